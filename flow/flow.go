@@ -1,0 +1,68 @@
+// Package flow is the shared vocabulary: the few types in which every other
+// room speaks of points, velocity fields and source distributions.
+//
+// There are only a few types: [Batch] is N points of R^D; [Field] is a
+// velocity field v_t(x); [Differentiable] and [Diverger] are what a field may
+// offer beyond that; [Source] is the distribution p_0 that a flow starts from.
+//
+// Time runs from t=0 (noise, the source) to t=1 (data, the target), everywhere.
+// Mathematics on the host is float64.
+package flow
+
+import "math/rand/v2"
+
+// Batch is N points of R^D, row-major: point i is X[i*D : (i+1)*D].
+// D is the product of all data axes: an image of 28 x 28 is a point with D=784.
+type Batch struct {
+	N, D int
+	X    []float64
+}
+
+// NewBatch returns n points of R^d, all zero.
+func NewBatch(n, d int) Batch { return Batch{N: n, D: d, X: make([]float64, n*d)} }
+
+// Row returns point i, sharing memory with the batch.
+func (b Batch) Row(i int) []float64 { return b.X[i*b.D : (i+1)*b.D : (i+1)*b.D] }
+
+// Slice returns points i (included) to j (excluded), sharing memory with the batch.
+func (b Batch) Slice(i, j int) Batch {
+	return Batch{N: j - i, D: b.D, X: b.X[i*b.D : j*b.D : j*b.D]}
+}
+
+// Clone returns a copy that shares no memory with b.
+func (b Batch) Clone() Batch {
+	return Batch{N: b.N, D: b.D, X: append([]float64(nil), b.X...)}
+}
+
+// Field is a time-dependent velocity field on R^D, evaluated on N points at once.
+type Field interface {
+	// Dim returns D, the dimension of the points.
+	Dim() int
+	// Velocity writes v_t(x) into v. len(v) == len(x) == N*D for any N;
+	// t is in [0,1]. v must not alias x. Safe for concurrent use.
+	Velocity(v []float64, t float64, x []float64) error
+}
+
+// Differentiable is the optional upgrade of a Field that knows its Jacobian.
+type Differentiable interface {
+	Field
+	// VJP writes v_t(x) into v and, point by point, eᵀ ∂v/∂x into g, from one
+	// forward pass. All slices have length N*D; v and g must alias nothing.
+	VJP(v, g []float64, t float64, x, e []float64) error
+}
+
+// Diverger is the optional upgrade of a Field that has its exact divergence
+// ∇·v = tr ∂v/∂x at hand, cheaper than D vector-Jacobian products.
+type Diverger interface {
+	Field
+	// VelocityDiv writes v_t(x) into v (length N*D) and ∇·v_t(x) into div (length N).
+	VelocityDiv(v, div []float64, t float64, x []float64) error
+}
+
+// Source is the distribution p_0 that the flow starts from at t=0.
+type Source interface {
+	// Sample fills x with independent draws.
+	Sample(x Batch, rng *rand.Rand)
+	// LogProb writes log p_0 of each point, in nats, into logp (length x.N).
+	LogProb(logp []float64, x Batch)
+}
