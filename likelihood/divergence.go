@@ -1,0 +1,159 @@
+package likelihood
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+)
+
+// ErrNoDivergence is returned, wrapped with the field's type and what it lacks, when
+// the divergence asked for cannot be had from the field.
+var ErrNoDivergence = errors.New("the field does not offer this divergence")
+
+// Divergence is how ∇·v = tr ∂v/∂x is found: [Exact] or [Hutchinson].
+type Divergence interface {
+	// probes returns the fixed probes of points first to first+n of dimension d, one
+	// [n, d] array each; none for an exact divergence.
+	probes(first, n, d int) [][]float64
+	validate() error
+}
+
+// Exact is the exact divergence: from the field itself if it is a [flow.Diverger],
+// else as Σ_j e_jᵀ (∂v/∂x) e_j over all D basis vectors, D vector-Jacobian products.
+type Exact struct{}
+
+// Hutchinson is the unbiased estimate (Hutchinson 1990; Grathwohl et al. 2019)
+//
+//	∇·v ≈ 1/K · Σ_k ε_kᵀ (∂v/∂x) ε_k,   E[ε εᵀ] = I,
+//
+// with K = Probes probes ε_k, drawn once per solve from Seed, the point's index in
+// the batch and k. A point's probes therefore do not depend on BatchSize; but equal
+// indices in different calls get equal probes: give the calls different seeds where
+// independent errors matter.
+type Hutchinson struct {
+	Probes int // K; 0: 1
+	Kind   Kind
+	Seed   uint64
+}
+
+// Kind is the distribution of a probe's entries.
+type Kind int
+
+const (
+	// Rademacher is ±1 with equal probability: the least variance among independent
+	// entries, 2·Σ_{i≠j} S_ij² with S the symmetric part of ∂v/∂x; exact in one
+	// dimension.
+	Rademacher Kind = iota
+	// Gaussian is N(0, 1), of variance 2·Σ_ij S_ij².
+	Gaussian
+)
+
+func (k Kind) String() string {
+	switch k {
+	case Rademacher:
+		return "rademacher"
+	case Gaussian:
+		return "gaussian"
+	}
+	return fmt.Sprintf("Kind(%d)", int(k))
+}
+
+func (Exact) validate() error                { return nil }
+func (Exact) probes(_, _, _ int) [][]float64 { return nil }
+func (h Hutchinson) validate() error {
+	if h.Probes < 0 {
+		return fmt.Errorf("likelihood: %w: Hutchinson.Probes is %d; it must be positive, or 0 for 1", ErrInvalid, h.Probes)
+	}
+	if h.Kind != Rademacher && h.Kind != Gaussian {
+		return fmt.Errorf("likelihood: %w: Hutchinson.Kind is %d; it must be Rademacher (%d) or Gaussian (%d)", ErrInvalid, int(h.Kind), int(Rademacher), int(Gaussian))
+	}
+	return nil
+}
+
+func (h Hutchinson) probes(first, n, d int) [][]float64 {
+	k := max(h.Probes, 1)
+	es := make([][]float64, k)
+	for j := range es {
+		es[j] = make([]float64, n*d)
+		for i := range n {
+			rng := seed.Rand(h.Seed, "likelihood/probe", uint64(first+i)*uint64(k)+uint64(j))
+			h.Kind.fill(es[j][i*d:(i+1)*d], rng)
+		}
+	}
+	return es
+}
+
+func (k Kind) fill(e []float64, rng *rand.Rand) {
+	for i := range e {
+		if k == Gaussian {
+			e[i] = rng.NormFloat64()
+		} else {
+			e[i] = float64(2*int(rng.Uint64()>>63) - 1)
+		}
+	}
+}
+
+// drift returns the function that writes v_t(x) into v, [N, D], and the divergence of
+// each point into div, [N]. It owns scratch memory, so it is for one solve at a time.
+func drift(f flow.Field, es [][]float64, n int) (func(v, div []float64, t float64, x []float64) error, error) {
+	if len(es) == 0 {
+		if f, ok := f.(flow.Diverger); ok {
+			return f.VelocityDiv, nil
+		}
+	}
+	df, ok := f.(flow.Differentiable)
+	switch {
+	case !ok && len(es) > 0:
+		return nil, fmt.Errorf("likelihood: %w: %T has no VJP, which Hutchinson needs; use Exact if it has VelocityDiv", ErrNoDivergence, f)
+	case !ok:
+		return nil, fmt.Errorf("likelihood: %w: %T has neither VelocityDiv nor VJP (flow.Diverger, flow.Differentiable)", ErrNoDivergence, f)
+	}
+	d := f.Dim()
+	g := make([]float64, n*d)
+	if len(es) > 0 {
+		return func(v, div []float64, t float64, x []float64) error { return hutchinson(df, es, g, v, div, t, x) }, nil
+	}
+	e := make([]float64, n*d)
+	return func(v, div []float64, t float64, x []float64) error { return basis(df, e, g, v, div, t, x) }, nil
+}
+
+// hutchinson writes v and the mean of εᵀ (∂v/∂x) ε over the probes.
+func hutchinson(f flow.Differentiable, es [][]float64, g, v, div []float64, t float64, x []float64) error {
+	d := f.Dim()
+	clear(div)
+	for _, e := range es {
+		if err := f.VJP(v, g, t, x, e); err != nil {
+			return err
+		}
+		for i := range div {
+			sum := 0.0
+			for j := i * d; j < (i+1)*d; j++ {
+				sum += g[j] * e[j]
+			}
+			div[i] += sum / float64(len(es))
+		}
+	}
+	return nil
+}
+
+// basis writes v and the trace of ∂v/∂x, one of all D dimensions at a time.
+func basis(f flow.Differentiable, e, g, v, div []float64, t float64, x []float64) error {
+	d := f.Dim()
+	clear(div)
+	for j := range d {
+		clear(e)
+		for i := range div {
+			e[i*d+j] = 1
+		}
+		if err := f.VJP(v, g, t, x, e); err != nil {
+			return err
+		}
+		for i := range div {
+			div[i] += g[i*d+j]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package likelihood
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"flowmatch/flow"
+	"flowmatch/ode"
+)
+
+// ErrInvalid is returned, wrapped with the reason, when a Problem or its arguments
+// make no sense, before anything is solved.
+var ErrInvalid = errors.New("invalid problem")
+
+// Problem is a flow whose likelihood is asked for.
+//
+// The solver integrates one system of N(D+1) numbers, the points and then, per point,
+// Δ = ∫ ∇·v dt. If Solver.Control is [ode.Adaptive] without a Norm, the error norm is
+// the larger of the root mean squares over the points and over the Δ, so that the few
+// Δ are not drowned by the many coordinates.
+type Problem struct {
+	Field  flow.Field  // a flow.Diverger or flow.Differentiable as well
+	Source flow.Source // the law of x at time Lo
+
+	// Lo and Hi bound the time: the source sits at Lo, the data at Hi. Both zero: 0
+	// and 1. A schedule that is singular at an end needs a smaller interval, and a
+	// Source that is the law of x there.
+	Lo, Hi float64
+
+	Divergence Divergence // nil: Exact{}
+	Solver     ode.Solver
+
+	// BatchSize is the number of points solved together; memory grows with it. 0: all.
+	// With ode.Fixed and ode.Grid it does not change the result; with ode.Adaptive
+	// each part has steps of its own, so results differ within the tolerance.
+	BatchSize int
+}
+
+// LogProb returns log p_Hi(x1) in nats for each of the N points, and the points x0 at
+// time Lo that flow to them: it solves from Hi back to Lo and returns
+// log p_Lo(x0) − ∫ ∇·v dt. x1 is not modified. Stats sums over the parts of
+// BatchSize. With an error, logp of the points that were not reached is NaN.
+func (p Problem) LogProb(ctx context.Context, x1 flow.Batch) (logp []float64, x0 flow.Batch, st ode.Stats, err error) {
+	logp, x0, st, err = p.solve(ctx, x1, func(c *chunk, logp []float64) (ode.Stats, error) {
+		st, err := c.solver.Solve(ctx, c.f, c.z, c.hi, c.lo)
+		if err != nil {
+			return st, err
+		}
+		c.logProb(p.Source, logp)
+		return st, nil
+	})
+	return logp, x0, st, err
+}
+
+// Sample flows x0, points at time Lo, to x1 at time Hi and returns with them
+// log p_Hi(x1) in nats, from the same solve. x0 is not modified. Stats and errors are
+// those of LogProb.
+func (p Problem) Sample(ctx context.Context, x0 flow.Batch) (x1 flow.Batch, logp []float64, st ode.Stats, err error) {
+	logp, x1, st, err = p.solve(ctx, x0, func(c *chunk, logp []float64) (ode.Stats, error) {
+		p.Source.LogProb(logp, c.points())
+		st, err := c.solver.Solve(ctx, c.f, c.z, c.lo, c.hi)
+		for i, d := range c.delta() {
+			logp[i] -= d
+		}
+		return st, err
+	})
+	return x1, logp, st, err
+}
+
+// solve runs each over the batch, part by part.
+func (p Problem) solve(ctx context.Context, x flow.Batch, each func(c *chunk, logp []float64) (ode.Stats, error)) ([]float64, flow.Batch, ode.Stats, error) {
+	p, err := p.ready(x)
+	if err != nil {
+		return nil, flow.Batch{}, ode.Stats{}, err
+	}
+	logp := make([]float64, x.N)
+	for i := range logp {
+		logp[i] = math.NaN()
+	}
+	y := x.Clone()
+	var st ode.Stats
+	for from := 0; from < x.N; from += p.BatchSize {
+		to := min(from+p.BatchSize, x.N)
+		c, err := p.chunk(x, from, to)
+		if err != nil {
+			return logp, y, st, err
+		}
+		part := logp[from:to]
+		s, err := each(c, part)
+		st = st.Add(s)
+		copy(y.Slice(from, to).X, c.points().X)
+		if err != nil {
+			for i := range part {
+				part[i] = math.NaN()
+			}
+			return logp, y, st, fmt.Errorf("likelihood: points %d to %d: %w", from, to-1, err)
+		}
+	}
+	return logp, y, st, nil
+}
+
+// ready checks p and fills in its defaults.
+func (p Problem) ready(x flow.Batch) (Problem, error) {
+	if p.Divergence == nil {
+		p.Divergence = Exact{}
+	}
+	if p.Lo == 0 && p.Hi == 0 {
+		p.Hi = 1
+	}
+	if p.BatchSize == 0 {
+		p.BatchSize = max(x.N, 1)
+	}
+	switch {
+	case p.Field == nil:
+		return p, fmt.Errorf("likelihood: %w: Problem.Field is nil", ErrInvalid)
+	case p.Source == nil:
+		return p, fmt.Errorf("likelihood: %w: Problem.Source is nil; set the law of x at time Lo, such as flow.Gaussian{}", ErrInvalid)
+	case !(p.Lo < p.Hi):
+		return p, fmt.Errorf("likelihood: %w: the source's time Lo=%g must be before the data's Hi=%g", ErrInvalid, p.Lo, p.Hi)
+	case p.BatchSize < 0:
+		return p, fmt.Errorf("likelihood: %w: BatchSize is %d; it must be positive, or 0 for all points at once", ErrInvalid, p.BatchSize)
+	case x.D != p.Field.Dim():
+		return p, fmt.Errorf("likelihood: %w: points of dimension %d for a field on R^%d", ErrInvalid, x.D, p.Field.Dim())
+	case len(x.X) != x.N*x.D:
+		panic(fmt.Sprintf("likelihood: a batch of %d points of R^%d with %d numbers", x.N, x.D, len(x.X)))
+	}
+	return p, p.Divergence.validate()
+}
