@@ -1,0 +1,206 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"flowmatch/data"
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/likelihood"
+	"flowmatch/nn"
+	"flowmatch/ode"
+	"flowmatch/path"
+)
+
+// Spec gives a network's output its meaning.
+type Spec struct {
+	Net        nn.Config       `json:"net"`
+	Path       path.Config     `json:"path"`
+	Prediction path.Prediction `json:"prediction"` // what the network outputs
+	// Shape of one data point, e.g. [2] or [28, 28]; its product is Net.Dim.
+	Shape []int `json:"shape"`
+	// Standardizer maps data to model units; nil when they are the same.
+	Standardizer *data.Standardizer `json:"standardizer,omitempty"`
+	// BinWidth is the width of one integer level of the data, in data units, for dequantised images; 0 for continuous data. With it densities can be
+	// told in bits per dimension.
+	BinWidth float64  `json:"bin_width,omitempty"`
+	Columns  []string `json:"columns,omitempty"` // names of the coordinates of a table
+}
+
+// Model is a flow: it maps noise to data and back, and knows densities. It is
+// read-only and safe for concurrent use.
+type Model struct {
+	Spec
+	Net       *nn.Net
+	Scheduler path.Scheduler
+}
+
+// New returns the model of a Spec and a network for it.
+func New(spec Spec, net *nn.Net) (*Model, error) {
+	s, err := spec.Path.New()
+	if err != nil {
+		return nil, err
+	}
+	dim := 1
+	for _, n := range spec.Shape {
+		dim *= n
+	}
+	if len(spec.Shape) == 0 || dim != net.Config().Dim {
+		return nil, fmt.Errorf("model: points of shape %v do not fit a network of dimension %d", spec.Shape, net.Config().Dim)
+	}
+	spec.Net = net.Config()
+	return &Model{Spec: spec, Net: net, Scheduler: s}, nil
+}
+
+// A network is all that a likelihood and its gradient may ask of a field.
+var _ likelihood.Parametric = (*nn.Field)(nil)
+
+// Dim returns D.
+func (m *Model) Dim() int { return m.Net.Config().Dim }
+
+// Span returns the times between which the model's velocity is finite: the
+// path's domain, trimmed where the prediction cannot be turned into a velocity.
+func (m *Model) Span() (lo, hi float64) { return path.Span(m.Scheduler, m.Prediction) }
+
+// Source returns the distribution that a solve starts from, N(0, σ(lo)² I).
+func (m *Model) Source() flow.Source { return path.Source(m.Scheduler) }
+
+// Field returns the velocity field in model units, v_t(x | label); label is as
+// for [nn.Net.Bind]. It is Differentiable and a Diverger.
+func (m *Model) Field(label []int32) (flow.Field, error) {
+	f, err := m.Net.Bind(label)
+	if err != nil {
+		return nil, err
+	}
+	if m.Prediction == path.Velocity {
+		return f, nil
+	}
+	return path.AsVelocity(f, m.Scheduler, m.Prediction), nil
+}
+
+// SampleOptions says how to sample.
+type SampleOptions struct {
+	N      int
+	Seed   uint64
+	Label  []int32    // nil, one for all, or one a point
+	Solver ode.Solver // its Control must be set
+	// LogProb asks for the log-density of each sample too, from the same solve.
+	LogProb bool
+	// Divergence of that log-density; nil means exact.
+	Divergence likelihood.Divergence
+}
+
+// Samples is what sampling returns. X and X0 are [N, D]; X is in data units,
+// the source points X0 in model units.
+type Samples struct {
+	X, X0 flow.Batch
+	LogP  []float64 // nats, in data units; nil when not asked for
+	Stats ode.Stats
+}
+
+// Sample draws N points by solving dx/dt = v_t(x) from the source to the data.
+func (m *Model) Sample(ctx context.Context, o SampleOptions) (Samples, error) {
+	if o.N < 1 {
+		return Samples{}, fmt.Errorf("model: %d samples asked for; it must be at least 1", o.N)
+	}
+	x0 := flow.NewBatch(o.N, m.Dim())
+	m.Source().Sample(x0, seed.Rand(o.Seed, "sample", 0))
+	return m.SampleFrom(ctx, x0, o)
+}
+
+// SampleFrom maps the given source points [N, D], in model units; o.N and
+// o.Seed are ignored.
+func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) (s Samples, err error) {
+	s.X0 = x0
+	if o.LogProb {
+		p, err := m.problem(o.Label, o.Divergence, o.Solver)
+		if err != nil {
+			return s, err
+		}
+		if s.X, s.LogP, s.Stats, err = p.Sample(ctx, x0); err != nil {
+			return s, err
+		}
+		m.toDataUnits(s.LogP)
+	} else {
+		f, err := m.Field(o.Label)
+		if err != nil {
+			return s, err
+		}
+		lo, hi := m.Span()
+		s.X = x0.Clone()
+		if s.Stats, err = o.Solver.Solve(ctx, f.Velocity, s.X.X, lo, hi); err != nil {
+			return s, err
+		}
+	}
+	if m.Standardizer != nil {
+		m.Standardizer.Invert(s.X)
+	}
+	return s, nil
+}
+
+// LikelihoodOptions says how to evaluate a log-density.
+type LikelihoodOptions struct {
+	Label      []int32
+	Solver     ode.Solver            // its Control must be set
+	Divergence likelihood.Divergence // nil means exact
+}
+
+// LogProb returns log p(x) of each point, in nats and in data units; x [N, D]
+// is in data units too and is not modified.
+func (m *Model) LogProb(ctx context.Context, x flow.Batch, o LikelihoodOptions) ([]float64, ode.Stats, error) {
+	if x.D != m.Dim() {
+		return nil, ode.Stats{}, fmt.Errorf("model: points of dimension %d given to a model of dimension %d", x.D, m.Dim())
+	}
+	p, err := m.problem(o.Label, o.Divergence, o.Solver)
+	if err != nil {
+		return nil, ode.Stats{}, err
+	}
+	z := x.Clone()
+	if m.Standardizer != nil {
+		m.Standardizer.Apply(z)
+	}
+	logp, _, st, err := p.LogProb(ctx, z)
+	if err != nil {
+		return nil, st, err
+	}
+	m.toDataUnits(logp)
+	return logp, st, nil
+}
+
+func (m *Model) problem(label []int32, div likelihood.Divergence, s ode.Solver) (likelihood.Problem, error) {
+	f, err := m.Field(label)
+	if err != nil {
+		return likelihood.Problem{}, err
+	}
+	if div == nil {
+		div = likelihood.Exact{}
+	}
+	lo, hi := m.Span()
+	return likelihood.Problem{Field: f, Source: m.Source(), Lo: lo, Hi: hi, Divergence: div, Solver: s}, nil
+}
+
+// toDataUnits adds the log-determinant of the standardisation: p(x) = p(z) |∂z/∂x|.
+func (m *Model) toDataUnits(logp []float64) {
+	if m.Standardizer == nil {
+		return
+	}
+	shift := m.Standardizer.LogDet(m.Dim())
+	for i := range logp {
+		logp[i] -= shift
+	}
+}
+
+// ErrNotDiscrete is returned when bits per dimension are asked of data that
+// are not dequantised integers.
+var ErrNotDiscrete = errors.New("model: bits per dimension are for dequantised images only")
+
+// BitsPerDim turns a mean log-density in data units (nats) into bits per
+// dimension; see [likelihood.BitsPerDim].
+func (m *Model) BitsPerDim(logp float64) (float64, error) {
+	if m.BinWidth <= 0 {
+		return 0, ErrNotDiscrete
+	}
+	return likelihood.BitsPerDim(logp, m.Dim(), m.BinWidth), nil
+}

@@ -1,0 +1,100 @@
+package nn
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Config describes a time-conditioned multilayer perceptron f(x, t, label):
+//
+//	h_0 = [x, Fourier(x), τ(t), onehot(label)],  h_l = act(W_l h_{l-1} + b_l),  f = W_L h_{L-1} + b_L
+//
+// The zero value of every field but Dim is usable; Defaults fills it in.
+type Config struct {
+	// Dim is D, the dimension of the points: input and output. Required.
+	Dim int `yaml:"dim,omitempty" json:"dim,omitempty"`
+	// Hidden holds the width of each hidden layer. Default [64, 64, 64].
+	Hidden []int `yaml:"hidden,flow" json:"hidden"`
+	// Activation is silu (default), gelu, relu, tanh, softplus, elu or selu.
+	Activation string `yaml:"activation" json:"activation"`
+	// TimeFrequencies n > 0 adds sin(πkt) and cos(πkt), k = 1..n, to the plain
+	// feature t. Default 0: t alone.
+	TimeFrequencies int `yaml:"time_frequencies" json:"time_frequencies"`
+	// SpaceFrequencies n > 0 adds sin(2πsk x_d) and cos(2πsk x_d), k = 1..n, of
+	// every coordinate to x (Fourier features, Tancik et al. 2020, with axis
+	// harmonics): sharp edges are learnt much sooner. Default 0.
+	SpaceFrequencies int `yaml:"space_frequencies" json:"space_frequencies"`
+	// SpaceScale is s, the lowest of those frequencies in cycles per unit of x.
+	// Default 0.25: a period of 4, the range of standardised data.
+	SpaceScale float64 `yaml:"space_scale" json:"space_scale"`
+	// Classes > 0 makes the net conditional on a label in 0..Classes-1;
+	// label -1 is "no label" (a zero one-hot vector). Default 0.
+	Classes int `yaml:"classes,omitempty" json:"classes,omitempty"`
+}
+
+// Defaults returns c with every unset field filled in.
+func (c Config) Defaults() Config {
+	if len(c.Hidden) == 0 {
+		c.Hidden = []int{64, 64, 64}
+	}
+	if c.Activation == "" {
+		c.Activation = "silu"
+	}
+	if c.SpaceScale == 0 {
+		c.SpaceScale = 0.25
+	}
+	return c
+}
+
+// Validate reports the first field that cannot be used, and what would be right.
+func (c Config) Validate() error {
+	if c.Dim < 1 {
+		return fmt.Errorf("nn: dim is %d; it must be at least 1", c.Dim)
+	}
+	for i, h := range c.Hidden {
+		if h < 1 {
+			return fmt.Errorf("nn: hidden[%d] is %d; a layer needs at least 1 unit", i, h)
+		}
+	}
+	if _, err := activationByName(c.Activation); err != nil {
+		return err
+	}
+	if c.TimeFrequencies < 0 || c.SpaceFrequencies < 0 {
+		return fmt.Errorf("nn: time_frequencies %d and space_frequencies %d must not be negative", c.TimeFrequencies, c.SpaceFrequencies)
+	}
+	if c.SpaceScale < 0 {
+		return fmt.Errorf("nn: space_scale is %g; it must be positive", c.SpaceScale)
+	}
+	if c.Classes < 0 {
+		return fmt.Errorf("nn: classes is %d; it must not be negative", c.Classes)
+	}
+	return nil
+}
+
+// inputs returns the width of h_0.
+func (c Config) inputs() int {
+	return c.Dim + 2*c.SpaceFrequencies*c.Dim + 1 + 2*c.TimeFrequencies + c.Classes
+}
+
+// ErrLabels is returned when labels are given to an unconditional network, are
+// missing for a conditional one, or are out of range.
+var ErrLabels = errors.New("nn: labels do not fit the network")
+
+// Activations returns the names that Config.Activation takes.
+func Activations() []string {
+	names := make([]string, len(activations))
+	for i, a := range activations {
+		names[i] = a.name
+	}
+	return names
+}
+
+func activationByName(name string) (activation, error) {
+	for _, a := range activations {
+		if a.name == name {
+			return a, nil
+		}
+	}
+	return activation{}, fmt.Errorf("nn: unknown activation %q; it must be one of %s", name, strings.Join(Activations(), ", "))
+}

@@ -1,0 +1,134 @@
+package nn
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/gobackend"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// DefaultBackend is the engine used when none is asked for: it needs nothing
+// but the binary.
+const DefaultBackend = "go"
+
+// ErrNoBackend is returned by Open when the engine asked for is not in this
+// binary or not on this machine.
+var ErrNoBackend = errors.New("nn: backend not available")
+
+// Engine compiles and runs graphs. It is safe for concurrent use.
+type Engine struct {
+	name    string
+	backend compute.Backend
+}
+
+// Open returns the engine of that name: "" or "go" is pure Go; "xla" is
+// XLA through a PJRT plugin found in the standard place, and
+// "xla:/path/to/plugin.so" through the plugin named.
+func Open(name string) (e *Engine, err error) {
+	defer rescue(&err, "opening backend "+name)
+	kind, config, _ := strings.Cut(name, ":")
+	var b compute.Backend
+	switch kind {
+	case "", "go":
+		kind = "go"
+		b, err = gobackend.New(config)
+	case "xla":
+		b, err = openXLA(config)
+	default:
+		return nil, fmt.Errorf("nn: unknown backend %q; it must be go, xla or xla:/path/to/plugin.so", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{name: kind, backend: b}, nil
+}
+
+// Name returns the short name of the engine: go or xla.
+func (e *Engine) Name() string { return e.name }
+
+// Description tells what the engine runs on.
+func (e *Engine) Description() string { return e.backend.Description() }
+
+// BackendStatus is one line of what `flowmatch doctor` tells.
+type BackendStatus struct {
+	Name      string `json:"name"`
+	Available bool   `json:"available"`
+	Detail    string `json:"detail"` // what it runs on, or why it is not there and what to do
+}
+
+// Backends tries every engine and tells what is there, and why not.
+func Backends() []BackendStatus {
+	var out []BackendStatus
+	for _, name := range []string{"go", "xla"} {
+		e, err := Open(name)
+		if err != nil {
+			out = append(out, BackendStatus{Name: name, Detail: err.Error()})
+			continue
+		}
+		out = append(out, BackendStatus{Name: name, Available: true, Detail: e.Description()})
+	}
+	return out
+}
+
+// rescue turns a panic of graph code into an error: no panic leaves this room.
+func rescue(err *error, doing string) {
+	switch r := recover().(type) {
+	case nil:
+	case error:
+		*err = fmt.Errorf("nn: %s: %w", doing, r)
+	default:
+		*err = fmt.Errorf("nn: %s: %v", doing, r)
+	}
+}
+
+// compile makes a program out of a graph function. Programs are compiled once
+// for each set of input shapes, at first use.
+func (e *Engine) compile(name string, fn func(in []*graph.Node) []*graph.Node) (*graph.Exec, error) {
+	x, err := graph.NewExec(e.backend, fn)
+	if err != nil {
+		return nil, fmt.Errorf("nn: %s: %w", name, err)
+	}
+	x.WithName(name).SetMaxCache(-1)
+	return x, nil
+}
+
+func shapeOf(dtype dtypes.DType, dims ...int) shapes.Shape { return shapes.Make(dtype, dims...) }
+
+// toDevice converts float64 to the engine's float32.
+func toDevice(x []float64, dims ...int) *tensors.Tensor {
+	t := tensors.FromShape(shapeOf(dtypes.Float32, dims...))
+	tensors.MustMutableFlatData(t, func(flat []float32) {
+		for i, v := range x {
+			flat[i] = float32(v)
+		}
+	})
+	return t
+}
+
+// fromDevice converts back into dst.
+func fromDevice(dst []float64, t *tensors.Tensor) error {
+	return tensors.ConstFlatData(t, func(flat []float32) {
+		for i := range dst {
+			dst[i] = float64(flat[i])
+		}
+	})
+}
+
+func scalar(t *tensors.Tensor) (v float64, err error) {
+	err = tensors.ConstFlatData(t, func(flat []float32) { v = float64(flat[0]) })
+	return v, err
+}
+
+func release(ts ...*tensors.Tensor) {
+	for _, t := range ts {
+		if t != nil {
+			_ = t.FinalizeAll() // an early return of memory; the collector would do it too
+		}
+	}
+}

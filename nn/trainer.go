@@ -1,0 +1,331 @@
+package nn
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"flowmatch/flow"
+)
+
+// Examples is a batch of N regression examples, in the terms of a path:
+//
+//	x_t = Alpha x_1 + Sigma x_0,  target = G1 x_1 + G0 x_0,  loss = mean Weight |f(t, x_t) - target|² / D
+//
+// so one compiled step serves every schedule, coupling and prediction. A
+// regression on given points x with given targets y is Alpha = 1, Sigma = 0,
+// G1 = 0, G0 = 1 with x for x_1 and y for x_0.
+type Examples struct {
+	X0, X1 flow.Batch // [N, D]
+	T      []float64  // [N], in [0, 1]
+	// Coefficients, one for each example, length N.
+	Alpha, Sigma, G1, G0, Weight []float64
+	Label                        []int32 // [N], or nil for an unconditional network
+}
+
+// NewExamples returns a batch of n examples in dimension d to be filled.
+func NewExamples(n, d int) *Examples {
+	return &Examples{
+		X0: flow.NewBatch(n, d), X1: flow.NewBatch(n, d), T: make([]float64, n),
+		Alpha: make([]float64, n), Sigma: make([]float64, n),
+		G1: make([]float64, n), G0: make([]float64, n), Weight: make([]float64, n),
+	}
+}
+
+// Slice returns examples i (included) to j (excluded), sharing memory with ex.
+func (ex *Examples) Slice(i, j int) *Examples {
+	part := &Examples{
+		X0: ex.X0.Slice(i, j), X1: ex.X1.Slice(i, j), T: ex.T[i:j],
+		Alpha: ex.Alpha[i:j], Sigma: ex.Sigma[i:j], G1: ex.G1[i:j], G0: ex.G0[i:j], Weight: ex.Weight[i:j],
+	}
+	if ex.Label != nil {
+		part.Label = ex.Label[i:j]
+	}
+	return part
+}
+
+// Optimizer is Adam (Kingma and Ba 2015) with decoupled weight decay (AdamW,
+// Loshchilov and Hutter 2019), gradient clipping and an average of the weights.
+type Optimizer struct {
+	Beta1       float64 `yaml:"beta1" json:"beta1"`               // default 0.9
+	Beta2       float64 `yaml:"beta2" json:"beta2"`               // default 0.999
+	Eps         float64 `yaml:"eps" json:"eps"`                   // default 1e-8
+	WeightDecay float64 `yaml:"weight_decay" json:"weight_decay"` // times the learning rate, on every weight; default 0
+	ClipNorm    float64 `yaml:"clip_norm" json:"clip_norm"`       // global norm that gradients are scaled down to; 0: no clipping
+	// EMADecay is the decay of the average of the weights; 0 means 0.999. It is
+	// eased in as min(decay, (1+k)/(10+k)) at step k, so that the random start
+	// is soon forgotten.
+	EMADecay float64 `yaml:"ema_decay" json:"ema_decay"`
+}
+
+// Defaults returns o with every unset field filled in.
+func (o Optimizer) Defaults() Optimizer {
+	for _, f := range []struct {
+		v   *float64
+		def float64
+	}{{&o.Beta1, 0.9}, {&o.Beta2, 0.999}, {&o.Eps, 1e-8}, {&o.EMADecay, 0.999}} {
+		if *f.v == 0 {
+			*f.v = f.def
+		}
+	}
+	return o
+}
+
+// Validate reports the first field that cannot be used.
+func (o Optimizer) Validate() error {
+	for _, f := range []struct {
+		name string
+		v    float64
+	}{{"beta1", o.Beta1}, {"beta2", o.Beta2}, {"ema_decay", o.EMADecay}} {
+		if !(f.v >= 0 && f.v < 1) {
+			return fmt.Errorf("nn: optimizer %s is %g; it must be in [0, 1)", f.name, f.v)
+		}
+	}
+	if !(o.Eps >= 0) || !(o.WeightDecay >= 0) || !(o.ClipNorm >= 0) {
+		return fmt.Errorf("nn: optimizer eps %g, weight_decay %g and clip_norm %g must not be negative", o.Eps, o.WeightDecay, o.ClipNorm)
+	}
+	return nil
+}
+
+// State is all that a Trainer must remember: resuming from it equals not
+// having stopped, bit for bit.
+type State struct {
+	Step                        int64     // steps taken
+	Weights, EMA, Moment1, Var2 []float32 // slabs, each of length P
+}
+
+// StepResult is what one step tells.
+type StepResult struct {
+	Loss     float64 // before the update
+	GradNorm float64 // global norm before clipping
+}
+
+// ErrDiverged is returned when the loss or the gradient is not finite.
+var ErrDiverged = errors.New("nn: training diverged")
+
+// Trainer owns the state of a training run and advances it. One step,
+// interpolation to EMA, is one compiled graph. Not safe for concurrent use.
+type Trainer struct {
+	net   *Net // architecture and programs; its weights are the start only
+	opt   Optimizer
+	step  int64
+	state [4]*tensors.Tensor // weights, EMA, first and second moments
+	prog  *Exec
+}
+
+// NewTrainer starts training from the weights of n.
+func (n *Net) NewTrainer(o Optimizer) (*Trainer, error) {
+	o = o.Defaults()
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	w, err := n.Weights()
+	if err != nil {
+		return nil, err
+	}
+	tr := &Trainer{net: n, opt: o}
+	if tr.prog, err = n.eng.compile("training step", tr.stepGraph); err != nil {
+		return nil, err
+	}
+	zeros := make([]float32, len(w))
+	tr.put(State{Weights: w, EMA: w, Moment1: zeros, Var2: zeros})
+	return tr, nil
+}
+
+func (tr *Trainer) put(s State) {
+	release(tr.state[:]...)
+	tr.step = s.Step
+	for i, v := range [][]float32{s.Weights, s.EMA, s.Moment1, s.Var2} {
+		tr.state[i] = slab(v)
+	}
+}
+
+// Restore goes back to a state that State returned.
+func (tr *Trainer) Restore(s State) error {
+	p := tr.net.NumWeights()
+	for _, v := range [][]float32{s.Weights, s.EMA, s.Moment1, s.Var2} {
+		if len(v) != p {
+			return fmt.Errorf("nn: the state holds %d values in a slab, the network has %d weights", len(v), p)
+		}
+	}
+	tr.put(s)
+	return nil
+}
+
+// State returns a copy of the state.
+func (tr *Trainer) State() (s State, err error) {
+	s.Step = tr.step
+	for i, dst := range []*[]float32{&s.Weights, &s.EMA, &s.Moment1, &s.Var2} {
+		if *dst, err = tensors.CopyFlatData[float32](tr.state[i]); err != nil {
+			return State{}, fmt.Errorf("nn: reading training state: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// Net returns a copy of the network as it stands: the averaged weights (EMA),
+// or the raw ones.
+func (tr *Trainer) Net(ema bool) (*Net, error) {
+	i := 0
+	if ema {
+		i = 1
+	}
+	w, err := tensors.CopyFlatData[float32](tr.state[i])
+	if err != nil {
+		return nil, fmt.Errorf("nn: reading weights: %w", err)
+	}
+	return tr.net.WithWeights(w)
+}
+
+// Dim returns the dimension of the points that the network takes.
+func (tr *Trainer) Dim() int { return tr.net.arch.cfg.Dim }
+
+// Step takes one optimizer step at learning rate lr.
+func (tr *Trainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
+	defer rescue(&err, "training step")
+	args, err := tr.net.exampleArgs(ex)
+	if err != nil {
+		return r, err
+	}
+	k := float64(tr.step)
+	hyper := []float64{
+		lr,
+		1 / (1 - math.Pow(tr.opt.Beta1, k+1)),
+		1 / (1 - math.Pow(tr.opt.Beta2, k+1)),
+		min(tr.opt.EMADecay, (1+k)/(10+k)),
+	}
+	all := []any{toDevice(hyper, len(hyper))}
+	for _, s := range tr.state[1:] {
+		d, err := DonateTensorBuffer(s, tr.net.eng.backend, 0)
+		if err != nil {
+			return r, fmt.Errorf("nn: donating state: %w", err)
+		}
+		all = append(all, d)
+	}
+	w, err := DonateTensorBuffer(tr.state[0], tr.net.eng.backend, 0)
+	if err != nil {
+		return r, fmt.Errorf("nn: donating weights: %w", err)
+	}
+	out, err := tr.prog.Call(append(append(all, w), args...)...)
+	if err != nil {
+		return r, fmt.Errorf("nn: training step: %w", err)
+	}
+	copy(tr.state[:], out[:4])
+	tr.step++
+	if r.Loss, err = scalar(out[4]); err != nil {
+		return r, err
+	}
+	if r.GradNorm, err = scalar(out[5]); err != nil {
+		return r, err
+	}
+	if math.IsNaN(r.Loss+r.GradNorm) || math.IsInf(r.Loss+r.GradNorm, 0) {
+		return r, fmt.Errorf("%w at step %d: loss %g, gradient norm %g; lower the learning rate, clip gradients or check the scale of the data", ErrDiverged, tr.step, r.Loss, r.GradNorm)
+	}
+	return r, nil
+}
+
+// stepGraph: hyper [4], EMA, moments 1 and 2, weights, then the examples.
+func (tr *Trainer) stepGraph(in []*Node) []*Node {
+	hyper, ema, m1, m2, theta := in[0], in[1], in[2], in[3], in[4]
+	h := func(i int) *Node { return Reshape(Slice(hyper, AxisRange(i, i+1))) }
+	o, m := tr.opt, tr.net.arch
+	p := m.params(theta)
+	loss := m.batchLoss(p, in[5:])
+	grad := join(Gradient(loss, p...))
+	norm := Sqrt(ReduceAllSum(Square(grad)))
+	if o.ClipNorm > 0 {
+		grad = Mul(grad, MinScalar(Div(ConstAs(norm, o.ClipNorm), AddScalar(norm, 1e-12)), 1))
+	}
+	m1 = Add(MulScalar(m1, o.Beta1), MulScalar(grad, 1-o.Beta1))
+	m2 = Add(MulScalar(m2, o.Beta2), MulScalar(Square(grad), 1-o.Beta2))
+	update := Div(Mul(m1, h(1)), AddScalar(Sqrt(Mul(m2, h(2))), o.Eps))
+	if o.WeightDecay > 0 {
+		update = Add(update, MulScalar(theta, o.WeightDecay))
+	}
+	theta = Sub(theta, Mul(update, h(0)))
+	ema = Add(ema, Mul(Sub(theta, ema), OneMinus(h(3)))) // ema + (1-decay)(θ - ema)
+	return []*Node{theta, ema, m1, m2, loss, norm}
+}
+
+// Loss returns the loss of each example, length N, without any update.
+func (n *Net) Loss(ex *Examples) (loss []float64, err error) {
+	defer rescue(&err, "loss")
+	args, err := n.exampleArgs(ex)
+	if err != nil {
+		return nil, err
+	}
+	out, err := n.progs.loss.Call1(append([]any{n.theta}, args...)...)
+	if err != nil {
+		return nil, fmt.Errorf("nn: loss: %w", err)
+	}
+	loss = make([]float64, ex.X1.N)
+	return loss, fromDevice(loss, out)
+}
+
+// LossGradient returns the mean loss of the batch and its gradient with
+// respect to the weights, length P.
+func (n *Net) LossGradient(ex *Examples) (loss float64, grad []float64, err error) {
+	defer rescue(&err, "loss gradient")
+	args, err := n.exampleArgs(ex)
+	if err != nil {
+		return 0, nil, err
+	}
+	out, err := n.progs.grad.Call(append([]any{n.theta}, args...)...)
+	if err != nil {
+		return 0, nil, fmt.Errorf("nn: loss gradient: %w", err)
+	}
+	if loss, err = scalar(out[0]); err != nil {
+		return 0, nil, err
+	}
+	grad = make([]float64, n.NumWeights())
+	return loss, grad, fromDevice(grad, out[1])
+}
+
+func (m *mlp) lossGraph(in []*Node) []*Node {
+	return []*Node{m.exampleLoss(m.params(in[0]), in[1:])}
+}
+
+func (m *mlp) lossGradGraph(in []*Node) []*Node {
+	p := m.params(in[0])
+	loss := m.batchLoss(p, in[1:])
+	return []*Node{loss, join(Gradient(loss, p...))}
+}
+
+func (m *mlp) batchLoss(p, in []*Node) *Node { return ReduceAllMean(m.exampleLoss(p, in)) }
+
+// exampleLoss: x0 [N, D], x1 [N, D], columns [6, N], label [N] if conditional.
+func (m *mlp) exampleLoss(p, in []*Node) *Node {
+	x0, x1, columns := in[0], in[1], in[2]
+	var label *Node
+	if m.cfg.Classes > 0 {
+		label = in[3]
+	}
+	n := x0.Shape().Dimensions[0]
+	column := func(i int) *Node { return Reshape(Slice(columns, AxisRange(i, i+1)), n, 1) }
+	t, alpha, sigma, g1, g0, weight := column(0), column(1), column(2), column(3), column(4), column(5)
+	xt := Add(Mul(alpha, x1), Mul(sigma, x0))
+	target := Add(Mul(g1, x1), Mul(g0, x0))
+	f := m.forward(p, xt, Reshape(t, n), label)
+	return Mul(Reshape(weight, n), ReduceMean(Square(Sub(f, target)), 1))
+}
+
+// exampleArgs checks a batch and converts it to the inputs of exampleLoss.
+func (n *Net) exampleArgs(ex *Examples) ([]any, error) {
+	size, d := ex.X1.N, n.arch.cfg.Dim
+	if ex.X1.D != d || ex.X0.D != d || ex.X0.N != size {
+		return nil, fmt.Errorf("nn: examples are x0 [%d, %d] and x1 [%d, %d]; the network takes points of dimension %d", ex.X0.N, ex.X0.D, size, ex.X1.D, d)
+	}
+	columns := make([]float64, 0, 6*size)
+	for _, c := range [][]float64{ex.T, ex.Alpha, ex.Sigma, ex.G1, ex.G0, ex.Weight} {
+		if len(c) != size {
+			return nil, fmt.Errorf("nn: a column of the examples has %d values for %d points", len(c), size)
+		}
+		columns = append(columns, c...)
+	}
+	args := []any{toDevice(ex.X0.X, size, d), toDevice(ex.X1.X, size, d), toDevice(columns, 6, size)}
+	label, err := n.labelArgs(ex.Label, 0, size)
+	return append(args, label...), err
+}

@@ -1,0 +1,165 @@
+package nn
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"flowmatch/flow"
+)
+
+func newTrainer(t testing.TB, cfg Config, o Optimizer) *Trainer {
+	t.Helper()
+	tr, err := newNet(t, cfg).NewTrainer(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// One step of AdamW with clipping and EMA, written plainly in float64.
+func TestStepIsAdamWWithClippingAndEMA(t *testing.T) {
+	cfg := Config{Dim: 2, Hidden: []int{8}}
+	o := Optimizer{WeightDecay: 0.1, ClipNorm: 0.05, EMADecay: 0.9}
+	tr := newTrainer(t, cfg, o)
+	o = o.Defaults()
+	rng := rand.New(rand.NewPCG(4, 4))
+	s, err := tr.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, ema := widen(s.Weights), widen(s.EMA)
+	m, v := make([]float64, len(w)), make([]float64, len(w))
+	for k := range 5 {
+		ex := randomExamples(64, 2, rng)
+		net, err := tr.Net(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		loss, g, err := net.LossGradient(ex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lr := 0.01 * float64(k+1)
+		r, err := tr.Step(ex, lr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		norm := 0.0
+		for _, gi := range g {
+			norm += gi * gi
+		}
+		norm = math.Sqrt(norm)
+		if math.Abs(r.Loss-loss) > 1e-6 || math.Abs(r.GradNorm-norm) > 1e-5*norm {
+			t.Errorf("step %d: loss %g and norm %g, want %g and %g", k, r.Loss, r.GradNorm, loss, norm)
+		}
+		decay := min(o.EMADecay, (1+float64(k))/(10+float64(k)))
+		for i := range w {
+			gi := g[i] * min(1, o.ClipNorm/norm)
+			m[i] = o.Beta1*m[i] + (1-o.Beta1)*gi
+			v[i] = o.Beta2*v[i] + (1-o.Beta2)*gi*gi
+			mh, vh := m[i]/(1-math.Pow(o.Beta1, float64(k+1))), v[i]/(1-math.Pow(o.Beta2, float64(k+1)))
+			w[i] -= lr * (mh/(math.Sqrt(vh)+o.Eps) + o.WeightDecay*w[i])
+			ema[i] = decay*ema[i] + (1-decay)*w[i]
+		}
+		if s, err = tr.State(); err != nil {
+			t.Fatal(err)
+		}
+		for i := range w {
+			if math.Abs(w[i]-float64(s.Weights[i])) > 2e-4 || math.Abs(ema[i]-float64(s.EMA[i])) > 2e-4 {
+				t.Fatalf("step %d, weight %d: got %g (EMA %g), want %g (%g)", k, i, s.Weights[i], s.EMA[i], w[i], ema[i])
+			}
+		}
+		w, ema = widen(s.Weights), widen(s.EMA) // rounding must not add up
+	}
+}
+
+func widen(x []float32) []float64 {
+	y := make([]float64, len(x))
+	for i, v := range x {
+		y[i] = float64(v)
+	}
+	return y
+}
+
+func TestRestoredTrainerContinuesBitByBit(t *testing.T) {
+	cfg, o := Config{Dim: 2, Hidden: []int{32, 32}}, Optimizer{ClipNorm: 1}
+	run := func(tr *Trainer, from, to int) {
+		for k := from; k < to; k++ {
+			if _, err := tr.Step(randomExamples(256, 2, rand.New(rand.NewPCG(1, uint64(k)))), 1e-2); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	whole := newTrainer(t, cfg, o)
+	run(whole, 0, 30)
+	half := newTrainer(t, cfg, o)
+	run(half, 0, 13)
+	s, err := half.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	resumed := newTrainer(t, cfg, o)
+	if err := resumed.Restore(s); err != nil {
+		t.Fatal(err)
+	}
+	run(resumed, 13, 30)
+	want, _ := whole.State()
+	got, _ := resumed.State()
+	if got.Step != 30 || !slices.Equal(got.Weights, want.Weights) || !slices.Equal(got.EMA, want.EMA) || !slices.Equal(got.Moment1, want.Moment1) || !slices.Equal(got.Var2, want.Var2) {
+		t.Error("the state after a restore differs from that of the run that went on")
+	}
+}
+
+func TestTrainingLearnsAConstantShift(t *testing.T) {
+	// x1 = x0 + 3 exactly, so the velocity is 3 everywhere and the loss can vanish.
+	tr := newTrainer(t, Config{Dim: 1, Hidden: []int{16}}, Optimizer{})
+	rng := rand.New(rand.NewPCG(3, 3))
+	var last StepResult
+	for range 400 {
+		ex := randomExamples(128, 1, rng)
+		for i := range ex.X0.X {
+			ex.X1.X[i] = ex.X0.X[i] + 3
+		}
+		var err error
+		if last, err = tr.Step(ex, 1e-2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if last.Loss > 0.02 {
+		t.Errorf("loss is %g after 400 steps, want below 0.02", last.Loss)
+	}
+}
+
+func TestDivergenceOfTrainingIsAnError(t *testing.T) {
+	tr := newTrainer(t, Config{Dim: 1}, Optimizer{})
+	ex := randomExamples(8, 1, rand.New(rand.NewPCG(3, 3)))
+	ex.X1.X[3] = math.NaN()
+	if _, err := tr.Step(ex, 1e-3); !errors.Is(err, ErrDiverged) {
+		t.Errorf("got %v, want ErrDiverged", err)
+	}
+}
+
+func TestBadOptimizersAndExamplesAreNamed(t *testing.T) {
+	net := newNet(t, Config{Dim: 2})
+	if _, err := net.NewTrainer(Optimizer{Beta1: 1.5}); err == nil || !strings.Contains(err.Error(), "beta1 is 1.5") {
+		t.Errorf("got %v", err)
+	}
+	ex := NewExamples(4, 3)
+	if _, err := net.Loss(ex); err == nil || !strings.Contains(err.Error(), "dimension 2") {
+		t.Errorf("points of the wrong dimension: got %v", err)
+	}
+	ex = NewExamples(4, 2)
+	ex.T = ex.T[:3]
+	if _, err := net.Loss(ex); err == nil || !strings.Contains(err.Error(), "3 values for 4 points") {
+		t.Errorf("a short column: got %v", err)
+	}
+	ex = NewExamples(4, 2)
+	ex.X0 = flow.NewBatch(3, 2)
+	if _, err := net.Loss(ex); err == nil {
+		t.Error("x0 shorter than x1 went through")
+	}
+}

@@ -1,0 +1,15 @@
+//go:build !xla
+
+package nn
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute"
+)
+
+// openXLA tells why this binary has no XLA: it needs cgo, which the default
+// build must not.
+func openXLA(string) (compute.Backend, error) {
+	return nil, fmt.Errorf("%w: this binary was built without XLA; run scripts/setup-xla.sh, which fetches the plugin and builds a flowmatch with -tags xla", ErrNoBackend)
+}
