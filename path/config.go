@@ -1,0 +1,94 @@
+package path
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Config is a schedule as a configuration file names it. A nil field is the
+// schedule's default; a field that the named schedule has no use for is an
+// error, so that no setting is ever silently ignored.
+type Config struct {
+	Name     string   `yaml:"name" json:"name"`                               // one of [Names]; empty means condot
+	SigmaMin *float64 `yaml:"sigma_min,omitempty" json:"sigma_min,omitempty"` // condot: [0,1), default 0; ve: > 0, default 0.01
+	SigmaMax *float64 `yaml:"sigma_max,omitempty" json:"sigma_max,omitempty"` // ve: > sigma_min, default 50
+	BetaMin  *float64 `yaml:"beta_min,omitempty" json:"beta_min,omitempty"`   // vp: > 0, default 0.1
+	BetaMax  *float64 `yaml:"beta_max,omitempty" json:"beta_max,omitempty"`   // vp: >= beta_min, default 20
+	Power    *float64 `yaml:"power,omitempty" json:"power,omitempty"`         // poly: >= 1, default 2
+}
+
+// Names returns the names that [Config] and [ByName] know.
+func Names() []string { return []string{"condot", "vp", "ve", "cosine", "poly", "linear_vp"} }
+
+// ByName returns the named schedule with its defaults.
+func ByName(name string) (Scheduler, error) { return Config{Name: name}.New() }
+
+// Validate reports what [Config.New] would.
+func (c Config) Validate() error { _, err := c.New(); return err }
+
+// New makes the schedule. The error names the field at fault and what it may be.
+func (c Config) New() (Scheduler, error) {
+	switch c.Name {
+	case "condot", "":
+		s := CondOT{SigmaMin: value(c.SigmaMin, 0)}
+		return s, c.verify([]string{"sigma_min"},
+			limit{"sigma_min", s.SigmaMin, s.SigmaMin >= 0 && s.SigmaMin < 1, "in [0, 1)"})
+	case "vp":
+		s := VP{BetaMin: value(c.BetaMin, 0.1), BetaMax: value(c.BetaMax, 20)}
+		return s, c.verify([]string{"beta_min", "beta_max"},
+			limit{"beta_min", s.BetaMin, s.BetaMin > 0, "above 0"},
+			limit{"beta_max", s.BetaMax, s.BetaMax >= s.BetaMin, fmt.Sprintf("at least beta_min = %g", s.BetaMin)})
+	case "ve":
+		s := VE{SigmaMin: value(c.SigmaMin, 0.01), SigmaMax: value(c.SigmaMax, 50)}
+		return s, c.verify([]string{"sigma_min", "sigma_max"},
+			limit{"sigma_min", s.SigmaMin, s.SigmaMin > 0, "above 0"},
+			limit{"sigma_max", s.SigmaMax, s.SigmaMax > s.SigmaMin, fmt.Sprintf("above sigma_min = %g", s.SigmaMin)})
+	case "cosine":
+		return Cosine{}, c.verify(nil)
+	case "poly":
+		s := Poly{N: value(c.Power, 2)}
+		return s, c.verify([]string{"power"}, limit{"power", s.N, s.N >= 1, "at least 1"})
+	case "linear_vp":
+		return LinearVP{}, c.verify(nil)
+	}
+	return nil, fmt.Errorf("path: unknown schedule %q: want one of %s", c.Name, strings.Join(Names(), ", "))
+}
+
+// limit is one field's value and whether it is allowed.
+type limit struct {
+	field string
+	v     float64
+	ok    bool
+	want  string
+}
+
+// verify checks that only the used fields are set, and then the limits.
+func (c Config) verify(used []string, limits ...limit) error {
+	for _, f := range []struct {
+		name string
+		v    *float64
+	}{{"sigma_min", c.SigmaMin}, {"sigma_max", c.SigmaMax}, {"beta_min", c.BetaMin}, {"beta_max", c.BetaMax}, {"power", c.Power}} {
+		if f.v == nil || slices.Contains(used, f.name) {
+			continue
+		}
+		if len(used) == 0 {
+			return fmt.Errorf("path: %s = %g: schedule %s takes no settings: remove it", f.name, *f.v, c.Name)
+		}
+		return fmt.Errorf("path: %s = %g: schedule %s does not use it, only %s", f.name, *f.v, c.Name, strings.Join(used, ", "))
+	}
+	for _, l := range limits {
+		if !l.ok || math.IsInf(l.v, 0) {
+			return fmt.Errorf("path: %s = %g: schedule %s wants it %s", l.field, l.v, c.Name, l.want)
+		}
+	}
+	return nil
+}
+
+func value(p *float64, otherwise float64) float64 {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}

@@ -1,0 +1,162 @@
+// Package path holds the probability paths of Flow Matching
+// (arXiv 2210.02747): how a data point x_1 and a noise point x_0 are joined.
+//
+// There are only a few types: [Coef], [Scheduler], [Prediction] and [Config].
+// A Coef is the path at one time: four numbers, x_t = α x_1 + σ x_0 and
+// u_t = α̇ x_1 + σ̇ x_0. A Scheduler gives the Coef of any t: [CondOT], [VP],
+// [VE], [Cosine], [Poly], [LinearVP], or a function of your own, [Func]. A
+// Prediction says what a network was trained to output; [Coef.Convert] turns
+// each kind into any other. A Config names a schedule in a file.
+//
+// Time runs from t=0 (noise) to t=1 (data), also for VP and VE, which the
+// diffusion literature writes the other way round.
+//
+// # Caveats
+//
+// A Coef is finite on [Scheduler.Domain] only: VP stops short of t=1. A solve
+// starts from [Source], not from N(0, I): VE begins at σ = 50. The conversion
+// from Data or Noise is singular where σ or α is zero; [Span] is the interval
+// that keeps clear of it. Conversions hold for conditional means under any
+// coupling, but Score is ∇ log p_t only for Gaussian x_0 drawn independently
+// of x_1.
+package path
+
+import (
+	"fmt"
+	"math"
+
+	"flowmatch/flow"
+)
+
+// Coef is an affine Gaussian path at one time t (eq. 10 and 11):
+//
+//	x_t = ψ_t(x_0) = α x_1 + σ x_0        p_t(x|x_1) = N(x; α x_1, σ² I)
+//	u_t = d/dt ψ_t = α̇ x_1 + σ̇ x_0
+type Coef struct{ Alpha, Sigma, DAlpha, DSigma float64 }
+
+// Scheduler is a path: its coefficients at every time.
+type Scheduler interface {
+	// At returns the coefficients at time t, for t in Domain.
+	At(t float64) Coef
+	// Domain returns the closed interval, within [0,1], where At is finite.
+	Domain() (lo, hi float64)
+}
+
+// Convert returns a and b such that the target of kind to is
+//
+//	to = a·x_t + b·from
+//
+// pointwise, and for conditional means given x_t. It is Cramer's rule on
+// x_t = α x_1 + σ x_0 and from = f1 x_1 + f0 x_0:
+//
+//	det = α f0 − σ f1;  a = (g1 f0 − g0 f1)/det;  b = (α g0 − σ g1)/det
+//
+// where f and g are the [Coef.Weights] of from and to. Both are infinite or NaN
+// where det is zero: Data at σ=0, Noise at α=0, Score at either. See [Span].
+// Of a kind to itself the answer is 0, 1 everywhere.
+func (c Coef) Convert(from, to Prediction) (a, b float64) {
+	if from == to {
+		return 0, 1
+	}
+	f1, f0 := c.Weights(from)
+	g1, g0 := c.Weights(to)
+	det := c.Alpha*f0 - c.Sigma*f1
+	return (g1*f0 - g0*f1) / det, (c.Alpha*g0 - c.Sigma*g1) / det
+}
+
+// Interpolate writes the points of the path and their velocities (eq. 11, 14),
+//
+//	xt = α x_1 + σ x_0,    ut = α̇ x_1 + σ̇ x_0,
+//
+// row i at its own time t[i], a time of s.Domain. All batches are [N, D] and
+// len(t) is N. ut is the regression target of eq. 9. It is computed from x_0 and
+// never from x_t: (x_1 − x_t)/(1 − t) is the same number in exact arithmetic
+// and loses every digit as t → 1.
+//
+// xt and ut may each be the same memory as x0 or x1, but not as one another.
+func Interpolate(xt, ut flow.Batch, s Scheduler, t []float64, x0, x1 flow.Batch) {
+	mustMatch("Interpolate", x1, xt, ut, x0)
+	if len(t) != x1.N {
+		panic(fmt.Sprintf("path: Interpolate: %d times for %d points", len(t), x1.N))
+	}
+	for i, ti := range t {
+		c := s.At(ti)
+		p, u, a, b := xt.Row(i), ut.Row(i), x0.Row(i), x1.Row(i)
+		for d, bd := range b {
+			ad := a[d]
+			p[d] = c.Alpha*bd + c.Sigma*ad
+			u[d] = c.DAlpha*bd + c.DSigma*ad
+		}
+	}
+}
+
+// ConditionalVelocity writes the field that carries p_t(x|x_1) (Theorem 3, eq. 12),
+//
+//	u_t(x|x_1) = σ̇/σ (x − α x_1) + α̇ x_1,
+//
+// all rows at the time of c. All batches are [N, D]; u may be the memory of x or
+// x1. It needs σ > 0: at σ = 0 the conditional path is one point, and the answer
+// is NaN or infinite. To make training targets use [Interpolate], which needs
+// no division.
+func ConditionalVelocity(u flow.Batch, c Coef, x, x1 flow.Batch) {
+	mustMatch("ConditionalVelocity", x1, u, x)
+	rate := c.DSigma / c.Sigma
+	for i, b := range x1.X[:x1.N*x1.D] {
+		u.X[i] = rate*(x.X[i]-c.Alpha*b) + c.DAlpha*b
+	}
+}
+
+// Source returns the distribution from which a solve along s starts,
+// N(0, σ(lo)² I) with lo the start of the domain: standard deviation 1 for
+// CondOT, 50 for VE with its defaults. For VP and VE it is p_lo only up to the
+// data still mixed in, α(lo) x_1.
+func Source(s Scheduler) flow.Gaussian {
+	lo, _ := s.Domain()
+	return flow.Gaussian{Std: s.At(lo).Sigma}
+}
+
+// Trim is the share of the domain that [Span] cuts off at a singular end.
+const Trim = 1e-3
+
+// maxGain is the factor beyond which Span calls a conversion singular. It lies
+// well above every deliberate end (VP's 5e4 at 1−1e-5) and well below the 1e16
+// that a σ of "zero up to rounding", cos(π/2), produces.
+const maxGain = 1e6
+
+// Span returns the part of s.Domain where a network of kind p can be turned into
+// a velocity: the domain itself, less a share of 1e-3 ([Trim]) at an end where
+// the conversion has determinant zero, that is t near 1 for Data with σ(1)=0, t
+// near 0 for Noise and Score with α(0)=0. There the conversion multiplies the
+// network's error by about 1/(1−t) or 1/t. A trim of 1e-3 bounds that factor by
+// a thousand and leaves noise of 1e-3 on the data, an eighth of one grey level
+// of an image in [-1,1] and what VP leaves at the end of its own domain.
+func Span(s Scheduler, p Prediction) (lo, hi float64) {
+	lo, hi = s.Domain()
+	cut := Trim * (hi - lo)
+	if singular(s.At(lo), p) {
+		lo += cut
+	}
+	if singular(s.At(hi), p) {
+		hi -= cut
+	}
+	return lo, hi
+}
+
+func singular(c Coef, p Prediction) bool {
+	a, b := c.Convert(p, Velocity)
+	return !(math.Abs(a) <= maxGain && math.Abs(b) <= maxGain) // also true of NaN
+}
+
+// mustMatch panics unless all batches have the shape of the first and the
+// memory for it.
+func mustMatch(who string, want flow.Batch, others ...flow.Batch) {
+	if len(want.X) < want.N*want.D {
+		panic(fmt.Sprintf("path: %s: a batch of shape [%d, %d] has %d values", who, want.N, want.D, len(want.X)))
+	}
+	for _, b := range others {
+		if b.N != want.N || b.D != want.D || len(b.X) < want.N*want.D {
+			panic(fmt.Sprintf("path: %s: batches differ: [%d, %d] of %d values beside [%d, %d]",
+				who, b.N, b.D, len(b.X), want.N, want.D))
+		}
+	}
+}

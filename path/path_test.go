@@ -1,0 +1,250 @@
+package path_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"flowmatch/flow"
+	"flowmatch/flowtest"
+	"flowmatch/internal/seed"
+	"flowmatch/path"
+)
+
+func TestEverySchedulePassesTheSuite(t *testing.T) {
+	for _, s := range flowtest.Schedules() {
+		t.Run(s.Name, func(t *testing.T) { flowtest.TestScheduler(t, s.Scheduler) })
+	}
+}
+
+func within(t *testing.T, what string, got, want, tol float64) {
+	t.Helper()
+	if !(math.Abs(got-want) <= tol) {
+		t.Errorf("%s: got %.15g, want %.15g, difference %g, tolerance %g", what, got, want, got-want, tol)
+	}
+}
+
+// one is a batch of a single number.
+func one(v float64) flow.Batch { return flow.Batch{N: 1, D: 1, X: []float64{v}} }
+
+func conditional(s path.Scheduler, at, x, x1 float64) float64 {
+	u := flow.NewBatch(1, 1)
+	path.ConditionalVelocity(u, s.At(at), one(x), one(x1))
+	return u.X[0]
+}
+
+func TestTheConditionalFieldsAreThoseThePaperWrites(t *testing.T) {
+	const seedOf = 3
+	rng := seed.Rand(seedOf, "paper fields", 0)
+	for range 200 {
+		at, x, x1 := 0.999*rng.Float64(), rng.NormFloat64(), rng.NormFloat64()
+		name := fmt.Sprintf("t = %g, x = %g, x1 = %g, seed %d", at, x, x1, seedOf)
+
+		// Eq. 21: the optimal transport field.
+		for _, sigmaMin := range []float64{0, 1e-4, 0.1} {
+			want := (x1 - (1-sigmaMin)*x) / (1 - (1-sigmaMin)*at)
+			within(t, "OT, "+name, conditional(path.CondOT{SigmaMin: sigmaMin}, at, x, x1), want, 1e-12*(1+math.Abs(x)+math.Abs(x1))/(1-0.999*at)/1e-3)
+		}
+
+		// Eq. 19: the VP field, with T(s) and T'(s) of appendix E.1, β 0.1 and 20.
+		s := 1 - at
+		T, dT := 0.1*s+0.5*s*s*19.9, 0.1+s*19.9
+		want := -dT / 2 * (math.Exp(-T)*x - math.Exp(-T/2)*x1) / (1 - math.Exp(-T))
+		within(t, "VP, "+name, conditional(path.VP{}, at, x, x1), want, 1e-10*(1+math.Abs(want)))
+
+		// Eq. 17: the VE field, σ_s = 0.01 · 5000^s.
+		sigma := 0.01 * math.Pow(5000, s)
+		dSigma := math.Log(5000) * sigma
+		within(t, "VE, "+name, conditional(path.VE{}, at, x, x1), -dSigma/sigma*(x-x1), 1e-11*(math.Abs(x)+math.Abs(x1)))
+	}
+}
+
+func TestEverySchedulesEndsAreNoiseAndData(t *testing.T) {
+	for _, c := range []struct {
+		s          path.Scheduler
+		start, end path.Coef // α and σ only
+		tol        float64
+	}{
+		{path.CondOT{}, path.Coef{Alpha: 0, Sigma: 1}, path.Coef{Alpha: 1, Sigma: 0}, 0},
+		{path.CondOT{SigmaMin: 0.1}, path.Coef{Alpha: 0, Sigma: 1}, path.Coef{Alpha: 1, Sigma: 0.1}, 0},
+		// E.1: α(0) = exp(−(0.1 + 19.9/2)/2); at 1−1e-5, σ² = T = 1e-6 to first order.
+		{path.VP{}, path.Coef{Alpha: 0.0065715, Sigma: 0.99997841}, path.Coef{Alpha: 1, Sigma: 1.0005e-3}, 1e-6},
+		{path.VE{}, path.Coef{Alpha: 1, Sigma: 50}, path.Coef{Alpha: 1, Sigma: 0.01}, 1e-12},
+		{path.Cosine{}, path.Coef{Alpha: 0, Sigma: 1}, path.Coef{Alpha: 1, Sigma: 0}, 1e-16},
+		{path.Poly{N: 3}, path.Coef{Alpha: 0, Sigma: 1}, path.Coef{Alpha: 1, Sigma: 0}, 0},
+		{path.LinearVP{}, path.Coef{Alpha: 0, Sigma: 1}, path.Coef{Alpha: 1, Sigma: math.Sqrt(2e-5)}, 1.1e-5},
+	} {
+		lo, hi := c.s.Domain()
+		name := fmt.Sprintf("%#v", c.s)
+		within(t, name+" alpha(lo)", c.s.At(lo).Alpha, c.start.Alpha, c.tol)
+		within(t, name+" sigma(lo)", c.s.At(lo).Sigma, c.start.Sigma, c.tol)
+		within(t, name+" alpha(hi)", c.s.At(hi).Alpha, c.end.Alpha, c.tol)
+		within(t, name+" sigma(hi)", c.s.At(hi).Sigma, c.end.Sigma, c.tol)
+	}
+}
+
+func TestVariancePreservingMeansAlphaSquaredPlusSigmaSquaredIsOne(t *testing.T) {
+	for _, s := range []path.Scheduler{path.VP{}, path.VP{BetaMin: 1, BetaMax: 5}, path.Cosine{}, path.LinearVP{}} {
+		for i := range 101 {
+			_, hi := s.Domain()
+			c := s.At(hi * float64(i) / 100)
+			within(t, fmt.Sprintf("%#v at %d%%", s, i), c.Alpha*c.Alpha+c.Sigma*c.Sigma, 1, 1e-15*4)
+		}
+	}
+}
+
+// (x_1 − x_t)/(1 − t), the same number on paper, has no digit left at t = 1−1e-15
+// and is NaN at 1. The target must come from x_0.
+func TestTheTargetKeepsItsDigitsAsTimeGoesToOne(t *testing.T) {
+	s := path.CondOT{}
+	x0, x1 := one(0.3), one(1.7)
+	worst := 0.0
+	for _, at := range []float64{0.5, 1 - 1e-6, 1 - 1e-12, 1 - 1e-15, 1} {
+		xt, ut := flow.NewBatch(1, 1), flow.NewBatch(1, 1)
+		path.Interpolate(xt, ut, s, []float64{at}, x0, x1)
+		within(t, fmt.Sprintf("u_t at %.16g", at), ut.X[0], 1.7-0.3, 1e-15)
+		if naive := (1.7 - xt.X[0]) / (1 - at); at < 1 {
+			worst = max(worst, math.Abs(naive-1.4))
+		}
+	}
+	if worst < 1e-3 {
+		t.Errorf("the naive target was wrong by at most %g: this test no longer shows what it should", worst)
+	}
+}
+
+func TestInterpolateTakesEachRowAtItsOwnTime(t *testing.T) {
+	x0 := flow.Batch{N: 3, D: 2, X: []float64{1, 2, 3, 4, 5, 6}}
+	x1 := flow.Batch{N: 3, D: 2, X: []float64{-1, 0, 7, 8, 2, 2}}
+	xt, ut := flow.NewBatch(3, 2), flow.NewBatch(3, 2)
+	path.Interpolate(xt, ut, path.CondOT{}, []float64{0, 0.5, 1}, x0, x1)
+	wantX := []float64{1, 2, 5, 6, 2, 2}
+	wantU := []float64{-2, -2, 4, 4, -3, -4}
+	for i := range wantX {
+		within(t, fmt.Sprintf("xt[%d]", i), xt.X[i], wantX[i], 0)
+		within(t, fmt.Sprintf("ut[%d]", i), ut.X[i], wantU[i], 0)
+	}
+	// In place, x0 becomes xt and x1 becomes ut.
+	path.Interpolate(x0, x1, path.CondOT{}, []float64{0, 0.5, 1}, x0, x1)
+	for i := range wantX {
+		within(t, fmt.Sprintf("xt[%d] in place", i), x0.X[i], wantX[i], 0)
+		within(t, fmt.Sprintf("ut[%d] in place", i), x1.X[i], wantU[i], 0)
+	}
+}
+
+func TestShapesThatDoNotMatchPanicWithBothShapes(t *testing.T) {
+	defer func() {
+		if got, want := fmt.Sprint(recover()), "path: Interpolate: batches differ: [2, 2] of 4 values beside [3, 2]"; got != want {
+			t.Errorf("got panic %q, want %q", got, want)
+		}
+	}()
+	b := flow.NewBatch(3, 2)
+	path.Interpolate(b, b, path.CondOT{}, make([]float64, 3), flow.NewBatch(2, 2), b)
+}
+
+func TestSpanTrimsOnlyTheEndsThatAreSingular(t *testing.T) {
+	const d = path.Trim
+	end := 1 - 1e-5
+	for _, c := range []struct {
+		s      path.Scheduler
+		p      path.Prediction
+		lo, hi float64
+	}{
+		{path.CondOT{}, path.Velocity, 0, 1},
+		{path.CondOT{}, path.Data, 0, 1 - d},
+		{path.CondOT{SigmaMin: 1e-4}, path.Data, 0, 1}, // σ(1) > 0: nothing to avoid
+		{path.CondOT{SigmaMin: 1e-9}, path.Data, 0, 1 - d},
+		{path.CondOT{}, path.Noise, d, 1},
+		{path.CondOT{}, path.Score, d, 1 - d},
+		{path.VP{}, path.Data, 0, end},
+		{path.VP{}, path.Noise, 0, end},
+		{path.VP{}, path.Score, 0, end},
+		{path.VE{}, path.Data, 0, 1},
+		{path.VE{}, path.Noise, 0, 1},
+		{path.VE{}, path.Score, 0, 1},
+		{path.Cosine{}, path.Data, 0, 1 - d}, // cos(π/2) is 6e-17, not 0
+		{path.Cosine{}, path.Noise, d, 1},
+		{path.Poly{N: 3}, path.Noise, d, 1},
+		{path.Poly{N: 3}, path.Data, 0, 1 - d},
+		{path.LinearVP{}, path.Noise, d * end, end},
+	} {
+		lo, hi := path.Span(c.s, c.p)
+		name := fmt.Sprintf("Span(%#v, %v)", c.s, c.p)
+		within(t, name+" lo", lo, c.lo, 1e-15)
+		within(t, name+" hi", hi, c.hi, 1e-15)
+	}
+}
+
+func TestOnItsSpanEveryConversionToVelocityIsFiniteAndModerate(t *testing.T) {
+	for _, s := range flowtest.Schedules() {
+		for p := path.Velocity; p <= path.Score; p++ {
+			lo, hi := path.Span(s, p)
+			for i := range 1001 {
+				at := min(lo+(hi-lo)*float64(i)/1000, hi)
+				if a, b := s.At(at).Convert(p, path.Velocity); !(math.Abs(a) <= 1e6 && math.Abs(b) <= 1e6) {
+					t.Fatalf("%s, %v at t = %g: a = %g, b = %g", s.Name, p, at, a, b)
+				}
+			}
+		}
+	}
+}
+
+// The conversions are linear, so they hold for conditional means. With x_1 ~
+// N(m, S²) all four means are known: E[x_1|x], E[x_0|x] by linear regression, the
+// score of N(αm, α²S² + σ²) and the velocity.
+func TestConversionsHoldForTheConditionalMeansOfAGaussian(t *testing.T) {
+	const m, S = 0.7, 1.3
+	for _, s := range flowtest.Schedules() {
+		for _, at := range []float64{0.1, 0.5, 0.9} {
+			c := s.At(at)
+			x := 0.4
+			v := c.Alpha*c.Alpha*S*S + c.Sigma*c.Sigma
+			data := m + c.Alpha*S*S/v*(x-c.Alpha*m)
+			noise := c.Sigma / v * (x - c.Alpha*m)
+			want := []float64{path.Velocity: c.DAlpha*data + c.DSigma*noise, path.Data: data, path.Noise: noise, path.Score: -(x - c.Alpha*m) / v}
+			for from := range want {
+				for to := range want {
+					a, b := c.Convert(path.Prediction(from), path.Prediction(to))
+					got := a*x + b*want[from]
+					within(t, fmt.Sprintf("%s t=%g %v to %v", s.Name, at, path.Prediction(from), path.Prediction(to)),
+						got, want[to], 1e-11*(1+math.Abs(a*x)+math.Abs(b*want[from])))
+				}
+			}
+		}
+	}
+}
+
+func TestThePathAllocatesNothing(t *testing.T) {
+	x0, x1, xt, ut := flow.NewBatch(8, 4), flow.NewBatch(8, 4), flow.NewBatch(8, 4), flow.NewBatch(8, 4)
+	var s path.Scheduler = path.VP{}
+	at := make([]float64, 8)
+	if n := testing.AllocsPerRun(10, func() { path.Interpolate(xt, ut, s, at, x0, x1) }); n > 0 {
+		t.Errorf("Interpolate allocates %g times a call, want 0", n)
+	}
+}
+
+func BenchmarkInterpolate(b *testing.B) {
+	const n, d = 256, 3072 // a batch of CIFAR-10
+	x0, x1, xt, ut := flow.NewBatch(n, d), flow.NewBatch(n, d), flow.NewBatch(n, d), flow.NewBatch(n, d)
+	at := make([]float64, n)
+	b.ReportAllocs()
+	b.SetBytes(4 * 8 * n * d)
+	for b.Loop() {
+		path.Interpolate(xt, ut, path.CondOT{}, at, x0, x1)
+	}
+}
+
+func Example() {
+	// A network predicts the data point. What velocity is that, half way?
+	s, err := path.ByName("condot")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	a, b := s.At(0.5).Convert(path.Data, path.Velocity)
+	fmt.Printf("u = %g x + %g x1\n", a, b)
+	lo, hi := path.Span(s, path.Data)
+	fmt.Printf("solve from %g to %g, starting with standard deviation %g\n", lo, hi, path.Source(s).Std)
+	// Output:
+	// u = -2 x + 2 x1
+	// solve from 0 to 0.999, starting with standard deviation 1
+}
