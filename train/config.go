@@ -1,0 +1,131 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"flowmatch/nn"
+	"flowmatch/path"
+)
+
+// Config says how to train. The zero value of every field is usable; Defaults
+// fills it in.
+type Config struct {
+	Objective  string          `yaml:"objective" json:"objective"`   // cfm (default) or fm, the exact objective on a finite data set
+	Prediction path.Prediction `yaml:"prediction" json:"prediction"` // what the network outputs; default velocity
+	Times      Times           `yaml:"times" json:"times"`           // distribution of t
+	Weighting  Weighting       `yaml:"weighting" json:"weighting"`   // default unit
+
+	Steps int `yaml:"steps" json:"steps"` // optimizer steps; default 10,000
+	Batch int `yaml:"batch" json:"batch"` // examples a step; default 256
+
+	LR        float64      `yaml:"lr" json:"lr"`               // peak learning rate; default 1e-3
+	LRMin     float64      `yaml:"lr_min" json:"lr_min"`       // where decay ends and warm-up begins; default 1e-8
+	Schedule  string       `yaml:"schedule" json:"schedule"`   // constant, cosine (default) or poly: linear decay, as the paper's
+	Warmup    int          `yaml:"warmup" json:"warmup"`       // steps of linear warm-up; default 0
+	Optimizer nn.Optimizer `yaml:"optimizer" json:"optimizer"` // AdamW, clipping, EMA
+
+	LogEvery        int `yaml:"log_every" json:"log_every"`               // steps between lines of metrics; default 50
+	ValEvery        int `yaml:"val_every" json:"val_every"`               // steps between validations; default 500
+	Patience        int `yaml:"patience" json:"patience"`                 // validations without improvement before stopping early; 0 (default): never
+	CheckpointEvery int `yaml:"checkpoint_every" json:"checkpoint_every"` // steps between checkpoints; default 1000
+}
+
+// Objectives and Schedules return the names that the fields take.
+func Objectives() []string { return []string{"cfm", "fm"} }
+
+// Schedules returns the names of the learning rate schedules.
+func Schedules() []string { return []string{"constant", "cosine", "poly"} }
+
+// Defaults returns c with every unset field filled in.
+func (c Config) Defaults() Config {
+	setString(&c.Objective, "cfm")
+	setString(&c.Schedule, "cosine")
+	setString((*string)(&c.Weighting), string(Unit))
+	for _, f := range []struct {
+		v   *int
+		def int
+	}{{&c.Steps, 10000}, {&c.Batch, 256}, {&c.LogEvery, 50}, {&c.ValEvery, 500}, {&c.CheckpointEvery, 1000}} {
+		if *f.v == 0 {
+			*f.v = f.def
+		}
+	}
+	if c.LR == 0 {
+		c.LR = 1e-3
+	}
+	if c.LRMin == 0 {
+		c.LRMin = 1e-8
+	}
+	c.Times = c.Times.Defaults()
+	c.Optimizer = c.Optimizer.Defaults()
+	return c
+}
+
+func setString(s *string, def string) {
+	if *s == "" {
+		*s = def
+	}
+}
+
+// Validate reports the first field that cannot be used, and what would be right.
+func (c Config) Validate() error {
+	if err := oneOf("objective", c.Objective, Objectives()); err != nil {
+		return err
+	}
+	if err := oneOf("schedule", c.Schedule, Schedules()); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		v    int
+		min  int
+	}{
+		{"steps", c.Steps, 1}, {"batch", c.Batch, 1}, {"warmup", c.Warmup, 0}, {"patience", c.Patience, 0},
+		{"log_every", c.LogEvery, 1}, {"val_every", c.ValEvery, 1}, {"checkpoint_every", c.CheckpointEvery, 1},
+	} {
+		if f.v < f.min {
+			return fmt.Errorf("train: %s is %d; it must be at least %d", f.name, f.v, f.min)
+		}
+	}
+	if !(c.LR > 0) || math.IsInf(c.LR, 0) {
+		return fmt.Errorf("train: lr is %g; it must be positive", c.LR)
+	}
+	if !(c.LRMin > 0 && c.LRMin <= c.LR) {
+		return fmt.Errorf("train: lr_min is %g; it must be positive and at most lr = %g", c.LRMin, c.LR)
+	}
+	if c.Warmup >= c.Steps {
+		return fmt.Errorf("train: warmup of %d steps leaves none of %d steps to train at the full rate", c.Warmup, c.Steps)
+	}
+	for _, v := range []interface{ Validate() error }{c.Times, c.Weighting, c.Optimizer} {
+		if err := v.Validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func oneOf(field, name string, names []string) error {
+	for _, n := range names {
+		if n == name {
+			return nil
+		}
+	}
+	return fmt.Errorf("train: unknown %s %q; it must be one of %s", field, name, strings.Join(names, ", "))
+}
+
+// LearningRate returns the learning rate of a step, counted from 0: a linear
+// warm-up from LRMin to LR, then the schedule down to LRMin.
+func (c Config) LearningRate(step int) float64 {
+	if step < c.Warmup {
+		return c.LRMin + (c.LR-c.LRMin)*float64(step+1)/float64(c.Warmup)
+	}
+	progress := float64(step-c.Warmup) / float64(max(1, c.Steps-c.Warmup))
+	switch c.Schedule {
+	case "cosine":
+		return c.LRMin + (c.LR-c.LRMin)*(1+math.Cos(math.Pi*progress))/2
+	case "poly":
+		return c.LR + (c.LRMin-c.LR)*progress
+	}
+	return c.LR
+}

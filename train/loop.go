@@ -1,0 +1,268 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"flowmatch/nn"
+)
+
+// Event is what the loop tells at a log line.
+type Event struct {
+	Step     int      `json:"step"`               // steps taken
+	Loss     float64  `json:"loss"`               // mean over the steps since the last line
+	GradNorm float64  `json:"grad_norm"`          // of the last step, before clipping
+	LR       float64  `json:"lr"`                 // of the last step
+	ValLoss  *float64 `json:"val_loss,omitempty"` // of the averaged weights, when this step was validated
+	Seconds  float64  `json:"seconds"`            // training time, over all sessions of the run
+}
+
+// Progress is what a checkpoint must carry besides the network's state.
+type Progress struct {
+	BestLoss float64 `json:"best_loss"` // lowest validation loss so far
+	BestStep int     `json:"best_step"` // its step; 0: none yet
+	Misses   int     `json:"misses"`    // validations since
+	Stopped  bool    `json:"stopped"`   // ended early
+	Seconds  float64 `json:"seconds"`
+	// The log line in the making: sum of losses over Count steps.
+	Sum   float64 `json:"sum"`
+	Count int     `json:"count"`
+}
+
+// Marshal and UnmarshalProgress keep a Progress in a checkpoint's metadata.
+func (p Progress) Marshal() string {
+	b, err := json.Marshal(p)
+	if err != nil {
+		panic("train: a progress of plain numbers failed to encode: " + err.Error())
+	}
+	return string(b)
+}
+
+// UnmarshalProgress is the inverse of Marshal; "" is the start.
+func UnmarshalProgress(s string) (p Progress, err error) {
+	if s == "" {
+		return p, nil
+	}
+	if err := json.Unmarshal([]byte(s), &p); err != nil {
+		return p, fmt.Errorf("train: progress %q: %w", s, err)
+	}
+	return p, nil
+}
+
+// Hooks is what the loop tells and saves. Nil hooks are not called.
+type Hooks struct {
+	// Step is called after every step with the loss of that step.
+	Step func(step int, loss float64)
+	// Event is called at every log line.
+	Event func(Event) error
+	// Save is called when the state should reach the disk; best says that its
+	// validation loss is the lowest so far.
+	Save func(s nn.State, p Progress, best bool) error
+}
+
+// ErrInterrupted is returned when the context ended the run; its state has been
+// saved and the run can be resumed.
+var ErrInterrupted = errors.New("train: interrupted; the state is saved, resume to go on")
+
+// Run trains until cfg.Steps or early stopping, starting from the trainer's
+// state and p (the zero Progress at the start). val is the fixed batch that
+// validation measures; nil: none.
+func Run(ctx context.Context, tr *nn.Trainer, o Objective, val *nn.Examples, cfg Config, p Progress, h Hooks) (Progress, error) {
+	cfg = cfg.Defaults()
+	if err := cfg.Validate(); err != nil {
+		return p, err
+	}
+	l := &loop{tr: tr, val: val, cfg: cfg, p: p, h: h, start: time.Now(), before: p.Seconds}
+	state, err := tr.State()
+	if err != nil {
+		return p, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	feed := prefetch(ctx, o, cfg.Batch, tr.Dim(), int(state.Step), cfg.Steps)
+	for step := int(state.Step); step < cfg.Steps && !l.p.Stopped; step++ {
+		if ctx.Err() != nil {
+			return l.interrupt(ctx.Err())
+		}
+		ex, err := feed.next(step)
+		if err != nil {
+			if ctx.Err() != nil {
+				return l.interrupt(ctx.Err())
+			}
+			return l.p, err
+		}
+		if err := l.step(step, ex); err != nil {
+			return l.p, err
+		}
+		feed.release(step, ex)
+	}
+	return l.p, l.save(false)
+}
+
+type loop struct {
+	tr     *nn.Trainer
+	val    *nn.Examples
+	cfg    Config
+	p      Progress
+	h      Hooks
+	start  time.Time
+	before float64 // seconds of earlier sessions
+}
+
+// step takes step number step (from 0) and does what is due after it.
+func (l *loop) step(step int, ex *nn.Examples) error {
+	lr := l.cfg.LearningRate(step)
+	r, err := l.tr.Step(ex, lr)
+	if err != nil {
+		return err
+	}
+	l.p.Sum += r.Loss
+	l.p.Count++
+	l.p.Seconds = l.before + time.Since(l.start).Seconds()
+	done := step + 1
+	last := done == l.cfg.Steps
+	if l.h.Step != nil {
+		l.h.Step(done, r.Loss)
+	}
+	e := Event{Step: done, GradNorm: r.GradNorm, LR: lr, Seconds: l.p.Seconds}
+	best := false
+	if l.val != nil && (done%l.cfg.ValEvery == 0 || last) {
+		v, err := l.validate()
+		if err != nil {
+			return err
+		}
+		e.ValLoss = &v
+		best = l.judge(v, done)
+	}
+	if done%l.cfg.LogEvery == 0 || last || e.ValLoss != nil {
+		e.Loss = l.p.Sum / float64(l.p.Count)
+		l.p.Sum, l.p.Count = 0, 0
+		if l.h.Event != nil {
+			if err := l.h.Event(e); err != nil {
+				return err
+			}
+		}
+	}
+	if best || done%l.cfg.CheckpointEvery == 0 && !last {
+		return l.save(best)
+	}
+	return nil
+}
+
+// judge records a validation loss and reports whether the state should be kept
+// as the best; that matters only when stopping early is possible.
+func (l *loop) judge(v float64, step int) (best bool) {
+	if l.p.BestStep == 0 || v < l.p.BestLoss {
+		l.p.BestLoss, l.p.BestStep, l.p.Misses = v, step, 0
+		return l.cfg.Patience > 0
+	}
+	l.p.Misses++
+	l.p.Stopped = l.cfg.Patience > 0 && l.p.Misses >= l.cfg.Patience
+	return false
+}
+
+func (l *loop) validate() (float64, error) {
+	net, err := l.tr.Net(true)
+	if err != nil {
+		return 0, err
+	}
+	each, err := net.Loss(l.val)
+	if err != nil {
+		return 0, err
+	}
+	sum := 0.0
+	for _, v := range each {
+		sum += v
+	}
+	return sum / float64(len(each)), nil
+}
+
+func (l *loop) save(best bool) error {
+	if l.h.Save == nil {
+		return nil
+	}
+	s, err := l.tr.State()
+	if err != nil {
+		return err
+	}
+	return l.h.Save(s, l.p, best)
+}
+
+func (l *loop) interrupt(cause error) (Progress, error) {
+	if err := l.save(false); err != nil {
+		return l.p, fmt.Errorf("train: interrupted, and the state could not be saved: %w", err)
+	}
+	return l.p, fmt.Errorf("%w (%w)", ErrInterrupted, cause)
+}
+
+// feed makes the examples of the steps ahead on other cores. Worker w makes
+// steps w, w+W, w+2W, ... of the run, so the order of the results, and hence
+// every bit of the run, is independent of the scheduling.
+type feed struct {
+	from    int
+	workers []feedWorker
+}
+
+type feedWorker struct {
+	ready chan made
+	free  chan *nn.Examples
+}
+
+type made struct {
+	ex  *nn.Examples
+	err error
+}
+
+// ahead is how many batches a worker may have waiting.
+const ahead = 2
+
+func prefetch(ctx context.Context, o Objective, batch, dim, from, to int) *feed {
+	f := &feed{from: from, workers: make([]feedWorker, runtime.GOMAXPROCS(0))}
+	for w := range f.workers {
+		fw := feedWorker{ready: make(chan made, ahead), free: make(chan *nn.Examples, ahead+1)}
+		for range ahead + 1 {
+			fw.free <- nn.NewExamples(batch, dim)
+		}
+		f.workers[w] = fw
+		go func() {
+			defer close(fw.ready)
+			for step := from + w; step < to; step += len(f.workers) {
+				var ex *nn.Examples
+				select {
+				case ex = <-fw.free:
+				case <-ctx.Done():
+					return
+				}
+				err := o.Examples(ex, uint64(step))
+				select {
+				case fw.ready <- made{ex, err}:
+				case <-ctx.Done():
+					return
+				}
+				if err != nil {
+					return
+				}
+			}
+		}()
+	}
+	return f
+}
+
+func (f *feed) worker(step int) feedWorker {
+	return f.workers[(step-f.from)%len(f.workers)]
+}
+
+func (f *feed) next(step int) (*nn.Examples, error) {
+	m, ok := <-f.worker(step).ready
+	if !ok {
+		return nil, context.Canceled
+	}
+	return m.ex, m.err
+}
+
+// release gives the examples of a step back to be filled again.
+func (f *feed) release(step int, ex *nn.Examples) { f.worker(step).free <- ex }

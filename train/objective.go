@@ -1,0 +1,192 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"flowmatch/coupling"
+	"flowmatch/data"
+	"flowmatch/field"
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/nn"
+	"flowmatch/path"
+)
+
+// Objective makes the examples that a network regresses on.
+type Objective interface {
+	// Examples fills ex with the examples of a step. It is a pure function of
+	// the objective and step, and safe for concurrent use.
+	Examples(ex *nn.Examples, step uint64) error
+}
+
+// Weighting is how the squared error of each example is weighted.
+type Weighting string
+
+// The weightings.
+const (
+	// Unit weighs every example alike: equation 9 for the velocity.
+	Unit Weighting = "unit"
+	// MatchVelocity weighs an error of any prediction as the error of the
+	// velocity that it implies: b(t)² where v = a x_t + b f.
+	MatchVelocity Weighting = "velocity"
+	// SigmaSquared weighs by σ_t²: the usual weight of denoising score matching.
+	SigmaSquared Weighting = "sigma2"
+)
+
+// Weightings returns the names of the weightings.
+func Weightings() []string {
+	return []string{string(Unit), string(MatchVelocity), string(SigmaSquared)}
+}
+
+// Validate reports an unknown weighting.
+func (w Weighting) Validate() error {
+	switch w {
+	case "", Unit, MatchVelocity, SigmaSquared:
+		return nil
+	}
+	return fmt.Errorf("train: unknown weighting %q; it must be one of %s", string(w), strings.Join(Weightings(), ", "))
+}
+
+func (w Weighting) at(c path.Coef, p path.Prediction) float64 {
+	switch w {
+	case MatchVelocity:
+		_, b := c.Convert(p, path.Velocity)
+		return b * b
+	case SigmaSquared:
+		return c.Sigma * c.Sigma
+	}
+	return 1
+}
+
+// CFM is conditional flow matching, equation 9: x_0 from the source paired with
+// x_1 from the data, the point x_t = α x_1 + σ x_0 and the target that the
+// prediction asks for, in general form for every path.
+type CFM struct {
+	Data       data.Stream
+	Scheduler  path.Scheduler
+	Coupling   coupling.Coupling // nil: independent
+	Prediction path.Prediction
+	Times      Times
+	Weighting  Weighting
+	Source     flow.Source // of x_0 before σ scales it; nil: N(0, I)
+	Labels     bool        // ask the data for labels
+	Seed       uint64
+}
+
+// Examples implements [Objective].
+func (o CFM) Examples(ex *nn.Examples, step uint64) error {
+	if o.Labels && ex.Label == nil {
+		ex.Label = make([]int32, ex.X1.N)
+	}
+	if err := o.Data.Fill(ex.X1, ex.Label, step); err != nil {
+		return fmt.Errorf("train: data of step %d: %w", step, err)
+	}
+	return o.fill(ex, step)
+}
+
+// fill completes examples whose x_1 and labels are there.
+func (o CFM) fill(ex *nn.Examples, step uint64) error {
+	source := o.Source
+	if source == nil {
+		source = flow.Gaussian{}
+	}
+	source.Sample(ex.X0, seed.Rand(o.Seed, "train/noise", step))
+	if o.Coupling != nil {
+		if err := o.couple(ex, step); err != nil {
+			return err
+		}
+	}
+	lo, hi := path.Span(o.Scheduler, o.Prediction)
+	o.Times.Sample(ex.T, lo, hi, seed.Rand(o.Seed, "train/time", step))
+	for i, t := range ex.T {
+		c := o.Scheduler.At(t)
+		ex.Alpha[i], ex.Sigma[i] = c.Alpha, c.Sigma
+		ex.G1[i], ex.G0[i] = c.Weights(o.Prediction)
+		ex.Weight[i] = o.Weighting.at(c, o.Prediction)
+	}
+	return nil
+}
+
+// couple reorders x_0 so that row j goes with row j of x_1.
+func (o CFM) couple(ex *nn.Examples, step uint64) error {
+	src := make([]int, ex.X1.N)
+	rng := seed.Rand(o.Seed, "train/coupling", step)
+	if err := o.Coupling.Match(src, ex.X0, ex.X1, ex.Label, rng); err != nil {
+		return fmt.Errorf("train: coupling of step %d: %w", step, err)
+	}
+	old := ex.X0.Clone()
+	for j, i := range src {
+		copy(ex.X0.Row(j), old.Row(i))
+	}
+	return nil
+}
+
+// FM is the exact flow matching objective, equation 5, for a finite data set:
+// x_t from the marginal path p_t, and the marginal velocity u_t(x_t) of
+// equation 8 (turned into what the prediction asks for) as the target. It costs
+// a pass over the whole data set for every example; its gradient equals, in
+// expectation, that of [CFM], with less variance.
+type FM struct {
+	CFM
+	Marginal *field.Marginal
+}
+
+// ErrCoupled is returned when the exact objective is given a coupling: its
+// marginal is that of independent pairs.
+var ErrCoupled = errors.New("train: the exact objective (fm) is for the independent coupling; use cfm with a coupling")
+
+// Examples implements [Objective].
+func (o FM) Examples(ex *nn.Examples, step uint64) error {
+	if o.Coupling != nil {
+		return ErrCoupled
+	}
+	if err := o.CFM.Examples(ex, step); err != nil {
+		return err
+	}
+	xt, u := ex.X1, ex.X0
+	for i, t := range ex.T {
+		c := o.Scheduler.At(t)
+		x, target := xt.Row(i), u.Row(i)
+		for d := range x {
+			x[d] = c.Alpha*x[d] + c.Sigma*target[d]
+		}
+		if err := o.Marginal.Velocity(target, t, x); err != nil {
+			return fmt.Errorf("train: marginal velocity at step %d, t=%g: %w", step, t, err)
+		}
+		a, b := c.Convert(path.Velocity, o.Prediction)
+		for d := range x {
+			target[d] = a*x[d] + b*target[d]
+		}
+		// A regression on given points: see nn.Examples.
+		ex.Alpha[i], ex.Sigma[i], ex.G1[i], ex.G0[i] = 1, 0, 0, 1
+	}
+	return nil
+}
+
+// Validation returns a fixed set of examples of held-out points: every point
+// once, in batches of the size trained with (for a coupling of other batches
+// would be another objective), with noise, pairing and time drawn from purposes
+// of their own. nil when there are no points.
+func (o CFM) Validation(points data.Finite, batch int, labels bool) (*nn.Examples, error) {
+	n := points.Len()
+	if n == 0 {
+		return nil, nil
+	}
+	rng := seed.Rand(o.Seed, "train/validation", 0)
+	x1, label := data.Rows(points, 0, n, rng)
+	ex := nn.NewExamples(n, x1.D)
+	ex.X1 = x1
+	if labels {
+		ex.Label = label
+	}
+	o.Seed = rng.Uint64() // apart from every training step
+	for from := 0; from < n; from += batch {
+		part := ex.Slice(from, min(from+batch, n))
+		if err := o.fill(part, uint64(from)); err != nil {
+			return nil, err
+		}
+	}
+	return ex, nil
+}
