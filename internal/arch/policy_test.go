@@ -1,0 +1,116 @@
+package arch_test
+
+// This file is policy. A change to it is a change to the plan of the house and
+// needs a reason, which is written here. Do not change it to make a build pass.
+
+// anyRoom in a list of imports stands for every room.
+const anyRoom = "*"
+
+// rooms says for each room which rooms its code (not its tests) may import,
+// besides rooms below itself. A folder without a row belongs to the nearest
+// folder above it that has one. Read from the top: nothing imports downwards.
+var rooms = map[string][]string{
+	// The ground floor knows nothing of the rest.
+	"flow":                {},
+	"ode":                 {},
+	"internal/seed":       {},
+	"internal/atomicfile": {},
+	"internal/assign":     {},
+	"internal/arch":       {},
+
+	// The mathematics speaks in terms of flow.
+	"path":       {"flow", "internal/seed"},
+	"data":       {"flow", "internal/seed", "internal/atomicfile"},
+	"plot":       {"flow", "internal/seed"},
+	"coupling":   {"flow", "internal/seed", "internal/assign"},
+	"metrics":    {"flow", "internal/seed", "internal/assign"},
+	"field":      {"flow", "internal/seed", "path"},
+	"likelihood": {"flow", "internal/seed", "ode"},
+
+	// The engine, and what a checkpoint is.
+	"nn":        {"flow", "internal/seed"},
+	"nn/native": {"internal/seed"},
+	"model":     {"flow", "path", "nn", "ode", "data", "likelihood", "field", "internal/seed", "internal/atomicfile"},
+
+	// What makes and uses models.
+	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "internal/seed"},
+	"run": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "metrics", "plot",
+		"internal/seed", "internal/atomicfile"},
+	"bench": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "metrics",
+		"internal/seed"},
+	"cmd/flowmatch": {anyRoom},
+
+	// Known answers for tests, of rooms that need no engine. No room's code imports it.
+	"flowtest": {"flow", "path", "ode", "field", "coupling", "likelihood", "internal/seed"},
+
+	// The package of the module's root is documentation and an example.
+	".": {},
+}
+
+// testsOnly are rooms that only tests may import.
+var testsOnly = map[string]string{
+	"flowtest": "known answers and conformance suites belong to tests, not to the program",
+}
+
+// reachEngine are the rooms whose code or tests may depend on nn, directly or
+// through others. Everywhere else the mathematics is built and tested without it.
+var reachEngine = []string{"nn", "model", "train", "run", "bench", "cmd/flowmatch", "."}
+
+// module is a library that is not ours.
+type module struct {
+	rooms     []string // whose code and tests may import it
+	testRooms []string // whose tests may
+	why       string
+}
+
+// modules are the libraries we use, by module path.
+var modules = map[string]module{
+	"github.com/gomlx/gomlx":            {rooms: []string{"nn"}, why: "tensors and automatic differentiation; nn is the only room that may know an engine"},
+	"github.com/gomlx/compute":          {rooms: []string{"nn"}, why: "the backends of gomlx"},
+	"github.com/gomlx/go-xla":           {rooms: []string{"nn"}, why: "the XLA backend of gomlx, behind the build tag xla"},
+	"github.com/nlpodyssey/safetensors": {rooms: []string{"model"}, why: "the file format of a checkpoint"},
+	"github.com/goccy/go-yaml":          {rooms: []string{"run", "path", "data"}, why: "configuration files with positions in error messages"},
+	"github.com/agnivade/levenshtein":   {rooms: []string{"run", "cmd/flowmatch"}, why: "did you mean ...? for misspelt keys and names"},
+	"github.com/parquet-go/parquet-go":  {rooms: []string{"data"}, why: "tables in Parquet files"},
+	"github.com/sbinet/npyio":           {rooms: []string{"data"}, why: "NumPy files"},
+	"github.com/spf13/cobra":            {rooms: []string{"cmd/flowmatch"}, why: "subcommands, flags, help and shell completion"},
+	"github.com/spf13/pflag":            {rooms: []string{"cmd/flowmatch"}, why: "the flags of cobra"},
+	"github.com/schollz/progressbar/v3": {rooms: []string{"cmd/flowmatch"}, why: "progress in a terminal"},
+	"golang.org/x/term":                 {rooms: []string{"cmd/flowmatch"}, why: "is the output a terminal?"},
+	"golang.org/x/sys":                  {rooms: []string{"cmd/flowmatch", "nn/native"}, why: "what the processor can do"},
+	"golang.org/x/image":                {rooms: []string{"plot"}, why: "font weights in the interface of gonum/plot"},
+	"gonum.org/v1/plot":                 {rooms: []string{"plot"}, why: "text and outlines in pictures"},
+	"gonum.org/v1/gonum": {
+		rooms:     []string{"field", "metrics", "likelihood", "data", "flowtest"},
+		testRooms: []string{"path", "ode", "coupling", "internal/assign", "nn", "model", "train"},
+		why:       "matrix products and factorisations; in tests quadrature and special functions as a second opinion",
+	},
+}
+
+// bannedStd are packages of the standard library kept out of rooms.
+var bannedStd = map[string]struct {
+	except []string
+	why    string
+}{
+	"log":       {[]string{"cmd/flowmatch"}, "library rooms do not log; they return errors and call observe functions"},
+	"log/slog":  {[]string{"cmd/flowmatch"}, "library rooms do not log; they return errors and call observe functions"},
+	"math/rand": {nil, "randomness is an explicit *rand.Rand of math/rand/v2 from internal/seed"},
+	"unsafe":    {[]string{"nn", "nn/native"}, "only kernels need it"},
+	"reflect":   {[]string{"run", "nn"}, "plain code reads better"},
+}
+
+// cgoTag is the build tag behind which cgo may be used.
+const cgoTag = "xla"
+
+// cgoModules need cgo, so their importers must be behind cgoTag as well.
+var cgoModules = []string{"github.com/gomlx/go-xla"}
+
+// Limits of size, in lines.
+const (
+	maxFile = 500
+	maxFunc = 60 // not in tests
+)
+
+// generated lists the files that a program wrote, with the program. They are
+// exempt from the limits of size, and carry the standard marker.
+var generated = map[string]string{}

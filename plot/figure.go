@@ -1,0 +1,294 @@
+package plot
+
+import (
+	"image"
+	"image/color"
+	"math"
+)
+
+// axes is one data area on the canvas and the rectangle of data it shows.
+type axes struct {
+	rect image.Rectangle
+	lim  Limits
+	logY bool
+}
+
+// x returns the pixel position of data value v across, from the left of the area.
+func (a axes) x(v float64) float64 {
+	return (v - a.lim.XMin) / (a.lim.XMax - a.lim.XMin) * float64(a.rect.Dx())
+}
+
+// y returns the pixel position of data value v, from the top of the area.
+func (a axes) y(v float64) float64 {
+	lo, hi := a.lim.YMin, a.lim.YMax
+	if a.logY {
+		lo, hi, v = math.Log(lo), math.Log(hi), math.Log(v)
+	}
+	return (hi - v) / (hi - lo) * float64(a.rect.Dy())
+}
+
+// xTicks and yTicks return the marks of the two axes; about one label every
+// half inch is readable.
+func (a axes) xTicks(c *canvas) []tick {
+	return ticks(a.lim.XMin, a.lim.XMax, min(max(2, int(float64(a.rect.Dx())/c.px(36))), 7))
+}
+
+func (a axes) yTicks(c *canvas) []tick {
+	if a.logY {
+		return logTicks(a.lim.YMin, a.lim.YMax)
+	}
+	return ticks(a.lim.YMin, a.lim.YMax, min(max(2, int(float64(a.rect.Dy())/c.px(36))), 7))
+}
+
+// layout says how a figure of equal panels is arranged. Lengths in points
+// unless said otherwise.
+type layout struct {
+	rows, cols int
+	w, h       int // data area of one panel, pixels
+	gap        float64
+	title      string
+	panelTitle bool
+	xNames     []string // one a column; empty names take no room
+	yNames     []string // one a row
+	bar        *bar     // colour scale, or nil
+	lim        func(row, col int) Limits
+	logY       bool
+}
+
+// figure is a canvas with panels laid out on it.
+type figure struct {
+	*canvas
+	layout
+	panels [][]axes
+}
+
+// newFigure arranges the panels and sizes the canvas around them.
+func newFigure(o Options, l layout) *figure {
+	probe := newCanvas(1, 1, o.DPI)
+	px := func(pt float64) int { return int(math.Round(probe.px(pt))) }
+	labels := 0.0
+	for r := range l.rows {
+		a := axes{rect: image.Rect(0, 0, l.w, l.h), lim: l.lim(r, 0), logY: l.logY}
+		for _, t := range a.yTicks(probe) {
+			labels = max(labels, probe.width(t.label, sizeTick))
+		}
+	}
+	left := px(8+tickLen+2) + int(math.Ceil(labels))
+	if anyName(l.yNames) {
+		left += px(sizeName + 5)
+	}
+	top, bottom := px(7), px(6+tickLen+2+sizeTick)
+	if l.title != "" {
+		top += px(sizeTitle + 6)
+	}
+	if l.panelTitle {
+		top += px(sizePanel + 3)
+	}
+	if anyName(l.xNames) {
+		bottom += px(sizeName + 4)
+	}
+	gap := px(l.gap)
+	// The last tick label may stand half outside of the area.
+	right := px(12)
+	if l.bar != nil {
+		right = px(6) + l.bar.room(probe, l.h)
+	}
+	w := left + l.cols*l.w + (l.cols-1)*gap + right
+	h := top + l.rows*l.h + (l.rows-1)*gap + bottom
+	f := &figure{canvas: newCanvas(w, h, o.DPI), layout: l}
+	for r := range l.rows {
+		row := make([]axes, l.cols)
+		for k := range row {
+			p := image.Pt(left+k*(l.w+gap), top+r*(l.h+gap))
+			row[k] = axes{rect: image.Rectangle{p, p.Add(image.Pt(l.w, l.h))}, lim: l.lim(r, k), logY: l.logY}
+		}
+		f.panels = append(f.panels, row)
+	}
+	if l.title != "" {
+		mid := float64(f.panels[0][0].rect.Min.X+f.panels[0][l.cols-1].rect.Max.X) / 2
+		f.text(mid, f.px(7+sizeTitle*0.8), l.title, textStyle{size: sizeTitle, align: 0.5, color: inkText, bold: true})
+	}
+	if l.bar != nil {
+		f.drawBar(l.bar)
+	}
+	return f
+}
+
+func anyName(names []string) bool {
+	for _, n := range names {
+		if n != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// edge says which sides of a panel carry marks with labels and names.
+type edge struct{ left, bottom bool }
+
+// frame draws the box of a panel, its marks, its title, and at the outer edges
+// the labels. It is drawn after the data, so that the box lies on top.
+func (f *figure) frame(row, col int, title string, e edge) {
+	a := f.panels[row][col]
+	f.box(a.rect, inkAxis)
+	if e.bottom {
+		f.xAxis(a, f.xName(col))
+	}
+	if e.left {
+		f.yAxis(a, f.yName(row))
+	}
+	if title != "" {
+		mid := float64(a.rect.Min.X+a.rect.Max.X) / 2
+		f.text(mid, float64(a.rect.Min.Y)-f.px(5), title, textStyle{size: sizePanel, align: 0.5, color: inkText})
+	}
+}
+
+func (f *figure) xName(col int) string {
+	if col < len(f.xNames) {
+		return f.xNames[col]
+	}
+	return ""
+}
+
+func (f *figure) yName(row int) string {
+	if row < len(f.yNames) {
+		return f.yNames[row]
+	}
+	return ""
+}
+
+// box draws the outline of r in whole pixels, just outside of it.
+func (c *canvas) box(r image.Rectangle, col color.RGBA) {
+	t := c.hair()
+	o := r.Inset(-t)
+	c.fill(image.Rect(o.Min.X, o.Min.Y, o.Max.X, r.Min.Y), col)
+	c.fill(image.Rect(o.Min.X, r.Max.Y, o.Max.X, o.Max.Y), col)
+	c.fill(image.Rect(o.Min.X, o.Min.Y, r.Min.X, o.Max.Y), col)
+	c.fill(image.Rect(r.Max.X, o.Min.Y, o.Max.X, o.Max.Y), col)
+}
+
+// hair is the width of axis lines in whole pixels, so that they are crisp.
+func (c *canvas) hair() int { return max(1, int(math.Round(c.px(lineWidth)))) }
+
+// xAxis draws marks, labels and name below the panel.
+func (c *canvas) xAxis(a axes, name string) {
+	t := c.hair()
+	y0 := a.rect.Max.Y + t
+	y1 := y0 + int(math.Round(c.px(tickLen)))
+	base := float64(y1) + c.px(2+0.75*sizeTick)
+	for _, k := range a.xTicks(c) {
+		x := float64(a.rect.Min.X) + a.x(k.at)
+		i := int(math.Floor(x - float64(t)/2 + 0.5))
+		c.fill(image.Rect(i, y0, i+t, y1), inkAxis)
+		// A label at the very end must not run into that of the next panel.
+		half, over := c.width(k.label, sizeTick)/2, c.px(5)
+		x = min(max(x, float64(a.rect.Min.X)-over+half), float64(a.rect.Max.X)+over-half)
+		c.text(x, base, k.label, textStyle{size: sizeTick, align: 0.5, color: inkText})
+	}
+	if name != "" {
+		mid := float64(a.rect.Min.X+a.rect.Max.X) / 2
+		c.text(mid, base+c.px(4+sizeName), name, textStyle{size: sizeName, align: 0.5, color: inkText})
+	}
+}
+
+// yAxis draws marks, labels and name to the left of the panel.
+func (c *canvas) yAxis(a axes, name string) {
+	t := c.hair()
+	x1 := a.rect.Min.X - t
+	long := int(math.Round(c.px(tickLen)))
+	widest := 0.0
+	for _, k := range a.yTicks(c) {
+		y := float64(a.rect.Min.Y) + a.y(k.at)
+		j := int(math.Floor(y - float64(t)/2 + 0.5))
+		size := long
+		if k.label == "" {
+			size = long / 2
+		}
+		c.fill(image.Rect(x1-size, j, x1, j+t), inkAxis)
+		c.text(float64(x1-long)-c.px(2), y+c.px(0.36*sizeTick), k.label, textStyle{size: sizeTick, align: 1, color: inkText})
+		widest = max(widest, c.width(k.label, sizeTick))
+	}
+	if name != "" {
+		mid := float64(a.rect.Min.Y+a.rect.Max.Y) / 2
+		c.text(float64(x1-long)-c.px(2+5)-widest, mid, name, textStyle{size: sizeName, align: 0.5, color: inkText, up: true})
+	}
+}
+
+// bar is a colour scale for the values lo to hi, drawn beside the panels.
+type bar struct {
+	colors colormap
+	lo, hi float64
+	name   string // stands above
+}
+
+// Distances of the colour bar in points: gap before it and its width.
+const barGap, barWidth = 9.0, 8.0
+
+// axes returns the bar's scale over rectangle r.
+func (b *bar) axes(r image.Rectangle) axes { return axes{rect: r, lim: Limits{0, 1, b.lo, b.hi}} }
+
+// room returns the pixels that the bar needs beside panels of height h.
+func (b *bar) room(c *canvas, h int) int {
+	widest := c.width(b.name, sizeTick) - c.px(barWidth+tickLen+2)
+	for _, t := range b.axes(image.Rect(0, 0, 1, h)).yTicks(c) {
+		widest = max(widest, c.width(t.label, sizeTick))
+	}
+	return int(math.Ceil(c.px(barGap+barWidth+tickLen+2) + widest))
+}
+
+// drawBar draws the colour bar along the last panel of the top row.
+func (f *figure) drawBar(b *bar) {
+	last := f.panels[0][f.cols-1].rect
+	x0 := last.Max.X + int(math.Round(f.px(barGap)))
+	r := image.Rect(x0, last.Min.Y, x0+int(math.Round(f.px(barWidth))), last.Max.Y)
+	for j := r.Min.Y; j < r.Max.Y; j++ {
+		u := (float64(r.Max.Y) - float64(j) - 0.5) / float64(r.Dy())
+		f.fill(image.Rect(r.Min.X, j, r.Max.X, j+1), b.colors.at(u))
+	}
+	f.box(r, inkAxis)
+	a := b.axes(r)
+	t := f.hair()
+	for _, k := range a.yTicks(f.canvas) {
+		y := float64(r.Min.Y) + a.y(k.at)
+		j := int(math.Floor(y - float64(t)/2 + 0.5))
+		f.fill(image.Rect(r.Max.X+t, j, r.Max.X+t+int(f.px(tickLen)), j+t), inkAxis)
+		f.text(float64(r.Max.X+t)+f.px(tickLen+2), y+f.px(0.36*sizeTick), k.label, textStyle{size: sizeTick, color: inkText})
+	}
+	f.text(float64(r.Min.X), float64(r.Min.Y)-f.px(5), b.name, textStyle{size: sizeTick, color: inkText})
+}
+
+// entry is a line of a legend.
+type entry struct {
+	name  string
+	color color.RGBA
+}
+
+// legend writes the entries, right-aligned, from (x, y) downwards. The text is
+// set on a veil so that it can be read over data.
+func (c *canvas) legend(x, y float64, entries []entry) {
+	line := c.px(sizeTick + 4)
+	widest := 0.0
+	for _, e := range entries {
+		widest = max(widest, c.width(e.name, sizeTick))
+	}
+	key := c.px(14)
+	for k, e := range entries {
+		top := y + float64(k)*line
+		left := x - widest - key
+		mid := int(top + line/2)
+		t := max(1, int(math.Round(c.px(1))))
+		c.veil(image.Rect(int(left-c.px(3)), int(top), int(x+c.px(2)), int(top+line)))
+		c.fill(image.Rect(int(left), mid-t, int(left+c.px(10)), mid+t), e.color)
+		c.text(left+key, top+line/2+c.px(0.36*sizeTick), e.name, textStyle{size: sizeTick, color: inkText})
+	}
+}
+
+// veil whitens what lies in r.
+func (c *canvas) veil(r image.Rectangle) {
+	r = r.Intersect(c.img.Rect)
+	for j := r.Min.Y; j < r.Max.Y; j++ {
+		for i := r.Min.X; i < r.Max.X; i++ {
+			c.img.SetRGBA(i, j, mix(c.img.RGBAAt(i, j), white, 0.8))
+		}
+	}
+}

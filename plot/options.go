@@ -1,0 +1,233 @@
+package plot
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"flowmatch/flow"
+)
+
+// Errors of this room, wrapped with the panel, point and value concerned.
+var (
+	// ErrEmpty is returned when there is nothing to draw.
+	ErrEmpty = errors.New("nothing to draw")
+	// ErrShape is returned when sizes or dimensions do not fit the picture.
+	ErrShape = errors.New("wrong shape")
+	// ErrNotFinite is returned for NaN or infinite values.
+	ErrNotFinite = errors.New("not finite")
+	// ErrOptions is returned for options that make no picture.
+	ErrOptions = errors.New("bad options")
+)
+
+// Style is how a set of points is drawn.
+type Style string
+
+// The styles. Auto means Dots, or Heat above 50,000 points.
+const (
+	Auto Style = ""     // Dots or Heat, by the number of points
+	Dots Style = "dots" // one translucent dot a point
+	Heat Style = "heat" // a smoothed histogram, for very many points
+)
+
+// heatFrom is the number of points in a panel above which Auto means Heat:
+// translucent dots have by then merged into a stain.
+const heatFrom = 50_000
+
+// Limits is the rectangle of the plane that is drawn, in data units.
+// The zero value means: choose it from the data.
+type Limits struct{ XMin, XMax, YMin, YMax float64 }
+
+func (l Limits) zero() bool { return l == Limits{} }
+
+func (l Limits) check() error {
+	for _, v := range []float64{l.XMin, l.XMax, l.YMin, l.YMax} {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("plot: %w: limits %+v; give finite numbers", ErrOptions, l)
+		}
+	}
+	if !l.zero() && (l.XMin >= l.XMax || l.YMin >= l.YMax) {
+		return fmt.Errorf("plot: %w: limits %+v; want XMin < XMax and YMin < YMax", ErrOptions, l)
+	}
+	return nil
+}
+
+// Options is what all pictures share. The zero value is usable.
+type Options struct {
+	// Title stands above the whole picture. Empty: none, and no room for one.
+	Title string
+	// Size is the side of one panel's data area in inches, 0.5 to 20. 0 means 3
+	// (1.6 for each cell of a picture of pairs; 3.75 for a GIF).
+	Size float64
+	// DPI is the number of pixels per inch, 30 to 1200. 0 means 160 (100 for a GIF).
+	DPI int
+	// Limits is what is shown of the plane; zero means chosen from the data.
+	// With equal aspect (see Stretch) it is widened on one axis to fit.
+	Limits Limits
+	// Columns are the two columns of the points to draw, counted from 0, when D > 2.
+	// The zero value draws points of D=2 as they are.
+	Columns [2]int
+	// Names are the names of all D columns, shown at the axes. Empty: none
+	// (x1 ... xD in a picture of pairs).
+	Names []string
+	// Style is dots or heat; zero means by the number of points.
+	Style Style
+	// Stretch scales the two axes independently. The default is equal aspect:
+	// one unit is as long across as upwards.
+	Stretch bool
+}
+
+// resolve fills in defaults and checks what was given.
+func (o Options) resolve(size float64, dpi int) (Options, error) {
+	if o.Size == 0 {
+		o.Size = size
+	}
+	if o.DPI == 0 {
+		o.DPI = dpi
+	}
+	if !(o.Size >= 0.5 && o.Size <= 20) {
+		return o, fmt.Errorf("plot: %w: Size is %v inches; want 0.5 to 20", ErrOptions, o.Size)
+	}
+	if o.DPI < 30 || o.DPI > 1200 {
+		return o, fmt.Errorf("plot: %w: DPI is %d; want 30 to 1200", ErrOptions, o.DPI)
+	}
+	switch o.Style {
+	case Auto, Dots, Heat:
+	default:
+		return o, fmt.Errorf("plot: %w: unknown style %q; want %q, %q or empty", ErrOptions, o.Style, Dots, Heat)
+	}
+	return o, o.Limits.check()
+}
+
+// heat says whether points are drawn as heat when the largest set has n.
+func (o Options) heat(n int) bool { return o.Style == Heat || o.Style == Auto && n > heatFrom }
+
+// side returns the side of a panel's data area in pixels.
+func (o Options) side() int { return int(math.Round(o.Size * float64(o.DPI))) }
+
+// name returns the name of column j, or "".
+func (o Options) name(j int) string {
+	if j < len(o.Names) {
+		return o.Names[j]
+	}
+	return ""
+}
+
+// columns returns which two columns are drawn of points of dimension d.
+func (o Options) columns(d int) (i, j int) {
+	if o.Columns == [2]int{} {
+		return 0, 1
+	}
+	return o.Columns[0], o.Columns[1]
+}
+
+// checkBatch refuses batches that are empty, inconsistent or not finite.
+func checkBatch(what string, b flow.Batch) error {
+	switch {
+	case b.N <= 0 || b.D <= 0:
+		return fmt.Errorf("plot: %s: %w: N=%d, D=%d", what, ErrEmpty, b.N, b.D)
+	case len(b.X) != b.N*b.D:
+		return fmt.Errorf("plot: %s: %w: %d numbers for N=%d points of D=%d", what, ErrShape, len(b.X), b.N, b.D)
+	}
+	for k, v := range b.X {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("plot: %s: %w: point %d, column %d is %v; drop such points or find out where they diverged",
+				what, ErrNotFinite, k/b.D, k%b.D, v)
+		}
+	}
+	return nil
+}
+
+// plane checks b and returns the two columns to draw as points of R^2.
+// The result may share memory with b.
+func (o Options) plane(what string, b flow.Batch) (flow.Batch, error) {
+	if err := checkBatch(what, b); err != nil {
+		return flow.Batch{}, err
+	}
+	if o.Columns == [2]int{} {
+		if b.D != 2 {
+			return flow.Batch{}, fmt.Errorf("plot: %s: %w: points of D=%d in a picture of the plane; set Options.Columns, "+
+				"for example [2]int{0, 1} for the first two columns", what, ErrShape, b.D)
+		}
+		return b, nil
+	}
+	i, j := o.columns(b.D)
+	if i < 0 || j < 0 || i >= b.D || j >= b.D || i == j {
+		return flow.Batch{}, fmt.Errorf("plot: %s: %w: columns %d and %d of points of D=%d; want two different ones of 0 to %d",
+			what, ErrOptions, i, j, b.D, b.D-1)
+	}
+	return pick(b, i, j), nil
+}
+
+// pick returns columns i and j of b as points of R^2.
+func pick(b flow.Batch, i, j int) flow.Batch {
+	p := flow.NewBatch(b.N, 2)
+	for k := range b.N {
+		p.X[2*k], p.X[2*k+1] = b.X[k*b.D+i], b.X[k*b.D+j]
+	}
+	return p
+}
+
+// span returns the interval to show of column j: for each batch its whole range
+// with a little air, but not farther beyond the 0.2 % quantiles than a fifth of
+// the range between them, so that a few strays do not shrink the picture to a
+// dot; of these the union. For a normal distribution that is at four standard
+// deviations.
+func span(j int, batches ...flow.Batch) (lo, hi float64) {
+	lo, hi = math.Inf(1), math.Inf(-1)
+	for _, b := range batches {
+		v := column(b, j)
+		slices.Sort(v)
+		q0, q1 := quantile(v, 0.002), quantile(v, 0.998)
+		lo = min(lo, max(v[0]-0.04*(q1-q0), q0-0.2*(q1-q0)))
+		hi = max(hi, min(v[len(v)-1]+0.04*(q1-q0), q1+0.2*(q1-q0)))
+	}
+	if hi-lo <= 1e-9*max(math.Abs(lo), math.Abs(hi)) { // all points are one
+		w := max(1, 0.1*math.Abs(lo))
+		return lo - w, hi + w
+	}
+	return lo, hi
+}
+
+// column returns a copy of column j.
+func column(b flow.Batch, j int) []float64 {
+	v := make([]float64, b.N)
+	for i := range v {
+		v[i] = b.X[i*b.D+j]
+	}
+	return v
+}
+
+// quantile returns the q-quantile of sorted values, by linear interpolation.
+func quantile(sorted []float64, q float64) float64 {
+	h := q * float64(len(sorted)-1)
+	i := min(int(h), len(sorted)-1)
+	k := min(i+1, len(sorted)-1)
+	return sorted[i] + (h-float64(i))*(sorted[k]-sorted[i])
+}
+
+// fit returns the limits for points of the plane: those asked for, or those of
+// the data, with equal aspect unless Stretch.
+func (o Options) fit(batches ...flow.Batch) Limits {
+	l := o.Limits
+	if l.zero() {
+		l.XMin, l.XMax = span(0, batches...)
+		l.YMin, l.YMax = span(1, batches...)
+	}
+	if o.Stretch {
+		return l
+	}
+	return l.square()
+}
+
+// square widens the shorter side about its middle.
+func (l Limits) square() Limits {
+	w, h := l.XMax-l.XMin, l.YMax-l.YMin
+	if w < h {
+		l.XMin, l.XMax = l.XMin-(h-w)/2, l.XMax+(h-w)/2
+	} else {
+		l.YMin, l.YMax = l.YMin-(w-h)/2, l.YMax+(w-h)/2
+	}
+	return l
+}

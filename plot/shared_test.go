@@ -1,0 +1,99 @@
+package plot_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/plot"
+)
+
+// everyPicture is one call of each function, for the tests of what they share.
+func everyPicture() map[string]func(w io.Writer) error {
+	r := seed.Rand(5, "plot", 0)
+	a, b, c := normal(300, 2, r), normal(300, 2, r), normal(100, 4, r)
+	one := normal(300, 1, r)
+	g := plot.Grid{NX: 20, NY: 20}
+	logp := make([]float64, 400)
+	flow.Gaussian{}.LogProb(logp, g.Points())
+	image := normal(5, 12, r)
+	labels := make([]int32, 300)
+	for i := range labels {
+		labels[i] = int32(i % 7)
+	}
+	small := plot.Options{Size: 1, DPI: 80, Title: "title", Names: []string{"a", "b", "c", "d"}}
+	heat := small
+	heat.Style = plot.Heat
+	return map[string]func(io.Writer) error{
+		"Samples": func(w io.Writer) error {
+			return plot.Samples(w, []plot.Panel{{"data", a, nil}, {"samples", b, nil}}, small)
+		},
+		"Samples by class": func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{"data", a, labels}}, small) },
+		"Samples as heat":  func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{"data", a, nil}}, heat) },
+		"Samples in D=1":   func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{"data", one, nil}}, small) },
+		"Samples in D=4":   func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{"data", c, nil}}, small) },
+		"Density": func(w io.Writer) error {
+			return plot.Density(w, g, []plot.Map{{"learnt", logp}}, plot.DensityOptions{Options: small})
+		},
+		"Field": func(w io.Writer) error { return plot.Field(w, linear{b: [2]float64{1, 1}}, []float64{0, 1}, small) },
+		"Trajectories": func(w io.Writer) error {
+			return plot.Trajectories(w, []flow.Batch{a, b}, nil, plot.TrajectoryOptions{Options: small})
+		},
+		"Loss": func(w io.Writer) error {
+			return plot.Loss(w, []plot.Series{{"train", nil, one.X}}, plot.LossOptions{Options: small})
+		},
+		"FlowGIF": func(w io.Writer) error {
+			return plot.FlowGIF(w, []flow.Batch{a, b}, nil, plot.GIFOptions{Options: small})
+		},
+		"FlowGIF as heat": func(w io.Writer) error {
+			return plot.FlowGIF(w, []flow.Batch{a, b}, nil, plot.GIFOptions{Options: heat})
+		},
+		"ImageGrid": func(w io.Writer) error { return plot.ImageGrid(w, image, []int{2, 2, 3}, plot.ImageOptions{}) },
+	}
+}
+
+func TestTheSameInputGivesTheSameBytes(t *testing.T) {
+	first := map[string][]byte{}
+	for _, procs := range []int{1, 4} {
+		old := runtime.GOMAXPROCS(procs)
+		for name, f := range everyPicture() {
+			var b bytes.Buffer
+			if err := f(&b); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if first[name] == nil {
+				first[name] = b.Bytes()
+			} else if !bytes.Equal(first[name], b.Bytes()) {
+				t.Errorf("%s: other bytes with GOMAXPROCS=%d than with 1", name, procs)
+			}
+		}
+		runtime.GOMAXPROCS(old)
+	}
+}
+
+// brokenWriter fails after n bytes.
+type brokenWriter struct{ n int }
+
+var errBroken = errors.New("the writer of the test broke")
+
+func (w *brokenWriter) Write(p []byte) (int, error) {
+	if w.n -= len(p); w.n < 0 {
+		return 0, errBroken
+	}
+	return len(p), nil
+}
+
+func TestAWriterThatFailsIsReported(t *testing.T) {
+	for name, f := range everyPicture() {
+		if err := f(&brokenWriter{n: 100}); !errors.Is(err, errBroken) {
+			t.Errorf("%s: error: got %v, want the writer's", name, err)
+		} else if !strings.HasPrefix(err.Error(), "plot: ") {
+			t.Errorf("%s: error without the room's prefix: %v", name, err)
+		}
+	}
+}
