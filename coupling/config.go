@@ -1,0 +1,66 @@
+package coupling
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Config is a coupling as a configuration file names it. A zero field is the
+// default; a field that the named coupling has no use for is an error, so that no
+// setting is ever silently ignored.
+type Config struct {
+	Name       string  `yaml:"name" json:"name"`                                   // one of [Names]; empty means independent
+	Reg        float64 `yaml:"reg,omitempty" json:"reg,omitempty"`                 // sinkhorn: see [Sinkhorn]; 0 means 0.05
+	MaxIter    int     `yaml:"max_iter,omitempty" json:"max_iter,omitempty"`       // sinkhorn: 0 means 10000
+	Tol        float64 `yaml:"tol,omitempty" json:"tol,omitempty"`                 // sinkhorn: 0 means 0.001
+	LabelAware bool    `yaml:"label_aware,omitempty" json:"label_aware,omitempty"` // ot, sinkhorn: transport within classes
+}
+
+// Names returns the names that [Config] knows.
+func Names() []string { return []string{"independent", "ot", "sinkhorn"} }
+
+// Validate reports what [Config.New] would.
+func (c Config) Validate() error { _, err := c.New(); return err }
+
+// New makes the coupling. The error names the field at fault and what it may be.
+func (c Config) New() (Coupling, error) {
+	switch c.Name {
+	case "independent", "":
+		if c.LabelAware {
+			return nil, fmt.Errorf("coupling: label_aware: coupling independent does not use it (its x_0 never depends on the label): remove it, or use ot or sinkhorn")
+		}
+		return Independent{}, c.onlySinkhorn("independent")
+	case "ot":
+		return OT{LabelAware: c.LabelAware}, c.onlySinkhorn("ot")
+	case "sinkhorn":
+		s := Sinkhorn{Reg: c.Reg, MaxIter: c.MaxIter, Tol: c.Tol, LabelAware: c.LabelAware}
+		return s, s.validate()
+	}
+	return nil, fmt.Errorf("coupling: unknown coupling %q: want one of %s", c.Name, strings.Join(Names(), ", "))
+}
+
+func (c Config) onlySinkhorn(name string) error {
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{{"reg", c.Reg}, {"max_iter", float64(c.MaxIter)}, {"tol", c.Tol}} {
+		if f.value != 0 {
+			return fmt.Errorf("coupling: %s = %g: coupling %s does not use it, only sinkhorn does: remove it", f.name, f.value, name)
+		}
+	}
+	return nil
+}
+
+// validate reports a setting out of range.
+func (s Sinkhorn) validate() error {
+	switch {
+	case !(s.Reg >= 0) || math.IsInf(s.Reg, 0):
+		return fmt.Errorf("coupling: reg = %g: sinkhorn wants it above 0, relative to the mean cost (0 means %g)", s.Reg, defaultReg)
+	case s.MaxIter < 0:
+		return fmt.Errorf("coupling: max_iter = %d: sinkhorn wants it at least 1 (0 means %d)", s.MaxIter, defaultMaxIter)
+	case !(s.Tol >= 0 && s.Tol < 1):
+		return fmt.Errorf("coupling: tol = %g: sinkhorn wants it in (0, 1) (0 means %g)", s.Tol, defaultTol)
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package coupling
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"flowmatch/flow"
+	"flowmatch/internal/assign"
+)
+
+// Coupling pairs the rows of two batches.
+type Coupling interface {
+	// Match writes into src[j] the row of x0 paired with row j of x1. x0 and x1
+	// are [N, D], len(src) == N; label, of length N or nil, holds the class of
+	// each row of x1. Nothing but src is written. N = 0 is valid. With an error
+	// src is not to be used. It panics if the shapes differ.
+	Match(src []int, x0, x1 flow.Batch, label []int32, rng *rand.Rand) error
+}
+
+// ErrNoLabels is returned by a label-aware coupling that is given no labels.
+var ErrNoLabels = errors.New("coupling: label_aware needs the class of every row, and the data has no labels: use labelled data or label_aware: false")
+
+// Independent is q(x_0, x_1) = p_0(x_0) p_1(x_1): row j goes with row j. x0 must be
+// drawn independently of x1, as it is when it is fresh noise; rng is not used.
+type Independent struct{}
+
+// Match implements [Coupling].
+func (Independent) Match(src []int, x0, x1 flow.Batch, label []int32, _ *rand.Rand) error {
+	check(src, x0, x1, label)
+	for j := range src {
+		src[j] = j
+	}
+	return nil
+}
+
+// OT is exact minibatch optimal transport: the permutation that minimises
+//
+//	Σ_j |x0_src[j] − x1_j|²
+//
+// (algorithm 3 of Tong et al.). It is a permutation and not a sample of the plan:
+// every row of x0 is used exactly once. rng is used only with LabelAware.
+type OT struct {
+	LabelAware bool // transport within classes, see the package's section on labels
+}
+
+// Match implements [Coupling]. An error names a coordinate that is not finite.
+func (o OT) Match(src []int, x0, x1 flow.Batch, label []int32, rng *rand.Rand) error {
+	check(src, x0, x1, label)
+	transport := func(src []int, x0, x1 flow.Batch) error {
+		// x1 comes first: its row j is assigned a row of x0, which is what src holds.
+		if _, err := new(assign.Workspace).SolvePoints(src, x1.X, x0.X, x1.D, assign.Squared); err != nil {
+			return fmt.Errorf("coupling: optimal transport of x_1 (a) and x_0 (b): %w", err)
+		}
+		return nil
+	}
+	if o.LabelAware {
+		return withinClasses(src, x0, x1, label, rng, transport)
+	}
+	return transport(src, x0, x1)
+}
+
+// check panics unless the shapes fit.
+func check(src []int, x0, x1 flow.Batch, label []int32) {
+	if x0.N != x1.N || x0.D != x1.D || len(src) != x1.N || (label != nil && len(label) != x1.N) {
+		panic(fmt.Sprintf("coupling: shapes differ: x0 [%d, %d], x1 [%d, %d], %d in src, %d labels",
+			x0.N, x0.D, x1.N, x1.D, len(src), len(label)))
+	}
+}
+
+// withinClasses deals the rows of x0 to the classes at random and calls transport
+// for each class, in the order of the labels.
+func withinClasses(src []int, x0, x1 flow.Batch, label []int32, rng *rand.Rand,
+	transport func(src []int, x0, x1 flow.Batch) error) error {
+	if label == nil && x1.N > 0 {
+		return ErrNoLabels
+	}
+	deal := rng.Perm(x0.N)
+	order := make([]int, x1.N) // rows of x1, class after class
+	for j := range order {
+		order[j] = j
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(label[a], label[b]) })
+	part := make([]int, x1.N)
+	for lo := 0; lo < len(order); {
+		class, hi := label[order[lo]], lo+1
+		for hi < len(order) && label[order[hi]] == class {
+			hi++
+		}
+		if err := transport(part[lo:hi], gather(x0, deal[lo:hi]), gather(x1, order[lo:hi])); err != nil {
+			return fmt.Errorf("class %d, %d rows of the batch: %w", class, hi-lo, err)
+		}
+		for k := lo; k < hi; k++ {
+			src[order[k]] = deal[lo+part[k]]
+		}
+		lo = hi
+	}
+	return nil
+}
+
+// gather copies the given rows of x.
+func gather(x flow.Batch, rows []int) flow.Batch {
+	g := flow.NewBatch(len(rows), x.D)
+	for k, i := range rows {
+		copy(g.Row(k), x.Row(i))
+	}
+	return g
+}

@@ -1,0 +1,134 @@
+package data
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"flowmatch/flow"
+)
+
+// Levels is the number of values of a pixel.
+const Levels = 256
+
+// Images is a finite set of images of bytes. A pixel v in 0..255 becomes
+//
+//	y = (v + u) / 128 - 1, in [-1, 1),   u ~ U[0, 1) anew each time it is read
+//
+// (uniform dequantisation), or with u = 1/2 without Dequantize, the centre of the
+// same interval; then, with a standardizer, z = (y - Mean) / Std.
+//
+// The density of v+u is that of y divided by 128 a pixel, so that, in nats and
+// before a standardizer, with D pixels ([Images.LogDet] = D ln 128),
+//
+//	BPD = (-log p(y) + D ln 128) / (D ln 2) = -log p(y) / (D ln 2) + 7
+//
+// which bounds the bits per pixel of the bytes themselves from above. u has 32
+// bits, which keeps v+u exact: [Pixels] returns v whatever u was.
+type Images struct {
+	Shape        []int // of one image, such as [28, 28]
+	Pix          []byte
+	Label        []int32 // nil or one an image
+	Dequantize   bool
+	Standardizer *Standardizer // nil: none
+
+	dim, classes int
+}
+
+// NewImages checks that pix holds whole images of the given shape, one label
+// each unless label is nil. It keeps all its arguments.
+func NewImages(shape []int, pix []byte, label []int32, dequantize bool, std *Standardizer) (*Images, error) {
+	dim := 1
+	for _, d := range shape {
+		dim *= d
+	}
+	if len(shape) == 0 || dim < 1 || len(pix)%dim != 0 {
+		return nil, fmt.Errorf("data: %d bytes are no whole number of images of shape %v", len(pix), shape)
+	}
+	if label != nil && len(label) != len(pix)/dim {
+		return nil, fmt.Errorf("data: %d labels for %d images; want one each", len(label), len(pix)/dim)
+	}
+	if std != nil {
+		if err := std.Validate(); err != nil {
+			return nil, err
+		}
+		if n := len(std.Mean); n != 1 && n != dim {
+			return nil, fmt.Errorf("data: standardizer of %d coordinates for images of %d pixels; want 1 or %d", n, dim, dim)
+		}
+	}
+	return &Images{
+		Shape: shape, Pix: pix, Label: label, Dequantize: dequantize, Standardizer: std,
+		dim: dim, classes: classes(label),
+	}, nil
+}
+
+// Len returns the number of images.
+func (m *Images) Len() int { return len(m.Pix) / m.dim }
+
+// Dim returns D, the number of pixels (times channels) of an image.
+func (m *Images) Dim() int { return m.dim }
+
+// Classes returns one more than the largest label, 0 without labels.
+func (m *Images) Classes() int { return m.classes }
+
+// Read converts the images asked for. rng must not be nil with Dequantize.
+func (m *Images) Read(x flow.Batch, label []int32, index []int, rng *rand.Rand) {
+	for k, i := range index {
+		row, pix := x.Row(k), m.Pix[i*m.dim:(i+1)*m.dim]
+		if m.Dequantize {
+			dequantize(row, pix, rng)
+			continue
+		}
+		for d, v := range pix {
+			row[d] = (float64(v)+0.5)/(Levels/2) - 1
+		}
+	}
+	if m.Standardizer != nil {
+		m.Standardizer.Apply(x)
+	}
+	readLabels(label, m.Label, index)
+}
+
+// dequantize writes (v+u)/128 - 1, two pixels for each 64 random bits.
+func dequantize(row []float64, pix []byte, rng *rand.Rand) {
+	const ulp = 1.0 / (1 << 32)
+	var bits uint64
+	for d, v := range pix {
+		if d%2 == 0 {
+			bits = rng.Uint64()
+		}
+		u := float64(uint32(bits)) * ulp
+		bits >>= 32
+		row[d] = (float64(v)+u)/(Levels/2) - 1
+	}
+}
+
+// LogDet returns log |det d(v+u)/dz| = D ln 128 + the standardizer's, in nats:
+// NLL of v+u = NLL of z + LogDet.
+func (m *Images) LogDet() float64 {
+	sum := float64(m.dim) * logHalfLevels
+	if m.Standardizer != nil {
+		sum += m.Standardizer.LogDet(m.dim)
+	}
+	return sum
+}
+
+// Pixels turns y in [-1, 1] back into bytes, floor(128 (y+1)) held to 0..255:
+// the exact inverse of what [Images] does, whatever the noise. NaN becomes 0.
+// Undo the standardizer first. It panics when the lengths differ.
+func Pixels(dst []byte, y []float64) {
+	if len(dst) != len(y) {
+		panic(fmt.Sprintf("data: %d pixels into %d bytes", len(y), len(dst)))
+	}
+	for i, v := range y {
+		p := math.Floor((v + 1) * (Levels / 2))
+		switch {
+		case p >= Levels:
+			dst[i] = Levels - 1
+		case p > 0:
+			dst[i] = byte(p)
+		default:
+			dst[i] = 0
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// readParquet reads the numeric columns of a Parquet file. Columns of structs
+// are called by their path, such as "pos.x". Nulls, and columns that are lists
+// or not numbers, are FileErrors.
+func readParquet(path string, opts TableOptions) (t Table, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Table{}, fmt.Errorf("data: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Table{}, fmt.Errorf("data: %w", err)
+	}
+	return decodeParquet(f, info.Size(), path, opts)
+}
+
+func decodeParquet(r io.ReaderAt, size int64, path string, opts TableOptions) (t Table, err error) {
+	// The library panics on some damaged files. What it read is gone either way,
+	// and a user's bad file must not look like a bug of ours.
+	defer func() {
+		if p := recover(); p != nil {
+			t, err = Table{}, malformed(path, "damaged Parquet file: %v", p)
+		}
+	}()
+	f, err := parquet.OpenFile(r, size)
+	if err != nil {
+		return Table{}, malformed(path, "not a Parquet file: %v", err)
+	}
+	var names []string
+	for _, p := range f.Schema().Columns() { // leaves, in the order of the chunks
+		names = append(names, strings.Join(p, "."))
+	}
+	chosen, err := choose(path, names, opts)
+	if err != nil {
+		return Table{}, err
+	}
+	n := int(f.NumRows())
+	var x []float64
+	for k, c := range chosen {
+		leaf, ok := f.Schema().Lookup(f.Schema().Columns()[c]...)
+		if !ok {
+			return Table{}, malformed(path, "column %q is not in the schema", names[c])
+		}
+		number, err := parquetNumber(leaf)
+		if err != nil {
+			return Table{}, &FileError{Path: path, Place: fmt.Sprintf("column %q", names[c]), Problem: err.Error()}
+		}
+		col, err := readColumn(f, c, number, path, names[c])
+		if err != nil {
+			return Table{}, err
+		}
+		if len(col) != n {
+			return Table{}, malformed(path, "column %q has %d values for %d rows", names[c], len(col), n)
+		}
+		if x == nil { // only now is n known to be more than a claim
+			x = make([]float64, n*len(chosen))
+		}
+		for i, v := range col {
+			x[i*len(chosen)+k] = v
+		}
+	}
+	return assemble(path, names, chosen, opts, x, rowPlace)
+}
+
+// parquetNumber returns how to turn a value of a column into a float64.
+func parquetNumber(leaf parquet.LeafColumn) (func(parquet.Value) float64, error) {
+	if leaf.MaxRepetitionLevel > 0 {
+		return nil, errors.New("holds lists; want one number a row, or leave the column out with the columns option")
+	}
+	typ := leaf.Node.Type()
+	signed := true
+	if l := typ.LogicalType(); l != nil && l.Value != nil {
+		integer, ok := l.Value.(*format.IntType)
+		if !ok { // decimals, dates: integers that mean something else
+			return nil, fmt.Errorf("is of type %s; want integers or floats, or leave it out with the columns option", l)
+		}
+		signed = integer.IsSigned
+	}
+	switch kind := typ.Kind(); {
+	case kind == parquet.Double:
+		return parquet.Value.Double, nil
+	case kind == parquet.Float:
+		return func(v parquet.Value) float64 { return float64(v.Float()) }, nil
+	case kind == parquet.Int32 && signed:
+		return func(v parquet.Value) float64 { return float64(v.Int32()) }, nil
+	case kind == parquet.Int32:
+		return func(v parquet.Value) float64 { return float64(v.Uint32()) }, nil
+	case kind == parquet.Int64 && signed:
+		return func(v parquet.Value) float64 { return float64(v.Int64()) }, nil
+	case kind == parquet.Int64:
+		return func(v parquet.Value) float64 { return float64(v.Uint64()) }, nil
+	default:
+		return nil, fmt.Errorf("is of type %s; want integers or floats, or leave it out with the columns option", kind)
+	}
+}
+
+// readColumn reads column c of every row group.
+func readColumn(f *parquet.File, c int, number func(parquet.Value) float64, path, name string) (col []float64, err error) {
+	for _, group := range f.RowGroups() {
+		pages := group.ColumnChunks()[c].Pages()
+		col, err = appendPages(col, pages, number, path, name)
+		if err = errors.Join(err, pages.Close()); err != nil {
+			return nil, err
+		}
+	}
+	return col, nil
+}
+
+func appendPages(col []float64, pages parquet.Pages, number func(parquet.Value) float64, path, name string) ([]float64, error) {
+	for {
+		page, err := pages.ReadPage()
+		if err == io.EOF {
+			return col, nil
+		} else if err != nil {
+			return nil, malformed(path, "column %q cannot be read: %v", name, err)
+		}
+		if col, err = appendValues(col, page.Values(), number, path, name); err != nil {
+			return nil, err
+		}
+		parquet.Release(page)
+	}
+}
+
+func appendValues(col []float64, r parquet.ValueReader, number func(parquet.Value) float64, path, name string) ([]float64, error) {
+	var buf [512]parquet.Value
+	for {
+		n, err := r.ReadValues(buf[:])
+		for _, v := range buf[:n] {
+			if v.IsNull() {
+				return nil, &FileError{Path: path, Place: fmt.Sprintf("%s, column %q", rowPlace(len(col)), name), Problem: "the value is null; drop the row or fill it in"}
+			}
+			col = append(col, number(v))
+		}
+		if err == io.EOF {
+			return col, nil
+		} else if err != nil {
+			return nil, malformed(path, "column %q cannot be read: %v", name, err)
+		}
+	}
+}

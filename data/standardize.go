@@ -1,0 +1,146 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"flowmatch/flow"
+)
+
+// ErrConstantColumn is returned when a column has no spread: its density would
+// be a spike, and no finite likelihood exists.
+var ErrConstantColumn = errors.New("constant column")
+
+// Standardizer is the affine map z = (x - Mean) / Std, coordinate by coordinate,
+// from original units x to model units z. Mean and Std have length D, or length
+// 1: then one pair serves every coordinate (the choice for images).
+type Standardizer struct {
+	Mean []float64 `json:"mean" yaml:"mean"`
+	Std  []float64 `json:"std" yaml:"std"`
+}
+
+// Fit returns the per-column standardizer of x: mean and standard deviation of
+// each column (the population one, divisor N), in two passes. columns names the
+// columns in errors and may be nil. A column whose values are all equal is
+// refused with ErrConstantColumn: drop it, for it carries nothing to model.
+func Fit(x flow.Batch, columns []string) (*Standardizer, error) {
+	if x.N == 0 {
+		return nil, errors.New("data: cannot standardize: no points")
+	}
+	s := &Standardizer{Mean: make([]float64, x.D), Std: make([]float64, x.D)}
+	for d := range x.D {
+		mean, std, constant := moments(x.X[d:], x.D, x.N)
+		if constant {
+			return nil, fmt.Errorf("data: column %s is %g in all %d training rows: %w; leave it out with the columns option", columnName(columns, d), mean, x.N, ErrConstantColumn)
+		}
+		s.Mean[d], s.Std[d] = mean, std
+	}
+	return s, s.Validate()
+}
+
+// FitScalar returns the standardizer with one mean and one standard deviation
+// over all N*D numbers of x, which keeps the proportions between coordinates.
+func FitScalar(x flow.Batch) (*Standardizer, error) {
+	if len(x.X) == 0 {
+		return nil, errors.New("data: cannot standardize: no points")
+	}
+	mean, std, constant := moments(x.X, 1, len(x.X))
+	if constant {
+		return nil, fmt.Errorf("data: every number is %g: %w; there is nothing to model", mean, ErrConstantColumn)
+	}
+	s := &Standardizer{Mean: []float64{mean}, Std: []float64{std}}
+	return s, s.Validate()
+}
+
+// moments returns mean and standard deviation of n numbers of x, stride apart.
+func moments(x []float64, stride, n int) (mean, std float64, constant bool) {
+	lo, hi := x[0], x[0]
+	for i := range n {
+		v := x[i*stride]
+		mean += v / float64(n) // divided first: a sum of large values may overflow
+		lo, hi = min(lo, v), max(hi, v)
+	}
+	if lo == hi {
+		return lo, 0, true
+	}
+	for i := range n {
+		d := x[i*stride] - mean
+		std += d * d
+	}
+	return mean, math.Sqrt(std / float64(n)), false
+}
+
+func columnName(columns []string, d int) string {
+	if d < len(columns) {
+		return fmt.Sprintf("%q", columns[d])
+	}
+	return fmt.Sprint(d)
+}
+
+// Validate reports a standardizer that cannot be applied: lengths that differ,
+// a mean that is not finite, a deviation that is not positive and finite.
+func (s *Standardizer) Validate() error {
+	if len(s.Mean) != len(s.Std) || len(s.Mean) == 0 {
+		return fmt.Errorf("data: standardizer has %d means and %d deviations; want as many, and at least one", len(s.Mean), len(s.Std))
+	}
+	for d := range s.Mean {
+		if m := s.Mean[d]; math.IsNaN(m) || math.IsInf(m, 0) {
+			return fmt.Errorf("data: standardizer mean %d is %g; want a finite number", d, m)
+		}
+		if v := s.Std[d]; !(v > 0) || math.IsInf(v, 0) {
+			return fmt.Errorf("data: standardizer deviation %d is %g; want a positive finite number", d, v)
+		}
+	}
+	return nil
+}
+
+// Apply maps x to model units in place: z = (x - Mean) / Std.
+// It panics when the standardizer has neither 1 nor x.D coordinates.
+func (s *Standardizer) Apply(x flow.Batch) {
+	s.each(x, func(v, mean, std float64) float64 { return (v - mean) / std })
+}
+
+// Invert maps z back to original units in place: x = Mean + Std * z.
+// It panics when the standardizer has neither 1 nor z.D coordinates.
+func (s *Standardizer) Invert(z flow.Batch) {
+	s.each(z, func(v, mean, std float64) float64 { return mean + std*v })
+}
+
+func (s *Standardizer) each(x flow.Batch, f func(v, mean, std float64) float64) {
+	s.check(x.D)
+	if len(s.Mean) == 1 {
+		for i, v := range x.X {
+			x.X[i] = f(v, s.Mean[0], s.Std[0])
+		}
+		return
+	}
+	for i := range x.N {
+		row := x.Row(i)
+		for d, v := range row {
+			row[d] = f(v, s.Mean[d], s.Std[d])
+		}
+	}
+}
+
+// LogDet returns log |det dx/dz| = sum over the dim coordinates of log Std, in
+// nats, so that log p_x(x) = log p_z(z) - LogDet and
+//
+//	NLL in original units = NLL in model units + LogDet.
+func (s *Standardizer) LogDet(dim int) float64 {
+	s.check(dim)
+	sum := 0.0
+	for _, v := range s.Std {
+		sum += math.Log(v)
+	}
+	if len(s.Std) == 1 {
+		sum *= float64(dim)
+	}
+	return sum
+}
+
+func (s *Standardizer) check(dim int) {
+	if n := len(s.Mean); (n != 1 && n != dim) || n != len(s.Std) {
+		panic(fmt.Sprintf("data: standardizer of %d coordinates for points of dimension %d", n, dim))
+	}
+}
