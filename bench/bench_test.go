@@ -1,0 +1,173 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"flowmatch/flow"
+	"flowmatch/nn"
+)
+
+func engine(t testing.TB) *nn.Engine {
+	t.Helper()
+	eng, err := nn.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return eng
+}
+
+func TestQuickCasesRunAndTellWhatTheyMeasured(t *testing.T) {
+	cases, err := Cases("all", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) < len(Groups()) {
+		t.Fatalf("%d quick cases; want one of each group at least", len(cases))
+	}
+	eng := engine(t)
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			r, err := c.Run(t.Context(), eng, Options{Repeats: 1, Budget: time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Case != c.Name || !(r.Seconds > 0) || r.Repeats < 1 || r.Units < 1 || r.Threads < 1 || r.Backend == "" {
+				t.Errorf("result %+v; want positive numbers and names", r)
+			}
+			wantNFE := 0
+			if strings.HasPrefix(c.Name, "sample euler100") {
+				wantNFE = 100
+			}
+			if solves := c.Unit == "solve"; solves != (r.NFE > 0) || wantNFE > 0 && r.NFE != wantNFE {
+				t.Errorf("NFE %d of a %s; want it of solves only, and 100 of euler100", r.NFE, c.Unit)
+			}
+		})
+	}
+}
+
+func TestCasesHaveTheNamesOfTheComparisons(t *testing.T) {
+	cases, err := Cases("all", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, c := range cases {
+		if slices.Contains(names, c.Name) || !slices.Contains(Groups(), c.Group) {
+			t.Errorf("case %q is there twice, or its group %q is unknown", c.Name, c.Group)
+		}
+		names = append(names, c.Name)
+	}
+	for _, want := range []string{
+		"train mlp64x3 B256", "train mlp256x4 B1024", "train mlp512x5 B4096",
+		"sample euler100 mlp64x3 n1000", "sample dopri5 1e-5 mlp64x3 n1000", "sample dopri5 1e-5 mlp512x5 n1000",
+		"logp exact dopri5 1e-5 mlp64x3 n1000", "logp exact dopri5 1e-5 mlp512x5 n1000",
+		"exact OT n256 d2", "exact OT n256 d784", "exact OT n1024 d2", "exact OT n4096 d2",
+	} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no case %q among %q", want, names)
+		}
+	}
+}
+
+func TestAnUnknownGroupListsThem(t *testing.T) {
+	if _, err := Cases("training", false); err == nil || !strings.Contains(err.Error(), "train, sample") {
+		t.Errorf("error %v, want the groups", err)
+	}
+}
+
+func TestTheLeastTimeOfTheRepeatsCounts(t *testing.T) {
+	pauses := []time.Duration{0, 1, 30, 4, 20} // warm-up, estimate, three repeats; ms
+	calls := 0
+	c := Case{Name: "pause", Unit: "pause", Most: 1, host: true, prepare: func(*nn.Engine) (work, error) {
+		return func(context.Context, int) (int, error) {
+			time.Sleep(pauses[calls] * time.Millisecond)
+			calls++
+			return 0, nil
+		}, nil
+	}}
+	r, err := c.Run(t.Context(), nil, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The estimate is a repeat like the others where units are timed one by one.
+	if calls != len(pauses) || r.Repeats != 4 || r.Seconds < 1e-3 {
+		t.Errorf("%d calls, result %+v; want %d calls, 4 repeats and at least 1 ms", calls, r, len(pauses))
+	}
+}
+
+func TestAnEndedContextStopsACase(t *testing.T) {
+	cases, err := Cases("all", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range cases {
+		if _, err := c.Run(ctx, engine(t), Options{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: error %v, want context.Canceled", c.Name, err)
+		}
+	}
+}
+
+func TestTheCheckerboardIsDarkSquaresOnly(t *testing.T) {
+	x := flow.NewBatch(2000, 2)
+	if err := (checkerboard{}).Fill(x, nil, 7); err != nil {
+		t.Fatal(err)
+	}
+	for i := range x.N {
+		a, b := 0.45*x.Row(i)[0], 0.45*x.Row(i)[1]
+		if a < -2 || a >= 2 || b < -2 || b >= 2 {
+			t.Fatalf("point %d, (%g, %g), lies outside the board", i, a, b)
+		}
+		if column, row := int(a+2), int(b+2); (column+row)%2 != 0 {
+			t.Fatalf("point %d, (%g, %g), lies on a light square", i, a, b)
+		}
+	}
+}
+
+func ExampleCases() {
+	cases, err := Cases("coupling", false)
+	if err != nil {
+		panic(err)
+	}
+	for _, c := range cases {
+		fmt.Println(c.Name, "per", c.Unit)
+	}
+	// Output:
+	// exact OT n256 d2 per matching
+	// exact OT n256 d784 per matching
+	// exact OT n1024 d2 per matching
+	// exact OT n4096 d2 per matching
+}
+
+// The quick cases as Go benchmarks, with allocations.
+func BenchmarkQuick(b *testing.B) {
+	cases, err := Cases("all", true)
+	if err != nil {
+		b.Fatal(err)
+	}
+	eng := engine(b)
+	for _, c := range cases {
+		b.Run(c.Name, func(b *testing.B) {
+			do, err := c.prepare(eng)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := do(b.Context(), 1); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := do(b.Context(), 1); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

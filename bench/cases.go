@@ -1,0 +1,189 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"flowmatch/coupling"
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/likelihood"
+	"flowmatch/nn"
+	"flowmatch/ode"
+	"flowmatch/path"
+	"flowmatch/train"
+)
+
+// benchSeed fixes weights and points.
+const benchSeed = 1
+
+// points is the number of points of a solve.
+const points = 1000
+
+// tolerance of the adaptive solves, relative and absolute.
+const tolerance = 1e-5
+
+// cases returns every case there is.
+func cases() []Case {
+	var out []Case
+	for _, c := range []struct {
+		width, depth, batch, most int
+		quick                     bool
+	}{{64, 3, 256, 300, true}, {256, 4, 1024, 60, false}, {512, 5, 4096, 6, false}} {
+		out = append(out, Case{
+			Name: fmt.Sprintf("train mlp%dx%d B%d", c.width, c.depth, c.batch), Group: "train", Unit: "step",
+			Most: c.most, Quick: c.quick, prepare: trainSteps(c.width, c.depth, c.batch),
+		})
+	}
+	euler := ode.Solver{Method: ode.Euler, Control: ode.Fixed(100)}
+	dopri := ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: tolerance, ATol: tolerance}}
+	for _, c := range []struct {
+		width, depth int
+		quick        bool
+	}{{64, 3, true}, {512, 5, false}} {
+		net := fmt.Sprintf("mlp%dx%d n%d", c.width, c.depth, points)
+		out = append(out,
+			Case{Name: "sample euler100 " + net, Group: "sample", Unit: "solve", Most: 10, Quick: c.quick, prepare: sample(c.width, c.depth, euler)},
+			Case{Name: "sample dopri5 1e-5 " + net, Group: "sample", Unit: "solve", Most: 10, Quick: c.quick, prepare: sample(c.width, c.depth, dopri)},
+			Case{Name: "logp exact dopri5 1e-5 " + net, Group: "likelihood", Unit: "solve", Most: 10, Quick: c.quick, prepare: logProb(c.width, c.depth, dopri)},
+		)
+	}
+	for _, c := range []struct {
+		n, d  int
+		quick bool
+	}{{256, 2, true}, {256, 784, true}, {1024, 2, true}, {4096, 2, false}} {
+		out = append(out, Case{
+			Name: fmt.Sprintf("exact OT n%d d%d", c.n, c.d), Group: "coupling", Unit: "matching",
+			Most: 100, Quick: c.quick, prepare: match(c.n, c.d), host: true,
+		})
+	}
+	return out
+}
+
+// mlp returns the network of a comparison: hidden layers of one width over [x, t].
+func mlp(eng *nn.Engine, width, depth int) (*nn.Net, error) {
+	return nn.New(eng, nn.Config{Dim: 2, Hidden: slices.Repeat([]int{width}, depth)}, benchSeed)
+}
+
+// trainSteps trains by Adam along the conditional OT path; a unit is one step,
+// with the drawing of its batch.
+func trainSteps(width, depth, batch int) func(*nn.Engine) (work, error) {
+	return func(eng *nn.Engine) (work, error) {
+		net, err := mlp(eng, width, depth)
+		if err != nil {
+			return nil, err
+		}
+		tr, err := net.NewTrainer(nn.Optimizer{})
+		if err != nil {
+			return nil, err
+		}
+		objective := train.CFM{Data: checkerboard{}, Scheduler: path.CondOT{}, Prediction: path.Velocity, Times: train.Times{IID: true}, Seed: benchSeed}
+		cfg := train.Config{Batch: batch, LR: 1e-3, Schedule: "constant"}
+		return func(ctx context.Context, units int) (int, error) {
+			cfg.Steps += units
+			_, err := train.Run(ctx, tr, objective, nil, cfg, train.Progress{}, train.Hooks{})
+			return 0, err
+		}, nil
+	}
+}
+
+// checkerboard draws the 4 x 4 board on [-2, 2]², over 0.45, that the comparisons
+// train on. The law hardly matters to the time; that it is drawn at all does.
+type checkerboard struct{}
+
+func (checkerboard) Dim() int { return 2 }
+
+func (checkerboard) Fill(x1 flow.Batch, _ []int32, step uint64) error {
+	rng := seed.Rand(benchSeed, "bench/data", step)
+	for i := range x1.N {
+		p := x1.Row(i)
+		x := 4*rng.Float64() - 2
+		y := rng.Float64() - 2*float64(rng.IntN(2)) + math.Abs(math.Mod(math.Floor(x), 2))
+		p[0], p[1] = x/0.45, y/0.45
+	}
+	return nil
+}
+
+// normals returns n points of N(mean, I) in d dimensions.
+func normals(n, d int, mean float64, index uint64) flow.Batch {
+	x := flow.NewBatch(n, d)
+	flow.Gaussian{}.Sample(x, seed.Rand(benchSeed, "bench/points", index))
+	for i := range x.X {
+		x.X[i] += mean
+	}
+	return x
+}
+
+// sample solves from noise to data; a unit is one solve for all points.
+func sample(width, depth int, s ode.Solver) func(*nn.Engine) (work, error) {
+	return func(eng *nn.Engine) (work, error) {
+		net, err := mlp(eng, width, depth)
+		if err != nil {
+			return nil, err
+		}
+		f, err := net.Bind(nil)
+		if err != nil {
+			return nil, err
+		}
+		x0 := normals(points, 2, 0, 0)
+		return func(ctx context.Context, units int) (int, error) {
+			var st ode.Stats
+			for range units {
+				x := x0.Clone()
+				if st, err = s.Solve(ctx, f.Velocity, x.X, 0, 1); err != nil {
+					return 0, err
+				}
+			}
+			return st.NFE, nil
+		}, nil
+	}
+}
+
+// logProb solves from data to noise with the exact divergence.
+func logProb(width, depth int, s ode.Solver) func(*nn.Engine) (work, error) {
+	return func(eng *nn.Engine) (work, error) {
+		net, err := mlp(eng, width, depth)
+		if err != nil {
+			return nil, err
+		}
+		f, err := net.Bind(nil)
+		if err != nil {
+			return nil, err
+		}
+		p := likelihood.Problem{Field: f, Source: flow.Gaussian{}, Divergence: likelihood.Exact{}, Solver: s}
+		x1 := normals(points, 2, 0, 0)
+		return func(ctx context.Context, units int) (int, error) {
+			var st ode.Stats
+			for range units {
+				if _, _, st, err = p.LogProb(ctx, x1); err != nil {
+					return 0, err
+				}
+			}
+			return st.NFE, nil
+		}, nil
+	}
+}
+
+// match couples two sets of points by exact optimal transport, costs included.
+func match(n, d int) func(*nn.Engine) (work, error) {
+	return func(*nn.Engine) (work, error) {
+		pairs, err := coupling.Config{Name: "ot"}.New()
+		if err != nil {
+			return nil, err
+		}
+		x0, x1, src := normals(n, d, 0, 0), normals(n, d, 1, 1), make([]int, n)
+		return func(ctx context.Context, units int) (int, error) {
+			for range units {
+				if err := ctx.Err(); err != nil {
+					return 0, err
+				}
+				if err := pairs.Match(src, x0, x1, nil, seed.Rand(benchSeed, "bench/match", 0)); err != nil {
+					return 0, err
+				}
+			}
+			return 0, nil
+		}, nil
+	}
+}

@@ -1,0 +1,15 @@
+// Package bench holds the cases that this program and others are timed on, as
+// data: training steps, samples, likelihoods and couplings of fixed sizes.
+//
+// There are only a few types: [Case] is one of them, and runs; [Options] says
+// how long; [Result] is the least time that one unit of its work took.
+//
+// # Caveats
+//
+// The networks, batches, solvers and tolerances are those of the usual
+// comparisons in PyTorch and JAX: a plain MLP of [x, t], with D = 2. Weights are
+// random, so the number of evaluations of an adaptive solver is told beside its
+// time. Unlike theirs, a training step here also averages the weights (EMA) and
+// includes drawing its data, made ahead on other cores. A time is that of a
+// whole machine that does nothing else; nothing here makes sure of that.
+package bench

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"flowmatch/run"
+	"flowmatch/train"
+)
+
+// The exit codes.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// app is one invocation of the program.
+type app struct {
+	stdout, stderr io.Writer
+	json, quiet    bool
+	running        bool   // the command line was understood
+	demo           []byte // the run file of the demo
+}
+
+// result is what a command has to tell; its exported fields are the JSON object.
+type result interface{ text(w io.Writer) }
+
+// execute runs the program and returns its exit code.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	a := &app{stdout: stdout, stderr: stderr, demo: demoConfig}
+	return a.execute(ctx, args)
+}
+
+func (a *app) execute(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return 0
+	}
+	return a.fail(ctx, cmd, err)
+}
+
+func (a *app) fail(ctx context.Context, cmd *cobra.Command, err error) int {
+	code := exitFailure
+	if isUsage := errors.As(err, new(usageError)); isUsage || !a.running {
+		code = exitUsage
+	}
+	if ctx.Err() != nil && !errors.Is(err, train.ErrInterrupted) {
+		err = fmt.Errorf("interrupted: %w", err)
+	}
+	fmt.Fprintf(a.stderr, "%s: %v\n", cmd.CommandPath(), err)
+	if code == exitUsage {
+		fmt.Fprintf(a.stderr, "See %s --help.\n", cmd.CommandPath())
+	}
+	if a.json {
+		_ = a.writeJSON(map[string]any{"error": err.Error(), "code": code}) // the error is told already
+	}
+	return code
+}
+
+// usageError is an error of the one who typed the command.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// asUsage marks err as a usage error when it is one of those given.
+func asUsage(err error, targets ...error) error {
+	for _, t := range targets {
+		if errors.Is(err, t) {
+			return usageError{err}
+		}
+	}
+	return err
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "flowmatch",
+		Short: "Flow Matching: train flows, sample from them, evaluate their likelihoods",
+		Long: `flowmatch trains continuous normalizing flows by Flow Matching (arXiv 2210.02747),
+samples from them by solving the learnt ODE, and evaluates exact likelihoods.`,
+		Example: `  flowmatch demo
+  flowmatch train run.yaml --out runs/first
+  flowmatch sample runs/first --n 1000 --out samples.csv
+  flowmatch eval runs/first`,
+		Version:       run.Version(),
+		SilenceErrors: true, SilenceUsage: true,
+		SuggestionsMinimumDistance: 2,
+		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
+		Args:                       cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown command %q%s", args[0], suggestion(cmd, args[0]))
+			}
+			cmd.SetOut(a.stderr)
+			_ = cmd.Help() // nothing can be done about a broken standard error
+			return usagef("a command is missing")
+		},
+	}
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "print the result as one JSON object")
+	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on standard error")
+	root.AddCommand(a.demoCommand(), a.trainCommand(), a.sampleCommand(), a.logpCommand(), a.evalCommand(),
+		a.plotCommand(), a.benchCommand(), a.dataCommand(), a.doctorCommand(), a.versionCommand())
+	return root
+}
+
+func suggestion(cmd *cobra.Command, name string) string {
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		return fmt.Sprintf("; did you mean %q?", near[0])
+	}
+	return ""
+}
+
+// do makes a command's RunE of a function that returns its result.
+func (a *app) do(f func(cmd *cobra.Command, args []string) (result, error)) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		a.running = true
+		r, err := f(cmd, args)
+		if err != nil {
+			return err
+		}
+		return a.write(r)
+	}
+}
+
+func (a *app) write(r result) error {
+	if a.json {
+		return a.writeJSON(r)
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	r.text(w)
+	return w.Flush()
+}
+
+func (a *app) writeJSON(v any) error {
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// status tells what is being done.
+func (a *app) status(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.stderr, format+"\n", args...)
+	}
+}
+
+// arguments returns a check that exactly the named arguments are given.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usagef("argument %s is missing", names[len(args)])
+		case len(args) > len(names):
+			return usagef("unexpected argument %q", args[len(names)])
+		}
+		return nil
+	}
+}
+
+// require marks flags without which a command makes no sense.
+func require(cmd *cobra.Command, flags ...string) {
+	for _, f := range flags {
+		if err := cmd.MarkFlagRequired(f); err != nil {
+			panic("flowmatch: " + err.Error())
+		}
+	}
+}

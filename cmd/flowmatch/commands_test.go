@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"image/gif"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"flowmatch/data"
+	"flowmatch/nn"
+)
+
+func TestEveryCommandPrintsOneJSONObjectWithItsFields(t *testing.T) {
+	dir, tmp := trained(t), t.TempDir()
+	yaml := writeText(t, "run.yaml", tinyRun)
+	for _, c := range []struct {
+		args   string
+		fields string
+	}{
+		{"version", "flowmatch go platform"},
+		{"doctor", "flowmatch go platform cores threads cpu_features default_backend backends"},
+		{"data list", "datasets"},
+		{"train " + yaml + " --out " + tmp + "/run --set train.steps=3", "run step steps loss val_loss seconds backend data parameters resumed_from stopped_early model_step"},
+		{"sample " + dir + " --n 3 --out " + tmp + "/s.csv", "run files n dim seed solver nfe seconds backend"},
+		{"sample " + dir + " --n 3 --logp --out " + tmp + "/s.npy", "mean_logp divergence"},
+		{"logp " + dir + " --dataset checkerboard --n 5", "run data solver seed backend seconds points nll std_err divergence nfe optimum gap"},
+		{"eval " + dir, "run step data backend seed solver likelihood samples"},
+		{"plot " + dir + " --kind loss --out " + tmp + "/l.png", "run kind file"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			got := succeedJSON(t, strings.Fields(c.args)...)
+			for _, f := range strings.Fields(c.fields) {
+				if _, ok := got[f]; !ok {
+					t.Errorf("the object has no field %q: %v", f, got)
+				}
+			}
+		})
+	}
+}
+
+func TestErrorsAreJSONToo(t *testing.T) {
+	code, stdout, stderr := invoke(t, "sample", "nowhere", "--n", "1", "--out", "x.csv", "--json")
+	got := oneObject(t, stdout)
+	if code != exitUsage || got["code"] != float64(exitUsage) || !strings.Contains(got["error"].(string), "nowhere") || !strings.Contains(stderr, "nowhere") {
+		t.Errorf("exit code %d, standard output %v, standard error %q; want code 2 in both and the folder named in all", code, got, stderr)
+	}
+}
+
+func TestTextOutputNamesWhatTheFiguresDependOn(t *testing.T) {
+	dir, tmp := trained(t), t.TempDir()
+	for _, c := range []struct {
+		args string
+		want []string
+	}{
+		{"version", []string{"flowmatch", "go1"}},
+		{"doctor", []string{"backend go", "available, the default", "backend xla"}},
+		{"data list", []string{"checkerboard", "moons", "8gaussians"}},
+		{"eval " + dir, []string{"euler 5 steps", "checkerboard", "seed", "NFE 5", "exact", "NLL", "W2", "straightness"}},
+		{"eval " + dir + " --solver heun2 --steps 4", []string{"heun2 4 steps", "NFE 8"}},
+		{"eval " + dir + " --solver dopri5 --rtol 1e-2 --atol 1e-3", []string{"dopri5 rtol=0.01 atol=0.001"}},
+		{"logp " + dir + " --dataset checkerboard --n 9 --divergence hutchinson --probes 2 --seed 5", []string{"hutchinson, 2", "seed", "9 points of checkerboard", "optimum"}},
+		{"logp " + dir + " --dataset moons --n 9", []string{"9 points of moons"}},
+		{"sample " + dir + " --n 7 --seed 11 --logp --out " + tmp + "/s.csv", []string{"7 of 2 dimensions", "seed 11", "euler 5 steps", "mean log-density"}},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			got := succeed(t, strings.Fields(c.args)...)
+			for _, w := range c.want {
+				if !strings.Contains(got, w) {
+					t.Errorf("standard output lacks %q:\n%s", w, got)
+				}
+			}
+		})
+	}
+}
+
+func TestTheOptimumIsOnlyToldOfTheRunsOwnData(t *testing.T) {
+	other := succeedJSON(t, "logp", trained(t), "--dataset", "moons", "--n", "5")
+	if _, ok := other["optimum"]; ok {
+		t.Errorf("points of moons under a run of checkerboard have an optimum: %v", other)
+	}
+	own := succeedJSON(t, "logp", trained(t), "--dataset", "checkerboard", "--n", "5")
+	if got, want := own["optimum"].(float64), math.Log(32); math.Abs(got-want) > 1e-12 {
+		t.Errorf("optimum %.15g, want ln 32 = %.15g", got, want)
+	}
+}
+
+func TestPicturesAreWhatTheirNamesSay(t *testing.T) {
+	dir, tmp := trained(t), t.TempDir()
+	for _, kind := range plotKinds {
+		file := filepath.Join(tmp, kind+".png")
+		succeed(t, "plot", dir, "--kind", kind, "--n", "30", "--out", file, "-q")
+		if _, err := png.Decode(bytes.NewReader(readFile(t, file))); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	file := filepath.Join(tmp, "flow.gif")
+	succeed(t, "plot", dir, "--kind", "trajectories", "--n", "30", "--out", file, "-q")
+	g, err := gif.DecodeAll(bytes.NewReader(readFile(t, file)))
+	if err != nil || len(g.Image) < 10 {
+		t.Errorf("%s: %v; want an animation of many frames", file, err)
+	}
+	file = filepath.Join(tmp, "points.png")
+	succeed(t, "sample", dir, "--n", "20", "--out", file, "-q")
+	if _, err := png.Decode(bytes.NewReader(readFile(t, file))); err != nil {
+		t.Errorf("%s: %v", file, err)
+	}
+}
+
+func readFile(t *testing.T, file string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestSamplesFollowTheSeed(t *testing.T) {
+	dir, tmp := trained(t), t.TempDir()
+	draw := func(file string, args ...string) string {
+		file = filepath.Join(tmp, file)
+		succeed(t, append([]string{"sample", dir, "--n", "5", "--out", file, "-q"}, args...)...)
+		return string(readFile(t, file))
+	}
+	a, b, c := draw("a.csv", "--seed", "3"), draw("b.csv"), draw("c.csv", "--seed", "4")
+	if a != b {
+		t.Errorf("seed 3 is the run's own, but gives\n%s\nand without --seed\n%s", a, b)
+	}
+	if a == c {
+		t.Errorf("seeds 3 and 4 give the same samples\n%s", a)
+	}
+}
+
+func TestNPYAndCSVHoldTheSameSamples(t *testing.T) {
+	dir, tmp := trained(t), t.TempDir()
+	csv, npy := filepath.Join(tmp, "s.csv"), filepath.Join(tmp, "s.npy")
+	succeed(t, "sample", dir, "--n", "6", "--logp", "--out", csv, "-q")
+	got := succeedJSON(t, "sample", dir, "--n", "6", "--logp", "--out", npy, "-q")
+	if files := got["files"].([]any); len(files) != 2 || files[1] != filepath.Join(tmp, "s.logp.npy") {
+		t.Errorf("files %v, want s.npy and s.logp.npy", files)
+	}
+	table := readTable(t, csv)
+	if want := []string{"c0", "c1", "logp"}; !slices.Equal(table.Columns, want) {
+		t.Errorf("columns %v, want %v", table.Columns, want)
+	}
+	points, logp := readTable(t, npy), readTable(t, filepath.Join(tmp, "s.logp.npy"))
+	for i := range 6 {
+		want := append(slices.Clone(points.X.Row(i)), logp.X.Row(i)...)
+		if got := table.X.Row(i); !slices.Equal(got, want) {
+			t.Errorf("row %d is %v in the CSV file and %v in the NPY files", i, got, want)
+		}
+	}
+}
+
+func readTable(t *testing.T, file string) data.Table {
+	t.Helper()
+	table, err := data.ReadTable(file, data.TableOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+func TestBenchQuickTimesEveryQuickCase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures for two seconds")
+	}
+	got := succeedJSON(t, "bench", "coupling", "--quick", "-q")
+	if results := got["results"].([]any); len(results) != 3 {
+		t.Errorf("%d results, want the 3 small couplings: %v", len(results), results)
+	}
+}
+
+func TestDoctorTellsTheDefaultBackend(t *testing.T) {
+	got := succeedJSON(t, "doctor")
+	if got["default_backend"] != nn.DefaultBackend {
+		t.Errorf("default backend %v, want %s", got["default_backend"], nn.DefaultBackend)
+	}
+	for _, b := range got["backends"].([]any) {
+		b := b.(map[string]any)
+		if b["detail"] == "" {
+			t.Errorf("backend %v has no detail", b["name"])
+		}
+	}
+}
+
+func TestQuietIsSilentAndOthersTellProgress(t *testing.T) {
+	yaml := writeText(t, "run.yaml", tinyRun)
+	_, _, loud := invoke(t, "train", yaml, "--out", t.TempDir()+"/run")
+	if !strings.Contains(loud, "step 20/20") {
+		t.Errorf("standard error %q, want a line of the last step", loud)
+	}
+	if _, _, quiet := invoke(t, "train", yaml, "--out", t.TempDir()+"/run", "--quiet"); quiet != "" {
+		t.Errorf("standard error %q with --quiet, want nothing", quiet)
+	}
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"flowmatch/data"
+)
+
+type dataResult struct {
+	Datasets []dataset `json:"datasets"`
+}
+
+type dataset struct {
+	Name   string   `json:"name"`
+	Doc    string   `json:"doc"`
+	Params []string `json:"params"` // keys of the run file's data section
+}
+
+func (d dataResult) text(w io.Writer) {
+	for _, s := range d.Datasets {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, s.Doc, strings.Join(s.Params, " "))
+	}
+}
+
+func (a *app) dataCommand() *cobra.Command {
+	list := &cobra.Command{
+		Use:     "list",
+		Short:   "List the synthetic data sets, with the settings that each takes",
+		Example: "  flowmatch data list\n  flowmatch data list --json",
+		Args:    arguments(),
+		RunE: a.do(func(*cobra.Command, []string) (result, error) {
+			var r dataResult
+			for _, info := range data.Catalog() {
+				r.Datasets = append(r.Datasets, dataset{info.Name, info.Doc, append([]string{}, info.Params...)})
+			}
+			return r, nil
+		}),
+	}
+	cmd := &cobra.Command{
+		Use:     "data",
+		Short:   "Tell which data sets there are",
+		Example: "  flowmatch data list",
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown command %q; it must be list", args[0])
+			}
+			return usagef("a command is missing; it must be list")
+		},
+	}
+	cmd.AddCommand(list)
+	return cmd
+}

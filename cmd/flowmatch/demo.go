@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed" // the run file of the demo
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"flowmatch/internal/atomicfile"
+	"flowmatch/run"
+	"flowmatch/train"
+)
+
+//go:embed demo.yaml
+var demoConfig []byte
+
+// demoFile is the run file in the demo's folder, and how a folder is known to
+// be an earlier demo's.
+const demoFile = "demo.yaml"
+
+// demoPictures are the files that the demo draws and the kinds of picture in them.
+var demoPictures = []struct{ file, kind string }{
+	{"samples.png", "samples"}, {"density.png", "density"}, {"field.png", "field"},
+	{"trajectories.png", "trajectories"}, {"loss.png", "loss"}, {"flow.gif", "flow"},
+}
+
+type demoResult struct {
+	Run            string   `json:"run"`
+	Data           string   `json:"data"`
+	Step           int      `json:"step"`
+	Backend        string   `json:"backend"`
+	Seed           uint64   `json:"seed"`
+	Solver         string   `json:"solver"`
+	run.Likelihood          // exact, on held-out points
+	Pictures       []string `json:"pictures"`
+	TrainSeconds   float64  `json:"train_seconds"` // over all sessions
+	EvalSeconds    float64  `json:"eval_seconds"`
+	PictureSeconds float64  `json:"picture_seconds"`
+	Seconds        float64  `json:"seconds"` // of this session, all in all
+}
+
+func (d demoResult) text(w io.Writer) {
+	fmt.Fprintf(w, "run\t%s, %d steps in %.1f s on backend %s\n", d.Run, d.Step, d.TrainSeconds, d.Backend)
+	fmt.Fprintf(w, "data\t%s, seed %d\n", d.Data, d.Seed)
+	fmt.Fprintf(w, "solver\t%s, %.1f s\n", d.Solver, d.EvalSeconds)
+	likelihoodText(w, &d.Likelihood)
+	fmt.Fprintf(w, "pictures\t%s, %.1f s\n", strings.Join(d.Pictures, " "), d.PictureSeconds)
+	fmt.Fprintf(w, "seconds\t%.1f\n", d.Seconds)
+	fmt.Fprintf(w, "next\tflowmatch sample %s --n 1000 --logp --out samples.csv\n", quote(d.Run))
+	fmt.Fprintf(w, "\tflowmatch train %s --out runs/mine --set train.lr=3e-3\n", quote(filepath.Join(d.Run, demoFile)))
+}
+
+func (a *app) demoCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Train, sample and evaluate a flow in a minute",
+		Long: `Train a flow to a checkerboard, evaluate its exact likelihood on held-out points
+against the best that is possible, and draw it. It takes about a minute.
+
+The folder --out receives demo.yaml, which says all of it and is a run file like
+any other, the run and the pictures. A folder with the same demo.yaml is an
+earlier demo's: an interrupted one goes on, a finished one is evaluated and drawn
+anew. Any other folder must be empty; no file but the demo's own is ever touched.`,
+		Example: "  flowmatch demo\n  flowmatch demo --out runs/demo --json",
+		Args:    arguments(),
+		RunE: a.do(func(cmd *cobra.Command, _ []string) (result, error) {
+			return a.runDemo(cmd.Context(), out)
+		}),
+	}
+	cmd.Flags().StringVar(&out, "out", "demo", "folder of the run and of the pictures")
+	return cmd
+}
+
+func (a *app) runDemo(ctx context.Context, dir string) (result, error) {
+	start := time.Now()
+	cfg, err := run.ParseConfig(a.demo, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.claim(dir); err != nil {
+		return nil, err
+	}
+	a.status("training on %s for %d steps, in %s", cfg.Data.Name, cfg.Train.Steps, dir)
+	trained, r, err := a.trainRun(ctx, cfg, dir, true)
+	if errors.Is(err, train.ErrInterrupted) {
+		return nil, fmt.Errorf("%w\ngo on with: flowmatch demo --out %s", err, quote(dir))
+	}
+	if err != nil {
+		return nil, err
+	}
+	res := demoResult{
+		Run: dir, Data: r.Data.Name, Step: r.Step, Backend: trained.Backend, Seed: cfg.Seed, TrainSeconds: trained.Seconds,
+	}
+	if err := a.judgeDemo(ctx, r, &res); err != nil {
+		return nil, err
+	}
+	if err := a.drawDemo(ctx, r, &res); err != nil {
+		return nil, err
+	}
+	res.Seconds = time.Since(start).Seconds()
+	return res, nil
+}
+
+// claim makes sure that dir is the demo's to write to.
+func (a *app) claim(dir string) error {
+	was, err := os.ReadFile(filepath.Join(dir, demoFile))
+	if err == nil && bytes.Equal(was, a.demo) {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return usageError{err}
+	case len(entries) > 0:
+		return usagef("folder %s is not empty and not that of an earlier demo with the same %s; give another --out", dir, demoFile)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(filepath.Join(dir, demoFile), func(w io.Writer) error {
+		_, err := w.Write(a.demo)
+		return err
+	})
+}
+
+// judgeDemo evaluates the exact likelihood of all held-out points.
+func (a *app) judgeDemo(ctx context.Context, r *run.Run, res *demoResult) error {
+	start := time.Now()
+	solver, err := r.Config.Eval.ODESolver()
+	if err != nil {
+		return err
+	}
+	x, label := r.TestPoints(0)
+	a.status("evaluating the likelihood of %d held-out points", x.N)
+	l, _, err := r.Likelihood(ctx, x, label)
+	if err != nil {
+		return err
+	}
+	res.Likelihood, res.Solver = *l, run.SolverName(solver)
+	res.EvalSeconds = time.Since(start).Seconds()
+	return nil
+}
+
+func (a *app) drawDemo(ctx context.Context, r *run.Run, res *demoResult) error {
+	start := time.Now()
+	for _, p := range demoPictures {
+		file := filepath.Join(r.Dir, p.file)
+		a.status("drawing %s", file)
+		draw := func(w io.Writer) error { return r.Picture(ctx, w, p.kind, run.PictureOptions{Seed: r.Config.Seed}) }
+		if err := atomicfile.WriteFile(file, draw); err != nil {
+			return err
+		}
+		res.Pictures = append(res.Pictures, file)
+	}
+	res.PictureSeconds = time.Since(start).Seconds()
+	return nil
+}

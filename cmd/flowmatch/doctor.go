@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/cpu"
+
+	"flowmatch/nn"
+)
+
+type doctorResult struct {
+	versionResult
+	Cores    int                `json:"cores"`
+	Threads  int                `json:"threads"` // GOMAXPROCS
+	Features []string           `json:"cpu_features"`
+	Default  string             `json:"default_backend"`
+	Backends []nn.BackendStatus `json:"backends"`
+}
+
+func (d doctorResult) text(w io.Writer) {
+	fmt.Fprintf(w, "flowmatch\t%s\n", d.Flowmatch)
+	fmt.Fprintf(w, "Go\t%s %s\n", d.Go, d.Platform)
+	fmt.Fprintf(w, "cores\t%d, of which %d are used\n", d.Cores, d.Threads)
+	features := strings.Join(d.Features, " ")
+	if features == "" {
+		features = "none that are looked for"
+	}
+	fmt.Fprintf(w, "CPU features\t%s\n", features)
+	for _, b := range d.Backends {
+		state := "not available"
+		if b.Available {
+			state = "available"
+		}
+		if b.Name == d.Default {
+			state += ", the default"
+		}
+		fmt.Fprintf(w, "backend %s\t%s: %s\n", b.Name, state, b.Detail)
+	}
+}
+
+// cpuFeatures names the vector instructions that matter to an engine.
+func cpuFeatures() []string {
+	names := []string{}
+	for _, f := range []struct {
+		name string
+		has  bool
+	}{
+		{"avx", cpu.X86.HasAVX}, {"avx2", cpu.X86.HasAVX2}, {"fma", cpu.X86.HasFMA},
+		{"avx512f", cpu.X86.HasAVX512F}, {"avx512vl", cpu.X86.HasAVX512VL}, {"avx512bf16", cpu.X86.HasAVX512BF16},
+		{"asimd", cpu.ARM64.HasASIMD}, {"sve", cpu.ARM64.HasSVE}, {"sve2", cpu.ARM64.HasSVE2},
+	} {
+		if f.has {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "doctor",
+		Short:   "Tell what this machine offers: processor, backends, and why one is not there",
+		Example: "  flowmatch doctor\n  flowmatch doctor --json",
+		Args:    arguments(),
+		RunE: a.do(func(*cobra.Command, []string) (result, error) {
+			return doctorResult{
+				versionResult: thisVersion(),
+				Cores:         runtime.NumCPU(), Threads: runtime.GOMAXPROCS(0), Features: cpuFeatures(),
+				Default: nn.DefaultBackend, Backends: nn.Backends(),
+			}, nil
+		}),
+	}
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"flowmatch/run"
+)
+
+// words splits a line as a shell does: quotes, and comments at the end.
+func words(line string) ([]string, error) {
+	var out []string
+	var word strings.Builder
+	quote, begun := rune(0), false
+	for _, r := range line {
+		switch {
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteRune(r)
+		case r == '\'' || r == '"':
+			quote, begun = r, true
+		case r == '#' && !begun:
+			return out, nil
+		case r == ' ' || r == '\t':
+			if begun {
+				out = append(out, word.String())
+				word.Reset()
+			}
+			begun = false
+		default:
+			word.WriteRune(r)
+			begun = true
+		}
+	}
+	if quote != 0 {
+		return nil, fmt.Errorf("a quote is not closed in %q", line)
+	}
+	if begun {
+		out = append(out, word.String())
+	}
+	return out, nil
+}
+
+// parse checks a command line against the commands, without running it.
+func parse(line string) error {
+	args, err := words(line)
+	if err != nil {
+		return err
+	}
+	a := &app{stdout: os.Stdout, stderr: os.Stderr, demo: demoConfig}
+	cmd, rest, err := a.root().Find(args)
+	if err != nil {
+		return err
+	}
+	if err := cmd.ParseFlags(rest); err != nil {
+		return err
+	}
+	if help, err := cmd.Flags().GetBool("help"); err == nil && help {
+		return nil
+	}
+	if cmd.HasSubCommands() {
+		return fmt.Errorf("%q is no whole command", line)
+	}
+	for _, check := range []func() error{
+		func() error { return cmd.ValidateArgs(cmd.Flags().Args()) }, cmd.ValidateRequiredFlags, cmd.ValidateFlagGroups,
+	} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commandLines returns the flowmatch commands of a text, without the name of
+// the program; a backslash at the end of a line continues it.
+func commandLines(text string) []string {
+	var out []string
+	for _, line := range strings.Split(strings.ReplaceAll(text, "\\\n", " "), "\n") {
+		line = strings.TrimPrefix(strings.TrimSpace(line), "$ ")
+		for _, program := range []string{"flowmatch ", "./flowmatch ", "go run ./cmd/flowmatch "} {
+			if args, ok := strings.CutPrefix(line, program); ok {
+				out = append(out, args)
+			}
+		}
+	}
+	return out
+}
+
+func TestEveryCommandHasExamplesThatParse(t *testing.T) {
+	a := &app{stdout: os.Stdout, stderr: os.Stderr}
+	var visit func(cmd *cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		lines := commandLines(cmd.Example)
+		if len(lines) == 0 {
+			t.Errorf("%s has no examples", cmd.CommandPath())
+		}
+		for _, line := range lines {
+			if err := parse(line); err != nil {
+				t.Errorf("example of %s: flowmatch %s: %v", cmd.CommandPath(), line, err)
+			}
+		}
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+	}
+	visit(a.root())
+}
+
+func TestTheParserOfExamplesFindsFaults(t *testing.T) {
+	for _, line := range []string{"sample DIR --n 3", "trian x.yaml", "train --out x", "eval a b", "demo --fast", "plot DIR 'x", "logp DIR", "data"} {
+		if parse(line) == nil {
+			t.Errorf("flowmatch %s parses, which it must not", line)
+		}
+	}
+}
+
+func TestCommandsOfTheREADMEParse(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if os.IsNotExist(err) && os.Getenv("CI") == "" {
+		t.Skip("there is no README.md")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := commandLines(string(text))
+	if len(lines) == 0 {
+		t.Error("README.md shows no command")
+	}
+	for _, line := range lines {
+		if strings.ContainsAny(line, "[|<") { // a synopsis, not a command
+			continue
+		}
+		if err := parse(line); err != nil {
+			t.Errorf("README.md: flowmatch %s: %v", line, err)
+		}
+	}
+}
+
+func TestRunFilesOfTheExamplesAreValid(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "examples", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(files, "demo.yaml") {
+		if _, err := run.ReadConfig(file, nil); err != nil {
+			t.Error(err)
+		}
+		text := readFile(t, file)
+		for _, line := range commandLines(strings.ReplaceAll(string(text), "# ", "")) {
+			if err := parse(line); err != nil {
+				t.Errorf("%s: flowmatch %s: %v", file, line, err)
+			}
+		}
+	}
+}
+
+func TestTheCommandThatResumesSurvivesTheShell(t *testing.T) {
+	f := trainFlags{out: "my runs/it's", backend: "xla:/p q.so", set: []string{"net.hidden=[8, 8]", "train.lr=1e-3"}}
+	args, err := words(strings.ReplaceAll(resumeCommand("a b.yaml", f), `'\''`, `'"'"'`))
+	want := []string{"flowmatch", "train", "a b.yaml", "--out", "my runs/it's", "--set", "net.hidden=[8, 8]", "--set", "train.lr=1e-3", "--backend", "xla:/p q.so", "--resume"}
+	if err != nil || strings.Join(args, "|") != strings.Join(want, "|") {
+		t.Errorf("got %q (%v), want %q", args, err, want)
+	}
+}

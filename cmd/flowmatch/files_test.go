@@ -1,0 +1,141 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestATableGoesInAndComesOut(t *testing.T) {
+	const seed = 2
+	rng := rand.New(rand.NewPCG(seed, seed))
+	var text strings.Builder
+	text.WriteString("height,weight\n")
+	for range 200 {
+		h := 170 + 10*rng.NormFloat64()
+		fmt.Fprintf(&text, "%.3f,%.3f\n", h, 0.5*h+3*rng.NormFloat64())
+	}
+	csv := writeText(t, "people.csv", text.String())
+	yaml := filepath.Join(filepath.Dir(csv), "run.yaml")
+	config := "data: {path: people.csv}\nnet: {hidden: [16]}\ntrain: {steps: 200, batch: 64, lr: 1e-2}\neval: {samples: 20}\n"
+	if err := os.WriteFile(yaml, []byte(config), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	dir, tmp := filepath.Join(t.TempDir(), "run"), t.TempDir()
+	succeed(t, "train", yaml, "--out", dir, "-q")
+	rep := succeedJSON(t, "eval", dir, "-q")
+	// The columns' own entropies, ln(10·√(2πe)) and ln(5.8·√(2πe)), are 6.9 together.
+	if nll := rep["likelihood"].(map[string]any)["nll"].(float64); !(nll > 4 && nll < 9) {
+		t.Errorf("NLL %.3f nats in the units of the file; want about 6.2, the entropy of what it was drawn from", nll)
+	}
+
+	samples := filepath.Join(tmp, "samples.csv")
+	succeed(t, "sample", dir, "--n", "25", "--logp", "--rtol", "1e-6", "--atol", "1e-6", "--out", samples, "-q")
+	table := readTable(t, samples)
+	if got := strings.Join(table.Columns, " "); got != "height weight logp" {
+		t.Errorf("columns %q, want those of the file, and logp", got)
+	}
+	// The same densities, found on the way back from the points alone.
+	out := filepath.Join(tmp, "logp.csv")
+	succeed(t, "logp", dir, "--data", samples, "--rtol", "1e-6", "--atol", "1e-6", "--out", out, "-q")
+	logp := readTable(t, out)
+	if logp.X.N != 25 || logp.X.D != 1 || logp.Columns[0] != "logp" {
+		t.Fatalf("%s holds [%d, %d] numbers called %v; want one a point, called logp", out, logp.X.N, logp.X.D, logp.Columns)
+	}
+	for i := range logp.X.N {
+		got, want := logp.X.Row(i)[0], table.X.Row(i)[2]
+		// The float32 network bounds how well two solves agree.
+		if math.Abs(got-want) > 1e-3 {
+			t.Errorf("point %d: log-density %.6f backward, %.6f forward, tolerance 1e-3", i, got, want)
+		}
+	}
+
+	if code, _, stderr := invoke(t, "logp", dir, "--data", writeText(t, "y.csv", "length,weight\n1,2\n"), "-q"); code == 0 || !strings.Contains(stderr, "height") {
+		t.Errorf("exit code %d, standard error %q; want a refusal that names the missing column height", code, stderr)
+	}
+	nameless := writeText(t, "z.csv", "170,85\n160,80\n")
+	if got := succeedJSON(t, "logp", dir, "--data", nameless, "-q"); got["points"] != 2.0 {
+		t.Errorf("%v points of a file without names, want 2", got["points"])
+	}
+}
+
+// writeIDX writes bytes as IDX with the given dimensions.
+func writeIDX(t *testing.T, file string, content []byte, dims ...uint32) string {
+	t.Helper()
+	b := []byte{0, 0, 8, byte(len(dims))}
+	for _, d := range dims {
+		b = binary.BigEndian.AppendUint32(b, d)
+	}
+	if err := os.WriteFile(file, append(b, content...), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestImagesGoInAndComeOut(t *testing.T) {
+	const n, side, seed = 60, 4, 3
+	rng := rand.New(rand.NewPCG(seed, seed))
+	pix, label := make([]byte, n*side*side), make([]byte, n)
+	for i := range n {
+		label[i] = byte(i % 2)
+		for k := range side * side {
+			pix[i*side*side+k] = byte(60 + 120*int(label[i]) + rng.IntN(40))
+		}
+	}
+	tmp := t.TempDir()
+	images := writeIDX(t, filepath.Join(tmp, "t-images-idx3-ubyte"), pix, n, side, side)
+	classes := writeIDX(t, filepath.Join(tmp, "t-labels-idx1-ubyte"), label, n)
+	yaml := filepath.Join(tmp, "run.yaml")
+	config := `
+data: {path: t-images-idx3-ubyte, labels_path: t-labels-idx1-ubyte}
+conditional: true
+net: {hidden: [32]}
+train: {steps: 200, batch: 32, lr: 1e-2}
+eval: {solver: midpoint, steps: 10, samples: 6}
+`
+	if err := os.WriteFile(yaml, []byte(config), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(tmp, "run")
+	succeed(t, "train", yaml, "--out", dir, "-q")
+	bpd := func(what string, l map[string]any) {
+		if v, ok := l["bpd"].(float64); !ok || math.IsNaN(v) || v <= 0 || v > 20 {
+			t.Errorf("%s: bits per dimension %v; want a number between 0 and 20 (8 is chance)", what, l["bpd"])
+		}
+	}
+	bpd("eval", succeedJSON(t, "eval", dir, "-q")["likelihood"].(map[string]any))
+	bpd("logp", succeedJSON(t, "logp", dir, "--data", images, "--labels", classes, "-q"))
+
+	ones := filepath.Join(tmp, "ones.csv")
+	succeed(t, "sample", dir, "--n", "30", "--label", "1", "--out", ones, "-q")
+	table := readTable(t, ones)
+	mean := 0.0
+	for i := range table.X.N {
+		row := table.X.Row(i)
+		if len(row) != side*side+1 || row[side*side] != 1 {
+			t.Fatalf("row %d has %d numbers ending in %g; want %d pixels and the label 1", i, len(row), row[len(row)-1], side*side)
+		}
+		for _, v := range row[:side*side] {
+			mean += v / float64(30*side*side)
+		}
+	}
+	if mean < 0.2 { // level 200 of 256 is 0.56; the other class is -0.37
+		t.Errorf("mean pixel of class 1 is %.3f; want that of the bright class, about 0.56", mean)
+	}
+	succeed(t, "plot", dir, "--kind", "samples", "--n", "9", "--out", filepath.Join(tmp, "grid.png"), "-q")
+
+	for _, c := range []struct{ args, want string }{
+		{"logp " + dir + " --data " + images, "no labels"},
+		{"sample " + dir + " --n 1 --label 2 --out " + tmp + "/x.csv", "0 to 1"},
+		{"plot " + dir + " --kind density --out " + tmp + "/x.png", "2 dimensions"},
+	} {
+		if code, _, stderr := invoke(t, strings.Fields(c.args+" -q")...); code == 0 || !strings.Contains(stderr, c.want) {
+			t.Errorf("flowmatch %s: exit code %d, standard error %q; want a refusal with %q", c.args, code, stderr, c.want)
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"flowmatch/run"
+	"flowmatch/train"
+)
+
+type trainResult struct {
+	Run          string   `json:"run"`
+	Step         int      `json:"step"`          // steps taken
+	Steps        int      `json:"steps"`         // steps asked for
+	ResumedFrom  int      `json:"resumed_from"`  // 0: from the start
+	StoppedEarly bool     `json:"stopped_early"` // validation did not improve any more
+	ModelStep    int      `json:"model_step"`    // steps behind the weights that the run is used with
+	Loss         float64  `json:"loss"`          // mean over the last log interval
+	ValLoss      *float64 `json:"val_loss"`      // of the last validation; null: none
+	Seconds      float64  `json:"seconds"`       // over all sessions
+	Parameters   int      `json:"parameters"`    // of the network
+	Backend      string   `json:"backend"`
+	Data         string   `json:"data"`
+}
+
+func (t trainResult) text(w io.Writer) {
+	fmt.Fprintf(w, "run\t%s\n", t.Run)
+	fmt.Fprintf(w, "data\t%s\n", t.Data)
+	fmt.Fprintf(w, "network\t%d parameters, backend %s\n", t.Parameters, t.Backend)
+	steps := fmt.Sprintf("%d of %d", t.Step, t.Steps)
+	if t.ResumedFrom > 0 {
+		steps += fmt.Sprintf(", resumed from %d", t.ResumedFrom)
+	}
+	if t.StoppedEarly {
+		steps += fmt.Sprintf(", stopped early; the model is that of step %d", t.ModelStep)
+	}
+	fmt.Fprintf(w, "steps\t%s\n", steps)
+	fmt.Fprintf(w, "loss\t%.6g\n", t.Loss)
+	if t.ValLoss != nil {
+		fmt.Fprintf(w, "validation loss\t%.6g\n", *t.ValLoss)
+	}
+	fmt.Fprintf(w, "seconds\t%.1f\n", t.Seconds)
+	fmt.Fprintf(w, "next\tflowmatch eval %s\n", quote(t.Run))
+	fmt.Fprintf(w, "\tflowmatch sample %s --n 1000 --out samples.csv\n", quote(t.Run))
+}
+
+type trainFlags struct {
+	out, backend string
+	set          []string
+	resume       bool
+}
+
+func (a *app) trainCommand() *cobra.Command {
+	var f trainFlags
+	cmd := &cobra.Command{
+		Use:   "train RUN.yaml --out DIR",
+		Short: "Train a flow as a run file says",
+		Long: `Train a flow as a run file says, in a folder that then holds all of the run.
+
+Ctrl-C saves and stops; --resume goes on, and ends with the same bits as a run
+that never stopped. A second Ctrl-C kills.`,
+		Example: `  flowmatch train run.yaml --out runs/first
+  flowmatch train run.yaml --out runs/second --set train.lr=3e-4 --set seed=2
+  flowmatch train run.yaml --out runs/first --resume
+  flowmatch train run.yaml --out runs/gpu --backend xla --json`,
+		Args: arguments("RUN.yaml"),
+		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
+			return a.train(cmd.Context(), args[0], f)
+		}),
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.out, "out", "", "folder of the run")
+	fl.StringArrayVar(&f.set, "set", nil, "change a setting of the run file, as key=value")
+	fl.StringVar(&f.backend, "backend", "", "engine: go, xla or xla:/path/to/plugin.so (default: that of the run file)")
+	fl.BoolVar(&f.resume, "resume", false, "go on from the folder's last checkpoint")
+	require(cmd, "out")
+	return cmd
+}
+
+func (a *app) train(ctx context.Context, file string, f trainFlags) (result, error) {
+	cfg, err := run.ReadConfig(file, f.set)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if f.backend != "" {
+		cfg.Backend = f.backend
+	}
+	if err := checkBackend(cfg.Backend); err != nil {
+		return nil, err
+	}
+	res, _, err := a.trainRun(ctx, cfg, f.out, f.resume)
+	if errors.Is(err, train.ErrInterrupted) {
+		return nil, fmt.Errorf("%w\ngo on with: %s", err, resumeCommand(file, f))
+	}
+	if err != nil {
+		return nil, asUsage(err, run.ErrExists)
+	}
+	return res, nil
+}
+
+// trainRun trains with progress and sums up.
+func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume bool) (*trainResult, *run.Run, error) {
+	cfg = cfg.Defaults()
+	res := &trainResult{Run: dir, Steps: cfg.Train.Steps}
+	var p *progress
+	r, err := run.Train(ctx, cfg, dir, run.TrainOptions{
+		Resume:  resume,
+		Resumed: func(step int) { res.ResumedFrom = step },
+		Step: func(step int, loss float64) {
+			if p == nil {
+				p = a.begin(step-1, cfg.Train.Steps)
+			}
+			p.step(step, loss)
+		},
+	})
+	if p != nil {
+		p.end()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	events, err := run.ReadMetrics(filepath.Join(dir, run.MetricsFile))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, e := range events {
+		res.Step, res.Loss, res.Seconds = e.Step, e.Loss, e.Seconds
+		if e.ValLoss != nil {
+			res.ValLoss = e.ValLoss
+		}
+	}
+	res.StoppedEarly = res.Step < res.Steps
+	res.ModelStep, res.Backend, res.Data = r.Step, r.Model.Net.Engine().Name(), r.Data.Name
+	res.Parameters = r.Model.Net.NumWeights()
+	return res, r, nil
+}
+
+// resumeCommand is the command line that goes on with an interrupted training.
+func resumeCommand(file string, f trainFlags) string {
+	words := []string{"flowmatch", "train", quote(file), "--out", quote(f.out)}
+	for _, s := range f.set {
+		words = append(words, "--set", quote(s))
+	}
+	if f.backend != "" {
+		words = append(words, "--backend", quote(f.backend))
+	}
+	return strings.Join(append(words, "--resume"), " ")
+}
+
+// quote writes a word as a shell wants it.
+func quote(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./=,:+@%", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
+	dir := trained(t)
+	yaml := writeText(t, "run.yaml", tinyRun)
+	bad := writeText(t, "bad.yaml", "seed: 1\ndata:\n  name: moons\ntrain:\n  step: 10\n")
+	broken := writeText(t, "broken.yaml", "seed: [1\n")
+	three := writeText(t, "three.csv", "a,b,c\n1,2,3\n")
+	for _, c := range []struct{ args, want string }{
+		{"", "command is missing"},
+		{"trian", `did you mean "train"`},
+		{"--nonsense", "unknown flag"},
+		{"data", "must be list"},
+		{"data lst", "must be list"},
+		{"version extra", "unexpected argument"},
+		{"train", "RUN.yaml is missing"},
+		{"train " + yaml, `"out" not set`},
+		{"train " + yaml + " extra --out x", "unexpected argument"},
+		{"train " + yaml + " --out x --nonsense", "unknown flag"},
+		{"train nowhere.yaml --out x", "nowhere.yaml"},
+		{"train " + bad + " --out x", `line 5: unknown key "train.step"; did you mean "train.steps"?`},
+		{"train " + broken + " --out x", "broken.yaml"},
+		{"train " + yaml + " --out x --set train.lr", "key=value"},
+		{"train " + yaml + " --out x --set train.lrr=1", `did you mean "train.lr"`},
+		{"train " + yaml + " --out x --set train.lr=fast", "lr"},
+		{"train " + yaml + " --out x --set train.batch=-1", "batch is -1"},
+		{"train " + yaml + " --out x --set data.name=moon", "moon"},
+		{"train " + yaml + " --out x --set backend=abacus", "abacus"},
+		{"train " + yaml + " --out x --backend abacus", "abacus"},
+		{"train " + yaml + " --out " + dir, "already holds a run"},
+		{"sample " + dir + " --out x.csv", `"n" not set`},
+		{"sample " + dir + " --n 1", `"out" not set`},
+		{"sample " + dir + " --n 0 --out x.csv", "at least 1"},
+		{"sample " + dir + " --n many --out x.csv", "many"},
+		{"sample " + dir + " --n 1 --out x.txt", ".csv, .npy, .png"},
+		{"sample " + dir + " --n 1 --logp --out x.png", "--logp"},
+		{"sample " + dir + " --n 1 --label 0 --out x.csv", "conditional"},
+		{"sample " + dir + " --n 1 --solver eular --out x.csv", "eular"},
+		{"sample " + dir + " --n 1 --steps 0 --out x.csv", "--steps is 0"},
+		{"sample " + dir + " --n 1 --steps 5 --rtol 1e-3 --out x.csv", "steps"},
+		{"sample " + dir + " --n 1 --solver euler --rtol 1e-3 --out x.csv", "error estimate"},
+		{"sample " + dir + " --n 1 --solver dopri5 --rtol -1 --out x.csv", "must be positive"},
+		{"sample " + dir + " --n 1 --backend abacus --out x.csv", "abacus"},
+		{"sample " + t.TempDir() + " --n 1 --out x.csv", "not a run's folder"},
+		{"logp " + dir, "data dataset"},
+		{"logp " + dir + " --data a.csv --dataset moons --n 1", "data dataset"},
+		{"logp " + dir + " --dataset moons", "dataset n"},
+		{"logp " + dir + " --dataset moon --n 1", "moon"},
+		{"logp " + dir + " --dataset moons --n 0", "at least 1"},
+		{"logp " + dir + " --data nowhere.csv", "nowhere.csv"},
+		{"logp " + dir + " --data " + three, "has 3 columns (a, b, c)"},
+		{"logp " + dir + " --dataset moons --n 1 --divergence rough", "rough"},
+		{"logp " + dir + " --dataset moons --n 1 --probes 3", "--probes"},
+		{"logp " + dir + " --dataset moons --n 1 --label 1", "conditional"},
+		{"logp " + dir + " --dataset moons --n 1 --labels l.gz", "--labels"},
+		{"logp " + dir + " --dataset moons --n 1 --out x.png", ".csv, .npy"},
+		{"eval", "DIR is missing"},
+		{"eval nowhere", "not a run's folder"},
+		{"plot " + dir + " --out x.png", `"kind" not set`},
+		{"plot " + dir + " --kind portrait --out x.png", "portrait"},
+		{"plot " + dir + " --kind samples --out x.gif", ".png for a picture of kind samples"},
+		{"plot " + dir + " --kind trajectories --out x.jpg", ".png, .gif"},
+		{"plot " + dir + " --kind samples --n 0 --out x.png", "at least 1"},
+		{"bench", "missing"},
+		{"bench everything", "everything"},
+		{"bench train --backend abacus", "abacus"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			code, stdout, stderr := invoke(t, strings.Fields(c.args)...)
+			if code != exitUsage || !strings.Contains(stderr, c.want) || stdout != "" {
+				t.Errorf("exit code %d, want 2; standard output %q, want none; standard error %q, want it to contain %q", code, stdout, stderr, c.want)
+			}
+			if left, err := os.ReadDir("."); err != nil || len(left) > 0 {
+				t.Errorf("a mistaken command left %v behind (%v)", left, err)
+			}
+		})
+	}
+}
+
+func TestFailuresExitWithOne(t *testing.T) {
+	dir := trained(t)
+	yaml := writeText(t, "run.yaml", "data: {path: nowhere.csv}\n")
+	nan := writeText(t, "nan.csv", "a,b\n1,2\n3,NaN\n")
+	for _, c := range []struct{ args, want string }{
+		{"train " + yaml + " --out " + t.TempDir() + "/run", "nowhere.csv"},
+		{"sample " + dir + " --n 1 --out " + filepath.Join(t.TempDir(), "no", "such", "x.csv"), "no"},
+		{"logp " + dir + " --data " + nan, "NaN"},
+		{"plot " + dir + " --kind loss --out " + t.TempDir() + "/no/such.png", "no"},
+	} {
+		t.Run(c.args, func(t *testing.T) {
+			code, stdout, stderr := invoke(t, append(strings.Fields(c.args), "-q")...)
+			if code != exitFailure || !strings.Contains(stderr, c.want) || stdout != "" {
+				t.Errorf("exit code %d, want 1; standard output %q, want none; standard error %q, want it to contain %q", code, stdout, stderr, c.want)
+			}
+		})
+	}
+}
+
+func TestHelpGoesToStandardOutput(t *testing.T) {
+	for _, args := range []string{"--help", "help", "train --help", "help sample", "--version"} {
+		code, stdout, stderr := invoke(t, strings.Fields(args)...)
+		if code != 0 || stdout == "" || stderr != "" {
+			t.Errorf("flowmatch %s: exit code %d, %d bytes of standard output, standard error %q; want help and 0", args, code, len(stdout), stderr)
+		}
+	}
+}

@@ -1,0 +1,241 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/parser"
+
+	"flowmatch/coupling"
+	"flowmatch/data"
+	"flowmatch/nn"
+	"flowmatch/ode"
+	"flowmatch/path"
+	"flowmatch/train"
+)
+
+// Config is the run file: everything that determines a run.
+type Config struct {
+	Seed     uint64          `yaml:"seed" json:"seed"`
+	Backend  string          `yaml:"backend" json:"backend"` // default go
+	Data     data.Config     `yaml:"data" json:"data"`
+	Path     path.Config     `yaml:"path" json:"path"`
+	Coupling coupling.Config `yaml:"coupling" json:"coupling"`
+	Net      nn.Config       `yaml:"net" json:"net"` // dim and classes come from the data
+	// Conditional trains the network on the labels of the data.
+	Conditional bool         `yaml:"conditional" json:"conditional"`
+	Train       train.Config `yaml:"train" json:"train"`
+	Eval        Eval         `yaml:"eval" json:"eval"`
+}
+
+// Eval says how samples and likelihoods are evaluated when a command does not.
+type Eval struct {
+	Solver string `yaml:"solver" json:"solver"` // default dopri5
+	// Steps is the number of equal steps; 0 (default): as many as RTol and ATol
+	// ask for or, of a method without an error estimate, 100.
+	Steps  int     `yaml:"steps" json:"steps"`
+	RTol   float64 `yaml:"rtol" json:"rtol"` // default 1e-5
+	ATol   float64 `yaml:"atol" json:"atol"` // default 1e-5
+	MaxNFE int     `yaml:"max_nfe" json:"max_nfe"`
+	// Samples is the number of points that distances between samples and data
+	// are measured on; default 2000.
+	Samples int `yaml:"samples" json:"samples"`
+	// Test is the number of held-out points whose likelihood is evaluated;
+	// 0: all of them.
+	Test int `yaml:"test" json:"test"`
+	// Divergence is exact (default up to 64 dimensions) or hutchinson.
+	Divergence string `yaml:"divergence" json:"divergence"`
+	Probes     int    `yaml:"probes" json:"probes"` // of hutchinson; default 1
+}
+
+// exactDims is the dimension up to which an exact divergence is the default.
+const exactDims = 64
+
+// Defaults returns c with every unset field filled in, save those that only
+// the data can tell.
+func (c Config) Defaults() Config {
+	if c.Backend == "" {
+		c.Backend = nn.DefaultBackend
+	}
+	if c.Path.Name == "" {
+		c.Path.Name = "condot"
+	}
+	if c.Coupling.Name == "" {
+		c.Coupling.Name = "independent"
+	}
+	c.Net = c.Net.Defaults()
+	c.Train = c.Train.Defaults()
+	e := &c.Eval
+	if e.Solver == "" {
+		e.Solver = "dopri5"
+	}
+	for _, f := range []struct {
+		v   *int
+		def int
+	}{{&e.MaxNFE, 20000}, {&e.Samples, 2000}, {&e.Probes, 1}} {
+		if *f.v == 0 {
+			*f.v = f.def
+		}
+	}
+	for _, v := range []*float64{&e.RTol, &e.ATol} {
+		if *v == 0 {
+			*v = 1e-5
+		}
+	}
+	return c
+}
+
+// Validate reports everything that can be known to be wrong before the data
+// are read.
+func (c Config) Validate() error {
+	c = c.Defaults()
+	net := c.Net
+	net.Dim = max(1, net.Dim) // known only with the data
+	for _, v := range []interface{ Validate() error }{c.Data, c.Path, c.Coupling, net, c.Train, c.Eval} {
+		if err := v.Validate(); err != nil {
+			return err
+		}
+	}
+	if c.Train.Objective == "fm" && c.Coupling.Name != "independent" {
+		return train.ErrCoupled
+	}
+	if c.Train.Objective == "fm" && c.Data.ResolvedKind() == data.KindSynthetic && c.Data.N == 0 {
+		return errors.New("run: the exact objective (fm) needs a finite data set; set data.n to a number of points")
+	}
+	return nil
+}
+
+// Validate reports the first field that cannot be used.
+func (e Eval) Validate() error {
+	if _, err := ode.ByName(e.Solver); err != nil {
+		return fmt.Errorf("run: eval.solver: %w", err)
+	}
+	for _, f := range []struct {
+		name string
+		v    int
+	}{{"max_nfe", e.MaxNFE}, {"samples", e.Samples}, {"probes", e.Probes}} {
+		if f.v < 1 {
+			return fmt.Errorf("run: eval.%s is %d; it must be at least 1", f.name, f.v)
+		}
+	}
+	if !(e.RTol > 0 && e.ATol > 0) {
+		return fmt.Errorf("run: eval.rtol %g and eval.atol %g must be positive", e.RTol, e.ATol)
+	}
+	if e.Steps < 0 {
+		return fmt.Errorf("run: eval.steps is %d; it must be a number of steps, or 0 for step control", e.Steps)
+	}
+	if e.Test < 0 {
+		return fmt.Errorf("run: eval.test is %d; it must be a number of points, or 0 for all", e.Test)
+	}
+	_, err := e.DivergenceFor(1, 0)
+	return err
+}
+
+// ReadConfig reads a run file and applies the settings, each "key=value" with a
+// dotted key such as train.lr=3e-4. Paths in it are taken relative to the file.
+func ReadConfig(file string, settings []string) (Config, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return Config{}, fmt.Errorf("run: %w", err)
+	}
+	c, err := ParseConfig(b, settings)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return c, c.absolute(filepath.Dir(file))
+}
+
+// absolute makes the paths of the data independent of the working directory.
+func (c *Config) absolute(dir string) error {
+	for _, p := range []*string{&c.Data.Path, &c.Data.LabelsPath, &c.Data.TestPath, &c.Data.TestLabelsPath} {
+		if *p == "" || filepath.IsAbs(*p) {
+			continue
+		}
+		abs, err := filepath.Abs(filepath.Join(dir, *p))
+		if err != nil {
+			return fmt.Errorf("run: %w", err)
+		}
+		*p = abs
+	}
+	return nil
+}
+
+// ParseConfig is ReadConfig on the content of a run file, paths left as they
+// are. Unknown keys are errors that name the line and the nearest known key.
+func ParseConfig(yamlText []byte, settings []string) (Config, error) {
+	tree, err := decodeStrict(yamlText, &Config{})
+	if err != nil {
+		return Config{}, err
+	}
+	for _, s := range settings {
+		if err := set(tree, s); err != nil {
+			return Config{}, err
+		}
+	}
+	merged, err := yaml.Marshal(tree)
+	if err != nil {
+		return Config{}, fmt.Errorf("run: %w", err)
+	}
+	var c Config
+	if err := yaml.Unmarshal(merged, &c); err != nil {
+		return Config{}, fmt.Errorf("run: with the settings given: %s", yaml.FormatError(err, false, true))
+	}
+	c = c.Defaults()
+	return c, c.Validate()
+}
+
+// decodeStrict decodes into c and returns the same as a tree of maps.
+func decodeStrict(yamlText []byte, c *Config) (map[string]any, error) {
+	file, err := parser.ParseBytes(yamlText, 0)
+	if err != nil {
+		return nil, fmt.Errorf("run: %s", yaml.FormatError(err, false, true))
+	}
+	if len(file.Docs) > 1 {
+		return nil, fmt.Errorf("run: %d YAML documents; a run file holds one", len(file.Docs))
+	}
+	tree := map[string]any{}
+	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
+		return tree, nil
+	}
+	if errs := checkKeys(file.Docs[0].Body, reflect.TypeFor[Config](), ""); len(errs) > 0 {
+		return nil, fmt.Errorf("run: %w", errors.Join(errs...))
+	}
+	if err := yaml.Unmarshal(yamlText, c); err != nil {
+		return nil, fmt.Errorf("run: %s", yaml.FormatError(err, false, true))
+	}
+	if err := yaml.Unmarshal(yamlText, &tree); err != nil {
+		return nil, fmt.Errorf("run: %s", yaml.FormatError(err, false, true))
+	}
+	return tree, nil
+}
+
+// set applies one "key=value" to the tree.
+func set(tree map[string]any, setting string) error {
+	key, value, ok := strings.Cut(setting, "=")
+	if !ok {
+		return fmt.Errorf("run: setting %q; it must be key=value, such as train.lr=3e-4", setting)
+	}
+	if err := checkPath(reflect.TypeFor[Config](), key); err != nil {
+		return fmt.Errorf("run: setting %q: %w", setting, err)
+	}
+	var v any
+	if err := yaml.Unmarshal([]byte(value), &v); err != nil {
+		return fmt.Errorf("run: setting %q: %s", setting, yaml.FormatError(err, false, true))
+	}
+	parts := strings.Split(key, ".")
+	for _, p := range parts[:len(parts)-1] {
+		sub, ok := tree[p].(map[string]any)
+		if !ok {
+			sub = map[string]any{}
+			tree[p] = sub
+		}
+		tree = sub
+	}
+	tree[parts[len(parts)-1]] = v
+	return nil
+}

@@ -1,0 +1,142 @@
+package run
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	"flowmatch/ode"
+)
+
+func TestMistakesInARunFileAreNamed(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"data: {name: moons}\ntrain:\n  stps: 3\n", `line 3: unknown key "train.stps"; did you mean "train.steps"?`},
+		{"data: {name: moons}\nzzzzzzzz: 3\n", `line 2: unknown key "zzzzzzzz"; it may be backend, conditional`},
+		{"data:\n  name: moons\n  nois: 0.1\n", `did you mean "data.noise"?`},
+		{"data: {name: moons}\ntrain: {steps: many}\n", "many"},
+		{"data: {name: moons}\ntrain: {steps: -4}\n", "steps is -4"},
+		{"data: {name: mons}\n", `"mons"`},
+		{"seed: 1\n", "nothing to learn from"},
+		{"", "nothing to learn from"},
+		{"data: {name: moons\n", "[1:"},
+		{"data: {name: moons}\npath: {name: vp, sigma_min: 0.1}\n", "sigma_min"},
+		{"data: {name: moons}\neval: {solver: rk5}\n", `"rk5"`},
+		{"data: {name: moons}\neval: {divergence: excat}\n", `"excat"`},
+		{"data: {name: moons}\neval: {rtol: -1}\n", "eval.rtol -1"},
+		{"data: {name: moons}\nnet: {activation: swish}\n", `"swish"`},
+		{"data: {name: moons}\ntrain: {objective: fm}\n", "set data.n"},
+		{"data: {name: moons, n: 10}\ntrain: {objective: fm}\ncoupling: {name: ot}\n", "independent coupling"},
+		{"data: {name: moons}\n---\nseed: 1\n", "2 YAML documents"},
+	} {
+		if _, err := ParseConfig([]byte(c.text), nil); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: got error\n%v\nwant one with %q", c.text, err, c.want)
+		}
+	}
+}
+
+func TestSettingsOverrideTheFile(t *testing.T) {
+	text := []byte("data: {name: moons}\ntrain: {steps: 10}\n")
+	c, err := ParseConfig(text, []string{"train.steps=20", "train.lr=3e-4", "net.hidden=[8, 9]", "path.name=vp", "path.beta_max=7", "data.noise=0.25"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Train.Steps != 20 || c.Train.LR != 3e-4 || !reflect.DeepEqual(c.Net.Hidden, []int{8, 9}) || c.Path.Name != "vp" || *c.Path.BetaMax != 7 {
+		t.Errorf("got %+v", c)
+	}
+	for setting, want := range map[string]string{
+		"train.stps=3":    `did you mean "train.steps"?`,
+		"train.steps":     "key=value",
+		"train.steps.x=3": "holds a value",
+		"train.steps=abc": "abc",
+		"train.steps=[":   "setting",
+	} {
+		if _, err := ParseConfig(text, []string{setting}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("setting %q: got %v, want %q", setting, err, want)
+		}
+	}
+}
+
+// What is written to a run's folder, read again, is the same: no default, and
+// no transformation, is applied twice.
+func TestRunFileRoundTrips(t *testing.T) {
+	for _, text := range []string{
+		"data: {name: moons}\n",
+		"data: {name: 8gaussians, standardize: scalar}\npath: {name: ve, sigma_max: 20}\ncoupling: {name: sinkhorn, reg: 0.1}\ntrain: {prediction: noise, times: {name: logit_normal}}\nconditional: true\n",
+		"data: {path: /x/train-images-idx3-ubyte.gz, dequantize: false, val: 0.2}\neval: {steps: 30, solver: heun2}\n",
+	} {
+		c, err := ParseConfig([]byte(text), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written, err := yaml.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ParseConfig(written, nil)
+		if err != nil {
+			t.Fatalf("%s\n%v", written, err)
+		}
+		rewritten, _ := yaml.Marshal(again)
+		if string(written) != string(rewritten) {
+			t.Errorf("written once:\n%s\ntwice:\n%s", written, rewritten)
+		}
+	}
+}
+
+func TestPathsAreRelativeToTheRunFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "r.yaml")
+	if err := os.WriteFile(file, []byte("data: {path: sub/a.csv}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := ReadConfig(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(dir, "sub", "a.csv"); c.Data.Path != want {
+		t.Errorf("path is %s, want %s", c.Data.Path, want)
+	}
+}
+
+func TestEachToleranceReachesTheSolver(t *testing.T) {
+	s, err := Eval{Solver: "dopri5", RTol: 1e-3, ATol: 1e-7}.ODESolver()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, ok := s.Control.(ode.Adaptive); !ok || a.RTol != 1e-3 || a.ATol != 1e-7 {
+		t.Errorf("got %+v", s.Control)
+	}
+	for _, c := range []struct {
+		e    Eval
+		want string
+	}{
+		{Eval{Solver: "dopri5", Steps: 12, RTol: 1, ATol: 1}, "dopri5 12 steps"},
+		{Eval{Solver: "euler"}, "euler 100 steps"},
+		{Eval{Solver: "rk4", Steps: 7}, "rk4 7 steps"},
+		{Eval{Solver: "tsit5", RTol: 1e-4, ATol: 1e-6}, "tsit5 rtol=0.0001 atol=1e-06"},
+	} {
+		s, err := c.e.ODESolver()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := SolverName(s); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}
+
+func TestExampleRunFilesAreValid(t *testing.T) {
+	files, err := filepath.Glob("../examples/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no example run files (%v)", err)
+	}
+	for _, f := range files {
+		if _, err := ReadConfig(f, nil); err != nil {
+			t.Errorf("%s: %v", f, err)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package run
+
+import (
+	"cmp"
+	"fmt"
+
+	"flowmatch/likelihood"
+	"flowmatch/ode"
+)
+
+// ODESolver returns the solver that the settings name: Steps equal steps where
+// they are set, else step control by RTol and ATol where the method has it,
+// else 100 steps.
+func (e Eval) ODESolver() (ode.Solver, error) {
+	m, err := ode.ByName(e.Solver)
+	if err != nil {
+		return ode.Solver{}, err
+	}
+	s := ode.Solver{Method: m, Control: ode.Fixed(cmp.Or(e.Steps, 100)), MaxNFE: e.MaxNFE}
+	if e.Steps == 0 && m.BErr != nil {
+		s.Control = ode.Adaptive{RTol: e.RTol, ATol: e.ATol}
+	}
+	return s, nil
+}
+
+// SolverName tells a solver as a report does: dopri5 with its tolerances, or a
+// method with its steps.
+func SolverName(s ode.Solver) string {
+	switch c := s.Control.(type) {
+	case ode.Adaptive:
+		return fmt.Sprintf("%s rtol=%g atol=%g", s.Method.Name, c.RTol, c.ATol)
+	case ode.Fixed:
+		return fmt.Sprintf("%s %d steps", s.Method.Name, int(c))
+	}
+	return s.Method.Name
+}
+
+// DivergenceFor returns the divergence that the settings name for points of
+// dimension dim.
+func (e Eval) DivergenceFor(dim int, seed uint64) (likelihood.Divergence, error) {
+	name := e.Divergence
+	if name == "" {
+		name = "exact"
+		if dim > exactDims {
+			name = "hutchinson"
+		}
+	}
+	switch name {
+	case "exact":
+		return likelihood.Exact{}, nil
+	case "hutchinson":
+		return likelihood.Hutchinson{Probes: cmp.Or(e.Probes, 1), Seed: seed}, nil
+	}
+	return nil, fmt.Errorf("run: unknown divergence %q; it must be exact or hutchinson", name)
+}
+
+// DivergenceName tells a divergence as a report does.
+func DivergenceName(d likelihood.Divergence) string {
+	if h, ok := d.(likelihood.Hutchinson); ok {
+		return fmt.Sprintf("hutchinson, %d %s probes", h.Probes, h.Kind)
+	}
+	return "exact"
+}

@@ -1,0 +1,82 @@
+package run
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"flowmatch/train"
+)
+
+// metricsLog appends events to a file of JSON lines.
+type metricsLog struct{ f *os.File }
+
+// openMetrics opens the log of a run that goes on from a step: lines of later
+// steps, written after the checkpoint that is resumed, are dropped, for those
+// steps will be taken again; so is a last line that was cut short.
+func openMetrics(file string, from int) (*metricsLog, error) {
+	events, err := ReadMetrics(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	var kept bytes.Buffer
+	enc := json.NewEncoder(&kept)
+	for _, e := range events {
+		if e.Step <= from {
+			if err := enc.Encode(e); err != nil {
+				return nil, fmt.Errorf("run: %w", err)
+			}
+		}
+	}
+	if err := writeFile(file, kept.Bytes()); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0o666)
+	if err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	return &metricsLog{f}, nil
+}
+
+func (m *metricsLog) Append(e train.Event) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	if _, err := m.f.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	return nil
+}
+
+// Close closes the file; a second call does nothing.
+func (m *metricsLog) Close() error {
+	if m.f == nil {
+		return nil
+	}
+	err := m.f.Close()
+	m.f = nil
+	return err
+}
+
+// ReadMetrics reads the events of a metrics file. A last line without its end,
+// which a killed process may leave, is ignored; any other bad line is an error.
+func ReadMetrics(file string) ([]train.Event, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	var events []train.Event
+	sc := bufio.NewScanner(bytes.NewReader(b[:bytes.LastIndexByte(b, '\n')+1]))
+	for n := 1; sc.Scan(); n++ {
+		var e train.Event
+		if err := json.Unmarshal(sc.Bytes(), &e); err != nil {
+			return nil, fmt.Errorf("run: %s, line %d: %w", file, n, err)
+		}
+		events = append(events, e)
+	}
+	return events, sc.Err()
+}

@@ -1,0 +1,355 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/goccy/go-yaml"
+
+	"flowmatch/data"
+	"flowmatch/field"
+	"flowmatch/flow"
+	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/seed"
+	"flowmatch/model"
+	"flowmatch/nn"
+	"flowmatch/path"
+	"flowmatch/train"
+)
+
+// The files of a run's folder.
+const (
+	ConfigFile     = "run.yaml"
+	VersionsFile   = "versions.json"
+	MetricsFile    = "metrics.jsonl"
+	CheckpointFile = "checkpoint.safetensors"
+	BestFile       = "best.safetensors"
+)
+
+// keyProgress is where a checkpoint keeps train.Progress.
+const keyProgress = "train"
+
+// Run is an opened folder: a model and the data it is of.
+type Run struct {
+	Dir    string
+	Config Config
+	Model  *model.Model
+	Data   *data.Set
+	Step   int // optimizer steps behind the model's weights
+}
+
+// ErrNoRun is returned by Open for a folder that holds no run.
+var ErrNoRun = errors.New("run: not a run's folder")
+
+// Open opens a trained run. backend "" is the one it was trained with.
+func Open(dir, backend string) (*Run, error) {
+	cfg, err := readRunConfig(dir)
+	if err != nil {
+		return nil, err
+	}
+	if backend != "" {
+		cfg.Backend = backend
+	}
+	eng, err := nn.Open(cfg.Backend)
+	if err != nil {
+		return nil, err
+	}
+	set, err := cfg.Data.Open("", cfg.Seed)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, CheckpointFile)
+	if best := filepath.Join(dir, BestFile); exists(best) {
+		file = best
+	}
+	ckpt, err := model.Load(file, eng)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("run: %s has no checkpoint yet; train it with: flowmatch train %s --out %s --resume", dir, filepath.Join(dir, ConfigFile), dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := ckpt.Model()
+	if err != nil {
+		return nil, err
+	}
+	return &Run{Dir: dir, Config: cfg, Model: m, Data: set, Step: int(ckpt.State.Step)}, nil
+}
+
+func readRunConfig(dir string) (Config, error) {
+	file := filepath.Join(dir, ConfigFile)
+	if !exists(file) {
+		return Config{}, fmt.Errorf("%w: %s has no %s", ErrNoRun, dir, ConfigFile)
+	}
+	return ReadConfig(file, nil)
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// TrainOptions is what a training session is told beside its Config.
+type TrainOptions struct {
+	// Resume goes on from the folder's checkpoint, if there is one. Without it
+	// a folder that holds a run already is an error.
+	Resume bool
+	// Step and Event are the hooks of [train.Hooks].
+	Step  func(step int, loss float64)
+	Event func(train.Event)
+	// Resumed is called with the step that a resumed run goes on from.
+	Resumed func(step int)
+}
+
+// ErrExists is returned by Train when the folder already holds a run.
+var ErrExists = errors.New("run: the folder already holds a run")
+
+// Train trains in dir until it is done or ctx ends, and returns the run opened.
+// When ctx ends, the state is saved and the error is train.ErrInterrupted.
+func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, error) {
+	cfg = cfg.Defaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s, err := prepare(cfg, dir, o)
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := openMetrics(filepath.Join(dir, MetricsFile), s.from)
+	if err != nil {
+		return nil, err
+	}
+	defer metrics.Close()
+	hooks := train.Hooks{
+		Step: o.Step,
+		Event: func(e train.Event) error {
+			if o.Event != nil {
+				o.Event(e)
+			}
+			return metrics.Append(e)
+		},
+		Save: s.save,
+	}
+	if _, err := train.Run(ctx, s.trainer, s.objective, s.val, s.cfg.Train, s.progress, hooks); err != nil {
+		return nil, err
+	}
+	if err := metrics.Close(); err != nil {
+		return nil, err
+	}
+	return Open(dir, cfg.Backend)
+}
+
+// session is everything that one call of Train works with.
+type session struct {
+	cfg       Config
+	dir       string
+	spec      model.Spec
+	net       *nn.Net
+	trainer   *nn.Trainer
+	objective train.Objective
+	val       *nn.Examples
+	progress  train.Progress
+	from      int
+}
+
+func prepare(cfg Config, dir string, o TrainOptions) (*session, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	checkpoint := filepath.Join(dir, CheckpointFile)
+	if exists(filepath.Join(dir, ConfigFile)) && !o.Resume {
+		return nil, fmt.Errorf("%w: %s; give another --out, or --resume to go on with it", ErrExists, dir)
+	}
+	eng, err := nn.Open(cfg.Backend)
+	if err != nil {
+		return nil, err
+	}
+	set, err := cfg.Data.Open("", cfg.Seed)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{cfg: cfg, dir: dir}
+	if err := s.build(eng, set); err != nil {
+		return nil, err
+	}
+	if o.Resume && exists(checkpoint) {
+		if err := s.restore(checkpoint, eng, o); err != nil {
+			return nil, err
+		}
+	}
+	return s, s.writeDescription(eng)
+}
+
+// build makes the network and the objective that the data and the Config ask for.
+func (s *session) build(eng *nn.Engine, set *data.Set) (err error) {
+	cfg := &s.cfg
+	cfg.Net.Dim, cfg.Net.Classes = set.Dim, 0
+	if cfg.Conditional {
+		if set.Classes == 0 {
+			return fmt.Errorf("run: conditional is set, but the data (%s) have no labels", set.Name)
+		}
+		cfg.Net.Classes = set.Classes
+	}
+	if s.net, err = nn.New(eng, cfg.Net, cfg.Seed); err != nil {
+		return err
+	}
+	cfg.Net = s.net.Config()
+	s.spec = specOf(*cfg, set)
+	if s.trainer, err = s.net.NewTrainer(cfg.Train.Optimizer); err != nil {
+		return err
+	}
+	scheduler, err := cfg.Path.New()
+	if err != nil {
+		return err
+	}
+	pairs, err := cfg.Coupling.New()
+	if err != nil {
+		return err
+	}
+	cfm := train.CFM{
+		Data: set.Train, Scheduler: scheduler, Prediction: cfg.Train.Prediction, Times: cfg.Train.Times,
+		Weighting: cfg.Train.Weighting, Labels: cfg.Conditional || cfg.Coupling.LabelAware, Seed: cfg.Seed,
+	}
+	if cfg.Coupling.Name != "independent" {
+		cfm.Coupling = pairs
+	}
+	if s.val, err = cfm.Validation(set.Val, cfg.Train.Batch, cfg.Conditional); err != nil {
+		return err
+	}
+	s.objective = cfm
+	if cfg.Train.Objective == "fm" {
+		if s.objective, err = exactObjective(cfm, set, scheduler); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exactObjective is the FM objective over all training points.
+func exactObjective(cfm train.CFM, set *data.Set, scheduler path.Scheduler) (train.Objective, error) {
+	x1, _ := data.Rows(set.TrainSet, 0, set.TrainSet.Len(), seed.Rand(cfm.Seed, "run/fm", 0))
+	marginal, err := field.NewMarginal(scheduler, x1, nil)
+	if err != nil {
+		return nil, err
+	}
+	return train.FM{CFM: cfm, Marginal: marginal}, nil
+}
+
+func specOf(cfg Config, set *data.Set) model.Spec {
+	spec := model.Spec{
+		Net: cfg.Net, Path: cfg.Path, Prediction: cfg.Train.Prediction,
+		Shape: set.Shape, Standardizer: set.Standardizer, Columns: set.Columns,
+	}
+	if set.Levels > 0 {
+		spec.BinWidth = 2 / float64(set.Levels) // images span [-1, 1]
+	}
+	return spec
+}
+
+// restore takes up the state of a checkpoint. Only settings that leave the
+// meaning of the state alone may have changed since.
+func (s *session) restore(file string, eng *nn.Engine, o TrainOptions) error {
+	ckpt, err := model.Load(file, eng)
+	if err != nil {
+		return err
+	}
+	was, _ := json.Marshal(ckpt.Spec)
+	is, _ := json.Marshal(s.spec)
+	if string(was) != string(is) {
+		return fmt.Errorf("run: %s was trained as\n  %s\nbut the run file now says\n  %s\nresume with the settings it began with, or train into another folder", s.dir, was, is)
+	}
+	if s.progress, err = train.UnmarshalProgress(ckpt.Extra[keyProgress]); err != nil {
+		return err
+	}
+	if err := s.trainer.Restore(ckpt.State); err != nil {
+		return err
+	}
+	s.from = int(ckpt.State.Step)
+	if o.Resumed != nil {
+		o.Resumed(s.from)
+	}
+	return nil
+}
+
+func (s *session) save(state nn.State, p train.Progress, best bool) error {
+	c := model.Checkpoint{Spec: s.spec, Net: s.net, State: state, Extra: map[string]string{keyProgress: p.Marshal()}}
+	if best {
+		if err := c.Save(filepath.Join(s.dir, BestFile)); err != nil {
+			return err
+		}
+	}
+	return c.Save(filepath.Join(s.dir, CheckpointFile))
+}
+
+// Versions is what a run was made with.
+type Versions struct {
+	Flowmatch string `json:"flowmatch"`
+	Go        string `json:"go"`
+	Platform  string `json:"platform"`
+	Backend   string `json:"backend"`
+}
+
+// Version returns the version of the program, as its build tells it.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	version := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return version + " " + s.Value
+		}
+	}
+	return version
+}
+
+// writeDescription writes the files that say what this run is.
+func (s *session) writeDescription(eng *nn.Engine) error {
+	text, err := yaml.Marshal(s.cfg)
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	versions, err := json.MarshalIndent(Versions{
+		Flowmatch: Version(), Go: runtime.Version(),
+		Platform: runtime.GOOS + "/" + runtime.GOARCH, Backend: eng.Description(),
+	}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	for file, content := range map[string][]byte{ConfigFile: text, VersionsFile: append(versions, '\n')} {
+		if err := writeFile(filepath.Join(s.dir, file), content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeFile(file string, content []byte) error {
+	return atomicfile.WriteFile(file, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// TestPoints returns up to n held-out points in data units with their labels
+// (nil when there are none); n = 0 asks for all.
+func (r *Run) TestPoints(n int) (flow.Batch, []int32) {
+	if all := r.Data.Test.Len(); n == 0 || n > all {
+		n = all
+	}
+	x, label := data.Rows(r.Data.Test, 0, n, seed.Rand(r.Config.Seed, "run/test", 0))
+	r.Data.Original(x)
+	if !r.Config.Conditional {
+		label = nil
+	}
+	return x, label
+}
