@@ -98,6 +98,17 @@ func (e *Engine) compile(name string, fn func(in []*graph.Node) []*graph.Node) (
 	return x, nil
 }
 
+// shards is the number of parts that a batch's loss is cut into inside the
+// graph of a training step. They depend on each other in nothing but their sum,
+// so the pure-Go engine, which runs independent operations side by side, keeps
+// two cores busy. It is fixed: the order of the sum must not depend on the machine.
+func (e *Engine) shards() int {
+	if e.name == "go" {
+		return 2
+	}
+	return 1
+}
+
 func shapeOf(dtype dtypes.DType, dims ...int) shapes.Shape { return shapes.Make(dtype, dims...) }
 
 // toDevice converts float64 to the engine's float32.

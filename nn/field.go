@@ -2,6 +2,8 @@ package nn
 
 import (
 	"fmt"
+	"runtime"
+	"sync"
 
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -9,10 +11,16 @@ import (
 	"flowmatch/flow"
 )
 
-// Points go through the engine in blocks: blockRows bounds the memory of a
-// call, and a last partial block is padded to a power of two, so that few
-// shapes are ever compiled.
-const blockRows = 4096
+// blockRows is how many points go through the engine in one call. It bounds the
+// memory of a call; blocks run side by side, so the pure-Go engine, which gains
+// little from large matrices, gets smaller ones. A last partial block is padded,
+// so that few shapes are ever compiled.
+func (e *Engine) blockRows() int {
+	if e.name == "go" {
+		return 1024
+	}
+	return 8192
+}
 
 // tangentRows bounds N·K, the rows of the tangents of an exact divergence.
 const tangentRows = 16384
@@ -121,7 +129,7 @@ func (f *Field) VJPAug(gx, gtheta []float64, t float64, x, a, l, e []float64) er
 // eachBasis calls fn with the standard basis of R^d, cut into blocks of k
 // vectors [k, d] such that n·k stays within tangentRows.
 func eachBasis(d, n int, fn func(basis []float64, k int) error) error {
-	most := min(d, max(1, tangentRows/max(1, min(n, blockRows))))
+	most := min(d, max(1, tangentRows/max(1, min(n, 1024))))
 	for from := 0; from < d; from += most {
 		k := min(most, d-from)
 		basis := make([]float64, k*d)
@@ -148,33 +156,53 @@ func (f *Field) blocks(prog *graph.Exec, t float64, x []float64, rest func(i, j,
 	if len(f.label) > 1 && len(f.label) != n {
 		return fmt.Errorf("%w: %d labels for %d points", ErrLabels, len(f.label), n)
 	}
-	for i := 0; i < n; i += blockRows {
-		j := min(i+blockRows, n)
-		rows := padded(j - i)
-		ts := make([]float64, rows)
-		for k := range ts {
-			ts[k] = t
+	size := f.net.eng.blockRows()
+	count := (n + size - 1) / size
+	outs, errs := make([][]*tensors.Tensor, count), make([]error, count)
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for k := range count {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			outs[k], errs[k] = f.block(prog, t, x, k*size, min((k+1)*size, n), rest)
+		})
+	}
+	wg.Wait()
+	// Taken in order: a sum over blocks must not depend on the scheduling.
+	for k, out := range outs {
+		if errs[k] != nil {
+			return errs[k]
 		}
-		args := []any{f.net.theta, toDevice(x[i*d:j*d], rows, d), toDevice(ts, rows)}
-		label, err := f.net.labelArgs(f.label, i, rows)
-		if err != nil {
+		if err := take(k*size, min((k+1)*size, n), out); err != nil {
 			return err
 		}
-		args = append(args, label...)
-		if rest != nil {
-			args = append(args, rest(i, j, rows)...)
-		}
-		out, err := prog.Call(args...)
-		if err != nil {
-			return fmt.Errorf("nn: evaluating the network: %w", err)
-		}
-		err = take(i, j, out)
 		release(out...)
-		if err != nil {
-			return err
-		}
 	}
 	return nil
+}
+
+// block runs a program over points i to j.
+func (f *Field) block(prog *graph.Exec, t float64, x []float64, i, j int, rest func(i, j, rows int) []any) (out []*tensors.Tensor, err error) {
+	defer rescue(&err, "evaluating the network")
+	d, rows := f.Dim(), padded(j-i)
+	ts := make([]float64, rows)
+	for k := range ts {
+		ts[k] = t
+	}
+	args := []any{f.net.theta, toDevice(x[i*d:j*d], rows, d), toDevice(ts, rows)}
+	label, err := f.net.labelArgs(f.label, i, rows)
+	if err != nil {
+		return nil, err
+	}
+	args = append(args, label...)
+	if rest != nil {
+		args = append(args, rest(i, j, rows)...)
+	}
+	if out, err = prog.Call(args...); err != nil {
+		return nil, fmt.Errorf("nn: evaluating the network: %w", err)
+	}
+	return out, nil
 }
 
 // padded returns the number of rows that n points are computed with: exact for

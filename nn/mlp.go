@@ -30,9 +30,10 @@ type mlp struct {
 	act     activation
 	tensors []Tensor // weight and bias of each layer, in turn
 	size    int      // length of the slab
+	shards  int      // parts that the loss of a batch is cut into; see Engine.shards
 }
 
-func newMLP(cfg Config) (*mlp, error) {
+func newMLP(cfg Config, shards int) (*mlp, error) {
 	cfg = cfg.Defaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -41,7 +42,7 @@ func newMLP(cfg Config) (*mlp, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &mlp{cfg: cfg, act: act}
+	m := &mlp{cfg: cfg, act: act, shards: shards}
 	in := cfg.inputs()
 	// nn.Sequential numbers activations too, so linear layers are 0, 2, 4, ...
 	for l, out := range append(append([]int(nil), cfg.Hidden...), cfg.Dim) {

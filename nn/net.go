@@ -20,7 +20,7 @@ type Net struct {
 // New returns a network with weights drawn from seed (PyTorch's Linear
 // initialisation: U(-1/√in, 1/√in)).
 func New(eng *Engine, cfg Config, seedValue uint64) (*Net, error) {
-	arch, err := newMLP(cfg)
+	arch, err := newMLP(cfg, eng.shards())
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func New(eng *Engine, cfg Config, seedValue uint64) (*Net, error) {
 // Restore returns a network with the tensors given, by the names of Tensors.
 // A tensor that is missing or has the wrong shape is an error.
 func Restore(eng *Engine, cfg Config, read func(name string, shape []int) ([]float32, error)) (*Net, error) {
-	arch, err := newMLP(cfg)
+	arch, err := newMLP(cfg, eng.shards())
 	if err != nil {
 		return nil, err
 	}

@@ -301,12 +301,13 @@ func TestPointsDoNotDependOnTheirCompany(t *testing.T) {
 		t.Fatal(err)
 	}
 	// More than one block, with a ragged tail.
-	n := blockRows + 37
+	size := net.eng.blockRows()
+	n := size + 37
 	x, v := randomPoints(n, d, 9), make([]float64, n*d)
 	if err := f.Velocity(v, 0.2, x); err != nil {
 		t.Fatal(err)
 	}
-	for _, i := range []int{0, 1, blockRows - 1, blockRows, n - 1} {
+	for _, i := range []int{0, 1, size - 1, size, n - 1} {
 		one := make([]float64, d)
 		if err := f.Velocity(one, 0.2, x[i*d:(i+1)*d]); err != nil {
 			t.Fatal(err)

@@ -294,7 +294,28 @@ func (m *mlp) lossGradGraph(in []*Node) []*Node {
 	return []*Node{loss, join(Gradient(loss, p...))}
 }
 
-func (m *mlp) batchLoss(p, in []*Node) *Node { return ReduceAllMean(m.exampleLoss(p, in)) }
+// batchLoss is the mean of exampleLoss over the batch.
+func (m *mlp) batchLoss(p, in []*Node) *Node {
+	n := in[0].Shape().Dimensions[0]
+	if n%m.shards != 0 {
+		return ReduceAllMean(m.exampleLoss(p, in))
+	}
+	var sum *Node
+	for k := range m.shards {
+		rows := AxisRange(k*n/m.shards, (k+1)*n/m.shards)
+		part := []*Node{Slice(in[0], rows), Slice(in[1], rows), Slice(in[2], AxisRange(), rows)}
+		if m.cfg.Classes > 0 {
+			part = append(part, Slice(in[3], rows))
+		}
+		loss := ReduceAllMean(m.exampleLoss(p, part))
+		if sum == nil {
+			sum = loss
+		} else {
+			sum = Add(sum, loss)
+		}
+	}
+	return DivScalar(sum, float64(m.shards))
+}
 
 // exampleLoss: x0 [N, D], x1 [N, D], columns [6, N], label [N] if conditional.
 func (m *mlp) exampleLoss(p, in []*Node) *Node {

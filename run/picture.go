@@ -26,7 +26,7 @@ type PictureOptions struct {
 	N    int    // points drawn; default 4000, of images 100
 	Seed uint64 // of the samples
 	// Cells is the number of cells along each side of the grid that a density is
-	// evaluated on; default 128.
+	// evaluated on; default 96.
 	Cells int
 }
 
@@ -34,6 +34,9 @@ type PictureOptions struct {
 const frames = 40
 
 var fieldTimes = []float64{0, 0.25, 0.5, 0.75, 0.95}
+
+// pictureTolerance is the least tolerance that pictures are solved with.
+const pictureTolerance = 1e-3
 
 // Picture draws a picture of one kind: PNG, or an animated GIF for flow.
 func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOptions) error {
@@ -43,6 +46,11 @@ func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOp
 			o.N = 100
 		}
 	}
+	// An eye sees three digits: a picture need not wait for more.
+	coarse := *r
+	r = &coarse
+	r.Config.Eval.RTol = max(r.Config.Eval.RTol, pictureTolerance)
+	r.Config.Eval.ATol = max(r.Config.Eval.ATol, pictureTolerance)
 	switch kind {
 	case "samples":
 		return r.drawSamples(ctx, w, o)
@@ -156,7 +164,7 @@ func (r *Run) drawDensity(ctx context.Context, w io.Writer, o PictureOptions) er
 	if err := r.planar("density"); err != nil {
 		return err
 	}
-	cells := cmp.Or(o.Cells, 128)
+	cells := cmp.Or(o.Cells, 96)
 	grid := plot.Grid{Limits: r.limits(2, false), NX: cells, NY: cells}
 	points := grid.Points()
 	logp, _, err := r.LogProb(ctx, points, r.Labels(1))

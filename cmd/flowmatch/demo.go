@@ -27,6 +27,10 @@ var demoConfig []byte
 // be an earlier demo's.
 const demoFile = "demo.yaml"
 
+// demoCells is the grid of the demo's density: a quarter of the usual points,
+// for the sake of the minute.
+const demoCells = 64
+
 // demoPictures are the files that the demo draws and the kinds of picture in them.
 var demoPictures = []struct{ file, kind string }{
 	{"samples.png", "samples"}, {"density.png", "density"}, {"field.png", "field"},
@@ -154,10 +158,11 @@ func (a *app) judgeDemo(ctx context.Context, r *run.Run, res *demoResult) error 
 
 func (a *app) drawDemo(ctx context.Context, r *run.Run, res *demoResult) error {
 	start := time.Now()
+	o := run.PictureOptions{Seed: r.Config.Seed, Cells: demoCells}
 	for _, p := range demoPictures {
 		file := filepath.Join(r.Dir, p.file)
 		a.status("drawing %s", file)
-		draw := func(w io.Writer) error { return r.Picture(ctx, w, p.kind, run.PictureOptions{Seed: r.Config.Seed}) }
+		draw := func(w io.Writer) error { return r.Picture(ctx, w, p.kind, o) }
 		if err := atomicfile.WriteFile(file, draw); err != nil {
 			return err
 		}

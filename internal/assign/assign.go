@@ -10,13 +10,11 @@
 // [Power] says which power of the distance is the cost between points. [Solve]
 // is a Workspace used once.
 //
-// Two methods stand behind one door. Up to n = 128 it is the method of Jonker and
-// Volgenant (Computing 38, 1987): column reduction, augmenting row reduction,
-// shortest augmenting paths. Above, an auction with ε-scaling comes close and
-// shortest augmenting paths finish exactly; both look at a few edges of each row
-// and return to the full matrix only when these no longer suffice, so that most
-// of the n² costs are read a handful of times. Either way the answer comes with a
-// proof of optimality, see [Workspace.Duals].
+// The method: an auction with ε-scaling comes close, and shortest augmenting paths
+// finish exactly. On large problems both look at a few edges of each row and
+// return to the full matrix only when these no longer suffice, so that most of the
+// n² costs are read a handful of times. The answer comes with a proof of
+// optimality, see [Workspace.Duals].
 //
 // # Caveats
 //
@@ -31,9 +29,9 @@ import (
 	"math"
 )
 
-// denseMax is the largest n for which the dense method is used; above it the core
-// is faster (BenchmarkSolve shows the crossing).
-const denseMax = 128
+// denseMax is the largest n that is solved on the full matrix; above it the core is
+// faster.
+const denseMax = 384
 
 // Workspace solves assignment problems one after the other and reuses its memory
 // between them. The zero value is ready. Not safe for concurrent use.
@@ -81,7 +79,7 @@ func (w *Workspace) Solve(perm []int, cost []float64, n int) (total float64, err
 // solveMatrix solves the problem of a cost matrix with entries of size scale at most.
 func (w *Workspace) solveMatrix(cost []float64, n int, scale float64) {
 	if n <= denseMax {
-		w.solveDense(cost, n)
+		w.solveDense(cost, n, scale)
 		return
 	}
 	w.solveCore(n, func(_ []float64, i int) []float64 { return cost[i*n : (i+1)*n] }, scale)

@@ -36,12 +36,13 @@ type rowFunc func(buf []float64, i int) []float64
 // Figures that decide the speed, never the answer; found by trial on normal and
 // clustered points of dimension 2, n = 256 to 4096.
 const (
-	rowEdges   = 12   // edges of a row in the core
-	firstEps   = 2    // first increment of the auction, in mean spreads of the core
-	lastEps    = 1200 // first increment over last
-	divideEps  = 5    // from one stage to the next
-	bidsPerRow = 40   // a stage that needs more has too small an increment
-	rowGrain   = 32   // rows a goroutine takes at a time
+	rowEdges   = 16      // edges of a row in the core
+	firstEps   = 2       // first increment of the auction, in mean spreads of the core
+	lastEps    = 0.01    // last increment, likewise
+	divideEps  = 5       // from one stage to the next
+	smallest   = 0x1p-40 // of all increments, relative to the costs: above rounding
+	bidsPerRow = 40      // a stage that needs more has too small an increment
+	rowGrain   = 32      // rows a goroutine takes at a time
 )
 
 // solveCore finds the optimum of a large problem, n > rowEdges. Three steps:
@@ -63,17 +64,8 @@ func (w *Workspace) solveCore(n int, row rowFunc, scale float64) {
 	// Without a tolerance degenerate problems, where differences of prices are all
 	// rounding, would have each row look at the whole matrix for every path.
 	w.core.tol = 0x1p-50 * scale
-	eps := firstEps * w.spread()
-	end, raises := max(eps/lastEps, 0x1p-40*scale), 3
-	for eps > end {
-		if !w.auction(eps) && raises > 0 {
-			eps *= divideEps * divideEps
-			raises--
-			continue
-		}
-		eps /= divideEps
-	}
-	w.keepNear(0)
+	spread := w.spread()
+	w.auctions(firstEps*spread, max(lastEps*spread, smallest*scale), w.best, w.refresh)
 	for _, i := range w.free {
 		w.augment(i)
 	}
@@ -150,9 +142,7 @@ func insert(list []edge, e edge) {
 	list[k] = e
 }
 
-// best returns the edge of row i with the least c_ij - v_j, that value, and a
-// lower bound of the value of every other edge. The edge may miss the true least
-// value by slack.
+// best is the [bestFunc] of the core.
 func (w *Workspace) best(i int, slack float64) (first edge, least, second float64) {
 	for {
 		least, second = math.Inf(1), math.Inf(1)
@@ -169,50 +159,6 @@ func (w *Workspace) best(i int, slack float64) (first edge, least, second float6
 		}
 		w.rescan(i, w.core.buf)
 	}
-}
-
-// keepNear lists in w.free the rows without a column, after setting those free
-// whose column exceeds their cheapest by more than eps.
-func (w *Workspace) keepNear(eps float64) {
-	w.free = w.free[:0]
-	for i, j := range w.x {
-		if j >= 0 {
-			_, least, second := w.best(i, eps/2)
-			if w.core.paid[i]-w.v[j] <= min(least, second)+eps {
-				continue
-			}
-			w.x[i], w.y[j] = -1, -1
-		}
-		w.free = append(w.free, i)
-	}
-}
-
-// auction matches all rows such that each is within eps of its cheapest column:
-// rows in turn take their cheapest column and lower its price until it is eps
-// dearer than their second choice. It reports false, and leaves rows free, where
-// that takes more than bidsPerRow: then rows that compete for too few columns are
-// far, in units of eps, from the next choice.
-func (w *Workspace) auction(eps float64) bool {
-	w.keepNear(eps)
-	turn, next := append(w.core.turn[:0], w.free...), w.free[:0]
-	for limit := bidsPerRow * w.n; len(turn) > 0; {
-		if limit -= len(turn); limit < 0 {
-			return false
-		}
-		w.refresh(turn, eps/2)
-		for _, i := range turn {
-			e, least, second := w.best(i, eps/2)
-			j := e.col
-			w.v[j] -= second - least + eps // eps/2 at least
-			if k := w.y[j]; k >= 0 {
-				w.x[k] = -1
-				next = append(next, k)
-			}
-			w.x[i], w.y[j], w.core.paid[i] = j, i, e.cost
-		}
-		turn, next = next, turn[:0]
-	}
-	return true
 }
 
 // refresh does in advance, on all cores, the rescans that best would do one by

@@ -145,7 +145,7 @@ const (
 // SolvePoints fills perm, of length n = len(a)/d, with the permutation that
 // minimises Σ_i |a_i - b_perm[i]|^p over n points a and n points b of R^d,
 // row-major, and returns that sum. A coordinate that is not finite is an error
-// that names point and coordinate. For d <= 4 and n > 128, and for any d where
+// that names point and coordinate. For d <= 4 and n > 384, and for any d where
 // n > 16384, no matrix of n² costs is stored.
 func (w *Workspace) SolvePoints(perm []int, a, b []float64, d int, p Power) (total float64, err error) {
 	n := len(perm)

@@ -2,14 +2,27 @@ package assign
 
 import "math"
 
-// solveDense is the method of Jonker and Volgenant on a full matrix.
-func (w *Workspace) solveDense(cost []float64, n int) {
+// Increments of the auction on a full matrix, in mean distances of a row's costs
+// from its least, found by trial like those of the core.
+const (
+	firstDense = 0.1
+	lastDense  = 0.001
+)
+
+// solveDense is solveCore for a problem so small that every look at a row is a
+// look at all of it.
+func (w *Workspace) solveDense(cost []float64, n int, scale float64) {
 	w.reset(n)
-	w.columnReduction(cost, n)
-	w.transferReduction(cost, n)
-	for range 2 { // the paper's two passes
-		w.rowReduction(func(i int) (int, int, float64, float64) { return twoLeast(cost[i*n:(i+1)*n], w.v) })
+	w.core.paid, w.core.turn = grow(w.core.paid, n), grow(w.core.turn, n)
+	if n == 1 {
+		w.x[0], w.y[0], w.u[0] = 0, 0, cost[0]
+		return
 	}
+	best := func(i int, _ float64) (edge, float64, float64) {
+		return twoLeast(cost[i*n:(i+1)*n], w.v)
+	}
+	spread := w.columnReduction(cost, n)
+	w.auctions(firstDense*spread, max(lastDense*spread, smallest*scale), best, nil)
 	for _, i := range w.free {
 		w.augmentDense(cost, n, i)
 	}
@@ -18,102 +31,51 @@ func (w *Workspace) solveDense(cost []float64, n int) {
 	}
 }
 
-// columnReduction sets v_j = min_i c_ij and gives column j to that row if the row is free.
-func (w *Workspace) columnReduction(cost []float64, n int) {
-	v, arg := w.v, w.pred
+// columnReduction sets v_j = min_i c_ij and returns the mean over the rows of the
+// mean less the least of the reduced costs.
+func (w *Workspace) columnReduction(cost []float64, n int) float64 {
+	v := w.v
 	for j := range v {
 		v[j] = math.Inf(1)
 	}
 	for i := range n {
-		row := cost[i*n : (i+1)*n]
-		for j, c := range row[:len(v)] {
+		for j, c := range cost[i*n : (i+1)*n][:len(v)] {
 			if c < v[j] {
-				v[j], arg[j] = c, i
+				v[j] = c
 			}
 		}
 	}
-	for j := n - 1; j >= 0; j-- {
-		if i := arg[j]; w.x[i] < 0 {
-			w.x[i], w.y[j] = j, i
-		}
-	}
-}
-
-// transferReduction lowers the price of every matched column as far as its row
-// allows, min_{k≠j} c_ik - v_k, so that the free rows find it cheaper, and lists
-// the free rows.
-func (w *Workspace) transferReduction(cost []float64, n int) {
-	for i, j := range w.x {
-		if j < 0 {
-			w.free = append(w.free, i)
-			continue
-		}
-		row, least := cost[i*n:(i+1)*n], math.Inf(1)
-		for k, c := range row {
-			if h := c - w.v[k]; h < least && k != j {
+	sum := 0.0
+	for i := range n {
+		mean, least := 0.0, math.Inf(1)
+		for j, c := range cost[i*n : (i+1)*n][:len(v)] {
+			h := c - v[j]
+			mean += h / float64(n)
+			if h < least {
 				least = h
 			}
 		}
-		if n > 1 {
-			w.v[j] -= least - (row[j] - w.v[j])
-		}
+		sum += mean - least
 	}
+	return sum / float64(n)
 }
 
-// rowReduction lets each free row take its cheapest column at the price at which
-// it would as soon take its second: an auction without increments. A row that
-// loses its column bids at once if the price moved, in the next pass otherwise.
-// best(i) returns the columns of least and second least c_ij - v_j, and these values.
-func (w *Workspace) rowReduction(best func(i int) (j1, j2 int, least, second float64)) {
-	todo := w.free
-	w.free = w.free[:0] // one entry at most for each one read: never overtakes todo
-	limit := 4 * w.n    // rounding must not let rows outbid each other for ever
-	for _, i := range todo {
-		for i >= 0 {
-			limit--
-			j1, j2, least, second := best(i)
-			price := w.v[j1] - (second - least)
-			moved := price < w.v[j1] && limit > 0
-			if !moved && w.y[j1] >= 0 && second <= least {
-				j1 = j2 // equally cheap, perhaps free
-			}
-			loser := w.y[j1]
-			if !moved && loser >= 0 && limit <= 0 {
-				w.free = append(w.free, i)
-				break
-			}
-			if moved {
-				w.v[j1] = price
-			}
-			w.x[i], w.y[j1] = j1, i
-			if loser >= 0 {
-				w.x[loser] = -1
-			}
-			if loser >= 0 && !moved {
-				w.free = append(w.free, loser)
-				break
-			}
-			i = loser
-		}
-	}
-}
-
-// twoLeast returns the columns of the least and second least row_j - v_j, and
-// these values. Needs two columns at least.
-func twoLeast(row, v []float64) (j1, j2 int, least, second float64) {
+// twoLeast returns the column of the least row_j - v_j, that value, and the least
+// of the others.
+func twoLeast(row, v []float64) (first edge, least, second float64) {
 	least, second = math.Inf(1), math.Inf(1)
+	at := 0
 	v = v[:len(row)]
 	for j, c := range row {
 		if h := c - v[j]; h < second {
 			if h < least {
-				j2, second = j1, least
-				j1, least = j, h
+				at, least, second = j, h, least
 			} else {
-				j2, second = j, h
+				second = h
 			}
 		}
 	}
-	return j1, j2, least, second
+	return edge{at, row[at]}, least, second
 }
 
 // augmentDense gives the free row i0 a column: along the shortest path, in
@@ -130,19 +92,7 @@ func (w *Workspace) augmentDense(cost []float64, n, i0 int) {
 	for end < 0 {
 		if low == up {
 			ready = low
-			mu = dist[cols[up]]
-			for k := up; k < n; k++ {
-				j := cols[k]
-				d := dist[j]
-				if d > mu {
-					continue
-				}
-				if d < mu {
-					up, mu = low, d
-				}
-				cols[k], cols[up] = cols[up], j
-				up++
-			}
+			up, mu = nearest(cols, dist, low)
 			for _, j := range cols[low:up] {
 				if w.y[j] < 0 {
 					end = j
@@ -178,9 +128,32 @@ func (w *Workspace) augmentDense(cost []float64, n, i0 int) {
 	for _, j := range cols[:ready] {
 		v[j] += dist[j] - mu
 	}
-	for j := end; j >= 0; { // exchange matched and free edges along the path
-		i := pred[j]
+	w.flip(end)
+}
+
+// flip exchanges matched and free edges along the path that ends at column j.
+func (w *Workspace) flip(j int) {
+	for j >= 0 {
+		i := w.pred[j]
 		w.y[j] = i
 		w.x[i], j = j, w.x[i]
 	}
+}
+
+// nearest moves the columns of least distance mu among cols[low:] to cols[low:up].
+func nearest(cols []int, dist []float64, low int) (up int, mu float64) {
+	up, mu = low, dist[cols[low]]
+	for k := low; k < len(cols); k++ {
+		j := cols[k]
+		d := dist[j]
+		if d > mu {
+			continue
+		}
+		if d < mu {
+			up, mu = low, d
+		}
+		cols[k], cols[up] = cols[up], j
+		up++
+	}
+	return up, mu
 }
