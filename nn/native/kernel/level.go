@@ -1,0 +1,61 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/cpu"
+)
+
+// Level is a set of instructions that kernels are written for.
+type Level int
+
+// The levels, from the one that every CPU has to the widest.
+const (
+	Portable Level = iota // Go
+	AVX2                  // AVX2 and FMA, 8 floats at a time
+	AVX512                // AVX-512 F, BW, DQ and VL, 16 floats at a time
+)
+
+// EnvVar names the environment variable that forces a level: portable, avx2 or avx512.
+const EnvVar = "FLOWMATCH_CPU"
+
+var levelNames = [...]string{"portable", "avx2", "avx512"}
+
+func (l Level) String() string { return levelNames[l] }
+
+// Levels returns the levels that this CPU has, narrowest first.
+func Levels() []Level {
+	out := []Level{Portable}
+	if !haveAssembly {
+		return out
+	}
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+		out = append(out, AVX2)
+	}
+	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL {
+		out = append(out, AVX512)
+	}
+	return out
+}
+
+// Best returns the widest level that this CPU has, or the one that EnvVar asks
+// for; asking for one that the CPU does not have is an error.
+func Best() (Level, error) {
+	have := Levels()
+	name := os.Getenv(EnvVar)
+	if name == "" {
+		return have[len(have)-1], nil
+	}
+	for _, l := range have {
+		if l.String() == name {
+			return l, nil
+		}
+	}
+	var names []string
+	for _, l := range have {
+		names = append(names, l.String())
+	}
+	return 0, fmt.Errorf("kernel: %s=%q; on this CPU it must be one of %s", EnvVar, name, strings.Join(names, ", "))
+}
