@@ -3,10 +3,10 @@
 //
 // There are only a few types: [Panel] is one set of points with a title;
 // [Grid] is a lattice of points on which a density was evaluated and [Map] the
-// log-density there; [Series] is one curve of a training run; [Options] is what
+// log-density there; [Series] is one curve; [Options] is what
 // all pictures share, and its zero value is a good picture. Each picture is one
-// function: [Samples], [Density], [Field], [Trajectories], [Loss], [FlowGIF]
-// and [ImageGrid].
+// function: [Samples], [Density], [Field], [Trajectories], [Loss], [Lines],
+// [FlowGIF] and [ImageGrid].
 //
 // # Caveats
 //

@@ -10,12 +10,17 @@ import (
 type axes struct {
 	rect image.Rectangle
 	lim  Limits
-	logY bool
+
+	logX, logY bool
 }
 
 // x returns the pixel position of data value v across, from the left of the area.
 func (a axes) x(v float64) float64 {
-	return (v - a.lim.XMin) / (a.lim.XMax - a.lim.XMin) * float64(a.rect.Dx())
+	lo, hi := a.lim.XMin, a.lim.XMax
+	if a.logX {
+		lo, hi, v = math.Log(lo), math.Log(hi), math.Log(v)
+	}
+	return (v - lo) / (hi - lo) * float64(a.rect.Dx())
 }
 
 // y returns the pixel position of data value v, from the top of the area.
@@ -30,6 +35,9 @@ func (a axes) y(v float64) float64 {
 // xTicks and yTicks return the marks of the two axes; about one label every
 // half inch is readable.
 func (a axes) xTicks(c *canvas) []tick {
+	if a.logX {
+		return logTicks(a.lim.XMin, a.lim.XMax)
+	}
 	return ticks(a.lim.XMin, a.lim.XMax, min(max(2, int(float64(a.rect.Dx())/c.px(36))), 7))
 }
 
@@ -52,7 +60,7 @@ type layout struct {
 	yNames     []string // one a row
 	bar        *bar     // colour scale, or nil
 	lim        func(row, col int) Limits
-	logY       bool
+	logX, logY bool
 }
 
 // figure is a canvas with panels laid out on it.
@@ -68,7 +76,7 @@ func newFigure(o Options, l layout) *figure {
 	px := func(pt float64) int { return int(math.Round(probe.px(pt))) }
 	labels := 0.0
 	for r := range l.rows {
-		a := axes{rect: image.Rect(0, 0, l.w, l.h), lim: l.lim(r, 0), logY: l.logY}
+		a := axes{rect: image.Rect(0, 0, l.w, l.h), lim: l.lim(r, 0), logX: l.logX, logY: l.logY}
 		for _, t := range a.yTicks(probe) {
 			labels = max(labels, probe.width(t.label, sizeTick))
 		}
@@ -100,7 +108,7 @@ func newFigure(o Options, l layout) *figure {
 		row := make([]axes, l.cols)
 		for k := range row {
 			p := image.Pt(left+k*(l.w+gap), top+r*(l.h+gap))
-			row[k] = axes{rect: image.Rectangle{p, p.Add(image.Pt(l.w, l.h))}, lim: l.lim(r, k), logY: l.logY}
+			row[k] = axes{rect: image.Rectangle{p, p.Add(image.Pt(l.w, l.h))}, lim: l.lim(r, k), logX: l.logX, logY: l.logY}
 		}
 		f.panels = append(f.panels, row)
 	}

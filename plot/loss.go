@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// Series is one curve: value Y[i] at step X[i]. X must not decrease; nil means
+// Series is one curve: value Y[i] at X[i], in a picture of losses a step. X must not decrease; nil means
 // 0, 1, 2, ... A NaN or infinite Y leaves a gap, so that a run that diverged can
 // be looked at.
 type Series struct {

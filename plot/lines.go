@@ -1,0 +1,70 @@
+package plot
+
+import (
+	"fmt"
+	"io"
+	"math"
+)
+
+// LineOptions are the options of Lines.
+type LineOptions struct {
+	Options
+	// XName and YName stand at the axes. Empty: no name.
+	XName, YName string
+}
+
+// Lines writes a PNG of curves through few points, with a dot at each, on axes
+// that are both logarithmic: a power law is a straight line, and its exponent the
+// slope. Every value must be positive, and each X increase.
+// Options.Limits, Columns, Names, Style and Stretch are not used.
+func Lines(w io.Writer, series []Series, o LineOptions) error {
+	opt, err := o.resolve(2.7, 160)
+	if err != nil {
+		return err
+	}
+	lim := Limits{math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)}
+	for k, s := range series {
+		if len(s.X) != len(s.Y) || len(s.X) == 0 {
+			return fmt.Errorf("plot: series %d %q: %w: %d places for %d values", k, s.Name, ErrShape, len(s.X), len(s.Y))
+		}
+		for i, x := range s.X {
+			y := s.Y[i]
+			if !(x > 0 && y > 0) || math.IsInf(x+y, 0) || i > 0 && x <= s.X[i-1] {
+				return fmt.Errorf("plot: series %d %q: %w: point %d is (%v, %v); want positive numbers, and X increasing", k, s.Name, ErrOptions, i, x, y)
+			}
+			lim = Limits{min(lim.XMin, x), max(lim.XMax, x), min(lim.YMin, y), max(lim.YMax, y)}
+		}
+	}
+	if len(series) == 0 {
+		return fmt.Errorf("plot: lines: %w: no series", ErrEmpty)
+	}
+	lim.XMin, lim.XMax = airy(lim.XMin, lim.XMax)
+	lim.YMin, lim.YMax = airy(lim.YMin, lim.YMax)
+	f := newFigure(opt, layout{
+		rows: 1, cols: 1, w: int(1.65 * float64(opt.side())), h: opt.side(), title: opt.Title, logX: true, logY: true,
+		xNames: []string{o.XName}, yNames: []string{o.YName},
+		lim: func(int, int) Limits { return lim },
+	})
+	a := f.panels[0][0]
+	f.gridLines(a)
+	var entries []entry
+	for k, s := range series {
+		f.curve(a, curve{meanX: s.X, meanY: s.Y, dots: true}, k)
+		if s.Name != "" {
+			entries = append(entries, entry{s.Name, category(k)})
+		}
+	}
+	f.frame(0, 0, "", edge{left: true, bottom: true})
+	f.legend(float64(a.rect.Max.X)-f.px(7), float64(a.rect.Max.Y)-f.px(5+float64(len(entries))*(sizeTick+4)), entries)
+	return f.encode(w)
+}
+
+// airy widens an interval of a logarithmic axis a little, and a single value to
+// a factor of four.
+func airy(lo, hi float64) (float64, float64) {
+	air := math.Pow(hi/lo, 0.05)
+	if lo == hi {
+		air = 2
+	}
+	return lo / air, hi * air
+}
