@@ -1,0 +1,283 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mmcloughlin/avo/attr"
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// loop describes an elementwise loop.
+type loop struct {
+	name   string
+	params string // after n: pointers, of which dst and those that start with out are written; float32 are scalars
+	unroll int    // vectors in a turn
+	hoist  int    // constants kept in registers for AVX2, AVX-512 keeps hoistWide
+	flag   bool   // returns nonzero if a lane was raised
+	lazy   bool   // the body loads scalars itself, with arg
+	body   func(g *gen, in map[string]vec) []vec
+}
+
+// hoistWide is how many constants stay in the 32 registers of AVX-512.
+const hoistWide = 18
+
+// param is a parameter of a loop.
+type param struct {
+	name   string
+	scalar bool
+	out    bool
+	in     bool
+	ptr    reg.Register
+	value  vec
+}
+
+func parseParams(s string) []*param {
+	var out []*param
+	for field := range strings.SplitSeq(s, ", ") {
+		name, kind, _ := strings.Cut(field, " ")
+		p := &param{name: name, scalar: kind == "float32"}
+		p.out = strings.HasPrefix(name, "dst") || strings.HasPrefix(name, "out") || strings.HasPrefix(name, "both")
+		p.in = !p.scalar && (!p.out || strings.HasPrefix(name, "both"))
+		out = append(out, p)
+	}
+	return out
+}
+
+// function starts a function that keeps no pointer.
+func (g *gen) function(base, signature string) {
+	g.Function(g.name(base))
+	g.Attributes(attr.NOSPLIT)
+	g.Pragma("noescape")
+	g.SignatureExpr(signature)
+	g.hoisted = nil
+}
+
+// dry returns the constants that body asks for.
+func (g *gen) dry(body func(g *gen)) []uint32 {
+	d := newGen(build.NewContext(), g.wide)
+	d.isDry = true
+	d.Function("dry")
+	if d.wide {
+		d.flag = d.K()
+	} else {
+		d.flag = d.newReg()
+	}
+	body(d)
+	return d.asked
+}
+
+// hoist loads constants into registers, as many as there is room for.
+func (g *gen) hoist(constants []uint32, room int) {
+	g.hoisted = map[uint32]vec{}
+	for i, u := range constants {
+		if i >= room {
+			break
+		}
+		g.hoisted[u] = g.vec(g.bits(u).copy())
+	}
+}
+
+// emit writes the function.
+func (l loop) emit(g *gen) {
+	params := parseParams(l.params)
+	sig := "func(n int, " + l.params + ")"
+	if l.flag {
+		sig += " uint32"
+	}
+	g.function(l.name, sig)
+	n := g.Load(g.Param("n"), g.GP64())
+	for _, p := range params {
+		if !p.scalar || !l.lazy {
+			p.load(g)
+		}
+	}
+	l.constants(g, params)
+	if l.flag {
+		g.clearFlag()
+	}
+	i := g.GP64()
+	g.XORQ(i, i)
+	l.turns(g, params, n, i)
+	if l.flag {
+		g.returnFlag()
+	}
+	g.VZEROUPPER()
+	g.RET()
+}
+
+// load loads a parameter, a scalar into all lanes.
+func (p *param) load(g *gen) {
+	if !p.scalar {
+		p.ptr = g.Load(g.Param(p.name), g.GP64())
+		return
+	}
+	x := g.XMM()
+	g.Load(g.Param(p.name), x)
+	d := g.newReg()
+	g.VBROADCASTSS(x, d)
+	p.value = g.vec(d)
+}
+
+// arg returns a scalar argument of the function in all lanes, for bodies with
+// more of them than there are registers.
+func (g *gen) arg(name string) vec {
+	d := g.newReg()
+	if g.isDry {
+		return g.vec(d)
+	}
+	at, err := g.Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	g.VBROADCASTSS(at.Addr, d)
+	return g.vec(d)
+}
+
+// constants hoists those that the body asks for.
+func (l loop) constants(g *gen, params []*param) {
+	asked := g.dry(func(d *gen) {
+		in := map[string]vec{}
+		for _, p := range params {
+			in[p.name] = d.vec(d.newReg())
+		}
+		l.body(d, in)
+	})
+	room := l.hoist
+	if g.wide {
+		room = hoistWide
+	}
+	g.hoist(asked, room)
+}
+
+// turns writes the loops: over several vectors, over one, and the masked rest.
+func (l loop) turns(g *gen, params []*param, n, i reg.Register) {
+	lanes := g.lanes()
+	step := int32(l.unroll * lanes)
+	if l.unroll > 1 {
+		g.SUBQ(operand.I32(step), n)
+		g.JLT(operand.LabelRef("few"))
+		g.Label("many")
+		for u := range l.unroll {
+			l.step(g, params, i, u*g.bytes(), nil)
+		}
+		g.ADDQ(operand.I32(step), i)
+		g.SUBQ(operand.I32(step), n)
+		g.JGE(operand.LabelRef("many"))
+		g.Label("few")
+		g.ADDQ(operand.I32(step), n)
+	}
+	g.SUBQ(operand.I32(int32(lanes)), n)
+	g.JLT(operand.LabelRef("rest"))
+	g.Label("single")
+	l.step(g, params, i, 0, nil)
+	g.ADDQ(operand.I32(int32(lanes)), i)
+	g.SUBQ(operand.I32(int32(lanes)), n)
+	g.JGE(operand.LabelRef("single"))
+	g.Label("rest")
+	g.ADDQ(operand.I32(int32(lanes)), n)
+	g.JLE(operand.LabelRef("done"))
+	m := g.tailMask(n)
+	l.step(g, params, i, 0, &m)
+	g.Label("done")
+}
+
+// step writes the work on one vector at index i and a displacement in bytes.
+func (l loop) step(g *gen, params []*param, i reg.Register, disp int, m *mask) {
+	at := func(p *param) operand.Mem {
+		return operand.Mem{Base: p.ptr, Index: i, Scale: 4, Disp: disp}
+	}
+	in := map[string]vec{}
+	for _, p := range params {
+		switch {
+		case p.scalar:
+			in[p.name] = p.value
+		case p.in:
+			in[p.name] = g.load(at(p), m)
+		}
+	}
+	out := l.body(g, in)
+	for _, p := range params {
+		if p.out {
+			g.store(out[0], at(p), m)
+			out = out[1:]
+		}
+	}
+	if len(out) > 0 {
+		panic(fmt.Sprintf("%s: %d results too many", l.name, len(out)))
+	}
+}
+
+func (g *gen) clearFlag() {
+	if g.wide {
+		k := g.K()
+		g.KXORW(k, k, k)
+		g.flag = k
+		return
+	}
+	y := g.YMM()
+	g.VXORPS(y, y, y)
+	g.flag = y
+}
+
+func (g *gen) returnFlag() {
+	r := g.GP32()
+	if g.wide {
+		g.KMOVW(g.flag, r)
+	} else {
+		g.VMOVMSKPS(g.flag, r)
+	}
+	g.Store(r, g.ReturnIndex(0))
+}
+
+// tailMask returns the first n lanes, for n from 1 to the number of lanes. It
+// may destroy n.
+func (g *gen) tailMask(n reg.Register) mask {
+	r := g.GP64()
+	if g.wide {
+		k := g.K()
+		g.MOVQ(operand.I32(-1), r)
+		g.BZHIQ(n, r, r)
+		g.KMOVW(r.As32(), k)
+		return mask{g, k}
+	}
+	words := make([]uint32, 16)
+	for i := range 8 {
+		words[i] = 0xffffffff
+	}
+	t := g.GP64()
+	g.LEAQ(g.table("tail", words), t)
+	g.MOVQ(operand.I32(8), r)
+	g.SUBQ(n, r)
+	y := g.YMM()
+	g.VMOVUPS(operand.Mem{Base: t, Index: r, Scale: 4}, y)
+	return mask{g, y}
+}
+
+// load loads a vector, zeros in the lanes that the mask leaves out.
+func (g *gen) load(at operand.Mem, m *mask) vec {
+	d := g.newReg()
+	switch {
+	case m == nil:
+		g.VMOVUPS(at, d)
+	case g.wide:
+		g.VMOVUPS_Z(at, m.op, d)
+	default:
+		g.VMASKMOVPS(at, m.op, d)
+	}
+	return g.vec(d)
+}
+
+// store stores the lanes of the mask.
+func (g *gen) store(v vec, at operand.Mem, m *mask) {
+	switch {
+	case m == nil:
+		g.VMOVUPS(v.reg(), at)
+	case g.wide:
+		g.VMOVUPS(v.reg(), m.op, at)
+	default:
+		g.VMASKMOVPS(v.reg(), m.op, at)
+	}
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// randomLoops writes the generator of random numbers and what becomes of its bits.
+func randomLoops(g *gen) {
+	philox(g)
+	loop{name: "uniform", params: "dst *float32, x *uint32", unroll: 4, hoist: 2,
+		body: one(func(g *gen, x vec) vec {
+			return x.shiftRight(8).toFloat().mul(g.num(1.0 / (1 << 24)))
+		})}.emit(g)
+	loop{name: "boxMuller", params: "both1 *float32, both2 *float32", unroll: 1, hoist: 0, body: boxMuller}.emit(g)
+}
+
+// boxMuller makes two normal numbers of two random words: one gives the radius,
+// with 31 bits, the other the angle.
+func boxMuller(g *gen, in map[string]vec) []vec {
+	u := in["both1"].shiftRight(1).toFloat().fma(g.num(1.0/(1<<31)), g.num(1.0/(1<<32)))
+	m, e := u.split()
+	minusTwo := g.num(-2)
+	r := logParts(g, m.sub(g.num(1)), e).mul(minusTwo)
+	r = r.maxOr(g.bits(0)).sqrt()
+	// The angle in quarters of a turn, 24 bits.
+	q := in["both2"].shiftRight(8).toFloat().mul(g.num(1.0 / (1 << 22)))
+	n := q.round(toEven)
+	s, c := sinCosPoly(g, q.sub(n).mul(g.num(1.57079632679489661923)))
+	i := n.toInt()
+	swap := i.shiftLeft(31).signMask()
+	sin := swap.blend(c, s).xor(i.shiftLeft(30).sign())
+	cos := swap.blend(s, c).xor(i.addInt(g.bits(1)).shiftLeft(30).sign())
+	return []vec{cos.mul(r), sin.mul(r)}
+}
+
+// philox writes blocks of 64 words: 16 counters of Philox4x32-10 in a row, the
+// first words of all, then the second words, and so on.
+func philox(g *gen) {
+	g.function("philox", "func(blocks int, dst *uint32, key uint64, stream uint64, counter uint64)")
+	blocks := g.Load(g.Param("blocks"), g.GP64())
+	dst := g.Load(g.Param("dst"), g.GP64())
+	counter := g.Load(g.Param("counter"), g.GP64())
+	lanes := make([]uint32, 16)
+	for i := range lanes {
+		lanes[i] = uint32(i)
+	}
+	var iota []vec
+	if g.wide {
+		iota = []vec{g.vec(g.table("iota", lanes))}
+	} else {
+		iota = []vec{g.vec(g.table("iotaLow", lanes[:8])), g.vec(g.table("iotaHigh", lanes[8:]))}
+	}
+	g.Label("loop")
+	for part := range iota {
+		for w, v := range philoxBlock(g, counter, iota[part]) {
+			g.store(v, operand.Mem{Base: dst, Disp: 64*w + 32*part}, nil)
+		}
+	}
+	g.ADDQ(operand.Imm(16), counter)
+	g.ADDQ(operand.I32(256), dst)
+	g.DECQ(blocks)
+	g.JNZ(operand.LabelRef("loop"))
+	g.VZEROUPPER()
+	g.RET()
+}
+
+// spread returns a 32-bit half of a 64-bit value in all lanes.
+func spread(g *gen, r reg.Register, high bool) vec {
+	t := g.GP64()
+	g.MOVQ(r, t)
+	if high {
+		g.SHRQ(operand.Imm(32), t)
+	}
+	x, d := g.XMM(), g.newReg()
+	g.VMOVD(t.As32(), x)
+	g.VPBROADCASTD(x, d)
+	return g.vec(d)
+}
+
+// philoxBlock returns the four words for the counters that start at a multiple
+// of 16, so that their lower half does not overflow within a vector.
+func philoxBlock(g *gen, counter reg.Register, iota vec) [4]vec {
+	load := func(name string) reg.Register { return g.Load(g.Param(name), g.GP64()) }
+	key, stream := load("key"), load("stream")
+	c := [4]vec{spread(g, counter, false).addInt(iota), spread(g, counter, true), spread(g, stream, false), spread(g, stream, true)}
+	k0, k1 := spread(g, key, false), spread(g, key, true)
+	for round := range 10 {
+		if round > 0 {
+			k0, k1 = k0.addInt(g.bits(0x9e3779b9)), k1.addInt(g.bits(0xbb67ae85))
+		}
+		h0, l0 := mulWide(g, c[0], g.bits(0xd2511f53))
+		h1, l1 := mulWide(g, c[2], g.bits(0xcd9e8d57))
+		c = [4]vec{h1.xor(c[1]).xor(k0), l1, h0.xor(c[3]).xor(k1), l0}
+	}
+	return c
+}
+
+// mulWide returns the upper and the lower halves of the products.
+func mulWide(g *gen, a, m vec) (hi, lo vec) {
+	even := a.mulEven(m).shiftRight64(32)
+	odd := a.shiftRight64(32).mulEven(m)
+	upper := g.table("upper", []uint32{0, 0xffffffff, 0, 0xffffffff, 0, 0xffffffff, 0, 0xffffffff,
+		0, 0xffffffff, 0, 0xffffffff, 0, 0xffffffff, 0, 0xffffffff}[:g.lanes()])
+	return odd.and(g.vec(upper)).or(even), a.mulInt(m)
+}

@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package kernel
+
+// assembly does nothing: there is only the portable level.
+func assembly(*Vector) {}
