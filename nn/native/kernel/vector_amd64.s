@@ -8245,9 +8245,9 @@ DATA expand4part3AVX512<>+56(SB)/4, $0x0000000f
 DATA expand4part3AVX512<>+60(SB)/4, $0x0000000f
 GLOBL expand4part3AVX512<>(SB), RODATA|NOPTR, $64
 
-// func transposeAVX512(rows int, cols int, dst *float32, ds int, src *float32, ss int)
+// func transposeRowsAVX512(rows int, cols int, dst *float32, ds int, src *float32, ss int)
 // Requires: AVX, AVX512F, BMI2, CMOV
-TEXT ·transposeAVX512(SB), NOSPLIT, $0-48
+TEXT ·transposeRowsAVX512(SB), NOSPLIT, $0-48
 	MOVQ rows+0(FP), AX
 	MOVQ cols+8(FP), CX
 	MOVQ dst+16(FP), DX
@@ -16895,9 +16895,9 @@ DATA expand4part3AVX2<>+24(SB)/4, $0x00000007
 DATA expand4part3AVX2<>+28(SB)/4, $0x00000007
 GLOBL expand4part3AVX2<>(SB), RODATA|NOPTR, $32
 
-// func transposeAVX2(rows int, cols int, dst *float32, ds int, src *float32, ss int)
+// func transposeRowsAVX2(rows int, cols int, dst *float32, ds int, src *float32, ss int)
 // Requires: AVX, CMOV
-TEXT ·transposeAVX2(SB), NOSPLIT, $0-48
+TEXT ·transposeRowsAVX2(SB), NOSPLIT, $0-48
 	MOVQ rows+0(FP), AX
 	MOVQ cols+8(FP), CX
 	MOVQ dst+16(FP), DX

@@ -276,7 +276,7 @@ func expand3AVX512(n int, dst *float32, x *float32)
 func expand4AVX512(n int, dst *float32, x *float32)
 
 //go:noescape
-func transposeAVX512(rows int, cols int, dst *float32, ds int, src *float32, ss int)
+func transposeRowsAVX512(rows int, cols int, dst *float32, ds int, src *float32, ss int)
 
 //go:noescape
 func philoxAVX512(blocks int, dst *uint32, key uint64, stream uint64, counter uint64)
@@ -561,7 +561,7 @@ func expand3AVX2(n int, dst *float32, x *float32)
 func expand4AVX2(n int, dst *float32, x *float32)
 
 //go:noescape
-func transposeAVX2(rows int, cols int, dst *float32, ds int, src *float32, ss int)
+func transposeRowsAVX2(rows int, cols int, dst *float32, ds int, src *float32, ss int)
 
 //go:noescape
 func philoxAVX2(blocks int, dst *uint32, key uint64, stream uint64, counter uint64)

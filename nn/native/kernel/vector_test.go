@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -357,8 +356,9 @@ func TestAdam(t *testing.T) {
 
 func TestVectorAtIsOne(t *testing.T) {
 	for _, l := range Levels() {
-		if VectorAt(l) != VectorAt(l) || VectorAt(l).Level != l {
-			t.Error(fmt.Sprint("level ", l))
+		v, again := VectorAt(l), VectorAt(l)
+		if v != again || v.Level != l {
+			t.Errorf("two tables, or that of another level, for %s", l)
 		}
 	}
 }

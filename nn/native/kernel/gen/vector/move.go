@@ -115,7 +115,7 @@ type transposition struct {
 
 // transpose writes the transposition of 1 to 16 (AVX2: 8) rows of any length.
 func transpose(g *gen) {
-	g.function("transpose", "func(rows int, cols int, dst *float32, ds int, src *float32, ss int)")
+	g.function("transposeRows", "func(rows int, cols int, dst *float32, ds int, src *float32, ss int)")
 	arg := func(name string) reg.GPVirtual { return g.Load(g.Param(name), g.GP64()).(reg.GPVirtual) }
 	t := transposition{arg("rows"), arg("cols"), arg("dst"), arg("ds"), arg("src"), arg("ss")}
 	g.SHLQ(operand.Imm(2), t.ds)
