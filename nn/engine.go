@@ -11,11 +11,13 @@ import (
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"flowmatch/nn/native"
 )
 
 // DefaultBackend is the engine used when none is asked for: it needs nothing
 // but the binary.
-const DefaultBackend = "go"
+const DefaultBackend = native.Name
 
 // ErrNoBackend is returned by Open when the engine asked for is not in this
 // binary or not on this machine.
@@ -27,7 +29,8 @@ type Engine struct {
 	backend compute.Backend
 }
 
-// Open returns the engine of that name: "" or "go" is pure Go; "xla" is
+// Open returns the engine of that name: "" or "native" is ours, in pure Go; "go"
+// is GoMLX's own, for comparison; "xla" is
 // XLA through a PJRT plugin found in the standard place, and
 // "xla:/path/to/plugin.so" through the plugin named.
 func Open(name string) (e *Engine, err error) {
@@ -35,13 +38,15 @@ func Open(name string) (e *Engine, err error) {
 	kind, config, _ := strings.Cut(name, ":")
 	var b compute.Backend
 	switch kind {
-	case "", "go":
-		kind = "go"
+	case "", native.Name:
+		kind = native.Name
+		b, err = native.New(native.Options{})
+	case "go":
 		b, err = gobackend.New(config)
 	case "xla":
 		b, err = openXLA(config)
 	default:
-		return nil, fmt.Errorf("nn: unknown backend %q; it must be go, xla or xla:/path/to/plugin.so", name)
+		return nil, fmt.Errorf("nn: unknown backend %q; it must be native, go, xla or xla:/path/to/plugin.so", name)
 	}
 	if err != nil {
 		return nil, err
@@ -49,7 +54,7 @@ func Open(name string) (e *Engine, err error) {
 	return &Engine{name: kind, backend: b}, nil
 }
 
-// Name returns the short name of the engine: go or xla.
+// Name returns the short name of the engine: native, go or xla.
 func (e *Engine) Name() string { return e.name }
 
 // Description tells what the engine runs on.
@@ -65,7 +70,7 @@ type BackendStatus struct {
 // Backends tries every engine and tells what is there, and why not.
 func Backends() []BackendStatus {
 	var out []BackendStatus
-	for _, name := range []string{"go", "xla"} {
+	for _, name := range []string{native.Name, "go", "xla"} {
 		e, err := Open(name)
 		if err != nil {
 			out = append(out, BackendStatus{Name: name, Detail: err.Error()})

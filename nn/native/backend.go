@@ -1,0 +1,102 @@
+package native
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/gobackend"
+
+	"flowmatch/nn/native/kernel"
+)
+
+// Name is the name of the backend.
+const Name = "native"
+
+// Backend owns the workers and the scratch memory that its programs share.
+type Backend struct {
+	level  kernel.Level
+	vec    *kernel.Vector
+	mat    *kernel.Matrix
+	shadow compute.Backend
+
+	run       sync.Mutex // held while a program runs: workers and scratch are in use
+	team      *team
+	arena     []float32   // places of a program's tensors
+	scratch   [][]float32 // tiles and strips, one for each worker
+	work      []kernel.Work
+	finalized atomic.Bool
+}
+
+var _ compute.Backend = (*Backend)(nil)
+
+// Options say how a backend works. The zero value uses all cores.
+type Options struct {
+	Threads int // 0: GOMAXPROCS
+}
+
+// New returns a backend. An environment variable, [kernel.EnvVar], chooses its
+// instructions.
+func New(o Options) (*Backend, error) {
+	level, err := kernel.Best()
+	if err != nil {
+		return nil, err
+	}
+	return newAt(level, o)
+}
+
+func newAt(level kernel.Level, o Options) (*Backend, error) {
+	if o.Threads <= 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	shadow, err := gobackend.New("")
+	if err != nil {
+		return nil, err
+	}
+	return &Backend{
+		level: level, vec: kernel.VectorAt(level), mat: kernel.MatrixAt(level), shadow: shadow, team: newTeam(o.Threads),
+		scratch: make([][]float32, o.Threads), work: make([]kernel.Work, o.Threads),
+	}, nil
+}
+
+// Name returns "native".
+func (b *Backend) Name() string { return Name }
+
+func (b *Backend) String() string { return Name }
+
+// Description tells instructions and threads.
+func (b *Backend) Description() string {
+	return fmt.Sprintf("pure Go with %s kernels, %d threads", b.level, b.team.n)
+}
+
+// NumDevices is 1: the CPU.
+func (b *Backend) NumDevices() int { return 1 }
+
+// DeviceDescription tells what Description tells.
+func (b *Backend) DeviceDescription(compute.DeviceNum) string { return b.Description() }
+
+// Capabilities are those of GoMLX's Go backend, which is behind every operation.
+func (b *Backend) Capabilities() compute.Capabilities { return b.shadow.Capabilities() }
+
+// Builder returns a recorder for a new computation.
+func (b *Backend) Builder(name string) compute.Builder {
+	bd := &builder{backend: b, name: name, shadow: b.shadow.Builder(name)}
+	bd.main = &function{b: bd, name: compute.MainName, shadow: bd.shadow.Main()}
+	return bd
+}
+
+// Finalize ends the workers. The backend must not be used afterwards.
+func (b *Backend) Finalize() {
+	if b.finalized.CompareAndSwap(false, true) {
+		b.run.Lock()
+		defer b.run.Unlock()
+		b.team.stop()
+		b.arena, b.scratch = nil, nil
+		b.shadow.Finalize()
+	}
+}
+
+// IsFinalized tells whether Finalize was called.
+func (b *Backend) IsFinalized() bool { return b.finalized.Load() }

@@ -1,0 +1,130 @@
+package native
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+)
+
+// buffer is a tensor in memory. It wraps one of the shadow backend's, so that an
+// operation that falls back gets it without a copy.
+type buffer struct {
+	backend *Backend
+	shape   shapes.Shape
+	shadow  compute.Buffer
+	flat    any
+	ptr     unsafe.Pointer // of flat
+	// exposed is set once a caller may have kept the memory and write to it at any
+	// time; what was derived from its contents must then not be kept.
+	exposed atomic.Bool
+	dead    bool
+}
+
+var errFinalized = errors.New("native: the backend is finalized")
+
+// newBuffer allocates; the contents are zero or left over.
+func (b *Backend) newBuffer(shape shapes.Shape) (*buffer, error) {
+	if b.finalized.Load() {
+		return nil, errFinalized
+	}
+	shadow, flat, err := b.shadow.NewSharedBuffer(0, shape)
+	if err != nil {
+		return nil, err
+	}
+	return b.wrap(shadow, flat, shape), nil
+}
+
+func (b *Backend) wrap(shadow compute.Buffer, flat any, shape shapes.Shape) *buffer {
+	buf := &buffer{backend: b, shape: shape, shadow: shadow, flat: flat}
+	switch f := flat.(type) {
+	case []float32:
+		buf.ptr = unsafe.Pointer(unsafe.SliceData(f))
+	case []bool:
+		buf.ptr = unsafe.Pointer(unsafe.SliceData(f))
+	}
+	return buf
+}
+
+// adopt wraps a result of the shadow backend.
+func (b *Backend) adopt(shadow compute.Buffer) (*buffer, error) {
+	shape, err := shadow.Shape()
+	if err != nil {
+		return nil, err
+	}
+	flat, err := shadow.Data()
+	if err != nil {
+		return nil, err
+	}
+	return b.wrap(shadow, flat, shape), nil
+}
+
+func (b *buffer) Backend() compute.Backend { return b.backend }
+
+func (b *buffer) Finalize() error {
+	if b.dead { // or donated
+		return nil
+	}
+	b.dead = true
+	err := b.shadow.Finalize()
+	b.flat, b.ptr = nil, nil
+	return err
+}
+
+func (b *buffer) Shape() (shapes.Shape, error)          { return b.shape, nil }
+func (b *buffer) DeviceNum() (compute.DeviceNum, error) { return 0, nil }
+func (b *buffer) ToFlatData(flat any) error             { return b.shadow.ToFlatData(flat) }
+func (b *buffer) CopyToDevice(compute.DeviceNum) (compute.Buffer, error) {
+	return nil, errors.New("native: there is one device only")
+}
+
+func (b *buffer) Data() (any, error) {
+	if b.backend.finalized.Load() {
+		return nil, errFinalized
+	}
+	b.exposed.Store(true)
+	return b.flat, nil
+}
+
+// BufferFromFlatData copies data into a new buffer.
+func (b *Backend) BufferFromFlatData(device compute.DeviceNum, flat any, shape shapes.Shape) (compute.Buffer, error) {
+	if b.finalized.Load() {
+		return nil, errFinalized
+	}
+	if f, ok := flat.([]float32); ok && device == 0 && shape.DType == dtypes.Float32 {
+		if len(f) != shape.Size() {
+			return nil, fmt.Errorf("native: %d values for a buffer of shape %s", len(f), shape)
+		}
+		buf, err := b.newBuffer(shape)
+		if err != nil {
+			return nil, err
+		}
+		copy(buf.flat.([]float32), f)
+		return buf, nil
+	}
+	shadow, err := b.shadow.BufferFromFlatData(device, flat, shape)
+	if err != nil {
+		return nil, err
+	}
+	return b.adopt(shadow)
+}
+
+// HasSharedBuffers is true: buffers are memory of this process.
+func (b *Backend) HasSharedBuffers() bool { return true }
+
+// NewSharedBuffer returns a buffer and its memory.
+func (b *Backend) NewSharedBuffer(device compute.DeviceNum, shape shapes.Shape) (compute.Buffer, any, error) {
+	if device != 0 {
+		return nil, nil, fmt.Errorf("native: no device %d; there is only device 0", device)
+	}
+	buf, err := b.newBuffer(shape)
+	if err != nil {
+		return nil, nil, err
+	}
+	buf.exposed.Store(true)
+	return buf, buf.flat, nil
+}

@@ -1,0 +1,207 @@
+package native
+
+import (
+	"fmt"
+
+	"flowmatch/nn/native/kernel"
+)
+
+// combine is the element-wise operation of a reduction.
+var combine = [...]kernel.BinaryOp{reduceSum: kernel.Add, reduceMax: kernel.Max, reduceMin: kernel.Min, reduceProd: kernel.Mul}
+
+const (
+	// tileFloats is what the tensors of a tile may take: most of a core's second
+	// level of cache.
+	tileFloats = 160 << 10
+	// tileRows is the least number of rows for which a product is worth reading
+	// its weights.
+	tileRows = 64
+)
+
+// emitter writes the instructions of one region.
+type emitter struct {
+	p       *Program
+	r       *region
+	at      map[*tensor]int // place in a tile, in elements of a unit
+	base    int             // where the tile begins in scratch
+	scratch int             // floats used so far
+}
+
+// emit writes the code of a region.
+func (p *Program) emit(r *region) error {
+	if r.shadow != nil {
+		return nil
+	}
+	e := &emitter{p: p, r: r}
+	var unit int
+	e.at, unit = r.tiles(r.order)
+	r.tile = r.tileUnits(unit)
+	e.scratch = align(r.tile * unit)
+	for _, s := range r.order {
+		if s.group {
+			e.walk(s)
+			continue
+		}
+		t := s.made[0]
+		i, err := e.single(t)
+		if err != nil {
+			return err
+		}
+		r.body = append(r.body, i)
+	}
+	p.scratch = max(p.scratch, e.scratch)
+	return nil
+}
+
+// tileUnits chooses how many units go through the loop at a time.
+func (r *region) tileUnits(unit int) int {
+	rows, walk := 0, 0
+	for _, t := range r.tensors {
+		walk = max(walk, t.chunk())
+		if t.kind == kindDot {
+			if t.accumulates() {
+				rows = max(rows, t.dot.k/r.units)
+			} else if t.dot.b == 1 {
+				rows = max(rows, t.dot.m/r.units)
+			}
+		}
+	}
+	tile := tileFloats / max(unit, 1)
+	if unit == 0 {
+		tile = 16 * stripMax / max(walk, 1)
+	}
+	if rows > 0 {
+		tile = max(tile, (tileRows+rows-1)/rows)
+	}
+	if tile > 16 {
+		tile &^= 15
+	}
+	return max(1, min(tile, (r.units+r.parts-1)/r.parts))
+}
+
+// room takes floats of scratch.
+func (e *emitter) room(n int) ref {
+	r := ref{slot: -1, off: e.scratch}
+	e.scratch += align(n)
+	return r
+}
+
+// whole returns where a tensor is that is read as a whole.
+func (e *emitter) whole(u *tensor) ref {
+	base, offset := u.root()
+	return ref{slot: base.slot, off: offset, byte: base.bool}
+}
+
+// rowsOf returns where the rows of a tensor are.
+func (e *emitter) rowsOf(u *tensor) ref {
+	base, offset := u.root()
+	if !base.global {
+		return ref{slot: -1, off: e.at[base] * e.r.tile} // truth values too are floats here
+	}
+	return ref{slot: base.slot, off: offset, unit: u.size() / e.r.units, byte: base.bool}
+}
+
+// input returns where the i-th input of t is, read as t reads it.
+func (e *emitter) input(t *tensor, i int) ref {
+	u := t.sources()[i]
+	if t.rows[i] {
+		return e.rowsOf(u)
+	}
+	return e.whole(u)
+}
+
+// result returns where t goes, and the floats between parts if it accumulates.
+func (e *emitter) result(t *tensor) (r ref, part int) {
+	if t.accumulates() {
+		return ref{slot: t.slot, off: t.at}, align(t.slab.size())
+	}
+	return e.rowsOf(t), 0
+}
+
+// single returns the instruction of a tensor that is not element-wise.
+func (e *emitter) single(t *tensor) (instr, error) {
+	out, part := e.result(t)
+	n := e.r.units
+	switch t.kind {
+	case kindDot:
+		return e.dot(t, out, part), nil
+	case kindPack:
+		return &packing{out: out, in: e.whole(t.in[0]), d: t.dot}, nil
+	case kindReduce:
+		in := t.in[0].dims
+		op, inner := reduceOp(t.op), size(in[t.axis+1:])
+		if t.accumulates() {
+			return &accumulation{out: out, part: part, in: e.input(t, 0), rows: in[0] / n, inner: inner, op: op, temp: e.room(inner)}, nil
+		}
+		return &reduction{out: out, in: e.input(t, 0), outer: size(in[:t.axis]) / n, red: in[t.axis], inner: inner, op: op}, nil
+	case kindMove:
+		dims, strides := t.dims, t.move.strides
+		if len(dims) == 0 {
+			dims, strides = []int{1}, []int{0}
+		}
+		return &moving{out: out, in: e.input(t, 0), whole: !t.rows[0], rows: dims[0] / n, dims: dims, strides: strides, offset: t.move.offset}, nil
+	case kindPad, kindConcat:
+		return e.frame(t, out), nil
+	case kindConv, kindConvGrad:
+		return e.convolution(t, out, part), nil
+	}
+	return nil, fmt.Errorf("native: no instruction for %v", t)
+}
+
+func (e *emitter) dot(t *tensor, out ref, part int) instr {
+	d, n := t.dot, e.r.units
+	lhs, rhs := e.input(t, 0), e.input(t, 1)
+	panels := (d.n + e.p.backend.mat.Panel() - 1) / e.p.backend.mat.Panel()
+	if t.accumulates() {
+		i := &outer{out: out, part: part, lhs: lhs, rhs: rhs, rows: d.k / n, d: d}
+		if d.rn != 1 && d.n != 1 {
+			i.pack = e.room(panels * e.p.backend.mat.PackedLen(d.k/n*e.r.tile, d.n))
+		}
+		return i
+	}
+	if d.b > 1 {
+		i := &matmuls{out: out, lhs: lhs, rhs: rhs, batch: d.b / n, d: d}
+		if !t.rows[0] {
+			i.lStep = d.lb
+		}
+		if !t.rows[1] {
+			i.rStep = d.rb
+		}
+		if d.rn != 1 && d.n != 1 {
+			i.pack = e.room(e.p.backend.mat.PackedLen(d.k, d.n))
+		}
+		return i
+	}
+	i := &matmul{out: out, lhs: lhs, rhs: rhs, packed: t.in[1].kind == kindPack, rows: d.m / n, d: d}
+	if !t.rows[0] {
+		i.lhsStep = d.lm
+	}
+	if len(t.in) > 2 {
+		i.bias, i.biased = e.whole(t.in[2]), true
+	}
+	return i
+}
+
+// frame is the instruction of padding and concatenation.
+func (e *emitter) frame(t *tensor, out ref) instr {
+	i := &framing{out: out, rows: t.dims[0] / e.r.units, row: size(t.dims[1:]), fill: t.kind == kindPad, value: t.value}
+	ds := contiguous(t.dims)
+	begin := 0
+	for k, u := range t.in {
+		b := box{in: e.input(t, k), dims: u.dims[1:], ds: ds[1:], rows: u.dims[0], whole: !t.rows[k]}
+		if t.kind == kindPad {
+			b.row0 = t.pads[0]
+			for a := 1; a < len(t.dims); a++ {
+				b.offset += t.pads[a] * ds[a]
+			}
+		} else if t.axis == 0 {
+			b.row0 = begin
+			begin += u.dims[0]
+		} else {
+			b.offset = begin * ds[t.axis]
+			begin += u.dims[t.axis]
+		}
+		i.boxes = append(i.boxes, b)
+	}
+	return i
+}

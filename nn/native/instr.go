@@ -1,0 +1,256 @@
+package native
+
+import "unsafe"
+
+// matmul is a product whose rows are a tile's: out = lhs · packed or plain rhs.
+type matmul struct {
+	out, lhs, rhs ref
+	bias          ref
+	biased        bool
+	packed        bool
+	rows          int // of out in a unit
+	d             *dot
+	lhsStep       int // floats that a whole-read lhs advances by for a row of out; 0: it is read by rows
+}
+
+func (i *matmul) run(x *exec) {
+	d := i.d
+	var bias *float32
+	if i.biased {
+		bias = x.float(i.bias)
+	}
+	a := x.float(i.lhs)
+	if i.lhsStep > 0 {
+		a = plus(a, x.u0*i.rows*i.lhsStep)
+	}
+	m := x.n * i.rows
+	if i.packed {
+		x.mat.MulPacked(m, d.n, d.k, a, d.lm, d.lk, x.float(i.rhs), x.float(i.out), d.n, bias, false, x.work)
+		return
+	}
+	x.mat.Mul(m, d.n, d.k, a, d.lm, d.lk, x.float(i.rhs), d.rk, x.float(i.out), d.n, bias, false, x.work)
+}
+
+// matmuls is a product for each index of a batch.
+type matmuls struct {
+	out, lhs, rhs ref
+	batch         int // in a unit
+	lStep, rStep  int // floats that whole-read operands advance by for an index of the batch
+	pack          ref // room for one packed rhs, where that does not lie in rows
+	d             *dot
+}
+
+func (i *matmuls) run(x *exec) {
+	d := i.d
+	a, b, c := x.float(i.lhs), x.float(i.rhs), x.float(i.out)
+	a, b = plus(a, x.u0*i.batch*i.lStep), plus(b, x.u0*i.batch*i.rStep)
+	for range x.n * i.batch {
+		if d.rn == 1 || d.n == 1 {
+			x.mat.Mul(d.m, d.n, d.k, a, d.lm, d.lk, b, d.rk, c, d.n, nil, false, x.work)
+		} else {
+			p := x.float(i.pack)
+			x.mat.Pack(p, d.k, d.n, b, d.rk, d.rn, 0, (d.n+x.mat.Panel()-1)/x.mat.Panel())
+			x.mat.MulPacked(d.m, d.n, d.k, a, d.lm, d.lk, p, c, d.n, nil, false, x.work)
+		}
+		a, b, c = plus(a, d.lb), plus(b, d.rb), plus(c, d.m*d.n)
+	}
+}
+
+// outer accumulates a product over the rows of a tile: the gradient of weights.
+type outer struct {
+	out      ref // of part 0
+	part     int // floats from one part to the next
+	lhs, rhs ref
+	rows     int // in a unit
+	pack     ref
+	d        *dot
+}
+
+func (i *outer) run(x *exec) {
+	d := i.d
+	c := plus(x.float(i.out), x.part*i.part)
+	k := x.n * i.rows
+	if d.rn == 1 || d.n == 1 {
+		x.mat.Mul(d.m, d.n, k, x.float(i.lhs), d.lm, d.lk, x.float(i.rhs), d.rk, c, d.n, nil, !x.first, x.work)
+		return
+	}
+	p := x.float(i.pack)
+	x.mat.Pack(p, k, d.n, x.float(i.rhs), d.rk, d.rn, 0, (d.n+x.mat.Panel()-1)/x.mat.Panel())
+	x.mat.MulPacked(d.m, d.n, k, x.float(i.lhs), d.lm, d.lk, p, c, d.n, nil, !x.first, x.work)
+}
+
+// packing packs panels; its units are panels.
+type packing struct {
+	out, in ref
+	d       *dot
+	out0    int // slot memory begins with panel 0
+}
+
+func (i *packing) run(x *exec) {
+	d := i.d
+	whole := ref{slot: i.out.slot, off: i.out.off}
+	x.mat.Pack(x.float(whole), d.k, d.n, x.float(i.in), d.rk, d.rn, x.u0, x.u0+x.n)
+}
+
+// reduction reduces the middle axis of [outer, red, inner] in each unit.
+type reduction struct {
+	out, in           ref
+	outer, red, inner int
+	op                reduceOp
+}
+
+func (i *reduction) run(x *exec) {
+	out, in := x.float(i.out), x.float(i.in)
+	switch n := x.n * i.outer; i.op {
+	case reduceSum:
+		x.vec.SumAxis(n, i.red, i.inner, out, in, false)
+	case reduceMax:
+		x.vec.MaxAxis(n, i.red, i.inner, out, in)
+	case reduceMin:
+		x.vec.MinAxis(n, i.red, i.inner, out, in)
+	case reduceProd:
+		x.vec.ProdAxis(n, i.red, i.inner, out, in)
+	}
+}
+
+// accumulation reduces all rows of a tile into its part's [inner].
+type accumulation struct {
+	out         ref // of part 0
+	part        int
+	in          ref
+	rows, inner int // rows in a unit
+	op          reduceOp
+	temp        ref // [inner]
+}
+
+func (i *accumulation) run(x *exec) {
+	out, in, n := plus(x.float(i.out), x.part*i.part), x.float(i.in), x.n*i.rows
+	if i.op == reduceSum {
+		x.vec.SumAxis(1, n, i.inner, out, in, !x.first)
+		return
+	}
+	to := out
+	if !x.first {
+		to = x.float(i.temp)
+	}
+	op := combine[i.op]
+	switch i.op {
+	case reduceMax:
+		x.vec.MaxAxis(1, n, i.inner, to, in)
+	case reduceMin:
+		x.vec.MinAxis(1, n, i.inner, to, in)
+	case reduceProd:
+		x.vec.ProdAxis(1, n, i.inner, to, in)
+	}
+	if !x.first {
+		x.vec.Binary[op](i.inner, out, out, to)
+	}
+}
+
+// moving fills a tile by strides: dims[0] is rows of the tile.
+type moving struct {
+	out, in ref
+	whole   bool // in is read as a whole: rows of the tile begin at their index
+	rows    int  // in a unit
+	dims    []int
+	strides []int
+	offset  int
+}
+
+func (i *moving) run(x *exec) {
+	in := plus(x.float(i.in), i.offset)
+	if i.whole {
+		in = plus(in, x.u0*i.rows*i.strides[0])
+	}
+	strided(x, x.float(i.out), in, x.n*i.rows, i.dims, i.strides, contiguous(i.dims))
+}
+
+// strided copies dims[0] replaced by n, the last axes by one kernel where they
+// lie dense or are transposed.
+func strided(x *exec, dst, src *float32, n int, dims, ss, ds []int) {
+	if len(dims) == 1 {
+		strided1(x, dst, src, n, ss[0])
+		return
+	}
+	if len(dims) == 2 {
+		strided2(x, dst, src, n, dims[1], ds[0], ss[0], ss[1])
+		return
+	}
+	for k := range n {
+		strided(x, plus(dst, k*ds[0]), plus(src, k*ss[0]), dims[1], dims[1:], ss[1:], ds[1:])
+	}
+}
+
+func strided1(x *exec, dst, src *float32, n, s int) {
+	switch s {
+	case 1:
+		x.vec.CopyRows(1, n, dst, n, src, n)
+	case 0:
+		x.vec.Fill(n, dst, *src)
+	default:
+		x.vec.CopyRows(n, 1, dst, 1, src, s)
+	}
+}
+
+func strided2(x *exec, dst, src *float32, rows, cols, ds, s0, s1 int) {
+	switch {
+	case s1 == 1 || cols == 1:
+		x.vec.CopyRows(rows, cols, dst, ds, src, s0)
+	case s0 == 1 && s1 > 1:
+		x.vec.Transpose(cols, rows, dst, ds, src, s1)
+	case s1 == 0 && s0 == 1 && ds == cols:
+		x.vec.Expand(rows, cols, dst, src)
+	default:
+		for r := range rows {
+			strided1(x, plus(dst, r*ds), plus(src, r*s0), cols, s1)
+		}
+	}
+}
+
+// framing fills a tile with a constant and sets boxes of other tensors into it:
+// concatenation and padding.
+type framing struct {
+	out   ref
+	rows  int // of out in a unit
+	row   int // floats in a row of out
+	fill  bool
+	value float32
+	boxes []box
+}
+
+// box is a dense tensor, and where it goes in each row of the tile, or, of rows
+// read as a whole, in which rows.
+type box struct {
+	in     ref
+	dims   []int // of a row of in
+	ds     []int // strides of the same axes in out
+	offset int   // in a row of out
+	row0   int   // the first row of out that it fills, of those read as a whole
+	rows   int   // how many
+	whole  bool
+}
+
+func (i *framing) run(x *exec) {
+	out, n := x.float(i.out), x.n*i.rows
+	if i.fill {
+		x.vec.Fill(n*i.row, out, i.value)
+	}
+	for _, b := range i.boxes {
+		in, dst, rows := x.float(b.in), plus(out, b.offset), n
+		size := size(b.dims)
+		if b.whole {
+			lo, hi := max(x.u0*i.rows, b.row0), min(x.u0*i.rows+n, b.row0+b.rows)
+			if lo >= hi {
+				continue
+			}
+			in, dst, rows = plus(in, (lo-b.row0)*size), plus(dst, (lo-x.u0*i.rows)*i.row), hi-lo
+		}
+		dims := append([]int{rows}, b.dims...)
+		strided(x, dst, in, rows, dims, append([]int{size}, contiguous(b.dims)...), append([]int{i.row}, b.ds...))
+	}
+}
+
+// copyBytes copies truth values, which lie one in a byte.
+func copyBytes(dst, src unsafe.Pointer, n int) {
+	copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice((*byte)(src), n))
+}

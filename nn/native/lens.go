@@ -1,0 +1,83 @@
+package native
+
+// lens is how an element-wise operation sees an input that is a broadcast: it
+// reads the source and repeats on the fly, so that the broadcast is never made.
+type lens struct {
+	src    *tensor
+	form   lensForm
+	n      int // period, or number of repeats
+	offset int // into src, of lensSplat and lensPeriod
+}
+
+type lensForm uint8
+
+const (
+	lensWhole  lensForm = iota // src itself
+	lensSplat                  // one element, everywhere
+	lensPeriod                 // n elements, over and over
+	lensRepeat                 // each element n times
+)
+
+// stripMax is the most elements in a strip. A few strips fit the first level of
+// cache; a call costs little next to the work on one.
+const stripMax = 1024
+
+// lensMax bounds what periods and repeats may have in common, which a strip must
+// be a multiple of.
+const lensMax = 4 * stripMax
+
+// lensOf looks at u.
+func lensOf(u *tensor) lens {
+	if u.kind != kindMove || u.isAlias() {
+		return lens{src: u}
+	}
+	if u.isSplat() {
+		return lens{u.in[0], lensSplat, 1, u.move.offset}
+	}
+	if n, ok := u.period(); ok && n <= stripMax && !u.bool {
+		return lens{u.in[0], lensPeriod, n, u.move.offset}
+	}
+	src := u.in[0]
+	if n, ok := u.repeat(); ok && n <= stripMax && !u.bool && len(src.dims) > 0 && src.dims[0] == u.dims[0] {
+		return lens{src, lensRepeat, n, 0}
+	}
+	return lens{src: u}
+}
+
+// lenses returns how t sees its inputs.
+func (t *tensor) lenses() []lens {
+	out := make([]lens, len(t.in))
+	common := 1
+	for i, u := range t.in {
+		out[i] = lens{src: u}
+		if t.elementwise() && t.kind != kindTotal {
+			out[i] = lensOf(u)
+			common = lcm(common, max(out[i].n, 1))
+		}
+	}
+	if common > lensMax {
+		for i, u := range t.in {
+			if out[i].form != lensSplat {
+				out[i] = lens{src: u}
+			}
+		}
+	}
+	return out
+}
+
+// sources returns what must be there before t is made.
+func (t *tensor) sources() []*tensor {
+	out := make([]*tensor, len(t.in))
+	for i, l := range t.lenses() {
+		out[i] = l.src
+	}
+	return out
+}
+
+func lcm(a, b int) int {
+	x, y := a, b
+	for y != 0 {
+		x, y = y, x%y
+	}
+	return a / x * b
+}

@@ -1,0 +1,247 @@
+package native
+
+import (
+	"sort"
+
+	"github.com/gomlx/compute/dtypes"
+)
+
+// source says where the memory of a global tensor comes from.
+type source uint8
+
+const (
+	fromArena  source = iota // scratch of the backend, shared by programs
+	fromParam                // an argument
+	fromConst                // a constant of the program
+	fromOutput               // a result
+	fromShadow               // a result of the shadow backend
+)
+
+// slot is a piece of memory that a program knows by number.
+type slot struct {
+	from   source
+	index  int // of the parameter or result; offset in the arena, in floats
+	size   int // in floats
+	t      *tensor
+	lo, hi int // first and last level that needs it
+}
+
+// output is how a result leaves the program.
+type output struct {
+	slot   int // its memory, or that which it is copied from
+	offset int
+	copied bool
+	donor  int // parameter whose memory it takes over when that is donated; -1: none
+	t      *tensor
+}
+
+// globals decides which tensors have memory of their own.
+func (p *Program) globals() {
+	for _, t := range p.graph.outputs {
+		base, _ := t.root()
+		base.global = true
+	}
+	for _, t := range p.graph.tensors {
+		if t.kind == kindParam || t.kind == kindConst || t.kind == kindOut || t.kind == kindPack || t.kind == kindShadow {
+			t.global = true
+		}
+		if t.units == 0 {
+			continue
+		}
+		if t.kind == kindTotal {
+			at := 0
+			for _, a := range t.in {
+				a.slab, a.at = t, at
+				at += a.size()
+			}
+		}
+		for i, u := range t.sources() {
+			base, _ := u.root()
+			if base.units > 0 && (!t.rows[i] || base.units != t.units || base.level != t.level || !sameRows(base, u)) {
+				base.global = true
+			}
+		}
+	}
+}
+
+// assign gives global tensors their slots, results first.
+func (p *Program) assign() {
+	for i, t := range p.graph.outputs {
+		base, offset := t.root()
+		o := output{t: t, offset: offset, donor: -1}
+		own := base.units > 0 && base.kind != kindOut && !base.accumulates() && base.size() == t.size() && base.slot < 0 && base.typ == dtypes.Float32
+		if own {
+			base.slot = p.slotFor(slot{from: fromOutput, index: i, t: base, size: base.size()})
+			o.slot = base.slot
+			o.donor = p.donor(base)
+		} else {
+			o.copied = true
+		}
+		p.outputs = append(p.outputs, o)
+	}
+	for _, t := range p.graph.tensors {
+		if !t.global || t.slot >= 0 || t.kind == kindShadow || t.isAlias() || t.units == 0 && t.computed() {
+			continue
+		}
+		switch {
+		case t.kind == kindParam:
+			t.slot = p.slotFor(slot{from: fromParam, index: t.op, t: t})
+		case t.kind == kindConst:
+			t.slot = p.slotFor(slot{from: fromConst, t: t})
+		case t.kind == kindOut:
+			t.slot = p.slotFor(slot{from: fromShadow, t: t})
+		case t.accumulates(): // it lies in its total's parts
+		default:
+			t.slot = p.slotFor(slot{from: fromArena, t: t, size: t.size(), lo: t.level, hi: t.level})
+		}
+	}
+	for i := range p.outputs {
+		if o := &p.outputs[i]; o.copied {
+			base, _ := o.t.root()
+			o.slot = base.slot
+		}
+	}
+	p.sums()
+	p.lay()
+}
+
+func (p *Program) slotFor(s slot) int {
+	p.slots = append(p.slots, s)
+	return len(p.slots) - 1
+}
+
+// sums makes room for the parts of accumulated tensors.
+func (p *Program) sums() {
+	for _, t := range p.graph.tensors {
+		if t.kind != kindTotal || t.units == 0 {
+			continue
+		}
+		parts, lo := 1, t.level
+		for _, a := range t.in {
+			parts, lo = max(parts, a.home.parts), min(lo, a.level)
+		}
+		n := p.slotFor(slot{from: fromArena, t: t, size: parts * align(t.size()), lo: lo, hi: t.level})
+		for _, a := range t.in {
+			a.slot = n
+		}
+	}
+}
+
+// donor returns the parameter whose memory a result may be written into: the
+// result must be made element by element, and nobody else may read the parameter
+// at that time or later.
+func (p *Program) donor(t *tensor) int {
+	if !t.elementwise() {
+		return -1
+	}
+	for _, par := range p.graph.params {
+		if par.typ != t.typ || par.size() != t.size() || p.donated[par.op] || !p.mayTake(par, t) {
+			continue
+		}
+		p.donated[par.op] = true
+		return par.op
+	}
+	return -1
+}
+
+// mayTake says whether t may overwrite par. Only par itself, row by row, feeds t,
+// and its other readers are done when t is made, or are members of the same walk.
+func (p *Program) mayTake(par, t *tensor) bool {
+	feeds := false
+	for _, u := range par.users {
+		if u.level < t.level {
+			continue
+		}
+		if u.level > t.level || u.home != t.home || !u.elementwise() || u.chunk() != t.chunk() {
+			return false
+		}
+		for i, l := range u.lenses() {
+			base, offset := l.src.root()
+			if base == par && (l.form != lensWhole || offset != 0 || l.src.size() != par.size() || !u.rows[i]) {
+				return false
+			}
+		}
+		feeds = true
+	}
+	for _, o := range p.graph.outputs {
+		if base, _ := o.root(); base == par {
+			return false
+		}
+	}
+	return feeds && p.oneWalk(par, t)
+}
+
+// oneWalk says whether all that reads par at t's level is in the walk that makes
+// t, where a strip is read before it is written.
+func (p *Program) oneWalk(par, t *tensor) bool {
+	for _, s := range t.home.order {
+		mine := false
+		for _, m := range s.made {
+			mine = mine || m == t
+		}
+		if !mine {
+			continue
+		}
+		last := len(s.made)
+		for i, m := range s.made {
+			if m == t {
+				last = i
+			}
+		}
+		for _, u := range par.users {
+			if u.level < t.level {
+				continue
+			}
+			at := -1
+			for i, m := range s.made {
+				if m == u {
+					at = i
+				}
+			}
+			if at < 0 || at > last {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// lay puts the slots of the arena at offsets; slots that are needed at different
+// levels share memory.
+func (p *Program) lay() {
+	var order []*slot
+	for i := range p.slots {
+		s := &p.slots[i]
+		if s.from != fromArena {
+			continue
+		}
+		order = append(order, s)
+		if s.t.kind == kindTotal && s.lo < s.t.level {
+			continue // the parts; users read the total
+		}
+		for _, u := range s.t.users {
+			s.hi = max(s.hi, u.level)
+		}
+	}
+	for _, o := range p.outputs {
+		if s := &p.slots[o.slot]; o.copied {
+			s.hi = len(p.levels) // copied at the end
+		}
+	}
+	sort.SliceStable(order, func(i, j int) bool { return order[i].size > order[j].size })
+	var placed []*slot
+	for _, s := range order {
+		sort.Slice(placed, func(i, j int) bool { return placed[i].index < placed[j].index })
+		for _, q := range placed {
+			if q.lo > s.hi || q.hi < s.lo || q.index >= s.index+align(s.size) || q.index+align(q.size) <= s.index {
+				continue
+			}
+			s.index = q.index + align(q.size)
+		}
+		placed = append(placed, s)
+		p.arena = max(p.arena, s.index+align(s.size))
+	}
+}
+
+// align rounds a number of floats up to whole lines of the cache.
+func align(n int) int { return (n + 15) &^ 15 }

@@ -1,0 +1,308 @@
+package native
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+)
+
+// Program is a compiled computation.
+type Program struct {
+	backend *Backend
+	graph   *graph
+	names   []string
+	inputs  []shapes.Shape
+	results []shapes.Shape
+	outputs []output
+	slots   []slot
+	levels  []*level
+	donated map[int]bool // parameters that some result may take over
+
+	arena    int // floats
+	scratch  int // floats of each worker
+	operands int // the most operands of a walk
+
+	mem   []unsafe.Pointer // of each slot, while running
+	bufs  []*buffer        // what the shadow backend returned, by slot
+	execs []exec           // one for each worker
+}
+
+var _ compute.Executable = (*Program)(nil)
+
+// level is the regions that may run side by side.
+type level struct {
+	regions []*region
+	shadows []*tensor
+	parts   int
+	job     func(part, worker int)
+}
+
+// parallelCost is the arithmetic, in float operations of [tensor.work], that is
+// worth waking another core for: some microseconds.
+const parallelCost = 16 << 10
+
+// Compile compiles the recorded computation.
+func (b *builder) Compile() (compute.Executable, error) {
+	if b.main.outputs == nil {
+		return nil, fmt.Errorf("native: computation %q returns nothing", b.name)
+	}
+	if b.whole != "" {
+		e, err := b.shadow.Compile()
+		if err != nil {
+			return nil, err
+		}
+		return &wholeProgram{backend: b.backend, exec: e}, nil
+	}
+	g, err := lower(b)
+	if err != nil {
+		return nil, err
+	}
+	g.simplify()
+	g.schedule()
+	p := &Program{backend: b.backend, graph: g, donated: map[int]bool{}}
+	for _, v := range b.main.params {
+		p.names = append(p.names, v.node.attrs[0].(string))
+		p.inputs = append(p.inputs, v.shape)
+	}
+	for _, v := range b.main.outputs {
+		p.results = append(p.results, v.shape)
+	}
+	return p, p.build()
+}
+
+// build places tensors and writes the code.
+func (p *Program) build() error {
+	for _, t := range p.graph.tensors {
+		t.slot = -1
+	}
+	regions := p.graph.regions()
+	for _, r := range regions {
+		r.parts = 1
+		if r.cost*float64(r.units) > parallelCost {
+			r.parts = min(p.backend.team.n, r.units)
+		}
+		for len(p.levels) <= r.level {
+			p.levels = append(p.levels, &level{})
+		}
+		l := p.levels[r.level]
+		if r.shadow != nil {
+			l.shadows = append(l.shadows, r.shadow)
+		} else {
+			l.regions = append(l.regions, r)
+			l.parts = max(l.parts, r.parts)
+		}
+	}
+	p.globals()
+	for _, r := range regions {
+		r.order = r.steps()
+	}
+	p.assign()
+	for _, r := range regions {
+		if err := p.emit(r); err != nil {
+			return err
+		}
+	}
+	p.mem, p.bufs = make([]unsafe.Pointer, len(p.slots)), make([]*buffer, len(p.slots))
+	p.execs = make([]exec, p.backend.team.n)
+	for w := range p.execs {
+		p.execs[w] = exec{p: p, vec: p.backend.vec, mat: p.backend.mat, work: &p.backend.work[w], ptr: make([]unsafe.Pointer, p.operands)}
+	}
+	for _, l := range p.levels {
+		l.job = p.job(l)
+	}
+	p.constants()
+	return nil
+}
+
+// job is what a worker does at a level.
+func (p *Program) job(l *level) func(part, worker int) {
+	return func(part, worker int) {
+		x := &p.execs[worker]
+		for _, r := range l.regions {
+			if part < r.parts {
+				r.run(x, part)
+			}
+		}
+	}
+}
+
+// constants points the slots of constants to their data.
+func (p *Program) constants() {
+	for i, s := range p.slots {
+		if s.from != fromConst {
+			continue
+		}
+		if t := s.t; t.buf != nil {
+			p.mem[i] = t.buf.ptr
+		} else {
+			t.data = []float32{t.value}
+			p.mem[i] = unsafe.Pointer(&t.data[0])
+		}
+	}
+}
+
+// Finalize releases nothing: the collector does.
+func (p *Program) Finalize() {}
+
+// Inputs returns the names and shapes of the parameters.
+func (p *Program) Inputs() ([]string, []shapes.Shape) { return p.names, p.inputs }
+
+// Outputs returns the shapes of the results.
+func (p *Program) Outputs() []shapes.Shape { return p.results }
+
+// Fallbacks names the operations that run on GoMLX's Go backend.
+func (p *Program) Fallbacks() (ops []string) {
+	for _, t := range p.graph.tensors {
+		if t.kind == kindShadow {
+			ops = append(ops, t.shadow.node.op)
+		}
+	}
+	return ops
+}
+
+// Execute runs the program; see compute.Executable.
+func (p *Program) Execute(inputs []compute.Buffer, donate []bool, _ compute.DeviceNum) ([]compute.Buffer, error) {
+	args := make([]*buffer, len(inputs))
+	for i, in := range inputs {
+		b, ok := in.(*buffer)
+		if !ok || b.backend != p.backend || b.dead {
+			return nil, fmt.Errorf("native: argument %d is not a live buffer of this backend", i)
+		}
+		args[i] = b
+	}
+	outs := make([]*buffer, len(p.outputs))
+	if err := p.Run(outs, args, donate); err != nil {
+		return nil, err
+	}
+	res := make([]compute.Buffer, len(outs))
+	for i, o := range outs {
+		res[i] = o
+	}
+	return res, nil
+}
+
+// Run is Execute on our own buffers. Results that outs holds already are written
+// into; the others are made.
+func (p *Program) Run(outs, args []*buffer, donate []bool) error {
+	if len(args) != len(p.inputs) || len(outs) != len(p.outputs) {
+		return fmt.Errorf("native: %d arguments for %d results; the program takes %d and returns %d", len(args), len(outs), len(p.inputs), len(p.outputs))
+	}
+	for i, a := range args {
+		if !a.shape.Equal(p.inputs[i]) {
+			return fmt.Errorf("native: argument %d (%s) has shape %s; it must be %s", i, p.names[i], a.shape, p.inputs[i])
+		}
+	}
+	b := p.backend
+	b.run.Lock()
+	defer b.run.Unlock()
+	if b.finalized.Load() {
+		return errFinalized
+	}
+	taken, err := p.enter(outs, args, donate)
+	if err != nil {
+		return err
+	}
+	for _, l := range p.levels {
+		for _, t := range l.shadows {
+			if err := p.callShadow(t, args); err != nil {
+				return err
+			}
+		}
+		if l.parts > 0 {
+			b.team.run(l.parts, l.job)
+		}
+	}
+	return p.leave(outs, args, donate, taken)
+}
+
+// enter points the table of memory to arguments, results and scratch.
+func (p *Program) enter(outs, args []*buffer, donate []bool) (taken []bool, err error) {
+	b := p.backend
+	b.arena = grown(b.arena, p.arena)
+	for w := range p.execs {
+		b.scratch[w] = grown(b.scratch[w], p.scratch)
+		p.execs[w].scratch = aligned(b.scratch[w])
+	}
+	arena := aligned(b.arena)
+	for i, s := range p.slots {
+		switch s.from {
+		case fromArena:
+			p.mem[i] = unsafe.Add(arena, 4*s.index)
+		case fromParam:
+			p.mem[i] = args[s.index].ptr
+		}
+	}
+	for i := range p.outputs {
+		o := &p.outputs[i]
+		if outs[i] == nil {
+			if o.donor >= 0 && donate != nil && donate[o.donor] {
+				if taken == nil {
+					taken = make([]bool, len(args))
+				}
+				a := args[o.donor]
+				taken[o.donor] = true
+				outs[i] = &buffer{backend: b, shape: p.results[i], shadow: a.shadow, flat: a.flat, ptr: a.ptr}
+			} else if outs[i], err = b.newBuffer(p.results[i]); err != nil {
+				return nil, err
+			}
+		}
+		if !o.copied {
+			p.mem[o.slot] = outs[i].ptr
+		}
+	}
+	return taken, nil
+}
+
+// leave copies results that lie elsewhere, and ends donated arguments.
+func (p *Program) leave(outs, args []*buffer, donate, taken []bool) error {
+	for i := range p.outputs {
+		o := &p.outputs[i]
+		if !o.copied {
+			continue
+		}
+		n := p.results[i].Size()
+		switch src := p.mem[o.slot]; {
+		case p.results[i].DType == dtypes.Float32:
+			if n > 0 {
+				copy(outs[i].flat.([]float32), unsafe.Slice((*float32)(unsafe.Add(src, 4*o.offset)), n))
+			}
+		case p.results[i].DType == dtypes.Bool:
+			if n > 0 {
+				copyBytes(outs[i].ptr, unsafe.Add(src, o.offset), n)
+			}
+		default:
+			if err := p.copyOther(outs[i], o, args); err != nil {
+				return err
+			}
+		}
+	}
+	for i, d := range donate {
+		if !d {
+			continue
+		}
+		if taken != nil && taken[i] {
+			args[i].dead, args[i].flat, args[i].ptr = true, nil, nil
+		} else if err := args[i].Finalize(); err != nil {
+			return err
+		}
+	}
+	clear(p.bufs)
+	return nil
+}
+
+// grown returns s with room for n floats and some to align.
+func grown(s []float32, n int) []float32 {
+	if n += 16; len(s) < n {
+		return make([]float32, n)
+	}
+	return s
+}
+
+// aligned returns the first line of the cache in s.
+func aligned(s []float32) unsafe.Pointer {
+	p := unsafe.Pointer(unsafe.SliceData(s))
+	return unsafe.Add(p, int(-uintptr(p)&63))
+}

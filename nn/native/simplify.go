@@ -1,0 +1,286 @@
+package native
+
+import (
+	"slices"
+
+	"flowmatch/nn/native/kernel"
+)
+
+// simplify drops what no output needs and fuses neighbours; it adds the tensors
+// that regions need: totals of accumulated sums, and packed weights.
+func (g *graph) simplify() {
+	g.prune()
+	g.fuse()
+	g.prune()
+	g.total()
+	g.prune()
+	g.pack()
+	g.prune()
+}
+
+// prune keeps parameters and what outputs need, inputs before users.
+func (g *graph) prune() {
+	var order []*tensor
+	seen := map[*tensor]bool{}
+	var visit func(t *tensor)
+	visit = func(t *tensor) {
+		if seen[t] {
+			return
+		}
+		seen[t] = true
+		for _, u := range t.in {
+			visit(u)
+		}
+		order = append(order, t)
+	}
+	for _, t := range g.params {
+		visit(t)
+	}
+	for _, t := range g.outputs {
+		visit(t)
+	}
+	for i, t := range order {
+		t.id = i
+	}
+	g.tensors = order
+}
+
+// uses counts the users of each tensor; an output has one more.
+func (g *graph) uses() map[*tensor]int {
+	n := map[*tensor]int{}
+	for _, t := range g.tensors {
+		for _, u := range t.in {
+			n[u]++
+		}
+	}
+	for _, t := range g.outputs {
+		n[t]++
+	}
+	return n
+}
+
+// rewrite replaces tensors by those that f returns, in order of dependence.
+func (g *graph) rewrite(f func(t *tensor) *tensor) {
+	became := map[*tensor]*tensor{}
+	for _, t := range g.tensors {
+		for i, u := range t.in {
+			if v := became[u]; v != nil {
+				t.in[i] = v
+			}
+		}
+		if v := f(t); v != t {
+			became[t] = v
+		}
+	}
+	for i, t := range g.outputs {
+		if v := became[t]; v != nil {
+			g.outputs[i] = v
+		}
+	}
+}
+
+// The forms of kindMulAdd.
+const (
+	mulAdd    = iota // a·b + c
+	mulSub           // a·b - c
+	negMulAdd        // c - a·b
+)
+
+// fuse joins products with the sums that take them, and vectors added to every
+// row with the product of matrices that starts from them.
+func (g *graph) fuse() {
+	uses := g.uses()
+	g.rewrite(func(t *tensor) *tensor {
+		if t.kind != kindBinary || t.op != int(kernel.Add) && t.op != int(kernel.Sub) {
+			return t
+		}
+		a, b := t.in[0], t.in[1]
+		if t.op == int(kernel.Add) {
+			for range 2 {
+				if bias := biasOf(a, b); bias != nil && uses[a] == 1 {
+					return &tensor{kind: kindDot, in: []*tensor{a.in[0], a.in[1], g.moved(bias.in[0], []int{a.dot.n}, bias.move.offset, []int{1})},
+						dims: t.dims, dot: a.dot, typ: t.typ}
+				}
+				a, b = b, a
+			}
+		}
+		product := func(x, y *tensor) bool {
+			_, scalar := y.scalar()
+			return x.kind == kindBinary && x.op == int(kernel.Mul) && uses[x] == 1 && !scalar
+		}
+		switch {
+		case product(a, b) && t.op == int(kernel.Add):
+			return &tensor{kind: kindMulAdd, op: mulAdd, in: []*tensor{a.in[0], a.in[1], b}, dims: t.dims, typ: t.typ}
+		case product(a, b):
+			return &tensor{kind: kindMulAdd, op: mulSub, in: []*tensor{a.in[0], a.in[1], b}, dims: t.dims, typ: t.typ}
+		case product(b, a) && t.op == int(kernel.Add):
+			return &tensor{kind: kindMulAdd, op: mulAdd, in: []*tensor{b.in[0], b.in[1], a}, dims: t.dims, typ: t.typ}
+		case product(b, a):
+			return &tensor{kind: kindMulAdd, op: negMulAdd, in: []*tensor{b.in[0], b.in[1], a}, dims: t.dims, typ: t.typ}
+		}
+		return t
+	})
+}
+
+// biasOf returns b if it is a vector repeated for every row of the product a.
+func biasOf(a, b *tensor) *tensor {
+	if a.kind != kindDot || a.accumulates() || a.dot.b != 1 || len(a.in) > 2 || b.kind != kindMove || a.dot.n == 1 {
+		return nil
+	}
+	if p, ok := b.period(); !ok || p != a.dot.n {
+		return nil
+	}
+	return b
+}
+
+// period says whether a kindMove repeats a dense stretch of its input, and the
+// length of that.
+func (t *tensor) period() (n int, ok bool) {
+	n = 1
+	i := len(t.dims) - 1
+	for ; i >= 0; i-- {
+		if t.dims[i] == 1 {
+			continue
+		}
+		if t.move.strides[i] != n {
+			break
+		}
+		n *= t.dims[i]
+	}
+	for ; i >= 0; i-- {
+		if t.move.strides[i] != 0 {
+			return 0, false
+		}
+	}
+	return n, true
+}
+
+// repeat says whether a kindMove repeats each element of its dense input n times.
+func (t *tensor) repeat() (n int, ok bool) {
+	n = 1
+	i := len(t.dims) - 1
+	for ; i >= 0 && t.move.strides[i] == 0; i-- {
+		n *= t.dims[i]
+	}
+	step := 1
+	for ; i >= 0; i-- {
+		if t.dims[i] == 1 {
+			continue
+		}
+		if t.move.strides[i] != step {
+			return 0, false
+		}
+		step *= t.dims[i]
+	}
+	return n, t.move.offset == 0 && step == t.in[0].size()
+}
+
+// computed says whether a tensor is the result of something that runs.
+func (t *tensor) computed() bool {
+	base, _ := t.root()
+	return base.kind != kindParam && base.kind != kindConst
+}
+
+// root returns the tensor that t is a dense stretch of, and where that begins.
+func (t *tensor) root() (base *tensor, offset int) {
+	for {
+		switch {
+		case t.kind == kindReshape:
+		case t.kind == kindMove && t.isView():
+			offset += t.move.offset
+		default:
+			return t, offset
+		}
+		t = t.in[0]
+	}
+}
+
+// isAlias says whether a tensor is but another name for a stretch of its input.
+func (t *tensor) isAlias() bool { return t.kind == kindReshape || t.kind == kindMove && t.isView() }
+
+// accumulates says whether t sums over the rows that a region loops over.
+func (t *tensor) accumulates() bool {
+	switch t.kind {
+	case kindReduce:
+		return t.axis == 0
+	case kindDot:
+		d := t.dot
+		return d.b == 1 && d.k > 1 && d.lk*d.k == t.in[0].size() && d.rk*d.k == t.in[1].size() &&
+			(d.m*d.n == 1 || d.lk > 1 || d.rk > 1) && (t.in[0].computed() || t.in[1].computed())
+	case kindConvGrad:
+		return true
+	}
+	return false
+}
+
+// total puts the sum of the parts behind everything that accumulates. Sums that
+// are laid side by side, the gradients of a slab of weights, get one total.
+func (g *graph) total() {
+	uses := g.uses()
+	g.rewrite(func(t *tensor) *tensor {
+		if t.kind == kindConcat && t.axis == 0 {
+			if sums := sumsOf(t, uses); sums != nil {
+				return &tensor{kind: kindTotal, in: sums, dims: t.dims, typ: t.typ}
+			}
+		}
+		if t.accumulates() {
+			return &tensor{kind: kindTotal, op: t.reduction(), in: []*tensor{t}, dims: t.dims, typ: t.typ}
+		}
+		return t
+	})
+}
+
+// reduction is how the parts of an accumulated tensor are put together.
+func (t *tensor) reduction() int {
+	if t.kind == kindReduce {
+		return t.op
+	}
+	return int(reduceSum)
+}
+
+// sumsOf returns what was accumulated for each operand of a concatenation, if
+// that is all that the operands are.
+func sumsOf(t *tensor, uses map[*tensor]int) (sums []*tensor) {
+	for _, u := range t.in {
+		for u.kind == kindReshape && uses[u] == 1 {
+			u = u.in[0]
+		}
+		if u.kind != kindTotal || u.op != int(reduceSum) || uses[u.in[0]] != 1 || slices.Contains(sums, u.in[0]) {
+			return nil
+		}
+		sums = append(sums, u.in[0])
+	}
+	return sums
+}
+
+// directMax is the size up to which the right side of a product is read as it lies.
+const directMax = 32 * 32
+
+// pack brings the right sides of products that all rows share into the order in
+// which the kernels read them.
+func (g *graph) pack() {
+	packed := map[packKey]*tensor{}
+	g.rewrite(func(t *tensor) *tensor {
+		if t.kind != kindDot || t.accumulates() || t.dot.b != 1 {
+			return t
+		}
+		d := t.dot
+		if d.rn == 1 && d.k*d.n <= directMax {
+			return t
+		}
+		key := packKey{t.in[1], d.k, d.n, d.rk, d.rn}
+		p := packed[key]
+		if p == nil {
+			panels := (d.n + g.backend.mat.Panel() - 1) / g.backend.mat.Panel()
+			p = &tensor{kind: kindPack, in: []*tensor{t.in[1]}, dims: []int{panels, g.backend.mat.PackedLen(d.k, d.n) / panels}, dot: d, typ: t.typ}
+			packed[key] = p
+		}
+		t.in[1] = p
+		return t
+	})
+}
+
+type packKey struct {
+	x            *tensor
+	k, n, rk, rn int
+}

@@ -1,0 +1,126 @@
+package native
+
+import (
+	"unsafe"
+
+	"flowmatch/nn/native/kernel"
+)
+
+// walk runs element-wise operations strip by strip: what they make for each
+// other stays in strips of scratch, in the first level of cache.
+type walk struct {
+	strip int // elements
+	chunk int // elements in a unit
+	regs  []operand
+	moves []int32 // operands that advance from strip to strip
+	ops   []stripOp
+}
+
+// operand is one place that strip operations read and write: a strip of scratch,
+// or the rows of a tensor.
+type operand struct {
+	ref  ref
+	rows bool // advances: each strip is the next stretch of a tensor
+	div  int  // an operand of repeats advances by one for so many elements
+}
+
+// stripCode says what a strip operation does.
+type stripCode uint8
+
+const (
+	stripUnary  stripCode = iota
+	stripBinary           // a op b
+	stripVS               // a op one element of b
+	stripSV               // one element of a op b
+	stripVC               // a op constant
+	stripCV               // constant op a
+	stripTernary
+	stripFill     // one element of a, everywhere
+	stripConst    // a constant, everywhere
+	stripExpand   // each element of a, rep times
+	stripFromBool // bytes to floats
+	stripToBool
+)
+
+// stripOp is an operation on a strip; its operands are indices of walk.regs.
+type stripOp struct {
+	code       stripCode
+	dst        int32
+	a, b, c    int32
+	rep        int
+	value      float32
+	unary      func(n int, dst, x *float32)
+	binary     func(n int, dst, a, b *float32)
+	vs         func(n int, dst, a *float32, s float32)
+	sv         func(n int, dst *float32, s float32, b *float32)
+	ternary    func(n int, dst, a, b, c *float32)
+	toBool     func(n int, dst *uint8, x *float32)
+	fromBool   func(n int, dst *float32, x *uint8)
+	boolScalar bool // a is a byte
+}
+
+func (w *walk) run(x *exec) {
+	p := x.ptr[:len(w.regs)]
+	for i := range w.regs {
+		p[i] = x.at(w.regs[i].ref)
+	}
+	total := x.n * w.chunk
+	for s := 0; s < total; s += w.strip {
+		n := min(w.strip, total-s)
+		for k := range w.ops {
+			w.ops[k].run(n, p, x.vec)
+		}
+		for _, i := range w.moves {
+			o := &w.regs[i]
+			step := w.strip / o.div
+			if !o.ref.byte {
+				step *= 4
+			}
+			p[i] = unsafe.Add(p[i], step)
+		}
+	}
+}
+
+func (o *stripOp) run(n int, p []unsafe.Pointer, v *kernel.Vector) {
+	dst := (*float32)(p[o.dst])
+	switch o.code {
+	case stripUnary:
+		o.unary(n, dst, (*float32)(p[o.a]))
+	case stripBinary:
+		o.binary(n, dst, (*float32)(p[o.a]), (*float32)(p[o.b]))
+	case stripVS:
+		o.vs(n, dst, (*float32)(p[o.a]), *(*float32)(p[o.b]))
+	case stripSV:
+		o.sv(n, dst, *(*float32)(p[o.a]), (*float32)(p[o.b]))
+	case stripVC:
+		o.vs(n, dst, (*float32)(p[o.a]), o.value)
+	case stripCV:
+		o.sv(n, dst, o.value, (*float32)(p[o.a]))
+	case stripTernary:
+		o.ternary(n, dst, (*float32)(p[o.a]), (*float32)(p[o.b]), (*float32)(p[o.c]))
+	case stripFill:
+		s := float32(0)
+		if !o.boolScalar {
+			s = *(*float32)(p[o.a])
+		} else if *(*uint8)(p[o.a]) != 0 {
+			s = 1
+		}
+		v.Fill(n, dst, s)
+	case stripConst:
+		v.Fill(n, dst, o.value)
+	case stripExpand:
+		v.Expand(n/o.rep, o.rep, dst, (*float32)(p[o.a]))
+	case stripFromBool:
+		o.fromBool(n, dst, (*uint8)(p[o.a]))
+	case stripToBool:
+		o.toBool(n, (*uint8)(p[o.dst]), (*float32)(p[o.a]))
+	}
+}
+
+// tiling fills a strip with a pattern, over and over, at the start of a part.
+type tiling struct {
+	out, in ref
+	rows, n int
+}
+
+func (i *tiling) run(x *exec) { x.vec.Tile(i.rows, i.n, x.float(i.out), x.float(i.in)) }
