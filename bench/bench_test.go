@@ -28,16 +28,16 @@ func TestQuickCasesRunAndTellWhatTheyMeasured(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(cases) < len(Groups()) {
-		t.Fatalf("%d quick cases; want one of each group at least", len(cases))
+		t.Fatalf("%d quick cases; want as many as groups at least", len(cases))
 	}
 	eng := engine(t)
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
-			r, err := c.Run(t.Context(), eng, Options{Repeats: 1, Budget: time.Millisecond})
+			r, err := c.Run(t.Context(), eng, Options{Rounds: 1, Budget: time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.Case != c.Name || !(r.Seconds > 0) || r.Repeats < 1 || r.Units < 1 || r.Threads < 1 || r.Backend == "" {
+			if r.Case != c.Name || !(r.Seconds > 0) || r.Rounds < 1 || r.Units < 1 || r.Threads < 1 || r.Backend == "" {
 				t.Errorf("result %+v; want positive numbers and names", r)
 			}
 			wantNFE := 0
@@ -67,6 +67,9 @@ func TestCasesHaveTheNamesOfTheComparisons(t *testing.T) {
 		"train mlp64x3 B256", "train mlp256x4 B1024", "train mlp512x5 B4096",
 		"sample euler100 mlp64x3 n1000", "sample dopri5 1e-5 mlp64x3 n1000", "sample dopri5 1e-5 mlp512x5 n1000",
 		"logp exact dopri5 1e-5 mlp64x3 n1000", "logp exact dopri5 1e-5 mlp512x5 n1000",
+		"conv3x3 64-64 32x32 B32 forward", "conv3x3 64-64 32x32 B32 forward+backward",
+		"scaling batch=64 mlp64x3", "scaling batch=8192 mlp256x3", "scaling width=1024 3 layers B1024",
+		"scaling dimension=256 mlp256x3 B1024", "scaling threads=1 mlp256x4 B1024",
 		"exact OT n256 d2", "exact OT n256 d784", "exact OT n1024 d2", "exact OT n4096 d2",
 	} {
 		if !slices.Contains(names, want) {
@@ -75,14 +78,46 @@ func TestCasesHaveTheNamesOfTheComparisons(t *testing.T) {
 	}
 }
 
+func TestACaseCanBeNamed(t *testing.T) {
+	cases, err := Cases("exact OT n4096 d2", true)
+	if err != nil || len(cases) != 1 || cases[0].Name != "exact OT n4096 d2" {
+		t.Errorf("%d cases (%v), want the one named, quick or not", len(cases), err)
+	}
+}
+
+func TestACaseAboutThreadsRunsWhereTheyAre(t *testing.T) {
+	c := Case{Name: "threads", threads: Threads() + 1}
+	if _, err := c.Run(t.Context(), nil, Options{}); err == nil || !strings.Contains(err.Error(), "GOMAXPROCS=") {
+		t.Errorf("error %v, want what to set", err)
+	}
+	alone := func(_ context.Context, name string, threads int, budget time.Duration) (Report, error) {
+		return Report{Results: []Result{{Case: name, Threads: threads, Seconds: budget.Seconds()}}}, nil
+	}
+	r, err := c.Run(t.Context(), nil, Options{Alone: alone, Budget: time.Second})
+	if err != nil || r.Case != c.Name || r.Threads != c.threads || r.Seconds != 1 {
+		t.Errorf("result %+v (%v), want that of the other process", r, err)
+	}
+	alone = func(context.Context, string, int, time.Duration) (Report, error) { return Report{}, nil }
+	if _, err := c.Run(t.Context(), nil, Options{Alone: alone}); err == nil {
+		t.Error("no error for a process that measured nothing")
+	}
+}
+
+func TestMemoryOfThisProcessIsKnown(t *testing.T) {
+	now, peak := ProcessMemory()
+	if now < 1<<20 || peak < now || peak > 1<<40 {
+		t.Errorf("memory now %d and at most %d bytes", now, peak)
+	}
+}
+
 func TestAnUnknownGroupListsThem(t *testing.T) {
-	if _, err := Cases("training", false); err == nil || !strings.Contains(err.Error(), "train, sample") {
+	if _, err := Cases("training", false); err == nil || !strings.Contains(err.Error(), "train, conv") {
 		t.Errorf("error %v, want the groups", err)
 	}
 }
 
-func TestTheLeastTimeOfTheRepeatsCounts(t *testing.T) {
-	pauses := []time.Duration{0, 1, 30, 4, 20} // warm-up, estimate, three repeats; ms
+func TestTheLeastTimeOfTheRoundsCounts(t *testing.T) {
+	pauses := []time.Duration{0, 1, 30, 4, 20} // warm-up, estimate, three rounds; ms
 	calls := 0
 	c := Case{Name: "pause", Unit: "pause", Most: 1, host: true, prepare: func(*nn.Engine) (work, error) {
 		return func(context.Context, int) (int, error) {
@@ -95,9 +130,9 @@ func TestTheLeastTimeOfTheRepeatsCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The estimate is a repeat like the others where units are timed one by one.
-	if calls != len(pauses) || r.Repeats != 4 || r.Seconds < 1e-3 {
-		t.Errorf("%d calls, result %+v; want %d calls, 4 repeats and at least 1 ms", calls, r, len(pauses))
+	// The estimate is a round like the others where units are timed one by one.
+	if calls != len(pauses) || r.Rounds != 4 || r.Seconds < 1e-3 {
+		t.Errorf("%d calls, result %+v; want %d calls, 4 rounds and at least 1 ms", calls, r, len(pauses))
 	}
 }
 
@@ -117,7 +152,7 @@ func TestAnEndedContextStopsACase(t *testing.T) {
 
 func TestTheCheckerboardIsDarkSquaresOnly(t *testing.T) {
 	x := flow.NewBatch(2000, 2)
-	if err := (checkerboard{}).Fill(x, nil, 7); err != nil {
+	if err := (checkerboard{2}).Fill(x, nil, 7); err != nil {
 		t.Fatal(err)
 	}
 	for i := range x.N {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 
 	"flowmatch/coupling"
@@ -25,18 +26,37 @@ const points = 1000
 // tolerance of the adaptive solves, relative and absolute.
 const tolerance = 1e-5
 
+// trainings are the networks and batches of the training cases.
+var trainings = []struct {
+	width, depth, batch, most int
+	quick                     bool
+}{{64, 3, 256, 3000, true}, {256, 4, 1024, 300, false}, {512, 5, 4096, 30, false}}
+
 // cases returns every case there is.
 func cases() []Case {
-	var out []Case
-	for _, c := range []struct {
-		width, depth, batch, most int
-		quick                     bool
-	}{{64, 3, 256, 300, true}, {256, 4, 1024, 60, false}, {512, 5, 4096, 6, false}} {
+	return slices.Concat(trainCases(), convCases(), solveCases(), couplingCases(), scalingCases())
+}
+
+func trainCases() (out []Case) {
+	for _, c := range trainings {
 		out = append(out, Case{
 			Name: fmt.Sprintf("train mlp%dx%d B%d", c.width, c.depth, c.batch), Group: "train", Unit: "step",
-			Most: c.most, Quick: c.quick, prepare: trainSteps(c.width, c.depth, c.batch),
+			Most: c.most, Quick: c.quick, prepare: trainSteps(2, c.width, c.depth, c.batch),
 		})
 	}
+	return out
+}
+
+func convCases() []Case {
+	shape := nn.ConvShape{N: 32, Height: 32, Width: 32, In: 64, Out: 64}
+	name := "conv3x3 64-64 32x32 B32 "
+	return []Case{
+		{Name: name + "forward", Group: "conv", Unit: "pass", Most: 1000, prepare: convolve(shape, false)},
+		{Name: name + "forward+backward", Group: "conv", Unit: "pass", Most: 1000, prepare: convolve(shape, true)},
+	}
+}
+
+func solveCases() (out []Case) {
 	euler := ode.Solver{Method: ode.Euler, Control: ode.Fixed(100)}
 	dopri := ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: tolerance, ATol: tolerance}}
 	for _, c := range []struct {
@@ -45,11 +65,15 @@ func cases() []Case {
 	}{{64, 3, true}, {512, 5, false}} {
 		net := fmt.Sprintf("mlp%dx%d n%d", c.width, c.depth, points)
 		out = append(out,
-			Case{Name: "sample euler100 " + net, Group: "sample", Unit: "solve", Most: 10, Quick: c.quick, prepare: sample(c.width, c.depth, euler)},
-			Case{Name: "sample dopri5 1e-5 " + net, Group: "sample", Unit: "solve", Most: 10, Quick: c.quick, prepare: sample(c.width, c.depth, dopri)},
-			Case{Name: "logp exact dopri5 1e-5 " + net, Group: "likelihood", Unit: "solve", Most: 10, Quick: c.quick, prepare: logProb(c.width, c.depth, dopri)},
+			Case{Name: "sample euler100 " + net, Group: "sample", Unit: "solve", Most: 100, Quick: c.quick, prepare: sample(c.width, c.depth, euler)},
+			Case{Name: "sample dopri5 1e-5 " + net, Group: "sample", Unit: "solve", Most: 100, Quick: c.quick, prepare: sample(c.width, c.depth, dopri)},
+			Case{Name: "logp exact dopri5 1e-5 " + net, Group: "likelihood", Unit: "solve", Most: 100, Quick: c.quick, prepare: logProb(c.width, c.depth, dopri)},
 		)
 	}
+	return out
+}
+
+func couplingCases() (out []Case) {
 	for _, c := range []struct {
 		n, d  int
 		quick bool
@@ -62,16 +86,44 @@ func cases() []Case {
 	return out
 }
 
+// scalingCases vary one size of a training step at a time.
+func scalingCases() (out []Case) {
+	add := func(axis, line string, at, dim, width, depth, batch, threads int) {
+		out = append(out, Case{
+			Name: fmt.Sprintf("scaling %s=%d %s", axis, at, line), Group: "scaling", Unit: "step", Most: 1000,
+			Point: &Point{axis, line, at}, Quick: axis == "batch" && at <= 128 && width == 64,
+			prepare: trainSteps(dim, width, depth, batch), threads: threads,
+		})
+	}
+	for _, width := range []int{64, 256} {
+		for batch := 64; batch <= 8192; batch *= 2 {
+			add("batch", fmt.Sprintf("mlp%dx3", width), batch, 2, width, 3, batch, 0)
+		}
+	}
+	for width := 32; width <= 1024; width *= 2 {
+		add("width", "3 layers B1024", width, 2, width, 3, 1024, 0)
+	}
+	for dim := 2; dim <= 256; dim *= 2 {
+		add("dimension", "mlp256x3 B1024", dim, dim, 256, 3, 1024, 0)
+	}
+	for _, c := range trainings {
+		for threads := 1; threads <= runtime.NumCPU(); threads *= 2 {
+			add("threads", fmt.Sprintf("mlp%dx%d B%d", c.width, c.depth, c.batch), threads, 2, c.width, c.depth, c.batch, threads)
+		}
+	}
+	return out
+}
+
 // mlp returns the network of a comparison: hidden layers of one width over [x, t].
-func mlp(eng *nn.Engine, width, depth int) (*nn.Net, error) {
-	return nn.New(eng, nn.Config{Dim: 2, Hidden: slices.Repeat([]int{width}, depth)}, benchSeed)
+func mlp(eng *nn.Engine, dim, width, depth int) (*nn.Net, error) {
+	return nn.New(eng, nn.Config{Dim: dim, Hidden: slices.Repeat([]int{width}, depth)}, benchSeed)
 }
 
 // trainSteps trains by Adam along the conditional OT path; a unit is one step,
 // with the drawing of its batch.
-func trainSteps(width, depth, batch int) func(*nn.Engine) (work, error) {
+func trainSteps(dim, width, depth, batch int) func(*nn.Engine) (work, error) {
 	return func(eng *nn.Engine) (work, error) {
-		net, err := mlp(eng, width, depth)
+		net, err := mlp(eng, dim, width, depth)
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +131,7 @@ func trainSteps(width, depth, batch int) func(*nn.Engine) (work, error) {
 		if err != nil {
 			return nil, err
 		}
-		objective := train.CFM{Data: checkerboard{}, Scheduler: path.CondOT{}, Prediction: path.Velocity, Times: train.Times{IID: true}, Seed: benchSeed}
+		objective := train.CFM{Data: checkerboard{dim}, Scheduler: path.CondOT{}, Prediction: path.Velocity, Times: train.Times{IID: true}, Seed: benchSeed}
 		cfg := train.Config{Batch: batch, LR: 1e-3, Schedule: "constant"}
 		return func(ctx context.Context, units int) (int, error) {
 			cfg.Steps += units
@@ -90,18 +142,18 @@ func trainSteps(width, depth, batch int) func(*nn.Engine) (work, error) {
 }
 
 // checkerboard draws the 4 x 4 board on [-2, 2]², over 0.45, that the comparisons
-// train on. The law hardly matters to the time; that it is drawn at all does.
-type checkerboard struct{}
+// train on, in every pair of dim coordinates. The law hardly matters to the time;
+// that it is drawn at all does.
+type checkerboard struct{ dim int }
 
-func (checkerboard) Dim() int { return 2 }
+func (c checkerboard) Dim() int { return c.dim }
 
-func (checkerboard) Fill(x1 flow.Batch, _ []int32, step uint64) error {
+func (c checkerboard) Fill(x1 flow.Batch, _ []int32, step uint64) error {
 	rng := seed.Rand(benchSeed, "bench/data", step)
-	for i := range x1.N {
-		p := x1.Row(i)
+	for k := 0; k < len(x1.X); k += 2 {
 		x := 4*rng.Float64() - 2
 		y := rng.Float64() - 2*float64(rng.IntN(2)) + math.Abs(math.Mod(math.Floor(x), 2))
-		p[0], p[1] = x/0.45, y/0.45
+		x1.X[k], x1.X[k+1] = x/0.45, y/0.45
 	}
 	return nil
 }
@@ -116,10 +168,48 @@ func normals(n, d int, mean float64, index uint64) flow.Batch {
 	return x
 }
 
+// convolve convolves images; a unit is one pass, with the gradients of the sum of
+// the squares if so asked. Images and kernel are with the engine already.
+func convolve(shape nn.ConvShape, backward bool) func(*nn.Engine) (work, error) {
+	return func(eng *nn.Engine) (work, error) {
+		c, err := nn.NewConv(eng, shape)
+		if err != nil {
+			return nil, err
+		}
+		rng := seed.Rand(benchSeed, "bench/images", 0)
+		x := make([]float32, shape.N*shape.Height*shape.Width*shape.In)
+		w := make([]float32, 3*3*shape.In*shape.Out)
+		for _, v := range [][]float32{x, w} {
+			for i := range v {
+				v[i] = float32(rng.NormFloat64())
+			}
+		}
+		if err := c.Load(x, w); err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context, units int) (int, error) {
+			for range units {
+				if err := ctx.Err(); err != nil {
+					return 0, err
+				}
+				if backward {
+					_, err = c.ForwardBackward(func(_, _ []float32) {})
+				} else {
+					err = c.Forward(func([]float32) {})
+				}
+				if err != nil {
+					return 0, err
+				}
+			}
+			return 0, nil
+		}, nil
+	}
+}
+
 // sample solves from noise to data; a unit is one solve for all points.
 func sample(width, depth int, s ode.Solver) func(*nn.Engine) (work, error) {
 	return func(eng *nn.Engine) (work, error) {
-		net, err := mlp(eng, width, depth)
+		net, err := mlp(eng, 2, width, depth)
 		if err != nil {
 			return nil, err
 		}
@@ -144,7 +234,7 @@ func sample(width, depth int, s ode.Solver) func(*nn.Engine) (work, error) {
 // logProb solves from data to noise with the exact divergence.
 func logProb(width, depth int, s ode.Solver) func(*nn.Engine) (work, error) {
 	return func(eng *nn.Engine) (work, error) {
-		net, err := mlp(eng, width, depth)
+		net, err := mlp(eng, 2, width, depth)
 		if err != nil {
 			return nil, err
 		}

@@ -59,7 +59,7 @@ func (a *app) fail(ctx context.Context, cmd *cobra.Command, err error) int {
 	if code == exitUsage {
 		fmt.Fprintf(a.stderr, "See %s --help.\n", cmd.CommandPath())
 	}
-	if a.json {
+	if a.json && !errors.As(err, new(partial)) { // then the object is the result's
 		_ = a.writeJSON(map[string]any{"error": err.Error(), "code": code}) // the error is told already
 	}
 	return code
@@ -71,6 +71,11 @@ type usageError struct{ error }
 func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// partial is an error after which there is still a result to tell.
+type partial struct{ error }
+
+func (e partial) Unwrap() error { return e.error }
 
 // asUsage marks err as a usage error when it is one of those given.
 func asUsage(err error, targets ...error) error {
@@ -127,10 +132,10 @@ func (a *app) do(f func(cmd *cobra.Command, args []string) (result, error)) func
 	return func(cmd *cobra.Command, args []string) error {
 		a.running = true
 		r, err := f(cmd, args)
-		if err != nil {
+		if err != nil && !errors.As(err, new(partial)) {
 			return err
 		}
-		return a.write(r)
+		return errors.Join(err, a.write(r))
 	}
 }
 

@@ -1,81 +1,197 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"flowmatch/bench"
+	"flowmatch/internal/atomicfile"
 	"flowmatch/nn"
+	"flowmatch/plot"
+	"flowmatch/run"
 )
 
-type benchResult struct {
-	versionResult
-	Threads int            `json:"threads"`
-	Results []bench.Result `json:"results"`
-}
+// Options of a quick measurement.
+const (
+	quickRounds = 2
+	quickBudget = 400 * time.Millisecond
+)
 
-func (b benchResult) text(w io.Writer) {
-	fmt.Fprintf(w, "case\ttime\tNFE\tbackend\tthreads\trepeats\n")
-	for _, r := range b.Results {
-		nfe := "-"
-		if r.NFE > 0 {
-			nfe = fmt.Sprint(r.NFE)
-		}
-		fmt.Fprintf(w, "%s\t%.3f ms/%s\t%s\t%s\t%d\t%d\n", r.Case, 1e3*r.Seconds, r.Unit, nfe, r.Backend, r.Threads, r.Repeats)
-	}
+type benchResult struct{ bench.Report }
+
+func (b benchResult) text(w io.Writer) { b.Text(w) }
+
+type benchFlags struct {
+	quick               bool
+	backend, peers, out string
+	budget              time.Duration
 }
 
 func (a *app) benchCommand() *cobra.Command {
-	var (
-		quick   bool
-		backend string
-	)
+	var f benchFlags
 	groups := append(bench.Groups(), "all")
 	cmd := &cobra.Command{
-		Use:   "bench " + strings.Join(groups, "|"),
-		Short: "Time training, sampling, likelihoods and couplings",
+		Use:   "bench " + strings.Join(groups, "|") + "|CASE",
+		Short: "Time training, convolution, sampling, likelihoods and couplings, alone or beside Python libraries",
 		Long: `Time the cases that other libraries are timed on: the same networks, batches,
-solvers and tolerances. The time told is the least of several. The largest cases
-take minutes on the pure Go backend; --quick leaves them out.`,
+solvers and tolerances. The time told is the least of several rounds. Naming one
+case runs it alone, and then the memory told is that of this case.
+
+With --peers, PyTorch, JAX and POT do the same cases in turns with this program,
+and the result tells the ratio to the fastest of them. scripts/setup-peers.sh DIR
+installs them; then PYTHON is DIR/bin/python. With --out, the result is also
+written as a page with pictures, which is how docs/performance.md is made.
+
+Ctrl-C stops, and tells what was measured until then.`,
 		Example: `  flowmatch bench all
+  flowmatch bench all --quick
   flowmatch bench train --backend xla
-  flowmatch bench coupling --json
-  flowmatch bench all --quick`,
-		Args:      arguments(strings.Join(groups, "|")),
+  flowmatch bench "train mlp64x3 B256" --budget 10s --json
+  flowmatch bench all --peers DIR/bin/python --out docs/performance.md`,
+		Args:      arguments("CASES, one of " + strings.Join(groups, "|") + ","),
 		ValidArgs: groups,
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
-			cases, err := bench.Cases(args[0], quick)
-			if err != nil {
-				return nil, usageError{err}
-			}
-			if err := checkBackend(backend); err != nil {
-				return nil, err
-			}
-			eng, err := nn.Open(backend)
-			if err != nil {
-				return nil, err
-			}
-			o := bench.Options{}
-			if quick {
-				o = bench.Options{Repeats: 2, Budget: 400 * time.Millisecond}
-			}
-			res := benchResult{versionResult: thisVersion(), Threads: bench.Threads()}
-			for _, c := range cases {
-				a.status("timing %s", c.Name)
-				r, err := c.Run(cmd.Context(), eng, o)
-				if err != nil {
-					return nil, fmt.Errorf("%s: %w", c.Name, err)
-				}
-				res.Results = append(res.Results, r)
-			}
-			return res, nil
+			return a.bench(cmd.Context(), args[0], f)
 		}),
 	}
-	cmd.Flags().BoolVar(&quick, "quick", false, "small cases only, few repetitions")
-	cmd.Flags().StringVar(&backend, "backend", "", "engine: go, xla or xla:/path/to/plugin.so")
+	fl := cmd.Flags()
+	fl.BoolVar(&f.quick, "quick", false, "small cases only, few rounds")
+	fl.StringVar(&f.backend, "backend", "", "engine: go, xla or xla:/path/to/plugin.so")
+	fl.DurationVar(&f.budget, "budget", 0, "time for the rounds of a case, and of each way of each peer (default 3s; a third for cases of scaling)")
+	fl.StringVar(&f.peers, "peers", "", "Python interpreter with the libraries to compare with")
+	fl.StringVar(&f.out, "out", "", "page to write, .md; its pictures go to img/ beside it")
 	return cmd
+}
+
+func (f benchFlags) options() (bench.Options, error) {
+	o := bench.Options{Budget: f.budget}
+	if f.quick {
+		o.Rounds = quickRounds
+		if o.Budget == 0 {
+			o.Budget = quickBudget
+		}
+	}
+	if f.budget < 0 {
+		return o, usagef("--budget is %v; it must be positive", f.budget)
+	}
+	if f.out != "" {
+		if _, err := extension("--out", f.out, ".md"); err != nil {
+			return o, err
+		}
+		if st, err := os.Stat(filepath.Dir(f.out)); err != nil || !st.IsDir() {
+			return o, usagef("--out %q; there is no such folder", f.out)
+		}
+	}
+	return o, checkBackend(f.backend)
+}
+
+// bench measures the cases. What was measured before a failure is told as well.
+func (a *app) bench(ctx context.Context, which string, f benchFlags) (res result, err error) {
+	report := bench.NewReport(run.Version())
+	start := time.Now()
+	report.Date = start.Format(time.DateOnly)
+	cases, err := bench.Cases(which, f.quick)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	o, err := f.options()
+	if err != nil {
+		return nil, err
+	}
+	eng, err := nn.Open(f.backend)
+	if err != nil {
+		return nil, err
+	}
+	report.Backend = eng.Name()
+	if which != cases[0].Name { // one case is measured here, and nowhere else
+		o.Alone = f.elsewhere
+	}
+	if f.peers != "" {
+		a.status("starting the peers")
+		if o.Peers, err = bench.StartPeers(ctx, f.peers); err != nil {
+			return nil, asUsage(err, bench.ErrPeers)
+		}
+		defer func() { err = errors.Join(err, o.Peers.Close()) }()
+		report.Versions = o.Peers.Versions()
+	}
+	for k, c := range cases {
+		a.status("%d/%d  %s", k+1, len(cases), c.Name)
+		r, err := c.Run(ctx, eng, o)
+		if err != nil {
+			if k == 0 {
+				return nil, err
+			}
+			report.Interrupted = ctx.Err() != nil
+			return benchResult{report}, partial{fmt.Errorf("%d of %d cases measured; %s: %w", k, len(cases), c.Name, err)}
+		}
+		report.Results = append(report.Results, r)
+	}
+	report.Seconds = time.Since(start).Seconds()
+	_, report.Memory.Peak = bench.ProcessMemory()
+	if f.out != "" {
+		if err := writePage(f.out, report); err != nil {
+			return benchResult{report}, partial{err}
+		}
+	}
+	return benchResult{report}, nil
+}
+
+// elsewhere runs one case in a new process of this program.
+func (f benchFlags) elsewhere(ctx context.Context, name string, threads int, budget time.Duration) (r bench.Report, err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return r, err
+	}
+	cmd := exec.CommandContext(ctx, program, "bench", name, "--json", "--quiet", "--backend", f.backend, "--budget", budget.String())
+	cmd.Env = os.Environ()
+	if threads > 0 {
+		cmd.Env = append(cmd.Env, fmt.Sprintf("GOMAXPROCS=%d", threads))
+	}
+	out, err := cmd.Output()
+	if err != nil {
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+			return r, fmt.Errorf("%w: %s", err, exit.Stderr)
+		}
+		return r, err
+	}
+	return r, json.Unmarshal(out, &r)
+}
+
+// writePage writes a report as a page, and its pictures beside it.
+func writePage(file string, r bench.Report) error {
+	folder := filepath.Join(filepath.Dir(file), "img")
+	pictures := map[string]string{}
+	for _, axis := range r.Axes() {
+		var series []plot.Series
+		for _, l := range r.Lines(axis) {
+			s := plot.Series{Name: l.Name}
+			for k, at := range l.At {
+				s.X, s.Y = append(s.X, float64(at)), append(s.Y, 1e3*l.Seconds[k])
+			}
+			series = append(series, s)
+		}
+		if err := os.MkdirAll(folder, 0o777); err != nil {
+			return err
+		}
+		name := "scaling-" + axis + ".png"
+		err := atomicfile.WriteFile(filepath.Join(folder, name), func(w io.Writer) error {
+			return plot.Lines(w, series, plot.LineOptions{XName: axis, YName: "ms per training step"})
+		})
+		if err != nil {
+			return err
+		}
+		pictures[axis] = path.Join("img", name)
+	}
+	return atomicfile.WriteFile(file, func(w io.Writer) error { return r.Markdown(w, pictures) })
 }

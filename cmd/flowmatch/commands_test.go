@@ -166,16 +166,6 @@ func readTable(t *testing.T, file string) data.Table {
 	return table
 }
 
-func TestBenchQuickTimesEveryQuickCase(t *testing.T) {
-	if testing.Short() {
-		t.Skip("measures for two seconds")
-	}
-	got := succeedJSON(t, "bench", "coupling", "--quick", "-q")
-	if results := got["results"].([]any); len(results) != 3 {
-		t.Errorf("%d results, want the 3 small couplings: %v", len(results), results)
-	}
-}
-
 func TestDoctorTellsTheDefaultBackend(t *testing.T) {
 	got := succeedJSON(t, "doctor")
 	if got["default_backend"] != nn.DefaultBackend {

@@ -71,6 +71,10 @@ func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
 		{"bench", "missing"},
 		{"bench everything", "everything"},
 		{"bench train --backend abacus", "abacus"},
+		{"bench train --budget -1s", "--budget is -1s"},
+		{"bench train --out page.txt", ".md"},
+		{"bench train --out nowhere/page.md", "no such folder"},
+		{"bench train --peers nowhere/python", "scripts/setup-peers.sh DIR"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			t.Chdir(t.TempDir())

@@ -1,0 +1,224 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+)
+
+// chapters are the groups of cases as the page tells them.
+var chapters = []struct{ group, title, text string }{
+	{"train", "Training", "One step of conditional flow matching in two dimensions: batch drawn, forward, backward, Adam. Ours also averages the weights (EMA), and draws its batches ahead on other cores."},
+	{"conv", "Convolution", "3x3, 64 to 64 channels, 32 images of 32x32, float32; backward is the gradient of the sum of squares with respect to images and kernel."},
+	{"sample", "Sampling", "1000 points from noise to data. NFE is our number of evaluations of the network; weights are random in every library, so theirs may differ by a few."},
+	{"likelihood", "Likelihood", "log p of 1000 points with the exact divergence."},
+	{"coupling", "Exact optimal transport", "The permutation of least cost between two sets, squared distances included. SciPy is left out where it takes most of a minute."},
+}
+
+// axisText tells what is varied along an axis.
+var axisText = map[string]string{
+	"batch":     "examples in a batch",
+	"width":     "width of the hidden layers",
+	"dimension": "dimension of the data",
+	"threads":   "threads (GOMAXPROCS)",
+}
+
+// Markdown writes the report as a page. pictures has the file of the picture of
+// an axis of scaling, as the page links it; an axis may lack one.
+func (r Report) Markdown(w io.Writer, pictures map[string]string) error {
+	p := &page{}
+	p.line("# Performance", "")
+	p.line("This page is the output of one command, on a machine that does nothing else. Below 1, a ratio says that `flowmatch` is faster than the fastest peer; the target is to stay within it.", "")
+	p.line("```sh", "scripts/setup-peers.sh DIR   # once: Python with PyTorch, JAX and POT", "go build ./cmd/flowmatch",
+		"./flowmatch bench all --peers DIR/bin/python --out docs/performance.md", "```", "")
+	p.line(fmt.Sprintf("Measured on %s in %.0f minutes: %s, %d cores, %d threads, %s; %s, %s; backend %s.",
+		r.Date, math.Ceil(r.Seconds/60), r.CPU, r.Cores, r.Threads, r.Platform, r.Go, "flowmatch "+r.Flowmatch, r.Backend))
+	if len(r.Versions) > 0 {
+		p.line("Peers: " + r.versions() + ", with as many threads (XLA uses every core).")
+	}
+	p.line("", "A time is the mean of a round, the least of the rounds; rounds of ours and of each peer alternate. Compilation is not timed.", "")
+	for _, c := range chapters {
+		if results := r.group(c.group); len(results) > 0 {
+			p.line("## "+c.title, "", c.text, "")
+			p.times(results)
+		}
+	}
+	p.memory(r.Results)
+	if axes := r.Axes(); len(axes) > 0 {
+		p.line("## How cost grows", "", "The time of a training step as one size varies. A slope is the power with which the time grew from the row above: 1 is in proportion; on threads, -1 is the perfect gain.", "")
+		for _, axis := range axes {
+			p.scaling(axis, r.Lines(axis), pictures[axis])
+		}
+	}
+	p.notes(r.Results)
+	_, err := io.WriteString(w, strings.TrimRight(p.String(), "\n")+"\n")
+	return err
+}
+
+func (r Report) group(name string) []Result {
+	return slices.DeleteFunc(slices.Clone(r.Results), func(x Result) bool { return x.Group != name })
+}
+
+// page is Markdown being written.
+type page struct{ strings.Builder }
+
+func (p *page) line(lines ...string) {
+	for _, l := range lines {
+		p.WriteString(l + "\n")
+	}
+}
+
+// table writes a table; all columns but the first are numbers.
+func (p *page) table(head []string, rows [][]string) {
+	p.line("| "+strings.Join(head, " | ")+" |", "| --- |"+strings.Repeat(" ---: |", len(head)-1))
+	for _, row := range rows {
+		p.line("| " + strings.Join(row, " | ") + " |")
+	}
+	p.line("")
+}
+
+// times writes the cases of a group beside the ways of the peers, the best in bold.
+func (p *page) times(results []Result) {
+	var ways []string
+	nfe := false
+	for _, r := range results {
+		nfe = nfe || r.NFE > 0
+		for _, t := range r.Peers {
+			if !slices.Contains(ways, t.Way) {
+				ways = append(ways, t.Way)
+			}
+		}
+	}
+	head := []string{"case, ms per " + results[0].Unit}
+	if nfe {
+		head = append(head, "NFE")
+	}
+	head = append(append(head, "flowmatch"), ways...)
+	if len(ways) > 0 {
+		head = append(head, "ratio", "target")
+	}
+	var rows [][]string
+	for _, r := range results {
+		row := []string{r.Case}
+		if nfe {
+			row = append(row, count(r.NFE))
+		}
+		row = append(row, milliseconds(r.Seconds))
+		if len(ways) > 0 {
+			row = append(row, peerCells(r, ways)...)
+		}
+		rows = append(rows, row)
+	}
+	p.table(head, rows)
+}
+
+// peerCells returns the cells of the peers of one case, its ratio and its target.
+func peerCells(r Result, ways []string) (row []string) {
+	best, ok := r.Best()
+	for _, way := range ways {
+		k := slices.IndexFunc(r.Peers, func(t Time) bool { return t.Way == way })
+		switch {
+		case k < 0:
+			row = append(row, "-")
+		case way == best.Way:
+			row = append(row, "**"+milliseconds(r.Peers[k].Seconds)+"**")
+		default:
+			row = append(row, milliseconds(r.Peers[k].Seconds))
+		}
+	}
+	if !ok {
+		return append(row, "-", "-")
+	}
+	verdict := "met"
+	if r.Ratio > r.Target {
+		verdict = "missed"
+	}
+	return append(row, fmt.Sprintf("%.2f", r.Ratio), fmt.Sprintf("%g, %s", r.Target, verdict))
+}
+
+// memory writes what the processes of the training cases held.
+func (p *page) memory(results []Result) {
+	var rows [][]string
+	var who []string
+	for _, r := range results {
+		for _, m := range r.Memory {
+			if !slices.Contains(who, m.Who) {
+				who = append(who, m.Who)
+			}
+		}
+	}
+	for _, r := range results {
+		row := []string{r.Case}
+		for _, name := range who {
+			k := slices.IndexFunc(r.Memory, func(m Memory) bool { return m.Who == name })
+			if k < 0 {
+				row = append(row, "-", "-", "-")
+				continue
+			}
+			m := r.Memory[k]
+			row = append(row, mebibytes(m.Start), mebibytes(m.Peak), mebibytes(max(m.Peak-m.Start, 1)))
+		}
+		if len(r.Memory) > 0 {
+			rows = append(rows, row)
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	head := []string{"case, MiB"}
+	for _, name := range who {
+		head = append(head, name+" start", "peak", "of that the work")
+	}
+	p.line("## Memory", "", "What a new process holds that does the case and nothing else: at its start, with the libraries imported, and at most. The difference is the work's own.", "")
+	p.table(head, rows)
+}
+
+// scaling writes the picture and the table of one axis.
+func (p *page) scaling(axis string, lines []Line, picture string) {
+	title := strings.ToUpper(axis[:1]) + axis[1:]
+	p.line("### "+title, "")
+	if picture != "" {
+		p.line(fmt.Sprintf("![time of a training step by %s](%s)", axisText[axis], picture), "")
+	}
+	head := []string{axisText[axis]}
+	var at []int
+	for _, l := range lines {
+		head = append(head, l.Name+", ms", "slope")
+		at = append(at, l.At...)
+	}
+	slices.Sort(at)
+	var rows [][]string
+	for _, x := range slices.Compact(at) {
+		row := []string{fmt.Sprint(x)}
+		for _, l := range lines {
+			k := slices.Index(l.At, x)
+			switch {
+			case k < 0:
+				row = append(row, "-", "-")
+			case k == 0:
+				row = append(row, milliseconds(l.Seconds[0]), "-")
+			default:
+				slope := math.Log(l.Seconds[k]/l.Seconds[k-1]) / math.Log(float64(l.At[k])/float64(l.At[k-1]))
+				row = append(row, milliseconds(l.Seconds[k]), fmt.Sprintf("%.2f", slope))
+			}
+		}
+		rows = append(rows, row)
+	}
+	p.table(head, rows)
+}
+
+// notes tells what could not be measured.
+func (p *page) notes(results []Result) {
+	begun := false
+	for _, r := range results {
+		for _, note := range r.Notes {
+			if !begun {
+				p.line("## Not measured", "")
+				begun = true
+			}
+			p.line(fmt.Sprintf("- %s: %s", r.Case, note))
+		}
+	}
+}

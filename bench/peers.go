@@ -1,0 +1,225 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed peers/*.py
+var peerFiles embed.FS
+
+// ErrPeers is returned when the peers cannot be started.
+var ErrPeers = errors.New("the Python peers cannot be run")
+
+// peerPrograms are the peers, by what they compare with.
+var peerPrograms = []string{"with_torch.py", "with_jax.py", "with_pot.py"}
+
+// Peers are the Python programs that time the same cases with other libraries.
+// They run, waiting to be asked, until Close.
+type Peers struct {
+	dir    string // of their files
+	all    []*peer
+	launch func(ctx context.Context, program string) (*peer, error)
+}
+
+// StartPeers starts the peers with a Python interpreter that has their libraries.
+func StartPeers(ctx context.Context, python string) (p *Peers, err error) {
+	dir, err := os.MkdirTemp("", "flowmatch-peers")
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	p = &Peers{dir: dir}
+	p.launch = func(ctx context.Context, program string) (*peer, error) {
+		return startPeer(ctx, program, python, "-B", filepath.Join(dir, "peers", program), strconv.Itoa(Threads()))
+	}
+	if err := os.CopyFS(dir, peerFiles); err != nil {
+		return nil, errors.Join(fmt.Errorf("bench: %w", err), p.Close())
+	}
+	for _, program := range peerPrograms {
+		one, err := p.launch(ctx, program)
+		if err != nil {
+			err = fmt.Errorf("bench: %w: %w\nscripts/setup-peers.sh DIR installs what they need; then give DIR/bin/python", ErrPeers, err)
+			return nil, errors.Join(err, p.Close())
+		}
+		p.all = append(p.all, one)
+	}
+	return p, nil
+}
+
+// Versions returns the versions of the peers' libraries, by name.
+func (p *Peers) Versions() map[string]string {
+	out := map[string]string{}
+	for _, one := range p.all {
+		for name, version := range one.hello.Versions {
+			out[name] = version
+		}
+	}
+	return out
+}
+
+// Close ends the peers and removes their files.
+func (p *Peers) Close() error {
+	for _, one := range p.all {
+		one.stop()
+	}
+	p.all = nil
+	if err := os.RemoveAll(p.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("bench: %w", err)
+	}
+	return nil
+}
+
+// round times a round of every peer that knows the case of r, and keeps the
+// least time of each way. A peer that fails leaves a note.
+func (p *Peers) round(ctx context.Context, r *Result, budget time.Duration) {
+	for _, one := range p.all {
+		if !slices.Contains(one.hello.Cases, r.Case) || ctx.Err() != nil {
+			continue
+		}
+		a, err := one.ask(request{Case: r.Case, Seconds: budget.Seconds()})
+		if err != nil {
+			if note := err.Error(); ctx.Err() == nil && !slices.Contains(r.Notes, note) {
+				r.Notes = append(r.Notes, note)
+			}
+			continue
+		}
+		for _, t := range a.Seconds {
+			k := slices.IndexFunc(r.Peers, func(u Time) bool { return u.Way == t.Way })
+			if k < 0 {
+				r.Peers = append(r.Peers, t)
+			} else {
+				r.Peers[k].Seconds = min(r.Peers[k].Seconds, t.Seconds)
+			}
+		}
+	}
+}
+
+// peer is a running program of another library; peers/peer.py has the other end.
+type peer struct {
+	program string
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	out     *json.Decoder
+	stderr  *bytes.Buffer
+	hello   hello
+}
+
+// hello, request and answer are the lines of the conversation with a peer.
+type (
+	hello struct {
+		Versions map[string]string `json:"versions"`
+		Cases    []string          `json:"cases"`
+	}
+	request struct {
+		Case    string  `json:"case"`
+		Seconds float64 `json:"seconds"`
+		Only    string  `json:"only,omitempty"`
+	}
+	answer struct {
+		Case    string `json:"case"`
+		Seconds times  `json:"seconds"`
+		Start   int64  `json:"start"`
+		Peak    int64  `json:"peak"`
+		Error   string `json:"error"`
+	}
+)
+
+// startPeer runs a command that is a peer, and waits for its hello.
+func startPeer(ctx context.Context, program, command string, args ...string) (*peer, error) {
+	p := &peer{program: program, cmd: exec.CommandContext(ctx, command, args...), stderr: &bytes.Buffer{}}
+	p.cmd.Stderr = p.stderr
+	p.cmd.WaitDelay = time.Second
+	var err error
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	p.out = json.NewDecoder(out)
+	if err := p.out.Decode(&p.hello); err != nil {
+		return nil, p.broken(err)
+	}
+	return p, nil
+}
+
+// ask has the peer time a case.
+func (p *peer) ask(q request) (a answer, err error) {
+	line, err := json.Marshal(q)
+	if err != nil {
+		return a, err
+	}
+	if _, err := p.in.Write(append(line, '\n')); err != nil {
+		return a, p.broken(err)
+	}
+	if err := p.out.Decode(&a); err != nil {
+		return a, p.broken(err)
+	}
+	if a.Error != "" {
+		return a, fmt.Errorf("%s: %s: %s", p.program, q.Case, a.Error)
+	}
+	for _, t := range a.Seconds {
+		if a.Case != q.Case || !(t.Seconds > 0) {
+			return a, fmt.Errorf("%s: asked for %q, it answered %+v", p.program, q.Case, a)
+		}
+	}
+	return a, nil
+}
+
+// broken ends a peer that does not keep to the conversation, and tells its last words.
+func (p *peer) broken(err error) error {
+	p.stop()
+	words := strings.Split(strings.TrimSpace(p.stderr.String()), "\n")
+	if last := words[len(words)-1]; last != "" {
+		return fmt.Errorf("%s: %s", p.program, last)
+	}
+	return fmt.Errorf("%s does not answer as it should: %w", p.program, err)
+}
+
+// stop ends the program. A peer may be in the middle of its work, of which
+// nothing is wanted any more, so how it ends does not matter.
+func (p *peer) stop() {
+	_ = p.in.Close()
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+}
+
+// times is a JSON object of numbers as a list in the order of the text.
+type times []Time
+
+// UnmarshalJSON reads {"way": seconds, ...}.
+func (t *times) UnmarshalJSON(b []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return fmt.Errorf("times %s are no object", b)
+	}
+	for dec.More() {
+		way, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		var seconds float64
+		if err := dec.Decode(&seconds); err != nil {
+			return err
+		}
+		*t = append(*t, Time{way.(string), seconds}) // a key is a string
+	}
+	return nil
+}

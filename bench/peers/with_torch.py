@@ -1,0 +1,114 @@
+"""PyTorch and torchdiffeq as peers; see peer.py. Usage: with_torch.py THREADS"""
+import sys
+from functools import partial
+
+import torch
+import torchdiffeq
+
+import peer
+
+POINTS, TOLERANCE = 1000, 1e-5
+
+
+def mlp(width, depth):
+    """The network of every case: [x, t] in two dimensions, SiLU between layers."""
+    layers = [torch.nn.Linear(3, width), torch.nn.SiLU()]
+    for _ in range(depth - 1):
+        layers += [torch.nn.Linear(width, width), torch.nn.SiLU()]
+    return torch.nn.Sequential(*layers, torch.nn.Linear(width, 2))
+
+
+def checkerboard(n):
+    x = torch.rand(n) * 4 - 2
+    y = torch.rand(n) - torch.randint(0, 2, (n,)) * 2 + torch.floor(x) % 2
+    return torch.stack([x, y], 1) / 0.45
+
+
+def train(width, depth, batch):
+    net = mlp(width, depth)
+
+    def loss(x0, x1, t):
+        xt = (1 - t) * x0 + t * x1
+        return ((net(torch.cat([xt, t], 1)) - (x1 - x0)) ** 2).mean()
+
+    compiled = torch.compile(loss)
+
+    def step(loss, adam):
+        x1 = checkerboard(batch)
+        adam.zero_grad()
+        loss(torch.randn_like(x1), x1, torch.rand(batch, 1)).backward()
+        adam.step()
+
+    plain, fused = (torch.optim.Adam(net.parameters(), 1e-3, fused=f) for f in (False, True))
+    return {
+        "torch": partial(step, loss, plain), "torch fused": partial(step, loss, fused),
+        "torch.compile": partial(step, compiled, plain), "torch.compile fused": partial(step, compiled, fused),
+    }
+
+
+def conv(backward):
+    def work(layout):
+        w = torch.nn.Conv2d(64, 64, 3, padding=1, bias=False).to(memory_format=layout)
+        x = torch.randn(32, 64, 32, 32).to(memory_format=layout)
+        if not backward:
+            @torch.no_grad()
+            def forward():
+                w(x)
+            return forward
+        x.requires_grad_()
+
+        def both():
+            x.grad = w.weight.grad = None
+            (w(x) ** 2).sum().backward()
+        return both
+    return {"torch": work(torch.contiguous_format), "torch channels_last": work(torch.channels_last)}
+
+
+def field(width, depth):
+    net = mlp(width, depth)
+    return lambda t, x: net(torch.cat([x, t.expand(len(x), 1)], 1))
+
+
+def sample(width, depth, **method):
+    v, x0 = field(width, depth), torch.randn(POINTS, 2)
+    times = torch.linspace(0, 1, 101) if method.get("method") == "euler" else torch.tensor([0.0, 1.0])
+
+    @torch.no_grad()
+    def work():
+        torchdiffeq.odeint(v, x0, times, **method)
+    return {"torchdiffeq": work}
+
+
+def logp(width, depth):
+    v = field(width, depth)
+    state = torch.cat([torch.randn(POINTS, 2), torch.zeros(POINTS, 1)], 1)
+
+    def augmented(t, s):
+        with torch.enable_grad():
+            x = s[:, :2].detach().requires_grad_()
+            u = v(t, x)
+            div = sum(torch.autograd.grad(u[:, i].sum(), x, retain_graph=i == 0)[0][:, i] for i in range(2))
+        return torch.cat([u.detach(), -div[:, None]], 1)
+
+    @torch.no_grad()
+    def work():
+        torchdiffeq.odeint(augmented, state, torch.tensor([1.0, 0.0]), rtol=TOLERANCE, atol=TOLERANCE)
+    return {"torchdiffeq": work}
+
+
+def main():
+    torch.set_num_threads(int(sys.argv[1]))
+    torch.manual_seed(1)
+    cases = {f"train mlp{w}x{n} B{b}": partial(train, w, n, b) for w, n, b in peer.training()}
+    cases["conv3x3 64-64 32x32 B32 forward"] = partial(conv, False)
+    cases["conv3x3 64-64 32x32 B32 forward+backward"] = partial(conv, True)
+    for w, n in peer.nets():
+        net = f"mlp{w}x{n} n{POINTS}"
+        cases[f"sample euler100 {net}"] = partial(sample, w, n, method="euler")
+        cases[f"sample dopri5 1e-5 {net}"] = partial(sample, w, n, rtol=TOLERANCE, atol=TOLERANCE)
+        cases[f"logp exact dopri5 1e-5 {net}"] = partial(logp, w, n)
+    peer.serve({"torch": torch.__version__, "torchdiffeq": torchdiffeq.__version__}, cases)
+
+
+if __name__ == "__main__":
+    main()

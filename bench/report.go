@@ -1,0 +1,150 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Report is what a run of the benchmark has to tell.
+type Report struct {
+	Flowmatch   string            `json:"flowmatch"` // version, with the commit
+	Go          string            `json:"go"`
+	Platform    string            `json:"platform"`
+	CPU         string            `json:"cpu"`
+	Cores       int               `json:"cores"`
+	Threads     int               `json:"threads"` // GOMAXPROCS
+	Backend     string            `json:"backend"`
+	Date        string            `json:"date"`
+	Seconds     float64           `json:"seconds"` // that the run took
+	Versions    map[string]string `json:"peers,omitempty"`
+	Memory      Memory            `json:"memory"` // of this process
+	Interrupted bool              `json:"interrupted,omitempty"`
+	Results     []Result          `json:"results"`
+}
+
+// NewReport returns a report on this machine without results.
+func NewReport(version string) Report {
+	now, _ := ProcessMemory()
+	return Report{
+		Flowmatch: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		CPU: cpuModel(), Cores: runtime.NumCPU(), Threads: Threads(), Memory: Memory{Start: now},
+	}
+}
+
+// cpuModel returns the name of the processor where the system tells it.
+func cpuModel() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	for line := range strings.Lines(string(info)) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}
+
+// Text writes the report as lines of cells ended by tabs, for a tabwriter.
+func (r Report) Text(w io.Writer) {
+	fmt.Fprint(w, "case\ttime\tNFE\tbest peer\t\tratio\tbackend\tthreads\trounds\n")
+	for _, x := range r.Results {
+		peer, seconds, ratio := "-", "", "-"
+		if best, ok := x.Best(); ok {
+			peer, seconds, ratio = best.Way, milliseconds(best.Seconds)+" ms", fmt.Sprintf("%.2f", x.Ratio)
+		}
+		fmt.Fprintf(w, "%s\t%s ms/%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\n",
+			x.Case, milliseconds(x.Seconds), x.Unit, count(x.NFE), peer, seconds, ratio, x.Backend, x.Threads, x.Rounds)
+	}
+	title := "\nmemory of\tprocess\tat its start\tat most\n"
+	for _, x := range r.Results {
+		for _, m := range x.Memory {
+			fmt.Fprintf(w, "%s%s\t%s\t%s MiB\t%s MiB\n", title, x.Case, m.Who, mebibytes(m.Start), mebibytes(m.Peak))
+			title = ""
+		}
+	}
+	title = "\nnot measured\twhy\n"
+	for _, x := range r.Results {
+		for _, note := range x.Notes {
+			fmt.Fprintf(w, "%s%s\t%s\n", title, x.Case, note)
+			title = ""
+		}
+	}
+}
+
+// Line is a line of a picture of how cost grows.
+type Line struct {
+	Name    string
+	At      []int
+	Seconds []float64
+}
+
+// Axes returns the axes of the results of scaling.
+func (r Report) Axes() []string {
+	var out []string
+	for _, x := range r.Results {
+		if x.Point != nil && !slices.Contains(out, x.Point.Axis) {
+			out = append(out, x.Point.Axis)
+		}
+	}
+	return out
+}
+
+// Lines returns the results of scaling along an axis.
+func (r Report) Lines(axis string) []Line {
+	var out []Line
+	for _, x := range r.Results {
+		if x.Point == nil || x.Point.Axis != axis {
+			continue
+		}
+		k := slices.IndexFunc(out, func(l Line) bool { return l.Name == x.Point.Line })
+		if k < 0 {
+			k, out = len(out), append(out, Line{Name: x.Point.Line})
+		}
+		out[k].At, out[k].Seconds = append(out[k].At, x.Point.At), append(out[k].Seconds, x.Seconds)
+	}
+	return out
+}
+
+// milliseconds writes a time with three digits.
+func milliseconds(seconds float64) string {
+	ms := 1e3 * seconds
+	switch {
+	case ms >= 100:
+		return strconv.FormatFloat(ms, 'f', 0, 64)
+	case ms >= 10:
+		return strconv.FormatFloat(ms, 'f', 1, 64)
+	case ms >= 1:
+		return strconv.FormatFloat(ms, 'f', 2, 64)
+	}
+	return strconv.FormatFloat(ms, 'f', 3, 64)
+}
+
+func mebibytes(n int64) string {
+	if n == 0 {
+		return "?"
+	}
+	return strconv.FormatInt((n+1<<19)>>20, 10)
+}
+
+func count(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return strconv.Itoa(n)
+}
+
+// versions lists the libraries of the peers.
+func (r Report) versions() string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
+		out = append(out, name+" "+r.Versions[name])
+	}
+	return strings.Join(out, ", ")
+}
