@@ -20,25 +20,49 @@ type exec struct {
 	vec     *kernel.Vector
 	mat     *kernel.Matrix
 	work    *kernel.Work
-	scratch unsafe.Pointer // of the worker
-	ptr     []unsafe.Pointer
+	scratch addr // of the worker
+	ptr     []addr
 	u0, n   int  // first unit of the tile, and how many
 	part    int  // which accumulates for itself
 	first   bool // the first tile of a part
 }
 
+// addr is where something is in memory that others keep alive: buffers, which are
+// held while a program runs, and scratch. The tables of a program are addresses
+// and not pointers, because they outlive the run and walk past the ends of
+// arrays, which the collector does not allow pointers.
+type addr uintptr
+
+func addrOf(p unsafe.Pointer) addr { return addr(uintptr(p)) }
+
+// pointer makes a pointer of an address; the memory does not move.
+func (a *addr) pointer() unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(a)) }
+
+func (a *addr) float() *float32 { return *(**float32)(unsafe.Pointer(a)) }
+
+func (a *addr) bytes() *uint8 { return *(**uint8)(unsafe.Pointer(a)) }
+
 // at returns where the tile's first element of a tensor is.
-func (x *exec) at(r ref) unsafe.Pointer {
-	if r.slot < 0 {
-		return unsafe.Add(x.scratch, 4*r.off)
+func (x *exec) at(r ref) addr {
+	switch {
+	case r.slot < 0:
+		return x.scratch + addr(4*r.off)
+	case r.byte:
+		return x.p.mem[r.slot] + addr(r.off+x.u0*r.unit)
 	}
-	if r.byte {
-		return unsafe.Add(x.p.mem[r.slot], r.off+x.u0*r.unit)
-	}
-	return unsafe.Add(x.p.mem[r.slot], 4*(r.off+x.u0*r.unit))
+	return x.p.mem[r.slot] + addr(4*(r.off+x.u0*r.unit))
 }
 
-func (x *exec) float(r ref) *float32 { return (*float32)(x.at(r)) }
+func (x *exec) float(r ref) *float32 {
+	a := x.at(r)
+	return a.float()
+}
+
+// floatAt returns where the n-th float from a is.
+func floatAt(a addr, n int) *float32 {
+	a += addr(4 * n)
+	return a.float()
+}
 
 // plus is p moved by n floats.
 func plus(p *float32, n int) *float32 { return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*n)) }

@@ -44,7 +44,8 @@ func (i *matmuls) run(x *exec) {
 	d := i.d
 	a, b, c := x.float(i.lhs), x.float(i.rhs), x.float(i.out)
 	a, b = plus(a, x.u0*i.batch*i.lStep), plus(b, x.u0*i.batch*i.rStep)
-	for range x.n * i.batch {
+	for k := range x.n * i.batch {
+		a, b, c := plus(a, k*d.lb), plus(b, k*d.rb), plus(c, k*d.m*d.n)
 		if d.rn == 1 || d.n == 1 {
 			x.mat.Mul(d.m, d.n, d.k, a, d.lm, d.lk, b, d.rk, c, d.n, nil, false, x.work)
 		} else {
@@ -52,7 +53,6 @@ func (i *matmuls) run(x *exec) {
 			x.mat.Pack(p, d.k, d.n, b, d.rk, d.rn, 0, (d.n+x.mat.Panel()-1)/x.mat.Panel())
 			x.mat.MulPacked(d.m, d.n, d.k, a, d.lm, d.lk, p, c, d.n, nil, false, x.work)
 		}
-		a, b, c = plus(a, d.lb), plus(b, d.rb), plus(c, d.m*d.n)
 	}
 }
 
@@ -251,6 +251,6 @@ func (i *framing) run(x *exec) {
 }
 
 // copyBytes copies truth values, which lie one in a byte.
-func copyBytes(dst, src unsafe.Pointer, n int) {
-	copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice((*byte)(src), n))
+func copyBytes(dst unsafe.Pointer, src addr, n int) {
+	copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice(src.bytes(), n))
 }

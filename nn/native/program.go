@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"runtime"
 	"unsafe"
 
 	"github.com/gomlx/compute"
@@ -25,9 +26,9 @@ type Program struct {
 	scratch  int // floats of each worker
 	operands int // the most operands of a walk
 
-	mem   []unsafe.Pointer // of each slot, while running
-	bufs  []*buffer        // what the shadow backend returned, by slot
-	execs []exec           // one for each worker
+	mem   []addr    // of each slot, while running
+	bufs  []*buffer // what the shadow backend returned, by slot
+	execs []exec    // one for each worker
 }
 
 var _ compute.Executable = (*Program)(nil)
@@ -105,10 +106,10 @@ func (p *Program) build() error {
 			return err
 		}
 	}
-	p.mem, p.bufs = make([]unsafe.Pointer, len(p.slots)), make([]*buffer, len(p.slots))
+	p.mem, p.bufs = make([]addr, len(p.slots)), make([]*buffer, len(p.slots))
 	p.execs = make([]exec, p.backend.team.n)
 	for w := range p.execs {
-		p.execs[w] = exec{p: p, vec: p.backend.vec, mat: p.backend.mat, work: &p.backend.work[w], ptr: make([]unsafe.Pointer, p.operands)}
+		p.execs[w] = exec{p: p, vec: p.backend.vec, mat: p.backend.mat, work: &p.backend.work[w], ptr: make([]addr, p.operands)}
 	}
 	for _, l := range p.levels {
 		l.job = p.job(l)
@@ -136,10 +137,10 @@ func (p *Program) constants() {
 			continue
 		}
 		if t := s.t; t.buf != nil {
-			p.mem[i] = t.buf.ptr
+			p.mem[i] = addrOf(t.buf.ptr)
 		} else {
 			t.data = []float32{t.value}
-			p.mem[i] = unsafe.Pointer(&t.data[0])
+			p.mem[i] = addrOf(unsafe.Pointer(&t.data[0]))
 		}
 	}
 }
@@ -215,7 +216,9 @@ func (p *Program) Run(outs, args []*buffer, donate []bool) error {
 			b.team.run(l.parts, l.job)
 		}
 	}
-	return p.leave(outs, args, donate, taken)
+	err = p.leave(outs, args, donate, taken)
+	runtime.KeepAlive(args)
+	return err
 }
 
 // enter points the table of memory to arguments, results and scratch.
@@ -230,9 +233,9 @@ func (p *Program) enter(outs, args []*buffer, donate []bool) (taken []bool, err 
 	for i, s := range p.slots {
 		switch s.from {
 		case fromArena:
-			p.mem[i] = unsafe.Add(arena, 4*s.index)
+			p.mem[i] = arena + addr(4*s.index)
 		case fromParam:
-			p.mem[i] = args[s.index].ptr
+			p.mem[i] = addrOf(args[s.index].ptr)
 		}
 	}
 	for i := range p.outputs {
@@ -250,7 +253,7 @@ func (p *Program) enter(outs, args []*buffer, donate []bool) (taken []bool, err 
 			}
 		}
 		if !o.copied {
-			p.mem[o.slot] = outs[i].ptr
+			p.mem[o.slot] = addrOf(outs[i].ptr)
 		}
 	}
 	return taken, nil
@@ -264,14 +267,15 @@ func (p *Program) leave(outs, args []*buffer, donate, taken []bool) error {
 			continue
 		}
 		n := p.results[i].Size()
-		switch src := p.mem[o.slot]; {
+		src := p.mem[o.slot]
+		switch {
 		case p.results[i].DType == dtypes.Float32:
 			if n > 0 {
-				copy(outs[i].flat.([]float32), unsafe.Slice((*float32)(unsafe.Add(src, 4*o.offset)), n))
+				copy(outs[i].flat.([]float32), unsafe.Slice(floatAt(src, o.offset), n))
 			}
 		case p.results[i].DType == dtypes.Bool:
 			if n > 0 {
-				copyBytes(outs[i].ptr, unsafe.Add(src, o.offset), n)
+				copyBytes(outs[i].ptr, src+addr(o.offset), n)
 			}
 		default:
 			if err := p.copyOther(outs[i], o, args); err != nil {
@@ -302,7 +306,6 @@ func grown(s []float32, n int) []float32 {
 }
 
 // aligned returns the first line of the cache in s.
-func aligned(s []float32) unsafe.Pointer {
-	p := unsafe.Pointer(unsafe.SliceData(s))
-	return unsafe.Add(p, int(-uintptr(p)&63))
+func aligned(s []float32) addr {
+	return (addrOf(unsafe.Pointer(unsafe.SliceData(s))) + 63) &^ 63
 }

@@ -30,7 +30,7 @@ func (p *Program) callShadow(t *tensor, args []*buffer) error {
 		if p.bufs[i], err = p.backend.adopt(outs[s.t.op]); err != nil {
 			return err
 		}
-		p.mem[i] = p.bufs[i].ptr
+		p.mem[i] = addrOf(p.bufs[i].ptr)
 	}
 	return nil
 }
@@ -60,9 +60,9 @@ func (p *Program) shadowBuffer(t *tensor, args []*buffer) (compute.Buffer, error
 	}
 	switch f := flat.(type) {
 	case []float32:
-		copy(f, unsafe.Slice((*float32)(unsafe.Add(p.mem[base.slot], 4*offset)), len(f)))
+		copy(f, unsafe.Slice(floatAt(p.mem[base.slot], offset), len(f)))
 	case []bool:
-		copyBytes(unsafe.Pointer(unsafe.SliceData(f)), unsafe.Add(p.mem[base.slot], offset), len(f))
+		copyBytes(unsafe.Pointer(unsafe.SliceData(f)), p.mem[base.slot]+addr(offset), len(f))
 	default:
 		from := p.held(base, args)
 		if from == nil {

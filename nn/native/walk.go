@@ -1,10 +1,6 @@
 package native
 
-import (
-	"unsafe"
-
-	"flowmatch/nn/native/kernel"
-)
+import "flowmatch/nn/native/kernel"
 
 // walk runs element-wise operations strip by strip: what they make for each
 // other stays in strips of scratch, in the first level of cache.
@@ -76,44 +72,44 @@ func (w *walk) run(x *exec) {
 			if !o.ref.byte {
 				step *= 4
 			}
-			p[i] = unsafe.Add(p[i], step)
+			p[i] += addr(step)
 		}
 	}
 }
 
-func (o *stripOp) run(n int, p []unsafe.Pointer, v *kernel.Vector) {
-	dst := (*float32)(p[o.dst])
+func (o *stripOp) run(n int, p []addr, v *kernel.Vector) {
+	dst := p[o.dst].float()
 	switch o.code {
 	case stripUnary:
-		o.unary(n, dst, (*float32)(p[o.a]))
+		o.unary(n, dst, p[o.a].float())
 	case stripBinary:
-		o.binary(n, dst, (*float32)(p[o.a]), (*float32)(p[o.b]))
+		o.binary(n, dst, p[o.a].float(), p[o.b].float())
 	case stripVS:
-		o.vs(n, dst, (*float32)(p[o.a]), *(*float32)(p[o.b]))
+		o.vs(n, dst, p[o.a].float(), *p[o.b].float())
 	case stripSV:
-		o.sv(n, dst, *(*float32)(p[o.a]), (*float32)(p[o.b]))
+		o.sv(n, dst, *p[o.a].float(), p[o.b].float())
 	case stripVC:
-		o.vs(n, dst, (*float32)(p[o.a]), o.value)
+		o.vs(n, dst, p[o.a].float(), o.value)
 	case stripCV:
-		o.sv(n, dst, o.value, (*float32)(p[o.a]))
+		o.sv(n, dst, o.value, p[o.a].float())
 	case stripTernary:
-		o.ternary(n, dst, (*float32)(p[o.a]), (*float32)(p[o.b]), (*float32)(p[o.c]))
+		o.ternary(n, dst, p[o.a].float(), p[o.b].float(), p[o.c].float())
 	case stripFill:
 		s := float32(0)
 		if !o.boolScalar {
-			s = *(*float32)(p[o.a])
-		} else if *(*uint8)(p[o.a]) != 0 {
+			s = *p[o.a].float()
+		} else if *p[o.a].bytes() != 0 {
 			s = 1
 		}
 		v.Fill(n, dst, s)
 	case stripConst:
 		v.Fill(n, dst, o.value)
 	case stripExpand:
-		v.Expand(n/o.rep, o.rep, dst, (*float32)(p[o.a]))
+		v.Expand(n/o.rep, o.rep, dst, p[o.a].float())
 	case stripFromBool:
-		o.fromBool(n, dst, (*uint8)(p[o.a]))
+		o.fromBool(n, dst, p[o.a].bytes())
 	case stripToBool:
-		o.toBool(n, (*uint8)(p[o.dst]), (*float32)(p[o.a]))
+		o.toBool(n, p[o.dst].bytes(), p[o.a].float())
 	}
 }
 
