@@ -58,3 +58,38 @@ func BenchmarkFused(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkShapes(b *testing.B) {
+	const big = 1 << 14
+	r := newRand()
+	x, y := plain(r, big), make([]float32, 2*big)
+	p, q := &x[0], &y[0]
+	for _, l := range Levels() {
+		v := VectorAt(l)
+		for _, k := range []struct {
+			name string
+			n    int
+			run  func()
+		}{
+			{"SumAxis 1x256x64", 256 * 64, func() { v.SumAxis(1, 256, 64, q, p, false) }},
+			{"SumAxis 1x1024x16", 1024 * 16, func() { v.SumAxis(1, 1024, 16, q, p, false) }},
+			{"SumAxis 256x64x1", 256 * 64, func() { v.SumAxis(256, 64, 1, q, p, false) }},
+			{"SumAxis 1024x2x1", 2048, func() { v.SumAxis(1024, 2, 1, q, p, false) }},
+			{"SumAxis 1x256x2", 512, func() { v.SumAxis(1, 256, 2, q, p, false) }},
+			{"SumAxis 1x256x3", 768, func() { v.SumAxis(1, 256, 3, q, p, false) }},
+			{"Expand 256x2", 512, func() { v.Expand(256, 2, q, p) }},
+			{"Expand 256x64", 256 * 64, func() { v.Expand(256, 64, q, p) }},
+			{"Tile 256x64", 256 * 64, func() { v.Tile(256, 64, q, p) }},
+			{"Tile 256x2", 512, func() { v.Tile(256, 2, q, p) }},
+			{"CopyRows 256x1", 256, func() { v.CopyRows(256, 1, q, 3, p, 1) }},
+			{"CopyRows 256x2", 512, func() { v.CopyRows(256, 2, q, 3, p, 2) }},
+			{"CopyRows 256x32", 256 * 32, func() { v.CopyRows(256, 32, q, 64, p, 32) }},
+			{"Transpose 128x128", 128 * 128, func() { v.Transpose(128, 128, q, 128, p, 128) }},
+			{"Transpose 256x2", 512, func() { v.Transpose(256, 2, q, 256, p, 2) }},
+			{"ToBF16", strip, func() { v.ToBF16(strip, as[uint16](q), p) }},
+			{"FromF64", strip, func() { v.FromF64(strip, q, as[float64](p)) }},
+		} {
+			b.Run(l.String()+"/"+k.name, func(b *testing.B) { nsPerElement(b, k.n, k.run) })
+		}
+	}
+}

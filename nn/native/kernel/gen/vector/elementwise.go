@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // one makes a loop body of a function of x.
 func one(f func(g *gen, x vec) vec) func(*gen, map[string]vec) []vec {
 	return func(g *gen, in map[string]vec) []vec { return []vec{f(g, in["x"])} }
@@ -17,22 +19,22 @@ func unaryLoops(g *gen) {
 		{name: "sqrt", unroll: 2, body: one(func(g *gen, x vec) vec { return x.sqrt() })},
 		{name: "rsqrt", unroll: 2, body: one(func(g *gen, x vec) vec { return g.num(1).div(x.sqrt()) })},
 		{name: "recip", unroll: 2, body: one(func(g *gen, x vec) vec { return g.num(1).div(x) })},
-		{name: "exp", unroll: 2, body: one(exp)},
-		{name: "expm1", unroll: 1, body: one(expm1)},
-		{name: "log", unroll: 1, body: one(log)},
-		{name: "log1p", unroll: 1, body: one(log1p)},
-		{name: "tanh", unroll: 1, body: one(tanh)},
-		{name: "sigmoid", unroll: 2, body: one(sigmoid)},
-		{name: "silu", unroll: 2, body: one(silu)},
-		{name: "erf", unroll: 1, body: one(erf)},
+		{name: "exp", unroll: 4, narrow: 2, body: one(exp)},
+		{name: "expm1", unroll: 4, narrow: 2, body: one(expm1)},
+		{name: "log", unroll: 2, narrow: 2, body: one(log)},
+		{name: "log1p", unroll: 2, narrow: 2, body: one(log1p)},
+		{name: "tanh", unroll: 2, narrow: 2, body: one(tanh)},
+		{name: "sigmoid", unroll: 4, narrow: 2, body: one(sigmoid)},
+		{name: "silu", unroll: 3, narrow: 2, body: one(silu)},
+		{name: "erf", unroll: 2, narrow: 2, body: one(erf)},
 		{name: "floor", unroll: 4, body: one(func(g *gen, x vec) vec { return x.round(toDown) })},
 		{name: "ceil", unroll: 4, body: one(func(g *gen, x vec) vec { return x.round(toUp) })},
 		{name: "round", unroll: 4, body: one(func(g *gen, x vec) vec { return x.round(toEven) })},
 		{name: "isFinite", unroll: 2, body: one(func(g *gen, x vec) vec { return x.abs().cmp(lt, g.bits(infBits)).one() })},
 		{name: "isNaN", unroll: 2, body: one(func(g *gen, x vec) vec { return x.cmp(unord, x).one() })},
 		{name: "not", unroll: 2, body: one(func(g *gen, x vec) vec { return x.cmp(eq, g.bits(0)).one() })},
-		{name: "sin", unroll: 1, flag: true, body: one(sin)},
-		{name: "cos", unroll: 1, flag: true, body: one(cos)},
+		{name: "sin", unroll: 2, narrow: 1, flag: true, body: one(sin)},
+		{name: "cos", unroll: 2, narrow: 1, flag: true, body: one(cos)},
 	} {
 		l.params, l.hoist = unaryParams, 3
 		l.emit(g)
@@ -71,11 +73,15 @@ func binaryLoops(g *gen) {
 		{"or", true, truth(mask.or)},
 		{"xor", true, truth(mask.xor)},
 	} {
+		unroll := 4
+		if strings.Contains("and or xor", o.name) {
+			unroll = 2 // two masks for each vector, and there are seven
+		}
 		body := func(_ *gen, in map[string]vec) []vec { return []vec{o.f(in["a"], in["b"])} }
-		loop{name: o.name, params: "dst *float32, a *float32, b *float32", unroll: 4, hoist: 2, body: body}.emit(g)
-		loop{name: o.name + "VS", params: "dst *float32, a *float32, b float32", unroll: 4, hoist: 2, body: body}.emit(g)
+		loop{name: o.name, params: "dst *float32, a *float32, b *float32", unroll: unroll, hoist: 2, body: body}.emit(g)
+		loop{name: o.name + "VS", params: "dst *float32, a *float32, b float32", unroll: unroll, hoist: 2, body: body}.emit(g)
 		if !o.commutes {
-			loop{name: o.name + "SV", params: "dst *float32, a float32, b *float32", unroll: 4, hoist: 2, body: body}.emit(g)
+			loop{name: o.name + "SV", params: "dst *float32, a float32, b *float32", unroll: unroll, hoist: 2, body: body}.emit(g)
 		}
 	}
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -15,6 +17,7 @@ type loop struct {
 	name   string
 	params string // after n: pointers, of which dst and those that start with out are written; float32 are scalars
 	unroll int    // vectors in a turn
+	narrow int    // vectors in a turn of AVX2, if not the same
 	hoist  int    // constants kept in registers for AVX2, AVX-512 keeps hoistWide
 	flag   bool   // returns nonzero if a lane was raised
 	lazy   bool   // the body loads scalars itself, with arg
@@ -22,7 +25,7 @@ type loop struct {
 }
 
 // hoistWide is how many constants stay in the 32 registers of AVX-512.
-const hoistWide = 18
+const hoistWide = 10
 
 // param is a parameter of a loop.
 type param struct {
@@ -155,14 +158,15 @@ func (l loop) constants(g *gen, params []*param) {
 // turns writes the loops: over several vectors, over one, and the masked rest.
 func (l loop) turns(g *gen, params []*param, n, i reg.Register) {
 	lanes := g.lanes()
+	if !g.wide && l.narrow > 0 {
+		l.unroll = l.narrow
+	}
 	step := int32(l.unroll * lanes)
 	if l.unroll > 1 {
 		g.SUBQ(operand.I32(step), n)
 		g.JLT(operand.LabelRef("few"))
 		g.Label("many")
-		for u := range l.unroll {
-			l.step(g, params, i, u*g.bytes(), nil)
-		}
+		g.weave(l.unroll, func(u int) { l.step(g, params, i, u*g.bytes(), nil) })
 		g.ADDQ(operand.I32(step), i)
 		g.SUBQ(operand.I32(step), n)
 		g.JGE(operand.LabelRef("many"))
@@ -182,6 +186,31 @@ func (l loop) turns(g *gen, params []*param, n, i reg.Register) {
 	m := g.tailMask(n)
 	l.step(g, params, i, 0, &m)
 	g.Label("done")
+}
+
+// weave writes n pieces of code that do not depend on each other, one instruction
+// of each in turn: the processor looks ahead far enough for one of the longer
+// functions at a time, not for several.
+func (g *gen) weave(n int, piece func(u int)) {
+	file, err := g.Result()
+	if err != nil {
+		panic(err)
+	}
+	functions := file.Functions()
+	f := functions[len(functions)-1]
+	var pieces [][]ir.Node
+	start := len(f.Nodes)
+	for u := range n {
+		before := len(f.Nodes)
+		piece(u)
+		pieces = append(pieces, slices.Clone(f.Nodes[before:]))
+	}
+	f.Nodes = f.Nodes[:start]
+	for i := range pieces[0] {
+		for _, p := range pieces {
+			f.Nodes = append(f.Nodes, p[i])
+		}
+	}
 }
 
 // step writes the work on one vector at index i and a displacement in bytes.
