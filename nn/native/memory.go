@@ -1,6 +1,7 @@
 package native
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/gomlx/compute/dtypes"
@@ -73,7 +74,6 @@ func (p *Program) assign() {
 		if own {
 			base.slot = p.slotFor(slot{from: fromOutput, index: i, t: base, size: base.size()})
 			o.slot = base.slot
-			o.donor = p.donor(base)
 		} else {
 			o.copied = true
 		}
@@ -101,6 +101,7 @@ func (p *Program) assign() {
 			o.slot = base.slot
 		}
 	}
+	p.donors()
 	p.sums()
 	p.lay()
 }
@@ -127,32 +128,50 @@ func (p *Program) sums() {
 	}
 }
 
-// donor returns the parameter whose memory a result may be written into: the
+// donors chooses the parameters whose memory results may be written into: each
 // result must be made element by element, and nobody else may read the parameter
-// at that time or later.
-func (p *Program) donor(t *tensor) int {
-	if !t.elementwise() {
-		return -1
-	}
-	for _, par := range p.graph.params {
-		if par.typ != t.typ || par.size() != t.size() || p.donated[par.op] || !p.mayTake(par, t) {
-			continue
+// at that time or later. A result that is the last to read a parameter comes
+// first: weights are replaced by weights.
+func (p *Program) donors() {
+	taken := map[*tensor]bool{}
+	for _, natural := range []bool{true, false} {
+		for i := range p.outputs {
+			o := &p.outputs[i]
+			if o.copied || o.donor >= 0 {
+				continue
+			}
+			t, _ := o.t.root()
+			for _, par := range p.graph.params {
+				if par.typ == t.typ && par.size() == t.size() && !taken[par] && p.mayTake(par, t, natural) {
+					o.donor, taken[par] = par.op, true
+					break
+				}
+			}
 		}
-		p.donated[par.op] = true
-		return par.op
 	}
-	return -1
 }
 
-// mayTake says whether t may overwrite par. Only par itself, row by row, feeds t,
-// and its other readers are done when t is made, or are members of the same walk.
-func (p *Program) mayTake(par, t *tensor) bool {
-	feeds := false
+// mayTake says whether t may overwrite par: readers of par are done before t's
+// level, or come before t in its walk, where a strip is read before it is
+// written. natural asks that t itself be the last of them.
+func (p *Program) mayTake(par, t *tensor, natural bool) bool {
+	for _, o := range p.graph.outputs {
+		if base, _ := o.root(); base == par {
+			return false
+		}
+	}
+	if !t.elementwise() {
+		return false
+	}
+	mine := t.home.stepOf(t)
+	place := slices.Index(mine.made, t)
+	last := -1
 	for _, u := range par.users {
 		if u.level < t.level {
 			continue
 		}
-		if u.level > t.level || u.home != t.home || !u.elementwise() || u.chunk() != t.chunk() {
+		at := slices.Index(mine.made, u)
+		if at < 0 || at > place {
 			return false
 		}
 		for i, l := range u.lenses() {
@@ -161,49 +180,15 @@ func (p *Program) mayTake(par, t *tensor) bool {
 				return false
 			}
 		}
-		feeds = true
+		last = max(last, at)
 	}
-	for _, o := range p.graph.outputs {
-		if base, _ := o.root(); base == par {
-			return false
-		}
-	}
-	return feeds && p.oneWalk(par, t)
+	return !natural || last == place
 }
 
-// oneWalk says whether all that reads par at t's level is in the walk that makes
-// t, where a strip is read before it is written.
-func (p *Program) oneWalk(par, t *tensor) bool {
-	for _, s := range t.home.order {
-		mine := false
-		for _, m := range s.made {
-			mine = mine || m == t
-		}
-		if !mine {
-			continue
-		}
-		last := len(s.made)
-		for i, m := range s.made {
-			if m == t {
-				last = i
-			}
-		}
-		for _, u := range par.users {
-			if u.level < t.level {
-				continue
-			}
-			at := -1
-			for i, m := range s.made {
-				if m == u {
-					at = i
-				}
-			}
-			if at < 0 || at > last {
-				return false
-			}
-		}
-	}
-	return true
+// stepOf returns the step that makes t.
+func (r *region) stepOf(t *tensor) *step {
+	i := slices.IndexFunc(r.order, func(s *step) bool { return slices.Contains(s.made, t) })
+	return r.order[i]
 }
 
 // lay puts the slots of the arena at offsets; slots that are needed at different

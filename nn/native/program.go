@@ -20,7 +20,6 @@ type Program struct {
 	outputs []output
 	slots   []slot
 	levels  []*level
-	donated map[int]bool // parameters that some result may take over
 
 	arena    int // floats
 	scratch  int // floats of each worker
@@ -63,7 +62,7 @@ func (b *builder) Compile() (compute.Executable, error) {
 	}
 	g.simplify()
 	g.schedule()
-	p := &Program{backend: b.backend, graph: g, donated: map[int]bool{}}
+	p := &Program{backend: b.backend, graph: g}
 	for _, v := range b.main.params {
 		p.names = append(p.names, v.node.attrs[0].(string))
 		p.inputs = append(p.inputs, v.shape)

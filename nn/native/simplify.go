@@ -10,6 +10,8 @@ import (
 // that regions need: totals of accumulated sums, and packed weights.
 func (g *graph) simplify() {
 	g.prune()
+	g.factor()
+	g.prune()
 	g.fuse()
 	g.prune()
 	g.total()
@@ -77,6 +79,47 @@ func (g *graph) rewrite(f func(t *tensor) *tensor) {
 			g.outputs[i] = v
 		}
 	}
+}
+
+// factor takes common factors out of sums: x·p + x·q·r is x·(p + q·r). One product
+// less; and where x is a gradient that flows backwards and the rest is known
+// already, as in the derivative of an activation, the rest is worked out on the
+// way forwards, and less has to be kept.
+func (g *graph) factor() {
+	uses := g.uses()
+	g.rewrite(func(t *tensor) *tensor {
+		if t.kind != kindBinary || t.op != int(kernel.Add) {
+			return t
+		}
+		left, right := factorsOf(t.in[0], uses), factorsOf(t.in[1], uses)
+		if len(left) < 2 || len(right) < 2 {
+			return t
+		}
+		for i, x := range left {
+			if k := slices.Index(right, x); k >= 0 {
+				p := g.productOf(slices.Delete(slices.Clone(left), i, i+1))
+				q := g.productOf(slices.Delete(slices.Clone(right), k, k+1))
+				return g.binary(kernel.Mul, x, g.binary(kernel.Add, p, q, t.dims), t.dims)
+			}
+		}
+		return t
+	})
+}
+
+// factorsOf takes products apart that nobody else needs.
+func factorsOf(t *tensor, uses map[*tensor]int) []*tensor {
+	if t.kind != kindBinary || t.op != int(kernel.Mul) || uses[t] != 1 {
+		return []*tensor{t}
+	}
+	return append(factorsOf(t.in[0], uses), factorsOf(t.in[1], uses)...)
+}
+
+func (g *graph) productOf(xs []*tensor) *tensor {
+	p := xs[0]
+	for _, x := range xs[1:] {
+		p = g.binary(kernel.Mul, p, x, p.dims)
+	}
+	return p
 }
 
 // The forms of kindMulAdd.
