@@ -9333,7 +9333,7 @@ done:
 	RET
 
 // func philoxAVX512(blocks int, dst *uint32, key uint64, stream uint64, counter uint64)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512F
 TEXT ·philoxAVX512(SB), NOSPLIT, $0-40
 	MOVQ blocks+0(FP), AX
 	MOVQ dst+8(FP), CX
@@ -9363,207 +9363,187 @@ loop:
 	VMOVD        BX, X5
 	VPBROADCASTD X5, Z5
 	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z0, Z6
-	VPSRLQ       $0x20, Z6, Z6
-	VPSRLQ       $0x20, Z0, Z7
+	VMOVSHDUP    Z0, Z7
 	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z7, Z7
-	VANDPS       upperAVX512<>+0(SB), Z7, Z7
-	VORPS        Z6, Z7, Z6
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z6, K1, Z7
 	VPMULLD      cd2511f53AVX512<>+0(SB), Z0, Z0
-	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z2, Z7
-	VPSRLQ       $0x20, Z7, Z7
-	VPSRLQ       $0x20, Z2, Z8
+	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z2, Z6
+	VMOVSHDUP    Z2, Z8
 	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z8, Z8
-	VANDPS       upperAVX512<>+0(SB), Z8, Z8
-	VORPS        Z7, Z8, Z7
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z6, K1, Z8
 	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z2, Z2
-	VXORPS       Z1, Z7, Z1
-	VXORPS       Z4, Z1, Z1
-	VXORPS       Z3, Z6, Z3
-	VXORPS       Z5, Z3, Z3
-	VPADDD       c9e3779b9AVX512<>+0(SB), Z4, Z4
-	VPADDD       cbb67ae85AVX512<>+0(SB), Z5, Z5
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z1, Z6
-	VPSRLQ       $0x20, Z6, Z6
-	VPSRLQ       $0x20, Z1, Z7
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z7, Z7
-	VANDPS       upperAVX512<>+0(SB), Z7, Z7
-	VORPS        Z6, Z7, Z6
-	VPMULLD      cd2511f53AVX512<>+0(SB), Z1, Z1
+	VPTERNLOGD   $0x96, Z1, Z4, Z8
+	VPTERNLOGD   $0x96, Z3, Z5, Z7
+	VPADDD       c9e3779b9AVX512<>+0(SB), Z4, Z1
+	VPADDD       cbb67ae85AVX512<>+0(SB), Z5, Z3
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z8, Z4
+	VMOVSHDUP    Z8, Z5
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z5, Z5
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z4, K1, Z5
+	VPMULLD      cd2511f53AVX512<>+0(SB), Z8, Z4
+	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z7, Z6
+	VMOVSHDUP    Z7, Z8
+	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z8, Z8
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z6, K1, Z8
+	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z7, Z6
+	VPTERNLOGD   $0x96, Z2, Z1, Z8
+	VPTERNLOGD   $0x96, Z0, Z3, Z5
+	VPADDD       c9e3779b9AVX512<>+0(SB), Z1, Z0
+	VPADDD       cbb67ae85AVX512<>+0(SB), Z3, Z1
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z8, Z2
+	VMOVSHDUP    Z8, Z3
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z3, Z3
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z2, K1, Z3
+	VPMULLD      cd2511f53AVX512<>+0(SB), Z8, Z2
+	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z5, Z7
+	VMOVSHDUP    Z5, Z8
+	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z8, Z8
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z7, K1, Z8
+	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z5, Z5
+	VPTERNLOGD   $0x96, Z6, Z0, Z8
+	VPTERNLOGD   $0x96, Z4, Z1, Z3
+	VPADDD       c9e3779b9AVX512<>+0(SB), Z0, Z0
+	VPADDD       cbb67ae85AVX512<>+0(SB), Z1, Z1
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z8, Z4
+	VMOVSHDUP    Z8, Z6
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z6, Z6
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z4, K1, Z6
+	VPMULLD      cd2511f53AVX512<>+0(SB), Z8, Z4
 	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z3, Z7
-	VPSRLQ       $0x20, Z7, Z7
-	VPSRLQ       $0x20, Z3, Z8
+	VMOVSHDUP    Z3, Z8
 	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z8, Z8
-	VANDPS       upperAVX512<>+0(SB), Z8, Z8
-	VORPS        Z7, Z8, Z7
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z7, K1, Z8
 	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z3, Z3
-	VXORPS       Z2, Z7, Z2
-	VXORPS       Z4, Z2, Z2
-	VXORPS       Z0, Z6, Z0
-	VXORPS       Z5, Z0, Z0
-	VPADDD       c9e3779b9AVX512<>+0(SB), Z4, Z4
-	VPADDD       cbb67ae85AVX512<>+0(SB), Z5, Z5
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z2, Z6
-	VPSRLQ       $0x20, Z6, Z6
-	VPSRLQ       $0x20, Z2, Z7
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z7, Z7
-	VANDPS       upperAVX512<>+0(SB), Z7, Z7
-	VORPS        Z6, Z7, Z6
-	VPMULLD      cd2511f53AVX512<>+0(SB), Z2, Z2
-	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z0, Z7
-	VPSRLQ       $0x20, Z7, Z7
-	VPSRLQ       $0x20, Z0, Z8
+	VPTERNLOGD   $0x96, Z5, Z0, Z8
+	VPTERNLOGD   $0x96, Z2, Z1, Z6
+	VPADDD       c9e3779b9AVX512<>+0(SB), Z0, Z0
+	VPADDD       cbb67ae85AVX512<>+0(SB), Z1, Z1
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z8, Z2
+	VMOVSHDUP    Z8, Z5
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z5, Z5
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z2, K1, Z5
+	VPMULLD      cd2511f53AVX512<>+0(SB), Z8, Z2
+	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z6, Z7
+	VMOVSHDUP    Z6, Z8
 	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z8, Z8
-	VANDPS       upperAVX512<>+0(SB), Z8, Z8
-	VORPS        Z7, Z8, Z7
-	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z0, Z0
-	VXORPS       Z3, Z7, Z3
-	VXORPS       Z4, Z3, Z3
-	VXORPS       Z1, Z6, Z1
-	VXORPS       Z5, Z1, Z1
-	VPADDD       c9e3779b9AVX512<>+0(SB), Z4, Z4
-	VPADDD       cbb67ae85AVX512<>+0(SB), Z5, Z5
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z3, Z6
-	VPSRLQ       $0x20, Z6, Z6
-	VPSRLQ       $0x20, Z3, Z7
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z7, Z7
-	VANDPS       upperAVX512<>+0(SB), Z7, Z7
-	VORPS        Z6, Z7, Z6
-	VPMULLD      cd2511f53AVX512<>+0(SB), Z3, Z3
-	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z1, Z7
-	VPSRLQ       $0x20, Z7, Z7
-	VPSRLQ       $0x20, Z1, Z8
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z7, K1, Z8
+	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z6, Z6
+	VPTERNLOGD   $0x96, Z3, Z0, Z8
+	VPTERNLOGD   $0x96, Z4, Z1, Z5
+	VPADDD       c9e3779b9AVX512<>+0(SB), Z0, Z0
+	VPADDD       cbb67ae85AVX512<>+0(SB), Z1, Z1
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z8, Z3
+	VMOVSHDUP    Z8, Z4
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z4, Z4
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z3, K1, Z4
+	VPMULLD      cd2511f53AVX512<>+0(SB), Z8, Z3
+	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z5, Z7
+	VMOVSHDUP    Z5, Z8
 	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z8, Z8
-	VANDPS       upperAVX512<>+0(SB), Z8, Z8
-	VORPS        Z7, Z8, Z7
-	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z1, Z1
-	VXORPS       Z0, Z7, Z0
-	VXORPS       Z4, Z0, Z0
-	VXORPS       Z2, Z6, Z2
-	VXORPS       Z5, Z2, Z2
-	VPADDD       c9e3779b9AVX512<>+0(SB), Z4, Z4
-	VPADDD       cbb67ae85AVX512<>+0(SB), Z5, Z5
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z0, Z6
-	VPSRLQ       $0x20, Z6, Z6
-	VPSRLQ       $0x20, Z0, Z7
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z7, Z7
-	VANDPS       upperAVX512<>+0(SB), Z7, Z7
-	VORPS        Z6, Z7, Z6
-	VPMULLD      cd2511f53AVX512<>+0(SB), Z0, Z0
-	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z2, Z7
-	VPSRLQ       $0x20, Z7, Z7
-	VPSRLQ       $0x20, Z2, Z8
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z7, K1, Z8
+	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z5, Z5
+	VPTERNLOGD   $0x96, Z6, Z0, Z8
+	VPTERNLOGD   $0x96, Z2, Z1, Z4
+	VPADDD       c9e3779b9AVX512<>+0(SB), Z0, Z0
+	VPADDD       cbb67ae85AVX512<>+0(SB), Z1, Z1
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z8, Z2
+	VMOVSHDUP    Z8, Z6
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z6, Z6
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z2, K1, Z6
+	VPMULLD      cd2511f53AVX512<>+0(SB), Z8, Z2
+	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z4, Z7
+	VMOVSHDUP    Z4, Z8
 	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z8, Z8
-	VANDPS       upperAVX512<>+0(SB), Z8, Z8
-	VORPS        Z7, Z8, Z7
-	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z2, Z2
-	VXORPS       Z1, Z7, Z1
-	VXORPS       Z4, Z1, Z1
-	VXORPS       Z3, Z6, Z3
-	VXORPS       Z5, Z3, Z3
-	VPADDD       c9e3779b9AVX512<>+0(SB), Z4, Z4
-	VPADDD       cbb67ae85AVX512<>+0(SB), Z5, Z5
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z1, Z6
-	VPSRLQ       $0x20, Z6, Z6
-	VPSRLQ       $0x20, Z1, Z7
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z7, Z7
-	VANDPS       upperAVX512<>+0(SB), Z7, Z7
-	VORPS        Z6, Z7, Z6
-	VPMULLD      cd2511f53AVX512<>+0(SB), Z1, Z1
-	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z3, Z7
-	VPSRLQ       $0x20, Z7, Z7
-	VPSRLQ       $0x20, Z3, Z8
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z7, K1, Z8
+	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z4, Z4
+	VPTERNLOGD   $0x96, Z5, Z0, Z8
+	VPTERNLOGD   $0x96, Z3, Z1, Z6
+	VPADDD       c9e3779b9AVX512<>+0(SB), Z0, Z0
+	VPADDD       cbb67ae85AVX512<>+0(SB), Z1, Z1
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z8, Z3
+	VMOVSHDUP    Z8, Z5
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z5, Z5
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z3, K1, Z5
+	VPMULLD      cd2511f53AVX512<>+0(SB), Z8, Z3
+	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z6, Z7
+	VMOVSHDUP    Z6, Z8
 	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z8, Z8
-	VANDPS       upperAVX512<>+0(SB), Z8, Z8
-	VORPS        Z7, Z8, Z7
-	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z3, Z3
-	VXORPS       Z2, Z7, Z2
-	VXORPS       Z4, Z2, Z2
-	VXORPS       Z0, Z6, Z0
-	VXORPS       Z5, Z0, Z0
-	VPADDD       c9e3779b9AVX512<>+0(SB), Z4, Z4
-	VPADDD       cbb67ae85AVX512<>+0(SB), Z5, Z5
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z2, Z6
-	VPSRLQ       $0x20, Z6, Z6
-	VPSRLQ       $0x20, Z2, Z7
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z7, Z7
-	VANDPS       upperAVX512<>+0(SB), Z7, Z7
-	VORPS        Z6, Z7, Z6
-	VPMULLD      cd2511f53AVX512<>+0(SB), Z2, Z2
-	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z0, Z7
-	VPSRLQ       $0x20, Z7, Z7
-	VPSRLQ       $0x20, Z0, Z8
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z7, K1, Z8
+	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z6, Z6
+	VPTERNLOGD   $0x96, Z4, Z0, Z8
+	VPTERNLOGD   $0x96, Z2, Z1, Z5
+	VPADDD       c9e3779b9AVX512<>+0(SB), Z0, Z0
+	VPADDD       cbb67ae85AVX512<>+0(SB), Z1, Z1
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z8, Z2
+	VMOVSHDUP    Z8, Z4
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z4, Z4
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z2, K1, Z4
+	VPMULLD      cd2511f53AVX512<>+0(SB), Z8, Z2
+	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z5, Z7
+	VMOVSHDUP    Z5, Z8
 	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z8, Z8
-	VANDPS       upperAVX512<>+0(SB), Z8, Z8
-	VORPS        Z7, Z8, Z7
-	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z0, Z0
-	VXORPS       Z3, Z7, Z3
-	VXORPS       Z4, Z3, Z3
-	VXORPS       Z1, Z6, Z1
-	VXORPS       Z5, Z1, Z1
-	VPADDD       c9e3779b9AVX512<>+0(SB), Z4, Z4
-	VPADDD       cbb67ae85AVX512<>+0(SB), Z5, Z5
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z3, Z6
-	VPSRLQ       $0x20, Z6, Z6
-	VPSRLQ       $0x20, Z3, Z7
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z7, Z7
-	VANDPS       upperAVX512<>+0(SB), Z7, Z7
-	VORPS        Z6, Z7, Z6
-	VPMULLD      cd2511f53AVX512<>+0(SB), Z3, Z3
-	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z1, Z7
-	VPSRLQ       $0x20, Z7, Z7
-	VPSRLQ       $0x20, Z1, Z8
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z7, K1, Z8
+	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z5, Z5
+	VPTERNLOGD   $0x96, Z6, Z0, Z8
+	VPTERNLOGD   $0x96, Z3, Z1, Z4
+	VPADDD       c9e3779b9AVX512<>+0(SB), Z0, Z0
+	VPADDD       cbb67ae85AVX512<>+0(SB), Z1, Z1
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z8, Z3
+	VMOVSHDUP    Z8, Z6
+	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z6, Z6
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z3, K1, Z6
+	VPMULLD      cd2511f53AVX512<>+0(SB), Z8, Z3
+	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z4, Z7
+	VMOVSHDUP    Z4, Z8
 	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z8, Z8
-	VANDPS       upperAVX512<>+0(SB), Z8, Z8
-	VORPS        Z7, Z8, Z7
-	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z1, Z1
-	VXORPS       Z0, Z7, Z0
-	VXORPS       Z4, Z0, Z0
-	VXORPS       Z2, Z6, Z2
-	VXORPS       Z5, Z2, Z2
-	VPADDD       c9e3779b9AVX512<>+0(SB), Z4, Z4
-	VPADDD       cbb67ae85AVX512<>+0(SB), Z5, Z5
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z0, Z6
-	VPSRLQ       $0x20, Z6, Z6
-	VPSRLQ       $0x20, Z0, Z7
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z7, Z7
-	VANDPS       upperAVX512<>+0(SB), Z7, Z7
-	VORPS        Z6, Z7, Z6
-	VPMULLD      cd2511f53AVX512<>+0(SB), Z0, Z0
-	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z2, Z7
-	VPSRLQ       $0x20, Z7, Z7
-	VPSRLQ       $0x20, Z2, Z8
-	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z8, Z8
-	VANDPS       upperAVX512<>+0(SB), Z8, Z8
-	VORPS        Z7, Z8, Z7
-	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z2, Z2
-	VXORPS       Z1, Z7, Z1
-	VXORPS       Z4, Z1, Z1
-	VXORPS       Z3, Z6, Z3
-	VXORPS       Z5, Z3, Z3
-	VPADDD       c9e3779b9AVX512<>+0(SB), Z4, Z4
-	VPADDD       cbb67ae85AVX512<>+0(SB), Z5, Z5
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z1, Z6
-	VPSRLQ       $0x20, Z6, Z6
-	VPSRLQ       $0x20, Z1, Z7
-	VPMULUDQ     cd2511f53AVX512<>+0(SB), Z7, Z7
-	VANDPS       upperAVX512<>+0(SB), Z7, Z7
-	VORPS        Z6, Z7, Z6
-	VPMULLD      cd2511f53AVX512<>+0(SB), Z1, Z1
-	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z3, Z7
-	VPSRLQ       $0x20, Z7, Z7
-	VPSRLQ       $0x20, Z3, Z8
-	VPMULUDQ     ccd9e8d57AVX512<>+0(SB), Z8, Z8
-	VANDPS       upperAVX512<>+0(SB), Z8, Z8
-	VORPS        Z7, Z8, Z7
-	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z3, Z3
-	VXORPS       Z2, Z7, Z2
-	VXORPS       Z4, Z2, Z2
-	VXORPS       Z0, Z6, Z0
-	VXORPS       Z5, Z0, Z0
-	VMOVUPS      Z2, (CX)
-	VMOVUPS      Z3, 64(CX)
-	VMOVUPS      Z0, 128(CX)
-	VMOVUPS      Z1, 192(CX)
+	MOVL         $0x00005555, BX
+	KMOVW        BX, K1
+	VMOVSHDUP    Z7, K1, Z8
+	VPMULLD      ccd9e8d57AVX512<>+0(SB), Z4, Z4
+	VPTERNLOGD   $0x96, Z5, Z0, Z8
+	VPTERNLOGD   $0x96, Z2, Z1, Z6
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z4, 64(CX)
+	VMOVUPS      Z6, 128(CX)
+	VMOVUPS      Z3, 192(CX)
 	ADDQ         $0x10, DX
 	ADDQ         $+256, CX
 	DECQ         AX
@@ -9606,24 +9586,6 @@ DATA cd2511f53AVX512<>+52(SB)/4, $0xd2511f53
 DATA cd2511f53AVX512<>+56(SB)/4, $0xd2511f53
 DATA cd2511f53AVX512<>+60(SB)/4, $0xd2511f53
 GLOBL cd2511f53AVX512<>(SB), RODATA|NOPTR, $64
-
-DATA upperAVX512<>+0(SB)/4, $0x00000000
-DATA upperAVX512<>+4(SB)/4, $0xffffffff
-DATA upperAVX512<>+8(SB)/4, $0x00000000
-DATA upperAVX512<>+12(SB)/4, $0xffffffff
-DATA upperAVX512<>+16(SB)/4, $0x00000000
-DATA upperAVX512<>+20(SB)/4, $0xffffffff
-DATA upperAVX512<>+24(SB)/4, $0x00000000
-DATA upperAVX512<>+28(SB)/4, $0xffffffff
-DATA upperAVX512<>+32(SB)/4, $0x00000000
-DATA upperAVX512<>+36(SB)/4, $0xffffffff
-DATA upperAVX512<>+40(SB)/4, $0x00000000
-DATA upperAVX512<>+44(SB)/4, $0xffffffff
-DATA upperAVX512<>+48(SB)/4, $0x00000000
-DATA upperAVX512<>+52(SB)/4, $0xffffffff
-DATA upperAVX512<>+56(SB)/4, $0x00000000
-DATA upperAVX512<>+60(SB)/4, $0xffffffff
-GLOBL upperAVX512<>(SB), RODATA|NOPTR, $64
 
 DATA ccd9e8d57AVX512<>+0(SB)/4, $0xcd9e8d57
 DATA ccd9e8d57AVX512<>+4(SB)/4, $0xcd9e8d57
@@ -18271,18 +18233,16 @@ loop:
 	VMOVD        BX, X5
 	VPBROADCASTD X5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y0, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y0, Y7
+	VMOVSHDUP    Y0, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y0, Y0
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y2, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y2, Y8
+	VMOVSHDUP    Y2, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y2, Y2
 	VXORPS       Y1, Y7, Y1
 	VXORPS       Y4, Y1, Y1
@@ -18291,18 +18251,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y1, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y1, Y7
+	VMOVSHDUP    Y1, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y1, Y1
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y3, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y3, Y8
+	VMOVSHDUP    Y3, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y3, Y3
 	VXORPS       Y2, Y7, Y2
 	VXORPS       Y4, Y2, Y2
@@ -18311,18 +18269,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y2, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y2, Y7
+	VMOVSHDUP    Y2, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y2, Y2
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y0, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y0, Y8
+	VMOVSHDUP    Y0, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y0, Y0
 	VXORPS       Y3, Y7, Y3
 	VXORPS       Y4, Y3, Y3
@@ -18331,18 +18287,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y3, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y3, Y7
+	VMOVSHDUP    Y3, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y3, Y3
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y1, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y1, Y8
+	VMOVSHDUP    Y1, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y1, Y1
 	VXORPS       Y0, Y7, Y0
 	VXORPS       Y4, Y0, Y0
@@ -18351,18 +18305,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y0, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y0, Y7
+	VMOVSHDUP    Y0, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y0, Y0
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y2, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y2, Y8
+	VMOVSHDUP    Y2, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y2, Y2
 	VXORPS       Y1, Y7, Y1
 	VXORPS       Y4, Y1, Y1
@@ -18371,18 +18323,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y1, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y1, Y7
+	VMOVSHDUP    Y1, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y1, Y1
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y3, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y3, Y8
+	VMOVSHDUP    Y3, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y3, Y3
 	VXORPS       Y2, Y7, Y2
 	VXORPS       Y4, Y2, Y2
@@ -18391,18 +18341,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y2, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y2, Y7
+	VMOVSHDUP    Y2, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y2, Y2
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y0, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y0, Y8
+	VMOVSHDUP    Y0, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y0, Y0
 	VXORPS       Y3, Y7, Y3
 	VXORPS       Y4, Y3, Y3
@@ -18411,18 +18359,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y3, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y3, Y7
+	VMOVSHDUP    Y3, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y3, Y3
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y1, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y1, Y8
+	VMOVSHDUP    Y1, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y1, Y1
 	VXORPS       Y0, Y7, Y0
 	VXORPS       Y4, Y0, Y0
@@ -18431,18 +18377,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y0, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y0, Y7
+	VMOVSHDUP    Y0, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y0, Y0
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y2, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y2, Y8
+	VMOVSHDUP    Y2, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y2, Y2
 	VXORPS       Y1, Y7, Y1
 	VXORPS       Y4, Y1, Y1
@@ -18451,18 +18395,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y1, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y1, Y7
+	VMOVSHDUP    Y1, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y1, Y1
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y3, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y3, Y8
+	VMOVSHDUP    Y3, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y3, Y3
 	VXORPS       Y2, Y7, Y2
 	VXORPS       Y4, Y2, Y2
@@ -18495,18 +18437,16 @@ loop:
 	VMOVD        BX, X5
 	VPBROADCASTD X5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y0, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y0, Y7
+	VMOVSHDUP    Y0, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y0, Y0
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y2, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y2, Y8
+	VMOVSHDUP    Y2, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y2, Y2
 	VXORPS       Y1, Y7, Y1
 	VXORPS       Y4, Y1, Y1
@@ -18515,18 +18455,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y1, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y1, Y7
+	VMOVSHDUP    Y1, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y1, Y1
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y3, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y3, Y8
+	VMOVSHDUP    Y3, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y3, Y3
 	VXORPS       Y2, Y7, Y2
 	VXORPS       Y4, Y2, Y2
@@ -18535,18 +18473,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y2, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y2, Y7
+	VMOVSHDUP    Y2, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y2, Y2
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y0, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y0, Y8
+	VMOVSHDUP    Y0, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y0, Y0
 	VXORPS       Y3, Y7, Y3
 	VXORPS       Y4, Y3, Y3
@@ -18555,18 +18491,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y3, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y3, Y7
+	VMOVSHDUP    Y3, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y3, Y3
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y1, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y1, Y8
+	VMOVSHDUP    Y1, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y1, Y1
 	VXORPS       Y0, Y7, Y0
 	VXORPS       Y4, Y0, Y0
@@ -18575,18 +18509,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y0, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y0, Y7
+	VMOVSHDUP    Y0, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y0, Y0
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y2, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y2, Y8
+	VMOVSHDUP    Y2, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y2, Y2
 	VXORPS       Y1, Y7, Y1
 	VXORPS       Y4, Y1, Y1
@@ -18595,18 +18527,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y1, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y1, Y7
+	VMOVSHDUP    Y1, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y1, Y1
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y3, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y3, Y8
+	VMOVSHDUP    Y3, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y3, Y3
 	VXORPS       Y2, Y7, Y2
 	VXORPS       Y4, Y2, Y2
@@ -18615,18 +18545,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y2, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y2, Y7
+	VMOVSHDUP    Y2, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y2, Y2
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y0, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y0, Y8
+	VMOVSHDUP    Y0, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y0, Y0
 	VXORPS       Y3, Y7, Y3
 	VXORPS       Y4, Y3, Y3
@@ -18635,18 +18563,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y3, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y3, Y7
+	VMOVSHDUP    Y3, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y3, Y3
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y1, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y1, Y8
+	VMOVSHDUP    Y1, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y1, Y1
 	VXORPS       Y0, Y7, Y0
 	VXORPS       Y4, Y0, Y0
@@ -18655,18 +18581,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y0, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y0, Y7
+	VMOVSHDUP    Y0, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y0, Y0
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y2, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y2, Y8
+	VMOVSHDUP    Y2, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y2, Y2
 	VXORPS       Y1, Y7, Y1
 	VXORPS       Y4, Y1, Y1
@@ -18675,18 +18599,16 @@ loop:
 	VPADDD       c9e3779b9AVX2<>+0(SB), Y4, Y4
 	VPADDD       cbb67ae85AVX2<>+0(SB), Y5, Y5
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y1, Y6
-	VPSRLQ       $0x20, Y6, Y6
-	VPSRLQ       $0x20, Y1, Y7
+	VMOVSHDUP    Y1, Y7
 	VPMULUDQ     cd2511f53AVX2<>+0(SB), Y7, Y7
-	VANDPS       upperAVX2<>+0(SB), Y7, Y7
-	VORPS        Y6, Y7, Y6
+	VMOVSHDUP    Y6, Y6
+	VBLENDPS     $0xaa, Y7, Y6, Y6
 	VPMULLD      cd2511f53AVX2<>+0(SB), Y1, Y1
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y3, Y7
-	VPSRLQ       $0x20, Y7, Y7
-	VPSRLQ       $0x20, Y3, Y8
+	VMOVSHDUP    Y3, Y8
 	VPMULUDQ     ccd9e8d57AVX2<>+0(SB), Y8, Y8
-	VANDPS       upperAVX2<>+0(SB), Y8, Y8
-	VORPS        Y7, Y8, Y7
+	VMOVSHDUP    Y7, Y7
+	VBLENDPS     $0xaa, Y8, Y7, Y7
 	VPMULLD      ccd9e8d57AVX2<>+0(SB), Y3, Y3
 	VXORPS       Y2, Y7, Y2
 	VXORPS       Y4, Y2, Y2
@@ -18732,16 +18654,6 @@ DATA cd2511f53AVX2<>+20(SB)/4, $0xd2511f53
 DATA cd2511f53AVX2<>+24(SB)/4, $0xd2511f53
 DATA cd2511f53AVX2<>+28(SB)/4, $0xd2511f53
 GLOBL cd2511f53AVX2<>(SB), RODATA|NOPTR, $32
-
-DATA upperAVX2<>+0(SB)/4, $0x00000000
-DATA upperAVX2<>+4(SB)/4, $0xffffffff
-DATA upperAVX2<>+8(SB)/4, $0x00000000
-DATA upperAVX2<>+12(SB)/4, $0xffffffff
-DATA upperAVX2<>+16(SB)/4, $0x00000000
-DATA upperAVX2<>+20(SB)/4, $0xffffffff
-DATA upperAVX2<>+24(SB)/4, $0x00000000
-DATA upperAVX2<>+28(SB)/4, $0xffffffff
-GLOBL upperAVX2<>(SB), RODATA|NOPTR, $32
 
 DATA ccd9e8d57AVX2<>+0(SB)/4, $0xcd9e8d57
 DATA ccd9e8d57AVX2<>+4(SB)/4, $0xcd9e8d57

@@ -74,6 +74,8 @@ func (p *primitives) reduceAxis(k reduction, outer, red, inner int, dst, x *floa
 				d[i] = neutral[k]
 			}
 		}
+	case inner == 1 && red <= 4 && k == sums:
+		sumShort(outer, red, dst, x, acc)
 	case inner == 1:
 		p.row[k](outer, red, dst, x, acc)
 	case inner < smallInner && red >= manyRows:
@@ -88,6 +90,29 @@ func (p *primitives) reduceAxis(k reduction, outer, red, inner int, dst, x *floa
 		for o := range outer {
 			p.col[k](red, inner, at(dst, o*inner), at(x, o*red*inner), acc)
 		}
+	}
+}
+
+// sumShort sums rows of one to four numbers.
+func sumShort(rows, cols int, dst, x *float32, acc int) {
+	d, m := slice(dst, rows), slice(x, rows*cols)
+	for r := range d {
+		var s float32
+		switch cols { // the same way each time, so that it costs next to nothing
+		case 1:
+			s = m[0]
+		case 2:
+			s = m[0] + m[1]
+		case 3:
+			s = m[0] + m[1] + m[2]
+		case 4:
+			s = (m[0] + m[1]) + (m[2] + m[3])
+		}
+		m = m[cols:]
+		if acc != 0 {
+			s += d[r]
+		}
+		d[r] = s
 	}
 }
 

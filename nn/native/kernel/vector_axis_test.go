@@ -11,7 +11,7 @@ func TestReductions(t *testing.T) {
 		r := newRand()
 		for _, n := range sizes() {
 			x, y := plain(r, n+3)[3:], plain(r, n+1)[1:]
-			px, py := first(x), first(y)
+			px, py := addressOf(x), addressOf(y)
 			var sum, dot, sq, size float64
 			prod, high, low := 1.0, math.Inf(-1), math.Inf(1)
 			for i := range x {
@@ -67,7 +67,7 @@ func testAxis(t *testing.T, v *Vector, outer, red, inner int) {
 	n := outer * inner
 	before := plain(r, n)
 	axis := func(f func(outer, red, inner int, dst, x *float32)) func(dst *float32) {
-		return func(dst *float32) { f(outer, red, inner, dst, first(x)) }
+		return func(dst *float32) { f(outer, red, inner, dst, addressOf(x)) }
 	}
 	for _, k := range []struct {
 		name string
@@ -75,8 +75,8 @@ func testAxis(t *testing.T, v *Vector, outer, red, inner int) {
 		acc  bool
 		run  func(dst *float32)
 	}{
-		{"SumAxis", sums, false, func(dst *float32) { v.SumAxis(outer, red, inner, dst, first(x), false) }},
-		{"SumAxis acc", sums, true, func(dst *float32) { v.SumAxis(outer, red, inner, dst, first(x), true) }},
+		{"SumAxis", sums, false, func(dst *float32) { v.SumAxis(outer, red, inner, dst, addressOf(x), false) }},
+		{"SumAxis acc", sums, true, func(dst *float32) { v.SumAxis(outer, red, inner, dst, addressOf(x), true) }},
 		{"MaxAxis", maxima, false, axis(v.MaxAxis)},
 		{"MinAxis", minima, false, axis(v.MinAxis)},
 		{"ProdAxis", products, false, axis(v.ProdAxis)},
@@ -149,7 +149,7 @@ func testMovement(t *testing.T, v *Vector, rows, cols int) {
 		ss, ds, ts := cols+wider, cols+2*wider, rows+wider
 		src := numbers(r, span(rows, cols, ss), 3)
 		list := numbers(r, rows+cols, 1)
-		p := first(src)
+		p := addressOf(src)
 		for _, k := range []struct {
 			name         string
 			h, w, stride int // of the result
@@ -162,9 +162,9 @@ func testMovement(t *testing.T, v *Vector, rows, cols int) {
 				func(r, c int, old float32) float32 { return old + src[r*ss+c] }},
 			{"Transpose", cols, rows, ts, func(d *float32) { v.Transpose(rows, cols, d, ts, p, ss) },
 				func(r, c int, _ float32) float32 { return src[c*ss+r] }},
-			{"Expand", rows, cols, cols, func(d *float32) { v.Expand(rows, cols, d, first(list)) },
+			{"Expand", rows, cols, cols, func(d *float32) { v.Expand(rows, cols, d, addressOf(list)) },
 				func(r, _ int, _ float32) float32 { return list[r] }},
-			{"Tile", rows, cols, cols, func(d *float32) { v.Tile(rows, cols, d, first(list)) },
+			{"Tile", rows, cols, cols, func(d *float32) { v.Tile(rows, cols, d, addressOf(list)) },
 				func(_, c int, _ float32) float32 { return list[c] }},
 		} {
 			dst := newGuarded(span(k.h, k.w, k.stride))
@@ -205,11 +205,11 @@ func TestConversions(t *testing.T) {
 			x := numbers(r, n, 1)
 			wide, ints, halves, bools := make([]float64, n+1), make([]int32, n+1), make([]uint16, n+1), make([]uint8, n+1)
 			wide[n], ints[n], halves[n], bools[n] = 7, 7, 7, 7
-			v.ToF64(n, &wide[0], first(x))
-			v.ToBF16(n, &halves[0], first(x))
-			v.ToBool(n, &bools[0], first(x))
+			v.ToF64(n, &wide[0], addressOf(x))
+			v.ToBF16(n, &halves[0], addressOf(x))
+			v.ToBool(n, &bools[0], addressOf(x))
 			small := plain(r, n)
-			v.ToI32(n, &ints[0], first(small))
+			v.ToI32(n, &ints[0], addressOf(small))
 			for i, y := range x {
 				if wide[i] != f64(y) && y == y {
 					t.Fatalf("ToF64(%g) = %g", y, wide[i])

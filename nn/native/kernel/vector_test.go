@@ -57,8 +57,8 @@ func plain(r *rand.Rand, n int) []float32 {
 	return x
 }
 
-// first returns the address of the first element, also of an empty slice.
-func first[T any](x []T) *T {
+// addressOf returns the address of the first element, also of an empty slice.
+func addressOf[T any](x []T) *T {
 	if len(x) == 0 {
 		return new(T)
 	}
@@ -145,7 +145,7 @@ func TestUnary(t *testing.T) {
 			for _, n := range sizes() {
 				x := numbers(r, n, r.IntN(16))
 				dst := newGuarded(n)
-				f(n, dst.ptr(), first(x))
+				f(n, dst.ptr(), addressOf(x))
 				dst.check(t)
 				for i, got := range dst.body() {
 					checkUnary(t, UnaryOp(op), x[i], got)
@@ -235,16 +235,16 @@ func TestBinary(t *testing.T) {
 				}
 				at := func(x []float32) func(int) float32 { return func(i int) float32 { return x[i] } }
 				scalar := func(int) float32 { return s }
-				check("", func(dst *float32) { v.Binary[op](n, dst, first(a), first(b)) }, at(a), at(b))
-				check("VS", func(dst *float32) { v.BinaryVS[op](n, dst, first(a), s) }, at(a), scalar)
-				check("SV", func(dst *float32) { v.BinarySV[op](n, dst, s, first(b)) }, scalar, at(b))
+				check("", func(dst *float32) { v.Binary[op](n, dst, addressOf(a), addressOf(b)) }, at(a), at(b))
+				check("VS", func(dst *float32) { v.BinaryVS[op](n, dst, addressOf(a), s) }, at(a), scalar)
+				check("SV", func(dst *float32) { v.BinarySV[op](n, dst, s, addressOf(b)) }, scalar, at(b))
 				into := append([]float32{0}, a...)[1:]
-				v.Binary[op](n, first(into), first(into), first(b))
+				v.Binary[op](n, addressOf(into), addressOf(into), addressOf(b))
 				for i, got := range into {
 					checkBinary(t, op, " into a", a[i], b[i], got)
 				}
 				into = append([]float32{0}, b...)[1:]
-				v.Binary[op](n, first(into), first(a), first(into))
+				v.Binary[op](n, addressOf(into), addressOf(a), addressOf(into))
 				for i, got := range into {
 					checkBinary(t, op, " into b", a[i], b[i], got)
 				}
@@ -270,7 +270,7 @@ func TestFused(t *testing.T) {
 		for _, n := range sizes() {
 			a, b, c := plain(r, n), plain(r, n), plain(r, n)
 			s, u := float32(r.NormFloat64()), float32(r.NormFloat64())
-			pa, pb, pc := first(a), first(b), first(c)
+			pa, pb, pc := addressOf(a), addressOf(b), addressOf(c)
 			for name, k := range map[string]struct {
 				run  func(dst *float32)
 				want func(i int) float64
@@ -304,7 +304,7 @@ func TestSelect(t *testing.T) {
 		for _, n := range sizes() {
 			c, a, b := numbers(r, n, 1), numbers(r, n, 2), numbers(r, n, 3)
 			dst := newGuarded(n)
-			v.Select(n, dst.ptr(), first(c), first(a), first(b))
+			v.Select(n, dst.ptr(), addressOf(c), addressOf(a), addressOf(b))
 			dst.check(t)
 			for i, got := range dst.body() {
 				want := b[i]
@@ -329,12 +329,12 @@ func TestAdam(t *testing.T) {
 			for i := range got {
 				got[i], old[i] = newGuarded(n), plain(r, n)
 				if i == 3 {
-					v.Unary[Abs](n, first(old[i]), first(old[i]))
+					v.Unary[Abs](n, addressOf(old[i]), addressOf(old[i]))
 				}
 				copy(got[i].body(), old[i])
 			}
 			g := plain(r, n)
-			v.Adam(n, got[0].ptr(), got[1].ptr(), got[2].ptr(), got[3].ptr(), first(g), h)
+			v.Adam(n, got[0].ptr(), got[1].ptr(), got[2].ptr(), got[3].ptr(), addressOf(g), h)
 			for i := range got {
 				got[i].check(t)
 			}

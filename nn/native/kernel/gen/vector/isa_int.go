@@ -106,7 +106,6 @@ func (v vec) mulEven(w vec) vec { return v.either(v.g.VPMULUDQ, w) }
 func (v vec) shiftLeft(n int) vec       { return v.imm(v.g.VPSLLD, n) }
 func (v vec) shiftRight(n int) vec      { return v.imm(v.g.VPSRLD, n) }
 func (v vec) shiftRightArith(n int) vec { return v.imm(v.g.VPSRAD, n) }
-func (v vec) shiftRight64(n int) vec    { return v.imm(v.g.VPSRLQ, n) }
 
 func (v vec) toFloat() vec  { return v.one(v.g.VCVTDQ2PS) }
 func (v vec) toInt() vec    { return v.one(v.g.VCVTPS2DQ) }

@@ -91,16 +91,34 @@ func philoxBlock(g *gen, counter reg.Register, iota vec) [4]vec {
 		}
 		h0, l0 := mulWide(g, c[0], g.bits(0xd2511f53))
 		h1, l1 := mulWide(g, c[2], g.bits(0xcd9e8d57))
-		c = [4]vec{h1.xor(c[1]).xor(k0), l1, h0.xor(c[3]).xor(k1), l0}
+		c = [4]vec{xor3(g, h1, c[1], k0), l1, xor3(g, h0, c[3], k1), l0}
 	}
 	return c
 }
 
+// xor3 destroys a.
+func xor3(g *gen, a, b, c vec) vec {
+	if g.wide {
+		g.VPTERNLOGD(operand.Imm(0x96), b.op, c.op, a.op)
+		return a
+	}
+	return a.xor(b).xor(c)
+}
+
 // mulWide returns the upper and the lower halves of the products.
 func mulWide(g *gen, a, m vec) (hi, lo vec) {
-	even := a.mulEven(m).shiftRight64(32)
-	odd := a.shiftRight64(32).mulEven(m)
-	upper := g.table("upper", []uint32{0, 0xffffffff, 0, 0xffffffff, 0, 0xffffffff, 0, 0xffffffff,
-		0, 0xffffffff, 0, 0xffffffff, 0, 0xffffffff, 0, 0xffffffff}[:g.lanes()])
-	return odd.and(g.vec(upper)).or(even), a.mulInt(m)
+	even := a.mulEven(m)
+	odd := a.one(g.VMOVSHDUP).mulEven(m)
+	if g.wide {
+		// The upper halves of the even products go into the even lanes, where the
+		// odd products have their lower halves.
+		r, k := g.GP32(), g.K()
+		g.MOVL(operand.U32(0x5555), r)
+		g.KMOVW(r, k)
+		g.VMOVSHDUP(even.op, k, odd.op)
+		return odd, a.mulInt(m)
+	}
+	d := g.newReg()
+	g.VBLENDPS(operand.Imm(0xaa), odd.op, even.one(g.VMOVSHDUP).op, d)
+	return g.vec(d), a.mulInt(m)
 }
