@@ -3,8 +3,9 @@ package nn
 import (
 	"fmt"
 
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
-	"github.com/gomlx/gomlx/core/tensors"
 )
 
 // convKernel is the side of a Conv's kernel.
@@ -18,25 +19,25 @@ type ConvShape struct{ N, Height, Width, In, Out int }
 // keep their size, compiled for an engine. Images lie in memory as [N, Height,
 // Width, In] (NHWC), kernels as [3, 3, In, Out]. Not safe for concurrent use.
 type Conv struct {
-	eng           *Engine
 	shape         ConvShape
-	x, w          *tensors.Tensor
-	forward, grad *Exec
+	forward, grad *program
 }
 
 // NewConv returns a convolution of that shape, with images and kernel zero.
 // Programs are compiled at first use.
-func NewConv(eng *Engine, s ConvShape) (c *Conv, err error) {
-	defer rescue(&err, "building a convolution")
+func NewConv(eng *Engine, s ConvShape) (*Conv, error) {
 	if min(s.N, s.Height, s.Width, s.In, s.Out) < 1 {
 		return nil, fmt.Errorf("nn: convolution of shape %+v; each size must be at least 1", s)
 	}
-	c = &Conv{eng: eng, shape: s}
-	if c.forward, err = eng.compile("convolution", convGraph); err != nil {
-		return nil, err
+	inputs := func(n, _ int) []shapes.Shape {
+		return []shapes.Shape{
+			shapes.Make(dtypes.Float32, n, s.Height, s.Width, s.In), shapes.Make(dtypes.Float32, convKernel, convKernel, s.In, s.Out),
+		}
 	}
-	if c.grad, err = eng.compile("gradient of a convolution", convGradGraph); err != nil {
-		return nil, err
+	c := &Conv{
+		shape:   s,
+		forward: &program{eng: eng, name: "convolution", build: convGraph, inputs: inputs},
+		grad:    &program{eng: eng, name: "gradient of a convolution", build: convGradGraph, inputs: inputs},
 	}
 	return c, c.Load(make([]float32, s.images()), make([]float32, s.kernel()))
 }
@@ -45,16 +46,21 @@ func NewConv(eng *Engine, s ConvShape) (c *Conv, err error) {
 func (s ConvShape) images() int { return s.N * s.Height * s.Width * s.In }
 func (s ConvShape) kernel() int { return convKernel * convKernel * s.In * s.Out }
 
-// Load copies images and kernel to the engine, where they stay.
-func (c *Conv) Load(x, w []float32) (err error) {
-	defer rescue(&err, "loading a convolution")
+// Load copies images and kernel into the programs, where they stay.
+func (c *Conv) Load(x, w []float32) error {
 	s := c.shape
 	if len(x) != s.images() || len(w) != s.kernel() {
 		return fmt.Errorf("nn: %d values of images and %d of the kernel; a convolution of shape %+v takes %d and %d", len(x), len(w), s, s.images(), s.kernel())
 	}
-	release(c.x, c.w)
-	c.x = tensors.FromFlatDataAndDimensions(x, s.N, s.Height, s.Width, s.In)
-	c.w = tensors.FromFlatDataAndDimensions(w, convKernel, convKernel, s.In, s.Out)
+	for _, p := range []*program{c.forward, c.grad} {
+		f, err := p.frame(s.N, 0)
+		if err != nil {
+			return err
+		}
+		copy(f.floats(0), x)
+		copy(f.floats(1), w)
+		p.back(f)
+	}
 	return nil
 }
 
@@ -63,12 +69,16 @@ func (c *Conv) Load(x, w []float32) (err error) {
 // not be changed.
 func (c *Conv) Forward(use func(y []float32)) (err error) {
 	defer rescue(&err, "convolution")
-	out, err := c.forward.Call(c.x, c.w)
+	f, err := c.forward.frame(c.shape.N, 0)
 	if err != nil {
+		return err
+	}
+	defer c.forward.back(f)
+	if err := f.run(); err != nil {
 		return fmt.Errorf("nn: convolution: %w", err)
 	}
-	defer release(out...)
-	return tensors.ConstFlatData(out[0], use)
+	use(f.result(0))
+	return nil
 }
 
 // ForwardBackward computes Σ y², the sum of the squares of the convolution, and
@@ -76,22 +86,16 @@ func (c *Conv) Forward(use func(y []float32)) (err error) {
 // conditions of Forward.
 func (c *Conv) ForwardBackward(use func(gx, gw []float32)) (sum float64, err error) {
 	defer rescue(&err, "gradient of a convolution")
-	out, err := c.grad.Call(c.x, c.w)
+	f, err := c.grad.frame(c.shape.N, 0)
 	if err != nil {
-		return 0, fmt.Errorf("nn: gradient of a convolution: %w", err)
-	}
-	defer release(out...)
-	if sum, err = scalar(out[0]); err != nil {
 		return 0, err
 	}
-	var inner error
-	err = tensors.ConstFlatData(out[1], func(gx []float32) {
-		inner = tensors.ConstFlatData(out[2], func(gw []float32) { use(gx, gw) })
-	})
-	if err == nil {
-		err = inner
+	defer c.grad.back(f)
+	if err := f.run(); err != nil {
+		return 0, fmt.Errorf("nn: gradient of a convolution: %w", err)
 	}
-	return sum, err
+	use(f.result(1), f.result(2))
+	return float64(f.result(0)[0]), nil
 }
 
 // convolve: x [N, Height, Width, In], w [3, 3, In, Out].

@@ -9,8 +9,6 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/compute/shapes"
-	"github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 
 	"flowmatch/nn/native"
 )
@@ -92,17 +90,6 @@ func rescue(err *error, doing string) {
 	}
 }
 
-// compile makes a program out of a graph function. Programs are compiled once
-// for each set of input shapes, at first use.
-func (e *Engine) compile(name string, fn func(in []*graph.Node) []*graph.Node) (*graph.Exec, error) {
-	x, err := graph.NewExec(e.backend, fn)
-	if err != nil {
-		return nil, fmt.Errorf("nn: %s: %w", name, err)
-	}
-	x.WithName(name).SetMaxCache(-1)
-	return x, nil
-}
-
 // shards is the number of parts that a batch's loss is cut into inside the
 // graph of a training step. They depend on each other in nothing but their sum,
 // so the pure-Go engine, which runs independent operations side by side, keeps
@@ -115,36 +102,3 @@ func (e *Engine) shards() int {
 }
 
 func shapeOf(dtype dtypes.DType, dims ...int) shapes.Shape { return shapes.Make(dtype, dims...) }
-
-// toDevice converts float64 to the engine's float32.
-func toDevice(x []float64, dims ...int) *tensors.Tensor {
-	t := tensors.FromShape(shapeOf(dtypes.Float32, dims...))
-	tensors.MustMutableFlatData(t, func(flat []float32) {
-		for i, v := range x {
-			flat[i] = float32(v)
-		}
-	})
-	return t
-}
-
-// fromDevice converts back into dst.
-func fromDevice(dst []float64, t *tensors.Tensor) error {
-	return tensors.ConstFlatData(t, func(flat []float32) {
-		for i := range dst {
-			dst[i] = float64(flat[i])
-		}
-	})
-}
-
-func scalar(t *tensors.Tensor) (v float64, err error) {
-	err = tensors.ConstFlatData(t, func(flat []float32) { v = float64(flat[0]) })
-	return v, err
-}
-
-func release(ts ...*tensors.Tensor) {
-	for _, t := range ts {
-		if t != nil {
-			_ = t.FinalizeAll() // an early return of memory; the collector would do it too
-		}
-	}
-}

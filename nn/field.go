@@ -5,9 +5,6 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
-
 	"flowmatch/flow"
 )
 
@@ -20,6 +17,15 @@ func (e *Engine) blockRows() int {
 		return 1024
 	}
 	return 8192
+}
+
+// sideBySide is how many blocks run at once: an engine that puts all cores to
+// work on one has no use for a second.
+func (e *Engine) sideBySide() int {
+	if e.name == "go" {
+		return runtime.GOMAXPROCS(0)
+	}
+	return 1
 }
 
 // tangentRows bounds N·K, the rows of the tangents of an exact divergence.
@@ -55,21 +61,19 @@ func (f *Field) NumParams() int { return f.net.arch.size }
 
 // Velocity writes f(x, t) into v; see [flow.Field].
 func (f *Field) Velocity(v []float64, t float64, x []float64) error {
-	return f.blocks(f.net.progs.velocity, t, x, nil, func(i, j int, out []*tensors.Tensor) error {
-		d := f.Dim()
-		return fromDevice(v[i*d:j*d], out[0])
+	d := f.Dim()
+	return f.blocks(f.net.progs.velocity, 0, t, x, nil, func(i, j int, out *frame) {
+		out.read(v[i*d:j*d], 0)
 	})
 }
 
 // VJP writes f into v and eᵀ ∂f/∂x into g; see [flow.Differentiable].
 func (f *Field) VJP(v, g []float64, t float64, x, e []float64) error {
 	d := f.Dim()
-	rest := func(i, j, rows int) []any { return []any{toDevice(e[i*d:j*d], rows, d)} }
-	return f.blocks(f.net.progs.vjp, t, x, rest, func(i, j int, out []*tensors.Tensor) error {
-		if err := fromDevice(v[i*d:j*d], out[0]); err != nil {
-			return err
-		}
-		return fromDevice(g[i*d:j*d], out[1])
+	fill := func(i, j, at int, in *frame) { in.set(at, e[i*d:j*d]) }
+	return f.blocks(f.net.progs.vjp, 0, t, x, fill, func(i, j int, out *frame) {
+		out.read(v[i*d:j*d], 0)
+		out.read(g[i*d:j*d], 1)
 	})
 }
 
@@ -80,16 +84,10 @@ func (f *Field) VelocityDiv(v, div []float64, t float64, x []float64) error {
 	d := f.Dim()
 	clear(div)
 	return eachBasis(d, len(x)/d, func(basis []float64, k int) error {
-		rest := func(_, _, _ int) []any { return []any{toDevice(basis, k, d)} }
-		return f.blocks(f.net.progs.div, t, x, rest, func(i, j int, out []*tensors.Tensor) error {
-			part := make([]float64, j-i)
-			if err := fromDevice(part, out[1]); err != nil {
-				return err
-			}
-			for r, p := range part {
-				div[i+r] += p
-			}
-			return fromDevice(v[i*d:j*d], out[0])
+		fill := func(_, _, at int, in *frame) { in.set(at, basis) }
+		return f.blocks(f.net.progs.div, k, t, x, fill, func(i, j int, out *frame) {
+			out.read(v[i*d:j*d], 0)
+			out.add(div[i:j], 1)
 		})
 	})
 }
@@ -100,17 +98,17 @@ func (f *Field) VelocityDiv(v, div []float64, t float64, x []float64) error {
 // log-likelihood through the solver needs.
 func (f *Field) VJPAug(gx, gtheta []float64, t float64, x, a, l, e []float64) error {
 	d := f.Dim()
-	add := func(i, j int, out []*tensors.Tensor) error {
-		if err := accumulate(gx[i*d:j*d], out[0]); err != nil {
-			return err
-		}
-		return accumulate(gtheta, out[1])
+	add := func(i, j int, out *frame) {
+		out.add(gx[i*d:j*d], 0)
+		out.add(gtheta, 1)
 	}
 	if e != nil {
-		rest := func(i, j, rows int) []any {
-			return []any{toDevice(a[i*d:j*d], rows, d), toDevice(l[i:j], rows), toDevice(e[i*d:j*d], rows, d)}
+		fill := func(i, j, at int, in *frame) {
+			in.set(at, a[i*d:j*d])
+			in.set(at+1, l[i:j])
+			in.set(at+2, e[i*d:j*d])
 		}
-		return f.blocks(f.net.progs.augProbe, t, x, rest, add)
+		return f.blocks(f.net.progs.augProbe, 0, t, x, fill, add)
 	}
 	first := true
 	return eachBasis(d, len(x)/d, func(basis []float64, k int) error {
@@ -119,10 +117,12 @@ func (f *Field) VJPAug(gx, gtheta []float64, t float64, x, a, l, e []float64) er
 			ai = make([]float64, len(a))
 		}
 		first = false
-		rest := func(i, j, rows int) []any {
-			return []any{toDevice(ai[i*d:j*d], rows, d), toDevice(l[i:j], rows), toDevice(basis, k, d)}
+		fill := func(i, j, at int, in *frame) {
+			in.set(at, ai[i*d:j*d])
+			in.set(at+1, l[i:j])
+			in.set(at+2, basis)
 		}
-		return f.blocks(f.net.progs.augExact, t, x, rest, add)
+		return f.blocks(f.net.progs.augExact, k, t, x, fill, add)
 	})
 }
 
@@ -143,10 +143,10 @@ func eachBasis(d, n int, fn func(basis []float64, k int) error) error {
 	return nil
 }
 
-// blocks runs a program over the points of x, a block at a time. rest gives the
-// inputs after the common ones for points i to j padded to rows; take receives
-// the outputs, whose first rows are those of points i to j.
-func (f *Field) blocks(prog *graph.Exec, t float64, x []float64, rest func(i, j, rows int) []any, take func(i, j int, out []*tensors.Tensor) error) (err error) {
+// blocks runs a program over the points of x, a block at a time. fill sets the
+// inputs from number at on, after the common ones, for points i to j; take reads
+// the results, whose first rows are those of points i to j.
+func (f *Field) blocks(prog *program, tangents int, t float64, x []float64, fill func(i, j, at int, in *frame), take func(i, j int, out *frame)) (err error) {
 	defer rescue(&err, "evaluating the network")
 	d := f.Dim()
 	n := len(x) / d
@@ -156,16 +156,24 @@ func (f *Field) blocks(prog *graph.Exec, t float64, x []float64, rest func(i, j,
 	if len(f.label) > 1 && len(f.label) != n {
 		return fmt.Errorf("%w: %d labels for %d points", ErrLabels, len(f.label), n)
 	}
-	size := f.net.eng.blockRows()
-	count := (n + size - 1) / size
-	outs, errs := make([][]*tensors.Tensor, count), make([]error, count)
+	rows := f.net.eng.blockRows()
+	if n <= rows {
+		out, err := f.block(prog, tangents, t, x, 0, n, fill)
+		if err == nil {
+			take(0, n, out)
+			prog.back(out)
+		}
+		return err
+	}
+	count := (n + rows - 1) / rows
+	outs, errs := make([]*frame, count), make([]error, count)
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	slots := make(chan struct{}, f.net.eng.sideBySide())
 	for k := range count {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			outs[k], errs[k] = f.block(prog, t, x, k*size, min((k+1)*size, n), rest)
+			outs[k], errs[k] = f.block(prog, tangents, t, x, k*rows, min((k+1)*rows, n), fill)
 		})
 	}
 	wg.Wait()
@@ -174,35 +182,39 @@ func (f *Field) blocks(prog *graph.Exec, t float64, x []float64, rest func(i, j,
 		if errs[k] != nil {
 			return errs[k]
 		}
-		if err := take(k*size, min((k+1)*size, n), out); err != nil {
-			return err
-		}
-		release(out...)
+		take(k*rows, min((k+1)*rows, n), out)
+		prog.back(out)
 	}
 	return nil
 }
 
 // block runs a program over points i to j.
-func (f *Field) block(prog *graph.Exec, t float64, x []float64, i, j int, rest func(i, j, rows int) []any) (out []*tensors.Tensor, err error) {
+func (f *Field) block(prog *program, tangents int, t float64, x []float64, i, j int, fill func(i, j, at int, in *frame)) (fr *frame, err error) {
 	defer rescue(&err, "evaluating the network")
 	d, rows := f.Dim(), padded(j-i)
-	ts := make([]float64, rows)
-	for k := range ts {
-		ts[k] = t
-	}
-	args := []any{f.net.theta, toDevice(x[i*d:j*d], rows, d), toDevice(ts, rows)}
-	label, err := f.net.labelArgs(f.label, i, rows)
-	if err != nil {
+	if fr, err = prog.frame(rows, tangents); err != nil {
 		return nil, err
 	}
-	args = append(args, label...)
-	if rest != nil {
-		args = append(args, rest(i, j, rows)...)
+	fr.give(0, f.net.theta)
+	fr.set(1, x[i*d:j*d])
+	ts := fr.floats(2)
+	for k := range ts {
+		ts[k] = float32(t)
 	}
-	if out, err = prog.Call(args...); err != nil {
+	at := 3
+	if f.net.arch.cfg.Classes > 0 {
+		if err := f.net.setLabels(fr.ints(at), f.label, i); err != nil {
+			return nil, err
+		}
+		at++
+	}
+	if fill != nil {
+		fill(i, j, at, fr)
+	}
+	if err := fr.run(); err != nil {
 		return nil, fmt.Errorf("nn: evaluating the network: %w", err)
 	}
-	return out, nil
+	return fr, nil
 }
 
 // padded returns the number of rows that n points are computed with: exact for
@@ -217,38 +229,23 @@ func padded(n int) int {
 	return (n + step - 1) / step * step
 }
 
-// labelArgs returns the labels from i on, padded to rows, as the input of a
-// conditional network; nothing for an unconditional one.
-func (n *Net) labelArgs(label []int32, i, rows int) ([]any, error) {
+// setLabels fills dst with the labels from i on, and checks them.
+func (n *Net) setLabels(dst, label []int32, i int) error {
 	classes := n.arch.cfg.Classes
-	if classes == 0 {
-		if len(label) > 0 {
-			return nil, fmt.Errorf("%w: labels given, but the network has no classes", ErrLabels)
-		}
-		return nil, nil
-	}
 	if len(label) == 0 {
-		return nil, fmt.Errorf("%w: none given, the network has %d classes", ErrLabels, classes)
+		return fmt.Errorf("%w: none given, the network has %d classes", ErrLabels, classes)
 	}
-	padded := make([]int32, rows)
-	for k := range padded {
+	clear(dst)
+	for k := range dst {
 		switch {
 		case len(label) == 1:
-			padded[k] = label[0]
+			dst[k] = label[0]
 		case i+k < len(label):
-			padded[k] = label[i+k]
+			dst[k] = label[i+k]
 		}
-		if padded[k] < -1 || int(padded[k]) >= classes {
-			return nil, fmt.Errorf("%w: label %d; it must be in 0..%d, or -1 for none", ErrLabels, padded[k], classes-1)
+		if dst[k] < -1 || int(dst[k]) >= classes {
+			return fmt.Errorf("%w: label %d; it must be in 0..%d, or -1 for none", ErrLabels, dst[k], classes-1)
 		}
 	}
-	return []any{tensors.FromFlatDataAndDimensions(padded, rows)}, nil
-}
-
-func accumulate(dst []float64, t *tensors.Tensor) error {
-	return tensors.ConstFlatData(t, func(flat []float32) {
-		for i := range dst {
-			dst[i] += float64(flat[i])
-		}
-	})
+	return nil
 }

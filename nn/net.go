@@ -3,8 +3,10 @@ package nn
 import (
 	"fmt"
 
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
-	"github.com/gomlx/gomlx/core/tensors"
 
 	"flowmatch/internal/seed"
 )
@@ -13,8 +15,8 @@ import (
 type Net struct {
 	eng   *Engine
 	arch  *mlp
-	theta *tensors.Tensor // the slab, float32 [P], on the device
-	progs *programs       // shared by all nets of one architecture
+	theta compute.Buffer // the slab, float32 [P], in the engine
+	progs *programs      // shared by all nets of one architecture
 }
 
 // New returns a network with weights drawn from seed (PyTorch's Linear
@@ -24,12 +26,8 @@ func New(eng *Engine, cfg Config, seedValue uint64) (*Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	progs, err := newPrograms(eng, arch)
-	if err != nil {
-		return nil, err
-	}
 	theta := arch.initial(seed.Rand(seedValue, "nn/init", 0))
-	return &Net{eng: eng, arch: arch, theta: slab(theta), progs: progs}, nil
+	return (&Net{eng: eng, arch: arch, progs: newPrograms(eng, arch)}).WithWeights(theta)
 }
 
 // Restore returns a network with the tensors given, by the names of Tensors.
@@ -47,11 +45,7 @@ func Restore(eng *Engine, cfg Config, read func(name string, shape []int) ([]flo
 		}
 		theta = append(theta, data...)
 	}
-	progs, err := newPrograms(eng, arch)
-	if err != nil {
-		return nil, err
-	}
-	return &Net{eng: eng, arch: arch, theta: slab(theta), progs: progs}, nil
+	return (&Net{eng: eng, arch: arch, progs: newPrograms(eng, arch)}).WithWeights(theta)
 }
 
 // WithWeights returns a network like n with the weights of the slab given.
@@ -59,7 +53,11 @@ func (n *Net) WithWeights(theta []float32) (*Net, error) {
 	if len(theta) != n.arch.size {
 		return nil, fmt.Errorf("nn: %d weights given, the network has %d", len(theta), n.arch.size)
 	}
-	return &Net{eng: n.eng, arch: n.arch, theta: slab(theta), progs: n.progs}, nil
+	b, err := n.eng.upload(theta)
+	if err != nil {
+		return nil, err
+	}
+	return &Net{eng: n.eng, arch: n.arch, theta: b, progs: n.progs}, nil
 }
 
 // Config returns the complete description of the network.
@@ -72,46 +70,48 @@ func (n *Net) Engine() *Engine { return n.eng }
 func (n *Net) NumWeights() int { return n.arch.size }
 
 // Weights returns a copy of the slab.
-func (n *Net) Weights() ([]float32, error) { return tensors.CopyFlatData[float32](n.theta) }
+func (n *Net) Weights() ([]float32, error) { return download(n.theta) }
 
 // Tensors returns the layout of the slab: PyTorch's names and shapes for an
 // nn.Sequential called net, in the order of the slab.
 func (n *Net) Tensors() []Tensor { return n.arch.tensors }
 
-func slab(theta []float32) *tensors.Tensor {
-	return tensors.FromFlatDataAndDimensions(theta, len(theta))
-}
-
 // programs are the compiled functions of an architecture; the weights are an
 // input, so every Net of the architecture shares them.
 type programs struct {
-	velocity, vjp, div, grad *Exec
-	augProbe, augExact       *Exec
-	loss                     *Exec
+	velocity, vjp, div, grad *program
+	augProbe, augExact       *program
+	loss                     *program
 }
 
 // newPrograms declares the programs. Nothing is compiled before its first use.
-func newPrograms(eng *Engine, m *mlp) (p *programs, err error) {
-	defer rescue(&err, "building programs")
-	p = &programs{}
-	for _, prog := range []struct {
-		dst  **Exec
-		name string
-		fn   func(in []*Node) []*Node
-	}{
-		{&p.velocity, "velocity", m.velocityGraph},
-		{&p.vjp, "vjp", m.vjpGraph},
-		{&p.div, "divergence", m.divergenceGraph},
-		{&p.augProbe, "augmented VJP, probe", m.augProbeGraph},
-		{&p.augExact, "augmented VJP, exact", m.augExactGraph},
-		{&p.loss, "loss", m.lossGraph},
-		{&p.grad, "loss gradient", m.lossGradGraph},
-	} {
-		if *prog.dst, err = eng.compile(prog.name, prog.fn); err != nil {
-			return nil, err
+func newPrograms(eng *Engine, m *mlp) *programs {
+	floats := func(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
+	d := m.cfg.Dim
+	points := func(rest func(n, k int) []shapes.Shape) func(n, k int) []shapes.Shape {
+		return func(n, k int) []shapes.Shape {
+			in := []shapes.Shape{floats(m.size), floats(n, d), floats(n)}
+			if m.cfg.Classes > 0 {
+				in = append(in, shapes.Make(dtypes.Int32, n))
+			}
+			return append(in, rest(n, k)...)
 		}
 	}
-	return p, nil
+	examples := func(n, _ int) []shapes.Shape { return append([]shapes.Shape{floats(m.size)}, m.exampleShapes(n)...) }
+	return &programs{
+		velocity: &program{eng: eng, name: "velocity", build: m.velocityGraph,
+			inputs: points(func(_, _ int) []shapes.Shape { return nil })},
+		vjp: &program{eng: eng, name: "vector-Jacobian product", build: m.vjpGraph,
+			inputs: points(func(n, _ int) []shapes.Shape { return []shapes.Shape{floats(n, d)} })},
+		div: &program{eng: eng, name: "divergence", build: m.divergenceGraph,
+			inputs: points(func(_, k int) []shapes.Shape { return []shapes.Shape{floats(k, d)} })},
+		augProbe: &program{eng: eng, name: "augmented VJP, probe", build: m.augProbeGraph,
+			inputs: points(func(n, _ int) []shapes.Shape { return []shapes.Shape{floats(n, d), floats(n), floats(n, d)} })},
+		augExact: &program{eng: eng, name: "augmented VJP, exact", build: m.augExactGraph,
+			inputs: points(func(n, k int) []shapes.Shape { return []shapes.Shape{floats(n, d), floats(n), floats(k, d)} })},
+		loss: &program{eng: eng, name: "loss", build: m.lossGraph, inputs: examples},
+		grad: &program{eng: eng, name: "loss gradient", build: m.lossGradGraph, inputs: examples},
+	}
 }
 
 // The inputs of every program begin with theta [P], x [N, D], t [N] and, for a

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
-	"github.com/gomlx/gomlx/core/tensors"
 
 	"flowmatch/flow"
 )
@@ -112,8 +114,8 @@ type Trainer struct {
 	net   *Net // architecture and programs; its weights are the start only
 	opt   Optimizer
 	step  int64
-	state [4]*tensors.Tensor // weights, EMA, first and second moments
-	prog  *Exec
+	state [4]compute.Buffer // weights, EMA, first and second moments
+	prog  *program
 }
 
 // NewTrainer starts training from the weights of n.
@@ -127,20 +129,29 @@ func (n *Net) NewTrainer(o Optimizer) (*Trainer, error) {
 		return nil, err
 	}
 	tr := &Trainer{net: n, opt: o}
-	if tr.prog, err = n.eng.compile("training step", tr.stepGraph); err != nil {
-		return nil, err
-	}
+	slab := shapes.Make(dtypes.Float32, len(w))
+	tr.prog = &program{eng: n.eng, name: "training step", build: tr.stepGraph, update: []int{0, 1, 2, 3},
+		inputs: func(rows, _ int) []shapes.Shape {
+			in := []shapes.Shape{slab, slab, slab, slab, shapes.Make(dtypes.Float32, hyperCount)}
+			return append(in, n.arch.exampleShapes(rows)...)
+		}}
 	zeros := make([]float32, len(w))
-	tr.put(State{Weights: w, EMA: w, Moment1: zeros, Var2: zeros})
-	return tr, nil
+	return tr, tr.put(State{Weights: w, EMA: w, Moment1: zeros, Var2: zeros})
 }
 
-func (tr *Trainer) put(s State) {
-	release(tr.state[:]...)
+// hyperCount is the number of scalars that change from step to step.
+const hyperCount = 4
+
+func (tr *Trainer) put(s State) error {
 	tr.step = s.Step
 	for i, v := range [][]float32{s.Weights, s.EMA, s.Moment1, s.Var2} {
-		tr.state[i] = slab(v)
+		b, err := tr.net.eng.upload(v)
+		if err != nil {
+			return err
+		}
+		tr.state[i] = b
 	}
+	return nil
 }
 
 // Restore goes back to a state that State returned.
@@ -151,15 +162,14 @@ func (tr *Trainer) Restore(s State) error {
 			return fmt.Errorf("nn: the state holds %d values in a slab, the network has %d weights", len(v), p)
 		}
 	}
-	tr.put(s)
-	return nil
+	return tr.put(s)
 }
 
 // State returns a copy of the state.
 func (tr *Trainer) State() (s State, err error) {
 	s.Step = tr.step
 	for i, dst := range []*[]float32{&s.Weights, &s.EMA, &s.Moment1, &s.Var2} {
-		if *dst, err = tensors.CopyFlatData[float32](tr.state[i]); err != nil {
+		if *dst, err = download(tr.state[i]); err != nil {
 			return State{}, fmt.Errorf("nn: reading training state: %w", err)
 		}
 	}
@@ -173,7 +183,7 @@ func (tr *Trainer) Net(ema bool) (*Net, error) {
 	if ema {
 		i = 1
 	}
-	w, err := tensors.CopyFlatData[float32](tr.state[i])
+	w, err := download(tr.state[i])
 	if err != nil {
 		return nil, fmt.Errorf("nn: reading weights: %w", err)
 	}
@@ -186,50 +196,36 @@ func (tr *Trainer) Dim() int { return tr.net.arch.cfg.Dim }
 // Step takes one optimizer step at learning rate lr.
 func (tr *Trainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 	defer rescue(&err, "training step")
-	args, err := tr.net.exampleArgs(ex)
+	f, err := tr.net.examplesFrame(tr.prog, ex, len(tr.state)+1)
 	if err != nil {
 		return r, err
 	}
 	k := float64(tr.step)
-	hyper := []float64{
+	f.set(len(tr.state), []float64{
 		lr,
 		1 / (1 - math.Pow(tr.opt.Beta1, k+1)),
 		1 / (1 - math.Pow(tr.opt.Beta2, k+1)),
 		min(tr.opt.EMADecay, (1+k)/(10+k)),
+	})
+	for i, b := range tr.state {
+		f.give(i, b)
 	}
-	all := []any{toDevice(hyper, len(hyper))}
-	for _, s := range tr.state[1:] {
-		d, err := DonateTensorBuffer(s, tr.net.eng.backend, 0)
-		if err != nil {
-			return r, fmt.Errorf("nn: donating state: %w", err)
-		}
-		all = append(all, d)
-	}
-	w, err := DonateTensorBuffer(tr.state[0], tr.net.eng.backend, 0)
-	if err != nil {
-		return r, fmt.Errorf("nn: donating weights: %w", err)
-	}
-	out, err := tr.prog.Call(append(append(all, w), args...)...)
-	if err != nil {
+	if err := f.run(); err != nil {
 		return r, fmt.Errorf("nn: training step: %w", err)
 	}
-	copy(tr.state[:], out[:4])
+	copy(tr.state[:], f.outs)
 	tr.step++
-	if r.Loss, err = scalar(out[4]); err != nil {
-		return r, err
-	}
-	if r.GradNorm, err = scalar(out[5]); err != nil {
-		return r, err
-	}
+	r.Loss, r.GradNorm = float64(f.result(4)[0]), float64(f.result(5)[0])
+	tr.prog.back(f)
 	if math.IsNaN(r.Loss+r.GradNorm) || math.IsInf(r.Loss+r.GradNorm, 0) {
 		return r, fmt.Errorf("%w at step %d: loss %g, gradient norm %g; lower the learning rate, clip gradients or check the scale of the data", ErrDiverged, tr.step, r.Loss, r.GradNorm)
 	}
 	return r, nil
 }
 
-// stepGraph: hyper [4], EMA, moments 1 and 2, weights, then the examples.
+// stepGraph: weights, EMA, moments 1 and 2, hyper [4], then the examples.
 func (tr *Trainer) stepGraph(in []*Node) []*Node {
-	hyper, ema, m1, m2, theta := in[0], in[1], in[2], in[3], in[4]
+	theta, ema, m1, m2, hyper := in[0], in[1], in[2], in[3], in[4]
 	h := func(i int) *Node { return Reshape(Slice(hyper, AxisRange(i, i+1))) }
 	o, m := tr.opt, tr.net.arch
 	p := m.params(theta)
@@ -253,35 +249,37 @@ func (tr *Trainer) stepGraph(in []*Node) []*Node {
 // Loss returns the loss of each example, length N, without any update.
 func (n *Net) Loss(ex *Examples) (loss []float64, err error) {
 	defer rescue(&err, "loss")
-	args, err := n.exampleArgs(ex)
+	f, err := n.examplesFrame(n.progs.loss, ex, 1)
 	if err != nil {
 		return nil, err
 	}
-	out, err := n.progs.loss.Call1(append([]any{n.theta}, args...)...)
-	if err != nil {
+	f.give(0, n.theta)
+	if err := f.run(); err != nil {
 		return nil, fmt.Errorf("nn: loss: %w", err)
 	}
 	loss = make([]float64, ex.X1.N)
-	return loss, fromDevice(loss, out)
+	f.read(loss, 0)
+	n.progs.loss.back(f)
+	return loss, nil
 }
 
 // LossGradient returns the mean loss of the batch and its gradient with
 // respect to the weights, length P.
 func (n *Net) LossGradient(ex *Examples) (loss float64, grad []float64, err error) {
 	defer rescue(&err, "loss gradient")
-	args, err := n.exampleArgs(ex)
+	f, err := n.examplesFrame(n.progs.grad, ex, 1)
 	if err != nil {
 		return 0, nil, err
 	}
-	out, err := n.progs.grad.Call(append([]any{n.theta}, args...)...)
-	if err != nil {
+	f.give(0, n.theta)
+	if err := f.run(); err != nil {
 		return 0, nil, fmt.Errorf("nn: loss gradient: %w", err)
 	}
-	if loss, err = scalar(out[0]); err != nil {
-		return 0, nil, err
-	}
 	grad = make([]float64, n.NumWeights())
-	return loss, grad, fromDevice(grad, out[1])
+	f.read(grad, 1)
+	loss = float64(f.result(0)[0])
+	n.progs.grad.back(f)
+	return loss, grad, nil
 }
 
 func (m *mlp) lossGraph(in []*Node) []*Node {
@@ -333,20 +331,46 @@ func (m *mlp) exampleLoss(p, in []*Node) *Node {
 	return Mul(Reshape(weight, n), ReduceMean(Square(Sub(f, target)), 1))
 }
 
-// exampleArgs checks a batch and converts it to the inputs of exampleLoss.
-func (n *Net) exampleArgs(ex *Examples) ([]any, error) {
+// exampleShapes are the shapes of the inputs of exampleLoss.
+func (m *mlp) exampleShapes(n int) []shapes.Shape {
+	points := shapes.Make(dtypes.Float32, n, m.cfg.Dim)
+	in := []shapes.Shape{points, points, shapes.Make(dtypes.Float32, 6, n)}
+	if m.cfg.Classes > 0 {
+		in = append(in, shapes.Make(dtypes.Int32, n))
+	}
+	return in
+}
+
+// examplesFrame checks a batch and returns a frame of a program with it as the
+// inputs from number at on.
+func (n *Net) examplesFrame(p *program, ex *Examples, at int) (*frame, error) {
 	size, d := ex.X1.N, n.arch.cfg.Dim
 	if ex.X1.D != d || ex.X0.D != d || ex.X0.N != size {
 		return nil, fmt.Errorf("nn: examples are x0 [%d, %d] and x1 [%d, %d]; the network takes points of dimension %d", ex.X0.N, ex.X0.D, size, ex.X1.D, d)
 	}
-	columns := make([]float64, 0, 6*size)
-	for _, c := range [][]float64{ex.T, ex.Alpha, ex.Sigma, ex.G1, ex.G0, ex.Weight} {
+	columns := [...][]float64{ex.T, ex.Alpha, ex.Sigma, ex.G1, ex.G0, ex.Weight}
+	for _, c := range columns {
 		if len(c) != size {
 			return nil, fmt.Errorf("nn: a column of the examples has %d values for %d points", len(c), size)
 		}
-		columns = append(columns, c...)
 	}
-	args := []any{toDevice(ex.X0.X, size, d), toDevice(ex.X1.X, size, d), toDevice(columns, 6, size)}
-	label, err := n.labelArgs(ex.Label, 0, size)
-	return append(args, label...), err
+	if n.arch.cfg.Classes == 0 && len(ex.Label) > 0 {
+		return nil, fmt.Errorf("%w: labels given, but the network has no classes", ErrLabels)
+	}
+	f, err := p.frame(size, 0)
+	if err != nil {
+		return nil, err
+	}
+	f.set(at, ex.X0.X)
+	f.set(at+1, ex.X1.X)
+	flat := f.floats(at + 2)
+	for k, c := range columns {
+		for i, v := range c {
+			flat[k*size+i] = float32(v)
+		}
+	}
+	if n.arch.cfg.Classes > 0 {
+		return f, n.setLabels(f.ints(at+3), ex.Label, 0)
+	}
+	return f, nil
 }

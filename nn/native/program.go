@@ -3,6 +3,7 @@ package native
 import (
 	"fmt"
 	"runtime"
+	"sync"
 	"unsafe"
 
 	"github.com/gomlx/compute"
@@ -28,6 +29,9 @@ type Program struct {
 	mem   []addr    // of each slot, while running
 	bufs  []*buffer // what the shadow backend returned, by slot
 	execs []exec    // one for each worker
+
+	into               sync.Mutex // of what ExecuteInto keeps between calls
+	intoArgs, intoOuts []*buffer
 }
 
 var _ compute.Executable = (*Program)(nil)
@@ -174,7 +178,7 @@ func (p *Program) Execute(inputs []compute.Buffer, donate []bool, _ compute.Devi
 		args[i] = b
 	}
 	outs := make([]*buffer, len(p.outputs))
-	if err := p.Run(outs, args, donate); err != nil {
+	if err := p.run(outs, args, donate); err != nil {
 		return nil, err
 	}
 	res := make([]compute.Buffer, len(outs))
@@ -184,9 +188,37 @@ func (p *Program) Execute(inputs []compute.Buffer, donate []bool, _ compute.Devi
 	return res, nil
 }
 
-// Run is Execute on our own buffers. Results that outs holds already are written
+// ExecuteInto runs the program and writes results into buffers that are there. A
+// result may be the very argument that it replaces.
+func (p *Program) ExecuteInto(outs, inputs []compute.Buffer) error {
+	p.into.Lock()
+	defer p.into.Unlock()
+	p.intoArgs, p.intoOuts = p.intoArgs[:0], p.intoOuts[:0]
+	for i, in := range inputs {
+		b, ok := in.(*buffer)
+		if !ok || b.backend != p.backend || b.dead {
+			return fmt.Errorf("native: argument %d is not a live buffer of this backend", i)
+		}
+		p.intoArgs = append(p.intoArgs, b)
+	}
+	for i, out := range outs {
+		b, ok := out.(*buffer)
+		if !ok || b.backend != p.backend || b.dead || i < len(p.results) && !b.shape.Equal(p.results[i]) {
+			return fmt.Errorf("native: result %d is not a live buffer of this backend of shape %s", i, p.results[i])
+		}
+		for j, a := range p.intoArgs {
+			if a == b && (i >= len(p.outputs) || p.outputs[i].donor != j) {
+				return fmt.Errorf("native: result %d cannot be written over argument %d, which is read later", i, j)
+			}
+		}
+		p.intoOuts = append(p.intoOuts, b)
+	}
+	return p.run(p.intoOuts, p.intoArgs, nil)
+}
+
+// run is Execute on our own buffers. Results that outs holds already are written
 // into; the others are made.
-func (p *Program) Run(outs, args []*buffer, donate []bool) error {
+func (p *Program) run(outs, args []*buffer, donate []bool) error {
 	if len(args) != len(p.inputs) || len(outs) != len(p.outputs) {
 		return fmt.Errorf("native: %d arguments for %d results; the program takes %d and returns %d", len(args), len(outs), len(p.inputs), len(p.outputs))
 	}
