@@ -65,9 +65,10 @@ type module struct {
 
 // modules are the libraries we use, by module path.
 var modules = map[string]module{
-	"github.com/gomlx/gomlx":            {rooms: []string{"nn"}, why: "tensors and automatic differentiation; nn is the only room that may know an engine"},
-	"github.com/gomlx/compute":          {rooms: []string{"nn"}, why: "the backends of gomlx"},
+	"github.com/gomlx/gomlx":            {rooms: []string{"nn"}, testRooms: []string{"nn/native"}, why: "tensors and automatic differentiation; nn is the only room that may know an engine"},
+	"github.com/gomlx/compute":          {rooms: []string{"nn", "nn/native"}, why: "the backends of gomlx, of which nn/native is one"},
 	"github.com/gomlx/go-xla":           {rooms: []string{"nn"}, why: "the XLA backend of gomlx, behind the build tag xla"},
+	"github.com/mmcloughlin/avo":        {rooms: []string{"nn/native"}, why: "programs that write assembly"},
 	"github.com/nlpodyssey/safetensors": {rooms: []string{"model"}, why: "the file format of a checkpoint"},
 	"github.com/goccy/go-yaml":          {rooms: []string{"run", "path", "data"}, why: "configuration files with positions in error messages"},
 	"github.com/agnivade/levenshtein":   {rooms: []string{"run", "cmd/flowmatch"}, why: "did you mean ...? for misspelt keys and names"},
@@ -96,7 +97,7 @@ var bannedStd = map[string]struct {
 	"log/slog":  {[]string{"cmd/flowmatch"}, "library rooms do not log; they return errors and call observe functions"},
 	"math/rand": {nil, "randomness is an explicit *rand.Rand of math/rand/v2 from internal/seed"},
 	"unsafe":    {[]string{"nn", "nn/native"}, "only kernels need it"},
-	"reflect":   {[]string{"run", "nn"}, "plain code reads better"},
+	"reflect":   {[]string{"run", "nn", "nn/native"}, "plain code reads better"},
 }
 
 // cgoTag is the build tag behind which cgo may be used.
@@ -114,5 +115,6 @@ const (
 // generated lists the files that a program wrote, with the program. They are
 // exempt from the limits of size, and carry the standard marker.
 var generated = map[string]string{
+	"nn/native/ops.go":                      "nn/native/gen",
 	"nn/native/kernel/vector_stub_amd64.go": "nn/native/kernel/gen/vector",
 }
