@@ -22,12 +22,12 @@ func ProcessMemory() (now, peak int64) { return processMemory() }
 // each library. Compiling in the process would add its own.
 var memoryWays = []struct{ program, way string }{{"with_torch.py", "torch fused"}, {"with_jax.py", "jax"}}
 
-// memorySeconds is how long a case is run for its memory.
-const memorySeconds = 500 * time.Millisecond
+// memoryBudget is how long a case is run for its memory.
+const memoryBudget = 500 * time.Millisecond
 
 // measureMemory has the case of r done in new processes, ours and the peers'.
 func (r *Result) measureMemory(ctx context.Context, o Options) error {
-	report, err := o.Alone(ctx, r.Case, 0, memorySeconds)
+	report, err := o.Alone(ctx, r.Case, 0, memoryBudget)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (r *Result) measureMemory(ctx context.Context, o Options) error {
 		if !slices.ContainsFunc(r.Peers, func(t Time) bool { return t.Way == m.way }) {
 			continue
 		}
-		memory, err := o.Peers.memory(ctx, m.program, request{r.Case, memorySeconds.Seconds(), m.way})
+		memory, err := o.Peers.memory(ctx, m.program, request{r.Case, memoryBudget.Seconds(), m.way})
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
