@@ -22,6 +22,7 @@ type buffer struct {
 	// exposed is set once a caller may have kept the memory and write to it at any
 	// time; what was derived from its contents must then not be kept.
 	exposed atomic.Bool
+	age     atomic.Uint64 // how often programs have written to it
 	dead    bool
 }
 

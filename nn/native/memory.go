@@ -12,6 +12,7 @@ type source uint8
 
 const (
 	fromArena  source = iota // scratch of the backend, shared by programs
+	fromKept                 // memory of the program, which outlives a run
 	fromParam                // an argument
 	fromConst                // a constant of the program
 	fromOutput               // a result
@@ -91,6 +92,9 @@ func (p *Program) assign() {
 		case t.kind == kindOut:
 			t.slot = p.slotFor(slot{from: fromShadow, t: t})
 		case t.accumulates(): // it lies in its total's parts
+		case t.home.kept:
+			t.slot = p.slotFor(slot{from: fromKept, t: t, index: p.keptSize, size: t.size()})
+			p.keptSize += align(t.size())
 		default:
 			t.slot = p.slotFor(slot{from: fromArena, t: t, size: t.size(), lo: t.level, hi: t.level})
 		}

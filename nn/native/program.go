@@ -3,6 +3,7 @@ package native
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"unsafe"
 
@@ -23,12 +24,19 @@ type Program struct {
 	levels  []*level
 
 	arena    int // floats
+	keptSize int
 	scratch  int // floats of each worker
 	operands int // the most operands of a walk
 
 	mem   []addr    // of each slot, while running
 	bufs  []*buffer // what the shadow backend returned, by slot
 	execs []exec    // one for each worker
+
+	kept    []float32 // packed weights
+	keptOf  []*buffer // the arguments that they came from, nil for others
+	keptAge []uint64  // the ages of these
+	keeps   []bool    // which arguments they are
+	isFresh bool      // they need not be packed in this run
 
 	into               sync.Mutex // of what ExecuteInto keeps between calls
 	intoArgs, intoOuts []*buffer
@@ -41,6 +49,7 @@ type level struct {
 	regions []*region
 	shadows []*tensor
 	parts   int
+	kept    bool // all that is done here is to pack weights that are kept
 	job     func(part, worker int)
 }
 
@@ -109,6 +118,21 @@ func (p *Program) build() error {
 			return err
 		}
 	}
+	p.keeps = make([]bool, len(p.inputs))
+	for _, r := range regions {
+		for _, t := range r.tensors {
+			if !r.kept {
+				break
+			}
+			if base, _ := t.in[0].root(); base.kind == kindParam {
+				p.keeps[base.op] = true
+			}
+		}
+	}
+	for _, l := range p.levels {
+		l.kept = !slices.ContainsFunc(l.regions, func(r *region) bool { return !r.kept })
+	}
+	p.kept, p.keptOf, p.keptAge = make([]float32, p.keptSize+16), make([]*buffer, len(p.inputs)), make([]uint64, len(p.inputs))
 	p.mem, p.bufs = make([]addr, len(p.slots)), make([]*buffer, len(p.slots))
 	p.execs = make([]exec, p.backend.team.n)
 	for w := range p.execs {
@@ -126,7 +150,7 @@ func (p *Program) job(l *level) func(part, worker int) {
 	return func(part, worker int) {
 		x := &p.execs[worker]
 		for _, r := range l.regions {
-			if part < r.parts {
+			if part < r.parts && !(r.kept && p.isFresh) {
 				r.run(x, part)
 			}
 		}
@@ -237,19 +261,36 @@ func (p *Program) run(outs, args []*buffer, donate []bool) error {
 	if err != nil {
 		return err
 	}
+	fresh := p.fresh(args)
 	for _, l := range p.levels {
 		for _, t := range l.shadows {
 			if err := p.callShadow(t, args); err != nil {
 				return err
 			}
 		}
-		if l.parts > 0 {
+		if l.parts > 0 && !(fresh && l.kept) {
 			b.team.run(l.parts, l.job)
 		}
 	}
 	err = p.leave(outs, args, donate, taken)
 	runtime.KeepAlive(args)
 	return err
+}
+
+// fresh says whether the weights that were packed in an earlier run are those of
+// this one, and remembers them for the next.
+func (p *Program) fresh(args []*buffer) bool {
+	p.isFresh = p.keptSize > 0
+	for i, a := range args {
+		if !p.keeps[i] {
+			continue
+		}
+		if p.keptOf[i] != a || p.keptAge[i] != a.age.Load() || a.exposed.Load() {
+			p.isFresh = false
+		}
+		p.keptOf[i], p.keptAge[i] = a, a.age.Load()
+	}
+	return p.isFresh
 }
 
 // enter points the table of memory to arguments, results and scratch.
@@ -265,6 +306,8 @@ func (p *Program) enter(outs, args []*buffer, donate []bool) (taken []bool, err 
 		switch s.from {
 		case fromArena:
 			p.mem[i] = arena + addr(4*s.index)
+		case fromKept:
+			p.mem[i] = aligned(p.kept) + addr(4*s.index)
 		case fromParam:
 			p.mem[i] = addrOf(args[s.index].ptr)
 		}
@@ -283,6 +326,7 @@ func (p *Program) enter(outs, args []*buffer, donate []bool) (taken []bool, err 
 				return nil, err
 			}
 		}
+		outs[i].age.Add(1)
 		if !o.copied {
 			p.mem[o.slot] = addrOf(outs[i].ptr)
 		}

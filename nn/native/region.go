@@ -26,6 +26,7 @@ type region struct {
 	tensors      []*tensor // inputs before users
 	cost         float64   // arithmetic of one unit, roughly in float operations
 	shadow       *tensor   // the operation of a region that is one of the shadow backend
+	kept         bool      // packs weights of arguments, and need not again while these stay as they are
 	code
 }
 
@@ -242,10 +243,10 @@ func (g *graph) regions() []*region {
 			continue
 		}
 		i := slices.IndexFunc(out, func(r *region) bool {
-			return r.units == t.units && r.level == t.level && r.shadow == nil && t.kind != kindShadow
+			return r.units == t.units && r.level == t.level && r.shadow == nil && t.kind != kindShadow && r.kept == g.keepable(t)
 		})
 		if i < 0 {
-			out = append(out, &region{units: t.units, level: t.level})
+			out = append(out, &region{units: t.units, level: t.level, kept: g.keepable(t)})
 			i = len(out) - 1
 		}
 		r := out[i]
@@ -258,6 +259,17 @@ func (g *graph) regions() []*region {
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].level < out[j].level })
 	return out
+}
+
+// keepable says whether t is packed weights that outlive a run: they come from an
+// argument, and no result looks like what replaces it.
+func (g *graph) keepable(t *tensor) bool {
+	if t.kind != kindPack {
+		return false
+	}
+	base, _ := t.in[0].root()
+	return base.kind == kindConst || base.kind == kindParam &&
+		!slices.ContainsFunc(g.outputs, func(o *tensor) bool { return o.size() == base.size() })
 }
 
 // work is the arithmetic in t, roughly in float operations that take as long as
