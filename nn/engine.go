@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -38,7 +39,7 @@ func Open(name string) (e *Engine, err error) {
 	switch kind {
 	case "", native.Name:
 		kind = native.Name
-		b, err = native.New(native.Options{})
+		b, err = sharedNative()
 	case "go":
 		b, err = gobackend.New(config)
 	case "xla":
@@ -52,6 +53,10 @@ func Open(name string) (e *Engine, err error) {
 	return &Engine{name: kind, backend: b}, nil
 }
 
+// sharedNative is our engine, one for the whole process: two would fight over the
+// cores.
+var sharedNative = sync.OnceValues(func() (*native.Backend, error) { return native.New(native.Options{}) })
+
 // Name returns the short name of the engine: native, go or xla.
 func (e *Engine) Name() string { return e.name }
 
@@ -63,6 +68,8 @@ type BackendStatus struct {
 	Name      string `json:"name"`
 	Available bool   `json:"available"`
 	Detail    string `json:"detail"` // what it runs on, or why it is not there and what to do
+	// FallBack names the operations that our engine leaves to GoMLX's Go backend.
+	FallBack []string `json:"fall_back,omitempty"`
 }
 
 // Backends tries every engine and tells what is there, and why not.
@@ -74,7 +81,11 @@ func Backends() []BackendStatus {
 			out = append(out, BackendStatus{Name: name, Detail: err.Error()})
 			continue
 		}
-		out = append(out, BackendStatus{Name: name, Available: true, Detail: e.Description()})
+		s := BackendStatus{Name: name, Available: true, Detail: e.Description()}
+		if b, ok := e.backend.(*native.Backend); ok {
+			_, s.FallBack = b.Operations()
+		}
+		out = append(out, s)
 	}
 	return out
 }

@@ -39,6 +39,9 @@ func (d doctorResult) text(w io.Writer) {
 			state += ", the default"
 		}
 		fmt.Fprintf(w, "backend %s\t%s: %s\n", b.Name, state, b.Detail)
+		if len(b.FallBack) > 0 {
+			fmt.Fprintf(w, "\tleaves to the backend go: %s\n", strings.Join(b.FallBack, ", "))
+		}
 	}
 }
 

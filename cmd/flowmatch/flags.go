@@ -77,7 +77,7 @@ func (f *runFlags) apply(cmd *cobra.Command, e *run.Eval) error {
 // machine is another matter.
 func checkBackend(name string) error {
 	kind, _, _ := strings.Cut(name, ":")
-	if slices.Contains([]string{"", "go", "xla"}, kind) {
+	if slices.Contains([]string{"", "native", "go", "xla"}, kind) {
 		return nil
 	}
 	_, err := nn.Open(name) // its error lists the names

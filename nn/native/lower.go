@@ -3,6 +3,7 @@ package native
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -64,8 +65,13 @@ func (l *lowering) node(n *node) error {
 		l.values[n.outs[0]] = t
 		return err
 	}
-	if floats && !slices.Contains(in, nil) {
-		outs := l.compiled(n, in)
+	if floats {
+		var outs []*tensor
+		if strings.HasPrefix(n.op, "Fused") {
+			outs = l.fused(n, in, n.outs[0].shape.Dimensions)
+		} else if !slices.Contains(in, nil) {
+			outs = l.compiled(n, in)
+		}
 		if outs != nil {
 			for i, o := range n.outs {
 				l.values[o] = outs[i]
