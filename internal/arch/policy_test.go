@@ -116,5 +116,6 @@ const (
 // exempt from the limits of size, and carry the standard marker.
 var generated = map[string]string{
 	"nn/native/ops.go":                      "nn/native/gen",
+	"nn/native/kernel/gemm_stub_amd64.go":   "nn/native/kernel/gen/gemm",
 	"nn/native/kernel/vector_stub_amd64.go": "nn/native/kernel/gen/vector",
 }

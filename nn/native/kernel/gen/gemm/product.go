@@ -1,0 +1,209 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+const productSig = "func(k int, a *float32, ars, acs int, b *float32, brs int, " +
+	"c *float32, ldc int, mask uint32, mode int, bias *float32)"
+
+// block is the state of one product while its code is written.
+type block struct {
+	f         family
+	rows      int
+	sets      int // sets of sums, so that few rows do not wait for themselves
+	k, b, brs Register
+	acs       Register
+	s, s3     Register   // one and three times the stride of rows of A
+	bases     []Register // of every fourth row of A
+	acc       [][][]VecVirtual
+}
+
+// product writes the kernel of a number of rows. Rows of A are found by one
+// base for every four of them, which all advance by the stride of columns, so
+// that A may be a matrix, a transposed one or a packed panel.
+func (f family) product(rows int) {
+	name := fmt.Sprintf("mul%dx%dAVX%s", rows, f.width(), f.isa)
+	TEXT(name, NOSPLIT, productSig)
+	Pragma("noescape")
+	Doc(fmt.Sprintf("%s is the product of %d rows of A with %d columns of B.", name, rows, f.width()))
+	p := &block{f: f, rows: rows, sets: 1}
+	if rows*f.vecs*2 <= 12 && f.isa == "512" || rows*f.vecs*2 <= 8 {
+		p.sets = 2
+	}
+	p.loadParams()
+	m := Load(Param("mask"), GP32())
+	if f.isa == "512" {
+		mk := f.masks(m)
+		p.loop(mk, "")
+		p.finish(mk, "")
+		return
+	}
+	// Masked loads and stores of AVX2 are slow: full panels go without.
+	t := GP32()
+	MOVL(m, t)
+	NOTL(t)
+	SHLL(Imm(uint64(32-f.width())), t)
+	TESTL(t, t)
+	JNE(LabelRef("masked"))
+	p.loop(nil, "full")
+	p.finish(nil, "full")
+	Label("masked")
+	mk := f.masks(m)
+	p.loop(mk, "part")
+	p.finish(mk, "part")
+}
+
+func (p *block) loadParams() {
+	p.k = Load(Param("k"), GP64())
+	p.bases = []Register{Load(Param("a"), GP64())}
+	if p.rows > 1 {
+		p.s = strideParam("ars")
+	}
+	if p.rows > 3 {
+		p.s3 = GP64()
+		LEAQ(Mem{Base: p.s, Index: p.s, Scale: 2}, p.s3)
+	}
+	for i := 4; i < p.rows; i += 4 {
+		nb := GP64()
+		LEAQ(Mem{Base: p.bases[len(p.bases)-1], Index: p.s, Scale: 4}, nb)
+		p.bases = append(p.bases, nb)
+	}
+	p.acs = strideParam("acs")
+	p.b = Load(Param("b"), GP64())
+	p.brs = strideParam("brs")
+	p.acc = make([][][]VecVirtual, p.sets)
+	for s := range p.acc {
+		p.acc[s] = make([][]VecVirtual, p.rows)
+		for i := range p.acc[s] {
+			for v := 0; v < p.f.vecs; v++ {
+				p.acc[s][i] = append(p.acc[s][i], p.f.vec())
+			}
+		}
+	}
+}
+
+// row is where the element of row i of A is.
+func (p *block) row(i int) Mem {
+	m := Mem{Base: p.bases[i/4]}
+	switch i % 4 {
+	case 1:
+		m.Index, m.Scale = p.s, 1
+	case 2:
+		m.Index, m.Scale = p.s, 2
+	case 3:
+		m.Index, m.Scale = p.s3, 1
+	}
+	return m
+}
+
+// step adds the product of one column of A with one row of B.
+func (p *block) step(mk *masks, set int) {
+	var b []VecVirtual
+	for v := 0; v < p.f.vecs; v++ {
+		b = append(b, p.f.vec())
+		at := Mem{Base: p.b, Disp: v * p.f.lanes * 4}
+		if mk == nil {
+			VMOVUPS(at, b[v])
+		} else {
+			mk.load(v, at, b[v])
+		}
+	}
+	ADDQ(p.brs, p.b)
+	for i := 0; i < p.rows; i++ {
+		if p.f.vecs == 1 && p.f.isa == "512" {
+			VFMADD231PS_BCST(p.row(i), b[0], p.acc[set][i][0])
+			continue
+		}
+		a := p.f.vec()
+		VBROADCASTSS(p.row(i), a)
+		for v := range b {
+			VFMADD231PS(b[v], a, p.acc[set][i][v])
+		}
+	}
+	for _, base := range p.bases {
+		ADDQ(p.acs, base)
+	}
+}
+
+// loop sums over k, two at a time.
+func (p *block) loop(mk *masks, suffix string) {
+	for _, s := range p.acc {
+		for _, row := range s {
+			for _, x := range row {
+				zero(x, p.f.isa)
+			}
+		}
+	}
+	SUBQ(I32(2), p.k)
+	JLT(LabelRef("tail" + suffix))
+	Label("loop" + suffix)
+	p.step(mk, 0)
+	p.step(mk, p.sets-1)
+	SUBQ(I32(2), p.k)
+	JGE(LabelRef("loop" + suffix))
+	Label("tail" + suffix)
+	ADDQ(I32(2), p.k)
+	JEQ(LabelRef("sum" + suffix))
+	p.step(mk, 0)
+	Label("sum" + suffix)
+	for i := 0; p.sets == 2 && i < p.rows; i++ {
+		for v := range p.acc[0][i] {
+			VADDPS(p.acc[1][i][v], p.acc[0][i][v], p.acc[0][i][v])
+		}
+	}
+}
+
+// finish adds C (mode 1) or the bias (mode 2) and stores.
+func (p *block) finish(mk *masks, suffix string) {
+	c := Load(Param("c"), GP64())
+	ldc := strideParam("ldc")
+	mode := Load(Param("mode"), GP64())
+	at := func(base Register, v int) Mem { return Mem{Base: base, Disp: v * p.f.lanes * 4} }
+	CMPQ(mode, Imm(1))
+	JLT(LabelRef("store" + suffix))
+	JEQ(LabelRef("add" + suffix))
+	bias := Load(Param("bias"), GP64())
+	for v := 0; v < p.f.vecs; v++ {
+		t := p.f.vec()
+		if mk == nil {
+			VMOVUPS(at(bias, v), t)
+		} else {
+			mk.load(v, at(bias, v), t)
+		}
+		for i := 0; i < p.rows; i++ {
+			VADDPS(t, p.acc[0][i][v], p.acc[0][i][v])
+		}
+	}
+	JMP(LabelRef("store" + suffix))
+	Label("add" + suffix)
+	c2 := GP64()
+	MOVQ(c, c2)
+	for i := 0; i < p.rows; i++ {
+		for v, x := range p.acc[0][i] {
+			if mk == nil {
+				VADDPS(at(c2, v), x, x)
+			} else {
+				mk.add(v, at(c2, v), x)
+			}
+		}
+		ADDQ(ldc, c2)
+	}
+	Label("store" + suffix)
+	for i := 0; i < p.rows; i++ {
+		for v, x := range p.acc[0][i] {
+			if mk == nil {
+				VMOVUPS(x, at(c, v))
+			} else {
+				mk.store(v, x, at(c, v))
+			}
+		}
+		ADDQ(ldc, c)
+	}
+	VZEROUPPER()
+	RET()
+}
