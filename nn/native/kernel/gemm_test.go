@@ -200,7 +200,7 @@ func BenchmarkMul(b *testing.B) {
 		} {
 			mm, n, k := s[0], s[1], s[2]
 			r := rand.New(rand.NewPCG(1, 1))
-				x, y, c := normals(r, mm*k), normals(r, k*n), make([]float32, max(mm, k)*n)
+			x, y, c := normals(r, mm*k), normals(r, k*n), make([]float32, max(mm, k)*n)
 			bp := make([]float32, m.PackedLen(k, n))
 			m.Pack(head(bp), k, n, head(y), n, 1, 0, m.panels(n))
 			var work Work

@@ -45,6 +45,7 @@ type Matrix struct {
 // as needed and is kept from call to call.
 type Work struct {
 	a, b []float32 // packed operands
+	x, y []float32 // images and pixels of a convolution
 }
 
 // grow returns n elements of *s, which keeps them for the next time.
