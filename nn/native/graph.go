@@ -17,6 +17,7 @@ type graph struct {
 	params  []*tensor
 	outputs []*tensor
 	known   map[string]*tensor
+	made    int // tensors so far
 }
 
 func newGraph(b *Backend) *graph { return &graph{backend: b, known: map[string]*tensor{}} }
@@ -41,12 +42,19 @@ func (g *graph) add(t *tensor) *tensor {
 			return u
 		}
 	}
-	t.id = len(g.tensors)
+	g.name(t)
 	g.tensors = append(g.tensors, t)
 	if key != "" {
 		g.known[key] = t
 	}
 	return t
+}
+
+// name gives a tensor a number that no other has or will have: known tensors are
+// found by the numbers of their inputs, also after some have been dropped.
+func (g *graph) name(t *tensor) {
+	g.made++
+	t.id = g.made
 }
 
 // constant returns a scalar.
@@ -83,6 +91,9 @@ func (g *graph) broadcast(x *tensor, dims []int) *tensor {
 		if d == 1 && dims[i] != 1 {
 			strides[i] = 0
 		}
+	}
+	if x.bool && x.size() > 1 { // no instruction moves bytes; 0 and 1 are as good
+		x = g.unary(kernel.Copy, x)
 	}
 	return g.moved(x, dims, 0, strides)
 }

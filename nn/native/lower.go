@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -89,7 +90,7 @@ func (l *lowering) literal(n *node) (*tensor, error) {
 	if f, ok := flat.([]float32); ok && len(f) > 0 {
 		same := true
 		for _, v := range f {
-			same = same && v == f[0]
+			same = same && math.Float32bits(v) == math.Float32bits(f[0]) // 0 is not -0
 		}
 		if same {
 			return l.splat(l.constant(f[0]), shape.Dimensions), nil
@@ -228,12 +229,24 @@ func (l *lowering) compiled(n *node, in []*tensor) []*tensor {
 		return one(l.reshaped(in[0], dims))
 	}
 	if outs := l.moving(n, in, dims); outs != nil {
-		if t := outs[0]; t.bool && !t.isAlias() && t.runs() && !(t.kind == kindMove && t.isSplat()) {
-			return nil // bytes are moved by the shadow backend
+		if t := outs[0]; !t.bool || !t.runs() {
+			return outs
 		}
-		return outs
+		if outs = l.moving(n, l.asFloats(in), dims); outs != nil { // no instruction moves bytes
+			return one(l.converted(outs[0], dtypes.Bool))
+		}
+		return nil
 	}
 	return l.arithmetic(n, in, dims)
+}
+
+// asFloats returns truth values as 0 and 1.
+func (l *lowering) asFloats(in []*tensor) []*tensor {
+	out := make([]*tensor, len(in))
+	for i, x := range in {
+		out[i] = l.converted(x, dtypes.Float32)
+	}
+	return out
 }
 
 // converted changes floats into truth values and back.
@@ -293,6 +306,9 @@ func (l *lowering) moving(n *node, in []*tensor, dims []int) []*tensor {
 		for _, p := range n.attrs[0].([]compute.PadAxis) {
 			ok = ok && p.Interior == 0 && p.Start >= 0 && p.End >= 0
 			t.pads = append(t.pads, p.Start)
+		}
+		if len(dims) == 0 {
+			return in[:1]
 		}
 		for len(t.pads) < len(dims) {
 			t.pads = append(t.pads, 0)

@@ -41,9 +41,6 @@ func (g *graph) prune() {
 	for _, t := range g.outputs {
 		visit(t)
 	}
-	for i, t := range order {
-		t.id = i
-	}
 	g.tensors = order
 }
 
@@ -72,6 +69,9 @@ func (g *graph) rewrite(f func(t *tensor) *tensor) {
 		}
 		if v := f(t); v != t {
 			became[t] = v
+			if v.id == 0 { // a new kind of tensor, which is none that add knows
+				g.name(v)
+			}
 		}
 	}
 	for i, t := range g.outputs {
@@ -248,7 +248,7 @@ func (t *tensor) accumulates() bool {
 		return t.axis == 0
 	case kindDot:
 		d := t.dot
-		return d.b == 1 && d.k > 1 && d.lk*d.k == t.in[0].size() && d.rk*d.k == t.in[1].size() &&
+		return t.in[1].kind != kindPack && d.b == 1 && d.k > 1 && d.lk*d.k == t.in[0].size() && d.rk*d.k == t.in[1].size() &&
 			(d.m*d.n == 1 || d.lk > 1 || d.rk > 1) && (t.in[0].computed() || t.in[1].computed())
 	case kindConvGrad:
 		return true
