@@ -126,6 +126,9 @@ func (e *emitter) single(t *tensor) (instr, error) {
 	case kindDot:
 		return e.dot(t, out, part), nil
 	case kindPack:
+		if t.conv != nil {
+			return &convPacking{out: out, in: e.whole(t.in[0]), c: t.conv}, nil
+		}
 		return &packing{out: out, in: e.whole(t.in[0]), d: t.dot}, nil
 	case kindReduce:
 		in := t.in[0].dims

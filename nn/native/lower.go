@@ -346,6 +346,10 @@ func (l *lowering) arithmetic(n *node, in []*tensor, dims []int) []*tensor {
 			return nil
 		}
 		return []*tensor{l.product(in[0], []int{len(in[0].dims) - 1}, nil, in[1], []int{0}, nil, dims)}
+	case "ConvGeneral":
+		if t := l.convolved(n, in, dims); t != nil {
+			return []*tensor{t}
+		}
 	case "DotGeneral":
 		a := func(i int) []int { return positive(n.attrs[i].([]int), len(in[i/2].dims)) }
 		return []*tensor{l.product(in[0], a(0), a(1), in[1], a(2), a(3), dims)}

@@ -36,6 +36,7 @@ type Program struct {
 	keptOf  []*buffer // the arguments that they came from, nil for others
 	keptAge []uint64  // the ages of these
 	keeps   []bool    // which arguments they are
+	packed  bool      // there was a run before
 	isFresh bool      // they need not be packed in this run
 
 	into               sync.Mutex // of what ExecuteInto keeps between calls
@@ -265,6 +266,7 @@ func (p *Program) run(outs, args []*buffer, donate []bool) error {
 	for _, l := range p.levels {
 		for _, t := range l.shadows {
 			if err := p.callShadow(t, args); err != nil {
+				p.packed = false
 				return err
 			}
 		}
@@ -280,7 +282,7 @@ func (p *Program) run(outs, args []*buffer, donate []bool) error {
 // fresh says whether the weights that were packed in an earlier run are those of
 // this one, and remembers them for the next.
 func (p *Program) fresh(args []*buffer) bool {
-	p.isFresh = p.keptSize > 0
+	p.isFresh, p.packed = p.packed, true
 	for i, a := range args {
 		if !p.keeps[i] {
 			continue
