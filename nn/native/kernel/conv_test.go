@@ -152,7 +152,7 @@ func BenchmarkConv(b *testing.B) {
 	up := same(16, 64, 3, 64)
 	up.InDilationH, up.InDilationW, up.Ho, up.Wo = 2, 2, 32, 32
 	for _, l := range Levels() {
-		m := MatrixAt(l)
+		m := benchMatrix(l)
 		for name, c := range map[string]Conv2D{
 			"32x32x64k3": same(32, 64, 3, 64), "28x28x32k3": same(28, 32, 3, 32), "16x16x128k3": same(16, 128, 3, 128),
 			"8x8x256k3": same(8, 256, 3, 256), "4x4x256k3": same(4, 256, 3, 256), "32x32x3k3x64": same(32, 3, 3, 64),

@@ -23,15 +23,24 @@ DATA gemm_sign_bits<>+60(SB)/4, $0x00000010
 GLOBL gemm_sign_bits<>(SB), RODATA|NOPTR, $64
 
 // func mul1x32AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul1x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   acs+24(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   b+32(FP), BX
-	MOVQ   brs+40(FP), SI
-	SHLQ   $0x02, SI
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       acs+24(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       b+32(FP), BX
+	MOVQ       brs+40(FP), SI
+	SHLQ       $0x02, SI
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), DI
+	MOVQ       ldc+56(FP), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+
+begin:
 	MOVL   mask+64(FP), DI
 	KMOVW  DI, K1
 	SHRL   $0x10, DI
@@ -103,17 +112,29 @@ store:
 	RET
 
 // func mul2x32AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul2x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   acs+24(FP), BX
-	SHLQ   $0x02, BX
-	MOVQ   b+32(FP), SI
-	MOVQ   brs+40(FP), DI
-	SHLQ   $0x02, DI
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       acs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       b+32(FP), SI
+	MOVQ       brs+40(FP), DI
+	SHLQ       $0x02, DI
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R8
+	MOVQ       ldc+56(FP), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+
+begin:
 	MOVL   mask+64(FP), R8
 	KMOVW  R8, K1
 	SHRL   $0x10, R8
@@ -208,17 +229,32 @@ store:
 	RET
 
 // func mul3x32AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul3x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   acs+24(FP), BX
-	SHLQ   $0x02, BX
-	MOVQ   b+32(FP), SI
-	MOVQ   brs+40(FP), DI
-	SHLQ   $0x02, DI
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       acs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       b+32(FP), SI
+	MOVQ       brs+40(FP), DI
+	SHLQ       $0x02, DI
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R8
+	MOVQ       ldc+56(FP), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+
+begin:
 	MOVL   mask+64(FP), R8
 	KMOVW  R8, K1
 	SHRL   $0x10, R8
@@ -336,18 +372,36 @@ store:
 	RET
 
 // func mul4x32AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul4x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	MOVQ   acs+24(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   b+32(FP), DI
-	MOVQ   brs+40(FP), R8
-	SHLQ   $0x02, R8
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	MOVQ       acs+24(FP), SI
+	SHLQ       $0x02, SI
+	MOVQ       b+32(FP), DI
+	MOVQ       brs+40(FP), R8
+	SHLQ       $0x02, R8
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R9
+	MOVQ       ldc+56(FP), R10
+	SHLQ       $0x02, R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+
+begin:
 	MOVL   mask+64(FP), R9
 	KMOVW  R9, K1
 	SHRL   $0x10, R9
@@ -472,19 +526,40 @@ store:
 	RET
 
 // func mul5x32AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul5x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	MOVQ   acs+24(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   b+32(FP), R8
-	MOVQ   brs+40(FP), R9
-	SHLQ   $0x02, R9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	MOVQ       acs+24(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       b+32(FP), R8
+	MOVQ       brs+40(FP), R9
+	SHLQ       $0x02, R9
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+begin:
 	MOVL   mask+64(FP), R10
 	KMOVW  R10, K1
 	SHRL   $0x10, R10
@@ -631,19 +706,43 @@ store:
 	RET
 
 // func mul6x32AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul6x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	MOVQ   acs+24(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   b+32(FP), R8
-	MOVQ   brs+40(FP), R9
-	SHLQ   $0x02, R9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	MOVQ       acs+24(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       b+32(FP), R8
+	MOVQ       brs+40(FP), R9
+	SHLQ       $0x02, R9
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+begin:
 	MOVL   mask+64(FP), R10
 	KMOVW  R10, K1
 	SHRL   $0x10, R10
@@ -809,19 +908,46 @@ store:
 	RET
 
 // func mul7x32AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul7x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	MOVQ   acs+24(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   b+32(FP), R8
-	MOVQ   brs+40(FP), R9
-	SHLQ   $0x02, R9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	MOVQ       acs+24(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       b+32(FP), R8
+	MOVQ       brs+40(FP), R9
+	SHLQ       $0x02, R9
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+begin:
 	MOVL   mask+64(FP), R10
 	KMOVW  R10, K1
 	SHRL   $0x10, R10
@@ -1006,19 +1132,49 @@ store:
 	RET
 
 // func mul8x32AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul8x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	MOVQ   acs+24(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   b+32(FP), R8
-	MOVQ   brs+40(FP), R9
-	SHLQ   $0x02, R9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	MOVQ       acs+24(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       b+32(FP), R8
+	MOVQ       brs+40(FP), R9
+	SHLQ       $0x02, R9
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+
+begin:
 	MOVL   mask+64(FP), R10
 	KMOVW  R10, K1
 	SHRL   $0x10, R10
@@ -1222,20 +1378,53 @@ store:
 	RET
 
 // func mul9x32AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul9x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	MOVQ   acs+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   brs+40(FP), R10
-	SHLQ   $0x02, R10
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	MOVQ       acs+24(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       brs+40(FP), R10
+	SHLQ       $0x02, R10
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R11
+	MOVQ       ldc+56(FP), R12
+	SHLQ       $0x02, R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+
+begin:
 	MOVL   mask+64(FP), R11
 	KMOVW  R11, K1
 	SHRL   $0x10, R11
@@ -1461,20 +1650,56 @@ store:
 	RET
 
 // func mul10x32AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul10x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	MOVQ   acs+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   brs+40(FP), R10
-	SHLQ   $0x02, R10
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	MOVQ       acs+24(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       brs+40(FP), R10
+	SHLQ       $0x02, R10
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R11
+	MOVQ       ldc+56(FP), R12
+	SHLQ       $0x02, R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+
+begin:
 	MOVL   mask+64(FP), R11
 	KMOVW  R11, K1
 	SHRL   $0x10, R11
@@ -1719,20 +1944,59 @@ store:
 	RET
 
 // func mul11x32AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul11x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	MOVQ   acs+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   brs+40(FP), R10
-	SHLQ   $0x02, R10
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	MOVQ       acs+24(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       brs+40(FP), R10
+	SHLQ       $0x02, R10
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R11
+	MOVQ       ldc+56(FP), R12
+	SHLQ       $0x02, R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+
+begin:
 	MOVL   mask+64(FP), R11
 	KMOVW  R11, K1
 	SHRL   $0x10, R11
@@ -1996,20 +2260,62 @@ store:
 	RET
 
 // func mul12x32AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul12x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	MOVQ   acs+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   brs+40(FP), R10
-	SHLQ   $0x02, R10
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	MOVQ       acs+24(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       brs+40(FP), R10
+	SHLQ       $0x02, R10
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R11
+	MOVQ       ldc+56(FP), R12
+	SHLQ       $0x02, R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+
+begin:
 	MOVL   mask+64(FP), R11
 	KMOVW  R11, K1
 	SHRL   $0x10, R11
@@ -2292,21 +2598,66 @@ store:
 	RET
 
 // func mul13x32AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul13x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	LEAQ   (DI)(DX*4), R8
-	MOVQ   acs+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   b+32(FP), R10
-	MOVQ   brs+40(FP), R11
-	SHLQ   $0x02, R11
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	LEAQ       (DI)(DX*4), R8
+	MOVQ       acs+24(FP), R9
+	SHLQ       $0x02, R9
+	MOVQ       b+32(FP), R10
+	MOVQ       brs+40(FP), R11
+	SHLQ       $0x02, R11
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R12
+	MOVQ       ldc+56(FP), R13
+	SHLQ       $0x02, R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+
+begin:
 	MOVL   mask+64(FP), R12
 	KMOVW  R12, K1
 	SHRL   $0x10, R12
@@ -2611,21 +2962,69 @@ store:
 	RET
 
 // func mul14x32AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul14x32AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	LEAQ   (DI)(DX*4), R8
-	MOVQ   acs+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   b+32(FP), R10
-	MOVQ   brs+40(FP), R11
-	SHLQ   $0x02, R11
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	LEAQ       (DI)(DX*4), R8
+	MOVQ       acs+24(FP), R9
+	SHLQ       $0x02, R9
+	MOVQ       b+32(FP), R10
+	MOVQ       brs+40(FP), R11
+	SHLQ       $0x02, R11
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R12
+	MOVQ       ldc+56(FP), R13
+	SHLQ       $0x02, R13
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+
+begin:
 	MOVL   mask+64(FP), R12
 	KMOVW  R12, K1
 	SHRL   $0x10, R12
@@ -2980,15 +3379,23 @@ done:
 	RET
 
 // func mul1x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul1x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   acs+24(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   b+32(FP), BX
-	MOVQ   brs+40(FP), SI
-	SHLQ   $0x02, SI
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       acs+24(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       b+32(FP), BX
+	MOVQ       brs+40(FP), SI
+	SHLQ       $0x02, SI
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), DI
+	MOVQ       ldc+56(FP), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+
+begin:
 	MOVL   mask+64(FP), DI
 	KMOVW  DI, K1
 	VPXORD Z0, Z0, Z0
@@ -3042,17 +3449,27 @@ store:
 	RET
 
 // func mul2x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul2x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   acs+24(FP), BX
-	SHLQ   $0x02, BX
-	MOVQ   b+32(FP), SI
-	MOVQ   brs+40(FP), DI
-	SHLQ   $0x02, DI
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       acs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       b+32(FP), SI
+	MOVQ       brs+40(FP), DI
+	SHLQ       $0x02, DI
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R8
+	MOVQ       ldc+56(FP), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+
+begin:
 	MOVL   mask+64(FP), R8
 	KMOVW  R8, K1
 	VPXORD Z0, Z0, Z0
@@ -3117,17 +3534,29 @@ store:
 	RET
 
 // func mul3x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul3x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   acs+24(FP), BX
-	SHLQ   $0x02, BX
-	MOVQ   b+32(FP), SI
-	MOVQ   brs+40(FP), DI
-	SHLQ   $0x02, DI
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       acs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       b+32(FP), SI
+	MOVQ       brs+40(FP), DI
+	SHLQ       $0x02, DI
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R8
+	MOVQ       ldc+56(FP), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+
+begin:
 	MOVL   mask+64(FP), R8
 	KMOVW  R8, K1
 	VPXORD Z0, Z0, Z0
@@ -3203,18 +3632,32 @@ store:
 	RET
 
 // func mul4x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul4x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	MOVQ   acs+24(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   b+32(FP), DI
-	MOVQ   brs+40(FP), R8
-	SHLQ   $0x02, R8
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	MOVQ       acs+24(FP), SI
+	SHLQ       $0x02, SI
+	MOVQ       b+32(FP), DI
+	MOVQ       brs+40(FP), R8
+	SHLQ       $0x02, R8
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R9
+	MOVQ       ldc+56(FP), R10
+	SHLQ       $0x02, R10
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+
+begin:
 	MOVL   mask+64(FP), R9
 	KMOVW  R9, K1
 	VPXORD Z0, Z0, Z0
@@ -3301,19 +3744,35 @@ store:
 	RET
 
 // func mul5x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul5x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	MOVQ   acs+24(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   b+32(FP), R8
-	MOVQ   brs+40(FP), R9
-	SHLQ   $0x02, R9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	MOVQ       acs+24(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       b+32(FP), R8
+	MOVQ       brs+40(FP), R9
+	SHLQ       $0x02, R9
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+
+begin:
 	MOVL   mask+64(FP), R10
 	KMOVW  R10, K1
 	VPXORD Z0, Z0, Z0
@@ -3414,19 +3873,37 @@ store:
 	RET
 
 // func mul6x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul6x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	MOVQ   acs+24(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   b+32(FP), R8
-	MOVQ   brs+40(FP), R9
-	SHLQ   $0x02, R9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	MOVQ       acs+24(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       b+32(FP), R8
+	MOVQ       brs+40(FP), R9
+	SHLQ       $0x02, R9
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+
+begin:
 	MOVL   mask+64(FP), R10
 	KMOVW  R10, K1
 	VPXORD Z0, Z0, Z0
@@ -3538,19 +4015,39 @@ store:
 	RET
 
 // func mul7x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul7x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	MOVQ   acs+24(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   b+32(FP), R8
-	MOVQ   brs+40(FP), R9
-	SHLQ   $0x02, R9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	MOVQ       acs+24(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       b+32(FP), R8
+	MOVQ       brs+40(FP), R9
+	SHLQ       $0x02, R9
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+
+begin:
 	MOVL   mask+64(FP), R10
 	KMOVW  R10, K1
 	VPXORD Z0, Z0, Z0
@@ -3659,19 +4156,41 @@ store:
 	RET
 
 // func mul8x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul8x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	MOVQ   acs+24(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   b+32(FP), R8
-	MOVQ   brs+40(FP), R9
-	SHLQ   $0x02, R9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	MOVQ       acs+24(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       b+32(FP), R8
+	MOVQ       brs+40(FP), R9
+	SHLQ       $0x02, R9
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+
+begin:
 	MOVL   mask+64(FP), R10
 	KMOVW  R10, K1
 	VPXORD Z0, Z0, Z0
@@ -3789,20 +4308,44 @@ store:
 	RET
 
 // func mul9x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul9x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	MOVQ   acs+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   brs+40(FP), R10
-	SHLQ   $0x02, R10
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	MOVQ       acs+24(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       brs+40(FP), R10
+	SHLQ       $0x02, R10
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R11
+	MOVQ       ldc+56(FP), R12
+	SHLQ       $0x02, R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+
+begin:
 	MOVL   mask+64(FP), R11
 	KMOVW  R11, K1
 	VPXORD Z0, Z0, Z0
@@ -3932,20 +4475,46 @@ store:
 	RET
 
 // func mul10x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul10x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	MOVQ   acs+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   brs+40(FP), R10
-	SHLQ   $0x02, R10
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	MOVQ       acs+24(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       brs+40(FP), R10
+	SHLQ       $0x02, R10
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R11
+	MOVQ       ldc+56(FP), R12
+	SHLQ       $0x02, R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+
+begin:
 	MOVL   mask+64(FP), R11
 	KMOVW  R11, K1
 	VPXORD Z0, Z0, Z0
@@ -4084,20 +4653,48 @@ store:
 	RET
 
 // func mul11x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul11x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	MOVQ   acs+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   brs+40(FP), R10
-	SHLQ   $0x02, R10
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	MOVQ       acs+24(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       brs+40(FP), R10
+	SHLQ       $0x02, R10
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R11
+	MOVQ       ldc+56(FP), R12
+	SHLQ       $0x02, R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+
+begin:
 	MOVL   mask+64(FP), R11
 	KMOVW  R11, K1
 	VPXORD Z0, Z0, Z0
@@ -4245,20 +4842,50 @@ store:
 	RET
 
 // func mul12x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul12x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	MOVQ   acs+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   brs+40(FP), R10
-	SHLQ   $0x02, R10
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	MOVQ       acs+24(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       brs+40(FP), R10
+	SHLQ       $0x02, R10
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R11
+	MOVQ       ldc+56(FP), R12
+	SHLQ       $0x02, R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+
+begin:
 	MOVL   mask+64(FP), R11
 	KMOVW  R11, K1
 	VPXORD Z0, Z0, Z0
@@ -4415,21 +5042,53 @@ store:
 	RET
 
 // func mul13x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul13x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	LEAQ   (DI)(DX*4), R8
-	MOVQ   acs+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   b+32(FP), R10
-	MOVQ   brs+40(FP), R11
-	SHLQ   $0x02, R11
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	LEAQ       (DI)(DX*4), R8
+	MOVQ       acs+24(FP), R9
+	SHLQ       $0x02, R9
+	MOVQ       b+32(FP), R10
+	MOVQ       brs+40(FP), R11
+	SHLQ       $0x02, R11
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R12
+	MOVQ       ldc+56(FP), R13
+	SHLQ       $0x02, R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+
+begin:
 	MOVL   mask+64(FP), R12
 	KMOVW  R12, K1
 	VPXORD Z0, Z0, Z0
@@ -4598,21 +5257,55 @@ store:
 	RET
 
 // func mul14x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul14x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	LEAQ   (DI)(DX*4), R8
-	MOVQ   acs+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   b+32(FP), R10
-	MOVQ   brs+40(FP), R11
-	SHLQ   $0x02, R11
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	LEAQ       (DI)(DX*4), R8
+	MOVQ       acs+24(FP), R9
+	SHLQ       $0x02, R9
+	MOVQ       b+32(FP), R10
+	MOVQ       brs+40(FP), R11
+	SHLQ       $0x02, R11
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R12
+	MOVQ       ldc+56(FP), R13
+	SHLQ       $0x02, R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+
+begin:
 	MOVL   mask+64(FP), R12
 	KMOVW  R12, K1
 	VPXORD Z0, Z0, Z0
@@ -4790,21 +5483,57 @@ store:
 	RET
 
 // func mul15x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul15x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	LEAQ   (DI)(DX*4), R8
-	MOVQ   acs+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   b+32(FP), R10
-	MOVQ   brs+40(FP), R11
-	SHLQ   $0x02, R11
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	LEAQ       (DI)(DX*4), R8
+	MOVQ       acs+24(FP), R9
+	SHLQ       $0x02, R9
+	MOVQ       b+32(FP), R10
+	MOVQ       brs+40(FP), R11
+	SHLQ       $0x02, R11
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R12
+	MOVQ       ldc+56(FP), R13
+	SHLQ       $0x02, R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+
+begin:
 	MOVL   mask+64(FP), R12
 	KMOVW  R12, K1
 	VPXORD Z0, Z0, Z0
@@ -4991,21 +5720,59 @@ store:
 	RET
 
 // func mul16x16AVX512(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·mul16x16AVX512(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	LEAQ   (DI)(DX*4), R8
-	MOVQ   acs+24(FP), R9
-	SHLQ   $0x02, R9
-	MOVQ   b+32(FP), R10
-	MOVQ   brs+40(FP), R11
-	SHLQ   $0x02, R11
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	LEAQ       (DI)(DX*4), R8
+	MOVQ       acs+24(FP), R9
+	SHLQ       $0x02, R9
+	MOVQ       b+32(FP), R10
+	MOVQ       brs+40(FP), R11
+	SHLQ       $0x02, R11
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R12
+	MOVQ       ldc+56(FP), R13
+	SHLQ       $0x02, R13
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+	ADDQ       R13, R12
+	PREFETCHT0 (R12)
+
+begin:
 	MOVL   mask+64(FP), R12
 	KMOVW  R12, K1
 	VPXORD Z0, Z0, Z0
@@ -5228,15 +5995,23 @@ done:
 	RET
 
 // func mul1x16AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul1x16AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   acs+24(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   b+32(FP), BX
-	MOVQ   brs+40(FP), SI
-	SHLQ   $0x02, SI
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       acs+24(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       b+32(FP), BX
+	MOVQ       brs+40(FP), SI
+	SHLQ       $0x02, SI
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), DI
+	MOVQ       ldc+56(FP), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+
+begin:
 	MOVL   mask+64(FP), DI
 	MOVL   DI, R8
 	NOTL   R8
@@ -5385,17 +6160,27 @@ storepart:
 	RET
 
 // func mul2x16AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul2x16AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   acs+24(FP), BX
-	SHLQ   $0x02, BX
-	MOVQ   b+32(FP), SI
-	MOVQ   brs+40(FP), DI
-	SHLQ   $0x02, DI
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       acs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       b+32(FP), SI
+	MOVQ       brs+40(FP), DI
+	SHLQ       $0x02, DI
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R8
+	MOVQ       ldc+56(FP), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+
+begin:
 	MOVL   mask+64(FP), R8
 	MOVL   R8, R9
 	NOTL   R9
@@ -5592,17 +6377,29 @@ storepart:
 	RET
 
 // func mul3x16AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul3x16AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   acs+24(FP), BX
-	SHLQ   $0x02, BX
-	MOVQ   b+32(FP), SI
-	MOVQ   brs+40(FP), DI
-	SHLQ   $0x02, DI
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       acs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       b+32(FP), SI
+	MOVQ       brs+40(FP), DI
+	SHLQ       $0x02, DI
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R8
+	MOVQ       ldc+56(FP), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+
+begin:
 	MOVL   mask+64(FP), R8
 	MOVL   R8, R9
 	NOTL   R9
@@ -5823,18 +6620,32 @@ storepart:
 	RET
 
 // func mul4x16AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul4x16AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	MOVQ   acs+24(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   b+32(FP), DI
-	MOVQ   brs+40(FP), R8
-	SHLQ   $0x02, R8
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	MOVQ       acs+24(FP), SI
+	SHLQ       $0x02, SI
+	MOVQ       b+32(FP), DI
+	MOVQ       brs+40(FP), R8
+	SHLQ       $0x02, R8
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R9
+	MOVQ       ldc+56(FP), R10
+	SHLQ       $0x02, R10
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+
+begin:
 	MOVL   mask+64(FP), R9
 	MOVL   R9, R10
 	NOTL   R10
@@ -6095,19 +6906,35 @@ storepart:
 	RET
 
 // func mul5x16AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul5x16AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	MOVQ   acs+24(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   b+32(FP), R8
-	MOVQ   brs+40(FP), R9
-	SHLQ   $0x02, R9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	MOVQ       acs+24(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       b+32(FP), R8
+	MOVQ       brs+40(FP), R9
+	SHLQ       $0x02, R9
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+
+begin:
 	MOVL   mask+64(FP), R10
 	MOVL   R10, R11
 	NOTL   R11
@@ -6414,19 +7241,37 @@ storepart:
 	RET
 
 // func mul6x16AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul6x16AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	MOVQ   acs+24(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   b+32(FP), R8
-	MOVQ   brs+40(FP), R9
-	SHLQ   $0x02, R9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	MOVQ       acs+24(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       b+32(FP), R8
+	MOVQ       brs+40(FP), R9
+	SHLQ       $0x02, R9
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+
+begin:
 	MOVL   mask+64(FP), R10
 	MOVL   R10, R11
 	NOTL   R11
@@ -6807,15 +7652,23 @@ done:
 	RET
 
 // func mul1x8AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul1x8AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   acs+24(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   b+32(FP), BX
-	MOVQ   brs+40(FP), SI
-	SHLQ   $0x02, SI
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       acs+24(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       b+32(FP), BX
+	MOVQ       brs+40(FP), SI
+	SHLQ       $0x02, SI
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), DI
+	MOVQ       ldc+56(FP), R8
+	SHLQ       $0x02, R8
+	PREFETCHT0 (DI)
+
+begin:
 	MOVL   mask+64(FP), DI
 	MOVL   DI, R8
 	NOTL   R8
@@ -6935,17 +7788,27 @@ storepart:
 	RET
 
 // func mul2x8AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul2x8AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   acs+24(FP), BX
-	SHLQ   $0x02, BX
-	MOVQ   b+32(FP), SI
-	MOVQ   brs+40(FP), DI
-	SHLQ   $0x02, DI
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       acs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       b+32(FP), SI
+	MOVQ       brs+40(FP), DI
+	SHLQ       $0x02, DI
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R8
+	MOVQ       ldc+56(FP), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+
+begin:
 	MOVL   mask+64(FP), R8
 	MOVL   R8, R9
 	NOTL   R9
@@ -7094,17 +7957,29 @@ storepart:
 	RET
 
 // func mul3x8AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul3x8AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	MOVQ   acs+24(FP), BX
-	SHLQ   $0x02, BX
-	MOVQ   b+32(FP), SI
-	MOVQ   brs+40(FP), DI
-	SHLQ   $0x02, DI
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	MOVQ       acs+24(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       b+32(FP), SI
+	MOVQ       brs+40(FP), DI
+	SHLQ       $0x02, DI
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R8
+	MOVQ       ldc+56(FP), R9
+	SHLQ       $0x02, R9
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+	ADDQ       R9, R8
+	PREFETCHT0 (R8)
+
+begin:
 	MOVL   mask+64(FP), R8
 	MOVL   R8, R9
 	NOTL   R9
@@ -7282,18 +8157,32 @@ storepart:
 	RET
 
 // func mul4x8AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul4x8AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	MOVQ   acs+24(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   b+32(FP), DI
-	MOVQ   brs+40(FP), R8
-	SHLQ   $0x02, R8
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	MOVQ       acs+24(FP), SI
+	SHLQ       $0x02, SI
+	MOVQ       b+32(FP), DI
+	MOVQ       brs+40(FP), R8
+	SHLQ       $0x02, R8
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R9
+	MOVQ       ldc+56(FP), R10
+	SHLQ       $0x02, R10
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+	ADDQ       R10, R9
+	PREFETCHT0 (R9)
+
+begin:
 	MOVL   mask+64(FP), R9
 	MOVL   R9, R10
 	NOTL   R10
@@ -7500,19 +8389,35 @@ storepart:
 	RET
 
 // func mul5x8AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul5x8AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	MOVQ   acs+24(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   b+32(FP), R8
-	MOVQ   brs+40(FP), R9
-	SHLQ   $0x02, R9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	MOVQ       acs+24(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       b+32(FP), R8
+	MOVQ       brs+40(FP), R9
+	SHLQ       $0x02, R9
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+
+begin:
 	MOVL   mask+64(FP), R10
 	MOVL   R10, R11
 	NOTL   R11
@@ -7734,19 +8639,37 @@ storepart:
 	RET
 
 // func mul6x8AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul6x8AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	MOVQ   acs+24(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   b+32(FP), R8
-	MOVQ   brs+40(FP), R9
-	SHLQ   $0x02, R9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	MOVQ       acs+24(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       b+32(FP), R8
+	MOVQ       brs+40(FP), R9
+	SHLQ       $0x02, R9
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+
+begin:
 	MOVL   mask+64(FP), R10
 	MOVL   R10, R11
 	NOTL   R11
@@ -7993,19 +8916,39 @@ storepart:
 	RET
 
 // func mul7x8AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul7x8AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	MOVQ   acs+24(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   b+32(FP), R8
-	MOVQ   brs+40(FP), R9
-	SHLQ   $0x02, R9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	MOVQ       acs+24(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       b+32(FP), R8
+	MOVQ       brs+40(FP), R9
+	SHLQ       $0x02, R9
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+
+begin:
 	MOVL   mask+64(FP), R10
 	MOVL   R10, R11
 	NOTL   R11
@@ -8277,19 +9220,41 @@ storepart:
 	RET
 
 // func mul8x8AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul8x8AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	MOVQ   acs+24(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   b+32(FP), R8
-	MOVQ   brs+40(FP), R9
-	SHLQ   $0x02, R9
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	MOVQ       acs+24(FP), DI
+	SHLQ       $0x02, DI
+	MOVQ       b+32(FP), R8
+	MOVQ       brs+40(FP), R9
+	SHLQ       $0x02, R9
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R10
+	MOVQ       ldc+56(FP), R11
+	SHLQ       $0x02, R11
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+	ADDQ       R11, R10
+	PREFETCHT0 (R10)
+
+begin:
 	MOVL   mask+64(FP), R10
 	MOVL   R10, R11
 	NOTL   R11
@@ -8586,20 +9551,44 @@ storepart:
 	RET
 
 // func mul9x8AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul9x8AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	MOVQ   acs+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   brs+40(FP), R10
-	SHLQ   $0x02, R10
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	MOVQ       acs+24(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       brs+40(FP), R10
+	SHLQ       $0x02, R10
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R11
+	MOVQ       ldc+56(FP), R12
+	SHLQ       $0x02, R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+
+begin:
 	MOVL   mask+64(FP), R11
 	MOVL   R11, R12
 	NOTL   R12
@@ -8927,20 +9916,46 @@ storepart:
 	RET
 
 // func mul10x8AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul10x8AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	MOVQ   acs+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   brs+40(FP), R10
-	SHLQ   $0x02, R10
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	MOVQ       acs+24(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       brs+40(FP), R10
+	SHLQ       $0x02, R10
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R11
+	MOVQ       ldc+56(FP), R12
+	SHLQ       $0x02, R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+
+begin:
 	MOVL   mask+64(FP), R11
 	MOVL   R11, R12
 	NOTL   R12
@@ -9293,20 +10308,48 @@ storepart:
 	RET
 
 // func mul11x8AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul11x8AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	MOVQ   acs+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   brs+40(FP), R10
-	SHLQ   $0x02, R10
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	MOVQ       acs+24(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       brs+40(FP), R10
+	SHLQ       $0x02, R10
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R11
+	MOVQ       ldc+56(FP), R12
+	SHLQ       $0x02, R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+
+begin:
 	MOVL   mask+64(FP), R11
 	MOVL   R11, R12
 	NOTL   R12
@@ -9684,20 +10727,50 @@ storepart:
 	RET
 
 // func mul12x8AVX256(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·mul12x8AVX256(SB), NOSPLIT, $0-88
-	MOVQ   k+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   ars+16(FP), DX
-	SHLQ   $0x02, DX
-	LEAQ   (DX)(DX*2), BX
-	LEAQ   (CX)(DX*4), SI
-	LEAQ   (SI)(DX*4), DI
-	MOVQ   acs+24(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   b+32(FP), R9
-	MOVQ   brs+40(FP), R10
-	SHLQ   $0x02, R10
+	MOVQ       k+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       ars+16(FP), DX
+	SHLQ       $0x02, DX
+	LEAQ       (DX)(DX*2), BX
+	LEAQ       (CX)(DX*4), SI
+	LEAQ       (SI)(DX*4), DI
+	MOVQ       acs+24(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       b+32(FP), R9
+	MOVQ       brs+40(FP), R10
+	SHLQ       $0x02, R10
+	CMPQ       AX, $0x20
+	JLT        begin
+	MOVQ       c+48(FP), R11
+	MOVQ       ldc+56(FP), R12
+	SHLQ       $0x02, R12
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+	ADDQ       R12, R11
+	PREFETCHT0 (R11)
+
+begin:
 	MOVL   mask+64(FP), R11
 	MOVL   R11, R12
 	NOTL   R12

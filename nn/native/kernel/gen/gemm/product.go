@@ -36,6 +36,7 @@ func (f family) product(rows int) {
 		p.sets = 2
 	}
 	p.loadParams()
+	p.prefetch()
 	m := Load(Param("mask"), GP32())
 	if f.isa == "512" {
 		mk := f.masks(m)
@@ -85,6 +86,23 @@ func (p *block) loadParams() {
 			}
 		}
 	}
+}
+
+// prefetch asks for the rows of C, which a long sum gives time to come.
+func (p *block) prefetch() {
+	CMPQ(p.k, Imm(32))
+	JLT(LabelRef("begin"))
+	c := Load(Param("c"), GP64())
+	ldc := strideParam("ldc")
+	for i := 0; i < p.rows; i++ {
+		for at := 0; at < p.f.width()*4; at += 64 {
+			PREFETCHT0(Mem{Base: c, Disp: at})
+		}
+		if i < p.rows-1 {
+			ADDQ(ldc, c)
+		}
+	}
+	Label("begin")
 }
 
 // row is where the element of row i of A is.
