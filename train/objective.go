@@ -88,11 +88,11 @@ func (o CFM) Examples(ex *nn.Examples, step uint64) error {
 
 // fill completes examples whose x_1 and labels are there.
 func (o CFM) fill(ex *nn.Examples, step uint64) error {
-	source := o.Source
-	if source == nil {
-		source = flow.Gaussian{}
+	if o.Source != nil {
+		o.Source.Sample(ex.X0, seed.Rand(o.Seed, "train/noise", step))
+	} else if err := nn.Normal(ex.X0.X, seed.Key(o.Seed, "train/noise"), step); err != nil {
+		return err
 	}
-	source.Sample(ex.X0, seed.Rand(o.Seed, "train/noise", step))
 	if o.Coupling != nil {
 		if err := o.couple(ex, step); err != nil {
 			return err

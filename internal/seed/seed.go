@@ -12,9 +12,15 @@ import (
 
 // Rand returns the generator for the index-th use of seed for purpose.
 func Rand(seed uint64, purpose string, index uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(Key(seed, purpose), mix(index+0x9e3779b97f4a7c15)))
+}
+
+// Key returns the key of a counter-based generator for a purpose; the index is
+// then its stream.
+func Key(seed uint64, purpose string) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(purpose)) // never fails
-	return rand.New(rand.NewPCG(mix(seed^mix(h.Sum64())), mix(index+0x9e3779b97f4a7c15)))
+	return mix(seed ^ mix(h.Sum64()))
 }
 
 // mix is the finaliser of SplitMix64 (Steele, Lea and Flood 2014): neighbouring
