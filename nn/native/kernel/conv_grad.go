@@ -8,6 +8,11 @@ func (m *Matrix) ConvWeightGrad(c *Conv2D, dw, x, dy *float32, work *Work) {
 	if c.Ho <= 0 || c.Wo <= 0 || c.Co <= 0 || c.Ci <= 0 || c.H <= 0 || c.W <= 0 {
 		return
 	}
+	if same := c.H == c.Ho && c.W == c.Wo && c.PadTop == 0 && c.PadLeft == 0; same && c.Kh*c.Kw == 1 &&
+		c.StrideH*c.StrideW*c.InDilationH*c.InDilationW == 1 {
+		m.Mul(c.Ci, c.Co, c.H*c.W, x, 1, c.Ci, dy, c.Co, dw, c.Co, nil, true, work)
+		return
+	}
 	if c.InDilationH != 1 || c.InDilationW != 1 {
 		m.convGradRows(c, dw, x, dy, work)
 		return
