@@ -81,6 +81,8 @@ func (t *tensor) loops(n int) (rows []bool, ok bool) {
 		}
 	case kindConv:
 		rows[0] = true
+	case kindPack:
+		return rows, n == t.dims[0] // a unit is a panel
 	}
 	return rows, true
 }
