@@ -173,10 +173,13 @@ func (g *graph) settle(t *tensor) {
 	if t.accumulates() {
 		lead = t.in[0].dims
 	}
+	// The loops of those inputs that t could read row by row in them.
 	candidates := []int{}
-	for _, u := range t.sources() {
+	for i, u := range t.sources() {
 		if base, _ := u.root(); base.units > 0 {
-			candidates = append(candidates, base.units)
+			if rows, ok := t.loops(base.units); ok && rows[i] {
+				candidates = append(candidates, base.units)
+			}
 		}
 	}
 	own := 1
