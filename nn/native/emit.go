@@ -113,7 +113,11 @@ func (e *emitter) input(t *tensor, i int) ref {
 // result returns where t goes, and the floats between parts if it accumulates.
 func (e *emitter) result(t *tensor) (r ref, part int) {
 	if t.accumulates() {
-		return ref{slot: t.slot, off: t.at}, align(t.slab.size())
+		r, part = ref{slot: t.slot, off: t.at}, align(t.slab.size())
+		if all := t.slab.parts(); all > e.r.parts { // others in the slab have more parts, and the total adds all
+			e.r.once = append(e.r.once, &clearing{out: r, part: part, from: e.r.parts, to: all, n: t.size()})
+		}
+		return r, part
 	}
 	return e.rowsOf(t), 0
 }

@@ -188,10 +188,7 @@ func (w *walker) binary(t *tensor, vec func(int) int32) stripOp {
 
 // total adds what the parts have accumulated.
 func (w *walker) total(t *tensor) {
-	parts := 1
-	for _, a := range t.in {
-		parts = max(parts, a.home.parts)
-	}
+	parts := t.parts()
 	at := func(k int) int32 {
 		r := ref{slot: t.in[0].slot, off: k * align(t.size()), unit: t.size() / w.r.units}
 		return w.operand(operand{ref: r, rows: true, div: 1})

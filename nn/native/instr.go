@@ -250,6 +250,22 @@ func (i *framing) run(x *exec) {
 	}
 }
 
+// clearing makes zeros of the parts that a sum does not have but others beside it do.
+type clearing struct {
+	out         ref // of part 0
+	part        int // floats from one part to the next
+	from, to, n int
+}
+
+func (i *clearing) run(x *exec) {
+	if x.part > 0 {
+		return
+	}
+	for k := i.from; k < i.to; k++ {
+		x.vec.Fill(i.n, plus(x.float(i.out), k*i.part), 0)
+	}
+}
+
 // copyBytes copies truth values, which lie one in a byte.
 func copyBytes(dst unsafe.Pointer, src addr, n int) {
 	copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice(src.bytes(), n))

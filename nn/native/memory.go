@@ -121,15 +121,24 @@ func (p *Program) sums() {
 		if t.kind != kindTotal || t.units == 0 {
 			continue
 		}
-		parts, lo := 1, t.level
+		lo := t.level
 		for _, a := range t.in {
-			parts, lo = max(parts, a.home.parts), min(lo, a.level)
+			lo = min(lo, a.level)
 		}
-		n := p.slotFor(slot{from: fromArena, t: t, size: parts * align(t.size()), lo: lo, hi: t.level})
+		n := p.slotFor(slot{from: fromArena, t: t, size: t.parts() * align(t.size()), lo: lo, hi: t.level})
 		for _, a := range t.in {
 			a.slot = n
 		}
 	}
+}
+
+// parts is how many parts a total adds.
+func (t *tensor) parts() int {
+	n := 1
+	for _, a := range t.in {
+		n = max(n, a.home.parts)
+	}
+	return n
 }
 
 // donors chooses the parameters whose memory results may be written into: each
