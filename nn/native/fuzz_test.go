@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"runtime/debug"
@@ -343,6 +344,7 @@ func tryOn(d *drawing, b *Backend, ref *reference, donate []bool) (err error) {
 		return err
 	}
 	for k, give := range [][]bool{nil, donate} {
+		poison(b)
 		again, err := d.execute(b, e, give, nil)
 		if err != nil {
 			return err
@@ -353,7 +355,60 @@ func tryOn(d *drawing, b *Backend, ref *reference, donate []bool) (err error) {
 			}
 		}
 	}
+	poison(b)
+	return d.executeInto(b, e.(*Program), first)
+}
+
+// executeInto runs a program that writes over what results hold already.
+func (d *drawing) executeInto(b *Backend, p *Program, want []any) error {
+	var args, outs []compute.Buffer
+	for _, k := range d.params() {
+		buf, err := b.BufferFromFlatData(0, d.values[k].flat, d.values[k].shape)
+		if err != nil {
+			return err
+		}
+		args = append(args, buf)
+	}
+	for _, o := range d.outs {
+		buf, flat, err := b.NewSharedBuffer(0, d.values[o].shape)
+		if err != nil {
+			return err
+		}
+		if x, ok := flat.([]float32); ok {
+			spoil(x)
+		}
+		outs = append(outs, buf)
+	}
+	if err := p.ExecuteInto(outs, args); err != nil {
+		return err
+	}
+	for i, o := range outs {
+		got := zeros(d.values[d.outs[i]].shape)
+		if err := o.ToFlatData(got); err != nil {
+			return err
+		}
+		if !sameBits(got, want[i]) {
+			return fmt.Errorf("result %d: other bits when written into memory that was there", i)
+		}
+	}
 	return nil
+}
+
+// poison fills the scratch memory of a backend with NaN, for nobody may count on
+// what it holds.
+func poison(b *Backend) {
+	b.run.Lock()
+	defer b.run.Unlock()
+	spoil(b.arena)
+	for _, s := range b.scratch {
+		spoil(s)
+	}
+}
+
+func spoil(x []float32) {
+	for i := range x {
+		x[i] = float32(math.NaN())
+	}
 }
 
 // seed tries one graph and, if it fails, its smallest part that does.
