@@ -110,52 +110,65 @@ func Cases(which string, quick bool) ([]Case, error) {
 // Threads returns the number of threads that the work may use.
 func Threads() int { return runtime.GOMAXPROCS(0) }
 
-// Run measures the case, in turns with the peers that know it. A first unit, in
-// which programs are compiled, is not timed; a second tells how many fit into a
-// round.
+// Run measures the case, in turns with the peers that know it.
 func (c Case) Run(ctx context.Context, eng *nn.Engine, o Options) (Result, error) {
+	results, err := Measure(ctx, eng, []Case{c}, o, nil)
+	if err != nil {
+		return Result{}, err
+	}
+	return results[0], nil
+}
+
+// Measure measures the cases. It goes through all of them a round at a time, so
+// that the rounds of a case lie far apart and what disturbs the machine for a
+// while spoils one of them only. tell, unless nil, is called with what is about to
+// be done. With an error come the results that there are.
+func Measure(ctx context.Context, eng *nn.Engine, cases []Case, o Options, tell func(doing string)) ([]Result, error) {
+	if tell == nil {
+		tell = func(string) {}
+	}
 	if o.Rounds == 0 {
 		o.Rounds = 3
 	}
 	if o.Budget == 0 {
 		o.Budget = 3 * time.Second
 	}
-	if c.threads > 0 && c.threads != Threads() {
-		return c.elsewhere(ctx, o)
-	}
-	if c.Point != nil {
-		o.Budget /= scalingShare
-	}
-	r := Result{Case: c.Name, Group: c.Group, Unit: c.Unit, Backend: "host", Threads: Threads(), Point: c.Point}
-	if !c.host {
-		r.Backend = eng.Name()
-	}
-	do, err := c.prepare(eng)
-	if err != nil {
-		return r, err
-	}
-	t := &timer{do: do, most: c.Most, budget: o.Budget, rounds: o.Rounds, r: &r}
-	if err := t.start(ctx); err != nil {
-		return r, err
-	}
-	for range o.Rounds {
-		if err := t.round(ctx); err != nil {
-			return r, err
-		}
-		if o.Peers != nil {
-			o.Peers.round(ctx, &r, o.Budget/time.Duration(o.Rounds))
+	timers := make([]*timer, len(cases))
+	for round := range o.Rounds {
+		for k, c := range cases {
+			tell(fmt.Sprintf("round %d/%d  %s", round+1, o.Rounds, c.Name))
+			if round == 0 {
+				timers[k] = newTimer(c, o)
+			}
+			if err := timers[k].round(ctx, eng, o); err != nil {
+				return measured(timers), fmt.Errorf("%s: %w", c.Name, err)
+			}
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return r, err
+	for _, t := range timers {
+		if t.c.Group != "train" || o.Alone == nil {
+			continue
+		}
+		tell("memory  " + t.c.Name)
+		if err := t.r.measureMemory(ctx, o); err != nil {
+			return measured(timers), fmt.Errorf("%s: %w", t.c.Name, err)
+		}
 	}
-	if best, ok := r.Best(); ok {
-		r.Ratio, r.Target = r.Seconds/best.Seconds, Target
+	return measured(timers), nil
+}
+
+// measured returns the results of the timers that have done a round.
+func measured(timers []*timer) (out []Result) {
+	for _, t := range timers {
+		if t == nil || t.r.Rounds == 0 {
+			continue
+		}
+		if best, ok := t.r.Best(); ok {
+			t.r.Ratio, t.r.Target = t.r.Seconds/best.Seconds, Target
+		}
+		out = append(out, t.r)
 	}
-	if c.Group == "train" && o.Alone != nil {
-		return r, r.measureMemory(ctx, o)
-	}
-	return r, nil
+	return out
 }
 
 // Best returns the fastest way of the peers.
@@ -171,62 +184,91 @@ func (r Result) Best() (Time, bool) {
 	}), true
 }
 
-// elsewhere measures a case that wants another number of threads.
-func (c Case) elsewhere(ctx context.Context, o Options) (Result, error) {
-	if o.Alone == nil {
-		return Result{}, fmt.Errorf("bench: %q is about %d threads, and this process has %d; set GOMAXPROCS=%d", c.Name, c.threads, Threads(), c.threads)
-	}
-	report, err := o.Alone(ctx, c.Name, c.threads, o.Budget)
-	if err != nil {
-		return Result{}, err
-	}
-	if len(report.Results) != 1 {
-		return Result{}, fmt.Errorf("bench: %q in a process of its own gave %d results", c.Name, len(report.Results))
-	}
-	return report.Results[0], nil
-}
-
-// timer times our own side of a case.
+// timer measures a case, round by round.
 type timer struct {
-	do           work
-	most, rounds int
-	budget       time.Duration
-	spent        float64
-	r            *Result
+	c      Case
+	budget time.Duration // of our own rounds together
+	do     work          // nil before the first round
+	spent  float64
+	r      Result
 }
 
-// start does the unit that is not timed, and the one that tells the size of a round.
-func (t *timer) start(ctx context.Context) error {
-	if _, err := t.do(ctx, 1); err != nil {
-		return err
+func newTimer(c Case, o Options) *timer {
+	if c.Point != nil {
+		o.Budget /= scalingShare
 	}
-	estimate, nfe, err := timed(ctx, t.do, 1)
+	return &timer{c: c, budget: o.Budget, r: Result{Case: c.Name, Group: c.Group, Unit: c.Unit, Backend: "host", Threads: Threads(), Point: c.Point}}
+}
+
+// round times a round of ours and of each peer.
+func (t *timer) round(ctx context.Context, eng *nn.Engine, o Options) error {
+	if t.c.threads > 0 && t.c.threads != Threads() {
+		return t.elsewhere(ctx, o)
+	}
+	if t.do == nil {
+		if err := t.start(ctx, eng, o.Rounds); err != nil {
+			return err
+		}
+	}
+	if t.r.Rounds == 0 || t.spent < t.budget.Seconds() {
+		seconds, _, err := timed(ctx, t.do, t.r.Units)
+		if err != nil {
+			return err
+		}
+		t.spent += seconds * float64(t.r.Units)
+		if t.r.Rounds == 0 || seconds < t.r.Seconds {
+			t.r.Seconds = seconds
+		}
+		t.r.Rounds++
+	}
+	if o.Peers != nil {
+		o.Peers.round(ctx, &t.r, t.budget/time.Duration(o.Rounds))
+	}
+	return ctx.Err()
+}
+
+// start makes the work and does two units of it: one in which programs are
+// compiled, which is not timed, and one that tells how many fit into a round.
+func (t *timer) start(ctx context.Context, eng *nn.Engine, rounds int) (err error) {
+	if !t.c.host {
+		t.r.Backend = eng.Name()
+	}
+	do, err := t.c.prepare(eng)
 	if err != nil {
 		return err
 	}
-	t.spent = estimate
-	t.r.NFE, t.r.Seconds, t.r.Rounds = nfe, estimate, 1
-	t.r.Units = int(min(float64(t.most), max(1, t.budget.Seconds()/float64(t.rounds)/estimate)))
-	if t.r.Units > 1 { // one unit alone is not worth comparing with many
-		t.r.Rounds = 0
+	if _, err := do(ctx, 1); err != nil {
+		return err
+	}
+	estimate, nfe, err := timed(ctx, do, 1)
+	if err != nil {
+		return err
+	}
+	t.do, t.spent = do, estimate
+	t.r.NFE, t.r.Seconds = nfe, estimate
+	t.r.Units = int(min(float64(t.c.Most), max(1, t.budget.Seconds()/float64(rounds)/estimate)))
+	if t.r.Units == 1 { // else one alone is not worth comparing with a round
+		t.r.Rounds = 1
 	}
 	return nil
 }
 
-// round times a round, unless the budget is spent.
-func (t *timer) round(ctx context.Context) error {
-	if t.r.Rounds > 0 && t.spent >= t.budget.Seconds() {
+// elsewhere measures, once, a case that wants another number of threads.
+func (t *timer) elsewhere(ctx context.Context, o Options) error {
+	switch {
+	case t.r.Rounds > 0:
 		return nil
+	case o.Alone == nil:
+		return fmt.Errorf("bench: this process has %d threads; set GOMAXPROCS=%d", Threads(), t.c.threads)
 	}
-	seconds, _, err := timed(ctx, t.do, t.r.Units)
+	report, err := o.Alone(ctx, t.c.Name, t.c.threads, o.Budget)
 	if err != nil {
 		return err
 	}
-	t.spent += seconds * float64(t.r.Units)
-	if t.r.Rounds == 0 || seconds < t.r.Seconds {
-		t.r.Seconds = seconds
+	if len(report.Results) != 1 {
+		return fmt.Errorf("bench: a process of its own gave %d results", len(report.Results))
 	}
-	t.r.Rounds++
+	t.r = report.Results[0]
 	return nil
 }
 

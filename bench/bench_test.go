@@ -91,7 +91,7 @@ func TestACaseAboutThreadsRunsWhereTheyAre(t *testing.T) {
 		t.Errorf("error %v, want what to set", err)
 	}
 	alone := func(_ context.Context, name string, threads int, budget time.Duration) (Report, error) {
-		return Report{Results: []Result{{Case: name, Threads: threads, Seconds: budget.Seconds()}}}, nil
+		return Report{Results: []Result{{Case: name, Threads: threads, Seconds: budget.Seconds(), Rounds: 1}}}, nil
 	}
 	r, err := c.Run(t.Context(), nil, Options{Alone: alone, Budget: time.Second})
 	if err != nil || r.Case != c.Name || r.Threads != c.threads || r.Seconds != 1 {
@@ -107,6 +107,24 @@ func TestMemoryOfThisProcessIsKnown(t *testing.T) {
 	now, peak := ProcessMemory()
 	if now < 1<<20 || peak < now || peak > 1<<40 {
 		t.Errorf("memory now %d and at most %d bytes", now, peak)
+	}
+}
+
+func TestRoundsOfACaseLieApart(t *testing.T) {
+	var order []string
+	_, err := Measure(t.Context(), nil, []Case{nap("sample", "a"), nap("sample", "b")}, Options{Rounds: 2, Budget: time.Second},
+		func(doing string) { order = append(order, doing) })
+	if want := []string{"round 1/2  a", "round 1/2  b", "round 2/2  a", "round 2/2  b"}; err != nil || !slices.Equal(order, want) {
+		t.Errorf("order %q (%v), want %q", order, err, want)
+	}
+}
+
+func TestWhatWasMeasuredBeforeAnErrorIsTold(t *testing.T) {
+	broken := errors.New("broken")
+	bad := Case{Name: "bad", host: true, prepare: func(*nn.Engine) (work, error) { return nil, broken }}
+	results, err := Measure(t.Context(), nil, []Case{nap("sample", "a"), bad, nap("sample", "b")}, Options{}, nil)
+	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "bad") || len(results) != 1 || results[0].Case != "a" {
+		t.Errorf("results %+v and error %v, want that of a, and what failed", results, err)
 	}
 }
 

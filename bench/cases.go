@@ -91,7 +91,7 @@ func scalingCases() (out []Case) {
 	add := func(axis, line string, at, dim, width, depth, batch, threads int) {
 		out = append(out, Case{
 			Name: fmt.Sprintf("scaling %s=%d %s", axis, at, line), Group: "scaling", Unit: "step", Most: 1000,
-			Point: &Point{axis, line, at}, Quick: axis == "batch" && at <= 128 && width == 64,
+			Point: &Point{axis, line, at}, Quick: axis == "batch" && at <= 256 && width == 64,
 			prepare: trainSteps(dim, width, depth, batch), threads: threads,
 		})
 	}

@@ -1,8 +1,11 @@
 // Package bench holds the cases that this program and others are timed on, as
 // data: training steps, samples, likelihoods and couplings of fixed sizes.
 //
-// There are only a few types: [Case] is one of them, and runs; [Options] says
-// how long; [Result] is the least time that one unit of its work took.
+// There are only a few types: [Case] is one of them; [Measure] measures some,
+// under [Options], in turns with [Peers], the Python programs that do the same
+// with other libraries; [Result] is the least time that one unit of a case's work
+// took, beside theirs; [Report] is all results and the machine, as text, as JSON
+// or as a page.
 //
 // # Caveats
 //
@@ -11,5 +14,7 @@
 // random, so the number of evaluations of an adaptive solver is told beside its
 // time. Unlike theirs, a training step here also averages the weights (EMA) and
 // includes drawing its data, made ahead on other cores. A time is that of a
-// whole machine that does nothing else; nothing here makes sure of that.
+// whole machine that does nothing else; nothing here makes sure of that, though
+// the load before is told. Other work hurts most those peers whose threads meet
+// often, and so flatters us.
 package bench

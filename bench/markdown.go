@@ -33,8 +33,8 @@ func (r Report) Markdown(w io.Writer, pictures map[string]string) error {
 	p.line("This page is the output of one command, on a machine that does nothing else. Below 1, a ratio says that `flowmatch` is faster than the fastest peer; the target is to stay within it.", "")
 	p.line("```sh", "scripts/setup-peers.sh DIR   # once: Python with PyTorch, JAX and POT", "go build ./cmd/flowmatch",
 		"./flowmatch bench all --peers DIR/bin/python --out docs/performance.md", "```", "")
-	p.line(fmt.Sprintf("Measured on %s in %.0f minutes: %s, %d cores, %d threads, %s; %s, %s; backend %s.",
-		r.Date, math.Ceil(r.Seconds/60), r.CPU, r.Cores, r.Threads, r.Platform, r.Go, "flowmatch "+r.Flowmatch, r.Backend))
+	p.line(fmt.Sprintf("Measured on %s in %.0f minutes: %s, %d cores, %d threads, load %.2f before, %s; %s, flowmatch %s; backend %s.",
+		r.Date, math.Ceil(r.Seconds/60), r.CPU, r.Cores, r.Threads, r.Load, r.Platform, r.Go, r.Flowmatch, r.Backend))
 	if len(r.Versions) > 0 {
 		p.line("Peers: " + r.versions() + ", with as many threads (XLA uses every core).")
 	}

@@ -25,7 +25,8 @@ var memoryWays = []struct{ program, way string }{{"with_torch.py", "torch fused"
 // memoryBudget is how long a case is run for its memory.
 const memoryBudget = 500 * time.Millisecond
 
-// measureMemory has the case of r done in new processes, ours and the peers'.
+// measureMemory has the case of r done in new processes, ours and the peers',
+// which tell what they hold.
 func (r *Result) measureMemory(ctx context.Context, o Options) error {
 	report, err := o.Alone(ctx, r.Case, 0, memoryBudget)
 	if err != nil {

@@ -19,6 +19,7 @@ type Report struct {
 	CPU         string            `json:"cpu"`
 	Cores       int               `json:"cores"`
 	Threads     int               `json:"threads"` // GOMAXPROCS
+	Load        float64           `json:"load"`    // average over the minute before: what else the machine did
 	Backend     string            `json:"backend"`
 	Date        string            `json:"date"`
 	Seconds     float64           `json:"seconds"` // that the run took
@@ -33,7 +34,7 @@ func NewReport(version string) Report {
 	now, _ := ProcessMemory()
 	return Report{
 		Flowmatch: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		CPU: cpuModel(), Cores: runtime.NumCPU(), Threads: Threads(), Memory: Memory{Start: now},
+		CPU: cpuModel(), Cores: runtime.NumCPU(), Threads: Threads(), Load: load(), Memory: Memory{Start: now},
 	}
 }
 
@@ -49,6 +50,14 @@ func cpuModel() string {
 		}
 	}
 	return runtime.GOARCH
+}
+
+// load returns the load average of the last minute where the system tells it.
+func load() (l float64) {
+	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
+		_, _ = fmt.Sscan(string(text), &l) // else it stays 0
+	}
+	return l
 }
 
 // Text writes the report as lines of cells ended by tabs, for a tabwriter.

@@ -14,7 +14,7 @@ func madeUp() Report {
 		return Result{Case: axis, Group: "scaling", Unit: "step", Seconds: seconds, Point: &Point{axis, line, at}}
 	}
 	return Report{
-		Flowmatch: "v1 abc", Go: "go1.26", Platform: "linux/amd64", CPU: "Slide Rule 3000", Cores: 2, Threads: 2,
+		Flowmatch: "v1 abc", Go: "go1.26", Platform: "linux/amd64", CPU: "Slide Rule 3000", Cores: 2, Threads: 2, Load: 0.25,
 		Backend: "go", Date: "2026-01-02", Seconds: 301, Versions: map[string]string{"torch": "2.1", "jax": "0.9"},
 		Results: []Result{
 			{
@@ -34,7 +34,7 @@ func madeUp() Report {
 }
 
 func TestThePageOfAReport(t *testing.T) {
-	const want = `Measured on 2026-01-02 in 6 minutes: Slide Rule 3000, 2 cores, 2 threads, linux/amd64; go1.26, flowmatch v1 abc; backend go.
+	const want = `Measured on 2026-01-02 in 6 minutes: Slide Rule 3000, 2 cores, 2 threads, load 0.25 before, linux/amd64; go1.26, flowmatch v1 abc; backend go.
 Peers: jax 0.9, torch 2.1, with as many threads (XLA uses every core).
 
 A time is the mean of a round, the least of the rounds; rounds of ours and of each peer alternate. Compilation is not timed.

@@ -55,8 +55,26 @@ func Lines(w io.Writer, series []Series, o LineOptions) error {
 		}
 	}
 	f.frame(0, 0, "", edge{left: true, bottom: true})
-	f.legend(float64(a.rect.Max.X)-f.px(7), float64(a.rect.Max.Y)-f.px(5+float64(len(entries))*(sizeTick+4)), entries)
+	y := float64(a.rect.Min.Y) + f.px(5)
+	if above, below := rightEnd(series, a); above < below { // there is more room below the lines
+		y = float64(a.rect.Max.Y) - f.px(5+float64(len(entries))*(sizeTick+4))
+	}
+	f.legend(float64(a.rect.Max.X)-f.px(7), y, entries)
 	return f.encode(w)
+}
+
+// rightEnd returns the room above and below the lines on the right, in pixels.
+func rightEnd(series []Series, a axes) (above, below float64) {
+	w, h := float64(a.rect.Dx()), float64(a.rect.Dy())
+	above, below = h, h
+	for _, s := range series {
+		for i, x := range s.X {
+			if y := a.y(s.Y[i]); a.x(x) > w/2 {
+				above, below = min(above, y), min(below, h-y)
+			}
+		}
+	}
+	return above, below
 }
 
 // airy widens an interval of a logarithmic axis a little, and a single value to

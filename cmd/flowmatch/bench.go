@@ -125,17 +125,15 @@ func (a *app) bench(ctx context.Context, which string, f benchFlags) (res result
 		defer func() { err = errors.Join(err, o.Peers.Close()) }()
 		report.Versions = o.Peers.Versions()
 	}
-	for k, c := range cases {
-		a.status("%d/%d  %s", k+1, len(cases), c.Name)
-		r, err := c.Run(ctx, eng, o)
-		if err != nil {
-			if k == 0 {
-				return nil, err
-			}
-			report.Interrupted = ctx.Err() != nil
-			return benchResult{report}, partial{fmt.Errorf("%d of %d cases measured; %s: %w", k, len(cases), c.Name, err)}
-		}
-		report.Results = append(report.Results, r)
+	report.Results, err = bench.Measure(ctx, eng, cases, o, func(doing string) {
+		a.status("%5s  %s", time.Since(start).Round(time.Second), doing)
+	})
+	if err != nil && len(report.Results) == 0 {
+		return nil, err
+	}
+	if err != nil {
+		report.Interrupted = ctx.Err() != nil
+		return benchResult{report}, partial{fmt.Errorf("%d of %d cases measured; %w", len(report.Results), len(cases), err)}
 	}
 	report.Seconds = time.Since(start).Seconds()
 	_, report.Memory.Peak = bench.ProcessMemory()
@@ -174,12 +172,17 @@ func writePage(file string, r bench.Report) error {
 	pictures := map[string]string{}
 	for _, axis := range r.Axes() {
 		var series []plot.Series
+		places := 0
 		for _, l := range r.Lines(axis) {
+			places = max(places, len(l.At))
 			s := plot.Series{Name: l.Name}
 			for k, at := range l.At {
 				s.X, s.Y = append(s.X, float64(at)), append(s.Y, 1e3*l.Seconds[k])
 			}
 			series = append(series, s)
+		}
+		if places < 3 { // then the table tells as much
+			continue
 		}
 		if err := os.MkdirAll(folder, 0o777); err != nil {
 			return err

@@ -72,7 +72,7 @@ func (s *stopAt) Write(b []byte) (int, error) {
 
 func TestAnInterruptedBenchTellsWhatItMeasured(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	progress := &stopAt{word: "2/3", stop: cancel}
+	progress := &stopAt{word: "n256 d784", stop: cancel}
 	page := filepath.Join(t.TempDir(), "page.md")
 	var out bytes.Buffer
 	code := execute(ctx, []string{"bench", "coupling", "--quick", "--json", "--out", page}, &out, progress)
