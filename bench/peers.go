@@ -50,6 +50,9 @@ func StartPeers(ctx context.Context, python string) (p *Peers, err error) {
 	}
 	for _, program := range peerPrograms {
 		one, err := p.launch(ctx, program)
+		if ctx.Err() != nil {
+			return nil, errors.Join(ctx.Err(), p.Close())
+		}
 		if err != nil {
 			err = fmt.Errorf("bench: %w: %w\nscripts/setup-peers.sh DIR installs what they need; then give DIR/bin/python", ErrPeers, err)
 			return nil, errors.Join(err, p.Close())

@@ -128,6 +128,8 @@ func (a *app) bench(ctx context.Context, which string, f benchFlags) (res result
 	report.Results, err = bench.Measure(ctx, eng, cases, o, func(doing string) {
 		a.status("%5s  %s", time.Since(start).Round(time.Second), doing)
 	})
+	report.Seconds = time.Since(start).Seconds()
+	_, report.Memory.Peak = bench.ProcessMemory()
 	if err != nil && len(report.Results) == 0 {
 		return nil, err
 	}
@@ -135,8 +137,6 @@ func (a *app) bench(ctx context.Context, which string, f benchFlags) (res result
 		report.Interrupted = ctx.Err() != nil
 		return benchResult{report}, partial{fmt.Errorf("%d of %d cases measured; %w", len(report.Results), len(cases), err)}
 	}
-	report.Seconds = time.Since(start).Seconds()
-	_, report.Memory.Peak = bench.ProcessMemory()
 	if f.out != "" {
 		if err := writePage(f.out, report); err != nil {
 			return benchResult{report}, partial{err}
