@@ -155,7 +155,7 @@ func (p *Program) donors() {
 			}
 			t, _ := o.t.root()
 			for _, par := range p.graph.params {
-				if par.typ == t.typ && par.size() == t.size() && !taken[par] && p.mayTake(par, t, natural) {
+				if par.typ == t.typ && slices.Equal(par.dims, o.t.dims) && !taken[par] && p.mayTake(par, t, natural) {
 					o.donor, taken[par] = par.op, true
 					break
 				}

@@ -63,6 +63,9 @@ func (b *builder) Compile() (compute.Executable, error) {
 	if b.main.outputs == nil {
 		return nil, fmt.Errorf("native: computation %q returns nothing", b.name)
 	}
+	if b.backend.finalized.Load() {
+		return nil, errFinalized
+	}
 	if b.whole != "" {
 		e, err := b.shadow.Compile()
 		if err != nil {
@@ -247,6 +250,9 @@ func (p *Program) run(outs, args []*buffer, donate []bool) error {
 	if len(args) != len(p.inputs) || len(outs) != len(p.outputs) {
 		return fmt.Errorf("native: %d arguments for %d results; the program takes %d and returns %d", len(args), len(outs), len(p.inputs), len(p.outputs))
 	}
+	if len(donate) != 0 && len(donate) != len(args) {
+		return fmt.Errorf("native: %d donations for %d arguments", len(donate), len(args))
+	}
 	for i, a := range args {
 		if !a.shape.Equal(p.inputs[i]) {
 			return fmt.Errorf("native: argument %d (%s) has shape %s; it must be %s", i, p.names[i], a.shape, p.inputs[i])
@@ -317,7 +323,7 @@ func (p *Program) enter(outs, args []*buffer, donate []bool) (taken []bool, err 
 	for i := range p.outputs {
 		o := &p.outputs[i]
 		if outs[i] == nil {
-			if o.donor >= 0 && donate != nil && donate[o.donor] {
+			if o.donor >= 0 && len(donate) > 0 && donate[o.donor] && !twice(args, o.donor) {
 				if taken == nil {
 					taken = make([]bool, len(args))
 				}
@@ -334,6 +340,12 @@ func (p *Program) enter(outs, args []*buffer, donate []bool) (taken []bool, err 
 		}
 	}
 	return taken, nil
+}
+
+// twice says whether an argument is there more than once: its memory is then
+// still read when a result would be written over it.
+func twice(args []*buffer, i int) bool {
+	return slices.Index(args, args[i]) != i || slices.Contains(args[i+1:], args[i])
 }
 
 // leave copies results that lie elsewhere, and ends donated arguments.

@@ -97,14 +97,20 @@ func (w *wholeProgram) Inputs() ([]string, []shapes.Shape) { return w.exec.Input
 func (w *wholeProgram) Outputs() []shapes.Shape            { return w.exec.Outputs() }
 
 func (w *wholeProgram) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) ([]compute.Buffer, error) {
+	if w.backend.finalized.Load() {
+		return nil, errFinalized
+	}
+	if len(donate) != 0 && len(donate) != len(inputs) {
+		return nil, fmt.Errorf("native: %d donations for %d arguments", len(donate), len(inputs))
+	}
 	in := make([]compute.Buffer, len(inputs))
 	for i, b := range inputs {
 		o, ok := b.(*buffer)
-		if !ok || o.dead {
+		if !ok || o.backend != w.backend || o.dead {
 			return nil, fmt.Errorf("native: argument %d is not a live buffer of this backend", i)
 		}
 		in[i] = o.shadow
-		if donate != nil && donate[i] {
+		if len(donate) > 0 && donate[i] {
 			o.dead = true
 		}
 	}
