@@ -146,7 +146,7 @@ func (e *emitter) single(t *tensor) (instr, error) {
 		if len(dims) == 0 {
 			dims, strides = []int{1}, []int{0}
 		}
-		return &moving{out: out, in: e.input(t, 0), whole: !t.rows[0], rows: dims[0] / n, dims: dims, strides: strides, offset: t.move.offset}, nil
+		return &moving{out: out, in: e.input(t, 0), whole: !t.rows[0], rows: dims[0] / n, dims: dims, strides: strides, ds: contiguous(dims), offset: t.move.offset}, nil
 	case kindPad, kindConcat:
 		return e.frame(t, out), nil
 	case kindConv, kindConvGrad:
@@ -195,7 +195,7 @@ func (e *emitter) frame(t *tensor, out ref) instr {
 	ds := contiguous(t.dims)
 	begin := 0
 	for k, u := range t.in {
-		b := box{in: e.input(t, k), dims: u.dims[1:], ds: ds[1:], rows: u.dims[0], whole: !t.rows[k]}
+		b := box{in: e.input(t, k), dims: u.dims, ss: contiguous(u.dims), ds: ds, rows: u.dims[0], whole: !t.rows[k]}
 		if t.kind == kindPad {
 			b.row0 = t.pads[0]
 			for a := 1; a < len(t.dims); a++ {

@@ -153,7 +153,8 @@ type moving struct {
 	whole   bool // in is read as a whole: rows of the tile begin at their index
 	rows    int  // in a unit
 	dims    []int
-	strides []int
+	strides []int // of in
+	ds      []int // of out
 	offset  int
 }
 
@@ -162,7 +163,7 @@ func (i *moving) run(x *exec) {
 	if i.whole {
 		in = plus(in, x.u0*i.rows*i.strides[0])
 	}
-	strided(x, x.float(i.out), in, x.n*i.rows, i.dims, i.strides, contiguous(i.dims))
+	strided(x, x.float(i.out), in, x.n*i.rows, i.dims, i.strides, i.ds)
 }
 
 // strided copies dims[0] replaced by n, the last axes by one kernel where they
@@ -222,8 +223,8 @@ type framing struct {
 // read as a whole, in which rows.
 type box struct {
 	in     ref
-	dims   []int // of a row of in
-	ds     []int // strides of the same axes in out
+	dims   []int // of in
+	ss, ds []int // strides of these axes in in and in out
 	offset int   // in a row of out
 	row0   int   // the first row of out that it fills, of those read as a whole
 	rows   int   // how many
@@ -237,16 +238,14 @@ func (i *framing) run(x *exec) {
 	}
 	for _, b := range i.boxes {
 		in, dst, rows := x.float(b.in), plus(out, b.offset), n
-		size := size(b.dims)
 		if b.whole {
 			lo, hi := max(x.u0*i.rows, b.row0), min(x.u0*i.rows+n, b.row0+b.rows)
 			if lo >= hi {
 				continue
 			}
-			in, dst, rows = plus(in, (lo-b.row0)*size), plus(dst, (lo-x.u0*i.rows)*i.row), hi-lo
+			in, dst, rows = plus(in, (lo-b.row0)*b.ss[0]), plus(dst, (lo-x.u0*i.rows)*i.row), hi-lo
 		}
-		dims := append([]int{rows}, b.dims...)
-		strided(x, dst, in, rows, dims, append([]int{size}, contiguous(b.dims)...), append([]int{i.row}, b.ds...))
+		strided(x, dst, in, rows, b.dims, b.ss, b.ds)
 	}
 }
 
