@@ -72,11 +72,14 @@ func portableFinish(sum []float32, c *float32, mode int, bias *float32, j int) {
 // square multiplies 4 rows of A with 4 columns of B.
 func square(k int, a *float32, ars, acs int, b *float32, brs int) [4][4]float32 {
 	var r [4][4]float32
+	if k == 0 {
+		return r
+	}
 	// Two rows at a time: 8 sums and 6 operands fit in 16 registers.
 	for h := 0; h < 4; h += 2 {
 		var p0, p1, p2, p3, q0, q1, q2, q3 float32
 		x, y, z := elem(a, h*ars), elem(a, (h+1)*ars), b
-		for range k {
+		for l := 1; ; l++ {
 			b := (*[4]float32)(unsafe.Pointer(z))
 			u, v := *x, *y
 			p0 += u * b[0]
@@ -87,6 +90,9 @@ func square(k int, a *float32, ars, acs int, b *float32, brs int) [4][4]float32 
 			q1 += v * b[1]
 			q2 += v * b[2]
 			q3 += v * b[3]
+			if l == k {
+				break // no pointer may go past the end of its matrix
+			}
 			x, y, z = elem(x, acs), elem(y, acs), elem(z, brs)
 		}
 		r[h] = [4]float32{p0, p1, p2, p3}

@@ -18,28 +18,31 @@ func (p *primitives) copyMatrix(rows, cols int, dst *float32, ds int, src *float
 	}
 }
 
-// copyThin copies rows of up to four elements as one or two words.
+// copyThin copies rows of up to four elements as one or two words. It counts
+// elements: a pointer that walks would end past the array.
 func copyThin(rows, cols int, dst *float32, ds int, src *float32, ss int) {
+	d, s := 0, 0
 	switch cols {
 	case 1:
 		for range rows {
-			*dst = *src
-			dst, src = at(dst, ds), at(src, ss)
+			*at(dst, d) = *at(src, s)
+			d, s = d+ds, s+ss
 		}
 	case 2:
 		for range rows {
-			*as[uint64](dst) = *as[uint64](src)
-			dst, src = at(dst, ds), at(src, ss)
+			*as[uint64](at(dst, d)) = *as[uint64](at(src, s))
+			d, s = d+ds, s+ss
 		}
 	case 3:
 		for range rows {
-			*as[uint64](dst), *at(dst, 2) = *as[uint64](src), *at(src, 2)
-			dst, src = at(dst, ds), at(src, ss)
+			x, y := at(dst, d), at(src, s)
+			*as[uint64](x), *at(x, 2) = *as[uint64](y), *at(y, 2)
+			d, s = d+ds, s+ss
 		}
 	case 4:
 		for range rows {
-			*as[[2]uint64](dst) = *as[[2]uint64](src)
-			dst, src = at(dst, ds), at(src, ss)
+			*as[[2]uint64](at(dst, d)) = *as[[2]uint64](at(src, s))
+			d, s = d+ds, s+ss
 		}
 	}
 }

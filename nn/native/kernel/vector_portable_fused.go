@@ -171,17 +171,15 @@ func (k reduction) join64(a, b float64) float64 {
 }
 
 func reduceColsGo(k reduction, rows, cols int, dst, x *float32, acc int) {
-	d := slice(dst, cols)
+	d, first := slice(dst, cols), 0
 	if acc == 0 {
 		copy(d, slice(x, cols))
-		x = at(x, cols)
-		rows--
+		first = 1
 	}
-	for range rows {
-		for i, y := range slice(x, cols) {
+	for r := first; r < rows; r++ {
+		for i, y := range slice(at(x, r*cols), cols) {
 			d[i] = k.join(d[i], y)
 		}
-		x = at(x, cols)
 	}
 }
 
