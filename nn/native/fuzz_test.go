@@ -355,12 +355,18 @@ func tryOn(d *drawing, b *Backend, ref *reference, donate []bool) (err error) {
 			}
 		}
 	}
-	poison(b)
-	return d.executeInto(b, e.(*Program), first)
+	for _, inPlace := range []bool{false, true} {
+		poison(b)
+		if err := d.executeInto(b, e.(*Program), first, inPlace); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// executeInto runs a program that writes over what results hold already.
-func (d *drawing) executeInto(b *Backend, p *Program, want []any) error {
+// executeInto runs a program that writes over what results hold already; in
+// place, these are the arguments where the program can do that.
+func (d *drawing) executeInto(b *Backend, p *Program, want []any, inPlace bool) error {
 	var args, outs []compute.Buffer
 	for _, k := range d.params() {
 		buf, err := b.BufferFromFlatData(0, d.values[k].flat, d.values[k].shape)
@@ -369,7 +375,11 @@ func (d *drawing) executeInto(b *Backend, p *Program, want []any) error {
 		}
 		args = append(args, buf)
 	}
-	for _, o := range d.outs {
+	for i, o := range d.outs {
+		if donor := p.outputs[i].donor; inPlace && donor >= 0 {
+			outs = append(outs, args[donor])
+			continue
+		}
 		buf, flat, err := b.NewSharedBuffer(0, d.values[o].shape)
 		if err != nil {
 			return err
@@ -388,7 +398,7 @@ func (d *drawing) executeInto(b *Backend, p *Program, want []any) error {
 			return err
 		}
 		if !sameBits(got, want[i]) {
-			return fmt.Errorf("result %d: other bits when written into memory that was there", i)
+			return fmt.Errorf("result %d: other bits when written into memory that was there, in place %v", i, inPlace)
 		}
 	}
 	return nil
