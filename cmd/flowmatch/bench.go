@@ -67,7 +67,7 @@ Ctrl-C stops, and tells what was measured until then.`,
 	}
 	fl := cmd.Flags()
 	fl.BoolVar(&f.quick, "quick", false, "small cases only, few rounds")
-	fl.StringVar(&f.backend, "backend", "", "engine: go, xla or xla:/path/to/plugin.so")
+	fl.StringVar(&f.backend, "backend", "", "engine: native, go, xla or xla:/path/to/plugin.so")
 	fl.DurationVar(&f.budget, "budget", 0, "time for the rounds of a case, and of each way of each peer (default 3s; a third for cases of scaling)")
 	fl.StringVar(&f.peers, "peers", "", "Python interpreter with the libraries to compare with")
 	fl.StringVar(&f.out, "out", "", "page to write, .md; its pictures go to img/ beside it")
