@@ -279,3 +279,171 @@ func peakAVX512(n int)
 
 // peakAVX256 does n times 12 multiply-adds of 8 floats.
 func peakAVX256(n int)
+
+// mul1x32AVX512BF16 is the product of 1 rows of A with 32 columns of B.
+//
+//go:noescape
+func mul1x32AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul2x32AVX512BF16 is the product of 2 rows of A with 32 columns of B.
+//
+//go:noescape
+func mul2x32AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul3x32AVX512BF16 is the product of 3 rows of A with 32 columns of B.
+//
+//go:noescape
+func mul3x32AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul4x32AVX512BF16 is the product of 4 rows of A with 32 columns of B.
+//
+//go:noescape
+func mul4x32AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul5x32AVX512BF16 is the product of 5 rows of A with 32 columns of B.
+//
+//go:noescape
+func mul5x32AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul6x32AVX512BF16 is the product of 6 rows of A with 32 columns of B.
+//
+//go:noescape
+func mul6x32AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul7x32AVX512BF16 is the product of 7 rows of A with 32 columns of B.
+//
+//go:noescape
+func mul7x32AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul8x32AVX512BF16 is the product of 8 rows of A with 32 columns of B.
+//
+//go:noescape
+func mul8x32AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul9x32AVX512BF16 is the product of 9 rows of A with 32 columns of B.
+//
+//go:noescape
+func mul9x32AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul10x32AVX512BF16 is the product of 10 rows of A with 32 columns of B.
+//
+//go:noescape
+func mul10x32AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul11x32AVX512BF16 is the product of 11 rows of A with 32 columns of B.
+//
+//go:noescape
+func mul11x32AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul12x32AVX512BF16 is the product of 12 rows of A with 32 columns of B.
+//
+//go:noescape
+func mul12x32AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul13x32AVX512BF16 is the product of 13 rows of A with 32 columns of B.
+//
+//go:noescape
+func mul13x32AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul14x32AVX512BF16 is the product of 14 rows of A with 32 columns of B.
+//
+//go:noescape
+func mul14x32AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul1x16AVX512BF16 is the product of 1 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul1x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul2x16AVX512BF16 is the product of 2 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul2x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul3x16AVX512BF16 is the product of 3 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul3x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul4x16AVX512BF16 is the product of 4 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul4x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul5x16AVX512BF16 is the product of 5 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul5x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul6x16AVX512BF16 is the product of 6 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul6x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul7x16AVX512BF16 is the product of 7 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul7x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul8x16AVX512BF16 is the product of 8 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul8x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul9x16AVX512BF16 is the product of 9 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul9x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul10x16AVX512BF16 is the product of 10 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul10x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul11x16AVX512BF16 is the product of 11 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul11x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul12x16AVX512BF16 is the product of 12 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul12x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul13x16AVX512BF16 is the product of 13 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul13x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul14x16AVX512BF16 is the product of 14 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul14x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul15x16AVX512BF16 is the product of 15 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul15x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul16x16AVX512BF16 is the product of 16 rows of A with 16 columns of B.
+//
+//go:noescape
+func mul16x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// peakAVX512BF16 does n times 12 pairs of multiply-adds of 16 floats.
+func peakAVX512BF16(n int)
+
+// pairNeighboursAVX512BF16 makes pairs of bfloat16 of neighbours among n floats; if these are odd, the last pair has a zero.
+//
+//go:noescape
+func pairNeighboursAVX512BF16(n int, dst *float32, x *float32)
+
+// pairRowsAVX512BF16 makes pairs of bfloat16 of the n elements of two rows; if both is zero there is no y, and zeros are in its place.
+//
+//go:noescape
+func pairRowsAVX512BF16(n int, dst *float32, x *float32, y *float32, both int)
+
+// pairHalvesAVX512BF16 makes pairs of bfloat16 of the n elements of two rows; if both is zero there is no y, and zeros are in its place.
+//
+//go:noescape
+func pairHalvesAVX512BF16(n int, dst *float32, x *uint16, y *uint16, both int)

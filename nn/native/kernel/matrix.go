@@ -39,6 +39,10 @@ type Matrix struct {
 	transpose    transposeFunc
 	peak         func(n int) // does n times peakWork operations
 	peakWork     int
+	// pairs multiplies pairs of bfloat16 as others do floats; nil: this CPU cannot.
+	pairs *pairMatrix
+	round func(n int, dst, x *float32) // to bfloat16
+	widen func(n int, dst *float32, x *uint16)
 }
 
 // Work is the scratch memory of one worker. The zero value is ready; it grows
@@ -46,6 +50,7 @@ type Matrix struct {
 type Work struct {
 	a, b []float32 // packed operands
 	x, y []float32 // images and pixels of a convolution
+	h, g []float32 // operands in bfloat16, and what is gathered for them
 }
 
 // grow returns n elements of *s, which keeps them for the next time.
@@ -64,10 +69,13 @@ func elem(p *float32, i int) *float32 {
 
 // MatrixAt returns the matrix kernels of a level, which must be one of [Levels].
 func MatrixAt(l Level) *Matrix {
-	if l == Portable {
-		return portableMatrix()
+	m := portableMatrix()
+	if l != Portable {
+		m = assemblyMatrix(l)
 	}
-	return assemblyMatrix(l)
+	v := VectorAt(l)
+	m.round, m.widen = v.Unary[RoundBF16], v.FromBF16
+	return m
 }
 
 // Panel is the number of columns in a packed panel.

@@ -1,5 +1,7 @@
 package kernel
 
+import "golang.org/x/sys/cpu"
+
 // assemblyMatrix is the table of a level in assembly.
 func assemblyMatrix(l Level) *Matrix {
 	if l == AVX2 {
@@ -16,7 +18,7 @@ func assemblyMatrix(l Level) *Matrix {
 			peak: peakAVX256, peakWork: 12 * 8 * 2,
 		}
 	}
-	return &Matrix{
+	m := &Matrix{
 		panel: 32, lanes: 16,
 		wide: []productFunc{
 			1: mul1x32AVX512, mul2x32AVX512, mul3x32AVX512, mul4x32AVX512, mul5x32AVX512, mul6x32AVX512,
@@ -31,4 +33,32 @@ func assemblyMatrix(l Level) *Matrix {
 		copyWide: copyRows32AVX512, copySlim: copyRows16AVX512, transpose: transposeAVX512,
 		peak: peakAVX512, peakWork: 12 * 16 * 2,
 	}
+	if cpu.X86.HasAVX512BF16 {
+		m.pairs = pairsAVX512(m)
+	}
+	return m
+}
+
+// pairsAVX512 is the table of products of pairs, which has the sizes of m.
+func pairsAVX512(m *Matrix) *pairMatrix {
+	p := &pairMatrix{
+		Matrix: Matrix{
+			panel: m.panel, lanes: m.lanes,
+			wide: []productFunc{
+				1: mul1x32AVX512BF16, mul2x32AVX512BF16, mul3x32AVX512BF16, mul4x32AVX512BF16, mul5x32AVX512BF16,
+				mul6x32AVX512BF16, mul7x32AVX512BF16, mul8x32AVX512BF16, mul9x32AVX512BF16, mul10x32AVX512BF16,
+				mul11x32AVX512BF16, mul12x32AVX512BF16, mul13x32AVX512BF16, mul14x32AVX512BF16,
+			},
+			slim: []productFunc{
+				1: mul1x16AVX512BF16, mul2x16AVX512BF16, mul3x16AVX512BF16, mul4x16AVX512BF16, mul5x16AVX512BF16,
+				mul6x16AVX512BF16, mul7x16AVX512BF16, mul8x16AVX512BF16, mul9x16AVX512BF16, mul10x16AVX512BF16,
+				mul11x16AVX512BF16, mul12x16AVX512BF16, mul13x16AVX512BF16, mul14x16AVX512BF16, mul15x16AVX512BF16,
+				mul16x16AVX512BF16,
+			},
+			copyWide: m.copyWide, copySlim: m.copySlim, transpose: m.transpose,
+			peak: peakAVX512BF16, peakWork: 12 * 16 * 4,
+		},
+		neighbours: pairNeighboursAVX512BF16, rows: pairRowsAVX512BF16, halves: pairHalvesAVX512BF16,
+	}
+	return p
 }

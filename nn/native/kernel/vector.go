@@ -11,31 +11,32 @@ type UnaryOp int
 // the last place of the true value, also where that is denormal; the rest is
 // correctly rounded or exact.
 const (
-	Neg      UnaryOp = iota
-	Abs              // |x|
-	Sign             // -1, 1, or x itself where that is a zero or NaN
-	Square           // x*x
-	Sqrt             // square root
-	Rsqrt            // 1/sqrt(x), two roundings: 1.5 ulp
-	Recip            // 1/x
-	Exp              // 1 ulp
-	Expm1            // exp(x)-1, 1.5 ulp
-	Log              // 1 ulp
-	Log1p            // log(1+x), 1.5 ulp
-	Sin              // 2 ulp
-	Cos              // 2 ulp
-	Tanh             // 1.5 ulp
-	Sigmoid          // 1/(1+exp(-x)), 2 ulp
-	SiLU             // x*Sigmoid(x), 2 ulp; a zero at -Inf
-	Erf              // error function, 1.5 ulp
-	Floor            // down to a whole number
-	Ceil             // up to a whole number
-	Round            // to the nearest whole number, halves to even
-	IsFinite         // 1 or 0
-	IsNaN            // 1 or 0
-	Not              // 1 where x is zero, else 0
-	Copy             // x, all bits
-	NumUnary         // how many there are
+	Neg       UnaryOp = iota
+	Abs               // |x|
+	Sign              // -1, 1, or x itself where that is a zero or NaN
+	Square            // x*x
+	Sqrt              // square root
+	Rsqrt             // 1/sqrt(x), two roundings: 1.5 ulp
+	Recip             // 1/x
+	Exp               // 1 ulp
+	Expm1             // exp(x)-1, 1.5 ulp
+	Log               // 1 ulp
+	Log1p             // log(1+x), 1.5 ulp
+	Sin               // 2 ulp
+	Cos               // 2 ulp
+	Tanh              // 1.5 ulp
+	Sigmoid           // 1/(1+exp(-x)), 2 ulp
+	SiLU              // x*Sigmoid(x), 2 ulp; a zero at -Inf
+	Erf               // error function, 1.5 ulp
+	Floor             // down to a whole number
+	Ceil              // up to a whole number
+	Round             // to the nearest whole number, halves to even
+	IsFinite          // 1 or 0
+	IsNaN             // 1 or 0
+	Not               // 1 where x is zero, else 0
+	Copy              // x, all bits
+	RoundBF16         // to the nearest bfloat16, halves to even
+	NumUnary          // how many there are
 )
 
 // BinaryOp is a function of two numbers.

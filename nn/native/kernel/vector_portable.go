@@ -45,6 +45,11 @@ var unaryGo = [NumUnary]func(x float32) float32{
 	IsNaN:    func(x float32) float32 { return truth(x != x) },
 	Not:      func(x float32) float32 { return truth(x == 0) },
 	Copy:     func(x float32) float32 { return x },
+	RoundBF16: func(x float32) float32 {
+		var h uint16
+		toBF16Go(1, &h, &x)
+		return math.Float32frombits(uint32(h) << 16)
+	},
 }
 
 func signGo(x float32) float32 {

@@ -66,6 +66,9 @@ func isNaNAVX512(n int, dst *float32, x *float32)
 func notAVX512(n int, dst *float32, x *float32)
 
 //go:noescape
+func roundBF16AVX512(n int, dst *float32, x *float32)
+
+//go:noescape
 func sinAVX512(n int, dst *float32, x *float32) uint32
 
 //go:noescape
@@ -349,6 +352,9 @@ func isNaNAVX2(n int, dst *float32, x *float32)
 
 //go:noescape
 func notAVX2(n int, dst *float32, x *float32)
+
+//go:noescape
+func roundBF16AVX2(n int, dst *float32, x *float32)
 
 //go:noescape
 func sinAVX2(n int, dst *float32, x *float32) uint32

@@ -75,6 +75,7 @@ func unaryAVX512Table(v *Vector) {
 	u[IsFinite] = isFiniteAVX512
 	u[IsNaN] = isNaNAVX512
 	u[Not] = notAVX512
+	u[RoundBF16] = roundBF16AVX512
 	u[Sin], u[Cos] = ifAny(sinAVX512, math.Sin), ifAny(cosAVX512, math.Cos)
 }
 
@@ -152,6 +153,7 @@ func unaryAVX2Table(v *Vector) {
 	u[IsFinite] = isFiniteAVX2
 	u[IsNaN] = isNaNAVX2
 	u[Not] = notAVX2
+	u[RoundBF16] = roundBF16AVX2
 	u[Sin], u[Cos] = ifAny(sinAVX2, math.Sin), ifAny(cosAVX2, math.Cos)
 }
 

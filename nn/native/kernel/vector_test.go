@@ -128,7 +128,7 @@ var reference64 = map[UnaryOp]func(float64) float64{
 }
 
 var unaryNames = [NumUnary]string{"Neg", "Abs", "Sign", "Square", "Sqrt", "Rsqrt", "Recip", "Exp", "Expm1", "Log", "Log1p",
-	"Sin", "Cos", "Tanh", "Sigmoid", "SiLU", "Erf", "Floor", "Ceil", "Round", "IsFinite", "IsNaN", "Not", "Copy"}
+	"Sin", "Cos", "Tanh", "Sigmoid", "SiLU", "Erf", "Floor", "Ceil", "Round", "IsFinite", "IsNaN", "Not", "Copy", "RoundBF16"}
 
 var binaryNames = [NumBinary]string{"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Rem", "Atan2",
 	"Eq", "Ne", "Lt", "Le", "Gt", "Ge", "And", "Or", "Xor"}

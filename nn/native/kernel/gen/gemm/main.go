@@ -29,8 +29,20 @@ func main() {
 	}
 	transpose512()
 	transpose256(bits)
-	peak("512", 16, ZMM)
-	peak("256", 8, YMM)
+	family{isa: "512", lanes: 16}.peak()
+	family{isa: "256", lanes: 8}.peak()
+	for _, f := range []family{
+		{isa: "512", lanes: 16, vecs: 2, rows: 14, fixed: new(int)},
+		{isa: "512", lanes: 16, vecs: 1, rows: 16, fixed: new(int)},
+	} {
+		for r := 1; r <= f.rows; r++ {
+			f.product(r)
+		}
+	}
+	family{isa: "512", lanes: 16, fixed: new(int)}.peak()
+	pairNeighbours()
+	pairRows(false)
+	pairRows(true)
 	Generate()
 }
 
@@ -41,9 +53,31 @@ type family struct {
 	vecs  int // vectors in a row of a panel
 	rows  int // the most rows
 	bits  Mem // shifts that bring the bit of a column to the sign of its lane
+	// fixed is set for products of pairs of bfloat16. Their instructions are bytes to
+	// avo, which cannot choose registers for these: it counts those that are taken.
+	fixed *int
 }
 
-func (f family) vec() VecVirtual {
+// name is the end of the names of functions.
+func (f family) name() string {
+	if f.fixed != nil {
+		return "AVX512BF16"
+	}
+	return "AVX" + f.isa
+}
+
+// begin starts a function, in which all registers are free.
+func (f family) begin() {
+	if f.fixed != nil {
+		*f.fixed = 0
+	}
+}
+
+func (f family) vec() Register {
+	if f.fixed != nil {
+		*f.fixed++
+		return zmm(*f.fixed - 1)
+	}
 	if f.isa == "512" {
 		return ZMM()
 	}
@@ -96,7 +130,7 @@ func (f family) masks(m Register) *masks {
 }
 
 // load reads vector v of a row at mem, zeros where the mask has none.
-func (s *masks) load(v int, mem Mem, to VecVirtual) {
+func (s *masks) load(v int, mem Mem, to Register) {
 	if s.f.isa == "512" {
 		VMOVUPS_Z(mem, s.k[v], to)
 		return
@@ -104,7 +138,7 @@ func (s *masks) load(v int, mem Mem, to VecVirtual) {
 	VMASKMOVPS(mem, s.k[v], to)
 }
 
-func (s *masks) store(v int, from VecVirtual, mem Mem) {
+func (s *masks) store(v int, from Register, mem Mem) {
 	if s.f.isa == "512" {
 		VMOVUPS(from, s.k[v], mem)
 		return
@@ -113,7 +147,7 @@ func (s *masks) store(v int, from VecVirtual, mem Mem) {
 }
 
 // add adds what is at mem to x, where the mask has the column.
-func (s *masks) add(v int, mem Mem, x VecVirtual) {
+func (s *masks) add(v int, mem Mem, x Register) {
 	if s.f.isa == "512" {
 		VADDPS(mem, x, s.k[v], x)
 		return
@@ -123,7 +157,7 @@ func (s *masks) add(v int, mem Mem, x VecVirtual) {
 	VADDPS(t, x, x)
 }
 
-func zero(x VecVirtual, isa string) {
+func zero(x Register, isa string) {
 	if isa == "512" {
 		VPXORD(x, x, x)
 		return
@@ -153,7 +187,7 @@ func (f family) copyRows() {
 	TESTQ(k, k)
 	JLE(LabelRef("done"))
 	Label("loop")
-	var t []VecVirtual
+	var t []Register
 	for v := 0; v < f.vecs; v++ {
 		t = append(t, f.vec())
 		m.load(v, Mem{Base: src, Disp: v * f.lanes * 4}, t[v])
@@ -171,23 +205,37 @@ func (f family) copyRows() {
 }
 
 // peak is a loop of nothing but multiply-adds: what the core can do at best.
-func peak(isa string, lanes int, vec func() VecVirtual) {
-	TEXT("peakAVX"+isa, NOSPLIT, "func(n int)")
-	Doc(fmt.Sprintf("peakAVX%s does n times 12 multiply-adds of %d floats.", isa, lanes))
+func (f family) peak() {
+	TEXT("peak"+f.name(), NOSPLIT, "func(n int)")
+	what := "multiply-adds"
+	if f.fixed != nil {
+		what = "pairs of multiply-adds"
+	}
+	Doc(fmt.Sprintf("peak%s does n times 12 %s of %d floats.", f.name(), what, f.lanes))
+	f.begin()
 	n := Load(Param("n"), GP64())
-	x := vec()
-	zero(x, isa)
-	var acc []VecVirtual
+	x := f.vec()
+	zero(x, f.isa)
+	var acc []Register
 	for i := 0; i < 12; i++ {
-		acc = append(acc, vec())
-		zero(acc[i], isa)
+		acc = append(acc, f.vec())
+		zero(acc[i], f.isa)
 	}
 	Label("loop")
 	for _, a := range acc {
-		VFMADD231PS(x, x, a)
+		f.multiplyAdd(x, x, a)
 	}
 	DECQ(n)
 	JG(LabelRef("loop"))
 	VZEROUPPER()
 	RET()
+}
+
+// multiplyAdd adds a·b to c.
+func (f family) multiplyAdd(a, b, c Register) {
+	if f.fixed != nil {
+		dotPairs(a, b, c)
+		return
+	}
+	VFMADD231PS(a, b, c)
 }

@@ -20,19 +20,21 @@ type block struct {
 	acs       Register
 	s, s3     Register   // one and three times the stride of rows of A
 	bases     []Register // of every fourth row of A
-	acc       [][][]VecVirtual
+	acc       [][][]Register
 }
 
-// product writes the kernel of a number of rows. Rows of A are found by one
+// product writes the kernel of a number of rows. To products of pairs of
+// bfloat16, a pair is an element. Rows of A are found by one
 // base for every four of them, which all advance by the stride of columns, so
 // that A may be a matrix, a transposed one or a packed panel.
 func (f family) product(rows int) {
-	name := fmt.Sprintf("mul%dx%dAVX%s", rows, f.width(), f.isa)
+	name := fmt.Sprintf("mul%dx%d%s", rows, f.width(), f.name())
 	TEXT(name, NOSPLIT, productSig)
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s is the product of %d rows of A with %d columns of B.", name, rows, f.width()))
+	f.begin()
 	p := &block{f: f, rows: rows, sets: 1}
-	if rows*f.vecs*2 <= 12 && f.isa == "512" || rows*f.vecs*2 <= 8 {
+	if rows*f.vecs*2 <= 12 && f.isa == "512" || rows*f.vecs*2 <= 8 || rows*f.vecs*2 <= 24 && f.fixed != nil {
 		p.sets = 2
 	}
 	p.loadParams()
@@ -77,9 +79,9 @@ func (p *block) loadParams() {
 	p.acs = strideParam("acs")
 	p.b = Load(Param("b"), GP64())
 	p.brs = strideParam("brs")
-	p.acc = make([][][]VecVirtual, p.sets)
+	p.acc = make([][][]Register, p.sets)
 	for s := range p.acc {
-		p.acc[s] = make([][]VecVirtual, p.rows)
+		p.acc[s] = make([][]Register, p.rows)
 		for i := range p.acc[s] {
 			for v := 0; v < p.f.vecs; v++ {
 				p.acc[s][i] = append(p.acc[s][i], p.f.vec())
@@ -121,9 +123,9 @@ func (p *block) row(i int) Mem {
 
 // step adds the product of one column of A with one row of B.
 func (p *block) step(mk *masks, set int) {
-	var b []VecVirtual
+	var b []Register
 	for v := 0; v < p.f.vecs; v++ {
-		b = append(b, p.f.vec())
+		b = append(b, p.f.temporary(31-v))
 		at := Mem{Base: p.b, Disp: v * p.f.lanes * 4}
 		if mk == nil {
 			VMOVUPS(at, b[v])
@@ -133,14 +135,14 @@ func (p *block) step(mk *masks, set int) {
 	}
 	ADDQ(p.brs, p.b)
 	for i := 0; i < p.rows; i++ {
-		if p.f.vecs == 1 && p.f.isa == "512" {
+		if p.f.vecs == 1 && p.f.isa == "512" && p.f.fixed == nil {
 			VFMADD231PS_BCST(p.row(i), b[0], p.acc[set][i][0])
 			continue
 		}
-		a := p.f.vec()
+		a := p.f.temporary(i)
 		VBROADCASTSS(p.row(i), a)
 		for v := range b {
-			VFMADD231PS(b[v], a, p.acc[set][i][v])
+			p.f.multiplyAdd(b[v], a, p.acc[set][i][v])
 		}
 	}
 	for _, base := range p.bases {
@@ -187,7 +189,7 @@ func (p *block) finish(mk *masks, suffix string) {
 	JEQ(LabelRef("add" + suffix))
 	bias := Load(Param("bias"), GP64())
 	for v := 0; v < p.f.vecs; v++ {
-		t := p.f.vec()
+		t := p.f.temporary(31)
 		if mk == nil {
 			VMOVUPS(at(bias, v), t)
 		} else {

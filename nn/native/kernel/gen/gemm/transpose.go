@@ -12,7 +12,7 @@ const transposeSig = "func(src *float32, ss int, dst *float32, ds int, rows, col
 
 // transposeLoad begins a transpose of n x n floats: it reads up to n rows, each
 // with up to n columns. Rows and columns that are not there are zeros.
-func transposeLoad(f family, name string) (r []VecVirtual, dst, ds, cols Register) {
+func transposeLoad(f family, name string) (r []Register, dst, ds, cols Register) {
 	TEXT(name, NOSPLIT, transposeSig)
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s transposes rows x cols floats, both at most %d; it writes cols rows of %d.", name, f.lanes, f.lanes))
@@ -45,7 +45,7 @@ func transposeLoad(f family, name string) (r []VecVirtual, dst, ds, cols Registe
 	return r, dst, ds, cols
 }
 
-func transposeStore(out []VecVirtual, dst, ds, cols Register) {
+func transposeStore(out []Register, dst, ds, cols Register) {
 	for i := range out {
 		VMOVUPS(out[i], Mem{Base: dst})
 		if i < len(out)-1 {
@@ -59,16 +59,16 @@ func transposeStore(out []VecVirtual, dst, ds, cols Register) {
 	RET()
 }
 
-// pairs interleaves single and then double floats of rows, so that entry i+c
+// interleaved interleaves single and then double floats of rows, so that entry i+c
 // holds column 4L+c of rows i..i+3 in its lane L of 128 bits.
-func pairs(r []VecVirtual, vec func() VecVirtual) []VecVirtual {
-	t := make([]VecVirtual, len(r))
+func interleaved(r []Register, vec func() Register) []Register {
+	t := make([]Register, len(r))
 	for i := 0; i < len(r); i += 2 {
 		t[i], t[i+1] = vec(), vec()
 		VUNPCKLPS(r[i+1], r[i], t[i])
 		VUNPCKHPS(r[i+1], r[i], t[i+1])
 	}
-	u := make([]VecVirtual, len(r))
+	u := make([]Register, len(r))
 	for i := 0; i < len(r); i += 4 {
 		for q := 0; q < 2; q++ {
 			lo, hi := vec(), vec()
@@ -83,8 +83,8 @@ func pairs(r []VecVirtual, vec func() VecVirtual) []VecVirtual {
 func transpose512() {
 	f := family{isa: "512", lanes: 16, vecs: 1}
 	r, dst, ds, cols := transposeLoad(f, "transposeAVX512")
-	u := pairs(r, f.vec)
-	w := make([]VecVirtual, 16)
+	u := interleaved(r, f.vec)
+	w := make([]Register, 16)
 	for c := 0; c < 4; c++ {
 		for h := 0; h < 2; h++ {
 			lo, hi := ZMM(), ZMM()
@@ -93,7 +93,7 @@ func transpose512() {
 			w[c*4+h*2], w[c*4+h*2+1] = lo, hi
 		}
 	}
-	out := make([]VecVirtual, 16)
+	out := make([]Register, 16)
 	for c := 0; c < 4; c++ {
 		for q := 0; q < 2; q++ {
 			lo, hi := ZMM(), ZMM()
@@ -108,8 +108,8 @@ func transpose512() {
 func transpose256(bits Mem) {
 	f := family{isa: "256", lanes: 8, vecs: 1, bits: bits}
 	r, dst, ds, cols := transposeLoad(f, "transposeAVX256")
-	u := pairs(r, f.vec)
-	out := make([]VecVirtual, 8)
+	u := interleaved(r, f.vec)
+	out := make([]Register, 8)
 	for c := 0; c < 4; c++ {
 		lo, hi := YMM(), YMM()
 		VPERM2F128(Imm(0x20), u[4+c], u[c], lo)

@@ -29,13 +29,17 @@ func conversionLoops(g *gen) {
 		g.store(g.vec(d).shiftLeft(16), dst, nil)
 	})
 	g.convert("toBF16", "dst *uint16, x *float32", 2, 4, func(g *gen, dst, x operand.Mem) {
-		v := g.load(x, nil)
-		// Rounding to even adds just less than a half, and the rest where the result would be odd.
-		odd := v.shiftRight(16).and(g.bits(1))
-		r := v.addInt(g.bits(0x7fff)).addInt(odd)
-		r = v.cmp(unord, v).blend(v.or(g.bits(0x00400000)), r)
-		narrow(g, r.shiftRight(16), dst, 2)
+		narrow(g, roundBF16(g, g.load(x, nil)).shiftRight(16), dst, 2)
 	})
+}
+
+// roundBF16 rounds x to bfloat16, in the upper half; what the lower half has does
+// not matter.
+func roundBF16(g *gen, x vec) vec {
+	// Rounding to even adds just less than a half, and the rest where the result would be odd.
+	odd := x.shiftRight(16).and(g.bits(1))
+	r := x.addInt(g.bits(0x7fff)).addInt(odd)
+	return x.cmp(unord, x).blend(x.or(g.bits(0x00400000)), r)
 }
 
 // convert writes a loop over whole vectors of elements of the sizes.

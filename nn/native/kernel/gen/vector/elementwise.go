@@ -33,6 +33,7 @@ func unaryLoops(g *gen) {
 		{name: "isFinite", unroll: 2, body: one(func(g *gen, x vec) vec { return x.abs().cmp(lt, g.bits(infBits)).one() })},
 		{name: "isNaN", unroll: 2, body: one(func(g *gen, x vec) vec { return x.cmp(unord, x).one() })},
 		{name: "not", unroll: 2, body: one(func(g *gen, x vec) vec { return x.cmp(eq, g.bits(0)).one() })},
+		{name: "roundBF16", unroll: 2, body: one(func(g *gen, x vec) vec { return roundBF16(g, x).and(g.bits(0xffff0000)) })},
 		{name: "sin", unroll: 2, narrow: 1, flag: true, body: one(sin)},
 		{name: "cos", unroll: 2, narrow: 1, flag: true, body: one(cos)},
 	} {
