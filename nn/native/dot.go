@@ -48,7 +48,6 @@ func (g *graph) dotOperand(x *tensor, batch, contract []int) (y *tensor, b, free
 	if ok1 && ok2 && ok3 {
 		return x, b, free, k
 	}
-	b, free, k = group{size: b.size}, group{size: 1}, group{size: 1}
 	y = g.transposed(x, slices.Concat(batch, frees, contract))
 	nb, nf := len(batch), len(frees)
 	b, _ = grouped(y.dims, seq(0, nb))

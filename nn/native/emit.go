@@ -23,7 +23,6 @@ type emitter struct {
 	p       *Program
 	r       *region
 	at      map[*tensor]int // place in a tile, in elements of a unit
-	base    int             // where the tile begins in scratch
 	scratch int             // floats used so far
 }
 

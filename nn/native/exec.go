@@ -35,9 +35,7 @@ type addr uintptr
 
 func addrOf(p unsafe.Pointer) addr { return addr(uintptr(p)) }
 
-// pointer makes a pointer of an address; the memory does not move.
-func (a *addr) pointer() unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(a)) }
-
+// float makes a pointer of an address; the memory does not move.
 func (a *addr) float() *float32 { return *(**float32)(unsafe.Pointer(a)) }
 
 func (a *addr) bytes() *uint8 { return *(**uint8)(unsafe.Pointer(a)) }
@@ -72,12 +70,11 @@ type instr interface{ run(x *exec) }
 
 // code is a region ready to run.
 type code struct {
-	order    []*step
-	once     []instr // at the start of a part
-	body     []instr // for each tile
-	parts    int
-	tile     int // units
-	prologue int // floats of scratch that outlive a tile, at its start
+	order []*step
+	once  []instr // at the start of a part
+	body  []instr // for each tile
+	parts int
+	tile  int // units
 }
 
 // run does one part of a region.

@@ -83,7 +83,6 @@ func (i *outer) run(x *exec) {
 type packing struct {
 	out, in ref
 	d       *dot
-	out0    int // slot memory begins with panel 0
 }
 
 func (i *packing) run(x *exec) {
