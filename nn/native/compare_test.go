@@ -72,7 +72,7 @@ func near(got, clean any, noisy []any) error {
 			continue
 		}
 		d := math.Abs(float64(v) - float64(w))
-		tol := 4*dev[i] + 2*common + 2e-6*math.Abs(float64(w)) + 1e-37
+		tol := 4*dev[i] + 2*common + 1e-5*math.Abs(float64(w)) + 1e-37
 		if excess := d / tol; !(excess <= 1) && !(worst > excess) {
 			worst, at = excess, i
 		}

@@ -345,7 +345,8 @@ func (p *pen) rareOp() {
 	case 2:
 		p.binary("Rem", x, y, compute.Function.Rem)
 	case 3:
-		p.binary("Atan2", x, y, compute.Function.Atan2)
+		// Not of -0, the sign of which would count.
+		p.binary("Atan2", x, p.unary("Logistic", y, compute.Function.Logistic), compute.Function.Atan2)
 	}
 }
 
@@ -357,6 +358,9 @@ func (p *pen) compareOp() {
 		return
 	}
 	op := comparisons[p.r.IntN(len(comparisons))]
+	if op.name == "Equal" || op.name == "NotEqual" { // whether x·5/2 - x·3/2 is x depends on how it is rounded
+		x, y = p.unary("Round", x, compute.Function.Round), p.unary("Round", y, compute.Function.Round)
+	}
 	p.binary(op.name, x, y, op.f)
 }
 

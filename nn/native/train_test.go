@@ -141,7 +141,7 @@ func (m *model) run(t *testing.T, b compute.Backend, batch, times int) (runs [][
 		if b, ok := b.(*Backend); ok {
 			poison(b)
 		}
-		outs, err := e.Exec(m.arguments(batch)...)
+		outs, err := e.Call(m.arguments(batch)...)
 		if err != nil {
 			t.Fatal(err)
 		}
