@@ -128,6 +128,21 @@ func TestWhatWasMeasuredBeforeAnErrorIsTold(t *testing.T) {
 	}
 }
 
+func TestTargetsAreThoseOfCases(t *testing.T) {
+	cases, err := Cases("all", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range targets {
+		if !slices.ContainsFunc(cases, func(c Case) bool { return c.Name == name }) {
+			t.Errorf("a target for %q, which is no case", name)
+		}
+	}
+	if Target("train mlp64x3 B256") != 0.35 || Target("conv") != 1 {
+		t.Errorf("targets %v", targets)
+	}
+}
+
 func TestAnUnknownGroupListsThem(t *testing.T) {
 	if _, err := Cases("training", false); err == nil || !strings.Contains(err.Error(), "train, conv") {
 		t.Errorf("error %v, want the groups", err)

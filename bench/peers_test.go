@@ -66,7 +66,7 @@ done
 	if want := []Time{{"torch", 0.002}, {"a fast way", 0.0001}, {"jax", 1}}; !slices.Equal(r.Peers, want) {
 		t.Errorf("times %v, want %v", r.Peers, want)
 	}
-	if best, ok := r.Best(); !ok || best.Way != "a fast way" || r.Ratio != r.Seconds/0.0001 || r.Target != Target {
+	if best, ok := r.Best(); !ok || best.Way != "a fast way" || r.Ratio != r.Seconds/0.0001 || r.Target != Target(r.Case) {
 		t.Errorf("best %v, ratio %g, target %g", best, r.Ratio, r.Target)
 	}
 	if p.Versions()["torch"] != "9.1" {

@@ -77,7 +77,7 @@ that never stopped. A second Ctrl-C kills.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.out, "out", "", "folder of the run")
 	fl.StringArrayVar(&f.set, "set", nil, "change a setting of the run file, as key=value")
-	fl.StringVar(&f.backend, "backend", "", "engine: go, xla or xla:/path/to/plugin.so (default: that of the run file)")
+	fl.StringVar(&f.backend, "backend", "", "engine: native, go, xla or xla:/path/to/plugin.so (default: that of the run file)")
 	fl.BoolVar(&f.resume, "resume", false, "go on from the folder's last checkpoint")
 	require(cmd, "out")
 	return cmd
