@@ -14,6 +14,8 @@ func (g *graph) simplify() {
 	g.prune()
 	g.fuse()
 	g.prune()
+	g.halve()
+	g.prune()
 	g.total()
 	g.prune()
 	g.pack()
@@ -134,6 +136,9 @@ const (
 func (g *graph) fuse() {
 	uses := g.uses()
 	g.rewrite(func(t *tensor) *tensor {
+		if x := siluOf(t, uses); x != nil {
+			return &tensor{kind: kindUnary, op: int(kernel.SiLU), in: []*tensor{x}, dims: t.dims, typ: t.typ}
+		}
 		if t.kind != kindBinary || t.op != int(kernel.Add) && t.op != int(kernel.Sub) {
 			return t
 		}
@@ -163,6 +168,19 @@ func (g *graph) fuse() {
 		}
 		return t
 	})
+}
+
+// siluOf returns x if t is x·sigmoid(x), and the sigmoid serves nothing else.
+func siluOf(t *tensor, uses map[*tensor]int) *tensor {
+	if t.kind != kindBinary || t.op != int(kernel.Mul) {
+		return nil
+	}
+	for i, s := range t.in {
+		if x := t.in[1-i]; s.kind == kindUnary && s.op == int(kernel.Sigmoid) && s.in[0] == x && uses[s] == 1 {
+			return x
+		}
+	}
+	return nil
 }
 
 // biasOf returns b if it is a vector repeated for every row of the product a.
@@ -311,11 +329,15 @@ func (g *graph) pack() {
 		if d.rn == 1 && d.k*d.n <= directMax {
 			return t
 		}
-		key := packKey{t.in[1], d.k, d.n, d.rk, d.rn}
+		length := g.backend.mat.PackedLen(d.k, d.n)
+		if d.half {
+			length = g.backend.mat.PackedLenBF16(d.k, d.n)
+		}
+		key := packKey{t.in[1], d.k, d.n, d.rk, d.rn, d.half}
 		p := packed[key]
 		if p == nil {
 			panels := (d.n + g.backend.mat.Panel() - 1) / g.backend.mat.Panel()
-			p = &tensor{kind: kindPack, in: []*tensor{t.in[1]}, dims: []int{panels, g.backend.mat.PackedLen(d.k, d.n) / panels}, dot: d, typ: t.typ}
+			p = &tensor{kind: kindPack, in: []*tensor{t.in[1]}, dims: []int{panels, length / panels}, dot: d, typ: t.typ}
 			packed[key] = p
 		}
 		t.in[1] = p
@@ -326,4 +348,5 @@ func (g *graph) pack() {
 type packKey struct {
 	x            *tensor
 	k, n, rk, rn int
+	half         bool
 }
