@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/compute/shapes"
 )
 
@@ -44,6 +45,8 @@ func (b *Backend) wrap(shadow compute.Buffer, flat any, shape shapes.Shape) *buf
 	buf := &buffer{backend: b, shape: shape, shadow: shadow, flat: flat}
 	switch f := flat.(type) {
 	case []float32:
+		buf.ptr = unsafe.Pointer(unsafe.SliceData(f))
+	case []bfloat16.BFloat16:
 		buf.ptr = unsafe.Pointer(unsafe.SliceData(f))
 	case []bool:
 		buf.ptr = unsafe.Pointer(unsafe.SliceData(f))

@@ -6,8 +6,9 @@ import "slices"
 // standing for some neighbouring axes of the operands, by strides in elements.
 type dot struct {
 	b, m, n, k int
-	lb, lm, lk int // strides of lhs
-	rb, rn, rk int // strides of rhs
+	lb, lm, lk int  // strides of lhs
+	rb, rn, rk int  // strides of rhs
+	half       bool // done in bfloat16
 }
 
 // group is the length and the stride of some axes taken as one.

@@ -88,7 +88,7 @@ func (e *emitter) room(n int) ref {
 // whole returns where a tensor is that is read as a whole.
 func (e *emitter) whole(u *tensor) ref {
 	base, offset := u.root()
-	return ref{slot: base.slot, off: offset, byte: base.bool}
+	return ref{slot: base.slot, off: offset, as: base.storage()}
 }
 
 // rowsOf returns where the rows of a tensor are.
@@ -97,7 +97,7 @@ func (e *emitter) rowsOf(u *tensor) ref {
 	if !base.global {
 		return ref{slot: -1, off: e.at[base] * e.r.tile} // truth values too are floats here
 	}
-	return ref{slot: base.slot, off: offset, unit: u.size() / e.r.units, byte: base.bool}
+	return ref{slot: base.slot, off: offset, unit: u.size() / e.r.units, as: base.storage()}
 }
 
 // input returns where the i-th input of t is, read as t reads it.
@@ -160,7 +160,7 @@ func (e *emitter) dot(t *tensor, out ref, part int) instr {
 	panels := (d.n + e.p.backend.mat.Panel() - 1) / e.p.backend.mat.Panel()
 	if t.accumulates() {
 		i := &outer{out: out, part: part, lhs: lhs, rhs: rhs, rows: d.k / n, d: d}
-		if d.rn != 1 && d.n != 1 {
+		if d.rn != 1 && d.n != 1 && !d.half {
 			i.pack = e.room(panels * e.p.backend.mat.PackedLen(d.k/n*e.r.tile, d.n))
 		}
 		return i
@@ -173,7 +173,7 @@ func (e *emitter) dot(t *tensor, out ref, part int) instr {
 		if !t.rows[1] {
 			i.rStep = d.rb
 		}
-		if d.rn != 1 && d.n != 1 {
+		if d.rn != 1 && d.n != 1 && !d.half {
 			i.pack = e.room(e.p.backend.mat.PackedLen(d.k, d.n))
 		}
 		return i

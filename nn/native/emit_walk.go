@@ -1,6 +1,8 @@
 package native
 
 import (
+	"github.com/gomlx/compute/dtypes"
+
 	"flowmatch/nn/native/kernel"
 )
 
@@ -112,12 +114,46 @@ func (w *walker) vector(u *tensor, l lens) (i int32, temporary bool) {
 		return r, false
 	}
 	i = w.rowsAt(u, 1)
-	if base.bool && base.global {
+	if base.storage() != inFloats && base.global {
 		f := w.fresh()
-		w.w.ops = append(w.w.ops, stripOp{code: stripFromBool, dst: f, a: i, fromBool: w.p.backend.vec.FromBool})
+		op := w.opening(base.storage(), i)
+		op.dst = f
+		w.w.ops = append(w.w.ops, op)
 		return f, true
 	}
 	return i, false
+}
+
+// opening makes floats of what lies otherwise in memory.
+func (w *walker) opening(as storage, a int32) stripOp {
+	if as == inBytes {
+		return stripOp{code: stripFromBool, a: a, fromBool: w.p.backend.vec.FromBool}
+	}
+	return stripOp{code: stripFromBF16, a: a, fromBF16: w.p.backend.vec.FromBF16}
+}
+
+// closing is the opposite of opening.
+func (w *walker) closing(as storage, dst, a int32) stripOp {
+	if as == inBytes {
+		return stripOp{code: stripToBool, dst: dst, a: a, toBool: w.p.backend.vec.ToBool}
+	}
+	return stripOp{code: stripToBF16, dst: dst, a: a, toBF16: w.p.backend.vec.ToBF16}
+}
+
+// copied writes a copy that is but a change of storage: floats are not copied besides.
+func (w *walker) copied(t *tensor, vec func(int) int32) (op stripOp, done bool) {
+	l := t.lenses()[0]
+	base, _ := l.src.root()
+	_, here := w.reg[base]
+	_, constant := t.in[0].scalar()
+	switch {
+	case t.typ == dtypes.BFloat16:
+		w.w.ops = append(w.w.ops, w.closing(inHalves, w.rowsAt(t, 1), vec(0)))
+		return op, true
+	case l.form == lensWhole && base.storage() != inFloats && base.global && !here && !constant:
+		return w.opening(base.storage(), w.rowsAt(t.in[0], 1)), false
+	}
+	return stripOp{code: stripUnary, a: vec(0), unary: w.p.backend.vec.Unary[kernel.Copy]}, false
 }
 
 // pattern returns a strip that holds a repeated stretch, filled once for a part.
@@ -151,7 +187,16 @@ func (w *walker) member(t *tensor) {
 	v := w.p.backend.vec
 	switch t.kind {
 	case kindUnary:
-		op = stripOp{code: stripUnary, a: vec(0), unary: v.Unary[t.op]}
+		op = stripOp{}
+		if t.op == int(kernel.Copy) {
+			var done bool
+			if op, done = w.copied(t, vec); done {
+				w.freed = append(w.freed, temps...)
+				return
+			}
+		} else {
+			op = stripOp{code: stripUnary, a: vec(0), unary: v.Unary[t.op]}
+		}
 	case kindBinary:
 		op = w.binary(t, vec)
 	case kindSelect:
@@ -221,7 +266,7 @@ func (w *walker) store(t *tensor, op stripOp) {
 		op.dst = w.fresh()
 		w.w.ops = append(w.w.ops, op)
 		w.reg[t] = op.dst
-		w.w.ops = append(w.w.ops, stripOp{code: stripToBool, dst: w.rowsAt(t, 1), a: op.dst, toBool: w.p.backend.vec.ToBool})
+		w.w.ops = append(w.w.ops, w.closing(inBytes, w.rowsAt(t, 1), op.dst))
 		return
 	case w.s.strip(t):
 		op.dst = w.fresh()

@@ -11,8 +11,20 @@ type ref struct {
 	slot int // of the program's table; -1: in the tile
 	off  int // elements from there
 	unit int // elements in a unit, by which a loop advances; 0: the same for all
-	byte bool
+	as   storage
 }
+
+// storage is how the numbers of a tensor lie in memory.
+type storage uint8
+
+const (
+	inFloats storage = iota
+	inBytes          // truth values
+	inHalves         // bfloat16
+)
+
+// size is the number of bytes of an element.
+func (s storage) size() int { return [...]int{inFloats: 4, inBytes: 1, inHalves: 2}[s] }
 
 // exec is what instructions run on: one worker's view of a tile.
 type exec struct {
@@ -40,15 +52,17 @@ func (a *addr) float() *float32 { return *(**float32)(unsafe.Pointer(a)) }
 
 func (a *addr) bytes() *uint8 { return *(**uint8)(unsafe.Pointer(a)) }
 
+func (a *addr) halves() *uint16 { return *(**uint16)(unsafe.Pointer(a)) }
+
 // at returns where the tile's first element of a tensor is.
 func (x *exec) at(r ref) addr {
 	switch {
 	case r.slot < 0:
 		return x.scratch + addr(4*r.off)
-	case r.byte:
-		return x.p.mem[r.slot] + addr(r.off+x.u0*r.unit)
+	case r.as == inFloats:
+		return x.p.mem[r.slot] + addr(4*(r.off+x.u0*r.unit))
 	}
-	return x.p.mem[r.slot] + addr(4*(r.off+x.u0*r.unit))
+	return x.p.mem[r.slot] + addr(r.as.size()*(r.off+x.u0*r.unit))
 }
 
 func (x *exec) float(r ref) *float32 {

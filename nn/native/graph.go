@@ -27,7 +27,7 @@ func (g *graph) add(t *tensor) *tensor {
 	if t.typ == 0 {
 		t.typ = dtypes.Float32
 	}
-	t.bool = t.typ == dtypes.Bool
+	t.bool, t.half = t.typ == dtypes.Bool, t.isHalf()
 	key := ""
 	if t.kind != kindParam && t.kind != kindShadow && t.kind != kindOut && (t.kind != kindConst || t.data == nil && t.buf == nil) {
 		ids := make([]int, len(t.in))

@@ -24,6 +24,11 @@ func (i *matmul) run(x *exec) {
 		a = plus(a, x.u0*i.rows*i.lhsStep)
 	}
 	m := x.n * i.rows
+	if d.half {
+		lhs := x.operand(i.lhs, x.u0*i.rows*i.lhsStep)
+		x.mat.MulPackedBF16(m, d.n, d.k, lhs, d.lm, d.lk, x.float(i.rhs), x.float(i.out), d.n, bias, false, x.work)
+		return
+	}
 	if i.packed {
 		x.mat.MulPacked(m, d.n, d.k, a, d.lm, d.lk, x.float(i.rhs), x.float(i.out), d.n, bias, false, x.work)
 		return
@@ -42,6 +47,13 @@ type matmuls struct {
 
 func (i *matmuls) run(x *exec) {
 	d := i.d
+	if d.half {
+		for k := range x.n * i.batch {
+			a, b := x.operand(i.lhs, x.u0*i.batch*i.lStep+k*d.lb), x.operand(i.rhs, x.u0*i.batch*i.rStep+k*d.rb)
+			x.mat.MulBF16(d.m, d.n, d.k, a, d.lm, d.lk, b, d.rk, d.rn, plus(x.float(i.out), k*d.m*d.n), d.n, nil, false, x.work)
+		}
+		return
+	}
 	a, b, c := x.float(i.lhs), x.float(i.rhs), x.float(i.out)
 	a, b = plus(a, x.u0*i.batch*i.lStep), plus(b, x.u0*i.batch*i.rStep)
 	for k := range x.n * i.batch {
@@ -70,6 +82,10 @@ func (i *outer) run(x *exec) {
 	d := i.d
 	c := plus(x.float(i.out), x.part*i.part)
 	k := x.n * i.rows
+	if d.half {
+		x.mat.MulBF16(d.m, d.n, k, x.operand(i.lhs, 0), d.lm, d.lk, x.operand(i.rhs, 0), d.rk, d.rn, c, d.n, nil, !x.first, x.work)
+		return
+	}
 	if d.rn == 1 || d.n == 1 {
 		x.mat.Mul(d.m, d.n, k, x.float(i.lhs), d.lm, d.lk, x.float(i.rhs), d.rk, c, d.n, nil, !x.first, x.work)
 		return
@@ -88,6 +104,10 @@ type packing struct {
 func (i *packing) run(x *exec) {
 	d := i.d
 	whole := ref{slot: i.out.slot, off: i.out.off}
+	if d.half {
+		x.mat.PackBF16(x.float(whole), d.k, d.n, x.operand(i.in, 0), d.rk, d.rn, x.u0, x.u0+x.n, x.work)
+		return
+	}
 	x.mat.Pack(x.float(whole), d.k, d.n, x.float(i.in), d.rk, d.rn, x.u0, x.u0+x.n)
 }
 
@@ -174,6 +194,12 @@ func strided(x *exec, dst, src *float32, n int, dims, ss, ds []int) {
 	}
 	if len(dims) == 2 {
 		strided2(x, dst, src, n, dims[1], ds[0], ss[0], ss[1])
+		return
+	}
+	if len(dims) == 3 && dims[1] < n { // the fewer calls, the longer each
+		for k := range dims[1] {
+			strided2(x, plus(dst, k*ds[1]), plus(src, k*ss[1]), n, dims[2], ds[0], ss[0], ss[2])
+		}
 		return
 	}
 	for k := range n {
@@ -264,7 +290,7 @@ func (i *clearing) run(x *exec) {
 	}
 }
 
-// copyBytes copies truth values, which lie one in a byte.
+// copyBytes copies n bytes.
 func copyBytes(dst unsafe.Pointer, src addr, n int) {
 	copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice(src.bytes(), n))
 }

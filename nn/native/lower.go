@@ -32,7 +32,7 @@ func lower(b *builder) (*graph, error) {
 	for i, p := range b.main.params {
 		t := l.add(&tensor{kind: kindParam, op: i, dims: p.shape.Dimensions, typ: p.shape.DType})
 		l.params = append(l.params, t)
-		l.values[p] = t
+		l.values[p] = l.widened(t)
 	}
 	for _, n := range b.main.nodes {
 		if n.op == "Parameter" {
@@ -43,9 +43,21 @@ func lower(b *builder) (*graph, error) {
 		}
 	}
 	for _, o := range b.main.outputs {
-		l.outputs = append(l.outputs, l.values[o])
+		t, err := l.whole(o)
+		if err != nil {
+			return nil, err
+		}
+		l.outputs = append(l.outputs, t)
 	}
 	return l.graph, nil
+}
+
+// whole returns the tensor of a value as it lies outside of regions.
+func (l *lowering) whole(v *value) (*tensor, error) {
+	if v.shape.DType == dtypes.BFloat16 {
+		return l.narrowed(l.values[v])
+	}
+	return l.values[v], nil
 }
 
 // node makes the tensors of a recorded operation.
@@ -76,8 +88,19 @@ func (l *lowering) node(n *node) error {
 		if outs != nil {
 			for i, o := range n.outs {
 				l.values[o] = outs[i]
+				if o.shape.DType == dtypes.BFloat16 {
+					l.values[o] = l.rounded(outs[i])
+				}
 			}
 			return nil
+		}
+	}
+	for i, v := range n.in {
+		if v != nil {
+			var err error
+			if in[i], err = l.whole(v); err != nil {
+				return err
+			}
 		}
 	}
 	return l.fallBack(n, in)
@@ -87,7 +110,7 @@ func (l *lowering) node(n *node) error {
 func (l *lowering) literal(n *node) (*tensor, error) {
 	shape := n.outs[0].shape
 	flat := n.attrs[0]
-	if f, ok := flat.([]float32); ok && len(f) > 0 {
+	if f := asFloats(flat); len(f) > 0 {
 		same := true
 		for _, v := range f {
 			same = same && math.Float32bits(v) == math.Float32bits(f[0]) // 0 is not -0
@@ -100,7 +123,7 @@ func (l *lowering) literal(n *node) (*tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.known1(buf.(*buffer)), nil
+	return l.widened(l.known1(buf.(*buffer))), nil
 }
 
 // known1 makes a constant of a buffer.
@@ -149,7 +172,7 @@ func (l *lowering) fallBack(n *node, in []*tensor) error {
 	}
 	s := l.add(&tensor{kind: kindShadow, in: inputs, shadow: call})
 	for i, o := range n.outs {
-		l.values[o] = l.add(&tensor{kind: kindOut, op: i, in: []*tensor{s}, dims: o.shape.Dimensions, typ: o.shape.DType})
+		l.values[o] = l.widened(l.add(&tensor{kind: kindOut, op: i, in: []*tensor{s}, dims: o.shape.Dimensions, typ: o.shape.DType}))
 	}
 	return nil
 }
@@ -176,7 +199,7 @@ func (l *lowering) fold(n *node, call *shadowCall, inputs []*tensor) error {
 		if err != nil {
 			return err
 		}
-		l.values[n.outs[i]] = l.known1(buf)
+		l.values[n.outs[i]] = l.widened(l.known1(buf))
 	}
 	return nil
 }
@@ -252,7 +275,7 @@ func (l *lowering) asFloats(in []*tensor) []*tensor {
 // converted changes floats into truth values and back.
 func (l *lowering) converted(x *tensor, typ dtypes.DType) *tensor {
 	switch {
-	case x.typ == typ:
+	case x.typ == typ, typ == dtypes.BFloat16 && !x.bool: // who asked for bfloat16 rounds
 		return x
 	case typ == dtypes.Bool:
 		return l.binary(kernel.Ne, x, l.constant(0), x.dims)
@@ -351,6 +374,10 @@ func (l *lowering) arithmetic(n *node, in []*tensor, dims []int) []*tensor {
 			return []*tensor{t}
 		}
 	case "DotGeneral":
+		in, ok := l.accumulator(n.attrs[4].(compute.DotGeneralConfig).AccumulatorDType, in)
+		if !ok {
+			return nil
+		}
 		a := func(i int) []int { return positive(n.attrs[i].([]int), len(in[i/2].dims)) }
 		return []*tensor{l.product(in[0], a(0), a(1), in[1], a(2), a(3), dims)}
 	}

@@ -3,8 +3,6 @@ package native
 import (
 	"slices"
 	"sort"
-
-	"github.com/gomlx/compute/dtypes"
 )
 
 // source says where the memory of a global tensor comes from.
@@ -71,7 +69,7 @@ func (p *Program) assign() {
 	for i, t := range p.graph.outputs {
 		base, offset := t.root()
 		o := output{t: t, offset: offset, donor: -1}
-		own := base.units > 0 && base.kind != kindOut && !base.accumulates() && base.size() == t.size() && base.slot < 0 && base.typ == dtypes.Float32
+		own := base.units > 0 && base.kind != kindOut && !base.accumulates() && base.size() == t.size() && base.slot < 0 && !base.bool
 		if own {
 			base.slot = p.slotFor(slot{from: fromOutput, index: i, t: base, size: base.size()})
 			o.slot = base.slot

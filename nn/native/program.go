@@ -8,7 +8,6 @@ import (
 	"unsafe"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 )
 
@@ -357,14 +356,10 @@ func (p *Program) leave(outs, args []*buffer, donate, taken []bool) error {
 		}
 		n := p.results[i].Size()
 		src := p.mem[o.slot]
-		switch {
-		case p.results[i].DType == dtypes.Float32:
+		switch size := o.t.storage().size(); {
+		case native(p.results[i]):
 			if n > 0 {
-				copy(outs[i].flat.([]float32), unsafe.Slice(floatAt(src, o.offset), n))
-			}
-		case p.results[i].DType == dtypes.Bool:
-			if n > 0 {
-				copyBytes(outs[i].ptr, src+addr(o.offset), n)
+				copyBytes(outs[i].ptr, src+addr(size*o.offset), size*n)
 			}
 		default:
 			if err := p.copyOther(outs[i], o, args); err != nil {

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/compute/shapes"
 )
 
@@ -61,6 +62,8 @@ func (p *Program) shadowBuffer(t *tensor, args []*buffer) (compute.Buffer, error
 	switch f := flat.(type) {
 	case []float32:
 		copy(f, unsafe.Slice(floatAt(p.mem[base.slot], offset), len(f)))
+	case []bfloat16.BFloat16:
+		copyBytes(unsafe.Pointer(unsafe.SliceData(f)), p.mem[base.slot]+addr(2*offset), 2*len(f))
 	case []bool:
 		copyBytes(unsafe.Pointer(unsafe.SliceData(f)), p.mem[base.slot]+addr(offset), len(f))
 	default:

@@ -46,6 +46,7 @@ type tensor struct {
 	in   []*tensor
 	dims []int
 	bool bool // truth values; as floats 1 and 0 inside of regions
+	half bool // floats that bfloat16 has; they lie in two bytes only where typ says so
 	typ  dtypes.DType
 
 	op     int         // kernel.UnaryOp, kernel.BinaryOp or reduceOp; index of kindParam and kindOut
@@ -88,8 +89,21 @@ func size(dims []int) int {
 
 func (t *tensor) size() int { return size(t.dims) }
 
-// native says whether regions can hold the tensor: floats and truth values.
-func native(s shapes.Shape) bool { return s.DType == dtypes.Float32 || s.DType == dtypes.Bool }
+// native says whether regions can hold the tensor: floats, bfloat16 and truth values.
+func native(s shapes.Shape) bool {
+	return s.DType == dtypes.Float32 || s.DType == dtypes.BFloat16 || s.DType == dtypes.Bool
+}
+
+// storage is how t lies in memory of its own.
+func (t *tensor) storage() storage {
+	switch t.typ {
+	case dtypes.Bool:
+		return inBytes
+	case dtypes.BFloat16:
+		return inHalves
+	}
+	return inFloats
+}
 
 // elementwise says whether t is made element by element from inputs of its shape.
 func (t *tensor) elementwise() bool {

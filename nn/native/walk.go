@@ -36,6 +36,8 @@ const (
 	stripExpand   // each element of a, rep times
 	stripFromBool // bytes to floats
 	stripToBool
+	stripFromBF16
+	stripToBF16
 )
 
 // stripOp is an operation on a strip; its operands are indices of walk.regs.
@@ -52,6 +54,8 @@ type stripOp struct {
 	ternary    func(n int, dst, a, b, c *float32)
 	toBool     func(n int, dst *uint8, x *float32)
 	fromBool   func(n int, dst *float32, x *uint8)
+	toBF16     func(n int, dst *uint16, x *float32)
+	fromBF16   func(n int, dst *float32, x *uint16)
 	boolScalar bool // a is a byte
 }
 
@@ -68,11 +72,7 @@ func (w *walk) run(x *exec) {
 		}
 		for _, i := range w.moves {
 			o := &w.regs[i]
-			step := w.strip / o.div
-			if !o.ref.byte {
-				step *= 4
-			}
-			p[i] += addr(step)
+			p[i] += addr(w.strip / o.div * o.ref.as.size())
 		}
 	}
 }
@@ -110,6 +110,10 @@ func (o *stripOp) run(n int, p []addr, v *kernel.Vector) {
 		o.fromBool(n, dst, p[o.a].bytes())
 	case stripToBool:
 		o.toBool(n, p[o.dst].bytes(), p[o.a].float())
+	case stripFromBF16:
+		o.fromBF16(n, dst, p[o.a].halves())
+	case stripToBF16:
+		o.toBF16(n, p[o.dst].halves(), p[o.a].float())
 	}
 }
 

@@ -1,0 +1,165 @@
+package native
+
+import (
+	"math"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/dtypes/bfloat16"
+	"github.com/gomlx/compute/shapes"
+
+	"flowmatch/nn/native/kernel"
+)
+
+// Numbers of type bfloat16 are floats to the compiler, ones that bfloat16 has: what
+// an operation makes is rounded, unless it is such a number anyway. Only arguments,
+// results and what the shadow backend reads and writes lie in two bytes each; a
+// kindUnary that copies stands between them and the floats.
+
+// widened returns a tensor as floats.
+func (g *graph) widened(t *tensor) *tensor {
+	if t.typ != dtypes.BFloat16 {
+		return t
+	}
+	return g.add(&tensor{kind: kindUnary, op: int(kernel.Copy), in: []*tensor{t}, dims: t.dims})
+}
+
+// isWidened says whether t is but bfloat16 as floats.
+func (t *tensor) isWidened() bool {
+	return t.kind == kindUnary && t.op == int(kernel.Copy) && t.in[0].typ == dtypes.BFloat16
+}
+
+// asFloats returns the numbers of a constant, if they are floats or bfloat16.
+func asFloats(flat any) []float32 {
+	h, ok := flat.([]bfloat16.BFloat16)
+	if !ok {
+		f, _ := flat.([]float32)
+		return f
+	}
+	f := make([]float32, len(h))
+	for i, v := range h {
+		f[i] = v.Float32()
+	}
+	return f
+}
+
+// narrowed returns a tensor of floats that bfloat16 has, as these.
+func (g *graph) narrowed(t *tensor) (*tensor, error) {
+	switch {
+	case t.isWidened():
+		return t.in[0], nil
+	case t.kind == kindConst && t.buf == nil: // an operation on constants is run when compiling
+		buf, err := g.backend.BufferFromFlatData(0, []bfloat16.BFloat16{bfloat16.FromFloat32(t.value)}, shapes.Make(dtypes.BFloat16))
+		if err != nil {
+			return nil, err
+		}
+		return g.add(&tensor{kind: kindConst, typ: dtypes.BFloat16, buf: buf.(*buffer)}), nil
+	}
+	return g.add(&tensor{kind: kindUnary, op: int(kernel.Copy), in: []*tensor{t}, dims: t.dims, typ: dtypes.BFloat16}), nil
+}
+
+// rounded returns t with its numbers rounded to bfloat16.
+func (g *graph) rounded(t *tensor) *tensor {
+	if t.half {
+		return t
+	}
+	return g.unary(kernel.RoundBF16, t)
+}
+
+// isHalf says whether all numbers of t are ones that bfloat16 has, as far as its
+// inputs tell.
+func (t *tensor) isHalf() bool {
+	if t.typ == dtypes.Bool || t.typ == dtypes.BFloat16 {
+		return true
+	}
+	all := func(in []*tensor) bool {
+		for _, u := range in {
+			if !u.half {
+				return false
+			}
+		}
+		return true
+	}
+	switch t.kind {
+	case kindConst:
+		return t.buf == nil && math.Float32bits(t.value)<<16 == 0
+	case kindUnary:
+		switch kernel.UnaryOp(t.op) {
+		case kernel.RoundBF16:
+			return true
+		case kernel.Copy, kernel.Neg, kernel.Abs, kernel.Sign, kernel.Floor, kernel.Ceil, kernel.Round:
+			return all(t.in)
+		}
+	case kindBinary:
+		return (t.op == int(kernel.Max) || t.op == int(kernel.Min)) && all(t.in)
+	case kindSelect:
+		return all(t.in[1:])
+	case kindReshape, kindMove, kindConcat:
+		return all(t.in)
+	case kindPad:
+		return all(t.in) && math.Float32bits(t.value)<<16 == 0
+	case kindReduce:
+		return (t.op == int(reduceMax) || t.op == int(reduceMin)) && all(t.in)
+	}
+	return false
+}
+
+// accumulator prepares the operands of a product for the type that it is to be
+// summed in; ok says whether floats do.
+func (l *lowering) accumulator(typ dtypes.DType, in []*tensor) (out []*tensor, ok bool) {
+	switch typ {
+	case dtypes.InvalidDType, dtypes.Float32:
+		return in, true
+	case dtypes.BFloat16: // operands are converted, sums may be better than asked for
+		return []*tensor{l.rounded(in[0]), l.rounded(in[1])}, true
+	}
+	return nil, false
+}
+
+// halve has products of numbers that bfloat16 has done in bfloat16, where the CPU
+// does that faster. The kernels round what they read, so that an operand need not
+// be rounded before, and they read bfloat16 from where it lies.
+func (g *graph) halve() {
+	if !g.backend.mat.HasBF16() {
+		return
+	}
+	uses, halves := g.uses(), map[*tensor]int{}
+	for _, t := range g.tensors {
+		if t.kind == kindDot && t.in[0].half && t.in[1].half && t.worthHalving() {
+			d := *t.dot
+			d.half = true
+			t.dot = &d
+			halves[t.in[0]]++
+			halves[t.in[1]]++
+		}
+	}
+	for _, t := range g.tensors {
+		if t.kind != kindDot || !t.dot.half {
+			continue
+		}
+		for i, u := range t.in[:2] {
+			if u.isWidened() || u.kind == kindUnary && u.op == int(kernel.RoundBF16) && halves[u] == uses[u] {
+				t.in[i] = u.in[0]
+			}
+		}
+	}
+}
+
+// worthHalving says whether a product is so large that what it saves is more than
+// bringing operands into pairs costs.
+func (t *tensor) worthHalving() bool {
+	d := t.dot
+	if d.b > 1 || t.accumulates() { // both operands are brought into pairs each time
+		return d.m >= 32 && d.n >= 32 && d.k >= 32
+	}
+	return d.n >= 32 && d.k >= 16 && d.n*d.k > directMax
+}
+
+// operand returns the operand of a product in bfloat16 that begins with the tile's
+// n-th element of r.
+func (x *exec) operand(r ref, n int) kernel.BF16 {
+	a := x.at(r) + addr(n*r.as.size())
+	if r.as == inHalves {
+		return kernel.BF16{Half: a.halves()}
+	}
+	return kernel.BF16{Float: a.float()}
+}
