@@ -10,12 +10,13 @@ import (
 var combine = [...]kernel.BinaryOp{reduceSum: kernel.Add, reduceMax: kernel.Max, reduceMin: kernel.Min, reduceProd: kernel.Mul}
 
 const (
-	// tileFloats is what the tensors of a tile may take: most of a core's second
-	// level of cache.
-	tileFloats = 160 << 10
+	// tileFloats is what the tensors of a tile may take: 2 MiB, some more than a
+	// core's second level of cache. They are written once and read once or twice,
+	// which streams well, while weights are read anew for every tile.
+	tileFloats = 512 << 10
 	// tileRows is the least number of rows for which a product is worth reading
 	// its weights.
-	tileRows = 64
+	tileRows = 128
 )
 
 // emitter writes the instructions of one region.
