@@ -133,7 +133,7 @@ func (e *emitter) single(t *tensor) (instr, error) {
 		if t.conv != nil {
 			return &convPacking{out: out, in: e.whole(t.in[0]), c: t.conv}, nil
 		}
-		return &packing{out: out, in: e.whole(t.in[0]), d: t.dot}, nil
+		return &packing{out: out, in: e.whole(t.in[0]), d: t.dot, rounds: t.half}, nil
 	case kindReduce:
 		in := t.in[0].dims
 		op, inner := reduceOp(t.op), size(in[t.axis+1:])

@@ -137,11 +137,22 @@ func (g *graph) halve() {
 			continue
 		}
 		for i, u := range t.in[:2] {
-			if u.isWidened() || u.kind == kindUnary && u.op == int(kernel.RoundBF16) && halves[u] == uses[u] {
+			if u.isWidened() || u.isRounded() && halves[u] == uses[u] {
 				t.in[i] = u.in[0]
 			}
 		}
 	}
+}
+
+func (t *tensor) isRounded() bool { return t.kind == kindUnary && t.op == int(kernel.RoundBF16) }
+
+// unpacked returns what a packing of t reads: it rounds on the way, so that the
+// weights of one precision are packed as early as those of another.
+func unpacked(t *tensor) (u *tensor, rounds bool) {
+	if t.isWidened() || t.isRounded() {
+		return t.in[0], true
+	}
+	return t, false
 }
 
 // worthHalving says whether a product is so large that what it saves is more than

@@ -99,13 +99,18 @@ func (i *outer) run(x *exec) {
 type packing struct {
 	out, in ref
 	d       *dot
+	rounds  bool
 }
 
 func (i *packing) run(x *exec) {
 	d := i.d
 	whole := ref{slot: i.out.slot, off: i.out.off}
-	if d.half {
-		x.mat.PackBF16(x.float(whole), d.k, d.n, x.operand(i.in, 0), d.rk, d.rn, x.u0, x.u0+x.n, x.work)
+	if d.half || i.rounds {
+		pack := x.mat.PackRounded
+		if d.half {
+			pack = x.mat.PackBF16
+		}
+		pack(x.float(whole), d.k, d.n, x.operand(i.in, 0), d.rk, d.rn, x.u0, x.u0+x.n, x.work)
 		return
 	}
 	x.mat.Pack(x.float(whole), d.k, d.n, x.float(i.in), d.rk, d.rn, x.u0, x.u0+x.n)

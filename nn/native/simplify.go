@@ -333,11 +333,12 @@ func (g *graph) pack() {
 		if d.half {
 			length = g.backend.mat.PackedLenBF16(d.k, d.n)
 		}
-		key := packKey{t.in[1], d.k, d.n, d.rk, d.rn, d.half}
+		in, rounds := unpacked(t.in[1])
+		key := packKey{in, d.k, d.n, d.rk, d.rn, d.half, rounds}
 		p := packed[key]
 		if p == nil {
 			panels := (d.n + g.backend.mat.Panel() - 1) / g.backend.mat.Panel()
-			p = &tensor{kind: kindPack, in: []*tensor{t.in[1]}, dims: []int{panels, length / panels}, dot: d, typ: t.typ}
+			p = &tensor{kind: kindPack, in: []*tensor{in}, dims: []int{panels, length / panels}, dot: d, typ: t.typ, half: rounds}
 			packed[key] = p
 		}
 		t.in[1] = p
@@ -348,5 +349,5 @@ func (g *graph) pack() {
 type packKey struct {
 	x            *tensor
 	k, n, rk, rn int
-	half         bool
+	half, rounds bool
 }

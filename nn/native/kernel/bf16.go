@@ -57,6 +57,13 @@ func (m *Matrix) PackBF16(dst *float32, k, n int, b BF16, rs, cs int, p0, p1 int
 	}
 }
 
+// PackRounded is [Matrix.Pack] with B rounded to bfloat16.
+func (m *Matrix) PackRounded(dst *float32, k, n int, b BF16, rs, cs int, p0, p1 int, work *Work) {
+	floats := *m
+	floats.pairs = nil
+	floats.PackBF16(dst, k, n, b, rs, cs, p0, p1, work)
+}
+
 // MulPackedBF16 is [Matrix.MulPacked] with A and B rounded to bfloat16; sums are
 // floats. Numbers too small to be normal may count as zeros.
 func (m *Matrix) MulPackedBF16(mm, n, k int, a BF16, ars, acs int, bp *float32,

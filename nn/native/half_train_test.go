@@ -1,0 +1,161 @@
+package native
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	gx "github.com/gomlx/gomlx/core/graph"
+
+	"flowmatch/nn/native/kernel"
+)
+
+// mixedStep is a step of gradient descent of a net of three layers with products
+// of type dt; weights, sums and the loss are float32.
+func mixedStep(dt dtypes.DType, rows, in, hidden, out int) (fn func(p []*gx.Node) []*gx.Node, inputs []shapes.Shape) {
+	cast := func(x *gx.Node) *gx.Node { return gx.ConvertDType(x, dt) }
+	return func(p []*gx.Node) []*gx.Node {
+		at, target, weights := p[0], p[1], p[2:]
+		dense := func(h, w, b *gx.Node) *gx.Node {
+			y := gx.Dot(cast(h), cast(w)).Product() // of type dt, and so are the gradients that come back
+			return gx.Add(gx.ConvertDType(y, dtypes.Float32), gx.InsertAxes(b, 0))
+		}
+		h := dense(at, weights[0], weights[1])
+		h = dense(gx.Mul(h, gx.Sigmoid(h)), weights[2], weights[3])
+		h = dense(gx.Tanh(h), weights[4], weights[5])
+		loss := gx.ReduceAllMean(gx.Square(gx.Sub(h, target)))
+		outs := []*gx.Node{loss}
+		for i, d := range gx.Gradient(loss, weights...) {
+			outs = append(outs, gx.Sub(weights[i], gx.MulScalar(d, 0.1)), d)
+		}
+		return outs
+	}, []shapes.Shape{floats(rows, in), floats(rows, out), floats(in, hidden), floats(hidden), floats(hidden, hidden), floats(hidden), floats(hidden, out), floats(out)}
+}
+
+func mixedArguments(inputs []shapes.Shape) (args []any) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for i, s := range inputs {
+		x := make([]float32, s.Size())
+		for k := range x {
+			x[k] = float32(r.NormFloat64())
+			if i > 1 {
+				x[k] /= float32(math.Sqrt(float64(s.Dimensions[0])))
+			}
+		}
+		args = append(args, x)
+	}
+	return args
+}
+
+// A step of mixed precision is compiled as one of float32 is, and is that but for
+// the bits that bfloat16 has not.
+func TestMixedPrecisionStep(t *testing.T) {
+	for name, b := range backends(t) {
+		t.Run(name, func(t *testing.T) {
+			fn, inputs := mixedStep(dtypes.Float32, 300, 40, 64, 33)
+			args := mixedArguments(inputs)
+			want, plain := evaluate(t, b, fn, inputs, args, nil)
+			fn, _ = mixedStep(dtypes.BFloat16, 300, 40, 64, 33)
+			got, e := evaluate(t, b, fn, inputs, args, nil)
+			p := e.(*Program)
+			if len(p.Fallbacks()) > 0 {
+				t.Errorf("%q fall back", p.Fallbacks())
+			}
+			if n := len(plain.(*Program).levels); len(p.levels) > n {
+				t.Errorf("%d levels; want %d, as in float32:\n%v", len(p.levels), n, p)
+			}
+			dots, half := 0, 0
+			for _, u := range p.graph.tensors {
+				if u.kind == kindDot {
+					if dots++; u.dot.half {
+						half++
+					}
+				}
+			}
+			if b.mat.HasBF16() && (half != dots || dots != 8) { // three forwards, three for weights, two for activations
+				t.Errorf("%d of %d products in bfloat16; want 8 of 8:\n%v", half, dots, p)
+			}
+			differs := false
+			for i := range want {
+				norm, dist := 0.0, 0.0
+				for k, w := range want[i] {
+					norm += float64(w) * float64(w)
+					d := float64(got[i][k]) - float64(w)
+					dist += d * d
+				}
+				differs = differs || dist > 0
+				// Roundings of 2^-9 in each of a chain of six products, at random.
+				if !(math.Sqrt(dist/norm) <= 6*math.Sqrt2/512) {
+					t.Errorf("result %d is off by %.3g of its length", i, math.Sqrt(dist/norm))
+				}
+			}
+			if !differs {
+				t.Error("the results are those of float32")
+			}
+		})
+	}
+}
+
+// A net whose weights, too, are bfloat16: they are packed once, as they lie.
+func TestHalfWeightsAreKept(t *testing.T) {
+	for name, b := range backends(t) {
+		if !b.mat.HasBF16() {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			p := compiled(t, b, func(in []*gx.Node) []*gx.Node {
+				return []*gx.Node{gx.DotGeneral(in[0], []int{1}, nil, in[1], []int{1}, nil)}
+			}, halves(5, 40), halves(50, 40))
+			if want := align(b.mat.PackedLenBF16(40, 50)); p.keptSize != want {
+				t.Errorf("%d floats are kept; want %d:\n%v", p.keptSize, want, p)
+			}
+		})
+	}
+}
+
+func BenchmarkMixedPrecisionStep(b *testing.B) {
+	for _, l := range kernel.Levels() {
+		for _, threads := range []int{1, 2} {
+			eng, err := newAt(l, Options{Threads: threads})
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, s := range [][4]int{{256, 2, 64, 2}, {256, 32, 256, 32}, {256, 64, 512, 64}, {2048, 64, 512, 64}} {
+				for _, dt := range []dtypes.DType{dtypes.Float32, dtypes.BFloat16} {
+					fn, inputs := mixedStep(dt, s[0], s[1], s[2], s[3])
+					g := gx.NewGraph(eng, "bench")
+					var in []*gx.Node
+					var args []compute.Buffer
+					for i, x := range mixedArguments(inputs) {
+						in = append(in, gx.Parameter(g, fmt.Sprint("p", i), inputs[i]))
+						buf, err := eng.BufferFromFlatData(0, x, inputs[i])
+						if err != nil {
+							b.Fatal(err)
+						}
+						args = append(args, buf)
+					}
+					if err := g.Compile(fn(in)...); err != nil {
+						b.Fatal(err)
+					}
+					b.Run(fmt.Sprintf("%v/%dthreads/%v/%v", l, threads, s, dt), func(b *testing.B) {
+						p := g.Executable().(*Program)
+						outs, err := p.Execute(args, nil, 0)
+						if err != nil {
+							b.Fatal(err)
+						}
+						for range b.N {
+							if err := p.ExecuteInto(outs, args); err != nil {
+								b.Fatal(err)
+							}
+						}
+					})
+				}
+			}
+			eng.Finalize()
+		}
+	}
+}
