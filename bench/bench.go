@@ -24,8 +24,9 @@ type Case struct {
 	// prepare makes the work: a function that does units of it and returns the
 	// evaluations of the network in one of them (0: not counted).
 	prepare func(eng *nn.Engine) (work, error)
-	host    bool // does not use the engine
-	threads int  // that the case is about; 0: any number
+	flops   float64 // in the products of a unit; 0: not told
+	host    bool    // does not use the engine
+	threads int     // that the case is about; 0: any number
 }
 
 // Point is the place of a case in the picture of how cost grows: on the line of
@@ -63,6 +64,7 @@ type Result struct {
 	Units   int      `json:"units"` // units in a round
 	Backend string   `json:"backend"`
 	Threads int      `json:"threads"`
+	FLOPS   float64  `json:"flops,omitempty"`  // of the matrix products, a second of the whole
 	Peers   []Time   `json:"peers,omitempty"`  // in their own order
 	Ratio   float64  `json:"ratio,omitempty"`  // to the best peer; below 1 this program is faster
 	Target  float64  `json:"target,omitempty"` // that the ratio is to stay within
@@ -177,6 +179,7 @@ func measured(timers []*timer) (out []Result) {
 		if t == nil || t.r.Rounds == 0 {
 			continue
 		}
+		t.r.FLOPS = t.c.flops / t.r.Seconds
 		if best, ok := t.r.Best(); ok {
 			t.r.Ratio, t.r.Target = t.r.Seconds/best.Seconds, Target(t.r.Case)
 		}

@@ -41,18 +41,27 @@ func trainCases() (out []Case) {
 	for _, c := range trainings {
 		out = append(out, Case{
 			Name: fmt.Sprintf("train mlp%dx%d B%d", c.width, c.depth, c.batch), Group: "train", Unit: "step",
-			Most: c.most, Quick: c.quick, prepare: trainSteps(2, c.width, c.depth, c.batch),
+			Most: c.most, Quick: c.quick, flops: trainFLOPS(2, c.width, c.depth, c.batch), prepare: trainSteps(2, c.width, c.depth, c.batch),
 		})
 	}
 	return out
 }
 
+// trainFLOPS counts the operations of the products of a training step: of each
+// layer forwards, and backwards with respect to weights and, but for the first,
+// inputs.
+func trainFLOPS(dim, width, depth, batch int) float64 {
+	first, inner, last := (dim+1)*width, (depth-1)*width*width, width*dim
+	return 2 * float64(batch) * float64(2*first+3*inner+3*last)
+}
+
 func convCases() []Case {
 	shape := nn.ConvShape{N: 32, Height: 32, Width: 32, In: 64, Out: 64}
 	name := "conv3x3 64-64 32x32 B32 "
+	flops := 2 * float64(shape.N*shape.Height*shape.Width) * float64(9*shape.In*shape.Out)
 	return []Case{
-		{Name: name + "forward", Group: "conv", Unit: "pass", Most: 1000, prepare: convolve(shape, false)},
-		{Name: name + "forward+backward", Group: "conv", Unit: "pass", Most: 1000, prepare: convolve(shape, true)},
+		{Name: name + "forward", Group: "conv", Unit: "pass", Most: 1000, flops: flops, prepare: convolve(shape, false)},
+		{Name: name + "forward+backward", Group: "conv", Unit: "pass", Most: 1000, flops: 3 * flops, prepare: convolve(shape, true)},
 	}
 }
 

@@ -35,6 +35,9 @@ func (r Report) Markdown(w io.Writer, pictures map[string]string) error {
 		"./flowmatch bench all --peers DIR/bin/python --out docs/performance.md", "```", "")
 	p.line(fmt.Sprintf("Measured on %s in %.0f minutes: %s, %d cores, %d threads, load %.2f before, %s; %s, flowmatch %s; backend %s.",
 		r.Date, math.Ceil(r.Seconds/60), r.CPU, r.Cores, r.Threads, r.Load, r.Platform, r.Go, r.Flowmatch, r.Backend))
+	if r.PeakFLOPS > 0 {
+		p.line(fmt.Sprintf("One core does %.0f GFLOP/s at best, in a loop of nothing but multiply-adds; \"of peak\" is the share of that, all cores counted, which a case reaches with the operations of its matrix products alone.", r.PeakFLOPS/1e9))
+	}
 	if len(r.Versions) > 0 {
 		p.line("Peers: " + r.versions() + ", with as many threads (XLA uses every core).")
 	}
@@ -42,7 +45,7 @@ func (r Report) Markdown(w io.Writer, pictures map[string]string) error {
 	for _, c := range chapters {
 		if results := r.group(c.group); len(results) > 0 {
 			p.line("## "+c.title, "", c.text, "")
-			p.times(results)
+			p.times(results, r.PeakFLOPS*float64(min(r.Threads, r.Cores)))
 		}
 	}
 	p.memory(r.Results)
@@ -79,12 +82,13 @@ func (p *page) table(head []string, rows [][]string) {
 	p.line("")
 }
 
-// times writes the cases of a group beside the ways of the peers, the best in bold.
-func (p *page) times(results []Result) {
+// times writes the cases of a group beside the ways of the peers, the best in
+// bold; peak is the operations a second that the threads together can do.
+func (p *page) times(results []Result, peak float64) {
 	var ways []string
-	nfe := false
+	nfe, flops := false, false
 	for _, r := range results {
-		nfe = nfe || r.NFE > 0
+		nfe, flops = nfe || r.NFE > 0, flops || r.FLOPS > 0
 		for _, t := range r.Peers {
 			if !slices.Contains(ways, t.Way) {
 				ways = append(ways, t.Way)
@@ -99,6 +103,9 @@ func (p *page) times(results []Result) {
 	if len(ways) > 0 {
 		head = append(head, "ratio", "target")
 	}
+	if flops = flops && peak > 0; flops {
+		head = append(head, "GFLOP/s", "of peak")
+	}
 	var rows [][]string
 	for _, r := range results {
 		row := []string{r.Case}
@@ -108,6 +115,9 @@ func (p *page) times(results []Result) {
 		row = append(row, milliseconds(r.Seconds))
 		if len(ways) > 0 {
 			row = append(row, peerCells(r, ways)...)
+		}
+		if flops {
+			row = append(row, fmt.Sprintf("%.0f", r.FLOPS/1e9), fmt.Sprintf("%.0f %%", 100*r.FLOPS/peak))
 		}
 		rows = append(rows, row)
 	}

@@ -18,8 +18,9 @@ type Report struct {
 	Platform    string            `json:"platform"`
 	CPU         string            `json:"cpu"`
 	Cores       int               `json:"cores"`
-	Threads     int               `json:"threads"` // GOMAXPROCS
-	Load        float64           `json:"load"`    // average over the minute before: what else the machine did
+	Threads     int               `json:"threads"`              // GOMAXPROCS
+	Load        float64           `json:"load"`                 // average over the minute before: what else the machine did
+	PeakFLOPS   float64           `json:"peak_flops,omitempty"` // that one core can do with the engine's instructions
 	Backend     string            `json:"backend"`
 	Date        string            `json:"date"`
 	Seconds     float64           `json:"seconds"` // that the run took

@@ -63,6 +63,16 @@ func (e *Engine) Name() string { return e.name }
 // Description tells what the engine runs on.
 func (e *Engine) Description() string { return e.backend.Description() }
 
+// PeakFLOPS measures how many floating-point operations a second one core does at
+// best, in a tenth of a second of nothing but multiply-adds with the instructions
+// that our engine chose; 0 for another engine.
+func (e *Engine) PeakFLOPS() float64 {
+	if b, ok := e.backend.(*native.Backend); ok {
+		return b.PeakFLOPS()
+	}
+	return 0
+}
+
 // BackendStatus is one line of what `flowmatch doctor` tells.
 type BackendStatus struct {
 	Name      string `json:"name"`

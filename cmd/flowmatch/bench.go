@@ -113,7 +113,7 @@ func (a *app) bench(ctx context.Context, which string, f benchFlags) (res result
 	if err != nil {
 		return nil, err
 	}
-	report.Backend = eng.Name()
+	report.Backend, report.PeakFLOPS = eng.Name(), eng.PeakFLOPS()
 	if which != cases[0].Name { // one case is measured here, and nowhere else
 		o.Alone = f.elsewhere
 	}

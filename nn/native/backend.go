@@ -71,6 +71,9 @@ func (b *Backend) Description() string {
 	return fmt.Sprintf("pure Go with %s kernels, %d threads", b.level, b.team.n)
 }
 
+// PeakFLOPS measures the floating-point operations a second of one core.
+func (b *Backend) PeakFLOPS() float64 { return b.mat.PeakFLOPS(0.1) }
+
 // NumDevices is 1: the CPU.
 func (b *Backend) NumDevices() int { return 1 }
 
