@@ -24,9 +24,11 @@
 //
 // # Caveats
 //
-// float32 and truth values are compiled. An operation on other types, or one that
-// the compiler does not know, runs on GoMLX's Go backend, one operation at a
-// time; [Program.Fallbacks] names them. A program is run by one caller at a time;
+// float32, bfloat16 and truth values are compiled. bfloat16 is computed in float32
+// and rounded after each operation; its products and sums are summed in float32
+// and rounded once, and numbers too small to be normal may be zeros in products. An
+// operation on other types, or one that the compiler does not know, runs on
+// GoMLX's Go backend, one operation at a time; [Program.Fallbacks] names them. A program is run by one caller at a time;
 // others wait. Results are the same bits for the same number of cores and the
-// same [kernel.Level].
+// same [kernel.Level], and, with bfloat16, for CPUs alike in having AVX512-BF16.
 package native

@@ -103,16 +103,10 @@ func (t *tensor) isHalf() bool {
 	return false
 }
 
-// accumulator prepares the operands of a product for the type that it is to be
-// summed in; ok says whether floats do.
-func (l *lowering) accumulator(typ dtypes.DType, in []*tensor) (out []*tensor, ok bool) {
-	switch typ {
-	case dtypes.InvalidDType, dtypes.Float32:
-		return in, true
-	case dtypes.BFloat16: // operands are converted, sums may be better than asked for
-		return []*tensor{l.rounded(in[0]), l.rounded(in[1])}, true
-	}
-	return nil, false
+// sumsInFloats says whether floats do where sums are asked for in a type; for
+// bfloat16 they are better than that.
+func sumsInFloats(typ dtypes.DType) bool {
+	return typ == dtypes.InvalidDType || typ == dtypes.Float32 || typ == dtypes.BFloat16
 }
 
 // halve has products of numbers that bfloat16 has done in bfloat16, where the CPU

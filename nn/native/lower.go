@@ -218,7 +218,8 @@ var binaryOps = map[string]kernel.BinaryOp{
 	"LogicalAnd": kernel.And, "LogicalOr": kernel.Or, "LogicalXor": kernel.Xor,
 }
 
-// compiled makes the tensors of an operation on floats and truth values, or nil
+// compiled makes the tensors of an operation on floats and truth values, with
+// bfloat16 for floats and what it makes not yet rounded, or nil
 // where the compiler does not know it.
 func (l *lowering) compiled(n *node, in []*tensor) []*tensor {
 	var dims []int
@@ -374,8 +375,7 @@ func (l *lowering) arithmetic(n *node, in []*tensor, dims []int) []*tensor {
 			return []*tensor{t}
 		}
 	case "DotGeneral":
-		in, ok := l.accumulator(n.attrs[4].(compute.DotGeneralConfig).AccumulatorDType, in)
-		if !ok {
+		if !sumsInFloats(n.attrs[4].(compute.DotGeneralConfig).AccumulatorDType) {
 			return nil
 		}
 		a := func(i int) []int { return positive(n.attrs[i].([]int), len(in[i/2].dims)) }

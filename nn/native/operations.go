@@ -13,8 +13,8 @@ var otherOps = []string{
 	"FusedSoftmax", "FusedGelu", "FusedLayerNorm", "FusedDense", "FusedAttentionQKVProjection",
 }
 
-// Operations returns the operations that the engine compiles, for floats and
-// truth values, and those that run on GoMLX's Go backend, one by one.
+// Operations returns the operations that the engine compiles, for floats, bfloat16
+// and truth values, and those that run on GoMLX's Go backend, one by one.
 func (b *Backend) Operations() (compiled, fallBack []string) {
 	ours := map[string]bool{}
 	for _, op := range otherOps {

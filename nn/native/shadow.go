@@ -76,7 +76,7 @@ func (p *Program) shadowBuffer(t *tensor, args []*buffer) (compute.Buffer, error
 	return buf, nil
 }
 
-// copyOther copies a result that is neither floats nor truth values.
+// copyOther copies a result of a type that regions cannot hold.
 func (p *Program) copyOther(dst *buffer, o *output, args []*buffer) error {
 	base, _ := o.t.root()
 	from := p.held(base, args)
