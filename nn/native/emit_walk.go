@@ -101,7 +101,7 @@ func (w *walker) vector(u *tensor, l lens) (i int32, temporary bool) {
 	switch l.form {
 	case lensSplat:
 		i = w.fresh()
-		w.w.ops = append(w.w.ops, stripOp{code: stripFill, dst: i, a: w.scalarOf(l), boolScalar: base.bool})
+		w.w.ops = append(w.w.ops, stripOp{code: stripFill, dst: i, a: w.scalarOf(l), scalar: base.storage()})
 		return i, true
 	case lensPeriod:
 		return w.pattern(l), false
@@ -148,7 +148,8 @@ func (w *walker) copied(t *tensor, vec func(int) int32) (op stripOp, done bool) 
 	_, constant := t.in[0].scalar()
 	switch {
 	case t.typ == dtypes.BFloat16:
-		w.w.ops = append(w.w.ops, w.closing(inHalves, w.rowsAt(t, 1), vec(0)))
+		op = w.closing(inHalves, w.rowsAt(t, 1), vec(0))
+		w.w.ops = append(w.w.ops, op)
 		return op, true
 	case l.form == lensWhole && base.storage() != inFloats && base.global && !here && !constant:
 		return w.opening(base.storage(), w.rowsAt(t.in[0], 1)), false
@@ -214,7 +215,7 @@ func (w *walker) binary(t *tensor, vec func(int) int32) stripOp {
 	v, ls := w.p.backend.vec, t.lenses()
 	single := func(k int) bool {
 		base, _ := ls[k].src.root()
-		return ls[k].form == lensSplat && !base.bool
+		return ls[k].form == lensSplat && base.storage() == inFloats
 	}
 	ca, isA := t.in[0].scalar()
 	cb, isB := t.in[1].scalar()

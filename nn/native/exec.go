@@ -1,6 +1,7 @@
 package native
 
 import (
+	"math"
 	"unsafe"
 
 	"flowmatch/nn/native/kernel"
@@ -53,6 +54,17 @@ func (a *addr) float() *float32 { return *(**float32)(unsafe.Pointer(a)) }
 func (a *addr) bytes() *uint8 { return *(**uint8)(unsafe.Pointer(a)) }
 
 func (a *addr) halves() *uint16 { return *(**uint16)(unsafe.Pointer(a)) }
+
+// number reads one element.
+func (a *addr) number(as storage) float32 {
+	switch as {
+	case inBytes:
+		return float32(*a.bytes())
+	case inHalves:
+		return math.Float32frombits(uint32(*a.halves()) << 16)
+	}
+	return *a.float()
+}
 
 // at returns where the tile's first element of a tensor is.
 func (x *exec) at(r ref) addr {

@@ -100,18 +100,21 @@ func TestMixedPrecisionStep(t *testing.T) {
 	}
 }
 
-// A net whose weights, too, are bfloat16: they are packed once, as they lie.
+// A net whose weights, too, are bfloat16: they are packed once, as they lie, and
+// all else is one loop over the batch.
 func TestHalfWeightsAreKept(t *testing.T) {
 	for name, b := range backends(t) {
-		if !b.mat.HasBF16() {
-			continue
-		}
 		t.Run(name, func(t *testing.T) {
 			p := compiled(t, b, func(in []*gx.Node) []*gx.Node {
-				return []*gx.Node{gx.DotGeneral(in[0], []int{1}, nil, in[1], []int{1}, nil)}
-			}, halves(5, 40), halves(50, 40))
-			if want := align(b.mat.PackedLenBF16(40, 50)); p.keptSize != want {
-				t.Errorf("%d floats are kept; want %d:\n%v", p.keptSize, want, p)
+				h := gx.Tanh(gx.Add(gx.DotGeneral(in[0], []int{1}, nil, in[1], []int{1}, nil), gx.InsertAxes(in[2], 0)))
+				return []*gx.Node{gx.Mul(h, in[3])}
+			}, halves(150, 40), halves(50, 40), halves(50), halves())
+			want := b.mat.PackedLen(40, 50)
+			if b.mat.HasBF16() {
+				want = b.mat.PackedLenBF16(40, 50)
+			}
+			if p.keptSize != align(want) || len(p.levels) != 2 || !p.levels[0].kept || len(p.levels[1].regions) != 1 {
+				t.Errorf("%d floats are kept; want %d, and then one loop:\n%v", p.keptSize, align(want), p)
 			}
 		})
 	}

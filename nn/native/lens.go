@@ -31,11 +31,15 @@ func lensOf(u *tensor) lens {
 	if u.kind != kindMove || u.isAlias() {
 		return lens{src: u}
 	}
+	from, offset := u.in[0], u.move.offset
+	if base, begin := from.root(); base.isWidened() { // it is read as it lies, and need not be made floats before
+		from, offset = base.in[0], offset+begin
+	}
 	if u.isSplat() {
-		return lens{u.in[0], lensSplat, 1, u.move.offset}
+		return lens{from, lensSplat, 1, offset}
 	}
 	if n, ok := u.period(); ok && n <= stripMax && !u.bool {
-		return lens{u.in[0], lensPeriod, n, u.move.offset}
+		return lens{from, lensPeriod, n, offset}
 	}
 	src := u.in[0]
 	if n, ok := u.repeat(); ok && n <= stripMax && !u.bool && len(src.dims) > 0 && src.dims[0] == u.dims[0] {

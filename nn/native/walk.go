@@ -42,21 +42,21 @@ const (
 
 // stripOp is an operation on a strip; its operands are indices of walk.regs.
 type stripOp struct {
-	code       stripCode
-	dst        int32
-	a, b, c    int32
-	rep        int
-	value      float32
-	unary      func(n int, dst, x *float32)
-	binary     func(n int, dst, a, b *float32)
-	vs         func(n int, dst, a *float32, s float32)
-	sv         func(n int, dst *float32, s float32, b *float32)
-	ternary    func(n int, dst, a, b, c *float32)
-	toBool     func(n int, dst *uint8, x *float32)
-	fromBool   func(n int, dst *float32, x *uint8)
-	toBF16     func(n int, dst *uint16, x *float32)
-	fromBF16   func(n int, dst *float32, x *uint16)
-	boolScalar bool // a is a byte
+	code     stripCode
+	dst      int32
+	a, b, c  int32
+	rep      int
+	value    float32
+	unary    func(n int, dst, x *float32)
+	binary   func(n int, dst, a, b *float32)
+	vs       func(n int, dst, a *float32, s float32)
+	sv       func(n int, dst *float32, s float32, b *float32)
+	ternary  func(n int, dst, a, b, c *float32)
+	toBool   func(n int, dst *uint8, x *float32)
+	fromBool func(n int, dst *float32, x *uint8)
+	toBF16   func(n int, dst *uint16, x *float32)
+	fromBF16 func(n int, dst *float32, x *uint16)
+	scalar   storage // of a, where that is one element
 }
 
 func (w *walk) run(x *exec) {
@@ -95,13 +95,7 @@ func (o *stripOp) run(n int, p []addr, v *kernel.Vector) {
 	case stripTernary:
 		o.ternary(n, dst, p[o.a].float(), p[o.b].float(), p[o.c].float())
 	case stripFill:
-		s := float32(0)
-		if !o.boolScalar {
-			s = *p[o.a].float()
-		} else if *p[o.a].bytes() != 0 {
-			s = 1
-		}
-		v.Fill(n, dst, s)
+		v.Fill(n, dst, p[o.a].number(o.scalar))
 	case stripConst:
 		v.Fill(n, dst, o.value)
 	case stripExpand:
@@ -123,4 +117,11 @@ type tiling struct {
 	rows, n int
 }
 
-func (i *tiling) run(x *exec) { x.vec.Tile(i.rows, i.n, x.float(i.out), x.float(i.in)) }
+func (i *tiling) run(x *exec) {
+	out, in := x.float(i.out), x.at(i.in)
+	if i.in.as == inHalves {
+		x.vec.FromBF16(i.n, out, in.halves())
+		in = x.at(i.out)
+	}
+	x.vec.Tile(i.rows, i.n, out, in.float())
+}
