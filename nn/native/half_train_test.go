@@ -81,16 +81,11 @@ func TestMixedPrecisionStep(t *testing.T) {
 			}
 			differs := false
 			for i := range want {
-				norm, dist := 0.0, 0.0
-				for k, w := range want[i] {
-					norm += float64(w) * float64(w)
-					d := float64(got[i][k]) - float64(w)
-					dist += d * d
-				}
-				differs = differs || dist > 0
+				d := distance(got[i], want[i])
+				differs = differs || d > 0
 				// Roundings of 2^-9 in each of a chain of six products, at random.
-				if !(math.Sqrt(dist/norm) <= 6*math.Sqrt2/512) {
-					t.Errorf("result %d is off by %.3g of its length", i, math.Sqrt(dist/norm))
+				if !(d <= 6*math.Sqrt2/512) {
+					t.Errorf("result %d is off by %.3g of its length", i, d)
 				}
 			}
 			if !differs {
@@ -98,6 +93,67 @@ func TestMixedPrecisionStep(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Attention, with its gradients, all of it in bfloat16.
+func TestHalfAttention(t *testing.T) {
+	const batch, time, width, heads = 6, 33, 64, 2
+	model := func(dt dtypes.DType) func(p []*gx.Node) []*gx.Node {
+		return func(p []*gx.Node) []*gx.Node {
+			var in []*gx.Node
+			for _, x := range p {
+				in = append(in, gx.ConvertDType(x, dt))
+			}
+			split := func(w *gx.Node) *gx.Node {
+				return gx.Transpose(gx.Reshape(gx.Einsum("bti,io->bto", in[0], w), batch, time, heads, width/heads), 1, 2)
+			}
+			scores := gx.MulScalar(gx.Einsum("bhti,bhsi->bhts", split(in[1]), split(in[2])), 1/math.Sqrt(width/heads))
+			y := gx.Einsum("bhts,bhsi->bhti", gx.Softmax(scores, -1), split(in[3]))
+			y = gx.Add(in[0], gx.Einsum("bti,io->bto", gx.Reshape(gx.Transpose(y, 1, 2), batch, time, width), in[4]))
+			y = gx.ConvertDType(y, dtypes.Float32)
+			loss := gx.ReduceAllMean(gx.Square(gx.Tanh(y)))
+			return append([]*gx.Node{loss, y}, gx.Gradient(loss, p...)...)
+		}
+	}
+	inputs := []shapes.Shape{floats(batch, time, width), floats(width, width), floats(width, width), floats(width, width), floats(width, width)}
+	r := rand.New(rand.NewPCG(1, 2))
+	var args []any
+	for i, s := range inputs {
+		x := asFloats(halfData(r, s.Size()))
+		for k := range x {
+			if i > 0 {
+				x[k] /= 8
+			}
+		}
+		args = append(args, x)
+	}
+	for name, b := range backends(t) {
+		t.Run(name, func(t *testing.T) {
+			want, _ := evaluate(t, b, model(dtypes.Float32), inputs, args, nil)
+			got, e := evaluate(t, b, model(dtypes.BFloat16), inputs, args, nil)
+			p := e.(*Program)
+			if len(p.Fallbacks()) > 0 {
+				t.Errorf("%q fall back", p.Fallbacks())
+			}
+			// Roundings of 2^-9 at some ten places of a path, which the softmax spreads.
+			for i := range want {
+				if d := distance(got[i], want[i]); !(d <= 6./512) {
+					t.Errorf("result %d is off by %.3g of its length", i, d)
+				}
+			}
+		})
+	}
+}
+
+// distance is that of two vectors, as a part of the length of the second.
+func distance(x, y []float32) float64 {
+	norm, dist := 0.0, 0.0
+	for i, v := range y {
+		norm += float64(v) * float64(v)
+		d := float64(x[i]) - float64(v)
+		dist += d * d
+	}
+	return math.Sqrt(dist / norm)
 }
 
 // A net whose weights, too, are bfloat16: they are packed once, as they lie, and
