@@ -263,11 +263,11 @@ func (w *walker) total(t *tensor) {
 // store writes an operation into a strip of scratch or where the tensor lies.
 func (w *walker) store(t *tensor, op stripOp) {
 	switch {
-	case t.bool && t.global:
+	case t.storage() != inFloats && t.global:
 		op.dst = w.fresh()
 		w.w.ops = append(w.w.ops, op)
 		w.reg[t] = op.dst
-		w.w.ops = append(w.w.ops, w.closing(inBytes, w.rowsAt(t, 1), op.dst))
+		w.w.ops = append(w.w.ops, w.closing(t.storage(), w.rowsAt(t, 1), op.dst))
 		return
 	case w.s.strip(t):
 		op.dst = w.fresh()

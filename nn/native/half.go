@@ -11,9 +11,10 @@ import (
 )
 
 // Numbers of type bfloat16 are floats to the compiler, ones that bfloat16 has: what
-// an operation makes is rounded, unless it is such a number anyway. Only arguments,
-// results and what the shadow backend reads and writes lie in two bytes each; a
-// kindUnary that copies stands between them and the floats.
+// an operation makes is rounded, unless it is such a number anyway. Arguments,
+// results and what the shadow backend reads and writes lie in two bytes each, and a
+// kindUnary that copies stands between them and the floats; in the end so does what
+// was rounded, where regions hand it on.
 
 // widened returns a tensor as floats.
 func (g *graph) widened(t *tensor) *tensor {
@@ -157,6 +158,39 @@ func (t *tensor) worthHalving() bool {
 		return d.m >= 32 && d.n >= 32 && d.k >= 32
 	}
 	return d.n >= 32 && d.k >= 16 && d.n*d.k > directMax
+}
+
+// shrink has rounded tensors lie in two bytes between regions, where all that read
+// them there can.
+func (p *Program) shrink() {
+	results := map[*tensor]bool{}
+	for _, o := range p.graph.outputs {
+		base, _ := o.root()
+		results[base] = true
+	}
+	for _, t := range p.graph.tensors {
+		if t.global && t.units > 0 && t.isRounded() && !results[t] && t.readAsHalves() {
+			t.typ = dtypes.BFloat16
+		}
+	}
+}
+
+// readAsHalves says whether all users of t can read bfloat16 from memory.
+func (t *tensor) readAsHalves() bool {
+	for _, u := range t.users {
+		for i, l := range u.lenses() {
+			if base, _ := l.src.root(); base != t {
+				continue
+			}
+			walks := u.elementwise() && l.form != lensRepeat
+			multiplies := u.kind == kindDot && u.dot.half && i < 2
+			packs := u.kind == kindPack && u.dot != nil && (u.dot.half || u.half)
+			if !walks && !multiplies && !packs {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // operand returns the operand of a product in bfloat16 that begins with the tile's

@@ -306,7 +306,7 @@ func TestHalfGraphs(t *testing.T) {
 	if testing.Short() {
 		n = 40
 	}
-	products := 0
+	products, shrunk := 0, 0
 	for seed := range n {
 		r := rand.New(rand.NewPCG(uint64(seed), 3))
 		lead := []int{1, 3, 16, 33, 64, 70, 200}[r.IntN(7)]
@@ -351,6 +351,9 @@ func TestHalfGraphs(t *testing.T) {
 				if u.kind == kindDot && u.dot.half {
 					products++
 				}
+				if u.isRounded() && u.typ == dtypes.BFloat16 {
+					shrunk++
+				}
 			}
 			for i := range want {
 				for k, w := range want[i] {
@@ -364,7 +367,10 @@ func TestHalfGraphs(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d products in bfloat16", products)
+	if shrunk == 0 {
+		t.Error("nothing lay in two bytes between regions")
+	}
+	t.Logf("%d products in bfloat16, %d tensors in two bytes between regions", products, shrunk)
 	if all[kernel.AVX512.String()] != nil && all[kernel.AVX512.String()].mat.HasBF16() && products == 0 {
 		t.Error("no product was done in bfloat16")
 	}

@@ -62,6 +62,7 @@ func (p *Program) globals() {
 			}
 		}
 	}
+	p.shrink()
 }
 
 // assign gives global tensors their slots, results first.
@@ -94,7 +95,7 @@ func (p *Program) assign() {
 			t.slot = p.slotFor(slot{from: fromKept, t: t, index: p.keptSize, size: t.size()})
 			p.keptSize += align(t.size())
 		default:
-			t.slot = p.slotFor(slot{from: fromArena, t: t, size: t.size(), lo: t.level, hi: t.level})
+			t.slot = p.slotFor(slot{from: fromArena, t: t, size: (t.size()*t.storage().size() + 3) / 4, lo: t.level, hi: t.level})
 		}
 	}
 	for i := range p.outputs {
