@@ -238,7 +238,17 @@ func (s *sketch) add() {
 	dims := x.Shape().Dimensions
 	bounded := func(x *gx.Node) *gx.Node { return gx.ClipScalar(x, -100, 100) }
 	var y *gx.Node
-	switch k := s.r.IntN(22); {
+	switch k := s.r.IntN(25); {
+	case k >= 22 && len(dims) == 3: // a product for each index of the first axis
+		n := s.pool[len(s.pool)-1-s.r.IntN(2)]
+		rhs, equation := []int{dims[0], dims[2], n}, "bij,bjk->bik"
+		if s.r.IntN(2) == 0 {
+			rhs, equation = []int{dims[0], n, dims[2]}, "bij,bkj->bik"
+		}
+		if s.r.IntN(3) == 0 { // the other way round
+			rhs[0], rhs[2], equation = rhs[2], rhs[0], "bij,"+map[string]string{"bij,bjk->bik": "kjb", "bij,bkj->bik": "jkb"}[equation]+"->bik"
+		}
+		y = gx.Einsum(equation, gx.Sign(x), gx.Sign(s.like(half, rhs)))
 	case k < 3:
 		y = []func(*gx.Node) *gx.Node{gx.Neg, gx.Abs, gx.Floor, gx.Ceil, func(x *gx.Node) *gx.Node { return gx.Square(bounded(x)) },
 			func(x *gx.Node) *gx.Node { return gx.Sqrt(gx.Abs(x)) }}[s.r.IntN(6)](x)
