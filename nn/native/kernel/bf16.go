@@ -69,7 +69,7 @@ func (m *Matrix) PackRounded(dst *float32, k, n int, b BF16, rs, cs int, p0, p1 
 func (m *Matrix) MulPackedBF16(mm, n, k int, a BF16, ars, acs int, bp *float32,
 	c *float32, ldc int, bias *float32, acc bool, work *Work) {
 	t, k2 := m.inBF16(k)
-	if a.Half != nil && m.pairs != nil && acs == 1 && k%2 == 0 && ars%2 == 0 { // these are pairs
+	if a.Half != nil && m.pairs != nil && acs == 1 && k > 0 && k%2 == 0 && ars%2 == 0 { // these are pairs
 		t.MulPacked(mm, n, k2, (*float32)(unsafe.Pointer(a.Half)), ars/2, 1, bp, c, ldc, bias, acc, work)
 		return
 	}
