@@ -29,7 +29,7 @@ import (
 	"math"
 )
 
-// denseMax is the largest n that is solved on the full matrix; above it the core is
+// denseMax is the largest n of a matrix that is looked at as a whole; above it the core is
 // faster.
 const denseMax = 384
 
@@ -82,7 +82,15 @@ func (w *Workspace) solveMatrix(cost []float64, n int, scale float64) {
 		w.solveDense(cost, n, scale)
 		return
 	}
-	w.solveCore(n, func(_ []float64, i int) []float64 { return cost[i*n : (i+1)*n] }, scale)
+	w.solveWithCore(cost, n, scale)
+}
+
+// solveWithCore is solveMatrix for large n, more than rowEdges at least.
+func (w *Workspace) solveWithCore(cost []float64, n int, scale float64) {
+	w.reset(n)
+	all := &matrix{n, cost, w.v}
+	w.coarsePrices(all)
+	w.solveCore(all, scale, firstEps, nil)
 }
 
 // Duals returns the dual prices u, v of the last problem solved, each of length n:

@@ -206,7 +206,7 @@ func TestBothMethodsAgree(t *testing.T) {
 		}
 		want := solve(t, cost, n) // dense
 		w := new(Workspace)
-		w.solveCore(n, func(_ []float64, i int) []float64 { return cost[i*n : (i+1)*n] }, scale)
+		w.solveWithCore(cost, n, scale)
 		got := 0.0
 		for i, j := range w.x {
 			got += cost[i*n+j]

@@ -1,11 +1,9 @@
 package assign
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -126,6 +124,65 @@ func squared2x4(r, s, x, y, b0, b1, b2, b3 []float64) {
 	s[0], s[1], s[2], s[3] = s0, s1, s2, s3
 }
 
+// productDistances fills dst with |a_i - b_j|² as |a_i|² + |b_j|² - 2 a_i·b_j, which
+// takes a third less time than differences and is exact up to the rounding of
+// squared distances from center, the middle of the points.
+func productDistances(dst, a, b, center []float64) {
+	d := len(center)
+	n := len(a) / d
+	var moved, square [2][]float64
+	Parallel(2, 1, func(s, _ int) {
+		x := [2][]float64{a, b}[s]
+		y, norm := make([]float64, n*d), make([]float64, n)
+		for i := range n {
+			for c, z := range center {
+				e := x[i*d+c] - z
+				y[i*d+c] = e
+				norm[i] += e * e
+			}
+		}
+		moved[s], square[s] = y, norm
+	})
+	x, y := moved[0], moved[1]
+	const rows = 16
+	Parallel(n, rows, func(lo, hi int) {
+		for j := 0; j < n; j += 4 {
+			for i := lo; i < hi; i += 2 {
+				products2x4(dst, x, y, i, min(i+1, n-1), j, n, d)
+			}
+		}
+		for i := lo; i < hi; i++ {
+			row := dst[i*n : (i+1)*n]
+			for j, q := range square[1][:len(row)] {
+				row[j] = max(square[0][i]+q-2*row[j], 0)
+			}
+		}
+	})
+}
+
+// products2x4 sets the products of points i and k of x with the points j to j+3 of
+// y, or as many as there are.
+func products2x4(dst, x, y []float64, i, k, j, n, d int) {
+	at := func(c int) []float64 { return y[min(j+c, n-1)*d:][:d] }
+	p, q, b0, b1, b2, b3 := x[i*d:(i+1)*d], x[k*d:(k+1)*d], at(0), at(1), at(2), at(3)
+	q, b0, b1, b2, b3 = q[:len(p)], b0[:len(p)], b1[:len(p)], b2[:len(p)], b3[:len(p)]
+	var r0, r1, r2, r3, s0, s1, s2, s3 float64
+	for c, e := range p {
+		f := q[c]
+		c0, c1, c2, c3 := b0[c], b1[c], b2[c], b3[c]
+		r0 += e * c0
+		r1 += e * c1
+		r2 += e * c2
+		r3 += e * c3
+		s0 += f * c0
+		s1 += f * c1
+		s2 += f * c2
+		s3 += f * c3
+	}
+	copy(dst[i*n+j:(i+1)*n], []float64{r0, r1, r2, r3})
+	copy(dst[k*n+j:(k+1)*n], []float64{s0, s1, s2, s3})
+}
+
 // Power is the exponent p of the cost |a - b|^p between points.
 type Power int
 
@@ -135,140 +192,11 @@ const (
 	Squared  Power = 2
 )
 
-// onTheFly is the dimension up to which a row of costs is as cheap to compute as
-// to read from memory, and matrixMax the n above which it must be (2 GiB).
-const (
-	onTheFly  = 4
-	matrixMax = 16384
-)
-
-// SolvePoints fills perm, of length n = len(a)/d, with the permutation that
-// minimises Σ_i |a_i - b_perm[i]|^p over n points a and n points b of R^d,
-// row-major, and returns that sum. A coordinate that is not finite is an error
-// that names point and coordinate. For d <= 4 and n > 384, and for any d where
-// n > 16384, no matrix of n² costs is stored.
-func (w *Workspace) SolvePoints(perm []int, a, b []float64, d int, p Power) (total float64, err error) {
-	n := len(perm)
-	if len(a) != n*d || len(b) != n*d || p != Distance && p != Squared {
-		panic(fmt.Sprintf("assign: %d pairs in dimension %d from %d and %d coordinates, power %d", n, d, len(a), len(b), p))
-	}
-	scale, err := extent(a, b, d, p)
-	if err != nil {
-		return 0, err
-	}
-	switch {
-	case d == 1:
-		w.solveLine(a, b, p)
-	case n <= denseMax || d > onTheFly && n <= matrixMax:
-		w.cost = grow(w.cost, n*n)
-		SquaredDistances(w.cost, a, b, d)
-		Parallel(n*n, 1<<16, func(lo, hi int) { power(w.cost[lo:hi], p) })
-		w.solveMatrix(w.cost, n, scale)
-	default:
-		w.solveCore(n, pointRows(a, b, d, p), scale)
-	}
-	copy(perm, w.x)
-	var one [1]float64
-	for i, j := range perm {
-		squaredRow(one[:], a[i*d:(i+1)*d], b[j*d:(j+1)*d])
-		power(one[:], p)
-		total += one[0]
-	}
-	return total, nil
-}
-
-// pointRows returns the rows |a_i - b_j|^p of the cost matrix, computed when asked for.
-func pointRows(a, b []float64, d int, p Power) rowFunc {
-	if d != 2 {
-		return func(buf []float64, i int) []float64 {
-			squaredRow(buf, a[i*d:(i+1)*d], b)
-			power(buf, p)
-			return buf
-		}
-	}
-	// In the plane, the case of every toy problem, coordinates side by side make
-	// a row twice as fast.
-	n := len(b) / 2
-	b0, b1 := make([]float64, n), make([]float64, n)
-	for j := range b0 {
-		b0[j], b1[j] = b[2*j], b[2*j+1]
-	}
-	return func(buf []float64, i int) []float64 {
-		x0, x1 := a[2*i], a[2*i+1]
-		buf, b1 := buf[:len(b0)], b1[:len(b0)]
-		for j, y0 := range b0 {
-			e0, e1 := x0-y0, x1-b1[j]
-			buf[j] = e0*e0 + e1*e1
-		}
-		power(buf, p)
-		return buf
-	}
-}
-
 // power turns squared distances into distances to the power p, in place.
 func power(s []float64, p Power) {
 	if p == Distance {
 		for i, c := range s {
 			s[i] = math.Sqrt(c)
 		}
-	}
-}
-
-// extent returns an upper bound of every |a_i - b_j|^p, the diagonal of the box
-// that holds all points, or an error where a coordinate is not finite or so large
-// that the bound is not.
-func extent(a, b []float64, d int, p Power) (float64, error) {
-	square := 0.0
-	for k := range d {
-		least, most := math.Inf(1), math.Inf(-1)
-		for s, set := range [2][]float64{a, b} {
-			for i := k; i < len(set); i += d {
-				if c := set[i]; !(math.Abs(c) <= 1e150) {
-					return 0, fmt.Errorf("assign: point %d of the %s set has coordinate %d = %v: it must be finite, and its square too", i/d, [2]string{"first", "second"}[s], k, c)
-				}
-				least, most = min(least, set[i]), max(most, set[i])
-			}
-		}
-		if most > least {
-			square += (most - least) * (most - least)
-		}
-	}
-	if p == Distance {
-		return math.Sqrt(square), nil
-	}
-	return square, nil
-}
-
-// solveLine solves the problem of points on the line: for the cost is a convex
-// function of the difference, the k-th smallest a goes with the k-th smallest b.
-// Such costs have the Monge property, which makes prices that are tight between
-// neighbours, v_(k+1) - v_(k) = c_(k)(k+1) - c_(k)(k), feasible for all pairs.
-func (w *Workspace) solveLine(a, b []float64, p Power) {
-	n := len(a)
-	w.reset(n)
-	order := func(x []float64) []int {
-		at := make([]int, n)
-		for i := range at {
-			at[i] = i
-		}
-		slices.SortStableFunc(at, func(i, j int) int { return cmp.Compare(x[i], x[j]) })
-		return at
-	}
-	cost := func(i, j int) float64 {
-		e := math.Abs(a[i] - b[j])
-		if p == Squared {
-			e *= e
-		}
-		return e
-	}
-	rows, cols := order(a), order(b)
-	for k, i := range rows {
-		j := cols[k]
-		w.x[i], w.y[j] = j, i
-		if k > 0 {
-			before := w.y[cols[k-1]]
-			w.v[j] = w.v[cols[k-1]] + cost(before, j) - cost(before, cols[k-1])
-		}
-		w.u[i] = cost(i, j) - w.v[j]
 	}
 }

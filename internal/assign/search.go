@@ -37,7 +37,7 @@ func (w *Workspace) augment(i0 int) {
 		w.x[i], j = j, w.x[i]
 	}
 	for _, i := range c.open {
-		w.rescan(i, c.buf)
+		c.all = w.rescan(i, c.all)
 	}
 }
 
@@ -55,11 +55,13 @@ func (w *Workspace) reach(i int, edges []edge, h float64, end int, mu float64) (
 	return end, mu
 }
 
-// reachAll shortens the distances to all columns from row i.
+// reachAll shortens the distances to all columns from row i that are nearer than mu.
 func (w *Workspace) reachAll(i, end int, mu float64) (int, float64) {
-	h := w.core.height[i]
-	for j, cost := range w.core.row(w.core.buf, i)[:w.n] {
-		end, mu = w.relax(i, j, cost, h, end, mu)
+	c := &w.core
+	h := c.height[i]
+	c.all = c.within(c.all[:0], i, mu+h)
+	for _, e := range c.all {
+		end, mu = w.relax(i, e.col, e.cost, h, end, mu)
 	}
 	return end, mu
 }
