@@ -207,19 +207,19 @@ func insert(list []edge, e edge) {
 func (w *Workspace) best(i int, slack float64) (first edge, least, second float64) {
 	c, v := &w.core, w.v
 	for {
-		least, second = math.Inf(1), math.Inf(1)
 		own, at := c.own(i), 0
+		// Integers in the order of the floats: the compiler takes their minima
+		// without branches, which nothing could predict here.
+		low, next := infinity, infinity
 		for k := range own {
-			h := own[k].cost - v[own[k].col]
-			if h < second {
-				if h < least {
-					at, least, second = k, h, least
-				} else {
-					second = h
-				}
+			h := ordered(own[k].cost - v[own[k].col])
+			next = min(next, max(h, low))
+			if h < low {
+				at = k
 			}
+			low = min(low, h)
 		}
-		second = min(second, c.bound[i])
+		least, second = value(low), min(value(next), c.bound[i])
 		if least <= second+slack {
 			return own[at], least, second
 		}
@@ -249,4 +249,18 @@ func (w *Workspace) refresh(rows []int, slack float64) {
 		}
 		c.lists[lo/grain] = list
 	})
+}
+
+// ordered maps a float that is not NaN to an integer, in the same order.
+func ordered(x float64) int64 {
+	b := int64(math.Float64bits(x))
+	return b ^ int64(uint64(b>>63)>>1)
+}
+
+// infinity is ordered(+Inf).
+const infinity int64 = 0x7ff << 52
+
+// value is the inverse of ordered.
+func value(key int64) float64 {
+	return math.Float64frombits(uint64(key ^ int64(uint64(key>>63)>>1)))
 }
