@@ -15,13 +15,11 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"flowmatch/data"
-	"flowmatch/field"
 	"flowmatch/flow"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/nn"
-	"flowmatch/path"
 	"flowmatch/train"
 )
 
@@ -155,7 +153,7 @@ type session struct {
 	net       *nn.Net
 	trainer   *nn.Trainer
 	objective train.Objective
-	val       *nn.Examples
+	val       train.Validate // nil: no held-out points
 	progress  train.Progress
 	from      int
 }
@@ -206,41 +204,7 @@ func (s *session) build(eng *nn.Engine, set *data.Set) (err error) {
 	if s.trainer, err = s.net.NewTrainer(cfg.Train.Optimizer); err != nil {
 		return err
 	}
-	scheduler, err := cfg.Path.New()
-	if err != nil {
-		return err
-	}
-	pairs, err := cfg.Coupling.New()
-	if err != nil {
-		return err
-	}
-	cfm := train.CFM{
-		Data: set.Train, Scheduler: scheduler, Prediction: cfg.Train.Prediction, Times: cfg.Train.Times,
-		Weighting: cfg.Train.Weighting, Labels: cfg.Conditional || cfg.Coupling.LabelAware, Seed: cfg.Seed,
-	}
-	if cfg.Coupling.Name != "independent" {
-		cfm.Coupling = pairs
-	}
-	if s.val, err = cfm.Validation(set.Val, cfg.Train.Batch, cfg.Conditional); err != nil {
-		return err
-	}
-	s.objective = cfm
-	if cfg.Train.Objective == "fm" {
-		if s.objective, err = exactObjective(cfm, set, scheduler); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// exactObjective is the FM objective over all training points.
-func exactObjective(cfm train.CFM, set *data.Set, scheduler path.Scheduler) (train.Objective, error) {
-	x1, _ := data.Rows(set.TrainSet, 0, set.TrainSet.Len(), seed.Rand(cfm.Seed, "run/fm", 0))
-	marginal, err := field.NewMarginal(scheduler, x1, nil)
-	if err != nil {
-		return nil, err
-	}
-	return train.FM{CFM: cfm, Marginal: marginal}, nil
+	return s.buildObjective(set)
 }
 
 func specOf(cfg Config, set *data.Set) model.Spec {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"flowmatch/nn"
@@ -68,10 +67,25 @@ type Hooks struct {
 // saved and the run can be resumed.
 var ErrInterrupted = errors.New("train: interrupted; the state is saved, resume to go on")
 
+// Objective is what a network is trained to do, one optimizer step at a time.
+type Objective interface {
+	// Steps returns the function that takes the steps from number from on, in
+	// order. What a step does is a pure function of the objective, its number and
+	// the trainer's state, so that a run can be resumed at any step. ctx ends
+	// whatever works ahead.
+	Steps(ctx context.Context, tr *nn.Trainer, cfg Config, from int) StepFunc
+}
+
+// StepFunc takes optimizer step number step, counted from 0, at learning rate lr.
+type StepFunc func(step int, lr float64) (nn.StepResult, error)
+
+// Validate measures a network on held-out points: less is better.
+type Validate func(net *nn.Net) (float64, error)
+
 // Run trains until cfg.Steps or early stopping, starting from the trainer's
-// state and p (the zero Progress at the start). val is the fixed batch that
-// validation measures; nil: none.
-func Run(ctx context.Context, tr *nn.Trainer, o Objective, val *nn.Examples, cfg Config, p Progress, h Hooks) (Progress, error) {
+// state and p (the zero Progress at the start). val judges the averaged weights;
+// nil: nobody does.
+func Run(ctx context.Context, tr *nn.Trainer, o Objective, val Validate, cfg Config, p Progress, h Hooks) (Progress, error) {
 	cfg = cfg.Defaults()
 	if err := cfg.Validate(); err != nil {
 		return p, err
@@ -83,29 +97,29 @@ func Run(ctx context.Context, tr *nn.Trainer, o Objective, val *nn.Examples, cfg
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	feed := prefetch(ctx, o, cfg.Batch, tr.Dim(), int(state.Step), cfg.Steps)
+	take := o.Steps(ctx, tr, cfg, int(state.Step))
 	for step := int(state.Step); step < cfg.Steps && !l.p.Stopped; step++ {
 		if ctx.Err() != nil {
 			return l.interrupt(ctx.Err())
 		}
-		ex, err := feed.next(step)
+		lr := cfg.LearningRate(step)
+		r, err := take(step, lr)
+		if err != nil && ctx.Err() != nil {
+			return l.interrupt(ctx.Err())
+		}
+		if err == nil {
+			err = l.after(step, lr, r)
+		}
 		if err != nil {
-			if ctx.Err() != nil {
-				return l.interrupt(ctx.Err())
-			}
 			return l.p, err
 		}
-		if err := l.step(step, ex); err != nil {
-			return l.p, err
-		}
-		feed.release(step, ex)
 	}
 	return l.p, l.save(false)
 }
 
 type loop struct {
 	tr     *nn.Trainer
-	val    *nn.Examples
+	val    Validate
 	cfg    Config
 	p      Progress
 	h      Hooks
@@ -113,13 +127,8 @@ type loop struct {
 	before float64 // seconds of earlier sessions
 }
 
-// step takes step number step (from 0) and does what is due after it.
-func (l *loop) step(step int, ex *nn.Examples) error {
-	lr := l.cfg.LearningRate(step)
-	r, err := l.tr.Step(ex, lr)
-	if err != nil {
-		return err
-	}
+// after does what is due after step number step (from 0).
+func (l *loop) after(step int, lr float64, r nn.StepResult) error {
 	l.p.Sum += r.Loss
 	l.p.Count++
 	l.p.Seconds = l.before + time.Since(l.start).Seconds()
@@ -170,15 +179,7 @@ func (l *loop) validate() (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	each, err := net.Loss(l.val)
-	if err != nil {
-		return 0, err
-	}
-	sum := 0.0
-	for _, v := range each {
-		sum += v
-	}
-	return sum / float64(len(each)), nil
+	return l.val(net)
 }
 
 func (l *loop) save(best bool) error {
@@ -198,71 +199,3 @@ func (l *loop) interrupt(cause error) (Progress, error) {
 	}
 	return l.p, fmt.Errorf("%w (%w)", ErrInterrupted, cause)
 }
-
-// feed makes the examples of the steps ahead on other cores. Worker w makes
-// steps w, w+W, w+2W, ... of the run, so the order of the results, and hence
-// every bit of the run, is independent of the scheduling.
-type feed struct {
-	from    int
-	workers []feedWorker
-}
-
-type feedWorker struct {
-	ready chan made
-	free  chan *nn.Examples
-}
-
-type made struct {
-	ex  *nn.Examples
-	err error
-}
-
-// ahead is how many batches a worker may have waiting.
-const ahead = 2
-
-func prefetch(ctx context.Context, o Objective, batch, dim, from, to int) *feed {
-	f := &feed{from: from, workers: make([]feedWorker, runtime.GOMAXPROCS(0))}
-	for w := range f.workers {
-		fw := feedWorker{ready: make(chan made, ahead), free: make(chan *nn.Examples, ahead+1)}
-		for range ahead + 1 {
-			fw.free <- nn.NewExamples(batch, dim)
-		}
-		f.workers[w] = fw
-		go func() {
-			defer close(fw.ready)
-			for step := from + w; step < to; step += len(f.workers) {
-				var ex *nn.Examples
-				select {
-				case ex = <-fw.free:
-				case <-ctx.Done():
-					return
-				}
-				err := o.Examples(ex, uint64(step))
-				select {
-				case fw.ready <- made{ex, err}:
-				case <-ctx.Done():
-					return
-				}
-				if err != nil {
-					return
-				}
-			}
-		}()
-	}
-	return f
-}
-
-func (f *feed) worker(step int) feedWorker {
-	return f.workers[(step-f.from)%len(f.workers)]
-}
-
-func (f *feed) next(step int) (*nn.Examples, error) {
-	m, ok := <-f.worker(step).ready
-	if !ok {
-		return nil, context.Canceled
-	}
-	return m.ex, m.err
-}
-
-// release gives the examples of a step back to be filled again.
-func (f *feed) release(step int, ex *nn.Examples) { f.worker(step).free <- ex }

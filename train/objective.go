@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,13 +14,6 @@ import (
 	"flowmatch/nn"
 	"flowmatch/path"
 )
-
-// Objective makes the examples that a network regresses on.
-type Objective interface {
-	// Examples fills ex with the examples of a step. It is a pure function of
-	// the objective and step, and safe for concurrent use.
-	Examples(ex *nn.Examples, step uint64) error
-}
 
 // Weighting is how the squared error of each example is weighted.
 type Weighting string
@@ -75,7 +69,13 @@ type CFM struct {
 	Seed       uint64
 }
 
-// Examples implements [Objective].
+// Steps implements [Objective].
+func (o CFM) Steps(ctx context.Context, tr *nn.Trainer, cfg Config, from int) StepFunc {
+	return regress(ctx, o, tr, cfg, from)
+}
+
+// Examples fills ex with the examples of a step, which is a pure function of o
+// and step. Safe for concurrent use.
 func (o CFM) Examples(ex *nn.Examples, step uint64) error {
 	if o.Labels && ex.Label == nil {
 		ex.Label = make([]int32, ex.X1.N)
@@ -137,7 +137,12 @@ type FM struct {
 // marginal is that of independent pairs.
 var ErrCoupled = errors.New("train: the exact objective (fm) is for the independent coupling; use cfm with a coupling")
 
-// Examples implements [Objective].
+// Steps implements [Objective].
+func (o FM) Steps(ctx context.Context, tr *nn.Trainer, cfg Config, from int) StepFunc {
+	return regress(ctx, o, tr, cfg, from)
+}
+
+// Examples is [CFM.Examples] with the marginal velocity for the target.
 func (o FM) Examples(ex *nn.Examples, step uint64) error {
 	if o.Coupling != nil {
 		return ErrCoupled

@@ -206,7 +206,7 @@ func TestGradientOfCFMIsThatOfFM(t *testing.T) {
 	size := 0.0
 	for k := range batches {
 		var grads [2][]float64
-		for j, o := range []Objective{cfm, FM{CFM: cfm, Marginal: marginal}} {
+		for j, o := range []exampler{cfm, FM{CFM: cfm, Marginal: marginal}} {
 			ex := nn.NewExamples(batch, 2)
 			if err := o.Examples(ex, uint64(k)); err != nil {
 				t.Fatal(err)
@@ -239,7 +239,7 @@ func TestFMRefusesACoupling(t *testing.T) {
 }
 
 // session makes a fresh trainer and objective, always the same.
-func session(t testing.TB) (*nn.Trainer, CFM, *nn.Examples) {
+func session(t testing.TB) (*nn.Trainer, CFM, Validate) {
 	t.Helper()
 	eng, err := nn.Open("")
 	if err != nil {
@@ -258,7 +258,7 @@ func session(t testing.TB) (*nn.Trainer, CFM, *nn.Examples) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tr, o, val
+	return tr, o, MeanLoss(val)
 }
 
 var short = Config{Steps: 60, Batch: 32, LogEvery: 7, ValEvery: 20, CheckpointEvery: 15, Warmup: 5}

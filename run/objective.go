@@ -1,0 +1,58 @@
+package run
+
+import (
+	"flowmatch/data"
+	"flowmatch/field"
+	"flowmatch/internal/seed"
+	"flowmatch/train"
+)
+
+// buildObjective makes what the network is trained to do, and what judges it.
+func (s *session) buildObjective(set *data.Set) error {
+	cfm, err := s.cfm(set)
+	if err != nil {
+		return err
+	}
+	s.objective = cfm
+	if s.cfg.Train.Objective == "fm" {
+		if s.objective, err = exactObjective(cfm, set); err != nil {
+			return err
+		}
+	}
+	ex, err := cfm.Validation(set.Val, s.cfg.Train.Batch, s.cfg.Conditional)
+	if ex != nil {
+		s.val = train.MeanLoss(ex)
+	}
+	return err
+}
+
+// cfm is conditional flow matching as the Config asks for it.
+func (s *session) cfm(set *data.Set) (train.CFM, error) {
+	cfg := s.cfg
+	scheduler, err := cfg.Path.New()
+	if err != nil {
+		return train.CFM{}, err
+	}
+	pairs, err := cfg.Coupling.New()
+	if err != nil {
+		return train.CFM{}, err
+	}
+	cfm := train.CFM{
+		Data: set.Train, Scheduler: scheduler, Prediction: cfg.Train.Prediction, Times: cfg.Train.Times,
+		Weighting: cfg.Train.Weighting, Labels: cfg.Conditional || cfg.Coupling.LabelAware, Seed: cfg.Seed,
+	}
+	if cfg.Coupling.Name != "independent" {
+		cfm.Coupling = pairs
+	}
+	return cfm, nil
+}
+
+// exactObjective is the FM objective over all training points.
+func exactObjective(cfm train.CFM, set *data.Set) (train.Objective, error) {
+	x1, _ := data.Rows(set.TrainSet, 0, set.TrainSet.Len(), seed.Rand(cfm.Seed, "run/fm", 0))
+	marginal, err := field.NewMarginal(cfm.Scheduler, x1, nil)
+	if err != nil {
+		return nil, err
+	}
+	return train.FM{CFM: cfm, Marginal: marginal}, nil
+}
