@@ -71,7 +71,7 @@ func TestEveryNameGivesASchedule(t *testing.T) {
 		}
 	}
 	_, err := path.ByName("linear")
-	if want := `path: unknown schedule "linear": want one of condot, vp, ve, cosine, poly, linear_vp`; err == nil || err.Error() != want {
+	if want := `path: unknown schedule "linear": want one of condot, vp, ve, cosine, poly, linear_vp, icfm, bridge`; err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %s", err, want)
 	}
 }

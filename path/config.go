@@ -17,10 +17,13 @@ type Config struct {
 	BetaMin  *float64 `yaml:"beta_min,omitempty" json:"beta_min,omitempty"`   // vp: > 0, default 0.1
 	BetaMax  *float64 `yaml:"beta_max,omitempty" json:"beta_max,omitempty"`   // vp: >= beta_min, default 20
 	Power    *float64 `yaml:"power,omitempty" json:"power,omitempty"`         // poly: >= 1, default 2
+	Sigma    *float64 `yaml:"sigma,omitempty" json:"sigma,omitempty"`         // icfm: >= 0, default 0.1; bridge: > 0, default 1
 }
 
 // Names returns the names that [Config] and [ByName] know.
-func Names() []string { return []string{"condot", "vp", "ve", "cosine", "poly", "linear_vp"} }
+func Names() []string {
+	return []string{"condot", "vp", "ve", "cosine", "poly", "linear_vp", "icfm", "bridge"}
+}
 
 // ByName returns the named schedule with its defaults.
 func ByName(name string) (Scheduler, error) { return Config{Name: name}.New() }
@@ -52,6 +55,12 @@ func (c Config) New() (Scheduler, error) {
 		return s, c.verify([]string{"power"}, limit{"power", s.N, s.N >= 1, "at least 1"})
 	case "linear_vp":
 		return LinearVP{}, c.verify(nil)
+	case "icfm":
+		s := Bridge{Sigma: value(c.Sigma, 0.1)}
+		return s, c.verify([]string{"sigma"}, limit{"sigma", s.Sigma, s.Sigma >= 0, "at least 0"})
+	case "bridge":
+		s := Bridge{Sigma: value(c.Sigma, 1), Brownian: true}
+		return s, c.verify([]string{"sigma"}, limit{"sigma", s.Sigma, s.Sigma > 0, "above 0"})
 	}
 	return nil, fmt.Errorf("path: unknown schedule %q: want one of %s", c.Name, strings.Join(Names(), ", "))
 }
@@ -69,7 +78,7 @@ func (c Config) verify(used []string, limits ...limit) error {
 	for _, f := range []struct {
 		name string
 		v    *float64
-	}{{"sigma_min", c.SigmaMin}, {"sigma_max", c.SigmaMax}, {"beta_min", c.BetaMin}, {"beta_max", c.BetaMax}, {"power", c.Power}} {
+	}{{"sigma_min", c.SigmaMin}, {"sigma_max", c.SigmaMax}, {"beta_min", c.BetaMin}, {"beta_max", c.BetaMax}, {"power", c.Power}, {"sigma", c.Sigma}} {
 		if f.v == nil || slices.Contains(used, f.name) {
 			continue
 		}

@@ -4,7 +4,8 @@
 // There are only a few types: [Coef], [Scheduler], [Prediction] and [Config].
 // A Coef is the path at one time: four numbers, x_t = α x_1 + σ x_0 and
 // u_t = α̇ x_1 + σ̇ x_0. A Scheduler gives the Coef of any t: [CondOT], [VP],
-// [VE], [Cosine], [Poly], [LinearVP], or a function of your own, [Func]. A
+// [VE], [Cosine], [Poly], [LinearVP], or a function of your own, [Func]; a
+// [Bridge] adds noise around the way between two points. A
 // Prediction says what a network was trained to output; [Coef.Convert] turns
 // each kind into any other. A Config names a schedule in a file.
 //

@@ -106,6 +106,30 @@ func (o CFM) fill(ex *nn.Examples, step uint64) error {
 		ex.G1[i], ex.G0[i] = c.Weights(o.Prediction)
 		ex.Weight[i] = o.Weighting.at(c, o.Prediction)
 	}
+	if noisy, ok := o.Scheduler.(path.Noisy); ok {
+		return o.addNoise(ex, noisy, step)
+	}
+	return nil
+}
+
+// addNoise turns the examples of a path into those of one with noise around it:
+// a regression on given points, see [nn.Examples].
+func (o CFM) addNoise(ex *nn.Examples, s path.Noisy, step uint64) error {
+	z := make([]float64, len(ex.X0.X))
+	if err := nn.Normal(z, seed.Key(o.Seed, "train/bridge"), step); err != nil {
+		return err
+	}
+	for i, t := range ex.T {
+		c := s.At(t)
+		gamma, dgamma := s.Noise(t)
+		x, target := ex.X1.Row(i), ex.X0.Row(i)
+		for d, zd := range z[i*ex.X1.D : (i+1)*ex.X1.D] {
+			x1, x0 := x[d], target[d]
+			x[d] = c.Alpha*x1 + c.Sigma*x0 + gamma*zd
+			target[d] = c.DAlpha*x1 + c.DSigma*x0 + dgamma*zd
+		}
+		ex.Alpha[i], ex.Sigma[i], ex.G1[i], ex.G0[i] = 1, 0, 0, 1
+	}
 	return nil
 }
 
