@@ -12,6 +12,7 @@ import (
 type Config struct {
 	Name       string  `yaml:"name" json:"name"`                                   // one of [Names]; empty means independent
 	Reg        float64 `yaml:"reg,omitempty" json:"reg,omitempty"`                 // sinkhorn: see [Sinkhorn]; 0 means 0.05
+	Epsilon    float64 `yaml:"epsilon,omitempty" json:"epsilon,omitempty"`         // sinkhorn: see [Sinkhorn]; not together with reg
 	MaxIter    int     `yaml:"max_iter,omitempty" json:"max_iter,omitempty"`       // sinkhorn: 0 means 10000
 	Tol        float64 `yaml:"tol,omitempty" json:"tol,omitempty"`                 // sinkhorn: 0 means 0.001
 	LabelAware bool    `yaml:"label_aware,omitempty" json:"label_aware,omitempty"` // ot, sinkhorn: transport within classes
@@ -34,7 +35,7 @@ func (c Config) New() (Coupling, error) {
 	case "ot":
 		return OT{LabelAware: c.LabelAware}, c.onlySinkhorn("ot")
 	case "sinkhorn":
-		s := Sinkhorn{Reg: c.Reg, MaxIter: c.MaxIter, Tol: c.Tol, LabelAware: c.LabelAware}
+		s := Sinkhorn{Reg: c.Reg, Epsilon: c.Epsilon, MaxIter: c.MaxIter, Tol: c.Tol, LabelAware: c.LabelAware}
 		return s, s.validate()
 	}
 	return nil, fmt.Errorf("coupling: unknown coupling %q: want one of %s", c.Name, strings.Join(Names(), ", "))
@@ -44,7 +45,7 @@ func (c Config) onlySinkhorn(name string) error {
 	for _, f := range []struct {
 		name  string
 		value float64
-	}{{"reg", c.Reg}, {"max_iter", float64(c.MaxIter)}, {"tol", c.Tol}} {
+	}{{"reg", c.Reg}, {"epsilon", c.Epsilon}, {"max_iter", float64(c.MaxIter)}, {"tol", c.Tol}} {
 		if f.value != 0 {
 			return fmt.Errorf("coupling: %s = %g: coupling %s does not use it, only sinkhorn does: remove it", f.name, f.value, name)
 		}
@@ -57,6 +58,10 @@ func (s Sinkhorn) validate() error {
 	switch {
 	case !(s.Reg >= 0) || math.IsInf(s.Reg, 0):
 		return fmt.Errorf("coupling: reg = %g: sinkhorn wants it above 0, relative to the mean cost (0 means %g)", s.Reg, defaultReg)
+	case !(s.Epsilon >= 0) || math.IsInf(s.Epsilon, 0):
+		return fmt.Errorf("coupling: epsilon = %g: sinkhorn wants it above 0, in squared units of the points (0 means that reg says it)", s.Epsilon)
+	case s.Epsilon > 0 && s.Reg > 0:
+		return fmt.Errorf("coupling: both reg = %g and epsilon = %g are set: leave one out", s.Reg, s.Epsilon)
 	case s.MaxIter < 0:
 		return fmt.Errorf("coupling: max_iter = %d: sinkhorn wants it at least 1 (0 means %d)", s.MaxIter, defaultMaxIter)
 	case !(s.Tol >= 0 && s.Tol < 1):

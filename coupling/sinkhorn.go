@@ -41,6 +41,7 @@ var ErrNotConverged = errors.New("coupling: sinkhorn did not converge")
 // which an iteration costs two products of a matrix and a vector.
 type Sinkhorn struct {
 	Reg        float64 // ε relative to the mean cost of the batch (of the class, with LabelAware); 0 means 0.05
+	Epsilon    float64 // ε itself, in squared units of the points, in the place of Reg: 2σ² makes a Schrödinger bridge; 0: not set
 	MaxIter    int     // of all iterations together; 0 means 10000
 	Tol        float64 // of the marginal of x0, Σ_i |Σ_j π_ij − 1/N|, in (0, 1); 0 means 1e-3
 	LabelAware bool    // transport within classes, see the package's section on labels
@@ -112,6 +113,9 @@ func (s Sinkhorn) plan(x0, x1 flow.Batch) (*plan, error) {
 	}
 	if mean == 0 {
 		mean = 1 // all points coincide: any ε gives the uniform plan
+	}
+	if s.Epsilon > 0 {
+		s.Reg = s.Epsilon / mean
 	}
 	// From large ε to small: each problem starts from the potentials of the one
 	// before, which bring it near its solution where a cold start would need of

@@ -194,3 +194,20 @@ func TestSinkhornThatDoesNotConvergeSaysHowFarItCameAndWhatToDo(t *testing.T) {
 		}
 	}
 }
+
+// Two points on each side: the plan is known in closed form. N π_00 = N π_11 = p,
+// N π_01 = N π_10 = 1 − p, with odds p/(1−p) = exp((C_01 + C_10 − C_00 − C_11)/(2ε)).
+func TestEpsilonIsTheRegularisationItself(t *testing.T) {
+	x0 := flow.Batch{N: 2, D: 1, X: []float64{0, 1}}
+	x1 := flow.Batch{N: 2, D: 1, X: []float64{0.5, 2}}
+	const eps = 2.0
+	p, err := Sinkhorn{Epsilon: eps, Tol: 1e-12}.plan(x0, x1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	odds := math.Exp((2*2 + 0.5*0.5 - 0.5*0.5 - 1*1) / (2 * eps))
+	got := p.u[0] * math.Exp((p.f[0]+p.g[0]-p.cost[0])/p.eps) * p.v[0]
+	if want := odds / (1 + odds); math.Abs(got-want) > 1e-9 {
+		t.Errorf("N π_00 = %g, want %g", got, want)
+	}
+}
