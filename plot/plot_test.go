@@ -2,6 +2,7 @@ package plot_test
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/color"
 	"image/png"
@@ -140,6 +141,26 @@ func TestPanelsStandSideBySideInTheirColours(t *testing.T) {
 	near(t, "height of the two clouds", yb, yr, 40)
 	if img.Bounds().Dx() <= img.Bounds().Dy() {
 		t.Errorf("two panels: got a picture of %v, want it wider than high", img.Bounds())
+	}
+}
+
+func TestAGalleryHasARowOfItsColourForEachName(t *testing.T) {
+	r := seed.Rand(1, "plot", 0)
+	row := func(name string) plot.Row {
+		return plot.Row{Name: name, Panels: []plot.Panel{{"left", blob(200, 0, 0, 1, r), nil}, {"right", blob(200, 0, 0, 1, r), nil}}}
+	}
+	img := draw(t, func(w io.Writer) error {
+		return plot.Gallery(w, []plot.Row{row("one"), row("two")}, plot.Options{})
+	})
+	xb, yb, nb := centre(img, isBlue)
+	xr, yr, nr := centre(img, isRed)
+	if nb == 0 || nr == 0 || yb >= yr {
+		t.Errorf("got %d blue pixels around y=%.0f and %d red around y=%.0f, want blue above red", nb, yb, nr, yr)
+	}
+	near(t, "middle of the two rows", xb, xr, 20)
+	odd := []plot.Row{row("one"), {Name: "two", Panels: row("two").Panels[:1]}}
+	if err := plot.Gallery(io.Discard, odd, plot.Options{}); !errors.Is(err, plot.ErrShape) {
+		t.Errorf("rows of two lengths: got %v", err)
 	}
 }
 

@@ -85,7 +85,7 @@ func scatter(w io.Writer, panels []Panel, o Options) error {
 		lim: func(int, int) Limits { return lim },
 	})
 	if heat {
-		f.heatRow(flat)
+		f.heatRow(0, flat)
 	} else {
 		for k, p := range panels {
 			sets, colors := classes(flat[k], p.Labels, category(k))
@@ -153,13 +153,13 @@ func smoothHist(a axes, xy flow.Batch) *heatmap {
 	return m
 }
 
-// heatRow draws each set as a smoothed histogram; the colours reach from 0 to
+// heatRow draws each set in a panel of row r as a smoothed histogram; the colours reach from 0 to
 // the 99.8 % quantile of all panels together, so that one spike does not hide the rest.
-func (f *figure) heatRow(sets []flow.Batch) {
+func (f *figure) heatRow(r int, sets []flow.Batch) {
 	maps := make([]*heatmap, len(sets))
 	var all []float64
 	for k, xy := range sets {
-		maps[k] = smoothHist(f.panels[0][k], xy)
+		maps[k] = smoothHist(f.panels[r][k], xy)
 		all = append(all, maps[k].p...)
 	}
 	slices.Sort(all)
@@ -168,7 +168,7 @@ func (f *figure) heatRow(sets []flow.Batch) {
 		top = max(all[len(all)-1], 1)
 	}
 	for k, m := range maps {
-		f.paint(f.panels[0][k], m, top, viridis)
+		f.paint(f.panels[r][k], m, top, viridis)
 	}
 }
 

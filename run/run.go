@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
 	"github.com/goccy/go-yaml"
 
@@ -49,6 +50,49 @@ var ErrNoRun = errors.New("run: not a run's folder")
 
 // Open opens a trained run. backend "" is the one it was trained with.
 func Open(dir, backend string) (*Run, error) {
+	file := filepath.Join(dir, CheckpointFile)
+	if best := filepath.Join(dir, BestFile); exists(best) {
+		file = best
+	}
+	return open(dir, backend, file)
+}
+
+// OpenAt opens a run as it was when a snapshot was taken, at a step that
+// [Snapshots] returns.
+func OpenAt(dir, backend string, step int) (*Run, error) {
+	return open(dir, backend, snapshotFile(dir, step))
+}
+
+// Snapshots returns the steps of which the run keeps a snapshot, in order; see
+// train.Config.SnapshotEvery.
+func Snapshots(dir string) ([]int, error) {
+	files, err := filepath.Glob(snapshotFile(dir, -1))
+	if err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	var steps []int
+	for _, f := range files {
+		var step int
+		if _, err := fmt.Sscanf(filepath.Base(f), snapshotName, &step); err == nil {
+			steps = append(steps, step)
+		}
+	}
+	slices.Sort(steps)
+	return steps, nil
+}
+
+// snapshotName is the name of the file of a step.
+const snapshotName = "snapshot-%d.safetensors"
+
+// snapshotFile returns the file of a step's snapshot; of step -1 a pattern of all.
+func snapshotFile(dir string, step int) string {
+	if step < 0 {
+		return filepath.Join(dir, "snapshot-*.safetensors")
+	}
+	return filepath.Join(dir, fmt.Sprintf(snapshotName, step))
+}
+
+func open(dir, backend, file string) (*Run, error) {
 	cfg, err := readRunConfig(dir)
 	if err != nil {
 		return nil, err
@@ -63,10 +107,6 @@ func Open(dir, backend string) (*Run, error) {
 	set, err := cfg.Data.Open("", cfg.Seed)
 	if err != nil {
 		return nil, err
-	}
-	file := filepath.Join(dir, CheckpointFile)
-	if best := filepath.Join(dir, BestFile); exists(best) {
-		file = best
 	}
 	ckpt, err := model.Load(file, eng)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -134,7 +174,8 @@ func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, e
 			}
 			return metrics.Append(e)
 		},
-		Save: s.save,
+		Save:     s.save,
+		Snapshot: s.snapshot,
 	}
 	if _, err := train.Run(ctx, s.trainer, s.objective, s.val, s.cfg.Train, s.progress, hooks); err != nil {
 		return nil, err
@@ -251,6 +292,12 @@ func (s *session) save(state nn.State, p train.Progress, best bool) error {
 		}
 	}
 	return c.Save(filepath.Join(s.dir, CheckpointFile))
+}
+
+// snapshot keeps a state for good.
+func (s *session) snapshot(state nn.State) error {
+	c := model.Checkpoint{Spec: s.spec, Net: s.net, State: state}
+	return c.Save(snapshotFile(s.dir, int(state.Step)))
 }
 
 // Versions is what a run was made with.

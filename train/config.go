@@ -30,6 +30,9 @@ type Config struct {
 	ValEvery        int `yaml:"val_every" json:"val_every"`               // steps between validations; default 500
 	Patience        int `yaml:"patience" json:"patience"`                 // validations without improvement before stopping early; 0 (default): never
 	CheckpointEvery int `yaml:"checkpoint_every" json:"checkpoint_every"` // steps between checkpoints; default 1000
+	// SnapshotEvery is the number of steps between states that are kept for good, to
+	// look back at; 0 (default): none.
+	SnapshotEvery int `yaml:"snapshot_every,omitempty" json:"snapshot_every,omitempty"`
 }
 
 // Objectives and Schedules return the names that the fields take.
@@ -81,7 +84,7 @@ func (c Config) Validate() error {
 		v    int
 		min  int
 	}{
-		{"steps", c.Steps, 1}, {"batch", c.Batch, 1}, {"warmup", c.Warmup, 0}, {"patience", c.Patience, 0},
+		{"steps", c.Steps, 1}, {"batch", c.Batch, 1}, {"warmup", c.Warmup, 0}, {"patience", c.Patience, 0}, {"snapshot_every", c.SnapshotEvery, 0},
 		{"log_every", c.LogEvery, 1}, {"val_every", c.ValEvery, 1}, {"checkpoint_every", c.CheckpointEvery, 1},
 	} {
 		if f.v < f.min {

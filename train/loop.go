@@ -61,6 +61,8 @@ type Hooks struct {
 	// Save is called when the state should reach the disk; best says that its
 	// validation loss is the lowest so far.
 	Save func(s nn.State, p Progress, best bool) error
+	// Snapshot is called every Config.SnapshotEvery steps, with a state to keep.
+	Snapshot func(s nn.State) error
 }
 
 // ErrInterrupted is returned when the context ended the run; its state has been
@@ -157,7 +159,16 @@ func (l *loop) after(step int, lr float64, r nn.StepResult) error {
 		}
 	}
 	if best || done%l.cfg.CheckpointEvery == 0 && !last {
-		return l.save(best)
+		if err := l.save(best); err != nil {
+			return err
+		}
+	}
+	if n := l.cfg.SnapshotEvery; n > 0 && done%n == 0 && l.h.Snapshot != nil {
+		s, err := l.tr.State()
+		if err != nil {
+			return err
+		}
+		return l.h.Snapshot(s)
 	}
 	return nil
 }

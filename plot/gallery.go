@@ -1,0 +1,69 @@
+package plot
+
+import (
+	"fmt"
+	"io"
+
+	"flowmatch/flow"
+)
+
+// Row is one row of a Gallery: a name and its panels.
+type Row struct {
+	Name   string
+	Panels []Panel
+}
+
+// Gallery writes a PNG of sets of points of the plane, a panel each, in rows: say a
+// row for each method and a column for each moment. All panels have the same limits,
+// and all rows as many panels. The titles of the first row head the columns.
+// Options.Names is not used; Size 0 means 1.5.
+func Gallery(w io.Writer, rows []Row, o Options) error {
+	o, err := o.resolve(1.5, 160)
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 || len(rows[0].Panels) == 0 {
+		return fmt.Errorf("plot: gallery: %w: no panels", ErrEmpty)
+	}
+	var all []flow.Batch
+	flat, names, titled, most := make([][]flow.Batch, len(rows)), make([]string, len(rows)), false, 0
+	for r, row := range rows {
+		names[r] = row.Name
+		if len(row.Panels) != len(rows[0].Panels) {
+			return fmt.Errorf("plot: gallery: %w: row %d %q has %d panels, the first has %d", ErrShape, r, row.Name, len(row.Panels), len(rows[0].Panels))
+		}
+		for k, p := range row.Panels {
+			xy, err := o.plane(fmt.Sprintf("row %d %q, panel %d %q", r, row.Name, k, p.Title), p.Points)
+			if err != nil {
+				return err
+			}
+			flat[r], all = append(flat[r], xy), append(all, xy)
+			titled, most = titled || r == 0 && p.Title != "", max(most, p.Points.N)
+		}
+	}
+	lim := o.fit(all...)
+	f := newFigure(o, layout{
+		rows: len(rows), cols: len(rows[0].Panels), w: o.side(), h: o.side(), gap: 5,
+		title: o.Title, panelTitle: titled, yNames: names,
+		lim: func(int, int) Limits { return lim },
+	})
+	for r, row := range rows {
+		if o.heat(most) {
+			f.heatRow(r, flat[r])
+		}
+		for k, p := range row.Panels {
+			a := f.panels[r][k]
+			if !o.heat(most) {
+				sets, colors := classes(flat[r][k], p.Labels, category(r))
+				f.dots(a, sets, colors)
+			}
+			title := ""
+			if r == 0 {
+				title = p.Title
+			}
+			f.frame(r, k, title, edge{left: k == 0, bottom: r == len(rows)-1})
+			f.outside(a, flat[r][k], o.heat(most))
+		}
+	}
+	return f.encode(w)
+}
