@@ -27,6 +27,8 @@ type Spec struct {
 	// told in bits per dimension.
 	BinWidth float64  `json:"bin_width,omitempty"`
 	Columns  []string `json:"columns,omitempty"` // names of the coordinates of a table
+	// Source is where the flow starts from, in model units; nil: the path's Gaussian.
+	Source *data.SourceConfig `json:"source,omitempty"`
 }
 
 // Model is a flow: it maps noise to data and back, and knows densities. It is
@@ -35,6 +37,7 @@ type Model struct {
 	Spec
 	Net       *nn.Net
 	Scheduler path.Scheduler
+	source    flow.Source
 }
 
 // New returns the model of a Spec and a network for it.
@@ -51,7 +54,35 @@ func New(spec Spec, net *nn.Net) (*Model, error) {
 		return nil, fmt.Errorf("model: points of shape %v do not fit a network of dimension %d", spec.Shape, net.Config().Dim)
 	}
 	spec.Net = net.Config()
-	return &Model{Spec: spec, Net: net, Scheduler: s}, nil
+	m := &Model{Spec: spec, Net: net, Scheduler: s, source: path.Source(s)}
+	if spec.Source != nil {
+		if m.source, err = otherSource(*spec.Source, s, spec.Prediction, dim); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// otherSource makes a source that is not the path's Gaussian, which asks for a path
+// that begins with the source itself, and for a network that predicts the velocity.
+func otherSource(c data.SourceConfig, s path.Scheduler, p path.Prediction, dim int) (flow.Source, error) {
+	d, err := c.New()
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	lo, _ := s.Domain()
+	switch at := s.At(lo); {
+	case d == nil:
+		return nil, errors.New("model: a source without a name; leave it out for the Gaussian of the path")
+	case at.Alpha != 0 || at.Sigma != 1:
+		return nil, fmt.Errorf("model: a source other than the Gaussian needs a path that starts from it, x_0 itself; this one starts at %g x_1 + %g x_0: use condot, icfm or bridge", at.Alpha, at.Sigma)
+	case p != path.Velocity:
+		return nil, fmt.Errorf("model: a source other than the Gaussian goes with prediction velocity, not with %v", p)
+	}
+	if got := d.(data.Source).Dim(); got != dim {
+		return nil, fmt.Errorf("model: the source has %d dimensions and the data %d", got, dim)
+	}
+	return d, nil
 }
 
 // A network is all that a likelihood and its gradient may ask of a field.
@@ -64,8 +95,9 @@ func (m *Model) Dim() int { return m.Net.Config().Dim }
 // path's domain, trimmed where the prediction cannot be turned into a velocity.
 func (m *Model) Span() (lo, hi float64) { return path.Span(m.Scheduler, m.Prediction) }
 
-// Source returns the distribution that a solve starts from, N(0, σ(lo)² I).
-func (m *Model) Source() flow.Source { return path.Source(m.Scheduler) }
+// Start returns the distribution that a solve starts from, in model units: the
+// source that the Spec names, or the path's Gaussian, N(0, σ(lo)² I).
+func (m *Model) Start() flow.Source { return m.source }
 
 // Field returns the velocity field in model units, v_t(x | label); label is as
 // for [nn.Net.Bind]. It is Differentiable and a Diverger.
@@ -106,7 +138,7 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions) (Samples, error) {
 		return Samples{}, fmt.Errorf("model: %d samples asked for; it must be at least 1", o.N)
 	}
 	x0 := flow.NewBatch(o.N, m.Dim())
-	m.Source().Sample(x0, seed.Rand(o.Seed, "sample", 0))
+	m.Start().Sample(x0, seed.Rand(o.Seed, "sample", 0))
 	return m.SampleFrom(ctx, x0, o)
 }
 
@@ -178,7 +210,7 @@ func (m *Model) problem(label []int32, div likelihood.Divergence, s ode.Solver) 
 		div = likelihood.Exact{}
 	}
 	lo, hi := m.Span()
-	return likelihood.Problem{Field: f, Source: m.Source(), Lo: lo, Hi: hi, Divergence: div, Solver: s}, nil
+	return likelihood.Problem{Field: f, Source: m.Start(), Lo: lo, Hi: hi, Divergence: div, Solver: s}, nil
 }
 
 // toDataUnits adds the log-determinant of the standardisation: p(x) = p(z) |∂z/∂x|.

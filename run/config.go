@@ -21,12 +21,15 @@ import (
 
 // Config is the run file: everything that determines a run.
 type Config struct {
-	Seed     uint64          `yaml:"seed" json:"seed"`
-	Backend  string          `yaml:"backend" json:"backend"` // default go
-	Data     data.Config     `yaml:"data" json:"data"`
-	Path     path.Config     `yaml:"path" json:"path"`
-	Coupling coupling.Config `yaml:"coupling" json:"coupling"`
-	Net      nn.Config       `yaml:"net" json:"net"` // dim and classes come from the data
+	Seed    uint64      `yaml:"seed" json:"seed"`
+	Backend string      `yaml:"backend" json:"backend"` // default go
+	Data    data.Config `yaml:"data" json:"data"`
+	Path    path.Config `yaml:"path" json:"path"`
+	// Source is a synthetic set that the flow starts from, in model units; without a
+	// name it is the Gaussian of the path.
+	Source   data.SourceConfig `yaml:"source,omitempty" json:"source,omitempty"`
+	Coupling coupling.Config   `yaml:"coupling" json:"coupling"`
+	Net      nn.Config         `yaml:"net" json:"net"` // dim and classes come from the data
 	// Conditional trains the network on the labels of the data.
 	Conditional bool         `yaml:"conditional" json:"conditional"`
 	Train       train.Config `yaml:"train" json:"train"`
@@ -96,16 +99,33 @@ func (c Config) Validate() error {
 	c = c.Defaults()
 	net := c.Net
 	net.Dim = max(1, net.Dim) // known only with the data
-	for _, v := range []interface{ Validate() error }{c.Data, c.Path, c.Coupling, net, c.Train, c.Eval} {
+	for _, v := range []interface{ Validate() error }{c.Data, c.Path, c.Source, c.Coupling, net, c.Train, c.Eval} {
 		if err := v.Validate(); err != nil {
 			return err
 		}
 	}
-	if c.Train.Objective == "fm" && c.Coupling.Name != "independent" {
-		return train.ErrCoupled
+	return c.compatible()
+}
+
+// compatible reports settings that cannot go together.
+func (c Config) compatible() error {
+	scheduler, err := c.Path.New()
+	if err != nil {
+		return err
 	}
-	if c.Train.Objective == "fm" && c.Data.ResolvedKind() == data.KindSynthetic && c.Data.N == 0 {
+	_, noisy := scheduler.(path.Noisy)
+	exact := c.Train.Objective == "fm"
+	switch {
+	case exact && c.Coupling.Name != "independent":
+		return train.ErrCoupled
+	case exact && c.Data.ResolvedKind() == data.KindSynthetic && c.Data.N == 0:
 		return errors.New("run: the exact objective (fm) needs a finite data set; set data.n to a number of points")
+	case exact && (noisy || c.Source.Name != ""):
+		return errors.New("run: the exact objective (fm) is for the Gaussian paths of the paper, without noise of their own (icfm, bridge) and without a source")
+	case noisy && c.Train.Prediction != path.Velocity:
+		return fmt.Errorf("run: train.prediction is %v; path %s, which has noise of its own, goes with velocity", c.Train.Prediction, c.Path.Name)
+	case noisy && c.Train.Weighting != train.Unit:
+		return fmt.Errorf("run: train.weighting is %s; path %s goes with unit", c.Train.Weighting, c.Path.Name)
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func (r *Run) Evaluate(ctx context.Context) (Report, error) {
 	if rep.Likelihood, _, err = r.Likelihood(ctx, x, label); err != nil {
 		return rep, err
 	}
-	rep.Samples, err = r.quality(ctx)
+	rep.Samples, err = r.Quality(ctx)
 	return rep, err
 }
 
@@ -146,8 +146,8 @@ func meanStdErr(v []float64) (mean, stdErr float64) {
 	return mean, math.Sqrt(stdErr/float64(max(1, len(v)-1))) / math.Sqrt(float64(len(v)))
 }
 
-// quality compares samples with held-out points.
-func (r *Run) quality(ctx context.Context) (*Quality, error) {
+// Quality compares samples with as many held-out points.
+func (r *Run) Quality(ctx context.Context) (*Quality, error) {
 	solver, err := r.Config.Eval.ODESolver()
 	if err != nil {
 		return nil, err

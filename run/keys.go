@@ -24,7 +24,7 @@ func checkKeys(node ast.Node, typ reflect.Type, at string) []error {
 	var errs []error
 	fields := keysOf(typ)
 	for it := m.MapRange(); it.Next(); {
-		key := it.Key().String()
+		key := it.Key().GetToken().Value // without quotes
 		sub, known := fields[key]
 		if !known {
 			line := it.Key().GetToken().Position.Line

@@ -37,8 +37,13 @@ func (s *session) cfm(set *data.Set) (train.CFM, error) {
 	if err != nil {
 		return train.CFM{}, err
 	}
+	source, err := cfg.Source.New()
+	if err != nil {
+		return train.CFM{}, err
+	}
 	cfm := train.CFM{
-		Data: set.Train, Scheduler: scheduler, Prediction: cfg.Train.Prediction, Times: cfg.Train.Times,
+		Source: source,
+		Data:   set.Train, Scheduler: scheduler, Prediction: cfg.Train.Prediction, Times: cfg.Train.Times,
 		Weighting: cfg.Train.Weighting, Labels: cfg.Conditional || cfg.Coupling.LabelAware, Seed: cfg.Seed,
 	}
 	if cfg.Coupling.Name != "independent" {

@@ -64,7 +64,7 @@ func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOp
 		if err != nil {
 			return err
 		}
-		return plot.Field(w, f, fieldTimes, plot.Options{Limits: r.limits(f.Dim(), true)})
+		return plot.Field(w, f, fieldTimes, plot.Options{Limits: r.Limits(f.Dim(), true)})
 	case "trajectories":
 		path, times, err := r.flowPath(ctx, o)
 		if err != nil {
@@ -137,9 +137,9 @@ func (r *Run) DrawPoints(w io.Writer, x flow.Batch) error {
 	return plot.Samples(w, panels, plot.Options{Names: r.Data.Columns})
 }
 
-// limits returns the rectangle that the data fill, a little widened; in model
+// Limits returns the rectangle that the data fill, a little widened; in model
 // units, or in data units.
-func (r *Run) limits(dim int, modelUnits bool) plot.Limits {
+func (r *Run) Limits(dim int, modelUnits bool) plot.Limits {
 	x, _ := data.Rows(r.Data.Test, 0, min(2000, r.Data.Test.Len()), seed.Rand(r.Config.Seed, "run/limits", 0))
 	if !modelUnits {
 		r.Data.Original(x)
@@ -165,7 +165,7 @@ func (r *Run) drawDensity(ctx context.Context, w io.Writer, o PictureOptions) er
 		return err
 	}
 	cells := cmp.Or(o.Cells, 96)
-	grid := plot.Grid{Limits: r.limits(2, false), NX: cells, NY: cells}
+	grid := plot.Grid{Limits: r.Limits(2, false), NX: cells, NY: cells}
 	points := grid.Points()
 	logp, _, err := r.LogProb(ctx, points, r.Labels(1))
 	if err != nil {
@@ -189,7 +189,7 @@ func (r *Run) flowPath(ctx context.Context, o PictureOptions) ([]flow.Batch, []f
 		return nil, nil, err
 	}
 	x := flow.NewBatch(o.N, f.Dim())
-	r.Model.Source().Sample(x, seed.Rand(o.Seed, "sample", 0))
+	r.Model.Start().Sample(x, seed.Rand(o.Seed, "sample", 0))
 	lo, hi := r.Model.Span()
 	times := make([]float64, frames+1)
 	for k := range times {

@@ -253,6 +253,9 @@ func specOf(cfg Config, set *data.Set) model.Spec {
 		Net: cfg.Net, Path: cfg.Path, Prediction: cfg.Train.Prediction,
 		Shape: set.Shape, Standardizer: set.Standardizer, Columns: set.Columns,
 	}
+	if cfg.Source.Name != "" {
+		spec.Source = &cfg.Source
+	}
 	if set.Levels > 0 {
 		spec.BinWidth = 2 / float64(set.Levels) // images span [-1, 1]
 	}

@@ -38,6 +38,10 @@ var rooms = map[string][]string{
 		"internal/seed", "internal/atomicfile"},
 	"bench": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "metrics",
 		"internal/seed"},
+	// A grid of runs, and the files of those known by name.
+	"experiment": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "run", "metrics", "plot",
+		"internal/seed", "internal/atomicfile"},
+	"experiments":   {},
 	"cmd/flowmatch": {anyRoom},
 
 	// Known answers for tests, of rooms that need no engine. No room's code imports it.
@@ -54,7 +58,7 @@ var testsOnly = map[string]string{
 
 // reachEngine are the rooms whose code or tests may depend on nn, directly or
 // through others. Everywhere else the mathematics is built and tested without it.
-var reachEngine = []string{"nn", "model", "train", "run", "bench", "cmd/flowmatch", "."}
+var reachEngine = []string{"nn", "model", "train", "run", "experiment", "bench", "cmd/flowmatch", "."}
 
 // module is a library that is not ours.
 type module struct {
@@ -70,7 +74,7 @@ var modules = map[string]module{
 	"github.com/gomlx/go-xla":           {rooms: []string{"nn"}, why: "the XLA backend of gomlx, behind the build tag xla"},
 	"github.com/mmcloughlin/avo":        {rooms: []string{"nn/native"}, why: "programs that write assembly"},
 	"github.com/nlpodyssey/safetensors": {rooms: []string{"model"}, why: "the file format of a checkpoint"},
-	"github.com/goccy/go-yaml":          {rooms: []string{"run", "path", "data"}, why: "configuration files with positions in error messages"},
+	"github.com/goccy/go-yaml":          {rooms: []string{"run", "path", "data", "experiment"}, why: "configuration files with positions in error messages"},
 	"github.com/agnivade/levenshtein":   {rooms: []string{"run", "cmd/flowmatch"}, why: "did you mean ...? for misspelt keys and names"},
 	"github.com/parquet-go/parquet-go":  {rooms: []string{"data"}, why: "tables in Parquet files"},
 	"github.com/sbinet/npyio":           {rooms: []string{"data"}, why: "NumPy files"},

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"flowmatch/bench"
+	"flowmatch/experiment"
+	"flowmatch/experiments"
+	"flowmatch/internal/atomicfile"
+	"flowmatch/run"
+	"flowmatch/train"
+)
+
+type experimentResult struct {
+	Name    string              `json:"name"`
+	Runs    int                 `json:"runs"`
+	Made    int                 `json:"made"` // of them in this session
+	Folder  string              `json:"folder"`
+	Page    string              `json:"page,omitempty"`
+	Seconds float64             `json:"seconds"`
+	Results []experiment.Result `json:"results,omitempty"`
+}
+
+func (e experimentResult) text(w io.Writer) {
+	fmt.Fprintf(w, "experiment\t%s\n", e.Name)
+	fmt.Fprintf(w, "runs\t%d, of which %d were made now, in %s\n", e.Runs, e.Made, e.Folder)
+	if e.Page != "" {
+		fmt.Fprintf(w, "page\t%s\n", e.Page)
+	}
+	fmt.Fprintf(w, "seconds\t%.1f\n", e.Seconds)
+}
+
+type experimentFlags struct {
+	out, docs string
+	set       []string
+	seeds     int
+	check     bool
+}
+
+func (a *app) experimentCommand() *cobra.Command {
+	var f experimentFlags
+	cmd := &cobra.Command{
+		Use:   "experiment NAME|FILE.yaml",
+		Short: "Run a grid of training runs and write the page that tells what they show",
+		Long: `Run a grid of training runs, tasks times methods times seeds, and write a page of
+tables (mean ± standard deviation over the seeds) and pictures.
+
+The experiments known by name are ` + strings.Join(experiments.Names(), ", ") + `;
+a file of your own goes by its path. Every run is checked before the first begins.
+A grid that was stopped goes on at the first run that is not done.`,
+		Example: `  flowmatch experiment couplings
+  flowmatch experiment couplings --seeds 1 --set train.steps=500 --out runs/try --docs /tmp
+  flowmatch experiment mine.yaml --check
+  flowmatch experiment couplings --json`,
+		Args: arguments("NAME"),
+		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
+			return a.experiment(cmd.Context(), args[0], f)
+		}),
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.out, "out", "", "folder of the runs (default: runs/NAME)")
+	fl.StringVar(&f.docs, "docs", filepath.Join("docs", "results"), "folder of the page and its pictures")
+	fl.StringArrayVar(&f.set, "set", nil, "change a setting of every run, as key=value")
+	fl.IntVar(&f.seeds, "seeds", 0, "use only so many of the grid's seeds")
+	fl.BoolVar(&f.check, "check", false, "check the grid and stop")
+	return cmd
+}
+
+// readGrid reads an experiment by its name or file.
+func readGrid(arg string) (name string, g experiment.Grid, err error) {
+	if strings.HasSuffix(arg, ".yaml") || strings.HasSuffix(arg, ".yml") {
+		g, err = experiment.Read(arg)
+		return strings.TrimSuffix(filepath.Base(arg), filepath.Ext(arg)), g, err
+	}
+	text, err := experiments.Read(arg)
+	if err != nil {
+		return arg, g, fmt.Errorf("%w, or a file that ends in .yaml", err)
+	}
+	g, err = experiment.Parse(text)
+	return arg, g, err
+}
+
+func (a *app) experiment(ctx context.Context, arg string, f experimentFlags) (result, error) {
+	name, g, err := readGrid(arg)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if f.seeds < 0 || f.seeds > len(g.Seeds) {
+		return nil, usagef("--seeds is %d; the grid has %d", f.seeds, len(g.Seeds))
+	}
+	if f.seeds > 0 {
+		g.Seeds = g.Seeds[:f.seeds]
+	}
+	if f.out == "" {
+		f.out = filepath.Join("runs", name)
+	}
+	cells, err := g.Plan(f.out, f.set)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	res := experimentResult{Name: name, Runs: len(cells), Folder: f.out}
+	if f.check {
+		return res, nil
+	}
+	start := time.Now()
+	res.Results, err = experiment.Run(ctx, g, cells, a.cellHooks(&res))
+	if errors.Is(err, train.ErrInterrupted) {
+		return nil, fmt.Errorf("%w\n%d of %d runs are done; the same command goes on", err, len(res.Results), len(cells))
+	}
+	if err != nil {
+		return nil, err
+	}
+	res.Page, err = a.writeResults(ctx, name, g, cells, res.Results, f.docs)
+	res.Seconds = time.Since(start).Seconds()
+	return res, err
+}
+
+// cellHooks tells the progress of a grid, and counts the cells that are made.
+func (a *app) cellHooks(res *experimentResult) experiment.Hooks {
+	var p *progress
+	var steps, from int
+	return experiment.Hooks{
+		Cell: func(k, n int, c experiment.Cell, done bool) {
+			if p != nil {
+				p.end()
+			}
+			p, steps, from = nil, c.Config.Train.Steps, 0
+			if !done {
+				res.Made++
+				a.status("run %d/%d  %s, %s, seed %d", k+1, n, c.Task, c.Method, c.Seed)
+			}
+		},
+		Resumed: func(step int) { from = step },
+		Step: func(step int, loss float64) {
+			if p == nil {
+				p = a.begin(from, steps)
+			}
+			p.step(step, loss)
+		},
+		Measuring: func(_ experiment.Cell, measure string) {
+			if p != nil {
+				p.end()
+				p = nil
+			}
+			a.status("measuring %s", measure)
+		},
+	}
+}
+
+// writeResults writes the page of an experiment, its pictures and its figures.
+func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, cells []experiment.Cell, results []experiment.Result, docs string) (string, error) {
+	a.status("writing the page")
+	if err := os.MkdirAll(docs, 0o777); err != nil {
+		return "", err
+	}
+	files, err := experiment.Draw(ctx, g, cells, results, filepath.Join(docs, name))
+	if err != nil {
+		return "", err
+	}
+	for k, file := range files {
+		files[k] = path.Join(name, filepath.Base(file))
+	}
+	if err := experiment.WriteResults(filepath.Join(docs, name+".json"), results); err != nil {
+		return "", err
+	}
+	machine := bench.NewReport(run.Version())
+	p := experiment.Page{
+		Name: name, Date: time.Now().Format(time.DateOnly), Pictures: files,
+		Machine: fmt.Sprintf("%s, %d cores, %s/%s, %s", machine.CPU, machine.Cores, runtime.GOOS, runtime.GOARCH, runtime.Version()),
+	}
+	page := filepath.Join(docs, name+".md")
+	return page, atomicfile.WriteFile(page, func(w io.Writer) error { return p.Write(w, g, results) })
+}

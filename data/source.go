@@ -1,0 +1,55 @@
+package data
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"flowmatch/flow"
+)
+
+// SourceConfig names a synthetic set as the distribution that a flow starts from,
+// in model units. An empty Name means the standard one, N(0, I).
+type SourceConfig struct {
+	Name   string `json:"name,omitempty" yaml:"name,omitempty"`
+	Params `yaml:",inline"`
+}
+
+// Validate reports what New would.
+func (c SourceConfig) Validate() error { _, err := c.New(); return err }
+
+// New makes the source; nil when no name is given.
+func (c SourceConfig) New() (flow.Source, error) {
+	if c.Name == "" {
+		if given := c.given(); len(given) > 0 {
+			return nil, fmt.Errorf("data: source: %s is set without a name", given[0])
+		}
+		return nil, nil
+	}
+	d, err := ByName(c.Name, c.Params)
+	if err != nil {
+		return nil, fmt.Errorf("data: source: %w", err)
+	}
+	return AsSource(d)
+}
+
+// AsSource returns a distribution as the source of a flow. It must have a density,
+// for likelihoods start from it.
+func AsSource(d Distribution) (flow.Source, error) {
+	p, ok := d.(LogProber)
+	if !ok {
+		return nil, fmt.Errorf("data: source: %T has no density; give it a noise above 0", d)
+	}
+	return Source{d, p}, nil
+}
+
+// Source is a [Distribution] as a [flow.Source].
+type Source struct {
+	Distribution
+	density LogProber
+}
+
+// Sample fills x with independent draws.
+func (s Source) Sample(x flow.Batch, rng *rand.Rand) { s.Distribution.Sample(x, rng) }
+
+// LogProb writes log p_0 of each point, in nats, into logp (length x.N).
+func (s Source) LogProb(logp []float64, x flow.Batch) { s.density.LogProb(logp, x) }

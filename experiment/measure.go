@@ -1,0 +1,271 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/metrics"
+	"flowmatch/model"
+	"flowmatch/ode"
+	"flowmatch/run"
+)
+
+// measure records figures of a trained run.
+type measure func(ctx context.Context, c Cell, t *run.Run, r *Result) error
+
+// measures is the switch of names.
+func measures() []struct {
+	name string
+	do   measure
+} {
+	return []struct {
+		name string
+		do   measure
+	}{
+		{"samples", samples},
+		{"likelihood", likelihoods},
+		{"solvers", solvers},
+		{"few_steps", fewSteps},
+		{"stages", stages},
+	}
+}
+
+// Measures returns the names that Grid.Measure takes:
+//
+//	samples     w2, sliced_w2, mmd, nfe of samples by the run file's solver, and of
+//	            their ways path_energy, npe, straightness
+//	likelihood  nll, nll_se, and gap to the optimum where the density is known
+//	solvers     curves error/SOLVER and w2/SOLVER over NFE for euler, midpoint, rk4 and
+//	            dopri5, and the values nfe_for_0.1/SOLVER and so on
+//	few_steps   w2_1, w2_2, w2_4 with so many evaluations, w2_100 with a hundred
+//	stages      of every snapshot: curves nfe_by_step, nll_by_step, nll_by_second
+func Measures() []string {
+	var out []string
+	for _, m := range measures() {
+		out = append(out, m.name)
+	}
+	return out
+}
+
+func measureByName(name string) measure {
+	for _, m := range measures() {
+		if m.name == name {
+			return m.do
+		}
+	}
+	panic("experiment: unknown measure " + name) // grids are validated
+}
+
+func samples(ctx context.Context, _ Cell, t *run.Run, r *Result) error {
+	q, err := t.Quality(ctx)
+	if err != nil {
+		return err
+	}
+	for name, v := range map[string]float64{
+		"w2": q.W2, "sliced_w2": q.SlicedW2, "mmd": q.MMD, "nfe": float64(q.NFE),
+		"path_energy": q.PathEnergy, "npe": q.NPE, "straightness": q.Straightness,
+	} {
+		r.set(name, v)
+	}
+	return nil
+}
+
+func likelihoods(ctx context.Context, _ Cell, t *run.Run, r *Result) error {
+	x, label := t.TestPoints(t.Config.Eval.Test)
+	l, _, err := t.Likelihood(ctx, x, label)
+	if err != nil {
+		return err
+	}
+	r.set("nll", l.NLL)
+	r.set("nll_se", l.StdErr)
+	r.set("nll_nfe", float64(l.NFE))
+	if l.Gap != nil {
+		r.set("optimum", *l.Optimum)
+		r.set("gap", *l.Gap)
+	}
+	return nil
+}
+
+// The places of the curves of solvers: evaluations of the network where steps are
+// fixed, tolerances where they are not; and the errors that they are asked for.
+var (
+	solverNFE        = []int{2, 4, 8, 12, 16, 20, 28, 40, 60, 80, 120, 160, 200}
+	solverTolerances = []float64{1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 1e-5}
+	solverErrors     = []float64{0.1, 0.03, 0.01}
+)
+
+// referenceSteps are the steps of rk4 whose solution the errors are measured from.
+const referenceSteps = 500
+
+// solvers measures the error of a solve and the W2 of its samples against NFE. The
+// error is the root mean square distance of a point from where a fine solve takes
+// it, in data units.
+func solvers(ctx context.Context, c Cell, t *run.Run, r *Result) error {
+	test, _ := t.TestPoints(min(t.Config.Eval.Samples, t.Data.Test.Len()))
+	x0 := source(t, test.N, c.Seed)
+	label := t.Labels(test.N)
+	solve := func(m *ode.Tableau, control ode.Control) (model.Samples, error) {
+		return t.Model.SampleFrom(ctx, x0, model.SampleOptions{Label: label, Solver: ode.Solver{Method: m, Control: control, MaxNFE: t.Config.Eval.MaxNFE}})
+	}
+	fine, err := solve(ode.RK4, ode.Fixed(referenceSteps))
+	if err != nil {
+		return err
+	}
+	record := func(m *ode.Tableau, control ode.Control) error {
+		s, err := solve(m, control)
+		if err != nil {
+			return err
+		}
+		w2, err := metrics.W2(s.X, test)
+		if err != nil {
+			return err
+		}
+		nfe := float64(s.Stats.NFE)
+		if got := r.Curves["error/"+m.Name].X; len(got) > 0 && got[len(got)-1] >= nfe {
+			return nil // a tighter tolerance that asked for no more steps
+		}
+		r.add("error/"+m.Name, nfe, distance(s.X, fine.X))
+		r.add("w2/"+m.Name, nfe, w2)
+		return nil
+	}
+	for _, m := range []*ode.Tableau{ode.Euler, ode.Midpoint, ode.RK4} {
+		for _, nfe := range solverNFE {
+			if nfe%m.Stages() != 0 {
+				continue
+			}
+			if err := record(m, ode.Fixed(nfe/m.Stages())); err != nil {
+				return err
+			}
+		}
+	}
+	for _, tol := range solverTolerances {
+		if err := record(ode.Dopri5, ode.Adaptive{RTol: tol, ATol: tol}); err != nil {
+			return err
+		}
+	}
+	for name, c := range r.Curves {
+		if method, ok := cutPrefix(name, "error/"); ok {
+			for _, e := range solverErrors {
+				r.set(fmt.Sprintf("nfe_for_%g/%s", e, method), c.reach(e))
+			}
+		}
+	}
+	return nil
+}
+
+// reach returns the X at which the curve, linear between its points in the
+// logarithms, last comes down to y; NaN if it does not, or only at its first point.
+func (c Curve) reach(y float64) float64 {
+	for i := len(c.X) - 1; i > 0; i-- {
+		if c.Y[i] <= y && c.Y[i-1] > y {
+			share := math.Log(c.Y[i-1]/y) / math.Log(c.Y[i-1]/c.Y[i])
+			return c.X[i-1] * math.Pow(c.X[i]/c.X[i-1], share)
+		}
+	}
+	return math.NaN()
+}
+
+func cutPrefix(s, prefix string) (string, bool) {
+	if len(s) > len(prefix) && s[:len(prefix)] == prefix {
+		return s[len(prefix):], true
+	}
+	return "", false
+}
+
+// distance is the root mean square distance of the rows of a and b.
+func distance(a, b flow.Batch) float64 {
+	sum := 0.0
+	for i, v := range a.X {
+		sum += (v - b.X[i]) * (v - b.X[i])
+	}
+	return math.Sqrt(sum / float64(a.N))
+}
+
+// source draws n points that a solve starts from.
+func source(t *run.Run, n int, seedValue uint64) flow.Batch {
+	x0 := flow.NewBatch(n, t.Model.Dim())
+	t.Model.Start().Sample(x0, seed.Rand(seedValue, "experiment/source", 0))
+	return x0
+}
+
+// fewSteps measures the samples that few evaluations of the network make.
+func fewSteps(ctx context.Context, c Cell, t *run.Run, r *Result) error {
+	test, _ := t.TestPoints(min(t.Config.Eval.Samples, t.Data.Test.Len()))
+	x0, label := source(t, test.N, c.Seed), t.Labels(test.N)
+	for _, steps := range []int{1, 2, 4, 100} {
+		s, err := t.Model.SampleFrom(ctx, x0, model.SampleOptions{Label: label, Solver: ode.Solver{Method: ode.Euler, Control: ode.Fixed(steps)}})
+		if err != nil {
+			return err
+		}
+		w2, err := metrics.W2(s.X, test)
+		if err != nil {
+			return err
+		}
+		r.set(fmt.Sprintf("w2_%d", steps), w2)
+	}
+	return nil
+}
+
+// stagePoints is how many points the figures of a snapshot are measured on.
+const stagePoints = 1000
+
+// stages measures every snapshot of a run, by step and by seconds of training.
+func stages(ctx context.Context, c Cell, t *run.Run, r *Result) error {
+	steps, err := run.Snapshots(t.Dir)
+	if err != nil {
+		return err
+	}
+	if len(steps) == 0 {
+		return fmt.Errorf("the run keeps no snapshots; set train.snapshot_every")
+	}
+	clock, err := seconds(t.Dir)
+	if err != nil {
+		return err
+	}
+	x, label := t.TestPoints(stagePoints)
+	for _, step := range steps {
+		at, err := run.OpenAt(t.Dir, "", step)
+		if err != nil {
+			return err
+		}
+		solver, err := at.Config.Eval.ODESolver()
+		if err != nil {
+			return err
+		}
+		s, err := at.Model.SampleFrom(ctx, source(at, x.N, c.Seed), model.SampleOptions{Label: label, Solver: solver})
+		if err != nil {
+			return err
+		}
+		l, _, err := at.Likelihood(ctx, x, label)
+		if err != nil {
+			return err
+		}
+		r.add("nfe_by_step", float64(step), float64(s.Stats.NFE))
+		r.add("nll_by_step", float64(step), l.NLL)
+		if sec := clock(step); sec > 0 {
+			r.add("nll_by_second", sec, l.NLL)
+		}
+	}
+	nfe := r.Curves["nfe_by_step"].Y
+	r.set("nfe_last", nfe[len(nfe)-1])
+	r.set("nfe_spread", slices.Max(nfe)-slices.Min(nfe))
+	return nil
+}
+
+// seconds returns the training time of a step: that of the first line of metrics
+// at or after it.
+func seconds(dir string) (func(step int) float64, error) {
+	events, err := run.ReadMetrics(metricsFile(dir))
+	return func(step int) float64 {
+		for _, e := range events {
+			if e.Step >= step {
+				return e.Seconds
+			}
+		}
+		return 0
+	}, err
+}

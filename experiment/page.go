@@ -1,0 +1,194 @@
+package experiment
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Page is what a page tells beside the grid and its results.
+type Page struct {
+	Name    string // of the experiment, as the command takes it
+	Date    string
+	Machine string // processor, cores, system
+	// Pictures has the path of each picture as the page links it, by Picture.File.
+	Pictures map[string]string
+}
+
+// Write writes the page of a grid, in Markdown.
+func (p Page) Write(w io.Writer, g Grid, results []Result) error {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("# %s\n", g.Title)
+	line("%s\n", strings.TrimSpace(g.Question))
+	line("```sh\nflowmatch experiment %s\n```\n", p.Name)
+	line("%s", p.provenance(g, results))
+	for _, t := range g.Tables {
+		t.write(&b, g, results)
+	}
+	for _, pic := range g.Pictures {
+		if file, ok := p.Pictures[pic.File]; ok {
+			line("\n![%s](%s)\n\n%s", pic.File, file, strings.TrimSpace(pic.Caption))
+		}
+	}
+	if len(g.Skip) > 0 {
+		line("\n## Left out\n")
+		for _, s := range g.Skip {
+			line("- %s%s: %s", s.Method, onTask(s.Task), strings.TrimSpace(s.Why))
+		}
+	}
+	if g.Notes != "" {
+		line("\n## Notes\n\n%s", strings.TrimSpace(g.Notes))
+	}
+	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
+	return err
+}
+
+func onTask(task string) string {
+	if task == "" {
+		return ""
+	}
+	return " on " + task
+}
+
+// provenance tells how the figures were made.
+func (p Page) provenance(g Grid, results []Result) string {
+	total, versions := 0.0, []string{}
+	for _, r := range results {
+		total += r.Values["seconds"]
+		if !slices.Contains(versions, r.Version) {
+			versions = append(versions, r.Version)
+		}
+	}
+	return fmt.Sprintf("Written on %s: %d runs, %.0f minutes of training, seeds %s; mean ± standard deviation over the seeds. %s; flowmatch %s.",
+		p.Date, len(results), math.Ceil(total/60), strings.Trim(fmt.Sprint(g.Seeds), "[]"), p.Machine, strings.Join(versions, ", "))
+}
+
+// write writes a table: columns of tasks, or one table of values for each task.
+func (t Table) write(b *strings.Builder, g Grid, results []Result) {
+	if len(t.Tasks) == 0 {
+		t.Tasks = names(g.Tasks)
+	}
+	if len(t.Methods) == 0 {
+		t.Methods = names(g.Methods)
+	}
+	fmt.Fprintf(b, "\n## %s\n\n", t.Title)
+	if t.Text != "" {
+		fmt.Fprintf(b, "%s\n\n", strings.TrimSpace(t.Text))
+	}
+	if t.Value != "" {
+		columns := make([]column, len(t.Tasks))
+		for k, task := range t.Tasks {
+			columns[k] = column{task, task, t.Value}
+		}
+		t.grid(b, columns, results)
+		return
+	}
+	for k, task := range t.Tasks {
+		columns := make([]column, len(t.Values))
+		for i, v := range t.Values {
+			columns[i] = column{v.Title, task, v.Value}
+		}
+		if len(t.Tasks) > 1 {
+			if k > 0 {
+				b.WriteByte('\n')
+			}
+			fmt.Fprintf(b, "%s:\n\n", task)
+		}
+		t.grid(b, columns, results)
+	}
+}
+
+// column is a column of a table: which value of which task.
+type column struct{ title, task, value string }
+
+func (t Table) grid(b *strings.Builder, columns []column, results []Result) {
+	row := func(cells []string) { fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | ")) }
+	head, rule := []string{"method"}, []string{"---"}
+	for _, c := range columns {
+		head, rule = append(head, c.title), append(rule, "---:")
+	}
+	row(head)
+	row(rule)
+	best := t.best(columns, results)
+	for _, m := range t.Methods {
+		cells := []string{m}
+		for k, c := range columns {
+			text := t.format(over(results, c.task, m, c.value))
+			if best[k] == m {
+				text = "**" + text + "**"
+			}
+			cells = append(cells, text)
+		}
+		if slices.ContainsFunc(cells[1:], func(s string) bool { return s != missing }) {
+			row(cells)
+		}
+	}
+	for _, p := range t.Published {
+		for _, m := range sortedKeys(p.Rows) {
+			cells := []string{m + " (published)"}
+			for _, c := range columns {
+				text, ok := p.Rows[m][c.title]
+				if !ok {
+					text = missing
+				}
+				cells = append(cells, text)
+			}
+			if slices.ContainsFunc(cells[1:], func(s string) bool { return s != missing }) {
+				row(cells)
+			}
+		}
+	}
+	for _, p := range t.Published {
+		fmt.Fprintf(b, "\nPublished: %s\n", strings.TrimSpace(p.Source))
+	}
+}
+
+// missing stands for a figure that does not exist.
+const missing = "–"
+
+// best returns for each column the method of the least mean, where that is asked for.
+func (t Table) best(columns []column, results []Result) []string {
+	out := make([]string, len(columns))
+	for k, c := range columns {
+		least := math.Inf(1)
+		for _, m := range t.Methods {
+			if s := over(results, c.task, m, c.value); t.Less && s.n > 0 && s.mean < least {
+				least, out[k] = s.mean, m
+			}
+		}
+	}
+	return out
+}
+
+// format writes mean ± std with the digits asked for, of the mean or, where that is
+// near zero, of the deviation.
+func (t Table) format(s stat) string {
+	if s.n == 0 {
+		return missing
+	}
+	digits := t.Digits
+	if digits == 0 {
+		digits = 3
+	}
+	size := max(math.Abs(s.mean), s.std)
+	decimals := 0
+	if size > 0 {
+		decimals = min(max(0, digits-1-int(math.Floor(math.Log10(size)))), 6)
+	}
+	if s.n == 1 {
+		return fmt.Sprintf("%.*f", decimals, s.mean)
+	}
+	return fmt.Sprintf("%.*f ± %.*f", decimals, s.mean, decimals, s.std)
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,175 @@
+package experiment
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+
+	"flowmatch/internal/atomicfile"
+)
+
+// Result is what was measured of a cell.
+type Result struct {
+	Task   string `json:"task"`
+	Method string `json:"method"`
+	Seed   uint64 `json:"seed"`
+	// Plan identifies the run file and the measures.
+	Plan    string `json:"plan"`
+	Version string `json:"version"` // of the program
+	// Values are figures by name; what does not apply to a run is not there.
+	Values map[string]float64 `json:"values"`
+	// Curves are figures along an axis, by name.
+	Curves map[string]Curve `json:"curves,omitempty"`
+}
+
+// Curve is a figure Y as X varies, such as an error as NFE grows. X increases.
+type Curve struct {
+	X []float64 `json:"x"`
+	Y []float64 `json:"y"`
+}
+
+// set records a value; one that is not finite does not exist.
+func (r *Result) set(name string, v float64) {
+	if !math.IsNaN(v) && !math.IsInf(v, 0) {
+		r.Values[name] = v
+	}
+}
+
+// add records a point of a curve.
+func (r *Result) add(name string, x, y float64) {
+	if math.IsNaN(y) || math.IsInf(y, 0) {
+		return
+	}
+	c := r.Curves[name]
+	r.Curves[name] = Curve{append(c.X, x), append(c.Y, y)}
+}
+
+// resultFile is the file of a result in the folder of its run.
+const resultFile = "result.json"
+
+// plan is a fingerprint of what a result depends on.
+func (c Cell) plan(measures []string) (string, error) {
+	text, err := json.Marshal(struct {
+		Config   any
+		Teacher  string
+		Measures []string
+	}{c.Config, filepath.Base(filepath.Dir(c.Teacher)), measures})
+	if err != nil {
+		return "", fmt.Errorf("experiment: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8]), nil
+}
+
+// ErrStale is returned for a folder with the result of another run file.
+var ErrStale = errors.New("experiment: the folder holds a run of other settings")
+
+// load returns the result of a cell; nil when it is not done.
+func (c Cell) load(plan string) (*Result, error) {
+	file := filepath.Join(c.Dir, resultFile)
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("experiment: %w", err)
+	}
+	var r Result
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, fmt.Errorf("experiment: %s: %w; remove the file to measure again", file, err)
+	}
+	if r.Plan != plan {
+		return nil, fmt.Errorf("%w: %s; remove it, or give another --out", ErrStale, c.Dir)
+	}
+	return &r, nil
+}
+
+func (c Cell) store(r Result) error {
+	return writeJSON(filepath.Join(c.Dir, resultFile), r)
+}
+
+// WriteResults writes results as one file, which [ReadResults] reads.
+func WriteResults(file string, results []Result) error { return writeJSON(file, results) }
+
+// ReadResults reads a file of WriteResults.
+func ReadResults(file string) ([]Result, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("experiment: %w", err)
+	}
+	var results []Result
+	if err := json.Unmarshal(text, &results); err != nil {
+		return nil, fmt.Errorf("experiment: %s: %w", file, err)
+	}
+	return results, nil
+}
+
+func writeJSON(file string, v any) error {
+	text, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return fmt.Errorf("experiment: %s: %w", file, err)
+	}
+	return atomicfile.WriteFile(file, func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
+}
+
+// stat is a mean over seeds, and the standard deviation.
+type stat struct {
+	mean, std float64
+	n         int
+}
+
+// over returns the statistics of a value of one method and task over the seeds.
+func over(results []Result, task, method, value string) stat {
+	var v []float64
+	for _, r := range results {
+		if x, ok := r.Values[value]; ok && r.Task == task && r.Method == method {
+			v = append(v, x)
+		}
+	}
+	s := stat{n: len(v)}
+	for _, x := range v {
+		s.mean += x / float64(len(v))
+	}
+	for _, x := range v {
+		s.std += (x - s.mean) * (x - s.mean)
+	}
+	s.std = math.Sqrt(s.std / float64(max(1, len(v)-1)))
+	return s
+}
+
+// curve returns the mean of a curve over the seeds, at the places that all have;
+// seeds whose places differ (an adaptive solver's NFE) are averaged in both, place
+// by place.
+func curve(results []Result, task, method, name string) Curve {
+	var all []Curve
+	for _, r := range results {
+		if c, ok := r.Curves[name]; ok && r.Task == task && r.Method == method {
+			all = append(all, c)
+		}
+	}
+	if len(all) == 0 {
+		return Curve{}
+	}
+	n := len(all[0].X)
+	for _, c := range all {
+		n = min(n, len(c.X))
+	}
+	mean := Curve{make([]float64, n), make([]float64, n)}
+	for _, c := range all {
+		for i := range n {
+			mean.X[i] += c.X[i] / float64(len(all))
+			mean.Y[i] += c.Y[i] / float64(len(all))
+		}
+	}
+	return mean
+}

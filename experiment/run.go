@@ -1,0 +1,96 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"flowmatch/run"
+	"flowmatch/train"
+)
+
+// Hooks is what a running grid tells. Nil hooks are not called.
+type Hooks struct {
+	// Cell is called when cell number k of n begins; done says that it has its
+	// result already.
+	Cell func(k, n int, c Cell, done bool)
+	// Resumed and Step are those of run.TrainOptions, of the cell in the making.
+	Resumed func(step int)
+	Step    func(step int, loss float64)
+	// Measuring is called when a cell is trained and a measure begins.
+	Measuring func(c Cell, measure string)
+}
+
+// Run trains and measures the cells that are not done, one after the other, and
+// returns all results. When ctx ends, the cell under way is saved, and the error
+// is that of run.Train; a later call goes on from there.
+func Run(ctx context.Context, g Grid, cells []Cell, h Hooks) ([]Result, error) {
+	var results []Result
+	for k, c := range cells {
+		plan, err := c.plan(g.Measure)
+		if err != nil {
+			return results, err
+		}
+		r, err := c.load(plan)
+		if err != nil {
+			return results, err
+		}
+		if h.Cell != nil {
+			h.Cell(k, len(cells), c, r != nil)
+		}
+		if r == nil {
+			if r, err = c.make(ctx, g, plan, h); err != nil {
+				return results, fmt.Errorf("task %s, method %s, seed %d: %w", c.Task, c.Method, c.Seed, err)
+			}
+		}
+		results = append(results, *r)
+	}
+	return results, nil
+}
+
+// make trains and measures a cell.
+func (c Cell) make(ctx context.Context, g Grid, plan string, h Hooks) (*Result, error) {
+	trained, err := run.Train(ctx, c.Config, c.Dir, run.TrainOptions{Resume: true, Step: h.Step, Resumed: h.Resumed})
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{
+		Task: c.Task, Method: c.Method, Seed: c.Seed, Plan: plan, Version: run.Version(),
+		Values: map[string]float64{}, Curves: map[string]Curve{},
+	}
+	if err := cost(c, trained, r); err != nil {
+		return nil, err
+	}
+	for _, name := range g.Measure {
+		if h.Measuring != nil {
+			h.Measuring(c, name)
+		}
+		if err := measureByName(name)(ctx, c, trained, r); err != nil {
+			return nil, fmt.Errorf("measure %s: %w", name, err)
+		}
+	}
+	return r, c.store(*r)
+}
+
+// cost records what training took: seconds and steps, milliseconds a step, the
+// number of weights, and NFE a step of training that solves an ODE.
+func cost(_ Cell, t *run.Run, r *Result) error {
+	events, err := run.ReadMetrics(metricsFile(t.Dir))
+	if err != nil {
+		return err
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	last := events[len(events)-1]
+	r.set("steps", float64(last.Step))
+	r.set("seconds", last.Seconds)
+	r.set("ms_per_step", 1e3*last.Seconds/float64(last.Step))
+	r.set("weights", float64(t.Model.Net.NumWeights()))
+	return nfePerStep(events, r)
+}
+
+// nfePerStep is filled in where training solves an ODE.
+func nfePerStep(_ []train.Event, _ *Result) error { return nil }
+
+func metricsFile(dir string) string { return filepath.Join(dir, run.MetricsFile) }
