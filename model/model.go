@@ -63,30 +63,36 @@ func New(spec Spec, net *nn.Net) (*Model, error) {
 	return m, nil
 }
 
-// otherSource makes a source that is not the path's Gaussian, which asks for a path
-// that begins with the source itself, and for a network that predicts the velocity.
+// otherSource makes a source that is not the path's Gaussian.
 func otherSource(c data.SourceConfig, s path.Scheduler, p path.Prediction, dim int) (flow.Source, error) {
+	if err := CheckSource(c, s, p, dim); err != nil {
+		return nil, err
+	}
+	return c.New()
+}
+
+// CheckSource reports whether a flow can start from a named set: its path must
+// begin with x_0 itself, its network predict the velocity, and its dimension be that
+// of the data, where that is known (dim > 0).
+func CheckSource(c data.SourceConfig, s path.Scheduler, p path.Prediction, dim int) error {
 	d, err := c.New()
 	if err != nil {
-		return nil, fmt.Errorf("model: %w", err)
+		return fmt.Errorf("model: %w", err)
 	}
 	lo, _ := s.Domain()
 	switch at := s.At(lo); {
 	case d == nil:
-		return nil, errors.New("model: a source without a name; leave it out for the Gaussian of the path")
+		return errors.New("model: a source without a name; leave it out for the Gaussian of the path")
 	case at.Alpha != 0 || at.Sigma != 1:
-		return nil, fmt.Errorf("model: a source other than the Gaussian needs a path that starts from it, x_0 itself; this one starts at %g x_1 + %g x_0: use condot, icfm or bridge", at.Alpha, at.Sigma)
+		return fmt.Errorf("model: a source other than the Gaussian needs a path that starts from it, x_0 itself; this one starts at %g x_1 + %g x_0: use condot, icfm or bridge", at.Alpha, at.Sigma)
 	case p != path.Velocity:
-		return nil, fmt.Errorf("model: a source other than the Gaussian goes with prediction velocity, not with %v", p)
+		return fmt.Errorf("model: a source other than the Gaussian goes with prediction velocity, not with %v", p)
 	}
-	if got := d.(data.Source).Dim(); got != dim {
-		return nil, fmt.Errorf("model: the source has %d dimensions and the data %d", got, dim)
+	if got := d.(data.Source).Dim(); dim > 0 && got != dim {
+		return fmt.Errorf("model: the source has %d dimensions and the data %d", got, dim)
 	}
-	return d, nil
+	return nil
 }
-
-// A network is all that a likelihood and its gradient may ask of a field.
-var _ likelihood.Parametric = (*nn.Field)(nil)
 
 // Dim returns D.
 func (m *Model) Dim() int { return m.Net.Config().Dim }

@@ -13,6 +13,7 @@ import (
 
 	"flowmatch/coupling"
 	"flowmatch/data"
+	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/path"
@@ -126,8 +127,22 @@ func (c Config) compatible() error {
 		return fmt.Errorf("run: train.prediction is %v; path %s, which has noise of its own, goes with velocity", c.Train.Prediction, c.Path.Name)
 	case noisy && c.Train.Weighting != train.Unit:
 		return fmt.Errorf("run: train.weighting is %s; path %s goes with unit", c.Train.Weighting, c.Path.Name)
+	case c.Source.Name != "":
+		return model.CheckSource(c.Source, scheduler, c.Train.Prediction, c.knownDim())
 	}
 	return nil
+}
+
+// knownDim returns the dimension of synthetic data; 0 where only a file tells it.
+func (c Config) knownDim() int {
+	if c.Data.Name == "" {
+		return 0
+	}
+	d, err := data.ByName(c.Data.Name, c.Data.Params)
+	if err != nil {
+		return 0 // which Data.Validate reports
+	}
+	return d.Dim()
 }
 
 // Validate reports the first field that cannot be used.

@@ -31,6 +31,13 @@ func TestMistakesInARunFileAreNamed(t *testing.T) {
 		{"data: {name: moons}\ntrain: {objective: fm}\n", "set data.n"},
 		{"data: {name: moons, n: 10}\ntrain: {objective: fm}\ncoupling: {name: ot}\n", "independent coupling"},
 		{"data: {name: moons}\n---\nseed: 1\n", "2 YAML documents"},
+		{"data: {name: moons}\nsource: {name: moon}\n", `unknown set "moon"`},
+		{"data: {name: moons}\nsource: {noise: 0.1}\n", "without a name"},
+		{"data: {name: moons, n: 10}\nsource: {name: moons}\ntrain: {objective: fm}\n", "without a source"},
+		{"data: {name: moons, n: 10}\npath: {name: bridge}\ntrain: {objective: fm}\n", "without noise of their own"},
+		{"data: {name: moons}\npath: {name: icfm}\ntrain: {prediction: noise}\n", "goes with velocity"},
+		{"data: {name: moons}\npath: {name: icfm}\ntrain: {weighting: sigma2}\n", "goes with unit"},
+		{"data: {name: moons}\npath: {name: icfm, sigma_min: 0.1}\n", "only sigma"},
 	} {
 		if _, err := ParseConfig([]byte(c.text), nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: got error\n%v\nwant one with %q", c.text, err, c.want)
@@ -65,6 +72,7 @@ func TestSettingsOverrideTheFile(t *testing.T) {
 func TestRunFileRoundTrips(t *testing.T) {
 	for _, text := range []string{
 		"data: {name: moons}\n",
+		"\"data\": {\"name\": moons, \"n\": 10}\nsource: {name: 8gaussians, noise: 0.2}\npath: {name: icfm, sigma: 0.2}\n",
 		"data: {name: 8gaussians, standardize: scalar}\npath: {name: ve, sigma_max: 20}\ncoupling: {name: sinkhorn, reg: 0.1}\ntrain: {prediction: noise, times: {name: logit_normal}}\nconditional: true\n",
 		"data: {path: /x/train-images-idx3-ubyte.gz, dequantize: false, val: 0.2}\neval: {steps: 30, solver: heun2}\n",
 	} {

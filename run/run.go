@@ -242,6 +242,9 @@ func (s *session) build(eng *nn.Engine, set *data.Set) (err error) {
 	}
 	cfg.Net = s.net.Config()
 	s.spec = specOf(*cfg, set)
+	if _, err := model.New(s.spec, s.net); err != nil {
+		return err
+	}
 	if s.trainer, err = s.net.NewTrainer(cfg.Train.Optimizer); err != nil {
 		return err
 	}
