@@ -59,6 +59,7 @@ type layout struct {
 	xNames     []string // one a column; empty names take no room
 	yNames     []string // one a row
 	bar        *bar     // colour scale, or nil
+	beside     []entry  // lines of a legend beside the panels, or none
 	lim        func(row, col int) Limits
 	logX, logY bool
 }
@@ -101,6 +102,9 @@ func newFigure(o Options, l layout) *figure {
 	if l.bar != nil {
 		right = px(6) + l.bar.room(probe, l.h)
 	}
+	for _, e := range l.beside {
+		right = max(right, px(legendGap+legendKey+7)+int(math.Ceil(probe.width(e.name, sizeTick))))
+	}
 	w := left + l.cols*l.w + (l.cols-1)*gap + right
 	h := top + l.rows*l.h + (l.rows-1)*gap + bottom
 	f := &figure{canvas: newCanvas(w, h, o.DPI), layout: l}
@@ -119,6 +123,7 @@ func newFigure(o Options, l layout) *figure {
 	if l.bar != nil {
 		f.drawBar(l.bar)
 	}
+	f.drawLegend()
 	return f
 }
 
@@ -269,6 +274,21 @@ func (f *figure) drawBar(b *bar) {
 type entry struct {
 	name  string
 	color color.RGBA
+}
+
+// Distances of a legend in points: gap before it, and room for its keys.
+const legendGap, legendKey = 8.0, 14.0
+
+// drawLegend writes the legend beside the last panel of the top row.
+func (f *figure) drawLegend() {
+	last := f.panels[0][f.cols-1].rect
+	left := float64(last.Max.X) + f.px(legendGap)
+	for k, e := range f.beside {
+		mid := float64(last.Min.Y) + f.px(6+float64(k)*(sizeTick+4))
+		t := max(1, int(math.Round(f.px(1))))
+		f.fill(image.Rect(int(left), int(mid)-t, int(left+f.px(10)), int(mid)+t), e.color)
+		f.text(left+f.px(legendKey), mid+f.px(0.36*sizeTick), e.name, textStyle{size: sizeTick, color: inkText})
+	}
 }
 
 // legend writes the entries, right-aligned, from (x, y) downwards. The text is

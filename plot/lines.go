@@ -44,41 +44,25 @@ func Lines(w io.Writer, series []Series, o LineOptions) error {
 	}
 	lim.XMin, lim.XMax = airy(lim.XMin, lim.XMax, o.LinearX)
 	lim.YMin, lim.YMax = airy(lim.YMin, lim.YMax, o.LinearY)
+	var entries []entry
+	for k, s := range series {
+		if s.Name != "" {
+			entries = append(entries, entry{s.Name, category(k)})
+		}
+	}
 	f := newFigure(opt, layout{
-		rows: 1, cols: 1, w: int(1.65 * float64(opt.side())), h: opt.side(), title: opt.Title, logX: !o.LinearX, logY: !o.LinearY,
+		beside: entries,
+		rows:   1, cols: 1, w: int(1.65 * float64(opt.side())), h: opt.side(), title: opt.Title, logX: !o.LinearX, logY: !o.LinearY,
 		xNames: []string{o.XName}, yNames: []string{o.YName},
 		lim: func(int, int) Limits { return lim },
 	})
 	a := f.panels[0][0]
 	f.gridLines(a)
-	var entries []entry
 	for k, s := range series {
 		f.curve(a, curve{meanX: s.X, meanY: s.Y, dots: true}, k)
-		if s.Name != "" {
-			entries = append(entries, entry{s.Name, category(k)})
-		}
 	}
 	f.frame(0, 0, "", edge{left: true, bottom: true})
-	y := float64(a.rect.Min.Y) + f.px(5)
-	if above, below := rightEnd(series, a); above < below { // there is more room below the lines
-		y = float64(a.rect.Max.Y) - f.px(5+float64(len(entries))*(sizeTick+4))
-	}
-	f.legend(float64(a.rect.Max.X)-f.px(7), y, entries)
 	return f.encode(w)
-}
-
-// rightEnd returns the room above and below the lines on the right, in pixels.
-func rightEnd(series []Series, a axes) (above, below float64) {
-	w, h := float64(a.rect.Dx()), float64(a.rect.Dy())
-	above, below = h, h
-	for _, s := range series {
-		for i, x := range s.X {
-			if y := a.y(s.Y[i]); a.x(x) > w/2 {
-				above, below = min(above, y), min(below, h-y)
-			}
-		}
-	}
-	return above, below
 }
 
 // airy widens an interval of an axis a little; a single value, on a logarithmic
