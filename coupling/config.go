@@ -10,12 +10,15 @@ import (
 // default; a field that the named coupling has no use for is an error, so that no
 // setting is ever silently ignored.
 type Config struct {
-	Name       string  `yaml:"name" json:"name"`                                   // one of [Names]; empty means independent
-	Reg        float64 `yaml:"reg,omitempty" json:"reg,omitempty"`                 // sinkhorn: see [Sinkhorn]; 0 means 0.05
-	Epsilon    float64 `yaml:"epsilon,omitempty" json:"epsilon,omitempty"`         // sinkhorn: see [Sinkhorn]; not together with reg
-	MaxIter    int     `yaml:"max_iter,omitempty" json:"max_iter,omitempty"`       // sinkhorn: 0 means 10000
-	Tol        float64 `yaml:"tol,omitempty" json:"tol,omitempty"`                 // sinkhorn: 0 means 0.001
-	LabelAware bool    `yaml:"label_aware,omitempty" json:"label_aware,omitempty"` // ot, sinkhorn: transport within classes
+	Name    string  `yaml:"name" json:"name"`                             // one of [Names]; empty means independent
+	Reg     float64 `yaml:"reg,omitempty" json:"reg,omitempty"`           // sinkhorn: see [Sinkhorn]; 0 means 0.05
+	Epsilon float64 `yaml:"epsilon,omitempty" json:"epsilon,omitempty"`   // sinkhorn: see [Sinkhorn]; not together with reg
+	MaxIter int     `yaml:"max_iter,omitempty" json:"max_iter,omitempty"` // sinkhorn: 0 means 10000
+	Tol     float64 `yaml:"tol,omitempty" json:"tol,omitempty"`           // sinkhorn: 0 means 0.001
+	// Batch is the number of rows that are coupled among themselves, of which the last
+	// group may have fewer; 0 means the whole batch of training. ot, sinkhorn.
+	Batch      int  `yaml:"batch,omitempty" json:"batch,omitempty"`
+	LabelAware bool `yaml:"label_aware,omitempty" json:"label_aware,omitempty"` // ot, sinkhorn: transport within classes
 }
 
 // Names returns the names that [Config] knows.
@@ -26,10 +29,25 @@ func (c Config) Validate() error { _, err := c.New(); return err }
 
 // New makes the coupling. The error names the field at fault and what it may be.
 func (c Config) New() (Coupling, error) {
+	if c.Batch < 0 {
+		return nil, fmt.Errorf("coupling: batch = %d: want a number of rows, or 0 for all", c.Batch)
+	}
+	whole, err := c.whole()
+	if err != nil || c.Batch == 0 {
+		return whole, err
+	}
+	return Groups{Coupling: whole, Rows: c.Batch}, nil
+}
+
+// whole makes the coupling of a whole batch.
+func (c Config) whole() (Coupling, error) {
 	switch c.Name {
 	case "independent", "":
 		if c.LabelAware {
 			return nil, fmt.Errorf("coupling: label_aware: coupling independent does not use it (its x_0 never depends on the label): remove it, or use ot or sinkhorn")
+		}
+		if c.Batch > 0 {
+			return nil, fmt.Errorf("coupling: batch = %d: coupling independent does not use it: remove it, or use ot or sinkhorn", c.Batch)
 		}
 		return Independent{}, c.onlySinkhorn("independent")
 	case "ot":
