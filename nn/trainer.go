@@ -103,6 +103,9 @@ type State struct {
 type StepResult struct {
 	Loss     float64 // before the update
 	GradNorm float64 // global norm before clipping
+	// NFE is how often a solve evaluated the network for the gradient that Apply was
+	// given; whoever solved sets it.
+	NFE float64
 }
 
 // ErrDiverged is returned when the loss or the gradient is not finite.
