@@ -174,7 +174,7 @@ type MLConfig struct {
 	RTol   float64 `yaml:"rtol" json:"rtol"`       // default 1e-5
 	ATol   float64 `yaml:"atol" json:"atol"`       // default 1e-5
 	MaxNFE int     `yaml:"max_nfe" json:"max_nfe"` // of one solve, beyond which training fails; default 5000
-	// Divergence is exact (default up to 8 dimensions) or hutchinson.
+	// Divergence is exact (default up to 4 dimensions) or hutchinson.
 	Divergence string `yaml:"divergence" json:"divergence"`
 	// Kinetic and Jacobian are the coefficients of [likelihood.Regularizer].
 	Kinetic   float64 `yaml:"kinetic" json:"kinetic"`
@@ -184,7 +184,7 @@ type MLConfig struct {
 }
 
 // exactDims is the dimension up to which an exact divergence is the default.
-const exactDims = 8
+const exactDims = 4
 
 // Defaults returns c with every unset field filled in, save the divergence, which
 // only the data can tell.
