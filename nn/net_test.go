@@ -324,6 +324,37 @@ func testAugmented(t *testing.T, cfg Config, probe bool, k, j []float64) {
 	}
 }
 
+// Many points in many dimensions take the basis in blocks: nothing is counted twice.
+func TestBlocksOfTheBasisDoNotChangeTheAugmentedGradient(t *testing.T) {
+	const n, copies = 5, 210
+	net := newNet(t, configs["high"])
+	d := net.Config().Dim
+	f, err := net.Bind(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gradient := func(copies int) (gx, gtheta []float64) {
+		tile := func(width int, seed uint64) []float64 { return slices.Repeat(randomPoints(n, width, seed), copies) }
+		gx, gtheta = make([]float64, copies*n*d), make([]float64, net.NumWeights())
+		if err := f.VJPAug(gx, gtheta, 0.3, tile(d, 1), tile(d, 2), tile(1, 3), nil, tile(1, 4), tile(1, 5)); err != nil {
+			t.Fatal(err)
+		}
+		return gx, gtheta
+	}
+	gx, gtheta := gradient(copies)
+	wantX, wantTheta := gradient(1)
+	for i, want := range wantX {
+		if got := gx[len(gx)-len(wantX)+i]; math.Abs(got-want) > 1e-4*(1+math.Abs(want)) {
+			t.Errorf("∂x[%d]: got %g, want %g", i, got, want)
+		}
+	}
+	for k, want := range wantTheta {
+		if got := gtheta[k] / copies; math.Abs(got-want) > 1e-4*(1+math.Abs(want)) {
+			t.Errorf("∂θ[%d]: got %g, want %g", k, got, want)
+		}
+	}
+}
+
 // standardBasis returns, for each of d directions, that basis vector for n points.
 func standardBasis(n, d int) [][]float64 {
 	rows := make([][]float64, d)
