@@ -119,7 +119,8 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 		Step: func(step int, loss float64) {
 			if p == nil {
 				p = a.begin(step-1, cfg.Train.Steps)
-				p.nll = cfg.Train.Objective == "ml"
+				ml := cfg.Train.ML
+				p.nll = cfg.Train.Objective == "ml" && ml.Kinetic == 0 && ml.Jacobian == 0
 			}
 			p.step(step, loss)
 		},
