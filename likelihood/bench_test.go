@@ -44,7 +44,7 @@ func BenchmarkGradient(b *testing.B) {
 	x1 := normals(64, 2, 1, 32)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, _, err := p.Gradient(context.Background(), x1, nil); err != nil {
+		if _, err := p.Gradient(context.Background(), x1, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

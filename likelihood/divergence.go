@@ -96,34 +96,41 @@ func (k Kind) fill(e []float64, rng *rand.Rand) {
 	}
 }
 
-// drift returns the function that writes v_t(x) into v, [N, D], and the divergence of
-// each point into div, [N]. It owns scratch memory, so it is for one solve at a time.
-func drift(f flow.Field, es [][]float64, n int) (func(v, div []float64, t float64, x []float64) error, error) {
-	if len(es) == 0 {
-		if f, ok := f.(flow.Diverger); ok {
-			return f.VelocityDiv, nil
-		}
+// rates writes v_t(x) into v, [N, D], the divergence of each point into div, [N],
+// and |∂v/∂x|² of each point into jac, [N], unless it is nil.
+type rates func(v, div, jac []float64, t float64, x []float64) error
+
+// drift returns the rates of a field, by the probes es or exactly; jacobian says that
+// jac will be asked for. They own scratch memory, so they are for one solve at a time.
+func drift(f flow.Field, es [][]float64, n int, jacobian bool) (rates, error) {
+	if f, ok := f.(flow.Diverger); ok && len(es) == 0 && !jacobian {
+		return func(v, div, _ []float64, t float64, x []float64) error { return f.VelocityDiv(v, div, t, x) }, nil
 	}
 	df, ok := f.(flow.Differentiable)
 	switch {
 	case !ok && len(es) > 0:
 		return nil, fmt.Errorf("likelihood: %w: %T has no VJP, which Hutchinson needs; use Exact if it has VelocityDiv", ErrNoDivergence, f)
+	case !ok && jacobian:
+		return nil, fmt.Errorf("likelihood: %w: %T has no VJP (flow.Differentiable), which Regularizer.Jacobian needs", ErrNoDivergence, f)
 	case !ok:
 		return nil, fmt.Errorf("likelihood: %w: %T has neither VelocityDiv nor VJP (flow.Diverger, flow.Differentiable)", ErrNoDivergence, f)
 	}
 	d := f.Dim()
 	g := make([]float64, n*d)
 	if len(es) > 0 {
-		return func(v, div []float64, t float64, x []float64) error { return hutchinson(df, es, g, v, div, t, x) }, nil
+		return func(v, div, jac []float64, t float64, x []float64) error {
+			return hutchinson(df, es, g, v, div, jac, t, x)
+		}, nil
 	}
 	e := make([]float64, n*d)
-	return func(v, div []float64, t float64, x []float64) error { return basis(df, e, g, v, div, t, x) }, nil
+	return func(v, div, jac []float64, t float64, x []float64) error { return basis(df, e, g, v, div, jac, t, x) }, nil
 }
 
-// hutchinson writes v and the mean of εᵀ (∂v/∂x) ε over the probes.
-func hutchinson(f flow.Differentiable, es [][]float64, g, v, div []float64, t float64, x []float64) error {
+// hutchinson writes v and the means of εᵀ (∂v/∂x) ε and |εᵀ ∂v/∂x|² over the probes.
+func hutchinson(f flow.Differentiable, es [][]float64, g, v, div, jac []float64, t float64, x []float64) error {
 	d := f.Dim()
 	clear(div)
+	clear(jac)
 	for _, e := range es {
 		if err := f.VJP(v, g, t, x, e); err != nil {
 			return err
@@ -135,14 +142,18 @@ func hutchinson(f flow.Differentiable, es [][]float64, g, v, div []float64, t fl
 			}
 			div[i] += sum / float64(len(es))
 		}
+		for i := range jac {
+			jac[i] += square(g[i*d:(i+1)*d]) / float64(len(es))
+		}
 	}
 	return nil
 }
 
-// basis writes v and the trace of ∂v/∂x, one of all D dimensions at a time.
-func basis(f flow.Differentiable, e, g, v, div []float64, t float64, x []float64) error {
+// basis writes v, the trace of ∂v/∂x and its square, one of all D rows at a time.
+func basis(f flow.Differentiable, e, g, v, div, jac []float64, t float64, x []float64) error {
 	d := f.Dim()
 	clear(div)
+	clear(jac)
 	for j := range d {
 		clear(e)
 		for i := range div {
@@ -153,6 +164,9 @@ func basis(f flow.Differentiable, e, g, v, div []float64, t float64, x []float64
 		}
 		for i := range div {
 			div[i] += g[i*d+j]
+		}
+		for i := range jac {
+			jac[i] += square(g[i*d : (i+1)*d])
 		}
 	}
 	return nil

@@ -18,12 +18,12 @@ import (
 func estimates(t *testing.T, f flow.Field, h Hutchinson, n int) []float64 {
 	t.Helper()
 	d := f.Dim()
-	rhs, err := drift(f, h.probes(0, n, d), n)
+	rhs, err := drift(f, h.probes(0, n, d), n, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	v, div := make([]float64, n*d), make([]float64, n)
-	if err := rhs(v, div, 0.5, make([]float64, n*d)); err != nil {
+	if err := rhs(v, div, nil, 0.5, make([]float64, n*d)); err != nil {
 		t.Fatal(err)
 	}
 	return div
@@ -91,7 +91,7 @@ func TestProbesHaveUnitSecondMoments(t *testing.T) {
 func TestOneProbeServesAWholeSolve(t *testing.T) {
 	p := Problem{Field: flowtest.TwoModes(path.CondOT{}), Source: flow.Gaussian{}, Divergence: Hutchinson{Seed: 5}, Solver: tight()}
 	x1 := normals(10, 2, 1, 6)
-	c, err := p.chunk(x1, 0, 10)
+	c, err := p.chunk(x1, 0, 10, Regularizer{})
 	if err != nil {
 		t.Fatal(err)
 	}

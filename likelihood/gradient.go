@@ -16,11 +16,13 @@ type Parametric interface {
 	NumParams() int
 	// VJPAug adds to gx, [N, D], and gtheta, [NumParams], the gradient of
 	//
-	//	Σ_i [ a_i · v_t(x_i) + l_i · div_i ]
+	//	Σ_i [ a_i · v_t(x_i) + l_i · div_i + k_i · |v_t(x_i)|² + j_i · jac_i ]
 	//
-	// with respect to x and θ, where div_i is the divergence ∇·v_t(x_i) if e is nil and
-	// e_iᵀ (∂v_t/∂x)(x_i) e_i if not. x, a and e are [N, D], l is [N]; all read only.
-	VJPAug(gx, gtheta []float64, t float64, x, a, l, e []float64) error
+	// with respect to x and θ. With J = (∂v_t/∂x)(x_i), div_i is the divergence tr J
+	// and jac_i is |J|², the squared Frobenius norm, if e is nil; else they are
+	// e_iᵀ J e_i and |e_iᵀ J|². x, a and e are [N, D], l, k and j are [N]; all read
+	// only. k and j may be nil, for zeros.
+	VJPAug(gx, gtheta []float64, t float64, x, a, l, e, k, j []float64) error
 }
 
 // Scorer is the optional upgrade of a flow.Source that Gradient needs;
@@ -30,19 +32,34 @@ type Scorer interface {
 	Score(s []float64, x flow.Batch)
 }
 
-// Gradient returns ∂/∂θ Σ_i w_i log p_Hi(x1_i), and log p_Hi(x1) as LogProb gives it.
-// w holds N weights; nil: 1/N each, the gradient of the mean. The gradient is exactly
-// that of the discrete solution (see ode.Tape.Backprop) with the probes held fixed. The
-// field must be [Parametric], the source [flow.Gaussian] or a [Scorer]. Memory grows
-// with the number of steps times BatchSize. Stats counts both directions.
-func (p Problem) Gradient(ctx context.Context, x1 flow.Batch, w []float64) (gtheta, logp []float64, st ode.Stats, err error) {
+// Gradient is what [Problem.Gradient] returns.
+type Gradient struct {
+	Theta []float64 // [NumParams]
+	LogP  []float64 // [N], nats, as LogProb gives it
+	// Kinetic is ∫ |v|² dt and Jacobian ∫ |∂v/∂x|² dt along the way of each point,
+	// [N]; nil where the Regularizer has no use for it.
+	Kinetic, Jacobian []float64
+	// Solve is the cost of the solve, Back that of the way back through it; each sums
+	// over the parts of BatchSize.
+	Solve, Back ode.Stats
+}
+
+// Gradient returns the gradient, with respect to the parameters, of
+//
+//	Σ_i w_i [ log p_Hi(x1_i) − Kinetic · ∫ |v|² dt − Jacobian · ∫ |∂v/∂x|² dt ]
+//
+// with the coefficients of Regularizer. w holds N weights; nil: 1/N each, the mean.
+// The gradient is exactly that of the discrete solution (see ode.Tape.Backprop) with
+// the probes held fixed. The field must be [Parametric], the source [flow.Gaussian]
+// or a [Scorer]. Memory grows with the number of steps times BatchSize.
+func (p Problem) Gradient(ctx context.Context, x1 flow.Batch, w []float64) (g Gradient, err error) {
 	field, ok := p.Field.(Parametric)
 	if !ok {
-		return nil, nil, st, fmt.Errorf("likelihood: %w: Gradient needs a field that is likelihood.Parametric, %T is not", ErrInvalid, p.Field)
+		return g, fmt.Errorf("likelihood: %w: Gradient needs a field that is likelihood.Parametric, %T is not", ErrInvalid, p.Field)
 	}
 	score, err := scoreOf(p.Source)
 	if err != nil {
-		return nil, nil, st, err
+		return g, err
 	}
 	if w == nil {
 		w = make([]float64, x1.N)
@@ -51,51 +68,75 @@ func (p Problem) Gradient(ctx context.Context, x1 flow.Batch, w []float64) (gthe
 		}
 	}
 	if len(w) != x1.N {
-		return nil, nil, st, fmt.Errorf("likelihood: %w: %d weights for %d points", ErrInvalid, len(w), x1.N)
+		return g, fmt.Errorf("likelihood: %w: %d weights for %d points", ErrInvalid, len(w), x1.N)
 	}
-	gtheta = make([]float64, field.NumParams())
+	g.Theta = make([]float64, field.NumParams())
 	done := 0
-	logp, _, st, err = p.solve(ctx, x1, func(c *chunk, logp []float64) (ode.Stats, error) {
+	each := func(c *chunk, logp []float64) (ode.Stats, error) {
 		tape, st, err := c.solver.Record(ctx, c.f, c.z, c.hi, c.lo)
 		if err != nil {
 			return st, err
 		}
 		c.logProb(p.Source, logp)
-		// L = Σ w_i (log p_Lo(x_i) + Δ_i): its gradient at time Lo
-		a := make([]float64, len(c.z))
-		score(a[:c.n*c.d], c.points())
-		for i := range c.n {
-			wi := w[done+i]
-			for j := i * c.d; j < (i+1)*c.d; j++ {
-				a[j] *= wi
-			}
-			a[c.n*c.d+i] = wi
-		}
+		g.Kinetic, g.Jacobian = c.appendIntegrals(g.Kinetic, g.Jacobian)
+		a := c.adjoint(score, w[done:done+c.n])
 		done += c.n
-		back, err := tape.Backprop(ctx, c.f, c.vjp(field, gtheta), a)
-		st.NFE, st.VJPs = st.NFE+back.NFE, st.VJPs+back.VJPs
+		back, err := tape.Backprop(ctx, c.velocity(field), c.vjp(field, g.Theta), a)
+		g.Back = g.Back.Add(back)
 		return st, err
-	})
-	return gtheta, logp, st, err
+	}
+	g.LogP, _, g.Solve, err = p.solve(ctx, x1, p.Regularizer, each)
+	return g, err
+}
+
+// adjoint is the gradient of the objective at time Lo: all that is integrated from Hi
+// down to Lo is minus its integral, so each column ends with Σ w (log p_Lo + Δ + K·E + J·F).
+func (c *chunk) adjoint(score func(s []float64, x flow.Batch), w []float64) []float64 {
+	a := make([]float64, len(c.z))
+	score(a[:c.n*c.d], c.points())
+	for i, wi := range w {
+		for j := i * c.d; j < (i+1)*c.d; j++ {
+			a[j] *= wi
+		}
+	}
+	scale := func(dst []float64, by float64) {
+		for i := range dst {
+			dst[i] = by * w[i]
+		}
+	}
+	scale(c.delta(a), 1)
+	scale(c.kinetic(a), c.reg.Kinetic)
+	scale(c.jacobian(a), c.reg.Jacobian)
+	return a
+}
+
+// velocity is the right-hand side of the way back: of the recorded stages only the
+// points matter, for no derivative depends on the integrals.
+func (c *chunk) velocity(f flow.Field) ode.Func {
+	return func(dz []float64, t float64, z []float64) error {
+		nd := c.n * c.d
+		clear(dz[nd:])
+		return f.Velocity(dz[:nd], t, z[:nd])
+	}
 }
 
 // vjp is the transposed Jacobian of the augmented system, which gathers ∂L/∂θ in
-// gtheta. Nothing depends on Δ.
+// gtheta.
 func (c *chunk) vjp(field Parametric, gtheta []float64) ode.VJP {
 	nd := c.n * c.d
 	es := c.es
 	if len(es) == 0 {
 		es = [][]float64{nil}
 	}
-	scaled := make([]float64, nd+c.n)
+	scaled := make([]float64, len(c.z))
 	return func(gz []float64, t float64, z, a []float64) error {
 		clear(gz)
-		// the mean over the probes, and for the part of v a mean over equal terms
+		// the mean over the probes, and for the parts of v a mean over equal terms
 		for i, v := range a {
 			scaled[i] = v / float64(len(es))
 		}
 		for _, e := range es {
-			if err := field.VJPAug(gz[:nd], gtheta, t, z[:nd], scaled[:nd], scaled[nd:], e); err != nil {
+			if err := field.VJPAug(gz[:nd], gtheta, t, z[:nd], scaled[:nd], c.delta(scaled), e, c.kinetic(scaled), c.jacobian(scaled)); err != nil {
 				return err
 			}
 		}

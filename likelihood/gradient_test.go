@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ import (
 // and every derivative by hand:
 //
 //	∂v/∂x = A diag(h') B,  h' = 1 − tanh²,
-//	∇·v = Σ_k h'_k m_k,  m_k = Σ_d A_dk B_kd;   εᵀ(∂v/∂x)ε the same with m_k = (εᵀA)_k (Bε)_k.
+//	rᵀ(∂v/∂x)q = Σ_k h'_k (rᵀA)_k (Bq)_k.
 type tiny struct {
 	d, h  int
 	theta []float64
@@ -87,45 +88,106 @@ func (n *tiny) VJP(v, g []float64, t float64, x, e []float64) error {
 	return n.Velocity(v, t, x)
 }
 
-func (n *tiny) VJPAug(gx, gtheta []float64, t float64, x, a, l, e []float64) error {
-	wa, wb, _ := n.split(n.theta)
-	ga, gb, gc := n.split(gtheta)
+func (n *tiny) VJPAug(gx, gtheta []float64, t float64, x, a, l, e, kin, jac []float64) error {
+	a = slices.Clone(a)
+	if kin != nil { // the gradient of k|v|² is that of a·v at a = 2 k v
+		v := make([]float64, len(x))
+		if err := n.Velocity(v, t, x); err != nil {
+			return err
+		}
+		for i, vi := range v {
+			a[i] += 2 * kin[i/n.d] * vi
+		}
+	}
 	for i, li := range l {
 		row := func(v []float64) []float64 { return v[i*n.d : (i+1)*n.d] }
-		xi, ai, gi := row(x), row(a), row(gx)
-		h, dh := n.hidden(t, xi)
-		for k := range n.h {
-			var da, m, p, q float64 // (Aᵀa)_k, m_k, (εᵀA)_k, (Bε)_k
+		p := point{n: n, t: t, x: row(x), gx: row(gx), gtheta: gtheta}
+		p.h, p.dh = n.hidden(t, p.x)
+		p.value(row(a))
+		if e != nil {
+			p.bilinear(li, row(e), row(e))
+		} else {
 			for j := range n.d {
-				da += ai[j] * wa[j*n.h+k]
-				if e == nil {
-					m += wa[j*n.h+k] * wb[k*n.d+j]
-				} else {
-					p += row(e)[j] * wa[j*n.h+k]
-					q += wb[k*n.d+j] * row(e)[j]
-				}
+				p.bilinear(li, unit(n.d, j), unit(n.d, j))
 			}
-			if e != nil {
-				m = p * q
-			}
-			du := da*dh[k] - 2*li*h[k]*dh[k]*m
-			dm := li * dh[k]
-			gc[k] += du * t
+		}
+		if jac == nil {
+			continue
+		}
+		rows := [][]float64{}
+		if e != nil {
+			rows = append(rows, row(e))
+		} else {
 			for j := range n.d {
-				gi[j] += du * wb[k*n.d+j]
-				ga[j*n.h+k] += ai[j] * h[k]
-				gb[k*n.d+j] += du * xi[j]
-				if e == nil {
-					ga[j*n.h+k] += dm * wb[k*n.d+j]
-					gb[k*n.d+j] += dm * wa[j*n.h+k]
-				} else {
-					ga[j*n.h+k] += dm * q * row(e)[j]
-					gb[k*n.d+j] += dm * p * row(e)[j]
-				}
+				rows = append(rows, unit(n.d, j))
 			}
+		}
+		for _, r := range rows { // the gradient of |rᵀJ|² is that of 2 rᵀJ q at q = Jᵀr
+			q := make([]float64, n.d)
+			if err := n.VJP(make([]float64, n.d), q, t, p.x, r); err != nil {
+				return err
+			}
+			p.bilinear(2*jac[i], r, q)
 		}
 	}
 	return nil
+}
+
+// point gathers gradients of tiny at one point.
+type point struct {
+	n          *tiny
+	t          float64
+	x, h, dh   []float64
+	gx, gtheta []float64
+}
+
+// value adds the gradient of a·v.
+func (p point) value(a []float64) {
+	wa, _, _ := p.n.split(p.n.theta)
+	ga, _, _ := p.n.split(p.gtheta)
+	for k := range p.h {
+		da := 0.0
+		for j := range p.x {
+			da += a[j] * wa[j*p.n.h+k]
+			ga[j*p.n.h+k] += a[j] * p.h[k]
+		}
+		p.inner(k, da*p.dh[k])
+	}
+}
+
+// inner adds the gradient by du, that of the argument of tanh.
+func (p point) inner(k int, du float64) {
+	_, wb, _ := p.n.split(p.n.theta)
+	_, gb, gc := p.n.split(p.gtheta)
+	gc[k] += du * p.t
+	for j, xj := range p.x {
+		p.gx[j] += du * wb[k*p.n.d+j]
+		gb[k*p.n.d+j] += du * xj
+	}
+}
+
+// bilinear adds l times the gradient of rᵀ(∂v/∂x)q = Σ_k h'_k (rᵀA)_k (Bq)_k.
+func (p point) bilinear(l float64, r, q []float64) {
+	wa, wb, _ := p.n.split(p.n.theta)
+	ga, gb, _ := p.n.split(p.gtheta)
+	for k := range p.h {
+		ra, bq := 0.0, 0.0
+		for j := range p.x {
+			ra += r[j] * wa[j*p.n.h+k]
+			bq += wb[k*p.n.d+j] * q[j]
+		}
+		p.inner(k, -2*l*p.h[k]*p.dh[k]*ra*bq)
+		for j := range p.x {
+			ga[j*p.n.h+k] += l * p.dh[k] * bq * r[j]
+			gb[k*p.n.d+j] += l * p.dh[k] * ra * q[j]
+		}
+	}
+}
+
+func unit(d, j int) []float64 {
+	e := make([]float64, d)
+	e[j] = 1
+	return e
 }
 
 func TestTheTestNetworkIsAField(t *testing.T) {
@@ -133,7 +195,6 @@ func TestTheTestNetworkIsAField(t *testing.T) {
 }
 
 func TestGradientIsThatOfTheDiscreteLogProb(t *testing.T) {
-	ctx := context.Background()
 	x1 := normals(5, 3, 1, 20)
 	w := []float64{1, -0.5, 2, 0.25, 0}
 	for _, s := range []struct {
@@ -149,37 +210,54 @@ func TestGradientIsThatOfTheDiscreteLogProb(t *testing.T) {
 			for _, src := range []flow.Source{flow.Gaussian{Std: 1.3}, logistic{}} {
 				net := newTiny(3, 4, 23)
 				p := Problem{Field: net, Source: src, Divergence: d, Solver: s.solver, BatchSize: 2}
-				total := func() float64 {
-					logp, _, _, err := p.LogProb(ctx, x1)
-					if err != nil {
-						t.Fatal(err)
-					}
-					sum := 0.0
-					for i, v := range logp {
-						sum += w[i] * v
-					}
-					return sum
-				}
-				got, logp, st, err := p.Gradient(ctx, x1, w)
-				if err != nil || st.VJPs == 0 {
-					t.Fatal(st, err)
-				}
-				if want, _, _, _ := p.LogProb(ctx, x1); largestGap(logp, want) != 0 {
-					t.Errorf("%s, %+v: Gradient's log p differs from LogProb's", s.name, d)
-				}
-				const h = 1e-5 // central differences: h² and 1e-15/h, both below 1e-9
-				for i := range net.theta {
-					keep := net.theta[i]
-					net.theta[i] = keep + h
-					up := total()
-					net.theta[i] = keep - h
-					want := (up - total()) / (2 * h)
-					net.theta[i] = keep
-					if math.Abs(got[i]-want) > 1e-7*(1+math.Abs(want)) {
-						t.Errorf("%s, %+v, %T: ∂/∂θ[%d] got %.10g, want %.10g within 1e-7", s.name, d, src, i, got[i], want)
-					}
-				}
+				gradientIsThatOf(t, p, x1, w, s.name)
 			}
+		}
+	}
+}
+
+// gradientIsThatOf compares with central differences of the objective itself.
+func gradientIsThatOf(t *testing.T, p Problem, x1 flow.Batch, w []float64, name string) {
+	t.Helper()
+	ctx, net := context.Background(), p.Field.(*tiny)
+	total := func() float64 {
+		logp, _, _, err := p.LogProb(ctx, x1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := p.Gradient(ctx, x1, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if largestGap(g.LogP, logp) != 0 {
+			t.Fatalf("%s, %+v: Gradient's log p differs from LogProb's", name, p.Divergence)
+		}
+		sum := 0.0
+		for i, v := range logp {
+			if p.Regularizer.Kinetic != 0 {
+				v -= p.Regularizer.Kinetic * g.Kinetic[i]
+			}
+			if p.Regularizer.Jacobian != 0 {
+				v -= p.Regularizer.Jacobian * g.Jacobian[i]
+			}
+			sum += w[i] * v
+		}
+		return sum
+	}
+	g, err := p.Gradient(ctx, x1, w)
+	if err != nil || g.Back.VJPs == 0 || g.Solve.NFE == 0 {
+		t.Fatal(g.Solve, g.Back, err)
+	}
+	const h = 1e-5 // central differences: h² and 1e-15/h, both below 1e-9
+	for i := range net.theta {
+		keep := net.theta[i]
+		net.theta[i] = keep + h
+		up := total()
+		net.theta[i] = keep - h
+		want := (up - total()) / (2 * h)
+		net.theta[i] = keep
+		if math.Abs(g.Theta[i]-want) > 1e-7*(1+math.Abs(want)) {
+			t.Errorf("%s, %+v, %+v, %T: ∂/∂θ[%d] got %.10g, want %.10g within 1e-7", name, p.Divergence, p.Regularizer, p.Source, i, g.Theta[i], want)
 		}
 	}
 }
@@ -205,13 +283,13 @@ func (logistic) Score(s []float64, x flow.Batch) {
 func TestNilWeightsAreTheMean(t *testing.T) {
 	x1 := normals(4, 3, 1, 24)
 	p := Problem{Field: newTiny(3, 2, 25), Source: flow.Gaussian{}, Solver: tight()}
-	mean, _, _, err := p.Gradient(context.Background(), x1, nil)
+	mean, err := p.Gradient(context.Background(), x1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	quarter, _, _, err := p.Gradient(context.Background(), x1, []float64{0.25, 0.25, 0.25, 0.25})
-	if err != nil || largestGap(mean, quarter) != 0 {
-		t.Errorf("got %v, want %v (%v)", mean, quarter, err)
+	quarter, err := p.Gradient(context.Background(), x1, []float64{0.25, 0.25, 0.25, 0.25})
+	if err != nil || largestGap(mean.Theta, quarter.Theta) != 0 {
+		t.Errorf("got %v, want %v (%v)", mean.Theta, quarter.Theta, err)
 	}
 }
 
@@ -234,14 +312,14 @@ func TestMaximumLikelihoodByThisGradientLearnsADensity(t *testing.T) {
 	}
 	var first, last float64
 	for step := range 120 {
-		g, logp, _, err := p.Gradient(ctx, x1, nil)
+		g, err := p.Gradient(ctx, x1, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if last = mean(logp); step == 0 {
+		if last = mean(g.LogP); step == 0 {
 			first = last
 		}
-		for i, v := range g {
+		for i, v := range g.Theta {
 			net.theta[i] += 0.1 * v
 		}
 	}
@@ -267,9 +345,10 @@ func TestGradientSaysWhatItNeeds(t *testing.T) {
 	}{
 		{"a field without parameters", Problem{Field: linear(2, 1), Source: flow.Gaussian{}, Solver: tight()}, nil, "Parametric"},
 		{"a source without score", Problem{Field: net, Source: plain{flow.Gaussian{}}, Solver: tight()}, nil, "Scorer"},
+		{"a negative coefficient", Problem{Field: net, Source: flow.Gaussian{}, Solver: tight(), Regularizer: Regularizer{Kinetic: -1}}, nil, "Regularizer.Kinetic"},
 		{"too few weights", Problem{Field: net, Source: flow.Gaussian{}, Solver: tight()}, []float64{1}, "1 weights for 3 points"},
 	} {
-		_, _, _, err := c.p.Gradient(ctx, flow.NewBatch(3, 2), c.w)
+		_, err := c.p.Gradient(ctx, flow.NewBatch(3, 2), c.w)
 		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), c.word) {
 			t.Errorf("%s: got %v, want ErrInvalid that says %q", c.name, err, c.word)
 		}

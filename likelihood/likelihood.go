@@ -32,6 +32,9 @@ type Problem struct {
 	Divergence Divergence // nil: Exact{}
 	Solver     ode.Solver
 
+	// Regularizer is for Gradient only; the zero value is none, and costs nothing.
+	Regularizer Regularizer
+
 	// BatchSize is the number of points solved together; memory grows with it. 0: all.
 	// With ode.Fixed and ode.Grid it does not change the result; with ode.Adaptive
 	// each part has steps of its own, so results differ within the tolerance.
@@ -43,7 +46,7 @@ type Problem struct {
 // log p_Lo(x0) − ∫ ∇·v dt. x1 is not modified. Stats sums over the parts of
 // BatchSize. With an error, logp of the points that were not reached is NaN.
 func (p Problem) LogProb(ctx context.Context, x1 flow.Batch) (logp []float64, x0 flow.Batch, st ode.Stats, err error) {
-	logp, x0, st, err = p.solve(ctx, x1, func(c *chunk, logp []float64) (ode.Stats, error) {
+	logp, x0, st, err = p.solve(ctx, x1, Regularizer{}, func(c *chunk, logp []float64) (ode.Stats, error) {
 		st, err := c.solver.Solve(ctx, c.f, c.z, c.hi, c.lo)
 		if err != nil {
 			return st, err
@@ -58,10 +61,10 @@ func (p Problem) LogProb(ctx context.Context, x1 flow.Batch) (logp []float64, x0
 // log p_Hi(x1) in nats, from the same solve. x0 is not modified. Stats and errors are
 // those of LogProb.
 func (p Problem) Sample(ctx context.Context, x0 flow.Batch) (x1 flow.Batch, logp []float64, st ode.Stats, err error) {
-	logp, x1, st, err = p.solve(ctx, x0, func(c *chunk, logp []float64) (ode.Stats, error) {
+	logp, x1, st, err = p.solve(ctx, x0, Regularizer{}, func(c *chunk, logp []float64) (ode.Stats, error) {
 		p.Source.LogProb(logp, c.points())
 		st, err := c.solver.Solve(ctx, c.f, c.z, c.lo, c.hi)
-		for i, d := range c.delta() {
+		for i, d := range c.delta(c.z) {
 			logp[i] -= d
 		}
 		return st, err
@@ -69,8 +72,8 @@ func (p Problem) Sample(ctx context.Context, x0 flow.Batch) (x1 flow.Batch, logp
 	return x1, logp, st, err
 }
 
-// solve runs each over the batch, part by part.
-func (p Problem) solve(ctx context.Context, x flow.Batch, each func(c *chunk, logp []float64) (ode.Stats, error)) ([]float64, flow.Batch, ode.Stats, error) {
+// solve runs each over the batch, part by part, with the integrals of reg beside Δ.
+func (p Problem) solve(ctx context.Context, x flow.Batch, reg Regularizer, each func(c *chunk, logp []float64) (ode.Stats, error)) ([]float64, flow.Batch, ode.Stats, error) {
 	p, err := p.ready(x)
 	if err != nil {
 		return nil, flow.Batch{}, ode.Stats{}, err
@@ -83,7 +86,7 @@ func (p Problem) solve(ctx context.Context, x flow.Batch, each func(c *chunk, lo
 	var st ode.Stats
 	for from := 0; from < x.N; from += p.BatchSize {
 		to := min(from+p.BatchSize, x.N)
-		c, err := p.chunk(x, from, to)
+		c, err := p.chunk(x, from, to, reg)
 		if err != nil {
 			return logp, y, st, err
 		}
@@ -125,6 +128,9 @@ func (p Problem) ready(x flow.Batch) (Problem, error) {
 		return p, fmt.Errorf("likelihood: %w: points of dimension %d for a field on R^%d", ErrInvalid, x.D, p.Field.Dim())
 	case len(x.X) != x.N*x.D:
 		panic(fmt.Sprintf("likelihood: a batch of %d points of R^%d with %d numbers", x.N, x.D, len(x.X)))
+	}
+	if err := p.Regularizer.validate(); err != nil {
+		return p, err
 	}
 	return p, p.Divergence.validate()
 }

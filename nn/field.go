@@ -93,36 +93,51 @@ func (f *Field) VelocityDiv(v, div []float64, t float64, x []float64) error {
 }
 
 // VJPAug adds to gx [N, D] and gtheta [P] the gradient, with respect to x and
-// the weights, of Σ_i a_i·f(x_i) + l_i δ_i. δ is eᵀ J e for the probes e
-// [N, D], or the exact divergence when e is nil. It is what the gradient of a
-// log-likelihood through the solver needs.
-func (f *Field) VJPAug(gx, gtheta []float64, t float64, x, a, l, e []float64) error {
-	d := f.Dim()
-	add := func(i, j int, out *frame) {
-		out.add(gx[i*d:j*d], 0)
+// the weights, of
+//
+//	Σ_i a_i·f(x_i) + l_i δ_i + k_i |f(x_i)|² + j_i φ_i.
+//
+// With the probes e [N, D], δ is eᵀ J e and φ is |eᵀ J|²; when e is nil, they are
+// the exact divergence and |J|², the squared Frobenius norm. k and j are [N], or
+// nil for zeros, and cost something only where one is given. It is what the
+// gradient of a log-likelihood through the solver needs.
+func (f *Field) VJPAug(gx, gtheta []float64, t float64, x, a, l, e, k, j []float64) error {
+	d, n := f.Dim(), len(l)
+	add := func(from, to int, out *frame) {
+		out.add(gx[from*d:to*d], 0)
 		out.add(gtheta, 1)
 	}
-	if e != nil {
-		fill := func(i, j, at int, in *frame) {
-			in.set(at, a[i*d:j*d])
-			in.set(at+1, l[i:j])
-			in.set(at+2, e[i*d:j*d])
+	probe, exact := f.net.progs.augProbe, f.net.progs.augExact
+	regularised := k != nil || j != nil
+	if regularised {
+		probe, exact = f.net.progs.regProbe, f.net.progs.regExact
+	}
+	fill := func(a, k, basis []float64) func(from, to, at int, in *frame) {
+		return func(from, to, at int, in *frame) {
+			in.set(at, a[from*d:to*d])
+			in.set(at+1, l[from:to])
+			if e != nil {
+				in.set(at+2, e[from*d:to*d])
+			} else {
+				in.set(at+2, basis)
+			}
+			if regularised {
+				in.set(at+3, k[min(from, len(k)):min(to, len(k))])
+				in.set(at+4, j[min(from, len(j)):min(to, len(j))])
+			}
 		}
-		return f.blocks(f.net.progs.augProbe, 0, t, x, fill, add)
+	}
+	if e != nil {
+		return f.blocks(probe, 0, t, x, fill(a, k, nil), add)
 	}
 	first := true
-	return eachBasis(d, len(x)/d, func(basis []float64, k int) error {
-		ai := a
-		if !first { // the term a·f is counted once
-			ai = make([]float64, len(a))
+	return eachBasis(d, n, func(basis []float64, tangents int) error {
+		ai, ki := a, k
+		if !first { // the terms of f alone are counted once
+			ai, ki = make([]float64, len(a)), nil
 		}
 		first = false
-		fill := func(i, j, at int, in *frame) {
-			in.set(at, ai[i*d:j*d])
-			in.set(at+1, l[i:j])
-			in.set(at+2, basis)
-		}
-		return f.blocks(f.net.progs.augExact, k, t, x, fill, add)
+		return f.blocks(exact, tangents, t, x, fill(ai, ki, basis), add)
 	})
 }
 

@@ -81,6 +81,7 @@ func (n *Net) Tensors() []Tensor { return n.arch.tensors }
 type programs struct {
 	velocity, vjp, div, grad *program
 	augProbe, augExact       *program
+	regProbe, regExact       *program // the same, with the regularisers
 	loss                     *program
 }
 
@@ -109,6 +110,14 @@ func newPrograms(eng *Engine, m *mlp) *programs {
 			inputs: points(func(n, _ int) []shapes.Shape { return []shapes.Shape{floats(n, d), floats(n), floats(n, d)} })},
 		augExact: &program{eng: eng, name: "augmented VJP, exact", build: m.augExactGraph,
 			inputs: points(func(n, k int) []shapes.Shape { return []shapes.Shape{floats(n, d), floats(n), floats(k, d)} })},
+		regProbe: &program{eng: eng, name: "regularised VJP, probe", build: m.augProbeGraph,
+			inputs: points(func(n, _ int) []shapes.Shape {
+				return []shapes.Shape{floats(n, d), floats(n), floats(n, d), floats(n), floats(n)}
+			})},
+		regExact: &program{eng: eng, name: "regularised VJP, exact", build: m.augExactGraph,
+			inputs: points(func(n, k int) []shapes.Shape {
+				return []shapes.Shape{floats(n, d), floats(n), floats(k, d), floats(n), floats(n)}
+			})},
 		loss: &program{eng: eng, name: "loss", build: m.lossGraph, inputs: examples},
 		grad: &program{eng: eng, name: "loss gradient", build: m.lossGradGraph, inputs: examples},
 	}
@@ -144,28 +153,36 @@ func (m *mlp) divergenceGraph(in []*Node) []*Node {
 	return []*Node{v, ReduceSum(Mul(je, InsertAxes(rest[0], 0)), 1, 2)}
 }
 
-// augProbeGraph: rest is a [N, D], l [N], e [N, D]; returns the gradients of
-// Σ a·v + l eᵀJe with respect to x and θ.
+// augProbeGraph: rest is a [N, D], l [N], e [N, D] and, of a regularised program,
+// k [N] and j [N]; returns the gradients of Σ a·v + l eᵀJe + k|v|² + j|eᵀJ|² with
+// respect to x and θ.
 func (m *mlp) augProbeGraph(in []*Node) []*Node {
 	p, x, t, label, rest := m.head(in)
-	a, l, e := rest[0], rest[1], rest[2]
+	e := rest[2]
 	v := m.forward(p, x, t, label)
-	ejv := Gradient(ReduceAllSum(Mul(v, e)), x)[0]
-	div := ReduceSum(Mul(ejv, e), 1)
-	return m.augGradients(p, x, Add(ReduceAllSum(Mul(a, v)), ReduceAllSum(Mul(l, div))))
+	ej := Gradient(ReduceAllSum(Mul(v, e)), x)[0]
+	div := ReduceSum(Mul(ej, e), 1)
+	return m.augGradients(p, x, rest, v, div, func() *Node { return ReduceSum(Square(ej), 1) })
 }
 
-// augExactGraph: rest is a [N, D], l [N], basis [K, D]; the divergence is
-// carried forward as in divergenceGraph.
+// augExactGraph: rest is a [N, D], l [N], basis [K, D] and, of a regularised
+// program, k [N] and j [N]; the divergence is carried forward as in
+// divergenceGraph, and |J|² is the sum over the columns J·e_k.
 func (m *mlp) augExactGraph(in []*Node) []*Node {
 	p, x, t, label, rest := m.head(in)
-	a, l, e := rest[0], rest[1], rest[2]
+	e := rest[2]
 	v, je := m.tangents(p, x, t, label, e)
 	div := ReduceSum(Mul(je, InsertAxes(e, 0)), 1, 2)
-	return m.augGradients(p, x, Add(ReduceAllSum(Mul(a, v)), ReduceAllSum(Mul(l, div))))
+	return m.augGradients(p, x, rest, v, div, func() *Node { return ReduceSum(Square(je), 1, 2) })
 }
 
-func (m *mlp) augGradients(p []*Node, x, sum *Node) []*Node {
+func (m *mlp) augGradients(p []*Node, x *Node, rest []*Node, v, div *Node, jacobian func() *Node) []*Node {
+	sum := Add(ReduceAllSum(Mul(rest[0], v)), ReduceAllSum(Mul(rest[1], div)))
+	if len(rest) > 3 {
+		k, j := rest[3], rest[4]
+		sum = Add(sum, ReduceAllSum(Mul(k, ReduceSum(Square(v), 1))))
+		sum = Add(sum, ReduceAllSum(Mul(j, jacobian())))
+	}
 	g := Gradient(sum, append([]*Node{x}, p...)...)
 	return []*Node{g[0], join(g[1:])}
 }

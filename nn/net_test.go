@@ -2,6 +2,7 @@ package nn
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -203,20 +204,33 @@ func TestDerivativesAgreeWithFiniteDifferencesOfTheFormula(t *testing.T) {
 	}
 }
 
-// The gradient of Σ a·f + l·δ with respect to x and θ, exact and by a probe,
-// against finite differences of the room's own velocity and divergence.
+// The gradient of Σ a·f + l·δ + k|f|² + j·φ with respect to x and θ, exact and by
+// a probe, each regulariser alone and none, against finite differences of the
+// room's own velocity and derivatives.
 func TestAugmentedGradientAgreesWithFiniteDifferences(t *testing.T) {
 	for name, cfg := range configs {
 		if cfg.Activation == "relu" || cfg.Activation == "selu" || cfg.Dim > 3 {
 			continue // a derivative that jumps at 0 has no differences across it; too wide for differences in float32
 		}
 		for _, probe := range []bool{false, true} {
-			t.Run(name, func(t *testing.T) { testAugmented(t, cfg, probe) })
+			for _, reg := range []struct {
+				name string
+				k, j []float64
+			}{
+				{name: "none"},
+				{name: "kinetic", k: randomPoints(4, 1, 16)},
+				{name: "jacobian", j: randomPoints(4, 1, 17)},
+				{name: "both", k: randomPoints(4, 1, 18), j: randomPoints(4, 1, 19)},
+			} {
+				t.Run(fmt.Sprintf("%s/probe=%v/%s", name, probe, reg.name), func(t *testing.T) {
+					testAugmented(t, cfg, probe, reg.k, reg.j)
+				})
+			}
 		}
 	}
 }
 
-func testAugmented(t *testing.T, cfg Config, probe bool) {
+func testAugmented(t *testing.T, cfg Config, probe bool, k, j []float64) {
 	net := newNet(t, cfg)
 	d, n, at := cfg.Dim, 4, 0.45
 	_, label := bind(t, net, n)
@@ -245,9 +259,26 @@ func testAugmented(t *testing.T, cfg Config, probe bool) {
 		sum := 0.0
 		for i, vi := range v {
 			sum += a[i] * vi
+			if k != nil {
+				sum += k[i/d] * vi * vi
+			}
 		}
 		for i, di := range delta {
 			sum += l[i] * di
+		}
+		if j != nil {
+			rows := [][]float64{e}
+			if !probe {
+				rows = standardBasis(n, d)
+			}
+			for _, row := range rows {
+				if err := f.VJP(v, g, at, x, row); err != nil {
+					t.Fatal(err)
+				}
+				for i, gi := range g {
+					sum += j[i/d] * gi * gi
+				}
+			}
 		}
 		return sum
 	}
@@ -256,7 +287,7 @@ func testAugmented(t *testing.T, cfg Config, probe bool) {
 		t.Fatal(err)
 	}
 	gx, gtheta := make([]float64, n*d), make([]float64, net.NumWeights())
-	if err := f.VJPAug(gx, gtheta, at, x, a, l, e); err != nil {
+	if err := f.VJPAug(gx, gtheta, at, x, a, l, e, k, j); err != nil {
 		t.Fatal(err)
 	}
 	// float32 functions: a wide step, and a tolerance of their rounding over it.
@@ -291,6 +322,49 @@ func testAugmented(t *testing.T, cfg Config, probe bool) {
 			t.Errorf("∂θ[%d]: got %g, want %g", k, gtheta[k], want)
 		}
 	}
+}
+
+// Many points in many dimensions take the basis in blocks: nothing is counted twice.
+func TestBlocksOfTheBasisDoNotChangeTheAugmentedGradient(t *testing.T) {
+	const n, copies = 5, 210
+	net := newNet(t, configs["high"])
+	d := net.Config().Dim
+	f, err := net.Bind(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gradient := func(copies int) (gx, gtheta []float64) {
+		tile := func(width int, seed uint64) []float64 { return slices.Repeat(randomPoints(n, width, seed), copies) }
+		gx, gtheta = make([]float64, copies*n*d), make([]float64, net.NumWeights())
+		if err := f.VJPAug(gx, gtheta, 0.3, tile(d, 1), tile(d, 2), tile(1, 3), nil, tile(1, 4), tile(1, 5)); err != nil {
+			t.Fatal(err)
+		}
+		return gx, gtheta
+	}
+	gx, gtheta := gradient(copies)
+	wantX, wantTheta := gradient(1)
+	for i, want := range wantX {
+		if got := gx[len(gx)-len(wantX)+i]; math.Abs(got-want) > 1e-4*(1+math.Abs(want)) {
+			t.Errorf("∂x[%d]: got %g, want %g", i, got, want)
+		}
+	}
+	for k, want := range wantTheta {
+		if got := gtheta[k] / copies; math.Abs(got-want) > 1e-4*(1+math.Abs(want)) {
+			t.Errorf("∂θ[%d]: got %g, want %g", k, got, want)
+		}
+	}
+}
+
+// standardBasis returns, for each of d directions, that basis vector for n points.
+func standardBasis(n, d int) [][]float64 {
+	rows := make([][]float64, d)
+	for k := range rows {
+		rows[k] = make([]float64, n*d)
+		for i := range n {
+			rows[k][i*d+k] = 1
+		}
+	}
+	return rows
 }
 
 func TestPointsDoNotDependOnTheirCompany(t *testing.T) {

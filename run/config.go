@@ -130,6 +130,28 @@ func (c Config) compatible() error {
 	case c.Source.Name != "":
 		return model.CheckSource(c.Source, scheduler, c.Train.Prediction, c.knownDim())
 	}
+	if c.Train.Objective == "ml" {
+		return c.validateML()
+	}
+	return nil
+}
+
+// validateML reports settings of a path between pairs, which maximum likelihood has
+// not: its flow goes from N(0, I) to the data as the default path's does.
+func (c Config) validateML() error {
+	sigma := c.Path.SigmaMin
+	for _, f := range []struct {
+		name, value string
+		unset       bool
+	}{
+		{"path.name", c.Path.Name, c.Path.Name == "condot"},
+		{"path.sigma_min", "a width", sigma == nil || *sigma == 0},
+		{"coupling.name", c.Coupling.Name, c.Coupling.Name == "independent"},
+	} {
+		if !f.unset {
+			return fmt.Errorf("run: %s is set to %s, but means nothing for train.objective ml: remove it", f.name, f.value)
+		}
+	}
 	return nil
 }
 

@@ -30,6 +30,15 @@ func TestMistakesInARunFileAreNamed(t *testing.T) {
 		{"data: {name: moons}\nnet: {activation: swish}\n", `"swish"`},
 		{"data: {name: moons}\ntrain: {objective: fm}\n", "set data.n"},
 		{"data: {name: moons, n: 10}\ntrain: {objective: fm}\ncoupling: {name: ot}\n", "independent coupling"},
+		{"data: {name: moons}\ntrain: {objective: ml}\ncoupling: {name: ot}\n", "coupling.name is set to ot"},
+		{"data: {name: moons}\ntrain: {objective: ml}\npath: {name: vp}\n", "path.name is set to vp"},
+		{"data: {name: moons}\ntrain: {objective: ml}\npath: {sigma_min: 0.1}\n", "path.sigma_min is set"},
+		{"data: {name: moons}\ntrain: {objective: ml, prediction: noise}\n", "prediction is set"},
+		{"data: {name: moons}\ntrain: {objective: ml, times: {name: power}}\n", "times is set"},
+		{"data: {name: moons}\ntrain: {objective: ml, weighting: sigma2}\n", "weighting is set"},
+		{"data: {name: moons}\ntrain: {objective: ml, ml: {solver: rk5}}\n", `"rk5"`},
+		{"data: {name: moons}\ntrain: {ml: {kinetic: 1}}\n", "set objective: ml"},
+		{"data: {name: moons}\ntrain: {objective: ml, ml: {kinetik: 1}}\n", `did you mean "train.ml.kinetic"?`},
 		{"data: {name: moons}\n---\nseed: 1\n", "2 YAML documents"},
 		{"data: {name: moons}\nsource: {name: moon}\n", `unknown set "moon"`},
 		{"data: {name: moons}\nsource: {noise: 0.1}\n", "without a name"},
@@ -74,6 +83,7 @@ func TestRunFileRoundTrips(t *testing.T) {
 		"data: {name: moons}\n",
 		"\"data\": {\"name\": moons, \"n\": 10}\nsource: {name: 8gaussians, noise: 0.2}\npath: {name: icfm, sigma: 0.2}\n",
 		"data: {name: 8gaussians, standardize: scalar}\npath: {name: ve, sigma_max: 20}\ncoupling: {name: sinkhorn, reg: 0.1}\ntrain: {prediction: noise, times: {name: logit_normal}}\nconditional: true\n",
+		"data: {name: moons}\ntrain: {objective: ml, ml: {solver: rk4, steps: 20, kinetic: 0.1, divergence: hutchinson}}\n",
 		"data: {path: /x/train-images-idx3-ubyte.gz, dequantize: false, val: 0.2}\neval: {steps: 30, solver: heun2}\n",
 	} {
 		c, err := ParseConfig([]byte(text), nil)

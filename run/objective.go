@@ -4,11 +4,15 @@ import (
 	"flowmatch/data"
 	"flowmatch/field"
 	"flowmatch/internal/seed"
+	"flowmatch/likelihood"
 	"flowmatch/train"
 )
 
 // buildObjective makes what the network is trained to do, and what judges it.
 func (s *session) buildObjective(set *data.Set) error {
+	if s.cfg.Train.Objective == "ml" {
+		return s.buildML(set)
+	}
 	cfm, err := s.cfm(set)
 	if err != nil {
 		return err
@@ -24,6 +28,21 @@ func (s *session) buildObjective(set *data.Set) error {
 		s.val = train.MeanLoss(ex)
 	}
 	return err
+}
+
+// buildML is maximum likelihood as the Config asks for it.
+func (s *session) buildML(set *data.Set) error {
+	c := s.cfg.Train.ML
+	solver, err := Eval{Solver: c.Solver, Steps: c.Steps, RTol: c.RTol, ATol: c.ATol, MaxNFE: c.MaxNFE}.ODESolver()
+	if err != nil {
+		return err
+	}
+	ml := train.ML{
+		Data: set.Train, Labels: s.cfg.Conditional, Solver: solver, Hutchinson: c.Hutchinson(set.Dim),
+		Regularizer: likelihood.Regularizer{Kinetic: c.Kinetic, Jacobian: c.Jacobian}, BatchSize: c.BatchSize, Seed: s.cfg.Seed,
+	}
+	s.objective, s.val = ml, ml.Validation(set.Val, c.Val)
+	return nil
 }
 
 // cfm is conditional flow matching as the Config asks for it.

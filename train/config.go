@@ -12,10 +12,11 @@ import (
 // Config says how to train. The zero value of every field is usable; Defaults
 // fills it in.
 type Config struct {
-	Objective  string          `yaml:"objective" json:"objective"`   // cfm (default) or fm, the exact objective on a finite data set
+	Objective  string          `yaml:"objective" json:"objective"`   // cfm (default), fm (the exact objective on a finite data set) or ml
 	Prediction path.Prediction `yaml:"prediction" json:"prediction"` // what the network outputs; default velocity
 	Times      Times           `yaml:"times" json:"times"`           // distribution of t
 	Weighting  Weighting       `yaml:"weighting" json:"weighting"`   // default unit
+	ML         MLConfig        `yaml:"ml,omitempty" json:"ml"`       // of the objective ml alone
 
 	Steps int `yaml:"steps" json:"steps"` // optimizer steps; default 10,000
 	Batch int `yaml:"batch" json:"batch"` // examples a step; default 256
@@ -36,7 +37,7 @@ type Config struct {
 }
 
 // Objectives and Schedules return the names that the fields take.
-func Objectives() []string { return []string{"cfm", "fm"} }
+func Objectives() []string { return []string{"cfm", "fm", "ml"} }
 
 // Schedules returns the names of the learning rate schedules.
 func Schedules() []string { return []string{"constant", "cosine", "poly"} }
@@ -59,6 +60,9 @@ func (c Config) Defaults() Config {
 	}
 	if c.LRMin == 0 {
 		c.LRMin = 1e-8
+	}
+	if c.Objective == "ml" {
+		c.ML = c.ML.Defaults()
 	}
 	c.Times = c.Times.Defaults()
 	c.Optimizer = c.Optimizer.Defaults()
@@ -105,7 +109,7 @@ func (c Config) Validate() error {
 			return err
 		}
 	}
-	return nil
+	return c.validateML()
 }
 
 func oneOf(field, name string, names []string) error {

@@ -1,7 +1,8 @@
 // Package train turns data into a trained network.
 //
 // There are only a few types: [Objective] is what a step does; [CFM] (conditional
-// flow matching) and [FM] (the exact marginal objective) are regressions;
+// flow matching) and [FM] (the exact marginal objective) are regressions, [ML]
+// (maximum likelihood) goes through the solver;
 // [Times] is the distribution that t is drawn from; [Config] says how long and
 // how fast to train; [Run] is the loop, and [Hooks] what it tells and saves.
 //

@@ -17,6 +17,7 @@ type Event struct {
 	GradNorm float64  `json:"grad_norm"`          // of the last step, before clipping
 	LR       float64  `json:"lr"`                 // of the last step
 	ValLoss  *float64 `json:"val_loss,omitempty"` // of the averaged weights, when this step was validated
+	NFE      float64  `json:"nfe,omitempty"`      // evaluations of the field in a step's solve, mean like Loss; 0: nothing is solved
 	Seconds  float64  `json:"seconds"`            // training time, over all sessions of the run
 }
 
@@ -27,8 +28,9 @@ type Progress struct {
 	Misses   int     `json:"misses"`    // validations since
 	Stopped  bool    `json:"stopped"`   // ended early
 	Seconds  float64 `json:"seconds"`
-	// The log line in the making: sum of losses over Count steps.
+	// The log line in the making: sums of losses and evaluations over Count steps.
 	Sum   float64 `json:"sum"`
+	NFE   float64 `json:"nfe,omitempty"`
 	Count int     `json:"count"`
 }
 
@@ -132,6 +134,7 @@ type loop struct {
 // after does what is due after step number step (from 0).
 func (l *loop) after(step int, lr float64, r nn.StepResult) error {
 	l.p.Sum += r.Loss
+	l.p.NFE += r.NFE
 	l.p.Count++
 	l.p.Seconds = l.before + time.Since(l.start).Seconds()
 	done := step + 1
@@ -150,8 +153,9 @@ func (l *loop) after(step int, lr float64, r nn.StepResult) error {
 		best = l.judge(v, done)
 	}
 	if done%l.cfg.LogEvery == 0 || last || e.ValLoss != nil {
-		e.Loss = l.p.Sum / float64(l.p.Count)
-		l.p.Sum, l.p.Count = 0, 0
+		n := float64(l.p.Count)
+		e.Loss, e.NFE = l.p.Sum/n, l.p.NFE/n
+		l.p.Sum, l.p.NFE, l.p.Count = 0, 0, 0
 		if l.h.Event != nil {
 			if err := l.h.Event(e); err != nil {
 				return err

@@ -79,6 +79,14 @@ func TestLearningRateSchedules(t *testing.T) {
 func TestBadConfigsAreNamed(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		`unknown objective "cfmm"`:         func(c *Config) { c.Objective = "cfmm" },
+		"ml is set":                        func(c *Config) { c.ML.Kinetic = 1 },
+		"ml.solver":                        func(c *Config) { c.Objective, c.ML.Solver = "ml", "rk5" },
+		`unknown ml.divergence "full"`:     func(c *Config) { c.Objective, c.ML.Divergence = "ml", "full" },
+		"ml.kinetic is -1":                 func(c *Config) { c.Objective, c.ML.Kinetic = "ml", -1 },
+		"ml.rtol is -1":                    func(c *Config) { c.Objective, c.ML.RTol = "ml", -1 },
+		"prediction is set":                func(c *Config) { c.Objective, c.Prediction = "ml", path.Noise },
+		"times is set":                     func(c *Config) { c.Objective, c.Times.IID = "ml", true },
+		"weighting is set":                 func(c *Config) { c.Objective, c.Weighting = "ml", SigmaSquared },
 		`unknown schedule "step"`:          func(c *Config) { c.Schedule = "step" },
 		`unknown weighting "snr"`:          func(c *Config) { c.Weighting = "snr" },
 		`unknown time distribution "beta"`: func(c *Config) { c.Times.Name = "beta" },
@@ -277,6 +285,15 @@ func record(events *[]Event, h Hooks) Hooks {
 }
 
 func TestAResumedRunEqualsOneThatNeverStopped(t *testing.T) {
+	for name, start := range map[string]func(t testing.TB) (*nn.Trainer, Objective, Validate){
+		"cfm": func(t testing.TB) (*nn.Trainer, Objective, Validate) { tr, o, val := session(t); return tr, o, val },
+		"ml":  mlSession,
+	} {
+		t.Run(name, func(t *testing.T) { resumes(t, start) })
+	}
+}
+
+func resumes(t *testing.T, session func(t testing.TB) (*nn.Trainer, Objective, Validate)) {
 	tr, o, val := session(t)
 	var want []Event
 	if _, err := Run(context.Background(), tr, o, val, short, Progress{}, record(&want, Hooks{})); err != nil {

@@ -26,6 +26,8 @@ type progress struct {
 	bar         *progressbar.ProgressBar
 	from, total int
 	loss        float64
+	nll         bool    // the loss is a negative log-likelihood
+	nfe         float64 // evaluations a solve, at the last line of metrics; 0: none
 	start, last time.Time
 }
 
@@ -68,13 +70,26 @@ func (p *progress) step(step int, loss float64) {
 	}
 	p.last = now
 	if p.bar != nil {
-		p.bar.Describe(fmt.Sprintf("step %d/%d  loss %.4f", step, p.total, p.loss))
+		p.bar.Describe(p.where(step))
 		_ = p.bar.Set(step - p.from) // a terminal that went away is no reason to stop
 		return
 	}
 	rate := float64(step-p.from) / max(1e-9, now.Sub(p.start).Seconds())
 	left := time.Duration(float64(p.total-step) / rate * float64(time.Second))
-	fmt.Fprintf(p.w, "step %d/%d  loss %.4f  %.0f steps/s  %s left\n", step, p.total, p.loss, rate, left.Round(time.Second))
+	fmt.Fprintf(p.w, "%s  %.0f steps/s  %s left\n", p.where(step), rate, left.Round(time.Second))
+}
+
+// where tells the step and the loss.
+func (p *progress) where(step int) string {
+	name := "loss"
+	if p.nll {
+		name = "NLL"
+	}
+	text := fmt.Sprintf("step %d/%d  %s %.4f", step, p.total, name, p.loss)
+	if p.nfe > 0 {
+		text += fmt.Sprintf("  NFE %.0f", p.nfe)
+	}
+	return text
 }
 
 // end leaves the line of the bar.

@@ -23,6 +23,7 @@ type trainResult struct {
 	ModelStep    int      `json:"model_step"`    // steps behind the weights that the run is used with
 	Loss         float64  `json:"loss"`          // mean over the last log interval
 	ValLoss      *float64 `json:"val_loss"`      // of the last validation; null: none
+	NFE          float64  `json:"nfe,omitempty"` // evaluations in a step's solve, mean over the last log interval; 0: nothing is solved
 	Seconds      float64  `json:"seconds"`       // over all sessions
 	Parameters   int      `json:"parameters"`    // of the network
 	Backend      string   `json:"backend"`
@@ -44,6 +45,9 @@ func (t trainResult) text(w io.Writer) {
 	fmt.Fprintf(w, "loss\t%.6g\n", t.Loss)
 	if t.ValLoss != nil {
 		fmt.Fprintf(w, "validation loss\t%.6g\n", *t.ValLoss)
+	}
+	if t.NFE > 0 {
+		fmt.Fprintf(w, "evaluations\t%.1f a solve\n", t.NFE)
 	}
 	fmt.Fprintf(w, "seconds\t%.1f\n", t.Seconds)
 	fmt.Fprintf(w, "next\tflowmatch eval %s\n", quote(t.Run))
@@ -115,9 +119,12 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 		Step: func(step int, loss float64) {
 			if p == nil {
 				p = a.begin(step-1, cfg.Train.Steps)
+				ml := cfg.Train.ML
+				p.nll = cfg.Train.Objective == "ml" && ml.Kinetic == 0 && ml.Jacobian == 0
 			}
 			p.step(step, loss)
 		},
+		Event: func(e train.Event) { p.nfe = e.NFE },
 	})
 	if p != nil {
 		p.end()
@@ -130,7 +137,7 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 		return nil, nil, err
 	}
 	for _, e := range events {
-		res.Step, res.Loss, res.Seconds = e.Step, e.Loss, e.Seconds
+		res.Step, res.Loss, res.NFE, res.Seconds = e.Step, e.Loss, e.NFE, e.Seconds
 		if e.ValLoss != nil {
 			res.ValLoss = e.ValLoss
 		}
