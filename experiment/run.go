@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 
 	"flowmatch/run"
-	"flowmatch/train"
 )
 
 // Hooks is what a running grid tells. Nil hooks are not called.
@@ -72,8 +71,8 @@ func (c Cell) make(ctx context.Context, g Grid, plan string, h Hooks) (*Result, 
 	return r, c.store(*r)
 }
 
-// cost records what training took: seconds and steps, milliseconds a step, the
-// number of weights, and NFE a step of training that solves an ODE.
+// cost records what training took: seconds and steps, milliseconds and evaluations
+// of the network a step, and the number of weights.
 func cost(_ Cell, t *run.Run, r *Result) error {
 	events, err := run.ReadMetrics(metricsFile(t.Dir))
 	if err != nil {
@@ -87,10 +86,9 @@ func cost(_ Cell, t *run.Run, r *Result) error {
 	r.set("seconds", last.Seconds)
 	r.set("ms_per_step", 1e3*last.Seconds/float64(last.Step))
 	r.set("weights", float64(t.Model.Net.NumWeights()))
-	return nfePerStep(events, r)
+	_, evaluations := spent(events, last.Step)
+	r.set("evaluations_per_step", evaluations/float64(last.Step))
+	return nil
 }
-
-// nfePerStep is filled in where training solves an ODE.
-func nfePerStep(_ []train.Event, _ *Result) error { return nil }
 
 func metricsFile(dir string) string { return filepath.Join(dir, run.MetricsFile) }

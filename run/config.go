@@ -114,6 +114,9 @@ func (c Config) compatible() error {
 	if err != nil {
 		return err
 	}
+	if c.Train.Objective == "ml" {
+		return c.validateML()
+	}
 	_, noisy := scheduler.(path.Noisy)
 	exact := c.Train.Objective == "fm"
 	switch {
@@ -130,9 +133,6 @@ func (c Config) compatible() error {
 	case c.Source.Name != "":
 		return model.CheckSource(c.Source, scheduler, c.Train.Prediction, c.knownDim())
 	}
-	if c.Train.Objective == "ml" {
-		return c.validateML()
-	}
 	return nil
 }
 
@@ -147,6 +147,7 @@ func (c Config) validateML() error {
 		{"path.name", c.Path.Name, c.Path.Name == "condot"},
 		{"path.sigma_min", "a width", sigma == nil || *sigma == 0},
 		{"coupling.name", c.Coupling.Name, c.Coupling.Name == "independent"},
+		{"source.name", c.Source.Name, c.Source.Name == ""},
 	} {
 		if !f.unset {
 			return fmt.Errorf("run: %s is set to %s, but means nothing for train.objective ml: remove it", f.name, f.value)

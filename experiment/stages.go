@@ -1,0 +1,94 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"flowmatch/model"
+	"flowmatch/run"
+	"flowmatch/train"
+)
+
+// stagePoints is how many points the figures of a snapshot are measured on.
+const stagePoints = 1000
+
+// stageGaps are the distances to the optimum, in nats, whose price is measured.
+var stageGaps = []float64{0.2, 0.1, 0.05}
+
+// stages measures every snapshot of a run, by step and by seconds of training.
+func stages(ctx context.Context, c Cell, t *run.Run, r *Result) error {
+	steps, err := run.Snapshots(t.Dir)
+	if err != nil {
+		return err
+	}
+	if len(steps) == 0 {
+		return errors.New("the run keeps no snapshots; set train.snapshot_every")
+	}
+	events, err := run.ReadMetrics(metricsFile(t.Dir))
+	if err != nil {
+		return err
+	}
+	for _, step := range steps {
+		if err := stage(ctx, c, t.Dir, step, events, r); err != nil {
+			return fmt.Errorf("snapshot of step %d: %w", step, err)
+		}
+	}
+	nfe := r.Curves["nfe_by_step"].Y
+	r.set("nfe_last", nfe[len(nfe)-1])
+	r.set("nfe_spread", slices.Max(nfe)-slices.Min(nfe))
+	return nil
+}
+
+// stage measures one snapshot.
+func stage(ctx context.Context, c Cell, dir string, step int, events []train.Event, r *Result) error {
+	t, err := run.OpenAt(dir, "", step)
+	if err != nil {
+		return err
+	}
+	solver, err := t.Config.Eval.ODESolver()
+	if err != nil {
+		return err
+	}
+	x, label := t.TestPoints(stagePoints)
+	s, err := t.Model.SampleFrom(ctx, source(t, x.N, c.Seed), model.SampleOptions{Label: label, Solver: solver})
+	if err != nil {
+		return err
+	}
+	l, _, err := t.Likelihood(ctx, x, label)
+	if err != nil {
+		return err
+	}
+	seconds, evaluations := spent(events, step)
+	r.add("nfe_by_step", float64(step), float64(s.Stats.NFE))
+	r.add("nll_by_step", float64(step), l.NLL)
+	r.add("nll_by_second", seconds, l.NLL)
+	if l.Gap == nil {
+		return nil
+	}
+	for _, gap := range stageGaps {
+		name := fmt.Sprintf("to_gap_%g", gap)
+		if _, reached := r.Values["steps_"+name]; *l.Gap <= gap && !reached {
+			r.set("steps_"+name, float64(step))
+			r.set("seconds_"+name, seconds)
+			r.set("evaluations_"+name, evaluations)
+		}
+	}
+	return nil
+}
+
+// spent returns the seconds of training up to a step, and how often the network was
+// evaluated forwards: once a step of regression, NFE times a step through a solver.
+func spent(events []train.Event, step int) (seconds, evaluations float64) {
+	from := 0
+	for _, e := range events {
+		part := float64(min(e.Step, step) - from)
+		evaluations += part * max(1, e.NFE)
+		if e.Step >= step {
+			return e.Seconds, evaluations
+		}
+		from = e.Step
+	}
+	return 0, evaluations
+}
