@@ -207,6 +207,8 @@ func TestBadGridsAreRefusedBeforeAnythingRuns(t *testing.T) {
 		{"measure: [samples", "measure: [sample", `no measure "sample"`},
 		{"value: w2\n", "\n", "either value or values"},
 		{"kind: nfe", "kind: nfes", `no kind "nfes"`},
+		{", snapshot_every: 10", "", "keeps no snapshots"},
+		{", snapshot_every: 10", ", snapshot_every: 31", "keeps no snapshots"},
 		{"file: nfe", "file: N F E", "small letters"},
 		{"curves: [error/euler, error/midpoint], ", "", "curves belong to the kind curves"},
 	} {

@@ -285,6 +285,12 @@ func (g Grid) cell(base []byte, settings []string, dir string, task, method Vari
 	slices.Sort(all[len(task.Set):])
 	all = append(append(all, "seed="+strconv.FormatUint(seed, 10)), settings...)
 	var err error
-	c.Config, err = run.ParseConfig(base, all)
-	return c, err
+	if c.Config, err = run.ParseConfig(base, all); err != nil {
+		return c, err
+	}
+	looksBack := slices.Contains(g.Measure, "stages") || slices.ContainsFunc(g.Pictures, func(p Picture) bool { return p.Kind == "stages" })
+	if every := c.Config.Train.SnapshotEvery; looksBack && (every == 0 || every > c.Config.Train.Steps) {
+		return c, errNoSnapshots
+	}
+	return c, nil
 }

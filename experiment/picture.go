@@ -176,7 +176,7 @@ func growth(ctx context.Context, t *run.Run, solver ode.Solver, n int) ([]plot.P
 		return nil, err
 	}
 	if len(steps) == 0 {
-		return nil, fmt.Errorf("the run keeps no snapshots; set train.snapshot_every")
+		return nil, errNoSnapshots
 	}
 	var panels []plot.Panel
 	for _, step := range spread(steps, 5) {

@@ -51,8 +51,11 @@ func (r *Result) add(name string, x, y float64) {
 	r.Curves[name] = Curve{append(c.X, x), append(c.Y, y)}
 }
 
-// resultFile is the file of a result in the folder of its run.
-const resultFile = "result.json"
+// Files in the folder of a run: what it is made from, and its result.
+const (
+	planFile   = "plan.json"
+	resultFile = "result.json"
+)
 
 // plan is a fingerprint of what a result depends on.
 func (c Cell) plan(measures []string) (string, error) {
@@ -73,22 +76,26 @@ var ErrStale = errors.New("experiment: the folder holds a run of other settings"
 
 // load returns the result of a cell; nil when it is not done.
 func (c Cell) load(plan string) (*Result, error) {
-	file := filepath.Join(c.Dir, resultFile)
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("experiment: %w", err)
-	}
-	var r Result
-	if err := json.Unmarshal(text, &r); err != nil {
-		return nil, fmt.Errorf("experiment: %s: %w; remove the file to measure again", file, err)
-	}
-	if r.Plan != plan {
+	var begun struct{ Plan string }
+	if ok, err := readJSON(filepath.Join(c.Dir, planFile), &begun); err != nil {
+		return nil, err
+	} else if ok && begun.Plan != plan {
 		return nil, fmt.Errorf("%w: %s; remove it, or give another --out", ErrStale, c.Dir)
 	}
+	var r Result
+	ok, err := readJSON(filepath.Join(c.Dir, resultFile), &r)
+	if !ok || err != nil {
+		return nil, err
+	}
 	return &r, nil
+}
+
+// begin leaves the plan in the folder of a run that begins, or goes on.
+func (c Cell) begin(plan string) error {
+	if err := os.MkdirAll(c.Dir, 0o777); err != nil {
+		return fmt.Errorf("experiment: %w", err)
+	}
+	return writeJSON(filepath.Join(c.Dir, planFile), struct{ Plan string }{plan})
 }
 
 func (c Cell) store(r Result) error {
@@ -100,15 +107,27 @@ func WriteResults(file string, results []Result) error { return writeJSON(file, 
 
 // ReadResults reads a file of WriteResults.
 func ReadResults(file string) ([]Result, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("experiment: %w", err)
-	}
 	var results []Result
-	if err := json.Unmarshal(text, &results); err != nil {
-		return nil, fmt.Errorf("experiment: %s: %w", file, err)
+	ok, err := readJSON(file, &results)
+	if err == nil && !ok {
+		err = fmt.Errorf("experiment: there is no file %s", file)
 	}
-	return results, nil
+	return results, err
+}
+
+// readJSON reads a file; ok is false when there is none.
+func readJSON(file string, v any) (ok bool, err error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("experiment: %w", err)
+	}
+	if err := json.Unmarshal(text, v); err != nil {
+		return false, fmt.Errorf("experiment: %s: %w; remove the file to make it again", file, err)
+	}
+	return true, nil
 }
 
 func writeJSON(file string, v any) error {

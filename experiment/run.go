@@ -49,6 +49,9 @@ func Run(ctx context.Context, g Grid, cells []Cell, h Hooks) ([]Result, error) {
 
 // make trains and measures a cell.
 func (c Cell) make(ctx context.Context, g Grid, plan string, h Hooks) (*Result, error) {
+	if err := c.begin(plan); err != nil {
+		return nil, err
+	}
 	trained, err := run.Train(ctx, c.Config, c.Dir, run.TrainOptions{Resume: true, Step: h.Step, Resumed: h.Resumed})
 	if err != nil {
 		return nil, err

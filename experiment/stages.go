@@ -17,6 +17,8 @@ const stagePoints = 1000
 // stageGaps are the distances to the optimum, in nats, whose price is measured.
 var stageGaps = []float64{0.2, 0.1, 0.05}
 
+var errNoSnapshots = errors.New("the run keeps no snapshots; set train.snapshot_every")
+
 // stages measures every snapshot of a run, by step and by seconds of training.
 func stages(ctx context.Context, c Cell, t *run.Run, r *Result) error {
 	steps, err := run.Snapshots(t.Dir)
@@ -24,7 +26,7 @@ func stages(ctx context.Context, c Cell, t *run.Run, r *Result) error {
 		return err
 	}
 	if len(steps) == 0 {
-		return errors.New("the run keeps no snapshots; set train.snapshot_every")
+		return errNoSnapshots
 	}
 	events, err := run.ReadMetrics(metricsFile(t.Dir))
 	if err != nil {

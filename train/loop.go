@@ -152,7 +152,7 @@ func (l *loop) after(step int, lr float64, r nn.StepResult) error {
 		e.ValLoss = &v
 		best = l.judge(v, done)
 	}
-	if done%l.cfg.LogEvery == 0 || last || e.ValLoss != nil {
+	if done%l.cfg.LogEvery == 0 || last || e.ValLoss != nil || l.snapshot(done) {
 		n := float64(l.p.Count)
 		e.Loss, e.NFE = l.p.Sum/n, l.p.NFE/n
 		l.p.Sum, l.p.NFE, l.p.Count = 0, 0, 0
@@ -167,7 +167,7 @@ func (l *loop) after(step int, lr float64, r nn.StepResult) error {
 			return err
 		}
 	}
-	if n := l.cfg.SnapshotEvery; n > 0 && done%n == 0 && l.h.Snapshot != nil {
+	if l.snapshot(done) && l.h.Snapshot != nil {
 		s, err := l.tr.State()
 		if err != nil {
 			return err
@@ -175,6 +175,11 @@ func (l *loop) after(step int, lr float64, r nn.StepResult) error {
 		return l.h.Snapshot(s)
 	}
 	return nil
+}
+
+// snapshot reports whether a step's state is kept; its log line tells the time.
+func (l *loop) snapshot(step int) bool {
+	return l.cfg.SnapshotEvery > 0 && step%l.cfg.SnapshotEvery == 0
 }
 
 // judge records a validation loss and reports whether the state should be kept
