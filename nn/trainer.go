@@ -115,7 +115,8 @@ type Trainer struct {
 	opt   Optimizer
 	step  int64
 	state [4]compute.Buffer // weights, EMA, first and second moments
-	prog  *program
+	prog  *program          // Step
+	apply *program          // Apply
 }
 
 // NewTrainer starts training from the weights of n.
@@ -134,6 +135,10 @@ func (n *Net) NewTrainer(o Optimizer) (*Trainer, error) {
 		inputs: func(rows, _ int) []shapes.Shape {
 			in := []shapes.Shape{slab, slab, slab, slab, shapes.Make(dtypes.Float32, hyperCount)}
 			return append(in, n.arch.exampleShapes(rows)...)
+		}}
+	tr.apply = &program{eng: n.eng, name: "optimizer step", build: tr.applyGraph, update: []int{0, 1, 2, 3},
+		inputs: func(_, _ int) []shapes.Shape {
+			return []shapes.Shape{slab, slab, slab, slab, shapes.Make(dtypes.Float32, hyperCount), slab}
 		}}
 	zeros := make([]float32, len(w))
 	return tr, tr.put(State{Weights: w, EMA: w, Moment1: zeros, Var2: zeros})
@@ -200,6 +205,39 @@ func (tr *Trainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 	if err != nil {
 		return r, err
 	}
+	if err := tr.advance(f, lr); err != nil {
+		return r, fmt.Errorf("nn: training step: %w", err)
+	}
+	r.Loss, r.GradNorm = float64(f.result(4)[0]), float64(f.result(5)[0])
+	tr.prog.back(f)
+	return r, tr.diverged(r)
+}
+
+// Apply takes one optimizer step at learning rate lr from a gradient that was
+// computed elsewhere, such as through an ODE solve: ∂loss/∂θ, length P, at the
+// weights of Net(false). The arithmetic is that of Step, clipping, weight decay
+// and EMA included; grad is rounded to float32. loss is only checked and
+// returned. A loss or gradient that is not finite is [ErrDiverged].
+func (tr *Trainer) Apply(grad []float64, loss, lr float64) (r StepResult, err error) {
+	defer rescue(&err, "optimizer step")
+	if p := tr.net.NumWeights(); len(grad) != p {
+		return r, fmt.Errorf("nn: a gradient of length %d given, the network has %d weights", len(grad), p)
+	}
+	f, err := tr.apply.frame(0, 0)
+	if err != nil {
+		return r, err
+	}
+	f.set(len(tr.state)+1, grad)
+	if err := tr.advance(f, lr); err != nil {
+		return r, fmt.Errorf("nn: optimizer step: %w", err)
+	}
+	r.Loss, r.GradNorm = loss, float64(f.result(4)[0])
+	tr.apply.back(f)
+	return r, tr.diverged(r)
+}
+
+// advance runs a step whose frame is complete but for the state and the scalars.
+func (tr *Trainer) advance(f *frame, lr float64) error {
 	k := float64(tr.step)
 	f.set(len(tr.state), []float64{
 		lr,
@@ -211,27 +249,42 @@ func (tr *Trainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 		f.give(i, b)
 	}
 	if err := f.run(); err != nil {
-		return r, fmt.Errorf("nn: training step: %w", err)
+		return err
 	}
 	copy(tr.state[:], f.outs)
 	tr.step++
-	r.Loss, r.GradNorm = float64(f.result(4)[0]), float64(f.result(5)[0])
-	tr.prog.back(f)
+	return nil
+}
+
+// diverged is the error of a step with that result, nil for a finite one.
+func (tr *Trainer) diverged(r StepResult) error {
 	if math.IsNaN(r.Loss+r.GradNorm) || math.IsInf(r.Loss+r.GradNorm, 0) {
-		return r, fmt.Errorf("%w at step %d: loss %g, gradient norm %g; lower the learning rate, clip gradients or check the scale of the data", ErrDiverged, tr.step, r.Loss, r.GradNorm)
+		return fmt.Errorf("%w at step %d: loss %g, gradient norm %g; lower the learning rate, clip gradients or check the scale of the data", ErrDiverged, tr.step, r.Loss, r.GradNorm)
 	}
-	return r, nil
+	return nil
 }
 
 // stepGraph: weights, EMA, moments 1 and 2, hyper [4], then the examples.
 func (tr *Trainer) stepGraph(in []*Node) []*Node {
+	p := tr.net.arch.params(in[0])
+	loss := tr.net.arch.batchLoss(p, in[5:])
+	state, norm := tr.updateGraph(in, join(Gradient(loss, p...)))
+	return append(state, loss, norm)
+}
+
+// applyGraph: weights, EMA, moments 1 and 2, hyper [4], gradient [P].
+func (tr *Trainer) applyGraph(in []*Node) []*Node {
+	state, norm := tr.updateGraph(in, in[5])
+	return append(state, norm)
+}
+
+// updateGraph is AdamW with clipping, and the EMA; in begins with weights, EMA,
+// moments 1 and 2 and hyper [4]. It returns the new four, and the norm of grad.
+func (tr *Trainer) updateGraph(in []*Node, grad *Node) (state []*Node, norm *Node) {
 	theta, ema, m1, m2, hyper := in[0], in[1], in[2], in[3], in[4]
 	h := func(i int) *Node { return Reshape(Slice(hyper, AxisRange(i, i+1))) }
-	o, m := tr.opt, tr.net.arch
-	p := m.params(theta)
-	loss := m.batchLoss(p, in[5:])
-	grad := join(Gradient(loss, p...))
-	norm := Sqrt(ReduceAllSum(Square(grad)))
+	o := tr.opt
+	norm = Sqrt(ReduceAllSum(Square(grad)))
 	if o.ClipNorm > 0 {
 		grad = Mul(grad, MinScalar(Div(ConstAs(norm, o.ClipNorm), AddScalar(norm, 1e-12)), 1))
 	}
@@ -243,7 +296,7 @@ func (tr *Trainer) stepGraph(in []*Node) []*Node {
 	}
 	theta = Sub(theta, Mul(update, h(0)))
 	ema = Add(ema, Mul(Sub(theta, ema), OneMinus(h(3)))) // ema + (1-decay)(θ - ema)
-	return []*Node{theta, ema, m1, m2, loss, norm}
+	return []*Node{theta, ema, m1, m2}, norm
 }
 
 // Loss returns the loss of each example, length N, without any update.

@@ -77,6 +77,72 @@ func TestStepIsAdamWWithClippingAndEMA(t *testing.T) {
 	}
 }
 
+// Apply of the gradient of the loss is Step, whatever the options: the same
+// arithmetic in two graphs, so only the rounding of sums may differ.
+func TestApplyOfTheLossGradientIsStep(t *testing.T) {
+	cfg := Config{Dim: 2, Hidden: []int{16, 16}}
+	for _, o := range []Optimizer{{}, {WeightDecay: 0.1, ClipNorm: 0.05, EMADecay: 0.9}} {
+		fused, apart := newTrainer(t, cfg, o), newTrainer(t, cfg, o)
+		rng := rand.New(rand.NewPCG(4, 4))
+		for k := range 20 {
+			ex, lr := randomExamples(64, 2, rng), 0.01/float64(k+1)
+			s, err := fused.State()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := apart.Restore(s); err != nil { // rounding must not add up
+				t.Fatal(err)
+			}
+			net, err := apart.Net(false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			loss, g, err := net.LossGradient(ex)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := apart.Apply(g, loss, lr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := fused.Step(ex, lr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Loss != loss || math.Abs(got.GradNorm-want.GradNorm) > 1e-6*want.GradNorm {
+				t.Errorf("step %d: got loss %g and norm %g, want %g and %g", k, got.Loss, got.GradNorm, loss, want.GradNorm)
+			}
+			a, _ := apart.State()
+			b, _ := fused.State()
+			if a.Step != b.Step {
+				t.Fatalf("step %d of the one, %d of the other", a.Step, b.Step)
+			}
+			for i := range a.Weights {
+				// 1e-3 of a step: where g is near 0, Adam makes a step of its rounding too.
+				if dw, de := float64(a.Weights[i]-b.Weights[i]), float64(a.EMA[i]-b.EMA[i]); math.Abs(dw) > 1e-3*lr || math.Abs(de) > 1e-3*lr {
+					t.Fatalf("step %d, weight %d: weights differ by %g, averages by %g", k, i, dw, de)
+				}
+			}
+		}
+	}
+}
+
+func TestApplyNamesABadGradient(t *testing.T) {
+	tr := newTrainer(t, Config{Dim: 1}, Optimizer{})
+	p := tr.net.NumWeights()
+	if _, err := tr.Apply(make([]float64, p-1), 0, 1e-3); err == nil || !strings.Contains(err.Error(), "the network has") {
+		t.Errorf("a short gradient: got %v", err)
+	}
+	if _, err := tr.Apply(make([]float64, p), math.NaN(), 1e-3); !errors.Is(err, ErrDiverged) {
+		t.Errorf("a NaN loss: got %v", err)
+	}
+	g := make([]float64, p)
+	g[p-1] = math.Inf(1)
+	if _, err := tr.Apply(g, 0, 1e-3); !errors.Is(err, ErrDiverged) {
+		t.Errorf("an infinite gradient: got %v", err)
+	}
+}
+
 func widen(x []float32) []float64 {
 	y := make([]float64, len(x))
 	for i, v := range x {
