@@ -34,7 +34,8 @@ type Stats struct {
 	// NFE counts the calls of f, every one: rejected steps, the choice of the first
 	// step and interpolation included. A value that is reused (FSAL) counts once.
 	NFE int
-	// VJPs counts the calls of vjp, by Tape.Backprop.
+	// VJPs counts the vector-Jacobian products: by Tape.Backprop, the calls of vjp; by
+	// Adjoint, each evaluation, for it is one of f too.
 	VJPs               int
 	Accepted, Rejected int     // steps
 	LastT              float64 // the state's time: t1 unless there was an error
@@ -77,15 +78,8 @@ func (s Solver) solve(ctx context.Context, f Func, x []float64, t0, t1 float64, 
 		return r.st, r.fail(ErrNonFinite, 0, "the initial state holds a NaN or an Inf")
 	}
 	r.observe(0)
-	for r.t != r.t1 {
-		if err := ctx.Err(); err != nil {
-			return r.st, fmt.Errorf("ode: stopped at t=%g of [%g, %g] after %d evaluations: %w", r.t, t0, t1, r.st.NFE, err)
-		}
-		if err := r.step(ctl, hook); err != nil {
-			return r.st, err
-		}
-	}
-	return r.st, nil
+	err = r.finish(ctx, ctl, hook)
+	return r.st, err
 }
 
 func (s Solver) check(f Func, t0, t1 float64) error {
@@ -144,6 +138,19 @@ func newRun(s Solver, f Func, x []float64, t0, t1 float64) *run {
 		r.k[i] = cut()
 	}
 	return r
+}
+
+// finish takes steps until the state is that at t1.
+func (r *run) finish(ctx context.Context, ctl stepper, hook func(*run, float64) error) error {
+	for r.t != r.t1 {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("ode: stopped at t=%g of [%g, %g] after %d evaluations: %w", r.t, r.t0, r.t1, r.st.NFE, err)
+		}
+		if err := r.step(ctl, hook); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // step tries one step and, if the control accepts it, takes it.
