@@ -3,6 +3,7 @@ package ode
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -44,9 +45,10 @@ type Sensitivity func(dx, gx, gtheta []float64, t float64, x, a []float64) error
 // default norm of Adaptive is here [MaxRMS] of the blocks x, a and g: a thousand
 // parameters do not drown two coordinates. A Norm that is set sees (x, a, g) in this
 // order; MaxRMS(n, n), n = len(x), leaves g out (Kidger, Chen and Lyons 2021, arXiv
-// 2009.09457), which takes fewer steps, since errors in g do not spread. ATol is
-// measured against a and g as they are, so a loss that is scaled down, such as a mean
-// over many points, needs a smaller one. Observe sees (x, a, g).
+// 2009.09457), which takes fewer steps, since errors in g do not spread. The system is
+// linear in (a, g), and is solved for a loss scaled by a power of two such that the
+// largest RMS of an as[i] is about 1: a mean over many points is solved as exactly as a
+// sum, and ATol means the same for both. Norm and Observe see that scaled system.
 func (s Solver) Adjoint(ctx context.Context, f Sensitivity, ts []float64, xs, as [][]float64, gtheta []float64) (a []float64, st Stats, err error) {
 	if err := checkAdjoint(f, ts, xs, as); err != nil {
 		return nil, st, err
@@ -59,8 +61,9 @@ func (s Solver) Adjoint(ctx context.Context, f Sensitivity, ts []float64, xs, as
 		c.Norm = MaxRMS(n, n, len(gtheta))
 		s.Control = c
 	}
+	scale := lossScale(as)
 	copy(x, xs[last])
-	add(a, as[last])
+	addScaled(a, as[last], 1/scale)
 	back := slices.Clone(ts)
 	slices.Reverse(back)
 	st, err = s.via(ctx, f.augmented(n), z, back, nil, func(r *run, k int) error {
@@ -71,15 +74,37 @@ func (s Solver) Adjoint(ctx context.Context, f Sensitivity, ts []float64, xs, as
 		if i > 0 && xs[i] != nil {
 			copy(x, xs[i])
 		}
-		add(a, as[i])
+		addScaled(a, as[i], 1/scale)
 		r.haveFirst = false // f is another one now
 		return nil
 	})
 	st.VJPs = st.NFE
 	if err == nil {
-		add(gtheta, z[2*n:])
+		addScaled(gtheta, z[2*n:], scale)
 	}
-	return slices.Clone(a), st, err
+	out := make([]float64, n)
+	addScaled(out, a, scale)
+	return out, st, err
+}
+
+// lossScale returns the power of two next to the largest RMS of the gradients; 1 if
+// they are all zero.
+func lossScale(as [][]float64) float64 {
+	most := 0.0
+	for _, a := range as {
+		most = max(most, RMS(a))
+	}
+	if most == 0 || !finite([]float64{most}) {
+		return 1
+	}
+	return math.Ldexp(1, min(max(math.Ilogb(most), -1000), 1000))
+}
+
+// addScaled adds c·v to dst; v may be nil.
+func addScaled(dst, v []float64, c float64) {
+	for i, vi := range v {
+		dst[i] += c * vi
+	}
 }
 
 // augmented is the system of (x, a, g).

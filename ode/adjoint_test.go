@@ -33,7 +33,7 @@ func tapeVJP(f Sensitivity, gtheta []float64) VJP {
 	return func(gx []float64, t float64, x, a []float64) error {
 		dx, g := make([]float64, len(x)), make([]float64, len(gtheta))
 		err := f(dx, gx, g, t, x, a)
-		add(gtheta, g)
+		addScaled(gtheta, g, 1)
 		return err
 	}
 }
@@ -235,6 +235,32 @@ func TestAdjointErrorFollowsTheTolerance(t *testing.T) {
 		if d := farthest(got, want); d > 20*tol {
 			t.Errorf("tolerance %g: the gradient is off by %g", tol, d)
 		}
+	}
+}
+
+// The gradient of a small multiple of a loss is that multiple, bit for bit.
+func TestAdjointDoesNotDependOnTheScaleOfTheLoss(t *testing.T) {
+	p := &pendulum{theta: [3]float64{1.3, 0.2, 0.7}}
+	s := Solver{Method: Dopri5, Control: Adaptive{RTol: 1e-4, ATol: 1e-4}}
+	gradient := func(c float64) ([]float64, int) {
+		g := make([]float64, 3)
+		a, st, err := s.Adjoint(context.Background(), p.sensitivity, []float64{0, 1, 2}, [][]float64{nil, {0.5, 0.1}, {0.3, 0.1}}, [][]float64{nil, {c, 0}, {-2 * c, c}}, g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return append(a, g...), st.NFE
+	}
+	want, nfe := gradient(1)
+	for _, c := range []float64{1. / (1 << 30), 1 << 20} {
+		got, n := gradient(c)
+		for i := range got {
+			if got[i] != c*want[i] || n != nfe {
+				t.Errorf("loss times %g: got %g in %d evaluations, want %g in %d", c, got[i], n, c*want[i], nfe)
+			}
+		}
+	}
+	if zero, _ := gradient(0); slices.ContainsFunc(zero, func(v float64) bool { return v != 0 }) {
+		t.Errorf("a loss of nothing has the gradient %v", zero)
 	}
 }
 

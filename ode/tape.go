@@ -87,7 +87,7 @@ func (tp *Tape) BackpropVia(ctx context.Context, f Func, vjp VJP, as [][]float64
 	a, st.LastT = make([]float64, tp.dim), tp.ts[len(tp.ts)-1]
 	b := newBack(tp.m, tp.dim)
 	for i := len(as) - 1; i >= 0; i-- {
-		add(a, as[i])
+		addScaled(a, as[i], 1)
 		if i > 0 {
 			if err := tp.backprop(ctx, f, vjp, b, a, tp.at[i], tp.at[i-1], &st); err != nil {
 				return a, st, err
@@ -121,13 +121,6 @@ func lengths(name string, vs [][]float64, n int) error {
 		}
 	}
 	return nil
-}
-
-// add adds v, which may be nil, to dst.
-func add(dst, v []float64) {
-	for i, vi := range v {
-		dst[i] += vi
-	}
 }
 
 // back is the memory of Backprop.
