@@ -15,7 +15,8 @@ import (
 type Case struct {
 	Name     string
 	Gradient Gradient
-	Solver   ode.Solver // of both directions
+	Solver   ode.Solver
+	Back     ode.Solver // of the adjoint; without a Method: Solver
 }
 
 // Cases returns both gradients with an adaptive method at each tolerance, RTol = ATol.
@@ -101,7 +102,7 @@ type taken struct {
 
 // take takes the gradient of the case 1+repeats times.
 func (cs Case) take(ctx context.Context, b Block, l Loss, want Trajectories, repeats int) (taken, error) {
-	b.Gradient, b.Solver, b.Back = cs.Gradient, cs.Solver, ode.Solver{}
+	b.Gradient, b.Solver, b.Back = cs.Gradient, cs.Solver, cs.Back
 	r := taken{Row: Row{Case: cs, Seconds: math.Inf(1)}}
 	for k := range 1 + repeats {
 		r.theta = make([]float64, b.Field.NumParams())

@@ -35,10 +35,11 @@ type Sensitivity func(dx, gx, gtheta []float64, t float64, x, a []float64) error
 // where the way there was not. Remedies are a tighter tolerance, a tape, or
 // checkpoints: times with an xs[i] and no as[i].
 //
-// g does not act back on x and a, so it might be a quadrature beside the system. It
-// is a part of the state as in the paper, because then any method and any control
-// serve it as they are: an adaptive control can reject a step for its error, FSAL
-// saves its evaluation too, and nothing has to be undone after a rejection.
+// g does not act back on x and a: it is a quadrature. It is nevertheless a part of the
+// state, as in the paper, because then any method and any control serve it as they
+// are: an adaptive control can reject a step for its error, FSAL saves its evaluation
+// too, and nothing has to be undone after a rejection. Only the inputs of its stages,
+// which nobody reads, are not computed.
 //
 // The solver is that of the way back, and may be that of the way there: Fixed is a
 // number of steps between two neighbouring times, a Grid is walked in reverse. The
@@ -66,7 +67,7 @@ func (s Solver) Adjoint(ctx context.Context, f Sensitivity, ts []float64, xs, as
 	addScaled(a, as[last], 1/scale)
 	back := slices.Clone(ts)
 	slices.Reverse(back)
-	st, err = s.via(ctx, f.augmented(n), z, back, nil, func(r *run, k int) error {
+	st, err = s.via(ctx, f.augmented(n), z, 2*n, back, nil, func(r *run, k int) error {
 		i := last - k
 		if k == 0 {
 			return nil // there from the start

@@ -109,6 +109,7 @@ type run struct {
 	t0, t1, dir float64
 	t           float64     // time of x
 	x           []float64   // the caller's: last accepted state
+	lead        int         // f depends on x[:lead] only; the rest is a quadrature
 	y           []float64   // inputs of the stages, finally the new state
 	e           []float64   // scaled error
 	k           [][]float64 // stages, and k[s]: f at the end of a step where it is no stage
@@ -120,7 +121,7 @@ type run struct {
 func newRun(s Solver, f Func, x []float64, t0, t1 float64) *run {
 	r := &run{
 		m: s.Method, f: f, fsal: s.Method.FSAL(), maxNFE: s.MaxNFE, watch: s.Observe,
-		t0: t0, t1: t1, dir: 1, t: t0, x: x, st: Stats{LastT: t0},
+		t0: t0, t1: t1, dir: 1, t: t0, x: x, lead: len(x), st: Stats{LastT: t0},
 	}
 	if t1 < t0 {
 		r.dir = -1
@@ -193,12 +194,16 @@ func (r *run) step(ctl stepper, hook func(*run, float64) error) error {
 func (r *run) stages(tNext float64) error {
 	h, s := tNext-r.t, r.m.Stages()
 	for i := 1; i < s; i++ {
-		combine(r.y, r.x, h, r.m.A[i], r.k)
+		in := r.y[:r.lead]
+		if r.fsal && i == s-1 {
+			in = r.y // the new state, too
+		}
+		combine(in, r.x, h, r.m.A[i], r.k)
 		if err := r.eval(r.k[i], node(r.m, i, r.t, tNext), r.y); err != nil {
 			return err
 		}
 	}
-	if !r.fsal { // else y, the input of the last stage, already is the new state
+	if !r.fsal {
 		combine(r.y, r.x, h, r.m.B, r.k)
 	}
 	return nil

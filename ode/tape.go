@@ -39,7 +39,7 @@ func (s Solver) RecordVia(ctx context.Context, f Func, x []float64, ts []float64
 	if len(ts) > 0 {
 		tp.ts = append(tp.ts, ts[0])
 	}
-	st, err := s.via(ctx, f, x, ts, tp.keep, func(r *run, i int) error {
+	st, err := s.via(ctx, f, x, len(x), ts, tp.keep, func(r *run, i int) error {
 		tp.at = append(tp.at, len(tp.xs))
 		return out(i, r.x)
 	})

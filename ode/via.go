@@ -15,12 +15,12 @@ import (
 // [Fixed] is the number of steps between each two neighbours, not of all. A [Grid]
 // must hold every time.
 func (s Solver) SolveVia(ctx context.Context, f Func, x []float64, ts []float64, out func(i int, x []float64) error) (Stats, error) {
-	return s.via(ctx, f, x, ts, nil, func(r *run, i int) error { return out(i, r.x) })
+	return s.via(ctx, f, x, len(x), ts, nil, func(r *run, i int) error { return out(i, r.x) })
 }
 
 // via solves from each time to the next, calls arrive at each, the first included,
-// and hook before each accepted step.
-func (s Solver) via(ctx context.Context, f Func, x []float64, ts []float64, hook func(*run, float64) error, arrive func(r *run, i int) error) (Stats, error) {
+// and hook before each accepted step. f must not read x beyond x[:lead].
+func (s Solver) via(ctx context.Context, f Func, x []float64, lead int, ts []float64, hook func(*run, float64) error, arrive func(r *run, i int) error) (Stats, error) {
 	if len(ts) == 0 {
 		return Stats{}, fmt.Errorf("ode: %w: a solve via times needs at least one", ErrInvalid)
 	}
@@ -32,6 +32,7 @@ func (s Solver) via(ctx context.Context, f Func, x []float64, ts []float64, hook
 		return Stats{LastT: ts[0]}, err
 	}
 	r := newRun(s, f, x, ts[0], last)
+	r.lead = lead
 	if !finite(x) {
 		return r.st, r.fail(ErrNonFinite, 0, "the initial state holds a NaN or an Inf")
 	}
