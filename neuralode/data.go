@@ -98,9 +98,12 @@ func (tr Trajectories) uniform() bool {
 // Segments draws n pieces of length times, with replacement. For an autonomous field
 // each begins anywhere, as in the demonstration of Chen et al., for its own time does
 // not matter: the times of the pieces are T[0], ..., T[length-1], and T must be at
-// equal distances. Else all begin at one drawn time.
+// equal distances. Else all begin at one drawn time. length is from 1 to len(T).
 func (tr Trajectories) Segments(rng *rand.Rand, n, length int, autonomous bool) Trajectories {
 	starts := len(tr.T) - length + 1
+	if length < 1 || starts < 1 {
+		panic(fmt.Sprintf("neuralode: Segments of %d times from trajectories of %d", length, len(tr.T)))
+	}
 	common := rng.IntN(starts)
 	out := Trajectories{T: tr.T[common : common+length]}
 	if autonomous {
