@@ -92,6 +92,21 @@ func (f *Field) VelocityDiv(v, div []float64, t float64, x []float64) error {
 	})
 }
 
+// VJPParams writes f into v [N, D], unless v is nil, and adds to gx [N, D] and gtheta
+// [P] the gradient of Σ_i a_i·f(x_i) with respect to x and the weights, all from one
+// forward pass: aᵀ ∂f/∂x and aᵀ ∂f/∂θ, what a gradient through a solve needs.
+func (f *Field) VJPParams(v, gx, gtheta []float64, t float64, x, a []float64) error {
+	d := f.Dim()
+	fill := func(i, j, at int, in *frame) { in.set(at, a[i*d:j*d]) }
+	return f.blocks(f.net.progs.vjpTheta, 0, t, x, fill, func(i, j int, out *frame) {
+		if v != nil {
+			out.read(v[i*d:j*d], 0)
+		}
+		out.add(gx[i*d:j*d], 1)
+		out.add(gtheta, 2)
+	})
+}
+
 // VJPAug adds to gx [N, D] and gtheta [P] the gradient, with respect to x and
 // the weights, of
 //

@@ -80,6 +80,7 @@ func (n *Net) Tensors() []Tensor { return n.arch.tensors }
 // input, so every Net of the architecture shares them.
 type programs struct {
 	velocity, vjp, div, grad *program
+	vjpTheta                 *program
 	augProbe, augExact       *program
 	regProbe, regExact       *program // the same, with the regularisers
 	loss                     *program
@@ -103,6 +104,8 @@ func newPrograms(eng *Engine, m *mlp) *programs {
 		velocity: &program{eng: eng, name: "velocity", build: m.velocityGraph,
 			inputs: points(func(_, _ int) []shapes.Shape { return nil })},
 		vjp: &program{eng: eng, name: "vector-Jacobian product", build: m.vjpGraph,
+			inputs: points(func(n, _ int) []shapes.Shape { return []shapes.Shape{floats(n, d)} })},
+		vjpTheta: &program{eng: eng, name: "vector-Jacobian product, weights", build: m.vjpThetaGraph,
 			inputs: points(func(n, _ int) []shapes.Shape { return []shapes.Shape{floats(n, d)} })},
 		div: &program{eng: eng, name: "divergence", build: m.divergenceGraph,
 			inputs: points(func(_, k int) []shapes.Shape { return []shapes.Shape{floats(k, d)} })},
@@ -145,6 +148,14 @@ func (m *mlp) vjpGraph(in []*Node) []*Node {
 	return append([]*Node{v}, Gradient(ReduceAllSum(Mul(v, rest[0])), x)...)
 }
 
+// vjpThetaGraph: rest is a [N, D]; returns v and the gradients of Σ a·v with respect
+// to x and θ.
+func (m *mlp) vjpThetaGraph(in []*Node) []*Node {
+	p, x, t, label, rest := m.head(in)
+	v := m.forward(p, x, t, label)
+	return append([]*Node{v}, gradients(p, x, ReduceAllSum(Mul(rest[0], v)))...)
+}
+
 // divergenceGraph: rest is e [K, D]; returns v [N, D] and Σ_k e_kᵀ J e_k [N].
 // With the basis vectors for e that is the exact divergence.
 func (m *mlp) divergenceGraph(in []*Node) []*Node {
@@ -183,6 +194,11 @@ func (m *mlp) augGradients(p []*Node, x *Node, rest []*Node, v, div *Node, jacob
 		sum = Add(sum, ReduceAllSum(Mul(k, ReduceSum(Square(v), 1))))
 		sum = Add(sum, ReduceAllSum(Mul(j, jacobian())))
 	}
+	return gradients(p, x, sum)
+}
+
+// gradients returns the gradients of a sum with respect to x and, as a slab, θ.
+func gradients(p []*Node, x, sum *Node) []*Node {
 	g := Gradient(sum, append([]*Node{x}, p...)...)
 	return []*Node{g[0], join(g[1:])}
 }

@@ -220,7 +220,8 @@ func (tr *Trainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 // computed elsewhere, such as through an ODE solve: ∂loss/∂θ, length P, at the
 // weights of Net(false). The arithmetic is that of Step, clipping, weight decay
 // and EMA included; grad is rounded to float32. loss is only checked and
-// returned. A loss or gradient that is not finite is [ErrDiverged].
+// returned. A loss or gradient that is not finite is [ErrDiverged]; the state is
+// then as unusable as after such a Step.
 func (tr *Trainer) Apply(grad []float64, loss, lr float64) (r StepResult, err error) {
 	defer rescue(&err, "optimizer step")
 	if p := tr.net.NumWeights(); len(grad) != p {

@@ -4,7 +4,14 @@
 // There are only a few types: [Tableau] is a method, as data; [Control] says how
 // long the steps are, and is one of [Fixed], [Grid] and [Adaptive]; [Solver] joins
 // the two and solves; [Stats] is what a solve cost; [Tape] remembers a solve so
-// that a gradient can be taken back through it.
+// that a gradient can be taken back through it; [Sensitivity] is a right-hand side
+// with its derivatives, for the gradient without a memory.
+//
+// There are two gradients of a loss. [Tape.Backprop] differentiates the steps taken:
+// exact for the numbers that were computed, with a memory that grows with the steps.
+// [Solver.Adjoint] solves the adjoint system back in time: of constant memory, right
+// to the tolerance, and in trouble where the flow contracts. Both take a loss of the
+// states at several times: [Solver.SolveVia], [Solver.RecordVia].
 //
 // Any method works with any control, except that [Adaptive] needs a method with an
 // error estimate. Time may run forward (t1 > t0) or backward (t1 < t0).

@@ -34,7 +34,8 @@ type Stats struct {
 	// NFE counts the calls of f, every one: rejected steps, the choice of the first
 	// step and interpolation included. A value that is reused (FSAL) counts once.
 	NFE int
-	// VJPs counts the calls of vjp, by Tape.Backprop.
+	// VJPs counts the vector-Jacobian products: by Tape.Backprop, the calls of vjp; by
+	// Adjoint, each evaluation, for it is one of f too.
 	VJPs               int
 	Accepted, Rejected int     // steps
 	LastT              float64 // the state's time: t1 unless there was an error
@@ -77,15 +78,8 @@ func (s Solver) solve(ctx context.Context, f Func, x []float64, t0, t1 float64, 
 		return r.st, r.fail(ErrNonFinite, 0, "the initial state holds a NaN or an Inf")
 	}
 	r.observe(0)
-	for r.t != r.t1 {
-		if err := ctx.Err(); err != nil {
-			return r.st, fmt.Errorf("ode: stopped at t=%g of [%g, %g] after %d evaluations: %w", r.t, t0, t1, r.st.NFE, err)
-		}
-		if err := r.step(ctl, hook); err != nil {
-			return r.st, err
-		}
-	}
-	return r.st, nil
+	err = r.finish(ctx, ctl, hook)
+	return r.st, err
 }
 
 func (s Solver) check(f Func, t0, t1 float64) error {
@@ -115,6 +109,7 @@ type run struct {
 	t0, t1, dir float64
 	t           float64     // time of x
 	x           []float64   // the caller's: last accepted state
+	lead        int         // f depends on x[:lead] only; the rest is a quadrature
 	y           []float64   // inputs of the stages, finally the new state
 	e           []float64   // scaled error
 	k           [][]float64 // stages, and k[s]: f at the end of a step where it is no stage
@@ -126,7 +121,7 @@ type run struct {
 func newRun(s Solver, f Func, x []float64, t0, t1 float64) *run {
 	r := &run{
 		m: s.Method, f: f, fsal: s.Method.FSAL(), maxNFE: s.MaxNFE, watch: s.Observe,
-		t0: t0, t1: t1, dir: 1, t: t0, x: x, st: Stats{LastT: t0},
+		t0: t0, t1: t1, dir: 1, t: t0, x: x, lead: len(x), st: Stats{LastT: t0},
 	}
 	if t1 < t0 {
 		r.dir = -1
@@ -144,6 +139,19 @@ func newRun(s Solver, f Func, x []float64, t0, t1 float64) *run {
 		r.k[i] = cut()
 	}
 	return r
+}
+
+// finish takes steps until the state is that at t1.
+func (r *run) finish(ctx context.Context, ctl stepper, hook func(*run, float64) error) error {
+	for r.t != r.t1 {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("ode: stopped at t=%g of [%g, %g] after %d evaluations: %w", r.t, r.t0, r.t1, r.st.NFE, err)
+		}
+		if err := r.step(ctl, hook); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // step tries one step and, if the control accepts it, takes it.
@@ -186,12 +194,16 @@ func (r *run) step(ctl stepper, hook func(*run, float64) error) error {
 func (r *run) stages(tNext float64) error {
 	h, s := tNext-r.t, r.m.Stages()
 	for i := 1; i < s; i++ {
-		combine(r.y, r.x, h, r.m.A[i], r.k)
+		in := r.y[:r.lead]
+		if r.fsal && i == s-1 {
+			in = r.y // the new state, too
+		}
+		combine(in, r.x, h, r.m.A[i], r.k)
 		if err := r.eval(r.k[i], node(r.m, i, r.t, tNext), r.y); err != nil {
 			return err
 		}
 	}
-	if !r.fsal { // else y, the input of the last stage, already is the new state
+	if !r.fsal {
 		combine(r.y, r.x, h, r.m.B, r.k)
 	}
 	return nil

@@ -14,9 +14,11 @@ type VJP func(gx []float64, t float64, x, a []float64) error
 // Tape is a recorded solve: the accepted steps' times and states, (steps+1)·len(x)
 // numbers in all.
 type Tape struct {
-	m  *Tableau
-	ts []float64   // t_0 ... t_n
-	xs [][]float64 // x_0 ... x_{n-1}
+	m   *Tableau
+	dim int
+	ts  []float64   // t_0 ... t_n
+	xs  [][]float64 // x_0 ... x_{n-1}
+	at  []int       // steps before each of the times of RecordVia
 }
 
 // Steps returns the number of recorded steps.
@@ -25,13 +27,29 @@ func (tp *Tape) Steps() int { return len(tp.xs) }
 // Record is [Solver.Solve] that also returns the tape of the solve. With an error
 // the tape holds the steps that were accepted.
 func (s Solver) Record(ctx context.Context, f Func, x []float64, t0, t1 float64) (*Tape, Stats, error) {
-	tp := &Tape{m: s.Method, ts: []float64{t0}}
-	st, err := s.solve(ctx, f, x, t0, t1, func(r *run, tNext float64) error {
-		tp.ts = append(tp.ts, tNext)
-		tp.xs = append(tp.xs, slices.Clone(r.x))
-		return nil
+	tp := &Tape{m: s.Method, dim: len(x), ts: []float64{t0}}
+	st, err := s.solve(ctx, f, x, t0, t1, tp.keep)
+	tp.at = []int{0, len(tp.xs)}
+	return tp, st, err
+}
+
+// RecordVia is [Solver.SolveVia] that also returns the tape of the solve.
+func (s Solver) RecordVia(ctx context.Context, f Func, x []float64, ts []float64, out func(i int, x []float64) error) (*Tape, Stats, error) {
+	tp := &Tape{m: s.Method, dim: len(x)}
+	if len(ts) > 0 {
+		tp.ts = append(tp.ts, ts[0])
+	}
+	st, err := s.via(ctx, f, x, len(x), ts, tp.keep, func(r *run, i int) error {
+		tp.at = append(tp.at, len(tp.xs))
+		return out(i, r.x)
 	})
 	return tp, st, err
+}
+
+func (tp *Tape) keep(r *run, tNext float64) error {
+	tp.ts = append(tp.ts, tNext)
+	tp.xs = append(tp.xs, slices.Clone(r.x))
+	return nil
 }
 
 // Backprop turns a = ∂L/∂x(t1) into ∂L/∂x(t0), in place, and has vjp gather ∂L/∂θ.
@@ -48,25 +66,61 @@ func (s Solver) Record(ctx context.Context, f Func, x []float64, t0, t1 float64)
 // the gradient at Stats.LastT.
 func (tp *Tape) Backprop(ctx context.Context, f Func, vjp VJP, a []float64) (Stats, error) {
 	st := Stats{LastT: tp.ts[len(tp.ts)-1]}
-	if len(tp.xs) == 0 {
-		return st, nil
+	if len(a) != tp.dim {
+		panic(fmt.Sprintf("ode: Backprop of a gradient of length %d through a state of length %d", len(a), tp.dim))
 	}
-	if len(a) != len(tp.xs[0]) {
-		panic(fmt.Sprintf("ode: Backprop of a gradient of length %d through a state of length %d", len(a), len(tp.xs[0])))
+	err := tp.backprop(ctx, f, vjp, newBack(tp.m, len(a)), a, len(tp.xs), 0, &st)
+	return st, err
+}
+
+// BackpropVia is [Tape.Backprop] of a loss of the states at all times of
+// [Solver.RecordVia]: as[i] is ∂L/∂x(ts[i]), nil where the loss does not depend on
+// it. On the way back the gradient jumps at each time, a ← a + ∂L/∂x(ts[i]). It
+// returns ∂L/∂x(ts[0]), by all paths. as is read only.
+func (tp *Tape) BackpropVia(ctx context.Context, f Func, vjp VJP, as [][]float64) (a []float64, st Stats, err error) {
+	if len(as) != len(tp.at) {
+		return nil, st, fmt.Errorf("ode: %w: %d gradients as for a tape of %d times", ErrInvalid, len(as), len(tp.at))
 	}
-	b := newBack(tp.m, len(a))
-	for n := len(tp.xs) - 1; n >= 0; n-- {
+	if err := lengths("as", as, tp.dim); err != nil {
+		return nil, st, err
+	}
+	a, st.LastT = make([]float64, tp.dim), tp.ts[len(tp.ts)-1]
+	b := newBack(tp.m, tp.dim)
+	for i := len(as) - 1; i >= 0; i-- {
+		addScaled(a, as[i], 1)
+		if i > 0 {
+			if err := tp.backprop(ctx, f, vjp, b, a, tp.at[i], tp.at[i-1], &st); err != nil {
+				return a, st, err
+			}
+		}
+	}
+	return a, st, nil
+}
+
+// backprop takes a back through the steps from number hi, excluded, to lo.
+func (tp *Tape) backprop(ctx context.Context, f Func, vjp VJP, b *back, a []float64, hi, lo int, st *Stats) error {
+	for n := hi - 1; n >= lo; n-- {
 		if err := ctx.Err(); err != nil {
-			return st, fmt.Errorf("ode: Backprop stopped at t=%g: %w", st.LastT, err)
+			return fmt.Errorf("ode: Backprop stopped at t=%g: %w", st.LastT, err)
 		}
 		t, tNext := tp.ts[n], tp.ts[n+1]
-		if err := b.step(f, vjp, t, tNext, tp.xs[n], a, &st); err != nil {
-			return st, fmt.Errorf("ode: Backprop failed in the step from t=%g to %g: %w", t, tNext, err)
+		if err := b.step(f, vjp, t, tNext, tp.xs[n], a, st); err != nil {
+			return fmt.Errorf("ode: Backprop failed in the step from t=%g to %g: %w", t, tNext, err)
 		}
 		st.Accepted++
 		st.LastT, st.LastH = t, t-tNext
 	}
-	return st, nil
+	return nil
+}
+
+// lengths reports the first of several vectors that is neither nil nor of length n.
+func lengths(name string, vs [][]float64, n int) error {
+	for i, v := range vs {
+		if v != nil && len(v) != n {
+			return fmt.Errorf("ode: %w: %s[%d] has %d numbers, the state has %d", ErrInvalid, name, i, len(v), n)
+		}
+	}
+	return nil
 }
 
 // back is the memory of Backprop.

@@ -30,6 +30,7 @@ var rooms = map[string][]string{
 	// The engine, and what a checkpoint is.
 	"nn":        {"flow", "internal/seed"},
 	"nn/native": {"internal/seed"},
+	"neuralode": {"flow", "ode", "nn", "internal/seed"},
 	"model":     {"flow", "path", "nn", "ode", "data", "likelihood", "field", "internal/seed", "internal/atomicfile"},
 
 	// What makes and uses models.
@@ -58,7 +59,7 @@ var testsOnly = map[string]string{
 
 // reachEngine are the rooms whose code or tests may depend on nn, directly or
 // through others. Everywhere else the mathematics is built and tested without it.
-var reachEngine = []string{"nn", "model", "train", "run", "experiment", "bench", "cmd/flowmatch", "."}
+var reachEngine = []string{"nn", "neuralode", "model", "train", "run", "experiment", "bench", "cmd/flowmatch", "."}
 
 // module is a library that is not ours.
 type module struct {
