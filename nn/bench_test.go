@@ -61,7 +61,7 @@ func BenchmarkIntervalStep(b *testing.B) {
 			ex := intervalExamples(Config{Dim: 2}, 256, 1)
 			ex.Loss = l
 			for b.Loop() {
-				if _, err := tr.Step(ex, 1e-3); err != nil {
+				if _, err := tr.Step(ex, 1e-9); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -100,13 +100,18 @@ func (o CFM) fill(ex *nn.Examples, step uint64) error {
 	}
 	lo, hi := path.Span(o.Scheduler, o.Prediction)
 	o.Times.Sample(ex.T, lo, hi, seed.Rand(o.Seed, "train/time", step))
+	o.place(ex)
+	return nil
+}
+
+// place writes the coefficients of the path at the times of the examples.
+func (o CFM) place(ex *nn.Examples) {
 	for i, t := range ex.T {
 		c := o.Scheduler.At(t)
 		ex.Alpha[i], ex.Sigma[i] = c.Alpha, c.Sigma
 		ex.G1[i], ex.G0[i] = c.Weights(o.Prediction)
 		ex.Weight[i] = o.Weighting.at(c, o.Prediction)
 	}
-	return nil
 }
 
 // couple reorders x_0 so that row j goes with row j of x_1.

@@ -24,7 +24,7 @@ type runFlags struct {
 func (f *runFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.backend, "backend", "", "engine: native, go, xla or xla:/path/to/plugin.so (default: that of the run)")
-	fl.StringVar(&f.solver, "solver", "", "ODE solver: "+strings.Join(ode.Names(), ", ")+" (default: that of the run file)")
+	fl.StringVar(&f.solver, "solver", "", "ODE solver: "+strings.Join(ode.Names(), ", ")+" or "+run.IntervalSolver+" (default: that of the run file)")
 	fl.IntVar(&f.steps, "steps", 0, "number of equal steps")
 	fl.Float64Var(&f.rtol, "rtol", 0, "relative tolerance of step control")
 	fl.Float64Var(&f.atol, "atol", 0, "absolute tolerance of step control")
