@@ -30,6 +30,10 @@ func TestMistakesInARunFileAreNamed(t *testing.T) {
 		{"data: {name: moons}\nnet: {activation: swish}\n", `"swish"`},
 		{"data: {name: moons}\ntrain: {objective: fm}\n", "set data.n"},
 		{"data: {name: moons, n: 10}\ntrain: {objective: fm}\ncoupling: {name: ot}\n", "independent coupling"},
+		{"data: {name: moons}\nnet: {interval: true}\n", "net.interval is set by the objectives"},
+		{"data: {name: moons}\neval: {solver: interval}\n", "for the objectives meanflow and shortcut, not for cfm"},
+		{"data: {name: moons}\ntrain: {objective: reflow, teacher: x}\npath: {name: vp}\n", "straight paths"},
+		{"data: {name: moons}\ntrain: {objective: meanflow, intervals: {rato: 1}}\n", `did you mean "train.intervals.ratio"?`},
 		{"data: {name: moons}\n---\nseed: 1\n", "2 YAML documents"},
 	} {
 		if _, err := ParseConfig([]byte(c.text), nil); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -66,6 +70,9 @@ func TestRunFileRoundTrips(t *testing.T) {
 	for _, text := range []string{
 		"data: {name: moons}\n",
 		"data: {name: 8gaussians, standardize: scalar}\npath: {name: ve, sigma_max: 20}\ncoupling: {name: sinkhorn, reg: 0.1}\ntrain: {prediction: noise, times: {name: logit_normal}}\nconditional: true\n",
+		"data: {name: moons}\ntrain: {objective: meanflow, intervals: {power: 1}}\n",
+		"data: {name: moons}\ntrain: {objective: shortcut}\neval: {solver: dopri5}\n",
+		"data: {name: moons}\ntrain: {objective: distill, teacher: /x/y, distill_steps: 2}\n",
 		"data: {path: /x/train-images-idx3-ubyte.gz, dequantize: false, val: 0.2}\neval: {steps: 30, solver: heun2}\n",
 	} {
 		c, err := ParseConfig([]byte(text), nil)
@@ -90,7 +97,7 @@ func TestRunFileRoundTrips(t *testing.T) {
 func TestPathsAreRelativeToTheRunFile(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "r.yaml")
-	if err := os.WriteFile(file, []byte("data: {path: sub/a.csv}\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("data: {path: sub/a.csv}\ntrain: {objective: reflow, teacher: ../t}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, err := ReadConfig(file, nil)
@@ -99,6 +106,9 @@ func TestPathsAreRelativeToTheRunFile(t *testing.T) {
 	}
 	if want := filepath.Join(dir, "sub", "a.csv"); c.Data.Path != want {
 		t.Errorf("path is %s, want %s", c.Data.Path, want)
+	}
+	if want := filepath.Join(filepath.Dir(dir), "t"); c.Train.Teacher != want {
+		t.Errorf("teacher is %s, want %s", c.Train.Teacher, want)
 	}
 }
 
@@ -116,6 +126,7 @@ func TestEachToleranceReachesTheSolver(t *testing.T) {
 	}{
 		{Eval{Solver: "dopri5", Steps: 12, RTol: 1, ATol: 1}, "dopri5 12 steps"},
 		{Eval{Solver: "euler"}, "euler 100 steps"},
+		{Eval{Solver: "interval", Steps: 2, RTol: 1e-4, ATol: 1e-6}, "dopri5 rtol=0.0001 atol=1e-06"}, // the ODE
 		{Eval{Solver: "rk4", Steps: 7}, "rk4 7 steps"},
 		{Eval{Solver: "tsit5", RTol: 1e-4, ATol: 1e-6}, "tsit5 rtol=0.0001 atol=1e-06"},
 	} {
