@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"math"
 
 	"flowmatch/flow"
@@ -70,7 +71,7 @@ func (r *Run) Evaluate(ctx context.Context) (Report, error) {
 		return rep, nil
 	}
 	x, label := r.TestPoints(r.Config.Eval.Test)
-	if r.Config.Train.Objective != "distill" { // whose field is no flow between its few times
+	if r.Config.Train.Objective != "distill" {
 		if rep.Likelihood, _, err = r.Likelihood(ctx, x, label); err != nil {
 			return rep, err
 		}
@@ -119,9 +120,15 @@ func (r *Run) exact(x flow.Batch) []float64 {
 	return logp
 }
 
+// ErrDistilled is returned when a density is asked of a distilled student.
+var ErrDistilled = errors.New("run: a distilled student has no density: between its few times its field is no flow; ask its teacher")
+
 // LogProb returns the log-density of points given in data units, in nats, and
 // how it was evaluated; NLL and what follows from it are not filled in.
 func (r *Run) LogProb(ctx context.Context, x flow.Batch, label []int32) ([]float64, *Likelihood, error) {
+	if r.Config.Train.Objective == "distill" {
+		return nil, nil, ErrDistilled
+	}
 	e := r.Config.Eval
 	solver, err := e.ODESolver()
 	if err != nil {
@@ -188,10 +195,14 @@ func (r *Run) pathQuality(q *Quality, x0, test flow.Batch, label []int32) error 
 	if err != nil {
 		return err
 	}
-	if q.PathEnergy, err = metrics.PathEnergy(f, x0, pathSteps); err != nil {
+	steps := pathSteps
+	if r.Config.Train.Objective == "distill" {
+		steps = r.Config.Train.DistillSteps // all that it was trained for
+	}
+	if q.PathEnergy, err = metrics.PathEnergy(f, x0, steps); err != nil {
 		return err
 	}
 	q.NPE = metrics.NPE(q.PathEnergy, w2)
-	q.Straightness, err = metrics.Straightness(f, x0, pathSteps)
+	q.Straightness, err = metrics.Straightness(f, x0, steps)
 	return err
 }

@@ -72,6 +72,10 @@ func TestStudentsLearnFromATeachersFolderAndResume(t *testing.T) {
 			if objective == "distill" && (rep.Samples.NFE != 1 || rep.Solver != "euler 1 steps") {
 				t.Errorf("a student of one step samples by %s in %d evaluations", rep.Solver, rep.Samples.NFE)
 			}
+			test, _ := whole.TestPoints(3)
+			if _, _, err := whole.LogProb(ctx, test, nil); errors.Is(err, ErrDistilled) != (objective == "distill") {
+				t.Errorf("%s: densities give %v", objective, err)
+			}
 			cfg.Train.Pairs = 300
 			if _, err := Train(ctx, cfg, half, TrainOptions{Resume: true}); err == nil || !strings.Contains(err.Error(), "[200, 4]") {
 				t.Errorf("resumed with another number of pairs: got %v", err)

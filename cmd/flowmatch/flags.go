@@ -55,7 +55,7 @@ func (f *runFlags) apply(cmd *cobra.Command, e *run.Eval) error {
 		return usagef("--steps is %d; it must be at least 1", f.steps)
 	case set("steps"):
 		e.Steps = f.steps
-	case tolerances:
+	case tolerances && e.Solver != run.IntervalSolver: // whose tolerances are the likelihood's
 		e.Steps = 0
 	}
 	if set("rtol") {
