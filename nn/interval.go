@@ -147,8 +147,9 @@ func (m *mlp) lossGradGraph(in []*Node, l Loss) []*Node {
 	return []*Node{loss, join(Gradient(loss, p...))}
 }
 
-// batchLoss is the mean loss of the batch, summed over its shards.
-func (m *mlp) batchLoss(p, ema []*Node, b batch, l Loss) *Node {
+// batchLoss is the mean loss of the batch, summed over its shards; ahead are the
+// weights that ByHalves looks ahead with.
+func (m *mlp) batchLoss(p, ahead []*Node, b batch, l Loss) *Node {
 	n, shards := b.size(), m.shards
 	if n%shards != 0 || l.Rows%shards != 0 {
 		shards = 1
@@ -168,7 +169,7 @@ func (m *mlp) batchLoss(p, ema []*Node, b batch, l Loss) *Node {
 	for k := range shards {
 		made, given := l.Rows/shards, (n-l.Rows)/shards
 		if made > 0 {
-			add(m.exampleLoss(p, ema, b.rows(k*made, (k+1)*made), l), made)
+			add(m.exampleLoss(p, ahead, b.rows(k*made, (k+1)*made), l), made)
 		}
 		if given > 0 {
 			add(m.exampleLoss(p, nil, b.rows(l.Rows+k*given, l.Rows+(k+1)*given), l.given()), given)
@@ -181,9 +182,9 @@ func (m *mlp) batchLoss(p, ema []*Node, b batch, l Loss) *Node {
 func (l Loss) given() Loss { return Loss{Power: l.Power, Offset: l.Offset} }
 
 // losses returns the losses of the examples, in one part or two.
-func (m *mlp) losses(p, ema []*Node, b batch, l Loss) (parts []*Node) {
+func (m *mlp) losses(p, ahead []*Node, b batch, l Loss) (parts []*Node) {
 	if l.Rows > 0 {
-		parts = append(parts, m.exampleLoss(p, ema, b.rows(0, l.Rows), l))
+		parts = append(parts, m.exampleLoss(p, ahead, b.rows(0, l.Rows), l))
 	}
 	if l.Rows < b.size() {
 		parts = append(parts, m.exampleLoss(p, nil, b.rows(l.Rows, b.size()), l.given()))
@@ -191,9 +192,8 @@ func (m *mlp) losses(p, ema []*Node, b batch, l Loss) (parts []*Node) {
 	return parts
 }
 
-// exampleLoss returns the loss of each example, all of one kind of target. ema are
-// the weights that ByHalves looks ahead with.
-func (m *mlp) exampleLoss(p, ema []*Node, b batch, l Loss) *Node {
+// exampleLoss returns the loss of each example, all of one kind of target.
+func (m *mlp) exampleLoss(p, ahead []*Node, b batch, l Loss) *Node {
 	n := b.size()
 	column := func(i int) *Node { return Reshape(Slice(b.columns, AxisRange(i, i+1)), n, 1) }
 	t, alpha, sigma, g1, g0, weight := column(0), column(1), column(2), column(3), column(4), column(5)
@@ -209,7 +209,7 @@ func (m *mlp) exampleLoss(p, ema []*Node, b batch, l Loss) *Node {
 		f, df = m.tangents(p, at, direction{e: InsertAxes(target, 1), moving: true})
 		target = StopGradient(Add(target, Mul(Sub(column(6), t), Reshape(df, n, m.cfg.Dim))))
 	case ByHalves:
-		f, target = m.forward(p, at), StopGradient(m.halves(ema, at))
+		f, target = m.forward(p, at), StopGradient(m.halves(ahead, at))
 	default:
 		f = m.forward(p, at)
 	}

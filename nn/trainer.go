@@ -195,7 +195,11 @@ func (tr *Trainer) stepGraph(in []*Node, l Loss) []*Node {
 	h := func(i int) *Node { return Reshape(Slice(hyper, AxisRange(i, i+1))) }
 	o, m := tr.opt, tr.net.arch
 	p := m.params(theta)
-	loss := m.batchLoss(p, m.params(ema), m.batch(in[5:]), l)
+	var ahead []*Node
+	if l.Average == ByHalves {
+		ahead = m.params(ema)
+	}
+	loss := m.batchLoss(p, ahead, m.batch(in[5:]), l)
 	grad := join(Gradient(loss, p...))
 	norm := Sqrt(ReduceAllSum(Square(grad)))
 	if o.ClipNorm > 0 {
