@@ -71,7 +71,7 @@ func (r *Run) Evaluate(ctx context.Context) (Report, error) {
 		return rep, nil
 	}
 	x, label := r.TestPoints(r.Config.Eval.Test)
-	if r.Config.Train.Objective != "distill" {
+	if r.HasDensity() == nil {
 		if rep.Likelihood, _, err = r.Likelihood(ctx, x, label); err != nil {
 			return rep, err
 		}
@@ -123,11 +123,19 @@ func (r *Run) exact(x flow.Batch) []float64 {
 // ErrDistilled is returned when a density is asked of a distilled student.
 var ErrDistilled = errors.New("run: a distilled student has no density: between its few times its field is no flow; ask its teacher")
 
+// HasDensity reports why the run's model has no density: [ErrDistilled], or nil.
+func (r *Run) HasDensity() error {
+	if r.Config.Train.Objective == "distill" {
+		return ErrDistilled
+	}
+	return nil
+}
+
 // LogProb returns the log-density of points given in data units, in nats, and
 // how it was evaluated; NLL and what follows from it are not filled in.
 func (r *Run) LogProb(ctx context.Context, x flow.Batch, label []int32) ([]float64, *Likelihood, error) {
-	if r.Config.Train.Objective == "distill" {
-		return nil, nil, ErrDistilled
+	if err := r.HasDensity(); err != nil {
+		return nil, nil, err
 	}
 	e := r.Config.Eval
 	solver, err := e.ODESolver()

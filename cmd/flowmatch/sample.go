@@ -103,6 +103,9 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	if err != nil {
 		return nil, err
 	}
+	if err := r.HasDensity(); f.logp && err != nil {
+		return nil, err
+	}
 	o.N, o.Seed, o.LogProb = f.n, f.seed, f.logp
 	if o.Label, err = labels(cmd, r, f.label, f.n, r.Labels(f.n)); err != nil {
 		return nil, err
