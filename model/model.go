@@ -124,6 +124,9 @@ type SampleOptions struct {
 	Seed   uint64
 	Label  []int32    // nil, one for all, or one a point
 	Solver ode.Solver // its Control must be set
+	// Intervals n > 0 takes n steps of the average velocity on a uniform grid in
+	// place of the Solver; the network must know it (nn.Config.Interval).
+	Intervals int
 	// LogProb asks for the log-density of each sample too, from the same solve.
 	LogProb bool
 	// Divergence of that log-density; nil means exact.
@@ -152,7 +155,15 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions) (Samples, error) {
 // o.Seed are ignored.
 func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) (s Samples, err error) {
 	s.X0 = x0
-	if o.LogProb {
+	switch {
+	case o.LogProb && o.Intervals > 0:
+		return s, ErrNoDensity
+	case o.Intervals > 0:
+		s.X = x0.Clone()
+		if s.Stats, err = m.jump(ctx, s.X, o.Label, o.Intervals); err != nil {
+			return s, err
+		}
+	case o.LogProb:
 		p, err := m.problem(o.Label, o.Divergence, o.Solver)
 		if err != nil {
 			return s, err
@@ -161,7 +172,7 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 			return s, err
 		}
 		m.toDataUnits(s.LogP)
-	} else {
+	default:
 		f, err := m.Field(o.Label)
 		if err != nil {
 			return s, err
@@ -176,6 +187,36 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 		m.Standardizer.Invert(s.X)
 	}
 	return s, nil
+}
+
+// ErrNoDensity is returned when log-densities are asked of samples that steps of
+// the average velocity made.
+var ErrNoDensity = errors.New("model: steps of the average velocity tell no log-density; sample with an ODE solver")
+
+// jump takes n steps x += (s-t) u(x, t, s) of the average velocity, each one
+// evaluation of the network.
+func (m *Model) jump(ctx context.Context, x flow.Batch, label []int32, n int) (st ode.Stats, err error) {
+	f, err := m.Net.Bind(label)
+	if err != nil {
+		return st, err
+	}
+	lo, hi := m.Span()
+	u := make([]float64, len(x.X))
+	for k := range n {
+		if err := ctx.Err(); err != nil {
+			return st, fmt.Errorf("model: sampling: %w", err)
+		}
+		t, s := lo+(hi-lo)*float64(k)/float64(n), lo+(hi-lo)*float64(k+1)/float64(n)
+		if err := f.Average(u, t, s, x.X); err != nil {
+			return st, err
+		}
+		for i, ui := range u {
+			x.X[i] += (s - t) * ui
+		}
+		st.NFE++
+		st.Accepted++
+	}
+	return st, nil
 }
 
 // LikelihoodOptions says how to evaluate a log-density.

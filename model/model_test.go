@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -294,5 +295,58 @@ func TestShapeMustFitTheNetwork(t *testing.T) {
 	c := trained(t, planar)
 	if _, err := New(Spec{Shape: []int{3}}, c.Net); err == nil || !strings.Contains(err.Error(), "[3]") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestStepsOfTheAverageVelocity(t *testing.T) {
+	eng, err := nn.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, interval := range []bool{true, false} {
+		net, err := nn.New(eng, nn.Config{Dim: 2, Hidden: []int{8}, Interval: interval}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := New(Spec{Shape: []int{2}, Standardizer: &data.Standardizer{Mean: []float64{1, 2}, Std: []float64{3, 4}}}, net)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := SampleOptions{N: 5, Seed: 3, Intervals: 2}
+		s, err := m.Sample(context.Background(), o)
+		if !interval {
+			if !errors.Is(err, nn.ErrNoInterval) {
+				t.Errorf("without intervals: got %v", err)
+			}
+			continue
+		}
+		if err != nil || s.Stats.NFE != 2 {
+			t.Fatalf("%d evaluations, %v", s.Stats.NFE, err)
+		}
+		f, _ := net.Bind(nil)
+		x, u := s.X0.Clone(), make([]float64, 10)
+		for _, at := range []float64{0, 0.5} {
+			if err := f.Average(u, at, at+0.5, x.X); err != nil {
+				t.Fatal(err)
+			}
+			for i := range u {
+				x.X[i] += u[i] / 2
+			}
+		}
+		for i, z := range x.X {
+			if want := []float64{1, 2}[i%2] + []float64{3, 4}[i%2]*z; math.Abs(s.X.X[i]-want) > 1e-12*(1+math.Abs(want)) {
+				t.Errorf("coordinate %d is %g, want %g", i, s.X.X[i], want)
+			}
+		}
+		o.LogProb = true
+		if _, err := m.Sample(context.Background(), o); !errors.Is(err, ErrNoDensity) {
+			t.Errorf("densities of steps: got %v", err)
+		}
+		gone, cancel := context.WithCancel(context.Background())
+		cancel()
+		o.LogProb = false
+		if _, err := m.Sample(gone, o); !errors.Is(err, context.Canceled) {
+			t.Errorf("after the context's end: got %v", err)
+		}
 	}
 }

@@ -52,3 +52,19 @@ func randomExamples(n, d int, rng *rand.Rand) *Examples {
 	}
 	return ex
 }
+
+// The targets of intervals, a quarter of the batch, beside a plain regression.
+func BenchmarkIntervalStep(b *testing.B) {
+	for name, l := range map[string]Loss{"given": {}, "identity": {Average: ByIdentity, Rows: 64}, "identity/all": {Average: ByIdentity, Rows: 256}, "halves": {Average: ByHalves, Rows: 64}} {
+		b.Run(name, func(b *testing.B) {
+			tr := newTrainer(b, Config{Dim: 2, Interval: true}, Optimizer{})
+			ex := intervalExamples(Config{Dim: 2}, 256, 1)
+			ex.Loss = l
+			for b.Loop() {
+				if _, err := tr.Step(ex, 1e-9); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

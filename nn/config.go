@@ -10,6 +10,9 @@ import (
 //
 //	h_0 = [x, Fourier(x), τ(t), onehot(label)],  h_l = act(W_l h_{l-1} + b_l),  f = W_L h_{L-1} + b_L
 //
+// and, with Interval, of a network u(x, t, s) of two times, whose input has τ(s-t)
+// beside τ(t).
+//
 // The zero value of every field but Dim is usable; Defaults fills it in.
 type Config struct {
 	// Dim is D, the dimension of the points: input and output. Required.
@@ -31,6 +34,11 @@ type Config struct {
 	// Classes > 0 makes the net conditional on a label in 0..Classes-1;
 	// label -1 is "no label" (a zero one-hot vector). Default 0.
 	Classes int `yaml:"classes,omitempty" json:"classes,omitempty"`
+	// Interval makes the net u(x, t, s), the average velocity of a flow on its way
+	// from x at time t to time s. Its second input is the length s-t, with the
+	// features of a time, so that s = t, the velocity itself, is the same input at
+	// every t. Default false.
+	Interval bool `yaml:"interval,omitempty" json:"interval,omitempty"`
 }
 
 // Defaults returns c with every unset field filled in.
@@ -74,7 +82,15 @@ func (c Config) Validate() error {
 
 // inputs returns the width of h_0.
 func (c Config) inputs() int {
-	return c.Dim + 2*c.SpaceFrequencies*c.Dim + 1 + 2*c.TimeFrequencies + c.Classes
+	return c.Dim + 2*c.SpaceFrequencies*c.Dim + c.clocks() + c.Classes
+}
+
+// clocks returns the number of features of times among them.
+func (c Config) clocks() int {
+	if c.Interval {
+		return 2 * (1 + 2*c.TimeFrequencies)
+	}
+	return 1 + 2*c.TimeFrequencies
 }
 
 // ErrLabels is returned when labels are given to an unconditional network, are

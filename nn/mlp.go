@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
 )
@@ -81,21 +82,33 @@ func (m *mlp) params(theta *Node) []*Node {
 	return out
 }
 
-// forward returns f(x, t, label), shape [N, D]; x is [N, D], t is [N], label
-// is [N] or nil for an unconditional net.
-func (m *mlp) forward(p []*Node, x, t, label *Node) *Node {
-	h, _ := m.run(p, x, t, label, nil)
+// place is where a network is evaluated: points x [N, D] at times t [N]. s [N] is
+// the end of the interval of a Config.Interval network, nil the interval of no
+// length, s = t; label is [N], or nil for an unconditional network.
+type place struct{ x, t, s, label *Node }
+
+// direction is K ways to go from a place: in x along e, [K, D] for all points alike
+// or [N, K, D], while t stands still or (moving) goes at unit speed towards s, which
+// always stands still.
+type direction struct {
+	e      *Node
+	moving bool
+}
+
+// forward returns f(x, t, label), shape [N, D].
+func (m *mlp) forward(p []*Node, at place) *Node {
+	h, _ := m.run(p, at, nil)
 	return h
 }
 
-// tangents returns f and its directional derivatives J·e_k, shape [N, K, D],
-// along the K directions e [K, D], carried forward through the layers.
-func (m *mlp) tangents(p []*Node, x, t, label, e *Node) (f, je *Node) {
-	return m.run(p, x, t, label, e)
+// tangents returns f and its directional derivatives, shape [N, K, D], carried
+// forward through the layers: J·e_k, and ∂_t f more where the time moves.
+func (m *mlp) tangents(p []*Node, at place, along direction) (f, df *Node) {
+	return m.run(p, at, &along)
 }
 
-func (m *mlp) run(p []*Node, x, t, label, e *Node) (h, dh *Node) {
-	h, dh = m.features(x, t, label, e)
+func (m *mlp) run(p []*Node, at place, along *direction) (h, dh *Node) {
+	h, dh = m.features(at, along)
 	last := len(p)/2 - 1
 	for l := 0; l <= last; l++ {
 		w, b := p[2*l], p[2*l+1]
@@ -120,43 +133,91 @@ func linear(h, w *Node) *Node {
 	return DotGeneral(h, []int{-1}, nil, w, []int{1}, nil)
 }
 
-// features returns h_0 and, when e is given, its tangents.
-func (m *mlp) features(x, t, label, e *Node) (h, dh *Node) {
-	g, n, k := x.Graph(), x.Shape().Dimensions[0], 0
-	parts := []*Node{x}
-	var tangents []*Node
-	if e != nil {
-		k = e.Shape().Dimensions[0]
-		tangents = append(tangents, BroadcastToDims(InsertAxes(e, 0), n, k, m.cfg.Dim))
-	}
-	if k := m.cfg.SpaceFrequencies; k > 0 {
-		// Every coordinate has its own harmonics: phase [N, n, D] = x [N, 1, D] · ω [n, 1].
-		omega := Const(g, harmonics(k, 2*math.Pi*m.cfg.SpaceScale))
-		wide := func(z *Node) *Node { return Reshape(z, z.Shape().Dimensions[0], k*m.cfg.Dim) }
-		outer := func(z *Node) *Node { return wide(Mul(InsertAxes(z, 1), Reshape(omega, 1, k, 1))) }
-		phase := outer(x)
-		s, c := Sin(phase), Cos(phase)
-		parts = append(parts, s, c)
-		if e != nil {
-			dphase := InsertAxes(outer(e), 0)
-			tangents = append(tangents, Mul(InsertAxes(c, 1), dphase), Neg(Mul(InsertAxes(s, 1), dphase)))
+// features returns h_0 and, when a direction is given, its tangents.
+func (m *mlp) features(at place, along *direction) (h, dh *Node) {
+	x, g, n := at.x, at.x.Graph(), at.x.Shape().Dimensions[0]
+	parts, dparts := m.space(x, along)
+	clocks, dclocks := m.clock(at.t)
+	if m.cfg.Interval {
+		length := ZerosLike(at.t)
+		if at.s != nil {
+			length = Sub(at.s, at.t)
+		}
+		c, dc := m.clock(length)
+		clocks = append(clocks, c...)
+		for _, d := range dc {
+			dclocks = append(dclocks, Neg(d)) // the end stands still
 		}
 	}
-	tcol := InsertAxes(t, 1)
-	parts = append(parts, tcol)
-	if f := m.cfg.TimeFrequencies; f > 0 {
-		phase := Mul(tcol, InsertAxes(Const(g, harmonics(f, math.Pi)), 0))
-		parts = append(parts, Sin(phase), Cos(phase))
-	}
+	parts = append(parts, clocks...)
 	if m.cfg.Classes > 0 {
-		parts = append(parts, OneHot(label, m.cfg.Classes, x.DType()))
+		parts = append(parts, OneHot(at.label, m.cfg.Classes, x.DType()))
 	}
-	if e != nil {
-		rest := 1 + 2*m.cfg.TimeFrequencies + m.cfg.Classes // neither t nor the label moves
-		tangents = append(tangents, Zeros(g, shapeOf(x.DType(), n, k, rest)))
-		dh = Concatenate(tangents, -1)
+	h = Concatenate(parts, -1)
+	if along == nil {
+		return h, nil
 	}
-	return Concatenate(parts, -1), dh
+	k := dparts[0].Shape().Dimensions[1]
+	rest := m.cfg.Classes // the label does not move
+	if along.moving {
+		for _, d := range dclocks {
+			dparts = append(dparts, BroadcastToDims(InsertAxes(d, 1), n, k, d.Shape().Dimensions[1]))
+		}
+	} else {
+		rest += m.cfg.clocks()
+	}
+	if rest > 0 {
+		dparts = append(dparts, Zeros(g, shapeOf(x.DType(), n, k, rest)))
+	}
+	return h, Concatenate(dparts, -1)
+}
+
+// space returns the features of x, and their tangents [N, K, ·] along a direction.
+func (m *mlp) space(x *Node, along *direction) (parts, dparts []*Node) {
+	n, d := x.Shape().Dimensions[0], m.cfg.Dim
+	parts = []*Node{x}
+	if along != nil {
+		e := along.e
+		if e.Rank() == 2 {
+			e = BroadcastToDims(InsertAxes(e, 0), n, e.Shape().Dimensions[0], d)
+		}
+		dparts = []*Node{e}
+	}
+	k := m.cfg.SpaceFrequencies
+	if k == 0 {
+		return parts, dparts
+	}
+	// Every coordinate has its own harmonics: phase [N, n, D] = x [N, 1, D] · ω [n, 1].
+	omega := Reshape(Const(x.Graph(), harmonics(k, 2*math.Pi*m.cfg.SpaceScale)), 1, k, 1)
+	outer := func(z *Node) *Node {
+		lead := z.Shape().Dimensions[:z.Rank()-1]
+		wide := Mul(Reshape(z, z.Shape().Size()/d, 1, d), omega)
+		return Reshape(wide, append(slices.Clone(lead), k*d)...)
+	}
+	phase := outer(x)
+	s, c := Sin(phase), Cos(phase)
+	parts = append(parts, s, c)
+	if along != nil {
+		dphase := outer(along.e)
+		if dphase.Rank() == 2 {
+			dphase = InsertAxes(dphase, 0)
+		}
+		dparts = append(dparts, Mul(InsertAxes(c, 1), dphase), Neg(Mul(InsertAxes(s, 1), dphase)))
+	}
+	return parts, dparts
+}
+
+// clock returns the features of a time [N], and their derivatives, each [N, ·].
+func (m *mlp) clock(t *Node) (tau, dtau []*Node) {
+	t = InsertAxes(t, 1)
+	tau, dtau = []*Node{t}, []*Node{OnesLike(t)}
+	if f := m.cfg.TimeFrequencies; f > 0 {
+		omega := InsertAxes(Const(t.Graph(), harmonics(f, math.Pi)), 0)
+		phase := Mul(t, omega)
+		s, c := Sin(phase), Cos(phase)
+		tau, dtau = append(tau, s, c), append(dtau, Mul(c, omega), Neg(Mul(s, omega)))
+	}
+	return tau, dtau
 }
 
 // harmonics returns k·base for k = 1..n.

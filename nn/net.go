@@ -79,11 +79,11 @@ func (n *Net) Tensors() []Tensor { return n.arch.tensors }
 // programs are the compiled functions of an architecture; the weights are an
 // input, so every Net of the architecture shares them.
 type programs struct {
-	velocity, vjp, div, grad *program
-	vjpTheta                 *program
-	augProbe, augExact       *program
-	regProbe, regExact       *program // the same, with the regularisers
-	loss                     *program
+	velocity, average, vjp, div *program
+	vjpTheta                    *program
+	augProbe, augExact          *program
+	regProbe, regExact          *program // the same, with the regularisers
+	loss, grad                  *judged
 }
 
 // newPrograms declares the programs. Nothing is compiled before its first use.
@@ -100,9 +100,16 @@ func newPrograms(eng *Engine, m *mlp) *programs {
 		}
 	}
 	examples := func(n, _ int) []shapes.Shape { return append([]shapes.Shape{floats(m.size)}, m.exampleShapes(n)...) }
+	judge := func(name string, build func(in []*Node, l Loss) []*Node) *judged {
+		return &judged{declare: func(l Loss) *program {
+			return &program{eng: eng, name: name, inputs: examples, build: func(in []*Node) []*Node { return build(in, l) }}
+		}}
+	}
 	return &programs{
 		velocity: &program{eng: eng, name: "velocity", build: m.velocityGraph,
 			inputs: points(func(_, _ int) []shapes.Shape { return nil })},
+		average: &program{eng: eng, name: "average velocity", build: m.averageGraph,
+			inputs: points(func(n, _ int) []shapes.Shape { return []shapes.Shape{floats(n)} })},
 		vjp: &program{eng: eng, name: "vector-Jacobian product", build: m.vjpGraph,
 			inputs: points(func(n, _ int) []shapes.Shape { return []shapes.Shape{floats(n, d)} })},
 		vjpTheta: &program{eng: eng, name: "vector-Jacobian product, weights", build: m.vjpThetaGraph,
@@ -121,46 +128,53 @@ func newPrograms(eng *Engine, m *mlp) *programs {
 			inputs: points(func(n, k int) []shapes.Shape {
 				return []shapes.Shape{floats(n, d), floats(n), floats(k, d), floats(n), floats(n)}
 			})},
-		loss: &program{eng: eng, name: "loss", build: m.lossGraph, inputs: examples},
-		grad: &program{eng: eng, name: "loss gradient", build: m.lossGradGraph, inputs: examples},
+		loss: judge("loss", m.lossGraph),
+		grad: judge("loss gradient", m.lossGradGraph),
 	}
 }
 
 // The inputs of every program begin with theta [P], x [N, D], t [N] and, for a
 // conditional net, label [N]; head splits them from the rest.
-func (m *mlp) head(in []*Node) (p []*Node, x, t, label *Node, rest []*Node) {
-	p, x, t, rest = m.params(in[0]), in[1], in[2], in[3:]
+func (m *mlp) head(in []*Node) (p []*Node, at place, rest []*Node) {
+	p, at, rest = m.params(in[0]), place{x: in[1], t: in[2]}, in[3:]
 	if m.cfg.Classes > 0 {
-		label, rest = rest[0], rest[1:]
+		at.label, rest = rest[0], rest[1:]
 	}
-	return p, x, t, label, rest
+	return p, at, rest
 }
 
 func (m *mlp) velocityGraph(in []*Node) []*Node {
-	p, x, t, label, _ := m.head(in)
-	return []*Node{m.forward(p, x, t, label)}
+	p, at, _ := m.head(in)
+	return []*Node{m.forward(p, at)}
+}
+
+// averageGraph: rest is s [N].
+func (m *mlp) averageGraph(in []*Node) []*Node {
+	p, at, rest := m.head(in)
+	at.s = rest[0]
+	return []*Node{m.forward(p, at)}
 }
 
 // vjpGraph: rest is e [N, D]; returns v and eᵀ ∂v/∂x.
 func (m *mlp) vjpGraph(in []*Node) []*Node {
-	p, x, t, label, rest := m.head(in)
-	v := m.forward(p, x, t, label)
-	return append([]*Node{v}, Gradient(ReduceAllSum(Mul(v, rest[0])), x)...)
+	p, at, rest := m.head(in)
+	v := m.forward(p, at)
+	return append([]*Node{v}, Gradient(ReduceAllSum(Mul(v, rest[0])), at.x)...)
 }
 
 // vjpThetaGraph: rest is a [N, D]; returns v and the gradients of Σ a·v with respect
 // to x and θ.
 func (m *mlp) vjpThetaGraph(in []*Node) []*Node {
-	p, x, t, label, rest := m.head(in)
-	v := m.forward(p, x, t, label)
-	return append([]*Node{v}, gradients(p, x, ReduceAllSum(Mul(rest[0], v)))...)
+	p, at, rest := m.head(in)
+	v := m.forward(p, at)
+	return append([]*Node{v}, gradients(p, at.x, ReduceAllSum(Mul(rest[0], v)))...)
 }
 
 // divergenceGraph: rest is e [K, D]; returns v [N, D] and Σ_k e_kᵀ J e_k [N].
 // With the basis vectors for e that is the exact divergence.
 func (m *mlp) divergenceGraph(in []*Node) []*Node {
-	p, x, t, label, rest := m.head(in)
-	v, je := m.tangents(p, x, t, label, rest[0])
+	p, at, rest := m.head(in)
+	v, je := m.tangents(p, at, direction{e: rest[0]})
 	return []*Node{v, ReduceSum(Mul(je, InsertAxes(rest[0], 0)), 1, 2)}
 }
 
@@ -168,23 +182,23 @@ func (m *mlp) divergenceGraph(in []*Node) []*Node {
 // k [N] and j [N]; returns the gradients of Σ a·v + l eᵀJe + k|v|² + j|eᵀJ|² with
 // respect to x and θ.
 func (m *mlp) augProbeGraph(in []*Node) []*Node {
-	p, x, t, label, rest := m.head(in)
+	p, at, rest := m.head(in)
 	e := rest[2]
-	v := m.forward(p, x, t, label)
-	ej := Gradient(ReduceAllSum(Mul(v, e)), x)[0]
+	v := m.forward(p, at)
+	ej := Gradient(ReduceAllSum(Mul(v, e)), at.x)[0]
 	div := ReduceSum(Mul(ej, e), 1)
-	return m.augGradients(p, x, rest, v, div, func() *Node { return ReduceSum(Square(ej), 1) })
+	return m.augGradients(p, at.x, rest, v, div, func() *Node { return ReduceSum(Square(ej), 1) })
 }
 
 // augExactGraph: rest is a [N, D], l [N], basis [K, D] and, of a regularised
 // program, k [N] and j [N]; the divergence is carried forward as in
 // divergenceGraph, and |J|² is the sum over the columns J·e_k.
 func (m *mlp) augExactGraph(in []*Node) []*Node {
-	p, x, t, label, rest := m.head(in)
+	p, at, rest := m.head(in)
 	e := rest[2]
-	v, je := m.tangents(p, x, t, label, e)
+	v, je := m.tangents(p, at, direction{e: e})
 	div := ReduceSum(Mul(je, InsertAxes(e, 0)), 1, 2)
-	return m.augGradients(p, x, rest, v, div, func() *Node { return ReduceSum(Square(je), 1, 2) })
+	return m.augGradients(p, at.x, rest, v, div, func() *Node { return ReduceSum(Square(je), 1, 2) })
 }
 
 func (m *mlp) augGradients(p []*Node, x *Node, rest []*Node, v, div *Node, jacobian func() *Node) []*Node {

@@ -30,7 +30,8 @@ func newNet(t testing.TB, cfg Config) *Net {
 
 // reference evaluates the network in plain float64, layer by layer: what the
 // graph must compute, written without it.
-func reference(n *Net, x []float64, t float64, label int32) []float64 {
+// s is the end of the interval of a network that has one; without it, t.
+func reference(n *Net, x []float64, t float64, label int32, s ...float64) []float64 {
 	cfg := n.Config()
 	theta, _ := n.Weights()
 	h := slices.Clone(x)
@@ -41,10 +42,21 @@ func reference(n *Net, x []float64, t float64, label int32) []float64 {
 			sin, cos = append(sin, math.Sin(phase)), append(cos, math.Cos(phase))
 		}
 	}
-	h = append(append(append(h, sin...), cos...), t)
-	for _, f := range []func(float64) float64{math.Sin, math.Cos} {
-		for k := range cfg.TimeFrequencies {
-			h = append(h, f(math.Pi*float64(k+1)*t))
+	h = append(append(h, sin...), cos...)
+	clocks := []float64{t}
+	if cfg.Interval {
+		length := 0.0
+		for _, end := range s {
+			length = end - t
+		}
+		clocks = append(clocks, length)
+	}
+	for _, c := range clocks {
+		h = append(h, c)
+		for _, f := range []func(float64) float64{math.Sin, math.Cos} {
+			for k := range cfg.TimeFrequencies {
+				h = append(h, f(math.Pi*float64(k+1)*c))
+			}
 		}
 	}
 	for c := range cfg.Classes {
@@ -106,6 +118,7 @@ var configs = map[string]Config{
 	"softplus":    {Dim: 2, Hidden: []int{9}, Activation: "softplus"},
 	"elu":         {Dim: 2, Hidden: []int{9, 7}, Activation: "elu"},
 	"selu":        {Dim: 2, Hidden: []int{9, 7}, Activation: "selu", TimeFrequencies: 2},
+	"interval":    {Dim: 2, Hidden: []int{14, 9}, TimeFrequencies: 2, SpaceFrequencies: 3, Interval: true, Classes: 2},
 	"relu inputs": {Dim: 2, Hidden: []int{9, 7}, Activation: "relu", SpaceFrequencies: 2},
 }
 

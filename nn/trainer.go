@@ -9,45 +9,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
-
-	"flowmatch/flow"
 )
-
-// Examples is a batch of N regression examples, in the terms of a path:
-//
-//	x_t = Alpha x_1 + Sigma x_0,  target = G1 x_1 + G0 x_0,  loss = mean Weight |f(t, x_t) - target|² / D
-//
-// so one compiled step serves every schedule, coupling and prediction. A
-// regression on given points x with given targets y is Alpha = 1, Sigma = 0,
-// G1 = 0, G0 = 1 with x for x_1 and y for x_0.
-type Examples struct {
-	X0, X1 flow.Batch // [N, D]
-	T      []float64  // [N], in [0, 1]
-	// Coefficients, one for each example, length N.
-	Alpha, Sigma, G1, G0, Weight []float64
-	Label                        []int32 // [N], or nil for an unconditional network
-}
-
-// NewExamples returns a batch of n examples in dimension d to be filled.
-func NewExamples(n, d int) *Examples {
-	return &Examples{
-		X0: flow.NewBatch(n, d), X1: flow.NewBatch(n, d), T: make([]float64, n),
-		Alpha: make([]float64, n), Sigma: make([]float64, n),
-		G1: make([]float64, n), G0: make([]float64, n), Weight: make([]float64, n),
-	}
-}
-
-// Slice returns examples i (included) to j (excluded), sharing memory with ex.
-func (ex *Examples) Slice(i, j int) *Examples {
-	part := &Examples{
-		X0: ex.X0.Slice(i, j), X1: ex.X1.Slice(i, j), T: ex.T[i:j],
-		Alpha: ex.Alpha[i:j], Sigma: ex.Sigma[i:j], G1: ex.G1[i:j], G0: ex.G0[i:j], Weight: ex.Weight[i:j],
-	}
-	if ex.Label != nil {
-		part.Label = ex.Label[i:j]
-	}
-	return part
-}
 
 // Optimizer is Adam (Kingma and Ba 2015) with decoupled weight decay (AdamW,
 // Loshchilov and Hutter 2019), gradient clipping and an average of the weights.
@@ -118,7 +80,7 @@ type Trainer struct {
 	opt   Optimizer
 	step  int64
 	state [4]compute.Buffer // weights, EMA, first and second moments
-	prog  *program          // Step
+	progs *judged           // Step
 	apply *program          // Apply
 }
 
@@ -134,11 +96,14 @@ func (n *Net) NewTrainer(o Optimizer) (*Trainer, error) {
 	}
 	tr := &Trainer{net: n, opt: o}
 	slab := shapes.Make(dtypes.Float32, len(w))
-	tr.prog = &program{eng: n.eng, name: "training step", build: tr.stepGraph, update: []int{0, 1, 2, 3},
-		inputs: func(rows, _ int) []shapes.Shape {
-			in := []shapes.Shape{slab, slab, slab, slab, shapes.Make(dtypes.Float32, hyperCount)}
-			return append(in, n.arch.exampleShapes(rows)...)
-		}}
+	inputs := func(rows, _ int) []shapes.Shape {
+		in := []shapes.Shape{slab, slab, slab, slab, shapes.Make(dtypes.Float32, hyperCount)}
+		return append(in, n.arch.exampleShapes(rows)...)
+	}
+	tr.progs = &judged{declare: func(l Loss) *program {
+		return &program{eng: n.eng, name: "training step", inputs: inputs, update: []int{0, 1, 2, 3},
+			build: func(in []*Node) []*Node { return tr.stepGraph(in, l) }}
+	}}
 	tr.apply = &program{eng: n.eng, name: "optimizer step", build: tr.applyGraph, update: []int{0, 1, 2, 3},
 		inputs: func(_, _ int) []shapes.Shape {
 			return []shapes.Shape{slab, slab, slab, slab, shapes.Make(dtypes.Float32, hyperCount), slab}
@@ -204,7 +169,8 @@ func (tr *Trainer) Dim() int { return tr.net.arch.cfg.Dim }
 // Step takes one optimizer step at learning rate lr.
 func (tr *Trainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 	defer rescue(&err, "training step")
-	f, err := tr.net.examplesFrame(tr.prog, ex, len(tr.state)+1)
+	prog := tr.progs.by(ex.Loss)
+	f, err := tr.net.examplesFrame(prog, ex, len(tr.state)+1)
 	if err != nil {
 		return r, err
 	}
@@ -212,7 +178,7 @@ func (tr *Trainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 		return r, fmt.Errorf("nn: training step: %w", err)
 	}
 	r.Loss, r.GradNorm = float64(f.result(4)[0]), float64(f.result(5)[0])
-	tr.prog.back(f)
+	prog.back(f)
 	return r, tr.diverged(r)
 }
 
@@ -269,9 +235,14 @@ func (tr *Trainer) diverged(r StepResult) error {
 }
 
 // stepGraph: weights, EMA, moments 1 and 2, hyper [4], then the examples.
-func (tr *Trainer) stepGraph(in []*Node) []*Node {
-	p := tr.net.arch.params(in[0])
-	loss := tr.net.arch.batchLoss(p, in[5:])
+func (tr *Trainer) stepGraph(in []*Node, l Loss) []*Node {
+	m := tr.net.arch
+	p := m.params(in[0])
+	var ahead []*Node
+	if l.Average == ByHalves {
+		ahead = m.params(in[1])
+	}
+	loss := m.batchLoss(p, ahead, m.batch(in[5:]), l)
 	state, norm := tr.updateGraph(in, join(Gradient(loss, p...)))
 	return append(state, loss, norm)
 }
@@ -301,133 +272,4 @@ func (tr *Trainer) updateGraph(in []*Node, grad *Node) (state []*Node, norm *Nod
 	theta = Sub(theta, Mul(update, h(0)))
 	ema = Add(ema, Mul(Sub(theta, ema), OneMinus(h(3)))) // ema + (1-decay)(θ - ema)
 	return []*Node{theta, ema, m1, m2}, norm
-}
-
-// Loss returns the loss of each example, length N, without any update.
-func (n *Net) Loss(ex *Examples) (loss []float64, err error) {
-	defer rescue(&err, "loss")
-	f, err := n.examplesFrame(n.progs.loss, ex, 1)
-	if err != nil {
-		return nil, err
-	}
-	f.give(0, n.theta)
-	if err := f.run(); err != nil {
-		return nil, fmt.Errorf("nn: loss: %w", err)
-	}
-	loss = make([]float64, ex.X1.N)
-	f.read(loss, 0)
-	n.progs.loss.back(f)
-	return loss, nil
-}
-
-// LossGradient returns the mean loss of the batch and its gradient with
-// respect to the weights, length P.
-func (n *Net) LossGradient(ex *Examples) (loss float64, grad []float64, err error) {
-	defer rescue(&err, "loss gradient")
-	f, err := n.examplesFrame(n.progs.grad, ex, 1)
-	if err != nil {
-		return 0, nil, err
-	}
-	f.give(0, n.theta)
-	if err := f.run(); err != nil {
-		return 0, nil, fmt.Errorf("nn: loss gradient: %w", err)
-	}
-	grad = make([]float64, n.NumWeights())
-	f.read(grad, 1)
-	loss = float64(f.result(0)[0])
-	n.progs.grad.back(f)
-	return loss, grad, nil
-}
-
-func (m *mlp) lossGraph(in []*Node) []*Node {
-	return []*Node{m.exampleLoss(m.params(in[0]), in[1:])}
-}
-
-func (m *mlp) lossGradGraph(in []*Node) []*Node {
-	p := m.params(in[0])
-	loss := m.batchLoss(p, in[1:])
-	return []*Node{loss, join(Gradient(loss, p...))}
-}
-
-// batchLoss is the mean of exampleLoss over the batch.
-func (m *mlp) batchLoss(p, in []*Node) *Node {
-	n := in[0].Shape().Dimensions[0]
-	if n%m.shards != 0 {
-		return ReduceAllMean(m.exampleLoss(p, in))
-	}
-	var sum *Node
-	for k := range m.shards {
-		rows := AxisRange(k*n/m.shards, (k+1)*n/m.shards)
-		part := []*Node{Slice(in[0], rows), Slice(in[1], rows), Slice(in[2], AxisRange(), rows)}
-		if m.cfg.Classes > 0 {
-			part = append(part, Slice(in[3], rows))
-		}
-		loss := ReduceAllMean(m.exampleLoss(p, part))
-		if sum == nil {
-			sum = loss
-		} else {
-			sum = Add(sum, loss)
-		}
-	}
-	return DivScalar(sum, float64(m.shards))
-}
-
-// exampleLoss: x0 [N, D], x1 [N, D], columns [6, N], label [N] if conditional.
-func (m *mlp) exampleLoss(p, in []*Node) *Node {
-	x0, x1, columns := in[0], in[1], in[2]
-	var label *Node
-	if m.cfg.Classes > 0 {
-		label = in[3]
-	}
-	n := x0.Shape().Dimensions[0]
-	column := func(i int) *Node { return Reshape(Slice(columns, AxisRange(i, i+1)), n, 1) }
-	t, alpha, sigma, g1, g0, weight := column(0), column(1), column(2), column(3), column(4), column(5)
-	xt := Add(Mul(alpha, x1), Mul(sigma, x0))
-	target := Add(Mul(g1, x1), Mul(g0, x0))
-	f := m.forward(p, xt, Reshape(t, n), label)
-	return Mul(Reshape(weight, n), ReduceMean(Square(Sub(f, target)), 1))
-}
-
-// exampleShapes are the shapes of the inputs of exampleLoss.
-func (m *mlp) exampleShapes(n int) []shapes.Shape {
-	points := shapes.Make(dtypes.Float32, n, m.cfg.Dim)
-	in := []shapes.Shape{points, points, shapes.Make(dtypes.Float32, 6, n)}
-	if m.cfg.Classes > 0 {
-		in = append(in, shapes.Make(dtypes.Int32, n))
-	}
-	return in
-}
-
-// examplesFrame checks a batch and returns a frame of a program with it as the
-// inputs from number at on.
-func (n *Net) examplesFrame(p *program, ex *Examples, at int) (*frame, error) {
-	size, d := ex.X1.N, n.arch.cfg.Dim
-	if ex.X1.D != d || ex.X0.D != d || ex.X0.N != size {
-		return nil, fmt.Errorf("nn: examples are x0 [%d, %d] and x1 [%d, %d]; the network takes points of dimension %d", ex.X0.N, ex.X0.D, size, ex.X1.D, d)
-	}
-	columns := [...][]float64{ex.T, ex.Alpha, ex.Sigma, ex.G1, ex.G0, ex.Weight}
-	for _, c := range columns {
-		if len(c) != size {
-			return nil, fmt.Errorf("nn: a column of the examples has %d values for %d points", len(c), size)
-		}
-	}
-	if n.arch.cfg.Classes == 0 && len(ex.Label) > 0 {
-		return nil, fmt.Errorf("%w: labels given, but the network has no classes", ErrLabels)
-	}
-	f, err := p.frame(size, 0)
-	if err != nil {
-		return nil, err
-	}
-	f.set(at, ex.X0.X)
-	f.set(at+1, ex.X1.X)
-	flat := f.floats(at + 2)
-	for k, c := range columns {
-		for i, v := range c {
-			flat[k*size+i] = float32(v)
-		}
-	}
-	if n.arch.cfg.Classes > 0 {
-		return f, n.setLabels(f.ints(at+3), ex.Label, 0)
-	}
-	return f, nil
 }

@@ -15,7 +15,6 @@ import (
 	"flowmatch/data"
 	"flowmatch/model"
 	"flowmatch/nn"
-	"flowmatch/ode"
 	"flowmatch/path"
 	"flowmatch/train"
 )
@@ -39,7 +38,9 @@ type Config struct {
 
 // Eval says how samples and likelihoods are evaluated when a command does not.
 type Eval struct {
-	Solver string `yaml:"solver" json:"solver"` // default dopri5
+	// Solver is an ODE solver, default dopri5, or interval; of meanflow and shortcut
+	// the default is interval, of distill euler with its steps.
+	Solver string `yaml:"solver" json:"solver"`
 	// Steps is the number of equal steps; 0 (default): as many as RTol and ATol
 	// ask for or, of a method without an error estimate, 100.
 	Steps  int     `yaml:"steps" json:"steps"`
@@ -74,9 +75,16 @@ func (c Config) Defaults() Config {
 	}
 	c.Net = c.Net.Defaults()
 	c.Train = c.Train.Defaults()
+	c.Net.Interval = c.Net.Interval || train.LearnsAverages(c.Train.Objective)
 	e := &c.Eval
 	if e.Solver == "" {
 		e.Solver = "dopri5"
+		switch {
+		case train.LearnsAverages(c.Train.Objective):
+			e.Solver = IntervalSolver
+		case c.Train.Objective == "distill":
+			e.Solver, e.Steps = "euler", c.Train.DistillSteps
+		}
 	}
 	for _, f := range []struct {
 		v   *int
@@ -124,14 +132,31 @@ func (c Config) compatible() error {
 		return train.ErrCoupled
 	case exact && c.Data.ResolvedKind() == data.KindSynthetic && c.Data.N == 0:
 		return errors.New("run: the exact objective (fm) needs a finite data set; set data.n to a number of points")
-	case exact && (noisy || c.Source.Name != ""):
-		return errors.New("run: the exact objective (fm) is for the Gaussian paths of the paper, without noise of their own (icfm, bridge) and without a source")
+	case exact && c.Source.Name != "":
+		return errors.New("run: the exact objective (fm) is for paths from a Gaussian; remove the source")
+	case noisy && c.Train.Objective != "cfm":
+		return fmt.Errorf("run: path %s has noise of its own, with which only the objective cfm goes, not %s", c.Path.Name, c.Train.Objective)
 	case noisy && c.Train.Prediction != path.Velocity:
 		return fmt.Errorf("run: train.prediction is %v; path %s, which has noise of its own, goes with velocity", c.Train.Prediction, c.Path.Name)
 	case noisy && c.Train.Weighting != train.Unit:
 		return fmt.Errorf("run: train.weighting is %s; path %s goes with unit", c.Train.Weighting, c.Path.Name)
 	case c.Source.Name != "":
 		return model.CheckSource(c.Source, scheduler, c.Train.Prediction, c.knownDim())
+	}
+	return c.validateFewSteps()
+}
+
+// validateFewSteps reports settings that the objectives for few steps cannot use.
+func (c Config) validateFewSteps() error {
+	averages := train.LearnsAverages(c.Train.Objective)
+	if c.Net.Interval && !averages {
+		return fmt.Errorf("run: net.interval is set by the objectives meanflow and shortcut; remove it for %s", c.Train.Objective)
+	}
+	if c.Eval.Solver == IntervalSolver && !averages {
+		return fmt.Errorf("run: eval.solver %s is for the objectives meanflow and shortcut, not for %s", IntervalSolver, c.Train.Objective)
+	}
+	if train.HasTeacher(c.Train.Objective) && (c.Path.Name != "condot" || c.Coupling.Name != "independent") {
+		return fmt.Errorf("run: the objective %s takes straight paths between the pairs of its teacher: path condot, coupling independent", c.Train.Objective)
 	}
 	return nil
 }
@@ -170,7 +195,7 @@ func (c Config) knownDim() int {
 
 // Validate reports the first field that cannot be used.
 func (e Eval) Validate() error {
-	if _, err := ode.ByName(e.Solver); err != nil {
+	if _, err := e.ODESolver(); err != nil {
 		return fmt.Errorf("run: eval.solver: %w", err)
 	}
 	for _, f := range []struct {
@@ -208,9 +233,9 @@ func ReadConfig(file string, settings []string) (Config, error) {
 	return c, c.absolute(filepath.Dir(file))
 }
 
-// absolute makes the paths of the data independent of the working directory.
+// absolute makes the paths of data and teacher independent of the working directory.
 func (c *Config) absolute(dir string) error {
-	for _, p := range []*string{&c.Data.Path, &c.Data.LabelsPath, &c.Data.TestPath, &c.Data.TestLabelsPath} {
+	for _, p := range []*string{&c.Train.Teacher, &c.Data.Path, &c.Data.LabelsPath, &c.Data.TestPath, &c.Data.TestLabelsPath} {
 		if *p == "" || filepath.IsAbs(*p) {
 			continue
 		}

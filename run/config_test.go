@@ -39,11 +39,16 @@ func TestMistakesInARunFileAreNamed(t *testing.T) {
 		{"data: {name: moons}\ntrain: {objective: ml, ml: {solver: rk5}}\n", `"rk5"`},
 		{"data: {name: moons}\ntrain: {ml: {kinetic: 1}}\n", "set objective: ml"},
 		{"data: {name: moons}\ntrain: {objective: ml, ml: {kinetik: 1}}\n", `did you mean "train.ml.kinetic"?`},
+		{"data: {name: moons}\nnet: {interval: true}\n", "net.interval is set by the objectives"},
+		{"data: {name: moons}\neval: {solver: interval}\n", "for the objectives meanflow and shortcut, not for cfm"},
+		{"data: {name: moons}\ntrain: {objective: reflow, teacher: x}\npath: {name: vp}\n", "straight paths"},
+		{"data: {name: moons}\ntrain: {objective: meanflow, intervals: {rato: 1}}\n", `did you mean "train.intervals.ratio"?`},
 		{"data: {name: moons}\n---\nseed: 1\n", "2 YAML documents"},
 		{"data: {name: moons}\nsource: {name: moon}\n", `unknown set "moon"`},
 		{"data: {name: moons}\nsource: {noise: 0.1}\n", "without a name"},
-		{"data: {name: moons, n: 10}\nsource: {name: moons}\ntrain: {objective: fm}\n", "without a source"},
-		{"data: {name: moons, n: 10}\npath: {name: bridge}\ntrain: {objective: fm}\n", "without noise of their own"},
+		{"data: {name: moons, n: 10}\nsource: {name: moons}\ntrain: {objective: fm}\n", "remove the source"},
+		{"data: {name: moons, n: 10}\npath: {name: bridge}\ntrain: {objective: fm}\n", "only the objective cfm"},
+		{"data: {name: moons}\npath: {name: icfm}\ntrain: {objective: meanflow}\n", "only the objective cfm"},
 		{"data: {name: moons}\npath: {name: icfm}\ntrain: {prediction: noise}\n", "goes with velocity"},
 		{"data: {name: moons}\npath: {name: icfm}\ntrain: {weighting: sigma2}\n", "goes with unit"},
 		{"data: {name: moons}\npath: {name: icfm, sigma_min: 0.1}\n", "only sigma"},
@@ -84,6 +89,9 @@ func TestRunFileRoundTrips(t *testing.T) {
 		"\"data\": {\"name\": moons, \"n\": 10}\nsource: {name: 8gaussians, noise: 0.2}\npath: {name: icfm, sigma: 0.2}\n",
 		"data: {name: 8gaussians, standardize: scalar}\npath: {name: ve, sigma_max: 20}\ncoupling: {name: sinkhorn, reg: 0.1}\ntrain: {prediction: noise, times: {name: logit_normal}}\nconditional: true\n",
 		"data: {name: moons}\ntrain: {objective: ml, ml: {solver: rk4, steps: 20, kinetic: 0.1, divergence: hutchinson}}\n",
+		"data: {name: moons}\ntrain: {objective: meanflow, intervals: {power: 1}}\n",
+		"data: {name: moons}\ntrain: {objective: shortcut}\neval: {solver: dopri5}\n",
+		"data: {name: moons}\ntrain: {objective: distill, teacher: /x/y, distill_steps: 2}\n",
 		"data: {path: /x/train-images-idx3-ubyte.gz, dequantize: false, val: 0.2}\neval: {steps: 30, solver: heun2}\n",
 	} {
 		c, err := ParseConfig([]byte(text), nil)
@@ -108,7 +116,7 @@ func TestRunFileRoundTrips(t *testing.T) {
 func TestPathsAreRelativeToTheRunFile(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "r.yaml")
-	if err := os.WriteFile(file, []byte("data: {path: sub/a.csv}\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("data: {path: sub/a.csv}\ntrain: {objective: reflow, teacher: ../t}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, err := ReadConfig(file, nil)
@@ -117,6 +125,9 @@ func TestPathsAreRelativeToTheRunFile(t *testing.T) {
 	}
 	if want := filepath.Join(dir, "sub", "a.csv"); c.Data.Path != want {
 		t.Errorf("path is %s, want %s", c.Data.Path, want)
+	}
+	if want := filepath.Join(filepath.Dir(dir), "t"); c.Train.Teacher != want {
+		t.Errorf("teacher is %s, want %s", c.Train.Teacher, want)
 	}
 }
 
@@ -134,6 +145,7 @@ func TestEachToleranceReachesTheSolver(t *testing.T) {
 	}{
 		{Eval{Solver: "dopri5", Steps: 12, RTol: 1, ATol: 1}, "dopri5 12 steps"},
 		{Eval{Solver: "euler"}, "euler 100 steps"},
+		{Eval{Solver: "interval", Steps: 2, RTol: 1e-4, ATol: 1e-6}, "dopri5 rtol=0.0001 atol=1e-06"}, // the ODE
 		{Eval{Solver: "rk4", Steps: 7}, "rk4 7 steps"},
 		{Eval{Solver: "tsit5", RTol: 1e-4, ATol: 1e-6}, "tsit5 rtol=0.0001 atol=1e-06"},
 	} {

@@ -5,13 +5,41 @@ import (
 	"fmt"
 
 	"flowmatch/likelihood"
+	"flowmatch/model"
 	"flowmatch/ode"
 )
 
+// IntervalSolver names sampling by steps of the average velocity, of a run that
+// learnt it (objectives meanflow and shortcut): as many as Steps says, else one.
+const IntervalSolver = "interval"
+
+// Sampling returns how samples are drawn: by the solver that the settings name, or
+// by steps of the average velocity.
+func (e Eval) Sampling() (model.SampleOptions, error) {
+	solver, err := e.ODESolver()
+	o := model.SampleOptions{Solver: solver}
+	if e.Solver == IntervalSolver {
+		o.Intervals = cmp.Or(e.Steps, 1)
+	}
+	return o, err
+}
+
+// SamplingName tells how samples are drawn as a report does.
+func SamplingName(o model.SampleOptions) string {
+	if o.Intervals > 0 {
+		return fmt.Sprintf("%s %d steps", IntervalSolver, o.Intervals)
+	}
+	return SolverName(o.Solver)
+}
+
 // ODESolver returns the solver that the settings name: Steps equal steps where
 // they are set, else step control by RTol and ATol where the method has it,
-// else 100 steps.
+// else 100 steps. What needs an ODE (a likelihood, a picture of paths) of a run that
+// samples by average velocities solves that of its velocity with dopri5.
 func (e Eval) ODESolver() (ode.Solver, error) {
+	if e.Solver == IntervalSolver {
+		e.Solver, e.Steps = "dopri5", 0
+	}
 	m, err := ode.ByName(e.Solver)
 	if err != nil {
 		return ode.Solver{}, err

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"math"
 
 	"flowmatch/flow"
@@ -58,20 +59,22 @@ const pathSteps = 100
 
 // Evaluate measures every metric that applies.
 func (r *Run) Evaluate(ctx context.Context) (Report, error) {
-	solver, err := r.Config.Eval.ODESolver()
+	how, err := r.Config.Eval.Sampling()
 	if err != nil {
 		return Report{}, err
 	}
 	rep := Report{
 		Run: r.Dir, Step: r.Step, Data: r.Data.Name, Backend: r.Model.Net.Engine().Name(),
-		Seed: r.Config.Seed, Solver: SolverName(solver),
+		Seed: r.Config.Seed, Solver: SamplingName(how),
 	}
 	if r.Data.Test.Len() == 0 {
 		return rep, nil
 	}
 	x, label := r.TestPoints(r.Config.Eval.Test)
-	if rep.Likelihood, _, err = r.Likelihood(ctx, x, label); err != nil {
-		return rep, err
+	if r.HasDensity() == nil {
+		if rep.Likelihood, _, err = r.Likelihood(ctx, x, label); err != nil {
+			return rep, err
+		}
 	}
 	rep.Samples, err = r.Quality(ctx)
 	return rep, err
@@ -117,9 +120,23 @@ func (r *Run) exact(x flow.Batch) []float64 {
 	return logp
 }
 
+// ErrDistilled is returned when a density is asked of a distilled student.
+var ErrDistilled = errors.New("run: a distilled student has no density: between its few times its field is no flow; ask its teacher")
+
+// HasDensity reports why the run's model has no density: [ErrDistilled], or nil.
+func (r *Run) HasDensity() error {
+	if r.Config.Train.Objective == "distill" {
+		return ErrDistilled
+	}
+	return nil
+}
+
 // LogProb returns the log-density of points given in data units, in nats, and
 // how it was evaluated; NLL and what follows from it are not filled in.
 func (r *Run) LogProb(ctx context.Context, x flow.Batch, label []int32) ([]float64, *Likelihood, error) {
+	if err := r.HasDensity(); err != nil {
+		return nil, nil, err
+	}
 	e := r.Config.Eval
 	solver, err := e.ODESolver()
 	if err != nil {
@@ -148,12 +165,13 @@ func meanStdErr(v []float64) (mean, stdErr float64) {
 
 // Quality compares samples with as many held-out points.
 func (r *Run) Quality(ctx context.Context) (*Quality, error) {
-	solver, err := r.Config.Eval.ODESolver()
+	how, err := r.Config.Eval.Sampling()
 	if err != nil {
 		return nil, err
 	}
 	test, label := r.TestPoints(min(r.Config.Eval.Samples, r.Data.Test.Len()))
-	s, err := r.Model.Sample(ctx, model.SampleOptions{N: test.N, Seed: r.Config.Seed, Label: label, Solver: solver})
+	how.N, how.Seed, how.Label = test.N, r.Config.Seed, label
+	s, err := r.Model.Sample(ctx, how)
 	if err != nil {
 		return nil, err
 	}
@@ -185,10 +203,14 @@ func (r *Run) pathQuality(q *Quality, x0, test flow.Batch, label []int32) error 
 	if err != nil {
 		return err
 	}
-	if q.PathEnergy, err = metrics.PathEnergy(f, x0, pathSteps); err != nil {
+	steps := pathSteps
+	if r.Config.Train.Objective == "distill" {
+		steps = r.Config.Train.DistillSteps // all that it was trained for
+	}
+	if q.PathEnergy, err = metrics.PathEnergy(f, x0, steps); err != nil {
 		return err
 	}
 	q.NPE = metrics.NPE(q.PathEnergy, w2)
-	q.Straightness, err = metrics.Straightness(f, x0, pathSteps)
+	q.Straightness, err = metrics.Straightness(f, x0, steps)
 	return err
 }

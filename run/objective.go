@@ -1,15 +1,18 @@
 package run
 
 import (
+	"context"
+
 	"flowmatch/data"
 	"flowmatch/field"
 	"flowmatch/internal/seed"
 	"flowmatch/likelihood"
+	"flowmatch/nn"
 	"flowmatch/train"
 )
 
 // buildObjective makes what the network is trained to do, and what judges it.
-func (s *session) buildObjective(set *data.Set) error {
+func (s *session) buildObjective(ctx context.Context, set *data.Set, resume bool) error {
 	if s.cfg.Train.Objective == "ml" {
 		return s.buildML(set)
 	}
@@ -17,13 +20,27 @@ func (s *session) buildObjective(set *data.Set) error {
 	if err != nil {
 		return err
 	}
-	s.objective = cfm
-	if s.cfg.Train.Objective == "fm" {
-		if s.objective, err = exactObjective(cfm, set); err != nil {
-			return err
-		}
+	var ex *nn.Examples
+	t := s.cfg.Train
+	validate := cfm.Validation
+	switch t.Objective {
+	case "reflow", "distill":
+		s.objective, ex, err = s.reflow(ctx, cfm, set, resume)
+		validate = nil
+	case "meanflow":
+		o := train.MeanFlow{CFM: cfm, Intervals: t.Intervals}
+		s.objective, validate = o, o.Validation
+	case "shortcut":
+		o := train.Shortcut{CFM: cfm, Intervals: t.Intervals}
+		s.objective, validate = o, o.Validation
+	case "fm":
+		s.objective, err = exactObjective(cfm, set)
+	default:
+		s.objective = cfm
 	}
-	ex, err := cfm.Validation(set.Val, s.cfg.Train.Batch, s.cfg.Conditional)
+	if err == nil && validate != nil {
+		ex, err = validate(set.Val, t.Batch, s.cfg.Conditional)
+	}
 	if ex != nil {
 		s.val = train.MeanLoss(ex)
 	}

@@ -108,11 +108,12 @@ func (r *Run) Labels(n int) []int32 {
 }
 
 func (r *Run) sample(ctx context.Context, o PictureOptions) (model.Samples, error) {
-	solver, err := r.Config.Eval.ODESolver()
+	how, err := r.Config.Eval.Sampling()
 	if err != nil {
 		return model.Samples{}, err
 	}
-	return r.Model.Sample(ctx, model.SampleOptions{N: o.N, Seed: o.Seed, Label: r.Labels(o.N), Solver: solver})
+	how.N, how.Seed, how.Label = o.N, o.Seed, r.Labels(o.N)
+	return r.Model.Sample(ctx, how)
 }
 
 func (r *Run) drawSamples(ctx context.Context, w io.Writer, o PictureOptions) error {

@@ -31,6 +31,7 @@ const (
 	MetricsFile    = "metrics.jsonl"
 	CheckpointFile = "checkpoint.safetensors"
 	BestFile       = "best.safetensors"
+	PairsFile      = "pairs.npy" // of reflow and distill: what the teacher made
 )
 
 // keyProgress is where a checkpoint keeps train.Progress.
@@ -157,7 +158,7 @@ func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, e
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s, err := prepare(cfg, dir, o)
+	s, err := prepare(ctx, cfg, dir, o)
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +200,7 @@ type session struct {
 	from      int
 }
 
-func prepare(cfg Config, dir string, o TrainOptions) (*session, error) {
+func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*session, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
@@ -216,7 +217,7 @@ func prepare(cfg Config, dir string, o TrainOptions) (*session, error) {
 		return nil, err
 	}
 	s := &session{cfg: cfg, dir: dir}
-	if err := s.build(eng, set); err != nil {
+	if err := s.build(ctx, eng, set, o.Resume); err != nil {
 		return nil, err
 	}
 	if o.Resume && exists(checkpoint) {
@@ -228,7 +229,7 @@ func prepare(cfg Config, dir string, o TrainOptions) (*session, error) {
 }
 
 // build makes the network and the objective that the data and the Config ask for.
-func (s *session) build(eng *nn.Engine, set *data.Set) (err error) {
+func (s *session) build(ctx context.Context, eng *nn.Engine, set *data.Set, resume bool) (err error) {
 	cfg := &s.cfg
 	cfg.Net.Dim, cfg.Net.Classes = set.Dim, 0
 	if cfg.Conditional {
@@ -248,7 +249,7 @@ func (s *session) build(eng *nn.Engine, set *data.Set) (err error) {
 	if s.trainer, err = s.net.NewTrainer(cfg.Train.Optimizer); err != nil {
 		return err
 	}
-	return s.buildObjective(set)
+	return s.buildObjective(ctx, set, resume)
 }
 
 func specOf(cfg Config, set *data.Set) model.Spec {

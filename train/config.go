@@ -12,11 +12,24 @@ import (
 // Config says how to train. The zero value of every field is usable; Defaults
 // fills it in.
 type Config struct {
-	Objective  string          `yaml:"objective" json:"objective"`   // cfm (default), fm (the exact objective on a finite data set) or ml
+	// Objective is cfm (default); fm, the exact objective on a finite data set; ml,
+	// maximum likelihood through the solver; reflow or distill, both from a Teacher;
+	// meanflow or shortcut, which learn average velocities.
+	Objective  string          `yaml:"objective" json:"objective"`
 	Prediction path.Prediction `yaml:"prediction" json:"prediction"` // what the network outputs; default velocity
 	Times      Times           `yaml:"times" json:"times"`           // distribution of t
 	Weighting  Weighting       `yaml:"weighting" json:"weighting"`   // default unit
 	ML         MLConfig        `yaml:"ml,omitempty" json:"ml"`       // of the objective ml alone
+
+	// Teacher, of reflow and distill, is a trained run's folder, or a checkpoint of
+	// one. Pairs is how many pairs of noise and point it makes; default 50,000. Every
+	// fiftieth validates. DistillSteps is the number of steps of Euler's method that
+	// distill makes a student for; default 1.
+	Teacher      string `yaml:"teacher,omitempty" json:"teacher,omitempty"`
+	Pairs        int    `yaml:"pairs,omitempty" json:"pairs,omitempty"`
+	DistillSteps int    `yaml:"distill_steps,omitempty" json:"distill_steps,omitempty"`
+
+	Intervals Intervals `yaml:"intervals,omitempty" json:"intervals,omitzero"` // of meanflow and shortcut
 
 	Steps int `yaml:"steps" json:"steps"` // optimizer steps; default 10,000
 	Batch int `yaml:"batch" json:"batch"` // examples a step; default 256
@@ -37,7 +50,9 @@ type Config struct {
 }
 
 // Objectives and Schedules return the names that the fields take.
-func Objectives() []string { return []string{"cfm", "fm", "ml"} }
+func Objectives() []string {
+	return []string{"cfm", "fm", "ml", "reflow", "distill", "meanflow", "shortcut"}
+}
 
 // Schedules returns the names of the learning rate schedules.
 func Schedules() []string { return []string{"constant", "cosine", "poly"} }
@@ -64,6 +79,13 @@ func (c Config) Defaults() Config {
 	if c.Objective == "ml" {
 		c.ML = c.ML.Defaults()
 	}
+	if HasTeacher(c.Objective) && c.Pairs == 0 {
+		c.Pairs = 50000
+	}
+	if c.Objective == "distill" && c.DistillSteps == 0 {
+		c.DistillSteps = 1
+	}
+	c.Intervals = c.Intervals.Defaults(c.Objective)
 	c.Times = c.Times.Defaults()
 	c.Optimizer = c.Optimizer.Defaults()
 	return c
@@ -77,7 +99,7 @@ func setString(s *string, def string) {
 
 // Validate reports the first field that cannot be used, and what would be right.
 func (c Config) Validate() error {
-	if err := oneOf("objective", c.Objective, Objectives()); err != nil {
+	if err := c.validateObjective(); err != nil {
 		return err
 	}
 	if err := oneOf("schedule", c.Schedule, Schedules()); err != nil {
@@ -110,6 +132,35 @@ func (c Config) Validate() error {
 		}
 	}
 	return c.validateML()
+}
+
+// HasTeacher says whether an objective learns from a trained flow.
+func HasTeacher(objective string) bool { return objective == "reflow" || objective == "distill" }
+
+// validateObjective reports settings that the objective lacks or has no use for.
+func (c Config) validateObjective() error {
+	if err := oneOf("objective", c.Objective, Objectives()); err != nil {
+		return err
+	}
+	if !HasTeacher(c.Objective) && (c.Teacher != "" || c.Pairs != 0) {
+		return fmt.Errorf("train: teacher and pairs belong to the objectives reflow and distill, not to %s", c.Objective)
+	}
+	if c.Objective != "distill" && c.DistillSteps != 0 {
+		return fmt.Errorf("train: distill_steps belongs to the objective distill, not to %s", c.Objective)
+	}
+	if HasTeacher(c.Objective) && c.Teacher == "" {
+		return fmt.Errorf("train: the objective %s needs a teacher: the folder of a trained run", c.Objective)
+	}
+	if HasTeacher(c.Objective) && c.Pairs < 100 {
+		return fmt.Errorf("train: pairs is %d; it must be at least 100", c.Pairs)
+	}
+	if c.DistillSteps < 0 {
+		return fmt.Errorf("train: distill_steps is %d; it must be at least 1", c.DistillSteps)
+	}
+	if (LearnsAverages(c.Objective) || c.Objective == "distill") && c.Prediction != path.Velocity {
+		return fmt.Errorf("%w, not %s", ErrAverages, c.Prediction)
+	}
+	return c.Intervals.validate(c.Objective)
 }
 
 func oneOf(field, name string, names []string) error {

@@ -2,9 +2,11 @@
 //
 // There are only a few types: [Objective] is what a step does; [CFM] (conditional
 // flow matching) and [FM] (the exact marginal objective) are regressions, [ML]
-// (maximum likelihood) goes through the solver;
-// [Times] is the distribution that t is drawn from; [Config] says how long and
-// how fast to train; [Run] is the loop, and [Hooks] what it tells and saves.
+// (maximum likelihood) goes through the solver; [Reflow] (also distillation, from
+// the [Pairs] of a teacher), [MeanFlow] and [Shortcut] make flows that take few
+// steps to sample; [Times] is the distribution that t is drawn from; [Config] says
+// how long and how fast to train; [Run] is the loop, and [Hooks] what it tells and
+// saves.
 //
 // # Caveats
 //

@@ -5,44 +5,37 @@ import (
 	"fmt"
 
 	"flowmatch/data"
-	"flowmatch/flow"
-	"flowmatch/internal/seed"
-	"flowmatch/likelihood"
+	"flowmatch/model"
 	"flowmatch/nn"
-	"flowmatch/ode"
+	"flowmatch/path"
 	"flowmatch/train"
 )
 
-// A continuous normalizing flow, trained by maximum likelihood: the data are points of
-// N(0, 4), whose entropy is log(2) + 1.419 = 2.112 nats.
-func ExampleML() {
-	x := flow.NewBatch(1000, 1)
-	flow.Gaussian{Std: 2}.Sample(x, seed.Rand(1, "example", 0))
-	eng, err := nn.Open("")
-	if err != nil {
-		panic(err)
+// Samples of moons in one evaluation of the network.
+func ExampleMeanFlow() {
+	check := func(err error) {
+		if err != nil {
+			panic(err)
+		}
 	}
-	net, err := nn.New(eng, nn.Config{Dim: 1, Hidden: []int{16}}, 1)
-	if err != nil {
-		panic(err)
-	}
-	trainer, err := net.NewTrainer(nn.Optimizer{EMADecay: 0.9})
-	if err != nil {
-		panic(err)
-	}
-	ml := train.ML{
-		Data: data.Shuffle(data.Points{X: x}, 1), Seed: 1,
-		Solver:      ode.Solver{Method: ode.RK4, Control: ode.Fixed(8)},
-		Regularizer: likelihood.Regularizer{Kinetic: 1e-3}, // keeps the paths short
-	}
-	var last train.Event
-	_, err = train.Run(context.Background(), trainer, ml, ml.Validation(data.Points{X: x}, 0),
-		train.Config{Steps: 100, Batch: 200, LR: 0.02}, train.Progress{},
-		train.Hooks{Event: func(e train.Event) error { last = e; return nil }})
-	if err != nil {
-		panic(err)
-	}
-	fmt.Printf("NLL %.1f nats, %.0f evaluations a solve\n", *last.ValLoss, last.NFE)
-	// Output:
-	// NLL 2.1 nats, 32 evaluations a solve
+	set, err := data.Config{Name: "moons"}.Open("", 1)
+	check(err)
+	engine, err := nn.Open("")
+	check(err)
+	net, err := nn.New(engine, nn.Config{Dim: set.Dim, Interval: true}, 1)
+	check(err)
+	trainer, err := net.NewTrainer(nn.Optimizer{})
+	check(err)
+	objective := train.MeanFlow{CFM: train.CFM{Data: set.Train, Scheduler: path.CondOT{}, Seed: 1}}
+	_, err = train.Run(context.Background(), trainer, objective, nil, train.Config{Steps: 100, LR: 5e-3}, train.Progress{}, train.Hooks{})
+	check(err)
+	net, err = trainer.Net(true)
+	check(err)
+
+	m, err := model.New(model.Spec{Path: path.Config{Name: "condot"}, Shape: set.Shape}, net)
+	check(err)
+	s, err := m.Sample(context.Background(), model.SampleOptions{N: 200, Seed: 2, Intervals: 1})
+	check(err)
+	fmt.Println(s.X.N, "samples in", s.Stats.NFE, "evaluation")
+	// Output: 200 samples in 1 evaluation
 }

@@ -100,16 +100,21 @@ func (o CFM) fill(ex *nn.Examples, step uint64) error {
 	}
 	lo, hi := path.Span(o.Scheduler, o.Prediction)
 	o.Times.Sample(ex.T, lo, hi, seed.Rand(o.Seed, "train/time", step))
+	o.place(ex)
+	if noisy, ok := o.Scheduler.(path.Noisy); ok {
+		return o.addNoise(ex, noisy, step)
+	}
+	return nil
+}
+
+// place writes the coefficients of the path at the times of the examples.
+func (o CFM) place(ex *nn.Examples) {
 	for i, t := range ex.T {
 		c := o.Scheduler.At(t)
 		ex.Alpha[i], ex.Sigma[i] = c.Alpha, c.Sigma
 		ex.G1[i], ex.G0[i] = c.Weights(o.Prediction)
 		ex.Weight[i] = o.Weighting.at(c, o.Prediction)
 	}
-	if noisy, ok := o.Scheduler.(path.Noisy); ok {
-		return o.addNoise(ex, noisy, step)
-	}
-	return nil
 }
 
 // addNoise turns the examples of a path into those of one with noise around it:

@@ -96,6 +96,17 @@ func TestBadConfigsAreNamed(t *testing.T) {
 		"lr is -1":                         func(c *Config) { c.LR = -1 },
 		"lr_min is 2":                      func(c *Config) { c.LRMin = 2 },
 		"warmup of 20000":                  func(c *Config) { c.Warmup = 20000 },
+		"teacher and pairs belong to":      func(c *Config) { c.Teacher = "x" },
+		"needs a teacher":                  func(c *Config) { c.Objective = "reflow" },
+		"pairs is 5":                       func(c *Config) { c.Objective, c.Teacher, c.Pairs = "distill", "x", 5 },
+		"distill_steps belongs to":         func(c *Config) { c.DistillSteps = 2 },
+		"distill_steps is -2":              func(c *Config) { c.Objective, c.Teacher, c.DistillSteps = "distill", "x", -2 },
+		"for the prediction velocity":      func(c *Config) { c.Objective, c.Prediction = "meanflow", path.Noise },
+		"intervals belong to":              func(c *Config) { c.Intervals.Ratio = 0.5 },
+		"ratio is 2":                       func(c *Config) { c.Objective, c.Intervals.Ratio = "meanflow", 2 },
+		"power belongs to the objective":   func(c *Config) { c.Objective, c.Intervals.Power = "shortcut", 1 },
+		"finest belongs to":                func(c *Config) { c.Objective, c.Intervals.Finest = "meanflow", 8 },
+		"finest is 12":                     func(c *Config) { c.Objective, c.Intervals.Finest = "shortcut", 12 },
 		"beta1 is 2":                       func(c *Config) { c.Optimizer.Beta1 = 2 },
 	} {
 		c := Config{}

@@ -24,7 +24,7 @@ type runFlags struct {
 func (f *runFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.backend, "backend", "", "engine: native, go, xla or xla:/path/to/plugin.so (default: that of the run)")
-	fl.StringVar(&f.solver, "solver", "", "ODE solver: "+strings.Join(ode.Names(), ", ")+" (default: that of the run file)")
+	fl.StringVar(&f.solver, "solver", "", "ODE solver: "+strings.Join(ode.Names(), ", ")+" or "+run.IntervalSolver+" (default: that of the run file)")
 	fl.IntVar(&f.steps, "steps", 0, "number of equal steps")
 	fl.Float64Var(&f.rtol, "rtol", 0, "relative tolerance of step control")
 	fl.Float64Var(&f.atol, "atol", 0, "absolute tolerance of step control")
@@ -55,7 +55,7 @@ func (f *runFlags) apply(cmd *cobra.Command, e *run.Eval) error {
 		return usagef("--steps is %d; it must be at least 1", f.steps)
 	case set("steps"):
 		e.Steps = f.steps
-	case tolerances:
+	case tolerances && e.Solver != run.IntervalSolver: // whose tolerances are the likelihood's
 		e.Steps = 0
 	}
 	if set("rtol") {

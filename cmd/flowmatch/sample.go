@@ -51,7 +51,9 @@ func (a *app) sampleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sample DIR --n N --out FILE",
 		Short: "Draw samples from a trained run",
-		Long: `Draw samples from a trained run by solving its ODE from noise to data.
+		Long: `Draw samples from a trained run by solving its ODE from noise to data or, of a run
+that learnt average velocities (objectives meanflow and shortcut), in few steps of
+those: --solver interval --steps 1.
 
 The file's ending says what is written: .csv with the names of the columns, .npy
 (float64, [N, D]) or a .png picture. Values are in the units of the data; images
@@ -97,11 +99,15 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	if !cmd.Flags().Changed("seed") {
 		f.seed = r.Config.Seed
 	}
-	o := model.SampleOptions{N: f.n, Seed: f.seed, LogProb: f.logp}
-	if o.Label, err = labels(cmd, r, f.label, f.n, r.Labels(f.n)); err != nil {
+	o, err := r.Config.Eval.Sampling()
+	if err != nil {
 		return nil, err
 	}
-	if o.Solver, err = r.Config.Eval.ODESolver(); err != nil {
+	if err := r.HasDensity(); f.logp && err != nil {
+		return nil, err
+	}
+	o.N, o.Seed, o.LogProb = f.n, f.seed, f.logp
+	if o.Label, err = labels(cmd, r, f.label, f.n, r.Labels(f.n)); err != nil {
 		return nil, err
 	}
 	if o.Divergence, err = r.Config.Eval.DivergenceFor(r.Data.Dim, f.seed); err != nil {
@@ -114,7 +120,7 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 		return nil, err
 	}
 	res := sampleResult{
-		Run: r.Dir, N: s.X.N, Dim: s.X.D, Seed: f.seed, Solver: run.SolverName(o.Solver), NFE: s.Stats.NFE,
+		Run: r.Dir, N: s.X.N, Dim: s.X.D, Seed: f.seed, Solver: run.SamplingName(o), NFE: s.Stats.NFE,
 		Seconds: time.Since(start).Seconds(), Backend: r.Model.Net.Engine().Name(),
 	}
 	if f.logp {

@@ -1,0 +1,135 @@
+package nn
+
+import (
+	"fmt"
+
+	"flowmatch/flow"
+)
+
+// Examples is a batch of N regression examples, in the terms of a path:
+//
+//	x_t = Alpha x_1 + Sigma x_0,  target = G1 x_1 + G0 x_0,  loss = mean Weight |f(t, x_t) - target|² / D
+//
+// so one compiled step serves every schedule, coupling and prediction. A
+// regression on given points x with given targets y is Alpha = 1, Sigma = 0,
+// G1 = 0, G0 = 1 with x for x_1 and y for x_0.
+type Examples struct {
+	X0, X1 flow.Batch // [N, D]
+	T      []float64  // [N], in [0, 1]
+	// Coefficients, one for each example, length N.
+	Alpha, Sigma, G1, G0, Weight []float64
+	Label                        []int32 // [N], or nil for an unconditional network
+	// S, of a Config.Interval network, is where the interval from T ends, [N], at
+	// least T; nil stands for T: the velocity itself.
+	S []float64
+	// Loss is how the batch is judged; the zero Loss is the one above.
+	Loss Loss
+}
+
+// NewExamples returns a batch of n examples in dimension d to be filled.
+func NewExamples(n, d int) *Examples {
+	return &Examples{
+		X0: flow.NewBatch(n, d), X1: flow.NewBatch(n, d), T: make([]float64, n),
+		Alpha: make([]float64, n), Sigma: make([]float64, n),
+		G1: make([]float64, n), G0: make([]float64, n), Weight: make([]float64, n),
+	}
+}
+
+// Slice returns examples i (included) to j (excluded), sharing memory with ex,
+// under the zero Loss.
+func (ex *Examples) Slice(i, j int) *Examples {
+	part := &Examples{
+		X0: ex.X0.Slice(i, j), X1: ex.X1.Slice(i, j), T: ex.T[i:j],
+		Alpha: ex.Alpha[i:j], Sigma: ex.Sigma[i:j], G1: ex.G1[i:j], G0: ex.G0[i:j], Weight: ex.Weight[i:j],
+	}
+	if ex.S != nil {
+		part.S = ex.S[i:j]
+	}
+	if ex.Label != nil {
+		part.Label = ex.Label[i:j]
+	}
+	return part
+}
+
+// Loss returns the loss of each example, length N, without any update.
+func (n *Net) Loss(ex *Examples) (loss []float64, err error) {
+	defer rescue(&err, "loss")
+	prog := n.progs.loss.by(ex.Loss)
+	f, err := n.examplesFrame(prog, ex, 1)
+	if err != nil {
+		return nil, err
+	}
+	f.give(0, n.theta)
+	if err := f.run(); err != nil {
+		return nil, fmt.Errorf("nn: loss: %w", err)
+	}
+	loss = make([]float64, ex.X1.N)
+	f.read(loss, 0)
+	prog.back(f)
+	return loss, nil
+}
+
+// LossGradient returns the mean loss of the batch and its gradient with
+// respect to the weights, length P.
+func (n *Net) LossGradient(ex *Examples) (loss float64, grad []float64, err error) {
+	defer rescue(&err, "loss gradient")
+	prog := n.progs.grad.by(ex.Loss)
+	f, err := n.examplesFrame(prog, ex, 1)
+	if err != nil {
+		return 0, nil, err
+	}
+	f.give(0, n.theta)
+	if err := f.run(); err != nil {
+		return 0, nil, fmt.Errorf("nn: loss gradient: %w", err)
+	}
+	grad = make([]float64, n.NumWeights())
+	f.read(grad, 1)
+	loss = float64(f.result(0)[0])
+	prog.back(f)
+	return loss, grad, nil
+}
+
+// examplesFrame checks a batch and returns a frame of a program with it as the
+// inputs from number at on.
+func (n *Net) examplesFrame(p *program, ex *Examples, at int) (*frame, error) {
+	size, d := ex.X1.N, n.arch.cfg.Dim
+	if ex.X1.D != d || ex.X0.D != d || ex.X0.N != size {
+		return nil, fmt.Errorf("nn: examples are x0 [%d, %d] and x1 [%d, %d]; the network takes points of dimension %d", ex.X0.N, ex.X0.D, size, ex.X1.D, d)
+	}
+	columns := [][]float64{ex.T, ex.Alpha, ex.Sigma, ex.G1, ex.G0, ex.Weight}
+	switch end := ex.S; {
+	case n.arch.cfg.Interval && end == nil:
+		columns = append(columns, ex.T)
+	case n.arch.cfg.Interval:
+		columns = append(columns, end)
+	case end != nil || ex.Loss.Average != Given:
+		return nil, fmt.Errorf("%w: examples with the ends of intervals", ErrNoInterval)
+	}
+	if err := ex.Loss.validate(size); err != nil {
+		return nil, err
+	}
+	for _, c := range columns {
+		if len(c) != size {
+			return nil, fmt.Errorf("nn: a column of the examples has %d values for %d points", len(c), size)
+		}
+	}
+	if n.arch.cfg.Classes == 0 && len(ex.Label) > 0 {
+		return nil, fmt.Errorf("%w: labels given, but the network has no classes", ErrLabels)
+	}
+	f, err := p.frame(size, 0)
+	if err != nil {
+		return nil, err
+	}
+	f.set(at, ex.X0.X)
+	f.set(at+1, ex.X1.X)
+	flat := f.floats(at + 2)
+	for k, c := range columns {
+		for i, v := range c {
+			flat[k*size+i] = float32(v)
+		}
+	}
+	if n.arch.cfg.Classes > 0 {
+		return f, n.setLabels(f.ints(at+3), ex.Label, 0)
+	}
+	return f, nil
+}
