@@ -265,11 +265,14 @@ func (g Grid) cell(base []byte, settings []string, dir string, task, method Vari
 		return filepath.Join(dir, slug(task.Name), slug(method), "seed-"+strconv.FormatUint(seed, 10))
 	}
 	c := Cell{Task: task.Name, Method: method.Name, Seed: seed, Dir: folder(method.Name)}
+	var err error
 	if method.Teacher != "" {
 		if g.skips(task.Name, method.Teacher) {
 			return c, fmt.Errorf("its teacher %s is skipped", method.Teacher)
 		}
-		c.Teacher = folder(method.Teacher)
+		if c.Teacher, err = filepath.Abs(folder(method.Teacher)); err != nil {
+			return c, fmt.Errorf("experiment: %w", err)
+		}
 	}
 	all := []string{}
 	for _, v := range []Variant{task, method} {
@@ -283,8 +286,11 @@ func (g Grid) cell(base []byte, settings []string, dir string, task, method Vari
 	}
 	slices.Sort(all[:len(task.Set)])
 	slices.Sort(all[len(task.Set):])
-	all = append(append(all, "seed="+strconv.FormatUint(seed, 10)), settings...)
-	var err error
+	all = append(all, "seed="+strconv.FormatUint(seed, 10))
+	if c.Teacher != "" {
+		all = append(all, "train.teacher="+strconv.Quote(c.Teacher))
+	}
+	all = append(all, settings...)
 	if c.Config, err = run.ParseConfig(base, all); err != nil {
 		return c, err
 	}

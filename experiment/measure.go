@@ -11,6 +11,7 @@ import (
 	"flowmatch/model"
 	"flowmatch/ode"
 	"flowmatch/run"
+	"flowmatch/train"
 )
 
 // measure records figures of a trained run.
@@ -194,12 +195,20 @@ func source(t *run.Run, n int, seedValue uint64) flow.Batch {
 	return x0
 }
 
-// fewSteps measures the samples that few evaluations of the network make.
+// fewSteps measures the samples that few evaluations of the network make: steps of
+// the average velocity where it was learnt, of Euler's method elsewhere.
 func fewSteps(ctx context.Context, c Cell, t *run.Run, r *Result) error {
 	test, _ := t.TestPoints(min(t.Config.Eval.Samples, t.Data.Test.Len()))
 	x0, label := source(t, test.N, c.Seed), t.Labels(test.N)
 	for _, steps := range []int{1, 2, 4, 100} {
-		s, err := t.Model.SampleFrom(ctx, x0, model.SampleOptions{Label: label, Solver: ode.Solver{Method: ode.Euler, Control: ode.Fixed(steps)}})
+		o := model.SampleOptions{Label: label, Solver: ode.Solver{Method: ode.Euler, Control: ode.Fixed(steps)}}
+		switch trained := t.Config.Train; {
+		case train.LearnsAverages(trained.Objective):
+			o.Intervals = steps
+		case trained.DistillSteps > 0 && trained.DistillSteps != steps:
+			continue // a distilled student knows one number of steps
+		}
+		s, err := t.Model.SampleFrom(ctx, x0, o)
 		if err != nil {
 			return err
 		}

@@ -59,6 +59,7 @@ const (
 
 // plan is a fingerprint of what a result depends on.
 func (c Cell) plan(measures []string) (string, error) {
+	c.Config.Train.Teacher = "" // it is known by its method: folders may move
 	text, err := json.Marshal(struct {
 		Config   any
 		Teacher  string
