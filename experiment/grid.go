@@ -21,6 +21,9 @@ type Grid struct {
 	Title    string   `yaml:"title"`
 	Question string   `yaml:"question"` // what is asked and how; heads the page, in Markdown
 	Seeds    []uint64 `yaml:"seeds"`
+	// Kind is empty for runs of `flowmatch train`, or neural_ode for fits of
+	// trajectories, whose settings are those of [Neural].
+	Kind string `yaml:"kind"`
 	// Base is the run file that all cells share; a task, then a method, then a seed
 	// change it.
 	Base    map[string]any `yaml:"base"`
@@ -101,9 +104,13 @@ type Cell struct {
 	Task, Method string
 	Seed         uint64
 	Config       run.Config
-	Dir          string // folder of the run, below the grid's
-	Teacher      string // folder of the run that this one learns from; empty: none
+	Neural       *Neural // in the place of Config, of a grid of kind neural_ode
+	Dir          string  // folder of the run, below the grid's
+	Teacher      string  // folder of the run that this one learns from; empty: none
 }
+
+// kindNeural is the kind of a grid of [Neural] cells.
+const kindNeural = "neural_ode"
 
 // ErrGrid is returned for a grid that cannot be run.
 var ErrGrid = errors.New("experiment: bad grid")
@@ -181,7 +188,12 @@ func (g Grid) validate() error {
 			f.add("skip of %s, %s: say why", s.Task, s.Method)
 		}
 	}
-	f.known("measure", "measure", Measures(), g.Measure...)
+	measures, pictures := Measures(), pictureKinds()
+	if g.Kind == kindNeural {
+		measures, pictures = neuralMeasures(), []string{"orbits", "curves"}
+	}
+	f.known("kind", "kind", []string{kindNeural}, g.Kind)
+	f.known("measure", "measure", measures, g.Measure...)
 	for _, t := range g.Tables {
 		if (t.Value == "") == (len(t.Values) == 0) {
 			f.add("table %q: give either value or values", t.Title)
@@ -190,7 +202,7 @@ func (g Grid) validate() error {
 		f.known("table "+t.Title, "method", methods, t.Methods...)
 	}
 	for _, p := range g.Pictures {
-		f.known("picture "+p.File, "kind", pictureKinds(), p.Kind)
+		f.known("picture "+p.File, "kind", pictures, p.Kind)
 		f.known("picture "+p.File, "task", tasks, p.Task)
 		f.known("picture "+p.File, "method", methods, p.Methods...)
 		if slug(p.File) != p.File || p.File == "" {
@@ -291,6 +303,10 @@ func (g Grid) cell(base []byte, settings []string, dir string, task, method Vari
 		all = append(all, "train.teacher="+strconv.Quote(c.Teacher))
 	}
 	all = append(all, settings...)
+	if g.Kind == kindNeural {
+		c.Neural, err = neural(base, all)
+		return c, err
+	}
 	if c.Config, err = run.ParseConfig(base, all); err != nil {
 		return c, err
 	}

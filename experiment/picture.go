@@ -24,6 +24,7 @@ import (
 //	times    rows of methods, columns of t: where the points are on their way
 //	stages   rows of methods, columns of snapshots: samples as training goes on
 //	nfe      rows of methods, columns of NFE: samples of the midpoint rule
+//	orbits   rows of methods: the trajectory and its fit, of kind neural_ode
 //	curves   lines of the curves named, by method, the mean over the seeds
 func pictureKinds() []string { return []string{"samples", "times", "stages", "nfe", "curves"} }
 
@@ -93,18 +94,28 @@ func (p Picture) drawGallery(ctx context.Context, w io.Writer, g Grid, cells []C
 		if k < 0 {
 			continue // a combination that is skipped
 		}
-		t, err := run.Open(cells[k].Dir, "")
-		if err != nil {
-			return err
-		}
-		limits = t.Limits(2, false)
-		panels, err := p.panels(ctx, t)
+		panels, lim, err := p.cellPanels(ctx, cells[k])
 		if err != nil {
 			return fmt.Errorf("method %s: %w", m, err)
 		}
+		limits = lim
 		rows = append(rows, plot.Row{Name: m, Panels: panels})
 	}
 	return plot.Gallery(w, rows, plot.Options{Limits: limits})
+}
+
+// cellPanels are the panels of one cell, and the limits of its data.
+func (p Picture) cellPanels(ctx context.Context, c Cell) ([]plot.Panel, plot.Limits, error) {
+	if c.Neural != nil {
+		panels, err := c.neuralPanels()
+		return panels, plot.Limits{}, err
+	}
+	t, err := run.Open(c.Dir, "")
+	if err != nil {
+		return nil, plot.Limits{}, err
+	}
+	panels, err := p.panels(ctx, t)
+	return panels, t.Limits(2, false), err
 }
 
 // panels are the panels of one method.

@@ -62,9 +62,10 @@ func (c Cell) plan(measures []string) (string, error) {
 	c.Config.Train.Teacher = "" // it is known by its method: folders may move
 	text, err := json.Marshal(struct {
 		Config   any
+		Neural   *Neural
 		Teacher  string
 		Measures []string
-	}{c.Config, filepath.Base(filepath.Dir(c.Teacher)), measures})
+	}{c.Config, c.Neural, filepath.Base(filepath.Dir(c.Teacher)), measures})
 	if err != nil {
 		return "", fmt.Errorf("experiment: %w", err)
 	}

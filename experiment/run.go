@@ -52,31 +52,43 @@ func (c Cell) make(ctx context.Context, g Grid, plan string, h Hooks) (*Result, 
 	if err := c.begin(plan); err != nil {
 		return nil, err
 	}
-	trained, err := run.Train(ctx, c.Config, c.Dir, run.TrainOptions{Resume: true, Step: h.Step, Resumed: h.Resumed})
-	if err != nil {
-		return nil, err
-	}
 	r := &Result{
 		Task: c.Task, Method: c.Method, Seed: c.Seed, Plan: plan, Version: run.Version(),
 		Values: map[string]float64{}, Curves: map[string]Curve{},
 	}
-	if err := cost(c, trained, r); err != nil {
+	do := c.makeRun
+	if c.Neural != nil {
+		do = c.makeNeural
+	}
+	if err := do(ctx, g, h, r); err != nil {
 		return nil, err
+	}
+	return r, c.store(*r)
+}
+
+// makeRun trains and measures a cell that is a run.
+func (c Cell) makeRun(ctx context.Context, g Grid, h Hooks, r *Result) error {
+	trained, err := run.Train(ctx, c.Config, c.Dir, run.TrainOptions{Resume: true, Step: h.Step, Resumed: h.Resumed})
+	if err != nil {
+		return err
+	}
+	if err := cost(trained, r); err != nil {
+		return err
 	}
 	for _, name := range g.Measure {
 		if h.Measuring != nil {
 			h.Measuring(c, name)
 		}
 		if err := measureByName(name)(ctx, c, trained, r); err != nil {
-			return nil, fmt.Errorf("measure %s: %w", name, err)
+			return fmt.Errorf("measure %s: %w", name, err)
 		}
 	}
-	return r, c.store(*r)
+	return nil
 }
 
 // cost records what training took: seconds and steps, milliseconds and evaluations
 // of the network a step, and the number of weights.
-func cost(_ Cell, t *run.Run, r *Result) error {
+func cost(t *run.Run, r *Result) error {
 	events, err := run.ReadMetrics(metricsFile(t.Dir))
 	if err != nil {
 		return err
