@@ -24,7 +24,7 @@
 //     a velocity but no score: solve its ODE (here: [DDIM] with Eta 0).
 //   - The marginals are those of the path in the limit of short steps, and of an
 //     exact prediction. A few dozen steps give a bias; see [Method] for its order.
-//   - Sampling runs on [Sampler.Span], which ends at a share of 1e-3 before an end
+//   - Sampling runs on [Sampler.Span], which begins a share of 1e-3 after a start
 //     where the SDE is singular.
 //   - Noise has no density: there is no log p of a sample. Use ode and likelihood.
 package sde

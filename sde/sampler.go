@@ -78,29 +78,29 @@ func (s Sampler) Sample(ctx context.Context, f flow.Field, sched path.Scheduler,
 	return s.sample(ctx, f, sched, p, x, s.rows(x))
 }
 
-// Span returns the times between which the sampler works: [path.Span] and, for an
-// SDE, less a share of 1e-3 ([path.Trim]) at an end where its drift or its noise
-// is infinite: σ = 0 (the score) unless g = 0, and α = 0 for Own.
+// Span returns the times between which the sampler works: [path.Span], less a
+// share of 1e-3 ([path.Trim]) at the start where the first step is infinite: the
+// drift or noise of an SDE where α = 0, for Own; the data point that a velocity
+// implies where α = α̇ = 0. The end may be singular (σ = 0 has no score), since
+// nothing is evaluated there.
 func (s Sampler) Span(sched path.Scheduler, p path.Prediction) (lo, hi float64) {
 	lo, hi = path.Span(sched, p)
-	if s.Method.ancestral() {
-		return lo, hi
-	}
 	first, last := sched.Domain()
-	cut := path.Trim * (last - first)
-	if lo == first && singular(drift(sched, p, s.diffusion(), lo)) {
-		lo += cut
-	}
-	if hi == last && singular(drift(sched, p, s.diffusion(), hi)) {
-		hi -= cut
+	if lo == first && s.singular(sched, p, lo) {
+		lo += path.Trim * (last - first)
 	}
 	return lo, hi
 }
 
-// singular has the bound of path.Span: far above every deliberate end, far below
-// what a σ of zero up to rounding gives.
-func singular(a, b, g2 float64) bool {
+// singular has the bound of path.Span: far above every deliberate start, far below
+// what an α of zero up to rounding gives.
+func (s Sampler) singular(sched path.Scheduler, p path.Prediction, t float64) bool {
 	const maxGain = 1e6
+	a, b, g2 := drift(sched, p, s.diffusion(), t)
+	if s.Method.ancestral() {
+		a, b = sched.At(t).Convert(p, path.Data)
+		g2 = 0
+	}
 	return !(math.Abs(a) <= maxGain && math.Abs(b) <= maxGain) || math.IsNaN(g2) || math.IsInf(g2, 0)
 }
 
