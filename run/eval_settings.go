@@ -2,10 +2,12 @@ package run
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 
 	"flowmatch/likelihood"
 	"flowmatch/ode"
+	"flowmatch/sde"
 )
 
 // ODESolver returns the solver that the settings name: Steps equal steps where
@@ -19,6 +21,40 @@ func (e Eval) ODESolver() (ode.Solver, error) {
 	s := ode.Solver{Method: m, Control: ode.Fixed(cmp.Or(e.Steps, 100)), MaxNFE: e.MaxNFE}
 	if e.Steps == 0 && m.BErr != nil {
 		s.Control = ode.Adaptive{RTol: e.RTol, ATol: e.ATol}
+	}
+	return s, nil
+}
+
+// Stochastic names a sampler with noise, for a command that draws samples.
+type Stochastic struct {
+	Method    string  // one of sde.Names
+	Steps     int     // 0: 100
+	Eta       float64 // of ddim
+	Diffusion string  // of the SDE methods, as sde.ParseDiffusion reads it; "" is own
+	Seed      uint64
+}
+
+// ErrNoScore is returned when samples with noise are asked of a run whose coupling
+// leaves the score unknown.
+var ErrNoScore = errors.New("run: sampling with noise needs the score, which only the independent coupling gives; use an ODE solver, or ddim with eta 0")
+
+// SDESampler returns the sampler that o names. Its last step is without noise, as
+// is usual; see sde.Sampler.Denoise.
+func (c Config) SDESampler(o Stochastic) (s sde.Sampler, err error) {
+	s = sde.Sampler{Steps: cmp.Or(o.Steps, 100), Eta: o.Eta, Denoise: true, Seed: o.Seed}
+	if s.Method, err = sde.ByName(o.Method); err != nil {
+		return s, err
+	}
+	if o.Diffusion != "" {
+		if s.Diffusion, err = sde.ParseDiffusion(o.Diffusion); err != nil {
+			return s, err
+		}
+	}
+	if err := s.Validate(); err != nil {
+		return s, err
+	}
+	if s.NeedsScore() && c.Coupling.Name != "" && c.Coupling.Name != "independent" {
+		return s, fmt.Errorf("%w (the coupling of this run is %s, the sampler %v)", ErrNoScore, c.Coupling.Name, s)
 	}
 	return s, nil
 }

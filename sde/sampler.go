@@ -104,6 +104,13 @@ func (s Sampler) singular(sched path.Scheduler, p path.Prediction, t float64) bo
 	return !(math.Abs(a) <= maxGain && math.Abs(b) <= maxGain) || math.IsNaN(g2) || math.IsInf(g2, 0)
 }
 
+// NeedsScore reports whether the method adds noise, and so needs the score and not
+// only the velocity: see the caveat on couplings.
+func (s Sampler) NeedsScore() bool {
+	none, isConstant := s.Diffusion.(Constant)
+	return !(s.Method == DDIM && s.Eta == 0 || !s.Method.ancestral() && isConstant && none.G == 0)
+}
+
 func (s Sampler) diffusion() Diffusion {
 	if s.Diffusion == nil {
 		return Own{}
@@ -177,10 +184,9 @@ func (s Sampler) sample(ctx context.Context, f flow.Field, sched path.Scheduler,
 	return r.st, nil
 }
 
-func (s Sampler) check(f flow.Field, sched path.Scheduler, p path.Prediction, x flow.Batch) error {
+// Validate reports the first setting that no path could make sense of.
+func (s Sampler) Validate() error {
 	switch {
-	case f == nil || sched == nil:
-		return fmt.Errorf("sde: %w: the prediction's field or the path is nil", ErrInvalid)
 	case s.Method < 0 || int(s.Method) >= len(methodNames):
 		return fmt.Errorf("sde: %w: Method is %v; it must be one of the package's", ErrInvalid, s.Method)
 	case s.Grid != nil && s.Steps != 0 && s.Steps != len(s.Grid)-1:
@@ -188,12 +194,23 @@ func (s Sampler) check(f flow.Field, sched path.Scheduler, p path.Prediction, x 
 	case s.steps() < 1:
 		return fmt.Errorf("sde: %w: %d steps; there must be at least 1", ErrInvalid, s.steps())
 	case !(s.Eta >= 0 && s.Eta <= 1):
-		return fmt.Errorf("sde: %w: Eta is %g; it must be in [0, 1]", ErrInvalid, s.Eta)
+		return fmt.Errorf("sde: %w: eta is %g; it must be in [0, 1]", ErrInvalid, s.Eta)
 	case s.Eta != 0 && s.Method != DDIM:
-		return fmt.Errorf("sde: %w: Eta is %g, but only ddim has one, not %v", ErrInvalid, s.Eta, s.Method)
+		return fmt.Errorf("sde: %w: eta is %g, but only ddim has one, not %v", ErrInvalid, s.Eta, s.Method)
 	case s.Diffusion != nil && s.Method.ancestral():
-		return fmt.Errorf("sde: %w: a Diffusion is for the SDE methods, not for %v", ErrInvalid, s.Method)
-	case x.D != f.Dim() || len(x.X) < x.N*x.D:
+		return fmt.Errorf("sde: %w: a diffusion is for the SDE methods, not for %v", ErrInvalid, s.Method)
+	}
+	return nil
+}
+
+func (s Sampler) check(f flow.Field, sched path.Scheduler, p path.Prediction, x flow.Batch) error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	if f == nil || sched == nil {
+		return fmt.Errorf("sde: %w: the prediction's field or the path is nil", ErrInvalid)
+	}
+	if x.D != f.Dim() || len(x.X) < x.N*x.D {
 		return fmt.Errorf("sde: %w: points of shape [%d, %d] with %d values given to a field of dimension %d", ErrInvalid, x.N, x.D, len(x.X), f.Dim())
 	}
 	lo, hi := s.Span(sched, p)

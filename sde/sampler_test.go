@@ -223,7 +223,7 @@ func TestErrorsSayWhereAndWhat(t *testing.T) {
 		{ok, g, Sampler{Grid: []float64{0, 0.5, 0.4}}, ErrInvalid, "Grid[2] is 0.4"},
 		{ok, g, Sampler{Grid: []float64{0, 1}}, ErrInvalid, "Grid[1] is 1"},
 		{ok, g, Sampler{Steps: 3, Method: DDIM, Eta: 2}, ErrInvalid, "in [0, 1]"},
-		{ok, g, Sampler{Steps: 3, Method: DDPM, Eta: 1}, ErrInvalid, "only ddim"},
+		{ok, g, Sampler{Steps: 3, Method: DDPM, Eta: 1}, ErrInvalid, "only ddim has one"},
 		{ok, g, Sampler{Steps: 3, Method: DDIM, Diffusion: Own{}}, ErrInvalid, "not for ddim"},
 		{ok, g, Sampler{Steps: 3, Diffusion: negative{}}, ErrInvalid, "not negative"},
 		{ok, failing{g, math.NaN(), nil}, Sampler{Steps: 10}, ErrNonFinite, "at t=0.599994 after step 6 of 10"},
