@@ -66,8 +66,8 @@ func (c Coef) Convert(from, to Prediction) (a, b float64) {
 
 // Diffusion returns g², the square of the noise rate of the diffusion whose
 // marginals the path has: the linear SDE dx = (…) x ds + g dW that, run from data
-// to noise (s = 1−t), takes x_1 to x_t (Kingma et al., arXiv 2107.00630,
-// appendix D; Song et al., arXiv 2011.13456, equation 5),
+// to noise (s = 1−t), takes x_1 to x_t (Song et al., arXiv 2011.13456, equation
+// 5; Kingma et al., arXiv 2107.00630),
 //
 //	g² = 2 (α̇/α σ² − σ̇ σ) = 2 σ (α̇σ − ασ̇)/α
 //

@@ -15,7 +15,7 @@
 // has the marginals p_t of the path: the Fokker-Planck equation adds ½g²Δp, which
 // −∇·(½g² p ∇log p) takes away again. g = 0 is the probability flow ODE (Song et
 // al., arXiv 2011.13456, section 4.3; Albergo, Boffi and Vanden-Eijnden, arXiv
-// 2303.08797; SiT, arXiv 2401.08740, equation 4).
+// 2303.08797; SiT, arXiv 2401.08740).
 //
 // # Caveats
 //

@@ -40,15 +40,15 @@ const (
 	// Likelihood weighs an error of any prediction as g_t² times the error of the
 	// score that it implies, g the path's own diffusion ([path.Coef.Diffusion]):
 	// half its mean over uniform t, summed over coordinates, bounds the negative
-	// log-likelihood up to a constant, for the path's diffusion model (Song, Durkan, Murray and Ermon,
-	// arXiv 2101.09258, theorem 1). As v = α̇/α x + ½ g² s, it is 4/g² for the
+	// log-likelihood of the path's diffusion model up to a constant (Song, Durkan,
+	// Murray and Ermon, arXiv 2101.09258, theorem 1). As v = α̇/α x + ½ g² s, it is 4/g² for the
 	// velocity. Times are drawn from where the score is finite too, so that the
 	// weight is bounded. On VP, which ends at 1−1e-5, it is β, 0.1 to 20, for the
 	// score, 4/β, 0.2 to 40, for the velocity, and β/σ², up to 1e5 at the end, for
 	// the noise; on OT it is 2t/(1−t), up to 2000, for the velocity. Where it grows
 	// like that, few times near the end make up most of the loss, and uniform times
 	// train badly; ScoreFlow draws t in proportion to the weight instead and divides
-	// by it, which is Unit at those times. Here predict the score.
+	// by it. With uniform times, as here, predict the score on VP.
 	Likelihood Weighting = "likelihood"
 )
 
