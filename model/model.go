@@ -12,6 +12,7 @@ import (
 	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/path"
+	"flowmatch/sde"
 )
 
 // Spec gives a network's output its meaning.
@@ -217,6 +218,40 @@ func (m *Model) jump(ctx context.Context, x flow.Batch, label []int32, n int) (s
 		st.Accepted++
 	}
 	return st, nil
+}
+
+// SDEOptions says how to sample with noise.
+type SDEOptions struct {
+	N       int
+	Label   []int32     // nil, one for all, or one a point
+	Sampler sde.Sampler // its Steps or Grid must be set; its Seed is also that of the source
+}
+
+// SampleSDE draws N points along an SDE with the marginals of the path, or by DDPM
+// or DDIM: see [sde]. Of Stats, NFE, Accepted and LastT are filled in; there is no
+// log-density. It starts from the points that Sample starts from with the same
+// seed. The error is sde.ErrInvalid where the path and the prediction cannot be
+// sampled so (a g that is infinite, a grid that reaches a singular time).
+func (m *Model) SampleSDE(ctx context.Context, o SDEOptions) (s Samples, err error) {
+	if o.N < 1 {
+		return s, fmt.Errorf("model: %d samples asked for; it must be at least 1", o.N)
+	}
+	f, err := m.Net.Bind(o.Label)
+	if err != nil {
+		return s, err
+	}
+	s.X0 = flow.NewBatch(o.N, m.Dim())
+	m.Start().Sample(s.X0, seed.Rand(o.Sampler.Seed, "sample", 0))
+	s.X = s.X0.Clone()
+	st, err := o.Sampler.Sample(ctx, f, m.Scheduler, m.Prediction, s.X)
+	s.Stats = ode.Stats{NFE: st.NFE, Accepted: st.Steps, LastT: st.LastT}
+	if err != nil {
+		return s, err
+	}
+	if m.Standardizer != nil {
+		m.Standardizer.Invert(s.X)
+	}
+	return s, nil
 }
 
 // LikelihoodOptions says how to evaluate a log-density.

@@ -18,6 +18,7 @@ import (
 	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/path"
+	"flowmatch/sde"
 )
 
 // trained returns a checkpoint after a few steps, so that all its slabs differ.
@@ -220,6 +221,51 @@ func TestModelWorksInDataUnits(t *testing.T) {
 	for i := range logp {
 		if math.Abs(logp[i]-with.LogP[i]) > 1e-3 {
 			t.Errorf("point %d: log p is %g by its own solve, %g with the sample", i, logp[i], with.LogP[i])
+		}
+	}
+}
+
+// Without noise an SDE's samples are those of the ODE, whatever the network
+// predicts, in data units; with noise they depend on the seed alone.
+func TestSampleSDEIsSampleWithNoise(t *testing.T) {
+	ctx := context.Background()
+	for _, p := range []path.Prediction{path.Velocity, path.Noise} {
+		spec := planar
+		spec.Prediction, spec.Path = p, path.Config{Name: "vp"}
+		m, err := trained(t, spec).Model()
+		if err != nil {
+			t.Fatal(err)
+		}
+		draw := func(s sde.Sampler) Samples {
+			got, err := m.SampleSDE(ctx, SDEOptions{N: 20, Sampler: s})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		want, err := m.Sample(ctx, SampleOptions{N: 20, Seed: 4, Solver: ode.Solver{Method: ode.Euler, Control: ode.Fixed(8)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := draw(sde.Sampler{Diffusion: sde.Constant{}, Steps: 8, Seed: 4})
+		for i := range got.X.X {
+			if math.Abs(got.X.X[i]-want.X.X[i]) > 1e-5*(1+math.Abs(want.X.X[i])) {
+				t.Fatalf("%v, coordinate %d: %g without noise, %g by Euler's method", p, i, got.X.X[i], want.X.X[i])
+			}
+		}
+		if got.Stats.NFE != 8 || got.LogP != nil || !slices.Equal(got.X0.X, want.X0.X) {
+			t.Errorf("%v: %+v, and the source points must be those of Sample", p, got.Stats)
+		}
+		noisy, again, other := draw(sde.Sampler{Steps: 8, Seed: 4}), draw(sde.Sampler{Steps: 8, Seed: 4}), draw(sde.Sampler{Steps: 8, Seed: 5})
+		if !slices.Equal(noisy.X.X, again.X.X) || slices.Equal(noisy.X.X, got.X.X) || slices.Equal(noisy.X.X, other.X.X) {
+			t.Errorf("%v: samples with noise are not a function of the seed", p)
+		}
+		for name, o := range map[string]SDEOptions{
+			"at least 1": {Sampler: sde.Sampler{Steps: 3}}, "0 steps": {N: 2}, "Grid[1] is 1": {N: 2, Sampler: sde.Sampler{Grid: []float64{0, 1}}},
+		} {
+			if _, err := m.SampleSDE(ctx, o); err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("got %v, want an error with %q", err, name)
+			}
 		}
 	}
 }

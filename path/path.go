@@ -65,6 +65,20 @@ func (c Coef) Convert(from, to Prediction) (a, b float64) {
 	return (g1*f0 - g0*f1) / det, (c.Alpha*g0 - c.Sigma*g1) / det
 }
 
+// Diffusion returns g², the square of the noise rate of the diffusion whose
+// marginals the path has: the linear SDE dx = (…) x ds + g dW that, run from data
+// to noise (s = 1−t), takes x_1 to x_t (Song et al., arXiv 2011.13456, equation
+// 5; Kingma et al., arXiv 2107.00630),
+//
+//	g² = 2 (α̇/α σ² − σ̇ σ) = 2 σ (α̇σ − ασ̇)/α
+//
+// It is β(1−t) for [VP] and −dσ²/dt for [VE]; never negative, since α/σ does not
+// fall; 0 where σ = 0 and infinite where α = 0: no diffusion reaches pure noise in
+// finite time with a finite rate. Equally v = α̇/α x + ½ g² ∇ log p_t.
+func (c Coef) Diffusion() float64 {
+	return 2 * c.Sigma * (c.DAlpha*c.Sigma - c.Alpha*c.DSigma) / c.Alpha
+}
+
 // Interpolate writes the points of the path and their velocities (eq. 11, 14),
 //
 //	xt = α x_1 + σ x_0,    ut = α̇ x_1 + σ̇ x_0,

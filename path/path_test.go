@@ -213,6 +213,37 @@ func TestConversionsHoldForTheConditionalMeansOfAGaussian(t *testing.T) {
 	}
 }
 
+// g² of the reverse diffusion, in the closed forms of the literature.
+func TestDiffusionIsThatOfTheNamedProcesses(t *testing.T) {
+	for _, at := range []float64{1e-3, 0.3, 0.9, 1 - 1e-5} {
+		s := 1 - at
+		ve := 2 * math.Log(50/0.01) * square(0.01*math.Pow(50/0.01, s)) // dσ²/ds
+		for _, c := range []struct {
+			s    path.Scheduler
+			want float64
+		}{
+			{path.VP{}, 0.1 + 19.9*s},
+			{path.VP{BetaMin: 1, BetaMax: 3}, 1 + 2*s},
+			{path.VE{}, ve},
+			{path.CondOT{}, 2 * s / at},
+		} {
+			within(t, fmt.Sprintf("%T at %g", c.s, at), c.s.At(at).Diffusion(), c.want, 1e-9*c.want)
+		}
+	}
+	within(t, "VP at 0", path.VP{}.At(0).Diffusion(), 20, 1e-12)
+	if g := (path.CondOT{}).At(0).Diffusion(); !math.IsInf(g, 1) {
+		t.Errorf("pure noise after a diffusion of rate %g, want +Inf", g)
+	}
+	for _, s := range flowtest.Schedules() { // v = α̇/α x + ½ g² score
+		c := s.At(0.4)
+		a, b := c.Convert(path.Score, path.Velocity)
+		within(t, s.Name+": drift", a, c.DAlpha/c.Alpha, 1e-12*(1+math.Abs(a)))
+		within(t, s.Name+": score", b, 0.5*c.Diffusion(), 1e-12*(1+b))
+	}
+}
+
+func square(v float64) float64 { return v * v }
+
 func TestThePathAllocatesNothing(t *testing.T) {
 	x0, x1, xt, ut := flow.NewBatch(8, 4), flow.NewBatch(8, 4), flow.NewBatch(8, 4), flow.NewBatch(8, 4)
 	var s path.Scheduler = path.VP{}

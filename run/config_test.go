@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -167,6 +168,33 @@ func TestExampleRunFilesAreValid(t *testing.T) {
 	for _, f := range files {
 		if _, err := ReadConfig(f, nil); err != nil {
 			t.Errorf("%s: %v", f, err)
+		}
+	}
+}
+
+func TestSamplingWithNoiseNeedsTheIndependentCoupling(t *testing.T) {
+	c := Config{}
+	c.Coupling.Name = "ot"
+	for _, o := range []Stochastic{{Method: "ddpm"}, {Method: "ddim", Eta: 0.1}, {Method: "heun_sde", Diffusion: "sigma"}} {
+		if _, err := c.SDESampler(o); !errors.Is(err, ErrNoScore) || !strings.Contains(err.Error(), o.Method) {
+			t.Errorf("%+v: got %v", o, err)
+		}
+		if s, err := (Config{}).SDESampler(o); err != nil || s.Steps != 100 {
+			t.Errorf("%+v: got %+v, %v", o, s, err)
+		}
+	}
+	for _, text := range []string{"source: {name: moons}", "path: {name: icfm}", "train: {objective: ml}", "train: {objective: shortcut}"} {
+		other, err := ParseConfig([]byte("data: {name: moons}\n"+text+"\n"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := other.SDESampler(Stochastic{Method: "ddpm"}); !errors.Is(err, ErrNoScore) {
+			t.Errorf("%s: got %v", text, err)
+		}
+	}
+	for _, o := range []Stochastic{{Method: "ddim"}, {Method: "euler_maruyama", Diffusion: "constant:0"}} {
+		if _, err := c.SDESampler(o); err != nil {
+			t.Errorf("%+v, which adds no noise: %v", o, err)
 		}
 	}
 }

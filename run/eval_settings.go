@@ -2,11 +2,14 @@ package run
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 
 	"flowmatch/likelihood"
 	"flowmatch/model"
 	"flowmatch/ode"
+	"flowmatch/path"
+	"flowmatch/sde"
 )
 
 // IntervalSolver names sampling by steps of the average velocity, of a run that
@@ -47,6 +50,58 @@ func (e Eval) ODESolver() (ode.Solver, error) {
 	s := ode.Solver{Method: m, Control: ode.Fixed(cmp.Or(e.Steps, 100)), MaxNFE: e.MaxNFE}
 	if e.Steps == 0 && m.BErr != nil {
 		s.Control = ode.Adaptive{RTol: e.RTol, ATol: e.ATol}
+	}
+	return s, nil
+}
+
+// Stochastic names a sampler with noise, for a command that draws samples.
+type Stochastic struct {
+	Method    string  // one of sde.Names
+	Steps     int     // 0: 100
+	Eta       float64 // of ddim
+	Diffusion string  // of the SDE methods, as sde.ParseDiffusion reads it; "" is own
+	Seed      uint64
+}
+
+// ErrNoScore is returned when samples with noise are asked of a run whose field does
+// not tell the score.
+var ErrNoScore = errors.New("run: sampling with noise needs the score, which only a Gaussian path with the independent coupling gives; use an ODE solver, or ddim with eta 0")
+
+// noScore says what keeps the field of the run from telling the score; "" is nothing.
+func (c Config) noScore() string {
+	c = c.Defaults()
+	scheduler, err := c.Path.New()
+	_, noisy := scheduler.(path.Noisy)
+	switch {
+	case c.Coupling.Name != "independent":
+		return "coupling " + c.Coupling.Name
+	case c.Source.Name != "":
+		return "source " + c.Source.Name
+	case err == nil && noisy:
+		return "path " + c.Path.Name
+	case c.Train.Objective != "cfm" && c.Train.Objective != "fm":
+		return "objective " + c.Train.Objective
+	}
+	return ""
+}
+
+// SDESampler returns the sampler that o names. Its last step is without noise, as
+// is usual; see sde.Sampler.Denoise.
+func (c Config) SDESampler(o Stochastic) (s sde.Sampler, err error) {
+	s = sde.Sampler{Steps: cmp.Or(o.Steps, 100), Eta: o.Eta, Denoise: true, Seed: o.Seed}
+	if s.Method, err = sde.ByName(o.Method); err != nil {
+		return s, err
+	}
+	if o.Diffusion != "" {
+		if s.Diffusion, err = sde.ParseDiffusion(o.Diffusion); err != nil {
+			return s, err
+		}
+	}
+	if err := s.Validate(); err != nil {
+		return s, err
+	}
+	if why := c.noScore(); s.NeedsScore() && why != "" {
+		return s, fmt.Errorf("%w (this run has %s; the sampler is %v)", ErrNoScore, why, s)
 	}
 	return s, nil
 }

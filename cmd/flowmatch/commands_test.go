@@ -136,6 +136,34 @@ func TestSamplesFollowTheSeed(t *testing.T) {
 	}
 }
 
+func TestSamplersWithNoise(t *testing.T) {
+	dir, file := trained(t), filepath.Join(t.TempDir(), "s.csv")
+	for _, c := range []struct {
+		args, name string
+		nfe        float64
+	}{
+		{"ddpm", "ddpm, 100 steps", 100},
+		{"ddpm --steps 7", "ddpm, 7 steps", 7},
+		{"ddim --steps 7", "ddim eta=0, 7 steps", 7},
+		{"ddim --steps 7 --eta 0.5", "ddim eta=0.5, 7 steps", 7},
+		{"euler_maruyama --steps 20", "euler_maruyama g=own, 20 steps", 20},
+		{"heun_sde --steps 7 --diffusion sigma:0.5", "heun_sde g=sigma:0.5, 7 steps", 13},
+	} {
+		got := succeedJSON(t, strings.Fields("sample "+dir+" --n 6 --seed 4 -q --out "+file+" --solver "+c.args)...)
+		if got["solver"] != c.name || got["nfe"] != c.nfe || got["seed"] != 4.0 {
+			t.Errorf("%s: solver %v, NFE %v, seed %v; want %s and %g", c.args, got["solver"], got["nfe"], got["seed"], c.name, c.nfe)
+		}
+		first := string(readFile(t, file))
+		if rows := strings.Count(first, "\n"); rows != 7 {
+			t.Errorf("%s: %d lines, want a header and 6 points", c.args, rows)
+		}
+		succeed(t, strings.Fields("sample "+dir+" --n 6 --seed 4 -q --out "+file+" --solver "+c.args)...)
+		if string(readFile(t, file)) != first {
+			t.Errorf("%s: the same seed gives other samples", c.args)
+		}
+	}
+}
+
 func TestNPYAndCSVHoldTheSameSamples(t *testing.T) {
 	dir, tmp := trained(t), t.TempDir()
 	csv, npy := filepath.Join(tmp, "s.csv"), filepath.Join(tmp, "s.npy")

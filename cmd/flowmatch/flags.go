@@ -11,6 +11,7 @@ import (
 	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/run"
+	"flowmatch/sde"
 )
 
 // runFlags are the flags of every command that uses a trained run.
@@ -34,6 +35,15 @@ func (f *runFlags) add(cmd *cobra.Command) {
 
 // open opens the run with the flags applied to its evaluation settings.
 func (f *runFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
+	r, err := f.openOnly(dir)
+	if err != nil {
+		return nil, err
+	}
+	return r, f.apply(cmd, &r.Config.Eval)
+}
+
+// openOnly opens the run as it is.
+func (f *runFlags) openOnly(dir string) (*run.Run, error) {
 	if err := checkBackend(f.backend); err != nil {
 		return nil, err
 	}
@@ -41,10 +51,16 @@ func (f *runFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 	if err != nil {
 		return nil, asUsage(err, run.ErrNoRun)
 	}
-	return r, f.apply(cmd, &r.Config.Eval)
+	return r, nil
 }
 
+// stochastic reports whether --solver names a sampler with noise.
+func (f *runFlags) stochastic() bool { return slices.Contains(sde.Names(), f.solver) }
+
 func (f *runFlags) apply(cmd *cobra.Command, e *run.Eval) error {
+	if f.stochastic() {
+		return usagef("--solver %s adds noise, which only flowmatch sample can use; the ODE solvers are %s", f.solver, strings.Join(ode.Names(), ", "))
+	}
 	set := cmd.Flags().Changed
 	if set("solver") && f.solver != e.Solver {
 		e.Solver, e.Steps = f.solver, 0 // steps meant for another solver mean nothing

@@ -12,7 +12,9 @@ import (
 	"flowmatch/flow"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/model"
+	"flowmatch/ode"
 	"flowmatch/run"
+	"flowmatch/sde"
 )
 
 type sampleResult struct {
@@ -44,6 +46,9 @@ type sampleFlags struct {
 	seed     uint64
 	logp     bool
 	out      string
+	// Of samplers with noise.
+	eta       float64
+	diffusion string
 }
 
 func (a *app) sampleCommand() *cobra.Command {
@@ -60,10 +65,18 @@ The file's ending says what is written: .csv with the names of the columns, .npy
 span [-1, 1]. With --logp the log-density of each sample (nats) comes from the
 same solve: a last column logp of a .csv, beside NAME.npy a file NAME.logp.npy.
 Samples of a conditional model come with their labels likewise; without --label
-they take every class in turn.`,
+they take every class in turn.
+
+--solver also takes the samplers of diffusion models, which add noise on the way and
+so give no log-density: euler_maruyama and heun_sde, for the SDE with the noise rate
+--diffusion, ddpm, and ddim with --eta of its noise. They take --steps (100 if not
+given), of which the last adds no noise.`,
 		Example: `  flowmatch sample runs/first --n 1000 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver euler --steps 100 --seed 7 --out samples.npy
   flowmatch sample runs/first --n 1000 --rtol 1e-6 --atol 1e-6 --logp --out samples.csv
+  flowmatch sample runs/first --n 1000 --solver ddpm --steps 200 --out samples.csv
+  flowmatch sample runs/first --n 1000 --solver ddim --eta 0.5 --out samples.csv
+  flowmatch sample runs/first --n 1000 --solver heun_sde --diffusion sigma:0.5 --out samples.csv
   flowmatch sample runs/digits --n 64 --label 3 --out threes.png`,
 		Args: arguments("DIR"),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
@@ -77,6 +90,11 @@ they take every class in turn.`,
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the noise (default: that of the run)")
 	fl.BoolVar(&f.logp, "logp", false, "write the log-density of each sample too")
 	fl.StringVar(&f.out, "out", "", "file to write: .csv, .npy or .png")
+	fl.Float64Var(&f.eta, "eta", 0, "share of ancestral noise in ddim, from 0 (none) to 1 (ddpm)")
+	fl.StringVar(&f.diffusion, "diffusion", "", "noise rate of euler_maruyama and heun_sde: "+
+		strings.Join(sde.DiffusionNames(), ", ")+", or one with a factor, as sigma:0.5 (default own)")
+	fl.Lookup("solver").Usage = "ODE solver: " + strings.Join(ode.Names(), ", ") + "; or sampler with noise: " +
+		strings.Join(sde.Names(), ", ") + " (default: that of the run file)"
 	require(cmd, "n", "out")
 	return cmd
 }
@@ -92,37 +110,68 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	if f.logp && ext == ".png" {
 		return nil, usagef("--logp needs a file of numbers, .csv or .npy, and %q is a picture", f.out)
 	}
-	r, err := f.open(cmd, dir)
+	r, err := f.openRun(cmd, dir)
 	if err != nil {
 		return nil, err
 	}
 	if !cmd.Flags().Changed("seed") {
 		f.seed = r.Config.Seed
 	}
-	o, err := r.Config.Eval.Sampling()
+	label, err := labels(cmd, r, f.label, f.n, r.Labels(f.n))
 	if err != nil {
 		return nil, err
 	}
+	draw := f.solve
+	if f.stochastic() {
+		draw = f.solveSDE
+	}
+	s, res, err := draw(cmd, a, r, label)
+	if err != nil {
+		return nil, err
+	}
+	res.Files, err = writeSamples(r, f.out, ext, s, label)
+	return res, err
+}
+
+// openRun opens the run, when the flags go with the solver that they name.
+func (f *sampleFlags) openRun(cmd *cobra.Command, dir string) (*run.Run, error) {
+	set := cmd.Flags().Changed
+	switch noisy := f.stochastic(); {
+	case !noisy && (set("eta") || set("diffusion")):
+		return nil, usagef("--eta and --diffusion are for samplers with noise: --solver %s", strings.Join(sde.Names(), ", "))
+	case !noisy:
+		return f.open(cmd, dir)
+	case f.logp:
+		return nil, usagef("--logp needs an ODE solver (%s); samples of %s have no log-density", strings.Join(ode.Names(), ", "), f.solver)
+	case set("rtol") || set("atol"):
+		return nil, usagef("--rtol and --atol need an ODE solver with an error estimate, which %s is not; use --steps", f.solver)
+	case set("steps") && f.steps < 1:
+		return nil, usagef("--steps is %d; it must be at least 1", f.steps)
+	case set("eta") && f.solver != sde.DDIM.String():
+		return nil, usagef("--eta is for --solver ddim, not %s", f.solver)
+	}
+	return f.openOnly(dir)
+}
+
+// solve draws samples by an ODE.
+func (f *sampleFlags) solve(cmd *cobra.Command, a *app, r *run.Run, label []int32) (s model.Samples, res sampleResult, err error) {
+	o, err := r.Config.Eval.Sampling()
+	if err != nil {
+		return s, res, err
+	}
 	if err := r.HasDensity(); f.logp && err != nil {
-		return nil, err
+		return s, res, err
 	}
-	o.N, o.Seed, o.LogProb = f.n, f.seed, f.logp
-	if o.Label, err = labels(cmd, r, f.label, f.n, r.Labels(f.n)); err != nil {
-		return nil, err
-	}
+	o.N, o.Seed, o.LogProb, o.Label = f.n, f.seed, f.logp, label
 	if o.Divergence, err = r.Config.Eval.DivergenceFor(r.Data.Dim, f.seed); err != nil {
-		return nil, err
+		return s, res, err
 	}
 	a.status("drawing %d samples", f.n)
 	start := time.Now()
-	s, err := r.Model.Sample(cmd.Context(), o)
-	if err != nil {
-		return nil, err
+	if s, err = r.Model.Sample(cmd.Context(), o); err != nil {
+		return s, res, err
 	}
-	res := sampleResult{
-		Run: r.Dir, N: s.X.N, Dim: s.X.D, Seed: f.seed, Solver: run.SamplingName(o), NFE: s.Stats.NFE,
-		Seconds: time.Since(start).Seconds(), Backend: r.Model.Net.Engine().Name(),
-	}
+	res = f.result(r, s, run.SamplingName(o), start)
 	if f.logp {
 		mean := 0.0
 		for _, v := range s.LogP {
@@ -130,8 +179,30 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 		}
 		res.MeanLogP, res.Divergence = &mean, run.DivergenceName(o.Divergence)
 	}
-	res.Files, err = writeSamples(r, f.out, ext, s, o.Label)
-	return res, err
+	return s, res, nil
+}
+
+// solveSDE draws samples with noise.
+func (f *sampleFlags) solveSDE(cmd *cobra.Command, a *app, r *run.Run, label []int32) (s model.Samples, res sampleResult, err error) {
+	sampler, err := r.Config.SDESampler(run.Stochastic{
+		Method: f.solver, Steps: f.steps, Eta: f.eta, Diffusion: f.diffusion, Seed: f.seed,
+	})
+	if err != nil {
+		return s, res, usageError{err}
+	}
+	a.status("drawing %d samples", f.n)
+	start := time.Now()
+	if s, err = r.Model.SampleSDE(cmd.Context(), model.SDEOptions{N: f.n, Label: label, Sampler: sampler}); err != nil {
+		return s, res, err
+	}
+	return s, f.result(r, s, sampler.String(), start), nil
+}
+
+func (f *sampleFlags) result(r *run.Run, s model.Samples, solver string, start time.Time) sampleResult {
+	return sampleResult{
+		Run: r.Dir, N: s.X.N, Dim: s.X.D, Seed: f.seed, Solver: solver, NFE: s.Stats.NFE,
+		Seconds: time.Since(start).Seconds(), Backend: r.Model.Net.Engine().Name(),
+	}
 }
 
 // column is one number for each point, beside its coordinates.

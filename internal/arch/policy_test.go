@@ -25,17 +25,18 @@ var rooms = map[string][]string{
 	"coupling":   {"flow", "internal/seed", "internal/assign"},
 	"metrics":    {"flow", "internal/seed", "internal/assign"},
 	"field":      {"flow", "internal/seed", "path"},
+	"sde":        {"flow", "internal/seed", "path"},
 	"likelihood": {"flow", "internal/seed", "ode"},
 
 	// The engine, and what a checkpoint is.
 	"nn":        {"flow", "internal/seed"},
 	"nn/native": {"internal/seed"},
 	"neuralode": {"flow", "ode", "nn", "internal/seed"},
-	"model":     {"flow", "path", "nn", "ode", "data", "likelihood", "field", "internal/seed", "internal/atomicfile"},
+	"model":     {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "internal/seed", "internal/atomicfile"},
 
 	// What makes and uses models.
 	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "internal/seed"},
-	"run": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "metrics", "plot",
+	"run": {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "model", "coupling", "train", "metrics", "plot",
 		"internal/seed", "internal/atomicfile"},
 	"bench": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "metrics",
 		"internal/seed"},

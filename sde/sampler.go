@@ -1,0 +1,260 @@
+package sde
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/path"
+)
+
+// Errors of sampling, wrapped with what is wrong and where.
+var (
+	// ErrInvalid says that the sampler or its arguments make no sense.
+	ErrInvalid = errors.New("invalid sampler")
+	// ErrNonFinite says that a point has become NaN or infinite.
+	ErrNonFinite = errors.New("value not finite")
+)
+
+// Sampler is a method with its steps. It is a value without hidden state.
+type Sampler struct {
+	Method Method // zero: EulerMaruyama
+	// Steps is the number of equal steps over Span.
+	Steps int
+	// Grid, if not nil, are the times of the steps instead: increasing, in Span,
+	// the first of them the time of the points given.
+	Grid []float64
+	// Diffusion is g of EulerMaruyama and Heun; nil means Own{}.
+	Diffusion Diffusion
+	// Eta in [0,1] is the share of the ancestral noise that DDIM adds.
+	Eta float64
+	// Denoise replaces the last step by the data point predicted at its beginning,
+	// x = x̂_1: no noise is left, and no evaluation added. It is SiT's "last step"
+	// of the kind Tweedie. Its bias is the spread of x_1 given x_t there, which is lost.
+	Denoise bool
+	// Seed of the noise. Row i draws from stream First+i, step after step, so that
+	// a batch may be cut into pieces without changing a bit; First is where a
+	// piece begins.
+	Seed, First uint64
+	// Observe, if not nil, is called at the start and after each step.
+	Observe func(Step)
+}
+
+// Step is what Observe sees.
+type Step struct {
+	T     float64   // time reached
+	X     []float64 // points at T: read only, valid during the call
+	Stats Stats     // cost so far
+}
+
+// Stats is what sampling cost and where it stands.
+type Stats struct {
+	NFE   int     // evaluations of the prediction
+	Steps int     // steps taken
+	LastT float64 // time of the points
+}
+
+// String tells the sampler as a report does: "ddim eta=0.5, 50 steps".
+func (s Sampler) String() string {
+	name := s.Method.String()
+	switch s.Method {
+	case EulerMaruyama, Heun:
+		name += " g=" + s.diffusion().String()
+	case DDIM:
+		name += fmt.Sprintf(" eta=%g", s.Eta)
+	}
+	return fmt.Sprintf("%s, %d steps", name, s.steps())
+}
+
+// Sample takes the points x, [N, D], in place from the start of Span (where they
+// are draws of [path.Source]) to its end. f predicts p along the path s. With an
+// error, x are the points at Stats.LastT. The context is looked at once a step;
+// nothing is allocated per step.
+func (s Sampler) Sample(ctx context.Context, f flow.Field, sched path.Scheduler, p path.Prediction, x flow.Batch) (Stats, error) {
+	return s.sample(ctx, f, sched, p, x, s.rows(x))
+}
+
+// Span returns the times between which the sampler works: [path.Span], less a
+// share of 1e-3 ([path.Trim]) at the start where the first step is infinite: the
+// drift or noise of an SDE where α = 0, for Own; the data point that a velocity
+// implies where α = α̇ = 0. The end may be singular (σ = 0 has no score), since
+// nothing is evaluated there.
+func (s Sampler) Span(sched path.Scheduler, p path.Prediction) (lo, hi float64) {
+	lo, hi = path.Span(sched, p)
+	first, last := sched.Domain()
+	if lo == first && s.singular(sched, p, lo) {
+		lo += path.Trim * (last - first)
+	}
+	return lo, hi
+}
+
+// singular has the bound of path.Span: far above every deliberate start, far below
+// what an α of zero up to rounding gives.
+func (s Sampler) singular(sched path.Scheduler, p path.Prediction, t float64) bool {
+	const maxGain = 1e6
+	a, b, g2 := drift(sched, p, s.diffusion(), t)
+	if s.Method.ancestral() {
+		a, b = sched.At(t).Convert(p, path.Data)
+		g2 = 0
+	}
+	return !(math.Abs(a) <= maxGain && math.Abs(b) <= maxGain) || math.IsNaN(g2) || math.IsInf(g2, 0)
+}
+
+// NeedsScore reports whether the method adds noise, and so needs the score and not
+// only the velocity: see the caveat on couplings.
+func (s Sampler) NeedsScore() bool {
+	none, isConstant := s.Diffusion.(Constant)
+	return !(s.Method == DDIM && s.Eta == 0 || !s.Method.ancestral() && isConstant && none.G == 0)
+}
+
+func (s Sampler) diffusion() Diffusion {
+	if s.Diffusion == nil {
+		return Own{}
+	}
+	return s.Diffusion
+}
+
+func (s Sampler) steps() int {
+	if s.Grid != nil {
+		return len(s.Grid) - 1
+	}
+	return s.Steps
+}
+
+// time returns the time before step k of n.
+func (s Sampler) time(k int, lo, hi float64) float64 {
+	switch {
+	case s.Grid != nil:
+		return s.Grid[k]
+	case k == s.Steps:
+		return hi // exactly, whatever the rounding
+	}
+	return lo + (hi-lo)*float64(k)/float64(s.Steps)
+}
+
+// rows returns the noise of the rows of x, made on first use.
+func (s Sampler) rows(x flow.Batch) func(z []float64, step int) {
+	var rng []*rand.Rand
+	return func(z []float64, _ int) {
+		if rng == nil {
+			rng = make([]*rand.Rand, x.N)
+			for i := range rng {
+				rng[i] = seed.Rand(s.Seed, "sde/noise", s.First+uint64(i))
+			}
+		}
+		for i, r := range rng {
+			for j := range x.D {
+				z[i*x.D+j] = r.NormFloat64()
+			}
+		}
+	}
+}
+
+// sample is Sample with the noise of each step given, which tests use.
+func (s Sampler) sample(ctx context.Context, f flow.Field, sched path.Scheduler, p path.Prediction, x flow.Batch, noise func([]float64, int)) (Stats, error) {
+	if err := s.check(f, sched, p, x); err != nil {
+		return Stats{}, err
+	}
+	lo, hi := s.Span(sched, p)
+	r := &run{Sampler: s, field: f, path: sched, pred: p, x: x.X[:x.N*x.D], noise: noise}
+	slab := make([]float64, 3*len(r.x))
+	r.f, r.y, r.z = slab[:len(r.x)], slab[len(r.x):2*len(r.x)], slab[2*len(r.x):]
+	r.st.LastT = s.time(0, lo, hi)
+	if err := r.finite(); err != nil {
+		return r.st, err
+	}
+	r.observe()
+	for k := range s.steps() {
+		if err := ctx.Err(); err != nil {
+			return r.st, fmt.Errorf("sde: stopped at t=%g before step %d of %d: %w", r.st.LastT, k+1, s.steps(), err)
+		}
+		if err := r.step(s.time(k, lo, hi), s.time(k+1, lo, hi)); err != nil {
+			return r.st, err
+		}
+		r.st.Steps, r.st.LastT = k+1, s.time(k+1, lo, hi)
+		if err := r.finite(); err != nil {
+			return r.st, err
+		}
+		r.observe()
+	}
+	return r.st, nil
+}
+
+// Validate reports the first setting that no path could make sense of.
+func (s Sampler) Validate() error {
+	switch {
+	case s.Method < 0 || int(s.Method) >= len(methodNames):
+		return fmt.Errorf("sde: %w: Method is %v; it must be one of the package's", ErrInvalid, s.Method)
+	case s.Grid != nil && s.Steps != 0 && s.Steps != len(s.Grid)-1:
+		return fmt.Errorf("sde: %w: Steps is %d and Grid has %d times; set one of them", ErrInvalid, s.Steps, len(s.Grid))
+	case s.steps() < 1:
+		return fmt.Errorf("sde: %w: %d steps; there must be at least 1", ErrInvalid, s.steps())
+	case !(s.Eta >= 0 && s.Eta <= 1):
+		return fmt.Errorf("sde: %w: eta is %g; it must be in [0, 1]", ErrInvalid, s.Eta)
+	case s.Eta != 0 && s.Method != DDIM:
+		return fmt.Errorf("sde: %w: eta is %g, but only ddim has one, not %v", ErrInvalid, s.Eta, s.Method)
+	case s.Diffusion != nil && s.Method.ancestral():
+		return fmt.Errorf("sde: %w: a diffusion is for the SDE methods, not for %v", ErrInvalid, s.Method)
+	}
+	return nil
+}
+
+func (s Sampler) check(f flow.Field, sched path.Scheduler, p path.Prediction, x flow.Batch) error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	if f == nil || sched == nil {
+		return fmt.Errorf("sde: %w: the prediction's field or the path is nil", ErrInvalid)
+	}
+	if x.D != f.Dim() || len(x.X) < x.N*x.D {
+		return fmt.Errorf("sde: %w: points of shape [%d, %d] with %d values given to a field of dimension %d", ErrInvalid, x.N, x.D, len(x.X), f.Dim())
+	}
+	lo, hi := s.Span(sched, p)
+	for k, t := range s.Grid {
+		if !(t >= lo && t <= hi) || k > 0 && t <= s.Grid[k-1] {
+			return fmt.Errorf("sde: %w: Grid[%d] is %g; times must increase within [%g, %g]", ErrInvalid, k, t, lo, hi)
+		}
+	}
+	return nil
+}
+
+// run is one sampling under way.
+type run struct {
+	Sampler
+	field flow.Field
+	path  path.Scheduler
+	pred  path.Prediction
+	noise func(z []float64, step int)
+
+	x, f, y, z []float64 // points, prediction, predictor, noise
+	st         Stats
+}
+
+// predict writes the prediction at t and y into r.f.
+func (r *run) predict(t float64, y []float64) error {
+	r.st.NFE++
+	if err := r.field.Velocity(r.f, t, y); err != nil {
+		return fmt.Errorf("sde: the prediction failed at t=%g, step %d: %w", t, r.st.Steps+1, err)
+	}
+	return nil
+}
+
+func (r *run) observe() {
+	if r.Observe != nil {
+		r.Observe(Step{T: r.st.LastT, X: r.x, Stats: r.st})
+	}
+}
+
+func (r *run) finite() error {
+	for i, v := range r.x {
+		if v-v != 0 { // NaN − NaN and Inf − Inf are NaN
+			return fmt.Errorf("sde: %w: coordinate %d of point %d is %g at t=%g after step %d of %d with %v",
+				ErrNonFinite, i%r.field.Dim(), i/r.field.Dim(), v, r.st.LastT, r.st.Steps, r.steps(), r.Sampler)
+		}
+	}
+	return nil
+}
