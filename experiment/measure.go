@@ -30,6 +30,7 @@ func measures() []struct {
 		{"likelihood", likelihoods},
 		{"solvers", solvers},
 		{"few_steps", fewSteps},
+		{"samplers", samplers},
 		{"stages", stages},
 	}
 }
@@ -42,6 +43,9 @@ func measures() []struct {
 //	solvers     curves error/SOLVER and w2/SOLVER over NFE for euler, midpoint, rk4 and
 //	            dopri5, and the values nfe_for_0.1/SOLVER and so on
 //	few_steps   w2_1, w2_2, w2_4 with so many evaluations, w2_100 with a hundred
+//	samplers    with and without noise: curves w2/SAMPLER over NFE for euler and heun2
+//	            (of the probability-flow ODE), ddim, ddpm, euler_maruyama and heun_sde, and
+//	            the values w2_100/SAMPLER and so on
 //	stages      of every snapshot: curves nfe_by_step, nll_by_step, nll_by_second and,
 //	            where the density is known, the values steps_to_gap_0.1, seconds_to_gap_0.1
 //	            and evaluations_to_gap_0.1 (and 0.05, 0.2): what it took until the

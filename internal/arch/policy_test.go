@@ -41,7 +41,7 @@ var rooms = map[string][]string{
 	"bench": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "metrics",
 		"internal/seed"},
 	// A grid of runs, and the files of those known by name.
-	"experiment": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "run", "neuralode", "metrics", "plot",
+	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "model", "coupling", "train", "run", "neuralode", "metrics", "plot",
 		"internal/seed", "internal/atomicfile"},
 	"experiments":   {},
 	"cmd/flowmatch": {anyRoom},
