@@ -64,7 +64,9 @@ type Table struct {
 	Methods []string `yaml:"methods"` // empty: all
 	Digits  int      `yaml:"digits"`  // significant; 0 means 3
 	// Less says that the least mean of a column is printed in bold.
-	Less      bool        `yaml:"less"`
+	Less bool `yaml:"less"`
+	// Floor is a value of the task itself, such as w2_data, in a row below the methods.
+	Floor     string      `yaml:"floor"`
 	Published []Published `yaml:"published"`
 }
 

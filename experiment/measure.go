@@ -38,7 +38,7 @@ func measures() []struct {
 // Measures returns the names that Grid.Measure takes:
 //
 //	samples     w2, sliced_w2, mmd, nfe of samples by the run file's solver, and of
-//	            their ways path_energy, npe, straightness
+//	            their ways path_energy, npe, straightness; w2_data, the W2 of data to data
 //	likelihood  nll, nll_se, and gap to the optimum where the density is known
 //	solvers     curves error/SOLVER and w2/SOLVER over NFE for euler, midpoint, rk4 and
 //	            dopri5, and the values nfe_for_0.1/SOLVER and so on
@@ -78,7 +78,19 @@ func samples(ctx context.Context, _ Cell, t *run.Run, r *Result) error {
 	} {
 		r.set(name, v)
 	}
-	return nil
+	return floor(t, q.Points, r)
+}
+
+// floor records w2_data, the W2 between n test points and the n after them: what a
+// perfect model would show. It is not there when there are too few points.
+func floor(t *run.Run, n int, r *Result) error {
+	x, _ := t.TestPoints(2 * n)
+	if x.N < 2*n {
+		return nil
+	}
+	w2, err := metrics.W2(x.Slice(0, n), x.Slice(n, 2*n))
+	r.set("w2_data", w2)
+	return err
 }
 
 func likelihoods(ctx context.Context, _ Cell, t *run.Run, r *Result) error {
@@ -222,5 +234,5 @@ func fewSteps(ctx context.Context, c Cell, t *run.Run, r *Result) error {
 		}
 		r.set(fmt.Sprintf("w2_%d", steps), w2)
 	}
-	return nil
+	return floor(t, test.N, r)
 }

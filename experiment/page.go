@@ -104,6 +104,14 @@ func (t Table) write(b *strings.Builder, g Grid, results []Result) {
 // column is a column of a table: which value of which task.
 type column struct{ title, task, value string }
 
+// floored says whether a column is of the kind that a floor bounds: w2_data is the
+// floor of w2, w2_1 and w2_20/ddim.
+func (c column) floored(floor string) bool {
+	kind, _, _ := strings.Cut(floor, "_")
+	mine, _, _ := strings.Cut(c.value, "_")
+	return kind == mine
+}
+
 func (t Table) grid(b *strings.Builder, columns []column, results []Result) {
 	row := func(cells []string) { fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | ")) }
 	head, rule := []string{"method"}, []string{"---"}
@@ -125,6 +133,17 @@ func (t Table) grid(b *strings.Builder, columns []column, results []Result) {
 		if slices.ContainsFunc(cells[1:], func(s string) bool { return s != missing }) {
 			row(cells)
 		}
+	}
+	if t.Floor != "" {
+		cells := []string{"data to data"}
+		for _, c := range columns {
+			text := missing
+			if c.floored(t.Floor) {
+				text = t.format(overMethods(results, c.task, t.Floor))
+			}
+			cells = append(cells, text)
+		}
+		row(cells)
 	}
 	for _, p := range t.Published {
 		for _, m := range sortedKeys(p.Rows) {

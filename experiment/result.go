@@ -151,9 +151,25 @@ type stat struct {
 
 // over returns the statistics of a value of one method and task over the seeds.
 func over(results []Result, task, method, value string) stat {
+	return where(results, value, func(r Result) bool { return r.Task == task && r.Method == method })
+}
+
+// overMethods is over for a value of the task, which is the same for every method:
+// each seed counts once.
+func overMethods(results []Result, task, value string) stat {
+	seen := map[uint64]bool{}
+	return where(results, value, func(r Result) bool {
+		first := r.Task == task && !seen[r.Seed]
+		seen[r.Seed] = seen[r.Seed] || first
+		return first
+	})
+}
+
+// where returns the statistics of a value of the results that are asked for.
+func where(results []Result, value string, asked func(Result) bool) stat {
 	var v []float64
 	for _, r := range results {
-		if x, ok := r.Values[value]; ok && r.Task == task && r.Method == method {
+		if x, ok := r.Values[value]; ok && asked(r) {
 			v = append(v, x)
 		}
 	}

@@ -58,5 +58,5 @@ func samplers(ctx context.Context, c Cell, t *run.Run, r *Result) error {
 			}
 		}
 	}
-	return nil
+	return floor(t, test.N, r)
 }
