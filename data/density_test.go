@@ -309,8 +309,11 @@ func TestLabelsNameThePartAndDoNotDisturbThePoints(t *testing.T) {
 		prob := make([]float64, len(count))
 		for k := range prob {
 			prob[k] = 1 / float64(len(prob))
-			if m, ok := d.(*Mixture); ok {
+			switch m := d.(type) {
+			case *Mixture:
 				prob[k] = m.Weight[k]
+			case *gmm:
+				prob[k] = m.weight[k]
 			}
 		}
 		if len(prob) > 1 {
@@ -348,11 +351,15 @@ func TestCurvesWithoutNoiseLieOnTheCurveAndHaveNoDensity(t *testing.T) {
 func TestEverySetStaysNearItsDocumentedScale(t *testing.T) {
 	for _, name := range Names() {
 		d := mustSet(t, name, Params{})
+		limit := 8.0
+		if name == "copula" {
+			limit = 30 // tails of exponentials and powers
+		}
 		x := flow.NewBatch(5000, d.Dim())
 		d.Sample(x, seed.Rand(8, "test", 0))
 		for i, v := range x.X {
-			if !(math.Abs(v) < 8) {
-				t.Errorf("%s: number %d is %g, want below 8 in size", name, i, v)
+			if !(math.Abs(v) < limit) {
+				t.Errorf("%s: number %d is %g, want below %g in size", name, i, v, limit)
 				break
 			}
 		}
@@ -375,6 +382,11 @@ func TestByNameRefusesWhatASetDoesNotTake(t *testing.T) {
 		{"8gaussians", Params{Noise: new(0.0)}, "std 0 is 0; want a positive number"},
 		{"pinwheel", Params{Noise: new(0.0)}, "noise = 0; want a positive number"},
 		{"gaussian", Params{Dim: -1}, "at least one coordinate"},
+		{"gmm", Params{Components: -1}, "components = -1"},
+		{"gmm", Params{Noise: new(0.0)}, "noise = 0; want a positive number"},
+		{"gmm", Params{Scale: -1}, "scale = -1"},
+		{"copula", Params{Dim: -2}, "dim = -2; want at least 1"},
+		{"copula", Params{Scale: 1}, "copula does not take scale"},
 		{"mixture", Params{Means: [][]float64{{0}, {1, 2}}}, "mean 1 has 2 coordinates, mean 0 has 1"},
 		{"mixture", Params{Means: [][]float64{}}, "means is empty"},
 		{"mixture", Params{Means: [][]float64{{0}}, Dim: 1}, "means are given, so"},

@@ -112,6 +112,8 @@ func entries() []entry {
 		{"pinwheel", "scale noise components", "5 Gaussian arms bent by a twist; scale = radius 2, noise = width of an arm, 0.2", newPinwheel},
 		{"gaussian", "scale noise dim", "one Gaussian N(scale*1, noise^2 I); scale = 0, noise = 1, dim = 2", newGaussian},
 		{"mixture", "scale noise components dim layout_seed means stds weights", "Gaussian mixture of any dimension, given by means or random; scale = 2 and noise = 0.3 set the random one, components = 8", newMixtureSet},
+		{"gmm", "scale noise components dim layout_seed", "random Gaussian mixture with full covariances; scale = 1.5 of the means, noise = 1 = the largest deviation, components = 5, dim = 6", newGMM},
+		{"copula", "dim layout_seed", "Gaussian copula with random correlations and six kinds of marginals; its entropy is known; dim = 6", newCopula},
 		{"mixture1d", "scale noise", "three Gaussians on the line, at scale times -2, 0.5 and 2.5; scale = 1, noise = 0.4", newMixture1D},
 	}
 }
