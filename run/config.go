@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -220,32 +222,54 @@ func (e Eval) Validate() error {
 }
 
 // ReadConfig reads a run file and applies the settings, each "key=value" with a
-// dotted key such as train.lr=3e-4. Paths in it are taken relative to the file.
+// dotted key such as train.lr=3e-4. Paths in the file are relative to it, paths in
+// settings to the working directory.
 func ReadConfig(file string, settings []string) (Config, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return Config{}, fmt.Errorf("run: %w", err)
 	}
+	if settings, err = absoluteSettings(settings); err != nil {
+		return Config{}, err
+	}
 	c, err := ParseConfig(b, settings)
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", file, err)
 	}
-	return c, c.absolute(filepath.Dir(file))
-}
-
-// absolute makes the paths of data and teacher independent of the working directory.
-func (c *Config) absolute(dir string) error {
-	for _, p := range []*string{&c.Train.Teacher, &c.Data.Path, &c.Data.LabelsPath, &c.Data.TestPath, &c.Data.TestLabelsPath} {
+	for _, p := range c.paths() {
 		if *p == "" || filepath.IsAbs(*p) {
 			continue
 		}
-		abs, err := filepath.Abs(filepath.Join(dir, *p))
-		if err != nil {
-			return fmt.Errorf("run: %w", err)
+		if *p, err = filepath.Abs(filepath.Join(filepath.Dir(file), *p)); err != nil {
+			return Config{}, fmt.Errorf("run: %w", err)
 		}
-		*p = abs
 	}
-	return nil
+	return c, nil
+}
+
+// paths are the settings that name files and folders.
+func (c *Config) paths() map[string]*string {
+	return map[string]*string{
+		"train.teacher": &c.Train.Teacher, "data.path": &c.Data.Path, "data.labels_path": &c.Data.LabelsPath,
+		"data.test_path": &c.Data.TestPath, "data.test_labels_path": &c.Data.TestLabelsPath,
+	}
+}
+
+// absoluteSettings makes the paths in settings absolute.
+func absoluteSettings(settings []string) ([]string, error) {
+	out := slices.Clone(settings)
+	for i, s := range out {
+		key, value, _ := strings.Cut(s, "=")
+		if _, ok := new(Config).paths()[key]; !ok || value == "" || filepath.IsAbs(value) {
+			continue
+		}
+		abs, err := filepath.Abs(value)
+		if err != nil {
+			return nil, fmt.Errorf("run: setting %q: %w", s, err)
+		}
+		out[i] = key + "=" + strconv.Quote(abs)
+	}
+	return out, nil
 }
 
 // ParseConfig is ReadConfig on the content of a run file, paths left as they

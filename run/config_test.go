@@ -198,3 +198,22 @@ func TestSamplingWithNoiseNeedsTheIndependentCoupling(t *testing.T) {
 		}
 	}
 }
+
+func TestPathsAreRelativeToWhereTheyStand(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "run.yaml")
+	if err := os.WriteFile(file, []byte("data: {path: a.csv, test_path: b.csv}\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	c, err := ReadConfig(file, []string{"data.test_path=c d.csv"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, err := filepath.Abs("c d.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Data.Path != filepath.Join(dir, "a.csv") || c.Data.TestPath != here {
+		t.Errorf("got %q and %q, want a.csv beside the file and %q", c.Data.Path, c.Data.TestPath, here)
+	}
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// tinyGrid is two runs that take a moment.
+const tinyGrid = `
+title: Tiny
+question: Is it told?
+seeds: [1]
+base:
+  data: {name: moons, val: 20, test: 40}
+  net: {hidden: [8]}
+  train: {steps: 10, batch: 8, log_every: 5, val_every: 10}
+  eval: {solver: euler, steps: 4, samples: 20}
+tasks: [{name: moons}]
+methods: [{name: FM}, {name: OT-CFM, set: {coupling.name: ot}}]
+measure: [samples]
+tables: [{title: Distances, value: w2}]
+pictures: [{kind: samples, file: samples, caption: Samples.}]
+`
+
+func TestAnExperimentWritesItsPage(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "tiny.yaml")
+	if err := os.WriteFile(file, []byte(tinyGrid), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"experiment", file, "--out", filepath.Join(dir, "runs"), "--docs", filepath.Join(dir, "docs"), "--json"}
+	got := succeedJSON(t, args...)
+	if got["runs"] != 2.0 || got["made"] != 2.0 {
+		t.Errorf("%v runs, %v made, want 2 and 2", got["runs"], got["made"])
+	}
+	page := string(readFile(t, filepath.Join(dir, "docs", "tiny.md")))
+	for _, want := range []string{"# Tiny", "| OT-CFM | ", "](tiny/samples.png)", "flowmatch experiment tiny"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+	for _, name := range []string{"tiny.json", "tiny/samples.png"} {
+		if _, err := os.Stat(filepath.Join(dir, "docs", name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if again := succeedJSON(t, args...); again["made"] != 0.0 {
+		t.Errorf("the second time %v runs were made, want none", again["made"])
+	}
+	if check := succeedJSON(t, append(args, "--check")...); check["runs"] != 2.0 {
+		t.Errorf("--check tells %v runs, want 2", check["runs"])
+	}
+	code, _, stderr := invoke(t, append(args, "--set", "train.lr=1e-4")...)
+	if code != exitFailure || !strings.Contains(stderr, "other settings") {
+		t.Errorf("other settings in the same folder: exit code %d, %s", code, stderr)
+	}
+}
+
+func TestExperimentRefusesBadGrids(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "bad.yaml")
+	if err := os.WriteFile(file, []byte(strings.Replace(tinyGrid, "coupling.name: ot", "coupling.name: otp", 1)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		`no experiment "coupling"; it must be one of`: {"experiment", "coupling"},
+		`method OT-CFM: coupling: unknown coupling`:   {"experiment", file},
+		"--seeds is 9; the grid has 5":                {"experiment", "couplings", "--seeds", "9"},
+		"no such file":                                {"experiment", "none.yaml"},
+	} {
+		if code, _, stderr := invoke(t, args...); code != exitUsage || !strings.Contains(stderr, want) {
+			t.Errorf("%v: exit code %d, %s, want 2 and %q", args, code, stderr, want)
+		}
+	}
+}
