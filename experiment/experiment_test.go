@@ -39,7 +39,7 @@ tables:
     value: w2
     less: true
     published:
-      - {source: a paper, rows: {OT-CFM: {moons: "0.42"}}}
+      - {name: Somebody, source: a paper, rows: {OT-CFM: {moons: "0.42"}}}
   - title: Few steps
     tasks: [moons]
     values: [{value: w2_1, title: 1 NFE}, {value: w2_100, title: 100 NFE}]
@@ -111,7 +111,7 @@ func TestAGridIsMeasuredAndTold(t *testing.T) {
 	}
 	for _, want := range []string{
 		"# Small", "Does it run?", "flowmatch experiment small", "| method | moons | to rings |", "| FM |", " – |", " ± ", "**",
-		"| OT-CFM (published) | 0.42 | – |", "Published: a paper", "| method | 1 NFE | 100 NFE |", "![times](", "Ways.", "FM on to rings: it starts from a Gaussian", "The end.",
+		"| OT-CFM (Somebody) | 0.42 | – |", "Somebody: a paper", "| method | 1 NFE | 100 NFE |", "![times](", "Ways.", "FM on to rings: it starts from a Gaussian", "The end.",
 	} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page lacks %q:\n%s", want, page.String())
@@ -209,6 +209,7 @@ func TestBadGridsAreRefusedBeforeAnythingRuns(t *testing.T) {
 		{"kind: nfe", "kind: nfes", `no kind "nfes"`},
 		{", snapshot_every: 10", "", "keeps no snapshots"},
 		{", snapshot_every: 10", ", snapshot_every: 31", "keeps no snapshots"},
+		{"{name: Somebody, source", "{source", "need a name and a source"},
 		{"file: nfe", "file: N F E", "small letters"},
 		{"curves: [error/euler, error/midpoint], ", "", "curves belong to the kind curves"},
 	} {

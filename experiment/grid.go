@@ -78,6 +78,7 @@ type Column struct {
 
 // Published are figures of the literature that stand below ours.
 type Published struct {
+	Name   string `yaml:"name"`   // stands in the row, such as "Tong et al."
 	Source string `yaml:"source"` // where from, and how it is known
 	// Rows has for each method (of ours or another name) the figure by column.
 	Rows map[string]map[string]string `yaml:"rows"`
@@ -199,6 +200,11 @@ func (g Grid) validate() error {
 	for _, t := range g.Tables {
 		if (t.Value == "") == (len(t.Values) == 0) {
 			f.add("table %q: give either value or values", t.Title)
+		}
+		for _, p := range t.Published {
+			if p.Name == "" || p.Source == "" {
+				f.add("table %q: published figures need a name and a source", t.Title)
+			}
 		}
 		f.known("table "+t.Title, "task", tasks, t.Tasks...)
 		f.known("table "+t.Title, "method", methods, t.Methods...)

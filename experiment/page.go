@@ -147,7 +147,7 @@ func (t Table) grid(b *strings.Builder, columns []column, results []Result) {
 	}
 	for _, p := range t.Published {
 		for _, m := range sortedKeys(p.Rows) {
-			cells := []string{m + " (published)"}
+			cells := []string{m + " (" + p.Name + ")"}
 			for _, c := range columns {
 				text, ok := p.Rows[m][c.title]
 				if !ok {
@@ -161,7 +161,7 @@ func (t Table) grid(b *strings.Builder, columns []column, results []Result) {
 		}
 	}
 	for _, p := range t.Published {
-		fmt.Fprintf(b, "\nPublished: %s\n", strings.TrimSpace(p.Source))
+		fmt.Fprintf(b, "\n%s: %s\n", p.Name, strings.TrimSpace(p.Source))
 	}
 }
 
