@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -244,6 +246,63 @@ func TestTheExperimentsOfTheProgramArePlanned(t *testing.T) {
 		}
 		if len(g.Seeds) != 5 || len(cells) == 0 {
 			t.Errorf("%s: %d seeds and %d cells, want five seeds", name, len(g.Seeds), len(cells))
+		}
+	}
+}
+
+func TestClaimsAreAnsweredWithTheFiguresThatAreThere(t *testing.T) {
+	dir := t.TempDir()
+	results := []experiment.Result{
+		{Task: "moons", Method: "a", Seed: 1, Values: map[string]float64{"x": 2}},
+		{Task: "moons", Method: "a", Seed: 2, Values: map[string]float64{"x": 4}},
+		{Task: "moons", Method: "b", Seed: 1, Values: map[string]float64{"x": 6}},
+	}
+	if err := experiment.WriteResults(filepath.Join(dir, "one.json"), results); err != nil {
+		t.Fatal(err)
+	}
+	text := `{{v "one" "moons" "a" "x"}}, {{ratio "one" "moons" "b" "a" "x"}}, {{percent "one" "moons" "a" "b" "x"}}, {{v "two" "moons" "a" "x"}}, {{ratio "one" "moons" "b" "c" "x"}}`
+	var got bytes.Buffer
+	if err := experiment.Claims(&got, text, dir); err != nil {
+		t.Fatal(err)
+	}
+	if want := "3.00 ± 1.41, 2, 50 %, –, –"; got.String() != want {
+		t.Errorf("got %q, want %q", got.String(), want)
+	}
+}
+
+// The page of claims names figures that the experiments measure: a typing error
+// would print as a dash.
+func TestTheClaimsNameWhatIsMeasured(t *testing.T) {
+	text, err := experiments.Claims()
+	if err != nil {
+		t.Fatal(err)
+	}
+	figure := regexp.MustCompile(`{{(v|ratio|percent)((?: "[^"]*")+)}}`)
+	found := figure.FindAllStringSubmatch(text, -1)
+	if len(found) < 50 || len(found) != strings.Count(text, "{{") {
+		t.Fatalf("found %d figures of %d", len(found), strings.Count(text, "{{"))
+	}
+	for _, f := range found {
+		words := regexp.MustCompile(`"([^"]*)"`).FindAllStringSubmatch(f[2], -1)
+		grid, err := experiments.Read(words[0][1])
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		g, err := experiment.Parse(grid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		has := func(all []experiment.Variant, name string) bool {
+			return slices.ContainsFunc(all, func(v experiment.Variant) bool { return v.Name == name })
+		}
+		if !has(g.Tasks, words[1][1]) {
+			t.Errorf("%s: there is no task %q", f[0], words[1][1])
+		}
+		for _, method := range words[2 : len(words)-1] {
+			if !has(g.Methods, method[1]) {
+				t.Errorf("%s: there is no method %q", f[0], method[1])
+			}
 		}
 	}
 }

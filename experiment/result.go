@@ -112,7 +112,7 @@ func ReadResults(file string) ([]Result, error) {
 	var results []Result
 	ok, err := readJSON(file, &results)
 	if err == nil && !ok {
-		err = fmt.Errorf("experiment: there is no file %s", file)
+		err = fmt.Errorf("experiment: %w: %s", fs.ErrNotExist, file)
 	}
 	return results, err
 }

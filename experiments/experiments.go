@@ -1,4 +1,5 @@
-// Package experiments holds the experiment files that the program knows by name.
+// Package experiments holds the experiment files that the program knows by name, and
+// the template of the page that sums up what they show.
 package experiments
 
 import (
@@ -8,7 +9,7 @@ import (
 	"strings"
 )
 
-//go:embed *.yaml
+//go:embed *.yaml claims.md
 var files embed.FS
 
 // Names returns the names of the experiments, sorted.
@@ -19,10 +20,19 @@ func Names() []string {
 	}
 	var names []string
 	for _, e := range entries {
-		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
+		if name, ok := strings.CutSuffix(e.Name(), ".yaml"); ok {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names
+}
+
+// Claims returns the template of the page that answers claims with the figures of
+// the experiments.
+func Claims() (string, error) {
+	text, err := files.ReadFile("claims.md")
+	return string(text), err
 }
 
 // Read returns the text of an experiment file.

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,7 +55,8 @@ func (a *app) experimentCommand() *cobra.Command {
 		Use:   "experiment NAME|FILE.yaml",
 		Short: "Run a grid of training runs and write the page that tells what they show",
 		Long: `Run a grid of training runs, tasks times methods times seeds, and write a page of
-tables (mean ± standard deviation over the seeds) and pictures.
+tables (mean ± standard deviation over the seeds) and pictures. README.md beside
+the pages answers, with their figures, what is claimed of flow matching.
 
 The experiments known by name are ` + strings.Join(experiments.Names(), ", ") + `;
 a file of your own goes by its path. Every run is checked before the first begins.
@@ -180,5 +182,21 @@ func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, 
 		Machine: fmt.Sprintf("%s, %d cores of which %d are used, %s/%s, %s", machine.CPU, machine.Cores, runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH, runtime.Version()),
 	}
 	page := filepath.Join(docs, name+".md")
-	return page, atomicfile.WriteFile(page, func(w io.Writer) error { return p.Write(w, g, results) })
+	if err := atomicfile.WriteFile(page, func(w io.Writer) error { return p.Write(w, g, results) }); err != nil {
+		return "", err
+	}
+	return page, writeClaims(name, docs)
+}
+
+// writeClaims writes the page that sums up the experiments known by name, of which
+// name must be one.
+func writeClaims(name, docs string) error {
+	if !slices.Contains(experiments.Names(), name) {
+		return nil
+	}
+	text, err := experiments.Claims()
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(filepath.Join(docs, "README.md"), func(w io.Writer) error { return experiment.Claims(w, text, docs) })
 }
