@@ -138,7 +138,7 @@ func lastTenths(path string, x flow.Batch) (train, val, test flow.Batch, err err
 	rest := x.N - tenth(x.N)
 	fit := rest - tenth(rest)
 	if rest == x.N || fit == rest {
-		return train, val, test, malformed(path, "%d rows are too few to hold out a tenth, and a tenth of the rest; want 12 or more", x.N)
+		return train, val, test, malformed(path, "%d rows are too few to hold out a tenth, and a tenth of the rest; want 11 or more", x.N)
 	}
 	return between(x, 0, fit), between(x, fit, rest), between(x, rest, x.N), nil
 }
