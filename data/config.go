@@ -13,6 +13,7 @@ const (
 	KindSynthetic = "synthetic" // one of [Names]
 	KindTable     = "table"     // CSV, NPY or Parquet
 	KindImages    = "images"    // IDX, or NPY of unsigned bytes
+	KindUCI       = "uci"       // one of [UCINames]
 )
 
 // The ways of [Config.Standardize].
@@ -40,8 +41,13 @@ type Config struct {
 	// shuffled each epoch; 0 draws fresh points for every batch.
 	N int `json:"n,omitempty" yaml:"n,omitempty"`
 
+	// UCI is one of [UCINames], and Path then the folder of its files. The parts
+	// and the units are those of the published tables: Standardize, Val and Test
+	// do not go with it.
+	UCI string `json:"uci,omitempty" yaml:"uci,omitempty"`
+
 	// Path is a file. Kind is one of the Kind constants; empty means synthetic
-	// with a Name, a table for .csv, .tsv, .txt, .npy and .parquet, and images
+	// with a Name, uci with a UCI, a table for .csv, .tsv, .txt, .npy and .parquet, and images
 	// for file names with idx in them.
 	Path string `json:"path,omitempty" yaml:"path,omitempty"`
 	Kind string `json:"kind,omitempty" yaml:"kind,omitempty"`
@@ -78,6 +84,8 @@ func (c Config) ResolvedKind() string {
 	switch ext := extension(c.Path); {
 	case c.Kind != "":
 		return c.Kind
+	case c.UCI != "":
+		return KindUCI
 	case c.Name != "":
 		return KindSynthetic
 	case slices.Contains([]string{".csv", ".tsv", ".txt", ".npy", ".parquet"}, ext):
@@ -94,19 +102,22 @@ func (c Config) ResolvedKind() string {
 func (c Config) Validate() error {
 	kind := c.ResolvedKind()
 	switch {
-	case c.Name == "" && c.Path == "":
+	case c.Name == "" && c.Path == "" && kind != KindUCI:
 		return fmt.Errorf("data: nothing to learn from: set name to one of %s, or path to a file", strings.Join(Names(), ", "))
 	case c.Name != "" && c.Path != "":
 		return fmt.Errorf("data: both name %q and path %q are set; leave one out", c.Name, c.Path)
 	case kind == "":
 		return fmt.Errorf("data: path %q does not tell what the file is; set kind to %s or %s", c.Path, KindTable, KindImages)
-	case kind != KindSynthetic && kind != KindTable && kind != KindImages:
-		return fmt.Errorf("data: kind %q; want %s, %s or %s", kind, KindSynthetic, KindTable, KindImages)
+	case !slices.Contains([]string{KindSynthetic, KindTable, KindImages, KindUCI}, kind):
+		return fmt.Errorf("data: kind %q; want %s, %s, %s or %s", kind, KindSynthetic, KindTable, KindImages, KindUCI)
 	case (kind == KindSynthetic) != (c.Name != ""):
 		return fmt.Errorf("data: kind %s goes with %s", kind, map[bool]string{true: "name, not with path", false: "path, not with name"}[kind == KindSynthetic])
 	}
 	if err := c.checkFields(kind); err != nil {
 		return err
+	}
+	if kind == KindUCI {
+		return c.checkUCI()
 	}
 	if err := c.checkSizes(kind); err != nil {
 		return err
@@ -139,6 +150,7 @@ func (c Config) checkFields(kind string) error {
 		kinds []string
 	}{
 		{"n", c.N != 0, []string{KindSynthetic}},
+		{"uci", c.UCI != "", []string{KindUCI}},
 		{"columns", c.Columns != nil, []string{KindTable}},
 		{"label", c.Label != "", []string{KindTable}},
 		{"delimiter", c.Delimiter != "", []string{KindTable}},

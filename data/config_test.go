@@ -279,7 +279,7 @@ func TestConfigsThatCannotBeOpenedSayWhatWouldBeRight(t *testing.T) {
 		{Config{Name: "moon"}, `unknown set "moon"; the sets are`},
 		{Config{Name: "moons", Params: Params{Dim: 3}}, "moons does not take dim"},
 		{Config{Path: "t.xlsx"}, `path "t.xlsx" does not tell what the file is; set kind to table or images`},
-		{Config{Path: "t.csv", Kind: "video"}, `kind "video"; want synthetic, table or images`},
+		{Config{Path: "t.csv", Kind: "video"}, `kind "video"; want synthetic, table, images or uci`},
 		{Config{Path: "t.csv", Kind: KindSynthetic}, "kind synthetic goes with name, not with path"},
 		{Config{Name: "moons", Kind: KindTable}, "kind table goes with path, not with name"},
 		{Config{Name: "moons", Columns: []string{"x"}}, "columns is set, but the data are synthetic; it is for table"},

@@ -17,6 +17,9 @@
 //
 //	NLL in original units = NLL in model units + LogDet
 //
+// The sets of [UCINames] are ready in the units of the published tables, and so
+// have no standardizer: their NLL in model units is the figure to compare.
+//
 // # Caveats
 //
 // A [Stream] over a finite set counts points, not batches: batch number step of

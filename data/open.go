@@ -31,7 +31,8 @@ type Set struct {
 	Val, Test Finite
 
 	// Standardizer maps original to model units; nil means they are the same
-	// (for images: the same as [-1, 1]).
+	// (for images: the same as [-1, 1]; for a set of UCINames: those of the
+	// published tables, not of the file).
 	Standardizer *Standardizer
 	// Density is the exact log p_1 in model units; nil when unknown.
 	Density LogProber
@@ -90,6 +91,8 @@ func (c Config) Open(dir string, seed uint64) (*Set, error) {
 		return c.openSynthetic(seed)
 	case KindTable:
 		return c.openTable(dir, seed)
+	case KindUCI:
+		return c.openUCI(dir, seed)
 	default: // Validate lets nothing else through
 		return c.openImages(dir, seed)
 	}

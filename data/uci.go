@@ -1,0 +1,199 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"flowmatch/flow"
+)
+
+// UCINames returns the values of [Config.UCI]: the five sets of tabular density
+// estimation, as the archive of Papamakarios, Pavlakou and Murray, "Masked
+// Autoregressive Flow for Density Estimation" (2017) holds them
+// (zenodo.org/record/1161203). FFJORD and most papers since report on them.
+//
+//	name       D   files in the folder of the set
+//	power      6   data.npy, 8 columns
+//	gas        8   ethylene_CO.csv, made from ethylene_CO.pickle
+//	hepmass    21  1000_train.csv and 1000_test.csv
+//	miniboone  43  data.npy
+//	bsds300    63  train.npy, validation.npy and test.npy, made from BSDS300.hdf5
+//
+// An error for a file that is not there tells how to make it. Any format of
+// [ReadTable] does in place of .npy and of ethylene_CO.csv.
+//
+// The parts and the units are those of the published code, quirks included, so
+// that an NLL in nats compares with the published tables: which rows train,
+// validate and test is fixed, and the normalisation is part of the set.
+// [Set.Standardizer] is nil and [Set.LogDet] 0. Numbers are float64, where the
+// published code rounds to float32 at the end.
+func UCINames() []string { return []string{"power", "gas", "hepmass", "miniboone", "bsds300"} }
+
+// uciSet is one of the sets after the steps of the published code.
+type uciSet struct {
+	columns          []string
+	train, val, test flow.Batch
+}
+
+// uciReader returns what reads the set of that name from its folder; nil when
+// there is no such set.
+func uciReader(name string) func(dir string) (uciSet, error) {
+	switch name {
+	case "power":
+		return readPower
+	case "gas":
+		return readGas
+	case "hepmass":
+		return readHepmass
+	case "miniboone":
+		return readMiniboone
+	case "bsds300":
+		return readBSDS300
+	default:
+		return nil
+	}
+}
+
+func (c Config) openUCI(dir string, seed uint64) (*Set, error) {
+	u, err := uciReader(c.UCI)(within(dir, c.Path))
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{
+		Name: c.UCI, Kind: KindUCI, Dim: u.train.D, Shape: []int{u.train.D}, Columns: u.columns,
+		TrainSet: Points{X: u.train}, Val: Points{X: u.val}, Test: Points{X: u.test},
+	}
+	s.Train = Shuffle(s.TrainSet, seed)
+	return s, nil
+}
+
+// checkUCI refuses what does not go with the sets of [UCINames].
+func (c Config) checkUCI() error {
+	switch names := strings.Join(UCINames(), ", "); {
+	case c.UCI == "":
+		return fmt.Errorf("data: kind %s without uci; set it to one of %s", KindUCI, names)
+	case uciReader(c.UCI) == nil:
+		return fmt.Errorf("data: uci: %q; want one of %s", c.UCI, names)
+	case c.Path == "":
+		return fmt.Errorf("data: uci: %s needs path, the folder with the files of the set", c.UCI)
+	}
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"standardize", c.Standardize != ""},
+		{"val", c.Val != nil},
+		{"test", c.Test != nil},
+	} {
+		if f.set {
+			return fmt.Errorf("data: %s is set, but uci: %s comes with its own parts and units, those of the published tables; leave it out", f.name, c.UCI)
+		}
+	}
+	return nil
+}
+
+// uciTable reads the table stem of the folder dir, in whichever format it is
+// there, and checks its number of columns. Shipped is the name to look for, and
+// advice says how to make it; advice is empty for what the archive has.
+func uciTable(dir, shipped string, columns int, advice string) (t Table, path string, err error) {
+	stem := strings.TrimSuffix(shipped, filepath.Ext(shipped))
+	for _, ext := range []string{".npy", ".csv", ".txt", ".tsv", ".parquet", ".npy.gz", ".csv.gz", ".txt.gz", ".tsv.gz"} {
+		path = filepath.Join(dir, stem+ext)
+		if _, err = os.Stat(path); err == nil {
+			break
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return Table{}, "", missing(dir, shipped, advice)
+	} else if err != nil {
+		return Table{}, "", fmt.Errorf("data: %w", err)
+	}
+	if t, err = ReadTable(path, TableOptions{}); err != nil {
+		return Table{}, "", err
+	}
+	if t.X.D != columns {
+		return Table{}, "", malformed(path, "%d columns; want the %d of the archive at zenodo.org/record/1161203", t.X.D, columns)
+	}
+	return t, path, nil
+}
+
+func missing(dir, shipped, advice string) error {
+	if advice == "" {
+		advice = "path is the folder of the set, from the archive at zenodo.org/record/1161203"
+	}
+	return fmt.Errorf("data: %s: %s: %w; %s", dir, shipped, fs.ErrNotExist, advice)
+}
+
+// tenth is how many of n rows are held out, as Python's int(0.1*n).
+func tenth(n int) int { return int(0.1 * float64(n)) }
+
+// lastTenths cuts x: the last tenth is test, the last tenth of the rest val.
+func lastTenths(path string, x flow.Batch) (train, val, test flow.Batch, err error) {
+	rest := x.N - tenth(x.N)
+	fit := rest - tenth(rest)
+	if rest == x.N || fit == rest {
+		return train, val, test, malformed(path, "%d rows are too few to hold out a tenth, and a tenth of the rest; want 11 or more", x.N)
+	}
+	return between(x, 0, fit), between(x, fit, rest), between(x, rest, x.N), nil
+}
+
+// between returns rows lo (included) to hi (excluded) of x, sharing its memory.
+func between(x flow.Batch, lo, hi int) flow.Batch {
+	return flow.Batch{N: hi - lo, D: x.D, X: x.X[lo*x.D : hi*x.D : hi*x.D]}
+}
+
+// columnsOf returns the columns of x that are asked for, in that order.
+func columnsOf(x flow.Batch, columns []int) flow.Batch {
+	out := flow.NewBatch(x.N, len(columns))
+	for i := range x.N {
+		from, to := x.Row(i), out.Row(i)
+		for k, c := range columns {
+			to[k] = from[c]
+		}
+	}
+	return out
+}
+
+// namesOf is columnsOf for the names of columns.
+func namesOf(names []string, columns []int) []string {
+	out := make([]string, len(columns))
+	for k, c := range columns {
+		out[k] = names[c]
+	}
+	return out
+}
+
+// The divisors of the deviation are N - numpyStd and N - pandasStd: the
+// published code takes its deviations sometimes from one, sometimes the other.
+const numpyStd, pandasStd = 0, 1
+
+// normalizer returns the map to mean 0 and deviation 1 of each column of x.
+func normalizer(path string, columns []string, x flow.Batch, less float64) (*Standardizer, error) {
+	s := &Standardizer{Mean: make([]float64, x.D), Std: make([]float64, x.D)}
+	n := float64(x.N)
+	for d := range x.D {
+		mean, std, constant := moments(x.X[d:], x.D, x.N)
+		if constant {
+			return nil, &FileError{Path: path, Place: fmt.Sprintf("column %q", columns[d]), Problem: fmt.Sprintf("%g in all %d rows that normalise it; want the file of the archive, where it varies", mean, x.N)}
+		}
+		s.Mean[d], s.Std[d] = mean, std*math.Sqrt(n/(n-less))
+	}
+	return s, s.Validate()
+}
+
+// others returns 0 to n-1 without those dropped.
+func others(n int, dropped ...int) []int {
+	var kept []int
+	for i := range n {
+		if !slices.Contains(dropped, i) {
+			kept = append(kept, i)
+		}
+	}
+	return kept
+}
