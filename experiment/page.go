@@ -165,6 +165,9 @@ func (t Table) grid(b *strings.Builder, columns []column, results []Result) {
 	}
 }
 
+// leastDecimal is the size below which figures are written with an exponent.
+const leastDecimal = 1e-3
+
 // missing stands for a figure that does not exist.
 const missing = "–"
 
@@ -183,7 +186,7 @@ func (t Table) best(columns []column, results []Result) []string {
 }
 
 // format writes mean ± std with the digits asked for, of the mean or, where that is
-// near zero, of the deviation.
+// near zero, of the deviation; without ± where all seeds agree.
 func (t Table) format(s stat) string {
 	if s.n == 0 {
 		return missing
@@ -193,14 +196,18 @@ func (t Table) format(s stat) string {
 		digits = 3
 	}
 	size := max(math.Abs(s.mean), s.std)
-	decimals := 0
-	if size > 0 {
-		decimals = min(max(0, digits-1-int(math.Floor(math.Log10(size)))), 6)
+	number := func(v float64) string { return fmt.Sprintf("%.*e", digits-1, v) }
+	if size == 0 || size >= leastDecimal {
+		decimals := 0
+		if size > 0 && !(s.std == 0 && s.mean == math.Trunc(s.mean)) {
+			decimals = max(0, digits-1-int(math.Floor(math.Log10(size))))
+		}
+		number = func(v float64) string { return fmt.Sprintf("%.*f", decimals, v) }
 	}
-	if s.n == 1 {
-		return fmt.Sprintf("%.*f", decimals, s.mean)
+	if s.std == 0 {
+		return number(s.mean)
 	}
-	return fmt.Sprintf("%.*f ± %.*f", decimals, s.mean, decimals, s.std)
+	return number(s.mean) + " ± " + number(s.std)
 }
 
 func sortedKeys[V any](m map[string]V) []string {
