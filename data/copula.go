@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 
 	"gonum.org/v1/gonum/mat"
-	"gonum.org/v1/gonum/stat/distuv"
 
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
@@ -135,13 +134,11 @@ type marginal struct {
 	logProb func(x float64) float64
 	// lower is the quantile of p, upper that of 1−q: both keep the digits of a tail.
 	lower, upper func(p float64) float64
-	// cdf and survival are F and 1−F.
-	cdf, survival func(x float64) float64
-	entropy       func() float64
+	// logCDF and logSurvival are log F and log(1−F): a tail has a logarithm long
+	// after it has no probability that a float64 could hold.
+	logCDF, logSurvival func(x float64) float64
+	entropy             func() float64
 }
-
-// unitNormal has Φ and its inverse.
-var unitNormal = distuv.Normal{Mu: 0, Sigma: 1}
 
 // fromNormal returns F⁻¹(Φ(z)), by way of the nearer tail.
 func (m marginal) fromNormal(z float64) float64 {
@@ -153,8 +150,8 @@ func (m marginal) fromNormal(z float64) float64 {
 
 // toNormal returns Φ⁻¹(F(x)), by way of the nearer tail.
 func (m marginal) toNormal(x float64) float64 {
-	if p := m.cdf(x); p < 0.5 {
-		return unitNormal.Quantile(p)
+	if l := m.logCDF(x); l < -math.Ln2 {
+		return normalQuantileOfLog(l)
 	}
-	return -unitNormal.Quantile(m.survival(x))
+	return -normalQuantileOfLog(m.logSurvival(x))
 }

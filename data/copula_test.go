@@ -40,11 +40,77 @@ func TestMarginalsAreLaws(t *testing.T) {
 				t.Errorf("marginal %d: %g goes to %g and comes back as %g", k, z, x, back)
 			}
 			const h = 1e-5
-			if slope := (m.cdf(x+h) - m.cdf(x-h)) / (2 * h); z > -6 && z < 6 && math.Abs(slope-density(x)) > 1e-5*(density(x)+1e-4) {
+			if slope := (math.Exp(m.logCDF(x+h)) - math.Exp(m.logCDF(x-h))) / (2 * h); z > -6 && z < 6 && math.Abs(slope-density(x)) > 1e-5*(density(x)+1e-4) {
 				t.Errorf("marginal %d at %g: density %g, slope of the distribution function %g", k, x, density(x), slope)
 			}
-			if sum := m.cdf(x) + m.survival(x); math.Abs(sum-1) > 1e-12 {
+			if sum := math.Exp(m.logCDF(x)) + math.Exp(m.logSurvival(x)); math.Abs(sum-1) > 1e-12 {
 				t.Errorf("marginal %d at %g: F + (1−F) is %g", k, x, sum)
+			}
+		}
+	}
+}
+
+// Where a tail underflows, its logarithm must go on: a flow that strays, or starts
+// from a copula, asks for densities there.
+func TestTailsOfMarginalsGoOnWhereProbabilitiesEnd(t *testing.T) {
+	for k, m := range marginals() {
+		for _, x := range []float64{-1e20, -1e3, -60, -40, -20, -6, 1e-200, 1e-12, 6, 20, 40, 60, 1e3, 1e20} {
+			if math.IsInf(m.logProb(x), -1) {
+				continue // off the support, or beyond what float64 tells from it
+			}
+			z := m.toNormal(x)
+			tail := m.logCDF(x)
+			if z > 0 {
+				tail = m.logSurvival(x)
+			}
+			if back := normalLogCDF(-math.Abs(z)); math.IsInf(z, 0) || math.Abs(back-tail) > 1e-9*math.Abs(tail) {
+				t.Errorf("marginal %d at %g: the tail is e^%.12g, that of z = %g is e^%.12g", k, x, tail, z, back)
+			}
+		}
+		// log F and log(1−F) have the slopes f/F and −f/(1−F), also far out.
+		for _, x := range []float64{-12, -6, -2, 0.3, 2, 12, 45} {
+			const h = 1e-5
+			lower, upper := (m.logCDF(x+h)-m.logCDF(x-h))/(2*h), (m.logSurvival(x-h)-m.logSurvival(x+h))/(2*h)
+			if want := math.Exp(m.logProb(x) - m.logCDF(x)); m.logCDF(x) < -math.Ln2 && m.logProb(x) > math.Inf(-1) && math.Abs(lower-want) > 1e-4*want {
+				t.Errorf("marginal %d at %g: slope of log F %g, want %g", k, x, lower, want)
+			}
+			if want := math.Exp(m.logProb(x) - m.logSurvival(x)); m.logSurvival(x) < -math.Ln2 && math.Abs(upper-want) > 1e-4*want {
+				t.Errorf("marginal %d at %g: slope of log(1−F) %g, want %g", k, x, upper, want)
+			}
+		}
+	}
+}
+
+func TestNormalLogCDFJoinsItsSeries(t *testing.T) {
+	// The values are those of erfc with 40 digits.
+	for z, want := range map[float64]float64{-29.999: -454.29121119612386549, -30.001: -454.35127771545875721, -37: -689.0305855768905936, -40: -804.60844201375378817, -1000: -500007.82669481218431} {
+		if got := normalLogCDF(z); math.Abs(got-want) > 1e-12*math.Abs(want) {
+			t.Errorf("log Φ(%g): got %.16g, want %.16g", z, got, want)
+		}
+		if back := normalQuantileOfLog(want); math.Abs(back-z) > 1e-9*math.Abs(z) {
+			t.Errorf("quantile of e^%g: got %.15g, want %g", want, back, z)
+		}
+	}
+}
+
+func TestACopulaHasADensityFarOut(t *testing.T) {
+	d := mustSet(t, "copula", Params{Dim: 6}).(LogProber)
+	for j := range 6 {
+		last := math.Inf(1)
+		for _, v := range []float64{10, 20, 40, 400} {
+			for _, sign := range []float64{1, -1} {
+				x := []float64{0, 1, 0, 0, 0, 0}
+				x[j] = sign * v
+				var logp [1]float64
+				d.LogProb(logp[:], flow.Batch{N: 1, D: 6, X: x})
+				if off := j == 1 && sign < 0; math.IsNaN(logp[0]) || math.IsInf(logp[0], -1) != off {
+					t.Errorf("coordinate %d at %g: log p %g", j, x[j], logp[0])
+				}
+				if sign > 0 && logp[0] >= last {
+					t.Errorf("coordinate %d at %g: log p %g does not fall", j, x[j], logp[0])
+				} else if sign > 0 {
+					last = logp[0]
+				}
 			}
 		}
 	}

@@ -14,6 +14,7 @@ const (
 	lognormalSigma = 0.6
 	logisticScale  = 0.5
 	studentNu      = 5.0
+	studentFar     = 1e10 // beyond it F(x) = f(x)|x|/ν to rounding
 	gumbelScale    = 0.8
 	twinMean       = 1.0 // two normals at ±1
 	twinStd        = 0.4
@@ -27,7 +28,7 @@ func marginals() []marginal {
 func normalMarginal() marginal {
 	n := unitNormal
 	return marginal{
-		logProb: n.LogProb, cdf: n.CDF, survival: func(x float64) float64 { return n.CDF(-x) },
+		logProb: n.LogProb, logCDF: normalLogCDF, logSurvival: func(x float64) float64 { return normalLogCDF(-x) },
 		lower: n.Quantile, upper: func(q float64) float64 { return -n.Quantile(q) },
 		entropy: func() float64 { return 0.5 * math.Log(2*math.Pi*math.E) },
 	}
@@ -43,28 +44,33 @@ func lognormalMarginal() marginal {
 			}
 			return n.LogProb(z(x)) - math.Log(x*lognormalSigma)
 		},
-		cdf: func(x float64) float64 {
+		logCDF: func(x float64) float64 {
+			if x <= 0 {
+				return math.Inf(-1)
+			}
+			return normalLogCDF(z(x))
+		},
+		logSurvival: func(x float64) float64 {
 			if x <= 0 {
 				return 0
 			}
-			return n.CDF(z(x))
+			return normalLogCDF(-z(x))
 		},
-		survival: func(x float64) float64 { return n.CDF(-z(x)) },
-		lower:    func(p float64) float64 { return math.Exp(lognormalSigma * n.Quantile(p)) },
-		upper:    func(q float64) float64 { return math.Exp(-lognormalSigma * n.Quantile(q)) },
-		entropy:  func() float64 { return 0.5*math.Log(2*math.Pi*math.E) + math.Log(lognormalSigma) },
+		lower:   func(p float64) float64 { return math.Exp(lognormalSigma * n.Quantile(p)) },
+		upper:   func(q float64) float64 { return math.Exp(-lognormalSigma * n.Quantile(q)) },
+		entropy: func() float64 { return 0.5*math.Log(2*math.Pi*math.E) + math.Log(lognormalSigma) },
 	}
 }
 
 func logisticMarginal() marginal {
 	const s = logisticScale
-	sigmoid := func(y float64) float64 { return 1 / (1 + math.Exp(-y)) }
+	logSigmoid := func(y float64) float64 { return min(y, 0) - math.Log1p(math.Exp(-math.Abs(y))) }
 	return marginal{
 		logProb: func(x float64) float64 {
 			y := math.Abs(x / s)
 			return -y - 2*math.Log1p(math.Exp(-y)) - math.Log(s)
 		},
-		cdf: func(x float64) float64 { return sigmoid(x / s) }, survival: func(x float64) float64 { return sigmoid(-x / s) },
+		logCDF: func(x float64) float64 { return logSigmoid(x / s) }, logSurvival: func(x float64) float64 { return logSigmoid(-x / s) },
 		lower:   func(p float64) float64 { return s * (math.Log(p) - math.Log1p(-p)) },
 		upper:   func(q float64) float64 { return -s * (math.Log(q) - math.Log1p(-q)) },
 		entropy: func() float64 { return 2 + math.Log(s) },
@@ -73,8 +79,14 @@ func logisticMarginal() marginal {
 
 func studentMarginal() marginal {
 	t := distuv.StudentsT{Mu: 0, Sigma: math.Sqrt((studentNu - 2) / studentNu), Nu: studentNu}
+	logCDF := func(x float64) float64 {
+		if x < -studentFar {
+			return t.LogProb(x) + math.Log(-x/studentNu)
+		}
+		return math.Log(t.CDF(x))
+	}
 	return marginal{
-		logProb: t.LogProb, cdf: t.CDF, survival: func(x float64) float64 { return t.CDF(-x) },
+		logProb: t.LogProb, logCDF: logCDF, logSurvival: func(x float64) float64 { return logCDF(-x) },
 		lower: t.Quantile, upper: func(q float64) float64 { return -t.Quantile(q) },
 		entropy: func() float64 {
 			half := (studentNu + 1) / 2
@@ -87,12 +99,17 @@ func studentMarginal() marginal {
 func gumbelMarginal() marginal {
 	const s, gamma = gumbelScale, 0.57721566490153286
 	return marginal{
-		logProb:  func(x float64) float64 { return -x/s - math.Exp(-x/s) - math.Log(s) },
-		cdf:      func(x float64) float64 { return math.Exp(-math.Exp(-x / s)) },
-		survival: func(x float64) float64 { return -math.Expm1(-math.Exp(-x / s)) },
-		lower:    func(p float64) float64 { return -s * math.Log(-math.Log(p)) },
-		upper:    func(q float64) float64 { return -s * math.Log(-math.Log1p(-q)) },
-		entropy:  func() float64 { return math.Log(s) + gamma + 1 },
+		logProb: func(x float64) float64 { return -x/s - math.Exp(-x/s) - math.Log(s) },
+		logCDF:  func(x float64) float64 { return -math.Exp(-x / s) },
+		logSurvival: func(x float64) float64 {
+			if x > 50*s {
+				return -x / s // 1 − exp(−e^{−y}) = e^{−y} to rounding
+			}
+			return math.Log(-math.Expm1(-math.Exp(-x / s)))
+		},
+		lower:   func(p float64) float64 { return -s * math.Log(-math.Log(p)) },
+		upper:   func(q float64) float64 { return -s * math.Log(-math.Log1p(-q)) },
+		entropy: func() float64 { return math.Log(s) + gamma + 1 },
 	}
 }
 
@@ -126,8 +143,12 @@ func twinMarginal() marginal {
 			}
 		}
 	}
+	logCDF := func(x float64) float64 {
+		a, b := at(x)
+		return logSumExp([]float64{normalLogCDF(a), normalLogCDF(b)}) - math.Ln2
+	}
 	return marginal{
-		logProb: logProb, cdf: cdf, survival: func(x float64) float64 { return cdf(-x) },
+		logProb: logProb, logCDF: logCDF, logSurvival: func(x float64) float64 { return logCDF(-x) },
 		lower: lower, upper: func(q float64) float64 { return -lower(q) },
 		entropy: func() float64 {
 			reach := twinMean + 12*twinStd
