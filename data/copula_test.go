@@ -6,6 +6,7 @@ import (
 
 	"gonum.org/v1/gonum/integrate/quad"
 	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distmv"
 
 	"flowmatch/flow"
@@ -181,6 +182,40 @@ func TestGMMIsTheMixtureOfItsNormals(t *testing.T) {
 				t.Errorf("dimension %d, point %d: log p %g, want %g", dim, i, logp[i], want)
 			}
 		}
+	}
+}
+
+func TestTheEstimateOfAGMMsEntropyIsTheMeanOfItsLogDensity(t *testing.T) {
+	const n = 2000
+	for _, dim := range append([]int{1, 2}, tabularDims...) {
+		g := mustSet(t, "gmm", Params{Dim: dim, LayoutSeed: 2}).(*gmm)
+		got, se := g.EstimateEntropy(n, 1)
+		x, logp := flow.NewBatch(n, dim), make([]float64, n)
+		g.Sample(x, seed.Rand(4, "test", 0))
+		g.LogProb(logp, x)
+		mean, std := stat.MeanStdDev(logp, nil)
+		plain := std / math.Sqrt(n)
+		t.Logf("dimension %d: %.5f ± %.2g, and ± %.2g by the mean of −log p", dim, got, se, plain)
+		if math.Abs(got+mean) > 5*math.Hypot(se, plain) || se > 0.5*plain {
+			t.Errorf("dimension %d: entropy %g ± %g, mean −log p is %g ± %g", dim, got, se, -mean, plain)
+		}
+		if again, _ := g.EstimateEntropy(n, 1); again != got {
+			t.Errorf("dimension %d: the same seed gives %g and %g", dim, got, again)
+		}
+	}
+	// Few draws of components that hardly overlap: the error covers what they miss.
+	near := mustSet(t, "gmm", Params{Dim: 6, LayoutSeed: 2}).(*gmm)
+	truth, fine := near.EstimateEntropy(100_000, 9)
+	for s := range uint64(20) {
+		if got, se := near.EstimateEntropy(500, s); math.Abs(got-truth) > 5*math.Hypot(se, fine) {
+			t.Errorf("seed %d: %g ± %g from few draws, %g ± %g from many", s, got, se, truth, fine)
+		}
+	}
+	// One normal: exact, −log w_1 = 0 and no doubt.
+	g := mustSet(t, "gmm", Params{Dim: 3, Components: 1}).(*gmm)
+	want := 1.5*math.Log(2*math.Pi*math.E) + 0.5*g.factor[0].LogDet()
+	if got, se := g.EstimateEntropy(10, 1); math.Abs(got-want) > 1e-12 || se != 0 {
+		t.Errorf("one normal: %g ± %g, want %g", got, se, want)
 	}
 }
 

@@ -30,6 +30,14 @@ type Entropier interface {
 	Entropy() float64
 }
 
+// EntropyEstimator is the optional upgrade of a Distribution whose entropy has no
+// closed form but a good estimate.
+type EntropyEstimator interface {
+	// EstimateEntropy returns −E log p in nats with its standard error, from n
+	// draws; the same n and seed give the same bits. It panics when n < 2.
+	EstimateEntropy(n int, seed uint64) (nats, stdErr float64)
+}
+
 // Labelled is the optional upgrade of a Distribution whose points come from
 // distinct parts (components, arms, squares).
 type Labelled interface {

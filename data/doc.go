@@ -3,10 +3,10 @@
 // asks for.
 //
 // There are only a few types: [Distribution] is a synthetic set to draw from,
-// and [LogProber] and [Entropier] are what it may know beyond that. [Finite] is
-// a set of points that can be counted: [Points] holds float64 rows, [Images]
-// holds bytes and turns them into points batch by batch. [Stream] hands out
-// training batches; batch number step is a pure function of (seed, step).
+// and [LogProber], [Entropier] and [EntropyEstimator] are what it may know beyond
+// that. [Finite] is a set of points that can be counted: [Points] holds float64
+// rows, [Images] holds bytes and turns them into points batch by batch. [Stream]
+// hands out training batches; batch number step is a pure function of (seed, step).
 // [Standardizer] is the affine map between the units of the file and the units
 // of the network. [Config] is the `data:` section of a run file, and
 // [Config.Open] turns it into a [Set], which holds all of the above.

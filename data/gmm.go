@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 
 	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/stat"
 
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
@@ -124,17 +125,56 @@ func (g *gmm) SampleLabelled(x flow.Batch, label []int32, rng *rand.Rand) {
 // LogProb writes log p(x) in nats: a log-sum-exp over the components.
 func (g *gmm) LogProb(logp []float64, x flow.Batch) {
 	checkLogProb(g.Dim(), logp, x)
-	term := make([]float64, g.mean.N)
-	diff, solved := mat.NewVecDense(x.D, nil), mat.NewVecDense(x.D, nil)
+	term, work := make([]float64, g.mean.N), newGMMWork(x.D)
 	for i := range x.N {
-		for k := range term {
-			diff.SubVec(mat.NewVecDense(x.D, x.Row(i)), mat.NewVecDense(x.D, g.mean.Row(k)))
-			if err := g.factor[k].SolveVecTo(solved, diff); err != nil {
-				term[k] = math.NaN() // an ill-conditioned covariance; newGMM makes none
-				continue
-			}
-			term[k] = g.logNorm[k] - 0.5*mat.Dot(diff, solved)
-		}
+		g.terms(term, x.Row(i), work)
 		logp[i] = logSumExp(term)
 	}
+}
+
+// gmmWork is the scratch memory of terms.
+type gmmWork struct{ diff, solved *mat.VecDense }
+
+func newGMMWork(d int) gmmWork { return gmmWork{mat.NewVecDense(d, nil), mat.NewVecDense(d, nil)} }
+
+// terms writes log w_k p_k(x) of each component k.
+func (g *gmm) terms(term, x []float64, w gmmWork) {
+	for k := range term {
+		w.diff.SubVec(mat.NewVecDense(len(x), x), mat.NewVecDense(len(x), g.mean.Row(k)))
+		if err := g.factor[k].SolveVecTo(w.solved, w.diff); err != nil {
+			term[k] = math.NaN() // an ill-conditioned covariance; newGMM makes none
+			continue
+		}
+		term[k] = g.logNorm[k] - 0.5*mat.Dot(w.diff, w.solved)
+	}
+}
+
+// EstimateEntropy returns the entropy in nats, by H(x) = H(k, x) − H(k|x): the joint
+// entropy of component and point is Σ_k w_k (D/2 − logNorm_k) exactly, so only the
+// doubt about the component of a point, from 0 to log K, is a mean over draws. Of
+// components far apart all draws may miss the rare points in doubt, and their spread
+// then says too little, so the standard error is at least what one such point adds
+// to the mean, log(K)/n.
+func (g *gmm) EstimateEntropy(n int, seedValue uint64) (nats, stdErr float64) {
+	if n < 2 {
+		panic(fmt.Sprintf("data: EstimateEntropy of %d draws; want at least 2", n))
+	}
+	joint := 0.5 * float64(g.Dim())
+	for k, w := range g.weight {
+		joint -= w * g.logNorm[k]
+	}
+	x := flow.NewBatch(n, g.Dim())
+	g.Sample(x, seed.Rand(seedValue, "entropy", 0))
+	term, work, doubt := make([]float64, g.mean.N), newGMMWork(x.D), make([]float64, n)
+	for i := range n {
+		g.terms(term, x.Row(i), work)
+		total := logSumExp(term)
+		for _, t := range term {
+			if r := math.Exp(t - total); r > 0 {
+				doubt[i] -= r * (t - total)
+			}
+		}
+	}
+	mean, std := stat.MeanStdDev(doubt, nil)
+	return joint - mean, max(std/math.Sqrt(float64(n)), math.Log(float64(len(term)))/float64(n))
 }
