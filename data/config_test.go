@@ -345,13 +345,13 @@ func TestAConfigSurvivesYAMLAndJSON(t *testing.T) {
 
 func TestTheCatalogListsEveryNameWithItsKnobs(t *testing.T) {
 	var names []string
-	for _, info := range Catalog() {
+	for _, info := range append(Catalog(), UCICatalog()...) {
 		names = append(names, info.Name)
 		if info.Doc == "" || strings.Contains(info.Doc, "\n") || len(info.Params) == 0 {
 			t.Errorf("%s: description %q, knobs %v", info.Name, info.Doc, info.Params)
 		}
 	}
-	if !slices.Equal(names, Names()) {
-		t.Errorf("got %v, want %v", names, Names())
+	if want := append(Names(), UCINames()...); !slices.Equal(names, want) {
+		t.Errorf("got %v, want %v", names, want)
 	}
 }

@@ -33,7 +33,27 @@ import (
 // validate and test is fixed, and the normalisation is part of the set.
 // [Set.Standardizer] is nil and [Set.LogDet] 0. Numbers are float64, where the
 // published code rounds to float32 at the end.
-func UCINames() []string { return []string{"power", "gas", "hepmass", "miniboone", "bsds300"} }
+func UCINames() []string {
+	var names []string
+	for _, info := range UCICatalog() {
+		names = append(names, info.Name)
+	}
+	return names
+}
+
+// UCICatalog describes the sets of [UCINames], in their order.
+func UCICatalog() []Info {
+	describe := func(name, doc string) Info {
+		return Info{Name: name, Doc: "uci: " + doc, Params: []string{"uci", "path"}}
+	}
+	return []Info{
+		describe("power", "POWER, household electricity, 6 columns; path = folder with data.npy"),
+		describe("gas", "GAS, sensors in mixtures of gases, 8 columns; path = folder with ethylene_CO.csv"),
+		describe("hepmass", "HEPMASS, particle collisions, 21 columns; path = folder with 1000_train.csv and 1000_test.csv"),
+		describe("miniboone", "MINIBOONE, particle identification, 43 columns; path = folder with data.npy"),
+		describe("bsds300", "BSDS300, patches of images, 63 columns; path = folder with train.npy, validation.npy and test.npy"),
+	}
+}
 
 // uciSet is one of the sets after the steps of the published code.
 type uciSet struct {
@@ -61,7 +81,11 @@ func uciReader(name string) func(dir string) (uciSet, error) {
 }
 
 func (c Config) openUCI(dir string, seed uint64) (*Set, error) {
-	u, err := uciReader(c.UCI)(within(dir, c.Path))
+	folder := within(dir, c.Path)
+	if st, err := os.Stat(folder); err == nil && !st.IsDir() {
+		return nil, fmt.Errorf("data: path: %s is a file; uci: %s wants the folder with the files of the set", folder, c.UCI)
+	}
+	u, err := uciReader(c.UCI)(folder)
 	if err != nil {
 		return nil, err
 	}

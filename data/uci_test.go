@@ -274,6 +274,11 @@ func TestBadUCIFilesSayWhatWouldBeRight(t *testing.T) {
 	}
 }
 
+func TestAFileInPlaceOfTheFolderOfAUCISetIsSaidSo(t *testing.T) {
+	_, err := Config{UCI: "power", Path: filepath.Join(uciFiles(t, "power"), "data.npy")}.Open("", 1)
+	wantError(t, "a file", err, "data.npy is a file; uci: power wants the folder")
+}
+
 func TestMissingUCIFilesAreNamedWithTheWayToMakeThem(t *testing.T) {
 	for name, want := range map[string][]string{
 		"power":     {"data.npy", "path is the folder of the set, from the archive at zenodo.org/record/1161203"},

@@ -59,7 +59,7 @@ func TestTextOutputNamesWhatTheFiguresDependOn(t *testing.T) {
 	}{
 		{"version", []string{"flowmatch", "go1"}},
 		{"doctor", []string{"backend go", "available, the default", "backend xla"}},
-		{"data list", []string{"checkerboard", "moons", "8gaussians"}},
+		{"data list", []string{"checkerboard", "moons", "8gaussians", "gmm", "copula", "power", "bsds300", "uci path"}},
 		{"eval " + dir, []string{"euler 5 steps", "checkerboard", "seed", "NFE 5", "exact", "NLL", "W2", "straightness"}},
 		{"eval " + dir + " --solver heun2 --steps 4", []string{"heun2 4 steps", "NFE 8"}},
 		{"eval " + dir + " --solver dopri5 --rtol 1e-2 --atol 1e-3", []string{"dopri5 rtol=0.01 atol=0.001"}},

@@ -29,12 +29,12 @@ func (d dataResult) text(w io.Writer) {
 func (a *app) dataCommand() *cobra.Command {
 	list := &cobra.Command{
 		Use:     "list",
-		Short:   "List the synthetic data sets, with the settings that each takes",
+		Short:   "List the synthetic data sets and those of uci, with the settings that each takes",
 		Example: "  flowmatch data list\n  flowmatch data list --json",
 		Args:    arguments(),
 		RunE: a.do(func(*cobra.Command, []string) (result, error) {
 			var r dataResult
-			for _, info := range data.Catalog() {
+			for _, info := range append(data.Catalog(), data.UCICatalog()...) {
 				r.Datasets = append(r.Datasets, dataset{info.Name, info.Doc, append([]string{}, info.Params...)})
 			}
 			return r, nil
