@@ -123,7 +123,7 @@ func TestACopulaHasADensityFarOut(t *testing.T) {
 }
 
 func TestEntropyOfACopulaIsTheMeanOfItsLogDensity(t *testing.T) {
-	const n = 20000
+	const n = 4000
 	for _, dim := range tabularDims {
 		d := mustSet(t, "copula", Params{Dim: dim, LayoutSeed: 3})
 		x, logp := flow.NewBatch(n, dim), make([]float64, n)

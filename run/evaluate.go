@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 
 	"flowmatch/flow"
@@ -89,6 +90,15 @@ func (r *Run) Likelihood(ctx context.Context, x flow.Batch, label []int32) (*Lik
 	}
 	l.NLL, l.StdErr = meanStdErr(logp)
 	l.NLL = -l.NLL
+	if math.IsInf(l.NLL, 0) || math.IsNaN(l.NLL) {
+		nowhere := 0
+		for _, v := range logp {
+			if math.IsInf(v, -1) {
+				nowhere++
+			}
+		}
+		return nil, nil, fmt.Errorf("run: the mean log-density of %d points is %g: %d of them flow to where the source has no density", x.N, -l.NLL, nowhere)
+	}
 	if bpd, err := r.Model.BitsPerDim(-l.NLL); err == nil && r.Data.Dequantized {
 		l.BPD = &bpd
 	}

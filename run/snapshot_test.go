@@ -107,3 +107,13 @@ func TestASourceMustFitThePath(t *testing.T) {
 		t.Errorf("a source of 3 dimensions for data of 2: got %v", err)
 	}
 }
+
+// The second coordinate of this copula is never below 0, so a flow that is hardly
+// trained takes points of the data to where it has no density.
+func TestPointsWithoutDensityAreCounted(t *testing.T) {
+	r := trained(t, tiny+"source: {name: copula, dim: 2}\n")
+	x, label := r.TestPoints(0)
+	if _, _, err := r.Likelihood(t.Context(), x, label); err == nil || !strings.Contains(err.Error(), "where the source has no density") {
+		t.Errorf("got %v", err)
+	}
+}
