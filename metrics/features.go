@@ -160,14 +160,14 @@ func PrecisionRecall(data, samples flow.Batch, k int) (precision, recall float64
 		return 0, 0, err
 	}
 	ofData, ofSamples := radii(data, k), radii(samples, k)
-	real, covered := make([]bool, samples.N), make([]bool, data.N)
+	inside, covered := make([]bool, samples.N), make([]bool, data.N)
 	distances(data, samples, func(i int, square []float64) {
 		for j, d := range square {
-			real[j] = real[j] || d <= ofData[i]
+			inside[j] = inside[j] || d <= ofData[i]
 			covered[i] = covered[i] || d <= ofSamples[j]
 		}
 	})
-	return part(real), part(covered), nil
+	return part(inside), part(covered), nil
 }
 
 // radii returns of each point the squared distance to the k-th nearest other one.
