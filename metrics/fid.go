@@ -105,8 +105,9 @@ func (s FeatureStats) check(name string) error {
 // With C_i = F_i F_iᵀ the eigenvalues of C_1 C_2, but for zeros, are the squares of
 // the singular values of F_1ᵀF_2. So the last trace is the sum of these singular
 // values: no square root of a matrix is taken, nor of an eigenvalue that rounding
-// made negative. Singular covariances are as good as others; rounding of an
-// eigenvalue 0 of one covariance is seen as its square root, some 1e-8 of the scale.
+// made negative. Singular covariances are as good as others. What is below
+// rounding, D·2e-16 of the largest variance, counts as zero: a feature so flat in one
+// set and not in the other is seen with an error of the root of this, at most.
 func FID(a, b FeatureStats) (float64, error) {
 	for _, s := range []FeatureStats{a, b} {
 		if err := s.check("FID"); err != nil {

@@ -1,4 +1,4 @@
-"""Prints the numbers that quality_test.go expects, as lines of Go.
+"""Prints the numbers that quality_test.go and fid_test.go expect, as lines of Go.
 
 The made features and images are those of the test, by the same formula; the
 metrics are done here with NumPy and SciPy, by their definitions and apart from
