@@ -93,7 +93,8 @@ func cubicMMD(x, y *mat.Dense) float64 {
 // from 1 (all samples look alike) to K (sure of every sample, all classes equally
 // often). The rows are cut into so many parts, in order, as in the published code;
 // the mean and the standard deviation (divisor splits) are over the parts. 10 are
-// usual; shuffle samples that are sorted by class first.
+// usual; shuffle samples that are sorted by class first. Rows must add up to 1
+// within 1e-4, which a softmax in float32 does.
 func InceptionScore(p flow.Batch, splits int) (mean, std float64, err error) {
 	if splits < 1 {
 		return 0, 0, fmt.Errorf("metrics: InceptionScore in %d splits: it wants at least 1; 10 are usual", splits)
@@ -123,17 +124,17 @@ func InceptionScore(p flow.Batch, splits int) (mean, std float64, err error) {
 
 // scoreOf is the inception score of one part.
 func scoreOf(p flow.Batch) float64 {
-	marginal := make([]float64, p.D)
+	sum := make([]float64, p.D) // N p(y), for v/N might be rounded to zero
 	for i := range p.N {
 		for k, v := range p.Row(i) {
-			marginal[k] += v / float64(p.N)
+			sum[k] += v
 		}
 	}
 	kl := 0.0
 	for i := range p.N {
 		for k, v := range p.Row(i) {
 			if v > 0 { // 0 log 0 = 0
-				kl += v * math.Log(v/marginal[k])
+				kl += v * math.Log(float64(p.N)*v/sum[k])
 			}
 		}
 	}

@@ -127,6 +127,8 @@ func TestInceptionScoreIsOneOfNoIdeaAndKOfCertainty(t *testing.T) {
 	for _, splits := range []int{1, 10} {
 		near(t, "uniform", two(t)(InceptionScore(uniform, splits))[0], 1, 1e-12)
 		near(t, "always the same class", two(t)(InceptionScore(one, splits))[0], 1, 1e-12)
+		one.X[0] = math.SmallestNonzeroFloat64
+		near(t, "a class all but impossible", two(t)(InceptionScore(one, splits))[0], 1, 1e-12)
 		near(t, "one hot, balanced", two(t)(InceptionScore(sure, splits))[0], classes, 1e-12)
 	}
 }
@@ -169,6 +171,9 @@ func TestPrecisionAndRecallByHand(t *testing.T) {
 	one := flow.Batch{N: 4, D: 1, X: []float64{1, 1, 1, 1}}
 	if got := two(t)(PrecisionRecall(data, one, 3)); got != [2]float64{1, 0.25} {
 		t.Errorf("one picture again and again: got %v, want 1 and 0.25", got)
+	}
+	if got := two(t)(PrecisionRecall(one, one, 3)); got != [2]float64{1, 1} {
+		t.Errorf("balls of radius zero: got %v, want 1 and 1", got)
 	}
 }
 
