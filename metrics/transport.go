@@ -59,14 +59,17 @@ func fit(name string, a, b flow.Batch, least int) error {
 	if a.N < least || b.N < least {
 		return fmt.Errorf("metrics: %s of %d and %d points: %w: it wants at least %d of either", name, a.N, b.N, ErrSize, least)
 	}
-	for _, side := range []struct {
-		name string
-		flow.Batch
-	}{{"first", a}, {"second", b}} {
-		for k, v := range side.X {
-			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("metrics: %s: coordinate %d of point %d of the %s batch is %g", name, k%side.D, k/side.D, side.name, v)
-			}
+	if err := finite(name, "the first batch", a); err != nil {
+		return err
+	}
+	return finite(name, "the second batch", b)
+}
+
+// finite reports the first coordinate that is not a number.
+func finite(name, which string, x flow.Batch) error {
+	for k, v := range x.X {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("metrics: %s: coordinate %d of point %d of %s is %g", name, k%x.D, k/x.D, which, v)
 		}
 	}
 	return nil
