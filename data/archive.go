@@ -170,6 +170,9 @@ type shard struct {
 	zipped bool
 }
 
+// block is what the parts of a tar file are whole numbers of, in bytes.
+const block = 512
+
 // counter counts the bytes read.
 type counter struct {
 	r io.Reader
@@ -210,30 +213,37 @@ func (x *index) indexShard(file string, labels map[string]int32) error {
 		return err
 	}
 	defer s.Close()
-	from, last := len(x.entries), "the beginning"
+	last, end := "the beginning", int64(0)
 	for {
 		header, err := s.Next()
+		if err != nil && err != io.EOF {
+			return malformed(file, "cannot be read as tar after %s: %v; is it truncated?", last, err)
+		}
+		at, positionErr := s.at()
+		if positionErr != nil {
+			return malformed(file, "cannot be read: %v", positionErr)
+		}
+		// A cut between two entries looks like the end, but for the blocks of
+		// zeros that the end is marked by.
+		if err == io.EOF && at < end+block {
+			return malformed(file, "ends without the mark of the end of a tar file, after %s; is it truncated?", last)
+		}
 		if err == io.EOF {
 			return nil
 		}
-		if err != nil {
-			return malformed(file, "cannot be read as tar after %s: %v; is it truncated?", last, err)
-		}
+		end = at
 		if header.Typeflag != tar.TypeReg {
 			continue
 		}
+		end += (header.Size + block - 1) / block * block
 		name := strings.TrimPrefix(path.Clean(header.Name), "/")
-		last = fmt.Sprintf("%d images, at entry %s", len(x.entries)-from, name)
+		last = "entry " + name
 		ok, err := isImage(name)
 		if err != nil {
 			return &FileError{file, name, err.Error()}
 		}
 		if ok {
-			offset, err := s.at()
-			if err != nil {
-				return malformed(file, "cannot be read: %v", err)
-			}
-			x.entries = append(x.entries, member{file, name, offset, header.Size, s.zipped})
+			x.entries = append(x.entries, member{file, name, at, header.Size, s.zipped})
 			continue
 		}
 		if err := readLabel(s, file, name, labels); err != nil {
