@@ -97,6 +97,11 @@ func indexFolder(root string) (index, error) {
 	return x, x.byFolder(root)
 }
 
+// isShard says whether a file name is that of a tar archive.
+func isShard(name string) bool {
+	return extension(name) == ".tar" || strings.HasSuffix(strings.ToLower(name), ".tgz")
+}
+
 // shardsOf returns the shards that a path names: itself, those in the folder, or
 // those that match the pattern, sorted.
 func shardsOf(where string) ([]string, error) {

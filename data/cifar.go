@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // cifar says how the binary version of a CIFAR set is laid out (Krizhevsky 2009,
@@ -32,8 +31,8 @@ func cifarOf(kind string) cifar {
 	return cifar{"cifar-10-batches-bin", train, "test_batch.bin", []int{10}}
 }
 
-// openCIFAR opens the published folder, whose test file is the test part, or one
-// of its files, which is then divided as other files are.
+// openCIFAR opens the published folder, whose test file is the test part (which
+// test: 0 leaves out), or one of its files, which is then divided as others are.
 func (c Config) openCIFAR(dir string, seed uint64) (*Set, error) {
 	layout := cifarOf(c.Kind)
 	path := within(dir, c.Path)
@@ -52,8 +51,8 @@ func (c Config) openCIFAR(dir string, seed uint64) (*Set, error) {
 		}
 		return c.imageSet(gathered{images: m}, nil, seed)
 	}
-	if c.Test != nil {
-		return nil, fmt.Errorf("data: test is set, but %s has a test file of its own, %s, which is used whole; leave test out", c.Path, layout.test)
+	if size(c.Test, 0) != 0 {
+		return nil, fmt.Errorf("data: test = %g is set, but %s has a test file of its own, %s, which is used whole; leave test out", *c.Test, c.Path, layout.test)
 	}
 	if below := filepath.Join(path, layout.folder); exists(below) {
 		path = below
@@ -65,6 +64,9 @@ func (c Config) openCIFAR(dir string, seed uint64) (*Set, error) {
 	m, err := layout.read(files, which, c.dequantize())
 	if err != nil {
 		return nil, err
+	}
+	if c.Test != nil {
+		return c.imageSet(gathered{images: m}, nil, seed)
 	}
 	c.TestPath = filepath.Join(path, layout.test)
 	apart, err := layout.read([]string{c.TestPath}, which, c.dequantize())
@@ -128,9 +130,4 @@ func (l cifar) decode(pix []byte, label []int32, raw []byte, which int, path str
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-// isShard says whether a file name is that of a tar archive.
-func isShard(name string) bool {
-	return extension(name) == ".tar" || strings.HasSuffix(strings.ToLower(name), ".tgz")
 }

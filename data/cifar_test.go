@@ -70,6 +70,9 @@ func TestCIFAR10OpensWithChannelsLast(t *testing.T) {
 	if one.TrainSet.Len() != 1 || one.Test.Len() != 1 || one.Classes != 10 {
 		t.Errorf("one file: %d and %d images of %d classes, want 1, 1 and 10", one.TrainSet.Len(), one.Test.Len(), one.Classes)
 	}
+	if s := mustOpen(t, Config{Kind: KindCIFAR10, Path: ".", Val: new(0.0), Test: new(0.0)}, dir, 1); s.TrainSet.Len() != 10 || s.Test.Len() != 0 {
+		t.Errorf("test 0: %d and %d images, want 10 and 0", s.TrainSet.Len(), s.Test.Len())
+	}
 	parent := map[string][]byte{}
 	for name, b := range cifar10Files() {
 		parent["cifar-10-batches-bin/"+name] = b
