@@ -1,6 +1,7 @@
 package data
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -14,7 +15,20 @@ const (
 	KindTable     = "table"     // CSV, NPY or Parquet
 	KindImages    = "images"    // IDX, or NPY of unsigned bytes
 	KindUCI       = "uci"       // one of [UCINames]
+	KindCIFAR10   = "cifar10"   // the binary version
+	KindCIFAR100  = "cifar100"  // the binary version
+	KindFolder    = "folder"    // PNG and JPEG images, in a folder for each class or in none
+	KindShards    = "shards"    // tar files of PNG and JPEG images
 )
+
+// kinds lists them all, and pictureKinds those of images.
+func kinds() []string {
+	return append([]string{KindSynthetic, KindTable, KindUCI}, pictureKinds()...)
+}
+
+func pictureKinds() []string {
+	return []string{KindImages, KindCIFAR10, KindCIFAR100, KindFolder, KindShards}
+}
 
 // The ways of [Config.Standardize].
 const (
@@ -46,9 +60,11 @@ type Config struct {
 	// do not go with it.
 	UCI string `json:"uci,omitempty" yaml:"uci,omitempty"`
 
-	// Path is a file. Kind is one of the Kind constants; empty means synthetic
-	// with a Name, uci with a UCI, a table for .csv, .tsv, .txt, .npy and .parquet, and images
-	// for file names with idx in them.
+	// Path is a file, a folder (uci, cifar10, cifar100, folder, shards) or a
+	// pattern of files (shards: DIR/*.tar). Kind is one of the Kind constants;
+	// empty means synthetic with a Name, uci with a UCI, a table for .csv, .tsv,
+	// .txt, .npy and .parquet, shards for .tar, .tar.gz and .tgz, and images for
+	// file names with idx in them.
 	Path string `json:"path,omitempty" yaml:"path,omitempty"`
 	Kind string `json:"kind,omitempty" yaml:"kind,omitempty"`
 
@@ -67,6 +83,19 @@ type Config struct {
 	// Dequantize says whether images get uniform noise below one level; nil
 	// means yes, without which likelihoods of images mean nothing.
 	Dequantize *bool `json:"dequantize,omitempty" yaml:"dequantize,omitempty"`
+
+	// Size is the side in pixels that the images of a folder or of shards are
+	// brought to: the short side by scaling, the long one by cutting off both ends.
+	// Channels is 3 for colour (0 means 3) or 1 for grey.
+	Size     int `json:"size,omitempty" yaml:"size,omitempty"`
+	Channels int `json:"channels,omitempty" yaml:"channels,omitempty"`
+	// Flip mirrors each training image left to right with probability 1/2.
+	Flip bool `json:"flip,omitempty" yaml:"flip,omitempty"`
+	// Corrupt is one of the Corrupt constants, for images of a folder or of shards
+	// that cannot be decoded; empty means fail.
+	Corrupt string `json:"corrupt,omitempty" yaml:"corrupt,omitempty"`
+	// Coarse takes the 20 coarse labels of CIFAR-100 in place of the 100 fine ones.
+	Coarse bool `json:"coarse,omitempty" yaml:"coarse,omitempty"`
 
 	// Standardize is one of the Standardize constants; empty means columns for
 	// tables and none for the rest. It is fitted on the training part.
@@ -90,6 +119,8 @@ func (c Config) ResolvedKind() string {
 		return KindSynthetic
 	case slices.Contains([]string{".csv", ".tsv", ".txt", ".npy", ".parquet"}, ext):
 		return KindTable
+	case isShard(c.Path):
+		return KindShards
 	case strings.Contains(strings.ToLower(filepath.Base(c.Path)), "idx"):
 		return KindImages
 	default:
@@ -107,9 +138,9 @@ func (c Config) Validate() error {
 	case c.Name != "" && c.Path != "":
 		return fmt.Errorf("data: both name %q and path %q are set; leave one out", c.Name, c.Path)
 	case kind == "":
-		return fmt.Errorf("data: path %q does not tell what the file is; set kind to %s or %s", c.Path, KindTable, KindImages)
-	case !slices.Contains([]string{KindSynthetic, KindTable, KindImages, KindUCI}, kind):
-		return fmt.Errorf("data: kind %q; want %s, %s, %s or %s", kind, KindSynthetic, KindTable, KindImages, KindUCI)
+		return fmt.Errorf("data: path %q does not tell what the file is; set kind to one of %s", c.Path, strings.Join(append([]string{KindTable}, pictureKinds()...), ", "))
+	case !slices.Contains(kinds(), kind):
+		return fmt.Errorf("data: kind %q; want one of %s", kind, strings.Join(kinds(), ", "))
 	case (kind == KindSynthetic) != (c.Name != ""):
 		return fmt.Errorf("data: kind %s goes with %s", kind, map[bool]string{true: "name, not with path", false: "path, not with name"}[kind == KindSynthetic])
 	}
@@ -119,7 +150,7 @@ func (c Config) Validate() error {
 	if kind == KindUCI {
 		return c.checkUCI()
 	}
-	if err := c.checkSizes(kind); err != nil {
+	if err := cmp.Or(c.checkSizes(kind), c.checkPictures(kind)); err != nil {
 		return err
 	}
 	if _, err := c.delimiter(); err != nil {
@@ -128,7 +159,7 @@ func (c Config) Validate() error {
 	switch c.Standardize {
 	case "", StandardizeNone, StandardizeScalar:
 	case StandardizeColumns:
-		if kind == KindImages {
+		if slices.Contains(pictureKinds(), kind) {
 			return errors.New("data: standardize: columns does not suit images, whose border pixels may be constant; want none or scalar")
 		}
 	default:
@@ -157,11 +188,16 @@ func (c Config) checkFields(kind string) error {
 		{"header", c.Header != nil, []string{KindTable}},
 		{"labels_path", c.LabelsPath != "", []string{KindImages}},
 		{"test_labels_path", c.TestLabelsPath != "", []string{KindImages}},
-		{"dequantize", c.Dequantize != nil, []string{KindImages}},
-		{"test_path", c.TestPath != "", []string{KindTable, KindImages}},
+		{"dequantize", c.Dequantize != nil, pictureKinds()},
+		{"flip", c.Flip, pictureKinds()},
+		{"size", c.Size != 0, []string{KindFolder, KindShards}},
+		{"channels", c.Channels != 0, []string{KindFolder, KindShards}},
+		{"corrupt", c.Corrupt != "", []string{KindFolder, KindShards}},
+		{"coarse", c.Coarse, []string{KindCIFAR100}},
+		{"test_path", c.TestPath != "", []string{KindTable, KindImages, KindFolder, KindShards}},
 	} {
 		if f.set && !slices.Contains(f.kinds, kind) {
-			return fmt.Errorf("data: %s is set, but the data are %s; it is for %s", f.name, kind, strings.Join(f.kinds, " and "))
+			return fmt.Errorf("data: %s is set, but the data are %s; it is for %s", f.name, kind, list(f.kinds))
 		}
 	}
 	if given := c.given(); kind != KindSynthetic && len(given) > 0 {
@@ -174,6 +210,15 @@ func (c Config) checkFields(kind string) error {
 		return errors.New("data: test_labels_path is set without test_path")
 	}
 	return nil
+}
+
+// list writes words as a sentence has them: a, b and c.
+func list(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
 func (c Config) checkSizes(kind string) error {

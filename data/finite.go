@@ -21,8 +21,31 @@ type Finite interface {
 	// units, and its class into label[k] when label is not nil. rng drives
 	// whatever the set draws to make a point (dequantisation); sets that draw
 	// nothing accept nil. Safe for concurrent use with separate arguments.
-	// It panics on an index out of range, and on labels asked of a set without.
+	// It panics on an index out of range, on labels asked of a set without, and
+	// with the error where a file that was fine when it was opened is not any more
+	// (only images beyond MaxDecoded are read from files after opening).
 	Read(x flow.Batch, label []int32, index []int, rng *rand.Rand)
+}
+
+// fallible is a Finite whose points come from files, which may fail: read is Read
+// with an error in the place of a panic.
+type fallible interface {
+	read(x flow.Batch, label []int32, index []int, rng *rand.Rand) error
+}
+
+// read reads points of f, with an error where f can have one.
+func read(f Finite, x flow.Batch, label []int32, index []int, rng *rand.Rand) error {
+	if g, ok := f.(fallible); ok {
+		return g.read(x, label, index, rng)
+	}
+	f.Read(x, label, index, rng)
+	return nil
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
 }
 
 // Points is a finite set of float64 rows. Label is nil or has length X.N.
@@ -83,11 +106,15 @@ func (s subset) Dim() int     { return s.base.Dim() }
 func (s subset) Classes() int { return s.base.Classes() }
 
 func (s subset) Read(x flow.Batch, label []int32, index []int, rng *rand.Rand) {
+	must(s.read(x, label, index, rng))
+}
+
+func (s subset) read(x flow.Batch, label []int32, index []int, rng *rand.Rand) error {
 	through := make([]int, len(index))
 	for k, i := range index {
 		through[k] = s.index[i]
 	}
-	s.base.Read(x, label, through, rng)
+	return read(s.base, x, label, through, rng)
 }
 
 // Rows returns points lo (included) to hi (excluded) of f in their own order, in

@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"image/color"
 	"math"
 	"testing"
 )
@@ -88,5 +89,25 @@ func FuzzNPY(f *testing.F) {
 		}
 		table, err := a.table("f", TableOptions{})
 		checkRead(t, table, err)
+	})
+}
+
+func FuzzShard(f *testing.F) {
+	p := pngOf(f, plain(3, 2, color.White))
+	f.Add(tarOf(f, "a/1.png", p, "a/1.cls", "1", "b/2.jpg", p, "b/2.txt", "x"))
+	f.Add(gzipped(f, tarOf(f, "1.png", p)))
+	f.Add(tarOf(f, "1.png", p)[:900])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		path := writeTemp(t, "f.tar", b)
+		x, err := indexShards(path)
+		if err != nil {
+			return
+		}
+		if len(x.entries) == 0 || x.label != nil && len(x.label) != len(x.entries) {
+			t.Fatalf("%d images with %d labels", len(x.entries), len(x.label))
+		}
+		if _, err := newStore(x.entries, 2, 3, 100).all(make([]byte, 12*len(x.entries)), false); err != nil && !x.entries[0].zipped {
+			t.Errorf("a plain shard fails as a whole: %v", err)
+		}
 	})
 }

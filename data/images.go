@@ -26,13 +26,14 @@ const Levels = 256
 // which bounds the bits per pixel of the bytes themselves from above. u has 32
 // bits, which keeps v+u exact: [Pixels] returns v whatever u was.
 type Images struct {
-	Shape        []int // of one image, such as [28, 28]
-	Pix          []byte
+	Shape        []int   // of one image: [28, 28] of grey ones, [32, 32, 3] of colour (channels run fastest)
+	Pix          []byte  // nil where the images stay in their files (see [MaxDecoded])
 	Label        []int32 // nil or one an image
 	Dequantize   bool
 	Standardizer *Standardizer // nil: none
 
 	dim, classes int
+	store        *store // where Pix is nil
 }
 
 // NewImages checks that pix holds whole images of the given shape, one label
@@ -63,18 +64,43 @@ func NewImages(shape []int, pix []byte, label []int32, dequantize bool, std *Sta
 }
 
 // Len returns the number of images.
-func (m *Images) Len() int { return len(m.Pix) / m.dim }
+func (m *Images) Len() int {
+	if m.store != nil {
+		return len(m.store.entries)
+	}
+	return len(m.Pix) / m.dim
+}
 
 // Dim returns D, the number of pixels (times channels) of an image.
 func (m *Images) Dim() int { return m.dim }
 
-// Classes returns one more than the largest label, 0 without labels.
+// Classes returns the number of classes: one more than the largest label where the
+// set does not say it, 0 without labels.
 func (m *Images) Classes() int { return m.classes }
 
-// Read converts the images asked for. rng must not be nil with Dequantize.
+// Read converts the images asked for. rng must not be nil with Dequantize. Where
+// the images stay in their files it panics with the error of one that cannot be
+// read any more; a [Stream] returns that error.
 func (m *Images) Read(x flow.Batch, label []int32, index []int, rng *rand.Rand) {
+	must(m.read(x, label, index, rng))
+}
+
+func (m *Images) read(x flow.Batch, label []int32, index []int, rng *rand.Rand) error {
+	var fetched [][]byte
+	if m.store != nil {
+		var err error
+		if fetched, err = m.store.get(index); err != nil {
+			return err
+		}
+	}
 	for k, i := range index {
-		row, pix := x.Row(k), m.Pix[i*m.dim:(i+1)*m.dim]
+		var pix []byte
+		if m.store != nil {
+			pix = fetched[k]
+		} else {
+			pix = m.Pix[i*m.dim : (i+1)*m.dim]
+		}
+		row := x.Row(k)
 		if m.Dequantize {
 			dequantize(row, pix, rng)
 			continue
@@ -87,6 +113,20 @@ func (m *Images) Read(x flow.Batch, label []int32, index []int, rng *rand.Rand) 
 		m.Standardizer.Apply(x)
 	}
 	readLabels(label, m.Label, index)
+	return nil
+}
+
+// levels counts how often each level comes in the images index.
+func (m *Images) levels(index []int) (count [Levels]float64, err error) {
+	if m.store != nil {
+		return m.store.levels(index)
+	}
+	for _, i := range index {
+		for _, v := range m.Pix[i*m.dim : (i+1)*m.dim] {
+			count[v]++
+		}
+	}
+	return count, nil
 }
 
 // dequantize writes (v+u)/128 - 1, two pixels for each 64 random bits.

@@ -14,12 +14,16 @@ import (
 // in model units.
 type Set struct {
 	Name  string
-	Kind  string // one of the Kind constants
+	Kind  string // synthetic, table, uci, or images whatever files they came from
 	Dim   int    // D
 	Shape []int  // of one point: [2], [28, 28]; its product is D
 
 	Columns []string // names of the coordinates of a table; nil otherwise
 	Classes int      // number of class labels; 0 means none
+	// ClassNames are the folders that became classes, by label; nil otherwise.
+	ClassNames []string
+	// Skipped is how many images were left out because they could not be decoded.
+	Skipped int
 
 	// Train is the endless sequence of batches, a function of the seed given to
 	// Open. TrainSet is what it shuffles, nil when every batch is drawn fresh.
@@ -93,6 +97,10 @@ func (c Config) Open(dir string, seed uint64) (*Set, error) {
 		return c.openTable(dir, seed)
 	case KindUCI:
 		return c.openUCI(dir, seed)
+	case KindCIFAR10, KindCIFAR100:
+		return c.openCIFAR(dir, seed)
+	case KindFolder, KindShards:
+		return c.openPictures(dir, seed, MaxDecoded)
 	default: // Validate lets nothing else through
 		return c.openImages(dir, seed)
 	}

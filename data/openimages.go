@@ -11,32 +11,45 @@ import (
 // logHalfLevels is ln 128, the log of the levels in one model unit of a pixel.
 var logHalfLevels = math.Log(Levels / 2)
 
+func (c Config) dequantize() bool { return c.Dequantize == nil || *c.Dequantize }
+
+// openImages opens IDX or NPY.
 func (c Config) openImages(dir string, seed uint64) (*Set, error) {
-	dequantize := c.Dequantize == nil || *c.Dequantize
-	m, err := readImages(within(dir, c.Path), within(dir, c.LabelsPath), dequantize)
+	m, err := readImages(within(dir, c.Path), within(dir, c.LabelsPath), c.dequantize())
 	if err != nil {
 		return nil, err
 	}
+	if c.TestPath == "" {
+		return c.imageSet(gathered{images: m}, nil, seed)
+	}
+	path := within(dir, c.TestPath)
+	apart, err := readImages(path, within(dir, c.TestLabelsPath), c.dequantize())
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(apart.Shape, m.Shape) {
+		return nil, malformed(path, "images of shape %v; want %v as in %s", apart.Shape, m.Shape, c.Path)
+	}
+	return c.imageSet(gathered{images: m}, &gathered{images: apart}, seed)
+}
+
+// imageSet makes a Set of images and, unless apart is nil, a test part of its own,
+// which goes with a TestPath.
+func (c Config) imageSet(from gathered, apart *gathered, seed uint64) (*Set, error) {
+	m := from.images
 	train, val, test, err := c.parts(m.Len(), seed)
 	if err != nil {
 		return nil, err
 	}
 	s := &Set{
-		Name: filepath.Base(c.Path), Kind: KindImages, Dim: m.Dim(), Shape: m.Shape, Classes: m.Classes(),
+		Name: filepath.Base(c.Path), Kind: KindImages, Dim: m.Dim(), Shape: m.Shape, Classes: m.Classes(), ClassNames: from.index.names,
 		TrainSet: Subset(m, train), Val: Subset(m, val), Test: Subset(m, test),
-		Levels: Levels, Dequantized: dequantize,
+		Levels: Levels, Dequantized: m.Dequantize, Skipped: from.skipped,
 	}
-	var apart *Images
-	if c.TestPath != "" {
-		path := within(dir, c.TestPath)
-		if apart, err = readImages(path, within(dir, c.TestLabelsPath), dequantize); err != nil {
-			return nil, err
-		}
-		if !slices.Equal(apart.Shape, m.Shape) {
-			return nil, malformed(path, "images of shape %v; want %v as in %s", apart.Shape, m.Shape, c.Path)
-		}
-		s.Test = apart
-		s.Classes = max(s.Classes, apart.Classes())
+	if apart != nil {
+		s.Test = apart.images
+		s.Classes = max(s.Classes, apart.images.Classes())
+		s.Skipped += apart.skipped
 	}
 	if c.Standardize == StandardizeScalar {
 		if s.Standardizer, err = fitImages(m, train); err != nil {
@@ -44,10 +57,13 @@ func (c Config) openImages(dir string, seed uint64) (*Set, error) {
 		}
 		m.Standardizer = s.Standardizer
 		if apart != nil {
-			apart.Standardizer = s.Standardizer
+			apart.images.Standardizer = s.Standardizer
 		}
 	}
 	s.Train = Shuffle(s.TrainSet, seed)
+	if c.Flip {
+		s.Train = Shuffle(Flip(s.TrainSet, s.Shape), seed)
+	}
 	return s, nil
 }
 
@@ -109,11 +125,9 @@ func readLabelFile(path string, n int) ([]int32, error) {
 // counting levels: exact, and no float64 copy of the images is made. The noise
 // of dequantisation is counted in: mean 1/2 and variance 1/12 of a level.
 func fitImages(m *Images, train []int) (*Standardizer, error) {
-	var count [Levels]float64
-	for _, i := range train {
-		for _, v := range m.Pix[i*m.dim : (i+1)*m.dim] {
-			count[v]++
-		}
+	count, err := m.levels(train)
+	if err != nil {
+		return nil, err
 	}
 	total, mean := float64(len(train)*m.dim), 0.0
 	for v, n := range count {

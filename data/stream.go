@@ -21,8 +21,8 @@ type Stream interface {
 	// class of each point into label (length N; nil when not wanted). The result
 	// is a pure function of the stream's seed, step and N: steps may be asked
 	// for in any order and concurrently, so a resumed run continues exactly.
-	// It returns ErrNoLabels when label is not nil and the set has no classes;
-	// it panics when x1.D != Dim() or len(label) != N.
+	// It returns ErrNoLabels when label is not nil and the set has no classes, and
+	// the error of a file that cannot be read any more (see [Finite.Read]); it panics when x1.D != Dim() or len(label) != N.
 	Fill(x1 flow.Batch, label []int32, step uint64) error
 }
 
@@ -70,7 +70,7 @@ func sample(d Distribution, x flow.Batch, label []int32, rng *rand.Rand) error {
 // each epoch. Epoch e is the permutation of (seed, "shuffle", e); a batch may
 // straddle epochs, and a batch larger than f spans several, so that every point
 // comes exactly once an epoch whatever the batch size. Randomness that f needs
-// to make points (dequantisation) is (seed, "dequantize", step): new noise each
+// to make points (dequantisation, flips) is (seed, "dequantize", step): new noise each
 // epoch. It panics when f is empty.
 //
 // The permutations of the epochs in use are kept (8 bytes a point, at most two).
@@ -111,8 +111,7 @@ func (s *shuffled) Fill(x1 flow.Batch, label []int32, step uint64) error {
 		index = append(index, rest...)
 		pos += uint64(len(rest))
 	}
-	s.f.Read(x1, label, index, seed.Rand(s.seed, "dequantize", step))
-	return nil
+	return read(s.f, x1, label, index, seed.Rand(s.seed, "dequantize", step))
 }
 
 // perm returns the order of an epoch; the slice is shared and read-only.

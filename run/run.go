@@ -146,6 +146,8 @@ type TrainOptions struct {
 	Event func(train.Event)
 	// Resumed is called with the step that a resumed run goes on from.
 	Resumed func(step int)
+	// Opened is called with the data before training.
+	Opened func(*data.Set)
 }
 
 // ErrExists is returned by Train when the folder already holds a run.
@@ -215,6 +217,9 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	set, err := cfg.Data.Open("", cfg.Seed)
 	if err != nil {
 		return nil, err
+	}
+	if o.Opened != nil {
+		o.Opened(set)
 	}
 	s := &session{cfg: cfg, dir: dir}
 	if err := s.build(ctx, eng, set, o.Resume); err != nil {

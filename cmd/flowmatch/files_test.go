@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"image"
+	"image/png"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -137,5 +140,51 @@ eval: {solver: midpoint, steps: 10, samples: 6}
 		if code, _, stderr := invoke(t, strings.Fields(c.args+" -q")...); code == 0 || !strings.Contains(stderr, c.want) {
 			t.Errorf("flowmatch %s: exit code %d, standard error %q; want a refusal with %q", c.args, code, stderr, c.want)
 		}
+	}
+}
+
+func TestAFolderOfImagesGoesInAndWhatIsCorruptIsTold(t *testing.T) {
+	tmp := t.TempDir()
+	for i := range 40 {
+		img := image.NewNRGBA(image.Rect(0, 0, 6, 4))
+		for p := range img.Pix {
+			img.Pix[p] = byte(p*i) | byte(p%4/3*255)
+		}
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			t.Fatal(err)
+		}
+		if i == 3 {
+			b.Truncate(b.Len() / 2)
+		}
+		dir := filepath.Join(tmp, "set", fmt.Sprint("class", i%2))
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d.png", i)), b.Bytes(), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	yaml := filepath.Join(tmp, "run.yaml")
+	config := `
+data: {kind: folder, path: set, size: 3, flip: true, corrupt: skip}
+conditional: true
+net: {hidden: [8]}
+train: {steps: 3, batch: 8}
+eval: {solver: midpoint, steps: 2, samples: 4}
+`
+	if err := os.WriteFile(yaml, []byte(config), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(tmp, "run")
+	code, _, stderr := invoke(t, "train", yaml, "--out", dir)
+	if want := "set: images left out because they cannot be decoded: 1\n"; code != 0 || strings.Count(stderr, want) != 1 {
+		t.Errorf("exit code %d, standard error %q; want 0 and once %q", code, stderr, want)
+	}
+	succeed(t, "logp", dir, "--data", filepath.Join(tmp, "set"), "-q")
+	succeed(t, "plot", dir, "--kind", "samples", "--n", "4", "--out", filepath.Join(tmp, "grid.png"), "-q")
+	code, _, stderr = invoke(t, "train", yaml, "--out", filepath.Join(tmp, "other"), "--set", "data.corrupt=fail")
+	if want := filepath.Join("class1", "03.png") + ": not a PNG that can be decoded"; code == 0 || !strings.Contains(stderr, want) {
+		t.Errorf("exit code %d, standard error %q; want an error that says %q", code, stderr, want)
 	}
 }

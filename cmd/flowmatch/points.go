@@ -69,7 +69,8 @@ func (f *logpFlags) read(r *run.Run) (points, error) {
 	cfg := data.Config{Path: f.data, Standardize: data.StandardizeNone, Val: &zero, Test: &zero}
 	images := r.Data.Kind == data.KindImages
 	if images {
-		cfg.Kind, cfg.LabelsPath, cfg.Dequantize = data.KindImages, f.labels, was.Dequantize
+		cfg.Kind, cfg.LabelsPath, cfg.Dequantize = was.ResolvedKind(), f.labels, was.Dequantize
+		cfg.Size, cfg.Channels, cfg.Corrupt, cfg.Coarse = was.Size, was.Channels, was.Corrupt, was.Coarse
 	} else {
 		if f.labels != "" {
 			return points{}, usagef("--labels is for images; name the column of labels in the run file (data.label)")
@@ -88,6 +89,9 @@ func (f *logpFlags) read(r *run.Run) (points, error) {
 	}
 	if !slices.Equal(set.Shape, r.Data.Shape) {
 		return points{}, usagef("%s holds points of shape %v, but %s was trained on %v", f.data, set.Shape, r.Dir, r.Data.Shape)
+	}
+	if r.Config.Conditional && !slices.Equal(set.ClassNames, r.Data.ClassNames) {
+		return points{}, usagef("%s holds classes %v, but %s was trained on %v", f.data, set.ClassNames, r.Dir, r.Data.ClassNames)
 	}
 	p := points{name: f.data}
 	p.x, p.label = data.Rows(set.TrainSet, 0, set.TrainSet.Len(), seed.Rand(r.Config.Seed, "flowmatch/logp", 0))

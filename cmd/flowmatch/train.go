@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flowmatch/data"
 	"flowmatch/run"
 	"flowmatch/train"
 )
@@ -116,6 +117,11 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 	r, err := run.Train(ctx, cfg, dir, run.TrainOptions{
 		Resume:  resume,
 		Resumed: func(step int) { res.ResumedFrom = step },
+		Opened: func(set *data.Set) {
+			if set.Skipped > 0 {
+				a.status("%s: images left out because they cannot be decoded: %d", set.Name, set.Skipped)
+			}
+		},
 		Step: func(step int, loss float64) {
 			if p == nil {
 				p = a.begin(step-1, cfg.Train.Steps)

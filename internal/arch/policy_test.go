@@ -85,7 +85,7 @@ var modules = map[string]module{
 	"github.com/schollz/progressbar/v3": {rooms: []string{"cmd/flowmatch"}, why: "progress in a terminal"},
 	"golang.org/x/term":                 {rooms: []string{"cmd/flowmatch"}, why: "is the output a terminal?"},
 	"golang.org/x/sys":                  {rooms: []string{"cmd/flowmatch", "nn/native"}, why: "what the processor can do"},
-	"golang.org/x/image":                {rooms: []string{"plot"}, why: "font weights in the interface of gonum/plot"},
+	"golang.org/x/image":                {rooms: []string{"plot", "data"}, why: "font weights in the interface of gonum/plot; images brought to one size"},
 	"gonum.org/v1/plot":                 {rooms: []string{"plot"}, why: "text and outlines in pictures"},
 	"gonum.org/v1/gonum": {
 		rooms:     []string{"field", "metrics", "likelihood", "data", "flowtest"},
