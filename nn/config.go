@@ -39,7 +39,13 @@ type Config struct {
 	// features of a time, so that s = t, the velocity itself, is the same input at
 	// every t. Default false.
 	Interval bool `yaml:"interval,omitempty" json:"interval,omitempty"`
+	// UNet makes the net one of images; of the fields above only Dim and Classes
+	// then count. Default nil: a perceptron.
+	UNet *UNet `yaml:"unet,omitempty" json:"unet,omitempty"`
 }
+
+// image returns the shape of an image; UNet is not nil.
+func (c Config) image() []int { return c.UNet.Image }
 
 // Defaults returns c with every unset field filled in.
 func (c Config) Defaults() Config {
@@ -76,6 +82,12 @@ func (c Config) Validate() error {
 	}
 	if c.Classes < 0 {
 		return fmt.Errorf("nn: classes is %d; it must not be negative", c.Classes)
+	}
+	if c.UNet != nil {
+		if c.Interval {
+			return errors.New("nn: interval is for perceptrons; a unet has one time")
+		}
+		return c.UNet.validate(c.Dim)
 	}
 	return nil
 }

@@ -96,7 +96,7 @@ func (j *judged) by(l Loss) *program {
 // label [N] if conditional.
 type batch struct{ x0, x1, columns, label *Node }
 
-func (m *mlp) batch(in []*Node) batch {
+func (m *arch) batch(in []*Node) batch {
 	b := batch{x0: in[0], x1: in[1], columns: in[2]}
 	if m.cfg.Classes > 0 {
 		b.label = in[3]
@@ -105,7 +105,7 @@ func (m *mlp) batch(in []*Node) batch {
 }
 
 // exampleShapes are the shapes of the inputs that make a batch.
-func (m *mlp) exampleShapes(n int) []shapes.Shape {
+func (m *arch) exampleShapes(n int) []shapes.Shape {
 	points, columns := shapes.Make(dtypes.Float32, n, m.cfg.Dim), 6
 	if m.cfg.Interval {
 		columns++
@@ -132,7 +132,7 @@ func (b batch) rows(i, j int) batch {
 	return part
 }
 
-func (m *mlp) lossGraph(in []*Node, l Loss) []*Node {
+func (m *arch) lossGraph(in []*Node, l Loss) []*Node {
 	p, b := m.params(in[0]), m.batch(in[1:])
 	parts := m.losses(p, p, b, l)
 	if len(parts) == 1 {
@@ -141,7 +141,7 @@ func (m *mlp) lossGraph(in []*Node, l Loss) []*Node {
 	return []*Node{Concatenate(parts, 0)}
 }
 
-func (m *mlp) lossGradGraph(in []*Node, l Loss) []*Node {
+func (m *arch) lossGradGraph(in []*Node, l Loss) []*Node {
 	p := m.params(in[0])
 	loss := m.batchLoss(p, p, m.batch(in[1:]), l)
 	return []*Node{loss, join(Gradient(loss, p...))}
@@ -149,7 +149,7 @@ func (m *mlp) lossGradGraph(in []*Node, l Loss) []*Node {
 
 // batchLoss is the mean loss of the batch, summed over its shards; ahead are the
 // weights that ByHalves looks ahead with.
-func (m *mlp) batchLoss(p, ahead []*Node, b batch, l Loss) *Node {
+func (m *arch) batchLoss(p, ahead []*Node, b batch, l Loss) *Node {
 	n, shards := b.size(), m.shards
 	if n%shards != 0 || l.Rows%shards != 0 {
 		shards = 1
@@ -182,7 +182,7 @@ func (m *mlp) batchLoss(p, ahead []*Node, b batch, l Loss) *Node {
 func (l Loss) given() Loss { return Loss{Power: l.Power, Offset: l.Offset} }
 
 // losses returns the losses of the examples, in one part or two.
-func (m *mlp) losses(p, ahead []*Node, b batch, l Loss) (parts []*Node) {
+func (m *arch) losses(p, ahead []*Node, b batch, l Loss) (parts []*Node) {
 	if l.Rows > 0 {
 		parts = append(parts, m.exampleLoss(p, ahead, b.rows(0, l.Rows), l))
 	}
@@ -193,7 +193,7 @@ func (m *mlp) losses(p, ahead []*Node, b batch, l Loss) (parts []*Node) {
 }
 
 // exampleLoss returns the loss of each example, all of one kind of target.
-func (m *mlp) exampleLoss(p, ahead []*Node, b batch, l Loss) *Node {
+func (m *arch) exampleLoss(p, ahead []*Node, b batch, l Loss) *Node {
 	n := b.size()
 	column := func(i int) *Node { return Reshape(Slice(b.columns, AxisRange(i, i+1)), n, 1) }
 	t, alpha, sigma, g1, g0, weight := column(0), column(1), column(2), column(3), column(4), column(5)
@@ -222,7 +222,7 @@ func (m *mlp) exampleLoss(p, ahead []*Node, b batch, l Loss) *Node {
 }
 
 // halves returns the average velocity from t to s by way of the middle.
-func (m *mlp) halves(p []*Node, at place) *Node {
+func (m *arch) halves(p []*Node, at place) *Node {
 	half := MulScalar(Sub(at.s, at.t), 0.5)
 	first, second := at, at
 	first.s = Add(at.t, half)

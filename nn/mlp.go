@@ -3,106 +3,38 @@ package nn
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
 )
 
-// Tensor is one named array of a network: its place in the slab.
-type Tensor struct {
-	Name   string
-	Shape  []int
-	Offset int
-}
-
-// Size returns the number of elements.
-func (t Tensor) Size() int {
-	n := 1
-	for _, d := range t.Shape {
-		n *= d
-	}
-	return n
-}
-
-// mlp is the architecture: the layout of the slab and the graph over it.
+// mlp is the multilayer perceptron of [Config].
 type mlp struct {
-	cfg     Config
-	act     activation
-	tensors []Tensor // weight and bias of each layer, in turn
-	size    int      // length of the slab
-	shards  int      // parts that the loss of a batch is cut into; see Engine.shards
+	cfg Config
+	act activation
 }
 
-func newMLP(cfg Config, shards int) (*mlp, error) {
-	cfg = cfg.Defaults()
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
+func newMLP(cfg Config, l *layout) (*mlp, error) {
 	act, err := activationByName(cfg.Activation)
 	if err != nil {
 		return nil, err
 	}
-	m := &mlp{cfg: cfg, act: act, shards: shards}
 	in := cfg.inputs()
 	// nn.Sequential numbers activations too, so linear layers are 0, 2, 4, ...
-	for l, out := range append(append([]int(nil), cfg.Hidden...), cfg.Dim) {
-		m.add(fmt.Sprintf("net.%d.weight", 2*l), out, in)
-		m.add(fmt.Sprintf("net.%d.bias", 2*l), out)
+	for k, out := range append(append([]int(nil), cfg.Hidden...), cfg.Dim) {
+		l.linear(fmt.Sprintf("net.%d", 2*k), in, out)
 		in = out
 	}
-	return m, nil
+	return &mlp{cfg: cfg, act: act}, nil
 }
 
-func (m *mlp) add(name string, shape ...int) {
-	t := Tensor{Name: name, Shape: shape, Offset: m.size}
-	m.tensors = append(m.tensors, t)
-	m.size += t.Size()
-}
-
-// initial draws weights and biases from U(-1/√in, 1/√in), as PyTorch's Linear does.
-func (m *mlp) initial(rng *rand.Rand) []float32 {
-	theta := make([]float32, m.size)
-	for i, t := range m.tensors {
-		fanIn := m.tensors[i&^1].Shape[1] // a bias shares its weight's fan-in
-		bound := 1 / math.Sqrt(float64(fanIn))
-		for k := range t.Size() {
-			theta[t.Offset+k] = float32((2*rng.Float64() - 1) * bound)
-		}
-	}
-	return theta
-}
-
-// params cuts the slab into the tensors of the layout.
-func (m *mlp) params(theta *Node) []*Node {
-	out := make([]*Node, len(m.tensors))
-	for i, t := range m.tensors {
-		out[i] = Reshape(Slice(theta, AxisRange(t.Offset, t.Offset+t.Size())), t.Shape...)
-	}
-	return out
-}
-
-// place is where a network is evaluated: points x [N, D] at times t [N]. s [N] is
-// the end of the interval of a Config.Interval network, nil the interval of no
-// length, s = t; label is [N], or nil for an unconditional network.
-type place struct{ x, t, s, label *Node }
-
-// direction is K ways to go from a place: in x along e, [K, D] for all points alike
-// or [N, K, D], while t stands still or (moving) goes at unit speed towards s, which
-// always stands still.
-type direction struct {
-	e      *Node
-	moving bool
-}
-
-// forward returns f(x, t, label), shape [N, D].
+// forward implements body.
 func (m *mlp) forward(p []*Node, at place) *Node {
 	h, _ := m.run(p, at, nil)
 	return h
 }
 
-// tangents returns f and its directional derivatives, shape [N, K, D], carried
-// forward through the layers: J·e_k, and ∂_t f more where the time moves.
+// tangents implements pusher.
 func (m *mlp) tangents(p []*Node, at place, along direction) (f, df *Node) {
 	return m.run(p, at, &along)
 }

@@ -14,7 +14,7 @@ import (
 // Net is a network with its weights. It is read-only and safe for concurrent use.
 type Net struct {
 	eng   *Engine
-	arch  *mlp
+	arch  *arch
 	theta compute.Buffer // the slab, float32 [P], in the engine
 	progs *programs      // shared by all nets of one architecture
 }
@@ -22,7 +22,7 @@ type Net struct {
 // New returns a network with weights drawn from seed (PyTorch's Linear
 // initialisation: U(-1/√in, 1/√in)).
 func New(eng *Engine, cfg Config, seedValue uint64) (*Net, error) {
-	arch, err := newMLP(cfg, eng.shards())
+	arch, err := newArch(cfg, eng.shards())
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func New(eng *Engine, cfg Config, seedValue uint64) (*Net, error) {
 // Restore returns a network with the tensors given, by the names of Tensors.
 // A tensor that is missing or has the wrong shape is an error.
 func Restore(eng *Engine, cfg Config, read func(name string, shape []int) ([]float32, error)) (*Net, error) {
-	arch, err := newMLP(cfg, eng.shards())
+	arch, err := newArch(cfg, eng.shards())
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ type programs struct {
 }
 
 // newPrograms declares the programs. Nothing is compiled before its first use.
-func newPrograms(eng *Engine, m *mlp) *programs {
+func newPrograms(eng *Engine, m *arch) *programs {
 	floats := func(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
 	d := m.cfg.Dim
 	points := func(rest func(n, k int) []shapes.Shape) func(n, k int) []shapes.Shape {
@@ -135,7 +135,7 @@ func newPrograms(eng *Engine, m *mlp) *programs {
 
 // The inputs of every program begin with theta [P], x [N, D], t [N] and, for a
 // conditional net, label [N]; head splits them from the rest.
-func (m *mlp) head(in []*Node) (p []*Node, at place, rest []*Node) {
+func (m *arch) head(in []*Node) (p []*Node, at place, rest []*Node) {
 	p, at, rest = m.params(in[0]), place{x: in[1], t: in[2]}, in[3:]
 	if m.cfg.Classes > 0 {
 		at.label, rest = rest[0], rest[1:]
@@ -143,20 +143,20 @@ func (m *mlp) head(in []*Node) (p []*Node, at place, rest []*Node) {
 	return p, at, rest
 }
 
-func (m *mlp) velocityGraph(in []*Node) []*Node {
+func (m *arch) velocityGraph(in []*Node) []*Node {
 	p, at, _ := m.head(in)
 	return []*Node{m.forward(p, at)}
 }
 
 // averageGraph: rest is s [N].
-func (m *mlp) averageGraph(in []*Node) []*Node {
+func (m *arch) averageGraph(in []*Node) []*Node {
 	p, at, rest := m.head(in)
 	at.s = rest[0]
 	return []*Node{m.forward(p, at)}
 }
 
 // vjpGraph: rest is e [N, D]; returns v and eᵀ ∂v/∂x.
-func (m *mlp) vjpGraph(in []*Node) []*Node {
+func (m *arch) vjpGraph(in []*Node) []*Node {
 	p, at, rest := m.head(in)
 	v := m.forward(p, at)
 	return append([]*Node{v}, Gradient(ReduceAllSum(Mul(v, rest[0])), at.x)...)
@@ -164,7 +164,7 @@ func (m *mlp) vjpGraph(in []*Node) []*Node {
 
 // vjpThetaGraph: rest is a [N, D]; returns v and the gradients of Σ a·v with respect
 // to x and θ.
-func (m *mlp) vjpThetaGraph(in []*Node) []*Node {
+func (m *arch) vjpThetaGraph(in []*Node) []*Node {
 	p, at, rest := m.head(in)
 	v := m.forward(p, at)
 	return append([]*Node{v}, gradients(p, at.x, ReduceAllSum(Mul(rest[0], v)))...)
@@ -172,7 +172,7 @@ func (m *mlp) vjpThetaGraph(in []*Node) []*Node {
 
 // divergenceGraph: rest is e [K, D]; returns v [N, D] and Σ_k e_kᵀ J e_k [N].
 // With the basis vectors for e that is the exact divergence.
-func (m *mlp) divergenceGraph(in []*Node) []*Node {
+func (m *arch) divergenceGraph(in []*Node) []*Node {
 	p, at, rest := m.head(in)
 	v, je := m.tangents(p, at, direction{e: rest[0]})
 	return []*Node{v, ReduceSum(Mul(je, InsertAxes(rest[0], 0)), 1, 2)}
@@ -181,7 +181,7 @@ func (m *mlp) divergenceGraph(in []*Node) []*Node {
 // augProbeGraph: rest is a [N, D], l [N], e [N, D] and, of a regularised program,
 // k [N] and j [N]; returns the gradients of Σ a·v + l eᵀJe + k|v|² + j|eᵀJ|² with
 // respect to x and θ.
-func (m *mlp) augProbeGraph(in []*Node) []*Node {
+func (m *arch) augProbeGraph(in []*Node) []*Node {
 	p, at, rest := m.head(in)
 	e := rest[2]
 	v := m.forward(p, at)
@@ -193,7 +193,7 @@ func (m *mlp) augProbeGraph(in []*Node) []*Node {
 // augExactGraph: rest is a [N, D], l [N], basis [K, D] and, of a regularised
 // program, k [N] and j [N]; the divergence is carried forward as in
 // divergenceGraph, and |J|² is the sum over the columns J·e_k.
-func (m *mlp) augExactGraph(in []*Node) []*Node {
+func (m *arch) augExactGraph(in []*Node) []*Node {
 	p, at, rest := m.head(in)
 	e := rest[2]
 	v, je := m.tangents(p, at, direction{e: e})
@@ -201,7 +201,7 @@ func (m *mlp) augExactGraph(in []*Node) []*Node {
 	return m.augGradients(p, at.x, rest, v, div, func() *Node { return ReduceSum(Square(je), 1, 2) })
 }
 
-func (m *mlp) augGradients(p []*Node, x *Node, rest []*Node, v, div *Node, jacobian func() *Node) []*Node {
+func (m *arch) augGradients(p []*Node, x *Node, rest []*Node, v, div *Node, jacobian func() *Node) []*Node {
 	sum := Add(ReduceAllSum(Mul(rest[0], v)), ReduceAllSum(Mul(rest[1], div)))
 	if len(rest) > 3 {
 		k, j := rest[3], rest[4]

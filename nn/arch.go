@@ -1,0 +1,131 @@
+package nn
+
+import (
+	"math"
+	"math/rand/v2"
+
+	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+)
+
+// Tensor is one named array of a network: its place in the slab.
+type Tensor struct {
+	Name   string
+	Shape  []int
+	Offset int
+}
+
+// Size returns the number of elements.
+func (t Tensor) Size() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
+
+// arch is an architecture: the layout of the slab, and the graph over it.
+type arch struct {
+	cfg Config
+	layout
+	body
+	shards int // parts that the loss of a batch is cut into; see Engine.shards
+}
+
+// body is the graph of a network over its tensors p, in the order of the layout.
+type body interface {
+	// forward returns f(x, t, label), shape [N, D].
+	forward(p []*Node, at place) *Node
+}
+
+// pusher is the optional upgrade of a body that can carry tangents forward.
+type pusher interface {
+	// tangents returns f and its directional derivatives, shape [N, K, D], carried
+	// forward through the layers: J·e_k, and ∂_t f more where the time moves.
+	tangents(p []*Node, at place, along direction) (f, df *Node)
+}
+
+func newArch(cfg Config, shards int) (m *arch, err error) {
+	cfg = cfg.Defaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	m = &arch{cfg: cfg, shards: shards}
+	if cfg.UNet != nil {
+		m.body = newUNet(cfg, &m.layout)
+	} else {
+		m.body, err = newMLP(cfg, &m.layout)
+	}
+	return m, err
+}
+
+// tangents is that of the body, which must be a pusher.
+func (m *arch) tangents(p []*Node, at place, along direction) (f, df *Node) {
+	return m.body.(pusher).tangents(p, at, along)
+}
+
+// pushes says whether the body can carry tangents forward.
+func (m *arch) pushes() bool {
+	_, ok := m.body.(pusher)
+	return ok
+}
+
+// layout is the order of the tensors in the slab, and how each begins.
+type layout struct {
+	tensors []Tensor
+	starts  []start
+	size    int // length of the slab
+}
+
+// start is how a tensor begins: uniform in ±bound about centre.
+type start struct{ centre, bound float64 }
+
+func (l *layout) add(name string, s start, shape ...int) int {
+	t := Tensor{Name: name, Shape: shape, Offset: l.size}
+	l.tensors = append(l.tensors, t)
+	l.starts = append(l.starts, s)
+	l.size += t.Size()
+	return len(l.tensors) - 1
+}
+
+// linear adds weight and bias of a linear map, which begin as PyTorch's Linear
+// does, in U(-1/√in, 1/√in). It returns the number of the weight.
+func (l *layout) linear(name string, in, out int) int {
+	s := start{0, 1 / math.Sqrt(float64(in))}
+	w := l.add(name+".weight", s, out, in)
+	l.add(name+".bias", s, out)
+	return w
+}
+
+// initial draws the slab.
+func (l *layout) initial(rng *rand.Rand) []float32 {
+	theta := make([]float32, l.size)
+	for i, t := range l.tensors {
+		s := l.starts[i]
+		for k := range t.Size() {
+			theta[t.Offset+k] = float32(s.centre + (2*rng.Float64()-1)*s.bound)
+		}
+	}
+	return theta
+}
+
+// params cuts the slab into the tensors of the layout.
+func (l *layout) params(theta *Node) []*Node {
+	out := make([]*Node, len(l.tensors))
+	for i, t := range l.tensors {
+		out[i] = Reshape(Slice(theta, AxisRange(t.Offset, t.Offset+t.Size())), t.Shape...)
+	}
+	return out
+}
+
+// place is where a network is evaluated: points x [N, D] at times t [N]. s [N] is
+// the end of the interval of a Config.Interval network, nil the interval of no
+// length, s = t; label is [N], or nil for an unconditional network.
+type place struct{ x, t, s, label *Node }
+
+// direction is K ways to go from a place: in x along e, [K, D] for all points alike
+// or [N, K, D], while t stands still or (moving) goes at unit speed towards s, which
+// always stands still.
+type direction struct {
+	e      *Node
+	moving bool
+}

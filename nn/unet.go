@@ -1,0 +1,291 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+)
+
+// unet is the network of images of diffusion models (Ho et al. 2020; ADM, Dhariwal
+// and Nichol 2021, which the paper uses): residual blocks at several resolutions, on
+// the way down and, joined with what they were there, on the way up; attention where
+// the image is small; an embedding of time and label added in every block.
+// Its tensors have the names and shapes of guided-diffusion's UNetModel.
+type unet struct {
+	cfg  Config
+	net  UNet
+	time [2]int // time_embed
+	emb  int    // label_emb; -1: none
+	in   int    // the first convolution
+	down []level
+	mid  [2]resBlock
+	heed attention
+	up   []level
+	out  norm // and convolution
+	last int
+}
+
+// level is a step on the way down or up: blocks, and what follows them.
+type level struct {
+	res    resBlock
+	attend *attention
+	resize int // number of the convolution that halves or doubles the image; -1: none
+}
+
+// norm is a group norm: the number of its weight; its bias is the next.
+type norm int
+
+// resBlock are the tensors of a residual block.
+type resBlock struct {
+	in, out  int // channels
+	norm1    norm
+	conv1    int
+	emb      int
+	norm2    norm
+	conv2    int
+	shortcut int // 1x1 convolution where channels change; -1: none
+}
+
+// attention are the tensors of an attention block.
+type attention struct {
+	channels, heads int
+	norm            norm
+	qkv, proj       int
+}
+
+// builder lays out the tensors of a UNet.
+type builder struct {
+	*layout
+	net UNet
+}
+
+func newUNet(cfg Config, l *layout) *unet {
+	u := cfg.UNet.Defaults()
+	b := builder{l, u}
+	channels, hidden := cfg.image()[2], u.embedding()
+	n := &unet{cfg: cfg, net: u, emb: -1}
+	n.time = [2]int{l.linear("time_embed.0", u.Channels, hidden), l.linear("time_embed.2", hidden, hidden)}
+	if cfg.Classes > 0 {
+		n.emb = l.add("label_emb.weight", start{0, math.Sqrt(3)}, cfg.Classes, hidden) // variance 1, as PyTorch's Embedding
+	}
+	width := u.Channels * u.Mult[0]
+	n.in = b.conv("input_blocks.0.0", 3, channels, width, false)
+	skips, scale, at := []int{width}, 1, 1
+	for i, mult := range u.Mult {
+		for range u.Blocks {
+			lv := b.level(fmt.Sprintf("input_blocks.%d", at), width, u.Channels*mult, scale)
+			width, at = u.Channels*mult, at+1
+			n.down, skips = append(n.down, lv), append(skips, width)
+		}
+		if i < len(u.Mult)-1 {
+			n.down = append(n.down, level{resize: b.conv(fmt.Sprintf("input_blocks.%d.0.op", at), 3, width, width, false)})
+			skips, scale, at = append(skips, width), scale*2, at+1
+		}
+	}
+	n.mid[0] = b.block("middle_block.0", width, width)
+	n.heed = b.attention("middle_block.1", width)
+	n.mid[1] = b.block("middle_block.2", width, width)
+	at = 0
+	for i := len(u.Mult) - 1; i >= 0; i-- {
+		for k := range u.Blocks + 1 {
+			name := fmt.Sprintf("output_blocks.%d", at)
+			skip := skips[len(skips)-1]
+			skips = skips[:len(skips)-1]
+			lv := b.level(name, width+skip, u.Channels*u.Mult[i], scale)
+			width = u.Channels * u.Mult[i]
+			if i > 0 && k == u.Blocks {
+				place := 1
+				if lv.attend != nil {
+					place = 2
+				}
+				lv.resize, scale = b.conv(fmt.Sprintf("%s.%d.conv", name, place), 3, width, width, false), scale/2
+			}
+			n.up, at = append(n.up, lv), at+1
+		}
+	}
+	n.out = b.norm("out.0", width)
+	n.last = b.conv("out.2", 3, width, channels, true)
+	return n
+}
+
+// conv adds a convolution, [out, in, side, side] and bias; zero: it begins at zero.
+func (b builder) conv(name string, side, in, out int, zero bool) int {
+	s := start{0, 1 / math.Sqrt(float64(in*side*side))}
+	if zero {
+		s = start{}
+	}
+	w := b.add(name+".weight", s, out, in, side, side)
+	b.add(name+".bias", s, out)
+	return w
+}
+
+func (b builder) norm(name string, channels int) norm {
+	w := b.add(name+".weight", start{centre: 1}, channels)
+	b.add(name+".bias", start{}, channels)
+	return norm(w)
+}
+
+// level adds a residual block, and attention where the image has a size for it.
+func (b builder) level(name string, in, out, scale int) level {
+	lv := level{res: b.block(name+".0", in, out), resize: -1}
+	if slices.Contains(b.net.scales(), scale) {
+		a := b.attention(name+".1", out)
+		lv.attend = &a
+	}
+	return lv
+}
+
+func (b builder) block(name string, in, out int) resBlock {
+	r := resBlock{in: in, out: out, shortcut: -1}
+	r.norm1 = b.norm(name+".in_layers.0", in)
+	r.conv1 = b.conv(name+".in_layers.2", 3, in, out, false)
+	r.emb = b.linear(name+".emb_layers.1", b.net.embedding(), 2*out)
+	r.norm2 = b.norm(name+".out_layers.0", out)
+	r.conv2 = b.conv(name+".out_layers.3", 3, out, out, true)
+	if in != out {
+		r.shortcut = b.conv(name+".skip_connection", 1, in, out, false)
+	}
+	return r
+}
+
+func (b builder) attention(name string, channels int) attention {
+	a := attention{channels: channels, heads: b.net.heads(channels), norm: b.norm(name+".norm", channels)}
+	s := start{0, 1 / math.Sqrt(float64(channels))}
+	a.qkv = b.add(name+".qkv.weight", s, 3*channels, channels, 1)
+	b.add(name+".qkv.bias", s, 3*channels)
+	a.proj = b.add(name+".proj_out.weight", start{}, channels, channels, 1)
+	b.add(name+".proj_out.bias", start{}, channels)
+	return a
+}
+
+// forward implements body: x [N, H·W·C], rows of pixels.
+func (n *unet) forward(p []*Node, at place) *Node {
+	size := at.x.Shape().Dimensions[0]
+	im := n.cfg.image()
+	emb := n.embed(p, at)
+	h := convolution(Reshape(at.x, size, im[0], im[1], im[2]), p, n.in, 1)
+	skips := []*Node{h}
+	for _, lv := range n.down {
+		if lv.resize >= 0 {
+			h = convolution(h, p, lv.resize, 2)
+		} else {
+			h = lv.apply(p, h, emb)
+		}
+		skips = append(skips, h)
+	}
+	h = n.mid[1].apply(p, n.heed.apply(p, n.mid[0].apply(p, h, emb)), emb)
+	for _, lv := range n.up {
+		skip := skips[len(skips)-1]
+		skips = skips[:len(skips)-1]
+		h = lv.apply(p, Concatenate([]*Node{h, skip}, -1), emb)
+		if lv.resize >= 0 {
+			next := skips[len(skips)-1].Shape().Dimensions // odd sizes come back to what they were
+			h = convolution(doubled(h, next[1], next[2]), p, lv.resize, 1)
+		}
+	}
+	h = convolution(silu(n.out.apply(p, h)), p, n.last, 1)
+	return Reshape(h, size, n.cfg.Dim)
+}
+
+// embed returns the embedding of time and label, [N, 4·Channels], after its SiLU.
+func (n *unet) embed(p []*Node, at place) *Node {
+	half := n.net.Channels / 2
+	omega := make([]float32, half)
+	for i := range omega {
+		omega[i] = float32(timeScale * math.Exp(-math.Log(10000)*float64(i)/float64(half)))
+	}
+	phase := Mul(InsertAxes(at.t, 1), InsertAxes(Const(at.t.Graph(), omega), 0))
+	e := affine(Concatenate([]*Node{Cos(phase), Sin(phase)}, -1), p, n.time[0])
+	e = affine(silu(e), p, n.time[1])
+	if n.emb >= 0 {
+		// Label -1 is a row of zeros: no label.
+		e = Add(e, Dot(OneHot(at.label, n.cfg.Classes, e.DType()), p[n.emb]).Product())
+	}
+	return silu(e)
+}
+
+// timeScale makes of t in [0, 1] the steps 0 to 1000 that the embedding is made for.
+const timeScale = 1000
+
+func (lv level) apply(p []*Node, h, emb *Node) *Node {
+	h = lv.res.apply(p, h, emb)
+	if lv.attend != nil {
+		h = lv.attend.apply(p, h)
+	}
+	return h
+}
+
+// apply is x + conv(silu(scale·norm(conv(silu(norm(x)))) + shift)).
+func (r resBlock) apply(p []*Node, x, emb *Node) *Node {
+	h := convolution(silu(r.norm1.apply(p, x)), p, r.conv1, 1)
+	e := InsertAxes(affine(emb, p, r.emb), 1, 1) // [N, 1, 1, 2·out]
+	scale, shift := Slice(e, AxisRange(), AxisRange(), AxisRange(), AxisRange(0, r.out)), Slice(e, AxisRange(), AxisRange(), AxisRange(), AxisRange(r.out, 2*r.out))
+	h = Add(Mul(r.norm2.apply(p, h), AddScalar(scale, 1)), shift)
+	h = convolution(silu(h), p, r.conv2, 1)
+	if r.shortcut >= 0 {
+		x = convolution(x, p, r.shortcut, 1)
+	}
+	return Add(x, h)
+}
+
+// apply is x + proj(softmax(q kᵀ/√d) v) over the pixels, with the channels of qkv in
+// the order of guided-diffusion's QKVAttentionLegacy: head by head q, k, v.
+func (a attention) apply(p []*Node, x *Node) *Node {
+	d := x.Shape().Dimensions
+	n, pixels, head := d[0], d[1]*d[2], a.channels/a.heads
+	h := Reshape(a.norm.apply(p, x), n, pixels, a.channels)
+	qkv := Add(linear(h, Reshape(p[a.qkv], 3*a.channels, a.channels)), InsertAxes(p[a.qkv+1], 0, 0))
+	parts := Reshape(qkv, n, pixels, a.heads, 3, head)
+	part := func(k int) *Node {
+		return Reshape(Slice(parts, AxisRange(), AxisRange(), AxisRange(), AxisRange(k, k+1)), n, pixels, a.heads, head)
+	}
+	q, k, v := part(0), part(1), part(2)
+	scores := Einsum("nphd,nqhd->nhpq", MulScalar(q, 1/math.Sqrt(float64(head))), k)
+	y := Einsum("nhpq,nqhd->nphd", Softmax(scores, -1), v)
+	y = Add(linear(Reshape(y, n, pixels, a.channels), Reshape(p[a.proj], a.channels, a.channels)), InsertAxes(p[a.proj+1], 0, 0))
+	return Add(x, Reshape(y, d...))
+}
+
+// normGroups and normEps are those of GroupNorm32.
+const (
+	normGroups = 32
+	normEps    = 1e-5
+)
+
+// apply normalises each group of channels of each image.
+func (m norm) apply(p []*Node, x *Node) *Node {
+	d := x.Shape().Dimensions
+	channels := d[len(d)-1]
+	groups := normGroups
+	for channels%groups != 0 {
+		groups /= 2
+	}
+	g := Reshape(x, d[0], d[1]*d[2], groups, channels/groups)
+	mean := ReduceAndKeep(g, ReduceMean, 1, 3)
+	g = Sub(g, mean)
+	g = Mul(g, Rsqrt(AddScalar(ReduceAndKeep(Square(g), ReduceMean, 1, 3), normEps)))
+	return Add(Mul(Reshape(g, d...), InsertAxes(p[m], 0, 0, 0)), InsertAxes(p[m+1], 0, 0, 0))
+}
+
+// convolution of images [N, H, W, in] by tensor number w, [out, in, k, k], and bias;
+// as PyTorch's with padding k/2.
+func convolution(x *Node, p []*Node, w, stride int) *Node {
+	side := p[w].Shape().Dimensions[2]
+	kernel := TransposeAllDims(p[w], 2, 3, 1, 0)
+	pad := [][2]int{{side / 2, side / 2}, {side / 2, side / 2}}
+	return Add(Convolve(x, kernel).Strides(stride).PaddingPerDim(pad).Done(), InsertAxes(p[w+1], 0, 0, 0))
+}
+
+// doubled repeats pixels to twice the size, cut to h by w.
+func doubled(x *Node, h, w int) *Node {
+	d := x.Shape().Dimensions
+	y := BroadcastToDims(InsertAxes(x, 2, 3), d[0], d[1], 2, d[2], 2, d[3])
+	y = Reshape(y, d[0], 2*d[1], 2*d[2], d[3])
+	return Slice(y, AxisRange(), AxisRange(0, h), AxisRange(0, w))
+}
+
+func affine(h *Node, p []*Node, w int) *Node { return Add(linear(h, p[w]), InsertAxes(p[w+1], 0)) }
+
+func silu(z *Node) *Node { return Mul(z, Sigmoid(z)) }

@@ -1,0 +1,104 @@
+package nn
+
+import (
+	"fmt"
+	"slices"
+)
+
+// UNet describes the network of images of ADM (Dhariwal and Nichol 2021), in the
+// terms of the paper's table 3. The zero value of every field but Image is usable.
+type UNet struct {
+	// Image is the shape of a point: height, width, channels. Its product is
+	// Config.Dim; it comes from the data.
+	Image []int `yaml:"image,omitempty,flow" json:"image"`
+	// Channels is the width at full resolution; default 64.
+	Channels int `yaml:"channels" json:"channels"`
+	// Mult is the width at each resolution, in Channels; default [1, 2, 2].
+	Mult []int `yaml:"mult,flow" json:"mult"`
+	// Blocks is the depth: residual blocks a resolution; default 2.
+	Blocks int `yaml:"blocks" json:"blocks"`
+	// Attention lists the heights of the image at which there is attention, besides
+	// that in the middle; default none.
+	Attention []int `yaml:"attention,flow" json:"attention"`
+	// Heads is the number of heads of attention; default 1. HeadChannels, if set,
+	// gives as many heads as it goes into the width.
+	Heads        int `yaml:"heads" json:"heads"`
+	HeadChannels int `yaml:"head_channels" json:"head_channels"`
+}
+
+// Defaults returns u with every unset field filled in.
+func (u UNet) Defaults() UNet {
+	if u.Channels == 0 {
+		u.Channels = 64
+	}
+	if len(u.Mult) == 0 {
+		u.Mult = []int{1, 2, 2}
+	}
+	if u.Blocks == 0 {
+		u.Blocks = 2
+	}
+	if u.Heads == 0 {
+		u.Heads = 1
+	}
+	return u
+}
+
+func (u UNet) validate(dim int) error {
+	u = u.Defaults()
+	if len(u.Image) != 3 || u.Image[0]*u.Image[1]*u.Image[2] != dim || slices.Min(u.Image) < 1 {
+		return fmt.Errorf("nn: unet.image is %v; it must be height, width and channels, with the product %d", u.Image, dim)
+	}
+	if u.Channels < 2 || u.Channels%2 != 0 {
+		return fmt.Errorf("nn: unet.channels is %d; it must be an even number, at least 2", u.Channels)
+	}
+	if slices.Min(u.Mult) < 1 || u.Blocks < 1 || u.Heads < 1 || u.HeadChannels < 0 {
+		return fmt.Errorf("nn: unet.mult %v, unet.blocks %d and unet.heads %d must be at least 1, and unet.head_channels %d not negative", u.Mult, u.Blocks, u.Heads, u.HeadChannels)
+	}
+	if steps := len(u.Mult) - 1; min(u.Image[0], u.Image[1])>>steps < 1 {
+		return fmt.Errorf("nn: unet.mult %v halves images of %d by %d to nothing; leave some out", u.Mult, u.Image[0], u.Image[1])
+	}
+	for _, size := range u.Attention {
+		if !slices.Contains(u.heights(), size) {
+			return fmt.Errorf("nn: unet.attention %d is no height of the image on its way down; it must be one of %v", size, u.heights())
+		}
+	}
+	for _, m := range u.Mult {
+		if c := u.Channels * m; u.HeadChannels > 0 && c%u.HeadChannels != 0 || u.HeadChannels == 0 && c%u.Heads != 0 {
+			return fmt.Errorf("nn: unet.heads %d and unet.head_channels %d do not divide a width of %d", u.Heads, u.HeadChannels, c)
+		}
+	}
+	return nil
+}
+
+// heights are the heights of the image at the resolutions.
+func (u UNet) heights() []int {
+	out := make([]int, len(u.Mult))
+	h := u.Image[0]
+	for i := range out {
+		out[i] = h
+		h = (h + 1) / 2
+	}
+	return out
+}
+
+// scales are the factors by which the image is smaller where there is attention.
+func (u UNet) scales() []int {
+	var out []int
+	for i, h := range u.heights() {
+		if slices.Contains(u.Attention, h) {
+			out = append(out, 1<<i)
+		}
+	}
+	return out
+}
+
+// heads returns the number of heads at a width.
+func (u UNet) heads(channels int) int {
+	if u.HeadChannels > 0 {
+		return channels / u.HeadChannels
+	}
+	return u.Heads
+}
+
+// embedding is the width of the embedding of time and label.
+func (u UNet) embedding() int { return 4 * u.Channels }

@@ -1,0 +1,128 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"testing"
+)
+
+// smallUNet has every part: two resolutions of an odd size, attention, a shortcut, labels.
+var smallUNet = Config{Dim: 6 * 5 * 2, Classes: 3, UNet: &UNet{Image: []int{6, 5, 2}, Channels: 4, Mult: []int{1, 2}, Blocks: 1, Attention: []int{3}, Heads: 2}}
+
+func TestUNetTensorsAreNamedAsTheReferences(t *testing.T) {
+	net := newNet(t, smallUNet)
+	shapes := map[string][]int{}
+	for _, tensor := range net.Tensors() {
+		shapes[tensor.Name] = tensor.Shape
+	}
+	for name, want := range map[string]string{
+		"time_embed.0.weight":                      "[16 4]",
+		"label_emb.weight":                         "[3 16]",
+		"input_blocks.0.0.weight":                  "[4 2 3 3]",
+		"input_blocks.1.0.in_layers.0.weight":      "[4]",
+		"input_blocks.1.0.in_layers.2.weight":      "[4 4 3 3]",
+		"input_blocks.1.0.emb_layers.1.weight":     "[8 16]",
+		"input_blocks.2.0.op.weight":               "[4 4 3 3]",
+		"input_blocks.3.0.out_layers.3.weight":     "[8 8 3 3]",
+		"input_blocks.3.1.qkv.weight":              "[24 8 1]",
+		"middle_block.1.proj_out.bias":             "[8]",
+		"output_blocks.0.0.in_layers.2.weight":     "[8 16 3 3]",
+		"output_blocks.1.2.conv.weight":            "[8 8 3 3]",
+		"output_blocks.3.0.skip_connection.weight": "[4 8 1 1]",
+		"out.2.weight":                             "[2 4 3 3]",
+	} {
+		if got, ok := shapes[name]; !ok || fmt.Sprint(got) != want {
+			t.Errorf("%s has shape %v, want %s", name, got, want)
+		}
+	}
+}
+
+// Weights at random, for a fresh UNet returns zero.
+func scrambled(t *testing.T, cfg Config) *Net {
+	t.Helper()
+	net := newNet(t, cfg)
+	w, err := net.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	noise := randomPoints(1, len(w), 99)
+	for i := range w {
+		w[i] += float32(0.2 * noise[i])
+	}
+	if net, err = net.WithWeights(w); err != nil {
+		t.Fatal(err)
+	}
+	return net
+}
+
+func TestGradientsOfAUNetAreThoseOfDifferences(t *testing.T) {
+	net := scrambled(t, smallUNet)
+	n, d := 3, smallUNet.Dim
+	f, err := net.Bind([]int32{0, 2, -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, e := randomPoints(n, d, 1), randomPoints(n, d, 2)
+	v, g, gtheta := make([]float64, n*d), make([]float64, n*d), make([]float64, net.NumWeights())
+	if err := f.VJPParams(v, g, gtheta, 0.3, x, e); err != nil {
+		t.Fatal(err)
+	}
+	// Along a random direction the slope of e·f is g·direction.
+	along := randomPoints(n, d, 3)
+	const h = 1e-2
+	at := func(s float64) float64 {
+		y, out, sum := make([]float64, n*d), make([]float64, n*d), 0.0
+		for i := range y {
+			y[i] = x[i] + s*along[i]
+		}
+		if err := f.Velocity(out, 0.3, y); err != nil {
+			t.Fatal(err)
+		}
+		for i := range out {
+			sum += e[i] * out[i]
+		}
+		return sum
+	}
+	want, got := (at(h)-at(-h))/(2*h), 0.0
+	for i := range g {
+		got += g[i] * along[i]
+	}
+	if math.Abs(got-want) > 5e-3*(1+math.Abs(want)) {
+		t.Errorf("slope along x: %g, by differences %g", got, want)
+	}
+	theta, err := net.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := randomPoints(1, len(theta), 4)
+	moved := func(s float64) float64 {
+		w := make([]float32, len(theta))
+		for i := range w {
+			w[i] = theta[i] + float32(s*step[i])
+		}
+		other, err := net.WithWeights(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := other.Bind([]int32{0, 2, -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, sum := make([]float64, n*d), 0.0
+		if err := f.Velocity(out, 0.3, x); err != nil {
+			t.Fatal(err)
+		}
+		for i := range out {
+			sum += e[i] * out[i]
+		}
+		return sum
+	}
+	const k = 1e-3
+	want, got = (moved(k)-moved(-k))/(2*k), 0
+	for i := range gtheta {
+		got += gtheta[i] * step[i]
+	}
+	if math.Abs(got-want) > 5e-3*(1+math.Abs(want)) {
+		t.Errorf("slope along the weights: %g, by differences %g", got, want)
+	}
+}
