@@ -254,19 +254,26 @@ const (
 	normEps    = 1e-5
 )
 
-// apply normalises each group of channels of each image.
+// apply normalises each group of channels of each image: with mean m and variance v
+// of the group, (x − m)/√(v + ε)·weight + bias. Sums are taken by channel first, so
+// that nothing as large as x is ever cut into groups.
 func (m norm) apply(p []*Node, x *Node) *Node {
 	d := x.Shape().Dimensions
-	channels := d[len(d)-1]
+	channels := d[3]
 	groups := normGroups
 	for channels%groups != 0 {
 		groups /= 2
 	}
-	g := Reshape(x, d[0], d[1]*d[2], groups, channels/groups)
-	mean := ReduceAndKeep(g, ReduceMean, 1, 3)
-	g = Sub(g, mean)
-	g = Mul(g, Rsqrt(AddScalar(ReduceAndKeep(Square(g), ReduceMean, 1, 3), normEps)))
-	return Add(Mul(Reshape(g, d...), InsertAxes(p[m], 0, 0, 0)), InsertAxes(p[m+1], 0, 0, 0))
+	// byGroup turns a mean of each channel [N, C] into that of its group.
+	byGroup := func(z *Node) *Node {
+		g := ReduceAndKeep(Reshape(z, d[0], groups, channels/groups), ReduceMean, 2)
+		return Reshape(BroadcastToDims(g, d[0], groups, channels/groups), d[0], channels)
+	}
+	wide := func(z *Node) *Node { return InsertAxes(z, 1, 1) }
+	x = Sub(x, wide(byGroup(ReduceMean(x, 1, 2))))
+	v := byGroup(ReduceMean(Square(x), 1, 2))
+	scale := Div(InsertAxes(p[m], 0), Sqrt(AddScalar(v, normEps)))
+	return Add(Mul(x, wide(scale)), InsertAxes(p[m+1], 0, 0, 0))
 }
 
 // convolution of images [N, H, W, in] by tensor number w, [out, in, k, k], and bias;
