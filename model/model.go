@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"flowmatch/data"
+	"flowmatch/field"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 	"flowmatch/likelihood"
@@ -125,6 +126,10 @@ type SampleOptions struct {
 	Seed   uint64
 	Label  []int32    // nil, one for all, or one a point
 	Solver ode.Solver // its Control must be set
+	// Guidance is the scale of classifier-free guidance by Label; 0 and 1: none. Each
+	// evaluation then is two of the network, and Stats.NFE counts both. See
+	// [field.Guided].
+	Guidance float64
 	// Intervals n > 0 takes n steps of the average velocity on a uniform grid in
 	// place of the Solver; the network must know it (nn.Config.Interval).
 	Intervals int
@@ -156,7 +161,10 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions) (Samples, error) {
 // o.Seed are ignored.
 func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) (s Samples, err error) {
 	s.X0 = x0
+	guided := o.Guidance != 0 && o.Guidance != 1
 	switch {
+	case (o.LogProb || o.Intervals > 0) && guided:
+		return s, ErrGuided
 	case o.LogProb && o.Intervals > 0:
 		return s, ErrNoDensity
 	case o.Intervals > 0:
@@ -175,6 +183,9 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 		m.toDataUnits(s.LogP)
 	default:
 		f, err := m.Field(o.Label)
+		if err == nil && guided {
+			f, err = m.guided(f, o.Label, o.Guidance)
+		}
 		if err != nil {
 			return s, err
 		}
@@ -183,11 +194,27 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 		if s.Stats, err = o.Solver.Solve(ctx, f.Velocity, s.X.X, lo, hi); err != nil {
 			return s, err
 		}
+		if guided {
+			s.Stats.NFE *= 2
+		}
 	}
 	if m.Standardizer != nil {
 		m.Standardizer.Invert(s.X)
 	}
 	return s, nil
+}
+
+// ErrGuided is returned when a guided sample is asked for its log-density, or in
+// steps of the average velocity.
+var ErrGuided = errors.New("model: guidance is for samples by an ODE solver, without log-densities: a guided field has no density that was trained")
+
+// guided returns the field of labels, guided.
+func (m *Model) guided(conditional flow.Field, label []int32, scale float64) (flow.Field, error) {
+	if len(label) == 0 {
+		return nil, errors.New("model: guidance needs labels, and this model is unconditional")
+	}
+	free, err := m.Field([]int32{-1})
+	return field.Guided{Conditional: conditional, Unconditional: free, Scale: scale}, err
 }
 
 // ErrNoDensity is returned when log-densities are asked of samples that steps of

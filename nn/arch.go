@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 
@@ -51,6 +52,9 @@ func newArch(cfg Config, shards int) (m *arch, err error) {
 	}
 	m = &arch{cfg: cfg, shards: shards}
 	if cfg.UNet != nil {
+		if len(cfg.UNet.Image) == 0 {
+			return nil, errors.New("nn: unet.image is missing: height, width and channels")
+		}
 		m.body = newUNet(cfg, &m.layout)
 	} else {
 		m.body, err = newMLP(cfg, &m.layout)

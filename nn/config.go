@@ -58,6 +58,10 @@ func (c Config) Defaults() Config {
 	if c.SpaceScale == 0 {
 		c.SpaceScale = 0.25
 	}
+	if c.UNet != nil {
+		u := c.UNet.Defaults()
+		c.UNet = &u
+	}
 	return c
 }
 

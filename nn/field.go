@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -78,11 +79,15 @@ func (f *Field) VJP(v, g []float64, t float64, x, e []float64) error {
 }
 
 // VelocityDiv writes f into v and the exact divergence into div; see
-// [flow.Diverger]. The Jacobian's diagonal is carried forward through the
-// layers, a block of basis vectors at a time, so any D fits in memory.
+// [flow.Diverger]. The Jacobian's diagonal is carried forward through the layers of
+// a perceptron, a block of basis vectors at a time, so any D fits in memory; of a
+// UNet it takes D passes back.
 func (f *Field) VelocityDiv(v, div []float64, t float64, x []float64) error {
 	d := f.Dim()
 	clear(div)
+	if !f.net.arch.pushes() {
+		return f.pulledDiv(v, div, t, x)
+	}
 	return eachBasis(d, len(x)/d, func(basis []float64, k int) error {
 		fill := func(_, _, at int, in *frame) { in.set(at, basis) }
 		return f.blocks(f.net.progs.div, k, t, x, fill, func(i, j int, out *frame) {
@@ -90,6 +95,26 @@ func (f *Field) VelocityDiv(v, div []float64, t float64, x []float64) error {
 			out.add(div[i:j], 1)
 		})
 	})
+}
+
+// pulledDiv is VelocityDiv of a network that cannot carry tangents forward: D
+// vector-Jacobian products, one for each coordinate.
+func (f *Field) pulledDiv(v, div []float64, t float64, x []float64) error {
+	d := f.Dim()
+	e, g := make([]float64, len(x)), make([]float64, len(x))
+	for k := range d {
+		clear(e)
+		for i := range div {
+			e[i*d+k] = 1
+		}
+		if err := f.VJP(v, g, t, x, e); err != nil {
+			return err
+		}
+		for i := range div {
+			div[i] += g[i*d+k]
+		}
+	}
+	return nil
 }
 
 // VJPParams writes f into v [N, D], unless v is nil, and adds to gx [N, D] and gtheta
@@ -144,6 +169,9 @@ func (f *Field) VJPAug(gx, gtheta []float64, t float64, x, a, l, e, k, j []float
 	}
 	if e != nil {
 		return f.blocks(probe, 0, t, x, fill(a, k, nil), add)
+	}
+	if !f.net.arch.pushes() {
+		return errors.New("nn: this network has no exact divergence to go back through; use hutchinson's")
 	}
 	first := true
 	return eachBasis(d, n, func(basis []float64, tangents int) error {

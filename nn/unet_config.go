@@ -45,6 +45,9 @@ func (u UNet) Defaults() UNet {
 
 func (u UNet) validate(dim int) error {
 	u = u.Defaults()
+	if len(u.Image) == 0 {
+		return nil // which comes from the data
+	}
 	if len(u.Image) != 3 || u.Image[0]*u.Image[1]*u.Image[2] != dim || slices.Min(u.Image) < 1 {
 		return fmt.Errorf("nn: unet.image is %v; it must be height, width and channels, with the product %d", u.Image, dim)
 	}

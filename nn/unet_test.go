@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 )
 
@@ -128,4 +129,58 @@ func TestGradientsOfAUNetAreThoseOfDifferences(t *testing.T) {
 // slope is the derivative at 0 by central differences of order four.
 func slope(f func(float64) float64, h float64) float64 {
 	return (8*(f(h)-f(-h)) - (f(2*h) - f(-2*h))) / (12 * h)
+}
+
+func TestExactDivergenceOfAUNetIsTheTraceOfItsJacobian(t *testing.T) {
+	cfg := smallUNet
+	cfg.Dim, cfg.UNet = 3*2, &UNet{Image: []int{3, 2, 1}, Channels: 2, Mult: []int{1, 2}, Blocks: 1}
+	net := scrambled(t, cfg)
+	f, err := net.Bind([]int32{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, d := 2, cfg.Dim
+	x := randomPoints(n, d, 1)
+	v, div := make([]float64, n*d), make([]float64, n)
+	if err := f.VelocityDiv(v, div, 0.4, x); err != nil {
+		t.Fatal(err)
+	}
+	want := make([]float64, n)
+	for k := range d {
+		for i := range n {
+			want[i] += slope(func(s float64) float64 {
+				y, out := append([]float64(nil), x...), make([]float64, n*d)
+				y[i*d+k] += s
+				if err := f.Velocity(out, 0.4, y); err != nil {
+					t.Fatal(err)
+				}
+				return out[i*d+k]
+			}, 3e-3)
+		}
+	}
+	for i := range want {
+		if math.Abs(div[i]-want[i]) > 1e-2*(1+math.Abs(want[i])) {
+			t.Errorf("point %d: divergence %g, by differences %g", i, div[i], want[i])
+		}
+	}
+}
+
+func TestBadUNetsAreNamed(t *testing.T) {
+	for want, change := range map[string]func(*UNet){
+		"unet.image is [6 5]":          func(u *UNet) { u.Image = []int{6, 5} },
+		"unet.channels is 3":           func(u *UNet) { u.Channels = 3 },
+		"unet.mult [0 1]":              func(u *UNet) { u.Mult = []int{0, 1} },
+		"halves images":                func(u *UNet) { u.Mult = []int{1, 1, 1, 1} },
+		"unet.attention 4 is no":       func(u *UNet) { u.Attention = []int{4} },
+		"unet.heads 3":                 func(u *UNet) { u.Heads = 3 },
+		"unet.head_channels 3 do not ": func(u *UNet) { u.HeadChannels = 3 },
+	} {
+		u := *smallUNet.UNet
+		change(&u)
+		cfg := smallUNet.Defaults()
+		cfg.UNet = &u
+		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
 }

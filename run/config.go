@@ -58,6 +58,9 @@ type Eval struct {
 	// Divergence is exact (default up to 64 dimensions) or hutchinson.
 	Divergence string `yaml:"divergence" json:"divergence"`
 	Probes     int    `yaml:"probes" json:"probes"` // of hutchinson; default 1
+	// Dequantizations is K, the samples of noise of each image in bits per dimension;
+	// default 1.
+	Dequantizations int `yaml:"dequantizations,omitempty" json:"dequantizations,omitempty"`
 }
 
 // exactDims is the dimension up to which an exact divergence is the default.
@@ -91,7 +94,7 @@ func (c Config) Defaults() Config {
 	for _, f := range []struct {
 		v   *int
 		def int
-	}{{&e.MaxNFE, 20000}, {&e.Samples, 2000}, {&e.Probes, 1}} {
+	}{{&e.MaxNFE, 20000}, {&e.Samples, 2000}, {&e.Probes, 1}, {&e.Dequantizations, 1}} {
 		if *f.v == 0 {
 			*f.v = f.def
 		}
@@ -130,6 +133,8 @@ func (c Config) compatible() error {
 	_, noisy := scheduler.(path.Noisy)
 	exact := c.Train.Objective == "fm"
 	switch {
+	case c.Train.LabelDropout > 0 && !c.Conditional:
+		return errors.New("run: train.label_dropout is for conditional networks; set conditional: true")
 	case exact && c.Coupling.Name != "independent":
 		return train.ErrCoupled
 	case exact && c.Data.ResolvedKind() == data.KindSynthetic && c.Data.N == 0:
@@ -203,7 +208,7 @@ func (e Eval) Validate() error {
 	for _, f := range []struct {
 		name string
 		v    int
-	}{{"max_nfe", e.MaxNFE}, {"samples", e.Samples}, {"probes", e.Probes}} {
+	}{{"max_nfe", e.MaxNFE}, {"samples", e.Samples}, {"probes", e.Probes}, {"dequantizations", e.Dequantizations}} {
 		if f.v < 1 {
 			return fmt.Errorf("run: eval.%s is %d; it must be at least 1", f.name, f.v)
 		}

@@ -35,7 +35,9 @@ type Likelihood struct {
 	// known, and Gap what the model lacks.
 	Optimum *float64 `json:"optimum,omitempty"`
 	Gap     *float64 `json:"gap,omitempty"`
-	BPD     *float64 `json:"bpd,omitempty"` // bits per dimension, of dequantised images
+	BPD     *float64 `json:"bpd,omitempty"` // bits per dimension, of dequantised images, one sample each
+	// Dequantizations are bits per dimension with more samples; see [BPD].
+	Dequantizations []BPD `json:"dequantizations,omitempty"`
 }
 
 // Quality compares samples with as many held-out points, in data units, and
@@ -73,8 +75,14 @@ func (r *Run) Evaluate(ctx context.Context) (Report, error) {
 	}
 	x, label := r.TestPoints(r.Config.Eval.Test)
 	if r.HasDensity() == nil {
-		if rep.Likelihood, _, err = r.Likelihood(ctx, x, label); err != nil {
+		l, logp, err := r.Likelihood(ctx, x, label)
+		if err != nil {
 			return rep, err
+		}
+		if rep.Likelihood = l; l.BPD != nil {
+			if l.Dequantizations, err = r.bitsPerDim(ctx, logp); err != nil {
+				return rep, err
+			}
 		}
 	}
 	rep.Samples, err = r.Quality(ctx)

@@ -80,7 +80,7 @@ func (s *session) cfm(set *data.Set) (train.CFM, error) {
 	cfm := train.CFM{
 		Source: source,
 		Data:   set.Train, Scheduler: scheduler, Prediction: cfg.Train.Prediction, Times: cfg.Train.Times,
-		Weighting: cfg.Train.Weighting, Labels: cfg.Conditional || cfg.Coupling.LabelAware, Seed: cfg.Seed,
+		Weighting: cfg.Train.Weighting, Labels: cfg.Conditional || cfg.Coupling.LabelAware, LabelDropout: cfg.Train.LabelDropout, Seed: cfg.Seed,
 	}
 	if cfg.Coupling.Name != "independent" {
 		cfm.Coupling = pairs

@@ -18,7 +18,6 @@ import (
 	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/atomicfile"
-	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/train"
@@ -243,6 +242,11 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, set *data.Set, resu
 		}
 		cfg.Net.Classes = set.Classes
 	}
+	if cfg.Net.UNet != nil {
+		if cfg.Net, err = onImages(cfg.Net, set); err != nil {
+			return err
+		}
+	}
 	if s.net, err = nn.New(eng, cfg.Net, cfg.Seed); err != nil {
 		return err
 	}
@@ -255,6 +259,19 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, set *data.Set, resu
 		return err
 	}
 	return s.buildObjective(ctx, set, resume)
+}
+
+// onImages gives a UNet the shape of the data's images.
+func onImages(net nn.Config, set *data.Set) (nn.Config, error) {
+	if set.Kind != data.KindImages {
+		return net, fmt.Errorf("run: net.unet is for images; the data (%s) are of kind %s", set.Name, set.Kind)
+	}
+	u, shape := *net.UNet, slices.Clone(set.Shape)
+	if len(shape) == 2 {
+		shape = append(shape, 1)
+	}
+	u.Image, net.UNet = shape, &u
+	return net, nil
 }
 
 func specOf(cfg Config, set *data.Set) model.Spec {
@@ -364,15 +381,11 @@ func writeFile(file string, content []byte) error {
 }
 
 // TestPoints returns up to n held-out points in data units with their labels
-// (nil when there are none); n = 0 asks for all.
+// (nil when there are none); n = 0 asks for all. Images have their first sample of
+// dequantisation noise.
 func (r *Run) TestPoints(n int) (flow.Batch, []int32) {
 	if all := r.Data.Test.Len(); n == 0 || n > all {
 		n = all
 	}
-	x, label := data.Rows(r.Data.Test, 0, n, seed.Rand(r.Config.Seed, "run/test", 0))
-	r.Data.Original(x)
-	if !r.Config.Conditional {
-		label = nil
-	}
-	return x, label
+	return r.dequantized(n, 0)
 }

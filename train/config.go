@@ -31,6 +31,10 @@ type Config struct {
 
 	Intervals Intervals `yaml:"intervals,omitempty" json:"intervals,omitzero"` // of meanflow and shortcut
 
+	// LabelDropout is the share of labels that a conditional network does not see, so
+	// that it can be guided; default 0.
+	LabelDropout float64 `yaml:"label_dropout,omitempty" json:"label_dropout,omitempty"`
+
 	Steps int `yaml:"steps" json:"steps"` // optimizer steps; default 10,000
 	Batch int `yaml:"batch" json:"batch"` // examples a step; default 256
 
@@ -116,6 +120,9 @@ func (c Config) Validate() error {
 		if f.v < f.min {
 			return fmt.Errorf("train: %s is %d; it must be at least %d", f.name, f.v, f.min)
 		}
+	}
+	if !(c.LabelDropout >= 0 && c.LabelDropout < 1) {
+		return fmt.Errorf("train: label_dropout is %g; it must be in [0, 1)", c.LabelDropout)
 	}
 	if !(c.LR > 0) || math.IsInf(c.LR, 0) {
 		return fmt.Errorf("train: lr is %g; it must be positive", c.LR)

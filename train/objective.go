@@ -97,7 +97,11 @@ type CFM struct {
 	Weighting  Weighting
 	Source     flow.Source // of x_0 before σ scales it; nil: N(0, I)
 	Labels     bool        // ask the data for labels
-	Seed       uint64
+	// LabelDropout is the share of labels that are taken away (-1), so that one
+	// network learns the conditional field and the unconditional one, which guidance
+	// needs (Ho and Salimans 2022).
+	LabelDropout float64
+	Seed         uint64
 }
 
 // Steps implements [Objective].
@@ -114,7 +118,18 @@ func (o CFM) Examples(ex *nn.Examples, step uint64) error {
 	if err := o.Data.Fill(ex.X1, ex.Label, step); err != nil {
 		return fmt.Errorf("train: data of step %d: %w", step, err)
 	}
-	return o.fill(ex, step)
+	if err := o.fill(ex, step); err != nil {
+		return err
+	}
+	if o.LabelDropout > 0 {
+		rng := seed.Rand(o.Seed, "train/dropout", step)
+		for i := range ex.Label {
+			if rng.Float64() < o.LabelDropout {
+				ex.Label[i] = -1
+			}
+		}
+	}
+	return nil
 }
 
 // fill completes examples whose x_1 and labels are there.

@@ -459,3 +459,37 @@ func TestValidationCoversAllTimesAndEveryPointOnce(t *testing.T) {
 		t.Errorf("no points: got %v, %v", none, err)
 	}
 }
+
+// ones is a stream whose labels are all 1.
+type ones struct{ data.Stream }
+
+func (l ones) Fill(x flow.Batch, label []int32, step uint64) error {
+	for i := range label {
+		label[i] = 1
+	}
+	return l.Stream.Fill(x, nil, step)
+}
+
+func TestLabelsAreDroppedAsOftenAsAsked(t *testing.T) {
+	const n, share = 20000, 0.15
+	o := CFM{Data: ones{data.Shuffle(points(100, 2), 1)}, Scheduler: path.CondOT{}, Labels: true, LabelDropout: share, Seed: 5}
+	drop := func(step uint64) (dropped []int) {
+		ex := nn.NewExamples(n, 2)
+		if err := o.Examples(ex, step); err != nil {
+			t.Fatal(err)
+		}
+		for i, l := range ex.Label {
+			if l == -1 {
+				dropped = append(dropped, i)
+			}
+		}
+		return dropped
+	}
+	a := drop(3)
+	if se := math.Sqrt(share * (1 - share) / n); math.Abs(float64(len(a))/n-share) > 5*se {
+		t.Errorf("%d of %d labels are dropped, want a share of %g", len(a), n, share)
+	}
+	if !slices.Equal(a, drop(3)) || slices.Equal(a, drop(4)) {
+		t.Error("which labels are dropped is not a function of the step")
+	}
+}

@@ -41,8 +41,11 @@ func likelihoodText(w io.Writer, l *run.Likelihood) {
 		fmt.Fprintf(w, "  optimum\t%.4f nats, of the data's own density\n", *l.Optimum)
 		fmt.Fprintf(w, "  gap\t%.4f nats\n", *l.Gap)
 	}
-	if l.BPD != nil {
-		fmt.Fprintf(w, "  bits per dimension\t%.4f\n", *l.BPD)
+	for _, b := range l.Dequantizations {
+		fmt.Fprintf(w, "  bits per dimension\t%.4f ± %.4f with K = %d samples of dequantisation\n", b.BPD, b.StdErr, b.K)
+	}
+	if l.BPD != nil && l.Dequantizations == nil {
+		fmt.Fprintf(w, "  bits per dimension\t%.4f with K = 1 sample of dequantisation\n", *l.BPD)
 	}
 }
 

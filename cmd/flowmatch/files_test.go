@@ -98,8 +98,8 @@ func TestImagesGoInAndComeOut(t *testing.T) {
 data: {path: t-images-idx3-ubyte, labels_path: t-labels-idx1-ubyte}
 conditional: true
 net: {hidden: [32]}
-train: {steps: 200, batch: 32, lr: 1e-2}
-eval: {solver: midpoint, steps: 10, samples: 6}
+train: {steps: 200, batch: 32, lr: 1e-2, label_dropout: 0.2}
+eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 `
 	if err := os.WriteFile(yaml, []byte(config), 0o666); err != nil {
 		t.Fatal(err)
@@ -111,7 +111,20 @@ eval: {solver: midpoint, steps: 10, samples: 6}
 			t.Errorf("%s: bits per dimension %v; want a number between 0 and 20 (8 is chance)", what, l["bpd"])
 		}
 	}
-	bpd("eval", succeedJSON(t, "eval", dir, "-q")["likelihood"].(map[string]any))
+	l := succeedJSON(t, "eval", dir, "-q")["likelihood"].(map[string]any)
+	bpd("eval", l)
+	told := l["dequantizations"].([]any)
+	first, last := told[0].(map[string]any), told[len(told)-1].(map[string]any)
+	if len(told) != 2 || first["k"] != 1.0 || last["k"] != 3.0 {
+		t.Fatalf("dequantizations are %v, want K = 1 and K = 3", told)
+	}
+	if d := first["bpd"].(float64) - l["bpd"].(float64); math.Abs(d) > 1e-9 {
+		t.Errorf("K = 1 differs from one sample by %g", d)
+	}
+	// The bound tightens: a mean of exponentials is above the exponential of the mean.
+	if !(last["bpd"].(float64) < first["bpd"].(float64)+3*first["std_err"].(float64)) {
+		t.Errorf("K = 3 gives %v bits per dimension, K = 1 %v", last["bpd"], first["bpd"])
+	}
 	bpd("logp", succeedJSON(t, "logp", dir, "--data", images, "--labels", classes, "-q"))
 
 	ones := filepath.Join(tmp, "ones.csv")
@@ -129,6 +142,11 @@ eval: {solver: midpoint, steps: 10, samples: 6}
 	}
 	if mean < 0.2 { // level 200 of 256 is 0.56; the other class is -0.37
 		t.Errorf("mean pixel of class 1 is %.3f; want that of the bright class, about 0.56", mean)
+	}
+	one := succeedJSON(t, "sample", dir, "--n", "4", "--label", "1", "--out", ones, "-q")
+	two := succeedJSON(t, "sample", dir, "--n", "4", "--label", "1", "--guidance", "2", "--out", ones, "-q")
+	if one["nfe"].(float64) != 20 || two["nfe"].(float64) != 40 {
+		t.Errorf("midpoint in 10 steps takes %v evaluations, guided %v; want 20, and 40 for guidance asks the network twice", one["nfe"], two["nfe"])
 	}
 	succeed(t, "plot", dir, "--kind", "samples", "--n", "9", "--out", filepath.Join(tmp, "grid.png"), "-q")
 

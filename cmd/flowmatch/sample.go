@@ -30,11 +30,15 @@ type sampleResult struct {
 	// MeanLogP is the mean log-density of the samples, in nats; with --logp.
 	MeanLogP   *float64 `json:"mean_logp,omitempty"`
 	Divergence string   `json:"divergence,omitempty"`
+	Guidance   float64  `json:"guidance,omitempty"` // scale; absent: none
 }
 
 func (s sampleResult) text(w io.Writer) {
 	fmt.Fprintf(w, "samples\t%d of %d dimensions, seed %d, in %s\n", s.N, s.Dim, s.Seed, strings.Join(s.Files, ", "))
 	fmt.Fprintf(w, "solver\t%s, NFE %d, %.2f s on backend %s\n", s.Solver, s.NFE, s.Seconds, s.Backend)
+	if s.Guidance != 0 {
+		fmt.Fprintf(w, "guidance\t%g, for which every evaluation counts twice\n", s.Guidance)
+	}
 	if s.MeanLogP != nil {
 		fmt.Fprintf(w, "mean log-density\t%.4f nats, divergence %s\n", *s.MeanLogP, s.Divergence)
 	}
@@ -43,6 +47,7 @@ func (s sampleResult) text(w io.Writer) {
 type sampleFlags struct {
 	runFlags
 	n, label int
+	guidance float64
 	seed     uint64
 	logp     bool
 	out      string
@@ -77,7 +82,7 @@ given), of which the last adds no noise.`,
   flowmatch sample runs/first --n 1000 --solver ddpm --steps 200 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver ddim --eta 0.5 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver heun_sde --diffusion sigma:0.5 --out samples.csv
-  flowmatch sample runs/digits --n 64 --label 3 --out threes.png`,
+  flowmatch sample runs/digits --n 64 --label 3 --guidance 1.5 --out threes.png`,
 		Args: arguments("DIR"),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			return a.sample(cmd, args[0], f)
@@ -86,6 +91,7 @@ given), of which the last adds no noise.`,
 	f.add(cmd)
 	fl := cmd.Flags()
 	fl.IntVar(&f.n, "n", 0, "number of samples")
+	fl.Float64Var(&f.guidance, "guidance", 1, "scale of classifier-free guidance, of a run trained with train.label_dropout (1: none)")
 	fl.IntVar(&f.label, "label", 0, "class of all samples, of a conditional model (default: every class in turn)")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the noise (default: that of the run)")
 	fl.BoolVar(&f.logp, "logp", false, "write the log-density of each sample too")
@@ -162,7 +168,10 @@ func (f *sampleFlags) solve(cmd *cobra.Command, a *app, r *run.Run, label []int3
 	if err := r.HasDensity(); f.logp && err != nil {
 		return s, res, err
 	}
-	o.N, o.Seed, o.LogProb, o.Label = f.n, f.seed, f.logp, label
+	if cmd.Flags().Changed("guidance") && r.Config.Train.LabelDropout == 0 {
+		return s, res, usagef("--guidance needs a conditional run that was trained with train.label_dropout, and %s was not", r.Dir)
+	}
+	o.N, o.Seed, o.LogProb, o.Label, o.Guidance = f.n, f.seed, f.logp, label, f.guidance
 	if o.Divergence, err = r.Config.Eval.DivergenceFor(r.Data.Dim, f.seed); err != nil {
 		return s, res, err
 	}
@@ -172,6 +181,9 @@ func (f *sampleFlags) solve(cmd *cobra.Command, a *app, r *run.Run, label []int3
 		return s, res, err
 	}
 	res = f.result(r, s, run.SamplingName(o), start)
+	if f.guidance != 1 {
+		res.Guidance = f.guidance
+	}
 	if f.logp {
 		mean := 0.0
 		for _, v := range s.LogP {

@@ -1,0 +1,33 @@
+package field
+
+import "flowmatch/flow"
+
+// Guided is classifier-free guidance (Ho and Salimans 2022) of a velocity:
+//
+//	v = v(x|∅) + Scale (v(x|y) − v(x|∅))
+//
+// Scale 1 is the conditional field, 0 the unconditional one, and more pushes samples
+// towards what tells the class; they then follow no path of densities any more that
+// the training knew. Every evaluation is one of each field: two of the network.
+type Guided struct {
+	Conditional, Unconditional flow.Field
+	Scale                      float64
+}
+
+// Dim returns D.
+func (g Guided) Dim() int { return g.Conditional.Dim() }
+
+// Velocity writes the guided velocity into v; see [flow.Field].
+func (g Guided) Velocity(v []float64, t float64, x []float64) error {
+	if err := g.Conditional.Velocity(v, t, x); err != nil {
+		return err
+	}
+	free := make([]float64, len(v))
+	if err := g.Unconditional.Velocity(free, t, x); err != nil {
+		return err
+	}
+	for i, u := range free {
+		v[i] = u + g.Scale*(v[i]-u)
+	}
+	return nil
+}

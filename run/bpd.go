@@ -1,0 +1,72 @@
+package run
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"flowmatch/data"
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/likelihood"
+)
+
+// BPD is the bound of bits per dimension of integer images, by the protocol of the
+// paper (arXiv 2210.02747, appendix E.1): −log₂ 1/K Σ_k p(x + u_k) with uniform noise u
+// of one level, a mean over the images. It falls as K grows, so figures are comparable
+// at one K only.
+type BPD struct {
+	K      int     `json:"k"` // dequantisation samples of an image
+	BPD    float64 `json:"bpd"`
+	StdErr float64 `json:"std_err"` // over the images
+}
+
+// tellingK are the K that a report tells, where it has so many samples.
+var tellingK = []int{1, 5, 20, 50}
+
+// bitsPerDim evaluates the test images with eval.dequantizations samples of noise;
+// first are the log-densities with the first of them, in nats and data units.
+func (r *Run) bitsPerDim(ctx context.Context, first []float64) ([]BPD, error) {
+	most := r.Config.Eval.Dequantizations
+	logMean := slices.Clone(first) // log Σ_k p so far
+	told := slices.DeleteFunc(slices.Clone(tellingK), func(k int) bool { return k >= most })
+	told = append(told, most)
+	var out []BPD
+	for k := 1; ; k++ {
+		if slices.Contains(told, k) {
+			out = append(out, r.tellBPD(logMean, k))
+		}
+		if k == most {
+			return out, nil
+		}
+		x, label := r.dequantized(len(first), uint64(k))
+		logp, _, err := r.LogProb(ctx, x, label)
+		if err != nil {
+			return out, err
+		}
+		for i, l := range logp {
+			top := max(l, logMean[i])
+			logMean[i] = top + math.Log(math.Exp(l-top)+math.Exp(logMean[i]-top))
+		}
+	}
+}
+
+// tellBPD turns log Σ_k p of each image into a report.
+func (r *Run) tellBPD(logSum []float64, k int) BPD {
+	bits := make([]float64, len(logSum))
+	for i, l := range logSum {
+		bits[i] = likelihood.BitsPerDim(l-math.Log(float64(k)), r.Model.Dim(), r.Model.BinWidth)
+	}
+	mean, se := meanStdErr(bits)
+	return BPD{K: k, BPD: mean, StdErr: se}
+}
+
+// dequantized returns the first n test images with the k-th sample of noise.
+func (r *Run) dequantized(n int, k uint64) (flow.Batch, []int32) {
+	x, label := data.Rows(r.Data.Test, 0, n, seed.Rand(r.Config.Seed, "run/test", k))
+	r.Data.Original(x)
+	if !r.Config.Conditional {
+		label = nil
+	}
+	return x, label
+}
