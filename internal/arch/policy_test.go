@@ -35,7 +35,8 @@ var rooms = map[string][]string{
 	"model":     {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "internal/seed", "internal/atomicfile"},
 
 	// What makes and uses models.
-	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "internal/seed"},
+	"train":    {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "internal/seed"},
+	"classify": {"flow", "data", "nn"},
 	"run": {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "model", "coupling", "train", "metrics", "plot",
 		"internal/seed", "internal/atomicfile"},
 	"bench": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "metrics",
@@ -60,7 +61,7 @@ var testsOnly = map[string]string{
 
 // reachEngine are the rooms whose code or tests may depend on nn, directly or
 // through others. Everywhere else the mathematics is built and tested without it.
-var reachEngine = []string{"nn", "neuralode", "model", "train", "run", "experiment", "bench", "cmd/flowmatch", "."}
+var reachEngine = []string{"nn", "neuralode", "model", "train", "classify", "run", "experiment", "bench", "cmd/flowmatch", "."}
 
 // module is a library that is not ours.
 type module struct {
