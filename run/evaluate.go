@@ -22,6 +22,7 @@ type Report struct {
 	Solver     string      `json:"solver"`
 	Likelihood *Likelihood `json:"likelihood,omitempty"`
 	Samples    *Quality    `json:"samples,omitempty"`
+	Judgement  *Judgement  `json:"judgement,omitempty"` // of a classifier, when one was asked
 }
 
 // Likelihood is the negative log-likelihood of held-out points.

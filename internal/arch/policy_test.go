@@ -37,7 +37,7 @@ var rooms = map[string][]string{
 	// What makes and uses models.
 	"train":    {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "internal/seed"},
 	"classify": {"flow", "data", "nn"},
-	"run": {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "model", "coupling", "train", "metrics", "plot",
+	"run": {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "model", "coupling", "train", "classify", "metrics", "plot",
 		"internal/seed", "internal/atomicfile"},
 	"bench": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "metrics",
 		"internal/seed"},
