@@ -148,6 +148,20 @@ eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 	if one["nfe"].(float64) != 20 || two["nfe"].(float64) != 40 {
 		t.Errorf("midpoint in 10 steps takes %v evaluations, guided %v; want 20, and 40 for guidance asks the network twice", one["nfe"], two["nfe"])
 	}
+	judge := filepath.Join(tmp, "judge.safetensors")
+	if c := succeedJSON(t, "classifier", yaml, "--out", judge, "--steps", "60", "--batch", "16", "-q"); c["accuracy"] != 1.0 {
+		t.Errorf("the classifier tells %v of bright and dark images, want all", c["accuracy"])
+	}
+	j := succeedJSON(t, "eval", dir, "--classifier", judge, "--guidance", "1.5", "-q")["judgement"].(map[string]any)
+	if a := j["agreement"].(float64); a < 0.8 || j["guidance"] != 1.5 || j["nfe"] != 40.0 {
+		t.Errorf("judgement %v: want that most samples are of the class asked for, at guidance 1.5 and 40 evaluations", j)
+	}
+	if code, _, stderr := invoke(t, "eval", dir, "--guidance", "1.5"); code != exitUsage || !strings.Contains(stderr, "--classifier") {
+		t.Errorf("guidance without a classifier: exit code %d, %s", code, stderr)
+	}
+	if code, _, stderr := invoke(t, "eval", dir, "--classifier", filepath.Join(dir, "checkpoint.safetensors"), "-q"); code != exitFailure || !strings.Contains(stderr, "no classifier of flowmatch") {
+		t.Errorf("a checkpoint for a classifier: exit code %d, %s", code, stderr)
+	}
 	succeed(t, "plot", dir, "--kind", "samples", "--n", "9", "--out", filepath.Join(tmp, "grid.png"), "-q")
 
 	for _, c := range []struct{ args, want string }{
