@@ -29,7 +29,10 @@ import (
 func pictureKinds() []string { return []string{"samples", "times", "stages", "nfe", "curves"} }
 
 // galleryPoints is the number of points in a panel.
-const galleryPoints = 2000
+const galleryPoints = 1000
+
+// galleryDPI keeps a gallery of many panels small.
+const galleryDPI = 110
 
 // The columns of galleries.
 var (
@@ -101,7 +104,7 @@ func (p Picture) drawGallery(ctx context.Context, w io.Writer, g Grid, cells []C
 		limits = lim
 		rows = append(rows, plot.Row{Name: m, Panels: panels})
 	}
-	return plot.Gallery(w, rows, plot.Options{Limits: limits})
+	return plot.Gallery(w, rows, plot.Options{Limits: limits, DPI: galleryDPI})
 }
 
 // cellPanels are the panels of one cell, and the limits of its data.

@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"flowmatch/internal/atomicfile"
 )
@@ -104,8 +105,21 @@ func (c Cell) store(r Result) error {
 	return writeJSON(filepath.Join(c.Dir, resultFile), r)
 }
 
-// WriteResults writes results as one file, which [ReadResults] reads.
-func WriteResults(file string, results []Result) error { return writeJSON(file, results) }
+// WriteResults writes results as one file, a line each, which [ReadResults] reads.
+func WriteResults(file string, results []Result) error {
+	lines := make([]string, len(results))
+	for i, r := range results {
+		text, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("experiment: %s: %w", file, err)
+		}
+		lines[i] = string(text)
+	}
+	return atomicfile.WriteFile(file, func(w io.Writer) error {
+		_, err := io.WriteString(w, "[\n"+strings.Join(lines, ",\n")+"\n]\n")
+		return err
+	})
+}
 
 // ReadResults reads a file of WriteResults.
 func ReadResults(file string) ([]Result, error) {
