@@ -110,6 +110,8 @@ type Cell struct {
 	Neural       *Neural // in the place of Config, of a grid of kind neural_ode
 	Dir          string  // folder of the run, below the grid's
 	Teacher      string  // folder of the run that this one learns from; empty: none
+
+	asked any // what was said of it: the base, and the settings that change it
 }
 
 // kindNeural is the kind of a grid of [Neural] cells.
@@ -306,11 +308,15 @@ func (g Grid) cell(base []byte, settings []string, dir string, task, method Vari
 	}
 	slices.Sort(all[:len(task.Set)])
 	slices.Sort(all[len(task.Set):])
-	all = append(all, "seed="+strconv.FormatUint(seed, 10))
+	all = append(append(all, "seed="+strconv.FormatUint(seed, 10)), settings...)
+	c.asked = struct {
+		Base     map[string]any
+		Settings []string
+		Teacher  string
+	}{g.Base, slices.Clone(all), method.Teacher}
 	if c.Teacher != "" {
 		all = append(all, "train.teacher="+strconv.Quote(c.Teacher))
 	}
-	all = append(all, settings...)
 	if g.Kind == kindNeural {
 		c.Neural, err = neural(base, all)
 		return c, err

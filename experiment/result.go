@@ -58,15 +58,13 @@ const (
 	resultFile = "result.json"
 )
 
-// plan is a fingerprint of what a result depends on.
+// plan is a fingerprint of what a result depends on: what the grid says of the cell,
+// and what is measured. Defaults are the program's, whose version the result tells.
 func (c Cell) plan(measures []string) (string, error) {
-	c.Config.Train.Teacher = "" // it is known by its method: folders may move
 	text, err := json.Marshal(struct {
-		Config   any
-		Neural   *Neural
-		Teacher  string
+		Asked    any
 		Measures []string
-	}{c.Config, c.Neural, filepath.Base(filepath.Dir(c.Teacher)), measures})
+	}{c.asked, measures})
 	if err != nil {
 		return "", fmt.Errorf("experiment: %w", err)
 	}
