@@ -55,15 +55,16 @@ func onTask(task string) string {
 
 // provenance tells how the figures were made.
 func (p Page) provenance(g Grid, results []Result) string {
-	total, versions := 0.0, []string{}
+	total, threads, versions := 0.0, 0.0, []string{}
 	for _, r := range results {
 		total += r.Values["seconds"]
+		threads = max(threads, r.Values["threads"])
 		if !slices.Contains(versions, r.Version) {
 			versions = append(versions, r.Version)
 		}
 	}
-	return fmt.Sprintf("Written on %s: %d runs, %.0f minutes of training, seeds %s; mean ± standard deviation over the seeds. %s; flowmatch %s.",
-		p.Date, len(results), math.Ceil(total/60), strings.Trim(fmt.Sprint(g.Seeds), "[]"), p.Machine, strings.Join(versions, ", "))
+	return fmt.Sprintf("Written on %s: %d runs, %.0f minutes of training, seeds %s; mean ± standard deviation over the seeds. %s, %.0f of them used; flowmatch %s.",
+		p.Date, len(results), math.Ceil(total/60), strings.Trim(fmt.Sprint(g.Seeds), "[]"), p.Machine, threads, strings.Join(versions, ", "))
 }
 
 // write writes a table: columns of tasks, or one table of values for each task.

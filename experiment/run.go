@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"runtime"
 
 	"flowmatch/run"
 )
@@ -60,6 +61,7 @@ func (c Cell) make(ctx context.Context, g Grid, plan string, h Hooks) (*Result, 
 	if c.Neural != nil {
 		do = c.makeNeural
 	}
+	r.set("threads", float64(runtime.GOMAXPROCS(0)))
 	if err := do(ctx, g, h, r); err != nil {
 		return nil, err
 	}

@@ -179,7 +179,7 @@ func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, 
 	machine := bench.NewReport(run.Version())
 	p := experiment.Page{
 		Name: name, Date: time.Now().Format(time.DateOnly), Pictures: files,
-		Machine: fmt.Sprintf("%s, %d cores of which %d are used, %s/%s, %s", machine.CPU, machine.Cores, runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH, runtime.Version()),
+		Machine: fmt.Sprintf("%s, %s/%s, %s, %d cores", machine.CPU, runtime.GOOS, runtime.GOARCH, runtime.Version(), machine.Cores),
 	}
 	page := filepath.Join(docs, name+".md")
 	if err := atomicfile.WriteFile(page, func(w io.Writer) error { return p.Write(w, g, results) }); err != nil {
