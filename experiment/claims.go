@@ -50,6 +50,9 @@ func Claims(w io.Writer, text, docs string) error {
 			if q == 0 {
 				return missing, err
 			}
+			if q >= 10 {
+				return fmt.Sprintf("%.0f", q), err
+			}
 			return fmt.Sprintf("%.2g", q), err
 		},
 		"percent": func(name, task, a, b, value string) (string, error) {
