@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -131,12 +132,29 @@ func suggestion(cmd *cobra.Command, name string) string {
 func (a *app) do(f func(cmd *cobra.Command, args []string) (result, error)) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		a.running = true
-		r, err := f(cmd, args)
+		r, err := guard(f, cmd, args)
 		if err != nil && !errors.As(err, new(partial)) {
 			return err
 		}
 		return errors.Join(err, a.write(r))
 	}
+}
+
+// guard calls f. A panic with an error is how a room without an error result tells
+// that a file has gone, so it is one; any other is a fault of the program, and goes on.
+func guard(f func(cmd *cobra.Command, args []string) (result, error), cmd *cobra.Command, args []string) (r result, err error) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		fault, isError := p.(error)
+		if _, isBug := p.(runtime.Error); isBug || !isError {
+			panic(p)
+		}
+		err = fault
+	}()
+	return f(cmd, args)
 }
 
 func (a *app) write(r result) error {

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
@@ -125,4 +128,20 @@ func TestHelpGoesToStandardOutput(t *testing.T) {
 			t.Errorf("flowmatch %s: exit code %d, %d bytes of standard output, standard error %q; want help and 0", args, code, len(stdout), stderr)
 		}
 	}
+}
+
+func TestAPanicWithAnErrorIsAnErrorAndOthersGoOn(t *testing.T) {
+	gone := errors.New("the file has gone")
+	throw := func(v any) func(*cobra.Command, []string) (result, error) {
+		return func(*cobra.Command, []string) (result, error) { panic(v) }
+	}
+	if _, err := guard(throw(gone), nil, nil); !errors.Is(err, gone) {
+		t.Errorf("got %v, want the error of the panic", err)
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a fault of the program is swallowed")
+		}
+	}()
+	_, _ = guard(throw("a bug"), nil, nil)
 }
