@@ -58,12 +58,9 @@ func Train(ctx context.Context, eng *nn.Engine, set *data.Set, cfg Config, obser
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	if set.Classes < 2 || set.Kind != data.KindImages {
+	image := set.Image()
+	if set.Classes < 2 || image == nil {
 		return nil, fmt.Errorf("classify: %s has %d classes and is of kind %s; it needs labelled images", set.Name, set.Classes, set.Kind)
-	}
-	image := set.Shape
-	if len(image) == 2 {
-		image = []int{image[0], image[1], 1}
 	}
 	c, err := nn.NewClassifier(eng, nn.ClassifierConfig{Image: image, Classes: set.Classes, Channels: cfg.Channels, Features: cfg.Features}, cfg.Seed)
 	if err != nil {
@@ -106,24 +103,17 @@ func current(c *nn.Classifier, tr *nn.Trainer, ema bool) (*nn.Classifier, error)
 	if err != nil {
 		return nil, err
 	}
-	w, err := net.Weights()
-	if err != nil {
-		return nil, err
-	}
-	return c.WithWeights(w)
+	return c.WithNet(net), nil
 }
 
 // ErrNoImages is returned when there is nothing to classify.
 var ErrNoImages = errors.New("classify: no images")
 
-// Accuracy returns the share of images whose most likely class is their label.
-func Accuracy(c *nn.Classifier, x flow.Batch, label []int32) (float64, error) {
-	if x.N == 0 || len(label) != x.N {
-		return 0, fmt.Errorf("%w: %d images with %d labels", ErrNoImages, x.N, len(label))
-	}
-	_, probs, err := c.Classify(x)
-	if err != nil {
-		return 0, err
+// Accuracy returns the share of images whose most likely class, by the probabilities
+// [N, Classes] of [nn.Classifier.Classify], is their label.
+func Accuracy(probs flow.Batch, label []int32) (float64, error) {
+	if probs.N == 0 || len(label) != probs.N {
+		return 0, fmt.Errorf("%w: %d images with %d labels", ErrNoImages, probs.N, len(label))
 	}
 	right := 0
 	for i, l := range label {
@@ -137,5 +127,5 @@ func Accuracy(c *nn.Classifier, x flow.Batch, label []int32) (float64, error) {
 			right++
 		}
 	}
-	return float64(right) / float64(x.N), nil
+	return float64(right) / float64(probs.N), nil
 }

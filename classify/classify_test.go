@@ -68,7 +68,11 @@ func TestAClassifierLearnsStripes(t *testing.T) {
 		t.Error("the same seed trains differently")
 	}
 	x, label := data.Rows(set.Test, 0, set.Test.Len(), seed.Rand(1, "test", 0))
-	accuracy, err := classify.Accuracy(c, x, label)
+	_, probs, err := c.Classify(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accuracy, err := classify.Accuracy(probs, label)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,6 +76,18 @@ func (s *Set) Original(x flow.Batch) {
 	}
 }
 
+// Image returns the height, width and number of channels of an image; nil for data
+// that are no images.
+func (s *Set) Image() []int {
+	switch {
+	case s.Kind != KindImages:
+		return nil
+	case len(s.Shape) == 2: // grey
+		return []int{s.Shape[0], s.Shape[1], 1}
+	}
+	return slices.Clone(s.Shape)
+}
+
 // OptimalNLL returns the entropy of p_1 in model units, in nats: the NLL that no
 // model can beat on average. It is known for few sets; for others with a Density
 // the mean of -log p over Test estimates it.

@@ -3,6 +3,7 @@ package experiment
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -84,10 +85,10 @@ func neural(base []byte, settings []string) (*Neural, error) {
 
 func (n Neural) validate() error {
 	if _, ok := systems()[n.System]; !ok {
-		return fmt.Errorf("system %q; it must be one of %s", n.System, strings.Join(sortedKeys(systems()), ", "))
+		return fmt.Errorf("system %q; it must be one of %s", n.System, strings.Join(slices.Sorted(maps.Keys(systems())), ", "))
 	}
 	if _, ok := gradients()[n.Gradient]; !ok {
-		return fmt.Errorf("gradient %q; it must be one of %s", n.Gradient, strings.Join(sortedKeys(gradients()), ", "))
+		return fmt.Errorf("gradient %q; it must be one of %s", n.Gradient, strings.Join(slices.Sorted(maps.Keys(gradients())), ", "))
 	}
 	for name, v := range map[string]int{"steps": n.Steps, "points": n.Points - 1} {
 		if v < 1 {

@@ -3,6 +3,7 @@ package experiment
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -147,7 +148,7 @@ func (t Table) grid(b *strings.Builder, columns []column, results []Result) {
 		row(cells)
 	}
 	for _, p := range t.Published {
-		for _, m := range sortedKeys(p.Rows) {
+		for _, m := range slices.Sorted(maps.Keys(p.Rows)) {
 			cells := []string{m + " (" + p.Name + ")"}
 			for _, c := range columns {
 				text, ok := p.Rows[m][c.title]
@@ -209,13 +210,4 @@ func (t Table) format(s stat) string {
 		return number(s.mean)
 	}
 	return number(s.mean) + " ± " + number(s.std)
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -130,7 +130,7 @@ func (p Picture) panels(ctx context.Context, t *run.Run) ([]plot.Panel, error) {
 	n := min(galleryPoints, t.Data.Test.Len())
 	switch p.Kind {
 	case "times":
-		return ways(ctx, t, solver, n)
+		return ways(ctx, t, n)
 	case "stages":
 		return growth(ctx, t, solver, n)
 	case "nfe":
@@ -161,24 +161,18 @@ func drawn(ctx context.Context, t *run.Run, solver ode.Solver, n int) (flow.Batc
 
 // ways are the points at several times of a solve, in model units scaled to those
 // of the data.
-func ways(ctx context.Context, t *run.Run, solver ode.Solver, n int) ([]plot.Panel, error) {
-	f, err := t.Model.Field(t.Labels(n))
-	if err != nil {
-		return nil, err
-	}
+func ways(ctx context.Context, t *run.Run, n int) ([]plot.Panel, error) {
 	lo, hi := t.Model.Span()
 	times := make([]float64, len(galleryTimes))
 	for k, u := range galleryTimes {
 		times[k] = lo + (hi-lo)*u
 	}
-	x := source(t, n, 0)
+	path, err := t.Ways(ctx, source(t, n, 0), times)
 	var panels []plot.Panel
-	_, err = solver.SolveAt(ctx, f.Velocity, x.X, times, func(k int, at []float64) error {
-		p := flow.Batch{N: n, D: x.D, X: slices.Clone(at)}
+	for k, p := range path {
 		t.Data.Original(p)
 		panels = append(panels, plot.Panel{Title: fmt.Sprintf("t = %.2g", galleryTimes[k]), Points: p})
-		return nil
-	})
+	}
 	return panels, err
 }
 

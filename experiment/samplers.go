@@ -19,7 +19,7 @@ var samplerNFE = []int{10, 20, 50, 100, 200, 500}
 // samplers of the SDEs with the same marginals. Samplers with noise are left out of
 // runs whose field does not tell the score.
 func samplers(ctx context.Context, c Cell, t *run.Run, r *Result) error {
-	test, label := t.TestPoints(min(t.Config.Eval.Samples, t.Data.Test.Len()))
+	test, label := t.TestPoints(t.Config.Eval.Samples)
 	record := func(name string, nfe int, s model.Samples, err error) error {
 		if err != nil {
 			return fmt.Errorf("%s with %d evaluations: %w", name, nfe, err)

@@ -83,15 +83,11 @@ func Load(path string, eng *nn.Engine) (*Checkpoint, error) {
 }
 
 func decode(buf []byte, eng *nn.Engine) (*Checkpoint, error) {
-	_, header, err := safetensors.ReadMetadata(buf)
+	file, metadata, err := openTensors(buf)
 	if err != nil {
-		return nil, fmt.Errorf("not a whole safetensors file: %w", err)
+		return nil, err
 	}
-	file, err := safetensors.Deserialize(buf)
-	if err != nil {
-		return nil, fmt.Errorf("not a whole safetensors file: %w", err)
-	}
-	c := &Checkpoint{Extra: header.Metadata()}
+	c := &Checkpoint{Extra: metadata}
 	spec, ok := c.Extra[keySpec]
 	if !ok {
 		return nil, fmt.Errorf("no %q in its metadata: it was not written by flowmatch", keySpec)
@@ -119,6 +115,18 @@ func decode(buf []byte, eng *nn.Engine) (*Checkpoint, error) {
 		}
 	}
 	return c, nil
+}
+
+// openTensors reads a safetensors file and its metadata.
+func openTensors(buf []byte) (file safetensors.SafeTensors, metadata map[string]string, err error) {
+	_, header, err := safetensors.ReadMetadata(buf)
+	if err == nil {
+		file, err = safetensors.Deserialize(buf)
+	}
+	if err != nil {
+		return file, nil, fmt.Errorf("not a whole safetensors file: %w", err)
+	}
+	return file, header.Metadata(), nil
 }
 
 // Model returns the model with the averaged weights.

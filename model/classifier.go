@@ -48,15 +48,11 @@ func LoadClassifier(path string, eng *nn.Engine) (*nn.Classifier, error) {
 }
 
 func decodeClassifier(buf []byte, eng *nn.Engine) (*nn.Classifier, error) {
-	_, header, err := safetensors.ReadMetadata(buf)
+	file, metadata, err := openTensors(buf)
 	if err != nil {
-		return nil, fmt.Errorf("not a whole safetensors file: %w", err)
+		return nil, err
 	}
-	file, err := safetensors.Deserialize(buf)
-	if err != nil {
-		return nil, fmt.Errorf("not a whole safetensors file: %w", err)
-	}
-	text, ok := header.Metadata()[keyClassifier]
+	text, ok := metadata[keyClassifier]
 	if !ok {
 		return nil, fmt.Errorf("no %q in its metadata: it is no classifier of flowmatch; train one with: flowmatch classifier", keyClassifier)
 	}

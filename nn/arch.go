@@ -112,6 +112,19 @@ func (l *layout) initial(rng *rand.Rand) []float32 {
 	return theta
 }
 
+// restore reads the slab, tensor by tensor.
+func (l *layout) restore(read func(name string, shape []int) ([]float32, error)) ([]float32, error) {
+	theta := make([]float32, 0, l.size)
+	for _, t := range l.tensors {
+		data, err := read(t.Name, t.Shape)
+		if err != nil {
+			return nil, err
+		}
+		theta = append(theta, data...)
+	}
+	return theta, nil
+}
+
 // params cuts the slab into the tensors of the layout.
 func (l *layout) params(theta *Node) []*Node {
 	out := make([]*Node, len(l.tensors))

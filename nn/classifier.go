@@ -44,13 +44,9 @@ func RestoreClassifier(eng *Engine, cfg ClassifierConfig, read func(name string,
 	if err != nil {
 		return nil, err
 	}
-	var theta []float32
-	for _, t := range c.net.arch.tensors {
-		data, err := read(t.Name, t.Shape)
-		if err != nil {
-			return nil, err
-		}
-		theta = append(theta, data...)
+	theta, err := c.net.arch.restore(read)
+	if err != nil {
+		return nil, err
 	}
 	return c.WithWeights(theta)
 }
@@ -101,9 +97,15 @@ func (c *Classifier) WithWeights(theta []float32) (*Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.WithNet(net), nil
+}
+
+// WithNet is WithWeights with those of a network of the same layout, such as a
+// [Trainer] of c has; nothing is copied.
+func (c *Classifier) WithNet(net *Net) *Classifier {
 	other := *c
 	other.net = net
-	return &other, nil
+	return &other
 }
 
 // Classify returns the features [N, Features] and the probabilities of the classes

@@ -37,13 +37,9 @@ func Restore(eng *Engine, cfg Config, read func(name string, shape []int) ([]flo
 	if err != nil {
 		return nil, err
 	}
-	theta := make([]float32, 0, arch.size)
-	for _, t := range arch.tensors {
-		data, err := read(t.Name, t.Shape)
-		if err != nil {
-			return nil, err
-		}
-		theta = append(theta, data...)
+	theta, err := arch.restore(read)
+	if err != nil {
+		return nil, err
 	}
 	return (&Net{eng: eng, arch: arch, progs: newPrograms(eng, arch)}).WithWeights(theta)
 }

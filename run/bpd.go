@@ -63,10 +63,17 @@ func (r *Run) tellBPD(logSum []float64, k int) BPD {
 
 // dequantized returns the first n test images with the k-th sample of noise.
 func (r *Run) dequantized(n int, k uint64) (flow.Batch, []int32) {
-	x, label := data.Rows(r.Data.Test, 0, n, seed.Rand(r.Config.Seed, "run/test", k))
-	r.Data.Original(x)
+	x, label := r.rows(r.Data.Test, n, "run/test", k)
 	if !r.Config.Conditional {
 		label = nil
 	}
+	return x, label
+}
+
+// rows returns up to n points of a part of the data, in data units, with their
+// labels; what is drawn to make them has the purpose and index given.
+func (r *Run) rows(part data.Finite, n int, purpose string, index uint64) (flow.Batch, []int32) {
+	x, label := data.Rows(part, 0, min(n, part.Len()), seed.Rand(r.Config.Seed, purpose, index))
+	r.Data.Original(x)
 	return x, label
 }

@@ -7,7 +7,6 @@ import (
 
 	"flowmatch/classify"
 	"flowmatch/flow"
-	"flowmatch/internal/seed"
 	"flowmatch/metrics"
 	"flowmatch/nn"
 )
@@ -41,13 +40,9 @@ func (r *Run) Judge(ctx context.Context, c *nn.Classifier, guidance float64) (*J
 	if err != nil {
 		return nil, err
 	}
-	test, want := r.dequantized(min(r.Config.Eval.Samples, r.Data.Test.Len()), 0)
-	if r.Data.Classes == 0 || test.N == 0 {
+	test, want := r.rows(r.Data.Test, r.Config.Eval.Samples, "run/test", 0)
+	if r.Data.Image() == nil || r.Data.Classes == 0 || test.N == 0 {
 		return nil, errors.New("run: a classifier judges on labelled held-out images; set data.labels_path and data.test")
-	}
-	if want == nil {
-		want = make([]int32, test.N)
-		r.Data.Test.Read(flow.NewBatch(test.N, test.D), want, upTo(test.N), seed.Rand(r.Config.Seed, "run/judge", 0))
 	}
 	how.N, how.Seed, how.Label, how.Guidance = test.N, r.Config.Seed, r.Labels(test.N), guidance
 	s, err := r.Model.Sample(ctx, how)
@@ -58,61 +53,49 @@ func (r *Run) Judge(ctx context.Context, c *nn.Classifier, guidance float64) (*J
 		s.X.X[i] = min(max(v, -1), 1) // a file of images holds no more
 	}
 	j := &Judgement{Samples: s.X.N, Guidance: guidance, NFE: s.Stats.NFE}
-	if j.Accuracy, err = classify.Accuracy(c, test, want); err != nil {
+	train, _ := r.rows(r.Data.TrainSet, test.N, "run/judge", 1)
+	var features, probs [3]flow.Batch
+	for k, x := range []flow.Batch{test, s.X, train} {
+		if features[k], probs[k], err = c.Classify(x); err != nil {
+			return nil, err
+		}
+	}
+	if j.Accuracy, err = classify.Accuracy(probs[0], want); err != nil {
 		return nil, err
 	}
 	if how.Label != nil {
-		agreement, err := classify.Accuracy(c, s.X, how.Label)
+		agreement, err := classify.Accuracy(probs[1], how.Label)
 		if err != nil {
 			return nil, err
 		}
 		j.Agreement = &agreement
 	}
-	return j, r.distances(j, c, test, s.X)
+	if j.InceptionScore, _, err = metrics.InceptionScore(probs[1], 1); err != nil {
+		return nil, err
+	}
+	return j, j.distances(features[0], features[1], features[2], r.Config.Seed)
 }
 
-// distances compares the features of samples and held-out images.
-func (r *Run) distances(j *Judgement, c *nn.Classifier, test, samples flow.Batch) error {
-	train := flow.NewBatch(min(test.N, r.Data.TrainSet.Len()), test.D)
-	r.Data.TrainSet.Read(train, nil, upTo(train.N), seed.Rand(r.Config.Seed, "run/judge", 1))
-	r.Data.Original(train)
-	var features [3]flow.Batch
+// distances compares the features of samples and of training images with those of
+// held-out ones.
+func (j *Judgement) distances(test, samples, train flow.Batch, seedValue uint64) error {
 	var stats [3]metrics.FeatureStats
-	for k, x := range []flow.Batch{test, samples, train} {
-		f, probs, err := c.Classify(x)
-		if err != nil {
-			return err
-		}
-		if k == 1 {
-			if j.InceptionScore, _, err = metrics.InceptionScore(probs, 1); err != nil {
-				return err
-			}
-		}
-		features[k] = f
+	var err error
+	for k, f := range []flow.Batch{test, samples, train} {
 		if stats[k], err = metrics.NewFeatureStats("classifier", fmt.Sprint("set ", k), f); err != nil {
 			return err
 		}
 	}
-	var err error
 	if j.FID, err = metrics.FID(stats[0], stats[1]); err != nil {
 		return err
 	}
 	if j.FIDData, err = metrics.FID(stats[0], stats[2]); err != nil {
 		return err
 	}
-	subsets := metrics.KIDOptions{Size: min(1000, samples.N/2), Subsets: 20, Seed: r.Config.Seed}
-	if j.KID, j.KIDStd, err = metrics.KID(features[0], features[1], subsets); err != nil {
+	subsets := metrics.KIDOptions{Size: min(1000, samples.N/2), Subsets: 20, Seed: seedValue}
+	if j.KID, j.KIDStd, err = metrics.KID(test, samples, subsets); err != nil {
 		return err
 	}
-	j.Precision, j.Recall, err = metrics.PrecisionRecall(features[0], features[1], neighbours)
+	j.Precision, j.Recall, err = metrics.PrecisionRecall(test, samples, neighbours)
 	return err
-}
-
-// upTo returns 0, 1, ..., n-1.
-func upTo(n int) []int {
-	index := make([]int, n)
-	for i := range index {
-		index[i] = i
-	}
-	return index
 }

@@ -181,27 +181,34 @@ func (r *Run) drawDensity(ctx context.Context, w io.Writer, o PictureOptions) er
 
 // flowPath solves for points in model units at equally spaced times.
 func (r *Run) flowPath(ctx context.Context, o PictureOptions) ([]flow.Batch, []float64, error) {
-	solver, err := r.Config.Eval.ODESolver()
-	if err != nil {
-		return nil, nil, err
-	}
-	f, err := r.Model.Field(r.Labels(o.N))
-	if err != nil {
-		return nil, nil, err
-	}
-	x := flow.NewBatch(o.N, f.Dim())
+	x := flow.NewBatch(o.N, r.Model.Dim())
 	r.Model.Start().Sample(x, seed.Rand(o.Seed, "sample", 0))
 	lo, hi := r.Model.Span()
 	times := make([]float64, frames+1)
 	for k := range times {
 		times[k] = lo + (hi-lo)*float64(k)/frames
 	}
+	path, err := r.Ways(ctx, x, times)
+	return path, times, err
+}
+
+// Ways solves from source points x [N, D], which come to where they end, and returns
+// the points at the times, all in model units; times rise within the model's Span.
+func (r *Run) Ways(ctx context.Context, x flow.Batch, times []float64) ([]flow.Batch, error) {
+	solver, err := r.Config.Eval.ODESolver()
+	if err != nil {
+		return nil, err
+	}
+	f, err := r.Model.Field(r.Labels(x.N))
+	if err != nil {
+		return nil, err
+	}
 	var path []flow.Batch
 	_, err = solver.SolveAt(ctx, f.Velocity, x.X, times, func(_ int, at []float64) error {
 		path = append(path, flow.Batch{N: x.N, D: x.D, X: slices.Clone(at)})
 		return nil
 	})
-	return path, times, err
+	return path, err
 }
 
 func (r *Run) drawLoss(w io.Writer) error {

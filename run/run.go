@@ -263,14 +263,11 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, set *data.Set, resu
 
 // onImages gives a UNet the shape of the data's images.
 func onImages(net nn.Config, set *data.Set) (nn.Config, error) {
-	if set.Kind != data.KindImages {
+	u := *net.UNet
+	if u.Image = set.Image(); u.Image == nil {
 		return net, fmt.Errorf("run: net.unet is for images; the data (%s) are of kind %s", set.Name, set.Kind)
 	}
-	u, shape := *net.UNet, slices.Clone(set.Shape)
-	if len(shape) == 2 {
-		shape = append(shape, 1)
-	}
-	u.Image, net.UNet = shape, &u
+	net.UNet = &u
 	return net, nil
 }
 

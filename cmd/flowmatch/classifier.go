@@ -13,7 +13,6 @@ import (
 	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/nn"
-	"flowmatch/run"
 )
 
 type classifierResult struct {
@@ -73,14 +72,8 @@ func (a *app) classifier(ctx context.Context, file string, f classifierFlags) (r
 	if f.cfg.Steps < 1 || f.cfg.Batch < 1 {
 		return nil, usagef("--steps is %d and --batch %d; both must be at least 1", f.cfg.Steps, f.cfg.Batch)
 	}
-	cfg, err := run.ReadConfig(file, f.set)
+	cfg, err := readRun(file, f.set, f.backend)
 	if err != nil {
-		return nil, usageError{err}
-	}
-	if f.backend != "" {
-		cfg.Backend = f.backend
-	}
-	if err := checkBackend(cfg.Backend); err != nil {
 		return nil, err
 	}
 	eng, err := nn.Open(cfg.Backend)
@@ -101,7 +94,11 @@ func (a *app) classifier(ctx context.Context, file string, f classifierFlags) (r
 	res := classifierResult{File: f.out, Data: set.Name, Classes: set.Classes, Steps: f.cfg.Steps, Weights: c.Net().NumWeights(), Test: set.Test.Len()}
 	if res.Test > 0 {
 		x, label := data.Rows(set.Test, 0, res.Test, seed.Rand(cfg.Seed, "run/test", 0))
-		if res.Accuracy, err = classify.Accuracy(c, x, label); err != nil {
+		_, probs, err := c.Classify(x)
+		if err != nil {
+			return nil, err
+		}
+		if res.Accuracy, err = classify.Accuracy(probs, label); err != nil {
 			return nil, err
 		}
 	}

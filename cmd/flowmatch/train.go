@@ -89,14 +89,8 @@ that never stopped. A second Ctrl-C kills.`,
 }
 
 func (a *app) train(ctx context.Context, file string, f trainFlags) (result, error) {
-	cfg, err := run.ReadConfig(file, f.set)
+	cfg, err := readRun(file, f.set, f.backend)
 	if err != nil {
-		return nil, usageError{err}
-	}
-	if f.backend != "" {
-		cfg.Backend = f.backend
-	}
-	if err := checkBackend(cfg.Backend); err != nil {
 		return nil, err
 	}
 	res, _, err := a.trainRun(ctx, cfg, f.out, f.resume)
@@ -107,6 +101,18 @@ func (a *app) train(ctx context.Context, file string, f trainFlags) (result, err
 		return nil, asUsage(err, run.ErrExists)
 	}
 	return res, nil
+}
+
+// readRun reads a run file with the settings and the backend of a command line.
+func readRun(file string, set []string, backend string) (run.Config, error) {
+	cfg, err := run.ReadConfig(file, set)
+	if err != nil {
+		return cfg, usageError{err}
+	}
+	if backend != "" {
+		cfg.Backend = backend
+	}
+	return cfg, checkBackend(cfg.Backend)
 }
 
 // trainRun trains with progress and sums up.
