@@ -68,6 +68,7 @@ func TestCasesHaveTheNamesOfTheComparisons(t *testing.T) {
 		"sample euler100 mlp64x3 n1000", "sample dopri5 1e-5 mlp64x3 n1000", "sample dopri5 1e-5 mlp512x5 n1000",
 		"logp exact dopri5 1e-5 mlp64x3 n1000", "logp exact dopri5 1e-5 mlp512x5 n1000",
 		"conv3x3 64-64 32x32 B32 forward", "conv3x3 64-64 32x32 B32 forward+backward",
+		"velocity unet32 28x28 B64", "vjp unet32 28x28 B64", "train unet32 28x28 B64",
 		"scaling batch=64 mlp64x3", "scaling batch=8192 mlp256x3", "scaling width=1024 3 layers B1024",
 		"scaling dimension=256 mlp256x3 B1024", "scaling threads=1 mlp256x4 B1024",
 		"exact OT n256 d2", "exact OT n256 d784", "exact OT n1024 d2", "exact OT n4096 d2",
@@ -237,5 +238,16 @@ func BenchmarkQuick(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// The UNet of the comparison must be the one that bench/peers/unet.py builds.
+func TestTheUNetOfTheComparisonHasAsManyWeightsAsItsPeer(t *testing.T) {
+	net, err := unet(engine(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := net.NumWeights(), 1192513; got != want {
+		t.Errorf("%d weights, want %d", got, want)
 	}
 }

@@ -34,7 +34,7 @@ var trainings = []struct {
 
 // cases returns every case there is.
 func cases() []Case {
-	return slices.Concat(trainCases(), convCases(), solveCases(), couplingCases(), scalingCases())
+	return slices.Concat(trainCases(), convCases(), imageCases(), solveCases(), couplingCases(), scalingCases())
 }
 
 func trainCases() (out []Case) {
@@ -136,18 +136,23 @@ func trainSteps(dim, width, depth, batch int) func(*nn.Engine) (work, error) {
 		if err != nil {
 			return nil, err
 		}
-		tr, err := net.NewTrainer(nn.Optimizer{})
-		if err != nil {
-			return nil, err
-		}
 		objective := train.CFM{Data: checkerboard{dim}, Scheduler: path.CondOT{}, Prediction: path.Velocity, Times: train.Times{IID: true}, Seed: benchSeed}
-		cfg := train.Config{Batch: batch, LR: 1e-3, Schedule: "constant"}
-		return func(ctx context.Context, units int) (int, error) {
-			cfg.Steps += units
-			_, err := train.Run(ctx, tr, objective, nil, cfg, train.Progress{}, train.Hooks{})
-			return 0, err
-		}, nil
+		return steps(net, objective, batch)
 	}
+}
+
+// steps is the work of training a network.
+func steps(net *nn.Net, objective train.Objective, batch int) (work, error) {
+	tr, err := net.NewTrainer(nn.Optimizer{})
+	if err != nil {
+		return nil, err
+	}
+	cfg := train.Config{Batch: batch, LR: 1e-3, Schedule: "constant"}
+	return func(ctx context.Context, units int) (int, error) {
+		cfg.Steps += units
+		_, err := train.Run(ctx, tr, objective, nil, cfg, train.Progress{}, train.Hooks{})
+		return 0, err
+	}, nil
 }
 
 // checkerboard draws the 4 x 4 board on [-2, 2]², over 0.45, that the comparisons

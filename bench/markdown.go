@@ -12,6 +12,7 @@ import (
 var chapters = []struct{ group, title, text string }{
 	{"train", "Training", "One step of conditional flow matching in two dimensions: batch drawn, forward, backward, Adam. Ours also averages the weights (EMA), and draws its batches ahead on other cores."},
 	{"conv", "Convolution", "3x3, 64 to 64 channels, 32 images of 32x32, float32; backward is the gradient of the sum of squares with respect to images and kernel."},
+	{"images", "A UNet of images", "The UNet of examples/digits.yaml (32 channels, three resolutions, attention at 7x7; PyTorch has the same module by module), 64 images of 28x28 with labels: an evaluation of the velocity, one with a vector-Jacobian product, which is a step of a likelihood by Hutchinson's estimate, and a training step, which ours also averages the weights in."},
 	{"sample", "Sampling", "1000 points from noise to data. NFE is our number of evaluations of the network; weights are random in every library, so theirs may differ by a few."},
 	{"likelihood", "Likelihood", "log p of 1000 points with the exact divergence."},
 	{"coupling", "Exact optimal transport", "The permutation of least cost between two sets, squared distances included. SciPy is left out where it takes most of a minute."},

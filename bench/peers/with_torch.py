@@ -6,6 +6,7 @@ import torch
 import torchdiffeq
 
 import peer
+from unet import UNet
 
 POINTS, TOLERANCE = 1000, 1e-5
 
@@ -96,12 +97,57 @@ def logp(width, depth):
     return {"torchdiffeq": work}
 
 
+def images(what):
+    """The UNet of examples/digits.yaml on 64 images: see unet.py."""
+    def prepare(layout):
+        net = UNet(28, 32, (1, 2, 2), 1, (7,), 32).to(memory_format=layout)
+        fresh = lambda: torch.randn(64, 1, 28, 28).to(memory_format=layout)
+        x, v, label = fresh(), fresh(), torch.randint(0, 10, (64,))
+        return net, fresh, x, v, label
+
+    def velocity(net, fresh, x, v, label):
+        @torch.no_grad()
+        def work():
+            net(torch.full((64,), 0.5), x, label)
+        return work
+
+    def vjp(net, fresh, x, v, label):
+        for p in net.parameters():
+            p.requires_grad_(False)
+        x.requires_grad_()
+
+        def work():
+            torch.autograd.grad(net(torch.full((64,), 0.5), x, label), x, v)
+        return work
+
+    def train(net, fresh, x, v, label):
+        adam = torch.optim.Adam(net.parameters(), 1e-3, fused=True)
+
+        def work():
+            x0, x1, t = fresh(), torch.rand_like(x) * 2 - 1, torch.rand(64)
+            s = t[:, None, None, None]
+            adam.zero_grad()
+            ((net(t, (1 - s) * x0 + s * x1, label) - (x1 - x0)) ** 2).mean().backward()
+            adam.step()
+        return work
+
+    kind, ways = {"velocity": velocity, "vjp": vjp, "train": train}[what], {}
+    for name, layout in ("torch", torch.contiguous_format), ("torch channels_last", torch.channels_last):
+        ways[name] = kind(*prepare(layout))
+    net, *rest = prepare(torch.contiguous_format)
+    net.compile()
+    ways["torch.compile"] = kind(net, *rest)
+    return ways
+
+
 def main():
     torch.set_num_threads(int(sys.argv[1]))
     torch.manual_seed(1)
     cases = {f"train mlp{w}x{n} B{b}": partial(train, w, n, b) for w, n, b in peer.training()}
     cases["conv3x3 64-64 32x32 B32 forward"] = partial(conv, False)
     cases["conv3x3 64-64 32x32 B32 forward+backward"] = partial(conv, True)
+    for what in "velocity", "vjp", "train":
+        cases[f"{what} unet32 28x28 B64"] = partial(images, what)
     for w, n in peer.nets():
         net = f"mlp{w}x{n} n{POINTS}"
         cases[f"sample euler100 {net}"] = partial(sample, w, n, method="euler")

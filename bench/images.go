@@ -1,0 +1,114 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/nn"
+	"flowmatch/path"
+	"flowmatch/train"
+)
+
+// The images of the comparison: those of MNIST, in batches of 64, and the UNet of
+// examples/digits.yaml.
+const (
+	imageSide  = 28
+	imageDim   = imageSide * imageSide
+	imageBatch = 64
+	digits     = 10 // classes
+)
+
+// imageNet is the UNet of the comparison.
+var imageNet = nn.UNet{Image: []int{imageSide, imageSide, 1}, Channels: 32, Mult: []int{1, 2, 2}, Blocks: 1, Attention: []int{7}, HeadChannels: 32}
+
+// imageFLOPS is the number of operations in the convolutions and matrix products
+// of one evaluation of imageNet for one image, as PyTorch counts them.
+const imageFLOPS = 380_234_752
+
+func imageCases() []Case {
+	name := fmt.Sprintf("unet%d %dx%d B%d", imageNet.Channels, imageSide, imageSide, imageBatch)
+	flops := float64(imageBatch * imageFLOPS)
+	return []Case{
+		{Name: "velocity " + name, Group: "images", Unit: "call", Most: 100, flops: flops, prepare: imageVelocity},
+		{Name: "vjp " + name, Group: "images", Unit: "call", Most: 100, flops: 2 * flops, prepare: imageVJP},
+		{Name: "train " + name, Group: "images", Unit: "call", Most: 100, flops: 3 * flops, prepare: imageSteps},
+	}
+}
+
+func unet(eng *nn.Engine) (*nn.Net, error) {
+	u := imageNet
+	return nn.New(eng, nn.Config{Dim: imageDim, Classes: digits, UNet: &u}, benchSeed)
+}
+
+// imageSteps trains imageNet; a unit is one step, with the drawing of its batch.
+func imageSteps(eng *nn.Engine) (work, error) {
+	net, err := unet(eng)
+	if err != nil {
+		return nil, err
+	}
+	objective := train.CFM{Data: pictures{}, Scheduler: path.CondOT{}, Prediction: path.Velocity, Times: train.Times{IID: true}, Labels: true, Seed: benchSeed}
+	return steps(net, objective, imageBatch)
+}
+
+// imageVelocity evaluates the field; a unit is one evaluation for all images.
+func imageVelocity(eng *nn.Engine) (work, error) {
+	f, x, err := imageField(eng)
+	if err != nil {
+		return nil, err
+	}
+	v := make([]float64, len(x))
+	return evaluations(func() error { return f.Velocity(v, 0.5, x) }), nil
+}
+
+// imageVJP evaluates what a step of a likelihood by Hutchinson's estimate takes: the
+// field and a vector-Jacobian product.
+func imageVJP(eng *nn.Engine) (work, error) {
+	f, x, err := imageField(eng)
+	if err != nil {
+		return nil, err
+	}
+	v, g, e := make([]float64, len(x)), make([]float64, len(x)), normals(imageBatch, imageDim, 0, 2).X
+	return evaluations(func() error { return f.VJP(v, g, 0.5, x, e) }), nil
+}
+
+func imageField(eng *nn.Engine) (*nn.Field, []float64, error) {
+	net, err := unet(eng)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := net.Bind([]int32{3})
+	return f, normals(imageBatch, imageDim, 0, 0).X, err
+}
+
+// evaluations is the work of calling fn.
+func evaluations(fn func() error) work {
+	return func(ctx context.Context, units int) (int, error) {
+		for range units {
+			if err := ctx.Err(); err != nil {
+				return 0, err
+			}
+			if err := fn(); err != nil {
+				return 0, err
+			}
+		}
+		return 0, nil
+	}
+}
+
+// pictures are images of noise with labels: what they show costs nothing.
+type pictures struct{}
+
+func (pictures) Dim() int { return imageDim }
+
+func (pictures) Fill(x1 flow.Batch, label []int32, step uint64) error {
+	rng := seed.Rand(benchSeed, "bench/pictures", step)
+	for i := range x1.X {
+		x1.X[i] = 2*rng.Float64() - 1
+	}
+	for i := range label {
+		label[i] = int32(rng.IntN(digits))
+	}
+	return nil
+}
