@@ -3,8 +3,8 @@
 //
 // There are only a few types, and mostly functions. [W1], [W2] and [SlicedW2] are
 // optimal transport between two sets of points; [MMD] and [EnergyDistance] compare
-// them by kernels; [PathEnergy], [NPE] and [Straightness] follow a velocity field
-// from t=0 to t=1.
+// them by kernels; [Trajectories] follows a velocity field from t=0 to t=1, [NPE]
+// compares its energy with the least possible.
 //
 // Of images there are two kinds. [FID] (between [FeatureStats], which can be kept in
 // a file), [KID] (with [KIDOptions]) and [PrecisionRecall] compare two sets by the

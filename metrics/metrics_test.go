@@ -268,12 +268,22 @@ func TestBatchesThatDoNotFitAreRefusedWithARemedy(t *testing.T) {
 	}
 }
 
+// trajectories is Trajectories without an error.
+func trajectories(t *testing.T, f flow.Field, x0 flow.Batch, steps int) (energy, straightness float64) {
+	t.Helper()
+	energy, straightness, err := Trajectories(f, x0, steps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return energy, straightness
+}
+
 func TestAConstantFieldIsStraightAndItsEnergyIsItsSquare(t *testing.T) {
 	x0 := normals(50, 2, seed.Rand(8, "metrics", 0))
 	constant := flowtest.Linear{A: make([]float64, 4), B: []float64{3, -4}}
-	energy := must(t)(PathEnergy(constant, x0, 7))
+	energy, straight := trajectories(t, constant, x0, 7)
 	near(t, "path energy", energy, 25, 1e-12)
-	near(t, "straightness", must(t)(Straightness(constant, x0, 7)), 0, 0)
+	near(t, "straightness", straight, 0, 0)
 	x1 := shuffled(x0, constant.B, seed.Rand(8, "metrics", 1))
 	near(t, "NPE", NPE(energy, must(t)(W2(x0, x1))), 0, 1e-12)
 	near(t, "NPE of twice the energy", NPE(50, 5), 1, 1e-15)
@@ -294,12 +304,14 @@ func TestARotationHasTheClosedFormsEnergyAndStraightness(t *testing.T) {
 	}
 	const few = 10
 	euler := (math.Pow(1+omega*omega/few/few, few) - 1) * few * square
-	near(t, "path energy in 10 steps", must(t)(PathEnergy(rotation, x0, few)), euler, 1e-12*euler)
+	got, _ := trajectories(t, rotation, x0, few)
+	near(t, "path energy in 10 steps", got, euler, 1e-12*euler)
 	energy, straight := omega*omega*square, square*(omega*omega-2+2*math.Cos(omega))
 	var errs [2]float64
 	for i, steps := range []int{1000, 2000} {
-		near(t, fmt.Sprintf("path energy in %d steps", steps), must(t)(PathEnergy(rotation, x0, steps)), energy, 2*energy/float64(steps))
-		errs[i] = must(t)(Straightness(rotation, x0, steps)) - straight
+		gotEnergy, gotStraight := trajectories(t, rotation, x0, steps)
+		near(t, fmt.Sprintf("path energy in %d steps", steps), gotEnergy, energy, 2*energy/float64(steps))
+		errs[i] = gotStraight - straight
 	}
 	near(t, "ratio of errors of straightness, order 1", errs[0]/errs[1], 2, 0.02)
 	if !slices.Equal(x0.X, before.X) {
@@ -329,20 +341,18 @@ func (f trimmed) Velocity(v []float64, t float64, x []float64) error {
 func TestAFieldIsAskedOnTheGridAndItsErrorsCarryTheTime(t *testing.T) {
 	f := trimmed{flowtest.Linear{A: make([]float64, 4), B: []float64{1, 1}}, t}
 	x0 := normals(3, 2, seed.Rand(10, "metrics", 0))
-	for name, metric := range map[string]func(flow.Field, flow.Batch, int) (float64, error){"PathEnergy": PathEnergy, "Straightness": Straightness} {
-		if _, err := metric(f, x0, 4); err == nil || !strings.Contains(err.Error(), "t=0.5, step 2 of 4: no more") {
-			t.Errorf("%s: got error %v, want the field's with the time", name, err)
-		}
-		if _, err := metric(f, x0, 0); err == nil {
-			t.Errorf("%s in 0 steps: got no error", name)
-		}
-		if _, err := metric(f, normals(3, 3, seed.Rand(10, "metrics", 1)), 4); !errors.Is(err, ErrSize) {
-			t.Errorf("%s of points in R^3: got error %v, want ErrSize", name, err)
-		}
-		diverging := flowtest.Linear{A: make([]float64, 4), B: []float64{0, math.NaN()}}
-		if _, err := metric(diverging, x0, 4); err == nil || !strings.Contains(err.Error(), "velocity of point 0 is NaN at t=0") {
-			t.Errorf("%s of a field that is NaN: got error %v, want one that says where", name, err)
-		}
+	if _, _, err := Trajectories(f, x0, 4); err == nil || !strings.Contains(err.Error(), "t=0.5, step 2 of 4: no more") {
+		t.Errorf("got error %v, want the field's with the time", err)
+	}
+	if _, _, err := Trajectories(f, x0, 0); err == nil {
+		t.Error("0 steps: got no error")
+	}
+	if _, _, err := Trajectories(f, normals(3, 3, seed.Rand(10, "metrics", 1)), 4); !errors.Is(err, ErrSize) {
+		t.Errorf("points in R^3: got error %v, want ErrSize", err)
+	}
+	diverging := flowtest.Linear{A: make([]float64, 4), B: []float64{0, math.NaN()}}
+	if _, _, err := Trajectories(diverging, x0, 4); err == nil || !strings.Contains(err.Error(), "velocity of point 0 is NaN at t=0") {
+		t.Errorf("a field that is NaN: got error %v, want one that says where", err)
 	}
 }
 

@@ -226,10 +226,7 @@ func (r *Run) pathQuality(q *Quality, x0, test flow.Batch, label []int32) error 
 	if r.Config.Train.Objective == "distill" {
 		steps = r.Config.Train.DistillSteps // all that it was trained for
 	}
-	if q.PathEnergy, err = metrics.PathEnergy(f, x0, steps); err != nil {
-		return err
-	}
+	q.PathEnergy, q.Straightness, err = metrics.Trajectories(f, x0, steps)
 	q.NPE = metrics.NPE(q.PathEnergy, w2)
-	q.Straightness, err = metrics.Straightness(f, x0, steps)
 	return err
 }
