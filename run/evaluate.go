@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
@@ -61,8 +62,15 @@ const slicedDirections = 128
 // straightness are measured, as in torchcfm's protocol.
 const pathSteps = 100
 
-// Evaluate measures every metric that applies.
-func (r *Run) Evaluate(ctx context.Context) (Report, error) {
+// The parts of an evaluation that can be asked for by name.
+const (
+	PartLikelihood = "likelihood"
+	PartSamples    = "samples"
+)
+
+// Evaluate measures every metric that applies, of the parts named; of none: of all.
+func (r *Run) Evaluate(ctx context.Context, parts ...string) (Report, error) {
+	wanted := func(part string) bool { return len(parts) == 0 || slices.Contains(parts, part) }
 	how, err := r.Config.Eval.Sampling()
 	if err != nil {
 		return Report{}, err
@@ -74,8 +82,8 @@ func (r *Run) Evaluate(ctx context.Context) (Report, error) {
 	if r.Data.Test.Len() == 0 {
 		return rep, nil
 	}
-	x, label := r.TestPoints(r.Config.Eval.Test)
-	if r.HasDensity() == nil {
+	if wanted(PartLikelihood) && r.HasDensity() == nil {
+		x, label := r.TestPoints(r.Config.Eval.Test)
 		l, logp, err := r.Likelihood(ctx, x, label)
 		if err != nil {
 			return rep, err
@@ -86,7 +94,9 @@ func (r *Run) Evaluate(ctx context.Context) (Report, error) {
 			}
 		}
 	}
-	rep.Samples, err = r.Quality(ctx)
+	if wanted(PartSamples) {
+		rep.Samples, err = r.Quality(ctx)
+	}
 	return rep, err
 }
 

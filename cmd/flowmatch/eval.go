@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,7 @@ func (r evalResult) text(w io.Writer) {
 	fmt.Fprintf(w, "solver\t%s\n", r.Solver)
 	fmt.Fprintf(w, "seed\t%d\n", r.Seed)
 	fmt.Fprintf(w, "backend\t%s\n", r.Backend)
-	if r.Likelihood == nil && r.Samples == nil {
+	if r.Likelihood == nil && r.Samples == nil && r.Judgement == nil {
 		fmt.Fprintln(w, "no points are held out, so there is nothing to measure on; see data.test of the run file")
 	}
 	if r.Likelihood != nil {
@@ -68,6 +69,7 @@ func judgementText(w io.Writer, j *run.Judgement) {
 func (a *app) evalCommand() *cobra.Command {
 	var f runFlags
 	var classifier string
+	var only []string
 	guidance := 1.0
 	cmd := &cobra.Command{
 		Use:   "eval DIR",
@@ -77,7 +79,8 @@ tell the solver, the number of evaluations (NFE), the seed and the data with it.
 		Example: `  flowmatch eval runs/first
   flowmatch eval runs/first --json
   flowmatch eval runs/first --solver dopri5 --rtol 1e-7 --atol 1e-7
-  flowmatch eval runs/digits --classifier runs/classifier.safetensors --guidance 1.5`,
+  flowmatch eval runs/digits --classifier runs/classifier.safetensors --guidance 1.5
+  flowmatch eval runs/digits --classifier runs/classifier.safetensors --only classifier --solver euler --steps 10`,
 		Args: arguments("DIR"),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			r, err := f.open(cmd, args[0])
@@ -87,18 +90,41 @@ tell the solver, the number of evaluations (NFE), the seed and the data with it.
 			if cmd.Flags().Changed("guidance") && (classifier == "" || r.Config.Train.LabelDropout == 0) {
 				return nil, usagef("--guidance goes with --classifier, and with a run that was trained with train.label_dropout")
 			}
+			if err := checkOnly(only, classifier); err != nil {
+				return nil, err
+			}
 			a.status("evaluating %s", r.Dir)
-			rep, err := r.Evaluate(cmd.Context())
-			if err == nil && classifier != "" {
+			rep, err := r.Evaluate(cmd.Context(), only...)
+			if err == nil && classifier != "" && (only == nil || slices.Contains(only, partClassifier)) {
 				rep.Judgement, err = judge(cmd.Context(), r, classifier, guidance)
 			}
 			return evalResult{rep}, err
 		}),
 	}
 	f.add(cmd)
+	cmd.Flags().StringSliceVar(&only, "only", nil, "measure these parts: likelihood, samples, classifier (default all that apply)")
 	cmd.Flags().StringVar(&classifier, "classifier", "", "file of flowmatch classifier, to judge samples of images with")
 	cmd.Flags().Float64Var(&guidance, "guidance", 1, "scale of guidance of the samples judged (1: none)")
 	return cmd
+}
+
+// partClassifier is the part of an evaluation that --classifier adds.
+const partClassifier = "classifier"
+
+// checkOnly reports parts that there are not, or that lack what they need.
+func checkOnly(only []string, classifier string) error {
+	for _, part := range only {
+		switch part {
+		case run.PartLikelihood, run.PartSamples:
+		case partClassifier:
+			if classifier == "" {
+				return usagef("--only classifier needs --classifier FILE")
+			}
+		default:
+			return usagef("--only %q; the parts are %s, %s and %s", part, run.PartLikelihood, run.PartSamples, partClassifier)
+		}
+	}
+	return nil
 }
 
 // judge has the classifier in a file judge samples of a run.

@@ -152,7 +152,11 @@ eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 	if c := succeedJSON(t, "classifier", yaml, "--out", judge, "--steps", "60", "--batch", "16", "-q"); c["accuracy"] != 1.0 {
 		t.Errorf("the classifier tells %v of bright and dark images, want all", c["accuracy"])
 	}
-	j := succeedJSON(t, "eval", dir, "--classifier", judge, "--guidance", "1.5", "-q")["judgement"].(map[string]any)
+	rep := succeedJSON(t, "eval", dir, "--classifier", judge, "--guidance", "1.5", "--only", "classifier", "-q")
+	if rep["likelihood"] != nil || rep["samples"] != nil {
+		t.Errorf("evaluated %v; want the classifier's part only", rep)
+	}
+	j := rep["judgement"].(map[string]any)
 	if a := j["agreement"].(float64); a < 0.8 || j["guidance"] != 1.5 || j["nfe"] != 40.0 {
 		t.Errorf("judgement %v: want that most samples are of the class asked for, at guidance 1.5 and 40 evaluations", j)
 	}

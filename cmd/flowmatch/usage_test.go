@@ -76,6 +76,8 @@ func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
 		{"logp " + dir + " --dataset moons --n 1 --out x.png", ".csv, .npy"},
 		{"eval", "DIR is missing"},
 		{"eval nowhere", "not a run's folder"},
+		{"eval " + dir + " --only speed", "likelihood, samples and classifier"},
+		{"eval " + dir + " --only classifier", "--classifier FILE"},
 		{"plot " + dir + " --out x.png", `"kind" not set`},
 		{"plot " + dir + " --kind portrait --out x.png", "portrait"},
 		{"plot " + dir + " --kind samples --out x.gif", ".png for a picture of kind samples"},
