@@ -13,12 +13,19 @@ import (
 // memory of a call; blocks run side by side, so the pure-Go engine, which gains
 // little from large matrices, gets smaller ones. A last partial block is padded,
 // so that few shapes are ever compiled.
-func (e *Engine) blockRows() int {
-	if e.name == "go" {
+func (n *Net) blockRows() int {
+	switch {
+	case n.arch.cfg.UNet != nil:
+		return imageRows
+	case n.eng.name == "go":
 		return 1024
 	}
 	return 8192
 }
+
+// imageRows is the block of a network of images, of which a thousand would hold
+// gigabytes between the layers.
+const imageRows = 64
 
 // sideBySide is how many blocks run at once: an engine that puts all cores to
 // work on one has no use for a second.
@@ -214,7 +221,7 @@ func (f *Field) blocks(prog *program, tangents int, t float64, x []float64, fill
 	if len(f.label) > 1 && len(f.label) != n {
 		return fmt.Errorf("%w: %d labels for %d points", ErrLabels, len(f.label), n)
 	}
-	rows := f.net.eng.blockRows()
+	rows := f.net.blockRows()
 	if n <= rows {
 		out, err := f.block(prog, tangents, t, x, 0, n, fill)
 		if err == nil {

@@ -388,7 +388,7 @@ func TestPointsDoNotDependOnTheirCompany(t *testing.T) {
 		t.Fatal(err)
 	}
 	// More than one block, with a ragged tail.
-	size := net.eng.blockRows()
+	size := net.blockRows()
 	n := size + 37
 	x, v := randomPoints(n, d, 9), make([]float64, n*d)
 	if err := f.Velocity(v, 0.2, x); err != nil {
