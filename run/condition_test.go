@@ -13,7 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"flowmatch/classify"
 	"flowmatch/flow"
+	"flowmatch/nn"
 	"flowmatch/train"
 )
 
@@ -38,6 +40,20 @@ func b2i(b bool) int {
 		return 1
 	}
 	return 0
+}
+
+// classes writes the classes of strokes as IDX.
+func classes(t *testing.T, n, side int) string {
+	t.Helper()
+	content := []byte{0, 0, 8, 1, 0, 0, 0, byte(n)}
+	for i := range n {
+		content = append(content, byte(i%(side/2)))
+	}
+	file := filepath.Join(t.TempDir(), "t-labels-idx1-ubyte")
+	if err := os.WriteFile(file, content, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // told parses a run file of a tiny UNet with a condition.
@@ -132,6 +148,47 @@ func TestARunWithAConditionIsMeasuredBesideItsInput(t *testing.T) {
 		all, err := r.Told(13)
 		if err != nil || !slices.Equal(all.Original.Row(0), all.Original.Row(10)) || all.Cond.N != 13 {
 			t.Errorf("%s: 13 conditions of 10 images: %v", condition, err)
+		}
+	}
+}
+
+// The class asked for is that of the image, whether the network knows labels or not.
+func TestSamplesOfConditionsAreJudgedByTheClassesOfTheirImages(t *testing.T) {
+	for _, conditional := range []string{"false", "true"} {
+		cfg := told(t, "{kind: superres, factor: 2}", 8, "data.labels_path="+classes(t, 40, 8), "conditional="+conditional, "eval.samples=8")
+		r, err := Train(t.Context(), cfg, t.TempDir(), TrainOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := nn.NewClassifier(r.Model.Net.Engine(), nn.ClassifierConfig{Image: []int{8, 8, 1}, Classes: 4, Channels: 2, Features: 3}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := r.Judge(t.Context(), c, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		given, err := r.Told(8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		how, err := r.Config.Eval.Sampling()
+		if err != nil {
+			t.Fatal(err)
+		}
+		how.N, how.Seed, how.Label, how.Cond = 8, r.Config.Seed, given.Label, given.Cond
+		s, err := r.Model.Sample(t.Context(), how)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, probs, err := c.Classify(clipped(s.X))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, label := r.rows(r.Data.Test, 8, "run/test", 0)
+		want, err := classify.Accuracy(probs, label)
+		if err != nil || j.Agreement == nil || *j.Agreement != want {
+			t.Errorf("conditional %s: agreement %v, want %g (%v)", conditional, j.Agreement, want, err)
 		}
 	}
 }
