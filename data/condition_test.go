@@ -232,6 +232,7 @@ func TestImagesAreReadInOneOfTheShapes(t *testing.T) {
 	}
 	for want, path := range map[string]string{
 		"want images of [[2 2 1] [4 4 1]]": file("odd-idx", idx(1, 3)),
+		"no images":                        file("none-idx", idx(0, 2)),
 		"no image; want .png":              file("notes.txt", "hello"),
 		"not a PNG that can be decoded":    file("broken.png", plainPNG(t, 4)[:30]),
 		"only PNG and JPEG":                file("x.gif", "GIF89a"),

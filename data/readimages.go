@@ -37,7 +37,9 @@ func ReadImages(path string, n int, shapes ...[]int) (x flow.Batch, which int, e
 		return x, which, err
 	}
 	x.D = shapes[which][0] * shapes[which][1] * shapes[which][2]
-	x.N = min(n, len(pix)/x.D)
+	if x.N = min(n, len(pix)/x.D); x.N == 0 && n > 0 {
+		return x, which, malformed(path, "no images")
+	}
 	x.X = make([]float64, x.N*x.D)
 	for i := range x.X {
 		x.X[i] = (float64(pix[i])+0.5)/(Levels/2) - 1

@@ -68,24 +68,30 @@ func (r *Run) Told(n int) (Told, error) {
 	if test.N == 0 {
 		return Told{}, errors.New("run: no images are held out to make conditions of; set data.test, or give images")
 	}
-	t := Told{Original: flow.NewBatch(n, test.D)}
-	for i := range n {
-		copy(t.Original.Row(i), test.Row(i%test.N))
-		if label != nil {
-			t.Label = append(t.Label, label[i%test.N])
-		}
+	t := Told{Original: inTurn(test, n)}
+	for i := 0; i < n && label != nil; i++ {
+		t.Label = append(t.Label, label[i%test.N])
 	}
 	t.Cond = r.ConditionOf(t.Original)
 	return t, nil
+}
+
+// inTurn returns n points, those of x again and again.
+func inTurn(x flow.Batch, n int) flow.Batch {
+	out := flow.NewBatch(n, x.D)
+	for i := range n {
+		copy(out.Row(i), x.Row(i%x.N))
+	}
+	return out
 }
 
 // ConditionOf returns the conditions of images in data units, with the masks of the
 // run's seed; the zero Batch for a run without.
 func (r *Run) ConditionOf(x flow.Batch) flow.Batch { return r.Model.ConditionOf(x, r.Config.Seed) }
 
-// ToldBy returns what the model is told by up to n images of a file or folder: of
-// super-resolution images at low resolution, or at full size, which are then made
-// small; else images at full size. Labels it cannot tell.
+// ToldBy returns what the model is told of n points by the images of a file or folder,
+// in turn: of super-resolution images at low resolution, or at full size, which are
+// then made small; else images at full size. Labels it cannot tell.
 func (r *Run) ToldBy(file string, n int) (t Told, err error) {
 	c := r.Model.Conditioner()
 	if c == nil {
@@ -99,6 +105,7 @@ func (r *Run) ToldBy(file string, n int) (t Told, err error) {
 	if err != nil {
 		return t, err
 	}
+	x = inTurn(x, n)
 	if which == len(shapes)-1 {
 		return Told{Cond: r.ConditionOf(x), Original: x}, nil
 	}

@@ -202,6 +202,10 @@ func TestSmallImagesOfAFileAreEnlarged(t *testing.T) {
 	if err != nil || small.Cond.N != 3 || small.Cond.D != 64 || small.Original.N != 0 {
 		t.Errorf("conditions [%d, %d], %d originals (%v), want [3, 64] and none", small.Cond.N, small.Cond.D, small.Original.N, err)
 	}
+	again, err := r.ToldBy(strokes(t, 5, 4), 6)
+	if err != nil || !slices.Equal(again.Cond.Row(5), small.Cond.Row(0)) {
+		t.Errorf("five images for six samples do not come again: %v", err)
+	}
 	large, err := r.ToldBy(strokes(t, 5, 8), 3)
 	if err != nil || large.Original.N != 3 || !slices.Equal(large.Cond.X, r.ConditionOf(large.Original).X) {
 		t.Errorf("conditions of images at full size: %v", err)

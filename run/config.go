@@ -31,7 +31,7 @@ type Config struct {
 	// name it is the Gaussian of the path.
 	Source   data.SourceConfig `yaml:"source,omitempty" json:"source,omitempty"`
 	Coupling coupling.Config   `yaml:"coupling" json:"coupling"`
-	Net      nn.Config         `yaml:"net" json:"net"` // dim and classes come from the data
+	Net      nn.Config         `yaml:"net" json:"net"` // dim, classes and condition come from the data
 	// Conditional trains the network on the labels of the data.
 	Conditional bool `yaml:"conditional" json:"conditional"`
 	// Condition is what the network is told of each image; without a kind, nothing.

@@ -85,9 +85,9 @@ so give no log-density: euler_maruyama and heun_sde, for the SDE with the noise 
 --diffusion, ddpm, and ddim with --eta of its noise. They take --steps (100 if not
 given), of which the last adds no noise.
 
-A run with a condition (super-resolution, inpainting) draws one sample for each image
-of --condition: a folder or a file (.png, .jpg, .npy of bytes, IDX), or test for the
-held-out ones. Images for super-resolution are small already, or are made small. A
+A run with a condition (super-resolution, inpainting) makes its samples of the images of
+--condition in turn: a folder or a file (.png, .jpg, .npy of bytes, IDX), or test for
+the held-out ones. Images for super-resolution are small already, or are made small. A
 .png then shows the condition, the sample and, where it is known, the original.`,
 		Example: `  flowmatch sample runs/first --n 1000 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver euler --steps 100 --seed 7 --out samples.npy
@@ -97,7 +97,7 @@ held-out ones. Images for super-resolution are small already, or are made small.
   flowmatch sample runs/first --n 1000 --solver heun_sde --diffusion sigma:0.5 --out samples.csv
   flowmatch sample runs/digits --n 64 --label 3 --guidance 1.5 --out threes.png
   flowmatch sample runs/superres --condition test --n 12 --out larger.png
-  flowmatch sample runs/superres --condition small.png --n 1 --out large.png`,
+  flowmatch sample runs/superres --condition small.png --n 8 --out large.png`,
 		Args: arguments("DIR"),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			return a.sample(cmd, args[0], f)
@@ -167,7 +167,8 @@ func (f *sampleFlags) told(cmd *cobra.Command, r *run.Run) (t run.Told, err erro
 	case !conditioned || f.condition == "test":
 		t, err = r.Told(f.n)
 	default:
-		t, err = f.read(r)
+		t, err = r.ToldBy(f.condition, f.n)
+		err = asUsage(err, fs.ErrNotExist)
 	}
 	if err == nil {
 		t.Label, err = labels(cmd, r, f.label, f.n, t.Label)
@@ -176,15 +177,6 @@ func (f *sampleFlags) told(cmd *cobra.Command, r *run.Run) (t run.Told, err erro
 		err = usagef("%s is a conditional model, and images in files have no labels; give --label", r.Dir)
 	}
 	return t, err
-}
-
-// read reads the images of --condition, one for each sample.
-func (f *sampleFlags) read(r *run.Run) (run.Told, error) {
-	t, err := r.ToldBy(f.condition, f.n)
-	if err == nil && t.Cond.N < f.n {
-		err = usagef("--n is %d, and %s holds %d images", f.n, f.condition, t.Cond.N)
-	}
-	return t, asUsage(err, fs.ErrNotExist)
 }
 
 // openRun opens the run, when the flags go with the solver that they name.
