@@ -40,7 +40,7 @@ func measures() []struct {
 //
 //	samples     w2, sliced_w2, mmd, nfe of samples by the run file's solver, and of
 //	            their ways path_energy, npe, straightness; w2_data, the W2 of data to data; of
-//	            runs with a condition psnr and ssim beside input_psnr and input_ssim
+//	            runs with a condition psnr and ssim beside input_psnr and input_ssim, consistency
 //	likelihood  nll, nll_se, and gap to the optimum where the density is known
 //	solvers     curves error/SOLVER and w2/SOLVER over NFE for euler, midpoint, rk4 and
 //	            dopri5, and the values nfe_for_0.1/SOLVER and so on
@@ -86,6 +86,9 @@ func samples(ctx context.Context, _ Cell, t *run.Run, r *Result) error {
 		if p.SSIM != nil && p.InputSSIM != nil {
 			r.set("ssim", *p.SSIM)
 			r.set("input_ssim", *p.InputSSIM)
+		}
+		if p.Consistency != nil {
+			r.set("consistency", *p.Consistency)
 		}
 	}
 	return floor(t, q.Points, r)

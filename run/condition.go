@@ -154,6 +154,9 @@ type Restoration struct {
 	InputPSNR float64  `json:"input_psnr"`     // of the condition
 	SSIM      *float64 `json:"ssim,omitempty"` // of images of at least 11x11
 	InputSSIM *float64 `json:"input_ssim,omitempty"`
+	// Consistency, of superres, is the PSNR of the samples made small again beside the
+	// small images that they were made of: high where a sample keeps to what it was told.
+	Consistency *float64 `json:"consistency,omitempty"`
 }
 
 // equalPSNR stands for the infinite PSNR of equal images, and bounds all others.
@@ -168,33 +171,55 @@ func (r *Run) restoration(x, original, cond flow.Batch) (*Restoration, error) {
 	c := r.Model.Conditioner()
 	res := &Restoration{Images: x.N}
 	image := r.Data.Image()
+	if c.LowShape() != nil {
+		v, err := meanPSNR(c.Shrink(clipped(x)), c.Shrink(original), nil)
+		if err != nil {
+			return nil, err
+		}
+		res.Consistency = &v
+	}
+	known := make([][]bool, x.N)
+	for i := range known {
+		known[i] = c.Known(cond.Row(i))
+	}
 	for _, m := range []struct {
 		x    flow.Batch
 		psnr *float64
 		ssim **float64
 	}{{x, &res.PSNR, &res.SSIM}, {c.Shown(cond), &res.InputPSNR, &res.InputSSIM}} {
 		got := clipped(m.x)
-		for i := range got.N {
-			a, b := got.Slice(i, i+1), original.Slice(i, i+1)
-			if known := c.Known(cond.Row(i)); slices.Contains(known, true) {
-				a, b = missing(a, known), missing(b, known)
-			}
-			v, err := metrics.PSNR(a, b, 2)
-			if err != nil {
-				return nil, err
-			}
-			*m.psnr += min(v, equalPSNR) / float64(got.N)
-		}
-		if min(image[0], image[1]) < ssimSide {
-			continue
-		}
-		v, err := metrics.SSIM(got, original, metrics.ImageShape{Height: image[0], Width: image[1], Channels: image[2]}, 2)
+		v, err := meanPSNR(got, original, known)
 		if err != nil {
 			return nil, err
 		}
-		*m.ssim = &v
+		*m.psnr = v
+		if min(image[0], image[1]) < ssimSide {
+			continue
+		}
+		similar, err := metrics.SSIM(got, original, metrics.ImageShape{Height: image[0], Width: image[1], Channels: image[2]}, 2)
+		if err != nil {
+			return nil, err
+		}
+		*m.ssim = &similar
 	}
 	return res, nil
+}
+
+// meanPSNR returns the mean PSNR of images in [-1, 1], of the values that are not
+// known; nil: all.
+func meanPSNR(x, original flow.Batch, known [][]bool) (mean float64, err error) {
+	for i := range x.N {
+		a, b := x.Slice(i, i+1), original.Slice(i, i+1)
+		if known != nil {
+			a, b = missing(a, known[i]), missing(b, known[i])
+		}
+		v, err := metrics.PSNR(a, b, 2)
+		if err != nil {
+			return 0, err
+		}
+		mean += min(v, equalPSNR) / float64(x.N)
+	}
+	return mean, nil
 }
 
 // missing returns the values of one image that are not known.

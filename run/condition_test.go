@@ -115,16 +115,18 @@ func TestARunWithAConditionIsMeasuredBesideItsInput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := rep.Samples.Restoration
+		p, c := rep.Samples.Restoration, r.Model.Conditioner()
 		if p == nil || p.Images != 4 || p.SSIM == nil || rep.Condition == nil || rep.Likelihood == nil || rep.Likelihood.BPD == nil {
 			t.Fatalf("%s: the report lacks something: %+v", condition, rep)
+		}
+		if (p.Consistency != nil) != (c.LowShape() != nil) {
+			t.Errorf("%s: consistency %v", condition, p.Consistency)
 		}
 		if _, err := json.Marshal(rep); err != nil {
 			t.Error(err)
 		}
 		// The PSNR of the input by hand.
 		x, _ := r.TestPoints(4)
-		c := r.Model.Conditioner()
 		cond := r.ConditionOf(x)
 		want := 0.0
 		for i := range x.N {

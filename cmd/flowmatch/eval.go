@@ -66,6 +66,9 @@ func restorationText(w io.Writer, p *run.Restoration) {
 	if p.SSIM != nil && p.InputSSIM != nil {
 		fmt.Fprintf(w, "  SSIM\t%.4f (input: %.4f)\n", *p.SSIM, *p.InputSSIM)
 	}
+	if p.Consistency != nil {
+		fmt.Fprintf(w, "  consistency\t%.2f dB, of the samples made small beside what they were made of\n", *p.Consistency)
+	}
 }
 
 func judgementText(w io.Writer, j *run.Judgement) {
