@@ -152,7 +152,9 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 		return nil, err
 	}
 	res.Condition = f.condition
-	r.Keep(s.X, told.Cond)
+	if s.LogP == nil { // which is that of the sample as it was drawn
+		r.Keep(s.X, told.Cond)
+	}
 	res.Files, err = writeSamples(r, f.out, ext, s, told)
 	return res, err
 }
