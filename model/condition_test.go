@@ -107,6 +107,40 @@ func TestTheConditionalDensityOfAShift(t *testing.T) {
 	}
 }
 
+// On every path a solve that is held ends at what is known, and what is not known of
+// the image given does not matter.
+func TestKnownPartsAreHeld(t *testing.T) {
+	solver := ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: 1e-6, ATol: 1e-6}}
+	for _, name := range []string{"condot", "vp", "cosine"} {
+		spec := planar
+		spec.Path.Name = name
+		m, err := trained(t, spec).Model()
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := &Hold{X: flow.Batch{N: 2, D: 2, X: []float64{3, math.NaN(), math.NaN(), -1}}, Known: []bool{true, false, false, true}}
+		s, err := m.Sample(context.Background(), SampleOptions{N: 2, Seed: 1, Solver: solver, Hold: h})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.X.X; math.Abs(got[0]-3) > 1e-2 || math.Abs(got[3]+1) > 1e-2 || math.IsNaN(got[1]+got[2]) {
+			t.Errorf("path %s: %v, want 3 and -1 at the ends", name, got)
+		}
+		for what, o := range map[string]SampleOptions{
+			"log-density":   {LogProb: true, Hold: h},
+			"average steps": {Intervals: 1, Hold: h},
+		} {
+			o.N, o.Solver = 2, solver
+			if _, err := m.Sample(context.Background(), o); !errors.Is(err, ErrHeld) {
+				t.Errorf("%s: %v, want ErrHeld", what, err)
+			}
+		}
+		if _, err := m.Sample(context.Background(), SampleOptions{N: 3, Solver: solver, Hold: h}); err == nil {
+			t.Error("three points, of which two are held")
+		}
+	}
+}
+
 func second[A any](_ A, err error) error        { return err }
 func third[A, B any](_ A, _ B, err error) error { return err }
 

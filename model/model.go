@@ -165,6 +165,9 @@ type SampleOptions struct {
 	// evaluation then is two of the network, and Stats.NFE counts both. See
 	// [field.Guided].
 	Guidance float64
+	// Hold completes points of which a part is known; nil: all is drawn. It needs the
+	// Solver, and no LogProb.
+	Hold *Hold
 	// Intervals n > 0 takes n steps of the average velocity on a uniform grid in
 	// place of the Solver; the network must know it (nn.Config.Interval).
 	Intervals int
@@ -200,6 +203,8 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 	switch {
 	case (o.LogProb || o.Intervals > 0) && guided:
 		return s, ErrGuided
+	case (o.LogProb || o.Intervals > 0) && o.Hold != nil:
+		return s, ErrHeld
 	case o.LogProb && o.Intervals > 0:
 		return s, ErrNoDensity
 	case o.Intervals > 0:
@@ -220,6 +225,9 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 		f, err := m.FieldTo(o.Label, o.Cond)
 		if err == nil && guided {
 			f, err = m.guided(f, o)
+		}
+		if err == nil && o.Hold != nil {
+			f, err = m.held(f, x0, *o.Hold)
 		}
 		if err != nil {
 			return s, err

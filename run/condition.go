@@ -9,7 +9,9 @@ import (
 
 	"flowmatch/data"
 	"flowmatch/flow"
+	"flowmatch/internal/seed"
 	"flowmatch/metrics"
+	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/plot"
 	"flowmatch/train"
@@ -56,7 +58,12 @@ type Told struct {
 	// Original are the images that the conditions were made of, in data units; the zero
 	// Batch where they are not known.
 	Original flow.Batch
+	// Hold is what a model without a condition is held to; nil: nothing.
+	Hold *model.Hold
 }
+
+// OfImages says whether images are made from images.
+func (t Told) OfImages() bool { return t.Cond.N > 0 || t.Hold != nil }
 
 // Told returns what the model is told of n points: every class in turn or, of a run
 // with a condition, the labels and conditions of held-out images, in turn.
@@ -64,15 +71,51 @@ func (r *Run) Told(n int) (Told, error) {
 	if r.Model.Conditioner() == nil {
 		return Told{Label: r.Labels(n)}, nil
 	}
+	t, err := r.heldOut(n)
+	if err == nil {
+		t.Cond = r.ConditionOf(t.Original)
+	}
+	return t, err
+}
+
+// heldOut returns n held-out images, in turn, with their labels.
+func (r *Run) heldOut(n int) (t Told, err error) {
 	test, label := r.TestPoints(n)
 	if test.N == 0 {
-		return Told{}, errors.New("run: no images are held out to make conditions of; set data.test, or give images")
+		return t, errors.New("run: no images are held out to make conditions of; set data.test, or give images")
 	}
-	t := Told{Original: inTurn(test, n)}
+	t.Original = inTurn(test, n)
 	for i := 0; i < n && label != nil; i++ {
 		t.Label = append(t.Label, label[i%test.N])
 	}
-	t.Cond = r.ConditionOf(t.Original)
+	return t, nil
+}
+
+// ToldParts returns what a model without a condition is told of n images that it
+// completes, those of a file or folder in turn, or held-out ones (file ""), behind a
+// mask, one of [data.Masks].
+func (r *Run) ToldParts(file string, n int, mask string) (t Told, err error) {
+	if r.Data.Image() == nil {
+		return t, fmt.Errorf("run: a mask is for images; the data (%s) are of kind %s", r.Data.Name, r.Data.Kind)
+	}
+	c, err := data.ConditionConfig{Kind: data.Inpaint, Mask: mask}.New(r.Data.Image(), nil)
+	if err != nil {
+		return t, err
+	}
+	if file == "" {
+		t, err = r.heldOut(n)
+	} else if t.Original, _, err = data.ReadImages(file, n, r.Data.Image()); err == nil {
+		t.Original = inTurn(t.Original, n)
+	}
+	if err != nil {
+		return t, err
+	}
+	cond := flow.NewBatch(n, c.Dim())
+	c.Fill(cond, t.Original, seed.Rand(r.Config.Seed, "run/mask", 0))
+	t.Hold = &model.Hold{X: c.Shown(cond)}
+	for i := range n {
+		t.Hold.Known = append(t.Hold.Known, c.Known(cond.Row(i))...)
+	}
 	return t, nil
 }
 
@@ -117,18 +160,30 @@ func (r *Run) ToldBy(file string, n int) (t Told, err error) {
 // ErrNoCondition is returned when a condition is given to a run without one.
 var ErrNoCondition = errors.New("run: this run was trained without a condition")
 
-// Keep puts the pixels that the conditions tell into samples of images in data units;
-// only those of inpainting tell some.
-func (r *Run) Keep(x, cond flow.Batch) {
+// Keep puts the pixels that are known into samples x, images in data units; only
+// inpainting knows some.
+func (r *Run) Keep(x flow.Batch, t Told) {
 	if c := r.Model.Conditioner(); c != nil {
-		c.Keep(x, cond)
+		c.Keep(x, t.Cond)
+	}
+	if h := t.Hold; h != nil {
+		for i, known := range h.Known {
+			if known {
+				x.X[i] = h.X.X[i]
+			}
+		}
 	}
 }
 
 // DrawTold draws images beside what the model was told: the condition, the sample and,
 // where it is known, the original, one after the other.
 func (r *Run) DrawTold(w io.Writer, x flow.Batch, t Told) error {
-	parts := []flow.Batch{r.Model.Conditioner().Shown(t.Cond), x}
+	parts := []flow.Batch{{}, x}
+	if t.Hold != nil {
+		parts[0] = t.Hold.X
+	} else {
+		parts[0] = r.Model.Conditioner().Shown(t.Cond)
+	}
 	if t.Original.N > 0 {
 		parts = append(parts, t.Original)
 	}

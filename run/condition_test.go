@@ -227,6 +227,47 @@ func TestSmallImagesOfAFileAreEnlarged(t *testing.T) {
 	}
 }
 
+func TestImagesAreCompletedWithoutACondition(t *testing.T) {
+	c := told(t, "{}", 8)
+	r, err := Train(t.Context(), c, t.TempDir(), TrainOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"", strokes(t, 5, 8)} {
+		parts, err := r.ToldParts(file, 6, "left")
+		if err != nil {
+			t.Fatal(err)
+		}
+		how, err := r.Config.Eval.Sampling()
+		if err != nil {
+			t.Fatal(err)
+		}
+		how.N, how.Hold = 6, parts.Hold
+		s, err := r.Model.Sample(t.Context(), how)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range s.X.X {
+			if right := i%8 >= 4; parts.Hold.Known[i] != right || right && math.Abs(v-parts.Hold.X.X[i]) > 1e-5 {
+				t.Fatalf("value %d ends at %g, known %v, to be held at %g", i, v, parts.Hold.Known[i], parts.Hold.X.X[i])
+			}
+		}
+		r.Keep(s.X, parts)
+		for i, known := range parts.Hold.Known {
+			if known && s.X.X[i] != parts.Hold.X.X[i] || math.Abs(parts.Original.X[i]-parts.Hold.X.X[i]) > 1./128 && known {
+				t.Fatalf("value %d is %g, want %g of an original %g", i, s.X.X[i], parts.Hold.X.X[i], parts.Original.X[i])
+			}
+		}
+		var pic bytes.Buffer
+		if err := r.DrawTold(&pic, s.X, parts); err != nil || !parts.OfImages() {
+			t.Error(err)
+		}
+	}
+	if _, err := r.ToldParts("", 1, "middle"); err == nil {
+		t.Error("an unknown mask")
+	}
+}
+
 func TestConditionsThatDoNotGoWithARunFile(t *testing.T) {
 	for text, want := range map[string]string{
 		"data: {name: moons}\ncondition: {kind: superres, factor: 2}\n":                                         "condition is for images, and the data are of kind synthetic",

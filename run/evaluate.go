@@ -201,7 +201,7 @@ func (r *Run) Quality(ctx context.Context) (*Quality, error) {
 	}
 	q := &Quality{Points: test.N, NFE: s.Stats.NFE}
 	if how.Cond.N > 0 {
-		r.Keep(s.X, how.Cond)
+		r.Keep(s.X, Told{Cond: how.Cond})
 		if q.Restoration, err = r.restoration(s.X, test, how.Cond); err != nil {
 			return nil, err
 		}

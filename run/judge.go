@@ -60,7 +60,7 @@ func (r *Run) Judge(ctx context.Context, c *nn.Classifier, guidance float64) (*J
 	if err != nil {
 		return nil, err
 	}
-	r.Keep(s.X, told.Cond)
+	r.Keep(s.X, told)
 	s.X = clipped(s.X)
 	j := &Judgement{Samples: s.X.N, Guidance: guidance, NFE: s.Stats.NFE}
 	train, _ := r.rows(r.Data.TrainSet, test.N, "run/judge", 1)

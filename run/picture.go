@@ -125,7 +125,7 @@ func (r *Run) drawSamples(ctx context.Context, w io.Writer, o PictureOptions) er
 		return err
 	}
 	if told.Cond.N > 0 {
-		r.Keep(s.X, told.Cond)
+		r.Keep(s.X, told)
 		return r.DrawTold(w, s.X, told)
 	}
 	return r.DrawPoints(w, s.X)

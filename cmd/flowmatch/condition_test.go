@@ -65,9 +65,16 @@ eval: {solver: euler, steps: 2, samples: 3, test: 3}
 	if got := succeedJSON(t, "logp", dir, "--data", filepath.Join(tmp, "t-images-idx3-ubyte"), "-q"); got["points"] != float64(n) {
 		t.Errorf("the densities of %v points", got["points"])
 	}
+	// A run without a condition completes images.
+	plain := filepath.Join(tmp, "plain")
+	succeed(t, "train", yaml, "--out", plain, "--set", "condition={}", "-q")
+	succeed(t, "sample", plain, "--n", "4", "--condition", "test", "--mask", "left", "--out", picture, "-q")
 	for want, args := range map[string][]string{
 		"give --condition FILE, or --condition test": {"sample", dir, "--n", "2", "--out", csv},
-		"no such file": {"sample", dir, "--n", "1", "--condition", filepath.Join(tmp, "gone.png"), "--out", csv},
+		"give --mask too":         {"sample", plain, "--n", "2", "--condition", "test", "--out", csv},
+		"--mask needs an ODE":     {"sample", plain, "--n", "2", "--condition", "test", "--mask", "left", "--solver", "ddpm", "--out", csv},
+		"--mask goes with --cond": {"sample", dir, "--n", "2", "--condition", "test", "--mask", "left", "--out", csv},
+		"no such file":            {"sample", dir, "--n", "1", "--condition", filepath.Join(tmp, "gone.png"), "--out", csv},
 	} {
 		if code, _, stderr := invoke(t, append(args, "-q")...); code != 2 || !strings.Contains(stderr, want) {
 			t.Errorf("%v: exit code %d, %q; want 2 and %q", args, code, stderr, want)

@@ -57,8 +57,8 @@ type sampleFlags struct {
 	seed     uint64
 	logp     bool
 	out      string
-	// Of runs with a condition.
-	condition string
+	// Of runs with a condition, or that complete images.
+	condition, mask string
 	// Of samplers with noise.
 	eta       float64
 	diffusion string
@@ -88,7 +88,9 @@ given), of which the last adds no noise.
 A run with a condition (super-resolution, inpainting) makes its samples of the images of
 --condition in turn: a folder or a file (.png, .jpg, .npy of bytes, IDX), or test for
 the held-out ones. Images for super-resolution are small already, or are made small. A
-.png then shows the condition, the sample and, where it is known, the original.`,
+.png then shows the condition, the sample and, where it is known, the original. Other
+runs of images complete those of --condition where --mask hides them, approximately:
+what they hold fast tells the rest less than a condition would.`,
 		Example: `  flowmatch sample runs/first --n 1000 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver euler --steps 100 --seed 7 --out samples.npy
   flowmatch sample runs/first --n 1000 --rtol 1e-6 --atol 1e-6 --logp --out samples.csv
@@ -97,7 +99,8 @@ the held-out ones. Images for super-resolution are small already, or are made sm
   flowmatch sample runs/first --n 1000 --solver heun_sde --diffusion sigma:0.5 --out samples.csv
   flowmatch sample runs/digits --n 64 --label 3 --guidance 1.5 --out threes.png
   flowmatch sample runs/superres --condition test --n 12 --out larger.png
-  flowmatch sample runs/superres --condition small.png --n 8 --out large.png`,
+  flowmatch sample runs/superres --condition small.png --n 8 --out large.png
+  flowmatch sample runs/digits --condition test --mask left --n 12 --out completed.png`,
 		Args: arguments("DIR"),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			return a.sample(cmd, args[0], f)
@@ -111,6 +114,7 @@ the held-out ones. Images for super-resolution are small already, or are made sm
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the noise (default: that of the run)")
 	fl.BoolVar(&f.logp, "logp", false, "write the log-density of each sample too")
 	fl.StringVar(&f.condition, "condition", "", "images that a run with a condition is told: a file, a folder, or test for held-out ones")
+	fl.StringVar(&f.mask, "mask", "", "what is missing of the images of --condition, which a run without a condition completes: "+strings.Join(data.Masks(), ", "))
 	fl.StringVar(&f.out, "out", "", "file to write: .csv, .npy or .png")
 	fl.Float64Var(&f.eta, "eta", 0, "share of ancestral noise in ddim, from 0 (none) to 1 (ddpm)")
 	fl.StringVar(&f.diffusion, "diffusion", "", "noise rate of euler_maruyama and heun_sde: "+
@@ -153,7 +157,7 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	}
 	res.Condition = f.condition
 	if s.LogP == nil { // which is that of the sample as it was drawn
-		r.Keep(s.X, told.Cond)
+		r.Keep(s.X, told)
 	}
 	res.Files, err = writeSamples(r, f.out, ext, s, told)
 	return res, err
@@ -162,8 +166,19 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 // told returns what the model is told of each sample.
 func (f *sampleFlags) told(cmd *cobra.Command, r *run.Run) (t run.Told, err error) {
 	switch conditioned := r.Model.Conditioner() != nil; {
+	case f.mask != "" && (conditioned || f.condition == ""):
+		return t, usagef("--mask goes with --condition, and with a run that was trained without a condition")
+	case f.mask != "" && f.stochastic():
+		return t, usagef("--mask needs an ODE solver (%s), which %s is not", strings.Join(ode.Names(), ", "), f.solver)
+	case f.mask != "":
+		file := f.condition
+		if file == "test" {
+			file = "" // held-out images
+		}
+		t, err = r.ToldParts(file, f.n, f.mask)
+		err = asUsage(err, fs.ErrNotExist)
 	case !conditioned && f.condition != "":
-		return t, usagef("--condition is for runs with a condition, and %s has none", r.Dir)
+		return t, usagef("%s was trained without a condition; give --mask too to have images completed", r.Dir)
 	case conditioned && f.condition == "":
 		return t, usagef("%s makes images from images (condition %s); give --condition FILE, or --condition test", r.Dir, r.Config.Condition.Kind)
 	case !conditioned || f.condition == "test":
@@ -213,7 +228,7 @@ func (f *sampleFlags) solve(cmd *cobra.Command, a *app, r *run.Run, told run.Tol
 	if cmd.Flags().Changed("guidance") && r.Config.Train.LabelDropout == 0 {
 		return s, res, usagef("--guidance needs a conditional run that was trained with train.label_dropout, and %s was not", r.Dir)
 	}
-	o.N, o.Seed, o.LogProb, o.Label, o.Cond, o.Guidance = f.n, f.seed, f.logp, told.Label, told.Cond, f.guidance
+	o.N, o.Seed, o.LogProb, o.Label, o.Cond, o.Hold, o.Guidance = f.n, f.seed, f.logp, told.Label, told.Cond, told.Hold, f.guidance
 	if o.Divergence, err = r.Config.Eval.DivergenceFor(r.Data.Dim, f.seed); err != nil {
 		return s, res, err
 	}
@@ -281,7 +296,7 @@ func writeSamples(r *run.Run, file, ext string, s model.Samples, told run.Told) 
 	switch ext {
 	case ".png":
 		return []string{file}, atomicfile.WriteFile(file, func(w io.Writer) error {
-			if told.Cond.N > 0 {
+			if told.OfImages() {
 				return r.DrawTold(w, s.X, told)
 			}
 			return r.DrawPoints(w, s.X)
