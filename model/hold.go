@@ -19,19 +19,23 @@ type Hold struct {
 // or in steps of the average velocity.
 var ErrHeld = errors.New("model: points are completed by an ODE solver, without log-densities: a field that holds a part of them has no density that was trained")
 
-// held returns the field f, of points that start at x0, with what is known held.
-func (m *Model) held(f flow.Field, x0 flow.Batch, h Hold) (flow.Field, error) {
-	if h.X.N != x0.N || h.X.D != m.Dim() || len(h.Known) != len(h.X.X) {
-		return nil, fmt.Errorf("model: %d points [%d] are known in part, and %d of dimension %d are drawn", h.X.N, h.X.D, x0.N, m.Dim())
+// held returns the field f, of points that start at x, with what is known held, and
+// puts that at the start of its way.
+func (m *Model) held(f flow.Field, x flow.Batch, h Hold) (flow.Field, error) {
+	if h.X.N != x.N || h.X.D != m.Dim() || len(h.Known) != len(h.X.X) {
+		return nil, fmt.Errorf("model: %d points [%d] are known in part, and %d of dimension %d are drawn", h.X.N, h.X.D, x.N, m.Dim())
 	}
-	x1, noise := h.X.Clone(), x0.Clone()
+	x1, noise := h.X.Clone(), x.Clone()
 	if m.Standardizer != nil {
 		m.Standardizer.Apply(x1)
 	}
 	lo, _ := m.Span()
-	scale := m.Scheduler.At(lo).Sigma // of the noise that a solve starts from
+	c := m.Scheduler.At(lo)
 	for i := range noise.X {
-		noise.X[i] /= scale
+		noise.X[i] /= c.Sigma
+		if h.Known[i] {
+			x.X[i] += c.Alpha * x1.X[i]
+		}
 	}
 	return field.Held{Field: f, Scheduler: m.Scheduler, X0: noise, X1: x1, Known: h.Known}, nil
 }

@@ -222,18 +222,18 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 		}
 		m.toDataUnits(s.LogP)
 	default:
+		s.X = x0.Clone()
 		f, err := m.FieldTo(o.Label, o.Cond)
 		if err == nil && guided {
 			f, err = m.guided(f, o)
 		}
 		if err == nil && o.Hold != nil {
-			f, err = m.held(f, x0, *o.Hold)
+			f, err = m.held(f, s.X, *o.Hold)
 		}
 		if err != nil {
 			return s, err
 		}
 		lo, hi := m.Span()
-		s.X = x0.Clone()
 		if s.Stats, err = o.Solver.Solve(ctx, f.Velocity, s.X.X, lo, hi); err != nil {
 			return s, err
 		}

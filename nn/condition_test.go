@@ -271,8 +271,18 @@ func TestConditionsThatDoNotFit(t *testing.T) {
 			return f.Velocity(make([]float64, 6), 0, make([]float64, 6))
 		},
 		"examples without": func() error { _, err := told.Loss(NewExamples(2, 2)); return err },
-		"examples with":    func() error { ex := NewExamples(2, 2); ex.Cond = flow.NewBatch(2, 3); _, err := plain.Loss(ex); return err },
-		"too few examples": func() error { ex := NewExamples(2, 2); ex.Cond = flow.NewBatch(1, 3); _, err := told.Loss(ex); return err },
+		"examples with": func() error {
+			ex := NewExamples(2, 2)
+			ex.Cond = flow.NewBatch(2, 3)
+			_, err := plain.Loss(ex)
+			return err
+		},
+		"too few examples": func() error {
+			ex := NewExamples(2, 2)
+			ex.Cond = flow.NewBatch(1, 3)
+			_, err := told.Loss(ex)
+			return err
+		},
 	} {
 		if err := call(); !errors.Is(err, ErrCondition) {
 			t.Errorf("%s: %v, want ErrCondition", name, err)
