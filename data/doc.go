@@ -60,5 +60,6 @@
 // across shards. Random access costs a seek an image; a compressed shard has none,
 // and so must fit in memory decoded.
 //
-// [Downscale] and [Upscale] make pairs of small and large images.
+// [Downscale] and [Upscale] make pairs of small and large images. A [Condition] makes
+// of images what a flow is told of them: the image at low resolution, or its known part.
 package data

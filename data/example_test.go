@@ -28,3 +28,31 @@ func Example() {
 	// -log p of a training point, original units: 3.4657 nats
 	// no model averages below:                    3.4657 nats
 }
+
+// What a flow is told of an image whose middle is missing: each pixel, and 1 where it
+// is known.
+func ExampleCondition() {
+	image := flow.NewBatch(1, 16) // 4x4 pixels, all of the level 191
+	for i := range image.X {
+		image.X[i] = (191+0.5)/128 - 1
+	}
+	c, err := data.ConditionConfig{Kind: data.Inpaint, Mask: "center"}.New([]int{4, 4}, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	cond := flow.NewBatch(1, c.Dim())
+	c.Fill(cond, image, nil)
+	for y := range 4 {
+		for x := range 4 {
+			pixel := cond.X[2*(4*y+x):]
+			fmt.Printf("%5.1f/%g", pixel[0], pixel[1])
+		}
+		fmt.Println()
+	}
+	// Output:
+	//   0.5/1  0.5/1  0.5/1  0.5/1
+	//   0.5/1  0.0/0  0.0/0  0.5/1
+	//   0.5/1  0.0/0  0.0/0  0.5/1
+	//   0.5/1  0.5/1  0.5/1  0.5/1
+}

@@ -39,7 +39,8 @@ func measures() []struct {
 // Measures returns the names that Grid.Measure takes:
 //
 //	samples     w2, sliced_w2, mmd, nfe of samples by the run file's solver, and of
-//	            their ways path_energy, npe, straightness; w2_data, the W2 of data to data
+//	            their ways path_energy, npe, straightness; w2_data, the W2 of data to data; of
+//	            runs with a condition psnr and ssim beside input_psnr and input_ssim, consistency
 //	likelihood  nll, nll_se, and gap to the optimum where the density is known
 //	solvers     curves error/SOLVER and w2/SOLVER over NFE for euler, midpoint, rk4 and
 //	            dopri5, and the values nfe_for_0.1/SOLVER and so on
@@ -78,6 +79,17 @@ func samples(ctx context.Context, _ Cell, t *run.Run, r *Result) error {
 		"path_energy": q.PathEnergy, "npe": q.NPE, "straightness": q.Straightness,
 	} {
 		r.set(name, v)
+	}
+	if p := q.Restoration; p != nil {
+		r.set("psnr", p.PSNR)
+		r.set("input_psnr", p.InputPSNR)
+		if p.SSIM != nil && p.InputSSIM != nil {
+			r.set("ssim", *p.SSIM)
+			r.set("input_ssim", *p.InputSSIM)
+		}
+		if p.Consistency != nil {
+			r.set("consistency", *p.Consistency)
+		}
 	}
 	return floor(t, q.Points, r)
 }
@@ -131,9 +143,12 @@ const referenceSteps = 500
 func solvers(ctx context.Context, c Cell, t *run.Run, r *Result) error {
 	test, _ := t.TestPoints(t.Config.Eval.Samples)
 	x0 := source(t, test.N, c.Seed)
-	label := t.Labels(test.N)
+	told, err := t.Told(test.N)
+	if err != nil {
+		return err
+	}
 	solve := func(m *ode.Tableau, control ode.Control) (model.Samples, error) {
-		return t.Model.SampleFrom(ctx, x0, model.SampleOptions{Label: label, Solver: ode.Solver{Method: m, Control: control, MaxNFE: t.Config.Eval.MaxNFE}})
+		return t.Model.SampleFrom(ctx, x0, model.SampleOptions{Label: told.Label, Cond: told.Cond, Solver: ode.Solver{Method: m, Control: control, MaxNFE: t.Config.Eval.MaxNFE}})
 	}
 	fine, err := solve(ode.RK4, ode.Fixed(referenceSteps))
 	if err != nil {
@@ -213,9 +228,13 @@ func source(t *run.Run, n int, seedValue uint64) flow.Batch {
 // the average velocity where it was learnt, of Euler's method elsewhere.
 func fewSteps(ctx context.Context, c Cell, t *run.Run, r *Result) error {
 	test, _ := t.TestPoints(t.Config.Eval.Samples)
-	x0, label := source(t, test.N, c.Seed), t.Labels(test.N)
+	x0 := source(t, test.N, c.Seed)
+	told, err := t.Told(test.N)
+	if err != nil {
+		return err
+	}
 	for _, steps := range []int{1, 2, 4, 100} {
-		o := model.SampleOptions{Label: label, Solver: ode.Solver{Method: ode.Euler, Control: ode.Fixed(steps)}}
+		o := model.SampleOptions{Label: told.Label, Cond: told.Cond, Solver: ode.Solver{Method: ode.Euler, Control: ode.Fixed(steps)}}
 		switch trained := t.Config.Train; {
 		case train.LearnsAverages(trained.Objective):
 			o.Intervals = steps

@@ -155,7 +155,11 @@ func (p Picture) panels(ctx context.Context, t *run.Run) ([]plot.Panel, error) {
 
 // drawn returns samples in data units, from the same source points for every run.
 func drawn(ctx context.Context, t *run.Run, solver ode.Solver, n int) (flow.Batch, error) {
-	s, err := t.Model.SampleFrom(ctx, source(t, n, 0), model.SampleOptions{Label: t.Labels(n), Solver: solver})
+	told, err := t.Told(n)
+	if err != nil {
+		return flow.Batch{}, err
+	}
+	s, err := t.Model.SampleFrom(ctx, source(t, n, 0), model.SampleOptions{Label: told.Label, Cond: told.Cond, Solver: solver})
 	return s.X, err
 }
 

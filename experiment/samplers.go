@@ -20,6 +20,7 @@ var samplerNFE = []int{10, 20, 50, 100, 200, 500}
 // runs whose field does not tell the score.
 func samplers(ctx context.Context, c Cell, t *run.Run, r *Result) error {
 	test, label := t.TestPoints(t.Config.Eval.Samples)
+	cond := t.ConditionOf(test)
 	record := func(name string, nfe int, s model.Samples, err error) error {
 		if err != nil {
 			return fmt.Errorf("%s with %d evaluations: %w", name, nfe, err)
@@ -31,7 +32,7 @@ func samplers(ctx context.Context, c Cell, t *run.Run, r *Result) error {
 	}
 	for _, nfe := range samplerNFE {
 		for _, m := range []*ode.Tableau{ode.Euler, ode.Heun2} {
-			s, err := t.Model.Sample(ctx, model.SampleOptions{N: test.N, Seed: c.Seed, Label: label,
+			s, err := t.Model.Sample(ctx, model.SampleOptions{N: test.N, Seed: c.Seed, Label: label, Cond: cond,
 				Solver: ode.Solver{Method: m, Control: ode.Fixed(nfe / m.Stages())}})
 			if err := record(m.Name, nfe, s, err); err != nil {
 				return err
@@ -49,7 +50,7 @@ func samplers(ctx context.Context, c Cell, t *run.Run, r *Result) error {
 			if err != nil {
 				return err
 			}
-			s, err := t.Model.SampleSDE(ctx, model.SDEOptions{N: test.N, Label: label, Sampler: how})
+			s, err := t.Model.SampleSDE(ctx, model.SDEOptions{N: test.N, Label: label, Cond: cond, Sampler: how})
 			if errors.Is(err, sde.ErrNonFinite) {
 				continue // a step too long for a stiff drift: no figure
 			}

@@ -54,7 +54,7 @@ func stage(ctx context.Context, c Cell, dir string, step int, events []train.Eve
 		return err
 	}
 	x, label := t.TestPoints(stagePoints)
-	s, err := t.Model.SampleFrom(ctx, source(t, x.N, c.Seed), model.SampleOptions{Label: label, Solver: solver})
+	s, err := t.Model.SampleFrom(ctx, source(t, x.N, c.Seed), model.SampleOptions{Label: label, Cond: t.ConditionOf(x), Solver: solver})
 	if err != nil {
 		return err
 	}

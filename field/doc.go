@@ -6,7 +6,8 @@
 // (arXiv 2210.02747) for a finite set of data points, with the density of eq. 6;
 // [Mixture] is the same field for data drawn from a mixture of Gaussians, each a
 // [Component]. Both are a [flow.Field], [flow.Differentiable] and [flow.Diverger],
-// along any [path.Scheduler], for x_0 ~ N(0, I) drawn independently of x_1.
+// along any [path.Scheduler], for x_0 ~ N(0, I) drawn independently of x_1. [Guided] and
+// [Held] are fields made of others.
 //
 // # Caveats
 //

@@ -31,6 +31,9 @@ type Spec struct {
 	Columns  []string `json:"columns,omitempty"` // names of the coordinates of a table
 	// Source is where the flow starts from, in model units; nil: the path's Gaussian.
 	Source *data.SourceConfig `json:"source,omitempty"`
+	// Condition is what the network is told of each image; nil: nothing, or (a network
+	// with nn.Config.Condition) values that only the caller knows how to make.
+	Condition *data.ConditionConfig `json:"condition,omitempty"`
 }
 
 // Model is a flow: it maps noise to data and back, and knows densities. It is
@@ -40,6 +43,7 @@ type Model struct {
 	Net       *nn.Net
 	Scheduler path.Scheduler
 	source    flow.Source
+	condition *data.Condition
 }
 
 // New returns the model of a Spec and a network for it.
@@ -60,6 +64,14 @@ func New(spec Spec, net *nn.Net) (*Model, error) {
 	if spec.Source != nil {
 		if m.source, err = otherSource(*spec.Source, s, spec.Prediction, dim); err != nil {
 			return nil, err
+		}
+	}
+	if spec.Condition != nil {
+		if m.condition, err = spec.Condition.New(spec.Shape, spec.Standardizer); err != nil {
+			return nil, err
+		}
+		if got, want := spec.Net.Condition, m.condition.Dim(); got != want {
+			return nil, fmt.Errorf("model: the network takes a condition of %d values, and %s makes %d", got, spec.Condition.Kind, want)
 		}
 	}
 	return m, nil
@@ -107,10 +119,32 @@ func (m *Model) Span() (lo, hi float64) { return path.Span(m.Scheduler, m.Predic
 // source that the Spec names, or the path's Gaussian, N(0, σ(lo)² I).
 func (m *Model) Start() flow.Source { return m.source }
 
+// Conditioner returns what makes the conditions of images; nil for a model without.
+func (m *Model) Conditioner() *data.Condition { return m.condition }
+
+// ConditionOf returns the conditions of images x [N, D] in data units, for the field
+// Cond of the options: [N, Dc], in model units; the zero Batch for a model without.
+// Random masks are drawn from the seed, that of image i whatever the others are.
+func (m *Model) ConditionOf(x flow.Batch, seedValue uint64) flow.Batch {
+	if m.condition == nil {
+		return flow.Batch{}
+	}
+	z, cond := x.Clone(), flow.NewBatch(x.N, m.condition.Dim())
+	if m.Standardizer != nil {
+		m.Standardizer.Apply(z)
+	}
+	m.condition.Fill(cond, z, seed.Rand(seedValue, "model/condition", 0))
+	return cond
+}
+
 // Field returns the velocity field in model units, v_t(x | label); label is as
 // for [nn.Net.Bind]. It is Differentiable and a Diverger.
-func (m *Model) Field(label []int32) (flow.Field, error) {
-	f, err := m.Net.Bind(label)
+func (m *Model) Field(label []int32) (flow.Field, error) { return m.FieldTo(label, flow.Batch{}) }
+
+// FieldTo is Field given the values of a condition too, v_t(x | label, condition), as
+// for [nn.Net.BindTo].
+func (m *Model) FieldTo(label []int32, cond flow.Batch) (flow.Field, error) {
+	f, err := m.Net.BindTo(label, cond)
 	if err != nil {
 		return nil, err
 	}
@@ -125,11 +159,15 @@ type SampleOptions struct {
 	N      int
 	Seed   uint64
 	Label  []int32    // nil, one for all, or one a point
+	Cond   flow.Batch // of a model with a condition, one for all or one a point; see ConditionOf
 	Solver ode.Solver // its Control must be set
 	// Guidance is the scale of classifier-free guidance by Label; 0 and 1: none. Each
 	// evaluation then is two of the network, and Stats.NFE counts both. See
 	// [field.Guided].
 	Guidance float64
+	// Hold completes points of which a part is known; nil: all is drawn. It needs the
+	// Solver, and no LogProb.
+	Hold *Hold
 	// Intervals n > 0 takes n steps of the average velocity on a uniform grid in
 	// place of the Solver; the network must know it (nn.Config.Interval).
 	Intervals int
@@ -165,15 +203,17 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 	switch {
 	case (o.LogProb || o.Intervals > 0) && guided:
 		return s, ErrGuided
+	case (o.LogProb || o.Intervals > 0) && o.Hold != nil:
+		return s, ErrHeld
 	case o.LogProb && o.Intervals > 0:
 		return s, ErrNoDensity
 	case o.Intervals > 0:
 		s.X = x0.Clone()
-		if s.Stats, err = m.jump(ctx, s.X, o.Label, o.Intervals); err != nil {
+		if s.Stats, err = m.jump(ctx, s.X, o); err != nil {
 			return s, err
 		}
 	case o.LogProb:
-		p, err := m.problem(o.Label, o.Divergence, o.Solver)
+		p, err := m.problem(o.Label, o.Cond, o.Divergence, o.Solver)
 		if err != nil {
 			return s, err
 		}
@@ -182,15 +222,18 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 		}
 		m.toDataUnits(s.LogP)
 	default:
-		f, err := m.Field(o.Label)
+		s.X = x0.Clone()
+		f, err := m.FieldTo(o.Label, o.Cond)
 		if err == nil && guided {
-			f, err = m.guided(f, o.Label, o.Guidance)
+			f, err = m.guided(f, o)
+		}
+		if err == nil && o.Hold != nil {
+			f, err = m.held(f, s.X, *o.Hold)
 		}
 		if err != nil {
 			return s, err
 		}
 		lo, hi := m.Span()
-		s.X = x0.Clone()
 		if s.Stats, err = o.Solver.Solve(ctx, f.Velocity, s.X.X, lo, hi); err != nil {
 			return s, err
 		}
@@ -208,23 +251,24 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 // steps of the average velocity.
 var ErrGuided = errors.New("model: guidance is for samples by an ODE solver, without log-densities: a guided field has no density that was trained")
 
-// guided returns the field of labels, guided.
-func (m *Model) guided(conditional flow.Field, label []int32, scale float64) (flow.Field, error) {
-	if len(label) == 0 {
+// guided returns the field of labels, guided. Both of its fields know the condition.
+func (m *Model) guided(conditional flow.Field, o SampleOptions) (flow.Field, error) {
+	if len(o.Label) == 0 {
 		return nil, errors.New("model: guidance needs labels, and this model is unconditional")
 	}
-	free, err := m.Field([]int32{-1})
-	return field.Guided{Conditional: conditional, Unconditional: free, Scale: scale}, err
+	free, err := m.FieldTo([]int32{-1}, o.Cond)
+	return field.Guided{Conditional: conditional, Unconditional: free, Scale: o.Guidance}, err
 }
 
 // ErrNoDensity is returned when log-densities are asked of samples that steps of
 // the average velocity made.
 var ErrNoDensity = errors.New("model: steps of the average velocity tell no log-density; sample with an ODE solver")
 
-// jump takes n steps x += (s-t) u(x, t, s) of the average velocity, each one
-// evaluation of the network.
-func (m *Model) jump(ctx context.Context, x flow.Batch, label []int32, n int) (st ode.Stats, err error) {
-	f, err := m.Net.Bind(label)
+// jump takes n = o.Intervals steps x += (s-t) u(x, t, s) of the average velocity, each
+// one evaluation of the network.
+func (m *Model) jump(ctx context.Context, x flow.Batch, o SampleOptions) (st ode.Stats, err error) {
+	n := o.Intervals
+	f, err := m.Net.BindTo(o.Label, o.Cond)
 	if err != nil {
 		return st, err
 	}
@@ -251,6 +295,7 @@ func (m *Model) jump(ctx context.Context, x flow.Batch, label []int32, n int) (s
 type SDEOptions struct {
 	N       int
 	Label   []int32     // nil, one for all, or one a point
+	Cond    flow.Batch  // as in SampleOptions
 	Sampler sde.Sampler // its Steps or Grid must be set; its Seed is also that of the source
 }
 
@@ -263,7 +308,7 @@ func (m *Model) SampleSDE(ctx context.Context, o SDEOptions) (s Samples, err err
 	if o.N < 1 {
 		return s, fmt.Errorf("model: %d samples asked for; it must be at least 1", o.N)
 	}
-	f, err := m.Net.Bind(o.Label)
+	f, err := m.Net.BindTo(o.Label, o.Cond)
 	if err != nil {
 		return s, err
 	}
@@ -284,6 +329,7 @@ func (m *Model) SampleSDE(ctx context.Context, o SDEOptions) (s Samples, err err
 // LikelihoodOptions says how to evaluate a log-density.
 type LikelihoodOptions struct {
 	Label      []int32
+	Cond       flow.Batch            // as in SampleOptions: the density is log p(x | condition)
 	Solver     ode.Solver            // its Control must be set
 	Divergence likelihood.Divergence // nil means exact
 }
@@ -294,7 +340,7 @@ func (m *Model) LogProb(ctx context.Context, x flow.Batch, o LikelihoodOptions) 
 	if x.D != m.Dim() {
 		return nil, ode.Stats{}, fmt.Errorf("model: points of dimension %d given to a model of dimension %d", x.D, m.Dim())
 	}
-	p, err := m.problem(o.Label, o.Divergence, o.Solver)
+	p, err := m.problem(o.Label, o.Cond, o.Divergence, o.Solver)
 	if err != nil {
 		return nil, ode.Stats{}, err
 	}
@@ -310,8 +356,8 @@ func (m *Model) LogProb(ctx context.Context, x flow.Batch, o LikelihoodOptions) 
 	return logp, st, nil
 }
 
-func (m *Model) problem(label []int32, div likelihood.Divergence, s ode.Solver) (likelihood.Problem, error) {
-	f, err := m.Field(label)
+func (m *Model) problem(label []int32, cond flow.Batch, div likelihood.Divergence, s ode.Solver) (likelihood.Problem, error) {
+	f, err := m.FieldTo(label, cond)
 	if err != nil {
 		return likelihood.Problem{}, err
 	}

@@ -34,7 +34,7 @@ type arch struct {
 
 // body is the graph of a network over its tensors p, in the order of the layout.
 type body interface {
-	// forward returns f(x, t, label), shape [N, D].
+	// forward returns f(x, t | label, condition), shape [N, D].
 	forward(p []*Node, at place) *Node
 }
 
@@ -136,8 +136,22 @@ func (l *layout) params(theta *Node) []*Node {
 
 // place is where a network is evaluated: points x [N, D] at times t [N]. s [N] is
 // the end of the interval of a Config.Interval network, nil the interval of no
-// length, s = t; label is [N], or nil for an unconditional network.
-type place struct{ x, t, s, label *Node }
+// length, s = t; label is [N], or nil for an unconditional network; cond [N, Dc] is
+// the condition, nil for a network without one.
+type place struct{ x, t, s, label, cond *Node }
+
+// images returns the input of a network of images [H, W, C]: x [N, H, W, C] and behind
+// its channels those of the condition, as x_t and the upsampled image are joined for
+// super-resolution (SR3, Saharia et al. 2021; arXiv 2210.02747, section 6.3).
+func (at place) images(im []int) *Node {
+	size := at.x.Shape().Dimensions[0]
+	x := Reshape(at.x, size, im[0], im[1], im[2])
+	if at.cond == nil {
+		return x
+	}
+	channels := at.cond.Shape().Dimensions[1] / (im[0] * im[1])
+	return Concatenate([]*Node{x, Reshape(at.cond, size, im[0], im[1], channels)}, -1)
+}
 
 // direction is K ways to go from a place: in x along e, [K, D] for all points alike
 // or [N, K, D], while t stands still or (moving) goes at unit speed towards s, which

@@ -8,7 +8,7 @@ import (
 
 // Config describes a time-conditioned multilayer perceptron f(x, t, label):
 //
-//	h_0 = [x, Fourier(x), τ(t), onehot(label)],  h_l = act(W_l h_{l-1} + b_l),  f = W_L h_{L-1} + b_L
+//	h_0 = [x, Fourier(x), τ(t), onehot(label), condition],  h_l = act(W_l h_{l-1} + b_l),  f = W_L h_{L-1} + b_L
 //
 // and, with Interval, of a network u(x, t, s) of two times, whose input has τ(s-t)
 // beside τ(t).
@@ -34,13 +34,18 @@ type Config struct {
 	// Classes > 0 makes the net conditional on a label in 0..Classes-1;
 	// label -1 is "no label" (a zero one-hot vector). Default 0.
 	Classes int `yaml:"classes,omitempty" json:"classes,omitempty"`
+	// Condition > 0 is the number of values that the net is told of each point beside
+	// its label, as an image at low resolution: more inputs of a perceptron, and
+	// channels of a UNet's input, which Condition must fill as images of Image's
+	// height and width. Default 0.
+	Condition int `yaml:"condition,omitempty" json:"condition,omitempty"`
 	// Interval makes the net u(x, t, s), the average velocity of a flow on its way
 	// from x at time t to time s. Its second input is the length s-t, with the
 	// features of a time, so that s = t, the velocity itself, is the same input at
 	// every t. Default false.
 	Interval bool `yaml:"interval,omitempty" json:"interval,omitempty"`
-	// UNet makes the net one of images; of the fields above only Dim and Classes
-	// then count. Default nil: a perceptron.
+	// UNet makes the net one of images; of the fields above only Dim, Classes and
+	// Condition then count. Default nil: a perceptron.
 	UNet *UNet `yaml:"unet,omitempty" json:"unet,omitempty"`
 }
 
@@ -87,18 +92,21 @@ func (c Config) Validate() error {
 	if c.Classes < 0 {
 		return fmt.Errorf("nn: classes is %d; it must not be negative", c.Classes)
 	}
+	if c.Condition < 0 {
+		return fmt.Errorf("nn: condition is %d; it must be the number of values of a condition, or 0 for none", c.Condition)
+	}
 	if c.UNet != nil {
 		if c.Interval {
 			return errors.New("nn: interval is for perceptrons; a unet has one time")
 		}
-		return c.UNet.validate(c.Dim)
+		return c.UNet.validate(c.Dim, c.Condition)
 	}
 	return nil
 }
 
 // inputs returns the width of h_0.
 func (c Config) inputs() int {
-	return c.Dim + 2*c.SpaceFrequencies*c.Dim + c.clocks() + c.Classes
+	return c.Dim + 2*c.SpaceFrequencies*c.Dim + c.clocks() + c.Classes + c.Condition
 }
 
 // clocks returns the number of features of times among them.
@@ -112,6 +120,10 @@ func (c Config) clocks() int {
 // ErrLabels is returned when labels are given to an unconditional network, are
 // missing for a conditional one, or are out of range.
 var ErrLabels = errors.New("nn: labels do not fit the network")
+
+// ErrCondition is returned when the values of a condition are given to a network that
+// takes none, are missing for one that does, or are not as many as it takes.
+var ErrCondition = errors.New("nn: the condition does not fit the network")
 
 // Activations returns the names that Config.Activation takes.
 func Activations() []string {

@@ -19,6 +19,9 @@ type Examples struct {
 	// Coefficients, one for each example, length N.
 	Alpha, Sigma, G1, G0, Weight []float64
 	Label                        []int32 // [N], or nil for an unconditional network
+	// Cond is what a Config.Condition network is told of each point, [N, Dc]; the zero
+	// Batch for others.
+	Cond flow.Batch
 	// S, of a Config.Interval network, is where the interval from T ends, [N], at
 	// least T; nil stands for T: the velocity itself.
 	S []float64
@@ -47,6 +50,9 @@ func (ex *Examples) Slice(i, j int) *Examples {
 	}
 	if ex.Label != nil {
 		part.Label = ex.Label[i:j]
+	}
+	if ex.Cond.N > 0 {
+		part.Cond = ex.Cond.Slice(i, j)
 	}
 	return part
 }
@@ -116,6 +122,9 @@ func (n *Net) examplesFrame(p *program, ex *Examples, at int) (*frame, error) {
 	if n.arch.cfg.Classes == 0 && len(ex.Label) > 0 {
 		return nil, fmt.Errorf("%w: labels given, but the network has no classes", ErrLabels)
 	}
+	if c := n.arch.cfg.Condition; ex.Cond.D != c || c > 0 && ex.Cond.N != size {
+		return nil, fmt.Errorf("%w: [%d, %d] of %d examples; it takes %d values of each", ErrCondition, ex.Cond.N, ex.Cond.D, size, c)
+	}
 	f, err := p.frame(size, 0)
 	if err != nil {
 		return nil, err
@@ -128,8 +137,15 @@ func (n *Net) examplesFrame(p *program, ex *Examples, at int) (*frame, error) {
 			flat[k*size+i] = float32(v)
 		}
 	}
+	next := at + 3
 	if n.arch.cfg.Classes > 0 {
-		return f, n.setLabels(f.ints(at+3), ex.Label, 0)
+		if err := n.setLabels(f.ints(next), ex.Label, 0); err != nil {
+			return nil, err
+		}
+		next++
+	}
+	if n.arch.cfg.Condition > 0 {
+		f.set(next, ex.Cond.X)
 	}
 	return f, nil
 }

@@ -39,12 +39,13 @@ func (e *Engine) sideBySide() int {
 // tangentRows bounds N·K, the rows of the tangents of an exact divergence.
 const tangentRows = 16384
 
-// Field is a Net as a [flow.Field]: f_θ(x, t | label). It offers every
+// Field is a Net as a [flow.Field]: f_θ(x, t | label, condition). It offers every
 // upgrade: vector-Jacobian products, exact divergence, and the gradients of
 // both with respect to the weights. Safe for concurrent use.
 type Field struct {
 	net   *Net
 	label []int32
+	cond  flow.Batch
 }
 
 var (
@@ -53,12 +54,25 @@ var (
 )
 
 // Bind returns the field of n. label is nil for an unconditional network; else
-// it has one entry for all points, or one for each point.
-func (n *Net) Bind(label []int32) (*Field, error) {
+// it has one entry for all points, or one for each point. A network with a condition
+// needs BindTo.
+func (n *Net) Bind(label []int32) (*Field, error) { return n.BindTo(label, flow.Batch{}) }
+
+// BindTo returns the field of n given labels, as in Bind, and the values of a
+// condition: the zero Batch for a network without one, else [N, Dc] with one row for
+// all points, or one for each. It keeps both. The error is ErrLabels or ErrCondition
+// where they do not fit.
+func (n *Net) BindTo(label []int32, cond flow.Batch) (*Field, error) {
 	if (n.arch.cfg.Classes > 0) != (len(label) > 0) {
 		return nil, fmt.Errorf("%w: %d labels for a network of %d classes", ErrLabels, len(label), n.arch.cfg.Classes)
 	}
-	return &Field{net: n, label: label}, nil
+	switch c := n.arch.cfg.Condition; {
+	case cond.N == 0 && c > 0:
+		return nil, fmt.Errorf("%w: none given, it takes %d values of each point", ErrCondition, c)
+	case cond.N > 0 && cond.D != c:
+		return nil, fmt.Errorf("%w: %d values given, it takes %d", ErrCondition, cond.D, c)
+	}
+	return &Field{net: n, label: label, cond: cond}, nil
 }
 
 // Dim returns D.
@@ -221,6 +235,9 @@ func (f *Field) blocks(prog *program, tangents int, t float64, x []float64, fill
 	if len(f.label) > 1 && len(f.label) != n {
 		return fmt.Errorf("%w: %d labels for %d points", ErrLabels, len(f.label), n)
 	}
+	if f.cond.N > 1 && f.cond.N != n {
+		return fmt.Errorf("%w: %d conditions for %d points", ErrCondition, f.cond.N, n)
+	}
 	rows := f.net.blockRows()
 	if n <= rows {
 		out, err := f.block(prog, tangents, t, x, 0, n, fill)
@@ -273,6 +290,10 @@ func (f *Field) block(prog *program, tangents int, t float64, x []float64, i, j 
 		}
 		at++
 	}
+	if f.cond.N > 0 {
+		f.setCondition(fr, at, i, j)
+		at++
+	}
 	if fill != nil {
 		fill(i, j, at, fr)
 	}
@@ -280,6 +301,18 @@ func (f *Field) block(prog *program, tangents int, t float64, x []float64, i, j 
 		return nil, fmt.Errorf("nn: evaluating the network: %w", err)
 	}
 	return fr, nil
+}
+
+// setCondition makes the conditions of points i to j the input number at.
+func (f *Field) setCondition(fr *frame, at, i, j int) {
+	if f.cond.N > 1 {
+		fr.set(at, f.cond.Slice(i, j).X)
+		return
+	}
+	dst := fr.floats(at)
+	for k := range dst {
+		dst[k] = float32(f.cond.X[k%f.cond.D])
+	}
 }
 
 // padded returns the number of rows that n points are computed with: exact for

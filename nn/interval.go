@@ -93,13 +93,16 @@ func (j *judged) by(l Loss) *program {
 }
 
 // batch is a batch of examples in a graph: x0 and x1 [N, D], columns [6 or 7, N],
-// label [N] if conditional.
-type batch struct{ x0, x1, columns, label *Node }
+// label [N] and the condition [N, Dc] if conditional.
+type batch struct{ x0, x1, columns, label, cond *Node }
 
 func (m *arch) batch(in []*Node) batch {
-	b := batch{x0: in[0], x1: in[1], columns: in[2]}
+	b, rest := batch{x0: in[0], x1: in[1], columns: in[2]}, in[3:]
 	if m.cfg.Classes > 0 {
-		b.label = in[3]
+		b.label, rest = rest[0], rest[1:]
+	}
+	if m.cfg.Condition > 0 {
+		b.cond = rest[0]
 	}
 	return b
 }
@@ -113,6 +116,9 @@ func (m *arch) exampleShapes(n int) []shapes.Shape {
 	in := []shapes.Shape{points, points, shapes.Make(dtypes.Float32, columns, n)}
 	if m.cfg.Classes > 0 {
 		in = append(in, shapes.Make(dtypes.Int32, n))
+	}
+	if m.cfg.Condition > 0 {
+		in = append(in, shapes.Make(dtypes.Float32, n, m.cfg.Condition))
 	}
 	return in
 }
@@ -128,6 +134,9 @@ func (b batch) rows(i, j int) batch {
 	part := batch{x0: Slice(b.x0, r), x1: Slice(b.x1, r), columns: Slice(b.columns, AxisRange(), r)}
 	if b.label != nil {
 		part.label = Slice(b.label, r)
+	}
+	if b.cond != nil {
+		part.cond = Slice(b.cond, r)
 	}
 	return part
 }
@@ -197,7 +206,7 @@ func (m *arch) exampleLoss(p, ahead []*Node, b batch, l Loss) *Node {
 	n := b.size()
 	column := func(i int) *Node { return Reshape(Slice(b.columns, AxisRange(i, i+1)), n, 1) }
 	t, alpha, sigma, g1, g0, weight := column(0), column(1), column(2), column(3), column(4), column(5)
-	at := place{x: Add(Mul(alpha, b.x1), Mul(sigma, b.x0)), t: Reshape(t, n), label: b.label}
+	at := place{x: Add(Mul(alpha, b.x1), Mul(sigma, b.x0)), t: Reshape(t, n), label: b.label, cond: b.cond}
 	if m.cfg.Interval {
 		at.s = Reshape(column(6), n)
 	}

@@ -85,12 +85,15 @@ func (m *mlp) features(at place, along *direction) (h, dh *Node) {
 	if m.cfg.Classes > 0 {
 		parts = append(parts, OneHot(at.label, m.cfg.Classes, x.DType()))
 	}
+	if m.cfg.Condition > 0 {
+		parts = append(parts, at.cond)
+	}
 	h = Concatenate(parts, -1)
 	if along == nil {
 		return h, nil
 	}
 	k := dparts[0].Shape().Dimensions[1]
-	rest := m.cfg.Classes // the label does not move
+	rest := m.cfg.Classes + m.cfg.Condition // which do not move
 	if along.moving {
 		for _, d := range dclocks {
 			dparts = append(dparts, BroadcastToDims(InsertAxes(d, 1), n, k, d.Shape().Dimensions[1]))

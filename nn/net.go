@@ -92,6 +92,9 @@ func newPrograms(eng *Engine, m *arch) *programs {
 			if m.cfg.Classes > 0 {
 				in = append(in, shapes.Make(dtypes.Int32, n))
 			}
+			if m.cfg.Condition > 0 {
+				in = append(in, floats(n, m.cfg.Condition))
+			}
 			return append(in, rest(n, k)...)
 		}
 	}
@@ -130,11 +133,14 @@ func newPrograms(eng *Engine, m *arch) *programs {
 }
 
 // The inputs of every program begin with theta [P], x [N, D], t [N] and, for a
-// conditional net, label [N]; head splits them from the rest.
+// conditional net, label [N] and the condition [N, Dc]; head splits them from the rest.
 func (m *arch) head(in []*Node) (p []*Node, at place, rest []*Node) {
 	p, at, rest = m.params(in[0]), place{x: in[1], t: in[2]}, in[3:]
 	if m.cfg.Classes > 0 {
 		at.label, rest = rest[0], rest[1:]
+	}
+	if m.cfg.Condition > 0 {
+		at.cond, rest = rest[0], rest[1:]
 	}
 	return p, at, rest
 }

@@ -12,7 +12,8 @@ import (
 // and Nichol 2021, which the paper uses): residual blocks at several resolutions, on
 // the way down and, joined with what they were there, on the way up; attention where
 // the image is small; an embedding of time and label added in every block.
-// Its tensors have the names and shapes of guided-diffusion's UNetModel.
+// Its tensors have the names and shapes of guided-diffusion's UNetModel or, with a
+// condition, of its SuperResModel.
 type unet struct {
 	cfg  Config
 	net  UNet
@@ -64,14 +65,15 @@ type builder struct {
 func newUNet(cfg Config, l *layout) *unet {
 	u := cfg.UNet.Defaults()
 	b := builder{l, u}
-	channels, hidden := cfg.image()[2], u.embedding()
+	im, hidden := cfg.image(), u.embedding()
+	channels := im[2]
 	n := &unet{cfg: cfg, net: u, emb: -1}
 	n.time = [2]int{l.linear("time_embed.0", u.Channels, hidden), l.linear("time_embed.2", hidden, hidden)}
 	if cfg.Classes > 0 {
 		n.emb = l.add("label_emb.weight", start{0, math.Sqrt(3)}, cfg.Classes, hidden) // variance 1, as PyTorch's Embedding
 	}
 	width := u.Channels * u.Mult[0]
-	n.in = b.conv("input_blocks.0.0", 3, channels, width, false)
+	n.in = b.conv("input_blocks.0.0", 3, channels+cfg.Condition/(im[0]*im[1]), width, false)
 	skips, scale, at := []int{width}, 1, 1
 	for i, mult := range u.Mult {
 		for range u.Blocks {
@@ -163,9 +165,8 @@ func (b builder) attention(name string, channels int) attention {
 // forward implements body: x [N, H·W·C], rows of pixels.
 func (n *unet) forward(p []*Node, at place) *Node {
 	size := at.x.Shape().Dimensions[0]
-	im := n.cfg.image()
 	emb := n.embed(p, at)
-	h := convolution(Reshape(at.x, size, im[0], im[1], im[2]), p, n.in, 1)
+	h := convolution(at.images(n.cfg.image()), p, n.in, 1)
 	skips := []*Node{h}
 	for _, lv := range n.down {
 		if lv.resize >= 0 {

@@ -31,11 +31,13 @@ type Config struct {
 	// name it is the Gaussian of the path.
 	Source   data.SourceConfig `yaml:"source,omitempty" json:"source,omitempty"`
 	Coupling coupling.Config   `yaml:"coupling" json:"coupling"`
-	Net      nn.Config         `yaml:"net" json:"net"` // dim and classes come from the data
+	Net      nn.Config         `yaml:"net" json:"net"` // dim, classes and condition come from the data
 	// Conditional trains the network on the labels of the data.
-	Conditional bool         `yaml:"conditional" json:"conditional"`
-	Train       train.Config `yaml:"train" json:"train"`
-	Eval        Eval         `yaml:"eval" json:"eval"`
+	Conditional bool `yaml:"conditional" json:"conditional"`
+	// Condition is what the network is told of each image; without a kind, nothing.
+	Condition data.ConditionConfig `yaml:"condition,omitempty" json:"condition,omitzero"`
+	Train     train.Config         `yaml:"train" json:"train"`
+	Eval      Eval                 `yaml:"eval" json:"eval"`
 }
 
 // Eval says how samples and likelihoods are evaluated when a command does not.
@@ -113,7 +115,7 @@ func (c Config) Validate() error {
 	c = c.Defaults()
 	net := c.Net
 	net.Dim = max(1, net.Dim) // known only with the data
-	for _, v := range []interface{ Validate() error }{c.Data, c.Path, c.Source, c.Coupling, net, c.Train, c.Eval} {
+	for _, v := range []interface{ Validate() error }{c.Data, c.Path, c.Source, c.Coupling, c.Condition, net, c.Train, c.Eval} {
 		if err := v.Validate(); err != nil {
 			return err
 		}
@@ -125,6 +127,9 @@ func (c Config) Validate() error {
 func (c Config) compatible() error {
 	scheduler, err := c.Path.New()
 	if err != nil {
+		return err
+	}
+	if err := c.validateCondition(); err != nil {
 		return err
 	}
 	if c.Train.Objective == "ml" {

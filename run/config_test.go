@@ -16,7 +16,7 @@ import (
 func TestMistakesInARunFileAreNamed(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"data: {name: moons}\ntrain:\n  stps: 3\n", `line 3: unknown key "train.stps"; did you mean "train.steps"?`},
-		{"data: {name: moons}\nzzzzzzzz: 3\n", `line 2: unknown key "zzzzzzzz"; it may be backend, conditional`},
+		{"data: {name: moons}\nzzzzzzzz: 3\n", `line 2: unknown key "zzzzzzzz"; it may be backend, condition, conditional`},
 		{"data:\n  name: moons\n  nois: 0.1\n", `did you mean "data.noise"?`},
 		{"data: {name: moons}\ntrain: {steps: many}\n", "many"},
 		{"data: {name: moons}\ntrain: {steps: -4}\n", "steps is -4"},

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 	"flowmatch/metrics"
@@ -15,15 +16,17 @@ import (
 
 // Report is what evaluation measures, with all that the figures depend on.
 type Report struct {
-	Run        string      `json:"run"`
-	Step       int         `json:"step"` // optimizer steps behind the model
-	Data       string      `json:"data"`
-	Backend    string      `json:"backend"`
-	Seed       uint64      `json:"seed"`
-	Solver     string      `json:"solver"`
-	Likelihood *Likelihood `json:"likelihood,omitempty"`
-	Samples    *Quality    `json:"samples,omitempty"`
-	Judgement  *Judgement  `json:"judgement,omitempty"` // of a classifier, when one was asked
+	Run     string `json:"run"`
+	Step    int    `json:"step"` // optimizer steps behind the model
+	Data    string `json:"data"`
+	Backend string `json:"backend"`
+	Seed    uint64 `json:"seed"`
+	Solver  string `json:"solver"`
+	// Condition is what the model was told of each image; absent: nothing.
+	Condition  *data.ConditionConfig `json:"condition,omitempty"`
+	Likelihood *Likelihood           `json:"likelihood,omitempty"`
+	Samples    *Quality              `json:"samples,omitempty"`
+	Judgement  *Judgement            `json:"judgement,omitempty"` // of a classifier, when one was asked
 }
 
 // Likelihood is the negative log-likelihood of held-out points.
@@ -53,6 +56,8 @@ type Quality struct {
 	PathEnergy   float64 `json:"path_energy"`
 	NPE          float64 `json:"npe"` // |path energy - W2²(source, target)| / W2²
 	Straightness float64 `json:"straightness"`
+	// Restoration compares the samples with the images that their conditions are of.
+	Restoration *Restoration `json:"restoration,omitempty"`
 }
 
 // slicedDirections is the number of projections of SlicedW2.
@@ -77,7 +82,7 @@ func (r *Run) Evaluate(ctx context.Context, parts ...string) (Report, error) {
 	}
 	rep := Report{
 		Run: r.Dir, Step: r.Step, Data: r.Data.Name, Backend: r.Model.Net.Engine().Name(),
-		Seed: r.Config.Seed, Solver: SamplingName(how),
+		Seed: r.Config.Seed, Solver: SamplingName(how), Condition: r.Model.Spec.Condition,
 	}
 	if r.Data.Test.Len() == 0 {
 		return rep, nil
@@ -160,8 +165,8 @@ func (r *Run) HasDensity() error {
 	return nil
 }
 
-// LogProb returns the log-density of points given in data units, in nats, and
-// how it was evaluated; NLL and what follows from it are not filled in.
+// LogProb returns the log-density of points given in data units, in nats (of a run with
+// a condition that of an image given its own condition), and how it was evaluated; NLL and what follows from it are not filled in.
 func (r *Run) LogProb(ctx context.Context, x flow.Batch, label []int32) ([]float64, *Likelihood, error) {
 	if err := r.HasDensity(); err != nil {
 		return nil, nil, err
@@ -175,7 +180,7 @@ func (r *Run) LogProb(ctx context.Context, x flow.Batch, label []int32) ([]float
 	if err != nil {
 		return nil, nil, err
 	}
-	logp, st, err := r.Model.LogProb(ctx, x, model.LikelihoodOptions{Label: label, Solver: solver, Divergence: div})
+	logp, st, err := r.Model.LogProb(ctx, x, model.LikelihoodOptions{Label: label, Cond: r.ConditionOf(x), Solver: solver, Divergence: div})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -199,12 +204,18 @@ func (r *Run) Quality(ctx context.Context) (*Quality, error) {
 		return nil, err
 	}
 	test, label := r.TestPoints(min(r.Config.Eval.Samples, r.Data.Test.Len()))
-	how.N, how.Seed, how.Label = test.N, r.Config.Seed, label
+	how.N, how.Seed, how.Label, how.Cond = test.N, r.Config.Seed, label, r.ConditionOf(test)
 	s, err := r.Model.Sample(ctx, how)
 	if err != nil {
 		return nil, err
 	}
 	q := &Quality{Points: test.N, NFE: s.Stats.NFE}
+	if how.Cond.N > 0 {
+		r.Keep(s.X, Told{Cond: how.Cond})
+		if q.Restoration, err = r.restoration(s.X, test, how.Cond); err != nil {
+			return nil, err
+		}
+	}
 	if q.W2, err = metrics.W2(s.X, test); err != nil {
 		return nil, err
 	}
@@ -215,12 +226,12 @@ func (r *Run) Quality(ctx context.Context) (*Quality, error) {
 	if q.MMD, err = metrics.MMD(s.X, test); err != nil {
 		return nil, err
 	}
-	return q, r.pathQuality(q, s.X0, test, label)
+	return q, r.pathQuality(q, s.X0, test, Told{Label: label, Cond: how.Cond})
 }
 
 // pathQuality measures how straight and how short the way from the source is.
-func (r *Run) pathQuality(q *Quality, x0, test flow.Batch, label []int32) error {
-	f, err := r.Model.Field(label)
+func (r *Run) pathQuality(q *Quality, x0, test flow.Batch, told Told) error {
+	f, err := r.Model.FieldTo(told.Label, told.Cond)
 	if err != nil {
 		return err
 	}

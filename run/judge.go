@@ -19,7 +19,8 @@ type Judgement struct {
 	Guidance float64 `json:"guidance"` // 1: none
 	NFE      int     `json:"nfe"`
 	// Accuracy is the classifier's on the held-out images; Agreement the share of
-	// samples that it takes for the class asked for, of a conditional model.
+	// samples that it takes for the class asked for, of a conditional model, or for that
+	// of the image that the condition is of.
 	Accuracy       float64  `json:"accuracy"`
 	Agreement      *float64 `json:"agreement,omitempty"`
 	FID            float64  `json:"fid"`
@@ -34,7 +35,9 @@ type Judgement struct {
 // neighbours is k of precision and recall (Kynkäänniemi et al. 2019).
 const neighbours = 3
 
-// Judge draws samples, of every class in turn, and has a classifier judge them.
+// Judge draws samples, of every class in turn or, of a run with a condition, of the
+// held-out images, and has a classifier judge them; the class asked for is then that of
+// the image.
 func (r *Run) Judge(ctx context.Context, c *nn.Classifier, guidance float64) (*Judgement, error) {
 	how, err := r.Config.Eval.Sampling()
 	if err != nil {
@@ -44,14 +47,21 @@ func (r *Run) Judge(ctx context.Context, c *nn.Classifier, guidance float64) (*J
 	if r.Data.Image() == nil || r.Data.Classes == 0 || test.N == 0 {
 		return nil, errors.New("run: a classifier judges on labelled held-out images; set data.labels_path and data.test")
 	}
-	how.N, how.Seed, how.Label, how.Guidance = test.N, r.Config.Seed, r.Labels(test.N), guidance
+	told, err := r.Told(test.N)
+	if err != nil {
+		return nil, err
+	}
+	asked := told.Label
+	if told.Cond.N > 0 {
+		asked = want
+	}
+	how.N, how.Seed, how.Label, how.Cond, how.Guidance = test.N, r.Config.Seed, told.Label, told.Cond, guidance
 	s, err := r.Model.Sample(ctx, how)
 	if err != nil {
 		return nil, err
 	}
-	for i, v := range s.X.X {
-		s.X.X[i] = min(max(v, -1), 1) // a file of images holds no more
-	}
+	r.Keep(s.X, told)
+	s.X = clipped(s.X)
 	j := &Judgement{Samples: s.X.N, Guidance: guidance, NFE: s.Stats.NFE}
 	train, _ := r.rows(r.Data.TrainSet, test.N, "run/judge", 1)
 	var features, probs [3]flow.Batch
@@ -63,8 +73,8 @@ func (r *Run) Judge(ctx context.Context, c *nn.Classifier, guidance float64) (*J
 	if j.Accuracy, err = classify.Accuracy(probs[0], want); err != nil {
 		return nil, err
 	}
-	if how.Label != nil {
-		agreement, err := classify.Accuracy(probs[1], how.Label)
+	if asked != nil {
+		agreement, err := classify.Accuracy(probs[1], asked)
 		if err != nil {
 			return nil, err
 		}

@@ -78,8 +78,8 @@ func (s *session) cfm(set *data.Set) (train.CFM, error) {
 		return train.CFM{}, err
 	}
 	cfm := train.CFM{
-		Source: source,
-		Data:   set.Train, Scheduler: scheduler, Prediction: cfg.Train.Prediction, Times: cfg.Train.Times,
+		Source: source, Condition: s.condition,
+		Data: set.Train, Scheduler: scheduler, Prediction: cfg.Train.Prediction, Times: cfg.Train.Times,
 		Weighting: cfg.Train.Weighting, Labels: cfg.Conditional || cfg.Coupling.LabelAware, LabelDropout: cfg.Train.LabelDropout, Seed: cfg.Seed,
 	}
 	if cfg.Coupling.Name != "independent" {

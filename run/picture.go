@@ -12,7 +12,6 @@ import (
 	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
-	"flowmatch/model"
 	"flowmatch/plot"
 )
 
@@ -92,7 +91,11 @@ func (r *Run) planar(kind string) error {
 }
 
 func (r *Run) field() (flow.Field, error) {
-	return r.Model.Field(r.Labels(1))
+	told, err := r.Told(1)
+	if err != nil {
+		return nil, err
+	}
+	return r.Model.FieldTo(told.Label, told.Cond)
 }
 
 // Labels returns n labels for a conditional model, every class in turn, else nil.
@@ -107,19 +110,23 @@ func (r *Run) Labels(n int) []int32 {
 	return label
 }
 
-func (r *Run) sample(ctx context.Context, o PictureOptions) (model.Samples, error) {
+func (r *Run) drawSamples(ctx context.Context, w io.Writer, o PictureOptions) error {
 	how, err := r.Config.Eval.Sampling()
 	if err != nil {
-		return model.Samples{}, err
+		return err
 	}
-	how.N, how.Seed, how.Label = o.N, o.Seed, r.Labels(o.N)
-	return r.Model.Sample(ctx, how)
-}
-
-func (r *Run) drawSamples(ctx context.Context, w io.Writer, o PictureOptions) error {
-	s, err := r.sample(ctx, o)
+	told, err := r.Told(o.N)
 	if err != nil {
 		return err
+	}
+	how.N, how.Seed, how.Label, how.Cond = o.N, o.Seed, told.Label, told.Cond
+	s, err := r.Model.Sample(ctx, how)
+	if err != nil {
+		return err
+	}
+	if told.Cond.N > 0 {
+		r.Keep(s.X, told)
+		return r.DrawTold(w, s.X, told)
 	}
 	return r.DrawPoints(w, s.X)
 }
@@ -199,7 +206,11 @@ func (r *Run) Ways(ctx context.Context, x flow.Batch, times []float64) ([]flow.B
 	if err != nil {
 		return nil, err
 	}
-	f, err := r.Model.Field(r.Labels(x.N))
+	told, err := r.Told(x.N)
+	if err != nil {
+		return nil, err
+	}
+	f, err := r.Model.FieldTo(told.Label, told.Cond)
 	if err != nil {
 		return nil, err
 	}

@@ -195,6 +195,7 @@ type session struct {
 	spec      model.Spec
 	net       *nn.Net
 	trainer   *nn.Trainer
+	condition *data.Condition // nil: none
 	objective train.Objective
 	val       train.Validate // nil: no held-out points
 	progress  train.Progress
@@ -247,6 +248,9 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, set *data.Set, resu
 			return err
 		}
 	}
+	if s.condition, err = makeCondition(cfg.Condition, &cfg.Net, set); err != nil {
+		return err
+	}
 	if s.net, err = nn.New(eng, cfg.Net, cfg.Seed); err != nil {
 		return err
 	}
@@ -278,6 +282,9 @@ func specOf(cfg Config, set *data.Set) model.Spec {
 	}
 	if cfg.Source.Name != "" {
 		spec.Source = &cfg.Source
+	}
+	if cfg.Condition.Kind != "" {
+		spec.Condition = &cfg.Condition
 	}
 	if set.Levels > 0 {
 		spec.BinWidth = 2 / float64(set.Levels) // images span [-1, 1]

@@ -97,6 +97,9 @@ type CFM struct {
 	Weighting  Weighting
 	Source     flow.Source // of x_0 before σ scales it; nil: N(0, I)
 	Labels     bool        // ask the data for labels
+	// Condition makes what the network is told of each image; nil: nothing. It knows
+	// x_1 alone, so the pairs must not depend on x_1: no Coupling goes with it.
+	Condition *data.Condition
 	// LabelDropout is the share of labels that are taken away (-1), so that one
 	// network learns the conditional field and the unconditional one, which guidance
 	// needs (Ho and Salimans 2022).
@@ -134,6 +137,15 @@ func (o CFM) Examples(ex *nn.Examples, step uint64) error {
 
 // fill completes examples whose x_1 and labels are there.
 func (o CFM) fill(ex *nn.Examples, step uint64) error {
+	if o.Condition != nil {
+		if o.Coupling != nil {
+			return ErrConditionCoupled
+		}
+		if ex.Cond.N == 0 {
+			ex.Cond = flow.NewBatch(ex.X1.N, o.Condition.Dim())
+		}
+		o.Condition.Fill(ex.Cond, ex.X1, seed.Rand(o.Seed, "train/condition", step))
+	}
 	if o.Source != nil {
 		o.Source.Sample(ex.X0, seed.Rand(o.Seed, "train/noise", step))
 	} else if err := nn.Normal(ex.X0.X, seed.Key(o.Seed, "train/noise"), step); err != nil {
@@ -198,6 +210,10 @@ func (o CFM) couple(ex *nn.Examples, step uint64) error {
 	return nil
 }
 
+// ErrConditionCoupled is returned when a condition meets a coupling: the noise that
+// went with an image would tell of its condition in training, and not when sampling.
+var ErrConditionCoupled = errors.New("train: a condition needs noise that is independent of the images: the independent coupling")
+
 // FM is the exact flow matching objective, equation 5, for a finite data set:
 // x_t from the marginal path p_t, and the marginal velocity u_t(x_t) of
 // equation 8 (turned into what the prediction asks for) as the target. It costs
@@ -221,6 +237,9 @@ func (o FM) Steps(ctx context.Context, tr *nn.Trainer, cfg Config, from int) Ste
 func (o FM) Examples(ex *nn.Examples, step uint64) error {
 	if o.Coupling != nil {
 		return ErrCoupled
+	}
+	if o.Condition != nil {
+		return errors.New("train: the exact objective (fm) is of all images alike; use cfm with a condition")
 	}
 	if err := o.CFM.Examples(ex, step); err != nil {
 		return err
@@ -258,6 +277,9 @@ func (o CFM) Validation(points data.Finite, batch int, labels bool) (*nn.Example
 	x1, label := data.Rows(points, 0, n, rng)
 	ex := nn.NewExamples(n, x1.D)
 	ex.X1 = x1
+	if o.Condition != nil {
+		ex.Cond = flow.NewBatch(n, o.Condition.Dim())
+	}
 	if labels {
 		ex.Label = label
 	}

@@ -18,6 +18,9 @@ func (r evalResult) text(w io.Writer) {
 	fmt.Fprintf(w, "run\t%s, step %d\n", r.Run, r.Step)
 	fmt.Fprintf(w, "data\t%s\n", r.Data)
 	fmt.Fprintf(w, "solver\t%s\n", r.Solver)
+	if c := r.Condition; c != nil {
+		fmt.Fprintf(w, "condition\t%s: densities are of images given it\n", c)
+	}
 	fmt.Fprintf(w, "seed\t%d\n", r.Seed)
 	fmt.Fprintf(w, "backend\t%s\n", r.Backend)
 	if r.Likelihood == nil && r.Samples == nil && r.Judgement == nil {
@@ -34,6 +37,9 @@ func (r evalResult) text(w io.Writer) {
 		fmt.Fprintf(w, "  path energy\t%.4f\n", q.PathEnergy)
 		fmt.Fprintf(w, "  NPE\t%.4f\n", q.NPE)
 		fmt.Fprintf(w, "  straightness\t%.4f\n", q.Straightness)
+		if q.Restoration != nil {
+			restorationText(w, q.Restoration)
+		}
 	}
 	if r.Judgement != nil {
 		judgementText(w, r.Judgement)
@@ -52,6 +58,17 @@ func likelihoodText(w io.Writer, l *run.Likelihood) {
 	}
 	if l.BPD != nil && l.Dequantizations == nil {
 		fmt.Fprintf(w, "  bits per dimension\t%.4f with K = 1 sample of dequantisation\n", *l.BPD)
+	}
+}
+
+func restorationText(w io.Writer, p *run.Restoration) {
+	fmt.Fprintf(w, "restoration\t%d images beside their originals\n", p.Images)
+	fmt.Fprintf(w, "  PSNR\t%.2f dB (input: %.2f dB)\n", p.PSNR, p.InputPSNR)
+	if p.SSIM != nil && p.InputSSIM != nil {
+		fmt.Fprintf(w, "  SSIM\t%.4f (input: %.4f)\n", *p.SSIM, *p.InputSSIM)
+	}
+	if p.Consistency != nil {
+		fmt.Fprintf(w, "  consistency\t%.2f dB, of the samples made small beside what they were made of\n", *p.Consistency)
 	}
 }
 

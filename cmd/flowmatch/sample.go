@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -31,6 +32,8 @@ type sampleResult struct {
 	MeanLogP   *float64 `json:"mean_logp,omitempty"`
 	Divergence string   `json:"divergence,omitempty"`
 	Guidance   float64  `json:"guidance,omitempty"` // scale; absent: none
+	// Condition is where the images come from that the model was told; absent: none.
+	Condition string `json:"condition,omitempty"`
 }
 
 func (s sampleResult) text(w io.Writer) {
@@ -38,6 +41,9 @@ func (s sampleResult) text(w io.Writer) {
 	fmt.Fprintf(w, "solver\t%s, NFE %d, %.2f s on backend %s\n", s.Solver, s.NFE, s.Seconds, s.Backend)
 	if s.Guidance != 0 {
 		fmt.Fprintf(w, "guidance\t%g, for which every evaluation counts twice\n", s.Guidance)
+	}
+	if s.Condition != "" {
+		fmt.Fprintf(w, "condition\t%s\n", s.Condition)
 	}
 	if s.MeanLogP != nil {
 		fmt.Fprintf(w, "mean log-density\t%.4f nats, divergence %s\n", *s.MeanLogP, s.Divergence)
@@ -51,6 +57,8 @@ type sampleFlags struct {
 	seed     uint64
 	logp     bool
 	out      string
+	// Of runs with a condition, or that complete images.
+	condition, mask string
 	// Of samplers with noise.
 	eta       float64
 	diffusion string
@@ -75,14 +83,24 @@ they take every class in turn.
 --solver also takes the samplers of diffusion models, which add noise on the way and
 so give no log-density: euler_maruyama and heun_sde, for the SDE with the noise rate
 --diffusion, ddpm, and ddim with --eta of its noise. They take --steps (100 if not
-given), of which the last adds no noise.`,
+given), of which the last adds no noise.
+
+A run with a condition (super-resolution, inpainting) makes its samples of the images of
+--condition in turn: a folder or a file (.png, .jpg, .npy of bytes, IDX), or test for
+the held-out ones. Images for super-resolution are small already, or are made small. A
+.png then shows the condition, the sample and, where it is known, the original. Other
+runs of images complete those of --condition where --mask hides them, approximately:
+what they hold fast tells the rest less than a condition would.`,
 		Example: `  flowmatch sample runs/first --n 1000 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver euler --steps 100 --seed 7 --out samples.npy
   flowmatch sample runs/first --n 1000 --rtol 1e-6 --atol 1e-6 --logp --out samples.csv
   flowmatch sample runs/first --n 1000 --solver ddpm --steps 200 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver ddim --eta 0.5 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver heun_sde --diffusion sigma:0.5 --out samples.csv
-  flowmatch sample runs/digits --n 64 --label 3 --guidance 1.5 --out threes.png`,
+  flowmatch sample runs/digits --n 64 --label 3 --guidance 1.5 --out threes.png
+  flowmatch sample runs/superres --condition test --n 12 --out larger.png
+  flowmatch sample runs/superres --condition small.png --n 8 --out large.png
+  flowmatch sample runs/digits --condition test --mask left --n 12 --out completed.png`,
 		Args: arguments("DIR"),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			return a.sample(cmd, args[0], f)
@@ -95,6 +113,8 @@ given), of which the last adds no noise.`,
 	fl.IntVar(&f.label, "label", 0, "class of all samples, of a conditional model (default: every class in turn)")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the noise (default: that of the run)")
 	fl.BoolVar(&f.logp, "logp", false, "write the log-density of each sample too")
+	fl.StringVar(&f.condition, "condition", "", "images that a run with a condition is told: a file, a folder, or test for held-out ones")
+	fl.StringVar(&f.mask, "mask", "", "what is missing of the images of --condition, which a run without a condition completes: "+strings.Join(data.Masks(), ", "))
 	fl.StringVar(&f.out, "out", "", "file to write: .csv, .npy or .png")
 	fl.Float64Var(&f.eta, "eta", 0, "share of ancestral noise in ddim, from 0 (none) to 1 (ddpm)")
 	fl.StringVar(&f.diffusion, "diffusion", "", "noise rate of euler_maruyama and heun_sde: "+
@@ -123,7 +143,7 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	if !cmd.Flags().Changed("seed") {
 		f.seed = r.Config.Seed
 	}
-	label, err := labels(cmd, r, f.label, f.n, r.Labels(f.n))
+	told, err := f.told(cmd, r)
 	if err != nil {
 		return nil, err
 	}
@@ -131,12 +151,49 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	if f.stochastic() {
 		draw = f.solveSDE
 	}
-	s, res, err := draw(cmd, a, r, label)
+	s, res, err := draw(cmd, a, r, told)
 	if err != nil {
 		return nil, err
 	}
-	res.Files, err = writeSamples(r, f.out, ext, s, label)
+	res.Condition = f.condition
+	if s.LogP == nil { // which is that of the sample as it was drawn
+		r.Keep(s.X, told)
+	}
+	res.Files, err = writeSamples(r, f.out, ext, s, told)
 	return res, err
+}
+
+// told returns what the model is told of each sample.
+func (f *sampleFlags) told(cmd *cobra.Command, r *run.Run) (t run.Told, err error) {
+	switch conditioned := r.Model.Conditioner() != nil; {
+	case f.mask != "" && (conditioned || f.condition == ""):
+		return t, usagef("--mask goes with --condition, and with a run that was trained without a condition")
+	case f.mask != "" && f.stochastic():
+		return t, usagef("--mask needs an ODE solver (%s), which %s is not", strings.Join(ode.Names(), ", "), f.solver)
+	case f.mask != "":
+		file := f.condition
+		if file == "test" {
+			file = "" // held-out images
+		}
+		t, err = r.ToldParts(file, f.n, f.mask)
+		err = asUsage(err, fs.ErrNotExist)
+	case !conditioned && f.condition != "":
+		return t, usagef("%s was trained without a condition; give --mask too to have images completed", r.Dir)
+	case conditioned && f.condition == "":
+		return t, usagef("%s makes images from images (condition %s); give --condition FILE, or --condition test", r.Dir, r.Config.Condition.Kind)
+	case !conditioned || f.condition == "test":
+		t, err = r.Told(f.n)
+	default:
+		t, err = r.ToldBy(f.condition, f.n)
+		err = asUsage(err, fs.ErrNotExist)
+	}
+	if err == nil {
+		t.Label, err = labels(cmd, r, f.label, f.n, t.Label)
+	}
+	if err == nil && r.Config.Conditional && t.Label == nil {
+		err = usagef("%s is a conditional model, and images in files have no labels; give --label", r.Dir)
+	}
+	return t, err
 }
 
 // openRun opens the run, when the flags go with the solver that they name.
@@ -160,7 +217,7 @@ func (f *sampleFlags) openRun(cmd *cobra.Command, dir string) (*run.Run, error) 
 }
 
 // solve draws samples by an ODE.
-func (f *sampleFlags) solve(cmd *cobra.Command, a *app, r *run.Run, label []int32) (s model.Samples, res sampleResult, err error) {
+func (f *sampleFlags) solve(cmd *cobra.Command, a *app, r *run.Run, told run.Told) (s model.Samples, res sampleResult, err error) {
 	o, err := r.Config.Eval.Sampling()
 	if err != nil {
 		return s, res, err
@@ -171,7 +228,7 @@ func (f *sampleFlags) solve(cmd *cobra.Command, a *app, r *run.Run, label []int3
 	if cmd.Flags().Changed("guidance") && r.Config.Train.LabelDropout == 0 {
 		return s, res, usagef("--guidance needs a conditional run that was trained with train.label_dropout, and %s was not", r.Dir)
 	}
-	o.N, o.Seed, o.LogProb, o.Label, o.Guidance = f.n, f.seed, f.logp, label, f.guidance
+	o.N, o.Seed, o.LogProb, o.Label, o.Cond, o.Hold, o.Guidance = f.n, f.seed, f.logp, told.Label, told.Cond, told.Hold, f.guidance
 	if o.Divergence, err = r.Config.Eval.DivergenceFor(r.Data.Dim, f.seed); err != nil {
 		return s, res, err
 	}
@@ -195,7 +252,7 @@ func (f *sampleFlags) solve(cmd *cobra.Command, a *app, r *run.Run, label []int3
 }
 
 // solveSDE draws samples with noise.
-func (f *sampleFlags) solveSDE(cmd *cobra.Command, a *app, r *run.Run, label []int32) (s model.Samples, res sampleResult, err error) {
+func (f *sampleFlags) solveSDE(cmd *cobra.Command, a *app, r *run.Run, told run.Told) (s model.Samples, res sampleResult, err error) {
 	sampler, err := r.Config.SDESampler(run.Stochastic{
 		Method: f.solver, Steps: f.steps, Eta: f.eta, Diffusion: f.diffusion, Seed: f.seed,
 	})
@@ -204,7 +261,7 @@ func (f *sampleFlags) solveSDE(cmd *cobra.Command, a *app, r *run.Run, label []i
 	}
 	a.status("drawing %d samples", f.n)
 	start := time.Now()
-	if s, err = r.Model.SampleSDE(cmd.Context(), model.SDEOptions{N: f.n, Label: label, Sampler: sampler}); err != nil {
+	if s, err = r.Model.SampleSDE(cmd.Context(), model.SDEOptions{N: f.n, Label: told.Label, Cond: told.Cond, Sampler: sampler}); err != nil {
 		return s, res, err
 	}
 	return s, f.result(r, s, sampler.String(), start), nil
@@ -224,11 +281,11 @@ type column struct {
 }
 
 // writeSamples writes what the ending of file asks for and returns the files.
-func writeSamples(r *run.Run, file, ext string, s model.Samples, label []int32) ([]string, error) {
+func writeSamples(r *run.Run, file, ext string, s model.Samples, told run.Told) ([]string, error) {
 	var extra []column
-	if label != nil {
-		values := make([]float64, len(label))
-		for i, l := range label {
+	if told.Label != nil {
+		values := make([]float64, len(told.Label))
+		for i, l := range told.Label {
 			values[i] = float64(l)
 		}
 		extra = append(extra, column{"label", values})
@@ -238,7 +295,12 @@ func writeSamples(r *run.Run, file, ext string, s model.Samples, label []int32) 
 	}
 	switch ext {
 	case ".png":
-		return []string{file}, atomicfile.WriteFile(file, func(w io.Writer) error { return r.DrawPoints(w, s.X) })
+		return []string{file}, atomicfile.WriteFile(file, func(w io.Writer) error {
+			if told.OfImages() {
+				return r.DrawTold(w, s.X, told)
+			}
+			return r.DrawPoints(w, s.X)
+		})
 	case ".npy":
 		return writeNPY(file, s.X, extra)
 	}

@@ -29,6 +29,7 @@ type trainResult struct {
 	Parameters   int      `json:"parameters"`    // of the network
 	Backend      string   `json:"backend"`
 	Data         string   `json:"data"`
+	Condition    bool     `json:"condition,omitempty"` // it makes images from images
 }
 
 func (t trainResult) text(w io.Writer) {
@@ -52,6 +53,10 @@ func (t trainResult) text(w io.Writer) {
 	}
 	fmt.Fprintf(w, "seconds\t%.1f\n", t.Seconds)
 	fmt.Fprintf(w, "next\tflowmatch eval %s\n", quote(t.Run))
+	if t.Condition {
+		fmt.Fprintf(w, "\tflowmatch sample %s --condition test --n 12 --out samples.png\n", quote(t.Run))
+		return
+	}
 	fmt.Fprintf(w, "\tflowmatch sample %s --n 1000 --out samples.csv\n", quote(t.Run))
 }
 
@@ -156,7 +161,7 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 	}
 	res.StoppedEarly = res.Step < res.Steps
 	res.ModelStep, res.Backend, res.Data = r.Step, r.Model.Net.Engine().Name(), r.Data.Name
-	res.Parameters = r.Model.Net.NumWeights()
+	res.Parameters, res.Condition = r.Model.Net.NumWeights(), r.Model.Conditioner() != nil
 	return res, r, nil
 }
 

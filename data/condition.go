@@ -1,0 +1,204 @@
+package data
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"flowmatch/flow"
+)
+
+// The kinds of [ConditionConfig].
+const (
+	SuperRes = "superres"
+	Inpaint  = "inpaint"
+)
+
+// ConditionConfig names what a flow of images is told of each image that it makes.
+type ConditionConfig struct {
+	// Kind is superres, the image at low resolution, brought back to full size, as in
+	// arXiv 2210.02747, section 6.3; or inpaint, the pixels outside of a mask, and the
+	// mask. Empty means no condition.
+	Kind string `json:"kind,omitempty" yaml:"kind,omitempty"`
+	// Factor, of superres, is how many times smaller either side is at low resolution.
+	Factor int `json:"factor,omitempty" yaml:"factor,omitempty"`
+	// Mask, of inpaint, is one of [Masks].
+	Mask string `json:"mask,omitempty" yaml:"mask,omitempty"`
+}
+
+// Masks returns the names of the masks, which are what is missing of an image: the
+// middle of half its sides (center), one half of it (left, right, top, bottom), a
+// rectangle of half its sides wherever it comes to lie (random), or each pixel with
+// probability 3/4 (pixels).
+func Masks() []string {
+	return []string{"center", "left", "right", "top", "bottom", "random", "pixels"}
+}
+
+// String tells c as a report does: "superres, factor 2".
+func (c ConditionConfig) String() string {
+	switch c.Kind {
+	case SuperRes:
+		return fmt.Sprintf("%s, factor %d", c.Kind, c.Factor)
+	case Inpaint:
+		return fmt.Sprintf("%s, mask %s", c.Kind, c.Mask)
+	}
+	return c.Kind
+}
+
+// Validate reports the first field that cannot be used, and what would be right.
+func (c ConditionConfig) Validate() error {
+	switch c.Kind {
+	case "":
+		if c != (ConditionConfig{}) {
+			return fmt.Errorf("data: condition.factor and condition.mask are set without condition.kind; it must be %s or %s", SuperRes, Inpaint)
+		}
+	case SuperRes:
+		if c.Factor < 2 {
+			return fmt.Errorf("data: condition.factor is %d; superres makes images at least 2 times larger", c.Factor)
+		}
+		if c.Mask != "" {
+			return fmt.Errorf("data: condition.mask is for %s, not for %s", Inpaint, SuperRes)
+		}
+	case Inpaint:
+		if !slices.Contains(Masks(), c.Mask) {
+			return fmt.Errorf("data: condition.mask is %q; it must be one of %v", c.Mask, Masks())
+		}
+		if c.Factor != 0 {
+			return fmt.Errorf("data: condition.factor is for %s, not for %s", SuperRes, Inpaint)
+		}
+	default:
+		return fmt.Errorf("data: unknown condition.kind %q; it must be %s or %s", c.Kind, SuperRes, Inpaint)
+	}
+	return nil
+}
+
+// Condition makes the condition of images.
+//
+// It is a function of the 256 levels of the pixels alone, and what it tells of them is
+// in whole levels too, as a file would hold it. So it does not know the noise of
+// dequantisation, and the density of an image given its condition is that of so many
+// levels: finite, and a bound of bits per dimension.
+type Condition struct {
+	cfg     ConditionConfig
+	h, w, c int
+	std     *Standardizer
+}
+
+// New makes the condition of images of a shape, [height, width] or [height, width,
+// channels], in the model units of a standardizer (nil: those of [Images]). It is nil
+// without a Kind.
+func (c ConditionConfig) New(shape []int, std *Standardizer) (*Condition, error) {
+	if err := c.Validate(); err != nil || c.Kind == "" {
+		return nil, err
+	}
+	if len(shape) == 2 {
+		shape = []int{shape[0], shape[1], 1}
+	}
+	if len(shape) != 3 || slices.Min(shape) < 1 {
+		return nil, fmt.Errorf("data: a condition of kind %s is for images; points of shape %v are none", c.Kind, shape)
+	}
+	if f := c.Factor; f > 0 && (shape[0]%f != 0 || shape[1]%f != 0) {
+		return nil, fmt.Errorf("data: condition.factor is %d, which does not divide images of %d by %d pixels", f, shape[0], shape[1])
+	}
+	if c.Kind == Inpaint && min(shape[0], shape[1]) < 2 {
+		return nil, fmt.Errorf("data: no part of an image of %d by %d pixels can be missing", shape[0], shape[1])
+	}
+	return &Condition{cfg: c, h: shape[0], w: shape[1], c: shape[2], std: std}, nil
+}
+
+// Config returns what made c.
+func (c *Condition) Config() ConditionConfig { return c.cfg }
+
+// Dim returns the number of values of a condition: an image, and a mask of one channel
+// where there is one.
+func (c *Condition) Dim() int {
+	if c.cfg.Kind == Inpaint {
+		return c.h * c.w * (c.c + 1)
+	}
+	return c.h * c.w * c.c
+}
+
+// Fill writes the conditions of images x [N, D] into cond [N, Dim], both in model
+// units. Masks are drawn from rng, which may be nil for those that are not random: as
+// many draws for each image, so that the mask of image i is a function of rng and i.
+func (c *Condition) Fill(cond, x flow.Batch, rng *rand.Rand) {
+	if x.D != c.h*c.w*c.c || cond.D != c.Dim() || cond.N != x.N {
+		panic(fmt.Sprintf("data: conditions [%d, %d] of images [%d, %d]; want [%d, %d] of [%d, %d]", cond.N, cond.D, x.N, x.D, x.N, c.Dim(), x.N, c.h*c.w*c.c))
+	}
+	levels := x.Clone()
+	if c.std != nil {
+		c.std.Invert(levels)
+	}
+	level(levels.X)
+	if c.cfg.Kind == SuperRes {
+		c.Enlarge(cond, c.Shrink(levels))
+		return
+	}
+	if c.std != nil {
+		c.std.Apply(levels)
+	}
+	for i := range x.N {
+		c.hide(cond.Row(i), levels.Row(i), rng)
+	}
+}
+
+// level brings numbers in [-1, 1] to the middles of their levels.
+func level(y []float64) {
+	pix := make([]byte, len(y))
+	Pixels(pix, y)
+	for i, v := range pix {
+		y[i] = (float64(v)+0.5)/(Levels/2) - 1
+	}
+}
+
+// LowShape returns the shape of images at low resolution, [height, width, channels];
+// nil unless the kind is superres.
+func (c *Condition) LowShape() []int {
+	if c.cfg.Kind != SuperRes {
+		return nil
+	}
+	return []int{c.h / c.cfg.Factor, c.w / c.cfg.Factor, c.c}
+}
+
+// Shrink returns images x [N, D] in [-1, 1] at low resolution, of LowShape, in whole
+// levels. The kind is superres.
+func (c *Condition) Shrink(x flow.Batch) flow.Batch {
+	low := flow.NewBatch(x.N, x.D/(c.cfg.Factor*c.cfg.Factor))
+	for i := range x.N {
+		Downscale(low.Row(i), x.Row(i), c.h, c.w, c.c, c.cfg.Factor)
+	}
+	level(low.X)
+	return low
+}
+
+// Enlarge writes the conditions that images at low resolution, of LowShape and in
+// [-1, 1], are: cond [N, Dim], in model units. The kind is superres.
+func (c *Condition) Enlarge(cond, low flow.Batch) {
+	shape := c.LowShape()
+	for i := range low.N {
+		Upscale(cond.Row(i), low.Row(i), shape[0], shape[1], c.c, c.cfg.Factor)
+	}
+	if c.std != nil {
+		c.std.Apply(cond)
+	}
+}
+
+// Shown returns the images that conditions show, in [-1, 1] (or, of superres, a little
+// beyond): [N, D]. Missing pixels have the value 0 of model units.
+func (c *Condition) Shown(cond flow.Batch) flow.Batch {
+	x := flow.NewBatch(cond.N, c.h*c.w*c.c)
+	for i := range x.N {
+		row := cond.Row(i)
+		if c.cfg.Kind == SuperRes {
+			copy(x.Row(i), row)
+			continue
+		}
+		for p := range c.h * c.w {
+			copy(x.Row(i)[p*c.c:(p+1)*c.c], row[p*(c.c+1):])
+		}
+	}
+	if c.std != nil {
+		c.std.Invert(x)
+	}
+	return x
+}

@@ -1,0 +1,76 @@
+package data
+
+import (
+	"math/rand/v2"
+
+	"flowmatch/flow"
+)
+
+// missing draws which pixels of an image are missing, [h, w].
+func (c *Condition) missing(rng *rand.Rand) []bool {
+	gone := make([]bool, c.h*c.w)
+	rectangle := func(top, left, high, wide int) {
+		for y := top; y < top+high; y++ {
+			for x := left; x < left+wide; x++ {
+				gone[y*c.w+x] = true
+			}
+		}
+	}
+	high, wide := c.h/2, c.w/2
+	switch c.cfg.Mask {
+	case "center":
+		rectangle((c.h-high)/2, (c.w-wide)/2, high, wide)
+	case "left":
+		rectangle(0, 0, c.h, wide)
+	case "right":
+		rectangle(0, c.w-wide, c.h, wide)
+	case "top":
+		rectangle(0, 0, high, c.w)
+	case "bottom":
+		rectangle(c.h-high, 0, high, c.w)
+	case "random":
+		rectangle(int(rng.Float64()*float64(c.h-high+1)), int(rng.Float64()*float64(c.w-wide+1)), high, wide)
+	case "pixels":
+		for p := range gone {
+			gone[p] = rng.Float64() < 0.75
+		}
+	}
+	return gone
+}
+
+// hide writes a condition of inpainting, pixel by pixel its channels, 0 where it is
+// missing, and 1 where it is known, else 0; x and cond are in model units.
+func (c *Condition) hide(cond, x []float64, rng *rand.Rand) {
+	clear(cond)
+	for p, gone := range c.missing(rng) {
+		if gone {
+			continue
+		}
+		at := cond[p*(c.c+1) : (p+1)*(c.c+1)]
+		copy(at, x[p*c.c:(p+1)*c.c])
+		at[c.c] = 1
+	}
+}
+
+// Known says of a condition [Dim] which of the D values of its image it tells. Of
+// superres there are none.
+func (c *Condition) Known(cond []float64) []bool {
+	known := make([]bool, c.h*c.w*c.c)
+	for d := range known {
+		known[d] = c.cfg.Kind == Inpaint && cond[d/c.c*(c.c+1)+c.c] == 1
+	}
+	return known
+}
+
+// Keep puts what the conditions tell of single pixels into x [N, D], images in
+// [-1, 1].
+func (c *Condition) Keep(x, cond flow.Batch) {
+	shown := c.Shown(cond)
+	for i := range x.N {
+		for d, known := range c.Known(cond.Row(i)) {
+			if known {
+				x.Row(i)[d] = shown.Row(i)[d]
+			}
+		}
+	}
+}

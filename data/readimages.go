@@ -1,0 +1,104 @@
+package data
+
+import (
+	"fmt"
+	"image"
+	"os"
+	"slices"
+	"strings"
+
+	"flowmatch/flow"
+)
+
+// ReadImages reads up to n images of a file or a folder as points in [-1, 1], the
+// middles of their levels, and says which of the shapes, [height, width, channels],
+// they have. IDX and NPY of bytes must have one of them. PNG and JPEG, in a file or a
+// folder (in the order of their names), have that of which the first picture has the
+// size, else the first; the others are brought to it as by [Config], so it must be
+// square. Images that cannot be read are FileErrors.
+func ReadImages(path string, n int, shapes ...[]int) (x flow.Batch, which int, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return x, 0, fmt.Errorf("data: %w", err)
+	}
+	var pix []byte
+	picture, err := isImage(path)
+	switch {
+	case info.IsDir():
+		pix, which, err = readFolder(path, n, shapes)
+	case err != nil:
+		err = malformed(path, "%v", err)
+	case picture:
+		pix, which, err = fitPictures([]string{path}, shapes)
+	default:
+		pix, which, err = readArray(path, shapes)
+	}
+	if err != nil {
+		return x, which, err
+	}
+	x.D = shapes[which][0] * shapes[which][1] * shapes[which][2]
+	if x.N = min(n, len(pix)/x.D); x.N == 0 && n > 0 {
+		return x, which, malformed(path, "no images")
+	}
+	x.X = make([]float64, x.N*x.D)
+	for i := range x.X {
+		x.X[i] = (float64(pix[i])+0.5)/(Levels/2) - 1
+	}
+	return x, which, nil
+}
+
+// readArray reads images of one of the shapes from IDX or NPY.
+func readArray(path string, shapes [][]int) ([]byte, int, error) {
+	if extension(path) != ".npy" && !strings.Contains(path, "idx") {
+		return nil, 0, malformed(path, "no image; want .png, .jpg, .jpeg, .npy of bytes, IDX (with idx in its name), or a folder of images")
+	}
+	shape, pix, err := readPixels(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(shape) == 3 {
+		shape = append(slices.Clone(shape), 1)
+	}
+	for k, want := range shapes {
+		if len(shape) > 1 && slices.Equal(shape[1:], want) {
+			return pix, k, nil
+		}
+	}
+	return nil, 0, malformed(path, "bytes of shape %v; want images of %v", shape, shapes)
+}
+
+func readFolder(path string, n int, shapes [][]int) ([]byte, int, error) {
+	x, err := indexFolder(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	var files []string
+	for _, e := range x.entries[:min(n, len(x.entries))] {
+		files = append(files, e.file)
+	}
+	return fitPictures(files, shapes)
+}
+
+// fitPictures decodes pictures and brings them to the shape that the first of them has
+// the size of, else to the first shape.
+func fitPictures(files []string, shapes [][]int) (pix []byte, which int, err error) {
+	for i, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return nil, 0, fmt.Errorf("data: %w", err)
+		}
+		img, err := decodeImage(raw)
+		if err != nil {
+			return nil, 0, malformed(file, "%v", err)
+		}
+		if i == 0 {
+			which = max(0, slices.IndexFunc(shapes, func(s []int) bool { return img.Bounds().Size() == image.Pt(s[1], s[0]) }))
+		}
+		s := shapes[which]
+		if s[0] != s[1] || s[2] != 1 && s[2] != 3 {
+			return nil, 0, malformed(file, "a picture for images of %v; pictures are for square ones, grey or of colour: give IDX or NPY", s)
+		}
+		pix = append(pix, fitImage(img, s[0], s[2])...)
+	}
+	return pix, which, nil
+}

@@ -1,0 +1,52 @@
+package field
+
+import (
+	"fmt"
+
+	"flowmatch/flow"
+	"flowmatch/path"
+)
+
+// Held is a velocity that holds the known coordinates of points to their own way
+// between noise and data, and moves the others as Field does beside them:
+//
+//	known:   x = α x_1 + σ x_0,  v = α̇ x_1 + σ̇ x_0
+//	others:  v = Field(t, x),    x with the known ones in place
+//
+// A solve from x_0 so completes a point of which a part is known, by a field that was
+// not trained for it: inpainting by replacement (Song et al. 2021, appendix I.2). It is
+// an approximation: at time t the others see the known part through its noise only, so
+// they are not drawn from p(x | known), unless the two are independent. A field trained
+// with the known part for its condition has no such error.
+type Held struct {
+	Field     flow.Field
+	Scheduler path.Scheduler
+	X0, X1    flow.Batch // [N, D]: noise before σ scales it, and data, of all coordinates
+	Known     []bool     // [N·D]
+}
+
+// Dim returns D.
+func (h Held) Dim() int { return h.Field.Dim() }
+
+// Velocity writes the velocity of the N points of X0 into v; see [flow.Field].
+func (h Held) Velocity(v []float64, t float64, x []float64) error {
+	if n := len(h.Known); len(x) != n || len(h.X0.X) != n || len(h.X1.X) != n {
+		return fmt.Errorf("field: %d coordinates, of which %d may be held between %d and %d; they must be as many", len(x), n, len(h.X0.X), len(h.X1.X))
+	}
+	c := h.Scheduler.At(t)
+	at := append([]float64(nil), x...)
+	for i, known := range h.Known {
+		if known {
+			at[i] = c.Alpha*h.X1.X[i] + c.Sigma*h.X0.X[i]
+		}
+	}
+	if err := h.Field.Velocity(v, t, at); err != nil {
+		return err
+	}
+	for i, known := range h.Known {
+		if known {
+			v[i] = c.DAlpha*h.X1.X[i] + c.DSigma*h.X0.X[i]
+		}
+	}
+	return nil
+}
