@@ -47,6 +47,8 @@ func (s sampleResult) text(w io.Writer) {
 type sampleFlags struct {
 	runFlags
 	n, label int
+	grid     string
+	cols     int // of the grid; 0: none was asked for
 	guidance float64
 	seed     uint64
 	logp     bool
@@ -59,7 +61,7 @@ type sampleFlags struct {
 func (a *app) sampleCommand() *cobra.Command {
 	var f sampleFlags
 	cmd := &cobra.Command{
-		Use:   "sample DIR --n N --out FILE",
+		Use:   "sample DIR (--n N | --grid ROWSxCOLS) --out FILE",
 		Short: "Draw samples from a trained run",
 		Long: `Draw samples from a trained run by solving its ODE from noise to data or, of a run
 that learnt average velocities (objectives meanflow and shortcut), in few steps of
@@ -72,6 +74,10 @@ same solve: a last column logp of a .csv, beside NAME.npy a file NAME.logp.npy.
 Samples of a conditional model come with their labels likewise; without --label
 they take every class in turn.
 
+--grid draws images in so many rows and columns; as columns of a conditional model
+(or rows) a multiple of its classes are titled with them. --grid N is N rows of a
+column for each class, else N rows of N.
+
 --solver also takes the samplers of diffusion models, which add noise on the way and
 so give no log-density: euler_maruyama and heun_sde, for the SDE with the noise rate
 --diffusion, ddpm, and ddim with --eta of its noise. They take --steps (100 if not
@@ -82,7 +88,8 @@ given), of which the last adds no noise.`,
   flowmatch sample runs/first --n 1000 --solver ddpm --steps 200 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver ddim --eta 0.5 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver heun_sde --diffusion sigma:0.5 --out samples.csv
-  flowmatch sample runs/digits --n 64 --label 3 --guidance 1.5 --out threes.png`,
+  flowmatch sample runs/digits --n 64 --label 3 --guidance 1.5 --out threes.png
+  flowmatch sample runs/digits --grid 8x10 --out digits.png`,
 		Args: arguments("DIR"),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			return a.sample(cmd, args[0], f)
@@ -91,6 +98,7 @@ given), of which the last adds no noise.`,
 	f.add(cmd)
 	fl := cmd.Flags()
 	fl.IntVar(&f.n, "n", 0, "number of samples")
+	fl.StringVar(&f.grid, "grid", "", "rows and columns of a picture of images, as 8x10 or 8")
 	fl.Float64Var(&f.guidance, "guidance", 1, "scale of classifier-free guidance, of a run trained with train.label_dropout (1: none)")
 	fl.IntVar(&f.label, "label", 0, "class of all samples, of a conditional model (default: every class in turn)")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the noise (default: that of the run)")
@@ -101,7 +109,8 @@ given), of which the last adds no noise.`,
 		strings.Join(sde.DiffusionNames(), ", ")+", or one with a factor, as sigma:0.5 (default own)")
 	fl.Lookup("solver").Usage = "ODE solver: " + strings.Join(ode.Names(), ", ") + "; or sampler with noise: " +
 		strings.Join(sde.Names(), ", ") + " (default: that of the run file)"
-	require(cmd, "n", "out")
+	require(cmd, "out")
+	cmd.MarkFlagsOneRequired("n", "grid")
 	return cmd
 }
 
@@ -110,8 +119,12 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	if err != nil {
 		return nil, err
 	}
-	if f.n < 1 {
+	set := cmd.Flags().Changed
+	if set("n") && f.n < 1 {
 		return nil, usagef("--n is %d; it must be at least 1", f.n)
+	}
+	if set("grid") && ext != ".png" {
+		return nil, usagef("--grid is a picture, and --out %q a file of numbers; give a .png, or --n", f.out)
 	}
 	if f.logp && ext == ".png" {
 		return nil, usagef("--logp needs a file of numbers, .csv or .npy, and %q is a picture", f.out)
@@ -123,7 +136,13 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	if !cmd.Flags().Changed("seed") {
 		f.seed = r.Config.Seed
 	}
-	label, err := labels(cmd, r, f.label, f.n, r.Labels(f.n))
+	inTurn := r.Labels(f.n)
+	if set("grid") {
+		if inTurn, err = f.layOut(cmd, r); err != nil {
+			return nil, err
+		}
+	}
+	label, err := labels(cmd, r, f.label, f.n, inTurn)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +154,7 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	if err != nil {
 		return nil, err
 	}
-	res.Files, err = writeSamples(r, f.out, ext, s, label)
+	res.Files, err = writeSamples(r, f.out, ext, s, label, f.cols)
 	return res, err
 }
 
@@ -223,8 +242,9 @@ type column struct {
 	values []float64
 }
 
-// writeSamples writes what the ending of file asks for and returns the files.
-func writeSamples(r *run.Run, file, ext string, s model.Samples, label []int32) ([]string, error) {
+// writeSamples writes what the ending of file asks for and returns the files. cols are
+// the columns of a grid, 0 for any.
+func writeSamples(r *run.Run, file, ext string, s model.Samples, label []int32, cols int) ([]string, error) {
 	var extra []column
 	if label != nil {
 		values := make([]float64, len(label))
@@ -238,7 +258,7 @@ func writeSamples(r *run.Run, file, ext string, s model.Samples, label []int32) 
 	}
 	switch ext {
 	case ".png":
-		return []string{file}, atomicfile.WriteFile(file, func(w io.Writer) error { return r.DrawPoints(w, s.X) })
+		return []string{file}, atomicfile.WriteFile(file, func(w io.Writer) error { return r.DrawPoints(w, s.X, label, cols) })
 	case ".npy":
 		return writeNPY(file, s.X, extra)
 	}
