@@ -45,6 +45,7 @@ func (r *Run) Judge(ctx context.Context, c *nn.Classifier, guidance float64) (*J
 		return nil, errors.New("run: a classifier judges on labelled held-out images; set data.labels_path and data.test")
 	}
 	how.N, how.Seed, how.Label, how.Guidance = test.N, r.Config.Seed, r.Labels(test.N), guidance
+	how.Progress = r.watch("samples", how.N)
 	s, err := r.Model.Sample(ctx, how)
 	if err != nil {
 		return nil, err

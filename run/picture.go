@@ -112,7 +112,7 @@ func (r *Run) sample(ctx context.Context, o PictureOptions) (model.Samples, erro
 	if err != nil {
 		return model.Samples{}, err
 	}
-	how.N, how.Seed, how.Label = o.N, o.Seed, r.Labels(o.N)
+	how.N, how.Seed, how.Label, how.Progress = o.N, o.Seed, r.Labels(o.N), r.watch("samples", o.N)
 	return r.Model.Sample(ctx, how)
 }
 

@@ -43,6 +43,18 @@ type Run struct {
 	Model  *model.Model
 	Data   *data.Set
 	Step   int // optimizer steps behind the model's weights
+
+	// Watch, if not nil, is called when a long solve begins, with what it makes ("log
+	// densities") and of how many points, and returns what its progress is told to.
+	Watch func(what string, points int) model.Progress
+}
+
+// watch calls Watch where it is set.
+func (r *Run) watch(what string, points int) model.Progress {
+	if r.Watch == nil {
+		return nil
+	}
+	return r.Watch(what, points)
 }
 
 // ErrNoRun is returned by Open for a folder that holds no run.

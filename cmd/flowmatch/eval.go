@@ -88,6 +88,7 @@ tell the solver, the number of evaluations (NFE), the seed and the data with it.
 				return nil, usagef("--guidance goes with --classifier, and with a run that was trained with train.label_dropout")
 			}
 			a.status("evaluating %s", r.Dir)
+			r.Watch = a.watch
 			rep, err := r.Evaluate(cmd.Context())
 			if err == nil && classifier != "" {
 				rep.Judgement, err = judge(cmd.Context(), r, classifier, guidance)

@@ -195,6 +195,7 @@ func (f *sampleFlags) solve(cmd *cobra.Command, a *app, r *run.Run, label []int3
 		return s, res, err
 	}
 	a.status("drawing %d samples", f.n)
+	o.Progress = a.watch("samples", f.n)
 	start := time.Now()
 	if s, err = r.Model.Sample(cmd.Context(), o); err != nil {
 		return s, res, err
@@ -223,7 +224,8 @@ func (f *sampleFlags) solveSDE(cmd *cobra.Command, a *app, r *run.Run, label []i
 	}
 	a.status("drawing %d samples", f.n)
 	start := time.Now()
-	if s, err = r.Model.SampleSDE(cmd.Context(), model.SDEOptions{N: f.n, Label: label, Sampler: sampler}); err != nil {
+	o := model.SDEOptions{N: f.n, Label: label, Sampler: sampler, Progress: a.watch("samples", f.n)}
+	if s, err = r.Model.SampleSDE(cmd.Context(), o); err != nil {
 		return s, res, err
 	}
 	return s, f.result(r, s, sampler.String(), start), nil
