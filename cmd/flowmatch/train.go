@@ -136,7 +136,8 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 			}
 			p.step(step, loss)
 		},
-		Event: func(e train.Event) { p.nfe = e.NFE },
+		Event:   func(e train.Event) { p.nfe = e.NFE },
+		Undrawn: func(step int, err error) { a.status("no picture of step %d: %v", step, err) },
 	})
 	if err != nil {
 		return nil, nil, err
