@@ -39,6 +39,10 @@ type Problem struct {
 	// With ode.Fixed and ode.Grid it does not change the result; with ode.Adaptive
 	// each part has steps of its own, so results differ within the tolerance.
 	BatchSize int
+
+	// First is the number of the first point among those of which these are a part:
+	// Hutchinson's probes of point i are those of point First+i.
+	First int
 }
 
 // LogProb returns log p_Hi(x1) in nats for each of the N points, and the points x0 at
@@ -98,7 +102,7 @@ func (p Problem) solve(ctx context.Context, x flow.Batch, reg Regularizer, each 
 			for i := range part {
 				part[i] = math.NaN()
 			}
-			return logp, y, st, fmt.Errorf("likelihood: points %d to %d: %w", from, to-1, err)
+			return logp, y, st, fmt.Errorf("likelihood: points %d to %d: %w", p.First+from, p.First+to-1, err)
 		}
 	}
 	return logp, y, st, nil

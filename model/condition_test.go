@@ -152,7 +152,7 @@ var small = Spec{
 	Condition:    &data.ConditionConfig{Kind: data.SuperRes, Factor: 2},
 }
 
-func untrained(t *testing.T, spec Spec) (*Model, error) {
+func drawn(t *testing.T, spec Spec) (*Model, error) {
 	t.Helper()
 	eng, err := nn.Open("")
 	if err != nil {
@@ -166,7 +166,7 @@ func untrained(t *testing.T, spec Spec) (*Model, error) {
 }
 
 func TestAModelMakesItsConditionsOfImages(t *testing.T) {
-	m, err := untrained(t, small)
+	m, err := drawn(t, small)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,6 +188,22 @@ func TestAModelMakesItsConditionsOfImages(t *testing.T) {
 	if _, err := m.Sample(context.Background(), o); err != nil {
 		t.Error(err)
 	}
+	// In batches every point keeps its own condition.
+	o.Guidance = 0
+	together, err := m.Sample(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Batch = 1
+	apart, err := m.Sample(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range together.X.X {
+		if math.Abs(v-apart.X.X[i]) > 1e-5 {
+			t.Fatalf("number %d is %g of a batch and %g of points apart", i, v, apart.X.X[i])
+		}
+	}
 	text, err := json.Marshal(m.Spec)
 	var back Spec
 	if err == nil {
@@ -198,17 +214,17 @@ func TestAModelMakesItsConditionsOfImages(t *testing.T) {
 	}
 	other := small
 	other.Condition = &data.ConditionConfig{Kind: data.Inpaint, Mask: "left"}
-	if _, err := untrained(t, other); err == nil || !strings.Contains(err.Error(), "inpaint makes 32") {
+	if _, err := drawn(t, other); err == nil || !strings.Contains(err.Error(), "inpaint makes 32") {
 		t.Errorf("a condition of another size: %v", err)
 	}
 	other.Condition = nil
-	free, err := untrained(t, other)
+	free, err := drawn(t, other)
 	if err != nil || free.ConditionOf(x, 1).N != 0 || free.Conditioner() != nil {
 		t.Errorf("a model whose caller makes the condition: %v", err)
 	}
 	random := small
 	random.Net.Condition, random.Condition = 32, &data.ConditionConfig{Kind: data.Inpaint, Mask: "random"}
-	if m, err = untrained(t, random); err != nil {
+	if m, err = drawn(t, random); err != nil {
 		t.Fatal(err)
 	}
 	if all := m.ConditionOf(x, 4); !slices.Equal(m.ConditionOf(x.Slice(0, 1), 4).X, all.Row(0)) {

@@ -15,6 +15,14 @@ type Hold struct {
 	Known []bool     // [N·D]
 }
 
+// of returns what is known of points from to to.
+func (h *Hold) of(from, to int) *Hold {
+	if h == nil || h.X.N < to || len(h.Known) < to*h.X.D { // which held reports
+		return h
+	}
+	return &Hold{X: h.X.Slice(from, to), Known: h.Known[from*h.X.D : to*h.X.D]}
+}
+
 // ErrHeld is returned when a point that is held in part is asked for its log-density,
 // or in steps of the average velocity.
 var ErrHeld = errors.New("model: points are completed by an ODE solver, without log-densities: a field that holds a part of them has no density that was trained")

@@ -175,6 +175,13 @@ type SampleOptions struct {
 	LogProb bool
 	// Divergence of that log-density; nil means exact.
 	Divergence likelihood.Divergence
+	// Batch is the most points that are solved together: a solve's memory grows with
+	// it. 0 chooses one of about a million numbers. With equal steps it changes nothing
+	// but rounding; under ode.Adaptive the points of a batch share their steps, so that
+	// results differ within the tolerance, as with likelihood.Problem.BatchSize.
+	Batch int
+	// Progress, if not nil, is told how far the sampling is.
+	Progress Progress
 }
 
 // Samples is what sampling returns. X and X0 are [N, D]; X is in data units,
@@ -182,10 +189,13 @@ type SampleOptions struct {
 type Samples struct {
 	X, X0 flow.Batch
 	LogP  []float64 // nats, in data units; nil when not asked for
+	// Stats is what a point has cost: of several batches, that of the dearest.
 	Stats ode.Stats
 }
 
-// Sample draws N points by solving dx/dt = v_t(x) from the source to the data.
+// Sample draws N points by solving dx/dt = v_t(x) from the source to the data. When
+// ctx ends, no further evaluation of the network begins, and the error is that of ctx,
+// wrapped with how far the solve came; as with every error, there are no samples then.
 func (m *Model) Sample(ctx context.Context, o SampleOptions) (Samples, error) {
 	if o.N < 1 {
 		return Samples{}, fmt.Errorf("model: %d samples asked for; it must be at least 1", o.N)
@@ -198,7 +208,27 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions) (Samples, error) {
 // SampleFrom maps the given source points [N, D], in model units; o.N and
 // o.Seed are ignored.
 func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) (s Samples, err error) {
-	s.X0 = x0
+	x := flow.NewBatch(x0.N, x0.D)
+	var logp []float64
+	s.Stats, err = m.inBatches(x0.N, o.Batch, given{o.Label, o.Cond}, o.Progress, func(from, to int, told given, step Progress) (ode.Stats, error) {
+		o := o
+		o.Label, o.Cond, o.Hold = told.label, told.cond, o.Hold.of(from, to)
+		part, err := m.sampleBatch(ctx, x0.Slice(from, to), from, o, step)
+		if err == nil {
+			copy(x.Slice(from, to).X, part.X.X)
+			logp = append(logp, part.LogP...)
+		}
+		return part.Stats, err
+	})
+	if err == nil {
+		s.X0, s.X, s.LogP = x0, x, logp
+	}
+	return s, err
+}
+
+// sampleBatch is SampleFrom of the batch whose first point is number first.
+func (m *Model) sampleBatch(ctx context.Context, x0 flow.Batch, first int, o SampleOptions, step Progress) (s Samples, err error) {
+	lo, hi := m.Span()
 	guided := o.Guidance != 0 && o.Guidance != 1
 	switch {
 	case (o.LogProb || o.Intervals > 0) && guided:
@@ -209,14 +239,15 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 		return s, ErrNoDensity
 	case o.Intervals > 0:
 		s.X = x0.Clone()
-		if s.Stats, err = m.jump(ctx, s.X, o); err != nil {
+		if s.Stats, err = m.jump(ctx, s.X, o, step); err != nil {
 			return s, err
 		}
 	case o.LogProb:
-		p, err := m.problem(o.Label, o.Cond, o.Divergence, o.Solver)
+		p, err := m.problem(o.Label, o.Cond, o.Divergence, watched(o.Solver, lo, hi, 1, step))
 		if err != nil {
 			return s, err
 		}
+		p.First = first
 		if s.X, s.LogP, s.Stats, err = p.Sample(ctx, x0); err != nil {
 			return s, err
 		}
@@ -224,8 +255,10 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 	default:
 		s.X = x0.Clone()
 		f, err := m.FieldTo(o.Label, o.Cond)
+		cost := 1
 		if err == nil && guided {
 			f, err = m.guided(f, o)
+			cost = 2
 		}
 		if err == nil && o.Hold != nil {
 			f, err = m.held(f, s.X, *o.Hold)
@@ -233,12 +266,10 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 		if err != nil {
 			return s, err
 		}
-		lo, hi := m.Span()
-		if s.Stats, err = o.Solver.Solve(ctx, f.Velocity, s.X.X, lo, hi); err != nil {
+		s.Stats, err = watched(o.Solver, lo, hi, cost, step).Solve(ctx, f.Velocity, s.X.X, lo, hi)
+		s.Stats.NFE *= cost
+		if err != nil {
 			return s, err
-		}
-		if guided {
-			s.Stats.NFE *= 2
 		}
 	}
 	if m.Standardizer != nil {
@@ -266,7 +297,7 @@ var ErrNoDensity = errors.New("model: steps of the average velocity tell no log-
 
 // jump takes n = o.Intervals steps x += (s-t) u(x, t, s) of the average velocity, each
 // one evaluation of the network.
-func (m *Model) jump(ctx context.Context, x flow.Batch, o SampleOptions) (st ode.Stats, err error) {
+func (m *Model) jump(ctx context.Context, x flow.Batch, o SampleOptions, step Progress) (st ode.Stats, err error) {
 	n := o.Intervals
 	f, err := m.Net.BindTo(o.Label, o.Cond)
 	if err != nil {
@@ -274,6 +305,7 @@ func (m *Model) jump(ctx context.Context, x flow.Batch, o SampleOptions) (st ode
 	}
 	lo, hi := m.Span()
 	u := make([]float64, len(x.X))
+	step(0, 0)
 	for k := range n {
 		if err := ctx.Err(); err != nil {
 			return st, fmt.Errorf("model: sampling: %w", err)
@@ -287,6 +319,7 @@ func (m *Model) jump(ctx context.Context, x flow.Batch, o SampleOptions) (st ode
 		}
 		st.NFE++
 		st.Accepted++
+		step(float64(k+1)/float64(n), st.NFE)
 	}
 	return st, nil
 }
@@ -297,32 +330,48 @@ type SDEOptions struct {
 	Label   []int32     // nil, one for all, or one a point
 	Cond    flow.Batch  // as in SampleOptions
 	Sampler sde.Sampler // its Steps or Grid must be set; its Seed is also that of the source
+	// Batch and Progress are as in [SampleOptions]; Batch changes nothing but rounding.
+	Batch    int
+	Progress Progress
 }
 
 // SampleSDE draws N points along an SDE with the marginals of the path, or by DDPM
 // or DDIM: see [sde]. Of Stats, NFE, Accepted and LastT are filled in; there is no
 // log-density. It starts from the points that Sample starts from with the same
 // seed. The error is sde.ErrInvalid where the path and the prediction cannot be
-// sampled so (a g that is infinite, a grid that reaches a singular time).
+// sampled so (a g that is infinite, a grid that reaches a singular time). The end of
+// ctx is as in Sample.
 func (m *Model) SampleSDE(ctx context.Context, o SDEOptions) (s Samples, err error) {
 	if o.N < 1 {
 		return s, fmt.Errorf("model: %d samples asked for; it must be at least 1", o.N)
 	}
-	f, err := m.Net.BindTo(o.Label, o.Cond)
-	if err != nil {
-		return s, err
-	}
-	s.X0 = flow.NewBatch(o.N, m.Dim())
-	m.Start().Sample(s.X0, seed.Rand(o.Sampler.Seed, "sample", 0))
-	s.X = s.X0.Clone()
-	st, err := o.Sampler.Sample(ctx, f, m.Scheduler, m.Prediction, s.X)
-	s.Stats = ode.Stats{NFE: st.NFE, Accepted: st.Steps, LastT: st.LastT}
+	x0 := flow.NewBatch(o.N, m.Dim())
+	m.Start().Sample(x0, seed.Rand(o.Sampler.Seed, "sample", 0))
+	x := x0.Clone()
+	s.Stats, err = m.inBatches(o.N, o.Batch, given{o.Label, o.Cond}, o.Progress, func(from, to int, told given, step Progress) (ode.Stats, error) {
+		f, err := m.Net.BindTo(told.label, told.cond)
+		if err != nil {
+			return ode.Stats{}, err
+		}
+		sampler, observe := o.Sampler, o.Sampler.Observe
+		sampler.First += uint64(from)
+		lo, hi := sampler.Span(m.Scheduler, m.Prediction)
+		sampler.Observe = func(q sde.Step) {
+			if observe != nil {
+				observe(q)
+			}
+			step((q.T-lo)/(hi-lo), q.Stats.NFE)
+		}
+		st, err := sampler.Sample(ctx, f, m.Scheduler, m.Prediction, x.Slice(from, to))
+		return ode.Stats{NFE: st.NFE, Accepted: st.Steps, LastT: st.LastT}, err
+	})
 	if err != nil {
 		return s, err
 	}
 	if m.Standardizer != nil {
-		m.Standardizer.Invert(s.X)
+		m.Standardizer.Invert(x)
 	}
+	s.X0, s.X = x0, x
 	return s, nil
 }
 
@@ -332,23 +381,34 @@ type LikelihoodOptions struct {
 	Cond       flow.Batch            // as in SampleOptions: the density is log p(x | condition)
 	Solver     ode.Solver            // its Control must be set
 	Divergence likelihood.Divergence // nil means exact
+	// Batch and Progress are as in [SampleOptions].
+	Batch    int
+	Progress Progress
 }
 
 // LogProb returns log p(x) of each point, in nats and in data units; x [N, D]
-// is in data units too and is not modified.
+// is in data units too and is not modified. The Stats and the end of ctx are as in
+// Sample; with an error there are no log-densities.
 func (m *Model) LogProb(ctx context.Context, x flow.Batch, o LikelihoodOptions) ([]float64, ode.Stats, error) {
 	if x.D != m.Dim() {
 		return nil, ode.Stats{}, fmt.Errorf("model: points of dimension %d given to a model of dimension %d", x.D, m.Dim())
-	}
-	p, err := m.problem(o.Label, o.Cond, o.Divergence, o.Solver)
-	if err != nil {
-		return nil, ode.Stats{}, err
 	}
 	z := x.Clone()
 	if m.Standardizer != nil {
 		m.Standardizer.Apply(z)
 	}
-	logp, _, st, err := p.LogProb(ctx, z)
+	lo, hi := m.Span()
+	var logp []float64
+	st, err := m.inBatches(x.N, o.Batch, given{o.Label, o.Cond}, o.Progress, func(from, to int, told given, step Progress) (ode.Stats, error) {
+		p, err := m.problem(told.label, told.cond, o.Divergence, watched(o.Solver, hi, lo, 1, step))
+		if err != nil {
+			return ode.Stats{}, err
+		}
+		p.First = from
+		part, _, st, err := p.LogProb(ctx, z.Slice(from, to))
+		logp = append(logp, part...)
+		return st, err
+	})
 	if err != nil {
 		return nil, st, err
 	}

@@ -271,6 +271,30 @@ func TestACancelledContextStopsTheSolveBetweenSteps(t *testing.T) {
 	}
 }
 
+// An evaluation may take seconds, and a step has many of them.
+func TestACancelledContextStopsTheSolveBeforeTheNextEvaluation(t *testing.T) {
+	for _, c := range []Control{Fixed(10), Adaptive{RTol: 1e-6, ATol: 1e-6}} {
+		for at := 1; at <= 20; at++ { // also while the first step is chosen
+			ctx, cancel := context.WithCancel(context.Background())
+			p, calls := problems()[1], 0
+			f := func(dx []float64, t float64, x []float64) error {
+				if calls++; calls == at {
+					cancel()
+				}
+				return p.f(dx, t, x)
+			}
+			x := []float64{0, 1}
+			st, err := Solver{Method: Dopri5, Control: c}.Solve(ctx, f, x, 0, 5)
+			if !errors.Is(err, context.Canceled) || calls != at || st.NFE != at {
+				t.Errorf("%T: cancelled in evaluation %d: got %v after %d", c, at, err, calls)
+			}
+			if e := distance(x, p.exact(st.LastT)); e > 0.01 {
+				t.Errorf("%T: partial result %v at t=%g, want %v", c, x, st.LastT, p.exact(st.LastT))
+			}
+		}
+	}
+}
+
 func TestAnErrorOfFIsWrappedWithItsTime(t *testing.T) {
 	broken := errors.New("out of memory")
 	f := func(dx []float64, tt float64, _ []float64) error {

@@ -53,8 +53,8 @@ func (s Stats) Add(o Stats) Stats {
 
 // Solve integrates x' = f(t, x) from t0 to t1, in place: x is the state at t0 and
 // becomes that at t1. t1 < t0 goes backward; t1 == t0 does nothing. With an error,
-// x is the last accepted state, at Stats.LastT. The context is looked at once per
-// step. Nothing is allocated per step.
+// x is the last accepted state, at Stats.LastT. The context is looked at before every
+// evaluation of f. Nothing is allocated per step.
 func (s Solver) Solve(ctx context.Context, f Func, x []float64, t0, t1 float64) (Stats, error) {
 	return s.solve(ctx, f, x, t0, t1, nil)
 }
@@ -102,6 +102,7 @@ func (s Solver) check(f Func, t0, t1 float64) error {
 type run struct {
 	m      *Tableau
 	f      Func
+	ctx    context.Context // of finish
 	fsal   bool
 	maxNFE int
 	watch  func(Step)
@@ -143,10 +144,8 @@ func newRun(s Solver, f Func, x []float64, t0, t1 float64) *run {
 
 // finish takes steps until the state is that at t1.
 func (r *run) finish(ctx context.Context, ctl stepper, hook func(*run, float64) error) error {
+	r.ctx = ctx
 	for r.t != r.t1 {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("ode: stopped at t=%g of [%g, %g] after %d evaluations: %w", r.t, r.t0, r.t1, r.st.NFE, err)
-		}
 		if err := r.step(ctl, hook); err != nil {
 			return err
 		}
@@ -243,8 +242,12 @@ func (r *run) observe(h float64) {
 	}
 }
 
-// eval calls f and counts it.
+// eval calls f and counts it, unless the context has ended: f may take seconds, and
+// a step many of them.
 func (r *run) eval(dx []float64, t float64, x []float64) error {
+	if err := r.ctx.Err(); err != nil {
+		return fmt.Errorf("ode: stopped at t=%g of [%g, %g] after %d evaluations: %w", r.t, r.t0, r.t1, r.st.NFE, err)
+	}
 	if r.maxNFE > 0 && r.st.NFE >= r.maxNFE {
 		return r.fail(ErrMaxNFE, r.st.LastH, "raise MaxNFE, or take fewer steps or a looser tolerance; if the steps have become tiny, the system is stiff there")
 	}

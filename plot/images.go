@@ -22,7 +22,13 @@ type ImageOptions struct {
 	Scale int
 	// Lo and Hi are the values of black and white; both 0 means -1 and 1.
 	Lo, Hi float64
+	// ColNames and RowNames stand above the columns and before the rows, set smaller
+	// where they are wider than an image. nil: none, and no room for them.
+	ColNames, RowNames []string
 }
+
+// Heights of the names in pixels: as set, and the least.
+const nameHeight, leastNameHeight = 13.0, 6.0
 
 // maxPixels bounds the picture of ImageGrid: 2^28 pixels are a gigabyte.
 const maxPixels = 1 << 28
@@ -45,13 +51,15 @@ func ImageGrid(w io.Writer, images flow.Batch, shape []int, o ImageOptions) erro
 		return err
 	}
 	rows := (images.N + o.Cols - 1) / o.Cols
-	size := image.Pt(o.Cols*(wide+o.Gap)+o.Gap, rows*(h+o.Gap)+o.Gap)
-	if px := float64(size.X) * float64(size.Y) * float64(o.Scale) * float64(o.Scale); px > maxPixels {
+	if len(o.ColNames) > o.Cols || len(o.RowNames) > rows {
+		return fmt.Errorf("plot: image grid: %w: %d names of columns and %d of rows for %d rows of %d images", ErrShape, len(o.ColNames), len(o.RowNames), rows, o.Cols)
+	}
+	size := image.Pt(o.Cols*(wide+o.Gap)+o.Gap, rows*(h+o.Gap)+o.Gap).Mul(o.Scale)
+	if px := float64(size.X) * float64(size.Y); px > maxPixels {
 		return fmt.Errorf("plot: image grid: %w: %d images of %dx%d at scale %d make %.0f pixels, more than %d; draw fewer",
 			ErrOptions, images.N, h, wide, o.Scale, px, maxPixels)
 	}
-	pic := &canvas{img: image.NewRGBA(image.Rect(0, 0, size.X*o.Scale, size.Y*o.Scale))}
-	pic.fill(pic.img.Rect, white)
+	pic, at := o.named(size, wide, h)
 	level := func(v float64) uint8 {
 		return uint8(math.Round(min(max((v-o.Lo)/(o.Hi-o.Lo), 0), 1) * 255))
 	}
@@ -59,13 +67,41 @@ func ImageGrid(w io.Writer, images flow.Batch, shape []int, o ImageOptions) erro
 		x0, y0 := o.Gap+k%o.Cols*(wide+o.Gap), o.Gap+k/o.Cols*(h+o.Gap)
 		v := images.Row(k)
 		for p := range h * wide {
-			at := v[p*c : p*c+c] // c-1 is 0 for grey: all three channels are the same
-			col := color.RGBA{R: level(at[0]), G: level(at[(c-1)/2]), B: level(at[c-1]), A: 255}
-			x, y := (x0+p%wide)*o.Scale, (y0+p/wide)*o.Scale
+			rgb := v[p*c : p*c+c] // c-1 is 0 for grey: all three channels are the same
+			col := color.RGBA{R: level(rgb[0]), G: level(rgb[(c-1)/2]), B: level(rgb[c-1]), A: 255}
+			x, y := at.X+(x0+p%wide)*o.Scale, at.Y+(y0+p/wide)*o.Scale
 			pic.fill(image.Rect(x, y, x+o.Scale, y+o.Scale), col)
 		}
 	}
 	return pic.encode(w)
+}
+
+// named returns a white picture with room for a grid of size pixels, the names of its
+// columns and rows, and where the grid begins.
+func (o ImageOptions) named(size image.Point, wide, h int) (*canvas, image.Point) {
+	const dpi = 72 // a point is a pixel
+	probe := newCanvas(1, 1, dpi)
+	var at image.Point
+	if anyName(o.ColNames) {
+		at.Y = nameHeight + 2
+	}
+	for _, name := range o.RowNames {
+		at.X = max(at.X, int(math.Ceil(probe.width(name, nameHeight)))+4)
+	}
+	pic := newCanvas(at.X+size.X, at.Y+size.Y, dpi)
+	across, down := (wide+o.Gap)*o.Scale, (h+o.Gap)*o.Scale
+	first := at.Add(image.Pt(across, down).Add(image.Pt(o.Gap, o.Gap).Mul(o.Scale)).Div(2)) // centre of the first image
+	style := textStyle{size: nameHeight, color: inkText}
+	for k, name := range o.ColNames {
+		style.align = 0.5
+		style.size = max(leastNameHeight, nameHeight*min(1, float64(across-2)/max(1, probe.width(name, nameHeight))))
+		pic.text(float64(first.X+k*across), nameHeight, name, style)
+	}
+	for k, name := range o.RowNames {
+		style.align, style.size = 1, nameHeight
+		pic.text(float64(at.X), float64(first.Y+k*down)+0.36*nameHeight, name, style)
+	}
+	return pic, at
 }
 
 // imageShape checks a shape against D.

@@ -429,6 +429,37 @@ func TestImageGridMapsValuesExactly(t *testing.T) {
 			}
 		}
 	}
+	named := draw(t, func(w io.Writer) error {
+		return plot.ImageGrid(w, grey, []int{1, 2}, plot.ImageOptions{Cols: 2, Gap: 1, Scale: 3, ColNames: []string{"7"}, RowNames: []string{"x", "y"}})
+	})
+	shift := named.Bounds().Size().Sub(img.Bounds().Size())
+	if shift.X < 5 || shift.Y < 10 {
+		t.Errorf("names take a room of %v", shift)
+	}
+	for y := range img.Bounds().Dy() {
+		for x := range img.Bounds().Dx() {
+			if named.At(shift.X+x, shift.Y+y) != img.At(x, y) {
+				t.Fatalf("names change the pixel (%d, %d) of the grid", x, y)
+			}
+		}
+	}
+	ink := func(r image.Rectangle) (n int) {
+		for y := r.Min.Y; y < r.Max.Y; y++ {
+			for x := r.Min.X; x < r.Max.X; x++ {
+				if v, _, _, _ := named.At(x, y).RGBA(); v < 0x8000 {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	size := named.Bounds().Size()
+	if above, before := ink(image.Rect(shift.X, 0, size.X, shift.Y)), ink(image.Rect(0, shift.Y, shift.X, size.Y)); above == 0 || before == 0 {
+		t.Errorf("%d dark pixels above the grid and %d before it; want names", above, before)
+	}
+	if err := plot.ImageGrid(io.Discard, grey, []int{1, 2}, plot.ImageOptions{Cols: 2, RowNames: make([]string, 3)}); !errors.Is(err, plot.ErrShape) {
+		t.Errorf("three names for two rows: %v", err)
+	}
 	rgb := flow.Batch{N: 1, D: 6, X: []float64{1, 0, 0, 0, 0.2, 1}} // one image of 2 x 1 pixels of three channels
 	img = draw(t, func(w io.Writer) error {
 		return plot.ImageGrid(w, rgb, []int{2, 1, 3}, plot.ImageOptions{Gap: -1, Scale: 1, Lo: 0, Hi: 1})

@@ -19,8 +19,8 @@ type Panel struct {
 	Labels []int32
 }
 
-// maxPairs is the largest D for which Samples draws all pairs of columns.
-const maxPairs = 8
+// MaxPairs is the largest D for which Samples draws all pairs of columns.
+const MaxPairs = 8
 
 // Samples writes a PNG of sets of points, for example data beside samples.
 //
@@ -53,11 +53,11 @@ func Samples(w io.Writer, panels []Panel, o Options) error {
 		return histogram(w, panels, o)
 	case d == 2 || chosen:
 		return scatter(w, panels, o)
-	case d <= maxPairs:
+	case d <= MaxPairs:
 		return pairs(w, panels, o)
 	}
 	return fmt.Errorf("plot: samples: %w: D=%d; pairs of columns are drawn up to D=%d, beyond it set Options.Columns "+
-		"(images go to ImageGrid)", ErrShape, d, maxPairs)
+		"(images go to ImageGrid)", ErrShape, d, MaxPairs)
 }
 
 // scatter draws one panel a set of points of the plane.

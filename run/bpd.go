@@ -31,7 +31,9 @@ func (r *Run) bitsPerDim(ctx context.Context, first []float64) ([]BPD, error) {
 	logMean := slices.Clone(first) // log Σ_k p so far
 	told := slices.DeleteFunc(slices.Clone(tellingK), func(k int) bool { return k >= most })
 	told = append(told, most)
+	tell := r.watch("log-densities of dequantised images", len(first)*(most-1))
 	var out []BPD
+	spent := 0
 	for k := 1; ; k++ {
 		if slices.Contains(told, k) {
 			out = append(out, r.tellBPD(logMean, k))
@@ -40,10 +42,15 @@ func (r *Run) bitsPerDim(ctx context.Context, first []float64) ([]BPD, error) {
 			return out, nil
 		}
 		x, label := r.dequantized(len(first), uint64(k))
-		logp, _, err := r.LogProb(ctx, x, label)
+		logp, cost, err := r.logProb(ctx, x, label, func(done float64, nfe int) {
+			if tell != nil {
+				tell((float64(k-1)+done)/float64(most-1), spent+nfe)
+			}
+		})
 		if err != nil {
 			return out, err
 		}
+		spent += cost.NFE
 		for i, l := range logp {
 			top := max(l, logMean[i])
 			logMean[i] = top + math.Log(math.Exp(l-top)+math.Exp(logMean[i]-top))

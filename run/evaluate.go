@@ -168,6 +168,10 @@ func (r *Run) HasDensity() error {
 // LogProb returns the log-density of points given in data units, in nats (of a run with
 // a condition that of an image given its own condition), and how it was evaluated; NLL and what follows from it are not filled in.
 func (r *Run) LogProb(ctx context.Context, x flow.Batch, label []int32) ([]float64, *Likelihood, error) {
+	return r.logProb(ctx, x, label, r.watch("log-densities", x.N))
+}
+
+func (r *Run) logProb(ctx context.Context, x flow.Batch, label []int32, tell model.Progress) ([]float64, *Likelihood, error) {
 	if err := r.HasDensity(); err != nil {
 		return nil, nil, err
 	}
@@ -180,7 +184,7 @@ func (r *Run) LogProb(ctx context.Context, x flow.Batch, label []int32) ([]float
 	if err != nil {
 		return nil, nil, err
 	}
-	logp, st, err := r.Model.LogProb(ctx, x, model.LikelihoodOptions{Label: label, Cond: r.ConditionOf(x), Solver: solver, Divergence: div})
+	logp, st, err := r.Model.LogProb(ctx, x, model.LikelihoodOptions{Label: label, Cond: r.ConditionOf(x), Solver: solver, Divergence: div, Progress: tell})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -204,7 +208,7 @@ func (r *Run) Quality(ctx context.Context) (*Quality, error) {
 		return nil, err
 	}
 	test, label := r.TestPoints(min(r.Config.Eval.Samples, r.Data.Test.Len()))
-	how.N, how.Seed, how.Label, how.Cond = test.N, r.Config.Seed, label, r.ConditionOf(test)
+	how.N, how.Seed, how.Label, how.Cond, how.Progress = test.N, r.Config.Seed, label, r.ConditionOf(test), r.watch("samples", test.N)
 	s, err := r.Model.Sample(ctx, how)
 	if err != nil {
 		return nil, err

@@ -56,6 +56,7 @@ func (r *Run) Judge(ctx context.Context, c *nn.Classifier, guidance float64) (*J
 		asked = want
 	}
 	how.N, how.Seed, how.Label, how.Cond, how.Guidance = test.N, r.Config.Seed, told.Label, told.Cond, guidance
+	how.Progress = r.watch("samples", how.N)
 	s, err := r.Model.Sample(ctx, how)
 	if err != nil {
 		return nil, err

@@ -119,7 +119,7 @@ func (r *Run) drawSamples(ctx context.Context, w io.Writer, o PictureOptions) er
 	if err != nil {
 		return err
 	}
-	how.N, how.Seed, how.Label, how.Cond = o.N, o.Seed, told.Label, told.Cond
+	how.N, how.Seed, how.Label, how.Cond, how.Progress = o.N, o.Seed, told.Label, told.Cond, r.watch("samples", o.N)
 	s, err := r.Model.Sample(ctx, how)
 	if err != nil {
 		return err
@@ -128,14 +128,15 @@ func (r *Run) drawSamples(ctx context.Context, w io.Writer, o PictureOptions) er
 		r.Keep(s.X, told)
 		return r.DrawTold(w, s.X, told)
 	}
-	return r.DrawPoints(w, s.X)
+	return r.DrawPoints(w, s.X, told.Label, 0)
 }
 
-// DrawPoints draws points in data units: a grid of images, or beside as many
-// held-out points.
-func (r *Run) DrawPoints(w io.Writer, x flow.Batch) error {
+// DrawPoints draws points in data units: images as a grid of that many columns (0: of
+// labels in turn a column a class, else about a square), where a column or a row of
+// one class has its name; others beside as many held-out points. label may be nil.
+func (r *Run) DrawPoints(w io.Writer, x flow.Batch, label []int32, cols int) error {
 	if r.Data.Kind == data.KindImages {
-		return plot.ImageGrid(w, x, r.Data.Shape, plot.ImageOptions{})
+		return plot.ImageGrid(w, x, r.Data.Shape, r.grid(label, x.N, cols))
 	}
 	panels := []plot.Panel{{Title: "samples", Points: x}}
 	if n := min(x.N, r.Data.Test.Len()); n > 0 {

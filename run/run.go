@@ -31,6 +31,7 @@ const (
 	CheckpointFile = "checkpoint.safetensors"
 	BestFile       = "best.safetensors"
 	PairsFile      = "pairs.npy" // of reflow and distill: what the teacher made
+	BoardDir       = "tensorboard"
 )
 
 // keyProgress is where a checkpoint keeps train.Progress.
@@ -43,6 +44,18 @@ type Run struct {
 	Model  *model.Model
 	Data   *data.Set
 	Step   int // optimizer steps behind the model's weights
+
+	// Watch, if not nil, is called when a long solve begins, with what it makes ("log
+	// densities") and of how many points, and returns what its progress is told to.
+	Watch func(what string, points int) model.Progress
+}
+
+// watch calls Watch where it is set.
+func (r *Run) watch(what string, points int) model.Progress {
+	if r.Watch == nil {
+		return nil
+	}
+	return r.Watch(what, points)
 }
 
 // ErrNoRun is returned by Open for a folder that holds no run.
@@ -147,6 +160,9 @@ type TrainOptions struct {
 	Resumed func(step int)
 	// Opened is called with the data before training.
 	Opened func(*data.Set)
+	// Undrawn is called where the samples of a step cannot be solved for or drawn, so
+	// that there is no picture of them; training goes on.
+	Undrawn func(step int, err error)
 }
 
 // ErrExists is returned by Train when the folder already holds a run.
@@ -168,21 +184,34 @@ func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, e
 		return nil, err
 	}
 	defer metrics.Close()
+	b, err := s.openBoard()
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	p := &pictures{session: s, ctx: ctx, board: b, undrawn: o.Undrawn}
+	if err := p.resume(); err != nil {
+		return nil, err
+	}
 	hooks := train.Hooks{
 		Step: o.Step,
 		Event: func(e train.Event) error {
 			if o.Event != nil {
 				o.Event(e)
 			}
+			if err := b.Event(e); err != nil {
+				return err
+			}
 			return metrics.Append(e)
 		},
+		Sample:   p.draw,
 		Save:     s.save,
 		Snapshot: s.snapshot,
 	}
 	if _, err := train.Run(ctx, s.trainer, s.objective, s.val, s.cfg.Train, s.progress, hooks); err != nil {
 		return nil, err
 	}
-	if err := metrics.Close(); err != nil {
+	if err := errors.Join(metrics.Close(), b.Close()); err != nil {
 		return nil, err
 	}
 	return Open(dir, cfg.Backend)
@@ -192,6 +221,7 @@ func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, e
 type session struct {
 	cfg       Config
 	dir       string
+	set       *data.Set
 	spec      model.Spec
 	net       *nn.Net
 	trainer   *nn.Trainer
@@ -221,7 +251,7 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if o.Opened != nil {
 		o.Opened(set)
 	}
-	s := &session{cfg: cfg, dir: dir}
+	s := &session{cfg: cfg, dir: dir, set: set}
 	if err := s.build(ctx, eng, set, o.Resume); err != nil {
 		return nil, err
 	}
@@ -260,6 +290,9 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, set *data.Set, resu
 		return err
 	}
 	if s.trainer, err = s.net.NewTrainer(cfg.Train.Optimizer); err != nil {
+		return err
+	}
+	if err := s.drawable(); err != nil {
 		return err
 	}
 	return s.buildObjective(ctx, set, resume)

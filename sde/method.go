@@ -141,17 +141,18 @@ func (r *run) heun(t, s float64) error {
 	if err := r.prepare(u, t); err != nil {
 		return err
 	}
-	// y is the predictor; x becomes the corrector but for the drift at y.
+	// y is the predictor, z the corrector but for the drift at y: x stays the points at
+	// t for as long as the step may fail.
 	for i, f := range r.f {
 		half, noise := 0.5*h*(a*r.x[i]+b*f), u.Z*r.z[i]
 		r.y[i] = r.x[i] + 2*half + noise
-		r.x[i] += half + noise
+		r.z[i] = r.x[i] + (half + noise)
 	}
 	if err := r.predict(s, r.y); err != nil {
 		return err
 	}
 	for i, f := range r.f {
-		r.x[i] += 0.5 * h * (a1*r.y[i] + b1*f)
+		r.x[i] = r.z[i] + 0.5*h*(a1*r.y[i]+b1*f)
 	}
 	return nil
 }

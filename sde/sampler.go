@@ -72,8 +72,8 @@ func (s Sampler) String() string {
 
 // Sample takes the points x, [N, D], in place from the start of Span (where they
 // are draws of [path.Source]) to its end. f predicts p along the path s. With an
-// error, x are the points at Stats.LastT. The context is looked at once a step;
-// nothing is allocated per step.
+// error, x are the points at Stats.LastT. The context is looked at before every
+// evaluation; nothing is allocated per step.
 func (s Sampler) Sample(ctx context.Context, f flow.Field, sched path.Scheduler, p path.Prediction, x flow.Batch) (Stats, error) {
 	return s.sample(ctx, f, sched, p, x, s.rows(x))
 }
@@ -160,7 +160,7 @@ func (s Sampler) sample(ctx context.Context, f flow.Field, sched path.Scheduler,
 		return Stats{}, err
 	}
 	lo, hi := s.Span(sched, p)
-	r := &run{Sampler: s, field: f, path: sched, pred: p, x: x.X[:x.N*x.D], noise: noise}
+	r := &run{Sampler: s, ctx: ctx, field: f, path: sched, pred: p, x: x.X[:x.N*x.D], noise: noise}
 	slab := make([]float64, 3*len(r.x))
 	r.f, r.y, r.z = slab[:len(r.x)], slab[len(r.x):2*len(r.x)], slab[2*len(r.x):]
 	r.st.LastT = s.time(0, lo, hi)
@@ -169,9 +169,6 @@ func (s Sampler) sample(ctx context.Context, f flow.Field, sched path.Scheduler,
 	}
 	r.observe()
 	for k := range s.steps() {
-		if err := ctx.Err(); err != nil {
-			return r.st, fmt.Errorf("sde: stopped at t=%g before step %d of %d: %w", r.st.LastT, k+1, s.steps(), err)
-		}
 		if err := r.step(s.time(k, lo, hi), s.time(k+1, lo, hi)); err != nil {
 			return r.st, err
 		}
@@ -225,6 +222,7 @@ func (s Sampler) check(f flow.Field, sched path.Scheduler, p path.Prediction, x 
 // run is one sampling under way.
 type run struct {
 	Sampler
+	ctx   context.Context
 	field flow.Field
 	path  path.Scheduler
 	pred  path.Prediction
@@ -234,8 +232,11 @@ type run struct {
 	st         Stats
 }
 
-// predict writes the prediction at t and y into r.f.
+// predict writes the prediction at t and y into r.f, unless the context has ended.
 func (r *run) predict(t float64, y []float64) error {
+	if err := r.ctx.Err(); err != nil {
+		return fmt.Errorf("sde: stopped at t=%g in step %d of %d: %w", r.st.LastT, r.st.Steps+1, r.steps(), err)
+	}
 	r.st.NFE++
 	if err := r.field.Velocity(r.f, t, y); err != nil {
 		return fmt.Errorf("sde: the prediction failed at t=%g, step %d: %w", t, r.st.Steps+1, err)

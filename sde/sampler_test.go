@@ -228,7 +228,7 @@ func TestErrorsSayWhereAndWhat(t *testing.T) {
 		{ok, g, Sampler{Steps: 3, Diffusion: negative{}}, ErrInvalid, "not negative"},
 		{ok, failing{g, math.NaN(), nil}, Sampler{Steps: 10}, ErrNonFinite, "at t=0.599994 after step 6 of 10"},
 		{ok, failing{g, 0, boom}, Sampler{Steps: 10, Method: Heun}, boom, "t=0.499995, step 5"},
-		{canceled, g, Sampler{Steps: 10}, context.Canceled, "before step 1 of 10"},
+		{canceled, g, Sampler{Steps: 10}, context.Canceled, "in step 1 of 10"},
 	} {
 		x := flow.NewBatch(2, 1)
 		_, err := c.s.Sample(c.ctx, c.f, g.path, g.pred, x)

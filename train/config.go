@@ -51,6 +51,10 @@ type Config struct {
 	// SnapshotEvery is the number of steps between states that are kept for good, to
 	// look back at; 0 (default): none.
 	SnapshotEvery int `yaml:"snapshot_every,omitempty" json:"snapshot_every,omitempty"`
+	// SampleEvery is the number of steps between pictures of samples; 0 (default): none.
+	SampleEvery int `yaml:"sample_every,omitempty" json:"sample_every,omitempty"`
+	// TensorBoard keeps metrics and pictures in TensorBoard's event files, too.
+	TensorBoard bool `yaml:"tensorboard,omitempty" json:"tensorboard,omitempty"`
 }
 
 // Objectives and Schedules return the names that the fields take.
@@ -114,7 +118,7 @@ func (c Config) Validate() error {
 		v    int
 		min  int
 	}{
-		{"steps", c.Steps, 1}, {"batch", c.Batch, 1}, {"warmup", c.Warmup, 0}, {"patience", c.Patience, 0}, {"snapshot_every", c.SnapshotEvery, 0},
+		{"steps", c.Steps, 1}, {"batch", c.Batch, 1}, {"warmup", c.Warmup, 0}, {"patience", c.Patience, 0}, {"snapshot_every", c.SnapshotEvery, 0}, {"sample_every", c.SampleEvery, 0},
 		{"log_every", c.LogEvery, 1}, {"val_every", c.ValEvery, 1}, {"checkpoint_every", c.CheckpointEvery, 1},
 	} {
 		if f.v < f.min {

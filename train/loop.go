@@ -65,6 +65,9 @@ type Hooks struct {
 	Save func(s nn.State, p Progress, best bool) error
 	// Snapshot is called every Config.SnapshotEvery steps, with a state to keep.
 	Snapshot func(s nn.State) error
+	// Sample is called every Config.SampleEvery steps with the averaged weights, to
+	// show what they make.
+	Sample func(step int, net *nn.Net) error
 }
 
 // ErrInterrupted is returned when the context ended the run; its state has been
@@ -162,6 +165,9 @@ func (l *loop) after(step int, lr float64, r nn.StepResult) error {
 			}
 		}
 	}
+	if err := l.sample(done); err != nil {
+		return err
+	}
 	if best || done%l.cfg.CheckpointEvery == 0 && !last {
 		if err := l.save(best); err != nil {
 			return err
@@ -180,6 +186,18 @@ func (l *loop) after(step int, lr float64, r nn.StepResult) error {
 // snapshot reports whether a step's state is kept; its log line tells the time.
 func (l *loop) snapshot(step int) bool {
 	return l.cfg.SnapshotEvery > 0 && step%l.cfg.SnapshotEvery == 0
+}
+
+// sample shows what the averaged weights make, at the steps at which that is due.
+func (l *loop) sample(step int) error {
+	if l.h.Sample == nil || l.cfg.SampleEvery == 0 || step%l.cfg.SampleEvery != 0 {
+		return nil
+	}
+	net, err := l.tr.Net(true)
+	if err != nil {
+		return err
+	}
+	return l.h.Sample(step, net)
 }
 
 // judge records a validation loss and reports whether the state should be kept

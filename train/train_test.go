@@ -92,6 +92,7 @@ func TestBadConfigsAreNamed(t *testing.T) {
 		`unknown time distribution "beta"`: func(c *Config) { c.Times.Name = "beta" },
 		"power belongs to":                 func(c *Config) { c.Times.Power = 2 },
 		"mean and std belong to":           func(c *Config) { c.Times.Mean = 2 },
+		"sample_every is -1":               func(c *Config) { c.SampleEvery = -1 },
 		"steps is -1":                      func(c *Config) { c.Steps = -1 },
 		"lr is -1":                         func(c *Config) { c.LR = -1 },
 		"lr_min is 2":                      func(c *Config) { c.LRMin = 2 },

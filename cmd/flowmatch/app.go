@@ -27,6 +27,7 @@ type app struct {
 	json, quiet    bool
 	running        bool   // the command line was understood
 	demo           []byte // the run file of the demo
+	bar            *progress
 }
 
 // result is what a command has to tell; its exported fields are the JSON object.
@@ -56,6 +57,7 @@ func (a *app) fail(ctx context.Context, cmd *cobra.Command, err error) int {
 	if ctx.Err() != nil && !errors.Is(err, train.ErrInterrupted) {
 		err = fmt.Errorf("interrupted: %w", err)
 	}
+	a.settle()
 	fmt.Fprintf(a.stderr, "%s: %v\n", cmd.CommandPath(), err)
 	if code == exitUsage {
 		fmt.Fprintf(a.stderr, "See %s --help.\n", cmd.CommandPath())
@@ -158,6 +160,7 @@ func guard(f func(cmd *cobra.Command, args []string) (result, error), cmd *cobra
 }
 
 func (a *app) write(r result) error {
+	a.settle()
 	if a.json {
 		return a.writeJSON(r)
 	}
@@ -175,6 +178,7 @@ func (a *app) writeJSON(v any) error {
 
 // status tells what is being done.
 func (a *app) status(format string, args ...any) {
+	a.settle()
 	if !a.quiet {
 		fmt.Fprintf(a.stderr, format+"\n", args...)
 	}

@@ -85,9 +85,8 @@ func (a *app) classifier(ctx context.Context, file string, f classifierFlags) (r
 		return nil, err
 	}
 	f.cfg.Seed = cfg.Seed
-	start, p := time.Now(), a.begin(0, f.cfg.Steps)
+	start, p := time.Now(), a.training(0, f.cfg.Steps)
 	c, err := classify.Train(ctx, eng, set, f.cfg, p.step)
-	p.end()
 	if err != nil {
 		return nil, err
 	}

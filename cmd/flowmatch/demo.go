@@ -105,6 +105,7 @@ func (a *app) runDemo(ctx context.Context, dir string) (result, error) {
 	res := demoResult{
 		Run: dir, Data: r.Data.Name, Step: r.Step, Backend: trained.Backend, Seed: cfg.Seed, TrainSeconds: trained.Seconds,
 	}
+	r.Watch = a.watch
 	if err := a.judgeDemo(ctx, r, &res); err != nil {
 		return nil, err
 	}

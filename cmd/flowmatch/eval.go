@@ -111,6 +111,7 @@ tell the solver, the number of evaluations (NFE), the seed and the data with it.
 				return nil, err
 			}
 			a.status("evaluating %s", r.Dir)
+			r.Watch = a.watch
 			rep, err := r.Evaluate(cmd.Context(), only...)
 			if err == nil && classifier != "" && (only == nil || slices.Contains(only, partClassifier)) {
 				rep.Judgement, err = judge(cmd.Context(), r, classifier, guidance)

@@ -130,13 +130,10 @@ func (a *app) experiment(ctx context.Context, arg string, f experimentFlags) (re
 
 // cellHooks tells the progress of a grid, and counts the cells that are made.
 func (a *app) cellHooks(res *experimentResult) experiment.Hooks {
-	var p *progress
+	var p *training
 	var steps, from int
 	return experiment.Hooks{
 		Cell: func(k, n int, c experiment.Cell, done bool) {
-			if p != nil {
-				p.end()
-			}
 			p, steps, from = nil, c.Config.Train.Steps, 0
 			if !done {
 				res.Made++
@@ -146,15 +143,12 @@ func (a *app) cellHooks(res *experimentResult) experiment.Hooks {
 		Resumed: func(step int) { from = step },
 		Step: func(step int, loss float64) {
 			if p == nil {
-				p = a.begin(from, steps)
+				p = a.training(from, steps)
 			}
 			p.step(step, loss)
 		},
 		Measuring: func(_ experiment.Cell, measure string) {
-			if p != nil {
-				p.end()
-				p = nil
-			}
+			p = nil
 			a.status("measuring %s", measure)
 		},
 	}

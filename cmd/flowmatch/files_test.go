@@ -168,7 +168,12 @@ eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 	}
 	succeed(t, "plot", dir, "--kind", "samples", "--n", "9", "--out", filepath.Join(tmp, "grid.png"), "-q")
 
+	checkGrid(t, dir, side)
+
 	for _, c := range []struct{ args, want string }{
+		{"sample " + dir + " --grid 3x --out " + tmp + "/x.png", "as 8x10"},
+		{"sample " + dir + " --grid 0x4 --out " + tmp + "/x.png", "as 8x10"},
+		{"sample " + dir + " --grid 3x4 --n 11 --out " + tmp + "/x.png", "has 12 images"},
 		{"logp " + dir + " --data " + images, "no labels"},
 		{"sample " + dir + " --n 1 --label 2 --out " + tmp + "/x.csv", "0 to 1"},
 		{"plot " + dir + " --kind density --out " + tmp + "/x.png", "2 dimensions"},
@@ -176,6 +181,44 @@ eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 		if code, _, stderr := invoke(t, strings.Fields(c.args+" -q")...); code == 0 || !strings.Contains(stderr, c.want) {
 			t.Errorf("flowmatch %s: exit code %d, standard error %q; want a refusal with %q", c.args, code, stderr, c.want)
 		}
+	}
+}
+
+// checkGrid draws dark images of class 0 and bright ones of class 1 as a grid, and
+// looks at its columns.
+func checkGrid(t *testing.T, dir string, side int) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "grid.png")
+	for grid, want := range map[string]float64{"2": 4, "3": 6, "2x3": 6} {
+		if got := succeedJSON(t, "sample", dir, "--grid", grid, "--out", file, "-q"); got["n"] != want {
+			t.Errorf("--grid %s of two classes: %v images, want %g", grid, got["n"], want)
+		}
+	}
+	if got := succeedJSON(t, "sample", dir, "--grid", "3x4", "--n", "12", "--out", file, "-q"); got["n"] != 12.0 {
+		t.Fatalf("--grid 3x4: %v images, want 12", got["n"])
+	}
+	img, err := png.Decode(bytes.NewReader(readFile(t, file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const scale, gap = 12, 2 // of images 4 pixels wide
+	size := img.Bounds().Size()
+	if want := scale * (gap + 4*(side+gap)); size.X != want {
+		t.Fatalf("the grid is %d pixels wide, want %d: names of columns take no width", size.X, want)
+	}
+	top := size.Y - scale*(gap+3*(side+gap)) // below the names of the classes
+	var mean [4]float64
+	for k := range mean {
+		for y := range 3 * side {
+			for x := range side {
+				at := image.Pt(gap+k*(side+gap)+x, gap+y/side*(side+gap)+y%side).Mul(scale)
+				v, _, _, _ := img.At(at.X, top+at.Y).RGBA()
+				mean[k] += float64(v) / 65535 / float64(3*side*side)
+			}
+		}
+	}
+	if top < 10 || !(mean[0] < 0.5 && mean[1] > 0.5 && mean[2] < 0.5 && mean[3] > 0.5) {
+		t.Errorf("columns of mean grey %.2f below %d pixels of names; want dark and bright ones in turn", mean, top)
 	}
 }
 

@@ -111,6 +111,7 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 		return nil, err
 	}
 	a.status("evaluating %d points of %s", pts.x.N, pts.name)
+	r.Watch = a.watch
 	start := time.Now()
 	l, logp, err := r.Likelihood(cmd.Context(), pts.x, pts.label)
 	if err != nil {

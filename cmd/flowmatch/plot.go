@@ -75,6 +75,7 @@ the losses of training.`,
 				o.Seed = r.Config.Seed
 			}
 			a.status("drawing %s", out)
+			r.Watch = a.watch
 			err = atomicfile.WriteFile(out, func(w io.Writer) error { return r.Picture(cmd.Context(), w, name, o) })
 			return plotResult{Run: r.Dir, Kind: kind, File: out}, err
 		}),

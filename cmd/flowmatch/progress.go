@@ -8,6 +8,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"flowmatch/model"
 )
 
 // How often progress is told: on a terminal, and as lines elsewhere.
@@ -16,85 +18,128 @@ const (
 	lineEvery = 5 * time.Second
 )
 
+// ticks is how finely a bar is divided.
+const ticks = 1000
+
 // lossMemory is the weight of the past in the loss that is shown.
 const lossMemory = 0.98
 
-// progress tells how far training is, on a terminal as a bar, elsewhere as a
-// line now and then. The zero value tells nothing.
+// progress tells how far a long work is, with its rate and the time left: on a terminal
+// as a bar, elsewhere as a line now and then. The zero value tells nothing.
 type progress struct {
 	w           io.Writer
 	bar         *progressbar.ProgressBar
-	from, total int
-	loss        float64
-	nll         bool    // the loss is a negative log-likelihood
-	nfe         float64 // evaluations a solve, at the last line of metrics; 0: none
+	unit        string
+	from, total float64
+	told        bool
 	start, last time.Time
 }
 
-// begin starts over at a step of a training run of total steps.
-func (a *app) begin(from, total int) *progress {
+// begin starts to tell of a work of total units, of which from are done. What was told
+// of an earlier one is ended.
+func (a *app) begin(unit string, from, total float64) *progress {
+	a.settle()
 	if a.quiet {
 		return &progress{}
 	}
 	now := time.Now()
-	p := &progress{w: a.stderr, from: from, total: total, start: now, last: now}
+	p := &progress{w: a.stderr, unit: unit, from: from, total: total, start: now, last: now}
 	if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && total > from {
-		p.bar = progressbar.NewOptions(total-from,
+		p.bar = progressbar.NewOptions(ticks,
 			progressbar.OptionSetWriter(a.stderr),
-			progressbar.OptionSetWidth(24),
-			progressbar.OptionShowIts(),
-			progressbar.OptionSetItsString("steps"),
-			progressbar.OptionSetPredictTime(true),
-			progressbar.OptionThrottle(barEvery),
-			progressbar.OptionSetDescription("training"),
+			progressbar.OptionSetWidth(20),
+			progressbar.OptionSetPredictTime(false),
+			progressbar.OptionSetElapsedTime(false),
 		)
 	}
+	a.bar = p
 	return p
 }
 
-// step is called after every step.
-func (p *progress) step(step int, loss float64) {
+// settle leaves the line of the bar.
+func (a *app) settle() {
+	if p := a.bar; p != nil && p.bar != nil && p.told {
+		fmt.Fprintln(p.w)
+	}
+	a.bar = nil
+}
+
+// at tells, if it is time, that done units are behind, and what else there is to
+// tell; last asks for it whatever the time.
+func (p *progress) at(done float64, what func() string, last bool) {
 	if p.w == nil {
 		return
 	}
-	if p.loss == 0 {
-		p.loss = loss
-	}
-	p.loss = lossMemory*p.loss + (1-lossMemory)*loss
 	now, every := time.Now(), lineEvery
 	if p.bar != nil {
 		every = barEvery
 	}
-	if now.Sub(p.last) < every && step < p.total {
+	if now.Sub(p.last) < every && !last {
 		return
 	}
-	p.last = now
-	if p.bar != nil {
-		p.bar.Describe(p.where(step))
-		_ = p.bar.Set(step - p.from) // a terminal that went away is no reason to stop
+	p.last, p.told = now, true
+	line := what()
+	if rate := (done - p.from) / max(1e-9, now.Sub(p.start).Seconds()); rate > 0 {
+		left := time.Duration((p.total - done) / rate * float64(time.Second))
+		line += fmt.Sprintf("  %s %s/s  %s left", figure(rate), p.unit, left.Round(time.Second))
+	}
+	if p.bar == nil {
+		fmt.Fprintln(p.w, line)
 		return
 	}
-	rate := float64(step-p.from) / max(1e-9, now.Sub(p.start).Seconds())
-	left := time.Duration(float64(p.total-step) / rate * float64(time.Second))
-	fmt.Fprintf(p.w, "%s  %.0f steps/s  %s left\n", p.where(step), rate, left.Round(time.Second))
+	_ = p.bar.Set(int(ticks * (done - p.from) / (p.total - p.from))) // a terminal that went away is no reason to stop
+	p.bar.Describe(line)
+}
+
+// figure writes a rate with as many digits as an eye takes in.
+func figure(rate float64) string {
+	if rate < 100 {
+		return fmt.Sprintf("%.3g", rate)
+	}
+	return fmt.Sprintf("%.0f", rate)
+}
+
+// watch begins to tell of a solve, and returns what it is told with.
+func (a *app) watch(what string, points int) model.Progress {
+	p := a.begin("points", 0, float64(points))
+	return func(done float64, nfe int) {
+		p.at(done*p.total, func() string {
+			return fmt.Sprintf("%s %.0f/%d  NFE %d", what, done*p.total, points, nfe)
+		}, done == 1 && p.told)
+	}
+}
+
+// training is the progress of a training run.
+type training struct {
+	*progress
+	loss float64
+	nll  bool    // the loss is a negative log-likelihood
+	nfe  float64 // evaluations a solve, at the last line of metrics; 0: none
+}
+
+// training starts over at a step of a training run of total steps.
+func (a *app) training(from, total int) *training {
+	return &training{progress: a.begin("steps", float64(from), float64(total))}
+}
+
+// step is called after every step.
+func (t *training) step(step int, loss float64) {
+	if t.loss == 0 {
+		t.loss = loss
+	}
+	t.loss = lossMemory*t.loss + (1-lossMemory)*loss
+	t.at(float64(step), func() string { return t.where(step) }, step == int(t.total))
 }
 
 // where tells the step and the loss.
-func (p *progress) where(step int) string {
+func (t *training) where(step int) string {
 	name := "loss"
-	if p.nll {
+	if t.nll {
 		name = "NLL"
 	}
-	text := fmt.Sprintf("step %d/%d  %s %.4f", step, p.total, name, p.loss)
-	if p.nfe > 0 {
-		text += fmt.Sprintf("  NFE %.0f", p.nfe)
+	text := fmt.Sprintf("step %d/%.0f  %s %.4f", step, t.total, name, t.loss)
+	if t.nfe > 0 {
+		text += fmt.Sprintf("  NFE %.0f", t.nfe)
 	}
 	return text
-}
-
-// end leaves the line of the bar.
-func (p *progress) end() {
-	if p.bar != nil {
-		fmt.Fprintln(p.w)
-	}
 }

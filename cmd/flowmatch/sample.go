@@ -53,6 +53,8 @@ func (s sampleResult) text(w io.Writer) {
 type sampleFlags struct {
 	runFlags
 	n, label int
+	grid     string
+	cols     int // of the grid; 0: none was asked for
 	guidance float64
 	seed     uint64
 	logp     bool
@@ -67,7 +69,7 @@ type sampleFlags struct {
 func (a *app) sampleCommand() *cobra.Command {
 	var f sampleFlags
 	cmd := &cobra.Command{
-		Use:   "sample DIR --n N --out FILE",
+		Use:   "sample DIR (--n N | --grid ROWSxCOLS) --out FILE",
 		Short: "Draw samples from a trained run",
 		Long: `Draw samples from a trained run by solving its ODE from noise to data or, of a run
 that learnt average velocities (objectives meanflow and shortcut), in few steps of
@@ -79,6 +81,10 @@ span [-1, 1]. With --logp the log-density of each sample (nats) comes from the
 same solve: a last column logp of a .csv, beside NAME.npy a file NAME.logp.npy.
 Samples of a conditional model come with their labels likewise; without --label
 they take every class in turn.
+
+--grid draws images in so many rows and columns; as columns of a conditional model
+(or rows) a multiple of its classes are titled with them. --grid N is N rows of a
+column for each class, else N rows of N.
 
 --solver also takes the samplers of diffusion models, which add noise on the way and
 so give no log-density: euler_maruyama and heun_sde, for the SDE with the noise rate
@@ -98,6 +104,7 @@ what they hold fast tells the rest less than a condition would.`,
   flowmatch sample runs/first --n 1000 --solver ddim --eta 0.5 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver heun_sde --diffusion sigma:0.5 --out samples.csv
   flowmatch sample runs/digits --n 64 --label 3 --guidance 1.5 --out threes.png
+  flowmatch sample runs/digits --grid 8x10 --out digits.png
   flowmatch sample runs/superres --condition test --n 12 --out larger.png
   flowmatch sample runs/superres --condition small.png --n 8 --out large.png
   flowmatch sample runs/digits --condition test --mask left --n 12 --out completed.png`,
@@ -107,8 +114,17 @@ what they hold fast tells the rest less than a condition would.`,
 		}),
 	}
 	f.add(cmd)
+	require(cmd, "out")
+	cmd.MarkFlagsOneRequired("n", "grid")
+	return cmd
+}
+
+// add adds the flags.
+func (f *sampleFlags) add(cmd *cobra.Command) {
+	f.runFlags.add(cmd)
 	fl := cmd.Flags()
 	fl.IntVar(&f.n, "n", 0, "number of samples")
+	fl.StringVar(&f.grid, "grid", "", "rows and columns of a picture of images, as 8x10 or 8")
 	fl.Float64Var(&f.guidance, "guidance", 1, "scale of classifier-free guidance, of a run trained with train.label_dropout (1: none)")
 	fl.IntVar(&f.label, "label", 0, "class of all samples, of a conditional model (default: every class in turn)")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the noise (default: that of the run)")
@@ -121,8 +137,6 @@ what they hold fast tells the rest less than a condition would.`,
 		strings.Join(sde.DiffusionNames(), ", ")+", or one with a factor, as sigma:0.5 (default own)")
 	fl.Lookup("solver").Usage = "ODE solver: " + strings.Join(ode.Names(), ", ") + "; or sampler with noise: " +
 		strings.Join(sde.Names(), ", ") + " (default: that of the run file)"
-	require(cmd, "n", "out")
-	return cmd
 }
 
 func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, error) {
@@ -130,8 +144,12 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	if err != nil {
 		return nil, err
 	}
-	if f.n < 1 {
+	set := cmd.Flags().Changed
+	if set("n") && f.n < 1 {
 		return nil, usagef("--n is %d; it must be at least 1", f.n)
+	}
+	if set("grid") && ext != ".png" {
+		return nil, usagef("--grid is a picture, and --out %q a file of numbers; give a .png, or --n", f.out)
 	}
 	if f.logp && ext == ".png" {
 		return nil, usagef("--logp needs a file of numbers, .csv or .npy, and %q is a picture", f.out)
@@ -143,7 +161,13 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	if !cmd.Flags().Changed("seed") {
 		f.seed = r.Config.Seed
 	}
-	told, err := f.told(cmd, r)
+	var inTurn []int32
+	if set("grid") {
+		if inTurn, err = f.layOut(cmd, r); err != nil {
+			return nil, err
+		}
+	}
+	told, err := f.told(cmd, r, inTurn)
 	if err != nil {
 		return nil, err
 	}
@@ -159,12 +183,12 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	if s.LogP == nil { // which is that of the sample as it was drawn
 		r.Keep(s.X, told)
 	}
-	res.Files, err = writeSamples(r, f.out, ext, s, told)
+	res.Files, err = writeSamples(r, f.out, ext, s, told, f.cols)
 	return res, err
 }
 
-// told returns what the model is told of each sample.
-func (f *sampleFlags) told(cmd *cobra.Command, r *run.Run) (t run.Told, err error) {
+// told returns what the model is told of each sample; inTurn are the labels of a grid.
+func (f *sampleFlags) told(cmd *cobra.Command, r *run.Run, inTurn []int32) (t run.Told, err error) {
 	switch conditioned := r.Model.Conditioner() != nil; {
 	case f.mask != "" && (conditioned || f.condition == ""):
 		return t, usagef("--mask goes with --condition, and with a run that was trained without a condition")
@@ -186,6 +210,9 @@ func (f *sampleFlags) told(cmd *cobra.Command, r *run.Run) (t run.Told, err erro
 	default:
 		t, err = r.ToldBy(f.condition, f.n)
 		err = asUsage(err, fs.ErrNotExist)
+	}
+	if inTurn != nil {
+		t.Label = inTurn
 	}
 	if err == nil {
 		t.Label, err = labels(cmd, r, f.label, f.n, t.Label)
@@ -233,6 +260,7 @@ func (f *sampleFlags) solve(cmd *cobra.Command, a *app, r *run.Run, told run.Tol
 		return s, res, err
 	}
 	a.status("drawing %d samples", f.n)
+	o.Progress = a.watch("samples", f.n)
 	start := time.Now()
 	if s, err = r.Model.Sample(cmd.Context(), o); err != nil {
 		return s, res, err
@@ -261,7 +289,8 @@ func (f *sampleFlags) solveSDE(cmd *cobra.Command, a *app, r *run.Run, told run.
 	}
 	a.status("drawing %d samples", f.n)
 	start := time.Now()
-	if s, err = r.Model.SampleSDE(cmd.Context(), model.SDEOptions{N: f.n, Label: told.Label, Cond: told.Cond, Sampler: sampler}); err != nil {
+	o := model.SDEOptions{N: f.n, Label: told.Label, Cond: told.Cond, Sampler: sampler, Progress: a.watch("samples", f.n)}
+	if s, err = r.Model.SampleSDE(cmd.Context(), o); err != nil {
 		return s, res, err
 	}
 	return s, f.result(r, s, sampler.String(), start), nil
@@ -280,8 +309,9 @@ type column struct {
 	values []float64
 }
 
-// writeSamples writes what the ending of file asks for and returns the files.
-func writeSamples(r *run.Run, file, ext string, s model.Samples, told run.Told) ([]string, error) {
+// writeSamples writes what the ending of file asks for and returns the files. cols are
+// the columns of a grid, 0 for any.
+func writeSamples(r *run.Run, file, ext string, s model.Samples, told run.Told, cols int) ([]string, error) {
 	var extra []column
 	if told.Label != nil {
 		values := make([]float64, len(told.Label))
@@ -299,7 +329,7 @@ func writeSamples(r *run.Run, file, ext string, s model.Samples, told run.Told) 
 			if told.OfImages() {
 				return r.DrawTold(w, s.X, told)
 			}
-			return r.DrawPoints(w, s.X)
+			return r.DrawPoints(w, s.X, told.Label, cols)
 		})
 	case ".npy":
 		return writeNPY(file, s.X, extra)

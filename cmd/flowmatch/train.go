@@ -124,7 +124,7 @@ func readRun(file string, set []string, backend string) (run.Config, error) {
 func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume bool) (*trainResult, *run.Run, error) {
 	cfg = cfg.Defaults()
 	res := &trainResult{Run: dir, Steps: cfg.Train.Steps}
-	var p *progress
+	var p *training
 	r, err := run.Train(ctx, cfg, dir, run.TrainOptions{
 		Resume:  resume,
 		Resumed: func(step int) { res.ResumedFrom = step },
@@ -135,17 +135,15 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 		},
 		Step: func(step int, loss float64) {
 			if p == nil {
-				p = a.begin(step-1, cfg.Train.Steps)
+				p = a.training(step-1, cfg.Train.Steps)
 				ml := cfg.Train.ML
 				p.nll = cfg.Train.Objective == "ml" && ml.Kinetic == 0 && ml.Jacobian == 0
 			}
 			p.step(step, loss)
 		},
-		Event: func(e train.Event) { p.nfe = e.NFE },
+		Event:   func(e train.Event) { p.nfe = e.NFE },
+		Undrawn: func(step int, err error) { a.status("no picture of step %d: %v", step, err) },
 	})
-	if p != nil {
-		p.end()
-	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -16,6 +16,7 @@ var rooms = map[string][]string{
 	"internal/seed":       {},
 	"internal/atomicfile": {},
 	"internal/assign":     {},
+	"internal/tfevents":   {},
 	"internal/arch":       {},
 
 	// The mathematics speaks in terms of flow.
@@ -38,7 +39,7 @@ var rooms = map[string][]string{
 	"train":    {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "internal/seed"},
 	"classify": {"flow", "data", "nn"},
 	"run": {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "model", "coupling", "train", "classify", "metrics", "plot",
-		"internal/seed", "internal/atomicfile"},
+		"internal/seed", "internal/atomicfile", "internal/tfevents"},
 	"bench": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "metrics",
 		"internal/seed"},
 	// A grid of runs, and the files of those known by name.
@@ -87,6 +88,7 @@ var modules = map[string]module{
 	"golang.org/x/term":                 {rooms: []string{"cmd/flowmatch"}, why: "is the output a terminal?"},
 	"golang.org/x/sys":                  {rooms: []string{"cmd/flowmatch", "nn/native"}, why: "what the processor can do"},
 	"golang.org/x/image":                {rooms: []string{"plot", "data"}, why: "font weights in the interface of gonum/plot; images brought to one size"},
+	"google.golang.org/protobuf":        {rooms: []string{"internal/tfevents"}, why: "the wire format of TensorBoard's event files"},
 	"gonum.org/v1/plot":                 {rooms: []string{"plot"}, why: "text and outlines in pictures"},
 	"gonum.org/v1/gonum": {
 		rooms:     []string{"field", "metrics", "likelihood", "data", "flowtest"},

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"flowmatch/data"
+	"flowmatch/run"
+)
+
+// layOut reads --grid, sets the number of samples and of columns, and returns the
+// labels of the images.
+func (f *sampleFlags) layOut(cmd *cobra.Command, r *run.Run) ([]int32, error) {
+	if r.Data.Kind != data.KindImages {
+		return nil, usagef("--grid is for images, and %s is a run of %s; give --n", r.Dir, r.Data.Name)
+	}
+	if f.condition != "" {
+		return nil, usagef("--grid is for samples alone; those of --condition are drawn beside it: give --n")
+	}
+	first, second, both := strings.Cut(f.grid, "x")
+	rows, err := strconv.Atoi(first)
+	cols := rows
+	switch {
+	case err == nil && both:
+		cols, err = strconv.Atoi(second)
+	case r.ClassColumns() > 0 && !cmd.Flags().Changed("label"):
+		cols = r.ClassColumns()
+	}
+	if err != nil || rows < 1 || cols < 1 || rows > 1<<20 || cols > 1<<20 {
+		return nil, usagef("--grid is %q; it must be rows and columns, as 8x10, or one number", f.grid)
+	}
+	if cmd.Flags().Changed("n") && f.n != rows*cols {
+		return nil, usagef("--n is %d, and --grid %s has %d images; give one of them", f.n, f.grid, rows*cols)
+	}
+	f.n, f.cols = rows*cols, cols
+	return r.GridLabels(rows, cols), nil
+}

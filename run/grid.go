@@ -1,0 +1,78 @@
+package run
+
+import (
+	"math"
+	"slices"
+	"strconv"
+
+	"flowmatch/plot"
+)
+
+// mostColumns is up to how many classes a grid has a column for each.
+const mostColumns = 20
+
+// ClassColumns returns the number of classes that a grid of images has a column for
+// each of; 0: the run is not conditional, or has too many.
+func (r *Run) ClassColumns() int {
+	if !r.Config.Conditional || r.Data.Classes > mostColumns {
+		return 0
+	}
+	return r.Data.Classes
+}
+
+// GridLabels returns the labels of a grid of rows by cols images, row by row; nil for
+// a run that is not conditional. Every class comes in turn, along the rows; where they
+// fill the columns and not the rows, each row is of one class.
+func (r *Run) GridLabels(rows, cols int) []int32 {
+	label := r.Labels(rows * cols)
+	if label != nil && cols%r.Data.Classes != 0 && rows%r.Data.Classes == 0 {
+		for i := range label {
+			label[i] = int32(i / cols % r.Data.Classes)
+		}
+	}
+	return label
+}
+
+// grid arranges n images; see [Run.DrawPoints].
+func (r *Run) grid(label []int32, n, cols int) plot.ImageOptions {
+	classes := r.ClassColumns()
+	mixed := slices.ContainsFunc(label, func(l int32) bool { return l != label[0] })
+	if cols == 0 && classes > 0 && mixed && slices.Equal(label, r.Labels(n)) {
+		cols = min(n, classes)
+	}
+	if cols == 0 {
+		cols = int(math.Ceil(math.Sqrt(float64(n))))
+	}
+	o := plot.ImageOptions{Cols: cols}
+	if mixed {
+		o.ColNames = r.common(label, min(n, cols), func(i int) int { return i % cols })
+		o.RowNames = r.common(label, (n+cols-1)/cols, func(i int) int { return i / cols })
+	}
+	return o
+}
+
+// common returns the name of the class that all images of a line (a column, or a row)
+// have, for each of the lines; nil when one of them has several.
+func (r *Run) common(label []int32, lines int, line func(i int) int) []string {
+	class := slices.Repeat([]int32{-1}, lines)
+	for i, l := range label {
+		k := line(i)
+		if class[k] >= 0 && class[k] != l {
+			return nil
+		}
+		class[k] = l
+	}
+	names := make([]string, lines)
+	for k, c := range class {
+		names[k] = r.className(int(c))
+	}
+	return names
+}
+
+// className is the name of a class: its folder's, or its number.
+func (r *Run) className(class int) string {
+	if class < len(r.Data.ClassNames) {
+		return r.Data.ClassNames[class]
+	}
+	return strconv.Itoa(class)
+}

@@ -1,0 +1,47 @@
+package run
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"flowmatch/data"
+)
+
+func TestGridsHaveALineForEachClass(t *testing.T) {
+	digits := &Run{Config: Config{Conditional: true}, Data: &data.Set{Classes: 3}}
+	pets := &Run{Config: Config{Conditional: true}, Data: &data.Set{Classes: 2, ClassNames: []string{"cat", "dog"}}}
+	many := &Run{Config: Config{Conditional: true}, Data: &data.Set{Classes: 100}}
+	free := &Run{Data: &data.Set{Classes: 3}}
+	same := []int32{1, 1, 1, 1, 1, 1}
+	for _, c := range []struct {
+		name             string
+		r                *Run
+		label            []int32
+		n, cols, want    int
+		colNames, rowOut string
+	}{
+		{"classes along the columns", digits, digits.GridLabels(2, 3), 6, 3, 3, "0 1 2", ""},
+		{"twice", digits, digits.GridLabels(2, 6), 12, 6, 6, "0 1 2 0 1 2", ""},
+		{"along the rows", digits, digits.GridLabels(3, 2), 6, 2, 2, "", "0 1 2"},
+		{"along neither", digits, digits.GridLabels(2, 4), 8, 4, 4, "", ""},
+		{"names of folders", pets, pets.GridLabels(1, 2), 2, 2, 2, "cat dog", ""},
+		{"chosen", digits, digits.Labels(7), 7, 0, 3, "0 1 2", ""},
+		{"chosen, fewer than classes", digits, digits.Labels(2), 2, 0, 2, "0 1", ""},
+		{"chosen, of one class", digits, same, 6, 0, 3, "", ""},
+		{"chosen, of many classes", many, many.Labels(100), 100, 0, 10, "", ""},
+		{"chosen, not conditional", free, free.GridLabels(2, 4), 8, 0, 3, "", ""},
+	} {
+		o := c.r.grid(c.label, c.n, c.cols)
+		if cols, rows := strings.Join(o.ColNames, " "), strings.Join(o.RowNames, " "); o.Cols != c.want || cols != c.colNames || rows != c.rowOut {
+			t.Errorf("%s: %d columns called %q, rows called %q; want %d, %q and %q", c.name, o.Cols, cols, rows, c.want, c.colNames, c.rowOut)
+		}
+	}
+	if got := digits.GridLabels(2, 4); !slices.Equal(got, []int32{0, 1, 2, 0, 1, 2, 0, 1}) {
+		t.Errorf("labels of a grid that no class fills: %v, want every class in turn", got)
+	}
+	if got := fmt.Sprint(digits.ClassColumns(), many.ClassColumns(), free.ClassColumns()); got != "3 0 0" {
+		t.Errorf("columns of classes: %s, want 3 0 0", got)
+	}
+}

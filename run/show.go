@@ -1,0 +1,147 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"flowmatch/data"
+	"flowmatch/internal/tfevents"
+	"flowmatch/model"
+	"flowmatch/nn"
+	"flowmatch/plot"
+	"flowmatch/train"
+)
+
+// The points of a picture of samples while training: enough to see, soon drawn.
+const (
+	shownImages = 64
+	shownPoints = 2000
+)
+
+// SamplesFile returns the picture of samples of a step; see train.Config.SampleEvery.
+func SamplesFile(dir string, step int) string {
+	return filepath.Join(dir, fmt.Sprintf("samples-%d.png", step))
+}
+
+// drawable reports data whose samples cannot be drawn, before anything is trained.
+func (s *session) drawable() error {
+	if s.cfg.Train.SampleEvery > 0 && s.set.Kind != data.KindImages && s.set.Dim > plot.MaxPairs {
+		return fmt.Errorf("run: train.sample_every is for images and points of up to %d dimensions; these have %d: remove it", plot.MaxPairs, s.set.Dim)
+	}
+	return nil
+}
+
+// pictures shows what the averaged weights make, as training goes on.
+type pictures struct {
+	*session
+	ctx     context.Context // of the training
+	board   *board
+	undrawn func(step int, err error)
+}
+
+// resume draws the picture of the step that a run goes on from, where an interrupt
+// came before it was drawn.
+func (p *pictures) resume() error {
+	every := p.cfg.Train.SampleEvery
+	if every == 0 || p.from == 0 || p.from%every != 0 || exists(SamplesFile(p.dir, p.from)) {
+		return nil
+	}
+	net, err := p.trainer.Net(true)
+	if err != nil {
+		return err
+	}
+	return p.draw(p.from, net)
+}
+
+// draw draws the samples of a step, always from the same noise, so that pictures of
+// different steps compare. When training is interrupted meanwhile it leaves that to the
+// next session.
+func (p *pictures) draw(step int, net *nn.Net) error {
+	m, err := model.New(p.spec, net)
+	if err != nil {
+		return err
+	}
+	r := &Run{Dir: p.dir, Config: p.cfg, Model: m, Data: p.set, Step: step}
+	o := PictureOptions{N: shownPoints, Seed: p.cfg.Seed}
+	if p.set.Kind == data.KindImages {
+		if o.N = shownImages; r.ClassColumns() > 0 {
+			o.N -= shownImages % r.ClassColumns() // whole rows
+		}
+	}
+	var png bytes.Buffer
+	switch err := r.Picture(p.ctx, &png, "samples", o); {
+	case p.ctx.Err() != nil:
+		return nil
+	case err != nil:
+		if p.undrawn != nil {
+			p.undrawn(step, err)
+		}
+		return nil
+	}
+	if err := writeFile(SamplesFile(p.dir, step), png.Bytes()); err != nil {
+		return err
+	}
+	return p.board.write(step, tfevents.Value{Tag: "samples", PNG: png.Bytes()})
+}
+
+// board is a session's event file of TensorBoard; nil: none is asked for.
+type board struct{ w *tfevents.Writer }
+
+// openBoard begins an event file: a resumed run's tells of the steps after those that
+// it goes on from, in place of what an earlier session told of them.
+func (s *session) openBoard() (*board, error) {
+	if !s.cfg.Train.TensorBoard {
+		return nil, nil
+	}
+	first := 0
+	if s.from > 0 {
+		first = s.from + 1
+	}
+	w, err := tfevents.Create(filepath.Join(s.dir, BoardDir), time.Now(), first)
+	return &board{w}, err
+}
+
+// Event tells every number of a line of metrics as a scalar of the same name.
+func (b *board) Event(e train.Event) error {
+	if b == nil {
+		return nil
+	}
+	line, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(line, &fields); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	var values []tfevents.Value
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if x, ok := fields[name].(float64); ok && name != "step" {
+			values = append(values, tfevents.Value{Tag: name, Scalar: x})
+		}
+	}
+	return b.write(e.Step, values...)
+}
+
+func (b *board) write(step int, values ...tfevents.Value) error {
+	if b == nil {
+		return nil
+	}
+	return b.w.Write(time.Now(), step, values...)
+}
+
+// Close closes the file; a second call does nothing.
+func (b *board) Close() error {
+	if b == nil || b.w == nil {
+		return nil
+	}
+	w := b.w
+	b.w = nil
+	return w.Close()
+}
