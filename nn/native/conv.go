@@ -14,6 +14,7 @@ type conv struct {
 	images   int
 	weights  [4]int // strides of the weights' axes: two of the kernel, channels in, channels out
 	offset   int    // of the first weight
+	half     bool   // done in bfloat16
 }
 
 // work is the arithmetic of all images.
@@ -113,6 +114,7 @@ type convolving struct {
 	biased           bool
 	images           int // in a unit
 	xSize, ySize     int
+	half             bool
 	g                *kernel.Conv2D
 }
 
@@ -122,8 +124,12 @@ func (i *convolving) run(x *exec) {
 		bias = x.float(i.bias)
 	}
 	y, in, w := x.float(i.out), x.float(i.in), x.float(i.weights)
+	convolve := x.mat.Conv
+	if i.half {
+		convolve = x.mat.ConvBF16
+	}
 	for k := range x.n * i.images {
-		x.mat.Conv(i.g, plus(y, k*i.ySize), plus(in, k*i.xSize), w, bias, x.work)
+		convolve(i.g, plus(y, k*i.ySize), plus(in, k*i.xSize), w, bias, x.work)
 	}
 }
 
@@ -134,6 +140,7 @@ type convGradient struct {
 	in, grad     ref
 	images       int // in a unit
 	xSize, ySize int
+	half         bool
 	g            *kernel.Conv2D
 }
 
@@ -142,7 +149,14 @@ func (i *convGradient) run(x *exec) {
 	if x.first {
 		x.vec.Fill(i.size, dw, 0)
 	}
-	for k := range x.n * i.images {
+	n := x.n * i.images
+	if i.half {
+		for k := 0; k < n; k += 2 {
+			x.mat.ConvWeightGradBF16(i.g, min(2, n-k), dw, plus(in, k*i.xSize), plus(dy, k*i.ySize), x.work)
+		}
+		return
+	}
+	for k := range n {
 		x.mat.ConvWeightGrad(i.g, dw, plus(in, k*i.xSize), plus(dy, k*i.ySize), x.work)
 	}
 }
@@ -156,6 +170,10 @@ type convPacking struct {
 func (i *convPacking) run(x *exec) {
 	in := i.in
 	in.off += i.c.offset
+	if i.c.half {
+		x.mat.ConvPackBF16(&i.c.geometry, x.float(i.out), x.operand(in, 0), i.c.weights, x.work)
+		return
+	}
 	x.mat.ConvPack(&i.c.geometry, x.float(i.out), x.float(in), i.c.weights)
 }
 
@@ -164,9 +182,9 @@ func (e *emitter) convolution(t *tensor, out ref, part int) instr {
 	g := &t.conv.geometry
 	xSize, ySize, images := g.H*g.W*g.Ci, g.Ho*g.Wo*g.Co, t.conv.images/e.r.units
 	if t.kind == kindConvGrad {
-		return &convGradient{out: out, part: part, size: t.size(), in: e.input(t, 0), grad: e.input(t, 1), images: images, xSize: xSize, ySize: ySize, g: g}
+		return &convGradient{out: out, part: part, size: t.size(), in: e.input(t, 0), grad: e.input(t, 1), images: images, xSize: xSize, ySize: ySize, half: t.conv.half, g: g}
 	}
-	i := &convolving{out: out, in: e.input(t, 0), weights: e.input(t, 1), images: images, xSize: xSize, ySize: ySize, g: g}
+	i := &convolving{out: out, in: e.input(t, 0), weights: e.input(t, 1), images: images, xSize: xSize, ySize: ySize, half: t.conv.half, g: g}
 	if len(t.in) > 2 {
 		i.bias, i.biased = e.whole(t.in[2]), true
 	}
