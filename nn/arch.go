@@ -137,7 +137,10 @@ func (l *layout) params(theta *Node) []*Node {
 // place is where a network is evaluated: points x [N, D] at times t [N]. s [N] is
 // the end of the interval of a Config.Interval network, nil the interval of no
 // length, s = t; label is [N], or nil for an unconditional network.
-type place struct{ x, t, s, label *Node }
+type place struct {
+	x, t, s, label *Node
+	recompute      bool // see Economy
+}
 
 // direction is K ways to go from a place: in x along e, [K, D] for all points alike
 // or [N, K, D], while t stands still or (moving) goes at unit speed towards s, which

@@ -78,23 +78,31 @@ var ErrDiverged = errors.New("nn: training diverged")
 type Trainer struct {
 	net   *Net // architecture and programs; its weights are the start only
 	opt   Optimizer
+	how   Economy
 	step  int64
 	state [4]compute.Buffer // weights, EMA, first and second moments
 	progs *judged           // Step
 	apply *program          // Apply
+	parts *parts            // Step, where it accumulates
 }
 
-// NewTrainer starts training from the weights of n.
-func (n *Net) NewTrainer(o Optimizer) (*Trainer, error) {
+// NewTrainer starts training from the weights of n, in the plain way: see
+// [Net.NewTrainerWith].
+func (n *Net) NewTrainer(o Optimizer) (*Trainer, error) { return n.NewTrainerWith(o, Economy{}) }
+
+// NewTrainerWith starts training from the weights of n. The economy is that of Step.
+func (n *Net) NewTrainerWith(o Optimizer, how Economy) (*Trainer, error) {
 	o = o.Defaults()
-	if err := o.Validate(); err != nil {
-		return nil, err
+	for _, v := range []interface{ Validate() error }{o, how} {
+		if err := v.Validate(); err != nil {
+			return nil, err
+		}
 	}
 	w, err := n.Weights()
 	if err != nil {
 		return nil, err
 	}
-	tr := &Trainer{net: n, opt: o}
+	tr := &Trainer{net: n, opt: o, how: how}
 	slab := shapes.Make(dtypes.Float32, len(w))
 	inputs := func(rows, _ int) []shapes.Shape {
 		in := []shapes.Shape{slab, slab, slab, slab, shapes.Make(dtypes.Float32, hyperCount)}
@@ -104,12 +112,21 @@ func (n *Net) NewTrainer(o Optimizer) (*Trainer, error) {
 		return &program{eng: n.eng, name: "training step", inputs: inputs, update: []int{0, 1, 2, 3},
 			build: func(in []*Node) []*Node { return tr.stepGraph(in, l) }}
 	}}
-	tr.apply = &program{eng: n.eng, name: "optimizer step", build: tr.applyGraph, update: []int{0, 1, 2, 3},
+	tr.apply = tr.applyProgram()
+	if how.Accumulate > 1 {
+		tr.parts = newParts(tr)
+	}
+	zeros := make([]float32, len(w))
+	return tr, tr.put(State{Weights: w, EMA: w, Moment1: zeros, Var2: zeros})
+}
+
+// applyProgram declares the program of applyGraph.
+func (tr *Trainer) applyProgram() *program {
+	slab := shapes.Make(dtypes.Float32, tr.net.arch.size)
+	return &program{eng: tr.net.eng, name: "optimizer step", build: tr.applyGraph, update: []int{0, 1, 2, 3},
 		inputs: func(_, _ int) []shapes.Shape {
 			return []shapes.Shape{slab, slab, slab, slab, shapes.Make(dtypes.Float32, hyperCount), slab}
 		}}
-	zeros := make([]float32, len(w))
-	return tr, tr.put(State{Weights: w, EMA: w, Moment1: zeros, Var2: zeros})
 }
 
 // hyperCount is the number of scalars that change from step to step.
@@ -123,6 +140,9 @@ func (tr *Trainer) put(s State) error {
 			return err
 		}
 		tr.state[i] = b
+	}
+	if tr.parts != nil {
+		return tr.parts.reset()
 	}
 	return nil
 }
@@ -169,6 +189,9 @@ func (tr *Trainer) Dim() int { return tr.net.arch.cfg.Dim }
 // Step takes one optimizer step at learning rate lr.
 func (tr *Trainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 	defer rescue(&err, "training step")
+	if tr.parts != nil {
+		return tr.stepInParts(ex, lr)
+	}
 	prog := tr.progs.by(ex.Loss)
 	f, err := tr.net.examplesFrame(prog, ex, len(tr.state)+1)
 	if err != nil {
@@ -236,15 +259,23 @@ func (tr *Trainer) diverged(r StepResult) error {
 
 // stepGraph: weights, EMA, moments 1 and 2, hyper [4], then the examples.
 func (tr *Trainer) stepGraph(in []*Node, l Loss) []*Node {
+	loss, grad := tr.lossGraph(in[0], in[1], in[5:], l)
+	state, norm := tr.updateGraph(in, grad)
+	return append(state, loss, norm)
+}
+
+// lossGraph returns the mean loss of a batch, and its gradient [P].
+func (tr *Trainer) lossGraph(theta, ema *Node, in []*Node, l Loss) (loss, grad *Node) {
 	m := tr.net.arch
-	p := m.params(in[0])
+	p := m.params(theta)
 	var ahead []*Node
 	if l.Average == ByHalves {
-		ahead = m.params(in[1])
+		ahead = tr.how.cast(m.params(ema))
 	}
-	loss := m.batchLoss(p, ahead, m.batch(in[5:]), l)
-	state, norm := tr.updateGraph(in, join(Gradient(loss, p...)))
-	return append(state, loss, norm)
+	b := m.batch(in)
+	b.recompute = tr.how.Recompute
+	loss = m.batchLoss(tr.how.cast(p), ahead, b, l)
+	return loss, join(Gradient(loss, p...))
 }
 
 // applyGraph: weights, EMA, moments 1 and 2, hyper [4], gradient [P].

@@ -96,6 +96,8 @@ func (t *tensor) isHalf() bool {
 		return all(t.in[1:])
 	case kindReshape, kindMove, kindConcat:
 		return all(t.in)
+	case kindAfter:
+		return t.in[0].half
 	case kindPad:
 		return all(t.in) && math.Float32bits(t.value)<<16 == 0
 	case kindReduce:
