@@ -96,7 +96,7 @@ func TestEnginesAgreeOnAnEconomicalStep(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		eng, err := Open("go")
+		eng, err := Open("go:ops_sequential") // side by side its convolutions can wait for each other forever
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,6 +176,38 @@ func TestRestoreAfterDivergenceInParts(t *testing.T) {
 	}
 	if _, err := tr.Step(ex, 1e-3); err != nil {
 		t.Error(err)
+	}
+}
+
+// Computing again saves memory of our engine; parts do not, for a batch is taken in
+// tiles of a few images anyway.
+func TestRecomputingSavesMemory(t *testing.T) {
+	cfg := Config{Dim: 32 * 32, UNet: &UNet{Image: []int{32, 32, 1}, Channels: 16, Mult: []int{1, 2}, Blocks: 2}}
+	memory := func(rows int, how Economy) float64 {
+		tr, err := newNet(t, cfg).NewTrainerWith(Optimizer{}, how)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := tr.progs.by(Loss{})
+		if tr.parts != nil {
+			p, rows = tr.parts.progs.by(Loss{}), rows/how.Accumulate
+		}
+		f, err := p.frame(rows, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return float64(f.c.exec.(interface{ Memory() int }).Memory())
+	}
+	whole := memory(32, Economy{})
+	for _, c := range []struct {
+		how  Economy
+		most float64
+	}{{Economy{Accumulate: 16}, 1.01}, {Economy{Recompute: true}, 0.6}} {
+		got := memory(32, c.how)
+		t.Logf("%+v: %.2f of %.3g MiB", c.how, got/whole, whole/(1<<20))
+		if got > c.most*whole {
+			t.Errorf("%+v: %.2f of the memory of a plain step; want at most %g", c.how, got/whole, c.most)
+		}
 	}
 }
 

@@ -77,11 +77,7 @@ func attrsOf(n *node) (a convAttrs, ok bool) {
 // conv makes y [N, Ho, Wo, Co] of x [N, H, W, Ci].
 func (l *lowering) conv(a convAttrs, x, w *tensor, ho, wo int) *tensor {
 	ax := a.axes
-	base, offset := w, 0
-	strides := contiguous(w.dims)
-	if w.kind == kindMove { // reversed and transposed weights are read where they are
-		base, offset, strides = w.in[0], w.move.offset, w.move.strides
-	}
+	base, offset, strides := w.origin()
 	c := &conv{images: x.dims[0], offset: offset, geometry: kernel.Conv2D{
 		H: x.dims[1], W: x.dims[2], Ci: x.dims[3], Ho: ho, Wo: wo, Co: w.dims[ax.KernelOutputChannels],
 		Kh: w.dims[ax.KernelSpatial[0]], Kw: w.dims[ax.KernelSpatial[1]],
@@ -93,6 +89,49 @@ func (l *lowering) conv(a convAttrs, x, w *tensor, ho, wo int) *tensor {
 	}
 	p := l.add(&tensor{kind: kindPack, in: []*tensor{base}, dims: []int{1, l.backend.mat.ConvPackedLen(&c.geometry)}, conv: c})
 	return l.add(&tensor{kind: kindConv, in: []*tensor{x, p}, dims: []int{x.dims[0], ho, wo, c.geometry.Co}, conv: c})
+}
+
+// origin returns what weights that are reversed, transposed or both are made of, and
+// how to read them where they are: packing then need not wait for a copy, and a
+// convolution of the way back is in the loop of the way forwards.
+func (t *tensor) origin() (base *tensor, offset int, strides []int) {
+	base, strides = t, contiguous(t.dims)
+	for base.kind == kindMove {
+		in := base.in[0]
+		o, s, ok := through(offset, t.dims, strides, base)
+		if !ok {
+			break
+		}
+		base, offset, strides = in, o, s
+	}
+	return base, offset, strides
+}
+
+// through reads the input of a kindMove by what reads its result, of these dims, from
+// offset on and by strides, if every axis of that goes along one axis of the result.
+func through(offset int, dims, strides []int, m *tensor) (o int, s []int, ok bool) {
+	own := contiguous(m.dims)
+	at := make([]int, len(own)) // the element at offset, by axes
+	for a, d := range own {
+		at[a] = offset / d % m.dims[a]
+		o += at[a] * m.move.strides[a]
+	}
+	s = make([]int, len(dims))
+	for i, n := range dims {
+		if n == 1 {
+			continue
+		}
+		a := slices.IndexFunc(own, func(d int) bool { return strides[i]%d == 0 && strides[i] != 0 })
+		if a < 0 {
+			return 0, nil, false
+		}
+		step := strides[i] / own[a]
+		if last := at[a] + step*(n-1); last < 0 || last >= m.dims[a] {
+			return 0, nil, false
+		}
+		s[i] = step * m.move.strides[a]
+	}
+	return o + m.move.offset, s, true
 }
 
 // convGrad makes the gradient [Kh, Kw, Ci, Co] of the weights of a convolution of

@@ -185,8 +185,12 @@ func (t *tensor) isRounded() bool { return t.kind == kindUnary && t.op == int(ke
 // unpacked returns what a packing of t reads: it rounds on the way, so that the
 // weights of one precision are packed as early as those of another.
 func unpacked(t *tensor) (u *tensor, rounds bool) {
-	if t.isWidened() || t.isRounded() {
-		return t.in[0], true
+	base := t
+	for base.kind == kindReshape {
+		base = base.in[0] // the order of the numbers is all that counts
+	}
+	if base.isWidened() || base.isRounded() {
+		return base.in[0], true
 	}
 	return t, false
 }

@@ -3,6 +3,7 @@ package native
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/compute/dtypes"
@@ -64,5 +65,44 @@ func TestHalfConvolutions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The way back through convolutions is in the loop of the way forwards, in either
+// precision, also through weights that are transposed: what lies between levels does
+// not grow with the number of images.
+func TestConvolutionsGoBackInTheirLoop(t *testing.T) {
+	model := func(dt dtypes.DType) func(p []*gx.Node) []*gx.Node {
+		return func(p []*gx.Node) []*gx.Node {
+			h := p[0]
+			for _, w := range p[1:] {
+				kernel := gx.TransposeAllDims(gx.ConvertDType(w, dt), 2, 3, 1, 0)
+				y := gx.Convolve(gx.ConvertDType(h, dt), kernel).PadSame().Done()
+				h = gx.Tanh(gx.ConvertDType(y, dtypes.Float32))
+			}
+			loss := gx.ReduceAllMean(gx.Square(h))
+			return append([]*gx.Node{loss}, gx.Gradient(loss, p[1:]...)...)
+		}
+	}
+	for name, b := range backends(t) {
+		for _, dt := range []dtypes.DType{dtypes.Float32, dtypes.BFloat16} {
+			var arena []int
+			for _, images := range []int{16, 64} {
+				p := compiled(t, b, model(dt), floats(images, 8, 8, 16), floats(32, 16, 3, 3), floats(16, 32, 3, 3))
+				arena = append(arena, p.arena)
+				var levels []int
+				for _, u := range p.graph.tensors {
+					if u.kind == kindConv {
+						levels = append(levels, u.level)
+					}
+				}
+				if len(levels) != 3 || slices.Max(levels) != slices.Min(levels) { // two forwards, one back
+					t.Errorf("%s, %v: convolutions are of levels %v; want 3 of one", name, dt, levels)
+				}
+			}
+			if arena[0] != arena[1] {
+				t.Errorf("%s, %v: 16 images take %d floats between levels, 64 take %d", name, dt, arena[0], arena[1])
+			}
+		}
 	}
 }
