@@ -8,6 +8,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"flowmatch/train"
 )
 
 // How often progress is told: on a terminal, and as lines elsewhere.
@@ -26,8 +28,8 @@ type progress struct {
 	bar         *progressbar.ProgressBar
 	from, total int
 	loss        float64
-	nll         bool    // the loss is a negative log-likelihood
-	nfe         float64 // evaluations a solve, at the last line of metrics; 0: none
+	nll         bool        // the loss is a negative log-likelihood
+	told        train.Event // the last line of metrics
 	start, last time.Time
 }
 
@@ -79,15 +81,24 @@ func (p *progress) step(step int, loss float64) {
 	fmt.Fprintf(p.w, "%s  %.0f steps/s  %s left\n", p.where(step), rate, left.Round(time.Second))
 }
 
-// where tells the step and the loss.
+// event is called at every line of metrics.
+func (p *progress) event(e train.Event) { p.told = e }
+
+// where tells the step and the loss, and of the last line of metrics what it took.
 func (p *progress) where(step int) string {
 	name := "loss"
 	if p.nll {
 		name = "NLL"
 	}
 	text := fmt.Sprintf("step %d/%d  %s %.4f", step, p.total, name, p.loss)
-	if p.nfe > 0 {
-		text += fmt.Sprintf("  NFE %.0f", p.nfe)
+	if p.told.NFE > 0 {
+		text += fmt.Sprintf("  NFE %.0f", p.told.NFE)
+	}
+	if p.told.Rate > 0 {
+		text += fmt.Sprintf("  %.3g examples/s", p.told.Rate)
+	}
+	if p.told.PeakMiB > 0 {
+		text += fmt.Sprintf("  %.0f MiB", p.told.PeakMiB)
 	}
 	return text
 }

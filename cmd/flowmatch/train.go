@@ -136,7 +136,7 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 			}
 			p.step(step, loss)
 		},
-		Event: func(e train.Event) { p.nfe = e.NFE },
+		Event: func(e train.Event) { p.event(e) },
 	})
 	if p != nil {
 		p.end()
