@@ -39,6 +39,11 @@ type Economy struct {
 	// twentieth more time. XLA's CPU plugin undoes it: GoMLX leaves out the barrier
 	// that should keep equal computations apart there.
 	Recompute bool
+	// Devices is the number of devices of the engine that share a batch: each has the
+	// state, takes the gradient of its part of the examples, and the step of the mean of
+	// these. 0 and 1: one. Only xla has more than one; see [Open]. They must divide the
+	// examples of every kind (Loss.Rows, and the rest) of every part.
+	Devices int
 }
 
 // Precision is the type of numbers in products.
@@ -60,6 +65,9 @@ func (e Economy) Validate() error {
 	}
 	if e.Accumulate < 0 {
 		return fmt.Errorf("nn: accumulate is %d; it must not be negative", e.Accumulate)
+	}
+	if e.Devices < 0 {
+		return fmt.Errorf("nn: devices is %d; it must not be negative", e.Devices)
 	}
 	return nil
 }

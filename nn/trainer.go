@@ -80,11 +80,16 @@ type Trainer struct {
 	opt   Optimizer
 	how   Economy
 	step  int64
-	state [4]compute.Buffer // weights, EMA, first and second moments
-	progs *judged           // Step
-	apply *program          // Apply
-	parts *parts            // Step, where it accumulates
+	state []slabs  // on each device, the same
+	progs *judged  // Step
+	apply *program // Apply
+	parts *parts   // Step, where it accumulates or runs on several devices
 }
+
+// slabs are weights, EMA, first and second moments.
+type slabs [stateSlabs]compute.Buffer
+
+const stateSlabs = 4
 
 // NewTrainer starts training from the weights of n, in the plain way: see
 // [Net.NewTrainerWith].
@@ -113,7 +118,11 @@ func (n *Net) NewTrainerWith(o Optimizer, how Economy) (*Trainer, error) {
 			build: func(in []*Node) []*Node { return tr.stepGraph(in, l) }}
 	}}
 	tr.apply = tr.applyProgram()
-	if how.Accumulate > 1 {
+	if err := n.eng.checkDevices(how.Devices); err != nil {
+		return nil, err
+	}
+	tr.state = make([]slabs, max(1, how.Devices))
+	if how.Accumulate > 1 || how.Devices > 1 {
 		tr.parts = newParts(tr)
 	}
 	zeros := make([]float32, len(w))
@@ -123,7 +132,7 @@ func (n *Net) NewTrainerWith(o Optimizer, how Economy) (*Trainer, error) {
 // applyProgram declares the program of applyGraph.
 func (tr *Trainer) applyProgram() *program {
 	slab := shapes.Make(dtypes.Float32, tr.net.arch.size)
-	return &program{eng: tr.net.eng, name: "optimizer step", build: tr.applyGraph, update: []int{0, 1, 2, 3},
+	return &program{eng: tr.net.eng, name: "optimizer step", build: tr.applyGraph, update: []int{0, 1, 2, 3}, devices: tr.how.Devices,
 		inputs: func(_, _ int) []shapes.Shape {
 			return []shapes.Shape{slab, slab, slab, slab, shapes.Make(dtypes.Float32, hyperCount), slab}
 		}}
@@ -135,11 +144,13 @@ const hyperCount = 4
 func (tr *Trainer) put(s State) error {
 	tr.step = s.Step
 	for i, v := range [][]float32{s.Weights, s.EMA, s.Moment1, s.Var2} {
-		b, err := tr.net.eng.upload(v)
-		if err != nil {
-			return err
+		for d := range tr.state {
+			b, err := tr.net.eng.uploadTo(compute.DeviceNum(d), v)
+			if err != nil {
+				return err
+			}
+			tr.state[d][i] = b
 		}
-		tr.state[i] = b
 	}
 	if tr.parts != nil {
 		return tr.parts.reset()
@@ -162,7 +173,7 @@ func (tr *Trainer) Restore(s State) error {
 func (tr *Trainer) State() (s State, err error) {
 	s.Step = tr.step
 	for i, dst := range []*[]float32{&s.Weights, &s.EMA, &s.Moment1, &s.Var2} {
-		if *dst, err = download(tr.state[i]); err != nil {
+		if *dst, err = download(tr.state[0][i]); err != nil {
 			return State{}, fmt.Errorf("nn: reading training state: %w", err)
 		}
 	}
@@ -176,7 +187,7 @@ func (tr *Trainer) Net(ema bool) (*Net, error) {
 	if ema {
 		i = 1
 	}
-	w, err := download(tr.state[i])
+	w, err := download(tr.state[0][i])
 	if err != nil {
 		return nil, fmt.Errorf("nn: reading weights: %w", err)
 	}
@@ -193,7 +204,7 @@ func (tr *Trainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 		return tr.stepInParts(ex, lr)
 	}
 	prog := tr.progs.by(ex.Loss)
-	f, err := tr.net.examplesFrame(prog, ex, len(tr.state)+1)
+	f, err := tr.net.examplesFrame(prog, ex, stateSlabs+1)
 	if err != nil {
 		return r, err
 	}
@@ -220,7 +231,9 @@ func (tr *Trainer) Apply(grad []float64, loss, lr float64) (r StepResult, err er
 	if err != nil {
 		return r, err
 	}
-	f.set(len(tr.state)+1, grad)
+	for _, g := range f.each() {
+		g.set(stateSlabs+1, grad)
+	}
 	if err := tr.advance(f, lr); err != nil {
 		return r, fmt.Errorf("nn: optimizer step: %w", err)
 	}
@@ -232,19 +245,23 @@ func (tr *Trainer) Apply(grad []float64, loss, lr float64) (r StepResult, err er
 // advance runs a step whose frame is complete but for the state and the scalars.
 func (tr *Trainer) advance(f *frame, lr float64) error {
 	k := float64(tr.step)
-	f.set(len(tr.state), []float64{
-		lr,
-		1 / (1 - math.Pow(tr.opt.Beta1, k+1)),
-		1 / (1 - math.Pow(tr.opt.Beta2, k+1)),
-		min(tr.opt.EMADecay, (1+k)/(10+k)),
-	})
-	for i, b := range tr.state {
-		f.give(i, b)
+	for d, g := range f.each() {
+		g.set(stateSlabs, []float64{
+			lr,
+			1 / (1 - math.Pow(tr.opt.Beta1, k+1)),
+			1 / (1 - math.Pow(tr.opt.Beta2, k+1)),
+			min(tr.opt.EMADecay, (1+k)/(10+k)),
+		})
+		for i, b := range tr.state[d] {
+			g.give(i, b)
+		}
 	}
 	if err := f.run(); err != nil {
 		return err
 	}
-	copy(tr.state[:], f.outs)
+	for d, g := range f.each() {
+		copy(tr.state[d][:], g.outs)
+	}
 	tr.step++
 	return nil
 }

@@ -42,6 +42,7 @@ type Config struct {
 	Precision  nn.Precision `yaml:"precision,omitempty" json:"precision,omitempty"`   // float32 (default) or bf16
 	Accumulate int          `yaml:"accumulate,omitempty" json:"accumulate,omitempty"` // parts of a batch, each by itself; must divide batch; default 1
 	Recompute  bool         `yaml:"recompute,omitempty" json:"recompute,omitempty"`   // compute blocks again on the way back; default false
+	Devices    int          `yaml:"devices,omitempty" json:"devices,omitempty"`       // of the engine, which share a batch; default 1
 
 	LR        float64      `yaml:"lr" json:"lr"`               // peak learning rate; default 1e-3
 	LRMin     float64      `yaml:"lr_min" json:"lr_min"`       // where decay ends and warm-up begins; default 1e-8
@@ -151,7 +152,7 @@ func (c Config) Validate() error {
 
 // Economy is how the trainer of c takes its steps.
 func (c Config) Economy() nn.Economy {
-	return nn.Economy{Precision: c.Precision, Accumulate: c.Accumulate, Recompute: c.Recompute}
+	return nn.Economy{Precision: c.Precision, Accumulate: c.Accumulate, Recompute: c.Recompute, Devices: c.Devices}
 }
 
 // HasTeacher says whether an objective learns from a trained flow.

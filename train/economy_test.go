@@ -61,6 +61,8 @@ func TestEconomyIsOfRegressions(t *testing.T) {
 		"unknown precision":                         {Precision: "fp16"},
 		"precision is set, but means nothing":       {Objective: "ml", Precision: nn.BFloat16},
 		"accumulate is set, but means nothing":      {Objective: "ml", Accumulate: 2},
+		"devices is -1":                             {Devices: -1},
+		"devices is set, but means nothing":         {Objective: "ml", Devices: 2},
 		"recompute is set, but means nothing":       {Objective: "ml", Recompute: true},
 	} {
 		if err := c.Defaults().Validate(); err == nil || !strings.Contains(err.Error(), want) {

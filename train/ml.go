@@ -257,6 +257,7 @@ func (c Config) validateML() error {
 		{"weighting", c.Weighting == Unit, "no time has a loss of its own"},
 		{"precision", c.Precision == "" || c.Precision == nn.Float32, "a solve needs float32"},
 		{"accumulate", c.Accumulate <= 1, "ml.batch_size parts the solves"},
+		{"devices", c.Devices <= 1, "a solve is of one"},
 		{"recompute", !c.Recompute, "a solve keeps the states between its steps only"},
 	} {
 		if !f.unset {
