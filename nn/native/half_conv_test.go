@@ -18,7 +18,7 @@ func TestHalfConvolutions(t *testing.T) {
 	model := func(dt dtypes.DType) func(p []*gx.Node) []*gx.Node {
 		conv := func(x, w *gx.Node) *gx.Node {
 			x, w = gx.ConvertDType(x, dt), gx.ConvertDType(w, dt)
-			y := gx.Convolve(x, gx.TransposeAllDims(w, 2, 3, 1, 0)).PadSame().Done()
+			y := gx.Convolve(x, gx.TransposeAllAxes(w, 2, 3, 1, 0)).PadSame().Done()
 			return gx.ConvertDType(y, dtypes.Float32)
 		}
 		return func(p []*gx.Node) []*gx.Node {
@@ -76,7 +76,7 @@ func TestConvolutionsGoBackInTheirLoop(t *testing.T) {
 		return func(p []*gx.Node) []*gx.Node {
 			h := p[0]
 			for _, w := range p[1:] {
-				kernel := gx.TransposeAllDims(gx.ConvertDType(w, dt), 2, 3, 1, 0)
+				kernel := gx.TransposeAllAxes(gx.ConvertDType(w, dt), 2, 3, 1, 0)
 				y := gx.Convolve(gx.ConvertDType(h, dt), kernel).PadSame().Done()
 				h = gx.Tanh(gx.ConvertDType(y, dtypes.Float32))
 			}
