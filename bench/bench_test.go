@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"flowmatch/flow"
+	"flowmatch/internal/memory"
 	"flowmatch/nn"
 )
 
@@ -105,7 +106,7 @@ func TestACaseAboutThreadsRunsWhereTheyAre(t *testing.T) {
 }
 
 func TestMemoryOfThisProcessIsKnown(t *testing.T) {
-	now, peak := ProcessMemory()
+	now, peak := memory.Process()
 	if now < 1<<20 || peak < now || peak > 1<<40 {
 		t.Errorf("memory now %d and at most %d bytes", now, peak)
 	}

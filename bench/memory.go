@@ -15,9 +15,6 @@ type Memory struct {
 	Peak  int64  `json:"peak"`
 }
 
-// ProcessMemory returns what this process holds now and has held at most.
-func ProcessMemory() (now, peak int64) { return processMemory() }
-
 // memoryWays are the ways of the peers whose memory is told: the plainest of
 // each library. Compiling in the process would add its own.
 var memoryWays = []struct{ program, way string }{{"with_torch.py", "torch fused"}, {"with_jax.py", "jax"}}

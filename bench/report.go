@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"flowmatch/internal/memory"
 )
 
 // Report is what a run of the benchmark has to tell.
@@ -32,7 +34,7 @@ type Report struct {
 
 // NewReport returns a report on this machine without results.
 func NewReport(version string) Report {
-	now, _ := ProcessMemory()
+	now, _ := memory.Process()
 	return Report{
 		Flowmatch: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 		CPU: cpuModel(), Cores: runtime.NumCPU(), Threads: Threads(), Load: load(), Memory: Memory{Start: now},

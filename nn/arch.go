@@ -138,7 +138,10 @@ func (l *layout) params(theta *Node) []*Node {
 // the end of the interval of a Config.Interval network, nil the interval of no
 // length, s = t; label is [N], or nil for an unconditional network; cond [N, Dc] is
 // the condition, nil for a network without one.
-type place struct{ x, t, s, label, cond *Node }
+type place struct {
+	x, t, s, label, cond *Node
+	recompute            bool // see Economy
+}
 
 // images returns the input of a network of images [H, W, C]: x [N, H, W, C] and behind
 // its channels those of the condition, as x_t and the upsampled image are joined for

@@ -31,7 +31,8 @@ type Engine struct {
 // Open returns the engine of that name: "" or "native" is ours, in pure Go; "go"
 // is GoMLX's own, for comparison; "xla" is
 // XLA through a PJRT plugin found in the standard place, and
-// "xla:/path/to/plugin.so" through the plugin named.
+// "xla:/path/to/plugin.so" through the plugin named. With ",devices=2" behind either
+// (as in "xla:,devices=2") XLA cuts a CPU into as many devices.
 func Open(name string) (e *Engine, err error) {
 	defer rescue(&err, "opening backend "+name)
 	kind, config, _ := strings.Cut(name, ":")

@@ -98,6 +98,29 @@ func (n *Net) LossGradient(ex *Examples) (loss float64, grad []float64, err erro
 // examplesFrame checks a batch and returns a frame of a program with it as the
 // inputs from number at on.
 func (n *Net) examplesFrame(p *program, ex *Examples, at int) (*frame, error) {
+	columns, err := n.columns(ex)
+	if err != nil {
+		return nil, err
+	}
+	devices := max(1, p.devices)
+	rows := ex.X1.N / devices
+	if ex.X1.N%devices != 0 {
+		return nil, fmt.Errorf("%w: %d examples of a kind for %d; they must be a multiple", ErrDevices, ex.X1.N, devices)
+	}
+	f, err := p.frame(rows, 0)
+	if err != nil {
+		return nil, err
+	}
+	for d, g := range f.each() {
+		if err := n.fill(g, ex.Slice(d*rows, (d+1)*rows), columns, d*rows, at); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// columns checks a batch and returns its columns.
+func (n *Net) columns(ex *Examples) ([][]float64, error) {
 	size, d := ex.X1.N, n.arch.cfg.Dim
 	if ex.X1.D != d || ex.X0.D != d || ex.X0.N != size {
 		return nil, fmt.Errorf("nn: examples are x0 [%d, %d] and x1 [%d, %d]; the network takes points of dimension %d", ex.X0.N, ex.X0.D, size, ex.X1.D, d)
@@ -125,27 +148,30 @@ func (n *Net) examplesFrame(p *program, ex *Examples, at int) (*frame, error) {
 	if c := n.arch.cfg.Condition; ex.Cond.D != c || c > 0 && ex.Cond.N != size {
 		return nil, fmt.Errorf("%w: [%d, %d] of %d examples; it takes %d values of each", ErrCondition, ex.Cond.N, ex.Cond.D, size, c)
 	}
-	f, err := p.frame(size, 0)
-	if err != nil {
-		return nil, err
-	}
+	return columns, nil
+}
+
+// fill makes examples, which are those of the columns from number from on, the inputs
+// of a frame from number at on.
+func (n *Net) fill(f *frame, ex *Examples, columns [][]float64, from, at int) error {
+	size := ex.X1.N
 	f.set(at, ex.X0.X)
 	f.set(at+1, ex.X1.X)
 	flat := f.floats(at + 2)
 	for k, c := range columns {
-		for i, v := range c {
+		for i, v := range c[from : from+size] {
 			flat[k*size+i] = float32(v)
 		}
 	}
 	next := at + 3
 	if n.arch.cfg.Classes > 0 {
 		if err := n.setLabels(f.ints(next), ex.Label, 0); err != nil {
-			return nil, err
+			return err
 		}
 		next++
 	}
 	if n.arch.cfg.Condition > 0 {
 		f.set(next, ex.Cond.X)
 	}
-	return f, nil
+	return nil
 }

@@ -42,27 +42,26 @@ func (m *mlp) tangents(p []*Node, at place, along direction) (f, df *Node) {
 func (m *mlp) run(p []*Node, at place, along *direction) (h, dh *Node) {
 	h, dh = m.features(at, along)
 	last := len(p)/2 - 1
-	for l := 0; l <= last; l++ {
-		w, b := p[2*l], p[2*l+1]
-		z := Add(linear(h, w), InsertAxes(b, 0))
-		if dh != nil {
-			dh = linear(dh, w)
+	for l := range last {
+		if dh == nil {
+			h = at.block(func(in ...*Node) *Node {
+				a, _ := m.act.apply(affine(in[0], p, 2*l))
+				return a
+			}, h)
+			continue
 		}
-		if l == last {
-			return z, dh
-		}
-		a, da := m.act.apply(z)
-		h = a
-		if dh != nil {
-			dh = Mul(dh, InsertAxes(da, 1))
-		}
+		a, da := m.act.apply(affine(h, p, 2*l))
+		h, dh = a, Mul(linear(dh, p[2*l]), InsertAxes(da, 1))
 	}
-	return h, dh
+	if dh != nil {
+		dh = linear(dh, p[2*last])
+	}
+	return affine(h, p, 2*last), dh
 }
 
 // linear is h Wᵀ over the last axis of h; W is [out, in].
 func linear(h, w *Node) *Node {
-	return DotGeneral(h, []int{-1}, nil, w, []int{1}, nil)
+	return wide(DotGeneral(as(w, h), []int{-1}, nil, w, []int{1}, nil))
 }
 
 // features returns h_0 and, when a direction is given, its tangents.

@@ -23,6 +23,9 @@ type program struct {
 	// update says which input each result replaces, in its memory if the engine
 	// can; -1, or the end of the list: none.
 	update []int
+	// devices > 1 run the program together (SPMD): each has inputs of its own, and the
+	// same graph, which may sum over all.
+	devices int
 
 	mu       sync.Mutex
 	compiled map[size]*compiled
@@ -33,10 +36,11 @@ type size struct{ rows, tangents int }
 
 // compiled is a program for one size, and the frames that no call is using.
 type compiled struct {
-	exec   compute.Executable
-	inputs []shapes.Shape
-	update []int
-	free   []*frame
+	exec    compute.Executable
+	inputs  []shapes.Shape
+	update  []int
+	devices int
+	free    []*frame
 }
 
 // frame is the memory of one call: fill the inputs, run, read the results.
@@ -50,6 +54,9 @@ type frame struct {
 	outs   []compute.Buffer
 	flat   []any // memory of the results
 	donate []bool
+
+	device compute.DeviceNum
+	peers  []*frame // of the other devices; results are read on the first
 }
 
 // intoExecutor is an executable that writes results into buffers that are there;
@@ -80,7 +87,13 @@ func (p *program) frame(rows, tangents int) (*frame, error) {
 		c.free = c.free[:n-1]
 		return f, nil
 	}
-	return p.eng.newFrame(c)
+	f, err := p.eng.newFrame(c, 0)
+	for d := 1; d < p.devices && err == nil; d++ {
+		var peer *frame
+		peer, err = p.eng.newFrame(c, compute.DeviceNum(d))
+		f.peers = append(f.peers, peer)
+	}
+	return f, err
 }
 
 // back returns a frame to its program.
@@ -93,7 +106,12 @@ func (p *program) back(f *frame) {
 func (p *program) compile(s size) (c *compiled, err error) {
 	defer rescue(&err, "compiling "+p.name)
 	g := graph.NewGraph(p.eng.backend, p.name)
-	c = &compiled{inputs: p.inputs(s.rows, s.tangents)}
+	c = &compiled{inputs: p.inputs(s.rows, s.tangents), devices: p.devices}
+	if p.devices > 1 {
+		if err := together(g, p.devices); err != nil {
+			return nil, err
+		}
+	}
 	var in []*graph.Node
 	for i, sh := range c.inputs {
 		in = append(in, graph.Parameter(g, fmt.Sprint("x", i), sh))
@@ -112,10 +130,10 @@ func (p *program) compile(s size) (c *compiled, err error) {
 	return c, nil
 }
 
-func (e *Engine) newFrame(c *compiled) (*frame, error) {
+func (e *Engine) newFrame(c *compiled, device compute.DeviceNum) (*frame, error) {
 	n, results := len(c.inputs), c.exec.Outputs()
 	f := &frame{c: c, eng: e, bufs: make([]compute.Buffer, n), host: make([]any, n), given: make([]bool, n), donate: make([]bool, n),
-		outs: make([]compute.Buffer, len(results)), flat: make([]any, len(results)), shared: e.backend.HasSharedBuffers()}
+		outs: make([]compute.Buffer, len(results)), flat: make([]any, len(results)), shared: e.backend.HasSharedBuffers() && c.devices <= 1, device: device}
 	for i, sh := range c.inputs {
 		if slices.Contains(c.update, i) {
 			f.given[i], f.donate[i] = true, true
@@ -153,6 +171,9 @@ func (f *frame) give(i int, b compute.Buffer) { f.bufs[i], f.given[i] = b, true 
 
 // run runs the program.
 func (f *frame) run() (err error) {
+	if len(f.peers) > 0 {
+		return f.runTogether()
+	}
 	if err := f.send(); err != nil {
 		return err
 	}
@@ -185,7 +206,7 @@ func (f *frame) send() (err error) {
 		if f.bufs[i] != nil {
 			_ = f.bufs[i].Finalize() // early; the collector would do it too
 		}
-		if f.bufs[i], err = f.eng.backend.BufferFromFlatData(0, f.host[i], sh); err != nil {
+		if f.bufs[i], err = f.eng.backend.BufferFromFlatData(f.device, f.host[i], sh); err != nil {
 			return err
 		}
 	}
@@ -247,8 +268,11 @@ func (f *frame) add(dst []float64, i int) {
 }
 
 // upload makes a buffer of the engine that holds a copy of x.
-func (e *Engine) upload(x []float32) (compute.Buffer, error) {
-	return e.backend.BufferFromFlatData(0, x, shapes.Make(dtypes.Float32, len(x)))
+func (e *Engine) upload(x []float32) (compute.Buffer, error) { return e.uploadTo(0, x) }
+
+// uploadTo is upload to a device.
+func (e *Engine) uploadTo(d compute.DeviceNum, x []float32) (compute.Buffer, error) {
+	return e.backend.BufferFromFlatData(d, x, shapes.Make(dtypes.Float32, len(x)))
 }
 
 // download returns a copy of what a buffer holds.

@@ -78,23 +78,36 @@ var ErrDiverged = errors.New("nn: training diverged")
 type Trainer struct {
 	net   *Net // architecture and programs; its weights are the start only
 	opt   Optimizer
+	how   Economy
 	step  int64
-	state [4]compute.Buffer // weights, EMA, first and second moments
-	progs *judged           // Step
-	apply *program          // Apply
+	state []slabs  // on each device, the same
+	progs *judged  // Step
+	apply *program // Apply
+	parts *parts   // Step, where it accumulates or runs on several devices
 }
 
-// NewTrainer starts training from the weights of n.
-func (n *Net) NewTrainer(o Optimizer) (*Trainer, error) {
+// slabs are weights, EMA, first and second moments.
+type slabs [stateSlabs]compute.Buffer
+
+const stateSlabs = 4
+
+// NewTrainer starts training from the weights of n, in the plain way: see
+// [Net.NewTrainerWith].
+func (n *Net) NewTrainer(o Optimizer) (*Trainer, error) { return n.NewTrainerWith(o, Economy{}) }
+
+// NewTrainerWith starts training from the weights of n. The economy is that of Step.
+func (n *Net) NewTrainerWith(o Optimizer, how Economy) (*Trainer, error) {
 	o = o.Defaults()
-	if err := o.Validate(); err != nil {
-		return nil, err
+	for _, v := range []interface{ Validate() error }{o, how} {
+		if err := v.Validate(); err != nil {
+			return nil, err
+		}
 	}
 	w, err := n.Weights()
 	if err != nil {
 		return nil, err
 	}
-	tr := &Trainer{net: n, opt: o}
+	tr := &Trainer{net: n, opt: o, how: how}
 	slab := shapes.Make(dtypes.Float32, len(w))
 	inputs := func(rows, _ int) []shapes.Shape {
 		in := []shapes.Shape{slab, slab, slab, slab, shapes.Make(dtypes.Float32, hyperCount)}
@@ -104,12 +117,25 @@ func (n *Net) NewTrainer(o Optimizer) (*Trainer, error) {
 		return &program{eng: n.eng, name: "training step", inputs: inputs, update: []int{0, 1, 2, 3},
 			build: func(in []*Node) []*Node { return tr.stepGraph(in, l) }}
 	}}
-	tr.apply = &program{eng: n.eng, name: "optimizer step", build: tr.applyGraph, update: []int{0, 1, 2, 3},
+	tr.apply = tr.applyProgram()
+	if err := n.eng.checkDevices(how.Devices); err != nil {
+		return nil, err
+	}
+	tr.state = make([]slabs, max(1, how.Devices))
+	if how.Accumulate > 1 || how.Devices > 1 {
+		tr.parts = newParts(tr)
+	}
+	zeros := make([]float32, len(w))
+	return tr, tr.put(State{Weights: w, EMA: w, Moment1: zeros, Var2: zeros})
+}
+
+// applyProgram declares the program of applyGraph.
+func (tr *Trainer) applyProgram() *program {
+	slab := shapes.Make(dtypes.Float32, tr.net.arch.size)
+	return &program{eng: tr.net.eng, name: "optimizer step", build: tr.applyGraph, update: []int{0, 1, 2, 3}, devices: tr.how.Devices,
 		inputs: func(_, _ int) []shapes.Shape {
 			return []shapes.Shape{slab, slab, slab, slab, shapes.Make(dtypes.Float32, hyperCount), slab}
 		}}
-	zeros := make([]float32, len(w))
-	return tr, tr.put(State{Weights: w, EMA: w, Moment1: zeros, Var2: zeros})
 }
 
 // hyperCount is the number of scalars that change from step to step.
@@ -118,11 +144,16 @@ const hyperCount = 4
 func (tr *Trainer) put(s State) error {
 	tr.step = s.Step
 	for i, v := range [][]float32{s.Weights, s.EMA, s.Moment1, s.Var2} {
-		b, err := tr.net.eng.upload(v)
-		if err != nil {
-			return err
+		for d := range tr.state {
+			b, err := tr.net.eng.uploadTo(compute.DeviceNum(d), v)
+			if err != nil {
+				return err
+			}
+			tr.state[d][i] = b
 		}
-		tr.state[i] = b
+	}
+	if tr.parts != nil {
+		return tr.parts.reset()
 	}
 	return nil
 }
@@ -142,7 +173,7 @@ func (tr *Trainer) Restore(s State) error {
 func (tr *Trainer) State() (s State, err error) {
 	s.Step = tr.step
 	for i, dst := range []*[]float32{&s.Weights, &s.EMA, &s.Moment1, &s.Var2} {
-		if *dst, err = download(tr.state[i]); err != nil {
+		if *dst, err = download(tr.state[0][i]); err != nil {
 			return State{}, fmt.Errorf("nn: reading training state: %w", err)
 		}
 	}
@@ -156,7 +187,7 @@ func (tr *Trainer) Net(ema bool) (*Net, error) {
 	if ema {
 		i = 1
 	}
-	w, err := download(tr.state[i])
+	w, err := download(tr.state[0][i])
 	if err != nil {
 		return nil, fmt.Errorf("nn: reading weights: %w", err)
 	}
@@ -169,8 +200,11 @@ func (tr *Trainer) Dim() int { return tr.net.arch.cfg.Dim }
 // Step takes one optimizer step at learning rate lr.
 func (tr *Trainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 	defer rescue(&err, "training step")
+	if tr.parts != nil {
+		return tr.stepInParts(ex, lr)
+	}
 	prog := tr.progs.by(ex.Loss)
-	f, err := tr.net.examplesFrame(prog, ex, len(tr.state)+1)
+	f, err := tr.net.examplesFrame(prog, ex, stateSlabs+1)
 	if err != nil {
 		return r, err
 	}
@@ -197,7 +231,9 @@ func (tr *Trainer) Apply(grad []float64, loss, lr float64) (r StepResult, err er
 	if err != nil {
 		return r, err
 	}
-	f.set(len(tr.state)+1, grad)
+	for _, g := range f.each() {
+		g.set(stateSlabs+1, grad)
+	}
 	if err := tr.advance(f, lr); err != nil {
 		return r, fmt.Errorf("nn: optimizer step: %w", err)
 	}
@@ -209,19 +245,23 @@ func (tr *Trainer) Apply(grad []float64, loss, lr float64) (r StepResult, err er
 // advance runs a step whose frame is complete but for the state and the scalars.
 func (tr *Trainer) advance(f *frame, lr float64) error {
 	k := float64(tr.step)
-	f.set(len(tr.state), []float64{
-		lr,
-		1 / (1 - math.Pow(tr.opt.Beta1, k+1)),
-		1 / (1 - math.Pow(tr.opt.Beta2, k+1)),
-		min(tr.opt.EMADecay, (1+k)/(10+k)),
-	})
-	for i, b := range tr.state {
-		f.give(i, b)
+	for d, g := range f.each() {
+		g.set(stateSlabs, []float64{
+			lr,
+			1 / (1 - math.Pow(tr.opt.Beta1, k+1)),
+			1 / (1 - math.Pow(tr.opt.Beta2, k+1)),
+			min(tr.opt.EMADecay, (1+k)/(10+k)),
+		})
+		for i, b := range tr.state[d] {
+			g.give(i, b)
+		}
 	}
 	if err := f.run(); err != nil {
 		return err
 	}
-	copy(tr.state[:], f.outs)
+	for d, g := range f.each() {
+		copy(tr.state[d][:], g.outs)
+	}
 	tr.step++
 	return nil
 }
@@ -236,15 +276,23 @@ func (tr *Trainer) diverged(r StepResult) error {
 
 // stepGraph: weights, EMA, moments 1 and 2, hyper [4], then the examples.
 func (tr *Trainer) stepGraph(in []*Node, l Loss) []*Node {
+	loss, grad := tr.lossGraph(in[0], in[1], in[5:], l)
+	state, norm := tr.updateGraph(in, grad)
+	return append(state, loss, norm)
+}
+
+// lossGraph returns the mean loss of a batch, and its gradient [P].
+func (tr *Trainer) lossGraph(theta, ema *Node, in []*Node, l Loss) (loss, grad *Node) {
 	m := tr.net.arch
-	p := m.params(in[0])
+	p := m.params(theta)
 	var ahead []*Node
 	if l.Average == ByHalves {
-		ahead = m.params(in[1])
+		ahead = tr.how.cast(m.params(ema))
 	}
-	loss := m.batchLoss(p, ahead, m.batch(in[5:]), l)
-	state, norm := tr.updateGraph(in, join(Gradient(loss, p...)))
-	return append(state, loss, norm)
+	b := m.batch(in)
+	b.recompute = tr.how.Recompute
+	loss = m.batchLoss(tr.how.cast(p), ahead, b, l)
+	return loss, join(Gradient(loss, p...))
 }
 
 // applyGraph: weights, EMA, moments 1 and 2, hyper [4], gradient [P].

@@ -172,15 +172,17 @@ func (n *unet) forward(p []*Node, at place) *Node {
 		if lv.resize >= 0 {
 			h = convolution(h, p, lv.resize, 2)
 		} else {
-			h = lv.apply(p, h, emb)
+			h = at.block(func(in ...*Node) *Node { return lv.apply(p, in[0], emb) }, h)
 		}
 		skips = append(skips, h)
 	}
-	h = n.mid[1].apply(p, n.heed.apply(p, n.mid[0].apply(p, h, emb)), emb)
+	h = at.block(func(in ...*Node) *Node {
+		return n.mid[1].apply(p, n.heed.apply(p, n.mid[0].apply(p, in[0], emb)), emb)
+	}, h)
 	for _, lv := range n.up {
 		skip := skips[len(skips)-1]
 		skips = skips[:len(skips)-1]
-		h = lv.apply(p, Concatenate([]*Node{h, skip}, -1), emb)
+		h = at.block(func(in ...*Node) *Node { return lv.apply(p, Concatenate(in, -1), emb) }, h, skip)
 		if lv.resize >= 0 {
 			next := skips[len(skips)-1].Shape().Dimensions // odd sizes come back to what they were
 			h = convolution(doubled(h, next[1], next[2]), p, lv.resize, 1)
@@ -202,7 +204,7 @@ func (n *unet) embed(p []*Node, at place) *Node {
 	e = affine(silu(e), p, n.time[1])
 	if n.emb >= 0 {
 		// Label -1 is a row of zeros: no label.
-		e = Add(e, Dot(OneHot(at.label, n.cfg.Classes, e.DType()), p[n.emb]).Product())
+		e = Add(e, wide(Dot(OneHot(at.label, n.cfg.Classes, p[n.emb].DType()), p[n.emb]).Product()))
 	}
 	return silu(e)
 }
@@ -243,8 +245,9 @@ func (a attention) apply(p []*Node, x *Node) *Node {
 		return Reshape(Slice(parts, AxisRange(), AxisRange(), AxisRange(), AxisRange(k, k+1)), n, pixels, a.heads, head)
 	}
 	q, k, v := part(0), part(1), part(2)
-	scores := Einsum("nphd,nqhd->nhpq", MulScalar(q, 1/math.Sqrt(float64(head))), k)
-	y := Einsum("nhpq,nqhd->nphd", Softmax(scores, -1), v)
+	w := p[a.qkv]
+	scores := wide(Einsum("nphd,nqhd->nhpq", as(w, MulScalar(q, 1/math.Sqrt(float64(head)))), as(w, k)))
+	y := wide(Einsum("nhpq,nqhd->nphd", as(w, Softmax(scores, -1)), as(w, v)))
 	y = Add(linear(Reshape(y, n, pixels, a.channels), Reshape(p[a.proj], a.channels, a.channels)), InsertAxes(p[a.proj+1], 0, 0))
 	return Add(x, Reshape(y, d...))
 }
@@ -270,11 +273,11 @@ func (m norm) apply(p []*Node, x *Node) *Node {
 		g := ReduceAndKeep(Reshape(z, d[0], groups, channels/groups), ReduceMean, 2)
 		return Reshape(BroadcastToDims(g, d[0], groups, channels/groups), d[0], channels)
 	}
-	wide := func(z *Node) *Node { return InsertAxes(z, 1, 1) }
-	x = Sub(x, wide(byGroup(ReduceMean(x, 1, 2))))
+	spread := func(z *Node) *Node { return InsertAxes(z, 1, 1) }
+	x = Sub(x, spread(byGroup(ReduceMean(x, 1, 2))))
 	v := byGroup(ReduceMean(Square(x), 1, 2))
 	scale := Div(InsertAxes(p[m], 0), Sqrt(AddScalar(v, normEps)))
-	return Add(Mul(x, wide(scale)), InsertAxes(p[m+1], 0, 0, 0))
+	return Add(Mul(x, spread(scale)), InsertAxes(p[m+1], 0, 0, 0))
 }
 
 // convolution of images [N, H, W, in] by tensor number w, [out, in, k, k], and bias;
@@ -283,7 +286,7 @@ func convolution(x *Node, p []*Node, w, stride int) *Node {
 	side := p[w].Shape().Dimensions[2]
 	kernel := TransposeAllDims(p[w], 2, 3, 1, 0)
 	pad := [][2]int{{side / 2, side / 2}, {side / 2, side / 2}}
-	return Add(Convolve(x, kernel).Strides(stride).PaddingPerDim(pad).Done(), InsertAxes(p[w+1], 0, 0, 0))
+	return Add(wide(Convolve(as(kernel, x), kernel).Strides(stride).PaddingPerDim(pad).Done()), InsertAxes(p[w+1], 0, 0, 0))
 }
 
 // doubled repeats pixels to twice the size, cut to h by w.

@@ -7,14 +7,27 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/go-xla/compute/xla"
+	"github.com/gomlx/go-xla/pjrt"
 )
 
 // openXLA opens XLA through the PJRT plugin at path or, when path is empty,
 // the one that scripts/setup-xla.sh has put in the user's data folder.
-func openXLA(path string) (compute.Backend, error) {
+func openXLA(config string) (compute.Backend, error) {
+	path, rest, found := strings.Cut(config, ",")
+	options := pjrt.NamedValuesMap{}
+	if found {
+		number, isDevices := strings.CutPrefix(rest, "devices=")
+		n, err := strconv.Atoi(number)
+		if !isDevices || err != nil || n < 1 {
+			return nil, fmt.Errorf("nn: option %q of xla; it must be devices=n", rest)
+		}
+		options["cpu_device_count"] = int64(n)
+	}
 	if path == "" {
 		var err error
 		if path, err = installedPlugin(); err != nil {
@@ -25,7 +38,7 @@ func openXLA(path string) (compute.Backend, error) {
 		return nil, fmt.Errorf("%w: PJRT plugin: %v; run scripts/setup-xla.sh", ErrNoBackend, err)
 	}
 	xla.EnableAutoInstall(false) // never reach for the network behind the user's back
-	b, err := xla.New(path)
+	b, err := xla.NewWithOptions(path, options)
 	if err != nil {
 		return nil, fmt.Errorf("%w: loading PJRT plugin %s: %v", ErrNoBackend, path, err)
 	}

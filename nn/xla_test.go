@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -45,5 +46,85 @@ func TestXLAAndGoGiveTheSameLossesOver100Steps(t *testing.T) {
 	t.Logf("largest relative difference of a loss: %.2g (first %g, last %g)", worst, pure[0], pure[99])
 	if worst > 1e-4 {
 		t.Errorf("losses differ by %g relative, want at most 1e-4", worst)
+	}
+}
+
+// xlaEngine opens XLA, or skips the test.
+func xlaEngine(t *testing.T, name string) *Engine {
+	t.Helper()
+	eng, err := Open(name)
+	if errors.Is(err, ErrNoBackend) {
+		t.Skipf("no XLA here: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return eng
+}
+
+// Steps on two devices are those on one, but for the order of sums, and both devices
+// hold the same state; so are those of any other economy.
+func TestXLAEconomiesAreTheSameSteps(t *testing.T) {
+	eng := xlaEngine(t, "xla:,devices=2")
+	if eng.Devices() != 2 {
+		t.Fatalf("%d devices, want 2", eng.Devices())
+	}
+	for name, cfg := range economical {
+		w, err := scrambled(t, cfg).Weights()
+		if err != nil {
+			t.Fatal(err)
+		}
+		net, err := New(eng, cfg, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if net, err = net.WithWeights(w); err != nil {
+			t.Fatal(err)
+		}
+		ex := economicalExamples(cfg, 16, 1)
+		want, plain := stepped(t, net, ex, Economy{})
+		for _, c := range []struct {
+			how Economy
+			tol float64
+		}{
+			{Economy{Devices: 2}, 1e-5}, {Economy{Devices: 2, Accumulate: 2, Recompute: true}, 1e-5},
+			{Economy{Recompute: true}, 1e-5}, {Economy{Accumulate: 2}, 1e-5}, {Economy{Devices: 2, Precision: BFloat16}, 4. / 256},
+		} {
+			if name == "unet" && c.how != (Economy{Devices: 2}) {
+				continue // XLA compiles each for a quarter of a minute
+			}
+			got, r := stepped(t, net, ex, c.how)
+			d := apart(got.Moment1, want.Moment1)
+			t.Logf("%s %+v: gradient off by %.2g, loss by %.2g", name, c.how, d, r.Loss/plain.Loss-1)
+			if !(d <= c.tol) || !(math.Abs(r.Loss/plain.Loss-1) <= c.tol) {
+				t.Errorf("%s %+v: gradient off by %.2g of its length, loss %g; want %g", name, c.how, d, r.Loss, plain.Loss)
+			}
+		}
+	}
+}
+
+func TestXLAReplicasStayTheSame(t *testing.T) {
+	net, err := New(xlaEngine(t, "xla:,devices=2"), economical["mlp"], 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := net.NewTrainerWith(Optimizer{ClipNorm: 1}, Economy{Devices: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range 20 {
+		if _, err := tr.Step(randomExamples(64, 2, rand.New(rand.NewPCG(1, uint64(k)))), 1e-2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range stateSlabs {
+		a, errA := download(tr.state[0][i])
+		b, errB := download(tr.state[1][i])
+		if errA != nil || errB != nil || !slices.Equal(a, b) {
+			t.Errorf("slab %d differs between devices (%v, %v)", i, errA, errB)
+		}
+	}
+	if _, err := tr.Step(randomExamples(63, 2, rand.New(rand.NewPCG(1, 2))), 1e-2); !errors.Is(err, ErrDevices) {
+		t.Errorf("63 examples for 2 devices: got %v", err)
 	}
 }

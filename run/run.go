@@ -289,7 +289,7 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, set *data.Set, resu
 	if _, err := model.New(s.spec, s.net); err != nil {
 		return err
 	}
-	if s.trainer, err = s.net.NewTrainer(cfg.Train.Optimizer); err != nil {
+	if s.trainer, err = s.net.NewTrainerWith(cfg.Train.Optimizer, cfg.Train.Economy()); err != nil {
 		return err
 	}
 	if err := s.drawable(); err != nil {

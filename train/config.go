@@ -38,6 +38,12 @@ type Config struct {
 	Steps int `yaml:"steps" json:"steps"` // optimizer steps; default 10,000
 	Batch int `yaml:"batch" json:"batch"` // examples a step; default 256
 
+	// How a step saves time and memory, of regressions alone: see [nn.Economy].
+	Precision  nn.Precision `yaml:"precision,omitempty" json:"precision,omitempty"`   // float32 (default) or bf16
+	Accumulate int          `yaml:"accumulate,omitempty" json:"accumulate,omitempty"` // parts of a batch, each by itself; must divide batch; default 1
+	Recompute  bool         `yaml:"recompute,omitempty" json:"recompute,omitempty"`   // compute blocks again on the way back; default false
+	Devices    int          `yaml:"devices,omitempty" json:"devices,omitempty"`       // of the engine, which share a batch; default 1
+
 	LR        float64      `yaml:"lr" json:"lr"`               // peak learning rate; default 1e-3
 	LRMin     float64      `yaml:"lr_min" json:"lr_min"`       // where decay ends and warm-up begins; default 1e-8
 	Schedule  string       `yaml:"schedule" json:"schedule"`   // constant, cosine (default) or poly: linear decay, as the paper's
@@ -137,12 +143,20 @@ func (c Config) Validate() error {
 	if c.Warmup >= c.Steps {
 		return fmt.Errorf("train: warmup of %d steps leaves none of %d steps to train at the full rate", c.Warmup, c.Steps)
 	}
-	for _, v := range []interface{ Validate() error }{c.Times, c.Weighting, c.Optimizer} {
+	if c.Accumulate > 1 && c.Batch%c.Accumulate != 0 {
+		return fmt.Errorf("train: accumulate is %d; it must divide batch, %d", c.Accumulate, c.Batch)
+	}
+	for _, v := range []interface{ Validate() error }{c.Times, c.Weighting, c.Optimizer, c.Economy()} {
 		if err := v.Validate(); err != nil {
 			return err
 		}
 	}
 	return c.validateML()
+}
+
+// Economy is how the trainer of c takes its steps.
+func (c Config) Economy() nn.Economy {
+	return nn.Economy{Precision: c.Precision, Accumulate: c.Accumulate, Recompute: c.Recompute, Devices: c.Devices}
 }
 
 // HasTeacher says whether an objective learns from a trained flow.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"flowmatch/internal/memory"
 	"flowmatch/nn"
 )
 
@@ -19,6 +20,10 @@ type Event struct {
 	ValLoss  *float64 `json:"val_loss,omitempty"` // of the averaged weights, when this step was validated
 	NFE      float64  `json:"nfe,omitempty"`      // evaluations of the field in a step's solve, mean like Loss; 0: nothing is solved
 	Seconds  float64  `json:"seconds"`            // training time, over all sessions of the run
+	// Rate is the examples a second since the last line, validation and saving
+	// included, and PeakMiB the most memory that the process has held; 0: not known.
+	Rate    float64 `json:"rate,omitempty"`
+	PeakMiB float64 `json:"peak_mib,omitempty"`
 }
 
 // Progress is what a checkpoint must carry besides the network's state.
@@ -97,7 +102,7 @@ func Run(ctx context.Context, tr *nn.Trainer, o Objective, val Validate, cfg Con
 	if err := cfg.Validate(); err != nil {
 		return p, err
 	}
-	l := &loop{tr: tr, val: val, cfg: cfg, p: p, h: h, start: time.Now(), before: p.Seconds}
+	l := &loop{tr: tr, val: val, cfg: cfg, p: p, h: h, start: time.Now(), told: time.Now(), before: p.Seconds}
 	state, err := tr.State()
 	if err != nil {
 		return p, err
@@ -131,7 +136,9 @@ type loop struct {
 	p      Progress
 	h      Hooks
 	start  time.Time
-	before float64 // seconds of earlier sessions
+	before float64   // seconds of earlier sessions
+	told   time.Time // of the last log line
+	steps  int       // since then
 }
 
 // after does what is due after step number step (from 0).
@@ -139,6 +146,7 @@ func (l *loop) after(step int, lr float64, r nn.StepResult) error {
 	l.p.Sum += r.Loss
 	l.p.NFE += r.NFE
 	l.p.Count++
+	l.steps++
 	l.p.Seconds = l.before + time.Since(l.start).Seconds()
 	done := step + 1
 	last := done == l.cfg.Steps
@@ -159,6 +167,7 @@ func (l *loop) after(step int, lr float64, r nn.StepResult) error {
 		n := float64(l.p.Count)
 		e.Loss, e.NFE = l.p.Sum/n, l.p.NFE/n
 		l.p.Sum, l.p.NFE, l.p.Count = 0, 0, 0
+		l.cost(&e)
 		if l.h.Event != nil {
 			if err := l.h.Event(e); err != nil {
 				return err
@@ -181,6 +190,15 @@ func (l *loop) after(step int, lr float64, r nn.StepResult) error {
 		return l.h.Snapshot(s)
 	}
 	return nil
+}
+
+// cost tells what the steps since the last line took.
+func (l *loop) cost(e *Event) {
+	now := time.Now()
+	e.Rate = float64(l.steps*l.cfg.Batch) / max(now.Sub(l.told).Seconds(), 1e-9)
+	_, peak := memory.Process()
+	e.PeakMiB = float64(peak) / (1 << 20)
+	l.told, l.steps = now, 0
 }
 
 // snapshot reports whether a step's state is kept; its log line tells the time.

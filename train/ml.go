@@ -255,6 +255,10 @@ func (c Config) validateML() error {
 		{"prediction", c.Prediction == path.Velocity, "the network is the velocity"},
 		{"times", c.Times == Times{}.Defaults(), "a solve sees all times"},
 		{"weighting", c.Weighting == Unit, "no time has a loss of its own"},
+		{"precision", c.Precision == "" || c.Precision == nn.Float32, "a solve needs float32"},
+		{"accumulate", c.Accumulate <= 1, "ml.batch_size parts the solves"},
+		{"devices", c.Devices <= 1, "a solve is of one"},
+		{"recompute", !c.Recompute, "a solve keeps the states between its steps only"},
 	} {
 		if !f.unset {
 			return fmt.Errorf("train: %s is set, but means nothing for the objective ml, for %s: remove it", f.name, f.because)

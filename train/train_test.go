@@ -289,7 +289,7 @@ var short = Config{Steps: 60, Batch: 32, LogEvery: 7, ValEvery: 20, CheckpointEv
 // record collects what a run tells, without the clock.
 func record(events *[]Event, h Hooks) Hooks {
 	h.Event = func(e Event) error {
-		e.Seconds = 0
+		e.Seconds, e.Rate, e.PeakMiB = 0, 0, 0
 		*events = append(*events, e)
 		return nil
 	}

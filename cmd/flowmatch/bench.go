@@ -17,6 +17,7 @@ import (
 
 	"flowmatch/bench"
 	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/memory"
 	"flowmatch/nn"
 	"flowmatch/plot"
 	"flowmatch/run"
@@ -129,7 +130,7 @@ func (a *app) bench(ctx context.Context, which string, f benchFlags) (res result
 		a.status("%5s  %s", time.Since(start).Round(time.Second), doing)
 	})
 	report.Seconds = time.Since(start).Seconds()
-	_, report.Memory.Peak = bench.ProcessMemory()
+	_, report.Memory.Peak = memory.Process()
 	if err != nil && len(report.Results) == 0 {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"flowmatch/model"
+	"flowmatch/train"
 )
 
 // How often progress is told: on a terminal, and as lines elsewhere.
@@ -113,8 +114,8 @@ func (a *app) watch(what string, points int) model.Progress {
 type training struct {
 	*progress
 	loss float64
-	nll  bool    // the loss is a negative log-likelihood
-	nfe  float64 // evaluations a solve, at the last line of metrics; 0: none
+	nll  bool        // the loss is a negative log-likelihood
+	last train.Event // the last line of metrics
 }
 
 // training starts over at a step of a training run of total steps.
@@ -131,15 +132,24 @@ func (t *training) step(step int, loss float64) {
 	t.at(float64(step), func() string { return t.where(step) }, step == int(t.total))
 }
 
-// where tells the step and the loss.
+// event is called at every line of metrics.
+func (t *training) event(e train.Event) { t.last = e }
+
+// where tells the step and the loss, and of the last line of metrics what it took.
 func (t *training) where(step int) string {
 	name := "loss"
 	if t.nll {
 		name = "NLL"
 	}
 	text := fmt.Sprintf("step %d/%.0f  %s %.4f", step, t.total, name, t.loss)
-	if t.nfe > 0 {
-		text += fmt.Sprintf("  NFE %.0f", t.nfe)
+	if t.last.NFE > 0 {
+		text += fmt.Sprintf("  NFE %.0f", t.last.NFE)
+	}
+	if t.last.Rate > 0 {
+		text += fmt.Sprintf("  %.3g examples/s", t.last.Rate)
+	}
+	if t.last.PeakMiB > 0 {
+		text += fmt.Sprintf("  %.0f MiB", t.last.PeakMiB)
 	}
 	return text
 }

@@ -141,7 +141,7 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 			}
 			p.step(step, loss)
 		},
-		Event:   func(e train.Event) { p.nfe = e.NFE },
+		Event:   func(e train.Event) { p.event(e) },
 		Undrawn: func(step int, err error) { a.status("no picture of step %d: %v", step, err) },
 	})
 	if err != nil {

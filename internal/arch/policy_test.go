@@ -17,6 +17,7 @@ var rooms = map[string][]string{
 	"internal/atomicfile": {},
 	"internal/assign":     {},
 	"internal/tfevents":   {},
+	"internal/memory":     {},
 	"internal/arch":       {},
 
 	// The mathematics speaks in terms of flow.
@@ -36,12 +37,12 @@ var rooms = map[string][]string{
 	"model":     {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "internal/seed", "internal/atomicfile"},
 
 	// What makes and uses models.
-	"train":    {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "internal/seed"},
+	"train":    {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "internal/seed", "internal/memory"},
 	"classify": {"flow", "data", "nn"},
 	"run": {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "model", "coupling", "train", "classify", "metrics", "plot",
 		"internal/seed", "internal/atomicfile", "internal/tfevents"},
 	"bench": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "metrics",
-		"internal/seed"},
+		"internal/seed", "internal/memory"},
 	// A grid of runs, and the files of those known by name.
 	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "model", "coupling", "train", "run", "neuralode", "metrics", "plot",
 		"internal/seed", "internal/atomicfile"},

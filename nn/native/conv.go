@@ -14,6 +14,7 @@ type conv struct {
 	images   int
 	weights  [4]int // strides of the weights' axes: two of the kernel, channels in, channels out
 	offset   int    // of the first weight
+	half     bool   // done in bfloat16
 }
 
 // work is the arithmetic of all images.
@@ -76,11 +77,7 @@ func attrsOf(n *node) (a convAttrs, ok bool) {
 // conv makes y [N, Ho, Wo, Co] of x [N, H, W, Ci].
 func (l *lowering) conv(a convAttrs, x, w *tensor, ho, wo int) *tensor {
 	ax := a.axes
-	base, offset := w, 0
-	strides := contiguous(w.dims)
-	if w.kind == kindMove { // reversed and transposed weights are read where they are
-		base, offset, strides = w.in[0], w.move.offset, w.move.strides
-	}
+	base, offset, strides := w.origin()
 	c := &conv{images: x.dims[0], offset: offset, geometry: kernel.Conv2D{
 		H: x.dims[1], W: x.dims[2], Ci: x.dims[3], Ho: ho, Wo: wo, Co: w.dims[ax.KernelOutputChannels],
 		Kh: w.dims[ax.KernelSpatial[0]], Kw: w.dims[ax.KernelSpatial[1]],
@@ -92,6 +89,49 @@ func (l *lowering) conv(a convAttrs, x, w *tensor, ho, wo int) *tensor {
 	}
 	p := l.add(&tensor{kind: kindPack, in: []*tensor{base}, dims: []int{1, l.backend.mat.ConvPackedLen(&c.geometry)}, conv: c})
 	return l.add(&tensor{kind: kindConv, in: []*tensor{x, p}, dims: []int{x.dims[0], ho, wo, c.geometry.Co}, conv: c})
+}
+
+// origin returns what weights that are reversed, transposed or both are made of, and
+// how to read them where they are: packing then need not wait for a copy, and a
+// convolution of the way back is in the loop of the way forwards.
+func (t *tensor) origin() (base *tensor, offset int, strides []int) {
+	base, strides = t, contiguous(t.dims)
+	for base.kind == kindMove {
+		in := base.in[0]
+		o, s, ok := through(offset, t.dims, strides, base)
+		if !ok {
+			break
+		}
+		base, offset, strides = in, o, s
+	}
+	return base, offset, strides
+}
+
+// through reads the input of a kindMove by what reads its result, of these dims, from
+// offset on and by strides, if every axis of that goes along one axis of the result.
+func through(offset int, dims, strides []int, m *tensor) (o int, s []int, ok bool) {
+	own := contiguous(m.dims)
+	at := make([]int, len(own)) // the element at offset, by axes
+	for a, d := range own {
+		at[a] = offset / d % m.dims[a]
+		o += at[a] * m.move.strides[a]
+	}
+	s = make([]int, len(dims))
+	for i, n := range dims {
+		if n == 1 {
+			continue
+		}
+		a := slices.IndexFunc(own, func(d int) bool { return strides[i]%d == 0 && strides[i] != 0 })
+		if a < 0 {
+			return 0, nil, false
+		}
+		step := strides[i] / own[a]
+		if last := at[a] + step*(n-1); last < 0 || last >= m.dims[a] {
+			return 0, nil, false
+		}
+		s[i] = step * m.move.strides[a]
+	}
+	return o + m.move.offset, s, true
 }
 
 // convGrad makes the gradient [Kh, Kw, Ci, Co] of the weights of a convolution of
@@ -113,6 +153,7 @@ type convolving struct {
 	biased           bool
 	images           int // in a unit
 	xSize, ySize     int
+	half             bool
 	g                *kernel.Conv2D
 }
 
@@ -122,8 +163,12 @@ func (i *convolving) run(x *exec) {
 		bias = x.float(i.bias)
 	}
 	y, in, w := x.float(i.out), x.float(i.in), x.float(i.weights)
+	convolve := x.mat.Conv
+	if i.half {
+		convolve = x.mat.ConvBF16
+	}
 	for k := range x.n * i.images {
-		x.mat.Conv(i.g, plus(y, k*i.ySize), plus(in, k*i.xSize), w, bias, x.work)
+		convolve(i.g, plus(y, k*i.ySize), plus(in, k*i.xSize), w, bias, x.work)
 	}
 }
 
@@ -134,6 +179,7 @@ type convGradient struct {
 	in, grad     ref
 	images       int // in a unit
 	xSize, ySize int
+	half         bool
 	g            *kernel.Conv2D
 }
 
@@ -142,7 +188,14 @@ func (i *convGradient) run(x *exec) {
 	if x.first {
 		x.vec.Fill(i.size, dw, 0)
 	}
-	for k := range x.n * i.images {
+	n := x.n * i.images
+	if i.half {
+		for k := 0; k < n; k += 2 {
+			x.mat.ConvWeightGradBF16(i.g, min(2, n-k), dw, plus(in, k*i.xSize), plus(dy, k*i.ySize), x.work)
+		}
+		return
+	}
+	for k := range n {
 		x.mat.ConvWeightGrad(i.g, dw, plus(in, k*i.xSize), plus(dy, k*i.ySize), x.work)
 	}
 }
@@ -156,6 +209,10 @@ type convPacking struct {
 func (i *convPacking) run(x *exec) {
 	in := i.in
 	in.off += i.c.offset
+	if i.c.half {
+		x.mat.ConvPackBF16(&i.c.geometry, x.float(i.out), x.operand(in, 0), i.c.weights, x.work)
+		return
+	}
 	x.mat.ConvPack(&i.c.geometry, x.float(i.out), x.float(in), i.c.weights)
 }
 
@@ -164,9 +221,9 @@ func (e *emitter) convolution(t *tensor, out ref, part int) instr {
 	g := &t.conv.geometry
 	xSize, ySize, images := g.H*g.W*g.Ci, g.Ho*g.Wo*g.Co, t.conv.images/e.r.units
 	if t.kind == kindConvGrad {
-		return &convGradient{out: out, part: part, size: t.size(), in: e.input(t, 0), grad: e.input(t, 1), images: images, xSize: xSize, ySize: ySize, g: g}
+		return &convGradient{out: out, part: part, size: t.size(), in: e.input(t, 0), grad: e.input(t, 1), images: images, xSize: xSize, ySize: ySize, half: t.conv.half, g: g}
 	}
-	i := &convolving{out: out, in: e.input(t, 0), weights: e.input(t, 1), images: images, xSize: xSize, ySize: ySize, g: g}
+	i := &convolving{out: out, in: e.input(t, 0), weights: e.input(t, 1), images: images, xSize: xSize, ySize: ySize, half: t.conv.half, g: g}
 	if len(t.in) > 2 {
 		i.bias, i.biased = e.whole(t.in[2]), true
 	}

@@ -55,8 +55,9 @@ func (p *Program) emit(r *region) error {
 
 // tileUnits chooses how many units go through the loop at a time.
 func (r *region) tileUnits(unit int) int {
-	rows, walk := 0, 0
+	rows, walk, pairs := 0, 0, false
 	for _, t := range r.tensors {
+		pairs = pairs || t.kind == kindConvGrad && t.conv.half
 		walk = max(walk, t.chunk())
 		if t.kind == kindDot {
 			if t.accumulates() {
@@ -75,6 +76,9 @@ func (r *region) tileUnits(unit int) int {
 	}
 	if tile > 16 {
 		tile &^= 15
+	}
+	if pairs {
+		tile += tile % 2 // images are taken two at a time
 	}
 	return max(1, min(tile, (r.units+r.parts-1)/r.parts))
 }

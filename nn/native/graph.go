@@ -244,6 +244,12 @@ func (g *graph) reduced1(op reduceOp, x *tensor, axis int) *tensor {
 	return g.add(&tensor{kind: kindReduce, op: int(op), axis: axis, in: []*tensor{x}, dims: dims})
 }
 
+// after returns x for what is to wait until others are made. It is the same memory,
+// but to the compiler another tensor, so that what is computed of it is computed anew.
+func (g *graph) after(x *tensor, others []*tensor) *tensor {
+	return g.add(&tensor{kind: kindAfter, in: append([]*tensor{x}, others...), dims: x.dims, typ: x.typ})
+}
+
 func (g *graph) concatenated(axis int, xs []*tensor) *tensor {
 	if len(xs) == 1 {
 		return xs[0]

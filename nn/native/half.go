@@ -96,6 +96,8 @@ func (t *tensor) isHalf() bool {
 		return all(t.in[1:])
 	case kindReshape, kindMove, kindConcat:
 		return all(t.in)
+	case kindAfter:
+		return t.in[0].half
 	case kindPad:
 		return all(t.in) && math.Float32bits(t.value)<<16 == 0
 	case kindReduce:
@@ -128,14 +130,53 @@ func (g *graph) halve() {
 		}
 	}
 	for _, t := range g.tensors {
-		if t.kind != kindDot || !t.dot.half {
+		if t.inHalves() {
+			g.halveConv(t)
+			halves[t.in[0]]++
+			if t.kind == kindConvGrad {
+				halves[t.in[1]]++
+			}
+		}
+	}
+	for _, t := range g.tensors {
+		n := 2
+		switch {
+		case t.kind == kindDot && t.dot.half || t.kind == kindConvGrad && t.conv.half:
+		case t.kind == kindConv && t.conv.half:
+			n = 1
+		default:
 			continue
 		}
-		for i, u := range t.in[:2] {
-			if u.isWidened() || u.isRounded() && halves[u] == uses[u] {
+		for i, u := range t.in[:n] {
+			if u.isWidened() && t.kind == kindDot || u.isRounded() && halves[u] == uses[u] {
 				t.in[i] = u.in[0]
 			}
 		}
+	}
+}
+
+// inHalves says whether t is a convolution, or the gradient of one, of numbers that
+// bfloat16 has, and large enough for pairs of them.
+func (t *tensor) inHalves() bool {
+	switch t.kind {
+	case kindConv:
+		c := &t.conv.geometry
+		return c.Ci%2 == 0 && c.Kh*c.Kw*c.Ci >= 16 && c.Co >= 16 && t.in[0].half && t.in[1].in[0].half
+	case kindConvGrad:
+		c := &t.conv.geometry
+		return c.Ci >= 16 && c.Co >= 16 && t.in[0].half && t.in[1].half
+	}
+	return false
+}
+
+// halveConv has a convolution or gradient done in bfloat16. Packing rounds weights.
+func (g *graph) halveConv(t *tensor) {
+	c := *t.conv
+	c.half = true
+	t.conv = &c
+	if t.kind == kindConv {
+		w, _ := unpacked(t.in[1].in[0])
+		t.in[1] = g.add(&tensor{kind: kindPack, in: []*tensor{w}, dims: []int{1, g.backend.mat.ConvPackedLenBF16(&c.geometry)}, conv: &c})
 	}
 }
 
@@ -144,8 +185,12 @@ func (t *tensor) isRounded() bool { return t.kind == kindUnary && t.op == int(ke
 // unpacked returns what a packing of t reads: it rounds on the way, so that the
 // weights of one precision are packed as early as those of another.
 func unpacked(t *tensor) (u *tensor, rounds bool) {
-	if t.isWidened() || t.isRounded() {
-		return t.in[0], true
+	base := t
+	for base.kind == kindReshape {
+		base = base.in[0] // the order of the numbers is all that counts
+	}
+	if base.isWidened() || base.isRounded() {
+		return base.in[0], true
 	}
 	return t, false
 }

@@ -241,8 +241,10 @@ func (l *lowering) compiled(n *node, in []*tensor) []*tensor {
 		return one(l.binary(op, in[0], in[1], dims))
 	}
 	switch n.op {
-	case "Identity", "OptimizationBarrier", "SchedulingBarrier":
+	case "Identity", "OptimizationBarrier":
 		return in[:len(n.outs)]
+	case "SchedulingBarrier":
+		return one(l.after(in[0], in[1:]))
 	case "Where":
 		return one(l.selected(in[0], in[1], in[2], dims))
 	case "Clamp":

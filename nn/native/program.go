@@ -175,6 +175,10 @@ func (p *Program) constants() {
 	}
 }
 
+// Memory is what a run needs, in bytes, besides arguments and results: what lies
+// between levels, weights packed, and the tiles of all cores.
+func (p *Program) Memory() int { return 4 * (p.arena + p.keptSize + len(p.execs)*p.scratch) }
+
 // Finalize releases nothing: the collector does.
 func (p *Program) Finalize() {}
 

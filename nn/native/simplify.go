@@ -246,7 +246,7 @@ func (t *tensor) computed() bool {
 func (t *tensor) root() (base *tensor, offset int) {
 	for {
 		switch {
-		case t.kind == kindReshape:
+		case t.kind == kindReshape, t.kind == kindAfter:
 		case t.kind == kindMove && t.isView():
 			offset += t.move.offset
 		default:
@@ -257,7 +257,9 @@ func (t *tensor) root() (base *tensor, offset int) {
 }
 
 // isAlias says whether a tensor is but another name for a stretch of its input.
-func (t *tensor) isAlias() bool { return t.kind == kindReshape || t.kind == kindMove && t.isView() }
+func (t *tensor) isAlias() bool {
+	return t.kind == kindReshape || t.kind == kindAfter || t.kind == kindMove && t.isView()
+}
 
 // accumulates says whether t sums over the rows that a region loops over.
 func (t *tensor) accumulates() bool {

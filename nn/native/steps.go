@@ -32,6 +32,11 @@ func (r *region) steps() []*step {
 		for _, l := range t.lenses() {
 			base, _ := l.src.root()
 			common = lcm(common, max(l.n, 1))
+			for _, u := range l.src.awaited() {
+				if s := of[u]; s != nil {
+					stage = max(stage, s.stage+1)
+				}
+			}
 			s := of[base]
 			switch {
 			case s == nil:
@@ -51,6 +56,19 @@ func (r *region) steps() []*step {
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].stage < out[j].stage })
 	return out
+}
+
+// awaited returns what t, by the names it goes by, is to wait for.
+func (t *tensor) awaited() (others []*tensor) {
+	for ; t.isAlias(); t = t.in[0] {
+		if t.kind == kindAfter {
+			for _, u := range t.in[1:] {
+				base, _ := u.root()
+				others = append(others, base)
+			}
+		}
+	}
+	return others
 }
 
 // joinGroup puts t into the group of its stage and chunk, or of a later stage if

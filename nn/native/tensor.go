@@ -33,10 +33,11 @@ const (
 	kindConvGrad             // gradient of a convolution with respect to its weights
 	kindPack                 // weights in the order in which products read them
 	kindTotal                // sum of what the parts of a region have accumulated
+	kindAfter                // in[0], for what is not to be done before the others are made
 )
 
 var kindNames = [...]string{"param", "const", "shadow", "out", "unary", "binary", "select", "muladd", "reshape", "move", "pad",
-	"concat", "reduce", "dot", "conv", "convgrad", "pack", "total"}
+	"concat", "reduce", "dot", "conv", "convgrad", "pack", "total", "after"}
 
 // tensor is a node of the program that is compiled: what it is made of and how,
 // and, later, where and when.

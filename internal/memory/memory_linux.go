@@ -1,4 +1,4 @@
-package bench
+package memory
 
 import (
 	"fmt"
@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// processMemory reads the kernel's account of this process. (The one that
+// process reads the kernel's account of this process. (The one that
 // getrusage gives begins with the memory of the process that started this one.)
-func processMemory() (now, peak int64) {
+func process() (now, peak int64) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0, 0

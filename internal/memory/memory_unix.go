@@ -1,14 +1,14 @@
 //go:build unix && !linux
 
-package bench
+package memory
 
 import (
 	"runtime"
 	"syscall"
 )
 
-// processMemory tells the peak only; at the start of a process that is what it holds.
-func processMemory() (now, peak int64) {
+// process tells the peak only; at the start of a process that is what it holds.
+func process() (now, peak int64) {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0, 0
