@@ -3,8 +3,9 @@
 //
 // There are only a few types: [Spec] says what the network predicts, along
 // which path, of which data; [Model] is a Spec with a network, and samples and
-// evaluates likelihoods in the units of the data; [Checkpoint] is a Model with
-// the state of its training, and is one safetensors file.
+// evaluates likelihoods in the units of the data; [Progress] is told how far that
+// is; [Checkpoint] is a Model with the state of its training, and is one
+// safetensors file.
 //
 // # Caveats
 //

@@ -7,7 +7,8 @@
 // A run's folder holds run.yaml (the Config with every default filled in),
 // versions.json, metrics.jsonl (one line a log step), checkpoint.safetensors
 // (the latest state) and, where early stopping is on, best.safetensors (the
-// state of the lowest validation loss).
+// state of the lowest validation loss); samples-STEP.png and the folder tensorboard
+// where train.sample_every and train.tensorboard ask for them.
 //
 // # Caveats
 //

@@ -40,7 +40,7 @@ func MakePairs(ctx context.Context, teacher *model.Model, how model.SampleOption
 		for i := range x0.X {
 			x0.X[i] *= scale
 		}
-		how.LogProb, how.Label = false, nil
+		how.LogProb, how.Label, how.Batch = false, nil, pairsChunk
 		if p.Label != nil {
 			how.Label = p.Label[from:to]
 		}

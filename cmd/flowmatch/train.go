@@ -78,6 +78,7 @@ that never stopped. A second Ctrl-C kills.`,
 		Example: `  flowmatch train run.yaml --out runs/first
   flowmatch train run.yaml --out runs/second --set train.lr=3e-4 --set seed=2
   flowmatch train run.yaml --out runs/first --resume
+  flowmatch train run.yaml --out runs/seen --set train.sample_every=500 --set train.tensorboard=true
   flowmatch train run.yaml --out runs/gpu --backend xla --json`,
 		Args: arguments("RUN.yaml"),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
