@@ -95,7 +95,7 @@ func (p *progress) where(step int) string {
 		text += fmt.Sprintf("  NFE %.0f", p.told.NFE)
 	}
 	if p.told.Rate > 0 {
-		text += fmt.Sprintf("  %.3g examples/s", p.told.Rate)
+		text += fmt.Sprintf("  %.0f examples/s", p.told.Rate)
 	}
 	if p.told.PeakMiB > 0 {
 		text += fmt.Sprintf("  %.0f MiB", p.told.PeakMiB)
