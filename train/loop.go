@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"flowmatch/internal/memory"
@@ -22,7 +23,7 @@ type Event struct {
 	Seconds  float64  `json:"seconds"`            // training time, over all sessions of the run
 	// Rate is the examples a second since the last line, validation and saving
 	// included, and PeakMiB the most memory that the process has held; 0: not known.
-	Rate    float64 `json:"rate,omitempty"`
+	Rate    float64 `json:"examples_per_second,omitempty"`
 	PeakMiB float64 `json:"peak_mib,omitempty"`
 }
 
@@ -195,9 +196,9 @@ func (l *loop) after(step int, lr float64, r nn.StepResult) error {
 // cost tells what the steps since the last line took.
 func (l *loop) cost(e *Event) {
 	now := time.Now()
-	e.Rate = float64(l.steps*l.cfg.Batch) / max(now.Sub(l.told).Seconds(), 1e-9)
+	e.Rate = math.Round(float64(l.steps*l.cfg.Batch) / max(now.Sub(l.told).Seconds(), 1e-9))
 	_, peak := memory.Process()
-	e.PeakMiB = float64(peak) / (1 << 20)
+	e.PeakMiB = math.Round(float64(peak) / (1 << 20))
 	l.told, l.steps = now, 0
 }
 
