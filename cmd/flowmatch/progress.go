@@ -115,7 +115,7 @@ type training struct {
 	*progress
 	loss float64
 	nll  bool        // the loss is a negative log-likelihood
-	told train.Event // the last line of metrics
+	line train.Event // the last line of metrics
 }
 
 // training starts over at a step of a training run of total steps.
@@ -133,7 +133,7 @@ func (t *training) step(step int, loss float64) {
 }
 
 // event is called at every line of metrics.
-func (t *training) event(e train.Event) { t.told = e }
+func (t *training) event(e train.Event) { t.line = e }
 
 // where tells the step and the loss, and of the last line of metrics what it took.
 func (t *training) where(step int) string {
@@ -142,14 +142,14 @@ func (t *training) where(step int) string {
 		name = "NLL"
 	}
 	text := fmt.Sprintf("step %d/%.0f  %s %.4f", step, t.total, name, t.loss)
-	if t.told.NFE > 0 {
-		text += fmt.Sprintf("  NFE %.0f", t.told.NFE)
+	if t.line.NFE > 0 {
+		text += fmt.Sprintf("  NFE %.0f", t.line.NFE)
 	}
-	if t.told.Rate > 0 {
-		text += fmt.Sprintf("  %.0f examples/s", t.told.Rate)
+	if t.line.Rate > 0 {
+		text += fmt.Sprintf("  %.0f examples/s", t.line.Rate)
 	}
-	if t.told.PeakMiB > 0 {
-		text += fmt.Sprintf("  %.0f MiB", t.told.PeakMiB)
+	if t.line.PeakMiB > 0 {
+		text += fmt.Sprintf("  %.0f MiB", t.line.PeakMiB)
 	}
 	return text
 }
