@@ -3,6 +3,7 @@ package nn
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -39,13 +40,41 @@ type Config struct {
 	// features of a time, so that s = t, the velocity itself, is the same input at
 	// every t. Default false.
 	Interval bool `yaml:"interval,omitempty" json:"interval,omitempty"`
-	// UNet makes the net one of images; of the fields above only Dim and Classes
+	// UNet makes the net one of images, a UNet; of the fields above only Dim and Classes
 	// then count. Default nil: a perceptron.
 	UNet *UNet `yaml:"unet,omitempty" json:"unet,omitempty"`
+	// DiT, in place of UNet, makes it a transformer of images.
+	DiT *DiT `yaml:"dit,omitempty" json:"dit,omitempty"`
 }
 
-// image returns the shape of an image; UNet is not nil.
-func (c Config) image() []int { return c.UNet.Image }
+// image returns the shape of the images that the net is for, and the key under which
+// a run file describes such a net; "" for a perceptron.
+func (c Config) image() (shape []int, key string) {
+	switch {
+	case c.UNet != nil:
+		return c.UNet.Image, "unet"
+	case c.DiT != nil:
+		return c.DiT.Image, "dit"
+	}
+	return nil, ""
+}
+
+// OfImages says whether the net is one of images.
+func (c Config) OfImages() bool { return c.UNet != nil || c.DiT != nil }
+
+// OnImages returns c for images of that shape: height, width, channels. A perceptron
+// stays as it is.
+func (c Config) OnImages(shape []int) Config {
+	if c.UNet != nil {
+		u := *c.UNet
+		u.Image, c.UNet = shape, &u
+	}
+	if c.DiT != nil {
+		d := *c.DiT
+		d.Image, c.DiT = shape, &d
+	}
+	return c
+}
 
 // Defaults returns c with every unset field filled in.
 func (c Config) Defaults() Config {
@@ -61,6 +90,10 @@ func (c Config) Defaults() Config {
 	if c.UNet != nil {
 		u := c.UNet.Defaults()
 		c.UNet = &u
+	}
+	if c.DiT != nil {
+		d := c.DiT.Defaults()
+		c.DiT = &d
 	}
 	return c
 }
@@ -87,13 +120,25 @@ func (c Config) Validate() error {
 	if c.Classes < 0 {
 		return fmt.Errorf("nn: classes is %d; it must not be negative", c.Classes)
 	}
-	if c.UNet != nil {
-		if c.Interval {
-			return errors.New("nn: interval is for perceptrons; a unet has one time")
-		}
-		return c.UNet.validate(c.Dim)
+	return c.validateImages()
+}
+
+// validateImages is the part of Validate that is for nets of images.
+func (c Config) validateImages() error {
+	image, key := c.image()
+	switch {
+	case key == "":
+		return nil
+	case c.UNet != nil && c.DiT != nil:
+		return errors.New("nn: unet and dit are both set; a net is one of them, so leave one out")
+	case c.Interval:
+		return fmt.Errorf("nn: interval is for perceptrons; a %s has one time", key)
+	case len(image) > 0 && (len(image) != 3 || image[0]*image[1]*image[2] != c.Dim || slices.Min(image) < 1):
+		return fmt.Errorf("nn: %s.image is %v; it must be height, width and channels, with the product %d", key, image, c.Dim)
+	case c.UNet != nil:
+		return c.UNet.validate()
 	}
-	return nil
+	return c.DiT.validate()
 }
 
 // inputs returns the width of h_0.

@@ -81,7 +81,7 @@ func (f *Field) VJP(v, g []float64, t float64, x, e []float64) error {
 // VelocityDiv writes f into v and the exact divergence into div; see
 // [flow.Diverger]. The Jacobian's diagonal is carried forward through the layers of
 // a perceptron, a block of basis vectors at a time, so any D fits in memory; of a
-// UNet it takes D passes back.
+// network of images it takes D passes back.
 func (f *Field) VelocityDiv(v, div []float64, t float64, x []float64) error {
 	d := f.Dim()
 	clear(div)

@@ -64,11 +64,11 @@ type builder struct {
 func newUNet(cfg Config, l *layout) *unet {
 	u := cfg.UNet.Defaults()
 	b := builder{l, u}
-	channels, hidden := cfg.image()[2], u.embedding()
+	channels, hidden := u.Image[2], u.embedding()
 	n := &unet{cfg: cfg, net: u, emb: -1}
 	n.time = [2]int{l.linear("time_embed.0", u.Channels, hidden), l.linear("time_embed.2", hidden, hidden)}
 	if cfg.Classes > 0 {
-		n.emb = l.add("label_emb.weight", start{0, math.Sqrt(3)}, cfg.Classes, hidden) // variance 1, as PyTorch's Embedding
+		n.emb = l.add("label_emb.weight", spread(1), cfg.Classes, hidden) // as PyTorch's Embedding
 	}
 	width := u.Channels * u.Mult[0]
 	n.in = b.conv("input_blocks.0.0", 3, channels, width, false)
@@ -163,7 +163,7 @@ func (b builder) attention(name string, channels int) attention {
 // forward implements body: x [N, H·W·C], rows of pixels.
 func (n *unet) forward(p []*Node, at place) *Node {
 	size := at.x.Shape().Dimensions[0]
-	im := n.cfg.image()
+	im := n.net.Image
 	emb := n.embed(p, at)
 	h := convolution(Reshape(at.x, size, im[0], im[1], im[2]), p, n.in, 1)
 	skips := []*Node{h}
@@ -191,13 +191,7 @@ func (n *unet) forward(p []*Node, at place) *Node {
 
 // embed returns the embedding of time and label, [N, 4·Channels], after its SiLU.
 func (n *unet) embed(p []*Node, at place) *Node {
-	half := n.net.Channels / 2
-	omega := make([]float32, half)
-	for i := range omega {
-		omega[i] = float32(timeScale * math.Exp(-math.Log(10000)*float64(i)/float64(half)))
-	}
-	phase := Mul(InsertAxes(at.t, 1), InsertAxes(Const(at.t.Graph(), omega), 0))
-	e := affine(Concatenate([]*Node{Cos(phase), Sin(phase)}, -1), p, n.time[0])
+	e := affine(sinusoids(at.t, n.net.Channels), p, n.time[0])
 	e = affine(silu(e), p, n.time[1])
 	if n.emb >= 0 {
 		// Label -1 is a row of zeros: no label.
@@ -206,8 +200,20 @@ func (n *unet) embed(p []*Node, at place) *Node {
 	return silu(e)
 }
 
-// timeScale makes of t in [0, 1] the steps 0 to 1000 that the embedding is made for.
-const timeScale = 1000
+const (
+	timeScale = 1000  // makes of t in [0, 1] the steps 0 to 1000 that the embeddings are made for
+	maxPeriod = 10000 // the longest, in 2π steps
+)
+
+// sinusoids are the features of a time [N]: width/2 cosines, then as many sines.
+func sinusoids(t *Node, width int) *Node {
+	omega := make([]float32, width/2)
+	for i := range omega {
+		omega[i] = float32(timeScale * math.Pow(maxPeriod, -float64(i)/float64(len(omega))))
+	}
+	phase := Mul(InsertAxes(t, 1), InsertAxes(Const(t.Graph(), omega), 0))
+	return Concatenate([]*Node{Cos(phase), Sin(phase)}, -1)
+}
 
 func (lv level) apply(p []*Node, h, emb *Node) *Node {
 	h = lv.res.apply(p, h, emb)
@@ -241,11 +247,16 @@ func (a attention) apply(p []*Node, x *Node) *Node {
 	part := func(k int) *Node {
 		return Reshape(Slice(parts, AxisRange(), AxisRange(), AxisRange(), AxisRange(k, k+1)), n, pixels, a.heads, head)
 	}
-	q, k, v := part(0), part(1), part(2)
-	scores := Einsum("nphd,nqhd->nhpq", MulScalar(q, 1/math.Sqrt(float64(head))), k)
-	y := Einsum("nhpq,nqhd->nphd", Softmax(scores, -1), v)
+	y := attended(part(0), part(1), part(2))
 	y = Add(linear(Reshape(y, n, pixels, a.channels), Reshape(p[a.proj], a.channels, a.channels)), InsertAxes(p[a.proj+1], 0, 0))
 	return Add(x, Reshape(y, d...))
+}
+
+// attended is softmax(q kᵀ/√d) v, of queries, keys and values [N, T, heads, d].
+func attended(q, k, v *Node) *Node {
+	d := q.Shape().Dimensions[3]
+	scores := Einsum("nphd,nqhd->nhpq", MulScalar(q, 1/math.Sqrt(float64(d))), k)
+	return Einsum("nhpq,nqhd->nphd", Softmax(scores, -1), v)
 }
 
 // normGroups and normEps are those of GroupNorm32.

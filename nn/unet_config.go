@@ -43,13 +43,10 @@ func (u UNet) Defaults() UNet {
 	return u
 }
 
-func (u UNet) validate(dim int) error {
+func (u UNet) validate() error {
 	u = u.Defaults()
 	if len(u.Image) == 0 {
 		return nil // which comes from the data
-	}
-	if len(u.Image) != 3 || u.Image[0]*u.Image[1]*u.Image[2] != dim || slices.Min(u.Image) < 1 {
-		return fmt.Errorf("nn: unet.image is %v; it must be height, width and channels, with the product %d", u.Image, dim)
 	}
 	if u.Channels < 2 || u.Channels%2 != 0 {
 		return fmt.Errorf("nn: unet.channels is %d; it must be an even number, at least 2", u.Channels)

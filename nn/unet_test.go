@@ -56,9 +56,15 @@ func scrambled(t *testing.T, cfg Config) *Net {
 	return net
 }
 
-func TestGradientsOfAUNetAreThoseOfDifferences(t *testing.T) {
-	net := scrambled(t, smallUNet)
-	n, d := 3, smallUNet.Dim
+func TestGradientsOfNetworksOfImagesAreThoseOfDifferences(t *testing.T) {
+	for name, cfg := range imageNets {
+		t.Run(name, func(t *testing.T) { testGradients(t, cfg) })
+	}
+}
+
+func testGradients(t *testing.T, cfg Config) {
+	net := scrambled(t, cfg)
+	n, d := 3, cfg.Dim
 	f, err := net.Bind([]int32{0, 2, -1})
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +173,6 @@ func TestExactDivergenceOfAUNetIsTheTraceOfItsJacobian(t *testing.T) {
 
 func TestBadUNetsAreNamed(t *testing.T) {
 	for want, change := range map[string]func(*UNet){
-		"unet.image is [6 5]":          func(u *UNet) { u.Image = []int{6, 5} },
 		"unet.channels is 3":           func(u *UNet) { u.Channels = 3 },
 		"unet.mult [0 1]":              func(u *UNet) { u.Mult = []int{0, 1} },
 		"halves images":                func(u *UNet) { u.Mult = []int{1, 1, 1, 1} },

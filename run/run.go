@@ -242,7 +242,7 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, set *data.Set, resu
 		}
 		cfg.Net.Classes = set.Classes
 	}
-	if cfg.Net.UNet != nil {
+	if cfg.Net.OfImages() {
 		if cfg.Net, err = onImages(cfg.Net, set); err != nil {
 			return err
 		}
@@ -261,14 +261,13 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, set *data.Set, resu
 	return s.buildObjective(ctx, set, resume)
 }
 
-// onImages gives a UNet the shape of the data's images.
+// onImages gives a network of images the shape of the data's.
 func onImages(net nn.Config, set *data.Set) (nn.Config, error) {
-	u := *net.UNet
-	if u.Image = set.Image(); u.Image == nil {
-		return net, fmt.Errorf("run: net.unet is for images; the data (%s) are of kind %s", set.Name, set.Kind)
+	image := set.Image()
+	if image == nil {
+		return net, fmt.Errorf("run: net.unet and net.dit are for images; the data (%s) are of kind %s", set.Name, set.Kind)
 	}
-	net.UNet = &u
-	return net, nil
+	return net.OnImages(image), nil
 }
 
 func specOf(cfg Config, set *data.Set) model.Spec {
