@@ -29,9 +29,16 @@ type unet struct {
 
 // level is a step on the way down or up: blocks, and what follows them.
 type level struct {
-	res    resBlock
+	res    *resBlock // nil: the image is halved only
 	attend *attention
-	resize int // number of the convolution that halves or doubles the image; -1: none
+	resize *resize // nil: none
+}
+
+// resize halves or doubles the image, by the convolution of that number or, where it
+// is not nil, by a residual block.
+type resize struct {
+	conv  int
+	block *resBlock
 }
 
 // norm is a group norm: the number of its weight; its bias is the next.
@@ -39,7 +46,9 @@ type norm int
 
 // resBlock are the tensors of a residual block.
 type resBlock struct {
-	in, out  int // channels
+	in, out  int                 // channels
+	resized  func(x *Node) *Node // on both ways through the block; nil: not at all
+	adds     bool                // the embedding is added
 	norm1    norm
 	conv1    int
 	emb      int
@@ -64,7 +73,7 @@ type builder struct {
 func newUNet(cfg Config, l *layout) *unet {
 	u := cfg.UNet.Defaults()
 	b := builder{l, u}
-	channels, hidden := u.Image[2], u.embedding()
+	channels, hidden := u.Image[2], u.hidden()
 	n := &unet{cfg: cfg, net: u, emb: -1}
 	n.time = [2]int{l.linear("time_embed.0", u.Channels, hidden), l.linear("time_embed.2", hidden, hidden)}
 	if cfg.Classes > 0 {
@@ -80,7 +89,7 @@ func newUNet(cfg Config, l *layout) *unet {
 			n.down, skips = append(n.down, lv), append(skips, width)
 		}
 		if i < len(u.Mult)-1 {
-			n.down = append(n.down, level{resize: b.conv(fmt.Sprintf("input_blocks.%d.0.op", at), 3, width, width, false)})
+			n.down = append(n.down, level{resize: b.resize(fmt.Sprintf("input_blocks.%d.0", at), "op", width, pooled)})
 			skips, scale, at = append(skips, width), scale*2, at+1
 		}
 	}
@@ -100,7 +109,7 @@ func newUNet(cfg Config, l *layout) *unet {
 				if lv.attend != nil {
 					place = 2
 				}
-				lv.resize, scale = b.conv(fmt.Sprintf("%s.%d.conv", name, place), 3, width, width, false), scale/2
+				lv.resize, scale = b.resize(fmt.Sprintf("%s.%d", name, place), "conv", width, twice), scale/2
 			}
 			n.up, at = append(n.up, lv), at+1
 		}
@@ -129,7 +138,8 @@ func (b builder) norm(name string, channels int) norm {
 
 // level adds a residual block, and attention where the image has a size for it.
 func (b builder) level(name string, in, out, scale int) level {
-	lv := level{res: b.block(name+".0", in, out), resize: -1}
+	res := b.block(name+".0", in, out)
+	lv := level{res: &res}
 	if slices.Contains(b.net.scales(), scale) {
 		a := b.attention(name+".1", out)
 		lv.attend = &a
@@ -137,11 +147,26 @@ func (b builder) level(name string, in, out, scale int) level {
 	return lv
 }
 
+// resize adds what changes the size of the image: a convolution, or a residual block
+// with by in it.
+func (b builder) resize(name, conv string, channels int, by func(x *Node) *Node) *resize {
+	if !b.net.ResblockUpdown {
+		return &resize{conv: b.conv(name+"."+conv, 3, channels, channels, false)}
+	}
+	r := b.block(name, channels, channels)
+	r.resized = by
+	return &resize{block: &r}
+}
+
 func (b builder) block(name string, in, out int) resBlock {
-	r := resBlock{in: in, out: out, shortcut: -1}
+	r := resBlock{in: in, out: out, adds: b.net.Embedding == addEmbedding, shortcut: -1}
 	r.norm1 = b.norm(name+".in_layers.0", in)
 	r.conv1 = b.conv(name+".in_layers.2", 3, in, out, false)
-	r.emb = b.linear(name+".emb_layers.1", b.net.embedding(), 2*out)
+	emb := 2 * out // scales and shifts
+	if r.adds {
+		emb = out
+	}
+	r.emb = b.linear(name+".emb_layers.1", b.net.hidden(), emb)
 	r.norm2 = b.norm(name+".out_layers.0", out)
 	r.conv2 = b.conv(name+".out_layers.3", 3, out, out, true)
 	if in != out {
@@ -168,8 +193,8 @@ func (n *unet) forward(p []*Node, at place) *Node {
 	h := convolution(Reshape(at.x, size, im[0], im[1], im[2]), p, n.in, 1)
 	skips := []*Node{h}
 	for _, lv := range n.down {
-		if lv.resize >= 0 {
-			h = convolution(h, p, lv.resize, 2)
+		if lv.resize != nil {
+			h = lv.resize.halve(p, h, emb)
 		} else {
 			h = lv.apply(p, h, emb)
 		}
@@ -180,9 +205,9 @@ func (n *unet) forward(p []*Node, at place) *Node {
 		skip := skips[len(skips)-1]
 		skips = skips[:len(skips)-1]
 		h = lv.apply(p, Concatenate([]*Node{h, skip}, -1), emb)
-		if lv.resize >= 0 {
+		if lv.resize != nil {
 			next := skips[len(skips)-1].Shape().Dimensions // odd sizes come back to what they were
-			h = convolution(doubled(h, next[1], next[2]), p, lv.resize, 1)
+			h = lv.resize.double(p, h, emb, next[1], next[2])
 		}
 	}
 	h = convolution(silu(n.out.apply(p, h)), p, n.last, 1)
@@ -223,12 +248,38 @@ func (lv level) apply(p []*Node, h, emb *Node) *Node {
 	return h
 }
 
-// apply is x + conv(silu(scale·norm(conv(silu(norm(x)))) + shift)).
+func (r resize) halve(p []*Node, x, emb *Node) *Node {
+	if r.block != nil {
+		return r.block.apply(p, x, emb)
+	}
+	return convolution(x, p, r.conv, 2)
+}
+
+func (r resize) double(p []*Node, x, emb *Node, height, width int) *Node {
+	if r.block != nil {
+		return r.block.apply(p, x, emb)
+	}
+	return convolution(doubled(x, height, width), p, r.conv, 1)
+}
+
+// apply is x + conv(silu(scale·norm(conv(silu(norm(x)))) + shift)), or with an
+// embedding that is added x + conv(silu(norm(conv(silu(norm(x))) + embedding))).
 func (r resBlock) apply(p []*Node, x, emb *Node) *Node {
-	h := convolution(silu(r.norm1.apply(p, x)), p, r.conv1, 1)
-	e := InsertAxes(affine(emb, p, r.emb), 1, 1) // [N, 1, 1, 2·out]
-	scale, shift := Slice(e, AxisRange(), AxisRange(), AxisRange(), AxisRange(0, r.out)), Slice(e, AxisRange(), AxisRange(), AxisRange(), AxisRange(r.out, 2*r.out))
-	h = Add(Mul(r.norm2.apply(p, h), AddScalar(scale, 1)), shift)
+	h := silu(r.norm1.apply(p, x))
+	if r.resized != nil {
+		h, x = r.resized(h), r.resized(x)
+	}
+	h = convolution(h, p, r.conv1, 1)
+	e := InsertAxes(affine(emb, p, r.emb), 1, 1) // [N, 1, 1, out or 2·out]
+	if r.adds {
+		h = r.norm2.apply(p, Add(h, e))
+	} else {
+		part := func(from int) *Node {
+			return Slice(e, AxisRange(), AxisRange(), AxisRange(), AxisRange(from, from+r.out))
+		}
+		scale, shift := part(0), part(r.out)
+		h = Add(Mul(r.norm2.apply(p, h), AddScalar(scale, 1)), shift)
+	}
 	h = convolution(silu(h), p, r.conv2, 1)
 	if r.shortcut >= 0 {
 		x = convolution(x, p, r.shortcut, 1)
@@ -302,6 +353,18 @@ func doubled(x *Node, h, w int) *Node {
 	y := BroadcastToDims(InsertAxes(x, 2, 3), d[0], d[1], 2, d[2], 2, d[3])
 	y = Reshape(y, d[0], 2*d[1], 2*d[2], d[3])
 	return Slice(y, AxisRange(), AxisRange(0, h), AxisRange(0, w))
+}
+
+// twice repeats pixels to twice the size.
+func twice(x *Node) *Node {
+	d := x.Shape().Dimensions
+	return doubled(x, 2*d[1], 2*d[2])
+}
+
+// pooled halves an image of even size, by the means of squares of four pixels.
+func pooled(x *Node) *Node {
+	d := x.Shape().Dimensions
+	return ReduceMean(Reshape(x, d[0], d[1]/2, 2, d[2]/2, 2, d[3]), 2, 4)
 }
 
 func affine(h *Node, p []*Node, w int) *Node { return Add(linear(h, p[w]), InsertAxes(p[w+1], 0)) }

@@ -24,6 +24,13 @@ type UNet struct {
 	// gives as many heads as it goes into the width.
 	Heads        int `yaml:"heads" json:"heads"`
 	HeadChannels int `yaml:"head_channels" json:"head_channels"`
+	// Embedding is how time and label enter a residual block: they scale and shift what
+	// its second norm returns (scale_shift, the default, ADM's adaptive group norm), or
+	// are added to what it reads (add, as in DDPM).
+	Embedding string `yaml:"embedding" json:"embedding"`
+	// ResblockUpdown halves and doubles the image inside of residual blocks (those of
+	// BigGAN, in ADM's own models) rather than by convolutions; default false.
+	ResblockUpdown bool `yaml:"resblock_updown,omitempty" json:"resblock_updown,omitempty"`
 }
 
 // Defaults returns u with every unset field filled in.
@@ -40,11 +47,23 @@ func (u UNet) Defaults() UNet {
 	if u.Heads == 0 {
 		u.Heads = 1
 	}
+	if u.Embedding == "" {
+		u.Embedding = scaleShift
+	}
 	return u
 }
 
+// What UNet.Embedding may be.
+const (
+	scaleShift   = "scale_shift"
+	addEmbedding = "add"
+)
+
 func (u UNet) validate() error {
 	u = u.Defaults()
+	if u.Embedding != scaleShift && u.Embedding != addEmbedding {
+		return fmt.Errorf("nn: unet.embedding is %q; it must be %s or %s", u.Embedding, scaleShift, addEmbedding)
+	}
 	if len(u.Image) == 0 {
 		return nil // which comes from the data
 	}
@@ -56,6 +75,9 @@ func (u UNet) validate() error {
 	}
 	if steps := len(u.Mult) - 1; min(u.Image[0], u.Image[1])>>steps < 1 {
 		return fmt.Errorf("nn: unet.mult %v halves images of %d by %d to nothing; leave some out", u.Mult, u.Image[0], u.Image[1])
+	}
+	if factor := 1 << (len(u.Mult) - 1); u.ResblockUpdown && (u.Image[0]%factor != 0 || u.Image[1]%factor != 0) {
+		return fmt.Errorf("nn: unet.resblock_updown halves even sizes only, and unet.mult %v halves images of %d by %d %d times", u.Mult, u.Image[0], u.Image[1], len(u.Mult)-1)
 	}
 	for _, size := range u.Attention {
 		if !slices.Contains(u.heights(), size) {
@@ -100,5 +122,5 @@ func (u UNet) heads(channels int) int {
 	return u.Heads
 }
 
-// embedding is the width of the embedding of time and label.
-func (u UNet) embedding() int { return 4 * u.Channels }
+// hidden is the width of the embedding of time and label.
+func (u UNet) hidden() int { return 4 * u.Channels }

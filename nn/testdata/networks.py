@@ -207,7 +207,7 @@ class Up(nn.Module):
 
 class UNet(nn.Module):
     def __init__(self, image, classes, channels, mult, blocks, attention=(), heads=1, head_channels=0,
-                 embedding="scale_shift", resblock_updown=False, dropout=0):
+                 embedding="scale_shift", resblock_updown=False):
         super().__init__()
         self.channels, emb, size = channels, 4 * channels, image[0]
         res = lambda a, b, resize=None: ResBlock(a, b, emb, embedding == "add", resize)
@@ -305,9 +305,23 @@ networks = [
     case("dit", 3, image=[6, 4, 2], patch=2, width=16, depth=2, heads=4, mlp_ratio=2),
     case("dit", 0, image=[3, 3, 1], patch=1, width=12, depth=1, heads=1, mlp_ratio=4),
     case("unet", 3, image=[8, 8, 2], channels=32, mult=[1, 2], blocks=1, attention=[4], heads=2),
+    case("unet", 2, image=[8, 4, 1], channels=32, mult=[1, 2], blocks=1, attention=[8], head_channels=16,
+         embedding="add", resblock_updown=True),
 ]
 sizes = [
     count("DiT-S/2 of 32x32x4", "dit", 1000, image=[32, 32, 4], patch=2, width=384, depth=12, heads=6, mlp_ratio=4),
+    count("ADM of ImageNet-64", "unet", 1000, image=[64, 64, 3], channels=192, mult=[1, 2, 3, 4], blocks=3,
+          attention=[32, 16, 8], head_channels=64, resblock_updown=True),
 ]
+table3 = [
+    ("CIFAR-10", 32, dict(channels=256, blocks=2, mult=[1, 2, 2, 2], attention=[16])),
+    ("ImageNet-32", 32, dict(channels=256, blocks=3, mult=[1, 2, 2, 2], attention=[16, 8])),
+    ("ImageNet-64", 64, dict(channels=192, blocks=3, mult=[1, 2, 3, 4], attention=[32, 16, 8])),
+    ("ImageNet-128", 128, dict(channels=256, blocks=3, mult=[1, 1, 2, 3, 4], attention=[32, 16, 8])),
+]
+for row, size, net in table3:
+    for more in {}, {"resblock_updown": True}, {"embedding": "add"}:
+        name = " ".join(["table 3:", row, *more])
+        sizes.append(count(name, "unet", image=[size, size, 3], heads=4, head_channels=64, **net, **more))
 line = lambda items: "[\n" + ",\n".join(json.dumps(i) for i in items) + "\n]"
 print('{"networks": ' + line(networks) + ',\n"sizes": ' + line(sizes) + "}")
