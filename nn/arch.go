@@ -150,8 +150,9 @@ func (l *layout) params(theta *Node) []*Node {
 
 // place is where a network is evaluated: points x [N, D] at times t [N]. s [N] is
 // the end of the interval of a Config.Interval network, nil the interval of no
-// length, s = t; label is [N], or nil for an unconditional network.
-type place struct{ x, t, s, label *Node }
+// length, s = t; label is [N], or nil for an unconditional network; drop is nil, or
+// what dropout begins with, [2, N]: see dropped.
+type place struct{ x, t, s, label, drop *Node }
 
 // direction is K ways to go from a place: in x along e, [K, D] for all points alike
 // or [N, K, D], while t stands still or (moving) goes at unit speed towards s, which

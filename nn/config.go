@@ -76,6 +76,9 @@ func (c Config) OnImages(shape []int) Config {
 	return c
 }
 
+// drops says whether training drops numbers out.
+func (c Config) drops() bool { return c.UNet != nil && c.UNet.Dropout > 0 }
+
 // Defaults returns c with every unset field filled in.
 func (c Config) Defaults() Config {
 	if len(c.Hidden) == 0 {

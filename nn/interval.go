@@ -93,8 +93,8 @@ func (j *judged) by(l Loss) *program {
 }
 
 // batch is a batch of examples in a graph: x0 and x1 [N, D], columns [6 or 7, N],
-// label [N] if conditional.
-type batch struct{ x0, x1, columns, label *Node }
+// label [N] if conditional, drop [2, N] where numbers are dropped out.
+type batch struct{ x0, x1, columns, label, drop *Node }
 
 func (m *arch) batch(in []*Node) batch {
 	b := batch{x0: in[0], x1: in[1], columns: in[2]}
@@ -128,6 +128,9 @@ func (b batch) rows(i, j int) batch {
 	part := batch{x0: Slice(b.x0, r), x1: Slice(b.x1, r), columns: Slice(b.columns, AxisRange(), r)}
 	if b.label != nil {
 		part.label = Slice(b.label, r)
+	}
+	if b.drop != nil {
+		part.drop = Slice(b.drop, AxisRange(), r)
 	}
 	return part
 }
@@ -197,7 +200,7 @@ func (m *arch) exampleLoss(p, ahead []*Node, b batch, l Loss) *Node {
 	n := b.size()
 	column := func(i int) *Node { return Reshape(Slice(b.columns, AxisRange(i, i+1)), n, 1) }
 	t, alpha, sigma, g1, g0, weight := column(0), column(1), column(2), column(3), column(4), column(5)
-	at := place{x: Add(Mul(alpha, b.x1), Mul(sigma, b.x0)), t: Reshape(t, n), label: b.label}
+	at := place{x: Add(Mul(alpha, b.x1), Mul(sigma, b.x0)), t: Reshape(t, n), label: b.label, drop: b.drop}
 	if m.cfg.Interval {
 		at.s = Reshape(column(6), n)
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+
+	"flowmatch/internal/seed"
 )
 
 // Optimizer is Adam (Kingma and Ba 2015) with decoupled weight decay (AdamW,
@@ -23,6 +25,8 @@ type Optimizer struct {
 	// eased in as min(decay, (1+k)/(10+k)) at step k, so that the random start
 	// is soon forgotten.
 	EMADecay float64 `yaml:"ema_decay" json:"ema_decay"`
+	// Seed is what dropout is drawn from, for each step anew.
+	Seed uint64 `yaml:"-" json:"-"`
 }
 
 // Defaults returns o with every unset field filled in.
@@ -98,7 +102,11 @@ func (n *Net) NewTrainer(o Optimizer) (*Trainer, error) {
 	slab := shapes.Make(dtypes.Float32, len(w))
 	inputs := func(rows, _ int) []shapes.Shape {
 		in := []shapes.Shape{slab, slab, slab, slab, shapes.Make(dtypes.Float32, hyperCount)}
-		return append(in, n.arch.exampleShapes(rows)...)
+		in = append(in, n.arch.exampleShapes(rows)...)
+		if n.arch.cfg.drops() {
+			in = append(in, shapes.Make(dtypes.Float32, len(dropPrimes), rows))
+		}
+		return in
 	}
 	tr.progs = &judged{declare: func(l Loss) *program {
 		return &program{eng: n.eng, name: "training step", inputs: inputs, update: []int{0, 1, 2, 3},
@@ -174,6 +182,9 @@ func (tr *Trainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 	if err != nil {
 		return r, err
 	}
+	if tr.net.arch.cfg.drops() {
+		drawDrops(f.floats(len(f.bufs)-1), seed.Rand(tr.opt.Seed, "nn/dropout", uint64(tr.step)))
+	}
 	if err := tr.advance(f, lr); err != nil {
 		return r, fmt.Errorf("nn: training step: %w", err)
 	}
@@ -234,7 +245,8 @@ func (tr *Trainer) diverged(r StepResult) error {
 	return nil
 }
 
-// stepGraph: weights, EMA, moments 1 and 2, hyper [4], then the examples.
+// stepGraph: weights, EMA, moments 1 and 2, hyper [4], then the examples and, where
+// numbers are dropped out, what that begins with.
 func (tr *Trainer) stepGraph(in []*Node, l Loss) []*Node {
 	m := tr.net.arch
 	p := m.params(in[0])
@@ -242,7 +254,11 @@ func (tr *Trainer) stepGraph(in []*Node, l Loss) []*Node {
 	if l.Average == ByHalves {
 		ahead = m.params(in[1])
 	}
-	loss := m.batchLoss(p, ahead, m.batch(in[5:]), l)
+	b := m.batch(in[5:])
+	if m.cfg.drops() {
+		b.drop = in[len(in)-1]
+	}
+	loss := m.batchLoss(p, ahead, b, l)
 	state, norm := tr.updateGraph(in, join(Gradient(loss, p...)))
 	return append(state, loss, norm)
 }

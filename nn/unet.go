@@ -49,6 +49,7 @@ type resBlock struct {
 	in, out  int                 // channels
 	resized  func(x *Node) *Node // on both ways through the block; nil: not at all
 	adds     bool                // the embedding is added
+	dropout  float64
 	norm1    norm
 	conv1    int
 	emb      int
@@ -63,6 +64,10 @@ type attention struct {
 	norm            norm
 	qkv, proj       int
 }
+
+// condition is what all residual blocks are given: the embedding of time and label, and
+// what dropout begins with, nil for none.
+type condition struct{ emb, drop *Node }
 
 // builder lays out the tensors of a UNet.
 type builder struct {
@@ -159,7 +164,7 @@ func (b builder) resize(name, conv string, channels int, by func(x *Node) *Node)
 }
 
 func (b builder) block(name string, in, out int) resBlock {
-	r := resBlock{in: in, out: out, adds: b.net.Embedding == addEmbedding, shortcut: -1}
+	r := resBlock{in: in, out: out, adds: b.net.Embedding == addEmbedding, dropout: b.net.Dropout, shortcut: -1}
 	r.norm1 = b.norm(name+".in_layers.0", in)
 	r.conv1 = b.conv(name+".in_layers.2", 3, in, out, false)
 	emb := 2 * out // scales and shifts
@@ -189,25 +194,25 @@ func (b builder) attention(name string, channels int) attention {
 func (n *unet) forward(p []*Node, at place) *Node {
 	size := at.x.Shape().Dimensions[0]
 	im := n.net.Image
-	emb := n.embed(p, at)
+	c := condition{n.embed(p, at), at.drop}
 	h := convolution(Reshape(at.x, size, im[0], im[1], im[2]), p, n.in, 1)
 	skips := []*Node{h}
 	for _, lv := range n.down {
 		if lv.resize != nil {
-			h = lv.resize.halve(p, h, emb)
+			h = lv.resize.halve(p, h, c)
 		} else {
-			h = lv.apply(p, h, emb)
+			h = lv.apply(p, h, c)
 		}
 		skips = append(skips, h)
 	}
-	h = n.mid[1].apply(p, n.heed.apply(p, n.mid[0].apply(p, h, emb)), emb)
+	h = n.mid[1].apply(p, n.heed.apply(p, n.mid[0].apply(p, h, c)), c)
 	for _, lv := range n.up {
 		skip := skips[len(skips)-1]
 		skips = skips[:len(skips)-1]
-		h = lv.apply(p, Concatenate([]*Node{h, skip}, -1), emb)
+		h = lv.apply(p, Concatenate([]*Node{h, skip}, -1), c)
 		if lv.resize != nil {
 			next := skips[len(skips)-1].Shape().Dimensions // odd sizes come back to what they were
-			h = lv.resize.double(p, h, emb, next[1], next[2])
+			h = lv.resize.double(p, h, c, next[1], next[2])
 		}
 	}
 	h = convolution(silu(n.out.apply(p, h)), p, n.last, 1)
@@ -240,37 +245,37 @@ func sinusoids(t *Node, width int) *Node {
 	return Concatenate([]*Node{Cos(phase), Sin(phase)}, -1)
 }
 
-func (lv level) apply(p []*Node, h, emb *Node) *Node {
-	h = lv.res.apply(p, h, emb)
+func (lv level) apply(p []*Node, h *Node, c condition) *Node {
+	h = lv.res.apply(p, h, c)
 	if lv.attend != nil {
 		h = lv.attend.apply(p, h)
 	}
 	return h
 }
 
-func (r resize) halve(p []*Node, x, emb *Node) *Node {
+func (r resize) halve(p []*Node, x *Node, c condition) *Node {
 	if r.block != nil {
-		return r.block.apply(p, x, emb)
+		return r.block.apply(p, x, c)
 	}
 	return convolution(x, p, r.conv, 2)
 }
 
-func (r resize) double(p []*Node, x, emb *Node, height, width int) *Node {
+func (r resize) double(p []*Node, x *Node, c condition, height, width int) *Node {
 	if r.block != nil {
-		return r.block.apply(p, x, emb)
+		return r.block.apply(p, x, c)
 	}
 	return convolution(doubled(x, height, width), p, r.conv, 1)
 }
 
 // apply is x + conv(silu(scale·norm(conv(silu(norm(x)))) + shift)), or with an
 // embedding that is added x + conv(silu(norm(conv(silu(norm(x))) + embedding))).
-func (r resBlock) apply(p []*Node, x, emb *Node) *Node {
+func (r resBlock) apply(p []*Node, x *Node, c condition) *Node {
 	h := silu(r.norm1.apply(p, x))
 	if r.resized != nil {
 		h, x = r.resized(h), r.resized(x)
 	}
 	h = convolution(h, p, r.conv1, 1)
-	e := InsertAxes(affine(emb, p, r.emb), 1, 1) // [N, 1, 1, out or 2·out]
+	e := InsertAxes(affine(c.emb, p, r.emb), 1, 1) // [N, 1, 1, out or 2·out]
 	if r.adds {
 		h = r.norm2.apply(p, Add(h, e))
 	} else {
@@ -280,7 +285,11 @@ func (r resBlock) apply(p []*Node, x, emb *Node) *Node {
 		scale, shift := part(0), part(r.out)
 		h = Add(Mul(r.norm2.apply(p, h), AddScalar(scale, 1)), shift)
 	}
-	h = convolution(silu(h), p, r.conv2, 1)
+	h = silu(h)
+	if c.drop != nil {
+		h = dropped(h, c.drop, r.dropout, r.conv2)
+	}
+	h = convolution(h, p, r.conv2, 1)
 	if r.shortcut >= 0 {
 		x = convolution(x, p, r.shortcut, 1)
 	}

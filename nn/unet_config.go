@@ -31,6 +31,10 @@ type UNet struct {
 	// ResblockUpdown halves and doubles the image inside of residual blocks (those of
 	// BigGAN, in ADM's own models) rather than by convolutions; default false.
 	ResblockUpdown bool `yaml:"resblock_updown,omitempty" json:"resblock_updown,omitempty"`
+	// Dropout is the probability with which a number is left out before the last
+	// convolution of a residual block, in [Trainer.Step] only: losses, velocities and
+	// their derivatives are those of the whole network. Default 0.
+	Dropout float64 `yaml:"dropout,omitempty" json:"dropout,omitempty"`
 }
 
 // Defaults returns u with every unset field filled in.
@@ -63,6 +67,9 @@ func (u UNet) validate() error {
 	u = u.Defaults()
 	if u.Embedding != scaleShift && u.Embedding != addEmbedding {
 		return fmt.Errorf("nn: unet.embedding is %q; it must be %s or %s", u.Embedding, scaleShift, addEmbedding)
+	}
+	if !(u.Dropout >= 0 && u.Dropout < 1) {
+		return fmt.Errorf("nn: unet.dropout is %g; it must be in [0, 1)", u.Dropout)
 	}
 	if len(u.Image) == 0 {
 		return nil // which comes from the data

@@ -181,6 +181,7 @@ func TestBadUNetsAreNamed(t *testing.T) {
 		"halves images":                func(u *UNet) { u.Mult = []int{1, 1, 1, 1} },
 		`unet.embedding is "shift"`:    func(u *UNet) { u.Embedding = "shift" },
 		"halves even sizes only":       func(u *UNet) { u.ResblockUpdown = true },
+		"unet.dropout is 1":            func(u *UNet) { u.Dropout = 1 },
 		"unet.attention 4 is no":       func(u *UNet) { u.Attention = []int{4} },
 		"unet.heads 3":                 func(u *UNet) { u.Heads = 3 },
 		"unet.head_channels 3 do not ": func(u *UNet) { u.HeadChannels = 3 },

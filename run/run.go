@@ -255,7 +255,9 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, set *data.Set, resu
 	if _, err := model.New(s.spec, s.net); err != nil {
 		return err
 	}
-	if s.trainer, err = s.net.NewTrainer(cfg.Train.Optimizer); err != nil {
+	optimizer := cfg.Train.Optimizer
+	optimizer.Seed = cfg.Seed
+	if s.trainer, err = s.net.NewTrainer(optimizer); err != nil {
 		return err
 	}
 	return s.buildObjective(ctx, set, resume)
