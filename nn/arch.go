@@ -1,7 +1,7 @@
 package nn
 
 import (
-	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 
@@ -51,12 +51,15 @@ func newArch(cfg Config, shards int) (m *arch, err error) {
 		return nil, err
 	}
 	m = &arch{cfg: cfg, shards: shards}
-	if cfg.UNet != nil {
-		if len(cfg.UNet.Image) == 0 {
-			return nil, errors.New("nn: unet.image is missing: height, width and channels")
-		}
+	if image, key := cfg.image(); key != "" && len(image) == 0 {
+		return nil, fmt.Errorf("nn: %s.image is missing: height, width and channels", key)
+	}
+	switch {
+	case cfg.UNet != nil:
 		m.body = newUNet(cfg, &m.layout)
-	} else {
+	case cfg.DiT != nil:
+		m.body = newDiT(cfg, &m.layout)
+	default:
 		m.body, err = newMLP(cfg, &m.layout)
 	}
 	return m, err
@@ -83,6 +86,9 @@ type layout struct {
 // start is how a tensor begins: uniform in ±bound about centre.
 type start struct{ centre, bound float64 }
 
+// spread is the start about 0 with that standard deviation.
+func spread(deviation float64) start { return start{0, math.Sqrt(3) * deviation} }
+
 func (l *layout) add(name string, s start, shape ...int) int {
 	t := Tensor{Name: name, Shape: shape, Offset: l.size}
 	l.tensors = append(l.tensors, t)
@@ -97,6 +103,14 @@ func (l *layout) linear(name string, in, out int) int {
 	s := start{0, 1 / math.Sqrt(float64(in))}
 	w := l.add(name+".weight", s, out, in)
 	l.add(name+".bias", s, out)
+	return w
+}
+
+// affine adds a weight of that shape, outputs first, and a bias of zeros. It returns
+// the number of the weight.
+func (l *layout) affine(name string, s start, shape ...int) int {
+	w := l.add(name+".weight", s, shape...)
+	l.add(name+".bias", start{}, shape[0])
 	return w
 }
 
@@ -137,10 +151,11 @@ func (l *layout) params(theta *Node) []*Node {
 // place is where a network is evaluated: points x [N, D] at times t [N]. s [N] is
 // the end of the interval of a Config.Interval network, nil the interval of no
 // length, s = t; label is [N], or nil for an unconditional network; cond [N, Dc] is
-// the condition, nil for a network without one.
+// the condition, nil for a network without one; drop is nil, or what dropout begins
+// with, [2, N]: see dropped.
 type place struct {
-	x, t, s, label, cond *Node
-	recompute            bool // see Economy
+	x, t, s, label, cond, drop *Node
+	recompute                  bool // see Economy
 }
 
 // images returns the input of a network of images [H, W, C]: x [N, H, W, C] and behind

@@ -3,6 +3,7 @@ package nn
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -36,7 +37,7 @@ type Config struct {
 	Classes int `yaml:"classes,omitempty" json:"classes,omitempty"`
 	// Condition > 0 is the number of values that the net is told of each point beside
 	// its label, as an image at low resolution: more inputs of a perceptron, and
-	// channels of a UNet's input, which Condition must fill as images of Image's
+	// channels of a UNet's or DiT's input, which Condition must fill as images of Image's
 	// height and width. Default 0.
 	Condition int `yaml:"condition,omitempty" json:"condition,omitempty"`
 	// Interval makes the net u(x, t, s), the average velocity of a flow on its way
@@ -44,13 +45,51 @@ type Config struct {
 	// features of a time, so that s = t, the velocity itself, is the same input at
 	// every t. Default false.
 	Interval bool `yaml:"interval,omitempty" json:"interval,omitempty"`
-	// UNet makes the net one of images; of the fields above only Dim, Classes and
+	// UNet makes the net one of images, a UNet; of the fields above only Dim, Classes and
 	// Condition then count. Default nil: a perceptron.
 	UNet *UNet `yaml:"unet,omitempty" json:"unet,omitempty"`
+	// DiT, in place of UNet, makes it a transformer of images.
+	DiT *DiT `yaml:"dit,omitempty" json:"dit,omitempty"`
 }
 
-// image returns the shape of an image; UNet is not nil.
-func (c Config) image() []int { return c.UNet.Image }
+// image returns the shape of the images that the net is for, and the key under which
+// a run file describes such a net; "" for a perceptron.
+func (c Config) image() (shape []int, key string) {
+	switch {
+	case c.UNet != nil:
+		return c.UNet.Image, "unet"
+	case c.DiT != nil:
+		return c.DiT.Image, "dit"
+	}
+	return nil, ""
+}
+
+// channels returns the channels of the images that a net of images reads: those of a
+// point, and behind them those of the condition.
+func (c Config) channels() int {
+	im, _ := c.image()
+	return im[2] + c.Condition/(im[0]*im[1])
+}
+
+// OfImages says whether the net is one of images.
+func (c Config) OfImages() bool { return c.UNet != nil || c.DiT != nil }
+
+// OnImages returns c for images of that shape: height, width, channels. A perceptron
+// stays as it is.
+func (c Config) OnImages(shape []int) Config {
+	if c.UNet != nil {
+		u := *c.UNet
+		u.Image, c.UNet = shape, &u
+	}
+	if c.DiT != nil {
+		d := *c.DiT
+		d.Image, c.DiT = shape, &d
+	}
+	return c
+}
+
+// drops says whether training drops numbers out.
+func (c Config) drops() bool { return c.UNet != nil && c.UNet.Dropout > 0 }
 
 // Defaults returns c with every unset field filled in.
 func (c Config) Defaults() Config {
@@ -66,6 +105,10 @@ func (c Config) Defaults() Config {
 	if c.UNet != nil {
 		u := c.UNet.Defaults()
 		c.UNet = &u
+	}
+	if c.DiT != nil {
+		d := c.DiT.Defaults()
+		c.DiT = &d
 	}
 	return c
 }
@@ -95,13 +138,27 @@ func (c Config) Validate() error {
 	if c.Condition < 0 {
 		return fmt.Errorf("nn: condition is %d; it must be the number of values of a condition, or 0 for none", c.Condition)
 	}
-	if c.UNet != nil {
-		if c.Interval {
-			return errors.New("nn: interval is for perceptrons; a unet has one time")
-		}
-		return c.UNet.validate(c.Dim, c.Condition)
+	return c.validateImages()
+}
+
+// validateImages is the part of Validate that is for nets of images.
+func (c Config) validateImages() error {
+	image, key := c.image()
+	switch {
+	case key == "":
+		return nil
+	case c.UNet != nil && c.DiT != nil:
+		return errors.New("nn: unet and dit are both set; a net is one of them, so leave one out")
+	case c.Interval:
+		return fmt.Errorf("nn: interval is for perceptrons; a %s has one time", key)
+	case len(image) > 0 && (len(image) != 3 || image[0]*image[1]*image[2] != c.Dim || slices.Min(image) < 1):
+		return fmt.Errorf("nn: %s.image is %v; it must be height, width and channels, with the product %d", key, image, c.Dim)
+	case len(image) > 0 && c.Condition%(image[0]*image[1]) != 0:
+		return fmt.Errorf("nn: condition is %d values; for images of %d by %d it must be a multiple of %d, so many for each channel", c.Condition, image[0], image[1], image[0]*image[1])
+	case c.UNet != nil:
+		return c.UNet.validate()
 	}
-	return nil
+	return c.DiT.validate()
 }
 
 // inputs returns the width of h_0.

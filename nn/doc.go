@@ -2,8 +2,8 @@
 // step and its derivatives, compiled for an engine chosen by name.
 //
 // There are only a few types: [Engine] is the machinery that compiles and runs
-// graphs (the backend); [Config] describes a network, a perceptron or a [UNet];
-// [Net] is a network with its weights, read-only and safe for concurrent use;
+// graphs (the backend); [Config] describes a network, a perceptron, a [UNet] or a
+// [DiT]; [Net] is a network with its weights, read-only and safe for concurrent use;
 // [Field] is a Net seen as a [flow.Field] with all its derivatives; [Examples] is a
 // batch of regression examples; [Trainer] owns the state of a training run and
 // advances it by one compiled step; [Classifier] tells the class of an image.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"flowmatch/flow"
 )
 
 // economical are networks with layers wide enough for bfloat16.
@@ -15,6 +17,10 @@ var economical = map[string]Config{
 	"interval": {Dim: 3, Hidden: []int{32, 32}, Interval: true, Classes: 3},
 	"unet": {Dim: 8 * 8 * 2, Classes: 20,
 		UNet: &UNet{Image: []int{8, 8, 2}, Channels: 16, Mult: []int{1, 2}, Blocks: 1, Attention: []int{4}, Heads: 2}},
+	"unet with dropout": {Dim: 8 * 8 * 2,
+		UNet: &UNet{Image: []int{8, 8, 2}, Channels: 16, Mult: []int{1}, Blocks: 1, Dropout: 0.3}},
+	"dit told an image": {Dim: 8 * 6 * 2, Classes: 3, Condition: 8 * 6,
+		DiT: &DiT{Image: []int{8, 6, 2}, Width: 32, Depth: 1, Heads: 2}},
 }
 
 // economicalExamples are examples of every kind that the network takes.
@@ -24,6 +30,9 @@ func economicalExamples(cfg Config, n int, seed uint64) *Examples {
 		ex.Loss = Loss{Average: ByHalves, Rows: n / 4}
 	} else {
 		ex.S = nil
+	}
+	if c := cfg.Condition; c > 0 {
+		ex.Cond = flow.Batch{N: n, D: c, X: randomPoints(n, c, seed+7)}
 	}
 	return ex
 }

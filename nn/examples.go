@@ -27,6 +27,8 @@ type Examples struct {
 	S []float64
 	// Loss is how the batch is judged; the zero Loss is the one above.
 	Loss Loss
+
+	drop drops // what dropout begins with, of a step
 }
 
 // NewExamples returns a batch of n examples in dimension d to be filled.
@@ -54,6 +56,7 @@ func (ex *Examples) Slice(i, j int) *Examples {
 	if ex.Cond.N > 0 {
 		part.Cond = ex.Cond.Slice(i, j)
 	}
+	part.drop = ex.drop.slice(i, j)
 	return part
 }
 
@@ -172,6 +175,12 @@ func (n *Net) fill(f *frame, ex *Examples, columns [][]float64, from, at int) er
 	}
 	if n.arch.cfg.Condition > 0 {
 		f.set(next, ex.Cond.X)
+		next++
+	}
+	if next < len(f.bufs) { // a step with dropout
+		for lane, s := range ex.drop {
+			copy(f.floats(next)[lane*size:], s)
+		}
 	}
 	return nil
 }

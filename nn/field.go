@@ -15,7 +15,7 @@ import (
 // so that few shapes are ever compiled.
 func (n *Net) blockRows() int {
 	switch {
-	case n.arch.cfg.UNet != nil:
+	case n.arch.cfg.OfImages():
 		return imageRows
 	case n.eng.name == "go":
 		return 1024
@@ -24,7 +24,7 @@ func (n *Net) blockRows() int {
 }
 
 // imageRows is the block of a network of images, of which a thousand would hold
-// gigabytes between the layers.
+// gigabytes between the layers on an engine that keeps them whole.
 const imageRows = 64
 
 // sideBySide is how many blocks run at once: an engine that puts all cores to
@@ -102,7 +102,7 @@ func (f *Field) VJP(v, g []float64, t float64, x, e []float64) error {
 // VelocityDiv writes f into v and the exact divergence into div; see
 // [flow.Diverger]. The Jacobian's diagonal is carried forward through the layers of
 // a perceptron, a block of basis vectors at a time, so any D fits in memory; of a
-// UNet it takes D passes back.
+// network of images it takes D passes back.
 func (f *Field) VelocityDiv(v, div []float64, t float64, x []float64) error {
 	d := f.Dim()
 	clear(div)

@@ -93,10 +93,11 @@ func (j *judged) by(l Loss) *program {
 }
 
 // batch is a batch of examples in a graph: x0 and x1 [N, D], columns [6 or 7, N],
-// label [N] and the condition [N, Dc] if conditional.
+// label [N] and the condition [N, Dc] if conditional, drop [2, N] where numbers are
+// dropped out.
 type batch struct {
-	x0, x1, columns, label, cond *Node
-	recompute                    bool // see Economy
+	x0, x1, columns, label, cond, drop *Node
+	recompute                          bool // see Economy
 }
 
 func (m *arch) batch(in []*Node) batch {
@@ -105,7 +106,10 @@ func (m *arch) batch(in []*Node) batch {
 		b.label, rest = rest[0], rest[1:]
 	}
 	if m.cfg.Condition > 0 {
-		b.cond = rest[0]
+		b.cond, rest = rest[0], rest[1:]
+	}
+	if len(rest) > 0 {
+		b.drop = rest[0]
 	}
 	return b
 }
@@ -126,6 +130,15 @@ func (m *arch) exampleShapes(n int) []shapes.Shape {
 	return in
 }
 
+// stepShapes are those of a training step's batch: what dropout begins with comes last.
+func (m *arch) stepShapes(n int) []shapes.Shape {
+	in := m.exampleShapes(n)
+	if m.cfg.drops() {
+		in = append(in, shapes.Make(dtypes.Float32, len(dropPrimes), n))
+	}
+	return in
+}
+
 func (b batch) size() int { return b.x0.Shape().Dimensions[0] }
 
 // rows returns examples i (included) to j (excluded).
@@ -140,6 +153,9 @@ func (b batch) rows(i, j int) batch {
 	}
 	if b.cond != nil {
 		part.cond = Slice(b.cond, r)
+	}
+	if b.drop != nil {
+		part.drop = Slice(b.drop, AxisRange(), r)
 	}
 	return part
 }
@@ -209,7 +225,7 @@ func (m *arch) exampleLoss(p, ahead []*Node, b batch, l Loss) *Node {
 	n := b.size()
 	column := func(i int) *Node { return Reshape(Slice(b.columns, AxisRange(i, i+1)), n, 1) }
 	t, alpha, sigma, g1, g0, weight := column(0), column(1), column(2), column(3), column(4), column(5)
-	at := place{x: Add(Mul(alpha, b.x1), Mul(sigma, b.x0)), t: Reshape(t, n), label: b.label, cond: b.cond, recompute: b.recompute}
+	at := place{x: Add(Mul(alpha, b.x1), Mul(sigma, b.x0)), t: Reshape(t, n), label: b.label, cond: b.cond, drop: b.drop, recompute: b.recompute}
 	if m.cfg.Interval {
 		at.s = Reshape(column(6), n)
 	}

@@ -23,7 +23,7 @@ func newParts(tr *Trainer) *parts {
 	n := tr.net
 	slab := shapes.Make(dtypes.Float32, n.arch.size)
 	inputs := func(rows, _ int) []shapes.Shape {
-		return append([]shapes.Shape{slab, shapes.Make(dtypes.Float32, 2), slab, slab}, n.arch.exampleShapes(rows)...)
+		return append([]shapes.Shape{slab, shapes.Make(dtypes.Float32, 2), slab, slab}, n.arch.stepShapes(rows)...)
 	}
 	progs := &judged{declare: func(l Loss) *program {
 		return &program{eng: n.eng, name: "part of a gradient", inputs: inputs, update: []int{0}, devices: tr.how.Devices,

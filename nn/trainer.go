@@ -9,6 +9,8 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+
+	"flowmatch/internal/seed"
 )
 
 // Optimizer is Adam (Kingma and Ba 2015) with decoupled weight decay (AdamW,
@@ -23,6 +25,8 @@ type Optimizer struct {
 	// eased in as min(decay, (1+k)/(10+k)) at step k, so that the random start
 	// is soon forgotten.
 	EMADecay float64 `yaml:"ema_decay" json:"ema_decay"`
+	// Seed is what dropout is drawn from, for each step anew.
+	Seed uint64 `yaml:"-" json:"-"`
 }
 
 // Defaults returns o with every unset field filled in.
@@ -111,7 +115,7 @@ func (n *Net) NewTrainerWith(o Optimizer, how Economy) (*Trainer, error) {
 	slab := shapes.Make(dtypes.Float32, len(w))
 	inputs := func(rows, _ int) []shapes.Shape {
 		in := []shapes.Shape{slab, slab, slab, slab, shapes.Make(dtypes.Float32, hyperCount)}
-		return append(in, n.arch.exampleShapes(rows)...)
+		return append(in, n.arch.stepShapes(rows)...)
 	}
 	tr.progs = &judged{declare: func(l Loss) *program {
 		return &program{eng: n.eng, name: "training step", inputs: inputs, update: []int{0, 1, 2, 3},
@@ -200,6 +204,11 @@ func (tr *Trainer) Dim() int { return tr.net.arch.cfg.Dim }
 // Step takes one optimizer step at learning rate lr.
 func (tr *Trainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 	defer rescue(&err, "training step")
+	if tr.net.arch.cfg.drops() {
+		with := *ex
+		with.drop = drawDrops(ex.X1.N, seed.Rand(tr.opt.Seed, "nn/dropout", uint64(tr.step)))
+		ex = &with
+	}
 	if tr.parts != nil {
 		return tr.stepInParts(ex, lr)
 	}
@@ -274,7 +283,7 @@ func (tr *Trainer) diverged(r StepResult) error {
 	return nil
 }
 
-// stepGraph: weights, EMA, moments 1 and 2, hyper [4], then the examples.
+// stepGraph: weights, EMA, moments 1 and 2, hyper [4], then the batch.
 func (tr *Trainer) stepGraph(in []*Node, l Loss) []*Node {
 	loss, grad := tr.lossGraph(in[0], in[1], in[5:], l)
 	state, norm := tr.updateGraph(in, grad)

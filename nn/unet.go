@@ -30,9 +30,16 @@ type unet struct {
 
 // level is a step on the way down or up: blocks, and what follows them.
 type level struct {
-	res    resBlock
+	res    *resBlock // nil: the image is halved only
 	attend *attention
-	resize int // number of the convolution that halves or doubles the image; -1: none
+	resize *resize // nil: none
+}
+
+// resize halves or doubles the image, by the convolution of that number or, where it
+// is not nil, by a residual block.
+type resize struct {
+	conv  int
+	block *resBlock
 }
 
 // norm is a group norm: the number of its weight; its bias is the next.
@@ -40,7 +47,10 @@ type norm int
 
 // resBlock are the tensors of a residual block.
 type resBlock struct {
-	in, out  int // channels
+	in, out  int                 // channels
+	resized  func(x *Node) *Node // on both ways through the block; nil: not at all
+	adds     bool                // the embedding is added
+	dropout  float64
 	norm1    norm
 	conv1    int
 	emb      int
@@ -56,6 +66,10 @@ type attention struct {
 	qkv, proj       int
 }
 
+// told is what all residual blocks are given: the embedding of time and label, and
+// what dropout begins with, nil for none.
+type told struct{ emb, drop *Node }
+
 // builder lays out the tensors of a UNet.
 type builder struct {
 	*layout
@@ -65,15 +79,14 @@ type builder struct {
 func newUNet(cfg Config, l *layout) *unet {
 	u := cfg.UNet.Defaults()
 	b := builder{l, u}
-	im, hidden := cfg.image(), u.embedding()
-	channels := im[2]
+	hidden := u.hidden()
 	n := &unet{cfg: cfg, net: u, emb: -1}
 	n.time = [2]int{l.linear("time_embed.0", u.Channels, hidden), l.linear("time_embed.2", hidden, hidden)}
 	if cfg.Classes > 0 {
-		n.emb = l.add("label_emb.weight", start{0, math.Sqrt(3)}, cfg.Classes, hidden) // variance 1, as PyTorch's Embedding
+		n.emb = l.add("label_emb.weight", spread(1), cfg.Classes, hidden) // as PyTorch's Embedding
 	}
 	width := u.Channels * u.Mult[0]
-	n.in = b.conv("input_blocks.0.0", 3, channels+cfg.Condition/(im[0]*im[1]), width, false)
+	n.in = b.conv("input_blocks.0.0", 3, cfg.channels(), width, false)
 	skips, scale, at := []int{width}, 1, 1
 	for i, mult := range u.Mult {
 		for range u.Blocks {
@@ -82,7 +95,7 @@ func newUNet(cfg Config, l *layout) *unet {
 			n.down, skips = append(n.down, lv), append(skips, width)
 		}
 		if i < len(u.Mult)-1 {
-			n.down = append(n.down, level{resize: b.conv(fmt.Sprintf("input_blocks.%d.0.op", at), 3, width, width, false)})
+			n.down = append(n.down, level{resize: b.resize(fmt.Sprintf("input_blocks.%d.0", at), "op", width, pooled)})
 			skips, scale, at = append(skips, width), scale*2, at+1
 		}
 	}
@@ -102,13 +115,13 @@ func newUNet(cfg Config, l *layout) *unet {
 				if lv.attend != nil {
 					place = 2
 				}
-				lv.resize, scale = b.conv(fmt.Sprintf("%s.%d.conv", name, place), 3, width, width, false), scale/2
+				lv.resize, scale = b.resize(fmt.Sprintf("%s.%d", name, place), "conv", width, twice), scale/2
 			}
 			n.up, at = append(n.up, lv), at+1
 		}
 	}
 	n.out = b.norm("out.0", width)
-	n.last = b.conv("out.2", 3, width, channels, true)
+	n.last = b.conv("out.2", 3, width, u.Image[2], true)
 	return n
 }
 
@@ -131,7 +144,8 @@ func (b builder) norm(name string, channels int) norm {
 
 // level adds a residual block, and attention where the image has a size for it.
 func (b builder) level(name string, in, out, scale int) level {
-	lv := level{res: b.block(name+".0", in, out), resize: -1}
+	res := b.block(name+".0", in, out)
+	lv := level{res: &res}
 	if slices.Contains(b.net.scales(), scale) {
 		a := b.attention(name+".1", out)
 		lv.attend = &a
@@ -139,11 +153,26 @@ func (b builder) level(name string, in, out, scale int) level {
 	return lv
 }
 
+// resize adds what changes the size of the image: a convolution, or a residual block
+// with by in it.
+func (b builder) resize(name, conv string, channels int, by func(x *Node) *Node) *resize {
+	if !b.net.ResblockUpdown {
+		return &resize{conv: b.conv(name+"."+conv, 3, channels, channels, false)}
+	}
+	r := b.block(name, channels, channels)
+	r.resized = by
+	return &resize{block: &r}
+}
+
 func (b builder) block(name string, in, out int) resBlock {
-	r := resBlock{in: in, out: out, shortcut: -1}
+	r := resBlock{in: in, out: out, adds: b.net.Embedding == addEmbedding, dropout: b.net.Dropout, shortcut: -1}
 	r.norm1 = b.norm(name+".in_layers.0", in)
 	r.conv1 = b.conv(name+".in_layers.2", 3, in, out, false)
-	r.emb = b.linear(name+".emb_layers.1", b.net.embedding(), 2*out)
+	emb := 2 * out // scales and shifts
+	if r.adds {
+		emb = out
+	}
+	r.emb = b.linear(name+".emb_layers.1", b.net.hidden(), emb)
 	r.norm2 = b.norm(name+".out_layers.0", out)
 	r.conv2 = b.conv(name+".out_layers.3", 3, out, out, true)
 	if in != out {
@@ -165,27 +194,27 @@ func (b builder) attention(name string, channels int) attention {
 // forward implements body: x [N, H·W·C], rows of pixels.
 func (n *unet) forward(p []*Node, at place) *Node {
 	size := at.x.Shape().Dimensions[0]
-	emb := n.embed(p, at)
-	h := convolution(at.images(n.cfg.image()), p, n.in, 1)
+	c := told{n.embed(p, at), at.drop}
+	h := convolution(at.images(n.net.Image), p, n.in, 1)
 	skips := []*Node{h}
 	for _, lv := range n.down {
-		if lv.resize >= 0 {
-			h = convolution(h, p, lv.resize, 2)
+		if lv.resize != nil {
+			h = lv.resize.halve(p, h, c)
 		} else {
-			h = at.block(func(in ...*Node) *Node { return lv.apply(p, in[0], emb) }, h)
+			h = at.block(func(in ...*Node) *Node { return lv.apply(p, in[0], c) }, h)
 		}
 		skips = append(skips, h)
 	}
 	h = at.block(func(in ...*Node) *Node {
-		return n.mid[1].apply(p, n.heed.apply(p, n.mid[0].apply(p, in[0], emb)), emb)
+		return n.mid[1].apply(p, n.heed.apply(p, n.mid[0].apply(p, in[0], c)), c)
 	}, h)
 	for _, lv := range n.up {
 		skip := skips[len(skips)-1]
 		skips = skips[:len(skips)-1]
-		h = at.block(func(in ...*Node) *Node { return lv.apply(p, Concatenate(in, -1), emb) }, h, skip)
-		if lv.resize >= 0 {
+		h = at.block(func(in ...*Node) *Node { return lv.apply(p, Concatenate(in, -1), c) }, h, skip)
+		if lv.resize != nil {
 			next := skips[len(skips)-1].Shape().Dimensions // odd sizes come back to what they were
-			h = convolution(doubled(h, next[1], next[2]), p, lv.resize, 1)
+			h = lv.resize.double(p, h, c, next[1], next[2])
 		}
 	}
 	h = convolution(silu(n.out.apply(p, h)), p, n.last, 1)
@@ -194,13 +223,7 @@ func (n *unet) forward(p []*Node, at place) *Node {
 
 // embed returns the embedding of time and label, [N, 4·Channels], after its SiLU.
 func (n *unet) embed(p []*Node, at place) *Node {
-	half := n.net.Channels / 2
-	omega := make([]float32, half)
-	for i := range omega {
-		omega[i] = float32(timeScale * math.Exp(-math.Log(10000)*float64(i)/float64(half)))
-	}
-	phase := Mul(InsertAxes(at.t, 1), InsertAxes(Const(at.t.Graph(), omega), 0))
-	e := affine(Concatenate([]*Node{Cos(phase), Sin(phase)}, -1), p, n.time[0])
+	e := affine(sinusoids(at.t, n.net.Channels), p, n.time[0])
 	e = affine(silu(e), p, n.time[1])
 	if n.emb >= 0 {
 		// Label -1 is a row of zeros: no label.
@@ -209,24 +232,66 @@ func (n *unet) embed(p []*Node, at place) *Node {
 	return silu(e)
 }
 
-// timeScale makes of t in [0, 1] the steps 0 to 1000 that the embedding is made for.
-const timeScale = 1000
+const (
+	timeScale = 1000  // makes of t in [0, 1] the steps 0 to 1000 that the embeddings are made for
+	maxPeriod = 10000 // the longest, in 2π steps
+)
 
-func (lv level) apply(p []*Node, h, emb *Node) *Node {
-	h = lv.res.apply(p, h, emb)
+// sinusoids are the features of a time [N]: width/2 cosines, then as many sines.
+func sinusoids(t *Node, width int) *Node {
+	omega := make([]float32, width/2)
+	for i := range omega {
+		omega[i] = float32(timeScale * math.Pow(maxPeriod, -float64(i)/float64(len(omega))))
+	}
+	phase := Mul(InsertAxes(t, 1), InsertAxes(Const(t.Graph(), omega), 0))
+	return Concatenate([]*Node{Cos(phase), Sin(phase)}, -1)
+}
+
+func (lv level) apply(p []*Node, h *Node, c told) *Node {
+	h = lv.res.apply(p, h, c)
 	if lv.attend != nil {
 		h = lv.attend.apply(p, h)
 	}
 	return h
 }
 
-// apply is x + conv(silu(scale·norm(conv(silu(norm(x)))) + shift)).
-func (r resBlock) apply(p []*Node, x, emb *Node) *Node {
-	h := convolution(silu(r.norm1.apply(p, x)), p, r.conv1, 1)
-	e := InsertAxes(affine(emb, p, r.emb), 1, 1) // [N, 1, 1, 2·out]
-	scale, shift := Slice(e, AxisRange(), AxisRange(), AxisRange(), AxisRange(0, r.out)), Slice(e, AxisRange(), AxisRange(), AxisRange(), AxisRange(r.out, 2*r.out))
-	h = Add(Mul(r.norm2.apply(p, h), AddScalar(scale, 1)), shift)
-	h = convolution(silu(h), p, r.conv2, 1)
+func (r resize) halve(p []*Node, x *Node, c told) *Node {
+	if r.block != nil {
+		return r.block.apply(p, x, c)
+	}
+	return convolution(x, p, r.conv, 2)
+}
+
+func (r resize) double(p []*Node, x *Node, c told, height, width int) *Node {
+	if r.block != nil {
+		return r.block.apply(p, x, c)
+	}
+	return convolution(doubled(x, height, width), p, r.conv, 1)
+}
+
+// apply is x + conv(silu(scale·norm(conv(silu(norm(x)))) + shift)), or with an
+// embedding that is added x + conv(silu(norm(conv(silu(norm(x))) + embedding))).
+func (r resBlock) apply(p []*Node, x *Node, c told) *Node {
+	h := silu(r.norm1.apply(p, x))
+	if r.resized != nil {
+		h, x = r.resized(h), r.resized(x)
+	}
+	h = convolution(h, p, r.conv1, 1)
+	e := InsertAxes(affine(c.emb, p, r.emb), 1, 1) // [N, 1, 1, out or 2·out]
+	if r.adds {
+		h = r.norm2.apply(p, Add(h, e))
+	} else {
+		part := func(from int) *Node {
+			return Slice(e, AxisRange(), AxisRange(), AxisRange(), AxisRange(from, from+r.out))
+		}
+		scale, shift := part(0), part(r.out)
+		h = Add(Mul(r.norm2.apply(p, h), AddScalar(scale, 1)), shift)
+	}
+	h = silu(h)
+	if c.drop != nil {
+		h = dropped(h, c.drop, r.dropout, r.conv2)
+	}
+	h = convolution(h, p, r.conv2, 1)
 	if r.shortcut >= 0 {
 		x = convolution(x, p, r.shortcut, 1)
 	}
@@ -244,12 +309,17 @@ func (a attention) apply(p []*Node, x *Node) *Node {
 	part := func(k int) *Node {
 		return Reshape(Slice(parts, AxisRange(), AxisRange(), AxisRange(), AxisRange(k, k+1)), n, pixels, a.heads, head)
 	}
-	q, k, v := part(0), part(1), part(2)
-	w := p[a.qkv]
-	scores := wide(Einsum("nphd,nqhd->nhpq", as(w, MulScalar(q, 1/math.Sqrt(float64(head)))), as(w, k)))
-	y := wide(Einsum("nhpq,nqhd->nphd", as(w, Softmax(scores, -1)), as(w, v)))
+	y := attended(p[a.qkv], part(0), part(1), part(2))
 	y = Add(linear(Reshape(y, n, pixels, a.channels), Reshape(p[a.proj], a.channels, a.channels)), InsertAxes(p[a.proj+1], 0, 0))
 	return Add(x, Reshape(y, d...))
+}
+
+// attended is softmax(q kᵀ/√d) v, of queries, keys and values [N, T, heads, d], with
+// products in the type of the weights w.
+func attended(w, q, k, v *Node) *Node {
+	d := q.Shape().Dimensions[3]
+	scores := wide(Einsum("nphd,nqhd->nhpq", as(w, MulScalar(q, 1/math.Sqrt(float64(d)))), as(w, k)))
+	return wide(Einsum("nhpq,nqhd->nphd", as(w, Softmax(scores, -1)), as(w, v)))
 }
 
 // normGroups and normEps are those of GroupNorm32.
@@ -295,6 +365,18 @@ func doubled(x *Node, h, w int) *Node {
 	y := BroadcastToDims(InsertAxes(x, 2, 3), d[0], d[1], 2, d[2], 2, d[3])
 	y = Reshape(y, d[0], 2*d[1], 2*d[2], d[3])
 	return Slice(y, AxisRange(), AxisRange(0, h), AxisRange(0, w))
+}
+
+// twice repeats pixels to twice the size.
+func twice(x *Node) *Node {
+	d := x.Shape().Dimensions
+	return doubled(x, 2*d[1], 2*d[2])
+}
+
+// pooled halves an image of even size, by the means of squares of four pixels.
+func pooled(x *Node) *Node {
+	d := x.Shape().Dimensions
+	return ReduceMean(Reshape(x, d[0], d[1]/2, 2, d[2]/2, 2, d[3]), 2, 4)
 }
 
 func affine(h *Node, p []*Node, w int) *Node { return Add(linear(h, p[w]), InsertAxes(p[w+1], 0)) }

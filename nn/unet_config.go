@@ -24,6 +24,17 @@ type UNet struct {
 	// gives as many heads as it goes into the width.
 	Heads        int `yaml:"heads" json:"heads"`
 	HeadChannels int `yaml:"head_channels" json:"head_channels"`
+	// Embedding is how time and label enter a residual block: they scale and shift what
+	// its second norm returns (scale_shift, the default, ADM's adaptive group norm), or
+	// are added to what it reads (add, as in DDPM).
+	Embedding string `yaml:"embedding" json:"embedding"`
+	// ResblockUpdown halves and doubles the image inside of residual blocks (those of
+	// BigGAN, in ADM's own models) rather than by convolutions; default false.
+	ResblockUpdown bool `yaml:"resblock_updown,omitempty" json:"resblock_updown,omitempty"`
+	// Dropout is the probability with which a number is left out before the last
+	// convolution of a residual block, in [Trainer.Step] only: losses, velocities and
+	// their derivatives are those of the whole network. Default 0.
+	Dropout float64 `yaml:"dropout,omitempty" json:"dropout,omitempty"`
 }
 
 // Defaults returns u with every unset field filled in.
@@ -40,19 +51,28 @@ func (u UNet) Defaults() UNet {
 	if u.Heads == 0 {
 		u.Heads = 1
 	}
+	if u.Embedding == "" {
+		u.Embedding = scaleShift
+	}
 	return u
 }
 
-func (u UNet) validate(dim, condition int) error {
+// What UNet.Embedding may be.
+const (
+	scaleShift   = "scale_shift"
+	addEmbedding = "add"
+)
+
+func (u UNet) validate() error {
 	u = u.Defaults()
+	if u.Embedding != scaleShift && u.Embedding != addEmbedding {
+		return fmt.Errorf("nn: unet.embedding is %q; it must be %s or %s", u.Embedding, scaleShift, addEmbedding)
+	}
+	if !(u.Dropout >= 0 && u.Dropout < 1) {
+		return fmt.Errorf("nn: unet.dropout is %g; it must be in [0, 1)", u.Dropout)
+	}
 	if len(u.Image) == 0 {
 		return nil // which comes from the data
-	}
-	if len(u.Image) != 3 || u.Image[0]*u.Image[1]*u.Image[2] != dim || slices.Min(u.Image) < 1 {
-		return fmt.Errorf("nn: unet.image is %v; it must be height, width and channels, with the product %d", u.Image, dim)
-	}
-	if pixels := u.Image[0] * u.Image[1]; condition%pixels != 0 {
-		return fmt.Errorf("nn: condition is %d values; for images of %d by %d it must be a multiple of %d, so many for each channel", condition, u.Image[0], u.Image[1], pixels)
 	}
 	if u.Channels < 2 || u.Channels%2 != 0 {
 		return fmt.Errorf("nn: unet.channels is %d; it must be an even number, at least 2", u.Channels)
@@ -62,6 +82,9 @@ func (u UNet) validate(dim, condition int) error {
 	}
 	if steps := len(u.Mult) - 1; min(u.Image[0], u.Image[1])>>steps < 1 {
 		return fmt.Errorf("nn: unet.mult %v halves images of %d by %d to nothing; leave some out", u.Mult, u.Image[0], u.Image[1])
+	}
+	if factor := 1 << (len(u.Mult) - 1); u.ResblockUpdown && (u.Image[0]%factor != 0 || u.Image[1]%factor != 0) {
+		return fmt.Errorf("nn: unet.resblock_updown halves even sizes only, and unet.mult %v halves images of %d by %d %d times", u.Mult, u.Image[0], u.Image[1], len(u.Mult)-1)
 	}
 	for _, size := range u.Attention {
 		if !slices.Contains(u.heights(), size) {
@@ -106,5 +129,5 @@ func (u UNet) heads(channels int) int {
 	return u.Heads
 }
 
-// embedding is the width of the embedding of time and label.
-func (u UNet) embedding() int { return 4 * u.Channels }
+// hidden is the width of the embedding of time and label.
+func (u UNet) hidden() int { return 4 * u.Channels }

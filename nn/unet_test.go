@@ -10,6 +10,9 @@ import (
 // smallUNet has every part: two resolutions of an odd size, attention, a shortcut, labels.
 var smallUNet = Config{Dim: 6 * 5 * 2, Classes: 3, UNet: &UNet{Image: []int{6, 5, 2}, Channels: 4, Mult: []int{1, 2}, Blocks: 1, Attention: []int{3}, Heads: 2}}
 
+// otherUNet has what smallUNet has in another way.
+var otherUNet = Config{Dim: 4 * 6, Classes: 3, UNet: &UNet{Image: []int{4, 6, 1}, Channels: 4, Mult: []int{1, 2}, Blocks: 1, Attention: []int{4}, HeadChannels: 2, Embedding: "add", ResblockUpdown: true}}
+
 func TestUNetTensorsAreNamedAsTheReferences(t *testing.T) {
 	net := newNet(t, smallUNet)
 	shapes := map[string][]int{}
@@ -56,9 +59,15 @@ func scrambled(t *testing.T, cfg Config) *Net {
 	return net
 }
 
-func TestGradientsOfAUNetAreThoseOfDifferences(t *testing.T) {
-	net := scrambled(t, smallUNet)
-	n, d := 3, smallUNet.Dim
+func TestGradientsOfNetworksOfImagesAreThoseOfDifferences(t *testing.T) {
+	for name, cfg := range imageNets {
+		t.Run(name, func(t *testing.T) { testGradients(t, cfg) })
+	}
+}
+
+func testGradients(t *testing.T, cfg Config) {
+	net := scrambled(t, cfg)
+	n, d := 3, cfg.Dim
 	f, err := net.Bind([]int32{0, 2, -1})
 	if err != nil {
 		t.Fatal(err)
@@ -167,10 +176,12 @@ func TestExactDivergenceOfAUNetIsTheTraceOfItsJacobian(t *testing.T) {
 
 func TestBadUNetsAreNamed(t *testing.T) {
 	for want, change := range map[string]func(*UNet){
-		"unet.image is [6 5]":          func(u *UNet) { u.Image = []int{6, 5} },
 		"unet.channels is 3":           func(u *UNet) { u.Channels = 3 },
 		"unet.mult [0 1]":              func(u *UNet) { u.Mult = []int{0, 1} },
 		"halves images":                func(u *UNet) { u.Mult = []int{1, 1, 1, 1} },
+		`unet.embedding is "shift"`:    func(u *UNet) { u.Embedding = "shift" },
+		"halves even sizes only":       func(u *UNet) { u.ResblockUpdown = true },
+		"unet.dropout is 1":            func(u *UNet) { u.Dropout = 1 },
 		"unet.attention 4 is no":       func(u *UNet) { u.Attention = []int{4} },
 		"unet.heads 3":                 func(u *UNet) { u.Heads = 3 },
 		"unet.head_channels 3 do not ": func(u *UNet) { u.HeadChannels = 3 },

@@ -273,7 +273,7 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, set *data.Set, resu
 		}
 		cfg.Net.Classes = set.Classes
 	}
-	if cfg.Net.UNet != nil {
+	if cfg.Net.OfImages() {
 		if cfg.Net, err = onImages(cfg.Net, set); err != nil {
 			return err
 		}
@@ -289,7 +289,9 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, set *data.Set, resu
 	if _, err := model.New(s.spec, s.net); err != nil {
 		return err
 	}
-	if s.trainer, err = s.net.NewTrainerWith(cfg.Train.Optimizer, cfg.Train.Economy()); err != nil {
+	optimizer := cfg.Train.Optimizer
+	optimizer.Seed = cfg.Seed
+	if s.trainer, err = s.net.NewTrainerWith(optimizer, cfg.Train.Economy()); err != nil {
 		return err
 	}
 	if err := s.drawable(); err != nil {
@@ -298,14 +300,13 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, set *data.Set, resu
 	return s.buildObjective(ctx, set, resume)
 }
 
-// onImages gives a UNet the shape of the data's images.
+// onImages gives a network of images the shape of the data's.
 func onImages(net nn.Config, set *data.Set) (nn.Config, error) {
-	u := *net.UNet
-	if u.Image = set.Image(); u.Image == nil {
-		return net, fmt.Errorf("run: net.unet is for images; the data (%s) are of kind %s", set.Name, set.Kind)
+	image := set.Image()
+	if image == nil {
+		return net, fmt.Errorf("run: net.unet and net.dit are for images; the data (%s) are of kind %s", set.Name, set.Kind)
 	}
-	net.UNet = &u
-	return net, nil
+	return net.OnImages(image), nil
 }
 
 func specOf(cfg Config, set *data.Set) model.Spec {

@@ -1,0 +1,169 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+)
+
+// dit is a transformer over the patches of an image (DiT, Peebles and Xie 2022). Time
+// and label say how each block shifts and scales what it reads, and how much of what
+// it finds it adds: nothing at first (adaLN-zero).
+// Its tensors have the names and shapes of the public DiT and SiT. Their pos_embed is
+// none of them: it is not learnt, and a function of the configuration.
+type dit struct {
+	cfg    Config
+	net    DiT
+	patch  int    // x_embedder
+	time   [2]int // t_embedder
+	label  int    // y_embedder; -1: none
+	blocks []ditBlock
+	last   int // final_layer.linear
+	adapt  int // final_layer.adaLN_modulation
+}
+
+// ditBlock are the tensors of a block, by the numbers of their weights.
+type ditBlock struct{ qkv, proj, fc1, fc2, adapt int }
+
+func newDiT(cfg Config, l *layout) *dit {
+	d := cfg.DiT.Defaults()
+	n := &dit{cfg: cfg, net: d, label: -1}
+	w, in, out := d.Width, cfg.channels()*d.Patch*d.Patch, d.Image[2]*d.Patch*d.Patch
+	// glorot adds a linear map that begins as Xavier's uniform one, with no bias.
+	glorot := func(name string, in, out int) int {
+		return l.affine(name, start{0, math.Sqrt(6 / float64(in+out))}, out, in)
+	}
+	n.patch = l.affine("x_embedder.proj", start{0, math.Sqrt(6 / float64(in+w))}, w, cfg.channels(), d.Patch, d.Patch)
+	n.time[0] = l.affine("t_embedder.mlp.0", spread(0.02), w, ditFrequencies)
+	n.time[1] = l.affine("t_embedder.mlp.2", spread(0.02), w, w)
+	if cfg.Classes > 0 {
+		n.label = l.add("y_embedder.embedding_table.weight", spread(0.02), cfg.Classes+1, w)
+	}
+	for i := range d.Depth {
+		name := fmt.Sprintf("blocks.%d.", i)
+		n.blocks = append(n.blocks, ditBlock{
+			qkv:   glorot(name+"attn.qkv", w, 3*w),
+			proj:  glorot(name+"attn.proj", w, w),
+			fc1:   glorot(name+"mlp.fc1", w, d.hidden()),
+			fc2:   glorot(name+"mlp.fc2", d.hidden(), w),
+			adapt: l.affine(name+"adaLN_modulation.1", start{}, 6*w, w),
+		})
+	}
+	n.last = l.affine("final_layer.linear", start{}, out, w)
+	n.adapt = l.affine("final_layer.adaLN_modulation.1", start{}, 2*w, w)
+	return n
+}
+
+// ditFrequencies is the number of features of t, cosines and sines.
+const ditFrequencies = 256
+
+// forward implements body: x [N, H·W·C], rows of pixels.
+func (n *dit) forward(p []*Node, at place) *Node {
+	size := at.x.Shape().Dimensions[0]
+	side, channels := n.net.Patch, n.cfg.channels()
+	rows, columns := n.net.grid()
+	tokens := rows * columns
+
+	c := silu(n.condition(p, at))
+	x := Reshape(at.images(n.net.Image), size, rows, side, columns, side, channels)
+	x = Reshape(TransposeAllDims(x, 0, 1, 3, 5, 2, 4), size, tokens, channels*side*side) // a patch as the kernel has it
+	x = Add(linear(x, Reshape(p[n.patch], n.net.Width, channels*side*side)), InsertAxes(p[n.patch+1], 0, 0))
+	x = Add(x, InsertAxes(Const(x.Graph(), n.positions()), 0))
+	for _, b := range n.blocks {
+		x = at.block(func(in ...*Node) *Node { return b.apply(p, in[0], c, n.net.Heads) }, x)
+	}
+	m := cut(affine(c, p, n.adapt), 2)
+	x = tokenwise(modulated(x, m[0], m[1]), p, n.last)
+	x = TransposeAllDims(Reshape(x, size, rows, columns, side, side, n.net.Image[2]), 0, 1, 3, 2, 4, 5)
+	return Reshape(x, size, n.cfg.Dim)
+}
+
+// condition returns the embedding of time and label, [N, Width].
+func (n *dit) condition(p []*Node, at place) *Node {
+	c := affine(silu(affine(sinusoids(at.t, ditFrequencies), p, n.time[0])), p, n.time[1])
+	if n.label < 0 {
+		return c
+	}
+	// Label -1, for which OneHot is zero, is the last row of the table.
+	hot := OneHot(at.label, n.cfg.Classes, c.DType())
+	hot = Concatenate([]*Node{hot, OneMinus(ReduceAndKeep(hot, ReduceSum, -1))}, -1)
+	return Add(c, wide(Dot(as(p[n.label], hot), p[n.label]).Product()))
+}
+
+// positions are the fixed embeddings of the places of the patches, [T, Width]: sines
+// and cosines of the column, then of the row.
+func (n *dit) positions() [][]float32 {
+	rows, columns := n.net.grid()
+	quarter := n.net.Width / 4
+	out := make([][]float32, 0, rows*columns)
+	for i := range rows {
+		for j := range columns {
+			e := make([]float32, n.net.Width)
+			for k := range quarter {
+				omega := math.Pow(maxPeriod, -float64(k)/float64(quarter))
+				for axis, at := range []int{j, i} {
+					sin, cos := math.Sincos(float64(at) * omega)
+					e[2*axis*quarter+k], e[(2*axis+1)*quarter+k] = float32(sin), float32(cos)
+				}
+			}
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// cut cuts [N, parts·C] into parts of [N, 1, C].
+func cut(z *Node, parts int) []*Node {
+	width := z.Shape().Dimensions[1] / parts
+	out := make([]*Node, parts)
+	for k := range out {
+		out[k] = InsertAxes(Slice(z, AxisRange(), AxisRange(k*width, (k+1)*width)), 1)
+	}
+	return out
+}
+
+// ditEps is that of the layer norms.
+const ditEps = 1e-6
+
+// modulated is norm(x)·(1 + scale) + shift, with the layer norm of each token: mean 0
+// and variance 1, without weights.
+func modulated(x, shift, scale *Node) *Node {
+	x = Sub(x, ReduceAndKeep(x, ReduceMean, -1))
+	x = Div(x, Sqrt(AddScalar(ReduceAndKeep(Square(x), ReduceMean, -1), ditEps)))
+	return Add(Mul(x, AddScalar(scale, 1)), shift)
+}
+
+// apply adds to x what its attention and its perceptron find, as c has it.
+func (b ditBlock) apply(p []*Node, x, c *Node, heads int) *Node {
+	m := cut(affine(c, p, b.adapt), 6)
+	x = Add(x, Mul(m[2], b.attention(p, modulated(x, m[0], m[1]), heads)))
+	return Add(x, Mul(m[5], b.perceptron(p, modulated(x, m[3], m[4]))))
+}
+
+// attention of tokens to each other; qkv has q for all heads first, then k, then v.
+func (b ditBlock) attention(p []*Node, x *Node, heads int) *Node {
+	d := x.Shape().Dimensions
+	head := d[2] / heads
+	qkv := Reshape(tokenwise(x, p, b.qkv), d[0], d[1], 3, heads, head)
+	part := func(k int) *Node {
+		return Reshape(Slice(qkv, AxisRange(), AxisRange(), AxisRange(k, k+1)), d[0], d[1], heads, head)
+	}
+	return tokenwise(Reshape(attended(p[b.qkv], part(0), part(1), part(2)), d...), p, b.proj)
+}
+
+func (b ditBlock) perceptron(p []*Node, x *Node) *Node {
+	return tokenwise(gelu(tokenwise(x, p, b.fc1)), p, b.fc2)
+}
+
+// tokenwise is the linear map number w, on each token of [N, T, in].
+func tokenwise(x *Node, p []*Node, w int) *Node {
+	return Add(linear(x, p[w]), InsertAxes(p[w+1], 0, 0))
+}
+
+// gelu is the approximation ½z(1 + tanh u), u = √(2/π)(z + 0.044715 z³), written with
+// ½(1 + tanh u) = sigmoid(2u).
+func gelu(z *Node) *Node {
+	u := Mul(z, AddScalar(MulScalar(Square(z), 0.044715), 1))
+	return Mul(z, Sigmoid(MulScalar(u, 2*math.Sqrt(2/math.Pi))))
+}
