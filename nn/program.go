@@ -112,6 +112,16 @@ func (p *program) compile(s size) (c *compiled, err error) {
 	return c, nil
 }
 
+// graph is the program for inputs of those shapes, compiled for a backend.
+func (p *program) graph(b compute.Backend, inputs []shapes.Shape) (*graph.Graph, error) {
+	g := graph.NewGraph(b, p.name)
+	var in []*graph.Node
+	for i, sh := range inputs {
+		in = append(in, graph.Parameter(g, fmt.Sprint("x", i), sh))
+	}
+	return g, g.Compile(p.build(in)...)
+}
+
 func (e *Engine) newFrame(c *compiled) (*frame, error) {
 	n, results := len(c.inputs), c.exec.Outputs()
 	f := &frame{c: c, eng: e, bufs: make([]compute.Buffer, n), host: make([]any, n), given: make([]bool, n), donate: make([]bool, n),
