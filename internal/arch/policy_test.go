@@ -38,7 +38,7 @@ var rooms = map[string][]string{
 
 	// What makes and uses models.
 	"train":    {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "internal/seed"},
-	"classify": {"flow", "data", "nn"},
+	"classify": {"flow", "data", "nn", "internal/onnx"},
 	"run": {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "model", "coupling", "train", "classify", "metrics", "plot",
 		"internal/seed", "internal/atomicfile"},
 	"bench": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "metrics",
