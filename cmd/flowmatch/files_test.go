@@ -162,6 +162,7 @@ eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 	if code, _, stderr := invoke(t, "eval", dir, "--classifier", filepath.Join(dir, "checkpoint.safetensors"), "-q"); code != exitFailure || !strings.Contains(stderr, "no classifier of flowmatch") {
 		t.Errorf("a checkpoint for a classifier: exit code %d, %s", code, stderr)
 	}
+	judgedByFeatures(t, dir, side)
 	succeed(t, "plot", dir, "--kind", "samples", "--n", "9", "--out", filepath.Join(tmp, "grid.png"), "-q")
 
 	for _, c := range []struct{ args, want string }{
