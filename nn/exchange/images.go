@@ -78,8 +78,8 @@ func (c call) conv() (*operand, error) {
 	if err != nil {
 		return nil, err
 	}
-	y := Convolve(c.image(c.in[0]), TransposeAllDims(kernel, 2, 3, 1, 0)).StridePerDim(w.step[:]...).
-		DilationPerDim(w.dilate[:]...).PaddingPerDim(w.pads[:]).ChannelGroupCount(c.int("group", 1)).Done()
+	y := Convolve(c.image(c.in[0]), TransposeAllDims(kernel, 2, 3, 1, 0)).StridePerAxis(w.step[:]...).
+		DilationPerAxis(w.dilate[:]...).PaddingPerDim(w.pads[:]).ChannelGroupCount(c.int("group", 1)).Done()
 	if c.has(2) {
 		y = Add(y, InsertAxes(c.arg(2), 0, 0, 0))
 	}

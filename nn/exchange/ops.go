@@ -115,8 +115,6 @@ func (w *writer) moved(op operation, in []*value, dims []dim) (*value, error) {
 		return w.concatenated(op.Attrs[0].(int), in, dims), nil
 	case "Pad":
 		return w.padded(in[0], in[1], dims, op.Attrs[0].([]compute.PadAxis))
-	case "Dot":
-		return w.product(in[0], []int{len(in[0].dims) - 1}, nil, in[1], []int{0}, nil, dims)
 	case "DotGeneral":
 		axes := func(i int) []int { return op.Attrs[i].([]int) }
 		return w.product(in[0], axes(0), axes(1), in[1], axes(2), axes(3), dims)
