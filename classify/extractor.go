@@ -2,6 +2,7 @@ package classify
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -76,7 +77,12 @@ func OpenExtractor(path string, eng *nn.Engine, image []int, o ExtractorOptions)
 		return nil, fmt.Errorf("classify: %s: %w", path, err)
 	}
 	e.classes = len(wanted) == 2
-	e.name = fmt.Sprintf("%s sha256:%x, %s of pixels %s", filepath.Base(path), sha256.Sum256(raw), wanted[0], o.Range)
+	h := sha256.New()
+	_, _ = h.Write(raw) // a hash takes all that it is given
+	for _, w := range m.Graph.Initializers {
+		_ = binary.Write(h, binary.LittleEndian, w.Floats) // which may be in a file beside
+	}
+	e.name = fmt.Sprintf("%s sha256:%x, %s of pixels %s", filepath.Base(path), h.Sum(nil), wanted[0], o.Range)
 	return e, nil
 }
 

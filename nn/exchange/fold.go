@@ -38,6 +38,10 @@ func (c call) folded() (out *operand, ok bool, err error) {
 			return nil, false, nil
 		}
 		return &operand{host: &onnx.Tensor{Type: typ, Dims: x.Dims, Ints: x.Ints}}, true, nil
+	case "ConstantOfShape":
+		return c.foldedConstant()
+	case "Where":
+		return c.foldedWhere()
 	case "Concat":
 		return c.foldedConcat()
 	case "Gather":
@@ -144,9 +148,51 @@ func (c call) foldedArithmetic() (*operand, bool, error) {
 			out[i] = a * b
 		case c.n.Op == "Div" && b != 0:
 			out[i] = a / b
+		case c.n.Op == "Mod" && b > 0 && a >= 0: // where all conventions agree
+			out[i] = a % b
+		case c.n.Op == "Equal":
+			out[i] = 0
+			if a == b {
+				out[i] = 1
+			}
 		default:
 			return nil, false, nil
 		}
 	}
-	return hostInts(out, wide.Dims), true, nil
+	v := hostInts(out, wide.Dims)
+	if c.n.Op == "Equal" {
+		v.host.Type = onnx.Bool
+	}
+	return v, true, nil
+}
+
+// foldedConstant is one number everywhere.
+func (c call) foldedConstant() (*operand, bool, error) {
+	t := onnx.Tensor{Type: onnx.Float, Dims: c.in[0].host.Ints}
+	value, ok := c.n.Attrs["value"].(*onnx.Tensor)
+	if !ok {
+		value = &onnx.Tensor{Type: onnx.Float, Floats: []float32{0}}
+	}
+	t.Type = value.Type
+	if len(value.Floats) > 0 {
+		t.Floats = slices.Repeat(value.Floats[:1], t.Size())
+	} else {
+		t.Ints = slices.Repeat(value.Ints[:1], t.Size())
+	}
+	return &operand{host: &t}, true, nil
+}
+
+// foldedWhere chooses between vectors of one length.
+func (c call) foldedWhere() (*operand, bool, error) {
+	yes, x, y := c.in[0].host, c.in[1].host, c.in[2].host
+	if len(yes.Ints) != len(x.Ints) || len(x.Ints) != len(y.Ints) {
+		return nil, false, nil
+	}
+	out := slices.Clone(y.Ints)
+	for i, b := range yes.Ints {
+		if b != 0 {
+			out[i] = x.Ints[i]
+		}
+	}
+	return hostInts(out, x.Dims), true, nil
 }

@@ -181,6 +181,23 @@ func TestShapesAreFollowed(t *testing.T) {
 	}
 }
 
+// A class token is expanded to the batch like this, by way of a shape with -1.
+func TestShapesWithConditionsAreFollowed(t *testing.T) {
+	nodes := []onnx.Node{
+		{Op: "Shape", In: []string{"x"}, Out: []string{"n"}, Attrs: attrs{"end": int64(1)}},
+		{Op: "Concat", In: []string{"n", "minus"}, Out: []string{"s"}, Attrs: attrs{"axis": int64(0)}},
+		{Op: "ConstantOfShape", In: []string{"two"}, Out: []string{"ones"}, Attrs: attrs{"value": &onnx.Tensor{Type: onnx.Int64, Dims: []int64{1}, Ints: []int64{1}}}},
+		{Op: "Mul", In: []string{"ones", "minus"}, Out: []string{"unset"}},
+		{Op: "Equal", In: []string{"s", "unset"}, Out: []string{"is"}},
+		{Op: "Where", In: []string{"is", "ones", "s"}, Out: []string{"t"}},
+		{Op: "Expand", In: []string{"token", "t"}, Out: []string{"y"}},
+	}
+	got, shape, err := build(nodes, []onnx.Tensor{whole("minus", -1), whole("two", 2), floats("token", []int64{1, 2}, 5, 6)}, []int{3, 1}, upTo(3, 0))
+	if err != nil || len(got) != 6 || shape[0] != 3 || got[4] != 5 {
+		t.Errorf("got %v of shape %v, error %v; want the token 3 times", got, shape, err)
+	}
+}
+
 func TestWhatIsNotKnownIsNamed(t *testing.T) {
 	for name, c := range map[string]struct {
 		node onnx.Node
