@@ -3,7 +3,8 @@
 // are measured in.
 //
 // There are only a few things: [Train] trains an [nn.Classifier] on the training part
-// of a labelled set, [Accuracy] is the share of images that it tells right.
+// of a labelled set, [Accuracy] is the share of images that it tells right, and
+// [Extractor] is a network that others trained, from an ONNX file.
 package classify
 
 import (

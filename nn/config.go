@@ -71,6 +71,14 @@ func (c Config) channels() int {
 	return im[2] + c.Condition/(im[0]*im[1])
 }
 
+// conditionShape is the shape of the condition of one point.
+func (c Config) conditionShape() []int {
+	if im, key := c.image(); key != "" {
+		return []int{im[0], im[1], c.Condition / (im[0] * im[1])}
+	}
+	return []int{c.Condition}
+}
+
 // OfImages says whether the net is one of images.
 func (c Config) OfImages() bool { return c.UNet != nil || c.DiT != nil }
 

@@ -6,7 +6,8 @@
 // [DiT]; [Net] is a network with its weights, read-only and safe for concurrent use;
 // [Field] is a Net seen as a [flow.Field] with all its derivatives; [Examples] is a
 // batch of regression examples; [Trainer] owns the state of a training run and
-// advances it by one compiled step; [Classifier] tells the class of an image.
+// advances it by one compiled step; [Classifier] tells the class of an image, and
+// [Extractor] is a network of images from an ONNX file. [Net.ONNX] writes such files.
 //
 // It is the only room that knows a tensor engine (GoMLX). Graph code there
 // panics; every door of this room turns that into an error.

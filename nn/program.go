@@ -105,18 +105,9 @@ func (p *program) back(f *frame) {
 
 func (p *program) compile(s size) (c *compiled, err error) {
 	defer rescue(&err, "compiling "+p.name)
-	g := graph.NewGraph(p.eng.backend, p.name)
 	c = &compiled{inputs: p.inputs(s.rows, s.tangents), devices: p.devices}
-	if p.devices > 1 {
-		if err := together(g, p.devices); err != nil {
-			return nil, err
-		}
-	}
-	var in []*graph.Node
-	for i, sh := range c.inputs {
-		in = append(in, graph.Parameter(g, fmt.Sprint("x", i), sh))
-	}
-	if err := g.Compile(p.build(in)...); err != nil {
+	g, err := p.graph(p.eng.backend, c.inputs)
+	if err != nil {
 		return nil, err
 	}
 	c.exec = g.Executable()
@@ -128,6 +119,21 @@ func (p *program) compile(s size) (c *compiled, err error) {
 		c.update = append(c.update, u)
 	}
 	return c, nil
+}
+
+// graph is the program for inputs of those shapes, compiled for a backend.
+func (p *program) graph(b compute.Backend, inputs []shapes.Shape) (*graph.Graph, error) {
+	g := graph.NewGraph(b, p.name)
+	if p.devices > 1 {
+		if err := together(g, p.devices); err != nil {
+			return nil, err
+		}
+	}
+	var in []*graph.Node
+	for i, sh := range inputs {
+		in = append(in, graph.Parameter(g, fmt.Sprint("x", i), sh))
+	}
+	return g, g.Compile(p.build(in)...)
 }
 
 func (e *Engine) newFrame(c *compiled, device compute.DeviceNum) (*frame, error) {

@@ -166,7 +166,7 @@ func TestSamplesOfConditionsAreJudgedByTheClassesOfTheirImages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		j, err := r.Judge(t.Context(), c, 1)
+		j, err := r.Judge(t.Context(), c, JudgeOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

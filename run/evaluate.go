@@ -26,7 +26,7 @@ type Report struct {
 	Condition  *data.ConditionConfig `json:"condition,omitempty"`
 	Likelihood *Likelihood           `json:"likelihood,omitempty"`
 	Samples    *Quality              `json:"samples,omitempty"`
-	Judgement  *Judgement            `json:"judgement,omitempty"` // of a classifier, when one was asked
+	Judgement  *Judgement            `json:"judgement,omitempty"` // by a classifier or over features, when asked for
 }
 
 // Likelihood is the negative log-likelihood of held-out points.

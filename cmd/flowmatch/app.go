@@ -119,7 +119,7 @@ samples from them by solving the learnt ODE, and evaluates exact likelihoods.`,
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print the result as one JSON object")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on standard error")
 	root.AddCommand(a.demoCommand(), a.trainCommand(), a.classifierCommand(), a.sampleCommand(), a.logpCommand(), a.evalCommand(),
-		a.plotCommand(), a.experimentCommand(), a.benchCommand(), a.dataCommand(), a.doctorCommand(), a.versionCommand())
+		a.exportCommand(), a.plotCommand(), a.experimentCommand(), a.benchCommand(), a.dataCommand(), a.doctorCommand(), a.versionCommand())
 	return root
 }
 

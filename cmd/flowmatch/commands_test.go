@@ -31,6 +31,7 @@ func TestEveryCommandPrintsOneJSONObjectWithItsFields(t *testing.T) {
 		{"logp " + dir + " --dataset checkerboard --n 5", "run data solver seed backend seconds points nll std_err divergence nfe optimum gap"},
 		{"eval " + dir, "run step data backend seed solver likelihood samples"},
 		{"plot " + dir + " --kind loss --out " + tmp + "/l.png", "run kind file"},
+		{"export " + dir + " --out " + tmp + "/f.onnx --check 2", "run file step inputs output nodes weights check"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			got := succeedJSON(t, strings.Fields(c.args)...)

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"flowmatch/classify"
 	"flowmatch/model"
 	"flowmatch/run"
 )
@@ -73,83 +75,152 @@ func restorationText(w io.Writer, p *run.Restoration) {
 }
 
 func judgementText(w io.Writer, j *run.Judgement) {
-	fmt.Fprintf(w, "classifier\t%.2f %% right on held-out images; samples at guidance %g, NFE %d\n", 100*j.Accuracy, j.Guidance, j.NFE)
+	if j.Accuracy != nil {
+		fmt.Fprintf(w, "classifier\t%.2f %% right on held-out images; samples at guidance %g, NFE %d\n", 100**j.Accuracy, j.Guidance, j.NFE)
+	} else {
+		fmt.Fprintf(w, "features\t%s; %d samples at guidance %g, NFE %d\n", j.Extractor, j.Samples, j.Guidance, j.NFE)
+	}
 	if j.Agreement != nil {
 		fmt.Fprintf(w, "  agreement\t%.2f %% of %d samples are of the class asked for\n", 100**j.Agreement, j.Samples)
 	}
 	fmt.Fprintf(w, "  FID\t%.3f over its features (training images: %.3f)\n", j.FID, j.FIDData)
+	if j.FIDReference != nil {
+		fmt.Fprintf(w, "  FID to the reference\t%.3f, %s\n", *j.FIDReference, j.Reference)
+	}
 	fmt.Fprintf(w, "  KID\t%.5f ± %.5f\n", j.KID, j.KIDStd)
-	fmt.Fprintf(w, "  inception score\t%.3f\n", j.InceptionScore)
+	if j.InceptionScore != nil {
+		fmt.Fprintf(w, "  inception score\t%.3f\n", *j.InceptionScore)
+	}
 	fmt.Fprintf(w, "  precision, recall\t%.3f, %.3f\n", j.Precision, j.Recall)
+}
+
+// judgeFlags say who judges samples of images.
+type judgeFlags struct {
+	classifier, features, reference string
+	options                         classify.ExtractorOptions
+	guidance                        float64
+}
+
+func (f *judgeFlags) add(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.classifier, "classifier", "", "file of flowmatch classifier, to judge samples of images with")
+	fl.Float64Var(&f.guidance, "guidance", 1, "scale of guidance of the samples judged (1: none)")
+	fl.StringVar(&f.features, "features", "", "ONNX file of a network of images [N, C, H, W], whose features samples are compared over, as Inception's")
+	fl.StringVar(&f.options.Range, "features-range", "", "pixels that it expects: "+strings.Join(classify.Ranges(), ", ")+" (default 0..1)")
+	fl.StringVar(&f.options.Features, "features-output", "", "value of the file that is the features (default: its first output)")
+	fl.StringVar(&f.options.Classes, "features-classes", "", "value that is logits or probabilities, for the inception score (default: its second output, if any)")
+	fl.StringVar(&f.reference, "reference", "", "file of statistics of the same features to compare with as well, such as eval keeps in a run's folder (*.stats)")
+	cmd.MarkFlagsMutuallyExclusive("classifier", "features")
+}
+
+// check reports flags that do not go together.
+func (f *judgeFlags) check(cmd *cobra.Command, r *run.Run) error {
+	set := cmd.Flags().Changed
+	judged := f.classifier != "" || f.features != ""
+	for _, name := range []string{"features-range", "features-output", "features-classes"} {
+		if set(name) && f.features == "" {
+			return usagef("--%s goes with --features", name)
+		}
+	}
+	switch {
+	case set("guidance") && (!judged || r.Config.Train.LabelDropout == 0):
+		return usagef("--guidance goes with --classifier or --features, and with a run that was trained with train.label_dropout")
+	case set("reference") && !judged:
+		return usagef("--reference goes with --classifier or --features")
+	}
+	return nil
+}
+
+// judge has samples of a run judged, if that was asked for.
+func (f *judgeFlags) judge(ctx context.Context, r *run.Run) (*run.Judgement, error) {
+	o := run.JudgeOptions{Guidance: f.guidance}
+	if f.reference != "" {
+		s, err := run.ReadStatistics(f.reference)
+		if err != nil {
+			return nil, err
+		}
+		o.Reference = &s
+	}
+	eng := r.Model.Net.Engine()
+	switch {
+	case f.classifier != "":
+		c, err := model.LoadClassifier(f.classifier, eng)
+		if err != nil {
+			return nil, err
+		}
+		return r.Judge(ctx, c, o)
+	case f.features != "":
+		e, err := classify.OpenExtractor(f.features, eng, r.Data.Image(), f.options)
+		if err != nil {
+			return nil, asUsage(err, classify.ErrExtractor)
+		}
+		return r.Compare(ctx, e, o)
+	}
+	return nil, nil
 }
 
 func (a *app) evalCommand() *cobra.Command {
 	var f runFlags
-	var classifier string
+	var j judgeFlags
 	var only []string
-	guidance := 1.0
 	cmd := &cobra.Command{
 		Use:   "eval DIR",
 		Short: "Measure a trained run: likelihood, distances to the data, paths",
 		Long: `Measure everything that applies on the held-out points of a trained run, and
-tell the solver, the number of evaluations (NFE), the seed and the data with it.`,
+tell the solver, the number of evaluations (NFE), the seed and the data with it.
+
+Samples of images are judged by a classifier of ours (--classifier) or over the
+features of any network in an ONNX file (--features), such as Inception. Statistics
+of the features of held-out and training images are kept in the run's folder, with
+the extractor and the split named inside, and made anew when either changes.`,
 		Example: `  flowmatch eval runs/first
   flowmatch eval runs/first --json
   flowmatch eval runs/first --solver dopri5 --rtol 1e-7 --atol 1e-7
   flowmatch eval runs/digits --classifier runs/classifier.safetensors --guidance 1.5
-  flowmatch eval runs/digits --classifier runs/classifier.safetensors --only classifier --solver euler --steps 10`,
+  flowmatch eval runs/digits --classifier runs/classifier.safetensors --only judgement --solver euler --steps 10
+  flowmatch eval runs/digits --features inception.onnx --features-range -1..1`,
 		Args: arguments("DIR"),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			r, err := f.open(cmd, args[0])
 			if err != nil {
 				return nil, err
 			}
-			if cmd.Flags().Changed("guidance") && (classifier == "" || r.Config.Train.LabelDropout == 0) {
-				return nil, usagef("--guidance goes with --classifier, and with a run that was trained with train.label_dropout")
+			if err := j.check(cmd, r); err != nil {
+				return nil, err
 			}
-			if err := checkOnly(only, classifier); err != nil {
+			if err := j.checkOnly(only); err != nil {
 				return nil, err
 			}
 			a.status("evaluating %s", r.Dir)
 			r.Watch = a.watch
 			rep, err := r.Evaluate(cmd.Context(), only...)
-			if err == nil && classifier != "" && (only == nil || slices.Contains(only, partClassifier)) {
-				rep.Judgement, err = judge(cmd.Context(), r, classifier, guidance)
+			if err == nil && (only == nil || slices.Contains(only, partJudgement)) {
+				rep.Judgement, err = j.judge(cmd.Context(), r)
 			}
 			return evalResult{rep}, err
 		}),
 	}
 	f.add(cmd)
-	cmd.Flags().StringSliceVar(&only, "only", nil, "measure these parts: likelihood, samples, classifier (default all that apply)")
-	cmd.Flags().StringVar(&classifier, "classifier", "", "file of flowmatch classifier, to judge samples of images with")
-	cmd.Flags().Float64Var(&guidance, "guidance", 1, "scale of guidance of the samples judged (1: none)")
+	j.add(cmd)
+	cmd.Flags().StringSliceVar(&only, "only", nil, "measure these parts: likelihood, samples, judgement (default all that apply)")
 	return cmd
 }
 
-// partClassifier is the part of an evaluation that --classifier adds.
-const partClassifier = "classifier"
+// partJudgement is the part of an evaluation that --classifier and --features add.
+const partJudgement = "judgement"
 
 // checkOnly reports parts that there are not, or that lack what they need.
-func checkOnly(only []string, classifier string) error {
+func (f *judgeFlags) checkOnly(only []string) error {
 	for _, part := range only {
 		switch part {
 		case run.PartLikelihood, run.PartSamples:
-		case partClassifier:
-			if classifier == "" {
-				return usagef("--only classifier needs --classifier FILE")
+		case partJudgement:
+			if f.classifier == "" && f.features == "" {
+				return usagef("--only judgement needs --classifier FILE or --features FILE")
 			}
 		default:
-			return usagef("--only %q; the parts are %s, %s and %s", part, run.PartLikelihood, run.PartSamples, partClassifier)
+			return usagef("--only %q; the parts are %s, %s and %s", part, run.PartLikelihood, run.PartSamples, partJudgement)
 		}
 	}
 	return nil
-}
-
-// judge has the classifier in a file judge samples of a run.
-func judge(ctx context.Context, r *run.Run, file string, guidance float64) (*run.Judgement, error) {
-	c, err := model.LoadClassifier(file, r.Model.Net.Engine())
-	if err != nil {
-		return nil, err
-	}
-	return r.Judge(ctx, c, guidance)
 }

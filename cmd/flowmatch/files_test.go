@@ -152,7 +152,7 @@ eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 	if c := succeedJSON(t, "classifier", yaml, "--out", judge, "--steps", "60", "--batch", "16", "-q"); c["accuracy"] != 1.0 {
 		t.Errorf("the classifier tells %v of bright and dark images, want all", c["accuracy"])
 	}
-	rep := succeedJSON(t, "eval", dir, "--classifier", judge, "--guidance", "1.5", "--only", "classifier", "-q")
+	rep := succeedJSON(t, "eval", dir, "--classifier", judge, "--guidance", "1.5", "--only", "judgement", "-q")
 	if rep["likelihood"] != nil || rep["samples"] != nil {
 		t.Errorf("evaluated %v; want the classifier's part only", rep)
 	}
@@ -166,6 +166,7 @@ eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 	if code, _, stderr := invoke(t, "eval", dir, "--classifier", filepath.Join(dir, "checkpoint.safetensors"), "-q"); code != exitFailure || !strings.Contains(stderr, "no classifier of flowmatch") {
 		t.Errorf("a checkpoint for a classifier: exit code %d, %s", code, stderr)
 	}
+	judgedByFeatures(t, dir, side)
 	succeed(t, "plot", dir, "--kind", "samples", "--n", "9", "--out", filepath.Join(tmp, "grid.png"), "-q")
 
 	checkGrid(t, dir, side)

@@ -18,6 +18,7 @@ var rooms = map[string][]string{
 	"internal/assign":     {},
 	"internal/tfevents":   {},
 	"internal/memory":     {},
+	"internal/onnx":       {}, // a file format
 	"internal/arch":       {},
 
 	// The mathematics speaks in terms of flow.
@@ -31,14 +32,15 @@ var rooms = map[string][]string{
 	"likelihood": {"flow", "internal/seed", "ode"},
 
 	// The engine, and what a checkpoint is.
-	"nn":        {"flow", "internal/seed"},
-	"nn/native": {"internal/seed"},
-	"neuralode": {"flow", "ode", "nn", "internal/seed"},
-	"model":     {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "internal/seed", "internal/atomicfile"},
+	"nn":          {"flow", "internal/seed", "internal/onnx"},
+	"nn/native":   {"internal/seed"},
+	"nn/exchange": {"nn/native", "internal/onnx"}, // graphs as ONNX files and back
+	"neuralode":   {"flow", "ode", "nn", "internal/seed"},
+	"model":       {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "internal/seed", "internal/atomicfile", "internal/onnx"},
 
 	// What makes and uses models.
 	"train":    {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "internal/seed", "internal/memory"},
-	"classify": {"flow", "data", "nn"},
+	"classify": {"flow", "data", "nn", "internal/onnx"},
 	"run": {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "model", "coupling", "train", "classify", "metrics", "plot",
 		"internal/seed", "internal/atomicfile", "internal/tfevents"},
 	"bench": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "metrics",
@@ -63,7 +65,7 @@ var testsOnly = map[string]string{
 
 // reachEngine are the rooms whose code or tests may depend on nn, directly or
 // through others. Everywhere else the mathematics is built and tested without it.
-var reachEngine = []string{"nn", "neuralode", "model", "train", "classify", "run", "experiment", "bench", "cmd/flowmatch", "."}
+var reachEngine = []string{"nn", "nn/exchange", "neuralode", "model", "train", "classify", "run", "experiment", "bench", "cmd/flowmatch", "."}
 
 // module is a library that is not ours.
 type module struct {
@@ -74,10 +76,11 @@ type module struct {
 
 // modules are the libraries we use, by module path.
 var modules = map[string]module{
-	"github.com/gomlx/gomlx":            {rooms: []string{"nn"}, testRooms: []string{"nn/native"}, why: "tensors and automatic differentiation; nn is the only room that may know an engine"},
-	"github.com/gomlx/compute":          {rooms: []string{"nn", "nn/native"}, why: "the backends of gomlx, of which nn/native is one"},
+	"github.com/gomlx/gomlx":            {rooms: []string{"nn", "nn/exchange"}, testRooms: []string{"nn/native"}, why: "tensors and automatic differentiation; nn is the only room that may know an engine"},
+	"github.com/gomlx/compute":          {rooms: []string{"nn", "nn/native", "nn/exchange"}, why: "the backends of gomlx, of which nn/native is one"},
 	"github.com/gomlx/go-xla":           {rooms: []string{"nn"}, why: "the XLA backend of gomlx, behind the build tag xla"},
 	"github.com/mmcloughlin/avo":        {rooms: []string{"nn/native"}, why: "programs that write assembly"},
+	"google.golang.org/protobuf":        {rooms: []string{"internal/tfevents", "internal/onnx"}, why: "the wire format of TensorBoard's event files and of ONNX files"},
 	"github.com/nlpodyssey/safetensors": {rooms: []string{"model"}, why: "the file format of a checkpoint"},
 	"github.com/goccy/go-yaml":          {rooms: []string{"run", "path", "data", "experiment"}, why: "configuration files with positions in error messages"},
 	"github.com/agnivade/levenshtein":   {rooms: []string{"run", "cmd/flowmatch"}, why: "did you mean ...? for misspelt keys and names"},
@@ -89,7 +92,6 @@ var modules = map[string]module{
 	"golang.org/x/term":                 {rooms: []string{"cmd/flowmatch"}, why: "is the output a terminal?"},
 	"golang.org/x/sys":                  {rooms: []string{"cmd/flowmatch", "nn/native"}, why: "what the processor can do"},
 	"golang.org/x/image":                {rooms: []string{"plot", "data"}, why: "font weights in the interface of gonum/plot; images brought to one size"},
-	"google.golang.org/protobuf":        {rooms: []string{"internal/tfevents"}, why: "the wire format of TensorBoard's event files"},
 	"gonum.org/v1/plot":                 {rooms: []string{"plot"}, why: "text and outlines in pictures"},
 	"gonum.org/v1/gonum": {
 		rooms:     []string{"field", "metrics", "likelihood", "data", "flowtest"},

@@ -1,0 +1,102 @@
+package model
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/onnx"
+	"flowmatch/path"
+)
+
+// ExportOptions says what of a model becomes an ONNX file.
+type ExportOptions struct {
+	// Raw takes the network's own output whatever it predicts; else it must be the
+	// velocity.
+	Raw bool
+	// Average takes the average velocity from t to a time s, a further input, of a
+	// network that knows it (nn.Config.Interval).
+	Average bool
+	// Step and Version are told in the metadata.
+	Step    int
+	Version string
+}
+
+// ErrNotVelocity is returned when the field of a model whose network predicts
+// something else is asked for as an ONNX file: the conversion needs the schedule,
+// which is no part of the network.
+var ErrNotVelocity = errors.New("model: the network does not predict the velocity")
+
+// The keys of an ONNX file's metadata, beside keySpec, which is the whole Spec.
+const (
+	metaVersion      = "flowmatch.version"
+	metaStep         = "flowmatch.step"
+	metaPrediction   = "flowmatch.prediction"
+	metaPath         = "flowmatch.path"
+	metaSpan         = "flowmatch.span"
+	metaShape        = "flowmatch.shape"
+	metaStandardizer = "flowmatch.standardizer"
+	metaClasses      = "flowmatch.classes"
+	metaTime         = "flowmatch.time"
+	metaUnits        = "flowmatch.units"
+)
+
+// ONNX returns the model's field v(x, t, label) as an ONNX model for batches of any
+// size: x [N, ...Shape] in model units, t [N], label [N] of a conditional model (-1:
+// none). Images are [N, H, W, C]. What the numbers mean is in the metadata.
+func (m *Model) ONNX(o ExportOptions) (*onnx.Model, error) {
+	name := m.Prediction.String()
+	switch {
+	case o.Average:
+		name = "average_velocity"
+	case m.Prediction != path.Velocity && !o.Raw:
+		return nil, fmt.Errorf("%w but the %s, and a file without the schedule cannot convert it: export that with --raw", ErrNotVelocity, name)
+	}
+	file, err := m.Net.ONNX(name, m.Shape, o.Average)
+	if err != nil {
+		return nil, err
+	}
+	file.Producer, file.ProducerVersion = "flowmatch", o.Version
+	file.Doc = "A network of a flow (flow matching, arXiv 2210.02747). Time runs from 0 (noise) to 1 (data). x is in model units; see the metadata."
+	return file, m.describe(file.Metadata, name, o)
+}
+
+func (m *Model) describe(meta map[string]string, name string, o ExportOptions) error {
+	lo, hi := m.Span()
+	meta[metaVersion], meta[metaStep], meta[metaPrediction] = o.Version, strconv.Itoa(o.Step), name
+	meta[metaTime] = "0 is noise, 1 is data"
+	meta[metaUnits] = "x and the output are in model units; data = x * std + mean where there is a standardizer, else data = x"
+	meta[metaClasses] = strconv.Itoa(m.Net.Config().Classes)
+	parts := map[string]any{keySpec: m.Spec, metaPath: m.Path, metaShape: m.Shape, metaSpan: []float64{lo, hi}}
+	if m.Standardizer != nil {
+		parts[metaStandardizer] = m.Standardizer
+	}
+	for k, v := range parts {
+		text, err := json.Marshal(v)
+		if err != nil {
+			return fmt.Errorf("model: encoding %s: %w", k, err)
+		}
+		meta[k] = string(text)
+	}
+	return nil
+}
+
+// SaveONNX writes what [Model.ONNX] returns, and it returns, to a file, whole or not
+// at all.
+func (m *Model) SaveONNX(path string, o ExportOptions) (*onnx.Model, error) {
+	file, err := m.ONNX(o)
+	if err != nil {
+		return nil, err
+	}
+	buf, err := file.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	return file, atomicfile.WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(buf)
+		return err
+	})
+}

@@ -1,0 +1,61 @@
+package nn
+
+import (
+	"flowmatch/internal/onnx"
+	"flowmatch/nn/exchange"
+	"flowmatch/nn/native"
+)
+
+// ONNX returns the network as an ONNX model: f(x, t), or f(x, t, label) of a
+// conditional network, for batches of any size N. Inputs are x [N, ...shape] and
+// t [N], float32, label [N], int64, and the condition, [N, height, width, channels] of
+// a network of images, else [N, Dc]; the result is named result, of the shape of
+// x. shape, whose product is D, is that of a point as the file shows it; nil means [D].
+//
+// With average, of a network made with Config.Interval, there is one more input
+// s [N] after the others, and the result is the average velocity from t to s.
+//
+// The weights are initializers by the names of [Net.Tensors]. What is translated is
+// the graph that the network records, so any network works whose operations ONNX
+// has; else the error names the operation.
+func (n *Net) ONNX(result string, shape []int, average bool) (_ *onnx.Model, err error) {
+	defer rescue(&err, "translating the network to ONNX")
+	if average && !n.arch.cfg.Interval {
+		return nil, ErrNoInterval
+	}
+	theta, err := n.Weights()
+	if err != nil {
+		return nil, err
+	}
+	prog := n.progs.velocity
+	p := exchange.Program{Name: "flowmatch", Theta: theta, Outputs: []exchange.Port{{Name: result, Shape: shape}},
+		Inputs: []exchange.Port{{Name: "x", Shape: shape}, {Name: "t"}}}
+	for _, t := range n.Tensors() {
+		p.Weights = append(p.Weights, exchange.Weight{Name: t.Name, Shape: t.Shape, Offset: t.Offset})
+	}
+	if n.arch.cfg.Classes > 0 {
+		p.Inputs = append(p.Inputs, exchange.Port{Name: "label", Wide: true})
+	}
+	if n.arch.cfg.Condition > 0 {
+		p.Inputs = append(p.Inputs, exchange.Port{Name: "condition", Shape: n.arch.cfg.conditionShape()})
+	}
+	if average {
+		prog = n.progs.average
+		p.Inputs = append(p.Inputs, exchange.Port{Name: "s"})
+	}
+	p.Record = prog.record
+	return p.Model()
+}
+
+// record records the program for n points, whatever the engine.
+func (p *program) record(n int) (*native.Recording, error) {
+	b, err := sharedNative()
+	if err != nil {
+		return nil, err
+	}
+	g, err := p.graph(native.NewRecorder(b), p.inputs(n, 0))
+	if err != nil {
+		return nil, err
+	}
+	return g.Executable().(*native.Recording), nil
+}
