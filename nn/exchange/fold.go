@@ -48,6 +48,11 @@ func (c call) folded() (out *operand, ok bool, err error) {
 		return c.foldedGather()
 	case "Slice":
 		return c.foldedSlice()
+	case "Reshape":
+		if want := c.in[1].host.Ints; len(want) == 1 && (want[0] == -1 || want[0] == int64(len(x.Ints))) {
+			return hostInts(x.Ints, []int64{int64(len(x.Ints))}), true, nil
+		}
+		return nil, false, nil
 	case "Squeeze":
 		return hostInts(x.Ints, nil), len(x.Ints) == 1, nil
 	case "Unsqueeze":
