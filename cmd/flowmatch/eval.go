@@ -159,10 +159,51 @@ func (f *judgeFlags) judge(ctx context.Context, r *run.Run) (*run.Judgement, err
 	return nil, nil
 }
 
+// evalFlags say what is measured, and on how much.
+type evalFlags struct {
+	runFlags
+	judgeFlags
+	only                           []string
+	test, samples, dequantizations int
+}
+
+func (f *evalFlags) add(cmd *cobra.Command) {
+	f.runFlags.add(cmd)
+	f.judgeFlags.add(cmd)
+	fl := cmd.Flags()
+	fl.StringSliceVar(&f.only, "only", nil, "measure these parts: likelihood, samples, judgement (default all that apply)")
+	fl.IntVar(&f.test, "test", 0, "held-out points for the likelihood (default: that of the run file)")
+	fl.IntVar(&f.samples, "samples", 0, "samples to measure and to judge (default: that of the run file)")
+	fl.IntVar(&f.dequantizations, "dequantizations", 0, "samples of noise of each image for bits per dimension (default: that of the run file)")
+}
+
+// open opens the run, with the sizes of the flags.
+func (f *evalFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
+	r, err := f.runFlags.open(cmd, dir)
+	if err != nil {
+		return nil, err
+	}
+	e := &r.Config.Eval
+	for _, size := range []struct {
+		name    string
+		v, into *int
+	}{{"test", &f.test, &e.Test}, {"samples", &f.samples, &e.Samples}, {"dequantizations", &f.dequantizations, &e.Dequantizations}} {
+		if !cmd.Flags().Changed(size.name) {
+			continue
+		}
+		if *size.v < 1 {
+			return nil, usagef("--%s is %d; it must be at least 1", size.name, *size.v)
+		}
+		*size.into = *size.v
+	}
+	if err := f.check(cmd, r); err != nil {
+		return nil, err
+	}
+	return r, f.checkOnly(f.only)
+}
+
 func (a *app) evalCommand() *cobra.Command {
-	var f runFlags
-	var j judgeFlags
-	var only []string
+	var f evalFlags
 	cmd := &cobra.Command{
 		Use:   "eval DIR",
 		Short: "Measure a trained run: likelihood, distances to the data, paths",
@@ -178,6 +219,7 @@ the extractor and the split named inside, and made anew when either changes.`,
   flowmatch eval runs/first --solver dopri5 --rtol 1e-7 --atol 1e-7
   flowmatch eval runs/digits --classifier runs/classifier.safetensors --guidance 1.5
   flowmatch eval runs/digits --classifier runs/classifier.safetensors --only judgement --solver euler --steps 10
+  flowmatch eval runs/digits --only likelihood --test 100 --dequantizations 5
   flowmatch eval runs/digits --features inception.onnx --features-range -1..1`,
 		Args: arguments("DIR"),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
@@ -185,24 +227,16 @@ the extractor and the split named inside, and made anew when either changes.`,
 			if err != nil {
 				return nil, err
 			}
-			if err := j.check(cmd, r); err != nil {
-				return nil, err
-			}
-			if err := j.checkOnly(only); err != nil {
-				return nil, err
-			}
 			a.status("evaluating %s", r.Dir)
 			r.Watch = a.watch
-			rep, err := r.Evaluate(cmd.Context(), only...)
-			if err == nil && (only == nil || slices.Contains(only, partJudgement)) {
-				rep.Judgement, err = j.judge(cmd.Context(), r)
+			rep, err := r.Evaluate(cmd.Context(), f.only...)
+			if err == nil && (f.only == nil || slices.Contains(f.only, partJudgement)) {
+				rep.Judgement, err = f.judge(cmd.Context(), r)
 			}
 			return evalResult{rep}, err
 		}),
 	}
 	f.add(cmd)
-	j.add(cmd)
-	cmd.Flags().StringSliceVar(&only, "only", nil, "measure these parts: likelihood, samples, judgement (default all that apply)")
 	return cmd
 }
 

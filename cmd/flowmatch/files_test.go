@@ -152,7 +152,7 @@ eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 	if c := succeedJSON(t, "classifier", yaml, "--out", judge, "--steps", "60", "--batch", "16", "-q"); c["accuracy"] != 1.0 {
 		t.Errorf("the classifier tells %v of bright and dark images, want all", c["accuracy"])
 	}
-	rep := succeedJSON(t, "eval", dir, "--classifier", judge, "--guidance", "1.5", "--only", "judgement", "-q")
+	rep := succeedJSON(t, "eval", dir, "--classifier", judge, "--guidance", "1.5", "--only", "judgement", "--samples", "12", "-q")
 	if rep["likelihood"] != nil || rep["samples"] != nil {
 		t.Errorf("evaluated %v; want the classifier's part only", rep)
 	}

@@ -79,6 +79,7 @@ func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
 		{"eval", "DIR is missing"},
 		{"eval nowhere", "not a run's folder"},
 		{"eval " + dir + " --only speed", "likelihood, samples and judgement"},
+		{"eval " + dir + " --test 0", "--test is 0; it must be at least 1"},
 		{"eval " + dir + " --only judgement", "--classifier FILE"},
 		{"plot " + dir + " --out x.png", `"kind" not set`},
 		{"plot " + dir + " --kind portrait --out x.png", "portrait"},
