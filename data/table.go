@@ -68,15 +68,20 @@ func choose(path string, names []string, opts TableOptions) ([]int, error) {
 	if opts.Label != "" {
 		want = append(slices.Clone(want), opts.Label)
 	}
+	at, taken := make(map[string]int, len(names)), make(map[string]bool, len(want))
+	for i, name := range names {
+		at[name] = i
+	}
 	var chosen []int
 	for _, name := range want {
-		i := slices.Index(names, name)
-		if i < 0 {
+		i, there := at[name]
+		if !there {
 			return nil, malformed(path, "no column %q; the columns are %s", name, strings.Join(quoteAll(names), ", "))
 		}
-		if slices.Contains(chosen, i) {
+		if taken[name] {
 			return nil, malformed(path, "column %q is asked for twice", name)
 		}
+		taken[name] = true
 		chosen = append(chosen, i)
 	}
 	if data := len(chosen); data == 0 || opts.Label != "" && data == 1 {
