@@ -93,6 +93,26 @@ func TestATrainingStepIsThreeLoops(t *testing.T) {
 	}
 }
 
+// Labels come by way of the shadow backend, in one unit. What they are added to, the
+// rest of a conditional network, must stay a loop over the rows, which cores share.
+func TestLabelsDoNotMakeARowOfTheBatch(t *testing.T) {
+	const rows, classes, width = 48, 10, 64
+	for name, b := range backends(t) {
+		p := compiled(t, b, func(in []*gx.Node) []*gx.Node {
+			hot := gx.OneHot(in[1], classes, dtypes.Float32)
+			h := gx.Add(gx.Dot(in[0], in[2]).Product(), gx.Dot(hot, in[3]).Product())
+			return []*gx.Node{gx.Dot(gx.Tanh(h), in[2]).Product()}
+		}, floats(rows, width), shapes.Make(dtypes.Int32, rows), floats(width, width), floats(classes, width))
+		for _, l := range p.levels {
+			for _, r := range l.regions {
+				if d := slices.IndexFunc(r.tensors, func(t *tensor) bool { return t.kind == kindDot }); d >= 0 && r.units != rows {
+					t.Errorf("%s: %v is made in a loop over %d; want %d:\n%v", name, r.tensors[d], r.units, rows, p)
+				}
+			}
+		}
+	}
+}
+
 // upload makes an argument.
 func upload(t *testing.T, b *Backend, s shapes.Shape, f func(i int) float32) compute.Buffer {
 	t.Helper()

@@ -173,10 +173,11 @@ func (g *graph) settle(t *tensor) {
 	if t.accumulates() {
 		lead = t.in[0].dims
 	}
-	// The loops of those inputs that t could read row by row in them.
+	// The loops that make inputs, where t could read them row by row. What the shadow
+	// backend makes comes from none: its one unit must not make one of all rows.
 	candidates := []int{}
 	for i, u := range t.sources() {
-		if base, _ := u.root(); base.units > 0 {
+		if base, _ := u.root(); base.units > 0 && sameRows(base, u) {
 			if rows, ok := t.loops(base.units); ok && rows[i] {
 				candidates = append(candidates, base.units)
 			}
