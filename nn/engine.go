@@ -29,7 +29,8 @@ type Engine struct {
 }
 
 // Open returns the engine of that name: "" or "native" is ours, in pure Go; "go"
-// is GoMLX's own, for comparison; "xla" is
+// is GoMLX's own, for comparison ("go:ops_sequential" for networks of images, whose
+// convolutions can wait for each other forever where they run side by side); "xla" is
 // XLA through a PJRT plugin found in the standard place, and
 // "xla:/path/to/plugin.so" through the plugin named. With ",devices=2" behind either
 // (as in "xla:,devices=2") XLA cuts a CPU into as many devices.
