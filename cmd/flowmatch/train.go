@@ -30,6 +30,7 @@ type trainResult struct {
 	Backend      string   `json:"backend"`
 	Data         string   `json:"data"`
 	Condition    bool     `json:"condition,omitempty"` // it makes images from images
+	Images       bool     `json:"images,omitempty"`    // its points are images
 }
 
 func (t trainResult) text(w io.Writer) {
@@ -55,6 +56,10 @@ func (t trainResult) text(w io.Writer) {
 	fmt.Fprintf(w, "next\tflowmatch eval %s\n", quote(t.Run))
 	if t.Condition {
 		fmt.Fprintf(w, "\tflowmatch sample %s --condition test --n 12 --out samples.png\n", quote(t.Run))
+		return
+	}
+	if t.Images {
+		fmt.Fprintf(w, "\tflowmatch sample %s --grid 8 --out samples.png\n", quote(t.Run))
 		return
 	}
 	fmt.Fprintf(w, "\tflowmatch sample %s --n 1000 --out samples.csv\n", quote(t.Run))
@@ -161,6 +166,7 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 	res.StoppedEarly = res.Step < res.Steps
 	res.ModelStep, res.Backend, res.Data = r.Step, r.Model.Net.Engine().Name(), r.Data.Name
 	res.Parameters, res.Condition = r.Model.Net.NumWeights(), r.Model.Conditioner() != nil
+	res.Images = r.Data.Kind == data.KindImages
 	return res, r, nil
 }
 
