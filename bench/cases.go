@@ -201,22 +201,13 @@ func convolve(shape nn.ConvShape, backward bool) func(*nn.Engine) (work, error) 
 		if err := c.Load(x, w); err != nil {
 			return nil, err
 		}
-		return func(ctx context.Context, units int) (int, error) {
-			for range units {
-				if err := ctx.Err(); err != nil {
-					return 0, err
-				}
-				if backward {
-					_, err = c.ForwardBackward(func(_, _ []float32) {})
-				} else {
-					err = c.Forward(func([]float32) {})
-				}
-				if err != nil {
-					return 0, err
-				}
-			}
-			return 0, nil
-		}, nil
+		if !backward {
+			return calls(func() error { return c.Forward(func([]float32) {}) }), nil
+		}
+		return calls(func() error {
+			_, err := c.ForwardBackward(func(_, _ []float32) {})
+			return err
+		}), nil
 	}
 }
 
@@ -270,6 +261,21 @@ func logProb(width, depth int, s ode.Solver) func(*nn.Engine) (work, error) {
 	}
 }
 
+// calls is the work of calling fn, once a unit.
+func calls(fn func() error) work {
+	return func(ctx context.Context, units int) (int, error) {
+		for range units {
+			if err := ctx.Err(); err != nil {
+				return 0, err
+			}
+			if err := fn(); err != nil {
+				return 0, err
+			}
+		}
+		return 0, nil
+	}
+}
+
 // match couples two sets of points by exact optimal transport, costs included.
 func match(n, d int) func(*nn.Engine) (work, error) {
 	return func(*nn.Engine) (work, error) {
@@ -278,16 +284,6 @@ func match(n, d int) func(*nn.Engine) (work, error) {
 			return nil, err
 		}
 		x0, x1, src := normals(n, d, 0, 0), normals(n, d, 1, 1), make([]int, n)
-		return func(ctx context.Context, units int) (int, error) {
-			for range units {
-				if err := ctx.Err(); err != nil {
-					return 0, err
-				}
-				if err := pairs.Match(src, x0, x1, nil, seed.Rand(benchSeed, "bench/match", 0)); err != nil {
-					return 0, err
-				}
-			}
-			return 0, nil
-		}, nil
+		return calls(func() error { return pairs.Match(src, x0, x1, nil, seed.Rand(benchSeed, "bench/match", 0)) }), nil
 	}
 }

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"context"
 	"fmt"
 
 	"flowmatch/flow"
@@ -59,7 +58,7 @@ func imageVelocity(eng *nn.Engine) (work, error) {
 		return nil, err
 	}
 	v := make([]float64, len(x))
-	return evaluations(func() error { return f.Velocity(v, 0.5, x) }), nil
+	return calls(func() error { return f.Velocity(v, 0.5, x) }), nil
 }
 
 // imageVJP evaluates what a step of a likelihood by Hutchinson's estimate takes: the
@@ -70,7 +69,7 @@ func imageVJP(eng *nn.Engine) (work, error) {
 		return nil, err
 	}
 	v, g, e := make([]float64, len(x)), make([]float64, len(x)), normals(imageBatch, imageDim, 0, 2).X
-	return evaluations(func() error { return f.VJP(v, g, 0.5, x, e) }), nil
+	return calls(func() error { return f.VJP(v, g, 0.5, x, e) }), nil
 }
 
 func imageField(eng *nn.Engine) (*nn.Field, []float64, error) {
@@ -80,21 +79,6 @@ func imageField(eng *nn.Engine) (*nn.Field, []float64, error) {
 	}
 	f, err := net.Bind([]int32{3})
 	return f, normals(imageBatch, imageDim, 0, 0).X, err
-}
-
-// evaluations is the work of calling fn.
-func evaluations(fn func() error) work {
-	return func(ctx context.Context, units int) (int, error) {
-		for range units {
-			if err := ctx.Err(); err != nil {
-				return 0, err
-			}
-			if err := fn(); err != nil {
-				return 0, err
-			}
-		}
-		return 0, nil
-	}
 }
 
 // pictures are images of noise with labels: what they show costs nothing.
