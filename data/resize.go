@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"math"
 
 	"golang.org/x/image/draw"
 
@@ -51,14 +50,14 @@ func Planes(x flow.Batch, shape []int, channels, height, width int) (flow.Batch,
 // paint makes a picture of one image.
 func paint(img *image.RGBA64, x []float64, channels int) {
 	w := img.Rect.Dx()
-	level := func(v float64) uint16 { // the 256 levels span [-1, 1]; 257 makes 16 bits of 8
-		return 257 * uint16(min(max(math.Floor((v+1)/2*Levels), 0), Levels-1))
-	}
+	pix := make([]byte, len(x))
+	Pixels(pix, x)
+	level := func(i int) uint16 { return 257 * uint16(pix[i]) } // 257 makes 16 bits of 8
 	for p := range len(x) / channels {
-		pixel := x[p*channels : (p+1)*channels]
-		r, g, b := level(pixel[0]), level(pixel[0]), level(pixel[0])
+		at := p * channels
+		r, g, b := level(at), level(at), level(at)
 		if channels == 3 {
-			g, b = level(pixel[1]), level(pixel[2])
+			g, b = level(at+1), level(at+2)
 		}
 		img.SetRGBA64(p%w, p/w, color.RGBA64{R: r, G: g, B: b, A: 0xffff})
 	}
