@@ -12,8 +12,8 @@ import (
 	"strings"
 
 	"flowmatch/data"
+	"flowmatch/engine/onnx"
 	"flowmatch/flow"
-	"flowmatch/internal/onnx"
 	"flowmatch/nn"
 )
 

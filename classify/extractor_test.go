@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"flowmatch/engine/onnx"
 	"flowmatch/flow"
-	"flowmatch/internal/onnx"
 	"flowmatch/nn"
 )
 

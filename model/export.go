@@ -7,8 +7,8 @@ import (
 	"io"
 	"strconv"
 
+	"flowmatch/engine/onnx"
 	"flowmatch/internal/atomicfile"
-	"flowmatch/internal/onnx"
 	"flowmatch/path"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/compute/shapes"
 
-	"flowmatch/nn/native"
+	"flowmatch/engine/native"
 )
 
 // DefaultBackend is the engine used when none is asked for: it needs nothing

@@ -1,9 +1,9 @@
 package nn
 
 import (
-	"flowmatch/internal/onnx"
-	"flowmatch/nn/exchange"
-	"flowmatch/nn/native"
+	"flowmatch/engine/native"
+	"flowmatch/engine/onnx"
+	"flowmatch/engine/onnx/exchange"
 )
 
 // ONNX returns the network as an ONNX model: f(x, t), or f(x, t, label) of a

@@ -9,9 +9,9 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
 
+	"flowmatch/engine/onnx"
+	"flowmatch/engine/onnx/exchange"
 	"flowmatch/flow"
-	"flowmatch/internal/onnx"
-	"flowmatch/nn/exchange"
 )
 
 // Extractor is a network of images from an ONNX file: what makes features of them.

@@ -12,7 +12,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"flowmatch/nn/native"
+	"flowmatch/engine/native"
 )
 
 // intervals are networks of two times, in every kind of input.

@@ -3,7 +3,7 @@ package nn
 import (
 	"unsafe"
 
-	"flowmatch/nn/native/kernel"
+	"flowmatch/engine/native/kernel"
 )
 
 // Normal fills dst with independent draws of N(0, 1) in the precision of the

@@ -10,7 +10,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"flowmatch/nn/exchange"
+	"flowmatch/engine/onnx/exchange"
 )
 
 // Bodies to come may use operations that those of today do not: each is the same in

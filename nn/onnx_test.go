@@ -12,9 +12,9 @@ import (
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 
+	"flowmatch/engine/onnx"
+	"flowmatch/engine/onnx/exchange"
 	"flowmatch/flow"
-	"flowmatch/internal/onnx"
-	"flowmatch/nn/exchange"
 )
 
 // exported are networks that between them have every part that a body can have.

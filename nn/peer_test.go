@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"flowmatch/engine/onnx"
 	"flowmatch/flow"
-	"flowmatch/internal/onnx"
 )
 
 // peerVar names a folder with networks of PyTorch: NAME.onnx, the images NAME.x and

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"flowmatch/internal/onnx"
+	"flowmatch/engine/onnx"
 	"flowmatch/metrics"
 )
 

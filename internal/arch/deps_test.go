@@ -93,7 +93,7 @@ func engineReach(t *tree) (found []string) {
 	}
 	var trail func(room string, seen map[string]bool) []string
 	trail = func(room string, seen map[string]bool) []string {
-		if within(room, []string{"nn", "nn/native"}) {
+		if within(room, []string{"nn", "engine/native"}) {
 			return []string{room}
 		}
 		if seen[room] {
@@ -108,7 +108,7 @@ func engineReach(t *tree) (found []string) {
 		return nil
 	}
 	for _, f := range t.files {
-		if within(f.room, reachEngine) || within(f.room, []string{"nn/native"}) {
+		if within(f.room, reachEngine) || within(f.room, []string{"engine/native"}) {
 			continue
 		}
 		for _, i := range f.imports() {

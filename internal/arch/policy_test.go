@@ -18,7 +18,7 @@ var rooms = map[string][]string{
 	"internal/assign":     {},
 	"internal/tfevents":   {},
 	"internal/memory":     {},
-	"internal/onnx":       {}, // a file format
+	"engine/onnx":         {}, // a file format
 	"internal/arch":       {},
 
 	// The mathematics speaks in terms of flow.
@@ -32,15 +32,15 @@ var rooms = map[string][]string{
 	"likelihood": {"flow", "internal/seed", "ode"},
 
 	// The engine, and what a checkpoint is.
-	"nn":          {"flow", "internal/seed", "internal/onnx"},
-	"nn/native":   {"internal/seed"},
-	"nn/exchange": {"nn/native", "internal/onnx"}, // graphs as ONNX files and back
-	"neuralode":   {"flow", "ode", "nn", "internal/seed"},
-	"model":       {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "internal/seed", "internal/atomicfile", "internal/onnx"},
+	"nn":                   {"flow", "internal/seed", "engine/onnx"},
+	"engine/native":        {"internal/seed"},
+	"engine/onnx/exchange": {"engine/native", "engine/onnx"}, // graphs as ONNX files and back
+	"neuralode":            {"flow", "ode", "nn", "internal/seed"},
+	"model":                {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "internal/seed", "internal/atomicfile", "engine/onnx"},
 
 	// What makes and uses models.
 	"train":    {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "internal/seed", "internal/memory"},
-	"classify": {"flow", "data", "nn", "internal/onnx"},
+	"classify": {"flow", "data", "nn", "engine/onnx"},
 	"run": {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "model", "coupling", "train", "classify", "metrics", "plot",
 		"internal/seed", "internal/atomicfile", "internal/tfevents"},
 	"bench": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "metrics",
@@ -65,7 +65,7 @@ var testsOnly = map[string]string{
 
 // reachEngine are the rooms whose code or tests may depend on nn, directly or
 // through others. Everywhere else the mathematics is built and tested without it.
-var reachEngine = []string{"nn", "nn/exchange", "neuralode", "model", "train", "classify", "run", "experiment", "bench", "cmd/flowmatch", "."}
+var reachEngine = []string{"nn", "engine/onnx/exchange", "neuralode", "model", "train", "classify", "run", "experiment", "bench", "cmd/flowmatch", "."}
 
 // module is a library that is not ours.
 type module struct {
@@ -76,11 +76,11 @@ type module struct {
 
 // modules are the libraries we use, by module path.
 var modules = map[string]module{
-	"github.com/gomlx/gomlx":            {rooms: []string{"nn", "nn/exchange"}, testRooms: []string{"nn/native"}, why: "tensors and automatic differentiation; nn is the only room that may know an engine"},
-	"github.com/gomlx/compute":          {rooms: []string{"nn", "nn/native", "nn/exchange"}, why: "the backends of gomlx, of which nn/native is one"},
+	"github.com/gomlx/gomlx":            {rooms: []string{"nn", "engine/onnx/exchange"}, testRooms: []string{"engine/native"}, why: "tensors and automatic differentiation; nn is the only room that may know an engine"},
+	"github.com/gomlx/compute":          {rooms: []string{"nn", "engine/native", "engine/onnx/exchange"}, why: "the backends of gomlx, of which engine/native is one"},
 	"github.com/gomlx/go-xla":           {rooms: []string{"nn"}, why: "the XLA backend of gomlx, behind the build tag xla"},
-	"github.com/mmcloughlin/avo":        {rooms: []string{"nn/native"}, why: "programs that write assembly"},
-	"google.golang.org/protobuf":        {rooms: []string{"internal/tfevents", "internal/onnx"}, why: "the wire format of TensorBoard's event files and of ONNX files"},
+	"github.com/mmcloughlin/avo":        {rooms: []string{"engine/native"}, why: "programs that write assembly"},
+	"google.golang.org/protobuf":        {rooms: []string{"internal/tfevents", "engine/onnx"}, why: "the wire format of TensorBoard's event files and of ONNX files"},
 	"github.com/nlpodyssey/safetensors": {rooms: []string{"model"}, why: "the file format of a checkpoint"},
 	"github.com/goccy/go-yaml":          {rooms: []string{"run", "path", "data", "experiment"}, why: "configuration files with positions in error messages"},
 	"github.com/agnivade/levenshtein":   {rooms: []string{"run", "cmd/flowmatch"}, why: "did you mean ...? for misspelt keys and names"},
@@ -90,7 +90,7 @@ var modules = map[string]module{
 	"github.com/spf13/pflag":            {rooms: []string{"cmd/flowmatch"}, why: "the flags of cobra"},
 	"github.com/schollz/progressbar/v3": {rooms: []string{"cmd/flowmatch"}, why: "progress in a terminal"},
 	"golang.org/x/term":                 {rooms: []string{"cmd/flowmatch"}, why: "is the output a terminal?"},
-	"golang.org/x/sys":                  {rooms: []string{"cmd/flowmatch", "nn/native"}, why: "what the processor can do"},
+	"golang.org/x/sys":                  {rooms: []string{"cmd/flowmatch", "engine/native"}, why: "what the processor can do"},
 	"golang.org/x/image":                {rooms: []string{"plot", "data"}, why: "font weights in the interface of gonum/plot; images brought to one size"},
 	"gonum.org/v1/plot":                 {rooms: []string{"plot"}, why: "text and outlines in pictures"},
 	"gonum.org/v1/gonum": {
@@ -108,8 +108,8 @@ var bannedStd = map[string]struct {
 	"log":       {[]string{"cmd/flowmatch"}, "library rooms do not log; they return errors and call observe functions"},
 	"log/slog":  {[]string{"cmd/flowmatch"}, "library rooms do not log; they return errors and call observe functions"},
 	"math/rand": {nil, "randomness is an explicit *rand.Rand of math/rand/v2 from internal/seed"},
-	"unsafe":    {[]string{"nn", "nn/native"}, "only kernels need it"},
-	"reflect":   {[]string{"run", "nn", "nn/native"}, "plain code reads better"},
+	"unsafe":    {[]string{"nn", "engine/native"}, "only kernels need it"},
+	"reflect":   {[]string{"run", "nn", "engine/native"}, "plain code reads better"},
 }
 
 // cgoTag is the build tag behind which cgo may be used.
@@ -127,7 +127,7 @@ const (
 // generated lists the files that a program wrote, with the program. They are
 // exempt from the limits of size, and carry the standard marker.
 var generated = map[string]string{
-	"nn/native/ops.go":                      "nn/native/gen",
-	"nn/native/kernel/gemm_stub_amd64.go":   "nn/native/kernel/gen/gemm",
-	"nn/native/kernel/vector_stub_amd64.go": "nn/native/kernel/gen/vector",
+	"engine/native/ops.go":                      "engine/native/gen",
+	"engine/native/kernel/gemm_stub_amd64.go":   "engine/native/kernel/gen/gemm",
+	"engine/native/kernel/vector_stub_amd64.go": "engine/native/kernel/gen/vector",
 }

@@ -38,7 +38,7 @@ func TestRulesFindWhatTheyForbid(t *testing.T) {
 		{"an allowed import", roomImports, []string{"path/a.go", "package path\nimport _ \"flowmatch/flow\"\n"}, ""},
 		{"an upward import", roomImports, []string{"path/a.go", "package path\nimport _ \"flowmatch/field\"\n"}, "path imports field"},
 		{"a test may import sideways", roomImports, []string{"path/a_test.go", "package path\nimport _ \"flowmatch/field\"\n"}, ""},
-		{"a room imports below itself", roomImports, []string{"nn/a.go", "package nn\nimport _ \"flowmatch/nn/native/x\"\n"}, ""},
+		{"a room imports below itself", roomImports, []string{"nn/a.go", "package nn\nimport _ \"flowmatch/engine/native/x\"\n"}, ""},
 		{"a folder obeys the row above", roomImports, []string{"ode/b/a.go", "package b\nimport _ \"flowmatch/flow\"\n"}, "ode imports flow"},
 		{"the program may import all", roomImports, []string{"cmd/flowmatch/a.go", "package main\nimport _ \"flowmatch/plot\"\n"}, ""},
 		{"even the program leaves flowtest to tests", roomImports, []string{"cmd/flowmatch/a.go", "package main\nimport _ \"flowmatch/flowtest\"\n"}, "belong to tests"},

@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
 
-	"flowmatch/internal/onnx"
+	"flowmatch/engine/onnx"
 )
 
 // Reader builds the graph of a file. It is read-only.

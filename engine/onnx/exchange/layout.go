@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"flowmatch/internal/onnx"
+	"flowmatch/engine/onnx"
 )
 
 // dim is the length of an axis: n, or n for each point of the batch.

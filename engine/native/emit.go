@@ -3,7 +3,7 @@ package native
 import (
 	"fmt"
 
-	"flowmatch/nn/native/kernel"
+	"flowmatch/engine/native/kernel"
 )
 
 // combine is the element-wise operation of a reduction.

@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 
-	"flowmatch/internal/onnx"
+	"flowmatch/engine/onnx"
 )
 
 // unary and binary are the operations by element that ONNX has too, by the method

@@ -14,7 +14,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 
-	"flowmatch/nn/native/kernel"
+	"flowmatch/engine/native/kernel"
 )
 
 // Random graphs, compared with GoMLX's Go backend. A graph is drawn from a seed;

@@ -5,7 +5,7 @@ import (
 
 	"github.com/gomlx/compute/support/backendtest"
 
-	"flowmatch/nn/native/kernel"
+	"flowmatch/engine/native/kernel"
 )
 
 // backends returns a backend for each set of instructions that this CPU has.

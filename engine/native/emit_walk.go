@@ -3,7 +3,7 @@ package native
 import (
 	"github.com/gomlx/compute/dtypes"
 
-	"flowmatch/nn/native/kernel"
+	"flowmatch/engine/native/kernel"
 )
 
 // walker writes the strip operations of a group.

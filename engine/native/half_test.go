@@ -14,7 +14,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	gx "github.com/gomlx/gomlx/core/graph"
 
-	"flowmatch/nn/native/kernel"
+	"flowmatch/engine/native/kernel"
 )
 
 func halves(dims ...int) shapes.Shape { return shapes.Make(dtypes.BFloat16, dims...) }

@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
 
-	"flowmatch/internal/onnx"
+	"flowmatch/engine/onnx"
 )
 
 // others are the operations that need their arguments in the order of the file.

@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 
-	"flowmatch/nn/native/kernel"
+	"flowmatch/engine/native/kernel"
 )
 
 // kind says what a tensor is made by. All of a program's tensors are of these few.

@@ -4,7 +4,7 @@ import (
 	"math"
 	"unsafe"
 
-	"flowmatch/nn/native/kernel"
+	"flowmatch/engine/native/kernel"
 )
 
 // ref says where a tensor is, as an instruction sees it.

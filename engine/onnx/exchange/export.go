@@ -5,8 +5,8 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 
-	"flowmatch/internal/onnx"
-	"flowmatch/nn/native"
+	"flowmatch/engine/native"
+	"flowmatch/engine/onnx"
 )
 
 // The versions that files are written in: ONNX 1.13 (December 2022) and later, and

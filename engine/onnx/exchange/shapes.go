@@ -6,7 +6,7 @@ import (
 
 	"github.com/gomlx/compute"
 
-	"flowmatch/internal/onnx"
+	"flowmatch/engine/onnx"
 )
 
 // sliced translates Slice; a slice of the slab is a weight.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"flowmatch/internal/onnx"
+	"flowmatch/engine/onnx"
 )
 
 // folded works out what is known when the graph is built: shapes, and whole numbers

@@ -5,7 +5,7 @@ import (
 
 	"github.com/gomlx/compute"
 
-	"flowmatch/nn/native/kernel"
+	"flowmatch/engine/native/kernel"
 )
 
 // Operations that GoMLX hands over as one are taken apart again: the regions fuse

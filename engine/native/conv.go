@@ -5,7 +5,7 @@ import (
 
 	"github.com/gomlx/compute"
 
-	"flowmatch/nn/native/kernel"
+	"flowmatch/engine/native/kernel"
 )
 
 // conv describes a convolution of images [N, H, W, C].

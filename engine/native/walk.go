@@ -1,6 +1,6 @@
 package native
 
-import "flowmatch/nn/native/kernel"
+import "flowmatch/engine/native/kernel"
 
 // walk runs element-wise operations strip by strip: what they make for each
 // other stays in strips of scratch, in the first level of cache.

@@ -7,7 +7,7 @@ import (
 	"github.com/gomlx/compute/dtypes/bfloat16"
 	"github.com/gomlx/compute/shapes"
 
-	"flowmatch/nn/native/kernel"
+	"flowmatch/engine/native/kernel"
 )
 
 // Numbers of type bfloat16 are floats to the compiler, ones that bfloat16 has: what

@@ -9,8 +9,8 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"flowmatch/internal/onnx"
-	"flowmatch/nn/exchange"
+	"flowmatch/engine/onnx"
+	"flowmatch/engine/onnx/exchange"
 )
 
 type attrs = map[string]any

@@ -7,7 +7,7 @@ import (
 
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
 
-	"flowmatch/internal/onnx"
+	"flowmatch/engine/onnx"
 )
 
 // call is one node of the file with its arguments.

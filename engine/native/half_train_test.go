@@ -11,7 +11,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	gx "github.com/gomlx/gomlx/core/graph"
 
-	"flowmatch/nn/native/kernel"
+	"flowmatch/engine/native/kernel"
 )
 
 // mixedStep is a step of gradient descent of a net of three layers with products

@@ -3,7 +3,7 @@ package native
 import (
 	"slices"
 
-	"flowmatch/nn/native/kernel"
+	"flowmatch/engine/native/kernel"
 )
 
 // simplify drops what no output needs and fuses neighbours; it adds the tensors
