@@ -2,8 +2,9 @@
 // room speaks of points, velocity fields and source distributions.
 //
 // There are only a few types: [Batch] is N points of R^D; [Field] is a
-// velocity field v_t(x); [Differentiable] and [Diverger] are what a field may
-// offer beyond that; [Source] is the distribution p_0 that a flow starts from.
+// velocity field v_t(x); [Differentiable], [Diverger] and [Parametric] are what a
+// field may offer beyond that; [Source] is the distribution p_0 that a flow starts
+// from; [Given] is what a flow is conditioned on.
 //
 // Time runs from t=0 (noise, the source) to t=1 (data, the target), everywhere.
 // Mathematics on the host is float64.
@@ -57,6 +58,38 @@ type Diverger interface {
 	Field
 	// VelocityDiv writes v_t(x) into v (length N*D) and ∇·v_t(x) into div (length N).
 	VelocityDiv(v, div []float64, t float64, x []float64) error
+}
+
+// Parametric is the optional upgrade of a Field with parameters θ, which can be
+// trained through a solve: by maximum likelihood, or as a neural ODE.
+type Parametric interface {
+	Field
+	// NumParams returns the number of parameters.
+	NumParams() int
+	// VJPParams writes v_t(x) into v, [N, D], unless v is nil, and adds aᵀ ∂v/∂x to gx,
+	// [N, D], and aᵀ ∂v/∂θ, summed over the points, to gtheta, [NumParams], from one
+	// forward pass. a is [N, D].
+	VJPParams(v, gx, gtheta []float64, t float64, x, a []float64) error
+	// VJPAug adds to gx, [N, D], and gtheta, [NumParams], the gradient with respect
+	// to x and θ of
+	//
+	//	Σ_i [ a_i · v_t(x_i) + l_i · div_i + k_i · |v_t(x_i)|² + j_i · jac_i ]
+	//
+	// with the weights of [Adjoint]. With J = (∂v_t/∂x)(x_i), div_i is the divergence
+	// tr J and jac_i is |J|², the squared Frobenius norm, if Probe is nil; else they
+	// are e_iᵀ J e_i and |e_iᵀ J|².
+	VJPAug(gx, gtheta []float64, t float64, x []float64, a Adjoint) error
+}
+
+// Adjoint holds the weights of the terms that [Parametric].VJPAug differentiates: the
+// adjoint of a solve that carries points, their log-density and two integrals. All of
+// it is read only.
+type Adjoint struct {
+	Velocity []float64 // a, [N, D]
+	Div      []float64 // l, [N]
+	Probe    []float64 // e, [N, D]; nil: the exact divergence
+	// Kinetic and Jacobian are k and j, [N]; nil: zeros.
+	Kinetic, Jacobian []float64
 }
 
 // Source is the distribution p_0 that the flow starts from at t=0.

@@ -1,0 +1,82 @@
+package flow
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Given is what a flow is conditioned on at each of N points: a label, which is a
+// class, and a context, which is numbers (columns of a table, an observation, an image
+// at low resolution). The zero Given is that of an unconditional flow.
+//
+// Each part has one entry for each point, or a single one that holds for all of them.
+type Given struct {
+	Label   []int32 // [N] or [1]; -1 is "no label"; nil: the flow has no classes
+	Context Batch   // [N, Dc] or [1, Dc]; the zero Batch: the flow has no context
+}
+
+// ErrLabels is returned when labels are given to a flow without classes, are missing
+// for one that has them, or are out of range; ErrContext likewise for contexts.
+var (
+	ErrLabels  = errors.New("labels do not fit")
+	ErrContext = errors.New("contexts do not fit")
+)
+
+// NewGiven returns an empty Given to be filled for n points: labels if wanted, and
+// contexts of dim numbers if dim > 0.
+func NewGiven(n int, labels bool, dim int) Given {
+	var g Given
+	if labels {
+		g.Label = make([]int32, n)
+	}
+	if dim > 0 {
+		g.Context = NewBatch(n, dim)
+	}
+	return g
+}
+
+// Empty reports whether nothing is given.
+func (g Given) Empty() bool { return len(g.Label) == 0 && g.Context.N == 0 }
+
+// Slice returns what is given at points i (included) to j (excluded), sharing memory
+// with g. A single entry, which holds for all points, stays.
+func (g Given) Slice(i, j int) Given {
+	if len(g.Label) > 1 {
+		g.Label = g.Label[i:j:j]
+	}
+	if g.Context.N > 1 {
+		g.Context = g.Context.Slice(i, j)
+	}
+	return g
+}
+
+// Check reports whether g fits n points of a flow with so many classes (0: none) and
+// contexts of dim numbers (0: none). Of no points nothing needs to be given. The error is
+// [ErrLabels] or [ErrContext], wrapped with what is wrong and what would be right.
+func (g Given) Check(n, classes, dim int) error {
+	switch {
+	case classes == 0 && len(g.Label) > 0:
+		return fmt.Errorf("%w: %d labels given, but the flow has no classes", ErrLabels, len(g.Label))
+	case classes > 0 && len(g.Label) == 0 && n > 0:
+		return fmt.Errorf("%w: none given, the flow has %d classes", ErrLabels, classes)
+	case len(g.Label) > 1 && len(g.Label) != n:
+		return fmt.Errorf("%w: %d labels for %d points", ErrLabels, len(g.Label), n)
+	case dim == 0 && g.Context.N > 0:
+		return fmt.Errorf("%w: %d contexts given, but the flow has none", ErrContext, g.Context.N)
+	case dim > 0 && g.Context.N == 0 && n > 0:
+		return fmt.Errorf("%w: none given, the flow takes %d numbers for each point", ErrContext, dim)
+	case g.Context.N > 0 && g.Context.D != dim:
+		return fmt.Errorf("%w: they hold %d numbers for each point, the flow takes %d", ErrContext, g.Context.D, dim)
+	case g.Context.N > 1 && g.Context.N != n:
+		return fmt.Errorf("%w: %d contexts for %d points", ErrContext, g.Context.N, n)
+	case len(g.Context.X) != g.Context.N*g.Context.D:
+		return fmt.Errorf("%w: a batch of shape [%d, %d] has %d numbers",
+			ErrContext, g.Context.N, g.Context.D, len(g.Context.X))
+	}
+	for i, l := range g.Label {
+		if l < -1 || int(l) >= classes {
+			return fmt.Errorf("%w: label %d of point %d; it must be in 0..%d, or -1 for none", ErrLabels, l, i, classes-1)
+		}
+	}
+	return nil
+}
