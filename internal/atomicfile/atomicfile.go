@@ -133,3 +133,11 @@ func syncDir(dir string) {
 		d.Close()
 	}
 }
+
+// WriteBytes is WriteFile of content that is there already.
+func WriteBytes(path string, content []byte) error {
+	return WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}

@@ -1,0 +1,44 @@
+// Package choice checks a name that must be one of a list, and words the error when it
+// is not: one idiom, and one wording, for every name in a run file or an option.
+package choice
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// Check reports a name that is none of names: it says what kind of name it is, which
+// one may have been meant, and all that it can be. The caller adds where it stands, such as
+// the room or the key of a file. The error reads
+//
+//	unknown schedule "condto"; did you mean "condot"? it must be one of condot, vp, ve
+func Check(what, name string, names []string) error {
+	if slices.Contains(names, name) {
+		return nil
+	}
+	hint := ""
+	if near := Nearest(name, names); near != "" {
+		hint = fmt.Sprintf(" did you mean %q?", near)
+	}
+	return fmt.Errorf("unknown %s %q;%s it must be one of %s", what, name, hint, strings.Join(names, ", "))
+}
+
+// Nearest returns the name that is the fewest edits away from the one given, the first
+// of equals; "" where more than half of the letters would have to change.
+func Nearest(name string, names []string) string {
+	length := utf8.RuneCountInString(name)
+	best, bestDistance := "", length/2+1
+	for _, n := range names {
+		if gap := utf8.RuneCountInString(n) - length; max(gap, -gap) >= bestDistance {
+			continue // the lengths alone take that many edits
+		}
+		if d := levenshtein.ComputeDistance(name, n); d < bestDistance {
+			best, bestDistance = n, d
+		}
+	}
+	return best
+}

@@ -1,0 +1,56 @@
+// Package digest names numbers by their SHA-256, so that a file can say which data or
+// weights it belongs to: "sha256:" and 64 hexadecimal digits. Numbers are hashed as
+// little endian bytes, in the precision that they have.
+package digest
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash"
+	"slices"
+)
+
+// Number is what can be hashed.
+type Number interface {
+	~float64 | ~float32 | ~int32 | ~uint32 | ~int64 | ~uint64 | ~uint8
+}
+
+// Of returns the digest of v.
+func Of[T Number](v []T) string {
+	d := New()
+	Add(d, v)
+	return d.String()
+}
+
+// Digest is the running digest of several parts: what [Add], Write and Text got one
+// after another. The parts of Add and Write join without a mark between them.
+type Digest struct {
+	h   hash.Hash
+	buf []byte
+}
+
+// New returns the digest of nothing yet.
+func New() *Digest { return &Digest{h: sha256.New()} }
+
+// Add adds numbers to d.
+func Add[T Number](d *Digest, v []T) {
+	const piece = 4096
+	for part := range slices.Chunk(v, piece) {
+		// A hash takes all that it is given, and every Number can be encoded.
+		d.buf, _ = binary.Append(d.buf[:0], binary.LittleEndian, part)
+		d.h.Write(d.buf)
+	}
+}
+
+// Write adds bytes; it never fails. A Digest is an io.Writer, to copy a file to.
+func (d *Digest) Write(p []byte) (int, error) { return d.h.Write(p) }
+
+// Text adds the length of a text and the text, so that texts do not run into each other.
+func (d *Digest) Text(s string) {
+	Add(d, []uint64{uint64(len(s))})
+	Add(d, []byte(s))
+}
+
+// String returns the digest so far: "sha256:" and hexadecimal digits.
+func (d *Digest) String() string { return fmt.Sprintf("sha256:%x", d.h.Sum(nil)) }
