@@ -1,28 +1,48 @@
 package coupling
 
 import (
+	"cmp"
 	"fmt"
 	"math"
-	"strings"
+
+	"flowmatch/internal/choice"
 )
 
 // Config is a coupling as a configuration file names it. A zero field is the
 // default; a field that the named coupling has no use for is an error, so that no
 // setting is ever silently ignored.
 type Config struct {
-	Name    string  `yaml:"name" json:"name"`                             // one of [Names]; empty means independent
-	Reg     float64 `yaml:"reg,omitempty" json:"reg,omitempty"`           // sinkhorn: see [Sinkhorn]; 0 means 0.05
-	Epsilon float64 `yaml:"epsilon,omitempty" json:"epsilon,omitempty"`   // sinkhorn: see [Sinkhorn]; not together with reg
-	MaxIter int     `yaml:"max_iter,omitempty" json:"max_iter,omitempty"` // sinkhorn: 0 means 10000
-	Tol     float64 `yaml:"tol,omitempty" json:"tol,omitempty"`           // sinkhorn: 0 means 0.001
-	// Batch is the number of rows that are coupled among themselves, of which the last
-	// group may have fewer; 0 means the whole batch of training. ot, sinkhorn.
-	Batch      int  `yaml:"batch,omitempty" json:"batch,omitempty"`
-	LabelAware bool `yaml:"label_aware,omitempty" json:"label_aware,omitempty"` // ot, sinkhorn: transport within classes
+	// Name is one of [Names]; empty means independent.
+	Name string `yaml:"name" json:"name"`
+	// Reg is of sinkhorn: see [Sinkhorn]; 0 means 0.05.
+	Reg float64 `yaml:"reg,omitempty" json:"reg,omitempty"`
+	// Epsilon is of sinkhorn: see [Sinkhorn]; not together with reg.
+	Epsilon float64 `yaml:"epsilon,omitempty" json:"epsilon,omitempty"`
+	// MaxIter is of sinkhorn; 0 means 10000.
+	MaxIter int `yaml:"max_iter,omitempty" json:"max_iter,omitempty"`
+	// Tol is of sinkhorn, in (0, 1); 0 means 0.001.
+	Tol float64 `yaml:"tol,omitempty" json:"tol,omitempty"`
+	// Batch, of ot and sinkhorn, is the number of rows that are coupled among themselves,
+	// of which the last group may have fewer; 0 means the whole batch of training.
+	Batch int `yaml:"batch,omitempty" json:"batch,omitempty"`
+	// LabelAware, of ot and sinkhorn, means transport within classes.
+	LabelAware bool `yaml:"label_aware,omitempty" json:"label_aware,omitempty"`
 }
 
 // Names returns the names that [Config] knows.
 func Names() []string { return []string{"independent", "ot", "sinkhorn"} }
+
+// Defaults returns c with every unset field filled in that its name uses.
+func (c Config) Defaults() Config {
+	c.Name = cmp.Or(c.Name, "independent")
+	if c.Name == "sinkhorn" {
+		if c.Epsilon == 0 {
+			c.Reg = cmp.Or(c.Reg, defaultReg)
+		}
+		c.MaxIter, c.Tol = cmp.Or(c.MaxIter, defaultMaxIter), cmp.Or(c.Tol, defaultTol)
+	}
+	return c
+}
 
 // Validate reports what [Config.New] would.
 func (c Config) Validate() error { _, err := c.New(); return err }
@@ -44,10 +64,12 @@ func (c Config) whole() (Coupling, error) {
 	switch c.Name {
 	case "independent", "":
 		if c.LabelAware {
-			return nil, fmt.Errorf("coupling: label_aware: coupling independent does not use it (its x_0 never depends on the label): remove it, or use ot or sinkhorn")
+			return nil, fmt.Errorf("coupling: label_aware: coupling independent does not use it " +
+				"(its x_0 never depends on the label): remove it, or use ot or sinkhorn")
 		}
 		if c.Batch > 0 {
-			return nil, fmt.Errorf("coupling: batch = %d: coupling independent does not use it: remove it, or use ot or sinkhorn", c.Batch)
+			return nil, fmt.Errorf("coupling: batch = %d: coupling independent does not use it: remove it, or use ot or "+
+				"sinkhorn", c.Batch)
 		}
 		return Independent{}, c.onlySinkhorn("independent")
 	case "ot":
@@ -56,7 +78,7 @@ func (c Config) whole() (Coupling, error) {
 		s := Sinkhorn{Reg: c.Reg, Epsilon: c.Epsilon, MaxIter: c.MaxIter, Tol: c.Tol, LabelAware: c.LabelAware}
 		return s, s.validate()
 	}
-	return nil, fmt.Errorf("coupling: unknown coupling %q: want one of %s", c.Name, strings.Join(Names(), ", "))
+	return nil, fmt.Errorf("coupling: %w", choice.Check("coupling", c.Name, Names()))
 }
 
 func (c Config) onlySinkhorn(name string) error {
@@ -65,7 +87,8 @@ func (c Config) onlySinkhorn(name string) error {
 		value float64
 	}{{"reg", c.Reg}, {"epsilon", c.Epsilon}, {"max_iter", float64(c.MaxIter)}, {"tol", c.Tol}} {
 		if f.value != 0 {
-			return fmt.Errorf("coupling: %s = %g: coupling %s does not use it, only sinkhorn does: remove it", f.name, f.value, name)
+			return fmt.Errorf("coupling: %s = %g: coupling %s does not use it, only sinkhorn does: remove it",
+				f.name, f.value, name)
 		}
 	}
 	return nil
@@ -75,9 +98,11 @@ func (c Config) onlySinkhorn(name string) error {
 func (s Sinkhorn) validate() error {
 	switch {
 	case !(s.Reg >= 0) || math.IsInf(s.Reg, 0):
-		return fmt.Errorf("coupling: reg = %g: sinkhorn wants it above 0, relative to the mean cost (0 means %g)", s.Reg, defaultReg)
+		return fmt.Errorf("coupling: reg = %g: sinkhorn wants it above 0, relative to the mean cost (0 means %g)",
+			s.Reg, defaultReg)
 	case !(s.Epsilon >= 0) || math.IsInf(s.Epsilon, 0):
-		return fmt.Errorf("coupling: epsilon = %g: sinkhorn wants it above 0, in squared units of the points (0 means that reg says it)", s.Epsilon)
+		return fmt.Errorf("coupling: epsilon = %g: sinkhorn wants it above 0, in squared units of the points (0 means that "+
+			"reg says it)", s.Epsilon)
 	case s.Epsilon > 0 && s.Reg > 0:
 		return fmt.Errorf("coupling: both reg = %g and epsilon = %g are set: leave one out", s.Reg, s.Epsilon)
 	case s.MaxIter < 0:

@@ -15,13 +15,14 @@ import (
 type Coupling interface {
 	// Match writes into src[j] the row of x0 paired with row j of x1. x0 and x1
 	// are [N, D], len(src) == N; label, of length N or nil, holds the class of
-	// each row of x1. Nothing but src is written. N = 0 is valid. With an error
-	// src is not to be used. It panics if the shapes differ.
+	// each row of x1. Nothing but src is written. N = 0 is valid. Shapes that differ
+	// are an error. With an error src is not to be used.
 	Match(src []int, x0, x1 flow.Batch, label []int32, rng *rand.Rand) error
 }
 
 // ErrNoLabels is returned by a label-aware coupling that is given no labels.
-var ErrNoLabels = errors.New("coupling: label_aware needs the class of every row, and the data has no labels: use labelled data or label_aware: false")
+var ErrNoLabels = errors.New("coupling: label_aware needs the class of every row, and the data has no labels: use " +
+	"labelled data or label_aware: false")
 
 // Independent is q(x_0, x_1) = p_0(x_0) p_1(x_1): row j goes with row j. x0 must be
 // drawn independently of x1, as it is when it is fresh noise; rng is not used.
@@ -29,7 +30,9 @@ type Independent struct{}
 
 // Match implements [Coupling].
 func (Independent) Match(src []int, x0, x1 flow.Batch, label []int32, _ *rand.Rand) error {
-	check(src, x0, x1, label)
+	if err := check(src, x0, x1, label); err != nil {
+		return err
+	}
 	for j := range src {
 		src[j] = j
 	}
@@ -48,7 +51,9 @@ type OT struct {
 
 // Match implements [Coupling]. An error names a coordinate that is not finite.
 func (o OT) Match(src []int, x0, x1 flow.Batch, label []int32, rng *rand.Rand) error {
-	check(src, x0, x1, label)
+	if err := check(src, x0, x1, label); err != nil {
+		return err
+	}
 	transport := func(src []int, x0, x1 flow.Batch) error {
 		// x1 comes first: its row j is assigned a row of x0, which is what src holds.
 		if _, err := new(assign.Workspace).SolvePoints(src, x1.X, x0.X, x1.D, assign.Squared); err != nil {
@@ -62,12 +67,18 @@ func (o OT) Match(src []int, x0, x1 flow.Batch, label []int32, rng *rand.Rand) e
 	return transport(src, x0, x1)
 }
 
-// check panics unless the shapes fit.
-func check(src []int, x0, x1 flow.Batch, label []int32) {
+// check reports shapes that do not fit.
+func check(src []int, x0, x1 flow.Batch, label []int32) error {
 	if x0.N != x1.N || x0.D != x1.D || len(src) != x1.N || (label != nil && len(label) != x1.N) {
-		panic(fmt.Sprintf("coupling: shapes differ: x0 [%d, %d], x1 [%d, %d], %d in src, %d labels",
-			x0.N, x0.D, x1.N, x1.D, len(src), len(label)))
+		return fmt.Errorf("coupling: shapes differ: x0 [%d, %d], x1 [%d, %d], %d in src, %d labels",
+			x0.N, x0.D, x1.N, x1.D, len(src), len(label))
 	}
+	for _, x := range []flow.Batch{x0, x1} {
+		if len(x.X) != x.N*x.D {
+			return fmt.Errorf("coupling: a batch of shape [%d, %d] has %d values", x.N, x.D, len(x.X))
+		}
+	}
+	return nil
 }
 
 // withinClasses deals the rows of x0 to the classes at random and calls transport

@@ -231,16 +231,22 @@ func TestAPointThatIsNotFiniteIsNamed(t *testing.T) {
 	}
 }
 
-func TestShapesThatDifferPanic(t *testing.T) {
+func TestShapesThatDifferAreErrors(t *testing.T) {
 	for _, c := range []coupling.Coupling{coupling.Independent{}, coupling.OT{}, coupling.Sinkhorn{}} {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("%#v: no panic for 3 and 4 points", c)
-				}
-			}()
-			c.Match(make([]int, 3), flow.NewBatch(3, 2), flow.NewBatch(4, 2), nil, nil)
-		}()
+		for _, x := range [][2]flow.Batch{
+			{flow.NewBatch(3, 2), flow.NewBatch(4, 2)},
+			{flow.NewBatch(3, 2), flow.NewBatch(3, 1)},
+			{flow.NewBatch(3, 2), {N: 3, D: 2, X: make([]float64, 5)}},
+		} {
+			err := c.Match(make([]int, 3), x[0], x[1], nil, nil)
+			if err == nil || !strings.Contains(err.Error(), "[3, 2]") {
+				t.Errorf("%#v: error %v for points of shapes %v and %v", c, err, x[0], x[1])
+			}
+		}
+		x := flow.NewBatch(3, 2)
+		if err := c.Match(make([]int, 3), x, x, []int32{1}, nil); err == nil || !strings.Contains(err.Error(), "1 labels") {
+			t.Errorf("%#v: error %v for a single label", c, err)
+		}
 	}
 }
 

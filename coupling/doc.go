@@ -6,7 +6,8 @@
 // There are only a few types: [Coupling] is the one verb, Match; [Independent] is
 // q = p_0 p_1, the coupling of the Flow Matching paper; [OT] is exact optimal
 // transport within the batch; [Sinkhorn] is entropic transport within the batch,
-// between the two; [Groups] couples parts of a batch; [Config] is a coupling as a configuration file names it.
+// between the two; [Groups] couples parts of a batch; [Config] is a coupling as a
+// configuration file names it.
 //
 // # Labels
 //

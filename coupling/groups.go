@@ -17,7 +17,9 @@ type Groups struct {
 
 // Match implements [Coupling].
 func (g Groups) Match(src []int, x0, x1 flow.Batch, label []int32, rng *rand.Rand) error {
-	check(src, x0, x1, label)
+	if err := check(src, x0, x1, label); err != nil {
+		return err
+	}
 	if g.Rows < 1 {
 		return fmt.Errorf("coupling: groups of %d rows: want at least 1", g.Rows)
 	}

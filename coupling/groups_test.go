@@ -48,7 +48,8 @@ func TestBadGroupsAreNamed(t *testing.T) {
 			t.Errorf("%+v: got %v, want %q", c, err, want)
 		}
 	}
-	if err := (coupling.Groups{Coupling: coupling.OT{}}).Match(nil, flow.Batch{D: 1}, flow.Batch{D: 1}, nil, nil); err == nil {
+	if err := (coupling.Groups{Coupling: coupling.OT{}}).
+		Match(nil, flow.Batch{D: 1}, flow.Batch{D: 1}, nil, nil); err == nil {
 		t.Error("groups of no rows are taken")
 	}
 }

@@ -40,8 +40,10 @@ var ErrNotConverged = errors.New("coupling: sinkhorn did not converge")
 // of the potentials the kernel is scaled as in Schmitzer 2019 (1610.06519), with
 // which an iteration costs two products of a matrix and a vector.
 type Sinkhorn struct {
-	Reg        float64 // ε relative to the mean cost of the batch (of the class, with LabelAware); 0 means 0.05
-	Epsilon    float64 // ε itself, in squared units of the points, in the place of Reg: 2σ² makes a Schrödinger bridge; 0: not set
+	Reg float64 // ε relative to the mean cost of the batch (of the class, with LabelAware); 0 means 0.05
+	// Epsilon is ε itself, in squared units of the points, in place of Reg: 2σ² makes a
+	// Schrödinger bridge. 0: not set.
+	Epsilon    float64
 	MaxIter    int     // of all iterations together; 0 means 10000
 	Tol        float64 // of the marginal of x0, Σ_i |Σ_j π_ij − 1/N|, in (0, 1); 0 means 1e-3
 	LabelAware bool    // transport within classes, see the package's section on labels
@@ -63,7 +65,9 @@ func (s Sinkhorn) withDefaults() Sinkhorn {
 // Match implements [Coupling]. The error is [ErrNotConverged] with the marginal
 // error reached, or names a setting out of range or a point that is not finite.
 func (s Sinkhorn) Match(src []int, x0, x1 flow.Batch, label []int32, rng *rand.Rand) error {
-	check(src, x0, x1, label)
+	if err := check(src, x0, x1, label); err != nil {
+		return err
+	}
 	if err := s.validate(); err != nil {
 		return err
 	}
@@ -130,7 +134,8 @@ func (s Sinkhorn) plan(x0, x1 flow.Batch) (*plan, error) {
 	p.setReg(s.Reg * mean)
 	marginal, _ := p.iterate(s.Tol, left)
 	if !(marginal <= s.Tol) {
-		return p, fmt.Errorf("%w: marginal error %.3g after max_iter = %d iterations, tol = %g, reg = %g: raise reg, max_iter or tol, or use coupling ot, which is the limit of reg to 0",
+		return p, fmt.Errorf("%w: marginal error %.3g after max_iter = %d iterations, tol = %g, reg = %g: raise reg, "+
+			"max_iter or tol, or use coupling ot, which is the limit of reg to 0",
 			ErrNotConverged, marginal, s.MaxIter, s.Tol, s.Reg)
 	}
 	return p, nil
@@ -141,7 +146,8 @@ func (p *plan) meanCost() (float64, error) {
 	mean := 0.0
 	for k, c := range p.cost {
 		if math.IsNaN(c) || math.IsInf(c, 0) {
-			return 0, fmt.Errorf("coupling: sinkhorn: the cost between row %d of x_0 and row %d of x_1 is %g: check the data for NaN and huge values", k/p.n, k%p.n, c)
+			return 0, fmt.Errorf("coupling: sinkhorn: the cost between row %d of x_0 and row %d of x_1 is %g: check the data "+
+				"for NaN and huge values", k/p.n, k%p.n, c)
 		}
 		mean += c / float64(len(p.cost))
 	}

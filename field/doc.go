@@ -63,24 +63,27 @@ func parallel(n int, task func(i int)) {
 	wg.Wait()
 }
 
-// points returns x as a batch of dimension d, and panics unless every other
-// slice has its length: a mismatch is a programmer's error.
-func points(who string, d int, x []float64, others ...[]float64) flow.Batch {
+// points returns x as a batch of dimension d. It reports an x that is none, and another
+// slice that is not as long.
+func points(who string, d int, x []float64, others ...[]float64) (flow.Batch, error) {
 	if len(x)%d != 0 {
-		panic(fmt.Sprintf("field: %s: %d values are not points of dimension %d", who, len(x), d))
+		return flow.Batch{}, fmt.Errorf("field: %s: %d values are not points of dimension %d", who, len(x), d)
 	}
 	for _, o := range others {
 		if len(o) != len(x) {
-			panic(fmt.Sprintf("field: %s: slices of %d and %d values", who, len(o), len(x)))
+			return flow.Batch{}, fmt.Errorf("field: %s: slices of %d and %d values", who, len(o), len(x))
 		}
 	}
-	return flow.Batch{N: len(x) / d, D: d, X: x}
+	return flow.Batch{N: len(x) / d, D: d, X: x}, nil
 }
 
-func perPoint(who string, x flow.Batch, out []float64) {
-	if len(out) != x.N {
-		panic(fmt.Sprintf("field: %s: %d values for %d points", who, len(out), x.N))
+// scalars is points for a method that writes one number for each point into out.
+func scalars(who string, d int, x, out []float64, others ...[]float64) (flow.Batch, error) {
+	b, err := points(who, d, x, others...)
+	if err == nil && len(out) != b.N {
+		err = fmt.Errorf("field: %s: %d values for %d points", who, len(out), b.N)
 	}
+	return b, err
 }
 
 // coefAt returns the coefficients at t, or why there is no field there.
@@ -88,7 +91,8 @@ func coefAt(s path.Scheduler, t float64) (path.Coef, error) {
 	c := s.At(t)
 	if !(c.Sigma > 0) {
 		lo, hi := path.Span(s, path.Data)
-		return c, fmt.Errorf("%w at t = %g: the field of single data points ends before; solve over path.Span, [%g, %g]", ErrSigma, t, lo, hi)
+		return c, fmt.Errorf("%w at t = %g: the field of single data points ends before; solve over path.Span, [%g, %g]",
+			ErrSigma, t, lo, hi)
 	}
 	return c, nil
 }

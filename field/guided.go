@@ -7,8 +7,12 @@ import "flowmatch/flow"
 //	v = v(x|∅) + Scale (v(x|y) − v(x|∅))
 //
 // Scale 1 is the conditional field, 0 the unconditional one, and more pushes samples
-// towards what tells the class; they then follow no path of densities any more that
+// towards what marks the class; they then follow no path of densities any more that
 // the training knew. Every evaluation is one of each field: two of the network.
+//
+// The fields may be predictions of any kind, the same for both: the kinds are affine in
+// each other, so mixing the predictions mixes the velocities and the scores alike, and
+// sde.Sampler can sample a guided prediction.
 type Guided struct {
 	Conditional, Unconditional flow.Field
 	Scale                      float64

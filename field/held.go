@@ -7,7 +7,7 @@ import (
 	"flowmatch/path"
 )
 
-// Held is a velocity that holds the known coordinates of points to their own way
+// Held is a velocity that holds the known coordinates of points to their own path
 // between noise and data, and moves the others as Field does beside them:
 //
 //	known:   x = α x_1 + σ x_0,  v = α̇ x_1 + σ̇ x_0
@@ -30,14 +30,15 @@ func (h Held) Dim() int { return h.Field.Dim() }
 
 // Velocity writes the velocity of the N points of X0 into v; see [flow.Field].
 func (h Held) Velocity(v []float64, t float64, x []float64) error {
-	if n := len(h.Known); len(x) != n || len(h.X0.X) != n || len(h.X1.X) != n {
-		return fmt.Errorf("field: %d coordinates, of which %d may be held between %d and %d; they must be as many", len(x), n, len(h.X0.X), len(h.X1.X))
+	if n := len(h.Known); len(x) != n || len(v) != n || len(h.X0.X) != n || len(h.X1.X) != n {
+		return fmt.Errorf("field: Held: x and v of %d and %d numbers, Known of %d, X0 and X1 of %d and %d; "+
+			"they must be as long as each other", len(x), len(v), n, len(h.X0.X), len(h.X1.X))
 	}
 	c := h.Scheduler.At(t)
 	at := append([]float64(nil), x...)
 	for i, known := range h.Known {
 		if known {
-			at[i] = c.Alpha*h.X1.X[i] + c.Sigma*h.X0.X[i]
+			at[i] = c.Point(h.X1.X[i], h.X0.X[i])
 		}
 	}
 	if err := h.Field.Velocity(v, t, at); err != nil {
@@ -45,7 +46,7 @@ func (h Held) Velocity(v []float64, t float64, x []float64) error {
 	}
 	for i, known := range h.Known {
 		if known {
-			v[i] = c.DAlpha*h.X1.X[i] + c.DSigma*h.X0.X[i]
+			v[i] = c.Velocity(h.X1.X[i], h.X0.X[i])
 		}
 	}
 	return nil

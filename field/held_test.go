@@ -15,12 +15,14 @@ import (
 // at 1.5, along the exact field of a Gaussian of correlation rho.
 func completed(t *testing.T, rho float64, x0 ...float64) flow.Batch {
 	t.Helper()
-	m, err := field.NewMixture(path.CondOT{}, field.Component{Weight: 1, Mean: []float64{0, 0}, Cov: []float64{1, rho, rho, 1}})
+	m, err := field.NewMixture(path.CondOT{}, field.Component{Weight: 1, Mean: []float64{0, 0},
+		Cov: []float64{1, rho, rho, 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := len(x0) / 2
-	h := field.Held{Field: m, Scheduler: path.CondOT{}, X0: flow.Batch{N: n, D: 2, X: x0}, X1: flow.NewBatch(n, 2), Known: make([]bool, 2*n)}
+	h := field.Held{Field: m, Scheduler: path.CondOT{}, X0: flow.Batch{N: n, D: 2, X: x0}, X1: flow.NewBatch(n, 2),
+		Known: make([]bool, 2*n)}
 	for i := range n {
 		h.X1.X[2*i], h.X1.X[2*i+1], h.Known[2*i] = 1.5, math.NaN(), true // what is not known does not matter
 	}
@@ -64,11 +66,15 @@ func TestAHeldCoordinateEndsWhereItIsKnownToEnd(t *testing.T) {
 }
 
 func TestPointsOfAnotherNumberCannotBeHeld(t *testing.T) {
-	h := field.Held{Field: constant(1), Scheduler: path.CondOT{}, X0: flow.NewBatch(2, 1), X1: flow.NewBatch(2, 1), Known: make([]bool, 2)}
+	h := field.Held{Field: constant(1), Scheduler: path.CondOT{}, X0: flow.NewBatch(2, 1), X1: flow.NewBatch(2, 1),
+		Known: make([]bool, 2)}
 	if h.Dim() != 1 {
 		t.Errorf("dimension %d", h.Dim())
 	}
 	if err := h.Velocity(make([]float64, 3), 0, make([]float64, 3)); err == nil {
 		t.Error("three points, of which two are held")
+	}
+	if err := h.Velocity(make([]float64, 1), 0, make([]float64, 2)); err == nil {
+		t.Error("a velocity of one number for two points")
 	}
 }

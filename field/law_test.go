@@ -24,7 +24,8 @@ func TestBothFieldsPassTheSuiteOnEverySchedule(t *testing.T) {
 			hi -= 0.01
 		}
 		t.Run("marginal, "+s.Name, func(t *testing.T) {
-			flowtest.TestField(t, fivePoints(t, s), flowtest.FieldOptions{Lo: lo, Hi: hi, Scale: min(start, 2), Step: 1e-6, Tol: 1e-5})
+			flowtest.TestField(t, fivePoints(t, s), flowtest.FieldOptions{Lo: lo, Hi: hi, Scale: min(start, 2), Step: 1e-6,
+				Tol: 1e-5})
 		})
 		t.Run("mixture, "+s.Name, func(t *testing.T) {
 			a, b := s.Domain()
@@ -127,7 +128,9 @@ func TestTheFieldOfOnePointIsItsConditionalField(t *testing.T) {
 			for i := range 7 {
 				copy(rep.Row(i), x1)
 			}
-			path.ConditionalVelocity(want, s.At(at), x, rep)
+			if err := path.ConditionalVelocity(want, s.At(at), x, rep); err != nil {
+				t.Fatal(err)
+			}
 			for i, got := range velocity(t, m, at, x.X) {
 				within(t, fmt.Sprintf("%s, t = %g, element %d", s.Name, at, i), got, want.X[i], 1e-12*math.Abs(want.X[i])+1e-15)
 			}
@@ -154,7 +157,8 @@ func TestTheFlowOfAGaussianIsItsClosedFormMap(t *testing.T) {
 		x := normals(5, 2, path.Source(s).Std, 2).X
 		want := append([]float64(nil), x...)
 		phi(want, lo, hi)
-		if _, err := (ode.Solver{Method: ode.RK4, Control: ode.Fixed(1000)}).Solve(context.Background(), f.Velocity, x, lo, hi); err != nil {
+		if _, err := (ode.Solver{Method: ode.RK4, Control: ode.Fixed(1000)}).
+			Solve(context.Background(), f.Velocity, x, lo, hi); err != nil {
 			t.Fatal(err)
 		}
 		for i := range x {
@@ -167,7 +171,8 @@ func TestTheFlowOfAGaussianIsItsClosedFormMap(t *testing.T) {
 // and mean log density within 4 standard errors of the closed form, N = 2500.
 func TestAPathPushedByItsOwnFieldReachesTheTarget(t *testing.T) {
 	const n, seedOf = 2500, 21
-	for _, s := range []flowtest.Named{{Name: "condot", Scheduler: path.CondOT{}}, {Name: "vp", Scheduler: path.VP{}}, {Name: "ve", Scheduler: path.VE{}}} {
+	for _, s := range []flowtest.Named{{Name: "condot", Scheduler: path.CondOT{}}, {Name: "vp", Scheduler: path.VP{}},
+		{Name: "ve", Scheduler: path.VE{}}} {
 		t.Run(s.Name, func(t *testing.T) {
 			f := flowtest.TwoModes(s)
 			lo, hi := s.Domain()
@@ -180,7 +185,8 @@ func TestAPathPushedByItsOwnFieldReachesTheTarget(t *testing.T) {
 			for i := range x.X {
 				x.X[i] = c.Alpha*x.X[i] + c.Sigma*x0.X[i]
 			}
-			if _, err := (ode.Solver{Method: ode.RK4, Control: ode.Fixed(120)}).Solve(context.Background(), f.Velocity, x.X, lo, hi); err != nil {
+			if _, err := (ode.Solver{Method: ode.RK4, Control: ode.Fixed(120)}).
+				Solve(context.Background(), f.Velocity, x.X, lo, hi); err != nil {
 				t.Fatal(err)
 			}
 			reachesTwoModes(t, s.At(hi), x)
@@ -257,7 +263,8 @@ func TestAMarginalSolvedToTheEndReturnsItsData(t *testing.T) {
 			}
 		}
 		grid[steps] = hi
-		if _, err := (ode.Solver{Method: ode.RK4, Control: grid}).Solve(context.Background(), m.Velocity, x.X, lo, hi); err != nil {
+		if _, err := (ode.Solver{Method: ode.RK4, Control: grid}).
+			Solve(context.Background(), m.Velocity, x.X, lo, hi); err != nil {
 			t.Fatal(err)
 		}
 		data := []float64{-1, 0.5, 1.2, 0, 0, -1, 0.3, 0.9, -0.7, -0.6}

@@ -31,7 +31,8 @@ type Marginal struct {
 // nil, or in proportion to q, M positive numbers.
 func NewMarginal(s path.Scheduler, x1 flow.Batch, q []float64) (*Marginal, error) {
 	if x1.N < 1 || x1.D < 1 || len(x1.X) != x1.N*x1.D {
-		return nil, fmt.Errorf("field: data of shape [%d, %d] with %d values: want at least one point and N*D values", x1.N, x1.D, len(x1.X))
+		return nil, fmt.Errorf("field: data of shape [%d, %d] with %d values: want at least one point and N*D values",
+			x1.N, x1.D, len(x1.X))
 	}
 	if q != nil && len(q) != x1.N {
 		return nil, fmt.Errorf("field: %d weights for %d data points", len(q), x1.N)
@@ -44,7 +45,8 @@ func NewMarginal(s path.Scheduler, x1 flow.Batch, q []float64) (*Marginal, error
 			qi = q[i]
 		}
 		if !(qi > 0) || math.IsInf(qi, 0) {
-			return nil, fmt.Errorf("field: weight of data point %d is %g: want a positive number; leave out points that weigh nothing", i, qi)
+			return nil, fmt.Errorf("field: weight of data point %d is %g: want a positive number; "+
+				"leave out points that weigh nothing", i, qi)
 		}
 		total += qi
 		m.logq[i] = math.Log(qi)
@@ -71,7 +73,10 @@ func (m *Marginal) Dim() int { return m.x1.D }
 // PosteriorMean writes x̂_1 = E[x_1 | x_t = x], [N, D]: the best denoiser of this
 // data, and what a network trained on path.Data tends to. mean must not alias x.
 func (m *Marginal) PosteriorMean(mean []float64, t float64, x []float64) error {
-	b := points("PosteriorMean", m.Dim(), x, mean)
+	b, err := points("PosteriorMean", m.Dim(), x, mean)
+	if err != nil {
+		return err
+	}
 	c, err := coefAt(m.s, t)
 	if err != nil {
 		return err
@@ -82,28 +87,32 @@ func (m *Marginal) PosteriorMean(mean []float64, t float64, x []float64) error {
 
 // Velocity writes u_t(x) of eq. 8 into v, both [N, D].
 func (m *Marginal) Velocity(v []float64, t float64, x []float64) error {
-	b := points("Velocity", m.Dim(), x, v)
+	b, err := points("Velocity", m.Dim(), x, v)
+	if err != nil {
+		return err
+	}
 	c, err := coefAt(m.s, t)
 	if err != nil {
 		return err
 	}
 	m.posterior(c, b, v)
-	m.toVelocity(c, b, v)
-	return nil
+	return m.toVelocity(c, b, v)
 }
 
 // toVelocity turns posterior means into velocities, in place.
-func (m *Marginal) toVelocity(c path.Coef, x flow.Batch, v []float64) {
-	b := points("toVelocity", m.Dim(), v)
-	path.ConditionalVelocity(b, c, x, b)
+func (m *Marginal) toVelocity(c path.Coef, x flow.Batch, v []float64) error {
+	b := flow.Batch{N: x.N, D: x.D, X: v}
+	return path.ConditionalVelocity(b, c, x, b)
 }
 
 // LogProb writes log p_t(x) of eq. 6, in nats, into logp, [N]:
 //
 //	p_t(x) = Σ_i q_i N(x; α x_i, σ² I)
 func (m *Marginal) LogProb(logp []float64, t float64, x []float64) error {
-	b := points("LogProb", m.Dim(), x)
-	perPoint("LogProb", b, logp)
+	b, err := scalars("LogProb", m.Dim(), x, logp)
+	if err != nil {
+		return err
+	}
 	c, err := coefAt(m.s, t)
 	if err != nil {
 		return err
@@ -124,7 +133,10 @@ func (m *Marginal) LogProb(logp []float64, t float64, x []float64) error {
 // second moments: near the data it is the small difference of large numbers,
 // which 1/σ³ would magnify.
 func (m *Marginal) VJP(v, g []float64, t float64, x, e []float64) error {
-	b := points("VJP", m.Dim(), x, v, g, e)
+	b, err := points("VJP", m.Dim(), x, v, g, e)
+	if err != nil {
+		return err
+	}
 	c, err := coefAt(m.s, t)
 	if err != nil {
 		return err
@@ -145,16 +157,17 @@ func (m *Marginal) VJP(v, g []float64, t float64, x, e []float64) error {
 			g[q*d+k] = a*ek + gain*(out[k]-v[q*d+k]*out[d])
 		}
 	})
-	m.toVelocity(c, b, v)
-	return nil
+	return m.toVelocity(c, b, v)
 }
 
 // VelocityDiv writes u_t(x) into v, [N, D], and its divergence into div, [N]:
 //
 //	∇·u = D σ̇/σ + (α̇ − α σ̇/σ) (α/σ²) Σ_i w_i |x_i − x̂_1|²
 func (m *Marginal) VelocityDiv(v, div []float64, t float64, x []float64) error {
-	b := points("VelocityDiv", m.Dim(), x, v)
-	perPoint("VelocityDiv", b, div)
+	b, err := scalars("VelocityDiv", m.Dim(), x, div, v)
+	if err != nil {
+		return err
+	}
 	c, err := coefAt(m.s, t)
 	if err != nil {
 		return err
@@ -172,6 +185,5 @@ func (m *Marginal) VelocityDiv(v, div []float64, t float64, x []float64) error {
 		a, gain := jacobian(c)
 		div[q] = a*float64(d) + gain*out[0]
 	})
-	m.toVelocity(c, b, v)
-	return nil
+	return m.toVelocity(c, b, v)
 }

@@ -18,7 +18,8 @@ import (
 // naive is eq. 6 and 8 as they are written, one query at a time, in a loop
 // over all data: velocity, log density, and the covariance of x_1 given x with its
 // trace, all by direct differences.
-func naive(c path.Coef, x []float64, x1 flow.Batch, q []float64) (mean, u []float64, logp, trace float64, cov func(e []float64) []float64) {
+func naive(c path.Coef, x []float64, x1 flow.Batch, q []float64) (mean, u []float64, logp, trace float64,
+	cov func(e []float64) []float64) {
 	l := make([]float64, x1.N)
 	top, total, weight := math.Inf(-1), 0.0, 0.0
 	for i := range l {
@@ -72,7 +73,8 @@ func TestTheBlockedSumEqualsTheNaiveOne(t *testing.T) {
 	for i := range q {
 		q[i] = 0.1 + rng.Float64()
 	}
-	for _, s := range []flowtest.Named{{Name: "condot", Scheduler: path.CondOT{}}, {Name: "vp", Scheduler: path.VP{}}, {Name: "ve", Scheduler: path.VE{}}} {
+	for _, s := range []flowtest.Named{{Name: "condot", Scheduler: path.CondOT{}}, {Name: "vp", Scheduler: path.VP{}},
+		{Name: "ve", Scheduler: path.VE{}}} {
 		f := marginal(t, s, x1, q)
 		_, hi := path.Span(s, path.Data)
 		for _, at := range []float64{0, 0.1, 0.4, 0.8, 0.99, hi} {
@@ -88,7 +90,8 @@ func compareNaive(t *testing.T, f *field.Marginal, c path.Coef, at float64, x1 f
 		x.X[i] = c.Sigma*x.X[i] + c.Alpha*x1.X[i%len(x1.X)]
 	}
 	v, g, div, mean := make([]float64, n*d), make([]float64, n*d), make([]float64, n), make([]float64, n*d)
-	for _, err := range []error{f.VelocityDiv(v, div, at, x.X), f.VJP(v, g, at, x.X, e.X), f.PosteriorMean(mean, at, x.X)} {
+	for _, err := range []error{f.VelocityDiv(v, div, at, x.X), f.VJP(v, g, at, x.X, e.X),
+		f.PosteriorMean(mean, at, x.X)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,9 +107,11 @@ func compareNaive(t *testing.T, f *field.Marginal, c path.Coef, at float64, x1 f
 			j := i*d + k
 			within(t, fmt.Sprintf("posterior mean, point %d, %d", i, k), mean[j], wantMean[k], 1e-9)
 			within(t, fmt.Sprintf("velocity, point %d, %d", i, k), v[j], u[k], 1e-9*(1+math.Abs(u[k])+math.Abs(a)))
-			within(t, fmt.Sprintf("VJP, point %d, %d", i, k), g[j], a*e.Row(i)[k]+gain*ce[k], 1e-8*(1+math.Abs(a)+math.Abs(gain*ce[k])))
+			within(t, fmt.Sprintf("VJP, point %d, %d", i, k), g[j], a*e.Row(i)[k]+gain*ce[k],
+				1e-8*(1+math.Abs(a)+math.Abs(gain*ce[k])))
 		}
-		within(t, fmt.Sprintf("divergence, point %d", i), div[i], a*float64(d)+gain*tr, 1e-8*(1+math.Abs(a)*float64(d)+math.Abs(gain*tr)))
+		within(t, fmt.Sprintf("divergence, point %d", i), div[i], a*float64(d)+gain*tr,
+			1e-8*(1+math.Abs(a)*float64(d)+math.Abs(gain*tr)))
 	}
 }
 
@@ -159,7 +164,8 @@ func TestInManyDimensionsNothingOverflowsAndTheWeightsSumToOne(t *testing.T) {
 				}
 			}
 			mean, v, div, g := make([]float64, n*d), make([]float64, n*d), make([]float64, n), make([]float64, n*d)
-			for _, err := range []error{f.PosteriorMean(mean, at, x.X), f.VelocityDiv(v, div, at, x.X), f.VJP(v, g, at, x.X, x.X)} {
+			for _, err := range []error{f.PosteriorMean(mean, at, x.X), f.VelocityDiv(v, div, at, x.X),
+				f.VJP(v, g, at, x.X, x.X)} {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -273,7 +279,8 @@ func TestQueriesBeyondTheFirstWaveAreAnsweredAlike(t *testing.T) {
 		}
 		for k := range d {
 			if v[i*d+k] != wantV[k] || g[i*d+k] != wantG[k] {
-				t.Fatalf("point %d, element %d: velocity %v and VJP %v, alone %v and %v", i, k, v[i*d+k], g[i*d+k], wantV[k], wantG[k])
+				t.Fatalf("point %d, element %d: velocity %v and VJP %v, alone %v and %v",
+					i, k, v[i*d+k], g[i*d+k], wantV[k], wantG[k])
 			}
 		}
 	}

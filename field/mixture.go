@@ -61,7 +61,8 @@ func NewMixture(s path.Scheduler, components ...Component) (*Mixture, error) {
 		total += c.Weight
 	}
 	if math.Abs(total-1) > 1e-9 {
-		return nil, fmt.Errorf("field: the weights of the mixture's %d components sum to %g, want 1: divide each by the sum", len(components), total)
+		return nil, fmt.Errorf("field: the weights of the mixture's %d components sum to %g, want 1: divide each by the sum",
+			len(components), total)
 	}
 	return m, nil
 }
@@ -127,7 +128,8 @@ func (g *gaussian) diagonalise(cov []float64) error {
 // Dim returns D.
 func (m *Mixture) Dim() int { return m.d }
 
-// Sample fills x1, [N, D], with independent draws of the mixture itself (the data).
+// Sample fills x1, [N, D], with independent draws of the mixture itself (the data). It
+// panics for points of another dimension than [Mixture.Dim].
 func (m *Mixture) Sample(x1 flow.Batch, rng *rand.Rand) {
 	if x1.D != m.d {
 		panic(fmt.Sprintf("field: Mixture.Sample: points of dimension %d, want %d", x1.D, m.d))

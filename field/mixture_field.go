@@ -10,20 +10,28 @@ import (
 
 // Velocity writes u_t(x) into v, both [N, D].
 func (m *Mixture) Velocity(v []float64, t float64, x []float64) error {
-	b := points("Velocity", m.d, x, v)
+	b, err := points("Velocity", m.d, x, v)
+	if err != nil {
+		return err
+	}
 	return m.each(t, b, func(i int, l *local) { copy(v[i*m.d:], l.u) })
 }
 
 // Score writes ∇ log p_t(x) into score, both [N, D].
 func (m *Mixture) Score(score []float64, t float64, x []float64) error {
-	b := points("Score", m.d, x, score)
+	b, err := points("Score", m.d, x, score)
+	if err != nil {
+		return err
+	}
 	return m.each(t, b, func(i int, l *local) { copy(score[i*m.d:], l.s) })
 }
 
 // LogProb writes log p_t(x), in nats, into logp, [N].
 func (m *Mixture) LogProb(logp []float64, t float64, x []float64) error {
-	b := points("LogProb", m.d, x)
-	perPoint("LogProb", b, logp)
+	b, err := scalars("LogProb", m.d, x, logp)
+	if err != nil {
+		return err
+	}
 	return m.each(t, b, func(i int, l *local) { logp[i] = l.logp })
 }
 
@@ -32,7 +40,10 @@ func (m *Mixture) LogProb(logp []float64, t float64, x []float64) error {
 //
 //	∂u/∂x = Σ_k r_k (A_k + (u_k − u)(s_k − s)ᵀ)
 func (m *Mixture) VJP(v, g []float64, t float64, x, e []float64) error {
-	b := points("VJP", m.d, x, v, g, e)
+	b, err := points("VJP", m.d, x, v, g, e)
+	if err != nil {
+		return err
+	}
 	d := m.d
 	return m.each(t, b, func(i int, l *local) {
 		copy(v[i*d:], l.u)
@@ -60,8 +71,10 @@ func (m *Mixture) VJP(v, g []float64, t float64, x, e []float64) error {
 //
 //	∇·u = Σ_k r_k (tr A_k + (u_k − u)·(s_k − s))
 func (m *Mixture) VelocityDiv(v, div []float64, t float64, x []float64) error {
-	b := points("VelocityDiv", m.d, x, v)
-	perPoint("VelocityDiv", b, div)
+	b, err := scalars("VelocityDiv", m.d, x, div, v)
+	if err != nil {
+		return err
+	}
 	return m.each(t, b, func(i int, l *local) {
 		copy(v[i*m.d:], l.u)
 		div[i] = 0

@@ -59,7 +59,8 @@ func TestTheMixturesScoreAndVelocityAreConversionsOfEachOther(t *testing.T) {
 			a, b := s.At(at).Convert(path.Score, path.Velocity)
 			for i, v := range velocity(t, f, at, x) {
 				got := a*x[i] + b*score[i]
-				within(t, fmt.Sprintf("%s, t = %g, element %d", s.Name, at, i), got, v, 1e-9*(1+math.Abs(a*x[i])+math.Abs(b*score[i])))
+				within(t, fmt.Sprintf("%s, t = %g, element %d", s.Name, at, i), got, v,
+					1e-9*(1+math.Abs(a*x[i])+math.Abs(b*score[i])))
 			}
 		}
 	}
@@ -101,7 +102,8 @@ func TestACovarianceWrittenOutEqualsTheIsotropicOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	full, err := field.NewMixture(s, field.Component{Weight: 1, Mean: mean, Cov: []float64{0.25, 0, 0, 0, 0.25, 0, 0, 0, 0.25}})
+	full, err := field.NewMixture(s, field.Component{Weight: 1, Mean: mean,
+		Cov: []float64{0.25, 0, 0, 0, 0.25, 0, 0, 0, 0.25}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,11 +124,16 @@ func TestAMixtureThatIsNoneIsAnErrorThatNamesTheComponent(t *testing.T) {
 		{"weights that sum to 1.1", field.Component{Weight: 0.6, Mean: []float64{0, 0}, Std: 1}, "sum to 1.1, want 1"},
 		{"a negative weight", field.Component{Weight: -0.5, Mean: []float64{0, 0}, Std: 1}, "component 1: weight -0.5"},
 		{"no spread", field.Component{Weight: 0.5, Mean: []float64{0, 0}}, "component 1: standard deviation 0"},
-		{"a mean of another dimension", field.Component{Weight: 0.5, Mean: []float64{0}, Std: 1}, "component 1: mean of 1 coordinates, component 0 has 2"},
-		{"an indefinite covariance", field.Component{Weight: 0.5, Mean: []float64{0, 0}, Cov: []float64{1, 2, 2, 1}}, "component 1: covariance is not positive definite: its smallest eigenvalue is -1"},
-		{"a singular covariance", field.Component{Weight: 0.5, Mean: []float64{0, 0}, Cov: []float64{1, 1, 1, 1}}, "component 1: covariance is not positive definite"},
-		{"an asymmetric covariance", field.Component{Weight: 0.5, Mean: []float64{0, 0}, Cov: []float64{1, 0.1, 0.2, 1}}, "component 1: covariance is not symmetric: [1, 0] is 0.2, [0, 1] is 0.1"},
-		{"a covariance of the wrong size", field.Component{Weight: 0.5, Mean: []float64{0, 0}, Cov: []float64{1}}, "component 1: covariance of 1 values"},
+		{"a mean of another dimension", field.Component{Weight: 0.5, Mean: []float64{0}, Std: 1},
+			"component 1: mean of 1 coordinates, component 0 has 2"},
+		{"an indefinite covariance", field.Component{Weight: 0.5, Mean: []float64{0, 0}, Cov: []float64{1, 2, 2, 1}},
+			"component 1: covariance is not positive definite: its smallest eigenvalue is -1"},
+		{"a singular covariance", field.Component{Weight: 0.5, Mean: []float64{0, 0}, Cov: []float64{1, 1, 1, 1}},
+			"component 1: covariance is not positive definite"},
+		{"an asymmetric covariance", field.Component{Weight: 0.5, Mean: []float64{0, 0}, Cov: []float64{1, 0.1, 0.2, 1}},
+			"component 1: covariance is not symmetric: [1, 0] is 0.2, [0, 1] is 0.1"},
+		{"a covariance of the wrong size", field.Component{Weight: 0.5, Mean: []float64{0, 0}, Cov: []float64{1}},
+			"component 1: covariance of 1 values"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := field.NewMixture(path.CondOT{}, ok, c.bad); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -134,7 +141,8 @@ func TestAMixtureThatIsNoneIsAnErrorThatNamesTheComponent(t *testing.T) {
 			}
 		})
 	}
-	if err := flowtest.TwoModes(path.LinearVP{}).Velocity(make([]float64, 2), 1, make([]float64, 2)); err == nil || !strings.Contains(err.Error(), "t = 1") {
+	if err := flowtest.TwoModes(path.LinearVP{}).Velocity(make([]float64, 2), 1, make([]float64, 2)); err == nil ||
+		!strings.Contains(err.Error(), "t = 1") {
 		t.Errorf("outside the domain: got error %v, want one that says t = 1", err)
 	}
 }

@@ -161,7 +161,8 @@ func (m *Marginal) sweep(n, width int, task func(r rect, out []float64), join fu
 // points that cannot weigh anything, below floor(q) or far below others of the
 // row, which are given −Inf; the rest, few because σ is small, are computed
 // again from differences, whose error is that of moving x by its last bit.
-func (m *Marginal) logits(c path.Coef, x flow.Batch, r rect, floor func(q int) float64, visit func(q, i0 int, l []float64)) {
+func (m *Marginal) logits(c path.Coef, x flow.Batch, r rect, floor func(q int) float64,
+	visit func(q, i0 int, l []float64)) {
 	d, nq := m.Dim(), r.q1-r.q0
 	inv := 0.5 / (c.Sigma * c.Sigma)
 	var buf [queryBlock * dataBlock]float64

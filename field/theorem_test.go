@@ -89,7 +89,8 @@ func TestTheFlowMatchingLossAndTheConditionalLossHaveTheSameGradient(t *testing.
 	x1 := flow.Batch{N: 4, D: 1, X: []float64{-1.1, -0.2, 0.4, 1.5}}
 	q := []float64{0.1, 0.4, 0.2, 0.3}
 	times, wt := make([]float64, 12), make([]float64, 12)
-	for _, s := range []flowtest.Named{{Name: "condot", Scheduler: path.CondOT{SigmaMin: 0.1}}, {Name: "vp", Scheduler: path.VP{}},
+	for _, s := range []flowtest.Named{{Name: "condot", Scheduler: path.CondOT{SigmaMin: 0.1}},
+		{Name: "vp", Scheduler: path.VP{}},
 		{Name: "ve", Scheduler: path.VE{SigmaMin: 0.1, SigmaMax: 3}}, {Name: "cosine", Scheduler: path.Cosine{}}} {
 		t.Run(s.Name, func(t *testing.T) {
 			quad.Legendre{}.FixedLocations(times, wt, 0, 0.9)
@@ -120,7 +121,8 @@ func TestTheFlowMatchingLossAndTheConditionalLossHaveTheSameGradient(t *testing.
 }
 
 // marginalLoss is ∫ p_t(x) |v_θ − u_t(x)|² dx by the trapezoid rule.
-func marginalLoss(t *testing.T, n net, grad []float64, weight float64, s path.Scheduler, at float64, x1 flow.Batch, q []float64) float64 {
+func marginalLoss(t *testing.T, n net, grad []float64, weight float64, s path.Scheduler, at float64, x1 flow.Batch,
+	q []float64) float64 {
 	f := marginal(t, s, x1, q)
 	c := s.At(at)
 	half := 9*c.Sigma + 1.5*c.Alpha
@@ -138,15 +140,18 @@ func marginalLoss(t *testing.T, n net, grad []float64, weight float64, s path.Sc
 }
 
 // conditionalLoss is Σ_i q_i E |v_θ(x_t) − u_t(x_t|x_i)|², x_t = ψ_t(x_0), x_0 ~ N(0, 1).
-func conditionalLoss(n net, grad []float64, weight float64, s path.Scheduler, at float64, x1 flow.Batch, q []float64) float64 {
+func conditionalLoss(n net, grad []float64, weight float64, s path.Scheduler, at float64, x1 flow.Batch,
+	q []float64) float64 {
 	sum := 0.0
 	c := s.At(at)
 	h := min(1, 0.5/c.Sigma) / 11
 	x, u := flow.NewBatch(1, 1), flow.NewBatch(1, 1)
 	for i := range x1.N {
 		for x0 := -9.0; x0 <= 9; x0 += h {
-			x.X[0] = c.Alpha*x1.X[i] + c.Sigma*x0
-			path.ConditionalVelocity(u, c, x, x1.Slice(i, i+1))
+			x.X[0] = c.Point(x1.X[i], x0)
+			if err := path.ConditionalVelocity(u, c, x, x1.Slice(i, i+1)); err != nil {
+				return math.NaN() // which no tolerance lets pass
+			}
 			w := h * math.Exp(-0.5*x0*x0) / math.Sqrt(2*math.Pi)
 			sum += n.loss(grad, weight*q[i]*w, at, x.X, u.X)
 		}
@@ -159,14 +164,16 @@ func conditionalLoss(n net, grad []float64, weight float64, s path.Scheduler, at
 // within 5 standard errors (24 parameters, 4 schedules: chance 6e-5 of a false alarm).
 func TestTheTwoGradientsAgreeOverTheDrawsOfTraining(t *testing.T) {
 	const times, perTime, seedOf = 40, 250, 81
-	for _, s := range []flowtest.Named{{Name: "condot", Scheduler: path.CondOT{SigmaMin: 0.1}}, {Name: "vp", Scheduler: path.VP{}},
+	for _, s := range []flowtest.Named{{Name: "condot", Scheduler: path.CondOT{SigmaMin: 0.1}},
+		{Name: "vp", Scheduler: path.VP{}},
 		{Name: "ve", Scheduler: path.VE{SigmaMin: 0.1, SigmaMax: 3}}, {Name: "cosine", Scheduler: path.Cosine{}}} {
 		t.Run(s.Name, func(t *testing.T) {
 			f := flowtest.TwoModes(s)
 			n := newNet(2, 4, 90)
 			rng := seed.Rand(seedOf, "draws", 0)
 			mean, sq, size := make([]float64, len(n.theta)), make([]float64, len(n.theta)), make([]float64, len(n.theta))
-			x0, x1, xt, ut := flow.NewBatch(perTime, 2), flow.NewBatch(perTime, 2), flow.NewBatch(perTime, 2), flow.NewBatch(perTime, 2)
+			x0, x1, xt, ut := flow.NewBatch(perTime, 2), flow.NewBatch(perTime, 2), flow.NewBatch(perTime, 2),
+				flow.NewBatch(perTime, 2)
 			at := make([]float64, perTime)
 			for range times {
 				now := 0.95 * rng.Float64()
@@ -175,7 +182,9 @@ func TestTheTwoGradientsAgreeOverTheDrawsOfTraining(t *testing.T) {
 				}
 				f.Sample(x1, rng)
 				flow.Gaussian{}.Sample(x0, rng)
-				path.Interpolate(xt, ut, s, at, x0, x1)
+				if err := path.Interpolate(xt, ut, s, at, x0, x1); err != nil {
+					t.Fatal(err)
+				}
 				u := velocity(t, f, now, xt.X)
 				for i := range perTime {
 					fm, cfm := make([]float64, len(n.theta)), make([]float64, len(n.theta))

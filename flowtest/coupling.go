@@ -162,7 +162,8 @@ func (p pairing) isNoDearer() error {
 	mean := sum / draws
 	stdErr := math.Sqrt(max(0, squares/draws-mean*mean) / draws)
 	if tol := 5*stdErr + 1e-9; mean > tol {
-		return fmt.Errorf("cost: pairs cost %.3g more a batch than independent ones on average, want no more, tolerance %.2g", mean, tol)
+		return fmt.Errorf("cost: pairs cost %.3g more a batch than independent ones on average, want no more, tolerance %.2g",
+			mean, tol)
 	}
 	return nil
 }

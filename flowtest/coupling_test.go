@@ -31,8 +31,10 @@ func TestTheCouplingSuiteFindsEveryKindOfFault(t *testing.T) {
 		f    pairs
 		want string
 	}{
-		{"an error", func([]int, flow.Batch, flow.Batch, []int32, *rand.Rand) error { return errors.New("no") }, "no pairs: no"},
-		{"rows that are not written", func([]int, flow.Batch, flow.Batch, []int32, *rand.Rand) error { return nil }, "src[0] = -1"},
+		{"an error", func([]int, flow.Batch, flow.Batch, []int32, *rand.Rand) error { return errors.New("no") },
+			"no pairs: no"},
+		{"rows that are not written", func([]int, flow.Batch, flow.Batch, []int32, *rand.Rand) error { return nil },
+			"src[0] = -1"},
 		{"points of x0 put in order", func(src []int, x0, x1 flow.Batch, label []int32, rng *rand.Rand) error {
 			err := right.Match(src, x0, x1, label, rng)
 			for k := range x0.X {
@@ -55,7 +57,7 @@ func TestTheCouplingSuiteFindsEveryKindOfFault(t *testing.T) {
 			}
 			return nil
 		}, "marginal of x0"},
-		{"the dearest pairs", func(src []int, x0, x1 flow.Batch, label []int32, rng *rand.Rand) error {
+		{"the most expensive pairs", func(src []int, x0, x1 flow.Batch, label []int32, rng *rand.Rand) error {
 			mirror := x1.Clone()
 			for k := range mirror.X {
 				mirror.X[k] = -mirror.X[k]

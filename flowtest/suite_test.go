@@ -55,7 +55,8 @@ func TestTheFieldSuiteFindsEveryKindOfFault(t *testing.T) {
 		f    broken
 		want string
 	}{
-		{"a velocity that is not written", broken{velocity: func(v []float64, t float64, x []float64) error { return nil }}, "element 0 is NaN"},
+		{"a velocity that is not written", broken{velocity: func(v []float64, t float64, x []float64) error { return nil }},
+			"element 0 is NaN"},
 		{"an error for no points", broken{velocity: func(v []float64, t float64, x []float64) error {
 			if len(x) == 0 {
 				return errors.New("empty")
@@ -102,6 +103,53 @@ func TestTheFieldSuiteFindsEveryKindOfFault(t *testing.T) {
 	}
 }
 
+// scaled is v = θ x, a field with one parameter, and with a fault that can be chosen.
+type scaled struct {
+	Linear
+	fault string
+}
+
+func (s scaled) NumParams() int { return 1 }
+
+func (s scaled) VJPParams(v, gx, gtheta []float64, t float64, x, a []float64) error {
+	if s.fault == "writes" {
+		clear(gx)
+	}
+	theta := s.A[0]
+	for i := range x {
+		gx[i] += theta * a[i]
+		gtheta[0] += a[i] * x[i]
+	}
+	if s.fault == "velocity" {
+		return nil
+	}
+	return s.Velocity(v, t, x)
+}
+
+func (s scaled) VJPAug(gx, gtheta []float64, t float64, x []float64, a flow.Adjoint) error {
+	if err := s.VJPParams(make([]float64, len(x)), gx, gtheta, t, x, a.Velocity); err != nil {
+		return err
+	}
+	if s.fault == "theta" {
+		gtheta[0]++
+	}
+	for _, l := range a.Div {
+		gtheta[0] += 2 * l
+	}
+	return nil
+}
+
+func TestTheFieldSuiteLooksAtParameters(t *testing.T) {
+	for fault, want := range map[string]string{
+		"": "", "writes": "gx of VJPParams", "velocity": "velocity of VJPParams", "theta": "gtheta of VJPAug",
+	} {
+		err := checkField(scaled{Linear{A: []float64{0.7, 0, 0, 0.7}, B: []float64{0, 0}}, fault}, FieldOptions{})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("fault %q: got error %v, want %q", fault, err, want)
+		}
+	}
+}
+
 func TestTheSchedulerSuiteFindsAFault(t *testing.T) {
 	wrong := path.Func{Fn: func(t float64) path.Coef { return path.Coef{Alpha: t, Sigma: 1 - t, DAlpha: 1, DSigma: -0.9} }}
 	if err := checkScheduler(wrong); !errors.Is(err, path.ErrSchedule) {
@@ -116,7 +164,8 @@ func TestTheLinearFieldsFlowIsWhatASolverFinds(t *testing.T) {
 	x := []float64{0.3, -1, 2, 0.5}
 	want := append([]float64(nil), x...)
 	rotation.Flow(want, 1.3)
-	if _, err := (ode.Solver{Method: ode.RK4, Control: ode.Fixed(400)}).Solve(context.Background(), rotation.Velocity, x, 0, 1.3); err != nil {
+	if _, err := (ode.Solver{Method: ode.RK4, Control: ode.Fixed(400)}).
+		Solve(context.Background(), rotation.Velocity, x, 0, 1.3); err != nil {
 		t.Fatal(err)
 	}
 	for i := range x {

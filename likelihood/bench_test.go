@@ -40,7 +40,8 @@ func BenchmarkLogProb(b *testing.B) {
 }
 
 func BenchmarkGradient(b *testing.B) {
-	p := Problem{Field: newTiny(2, 16, 31), Source: flow.Gaussian{}, Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(10)}}
+	p := Problem{Field: newTiny(2, 16, 31), Source: flow.Gaussian{},
+		Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(10)}}
 	x1 := normals(64, 2, 1, 32)
 	b.ReportAllocs()
 	for b.Loop() {

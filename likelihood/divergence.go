@@ -15,6 +15,8 @@ var ErrNoDivergence = errors.New("the field does not offer this divergence")
 
 // Divergence is how ∇·v = tr ∂v/∂x is found: [Exact] or [Hutchinson].
 type Divergence interface {
+	// String names the divergence as a report does.
+	String() string
 	// probes returns the fixed probes of points first to first+n of dimension d, one
 	// [n, d] array each; none for an exact divergence.
 	probes(first, n, d int) [][]float64
@@ -68,7 +70,8 @@ func (h Hutchinson) validate() error {
 		return fmt.Errorf("likelihood: %w: Hutchinson.Probes is %d; it must be positive, or 0 for 1", ErrInvalid, h.Probes)
 	}
 	if h.Kind != Rademacher && h.Kind != Gaussian {
-		return fmt.Errorf("likelihood: %w: Hutchinson.Kind is %d; it must be Rademacher (%d) or Gaussian (%d)", ErrInvalid, int(h.Kind), int(Rademacher), int(Gaussian))
+		return fmt.Errorf("likelihood: %w: Hutchinson.Kind is %d; it must be Rademacher (%d) or Gaussian (%d)",
+			ErrInvalid, int(h.Kind), int(Rademacher), int(Gaussian))
 	}
 	return nil
 }
@@ -109,11 +112,14 @@ func drift(f flow.Field, es [][]float64, n int, jacobian bool) (rates, error) {
 	df, ok := f.(flow.Differentiable)
 	switch {
 	case !ok && len(es) > 0:
-		return nil, fmt.Errorf("likelihood: %w: %T has no VJP, which Hutchinson needs; use Exact if it has VelocityDiv", ErrNoDivergence, f)
+		return nil, fmt.Errorf("likelihood: %w: %T has no VJP, which Hutchinson needs; use Exact if it has VelocityDiv",
+			ErrNoDivergence, f)
 	case !ok && jacobian:
-		return nil, fmt.Errorf("likelihood: %w: %T has no VJP (flow.Differentiable), which Regularizer.Jacobian needs", ErrNoDivergence, f)
+		return nil, fmt.Errorf("likelihood: %w: %T has no VJP (flow.Differentiable), which Regularizer.Jacobian needs",
+			ErrNoDivergence, f)
 	case !ok:
-		return nil, fmt.Errorf("likelihood: %w: %T has neither VelocityDiv nor VJP (flow.Diverger, flow.Differentiable)", ErrNoDivergence, f)
+		return nil, fmt.Errorf("likelihood: %w: %T has neither VelocityDiv nor VJP (flow.Diverger, flow.Differentiable)",
+			ErrNoDivergence, f)
 	}
 	d := f.Dim()
 	g := make([]float64, n*d)

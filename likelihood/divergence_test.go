@@ -55,7 +55,8 @@ func TestHutchinsonIsUnbiasedWithTheVarianceOfItsFormula(t *testing.T) {
 			}
 			want := variance[kind] / float64(max(probes, 1))
 			if se := math.Sqrt(want / n); math.Abs(mean-l.Trace()) > 4*se {
-				t.Errorf("%v, %d probes, seed %d: mean %.5f, want tr A = %.5f within 4 standard errors of %.2g", kind, probes, seedOf, mean, l.Trace(), se)
+				t.Errorf("%v, %d probes, seed %d: mean %.5f, want tr A = %.5f within 4 standard errors of %.2g",
+					kind, probes, seedOf, mean, l.Trace(), se)
 			}
 			// The relative standard error of a variance is sqrt((κ−1)/n) with kurtosis
 			// κ < 15 for a Gaussian quadratic form: 0.03.
@@ -89,7 +90,8 @@ func TestProbesHaveUnitSecondMoments(t *testing.T) {
 // A probe drawn again at every evaluation is no function of (t, x): an adaptive
 // solver takes the noise for stiffness.
 func TestOneProbeServesAWholeSolve(t *testing.T) {
-	p := Problem{Field: flowtest.TwoModes(path.CondOT{}), Source: flow.Gaussian{}, Divergence: Hutchinson{Seed: 5}, Solver: tight()}
+	p := Problem{Field: flowtest.TwoModes(path.CondOT{}), Source: flow.Gaussian{}, Divergence: Hutchinson{Seed: 5},
+		Solver: tight()}
 	x1 := normals(10, 2, 1, 6)
 	c, err := p.chunk(x1, 0, 10, Regularizer{})
 	if err != nil {
@@ -116,7 +118,8 @@ func TestOneProbeServesAWholeSolve(t *testing.T) {
 	p.Divergence = Exact{}
 	_, _, exact, err := p.LogProb(context.Background(), x1)
 	if err != nil || random.NFE > 3*exact.NFE/2 {
-		t.Errorf("NFE %d with Hutchinson, %d with the exact divergence; want at most half as much again (%v)", random.NFE, exact.NFE, err)
+		t.Errorf("NFE %d with Hutchinson, %d with the exact divergence; want at most half as much again (%v)",
+			random.NFE, exact.NFE, err)
 	}
 }
 
@@ -132,7 +135,8 @@ func TestHutchinsonLogProbIsUnbiasedAndEqualSeedsGiveEqualBits(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, h := range []Hutchinson{{Seed: 1}, {Kind: Gaussian, Seed: 1}, {Kind: Gaussian, Probes: 4, Seed: 1}} {
-		p := Problem{Field: m, Source: flow.Gaussian{}, Divergence: h, Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(25)}}
+		p := Problem{Field: m, Source: flow.Gaussian{}, Divergence: h,
+			Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(25)}}
 		logp, _, _, err := p.LogProb(context.Background(), x1)
 		if err != nil {
 			t.Fatal(err)
@@ -168,7 +172,8 @@ func TestRademacherIsExactInOneDimension(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, _, _, err := Problem{Field: f, Source: flow.Gaussian{}, Solver: solver, Divergence: Hutchinson{Seed: 1}}.LogProb(context.Background(), x1)
+	b, _, _, err := Problem{Field: f, Source: flow.Gaussian{}, Solver: solver,
+		Divergence: Hutchinson{Seed: 1}}.LogProb(context.Background(), x1)
 	if err != nil || !(largestGap(a, b) < 1e-12) {
 		t.Errorf("exact %v, Rademacher %v (%v); want equal within 1e-12", a[:3], b[:3], err)
 	}
@@ -178,19 +183,51 @@ func TestBatchSizeDoesNotChangeFixedStepResults(t *testing.T) {
 	m := flowtest.TwoModes(path.CondOT{})
 	x1 := normals(23, 2, 1, 10)
 	for _, d := range []Divergence{nil, Hutchinson{Probes: 3, Seed: 4}} {
-		p := Problem{Field: m, Source: flow.Gaussian{}, Divergence: d, Solver: ode.Solver{Method: ode.Heun2, Control: ode.Fixed(10)}}
+		p := Problem{Field: m, Source: flow.Gaussian{}, Divergence: d,
+			Solver: ode.Solver{Method: ode.Heun2, Control: ode.Fixed(10)}}
 		whole, x0, st, err := p.LogProb(context.Background(), x1)
 		if err != nil || st.NFE != 20 {
 			t.Fatal(st, err)
 		}
 		p.BatchSize = 5
 		parts, y0, st, err := p.LogProb(context.Background(), x1)
-		if err != nil || st.NFE != 5*20 || st.Accepted != 5*10 {
-			t.Errorf("five parts cost %+v (%v), want 5 times 20 evaluations", st, err)
+		if err != nil || st.NFE != 20 || st.Accepted != 10 {
+			t.Errorf("of five parts each point cost %+v (%v), want 20 evaluations and 10 steps", st, err)
 		}
 		if largestGap(whole, parts) != 0 || largestGap(x0.X, y0.X) != 0 {
 			t.Errorf("%T: BatchSize changed the result of fixed steps", d)
 		}
+	}
+}
+
+// Each part of BatchSize has steps of its own; what a point has cost is said of the part
+// that took the most.
+func TestStatsOfPartsAreThoseOfTheMostExpensive(t *testing.T) {
+	net := newTiny(2, 6, 46)
+	adaptive := ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: 1e-6, ATol: 1e-6}}
+	p := Problem{Field: net, Source: flow.Gaussian{}, Solver: adaptive, BatchSize: 1}
+	x := normals(6, 2, 3, 47)
+	var most [4]ode.Stats // LogProb, Sample, Gradient: there and back
+	costs := func(x flow.Batch) (st [4]ode.Stats) {
+		var errs [3]error
+		_, _, st[0], errs[0] = p.LogProb(context.Background(), x)
+		_, _, st[1], errs[1] = p.Sample(context.Background(), x)
+		g, err := p.Gradient(context.Background(), x, nil)
+		st[2], st[3], errs[2] = g.Solve, g.Back, err
+		if err := errors.Join(errs[:]...); err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	differ := false
+	for i := range x.N {
+		for k, st := range costs(x.Slice(i, i+1)) {
+			differ = differ || i > 0 && st.NFE != most[k].NFE
+			most[k] = most[k].Max(st)
+		}
+	}
+	if got := costs(x); got != most || !differ {
+		t.Errorf("got %+v, want %+v, of parts of which not all are alike", got, most)
 	}
 }
 
@@ -200,7 +237,8 @@ func TestAdaptiveStepsControlTheDivergenceToo(t *testing.T) {
 	f := restless{d: 5000}
 	x1 := flow.NewBatch(1, 5000)
 	x1.X[0] = 1e-3
-	p := Problem{Field: f, Source: flow.Gaussian{}, Solver: ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: 1e-6, ATol: 1e-6}}}
+	p := Problem{Field: f, Source: flow.Gaussian{}, Solver: ode.Solver{Method: ode.Dopri5,
+		Control: ode.Adaptive{RTol: 1e-6, ATol: 1e-6}}}
 	logp, x0, _, err := p.LogProb(context.Background(), x1)
 	if err != nil {
 		t.Fatal(err)
@@ -243,14 +281,23 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 	}{
 		{"no field", with(func(p *Problem) { p.Field = nil }), flow.NewBatch(1, 2), ErrInvalid, []string{"Field"}},
 		{"no source", with(func(p *Problem) { p.Source = nil }), flow.NewBatch(1, 2), ErrInvalid, []string{"Source"}},
-		{"times reversed", with(func(p *Problem) { p.Lo, p.Hi = 1, 0.5 }), flow.NewBatch(1, 2), ErrInvalid, []string{"Lo=1", "Hi=0.5"}},
-		{"a negative part", with(func(p *Problem) { p.BatchSize = -1 }), flow.NewBatch(1, 2), ErrInvalid, []string{"BatchSize"}},
+		{"times reversed", with(func(p *Problem) { p.Lo, p.Hi = 1, 0.5 }), flow.NewBatch(1, 2), ErrInvalid,
+			[]string{"Lo=1", "Hi=0.5"}},
+		{"a negative part", with(func(p *Problem) { p.BatchSize = -1 }), flow.NewBatch(1, 2), ErrInvalid,
+			[]string{"BatchSize"}},
 		{"points of the wrong dimension", ok, flow.NewBatch(4, 3), ErrInvalid, []string{"dimension 3", "R^2"}},
-		{"negative probes", with(func(p *Problem) { p.Divergence = Hutchinson{Probes: -2} }), flow.NewBatch(1, 2), ErrInvalid, []string{"-2"}},
-		{"an unknown probe", with(func(p *Problem) { p.Divergence = Hutchinson{Kind: 9} }), flow.NewBatch(1, 2), ErrInvalid, []string{"Rademacher", "9"}},
-		{"neither divergence nor VJP", with(func(p *Problem) { p.Field = onlyField{l} }), flow.NewBatch(1, 2), ErrNoDivergence, []string{"VelocityDiv", "VJP", "onlyField"}},
-		{"Hutchinson without VJP", with(func(p *Problem) { p.Field, p.Divergence = onlyDiv{l}, Hutchinson{} }), flow.NewBatch(1, 2), ErrNoDivergence, []string{"VJP", "onlyDiv"}},
-		{"no solver", with(func(p *Problem) { p.Solver = ode.Solver{} }), flow.NewBatch(1, 2), ode.ErrInvalid, []string{"Method"}},
+		{"a batch that is too short", ok, flow.Batch{N: 2, D: 2, X: make([]float64, 3)}, ErrInvalid,
+			[]string{"2 points of R^2 with 3 numbers"}},
+		{"negative probes", with(func(p *Problem) { p.Divergence = Hutchinson{Probes: -2} }), flow.NewBatch(1, 2), ErrInvalid,
+			[]string{"-2"}},
+		{"an unknown probe", with(func(p *Problem) { p.Divergence = Hutchinson{Kind: 9} }), flow.NewBatch(1, 2), ErrInvalid,
+			[]string{"Rademacher", "9"}},
+		{"neither divergence nor VJP", with(func(p *Problem) { p.Field = onlyField{l} }), flow.NewBatch(1, 2),
+			ErrNoDivergence, []string{"VelocityDiv", "VJP", "onlyField"}},
+		{"Hutchinson without VJP", with(func(p *Problem) { p.Field, p.Divergence = onlyDiv{l}, Hutchinson{} }),
+			flow.NewBatch(1, 2), ErrNoDivergence, []string{"VJP", "onlyDiv"}},
+		{"no solver", with(func(p *Problem) { p.Solver = ode.Solver{} }), flow.NewBatch(1, 2), ode.ErrInvalid,
+			[]string{"Method"}},
 	} {
 		_, _, _, err := c.p.LogProb(context.Background(), c.x)
 		if !errors.Is(err, c.sentinel) {

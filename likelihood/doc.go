@@ -6,9 +6,9 @@
 //
 // There are only a few types: [Problem] says which field, which source and how to
 // solve, and has the three verbs LogProb, Sample and Gradient; [Divergence] is how
-// ∇·v is found, and is one of [Exact] and [Hutchinson]; [Parametric] is a field with
-// parameters that can be trained by maximum likelihood, by the [Gradient] of its
-// log-likelihood, and [Regularizer] what keeps such a flow simple.
+// ∇·v is found, and is one of [Exact] and [Hutchinson]; [Config] is one as a
+// configuration file names it; [Gradient] is that of the log-likelihood of a
+// [flow.Parametric] field, and [Regularizer] what keeps such a flow simple.
 //
 // # Caveats
 //

@@ -27,7 +27,8 @@ func Example() {
 	}
 	logp, _, _, err := p.LogProb(context.Background(), x1)
 	fmt.Printf("exact divergence %.6f, closed form %.6f, %v\n", logp, want, err)
-	fmt.Printf("bits per dimension of the first, at 256 levels on [-1, 1]: %.4f\n", likelihood.BitsPerDim(logp[0], 2, 2./256))
+	fmt.Printf("bits per dimension of the first, at 256 levels on [-1, 1]: %.4f\n",
+		likelihood.BitsPerDim(logp[0], 2, 2./256))
 	// Output:
 	// exact divergence [-1.172901 -6.023692], closed form [-1.172901 -6.023692], <nil>
 	// bits per dimension of the first, at 256 levels on [-1, 1]: 7.8461

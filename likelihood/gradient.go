@@ -8,23 +8,6 @@ import (
 	"flowmatch/ode"
 )
 
-// Parametric is the optional upgrade of a field with parameters θ, for training by
-// maximum likelihood. It must be a [flow.Differentiable] or [flow.Diverger] too.
-type Parametric interface {
-	flow.Field
-	// NumParams returns the number of parameters.
-	NumParams() int
-	// VJPAug adds to gx, [N, D], and gtheta, [NumParams], the gradient of
-	//
-	//	Σ_i [ a_i · v_t(x_i) + l_i · div_i + k_i · |v_t(x_i)|² + j_i · jac_i ]
-	//
-	// with respect to x and θ. With J = (∂v_t/∂x)(x_i), div_i is the divergence tr J
-	// and jac_i is |J|², the squared Frobenius norm, if e is nil; else they are
-	// e_iᵀ J e_i and |e_iᵀ J|². x, a and e are [N, D], l, k and j are [N]; all read
-	// only. k and j may be nil, for zeros.
-	VJPAug(gx, gtheta []float64, t float64, x, a, l, e, k, j []float64) error
-}
-
 // Scorer is the optional upgrade of a flow.Source that Gradient needs;
 // [flow.Gaussian] is known without it.
 type Scorer interface {
@@ -36,11 +19,11 @@ type Scorer interface {
 type Gradient struct {
 	Theta []float64 // [NumParams]
 	LogP  []float64 // [N], nats, as LogProb gives it
-	// Kinetic is ∫ |v|² dt and Jacobian ∫ |∂v/∂x|² dt along the way of each point,
+	// Kinetic is ∫ |v|² dt and Jacobian ∫ |∂v/∂x|² dt along the trajectory of each point,
 	// [N]; nil where the Regularizer has no use for it.
 	Kinetic, Jacobian []float64
-	// Solve is the cost of the solve, Back that of the way back through it; each sums
-	// over the parts of BatchSize.
+	// Solve is the cost of the solve, Back that of the backward pass through it; of several
+	// parts of BatchSize each is that of the most expensive one.
 	Solve, Back ode.Stats
 }
 
@@ -50,12 +33,12 @@ type Gradient struct {
 //
 // with the coefficients of Regularizer. w holds N weights; nil: 1/N each, the mean.
 // The gradient is exactly that of the discrete solution (see ode.Tape.Backprop) with
-// the probes held fixed. The field must be [Parametric], the source [flow.Gaussian]
-// or a [Scorer]. Memory grows with the number of steps times BatchSize.
+// the probes held fixed. The field must be [flow.Parametric], the source
+// [flow.Gaussian] or a [Scorer]. Memory grows with the number of steps times BatchSize.
 func (p Problem) Gradient(ctx context.Context, x1 flow.Batch, w []float64) (g Gradient, err error) {
-	field, ok := p.Field.(Parametric)
+	field, ok := p.Field.(flow.Parametric)
 	if !ok {
-		return g, fmt.Errorf("likelihood: %w: Gradient needs a field that is likelihood.Parametric, %T is not", ErrInvalid, p.Field)
+		return g, fmt.Errorf("likelihood: %w: Gradient needs a field that is flow.Parametric, %T is not", ErrInvalid, p.Field)
 	}
 	score, err := scoreOf(p.Source)
 	if err != nil {
@@ -82,7 +65,7 @@ func (p Problem) Gradient(ctx context.Context, x1 flow.Batch, w []float64) (g Gr
 		a := c.adjoint(score, w[done:done+c.n])
 		done += c.n
 		back, err := tape.Backprop(ctx, c.velocity(field), c.vjp(field, g.Theta), a)
-		g.Back = g.Back.Add(back)
+		g.Back = g.Back.Max(back)
 		return st, err
 	}
 	g.LogP, _, g.Solve, err = p.solve(ctx, x1, p.Regularizer, each)
@@ -110,7 +93,7 @@ func (c *chunk) adjoint(score func(s []float64, x flow.Batch), w []float64) []fl
 	return a
 }
 
-// velocity is the right-hand side of the way back: of the recorded stages only the
+// velocity is the right-hand side of the backward pass: of the recorded stages only the
 // points matter, for no derivative depends on the integrals.
 func (c *chunk) velocity(f flow.Field) ode.Func {
 	return func(dz []float64, t float64, z []float64) error {
@@ -122,7 +105,7 @@ func (c *chunk) velocity(f flow.Field) ode.Func {
 
 // vjp is the transposed Jacobian of the augmented system, which gathers ∂L/∂θ in
 // gtheta.
-func (c *chunk) vjp(field Parametric, gtheta []float64) ode.VJP {
+func (c *chunk) vjp(field flow.Parametric, gtheta []float64) ode.VJP {
 	nd := c.n * c.d
 	es := c.es
 	if len(es) == 0 {
@@ -136,7 +119,9 @@ func (c *chunk) vjp(field Parametric, gtheta []float64) ode.VJP {
 			scaled[i] = v / float64(len(es))
 		}
 		for _, e := range es {
-			if err := field.VJPAug(gz[:nd], gtheta, t, z[:nd], scaled[:nd], c.delta(scaled), e, c.kinetic(scaled), c.jacobian(scaled)); err != nil {
+			adj := flow.Adjoint{Velocity: scaled[:nd], Div: c.delta(scaled), Probe: e,
+				Kinetic: c.kinetic(scaled), Jacobian: c.jacobian(scaled)}
+			if err := field.VJPAug(gz[:nd], gtheta, t, z[:nd], adj); err != nil {
 				return err
 			}
 		}
@@ -160,5 +145,6 @@ func scoreOf(s flow.Source) (func(s []float64, x flow.Batch), error) {
 			}
 		}, nil
 	}
-	return nil, fmt.Errorf("likelihood: %w: Gradient needs the score of the source; %T is neither a flow.Gaussian nor a likelihood.Scorer", ErrInvalid, s)
+	return nil, fmt.Errorf("likelihood: %w: Gradient needs the score of the source; %T is neither a flow.Gaussian nor a "+
+		"likelihood.Scorer", ErrInvalid, s)
 }

@@ -88,8 +88,17 @@ func (n *tiny) VJP(v, g []float64, t float64, x, e []float64) error {
 	return n.Velocity(v, t, x)
 }
 
-func (n *tiny) VJPAug(gx, gtheta []float64, t float64, x, a, l, e, kin, jac []float64) error {
-	a = slices.Clone(a)
+func (n *tiny) VJPParams(v, gx, gtheta []float64, t float64, x, a []float64) error {
+	if v != nil {
+		if err := n.Velocity(v, t, x); err != nil {
+			return err
+		}
+	}
+	return n.VJPAug(gx, gtheta, t, x, flow.Adjoint{Velocity: a, Div: make([]float64, len(x)/n.d)})
+}
+
+func (n *tiny) VJPAug(gx, gtheta []float64, t float64, x []float64, adj flow.Adjoint) error {
+	a, l, e, kin, jac := slices.Clone(adj.Velocity), adj.Div, adj.Probe, adj.Kinetic, adj.Jacobian
 	if kin != nil { // the gradient of k|v|² is that of a·v at a = 2 k v
 		v := make([]float64, len(x))
 		if err := n.Velocity(v, t, x); err != nil {
@@ -257,7 +266,8 @@ func gradientIsThatOf(t *testing.T, p Problem, x1 flow.Batch, w []float64, name 
 		want := (up - total()) / (2 * h)
 		net.theta[i] = keep
 		if math.Abs(g.Theta[i]-want) > 1e-7*(1+math.Abs(want)) {
-			t.Errorf("%s, %+v, %+v, %T: ∂/∂θ[%d] got %.10g, want %.10g within 1e-7", name, p.Divergence, p.Regularizer, p.Source, i, g.Theta[i], want)
+			t.Errorf("%s, %+v, %+v, %T: ∂/∂θ[%d] got %.10g, want %.10g within 1e-7",
+				name, p.Divergence, p.Regularizer, p.Source, i, g.Theta[i], want)
 		}
 	}
 }
@@ -343,10 +353,13 @@ func TestGradientSaysWhatItNeeds(t *testing.T) {
 		w    []float64
 		word string
 	}{
-		{"a field without parameters", Problem{Field: linear(2, 1), Source: flow.Gaussian{}, Solver: tight()}, nil, "Parametric"},
+		{"a field without parameters", Problem{Field: linear(2, 1), Source: flow.Gaussian{}, Solver: tight()}, nil,
+			"Parametric"},
 		{"a source without score", Problem{Field: net, Source: plain{flow.Gaussian{}}, Solver: tight()}, nil, "Scorer"},
-		{"a negative coefficient", Problem{Field: net, Source: flow.Gaussian{}, Solver: tight(), Regularizer: Regularizer{Kinetic: -1}}, nil, "Regularizer.Kinetic"},
-		{"too few weights", Problem{Field: net, Source: flow.Gaussian{}, Solver: tight()}, []float64{1}, "1 weights for 3 points"},
+		{"a negative coefficient", Problem{Field: net, Source: flow.Gaussian{}, Solver: tight(),
+			Regularizer: Regularizer{Kinetic: -1}}, nil, "Regularizer.Kinetic"},
+		{"too few weights", Problem{Field: net, Source: flow.Gaussian{}, Solver: tight()}, []float64{1},
+			"1 weights for 3 points"},
 	} {
 		_, err := c.p.Gradient(ctx, flow.NewBatch(3, 2), c.w)
 		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), c.word) {

@@ -127,7 +127,8 @@ func (mixtureAt) Sample(flow.Batch, *rand.Rand) { panic("not sampled here") }
 
 // flow_matching#55: whether a computed likelihood integrates to one.
 func TestTheDensityIntegratesToOne(t *testing.T) {
-	m, err := field.NewMixture(path.CondOT{}, field.Component{Weight: 0.4, Mean: []float64{-2}, Std: 0.3}, field.Component{Weight: 0.6, Mean: []float64{1}, Std: 0.8})
+	m, err := field.NewMixture(path.CondOT{}, field.Component{Weight: 0.4, Mean: []float64{-2}, Std: 0.3},
+		field.Component{Weight: 0.6, Mean: []float64{1}, Std: 0.8})
 	if err != nil {
 		t.Fatal(err)
 	}

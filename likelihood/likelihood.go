@@ -47,8 +47,9 @@ type Problem struct {
 
 // LogProb returns log p_Hi(x1) in nats for each of the N points, and the points x0 at
 // time Lo that flow to them: it solves from Hi back to Lo and returns
-// log p_Lo(x0) − ∫ ∇·v dt. x1 is not modified. Stats sums over the parts of
-// BatchSize. With an error, logp of the points that were not reached is NaN.
+// log p_Lo(x0) − ∫ ∇·v dt. x1 is not modified. Of several parts of
+// BatchSize, Stats is that of the most expensive one. With an error, logp of the points
+// that were not reached is NaN.
 func (p Problem) LogProb(ctx context.Context, x1 flow.Batch) (logp []float64, x0 flow.Batch, st ode.Stats, err error) {
 	logp, x0, st, err = p.solve(ctx, x1, Regularizer{}, func(c *chunk, logp []float64) (ode.Stats, error) {
 		st, err := c.solver.Solve(ctx, c.f, c.z, c.hi, c.lo)
@@ -77,7 +78,8 @@ func (p Problem) Sample(ctx context.Context, x0 flow.Batch) (x1 flow.Batch, logp
 }
 
 // solve runs each over the batch, part by part, with the integrals of reg beside Δ.
-func (p Problem) solve(ctx context.Context, x flow.Batch, reg Regularizer, each func(c *chunk, logp []float64) (ode.Stats, error)) ([]float64, flow.Batch, ode.Stats, error) {
+func (p Problem) solve(ctx context.Context, x flow.Batch, reg Regularizer,
+	each func(c *chunk, logp []float64) (ode.Stats, error)) ([]float64, flow.Batch, ode.Stats, error) {
 	p, err := p.ready(x)
 	if err != nil {
 		return nil, flow.Batch{}, ode.Stats{}, err
@@ -96,7 +98,7 @@ func (p Problem) solve(ctx context.Context, x flow.Batch, reg Regularizer, each 
 		}
 		part := logp[from:to]
 		s, err := each(c, part)
-		st = st.Add(s)
+		st = st.Max(s)
 		copy(y.Slice(from, to).X, c.points().X)
 		if err != nil {
 			for i := range part {
@@ -123,15 +125,18 @@ func (p Problem) ready(x flow.Batch) (Problem, error) {
 	case p.Field == nil:
 		return p, fmt.Errorf("likelihood: %w: Problem.Field is nil", ErrInvalid)
 	case p.Source == nil:
-		return p, fmt.Errorf("likelihood: %w: Problem.Source is nil; set the law of x at time Lo, such as flow.Gaussian{}", ErrInvalid)
+		return p, fmt.Errorf("likelihood: %w: Problem.Source is nil; set the law of x at time Lo, such as flow.Gaussian{}",
+			ErrInvalid)
 	case !(p.Lo < p.Hi):
-		return p, fmt.Errorf("likelihood: %w: the source's time Lo=%g must be before the data's Hi=%g", ErrInvalid, p.Lo, p.Hi)
+		return p, fmt.Errorf("likelihood: %w: the source's time Lo=%g must be before the data's Hi=%g",
+			ErrInvalid, p.Lo, p.Hi)
 	case p.BatchSize < 0:
-		return p, fmt.Errorf("likelihood: %w: BatchSize is %d; it must be positive, or 0 for all points at once", ErrInvalid, p.BatchSize)
+		return p, fmt.Errorf("likelihood: %w: BatchSize is %d; it must be positive, or 0 for all points at once",
+			ErrInvalid, p.BatchSize)
 	case x.D != p.Field.Dim():
 		return p, fmt.Errorf("likelihood: %w: points of dimension %d for a field on R^%d", ErrInvalid, x.D, p.Field.Dim())
 	case len(x.X) != x.N*x.D:
-		panic(fmt.Sprintf("likelihood: a batch of %d points of R^%d with %d numbers", x.N, x.D, len(x.X)))
+		return p, fmt.Errorf("likelihood: %w: a batch of %d points of R^%d with %d numbers", ErrInvalid, x.N, x.D, len(x.X))
 	}
 	if err := p.Regularizer.validate(); err != nil {
 		return p, err

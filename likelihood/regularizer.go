@@ -41,7 +41,8 @@ func (r Regularizer) validate() error {
 		value float64
 	}{{"Kinetic", r.Kinetic}, {"Jacobian", r.Jacobian}} {
 		if !(c.value >= 0) || math.IsInf(c.value, 0) {
-			return fmt.Errorf("likelihood: %w: Regularizer.%s is %g; it must be 0, for none, or positive", ErrInvalid, c.name, c.value)
+			return fmt.Errorf("likelihood: %w: Regularizer.%s is %g; it must be 0, for none, or positive",
+				ErrInvalid, c.name, c.value)
 		}
 	}
 	return nil

@@ -33,7 +33,19 @@ func (g growth) VJP(v, q []float64, t float64, x, e []float64) error {
 	return g.Velocity(v, t, x)
 }
 
-func (g growth) VJPAug(gx, gtheta []float64, _ float64, x, a, l, e, k, j []float64) error {
+func (g growth) VJPParams(v, gx, gtheta []float64, t float64, x, a []float64) error {
+	for i := range x {
+		gx[i] += g.theta * a[i]
+		gtheta[0] += a[i] * x[i]
+	}
+	if v == nil {
+		return nil
+	}
+	return g.Velocity(v, t, x)
+}
+
+func (g growth) VJPAug(gx, gtheta []float64, _ float64, x []float64, adj flow.Adjoint) error {
+	a, l, e, k, j := adj.Velocity, adj.Div, adj.Probe, adj.Kinetic, adj.Jacobian
 	for i := range x {
 		p := i / g.d
 		gx[i] += g.theta * a[i]
@@ -65,7 +77,8 @@ func TestRegularisersOfALinearFieldAreTheirClosedForms(t *testing.T) {
 	decay := math.Exp(-2 * theta)
 	for _, div := range []Divergence{Exact{}, Hutchinson{Seed: 1}, Hutchinson{Seed: 2, Probes: 3}} {
 		for _, reg := range []Regularizer{{}, {Kinetic: 0.3}, {Jacobian: 0.2}, {Kinetic: 0.3, Jacobian: 0.2}} {
-			p := Problem{Field: growth{d, theta}, Source: flow.Gaussian{}, Divergence: div, Solver: tight(), Regularizer: reg, BatchSize: 4}
+			p := Problem{Field: growth{d, theta}, Source: flow.Gaussian{}, Divergence: div, Solver: tight(), Regularizer: reg,
+				BatchSize: 4}
 			g, err := p.Gradient(context.Background(), x1, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -132,8 +145,9 @@ func TestEachRegulariserHasItsGradient(t *testing.T) {
 	w := []float64{1, -0.5, 2}
 	for _, d := range []Divergence{Exact{}, Hutchinson{Seed: 21}, Hutchinson{Probes: 2, Kind: Gaussian, Seed: 22}} {
 		for _, reg := range []Regularizer{{Kinetic: 0.4}, {Jacobian: 0.3}, {Kinetic: 0.4, Jacobian: 0.3}} {
-			p := Problem{Field: newTiny(2, 3, 44), Source: flow.Gaussian{Std: 1.3}, Divergence: d, Regularizer: reg, BatchSize: 2,
-				Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(3)}}
+			p := Problem{Field: newTiny(2, 3, 44), Source: flow.Gaussian{Std: 1.3}, Divergence: d, Regularizer: reg,
+				BatchSize: 2,
+				Solver:    ode.Solver{Method: ode.RK4, Control: ode.Fixed(3)}}
 			gradientIsThatOf(t, p, x1, w, "rk4")
 		}
 	}
@@ -142,7 +156,8 @@ func TestEachRegulariserHasItsGradient(t *testing.T) {
 // Adaptive steps do not see the integrals of the regularisers.
 func TestRegularisersLeaveTheStepsAlone(t *testing.T) {
 	x1 := normals(20, 2, 1, 45)
-	p := Problem{Field: newTiny(2, 6, 46), Source: flow.Gaussian{}, Solver: ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: 1e-4, ATol: 1e-4}}}
+	p := Problem{Field: newTiny(2, 6, 46), Source: flow.Gaussian{},
+		Solver: ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: 1e-4, ATol: 1e-4}}}
 	plain, err := p.Gradient(context.Background(), x1, nil)
 	if err != nil {
 		t.Fatal(err)

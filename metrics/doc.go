@@ -1,5 +1,5 @@
-// Package metrics measures how far samples are from data and how straight the way
-// there is.
+// Package metrics measures how far samples are from data and how straight the
+// trajectories to them are.
 //
 // There are only a few types, and mostly functions. [W1], [W2] and [SlicedW2] are
 // optimal transport between two sets of points; [MMD] and [EnergyDistance] compare

@@ -9,6 +9,7 @@ import (
 	"flowmatch/flow"
 	"flowmatch/internal/assign"
 	"flowmatch/internal/seed"
+	"flowmatch/internal/stat"
 )
 
 // KIDOptions says how [KID] averages. The zero value is that of published figures.
@@ -35,13 +36,15 @@ func KID(a, b flow.Batch, o KIDOptions) (mean, std float64, err error) {
 		o.Size = 1000
 	}
 	if o.Subsets < 1 || o.Size < 2 {
-		return 0, 0, fmt.Errorf("metrics: KID of %d subsets of %d points: it wants at least 1 subset of at least 2 points", o.Subsets, o.Size)
+		return 0, 0, fmt.Errorf("metrics: KID of %d subsets of %d points: it wants at least 1 subset of at least 2 points",
+			o.Subsets, o.Size)
 	}
 	if err := fit("KID", a, b, 2); err != nil {
 		return 0, 0, err
 	}
 	if n := min(a.N, b.N); n < o.Size {
-		return 0, 0, fmt.Errorf("metrics: KID of %d and %d points in subsets of %d: %w: set Size to %d at most", a.N, b.N, o.Size, ErrSize, n)
+		return 0, 0, fmt.Errorf("metrics: KID of %d and %d points in subsets of %d: %w: set Size to %d at most",
+			a.N, b.N, o.Size, ErrSize, n)
 	}
 	values := make([]float64, o.Subsets)
 	for k := range values {
@@ -100,7 +103,11 @@ func InceptionScore(p flow.Batch, splits int) (mean, std float64, err error) {
 		return 0, 0, fmt.Errorf("metrics: InceptionScore in %d splits: it wants at least 1; 10 are usual", splits)
 	}
 	if p.D < 1 || p.N < splits {
-		return 0, 0, fmt.Errorf("metrics: InceptionScore of %d rows of %d classes in %d splits: %w: it wants at least a row a split and a class", p.N, p.D, splits, ErrSize)
+		return 0, 0, fmt.Errorf("metrics: InceptionScore of %d rows of %d classes in %d splits: %w: it wants at least a "+
+			"row a split and a class", p.N, p.D, splits, ErrSize)
+	}
+	if err := whole("InceptionScore", "the batch", p); err != nil {
+		return 0, 0, err
 	}
 	for i := range p.N {
 		sum := 0.0
@@ -111,7 +118,8 @@ func InceptionScore(p flow.Batch, splits int) (mean, std float64, err error) {
 			sum += v
 		}
 		if !(math.Abs(sum-1) <= 1e-4) {
-			return 0, 0, fmt.Errorf("metrics: InceptionScore: the probabilities of row %d add up to %g, not to 1; take the softmax first", i, sum)
+			return 0, 0, fmt.Errorf("metrics: InceptionScore: the probabilities of row %d add up to %g, not to 1; take the "+
+				"softmax first", i, sum)
 		}
 	}
 	scores := make([]float64, splits)
@@ -155,7 +163,8 @@ func PrecisionRecall(data, samples flow.Batch, k int) (precision, recall float64
 		return 0, 0, fmt.Errorf("metrics: PrecisionRecall with k = %d: it wants at least 1; 3 is usual", k)
 	}
 	if n := min(data.N, samples.N); n < k+1 {
-		return 0, 0, fmt.Errorf("metrics: PrecisionRecall of %d and %d points with k = %d: %w: a point needs k others, so it wants at least %d of either", data.N, samples.N, k, ErrSize, k+1)
+		return 0, 0, fmt.Errorf("metrics: PrecisionRecall of %d and %d points with k = %d: %w: a point needs k others, so "+
+			"it wants at least %d of either", data.N, samples.N, k, ErrSize, k+1)
 	}
 	if err := fit("PrecisionRecall", data, samples, 1); err != nil {
 		return 0, 0, err
@@ -221,7 +230,7 @@ func part(yes []bool) float64 {
 
 // meanAndStd returns the mean and the standard deviation with divisor len(x).
 func meanAndStd(x []float64) (average, std float64) {
-	average = mean(x)
+	average = stat.Mean(x)
 	for _, v := range x {
 		std += (v - average) * (v - average)
 	}

@@ -58,7 +58,8 @@ func TestFIDOfKnownGaussiansIsTheClosedForm(t *testing.T) {
 
 	// Of diagonal ones it is Σ (s − r)²; and so for the same eigenvectors turned.
 	const d = 12
-	p, q := FeatureStats{N: 2, Mean: make([]float64, d), Cov: make([]float64, d*d)}, FeatureStats{N: 2, Mean: make([]float64, d), Cov: make([]float64, d*d)}
+	p, q := FeatureStats{N: 2, Mean: make([]float64, d), Cov: make([]float64, d*d)},
+		FeatureStats{N: 2, Mean: make([]float64, d), Cov: make([]float64, d*d)}
 	want := 0.0
 	mirror := func(i, j int) float64 { // I − 2vvᵀ/D, v of ones and minus ones
 		v := -2 * math.Pow(-1, float64(i*i+j*j)) / d
@@ -112,7 +113,8 @@ func TestFeatureStatsAreReadAsTheyWereWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Extractor != want.Extractor || got.Split != want.Split || got.N != want.N || !slices.Equal(got.Mean, want.Mean) || !slices.Equal(got.Cov, want.Cov) {
+	if got.Extractor != want.Extractor || got.Split != want.Split || got.N != want.N ||
+		!slices.Equal(got.Mean, want.Mean) || !slices.Equal(got.Cov, want.Cov) {
 		t.Errorf("read %+v, written %+v", got, want)
 	}
 	nan := slices.Clone(whole)

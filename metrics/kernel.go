@@ -6,6 +6,7 @@ import (
 
 	"flowmatch/flow"
 	"flowmatch/internal/assign"
+	"flowmatch/internal/stat"
 )
 
 // MMD returns the squared maximum mean discrepancy between a, [N, D], and b,
@@ -53,7 +54,7 @@ func squareBandwidth(a, b flow.Batch) float64 {
 	if h := squares[len(squares)/2]; h > 0 {
 		return h
 	}
-	return mean(squares)
+	return stat.Mean(squares)
 }
 
 // EnergyDistance returns the energy distance between a, [N, D], and b, [M, D]
@@ -70,7 +71,8 @@ func EnergyDistance(a, b flow.Batch) (float64, error) {
 		return 0, err
 	}
 	n, m := float64(a.N), float64(b.N)
-	return 2*pairsBetween(a, b, math.Sqrt)/(n*m) - 2*pairsWithin(a, math.Sqrt)/(n*n) - 2*pairsWithin(b, math.Sqrt)/(m*m), nil
+	between, ofA, ofB := pairsBetween(a, b, math.Sqrt), pairsWithin(a, math.Sqrt), pairsWithin(b, math.Sqrt)
+	return 2*between/(n*m) - 2*ofA/(n*n) - 2*ofB/(m*m), nil
 }
 
 // pairsWithin returns Σ_{i<j} k(|x_i − x_j|²).

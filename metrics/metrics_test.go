@@ -14,6 +14,7 @@ import (
 	"flowmatch/flowtest"
 	"flowmatch/internal/assign"
 	"flowmatch/internal/seed"
+	"flowmatch/internal/stat"
 )
 
 func normals(n, d int, rng *rand.Rand) flow.Batch {
@@ -95,7 +96,8 @@ func TestSortingOnTheLineIsTheOptimalAssignment(t *testing.T) {
 	for i := range b.X {
 		b.X[i] = 3*b.X[i] - 1
 	}
-	for p, metric := range map[assign.Power]func(a, b flow.Batch) (float64, error){assign.Distance: W1, assign.Squared: W2} {
+	metrics := map[assign.Power]func(a, b flow.Batch) (float64, error){assign.Distance: W1, assign.Squared: W2}
+	for p, metric := range metrics {
 		total, err := new(assign.Workspace).SolvePoints(make([]int, n), a.X, b.X, 1, p)
 		want := math.Pow(must(t)(total, err)/n, 1/float64(p))
 		near(t, fmt.Sprintf("W%d", p), must(t)(metric(a, b)), want, 1e-12*want)
@@ -181,13 +183,13 @@ func TestMMDIsZeroOnAverageForOneLawAndNotForTwo(t *testing.T) {
 	stdErr := func(x []float64) float64 {
 		sum := 0.0
 		for _, v := range x {
-			sum += (v - mean(x)) * (v - mean(x))
+			sum += (v - stat.Mean(x)) * (v - stat.Mean(x))
 		}
 		return math.Sqrt(sum) / batches
 	}
-	near(t, "mean under one law (seed 5)", mean(same), 0, 4*stdErr(same))
-	if mean(other) < 10*stdErr(other) {
-		t.Errorf("mean under two laws: %g, want above ten standard errors of %g (seed 5)", mean(other), stdErr(other))
+	near(t, "mean under one law (seed 5)", stat.Mean(same), 0, 4*stdErr(same))
+	if stat.Mean(other) < 10*stdErr(other) {
+		t.Errorf("mean under two laws: %g, want above ten standard errors of %g (seed 5)", stat.Mean(other), stdErr(other))
 	}
 	if least := slices.Min(same); least >= 0 {
 		t.Errorf("least of %d unbiased estimates under one law is %g, want some below zero", batches, least)
@@ -254,7 +256,11 @@ func TestBatchesThatDoNotFitAreRefusedWithARemedy(t *testing.T) {
 		if _, err := metric(x, flow.NewBatch(0, 2)); !errors.Is(err, ErrSize) {
 			t.Errorf("%s of no points: got error %v, want ErrSize", name, err)
 		}
-		if _, err := metric(x, bad); err == nil || !strings.Contains(err.Error(), "coordinate 1 of point 3 of the second batch is +Inf") {
+		if _, err := metric(x, flow.Batch{N: 5, D: 2, X: make([]float64, 9)}); !errors.Is(err, ErrSize) {
+			t.Errorf("%s of a batch with too few values: got error %v, want ErrSize", name, err)
+		}
+		_, err := metric(x, bad)
+		if err == nil || !strings.Contains(err.Error(), "coordinate 1 of point 3 of the second batch is +Inf") {
 			t.Errorf("%s of an infinite point: got error %v, want one that names it", name, err)
 		}
 	}
@@ -350,8 +356,12 @@ func TestAFieldIsAskedOnTheGridAndItsErrorsCarryTheTime(t *testing.T) {
 	if _, _, err := Trajectories(f, normals(3, 3, seed.Rand(10, "metrics", 1)), 4); !errors.Is(err, ErrSize) {
 		t.Errorf("points in R^3: got error %v, want ErrSize", err)
 	}
+	if _, _, err := Trajectories(f, flow.Batch{N: 3, D: 2, X: make([]float64, 5)}, 4); !errors.Is(err, ErrSize) {
+		t.Errorf("a batch with too few values: got error %v, want ErrSize", err)
+	}
 	diverging := flowtest.Linear{A: make([]float64, 4), B: []float64{0, math.NaN()}}
-	if _, _, err := Trajectories(diverging, x0, 4); err == nil || !strings.Contains(err.Error(), "velocity of point 0 is NaN at t=0") {
+	if _, _, err := Trajectories(diverging, x0, 4); err == nil ||
+		!strings.Contains(err.Error(), "velocity of point 0 is NaN at t=0") {
 		t.Errorf("a field that is NaN: got error %v, want one that says where", err)
 	}
 }
@@ -366,10 +376,11 @@ func Example() {
 	}
 	fmt.Printf("W2 %.4f\n", w2)
 	_, err = W2(a, b.Slice(0, 2))
-	fmt.Println(err)
+	fmt.Println(strings.ReplaceAll(err.Error(), "; ", ";\n"))
 	// Output:
 	// W2 5.0000
-	// metrics: W2 of 3 and 2 points: sizes do not fit: it wants as many of either; compare the first 2 of both (Batch.Slice), or use SlicedW2, which takes any sizes
+	// metrics: W2 of 3 and 2 points: sizes do not fit: it wants as many of either;
+	// compare the first 2 of both (Batch.Slice), or use SlicedW2, which takes any sizes
 }
 
 func BenchmarkMetrics(b *testing.B) {

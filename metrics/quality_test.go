@@ -278,6 +278,7 @@ func TestFeaturesThatDoNotFitAreRefusedWithARemedy(t *testing.T) {
 		{score(flow.Batch{N: 1, D: 2, X: []float64{0.5, math.NaN()}}, 1), nil, "probability 1 of row 0 is NaN"},
 		{score(flow.Batch{N: 1, D: 2, X: []float64{0.5, 0.5}}, 2), ErrSize, "at least a row a split"},
 		{score(y, 0), nil, "10 are usual"},
+		{score(flow.Batch{N: 2, D: 2, X: []float64{0.5, 0.5, 1}}, 1), ErrSize, "shape [2, 2] has 3 values"},
 		{pr(x, y, 0), nil, "3 is usual"},
 		{pr(x, y, 20), ErrSize, "at least 21 of either"},
 		{pr(x, bad, 3), nil, "of the second batch is NaN"},
@@ -285,7 +286,8 @@ func TestFeaturesThatDoNotFitAreRefusedWithARemedy(t *testing.T) {
 		{psnr(x, y, 2), ErrSize, "image with image"},
 		{psnr(x, x, 0), nil, "data range of 0"},
 		{psnr(y, bad, 2), nil, "of the second batch is NaN"},
-		{ssim(pixels, pixels, ImageShape{12, 11, 1}), ErrSize, "as images of 12x11x1: sizes do not fit: these have 132 values"},
+		{ssim(pixels, pixels, ImageShape{12, 11, 1}), ErrSize,
+			"as images of 12x11x1: sizes do not fit: these have 132 values"},
 		{ssim(pixels, pixels, ImageShape{16, 9, 1}), ErrSize, "at least 11x11"},
 		{ssim(pixels, pixels.Slice(0, 1), ImageShape{12, 12, 1}), ErrSize, "image with image"},
 	} {

@@ -8,7 +8,7 @@ import (
 )
 
 // Trajectories returns two means over the trajectories of f that start from the
-// points x0, [N, D], at t=0. The energy is the kinetic energy of the way,
+// points x0, [N, D], at t=0. The energy is the kinetic energy along them,
 //
 //	PE = ∫_0^1 E |v_t(x_t)|² dt,   dx/dt = v_t(x), x_0 given,
 //
@@ -53,7 +53,11 @@ func NPE(pathEnergy, w2 float64) float64 {
 // euler follows f from x0 and shows the velocities of step k to visit.
 func euler(f flow.Field, x0 flow.Batch, steps int, visit func(k int, v []float64)) error {
 	if f.Dim() != x0.D || x0.N < 1 {
-		return fmt.Errorf("metrics: trajectories of a field on R^%d from %d points of R^%d: %w: it wants at least one point of the field's dimension", f.Dim(), x0.N, x0.D, ErrSize)
+		return fmt.Errorf("metrics: trajectories of a field on R^%d from %d points of R^%d: %w: it wants at least one "+
+			"point of the field's dimension", f.Dim(), x0.N, x0.D, ErrSize)
+	}
+	if err := whole("trajectories", "the batch of starts", x0); err != nil {
+		return err
 	}
 	if steps < 1 {
 		return fmt.Errorf("metrics: trajectories in %d steps: it wants at least 1; 100 are usual", steps)
@@ -66,7 +70,8 @@ func euler(f flow.Field, x0 flow.Batch, steps int, visit func(k int, v []float64
 		}
 		for i, u := range v {
 			if math.IsNaN(u) || math.IsInf(u, 0) {
-				return fmt.Errorf("metrics: trajectories: the velocity of point %d is %g at t=%g, step %d of %d", i/x.D, u, t, k, steps)
+				return fmt.Errorf("metrics: trajectories: the velocity of point %d is %g at t=%g, step %d of %d",
+					i/x.D, u, t, k, steps)
 			}
 			x.X[i] += u / float64(steps)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"flowmatch/flow"
 	"flowmatch/internal/assign"
+	"flowmatch/internal/stat"
 )
 
 // ErrSize is returned for batches whose sizes a metric cannot take.
@@ -38,7 +39,8 @@ func transport(name string, a, b flow.Batch, p assign.Power) (float64, error) {
 		return 0, err
 	}
 	if a.N != b.N {
-		return 0, fmt.Errorf("metrics: %s of %d and %d points: %w: it wants as many of either; compare the first %d of both (Batch.Slice), or use SlicedW2, which takes any sizes",
+		return 0, fmt.Errorf("metrics: %s of %d and %d points: %w: it wants as many of either; compare the first %d of "+
+			"both (Batch.Slice), or use SlicedW2, which takes any sizes",
 			name, a.N, b.N, ErrSize, min(a.N, b.N))
 	}
 	if a.D == 1 {
@@ -54,10 +56,12 @@ func transport(name string, a, b flow.Batch, p assign.Power) (float64, error) {
 // fit reports batches that name cannot compare.
 func fit(name string, a, b flow.Batch, least int) error {
 	if a.D != b.D || a.D < 1 {
-		return fmt.Errorf("metrics: %s of points in dimension %d and %d: %w: the dimensions must be equal", name, a.D, b.D, ErrSize)
+		return fmt.Errorf("metrics: %s of points in dimension %d and %d: %w: the dimensions must be equal",
+			name, a.D, b.D, ErrSize)
 	}
 	if a.N < least || b.N < least {
-		return fmt.Errorf("metrics: %s of %d and %d points: %w: it wants at least %d of either", name, a.N, b.N, ErrSize, least)
+		return fmt.Errorf("metrics: %s of %d and %d points: %w: it wants at least %d of either",
+			name, a.N, b.N, ErrSize, least)
 	}
 	if err := finite(name, "the first batch", a); err != nil {
 		return err
@@ -65,8 +69,19 @@ func fit(name string, a, b flow.Batch, least int) error {
 	return finite(name, "the second batch", b)
 }
 
-// finite reports the first coordinate that is not a number.
+// whole reports a batch that does not hold as many values as its shape says.
+func whole(name, which string, x flow.Batch) error {
+	if len(x.X) != x.N*x.D {
+		return fmt.Errorf("metrics: %s: %s of shape [%d, %d] has %d values: %w", name, which, x.N, x.D, len(x.X), ErrSize)
+	}
+	return nil
+}
+
+// finite is whole that also reports the first coordinate that is not a finite number.
 func finite(name, which string, x flow.Batch) error {
+	if err := whole(name, which, x); err != nil {
+		return err
+	}
 	for k, v := range x.X {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return fmt.Errorf("metrics: %s: coordinate %d of point %d of %s is %g", name, k%x.D, k/x.D, which, v)
@@ -82,7 +97,8 @@ func finite(name, which string, x flow.Batch) error {
 // in units of the points, with the mean over so many random directions; each
 // W_2² is one-dimensional and exact. a is [N, D], b is [M, D]: the sizes may
 // differ. A direction sees on average 1/D of a displacement's square, so for many
-// directions SW_2 ≤ W_2/√D, with equality for a translation. In one dimension all directions are one and the result is W_2.
+// directions SW_2 ≤ W_2/√D, with equality for a translation. In one dimension all
+// directions are one and the result is W_2.
 func SlicedW2(a, b flow.Batch, directions int, rng *rand.Rand) (float64, error) {
 	if err := fit("SlicedW2", a, b, 1); err != nil {
 		return 0, err
@@ -104,7 +120,7 @@ func SlicedW2(a, b flow.Batch, directions int, rng *rand.Rand) (float64, error) 
 			square[i] = lineCost(project(a, theta.Row(i)), project(b, theta.Row(i)), assign.Squared)
 		}
 	})
-	return math.Sqrt(mean(square)), nil
+	return math.Sqrt(stat.Mean(square)), nil
 }
 
 // direction draws from the unit sphere.
@@ -157,12 +173,4 @@ func lineCost(a, b []float64, p assign.Power) float64 {
 		}
 	}
 	return sum / (float64(n) * float64(m))
-}
-
-func mean(x []float64) float64 {
-	sum := 0.0
-	for _, v := range x {
-		sum += v
-	}
-	return sum / float64(len(x))
 }

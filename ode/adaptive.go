@@ -26,12 +26,14 @@ func (a Adaptive) withDefaults() Adaptive {
 
 func (a Adaptive) start(r *run) (stepper, error) {
 	if r.m.BErr == nil {
-		return nil, fmt.Errorf("ode: %w: method %s has no error estimate, so it cannot step adaptively; use Fixed or Grid, or one of %s",
+		return nil, fmt.Errorf("ode: %w: method %s has no error estimate, so it cannot step adaptively; use Fixed or Grid, "+
+			"or one of %s",
 			ErrInvalid, r.m.Name, adaptiveNames())
 	}
 	// Written so that a NaN fails too.
 	if !(a.RTol > 0) || !(a.ATol > 0) {
-		return nil, fmt.Errorf("ode: %w: Adaptive needs RTol > 0 and ATol > 0, got RTol=%g ATol=%g; there is no default, 1e-5 for both is what the paper uses",
+		return nil, fmt.Errorf("ode: %w: Adaptive needs RTol > 0 and ATol > 0, got RTol=%g ATol=%g; there is no default, "+
+			"1e-5 for both is what the paper uses",
 			ErrInvalid, a.RTol, a.ATol)
 	}
 	a = a.withDefaults()
@@ -83,14 +85,16 @@ func (c *pid) next(r *run) (float64, error) {
 	// Below about 8 units in the last place of t the nodes of the stages coincide.
 	if c.h < c.MinStep || math.Abs(tNext-r.t) < 8*math.Abs(math.Nextafter(r.t, r.t1)-r.t) {
 		if c.nonFinite {
-			return 0, r.fail(ErrNonFinite, r.dir*c.h, "no step, however short, leads to a finite state: look for a singularity of f there")
+			return 0, r.fail(ErrNonFinite, r.dir*c.h,
+				"no step, however short, leads to a finite state: look for a singularity of f there")
 		}
-		return 0, r.fail(ErrStepTooSmall, r.dir*c.h, "the solution is stiff, singular or discontinuous there, or the tolerance is beyond float64: loosen RTol and ATol, or lower MinStep if it is set")
+		return 0, r.fail(ErrStepTooSmall, r.dir*c.h, "the solution is stiff, singular or discontinuous there, or the "+
+			"tolerance is beyond float64: loosen RTol and ATol, or lower MinStep if it is set")
 	}
 	return tNext, nil
 }
 
-func (c *pid) judge(r *run, tNext float64) (bool, error) {
+func (c *pid) accept(r *run, tNext float64) (bool, error) {
 	h := tNext - r.t
 	e := c.errorNorm(r, h)
 	// A NaN or Inf often means only that the step was too long for f; shrink first.

@@ -66,7 +66,8 @@ func TestDopri5RejectsWhereTheFieldTurnsSharplyAndRecovers(t *testing.T) {
 	} {
 		e, st := solveProblem(t, Solver{Method: Dopri5, Control: a}, p)
 		if st.Rejected == 0 || e > 1e-5 {
-			t.Errorf("P=%g I=%g D=%g: error %.2g (want at most 1e-5) with %d rejected steps (want some) of %d", a.P, a.I, a.D, e, st.Rejected, st.Accepted+st.Rejected)
+			t.Errorf("P=%g I=%g D=%g: error %.2g (want at most 1e-5) with %d rejected steps (want some) of %d",
+				a.P, a.I, a.D, e, st.Rejected, st.Accepted+st.Rejected)
 		}
 	}
 }
@@ -121,12 +122,13 @@ func TestNoCrumbOfAStepIsLeftAtTheEnd(t *testing.T) {
 func TestStepBoundsAreKept(t *testing.T) {
 	p := problems()[1]
 	var longest, first float64
-	s := Solver{Method: Dopri5, Control: Adaptive{RTol: 1e-3, ATol: 1e-3, MaxStep: 0.125, InitialStep: 0.03125}, Observe: func(q Step) {
-		longest = max(longest, math.Abs(q.H))
-		if q.Stats.Accepted == 1 {
-			first = q.H
-		}
-	}}
+	s := Solver{Method: Dopri5, Control: Adaptive{RTol: 1e-3, ATol: 1e-3, MaxStep: 0.125, InitialStep: 0.03125},
+		Observe: func(q Step) {
+			longest = max(longest, math.Abs(q.H))
+			if q.Stats.Accepted == 1 {
+				first = q.H
+			}
+		}}
 	if _, err := s.Solve(context.Background(), p.f, []float64{0, 1}, 0, 7.03125); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +162,8 @@ func TestASingularityEndsInAClearErrorBesideIt(t *testing.T) {
 	} {
 		for _, m := range adaptiveMethods() {
 			x := []float64{c.x0}
-			st, err := Solver{Method: m, Control: Adaptive{RTol: 1e-6, ATol: 1e-6}, MaxNFE: 2_000_000}.Solve(context.Background(), c.f, x, 0, 2)
+			st, err := Solver{Method: m, Control: Adaptive{RTol: 1e-6, ATol: 1e-6},
+				MaxNFE: 2_000_000}.Solve(context.Background(), c.f, x, 0, 2)
 			if !errors.Is(err, c.sentinel[0]) && !errors.Is(err, c.sentinel[1]) {
 				t.Errorf("%s, %s: got error %v", c.name, m.Name, err)
 				continue
@@ -192,7 +195,8 @@ func TestNaNIsFoundAtOnce(t *testing.T) {
 	for _, c := range []Control{Fixed(10), Adaptive{RTol: 1e-5, ATol: 1e-5}} {
 		s := Solver{Method: Tsit5, Control: c}
 		fine := func(dx []float64, _ float64, x []float64) error { copy(dx, x); return nil }
-		if st, err := s.Solve(context.Background(), fine, []float64{1, math.NaN()}, 0, 1); !errors.Is(err, ErrNonFinite) || st.NFE != 0 {
+		if st, err := s.Solve(context.Background(), fine, []float64{1, math.NaN()}, 0, 1); !errors.Is(err, ErrNonFinite) ||
+			st.NFE != 0 {
 			t.Errorf("%T, NaN in x: got %v after %d evaluations", c, err, st.NFE)
 		}
 		bad := func(dx []float64, tt float64, x []float64) error {
@@ -336,6 +340,7 @@ func TestTheNormDecidesWhatIsResolved(t *testing.T) {
 	eRMS, nRMS := run(nil)
 	eMax, nMax := run(largest)
 	if eMax*4 > eRMS || nMax <= nRMS {
-		t.Errorf("largest component: error %.2g with %d evaluations; RMS: %.2g with %d; want at least 4 times less error for more evaluations", eMax, nMax, eRMS, nRMS)
+		t.Errorf("largest component: error %.2g with %d evaluations; RMS: %.2g with %d; want at least 4 times less error "+
+			"for more evaluations", eMax, nMax, eRMS, nRMS)
 	}
 }

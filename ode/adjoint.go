@@ -31,8 +31,8 @@ type Sensitivity func(dx, gx, gtheta []float64, t float64, x, a []float64) error
 // gradient is that of the continuous problem, solved with an error of its own: it
 // differs from that of the discrete solution ([Tape.Backprop]) by the error of the
 // solver. And x is solved backward. Where the flow contracts, as a stable system
-// does, going back expands: errors grow like e^(λT), and the way back can be stiff
-// where the way there was not. Remedies are a tighter tolerance, a tape, or
+// does, going back expands: errors grow like e^(λT), and the backward solve can be stiff
+// where the forward one was not. Remedies are a tighter tolerance, a tape, or
 // checkpoints: times with an xs[i] and no as[i].
 //
 // g does not act back on x and a: it is a quadrature. It is nevertheless a part of the
@@ -41,7 +41,7 @@ type Sensitivity func(dx, gx, gtheta []float64, t float64, x, a []float64) error
 // too, and nothing has to be undone after a rejection. Only the inputs of its stages,
 // which nobody reads, are not computed.
 //
-// The solver is that of the way back, and may be that of the way there: Fixed is a
+// The solver is that of the backward solve, and may be that of the forward one: Fixed is a
 // number of steps between two neighbouring times, a Grid is walked in reverse. The
 // default norm of Adaptive is here [MaxRMS] of the blocks x, a and g: a thousand
 // parameters do not drown two coordinates. A Norm that is set sees (x, a, g) in this
@@ -50,7 +50,8 @@ type Sensitivity func(dx, gx, gtheta []float64, t float64, x, a []float64) error
 // linear in (a, g), and is solved for a loss scaled by a power of two such that the
 // largest RMS of an as[i] is about 1: a mean over many points is solved as exactly as a
 // sum, and ATol means the same for both. Norm and Observe see that scaled system.
-func (s Solver) Adjoint(ctx context.Context, f Sensitivity, ts []float64, xs, as [][]float64, gtheta []float64) (a []float64, st Stats, err error) {
+func (s Solver) Adjoint(ctx context.Context, f Sensitivity, ts []float64, xs, as [][]float64,
+	gtheta []float64) (a []float64, st Stats, err error) {
 	if err := checkAdjoint(f, ts, xs, as); err != nil {
 		return nil, st, err
 	}
@@ -127,9 +128,11 @@ func checkAdjoint(f Sensitivity, ts []float64, xs, as [][]float64) error {
 	case f == nil:
 		return fmt.Errorf("ode: %w: the sensitivity f is nil", ErrInvalid)
 	case n == 0 || len(xs) != n || len(as) != n:
-		return fmt.Errorf("ode: %w: %d times, %d states xs and %d gradients as; there must be one of each for each time, and one time at least", ErrInvalid, n, len(xs), len(as))
+		return fmt.Errorf("ode: %w: %d times, %d states xs and %d gradients as; there must be one of each for each time, "+
+			"and one time at least", ErrInvalid, n, len(xs), len(as))
 	case xs[n-1] == nil:
-		return fmt.Errorf("ode: %w: xs[%d], the state at the last time, is nil; the way back starts from it", ErrInvalid, n-1)
+		return fmt.Errorf("ode: %w: xs[%d], the state at the last time, is nil; the backward solve starts from it",
+			ErrInvalid, n-1)
 	}
 	if err := lengths("xs", xs, len(xs[n-1])); err != nil {
 		return err

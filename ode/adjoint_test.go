@@ -126,7 +126,8 @@ func TestAdjointOfALinearSystemIsTheMatrixExponential(t *testing.T) {
 		{"adaptive", Solver{Method: Dopri5, Control: Adaptive{RTol: 1e-11, ATol: 1e-11}}, []float64{0, 0.3, 1.1, 2}},
 		{"backward in time", Solver{Method: Tsit5, Control: Adaptive{RTol: 1e-11, ATol: 1e-11}}, []float64{2, 1.5, 0}},
 		{"fixed", Solver{Method: Dopri8, Control: Fixed(10)}, []float64{0, 0.3, 1.1, 2}},
-		{"grid", Solver{Method: Dopri8, Control: Grid{0, 0.15, 0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.5, 1.6, 1.8, 2}}, []float64{0, 0.3, 1.1, 2}},
+		{"grid", Solver{Method: Dopri8, Control: Grid{0, 0.15, 0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.5, 1.6, 1.8, 2}},
+			[]float64{0, 0.3, 1.1, 2}},
 		{"one time", Solver{Method: Dopri5, Control: Fixed(1)}, []float64{1}},
 	} {
 		x0 := complex(1.2, -0.4)
@@ -244,7 +245,8 @@ func TestAdjointDoesNotDependOnTheScaleOfTheLoss(t *testing.T) {
 	s := Solver{Method: Dopri5, Control: Adaptive{RTol: 1e-4, ATol: 1e-4}}
 	gradient := func(c float64) ([]float64, int) {
 		g := make([]float64, 3)
-		a, st, err := s.Adjoint(context.Background(), p.sensitivity, []float64{0, 1, 2}, [][]float64{nil, {0.5, 0.1}, {0.3, 0.1}}, [][]float64{nil, {c, 0}, {-2 * c, c}}, g)
+		a, st, err := s.Adjoint(context.Background(), p.sensitivity, []float64{0, 1, 2},
+			[][]float64{nil, {0.5, 0.1}, {0.3, 0.1}}, [][]float64{nil, {c, 0}, {-2 * c, c}}, g)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -271,7 +273,8 @@ func TestAdjointMemoryDoesNotGrowWithSteps(t *testing.T) {
 	g := make([]float64, 3)
 	bytes := func(c Control) (allocs, bytes float64) {
 		run := func() {
-			if _, _, err := (Solver{Method: Dopri5, Control: c}).Adjoint(context.Background(), p.sensitivity, ts, xs, as, g); err != nil {
+			if _, _, err := (Solver{Method: Dopri5, Control: c}).
+				Adjoint(context.Background(), p.sensitivity, ts, xs, as, g); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -366,7 +369,8 @@ func TestParametersDoNotDrownTheState(t *testing.T) {
 			return s.sensitivity(dx, gx, gtheta[:2], t, x, a)
 		}
 		solver := Solver{Method: Dopri5, Control: Adaptive{RTol: 1e-6, ATol: 1e-6, Norm: norm}}
-		_, st, err := solver.Adjoint(context.Background(), sens, []float64{0, 3}, [][]float64{nil, {1, 0.5}}, [][]float64{nil, {1, 1}}, make([]float64, 2+idle))
+		_, st, err := solver.Adjoint(context.Background(), sens, []float64{0, 3}, [][]float64{nil, {1, 0.5}},
+			[][]float64{nil, {1, 1}}, make([]float64, 2+idle))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -409,11 +413,15 @@ func TestBadAdjointsAreNamed(t *testing.T) {
 		{"as short", s, p.sensitivity, []float64{0, 1}, [][]float64{nil, x}, [][]float64{x}, ErrInvalid},
 		{"no last state", s, p.sensitivity, []float64{0, 1}, [][]float64{x, nil}, [][]float64{nil, x}, ErrInvalid},
 		{"a of another length", s, p.sensitivity, []float64{0, 1}, [][]float64{nil, x}, [][]float64{nil, {1}}, ErrInvalid},
-		{"times not in order", s, p.sensitivity, []float64{0, 2, 1}, [][]float64{nil, x, x}, [][]float64{nil, x, x}, ErrInvalid},
-		{"no method", Solver{Control: Fixed(1)}, p.sensitivity, []float64{0, 1}, [][]float64{nil, x}, [][]float64{nil, x}, ErrInvalid},
-		{"a time off the grid", Solver{Method: RK4, Control: Grid{0, 0.6, 1}}, p.sensitivity, []float64{0, 0.5, 1}, [][]float64{nil, x, x}, [][]float64{nil, x, x}, ErrInvalid},
+		{"times not in order", s, p.sensitivity, []float64{0, 2, 1}, [][]float64{nil, x, x}, [][]float64{nil, x, x},
+			ErrInvalid},
+		{"no method", Solver{Control: Fixed(1)}, p.sensitivity, []float64{0, 1}, [][]float64{nil, x}, [][]float64{nil, x},
+			ErrInvalid},
+		{"a time off the grid", Solver{Method: RK4, Control: Grid{0, 0.6, 1}}, p.sensitivity, []float64{0, 0.5, 1},
+			[][]float64{nil, x, x}, [][]float64{nil, x, x}, ErrInvalid},
 		{"f fails", s, fail, []float64{0, 1}, [][]float64{nil, x}, [][]float64{nil, x}, broken},
-		{"x not finite", s, p.sensitivity, []float64{0, 1}, [][]float64{nil, {math.NaN(), 0}}, [][]float64{nil, x}, ErrNonFinite},
+		{"x not finite", s, p.sensitivity, []float64{0, 1}, [][]float64{nil, {math.NaN(), 0}}, [][]float64{nil, x},
+			ErrNonFinite},
 	} {
 		g := []float64{1, 2, 3}
 		if _, _, err := c.s.Adjoint(context.Background(), c.f, c.ts, c.xs, c.as, g); !errors.Is(err, c.want) {

@@ -16,7 +16,8 @@ func BenchmarkStep(b *testing.B) {
 		{"euler", Solver{Method: Euler, Control: Fixed(steps)}},
 		{"rk4", Solver{Method: RK4, Control: Fixed(steps)}},
 		{"dopri5-fixed", Solver{Method: Dopri5, Control: Fixed(steps)}},
-		{"dopri5-adaptive", Solver{Method: Dopri5, Control: Adaptive{RTol: 1e-1, ATol: 1e-1, InitialStep: 0.1, MaxStep: 0.1}}},
+		{"dopri5-adaptive", Solver{Method: Dopri5, Control: Adaptive{RTol: 1e-1, ATol: 1e-1, InitialStep: 0.1,
+			MaxStep: 0.1}}},
 		{"dopri8-fixed", Solver{Method: Dopri8, Control: Fixed(steps)}},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -12,12 +12,12 @@ type Control interface {
 	start(r *run) (stepper, error)
 }
 
-// stepper proposes the steps of one run and judges them.
+// stepper proposes the steps of one run and accepts or rejects them.
 type stepper interface {
 	// next returns the end of the step that starts at r.t; k[0] is f there.
 	next(r *run) (tNext float64, err error)
-	// judge accepts or rejects the step from r.t to tNext, whose result is in r.y.
-	judge(r *run, tNext float64) (accept bool, err error)
+	// accept reports whether the step from r.t to tNext, whose result is in r.y, is taken.
+	accept(r *run, tNext float64) (bool, error)
 }
 
 // Fixed is n > 0 steps of equal length (t1−t0)/n. The last one ends on t1
@@ -89,7 +89,8 @@ func (g Grid) start(r *run) (stepper, error) {
 		return nil, fmt.Errorf("ode: %w: the Grid %s must begin at t0=%g and end at t1=%g", ErrInvalid, ends(g), r.t0, r.t1)
 	}
 	if i := notMonotone(g); i > 0 {
-		return nil, fmt.Errorf("ode: %w: the Grid must be strictly monotone, but Grid[%d]=%g comes after %g", ErrInvalid, i, g[i], g[i-1])
+		return nil, fmt.Errorf("ode: %w: the Grid must be strictly monotone, but Grid[%d]=%g comes after %g",
+			ErrInvalid, i, g[i], g[i-1])
 	}
 	return &gridStepper{n: len(g) - 1, at: func(i int) float64 { return g[i] }}, nil
 }
@@ -129,7 +130,7 @@ func (g *gridStepper) next(r *run) (float64, error) {
 	return t, nil
 }
 
-func (g *gridStepper) judge(r *run, tNext float64) (bool, error) {
+func (g *gridStepper) accept(r *run, tNext float64) (bool, error) {
 	if !finite(r.y) {
 		return false, r.fail(ErrNonFinite, tNext-r.t, "take shorter steps, or look for a singularity of f there")
 	}

@@ -104,7 +104,8 @@ func TestSolveAtTakesTheStepsOfSolve(t *testing.T) {
 			}
 			more := st.NFE - want.NFE
 			if st.NFE = want.NFE; st != want || more < 0 || more > 1 || (more == 1 && m.FSAL()) {
-				t.Errorf("%s %T: got %+v and %d evaluations more, want %+v and none, or 1 where not FSAL", m.Name, c, st, more, want)
+				t.Errorf("%s %T: got %+v and %d evaluations more, want %+v and none, or 1 where not FSAL",
+					m.Name, c, st, more, want)
 			}
 		}
 	}
@@ -161,7 +162,8 @@ func TestSolveAtRefusesTimesOutOfOrderAndPassesOnErrors(t *testing.T) {
 		t.Errorf("got %v, want the error of out", err)
 	}
 	n := 0
-	if _, err := s.SolveAt(context.Background(), p.f, []float64{0, 1}, []float64{0.5}, func(int, []float64) error { n++; return nil }); err != nil || n != 1 {
+	if _, err := s.SolveAt(context.Background(), p.f, []float64{0, 1}, []float64{0.5},
+		func(int, []float64) error { n++; return nil }); err != nil || n != 1 {
 		t.Errorf("a single time: %d values, %v", n, err)
 	}
 }

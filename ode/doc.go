@@ -3,9 +3,10 @@
 //
 // There are only a few types: [Tableau] is a method, as data; [Control] says how
 // long the steps are, and is one of [Fixed], [Grid] and [Adaptive]; [Solver] joins
-// the two and solves; [Stats] is what a solve cost; [Tape] remembers a solve so
-// that a gradient can be taken back through it; [Sensitivity] is a right-hand side
-// with its derivatives, for the gradient without a memory.
+// the two and solves; [Config] is a solver as a configuration file names it; [Stats] is
+// what a solve cost; [Tape] remembers a solve so that a gradient can be taken back
+// through it; [Sensitivity] is a right-hand side with its derivatives, for the gradient
+// without a memory.
 //
 // There are two gradients of a loss. [Tape.Backprop] differentiates the steps taken:
 // exact for the numbers that were computed, with a memory that grows with the steps.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"flowmatch/ode"
 )
@@ -25,12 +26,14 @@ func Example() {
 		fmt.Printf("%-6s x(1) = %.5f, %d evaluations, %v\n", s.Method.Name, x[0], stats.NFE, err)
 	}
 
-	_, err := ode.Solver{Method: ode.RK4, Control: ode.Adaptive{RTol: 1e-5, ATol: 1e-5}}.Solve(context.Background(), decay, []float64{1}, 0, 1)
-	fmt.Println(err)
+	s := ode.Solver{Method: ode.RK4, Control: ode.Adaptive{RTol: 1e-5, ATol: 1e-5}}
+	_, err := s.Solve(context.Background(), decay, []float64{1}, 0, 1)
+	fmt.Println(strings.ReplaceAll(err.Error(), "; ", ";\n"))
 	// Output:
 	// dopri5 x(1) = 0.36788, 26 evaluations, <nil>
 	// rk4    x(1) = 0.36788, 40 evaluations, <nil>
-	// ode: invalid solver: method rk4 has no error estimate, so it cannot step adaptively; use Fixed or Grid, or one of heun2, bosh3, dopri5, tsit5, dopri8
+	// ode: invalid solver: method rk4 has no error estimate, so it cannot step adaptively;
+	// use Fixed or Grid, or one of heun2, bosh3, dopri5, tsit5, dopri8
 }
 
 func ExampleSolver_SolveAt() {

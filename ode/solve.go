@@ -29,26 +29,39 @@ type Step struct {
 	Stats Stats     // cost so far
 }
 
-// Stats is what a solve cost and where it stands.
+// Stats is what it cost to take a point through a solve, and where the solve stands. All
+// points of a batch are solved together, so each has cost what the batch has; where points
+// are solved in several batches, Stats is that of the most expensive one ([Stats.Max]).
+// The stochastic samplers of room sde count in it, too.
 type Stats struct {
 	// NFE counts the calls of f, every one: rejected steps, the choice of the first
 	// step and interpolation included. A value that is reused (FSAL) counts once.
 	NFE int
-	// VJPs counts the vector-Jacobian products: by Tape.Backprop, the calls of vjp; by
-	// Adjoint, each evaluation, for it is one of f too.
+	// VJPs counts the vector-Jacobian products: of Tape.Backprop, the calls of vjp; of
+	// Adjoint, every evaluation, since each one is both.
 	VJPs               int
 	Accepted, Rejected int     // steps
 	LastT              float64 // the state's time: t1 unless there was an error
 	LastH              float64 // signed length of the last accepted step
 }
 
-// Add returns the costs of both; LastT and LastH are those of o.
+// Add returns the cost of s followed by o, two solves of the same points; LastT and LastH
+// are those of o.
 func (s Stats) Add(o Stats) Stats {
 	o.NFE += s.NFE
 	o.VJPs += s.VJPs
 	o.Accepted += s.Accepted
 	o.Rejected += s.Rejected
 	return o
+}
+
+// Max returns the more expensive of s and o, two solves of different points: the one with
+// more evaluations of f and of its derivatives, s if they are equal.
+func (s Stats) Max(o Stats) Stats {
+	if o.NFE+o.VJPs > s.NFE+s.VJPs {
+		return o
+	}
+	return s
 }
 
 // Solve integrates x' = f(t, x) from t0 to t1, in place: x is the state at t0 and
@@ -61,7 +74,8 @@ func (s Solver) Solve(ctx context.Context, f Func, x []float64, t0, t1 float64) 
 
 // solve is Solve with a hook that sees each accepted step before it is taken: the
 // state is r.x at r.t, will be r.y at tNext, and r.k holds the stages.
-func (s Solver) solve(ctx context.Context, f Func, x []float64, t0, t1 float64, hook func(r *run, tNext float64) error) (Stats, error) {
+func (s Solver) solve(ctx context.Context, f Func, x []float64, t0, t1 float64,
+	hook func(r *run, tNext float64) error) (Stats, error) {
 	if err := s.check(f, t0, t1); err != nil {
 		return Stats{LastT: t0}, err
 	}
@@ -172,7 +186,7 @@ func (r *run) step(ctl stepper, hook func(*run, float64) error) error {
 	if err := r.stages(tNext); err != nil {
 		return err
 	}
-	ok, err := ctl.judge(r, tNext)
+	ok, err := ctl.accept(r, tNext)
 	if err != nil {
 		return err
 	}
@@ -249,7 +263,8 @@ func (r *run) eval(dx []float64, t float64, x []float64) error {
 		return fmt.Errorf("ode: stopped at t=%g of [%g, %g] after %d evaluations: %w", r.t, r.t0, r.t1, r.st.NFE, err)
 	}
 	if r.maxNFE > 0 && r.st.NFE >= r.maxNFE {
-		return r.fail(ErrMaxNFE, r.st.LastH, "raise MaxNFE, or take fewer steps or a looser tolerance; if the steps have become tiny, the system is stiff there")
+		return r.fail(ErrMaxNFE, r.st.LastH,
+			"raise MaxNFE, or take fewer steps or a looser tolerance; if the steps have become tiny, the system is stiff there")
 	}
 	r.st.NFE++
 	if err := r.f(dx, t, x); err != nil {
@@ -260,7 +275,8 @@ func (r *run) eval(dx []float64, t float64, x []float64) error {
 
 // fail wraps a sentinel with where the run stands and what to do.
 func (r *run) fail(sentinel error, h float64, remedy string) error {
-	return fmt.Errorf("ode: %w at t=%g of [%g, %g] with h=%.3g after %d evaluations, %d accepted and %d rejected steps of %s: %s",
+	return fmt.Errorf("ode: %w at t=%g of [%g, %g] with h=%.3g after %d evaluations, %d accepted and %d rejected steps "+
+		"of %s: %s",
 		sentinel, r.t, r.t0, r.t1, h, r.st.NFE, r.st.Accepted, r.st.Rejected, r.m.Name, remedy)
 }
 

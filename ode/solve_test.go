@@ -52,7 +52,8 @@ func problems() []problem {
 // kepler is the two-body problem of eccentricity ecc, DETEST class D: the position
 // and velocity on the ellipse, exact by Kepler's equation.
 func kepler(ecc, t1 float64) problem {
-	return problem{fmt.Sprintf("the orbit of eccentricity %g, DETEST D", ecc), func(dx []float64, _ float64, x []float64) error {
+	name := fmt.Sprintf("the orbit of eccentricity %g, DETEST D", ecc)
+	return problem{name, func(dx []float64, _ float64, x []float64) error {
 		r := math.Hypot(x[0], x[1])
 		dx[0], dx[1], dx[2], dx[3] = x[2], x[3], -x[0]/(r*r*r), -x[1]/(r*r*r)
 		return nil
@@ -237,7 +238,8 @@ func TestFIsNeverAskedOutsideTheInterval(t *testing.T) {
 func TestNFECountsEveryCall(t *testing.T) {
 	p := problems()[2]
 	for _, m := range methods() {
-		for _, c := range []Control{Fixed(10), Adaptive{RTol: 1e-5, ATol: 1e-5}, Adaptive{RTol: 1e-5, ATol: 1e-5, InitialStep: 2}} {
+		for _, c := range []Control{Fixed(10), Adaptive{RTol: 1e-5, ATol: 1e-5},
+			Adaptive{RTol: 1e-5, ATol: 1e-5, InitialStep: 2}} {
 			a, adaptive := c.(Adaptive)
 			if adaptive && m.BErr == nil {
 				continue
@@ -320,7 +322,8 @@ func TestEqualTimesDoNothing(t *testing.T) {
 func TestAnEmptyStateIsSolved(t *testing.T) {
 	f := func(dx []float64, _ float64, _ []float64) error { return nil }
 	for _, c := range []Control{Fixed(3), Adaptive{RTol: 1e-3, ATol: 1e-3}} {
-		if st, err := (Solver{Method: Tsit5, Control: c}).Solve(context.Background(), f, nil, 0, 1); err != nil || st.LastT != 1 {
+		if st, err := (Solver{Method: Tsit5, Control: c}).
+			Solve(context.Background(), f, nil, 0, 1); err != nil || st.LastT != 1 {
 			t.Errorf("%T: got %+v, %v", c, st, err)
 		}
 	}
@@ -344,12 +347,17 @@ func TestInvalidSolversSayWhatIsWrongAndCallNothing(t *testing.T) {
 		{"no tolerance", Solver{Method: Dopri5, Control: Adaptive{}}, []string{"RTol", "ATol", "no default"}},
 		{"no absolute tolerance", Solver{Method: Dopri5, Control: Adaptive{RTol: 1e-5}}, []string{"ATol=0"}},
 		{"a NaN tolerance", Solver{Method: Dopri5, Control: Adaptive{RTol: math.NaN(), ATol: 1}}, []string{"RTol=NaN"}},
-		{"rk4 adaptively", Solver{Method: RK4, Control: ok}, []string{"rk4", "no error estimate", "heun2, bosh3, dopri5, tsit5, dopri8"}},
+		{"rk4 adaptively", Solver{Method: RK4, Control: ok}, []string{"rk4", "no error estimate",
+			"heun2, bosh3, dopri5, tsit5, dopri8"}},
 		{"a safety of 1", Solver{Method: Dopri5, Control: with(func(a *Adaptive) { a.Safety = 1 })}, []string{"Safety"}},
-		{"a factor that never shrinks", Solver{Method: Dopri5, Control: with(func(a *Adaptive) { a.MinFactor = 1 })}, []string{"MinFactor"}},
-		{"a factor that never grows", Solver{Method: Dopri5, Control: with(func(a *Adaptive) { a.MaxFactor = 0.5 })}, []string{"MaxFactor"}},
-		{"a negative first step", Solver{Method: Dopri5, Control: with(func(a *Adaptive) { a.InitialStep = -1 })}, []string{"InitialStep"}},
-		{"crossed bounds of the step", Solver{Method: Dopri5, Control: with(func(a *Adaptive) { a.MinStep, a.MaxStep = 1, 0.5 })}, []string{"MaxStep"}},
+		{"a factor that never shrinks", Solver{Method: Dopri5, Control: with(func(a *Adaptive) { a.MinFactor = 1 })},
+			[]string{"MinFactor"}},
+		{"a factor that never grows", Solver{Method: Dopri5, Control: with(func(a *Adaptive) { a.MaxFactor = 0.5 })},
+			[]string{"MaxFactor"}},
+		{"a negative first step", Solver{Method: Dopri5, Control: with(func(a *Adaptive) { a.InitialStep = -1 })},
+			[]string{"InitialStep"}},
+		{"crossed bounds of the step", Solver{Method: Dopri5,
+			Control: with(func(a *Adaptive) { a.MinStep, a.MaxStep = 1, 0.5 })}, []string{"MaxStep"}},
 		{"no integral gain", Solver{Method: Dopri5, Control: with(func(a *Adaptive) { a.P = 0.5 })}, []string{"Adaptive.I"}},
 		{"an empty grid", Solver{Method: Euler, Control: Grid{}}, []string{"empty"}},
 		{"a grid that begins late", Solver{Method: Euler, Control: Grid{0.1, 1}}, []string{"0.1", "t0=0"}},
@@ -368,7 +376,8 @@ func TestInvalidSolversSayWhatIsWrongAndCallNothing(t *testing.T) {
 			}
 		}
 	}
-	if _, err := (Solver{Method: Euler, Control: Fixed(1)}).Solve(context.Background(), f, []float64{1}, 0, math.Inf(1)); !errors.Is(err, ErrInvalid) {
+	if _, err := (Solver{Method: Euler, Control: Fixed(1)}).
+		Solve(context.Background(), f, []float64{1}, 0, math.Inf(1)); !errors.Is(err, ErrInvalid) {
 		t.Errorf("an infinite interval: got %v", err)
 	}
 	if called {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"flowmatch/internal/choice"
 )
 
 // Tableau is an explicit Runge-Kutta method with s stages, as data:
@@ -67,14 +69,14 @@ func Names() []string {
 }
 
 // ByName returns the method of that name (euler, midpoint, heun2, rk4, bosh3,
-// dopri5, tsit5, dopri8); for any other, an error that lists them.
+// dopri5, tsit5, dopri8); for any other name, an error that lists them.
 func ByName(name string) (*Tableau, error) {
 	for _, m := range methods() {
 		if m.Name == name {
 			return m, nil
 		}
 	}
-	return nil, fmt.Errorf("ode: unknown method %q; the methods are %s", name, strings.Join(Names(), ", "))
+	return nil, fmt.Errorf("ode: %w", choice.Check("solver", name, Names()))
 }
 
 // adaptiveNames lists the methods that have an error estimate.

@@ -149,7 +149,8 @@ func TestEveryEmbeddedMethodHasItsErrOrderAndNotMore(t *testing.T) {
 			}
 		}
 		if d := defect(all[m.ErrOrder+1], m.A, bHat, 1); d < 1e-7 {
-			t.Errorf("%s embedded: order %d: defect %.3g, so its order is above the claimed %d", m.Name, m.ErrOrder+1, d, m.ErrOrder)
+			t.Errorf("%s embedded: order %d: defect %.3g, so its order is above the claimed %d",
+				m.Name, m.ErrOrder+1, d, m.ErrOrder)
 		}
 	}
 }
@@ -231,8 +232,9 @@ func ExampleByName() {
 	m, err := ByName("tsit5")
 	fmt.Println(m.Name, m.Order, m.Stages(), m.FSAL(), err)
 	_, err = ByName("rk5")
-	fmt.Println(err)
+	fmt.Println(strings.ReplaceAll(err.Error(), "? ", "?\n"))
 	// Output:
 	// tsit5 5 7 true <nil>
-	// ode: unknown method "rk5"; the methods are euler, midpoint, heun2, rk4, bosh3, dopri5, tsit5, dopri8
+	// ode: unknown solver "rk5"; did you mean "rk4"?
+	// it must be one of euler, midpoint, heun2, rk4, bosh3, dopri5, tsit5, dopri8
 }

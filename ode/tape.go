@@ -34,7 +34,8 @@ func (s Solver) Record(ctx context.Context, f Func, x []float64, t0, t1 float64)
 }
 
 // RecordVia is [Solver.SolveVia] that also returns the tape of the solve.
-func (s Solver) RecordVia(ctx context.Context, f Func, x []float64, ts []float64, out func(i int, x []float64) error) (*Tape, Stats, error) {
+func (s Solver) RecordVia(ctx context.Context, f Func, x []float64, ts []float64,
+	out func(i int, x []float64) error) (*Tape, Stats, error) {
 	tp := &Tape{m: s.Method, dim: len(x)}
 	if len(ts) > 0 {
 		tp.ts = append(tp.ts, ts[0])
@@ -67,7 +68,8 @@ func (tp *Tape) keep(r *run, tNext float64) error {
 func (tp *Tape) Backprop(ctx context.Context, f Func, vjp VJP, a []float64) (Stats, error) {
 	st := Stats{LastT: tp.ts[len(tp.ts)-1]}
 	if len(a) != tp.dim {
-		panic(fmt.Sprintf("ode: Backprop of a gradient of length %d through a state of length %d", len(a), tp.dim))
+		return st, fmt.Errorf("ode: %w: Backprop of a gradient of length %d through a state of length %d",
+			ErrInvalid, len(a), tp.dim)
 	}
 	err := tp.backprop(ctx, f, vjp, newBack(tp.m, len(a)), a, len(tp.xs), 0, &st)
 	return st, err
@@ -75,7 +77,7 @@ func (tp *Tape) Backprop(ctx context.Context, f Func, vjp VJP, a []float64) (Sta
 
 // BackpropVia is [Tape.Backprop] of a loss of the states at all times of
 // [Solver.RecordVia]: as[i] is ∂L/∂x(ts[i]), nil where the loss does not depend on
-// it. On the way back the gradient jumps at each time, a ← a + ∂L/∂x(ts[i]). It
+// it. Going back, the gradient jumps at each time, a ← a + ∂L/∂x(ts[i]). It
 // returns ∂L/∂x(ts[0]), by all paths. as is read only.
 func (tp *Tape) BackpropVia(ctx context.Context, f Func, vjp VJP, as [][]float64) (a []float64, st Stats, err error) {
 	if len(as) != len(tp.at) {

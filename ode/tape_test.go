@@ -133,12 +133,16 @@ func TestBackpropStopsOnCancellationAndErrors(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
+	if st, err := tape.Backprop(ctx, p.f, p.vjp, []float64{1}); !errors.Is(err, ErrInvalid) || st.NFE != 0 {
+		t.Errorf("a gradient of another length than the state: got %+v, %v, want ErrInvalid", st, err)
+	}
 	if _, err := tape.Backprop(ctx, p.f, p.vjp, []float64{1, 1}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: got %v", err)
 	}
 	broken := errors.New("broken")
 	fail := func([]float64, float64, []float64, []float64) error { return broken }
-	if st, err := tape.Backprop(context.Background(), p.f, fail, []float64{1, 1}); !errors.Is(err, broken) || st.LastT != 1 {
+	if st, err := tape.Backprop(context.Background(), p.f, fail, []float64{1, 1}); !errors.Is(err, broken) ||
+		st.LastT != 1 {
 		t.Errorf("vjp fails: got %v at t=%g", err, st.LastT)
 	}
 }
@@ -150,7 +154,8 @@ func TestTheTapeOfNoStepsHasTheIdentityAsGradient(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := []float64{3, 4}
-	if st, err := tape.Backprop(context.Background(), p.f, p.vjp, a); err != nil || st.NFE+st.VJPs != 0 || a[0] != 3 || a[1] != 4 {
+	if st, err := tape.Backprop(context.Background(), p.f, p.vjp, a); err != nil || st.NFE+st.VJPs != 0 || a[0] != 3 ||
+		a[1] != 4 {
 		t.Errorf("got a=%v, %+v, %v", a, st, err)
 	}
 }

@@ -14,18 +14,21 @@ import (
 // [Adaptive] goes on from one time to the next with the length that it has found.
 // [Fixed] is the number of steps between each two neighbours, not of all. A [Grid]
 // must hold every time.
-func (s Solver) SolveVia(ctx context.Context, f Func, x []float64, ts []float64, out func(i int, x []float64) error) (Stats, error) {
+func (s Solver) SolveVia(ctx context.Context, f Func, x []float64, ts []float64,
+	out func(i int, x []float64) error) (Stats, error) {
 	return s.via(ctx, f, x, len(x), ts, nil, func(r *run, i int) error { return out(i, r.x) })
 }
 
 // via solves from each time to the next, calls arrive at each, the first included,
 // and hook before each accepted step. f must not read x beyond x[:lead].
-func (s Solver) via(ctx context.Context, f Func, x []float64, lead int, ts []float64, hook func(*run, float64) error, arrive func(r *run, i int) error) (Stats, error) {
+func (s Solver) via(ctx context.Context, f Func, x []float64, lead int, ts []float64, hook func(*run, float64) error,
+	arrive func(r *run, i int) error) (Stats, error) {
 	if len(ts) == 0 {
 		return Stats{}, fmt.Errorf("ode: %w: a solve via times needs at least one", ErrInvalid)
 	}
 	if i := notMonotone(ts); i > 0 {
-		return Stats{LastT: ts[0]}, fmt.Errorf("ode: %w: the times must be strictly monotone, but ts[%d]=%g comes after %g", ErrInvalid, i, ts[i], ts[i-1])
+		return Stats{LastT: ts[0]}, fmt.Errorf("ode: %w: the times must be strictly monotone, but ts[%d]=%g comes after %g",
+			ErrInvalid, i, ts[i], ts[i-1])
 	}
 	last := ts[len(ts)-1]
 	if err := s.check(f, ts[0], last); err != nil {
@@ -67,10 +70,11 @@ func leg(c Control, r *run, before stepper) (stepper, error) {
 	case Grid:
 		i, j := slices.Index(c, r.t0), slices.Index(c, r.t1)
 		if i < 0 || j < 0 {
-			return nil, fmt.Errorf("ode: %w: the Grid %s must hold every time of the solve, also t=%g and t=%g", ErrInvalid, ends(c), r.t0, r.t1)
+			return nil, fmt.Errorf("ode: %w: the Grid %s must hold every time of the solve, also t=%g and t=%g",
+				ErrInvalid, ends(c), r.t0, r.t1)
 		}
 		part := c[min(i, j) : max(i, j)+1]
-		if i > j { // back through the grid of the way there
+		if i > j { // back through the grid of the forward solve
 			part = slices.Clone(part)
 			slices.Reverse(part)
 		}

@@ -20,7 +20,8 @@ func TestSolveViaLandsOnEveryTime(t *testing.T) {
 			tol = 1e-5
 		}
 		var seen []float64
-		solver := Solver{Method: m, Control: Adaptive{RTol: tol, ATol: tol}, Observe: func(st Step) { seen = append(seen, st.T) }}
+		solver := Solver{Method: m, Control: Adaptive{RTol: tol, ATol: tol},
+			Observe: func(st Step) { seen = append(seen, st.T) }}
 		xs := states(t, solver, s.f, []float64{1, 0}, ts)
 		for i, ti := range ts {
 			r := math.Exp(-0.3 * ti)
@@ -67,20 +68,23 @@ func TestTheControlsOfSolveVia(t *testing.T) {
 		{"not monotone", Fixed(3), []float64{0, 1, 1}, 0, ErrInvalid},
 	} {
 		calls := 0
-		st, err := Solver{Method: RK4, Control: c.ctl}.SolveVia(context.Background(), s.f, []float64{1, 0}, c.ts, func(int, []float64) error { calls++; return nil })
+		st, err := Solver{Method: RK4, Control: c.ctl}.SolveVia(context.Background(), s.f, []float64{1, 0}, c.ts,
+			func(int, []float64) error { calls++; return nil })
 		if !errors.Is(err, c.err) || c.err == nil && (st.Accepted != c.steps || calls != len(c.ts)) {
 			t.Errorf("%s: %d steps and %d calls, %v", c.name, st.Accepted, calls, err)
 		}
 	}
 	broken := errors.New("broken")
-	if _, err := (Solver{Method: RK4, Control: Fixed(1)}).SolveVia(context.Background(), s.f, []float64{1, 0}, []float64{0, 1}, func(i int, _ []float64) error { return broken }); !errors.Is(err, broken) {
+	if _, err := (Solver{Method: RK4, Control: Fixed(1)}).SolveVia(context.Background(), s.f, []float64{1, 0},
+		[]float64{0, 1}, func(i int, _ []float64) error { return broken }); !errors.Is(err, broken) {
 		t.Errorf("out fails: got %v", err)
 	}
 }
 
 func TestBackpropViaNamesWhatDoesNotFit(t *testing.T) {
 	s := spiral{1}
-	tape, _, err := Solver{Method: RK4, Control: Fixed(1)}.RecordVia(context.Background(), s.f, []float64{1, 0}, []float64{0, 1}, func(int, []float64) error { return nil })
+	tape, _, err := Solver{Method: RK4, Control: Fixed(1)}.RecordVia(context.Background(), s.f, []float64{1, 0},
+		[]float64{0, 1}, func(int, []float64) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

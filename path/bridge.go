@@ -2,7 +2,7 @@ package path
 
 import "math"
 
-// Noisy is a Scheduler with noise of its own around the way from x_0 to x_1:
+// Noisy is a Scheduler with noise of its own around the line from x_0 to x_1:
 //
 //	x_t = α x_1 + σ x_0 + γ z        u_t = α̇ x_1 + σ̇ x_0 + γ̇ z        z ~ N(0, I)
 //
@@ -15,7 +15,7 @@ type Noisy interface {
 	Noise(t float64) (gamma, dgamma float64)
 }
 
-// Bridge is a straight way with Gaussian noise around it (Tong et al., arXiv
+// Bridge is a straight line with Gaussian noise around it (Tong et al., arXiv
 // 2302.00482):
 //
 //	x_t = t x_1 + (1−t) x_0 + γ z,    γ = Sigma            (section 3.2.2: I-CFM, OT-CFM)

@@ -39,10 +39,12 @@ func Check(s Scheduler) error {
 		if i == 0 || i == n {
 			continue
 		}
-		if err := checkSlope("Alpha", t, lo, hi, s.At(t).DAlpha, func(t float64) float64 { return s.At(t).Alpha }); err != nil {
+		if err := checkSlope("Alpha", t, lo, hi, s.At(t).DAlpha,
+			func(t float64) float64 { return s.At(t).Alpha }); err != nil {
 			return err
 		}
-		if err := checkSlope("Sigma", t, lo, hi, s.At(t).DSigma, func(t float64) float64 { return s.At(t).Sigma }); err != nil {
+		if err := checkSlope("Sigma", t, lo, hi, s.At(t).DSigma,
+			func(t float64) float64 { return s.At(t).Sigma }); err != nil {
 			return err
 		}
 	}
@@ -66,7 +68,8 @@ func checkValues(c Coef, t float64) error {
 	}
 	rise := c.DAlpha*c.Sigma - c.Alpha*c.DSigma
 	if slack := 1e-12 * (math.Abs(c.DAlpha*c.Sigma) + math.Abs(c.Alpha*c.DSigma)); rise < -slack {
-		return fmt.Errorf("%w: Alpha/Sigma falls at t = %g (slope sign %g): t=0 must be noise and t=1 data; was it written in diffusion time?",
+		return fmt.Errorf("%w: Alpha/Sigma falls at t = %g (slope sign %g): "+
+			"t=0 must be noise and t=1 data; was it written in diffusion time?",
 			ErrSchedule, t, rise)
 	}
 	return nil
@@ -79,7 +82,8 @@ func checkSlope(name string, t, lo, hi, got float64, f func(float64) float64) er
 		return fmt.Errorf("%w: %s is not smooth at t = %g: numeric derivative %g ± %g", ErrSchedule, name, t, want, miss)
 	}
 	if diff := math.Abs(got - want); !(diff <= 1e-6*scale+1e-12) {
-		return fmt.Errorf("%w: D%s(%g) = %g, but the numeric derivative of %s there is %g", ErrSchedule, name, t, got, name, want)
+		return fmt.Errorf("%w: D%s(%g) = %g, but the numeric derivative of %s there is %g",
+			ErrSchedule, name, t, got, name, want)
 	}
 	return nil
 }

@@ -31,7 +31,8 @@ func TestCheckCatchesASchedulesMistakes(t *testing.T) {
 		{"a negative sigma", fn(func(t float64) path.Coef {
 			return path.Coef{Alpha: t, Sigma: 0.5 - t, DAlpha: 1, DSigma: -1}
 		}), "neither may be negative"},
-		{"an infinite derivative at the end", path.Func{Fn: path.LinearVP{}.At, Lo: 0, Hi: 1}, "DSigma(1) is -Inf: shorten the domain"},
+		{"an infinite derivative at the end", path.Func{Fn: path.LinearVP{}.At, Lo: 0, Hi: 1},
+			"DSigma(1) is -Inf: shorten the domain"},
 		{"a jump", fn(func(t float64) path.Coef {
 			return path.Coef{Alpha: t + math.Floor(2*t), Sigma: 1, DAlpha: 1}
 		}), "not smooth"},
@@ -71,7 +72,9 @@ func TestEveryNameGivesASchedule(t *testing.T) {
 		}
 	}
 	_, err := path.ByName("linear")
-	if want := `path: unknown schedule "linear": want one of condot, vp, ve, cosine, poly, linear_vp, icfm, bridge`; err == nil || err.Error() != want {
+	want := `path: unknown schedule "linear"; did you mean "linear_vp"? ` +
+		`it must be one of condot, vp, ve, cosine, poly, linear_vp, icfm, bridge`
+	if err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %s", err, want)
 	}
 }
@@ -100,13 +103,17 @@ func TestAConfigRefusesWhatItsScheduleDoesNotUseOrAllow(t *testing.T) {
 		c    path.Config
 		want string
 	}{
-		{path.Config{Name: "condot", BetaMin: new(0.1)}, "path: beta_min = 0.1: schedule condot does not use it, only sigma_min"},
-		{path.Config{Name: "cosine", SigmaMin: new(0.1)}, "path: sigma_min = 0.1: schedule cosine takes no settings: remove it"},
+		{path.Config{Name: "condot", BetaMin: new(0.1)},
+			"path: beta_min = 0.1: schedule condot does not use it, only sigma_min"},
+		{path.Config{Name: "cosine", SigmaMin: new(0.1)},
+			"path: sigma_min = 0.1: schedule cosine takes no settings: remove it"},
 		{path.Config{Name: "condot", SigmaMin: new(1.0)}, "path: sigma_min = 1: schedule condot wants it in [0, 1)"},
 		{path.Config{Name: "ve", SigmaMin: new(0.0)}, "path: sigma_min = 0: schedule ve wants it above 0"},
-		{path.Config{Name: "ve", SigmaMin: new(2.0), SigmaMax: new(1.0)}, "path: sigma_max = 1: schedule ve wants it above sigma_min = 2"},
+		{path.Config{Name: "ve", SigmaMin: new(2.0), SigmaMax: new(1.0)},
+			"path: sigma_max = 1: schedule ve wants it above sigma_min = 2"},
 		{path.Config{Name: "vp", BetaMin: new(math.NaN())}, "path: beta_min = NaN: schedule vp wants it above 0"},
-		{path.Config{Name: "vp", BetaMax: new(math.Inf(1))}, "path: beta_max = +Inf: schedule vp wants it at least beta_min = 0.1"},
+		{path.Config{Name: "vp", BetaMax: new(math.Inf(1))},
+			"path: beta_max = +Inf: schedule vp wants it at least beta_min = 0.1"},
 		{path.Config{Name: "poly", Power: new(0.5)}, "path: power = 0.5: schedule poly wants it at least 1"},
 	} {
 		if err := c.c.Validate(); err == nil || err.Error() != c.want {
@@ -131,7 +138,8 @@ func TestEveryPredictionsNameRoundTrips(t *testing.T) {
 		}
 	}
 	_, err := path.ParsePrediction("eps")
-	if want := `path: unknown prediction "eps": want one of velocity, data, noise, score`; err == nil || err.Error() != want {
+	want := `path: unknown prediction "eps"; it must be one of velocity, data, noise, score`
+	if err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %s", err, want)
 	}
 	if _, err := path.Prediction(9).MarshalText(); err == nil {

@@ -1,6 +1,7 @@
 package path
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -11,17 +12,29 @@ import (
 // schedule's default; a field that the named schedule has no use for is an
 // error, so that no setting is ever silently ignored.
 type Config struct {
-	Name     string   `yaml:"name" json:"name"`                               // one of [Names]; empty means condot
-	SigmaMin *float64 `yaml:"sigma_min,omitempty" json:"sigma_min,omitempty"` // condot: [0,1), default 0; ve: > 0, default 0.01
-	SigmaMax *float64 `yaml:"sigma_max,omitempty" json:"sigma_max,omitempty"` // ve: > sigma_min, default 50
-	BetaMin  *float64 `yaml:"beta_min,omitempty" json:"beta_min,omitempty"`   // vp: > 0, default 0.1
-	BetaMax  *float64 `yaml:"beta_max,omitempty" json:"beta_max,omitempty"`   // vp: >= beta_min, default 20
-	Power    *float64 `yaml:"power,omitempty" json:"power,omitempty"`         // poly: >= 1, default 2
-	Sigma    *float64 `yaml:"sigma,omitempty" json:"sigma,omitempty"`         // icfm: >= 0, default 0.1; bridge: > 0, default 1
+	// Name is one of [Names]; empty means condot.
+	Name string `yaml:"name" json:"name"`
+	// SigmaMin is of condot, in [0, 1), default 0; and of ve, above 0, default 0.01.
+	SigmaMin *float64 `yaml:"sigma_min,omitempty" json:"sigma_min,omitempty"`
+	// SigmaMax is of ve, above sigma_min, default 50.
+	SigmaMax *float64 `yaml:"sigma_max,omitempty" json:"sigma_max,omitempty"`
+	// BetaMin is of vp, above 0, default 0.1.
+	BetaMin *float64 `yaml:"beta_min,omitempty" json:"beta_min,omitempty"`
+	// BetaMax is of vp, at least beta_min, default 20.
+	BetaMax *float64 `yaml:"beta_max,omitempty" json:"beta_max,omitempty"`
+	// Power is of poly, at least 1, default 2.
+	Power *float64 `yaml:"power,omitempty" json:"power,omitempty"`
+	// Sigma is of icfm, at least 0, default 0.1; and of bridge, above 0, default 1.
+	Sigma *float64 `yaml:"sigma,omitempty" json:"sigma,omitempty"`
+	// Params are the settings of a schedule of [Register], by names of its own.
+	Params map[string]float64 `yaml:"params,omitempty" json:"params,omitempty"`
 }
 
-// Names returns the names that [Config] and [ByName] know.
-func Names() []string {
+// Names returns the names that [Config] and [ByName] know: those of this package, then
+// those of [Register] in alphabetical order.
+func Names() []string { return append(builtin(), registeredNames()...) }
+
+func builtin() []string {
 	return []string{"condot", "vp", "ve", "cosine", "poly", "linear_vp", "icfm", "bridge"}
 }
 
@@ -62,7 +75,7 @@ func (c Config) New() (Scheduler, error) {
 		s := Bridge{Sigma: value(c.Sigma, 1), Brownian: true}
 		return s, c.verify([]string{"sigma"}, limit{"sigma", s.Sigma, s.Sigma > 0, "above 0"})
 	}
-	return nil, fmt.Errorf("path: unknown schedule %q: want one of %s", c.Name, strings.Join(Names(), ", "))
+	return c.registered()
 }
 
 // limit is one field's value and whether it is allowed.
@@ -73,19 +86,22 @@ type limit struct {
 	want  string
 }
 
-// verify checks that only the used fields are set, and then the limits.
+// verify checks that only the used fields of a schedule of this package are set, and
+// then the limits.
 func (c Config) verify(used []string, limits ...limit) error {
-	for _, f := range []struct {
-		name string
-		v    *float64
-	}{{"sigma_min", c.SigmaMin}, {"sigma_max", c.SigmaMax}, {"beta_min", c.BetaMin}, {"beta_max", c.BetaMax}, {"power", c.Power}, {"sigma", c.Sigma}} {
+	c.Name = cmp.Or(c.Name, "condot")
+	if len(c.Params) > 0 {
+		return fmt.Errorf("path: params: schedule %s does not use them, only a registered one does: remove them", c.Name)
+	}
+	for _, f := range c.fields() {
 		if f.v == nil || slices.Contains(used, f.name) {
 			continue
 		}
 		if len(used) == 0 {
 			return fmt.Errorf("path: %s = %g: schedule %s takes no settings: remove it", f.name, *f.v, c.Name)
 		}
-		return fmt.Errorf("path: %s = %g: schedule %s does not use it, only %s", f.name, *f.v, c.Name, strings.Join(used, ", "))
+		return fmt.Errorf("path: %s = %g: schedule %s does not use it, only %s",
+			f.name, *f.v, c.Name, strings.Join(used, ", "))
 	}
 	for _, l := range limits {
 		if !l.ok || math.IsInf(l.v, 0) {
@@ -93,6 +109,17 @@ func (c Config) verify(used []string, limits ...limit) error {
 		}
 	}
 	return nil
+}
+
+// field is a setting of a schedule of this package, nil where it is not set.
+type field struct {
+	name string
+	v    *float64
+}
+
+func (c Config) fields() []field {
+	return []field{{"sigma_min", c.SigmaMin}, {"sigma_max", c.SigmaMax}, {"beta_min", c.BetaMin},
+		{"beta_max", c.BetaMax}, {"power", c.Power}, {"sigma", c.Sigma}}
 }
 
 func value(p *float64, otherwise float64) float64 {

@@ -5,9 +5,10 @@
 // A Coef is the path at one time: four numbers, x_t = α x_1 + σ x_0 and
 // u_t = α̇ x_1 + σ̇ x_0. A Scheduler gives the Coef of any t: [CondOT], [VP],
 // [VE], [Cosine], [Poly], [LinearVP], or a function of your own, [Func]; a
-// [Bridge] adds noise around the way between two points. A
+// [Bridge] adds noise around the line between two points. A
 // Prediction says what a network was trained to output; [Coef.Convert] turns
-// each kind into any other. A Config names a schedule in a file.
+// each kind into any other. A Config names a schedule in a file; [Register] gives a
+// schedule of your own a name.
 //
 // Time runs from t=0 (noise) to t=1 (data), also for VP and VE, which the
 // diffusion literature writes the other way round.
@@ -34,6 +35,14 @@ import (
 //	x_t = ψ_t(x_0) = α x_1 + σ x_0        p_t(x|x_1) = N(x; α x_1, σ² I)
 //	u_t = d/dt ψ_t = α̇ x_1 + σ̇ x_0
 type Coef struct{ Alpha, Sigma, DAlpha, DSigma float64 }
+
+// Point returns a coordinate of ψ_t(x_0), the point of the path between x_0 and x_1
+// (eq. 11): α x_1 + σ x_0.
+func (c Coef) Point(x1, x0 float64) float64 { return c.Alpha*x1 + c.Sigma*x0 }
+
+// Velocity returns a coordinate of u_t = d/dt ψ_t(x_0), the velocity of that point (eq.
+// 14): α̇ x_1 + σ̇ x_0. It is the regression target of eq. 9.
+func (c Coef) Velocity(x1, x0 float64) float64 { return c.DAlpha*x1 + c.DSigma*x0 }
 
 // Scheduler is a path: its coefficients at every time.
 type Scheduler interface {
@@ -83,26 +92,29 @@ func (c Coef) Diffusion() float64 {
 //
 //	xt = α x_1 + σ x_0,    ut = α̇ x_1 + σ̇ x_0,
 //
-// row i at its own time t[i], a time of s.Domain. All batches are [N, D] and
-// len(t) is N. ut is the regression target of eq. 9. It is computed from x_0 and
-// never from x_t: (x_1 − x_t)/(1 − t) is the same number in exact arithmetic
-// and loses every digit as t → 1.
+// row i at its own time t[i], a time of s.Domain: [Coef.Point] and [Coef.Velocity] of
+// every coordinate. All batches are [N, D] and len(t) is N; other shapes are an error. ut
+// is the regression target of eq. 9. It is computed from x_0 and never from x_t:
+// (x_1 − x_t)/(1 − t) is the same number in exact arithmetic and loses every digit
+// as t → 1.
 //
 // xt and ut may each be the same memory as x0 or x1, but not as one another.
-func Interpolate(xt, ut flow.Batch, s Scheduler, t []float64, x0, x1 flow.Batch) {
-	mustMatch("Interpolate", x1, xt, ut, x0)
+func Interpolate(xt, ut flow.Batch, s Scheduler, t []float64, x0, x1 flow.Batch) error {
+	if err := sameShape("Interpolate", x1, xt, ut, x0); err != nil {
+		return err
+	}
 	if len(t) != x1.N {
-		panic(fmt.Sprintf("path: Interpolate: %d times for %d points", len(t), x1.N))
+		return fmt.Errorf("path: Interpolate: %d times for %d points", len(t), x1.N)
 	}
 	for i, ti := range t {
 		c := s.At(ti)
 		p, u, a, b := xt.Row(i), ut.Row(i), x0.Row(i), x1.Row(i)
 		for d, bd := range b {
 			ad := a[d]
-			p[d] = c.Alpha*bd + c.Sigma*ad
-			u[d] = c.DAlpha*bd + c.DSigma*ad
+			p[d], u[d] = c.Point(bd, ad), c.Velocity(bd, ad)
 		}
 	}
+	return nil
 }
 
 // ConditionalVelocity writes the field that carries p_t(x|x_1) (Theorem 3, eq. 12),
@@ -112,13 +124,16 @@ func Interpolate(xt, ut flow.Batch, s Scheduler, t []float64, x0, x1 flow.Batch)
 // all rows at the time of c. All batches are [N, D]; u may be the memory of x or
 // x1. It needs σ > 0: at σ = 0 the conditional path is one point, and the answer
 // is NaN or infinite. To make training targets use [Interpolate], which needs
-// no division.
-func ConditionalVelocity(u flow.Batch, c Coef, x, x1 flow.Batch) {
-	mustMatch("ConditionalVelocity", x1, u, x)
+// no division. Batches of different shapes are an error.
+func ConditionalVelocity(u flow.Batch, c Coef, x, x1 flow.Batch) error {
+	if err := sameShape("ConditionalVelocity", x1, u, x); err != nil {
+		return err
+	}
 	rate := c.DSigma / c.Sigma
 	for i, b := range x1.X[:x1.N*x1.D] {
 		u.X[i] = rate*(x.X[i]-c.Alpha*b) + c.DAlpha*b
 	}
+	return nil
 }
 
 // Source returns the distribution from which a solve along s starts,
@@ -162,16 +177,17 @@ func singular(c Coef, p Prediction) bool {
 	return !(math.Abs(a) <= maxGain && math.Abs(b) <= maxGain) // also true of NaN
 }
 
-// mustMatch panics unless all batches have the shape of the first and the
+// sameShape reports the first batch that has not the shape of the first one, or not the
 // memory for it.
-func mustMatch(who string, want flow.Batch, others ...flow.Batch) {
+func sameShape(who string, want flow.Batch, others ...flow.Batch) error {
 	if len(want.X) < want.N*want.D {
-		panic(fmt.Sprintf("path: %s: a batch of shape [%d, %d] has %d values", who, want.N, want.D, len(want.X)))
+		return fmt.Errorf("path: %s: a batch of shape [%d, %d] has %d values", who, want.N, want.D, len(want.X))
 	}
 	for _, b := range others {
 		if b.N != want.N || b.D != want.D || len(b.X) < want.N*want.D {
-			panic(fmt.Sprintf("path: %s: batches differ: [%d, %d] of %d values beside [%d, %d]",
-				who, b.N, b.D, len(b.X), want.N, want.D))
+			return fmt.Errorf("path: %s: batches differ: [%d, %d] of %d values beside [%d, %d]",
+				who, b.N, b.D, len(b.X), want.N, want.D)
 		}
 	}
+	return nil
 }

@@ -29,8 +29,17 @@ func one(v float64) flow.Batch { return flow.Batch{N: 1, D: 1, X: []float64{v}} 
 
 func conditional(s path.Scheduler, at, x, x1 float64) float64 {
 	u := flow.NewBatch(1, 1)
-	path.ConditionalVelocity(u, s.At(at), one(x), one(x1))
+	if err := path.ConditionalVelocity(u, s.At(at), one(x), one(x1)); err != nil {
+		return math.NaN() // which no tolerance lets pass
+	}
 	return u.X[0]
+}
+
+func interpolate(t *testing.T, xt, ut flow.Batch, s path.Scheduler, at []float64, x0, x1 flow.Batch) {
+	t.Helper()
+	if err := path.Interpolate(xt, ut, s, at, x0, x1); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestTheConditionalFieldsAreThoseThePaperWrites(t *testing.T) {
@@ -43,7 +52,8 @@ func TestTheConditionalFieldsAreThoseThePaperWrites(t *testing.T) {
 		// Eq. 21: the optimal transport field.
 		for _, sigmaMin := range []float64{0, 1e-4, 0.1} {
 			want := (x1 - (1-sigmaMin)*x) / (1 - (1-sigmaMin)*at)
-			within(t, "OT, "+name, conditional(path.CondOT{SigmaMin: sigmaMin}, at, x, x1), want, 1e-12*(1+math.Abs(x)+math.Abs(x1))/(1-0.999*at)/1e-3)
+			within(t, "OT, "+name, conditional(path.CondOT{SigmaMin: sigmaMin}, at, x, x1), want,
+				1e-12*(1+math.Abs(x)+math.Abs(x1))/(1-0.999*at)/1e-3)
 		}
 
 		// Eq. 19: the VP field, with T(s) and T'(s) of appendix E.1, β 0.1 and 20.
@@ -101,7 +111,7 @@ func TestTheTargetKeepsItsDigitsAsTimeGoesToOne(t *testing.T) {
 	worst := 0.0
 	for _, at := range []float64{0.5, 1 - 1e-6, 1 - 1e-12, 1 - 1e-15, 1} {
 		xt, ut := flow.NewBatch(1, 1), flow.NewBatch(1, 1)
-		path.Interpolate(xt, ut, s, []float64{at}, x0, x1)
+		interpolate(t, xt, ut, s, []float64{at}, x0, x1)
 		within(t, fmt.Sprintf("u_t at %.16g", at), ut.X[0], 1.7-0.3, 1e-15)
 		if naive := (1.7 - xt.X[0]) / (1 - at); at < 1 {
 			worst = max(worst, math.Abs(naive-1.4))
@@ -116,7 +126,7 @@ func TestInterpolateTakesEachRowAtItsOwnTime(t *testing.T) {
 	x0 := flow.Batch{N: 3, D: 2, X: []float64{1, 2, 3, 4, 5, 6}}
 	x1 := flow.Batch{N: 3, D: 2, X: []float64{-1, 0, 7, 8, 2, 2}}
 	xt, ut := flow.NewBatch(3, 2), flow.NewBatch(3, 2)
-	path.Interpolate(xt, ut, path.CondOT{}, []float64{0, 0.5, 1}, x0, x1)
+	interpolate(t, xt, ut, path.CondOT{}, []float64{0, 0.5, 1}, x0, x1)
 	wantX := []float64{1, 2, 5, 6, 2, 2}
 	wantU := []float64{-2, -2, 4, 4, -3, -4}
 	for i := range wantX {
@@ -124,21 +134,52 @@ func TestInterpolateTakesEachRowAtItsOwnTime(t *testing.T) {
 		within(t, fmt.Sprintf("ut[%d]", i), ut.X[i], wantU[i], 0)
 	}
 	// In place, x0 becomes xt and x1 becomes ut.
-	path.Interpolate(x0, x1, path.CondOT{}, []float64{0, 0.5, 1}, x0, x1)
+	interpolate(t, x0, x1, path.CondOT{}, []float64{0, 0.5, 1}, x0, x1)
 	for i := range wantX {
 		within(t, fmt.Sprintf("xt[%d] in place", i), x0.X[i], wantX[i], 0)
 		within(t, fmt.Sprintf("ut[%d] in place", i), x1.X[i], wantU[i], 0)
 	}
 }
 
-func TestShapesThatDoNotMatchPanicWithBothShapes(t *testing.T) {
-	defer func() {
-		if got, want := fmt.Sprint(recover()), "path: Interpolate: batches differ: [2, 2] of 4 values beside [3, 2]"; got != want {
-			t.Errorf("got panic %q, want %q", got, want)
+func TestShapesThatDoNotMatchAreErrorsWithBothShapes(t *testing.T) {
+	b, short, cut := flow.NewBatch(3, 2), flow.NewBatch(2, 2), flow.Batch{N: 3, D: 2, X: make([]float64, 5)}
+	at := make([]float64, 3)
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{path.Interpolate(b, b, path.CondOT{}, at, short, b),
+			"path: Interpolate: batches differ: [2, 2] of 4 values beside [3, 2]"},
+		{path.Interpolate(b, b, path.CondOT{}, at, b, cut), "path: Interpolate: a batch of shape [3, 2] has 5 values"},
+		{path.Interpolate(b, b, path.CondOT{}, at[:2], b, b), "path: Interpolate: 2 times for 3 points"},
+		{path.ConditionalVelocity(cut, path.Coef{}, b, b),
+			"path: ConditionalVelocity: batches differ: [3, 2] of 5 values beside [3, 2]"},
+	} {
+		if c.err == nil || c.err.Error() != c.want {
+			t.Errorf("got error %v, want %q", c.err, c.want)
 		}
-	}()
-	b := flow.NewBatch(3, 2)
-	path.Interpolate(b, b, path.CondOT{}, make([]float64, 3), flow.NewBatch(2, 2), b)
+	}
+}
+
+// One coordinate of a point and its velocity are what Interpolate writes, to the bit.
+func TestPointAndVelocityAreThoseOfInterpolate(t *testing.T) {
+	x0, x1 := one(0.3), one(-1.7)
+	for _, name := range path.Names() {
+		s, err := path.ByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lo, hi := s.Domain()
+		for _, share := range []float64{0, 0.3, 1} {
+			at := lo + share*(hi-lo)
+			xt, ut, c := flow.NewBatch(1, 1), flow.NewBatch(1, 1), s.At(at)
+			interpolate(t, xt, ut, s, []float64{at}, x0, x1)
+			within(t, name+": point", c.Point(-1.7, 0.3), xt.X[0], 0)
+			within(t, name+": velocity", c.Velocity(-1.7, 0.3), ut.X[0], 0)
+			within(t, name+": x_t", xt.X[0], c.Alpha*-1.7+c.Sigma*0.3, 1e-15)
+			within(t, name+": u_t", ut.X[0], c.DAlpha*-1.7+c.DSigma*0.3, 1e-12*math.Abs(c.DSigma))
+		}
+	}
 }
 
 func TestSpanTrimsOnlyTheEndsThatAreSingular(t *testing.T) {
@@ -200,7 +241,8 @@ func TestConversionsHoldForTheConditionalMeansOfAGaussian(t *testing.T) {
 			v := c.Alpha*c.Alpha*S*S + c.Sigma*c.Sigma
 			data := m + c.Alpha*S*S/v*(x-c.Alpha*m)
 			noise := c.Sigma / v * (x - c.Alpha*m)
-			want := []float64{path.Velocity: c.DAlpha*data + c.DSigma*noise, path.Data: data, path.Noise: noise, path.Score: -(x - c.Alpha*m) / v}
+			want := []float64{path.Velocity: c.DAlpha*data + c.DSigma*noise, path.Data: data, path.Noise: noise,
+				path.Score: -(x - c.Alpha*m) / v}
 			for from := range want {
 				for to := range want {
 					a, b := c.Convert(path.Prediction(from), path.Prediction(to))
@@ -248,7 +290,7 @@ func TestThePathAllocatesNothing(t *testing.T) {
 	x0, x1, xt, ut := flow.NewBatch(8, 4), flow.NewBatch(8, 4), flow.NewBatch(8, 4), flow.NewBatch(8, 4)
 	var s path.Scheduler = path.VP{}
 	at := make([]float64, 8)
-	if n := testing.AllocsPerRun(10, func() { path.Interpolate(xt, ut, s, at, x0, x1) }); n > 0 {
+	if n := testing.AllocsPerRun(10, func() { interpolate(t, xt, ut, s, at, x0, x1) }); n > 0 {
 		t.Errorf("Interpolate allocates %g times a call, want 0", n)
 	}
 }
@@ -260,7 +302,9 @@ func BenchmarkInterpolate(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(4 * 8 * n * d)
 	for b.Loop() {
-		path.Interpolate(xt, ut, path.CondOT{}, at, x0, x1)
+		if err := path.Interpolate(xt, ut, path.CondOT{}, at, x0, x1); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

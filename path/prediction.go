@@ -2,7 +2,9 @@ package path
 
 import (
 	"fmt"
-	"strings"
+	"slices"
+
+	"flowmatch/internal/choice"
 )
 
 // Prediction is what a network outputs: one of four targets, each a weighting of
@@ -22,6 +24,9 @@ var predictionNames = [...]string{"velocity", "data", "noise", "score"}
 // Weights returns g1 and g0, the weights of x_1 and x_0 in the target of kind p:
 //
 //	Velocity (α̇, σ̇)   Data (1, 0)   Noise (0, 1)   Score (0, −1/σ)
+//
+// It panics for a p that is none of the four, which no file can hold: see
+// [ParsePrediction].
 func (c Coef) Weights(p Prediction) (g1, g0 float64) {
 	switch p {
 	case Velocity:
@@ -46,12 +51,10 @@ func (p Prediction) String() string {
 
 // ParsePrediction is the inverse of String.
 func ParsePrediction(name string) (Prediction, error) {
-	for i, n := range predictionNames {
-		if n == name {
-			return Prediction(i), nil
-		}
+	if err := choice.Check("prediction", name, predictionNames[:]); err != nil {
+		return 0, fmt.Errorf("path: %w", err)
 	}
-	return 0, fmt.Errorf("path: unknown prediction %q: want one of %s", name, strings.Join(predictionNames[:], ", "))
+	return Prediction(slices.Index(predictionNames[:], name)), nil
 }
 
 // MarshalText implements encoding.TextMarshaler, so that JSON and YAML hold the name.

@@ -27,7 +27,8 @@ func AsVelocity(f flow.Field, s Scheduler, p Prediction) flow.Field {
 		c := s.At(t)
 		a, b := c.Convert(p, Velocity)
 		if !finite(a) || !finite(b) {
-			return affineCoef{}, fmt.Errorf("%w of %v at t = %g (alpha %g, sigma %g): keep t in path.Span", ErrSingular, p, t, c.Alpha, c.Sigma)
+			return affineCoef{}, fmt.Errorf("%w of %v at t = %g (alpha %g, sigma %g): keep t in path.Span",
+				ErrSingular, p, t, c.Alpha, c.Sigma)
 		}
 		return affineCoef{t: t, scale: 1, a: a, b: b}, nil
 	}})

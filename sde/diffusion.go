@@ -1,11 +1,13 @@
 package sde
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
 
+	"flowmatch/internal/choice"
 	"flowmatch/path"
 )
 
@@ -65,22 +67,23 @@ func ParseDiffusion(text string) (Diffusion, error) {
 	if given {
 		var err error
 		if c, err = strconv.ParseFloat(factor, 64); err != nil || !(c >= 0) || math.IsInf(c, 0) {
-			return nil, fmt.Errorf("sde: %w: factor %q of diffusion %q; it must be a number of at least 0", ErrInvalid, factor, text)
+			return nil, fmt.Errorf("sde: %w: factor %q of diffusion %q; it must be a number of at least 0",
+				ErrInvalid, factor, text)
 		}
 	}
-	if c == 0 {
-		return Constant{}, nil // no noise, whatever it would have followed
+	name = cmp.Or(name, "own")
+	if err := choice.Check("diffusion", name, DiffusionNames()); err != nil {
+		return nil, fmt.Errorf("sde: %w: %w, with a factor as in sigma:2 if wanted", ErrInvalid, err)
 	}
-	switch name {
-	case "", "own":
-		return Own{Scale: c}, nil
-	case "constant":
+	switch {
+	case c == 0:
+		return Constant{}, nil // no noise, whatever it would have followed
+	case name == "constant":
 		return Constant{G: c}, nil
-	case "sigma":
+	case name == "sigma":
 		return Sigma{Scale: c}, nil
 	}
-	return nil, fmt.Errorf("sde: %w: unknown diffusion %q; it must be one of %s, with a factor as in sigma:2 if wanted",
-		ErrInvalid, text, strings.Join(DiffusionNames(), ", "))
+	return Own{Scale: c}, nil
 }
 
 func scaled(name string, c float64) string {

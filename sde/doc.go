@@ -4,7 +4,7 @@
 //
 // There are only a few types: [Sampler] is a [Method] with its number of steps,
 // and samples; [Diffusion] is the noise g of an SDE, one of [Own], [Constant] and
-// [Sigma] or a type of your own; [Stats] is what sampling cost.
+// [Sigma] or a type of your own. What sampling cost is an [ode.Stats].
 //
 // Time runs from t=0 (noise) to t=1 (data), so what the diffusion literature calls
 // the reverse process runs forward here. With the score s_t = ∇ log p_t, every

@@ -6,6 +6,7 @@ import (
 	"math"
 	"testing"
 
+	"flowmatch/field"
 	"flowmatch/flow"
 	"flowmatch/path"
 )
@@ -48,12 +49,12 @@ func (g gaussian) marginal(t float64) (mean, variance float64) {
 	return c.Alpha * g.m, square(c.Alpha*g.s) + square(c.Sigma)
 }
 
-// law returns the exact mean and variance of what a sampler makes of a first point
-// drawn from p_lo. Row 0 starts at 0 and row 1 at 1, without noise; row 2+k starts
+// law returns the exact mean and variance of what a sampler makes, by the prediction f, of
+// a first point drawn from p_lo of g. Row 0 starts at 0 and row 1 at 1, without noise; row 2+k starts
 // at 0 with z = 1 in step k and no other noise. Their ends are the coefficients of
 //
 //	x_K = c + Φ x_0 + Σ_k Γ_k z_k
-func law(t *testing.T, s Sampler, g gaussian) (mean, variance float64) {
+func law(t *testing.T, s Sampler, f flow.Field, g gaussian) (mean, variance float64) {
 	t.Helper()
 	x := flow.NewBatch(2+s.steps(), 1)
 	x.X[1] = 1
@@ -61,7 +62,7 @@ func law(t *testing.T, s Sampler, g gaussian) (mean, variance float64) {
 		clear(z)
 		z[2+step] = 1
 	}
-	if _, err := s.sample(context.Background(), g, g.path, g.pred, x, noise); err != nil {
+	if _, err := s.sample(context.Background(), f, g.path, g.pred, x, noise); err != nil {
 		t.Fatal(err)
 	}
 	lo, _ := s.Span(g.path, g.pred)
@@ -78,7 +79,7 @@ func law(t *testing.T, s Sampler, g gaussian) (mean, variance float64) {
 // the span, in standard deviations and as a share.
 func miss(t *testing.T, s Sampler, g gaussian) (mean, variance float64) {
 	t.Helper()
-	gotM, gotV := law(t, s, g)
+	gotM, gotV := law(t, s, g, g)
 	_, hi := s.Span(g.path, g.pred)
 	m, v := g.marginal(hi)
 	return math.Abs(gotM-m) / math.Sqrt(v), math.Abs(gotV-v) / v
@@ -126,7 +127,28 @@ func TestEverySamplerComesToTheMarginalOfThePath(t *testing.T) {
 			for _, s := range samplers(1000) {
 				mean, variance := miss(t, s, g)
 				if !(mean < 0.01 && variance < 0.05) {
-					t.Errorf("%s, %v, %v: mean off by %.4f standard deviations, variance by a share of %.4f", sched.name, p, s, mean, variance)
+					t.Errorf("%s, %v, %v: mean off by %.4f standard deviations, variance by a share of %.4f",
+						sched.name, p, s, mean, variance)
+				}
+			}
+		}
+	}
+}
+
+// Guidance mixes predictions of any kind. Between N(m, s²) and N(0, s²) the scores are
+// mixed into that of N(Scale m, s²), so its samples are what every method draws with noise.
+func TestGuidedSamplesHaveTheGuidedLaw(t *testing.T) {
+	const scale = 2.5
+	for _, sched := range schedules(t) {
+		for _, p := range []path.Prediction{path.Velocity, path.Data, path.Noise, path.Score} {
+			of := func(m float64) gaussian { return gaussian{path: sched, pred: p, m: m, s: 0.5} }
+			guided := field.Guided{Conditional: of(0.7), Unconditional: of(0), Scale: scale}
+			for _, s := range samplers(100) {
+				mean, variance := law(t, s, guided, of(scale*0.7))
+				wantM, wantV := law(t, s, of(scale*0.7), of(scale*0.7))
+				if !(math.Abs(mean-wantM) < 1e-9 && math.Abs(variance-wantV) < 1e-9*wantV) {
+					t.Errorf("%s, %v, %v: mean %.12g and variance %.12g, want %.12g and %.12g",
+						sched.name, p, s, mean, variance, wantM, wantV)
 				}
 			}
 		}
@@ -197,7 +219,7 @@ func TestTheLawIsThatOfTheSchemesRecursion(t *testing.T) {
 		m          Method
 		mean, vari float64
 	}{{EulerMaruyama, em, ev}, {Heun, hm, hv}} {
-		mean, vari := law(t, Sampler{Method: c.m, Steps: n}, g)
+		mean, vari := law(t, Sampler{Method: c.m, Steps: n}, g, g)
 		if math.Abs(mean-c.mean) > 1e-10 || math.Abs(vari-c.vari) > 1e-10 {
 			t.Errorf("%v: mean %.12g and variance %.12g, the recursion gives %.12g and %.12g", c.m, mean, vari, c.mean, c.vari)
 		}
@@ -224,7 +246,8 @@ func TestDDPMIsEquation7(t *testing.T) {
 		want[i] = mu + math.Sqrt((1-abarPrev)/(1-abar)*beta)*z[i]
 	}
 	s := Sampler{Method: DDPM, Grid: grid}
-	if _, err := s.sample(context.Background(), g, g.path, g.pred, x, func(to []float64, _ int) { copy(to, z) }); err != nil {
+	if _, err := s.sample(context.Background(), g, g.path, g.pred, x,
+		func(to []float64, _ int) { copy(to, z) }); err != nil {
 		t.Fatal(err)
 	}
 	for i := range want {

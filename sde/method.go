@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
+	"flowmatch/internal/choice"
 	"flowmatch/path"
 )
 
@@ -55,10 +55,10 @@ func Names() []string { return slices.Clone(methodNames[:]) }
 
 // ByName is the inverse of String; its error lists the names.
 func ByName(name string) (Method, error) {
-	if i := slices.Index(methodNames[:], name); i >= 0 {
-		return Method(i), nil
+	if err := choice.Check("sampler", name, methodNames[:]); err != nil {
+		return 0, fmt.Errorf("sde: %w", err)
 	}
-	return 0, fmt.Errorf("sde: unknown method %q; the methods are %s", name, strings.Join(methodNames[:], ", "))
+	return Method(slices.Index(methodNames[:], name)), nil
 }
 
 // ancestral reports whether the step is from α and σ at two times, not an SDE's.
@@ -81,7 +81,7 @@ type update struct{ X, F, Z float64 }
 
 // step goes from t to s.
 func (r *run) step(t, s float64) error {
-	last := r.st.Steps == r.steps()-1
+	last := r.st.Accepted == r.steps()-1
 	switch {
 	case last && r.Denoise:
 		a, b := r.path.At(t).Convert(r.pred, path.Data)
@@ -166,7 +166,7 @@ func (r *run) prepare(u update, t float64) error {
 		return err
 	}
 	if u.Z != 0 {
-		r.noise(r.z, r.st.Steps)
+		r.noise(r.z, r.st.Accepted)
 	}
 	return nil
 }
@@ -175,6 +175,7 @@ func (u update) finite() bool { return u.X-u.X+u.F-u.F+u.Z-u.Z == 0 }
 
 func (r *run) badStep(u update, t float64) error {
 	c := r.path.At(t)
-	return fmt.Errorf("sde: %w: %v from a prediction of %v has no step at t=%g (coefficients %g, %g, %g; alpha %g, sigma %g, g² %g): g² must be finite and not negative, and the path within its Span",
+	return fmt.Errorf("sde: %w: %v from a prediction of %v has no step at t=%g (coefficients %g, %g, %g; "+
+		"alpha %g, sigma %g, g² %g): g² must be finite and not negative, and the path within its Span",
 		ErrInvalid, r.Sampler, r.pred, t, u.X, u.F, u.Z, c.Alpha, c.Sigma, r.diffusion().Squared(t, c))
 }

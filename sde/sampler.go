@@ -9,6 +9,7 @@ import (
 
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
+	"flowmatch/ode"
 	"flowmatch/path"
 )
 
@@ -41,24 +42,10 @@ type Sampler struct {
 	// piece begins.
 	Seed, First uint64
 	// Observe, if not nil, is called at the start and after each step.
-	Observe func(Step)
+	Observe func(ode.Step)
 }
 
-// Step is what Observe sees.
-type Step struct {
-	T     float64   // time reached
-	X     []float64 // points at T: read only, valid during the call
-	Stats Stats     // cost so far
-}
-
-// Stats is what sampling cost and where it stands.
-type Stats struct {
-	NFE   int     // evaluations of the prediction
-	Steps int     // steps taken
-	LastT float64 // time of the points
-}
-
-// String tells the sampler as a report does: "ddim eta=0.5, 50 steps".
+// String names the sampler as a report does: "ddim eta=0.5, 50 steps".
 func (s Sampler) String() string {
 	name := s.Method.String()
 	switch s.Method {
@@ -71,10 +58,12 @@ func (s Sampler) String() string {
 }
 
 // Sample takes the points x, [N, D], in place from the start of Span (where they
-// are draws of [path.Source]) to its end. f predicts p along the path s. With an
-// error, x are the points at Stats.LastT. The context is looked at before every
-// evaluation; nothing is allocated per step.
-func (s Sampler) Sample(ctx context.Context, f flow.Field, sched path.Scheduler, p path.Prediction, x flow.Batch) (Stats, error) {
+// are draws of [path.Source]) to its end. f predicts p along the path sched; it may be a
+// prediction with guidance (field.Guided). Of Stats, NFE counts the calls of f and Accepted
+// the steps. With an error, x are the points at Stats.LastT. The context is looked at
+// before every evaluation; nothing is allocated per step.
+func (s Sampler) Sample(ctx context.Context, f flow.Field, sched path.Scheduler, p path.Prediction,
+	x flow.Batch) (ode.Stats, error) {
 	return s.sample(ctx, f, sched, p, x, s.rows(x))
 }
 
@@ -155,9 +144,10 @@ func (s Sampler) rows(x flow.Batch) func(z []float64, step int) {
 }
 
 // sample is Sample with the noise of each step given, which tests use.
-func (s Sampler) sample(ctx context.Context, f flow.Field, sched path.Scheduler, p path.Prediction, x flow.Batch, noise func([]float64, int)) (Stats, error) {
+func (s Sampler) sample(ctx context.Context, f flow.Field, sched path.Scheduler, p path.Prediction,
+	x flow.Batch, noise func([]float64, int)) (ode.Stats, error) {
 	if err := s.check(f, sched, p, x); err != nil {
-		return Stats{}, err
+		return ode.Stats{}, err
 	}
 	lo, hi := s.Span(sched, p)
 	r := &run{Sampler: s, ctx: ctx, field: f, path: sched, pred: p, x: x.X[:x.N*x.D], noise: noise}
@@ -169,10 +159,11 @@ func (s Sampler) sample(ctx context.Context, f flow.Field, sched path.Scheduler,
 	}
 	r.observe()
 	for k := range s.steps() {
-		if err := r.step(s.time(k, lo, hi), s.time(k+1, lo, hi)); err != nil {
+		from, to := s.time(k, lo, hi), s.time(k+1, lo, hi)
+		if err := r.step(from, to); err != nil {
 			return r.st, err
 		}
-		r.st.Steps, r.st.LastT = k+1, s.time(k+1, lo, hi)
+		r.st.Accepted, r.st.LastT, r.st.LastH = k+1, to, to-from
 		if err := r.finite(); err != nil {
 			return r.st, err
 		}
@@ -208,7 +199,8 @@ func (s Sampler) check(f flow.Field, sched path.Scheduler, p path.Prediction, x 
 		return fmt.Errorf("sde: %w: the prediction's field or the path is nil", ErrInvalid)
 	}
 	if x.D != f.Dim() || len(x.X) < x.N*x.D {
-		return fmt.Errorf("sde: %w: points of shape [%d, %d] with %d values given to a field of dimension %d", ErrInvalid, x.N, x.D, len(x.X), f.Dim())
+		return fmt.Errorf("sde: %w: points of shape [%d, %d] with %d values for a field of dimension %d",
+			ErrInvalid, x.N, x.D, len(x.X), f.Dim())
 	}
 	lo, hi := s.Span(sched, p)
 	for k, t := range s.Grid {
@@ -229,24 +221,24 @@ type run struct {
 	noise func(z []float64, step int)
 
 	x, f, y, z []float64 // points, prediction, predictor, noise
-	st         Stats
+	st         ode.Stats
 }
 
 // predict writes the prediction at t and y into r.f, unless the context has ended.
 func (r *run) predict(t float64, y []float64) error {
 	if err := r.ctx.Err(); err != nil {
-		return fmt.Errorf("sde: stopped at t=%g in step %d of %d: %w", r.st.LastT, r.st.Steps+1, r.steps(), err)
+		return fmt.Errorf("sde: stopped at t=%g in step %d of %d: %w", r.st.LastT, r.st.Accepted+1, r.steps(), err)
 	}
 	r.st.NFE++
 	if err := r.field.Velocity(r.f, t, y); err != nil {
-		return fmt.Errorf("sde: the prediction failed at t=%g, step %d: %w", t, r.st.Steps+1, err)
+		return fmt.Errorf("sde: the prediction failed at t=%g, step %d: %w", t, r.st.Accepted+1, err)
 	}
 	return nil
 }
 
 func (r *run) observe() {
 	if r.Observe != nil {
-		r.Observe(Step{T: r.st.LastT, X: r.x, Stats: r.st})
+		r.Observe(ode.Step{T: r.st.LastT, H: r.st.LastH, X: r.x, Stats: r.st})
 	}
 }
 
@@ -254,7 +246,7 @@ func (r *run) finite() error {
 	for i, v := range r.x {
 		if v-v != 0 { // NaN − NaN and Inf − Inf are NaN
 			return fmt.Errorf("sde: %w: coordinate %d of point %d is %g at t=%g after step %d of %d with %v",
-				ErrNonFinite, i%r.field.Dim(), i/r.field.Dim(), v, r.st.LastT, r.st.Steps, r.steps(), r.Sampler)
+				ErrNonFinite, i%r.field.Dim(), i/r.field.Dim(), v, r.st.LastT, r.st.Accepted, r.steps(), r.Sampler)
 		}
 	}
 	return nil

@@ -69,18 +69,21 @@ func TestWithoutNoiseTheMethodsAreThoseOfTheODE(t *testing.T) {
 		grid := []float64{0, 0.2, 0.5, 0.6}
 		x := flow.Batch{N: 2, D: 1, X: []float64{-1, 0.5}}
 		y := slices.Clone(x.X)
-		if _, err := (Sampler{Method: c.m, Diffusion: Constant{}, Grid: grid}).Sample(context.Background(), g, g.path, g.pred, x); err != nil {
+		if _, err := (Sampler{Method: c.m, Diffusion: Constant{}, Grid: grid}).
+			Sample(context.Background(), g, g.path, g.pred, x); err != nil {
 			t.Fatal(err)
 		}
 		upTo := grid
 		if c.m == Heun { // whose last step is Euler's
 			upTo = grid[:3]
 		}
-		if _, err := (ode.Solver{Method: c.want, Control: ode.Grid(upTo)}).Solve(context.Background(), g.Velocity, y, 0, upTo[len(upTo)-1]); err != nil {
+		if _, err := (ode.Solver{Method: c.want, Control: ode.Grid(upTo)}).
+			Solve(context.Background(), g.Velocity, y, 0, upTo[len(upTo)-1]); err != nil {
 			t.Fatal(err)
 		}
 		if c.m == Heun {
-			if _, err := (ode.Solver{Method: ode.Euler, Control: ode.Fixed(1)}).Solve(context.Background(), g.Velocity, y, 0.5, 0.6); err != nil {
+			if _, err := (ode.Solver{Method: ode.Euler, Control: ode.Fixed(1)}).
+				Solve(context.Background(), g.Velocity, y, 0.5, 0.6); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -96,8 +99,8 @@ func TestDenoiseEndsInThePredictedDataPoint(t *testing.T) {
 	for _, m := range []Method{EulerMaruyama, Heun, DDPM, DDIM} {
 		g := gaussian{path: path.VP{}, pred: path.Noise, m: 0.7, s: 0.5}
 		var before []float64
-		s := Sampler{Method: m, Steps: 10, Denoise: true, Observe: func(s Step) {
-			if s.Stats.Steps == 9 {
+		s := Sampler{Method: m, Steps: 10, Denoise: true, Observe: func(s ode.Step) {
+			if s.Stats.Accepted == 9 {
 				before = slices.Clone(s.X)
 			}
 		}}
@@ -106,7 +109,7 @@ func TestDenoiseEndsInThePredictedDataPoint(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, hi := s.Span(g.path, g.pred)
+		lo, hi := s.Span(g.path, g.pred)
 		want := make([]float64, 2)
 		g.pred = path.Data
 		if err := g.Velocity(want, 0.9*hi, before); err != nil {
@@ -121,7 +124,7 @@ func TestDenoiseEndsInThePredictedDataPoint(t *testing.T) {
 		if m == Heun {
 			nfe = 19
 		}
-		if st != (Stats{NFE: nfe, Steps: 10, LastT: hi}) {
+		if st != (ode.Stats{NFE: nfe, Accepted: 10, LastT: hi, LastH: hi - s.time(9, lo, hi)}) {
 			t.Errorf("%v: %+v", m, st)
 		}
 	}
@@ -260,7 +263,8 @@ func TestNamesAreReadAsTheyAreWritten(t *testing.T) {
 	}
 	c := path.Coef{Alpha: 0.5, Sigma: 0.8, DAlpha: 1, DSigma: -1}
 	for text, want := range map[string]float64{
-		"own": c.Diffusion(), "own:0.5": 0.25 * c.Diffusion(), "": c.Diffusion(), "constant": 1, "constant:0.5": 0.25, "sigma": 0.64, "sigma:2": 2.56, "sigma:0": 0,
+		"own": c.Diffusion(), "own:0.5": 0.25 * c.Diffusion(), "": c.Diffusion(), "constant": 1, "constant:0.5": 0.25,
+		"sigma": 0.64, "sigma:2": 2.56, "sigma:0": 0,
 	} {
 		d, err := ParseDiffusion(text)
 		if err != nil {

@@ -1,0 +1,93 @@
+package ode
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+
+	"flowmatch/internal/choice"
+)
+
+// Config is a solver as a configuration file names it. A zero field is not set, and has
+// the default that is named beside it.
+type Config struct {
+	// Solver is the method, one of [Names]; default dopri5.
+	Solver string `yaml:"solver" json:"solver"`
+	// Steps is the number of equal steps. Default: as many as RTol and ATol ask for or,
+	// of a method without an error estimate, 100.
+	Steps int     `yaml:"steps" json:"steps"`
+	RTol  float64 `yaml:"rtol" json:"rtol"` // relative tolerance of a step; default 1e-5
+	ATol  float64 `yaml:"atol" json:"atol"` // absolute tolerance of a step; default 1e-5
+	// MaxNFE is the number of evaluations after which a solve fails; default 20000.
+	MaxNFE int `yaml:"max_nfe" json:"max_nfe"`
+}
+
+// fixedSteps is the default of Config.Steps for a method without an error estimate.
+const fixedSteps = 100
+
+// Defaults returns c with every unset field filled in, save Steps, whose default is a
+// choice of the solve.
+func (c Config) Defaults() Config {
+	c.Solver = cmp.Or(c.Solver, Dopri5.Name)
+	c.RTol, c.ATol = cmp.Or(c.RTol, 1e-5), cmp.Or(c.ATol, 1e-5)
+	c.MaxNFE = cmp.Or(c.MaxNFE, 20000)
+	return c
+}
+
+// Validate reports the first field that cannot be used, and what would be right. The
+// error begins with the field: the caller knows the section that it stands in.
+func (c Config) Validate() error {
+	if c.Solver != "" {
+		if err := choice.Check("solver", c.Solver, Names()); err != nil {
+			return err
+		}
+	}
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{{"rtol", c.RTol}, {"atol", c.ATol}} {
+		if !(f.value >= 0) || math.IsInf(f.value, 0) {
+			return fmt.Errorf("%s is %g; it must be a number above 0", f.name, f.value)
+		}
+	}
+	switch {
+	case c.Steps < 0:
+		return fmt.Errorf("steps is %d; it must be at least 1, or left out", c.Steps)
+	case c.MaxNFE < 0:
+		return fmt.Errorf("max_nfe is %d; it must be at least 1", c.MaxNFE)
+	}
+	return nil
+}
+
+// New makes the solver: of Steps equal steps if they are set, else with step control where
+// the method has an error estimate. Its errors are those of Validate.
+func (c Config) New() (Solver, error) {
+	if err := c.Validate(); err != nil {
+		return Solver{}, err
+	}
+	c = c.Defaults()
+	m, err := ByName(c.Solver)
+	if err != nil {
+		return Solver{}, err
+	}
+	s := Solver{Method: m, Control: Fixed(cmp.Or(c.Steps, fixedSteps)), MaxNFE: c.MaxNFE}
+	if c.Steps == 0 && m.BErr != nil {
+		s.Control = Adaptive{RTol: c.RTol, ATol: c.ATol}
+	}
+	return s, nil
+}
+
+// String names the solver as a report does: "dopri5 rtol=1e-05 atol=1e-05", or
+// "euler 100 steps".
+func (s Solver) String() string {
+	if s.Method == nil {
+		return "no solver"
+	}
+	switch c := s.Control.(type) {
+	case Adaptive:
+		return fmt.Sprintf("%s rtol=%g atol=%g", s.Method.Name, c.RTol, c.ATol)
+	case Fixed:
+		return fmt.Sprintf("%s %d steps", s.Method.Name, int(c))
+	}
+	return s.Method.Name
+}
