@@ -12,46 +12,30 @@ import (
 
 // Finite is a set of points that can be counted.
 type Finite interface {
-	// Len returns how many points there are, Dim their dimension D, and Classes
-	// the number of class labels (0: none; labels are 0 to Classes-1).
+	// Len returns how many points there are, Dim their dimension D, Classes the
+	// number of class labels (0: none; labels are 0 to Classes-1), and Context how
+	// many numbers of context a point is given (0: none).
 	Len() int
 	Dim() int
 	Classes() int
-	// Read writes point index[k] into row k of x, [len(index), D] in model
-	// units, and its class into label[k] when label is not nil. rng drives
-	// whatever the set draws to make a point (dequantisation); sets that draw
-	// nothing accept nil. Safe for concurrent use with separate arguments.
-	// It panics on an index out of range, on labels asked of a set without, and
-	// with the error where a file that was fine when it was opened is not any more
-	// (only images beyond MaxDecoded are read from files after opening).
-	Read(x flow.Batch, label []int32, index []int, rng *rand.Rand)
+	Context() int
+	// Read writes point index[k] into row k of x, [len(index), D] in model units,
+	// its label into given.Label[k] when that is not nil, and its context into row k
+	// of given.Context when that has rows. rng drives whatever the set draws to make
+	// a point (dequantisation); sets that draw nothing accept nil. Safe for
+	// concurrent use with separate arguments.
+	//
+	// It returns ErrNoLabels or ErrNoContext when asked for what the set does not
+	// have, an error when a shape or a number of a point does not fit, and that of a
+	// file that was fine when it was opened and is not any more.
+	Read(x flow.Batch, given flow.Given, index []int, rng *rand.Rand) error
 }
 
-// fallible is a Finite whose points come from files, which may fail: read is Read
-// with an error in the place of a panic.
-type fallible interface {
-	read(x flow.Batch, label []int32, index []int, rng *rand.Rand) error
-}
-
-// read reads points of f, with an error where f can have one.
-func read(f Finite, x flow.Batch, label []int32, index []int, rng *rand.Rand) error {
-	if g, ok := f.(fallible); ok {
-		return g.read(x, label, index, rng)
-	}
-	f.Read(x, label, index, rng)
-	return nil
-}
-
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
-// Points is a finite set of float64 rows. Label is nil or has length X.N.
+// Points is a finite set of float64 rows. Given has an entry for each of them, one for
+// all, or none; what does not fit is an error when it is read.
 type Points struct {
 	X     flow.Batch
-	Label []int32
+	Given flow.Given
 }
 
 // Len returns X.N.
@@ -61,38 +45,51 @@ func (p Points) Len() int { return p.X.N }
 func (p Points) Dim() int { return p.X.D }
 
 // Classes returns one more than the largest label, 0 without labels.
-func (p Points) Classes() int { return classes(p.Label) }
+func (p Points) Classes() int { return Classes(p.Given.Label) }
 
-// Read copies the rows asked for; rng is not used.
-func (p Points) Read(x flow.Batch, label []int32, index []int, _ *rand.Rand) {
-	for k, i := range index {
-		copy(x.Row(k), p.X.Row(i))
+// Context returns the numbers of a context, 0 without contexts.
+func (p Points) Context() int {
+	if p.Given.Context.N == 0 {
+		return 0
 	}
-	readLabels(label, p.Label, index)
+	return p.Given.Context.D
 }
 
-func classes(label []int32) int {
+// Read copies the rows asked for; rng is not used.
+func (p Points) Read(x flow.Batch, given flow.Given, index []int, _ *rand.Rand) error {
+	// Lengths only: Classes looks at every label, and a batch is read at every step.
+	labels, contexts := len(p.Given.Label), p.Given.Context.N
+	if err := checkRead(x, given, index, p.X.N, p.X.D, labels > 0, p.Context()); err != nil {
+		return err
+	}
+	if labels > 1 && labels != p.X.N || contexts > 1 && contexts != p.X.N {
+		return fmt.Errorf("data: %d labels and %d contexts of %d points; want one for each, one for all, or none",
+			labels, contexts, p.X.N)
+	}
+	for k, i := range index {
+		copy(x.Row(k), p.X.Row(i))
+		one := p.Given.Slice(i, i+1) // or the one that holds for all
+		if given.Label != nil {
+			given.Label[k] = one.Label[0]
+		}
+		if given.Context.N > 0 {
+			copy(given.Context.Row(k), one.Context.X)
+		}
+	}
+	return nil
+}
+
+// Classes returns one more than the largest of the labels, 0 where there are none.
+func Classes(label []int32) int {
 	if len(label) == 0 {
 		return 0
 	}
 	return int(slices.Max(label)) + 1
 }
 
-func readLabels(dst, src []int32, index []int) {
-	if dst == nil {
-		return
-	}
-	if src == nil {
-		panic("data: labels asked of a set without labels")
-	}
-	for k, i := range index {
-		dst[k] = src[i]
-	}
-}
-
 // subset is the points of base named by index, in that order, sharing memory.
 type subset struct {
-	base  Finite
+	Finite
 	index []int
 }
 
@@ -101,61 +98,82 @@ type subset struct {
 // of the classes is still compatible with the network.
 func Subset(f Finite, index []int) Finite { return subset{f, index} }
 
-func (s subset) Len() int     { return len(s.index) }
-func (s subset) Dim() int     { return s.base.Dim() }
-func (s subset) Classes() int { return s.base.Classes() }
+func (s subset) Len() int { return len(s.index) }
 
-func (s subset) Read(x flow.Batch, label []int32, index []int, rng *rand.Rand) {
-	must(s.read(x, label, index, rng))
-}
-
-func (s subset) read(x flow.Batch, label []int32, index []int, rng *rand.Rand) error {
+func (s subset) Read(x flow.Batch, given flow.Given, index []int, rng *rand.Rand) error {
+	if err := checkIndex(index, len(s.index)); err != nil {
+		return err
+	}
 	through := make([]int, len(index))
 	for k, i := range index {
 		through[k] = s.index[i]
 	}
-	return read(s.base, x, label, through, rng)
+	return s.Finite.Read(x, given, through, rng)
+}
+
+// CheckRead reports what f is asked for and cannot give: shapes of x and given that do
+// not fit len(index) points of f, labels or contexts that f does not have, and numbers
+// of points out of range. The Read of a Finite begins with it.
+func CheckRead(f Finite, x flow.Batch, given flow.Given, index []int) error {
+	labels := given.Label != nil && f.Classes() > 0
+	return checkRead(x, given, index, f.Len(), f.Dim(), labels, f.Context())
+}
+
+func checkRead(x flow.Batch, given flow.Given, index []int, n, dim int, labels bool, context int) error {
+	if x.N != len(index) {
+		return fmt.Errorf("data: a batch of %d points for %d that are asked for", x.N, len(index))
+	}
+	if err := checkFill(x, given, dim, labels, context); err != nil {
+		return err
+	}
+	return checkIndex(index, n)
+}
+
+// checkIndex reports numbers of points that a set of n does not have.
+func checkIndex(index []int, n int) error {
+	for _, i := range index {
+		if i < 0 || i >= n {
+			return fmt.Errorf("data: point %d asked of a set of %d", i, n)
+		}
+	}
+	return nil
 }
 
 // Rows returns points lo (included) to hi (excluded) of f in their own order, in
-// model units, with their labels (nil when f has none). rng as in [Finite.Read]:
-// a dequantised image comes out with new noise at every call. The batch is the
-// caller's. It panics when the range is not within 0 to f.Len().
-func Rows(f Finite, lo, hi int, rng *rand.Rand) (flow.Batch, []int32) {
+// model units, with all that f gives them. rng as in [Finite.Read]: a dequantised
+// image comes out with new noise at every call. What is returned is the caller's.
+func Rows(f Finite, lo, hi int, rng *rand.Rand) (flow.Batch, flow.Given, error) {
 	if lo < 0 || hi < lo || hi > f.Len() {
-		panic(fmt.Sprintf("data: rows %d to %d of a set of %d", lo, hi, f.Len()))
+		return flow.Batch{}, flow.Given{}, fmt.Errorf("data: rows %d to %d of a set of %d", lo, hi, f.Len())
 	}
-	x := flow.NewBatch(hi-lo, f.Dim())
+	x, given := flow.NewBatch(hi-lo, f.Dim()), flow.NewGiven(hi-lo, f.Classes() > 0, f.Context())
 	index := make([]int, hi-lo)
 	for k := range index {
 		index[k] = lo + k
 	}
-	var label []int32
-	if f.Classes() > 0 {
-		label = make([]int32, hi-lo)
+	if err := f.Read(x, given, index, rng); err != nil {
+		return flow.Batch{}, flow.Given{}, err
 	}
-	f.Read(x, label, index, rng)
-	return x, label
+	return x, given, nil
 }
 
 // Split deals n points into train, val and test, at random but determined by
-// (seed, "split"). val and test are sizes: below 1 a fraction of n (rounded to
-// the nearest point), from 1 on a whole number of points. The three parts are
-// disjoint, cover 0 to n-1, and each is in increasing order.
+// (seed, "split"). val and test are sizes as [PartSize] takes them. The three parts
+// are disjoint, cover 0 to n-1, and each is in increasing order.
 //
-// It fails when a size is negative, not finite, or a count that is not whole,
-// and when the training part would be empty.
+// It fails when a size does not fit, and when the training part would be empty.
 func Split(n int, val, test float64, seedValue uint64) (trainI, valI, testI []int, err error) {
-	nv, err := partSize("val", n, val)
+	nv, err := PartSize("val", val, n)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	nt, err := partSize("test", n, test)
+	nt, err := PartSize("test", test, n)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	if nv+nt >= n {
-		return nil, nil, nil, fmt.Errorf("data: val takes %d and test %d of %d points, which leaves none to train on; make val or test smaller", nv, nt, n)
+		return nil, nil, nil, fmt.Errorf(
+			"data: val takes %d and test %d of %d points, which leaves none to train on; make val or test smaller", nv, nt, n)
 	}
 	perm := seed.Rand(seedValue, "split", 0).Perm(n)
 	valI, testI, trainI = perm[:nv:nv], perm[nv:nv+nt:nv+nt], perm[nv+nt:]
@@ -165,26 +183,19 @@ func Split(n int, val, test float64, seedValue uint64) (trainI, valI, testI []in
 	return trainI, valI, testI, nil
 }
 
-// partSize turns a size as [Split] takes it into a number of points.
-func partSize(name string, n int, size float64) (int, error) {
-	if err := checkSize(name, size); err != nil {
-		return 0, err
-	}
-	if size < 1 {
+// PartSize returns how many of n points a part has whose size is a fraction of them
+// (below 1; rounded to the nearest point) or a whole number of points (from 1 on).
+// name is the part, for the error.
+func PartSize(name string, size float64, n int) (int, error) {
+	switch {
+	case math.IsNaN(size) || size < 0 || size > math.MaxInt32:
+		return 0, fmt.Errorf("data: %s = %g; want a fraction below 1 or a number of points", name, size)
+	case size < 1:
 		return int(math.Round(size * float64(n))), nil
-	}
-	if size > float64(n) {
+	case size != math.Trunc(size):
+		return 0, fmt.Errorf("data: %s = %g; from 1 on it counts points and must be whole", name, size)
+	case size > float64(n):
 		return 0, fmt.Errorf("data: %s = %g asks for more than the %d points there are", name, size, n)
 	}
 	return int(size), nil
-}
-
-func checkSize(name string, size float64) error {
-	switch {
-	case math.IsNaN(size) || size < 0 || size > math.MaxInt32:
-		return fmt.Errorf("data: %s = %g; want a fraction below 1 or a number of points", name, size)
-	case size >= 1 && size != math.Trunc(size):
-		return fmt.Errorf("data: %s = %g; from 1 on it counts points and must be whole", name, size)
-	}
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"flowmatch/data/internal/moments"
 	"flowmatch/flow"
 )
 
@@ -30,9 +31,10 @@ func Fit(x flow.Batch, columns []string) (*Standardizer, error) {
 	}
 	s := &Standardizer{Mean: make([]float64, x.D), Std: make([]float64, x.D)}
 	for d := range x.D {
-		mean, std, constant := moments(x.X[d:], x.D, x.N)
+		mean, std, constant := moments.Of(x.X[d:], x.D, x.N)
 		if constant {
-			return nil, fmt.Errorf("data: column %s is %g in all %d training rows: %w; leave it out with the columns option", columnName(columns, d), mean, x.N, ErrConstantColumn)
+			return nil, fmt.Errorf("data: column %s is %g in all %d training rows: %w; leave it out with the columns option",
+				columnName(columns, d), mean, x.N, ErrConstantColumn)
 		}
 		s.Mean[d], s.Std[d] = mean, std
 	}
@@ -45,30 +47,12 @@ func FitScalar(x flow.Batch) (*Standardizer, error) {
 	if len(x.X) == 0 {
 		return nil, errors.New("data: cannot standardize: no points")
 	}
-	mean, std, constant := moments(x.X, 1, len(x.X))
+	mean, std, constant := moments.Of(x.X, 1, len(x.X))
 	if constant {
 		return nil, fmt.Errorf("data: every number is %g: %w; there is nothing to model", mean, ErrConstantColumn)
 	}
 	s := &Standardizer{Mean: []float64{mean}, Std: []float64{std}}
 	return s, s.Validate()
-}
-
-// moments returns mean and standard deviation of n numbers of x, stride apart.
-func moments(x []float64, stride, n int) (mean, std float64, constant bool) {
-	lo, hi := x[0], x[0]
-	for i := range n {
-		v := x[i*stride]
-		mean += v / float64(n) // divided first: a sum of large values may overflow
-		lo, hi = min(lo, v), max(hi, v)
-	}
-	if lo == hi {
-		return lo, 0, true
-	}
-	for i := range n {
-		d := x[i*stride] - mean
-		std += d * d
-	}
-	return mean, math.Sqrt(std / float64(n)), false
 }
 
 func columnName(columns []string, d int) string {
@@ -82,7 +66,8 @@ func columnName(columns []string, d int) string {
 // a mean that is not finite, a deviation that is not positive and finite.
 func (s *Standardizer) Validate() error {
 	if len(s.Mean) != len(s.Std) || len(s.Mean) == 0 {
-		return fmt.Errorf("data: standardizer has %d means and %d deviations; want as many, and at least one", len(s.Mean), len(s.Std))
+		return fmt.Errorf("data: standardizer has %d means and %d deviations; want as many, and at least one",
+			len(s.Mean), len(s.Std))
 	}
 	for d := range s.Mean {
 		if m := s.Mean[d]; math.IsNaN(m) || math.IsInf(m, 0) {

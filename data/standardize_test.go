@@ -1,4 +1,4 @@
-package data
+package data_test
 
 import (
 	"encoding/json"
@@ -9,6 +9,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"flowmatch/data"
+	"flowmatch/data/internal/datatest"
+	"flowmatch/data/internal/moments"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 )
@@ -24,14 +27,14 @@ func randomTable(n, d int, seedValue uint64) flow.Batch {
 
 func TestFitGivesEveryColumnMeanZeroAndDeviationOne(t *testing.T) {
 	x := randomTable(500, 4, 1)
-	s, err := Fit(x, nil)
+	s, err := data.Fit(x, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	z := x.Clone()
 	s.Apply(z)
 	for d := range z.D {
-		mean, std, _ := moments(z.X[d:], z.D, z.N)
+		mean, std, _ := moments.Of(z.X[d:], z.D, z.N)
 		if math.Abs(mean) > 1e-12 || math.Abs(std-1) > 1e-12 {
 			t.Errorf("column %d: mean %g, deviation %g, want 0 and 1, tolerance 1e-12", d, mean, std)
 		}
@@ -46,13 +49,13 @@ func TestFitGivesEveryColumnMeanZeroAndDeviationOne(t *testing.T) {
 
 func TestFitScalarKeepsProportions(t *testing.T) {
 	x := randomTable(200, 3, 2)
-	s, err := FitScalar(x)
+	s, err := data.FitScalar(x)
 	if err != nil {
 		t.Fatal(err)
 	}
 	z := x.Clone()
 	s.Apply(z)
-	mean, std, _ := moments(z.X, 1, len(z.X))
+	mean, std, _ := moments.Of(z.X, 1, len(z.X))
 	if math.Abs(mean) > 1e-12 || math.Abs(std-1) > 1e-12 {
 		t.Errorf("mean %g, deviation %g, want 0 and 1, tolerance 1e-12", mean, std)
 	}
@@ -63,7 +66,7 @@ func TestFitScalarKeepsProportions(t *testing.T) {
 
 func TestLogDetTiesTheLikelihoodsOfBothUnits(t *testing.T) {
 	// x = Mean + Std z with z ~ N(0, I) has the density of N(Mean, diag Std^2).
-	s := &Standardizer{Mean: []float64{3, -1}, Std: []float64{0.25, 10}}
+	s := &data.Standardizer{Mean: []float64{3, -1}, Std: []float64{0.25, 10}}
 	x := flow.Batch{N: 1, D: 2, X: []float64{3.1, 7}}
 	want := 0.0
 	for d := range 2 {
@@ -81,36 +84,37 @@ func TestLogDetTiesTheLikelihoodsOfBothUnits(t *testing.T) {
 
 func TestConstantColumnsAreRefusedByName(t *testing.T) {
 	x := flow.Batch{N: 2, D: 2, X: []float64{1, 7, 2, 7}}
-	_, err := Fit(x, []string{"a", "b"})
-	wantError(t, "Fit", err, `column "b" is 7 in all 2 training rows: constant column`)
-	_, err2 := FitScalar(flow.Batch{N: 2, D: 1, X: []float64{7, 7}})
-	if !errors.Is(err, ErrConstantColumn) || !errors.Is(err2, ErrConstantColumn) {
+	_, err := data.Fit(x, []string{"a", "b"})
+	datatest.WantError(t, "Fit", err, `column "b" is 7 in all 2 training rows: constant column`)
+	_, err2 := data.FitScalar(flow.Batch{N: 2, D: 1, X: []float64{7, 7}})
+	if !errors.Is(err, data.ErrConstantColumn) || !errors.Is(err2, data.ErrConstantColumn) {
 		t.Errorf("got %v and %v, want ErrConstantColumn", err, err2)
 	}
-	_, err = Fit(flow.NewBatch(0, 2), nil)
-	wantError(t, "Fit of nothing", err, "no points")
+	_, err = data.Fit(flow.NewBatch(0, 2), nil)
+	datatest.WantError(t, "Fit of nothing", err, "no points")
 	// 0.1 has no exact float64: a mean computed with rounding must not hide that
 	// the column is constant.
 	tenths := flow.NewBatch(1000, 1)
 	for i := range tenths.X {
 		tenths.X[i] = 0.1
 	}
-	_, err = Fit(tenths, nil)
-	wantError(t, "Fit of tenths", err, "column 0 is 0.1 in all 1000 training rows")
+	_, err = data.Fit(tenths, nil)
+	datatest.WantError(t, "Fit of tenths", err, "column 0 is 0.1 in all 1000 training rows")
 }
 
 func TestAStandardizerSurvivesJSONAndYAML(t *testing.T) {
-	s := Standardizer{Mean: []float64{0.1, -1e300}, Std: []float64{1.0 / 3, 5e-324}}
+	s := data.Standardizer{Mean: []float64{0.1, -1e300}, Std: []float64{1.0 / 3, 5e-324}}
 	for _, c := range []struct {
 		name      string
 		marshal   func(any) ([]byte, error)
 		unmarshal func([]byte, any) error
-	}{{"JSON", json.Marshal, json.Unmarshal}, {"YAML", yaml.Marshal, func(b []byte, v any) error { return yaml.Unmarshal(b, v) }}} {
+	}{{"JSON", json.Marshal, json.Unmarshal}, {"YAML", yaml.Marshal,
+		func(b []byte, v any) error { return yaml.Unmarshal(b, v) }}} {
 		b, err := c.marshal(s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got Standardizer
+		var got data.Standardizer
 		if err := c.unmarshal(b, &got); err != nil || !slices.Equal(got.Mean, s.Mean) || !slices.Equal(got.Std, s.Std) {
 			t.Errorf("%s: got %v (error %v), want %v, text %s", c.name, got, err, s, b)
 		}
@@ -119,15 +123,15 @@ func TestAStandardizerSurvivesJSONAndYAML(t *testing.T) {
 
 func TestValidateRefusesStandardizersThatCannotBeApplied(t *testing.T) {
 	for _, c := range []struct {
-		s    Standardizer
+		s    data.Standardizer
 		want string
 	}{
-		{Standardizer{}, "0 means and 0 deviations"},
-		{Standardizer{Mean: []float64{1}, Std: []float64{1, 2}}, "1 means and 2 deviations"},
-		{Standardizer{Mean: []float64{math.NaN()}, Std: []float64{1}}, "mean 0 is NaN"},
-		{Standardizer{Mean: []float64{0, 0}, Std: []float64{1, 0}}, "deviation 1 is 0"},
-		{Standardizer{Mean: []float64{0}, Std: []float64{math.Inf(1)}}, "deviation 0 is +Inf"},
+		{data.Standardizer{}, "0 means and 0 deviations"},
+		{data.Standardizer{Mean: []float64{1}, Std: []float64{1, 2}}, "1 means and 2 deviations"},
+		{data.Standardizer{Mean: []float64{math.NaN()}, Std: []float64{1}}, "mean 0 is NaN"},
+		{data.Standardizer{Mean: []float64{0, 0}, Std: []float64{1, 0}}, "deviation 1 is 0"},
+		{data.Standardizer{Mean: []float64{0}, Std: []float64{math.Inf(1)}}, "deviation 0 is +Inf"},
 	} {
-		wantError(t, "Validate", c.s.Validate(), c.want)
+		datatest.WantError(t, "Validate", c.s.Validate(), c.want)
 	}
 }

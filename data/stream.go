@@ -10,20 +10,22 @@ import (
 	"flowmatch/internal/seed"
 )
 
-// ErrNoLabels is returned when labels are asked of a set that has none.
-var ErrNoLabels = errors.New("data: this set has no class labels")
-
 // Stream is an endless sequence of training batches x_1.
 type Stream interface {
 	// Dim returns D, the dimension of the points.
 	Dim() int
-	// Fill writes batch number step into x1, [N, D] in model units, and the
-	// class of each point into label (length N; nil when not wanted). The result
-	// is a pure function of the stream's seed, step and N: steps may be asked
-	// for in any order and concurrently, so a resumed run continues exactly.
-	// It returns ErrNoLabels when label is not nil and the set has no classes, and
-	// the error of a file that cannot be read any more (see [Finite.Read]); it panics when x1.D != Dim() or len(label) != N.
-	Fill(x1 flow.Batch, label []int32, step uint64) error
+	// Fill writes batch number step into x1, [N, D] in model units, and into given
+	// what each point is given: its label when given.Label is not nil, its context
+	// when given.Context.N > 0. Either then has N entries; flow.NewGiven makes room.
+	//
+	// The result is a pure function of the stream's seed, step and N: steps may be
+	// asked for in any order and concurrently, so a resumed run continues exactly,
+	// and the points do not depend on what is asked for beside them.
+	//
+	// It returns ErrNoLabels or ErrNoContext when asked for what the set does not
+	// have, the error of a file that cannot be read any more (see [Finite.Read]),
+	// and an error when a shape does not fit.
+	Fill(x1 flow.Batch, given flow.Given, step uint64) error
 }
 
 // Draw returns the stream of fresh independent draws of d: batch number step
@@ -41,28 +43,20 @@ type draws struct {
 
 func (s *draws) Dim() int { return s.d.Dim() }
 
-func (s *draws) Fill(x1 flow.Batch, label []int32, step uint64) error {
-	checkFill(s.d.Dim(), x1, label)
-	if err := sample(s.d, x1, label, seed.Rand(s.seed, "data", step)); err != nil {
+func (s *draws) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
+	l, ok := s.d.(Labelled)
+	labels := ok && l.Classes() > 0
+	if err := checkFill(x1, given, s.d.Dim(), labels, 0); err != nil {
 		return err
+	}
+	if rng := seed.Rand(s.seed, "data", step); given.Label == nil {
+		s.d.Sample(x1, rng)
+	} else {
+		l.SampleLabelled(x1, given.Label, rng)
 	}
 	if s.std != nil {
 		s.std.Apply(x1)
 	}
-	return nil
-}
-
-// sample draws from d, with labels when they are asked for.
-func sample(d Distribution, x flow.Batch, label []int32, rng *rand.Rand) error {
-	if label == nil {
-		d.Sample(x, rng)
-		return nil
-	}
-	l, ok := d.(Labelled)
-	if !ok || l.Classes() == 0 {
-		return ErrNoLabels
-	}
-	l.SampleLabelled(x, label, rng)
 	return nil
 }
 
@@ -71,20 +65,14 @@ func sample(d Distribution, x flow.Batch, label []int32, rng *rand.Rand) error {
 // straddle epochs, and a batch larger than f spans several, so that every point
 // comes exactly once an epoch whatever the batch size. Randomness that f needs
 // to make points (dequantisation, flips) is (seed, "dequantize", step): new noise each
-// epoch. It panics when f is empty.
+// epoch. Of an empty f every Fill is an error.
 //
 // The permutations of the epochs in use are kept (8 bytes a point, at most two).
-func Shuffle(f Finite, seed uint64) Stream {
-	if f.Len() == 0 {
-		panic("data: Shuffle of an empty set")
-	}
-	return &shuffled{f: f, labelled: f.Classes() > 0, seed: seed}
-}
+func Shuffle(f Finite, seed uint64) Stream { return &shuffled{f: f, seed: seed} }
 
 type shuffled struct {
-	f        Finite
-	labelled bool
-	seed     uint64
+	f    Finite
+	seed uint64
 
 	mu    sync.Mutex
 	cache [2]struct { // epoch e lives in slot e%2, so a straddling batch finds both
@@ -95,12 +83,11 @@ type shuffled struct {
 
 func (s *shuffled) Dim() int { return s.f.Dim() }
 
-func (s *shuffled) Fill(x1 flow.Batch, label []int32, step uint64) error {
-	checkFill(s.f.Dim(), x1, label)
-	if label != nil && !s.labelled {
-		return ErrNoLabels
-	}
+func (s *shuffled) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
 	n := uint64(s.f.Len())
+	if n == 0 {
+		return errors.New("data: no points to train on: the set is empty")
+	}
 	index := make([]int, 0, x1.N)
 	for pos := step * uint64(x1.N); len(index) < x1.N; {
 		perm := s.perm(pos / n)
@@ -111,7 +98,7 @@ func (s *shuffled) Fill(x1 flow.Batch, label []int32, step uint64) error {
 		index = append(index, rest...)
 		pos += uint64(len(rest))
 	}
-	return read(s.f, x1, label, index, seed.Rand(s.seed, "dequantize", step))
+	return s.f.Read(x1, given, index, seed.Rand(s.seed, "dequantize", step))
 }
 
 // perm returns the order of an epoch; the slice is shared and read-only.
@@ -127,11 +114,32 @@ func (s *shuffled) perm(epoch uint64) []int {
 	return slot.perm
 }
 
-func checkFill(dim int, x flow.Batch, label []int32) {
-	if x.D != dim {
-		panic(fmt.Sprintf("data: batch of dimension %d for a set of dimension %d", x.D, dim))
+// checkFill reports room that does not fit points of so many dimensions, with labels or
+// without, and so many numbers of context (0: none).
+func checkFill(x flow.Batch, given flow.Given, dim int, labels bool, context int) error {
+	switch label, c := given.Label, given.Context; {
+	case x.D != dim:
+		return fmt.Errorf("data: a batch of dimension %d for a set of dimension %d", x.D, dim)
+	case label != nil && !labels:
+		return ErrNoLabels
+	case label != nil && len(label) != x.N:
+		return fmt.Errorf("data: room for %d labels of %d points", len(label), x.N)
+	case c.N > 0 && context == 0:
+		return ErrNoContext
+	case c.N > 0 && (c.N != x.N || c.D != context):
+		return fmt.Errorf("data: room for contexts [%d, %d] of %d points; want [%d, %d]", c.N, c.D, x.N, x.N, context)
 	}
-	if label != nil && len(label) != x.N {
-		panic(fmt.Sprintf("data: %d labels for %d points", len(label), x.N))
+	return nil
+}
+
+// Sample returns n draws of d, with labels where d has classes.
+func Sample(d Distribution, n int, rng *rand.Rand) Points {
+	p := Points{X: flow.NewBatch(n, d.Dim())}
+	if l, ok := d.(Labelled); ok && l.Classes() > 0 {
+		p.Given = flow.NewGiven(n, true, 0)
+		l.SampleLabelled(p.X, p.Given.Label, rng)
+		return p
 	}
+	d.Sample(p.X, rng)
+	return p
 }

@@ -1,4 +1,4 @@
-package data
+package data_test
 
 import (
 	"errors"
@@ -8,15 +8,28 @@ import (
 	"sync"
 	"testing"
 
+	"flowmatch/data"
+	"flowmatch/data/image"
+	"flowmatch/data/internal/datatest"
+	"flowmatch/data/synth"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 )
 
+func law(t testing.TB, name string) data.Distribution {
+	t.Helper()
+	d, err := synth.ByName(name, synth.Params{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // counting is n points whose one coordinate, and label, is their own number.
-func counting(n int) Points {
-	p := Points{X: flow.NewBatch(n, 1), Label: make([]int32, n)}
+func counting(n int) data.Points {
+	p := data.Points{X: flow.NewBatch(n, 1), Given: flow.NewGiven(n, true, 0)}
 	for i := range n {
-		p.X.X[i], p.Label[i] = float64(i), int32(i)
+		p.X.X[i], p.Given.Label[i] = float64(i), int32(i)
 	}
 	return p
 }
@@ -24,11 +37,11 @@ func counting(n int) Points {
 func TestEveryPointComesExactlyOnceAnEpochWhateverTheBatchSize(t *testing.T) {
 	const n, seedValue = 103, 9
 	for _, b := range []int{1, 7, 50, 103, 250} {
-		s := Shuffle(counting(n), seedValue)
+		s := data.Shuffle(counting(n), seedValue)
 		var seen []float64
 		for step := uint64(0); len(seen) < 6*n; step++ {
 			x, label := flow.NewBatch(b, 1), make([]int32, b)
-			if err := s.Fill(x, label, step); err != nil {
+			if err := s.Fill(x, flow.Given{Label: label}, step); err != nil {
 				t.Fatal(err)
 			}
 			for i, v := range x.X {
@@ -54,7 +67,7 @@ func TestEveryPointComesExactlyOnceAnEpochWhateverTheBatchSize(t *testing.T) {
 }
 
 // streams is one of each kind, with its labels.
-func streams(seedValue uint64) map[string]Stream {
+func streams(seedValue uint64) map[string]data.Stream {
 	pix := make([]byte, 40*6)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := range pix {
@@ -64,16 +77,16 @@ func streams(seedValue uint64) map[string]Stream {
 	for i := range label {
 		label[i] = int32(i % 3)
 	}
-	images, err := NewImages([]int{2, 3}, pix, label, true, nil)
+	images, err := image.New([]int{2, 3}, pix, label, true, nil)
 	if err != nil {
 		panic(err)
 	}
-	board := Checkerboard{Half: 4}
-	return map[string]Stream{
-		"draws":        Draw(board, nil, seedValue),
-		"standardized": Draw(board, &Standardizer{Mean: []float64{1}, Std: []float64{2}}, seedValue),
-		"shuffled":     Shuffle(counting(30), seedValue),
-		"images":       Shuffle(images, seedValue),
+	board := synth.Checkerboard{Half: 4}
+	return map[string]data.Stream{
+		"draws":        data.Draw(board, nil, seedValue),
+		"standardized": data.Draw(board, &data.Standardizer{Mean: []float64{1}, Std: []float64{2}}, seedValue),
+		"shuffled":     data.Shuffle(counting(30), seedValue),
+		"images":       data.Shuffle(images, seedValue),
 	}
 }
 
@@ -81,9 +94,9 @@ func TestABatchIsAFunctionOfSeedAndStepInAnyOrderAndConcurrently(t *testing.T) {
 	const steps, b, seedValue = 64, 17, 10
 	for name, s := range streams(seedValue) {
 		t.Run(name, func(t *testing.T) {
-			fill := func(s Stream, step int) (flow.Batch, []int32) {
+			fill := func(s data.Stream, step int) (flow.Batch, []int32) {
 				x, label := flow.NewBatch(b, s.Dim()), make([]int32, b)
-				if err := s.Fill(x, label, uint64(step)); err != nil {
+				if err := s.Fill(x, flow.Given{Label: label}, uint64(step)); err != nil {
 					t.Error(err)
 				}
 				return x, label
@@ -103,7 +116,7 @@ func TestABatchIsAFunctionOfSeedAndStepInAnyOrderAndConcurrently(t *testing.T) {
 						}
 						// Without labels the points are the same.
 						bare := flow.NewBatch(b, fresh.Dim())
-						if err := fresh.Fill(bare, nil, uint64(step)); err != nil || !slices.Equal(bare.X, x.X) {
+						if err := fresh.Fill(bare, flow.Given{}, uint64(step)); err != nil || !slices.Equal(bare.X, x.X) {
 							t.Errorf("step %d differs without labels (error %v), seed %d", step, err, seedValue)
 						}
 					}
@@ -123,33 +136,67 @@ func TestABatchIsAFunctionOfSeedAndStepInAnyOrderAndConcurrently(t *testing.T) {
 	}
 }
 
-func TestLabelsAskedOfASetWithoutAreAnError(t *testing.T) {
-	x, label := flow.NewBatch(2, 2), make([]int32, 2)
-	plain := Points{X: flow.NewBatch(5, 2)}
-	for name, s := range map[string]Stream{
-		"swissroll": Draw(mustSet(t, "swissroll", Params{}), nil, 1),
-		"points":    Shuffle(plain, 1),
+func TestLabelsAndContextsAskedOfASetWithoutAreAnError(t *testing.T) {
+	x := flow.NewBatch(2, 2)
+	labels, contexts := flow.NewGiven(2, true, 0), flow.NewGiven(2, false, 3)
+	plain := data.Points{X: flow.NewBatch(5, 2)}
+	for name, s := range map[string]data.Stream{
+		"swissroll": data.Draw(law(t, "swissroll"), nil, 1),
+		"points":    data.Shuffle(plain, 1),
+		"a subset":  data.Shuffle(data.Subset(plain, []int{1, 2}), 1),
 	} {
-		if err := s.Fill(x, label, 0); !errors.Is(err, ErrNoLabels) {
+		if err := s.Fill(x, labels, 0); !errors.Is(err, data.ErrNoLabels) {
 			t.Errorf("%s: got %v, want ErrNoLabels", name, err)
+		}
+		if err := s.Fill(x, contexts, 0); !errors.Is(err, data.ErrNoContext) {
+			t.Errorf("%s: got %v, want ErrNoContext", name, err)
 		}
 	}
 }
 
-func TestShapeMismatchesPanic(t *testing.T) {
-	s := Draw(Checkerboard{Half: 4}, nil, 1)
+func TestWhatDoesNotFitIsAnError(t *testing.T) {
+	s := data.Draw(synth.Checkerboard{Half: 4}, nil, 1)
+	given := data.Points{X: flow.NewBatch(3, 1), Given: flow.NewGiven(2, true, 2)}
+	read := func(f data.Finite, x flow.Batch, given flow.Given, index ...int) error {
+		return f.Read(x, given, index, nil)
+	}
+	rows := func(f data.Finite, lo, hi int) error {
+		_, _, err := data.Rows(f, lo, hi, nil)
+		return err
+	}
+	one := flow.NewBatch(1, 1)
+	for _, c := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"wrong dimension", s.Fill(flow.NewBatch(2, 3), flow.Given{}, 0), "dimension 3 for a set of dimension 2"},
+		{"too few labels", s.Fill(flow.NewBatch(2, 2), flow.NewGiven(1, true, 0), 0), "room for 1 labels of 2 points"},
+		{"empty set", data.Shuffle(data.Points{}, 1).Fill(flow.NewBatch(1, 0), flow.Given{}, 0), "the set is empty"},
+		{"rows out of set", rows(counting(3), 1, 4), "rows 1 to 4 of a set of 3"},
+		{"rows before the set", rows(counting(3), -1, 1), "rows -1 to 1"},
+		{"rows backwards", rows(counting(3), 2, 1), "rows 2 to 1"},
+		{"no labels to get", read(data.Points{X: one}, one, flow.NewGiven(1, true, 0), 0), "no class labels"},
+		{"no contexts to get", read(counting(3), one, flow.NewGiven(1, false, 1), 0), "no contexts"},
+		{"a point out of set", read(counting(3), one, flow.Given{}, 3), "point 3 asked of a set of 3"},
+		{"a point before the set", read(counting(3), one, flow.Given{}, -1), "point -1 asked of a set of 3"},
+		{"a point out of a subset", read(data.Subset(counting(3), []int{2}), one, flow.Given{}, 1),
+			"point 1 asked of a set of 1"},
+		{"a subset out of its set", read(data.Subset(counting(3), []int{7}), one, flow.Given{}, 0),
+			"point 7 asked of a set of 3"},
+		{"room for other points", read(counting(3), one, flow.Given{}, 0, 1), "a batch of 1 points for 2"},
+		{"contexts of another length", read(given, one, flow.Given{}, 0), "2 labels and 2 contexts of 3 points"},
+	} {
+		datatest.WantError(t, c.name, c.err, c.want)
+	}
+}
+
+func TestProgrammersMistakesPanic(t *testing.T) {
+	std := &data.Standardizer{Mean: []float64{0, 0}, Std: []float64{1, 1}}
 	for name, f := range map[string]func(){
-		"wrong dimension":  func() { s.Fill(flow.NewBatch(2, 3), nil, 0) },
-		"too few labels":   func() { s.Fill(flow.NewBatch(2, 2), make([]int32, 1), 0) },
-		"empty set":        func() { Shuffle(Points{}, 1) },
-		"rows out of set":  func() { Rows(counting(3), 1, 4, nil) },
-		"no labels to get": func() { Points{X: flow.NewBatch(1, 1)}.Read(flow.NewBatch(1, 1), make([]int32, 1), []int{0}, nil) },
-		"short logp":       func() { Checkerboard{Half: 4}.LogProb(nil, flow.NewBatch(1, 2)) },
-		"pixels":           func() { Pixels(nil, []float64{1}) },
-		"standardizer":     func() { (&Standardizer{Mean: []float64{0, 0}, Std: []float64{1, 1}}).Apply(flow.NewBatch(1, 3)) },
-		"names": func() {
-			_ = EncodeCSV(nil, []string{"a"}, flow.NewBatch(1, 2))
-		},
+		"short logp":   func() { synth.Checkerboard{Half: 4}.LogProb(nil, flow.NewBatch(1, 2)) },
+		"pixels":       func() { image.Pixels(nil, []float64{1}) },
+		"standardizer": func() { std.Apply(flow.NewBatch(1, 3)) },
 	} {
 		func() {
 			defer func() {
@@ -170,7 +217,7 @@ func TestSplitCoversAllPointsOnceAndIsDeterminedByTheSeed(t *testing.T) {
 		{100, 10, 20, 0.1, 0.2}, {100, 1, 1, 1, 1}, {7, 2, 3, 2, 3}, {11, 1, 0, 0.1, 0}, {5, 0, 0, 0, 0},
 	} {
 		what := fmt.Sprintf("Split(%d, %g, %g)", c.n, c.val, c.test)
-		train, val, test, err := Split(c.n, c.val, c.test, 11)
+		train, val, test, err := data.Split(c.n, c.val, c.test, 11)
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 			continue
@@ -185,13 +232,13 @@ func TestSplitCoversAllPointsOnceAndIsDeterminedByTheSeed(t *testing.T) {
 				t.Fatalf("%s: the parts do not make 0 to %d: %v", what, c.n-1, all)
 			}
 		}
-		again, _, _, _ := Split(c.n, c.val, c.test, 11)
+		again, _, _, _ := data.Split(c.n, c.val, c.test, 11)
 		if !slices.Equal(train, again) {
 			t.Errorf("%s: two splits of one seed differ", what)
 		}
 	}
-	a, _, _, _ := Split(100, 0.5, 0, 1)
-	b, _, _, _ := Split(100, 0.5, 0, 2)
+	a, _, _, _ := data.Split(100, 0.5, 0, 1)
+	b, _, _, _ := data.Split(100, 0.5, 0, 2)
 	if slices.Equal(a, b) {
 		t.Error("two seeds give one split")
 	}
@@ -204,40 +251,44 @@ func TestSplitCoversAllPointsOnceAndIsDeterminedByTheSeed(t *testing.T) {
 		{0, 1.5, "test = 1.5; from 1 on it counts points and must be whole"},
 		{11, 0, "val = 11 asks for more than the 10 points"},
 	} {
-		_, _, _, err := Split(10, c.val, c.test, 1)
-		wantError(t, fmt.Sprintf("Split(10, %g, %g)", c.val, c.test), err, c.want)
+		_, _, _, err := data.Split(10, c.val, c.test, 1)
+		datatest.WantError(t, fmt.Sprintf("Split(10, %g, %g)", c.val, c.test), err, c.want)
 	}
 }
 
 func TestASubsetKeepsOrderLabelsAndClasses(t *testing.T) {
-	s := Subset(counting(10), []int{7, 2, 5})
-	x, label := Rows(s, 1, 3, nil)
+	s := data.Subset(counting(10), []int{7, 2, 5})
+	x, given, err := data.Rows(s, 1, 3, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	label := given.Label
 	if !slices.Equal(x.X, []float64{2, 5}) || !slices.Equal(label, []int32{2, 5}) || s.Len() != 3 || s.Classes() != 10 {
 		t.Errorf("got points %v, labels %v, length %d, %d classes; want [2 5] [2 5] 3 10", x.X, label, s.Len(), s.Classes())
 	}
 }
 
 func BenchmarkFill(b *testing.B) {
-	points := Points{X: flow.NewBatch(60000, 2)}
-	images, err := NewImages([]int{28, 28}, make([]byte, 60000*784), nil, true, nil)
+	points := data.Points{X: flow.NewBatch(60000, 2)}
+	images, err := image.New([]int{28, 28}, make([]byte, 60000*784), nil, true, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for _, c := range []struct {
 		name string
-		s    Stream
+		s    data.Stream
 	}{
-		{"checkerboard", Draw(Checkerboard{Half: 4}, nil, 1)},
-		{"moons", Draw(mustSet(b, "moons", Params{}), nil, 1)},
-		{"points", Shuffle(points, 1)},
-		{"images", Shuffle(images, 1)},
+		{"checkerboard", data.Draw(synth.Checkerboard{Half: 4}, nil, 1)},
+		{"moons", data.Draw(law(b, "moons"), nil, 1)},
+		{"points", data.Shuffle(points, 1)},
+		{"images", data.Shuffle(images, 1)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			x := flow.NewBatch(256, c.s.Dim())
 			b.ReportAllocs()
 			step := uint64(0)
 			for b.Loop() {
-				if err := c.s.Fill(x, nil, step); err != nil {
+				if err := c.s.Fill(x, flow.Given{}, step); err != nil {
 					b.Fatal(err)
 				}
 				step++
@@ -250,12 +301,12 @@ func BenchmarkFill(b *testing.B) {
 func BenchmarkCurveLogProb(b *testing.B) {
 	for _, name := range []string{"moons", "spirals"} {
 		b.Run(name, func(b *testing.B) {
-			d := mustSet(b, name, Params{})
+			d := law(b, name)
 			x, logp := flow.NewBatch(256, 2), make([]float64, 256)
 			d.Sample(x, seed.Rand(1, "bench", 0))
 			b.ReportAllocs()
 			for b.Loop() {
-				d.(LogProber).LogProb(logp, x)
+				d.(data.LogProber).LogProb(logp, x)
 			}
 		})
 	}

@@ -1,40 +1,48 @@
-package data
+// Package dataset opens whatever the `data:` section of a run file describes: a law, a
+// table, a UCI set, images. [Config] is that section, and [Config.Open] turns it into a
+// [data.Set].
+//
+// The sets of [table.UCINames] are ready in the units of the published tables, and so
+// have no standardizer: their NLL in model units is the figure to compare.
+package dataset
 
 import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"flowmatch/data"
+	"flowmatch/data/image"
+	"flowmatch/data/internal/files"
+	"flowmatch/data/synth"
+	"flowmatch/data/table"
+	"flowmatch/internal/choice"
 )
 
-// The kinds of data that a [Config] can name.
-const (
-	KindSynthetic = "synthetic" // one of [Names]
-	KindTable     = "table"     // CSV, NPY or Parquet
-	KindImages    = "images"    // IDX, or NPY of unsigned bytes
-	KindUCI       = "uci"       // one of [UCINames]
-	KindCIFAR10   = "cifar10"   // the binary version
-	KindCIFAR100  = "cifar100"  // the binary version
-	KindFolder    = "folder"    // PNG and JPEG images, in a folder for each class or in none
-	KindShards    = "shards"    // tar files of PNG and JPEG images
-)
-
-// kinds lists them all, and pictureKinds those of images.
+// kinds lists the kinds that [Config.Kind] can name, and imageKinds those of images.
 func kinds() []string {
-	return append([]string{KindSynthetic, KindTable, KindUCI}, pictureKinds()...)
+	return append([]string{data.KindSynthetic, data.KindTable, data.KindUCI}, imageKinds()...)
 }
 
-func pictureKinds() []string {
-	return []string{KindImages, KindCIFAR10, KindCIFAR100, KindFolder, KindShards}
+func imageKinds() []string {
+	return []string{data.KindImages, data.KindCIFAR10, data.KindCIFAR100, data.KindFolder, data.KindShards}
 }
 
-// The ways of [Config.Standardize].
+// The values of [Config.Standardize].
 const (
 	StandardizeNone    = "none"
 	StandardizeColumns = "columns" // one mean and deviation a column
 	StandardizeScalar  = "scalar"  // one of each for all numbers
+)
+
+// The values of [Config.Corrupt].
+const (
+	CorruptFail = "fail" // an image that cannot be decoded is an error
+	CorruptSkip = "skip" // it is left out, and counted in data.Set.Skipped
 )
 
 // Sizes of the held-out parts where a Config says nothing: counts for synthetic
@@ -48,129 +56,229 @@ const (
 // everything else has a default. Paths are relative to the folder given to
 // [Config.Open].
 type Config struct {
-	// Name is a synthetic set (see [Names]) and Params are its knobs.
-	Name   string `json:"name,omitempty" yaml:"name,omitempty"`
-	Params `yaml:",inline"`
-	// N is the number of training points of a synthetic set, drawn once and
+	// Name is a law (see [synth.Names]) and Params are its parameters.
+	Name         string `json:"name,omitempty" yaml:"name,omitempty"`
+	synth.Params `yaml:",inline"`
+	// N is the number of training points of a law, drawn once and
 	// shuffled each epoch; 0 draws fresh points for every batch.
 	N int `json:"n,omitempty" yaml:"n,omitempty"`
 
-	// UCI is one of [UCINames], and Path then the folder of its files. The parts
+	// UCI is one of [table.UCINames], and Path then the folder of its files. The parts
 	// and the units are those of the published tables: Standardize, Val and Test
 	// do not go with it.
 	UCI string `json:"uci,omitempty" yaml:"uci,omitempty"`
 
 	// Path is a file, a folder (uci, cifar10, cifar100, folder, shards) or a
-	// pattern of files (shards: DIR/*.tar). Kind is one of the Kind constants;
-	// empty means synthetic with a Name, uci with a UCI, a table for .csv, .tsv,
-	// .txt, .npy and .parquet, shards for .tar, .tar.gz and .tgz, and images for
-	// file names with idx in them.
+	// pattern of files (shards: DIR/*.tar).
 	Path string `json:"path,omitempty" yaml:"path,omitempty"`
+	// Kind is what the data are. Left out, it is synthetic with a name, uci with a uci, a
+	// table for .csv, .tsv, .txt, .npy and .parquet, shards for .tar, .tar.gz and .tgz,
+	// and images for file names with idx in them.
 	Kind string `json:"kind,omitempty" yaml:"kind,omitempty"`
 
-	// Columns, Label, Delimiter and Header are those of [TableOptions]; the
-	// delimiter is one character, or the word tab.
-	Columns   []string `json:"columns,omitempty" yaml:"columns,omitempty"`
-	Label     string   `json:"label,omitempty" yaml:"label,omitempty"`
-	Delimiter string   `json:"delimiter,omitempty" yaml:"delimiter,omitempty"`
-	Header    *bool    `json:"header,omitempty" yaml:"header,omitempty"`
+	// Columns are those of a table to learn, by name; default all but the label.
+	Columns []string `json:"columns,omitempty" yaml:"columns,omitempty"`
+	// Label is the column of a table that holds the class of each row, a whole number
+	// from 0; default none.
+	Label string `json:"label,omitempty" yaml:"label,omitempty"`
+	// Delimiter is the character between the fields of a text table, or the word tab;
+	// left out, it is found in the file.
+	Delimiter string `json:"delimiter,omitempty" yaml:"delimiter,omitempty"`
+	// Header says whether the first row of a text table holds the names of the columns;
+	// left out, it is found in the file.
+	Header *bool `json:"header,omitempty" yaml:"header,omitempty"`
 
-	// LabelsPath holds the classes of the images of Path. TestPath (with
-	// TestLabelsPath) is a file of held-out data of the same kind as Path.
-	LabelsPath     string `json:"labels_path,omitempty" yaml:"labels_path,omitempty"`
-	TestPath       string `json:"test_path,omitempty" yaml:"test_path,omitempty"`
+	// LabelsPath is the file of the classes of the images of path, IDX.
+	LabelsPath string `json:"labels_path,omitempty" yaml:"labels_path,omitempty"`
+	// TestPath is a file or folder of held-out data of the same kind as path.
+	TestPath string `json:"test_path,omitempty" yaml:"test_path,omitempty"`
+	// TestLabelsPath is the file of the classes of the images of test_path.
 	TestLabelsPath string `json:"test_labels_path,omitempty" yaml:"test_labels_path,omitempty"`
-	// Dequantize says whether images get uniform noise below one level; nil
-	// means yes, without which likelihoods of images mean nothing.
+	// Dequantize says whether images get uniform noise below one level; default
+	// yes, without which likelihoods of images mean nothing.
 	Dequantize *bool `json:"dequantize,omitempty" yaml:"dequantize,omitempty"`
 
 	// Size is the side in pixels that the images of a folder or of shards are
 	// brought to: the short side by scaling, the long one by cutting off both ends.
-	// Channels is 3 for colour (0 means 3) or 1 for grey.
-	Size     int `json:"size,omitempty" yaml:"size,omitempty"`
+	Size int `json:"size,omitempty" yaml:"size,omitempty"`
+	// Channels, of the images of a folder or of shards, is 3 for colour (default) or 1 for
+	// grey.
 	Channels int `json:"channels,omitempty" yaml:"channels,omitempty"`
 	// Flip mirrors each training image left to right with probability 1/2.
 	Flip bool `json:"flip,omitempty" yaml:"flip,omitempty"`
-	// Corrupt is one of the Corrupt constants, for images of a folder or of shards
-	// that cannot be decoded; empty means fail.
+	// Corrupt says what becomes of images of a folder or of shards that cannot be
+	// decoded: fail (default) or skip, which counts them.
 	Corrupt string `json:"corrupt,omitempty" yaml:"corrupt,omitempty"`
 	// Coarse takes the 20 coarse labels of CIFAR-100 in place of the 100 fine ones.
 	Coarse bool `json:"coarse,omitempty" yaml:"coarse,omitempty"`
 
-	// Standardize is one of the Standardize constants; empty means columns for
-	// tables and none for the rest. It is fitted on the training part.
+	// Standardize says how the data are brought to mean 0 and deviation 1: by columns, as a
+	// scalar for all numbers, or none; default columns for tables and none for the rest. It
+	// is fitted on the training part.
 	Standardize string `json:"standardize,omitempty" yaml:"standardize,omitempty"`
-	// Val and Test are the sizes of the held-out parts as in [Split]: a fraction
-	// below 1, or a number of points. nil means 0.1 of a file (a TestPath is
-	// used whole); of a synthetic set 1000 and 10000 points, drawn apart.
-	Val  *float64 `json:"val,omitempty" yaml:"val,omitempty"`
+	// Val is the size of the part that training is validated on: a fraction below 1, or a
+	// number of points; default 0.1 of a file, 1000 points of a law, drawn apart.
+	Val *float64 `json:"val,omitempty" yaml:"val,omitempty"`
+	// Test is the size of the part that is held out for evaluation: a fraction below 1, or
+	// a number of points; default 0.1 of a file (a test_path is used whole), 10000 points
+	// of a law, drawn apart.
 	Test *float64 `json:"test,omitempty" yaml:"test,omitempty"`
 }
 
-// ResolvedKind returns the kind: Kind itself, or what Name and Path tell.
-// It is empty when they do not tell.
+// Defaults returns c with the number of channels filled in where its kind takes one; the
+// other defaults depend on the files.
+func (c Config) Defaults() Config {
+	if k := c.ResolvedKind(); c.Channels == 0 && (k == data.KindFolder || k == data.KindShards) {
+		c.Channels = 3
+	}
+	return c
+}
+
+// ResolvedKind returns the kind: Kind itself, or what Name and Path say.
+// It is empty when they do not say it.
 func (c Config) ResolvedKind() string {
-	switch ext := extension(c.Path); {
+	switch ext := files.Extension(c.Path); {
 	case c.Kind != "":
 		return c.Kind
 	case c.UCI != "":
-		return KindUCI
+		return data.KindUCI
 	case c.Name != "":
-		return KindSynthetic
+		return data.KindSynthetic
 	case slices.Contains([]string{".csv", ".tsv", ".txt", ".npy", ".parquet"}, ext):
-		return KindTable
-	case isShard(c.Path):
-		return KindShards
+		return data.KindTable
+	case image.IsShard(c.Path):
+		return data.KindShards
 	case strings.Contains(strings.ToLower(filepath.Base(c.Path)), "idx"):
-		return KindImages
+		return data.KindImages
 	default:
 		return ""
 	}
+}
+
+// Images says whether the data are images, whatever files they come from.
+func (c Config) Images() bool { return slices.Contains(imageKinds(), c.ResolvedKind()) }
+
+// Catalog describes the sets that are known by name: the laws, then the UCI sets.
+func Catalog() []data.Info { return append(synth.Catalog(), table.UCICatalog()...) }
+
+// Law returns the law that the data are drawn from, in original units, without opening
+// any file; an error where they are not synthetic.
+func (c Config) Law() (data.Distribution, error) {
+	if kind := c.ResolvedKind(); kind != data.KindSynthetic {
+		return nil, fmt.Errorf("data: the law of the data is not known: they are %s, not synthetic", cmp.Or(kind, "files"))
+	}
+	return synth.ByName(c.Name, c.Params)
 }
 
 // Validate reports what cannot be opened, short of reading files: what is
 // missing, what contradicts, and fields that the kind of data does not take.
 func (c Config) Validate() error {
 	kind := c.ResolvedKind()
-	switch {
-	case c.Name == "" && c.Path == "" && kind != KindUCI:
-		return fmt.Errorf("data: nothing to learn from: set name to one of %s, or path to a file", strings.Join(Names(), ", "))
-	case c.Name != "" && c.Path != "":
-		return fmt.Errorf("data: both name %q and path %q are set; leave one out", c.Name, c.Path)
-	case kind == "":
-		return fmt.Errorf("data: path %q does not tell what the file is; set kind to one of %s", c.Path, strings.Join(append([]string{KindTable}, pictureKinds()...), ", "))
-	case !slices.Contains(kinds(), kind):
-		return fmt.Errorf("data: kind %q; want one of %s", kind, strings.Join(kinds(), ", "))
-	case (kind == KindSynthetic) != (c.Name != ""):
-		return fmt.Errorf("data: kind %s goes with %s", kind, map[bool]string{true: "name, not with path", false: "path, not with name"}[kind == KindSynthetic])
+	if err := c.checkKind(kind); err != nil {
+		return err
 	}
 	if err := c.checkFields(kind); err != nil {
 		return err
 	}
-	if kind == KindUCI {
+	if kind == data.KindUCI {
 		return c.checkUCI()
 	}
-	if err := cmp.Or(c.checkSizes(kind), c.checkPictures(kind)); err != nil {
+	if err := cmp.Or(c.checkSizes(kind), c.checkImages(kind)); err != nil {
 		return err
 	}
 	if _, err := c.delimiter(); err != nil {
 		return err
 	}
-	switch c.Standardize {
-	case "", StandardizeNone, StandardizeScalar:
-	case StandardizeColumns:
-		if slices.Contains(pictureKinds(), kind) {
-			return errors.New("data: standardize: columns does not suit images, whose border pixels may be constant; want none or scalar")
+	if c.Standardize != "" {
+		hows := []string{StandardizeNone, StandardizeColumns, StandardizeScalar}
+		if err := choice.Check("standardize", c.Standardize, hows); err != nil {
+			return fmt.Errorf("data: %w", err)
 		}
-	default:
-		return fmt.Errorf("data: standardize: %q; want %s, %s or %s", c.Standardize, StandardizeNone, StandardizeColumns, StandardizeScalar)
 	}
-	if kind == KindSynthetic {
-		_, err := ByName(c.Name, c.Params)
+	if c.Standardize == StandardizeColumns && c.Images() {
+		return errors.New(
+			"data: standardize: columns does not suit images, whose border pixels may be constant; want none or scalar")
+	}
+	if kind == data.KindSynthetic {
+		_, err := synth.ByName(c.Name, c.Params)
 		return err
 	}
 	return nil
 }
+
+// checkKind reports a kind that is not known or that name and path contradict.
+func (c Config) checkKind(kind string) error {
+	switch {
+	case c.Name == "" && c.Path == "" && kind != data.KindUCI:
+		return fmt.Errorf("data: nothing to learn from: set name to one of %s, or path to a file",
+			strings.Join(synth.Names(), ", "))
+	case c.Name != "" && c.Path != "":
+		return fmt.Errorf("data: both name %q and path %q are set; leave one out", c.Name, c.Path)
+	case kind == "":
+		return fmt.Errorf("data: path %q does not say what the file is; set kind to one of %s",
+			c.Path, strings.Join(append([]string{data.KindTable}, imageKinds()...), ", "))
+	}
+	if err := choice.Check("kind", kind, kinds()); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	switch synthetic := kind == data.KindSynthetic; {
+	case synthetic && c.Name == "":
+		return fmt.Errorf("data: kind %s goes with name, not with path", kind)
+	case !synthetic && c.Name != "":
+		return fmt.Errorf("data: kind %s goes with path, not with name", kind)
+	}
+	return nil
+}
+
+// checkUCI refuses what does not go with the sets of [table.UCINames].
+func (c Config) checkUCI() error {
+	if c.UCI == "" {
+		return fmt.Errorf("data: kind %s without uci; set it to one of %s",
+			data.KindUCI, strings.Join(table.UCINames(), ", "))
+	}
+	if err := choice.Check("uci", c.UCI, table.UCINames()); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	if c.Path == "" {
+		return fmt.Errorf("data: uci: %s needs path, the folder with the files of the set", c.UCI)
+	}
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"standardize", c.Standardize != ""},
+		{"val", c.Val != nil},
+		{"test", c.Test != nil},
+	} {
+		if f.set {
+			return fmt.Errorf("data: %s is set, but uci: %s comes with its own parts and units, "+
+				"those of the published tables; leave it out", f.name, c.UCI)
+		}
+	}
+	return nil
+}
+
+// checkImages checks the fields of folders and shards.
+func (c Config) checkImages(kind string) error {
+	if kind != data.KindFolder && kind != data.KindShards {
+		return nil
+	}
+	if c.Corrupt != "" {
+		if err := choice.Check("corrupt", c.Corrupt, []string{CorruptFail, CorruptSkip}); err != nil {
+			return fmt.Errorf("data: %w", err)
+		}
+	}
+	return c.imageOptions().Validate()
+}
+
+// imageOptions are those of a folder or of shards.
+func (c Config) imageOptions() image.Options {
+	return image.Options{
+		Size: c.Size, Channels: c.Channels, SkipCorrupt: c.Corrupt == CorruptSkip, Dequantize: c.dequantize(),
+	}
+}
+
+func (c Config) dequantize() bool { return c.Dequantize == nil || *c.Dequantize }
 
 // checkFields refuses fields that belong to another kind: silence would leave
 // the reader of the run file believing that they did something.
@@ -180,30 +288,30 @@ func (c Config) checkFields(kind string) error {
 		set   bool
 		kinds []string
 	}{
-		{"n", c.N != 0, []string{KindSynthetic}},
-		{"uci", c.UCI != "", []string{KindUCI}},
-		{"columns", c.Columns != nil, []string{KindTable}},
-		{"label", c.Label != "", []string{KindTable}},
-		{"delimiter", c.Delimiter != "", []string{KindTable}},
-		{"header", c.Header != nil, []string{KindTable}},
-		{"labels_path", c.LabelsPath != "", []string{KindImages}},
-		{"test_labels_path", c.TestLabelsPath != "", []string{KindImages}},
-		{"dequantize", c.Dequantize != nil, pictureKinds()},
-		{"flip", c.Flip, pictureKinds()},
-		{"size", c.Size != 0, []string{KindFolder, KindShards}},
-		{"channels", c.Channels != 0, []string{KindFolder, KindShards}},
-		{"corrupt", c.Corrupt != "", []string{KindFolder, KindShards}},
-		{"coarse", c.Coarse, []string{KindCIFAR100}},
-		{"test_path", c.TestPath != "", []string{KindTable, KindImages, KindFolder, KindShards}},
+		{"n", c.N != 0, []string{data.KindSynthetic}},
+		{"uci", c.UCI != "", []string{data.KindUCI}},
+		{"columns", c.Columns != nil, []string{data.KindTable}},
+		{"label", c.Label != "", []string{data.KindTable}},
+		{"delimiter", c.Delimiter != "", []string{data.KindTable}},
+		{"header", c.Header != nil, []string{data.KindTable}},
+		{"labels_path", c.LabelsPath != "", []string{data.KindImages}},
+		{"test_labels_path", c.TestLabelsPath != "", []string{data.KindImages}},
+		{"dequantize", c.Dequantize != nil, imageKinds()},
+		{"flip", c.Flip, imageKinds()},
+		{"size", c.Size != 0, []string{data.KindFolder, data.KindShards}},
+		{"channels", c.Channels != 0, []string{data.KindFolder, data.KindShards}},
+		{"corrupt", c.Corrupt != "", []string{data.KindFolder, data.KindShards}},
+		{"coarse", c.Coarse, []string{data.KindCIFAR100}},
+		{"test_path", c.TestPath != "", []string{data.KindTable, data.KindImages, data.KindFolder, data.KindShards}},
 	} {
 		if f.set && !slices.Contains(f.kinds, kind) {
 			return fmt.Errorf("data: %s is set, but the data are %s; it is for %s", f.name, kind, list(f.kinds))
 		}
 	}
-	if given := c.given(); kind != KindSynthetic && len(given) > 0 {
-		return fmt.Errorf("data: %s is set, but the data are %s; it is for synthetic sets", given[0], kind)
+	if params := synth.SetParams(c.Params); kind != data.KindSynthetic && len(params) > 0 {
+		return fmt.Errorf("data: %s is set, but the data are %s; it is for synthetic sets", params[0], kind)
 	}
-	if kind == KindImages && c.TestPath != "" && (c.LabelsPath != "") != (c.TestLabelsPath != "") {
+	if kind == data.KindImages && c.TestPath != "" && (c.LabelsPath != "") != (c.TestLabelsPath != "") {
 		return errors.New("data: labels_path and test_labels_path go together when there is a test_path")
 	}
 	if c.TestLabelsPath != "" && c.TestPath == "" {
@@ -235,11 +343,12 @@ func (c Config) checkSizes(kind string) error {
 		if size.v == nil {
 			continue
 		}
-		if err := checkSize(size.name, *size.v); err != nil {
+		if _, err := data.PartSize(size.name, *size.v, math.MaxInt32); err != nil {
 			return err
 		}
-		if kind == KindSynthetic && *size.v > 0 && *size.v < 1 {
-			return fmt.Errorf("data: %s = %g of an endless set; give a number of points, such as %d", size.name, *size.v, defaultSyntheticVal)
+		if kind == data.KindSynthetic && *size.v > 0 && *size.v < 1 {
+			return fmt.Errorf("data: %s = %g of an endless set; give a number of points, such as %d",
+				size.name, *size.v, defaultSyntheticVal)
 		}
 	}
 	return nil

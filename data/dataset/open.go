@@ -1,118 +1,41 @@
-package data
+package dataset
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
 
+	"flowmatch/data"
+	"flowmatch/data/internal/files"
+	"flowmatch/data/synth"
+	"flowmatch/data/table"
 	"flowmatch/flow"
+	"flowmatch/internal/digest"
 	"flowmatch/internal/seed"
 )
-
-// Set is data ready to train on and to be judged by. All points it hands out are
-// in model units.
-type Set struct {
-	Name  string
-	Kind  string // synthetic, table, uci, or images whatever files they came from
-	Dim   int    // D
-	Shape []int  // of one point: [2], [28, 28]; its product is D
-
-	Columns []string // names of the coordinates of a table; nil otherwise
-	Classes int      // number of class labels; 0 means none
-	// ClassNames are the folders that became classes, by label; nil otherwise.
-	ClassNames []string
-	// Skipped is how many images were left out because they could not be decoded.
-	Skipped int
-
-	// Train is the endless sequence of batches, a function of the seed given to
-	// Open. TrainSet is what it shuffles, nil when every batch is drawn fresh.
-	Train    Stream
-	TrainSet Finite
-	// Val and Test are held out from training; they may be empty, never nil.
-	// [Rows] turns them into batches; a dequantised image gets new noise at each
-	// call, as the average over K dequantisations needs.
-	Val, Test Finite
-
-	// Standardizer maps original to model units; nil means they are the same
-	// (for images: the same as [-1, 1]; for a set of UCINames: those of the
-	// published tables, not of the file).
-	Standardizer *Standardizer
-	// Density is the exact log p_1 in model units; nil when unknown.
-	Density LogProber
-	// Levels is 256 for images of bytes, 0 otherwise; Dequantized says whether
-	// their pixels carry uniform noise.
-	Levels      int
-	Dequantized bool
-
-	entropy float64
-	known   bool
-}
-
-// LogDet returns log |det d(original)/d(model)| in nats, the constant of
-//
-//	NLL in original units = NLL in model units + LogDet.
-//
-// Original units are those of the file, or of the synthetic set; of images, the
-// levels 0 to 256 of a pixel with its noise, so that BPD is the NLL in original
-// units over D ln 2 (see [Images]).
-func (s *Set) LogDet() float64 {
-	sum := 0.0
-	if s.Standardizer != nil {
-		sum = s.Standardizer.LogDet(s.Dim)
-	}
-	if s.Kind == KindImages {
-		sum += float64(s.Dim) * logHalfLevels
-	}
-	return sum
-}
-
-// Original maps points from model units to original units in place; images come
-// to [-1, 1], for [Pixels]. It panics when x.D != Dim.
-func (s *Set) Original(x flow.Batch) {
-	checkFill(s.Dim, x, nil)
-	if s.Standardizer != nil {
-		s.Standardizer.Invert(x)
-	}
-}
-
-// Image returns the height, width and number of channels of an image; nil for data
-// that are no images.
-func (s *Set) Image() []int {
-	switch {
-	case s.Kind != KindImages:
-		return nil
-	case len(s.Shape) == 2: // grey
-		return []int{s.Shape[0], s.Shape[1], 1}
-	}
-	return slices.Clone(s.Shape)
-}
-
-// OptimalNLL returns the entropy of p_1 in model units, in nats: the NLL that no
-// model can beat on average. It is known for few sets; for others with a Density
-// the mean of -log p over Test estimates it.
-func (s *Set) OptimalNLL() (nll float64, known bool) { return s.entropy, s.known }
 
 // Open reads or draws what c describes. Paths that are not absolute are relative
 // to dir (empty: the working directory). Everything random follows from seed,
 // under separate purposes: the stream ("data", or "shuffle" and "dequantize"),
 // a finite sample ("sample"), the split of a file ("split"), the held-out draws
 // ("val", "test"), and the draws a standardizer is fitted on ("standardize").
-func (c Config) Open(dir string, seed uint64) (*Set, error) {
+func (c Config) Open(dir string, seed uint64) (*data.Set, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	switch c.ResolvedKind() {
-	case KindSynthetic:
-		return c.openSynthetic(seed)
-	case KindTable:
+	case data.KindSynthetic:
+		return c.openLaw(seed)
+	case data.KindTable:
 		return c.openTable(dir, seed)
-	case KindUCI:
+	case data.KindUCI:
 		return c.openUCI(dir, seed)
-	case KindCIFAR10, KindCIFAR100:
+	case data.KindCIFAR10, data.KindCIFAR100:
 		return c.openCIFAR(dir, seed)
-	case KindFolder, KindShards:
-		return c.openPictures(dir, seed, MaxDecoded)
+	case data.KindFolder, data.KindShards:
+		return c.openPictures(dir, seed, 0)
 	default: // Validate lets nothing else through
 		return c.openImages(dir, seed)
 	}
@@ -121,26 +44,19 @@ func (c Config) Open(dir string, seed uint64) (*Set, error) {
 // standardizeDraws is how many draws stand for a set that has no end.
 const standardizeDraws = 100_000
 
-func (c Config) openSynthetic(seedValue uint64) (*Set, error) {
-	d, err := ByName(c.Name, c.Params)
+func (c Config) openLaw(seedValue uint64) (*data.Set, error) {
+	d, err := synth.ByName(c.Name, c.Params)
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{Name: c.Name, Kind: KindSynthetic, Dim: d.Dim(), Shape: []int{d.Dim()}}
-	if l, ok := d.(Labelled); ok {
+	s := &data.Set{Name: c.Name, Kind: data.KindSynthetic, Dim: d.Dim(), Shape: []int{d.Dim()}}
+	if l, ok := d.(data.Labelled); ok {
 		s.Classes = l.Classes()
 	}
-	draw := func(purpose string, n int) Points {
-		p := Points{X: flow.NewBatch(n, d.Dim())}
-		if s.Classes > 0 {
-			p.Label = make([]int32, n)
-		}
-		// Labels are asked for only where there are some: no error is possible.
-		if err := sample(d, p.X, p.Label, seed.Rand(seedValue, purpose, 0)); err != nil {
-			panic(err)
-		}
-		return p
+	if s.Fingerprint, err = c.fingerprintLaw(); err != nil {
+		return nil, err
 	}
+	draw := func(purpose string, n int) data.Points { return data.Sample(d, n, seed.Rand(seedValue, purpose, 0)) }
 	val := draw("val", int(size(c.Val, defaultSyntheticVal)))
 	test := draw("test", int(size(c.Test, defaultSyntheticTest)))
 	finite := draw("sample", c.N)
@@ -158,49 +74,46 @@ func (c Config) openSynthetic(seedValue uint64) (*Set, error) {
 	}
 	s.Val, s.Test = val, test
 	if c.N > 0 {
-		s.TrainSet, s.Train = finite, Shuffle(finite, seedValue)
+		s.TrainSet, s.Train = finite, data.Shuffle(finite, seedValue)
 	} else {
-		s.Train = Draw(d, s.Standardizer, seedValue)
+		s.Train = data.Draw(d, s.Standardizer, seedValue)
 	}
-	s.setDensity(d)
+	if p, ok := d.(data.LogProber); ok {
+		s.Density = data.Standardized(p, s.Standardizer)
+	}
+	if e, ok := d.(data.Entropier); ok {
+		s.Entropy = new(e.Entropy() - s.LogDet())
+	}
 	return s, nil
 }
 
-// setDensity moves what d knows of its density to model units.
-func (s *Set) setDensity(d Distribution) {
-	if p, ok := d.(LogProber); ok {
-		s.Density = p
-		if s.Standardizer != nil {
-			s.Density = scaled{p, s.Standardizer}
-		}
+// fingerprintLaw is the SHA-256 of what a law and its sample are made from but for
+// the seed.
+func (c Config) fingerprintLaw() (string, error) {
+	text, err := json.Marshal(Config{Name: c.Name, Params: c.Params, N: c.N})
+	if err != nil {
+		return "", fmt.Errorf("data: %w", err)
 	}
-	if e, ok := d.(Entropier); ok {
-		s.entropy, s.known = e.Entropy()-s.LogDet(), true
-	}
+	return digest.Of(text), nil
 }
 
-// scaled is the density of z = (x - Mean)/Std: log p_z(z) = log p_x(x) + LogDet.
-type scaled struct {
-	p   LogProber
-	std *Standardizer
-}
-
-func (s scaled) LogProb(logp []float64, z flow.Batch) {
-	x := z.Clone()
-	s.std.Invert(x)
-	s.p.LogProb(logp, x)
-	det := s.std.LogDet(z.D)
-	for i := range logp {
-		logp[i] += det
+// fingerprint is that of data in two parts, of which the second may be missing (empty).
+func fingerprint(train, test string) string {
+	if test == "" {
+		return train
 	}
+	d := digest.New()
+	d.Text(train)
+	d.Text(test)
+	return d.String()
 }
 
 // fit fits a standardizer of the kind how, which is not none.
-func fit(how string, x flow.Batch, columns []string) (*Standardizer, error) {
+func fit(how string, x flow.Batch, columns []string) (*data.Standardizer, error) {
 	if how == StandardizeScalar {
-		return FitScalar(x)
+		return data.FitScalar(x)
 	}
-	return Fit(x, columns)
+	return data.Fit(x, columns)
 }
 
 func within(dir, path string) string {
@@ -210,49 +123,53 @@ func within(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// parts cuts a file into train, val and test; a test file of its own leaves the
-// file to train and val.
-func (c Config) parts(n int, seed uint64) (train, val, test []int, err error) {
+// parts cuts a file into train, val and test; held-out data in a file of their own
+// (apart) leave the file to train and val.
+func (c Config) parts(n int, apart bool, seed uint64) (train, val, test []int, err error) {
 	testSize := size(c.Test, defaultFileTest)
-	if c.TestPath != "" {
+	if apart {
 		testSize = 0
 	}
-	if train, val, test, err = Split(n, size(c.Val, defaultFileVal), testSize, seed); err != nil {
+	if train, val, test, err = data.Split(n, size(c.Val, defaultFileVal), testSize, seed); err != nil {
 		return nil, nil, nil, fmt.Errorf("%w (%s)", err, c.Path)
 	}
 	return train, val, test, nil
 }
 
-func (c Config) openTable(dir string, seed uint64) (*Set, error) {
+func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 	delimiter, err := c.delimiter()
 	if err != nil {
 		return nil, err
 	}
-	opts := TableOptions{Columns: c.Columns, Label: c.Label, Delimiter: delimiter, Header: c.Header}
-	t, err := ReadTable(within(dir, c.Path), opts)
+	opts := table.Options{Columns: c.Columns, Label: c.Label, Delimiter: delimiter, Header: c.Header}
+	t, err := table.Read(within(dir, c.Path), opts)
 	if err != nil {
 		return nil, err
 	}
-	train, val, test, err := c.parts(t.X.N, seed)
+	train, val, test, err := c.parts(t.X.N, c.TestPath != "", seed)
 	if err != nil {
 		return nil, err
 	}
-	points := Points{X: t.X, Label: t.Label}
-	s := &Set{
-		Name: filepath.Base(c.Path), Kind: KindTable, Dim: t.X.D, Shape: []int{t.X.D},
-		Columns: t.Columns, Classes: classes(t.Label),
-		TrainSet: Subset(points, train), Val: Subset(points, val), Test: Subset(points, test),
+	points := t.Points()
+	s := &data.Set{
+		Name: filepath.Base(c.Path), Kind: data.KindTable, Dim: t.X.D, Shape: []int{t.X.D},
+		Columns: t.Columns, Classes: points.Classes(), LabelName: c.Label, Fingerprint: t.Fingerprint(),
+		TrainSet: data.Subset(points, train), Val: data.Subset(points, val), Test: data.Subset(points, test),
 	}
-	var apart Table
+	var apart table.Table
 	if c.TestPath != "" {
 		if apart, err = c.readTest(dir, opts, t.Columns); err != nil {
 			return nil, err
 		}
-		s.Test = Points{X: apart.X, Label: apart.Label}
-		s.Classes = max(s.Classes, classes(apart.Label))
+		s.Test = apart.Points()
+		s.Classes = max(s.Classes, s.Test.Classes())
+		s.Fingerprint = fingerprint(s.Fingerprint, apart.Fingerprint())
 	}
 	if how := cmp.Or(c.Standardize, StandardizeColumns); how != StandardizeNone {
-		on, _ := Rows(s.TrainSet, 0, s.TrainSet.Len(), nil)
+		on, _, err := data.Rows(s.TrainSet, 0, s.TrainSet.Len(), nil)
+		if err != nil {
+			return nil, err
+		}
 		if s.Standardizer, err = fit(how, on, t.Columns); err != nil {
 			return nil, fmt.Errorf("%w (%s)", err, c.Path)
 		}
@@ -261,19 +178,33 @@ func (c Config) openTable(dir string, seed uint64) (*Set, error) {
 			s.Standardizer.Apply(apart.X)
 		}
 	}
-	s.Train = Shuffle(s.TrainSet, seed)
+	s.Train = data.Shuffle(s.TrainSet, seed)
 	return s, nil
 }
 
 // readTest reads the test file, which must have the columns of the other.
-func (c Config) readTest(dir string, opts TableOptions, columns []string) (Table, error) {
+func (c Config) readTest(dir string, opts table.Options, columns []string) (table.Table, error) {
 	path := within(dir, c.TestPath)
-	t, err := ReadTable(path, opts)
+	t, err := table.Read(path, opts)
 	if err != nil {
-		return Table{}, err
+		return table.Table{}, err
 	}
 	if !slices.Equal(t.Columns, columns) {
-		return Table{}, malformed(path, "columns %v; want those of %s, %v", t.Columns, c.Path, columns)
+		return table.Table{}, files.Malformed(path, "columns %v; want those of %s, %v", t.Columns, c.Path, columns)
 	}
 	return t, nil
+}
+
+func (c Config) openUCI(dir string, seed uint64) (*data.Set, error) {
+	u, err := table.ReadUCI(c.UCI, within(dir, c.Path))
+	if err != nil {
+		return nil, err
+	}
+	s := &data.Set{
+		Name: c.UCI, Kind: data.KindUCI, Dim: u.Train.D, Shape: []int{u.Train.D}, Columns: u.Columns,
+		TrainSet: data.Points{X: u.Train}, Val: data.Points{X: u.Val}, Test: data.Points{X: u.Test},
+		Fingerprint: u.Fingerprint(),
+	}
+	s.Train = data.Shuffle(s.TrainSet, seed)
+	return s, nil
 }

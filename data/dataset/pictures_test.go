@@ -1,13 +1,10 @@
-package data
+package dataset
 
 import (
-	"archive/tar"
 	"bytes"
 	"errors"
 	"fmt"
-	"image/color"
 	"io/fs"
-	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -16,44 +13,19 @@ import (
 	"sync"
 	"testing"
 
+	"flowmatch/data"
+	"flowmatch/data/image"
+	"flowmatch/data/internal/datatest"
 	"flowmatch/flow"
 )
 
-// tarOf is a shard of entries name, content, name, content and so on.
-func tarOf(t testing.TB, entries ...any) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for ; len(entries) > 0; entries = entries[2:] {
-		content, ok := entries[1].([]byte)
-		if !ok {
-			content = []byte(entries[1].(string))
-		}
-		if err := w.WriteHeader(&tar.Header{Name: entries[0].(string), Mode: 0o644, Size: int64(len(content))}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(content); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-// shade is a PNG of 6 x 4 pixels, all of them red = v.
-func shade(t testing.TB, v int) []byte {
-	return pngOf(t, plain(6, 4, color.NRGBA{byte(v), 0, 0, 255}))
-}
-
 // reds returns the red of each image of a part, with its label (-1: none).
-func reds(t *testing.T, f Finite) [][2]int {
+func reds(t *testing.T, f data.Finite) [][2]int {
 	t.Helper()
-	x, label := Rows(f, 0, f.Len(), testRand())
+	x, label := rows(t, f, 0, f.Len(), datatest.Rand())
 	row, out := make([]byte, f.Dim()), make([][2]int, f.Len())
 	for i := range out {
-		Pixels(row, x.Row(i))
+		image.Pixels(row, x.Row(i))
 		for p := range row {
 			if p%3 == 0 && row[p] != row[0] || p%3 != 0 && row[p] != 0 {
 				t.Fatalf("image %d is %v, want one red", i, row)
@@ -77,11 +49,14 @@ func whole(c Config) Config {
 }
 
 func TestAFolderOfImagesHasItsFoldersAsClasses(t *testing.T) {
-	dir := writeFiles(t, map[string][]byte{
-		"train/dog/b.png": shade(t, 11), "train/dog/a.PNG": shade(t, 10), "train/cat/deep/x.jpg": shade(t, 5), "train/cat/y.jpeg": shade(t, 6),
+	dir := datatest.WriteFiles(t, map[string][]byte{
+		"train/dog/b.png": datatest.Shade(t, 11), "train/dog/a.PNG": datatest.Shade(t, 10),
+		"train/cat/deep/x.jpg": datatest.Shade(t, 5), "train/cat/y.jpeg": datatest.Shade(t, 6),
 		"train/README": {1}, "train/.hidden/z.png": {1}, "train/dog/.z.png": {1}, "train/empty/note.md": {1},
-		"test/dog/1.png": shade(t, 30), "none/b.png": shade(t, 2), "none/a.png": shade(t, 1), "one/x/b.png": shade(t, 2), "one/x/a.png": shade(t, 1),
-		"nested/x/dog/1.png": shade(t, 1), "nested/x/cat/1.png": shade(t, 2), "test2/dog/1.png": shade(t, 31), "test2/cat/1.png": shade(t, 32),
+		"test/dog/1.png": datatest.Shade(t, 30), "none/b.png": datatest.Shade(t, 2), "none/a.png": datatest.Shade(t, 1),
+		"one/x/b.png": datatest.Shade(t, 2), "one/x/a.png": datatest.Shade(t, 1),
+		"nested/x/dog/1.png": datatest.Shade(t, 1), "nested/x/cat/1.png": datatest.Shade(t, 2),
+		"test2/dog/1.png": datatest.Shade(t, 31), "test2/cat/1.png": datatest.Shade(t, 32),
 	})
 	for _, c := range []struct {
 		path, want string
@@ -91,7 +66,7 @@ func TestAFolderOfImagesHasItsFoldersAsClasses(t *testing.T) {
 		{"one", "0 [] [[1 -1] [2 -1]]"},
 		{"nested", "2 [cat dog] [[2 0] [1 1]]"},
 	} {
-		s := mustOpen(t, whole(Config{Kind: KindFolder, Path: c.path}), dir, 1)
+		s := mustOpen(t, whole(Config{Kind: data.KindFolder, Path: c.path}), dir, 1)
 		if got := fmt.Sprint(s.Classes, s.ClassNames, reds(t, s.TrainSet)); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.path, got, c.want)
 		}
@@ -99,15 +74,17 @@ func TestAFolderOfImagesHasItsFoldersAsClasses(t *testing.T) {
 			t.Errorf("%s: opened as %s", c.path, got)
 		}
 	}
-	s := mustOpen(t, whole(Config{Kind: KindFolder, Path: "train", TestPath: "test2"}), dir, 1)
+	s := mustOpen(t, whole(Config{Kind: data.KindFolder, Path: "train", TestPath: "test2"}), dir, 1)
 	if got := fmt.Sprint(s.Classes, reds(t, s.Test)); got != "2 [[32 0] [31 1]]" {
 		t.Errorf("test part: got %s", got)
 	}
-	grey := whole(Config{Kind: KindFolder, Path: "train", Channels: 1})
+	grey := whole(Config{Kind: data.KindFolder, Path: "train", Channels: 1})
 	if s := mustOpen(t, grey, dir, 1); !slices.Equal(s.Shape, []int{4, 4}) || s.Dim != 16 {
 		t.Errorf("grey images of shape %v, dimension %d, want [4 4] and 16", s.Shape, s.Dim)
 	}
-	if s := mustOpen(t, Config{Kind: KindFolder, Path: "train", Size: 4, Val: new(1.0), Test: new(1.0)}, dir, 1); s.TrainSet.Len() != 2 || s.Val.Len() != 1 || s.Test.Len() != 1 || s.Val.Classes() != 2 {
+	divided := Config{Kind: data.KindFolder, Path: "train", Size: 4, Val: new(1.0), Test: new(1.0)}
+	if s := mustOpen(t, divided, dir, 1); s.TrainSet.Len() != 2 || s.Val.Len() != 1 || s.Test.Len() != 1 ||
+		s.Val.Classes() != 2 {
 		t.Errorf("parts of %d, %d and %d, want 2, 1 and 1", s.TrainSet.Len(), s.Val.Len(), s.Test.Len())
 	}
 }
@@ -115,11 +92,13 @@ func TestAFolderOfImagesHasItsFoldersAsClasses(t *testing.T) {
 // shards holds three shards, of which one is compressed, of images whose red is
 // 10 times their label, plus 1 in the second shard and 2 in the third.
 func shards(t testing.TB) (dir string) {
-	dir = writeFiles(t, map[string][]byte{
-		"s/a.tar":    tarOf(t, "0001.png", shade(t, 10), "0001.cls", "1\n", "0002.cls", "0", "0002.txt", "5", "0002.png", shade(t, 0), "0003.json", "{}"),
-		"s/b.tar.gz": gzipped(t, tarOf(t, "./0001.png", shade(t, 21), "./0001.txt", " 2 ", "./0004.cls", "0", "./0004.jpg", shade(t, 1))),
-		"s/c.tgz":    gzipped(t, tarOf(t, "7.png", shade(t, 32), "7.cls", "3")),
-		"s/note":     {1},
+	dir = datatest.WriteFiles(t, map[string][]byte{
+		"s/a.tar": datatest.Tar(t, "0001.png", datatest.Shade(t, 10), "0001.cls", "1\n", "0002.cls", "0", "0002.txt", "5",
+			"0002.png", datatest.Shade(t, 0), "0003.json", "{}"),
+		"s/b.tar.gz": datatest.Gzipped(t, datatest.Tar(t, "./0001.png", datatest.Shade(t, 21), "./0001.txt", " 2 ",
+			"./0004.cls", "0", "./0004.jpg", datatest.Shade(t, 1))),
+		"s/c.tgz": datatest.Gzipped(t, datatest.Tar(t, "7.png", datatest.Shade(t, 32), "7.cls", "3")),
+		"s/note":  {1},
 	})
 	return dir
 }
@@ -130,12 +109,12 @@ func TestShardsAreReadFromAFileAFolderAndAPattern(t *testing.T) {
 	for _, c := range []struct{ path, want string }{
 		{"s", all}, {"s/*", all}, {"s/a.tar", "[[10 1] [0 0]]"}, {"s/[bc].*", "[[21 2] [1 0] [32 3]]"},
 	} {
-		s := mustOpen(t, whole(Config{Kind: KindShards, Path: c.path}), dir, 1)
+		s := mustOpen(t, whole(Config{Kind: data.KindShards, Path: c.path}), dir, 1)
 		if got := fmt.Sprint(reds(t, s.TrainSet)); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.path, got, c.want)
 		}
 	}
-	if k := (Config{Path: "s/*.tar"}).ResolvedKind(); k != KindShards {
+	if k := (Config{Path: "s/*.tar"}).ResolvedKind(); k != data.KindShards {
 		t.Errorf("kind of *.tar: got %q, want shards", k)
 	}
 }
@@ -145,10 +124,12 @@ func TestShardsWithoutLabelsHaveTheirFoldersOrNoClasses(t *testing.T) {
 		name, want string
 		entries    []any
 	}{
-		{"folders", "2 [cat dog] [[1 1] [2 0]]", []any{"set/dog/a.png", shade(t, 1), "set/cat/a.png", shade(t, 2)}},
-		{"captions", "0 [] [[1 -1] [2 -1]]", []any{"a.png", shade(t, 1), "a.txt", "a dog", "b.png", shade(t, 2), "b.txt", "7 cats, or more than thirty-two bytes"}},
+		{"folders", "2 [cat dog] [[1 1] [2 0]]",
+			[]any{"set/dog/a.png", datatest.Shade(t, 1), "set/cat/a.png", datatest.Shade(t, 2)}},
+		{"captions", "0 [] [[1 -1] [2 -1]]", []any{"a.png", datatest.Shade(t, 1), "a.txt", "a dog", "b.png",
+			datatest.Shade(t, 2), "b.txt", "7 cats, or more than thirty-two bytes"}},
 	} {
-		dir := writeFiles(t, map[string][]byte{"x.tar": tarOf(t, c.entries...)})
+		dir := datatest.WriteFiles(t, map[string][]byte{"x.tar": datatest.Tar(t, c.entries...)})
 		s := mustOpen(t, whole(Config{Path: "x.tar"}), dir, 1)
 		if got := fmt.Sprint(s.Classes, s.ClassNames, reds(t, s.TrainSet)); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
@@ -157,27 +138,33 @@ func TestShardsWithoutLabelsHaveTheirFoldersOrNoClasses(t *testing.T) {
 }
 
 func TestCorruptImagesFailByNameOrAreLeftOutAndCounted(t *testing.T) {
-	good, bad := shade(t, 1), shade(t, 2)[:40]
-	dir := writeFiles(t, map[string][]byte{
-		"f/a/1.png": shade(t, 1), "f/a/2.png": bad, "f/b/3.png": shade(t, 3), "f/b/4.jpg": []byte("GIF89a"),
-		"x.tar":     tarOf(t, "1.png", good, "1.cls", "1", "2.png", bad, "2.cls", "2", "3.png", shade(t, 3), "3.cls", "3"),
-		"x.tar.gz":  gzipped(t, tarOf(t, "1.png", good, "1.cls", "1", "2.png", bad, "2.cls", "2", "3.png", shade(t, 3), "3.cls", "3")),
+	good, bad := datatest.Shade(t, 1), datatest.Shade(t, 2)[:40]
+	dir := datatest.WriteFiles(t, map[string][]byte{
+		"f/a/1.png": datatest.Shade(t, 1), "f/a/2.png": bad, "f/b/3.png": datatest.Shade(t, 3), "f/b/4.jpg": []byte("GIF89a"),
+		"x.tar": datatest.Tar(t, "1.png", good, "1.cls", "1", "2.png", bad, "2.cls", "2", "3.png", datatest.Shade(t, 3),
+			"3.cls", "3"),
+		"x.tar.gz": datatest.Gzipped(t, datatest.Tar(t, "1.png", good, "1.cls", "1", "2.png", bad, "2.cls", "2", "3.png",
+			datatest.Shade(t, 3), "3.cls", "3")),
 		"bad/1.png": bad,
 	})
 	for _, c := range []struct {
 		c             Config
 		problem, want string
 	}{
-		{Config{Kind: KindFolder, Path: "f"}, filepath.Join(dir, "f/a/2.png") + ": not a PNG that can be decoded: unexpected EOF (corrupt: skip leaves such images out)", "2 2 [[1 0] [3 1]]"},
+		{Config{Kind: data.KindFolder, Path: "f"},
+			filepath.Join(dir,
+				"f/a/2.png") + ": not a PNG that can be decoded: unexpected EOF (corrupt: skip leaves such images out)",
+			"2 2 [[1 0] [3 1]]"},
 		{Config{Path: "x.tar"}, filepath.Join(dir, "x.tar") + ": 2.png: not a PNG that can be decoded", "1 4 [[1 1] [3 3]]"},
-		{Config{Path: "x.tar.gz"}, filepath.Join(dir, "x.tar.gz") + ": 2.png: not a PNG that can be decoded", "1 4 [[1 1] [3 3]]"},
+		{Config{Path: "x.tar.gz"}, filepath.Join(dir, "x.tar.gz") + ": 2.png: not a PNG that can be decoded",
+			"1 4 [[1 1] [3 3]]"},
 	} {
-		for _, limit := range []int64{MaxDecoded, 50} { // in memory, and one image kept
+		for _, limit := range []int64{image.MaxDecoded, 50} { // in memory, and one image kept
 			if limit == 50 && c.c.Path == "x.tar.gz" {
 				continue
 			}
 			_, err := whole(c.c).openPictures(dir, 1, limit)
-			wantError(t, c.c.Path, err, c.problem)
+			datatest.WantError(t, c.c.Path, err, c.problem)
 			c.c.Corrupt = CorruptSkip
 			s, err := whole(c.c).openPictures(dir, 1, limit)
 			if err != nil {
@@ -189,34 +176,39 @@ func TestCorruptImagesFailByNameOrAreLeftOutAndCounted(t *testing.T) {
 			c.c.Corrupt = ""
 		}
 	}
-	_, err := whole(Config{Kind: KindFolder, Path: "bad", Corrupt: CorruptSkip}).Open(dir, 1)
-	wantError(t, "nothing left", err, "none of the 1 images can be decoded")
+	_, err := whole(Config{Kind: data.KindFolder, Path: "bad", Corrupt: CorruptSkip}).Open(dir, 1)
+	datatest.WantError(t, "nothing left", err, "none of the 1 images can be decoded")
 }
 
 func TestFoldersAndShardsThatDoNotFitAreReported(t *testing.T) {
-	p := shade(t, 1)
-	tape := tarOf(t, "1.png", p, "2.png", p)
-	zipped := gzipped(t, tarOf(t, "1.png", p, "2.png", p))
-	dir := writeFiles(t, map[string][]byte{
+	p := datatest.Shade(t, 1)
+	tape := datatest.Tar(t, "1.png", p, "2.png", p)
+	zipped := datatest.Gzipped(t, datatest.Tar(t, "1.png", p, "2.png", p))
+	dir := datatest.WriteFiles(t, map[string][]byte{
 		"mixed/a/1.png": p, "mixed/2.png": p, "none/x.csv": p, "gif/a.gif": p, "ok/a/1.png": p, "ok/b/1.png": p,
 		"other/c/1.png": p, "other/a/1.png": p, "flat/1.png": p,
-		"cut.tar": tape[:700], "cut2.tar": tape[:2000], "cut3.tar": tape[:2048], "cut4.tar": tape[:1100], "void.tar": nil, "cut.tar.gz": zipped[:len(zipped)-30], "text.tar": bytes.Repeat([]byte("no tar\n"), 100),
-		"empty.tar": tarOf(t), "webp.tar": tarOf(t, "a.webp", p), "cls.tar": tarOf(t, "a.png", p, "a.cls", "dog"),
-		"half.tar": tarOf(t, "a.png", p, "a.cls", "1", "b.png", p), "side.tar": tarOf(t, "k/a.png", p, "b.png", p), "num.tar": tarOf(t, "a.png", p, "a.cls", "1"),
+		"cut.tar": tape[:700], "cut2.tar": tape[:2000], "cut3.tar": tape[:2048], "cut4.tar": tape[:1100], "void.tar": nil,
+		"cut.tar.gz": zipped[:len(zipped)-30], "text.tar": bytes.Repeat([]byte("no tar\n"), 100),
+		"empty.tar": datatest.Tar(t), "webp.tar": datatest.Tar(t, "a.webp", p),
+		"cls.tar":  datatest.Tar(t, "a.png", p, "a.cls", "dog"),
+		"half.tar": datatest.Tar(t, "a.png", p, "a.cls", "1", "b.png", p),
+		"side.tar": datatest.Tar(t, "k/a.png", p, "b.png", p), "num.tar": datatest.Tar(t, "a.png", p, "a.cls", "1"),
 	})
-	folder := func(path, test string) Config { return Config{Kind: KindFolder, Path: path, TestPath: test} }
+	folder := func(path, test string) Config { return Config{Kind: data.KindFolder, Path: path, TestPath: test} }
 	for _, c := range []struct {
 		c    Config
 		want string
 	}{
-		{folder("mixed", ""), "mixed: 2.png lies beside the folders of the classes; want every image in a folder of its class, or none"},
+		{folder("mixed", ""),
+			"mixed: 2.png lies beside the folders of the classes; want every image in a folder of its class, or none"},
 		{folder("none", ""), "none: no images; want .png, .jpg or .jpeg"},
 		{folder("nowhere", ""), "no such file"},
 		{folder("gif", ""), "a.gif: an image of format gif; only PNG and JPEG are read"},
-		{folder("ok", "other"), `other: class "c" is not one of the training images, [a b]`},
-		{folder("ok", "flat"), "flat: its classes are not told as those of the training images are"},
+		{folder("ok", "other"), `class "c" is not one of [a b], the classes of the training images (`},
+		{folder("ok", "flat"), "flat: its classes are not given as those of the training images are"},
 		{Config{Path: "num.tar", TestPath: "empty.tar"}, "empty.tar: no images in 1 shards"},
-		{Config{Path: "cut.tar"}, "cut.tar: ends without the mark of the end of a tar file, after entry 1.png; is it truncated?"},
+		{Config{Path: "cut.tar"},
+			"cut.tar: ends without the mark of the end of a tar file, after entry 1.png; is it truncated?"},
 		{Config{Path: "cut2.tar"}, "cut2.tar: ends without the mark of the end of a tar file, after entry 2.png"},
 		{Config{Path: "cut3.tar"}, "cut3.tar: ends without the mark of the end of a tar file, after entry 2.png"},
 		{Config{Path: "cut4.tar"}, "cut4.tar: cannot be read as tar after entry 1.png: unexpected EOF; is it truncated?"},
@@ -226,73 +218,52 @@ func TestFoldersAndShardsThatDoNotFitAreReported(t *testing.T) {
 		{Config{Path: "nowhere.tar"}, "no such file"},
 		{Config{Path: "none/*.tar"}, "none/*.tar: no shards; want .tar, .tar.gz or .tgz"},
 		{Config{Path: "[.tar"}, "syntax error in pattern; want a shard, a folder of shards or a pattern"},
-		{Config{Path: "none", Kind: KindShards}, "no shards"},
+		{Config{Path: "none", Kind: data.KindShards}, "no shards"},
 		{Config{Path: "webp.tar"}, "webp.tar: a.webp: an image of format webp"},
 		{Config{Path: "cls.tar"}, `cls.tar: a.cls: "dog" is not a class label; want a whole number from 0 to 65535`},
-		{Config{Path: "half.tar"}, "half.tar: b.png: no label: want an entry b.cls with the number of the class, as 1 of the 2 images have"},
+		{Config{Path: "half.tar"},
+			"half.tar: b.png: no label: want an entry b.cls with the number of the class, as 1 of the 2 images have"},
 		{Config{Path: "side.tar"}, "side.tar: b.png lies beside the folders"},
 	} {
 		_, err := whole(c.c).Open(dir, 1)
-		wantError(t, fmt.Sprint(c.c.Path, " ", c.c.TestPath), err, c.want)
+		datatest.WantError(t, fmt.Sprint(c.c.Path, " ", c.c.TestPath), err, c.want)
 	}
 	c := whole(Config{Path: "ok.tar.gz"})
-	dir = writeFiles(t, map[string][]byte{"ok.tar.gz": zipped})
+	dir = datatest.WriteFiles(t, map[string][]byte{"ok.tar.gz": zipped})
 	_, err := c.openPictures(dir, 1, 50)
-	wantError(t, "a compressed shard beyond the limit", err, "2 images of 48 bytes do not fit the 50 bytes of memory that they may have, and a compressed shard cannot be read in any order; gunzip the shards")
-}
-
-// many is a folder and a shard of the same n images of two classes, with noise.
-func many(t testing.TB, n int) (dir string) {
-	files, entries := map[string][]byte{}, []any{}
-	for i := range n {
-		img := plain(6, 5, color.Black)
-		rng := testRand()
-		for range i {
-			rng.Uint64()
-		}
-		for p := range 30 {
-			img.(interface{ Set(x, y int, c color.Color) }).Set(p%6, p/6, color.NRGBA{byte(rng.Uint32()), byte(rng.Uint32()), byte(i), 255})
-		}
-		files[fmt.Sprintf("f/%d/%03d.png", i%2, i)] = pngOf(t, img)
-	}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		entries = append(entries, name, files[name])
-	}
-	files["s.tar"] = tarOf(t, entries...)
-	return writeFiles(t, files)
+	datatest.WantError(t, "a compressed shard beyond the limit", err,
+		"2 images of 48 bytes do not fit the 50 bytes of memory that they may have, "+
+			"and a compressed shard cannot be read in any order; gunzip the shards")
 }
 
 func TestImagesFromFilesAreThoseInMemoryInAnyOrderAndConcurrently(t *testing.T) {
 	const n, b, steps = 40, 9, 30
-	dir := many(t, n)
+	dir := datatest.Noise(t, n)
 	config := func(c Config) Config {
 		c.Size, c.Flip, c.Standardize, c.Val, c.Test = 5, true, StandardizeScalar, new(5.0), new(5.0)
 		return c
 	}
-	open := func(c Config, limit int64) *Set {
+	open := func(c Config, limit int64) *data.Set {
 		s, err := config(c).openPictures(dir, 7, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
-	fill := func(s *Set, step int) (flow.Batch, []int32) {
+	fill := func(s *data.Set, step int) (flow.Batch, []int32) {
 		x, label := flow.NewBatch(b, s.Dim), make([]int32, b)
-		if err := s.Train.Fill(x, label, uint64(step)); err != nil {
+		if err := s.Train.Fill(x, flow.Given{Label: label}, uint64(step)); err != nil {
 			t.Error(err)
 		}
 		return x, label
 	}
-	reference := open(Config{Kind: KindFolder, Path: "f"}, MaxDecoded)
-	if reference.TrainSet.(subset).base.(*Images).store != nil {
-		t.Fatal("a small set is not held in memory")
-	}
+	reference := open(Config{Kind: data.KindFolder, Path: "f"}, image.MaxDecoded)
 	want, wantLabel := make([]flow.Batch, steps), make([][]int32, steps)
 	for step := range steps {
 		want[step], wantLabel[step] = fill(reference, step)
 	}
-	for _, c := range []Config{{Kind: KindFolder, Path: "f"}, {Path: "s.tar"}} {
-		for _, limit := range []int64{10, 600, MaxDecoded} { // none kept, 8 kept, all in memory
+	for _, c := range []Config{{Kind: data.KindFolder, Path: "f"}, {Path: "s.tar"}} {
+		for _, limit := range []int64{10, 600, image.MaxDecoded} { // none kept, 8 kept, all in memory
 			s := open(c, limit)
 			if !reflect.DeepEqual(reference.Standardizer, s.Standardizer) {
 				t.Errorf("%s, limit %d: standardizer %v, want %v", c.Path, limit, s.Standardizer, reference.Standardizer)
@@ -310,48 +281,32 @@ func TestImagesFromFilesAreThoseInMemoryInAnyOrderAndConcurrently(t *testing.T) 
 				})
 			}
 			team.Wait()
-			if store := s.TrainSet.(subset).base.(*Images).store; store != nil && (store.last.Len() > int(limit)/75 || len(store.at) != store.last.Len()) {
-				t.Errorf("%s: %d and %d images are kept, more than %d bytes", c.Path, store.last.Len(), len(store.at), limit)
-			}
 		}
-	}
-}
-
-func TestTheImageUsedLastIsKept(t *testing.T) {
-	s := newStore(nil, 1, 1, 2)
-	for _, i := range []int{1, 2, 1, 3} { // 2 has not been used for longest
-		if s.cached(i) == nil {
-			s.keep(i, []byte{byte(i)})
-		}
-	}
-	if s.cached(1) == nil || s.cached(2) != nil || s.cached(3) == nil {
-		t.Errorf("kept are %v, want 1 and 3", slices.Sorted(maps.Keys(s.at)))
 	}
 }
 
 func TestAFileGoneAfterOpeningIsAnErrorOfTheStream(t *testing.T) {
-	dir := many(t, 8)
-	s, err := whole(Config{Kind: KindFolder, Path: "f"}).openPictures(dir, 1, 10)
+	dir := datatest.Noise(t, 8)
+	s, err := whole(Config{Kind: data.KindFolder, Path: "f"}).openPictures(dir, 1, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.RemoveAll(filepath.Join(dir, "f", "1")); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Train.Fill(flow.NewBatch(8, s.Dim), nil, 0); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("got %v, want that the file does not exist", err)
-	}
-	defer func() {
-		if err, ok := recover().(error); !ok || !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("Read: got %v, want a panic that the file does not exist", err)
+	err = s.Train.Fill(flow.NewBatch(8, s.Dim), flow.Given{}, 0)
+	_, _, rowsErr := data.Rows(s.TrainSet, 0, 8, datatest.Rand())
+	for what, err := range map[string]error{"Fill": err, "Rows": rowsErr} {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: got %v, want that the file does not exist", what, err)
 		}
-	}()
-	Rows(s.TrainSet, 0, 8, testRand())
+		datatest.WantError(t, what, err, filepath.Join(dir, "f", "1", "00"))
+	}
 }
 
 func TestEveryImageOfShardsComesOnceAnEpoch(t *testing.T) {
 	dir := shards(t)
-	c := whole(Config{Kind: KindShards, Path: "s/a.tar"})
+	c := whole(Config{Kind: data.KindShards, Path: "s/a.tar"})
 	c.Dequantize = new(false)
 	s, err := c.openPictures(dir, 3, 10)
 	if err != nil {
@@ -359,7 +314,7 @@ func TestEveryImageOfShardsComesOnceAnEpoch(t *testing.T) {
 	}
 	for epoch := range uint64(5) {
 		x := flow.NewBatch(2, s.Dim)
-		if err := s.Train.Fill(x, nil, epoch); err != nil {
+		if err := s.Train.Fill(x, flow.Given{}, epoch); err != nil {
 			t.Fatal(err)
 		}
 		seen := []float64{x.X[0], x.X[s.Dim]}
@@ -369,16 +324,5 @@ func TestEveryImageOfShardsComesOnceAnEpoch(t *testing.T) {
 				t.Errorf("epoch %d: reds %v, want one of each", epoch, seen)
 			}
 		}
-	}
-}
-
-func BenchmarkDecode(b *testing.B) {
-	raw := jpegOf(b, plain(256, 256, color.White))
-	for b.Loop() {
-		img, err := decodeImage(raw)
-		if err != nil {
-			b.Fatal(err)
-		}
-		fitImage(img, 64, 3)
 	}
 }

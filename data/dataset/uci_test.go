@@ -1,4 +1,4 @@
-package data
+package dataset
 
 import (
 	"bytes"
@@ -12,6 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	"flowmatch/data"
+	"flowmatch/data/internal/datatest"
+	"flowmatch/data/synth"
+	"flowmatch/data/table"
 	"flowmatch/flow"
 )
 
@@ -85,9 +89,9 @@ func collisions(n, columns, shift int) (flow.Batch, []string) {
 func put(t *testing.T, dir, name string, x flow.Batch, names []string) {
 	t.Helper()
 	path := filepath.Join(dir, name)
-	err := WriteNPY(path, x)
+	err := table.WriteNPY(path, x)
 	if names != nil {
-		err = WriteCSV(path, names, x)
+		err = table.WriteCSV(path, names, x)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -130,10 +134,14 @@ func TestTheUCISetsAreThoseOfThePublishedCode(t *testing.T) {
 		parts []part // train, val, test
 		first []float64
 	}{
-		{"power", 6, []part{{165, 2.221852328015956}, {18, 51.67136888217343}, {20, -33.2566919800852}}, []float64{1.1011775004209141, 0.6597407876832087, 0.6354649251724702}},
-		{"gas", 13, []part{{122, -238.732914409699}, {13, 88.40735312248555}, {15, -54.81294551980798}}, []float64{-1.463739517379136, 1.1909764287597586, 0.8911540594069929}},
-		{"hepmass", 25, []part{{108, -420.0192234546179}, {12, 235.92069186564623}, {40, -33.298640474679665}}, []float64{0.5134174964835694, -1.2403750713599007, -1.0974222989566593}},
-		{"miniboone", 43, []part{{98, -135.61261440981843}, {10, -4.661649239611677}, {12, -159.54063496431664}}, []float64{0.3160907457253011, -1.2900636157235232, 0.8461678021854433}},
+		{"power", 6, []part{{165, 2.221852328015956}, {18, 51.67136888217343}, {20, -33.2566919800852}},
+			[]float64{1.1011775004209141, 0.6597407876832087, 0.6354649251724702}},
+		{"gas", 13, []part{{122, -238.732914409699}, {13, 88.40735312248555}, {15, -54.81294551980798}},
+			[]float64{-1.463739517379136, 1.1909764287597586, 0.8911540594069929}},
+		{"hepmass", 25, []part{{108, -420.0192234546179}, {12, 235.92069186564623}, {40, -33.298640474679665}},
+			[]float64{0.5134174964835694, -1.2403750713599007, -1.0974222989566593}},
+		{"miniboone", 43, []part{{98, -135.61261440981843}, {10, -4.661649239611677}, {12, -159.54063496431664}},
+			[]float64{0.3160907457253011, -1.2900636157235232, 0.8461678021854433}},
 		{"bsds300", 63, []part{{7, 128373.2}, {4, 77008.19}, {3, 57932.58}}, []float64{18.26, 56.17, 94.08}},
 	}
 	var names []string
@@ -141,15 +149,18 @@ func TestTheUCISetsAreThoseOfThePublishedCode(t *testing.T) {
 		names = append(names, test.name)
 		dir := uciFiles(t, test.name)
 		s := mustOpen(t, Config{UCI: test.name, Path: filepath.Base(dir)}, filepath.Dir(dir), 1)
-		if s.Kind != KindUCI || s.Name != test.name || s.Dim != test.dim || len(s.Columns) != test.dim || s.Standardizer != nil || s.LogDet() != 0 {
-			t.Errorf("%s: opened as %s, %q, of dimension %d with columns %v, standardizer %v", test.name, s.Kind, s.Name, s.Dim, s.Columns, s.Standardizer)
+		if s.Kind != data.KindUCI || s.Name != test.name || s.Dim != test.dim || len(s.Columns) != test.dim ||
+			s.Standardizer != nil || s.LogDet() != 0 {
+			t.Errorf("%s: opened as %s, %q, of dimension %d with columns %v, standardizer %v", test.name, s.Kind, s.Name, s.Dim,
+				s.Columns, s.Standardizer)
 			continue
 		}
-		for k, got := range []Finite{s.TrainSet, s.Val, s.Test} {
-			x, label := Rows(got, 0, got.Len(), nil)
+		for k, got := range []data.Finite{s.TrainSet, s.Val, s.Test} {
+			x, label := rows(t, got, 0, got.Len(), nil)
 			want := test.parts[k]
 			if x.N != want.n || math.Abs(mark(x)-want.mark) > 1e-9*math.Max(1, math.Abs(want.mark)) || label != nil {
-				t.Errorf("%s: part %d: got %d rows marked %.12g, want %d marked %.12g", test.name, k, x.N, mark(x), want.n, want.mark)
+				t.Errorf("%s: part %d: got %d rows marked %.12g, want %d marked %.12g", test.name, k, x.N, mark(x), want.n,
+					want.mark)
 			}
 			for d, want := range test.first {
 				if k == 2 && math.Abs(x.X[d]-want) > 1e-12*math.Abs(want) {
@@ -157,13 +168,13 @@ func TestTheUCISetsAreThoseOfThePublishedCode(t *testing.T) {
 				}
 			}
 		}
-		again := mustOpen(t, Config{UCI: test.name, Kind: KindUCI, Path: dir}, "", 2)
-		if a, b := again.TrainSet.(Points).X, s.TrainSet.(Points).X; !slices.Equal(a.X, b.X) {
+		again := mustOpen(t, Config{UCI: test.name, Kind: data.KindUCI, Path: dir}, "", 2)
+		if a, b := again.TrainSet.(data.Points).X, s.TrainSet.(data.Points).X; !slices.Equal(a.X, b.X) {
 			t.Errorf("%s: the parts depend on the seed of the run", test.name)
 		}
 	}
-	if !slices.Equal(names, UCINames()) {
-		t.Errorf("tested %v, but the names are %v", names, UCINames())
+	if !slices.Equal(names, table.UCINames()) {
+		t.Errorf("tested %v, but the names are %v", names, table.UCINames())
 	}
 }
 
@@ -186,25 +197,8 @@ func TestAGasTableWithoutNamesHasTimeAndConcentrationsFirst(t *testing.T) {
 	put(t, dir, "ethylene_CO.npy", x, nil)
 	a := mustOpen(t, Config{UCI: "gas", Path: dir}, "", 1)
 	b := mustOpen(t, Config{UCI: "gas", Path: uciFiles(t, "gas")}, "", 1)
-	if got, want := mark(a.Test.(Points).X), mark(b.Test.(Points).X); got != want || a.Columns[0] != "c3" {
+	if got, want := mark(a.Test.(data.Points).X), mark(b.Test.(data.Points).X); got != want || a.Columns[0] != "c3" {
 		t.Errorf("got %g with columns %v, want %g with columns from c3 on", got, a.Columns, want)
-	}
-}
-
-func TestNumpyRandIsRandomState(t *testing.T) {
-	x := flow.NewBatch(1000, 1)
-	for i := range x.X {
-		x.X[i] = float64(i)
-	}
-	rng := newNumpyRand(42)
-	rng.shuffle(x)
-	if want := []float64{521, 737, 740, 660, 411, 678, 626, 513}; !slices.Equal(x.X[:8], want) {
-		t.Errorf("shuffled to %v, want %v", x.X[:8], want)
-	}
-	for k, want := range []float64{0x1.fadc114ce926ep-1, 0x1.4a172057a00a4p-2, 0x1.9ea7dd059fa19p-1} {
-		if got := rng.uniform(); got != want {
-			t.Errorf("draw %d: got %x, want %x", k, got, want)
-		}
 	}
 }
 
@@ -213,27 +207,33 @@ func TestUCIConfigsThatContradictSaySo(t *testing.T) {
 		c    Config
 		want string
 	}{
-		{Config{Kind: KindUCI}, "kind uci without uci; set it to one of power, gas, hepmass, miniboone, bsds300"},
-		{Config{UCI: "adult", Path: "x"}, `uci: "adult"; want one of power, gas`},
+		{Config{Kind: data.KindUCI}, "kind uci without uci; set it to one of power, gas, hepmass, miniboone, bsds300"},
+		{Config{UCI: "adult", Path: "x"}, `unknown uci "adult"; it must be one of power, gas`},
 		{Config{UCI: "power"}, "uci: power needs path, the folder"},
 		{Config{UCI: "power", Path: "x", Name: "moons"}, "leave one out"},
 		{Config{UCI: "power", Name: "moons"}, "kind uci goes with path, not with name"},
-		{Config{UCI: "power", Path: "x.npy", Kind: KindTable}, "uci is set, but the data are table; it is for uci"},
+		{Config{UCI: "power", Path: "x.npy", Kind: data.KindTable}, "uci is set, but the data are table; it is for uci"},
 		{Config{UCI: "power", Path: "x", Columns: []string{"a"}}, "columns is set, but the data are uci"},
 		{Config{UCI: "power", Path: "x", Label: "a"}, "label is set, but the data are uci"},
 		{Config{UCI: "power", Path: "x", N: 3}, "n is set, but the data are uci"},
-		{Config{UCI: "power", Path: "x", Params: Params{Noise: new(0.1)}}, "noise is set, but the data are uci"},
+		{Config{UCI: "power", Path: "x", Params: synth.Params{Noise: new(0.1)}}, "noise is set, but the data are uci"},
 		{Config{UCI: "power", Path: "x", TestPath: "y"}, "test_path is set, but the data are uci"},
-		{Config{UCI: "gas", Path: "x", Standardize: "none"}, "standardize is set, but uci: gas comes with its own parts and units"},
+		{Config{UCI: "gas", Path: "x", Standardize: "none"},
+			"standardize is set, but uci: gas comes with its own parts and units"},
 		{Config{UCI: "gas", Path: "x", Val: new(0.1)}, "val is set, but uci: gas"},
 		{Config{UCI: "gas", Path: "x", Test: new(0.0)}, "test is set, but uci: gas"},
 	} {
-		wantError(t, fmt.Sprintf("%+v", test.c), test.c.Validate(), test.want)
+		datatest.WantError(t, fmt.Sprintf("%+v", test.c), test.c.Validate(), test.want)
 	}
 	if err := (Config{UCI: "gas", Path: "x"}).Validate(); err != nil {
 		t.Error(err)
 	}
 }
+
+// hepmassNames is the first line of a file of 27 features, and hepmassRow another one.
+var hepmassNames = "y" + strings.Repeat(",f", 27)
+
+func hepmassRow(class, feature string) string { return "\n" + class + strings.Repeat(feature, 27) }
 
 // badUCI are folders that cannot be used: what is done to a good one, and what
 // the error must say.
@@ -245,20 +245,29 @@ var badUCI = []struct {
 	want      string
 }{
 	{"power", "data.npy", made(203, 9, 0), nil, "", "data.npy: 9 columns; want the 8 of the archive"},
-	{"power", "data.npy", made(10, 8, 0), nil, "", "10 rows are too few to hold out a tenth, and a tenth of the rest; want 11 or more"},
+	{"power", "data.npy", made(10, 8, 0), nil, "",
+		"10 rows are too few to hold out a tenth, and a tenth of the rest; want 11 or more"},
 	{"power", "data.npy", flow.Batch{}, nil, "x", "data.npy: not an NPY file"},
 	{"miniboone", "data.npy", made(120, 50, 0), nil, "", "50 columns; want the 43"},
 	{"miniboone", "data.npy", flow.NewBatch(20, 43), nil, "", `column "c0": 0 in all 18 rows that normalise it`},
 	{"bsds300", "validation.npy", made(9, 64, 0), nil, "", "validation.npy: 64 columns; want the 63"},
-	{"gas", "ethylene_CO.csv", made(20, 19, 0), strings.Fields("Time Meth S a b c d e f g h i j k l m n o p"), "", `no column "Eth"; want Time, Meth, Eth and 16 sensors`},
+	{"gas", "ethylene_CO.csv", made(20, 19, 0), strings.Fields("Time Meth S a b c d e f g h i j k l m n o p"), "",
+		`no column "Eth"; want Time, Meth, Eth and 16 sensors`},
 	{"gas", "ethylene_CO.csv", made(20, 20, 0), nil, ",Time\n1,2\n", "header, column 1: the name is empty"},
-	{"hepmass", "1000_train.csv", made(20, 12, 0), strings.Fields("a b c d e f g h i j k l"), "", "1000_train.csv: the first line is not one of names; want 28 or more"},
-	{"hepmass", "1000_test.csv", flow.Batch{}, nil, strings.Repeat("1,", 28) + "1\n", "1000_test.csv: the first line is not one of names"},
-	{"hepmass", "1000_test.csv", flow.Batch{}, nil, "y" + strings.Repeat(",f", 27) + "\n1,2\n", "line 2: 2 fields; want 28 as in the first line"},
-	{"hepmass", "1000_test.csv", flow.Batch{}, nil, "y" + strings.Repeat(",f", 27) + "\n0" + strings.Repeat(",1", 27) + "\n", `column "y": no row is of class 1`},
-	{"hepmass", "1000_train.csv", flow.Batch{}, nil, "y" + strings.Repeat(",f", 27) + "\n1" + strings.Repeat(",1", 26) + ",x\n", `line 2, column "f": "x" is not a number`},
-	{"hepmass", "1000_train.csv", flow.Batch{}, nil, "y" + strings.Repeat(",f", 27) + "\n1" + strings.Repeat(",1", 27) + "\n", "1 rows of class 1 are too few"},
-	{"hepmass", "1000_train.csv", flow.Batch{}, nil, "y" + strings.Repeat(",f", 27) + strings.Repeat("\n1"+strings.Repeat(",1", 27), 20), "the smallest value of every column comes more than 5 times"},
+	{"hepmass", "1000_train.csv", made(20, 12, 0), strings.Fields("a b c d e f g h i j k l"), "",
+		"1000_train.csv: the first line is not one of names; want 28 or more"},
+	{"hepmass", "1000_test.csv", flow.Batch{}, nil, strings.Repeat("1,", 28) + "1\n",
+		"1000_test.csv: the first line is not one of names"},
+	{"hepmass", "1000_test.csv", flow.Batch{}, nil, hepmassNames + "\n1,2\n",
+		"line 2: 2 fields; want 28 as in the first line"},
+	{"hepmass", "1000_test.csv", flow.Batch{}, nil, hepmassNames + hepmassRow("0", ",1") + "\n",
+		`column "y": no row is of class 1`},
+	{"hepmass", "1000_train.csv", flow.Batch{}, nil, hepmassNames + "\n1" + strings.Repeat(",1", 26) + ",x\n",
+		`line 2, column "f": "x" is not a number`},
+	{"hepmass", "1000_train.csv", flow.Batch{}, nil, hepmassNames + hepmassRow("1", ",1") + "\n",
+		"1 rows of class 1 are too few"},
+	{"hepmass", "1000_train.csv", flow.Batch{}, nil, hepmassNames + strings.Repeat(hepmassRow("1", ",1"), 20),
+		"the smallest value of every column comes more than 5 times"},
 }
 
 func TestBadUCIFilesSayWhatWouldBeRight(t *testing.T) {
@@ -270,13 +279,13 @@ func TestBadUCIFilesSayWhatWouldBeRight(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := Config{UCI: test.set, Path: dir}.Open("", 1)
-		wantError(t, test.set+", "+test.file, err, test.want)
+		datatest.WantError(t, test.set+", "+test.file, err, test.want)
 	}
 }
 
 func TestAFileInPlaceOfTheFolderOfAUCISetIsSaidSo(t *testing.T) {
 	_, err := Config{UCI: "power", Path: filepath.Join(uciFiles(t, "power"), "data.npy")}.Open("", 1)
-	wantError(t, "a file", err, "data.npy is a file; uci: power wants the folder")
+	datatest.WantError(t, "a file", err, "data.npy is a file; power wants the folder")
 }
 
 func TestMissingUCIFilesAreNamedWithTheWayToMakeThem(t *testing.T) {
@@ -289,8 +298,8 @@ func TestMissingUCIFilesAreNamedWithTheWayToMakeThem(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		_, err := Config{UCI: name, Path: dir}.Open("", 1)
-		wantError(t, name, err, dir+": "+want[0])
-		wantError(t, name, err, want[1])
+		datatest.WantError(t, name, err, dir+": "+want[0])
+		datatest.WantError(t, name, err, want[1])
 		if !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v is not fs.ErrNotExist", name, err)
 		}
@@ -311,7 +320,7 @@ func TestHepmassPassesOverWhatIsBehindTheFeatures(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := mustOpen(t, Config{UCI: "hepmass", Path: dir}, "", 1)
-	if a, b := got.TrainSet.(Points).X, want.TrainSet.(Points).X; !slices.Equal(a.X, b.X) {
+	if a, b := got.TrainSet.(data.Points).X, want.TrainSet.(data.Points).X; !slices.Equal(a.X, b.X) {
 		t.Error("a comma at the end of each line changes the data")
 	}
 }

@@ -1,4 +1,4 @@
-package data
+package image
 
 import (
 	"archive/tar"
@@ -11,19 +11,22 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"flowmatch/data"
+	"flowmatch/data/internal/files"
 )
 
 // member is where one encoded image is found.
 type member struct {
 	file         string // the image itself, or the shard that holds it
 	name         string // below the folder, or within the shard; with slashes
-	offset, size int64  // within the shard, decompressed; size -1: the whole file
+	offset, size int64  // within the shard, decompressed, in bytes; offset -1: the whole file
 	zipped       bool   // the shard is compressed: no way to offset but from the start
 }
 
-// place is where a reader finds e in its file, for messages.
-func (e member) place() string {
-	if e.size < 0 {
+// where is where a reader finds e in its file, for messages.
+func (e member) where() string {
+	if e.offset < 0 {
 		return ""
 	}
 	return e.name
@@ -31,7 +34,7 @@ func (e member) place() string {
 
 // broken makes the error of an image that cannot be used.
 func (e member) broken(problem error) error {
-	return &FileError{Path: e.file, Place: e.place(), Problem: problem.Error()}
+	return &data.FileError{Path: e.file, Where: e.where(), Problem: problem.Error()}
 }
 
 // index is a list of images with their classes.
@@ -77,14 +80,18 @@ func indexFolder(root string) (index, error) {
 		}
 		ok, err := isImage(d.Name())
 		if err != nil {
-			return malformed(file, "%v", err)
+			return files.Malformed(file, "%v", err)
 		}
 		if ok {
 			name, err := filepath.Rel(real, file)
 			if err != nil {
 				return fmt.Errorf("data: %w", err)
 			}
-			x.entries = append(x.entries, member{file: file, name: filepath.ToSlash(name), size: -1})
+			info, err := os.Stat(file) // not d.Info, which says how long a link is
+			if err != nil {
+				return fmt.Errorf("data: %w", err)
+			}
+			x.entries = append(x.entries, member{file: file, name: filepath.ToSlash(name), offset: -1, size: info.Size()})
 		}
 		return nil
 	})
@@ -92,14 +99,14 @@ func indexFolder(root string) (index, error) {
 		return x, err
 	}
 	if len(x.entries) == 0 {
-		return x, malformed(root, "no images; want .png, .jpg or .jpeg, in a folder for each class or in none")
+		return x, files.Malformed(root, "no images; want .png, .jpg or .jpeg, in a folder for each class or in none")
 	}
 	return x, x.byFolder(root)
 }
 
-// isShard says whether a file name is that of a tar archive.
-func isShard(name string) bool {
-	return extension(name) == ".tar" || strings.HasSuffix(strings.ToLower(name), ".tgz")
+// IsShard says whether a file name is that of a tar archive: .tar, .tar.gz or .tgz.
+func IsShard(name string) bool {
+	return files.Extension(name) == ".tar" || strings.HasSuffix(strings.ToLower(name), ".tgz")
 }
 
 // shardsOf returns the shards that a path names: itself, those in the folder, or
@@ -110,19 +117,20 @@ func shardsOf(where string) ([]string, error) {
 	case err == nil && !info.IsDir():
 		return []string{where}, nil
 	case err == nil:
-		where = filepath.Join(where, "*") // a folder with [ in its name is no pattern, but then its shards can be named
+		// A folder with [ in its name is no pattern, but then its shards can be named.
+		where = filepath.Join(where, "*")
 	case !strings.ContainsAny(where, "*?["):
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	all, err := filepath.Glob(where)
 	if err != nil {
-		return nil, malformed(where, "%v; want a shard, a folder of shards or a pattern such as DIR/*.tar", err)
+		return nil, files.Malformed(where, "%v; want a shard, a folder of shards or a pattern such as DIR/*.tar", err)
 	}
-	files := slices.DeleteFunc(all, func(f string) bool { return !isShard(f) })
-	if len(files) == 0 {
-		return nil, malformed(where, "no shards; want .tar, .tar.gz or .tgz")
+	all = slices.DeleteFunc(all, func(f string) bool { return !IsShard(f) })
+	if len(all) == 0 {
+		return nil, files.Malformed(where, "no shards; want .tar, .tar.gz or .tgz")
 	}
-	return files, nil
+	return all, nil
 }
 
 // indexShards lists the images of tar files in the order in which they lie. Their
@@ -130,12 +138,12 @@ func shardsOf(where string) ([]string, error) {
 // none, the folders within the shards.
 func indexShards(where string) (index, error) {
 	var x index
-	files, err := shardsOf(where)
+	shards, err := shardsOf(where)
 	if err != nil {
 		return x, err
 	}
 	labelled := 0
-	for _, file := range files {
+	for _, file := range shards {
 		labels, from := map[string]int32{}, len(x.entries)
 		if err := x.indexShard(file, labels); err != nil {
 			return x, err
@@ -151,7 +159,7 @@ func indexShards(where string) (index, error) {
 		}
 	}
 	if len(x.entries) == 0 {
-		return x, malformed(where, "no images in %d shards; want entries .png, .jpg or .jpeg", len(files))
+		return x, files.Malformed(where, "no images in %d shards; want entries .png, .jpg or .jpeg", len(shards))
 	}
 	if labelled == 0 {
 		x.label = nil
@@ -159,7 +167,9 @@ func indexShards(where string) (index, error) {
 	}
 	if at := slices.Index(x.label, -1); at >= 0 {
 		e := x.entries[at]
-		return x, e.broken(fmt.Errorf("no label: want an entry %s.cls with the number of the class, as %d of the %d images have", stem(e.name), labelled, len(x.entries)))
+		return x, e.broken(fmt.Errorf(
+			"no label: want an entry %s.cls with the number of the class, as %d of the %d images have",
+			stem(e.name), labelled, len(x.entries)))
 	}
 	return x, nil
 }
@@ -167,7 +177,7 @@ func indexShards(where string) (index, error) {
 // stem is a name without its extension.
 func stem(name string) string { return strings.TrimSuffix(name, path.Ext(name)) }
 
-// shard is a tar file open for reading; at tells the offset in the archive.
+// shard is a tar file open for reading; at returns the offset in the archive.
 type shard struct {
 	*tar.Reader
 	io.Closer
@@ -203,7 +213,7 @@ func openShard(path string) (shard, error) {
 		return shard{tar.NewReader(f), f, func() (int64, error) { return f.Seek(0, io.SeekCurrent) }, false}, nil
 	}
 	f.Close()
-	r, err := open(path)
+	r, err := files.Open(path)
 	if err != nil {
 		return shard{}, err
 	}
@@ -222,16 +232,16 @@ func (x *index) indexShard(file string, labels map[string]int32) error {
 	for {
 		header, err := s.Next()
 		if err != nil && err != io.EOF {
-			return malformed(file, "cannot be read as tar after %s: %v; is it truncated?", last, err)
+			return files.Malformed(file, "cannot be read as tar after %s: %v; is it truncated?", last, err)
 		}
 		at, positionErr := s.at()
 		if positionErr != nil {
-			return malformed(file, "cannot be read: %v", positionErr)
+			return files.Malformed(file, "cannot be read: %v", positionErr)
 		}
 		// A cut between two entries looks like the end, but for the blocks of
 		// zeros that the end is marked by.
 		if err == io.EOF && at < end+block {
-			return malformed(file, "ends without the mark of the end of a tar file, after %s; is it truncated?", last)
+			return files.Malformed(file, "ends without the mark of the end of a tar file, after %s; is it truncated?", last)
 		}
 		if err == io.EOF {
 			return nil
@@ -245,7 +255,7 @@ func (x *index) indexShard(file string, labels map[string]int32) error {
 		last = "entry " + name
 		ok, err := isImage(name)
 		if err != nil {
-			return &FileError{file, name, err.Error()}
+			return files.MalformedAt(file, name, "%s", err)
 		}
 		if ok {
 			x.entries = append(x.entries, member{file, name, at, header.Size, s.zipped})
@@ -266,14 +276,15 @@ func readLabel(r io.Reader, file, name string, labels map[string]int32) error {
 	}
 	text, err := io.ReadAll(io.LimitReader(r, 32))
 	if err != nil {
-		return &FileError{file, name, fmt.Sprintf("cannot be read: %v; is the shard truncated?", err)}
+		return files.MalformedAt(file, name, "cannot be read: %v; is the shard truncated?", err)
 	}
 	v, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	good := err == nil && v >= 0 && v < maxClasses
+	good := err == nil && v >= 0 && v < files.MaxClasses
 	_, known := labels[stem(name)]
 	switch {
 	case ext == ".cls" && !good:
-		return &FileError{file, name, fmt.Sprintf("%q is not a class label; want a whole number from 0 to %d", text, maxClasses-1)}
+		return files.MalformedAt(file, name,
+			"%q is not a class label; want a whole number from 0 to %d", text, files.MaxClasses-1)
 	case good && (ext == ".cls" || !known): // .cls goes before .txt
 		labels[stem(name)] = int32(v)
 	}
@@ -281,8 +292,8 @@ func readLabel(r io.Reader, file, name string, labels map[string]int32) error {
 }
 
 // byFolder makes classes of the folders that the images are in, in the order of
-// their names. Folders that all images share do not count. Where no folder tells
-// images apart there are no classes.
+// their names. Folders that all images share do not count. Where all images
+// are in one folder there are no classes.
 func (x *index) byFolder(where string) error {
 	names := make([]string, len(x.entries))
 	for i, e := range x.entries {
@@ -310,39 +321,22 @@ func (x *index) byFolder(where string) error {
 	}
 	if _, ok := number[""]; ok {
 		at := slices.Index(names, "")
-		return malformed(where, "%s lies beside the folders of the classes; want every image in a folder of its class, or none", x.entries[at].name)
+		return files.Malformed(where,
+			"%s lies beside the folders of the classes; want every image in a folder of its class, or none",
+			x.entries[at].name)
 	}
 	for folder := range number {
 		x.names = append(x.names, folder)
 	}
 	slices.Sort(x.names)
-	if len(x.names) > maxClasses {
-		return malformed(where, "%d folders are too many for classes; want at most %d", len(x.names), maxClasses)
+	if len(x.names) > files.MaxClasses {
+		return files.Malformed(where, "%d folders are too many for classes; want at most %d", len(x.names), files.MaxClasses)
 	}
 	for k, folder := range x.names {
 		number[folder] = int32(k)
 	}
 	for _, folder := range names {
 		x.label = append(x.label, number[folder])
-	}
-	return nil
-}
-
-// renumber gives x the numbers of the classes of train, of which it is the test
-// part.
-func (x *index) renumber(train index, where string) error {
-	if (x.label == nil) != (train.label == nil) || (x.names == nil) != (train.names == nil) {
-		return malformed(where, "its classes are not told as those of the training images are")
-	}
-	for i, k := range x.label {
-		if x.names == nil {
-			break
-		}
-		at := slices.Index(train.names, x.names[k])
-		if at < 0 {
-			return malformed(where, "class %q is not one of the training images, %v", x.names[k], train.names)
-		}
-		x.label[i] = int32(at)
 	}
 	return nil
 }

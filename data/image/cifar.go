@@ -1,4 +1,4 @@
-package data
+package image
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"flowmatch/data/internal/files"
 )
 
 // cifar says how the binary version of a CIFAR set is laid out (Krizhevsky 2009,
@@ -20,85 +22,74 @@ type cifar struct {
 
 const cifarSide = 32
 
-func cifarOf(kind string) cifar {
-	if kind == KindCIFAR100 {
-		return cifar{"cifar-100-binary", []string{"train.bin"}, "test.bin", []int{20, 100}}
+// cifarOf returns the layout of the set with so many classes, and the byte of a label
+// that counts.
+func cifarOf(classes int) (layout cifar, which int, err error) {
+	switch classes {
+	case 10:
+		train := make([]string, 5)
+		for i := range train {
+			train[i] = fmt.Sprintf("data_batch_%d.bin", i+1)
+		}
+		return cifar{"cifar-10-batches-bin", train, "test_batch.bin", []int{10}}, 0, nil
+	case 20, 100:
+		return cifar{"cifar-100-binary", []string{"train.bin"}, "test.bin", []int{20, 100}}, classes / 100, nil
 	}
-	train := make([]string, 5)
-	for i := range train {
-		train[i] = fmt.Sprintf("data_batch_%d.bin", i+1)
-	}
-	return cifar{"cifar-10-batches-bin", train, "test_batch.bin", []int{10}}
+	return cifar{}, 0, fmt.Errorf("data: a CIFAR set of %d classes; want 10, 100, or 20, the coarse ones of 100", classes)
 }
 
-// openCIFAR opens the published folder, whose test file is the test part (which
-// test: 0 leaves out), or one of its files, which is then divided as others are.
-func (c Config) openCIFAR(dir string, seed uint64) (*Set, error) {
-	layout := cifarOf(c.Kind)
-	path := within(dir, c.Path)
+// CIFARFiles returns the files of a CIFAR set of 10 or 100 classes, or of the 20 coarse
+// classes of the 100, in its binary version. path is the published folder, or the folder
+// above it; or one of its files, which then has no test file beside it (test is empty).
+func CIFARFiles(path string, classes int) (train []string, test string, err error) {
+	layout, _, err := cifarOf(classes)
+	if err != nil {
+		return nil, "", err
+	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
-	}
-	which := len(layout.classes) - 1
-	if c.Coarse {
-		which = 0
+		return nil, "", fmt.Errorf("data: %w", err)
 	}
 	if !info.IsDir() {
-		m, err := layout.read([]string{path}, which, c.dequantize())
-		if err != nil {
-			return nil, err
-		}
-		return c.imageSet(gathered{images: m}, nil, seed)
-	}
-	if size(c.Test, 0) != 0 {
-		return nil, fmt.Errorf("data: test = %g is set, but %s has a test file of its own, %s, which is used whole; leave test out", *c.Test, c.Path, layout.test)
+		return []string{path}, "", nil
 	}
 	if below := filepath.Join(path, layout.folder); exists(below) {
 		path = below
 	}
-	files := make([]string, len(layout.train))
-	for i, name := range layout.train {
-		files[i] = filepath.Join(path, name)
+	for _, name := range layout.train {
+		train = append(train, filepath.Join(path, name))
 	}
-	m, err := layout.read(files, which, c.dequantize())
-	if err != nil {
-		return nil, err
-	}
-	if c.Test != nil {
-		return c.imageSet(gathered{images: m}, nil, seed)
-	}
-	c.TestPath = filepath.Join(path, layout.test)
-	apart, err := layout.read([]string{c.TestPath}, which, c.dequantize())
-	if err != nil {
-		return nil, err
-	}
-	return c.imageSet(gathered{images: m}, &gathered{images: apart}, seed)
+	return train, filepath.Join(path, layout.test), nil
 }
 
-// read reads files of records, with byte number which of the labels as the class.
-func (l cifar) read(files []string, which int, dequantize bool) (*Images, error) {
+// ReadCIFAR reads files of a CIFAR set as [CIFARFiles] names them, as one collection of
+// shape [32, 32, 3].
+func ReadCIFAR(paths []string, classes int, dequantize bool) (*Collection, error) {
+	layout, which, err := cifarOf(classes)
+	if err != nil {
+		return nil, err
+	}
 	var pix []byte
 	var label []int32
-	for _, path := range files {
-		f, err := open(path)
+	for _, path := range paths {
+		f, err := files.Open(path)
 		if err != nil {
 			return nil, err
 		}
 		raw, err := io.ReadAll(f)
 		f.Close()
 		if err != nil {
-			return nil, malformed(path, "cannot be read: %v", err)
+			return nil, files.Malformed(path, "cannot be read: %v", err)
 		}
-		if pix, label, err = l.decode(pix, label, raw, which, path); err != nil {
+		if pix, label, err = layout.decode(pix, label, raw, which, path); err != nil {
 			return nil, err
 		}
 	}
-	m, err := NewImages([]int{cifarSide, cifarSide, 3}, pix, label, dequantize, nil)
+	m, err := New([]int{cifarSide, cifarSide, 3}, pix, label, dequantize, nil)
 	if err != nil {
 		return nil, err
 	}
-	m.classes = l.classes[which] // whether or not each of them comes
+	m.classes = classes // whether or not each of them comes
 	return m, nil
 }
 
@@ -108,14 +99,16 @@ func (l cifar) decode(pix []byte, label []int32, raw []byte, which int, path str
 	head := len(l.classes)
 	record := head + 3*plane
 	if len(raw) == 0 || len(raw)%record != 0 {
-		return nil, nil, malformed(path, "%d bytes are no whole number of records of %d bytes, %d of label and %d of pixels (%s); is the file truncated, or of another set?",
+		return nil, nil, files.Malformed(path, "%d bytes are no whole number of records of %d bytes, "+
+			"%d of label and %d of pixels (%s); is the file truncated, or of another set?",
 			len(raw), record, head, 3*plane, l.folder)
 	}
 	pix = slices.Grow(pix, len(raw)/record*3*plane)
 	for i := 0; len(raw) > 0; i, raw = i+1, raw[record:] {
 		for b, classes := range l.classes {
 			if int(raw[b]) >= classes {
-				return nil, nil, &FileError{path, fmt.Sprintf("record %d", i), fmt.Sprintf("label byte %d is %d; want 0 to %d (%s)", b, raw[b], classes-1, l.folder)}
+				return nil, nil, files.MalformedAt(path, fmt.Sprintf("record %d", i),
+					"label byte %d is %d; want 0 to %d (%s)", b, raw[b], classes-1, l.folder)
 			}
 		}
 		label = append(label, int32(raw[which]))

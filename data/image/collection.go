@@ -1,17 +1,19 @@
-package data
+package image
 
 import (
 	"fmt"
 	"math"
 	"math/rand/v2"
 
+	"flowmatch/data"
 	"flowmatch/flow"
+	"flowmatch/internal/digest"
 )
 
 // Levels is the number of values of a pixel.
 const Levels = 256
 
-// Images is a finite set of images of bytes. A pixel v in 0..255 becomes
+// Collection is a finite set of images of bytes. A pixel v in 0..255 becomes
 //
 //	y = (v + u) / 128 - 1, in [-1, 1),   u ~ U[0, 1) anew each time it is read
 //
@@ -19,26 +21,29 @@ const Levels = 256
 // same interval; then, with a standardizer, z = (y - Mean) / Std.
 //
 // The density of v+u is that of y divided by 128 a pixel, so that, in nats and
-// before a standardizer, with D pixels ([Images.LogDet] = D ln 128),
+// before a standardizer, with D pixels ([Collection.LogDet] = D ln 128),
 //
 //	BPD = (-log p(y) + D ln 128) / (D ln 2) = -log p(y) / (D ln 2) + 7
 //
 // which bounds the bits per pixel of the bytes themselves from above. u has 32
 // bits, which keeps v+u exact: [Pixels] returns v whatever u was.
-type Images struct {
+type Collection struct {
 	Shape        []int   // of one image: [28, 28] of grey ones, [32, 32, 3] of colour (channels run fastest)
 	Pix          []byte  // nil where the images stay in their files (see [MaxDecoded])
 	Label        []int32 // nil or one an image
 	Dequantize   bool
-	Standardizer *Standardizer // nil: none
+	Standardizer *data.Standardizer // nil: none
+
+	ClassNames []string // the folders that became classes, by label; nil where labels are numbers
+	Skipped    int      // how many images were left out because they could not be decoded
 
 	dim, classes int
 	store        *store // where Pix is nil
 }
 
-// NewImages checks that pix holds whole images of the given shape, one label
+// New checks that pix holds whole images of the given shape, one label
 // each unless label is nil. It keeps all its arguments.
-func NewImages(shape []int, pix []byte, label []int32, dequantize bool, std *Standardizer) (*Images, error) {
+func New(shape []int, pix []byte, label []int32, dequantize bool, std *data.Standardizer) (*Collection, error) {
 	dim := 1
 	for _, d := range shape {
 		dim *= d
@@ -57,14 +62,14 @@ func NewImages(shape []int, pix []byte, label []int32, dequantize bool, std *Sta
 			return nil, fmt.Errorf("data: standardizer of %d coordinates for images of %d pixels; want 1 or %d", n, dim, dim)
 		}
 	}
-	return &Images{
+	return &Collection{
 		Shape: shape, Pix: pix, Label: label, Dequantize: dequantize, Standardizer: std,
-		dim: dim, classes: classes(label),
+		dim: dim, classes: data.Classes(label),
 	}, nil
 }
 
 // Len returns the number of images.
-func (m *Images) Len() int {
+func (m *Collection) Len() int {
 	if m.store != nil {
 		return len(m.store.entries)
 	}
@@ -72,20 +77,21 @@ func (m *Images) Len() int {
 }
 
 // Dim returns D, the number of pixels (times channels) of an image.
-func (m *Images) Dim() int { return m.dim }
+func (m *Collection) Dim() int { return m.dim }
 
 // Classes returns the number of classes: one more than the largest label where the
 // set does not say it, 0 without labels.
-func (m *Images) Classes() int { return m.classes }
+func (m *Collection) Classes() int { return m.classes }
 
-// Read converts the images asked for. rng must not be nil with Dequantize. Where
-// the images stay in their files it panics with the error of one that cannot be
-// read any more; a [Stream] returns that error.
-func (m *Images) Read(x flow.Batch, label []int32, index []int, rng *rand.Rand) {
-	must(m.read(x, label, index, rng))
-}
+// Context returns 0: images come without contexts. [data.Set.WithContext] makes some.
+func (m *Collection) Context() int { return 0 }
 
-func (m *Images) read(x flow.Batch, label []int32, index []int, rng *rand.Rand) error {
+// Read converts the images asked for. rng must not be nil with Dequantize. Where the
+// images stay in their files, the error of one that cannot be read any more names it.
+func (m *Collection) Read(x flow.Batch, given flow.Given, index []int, rng *rand.Rand) error {
+	if err := data.CheckRead(m, x, given, index); err != nil {
+		return err
+	}
 	var fetched [][]byte
 	if m.store != nil {
 		var err error
@@ -106,27 +112,18 @@ func (m *Images) read(x flow.Batch, label []int32, index []int, rng *rand.Rand) 
 			continue
 		}
 		for d, v := range pix {
-			row[d] = (float64(v)+0.5)/(Levels/2) - 1
+			row[d] = middle(v)
 		}
 	}
 	if m.Standardizer != nil {
 		m.Standardizer.Apply(x)
 	}
-	readLabels(label, m.Label, index)
-	return nil
-}
-
-// levels counts how often each level comes in the images index.
-func (m *Images) levels(index []int) (count [Levels]float64, err error) {
-	if m.store != nil {
-		return m.store.levels(index)
-	}
-	for _, i := range index {
-		for _, v := range m.Pix[i*m.dim : (i+1)*m.dim] {
-			count[v]++
+	if given.Label != nil {
+		for k, i := range index {
+			given.Label[k] = m.Label[i]
 		}
 	}
-	return count, nil
+	return nil
 }
 
 // dequantize writes (v+u)/128 - 1, two pixels for each 64 random bits.
@@ -143,18 +140,78 @@ func dequantize(row []float64, pix []byte, rng *rand.Rand) {
 	}
 }
 
+// middle returns the middle of a level, in [-1, 1].
+func middle(level byte) float64 { return (float64(level)+0.5)/(Levels/2) - 1 }
+
 // LogDet returns log |det d(v+u)/dz| = D ln 128 + the standardizer's, in nats:
 // NLL of v+u = NLL of z + LogDet.
-func (m *Images) LogDet() float64 {
-	sum := float64(m.dim) * logHalfLevels
+func (m *Collection) LogDet() float64 {
+	sum := float64(m.dim) * math.Log(Levels/2)
 	if m.Standardizer != nil {
 		sum += m.Standardizer.LogDet(m.dim)
 	}
 	return sum
 }
 
+// Fit fits one mean and deviation to the pixels of the images index, by
+// counting levels: exact, and no float64 copy of the images is made. The noise
+// of dequantisation is counted in: mean 1/2 and variance 1/12 of a level.
+func (m *Collection) Fit(index []int) (*data.Standardizer, error) {
+	count, err := m.levels(index)
+	if err != nil {
+		return nil, err
+	}
+	total, mean := float64(len(index)*m.dim), 0.0
+	for v, n := range count {
+		mean += n / total * (float64(v) + 0.5)
+	}
+	variance := 0.0
+	if m.Dequantize {
+		variance = 1.0 / 12
+	}
+	for v, n := range count {
+		d := float64(v) + 0.5 - mean
+		variance += n / total * d * d
+	}
+	if variance == 0 {
+		return data.FitScalar(flow.Batch{N: 1, D: 1, X: []float64{mean}}) // its error says it
+	}
+	const half = Levels / 2
+	s := &data.Standardizer{Mean: []float64{mean/half - 1}, Std: []float64{math.Sqrt(variance) / half}}
+	return s, s.Validate()
+}
+
+// levels counts how often each level comes in the images index.
+func (m *Collection) levels(index []int) (count [Levels]float64, err error) {
+	if m.store != nil {
+		return m.store.levels(index)
+	}
+	for _, i := range index {
+		for _, v := range m.Pix[i*m.dim : (i+1)*m.dim] {
+			count[v]++
+		}
+	}
+	return count, nil
+}
+
+// Fingerprint is the SHA-256 of the shape, pixels and labels; where the images stay in
+// their files, of the names and sizes of these in the place of pixels.
+func (m *Collection) Fingerprint() string {
+	d := digest.New()
+	d.Text(fmt.Sprint(m.Shape, m.Len(), len(m.Label), m.store != nil))
+	if m.store != nil {
+		for _, e := range m.store.entries {
+			d.Text(e.name)
+			digest.Add(d, []int64{e.size})
+		}
+	}
+	digest.Add(d, m.Pix)
+	digest.Add(d, m.Label)
+	return d.String()
+}
+
 // Pixels turns y in [-1, 1] back into bytes, floor(128 (y+1)) held to 0..255:
-// the exact inverse of what [Images] does, whatever the noise. NaN becomes 0.
+// the exact inverse of what a [Collection] does, whatever the noise. NaN becomes 0.
 // Undo the standardizer first. It panics when the lengths differ.
 func Pixels(dst []byte, y []float64) {
 	if len(dst) != len(y) {

@@ -1,11 +1,13 @@
-package data
+package image
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
 
+	"flowmatch/data"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 )
 
 // The kinds of [ConditionConfig].
@@ -14,11 +16,12 @@ const (
 	Inpaint  = "inpaint"
 )
 
-// ConditionConfig names what a flow of images is told of each image that it makes.
+// ConditionConfig names the context that a flow of images is given of each image that it
+// makes.
 type ConditionConfig struct {
 	// Kind is superres, the image at low resolution, brought back to full size, as in
 	// arXiv 2210.02747, section 6.3; or inpaint, the pixels outside of a mask, and the
-	// mask. Empty means no condition.
+	// mask. Empty means no context.
 	Kind string `json:"kind,omitempty" yaml:"kind,omitempty"`
 	// Factor, of superres, is how many times smaller either side is at low resolution.
 	Factor int `json:"factor,omitempty" yaml:"factor,omitempty"`
@@ -34,7 +37,7 @@ func Masks() []string {
 	return []string{"center", "left", "right", "top", "bottom", "random", "pixels"}
 }
 
-// String tells c as a report does: "superres, factor 2".
+// String returns c as a report writes it: "superres, factor 2".
 func (c ConditionConfig) String() string {
 	switch c.Kind {
 	case SuperRes:
@@ -50,7 +53,8 @@ func (c ConditionConfig) Validate() error {
 	switch c.Kind {
 	case "":
 		if c != (ConditionConfig{}) {
-			return fmt.Errorf("data: condition.factor and condition.mask are set without condition.kind; it must be %s or %s", SuperRes, Inpaint)
+			return fmt.Errorf("data: condition.factor and condition.mask are set without condition.kind; it must be %s or %s",
+				SuperRes, Inpaint)
 		}
 	case SuperRes:
 		if c.Factor < 2 {
@@ -60,34 +64,38 @@ func (c ConditionConfig) Validate() error {
 			return fmt.Errorf("data: condition.mask is for %s, not for %s", Inpaint, SuperRes)
 		}
 	case Inpaint:
-		if !slices.Contains(Masks(), c.Mask) {
-			return fmt.Errorf("data: condition.mask is %q; it must be one of %v", c.Mask, Masks())
+		if err := choice.Check("mask", c.Mask, Masks()); err != nil {
+			return fmt.Errorf("data: condition.mask: %w", err)
 		}
 		if c.Factor != 0 {
 			return fmt.Errorf("data: condition.factor is for %s, not for %s", SuperRes, Inpaint)
 		}
 	default:
-		return fmt.Errorf("data: unknown condition.kind %q; it must be %s or %s", c.Kind, SuperRes, Inpaint)
+		if err := choice.Check("kind", c.Kind, []string{SuperRes, Inpaint}); err != nil {
+			return fmt.Errorf("data: condition.kind: %w", err)
+		}
 	}
 	return nil
 }
 
-// Condition makes the condition of images.
+// Condition makes the contexts of images: it is a [data.Contexter].
 //
-// It is a function of the 256 levels of the pixels alone, and what it tells of them is
-// in whole levels too, as a file would hold it. So it does not know the noise of
-// dequantisation, and the density of an image given its condition is that of so many
-// levels: finite, and a bound of bits per dimension.
+// A context is a function of the 256 levels of the pixels alone, and is in whole levels
+// too, as a file would hold it. So it does not know the noise of dequantisation, and the
+// density of an image given its context is that of so many levels: finite, and a bound
+// of bits per dimension.
 type Condition struct {
 	cfg     ConditionConfig
 	h, w, c int
-	std     *Standardizer
+	std     *data.Standardizer
 }
 
-// New makes the condition of images of a shape, [height, width] or [height, width,
-// channels], in the model units of a standardizer (nil: those of [Images]). It is nil
-// without a Kind.
-func (c ConditionConfig) New(shape []int, std *Standardizer) (*Condition, error) {
+var _ data.Contexter = (*Condition)(nil)
+
+// New makes the Condition of images of a shape, [height, width] or [height, width,
+// channels], in the model units of a standardizer (nil: those of a [Collection]). It is
+// nil without a Kind.
+func (c ConditionConfig) New(shape []int, std *data.Standardizer) (*Condition, error) {
 	if err := c.Validate(); err != nil || c.Kind == "" {
 		return nil, err
 	}
@@ -95,10 +103,11 @@ func (c ConditionConfig) New(shape []int, std *Standardizer) (*Condition, error)
 		shape = []int{shape[0], shape[1], 1}
 	}
 	if len(shape) != 3 || slices.Min(shape) < 1 {
-		return nil, fmt.Errorf("data: a condition of kind %s is for images; points of shape %v are none", c.Kind, shape)
+		return nil, fmt.Errorf("data: condition.kind %s is for images; points of shape %v are none", c.Kind, shape)
 	}
 	if f := c.Factor; f > 0 && (shape[0]%f != 0 || shape[1]%f != 0) {
-		return nil, fmt.Errorf("data: condition.factor is %d, which does not divide images of %d by %d pixels", f, shape[0], shape[1])
+		return nil, fmt.Errorf("data: condition.factor is %d, which does not divide images of %d by %d pixels",
+			f, shape[0], shape[1])
 	}
 	if c.Kind == Inpaint && min(shape[0], shape[1]) < 2 {
 		return nil, fmt.Errorf("data: no part of an image of %d by %d pixels can be missing", shape[0], shape[1])
@@ -109,7 +118,7 @@ func (c ConditionConfig) New(shape []int, std *Standardizer) (*Condition, error)
 // Config returns what made c.
 func (c *Condition) Config() ConditionConfig { return c.cfg }
 
-// Dim returns the number of values of a condition: an image, and a mask of one channel
+// Dim returns the number of values of a context: an image, and a mask of one channel
 // where there is one.
 func (c *Condition) Dim() int {
 	if c.cfg.Kind == Inpaint {
@@ -118,12 +127,14 @@ func (c *Condition) Dim() int {
 	return c.h * c.w * c.c
 }
 
-// Fill writes the conditions of images x [N, D] into cond [N, Dim], both in model
+// Fill writes the contexts of images x [N, D] into context [N, Dim], both in model
 // units. Masks are drawn from rng, which may be nil for those that are not random: as
-// many draws for each image, so that the mask of image i is a function of rng and i.
-func (c *Condition) Fill(cond, x flow.Batch, rng *rand.Rand) {
-	if x.D != c.h*c.w*c.c || cond.D != c.Dim() || cond.N != x.N {
-		panic(fmt.Sprintf("data: conditions [%d, %d] of images [%d, %d]; want [%d, %d] of [%d, %d]", cond.N, cond.D, x.N, x.D, x.N, c.Dim(), x.N, c.h*c.w*c.c))
+// many draws for each image, so that the mask of image i is a function of rng and i. It
+// panics when a shape does not fit.
+func (c *Condition) Fill(context, x flow.Batch, rng *rand.Rand) {
+	if x.D != c.h*c.w*c.c || context.D != c.Dim() || context.N != x.N {
+		panic(fmt.Sprintf("data: contexts [%d, %d] of images [%d, %d]; want [%d, %d] of [%d, %d]",
+			context.N, context.D, x.N, x.D, x.N, c.Dim(), x.N, c.h*c.w*c.c))
 	}
 	levels := x.Clone()
 	if c.std != nil {
@@ -131,14 +142,14 @@ func (c *Condition) Fill(cond, x flow.Batch, rng *rand.Rand) {
 	}
 	level(levels.X)
 	if c.cfg.Kind == SuperRes {
-		c.Enlarge(cond, c.Shrink(levels))
+		c.Enlarge(context, c.Shrink(levels))
 		return
 	}
 	if c.std != nil {
 		c.std.Apply(levels)
 	}
 	for i := range x.N {
-		c.hide(cond.Row(i), levels.Row(i), rng)
+		c.hide(context.Row(i), levels.Row(i), rng)
 	}
 }
 
@@ -147,7 +158,7 @@ func level(y []float64) {
 	pix := make([]byte, len(y))
 	Pixels(pix, y)
 	for i, v := range pix {
-		y[i] = (float64(v)+0.5)/(Levels/2) - 1
+		y[i] = middle(v)
 	}
 }
 
@@ -171,24 +182,24 @@ func (c *Condition) Shrink(x flow.Batch) flow.Batch {
 	return low
 }
 
-// Enlarge writes the conditions that images at low resolution, of LowShape and in
-// [-1, 1], are: cond [N, Dim], in model units. The kind is superres.
-func (c *Condition) Enlarge(cond, low flow.Batch) {
+// Enlarge writes the contexts that images at low resolution, of LowShape and in
+// [-1, 1], are: context [N, Dim], in model units. The kind is superres.
+func (c *Condition) Enlarge(context, low flow.Batch) {
 	shape := c.LowShape()
 	for i := range low.N {
-		Upscale(cond.Row(i), low.Row(i), shape[0], shape[1], c.c, c.cfg.Factor)
+		Upscale(context.Row(i), low.Row(i), shape[0], shape[1], c.c, c.cfg.Factor)
 	}
 	if c.std != nil {
-		c.std.Apply(cond)
+		c.std.Apply(context)
 	}
 }
 
-// Shown returns the images that conditions show, in [-1, 1] (or, of superres, a little
+// Shown returns the images that contexts show, in [-1, 1] (or, of superres, a little
 // beyond): [N, D]. Missing pixels have the value 0 of model units.
-func (c *Condition) Shown(cond flow.Batch) flow.Batch {
-	x := flow.NewBatch(cond.N, c.h*c.w*c.c)
+func (c *Condition) Shown(context flow.Batch) flow.Batch {
+	x := flow.NewBatch(context.N, c.h*c.w*c.c)
 	for i := range x.N {
-		row := cond.Row(i)
+		row := context.Row(i)
 		if c.cfg.Kind == SuperRes {
 			copy(x.Row(i), row)
 			continue

@@ -1,4 +1,4 @@
-package data
+package image
 
 import (
 	"image"
@@ -10,10 +10,12 @@ import (
 	"strings"
 	"testing"
 
+	"flowmatch/data"
+	"flowmatch/data/internal/datatest"
 	"flowmatch/flow"
 )
 
-func newCondition(t testing.TB, c ConditionConfig, shape []int, std *Standardizer) *Condition {
+func newCondition(t testing.TB, c ConditionConfig, shape []int, std *data.Standardizer) *Condition {
 	t.Helper()
 	made, err := c.New(shape, std)
 	if err != nil {
@@ -23,20 +25,22 @@ func newCondition(t testing.TB, c ConditionConfig, shape []int, std *Standardize
 }
 
 // someImages returns n images of bytes, read with their noise.
-func someImages(t testing.TB, n int, shape []int, std *Standardizer) (*Images, flow.Batch) {
+func someImages(t testing.TB, n int, shape []int, std *data.Standardizer) (*Collection, flow.Batch) {
 	t.Helper()
-	dim, _ := volume(shape, 1)
+	dim := 1
+	for _, d := range shape {
+		dim *= d
+	}
 	rng := rand.New(rand.NewPCG(3, 4))
-	pix := make([]byte, n*int(dim))
+	pix := make([]byte, n*dim)
 	for i := range pix {
 		pix[i] = byte(rng.IntN(256))
 	}
-	m, err := NewImages(shape, pix, nil, true, std)
+	m, err := New(shape, pix, nil, true, std)
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, _ := Rows(m, 0, n, rng)
-	return m, x
+	return m, rows(t, m, rng)
 }
 
 func fill(c *Condition, x flow.Batch, seed uint64) flow.Batch {
@@ -47,7 +51,9 @@ func fill(c *Condition, x flow.Batch, seed uint64) flow.Batch {
 
 func TestSuperResIsTheEnlargedImageOfWholeLevels(t *testing.T) {
 	shape := []int{6, 4, 2}
-	for name, std := range map[string]*Standardizer{"plain": nil, "standardized": {Mean: []float64{-0.3}, Std: []float64{0.7}}} {
+	for name, std := range map[string]*data.Standardizer{
+		"plain": nil, "standardized": {Mean: []float64{-0.3}, Std: []float64{0.7}},
+	} {
 		m, x := someImages(t, 3, shape, std)
 		c := newCondition(t, ConditionConfig{Kind: SuperRes, Factor: 2}, shape, std)
 		cond := fill(c, x, 0)
@@ -73,8 +79,8 @@ func TestSuperResIsTheEnlargedImageOfWholeLevels(t *testing.T) {
 				}
 			}
 		}
-		// The noise of dequantisation is not told.
-		again, _ := Rows(m, 0, 3, rand.New(rand.NewPCG(9, 9)))
+		// The noise of dequantisation is not shown.
+		again := rows(t, m, rand.New(rand.NewPCG(9, 9)))
 		if slices.Equal(again.X, x.X) || !slices.Equal(fill(c, again, 1).X, cond.X) {
 			t.Errorf("%s: the condition depends on noise", name)
 		}
@@ -97,26 +103,27 @@ func TestSuperResIsTheEnlargedImageOfWholeLevels(t *testing.T) {
 	}
 }
 
-func TestInpaintingTellsWhatIsKnown(t *testing.T) {
-	shape, std := []int{8, 6, 3}, &Standardizer{Mean: []float64{0.1}, Std: []float64{2}}
+func TestInpaintingShowsWhatIsKnown(t *testing.T) {
+	shape, std := []int{8, 6, 3}, &data.Standardizer{Mean: []float64{0.1}, Std: []float64{2}}
 	_, x := someImages(t, 40, shape, std)
-	for mask, share := range map[string]float64{"center": 0.25, "left": 0.5, "right": 0.5, "top": 0.5, "bottom": 0.5, "random": 0.25, "pixels": 0.75} {
+	for mask, share := range map[string]float64{"center": 0.25, "left": 0.5, "right": 0.5, "top": 0.5, "bottom": 0.5,
+		"random": 0.25, "pixels": 0.75} {
 		c := newCondition(t, ConditionConfig{Kind: Inpaint, Mask: mask}, shape, std)
 		cond := fill(c, x, 5)
 		gone := 0
 		for i := range x.N {
 			known := c.Known(cond.Row(i))
 			for p := range 48 {
-				told := cond.Row(i)[p*4 : p*4+4]
+				shown := cond.Row(i)[p*4 : p*4+4]
 				for k := range 3 {
 					v := x.Row(i)[p*3+k]
 					switch {
-					case known[p*3+k] != (told[3] == 1) || told[3] != 0 && told[3] != 1:
-						t.Fatalf("%s: pixel %d: the mask is %g", mask, p, told[3])
-					case !known[p*3+k] && told[k] != 0:
-						t.Fatalf("%s: pixel %d is missing and told as %g", mask, p, told[k])
-					case known[p*3+k] && math.Abs(told[k]-v) > 0.5/128/2+1e-12: // within half a level
-						t.Fatalf("%s: pixel %d is %g and told as %g", mask, p, v, told[k])
+					case known[p*3+k] != (shown[3] == 1) || shown[3] != 0 && shown[3] != 1:
+						t.Fatalf("%s: pixel %d: the mask is %g", mask, p, shown[3])
+					case !known[p*3+k] && shown[k] != 0:
+						t.Fatalf("%s: pixel %d is missing and shown as %g", mask, p, shown[k])
+					case known[p*3+k] && math.Abs(shown[k]-v) > 0.5/128/2+1e-12: // within half a level
+						t.Fatalf("%s: pixel %d is %g and shown as %g", mask, p, v, shown[k])
 					}
 				}
 				if !known[p*3] {
@@ -127,7 +134,7 @@ func TestInpaintingTellsWhatIsKnown(t *testing.T) {
 		if got := float64(gone) / 48 / 40; math.Abs(got-share) > 0.03 {
 			t.Errorf("%s: %g of the pixels are missing, want %g", mask, got, share)
 		}
-		// The mask of an image is a function of the seed and its place.
+		// The mask of an image is a function of the seed and its number.
 		if part := fill(c, x.Slice(0, 7), 5); !slices.Equal(part.X, cond.X[:len(part.X)]) {
 			t.Errorf("%s: the masks depend on how many images there are", mask)
 		}
@@ -161,13 +168,14 @@ func TestConditionsThatCannotBe(t *testing.T) {
 		shape []int
 		want  string
 	}{
-		{ConditionConfig{Kind: "sharpen"}, []int{4, 4}, "unknown condition.kind"},
+		{ConditionConfig{Kind: "sharpen"}, []int{4, 4},
+			`condition.kind: unknown kind "sharpen"; it must be one of superres, inpaint`},
 		{ConditionConfig{Factor: 2}, []int{4, 4}, "without condition.kind"},
 		{ConditionConfig{Kind: SuperRes}, []int{4, 4}, "condition.factor is 0"},
 		{ConditionConfig{Kind: SuperRes, Factor: 3}, []int{4, 6}, "does not divide images of 4 by 6"},
 		{ConditionConfig{Kind: SuperRes, Factor: 2, Mask: "left"}, []int{4, 4}, "condition.mask is for inpaint"},
 		{ConditionConfig{Kind: SuperRes, Factor: 2}, []int{4}, "points of shape [4] are none"},
-		{ConditionConfig{Kind: Inpaint}, []int{4, 4}, "it must be one of [center left"},
+		{ConditionConfig{Kind: Inpaint}, []int{4, 4}, `condition.mask: unknown mask ""; it must be one of center, left`},
 		{ConditionConfig{Kind: Inpaint, Mask: "left", Factor: 2}, []int{4, 4}, "condition.factor is for superres"},
 		{ConditionConfig{Kind: Inpaint, Mask: "left"}, []int{1, 4}, "no part of an image"},
 	} {
@@ -186,7 +194,7 @@ func plainPNG(t *testing.T, side int) string {
 	for i := range img.Pix {
 		img.Pix[i] = 0x60
 	}
-	return string(pngOf(t, img))
+	return string(datatest.PNG(t, img))
 }
 
 func TestImagesAreReadInOneOfTheShapes(t *testing.T) {
@@ -203,7 +211,8 @@ func TestImagesAreReadInOneOfTheShapes(t *testing.T) {
 		return path
 	}
 	idx := func(n, side byte) string {
-		return string([]byte{0, 0, 8, 3, 0, 0, 0, n, 0, 0, 0, side, 0, 0, 0, side}) + strings.Repeat("\x60", int(n)*int(side)*int(side))
+		header := string([]byte{0, 0, 8, 3, 0, 0, 0, n, 0, 0, 0, side, 0, 0, 0, side})
+		return header + strings.Repeat("\x60", int(n)*int(side)*int(side))
 	}
 	small, large := []int{2, 2, 1}, []int{4, 4, 1}
 	file("folder/a.png", plainPNG(t, 4))
@@ -219,7 +228,7 @@ func TestImagesAreReadInOneOfTheShapes(t *testing.T) {
 		{file("any.png", plainPNG(t, 9)), 1, 0},
 		{filepath.Join(dir, "folder"), 2, 1},
 	} {
-		x, which, err := ReadImages(c.path, 10, small, large)
+		x, which, err := ReadFiles(c.path, 10, small, large)
 		if err != nil || which != c.which || x.N != c.n || x.D != []int{4, 16}[c.which] {
 			t.Errorf("%s: [%d, %d] of shape %d (%v), want %d of shape %d", c.path, x.N, x.D, which, err, c.n, c.which)
 			continue
@@ -238,11 +247,12 @@ func TestImagesAreReadInOneOfTheShapes(t *testing.T) {
 		"only PNG and JPEG":                file("x.gif", "GIF89a"),
 		"no such file":                     filepath.Join(dir, "gone.png"),
 	} {
-		if _, _, err := ReadImages(path, 1, small, large); err == nil || !strings.Contains(err.Error(), want) {
+		if _, _, err := ReadFiles(path, 1, small, large); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
 	}
-	if _, _, err := ReadImages(filepath.Join(dir, "large.png"), 1, []int{4, 5, 1}); err == nil || !strings.Contains(err.Error(), "square") {
+	if _, _, err := ReadFiles(filepath.Join(dir, "large.png"), 1, []int{4, 5, 1}); err == nil ||
+		!strings.Contains(err.Error(), "square") {
 		t.Errorf("a picture for wide images: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package data
+package image
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 // that claims to be a huge image is an error and not the end of memory.
 const maxImage = 1 << 26
 
-// decodeImage decodes a PNG or a JPEG, told by its first bytes and not by the
+// decodeImage decodes a PNG or a JPEG, by its first bytes and not by the
 // name of the file.
 func decodeImage(raw []byte) (image.Image, error) {
 	format, config, decode := "PNG", png.DecodeConfig, png.Decode
@@ -33,7 +33,8 @@ func decodeImage(raw []byte) (image.Image, error) {
 		return nil, fmt.Errorf("not a %s that can be decoded: %w", format, err)
 	}
 	if size.Width < 1 || size.Height < 1 || size.Width > maxImage/size.Height {
-		return nil, fmt.Errorf("%s of %d x %d pixels; want at least one and at most 2^26 in all", format, size.Width, size.Height)
+		return nil, fmt.Errorf("%s of %d x %d pixels; want at least one and at most 2^26 in all",
+			format, size.Width, size.Height)
 	}
 	img, err := decode(bytes.NewReader(raw))
 	if err != nil {

@@ -1,4 +1,4 @@
-package data
+package image
 
 import (
 	"bytes"
@@ -6,40 +6,10 @@ import (
 	"hash/crc32"
 	"image"
 	"image/color"
-	"image/jpeg"
-	"image/png"
-	"math/rand/v2"
 	"testing"
+
+	"flowmatch/data/internal/datatest"
 )
-
-func testRand() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
-
-func pngOf(t testing.TB, img image.Image) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := png.Encode(&b, img); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-func jpegOf(t testing.TB, img image.Image) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 100}); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-// plain is an image of one colour.
-func plain(w, h int, c color.Color) image.Image {
-	img := image.NewNRGBA(image.Rect(0, 0, w, h))
-	for p := range w * h {
-		img.Set(p%w, p/w, c)
-	}
-	return img
-}
 
 func TestAnImageIsCroppedToItsMiddleSquareAndKeepsItsBytes(t *testing.T) {
 	for _, size := range [][2]int{{4, 4}, {7, 4}, {4, 9}} {
@@ -50,7 +20,7 @@ func TestAnImageIsCroppedToItsMiddleSquareAndKeepsItsBytes(t *testing.T) {
 				img.SetNRGBA(x, y, color.NRGBA{byte(20 * x), byte(20 * y), 7, 255})
 			}
 		}
-		got, err := decodeImage(pngOf(t, img))
+		got, err := decodeImage(datatest.PNG(t, img))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,13 +50,14 @@ func TestAllKindsOfPixelsBecomeBytes(t *testing.T) {
 		rgb       [3]int
 		grey, tol int
 	}{
-		{"grey", pngOf(t, grey), [3]int{201, 201, 201}, 201, 0},
-		{"grey of 16 bits", pngOf(t, deep), [3]int{201, 201, 201}, 201, 0},
-		{"palette", pngOf(t, table), [3]int{200, 100, 50}, 124, 0}, // 59.8 + 58.7 + 5.7
-		{"colour", pngOf(t, plain(4, 4, brown)), [3]int{200, 100, 50}, 124, 0},
-		{"half transparent", pngOf(t, plain(4, 4, color.NRGBA{200, 100, 50, 128})), [3]int{100, 50, 25}, 62, 1},
-		{"JPEG", jpegOf(t, plain(16, 16, brown)), [3]int{200, 100, 50}, 124, 2}, // YCbCr of bytes
-		{"grey JPEG", jpegOf(t, grey), [3]int{201, 201, 201}, 201, 1},
+		{"grey", datatest.PNG(t, grey), [3]int{201, 201, 201}, 201, 0},
+		{"grey of 16 bits", datatest.PNG(t, deep), [3]int{201, 201, 201}, 201, 0},
+		{"palette", datatest.PNG(t, table), [3]int{200, 100, 50}, 124, 0}, // 59.8 + 58.7 + 5.7
+		{"colour", datatest.PNG(t, datatest.Plain(4, 4, brown)), [3]int{200, 100, 50}, 124, 0},
+		{"half transparent", datatest.PNG(t, datatest.Plain(4, 4, color.NRGBA{200, 100, 50, 128})),
+			[3]int{100, 50, 25}, 62, 1},
+		{"JPEG", datatest.JPEG(t, datatest.Plain(16, 16, brown)), [3]int{200, 100, 50}, 124, 2}, // YCbCr of bytes
+		{"grey JPEG", datatest.JPEG(t, grey), [3]int{201, 201, 201}, 201, 1},
 	} {
 		img, err := decodeImage(c.raw)
 		if err != nil {
@@ -135,8 +106,8 @@ func claimed(w, h uint32) []byte {
 }
 
 func TestBadImagesAreReported(t *testing.T) {
-	good := pngOf(t, plain(8, 8, color.White))
-	photo := jpegOf(t, plain(64, 64, color.White))
+	good := datatest.PNG(t, datatest.Plain(8, 8, color.White))
+	photo := datatest.JPEG(t, datatest.Plain(64, 64, color.White))
 	for _, c := range []struct {
 		name string
 		raw  []byte
@@ -158,8 +129,8 @@ func TestBadImagesAreReported(t *testing.T) {
 }
 
 func FuzzImage(f *testing.F) {
-	f.Add(pngOf(f, plain(3, 2, color.White)))
-	f.Add(jpegOf(f, plain(3, 2, color.White)))
+	f.Add(datatest.PNG(f, datatest.Plain(3, 2, color.White)))
+	f.Add(datatest.JPEG(f, datatest.Plain(3, 2, color.White)))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if img, err := decodeImage(raw); err == nil && img.Bounds().Dx()*img.Bounds().Dy() < 1<<12 {
 			if n := len(fitImage(img, 3, 3)); n != 27 {
@@ -167,4 +138,15 @@ func FuzzImage(f *testing.F) {
 			}
 		}
 	})
+}
+
+func BenchmarkDecode(b *testing.B) {
+	raw := datatest.JPEG(b, datatest.Plain(256, 256, color.White))
+	for b.Loop() {
+		img, err := decodeImage(raw)
+		if err != nil {
+			b.Fatal(err)
+		}
+		fitImage(img, 64, 3)
+	}
 }

@@ -1,35 +1,33 @@
-package data
+package image
 
 import (
 	"fmt"
 	"math/rand/v2"
 
+	"flowmatch/data"
+	"flowmatch/data/internal/files"
 	"flowmatch/flow"
 )
 
 // flipped is a set of images that are mirrored at random when they are read.
 type flipped struct {
-	Finite
+	data.Finite
 	shape []int
 }
 
 // Flip returns the images of f, of shape [height, width] or [height, width,
 // channels], each mirrored left to right with probability 1/2 whenever it is read:
-// rng, which must not be nil, first drives f as in [Finite.Read] and then one bit
-// an image. It shares memory with f. It panics when the shape is not that of f.
-func Flip(f Finite, shape []int) Finite {
-	if size, ok := volume(shape, 1); !ok || len(shape) < 2 || size != int64(f.Dim()) {
-		panic(fmt.Sprintf("data: Flip of points of dimension %d as images of shape %v", f.Dim(), shape))
+// rng, which must not be nil, first drives f as in [data.Finite] and then one bit
+// an image. It shares memory with f.
+func Flip(f data.Finite, shape []int) (data.Finite, error) {
+	if size, ok := files.Volume(shape, 1); !ok || len(shape) < 2 || size != int64(f.Dim()) {
+		return nil, fmt.Errorf("data: Flip of points of dimension %d as images of shape %v", f.Dim(), shape)
 	}
-	return flipped{f, shape}
+	return flipped{f, shape}, nil
 }
 
-func (s flipped) Read(x flow.Batch, label []int32, index []int, rng *rand.Rand) {
-	must(s.read(x, label, index, rng))
-}
-
-func (s flipped) read(x flow.Batch, label []int32, index []int, rng *rand.Rand) error {
-	if err := read(s.Finite, x, label, index, rng); err != nil {
+func (s flipped) Read(x flow.Batch, given flow.Given, index []int, rng *rand.Rand) error {
+	if err := s.Finite.Read(x, given, index, rng); err != nil {
 		return err
 	}
 	w := s.shape[1]

@@ -1,114 +1,110 @@
-package data
+package image
 
 import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"flowmatch/data"
+	"flowmatch/data/internal/files"
 )
 
-// The ways of [Config.Corrupt].
-const (
-	CorruptFail = "fail" // an image that cannot be decoded is an error
-	CorruptSkip = "skip" // it is left out, and counted in Set.Skipped
-)
-
-// maxSide bounds Config.Size.
-const maxSide = 4096
-
-// gathered is images with the names of their classes, and how many were left out.
-type gathered struct {
-	images  *Images
-	index   index
-	skipped int
+// Options say how the images of a folder or of shards become a [Collection].
+type Options struct {
+	// Size is the side in pixels that images are brought to: the short side by
+	// scaling, the long one by cutting off both ends.
+	Size int
+	// Channels is 3 for colour (0 means 3) or 1 for grey.
+	Channels int
+	// SkipCorrupt leaves out images that cannot be decoded, and counts them in
+	// [Collection.Skipped]; else they are errors.
+	SkipCorrupt bool
+	// Dequantize says whether pixels get noise when they are read.
+	Dequantize bool
+	// Limit is how many bytes of decoded images are held in memory; 0 means [MaxDecoded].
+	Limit int64
 }
 
-// checkPictures checks the fields of folders and shards.
-func (c Config) checkPictures(kind string) error {
-	if kind != KindFolder && kind != KindShards {
-		return nil
-	}
+// maxSide bounds Options.Size.
+const maxSide = 4096
+
+// Validate reports the first field that cannot be used, and what would be right.
+func (o Options) Validate() error {
 	switch {
-	case c.Size < 1 || c.Size > maxSide:
-		return fmt.Errorf("data: size = %d; want the side of the images in pixels, 1 to %d", c.Size, maxSide)
-	case !slices.Contains([]int{0, 1, 3}, c.Channels):
-		return fmt.Errorf("data: channels = %d; want 1 for grey or 3 for colour", c.Channels)
-	case !slices.Contains([]string{"", CorruptFail, CorruptSkip}, c.Corrupt):
-		return fmt.Errorf("data: corrupt: %q; want %s or %s", c.Corrupt, CorruptFail, CorruptSkip)
+	case o.Size < 1 || o.Size > maxSide:
+		return fmt.Errorf("data: size = %d; want the side of the images in pixels, 1 to %d", o.Size, maxSide)
+	case !slices.Contains([]int{0, 1, 3}, o.Channels):
+		return fmt.Errorf("data: channels = %d; want 1 for grey or 3 for colour", o.Channels)
+	case o.Limit < 0:
+		return fmt.Errorf("data: limit = %d bytes of decoded images; want 0 or more", o.Limit)
 	}
 	return nil
 }
 
-// openPictures opens a folder of images or shards.
-func (c Config) openPictures(dir string, seed uint64, limit int64) (*Set, error) {
-	m, err := c.gather(within(dir, c.Path), nil, limit)
-	if err != nil {
-		return nil, err
-	}
-	if c.TestPath == "" {
-		return c.imageSet(m, nil, seed)
-	}
-	apart, err := c.gather(within(dir, c.TestPath), &m.index, limit)
-	if err != nil {
-		return nil, err
-	}
-	return c.imageSet(m, &apart, seed)
-}
+// ReadFolder reads the PNG and JPEG images of a folder, in the order of their names,
+// with the folders that they are in as classes.
+func ReadFolder(path string, o Options) (*Collection, error) { return o.gather(path, indexFolder) }
+
+// ReadShards reads the PNG and JPEG images of tar files, in the order in which they
+// lie: path is one shard, a folder of them or a pattern.
+func ReadShards(path string, o Options) (*Collection, error) { return o.gather(path, indexShards) }
 
 // gather lists the images of a folder or of shards, decodes each once, and keeps
-// them in memory where they fit limit. Of a test part train is the training part.
-func (c Config) gather(path string, train *index, limit int64) (gathered, error) {
-	find := indexFolder
-	if c.ResolvedKind() == KindShards {
-		find = indexShards
+// them in memory where they fit the limit.
+func (o Options) gather(path string, find func(string) (index, error)) (*Collection, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
 	}
 	x, err := find(path)
-	if err == nil && train != nil {
-		err = x.renumber(*train, path)
-	}
 	if err != nil {
-		return gathered{}, err
+		return nil, err
 	}
-	channels := c.Channels
+	channels, limit := o.Channels, o.Limit
 	if channels == 0 {
 		channels = 3
 	}
-	s := newStore(x.entries, c.Size, channels, limit)
+	if limit == 0 {
+		limit = MaxDecoded
+	}
+	s := newStore(x.entries, o.Size, channels, limit)
 	var pix []byte
 	if int64(len(x.entries)) <= limit/int64(s.dim()) {
 		pix = make([]byte, len(x.entries)*s.dim())
 	} else if at := slices.IndexFunc(x.entries, func(e member) bool { return e.zipped }); at >= 0 {
-		return gathered{}, malformed(x.entries[at].file, "%d images of %d bytes do not fit the %d bytes of memory that they may have, and a compressed shard cannot be read in any order; gunzip the shards, or make size smaller",
+		return nil, files.Malformed(x.entries[at].file, "%d images of %d bytes do not fit the %d bytes of memory that "+
+			"they may have, and a compressed shard cannot be read in any order; gunzip the shards, or make size smaller",
 			len(x.entries), s.dim(), limit)
 	}
-	errs, err := s.all(pix, c.Corrupt != CorruptSkip)
+	errs, err := s.all(pix, !o.SkipCorrupt)
 	if err != nil {
-		return gathered{}, err
+		return nil, err
 	}
-	kept, err := c.keep(&x, errs, pix, s.dim())
+	kept, err := x.keep(errs, pix, s.dim(), o.SkipCorrupt)
 	if err != nil {
-		return gathered{}, err
+		return nil, err
 	}
 	if kept == 0 {
-		return gathered{}, malformed(path, "none of the %d images can be decoded", len(errs))
+		return nil, files.Malformed(path, "none of the %d images can be decoded", len(errs))
 	}
 	s.entries = x.entries
-	m := &Images{
-		Shape: []int{c.Size, c.Size, 3}[:2+channels/3], Label: x.label, Dequantize: c.dequantize(),
-		dim: s.dim(), classes: max(classes(x.label), len(x.names)),
+	m := &Collection{
+		Shape: []int{o.Size, o.Size, 3}[:2+channels/3], Label: x.label, Dequantize: o.Dequantize,
+		ClassNames: x.names, Skipped: len(errs) - kept,
+		dim: s.dim(), classes: max(data.Classes(x.label), len(x.names)),
 	}
 	if pix != nil {
 		m.Pix = pix[:kept*s.dim()]
 	} else {
 		m.store = s
 	}
-	return gathered{m, x, len(errs) - kept}, nil
+	return m, nil
 }
 
 // keep takes the images with errors out of x and pix, or returns the first error.
-func (c Config) keep(x *index, errs []error, pix []byte, dim int) (kept int, err error) {
+func (x *index) keep(errs []error, pix []byte, dim int, skip bool) (kept int, err error) {
 	for i, err := range errs {
-		var broken *FileError
-		if err != nil && (c.Corrupt != CorruptSkip || !errors.As(err, &broken)) {
+		var broken *data.FileError
+		if err != nil && (!skip || !errors.As(err, &broken)) {
 			if errors.As(err, &broken) {
 				broken.Problem += " (corrupt: skip leaves such images out)"
 			}
@@ -131,4 +127,18 @@ func (c Config) keep(x *index, errs []error, pix []byte, dim int) (kept int, err
 		x.label = x.label[:kept]
 	}
 	return kept, nil
+}
+
+// Renumber numbers the classes of m by their places in names, the classes of the
+// images that m goes with (nil: they have none, or numbers without names). It fails,
+// and changes nothing, where m has images of another class.
+func (m *Collection) Renumber(names []string) error {
+	label, err := files.Renumber(m.Label, m.ClassNames, names)
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	if m.Label = label; names != nil {
+		m.ClassNames, m.classes = names, len(names)
+	}
+	return nil
 }

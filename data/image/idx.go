@@ -1,19 +1,21 @@
-package data
+package image
 
 import (
 	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
+
+	"flowmatch/data/internal/files"
 )
 
 // ReadIDX reads an IDX file of unsigned bytes, the format of MNIST, gzipped or
 // plain: a magic number 0 0 8 n, then n dimensions as big-endian uint32, then the
 // bytes, last dimension fastest. It returns the dimensions and the bytes. Another
 // magic number, a file that ends early and one that goes on too long are
-// FileErrors.
+// a [data.FileError].
 func ReadIDX(path string) (shape []int, pixels []byte, err error) {
-	f, err := open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -24,34 +26,35 @@ func ReadIDX(path string) (shape []int, pixels []byte, err error) {
 func decodeIDX(r io.Reader, path string) ([]int, []byte, error) {
 	var magic [4]byte
 	if n, err := io.ReadFull(r, magic[:]); err != nil {
-		return nil, nil, malformed(path, "truncated: %d bytes, not even the 4 of the magic number", n)
+		return nil, nil, files.Malformed(path, "truncated: %d bytes, not even the 4 of the magic number", n)
 	}
 	if magic[0] != 0 || magic[1] != 0 {
-		return nil, nil, malformed(path, "magic number % x is not that of an IDX file; want 00 00 08 and the number of dimensions", magic)
+		return nil, nil, files.Malformed(path,
+			"magic number % x is not that of an IDX file; want 00 00 08 and the number of dimensions", magic)
 	}
 	if magic[2] != 8 {
-		return nil, nil, malformed(path, "IDX element type 0x%02x; only 0x08, unsigned bytes, is read", magic[2])
+		return nil, nil, files.Malformed(path, "IDX element type 0x%02x; only 0x08, unsigned bytes, is read", magic[2])
 	}
 	if magic[3] == 0 {
-		return nil, nil, malformed(path, "IDX file of 0 dimensions; want at least 1")
+		return nil, nil, files.Malformed(path, "IDX file of 0 dimensions; want at least 1")
 	}
 	dims := make([]byte, 4*int(magic[3]))
 	if n, err := io.ReadFull(r, dims); err != nil {
-		return nil, nil, malformed(path, "truncated: %d of the %d bytes of the dimensions", n, len(dims))
+		return nil, nil, files.Malformed(path, "truncated: %d of the %d bytes of the dimensions", n, len(dims))
 	}
 	shape := make([]int, magic[3])
 	for i := range shape {
 		d := binary.BigEndian.Uint32(dims[4*i:])
 		if d > math.MaxInt32 {
-			return nil, nil, malformed(path, "IDX dimension %d is %d; want below 2^31", i, d)
+			return nil, nil, files.Malformed(path, "IDX dimension %d is %d; want below 2^31", i, d)
 		}
 		shape[i] = int(d)
 	}
-	size, ok := volume(shape, 1)
+	size, ok := files.Volume(shape, 1)
 	if !ok {
-		return nil, nil, malformed(path, "IDX shape %v is too large", shape)
+		return nil, nil, files.Malformed(path, "IDX shape %v is too large", shape)
 	}
-	pix, err := payload(r, path, size, fmt.Sprintf("shape %v", shape))
+	pix, err := files.Payload(r, path, size, fmt.Sprintf("shape %v", shape))
 	return shape, pix, err
 }
 
@@ -62,7 +65,7 @@ func readIDXLabels(path string, n int) ([]int32, error) {
 		return nil, err
 	}
 	if len(shape) != 1 || shape[0] != n {
-		return nil, malformed(path, "labels of shape %v for %d images; want shape [%d]", shape, n, n)
+		return nil, files.Malformed(path, "labels of shape %v for %d images; want shape [%d]", shape, n, n)
 	}
 	label := make([]int32, n)
 	for i, v := range b {

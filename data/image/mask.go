@@ -1,4 +1,4 @@
-package data
+package image
 
 import (
 	"math/rand/v2"
@@ -29,7 +29,8 @@ func (c *Condition) missing(rng *rand.Rand) []bool {
 	case "bottom":
 		rectangle(c.h-high, 0, high, c.w)
 	case "random":
-		rectangle(int(rng.Float64()*float64(c.h-high+1)), int(rng.Float64()*float64(c.w-wide+1)), high, wide)
+		top, left := int(rng.Float64()*float64(c.h-high+1)), int(rng.Float64()*float64(c.w-wide+1))
+		rectangle(top, left, high, wide)
 	case "pixels":
 		for p := range gone {
 			gone[p] = rng.Float64() < 0.75
@@ -38,36 +39,36 @@ func (c *Condition) missing(rng *rand.Rand) []bool {
 	return gone
 }
 
-// hide writes a condition of inpainting, pixel by pixel its channels, 0 where it is
-// missing, and 1 where it is known, else 0; x and cond are in model units.
-func (c *Condition) hide(cond, x []float64, rng *rand.Rand) {
-	clear(cond)
+// hide writes a context of inpainting, pixel by pixel its channels, 0 where it is
+// missing, and 1 where it is known, else 0; x and context are in model units.
+func (c *Condition) hide(context, x []float64, rng *rand.Rand) {
+	clear(context)
 	for p, gone := range c.missing(rng) {
 		if gone {
 			continue
 		}
-		at := cond[p*(c.c+1) : (p+1)*(c.c+1)]
+		at := context[p*(c.c+1) : (p+1)*(c.c+1)]
 		copy(at, x[p*c.c:(p+1)*c.c])
 		at[c.c] = 1
 	}
 }
 
-// Known says of a condition [Dim] which of the D values of its image it tells. Of
-// superres there are none.
-func (c *Condition) Known(cond []float64) []bool {
+// Known returns which of the D values of an image its context [Dim] shows as they are.
+// Of superres there are none.
+func (c *Condition) Known(context []float64) []bool {
 	known := make([]bool, c.h*c.w*c.c)
 	for d := range known {
-		known[d] = c.cfg.Kind == Inpaint && cond[d/c.c*(c.c+1)+c.c] == 1
+		known[d] = c.cfg.Kind == Inpaint && context[d/c.c*(c.c+1)+c.c] == 1
 	}
 	return known
 }
 
-// Keep puts what the conditions tell of single pixels into x [N, D], images in
+// Keep puts the values that the contexts show as they are into x [N, D], images in
 // [-1, 1].
-func (c *Condition) Keep(x, cond flow.Batch) {
-	shown := c.Shown(cond)
+func (c *Condition) Keep(x, context flow.Batch) {
+	shown := c.Shown(context)
 	for i := range x.N {
-		for d, known := range c.Known(cond.Row(i)) {
+		for d, known := range c.Known(context.Row(i)) {
 			if known {
 				x.Row(i)[d] = shown.Row(i)[d]
 			}

@@ -1,4 +1,4 @@
-package data
+package image
 
 import (
 	"fmt"
@@ -7,16 +7,17 @@ import (
 	"slices"
 	"strings"
 
+	"flowmatch/data/internal/files"
 	"flowmatch/flow"
 )
 
-// ReadImages reads up to n images of a file or a folder as points in [-1, 1], the
+// ReadFiles reads up to n images of a file or a folder as points in [-1, 1], the
 // middles of their levels, and says which of the shapes, [height, width, channels],
 // they have. IDX and NPY of bytes must have one of them. PNG and JPEG, in a file or a
 // folder (in the order of their names), have that of which the first picture has the
-// size, else the first; the others are brought to it as by [Config], so it must be
-// square. Images that cannot be read are FileErrors.
-func ReadImages(path string, n int, shapes ...[]int) (x flow.Batch, which int, err error) {
+// size, else the first; the others are brought to it as by [ReadFolder], so it must be
+// square. The error of an image that cannot be read is a [data.FileError].
+func ReadFiles(path string, n int, shapes ...[]int) (x flow.Batch, which int, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return x, 0, fmt.Errorf("data: %w", err)
@@ -27,7 +28,7 @@ func ReadImages(path string, n int, shapes ...[]int) (x flow.Batch, which int, e
 	case info.IsDir():
 		pix, which, err = readFolder(path, n, shapes)
 	case err != nil:
-		err = malformed(path, "%v", err)
+		err = files.Malformed(path, "%v", err)
 	case picture:
 		pix, which, err = fitPictures([]string{path}, shapes)
 	default:
@@ -38,19 +39,20 @@ func ReadImages(path string, n int, shapes ...[]int) (x flow.Batch, which int, e
 	}
 	x.D = shapes[which][0] * shapes[which][1] * shapes[which][2]
 	if x.N = min(n, len(pix)/x.D); x.N == 0 && n > 0 {
-		return x, which, malformed(path, "no images")
+		return x, which, files.Malformed(path, "no images")
 	}
 	x.X = make([]float64, x.N*x.D)
 	for i := range x.X {
-		x.X[i] = (float64(pix[i])+0.5)/(Levels/2) - 1
+		x.X[i] = middle(pix[i])
 	}
 	return x, which, nil
 }
 
 // readArray reads images of one of the shapes from IDX or NPY.
 func readArray(path string, shapes [][]int) ([]byte, int, error) {
-	if extension(path) != ".npy" && !strings.Contains(path, "idx") {
-		return nil, 0, malformed(path, "no image; want .png, .jpg, .jpeg, .npy of bytes, IDX (with idx in its name), or a folder of images")
+	if files.Extension(path) != ".npy" && !strings.Contains(path, "idx") {
+		return nil, 0, files.Malformed(path,
+			"no image; want .png, .jpg, .jpeg, .npy of bytes, IDX (with idx in its name), or a folder of images")
 	}
 	shape, pix, err := readPixels(path)
 	if err != nil {
@@ -64,7 +66,7 @@ func readArray(path string, shapes [][]int) ([]byte, int, error) {
 			return pix, k, nil
 		}
 	}
-	return nil, 0, malformed(path, "bytes of shape %v; want images of %v", shape, shapes)
+	return nil, 0, files.Malformed(path, "bytes of shape %v; want images of %v", shape, shapes)
 }
 
 func readFolder(path string, n int, shapes [][]int) ([]byte, int, error) {
@@ -72,31 +74,33 @@ func readFolder(path string, n int, shapes [][]int) ([]byte, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	var files []string
+	var names []string
 	for _, e := range x.entries[:min(n, len(x.entries))] {
-		files = append(files, e.file)
+		names = append(names, e.file)
 	}
-	return fitPictures(files, shapes)
+	return fitPictures(names, shapes)
 }
 
 // fitPictures decodes pictures and brings them to the shape that the first of them has
 // the size of, else to the first shape.
-func fitPictures(files []string, shapes [][]int) (pix []byte, which int, err error) {
-	for i, file := range files {
+func fitPictures(names []string, shapes [][]int) (pix []byte, which int, err error) {
+	for i, file := range names {
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			return nil, 0, fmt.Errorf("data: %w", err)
 		}
 		img, err := decodeImage(raw)
 		if err != nil {
-			return nil, 0, malformed(file, "%v", err)
+			return nil, 0, files.Malformed(file, "%v", err)
 		}
 		if i == 0 {
-			which = max(0, slices.IndexFunc(shapes, func(s []int) bool { return img.Bounds().Size() == image.Pt(s[1], s[0]) }))
+			size := img.Bounds().Size()
+			which = max(0, slices.IndexFunc(shapes, func(s []int) bool { return size == image.Pt(s[1], s[0]) }))
 		}
 		s := shapes[which]
 		if s[0] != s[1] || s[2] != 1 && s[2] != 3 {
-			return nil, 0, malformed(file, "a picture for images of %v; pictures are for square ones, grey or of colour: give IDX or NPY", s)
+			return nil, 0, files.Malformed(file,
+				"a picture for images of %v; pictures are for square ones, grey or of colour: give IDX or NPY", s)
 		}
 		pix = append(pix, fitImage(img, s[0], s[2])...)
 	}

@@ -1,4 +1,4 @@
-package data
+package image
 
 import (
 	"fmt"
@@ -68,7 +68,7 @@ func upscale(dst, src []float64, n, c, factor int) {
 	}
 }
 
-// catmullRom returns the weights of the points at -1, 0, 1 and 2 for the place t
+// catmullRom returns the weights of the points at -1, 0, 1 and 2 for t
 // in [0, 1): Keys' kernel (1981, equation 15) with a = -1/2. They sum to 1.
 func catmullRom(t float64) [4]float64 {
 	return [4]float64{

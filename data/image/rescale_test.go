@@ -1,10 +1,14 @@
-package data
+package image
 
 import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
+
+	"flowmatch/data"
+	"flowmatch/flow"
 )
 
 // picture makes [h, w, c] pixels of a function of their centres, in pixels.
@@ -60,7 +64,9 @@ func TestUpscaleReproducesConstantsEverywhereAndQuadraticsInside(t *testing.T) {
 			dst := make([]float64, h*w*c*factor*factor)
 			Upscale(dst, picture(h, w, c, p.f), h, w, c, factor)
 			f := float64(factor)
-			want := picture(h*factor, w*factor, c, func(y, x float64, k int) float64 { return p.f((y+0.5)/f-0.5, (x+0.5)/f-0.5, k) })
+			want := picture(h*factor, w*factor, c, func(y, x float64, k int) float64 {
+				return p.f((y+0.5)/f-0.5, (x+0.5)/f-0.5, k)
+			})
 			for y := p.border * factor; y < (h-p.border)*factor; y++ {
 				for i := (y*w*factor + p.border*factor) * c; i < (y*w*factor+(w-p.border)*factor)*c; i++ {
 					if math.Abs(dst[i]-want[i]) > 1e-13 {
@@ -110,12 +116,15 @@ func TestFlipMirrorsHalfOfTheImagesAndNothingElse(t *testing.T) {
 	for i := range pix {
 		pix[i] = byte(rand.New(rand.NewPCG(uint64(i), 3)).Uint32())
 	}
-	m, err := NewImages([]int{h, w, c}, pix, nil, false, nil)
+	m, err := New([]int{h, w, c}, pix, nil, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, _ := Rows(m, 0, n, nil)
-	x, _ := Rows(Flip(m, m.Shape), 0, n, rand.New(rand.NewPCG(1, 2)))
+	mirrored, err := Flip(m, m.Shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, x := rows(t, m, nil), rows(t, mirrored, rand.New(rand.NewPCG(1, 2)))
 	turned := 0
 	for i := range n {
 		want := picture(h, w, c, func(y, x float64, k int) float64 { return plain.Row(i)[(int(y)*w+w-1-int(x))*c+k] })
@@ -128,6 +137,15 @@ func TestFlipMirrorsHalfOfTheImagesAndNothingElse(t *testing.T) {
 	}
 	if math.Abs(float64(turned)-n/2) > 5*math.Sqrt(n)/2 {
 		t.Errorf("%d of %d are mirrored, want %d, tolerance 5 deviations", turned, n, n/2)
+	}
+}
+
+func TestFlipWantsImagesOfTheShape(t *testing.T) {
+	points := data.Points{X: flow.NewBatch(3, 12)}
+	for _, shape := range [][]int{nil, {12}, {3, 5}, {-3, -4}} {
+		if _, err := Flip(points, shape); err == nil || !strings.Contains(err.Error(), "Flip of points of dimension 12") {
+			t.Errorf("shape %v: %v", shape, err)
+		}
 	}
 }
 

@@ -1,4 +1,4 @@
-package data
+package image
 
 import (
 	"errors"
@@ -22,13 +22,15 @@ var ErrImages = errors.New("data: no images of that shape")
 // becomes three alike.
 func Planes(x flow.Batch, shape []int, channels, height, width int) (flow.Batch, error) {
 	if len(shape) != 3 || shape[0]*shape[1]*shape[2] != x.D || shape[2] != 1 && shape[2] != 3 {
-		return flow.Batch{}, fmt.Errorf("%w: %d numbers for a shape of %v; it must be height, width and 1 or 3 channels", ErrImages, x.D, shape)
+		return flow.Batch{}, fmt.Errorf("%w: %d numbers for a shape of %v; it must be height, width and 1 or 3 channels",
+			ErrImages, x.D, shape)
 	}
 	if channels != shape[2] && !(channels == 3 && shape[2] == 1) {
 		return flow.Batch{}, fmt.Errorf("%w: %d channels asked for of images of %d", ErrImages, channels, shape[2])
 	}
 	out := flow.NewBatch(x.N, channels*height*width)
-	from, to := image.NewRGBA64(image.Rect(0, 0, shape[1], shape[0])), image.NewRGBA64(image.Rect(0, 0, width, height))
+	from := image.NewRGBA64(image.Rect(0, 0, shape[1], shape[0]))
+	to := image.NewRGBA64(image.Rect(0, 0, width, height))
 	for i := range x.N {
 		paint(from, x.Row(i), shape[2])
 		img := from

@@ -1,4 +1,4 @@
-package data
+package image
 
 import (
 	lru "container/list"
@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"flowmatch/data/internal/files"
 )
 
 // MaxDecoded is how many bytes of decoded images of a folder or of shards are held
@@ -58,7 +60,7 @@ func (s *store) load(i int) ([]byte, error) {
 
 // read reads the encoded bytes of an image that is not compressed once more.
 func (e member) read() ([]byte, error) {
-	if e.size < 0 {
+	if e.offset < 0 {
 		raw, err := os.ReadFile(e.file)
 		if err != nil {
 			return nil, fmt.Errorf("data: %w", err)
@@ -219,13 +221,13 @@ func (z *unzipper) read(e member) ([]byte, error) {
 	if z.file != e.file {
 		z.close()
 		var err error
-		if z.r, err = open(e.file); err != nil {
+		if z.r, err = files.Open(e.file); err != nil {
 			return nil, err
 		}
 		z.file, z.at = e.file, 0
 	}
 	if _, err := io.CopyN(io.Discard, z.r, e.offset-z.at); err != nil {
-		return nil, malformed(e.file, "cannot be read: %v", err)
+		return nil, files.Malformed(e.file, "cannot be read: %v", err)
 	}
 	z.at = e.offset + e.size
 	return e.from(z.r)

@@ -1,11 +1,11 @@
-package data
+package synth
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
 
+	"flowmatch/data"
 	"flowmatch/flow"
 )
 
@@ -14,8 +14,8 @@ import (
 // even sum. With Half = 4 the squares have side 2 and the density is 1/32.
 type Checkerboard struct{ Half float64 }
 
-func newCheckerboard(p Params) (Distribution, error) {
-	half := cmp.Or(p.Scale, 4.0)
+func newCheckerboard(p Params) (data.Distribution, error) {
+	half := or(p.Scale, 4.0)
 	if !(half > 0) || math.IsInf(half, 0) {
 		return nil, fmt.Errorf("scale = %g; want a positive number", half)
 	}
@@ -34,7 +34,7 @@ func (c Checkerboard) Sample(x flow.Batch, rng *rand.Rand) { c.SampleLabelled(x,
 // SampleLabelled is Sample with the number of the square in label: squares count
 // from the left below, row by row.
 func (c Checkerboard) SampleLabelled(x flow.Batch, label []int32, rng *rand.Rand) {
-	checkFill(2, x, label)
+	checkSample(2, x, label)
 	side := c.Half / 2
 	for i := range x.N {
 		k := rng.IntN(8)

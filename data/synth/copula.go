@@ -1,13 +1,13 @@
-package data
+package synth
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
 
 	"gonum.org/v1/gonum/mat"
 
+	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 )
@@ -26,8 +26,8 @@ type copula struct {
 // newCopula draws the correlations from (layout_seed, "copula"): those of D/3 common
 // factors with N(0, 1) loadings, and of noise of half their variance. The marginals
 // take turns: normal, lognormal, logistic, Student t, Gumbel, two normals.
-func newCopula(p Params) (Distribution, error) {
-	d := cmp.Or(p.Dim, 6)
+func newCopula(p Params) (data.Distribution, error) {
+	d := or(p.Dim, 6)
 	if d < 1 {
 		return nil, fmt.Errorf("dim = %d; want at least 1", d)
 	}
@@ -37,7 +37,8 @@ func newCopula(p Params) (Distribution, error) {
 		c.marginals = append(c.marginals, kinds[j%len(kinds)])
 	}
 	if !c.factor.Factorize(randomCorrelation(d, seed.Rand(p.LayoutSeed, "copula", 0))) {
-		return nil, fmt.Errorf("the correlations of layout_seed %d are not positive definite in floating point; choose another", p.LayoutSeed)
+		return nil, fmt.Errorf(
+			"the correlations of layout_seed %d are not positive definite in floating point; choose another", p.LayoutSeed)
 	}
 	c.factor.LTo(&c.lower)
 	return c, nil
@@ -81,7 +82,7 @@ func (c *copula) Sample(x flow.Batch, rng *rand.Rand) { c.SampleLabelled(x, nil,
 
 // SampleLabelled is Sample; every label is 0.
 func (c *copula) SampleLabelled(x flow.Batch, label []int32, rng *rand.Rand) {
-	checkFill(c.Dim(), x, label)
+	checkSample(c.Dim(), x, label)
 	z, corr := mat.NewVecDense(x.D, nil), mat.NewVecDense(x.D, nil)
 	for i := range x.N {
 		for j := range x.D {

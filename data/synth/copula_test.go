@@ -1,4 +1,4 @@
-package data
+package synth
 
 import (
 	"math"
@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distmv"
 
+	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 )
@@ -41,7 +42,8 @@ func TestMarginalsAreLaws(t *testing.T) {
 				t.Errorf("marginal %d: %g goes to %g and comes back as %g", k, z, x, back)
 			}
 			const h = 1e-5
-			if slope := (math.Exp(m.logCDF(x+h)) - math.Exp(m.logCDF(x-h))) / (2 * h); z > -6 && z < 6 && math.Abs(slope-density(x)) > 1e-5*(density(x)+1e-4) {
+			if slope := (math.Exp(m.logCDF(x+h)) - math.Exp(m.logCDF(x-h))) / (2 * h); z > -6 && z < 6 &&
+				math.Abs(slope-density(x)) > 1e-5*(density(x)+1e-4) {
 				t.Errorf("marginal %d at %g: density %g, slope of the distribution function %g", k, x, density(x), slope)
 			}
 			if sum := math.Exp(m.logCDF(x)) + math.Exp(m.logSurvival(x)); math.Abs(sum-1) > 1e-12 {
@@ -77,10 +79,12 @@ func TestTailsOfMarginalsGoOnWhereProbabilitiesEnd(t *testing.T) {
 		for _, x := range []float64{-12, -6, -2, 0.3, 2, 12, 45} {
 			const h = 1e-5
 			lower, upper := (m.logCDF(x+h)-m.logCDF(x-h))/(2*h), (m.logSurvival(x-h)-m.logSurvival(x+h))/(2*h)
-			if want := math.Exp(m.logProb(x) - m.logCDF(x)); m.logCDF(x) < -math.Ln2 && m.logProb(x) > math.Inf(-1) && math.Abs(lower-want) > 1e-4*want {
+			if want := math.Exp(m.logProb(x) - m.logCDF(x)); m.logCDF(x) < -math.Ln2 && m.logProb(x) > math.Inf(-1) &&
+				math.Abs(lower-want) > 1e-4*want {
 				t.Errorf("marginal %d at %g: slope of log F %g, want %g", k, x, lower, want)
 			}
-			if want := math.Exp(m.logProb(x) - m.logSurvival(x)); m.logSurvival(x) < -math.Ln2 && math.Abs(upper-want) > 1e-4*want {
+			if want := math.Exp(m.logProb(x) - m.logSurvival(x)); m.logSurvival(x) < -math.Ln2 &&
+				math.Abs(upper-want) > 1e-4*want {
 				t.Errorf("marginal %d at %g: slope of log(1−F) %g, want %g", k, x, upper, want)
 			}
 		}
@@ -89,7 +93,8 @@ func TestTailsOfMarginalsGoOnWhereProbabilitiesEnd(t *testing.T) {
 
 func TestNormalLogCDFJoinsItsSeries(t *testing.T) {
 	// The values are those of erfc with 40 digits.
-	for z, want := range map[float64]float64{-29.999: -454.29121119612386549, -30.001: -454.35127771545875721, -37: -689.0305855768905936, -40: -804.60844201375378817, -1000: -500007.82669481218431} {
+	for z, want := range map[float64]float64{-29.999: -454.29121119612386549, -30.001: -454.35127771545875721,
+		-37: -689.0305855768905936, -40: -804.60844201375378817, -1000: -500007.82669481218431} {
 		if got := normalLogCDF(z); math.Abs(got-want) > 1e-12*math.Abs(want) {
 			t.Errorf("log Φ(%g): got %.16g, want %.16g", z, got, want)
 		}
@@ -100,7 +105,7 @@ func TestNormalLogCDFJoinsItsSeries(t *testing.T) {
 }
 
 func TestACopulaHasADensityFarOut(t *testing.T) {
-	d := mustSet(t, "copula", Params{Dim: 6}).(LogProber)
+	d := mustSet(t, "copula", Params{Dim: new(6)}).(data.LogProber)
 	for j := range 6 {
 		last := math.Inf(1)
 		for _, v := range []float64{10, 20, 40, 400} {
@@ -125,16 +130,16 @@ func TestACopulaHasADensityFarOut(t *testing.T) {
 func TestEntropyOfACopulaIsTheMeanOfItsLogDensity(t *testing.T) {
 	const n = 4000
 	for _, dim := range tabularDims {
-		d := mustSet(t, "copula", Params{Dim: dim, LayoutSeed: 3})
+		d := mustSet(t, "copula", Params{Dim: new(dim), LayoutSeed: 3})
 		x, logp := flow.NewBatch(n, dim), make([]float64, n)
 		d.Sample(x, seed.Rand(4, "test", 0))
-		d.(LogProber).LogProb(logp, x)
+		d.(data.LogProber).LogProb(logp, x)
 		mean, square := 0.0, 0.0
 		for _, l := range logp {
 			mean -= l / n
 			square += l * l / n
 		}
-		h, se := d.(Entropier).Entropy(), math.Sqrt((square-mean*mean)/n)
+		h, se := d.(data.Entropier).Entropy(), math.Sqrt((square-mean*mean)/n)
 		if math.Abs(mean-h) > 5*se {
 			t.Errorf("dimension %d: mean −log p is %g ± %g, entropy %g", dim, mean, se, h)
 		}
@@ -142,7 +147,7 @@ func TestEntropyOfACopulaIsTheMeanOfItsLogDensity(t *testing.T) {
 }
 
 func TestDensitiesInThePlaneIntegrateToOne(t *testing.T) {
-	for name, p := range map[string]Params{"copula": {Dim: 2, LayoutSeed: 1}, "gmm": {Dim: 2, LayoutSeed: 1}} {
+	for name, p := range map[string]Params{"copula": {Dim: new(2), LayoutSeed: 1}, "gmm": {Dim: new(2), LayoutSeed: 1}} {
 		d := mustSet(t, name, p)
 		const n = 300
 		lo, hi := [2]float64{-9, -9}, [2]float64{9, 9}
@@ -155,7 +160,7 @@ func TestDensitiesInThePlaneIntegrateToOne(t *testing.T) {
 				copy(x.Row(i*n+j), []float64{lo[0] + (hi[0]-lo[0])*(float64(i)+0.5)/n, lo[1] + (hi[1]-lo[1])*(float64(j)+0.5)/n})
 			}
 		}
-		d.(LogProber).LogProb(logp, x)
+		d.(data.LogProber).LogProb(logp, x)
 		sum := 0.0
 		for _, l := range logp {
 			sum += math.Exp(l) * (hi[0] - lo[0]) * (hi[1] - lo[1]) / (n * n)
@@ -168,7 +173,7 @@ func TestDensitiesInThePlaneIntegrateToOne(t *testing.T) {
 
 func TestGMMIsTheMixtureOfItsNormals(t *testing.T) {
 	for _, dim := range tabularDims {
-		g := mustSet(t, "gmm", Params{Dim: dim, LayoutSeed: 2}).(*gmm)
+		g := mustSet(t, "gmm", Params{Dim: new(dim), LayoutSeed: 2}).(*gmm)
 		x, logp := flow.NewBatch(50, dim), make([]float64, 50)
 		g.Sample(x, seed.Rand(5, "test", 0))
 		g.LogProb(logp, x)
@@ -193,7 +198,7 @@ func TestGMMIsTheMixtureOfItsNormals(t *testing.T) {
 func TestTheEstimateOfAGMMsEntropyIsTheMeanOfItsLogDensity(t *testing.T) {
 	const n = 2000
 	for _, dim := range append([]int{1, 2}, tabularDims...) {
-		g := mustSet(t, "gmm", Params{Dim: dim, LayoutSeed: 2}).(*gmm)
+		g := mustSet(t, "gmm", Params{Dim: new(dim), LayoutSeed: 2}).(*gmm)
 		got, se := g.EstimateEntropy(n, 1)
 		x, logp := flow.NewBatch(n, dim), make([]float64, n)
 		g.Sample(x, seed.Rand(4, "test", 0))
@@ -209,7 +214,7 @@ func TestTheEstimateOfAGMMsEntropyIsTheMeanOfItsLogDensity(t *testing.T) {
 		}
 	}
 	// Few draws of components that hardly overlap: the error covers what they miss.
-	near := mustSet(t, "gmm", Params{Dim: 8, LayoutSeed: 2}).(*gmm)
+	near := mustSet(t, "gmm", Params{Dim: new(8), LayoutSeed: 2}).(*gmm)
 	truth, fine := near.EstimateEntropy(50_000, 9)
 	for s := range uint64(20) {
 		if got, se := near.EstimateEntropy(50, s); math.Abs(got-truth) > 5*math.Hypot(se, fine) {
@@ -217,7 +222,7 @@ func TestTheEstimateOfAGMMsEntropyIsTheMeanOfItsLogDensity(t *testing.T) {
 		}
 	}
 	// One normal: exact, −log w_1 = 0 and no doubt.
-	g := mustSet(t, "gmm", Params{Dim: 3, Components: 1}).(*gmm)
+	g := mustSet(t, "gmm", Params{Dim: new(3), Components: new(1)}).(*gmm)
 	want := 1.5*math.Log(2*math.Pi*math.E) + 0.5*g.factor[0].LogDet()
 	if got, se := g.EstimateEntropy(10, 1); math.Abs(got-want) > 1e-12 || se != 0 {
 		t.Errorf("one normal: %g ± %g, want %g", got, se, want)
@@ -228,7 +233,7 @@ func TestLayoutSeedPicksTheSet(t *testing.T) {
 	for _, name := range []string{"gmm", "copula"} {
 		draw := func(layout uint64) []float64 {
 			x := flow.NewBatch(3, 6)
-			mustSet(t, name, Params{Dim: 6, LayoutSeed: layout}).Sample(x, seed.Rand(1, "test", 0))
+			mustSet(t, name, Params{Dim: new(6), LayoutSeed: layout}).Sample(x, seed.Rand(1, "test", 0))
 			return x.X
 		}
 		a, b, c := draw(1), draw(1), draw(2)

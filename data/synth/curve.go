@@ -1,4 +1,4 @@
-package data
+package synth
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 
 	"gonum.org/v1/gonum/integrate/quad"
 
+	"flowmatch/data"
 	"flowmatch/flow"
 )
 
@@ -57,13 +58,14 @@ type Curve struct {
 
 // newCurve blurs the arcs; size is the scale of the figure, for the error.
 // Without noise it returns a set that has no LogProb.
-func newCurve(arcs []arc, noise, size float64) (Distribution, error) {
+func newCurve(arcs []arc, noise, size float64) (data.Distribution, error) {
 	if !(size > 0) || math.IsInf(size, 0) {
 		return nil, fmt.Errorf("scale = %g; want a positive number", size)
 	}
 	// Finer noise would need more nodes than is worth it.
 	if !(noise >= 0) || math.IsInf(noise, 0) || noise > 0 && noise < 1e-3*size {
-		return nil, fmt.Errorf("noise = %g; want 0 (points on the curve, no density) or at least scale/1000 = %g", noise, size/1000)
+		return nil, fmt.Errorf("noise = %g; want 0 (points on the curve, no density) or at least scale/1000 = %g",
+			noise, size/1000)
 	}
 	t := thin{arcs: arcs, noise: noise}
 	if noise == 0 {
@@ -126,7 +128,7 @@ func (t thin) Sample(x flow.Batch, rng *rand.Rand) { t.SampleLabelled(x, nil, rn
 
 // SampleLabelled is Sample with the arc of each point in label.
 func (t thin) SampleLabelled(x flow.Batch, label []int32, rng *rand.Rand) {
-	checkFill(2, x, label)
+	checkSample(2, x, label)
 	for i := range x.N {
 		k := rng.IntN(len(t.arcs))
 		a, b := t.arcs[k].at(t.arcs[k].draw(rng.Float64()))

@@ -1,10 +1,12 @@
-package data
+package synth
 
 import (
 	"fmt"
 	"math"
 	"testing"
 
+	"flowmatch/data"
+	"flowmatch/data/internal/datatest"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 )
@@ -17,9 +19,9 @@ var planar = []struct {
 	half float64 // the box is [-half, half]^2
 }{
 	{"checkerboard", Params{}, 5},
-	{"checkerboard", Params{Scale: 2}, 5},
+	{"checkerboard", Params{Scale: new(2.0)}, 5},
 	{"8gaussians", Params{}, 8},
-	{"8gaussians", Params{Components: 3, Scale: 2, Noise: new(0.5)}, 6},
+	{"8gaussians", Params{Components: new(3), Scale: new(2.0), Noise: new(0.5)}, 6},
 	{"25gaussians", Params{}, 6},
 	{"moons", Params{}, 5},
 	{"moons", Params{Noise: new(0.05)}, 4},
@@ -28,13 +30,13 @@ var planar = []struct {
 	{"swissroll", Params{}, 6},
 	{"scurve", Params{}, 5},
 	{"pinwheel", Params{}, 8},
-	{"pinwheel", Params{Components: 1}, 8},
-	{"gaussian", Params{Scale: 1}, 8},
+	{"pinwheel", Params{Components: new(1)}, 8},
+	{"gaussian", Params{Scale: new(1.0)}, 8},
 	{"mixture", Params{}, 10},
 	{"mixture", Params{Means: [][]float64{{0, 1}, {-2, 0}}, Stds: []float64{0.2, 0.7}, Weights: []float64{3, 1}}, 6},
 }
 
-func mustSet(t testing.TB, name string, p Params) Distribution {
+func mustSet(t testing.TB, name string, p Params) data.Distribution {
 	t.Helper()
 	d, err := ByName(name, p)
 	if err != nil {
@@ -46,7 +48,7 @@ func mustSet(t testing.TB, name string, p Params) Distribution {
 // cells integrates the density of d over a k x k grid of cells of the box, with
 // sub x sub midpoints each: exact for the checkerboard, whose edges are cell
 // edges, and beyond 1e-6 for Gaussians when the spacing is below their width.
-func cells(d LogProber, half float64, k, sub int) []float64 {
+func cells(d data.LogProber, half float64, k, sub int) []float64 {
 	m := k * sub
 	h := 2 * half / float64(m)
 	x := flow.NewBatch(m, 2)
@@ -67,10 +69,10 @@ func cells(d LogProber, half float64, k, sub int) []float64 {
 func TestEveryPlanarDensityIntegratesToOneAndItsSamplesAgree(t *testing.T) {
 	const n, k, sub, seedValue = 20000, 20, 10, 1
 	for _, c := range planar {
-		t.Run(fmt.Sprintf("%s %v", c.name, c.p.given()), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s %v", c.name, SetParams(c.p)), func(t *testing.T) {
 			t.Parallel()
 			d := mustSet(t, c.name, c.p)
-			want := cells(d.(LogProber), c.half, k, sub)
+			want := cells(d.(data.LogProber), c.half, k, sub)
 			total := 0.0
 			for _, v := range want {
 				total += v
@@ -91,32 +93,8 @@ func TestEveryPlanarDensityIntegratesToOneAndItsSamplesAgree(t *testing.T) {
 				}
 				got[int(cy)*k+int(cx)]++
 			}
-			chi2(t, got, want, n, seedValue)
+			datatest.Chi2(t, got, want, n, seedValue)
 		})
-	}
-}
-
-// chi2 compares counts with probabilities by Pearson's statistic, whose mean is
-// the degrees of freedom and whose deviation is sqrt(2 df); cells that expect
-// fewer than 5 are pooled.
-func chi2(t *testing.T, got, prob []float64, n int, seedValue uint64) {
-	t.Helper()
-	stat, df, poolGot, poolWant := 0.0, -1.0, 0.0, 0.0
-	term := func(g, w float64) { stat += (g - w) * (g - w) / w; df++ }
-	for i, p := range prob {
-		if w := p * float64(n); w >= 5 {
-			term(got[i], w)
-		} else {
-			poolGot, poolWant = poolGot+got[i], poolWant+w
-		}
-	}
-	if poolWant >= 5 {
-		term(poolGot, poolWant)
-	} else if poolGot > 30 {
-		t.Errorf("%g samples where %.2f are expected (seed %d)", poolGot, poolWant, seedValue)
-	}
-	if limit := df + 5*math.Sqrt(2*df); stat > limit {
-		t.Errorf("chi-square: got %.1f, want about %g, limit %.1f (5 deviations), n %d, seed %d", stat, df, limit, n, seedValue)
 	}
 }
 
@@ -128,17 +106,17 @@ func TestTheMeanOfMinusLogPIsTheEntropy(t *testing.T) {
 		want float64
 	}{
 		{"checkerboard", Params{}, math.Log(32)},
-		{"checkerboard", Params{Scale: 1}, math.Log(2)},
-		{"gaussian", Params{Dim: 5, Noise: new(0.5)}, 5 * (0.5*math.Log(2*math.Pi) + 0.5 + math.Log(0.5))},
+		{"checkerboard", Params{Scale: new(1.0)}, math.Log(2)},
+		{"gaussian", Params{Dim: new(5), Noise: new(0.5)}, 5 * (0.5*math.Log(2*math.Pi) + 0.5 + math.Log(0.5))},
 	} {
 		d := mustSet(t, c.name, c.p)
-		if got := d.(Entropier).Entropy(); math.Abs(got-c.want) > 1e-12 {
+		if got := d.(data.Entropier).Entropy(); math.Abs(got-c.want) > 1e-12 {
 			t.Errorf("%s: entropy got %.15g, want %.15g, tolerance 1e-12", c.name, got, c.want)
 		}
 		x := flow.NewBatch(n, d.Dim())
 		d.Sample(x, seed.Rand(seedValue, "test", 0))
 		logp := make([]float64, n)
-		d.(LogProber).LogProb(logp, x)
+		d.(data.LogProber).LogProb(logp, x)
 		var sum, sum2 float64
 		for _, v := range logp {
 			sum, sum2 = sum-v, sum2+v*v
@@ -152,7 +130,7 @@ func TestTheMeanOfMinusLogPIsTheEntropy(t *testing.T) {
 }
 
 func TestTheCheckerboardIsExactlyOneIn32OnItsSquares(t *testing.T) {
-	d := mustSet(t, "checkerboard", Params{}).(LogProber)
+	d := mustSet(t, "checkerboard", Params{}).(data.LogProber)
 	for _, c := range []struct {
 		x, y float64
 		in   bool
@@ -186,7 +164,7 @@ func ringLogProb(r, radius, s float64) float64 {
 
 func TestTheQuadratureOfCirclesMatchesTheBesselFormula(t *testing.T) {
 	const radius, noise = 2.0, 0.2 // the formula's series overflows beyond z = 700
-	d := mustSet(t, "circles", Params{Scale: radius, Noise: new(noise)}).(LogProber)
+	d := mustSet(t, "circles", Params{Scale: new(radius), Noise: new(noise)}).(data.LogProber)
 	for _, r := range []float64{0, 0.3, 0.9, 1, 1.1, 1.5, 1.9, 2, 2.1, 2.5, 3, 6} {
 		sin, cos := math.Sincos(0.7 + r)
 		var logp [1]float64
@@ -230,7 +208,8 @@ func TestTheQuadratureOfCurvesHasConverged(t *testing.T) {
 			}
 			t.Logf("%s, %d nodes: worst error %.2g nats at %g deviations", name, len(c.weight), worst, at.far)
 			if worst > at.tol {
-				t.Errorf("%s at %g deviations: worst error of log p %.3g nats, tolerance %g, seed %d", name, at.far, worst, at.tol, seedValue)
+				t.Errorf("%s at %g deviations: worst error of log p %.3g nats, tolerance %g, seed %d", name, at.far, worst, at.tol,
+					seedValue)
 			}
 		}
 	}
@@ -242,9 +221,9 @@ func TestMixturesOfOtherDimensionsMatchTheirMoments(t *testing.T) {
 		name string
 		p    Params
 	}{
-		{"mixture", Params{Dim: 7, Components: 3, LayoutSeed: 5}},
+		{"mixture", Params{Dim: new(7), Components: new(3), LayoutSeed: 5}},
 		{"mixture1d", Params{}},
-		{"mixture1d", Params{Scale: 2, Noise: new(0.1)}},
+		{"mixture1d", Params{Scale: new(2.0), Noise: new(0.1)}},
 	} {
 		m := mustSet(t, c.name, c.p).(*Mixture)
 		x := flow.NewBatch(n, m.Dim())
@@ -267,7 +246,7 @@ func TestMixturesOfOtherDimensionsMatchTheirMoments(t *testing.T) {
 }
 
 func TestTheMixtureOnTheLineIntegratesToOne(t *testing.T) {
-	d := mustSet(t, "mixture1d", Params{}).(LogProber)
+	d := mustSet(t, "mixture1d", Params{}).(data.LogProber)
 	const n, half = 2000, 10.0
 	x := flow.NewBatch(n, 1)
 	for i := range n {
@@ -288,7 +267,7 @@ func TestLabelsNameThePartAndDoNotDisturbThePoints(t *testing.T) {
 	const n, seedValue = 8000, 5
 	for _, name := range Names() {
 		d := mustSet(t, name, Params{})
-		l, ok := d.(Labelled)
+		l, ok := d.(data.Labelled)
 		if !ok {
 			t.Errorf("%s cannot tell its parts", name)
 			continue
@@ -317,7 +296,7 @@ func TestLabelsNameThePartAndDoNotDisturbThePoints(t *testing.T) {
 			}
 		}
 		if len(prob) > 1 {
-			chi2(t, count, prob, n, seedValue)
+			datatest.Chi2(t, count, prob, n, seedValue)
 		}
 	}
 }
@@ -336,7 +315,7 @@ func TestACheckerboardLabelIsTheSquare(t *testing.T) {
 
 func TestCurvesWithoutNoiseLieOnTheCurveAndHaveNoDensity(t *testing.T) {
 	d := mustSet(t, "circles", Params{Noise: new(0.0)})
-	if _, ok := d.(LogProber); ok {
+	if _, ok := d.(data.LogProber); ok {
 		t.Error("circles without noise claim a density")
 	}
 	x := flow.NewBatch(200, 2)
@@ -372,24 +351,24 @@ func TestByNameRefusesWhatASetDoesNotTake(t *testing.T) {
 		p    Params
 		want string
 	}{
-		{"moon", Params{}, `unknown set "moon"; the sets are checkerboard, 8gaussians`},
-		{"moons", Params{Dim: 3}, "moons does not take dim; it takes scale, noise"},
+		{"moon", Params{}, `unknown synthetic set "moon"; did you mean "moons"? it must be one of checkerboard, 8gaussians`},
+		{"moons", Params{Dim: new(3)}, "moons does not take dim; it takes scale, noise"},
 		{"moons", Params{Noise: new(-0.1)}, "moons: noise = -0.1; want 0"},
 		{"moons", Params{Noise: new(1e-9)}, "at least scale/1000"},
-		{"moons", Params{Scale: -1}, "scale = -1; want a positive number"},
-		{"checkerboard", Params{Scale: math.Inf(1)}, "scale = +Inf; want a positive number"},
-		{"8gaussians", Params{Components: -1}, "components = -1; want at least 1"},
+		{"moons", Params{Scale: new(-1.0)}, "scale = -1; want a positive number"},
+		{"checkerboard", Params{Scale: new(math.Inf(1))}, "scale = +Inf; want a positive number"},
+		{"8gaussians", Params{Components: new(-1)}, "components = -1; want at least 1"},
 		{"8gaussians", Params{Noise: new(0.0)}, "std 0 is 0; want a positive number"},
 		{"pinwheel", Params{Noise: new(0.0)}, "noise = 0; want a positive number"},
-		{"gaussian", Params{Dim: -1}, "at least one coordinate"},
-		{"gmm", Params{Components: -1}, "components = -1"},
+		{"gaussian", Params{Dim: new(-1)}, "at least one coordinate"},
+		{"gmm", Params{Components: new(-1)}, "components = -1"},
 		{"gmm", Params{Noise: new(0.0)}, "noise = 0; want a positive number"},
-		{"gmm", Params{Scale: -1}, "scale = -1"},
-		{"copula", Params{Dim: -2}, "dim = -2; want at least 1"},
-		{"copula", Params{Scale: 1}, "copula does not take scale"},
+		{"gmm", Params{Scale: new(-1.0)}, "scale = -1"},
+		{"copula", Params{Dim: new(-2)}, "dim = -2; want at least 1"},
+		{"copula", Params{Scale: new(1.0)}, "copula does not take scale"},
 		{"mixture", Params{Means: [][]float64{{0}, {1, 2}}}, "mean 1 has 2 coordinates, mean 0 has 1"},
 		{"mixture", Params{Means: [][]float64{}}, "means is empty"},
-		{"mixture", Params{Means: [][]float64{{0}}, Dim: 1}, "means are given, so"},
+		{"mixture", Params{Means: [][]float64{{0}}, Dim: new(1)}, "means are given, so"},
 		{"mixture", Params{Means: [][]float64{{0}}, Stds: []float64{1}, Noise: new(0.1)}, "leave one out"},
 		{"mixture", Params{Means: [][]float64{{0}}, Stds: []float64{1, 2}}, "2 stds for 1 means"},
 		{"mixture", Params{Means: [][]float64{{0}}, Weights: []float64{1, 2}}, "2 weights for 1 means"},
@@ -397,6 +376,6 @@ func TestByNameRefusesWhatASetDoesNotTake(t *testing.T) {
 		{"mixture", Params{Means: [][]float64{{math.NaN()}}}, "coordinate 0 of mean 0 is NaN"},
 	} {
 		_, err := ByName(c.name, c.p)
-		wantError(t, fmt.Sprint(c.name, c.p), err, c.want)
+		datatest.WantError(t, fmt.Sprint(c.name, c.p), err, c.want)
 	}
 }

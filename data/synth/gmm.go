@@ -1,7 +1,6 @@
-package data
+package synth
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -9,6 +8,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
+	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 )
@@ -32,8 +32,8 @@ const (
 // newGMM draws a mixture from (layout_seed, "gmm"): means from N(0, scale² I);
 // covariances with a random orthogonal basis and deviations between 0.2 and 1 times
 // noise, uniform in their logarithms; weights uniform in [1/2, 3/2], normalised.
-func newGMM(p Params) (Distribution, error) {
-	k, d, scale, noise := cmp.Or(p.Components, 5), cmp.Or(p.Dim, 6), cmp.Or(p.Scale, 1.5), p.noiseOr(1)
+func newGMM(p Params) (data.Distribution, error) {
+	k, d, scale, noise := or(p.Components, 5), or(p.Dim, 6), or(p.Scale, 1.5), or(p.Noise, 1)
 	switch {
 	case k < 1 || d < 1:
 		return nil, fmt.Errorf("components = %d, dim = %d; want at least 1", k, d)
@@ -43,7 +43,10 @@ func newGMM(p Params) (Distribution, error) {
 		return nil, fmt.Errorf("scale = %g; want 0 or more", scale)
 	}
 	rng := seed.Rand(p.LayoutSeed, "gmm", 0)
-	g := &gmm{weight: make([]float64, k), mean: flow.NewBatch(k, d), factor: make([]mat.Cholesky, k), logNorm: make([]float64, k)}
+	g := &gmm{
+		weight: make([]float64, k), mean: flow.NewBatch(k, d),
+		factor: make([]mat.Cholesky, k), logNorm: make([]float64, k),
+	}
 	sum := 0.0
 	for i := range k {
 		g.weight[i] = gmmLight + (gmmHeavy-gmmLight)*rng.Float64()
@@ -55,7 +58,8 @@ func newGMM(p Params) (Distribution, error) {
 			g.mean.Row(i)[j] = scale * rng.NormFloat64()
 		}
 		if !g.factor[i].Factorize(randomCovariance(d, noise, rng)) {
-			return nil, fmt.Errorf("the covariance of component %d is not positive definite in floating point; choose a noise nearer 1", i)
+			return nil, fmt.Errorf(
+				"the covariance of component %d is not positive definite in floating point; choose a noise nearer 1", i)
 		}
 		g.logNorm[i] = math.Log(g.weight[i]) - 0.5*g.factor[i].LogDet() - 0.5*float64(d)*math.Log(2*math.Pi)
 	}
@@ -102,7 +106,7 @@ func (g *gmm) Sample(x flow.Batch, rng *rand.Rand) { g.SampleLabelled(x, nil, rn
 
 // SampleLabelled is Sample with the component of each point in label.
 func (g *gmm) SampleLabelled(x flow.Batch, label []int32, rng *rand.Rand) {
-	checkFill(g.Dim(), x, label)
+	checkSample(g.Dim(), x, label)
 	factors := make([]mat.TriDense, g.mean.N)
 	for k := range factors {
 		g.factor[k].LTo(&factors[k])

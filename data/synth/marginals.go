@@ -1,4 +1,4 @@
-package data
+package synth
 
 import (
 	"math"
@@ -22,7 +22,10 @@ const (
 
 // marginals returns the kinds in their turn.
 func marginals() []marginal {
-	return []marginal{normalMarginal(), lognormalMarginal(), logisticMarginal(), studentMarginal(), gumbelMarginal(), twinMarginal()}
+	return []marginal{
+		normalMarginal(), lognormalMarginal(), logisticMarginal(),
+		studentMarginal(), gumbelMarginal(), twinMarginal(),
+	}
 }
 
 func normalMarginal() marginal {
@@ -70,7 +73,9 @@ func logisticMarginal() marginal {
 			y := math.Abs(x / s)
 			return -y - 2*math.Log1p(math.Exp(-y)) - math.Log(s)
 		},
-		logCDF: func(x float64) float64 { return logSigmoid(x / s) }, logSurvival: func(x float64) float64 { return logSigmoid(-x / s) },
+		logCDF:      func(x float64) float64 { return logSigmoid(x / s) },
+		logSurvival: func(x float64) float64 { return logSigmoid(-x / s) },
+
 		lower:   func(p float64) float64 { return s * (math.Log(p) - math.Log1p(-p)) },
 		upper:   func(q float64) float64 { return -s * (math.Log(q) - math.Log1p(-q)) },
 		entropy: func() float64 { return 2 + math.Log(s) },
@@ -152,7 +157,8 @@ func twinMarginal() marginal {
 		lower: lower, upper: func(q float64) float64 { return -lower(q) },
 		entropy: func() float64 {
 			reach := twinMean + 12*twinStd
-			return 2 * quad.Fixed(func(x float64) float64 { l := logProb(x); return -l * math.Exp(l) }, 0, reach, 400, quad.Legendre{}, 0)
+			minusPLogP := func(x float64) float64 { l := logProb(x); return -l * math.Exp(l) }
+			return 2 * quad.Fixed(minusPLogP, 0, reach, 400, quad.Legendre{}, 0)
 		},
 	}
 }

@@ -1,12 +1,12 @@
-package data
+package synth
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 
+	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 )
@@ -74,7 +74,7 @@ func (m *Mixture) Sample(x flow.Batch, rng *rand.Rand) { m.SampleLabelled(x, nil
 
 // SampleLabelled is Sample with the component of each point in label.
 func (m *Mixture) SampleLabelled(x flow.Batch, label []int32, rng *rand.Rand) {
-	checkFill(m.Dim(), x, label)
+	checkSample(m.Dim(), x, label)
 	for i := range x.N {
 		k := pick(m.Weight, rng)
 		row, mean := x.Row(i), m.Mean.Row(k)
@@ -138,14 +138,8 @@ func logSumExp(term []float64) float64 {
 	return top + math.Log(sum)
 }
 
-func checkLogProb(dim int, logp []float64, x flow.Batch) {
-	if x.D != dim || len(logp) != x.N {
-		panic(fmt.Sprintf("data: LogProb of %d points of dimension %d into %d values, for a set of dimension %d", x.N, x.D, len(logp), dim))
-	}
-}
-
 // equalMixture is the mixture of equal weights and widths over rows of mean.
-func equalMixture(mean flow.Batch, std float64) (Distribution, error) {
+func equalMixture(mean flow.Batch, std float64) (data.Distribution, error) {
 	stds := make([]float64, mean.N)
 	for k := range stds {
 		stds[k] = std
@@ -159,8 +153,8 @@ func equalMixture(mean flow.Batch, std float64) (Distribution, error) {
 
 // newRing is K Gaussians on a circle. The defaults, radius 5 and variance 0.1,
 // are those of the tutorials of arXiv 2302.00482 (torchcfm).
-func newRing(p Params) (Distribution, error) {
-	k, radius := cmp.Or(p.Components, 8), cmp.Or(p.Scale, 5.0)
+func newRing(p Params) (data.Distribution, error) {
+	k, radius := or(p.Components, 8), or(p.Scale, 5.0)
 	if k < 1 {
 		return nil, fmt.Errorf("components = %d; want at least 1", k)
 	}
@@ -169,22 +163,22 @@ func newRing(p Params) (Distribution, error) {
 		sin, cos := math.Sincos(2 * math.Pi * float64(i) / float64(k))
 		mean.X[2*i], mean.X[2*i+1] = radius*cos, radius*sin
 	}
-	return equalMixture(mean, p.noiseOr(math.Sqrt(0.1)))
+	return equalMixture(mean, or(p.Noise, math.Sqrt(0.1)))
 }
 
 // newGrid is 25 Gaussians at spacing*(i, j), i and j from -2 to 2.
-func newGrid(p Params) (Distribution, error) {
-	spacing := cmp.Or(p.Scale, 2.0)
+func newGrid(p Params) (data.Distribution, error) {
+	spacing := or(p.Scale, 2.0)
 	mean := flow.NewBatch(25, 2)
 	for i := range 25 {
 		mean.X[2*i], mean.X[2*i+1] = spacing*float64(i%5-2), spacing*float64(i/5-2)
 	}
-	return equalMixture(mean, p.noiseOr(0.1))
+	return equalMixture(mean, or(p.Noise, 0.1))
 }
 
 // newMixture1D is three Gaussians on the line with weights 0.3, 0.5 and 0.2.
-func newMixture1D(p Params) (Distribution, error) {
-	scale, std := cmp.Or(p.Scale, 1.0), p.noiseOr(0.4)
+func newMixture1D(p Params) (data.Distribution, error) {
+	scale, std := or(p.Scale, 1.0), or(p.Noise, 0.4)
 	mean := flow.Batch{N: 3, D: 1, X: []float64{-2 * scale, 0.5 * scale, 2.5 * scale}}
 	m, err := NewMixture([]float64{0.3, 0.5, 0.2}, mean, []float64{std, std, std})
 	if err != nil {
@@ -201,12 +195,12 @@ func (s single) Entropy() float64 {
 	return float64(s.Dim()) * (0.5*math.Log(2*math.Pi*math.E) + math.Log(s.Std[0]))
 }
 
-func newGaussian(p Params) (Distribution, error) {
-	mean := flow.NewBatch(1, max(0, cmp.Or(p.Dim, 2)))
+func newGaussian(p Params) (data.Distribution, error) {
+	mean := flow.NewBatch(1, max(0, or(p.Dim, 2)))
 	for d := range mean.X {
-		mean.X[d] = p.Scale
+		mean.X[d] = or(p.Scale, 0)
 	}
-	m, err := NewMixture(nil, mean, []float64{p.noiseOr(1)})
+	m, err := NewMixture(nil, mean, []float64{or(p.Noise, 1)})
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +211,7 @@ func newGaussian(p Params) (Distribution, error) {
 // random one: means from N(0, scale^2 I), widths uniform between half of noise
 // and one and a half times noise, weights uniform in [1/2, 3/2] before they are
 // normalised; all of it from (layout_seed, "mixture").
-func newMixtureSet(p Params) (Distribution, error) {
+func newMixtureSet(p Params) (data.Distribution, error) {
 	mean, err := givenMeans(p)
 	if err != nil {
 		return nil, err
@@ -230,13 +224,13 @@ func newMixtureSet(p Params) (Distribution, error) {
 	random := p.Means == nil
 	if random {
 		for i := range mean.X {
-			mean.X[i] = cmp.Or(p.Scale, 2.0) * rng.NormFloat64()
+			mean.X[i] = or(p.Scale, 2.0) * rng.NormFloat64()
 		}
 	}
 	if std == nil {
 		std = make([]float64, mean.N)
 		for k := range std {
-			std[k] = p.noiseOr(0.3)
+			std[k] = or(p.Noise, 0.3)
 			if random {
 				std[k] *= 0.5 + rng.Float64()
 			}
@@ -258,14 +252,15 @@ func newMixtureSet(p Params) (Distribution, error) {
 // givenMeans copies the means, or makes room for random ones.
 func givenMeans(p Params) (flow.Batch, error) {
 	if p.Means == nil {
-		k, d := cmp.Or(p.Components, 8), cmp.Or(p.Dim, 2)
+		k, d := or(p.Components, 8), or(p.Dim, 2)
 		if k < 1 || d < 1 {
 			return flow.Batch{}, fmt.Errorf("components = %d, dim = %d; want at least 1", k, d)
 		}
 		return flow.NewBatch(k, d), nil
 	}
-	if p.Components != 0 || p.Dim != 0 || p.Scale != 0 || p.LayoutSeed != 0 {
-		return flow.Batch{}, errors.New("means are given, so components, dim, scale and layout_seed say nothing; leave them out")
+	if p.Components != nil || p.Dim != nil || p.Scale != nil || p.LayoutSeed != 0 {
+		return flow.Batch{}, errors.New(
+			"means are given, so components, dim, scale and layout_seed say nothing; leave them out")
 	}
 	if len(p.Means) == 0 {
 		return flow.Batch{}, errors.New("means is empty; want one row a component")

@@ -1,11 +1,11 @@
-package data
+package synth
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
 
+	"flowmatch/data"
 	"flowmatch/flow"
 )
 
@@ -21,8 +21,8 @@ type Pinwheel struct {
 	Radius, Width float64
 }
 
-func newPinwheel(p Params) (Distribution, error) {
-	w := Pinwheel{Arms: cmp.Or(p.Components, 5), Radius: cmp.Or(p.Scale, 2.0), Width: p.noiseOr(0.2)}
+func newPinwheel(p Params) (data.Distribution, error) {
+	w := Pinwheel{Arms: or(p.Components, 5), Radius: or(p.Scale, 2.0), Width: or(p.Noise, 0.2)}
 	if w.Arms < 1 {
 		return nil, fmt.Errorf("components = %d; want at least 1", w.Arms)
 	}
@@ -56,7 +56,7 @@ func (p Pinwheel) Sample(x flow.Batch, rng *rand.Rand) { p.SampleLabelled(x, nil
 
 // SampleLabelled is Sample with the arm of each point in label.
 func (p Pinwheel) SampleLabelled(x flow.Batch, label []int32, rng *rand.Rand) {
-	checkFill(2, x, label)
+	checkSample(2, x, label)
 	for i := range x.N {
 		k := rng.IntN(p.Arms)
 		f0 := p.Radius * (1 + 0.3*rng.NormFloat64())

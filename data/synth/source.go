@@ -1,15 +1,17 @@
-package data
+package synth
 
 import (
 	"fmt"
 	"math/rand/v2"
 
+	"flowmatch/data"
 	"flowmatch/flow"
 )
 
-// SourceConfig names a synthetic set as the distribution that a flow starts from,
+// SourceConfig names a law as the distribution that a flow starts from,
 // in model units. An empty Name means the standard one, N(0, I).
 type SourceConfig struct {
+	// Name is a law, one of [Names]; left out, the flow starts from N(0, I).
 	Name   string `json:"name,omitempty" yaml:"name,omitempty"`
 	Params `yaml:",inline"`
 }
@@ -20,8 +22,8 @@ func (c SourceConfig) Validate() error { _, err := c.New(); return err }
 // New makes the source; nil when no name is given.
 func (c SourceConfig) New() (flow.Source, error) {
 	if c.Name == "" {
-		if given := c.given(); len(given) > 0 {
-			return nil, fmt.Errorf("data: source: %s is set without a name", given[0])
+		if set := SetParams(c.Params); len(set) > 0 {
+			return nil, fmt.Errorf("data: source: %s is set without a name", set[0])
 		}
 		return nil, nil
 	}
@@ -34,18 +36,18 @@ func (c SourceConfig) New() (flow.Source, error) {
 
 // AsSource returns a distribution as the source of a flow. It must have a density,
 // for likelihoods start from it.
-func AsSource(d Distribution) (flow.Source, error) {
-	p, ok := d.(LogProber)
+func AsSource(d data.Distribution) (flow.Source, error) {
+	p, ok := d.(data.LogProber)
 	if !ok {
 		return nil, fmt.Errorf("data: source: %T has no density; give it a noise above 0", d)
 	}
 	return Source{d, p}, nil
 }
 
-// Source is a [Distribution] as a [flow.Source].
+// Source is a [data.Distribution] as a [flow.Source].
 type Source struct {
-	Distribution
-	density LogProber
+	data.Distribution
+	density data.LogProber
 }
 
 // Sample fills x with independent draws.

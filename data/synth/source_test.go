@@ -1,20 +1,21 @@
-package data_test
+package synth_test
 
 import (
 	"strings"
 	"testing"
 
 	"flowmatch/data"
+	"flowmatch/data/synth"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 )
 
 func TestASetIsASource(t *testing.T) {
-	s, err := data.SourceConfig{Name: "8gaussians"}.New()
+	s, err := synth.SourceConfig{Name: "8gaussians"}.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := data.ByName("8gaussians", data.Params{})
+	set, err := synth.ByName("8gaussians", synth.Params{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,16 +34,16 @@ func TestASetIsASource(t *testing.T) {
 
 func TestBadSourcesAreNamed(t *testing.T) {
 	zero := 0.0
-	for want, c := range map[string]data.SourceConfig{
-		`unknown set "moon"`:             {Name: "moon"},
-		"scale is set without a name":    {Params: data.Params{Scale: 2}},
-		"has no density; give it a nois": {Name: "moons", Params: data.Params{Noise: &zero}},
+	for want, c := range map[string]synth.SourceConfig{
+		`unknown synthetic set "moon"`:   {Name: "moon"},
+		"scale is set without a name":    {Params: synth.Params{Scale: new(2.0)}},
+		"has no density; give it a nois": {Name: "moons", Params: synth.Params{Noise: &zero}},
 	} {
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: got %v, want %q", c, err, want)
 		}
 	}
-	if s, err := (data.SourceConfig{}).New(); s != nil || err != nil {
+	if s, err := (synth.SourceConfig{}).New(); s != nil || err != nil {
 		t.Errorf("no source: got %v, %v", s, err)
 	}
 }

@@ -1,4 +1,4 @@
-package data
+package table
 
 import (
 	"bufio"
@@ -11,18 +11,19 @@ import (
 	"strconv"
 	"strings"
 
+	"flowmatch/data/internal/files"
 	"flowmatch/flow"
 )
 
 // decodeCSV reads a CSV file from r; path is for the errors.
-func decodeCSV(r io.Reader, path string, opts TableOptions) (Table, error) {
+func decodeCSV(r io.Reader, path string, opts Options) (Table, error) {
 	c, err := newCSVReader(r, path, opts.Delimiter)
 	if err != nil {
 		return Table{}, err
 	}
 	first, err := c.next()
 	if err == io.EOF {
-		return Table{}, malformed(path, "empty file")
+		return Table{}, files.Malformed(path, "empty file")
 	} else if err != nil {
 		return Table{}, err
 	}
@@ -53,7 +54,7 @@ func decodeCSV(r io.Reader, path string, opts TableOptions) (Table, error) {
 	if err != io.EOF {
 		return Table{}, err
 	}
-	return assemble(path, names, chosen, opts, x, lines.place)
+	return assemble(path, names, chosen, opts, x, lines.where)
 }
 
 // csvReader is encoding/csv with the errors of this package.
@@ -72,7 +73,8 @@ func newCSVReader(r io.Reader, path string, delimiter rune) (*csvReader, error) 
 		c.Comma = delimiter
 	}
 	if c.Comma == '"' || c.Comma == '\r' || c.Comma == '\n' || c.Comma == '\ufffd' {
-		return nil, malformed(path, "delimiter %q cannot separate fields; want one such as a comma, a semicolon or a tab", c.Comma)
+		return nil, files.Malformed(path,
+			"delimiter %q cannot separate fields; want one such as a comma, a semicolon or a tab", c.Comma)
 	}
 	c.FieldsPerRecord = -1 // counted here, for a better message
 	c.ReuseRecord = true
@@ -85,11 +87,12 @@ func (c *csvReader) next() ([]string, error) {
 	row, err := c.Read()
 	var p *csv.ParseError
 	if errors.As(err, &p) {
-		return nil, &FileError{Path: c.path, Place: fmt.Sprintf("line %d", p.Line), Problem: fmt.Sprintf("not CSV at byte %d of the line: %v", p.Column, p.Err)}
+		where := fmt.Sprintf("line %d", p.Line)
+		return nil, files.MalformedAt(c.path, where, "not CSV at byte %d of the line: %v", p.Column, p.Err)
 	} else if err == io.EOF {
 		return nil, io.EOF
 	} else if err != nil {
-		return nil, malformed(c.path, "cannot be read: %v", err)
+		return nil, files.Malformed(c.path, "cannot be read: %v", err)
 	}
 	for i := range row {
 		row[i] = strings.TrimSpace(row[i])
@@ -106,7 +109,8 @@ func (c *csvReader) line() int {
 // numbers appends the chosen fields of row to x.
 func (c *csvReader) numbers(x []float64, row, names []string, chosen []int) ([]float64, error) {
 	if len(row) != len(names) {
-		return nil, &FileError{Path: c.path, Place: fmt.Sprintf("line %d", c.line()), Problem: fmt.Sprintf("%d fields; want %d as in the first line", len(row), len(names))}
+		where := fmt.Sprintf("line %d", c.line())
+		return nil, files.MalformedAt(c.path, where, "%d fields; want %d as in the first line", len(row), len(names))
 	}
 	for _, i := range chosen {
 		v, err := strconv.ParseFloat(row[i], 64)
@@ -117,13 +121,14 @@ func (c *csvReader) numbers(x []float64, row, names []string, chosen []int) ([]f
 		case errors.Is(err, strconv.ErrRange):
 			problem = fmt.Sprintf("%q is beyond the range of a float64", row[i])
 		case err != nil:
-			problem = fmt.Sprintf("%q is not a number; want one such as -1.5 or 2e-3, or leave the column out with the columns option", row[i])
+			problem = fmt.Sprintf(
+				"%q is not a number; want one such as -1.5 or 2e-3, or leave the column out with the columns option", row[i])
 		case math.IsNaN(v) || math.IsInf(v, 0):
 			problem = fmt.Sprintf("%q is not finite; drop the row or fill in the value", row[i])
 		}
 		if problem != "" {
 			line, _ := c.FieldPos(i)
-			return nil, &FileError{Path: c.path, Place: fmt.Sprintf("line %d, column %q", line, names[i]), Problem: problem}
+			return nil, files.MalformedAt(c.path, fmt.Sprintf("line %d, column %q", line, names[i]), "%s", problem)
 		}
 		x = append(x, v)
 	}
@@ -139,7 +144,7 @@ func looksLikeNames(row []string) bool {
 	return false
 }
 
-// csvLines remembers the line of each row, as the places where the two fall out
+// csvLines remembers the line of each row, as the rows at which the two fall out
 // of step (blank lines, quoted line breaks), of which most files have one.
 type csvLines struct {
 	rows int
@@ -153,20 +158,18 @@ func (l *csvLines) add(line int) {
 	l.rows++
 }
 
-func (l *csvLines) place(row int) string {
+func (l *csvLines) where(row int) string {
 	j := l.jump[sort.Search(len(l.jump), func(i int) bool { return l.jump[i].row > row })-1]
 	return fmt.Sprintf("line %d", j.line+row-j.row)
 }
 
 // EncodeCSV writes x as CSV with one line of names, in digits enough to read the
-// same float64 back. columns nil means c0, c1, and so on; it panics when there
-// are not x.D names.
+// same float64 back. columns nil means c0, c1, and so on; other numbers of names than
+// x.D are an error.
 func EncodeCSV(w io.Writer, columns []string, x flow.Batch) error {
-	if columns == nil {
-		columns = numbered(x.D)
-	}
-	if len(columns) != x.D {
-		panic(fmt.Sprintf("data: %d names for %d columns", len(columns), x.D))
+	columns, err := nameAll(columns, x.D)
+	if err != nil {
+		return err
 	}
 	buf := bufio.NewWriter(w)
 	c := csv.NewWriter(buf)
@@ -185,8 +188,23 @@ func EncodeCSV(w io.Writer, columns []string, x flow.Batch) error {
 	return buf.Flush()
 }
 
+// nameAll returns the names of d columns: those given or, for nil, c0, c1, and so on.
+func nameAll(columns []string, d int) ([]string, error) {
+	if columns == nil {
+		return numbered(d), nil
+	}
+	if len(columns) != d {
+		return nil, fmt.Errorf("data: %d names for %d columns", len(columns), d)
+	}
+	return columns, nil
+}
+
 // WriteCSV writes x to a file as [EncodeCSV] does. The file appears whole or not
 // at all: an existing one is replaced at the end.
 func WriteCSV(path string, columns []string, x flow.Batch) error {
-	return writeFile(path, func(w io.Writer) error { return EncodeCSV(w, columns, x) })
+	columns, err := nameAll(columns, x.D)
+	if err != nil {
+		return err
+	}
+	return files.Write(path, func(w io.Writer) error { return EncodeCSV(w, columns, x) })
 }

@@ -1,4 +1,4 @@
-package data
+package table
 
 import (
 	"errors"
@@ -9,12 +9,14 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
+
+	"flowmatch/data/internal/files"
 )
 
 // readParquet reads the numeric columns of a Parquet file. Columns of structs
 // are called by their path, such as "pos.x". Nulls, and columns that are lists
 // or not numbers, are FileErrors.
-func readParquet(path string, opts TableOptions) (t Table, err error) {
+func readParquet(path string, opts Options) (t Table, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return Table{}, fmt.Errorf("data: %w", err)
@@ -27,17 +29,17 @@ func readParquet(path string, opts TableOptions) (t Table, err error) {
 	return decodeParquet(f, info.Size(), path, opts)
 }
 
-func decodeParquet(r io.ReaderAt, size int64, path string, opts TableOptions) (t Table, err error) {
+func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Table, err error) {
 	// The library panics on some damaged files. What it read is gone either way,
 	// and a user's bad file must not look like a bug of ours.
 	defer func() {
 		if p := recover(); p != nil {
-			t, err = Table{}, malformed(path, "damaged Parquet file: %v", p)
+			t, err = Table{}, files.Malformed(path, "damaged Parquet file: %v", p)
 		}
 	}()
 	f, err := parquet.OpenFile(r, size)
 	if err != nil {
-		return Table{}, malformed(path, "not a Parquet file: %v", err)
+		return Table{}, files.Malformed(path, "not a Parquet file: %v", err)
 	}
 	var names []string
 	for _, p := range f.Schema().Columns() { // leaves, in the order of the chunks
@@ -52,18 +54,18 @@ func decodeParquet(r io.ReaderAt, size int64, path string, opts TableOptions) (t
 	for k, c := range chosen {
 		leaf, ok := f.Schema().Lookup(f.Schema().Columns()[c]...)
 		if !ok {
-			return Table{}, malformed(path, "column %q is not in the schema", names[c])
+			return Table{}, files.Malformed(path, "column %q is not in the schema", names[c])
 		}
 		number, err := parquetNumber(leaf)
 		if err != nil {
-			return Table{}, &FileError{Path: path, Place: fmt.Sprintf("column %q", names[c]), Problem: err.Error()}
+			return Table{}, files.MalformedAt(path, fmt.Sprintf("column %q", names[c]), "%s", err)
 		}
 		col, err := readColumn(f, c, number, path, names[c])
 		if err != nil {
 			return Table{}, err
 		}
 		if len(col) != n {
-			return Table{}, malformed(path, "column %q has %d values for %d rows", names[c], len(col), n)
+			return Table{}, files.Malformed(path, "column %q has %d values for %d rows", names[c], len(col), n)
 		}
 		if x == nil { // only now is n known to be more than a claim
 			x = make([]float64, n*len(chosen))
@@ -72,7 +74,7 @@ func decodeParquet(r io.ReaderAt, size int64, path string, opts TableOptions) (t
 			x[i*len(chosen)+k] = v
 		}
 	}
-	return assemble(path, names, chosen, opts, x, rowPlace)
+	return assemble(path, names, chosen, opts, x, files.Row)
 }
 
 // parquetNumber returns how to turn a value of a column into a float64.
@@ -108,7 +110,9 @@ func parquetNumber(leaf parquet.LeafColumn) (func(parquet.Value) float64, error)
 }
 
 // readColumn reads column c of every row group.
-func readColumn(f *parquet.File, c int, number func(parquet.Value) float64, path, name string) (col []float64, err error) {
+func readColumn(
+	f *parquet.File, c int, number func(parquet.Value) float64, path, name string,
+) (col []float64, err error) {
 	for _, group := range f.RowGroups() {
 		pages := group.ColumnChunks()[c].Pages()
 		col, err = appendPages(col, pages, number, path, name)
@@ -119,13 +123,15 @@ func readColumn(f *parquet.File, c int, number func(parquet.Value) float64, path
 	return col, nil
 }
 
-func appendPages(col []float64, pages parquet.Pages, number func(parquet.Value) float64, path, name string) ([]float64, error) {
+func appendPages(
+	col []float64, pages parquet.Pages, number func(parquet.Value) float64, path, name string,
+) ([]float64, error) {
 	for {
 		page, err := pages.ReadPage()
 		if err == io.EOF {
 			return col, nil
 		} else if err != nil {
-			return nil, malformed(path, "column %q cannot be read: %v", name, err)
+			return nil, files.Malformed(path, "column %q cannot be read: %v", name, err)
 		}
 		if col, err = appendValues(col, page.Values(), number, path, name); err != nil {
 			return nil, err
@@ -134,20 +140,23 @@ func appendPages(col []float64, pages parquet.Pages, number func(parquet.Value) 
 	}
 }
 
-func appendValues(col []float64, r parquet.ValueReader, number func(parquet.Value) float64, path, name string) ([]float64, error) {
+func appendValues(
+	col []float64, r parquet.ValueReader, number func(parquet.Value) float64, path, name string,
+) ([]float64, error) {
 	var buf [512]parquet.Value
 	for {
 		n, err := r.ReadValues(buf[:])
 		for _, v := range buf[:n] {
 			if v.IsNull() {
-				return nil, &FileError{Path: path, Place: fmt.Sprintf("%s, column %q", rowPlace(len(col)), name), Problem: "the value is null; drop the row or fill it in"}
+				where := fmt.Sprintf("%s, column %q", files.Row(len(col)), name)
+				return nil, files.MalformedAt(path, where, "the value is null; drop the row or fill it in")
 			}
 			col = append(col, number(v))
 		}
 		if err == io.EOF {
 			return col, nil
 		} else if err != nil {
-			return nil, malformed(path, "column %q cannot be read: %v", name, err)
+			return nil, files.Malformed(path, "column %q cannot be read: %v", name, err)
 		}
 	}
 }

@@ -1,4 +1,9 @@
-package data
+// Package table reads tables of numbers: CSV, NPY and Parquet files, and the five UCI
+// sets of tabular density estimation as they are published. It writes CSV and NPY.
+//
+// A table is read whole into memory, as float64. Errors name the file, the line or row,
+// the column and the value, and say what would be right ([data.FileError]).
+package table
 
 import (
 	"fmt"
@@ -6,7 +11,10 @@ import (
 	"slices"
 	"strings"
 
+	"flowmatch/data"
+	"flowmatch/data/internal/files"
 	"flowmatch/flow"
+	"flowmatch/internal/digest"
 )
 
 // Table is a file of numbers: X is [N, D], Columns its D names, Label the class
@@ -17,8 +25,22 @@ type Table struct {
 	Label   []int32
 }
 
-// TableOptions say how a table is read. The zero value reads every column.
-type TableOptions struct {
+// Points returns the rows as a set of points, with their labels. It shares memory with t.
+func (t Table) Points() data.Points {
+	return data.Points{X: t.X, Given: flow.Given{Label: t.Label}}
+}
+
+// Fingerprint is the SHA-256 of the numbers and labels, whatever file they came from.
+func (t Table) Fingerprint() string {
+	d := digest.New()
+	digest.Add(d, []uint64{uint64(t.X.N), uint64(t.X.D), uint64(len(t.Label))})
+	digest.Add(d, t.X.X)
+	digest.Add(d, t.Label)
+	return d.String()
+}
+
+// Options say how a table is read. The zero value reads every column.
+type Options struct {
 	// Columns picks columns by name, in this order; empty means all of them but
 	// the label. Columns without names are called c0, c1, and so on.
 	Columns []string
@@ -33,13 +55,13 @@ type TableOptions struct {
 	Header *bool
 }
 
-// ReadTable reads a table by its extension: .csv, .tsv and .txt (gzipped or
+// Read reads a table by its extension: .csv, .tsv and .txt (gzipped or
 // not), .npy, .parquet. Every number must be finite; what is not, is reported as
-// a FileError with file, line or row, column and value.
-func ReadTable(path string, opts TableOptions) (Table, error) {
-	switch ext := extension(path); ext {
+// a [data.FileError] with file, line or row, column and value.
+func Read(path string, opts Options) (Table, error) {
+	switch ext := files.Extension(path); ext {
 	case ".csv", ".tsv", ".txt":
-		f, err := open(path)
+		f, err := files.Open(path)
 		if err != nil {
 			return Table{}, err
 		}
@@ -53,17 +75,19 @@ func ReadTable(path string, opts TableOptions) (Table, error) {
 	case ".parquet":
 		return readParquet(path, opts)
 	default:
-		return Table{}, malformed(path, "extension %q is not that of a table; want .csv, .tsv, .txt, .npy or .parquet", ext)
+		return Table{}, files.Malformed(path,
+			"extension %q is not that of a table; want .csv, .tsv, .txt, .npy or .parquet", ext)
 	}
 }
 
 // choose returns which of the columns to read: those of opts.Columns in their
 // order (all but the label when there are none), then, with a label, its column
 // last. Names that are not there, and names twice, are errors.
-func choose(path string, names []string, opts TableOptions) ([]int, error) {
+func choose(path string, names []string, opts Options) ([]int, error) {
 	want := opts.Columns
 	if len(want) == 0 {
-		want = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == opts.Label && n != "" })
+		label := func(n string) bool { return n == opts.Label && n != "" }
+		want = slices.DeleteFunc(slices.Clone(names), label)
 	}
 	if opts.Label != "" {
 		want = append(slices.Clone(want), opts.Label)
@@ -76,16 +100,16 @@ func choose(path string, names []string, opts TableOptions) ([]int, error) {
 	for _, name := range want {
 		i, there := at[name]
 		if !there {
-			return nil, malformed(path, "no column %q; the columns are %s", name, strings.Join(quoteAll(names), ", "))
+			return nil, files.Malformed(path, "no column %q; the columns are %s", name, strings.Join(quoteAll(names), ", "))
 		}
 		if taken[name] {
-			return nil, malformed(path, "column %q is asked for twice", name)
+			return nil, files.Malformed(path, "column %q is asked for twice", name)
 		}
 		taken[name] = true
 		chosen = append(chosen, i)
 	}
-	if data := len(chosen); data == 0 || opts.Label != "" && data == 1 {
-		return nil, malformed(path, "no columns of data; want at least one besides the label")
+	if n := len(chosen); n == 0 || opts.Label != "" && n == 1 {
+		return nil, files.Malformed(path, "no columns of data; want at least one besides the label")
 	}
 	return chosen, nil
 }
@@ -103,10 +127,12 @@ func checkNames(path string, names []string) error {
 	seen := make(map[string]int)
 	for i, n := range names {
 		if n == "" {
-			return &FileError{Path: path, Place: fmt.Sprintf("header, column %d", i+1), Problem: "the name is empty; name every column, or say header: false"}
+			where := fmt.Sprintf("header, column %d", i+1)
+			return files.MalformedAt(path, where, "the name is empty; name every column, or say header: false")
 		}
 		if j, twice := seen[n]; twice {
-			return &FileError{Path: path, Place: fmt.Sprintf("header, columns %d and %d", j+1, i+1), Problem: fmt.Sprintf("both are called %q; names must differ", n)}
+			where := fmt.Sprintf("header, columns %d and %d", j+1, i+1)
+			return files.MalformedAt(path, where, "both are called %q; names must differ", n)
 		}
 		seen[n] = i
 	}
@@ -123,17 +149,19 @@ func numbered(n int) []string {
 }
 
 // assemble makes a table of row-major values whose columns are chosen (the label
-// last when there is one). place says where row i is: "line 7", "row 3".
-func assemble(path string, names []string, chosen []int, opts TableOptions, x []float64, place func(row int) string) (Table, error) {
+// last when there is one). where says where row i is: "line 7", "row 3".
+func assemble(
+	path string, names []string, chosen []int, opts Options, x []float64, where func(row int) string,
+) (Table, error) {
 	d := len(chosen)
 	n := len(x) / d
 	if n == 0 {
-		return Table{}, malformed(path, "no rows of data")
+		return Table{}, files.Malformed(path, "no rows of data")
 	}
 	for i, v := range x {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			at := fmt.Sprintf("%s, column %q", place(i/d), names[chosen[i%d]])
-			return Table{}, &FileError{Path: path, Place: at, Problem: fmt.Sprintf("%g is not finite; drop the row or fill in the value", v)}
+			at := fmt.Sprintf("%s, column %q", where(i/d), names[chosen[i%d]])
+			return Table{}, files.MalformedAt(path, at, "%g is not finite; drop the row or fill in the value", v)
 		}
 	}
 	t := Table{X: flow.Batch{N: n, D: d, X: x}}
@@ -143,26 +171,21 @@ func assemble(path string, names []string, chosen []int, opts TableOptions, x []
 	if opts.Label == "" {
 		return t, nil
 	}
-	return t.splitLabel(path, place)
+	return t.splitLabel(path, where)
 }
 
 // splitLabel takes the last column off as class labels.
-func (t Table) splitLabel(path string, place func(row int) string) (Table, error) {
+func (t Table) splitLabel(path string, where func(row int) string) (Table, error) {
 	d := t.X.D - 1
 	out := Table{X: flow.NewBatch(t.X.N, d), Columns: t.Columns[:d], Label: make([]int32, t.X.N)}
 	for i := range t.X.N {
 		row := t.X.Row(i)
 		copy(out.X.Row(i), row)
-		v := row[d]
-		if v != math.Trunc(v) || v < 0 || v >= maxClasses {
-			at := fmt.Sprintf("%s, column %q", place(i), t.Columns[d])
-			return Table{}, &FileError{Path: path, Place: at, Problem: fmt.Sprintf("%g is not a class label; want a whole number from 0 to %d", v, maxClasses-1)}
+		label, err := files.Label(row[d])
+		if err != nil {
+			return Table{}, files.MalformedAt(path, fmt.Sprintf("%s, column %q", where(i), t.Columns[d]), "%s", err)
 		}
-		out.Label[i] = int32(v)
+		out.Label[i] = label
 	}
 	return out, nil
 }
-
-// maxClasses bounds class labels, so that a column of identifiers taken for
-// labels is noticed before a network with a row for each is built.
-const maxClasses = 1 << 16

@@ -1,4 +1,4 @@
-package data
+package table
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -17,12 +18,15 @@ import (
 	"github.com/sbinet/npyio/npy"
 	"gonum.org/v1/gonum/mat"
 
+	"flowmatch/data"
+	"flowmatch/data/internal/datatest"
 	"flowmatch/flow"
 )
 
 func checkTable(t *testing.T, what string, got Table, columns []string, x []float64, label []int32) {
 	t.Helper()
-	if !slices.Equal(got.Columns, columns) || got.X.D != len(columns) || !slices.Equal(got.X.X, x) || got.X.N*got.X.D != len(x) || !slices.Equal(got.Label, label) {
+	if !slices.Equal(got.Columns, columns) || got.X.D != len(columns) || !slices.Equal(got.X.X, x) ||
+		got.X.N*got.X.D != len(x) || !slices.Equal(got.Label, label) {
 		t.Errorf("%s: got %v %v %v, want %v %v %v", what, got.Columns, got.X, got.Label, columns, x, label)
 	}
 }
@@ -31,30 +35,33 @@ func TestCSVIsReadAsItLooks(t *testing.T) {
 	xy, c01 := []string{"x", "y"}, []string{"c0", "c1"}
 	for _, c := range []struct {
 		name, text string
-		opts       TableOptions
+		opts       Options
 		columns    []string
 		x          []float64
 		label      []int32
 	}{
-		{"names in the first line", "x,y\n1,2\n3,-4e-2\n", TableOptions{}, xy, []float64{1, 2, 3, -0.04}, nil},
-		{"no names", "1,2\n3,4", TableOptions{}, c01, []float64{1, 2, 3, 4}, nil},
-		{"a header that looks like numbers", "1,2\n3,4\n", TableOptions{Header: new(true)}, []string{"1", "2"}, []float64{3, 4}, nil},
-		{"semicolons", "x;y\n1;2\n", TableOptions{Delimiter: ';'}, xy, []float64{1, 2}, nil},
-		{"spaces, blank lines, carriage returns", " x , y \r\n\r\n 1 , 2 \r\n", TableOptions{}, xy, []float64{1, 2}, nil},
-		{"a byte order mark", "\ufeffx,y\n1,2\n", TableOptions{}, xy, []float64{1, 2}, nil},
-		{"quotes", "\"x\",\"y\"\n\"1\",2\n", TableOptions{}, xy, []float64{1, 2}, nil},
-		{"columns in another order, words left out", "x,name,y\n1,ann,2\n3,bob,4\n", TableOptions{Columns: []string{"y", "x"}}, []string{"y", "x"}, []float64{2, 1, 4, 3}, nil},
-		{"labels", "x,k,y\n1,0,2\n3,4,4\n", TableOptions{Label: "k"}, xy, []float64{1, 2, 3, 4}, []int32{0, 4}},
-		{"labels and columns", "x,k,y\n1,0,2\n3,4,4\n", TableOptions{Label: "k", Columns: []string{"y"}}, []string{"y"}, []float64{2, 4}, []int32{0, 4}},
+		{"names in the first line", "x,y\n1,2\n3,-4e-2\n", Options{}, xy, []float64{1, 2, 3, -0.04}, nil},
+		{"no names", "1,2\n3,4", Options{}, c01, []float64{1, 2, 3, 4}, nil},
+		{"a header that looks like numbers", "1,2\n3,4\n", Options{Header: new(true)},
+			[]string{"1", "2"}, []float64{3, 4}, nil},
+		{"semicolons", "x;y\n1;2\n", Options{Delimiter: ';'}, xy, []float64{1, 2}, nil},
+		{"spaces, blank lines, carriage returns", " x , y \r\n\r\n 1 , 2 \r\n", Options{}, xy, []float64{1, 2}, nil},
+		{"a byte order mark", "\ufeffx,y\n1,2\n", Options{}, xy, []float64{1, 2}, nil},
+		{"quotes", "\"x\",\"y\"\n\"1\",2\n", Options{}, xy, []float64{1, 2}, nil},
+		{"columns in another order, words left out", "x,name,y\n1,ann,2\n3,bob,4\n", Options{Columns: []string{"y", "x"}},
+			[]string{"y", "x"}, []float64{2, 1, 4, 3}, nil},
+		{"labels", "x,k,y\n1,0,2\n3,4,4\n", Options{Label: "k"}, xy, []float64{1, 2, 3, 4}, []int32{0, 4}},
+		{"labels and columns", "x,k,y\n1,0,2\n3,4,4\n", Options{Label: "k", Columns: []string{"y"}},
+			[]string{"y"}, []float64{2, 4}, []int32{0, 4}},
 	} {
-		got, err := ReadTable(writeTemp(t, "t.csv", []byte(c.text)), c.opts)
+		got, err := Read(datatest.WriteTemp(t, "t.csv", []byte(c.text)), c.opts)
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
 		checkTable(t, c.name, got, c.columns, c.x, c.label)
 	}
-	got, err := ReadTable(writeTemp(t, "t.tsv", []byte("x\ty\n1\t2\n")), TableOptions{})
+	got, err := Read(datatest.WriteTemp(t, "t.tsv", []byte("x\ty\n1\t2\n")), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,39 +71,39 @@ func TestCSVIsReadAsItLooks(t *testing.T) {
 func TestBadCSVIsReportedWithLineColumnAndValue(t *testing.T) {
 	for _, c := range []struct {
 		text, want string
-		opts       TableOptions
+		opts       Options
 	}{
-		{"", "t.csv: empty file", TableOptions{}},
-		{"x,y\n", "no rows of data", TableOptions{}},
-		{"x,y\n1,2\n3,abc\n", `line 3, column "y": "abc" is not a number; want one such as -1.5`, TableOptions{}},
-		{"x,y\n\n\n1,\n", `line 4, column "y": the field is empty`, TableOptions{}},
-		{"x,y\n1,NaN\n", `line 2, column "y": "NaN" is not finite`, TableOptions{}},
-		{"x,y\n1,2\n-inf,2\n", `line 3, column "x": "-inf" is not finite`, TableOptions{}},
-		{"x,y\n1,1e999\n", `line 2, column "y": "1e999" is beyond the range`, TableOptions{}},
-		{"x,y\n1,2\n3\n", "line 3: 1 fields; want 2 as in the first line", TableOptions{}},
-		{"1,2\n3,4,5\n", "line 2: 3 fields; want 2", TableOptions{}},
-		{"x,y\n1,\"2\n", "line 2: not CSV", TableOptions{}},
-		{"x,x\n1,2\n", `header, columns 1 and 2: both are called "x"`, TableOptions{}},
-		{"x,\n1,2\n", "header, column 2: the name is empty", TableOptions{}},
-		{"x,y\n1,2\n", `no column "z"; the columns are "x", "y"`, TableOptions{Columns: []string{"z"}}},
-		{"x,y\n1,2\n", `column "x" is asked for twice`, TableOptions{Columns: []string{"x", "x"}}},
-		{"x,y\n1,2\n", `column "x" is asked for twice`, TableOptions{Columns: []string{"x"}, Label: "x"}},
-		{"x\n1\n", "no columns of data", TableOptions{Label: "x"}},
-		{"x,k\n1,0\n\n2,0.5\n", `line 4, column "k": 0.5 is not a class label`, TableOptions{Label: "k"}},
-		{"x,k\n1,-1\n", `column "k": -1 is not a class label; want a whole number from 0 to 65535`, TableOptions{Label: "k"}},
-		{"1,2\n", `delimiter '"' cannot separate fields`, TableOptions{Delimiter: '"'}},
+		{"", "t.csv: empty file", Options{}},
+		{"x,y\n", "no rows of data", Options{}},
+		{"x,y\n1,2\n3,abc\n", `line 3, column "y": "abc" is not a number; want one such as -1.5`, Options{}},
+		{"x,y\n\n\n1,\n", `line 4, column "y": the field is empty`, Options{}},
+		{"x,y\n1,NaN\n", `line 2, column "y": "NaN" is not finite`, Options{}},
+		{"x,y\n1,2\n-inf,2\n", `line 3, column "x": "-inf" is not finite`, Options{}},
+		{"x,y\n1,1e999\n", `line 2, column "y": "1e999" is beyond the range`, Options{}},
+		{"x,y\n1,2\n3\n", "line 3: 1 fields; want 2 as in the first line", Options{}},
+		{"1,2\n3,4,5\n", "line 2: 3 fields; want 2", Options{}},
+		{"x,y\n1,\"2\n", "line 2: not CSV", Options{}},
+		{"x,x\n1,2\n", `header, columns 1 and 2: both are called "x"`, Options{}},
+		{"x,\n1,2\n", "header, column 2: the name is empty", Options{}},
+		{"x,y\n1,2\n", `no column "z"; the columns are "x", "y"`, Options{Columns: []string{"z"}}},
+		{"x,y\n1,2\n", `column "x" is asked for twice`, Options{Columns: []string{"x", "x"}}},
+		{"x,y\n1,2\n", `column "x" is asked for twice`, Options{Columns: []string{"x"}, Label: "x"}},
+		{"x\n1\n", "no columns of data", Options{Label: "x"}},
+		{"x,k\n1,0\n\n2,0.5\n", `line 4, column "k": 0.5 is not a class label`, Options{Label: "k"}},
+		{"x,k\n1,-1\n", `column "k": -1 is not a class label; want a whole number from 0 to 65535`, Options{Label: "k"}},
+		{"1,2\n", `delimiter '"' cannot separate fields`, Options{Delimiter: '"'}},
 	} {
-		_, err := ReadTable(writeTemp(t, "t.csv", []byte(c.text)), c.opts)
-		wantError(t, fmt.Sprintf("%q", c.text), err, c.want)
-		var f *FileError
+		_, err := Read(datatest.WriteTemp(t, "t.csv", []byte(c.text)), c.opts)
+		datatest.WantError(t, fmt.Sprintf("%q", c.text), err, c.want)
+		var f *data.FileError
 		if !errors.As(err, &f) {
 			t.Errorf("%q: error %v is no FileError", c.text, err)
 		}
 	}
-	_, err := ReadTable(writeTemp(t, "t.xlsx", nil), TableOptions{})
-	wantError(t, "xlsx", err, `extension ".xlsx" is not that of a table; want .csv`)
-	_, err = ReadTable(filepath.Join(t.TempDir(), "none.csv"), TableOptions{})
-	wantError(t, "no file", err, "none.csv")
+	_, err := Read(datatest.WriteTemp(t, "t.xlsx", nil), Options{})
+	datatest.WantError(t, "xlsx", err, `extension ".xlsx" is not that of a table; want .csv`)
+	_, err = Read(filepath.Join(t.TempDir(), "none.csv"), Options{})
+	datatest.WantError(t, "no file", err, "none.csv")
 	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: got %v, want os.ErrNotExist", err)
 	}
@@ -112,7 +119,9 @@ func TestWrittenTablesComeBackBitForBit(t *testing.T) {
 		columns []string
 		write   func(path string) error
 	}{
-		{"a.csv", []string{"a", "b, with comma"}, func(path string) error { return WriteCSV(path, []string{"a", "b, with comma"}, hard) }},
+		{"a.csv", []string{"a", "b, with comma"}, func(path string) error {
+			return WriteCSV(path, []string{"a", "b, with comma"}, hard)
+		}},
 		{"b.csv", []string{"c0", "c1"}, func(path string) error { return WriteCSV(path, nil, hard) }},
 		{"c.npy", []string{"c0", "c1"}, func(path string) error { return WriteNPY(path, hard) }},
 	} {
@@ -123,7 +132,7 @@ func TestWrittenTablesComeBackBitForBit(t *testing.T) {
 		if err := c.write(path); err != nil {
 			t.Fatal(err)
 		}
-		got, err := ReadTable(path, TableOptions{})
+		got, err := Read(path, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +142,10 @@ func TestWrittenTablesComeBackBitForBit(t *testing.T) {
 	if err != nil || len(files) != 3 {
 		t.Errorf("the folder holds %v (error %v), want the 3 tables and no leftovers", files, err)
 	}
-	wantError(t, "no folder", WriteNPY(filepath.Join(dir, "none", "a.npy"), hard), "no such file")
+	datatest.WantError(t, "names", WriteCSV(filepath.Join(dir, "d.csv"), []string{"a"}, hard),
+		"data: 1 names for 2 columns")
+	datatest.WantError(t, "names", EncodeCSV(io.Discard, []string{"a"}, hard), "data: 1 names for 2 columns")
+	datatest.WantError(t, "no folder", WriteNPY(filepath.Join(dir, "none", "a.npy"), hard), "no such file")
 }
 
 func TestGzippedTablesAreRead(t *testing.T) {
@@ -141,13 +153,13 @@ func TestGzippedTablesAreRead(t *testing.T) {
 	w := gzip.NewWriter(&b)
 	fmt.Fprint(w, "x,y\n1,2\n")
 	w.Close()
-	got, err := ReadTable(writeTemp(t, "t.csv.gz", b.Bytes()), TableOptions{})
+	got, err := Read(datatest.WriteTemp(t, "t.csv.gz", b.Bytes()), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	checkTable(t, "gzip", got, []string{"x", "y"}, []float64{1, 2}, nil)
-	_, err = ReadTable(writeTemp(t, "t.csv.gz", b.Bytes()[:b.Len()-6]), TableOptions{})
-	wantError(t, "cut gzip", err, "cannot be read: unexpected EOF")
+	_, err = Read(datatest.WriteTemp(t, "t.csv.gz", b.Bytes()[:b.Len()-6]), Options{})
+	datatest.WantError(t, "cut gzip", err, "cannot be read: unexpected EOF")
 }
 
 func TestNPYAgreesWithNpyioBothWays(t *testing.T) {
@@ -170,27 +182,13 @@ func TestNPYAgreesWithNpyioBothWays(t *testing.T) {
 		if err := npy.Write(&b, v); err != nil {
 			t.Fatal(err)
 		}
-		got, err := ReadTable(writeTemp(t, "t.npy", b.Bytes()), TableOptions{})
+		got, err := Read(datatest.WriteTemp(t, "t.npy", b.Bytes()), Options{})
 		if err != nil {
 			t.Errorf("%T: %v", v, err)
 			continue
 		}
 		checkTable(t, fmt.Sprintf("%T", v), got, []string{"c0"}, []float64{1, 2, 3}, nil)
 	}
-}
-
-// npyFile builds an NPY file of the given header and little-endian numbers.
-func npyFile(version byte, header string, numbers any) []byte {
-	b := bytes.NewBufferString("\x93NUMPY")
-	b.Write([]byte{version, 0})
-	if version == 1 {
-		binary.Write(b, binary.LittleEndian, uint16(len(header)))
-	} else {
-		binary.Write(b, binary.LittleEndian, uint32(len(header)))
-	}
-	b.WriteString(header)
-	binary.Write(b, binary.LittleEndian, numbers)
-	return b.Bytes()
 }
 
 func TestNPYLayoutsAreTheSameTable(t *testing.T) {
@@ -201,21 +199,26 @@ func TestNPYLayoutsAreTheSameTable(t *testing.T) {
 		file []byte
 		x    []float64
 	}{
-		{"C order", npyFile(1, "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }", []float64{1, 2, 3, 4, 5, 6}), []float64{1, 2, 3, 4, 5, 6}},
-		{"Fortran order", npyFile(1, "{'descr': '<f8', 'fortran_order': True, 'shape': (3, 2), }", []float64{1, 3, 5, 2, 4, 6}), []float64{1, 2, 3, 4, 5, 6}},
-		{"version 2, keys in another order", npyFile(2, "{'shape': (1,2), 'fortran_order':False, 'descr':'<i2'}", []int16{-7, 9}), []float64{-7, 9}},
-		{"version 3", npyFile(3, "{'descr': '|i1', 'fortran_order': False, 'shape': (1, 2), }\n", []int8{-7, 9}), []float64{-7, 9}},
-		{"big-endian floats", npyFile(1, "{'descr': '>f4', 'fortran_order': False, 'shape': (1, 2), }", big), []float64{-1.5, 4}},
+		{"C order", datatest.NPY(1, "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }",
+			[]float64{1, 2, 3, 4, 5, 6}), []float64{1, 2, 3, 4, 5, 6}},
+		{"Fortran order", datatest.NPY(1, "{'descr': '<f8', 'fortran_order': True, 'shape': (3, 2), }",
+			[]float64{1, 3, 5, 2, 4, 6}), []float64{1, 2, 3, 4, 5, 6}},
+		{"version 2, keys in another order", datatest.NPY(2, "{'shape': (1,2), 'fortran_order':False, 'descr':'<i2'}",
+			[]int16{-7, 9}), []float64{-7, 9}},
+		{"version 3", datatest.NPY(3, "{'descr': '|i1', 'fortran_order': False, 'shape': (1, 2), }\n", []int8{-7, 9}),
+			[]float64{-7, 9}},
+		{"big-endian floats", datatest.NPY(1, "{'descr': '>f4', 'fortran_order': False, 'shape': (1, 2), }", big),
+			[]float64{-1.5, 4}},
 	} {
-		got, err := ReadTable(writeTemp(t, "t.npy", c.file), TableOptions{})
+		got, err := Read(datatest.WriteTemp(t, "t.npy", c.file), Options{})
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
 		checkTable(t, c.name, got, []string{"c0", "c1"}, c.x, nil)
 	}
-	file := npyFile(1, "{'descr': '<f8', 'fortran_order': True, 'shape': (2, 3), }", []float64{1, 4, 2, 5, 0, 1})
-	got, err := ReadTable(writeTemp(t, "t.npy", file), TableOptions{Columns: []string{"c1"}, Label: "c2"})
+	file := datatest.NPY(1, "{'descr': '<f8', 'fortran_order': True, 'shape': (2, 3), }", []float64{1, 4, 2, 5, 0, 1})
+	got, err := Read(datatest.WriteTemp(t, "t.npy", file), Options{Columns: []string{"c1"}, Label: "c2"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,23 +234,23 @@ func TestBadNPYIsReported(t *testing.T) {
 	}{
 		{nil, "not an NPY file"},
 		{[]byte("PK\x03\x04 something else"), "not an NPY file"},
-		{npyFile(9, good, four), "NPY format version 9; want 1, 2 or 3"},
-		{npyFile(1, good, four)[:9], "truncated within the NPY header"},
-		{npyFile(1, good, four)[:40], "truncated within the NPY header: 30 of 59 bytes"},
-		{npyFile(1, "{}", four), `NPY header "{}"; want descr`},
-		{npyFile(1, good, four[:3]), "truncated: 24 bytes after the header, want 32 for shape (2, 2) of <f8"},
-		{npyFile(1, good, append(four, 5)), "more bytes than the 32 of shape (2, 2)"},
-		{npyFile(1, strings.Replace(good, "<f8", "<c16", 1), four), `type "<c16"; want floats of 4 or 8 bytes`},
-		{npyFile(1, strings.Replace(good, "<f8", "|S3", 1), four), `type "|S3"`},
-		{npyFile(1, strings.Replace(good, "(2, 2)", "(2, 2, 1)", 1), four), "shape [2 2 1]; a table has 1 or 2 axes"},
-		{npyFile(1, strings.Replace(good, "(2, 2)", "()", 1), four[:1]), "shape []; a table has 1 or 2 axes"},
-		{npyFile(1, strings.Replace(good, "(2, 2)", "(0, 2)", 1), []float64{}), "shape [0 2] has no numbers"},
-		{npyFile(1, strings.Replace(good, "(2, 2)", "(4294967296, 4294967296)", 1), four), "too large"},
-		{npyFile(1, strings.Replace(good, "(2, 2)", "(9999999999999999999,)", 1), four), "too large"},
-		{npyFile(1, good, []float64{1, 2, 3, math.Inf(-1)}), `row 2, column "c1": -Inf is not finite`},
+		{datatest.NPY(9, good, four), "NPY format version 9; want 1, 2 or 3"},
+		{datatest.NPY(1, good, four)[:9], "truncated within the NPY header"},
+		{datatest.NPY(1, good, four)[:40], "truncated within the NPY header: 30 of 59 bytes"},
+		{datatest.NPY(1, "{}", four), `NPY header "{}"; want descr`},
+		{datatest.NPY(1, good, four[:3]), "truncated: 24 bytes after the header, want 32 for shape (2, 2) of <f8"},
+		{datatest.NPY(1, good, append(four, 5)), "more bytes than the 32 of shape (2, 2)"},
+		{datatest.NPY(1, strings.Replace(good, "<f8", "<c16", 1), four), `type "<c16"; want floats of 4 or 8 bytes`},
+		{datatest.NPY(1, strings.Replace(good, "<f8", "|S3", 1), four), `type "|S3"`},
+		{datatest.NPY(1, strings.Replace(good, "(2, 2)", "(2, 2, 1)", 1), four), "shape [2 2 1]; a table has 1 or 2 axes"},
+		{datatest.NPY(1, strings.Replace(good, "(2, 2)", "()", 1), four[:1]), "shape []; a table has 1 or 2 axes"},
+		{datatest.NPY(1, strings.Replace(good, "(2, 2)", "(0, 2)", 1), []float64{}), "shape [0 2] has no numbers"},
+		{datatest.NPY(1, strings.Replace(good, "(2, 2)", "(4294967296, 4294967296)", 1), four), "too large"},
+		{datatest.NPY(1, strings.Replace(good, "(2, 2)", "(9999999999999999999,)", 1), four), "too large"},
+		{datatest.NPY(1, good, []float64{1, 2, 3, math.Inf(-1)}), `row 2, column "c1": -Inf is not finite`},
 	} {
-		_, err := ReadTable(writeTemp(t, "t.npy", c.file), TableOptions{})
-		wantError(t, c.want, err, c.want)
+		_, err := Read(datatest.WriteTemp(t, "t.npy", c.file), Options{})
+		datatest.WantError(t, c.want, err, c.want)
 	}
 }
 
@@ -284,7 +287,8 @@ func parquetFile(t testing.TB, rows []parquetRow) []byte {
 func parquetRows(n int) []parquetRow {
 	rows := make([]parquetRow, n)
 	for i := range rows {
-		rows[i] = parquetRow{X: float64(i) / 3, Y: float32(i) / 2, I: int32(-i), J: int64(i) << 33, U: math.MaxUint32, K: int8(i % 3), S: "text"}
+		rows[i] = parquetRow{X: float64(i) / 3, Y: float32(i) / 2, I: int32(-i), J: int64(i) << 33, U: math.MaxUint32,
+			K: int8(i % 3), S: "text"}
 		rows[i].P.Z = new(float64(i * i))
 	}
 	return rows
@@ -292,9 +296,9 @@ func parquetRows(n int) []parquetRow {
 
 func TestParquetColumnsOfEveryNumericTypeAreRead(t *testing.T) {
 	const n = 1000
-	path := writeTemp(t, "t.parquet", parquetFile(t, parquetRows(n)))
+	path := datatest.WriteTemp(t, "t.parquet", parquetFile(t, parquetRows(n)))
 	columns := []string{"j", "x", "p.z", "y", "u", "i"}
-	got, err := ReadTable(path, TableOptions{Columns: columns, Label: "k"})
+	got, err := Read(path, Options{Columns: columns, Label: "k"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,7 +317,7 @@ func TestBadParquetIsReportedWithRowAndColumn(t *testing.T) {
 	rows[650].P.Z = nil
 	rows[3].X = math.NaN()
 	good := parquetFile(t, rows)
-	path := writeTemp(t, "t.parquet", good)
+	path := datatest.WriteTemp(t, "t.parquet", good)
 	for _, c := range []struct{ column, want string }{
 		{"p.z", `row 651, column "p.z": the value is null`},
 		{"x", `row 4, column "x": NaN is not finite`},
@@ -323,17 +327,49 @@ func TestBadParquetIsReportedWithRowAndColumn(t *testing.T) {
 		{"l", `column "l": holds lists`},
 		{"nope", `no column "nope"; the columns are`},
 	} {
-		_, err := ReadTable(path, TableOptions{Columns: []string{c.column}})
-		wantError(t, c.column, err, c.want)
+		_, err := Read(path, Options{Columns: []string{c.column}})
+		datatest.WantError(t, c.column, err, c.want)
 	}
-	for name, file := range map[string][]byte{"empty": nil, "text": []byte("x,y\n1,2\n"), "cut short": good[:len(good)/2]} {
-		_, err := ReadTable(writeTemp(t, "t.parquet", file), TableOptions{})
-		wantError(t, name, err, "not a Parquet file")
+	for name, file := range map[string][]byte{"empty": nil, "text": []byte("x,y\n1,2\n"),
+		"cut short": good[:len(good)/2]} {
+		_, err := Read(datatest.WriteTemp(t, "t.parquet", file), Options{})
+		datatest.WantError(t, name, err, "not a Parquet file")
 	}
 	// Damage in the middle must end in an error or in a table, never in a panic.
 	for at := 4; at < len(good); at += 97 {
 		bad := slices.Clone(good)
 		bad[at] ^= 0xff
-		decodeParquet(bytes.NewReader(bad), int64(len(bad)), "t.parquet", TableOptions{Columns: []string{"y", "j"}})
+		decodeParquet(bytes.NewReader(bad), int64(len(bad)), "t.parquet", Options{Columns: []string{"y", "j"}})
+	}
+}
+
+func TestFingerprintsOfTablesFollowTheirNumbers(t *testing.T) {
+	read := func(name, text string, opts Options) string {
+		t.Helper()
+		got, err := Read(datatest.WriteTemp(t, name, []byte(text)), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Fingerprint()
+	}
+	first := read("a.csv", "x,y\n1,2\n3,4\n", Options{})
+	if len(first) != len("sha256:")+64 {
+		t.Errorf("fingerprint %q", first)
+	}
+	for name, same := range map[string]string{
+		"another file":      read("b.csv", "x,y\n1,2\n3,4\n", Options{}),
+		"written otherwise": read("c.tsv", "a\tb\n1.0\t2e0\n3\t4\n", Options{}),
+	} {
+		if same != first {
+			t.Errorf("%s: the fingerprint of the same numbers differs", name)
+		}
+	}
+	for name, other := range map[string]string{
+		"a number": read("a.csv", "x,y\n1,2\n3,5\n", Options{}), "the shape": read("a.csv", "x\n1\n2\n3\n4\n", Options{}),
+		"a label": read("a.csv", "x,y,k\n1,2,0\n3,4,1\n", Options{Label: "k"}),
+	} {
+		if other == first {
+			t.Errorf("%s: the fingerprint is the same", name)
+		}
 	}
 }

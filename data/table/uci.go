@@ -1,4 +1,4 @@
-package data
+package table
 
 import (
 	"errors"
@@ -10,10 +10,15 @@ import (
 	"slices"
 	"strings"
 
+	"flowmatch/data"
+	"flowmatch/data/internal/files"
+	"flowmatch/data/internal/moments"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
+	"flowmatch/internal/digest"
 )
 
-// UCINames returns the values of [Config.UCI]: the five sets of tabular density
+// UCINames returns the names that [ReadUCI] knows: the five sets of tabular density
 // estimation, as the archive of Papamakarios, Pavlakou and Murray, "Masked
 // Autoregressive Flow for Density Estimation" (2017) holds them
 // (zenodo.org/record/1161203). FFJORD and most papers since report on them.
@@ -25,14 +30,14 @@ import (
 //	miniboone  43  data.npy
 //	bsds300    63  train.npy, validation.npy and test.npy, made from BSDS300.hdf5
 //
-// An error for a file that is not there tells how to make it. Any format of
-// [ReadTable] does in place of .npy and of ethylene_CO.csv.
+// An error for a file that is not there says how to make it. Any format of
+// [Read] does in place of .npy and of ethylene_CO.csv.
 //
 // The parts and the units are those of the published code, quirks included, so
 // that an NLL in nats compares with the published tables: which rows train,
-// validate and test is fixed, and the normalisation is part of the set.
-// [Set.Standardizer] is nil and [Set.LogDet] 0. Numbers are float64, where the
-// published code rounds to float32 at the end.
+// validate and test is fixed, and the normalisation is part of the set: it has no
+// standardizer besides. Numbers are float64, where the published code rounds to
+// float32 at the end.
 func UCINames() []string {
 	var names []string
 	for _, info := range UCICatalog() {
@@ -42,84 +47,57 @@ func UCINames() []string {
 }
 
 // UCICatalog describes the sets of [UCINames], in their order.
-func UCICatalog() []Info {
-	describe := func(name, doc string) Info {
-		return Info{Name: name, Doc: "uci: " + doc, Params: []string{"uci", "path"}}
+func UCICatalog() []data.Info {
+	describe := func(name, doc string) data.Info {
+		return data.Info{Name: name, Doc: "uci: " + doc, Params: []string{"uci", "path"}}
 	}
-	return []Info{
+	return []data.Info{
 		describe("power", "POWER, household electricity, 6 columns; path = folder with data.npy"),
 		describe("gas", "GAS, sensors in mixtures of gases, 8 columns; path = folder with ethylene_CO.csv"),
-		describe("hepmass", "HEPMASS, particle collisions, 21 columns; path = folder with 1000_train.csv and 1000_test.csv"),
+		describe("hepmass",
+			"HEPMASS, particle collisions, 21 columns; path = folder with 1000_train.csv and 1000_test.csv"),
 		describe("miniboone", "MINIBOONE, particle identification, 43 columns; path = folder with data.npy"),
-		describe("bsds300", "BSDS300, patches of images, 63 columns; path = folder with train.npy, validation.npy and test.npy"),
+		describe("bsds300",
+			"BSDS300, patches of images, 63 columns; path = folder with train.npy, validation.npy and test.npy"),
 	}
 }
 
-// uciSet is one of the sets after the steps of the published code.
-type uciSet struct {
-	columns          []string
-	train, val, test flow.Batch
+// UCI is one of the sets of [UCINames] after the steps of the published code.
+type UCI struct {
+	Columns          []string
+	Train, Val, Test flow.Batch
 }
 
-// uciReader returns what reads the set of that name from its folder; nil when
-// there is no such set.
-func uciReader(name string) func(dir string) (uciSet, error) {
+// Fingerprint is the SHA-256 of the numbers of all parts.
+func (u UCI) Fingerprint() string {
+	d := digest.New()
+	for _, x := range []flow.Batch{u.Train, u.Val, u.Test} {
+		d.Text(Table{X: x}.Fingerprint())
+	}
+	return d.String()
+}
+
+// ReadUCI reads the set of that name, one of [UCINames], from its folder. An error for
+// a file that is not there says how to make it.
+func ReadUCI(name, folder string) (UCI, error) {
+	if err := choice.Check("UCI set", name, UCINames()); err != nil {
+		return UCI{}, fmt.Errorf("data: %w", err)
+	}
+	if st, err := os.Stat(folder); err == nil && !st.IsDir() {
+		return UCI{}, fmt.Errorf("data: %s is a file; %s wants the folder with the files of the set", folder, name)
+	}
 	switch name {
 	case "power":
-		return readPower
+		return readPower(folder)
 	case "gas":
-		return readGas
+		return readGas(folder)
 	case "hepmass":
-		return readHepmass
+		return readHepmass(folder)
 	case "miniboone":
-		return readMiniboone
-	case "bsds300":
-		return readBSDS300
-	default:
-		return nil
+		return readMiniboone(folder)
+	default: // Check lets nothing else through
+		return readBSDS300(folder)
 	}
-}
-
-func (c Config) openUCI(dir string, seed uint64) (*Set, error) {
-	folder := within(dir, c.Path)
-	if st, err := os.Stat(folder); err == nil && !st.IsDir() {
-		return nil, fmt.Errorf("data: path: %s is a file; uci: %s wants the folder with the files of the set", folder, c.UCI)
-	}
-	u, err := uciReader(c.UCI)(folder)
-	if err != nil {
-		return nil, err
-	}
-	s := &Set{
-		Name: c.UCI, Kind: KindUCI, Dim: u.train.D, Shape: []int{u.train.D}, Columns: u.columns,
-		TrainSet: Points{X: u.train}, Val: Points{X: u.val}, Test: Points{X: u.test},
-	}
-	s.Train = Shuffle(s.TrainSet, seed)
-	return s, nil
-}
-
-// checkUCI refuses what does not go with the sets of [UCINames].
-func (c Config) checkUCI() error {
-	switch names := strings.Join(UCINames(), ", "); {
-	case c.UCI == "":
-		return fmt.Errorf("data: kind %s without uci; set it to one of %s", KindUCI, names)
-	case uciReader(c.UCI) == nil:
-		return fmt.Errorf("data: uci: %q; want one of %s", c.UCI, names)
-	case c.Path == "":
-		return fmt.Errorf("data: uci: %s needs path, the folder with the files of the set", c.UCI)
-	}
-	for _, f := range []struct {
-		name string
-		set  bool
-	}{
-		{"standardize", c.Standardize != ""},
-		{"val", c.Val != nil},
-		{"test", c.Test != nil},
-	} {
-		if f.set {
-			return fmt.Errorf("data: %s is set, but uci: %s comes with its own parts and units, those of the published tables; leave it out", f.name, c.UCI)
-		}
-	}
-	return nil
 }
 
 // uciTable reads the table stem of the folder dir, in whichever format it is
@@ -138,11 +116,12 @@ func uciTable(dir, shipped string, columns int, advice string) (t Table, path st
 	} else if err != nil {
 		return Table{}, "", fmt.Errorf("data: %w", err)
 	}
-	if t, err = ReadTable(path, TableOptions{}); err != nil {
+	if t, err = Read(path, Options{}); err != nil {
 		return Table{}, "", err
 	}
 	if t.X.D != columns {
-		return Table{}, "", malformed(path, "%d columns; want the %d of the archive at zenodo.org/record/1161203", t.X.D, columns)
+		return Table{}, "", files.Malformed(path,
+			"%d columns; want the %d of the archive at zenodo.org/record/1161203", t.X.D, columns)
 	}
 	return t, path, nil
 }
@@ -162,14 +141,10 @@ func lastTenths(path string, x flow.Batch) (train, val, test flow.Batch, err err
 	rest := x.N - tenth(x.N)
 	fit := rest - tenth(rest)
 	if rest == x.N || fit == rest {
-		return train, val, test, malformed(path, "%d rows are too few to hold out a tenth, and a tenth of the rest; want 11 or more", x.N)
+		return train, val, test, files.Malformed(path,
+			"%d rows are too few to hold out a tenth, and a tenth of the rest; want 11 or more", x.N)
 	}
-	return between(x, 0, fit), between(x, fit, rest), between(x, rest, x.N), nil
-}
-
-// between returns rows lo (included) to hi (excluded) of x, sharing its memory.
-func between(x flow.Batch, lo, hi int) flow.Batch {
-	return flow.Batch{N: hi - lo, D: x.D, X: x.X[lo*x.D : hi*x.D : hi*x.D]}
+	return x.Slice(0, fit), x.Slice(fit, rest), x.Slice(rest, x.N), nil
 }
 
 // columnsOf returns the columns of x that are asked for, in that order.
@@ -198,13 +173,15 @@ func namesOf(names []string, columns []int) []string {
 const numpyStd, pandasStd = 0, 1
 
 // normalizer returns the map to mean 0 and deviation 1 of each column of x.
-func normalizer(path string, columns []string, x flow.Batch, less float64) (*Standardizer, error) {
-	s := &Standardizer{Mean: make([]float64, x.D), Std: make([]float64, x.D)}
+func normalizer(path string, columns []string, x flow.Batch, less float64) (*data.Standardizer, error) {
+	s := &data.Standardizer{Mean: make([]float64, x.D), Std: make([]float64, x.D)}
 	n := float64(x.N)
 	for d := range x.D {
-		mean, std, constant := moments(x.X[d:], x.D, x.N)
+		mean, std, constant := moments.Of(x.X[d:], x.D, x.N)
 		if constant {
-			return nil, &FileError{Path: path, Place: fmt.Sprintf("column %q", columns[d]), Problem: fmt.Sprintf("%g in all %d rows that normalise it; want the file of the archive, where it varies", mean, x.N)}
+			where := fmt.Sprintf("column %q", columns[d])
+			return nil, files.MalformedAt(path, where,
+				"%g in all %d rows that normalise it; want the file of the archive, where it varies", mean, x.N)
 		}
 		s.Mean[d], s.Std[d] = mean, std*math.Sqrt(n/(n-less))
 	}

@@ -1,4 +1,4 @@
-package data
+package table
 
 import (
 	"errors"
@@ -12,17 +12,21 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
+	"flowmatch/data/internal/files"
 	"flowmatch/flow"
 )
 
 // readPower reads household electric power: rows shuffled, two columns dropped,
 // noise of the width of a rounding step on all but the time of day, the last
 // tenths held out, normalised by train and val.
-func readPower(dir string) (uciSet, error) {
-	names := []string{"global_active_power", "global_reactive_power", "voltage", "global_intensity", "sub_metering_1", "sub_metering_2", "sub_metering_3", "time"}
+func readPower(dir string) (UCI, error) {
+	names := []string{
+		"global_active_power", "global_reactive_power", "voltage", "global_intensity",
+		"sub_metering_1", "sub_metering_2", "sub_metering_3", "time",
+	}
 	t, path, err := uciTable(dir, "data.npy", len(names), "")
 	if err != nil {
-		return uciSet{}, err
+		return UCI{}, err
 	}
 	rng := newNumpyRand(42)
 	rng.shuffle(t.X)
@@ -44,25 +48,25 @@ func readPower(dir string) (uciSet, error) {
 // readMiniboone reads particle identification. The file of the archive is past
 // what the published code lists as done before: outliers and columns with
 // repeated values are gone, which leaves 43 of 50 columns.
-func readMiniboone(dir string) (uciSet, error) {
+func readMiniboone(dir string) (UCI, error) {
 	t, path, err := uciTable(dir, "data.npy", 43, "")
 	if err != nil {
-		return uciSet{}, err
+		return UCI{}, err
 	}
 	return byLastTenths(path, t.Columns, t.X)
 }
 
 // byLastTenths holds out the last tenths of x and normalises it, in place, by
 // what is left for train and val.
-func byLastTenths(path string, columns []string, x flow.Batch) (uciSet, error) {
-	u := uciSet{columns: columns}
+func byLastTenths(path string, columns []string, x flow.Batch) (UCI, error) {
+	u := UCI{Columns: columns}
 	var err error
-	if u.train, u.val, u.test, err = lastTenths(path, x); err != nil {
-		return uciSet{}, err
+	if u.Train, u.Val, u.Test, err = lastTenths(path, x); err != nil {
+		return UCI{}, err
 	}
-	s, err := normalizer(path, columns, between(x, 0, u.train.N+u.val.N), numpyStd)
+	s, err := normalizer(path, columns, x.Slice(0, u.Train.N+u.Val.N), numpyStd)
 	if err != nil {
-		return uciSet{}, err
+		return UCI{}, err
 	}
 	s.Apply(x)
 	return u, nil
@@ -75,16 +79,17 @@ const gasAdvice = `the archive has a pickle; in its folder, run
 // readGas reads the gas sensors: time and concentrations dropped, then sensors
 // that repeat others, normalised by all rows (test included, as published), the
 // last tenths held out.
-func readGas(dir string) (uciSet, error) {
+func readGas(dir string) (UCI, error) {
 	t, path, err := uciTable(dir, "ethylene_CO.csv", 19, gasAdvice)
 	if err != nil {
-		return uciSet{}, err
+		return UCI{}, err
 	}
 	dropped := []int{0, 1, 2} // of a file without names
 	if !slices.Equal(t.Columns, numbered(t.X.D)) {
 		for k, name := range []string{"Time", "Meth", "Eth"} {
 			if dropped[k] = slices.Index(t.Columns, name); dropped[k] < 0 {
-				return uciSet{}, malformed(path, "no column %q; want Time, Meth, Eth and 16 sensors, not %s", name, strings.Join(quoteAll(t.Columns), ", "))
+				return UCI{}, files.Malformed(path, "no column %q; want Time, Meth, Eth and 16 sensors, not %s",
+					name, strings.Join(quoteAll(t.Columns), ", "))
 			}
 		}
 	}
@@ -94,11 +99,11 @@ func readGas(dir string) (uciSet, error) {
 	x, names = columnsOf(x, kept), namesOf(names, kept)
 	s, err := normalizer(path, names, x, pandasStd)
 	if err != nil {
-		return uciSet{}, err
+		return UCI{}, err
 	}
 	s.Apply(x)
-	u := uciSet{columns: names}
-	u.train, u.val, u.test, err = lastTenths(path, x)
+	u := UCI{Columns: names}
+	u.Train, u.Val, u.Test, err = lastTenths(path, x)
 	return u, err
 }
 
@@ -122,32 +127,33 @@ func distinct(x flow.Batch) []int {
 // readHepmass reads high-energy collisions, those of the signal: normalised by
 // all rows of the training file, of which the last tenth is then val; columns
 // whose smallest value comes more than 5 times are dropped.
-func readHepmass(dir string) (uciSet, error) {
+func readHepmass(dir string) (UCI, error) {
 	path := filepath.Join(dir, "1000_train.csv")
 	x, names, err := readSignal(path)
 	if err != nil {
-		return uciSet{}, err
+		return UCI{}, err
 	}
 	test, _, err := readSignal(filepath.Join(dir, "1000_test.csv"))
 	if err != nil {
-		return uciSet{}, err
+		return UCI{}, err
 	}
 	kept := slices.DeleteFunc(others(x.D), func(d int) bool { return smallestCount(x, d) > 5 })
 	nv := tenth(x.N)
 	switch {
 	case len(kept) == 0:
-		return uciSet{}, malformed(path, "the smallest value of every column comes more than 5 times; want measurements that do not repeat")
+		return UCI{}, files.Malformed(path,
+			"the smallest value of every column comes more than 5 times; want measurements that do not repeat")
 	case nv == 0:
-		return uciSet{}, malformed(path, "%d rows of class 1 are too few to hold out a tenth; want 10 or more", x.N)
+		return UCI{}, files.Malformed(path, "%d rows of class 1 are too few to hold out a tenth; want 10 or more", x.N)
 	}
 	x, test, names = columnsOf(x, kept), columnsOf(test, kept), namesOf(names, kept)
 	s, err := normalizer(path, names, x, pandasStd)
 	if err != nil {
-		return uciSet{}, err
+		return UCI{}, err
 	}
 	s.Apply(x)
 	s.Apply(test)
-	return uciSet{columns: names, train: between(x, 0, x.N-nv), val: between(x, x.N-nv, x.N), test: test}, nil
+	return UCI{Columns: names, Train: x.Slice(0, x.N-nv), Val: x.Slice(x.N-nv, x.N), Test: test}, nil
 }
 
 // readSignal returns the 27 features of the rows of class 1. What stands behind
@@ -155,7 +161,7 @@ func readHepmass(dir string) (uciSet, error) {
 func readSignal(path string) (flow.Batch, []string, error) {
 	const features = 27
 	fail := func(err error) (flow.Batch, []string, error) { return flow.Batch{}, nil, err }
-	f, err := open(path)
+	f, err := files.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fail(missing(filepath.Dir(path), filepath.Base(path), ""))
 	} else if err != nil {
@@ -171,7 +177,8 @@ func readSignal(path string) (flow.Batch, []string, error) {
 		return fail(err)
 	}
 	if len(row) < 1+features || !looksLikeNames(row) {
-		return fail(malformed(path, "the first line is not one of names; want %d or more: the class, then %d features", 1+features, features))
+		return fail(files.Malformed(path,
+			"the first line is not one of names; want %d or more: the class, then %d features", 1+features, features))
 	}
 	names := slices.Clone(row[:1+features])
 	all := others(len(names))
@@ -188,7 +195,8 @@ func readSignal(path string) (flow.Batch, []string, error) {
 		return fail(err)
 	}
 	if len(x) == 0 {
-		return fail(&FileError{Path: path, Place: fmt.Sprintf("column %q", names[0]), Problem: "no row is of class 1, the only one that is used"})
+		where := fmt.Sprintf("column %q", names[0])
+		return fail(files.MalformedAt(path, where, "no row is of class 1, the only one that is used"))
 	}
 	return flow.Batch{N: len(x) / features, D: features, X: x}, names[1:], nil
 }
@@ -209,19 +217,20 @@ func smallestCount(x flow.Batch, d int) int {
 
 // bsdsAdvice is for the one set in HDF5.
 const bsdsAdvice = `the archive has HDF5; in its folder, run
-  python3 -c "import h5py, numpy; f = h5py.File('BSDS300.hdf5'); [numpy.save(k, f[k][:]) for k in ('train', 'validation', 'test')]"`
+  python3 -c "import h5py, numpy; f = h5py.File('BSDS300.hdf5'); ` +
+	`[numpy.save(k, f[k][:]) for k in ('train', 'validation', 'test')]"`
 
 // readBSDS300 reads patches of natural images as they are.
-func readBSDS300(dir string) (u uciSet, err error) {
+func readBSDS300(dir string) (u UCI, err error) {
 	for _, part := range []struct {
 		file string
 		x    *flow.Batch
-	}{{"train.npy", &u.train}, {"validation.npy", &u.val}, {"test.npy", &u.test}} {
+	}{{"train.npy", &u.Train}, {"validation.npy", &u.Val}, {"test.npy", &u.Test}} {
 		t, _, err := uciTable(dir, part.file, 63, bsdsAdvice)
 		if err != nil {
-			return uciSet{}, err
+			return UCI{}, err
 		}
-		*part.x, u.columns = t.X, t.Columns
+		*part.x, u.Columns = t.X, t.Columns
 	}
 	return u, nil
 }

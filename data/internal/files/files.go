@@ -1,4 +1,5 @@
-package data
+// Package files opens files of data, and words the errors of files that cannot be used.
+package files
 
 import (
 	"bufio"
@@ -9,35 +10,60 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"flowmatch/data"
 	"flowmatch/internal/atomicfile"
 )
 
-// FileError is a file that cannot be used: which, where in it, and what is wrong
-// together with what would be right. Errors from the readers of this package are
-// of this type, but for those of the operating system.
-type FileError struct {
-	Path    string
-	Place   string // as a reader would look it up: `line 3, column "y"`; may be empty
-	Problem string
+// Malformed makes a [data.FileError] about a file as a whole.
+func Malformed(path, format string, args ...any) error {
+	return &data.FileError{Path: path, Problem: fmt.Sprintf(format, args...)}
 }
 
-// Error returns "data: path: place: problem".
-func (e *FileError) Error() string {
-	if e.Place == "" {
-		return fmt.Sprintf("data: %s: %s", e.Path, e.Problem)
+// MalformedAt is [Malformed] about one place in the file: a line, a row, an entry.
+func MalformedAt(path, where, format string, args ...any) error {
+	return &data.FileError{Path: path, Where: where, Problem: fmt.Sprintf(format, args...)}
+}
+
+// MaxClasses bounds class labels, so that a column of identifiers taken for
+// labels is noticed before a network with a row for each is built.
+const MaxClasses = 1 << 16
+
+// Label returns v as a class label, or says why it is none.
+func Label(v float64) (int32, error) {
+	if v != math.Trunc(v) || v < 0 || v >= MaxClasses {
+		return 0, fmt.Errorf("%g is not a class label; want a whole number from 0 to %d", v, MaxClasses-1)
 	}
-	return fmt.Sprintf("data: %s: %s: %s", e.Path, e.Place, e.Problem)
+	return int32(v), nil
 }
 
-// malformed makes a FileError without a place.
-func malformed(path, format string, args ...any) error {
-	return &FileError{Path: path, Problem: fmt.Sprintf(format, args...)}
+// Renumber returns labels that number the classes from as labels that number the classes
+// to, by name. Neither or both may be nil, where labels are numbers without names.
+func Renumber(label []int32, from, to []string) ([]int32, error) {
+	if label == nil || slices.Equal(from, to) {
+		return label, nil
+	}
+	if from == nil || to == nil {
+		return nil, fmt.Errorf("classes %v; want %v", from, to)
+	}
+	out := make([]int32, len(label))
+	for i, k := range label {
+		at := slices.Index(to, from[k])
+		if at < 0 {
+			return nil, fmt.Errorf("class %q is not one of %v", from[k], to)
+		}
+		out[i] = int32(at)
+	}
+	return out, nil
 }
 
-// open opens a file for reading and undoes gzip, told by its first two bytes.
-func open(path string) (io.ReadCloser, error) {
+// Row names row i of a file without lines, counted from 1.
+func Row(i int) string { return fmt.Sprintf("row %d", i+1) }
+
+// Open opens a file for reading and undoes gzip, which it knows by the first two bytes.
+func Open(path string) (io.ReadCloser, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
@@ -49,7 +75,7 @@ func open(path string) (io.ReadCloser, error) {
 	gz, err := gzip.NewReader(buf)
 	if err != nil {
 		f.Close()
-		return nil, malformed(path, "not a gzip file after all: %v", err)
+		return nil, Malformed(path, "not a gzip file after all: %v", err)
 	}
 	return file{gz, f}, nil
 }
@@ -59,37 +85,38 @@ type file struct {
 	io.Closer
 }
 
-// extension returns the lower-case extension of path, looking through ".gz".
-func extension(path string) string {
+// Extension returns the lower-case extension of path, looking through ".gz".
+func Extension(path string) string {
 	path = strings.TrimSuffix(strings.ToLower(path), ".gz")
 	return filepath.Ext(path)
 }
 
-// payload reads exactly want bytes and then the end of r. It trusts no header:
+// Payload reads exactly want bytes and then the end of r. It trusts no header:
 // memory grows with what the file holds, not with what it claims.
-func payload(r io.Reader, path string, want int64, of string) ([]byte, error) {
+func Payload(r io.Reader, path string, want int64, of string) ([]byte, error) {
 	got, err := io.ReadAll(io.LimitReader(r, want))
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, malformed(path, "cannot be read: %v", err)
+		return nil, Malformed(path, "cannot be read: %v", err)
 	}
 	if n := int64(len(got)); n < want {
-		return nil, malformed(path, "truncated: %d bytes after the header, want %d for %s; copy the file again", n, want, of)
+		return nil, Malformed(path, "truncated: %d bytes after the header, want %d for %s; copy the file again",
+			n, want, of)
 	}
 	n, err := io.ReadFull(r, make([]byte, 1))
 	switch {
 	case n > 0:
-		return nil, malformed(path, "more bytes than the %d of %s; the header does not fit the file", want, of)
+		return nil, Malformed(path, "more bytes than the %d of %s; the header does not fit the file", want, of)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, malformed(path, "truncated: its gzip stream ends early; copy the file again")
+		return nil, Malformed(path, "truncated: its gzip stream ends early; copy the file again")
 	case err != io.EOF:
-		return nil, malformed(path, "cannot be read: %v", err)
+		return nil, Malformed(path, "cannot be read: %v", err)
 	}
 	return got, nil
 }
 
-// volume returns the number of elements of a shape, and false when a dimension
+// Volume returns the number of elements of a shape, and false when a dimension
 // is negative or the bytes of all elements (size each) do not fit an int64.
-func volume(shape []int, size int) (int64, bool) {
+func Volume(shape []int, size int) (int64, bool) {
 	n := int64(1)
 	zero := false
 	for _, d := range shape {
@@ -110,8 +137,8 @@ func volume(shape []int, size int) (int64, bool) {
 	return n, true
 }
 
-// writeFile replaces the file at path with what write writes, whole or not at all.
-func writeFile(path string, write func(io.Writer) error) error {
+// Write replaces the file at path with what write writes, whole or not at all.
+func Write(path string, write func(io.Writer) error) error {
 	if err := atomicfile.WriteFile(path, write); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}

@@ -1,0 +1,130 @@
+package dataset
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"flowmatch/data"
+	"flowmatch/data/image"
+	"flowmatch/data/internal/files"
+)
+
+// openImages opens IDX or NPY.
+func (c Config) openImages(dir string, seed uint64) (*data.Set, error) {
+	m, err := image.Read(within(dir, c.Path), within(dir, c.LabelsPath), c.dequantize())
+	if err != nil {
+		return nil, err
+	}
+	if c.TestPath == "" {
+		return c.imageSet(m, nil, seed)
+	}
+	path := within(dir, c.TestPath)
+	apart, err := image.Read(path, within(dir, c.TestLabelsPath), c.dequantize())
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(apart.Shape, m.Shape) {
+		return nil, files.Malformed(path, "images of shape %v; want %v as in %s", apart.Shape, m.Shape, c.Path)
+	}
+	return c.imageSet(m, apart, seed)
+}
+
+// openCIFAR opens the published folder, whose test file is the test part (which
+// test: 0 leaves out), or one of its files, which is then divided as others are.
+func (c Config) openCIFAR(dir string, seed uint64) (*data.Set, error) {
+	classes := 10
+	switch {
+	case c.Coarse:
+		classes = 20
+	case c.Kind == data.KindCIFAR100:
+		classes = 100
+	}
+	train, test, err := image.CIFARFiles(within(dir, c.Path), classes)
+	if err != nil {
+		return nil, err
+	}
+	if test != "" && size(c.Test, 0) != 0 {
+		return nil, fmt.Errorf(
+			"data: test = %g is set, but %s has a test file of its own, %s, which is used whole; leave test out",
+			*c.Test, c.Path, filepath.Base(test))
+	}
+	m, err := image.ReadCIFAR(train, classes, c.dequantize())
+	if err != nil {
+		return nil, err
+	}
+	if test == "" || c.Test != nil {
+		return c.imageSet(m, nil, seed)
+	}
+	apart, err := image.ReadCIFAR([]string{test}, classes, c.dequantize())
+	if err != nil {
+		return nil, err
+	}
+	return c.imageSet(m, apart, seed)
+}
+
+// openPictures opens a folder of images or shards, of which so many bytes are held in
+// memory decoded; 0: as many as usual.
+func (c Config) openPictures(dir string, seed uint64, limit int64) (*data.Set, error) {
+	read, o := image.ReadFolder, c.imageOptions()
+	if c.ResolvedKind() == data.KindShards {
+		read = image.ReadShards
+	}
+	o.Limit = limit
+	m, err := read(within(dir, c.Path), o)
+	if err != nil {
+		return nil, err
+	}
+	if c.TestPath == "" {
+		return c.imageSet(m, nil, seed)
+	}
+	path := within(dir, c.TestPath)
+	apart, err := read(path, o)
+	if err != nil {
+		return nil, err
+	}
+	if (apart.Label == nil) != (m.Label == nil) || (apart.ClassNames == nil) != (m.ClassNames == nil) {
+		return nil, files.Malformed(path, "its classes are not given as those of the training images are")
+	}
+	if err := apart.Renumber(m.ClassNames); err != nil {
+		return nil, fmt.Errorf("%w, the classes of the training images (%s)", err, path)
+	}
+	return c.imageSet(m, apart, seed)
+}
+
+// imageSet makes a Set of images and, unless apart is nil, a test part of its own.
+func (c Config) imageSet(m, apart *image.Collection, seed uint64) (*data.Set, error) {
+	train, val, test, err := c.parts(m.Len(), apart != nil, seed)
+	if err != nil {
+		return nil, err
+	}
+	s := &data.Set{
+		Name: filepath.Base(c.Path), Kind: data.KindImages, Dim: m.Dim(), Shape: m.Shape,
+		Classes: m.Classes(), ClassNames: m.ClassNames, Fingerprint: m.Fingerprint(),
+		TrainSet: data.Subset(m, train), Val: data.Subset(m, val), Test: data.Subset(m, test),
+		Levels: image.Levels, Dequantized: m.Dequantize, Skipped: m.Skipped,
+	}
+	if apart != nil {
+		s.Test = apart
+		s.Classes = max(s.Classes, apart.Classes())
+		s.Skipped += apart.Skipped
+		s.Fingerprint = fingerprint(s.Fingerprint, apart.Fingerprint())
+	}
+	if c.Standardize == StandardizeScalar {
+		if s.Standardizer, err = m.Fit(train); err != nil {
+			return nil, err
+		}
+		m.Standardizer = s.Standardizer
+		if apart != nil {
+			apart.Standardizer = s.Standardizer
+		}
+	}
+	shuffled := s.TrainSet
+	if c.Flip {
+		if shuffled, err = image.Flip(s.TrainSet, s.Shape); err != nil {
+			return nil, err
+		}
+	}
+	s.Train = data.Shuffle(shuffled, seed)
+	return s, nil
+}

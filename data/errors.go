@@ -1,0 +1,30 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrNoLabels is returned when labels are asked of a set that has none;
+// ErrNoContext likewise for contexts.
+var (
+	ErrNoLabels  = errors.New("data: this set has no class labels")
+	ErrNoContext = errors.New("data: this set has no contexts")
+)
+
+// FileError is a file that cannot be used: which, where in it, and what is wrong
+// together with what would be right. Errors of the readers in the rooms below are of
+// this type, but for those of the operating system.
+type FileError struct {
+	Path    string
+	Where   string // as a reader would look it up: `line 3, column "y"`; may be empty
+	Problem string
+}
+
+// Error returns "data: path: where: problem".
+func (e *FileError) Error() string {
+	if e.Where == "" {
+		return fmt.Sprintf("data: %s: %s", e.Path, e.Problem)
+	}
+	return fmt.Sprintf("data: %s: %s: %s", e.Path, e.Where, e.Problem)
+}

@@ -1,0 +1,118 @@
+package data
+
+import (
+	"math"
+	"slices"
+
+	"flowmatch/flow"
+)
+
+// The kinds of data. [Set.Kind] is one of the first four; the others are ways to store
+// images, which the configuration of a data set names.
+const (
+	KindSynthetic = "synthetic" // drawn from a law
+	KindTable     = "table"     // CSV, NPY or Parquet
+	KindUCI       = "uci"       // one of the five UCI sets as published
+	KindImages    = "images"    // IDX, or NPY of unsigned bytes
+	KindCIFAR10   = "cifar10"   // the binary version
+	KindCIFAR100  = "cifar100"  // the binary version
+	KindFolder    = "folder"    // PNG and JPEG images, in a folder for each class or in none
+	KindShards    = "shards"    // tar files of PNG and JPEG images
+)
+
+// Set is data ready to train on and to evaluate with. All points it hands out are
+// in model units.
+type Set struct {
+	Name  string
+	Kind  string // KindSynthetic, KindTable, KindUCI, or KindImages whatever files they came from
+	Dim   int    // D
+	Shape []int  // of one point: [2], [28, 28]; its product is D
+
+	Columns []string // names of the coordinates of a table; nil otherwise
+	Classes int      // number of class labels; 0 means none
+	// ClassNames are the names of the classes, by label; nil where labels are numbers.
+	ClassNames []string
+	// LabelName is the column of a table that holds the labels; empty otherwise.
+	LabelName string
+	// Context is how many numbers of context each point is given; 0 means none.
+	Context int
+	// Skipped is how many images were left out because they could not be decoded.
+	Skipped int
+
+	// Train is the endless sequence of batches, a function of the seed that the set
+	// was opened with. TrainSet is what it shuffles, nil when every batch is drawn
+	// fresh.
+	Train    Stream
+	TrainSet Finite
+	// Val and Test are held out from training; they may be empty, never nil.
+	// [Rows] turns them into batches; a dequantised image gets new noise at each
+	// call, as the average over K dequantisations needs.
+	Val, Test Finite
+
+	// Standardizer maps original to model units; nil means they are the same
+	// (for images: the same as [-1, 1]; for a UCI set: those of the published
+	// tables, not of the file).
+	Standardizer *Standardizer
+	// Density is the exact log p_1 in model units; nil when unknown.
+	Density LogProber
+	// Entropy is -E log p_1 in model units, in nats; nil when unknown.
+	Entropy *float64
+	// Levels is 256 for images of bytes, 0 otherwise; Dequantized says whether
+	// their pixels carry uniform noise.
+	Levels      int
+	Dequantized bool
+
+	// Fingerprint is "sha256:" and the hash of what the set was made from, before it
+	// was split: the numbers and labels of a table, the pixels and labels of images
+	// (names and sizes of files where they are too many to be held in memory), the
+	// configuration of a law. Files that hold the same data have the same one.
+	Fingerprint string
+}
+
+// LogDet returns log |det d(original)/d(model)| in nats, the constant of
+//
+//	NLL in original units = NLL in model units + LogDet.
+//
+// Original units are those of the file, or of the law; of images, the levels 0 to 256
+// of a pixel with its noise, so that BPD is the NLL in original units over D ln 2 (a
+// level is 2/Levels of [-1, 1]).
+func (s *Set) LogDet() float64 {
+	sum := 0.0
+	if s.Standardizer != nil {
+		sum = s.Standardizer.LogDet(s.Dim)
+	}
+	if s.Levels > 0 {
+		sum += float64(s.Dim) * math.Log(float64(s.Levels)/2)
+	}
+	return sum
+}
+
+// Original maps points from model units to original units in place; images come
+// to [-1, 1]. It panics when x.D is neither Dim nor fits the standardizer.
+func (s *Set) Original(x flow.Batch) {
+	if s.Standardizer != nil {
+		s.Standardizer.Invert(x)
+	}
+}
+
+// Image returns the height, width and number of channels of an image; nil for data
+// that are no images.
+func (s *Set) Image() []int {
+	switch {
+	case s.Kind != KindImages:
+		return nil
+	case len(s.Shape) == 2: // grey
+		return []int{s.Shape[0], s.Shape[1], 1}
+	}
+	return slices.Clone(s.Shape)
+}
+
+// OptimalNLL returns the entropy of p_1 in model units, in nats: the NLL that no
+// model can beat on average. It is known for few sets; for others with a Density
+// the mean of -log p over Test estimates it.
+func (s *Set) OptimalNLL() (nll float64, known bool) {
+	if s.Entropy == nil {
+		return 0, false
+	}
+	return *s.Entropy, true
+}
