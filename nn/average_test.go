@@ -13,16 +13,18 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"flowmatch/engine/native"
+	"flowmatch/flow"
 )
 
-// intervals are networks of two times, in every kind of input.
-var intervals = map[string]Config{
-	"plain": {Dim: 2, Hidden: []int{16, 12}, Interval: true},
-	"all":   {Dim: 3, Hidden: []int{20}, Activation: "gelu", TimeFrequencies: 3, SpaceFrequencies: 2, Classes: 4, Interval: true},
+// averages are networks of average velocities, in every kind of input.
+var averages = map[string]Config{
+	"plain": {Dim: 2, Hidden: []int{16, 12}, Average: true},
+	"all": {Dim: 3, Hidden: []int{20}, Activation: "gelu", TimeFrequencies: 3, SpaceFrequencies: 2, Classes: 4,
+		Average: true},
 }
 
-// intervalExamples draws examples with an interval each.
-func intervalExamples(cfg Config, n int, seed uint64) *Examples {
+// averageExamples draws examples with a time span each.
+func averageExamples(cfg Config, n int, seed uint64) *Examples {
 	rng := rand.New(rand.NewPCG(seed, 8))
 	ex := randomExamples(n, cfg.Dim, rng)
 	ex.S = make([]float64, n)
@@ -30,21 +32,21 @@ func intervalExamples(cfg Config, n int, seed uint64) *Examples {
 		ex.S[i] = t + (1-t)*rng.Float64()
 		ex.Weight[i] = 0.5 + rng.Float64()
 		if cfg.Classes > 0 {
-			ex.Label = append(ex.Label, int32(i%cfg.Classes))
+			ex.Given.Label = append(ex.Given.Label, int32(i%cfg.Classes))
 		}
 	}
 	return ex
 }
 
-// at returns the place and the velocity of example i.
+// at returns the point and the velocity of example i.
 func (ex *Examples) at(i int) (x, v []float64, label int32) {
 	x, v, label = make([]float64, ex.X1.D), make([]float64, ex.X1.D), -1
 	for d := range x {
 		x[d] = ex.Alpha[i]*ex.X1.Row(i)[d] + ex.Sigma[i]*ex.X0.Row(i)[d]
 		v[d] = ex.G1[i]*ex.X1.Row(i)[d] + ex.G0[i]*ex.X0.Row(i)[d]
 	}
-	if ex.Label != nil {
-		label = ex.Label[i]
+	if ex.Given.Label != nil {
+		label = ex.Given.Label[i]
 	}
 	return x, v, label
 }
@@ -97,7 +99,7 @@ func (ex *Examples) target(net, ahead *Net, i int) []float64 {
 func (ex *Examples) regression(net, ahead *Net) *Examples {
 	n := ex.X1.N
 	hand := NewExamples(n, ex.X1.D)
-	hand.T, hand.S, hand.Label, hand.Weight = ex.T, ex.S, ex.Label, append([]float64{}, ex.Weight...)
+	hand.T, hand.S, hand.Given, hand.Weight = ex.T, ex.S, ex.Given, append([]float64{}, ex.Weight...)
 	for i := range n {
 		x, _, label := ex.at(i)
 		y := ex.target(net, ahead, i)
@@ -116,9 +118,13 @@ func (ex *Examples) regression(net, ahead *Net) *Examples {
 }
 
 func TestAverageEqualsTheFormulaInFloat64(t *testing.T) {
-	for name, cfg := range intervals {
+	for name, cfg := range averages {
 		net := newNet(t, cfg)
-		f, label := bind(t, net, 19)
+		_, label := bind(t, net, 19)
+		f, err := net.BindAverage(flow.Given{Label: label})
+		if err != nil {
+			t.Fatal(err)
+		}
 		x := randomPoints(19, cfg.Dim, 1)
 		u := make([]float64, len(x))
 		if err := f.Average(u, 0.3, 0.8, x); err != nil {
@@ -139,16 +145,18 @@ func TestAverageEqualsTheFormulaInFloat64(t *testing.T) {
 }
 
 func TestTangentsOfAMovingTimeAreDerivativesAlongThePath(t *testing.T) {
-	for name, cfg := range intervals {
-		for _, interval := range []bool{true, false} {
-			cfg.Interval = interval
+	for name, cfg := range averages {
+		for _, average := range []bool{true, false} {
+			cfg.Average = average
 			net, n := newNet(t, cfg), 9
-			ex := intervalExamples(cfg, n, 3)
+			ex := averageExamples(cfg, n, 3)
 			p := &program{eng: net.eng, name: "tangents", inputs: func(n, _ int) []shapes.Shape {
-				floats := func(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
-				return []shapes.Shape{floats(net.arch.size), floats(n, cfg.Dim), floats(n), floats(n), floats(n, cfg.Dim), shapes.Make(dtypes.Int32, n)}
+				return []shapes.Shape{floats(net.arch.size), floats(n, cfg.Dim), floats(n), floats(n), floats(n, cfg.Dim),
+					shapes.Make(dtypes.Int32, n)}
 			}, build: func(in []*Node) []*Node {
-				_, df := net.arch.tangents(net.arch.params(in[0]), place{x: in[1], t: in[2], s: in[3], label: in[5]}, direction{e: InsertAxes(in[4], 1), moving: true})
+				at := input{x: in[1], t: in[2], s: in[3], given: given{label: in[5]}}
+				along := direction{e: InsertAxes(in[4], 1), moving: true}
+				_, df := net.arch.tangents(net.arch.params(in[0]), at, along)
 				return []*Node{df}
 			}}
 			f, err := p.frame(n, 0)
@@ -173,7 +181,7 @@ func TestTangentsOfAMovingTimeAreDerivativesAlongThePath(t *testing.T) {
 				x, v, label := ex.at(i)
 				for d, want := range total(net, x, v, ex.T[i], ex.S[i], label) {
 					if got := float64(f.result(0)[i*cfg.Dim+d]); math.Abs(got-want) > 2e-5*(1+math.Abs(want)) {
-						t.Errorf("%s, interval %t, example %d: derivative %g, want %g", name, interval, i, got, want)
+						t.Errorf("%s, average %t, example %d: derivative %g, want %g", name, average, i, got, want)
 					}
 				}
 			}
@@ -183,13 +191,14 @@ func TestTangentsOfAMovingTimeAreDerivativesAlongThePath(t *testing.T) {
 
 // The loss, its gradient and hence the absence of a gradient through the target.
 func TestMadeTargetsAreARegressionOnThem(t *testing.T) {
-	for name, cfg := range intervals {
+	for name, cfg := range averages {
 		for _, l := range []Loss{
-			{Average: ByIdentity, Rows: 12}, {Average: ByIdentity, Rows: 5}, {Average: ByHalves, Rows: 12}, {Average: ByHalves, Rows: 4},
+			{Average: ByIdentity, Rows: 12}, {Average: ByIdentity, Rows: 5},
+			{Average: ByHalves, Rows: 12}, {Average: ByHalves, Rows: 4},
 			{Average: ByIdentity, Rows: 6, Power: 0.5, Offset: 0.1}, {Power: 1, Offset: 0.2},
 		} {
 			t.Run(fmt.Sprint(name, l), func(t *testing.T) {
-				net, ex := newNet(t, cfg), intervalExamples(cfg, 12, 4)
+				net, ex := newNet(t, cfg), averageExamples(cfg, 12, 4)
 				ex.Loss = l
 				hand := ex.regression(net, net)
 				got, g, err := net.LossGradient(ex)
@@ -231,16 +240,16 @@ func TestMadeTargetsAreARegressionOnThem(t *testing.T) {
 }
 
 func TestAStepLooksAheadWithTheAveragedWeights(t *testing.T) {
-	cfg := intervals["plain"]
-	tr, ex := newTrainer(t, cfg, Optimizer{}), intervalExamples(cfg, 12, 5)
+	cfg := averages["plain"]
+	tr, ex := newTrainer(t, cfg, Optimizer{}), averageExamples(cfg, 12, 5)
 	ex.Loss = Loss{Average: ByHalves, Rows: 12}
 	for range 30 { // until the averaged weights lag behind
 		if _, err := tr.Step(ex, 1e-2); err != nil {
 			t.Fatal(err)
 		}
 	}
-	net, _ := tr.Net(false)
-	ema, _ := tr.Net(true)
+	net, _ := tr.Raw()
+	ema, _ := tr.Averaged()
 	mean := func(ahead *Net) (sum float64) {
 		each, err := net.Loss(ex.regression(net, ahead))
 		if err != nil {
@@ -262,8 +271,8 @@ func TestAStepLooksAheadWithTheAveragedWeights(t *testing.T) {
 }
 
 // The engine for comparison cuts a batch into shards; the sums are the same.
-func TestShardsOfIntervalsAddUp(t *testing.T) {
-	cfg := intervals["plain"]
+func TestShardsOfAveragesAddUp(t *testing.T) {
+	cfg := averages["plain"]
 	eng, err := Open("go")
 	if err != nil {
 		t.Fatal(err)
@@ -272,7 +281,7 @@ func TestShardsOfIntervalsAddUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, ex := newNet(t, cfg), intervalExamples(cfg, 12, 4)
+	net, ex := newNet(t, cfg), averageExamples(cfg, 12, 4)
 	for _, rows := range []int{3, 4} {
 		ex.Loss = Loss{Average: ByIdentity, Rows: rows}
 		a, _, err := net.LossGradient(ex)
@@ -286,18 +295,17 @@ func TestShardsOfIntervalsAddUp(t *testing.T) {
 	}
 }
 
-func TestIntervalsAskedOfANetworkWithoutAreAnError(t *testing.T) {
+func TestAveragesAskedOfANetworkWithoutAreAnError(t *testing.T) {
 	cfg := Config{Dim: 2, Hidden: []int{8}}
 	net := newNet(t, cfg)
-	f, _ := bind(t, net, 4)
-	if err := f.Average(make([]float64, 8), 0, 1, make([]float64, 8)); !errors.Is(err, ErrNoInterval) {
+	if _, err := net.BindAverage(flow.Given{}); !errors.Is(err, ErrNoAverage) {
 		t.Errorf("got %v", err)
 	}
-	ex := intervalExamples(cfg, 4, 1)
-	if _, err := net.Loss(ex); !errors.Is(err, ErrNoInterval) {
+	ex := averageExamples(cfg, 4, 1)
+	if _, err := net.Loss(ex); !errors.Is(err, ErrNoAverage) {
 		t.Errorf("examples with ends: got %v", err)
 	}
-	cfg.Interval = true
+	cfg.Average = true
 	net = newNet(t, cfg)
 	for want, l := range map[string]Loss{
 		`unknown average "thirds"`: {Average: "thirds"},
@@ -318,15 +326,17 @@ func TestIntervalsAskedOfANetworkWithoutAreAnError(t *testing.T) {
 
 // A step stays one program of our engine, whatever makes its targets.
 func TestTargetsAreMadeByOurEngine(t *testing.T) {
-	for name, cfg := range intervals {
+	for name, cfg := range averages {
 		cfg.Classes = 0 // labels are integers, which our engine leaves to another
-		tr, ex := newTrainer(t, cfg, Optimizer{ClipNorm: 1}), intervalExamples(cfg, 16, 5)
-		for _, l := range []Loss{{}, {Average: ByIdentity, Rows: 4, Power: 0.75, Offset: 1e-3}, {Average: ByHalves, Rows: 4}} {
+		tr, ex := newTrainer(t, cfg, Optimizer{ClipNorm: 1}), averageExamples(cfg, 16, 5)
+		for _, l := range []Loss{
+			{}, {Average: ByIdentity, Rows: 4, Power: 0.75, Offset: 1e-3}, {Average: ByHalves, Rows: 4},
+		} {
 			ex.Loss = l
 			if _, err := tr.Step(ex, 1e-3); err != nil {
 				t.Fatal(err)
 			}
-			for _, c := range tr.progs.by(l).compiled {
+			for _, c := range tr.progs.of(l).compiled {
 				if f := c.exec.(*native.Program).Fallbacks(); len(f) > 0 {
 					t.Errorf("%s, %+v: %q fall back", name, l, f)
 				}

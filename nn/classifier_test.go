@@ -50,7 +50,7 @@ func TestGradientOfAClassifierIsThatOfItsCrossEntropy(t *testing.T) {
 	if want := entropy(c); math.Abs(loss-want) > 1e-5 {
 		t.Errorf("loss %g, cross-entropy of the probabilities %g", loss, want)
 	}
-	theta, err := c.Net().Weights()
+	theta, err := c.Weights()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestGradientOfAClassifierIsThatOfItsCrossEntropy(t *testing.T) {
 	if math.Abs(got-want) > 1e-2*(1e-2+math.Abs(want)) {
 		t.Errorf("slope %g, by differences %g", got, want)
 	}
-	if _, _, err := c.Gradient(x, []int32{0, 1, 2, 3}); !errors.Is(err, ErrLabels) {
+	if _, _, err := c.Gradient(x, []int32{0, 1, 2, 3}); !errors.Is(err, flow.ErrLabels) {
 		t.Errorf("label 3 of 3 classes: got %v", err)
 	}
 }

@@ -4,14 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+
+	"flowmatch/internal/choice"
 )
 
-// Config describes a time-conditioned multilayer perceptron f(x, t, label):
+// Config describes a velocity network f(x, t | label, context). Without UNet or DiT it is
+// a multilayer perceptron,
 //
-//	h_0 = [x, Fourier(x), τ(t), onehot(label), condition],  h_l = act(W_l h_{l-1} + b_l),  f = W_L h_{L-1} + b_L
+//	h_0 = [x, Fourier(x), τ(t), onehot(label), context],  h_l = act(W_l h_{l-1} + b_l),  f = W_L h_{L-1} + b_L
 //
-// and, with Interval, of a network u(x, t, s) of two times, whose input has τ(s-t)
+// and, with Average, one of average velocities u(x, t, s), whose input has τ(s-t)
 // beside τ(t).
 //
 // The zero value of every field but Dim is usable; Defaults fills it in.
@@ -35,18 +37,18 @@ type Config struct {
 	// Classes > 0 makes the net conditional on a label in 0..Classes-1;
 	// label -1 is "no label" (a zero one-hot vector). Default 0.
 	Classes int `yaml:"classes,omitempty" json:"classes,omitempty"`
-	// Condition > 0 is the number of values that the net is told of each point beside
-	// its label, as an image at low resolution: more inputs of a perceptron, and
-	// channels of a UNet's or DiT's input, which Condition must fill as images of Image's
-	// height and width. Default 0.
-	Condition int `yaml:"condition,omitempty" json:"condition,omitempty"`
-	// Interval makes the net u(x, t, s), the average velocity of a flow on its way
+	// Context > 0 is how many numbers the net is given for each point beside the label:
+	// columns of a table, an observation, an image at low resolution. Any net takes them:
+	// a perceptron as further inputs, a UNet or DiT as further channels of its input,
+	// which they must fill as images of Image's height and width. Default 0.
+	Context int `yaml:"condition,omitempty" json:"condition,omitempty"`
+	// Average makes the net u(x, t, s), the average velocity of a flow on its way
 	// from x at time t to time s. Its second input is the length s-t, with the
 	// features of a time, so that s = t, the velocity itself, is the same input at
-	// every t. Default false.
-	Interval bool `yaml:"interval,omitempty" json:"interval,omitempty"`
+	// every t. It is for perceptrons. Default false.
+	Average bool `yaml:"interval,omitempty" json:"interval,omitempty"`
 	// UNet makes the net one of images, a UNet; of the fields above only Dim, Classes and
-	// Condition then count. Default nil: a perceptron.
+	// Context then count. Default nil: a perceptron.
 	UNet *UNet `yaml:"unet,omitempty" json:"unet,omitempty"`
 	// DiT, in place of UNet, makes it a transformer of images.
 	DiT *DiT `yaml:"dit,omitempty" json:"dit,omitempty"`
@@ -65,25 +67,25 @@ func (c Config) image() (shape []int, key string) {
 }
 
 // channels returns the channels of the images that a net of images reads: those of a
-// point, and behind them those of the condition.
+// point, and behind them those of the context.
 func (c Config) channels() int {
 	im, _ := c.image()
-	return im[2] + c.Condition/(im[0]*im[1])
+	return im[2] + c.Context/(im[0]*im[1])
 }
 
-// conditionShape is the shape of the condition of one point.
-func (c Config) conditionShape() []int {
+// contextShape is the shape of the context of one point.
+func (c Config) contextShape() []int {
 	if im, key := c.image(); key != "" {
-		return []int{im[0], im[1], c.Condition / (im[0] * im[1])}
+		return []int{im[0], im[1], c.Context / (im[0] * im[1])}
 	}
-	return []int{c.Condition}
+	return []int{c.Context}
 }
 
 // OfImages says whether the net is one of images.
 func (c Config) OfImages() bool { return c.UNet != nil || c.DiT != nil }
 
 // OnImages returns c for images of that shape: height, width, channels. A perceptron
-// stays as it is.
+// does not change.
 func (c Config) OnImages(shape []int) Config {
 	if c.UNet != nil {
 		u := *c.UNet
@@ -135,7 +137,8 @@ func (c Config) Validate() error {
 		return err
 	}
 	if c.TimeFrequencies < 0 || c.SpaceFrequencies < 0 {
-		return fmt.Errorf("nn: time_frequencies %d and space_frequencies %d must not be negative", c.TimeFrequencies, c.SpaceFrequencies)
+		return fmt.Errorf("nn: time_frequencies %d and space_frequencies %d must not be negative",
+			c.TimeFrequencies, c.SpaceFrequencies)
 	}
 	if c.SpaceScale < 0 {
 		return fmt.Errorf("nn: space_scale is %g; it must be positive", c.SpaceScale)
@@ -143,8 +146,8 @@ func (c Config) Validate() error {
 	if c.Classes < 0 {
 		return fmt.Errorf("nn: classes is %d; it must not be negative", c.Classes)
 	}
-	if c.Condition < 0 {
-		return fmt.Errorf("nn: condition is %d; it must be the number of values of a condition, or 0 for none", c.Condition)
+	if c.Context < 0 {
+		return fmt.Errorf("nn: condition is %d; it must be how many numbers a context has, or 0 for no context", c.Context)
 	}
 	return c.validateImages()
 }
@@ -157,12 +160,14 @@ func (c Config) validateImages() error {
 		return nil
 	case c.UNet != nil && c.DiT != nil:
 		return errors.New("nn: unet and dit are both set; a net is one of them, so leave one out")
-	case c.Interval:
-		return fmt.Errorf("nn: interval is for perceptrons; a %s has one time", key)
+	case c.Average:
+		return fmt.Errorf("nn: interval, for average velocities, is for perceptrons; a %s has one time", key)
 	case len(image) > 0 && (len(image) != 3 || image[0]*image[1]*image[2] != c.Dim || slices.Min(image) < 1):
 		return fmt.Errorf("nn: %s.image is %v; it must be height, width and channels, with the product %d", key, image, c.Dim)
-	case len(image) > 0 && c.Condition%(image[0]*image[1]) != 0:
-		return fmt.Errorf("nn: condition is %d values; for images of %d by %d it must be a multiple of %d, so many for each channel", c.Condition, image[0], image[1], image[0]*image[1])
+	case len(image) > 0 && c.Context%(image[0]*image[1]) != 0:
+		return fmt.Errorf("nn: condition is %d numbers; "+
+			"for images of %d by %d it must be a multiple of %d, so many for each channel",
+			c.Context, image[0], image[1], image[0]*image[1])
 	case c.UNet != nil:
 		return c.UNet.validate()
 	}
@@ -171,24 +176,16 @@ func (c Config) validateImages() error {
 
 // inputs returns the width of h_0.
 func (c Config) inputs() int {
-	return c.Dim + 2*c.SpaceFrequencies*c.Dim + c.clocks() + c.Classes + c.Condition
+	return c.Dim + 2*c.SpaceFrequencies*c.Dim + c.clocks() + c.Classes + c.Context
 }
 
 // clocks returns the number of features of times among them.
 func (c Config) clocks() int {
-	if c.Interval {
+	if c.Average {
 		return 2 * (1 + 2*c.TimeFrequencies)
 	}
 	return 1 + 2*c.TimeFrequencies
 }
-
-// ErrLabels is returned when labels are given to an unconditional network, are
-// missing for a conditional one, or are out of range.
-var ErrLabels = errors.New("nn: labels do not fit the network")
-
-// ErrCondition is returned when the values of a condition are given to a network that
-// takes none, are missing for one that does, or are not as many as it takes.
-var ErrCondition = errors.New("nn: the condition does not fit the network")
 
 // Activations returns the names that Config.Activation takes.
 func Activations() []string {
@@ -200,10 +197,8 @@ func Activations() []string {
 }
 
 func activationByName(name string) (activation, error) {
-	for _, a := range activations {
-		if a.name == name {
-			return a, nil
-		}
+	if err := choice.Check("activation", name, Activations()); err != nil {
+		return activation{}, fmt.Errorf("nn: %w", err)
 	}
-	return activation{}, fmt.Errorf("nn: unknown activation %q; it must be one of %s", name, strings.Join(Activations(), ", "))
+	return activations[slices.IndexFunc(activations, func(a activation) bool { return a.name == name })], nil
 }

@@ -3,6 +3,7 @@ package nn
 import (
 	"errors"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -10,27 +11,23 @@ import (
 	"flowmatch/flow"
 )
 
-// conditions returns n conditions for a network.
-func conditions(cfg Config, n int) flow.Batch {
-	return flow.Batch{N: n, D: cfg.Condition, X: randomPoints(n, cfg.Condition, 77)}
+// contexts returns n contexts for a network.
+func contexts(cfg Config, n int) flow.Batch {
+	return flow.Batch{N: n, D: cfg.Context, X: randomPoints(n, cfg.Context, 77)}
 }
 
-// bindTo binds labels where the network has classes, and a condition.
-func bindTo(t testing.TB, net *Net, cond flow.Batch) *Field {
+// bindContext binds contexts, and a label where the network has classes.
+func bindContext(t testing.TB, net *Net, context flow.Batch) Velocity {
 	t.Helper()
-	var label []int32
+	g := flow.Given{Context: context}
 	if net.Config().Classes > 0 {
-		label = []int32{1}
+		g.Label = []int32{1}
 	}
-	f, err := net.BindTo(label, cond)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return bindGiven(t, net, g)
 }
 
-// folded returns the perceptron without a condition that net is when told c: the
-// columns of the condition, times c, become part of the first bias.
+// folded returns the perceptron without a context that net is when given c: the
+// columns of the context, times c, become part of the first bias.
 func folded(t *testing.T, net *Net, c []float64) *Net {
 	t.Helper()
 	w, err := net.Weights()
@@ -38,7 +35,7 @@ func folded(t *testing.T, net *Net, c []float64) *Net {
 		t.Fatal(err)
 	}
 	cfg := net.Config()
-	cfg.Condition = 0
+	cfg.Context = 0
 	first, bias := net.Tensors()[0], net.Tensors()[1]
 	in := first.Shape[1] - len(c)
 	var kept []float32
@@ -65,40 +62,40 @@ func near(t *testing.T, what string, got, want []float64) {
 	}
 }
 
-func TestAConditionOfAPerceptronIsABias(t *testing.T) {
+func TestAContextOfAPerceptronIsABias(t *testing.T) {
 	for name, cfg := range map[string]Config{
-		"plain":    {Dim: 2, Hidden: []int{9, 7}, Condition: 3},
-		"features": {Dim: 2, Hidden: []int{9, 7}, Condition: 1, TimeFrequencies: 2, SpaceFrequencies: 2, Classes: 2},
-		"interval": {Dim: 2, Hidden: []int{9, 7}, Condition: 4, Interval: true, Classes: 2},
+		"plain":    {Dim: 2, Hidden: []int{9, 7}, Context: 3},
+		"features": {Dim: 2, Hidden: []int{9, 7}, Context: 1, TimeFrequencies: 2, SpaceFrequencies: 2, Classes: 2},
+		"average":  {Dim: 2, Hidden: []int{9, 7}, Context: 4, Average: true, Classes: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			net, n, at := newNet(t, cfg), 5, 0.4
-			cond := conditions(cfg, 1)
-			told, plain := bindTo(t, net, cond), bindTo(t, folded(t, net, cond.X), flow.Batch{})
+			context := contexts(cfg, 1)
+			bound, plain := bindContext(t, net, context), bindContext(t, folded(t, net, context.X), flow.Batch{})
 			x, e := randomPoints(n, 2, 1), randomPoints(n, 2, 2)
-			for what, call := range map[string]func(f *Field) ([]float64, error){
-				"velocity": func(f *Field) ([]float64, error) {
+			for what, call := range map[string]func(f Velocity) ([]float64, error){
+				"velocity": func(f Velocity) ([]float64, error) {
 					v := make([]float64, 2*n)
 					return v, f.Velocity(v, at, x)
 				},
-				"VJP": func(f *Field) ([]float64, error) {
+				"VJP": func(f Velocity) ([]float64, error) {
 					v, g := make([]float64, 2*n), make([]float64, 2*n)
 					return g, f.VJP(v, g, at, x, e)
 				},
-				"divergence": func(f *Field) ([]float64, error) {
+				"divergence": func(f Velocity) ([]float64, error) {
 					v, div := make([]float64, 2*n), make([]float64, n)
-					return div, f.VelocityDiv(v, div, at, x)
+					return div, divergence(f, v, div, at, x)
 				},
-				"VJPAug": func(f *Field) ([]float64, error) {
+				"VJPAug": func(f Velocity) ([]float64, error) {
 					g, theta := make([]float64, 2*n), make([]float64, f.NumParams())
-					return g, f.VJPAug(g, theta, at, x, e, e[:n], nil, nil, nil)
+					return g, f.VJPAug(g, theta, at, x, flow.Adjoint{Velocity: e, Div: e[:n]})
 				},
 			} {
 				want, err := call(plain)
 				if err != nil {
 					t.Fatal(err)
 				}
-				got, err := call(told)
+				got, err := call(bound)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -108,47 +105,49 @@ func TestAConditionOfAPerceptronIsABias(t *testing.T) {
 	}
 }
 
-// condUNet is smallUNet, told an image of three channels.
-func condUNet() Config {
+// contextUNet is smallUNet, given an image of three channels.
+func contextUNet() Config {
 	cfg := smallUNet
-	cfg.Condition = 6 * 5 * 3
+	cfg.Context = 6 * 5 * 3
 	return cfg
 }
 
-func TestAConditionOfAUNetIsChannels(t *testing.T) {
-	cfg, n := condUNet(), 3
+func TestAContextOfAUNetIsChannels(t *testing.T) {
+	cfg, n := contextUNet(), 3
 	net := scrambled(t, cfg)
-	first := net.Tensors()[slices.IndexFunc(net.Tensors(), func(a Tensor) bool { return a.Name == "input_blocks.0.0.weight" })]
+	first := net.Tensors()[slices.IndexFunc(net.Tensors(), func(a Tensor) bool {
+		return a.Name == "input_blocks.0.0.weight"
+	})]
 	if want := []int{4, 2 + 3, 3, 3}; !slices.Equal(first.Shape, want) {
 		t.Fatalf("the first convolution is %v, want %v", first.Shape, want)
 	}
-	cond := conditions(cfg, n)
+	context := contexts(cfg, n)
 	x := randomPoints(n, cfg.Dim, 1)
-	velocity := func(net *Net, cond flow.Batch, x []float64) []float64 {
+	velocity := func(net *Net, context flow.Batch, x []float64) []float64 {
 		v := make([]float64, len(x))
-		if err := bindTo(t, net, cond).Velocity(v, 0.3, x); err != nil {
+		if err := bindContext(t, net, context).Velocity(v, 0.3, x); err != nil {
 			t.Fatal(err)
 		}
 		return v
 	}
-	all := velocity(net, cond, x)
-	for i := range n { // each point goes with its own condition, whoever is beside it
-		alone := velocity(net, cond.Slice(i, i+1), x[i*cfg.Dim:(i+1)*cfg.Dim])
+	all := velocity(net, context, x)
+	for i := range n { // each point goes with its own context, whichever points are beside it
+		alone := velocity(net, context.Slice(i, i+1), x[i*cfg.Dim:(i+1)*cfg.Dim])
 		near(t, "a point alone", alone, all[i*cfg.Dim:(i+1)*cfg.Dim])
 	}
-	// Every value of the condition reaches the velocity.
-	for k := range cfg.Condition {
-		other := cond.Clone()
+	// Every number of the context reaches the velocity.
+	for k := range cfg.Context {
+		other := context.Clone()
 		other.X[k] += 1
 		v := velocity(net, other, x)
 		if slices.Equal(v[:cfg.Dim], all[:cfg.Dim]) {
-			t.Fatalf("value %d of the condition of point 0 changes nothing", k)
+			t.Fatalf("number %d of the context of point 0 changes nothing", k)
 		}
 		if !slices.Equal(v[cfg.Dim:], all[cfg.Dim:]) {
-			t.Fatalf("value %d of the condition of point 0 changes another point", k)
+			t.Fatalf("number %d of the context of point 0 changes another point", k)
 		}
 	}
-	// Without the weights of those channels it is the network without a condition.
+	// Without the weights of those channels it is the network without a context.
 	w, err := net.Weights()
 	if err != nil {
 		t.Fatal(err)
@@ -169,11 +168,11 @@ func TestAConditionOfAUNetIsChannels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "without a condition", velocity(deaf, cond, x), velocity(plain, flow.Batch{}, x))
+	near(t, "without a context", velocity(deaf, context, x), velocity(plain, flow.Batch{}, x))
 }
 
-func TestEnginesAgreeOnAConditionedUNet(t *testing.T) {
-	cfg, n := condUNet(), 3
+func TestEnginesAgreeOnAUNetWithAContext(t *testing.T) {
+	cfg, n := contextUNet(), 3
 	net := scrambled(t, cfg)
 	w, err := net.Weights()
 	if err != nil {
@@ -190,7 +189,7 @@ func TestEnginesAgreeOnAConditionedUNet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ex := toldExamples(n, cfg)
+	ex := givenExamples(n, cfg)
 	l1, g1, err := net.LossGradient(ex)
 	if err != nil {
 		t.Fatal(err)
@@ -211,12 +210,12 @@ func TestEnginesAgreeOnAConditionedUNet(t *testing.T) {
 	}
 }
 
-// toldExamples returns examples with labels and a condition.
-func toldExamples(n int, cfg Config) *Examples {
+// givenExamples returns examples with labels and contexts.
+func givenExamples(n int, cfg Config) *Examples {
 	ex := NewExamples(n, cfg.Dim)
 	copy(ex.X0.X, randomPoints(n, cfg.Dim, 3))
 	copy(ex.X1.X, randomPoints(n, cfg.Dim, 4))
-	ex.Label, ex.Cond = make([]int32, n), conditions(cfg, n)
+	ex.Given = flow.Given{Label: make([]int32, n), Context: contexts(cfg, n)}
 	for i := range n {
 		t := (float64(i) + 0.5) / float64(n)
 		ex.T[i], ex.Alpha[i], ex.Sigma[i], ex.G1[i], ex.G0[i], ex.Weight[i] = t, t, 1-t, 1, -1, 1
@@ -224,10 +223,10 @@ func toldExamples(n int, cfg Config) *Examples {
 	return ex
 }
 
-func TestTheLossOfExamplesIsThatOfTheirConditions(t *testing.T) {
-	cfg, n := condUNet(), 4
+func TestTheLossOfExamplesIsThatOfTheirContexts(t *testing.T) {
+	cfg, n := contextUNet(), 4
 	net := scrambled(t, cfg)
-	ex := toldExamples(n, cfg)
+	ex := givenExamples(n, cfg)
 	got, err := net.Loss(ex)
 	if err != nil {
 		t.Fatal(err)
@@ -238,10 +237,7 @@ func TestTheLossOfExamplesIsThatOfTheirConditions(t *testing.T) {
 	}
 	near(t, "the loss of a part", part, got[2:])
 	for i := range n {
-		f, err := net.BindTo([]int32{0}, ex.Cond.Slice(i, i+1))
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := bindGiven(t, net, ex.Given.Slice(i, i+1))
 		x, v, sum := make([]float64, cfg.Dim), make([]float64, cfg.Dim), 0.0
 		for d := range x {
 			x[d] = ex.Alpha[i]*ex.X1.Row(i)[d] + ex.Sigma[i]*ex.X0.Row(i)[d]
@@ -257,40 +253,141 @@ func TestTheLossOfExamplesIsThatOfTheirConditions(t *testing.T) {
 	}
 }
 
-func TestConditionsThatDoNotFit(t *testing.T) {
-	told, plain := newNet(t, Config{Dim: 2, Hidden: []int{4}, Condition: 3}), newNet(t, Config{Dim: 2, Hidden: []int{4}})
-	for name, call := range map[string]func() error{
-		"missing":  func() error { _, err := told.Bind(nil); return err },
-		"too wide": func() error { _, err := told.BindTo(nil, flow.NewBatch(1, 4)); return err },
-		"no use":   func() error { _, err := plain.BindTo(nil, flow.NewBatch(1, 3)); return err },
-		"too few": func() error {
-			f, err := told.BindTo(nil, flow.NewBatch(2, 3))
-			if err != nil {
-				return err
-			}
-			return f.Velocity(make([]float64, 6), 0, make([]float64, 6))
-		},
-		"examples without": func() error { _, err := told.Loss(NewExamples(2, 2)); return err },
-		"examples with": func() error {
-			ex := NewExamples(2, 2)
-			ex.Cond = flow.NewBatch(2, 3)
-			_, err := plain.Loss(ex)
+func TestContextsThatDoNotFit(t *testing.T) {
+	net, plain := newNet(t, Config{Dim: 2, Hidden: []int{4}, Context: 3}), newNet(t, Config{Dim: 2, Hidden: []int{4}})
+	bind := func(net *Net, context flow.Batch) func() error {
+		return func() error { _, err := net.Bind(flow.Given{Context: context}); return err }
+	}
+	loss := func(net *Net, context flow.Batch) func() error {
+		return func() error {
+			ex := NewExamples(4, 2)
+			ex.Given.Context = context
+			_, err := net.Loss(ex)
 			return err
-		},
-		"too few examples": func() error {
-			ex := NewExamples(2, 2)
-			ex.Cond = flow.NewBatch(1, 3)
-			_, err := told.Loss(ex)
-			return err
-		},
-	} {
-		if err := call(); !errors.Is(err, ErrCondition) {
-			t.Errorf("%s: %v, want ErrCondition", name, err)
 		}
 	}
-	cfg := condUNet()
-	cfg.Condition = 31
+	for name, call := range map[string]func() error{
+		"missing":  bind(net, flow.Batch{}),
+		"too wide": bind(net, flow.NewBatch(1, 4)),
+		"no use":   bind(plain, flow.NewBatch(1, 3)),
+		"too few": func() error {
+			return bindContext(t, net, flow.NewBatch(2, 3)).Velocity(make([]float64, 6), 0, make([]float64, 6))
+		},
+		"examples without":  loss(net, flow.Batch{}),
+		"examples with":     loss(plain, flow.NewBatch(4, 3)),
+		"too few examples":  loss(net, flow.NewBatch(3, 3)),
+		"examples too wide": loss(net, flow.NewBatch(4, 4)),
+	} {
+		if err := call(); !errors.Is(err, flow.ErrContext) {
+			t.Errorf("%s: %v, want flow.ErrContext", name, err)
+		}
+	}
+	cfg := contextUNet()
+	cfg.Context = 31
 	if err := cfg.Defaults().Validate(); err == nil || !strings.Contains(err.Error(), "must be a multiple of 30") {
-		t.Errorf("a condition of no whole channels: %v", err)
+		t.Errorf("a context of no whole channels: %v", err)
+	}
+}
+
+// perceptrons take labels and contexts, alone and together.
+var perceptrons = map[string]Config{
+	"labels":  {Dim: 2, Hidden: []int{16, 12}, Classes: 3},
+	"context": {Dim: 2, Hidden: []int{16, 12}, Context: 5},
+	"both":    {Dim: 2, Hidden: []int{16, 12}, Classes: 3, Context: 5, TimeFrequencies: 2},
+}
+
+// givenTo is what a network takes at n points.
+func givenTo(cfg Config, n int) (g flow.Given) {
+	if cfg.Classes > 0 {
+		for i := range n {
+			g.Label = append(g.Label, int32(i%cfg.Classes))
+		}
+	}
+	if cfg.Context > 0 {
+		g.Context = contexts(cfg, n)
+	}
+	return g
+}
+
+// Each point of many, in several blocks, goes with its own label and context.
+func TestAPerceptronTakesLabelsAndContexts(t *testing.T) {
+	for name, cfg := range perceptrons {
+		net := newNet(t, cfg)
+		size := net.blocks().rows
+		n := size + 21
+		g, x, v := givenTo(cfg, n), randomPoints(n, 2, 1), make([]float64, 2*n)
+		if err := bindGiven(t, net, g).Velocity(v, 0.6, x); err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range []int{0, 1, size - 1, size, n - 1} {
+			alone, other := make([]float64, 2), make([]float64, 2)
+			if err := bindGiven(t, net, g.Slice(i, i+1)).Velocity(alone, 0.6, x[2*i:2*i+2]); err != nil {
+				t.Fatal(err)
+			}
+			near(t, name, alone, v[2*i:2*i+2])
+			if err := bindGiven(t, net, g.Slice((i+1)%n, (i+1)%n+1)).Velocity(other, 0.6, x[2*i:2*i+2]); err != nil {
+				t.Fatal(err)
+			}
+			if slices.Equal(alone, other) {
+				t.Errorf("%s: point %d has the same velocity with what its neighbour is given", name, i)
+			}
+		}
+	}
+}
+
+// One entry for all examples is as many equal ones.
+func TestOneGivenHoldsForAllExamples(t *testing.T) {
+	const n = 6
+	for name, cfg := range perceptrons {
+		net := newNet(t, cfg)
+		one, many := givenExamples(n, cfg), givenExamples(n, cfg)
+		one.Given, many.Given = givenTo(cfg, 1), flow.Given{}
+		if cfg.Classes > 0 {
+			many.Given.Label = slices.Repeat(one.Given.Label, n)
+		}
+		if cfg.Context > 0 {
+			many.Given.Context = flow.Batch{N: n, D: cfg.Context, X: slices.Repeat(one.Given.Context.X, n)}
+		}
+		got, err := net.Loss(one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := net.Loss(many)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: losses %v, want %v", name, got, want)
+		}
+		for i := range 2 {
+			if part, err := net.Loss(one.Slice(3*i, 3*i+3)); err != nil || !slices.Equal(part, want[3*i:3*i+3]) {
+				t.Errorf("%s: losses of a part %v, want %v; error %v", name, part, want[3*i:3*i+3], err)
+			}
+		}
+	}
+}
+
+// What a perceptron is given decides what it learns: x1 is a sum of label and context.
+func TestAPerceptronLearnsFromItsContext(t *testing.T) {
+	const n = 128
+	cfg := Config{Dim: 1, Hidden: []int{32}, Classes: 2, Context: 1}
+	tr := newTrainer(t, cfg, Optimizer{})
+	rng := rand.New(rand.NewPCG(3, 3))
+	var last StepResult
+	for range 600 {
+		ex := randomExamples(n, 1, rng)
+		ex.Given = flow.NewGiven(n, true, 1)
+		for i := range n {
+			label, c := int32(rng.IntN(2)), rng.Float64()
+			ex.Given.Label[i], ex.Given.Context.X[i] = label, c
+			ex.X1.X[i] = ex.X0.X[i] + float64(label) + 2*c
+		}
+		var err error
+		if last, err = tr.Step(ex, 1e-2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if last.Loss > 0.02 { // without them it is the variance, 7/12
+		t.Errorf("loss is %g after 600 steps, want below 0.02", last.Loss)
 	}
 }

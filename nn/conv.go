@@ -3,7 +3,6 @@ package nn
 import (
 	"fmt"
 
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
 )
@@ -30,9 +29,7 @@ func NewConv(eng *Engine, s ConvShape) (*Conv, error) {
 		return nil, fmt.Errorf("nn: convolution of shape %+v; each size must be at least 1", s)
 	}
 	inputs := func(n, _ int) []shapes.Shape {
-		return []shapes.Shape{
-			shapes.Make(dtypes.Float32, n, s.Height, s.Width, s.In), shapes.Make(dtypes.Float32, convKernel, convKernel, s.In, s.Out),
-		}
+		return []shapes.Shape{floats(n, s.Height, s.Width, s.In), floats(convKernel, convKernel, s.In, s.Out)}
 	}
 	c := &Conv{
 		shape:   s,
@@ -50,7 +47,8 @@ func (s ConvShape) kernel() int { return convKernel * convKernel * s.In * s.Out 
 func (c *Conv) Load(x, w []float32) error {
 	s := c.shape
 	if len(x) != s.images() || len(w) != s.kernel() {
-		return fmt.Errorf("nn: %d values of images and %d of the kernel; a convolution of shape %+v takes %d and %d", len(x), len(w), s, s.images(), s.kernel())
+		return fmt.Errorf("nn: %d values of images and %d of the kernel; a convolution of shape %+v takes %d and %d",
+			len(x), len(w), s, s.images(), s.kernel())
 	}
 	for _, p := range []*program{c.forward, c.grad} {
 		f, err := p.frame(s.N, 0)

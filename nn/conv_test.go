@@ -9,7 +9,7 @@ import (
 )
 
 // naiveConv is the definition: y(p) = Σ_k x(p + k) w(k), k over the 3x3 neighbours.
-// visit is called with the places in y, x and w of every product.
+// visit is called with the indices in y, x and w of every product.
 func naiveConv(s ConvShape, visit func(y, x, w int)) {
 	for n := range s.N {
 		for i := range s.Height {

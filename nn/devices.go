@@ -13,10 +13,10 @@ import (
 // or for a number of them that does not divide its examples.
 var ErrDevices = errors.New("nn: the devices do not fit")
 
-// Devices returns how many devices the engine has: see Economy.Devices.
+// Devices returns how many devices the engine has: see StepOptions.Devices.
 func (e *Engine) Devices() int { return e.backend.NumDevices() }
 
-// checkDevices reports devices that the engine has not.
+// checkDevices reports a number of devices that the engine does not have.
 func (e *Engine) checkDevices(n int) error {
 	if n > e.Devices() {
 		return fmt.Errorf("%w: a step on %d; the engine %s has %d", ErrDevices, n, e.name, e.Devices())

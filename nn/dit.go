@@ -8,10 +8,10 @@ import (
 )
 
 // dit is a transformer over the patches of an image (DiT, Peebles and Xie 2022). Time
-// and label say how each block shifts and scales what it reads, and how much of what
-// it finds it adds: nothing at first (adaLN-zero).
-// Its tensors have the names and shapes of the public DiT and SiT. Their pos_embed is
-// none of them: it is not learnt, and a function of the configuration.
+// and label say how each block shifts and scales its input, and how much of its result
+// is added: nothing at first (adaLN-zero).
+// Its tensors have the names and shapes of the public DiT and SiT, without pos_embed,
+// which is not learnt but a function of the configuration.
 type dit struct {
 	cfg    Config
 	net    DiT
@@ -59,13 +59,13 @@ func newDiT(cfg Config, l *layout) *dit {
 const ditFrequencies = 256
 
 // forward implements body: x [N, H·W·C], rows of pixels.
-func (n *dit) forward(p []*Node, at place) *Node {
+func (n *dit) forward(p []*Node, at input) *Node {
 	size := at.x.Shape().Dimensions[0]
 	side, channels := n.net.Patch, n.cfg.channels()
 	rows, columns := n.net.grid()
 	tokens := rows * columns
 
-	c := silu(n.condition(p, at))
+	c := silu(n.embed(p, at))
 	x := Reshape(at.images(n.net.Image), size, rows, side, columns, side, channels)
 	x = Reshape(TransposeAllDims(x, 0, 1, 3, 5, 2, 4), size, tokens, channels*side*side) // a patch as the kernel has it
 	x = Add(linear(x, Reshape(p[n.patch], n.net.Width, channels*side*side)), InsertAxes(p[n.patch+1], 0, 0))
@@ -79,8 +79,8 @@ func (n *dit) forward(p []*Node, at place) *Node {
 	return Reshape(x, size, n.cfg.Dim)
 }
 
-// condition returns the embedding of time and label, [N, Width].
-func (n *dit) condition(p []*Node, at place) *Node {
+// embed returns the embedding of time and label, [N, Width].
+func (n *dit) embed(p []*Node, at input) *Node {
 	c := affine(silu(affine(sinusoids(at.t, ditFrequencies), p, n.time[0])), p, n.time[1])
 	if n.label < 0 {
 		return c
@@ -91,7 +91,7 @@ func (n *dit) condition(p []*Node, at place) *Node {
 	return Add(c, wide(Dot(as(p[n.label], hot), p[n.label]).Product()))
 }
 
-// positions are the fixed embeddings of the places of the patches, [T, Width]: sines
+// positions are the fixed embeddings of the positions of the patches, [T, Width]: sines
 // and cosines of the column, then of the row.
 func (n *dit) positions() [][]float32 {
 	rows, columns := n.net.grid()
@@ -134,7 +134,8 @@ func modulated(x, shift, scale *Node) *Node {
 	return Add(Mul(x, AddScalar(scale, 1)), shift)
 }
 
-// apply adds to x what its attention and its perceptron find, as c has it.
+// apply adds the results of attention and perceptron to x, each shifted, scaled and
+// weighed by the embedding c.
 func (b ditBlock) apply(p []*Node, x, c *Node, heads int) *Node {
 	m := cut(affine(c, p, b.adapt), 6)
 	x = Add(x, Mul(m[2], b.attention(p, modulated(x, m[0], m[1]), heads)))

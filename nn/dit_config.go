@@ -50,7 +50,8 @@ func (d DiT) validate() error {
 		return fmt.Errorf("nn: dit.mlp_ratio is %g; the hidden layer of a block needs at least 1 unit", d.MLPRatio)
 	}
 	if im := d.Image; len(im) > 0 && (im[0]%d.Patch != 0 || im[1]%d.Patch != 0) {
-		return fmt.Errorf("nn: dit.patch %d does not divide images of %d by %d; it must divide height and width", d.Patch, im[0], im[1])
+		return fmt.Errorf("nn: dit.patch %d does not divide images of %d by %d; it must divide height and width",
+			d.Patch, im[0], im[1])
 	}
 	return nil
 }

@@ -8,12 +8,12 @@ import (
 	"flowmatch/internal/seed"
 )
 
-// Dropout needs a coin for every number of every example and block. They are not drawn
-// beforehand, for they would be as large as all that the network holds, nor by an
+// Dropout needs a random bit for every number of every example and block. They are not
+// drawn beforehand, for they would take as much memory as all activations, nor by an
 // operation of the engine, which would run apart from the compiled step. They are
-// hashed, inside of it, in whole numbers that float32 holds exactly: modulo a prime p
-// of the form 3k+2, z → z³ moves the numbers below p about.
-// Two primes together have four million states, one of them each example's to begin with.
+// hashed inside of it, in whole numbers that float32 holds exactly: modulo a prime p
+// of the form 3k+2, z → z³ permutes the numbers below p.
+// Two primes together have four million states; each example begins in one of them.
 
 // dropPrimes are of that form; (2p)² is below 2²⁴.
 var dropPrimes = [...]int{2039, 2027}
@@ -43,8 +43,8 @@ func (d drops) slice(i, j int) drops {
 }
 
 // dropped sets each number of x [N, H, W, C] to zero with probability rate and divides
-// the rest by 1-rate, by the states [2, N] of the examples. Blocks of other numbers toss
-// other coins.
+// the rest by 1-rate, by the states [2, N] of the examples. Other blocks drop other
+// numbers.
 func dropped(x, states *Node, rate float64, block int) *Node {
 	d, g, rng := x.Shape().Dimensions, x.Graph(), seed.Rand(uint64(block), "nn/dropout/tables", 0)
 	var sum *Node

@@ -101,7 +101,9 @@ func TestDroppedTossesIndependentCoins(t *testing.T) {
 	}
 	m := out[0]
 	both("itself in another block", m, out[1])
-	for what, by := range map[string]int{"the next channel": 1, "the next column": 8, "the next row": 40, "the next image": 240} {
+	for what, by := range map[string]int{
+		"the next channel": 1, "the next column": 8, "the next row": 40, "the next image": 240,
+	} {
 		both(what, m, m[by:])
 	}
 	hits, channel := 0, 0
@@ -132,19 +134,19 @@ func TestDropoutIsForStepsOnlyAndAFunctionOfSeedAndStep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trainer := func(cfg Config, seed uint64) *Trainer {
+	trainer := func(cfg Config, seed uint64) *NetTrainer {
 		net, err := newNet(t, cfg).WithWeights(start)
 		if err != nil {
 			t.Fatal(err)
 		}
-		tr, err := net.NewTrainer(Optimizer{Seed: seed})
+		tr, err := net.NewTrainer(Optimizer{Seed: seed}, StepOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return tr
 	}
 	ex := imageExamples(8, cfg)
-	steps := func(tr *Trainer, n int) (losses []float64) {
+	steps := func(tr *NetTrainer, n int) (losses []float64) {
 		for range n {
 			r, err := tr.Step(ex, 0) // the weights stay, so only the coins change
 			if err != nil {
@@ -177,8 +179,8 @@ func TestDropoutIsForStepsOnlyAndAFunctionOfSeedAndStep(t *testing.T) {
 	}
 	// Without the coins nothing is left out.
 	plain := trainer(dropping(0), 1)
-	for i, tr := range []*Trainer{plain, whole} {
-		net, err := tr.Net(false)
+	for i, tr := range []*NetTrainer{plain, whole} {
+		net, err := tr.Raw()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +218,7 @@ func TestEnginesAgreeOnStepsWithDropout(t *testing.T) {
 		if net, err = net.WithWeights(start); err != nil {
 			t.Fatal(err)
 		}
-		tr, err := net.NewTrainer(Optimizer{Seed: 3})
+		tr, err := net.NewTrainer(Optimizer{Seed: 3}, StepOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,9 +7,7 @@ import (
 	"sync"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/gobackend"
-	"github.com/gomlx/compute/shapes"
 
 	"flowmatch/engine/native"
 )
@@ -28,12 +26,12 @@ type Engine struct {
 	backend compute.Backend
 }
 
-// Open returns the engine of that name: "" or "native" is ours, in pure Go; "go"
-// is GoMLX's own, for comparison ("go:ops_sequential" for networks of images, whose
+// Open returns the engine of that name: "" or "native" is [native.Backend], in pure Go;
+// "go" is GoMLX's own, for comparison ("go:ops_sequential" for networks of images, whose
 // convolutions can wait for each other forever where they run side by side); "xla" is
-// XLA through a PJRT plugin found in the standard place, and
+// XLA through a PJRT plugin in the user's data folder, and
 // "xla:/path/to/plugin.so" through the plugin named. With ",devices=2" behind either
-// (as in "xla:,devices=2") XLA cuts a CPU into as many devices.
+// (as in "xla:,devices=2") XLA divides a CPU into as many devices.
 func Open(name string) (e *Engine, err error) {
 	defer rescue(&err, "opening backend "+name)
 	kind, config, _ := strings.Cut(name, ":")
@@ -55,19 +53,19 @@ func Open(name string) (e *Engine, err error) {
 	return &Engine{name: kind, backend: b}, nil
 }
 
-// sharedNative is our engine, one for the whole process: two would fight over the
-// cores.
+// sharedNative is the native engine, one for the whole process: two would compete for
+// the cores.
 var sharedNative = sync.OnceValues(func() (*native.Backend, error) { return native.New(native.Options{}) })
 
 // Name returns the short name of the engine: native, go or xla.
 func (e *Engine) Name() string { return e.name }
 
-// Description tells what the engine runs on.
+// Description says what the engine runs on.
 func (e *Engine) Description() string { return e.backend.Description() }
 
 // PeakFLOPS measures how many floating-point operations a second one core does at
 // best, in a tenth of a second of nothing but multiply-adds with the instructions
-// that our engine chose; 0 for another engine.
+// that the native engine chose; 0 for another engine.
 func (e *Engine) PeakFLOPS() float64 {
 	if b, ok := e.backend.(*native.Backend); ok {
 		return b.PeakFLOPS()
@@ -75,16 +73,16 @@ func (e *Engine) PeakFLOPS() float64 {
 	return 0
 }
 
-// BackendStatus is one line of what `flowmatch doctor` tells.
+// BackendStatus says whether an engine can be opened here.
 type BackendStatus struct {
 	Name      string `json:"name"`
 	Available bool   `json:"available"`
-	Detail    string `json:"detail"` // what it runs on, or why it is not there and what to do
-	// FallBack names the operations that our engine leaves to GoMLX's Go backend.
+	Detail    string `json:"detail"` // what it runs on, or why it is not available and what to do
+	// FallBack names the operations that the native engine leaves to GoMLX's Go backend.
 	FallBack []string `json:"fall_back,omitempty"`
 }
 
-// Backends tries every engine and tells what is there, and why not.
+// Backends tries to open every engine and returns the status of each.
 func Backends() []BackendStatus {
 	var out []BackendStatus
 	for _, name := range []string{native.Name, "go", "xla"} {
@@ -102,7 +100,7 @@ func Backends() []BackendStatus {
 	return out
 }
 
-// rescue turns a panic of graph code into an error: no panic leaves this room.
+// rescue turns a panic of graph code into an error: no panic leaves this package.
 func rescue(err *error, doing string) {
 	switch r := recover().(type) {
 	case nil:
@@ -123,5 +121,3 @@ func (e *Engine) shards() int {
 	}
 	return 1
 }
-
-func shapeOf(dtype dtypes.DType, dims ...int) shapes.Shape { return shapes.Make(dtype, dims...) }

@@ -18,17 +18,16 @@ type Examples struct {
 	T      []float64  // [N], in [0, 1]
 	// Coefficients, one for each example, length N.
 	Alpha, Sigma, G1, G0, Weight []float64
-	Label                        []int32 // [N], or nil for an unconditional network
-	// Cond is what a Config.Condition network is told of each point, [N, Dc]; the zero
-	// Batch for others.
-	Cond flow.Batch
-	// S, of a Config.Interval network, is where the interval from T ends, [N], at
-	// least T; nil stands for T: the velocity itself.
+	// Given is what the network is conditioned on: labels and contexts where it has
+	// them, one entry for each example or one for all.
+	Given flow.Given
+	// S is for a network of average velocities (Config.Average): the end of the time
+	// span that begins at T, at least T, length N. nil stands for T: the velocity itself.
 	S []float64
-	// Loss is how the batch is judged; the zero Loss is the one above.
+	// Loss is the loss of the batch; the zero Loss is the one above.
 	Loss Loss
 
-	drop drops // what dropout begins with, of a step
+	drop drops // the states of dropout, in a training step
 }
 
 // NewExamples returns a batch of n examples in dimension d to be filled.
@@ -46,35 +45,42 @@ func (ex *Examples) Slice(i, j int) *Examples {
 	part := &Examples{
 		X0: ex.X0.Slice(i, j), X1: ex.X1.Slice(i, j), T: ex.T[i:j],
 		Alpha: ex.Alpha[i:j], Sigma: ex.Sigma[i:j], G1: ex.G1[i:j], G0: ex.G0[i:j], Weight: ex.Weight[i:j],
+		Given: ex.Given.Slice(i, j),
 	}
 	if ex.S != nil {
 		part.S = ex.S[i:j]
-	}
-	if ex.Label != nil {
-		part.Label = ex.Label[i:j]
-	}
-	if ex.Cond.N > 0 {
-		part.Cond = ex.Cond.Slice(i, j)
 	}
 	part.drop = ex.drop.slice(i, j)
 	return part
 }
 
-// Loss returns the loss of each example, length N, without any update.
+// cut cuts a batch into parts of at most rows examples. Those whose targets are made by
+// the loss and those that keep their own are apart, for each kind is one program.
+func (ex *Examples) cut(rows int) (parts []*Examples) {
+	add := func(from, end int, l func(rows int) Loss) {
+		for ; from < end; from += rows {
+			part := ex.Slice(from, min(from+rows, end))
+			part.Loss = l(part.X1.N)
+			parts = append(parts, part)
+		}
+	}
+	made := ex.Loss.Rows
+	add(0, made, func(rows int) Loss { l := ex.Loss; l.Rows = rows; return l })
+	add(made, ex.X1.N, func(int) Loss { return ex.Loss.plain() })
+	return parts
+}
+
+// Loss returns the loss of each example, length N, without any update. All examples go
+// through the network in one call: in blocks, the last bits of some would change.
 func (n *Net) Loss(ex *Examples) (loss []float64, err error) {
 	defer rescue(&err, "loss")
-	prog := n.progs.loss.by(ex.Loss)
-	f, err := n.examplesFrame(prog, ex, 1)
-	if err != nil {
+	if err := n.check(ex); err != nil {
 		return nil, err
 	}
-	f.give(0, n.theta)
-	if err := f.run(); err != nil {
-		return nil, fmt.Errorf("nn: loss: %w", err)
-	}
 	loss = make([]float64, ex.X1.N)
-	f.read(loss, 0)
-	prog.back(f)
+	if err := n.onExamples(n.progs.loss.of(ex.Loss), ex, func(f *frame) { f.read(loss, 0) }); err != nil {
+		return nil, err
+	}
 	return loss, nil
 }
 
@@ -82,29 +88,38 @@ func (n *Net) Loss(ex *Examples) (loss []float64, err error) {
 // respect to the weights, length P.
 func (n *Net) LossGradient(ex *Examples) (loss float64, grad []float64, err error) {
 	defer rescue(&err, "loss gradient")
-	prog := n.progs.grad.by(ex.Loss)
-	f, err := n.examplesFrame(prog, ex, 1)
+	if err := n.check(ex); err != nil {
+		return 0, nil, err
+	}
+	grad = make([]float64, n.NumWeights())
+	err = n.onExamples(n.progs.grad.of(ex.Loss), ex, func(f *frame) {
+		f.read(grad, 1)
+		loss = float64(f.result(0)[0])
+	})
 	if err != nil {
 		return 0, nil, err
 	}
-	f.give(0, n.theta)
-	if err := f.run(); err != nil {
-		return 0, nil, fmt.Errorf("nn: loss gradient: %w", err)
-	}
-	grad = make([]float64, n.NumWeights())
-	f.read(grad, 1)
-	loss = float64(f.result(0)[0])
-	prog.back(f)
 	return loss, grad, nil
 }
 
-// examplesFrame checks a batch and returns a frame of a program with it as the
-// inputs from number at on.
-func (n *Net) examplesFrame(p *program, ex *Examples, at int) (*frame, error) {
-	columns, err := n.columns(ex)
+// onExamples runs a program of weights and examples.
+func (n *Net) onExamples(p *program, ex *Examples, take func(f *frame)) error {
+	f, err := n.examplesFrame(p, ex, 1)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	f.give(0, n.theta)
+	if err := f.run(); err != nil {
+		return fmt.Errorf("nn: %s: %w", p.name, err)
+	}
+	take(f)
+	p.back(f)
+	return nil
+}
+
+// examplesFrame returns a frame of a program with a batch, which must have been checked,
+// as the inputs from number at on.
+func (n *Net) examplesFrame(p *program, ex *Examples, at int) (*frame, error) {
 	devices := max(1, p.devices)
 	rows := ex.X1.N / devices
 	if ex.X1.N%devices != 0 {
@@ -115,72 +130,60 @@ func (n *Net) examplesFrame(p *program, ex *Examples, at int) (*frame, error) {
 		return nil, err
 	}
 	for d, g := range f.each() {
-		if err := n.fill(g, ex.Slice(d*rows, (d+1)*rows), columns, d*rows, at); err != nil {
-			return nil, err
-		}
+		n.fill(g, ex.Slice(d*rows, (d+1)*rows), at)
 	}
 	return f, nil
 }
 
-// columns checks a batch and returns its columns.
-func (n *Net) columns(ex *Examples) ([][]float64, error) {
+// check reports whether a batch fits the network.
+func (n *Net) check(ex *Examples) error {
 	size, d := ex.X1.N, n.arch.cfg.Dim
 	if ex.X1.D != d || ex.X0.D != d || ex.X0.N != size {
-		return nil, fmt.Errorf("nn: examples are x0 [%d, %d] and x1 [%d, %d]; the network takes points of dimension %d", ex.X0.N, ex.X0.D, size, ex.X1.D, d)
+		return fmt.Errorf("nn: examples are x0 [%d, %d] and x1 [%d, %d]; the network takes points of dimension %d",
+			ex.X0.N, ex.X0.D, size, ex.X1.D, d)
 	}
-	columns := [][]float64{ex.T, ex.Alpha, ex.Sigma, ex.G1, ex.G0, ex.Weight}
-	switch end := ex.S; {
-	case n.arch.cfg.Interval && end == nil:
-		columns = append(columns, ex.T)
-	case n.arch.cfg.Interval:
-		columns = append(columns, end)
-	case end != nil || ex.Loss.Average != Given:
-		return nil, fmt.Errorf("%w: examples with the ends of intervals", ErrNoInterval)
+	if !n.arch.cfg.Average && (ex.S != nil || ex.Loss.Average != "") {
+		return fmt.Errorf("%w: examples with the ends of time spans", ErrNoAverage)
 	}
 	if err := ex.Loss.validate(size); err != nil {
-		return nil, err
+		return err
 	}
-	for _, c := range columns {
+	for _, c := range n.columns(ex) {
 		if len(c) != size {
-			return nil, fmt.Errorf("nn: a column of the examples has %d values for %d points", len(c), size)
+			return fmt.Errorf("nn: a column of the examples has %d values for %d points", len(c), size)
 		}
 	}
-	if n.arch.cfg.Classes == 0 && len(ex.Label) > 0 {
-		return nil, fmt.Errorf("%w: labels given, but the network has no classes", ErrLabels)
-	}
-	if c := n.arch.cfg.Condition; ex.Cond.D != c || c > 0 && ex.Cond.N != size {
-		return nil, fmt.Errorf("%w: [%d, %d] of %d examples; it takes %d values of each", ErrCondition, ex.Cond.N, ex.Cond.D, size, c)
-	}
-	return columns, nil
+	return n.arch.cfg.checkGiven(ex.Given, size)
 }
 
-// fill makes examples, which are those of the columns from number from on, the inputs
-// of a frame from number at on.
-func (n *Net) fill(f *frame, ex *Examples, columns [][]float64, from, at int) error {
+// columns returns the numbers of the examples, in the order in which programs take them.
+func (n *Net) columns(ex *Examples) [][]float64 {
+	columns := [][]float64{ex.T, ex.Alpha, ex.Sigma, ex.G1, ex.G0, ex.Weight}
+	switch {
+	case !n.arch.cfg.Average:
+	case ex.S == nil:
+		columns = append(columns, ex.T)
+	default:
+		columns = append(columns, ex.S)
+	}
+	return columns
+}
+
+// fill makes examples the inputs of a frame from number at on.
+func (n *Net) fill(f *frame, ex *Examples, at int) {
 	size := ex.X1.N
 	f.set(at, ex.X0.X)
 	f.set(at+1, ex.X1.X)
 	flat := f.floats(at + 2)
-	for k, c := range columns {
-		for i, v := range c[from : from+size] {
+	for k, c := range n.columns(ex) {
+		for i, v := range c {
 			flat[k*size+i] = float32(v)
 		}
 	}
-	next := at + 3
-	if n.arch.cfg.Classes > 0 {
-		if err := n.setLabels(f.ints(next), ex.Label, 0); err != nil {
-			return err
-		}
-		next++
-	}
-	if n.arch.cfg.Condition > 0 {
-		f.set(next, ex.Cond.X)
-		next++
-	}
+	next := n.arch.cfg.setGiven(f, at+3, ex.Given)
 	if next < len(f.bufs) { // a step with dropout
 		for lane, s := range ex.drop {
 			copy(f.floats(next)[lane*size:], s)
 		}
 	}
-	return nil
 }

@@ -6,13 +6,13 @@ import (
 	"flowmatch/engine/onnx/exchange"
 )
 
-// ONNX returns the network as an ONNX model: f(x, t), or f(x, t, label) of a
-// conditional network, for batches of any size N. Inputs are x [N, ...shape] and
-// t [N], float32, label [N], int64, and the condition, [N, height, width, channels] of
-// a network of images, else [N, Dc]; the result is named result, of the shape of
-// x. shape, whose product is D, is that of a point as the file shows it; nil means [D].
+// ONNX returns the network as an ONNX model, for batches of any size N. Inputs are x
+// [N, ...shape] and t [N], float32; of a network that has them, label [N], int64, and the
+// context, named condition, [N, height, width, channels] of a network of images, else
+// [N, Dc]. The result has the given name, and the shape of x. shape, whose product is D,
+// is that of a point as the file shows it; nil means [D].
 //
-// With average, of a network made with Config.Interval, there is one more input
+// With average, of a network made with Config.Average, there is one more input
 // s [N] after the others, and the result is the average velocity from t to s.
 //
 // The weights are initializers by the names of [Net.Tensors]. What is translated is
@@ -20,8 +20,8 @@ import (
 // has; else the error names the operation.
 func (n *Net) ONNX(result string, shape []int, average bool) (_ *onnx.Model, err error) {
 	defer rescue(&err, "translating the network to ONNX")
-	if average && !n.arch.cfg.Interval {
-		return nil, ErrNoInterval
+	if average && !n.arch.cfg.Average {
+		return nil, ErrNoAverage
 	}
 	theta, err := n.Weights()
 	if err != nil {
@@ -36,8 +36,8 @@ func (n *Net) ONNX(result string, shape []int, average bool) (_ *onnx.Model, err
 	if n.arch.cfg.Classes > 0 {
 		p.Inputs = append(p.Inputs, exchange.Port{Name: "label", Wide: true})
 	}
-	if n.arch.cfg.Condition > 0 {
-		p.Inputs = append(p.Inputs, exchange.Port{Name: "condition", Shape: n.arch.cfg.conditionShape()})
+	if n.arch.cfg.Context > 0 {
+		p.Inputs = append(p.Inputs, exchange.Port{Name: "condition", Shape: n.arch.cfg.contextShape()})
 	}
 	if average {
 		prog = n.progs.average

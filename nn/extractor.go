@@ -14,7 +14,7 @@ import (
 	"flowmatch/flow"
 )
 
-// Extractor is a network of images from an ONNX file: what makes features of them.
+// Extractor is a network of images from an ONNX file, which makes features of them.
 // It is read-only and safe for concurrent use.
 type Extractor struct {
 	eng     *Engine
@@ -26,14 +26,15 @@ type Extractor struct {
 	outputs []string
 }
 
-// extractorBatch is how many images go through a network whose file leaves that
-// open; what they hold in between is large.
+// extractorBatch is how many images go at once through a network whose file leaves that
+// open: their activations are large.
 const extractorBatch = 32
 
 // NewExtractor returns the network of a file. outputs names the values wanted, which
 // may be any inside the file; none means the results of the file. The file must have
 // one input, images [N, C, H, W] of a fixed size.
 func NewExtractor(eng *Engine, m *onnx.Model, outputs ...string) (e *Extractor, err error) {
+	defer rescue(&err, "reading a network from an ONNX file")
 	e = &Extractor{eng: eng, reader: exchange.NewReader(m), outputs: outputs}
 	in := e.reader.Inputs()
 	if len(in) != 1 || len(in[0].Dims) != 4 || in[0].Type != onnx.Float {
@@ -58,12 +59,10 @@ func NewExtractor(eng *Engine, m *onnx.Model, outputs ...string) (e *Extractor, 
 	if e.theta, err = eng.upload(e.reader.Theta()); err != nil {
 		return nil, err
 	}
-	e.run = &program{eng: eng, name: "network of an ONNX file", build: e.graph, inputs: func(n, _ int) []shapes.Shape {
-		return []shapes.Shape{
-			shapes.Make(dtypes.Float32, len(e.reader.Theta())), shapes.Make(dtypes.Float32, n, e.image[0], e.image[1], e.image[2]),
-		}
+	e.run = &program{eng: eng, name: "extracting features", build: e.graph, inputs: func(n, _ int) []shapes.Shape {
+		return []shapes.Shape{floats(len(e.reader.Theta())), floats(n, e.image[0], e.image[1], e.image[2])}
 	}}
-	f, err := e.run.frame(e.batch, 0) // what is not known is told now
+	f, err := e.run.frame(e.batch, 0) // an operation that is not known is an error now
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +74,7 @@ func NewExtractor(eng *Engine, m *onnx.Model, outputs ...string) (e *Extractor, 
 func (e *Extractor) graph(in []*Node) []*Node {
 	out, err := e.reader.Build(in[0], in[1:], e.outputs)
 	if err != nil {
-		panic(err) // graph code; rescue tells it
+		panic(err) // graph code; rescue returns it
 	}
 	for i, v := range out {
 		if d := v.Shape().Dimensions; len(d) == 0 || d[0] != in[1].Shape().Dimensions[0] || v.DType() != dtypes.Float32 {
@@ -102,24 +101,19 @@ func (e *Extractor) Extract(x flow.Batch) (out []flow.Batch, err error) {
 	if want := e.image[0] * e.image[1] * e.image[2]; x.D != want {
 		return nil, fmt.Errorf("nn: images of %d numbers given to a network of %d", x.D, want)
 	}
-	for from := 0; from < x.N; from += e.batch {
-		to := min(from+e.batch, x.N)
-		f, err := e.run.frame(e.batch, 0)
-		if err != nil {
-			return nil, err
-		}
+	err = blocks{rows: e.batch, fixed: true}.run(e.run, x.N, 0, func(f *frame, i, j int) {
 		f.give(0, e.theta)
-		f.set(1, x.Slice(from, to).X)
-		if err := f.run(); err != nil {
-			return nil, fmt.Errorf("nn: extracting features: %w", err)
-		}
+		f.set(1, x.Slice(i, j).X)
+	}, func(f *frame, i, j int) {
 		for k := range e.outputs {
 			if len(out) == k {
 				out = append(out, flow.NewBatch(x.N, len(f.result(k))/e.batch))
 			}
-			f.read(out[k].Slice(from, to).X, k)
+			f.read(out[k].Slice(i, j).X, k)
 		}
-		e.run.back(f)
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
 )
 
@@ -29,17 +30,17 @@ func newMLP(cfg Config, l *layout) (*mlp, error) {
 }
 
 // forward implements body.
-func (m *mlp) forward(p []*Node, at place) *Node {
+func (m *mlp) forward(p []*Node, at input) *Node {
 	h, _ := m.run(p, at, nil)
 	return h
 }
 
-// tangents implements pusher.
-func (m *mlp) tangents(p []*Node, at place, along direction) (f, df *Node) {
+// tangents implements forwardMode.
+func (m *mlp) tangents(p []*Node, at input, along direction) (f, df *Node) {
 	return m.run(p, at, &along)
 }
 
-func (m *mlp) run(p []*Node, at place, along *direction) (h, dh *Node) {
+func (m *mlp) run(p []*Node, at input, along *direction) (h, dh *Node) {
 	h, dh = m.features(at, along)
 	last := len(p)/2 - 1
 	for l := range last {
@@ -65,11 +66,11 @@ func linear(h, w *Node) *Node {
 }
 
 // features returns h_0 and, when a direction is given, its tangents.
-func (m *mlp) features(at place, along *direction) (h, dh *Node) {
+func (m *mlp) features(at input, along *direction) (h, dh *Node) {
 	x, g, n := at.x, at.x.Graph(), at.x.Shape().Dimensions[0]
 	parts, dparts := m.space(x, along)
 	clocks, dclocks := m.clock(at.t)
-	if m.cfg.Interval {
+	if m.cfg.Average {
 		length := ZerosLike(at.t)
 		if at.s != nil {
 			length = Sub(at.s, at.t)
@@ -77,22 +78,22 @@ func (m *mlp) features(at place, along *direction) (h, dh *Node) {
 		c, dc := m.clock(length)
 		clocks = append(clocks, c...)
 		for _, d := range dc {
-			dclocks = append(dclocks, Neg(d)) // the end stands still
+			dclocks = append(dclocks, Neg(d)) // the end is constant
 		}
 	}
 	parts = append(parts, clocks...)
 	if m.cfg.Classes > 0 {
 		parts = append(parts, OneHot(at.label, m.cfg.Classes, x.DType()))
 	}
-	if m.cfg.Condition > 0 {
-		parts = append(parts, at.cond)
+	if m.cfg.Context > 0 {
+		parts = append(parts, at.context)
 	}
 	h = Concatenate(parts, -1)
 	if along == nil {
 		return h, nil
 	}
 	k := dparts[0].Shape().Dimensions[1]
-	rest := m.cfg.Classes + m.cfg.Condition // which do not move
+	rest := m.cfg.Classes + m.cfg.Context // which are constant
 	if along.moving {
 		for _, d := range dclocks {
 			dparts = append(dparts, BroadcastToDims(InsertAxes(d, 1), n, k, d.Shape().Dimensions[1]))
@@ -101,7 +102,7 @@ func (m *mlp) features(at place, along *direction) (h, dh *Node) {
 		rest += m.cfg.clocks()
 	}
 	if rest > 0 {
-		dparts = append(dparts, Zeros(g, shapeOf(x.DType(), n, k, rest)))
+		dparts = append(dparts, Zeros(g, shapes.Make(x.DType(), n, k, rest)))
 	}
 	return h, Concatenate(dparts, -1)
 }

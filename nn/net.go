@@ -1,9 +1,6 @@
 package nn
 
 import (
-	"fmt"
-
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
@@ -11,66 +8,57 @@ import (
 	"flowmatch/internal/seed"
 )
 
-// Net is a network with its weights. It is read-only and safe for concurrent use.
+// Net is a velocity network f_θ(x, t | given) with its weights. It is read-only and safe
+// for concurrent use.
 type Net struct {
-	eng   *Engine
+	Module
 	arch  *arch
-	theta compute.Buffer // the slab, float32 [P], in the engine
-	progs *programs      // shared by all nets of one architecture
+	progs *programs // shared by all nets of one architecture
 }
 
 // New returns a network with weights drawn from seed (PyTorch's Linear
 // initialisation: U(-1/√in, 1/√in)).
 func New(eng *Engine, cfg Config, seedValue uint64) (*Net, error) {
-	arch, err := newArch(cfg, eng.shards())
+	m, err := newArch(cfg, eng.shards())
 	if err != nil {
 		return nil, err
 	}
-	theta := arch.initial(seed.Rand(seedValue, "nn/init", 0))
-	return (&Net{eng: eng, arch: arch, progs: newPrograms(eng, arch)}).WithWeights(theta)
+	return makeNet(eng, m, m.initial(seed.Rand(seedValue, "nn/init", 0)))
 }
 
 // Restore returns a network with the tensors given, by the names of Tensors.
 // A tensor that is missing or has the wrong shape is an error.
 func Restore(eng *Engine, cfg Config, read func(name string, shape []int) ([]float32, error)) (*Net, error) {
-	arch, err := newArch(cfg, eng.shards())
+	m, err := newArch(cfg, eng.shards())
 	if err != nil {
 		return nil, err
 	}
-	theta, err := arch.restore(read)
+	theta, err := m.restore(read)
 	if err != nil {
 		return nil, err
 	}
-	return (&Net{eng: eng, arch: arch, progs: newPrograms(eng, arch)}).WithWeights(theta)
+	return makeNet(eng, m, theta)
 }
 
-// WithWeights returns a network like n with the weights of the slab given.
-func (n *Net) WithWeights(theta []float32) (*Net, error) {
-	if len(theta) != n.arch.size {
-		return nil, fmt.Errorf("nn: %d weights given, the network has %d", len(theta), n.arch.size)
-	}
-	b, err := n.eng.upload(theta)
+func makeNet(eng *Engine, m *arch, theta []float32) (*Net, error) {
+	module, err := newModule(eng, &m.layout, theta)
 	if err != nil {
 		return nil, err
 	}
-	return &Net{eng: n.eng, arch: n.arch, theta: b, progs: n.progs}, nil
+	return &Net{Module: module, arch: m, progs: newPrograms(eng, m)}, nil
+}
+
+// WithWeights returns a network like n with the weights of the slab given, of length P.
+func (n *Net) WithWeights(theta []float32) (*Net, error) {
+	module, err := newModule(n.eng, n.layout, theta)
+	if err != nil {
+		return nil, err
+	}
+	return &Net{Module: module, arch: n.arch, progs: n.progs}, nil
 }
 
 // Config returns the complete description of the network.
 func (n *Net) Config() Config { return n.arch.cfg }
-
-// Engine returns the engine that the network runs on.
-func (n *Net) Engine() *Engine { return n.eng }
-
-// NumWeights returns P, the length of the slab.
-func (n *Net) NumWeights() int { return n.arch.size }
-
-// Weights returns a copy of the slab.
-func (n *Net) Weights() ([]float32, error) { return download(n.theta) }
-
-// Tensors returns the layout of the slab: PyTorch's names and shapes for an
-// nn.Sequential called net, in the order of the slab.
-func (n *Net) Tensors() []Tensor { return n.arch.tensors }
 
 // programs are the compiled functions of an architecture; the weights are an
 // input, so every Net of the architecture shares them.
@@ -79,69 +67,57 @@ type programs struct {
 	vjpTheta                    *program
 	augProbe, augExact          *program
 	regProbe, regExact          *program // the same, with the regularisers
-	loss, grad                  *judged
+	loss, grad                  *byLoss
 }
 
 // newPrograms declares the programs. Nothing is compiled before its first use.
 func newPrograms(eng *Engine, m *arch) *programs {
-	floats := func(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
 	d := m.cfg.Dim
-	points := func(rest func(n, k int) []shapes.Shape) func(n, k int) []shapes.Shape {
-		return func(n, k int) []shapes.Shape {
-			in := []shapes.Shape{floats(m.size), floats(n, d), floats(n)}
-			if m.cfg.Classes > 0 {
-				in = append(in, shapes.Make(dtypes.Int32, n))
+	// points declares a program over n points and k tangents; rest gives the shapes of
+	// the inputs behind those that all have, in float32.
+	points := func(name string, build func(in []*Node) []*Node, rest func(n, k int) [][]int) *program {
+		return &program{eng: eng, name: name, build: build, inputs: func(n, k int) []shapes.Shape {
+			in := append([]shapes.Shape{floats(m.size), floats(n, d), floats(n)}, m.cfg.givenShapes(n)...)
+			for _, dims := range rest(n, k) {
+				in = append(in, floats(dims...))
 			}
-			if m.cfg.Condition > 0 {
-				in = append(in, floats(n, m.cfg.Condition))
-			}
-			return append(in, rest(n, k)...)
-		}
-	}
-	examples := func(n, _ int) []shapes.Shape { return append([]shapes.Shape{floats(m.size)}, m.exampleShapes(n)...) }
-	judge := func(name string, build func(in []*Node, l Loss) []*Node) *judged {
-		return &judged{declare: func(l Loss) *program {
-			return &program{eng: eng, name: name, inputs: examples, build: func(in []*Node) []*Node { return build(in, l) }}
+			return in
 		}}
 	}
+	examples := func(name string, build func(in []*Node, l Loss) []*Node) *byLoss {
+		inputs := func(n, _ int) []shapes.Shape { return append([]shapes.Shape{floats(m.size)}, m.exampleShapes(n)...) }
+		return &byLoss{declare: func(l Loss) *program {
+			return &program{eng: eng, name: name, inputs: inputs, build: func(in []*Node) []*Node { return build(in, l) }}
+		}}
+	}
+	each := func(n, _ int) [][]int { return [][]int{{n, d}} }
 	return &programs{
-		velocity: &program{eng: eng, name: "velocity", build: m.velocityGraph,
-			inputs: points(func(_, _ int) []shapes.Shape { return nil })},
-		average: &program{eng: eng, name: "average velocity", build: m.averageGraph,
-			inputs: points(func(n, _ int) []shapes.Shape { return []shapes.Shape{floats(n)} })},
-		vjp: &program{eng: eng, name: "vector-Jacobian product", build: m.vjpGraph,
-			inputs: points(func(n, _ int) []shapes.Shape { return []shapes.Shape{floats(n, d)} })},
-		vjpTheta: &program{eng: eng, name: "vector-Jacobian product, weights", build: m.vjpThetaGraph,
-			inputs: points(func(n, _ int) []shapes.Shape { return []shapes.Shape{floats(n, d)} })},
-		div: &program{eng: eng, name: "divergence", build: m.divergenceGraph,
-			inputs: points(func(_, k int) []shapes.Shape { return []shapes.Shape{floats(k, d)} })},
-		augProbe: &program{eng: eng, name: "augmented VJP, probe", build: m.augProbeGraph,
-			inputs: points(func(n, _ int) []shapes.Shape { return []shapes.Shape{floats(n, d), floats(n), floats(n, d)} })},
-		augExact: &program{eng: eng, name: "augmented VJP, exact", build: m.augExactGraph,
-			inputs: points(func(n, k int) []shapes.Shape { return []shapes.Shape{floats(n, d), floats(n), floats(k, d)} })},
-		regProbe: &program{eng: eng, name: "regularised VJP, probe", build: m.augProbeGraph,
-			inputs: points(func(n, _ int) []shapes.Shape {
-				return []shapes.Shape{floats(n, d), floats(n), floats(n, d), floats(n), floats(n)}
-			})},
-		regExact: &program{eng: eng, name: "regularised VJP, exact", build: m.augExactGraph,
-			inputs: points(func(n, k int) []shapes.Shape {
-				return []shapes.Shape{floats(n, d), floats(n), floats(k, d), floats(n), floats(n)}
-			})},
-		loss: judge("loss", m.lossGraph),
-		grad: judge("loss gradient", m.lossGradGraph),
+		velocity: points("velocity", m.velocityGraph, func(_, _ int) [][]int { return nil }),
+		average:  points("average velocity", m.averageGraph, func(n, _ int) [][]int { return [][]int{{n}} }),
+		vjp:      points("vector-Jacobian product", m.vjpGraph, each),
+		vjpTheta: points("vector-Jacobian product, weights", m.vjpThetaGraph, each),
+		div:      points("divergence", m.divergenceGraph, func(_, k int) [][]int { return [][]int{{k, d}} }),
+		augProbe: points("augmented VJP, probe", m.augProbeGraph,
+			func(n, _ int) [][]int { return [][]int{{n, d}, {n}, {n, d}} }),
+		augExact: points("augmented VJP, exact", m.augExactGraph,
+			func(n, k int) [][]int { return [][]int{{n, d}, {n}, {k, d}} }),
+		regProbe: points("regularised VJP, probe", m.augProbeGraph,
+			func(n, _ int) [][]int { return [][]int{{n, d}, {n}, {n, d}, {n}, {n}} }),
+		regExact: points("regularised VJP, exact", m.augExactGraph,
+			func(n, k int) [][]int { return [][]int{{n, d}, {n}, {k, d}, {n}, {n}} }),
+		loss: examples("loss", m.lossGraph),
+		grad: examples("loss gradient", m.lossGradGraph),
 	}
 }
 
-// The inputs of every program begin with theta [P], x [N, D], t [N] and, for a
-// conditional net, label [N] and the condition [N, Dc]; head splits them from the rest.
-func (m *arch) head(in []*Node) (p []*Node, at place, rest []*Node) {
-	p, at, rest = m.params(in[0]), place{x: in[1], t: in[2]}, in[3:]
-	if m.cfg.Classes > 0 {
-		at.label, rest = rest[0], rest[1:]
-	}
-	if m.cfg.Condition > 0 {
-		at.cond, rest = rest[0], rest[1:]
-	}
+// floats is a shape in float32.
+func floats(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
+
+// The inputs of every program begin with theta [P], x [N, D], t [N] and what is given;
+// head splits them from the rest.
+func (m *arch) head(in []*Node) (p []*Node, at input, rest []*Node) {
+	p, at = m.params(in[0]), input{x: in[1], t: in[2]}
+	at.given, rest = m.cfg.splitGiven(in[3:])
 	return p, at, rest
 }
 

@@ -2,12 +2,14 @@ package nn
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+
+	"flowmatch/flow"
 )
 
 func open(t testing.TB) *Engine {
@@ -30,7 +32,7 @@ func newNet(t testing.TB, cfg Config) *Net {
 
 // reference evaluates the network in plain float64, layer by layer: what the
 // graph must compute, written without it.
-// s is the end of the interval of a network that has one; without it, t.
+// s is the end of the time span of a network of averages; without it, t.
 func reference(n *Net, x []float64, t float64, label int32, s ...float64) []float64 {
 	cfg := n.Config()
 	theta, _ := n.Weights()
@@ -44,7 +46,7 @@ func reference(n *Net, x []float64, t float64, label int32, s ...float64) []floa
 	}
 	h = append(append(h, sin...), cos...)
 	clocks := []float64{t}
-	if cfg.Interval {
+	if cfg.Average {
 		length := 0.0
 		for _, end := range s {
 			length = end - t
@@ -118,12 +120,12 @@ var configs = map[string]Config{
 	"softplus":    {Dim: 2, Hidden: []int{9}, Activation: "softplus"},
 	"elu":         {Dim: 2, Hidden: []int{9, 7}, Activation: "elu"},
 	"selu":        {Dim: 2, Hidden: []int{9, 7}, Activation: "selu", TimeFrequencies: 2},
-	"interval":    {Dim: 2, Hidden: []int{14, 9}, TimeFrequencies: 2, SpaceFrequencies: 3, Interval: true, Classes: 2},
+	"average":     {Dim: 2, Hidden: []int{14, 9}, TimeFrequencies: 2, SpaceFrequencies: 3, Average: true, Classes: 2},
 	"relu inputs": {Dim: 2, Hidden: []int{9, 7}, Activation: "relu", SpaceFrequencies: 2},
 }
 
-// field binds the labels that a configuration needs, one for each of n points.
-func bind(t testing.TB, net *Net, n int) (*Field, []int32) {
+// bind binds the labels that a configuration needs, one for each of n points.
+func bind(t testing.TB, net *Net, n int) (Velocity, []int32) {
 	t.Helper()
 	var label []int32
 	if c := net.Config().Classes; c > 0 {
@@ -131,11 +133,21 @@ func bind(t testing.TB, net *Net, n int) (*Field, []int32) {
 			label = append(label, int32(i%(c+1))-1)
 		}
 	}
-	f, err := net.Bind(label)
+	return bindGiven(t, net, flow.Given{Label: label}), label
+}
+
+func bindGiven(t testing.TB, net *Net, g flow.Given) Velocity {
+	t.Helper()
+	f, err := net.Bind(g)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f, label
+	return f
+}
+
+// divergence is the exact one, of a field that has it at hand.
+func divergence(f Velocity, v, div []float64, at float64, x []float64) error {
+	return f.(flow.Diverger).VelocityDiv(v, div, at, x)
 }
 
 func randomPoints(n, d int, seed uint64) []float64 {
@@ -185,7 +197,7 @@ func TestDerivativesAgreeWithFiniteDifferencesOfTheFormula(t *testing.T) {
 			if err := f.VJP(v, g, at, x, e); err != nil {
 				t.Fatal(err)
 			}
-			if err := f.VelocityDiv(v, div, at, x); err != nil {
+			if err := divergence(f, v, div, at, x); err != nil {
 				t.Fatal(err)
 			}
 			const h = 1e-5
@@ -217,178 +229,12 @@ func TestDerivativesAgreeWithFiniteDifferencesOfTheFormula(t *testing.T) {
 	}
 }
 
-// The gradient of Σ a·f + l·δ + k|f|² + j·φ with respect to x and θ, exact and by
-// a probe, each regulariser alone and none, against finite differences of the
-// room's own velocity and derivatives.
-func TestAugmentedGradientAgreesWithFiniteDifferences(t *testing.T) {
-	for name, cfg := range configs {
-		if cfg.Activation == "relu" || cfg.Activation == "selu" || cfg.Dim > 3 {
-			continue // a derivative that jumps at 0 has no differences across it; too wide for differences in float32
-		}
-		for _, probe := range []bool{false, true} {
-			for _, reg := range []struct {
-				name string
-				k, j []float64
-			}{
-				{name: "none"},
-				{name: "kinetic", k: randomPoints(4, 1, 16)},
-				{name: "jacobian", j: randomPoints(4, 1, 17)},
-				{name: "both", k: randomPoints(4, 1, 18), j: randomPoints(4, 1, 19)},
-			} {
-				t.Run(fmt.Sprintf("%s/probe=%v/%s", name, probe, reg.name), func(t *testing.T) {
-					testAugmented(t, cfg, probe, reg.k, reg.j)
-				})
-			}
-		}
-	}
-}
-
-func testAugmented(t *testing.T, cfg Config, probe bool, k, j []float64) {
-	net := newNet(t, cfg)
-	d, n, at := cfg.Dim, 4, 0.45
-	_, label := bind(t, net, n)
-	x, a, l := randomPoints(n, d, 4), randomPoints(n, d, 5), randomPoints(n, 1, 6)
-	var e []float64
-	if probe {
-		e = randomPoints(n, d, 7)
-	}
-	value := func(net *Net, x []float64) float64 {
-		f, err := net.Bind(label)
-		if err != nil {
-			t.Fatal(err)
-		}
-		v, delta, g := make([]float64, n*d), make([]float64, n), make([]float64, n*d)
-		if probe {
-			err = f.VJP(v, g, at, x, e)
-			for i := range g {
-				delta[i/d] += g[i] * e[i]
-			}
-		} else {
-			err = f.VelocityDiv(v, delta, at, x)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum := 0.0
-		for i, vi := range v {
-			sum += a[i] * vi
-			if k != nil {
-				sum += k[i/d] * vi * vi
-			}
-		}
-		for i, di := range delta {
-			sum += l[i] * di
-		}
-		if j != nil {
-			rows := [][]float64{e}
-			if !probe {
-				rows = standardBasis(n, d)
-			}
-			for _, row := range rows {
-				if err := f.VJP(v, g, at, x, row); err != nil {
-					t.Fatal(err)
-				}
-				for i, gi := range g {
-					sum += j[i/d] * gi * gi
-				}
-			}
-		}
-		return sum
-	}
-	f, err := net.Bind(label)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gx, gtheta := make([]float64, n*d), make([]float64, net.NumWeights())
-	if err := f.VJPAug(gx, gtheta, at, x, a, l, e, k, j); err != nil {
-		t.Fatal(err)
-	}
-	// float32 functions: a wide step, and a tolerance of their rounding over it.
-	const h, tol = 1e-2, 6e-3
-	for i := range gx {
-		up, down := slices.Clone(x), slices.Clone(x)
-		up[i] += h
-		down[i] -= h
-		want := (value(net, up) - value(net, down)) / (2 * h)
-		if math.Abs(gx[i]-want) > tol*(1+math.Abs(want)) {
-			t.Errorf("∂x[%d]: got %g, want %g", i, gx[i], want)
-		}
-	}
-	w, err := net.Weights()
-	if err != nil {
-		t.Fatal(err)
-	}
-	shifted := func(k int, by float32) *Net {
-		c := slices.Clone(w)
-		c[k] += by
-		m, err := net.WithWeights(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return m
-	}
-	rng := rand.New(rand.NewPCG(8, 8))
-	for range 25 {
-		k := rng.IntN(len(w))
-		want := (value(shifted(k, h), x) - value(shifted(k, -h), x)) / (2 * h)
-		if math.Abs(gtheta[k]-want) > tol*(1+math.Abs(want)) {
-			t.Errorf("∂θ[%d]: got %g, want %g", k, gtheta[k], want)
-		}
-	}
-}
-
-// Many points in many dimensions take the basis in blocks: nothing is counted twice.
-func TestBlocksOfTheBasisDoNotChangeTheAugmentedGradient(t *testing.T) {
-	const n, copies = 5, 210
-	net := newNet(t, configs["high"])
-	d := net.Config().Dim
-	f, err := net.Bind(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gradient := func(copies int) (gx, gtheta []float64) {
-		tile := func(width int, seed uint64) []float64 { return slices.Repeat(randomPoints(n, width, seed), copies) }
-		gx, gtheta = make([]float64, copies*n*d), make([]float64, net.NumWeights())
-		if err := f.VJPAug(gx, gtheta, 0.3, tile(d, 1), tile(d, 2), tile(1, 3), nil, tile(1, 4), tile(1, 5)); err != nil {
-			t.Fatal(err)
-		}
-		return gx, gtheta
-	}
-	gx, gtheta := gradient(copies)
-	wantX, wantTheta := gradient(1)
-	for i, want := range wantX {
-		if got := gx[len(gx)-len(wantX)+i]; math.Abs(got-want) > 1e-4*(1+math.Abs(want)) {
-			t.Errorf("∂x[%d]: got %g, want %g", i, got, want)
-		}
-	}
-	for k, want := range wantTheta {
-		if got := gtheta[k] / copies; math.Abs(got-want) > 1e-4*(1+math.Abs(want)) {
-			t.Errorf("∂θ[%d]: got %g, want %g", k, got, want)
-		}
-	}
-}
-
-// standardBasis returns, for each of d directions, that basis vector for n points.
-func standardBasis(n, d int) [][]float64 {
-	rows := make([][]float64, d)
-	for k := range rows {
-		rows[k] = make([]float64, n*d)
-		for i := range n {
-			rows[k][i*d+k] = 1
-		}
-	}
-	return rows
-}
-
 func TestPointsDoNotDependOnTheirCompany(t *testing.T) {
 	net := newNet(t, configs["all inputs"])
 	d := net.Config().Dim
-	f, err := net.Bind([]int32{2})
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := bindGiven(t, net, flow.Given{Label: []int32{2}})
 	// More than one block, with a ragged tail.
-	size := net.blockRows()
+	size := net.blocks().rows
 	n := size + 37
 	x, v := randomPoints(n, d, 9), make([]float64, n*d)
 	if err := f.Velocity(v, 0.2, x); err != nil {
@@ -405,6 +251,41 @@ func TestPointsDoNotDependOnTheirCompany(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A network and its fields serve many goroutines at once; run with -race.
+func TestFieldsAreSafeForConcurrentUse(t *testing.T) {
+	net := newNet(t, configs["all inputs"])
+	d, n := net.Config().Dim, 20
+	f := bindGiven(t, net, flow.Given{Label: []int32{1}})
+	x := randomPoints(n, d, 1)
+	want := make([]float64, n*d)
+	if err := f.Velocity(want, 0.3, x); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for k := range 8 {
+		wg.Go(func() {
+			v, g := make([]float64, n*d), make([]float64, n*d)
+			err := f.Velocity(v, 0.3, x)
+			if err == nil && k%2 == 0 {
+				err = f.VJP(v, g, 0.3, x, x)
+			}
+			if err == nil {
+				_, err = net.Bind(flow.Given{Label: []int32{int32(k % 4)}})
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			for i := range v {
+				if math.Abs(v[i]-want[i]) > 1e-5*(1+math.Abs(want[i])) {
+					t.Errorf("goroutine %d: number %d is %g, want %g", k, i, v[i], want[i])
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestLossGradientAgreesWithFiniteDifferences(t *testing.T) {
@@ -446,6 +327,15 @@ func TestLossGradientAgreesWithFiniteDifferences(t *testing.T) {
 	}
 }
 
+func TestATensorOfAnotherLengthIsNamed(t *testing.T) {
+	_, err := Restore(open(t), Config{Dim: 2, Hidden: []int{3}}, func(string, []int) ([]float32, error) {
+		return make([]float32, 2), nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "tensor net.0.weight has 2 values; its shape [3 3] takes 9") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestBadConfigsAreNamed(t *testing.T) {
 	for want, cfg := range map[string]Config{
 		"dim is 0":                   {},
@@ -462,18 +352,27 @@ func TestBadConfigsAreNamed(t *testing.T) {
 
 func TestLabelsMustFitTheNetwork(t *testing.T) {
 	plain, classy := newNet(t, Config{Dim: 2}), newNet(t, Config{Dim: 2, Classes: 3})
-	if _, err := plain.Bind([]int32{1}); !errors.Is(err, ErrLabels) {
+	if _, err := plain.Bind(flow.Given{Label: []int32{1}}); !errors.Is(err, flow.ErrLabels) {
 		t.Errorf("labels for an unconditional network: got %v", err)
 	}
-	if _, err := classy.Bind(nil); !errors.Is(err, ErrLabels) {
+	if _, err := classy.Bind(flow.Given{}); !errors.Is(err, flow.ErrLabels) {
 		t.Errorf("no labels for a conditional network: got %v", err)
 	}
-	f, err := classy.Bind([]int32{3})
-	if err != nil {
-		t.Fatal(err)
+	for _, bad := range []int32{3, -2} {
+		if _, err := classy.Bind(flow.Given{Label: []int32{bad}}); !errors.Is(err, flow.ErrLabels) {
+			t.Errorf("label %d of 3 classes: got %v", bad, err)
+		}
 	}
-	if err := f.Velocity(make([]float64, 2), 0, make([]float64, 2)); !errors.Is(err, ErrLabels) {
-		t.Errorf("label 3 of 3 classes: got %v", err)
+	f := bindGiven(t, classy, flow.Given{Label: []int32{0, 1}})
+	if err := f.Velocity(make([]float64, 6), 0, make([]float64, 6)); !errors.Is(err, flow.ErrLabels) {
+		t.Errorf("2 labels for 3 points: got %v", err)
+	}
+	ex := NewExamples(4, 2)
+	for _, label := range [][]int32{nil, {0, 1}, {0, 1, 2, 3}} {
+		ex.Given.Label = label
+		if _, err := classy.Loss(ex); !errors.Is(err, flow.ErrLabels) {
+			t.Errorf("labels %v of 4 examples: got %v", label, err)
+		}
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"flowmatch/flow"
 )
 
 // peers is what testdata/networks.py says of networks of images, written there in PyTorch.
@@ -104,10 +106,7 @@ func TestNetworksOfImagesAreThoseOfPyTorch(t *testing.T) {
 				if c.Label != nil && cfg.Classes > 0 {
 					label = c.Label[i : i+1]
 				}
-				f, err := net.Bind(label)
-				if err != nil {
-					t.Fatal(err)
-				}
+				f := bindGiven(t, net, flow.Given{Label: label})
 				v := make([]float64, d)
 				if err := f.Velocity(v, at, x[i*d:(i+1)*d]); err != nil {
 					t.Fatal(err)
@@ -122,7 +121,7 @@ func TestNetworksOfImagesAreThoseOfPyTorch(t *testing.T) {
 	}
 }
 
-// The rows of the paper's table 3, in each way that it leaves open (how the embedding
+// The rows of the paper's table 3, in each variant that it leaves open (how the embedding
 // enters, how images are resized), and two networks whose sizes are published: ADM's of
 // ImageNet-64 has 296M weights, DiT-S/2 has 33M.
 func TestSizesOfNetworksAreThoseOfPyTorch(t *testing.T) {
@@ -235,7 +234,7 @@ func imageExamples(n int, cfg Config) *Examples {
 		at := (float64(i) + 0.5) / float64(n)
 		ex.T[i], ex.Alpha[i], ex.Sigma[i], ex.G1[i], ex.G0[i], ex.Weight[i] = at, at, 1-at, 1, -1, 1
 		if cfg.Classes > 0 {
-			ex.Label = append(ex.Label, int32(i%(cfg.Classes+1)-1))
+			ex.Given.Label = append(ex.Given.Label, int32(i%(cfg.Classes+1)-1))
 		}
 	}
 	return ex
@@ -272,13 +271,14 @@ func TestOnlyOneNetworkOfImagesMayBeSet(t *testing.T) {
 		if _, err := newArch(cfg.OnImages(nil), 1); err == nil || !strings.Contains(err.Error(), key+".image is missing") {
 			t.Errorf("without a shape: %v", err)
 		}
-		if err := cfg.Defaults().OnImages([]int{6, 5}).Validate(); err == nil || !strings.Contains(err.Error(), key+".image is [6 5]") {
+		err := cfg.Defaults().OnImages([]int{6, 5}).Validate()
+		if err == nil || !strings.Contains(err.Error(), key+".image is [6 5]") {
 			t.Errorf("a shape of two: %v", err)
 		}
 		cfg = cfg.Defaults()
-		cfg.Interval = true
+		cfg.Average = true
 		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), "a "+key+" has one time") {
-			t.Errorf("interval: %v", err)
+			t.Errorf("average velocities: %v", err)
 		}
 	}
 }

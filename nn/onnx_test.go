@@ -21,16 +21,17 @@ import (
 func exported() map[string]Config {
 	nets := map[string]Config{
 		"labels and frequencies": {Dim: 3, Hidden: []int{20, 24}, TimeFrequencies: 3, SpaceFrequencies: 2, Classes: 4},
-		"interval":               {Dim: 2, Hidden: []int{20}, TimeFrequencies: 2, Interval: true},
+		"average":                {Dim: 2, Hidden: []int{20}, TimeFrequencies: 2, Average: true},
 		"no hidden frequencies":  {Dim: 1, Hidden: []int{5}},
 		"unet": {Dim: 8 * 8 * 3, Classes: 4, UNet: &UNet{Image: []int{8, 8, 3}, Channels: 8, Mult: []int{1, 2}, Blocks: 1,
 			Attention: []int{4}, Heads: 2}},
-		"dit told an image": {Dim: 8 * 6 * 2, Classes: 3, Condition: 8 * 6,
+		"dit with a context": {Dim: 8 * 6 * 2, Classes: 3, Context: 8 * 6,
 			DiT: &DiT{Image: []int{8, 6, 2}, Width: 16, Depth: 2, Heads: 2}},
-		"unet of blocks that resize": {Dim: 8 * 8, Condition: 2 * 8 * 8, UNet: &UNet{Image: []int{8, 8, 1}, Channels: 6, Mult: []int{1, 2}, Blocks: 1,
-			Embedding: addEmbedding, ResblockUpdown: true}},
-		"perceptron told numbers": {Dim: 2, Hidden: []int{9}, Condition: 3},
-		"unet of odd sizes":       {Dim: 7 * 5, UNet: &UNet{Image: []int{7, 5, 1}, Channels: 6, Mult: []int{1, 1, 2}, Blocks: 1}},
+		"unet of blocks that resize": {Dim: 8 * 8, Context: 2 * 8 * 8, UNet: &UNet{Image: []int{8, 8, 1}, Channels: 6,
+			Mult: []int{1, 2}, Blocks: 1, Embedding: addEmbedding, ResblockUpdown: true}},
+		"perceptron with a context": {Dim: 2, Hidden: []int{9}, Context: 3},
+		"unet of odd sizes": {Dim: 7 * 5, UNet: &UNet{Image: []int{7, 5, 1}, Channels: 6,
+			Mult: []int{1, 1, 2}, Blocks: 1}},
 	}
 	for _, name := range Activations() {
 		nets[name] = Config{Dim: 2, Hidden: []int{16, 16}, Activation: name}
@@ -133,7 +134,7 @@ func TestONNXFilesAreTheNetworkForBatchesOfAnySize(t *testing.T) {
 			for _, size := range []int{1, 3, 5} {
 				comparePoints(t, n, m, size, false)
 			}
-			if cfg.Interval {
+			if cfg.Average {
 				if m, err = n.ONNX("average", shape, true); err != nil {
 					t.Fatal(err)
 				}
@@ -148,9 +149,9 @@ func comparePoints(t *testing.T, n *Net, m *onnx.Model, size int, average bool) 
 	d, classes := n.Config().Dim, n.Config().Classes
 	rng := rand.New(rand.NewPCG(uint64(size), 3))
 	x, at, to, label := make([]float32, size*d), make([]float32, size), make([]float32, size), make([]int64, size)
-	cond := make([]float32, size*n.Config().Condition)
+	context := make([]float32, size*n.Config().Context)
 	want := make([]float64, size*d)
-	for _, v := range [][]float32{x, cond} {
+	for _, v := range [][]float32{x, context} {
 		for i := range v {
 			v[i] = float32(rng.NormFloat64())
 		}
@@ -161,38 +162,39 @@ func comparePoints(t *testing.T, n *Net, m *onnx.Model, size int, average bool) 
 		if classes > 0 {
 			one = []int32{int32(label[i])}
 		}
-		var told flow.Batch
-		if c := n.Config().Condition; c > 0 {
-			told = flow.NewBatch(1, c)
-			for k := range told.X {
-				told.X[k] = float64(cond[i*c+k])
+		given := flow.Given{Label: one}
+		if c := n.Config().Context; c > 0 {
+			given.Context = flow.NewBatch(1, c)
+			for k := range given.Context.X {
+				given.Context.X[k] = float64(context[i*c+k])
 			}
-		}
-		f, err := n.BindTo(one, told)
-		if err != nil {
-			t.Fatal(err)
 		}
 		point := make([]float64, d)
 		for k := range point {
 			point[k] = float64(x[i*d+k])
 		}
+		var err error
 		if average {
-			err = f.Average(want[i*d:(i+1)*d], float64(at[i]), float64(to[i]), point)
+			var f *AverageField
+			if f, err = n.BindAverage(given); err == nil {
+				err = f.Average(want[i*d:(i+1)*d], float64(at[i]), float64(to[i]), point)
+			}
 		} else {
-			err = f.Velocity(want[i*d:(i+1)*d], float64(at[i]), point)
+			err = bindGiven(t, n, given).Velocity(want[i*d:(i+1)*d], float64(at[i]), point)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	got := readBack(t, m, size, map[string]any{"x": x, "t": at, "s": to, "label": label, "condition": cond})
+	got := readBack(t, m, size, map[string]any{"x": x, "t": at, "s": to, "label": label, "condition": context})
 	scale := 0.0
 	for _, v := range want {
 		scale = max(scale, math.Abs(v))
 	}
 	for i, v := range want {
 		if e := math.Abs(float64(got[i]) - v); !(e <= 1e-5*scale) {
-			t.Fatalf("batch of %d: number %d is %g in the file and %g in the network, of outputs up to %g", size, i, got[i], v, scale)
+			t.Fatalf("batch of %d: number %d is %g in the file and %g in the network, of outputs up to %g",
+				size, i, got[i], v, scale)
 		}
 	}
 }
@@ -213,7 +215,8 @@ func TestONNXFilesHaveTheTensorsByName(t *testing.T) {
 	}
 	for _, w := range n.Tensors() {
 		got, ok := have[w.Name]
-		if !ok || fmt.Sprint(got.Dims) != fmt.Sprint(w.Shape) || !slices.Equal(got.Floats, theta[w.Offset:w.Offset+w.Size()]) {
+		want := theta[w.Offset : w.Offset+w.Size()]
+		if !ok || fmt.Sprint(got.Dims) != fmt.Sprint(w.Shape) || !slices.Equal(got.Floats, want) {
 			t.Errorf("tensor %s of shape %v is in the file as %v of shape %v", w.Name, w.Shape, got.Name, got.Dims)
 		}
 	}
@@ -221,14 +224,15 @@ func TestONNXFilesHaveTheTensorsByName(t *testing.T) {
 	for _, p := range append(m.Graph.Inputs, m.Graph.Outputs...) {
 		ports = append(ports, p.String())
 	}
-	if got, want := strings.Join(ports, "; "), "x float [N, 2]; t float [N]; label int64 [N]; velocity float [N, 2]"; got != want {
+	const want = "x float [N, 2]; t float [N]; label int64 [N]; velocity float [N, 2]"
+	if got := strings.Join(ports, "; "); got != want {
 		t.Errorf("inputs and outputs are %s; want %s", got, want)
 	}
 }
 
-func TestAverageVelocitiesNeedAnIntervalNetwork(t *testing.T) {
-	if _, err := lively(t, Config{Dim: 2}).ONNX("average", nil, true); err != ErrNoInterval {
-		t.Errorf("error %v; want ErrNoInterval", err)
+func TestAverageVelocitiesNeedANetworkOfThem(t *testing.T) {
+	if _, err := lively(t, Config{Dim: 2}).ONNX("average", nil, true); err != ErrNoAverage {
+		t.Errorf("error %v; want ErrNoAverage", err)
 	}
 }
 
@@ -238,8 +242,12 @@ func TestGraphsThatNoFileCanHoldAreRefused(t *testing.T) {
 		build func(x *graph.Node) *graph.Node
 		want  string
 	}{
-		"mean over the batch": {func(x *graph.Node) *graph.Node { return graph.Sub(x, graph.InsertAxes(graph.ReduceMean(x, 0), 0)) }, "ReduceSum"},
-		"part of the batch":   {func(x *graph.Node) *graph.Node { return graph.Add(x, graph.Slice(x, graph.AxisRange(0, 1))) }, "batch"},
+		"mean over the batch": {func(x *graph.Node) *graph.Node {
+			return graph.Sub(x, graph.InsertAxes(graph.ReduceMean(x, 0), 0))
+		}, "ReduceSum"},
+		"part of the batch": {func(x *graph.Node) *graph.Node {
+			return graph.Add(x, graph.Slice(x, graph.AxisRange(0, 1)))
+		}, "batch"},
 		"product over it": {func(x *graph.Node) *graph.Node {
 			return graph.Add(x, graph.ReduceAllSum(graph.Einsum("nd,ne->de", x, x)))
 		}, "DotGeneral"},
@@ -249,14 +257,15 @@ func TestGraphsThatNoFileCanHoldAreRefused(t *testing.T) {
 		"no such operation": {func(x *graph.Node) *graph.Node { return graph.CumSum(x, 1) }, "not translated"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := &program{eng: openNative(t), name: "odd", build: func(in []*graph.Node) []*graph.Node { return []*graph.Node{c.build(in[1])} },
+			p := &program{eng: openNative(t), name: "odd",
+				build: func(in []*graph.Node) []*graph.Node { return []*graph.Node{c.build(in[1])} },
 				inputs: func(n, _ int) []shapes.Shape {
 					return []shapes.Shape{shapes.Make(dtypes.Float32, 1), shapes.Make(dtypes.Float32, n, 3)}
 				}}
 			_, err := exchange.Program{Name: "odd", Record: p.record, Theta: []float32{0}, Inputs: []exchange.Port{{Name: "x"}},
 				Outputs: []exchange.Port{{Name: "y"}}}.Model()
 			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("error %v; want one that tells %q", err, c.want)
+				t.Errorf("error %v; want one with %q", err, c.want)
 			}
 		})
 	}

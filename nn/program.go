@@ -45,15 +45,15 @@ type compiled struct {
 
 // frame is the memory of one call: fill the inputs, run, read the results.
 type frame struct {
-	c      *compiled
-	eng    *Engine
-	bufs   []compute.Buffer // inputs
-	host   []any            // their memory, or what is copied to the engine on run
-	shared bool
-	given  []bool // inputs that the caller brought
-	outs   []compute.Buffer
-	flat   []any // memory of the results
-	donate []bool
+	c        *compiled
+	eng      *Engine
+	bufs     []compute.Buffer // inputs
+	host     []any            // their memory, or what is copied to the engine on run
+	shared   bool
+	external []bool // inputs that the caller brought
+	outs     []compute.Buffer
+	flat     []any // memory of the results
+	donate   []bool
 
 	device compute.DeviceNum
 	peers  []*frame // of the other devices; results are read on the first
@@ -138,11 +138,12 @@ func (p *program) graph(b compute.Backend, inputs []shapes.Shape) (*graph.Graph,
 
 func (e *Engine) newFrame(c *compiled, device compute.DeviceNum) (*frame, error) {
 	n, results := len(c.inputs), c.exec.Outputs()
-	f := &frame{c: c, eng: e, bufs: make([]compute.Buffer, n), host: make([]any, n), given: make([]bool, n), donate: make([]bool, n),
-		outs: make([]compute.Buffer, len(results)), flat: make([]any, len(results)), shared: e.backend.HasSharedBuffers() && c.devices <= 1, device: device}
+	f := &frame{c: c, eng: e, device: device, shared: e.backend.HasSharedBuffers() && c.devices <= 1,
+		bufs: make([]compute.Buffer, n), host: make([]any, n), external: make([]bool, n), donate: make([]bool, n),
+		outs: make([]compute.Buffer, len(results)), flat: make([]any, len(results))}
 	for i, sh := range c.inputs {
 		if slices.Contains(c.update, i) {
-			f.given[i], f.donate[i] = true, true
+			f.external[i], f.donate[i] = true, true
 			continue
 		}
 		if !f.shared {
@@ -173,7 +174,7 @@ func (f *frame) set(i int, x []float64) {
 }
 
 // give makes a buffer of the engine the i-th input, for this call.
-func (f *frame) give(i int, b compute.Buffer) { f.bufs[i], f.given[i] = b, true }
+func (f *frame) give(i int, b compute.Buffer) { f.bufs[i], f.external[i] = b, true }
 
 // run runs the program.
 func (f *frame) run() (err error) {
@@ -206,7 +207,7 @@ func (f *frame) run() (err error) {
 // send copies inputs to an engine that has memory of its own.
 func (f *frame) send() (err error) {
 	for i, sh := range f.c.inputs {
-		if f.shared || f.given[i] {
+		if f.shared || f.external[i] {
 			continue
 		}
 		if f.bufs[i] != nil {

@@ -5,12 +5,14 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+
+	"flowmatch/internal/choice"
 )
 
-// Economy is how a training step saves time and memory. It is no part of what a
-// network is: what is trained can be used, or trained further, under any other. The
-// zero Economy saves nothing: one pass over the batch in float32.
-type Economy struct {
+// StepOptions say how a training step saves time and memory. They are no part of the
+// network: one that was trained under some can be used, or trained further, under any
+// others. The zero StepOptions save nothing: one pass over the batch in float32.
+type StepOptions struct {
 	// Precision is float32 (default) or bf16, mixed precision (Micikevicius et al.
 	// 2018, arXiv:1710.03740, with bfloat16 for their float16, which needs no scaling
 	// of the loss): products and convolutions of a step, forward and back, take
@@ -19,33 +21,33 @@ type Economy struct {
 	// fewer than 16 channels on a side: the points that come in, the velocity that
 	// goes out.
 	//
-	// Weights and activations then have 8 bits of precision in products. On our engine
-	// that pays where the CPU has AVX512-BF16: on one core a step of a perceptron of
+	// Weights and activations then have 8 bits of precision in products. On the native
+	// engine that pays where the CPU has AVX512-BF16: on one core a step of a perceptron of
 	// 512x5 units on 4096 points took 65 ms instead of 144, of a UNet of 32 channels on
 	// 64 digits 0.28 s instead of 0.45, of 64x3 units on 256 points 63 µs instead of 73.
 	// Elsewhere operands are rounded for nothing, and small steps are slower than in
 	// float32 (155 µs instead of 136).
 	Precision Precision
-	// Accumulate is k, the parts in which a batch goes through the network; its
+	// Accumulate is k, the parts in which a batch goes through the network; their
 	// gradients are summed in the engine before the one update. 0 and 1: one part. The
-	// result is that of one part but for the order of sums; what k does not divide makes
-	// a smaller part, and a program of its own. An engine that keeps all of a batch's
+	// result is that of one part but for the order of sums; a remainder is a smaller
+	// part, and a program of its own. An engine that keeps all of a batch's
 	// activations (go, xla) needs 1/k of their memory: 1265 MiB became 882 for that UNet
-	// on xla, k = 4, compiler included. Ours takes any batch in tiles of a few images
-	// for each core (93 MiB), and saves next to nothing.
+	// on xla, k = 4, compiler included. The native engine takes any batch in tiles of a
+	// few images for each core (93 MiB), and saves next to nothing.
 	Accumulate int
 	// Recompute keeps only what goes in and out of a network's blocks (a UNet's
-	// residual block with its attention, a perceptron's layer) for the way back, and
+	// residual block with its attention, a perceptron's layer) for the backward pass, and
 	// computes the rest of a block again there (Chen et al. 2016, arXiv:1604.06174). On
-	// our engine an image's activations in that UNet take half the memory, for a
+	// the native engine an image's activations in that UNet take half the memory, for a
 	// twentieth more time; the whole process, where weights and gradients are most of
 	// it, 86 MiB instead of 93, on xla 1111 instead of 1265. A perceptron's step, whose
 	// activations are few, takes a third more time and saves nothing.
 	Recompute bool
-	// Devices is the number of devices of the engine that share a batch: each has the
-	// state, takes the gradient of its part of the examples, and the step of the mean of
-	// these. 0 and 1: one. Only xla has more than one; see [Open]. They must divide the
-	// examples of every kind (Loss.Rows, and the rest) of every part.
+	// Devices is the number of devices of the engine that share a batch: each holds the
+	// state, computes the gradient of its part of the examples, and takes the step with
+	// the mean of all. 0 and 1: one. Only xla has more than one; see [Open]. The number
+	// must divide the examples of every kind (Loss.Rows, and the rest) of every part.
 	Devices int
 }
 
@@ -58,19 +60,21 @@ const (
 	BFloat16 Precision = "bf16"
 )
 
-// Precisions returns the names that Economy.Precision takes.
+// Precisions returns the names that StepOptions.Precision takes.
 func Precisions() []string { return []string{string(Float32), string(BFloat16)} }
 
 // Validate reports the first field that cannot be used.
-func (e Economy) Validate() error {
-	if e.Precision != "" && e.Precision != Float32 && e.Precision != BFloat16 {
-		return fmt.Errorf("nn: unknown precision %q; it must be one of %v", e.Precision, Precisions())
+func (o StepOptions) Validate() error {
+	if o.Precision != "" {
+		if err := choice.Check("precision", string(o.Precision), Precisions()); err != nil {
+			return fmt.Errorf("nn: %w", err)
+		}
 	}
-	if e.Accumulate < 0 {
-		return fmt.Errorf("nn: accumulate is %d; it must not be negative", e.Accumulate)
+	if o.Accumulate < 0 {
+		return fmt.Errorf("nn: accumulate is %d; it must not be negative", o.Accumulate)
 	}
-	if e.Devices < 0 {
-		return fmt.Errorf("nn: devices is %d; it must not be negative", e.Devices)
+	if o.Devices < 0 {
+		return fmt.Errorf("nn: devices is %d; it must not be negative", o.Devices)
 	}
 	return nil
 }
@@ -81,8 +85,8 @@ const narrow = 16
 
 // cast returns the tensors of a layout as products take them. Gradients come back
 // through it in float32.
-func (e Economy) cast(p []*Node) []*Node {
-	if e.Precision != BFloat16 {
+func (o StepOptions) cast(p []*Node) []*Node {
+	if o.Precision != BFloat16 {
 		return p
 	}
 	out := make([]*Node, len(p))
@@ -101,9 +105,9 @@ func as(w, x *Node) *Node { return ConvertDType(x, w.DType()) }
 // wide returns a product in float32.
 func wide(y *Node) *Node { return ConvertDType(y, dtypes.Float32) }
 
-// block runs a block of the network. Where a step recomputes, of all that the block
-// makes only its result is kept.
-func (at place) block(f func(in ...*Node) *Node, in ...*Node) *Node {
+// block runs a block of the network. Where a step recomputes, only the block's result
+// is kept.
+func (at input) block(f func(in ...*Node) *Node, in ...*Node) *Node {
 	if !at.recompute {
 		return f(in...)
 	}

@@ -11,37 +11,37 @@ import (
 	"flowmatch/flow"
 )
 
-// economical are networks with layers wide enough for bfloat16.
-var economical = map[string]Config{
-	"mlp":      {Dim: 2, Hidden: []int{64, 48}, TimeFrequencies: 2},
-	"interval": {Dim: 3, Hidden: []int{32, 32}, Interval: true, Classes: 3},
+// optionNets are networks with layers wide enough for bfloat16.
+var optionNets = map[string]Config{
+	"mlp":     {Dim: 2, Hidden: []int{64, 48}, TimeFrequencies: 2},
+	"average": {Dim: 3, Hidden: []int{32, 32}, Average: true, Classes: 3},
 	"unet": {Dim: 8 * 8 * 2, Classes: 20,
 		UNet: &UNet{Image: []int{8, 8, 2}, Channels: 16, Mult: []int{1, 2}, Blocks: 1, Attention: []int{4}, Heads: 2}},
 	"unet with dropout": {Dim: 8 * 8 * 2,
 		UNet: &UNet{Image: []int{8, 8, 2}, Channels: 16, Mult: []int{1}, Blocks: 1, Dropout: 0.3}},
-	"dit told an image": {Dim: 8 * 6 * 2, Classes: 3, Condition: 8 * 6,
+	"dit with a context": {Dim: 8 * 6 * 2, Classes: 3, Context: 8 * 6,
 		DiT: &DiT{Image: []int{8, 6, 2}, Width: 32, Depth: 1, Heads: 2}},
 }
 
-// economicalExamples are examples of every kind that the network takes.
-func economicalExamples(cfg Config, n int, seed uint64) *Examples {
-	ex := intervalExamples(cfg, n, seed)
-	if cfg.Interval {
+// optionExamples are examples of every kind that the network takes.
+func optionExamples(cfg Config, n int, seed uint64) *Examples {
+	ex := averageExamples(cfg, n, seed)
+	if cfg.Average {
 		ex.Loss = Loss{Average: ByHalves, Rows: n / 4}
 	} else {
 		ex.S = nil
 	}
-	if c := cfg.Condition; c > 0 {
-		ex.Cond = flow.Batch{N: n, D: c, X: randomPoints(n, c, seed+7)}
+	if c := cfg.Context; c > 0 {
+		ex.Given.Context = flow.Batch{N: n, D: c, X: randomPoints(n, c, seed+7)}
 	}
 	return ex
 }
 
 // stepped is the state and the result of one step: the first moment is a tenth of
 // the gradient.
-func stepped(t *testing.T, net *Net, ex *Examples, how Economy) (State, StepResult) {
+func stepped(t *testing.T, net *Net, ex *Examples, how StepOptions) (State, StepResult) {
 	t.Helper()
-	tr, err := net.NewTrainerWith(Optimizer{}, how)
+	tr, err := net.NewTrainer(Optimizer{}, how)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,27 +68,28 @@ func apart(x, y []float32) float64 {
 
 // On the same engine, in one or many parts, computed again or kept, in float32 or in
 // bfloat16, a step is the same step, as far as the numbers are.
-func TestEconomyDoesNotChangeTheStep(t *testing.T) {
+func TestOptionsDoNotChangeTheStep(t *testing.T) {
 	const half = 1. / 256 // a rounding to bfloat16, at most
-	for name, cfg := range economical {
+	for name, cfg := range optionNets {
 		net := scrambled(t, cfg)
-		ex := economicalExamples(cfg, 24, 1)
-		want, plain := stepped(t, net, ex, Economy{})
+		ex := optionExamples(cfg, 24, 1)
+		want, plain := stepped(t, net, ex, StepOptions{})
 		for _, c := range []struct {
-			how Economy
+			how StepOptions
 			tol float64
 		}{
-			{Economy{Accumulate: 2}, 1e-5},
-			{Economy{Accumulate: 5}, 1e-5}, // does not divide
-			{Economy{Recompute: true}, 1e-5},
-			{Economy{Precision: BFloat16}, 4 * half},
-			{Economy{Precision: BFloat16, Accumulate: 3, Recompute: true}, 4 * half},
+			{StepOptions{Accumulate: 2}, 1e-5},
+			{StepOptions{Accumulate: 5}, 1e-5}, // does not divide
+			{StepOptions{Recompute: true}, 1e-5},
+			{StepOptions{Precision: BFloat16}, 4 * half},
+			{StepOptions{Precision: BFloat16, Accumulate: 3, Recompute: true}, 4 * half},
 		} {
 			got, r := stepped(t, net, ex, c.how)
 			d := apart(got.Moment1, want.Moment1)
 			t.Logf("%s %+v: gradient off by %.2g, loss by %.2g", name, c.how, d, r.Loss/plain.Loss-1)
 			if !(d <= c.tol) || !(math.Abs(r.Loss/plain.Loss-1) <= c.tol) || !(math.Abs(r.GradNorm/plain.GradNorm-1) <= c.tol) {
-				t.Errorf("%s %+v: gradient off by %.2g of its length, loss %g and norm %g; want %g and %g", name, c.how, d, r.Loss, r.GradNorm, plain.Loss, plain.GradNorm)
+				t.Errorf("%s %+v: gradient off by %.2g of its length, loss %g and norm %g; want %g and %g",
+					name, c.how, d, r.Loss, r.GradNorm, plain.Loss, plain.GradNorm)
 			}
 			if c.how.Precision == BFloat16 && d < half/32 {
 				t.Errorf("%s %+v: gradient off by %.2g: was it bfloat16?", name, c.how, d)
@@ -97,9 +98,9 @@ func TestEconomyDoesNotChangeTheStep(t *testing.T) {
 	}
 }
 
-// The engines agree on a step of any economy.
-func TestEnginesAgreeOnAnEconomicalStep(t *testing.T) {
-	for name, cfg := range economical {
+// The engines agree on a step under any options.
+func TestEnginesAgreeOnAStepUnderOptions(t *testing.T) {
+	for name, cfg := range optionNets {
 		net := scrambled(t, cfg)
 		w, err := net.Weights()
 		if err != nil {
@@ -116,8 +117,8 @@ func TestEnginesAgreeOnAnEconomicalStep(t *testing.T) {
 		if other, err = other.WithWeights(w); err != nil {
 			t.Fatal(err)
 		}
-		ex := economicalExamples(cfg, 8, 1)
-		for _, how := range []Economy{{Accumulate: 2, Recompute: true}, {Precision: BFloat16}} {
+		ex := optionExamples(cfg, 8, 1)
+		for _, how := range []StepOptions{{Accumulate: 2, Recompute: true}, {Precision: BFloat16}} {
 			tol := 1e-5
 			if how.Precision == BFloat16 {
 				tol = 4. / 256
@@ -131,17 +132,17 @@ func TestEnginesAgreeOnAnEconomicalStep(t *testing.T) {
 	}
 }
 
-func TestEconomicalTrainingIsResumedBitByBit(t *testing.T) {
-	how := Economy{Precision: BFloat16, Accumulate: 4, Recompute: true}
-	cfg := economical["mlp"]
-	begin := func() *Trainer {
-		tr, err := newNet(t, cfg).NewTrainerWith(Optimizer{ClipNorm: 1}, how)
+func TestTrainingUnderOptionsIsResumedBitByBit(t *testing.T) {
+	how := StepOptions{Precision: BFloat16, Accumulate: 4, Recompute: true}
+	cfg := optionNets["mlp"]
+	begin := func() *NetTrainer {
+		tr, err := newNet(t, cfg).NewTrainer(Optimizer{ClipNorm: 1}, how)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return tr
 	}
-	run := func(tr *Trainer, from, to int) State {
+	run := func(tr *NetTrainer, from, to int) State {
 		for k := from; k < to; k++ {
 			if _, err := tr.Step(randomExamples(64, 2, rand.New(rand.NewPCG(1, uint64(k)))), 1e-2); err != nil {
 				t.Fatal(err)
@@ -165,7 +166,7 @@ func TestEconomicalTrainingIsResumedBitByBit(t *testing.T) {
 
 // A trainer goes on from a good state after one that had diverged.
 func TestRestoreAfterDivergenceInParts(t *testing.T) {
-	tr, err := newNet(t, Config{Dim: 1}).NewTrainerWith(Optimizer{}, Economy{Accumulate: 2})
+	tr, err := newNet(t, Config{Dim: 1}).NewTrainer(Optimizer{}, StepOptions{Accumulate: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,14 +193,14 @@ func TestRestoreAfterDivergenceInParts(t *testing.T) {
 // tiles of a few images anyway.
 func TestRecomputingSavesMemory(t *testing.T) {
 	cfg := Config{Dim: 32 * 32, UNet: &UNet{Image: []int{32, 32, 1}, Channels: 16, Mult: []int{1, 2}, Blocks: 2}}
-	memory := func(rows int, how Economy) float64 {
-		tr, err := newNet(t, cfg).NewTrainerWith(Optimizer{}, how)
+	memory := func(rows int, how StepOptions) float64 {
+		tr, err := newNet(t, cfg).NewTrainer(Optimizer{}, how)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := tr.progs.by(Loss{})
+		p := tr.progs.of(Loss{})
 		if tr.parts != nil {
-			p, rows = tr.parts.progs.by(Loss{}), rows/how.Accumulate
+			p, rows = tr.parts.progs.of(Loss{}), rows/how.Accumulate
 		}
 		f, err := p.frame(rows, 0)
 		if err != nil {
@@ -207,11 +208,11 @@ func TestRecomputingSavesMemory(t *testing.T) {
 		}
 		return float64(f.c.exec.(interface{ Memory() int }).Memory())
 	}
-	whole := memory(32, Economy{})
+	whole := memory(32, StepOptions{})
 	for _, c := range []struct {
-		how  Economy
+		how  StepOptions
 		most float64
-	}{{Economy{Accumulate: 16}, 1.01}, {Economy{Recompute: true}, 0.6}} {
+	}{{StepOptions{Accumulate: 16}, 1.01}, {StepOptions{Recompute: true}, 0.6}} {
 		got := memory(32, c.how)
 		t.Logf("%+v: %.2f of %.3g MiB", c.how, got/whole, whole/(1<<20))
 		if got > c.most*whole {
@@ -220,19 +221,19 @@ func TestRecomputingSavesMemory(t *testing.T) {
 	}
 }
 
-func TestBadEconomiesAreNamed(t *testing.T) {
+func TestBadStepOptionsAreNamed(t *testing.T) {
 	net := newNet(t, Config{Dim: 2})
-	for want, how := range map[string]Economy{
-		`precision "fp8"; it must be one of [float32 bf16]`: {Precision: "fp8"}, "accumulate is -1": {Accumulate: -1},
+	for want, how := range map[string]StepOptions{
+		`precision "fp8"; it must be one of float32, bf16`: {Precision: "fp8"}, "accumulate is -1": {Accumulate: -1},
 	} {
-		if _, err := net.NewTrainerWith(Optimizer{}, how); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := net.NewTrainer(Optimizer{}, how); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: got %v", how, err)
 		}
 	}
 }
 
-// What each economy costs and saves, beside the plain step.
-func BenchmarkEconomy(b *testing.B) {
+// What each option costs and saves, beside the plain step.
+func BenchmarkStepOptions(b *testing.B) {
 	wide := []int{512, 512, 512, 512, 512}
 	for _, c := range []struct {
 		name  string
@@ -242,13 +243,16 @@ func BenchmarkEconomy(b *testing.B) {
 		{"mlp512x5", Config{Dim: 2, Hidden: wide}, 4096},
 		{"unet32", Config{Dim: 784, UNet: &UNet{Image: []int{28, 28, 1}, Channels: 32, Mult: []int{1, 2, 2}, Blocks: 1}}, 64},
 	} {
-		for _, how := range []Economy{{}, {Precision: BFloat16}, {Accumulate: 4}, {Accumulate: 16}, {Recompute: true}, {Precision: BFloat16, Recompute: true, Accumulate: 16}} {
+		for _, how := range []StepOptions{
+			{}, {Precision: BFloat16}, {Accumulate: 4}, {Accumulate: 16}, {Recompute: true},
+			{Precision: BFloat16, Recompute: true, Accumulate: 16},
+		} {
 			b.Run(fmt.Sprintf("%s/%+v", c.name, how), func(b *testing.B) {
 				net, err := New(open(b), c.cfg, 1)
 				if err != nil {
 					b.Fatal(err)
 				}
-				tr, err := net.NewTrainerWith(Optimizer{}, how)
+				tr, err := net.NewTrainer(Optimizer{}, how)
 				if err != nil {
 					b.Fatal(err)
 				}

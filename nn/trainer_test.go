@@ -11,9 +11,9 @@ import (
 	"flowmatch/flow"
 )
 
-func newTrainer(t testing.TB, cfg Config, o Optimizer) *Trainer {
+func newTrainer(t testing.TB, cfg Config, o Optimizer) *NetTrainer {
 	t.Helper()
-	tr, err := newNet(t, cfg).NewTrainer(o)
+	tr, err := newNet(t, cfg).NewTrainer(o, StepOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,9 +23,19 @@ func newTrainer(t testing.TB, cfg Config, o Optimizer) *Trainer {
 // One step of AdamW with clipping and EMA, written plainly in float64.
 func TestStepIsAdamWWithClippingAndEMA(t *testing.T) {
 	cfg := Config{Dim: 2, Hidden: []int{8}}
-	o := Optimizer{WeightDecay: 0.1, ClipNorm: 0.05, EMADecay: 0.9}
+	for _, o := range []Optimizer{
+		{WeightDecay: 0.1, ClipNorm: 0.05, EMADecay: new(0.9)},
+		{Beta1: new(0.), EMADecay: new(0.)},
+		{Beta1: new(0.5), Beta2: new(0.), Eps: new(1e-3), ClipNorm: 0.05},
+	} {
+		testStep(t, cfg, o)
+	}
+}
+
+func testStep(t *testing.T, cfg Config, o Optimizer) {
 	tr := newTrainer(t, cfg, o)
 	o = o.Defaults()
+	b1, b2 := *o.Beta1, *o.Beta2
 	rng := rand.New(rand.NewPCG(4, 4))
 	s, err := tr.State()
 	if err != nil {
@@ -35,7 +45,7 @@ func TestStepIsAdamWWithClippingAndEMA(t *testing.T) {
 	m, v := make([]float64, len(w)), make([]float64, len(w))
 	for k := range 5 {
 		ex := randomExamples(64, 2, rng)
-		net, err := tr.Net(false)
+		net, err := tr.Raw()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,13 +66,17 @@ func TestStepIsAdamWWithClippingAndEMA(t *testing.T) {
 		if math.Abs(r.Loss-loss) > 1e-6 || math.Abs(r.GradNorm-norm) > 1e-5*norm {
 			t.Errorf("step %d: loss %g and norm %g, want %g and %g", k, r.Loss, r.GradNorm, loss, norm)
 		}
-		decay := min(o.EMADecay, (1+float64(k))/(10+float64(k)))
+		decay := min(*o.EMADecay, (1+float64(k))/(10+float64(k)))
+		clip := 1.0
+		if o.ClipNorm > 0 {
+			clip = min(1, o.ClipNorm/norm)
+		}
 		for i := range w {
-			gi := g[i] * min(1, o.ClipNorm/norm)
-			m[i] = o.Beta1*m[i] + (1-o.Beta1)*gi
-			v[i] = o.Beta2*v[i] + (1-o.Beta2)*gi*gi
-			mh, vh := m[i]/(1-math.Pow(o.Beta1, float64(k+1))), v[i]/(1-math.Pow(o.Beta2, float64(k+1)))
-			w[i] -= lr * (mh/(math.Sqrt(vh)+o.Eps) + o.WeightDecay*w[i])
+			gi := g[i] * clip
+			m[i] = b1*m[i] + (1-b1)*gi
+			v[i] = b2*v[i] + (1-b2)*gi*gi
+			mh, vh := m[i]/(1-math.Pow(b1, float64(k+1))), v[i]/(1-math.Pow(b2, float64(k+1)))
+			w[i] -= lr * (mh/(math.Sqrt(vh)+*o.Eps) + o.WeightDecay*w[i])
 			ema[i] = decay*ema[i] + (1-decay)*w[i]
 		}
 		if s, err = tr.State(); err != nil {
@@ -81,7 +95,9 @@ func TestStepIsAdamWWithClippingAndEMA(t *testing.T) {
 // arithmetic in two graphs, so only the rounding of sums may differ.
 func TestApplyOfTheLossGradientIsStep(t *testing.T) {
 	cfg := Config{Dim: 2, Hidden: []int{16, 16}}
-	for _, o := range []Optimizer{{}, {WeightDecay: 0.1, ClipNorm: 0.05, EMADecay: 0.9}} {
+	for _, o := range []Optimizer{
+		{}, {WeightDecay: 0.1, ClipNorm: 0.05, EMADecay: new(0.9)}, {Beta1: new(0.), EMADecay: new(0.)},
+	} {
 		fused, apart := newTrainer(t, cfg, o), newTrainer(t, cfg, o)
 		rng := rand.New(rand.NewPCG(4, 4))
 		for k := range 20 {
@@ -93,7 +109,7 @@ func TestApplyOfTheLossGradientIsStep(t *testing.T) {
 			if err := apart.Restore(s); err != nil { // rounding must not add up
 				t.Fatal(err)
 			}
-			net, err := apart.Net(false)
+			net, err := apart.Raw()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,11 +135,114 @@ func TestApplyOfTheLossGradientIsStep(t *testing.T) {
 			}
 			for i := range a.Weights {
 				// 1e-3 of a step: where g is near 0, Adam makes a step of its rounding too.
-				if dw, de := float64(a.Weights[i]-b.Weights[i]), float64(a.EMA[i]-b.EMA[i]); math.Abs(dw) > 1e-3*lr || math.Abs(de) > 1e-3*lr {
+				dw, de := float64(a.Weights[i]-b.Weights[i]), float64(a.EMA[i]-b.EMA[i])
+				if math.Abs(dw) > 1e-3*lr || math.Abs(de) > 1e-3*lr {
 					t.Fatalf("step %d, weight %d: weights differ by %g, averages by %g", k, i, dw, de)
 				}
 			}
 		}
+	}
+}
+
+// Without an average the averaged weights are the raw ones, to the bit, on every engine
+// and for every kind of step.
+func TestWithoutAnAverageTheAveragedWeightsAreTheRawOnes(t *testing.T) {
+	cfg := averages["plain"]
+	for _, backend := range []string{"", "go"} {
+		for _, how := range []StepOptions{{}, {Accumulate: 2}} {
+			eng, err := Open(backend)
+			if err != nil {
+				t.Fatal(err)
+			}
+			net, err := New(eng, cfg, 7)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tr, err := net.NewTrainer(Optimizer{EMADecay: new(0.), Beta1: new(0.)}, how)
+			if err != nil {
+				t.Fatal(err)
+			}
+			grad := randomPoints(1, net.NumWeights(), 3)
+			ex := averageExamples(cfg, 32, 1)
+			ex.Loss = Loss{Average: ByHalves, Rows: 8}
+			before, err := tr.RawWeights()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for k := range 6 {
+				if k%2 == 0 {
+					_, err = tr.Step(ex, 1e-2)
+				} else {
+					_, err = tr.Apply(grad, 1, 1e-2)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				s, err := tr.State()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(s.Weights, s.EMA) || slices.Equal(s.Weights, before) {
+					t.Fatalf("backend %q, %+v, step %d: the averaged weights are not the raw ones, or nothing moved",
+						backend, how, k)
+				}
+			}
+			raw, _ := tr.RawWeights()
+			averaged, err := tr.AveragedWeights()
+			if err != nil || !slices.Equal(raw, averaged) {
+				t.Errorf("backend %q, %+v: raw and averaged weights differ, error %v", backend, how, err)
+			}
+			if tr.Steps() != 6 {
+				t.Errorf("%d steps, want 6", tr.Steps())
+			}
+		}
+	}
+}
+
+// A trainer of any module takes the steps of any other.
+func TestAnyModuleIsTrainedByItsGradients(t *testing.T) {
+	c := newClassifier(t)
+	x, label := flow.Batch{N: 12, D: 30, X: randomPoints(12, 30, 1)}, make([]int32, 12)
+	for i := range label {
+		label[i] = int32(i % 3)
+	}
+	tr, err := c.NewTrainer(Optimizer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first, last float64
+	for k := range 60 {
+		w, err := tr.RawWeights()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err = c.WithWeights(w); err != nil {
+			t.Fatal(err)
+		}
+		loss, grad, err := c.Gradient(x, label)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tr.Apply(grad, loss, 1e-2); err != nil {
+			t.Fatal(err)
+		}
+		if last = loss; k == 0 {
+			first = loss
+		}
+	}
+	if last > 0.1*first {
+		t.Errorf("cross-entropy %g after 60 steps on 12 images, from %g", last, first)
+	}
+}
+
+func TestDefaultsOfTheOptimizerKeepWhatIsSet(t *testing.T) {
+	o := Optimizer{Beta1: new(0.), EMADecay: new(0.)}
+	d := o.Defaults()
+	if *d.Beta1 != 0 || *d.Beta2 != 0.999 || *d.Eps != 1e-8 || *d.EMADecay != 0 {
+		t.Errorf("beta1 %g, beta2 %g, eps %g, ema_decay %g", *d.Beta1, *d.Beta2, *d.Eps, *d.EMADecay)
+	}
+	if o.Beta2 != nil || o.Eps != nil {
+		t.Error("Defaults changed the optimizer that it was called on")
 	}
 }
 
@@ -153,7 +272,7 @@ func widen(x []float32) []float64 {
 
 func TestRestoredTrainerContinuesBitByBit(t *testing.T) {
 	cfg, o := Config{Dim: 2, Hidden: []int{32, 32}}, Optimizer{ClipNorm: 1}
-	run := func(tr *Trainer, from, to int) {
+	run := func(tr *NetTrainer, from, to int) {
 		for k := from; k < to; k++ {
 			if _, err := tr.Step(randomExamples(256, 2, rand.New(rand.NewPCG(1, uint64(k)))), 1e-2); err != nil {
 				t.Fatal(err)
@@ -175,7 +294,8 @@ func TestRestoredTrainerContinuesBitByBit(t *testing.T) {
 	run(resumed, 13, 30)
 	want, _ := whole.State()
 	got, _ := resumed.State()
-	if got.Step != 30 || !slices.Equal(got.Weights, want.Weights) || !slices.Equal(got.EMA, want.EMA) || !slices.Equal(got.Moment1, want.Moment1) || !slices.Equal(got.Var2, want.Var2) {
+	if got.Step != 30 || !slices.Equal(got.Weights, want.Weights) || !slices.Equal(got.EMA, want.EMA) ||
+		!slices.Equal(got.Moment1, want.Moment1) || !slices.Equal(got.Var2, want.Var2) {
 		t.Error("the state after a restore differs from that of the run that went on")
 	}
 }
@@ -211,8 +331,13 @@ func TestDivergenceOfTrainingIsAnError(t *testing.T) {
 
 func TestBadOptimizersAndExamplesAreNamed(t *testing.T) {
 	net := newNet(t, Config{Dim: 2})
-	if _, err := net.NewTrainer(Optimizer{Beta1: 1.5}); err == nil || !strings.Contains(err.Error(), "beta1 is 1.5") {
-		t.Errorf("got %v", err)
+	for want, o := range map[string]Optimizer{
+		"beta1 is 1.5": {Beta1: new(1.5)}, "beta2 is 1;": {Beta2: new(1.)}, "ema_decay is -1": {EMADecay: new(-1.)},
+		"eps is 0; it must be positive": {Eps: new(0.)}, "weight_decay -1": {WeightDecay: -1},
+	} {
+		if _, err := net.NewTrainer(o, StepOptions{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 	ex := NewExamples(4, 3)
 	if _, err := net.Loss(ex); err == nil || !strings.Contains(err.Error(), "dimension 2") {

@@ -13,7 +13,7 @@ import (
 // the way down and, joined with what they were there, on the way up; attention where
 // the image is small; an embedding of time and label added in every block.
 // Its tensors have the names and shapes of guided-diffusion's UNetModel or, with a
-// condition, of its SuperResModel.
+// context, of its SuperResModel.
 type unet struct {
 	cfg  Config
 	net  UNet
@@ -21,11 +21,16 @@ type unet struct {
 	emb  int    // label_emb; -1: none
 	in   int    // the first convolution
 	down []level
-	mid  [2]resBlock
-	heed attention
+	mid  middle
 	up   []level
 	out  norm // and convolution
 	last int
+}
+
+// middle is what the smallest images go through: two blocks, and attention between them.
+type middle struct {
+	in, out resBlock
+	attend  attention
 }
 
 // level is a step on the way down or up: blocks, and what follows them.
@@ -48,8 +53,8 @@ type norm int
 // resBlock are the tensors of a residual block.
 type resBlock struct {
 	in, out  int                 // channels
-	resized  func(x *Node) *Node // on both ways through the block; nil: not at all
-	adds     bool                // the embedding is added
+	resized  func(x *Node) *Node // of both branches of the block; nil: not at all
+	adds     bool                // the embedding is added to the image
 	dropout  float64
 	norm1    norm
 	conv1    int
@@ -66,9 +71,9 @@ type attention struct {
 	qkv, proj       int
 }
 
-// told is what all residual blocks are given: the embedding of time and label, and
-// what dropout begins with, nil for none.
-type told struct{ emb, drop *Node }
+// shared is what all residual blocks read beside the image: the embedding of time and
+// label, and the states of dropout, nil for none.
+type shared struct{ emb, drop *Node }
 
 // builder lays out the tensors of a UNet.
 type builder struct {
@@ -99,9 +104,9 @@ func newUNet(cfg Config, l *layout) *unet {
 			skips, scale, at = append(skips, width), scale*2, at+1
 		}
 	}
-	n.mid[0] = b.block("middle_block.0", width, width)
-	n.heed = b.attention("middle_block.1", width)
-	n.mid[1] = b.block("middle_block.2", width, width)
+	n.mid.in = b.block("middle_block.0", width, width)
+	n.mid.attend = b.attention("middle_block.1", width)
+	n.mid.out = b.block("middle_block.2", width, width)
 	at = 0
 	for i := len(u.Mult) - 1; i >= 0; i-- {
 		for k := range u.Blocks + 1 {
@@ -111,11 +116,11 @@ func newUNet(cfg Config, l *layout) *unet {
 			lv := b.level(name, width+skip, u.Channels*u.Mult[i], scale)
 			width = u.Channels * u.Mult[i]
 			if i > 0 && k == u.Blocks {
-				place := 1
+				number := 1
 				if lv.attend != nil {
-					place = 2
+					number = 2
 				}
-				lv.resize, scale = b.resize(fmt.Sprintf("%s.%d", name, place), "conv", width, twice), scale/2
+				lv.resize, scale = b.resize(fmt.Sprintf("%s.%d", name, number), "conv", width, twice), scale/2
 			}
 			n.up, at = append(n.up, lv), at+1
 		}
@@ -192,9 +197,9 @@ func (b builder) attention(name string, channels int) attention {
 }
 
 // forward implements body: x [N, H·W·C], rows of pixels.
-func (n *unet) forward(p []*Node, at place) *Node {
+func (n *unet) forward(p []*Node, at input) *Node {
 	size := at.x.Shape().Dimensions[0]
-	c := told{n.embed(p, at), at.drop}
+	c := shared{n.embed(p, at), at.drop}
 	h := convolution(at.images(n.net.Image), p, n.in, 1)
 	skips := []*Node{h}
 	for _, lv := range n.down {
@@ -206,7 +211,7 @@ func (n *unet) forward(p []*Node, at place) *Node {
 		skips = append(skips, h)
 	}
 	h = at.block(func(in ...*Node) *Node {
-		return n.mid[1].apply(p, n.heed.apply(p, n.mid[0].apply(p, in[0], c)), c)
+		return n.mid.out.apply(p, n.mid.attend.apply(p, n.mid.in.apply(p, in[0], c)), c)
 	}, h)
 	for _, lv := range n.up {
 		skip := skips[len(skips)-1]
@@ -222,7 +227,7 @@ func (n *unet) forward(p []*Node, at place) *Node {
 }
 
 // embed returns the embedding of time and label, [N, 4·Channels], after its SiLU.
-func (n *unet) embed(p []*Node, at place) *Node {
+func (n *unet) embed(p []*Node, at input) *Node {
 	e := affine(sinusoids(at.t, n.net.Channels), p, n.time[0])
 	e = affine(silu(e), p, n.time[1])
 	if n.emb >= 0 {
@@ -247,7 +252,7 @@ func sinusoids(t *Node, width int) *Node {
 	return Concatenate([]*Node{Cos(phase), Sin(phase)}, -1)
 }
 
-func (lv level) apply(p []*Node, h *Node, c told) *Node {
+func (lv level) apply(p []*Node, h *Node, c shared) *Node {
 	h = lv.res.apply(p, h, c)
 	if lv.attend != nil {
 		h = lv.attend.apply(p, h)
@@ -255,14 +260,14 @@ func (lv level) apply(p []*Node, h *Node, c told) *Node {
 	return h
 }
 
-func (r resize) halve(p []*Node, x *Node, c told) *Node {
+func (r resize) halve(p []*Node, x *Node, c shared) *Node {
 	if r.block != nil {
 		return r.block.apply(p, x, c)
 	}
 	return convolution(x, p, r.conv, 2)
 }
 
-func (r resize) double(p []*Node, x *Node, c told, height, width int) *Node {
+func (r resize) double(p []*Node, x *Node, c shared, height, width int) *Node {
 	if r.block != nil {
 		return r.block.apply(p, x, c)
 	}
@@ -271,7 +276,7 @@ func (r resize) double(p []*Node, x *Node, c told, height, width int) *Node {
 
 // apply is x + conv(silu(scale·norm(conv(silu(norm(x)))) + shift)), or with an
 // embedding that is added x + conv(silu(norm(conv(silu(norm(x))) + embedding))).
-func (r resBlock) apply(p []*Node, x *Node, c told) *Node {
+func (r resBlock) apply(p []*Node, x *Node, c shared) *Node {
 	h := silu(r.norm1.apply(p, x))
 	if r.resized != nil {
 		h, x = r.resized(h), r.resized(x)
@@ -310,7 +315,8 @@ func (a attention) apply(p []*Node, x *Node) *Node {
 		return Reshape(Slice(parts, AxisRange(), AxisRange(), AxisRange(), AxisRange(k, k+1)), n, pixels, a.heads, head)
 	}
 	y := attended(p[a.qkv], part(0), part(1), part(2))
-	y = Add(linear(Reshape(y, n, pixels, a.channels), Reshape(p[a.proj], a.channels, a.channels)), InsertAxes(p[a.proj+1], 0, 0))
+	y = linear(Reshape(y, n, pixels, a.channels), Reshape(p[a.proj], a.channels, a.channels))
+	y = Add(y, InsertAxes(p[a.proj+1], 0, 0))
 	return Add(x, Reshape(y, d...))
 }
 
@@ -356,7 +362,8 @@ func convolution(x *Node, p []*Node, w, stride int) *Node {
 	side := p[w].Shape().Dimensions[2]
 	kernel := TransposeAllDims(p[w], 2, 3, 1, 0)
 	pad := [][2]int{{side / 2, side / 2}, {side / 2, side / 2}}
-	return Add(wide(Convolve(as(kernel, x), kernel).Strides(stride).PaddingPerDim(pad).Done()), InsertAxes(p[w+1], 0, 0, 0))
+	y := Convolve(as(kernel, x), kernel).Strides(stride).PaddingPerDim(pad).Done()
+	return Add(wide(y), InsertAxes(p[w+1], 0, 0, 0))
 }
 
 // doubled repeats pixels to twice the size, cut to h by w.

@@ -13,11 +13,12 @@ func BenchmarkUNetStep(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			net, err := New(eng, Config{Dim: 784, UNet: &UNet{Image: []int{28, 28, 1}, Channels: c.channels, Mult: []int{1, 2, 2}, Blocks: c.blocks}}, 1)
+			u := &UNet{Image: []int{28, 28, 1}, Channels: c.channels, Mult: []int{1, 2, 2}, Blocks: c.blocks}
+			net, err := New(eng, Config{Dim: 784, UNet: u}, 1)
 			if err != nil {
 				b.Fatal(err)
 			}
-			tr, err := net.NewTrainer(Optimizer{})
+			tr, err := net.NewTrainer(Optimizer{}, StepOptions{})
 			if err != nil {
 				b.Fatal(err)
 			}

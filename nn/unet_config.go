@@ -20,9 +20,10 @@ type UNet struct {
 	// Attention lists the heights of the image at which there is attention, besides
 	// that in the middle; default none.
 	Attention []int `yaml:"attention,flow" json:"attention"`
-	// Heads is the number of heads of attention; default 1. HeadChannels, if set,
-	// gives as many heads as it goes into the width.
-	Heads        int `yaml:"heads" json:"heads"`
+	// Heads is the number of heads of attention; default 1.
+	Heads int `yaml:"heads" json:"heads"`
+	// HeadChannels, in place of heads, is the width of a head: there are as many heads as
+	// it goes into the width. Default 0: heads counts.
 	HeadChannels int `yaml:"head_channels" json:"head_channels"`
 	// Embedding is how time and label enter a residual block: they scale and shift what
 	// its second norm returns (scale_shift, the default, ADM's adaptive group norm), or
@@ -32,7 +33,7 @@ type UNet struct {
 	// BigGAN, in ADM's own models) rather than by convolutions; default false.
 	ResblockUpdown bool `yaml:"resblock_updown,omitempty" json:"resblock_updown,omitempty"`
 	// Dropout is the probability with which a number is left out before the last
-	// convolution of a residual block, in [Trainer.Step] only: losses, velocities and
+	// convolution of a residual block, in [NetTrainer.Step] only: losses, velocities and
 	// their derivatives are those of the whole network. Default 0.
 	Dropout float64 `yaml:"dropout,omitempty" json:"dropout,omitempty"`
 }
@@ -78,22 +79,28 @@ func (u UNet) validate() error {
 		return fmt.Errorf("nn: unet.channels is %d; it must be an even number, at least 2", u.Channels)
 	}
 	if slices.Min(u.Mult) < 1 || u.Blocks < 1 || u.Heads < 1 || u.HeadChannels < 0 {
-		return fmt.Errorf("nn: unet.mult %v, unet.blocks %d and unet.heads %d must be at least 1, and unet.head_channels %d not negative", u.Mult, u.Blocks, u.Heads, u.HeadChannels)
+		return fmt.Errorf("nn: unet.mult %v, unet.blocks %d and unet.heads %d must be at least 1, "+
+			"and unet.head_channels %d not negative", u.Mult, u.Blocks, u.Heads, u.HeadChannels)
 	}
 	if steps := len(u.Mult) - 1; min(u.Image[0], u.Image[1])>>steps < 1 {
-		return fmt.Errorf("nn: unet.mult %v halves images of %d by %d to nothing; leave some out", u.Mult, u.Image[0], u.Image[1])
+		return fmt.Errorf("nn: unet.mult %v halves images of %d by %d to nothing; leave some out",
+			u.Mult, u.Image[0], u.Image[1])
 	}
 	if factor := 1 << (len(u.Mult) - 1); u.ResblockUpdown && (u.Image[0]%factor != 0 || u.Image[1]%factor != 0) {
-		return fmt.Errorf("nn: unet.resblock_updown halves even sizes only, and unet.mult %v halves images of %d by %d %d times", u.Mult, u.Image[0], u.Image[1], len(u.Mult)-1)
+		return fmt.Errorf("nn: unet.resblock_updown halves even sizes only, "+
+			"and unet.mult %v halves images of %d by %d %d times",
+			u.Mult, u.Image[0], u.Image[1], len(u.Mult)-1)
 	}
 	for _, size := range u.Attention {
 		if !slices.Contains(u.heights(), size) {
-			return fmt.Errorf("nn: unet.attention %d is no height of the image on its way down; it must be one of %v", size, u.heights())
+			return fmt.Errorf("nn: unet.attention %d is no height of the image on its way down; it must be one of %v",
+				size, u.heights())
 		}
 	}
 	for _, m := range u.Mult {
 		if c := u.Channels * m; u.HeadChannels > 0 && c%u.HeadChannels != 0 || u.HeadChannels == 0 && c%u.Heads != 0 {
-			return fmt.Errorf("nn: unet.heads %d and unet.head_channels %d do not divide a width of %d", u.Heads, u.HeadChannels, c)
+			return fmt.Errorf("nn: unet.heads %d and unet.head_channels %d do not divide a width of %d",
+				u.Heads, u.HeadChannels, c)
 		}
 	}
 	return nil

@@ -5,13 +5,17 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"flowmatch/flow"
 )
 
 // smallUNet has every part: two resolutions of an odd size, attention, a shortcut, labels.
-var smallUNet = Config{Dim: 6 * 5 * 2, Classes: 3, UNet: &UNet{Image: []int{6, 5, 2}, Channels: 4, Mult: []int{1, 2}, Blocks: 1, Attention: []int{3}, Heads: 2}}
+var smallUNet = Config{Dim: 6 * 5 * 2, Classes: 3, UNet: &UNet{Image: []int{6, 5, 2}, Channels: 4, Mult: []int{1, 2},
+	Blocks: 1, Attention: []int{3}, Heads: 2}}
 
-// otherUNet has what smallUNet has in another way.
-var otherUNet = Config{Dim: 4 * 6, Classes: 3, UNet: &UNet{Image: []int{4, 6, 1}, Channels: 4, Mult: []int{1, 2}, Blocks: 1, Attention: []int{4}, HeadChannels: 2, Embedding: "add", ResblockUpdown: true}}
+// otherUNet has the parts of smallUNet in their other variants.
+var otherUNet = Config{Dim: 4 * 6, Classes: 3, UNet: &UNet{Image: []int{4, 6, 1}, Channels: 4, Mult: []int{1, 2},
+	Blocks: 1, Attention: []int{4}, HeadChannels: 2, Embedding: "add", ResblockUpdown: true}}
 
 func TestUNetTensorsAreNamedAsTheReferences(t *testing.T) {
 	net := newNet(t, smallUNet)
@@ -68,10 +72,8 @@ func TestGradientsOfNetworksOfImagesAreThoseOfDifferences(t *testing.T) {
 func testGradients(t *testing.T, cfg Config) {
 	net := scrambled(t, cfg)
 	n, d := 3, cfg.Dim
-	f, err := net.Bind([]int32{0, 2, -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	g3 := flow.Given{Label: []int32{0, 2, -1}}
+	f := bindGiven(t, net, g3)
 	x, e := randomPoints(n, d, 1), randomPoints(n, d, 2)
 	v, g, gtheta := make([]float64, n*d), make([]float64, n*d), make([]float64, net.NumWeights())
 	if err := f.VJPParams(v, g, gtheta, 0.3, x, e); err != nil {
@@ -113,10 +115,7 @@ func testGradients(t *testing.T, cfg Config) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := other.Bind([]int32{0, 2, -1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := bindGiven(t, other, g3)
 		out, sum := make([]float64, n*d), 0.0
 		if err := f.Velocity(out, 0.3, x); err != nil {
 			t.Fatal(err)
@@ -140,19 +139,22 @@ func slope(f func(float64) float64, h float64) float64 {
 	return (8*(f(h)-f(-h)) - (f(2*h) - f(-2*h))) / (12 * h)
 }
 
+// A UNet offers no divergence; that of its vector-Jacobian products is exact.
 func TestExactDivergenceOfAUNetIsTheTraceOfItsJacobian(t *testing.T) {
 	cfg := smallUNet
 	cfg.Dim, cfg.UNet = 3*2, &UNet{Image: []int{3, 2, 1}, Channels: 2, Mult: []int{1, 2}, Blocks: 1}
 	net := scrambled(t, cfg)
-	f, err := net.Bind([]int32{1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := bindGiven(t, net, flow.Given{Label: []int32{1}})
 	n, d := 2, cfg.Dim
 	x := randomPoints(n, d, 1)
-	v, div := make([]float64, n*d), make([]float64, n)
-	if err := f.VelocityDiv(v, div, 0.4, x); err != nil {
-		t.Fatal(err)
+	v, g, div := make([]float64, n*d), make([]float64, n*d), make([]float64, n)
+	for k, e := range standardBasis(n, d) {
+		if err := f.VJP(v, g, 0.4, x, e); err != nil {
+			t.Fatal(err)
+		}
+		for i := range div {
+			div[i] += g[i*d+k]
+		}
 	}
 	want := make([]float64, n)
 	for k := range d {
@@ -170,6 +172,31 @@ func TestExactDivergenceOfAUNetIsTheTraceOfItsJacobian(t *testing.T) {
 	for i := range want {
 		if math.Abs(div[i]-want[i]) > 1e-2*(1+math.Abs(want[i])) {
 			t.Errorf("point %d: divergence %g, by differences %g", i, div[i], want[i])
+		}
+	}
+}
+
+// A field offers a divergence only where the network has one at hand.
+func TestOnlyForwardModeOffersADivergence(t *testing.T) {
+	for name, c := range map[string]struct {
+		cfg  Config
+		want bool
+	}{
+		"perceptron": {Config{Dim: 2}, true}, "averages": {Config{Dim: 2, Average: true}, true},
+		"unet": {smallUNet, false}, "dit": {smallDiT, false},
+	} {
+		f, _ := bind(t, newNet(t, c.cfg), 1)
+		if _, got := f.(flow.Diverger); got != c.want {
+			t.Errorf("%s: %T is a flow.Diverger: %t, want %t", name, f, got, c.want)
+		}
+		if c.want {
+			continue
+		}
+		n, d := 1, c.cfg.Dim
+		err := f.VJPAug(make([]float64, d), make([]float64, f.NumParams()), 0.5, make([]float64, d),
+			flow.Adjoint{Velocity: make([]float64, d), Div: make([]float64, n)})
+		if err == nil || !strings.Contains(err.Error(), "no exact divergence") {
+			t.Errorf("%s: the gradient of its exact divergence: got %v", name, err)
 		}
 	}
 }

@@ -57,7 +57,8 @@ func installedPlugin() (string, error) {
 			return p, nil
 		}
 	}
-	return "", fmt.Errorf("%w: no PJRT plugin in %s; run scripts/setup-xla.sh, or name one with --backend xla:/path/to/plugin.so", ErrNoBackend, dir)
+	return "", fmt.Errorf("%w: no PJRT plugin in %s; run scripts/setup-xla.sh, or name one as in xla:/path/to/plugin.so",
+		ErrNoBackend, dir)
 }
 
 func pluginDir() (string, error) {

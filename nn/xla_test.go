@@ -25,7 +25,7 @@ func TestXLAAndGoGiveTheSameLossesOver100Steps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tr, err := net.NewTrainer(Optimizer{ClipNorm: 1, WeightDecay: 0.01})
+		tr, err := net.NewTrainer(Optimizer{ClipNorm: 1, WeightDecay: 0.01}, StepOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,13 +63,13 @@ func xlaEngine(t *testing.T, name string) *Engine {
 }
 
 // Steps on two devices are those on one, but for the order of sums, and both devices
-// hold the same state; so are those of any other economy.
-func TestXLAEconomiesAreTheSameSteps(t *testing.T) {
+// hold the same state; so are those under any other options.
+func TestXLAStepsUnderOptionsAreTheSame(t *testing.T) {
 	eng := xlaEngine(t, "xla:,devices=2")
 	if eng.Devices() != 2 {
 		t.Fatalf("%d devices, want 2", eng.Devices())
 	}
-	for name, cfg := range economical {
+	for name, cfg := range optionNets {
 		w, err := scrambled(t, cfg).Weights()
 		if err != nil {
 			t.Fatal(err)
@@ -81,16 +81,17 @@ func TestXLAEconomiesAreTheSameSteps(t *testing.T) {
 		if net, err = net.WithWeights(w); err != nil {
 			t.Fatal(err)
 		}
-		ex := economicalExamples(cfg, 16, 1)
-		want, plain := stepped(t, net, ex, Economy{})
+		ex := optionExamples(cfg, 16, 1)
+		want, plain := stepped(t, net, ex, StepOptions{})
 		for _, c := range []struct {
-			how Economy
+			how StepOptions
 			tol float64
 		}{
-			{Economy{Devices: 2}, 1e-5}, {Economy{Devices: 2, Accumulate: 2, Recompute: true}, 1e-5},
-			{Economy{Recompute: true}, 1e-5}, {Economy{Accumulate: 2}, 1e-5}, {Economy{Devices: 2, Precision: BFloat16}, 4. / 256},
+			{StepOptions{Devices: 2}, 1e-5}, {StepOptions{Devices: 2, Accumulate: 2, Recompute: true}, 1e-5},
+			{StepOptions{Recompute: true}, 1e-5}, {StepOptions{Accumulate: 2}, 1e-5},
+			{StepOptions{Devices: 2, Precision: BFloat16}, 4. / 256},
 		} {
-			if name == "unet" && c.how != (Economy{Devices: 2}) {
+			if name == "unet" && c.how != (StepOptions{Devices: 2}) {
 				continue // XLA compiles each for a quarter of a minute
 			}
 			got, r := stepped(t, net, ex, c.how)
@@ -104,11 +105,11 @@ func TestXLAEconomiesAreTheSameSteps(t *testing.T) {
 }
 
 func TestXLAReplicasStayTheSame(t *testing.T) {
-	net, err := New(xlaEngine(t, "xla:,devices=2"), economical["mlp"], 1)
+	net, err := New(xlaEngine(t, "xla:,devices=2"), optionNets["mlp"], 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr, err := net.NewTrainerWith(Optimizer{ClipNorm: 1}, Economy{Devices: 2})
+	tr, err := net.NewTrainer(Optimizer{ClipNorm: 1}, StepOptions{Devices: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

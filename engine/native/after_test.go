@@ -56,7 +56,8 @@ func TestWhatIsComputedAgainIsNotKept(t *testing.T) {
 			}
 			// Plain keeps three results a layer; else two blocks' ends, and one block.
 			if p, a := rowFloats(plain, 90), rowFloats(again, 90); p < 3*blocks*width || a > (blocks+8)*width {
-				t.Errorf("a row takes %d floats, %d with computing again; want at least %d, and at most %d", p, a, 3*blocks*width, (blocks+8)*width)
+				t.Errorf("a row takes %d floats, %d with computing again; want at least %d, and at most %d",
+					p, a, 3*blocks*width, (blocks+8)*width)
 			}
 			for i := range want {
 				if d := distance(got[i], want[i]); d > 1e-6 {

@@ -15,7 +15,8 @@ import (
 // Name is the name of the backend.
 const Name = "native"
 
-// Backend owns the workers and the scratch memory that its programs share.
+// Backend is a compute.Backend on the CPU. It owns the workers and the memory that its
+// programs share, and is safe for concurrent use; programs run one at a time.
 type Backend struct {
 	level  kernel.Level
 	vec    *kernel.Vector
@@ -24,7 +25,7 @@ type Backend struct {
 
 	run       sync.Mutex // held while a program runs: workers and scratch are in use
 	team      *team
-	arena     []float32   // places of a program's tensors
+	arena     []float32   // memory of a program's tensors
 	scratch   [][]float32 // tiles and strips, one for each worker
 	work      []kernel.Work
 	finalized atomic.Bool
@@ -32,13 +33,14 @@ type Backend struct {
 
 var _ compute.Backend = (*Backend)(nil)
 
-// Options say how a backend works. The zero value uses all cores.
+// Options are those of a backend. The zero value uses all cores.
 type Options struct {
 	Threads int // 0: GOMAXPROCS
 }
 
-// New returns a backend. An environment variable, [kernel.EnvVar], chooses its
-// instructions.
+// New returns a backend with the best instructions of the CPU, or those that the
+// environment variable [kernel.EnvVar] names. Make one for a process: two would compete
+// for the cores.
 func New(o Options) (*Backend, error) {
 	level, err := kernel.Best()
 	if err != nil {
@@ -66,7 +68,7 @@ func (b *Backend) Name() string { return Name }
 
 func (b *Backend) String() string { return Name }
 
-// Description tells instructions and threads.
+// Description names the instructions and the number of threads.
 func (b *Backend) Description() string {
 	return fmt.Sprintf("pure Go with %s kernels, %d threads", b.level, b.team.n)
 }
@@ -77,7 +79,7 @@ func (b *Backend) PeakFLOPS() float64 { return b.mat.PeakFLOPS(0.1) }
 // NumDevices is 1: the CPU.
 func (b *Backend) NumDevices() int { return 1 }
 
-// DeviceDescription tells what Description tells.
+// DeviceDescription returns Description.
 func (b *Backend) DeviceDescription(compute.DeviceNum) string { return b.Description() }
 
 // Capabilities are those of GoMLX's Go backend, which is behind every operation.
@@ -101,5 +103,5 @@ func (b *Backend) Finalize() {
 	}
 }
 
-// IsFinalized tells whether Finalize was called.
+// IsFinalized reports whether Finalize was called.
 func (b *Backend) IsFinalized() bool { return b.finalized.Load() }

@@ -19,29 +19,34 @@ func (f *function) Call(fn compute.Function, inputs ...compute.Value) ([]compute
 	}, g)
 }
 
-func (f *function) Sort(comparator compute.Function, axis int, isStable bool, inputs ...compute.Value) ([]compute.Value, error) {
-	return f.recordClosures("Sort", inputs, func(h compute.Function, fs []compute.Function, v []compute.Value) ([]compute.Value, error) {
-		return h.Sort(fs[0], axis, isStable, v...)
-	}, comparator)
+func (f *function) Sort(comparator compute.Function, axis int, isStable bool,
+	inputs ...compute.Value) ([]compute.Value, error) {
+	return f.recordClosures("Sort", inputs,
+		func(h compute.Function, fs []compute.Function, v []compute.Value) ([]compute.Value, error) {
+			return h.Sort(fs[0], axis, isStable, v...)
+		}, comparator)
 }
 
 func (f *function) While(cond, body compute.Function, initialState ...compute.Value) ([]compute.Value, error) {
-	return f.recordClosures("While", initialState, func(h compute.Function, fs []compute.Function, v []compute.Value) ([]compute.Value, error) {
-		return h.While(fs[0], fs[1], v...)
-	}, cond, body)
+	return f.recordClosures("While", initialState,
+		func(h compute.Function, fs []compute.Function, v []compute.Value) ([]compute.Value, error) {
+			return h.While(fs[0], fs[1], v...)
+		}, cond, body)
 }
 
 func (f *function) If(pred compute.Value, trueBranch, falseBranch compute.Function) ([]compute.Value, error) {
-	return f.recordClosures("If", []compute.Value{pred}, func(h compute.Function, fs []compute.Function, v []compute.Value) ([]compute.Value, error) {
-		return h.If(v[0], fs[0], fs[1])
-	}, trueBranch, falseBranch)
+	return f.recordClosures("If", []compute.Value{pred},
+		func(h compute.Function, fs []compute.Function, v []compute.Value) ([]compute.Value, error) {
+			return h.If(v[0], fs[0], fs[1])
+		}, trueBranch, falseBranch)
 }
 
 // recordClosures records an operation with closures. What the closures capture
 // becomes inputs of the node, behind its own, so that the operation can be
 // repeated elsewhere: each closure is then recorded anew.
 func (f *function) recordClosures(op string, inputs []compute.Value,
-	apply func(compute.Function, []compute.Function, []compute.Value) ([]compute.Value, error), closures ...compute.Function,
+	apply func(compute.Function, []compute.Function, []compute.Value) ([]compute.Value, error),
+	closures ...compute.Function,
 ) ([]compute.Value, error) {
 	var fs []*function
 	var shadows []compute.Function
@@ -139,9 +144,10 @@ func (f *function) DynamicReshape(x compute.Value, dimensions ...compute.Dynamic
 			dimensions[i].Value = v.shadow
 		}
 	}
-	return unpack1(f.record("DynamicReshape", []compute.Value{x}, func(g compute.Function, v []compute.Value) ([]compute.Value, error) {
-		return pack1(g.DynamicReshape(v[0], dimensions...))
-	}))
+	return unpack1(f.record("DynamicReshape", []compute.Value{x},
+		func(g compute.Function, v []compute.Value) ([]compute.Value, error) {
+			return pack1(g.DynamicReshape(v[0], dimensions...))
+		}))
 }
 
 // shadowed returns q with the shadows of its values.
@@ -159,25 +165,32 @@ func shadowed(q *compute.Quantization) *compute.Quantization {
 	return &c
 }
 
-func (f *function) FusedQuantizedDense(x, weights, bias compute.Value, q *compute.Quantization, act compute.ActivationType) (compute.Value, error) {
+func (f *function) FusedQuantizedDense(x, weights, bias compute.Value, q *compute.Quantization,
+	act compute.ActivationType) (compute.Value, error) {
 	f.b.whole = "it has quantized weights"
-	return unpack1(f.record("FusedQuantizedDense", []compute.Value{x, weights, bias}, func(g compute.Function, v []compute.Value) ([]compute.Value, error) {
-		return pack1(g.FusedQuantizedDense(v[0], v[1], v[2], shadowed(q), act))
-	}))
+	return unpack1(f.record("FusedQuantizedDense", []compute.Value{x, weights, bias},
+		func(g compute.Function, v []compute.Value) ([]compute.Value, error) {
+			return pack1(g.FusedQuantizedDense(v[0], v[1], v[2], shadowed(q), act))
+		}))
 }
 
-func (f *function) QuantizedEmbeddingLookup(data, indices compute.Value, q *compute.Quantization) (compute.Value, error) {
+func (f *function) QuantizedEmbeddingLookup(data, indices compute.Value,
+	q *compute.Quantization) (compute.Value, error) {
 	f.b.whole = "it has quantized weights"
-	return unpack1(f.record("QuantizedEmbeddingLookup", []compute.Value{data, indices}, func(g compute.Function, v []compute.Value) ([]compute.Value, error) {
-		return pack1(g.QuantizedEmbeddingLookup(v[0], v[1], shadowed(q)))
-	}))
+	return unpack1(f.record("QuantizedEmbeddingLookup", []compute.Value{data, indices},
+		func(g compute.Function, v []compute.Value) ([]compute.Value, error) {
+			return pack1(g.QuantizedEmbeddingLookup(v[0], v[1], shadowed(q)))
+		}))
 }
 
 // Attention is left to be taken apart by the caller: its parts are compiled.
-func (f *function) FusedScaledDotProductAttention(_, _, _ compute.Value, _ compute.AttentionAxesLayout, _ *compute.ScaledDotProductAttentionConfig) (compute.Value, []compute.Value, error) {
+func (f *function) FusedScaledDotProductAttention(_, _, _ compute.Value, _ compute.AttentionAxesLayout,
+	_ *compute.ScaledDotProductAttentionConfig) (compute.Value, []compute.Value, error) {
 	return nil, nil, fmt.Errorf("native: FusedScaledDotProductAttention: %w", compute.ErrNotImplemented)
 }
 
-func (f *function) FusedScaledDotProductAttentionVJP(_, _, _ compute.Value, _ compute.AttentionAxesLayout, _ *compute.ScaledDotProductAttentionConfig, _ compute.Value, _ []compute.Value, _ compute.Value) (a, b, c compute.Value, err error) {
+func (f *function) FusedScaledDotProductAttentionVJP(_, _, _ compute.Value, _ compute.AttentionAxesLayout,
+	_ *compute.ScaledDotProductAttentionConfig, _ compute.Value, _ []compute.Value,
+	_ compute.Value) (a, b, c compute.Value, err error) {
 	return nil, nil, nil, fmt.Errorf("native: FusedScaledDotProductAttentionVJP: %w", compute.ErrNotImplemented)
 }

@@ -74,7 +74,8 @@ func TestATrainingStepIsThreeLoops(t *testing.T) {
 				}
 			}
 			if size := inputs[0].Size(); !slices.Equal(units, []int{256, size}) || len(p.levels) > 3 {
-				t.Errorf("loops over %d in %d levels; want one over 256 rows and one over %d weights in 3 levels:\n%v", units, len(p.levels), size, p)
+				t.Errorf("loops over %d in %d levels; want one over 256 rows and one over %d weights in 3 levels:\n%v",
+					units, len(p.levels), size, p)
 			}
 			for _, s := range p.slots {
 				if s.from == fromArena && s.t.kind != kindPack && s.t.kind != kindTotal {

@@ -63,7 +63,8 @@ func inverse(perm []int) []int {
 
 // attrsOf reads the arguments of a ConvGeneral of two spatial axes.
 func attrsOf(n *node) (a convAttrs, ok bool) {
-	a = convAttrs{axes: n.attrs[0].(compute.ConvolveAxesConfig), strides: [2]int{1, 1}, dilations: [2]int{1, 1}, input: [2]int{1, 1}}
+	a = convAttrs{axes: n.attrs[0].(compute.ConvolveAxesConfig), strides: [2]int{1, 1}, dilations: [2]int{1, 1},
+		input: [2]int{1, 1}}
 	if len(a.axes.InputSpatial) != 2 || n.attrs[5].(int) > 1 || n.attrs[6].(int) > 1 {
 		return a, false
 	}
@@ -87,7 +88,8 @@ func (l *lowering) conv(a convAttrs, x, w *tensor, ho, wo int) *tensor {
 	for i, axis := range []int{ax.KernelSpatial[0], ax.KernelSpatial[1], ax.KernelInputChannels, ax.KernelOutputChannels} {
 		c.weights[i] = strides[axis]
 	}
-	p := l.add(&tensor{kind: kindPack, in: []*tensor{base}, dims: []int{1, l.backend.mat.ConvPackedLen(&c.geometry)}, conv: c})
+	p := l.add(&tensor{kind: kindPack, in: []*tensor{base}, dims: []int{1, l.backend.mat.ConvPackedLen(&c.geometry)},
+		conv: c})
 	return l.add(&tensor{kind: kindConv, in: []*tensor{x, p}, dims: []int{x.dims[0], ho, wo, c.geometry.Co}, conv: c})
 }
 
@@ -221,9 +223,11 @@ func (e *emitter) convolution(t *tensor, out ref, part int) instr {
 	g := &t.conv.geometry
 	xSize, ySize, images := g.H*g.W*g.Ci, g.Ho*g.Wo*g.Co, t.conv.images/e.r.units
 	if t.kind == kindConvGrad {
-		return &convGradient{out: out, part: part, size: t.size(), in: e.input(t, 0), grad: e.input(t, 1), images: images, xSize: xSize, ySize: ySize, half: t.conv.half, g: g}
+		return &convGradient{out: out, part: part, size: t.size(), in: e.input(t, 0), grad: e.input(t, 1), images: images,
+			xSize: xSize, ySize: ySize, half: t.conv.half, g: g}
 	}
-	i := &convolving{out: out, in: e.input(t, 0), weights: e.input(t, 1), images: images, xSize: xSize, ySize: ySize, half: t.conv.half, g: g}
+	i := &convolving{out: out, in: e.input(t, 0), weights: e.input(t, 1), images: images, xSize: xSize, ySize: ySize,
+		half: t.conv.half, g: g}
 	if len(t.in) > 2 {
 		i.bias, i.biased = e.whole(t.in[2]), true
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// String tells what the program does: its levels, the loops of each, and, in the
+// String describes what the program does: its levels, the loops of each, and, in the
 // order in which they run, the tensors that each step of a loop makes.
 func (p *Program) String() string {
 	var b strings.Builder

@@ -16,7 +16,8 @@ func (p *pen) movedOp(apply func(dims []int) (string, unaryFunc)) {
 		return
 	}
 	name, f := apply(p.values[x].shape.Dimensions)
-	p.add(drawn{name: name, in: []int{x}, exact: true, apply: func(g compute.Function, v []compute.Value) (compute.Value, error) { return f(g, v[0]) }})
+	p.add(drawn{name: name, in: []int{x}, exact: true,
+		apply: func(g compute.Function, v []compute.Value) (compute.Value, error) { return f(g, v[0]) }})
 }
 
 func (p *pen) broadcastOp() {
@@ -49,9 +50,10 @@ func (p *pen) broadcastOp() {
 		return
 	}
 	shape := shapes.Make(from.DType, dims...)
-	p.add(drawn{name: fmt.Sprint("BroadcastInDim ", axes), in: []int{x}, exact: true, apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
-		return f.BroadcastInDim(v[0], shape, axes)
-	}})
+	p.add(drawn{name: fmt.Sprint("BroadcastInDim ", axes), in: []int{x}, exact: true,
+		apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
+			return f.BroadcastInDim(v[0], shape, axes)
+		}})
 }
 
 // reshapeOp joins or splits neighbouring axes, or adds axes of length 1.
@@ -137,9 +139,10 @@ func (p *pen) padOp() {
 		}
 	}
 	frame := p.constant([]float32{0.25}, nil)
-	p.add(drawn{name: fmt.Sprint("Pad ", axes), in: []int{x, frame}, exact: true, apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
-		return f.Pad(v[0], v[1], axes...)
-	}})
+	p.add(drawn{name: fmt.Sprint("Pad ", axes), in: []int{x, frame}, exact: true,
+		apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
+			return f.Pad(v[0], v[1], axes...)
+		}})
 }
 
 func (p *pen) concatOp() {
@@ -163,15 +166,17 @@ func (p *pen) concatOp() {
 			return true
 		}))
 	}
-	p.add(drawn{name: fmt.Sprint("Concatenate ", axis), in: in, exact: true, apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
-		return f.Concatenate(axis, v...)
-	}})
+	p.add(drawn{name: fmt.Sprint("Concatenate ", axis), in: in, exact: true,
+		apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
+			return f.Concatenate(axis, v...)
+		}})
 }
 
 var reductions = []struct {
 	name string
 	f    func(compute.Function, compute.Value, ...int) (compute.Value, error)
-}{{"ReduceSum", compute.Function.ReduceSum}, {"ReduceMax", compute.Function.ReduceMax}, {"ReduceMin", compute.Function.ReduceMin}, {"ReduceProduct", compute.Function.ReduceProduct}}
+}{{"ReduceSum", compute.Function.ReduceSum}, {"ReduceMax", compute.Function.ReduceMax},
+	{"ReduceMin", compute.Function.ReduceMin}, {"ReduceProduct", compute.Function.ReduceProduct}}
 
 func (p *pen) reduceOp() {
 	x := p.pick(hasAxes)
@@ -201,9 +206,10 @@ func (p *pen) reduceOp() {
 	if reduced > 2000 { // the Go backend adds one number after the other, which is far off for equal ones
 		axes = axes[:1]
 	}
-	y := p.add(drawn{name: fmt.Sprint(op.name, " ", axes), in: []int{x}, apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
-		return op.f(f, v[0], axes...)
-	}})
+	y := p.add(drawn{name: fmt.Sprint(op.name, " ", axes), in: []int{x},
+		apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
+			return op.f(f, v[0], axes...)
+		}})
 	if y < 0 || p.r.IntN(2) == 0 {
 		return
 	}
@@ -214,9 +220,10 @@ func (p *pen) reduceOp() {
 			rest = append(rest, i)
 		}
 	}
-	z := p.add(drawn{name: fmt.Sprint("BroadcastInDim ", rest), in: []int{y}, exact: true, apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
-		return f.BroadcastInDim(v[0], from, rest)
-	}})
+	z := p.add(drawn{name: fmt.Sprint("BroadcastInDim ", rest), in: []int{y}, exact: true,
+		apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
+			return f.BroadcastInDim(v[0], from, rest)
+		}})
 	join := sums[p.r.IntN(3)]
 	p.binary(join.name, x, z, join.f)
 }
@@ -297,9 +304,10 @@ func (p *pen) product(x int, lk, lb []int, y int, rk, rb []int) int {
 	if work > workMax {
 		return -1
 	}
-	return p.add(drawn{name: fmt.Sprint("DotGeneral ", lk, lb, rk, rb), in: []int{x, y}, apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
-		return f.DotGeneral(v[0], lk, lb, v[1], rk, rb, compute.DotGeneralConfig{})
-	}})
+	return p.add(drawn{name: fmt.Sprint("DotGeneral ", lk, lb, rk, rb), in: []int{x, y},
+		apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
+			return f.DotGeneral(v[0], lk, lb, v[1], rk, rb, compute.DotGeneralConfig{})
+		}})
 }
 
 // factorOp adds x·p + x·q·r, which is simplified, or a difference of products.
@@ -333,9 +341,10 @@ func (p *pen) layerOp() {
 		return
 	}
 	shape := p.values[y].shape
-	bias := p.add(drawn{name: "BroadcastInDim last", in: []int{p.param([]int{n}, dtypes.Float32)}, exact: true, apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
-		return f.BroadcastInDim(v[0], shape, []int{last})
-	}})
+	bias := p.add(drawn{name: "BroadcastInDim last", in: []int{p.param([]int{n}, dtypes.Float32)}, exact: true,
+		apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
+			return f.BroadcastInDim(v[0], shape, []int{last})
+		}})
 	u := tame[p.r.IntN(len(tame))]
 	p.unary(u.name, p.binary("Add", y, bias, compute.Function.Add), u.f)
 }

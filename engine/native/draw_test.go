@@ -31,7 +31,8 @@ type pen struct {
 func draw(r *rand.Rand, b compute.Backend) *drawing {
 	p := &pen{drawing: &drawing{}, r: r, scout: b.Builder("scout").Main()}
 	p.lead = []int{1, 2, 3, 5, 8, 16, 33, 64, 70, 300, 300, 600}[r.IntN(12)]
-	p.pool = []int{1, []int{2, 3, 4, 5, 8}[r.IntN(5)], []int{7, 16, 17, 20, 33}[r.IntN(5)], []int{2, 6, 10, 32, 64, 65, 70}[r.IntN(7)]}
+	p.pool = []int{1, []int{2, 3, 4, 5, 8}[r.IntN(5)], []int{7, 16, 17, 20, 33}[r.IntN(5)],
+		[]int{2, 6, 10, 32, 64, 65, 70}[r.IntN(7)]}
 	for range 1 + r.IntN(3) {
 		p.param(p.dims(), dtypes.Float32)
 	}
@@ -214,16 +215,18 @@ type binaryFunc = func(compute.Function, compute.Value, compute.Value) (compute.
 
 func (p *pen) unary(name string, x int, f unaryFunc) int {
 	exact := slices.Contains([]string{"Neg", "Abs", "Identity", "Sign", "Floor", "Ceil", "Round"}, name)
-	return p.add(drawn{name: name, in: []int{x}, exact: exact, apply: func(g compute.Function, v []compute.Value) (compute.Value, error) {
-		return f(g, v[0])
-	}})
+	return p.add(drawn{name: name, in: []int{x}, exact: exact,
+		apply: func(g compute.Function, v []compute.Value) (compute.Value, error) {
+			return f(g, v[0])
+		}})
 }
 
 func (p *pen) binary(name string, x, y int, f binaryFunc) int {
 	exact := name == "Max" || name == "Min"
-	return p.add(drawn{name: name, in: []int{x, y}, exact: exact, apply: func(g compute.Function, v []compute.Value) (compute.Value, error) {
-		return f(g, v[0], v[1])
-	}})
+	return p.add(drawn{name: name, in: []int{x, y}, exact: exact,
+		apply: func(g compute.Function, v []compute.Value) (compute.Value, error) {
+			return f(g, v[0], v[1])
+		}})
 }
 
 type namedUnary struct {
@@ -238,9 +241,10 @@ type namedBinary struct {
 
 // tame are functions whose results stay small, or nearly so.
 var tame = []namedUnary{
-	{"Abs", compute.Function.Abs}, {"Neg", compute.Function.Neg}, {"Sin", compute.Function.Sin}, {"Cos", compute.Function.Cos},
-	{"Tanh", compute.Function.Tanh}, {"Logistic", compute.Function.Logistic}, {"Erf", compute.Function.Erf}, {"Identity", compute.Function.Identity},
-	{"Sign", signOf}, {"Floor", compute.Function.Floor}, {"Ceil", compute.Function.Ceil}, {"Round", compute.Function.Round},
+	{"Abs", compute.Function.Abs}, {"Neg", compute.Function.Neg}, {"Sin", compute.Function.Sin},
+	{"Cos", compute.Function.Cos}, {"Tanh", compute.Function.Tanh}, {"Logistic", compute.Function.Logistic},
+	{"Erf", compute.Function.Erf}, {"Identity", compute.Function.Identity}, {"Sign", signOf},
+	{"Floor", compute.Function.Floor}, {"Ceil", compute.Function.Ceil}, {"Round", compute.Function.Round},
 }
 
 // signOf is the sign of a number, and of NaN, whose sign is 0 in the Go backend, NaN.
@@ -258,21 +262,25 @@ func signOf(f compute.Function, x compute.Value) (compute.Value, error) {
 
 // wild are functions that mostly get what has been through tanh or the logistic function.
 var wild = []namedUnary{
-	{"Exp", compute.Function.Exp}, {"Expm1", compute.Function.Expm1}, {"Log1p", compute.Function.Log1p}, {"Log", compute.Function.Log},
+	{"Exp", compute.Function.Exp}, {"Expm1", compute.Function.Expm1}, {"Log1p", compute.Function.Log1p},
+	{"Log", compute.Function.Log},
 	{"Sqrt", compute.Function.Sqrt}, {"Rsqrt", compute.Function.Rsqrt},
 }
 
 var sums = []namedBinary{
-	{"Add", compute.Function.Add}, {"Sub", compute.Function.Sub}, {"Mul", compute.Function.Mul}, {"Max", compute.Function.Max}, {"Min", compute.Function.Min},
+	{"Add", compute.Function.Add}, {"Sub", compute.Function.Sub}, {"Mul", compute.Function.Mul},
+	{"Max", compute.Function.Max}, {"Min", compute.Function.Min},
 }
 
 var comparisons = []namedBinary{
 	{"Equal", compute.Function.Equal}, {"NotEqual", compute.Function.NotEqual}, {"LessThan", compute.Function.LessThan},
-	{"LessOrEqual", compute.Function.LessOrEqual}, {"GreaterThan", compute.Function.GreaterThan}, {"GreaterOrEqual", compute.Function.GreaterOrEqual},
+	{"LessOrEqual", compute.Function.LessOrEqual}, {"GreaterThan", compute.Function.GreaterThan},
+	{"GreaterOrEqual", compute.Function.GreaterOrEqual},
 }
 
 var logic = []namedBinary{
-	{"LogicalAnd", compute.Function.LogicalAnd}, {"LogicalOr", compute.Function.LogicalOr}, {"LogicalXor", compute.Function.LogicalXor},
+	{"LogicalAnd", compute.Function.LogicalAnd}, {"LogicalOr", compute.Function.LogicalOr},
+	{"LogicalXor", compute.Function.LogicalXor},
 }
 
 // any adds an operation of some kind.
@@ -281,9 +289,10 @@ func (p *pen) any() {
 		weight int
 		f      func()
 	}{
-		{10, p.unaryOp}, {4, p.wildOp}, {20, p.binaryOp}, {2, p.rareOp}, {4, p.compareOp}, {3, p.logicOp}, {5, p.whereOp}, {2, p.clampOp},
-		{3, p.convertOp}, {5, p.broadcastOp}, {5, p.reshapeOp}, {5, p.sliceOp}, {5, p.transposeOp}, {2, p.reverseOp}, {3, p.padOp},
-		{4, p.concatOp}, {8, p.reduceOp}, {7, p.dotOp}, {4, p.gramOp}, {3, p.factorOp}, {1, p.intOp}, {3, p.layerOp},
+		{10, p.unaryOp}, {4, p.wildOp}, {20, p.binaryOp}, {2, p.rareOp}, {4, p.compareOp}, {3, p.logicOp}, {5, p.whereOp},
+		{2, p.clampOp}, {3, p.convertOp}, {5, p.broadcastOp}, {5, p.reshapeOp}, {5, p.sliceOp}, {5, p.transposeOp},
+		{2, p.reverseOp}, {3, p.padOp}, {4, p.concatOp}, {8, p.reduceOp}, {7, p.dotOp}, {4, p.gramOp}, {3, p.factorOp},
+		{1, p.intOp}, {3, p.layerOp},
 	}
 	total := 0
 	for _, k := range kinds {
@@ -341,7 +350,8 @@ func (p *pen) rareOp() {
 	case 0:
 		p.binary("Div", x, y, compute.Function.Div)
 	case 1:
-		p.binary("Pow", p.unary("Logistic", x, compute.Function.Logistic), p.unary("Tanh", y, compute.Function.Tanh), compute.Function.Pow)
+		p.binary("Pow", p.unary("Logistic", x, compute.Function.Logistic), p.unary("Tanh", y, compute.Function.Tanh),
+			compute.Function.Pow)
 	case 2:
 		p.binary("Rem", x, y, compute.Function.Rem)
 	case 3:
@@ -396,9 +406,10 @@ func (p *pen) whereOp() {
 		}
 		return i
 	}
-	p.add(drawn{name: "Where", in: []int{same(dtypes.Bool), same(dt), same(dt)}, exact: true, apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
-		return f.Where(v[0], v[1], v[2])
-	}})
+	p.add(drawn{name: "Where", in: []int{same(dtypes.Bool), same(dt), same(dt)}, exact: true,
+		apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
+			return f.Where(v[0], v[1], v[2])
+		}})
 }
 
 func (p *pen) clampOp() {
@@ -417,9 +428,10 @@ func (p *pen) clampOp() {
 		}
 		return p.constant(flat, dims)
 	}
-	p.add(drawn{name: "Clamp", in: []int{bound(-0.7), x, bound(0.9)}, exact: true, apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
-		return f.Clamp(v[0], v[1], v[2])
-	}})
+	p.add(drawn{name: "Clamp", in: []int{bound(-0.7), x, bound(0.9)}, exact: true,
+		apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
+			return f.Clamp(v[0], v[1], v[2])
+		}})
 }
 
 func (p *pen) convertOp() {
@@ -431,9 +443,10 @@ func (p *pen) convertOp() {
 	if to == dtypes.Int32 && isFloat(p.values[x].shape) {
 		x = p.unary("Tanh", x, compute.Function.Tanh) // what does not fit is undefined
 	}
-	p.add(drawn{name: "ConvertDType " + to.String(), in: []int{x}, exact: true, apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
-		return f.ConvertDType(v[0], to)
-	}})
+	p.add(drawn{name: "ConvertDType " + to.String(), in: []int{x}, exact: true,
+		apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
+			return f.ConvertDType(v[0], to)
+		}})
 }
 
 // intOp adds operations that are not compiled.
@@ -444,8 +457,9 @@ func (p *pen) intOp() {
 		return
 	}
 	if x := p.pick(hasAxes); x >= 0 {
-		p.add(drawn{name: "ArgMinMax", in: []int{x}, apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
-			return f.ArgMinMax(v[0], 0, dtypes.Int32, true)
-		}})
+		p.add(drawn{name: "ArgMinMax", in: []int{x},
+			apply: func(f compute.Function, v []compute.Value) (compute.Value, error) {
+				return f.ArgMinMax(v[0], 0, dtypes.Int32, true)
+			}})
 	}
 }

@@ -14,7 +14,8 @@ import (
 )
 
 // recorded compiles what f makes of parameters.
-func recorded(t testing.TB, b compute.Backend, params []shapes.Shape, f func(g compute.Function, p []compute.Value) []compute.Value) compute.Executable {
+func recorded(t testing.TB, b compute.Backend, params []shapes.Shape,
+	f func(g compute.Function, p []compute.Value) []compute.Value) compute.Executable {
 	t.Helper()
 	bd := b.Builder("test")
 	g := bd.Main()
@@ -84,10 +85,14 @@ func TestZeroSizes(t *testing.T) {
 		dims   []int
 		want   float32 // everywhere
 	}{
-		{"unary", [][]int{{0, 3}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Exp(p[0]) }, []int{0, 3}, 0},
-		{"binary", [][]int{{3, 0}, {3, 0}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Add(p[0], p[1]) }, []int{3, 0}, 0},
-		{"binary of rows", [][]int{{0, 3}, {0, 3}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Sub(p[1], p[0]) }, []int{0, 3}, 0},
-		{"binary with a scalar", [][]int{{2, 0, 3}, {}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Mul(p[0], p[1]) }, []int{2, 0, 3}, 0},
+		{"unary", [][]int{{0, 3}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Exp(p[0]) },
+			[]int{0, 3}, 0},
+		{"binary", [][]int{{3, 0}, {3, 0}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Add(p[0], p[1]) }, []int{3, 0}, 0},
+		{"binary of rows", [][]int{{0, 3}, {0, 3}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Sub(p[1], p[0]) }, []int{0, 3}, 0},
+		{"binary with a scalar", [][]int{{2, 0, 3}, {}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Mul(p[0], p[1]) }, []int{2, 0, 3}, 0},
 		{"broadcast", [][]int{{}}, func(g compute.Function, p []compute.Value) (compute.Value, error) {
 			return g.BroadcastInDim(p[0], floats(3, 0), nil)
 		}, []int{3, 0}, 0},
@@ -98,18 +103,34 @@ func TestZeroSizes(t *testing.T) {
 			}
 			return g.Tanh(x)
 		}, []int{3, 0}, 0},
-		{"reshape", [][]int{{0, 3}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Reshape(p[0], 2, 0) }, []int{2, 0}, 0},
-		{"transpose", [][]int{{0, 3, 2}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Transpose(p[0], 1, 2, 0) }, []int{3, 2, 0}, 0},
-		{"sum", [][]int{{0, 3}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceSum(p[0], 0) }, []int{3}, 0},
-		{"sum of rows", [][]int{{3, 0}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceSum(p[0], 1) }, []int{3}, 0},
-		{"sum of all", [][]int{{3, 0}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceSum(p[0]) }, nil, 0},
-		{"sum of no rows", [][]int{{0, 3}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceSum(p[0], 1) }, []int{0}, 0},
-		{"product", [][]int{{3, 0}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceProduct(p[0], 1) }, []int{3}, 1},
-		{"maximum", [][]int{{3, 0}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceMax(p[0], 1) }, []int{3}, -inf},
-		{"minimum", [][]int{{0, 2}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceMin(p[0], 0) }, []int{2}, inf},
-		{"concatenation", [][]int{{0, 2}, {0, 2}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Concatenate(0, p...) }, []int{0, 2}, 0},
-		{"concatenation with something", [][]int{{0, 2}, {4, 2}, {0, 2}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Concatenate(0, p...) }, []int{4, 2}, 2},
-		{"concatenation of columns", [][]int{{4, 0}, {4, 2}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Concatenate(1, p...) }, []int{4, 2}, 2},
+		{"reshape", [][]int{{0, 3}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Reshape(p[0], 2, 0) }, []int{2, 0}, 0},
+		{"transpose", [][]int{{0, 3, 2}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Transpose(p[0], 1, 2, 0) },
+			[]int{3, 2, 0}, 0},
+		{"sum", [][]int{{0, 3}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceSum(p[0], 0) }, []int{3}, 0},
+		{"sum of rows", [][]int{{3, 0}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceSum(p[0], 1) }, []int{3}, 0},
+		{"sum of all", [][]int{{3, 0}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceSum(p[0]) }, nil, 0},
+		{"sum of no rows", [][]int{{0, 3}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceSum(p[0], 1) }, []int{0}, 0},
+		{"product", [][]int{{3, 0}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceProduct(p[0], 1) }, []int{3}, 1},
+		{"maximum", [][]int{{3, 0}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceMax(p[0], 1) }, []int{3}, -inf},
+		{"minimum", [][]int{{0, 2}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceMin(p[0], 0) }, []int{2}, inf},
+		{"concatenation", [][]int{{0, 2}, {0, 2}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Concatenate(0, p...) }, []int{0, 2},
+			0},
+		{"concatenation with something", [][]int{{0, 2}, {4, 2}, {0, 2}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Concatenate(0, p...) }, []int{4, 2},
+			2},
+		{"concatenation of columns", [][]int{{4, 0}, {4, 2}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Concatenate(1, p...) }, []int{4, 2},
+			2},
 		{"pad", [][]int{{0, 2}, {}}, func(g compute.Function, p []compute.Value) (compute.Value, error) {
 			c, err := g.Constant([]float32{5})
 			if err != nil {
@@ -120,10 +141,12 @@ func TestZeroSizes(t *testing.T) {
 		{"slice", [][]int{{4, 2}}, func(g compute.Function, p []compute.Value) (compute.Value, error) {
 			return g.Slice(p[0], []int{2, 0}, []int{2, 2}, nil)
 		}, []int{0, 2}, 0},
-		{"reverse", [][]int{{0, 2}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Reverse(p[0], 0, 1) }, []int{0, 2}, 0},
-		{"product of matrices over nothing", [][]int{{3, 0}, {0, 4}}, func(g compute.Function, p []compute.Value) (compute.Value, error) {
-			return g.DotGeneral(p[0], []int{1}, nil, p[1], []int{0}, nil, compute.DotGeneralConfig{})
-		}, []int{3, 4}, 0},
+		{"reverse", [][]int{{0, 2}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Reverse(p[0], 0, 1) }, []int{0, 2}, 0},
+		{"product of matrices over nothing", [][]int{{3, 0}, {0, 4}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) {
+				return g.DotGeneral(p[0], []int{1}, nil, p[1], []int{0}, nil, compute.DotGeneralConfig{})
+			}, []int{3, 4}, 0},
 		{"product of no rows", [][]int{{0, 3}, {3, 4}}, func(g compute.Function, p []compute.Value) (compute.Value, error) {
 			return g.DotGeneral(p[0], []int{1}, nil, p[1], []int{0}, nil, compute.DotGeneralConfig{})
 		}, []int{0, 4}, 0},
@@ -170,7 +193,8 @@ func TestZeroSizes(t *testing.T) {
 // close to these with the Go backend.
 func TestSpecialValues(t *testing.T) {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
-	special := []float32{nan, inf, -inf, 0, float32(math.Copysign(0, -1)), 1e-45, -1e-45, 1e-39, 1.1754944e-38, -1e-38, math.MaxFloat32, -math.MaxFloat32,
+	special := []float32{nan, inf, -inf, 0, float32(math.Copysign(0, -1)), 1e-45, -1e-45, 1e-39, 1.1754944e-38, -1e-38,
+		math.MaxFloat32, -math.MaxFloat32,
 		1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, 88, 89, -88, -104, 1e-7, 3e38, 8388609, 1e10, 3.1415927}
 	var xs, ys []float32
 	for _, a := range special {
@@ -189,7 +213,8 @@ func TestSpecialValues(t *testing.T) {
 		}
 		both := m(g.LessThan(p[0], p[1]))
 		return append(out, m(g.Div(p[0], p[1])), m(g.IsNaN(p[0])), m(g.IsFinite(p[0])), m(g.Where(both, p[0], p[1])),
-			m(g.ReduceMax(m(g.Reshape(p[0], len(special), len(special))), 1)), m(g.ReduceMin(m(g.Reshape(p[0], len(special), len(special))), 0)),
+			m(g.ReduceMax(m(g.Reshape(p[0], len(special), len(special))), 1)),
+			m(g.ReduceMin(m(g.Reshape(p[0], len(special), len(special))), 0)),
 			m(g.Clamp(m(g.Constant([]float32{-1})), p[0], m(g.Constant([]float32{1})))))
 	}
 	ps := []shapes.Shape{floats(n), floats(n)}
@@ -209,7 +234,8 @@ func TestSpecialValues(t *testing.T) {
 			if f, ok := x.([]float32); ok {
 				for k, v := range f {
 					w := y.([]float32)[k]
-					if d := math.Abs(float64(v) - float64(w)); v != w && !(v != v && w != w) && !(d <= 4e-6*math.Abs(float64(w))+1e-44) {
+					if d := math.Abs(float64(v) - float64(w)); v != w && !(v != v && w != w) &&
+						!(d <= 4e-6*math.Abs(float64(w))+1e-44) {
 						t.Errorf("%s: result %d of %g, %g: %g; want %g", name, i, xs[k%n], ys[k%n], v, w)
 					}
 				}
@@ -228,10 +254,11 @@ func TestDonation(t *testing.T) {
 			for i := range x {
 				x[i] = float32(i%13) - 6
 			}
-			step := recorded(t, b, []shapes.Shape{floats(n), floats(n)}, func(g compute.Function, p []compute.Value) []compute.Value {
-				m := must(t)
-				return []compute.Value{m(g.Sub(p[0], m(g.Tanh(p[1])))), m(g.Add(p[0], p[1])), m(g.Reverse(p[0], 0))}
-			})
+			step := recorded(t, b, []shapes.Shape{floats(n), floats(n)},
+				func(g compute.Function, p []compute.Value) []compute.Value {
+					m := must(t)
+					return []compute.Value{m(g.Sub(p[0], m(g.Tanh(p[1])))), m(g.Add(p[0], p[1])), m(g.Reverse(p[0], 0))}
+				})
 			arg := func() compute.Buffer { return newBuffer(t, b, x, n) }
 			want := execute(t, step, nil, arg(), arg())
 			check := func(what string, got []compute.Buffer) {
@@ -299,7 +326,8 @@ func TestInPlace(t *testing.T) {
 				for i := range x {
 					x[i] = float32(r.NormFloat64()) / 4
 				}
-				args, copies = append(args, newBuffer(t, b, x, s.Dimensions...)), append(copies, newBuffer(t, b, x, s.Dimensions...))
+				args, copies = append(args, newBuffer(t, b, x, s.Dimensions...)),
+					append(copies, newBuffer(t, b, x, s.Dimensions...))
 			}
 			loss := newBuffer(t, b, []float32{0})
 			for k := range 4 {
@@ -351,8 +379,10 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	bad := map[string]compute.Buffer{
-		"nil": nil, "dead": dead, "of another backend": newBuffer(t, other, make([]float32, 4), 4), "of another kind of backend": newBuffer(t, goBackend(t), make([]float32, 4), 4),
-		"of another shape": newBuffer(t, b, make([]float32, 5), 5), "of another rank": newBuffer(t, b, make([]float32, 4), 2, 2),
+		"nil": nil, "dead": dead, "of another backend": newBuffer(t, other, make([]float32, 4), 4),
+		"of another kind of backend": newBuffer(t, goBackend(t), make([]float32, 4), 4),
+		"of another shape":           newBuffer(t, b, make([]float32, 5), 5),
+		"of another rank":            newBuffer(t, b, make([]float32, 4), 2, 2),
 	}
 	for name, y := range bad {
 		if _, err := e.Execute([]compute.Buffer{x, y}, nil, 0); err == nil {
@@ -373,7 +403,8 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%d arguments were taken", len(args))
 		}
 	}
-	for _, outs := range [][]compute.Buffer{nil, {newBuffer(t, b, make([]float32, 4), 4), newBuffer(t, b, make([]float32, 4), 4)}} {
+	for _, outs := range [][]compute.Buffer{nil,
+		{newBuffer(t, b, make([]float32, 4), 4), newBuffer(t, b, make([]float32, 4), 4)}} {
 		if err := e.(*Program).ExecuteInto(outs, []compute.Buffer{x, x}); err == nil {
 			t.Errorf("%d results were taken", len(outs))
 		}

@@ -7,7 +7,8 @@ import (
 )
 
 // combine is the element-wise operation of a reduction.
-var combine = [...]kernel.BinaryOp{reduceSum: kernel.Add, reduceMax: kernel.Max, reduceMin: kernel.Min, reduceProd: kernel.Mul}
+var combine = [...]kernel.BinaryOp{reduceSum: kernel.Add, reduceMax: kernel.Max, reduceMin: kernel.Min,
+	reduceProd: kernel.Mul}
 
 const (
 	// tileFloats is what the tensors of a tile may take: 2 MiB, some more than a
@@ -142,15 +143,18 @@ func (e *emitter) single(t *tensor) (instr, error) {
 		in := t.in[0].dims
 		op, inner := reduceOp(t.op), size(in[t.axis+1:])
 		if t.accumulates() {
-			return &accumulation{out: out, part: part, in: e.input(t, 0), rows: in[0] / n, inner: inner, op: op, temp: e.room(inner)}, nil
+			return &accumulation{out: out, part: part, in: e.input(t, 0), rows: in[0] / n, inner: inner, op: op,
+				temp: e.room(inner)}, nil
 		}
-		return &reduction{out: out, in: e.input(t, 0), outer: size(in[:t.axis]) / n, red: in[t.axis], inner: inner, op: op}, nil
+		return &reduction{out: out, in: e.input(t, 0), outer: size(in[:t.axis]) / n, red: in[t.axis], inner: inner, op: op},
+			nil
 	case kindMove:
 		dims, strides := t.dims, t.move.strides
 		if len(dims) == 0 {
 			dims, strides = []int{1}, []int{0}
 		}
-		return &moving{out: out, in: e.input(t, 0), whole: !t.rows[0], rows: dims[0] / n, dims: dims, strides: strides, ds: contiguous(dims), offset: t.move.offset}, nil
+		return &moving{out: out, in: e.input(t, 0), whole: !t.rows[0], rows: dims[0] / n, dims: dims, strides: strides,
+			ds: contiguous(dims), offset: t.move.offset}, nil
 	case kindPad, kindConcat:
 		return e.frame(t, out), nil
 	case kindConv, kindConvGrad:

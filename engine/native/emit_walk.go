@@ -203,7 +203,8 @@ func (w *walker) member(t *tensor) {
 	case kindSelect:
 		op = stripOp{code: stripTernary, a: vec(0), b: vec(1), c: vec(2), ternary: v.Select}
 	case kindMulAdd:
-		f := [...]func(int, *float32, *float32, *float32, *float32){mulAdd: v.MulAdd, mulSub: v.MulSub, negMulAdd: v.NegMulAdd}[t.op]
+		f := [...]func(int, *float32, *float32, *float32, *float32){mulAdd: v.MulAdd, mulSub: v.MulSub,
+			negMulAdd: v.NegMulAdd}[t.op]
 		op = stripOp{code: stripTernary, a: vec(0), b: vec(1), c: vec(2), ternary: f}
 	}
 	w.freed = append(w.freed, temps...)

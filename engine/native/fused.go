@@ -86,7 +86,8 @@ func (l *lowering) layerNorm(x *tensor, axes []int, epsilon float32, gamma, beta
 	}
 	mean := func(y *tensor) *tensor { return l.along(l.scaled(l.reduced(reduceSum, y, axes), 1/n), x.dims, axes) }
 	c := l.binary(kernel.Sub, x, mean(x), x.dims)
-	v := l.binary(kernel.Add, l.scaled(l.reduced(reduceSum, l.unary(kernel.Square, c), axes), 1/n), l.constant(epsilon), remaining(x, axes))
+	v := l.binary(kernel.Add, l.scaled(l.reduced(reduceSum, l.unary(kernel.Square, c), axes), 1/n), l.constant(epsilon),
+		remaining(x, axes))
 	y := l.binary(kernel.Mul, c, l.along(l.unary(kernel.Rsqrt, v), x.dims, axes), x.dims)
 	// The parameters have the axes that are normalised over.
 	spread := func(p *tensor) *tensor {

@@ -29,7 +29,8 @@ func (g *graph) add(t *tensor) *tensor {
 	}
 	t.bool, t.half = t.typ == dtypes.Bool, t.isHalf()
 	key := ""
-	if t.kind != kindParam && t.kind != kindShadow && t.kind != kindOut && (t.kind != kindConst || t.data == nil && t.buf == nil) {
+	if t.kind != kindParam && t.kind != kindShadow && t.kind != kindOut &&
+		(t.kind != kindConst || t.data == nil && t.buf == nil) {
 		ids := make([]int, len(t.in))
 		for i, u := range t.in {
 			ids[i] = u.id

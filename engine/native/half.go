@@ -49,7 +49,8 @@ func (g *graph) narrowed(t *tensor) (*tensor, error) {
 	case t.isWidened():
 		return t.in[0], nil
 	case t.kind == kindConst && t.buf == nil: // an operation on constants is run when compiling
-		buf, err := g.backend.BufferFromFlatData(0, []bfloat16.BFloat16{bfloat16.FromFloat32(t.value)}, shapes.Make(dtypes.BFloat16))
+		buf, err := g.backend.BufferFromFlatData(0, []bfloat16.BFloat16{bfloat16.FromFloat32(t.value)},
+			shapes.Make(dtypes.BFloat16))
 		if err != nil {
 			return nil, err
 		}
@@ -176,7 +177,8 @@ func (g *graph) halveConv(t *tensor) {
 	t.conv = &c
 	if t.kind == kindConv {
 		w, _ := unpacked(t.in[1].in[0])
-		t.in[1] = g.add(&tensor{kind: kindPack, in: []*tensor{w}, dims: []int{1, g.backend.mat.ConvPackedLenBF16(&c.geometry)}, conv: &c})
+		t.in[1] = g.add(&tensor{kind: kindPack, in: []*tensor{w},
+			dims: []int{1, g.backend.mat.ConvPackedLenBF16(&c.geometry)}, conv: &c})
 	}
 }
 

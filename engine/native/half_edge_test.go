@@ -17,7 +17,8 @@ import (
 // compareHalves runs a function at every level and in the Go backend on the same
 // arguments; what falls back must be what is named. Results may differ by ulps of
 // bfloat16 and parts of 1.
-func compareHalves(t *testing.T, fn func(in []*gx.Node) []*gx.Node, inputs []shapes.Shape, args []any, ulps float64, fallBack ...string) {
+func compareHalves(t *testing.T, fn func(in []*gx.Node) []*gx.Node, inputs []shapes.Shape, args []any, ulps float64,
+	fallBack ...string) {
 	t.Helper()
 	want, _ := evaluate(t, goBackend(t), fn, inputs, args, nil)
 	for name, b := range backends(t) {
@@ -27,7 +28,8 @@ func compareHalves(t *testing.T, fn func(in []*gx.Node) []*gx.Node, inputs []sha
 		}
 		for i := range want {
 			for k, w := range want[i] {
-				if v := got[i][k]; v != w && !(v != v && w != w) && !(math.Abs(float64(v)-float64(w)) <= ulps*(halfUlp(w)+1./4096)) {
+				if v := got[i][k]; v != w && !(v != v && w != w) &&
+					!(math.Abs(float64(v)-float64(w)) <= ulps*(halfUlp(w)+1./4096)) {
 					t.Fatalf("%s: result %d at %d: %g; want %g\n%v", name, i, k, v, w, e)
 				}
 			}
@@ -43,7 +45,8 @@ func TestHalfFallbacks(t *testing.T) {
 		y := gx.MulScalar(p[0], 1.5)
 		index := gx.Const(p[0].Graph(), [][]int32{{3}, {1}, {19}})
 		return []*gx.Node{
-			gx.AddScalar(gx.Gather(y, index), 1), gx.Gather(p[0], index), gx.Gather(gx.Slice(p[0], gx.AxisRange(5)), gx.Const(p[0].Graph(), [][]int32{{3}})),
+			gx.AddScalar(gx.Gather(y, index), 1), gx.Gather(p[0], index),
+			gx.Gather(gx.Slice(p[0], gx.AxisRange(5)), gx.Const(p[0].Graph(), [][]int32{{3}})),
 			gx.Square(gx.Sort(y, 0, true)), gx.ConvertDType(gx.ConvertDType(gx.Floor(y), dtypes.Int32), dtypes.BFloat16),
 			gx.IotaFull(p[0].Graph(), halves(20, 6)), gx.Add(y, gx.IotaFull(p[0].Graph(), halves(20, 6))),
 		}

@@ -29,7 +29,8 @@ func halfData(r *rand.Rand, n int) []bfloat16.BFloat16 {
 }
 
 // evaluate runs a function of a backend on arguments and returns its results as floats.
-func evaluate(t *testing.T, b compute.Backend, fn func(in []*gx.Node) []*gx.Node, inputs []shapes.Shape, args []any, donate []bool) (out [][]float32, e compute.Executable) {
+func evaluate(t *testing.T, b compute.Backend, fn func(in []*gx.Node) []*gx.Node, inputs []shapes.Shape, args []any,
+	donate []bool) (out [][]float32, e compute.Executable) {
 	t.Helper()
 	g := gx.NewGraph(b, "test")
 	var in []*gx.Node
@@ -98,26 +99,32 @@ func TestHalfOperations(t *testing.T) {
 		f      func(in in) []*gx.Node
 	}{
 		{"Add", []shapes.Shape{halves(5, 70), halves(5, 70)}, func(p in) []*gx.Node { return one(gx.Add(p[0], p[1])) }},
-		{"Sub row", []shapes.Shape{halves(50, 70), halves(70)}, func(p in) []*gx.Node { return one(gx.Sub(p[0], gx.InsertAxes(p[1], 0))) }},
-		{"Mul column", []shapes.Shape{halves(50, 70), halves(50)}, func(p in) []*gx.Node { return one(gx.Mul(p[0], gx.InsertAxes(p[1], -1))) }},
+		{"Sub row", []shapes.Shape{halves(50, 70), halves(70)},
+			func(p in) []*gx.Node { return one(gx.Sub(p[0], gx.InsertAxes(p[1], 0))) }},
+		{"Mul column", []shapes.Shape{halves(50, 70), halves(50)},
+			func(p in) []*gx.Node { return one(gx.Mul(p[0], gx.InsertAxes(p[1], -1))) }},
 		{"Div scalar", []shapes.Shape{halves(33), halves()}, func(p in) []*gx.Node { return one(gx.Div(p[0], p[1])) }},
 		{"scalar Div", []shapes.Shape{halves(33), halves()}, func(p in) []*gx.Node { return one(gx.Div(p[1], p[0])) }},
 		{"scalars", []shapes.Shape{halves(), halves()}, func(p in) []*gx.Node { return one(gx.Mul(p[1], p[0])) }},
-		{"constants", []shapes.Shape{halves(77)}, func(p in) []*gx.Node { return one(gx.AddScalar(gx.MulScalar(p[0], 1.7), 0.1)) }},
+		{"constants", []shapes.Shape{halves(77)},
+			func(p in) []*gx.Node { return one(gx.AddScalar(gx.MulScalar(p[0], 1.7), 0.1)) }},
 		{"constant vector", []shapes.Shape{halves(9, 3)}, func(p in) []*gx.Node {
 			return one(gx.Add(p[0], gx.Const(p[0].Graph(), [][]bfloat16.BFloat16{bfloat16.FromFloat32s(1, 2.5, -3)})))
 		}},
 		{"unary", []shapes.Shape{halves(1500)}, func(p in) []*gx.Node {
 			x := p[0]
-			return []*gx.Node{gx.Exp(x), gx.Tanh(x), gx.Sigmoid(x), gx.Sin(x), gx.Cos(x), gx.Log(gx.Abs(x)), gx.Sqrt(gx.Abs(x)), gx.Neg(x), gx.Floor(x),
+			return []*gx.Node{gx.Exp(x), gx.Tanh(x), gx.Sigmoid(x), gx.Sin(x), gx.Cos(x), gx.Log(gx.Abs(x)), gx.Sqrt(gx.Abs(x)),
+				gx.Neg(x), gx.Floor(x),
 				gx.Ceil(x), gx.Round(x), gx.Sign(x), gx.Square(x), gx.Erf(x), gx.Expm1(x), gx.Log1p(gx.Abs(x)), gx.Rsqrt(gx.Abs(x))}
 		}},
 		{"comparisons", []shapes.Shape{halves(20, 30), halves(20, 30)}, func(p in) []*gx.Node {
 			lt := gx.LessThan(p[0], p[1])
-			return []*gx.Node{lt, gx.Equal(p[0], p[0]), gx.Where(lt, p[0], p[1]), gx.IsFinite(p[0]), gx.ConvertDType(lt, dtypes.BFloat16), gx.ConvertDType(p[0], dtypes.Bool)}
+			return []*gx.Node{lt, gx.Equal(p[0], p[0]), gx.Where(lt, p[0], p[1]), gx.IsFinite(p[0]),
+				gx.ConvertDType(lt, dtypes.BFloat16), gx.ConvertDType(p[0], dtypes.Bool)}
 		}},
 		{"extremes", []shapes.Shape{halves(20, 30), halves(20, 30)}, func(p in) []*gx.Node {
-			return []*gx.Node{gx.Max(p[0], p[1]), gx.Min(p[0], p[1]), gx.ClipScalar(p[0], -0.5, 0.25), gx.ReduceMax(p[0], 0), gx.ReduceMin(p[0], 1), gx.ReduceAllMax(p[0])}
+			return []*gx.Node{gx.Max(p[0], p[1]), gx.Min(p[0], p[1]), gx.ClipScalar(p[0], -0.5, 0.25), gx.ReduceMax(p[0], 0),
+				gx.ReduceMin(p[0], 1), gx.ReduceAllMax(p[0])}
 		}},
 		{"sums", []shapes.Shape{halves(20, 30)}, func(p in) []*gx.Node {
 			x := gx.Sign(p[0])
@@ -128,24 +135,33 @@ func TestHalfOperations(t *testing.T) {
 				gx.Mul(gx.ConvertDType(gx.ConvertDType(p[1], dtypes.BFloat16), dtypes.Float32), p[1])}
 		}},
 		{"moves", []shapes.Shape{halves(20, 30), halves(20, 7)}, func(p in) []*gx.Node {
-			return []*gx.Node{gx.Transpose(p[0], 0, 1), gx.Reverse(p[0], 0), gx.Slice(p[0], gx.AxisRange(3, 9), gx.AxisRange(1, 20)), gx.Concatenate([]*gx.Node{p[0], p[1]}, 1),
-				gx.Reshape(p[0], 5, 120), gx.Pad(p[0], gx.ScalarOne(p[0].Graph(), dtypes.BFloat16), compute.PadAxis{Start: 1, End: 2}, compute.PadAxis{Start: 0, End: 3}),
-				gx.Slice(p[0], gx.AxisRange(3, 9)), gx.BroadcastToDims(gx.InsertAxes(p[1], 0), 3, 20, 7), gx.Slice(p[1], gx.AxisRange(2, 3), gx.AxisRange(3, 4))}
+			return []*gx.Node{gx.Transpose(p[0], 0, 1), gx.Reverse(p[0], 0),
+				gx.Slice(p[0], gx.AxisRange(3, 9), gx.AxisRange(1, 20)), gx.Concatenate([]*gx.Node{p[0], p[1]}, 1),
+				gx.Reshape(p[0], 5, 120), gx.Pad(p[0], gx.ScalarOne(p[0].Graph(), dtypes.BFloat16),
+					compute.PadAxis{Start: 1, End: 2}, compute.PadAxis{Start: 0, End: 3}),
+				gx.Slice(p[0], gx.AxisRange(3, 9)), gx.BroadcastToDims(gx.InsertAxes(p[1], 0), 3, 20, 7),
+				gx.Slice(p[1], gx.AxisRange(2, 3), gx.AxisRange(3, 4))}
 		}},
-		{"small product", []shapes.Shape{halves(5, 7), halves(7, 3)}, func(p in) []*gx.Node { return one(gx.Dot(p[0], p[1]).Product()) }},
-		{"product", []shapes.Shape{halves(70, 65), halves(65, 130)}, func(p in) []*gx.Node { return one(gx.Dot(p[0], p[1]).Product()) }},
+		{"small product", []shapes.Shape{halves(5, 7), halves(7, 3)},
+			func(p in) []*gx.Node { return one(gx.Dot(p[0], p[1]).Product()) }},
+		{"product", []shapes.Shape{halves(70, 65), halves(65, 130)},
+			func(p in) []*gx.Node { return one(gx.Dot(p[0], p[1]).Product()) }},
 		{"product to float32", []shapes.Shape{halves(70, 64), halves(64, 130)}, func(p in) []*gx.Node {
 			return one(gx.Dot(p[0], p[1]).WithOutputDType(dtypes.Float32).Product())
 		}},
 		{"product from float32", []shapes.Shape{floats(70, 64), floats(64, 130)}, func(p in) []*gx.Node {
-			return one(gx.Dot(gx.ConvertDType(p[0], dtypes.BFloat16), gx.ConvertDType(p[1], dtypes.BFloat16)).WithOutputDType(dtypes.Float32).Product())
+			return one(gx.Dot(gx.ConvertDType(p[0], dtypes.BFloat16),
+				gx.ConvertDType(p[1], dtypes.BFloat16)).WithOutputDType(dtypes.Float32).Product())
 		}},
-		{"product of columns", []shapes.Shape{halves(150, 40), halves(150, 33)}, func(p in) []*gx.Node { return one(gx.Einsum("bi,bj->ij", p[0], p[1])) }},
+		{"product of columns", []shapes.Shape{halves(150, 40), halves(150, 33)},
+			func(p in) []*gx.Node { return one(gx.Einsum("bi,bj->ij", p[0], p[1])) }},
 		{"product of computed columns", []shapes.Shape{halves(150, 40), halves(150, 33)}, func(p in) []*gx.Node {
 			return one(gx.Einsum("bi,bj->ij", gx.MulScalar(p[0], 0.7), p[1]))
 		}},
-		{"products", []shapes.Shape{halves(6, 33, 40), halves(6, 40, 35)}, func(p in) []*gx.Node { return one(gx.Einsum("bij,bjk->bik", p[0], p[1])) }},
-		{"products transposed", []shapes.Shape{halves(6, 40, 33), halves(6, 35, 40)}, func(p in) []*gx.Node { return one(gx.Einsum("bji,bkj->bik", p[0], p[1])) }},
+		{"products", []shapes.Shape{halves(6, 33, 40), halves(6, 40, 35)},
+			func(p in) []*gx.Node { return one(gx.Einsum("bij,bjk->bik", p[0], p[1])) }},
+		{"products transposed", []shapes.Shape{halves(6, 40, 33), halves(6, 35, 40)},
+			func(p in) []*gx.Node { return one(gx.Einsum("bji,bkj->bik", p[0], p[1])) }},
 	}
 	ref := goBackend(t)
 	for name, b := range backends(t) {
@@ -246,14 +262,17 @@ func (s *sketch) add() {
 			rhs, equation = []int{dims[0], n, dims[2]}, "bij,bkj->bik"
 		}
 		if s.r.IntN(3) == 0 { // the other way round
-			rhs[0], rhs[2], equation = rhs[2], rhs[0], "bij,"+map[string]string{"bij,bjk->bik": "kjb", "bij,bkj->bik": "jkb"}[equation]+"->bik"
+			rhs[0], rhs[2], equation = rhs[2], rhs[0],
+				"bij,"+map[string]string{"bij,bjk->bik": "kjb", "bij,bkj->bik": "jkb"}[equation]+"->bik"
 		}
 		y = gx.Einsum(equation, gx.Sign(x), gx.Sign(s.like(half, rhs)))
 	case k < 3:
-		y = []func(*gx.Node) *gx.Node{gx.Neg, gx.Abs, gx.Floor, gx.Ceil, func(x *gx.Node) *gx.Node { return gx.Square(bounded(x)) },
+		y = []func(*gx.Node) *gx.Node{gx.Neg, gx.Abs, gx.Floor, gx.Ceil,
+			func(x *gx.Node) *gx.Node { return gx.Square(bounded(x)) },
 			func(x *gx.Node) *gx.Node { return gx.Sqrt(gx.Abs(x)) }}[s.r.IntN(6)](x)
 	case k < 8:
-		f := []func(a, b *gx.Node) *gx.Node{gx.Add, gx.Sub, gx.Max, gx.Min, func(a, b *gx.Node) *gx.Node { return gx.Mul(bounded(a), bounded(b)) },
+		f := []func(a, b *gx.Node) *gx.Node{gx.Add, gx.Sub, gx.Max, gx.Min,
+			func(a, b *gx.Node) *gx.Node { return gx.Mul(bounded(a), bounded(b)) },
 			func(a, b *gx.Node) *gx.Node { return gx.Div(a, gx.AddScalar(gx.Abs(b), 1)) }}[s.r.IntN(6)]
 		y = bounded(f(x, s.like(half, dims)))
 	case k == 8:
@@ -282,7 +301,8 @@ func (s *sketch) add() {
 	case k == 16 && len(dims) > 0:
 		y = gx.Concatenate([]*gx.Node{x, s.like(half, dims)}, s.r.IntN(len(dims)))
 	case k == 17 && len(dims) > 0:
-		f := []func(*gx.Node, ...int) *gx.Node{gx.ReduceMax, gx.ReduceMin, func(x *gx.Node, axes ...int) *gx.Node { return gx.ReduceSum(gx.Sign(x), axes...) }}[s.r.IntN(3)]
+		f := []func(*gx.Node, ...int) *gx.Node{gx.ReduceMax, gx.ReduceMin,
+			func(x *gx.Node, axes ...int) *gx.Node { return gx.ReduceSum(gx.Sign(x), axes...) }}[s.r.IntN(3)]
 		if a := s.r.IntN(len(dims)); dims[a] <= 256 {
 			y = f(x, a)
 		}
@@ -292,7 +312,8 @@ func (s *sketch) add() {
 			y = gx.Transpose(y, 0, -1)
 		}
 	case k == 19 && len(dims) > 0:
-		y = gx.Pad(x, gx.Scalar(x.Graph(), half, []float64{0, 1, -0.3}[s.r.IntN(3)]), compute.PadAxis{Start: s.r.IntN(3), End: s.r.IntN(2)})
+		y = gx.Pad(x, gx.Scalar(x.Graph(), half, []float64{0, 1, -0.3}[s.r.IntN(3)]),
+			compute.PadAxis{Start: s.r.IntN(3), End: s.r.IntN(2)})
 	case len(dims) == 2:
 		n := s.pool[s.r.IntN(len(s.pool))]
 		to := []dtypes.DType{half, dtypes.Float32}[s.r.IntN(2)]

@@ -19,21 +19,22 @@ import (
 func mixedStep(dt dtypes.DType, rows, in, hidden, out int) (fn func(p []*gx.Node) []*gx.Node, inputs []shapes.Shape) {
 	cast := func(x *gx.Node) *gx.Node { return gx.ConvertDType(x, dt) }
 	return func(p []*gx.Node) []*gx.Node {
-		at, target, weights := p[0], p[1], p[2:]
-		dense := func(h, w, b *gx.Node) *gx.Node {
-			y := gx.Dot(cast(h), cast(w)).Product() // of type dt, and so are the gradients that come back
-			return gx.Add(gx.ConvertDType(y, dtypes.Float32), gx.InsertAxes(b, 0))
-		}
-		h := dense(at, weights[0], weights[1])
-		h = dense(gx.Mul(h, gx.Sigmoid(h)), weights[2], weights[3])
-		h = dense(gx.Tanh(h), weights[4], weights[5])
-		loss := gx.ReduceAllMean(gx.Square(gx.Sub(h, target)))
-		outs := []*gx.Node{loss}
-		for i, d := range gx.Gradient(loss, weights...) {
-			outs = append(outs, gx.Sub(weights[i], gx.MulScalar(d, 0.1)), d)
-		}
-		return outs
-	}, []shapes.Shape{floats(rows, in), floats(rows, out), floats(in, hidden), floats(hidden), floats(hidden, hidden), floats(hidden), floats(hidden, out), floats(out)}
+			at, target, weights := p[0], p[1], p[2:]
+			dense := func(h, w, b *gx.Node) *gx.Node {
+				y := gx.Dot(cast(h), cast(w)).Product() // of type dt, and so are the gradients that come back
+				return gx.Add(gx.ConvertDType(y, dtypes.Float32), gx.InsertAxes(b, 0))
+			}
+			h := dense(at, weights[0], weights[1])
+			h = dense(gx.Mul(h, gx.Sigmoid(h)), weights[2], weights[3])
+			h = dense(gx.Tanh(h), weights[4], weights[5])
+			loss := gx.ReduceAllMean(gx.Square(gx.Sub(h, target)))
+			outs := []*gx.Node{loss}
+			for i, d := range gx.Gradient(loss, weights...) {
+				outs = append(outs, gx.Sub(weights[i], gx.MulScalar(d, 0.1)), d)
+			}
+			return outs
+		}, []shapes.Shape{floats(rows, in), floats(rows, out), floats(in, hidden), floats(hidden), floats(hidden, hidden),
+			floats(hidden), floats(hidden, out), floats(out)}
 }
 
 func mixedArguments(inputs []shapes.Shape) (args []any) {
@@ -115,7 +116,8 @@ func TestHalfAttention(t *testing.T) {
 			return append([]*gx.Node{loss, y}, gx.Gradient(loss, p...)...)
 		}
 	}
-	inputs := []shapes.Shape{floats(batch, time, width), floats(width, width), floats(width, width), floats(width, width), floats(width, width)}
+	inputs := []shapes.Shape{floats(batch, time, width), floats(width, width), floats(width, width), floats(width, width),
+		floats(width, width)}
 	r := rand.New(rand.NewPCG(1, 2))
 	var args []any
 	for i, s := range inputs {

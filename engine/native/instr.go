@@ -83,7 +83,8 @@ func (i *outer) run(x *exec) {
 	c := plus(x.float(i.out), x.part*i.part)
 	k := x.n * i.rows
 	if d.half {
-		x.mat.MulBF16(d.m, d.n, k, x.operand(i.lhs, 0), d.lm, d.lk, x.operand(i.rhs, 0), d.rk, d.rn, c, d.n, nil, !x.first, x.work)
+		x.mat.MulBF16(d.m, d.n, k, x.operand(i.lhs, 0), d.lm, d.lk, x.operand(i.rhs, 0), d.rk, d.rn, c, d.n, nil, !x.first,
+			x.work)
 		return
 	}
 	if d.rn == 1 || d.n == 1 {

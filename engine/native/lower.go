@@ -172,7 +172,8 @@ func (l *lowering) fallBack(n *node, in []*tensor) error {
 	}
 	s := l.add(&tensor{kind: kindShadow, in: inputs, shadow: call})
 	for i, o := range n.outs {
-		l.values[o] = l.widened(l.add(&tensor{kind: kindOut, op: i, in: []*tensor{s}, dims: o.shape.Dimensions, typ: o.shape.DType}))
+		l.values[o] = l.widened(l.add(
+			&tensor{kind: kindOut, op: i, in: []*tensor{s}, dims: o.shape.Dimensions, typ: o.shape.DType}))
 	}
 	return nil
 }
@@ -205,9 +206,10 @@ func (l *lowering) fold(n *node, call *shadowCall, inputs []*tensor) error {
 }
 
 var unaryOps = map[string]kernel.UnaryOp{
-	"Abs": kernel.Abs, "Neg": kernel.Neg, "Exp": kernel.Exp, "Expm1": kernel.Expm1, "Log": kernel.Log, "Log1p": kernel.Log1p,
-	"Sin": kernel.Sin, "Cos": kernel.Cos, "Tanh": kernel.Tanh, "Logistic": kernel.Sigmoid, "Sqrt": kernel.Sqrt, "Rsqrt": kernel.Rsqrt,
-	"Floor": kernel.Floor, "Ceil": kernel.Ceil, "Round": kernel.Round, "Sign": kernel.Sign, "Erf": kernel.Erf,
+	"Abs": kernel.Abs, "Neg": kernel.Neg, "Exp": kernel.Exp, "Expm1": kernel.Expm1, "Log": kernel.Log,
+	"Log1p": kernel.Log1p, "Sin": kernel.Sin, "Cos": kernel.Cos, "Tanh": kernel.Tanh, "Logistic": kernel.Sigmoid,
+	"Sqrt": kernel.Sqrt, "Rsqrt": kernel.Rsqrt, "Floor": kernel.Floor, "Ceil": kernel.Ceil, "Round": kernel.Round,
+	"Sign": kernel.Sign, "Erf": kernel.Erf,
 	"IsFinite": kernel.IsFinite, "IsNaN": kernel.IsNaN, "LogicalNot": kernel.Not,
 }
 
@@ -347,7 +349,8 @@ func (l *lowering) moving(n *node, in []*tensor, dims []int) []*tensor {
 	return nil
 }
 
-var reduceOps = map[string]reduceOp{"ReduceSum": reduceSum, "ReduceMax": reduceMax, "ReduceMin": reduceMin, "ReduceProduct": reduceProd}
+var reduceOps = map[string]reduceOp{"ReduceSum": reduceSum, "ReduceMax": reduceMax, "ReduceMin": reduceMin,
+	"ReduceProduct": reduceProd}
 
 // arithmetic makes the tensors of reductions, products and convolutions.
 func (l *lowering) arithmetic(n *node, in []*tensor, dims []int) []*tensor {

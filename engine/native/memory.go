@@ -70,7 +70,8 @@ func (p *Program) assign() {
 	for i, t := range p.graph.outputs {
 		base, offset := t.root()
 		o := output{t: t, offset: offset, donor: -1}
-		own := base.units > 0 && base.kind != kindOut && !base.accumulates() && base.size() == t.size() && base.slot < 0 && !base.bool
+		own := base.units > 0 && base.kind != kindOut && !base.accumulates() && base.size() == t.size() && base.slot < 0 &&
+			!base.bool
 		if own {
 			base.slot = p.slotFor(slot{from: fromOutput, index: i, t: base, size: base.size()})
 			o.slot = base.slot
@@ -95,7 +96,8 @@ func (p *Program) assign() {
 			t.slot = p.slotFor(slot{from: fromKept, t: t, index: p.keptSize, size: t.size()})
 			p.keptSize += align(t.size())
 		default:
-			t.slot = p.slotFor(slot{from: fromArena, t: t, size: (t.size()*t.storage().size() + 3) / 4, lo: t.level, hi: t.level})
+			t.slot = p.slotFor(slot{from: fromArena, t: t, size: (t.size()*t.storage().size() + 3) / 4, lo: t.level,
+				hi: t.level})
 		}
 	}
 	for i := range p.outputs {

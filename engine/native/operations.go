@@ -8,8 +8,8 @@ import (
 // otherOps are the operations that are compiled besides those of the tables of
 // lower.go.
 var otherOps = []string{
-	"Parameter", "Constant", "Identity", "OptimizationBarrier", "SchedulingBarrier", "Where", "Clamp", "ConvertDType", "Reshape",
-	"BroadcastInDim", "Slice", "Transpose", "Reverse", "Concatenate", "Pad", "Dot", "DotGeneral", "ConvGeneral",
+	"Parameter", "Constant", "Identity", "OptimizationBarrier", "SchedulingBarrier", "Where", "Clamp", "ConvertDType",
+	"Reshape", "BroadcastInDim", "Slice", "Transpose", "Reverse", "Concatenate", "Pad", "Dot", "DotGeneral", "ConvGeneral",
 	"FusedSoftmax", "FusedGelu", "FusedLayerNorm", "FusedDense", "FusedAttentionQKVProjection",
 }
 

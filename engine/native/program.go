@@ -135,11 +135,13 @@ func (p *Program) build() error {
 	for _, l := range p.levels {
 		l.kept = !slices.ContainsFunc(l.regions, func(r *region) bool { return !r.kept })
 	}
-	p.kept, p.keptOf, p.keptAge = make([]float32, p.keptSize+16), make([]*buffer, len(p.inputs)), make([]uint64, len(p.inputs))
+	p.kept, p.keptOf, p.keptAge = make([]float32, p.keptSize+16), make([]*buffer, len(p.inputs)),
+		make([]uint64, len(p.inputs))
 	p.mem, p.bufs = make([]addr, len(p.slots)), make([]*buffer, len(p.slots))
 	p.execs = make([]exec, p.backend.team.n)
 	for w := range p.execs {
-		p.execs[w] = exec{p: p, vec: p.backend.vec, mat: p.backend.mat, work: &p.backend.work[w], ptr: make([]addr, p.operands)}
+		p.execs[w] = exec{p: p, vec: p.backend.vec, mat: p.backend.mat, work: &p.backend.work[w],
+			ptr: make([]addr, p.operands)}
 	}
 	for _, l := range p.levels {
 		l.job = p.job(l)
@@ -251,7 +253,8 @@ func (p *Program) ExecuteInto(outs, inputs []compute.Buffer) error {
 // into; the others are made.
 func (p *Program) run(outs, args []*buffer, donate []bool) error {
 	if len(args) != len(p.inputs) || len(outs) != len(p.outputs) {
-		return fmt.Errorf("native: %d arguments for %d results; the program takes %d and returns %d", len(args), len(outs), len(p.inputs), len(p.outputs))
+		return fmt.Errorf("native: %d arguments for %d results; the program takes %d and returns %d",
+			len(args), len(outs), len(p.inputs), len(p.outputs))
 	}
 	if len(donate) != 0 && len(donate) != len(args) {
 		return fmt.Errorf("native: %d donations for %d arguments", len(donate), len(args))

@@ -39,7 +39,8 @@ func TestARecordingListsTheOperationsInOrder(t *testing.T) {
 	}
 	rec := e.(*Recording)
 	want := []Op{
-		{Name: "Parameter", Out: []int{0}}, {Name: "Transpose", In: []int{0}, Out: []int{1}}, {Name: "DotGeneral", In: []int{0, 1}, Out: []int{2}},
+		{Name: "Parameter", Out: []int{0}}, {Name: "Transpose", In: []int{0}, Out: []int{1}},
+		{Name: "DotGeneral", In: []int{0, 1}, Out: []int{2}},
 	}
 	if len(rec.Ops) != len(want) || !slices.Equal(rec.Results, []int{2}) {
 		t.Fatalf("recorded %+v with results %v", rec.Ops, rec.Results)
@@ -49,7 +50,8 @@ func TestARecordingListsTheOperationsInOrder(t *testing.T) {
 			t.Errorf("operation %d is %+v, want %+v", i, op, w)
 		}
 	}
-	if perm := rec.Ops[1].Attrs[0].([]int); !slices.Equal(perm, []int{1, 0}) || !slices.Equal(rec.Ops[2].Shapes[0].Dimensions, []int{2, 2}) {
+	if perm := rec.Ops[1].Attrs[0].([]int); !slices.Equal(perm, []int{1, 0}) ||
+		!slices.Equal(rec.Ops[2].Shapes[0].Dimensions, []int{2, 2}) {
 		t.Errorf("the transposition is %v and the product of shape %v; want [1 0] and [2 2]", perm, rec.Ops[2].Shapes[0])
 	}
 	names, in := rec.Inputs()

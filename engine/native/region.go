@@ -6,8 +6,8 @@ import (
 	"sort"
 )
 
-// place says where and when a tensor is made.
-type place struct {
+// placement says where and when a tensor is made.
+type placement struct {
 	units int    // the rows that its region loops over
 	level int    // regions of a level run after all of the levels before
 	rows  []bool // which inputs are read row by row, together with t's own rows
@@ -17,7 +17,7 @@ type place struct {
 	slot   int  // of a global tensor: index of the program's table of memory
 	users  []*tensor
 	slab   *tensor // of an accumulated tensor: its total
-	at     int     // and its place in there
+	at     int     // and its offset in there
 }
 
 // region is a loop over units: a part of the rows for each core, in tiles.
@@ -221,7 +221,8 @@ func (g *graph) sink() {
 		}
 	}
 	for _, t := range slices.Backward(g.tensors) {
-		if t.units == 0 || len(t.users) == 0 || t.heavy() || t.accumulates() || t.kind == kindOut || heavy[loop{t.units, t.level}] {
+		if t.units == 0 || len(t.users) == 0 || t.heavy() || t.accumulates() || t.kind == kindOut ||
+			heavy[loop{t.units, t.level}] {
 			continue
 		}
 		level := math.MaxInt

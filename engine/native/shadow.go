@@ -99,7 +99,8 @@ func (w *wholeProgram) Finalize()                          { w.exec.Finalize() }
 func (w *wholeProgram) Inputs() ([]string, []shapes.Shape) { return w.exec.Inputs() }
 func (w *wholeProgram) Outputs() []shapes.Shape            { return w.exec.Outputs() }
 
-func (w *wholeProgram) Execute(inputs []compute.Buffer, donate []bool, device compute.DeviceNum) ([]compute.Buffer, error) {
+func (w *wholeProgram) Execute(inputs []compute.Buffer, donate []bool,
+	device compute.DeviceNum) ([]compute.Buffer, error) {
 	if w.backend.finalized.Load() {
 		return nil, errFinalized
 	}

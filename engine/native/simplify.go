@@ -146,7 +146,8 @@ func (g *graph) fuse() {
 		if t.op == int(kernel.Add) {
 			for range 2 {
 				if bias := biasOf(a, b); bias != nil && uses[a] == 1 {
-					return &tensor{kind: kindDot, in: []*tensor{a.in[0], a.in[1], g.moved(bias.in[0], []int{a.dot.n}, bias.move.offset, []int{1})},
+					return &tensor{kind: kindDot,
+						in:   []*tensor{a.in[0], a.in[1], g.moved(bias.in[0], []int{a.dot.n}, bias.move.offset, []int{1})},
 						dims: t.dims, dot: a.dot, typ: t.typ}
 				}
 				a, b = b, a
@@ -340,7 +341,8 @@ func (g *graph) pack() {
 		p := packed[key]
 		if p == nil {
 			panels := (d.n + g.backend.mat.Panel() - 1) / g.backend.mat.Panel()
-			p = &tensor{kind: kindPack, in: []*tensor{in}, dims: []int{panels, length / panels}, dot: d, typ: t.typ, half: rounds}
+			p = &tensor{kind: kindPack, in: []*tensor{in}, dims: []int{panels, length / panels}, dot: d, typ: t.typ,
+				half: rounds}
 			packed[key] = p
 		}
 		t.in[1] = p

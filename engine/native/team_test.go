@@ -105,10 +105,12 @@ func TestNoAllocations(t *testing.T) {
 			grad := dot(p[0], 0, -1, h, 0, -1)
 			scores := dot(p[3], 2, 0, p[4], 1, 0) // [300, 5, 3]
 			turned := m(g.Transpose(m(g.Exp(m(g.Neg(m(g.Abs(scores)))))), 2, 0, 1))
-			framed := m(g.Pad(m(g.Reverse(h, 0, 1)), m(g.Constant([]float32{1})), compute.PadAxis{Start: 1}, compute.PadAxis{End: 2}))
+			framed := m(g.Pad(m(g.Reverse(h, 0, 1)), m(g.Constant([]float32{1})), compute.PadAxis{Start: 1},
+				compute.PadAxis{End: 2}))
 			rows := m(g.Concatenate(0, p[0], m(g.Slice(h, []int{0, 0}, []int{300, 32}, []int{3, 2}))))
 			mask := m(g.LessThan(p[0], m(g.Constant([]float32{0}))))
-			return []compute.Value{m(g.Sub(p[1], grad)), scores, turned, framed, rows, m(g.Concatenate(1, h, p[0])), m(g.ReduceSum(h, 0)), m(g.ReduceMax(h, 0)),
+			return []compute.Value{m(g.Sub(p[1], grad)), scores, turned, framed, rows, m(g.Concatenate(1, h, p[0])),
+				m(g.ReduceSum(h, 0)), m(g.ReduceMax(h, 0)),
 				m(g.ReduceSum(scores, 1)), m(g.Reshape(turned, 4500)), mask, p[2]}
 		})
 		p := e.(*Program)

@@ -36,7 +36,8 @@ const (
 	kindAfter                // in[0], for what is not to be done before the others are made
 )
 
-var kindNames = [...]string{"param", "const", "shadow", "out", "unary", "binary", "select", "muladd", "reshape", "move", "pad",
+var kindNames = [...]string{"param", "const", "shadow", "out", "unary", "binary", "select", "muladd", "reshape",
+	"move", "pad",
 	"concat", "reduce", "dot", "conv", "convgrad", "pack", "total", "after"}
 
 // tensor is a node of the program that is compiled: what it is made of and how,
@@ -61,7 +62,7 @@ type tensor struct {
 	shadow *shadowCall // of kindShadow
 	buf    *buffer     // of a kindConst
 
-	place
+	placement
 }
 
 // move is how a kindMove reads its input.

@@ -65,7 +65,8 @@ var models = []model{
 		}
 		scores := MulScalar(Einsum("bhti,bhsi->bhts", heads(p[1]), heads(p[2])), 0.5)
 		mask := LowerTriangular(p[0].Graph(), 9)
-		scores = Where(BroadcastToDims(ExpandLeftToRank(mask, 4), scores.Shape().Dimensions...), scores, MulScalar(OnesLike(scores), -1e9))
+		scores = Where(BroadcastToDims(ExpandLeftToRank(mask, 4), scores.Shape().Dimensions...), scores,
+			MulScalar(OnesLike(scores), -1e9))
 		y := Einsum("bhts,bhsi->bhti", Softmax(scores, -1), heads(p[3]))
 		y = Reshape(Transpose(y, 1, 2), y.Shape().Dim(0), 9, 16)
 		y = Add(p[0], Einsum("bti,io->bto", y, p[4]))
@@ -74,7 +75,8 @@ var models = []model{
 	{"two batches, one slab", [][]int{{-1, 32}, {13, 32}, {32, 24}, {32, 24}}, func(p []*Node) []*Node {
 		a, b := Tanh(Dot(p[0], p[2]).Product()), Tanh(Dot(p[1], p[3]).Product())
 		grads := Gradient(Add(ReduceAllMean(Square(a)), ReduceAllMean(b)), p[2:]...)
-		return []*Node{Concatenate(grads, 0), Concatenate([]*Node{Reshape(grads[0], 32*24), ReduceSum(a, 0), ReduceSum(b, 0)}, 0)}
+		return []*Node{Concatenate(grads, 0),
+			Concatenate([]*Node{Reshape(grads[0], 32*24), ReduceSum(a, 0), ReduceSum(b, 0)}, 0)}
 	}},
 	{"one slab of sums over long and short axes", [][]int{{-1, 32}, {13, 32}}, func(p []*Node) []*Node {
 		gram := func(x *Node) *Node { return Einsum("bi,bj->ij", Tanh(x), Sin(x)) }
@@ -88,7 +90,8 @@ var models = []model{
 		h := Add(dense(p[0], p[2], p[3]), Mul(emb, ExpandLeftToRank(p[4], 2)))
 		v := Dot(silu(h), p[5]).Product()
 		loss := ReduceAllMean(Mul(Square(Sub(v, p[0])), Max(t, OneMinus(t))))
-		return append(withGradients(loss, p[2], p[3], p[4], p[5]), v, Clip(v, ScalarZero(p[0].Graph(), dtypes.Float32), ScalarOne(p[0].Graph(), dtypes.Float32)))
+		return append(withGradients(loss, p[2], p[3], p[4], p[5]), v,
+			Clip(v, ScalarZero(p[0].Graph(), dtypes.Float32), ScalarOne(p[0].Graph(), dtypes.Float32)))
 	}},
 	{"while, if and sort capture", [][]int{{-1, 3}, {3, 3}, {3}}, func(p []*Node) []*Node {
 		g := p[0].Graph()
@@ -108,7 +111,8 @@ var models = []model{
 		yes := NewClosure(g, func(*Graph) []*Node { return []*Node{Mul(loop[1], ExpandLeftToRank(p[2], 2))} })
 		no := NewClosure(g, func(*Graph) []*Node { return []*Node{Neg(loop[1])} })
 		chosen := If(pred, yes, no)[0]
-		return []*Node{loop[0], Add(chosen, p[0]), Square(Sort(Add(chosen, loop[1]), 0, true)), ConvertDType(Add(loop[0], Const(g, int32(2))), dtypes.Float32)}
+		return []*Node{loop[0], Add(chosen, p[0]), Square(Sort(Add(chosen, loop[1]), 0, true)),
+			ConvertDType(Add(loop[0], Const(g, int32(2))), dtypes.Float32)}
 	}},
 }
 

@@ -1,13 +1,17 @@
-// Package onnx reads and writes ONNX files: the model, its graph, its tensors. What
-// the operations mean is not known here.
+// Package onnx reads and writes ONNX files: the model, its graph, its tensors. It is for
+// programs that make, inspect or change such files in plain Go: it needs nothing but
+// protobuf's wire format, no engine, no cgo and no generated code.
 //
 // There are only a few types: [Model] is a file, [Graph] its nodes, initializers,
 // inputs and outputs, [Node] an operation, [Tensor] an array, and [Value] the
-// description of an input or output.
+// description of an input or output. [ReadFile] reads a file with its external data;
+// [Unmarshal] and [Model.Marshal] deal with bytes.
 //
-// The format is protobuf (onnx.proto of the ONNX project, whose field numbers are
-// those of write.go). The wire format is left to protowire; the dozen messages are
-// written out here, since the generated package would be the only larger one.
+// What the operations mean is not known here. The package exchange, below this one,
+// translates between files and graphs of GoMLX, in both directions.
+//
+// The format is onnx.proto of the ONNX project; the numbers of its fields are listed in
+// write.go.
 package onnx
 
 import (
@@ -92,7 +96,7 @@ type Tensor struct {
 	Ints   []int64
 }
 
-// Value describes an input or an output; a nil Dims is a shape not told.
+// Value describes an input or an output; a nil Dims is an unknown shape.
 type Value struct {
 	Name string
 	Type DataType
@@ -114,7 +118,7 @@ func (t *Tensor) Size() int {
 	return n
 }
 
-// String tells name, type and shape, as "x float [N, 2]".
+// String returns name, type and shape, as "x float [N, 2]".
 func (v Value) String() string {
 	dims := make([]string, len(v.Dims))
 	for i, d := range v.Dims {

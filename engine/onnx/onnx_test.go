@@ -12,20 +12,22 @@ import (
 )
 
 func example() *Model {
-	return &Model{IR: 8, Opset: 18, Producer: "me", ProducerVersion: "1", Doc: "text", Metadata: map[string]string{"a": "b", "c": ""}, Graph: Graph{
-		Name: "g",
-		Nodes: []Node{{Name: "n", Op: "Op", Domain: "d", In: []string{"x", "", "w"}, Out: []string{"y"}, Attrs: map[string]any{
-			"i": int64(-3), "f": float32(1.5), "s": "text", "is": []int64{1, -2}, "fs": []float32{0.5, float32(math.Inf(1))},
-			"t": &Tensor{Name: "inner", Type: Int64, Dims: []int64{1}, Ints: []int64{-7}},
-		}}},
-		Initializers: []Tensor{
-			{Name: "w", Type: Float, Dims: []int64{2, 1}, Floats: []float32{1, -2}},
-			{Name: "i", Type: Int32, Dims: []int64{2}, Ints: []int64{-1, math.MaxInt32}},
-			{Name: "b", Type: Bool, Ints: []int64{1}}, // a scalar
-		},
-		Inputs:  []Value{{Name: "x", Type: Float, Dims: []Dim{{Param: "N"}, {Size: 3}}}},
-		Outputs: []Value{{Name: "y", Type: Int64, Dims: []Dim{}}},
-	}}
+	return &Model{IR: 8, Opset: 18, Producer: "me", ProducerVersion: "1", Doc: "text",
+		Metadata: map[string]string{"a": "b", "c": ""}, Graph: Graph{
+			Name: "g",
+			Nodes: []Node{{Name: "n", Op: "Op", Domain: "d", In: []string{"x", "", "w"}, Out: []string{"y"},
+				Attrs: map[string]any{
+					"i": int64(-3), "f": float32(1.5), "s": "text", "is": []int64{1, -2}, "fs": []float32{0.5, float32(math.Inf(1))},
+					"t": &Tensor{Name: "inner", Type: Int64, Dims: []int64{1}, Ints: []int64{-7}},
+				}}},
+			Initializers: []Tensor{
+				{Name: "w", Type: Float, Dims: []int64{2, 1}, Floats: []float32{1, -2}},
+				{Name: "i", Type: Int32, Dims: []int64{2}, Ints: []int64{-1, math.MaxInt32}},
+				{Name: "b", Type: Bool, Ints: []int64{1}}, // a scalar
+			},
+			Inputs:  []Value{{Name: "x", Type: Float, Dims: []Dim{{Param: "N"}, {Size: 3}}}},
+			Outputs: []Value{{Name: "y", Type: Int64, Dims: []Dim{}}},
+		}}
 }
 
 func TestAModelIsReadAsItWasWritten(t *testing.T) {
@@ -84,11 +86,14 @@ func TestTensorsAreReadHoweverTheyAreWritten(t *testing.T) {
 		floats []float32
 		ints   []int64
 	}{
-		"float data":       {with(head(Float, 2), tensorFloats, []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0x40}), []float32{1, 2}, nil},
-		"int64 data":       {with(head(Int64, 2), tensorInt64s, []byte{5, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}), nil, []int64{5, -1}},
-		"double":           {with(head(Double, 1), tensorRaw, []byte{0, 0, 0, 0, 0, 0, 0xf8, 0x3f}), []float32{1.5}, nil},
-		"double data":      {with(head(Double, 1), tensorDoubles, []byte{0, 0, 0, 0, 0, 0, 0xf8, 0x3f}), []float32{1.5}, nil},
-		"float16":          {with(head(Float16, 3), tensorRaw, []byte{0, 0x3c, 0, 0xc2, 1, 0}), []float32{1, -3, 1.0 / (1 << 24)}, nil},
+		"float data": {with(head(Float, 2), tensorFloats, []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0x40}), []float32{1, 2},
+			nil},
+		"int64 data": {with(head(Int64, 2), tensorInt64s,
+			[]byte{5, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}), nil, []int64{5, -1}},
+		"double":      {with(head(Double, 1), tensorRaw, []byte{0, 0, 0, 0, 0, 0, 0xf8, 0x3f}), []float32{1.5}, nil},
+		"double data": {with(head(Double, 1), tensorDoubles, []byte{0, 0, 0, 0, 0, 0, 0xf8, 0x3f}), []float32{1.5}, nil},
+		"float16": {with(head(Float16, 3), tensorRaw, []byte{0, 0x3c, 0, 0xc2, 1, 0}),
+			[]float32{1, -3, 1.0 / (1 << 24)}, nil},
 		"float16 as int32": {with(head(Float16, 1), tensorInt32s, []byte{0x80, 0x78}), []float32{1}, nil},
 		"bfloat16":         {with(head(BFloat16, 1), tensorRaw, []byte{0x80, 0x3f}), []float32{1}, nil},
 		"int8":             {with(head(Int8, 1), tensorRaw, []byte{0xff}), nil, []int64{-1}},
@@ -150,7 +155,8 @@ func TestWeightsMayBeInAFileBeside(t *testing.T) {
 		t.Errorf("model %+v, error %v; want a weight of 1", m, err)
 	}
 	for name, where := range map[string]map[string]string{
-		"elsewhere": {"location": "../weights"}, "absent": {"location": "other"}, "beyond": {"location": "weights", "offset": "5", "length": "4"},
+		"elsewhere": {"location": "../weights"}, "absent": {"location": "other"},
+		"beyond":    {"location": "weights", "offset": "5", "length": "4"},
 		"no number": {"location": "weights", "offset": "two"},
 	} {
 		if _, err := ReadFile(model(where)); err == nil {

@@ -73,7 +73,8 @@ func oneBF16(t *testing.T, m *Matrix, r *rand.Rand, mm, n, k int, work *Work) {
 		return 0
 	}
 	packed := r.IntN(2) == 0
-	what := fmt.Sprintf("%dx%dx%d ars=%d acs=%d brs=%d bcs=%d acc=%v bias=%v packed=%v half=%v,%v", mm, n, k, ars, acs, brs, bcs,
+	what := fmt.Sprintf("%dx%dx%d ars=%d acs=%d brs=%d bcs=%d acc=%v bias=%v packed=%v half=%v,%v",
+		mm, n, k, ars, acs, brs, bcs,
 		acc, pb != nil, packed, a.Half != nil, b.Half != nil)
 	if packed {
 		bp := make([]float32, m.PackedLenBF16(k, n)+1)
@@ -132,7 +133,8 @@ func TestMulNotFiniteBF16(t *testing.T) {
 		const mm, n, k = 20, 37, 51
 		r := rand.New(rand.NewPCG(5, 6))
 		x, y := normals(r, mm*k), normals(r, k*n)
-		x[7*k+k-1], x[9*k+4], y[5*n+36], y[(k-1)*n+2] = float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.Inf(1))
+		x[7*k+k-1], x[9*k+4], y[5*n+36], y[(k-1)*n+2] = float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)),
+			float32(math.Inf(1))
 		for range 20 {
 			a, ra := operandBF16(x, r.IntN(2) == 0)
 			b, rb := operandBF16(y, r.IntN(2) == 0)
@@ -172,7 +174,8 @@ func TestMulBF16RoundsToEven(t *testing.T) {
 func BenchmarkMulBF16(b *testing.B) {
 	for _, l := range Levels() {
 		m := benchMatrix(l)
-		for _, s := range [][3]int{{512, 512, 512}, {4096, 512, 512}, {64, 256, 256}, {128, 256, 256}, {256, 64, 64}, {512, 512, 64}, {64, 32, 32}} {
+		for _, s := range [][3]int{{512, 512, 512}, {4096, 512, 512}, {64, 256, 256}, {128, 256, 256}, {256, 64, 64},
+			{512, 512, 64}, {64, 32, 32}} {
 			mm, n, k := s[0], s[1], s[2]
 			r := rand.New(rand.NewPCG(1, 1))
 			x, y, c := normals(r, mm*k), normals(r, k*n), make([]float32, mm*n)

@@ -78,10 +78,12 @@ func testConvBF16(t *testing.T, m *Matrix, r *rand.Rand, c Conv2D, work *Work) {
 
 func BenchmarkConvBF16(b *testing.B) {
 	m := benchMatrix(Levels()[len(Levels())-1])
-	for name, c := range map[string]Conv2D{"28x28x32k3": same(28, 32, 3, 32), "14x14x64k3": same(14, 64, 3, 64), "7x7x64k3": same(7, 64, 3, 64)} {
+	for name, c := range map[string]Conv2D{"28x28x32k3": same(28, 32, 3, 32), "14x14x64k3": same(14, 64, 3, 64),
+		"7x7x64k3": same(7, 64, 3, 64)} {
 		r := rand.New(rand.NewPCG(1, 1))
 		x, dy, w := normals(r, 2*c.H*c.W*c.Ci), normals(r, 2*c.Ho*c.Wo*c.Co), normals(r, c.Kh*c.Kw*c.Ci*c.Co)
-		y, wp, half := make([]float32, len(dy)), make([]float32, m.ConvPackedLen(&c)), make([]float32, m.ConvPackedLenBF16(&c))
+		y, wp, half := make([]float32, len(dy)), make([]float32, m.ConvPackedLen(&c)),
+			make([]float32, m.ConvPackedLenBF16(&c))
 		ws := [4]int{c.Kw * c.Ci * c.Co, c.Ci * c.Co, c.Co, 1}
 		var work Work
 		m.ConvPack(&c, head(wp), head(w), ws)

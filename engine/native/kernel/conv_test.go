@@ -33,8 +33,10 @@ func conv64(c *Conv2D, visit func(y, x, w int)) {
 
 // randomConv is a geometry; size bounds the image.
 func randomConv(r *rand.Rand, size int) Conv2D {
-	c := Conv2D{H: 1 + r.IntN(size), W: 1 + r.IntN(size), Ci: 1 + r.IntN(20), Kh: 1 + r.IntN(4), Kw: 1 + r.IntN(4), Co: 1 + r.IntN(40),
-		StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1, InDilationH: 1, InDilationW: 1, PadTop: r.IntN(4) - 1, PadLeft: r.IntN(4) - 1}
+	c := Conv2D{H: 1 + r.IntN(size), W: 1 + r.IntN(size), Ci: 1 + r.IntN(20), Kh: 1 + r.IntN(4), Kw: 1 + r.IntN(4),
+		Co:      1 + r.IntN(40),
+		StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1, InDilationH: 1, InDilationW: 1, PadTop: r.IntN(4) - 1,
+		PadLeft: r.IntN(4) - 1}
 	c.Ho, c.Wo = 1+r.IntN(size), 1+r.IntN(size)
 	switch r.IntN(5) {
 	case 0:
@@ -122,7 +124,8 @@ func TestConv(t *testing.T) {
 		back.InDilationH, back.InDilationW, back.Ho, back.Wo = 2, 2, 12, 12
 		pad := same(6, 5, 1, 7)
 		pad.PadTop, pad.PadLeft, pad.Ho, pad.Wo = 1, 1, 8, 8
-		for _, c := range []Conv2D{same(16, 20, 3, 40), same(9, 130, 3, 33), same(7, 3, 5, 16), same(12, 64, 1, 64), stride, back, pad} {
+		for _, c := range []Conv2D{same(16, 20, 3, 40), same(9, 130, 3, 33), same(7, 3, 5, 16), same(12, 64, 1, 64), stride,
+			back, pad} {
 			testConv(t, m, r, c, &work)
 		}
 		for range 150 {
@@ -135,7 +138,8 @@ func TestConv(t *testing.T) {
 func TestConvEmpty(t *testing.T) {
 	eachMatrix(t, func(t *testing.T, m *Matrix) {
 		y, bias, none := []float32{9, 9, 9, 9}, []float32{3}, make([]float32, 64)
-		for name, c := range map[string]Conv2D{"channels": same(2, 0, 3, 1), "image": same(0, 1, 3, 1), "output": same(2, 1, 3, 0)} {
+		for name, c := range map[string]Conv2D{"channels": same(2, 0, 3, 1), "image": same(0, 1, 3, 1),
+			"output": same(2, 1, 3, 0)} {
 			m.ConvPack(&c, head(none), head(none), [4]int{3, 1, 1, 1})
 			m.Conv(&c, head(y), head(none), head(none), head(bias), &Work{})
 			m.ConvWeightGrad(&c, head(y), head(none), head(none), &Work{})

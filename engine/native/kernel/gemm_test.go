@@ -26,7 +26,8 @@ func normals(r *rand.Rand, n int) []float32 {
 func head(x []float32) *float32 { return unsafe.SliceData(x) }
 
 // product is a matrix product in float64, and the sum of magnitudes of each element.
-func product64(mm, n, k int, a []float32, ars, acs int, b []float32, brs, bcs int, start func(i, j int) float64) (c, size []float64) {
+func product64(mm, n, k int, a []float32, ars, acs int, b []float32, brs, bcs int,
+	start func(i, j int) float64) (c, size []float64) {
 	for i := range mm {
 		for j := range n {
 			s := start(i, j)
@@ -102,7 +103,8 @@ func oneProduct(t *testing.T, m *Matrix, r *rand.Rand, mm, n, k int, work *Work)
 		if !withBias {
 			pb = nil
 		}
-		what := fmt.Sprintf("%dx%dx%d ars=%d acs=%d brs=%d bcs=%d acc=%v bias=%v", mm, n, k, ars, acs, brs, bcs, acc, withBias)
+		what := fmt.Sprintf("%dx%dx%d ars=%d acs=%d brs=%d bcs=%d acc=%v bias=%v",
+			mm, n, k, ars, acs, brs, bcs, acc, withBias)
 		if kindB == 2 && bcs == 1 {
 			m.Mul(mm, n, k, head(a), ars, acs, head(b), brs, head(c), ldc, pb, acc, work)
 		} else {

@@ -152,7 +152,8 @@ func BenchmarkRandom(b *testing.B) {
 	x, w := make([]float32, strip), make([]uint32, strip)
 	for _, l := range Levels() {
 		v := VectorAt(l)
-		b.Run(l.String()+"/PhiloxUint32", func(b *testing.B) { nsPerElement(b, strip, func() { v.PhiloxUint32(w, 1, 2, 64) }) })
+		b.Run(l.String()+"/PhiloxUint32",
+			func(b *testing.B) { nsPerElement(b, strip, func() { v.PhiloxUint32(w, 1, 2, 64) }) })
 		b.Run(l.String()+"/Uniform", func(b *testing.B) { nsPerElement(b, strip, func() { v.Uniform(x, 1, 2, 64) }) })
 		b.Run(l.String()+"/Normal", func(b *testing.B) { nsPerElement(b, strip, func() { v.Normal(x, 1, 2, 64) }) })
 	}

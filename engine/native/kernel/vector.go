@@ -85,8 +85,9 @@ type Vector struct {
 	MulAddS   func(n int, dst, a *float32, s float32, c *float32)              // a*s + c, rounded once
 	Affine    func(n int, dst, a *float32, s, t float32)                       // a*s + t, rounded once
 	Lerp2     func(n int, dst, a *float32, s1 float32, b *float32, s2 float32) // a*s1 + b*s2
-	Select    func(n int, dst, cond, a, b *float32)                            // a where cond is not zero, else b; all bits
-	Fill      func(n int, dst *float32, s float32)
+	// a where cond is not zero, else b; all bits
+	Select func(n int, dst, cond, a, b *float32)
+	Fill   func(n int, dst *float32, s float32)
 
 	Sum   func(n int, x *float32) float32 // in an order that depends on n and the level only
 	Prod  func(n int, x *float32) float32

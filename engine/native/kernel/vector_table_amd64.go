@@ -115,10 +115,12 @@ func fusedAVX512Table(v *Vector) {
 func primitivesAVX512() *primitives {
 	type reduce = func(rows, cols int, dst, x *float32, acc int)
 	return &primitives{
-		wide:       true,
-		lanes:      16,
-		row:        [numReductions]reduce{sums: rowSumAVX512, maxima: rowMaxAVX512, minima: rowMinAVX512, products: rowProdAVX512},
-		col:        [numReductions]reduce{sums: colSumAVX512, maxima: colMaxAVX512, minima: colMinAVX512, products: colProdAVX512},
+		wide:  true,
+		lanes: 16,
+		row: [numReductions]reduce{sums: rowSumAVX512, maxima: rowMaxAVX512, minima: rowMinAVX512,
+			products: rowProdAVX512},
+		col: [numReductions]reduce{sums: colSumAVX512, maxima: colMaxAVX512, minima: colMinAVX512,
+			products: colProdAVX512},
 		copyRows:   copyRowsAVX512,
 		addRows:    addRowsAVX512,
 		expandRows: expandRowsAVX512,

@@ -28,7 +28,8 @@ func sizes() []int {
 var special = []float32{
 	0, float32(math.Copysign(0, -1)), 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, 1e-45, -1e-45, 1e-40, -1e-40, 1.1754944e-38,
 	math.MaxFloat32, -math.MaxFloat32, float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()),
-	88.72, 88.73, 89, -87.3, -88, -95, -103.9, -104, -105, 1e5, -1e5, 1.1e5, 3e10, -3e10, 1e38, 8388608, 8388609, 4194303.5,
+	88.72, 88.73, 89, -87.3, -88, -95, -103.9, -104, -105, 1e5, -1e5, 1.1e5, 3e10, -3e10, 1e38, 8388608, 8388609,
+	4194303.5,
 }
 
 // numbers returns a slice that starts off an alignment of 64 bytes, with numbers
@@ -121,14 +122,17 @@ var bounds = [NumUnary]float64{
 
 // reference64 are the functions with a bound, in float64.
 var reference64 = map[UnaryOp]func(float64) float64{
-	Sqrt: math.Sqrt, Rsqrt: func(x float64) float64 { return 1 / math.Sqrt(x) }, Recip: func(x float64) float64 { return 1 / x },
+	Sqrt: math.Sqrt, Rsqrt: func(x float64) float64 { return 1 / math.Sqrt(x) },
+	Recip:  func(x float64) float64 { return 1 / x },
 	Square: func(x float64) float64 { return x * x },
 	Exp:    math.Exp, Expm1: math.Expm1, Log: math.Log, Log1p: math.Log1p, Sin: math.Sin, Cos: math.Cos,
 	Tanh: math.Tanh, Sigmoid: func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, SiLU: siluGo, Erf: math.Erf,
 }
 
-var unaryNames = [NumUnary]string{"Neg", "Abs", "Sign", "Square", "Sqrt", "Rsqrt", "Recip", "Exp", "Expm1", "Log", "Log1p",
-	"Sin", "Cos", "Tanh", "Sigmoid", "SiLU", "Erf", "Floor", "Ceil", "Round", "IsFinite", "IsNaN", "Not", "Copy", "RoundBF16"}
+var unaryNames = [NumUnary]string{"Neg", "Abs", "Sign", "Square", "Sqrt", "Rsqrt", "Recip", "Exp", "Expm1", "Log",
+	"Log1p",
+	"Sin", "Cos", "Tanh", "Sigmoid", "SiLU", "Erf", "Floor", "Ceil", "Round", "IsFinite", "IsNaN", "Not", "Copy",
+	"RoundBF16"}
 
 var binaryNames = [NumBinary]string{"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Rem", "Atan2",
 	"Eq", "Ne", "Lt", "Le", "Gt", "Ge", "And", "Or", "Xor"}
@@ -275,13 +279,19 @@ func TestFused(t *testing.T) {
 				run  func(dst *float32)
 				want func(i int) float64
 			}{
-				"MulAdd":    {func(d *float32) { v.MulAdd(n, d, pa, pb, pc) }, func(i int) float64 { return f64(a[i])*f64(b[i]) + f64(c[i]) }},
-				"MulSub":    {func(d *float32) { v.MulSub(n, d, pa, pb, pc) }, func(i int) float64 { return f64(a[i])*f64(b[i]) - f64(c[i]) }},
-				"NegMulAdd": {func(d *float32) { v.NegMulAdd(n, d, pa, pb, pc) }, func(i int) float64 { return f64(c[i]) - f64(a[i])*f64(b[i]) }},
-				"MulAddS":   {func(d *float32) { v.MulAddS(n, d, pa, s, pc) }, func(i int) float64 { return f64(a[i])*f64(s) + f64(c[i]) }},
-				"Affine":    {func(d *float32) { v.Affine(n, d, pa, s, u) }, func(i int) float64 { return f64(a[i])*f64(s) + f64(u) }},
-				"Lerp2":     {func(d *float32) { v.Lerp2(n, d, pa, s, pb, u) }, func(i int) float64 { return f64(a[i])*f64(s) + f64(b[i]*u) }},
-				"Fill":      {func(d *float32) { v.Fill(n, d, s) }, func(int) float64 { return f64(s) }},
+				"MulAdd": {func(d *float32) { v.MulAdd(n, d, pa, pb, pc) },
+					func(i int) float64 { return f64(a[i])*f64(b[i]) + f64(c[i]) }},
+				"MulSub": {func(d *float32) { v.MulSub(n, d, pa, pb, pc) },
+					func(i int) float64 { return f64(a[i])*f64(b[i]) - f64(c[i]) }},
+				"NegMulAdd": {func(d *float32) { v.NegMulAdd(n, d, pa, pb, pc) },
+					func(i int) float64 { return f64(c[i]) - f64(a[i])*f64(b[i]) }},
+				"MulAddS": {func(d *float32) { v.MulAddS(n, d, pa, s, pc) },
+					func(i int) float64 { return f64(a[i])*f64(s) + f64(c[i]) }},
+				"Affine": {func(d *float32) { v.Affine(n, d, pa, s, u) },
+					func(i int) float64 { return f64(a[i])*f64(s) + f64(u) }},
+				"Lerp2": {func(d *float32) { v.Lerp2(n, d, pa, s, pb, u) },
+					func(i int) float64 { return f64(a[i])*f64(s) + f64(b[i]*u) }},
+				"Fill": {func(d *float32) { v.Fill(n, d, s) }, func(int) float64 { return f64(s) }},
 			} {
 				dst := newGuarded(n)
 				k.run(dst.ptr())

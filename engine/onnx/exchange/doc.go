@@ -1,9 +1,10 @@
 // Package exchange translates between computations and ONNX files, in both
-// directions: what an engine has recorded becomes a graph of ONNX's operations, and
-// a graph of ONNX's operations becomes one of GoMLX.
+// directions: a computation that the native engine has recorded becomes a graph of
+// ONNX's operations, and a graph of ONNX's operations becomes one of GoMLX. It is for any
+// GoMLX program that writes its networks for other runtimes, or runs those of others.
 //
 // There are only a few types: [Program] is a recorded computation with the names of
-// what goes in and comes out, which [Program.Model] translates; [Reader] builds the
+// its inputs and outputs, which [Program.Model] translates; [Reader] builds the
 // graph of a file.
 //
 // # Batches of any size

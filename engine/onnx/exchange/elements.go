@@ -95,13 +95,14 @@ func where(_ call, x []*Node) *Node {
 
 // elements are the operations by element.
 var elements = map[string]func(c call, x []*Node) *Node{
-	"Relu": of1(relu), "Sigmoid": of1(Sigmoid), "Tanh": of1(Tanh), "Exp": of1(Exp), "Log": of1(Log), "Sqrt": of1(Sqrt), "Neg": of1(Neg),
-	"Abs": of1(Abs), "Erf": of1(Erf), "Sin": of1(Sin), "Cos": of1(Cos), "Floor": of1(Floor), "Ceil": of1(Ceil), "Round": of1(Round), "Sign": of1(Sign),
-	"Not": of1(LogicalNot), "IsNaN": of1(IsNaN), "Reciprocal": of1(Inverse), "Softplus": of1(softplus),
-	"Add": of2(Add), "Sub": of2(Sub), "Mul": of2(Mul), "Div": of2(Div), "Pow": of2(Pow), "Max": ofAll(Max), "Min": ofAll(Min), "Sum": ofAll(Add),
-	"Equal": of2(Equal), "Less": of2(LessThan), "LessOrEqual": of2(LessOrEqual), "Greater": of2(GreaterThan), "GreaterOrEqual": of2(GreaterOrEqual),
-	"And": of2(LogicalAnd), "Or": of2(LogicalOr), "Xor": of2(LogicalXor), "Where": where, "PRelu": of2(leaky),
-	"Clip": clip, "Gelu": gelu, "Elu": elu, "Selu": selu,
+	"Relu": of1(relu), "Sigmoid": of1(Sigmoid), "Tanh": of1(Tanh), "Exp": of1(Exp), "Log": of1(Log), "Sqrt": of1(Sqrt),
+	"Neg": of1(Neg), "Abs": of1(Abs), "Erf": of1(Erf), "Sin": of1(Sin), "Cos": of1(Cos), "Floor": of1(Floor),
+	"Ceil": of1(Ceil), "Round": of1(Round), "Sign": of1(Sign), "Not": of1(LogicalNot), "IsNaN": of1(IsNaN),
+	"Reciprocal": of1(Inverse), "Softplus": of1(softplus), "Add": of2(Add), "Sub": of2(Sub), "Mul": of2(Mul),
+	"Div": of2(Div), "Pow": of2(Pow), "Max": ofAll(Max), "Min": ofAll(Min), "Sum": ofAll(Add), "Equal": of2(Equal),
+	"Less": of2(LessThan), "LessOrEqual": of2(LessOrEqual), "Greater": of2(GreaterThan),
+	"GreaterOrEqual": of2(GreaterOrEqual), "And": of2(LogicalAnd), "Or": of2(LogicalOr), "Xor": of2(LogicalXor),
+	"Where": where, "PRelu": of2(leaky), "Clip": clip, "Gelu": gelu, "Elu": elu, "Selu": selu,
 	"LeakyRelu": func(c call, x []*Node) *Node {
 		return Add(relu(x[0]), MulScalar(MinScalar(x[0], 0), c.float("alpha", 0.01)))
 	},

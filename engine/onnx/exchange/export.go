@@ -36,8 +36,8 @@ type Port struct {
 	Wide bool
 }
 
-// Program is a computation whose first parameter is the slab of weights, and whose
-// others begin with the axis of the batch.
+// Program is a computation whose first parameter is the slab of weights, of which it
+// takes slices, and whose others begin with the axis of the batch.
 type Program struct {
 	Name string
 	// Record records the computation for a batch of n points.
@@ -67,7 +67,8 @@ func (p Program) Model() (*onnx.Model, error) {
 		return nil, err
 	}
 	if len(a.Ops) != len(b.Ops) {
-		return nil, fmt.Errorf("exchange: %s is a computation of %d operations for %d points and of %d for %d; a file must be the same for all", p.Name, len(a.Ops), batchA, len(b.Ops), batchB)
+		return nil, fmt.Errorf("exchange: %s is a computation of %d operations for %d points and of %d for %d; "+
+			"a file must be the same for all", p.Name, len(a.Ops), batchA, len(b.Ops), batchB)
 	}
 	w := &writer{program: p, values: map[int]*value{}, weights: map[string]bool{}, batchOf: map[int]string{}}
 	w.graph.Name = p.Name
@@ -75,7 +76,8 @@ func (p Program) Model() (*onnx.Model, error) {
 	for i := range a.Ops {
 		op := operation{Op: a.Ops[i], other: b.Ops[i], number: i}
 		if op.Name != op.other.Name {
-			return nil, fmt.Errorf("exchange: operation %d of %s is %s for %d points and %s for %d", i, p.Name, op.Name, batchA, op.other.Name, batchB)
+			return nil, fmt.Errorf("exchange: operation %d of %s is %s for %d points and %s for %d",
+				i, p.Name, op.Name, batchA, op.other.Name, batchB)
 		}
 		if op.Name != "Parameter" && !used[i] {
 			continue
@@ -92,7 +94,7 @@ func (p Program) Model() (*onnx.Model, error) {
 	return &onnx.Model{IR: fileIR, Opset: fileOpset, Metadata: map[string]string{}, Graph: w.graph}, nil
 }
 
-// needed tells which operations the results depend on. (Some are recorded for
+// needed returns which operations the results depend on. (Some are recorded for
 // derivatives only.)
 func needed(rec *native.Recording) []bool {
 	want := map[int]bool{}
@@ -134,13 +136,14 @@ func (o operation) dims(k int) ([]dim, error) {
 		case a[i]*batchB == b[i]*batchA:
 			out[i] = dim{n: a[i] / batchA, batch: true}
 		default:
-			return nil, fmt.Errorf("axis %d is %d long for %d points and %d for %d; it must be fixed, or follow the batch", i, a[i], batchA, b[i], batchB)
+			return nil, fmt.Errorf("axis %d is %d long for %d points and %d for %d; it must be fixed, or follow the batch",
+				i, a[i], batchA, b[i], batchB)
 		}
 	}
 	return out, nil
 }
 
-// writer is a translation under way.
+// writer is a translation in progress.
 type writer struct {
 	program Program
 	graph   onnx.Graph

@@ -15,15 +15,17 @@ import (
 // of compute.Function.
 var (
 	unary = map[string]string{
-		"Abs": "Abs", "Neg": "Neg", "Exp": "Exp", "Log": "Log", "Sin": "Sin", "Cos": "Cos", "Tanh": "Tanh", "Logistic": "Sigmoid",
-		"Sqrt": "Sqrt", "Erf": "Erf", "Sign": "Sign", "Floor": "Floor", "Ceil": "Ceil", "Round": "Round", "LogicalNot": "Not", "IsNaN": "IsNaN",
+		"Abs": "Abs", "Neg": "Neg", "Exp": "Exp", "Log": "Log", "Sin": "Sin", "Cos": "Cos", "Tanh": "Tanh",
+		"Logistic": "Sigmoid", "Sqrt": "Sqrt", "Erf": "Erf", "Sign": "Sign", "Floor": "Floor", "Ceil": "Ceil",
+		"Round": "Round", "LogicalNot": "Not", "IsNaN": "IsNaN",
 	}
 	binary = map[string]string{
 		"Add": "Add", "Sub": "Sub", "Mul": "Mul", "Div": "Div", "Max": "Max", "Min": "Min", "Pow": "Pow", "Equal": "Equal",
 		"LessThan": "Less", "LessOrEqual": "LessOrEqual", "GreaterThan": "Greater", "GreaterOrEqual": "GreaterOrEqual",
 		"LogicalAnd": "And", "LogicalOr": "Or", "LogicalXor": "Xor",
 	}
-	reduce = map[string]string{"ReduceSum": "ReduceSum", "ReduceMax": "ReduceMax", "ReduceMin": "ReduceMin", "ReduceProduct": "ReduceProd"}
+	reduce = map[string]string{"ReduceSum": "ReduceSum", "ReduceMax": "ReduceMax", "ReduceMin": "ReduceMin",
+		"ReduceProduct": "ReduceProd"}
 )
 
 // operation translates one operation.
@@ -277,5 +279,6 @@ func (w *writer) reduced(name string, v *value, dims []dim, axes []int) (*value,
 			lie = append(lie, d)
 		}
 	}
-	return &value{name: w.emit(name, map[string]any{"keepdims": int64(0)}, v.name, w.ints(list...)), dims: dims, lie: lie}, nil
+	return &value{name: w.emit(name, map[string]any{"keepdims": int64(0)}, v.name, w.ints(list...)), dims: dims,
+		lie: lie}, nil
 }

@@ -13,8 +13,9 @@ import (
 
 // others are the operations that need their arguments in the order of the file.
 var others = map[string]func(c call) (*operand, error){
-	"Reshape": call.reshape, "Flatten": call.flatten, "Transpose": call.transpose, "Squeeze": call.squeeze, "Unsqueeze": call.unsqueeze,
-	"Concat": call.concat, "Slice": call.slice, "Expand": call.expand, "Pad": call.pad, "Cast": call.cast, "Gather": call.gather,
+	"Reshape": call.reshape, "Flatten": call.flatten, "Transpose": call.transpose, "Squeeze": call.squeeze,
+	"Unsqueeze": call.unsqueeze, "Concat": call.concat, "Slice": call.slice, "Expand": call.expand, "Pad": call.pad,
+	"Cast": call.cast, "Gather": call.gather,
 	"MatMul": func(c call) (*operand, error) { return node1(MatMul(c.arg(0), c.arg(1))) },
 	"Einsum": func(c call) (*operand, error) { return node1(Einsum(c.text("equation", ""), c.arg(0), c.arg(1))) },
 	"Gemm":   call.gemm, "LayerNormalization": call.layerNorm,
@@ -103,7 +104,7 @@ func (c call) unsqueeze() (*operand, error) {
 	return node1(Reshape(x, dims...))
 }
 
-// inserted1 returns dims with axes of length 1 at the places given, of the result.
+// inserted1 returns dims with axes of length 1 at the given axes of the result.
 func inserted1(dims, axes []int) ([]int, error) {
 	out, rank := []int{}, len(dims)+len(axes)
 	for i, k := 0, 0; i < rank; i++ {

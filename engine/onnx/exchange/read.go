@@ -18,10 +18,10 @@ import (
 // that names the node. Shapes are known when the graph is built, so what depends on
 // them is worked out then.
 type Reader struct {
-	model *onnx.Model
-	theta []float32      // the weights, one after the other
-	place map[string]int // where in theta each is
-	known map[string]*onnx.Tensor
+	model  *onnx.Model
+	theta  []float32      // the weights, one after the other
+	offset map[string]int // where in theta each begins
+	known  map[string]*onnx.Tensor
 }
 
 // smallest is the number of elements from which a tensor is a weight; a smaller one
@@ -30,7 +30,7 @@ const smallest = 16
 
 // NewReader reads the weights of a file.
 func NewReader(m *onnx.Model) *Reader {
-	r := &Reader{model: m, place: map[string]int{}, known: map[string]*onnx.Tensor{}}
+	r := &Reader{model: m, offset: map[string]int{}, known: map[string]*onnx.Tensor{}}
 	for i := range m.Graph.Initializers {
 		r.keep(m.Graph.Initializers[i].Name, &m.Graph.Initializers[i])
 	}
@@ -45,7 +45,7 @@ func NewReader(m *onnx.Model) *Reader {
 func (r *Reader) keep(name string, t *onnx.Tensor) {
 	r.known[name] = t
 	if len(t.Floats) >= smallest {
-		r.place[name] = len(r.theta)
+		r.offset[name] = len(r.theta)
 		r.theta = append(r.theta, t.Floats...)
 	}
 }
@@ -99,7 +99,7 @@ func (r *Reader) Build(theta *Node, in []*Node, want []string) ([]*Node, error) 
 	return out, nil
 }
 
-// needed tells which nodes the named values depend on.
+// needed returns which nodes the named values depend on.
 func (r *Reader) needed(names []string) []bool {
 	want := map[string]bool{}
 	for _, n := range names {
@@ -127,7 +127,7 @@ type operand struct {
 	last bool
 }
 
-// building is a graph under way.
+// building is a graph that is being built.
 type building struct {
 	*Reader
 	graph  *Graph
@@ -186,7 +186,7 @@ func (b *building) image(v *operand) *Node {
 // constant makes a node of what is known: a slice of the weights, or a constant.
 func (b *building) constant(v *operand) *Node {
 	t, dims := v.host, ints(v.host.Dims)
-	if at, ok := b.place[v.weight]; ok {
+	if at, ok := b.offset[v.weight]; ok {
 		return Reshape(Slice(b.slab, AxisRange(at, at+t.Size())), dims...)
 	}
 	var flat any = t.Floats
@@ -259,7 +259,8 @@ func InputShape(v onnx.Value, n int) (s shapes.Shape, open bool, err error) {
 		case i == 0:
 			dims, open = append(dims, n), true
 		default:
-			return s, false, fmt.Errorf("exchange: input %v: only its first axis may be open; write the file with fixed sizes", v)
+			return s, false, fmt.Errorf("exchange: input %v: only its first axis may be open; write the file with fixed sizes",
+				v)
 		}
 	}
 	return shapes.Make(typ, dims...), open, nil

@@ -57,7 +57,8 @@ func build(nodes []onnx.Node, weights []onnx.Tensor, dims []int, x []float32) (y
 	theta := append([]float32{0}, r.Theta()...) // never empty
 	var failure error
 	exec, err := graph.NewExec(backend, func(theta, x *graph.Node) *graph.Node {
-		out, err := r.Build(graph.Slice(theta, graph.AxisRange(min(1, len(r.Theta())))), []*graph.Node{graph.Reshape(x, dims...)}, []string{"y"})
+		out, err := r.Build(graph.Slice(theta, graph.AxisRange(min(1, len(r.Theta())))),
+			[]*graph.Node{graph.Reshape(x, dims...)}, []string{"y"})
 		if failure = err; err != nil {
 			return x
 		}
@@ -92,60 +93,91 @@ func TestOperationsByHand(t *testing.T) {
 		x, want []float32
 	}{
 		{"relu", node("Relu", nil, "x"), nil, []int{3}, []float32{-1, 0, 2}, []float32{0, 0, 2}},
-		{"clip", node("Clip", nil, "x", "", "hi"), []onnx.Tensor{floats("hi", nil, 1)}, []int{3}, []float32{-1, 0, 2}, []float32{-1, 0, 1}},
-		{"clip of old", node("Clip", attrs{"min": float32(0), "max": float32(6)}, "x"), nil, []int{3}, []float32{-1, 5, 7}, []float32{0, 5, 6}},
+		{"clip", node("Clip", nil, "x", "", "hi"), []onnx.Tensor{floats("hi", nil, 1)}, []int{3}, []float32{-1, 0, 2},
+			[]float32{-1, 0, 1}},
+		{"clip of old", node("Clip", attrs{"min": float32(0), "max": float32(6)}, "x"), nil, []int{3}, []float32{-1, 5, 7},
+			[]float32{0, 5, 6}},
 		{"leaky", node("LeakyRelu", attrs{"alpha": float32(0.5)}, "x"), nil, []int{2}, []float32{-2, 3}, []float32{-1, 3}},
 		{"hard swish", node("HardSwish", nil, "x"), nil, []int{3}, []float32{-4, 0, 3}, []float32{0, 0, 3}},
 		{"sigmoid", node("Sigmoid", nil, "x"), nil, []int{1}, []float32{0}, []float32{0.5}},
-		{"add broadcasts", node("Add", nil, "x", "b"), []onnx.Tensor{floats("b", []int64{2, 1}, 10, 20)}, []int{2}, []float32{1, 2}, []float32{11, 12, 21, 22}},
-		{"sub, div", node("Div", nil, "x", "b"), []onnx.Tensor{floats("b", nil, 4)}, []int{2}, []float32{2, 8}, []float32{0.5, 2}},
-		{"softmax", node("Softmax", attrs{"axis": int64(0)}, "x"), nil, []int{2, 1}, []float32{0, float32(math.Log(3))}, []float32{0.25, 0.75}},
+		{"add broadcasts", node("Add", nil, "x", "b"), []onnx.Tensor{floats("b", []int64{2, 1}, 10, 20)}, []int{2},
+			[]float32{1, 2}, []float32{11, 12, 21, 22}},
+		{"sub, div", node("Div", nil, "x", "b"), []onnx.Tensor{floats("b", nil, 4)}, []int{2}, []float32{2, 8},
+			[]float32{0.5, 2}},
+		{"softmax", node("Softmax", attrs{"axis": int64(0)}, "x"), nil, []int{2, 1}, []float32{0, float32(math.Log(3))},
+			[]float32{0.25, 0.75}},
 		{"gemm", node("Gemm", attrs{"transB": int64(1), "alpha": float32(2), "beta": float32(3)}, "x", "w", "b"),
-			[]onnx.Tensor{floats("w", []int64{2, 2}, 1, 0, 1, 1), floats("b", []int64{2}, 1, 2)}, []int{1, 2}, []float32{5, 7}, []float32{13, 30}},
-		{"matmul", node("MatMul", nil, "x", "w"), []onnx.Tensor{floats("w", []int64{2, 1}, 3, 4)}, []int{2, 2}, []float32{1, 0, 1, 1}, []float32{3, 7}},
-		{"conv", node("Conv", attrs{"pads": []int64{1, 0, 0, 0}, "strides": []int64{1, 2}}, "x", "w", "b"), // rows of zeros above
+			[]onnx.Tensor{floats("w", []int64{2, 2}, 1, 0, 1, 1), floats("b", []int64{2}, 1, 2)}, []int{1, 2}, []float32{5, 7},
+			[]float32{13, 30}},
+		{"matmul", node("MatMul", nil, "x", "w"), []onnx.Tensor{floats("w", []int64{2, 1}, 3, 4)}, []int{2, 2},
+			[]float32{1, 0, 1, 1}, []float32{3, 7}},
+		// rows of zeros above
+		{"conv", node("Conv", attrs{"pads": []int64{1, 0, 0, 0}, "strides": []int64{1, 2}}, "x", "w", "b"),
 			[]onnx.Tensor{floats("w", []int64{1, 1, 2, 1}, 1, 10), floats("b", []int64{1}, 0.5)}, image, upTo(9, 1),
 			[]float32{10.5, 30.5, 41.5, 63.5, 74.5, 96.5}},
-		{"conv of groups", node("Conv", attrs{"group": int64(2)}, "x", "w"), []onnx.Tensor{floats("w", []int64{2, 1, 1, 1}, 2, 3)},
+		{"conv of groups", node("Conv", attrs{"group": int64(2)}, "x", "w"),
+			[]onnx.Tensor{floats("w", []int64{2, 1, 1, 1}, 2, 3)},
 			[]int{1, 2, 1, 2}, []float32{1, 2, 3, 4}, []float32{2, 4, 9, 12}},
-		{"conv, dilated", node("Conv", attrs{"dilations": []int64{2, 2}}, "x", "w"), []onnx.Tensor{floats("w", []int64{1, 1, 2, 2}, 1, 1, 1, 1)},
+		{"conv, dilated", node("Conv", attrs{"dilations": []int64{2, 2}}, "x", "w"),
+			[]onnx.Tensor{floats("w", []int64{1, 1, 2, 2}, 1, 1, 1, 1)},
 			image, upTo(9, 1), []float32{1 + 3 + 7 + 9}},
-		{"conv, same", node("Conv", attrs{"auto_pad": "SAME_UPPER"}, "x", "w"), []onnx.Tensor{floats("w", []int64{1, 1, 2, 2}, 1, 1, 1, 1)},
+		{"conv, same", node("Conv", attrs{"auto_pad": "SAME_UPPER"}, "x", "w"),
+			[]onnx.Tensor{floats("w", []int64{1, 1, 2, 2}, 1, 1, 1, 1)},
 			[]int{1, 1, 2, 2}, []float32{1, 2, 3, 4}, []float32{10, 6, 7, 4}},
 		{"batch norm", node("BatchNormalization", attrs{"epsilon": float32(0)}, "x", "s", "b", "m", "v"),
-			[]onnx.Tensor{floats("s", []int64{2}, 2, 1), floats("b", []int64{2}, 1, 0), floats("m", []int64{2}, 3, 0), floats("v", []int64{2}, 4, 1)},
+			[]onnx.Tensor{floats("s", []int64{2}, 2, 1), floats("b", []int64{2}, 1, 0), floats("m", []int64{2}, 3, 0),
+				floats("v", []int64{2}, 4, 1)},
 			[]int{1, 2, 1, 1}, []float32{5, 7}, []float32{3, 7}},
-		{"max pool", node("MaxPool", attrs{"kernel_shape": []int64{2, 2}, "strides": []int64{2, 2}, "pads": []int64{0, 0, 1, 1}}, "x"),
+		{"max pool", node("MaxPool",
+			attrs{"kernel_shape": []int64{2, 2}, "strides": []int64{2, 2}, "pads": []int64{0, 0, 1, 1}}, "x"),
 			nil, image, upTo(9, -9), []float32{-5, -4, -2, -1}},
-		{"max pool, ceil", node("MaxPool", attrs{"kernel_shape": []int64{2, 2}, "strides": []int64{2, 2}, "ceil_mode": int64(1)}, "x"),
+		{"max pool, ceil", node("MaxPool",
+			attrs{"kernel_shape": []int64{2, 2}, "strides": []int64{2, 2}, "ceil_mode": int64(1)}, "x"),
 			nil, image, upTo(9, -9), []float32{-5, -4, -2, -1}},
-		{"average pool", node("AveragePool", attrs{"kernel_shape": []int64{2, 2}, "pads": []int64{1, 1, 0, 0}, "strides": []int64{2, 2}}, "x"),
+		{"average pool", node("AveragePool",
+			attrs{"kernel_shape": []int64{2, 2}, "pads": []int64{1, 1, 0, 0}, "strides": []int64{2, 2}}, "x"),
 			nil, image, upTo(9, 1), []float32{1, 2.5, 5.5, 7}},
-		{"average pool with the border", node("AveragePool", attrs{"kernel_shape": []int64{2, 2}, "pads": []int64{1, 1, 0, 0}, "strides": []int64{2, 2}, "count_include_pad": int64(1)}, "x"),
+		{"average pool with the border",
+			node("AveragePool", attrs{"kernel_shape": []int64{2, 2}, "pads": []int64{1, 1, 0, 0}, "strides": []int64{2, 2},
+				"count_include_pad": int64(1)}, "x"),
 			nil, image, upTo(9, 1), []float32{0.25, 1.25, 2.75, 7}},
-		{"global average", node("GlobalAveragePool", nil, "x"), nil, []int{1, 2, 1, 2}, []float32{1, 3, 5, 9}, []float32{2, 7}},
-		{"concat", node("Concat", attrs{"axis": int64(1)}, "x", "w"), []onnx.Tensor{floats("w", []int64{2, 1}, 8, 9)}, []int{2, 1}, []float32{1, 2}, []float32{1, 8, 2, 9}},
+		{"global average", node("GlobalAveragePool", nil, "x"), nil, []int{1, 2, 1, 2}, []float32{1, 3, 5, 9},
+			[]float32{2, 7}},
+		{"concat", node("Concat", attrs{"axis": int64(1)}, "x", "w"), []onnx.Tensor{floats("w", []int64{2, 1}, 8, 9)},
+			[]int{2, 1}, []float32{1, 2}, []float32{1, 8, 2, 9}},
 		{"reshape", node("Reshape", nil, "x", "s"), []onnx.Tensor{whole("s", 0, -1)}, []int{1, 2, 2}, upTo(4, 0), upTo(4, 0)},
 		{"flatten", node("Flatten", nil, "x"), nil, []int{1, 2, 2}, upTo(4, 0), upTo(4, 0)},
 		{"transpose", node("Transpose", nil, "x"), nil, []int{2, 2}, []float32{1, 2, 3, 4}, []float32{1, 3, 2, 4}},
-		{"squeeze", node("Squeeze", nil, "x", "a"), []onnx.Tensor{whole("a", -1)}, []int{2, 1}, []float32{1, 2}, []float32{1, 2}},
-		{"unsqueeze", node("Unsqueeze", nil, "x", "a"), []onnx.Tensor{whole("a", 0, -1)}, []int{2}, []float32{1, 2}, []float32{1, 2}},
-		{"mean", node("ReduceMean", attrs{"axes": []int64{0}}, "x"), nil, []int{2, 2}, []float32{1, 2, 3, 6}, []float32{2, 4}},
+		{"squeeze", node("Squeeze", nil, "x", "a"), []onnx.Tensor{whole("a", -1)}, []int{2, 1}, []float32{1, 2},
+			[]float32{1, 2}},
+		{"unsqueeze", node("Unsqueeze", nil, "x", "a"), []onnx.Tensor{whole("a", 0, -1)}, []int{2}, []float32{1, 2},
+			[]float32{1, 2}},
+		{"mean", node("ReduceMean", attrs{"axes": []int64{0}}, "x"), nil, []int{2, 2}, []float32{1, 2, 3, 6},
+			[]float32{2, 4}},
 		{"slice", node("Slice", nil, "x", "from", "to", "axes", "step"),
-			[]onnx.Tensor{whole("from", -1), whole("to", math.MinInt64), whole("axes", 0), whole("step", -2)}, []int{4}, upTo(4, 0), []float32{3, 1}},
-		{"slice to the end", node("Slice", nil, "x", "from", "to"), []onnx.Tensor{whole("from", 1), whole("to", math.MaxInt64)}, []int{4}, upTo(4, 0), []float32{1, 2, 3}},
-		{"pad", node("Pad", nil, "x", "p", "v"), []onnx.Tensor{whole("p", 1, 2), floats("v", nil, 9)}, []int{2}, []float32{1, 2}, []float32{9, 1, 2, 9, 9}},
-		{"expand", node("Expand", nil, "x", "s"), []onnx.Tensor{whole("s", 2, 2)}, []int{1, 2}, []float32{1, 2}, []float32{1, 2, 1, 2}},
+			[]onnx.Tensor{whole("from", -1), whole("to", math.MinInt64), whole("axes", 0), whole("step", -2)}, []int{4},
+			upTo(4, 0), []float32{3, 1}},
+		{"slice to the end", node("Slice", nil, "x", "from", "to"),
+			[]onnx.Tensor{whole("from", 1), whole("to", math.MaxInt64)}, []int{4}, upTo(4, 0), []float32{1, 2, 3}},
+		{"pad", node("Pad", nil, "x", "p", "v"), []onnx.Tensor{whole("p", 1, 2), floats("v", nil, 9)}, []int{2},
+			[]float32{1, 2}, []float32{9, 1, 2, 9, 9}},
+		{"expand", node("Expand", nil, "x", "s"), []onnx.Tensor{whole("s", 2, 2)}, []int{1, 2}, []float32{1, 2},
+			[]float32{1, 2, 1, 2}},
 		{"gather", node("Gather", nil, "x", "i"), []onnx.Tensor{whole("i", -1, 0)}, []int{3}, upTo(3, 5), []float32{7, 5}},
-		{"split", onnx.Node{Op: "Split", In: []string{"x"}, Out: []string{"other", "y"}}, nil, []int{3}, upTo(3, 0), []float32{2}},
-		{"bilinear", node("Resize", attrs{"mode": "linear"}, "x", "", "s"), []onnx.Tensor{floats("s", []int64{4}, 1, 1, 1, 2)},
+		{"split", onnx.Node{Op: "Split", In: []string{"x"}, Out: []string{"other", "y"}}, nil, []int{3}, upTo(3, 0),
+			[]float32{2}},
+		{"bilinear", node("Resize", attrs{"mode": "linear"}, "x", "", "s"),
+			[]onnx.Tensor{floats("s", []int64{4}, 1, 1, 1, 2)},
 			[]int{1, 1, 1, 2}, []float32{0, 4}, []float32{0, 1, 3, 4}},
-		{"bilinear by corners", node("Resize", attrs{"mode": "linear", "coordinate_transformation_mode": "align_corners"}, "x", "", "", "n"),
+		{"bilinear by corners", node("Resize", attrs{"mode": "linear", "coordinate_transformation_mode": "align_corners"},
+			"x", "", "", "n"),
 			[]onnx.Tensor{whole("n", 1, 1, 1, 3)}, []int{1, 1, 1, 2}, []float32{0, 4}, []float32{0, 2, 4}},
-		{"nearest", node("Resize", attrs{"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}, "x", "", "s"),
+		{"nearest", node("Resize", attrs{"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}, "x", "",
+			"s"),
 			[]onnx.Tensor{floats("s", []int64{4}, 1, 1, 2, 1)}, []int{1, 1, 2, 1}, []float32{0, 4}, []float32{0, 0, 4, 4}},
 		{"layer norm", node("LayerNormalization", attrs{"epsilon": float32(0)}, "x", "s", "b"),
-			[]onnx.Tensor{floats("s", []int64{2}, 2, 2), floats("b", []int64{2}, 1, 1)}, []int{1, 2}, []float32{3, 5}, []float32{-1, 3}},
+			[]onnx.Tensor{floats("s", []int64{2}, 2, 2), floats("b", []int64{2}, 1, 1)}, []int{1, 2}, []float32{3, 5},
+			[]float32{-1, 3}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, shape, err := build([]onnx.Node{c.node}, c.weights, c.dims, c.x)
@@ -175,7 +207,8 @@ func TestShapesAreFollowed(t *testing.T) {
 		{Op: "Reshape", In: []string{"x", "t"}, Out: []string{"y"}},
 	}
 	zero := onnx.Tensor{Name: "zero", Type: onnx.Int64, Ints: []int64{0}}
-	_, shape, err := build(nodes, []onnx.Tensor{zero, whole("zeros", 0), whole("two", 2), whole("rest", -1)}, []int{3, 4}, upTo(12, 0))
+	_, shape, err := build(nodes, []onnx.Tensor{zero, whole("zeros", 0), whole("two", 2), whole("rest", -1)}, []int{3, 4},
+		upTo(12, 0))
 	if err != nil || len(shape) != 2 || shape[0] != 6 || shape[1] != 2 {
 		t.Errorf("shape %v, error %v; want [6 2]", shape, err)
 	}
@@ -186,13 +219,15 @@ func TestShapesWithConditionsAreFollowed(t *testing.T) {
 	nodes := []onnx.Node{
 		{Op: "Shape", In: []string{"x"}, Out: []string{"n"}, Attrs: attrs{"end": int64(1)}},
 		{Op: "Concat", In: []string{"n", "minus"}, Out: []string{"s"}, Attrs: attrs{"axis": int64(0)}},
-		{Op: "ConstantOfShape", In: []string{"two"}, Out: []string{"ones"}, Attrs: attrs{"value": &onnx.Tensor{Type: onnx.Int64, Dims: []int64{1}, Ints: []int64{1}}}},
+		{Op: "ConstantOfShape", In: []string{"two"}, Out: []string{"ones"},
+			Attrs: attrs{"value": &onnx.Tensor{Type: onnx.Int64, Dims: []int64{1}, Ints: []int64{1}}}},
 		{Op: "Mul", In: []string{"ones", "minus"}, Out: []string{"unset"}},
 		{Op: "Equal", In: []string{"s", "unset"}, Out: []string{"is"}},
 		{Op: "Where", In: []string{"is", "ones", "s"}, Out: []string{"t"}},
 		{Op: "Expand", In: []string{"token", "t"}, Out: []string{"y"}},
 	}
-	got, shape, err := build(nodes, []onnx.Tensor{whole("minus", -1), whole("two", 2), floats("token", []int64{1, 2}, 5, 6)}, []int{3, 1}, upTo(3, 0))
+	got, shape, err := build(nodes,
+		[]onnx.Tensor{whole("minus", -1), whole("two", 2), floats("token", []int64{1, 2}, 5, 6)}, []int{3, 1}, upTo(3, 0))
 	if err != nil || len(got) != 6 || shape[0] != 3 || got[4] != 5 {
 		t.Errorf("got %v of shape %v, error %v; want the token 3 times", got, shape, err)
 	}
@@ -203,8 +238,10 @@ func TestWhatIsNotKnownIsNamed(t *testing.T) {
 		node onnx.Node
 		want string
 	}{
-		"operation":     {node("NonMaxSuppression", nil, "x"), `node "the NonMaxSuppression" (NonMaxSuppression): the operation is not known`},
-		"domain":        {onnx.Node{Name: "n", Op: "Relu", Domain: "com.example", In: []string{"x"}, Out: []string{"y"}}, "com.example"},
+		"operation": {node("NonMaxSuppression", nil, "x"),
+			`node "the NonMaxSuppression" (NonMaxSuppression): the operation is not known`},
+		"domain": {onnx.Node{Name: "n", Op: "Relu", Domain: "com.example", In: []string{"x"}, Out: []string{"y"}},
+			"com.example"},
 		"argument":      {node("Relu", nil, "z"), `"z"`},
 		"interpolation": {node("Resize", attrs{"mode": "cubic"}, "x", "", "", "size"), "cubic"},
 		"graph code":    {node("MatMul", nil, "x", "size"), "MatMul"},

@@ -75,7 +75,8 @@ func (w *writer) concatenated(axis int, in []*value, dims []dim) *value {
 		names[k] = w.expand(v, part).name
 	}
 	lie[axis] = dims[axis]
-	return &value{name: w.emit("Concat", map[string]any{"axis": int64(axis)}, names...), dims: dims, lie: lie, typ: in[0].typ}
+	return &value{name: w.emit("Concat", map[string]any{"axis": int64(axis)}, names...), dims: dims, lie: lie,
+		typ: in[0].typ}
 }
 
 // padded translates Pad with a constant.
@@ -88,7 +89,8 @@ func (w *writer) padded(v, fill *value, dims []dim, pads []compute.PadAxis) (*va
 		}
 		before[i], after[i] = int64(p.Start), int64(p.End)
 	}
-	return &value{name: w.emit("Pad", nil, v.name, w.ints(slices.Concat(before, after)...), fill.name), dims: dims, lie: dims, typ: v.typ}, nil
+	return &value{name: w.emit("Pad", nil, v.name, w.ints(slices.Concat(before, after)...), fill.name), dims: dims,
+		lie: dims, typ: v.typ}, nil
 }
 
 // product translates a product of tensors. The axes of the result are those of the

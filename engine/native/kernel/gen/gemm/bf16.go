@@ -37,7 +37,8 @@ const (
 // evex writes an instruction of the map 0F38 on whole registers of 512 bits; the
 // order of operands is Go's.
 func evex(name string, prefix, opcode uint32, x, y, dst Register) {
-	rm, v, r := uint32(x.(Physical).PhysicalIndex()), uint32(y.(Physical).PhysicalIndex()), uint32(dst.(Physical).PhysicalIndex())
+	rm, v, r := uint32(x.(Physical).PhysicalIndex()), uint32(y.(Physical).PhysicalIndex()),
+		uint32(dst.(Physical).PhysicalIndex())
 	bit := func(n, from, to uint32) uint32 { return (^n >> from & 1) << to } // these are stored inverted
 	p0 := bit(r, 3, 7) | bit(rm, 4, 6) | bit(rm, 3, 5) | bit(r, 4, 4) | 2
 	p1 := (^v&15)<<3 | 1<<2 | prefix
@@ -112,7 +113,8 @@ func pairRows(halves bool) {
 	}
 	TEXT(name, NOSPLIT, fmt.Sprintf("func(n int, dst *float32, x, y *%s, both int)", kind))
 	Pragma("noescape")
-	Doc(name + " makes pairs of bfloat16 of the n elements of two rows; if both is zero there is no y, and zeros are in its place.")
+	Doc(name + " makes pairs of bfloat16 of the n elements of two rows; if both is zero there is no y, and zeros are " +
+		"in its place.")
 	n := Load(Param("n"), GP64())
 	dst, x, y := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("y"), GP64())
 	ones, second := GP32(), K()

@@ -177,7 +177,8 @@ func (f family) copyRows() {
 	TEXT(fmt.Sprintf("copyRows%dAVX%s", f.width(), f.isa), NOSPLIT,
 		"func(k int, src *float32, ss int, dst *float32, ds int, mask uint32)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("copyRows%dAVX%s copies k rows of %d columns, zeros where mask has none.", f.width(), f.isa, f.width()))
+	Doc(fmt.Sprintf("copyRows%dAVX%s copies k rows of %d columns, zeros where mask has none.",
+		f.width(), f.isa, f.width()))
 	k := Load(Param("k"), GP64())
 	src := Load(Param("src"), GP64())
 	ss := strideParam("ss")

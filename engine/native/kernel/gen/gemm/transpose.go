@@ -15,7 +15,8 @@ const transposeSig = "func(src *float32, ss int, dst *float32, ds int, rows, col
 func transposeLoad(f family, name string) (r []Register, dst, ds, cols Register) {
 	TEXT(name, NOSPLIT, transposeSig)
 	Pragma("noescape")
-	Doc(fmt.Sprintf("%s transposes rows x cols floats, both at most %d; it writes cols rows of %d.", name, f.lanes, f.lanes))
+	Doc(fmt.Sprintf("%s transposes rows x cols floats, both at most %d; it writes cols rows of %d.",
+		name, f.lanes, f.lanes))
 	src := Load(Param("src"), GP64())
 	ss := strideParam("ss")
 	dst = Load(Param("dst"), GP64())

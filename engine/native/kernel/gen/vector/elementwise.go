@@ -82,7 +82,8 @@ func binaryLoops(g *gen) {
 		loop{name: o.name, params: "dst *float32, a *float32, b *float32", unroll: unroll, hoist: 2, body: body}.emit(g)
 		loop{name: o.name + "VS", params: "dst *float32, a *float32, b float32", unroll: unroll, hoist: 2, body: body}.emit(g)
 		if !o.commutes {
-			loop{name: o.name + "SV", params: "dst *float32, a float32, b *float32", unroll: unroll, hoist: 2, body: body}.emit(g)
+			loop{name: o.name + "SV", params: "dst *float32, a float32, b *float32", unroll: unroll, hoist: 2,
+				body: body}.emit(g)
 		}
 	}
 }
@@ -121,7 +122,8 @@ func adam(g *gen) {
 	loop{
 		name: "adam",
 		params: "both1 *float32, both2 *float32, both3 *float32, both4 *float32, grad *float32, " +
-			"b1 float32, a1 float32, b2 float32, a2 float32, c1 float32, c2 float32, eps float32, wd float32, lr float32, rate float32",
+			"b1 float32, a1 float32, b2 float32, a2 float32, c1 float32, c2 float32, eps float32, wd float32, lr float32, " +
+			"rate float32",
 		unroll: 1, lazy: true,
 		body: func(g *gen, in map[string]vec) []vec {
 			p, ema, m, v, d := in["both1"], in["both2"], in["both3"], in["both4"], in["grad"]

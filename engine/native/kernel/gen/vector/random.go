@@ -83,7 +83,8 @@ func spread(g *gen, r reg.Register, high bool) vec {
 func philoxBlock(g *gen, counter reg.Register, iota vec) [4]vec {
 	load := func(name string) reg.Register { return g.Load(g.Param(name), g.GP64()) }
 	key, stream := load("key"), load("stream")
-	c := [4]vec{spread(g, counter, false).addInt(iota), spread(g, counter, true), spread(g, stream, false), spread(g, stream, true)}
+	c := [4]vec{spread(g, counter, false).addInt(iota), spread(g, counter, true), spread(g, stream, false),
+		spread(g, stream, true)}
 	k0, k1 := spread(g, key, false), spread(g, key, true)
 	for round := range 10 {
 		if round > 0 {

@@ -1,0 +1,120 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+)
+
+// Tensor is one named array of a network, which begins at Offset in the slab.
+type Tensor struct {
+	Name   string
+	Shape  []int
+	Offset int
+}
+
+// Size returns the number of elements.
+func (t Tensor) Size() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
+
+// layout is the order of the tensors in the slab, and how each begins.
+type layout struct {
+	tensors []Tensor
+	starts  []start
+	size    int     // length of the slab
+	count   float64 // of the weights, which size is where it is no larger than an int
+}
+
+// start is how a tensor begins: uniform in ±bound about centre.
+type start struct{ centre, bound float64 }
+
+// spread is the start about 0 with that standard deviation.
+func spread(deviation float64) start { return start{0, math.Sqrt(3) * deviation} }
+
+func (l *layout) add(name string, s start, shape ...int) int {
+	t := Tensor{Name: name, Shape: shape, Offset: l.size}
+	l.tensors = append(l.tensors, t)
+	l.starts = append(l.starts, s)
+	l.size += t.Size()
+	n := 1.0
+	for _, d := range shape {
+		n *= float64(d)
+	}
+	l.count += n
+	return len(l.tensors) - 1
+}
+
+// linear adds weight and bias of a linear map, which begin as PyTorch's Linear
+// does, in U(-1/√in, 1/√in). It returns the number of the weight.
+func (l *layout) linear(name string, in, out int) int {
+	s := start{0, 1 / math.Sqrt(float64(in))}
+	w := l.add(name+".weight", s, out, in)
+	l.add(name+".bias", s, out)
+	return w
+}
+
+// affine adds a weight of that shape, outputs first, and a bias of zeros. It returns
+// the number of the weight.
+func (l *layout) affine(name string, s start, shape ...int) int {
+	w := l.add(name+".weight", s, shape...)
+	l.add(name+".bias", start{}, shape[0])
+	return w
+}
+
+// initial draws the slab.
+func (l *layout) initial(rng *rand.Rand) []float32 {
+	theta := make([]float32, l.size)
+	for i, t := range l.tensors {
+		s := l.starts[i]
+		for k := range t.Size() {
+			theta[t.Offset+k] = float32(s.centre + (2*rng.Float64()-1)*s.bound)
+		}
+	}
+	return theta
+}
+
+// mostWeights is the most weights of a network: 64 GiB of them, with which no training fits
+// into a machine.
+const mostWeights = 1 << 34
+
+// check reports a network that is too large for any machine.
+func (l *layout) check() error {
+	if l.count > mostWeights {
+		return fmt.Errorf("nn: the network would have %.3g weights; at most %.3g can be: make its layers smaller", l.count, float64(mostWeights))
+	}
+	return nil
+}
+
+// restore reads the slab, tensor by tensor. The slab is made when all are there: what
+// describes a network may be wrong, and ask for more memory than there is.
+func (l *layout) restore(read func(name string, shape []int) ([]float32, error)) ([]float32, error) {
+	parts := make([][]float32, len(l.tensors))
+	for i, t := range l.tensors {
+		data, err := read(t.Name, t.Shape)
+		if err != nil {
+			return nil, err
+		}
+		if len(data) != t.Size() {
+			return nil, fmt.Errorf("nn: tensor %s has %d values; its shape %v takes %d", t.Name, len(data), t.Shape, t.Size())
+		}
+		parts[i] = data
+	}
+	return slices.Concat(parts...), nil
+}
+
+// params cuts the slab into the tensors of the layout.
+func (l *layout) params(theta *Node) []*Node {
+	out := make([]*Node, len(l.tensors))
+	for i, t := range l.tensors {
+		out[i] = Reshape(Slice(theta, AxisRange(t.Offset, t.Offset+t.Size())), t.Shape...)
+	}
+	return out
+}

@@ -1,0 +1,47 @@
+package nn
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute"
+)
+
+// Module is the weights of a network: the engine that holds them, their layout as
+// named tensors in one slab, and their values. Every network of this package embeds
+// one, and a [Trainer] works on any. It is read-only and safe for concurrent use.
+type Module struct {
+	eng    *Engine
+	layout *layout
+	theta  compute.Buffer // the slab, float32 [P], in the engine
+}
+
+// newModule returns a module with the weights of the slab given.
+func newModule(eng *Engine, l *layout, theta []float32) (Module, error) {
+	if len(theta) != l.size {
+		return Module{}, fmt.Errorf("nn: %d weights given, the network has %d", len(theta), l.size)
+	}
+	b, err := eng.upload(theta)
+	if err != nil {
+		return Module{}, fmt.Errorf("nn: copying weights to the engine: %w", err)
+	}
+	return Module{eng: eng, layout: l, theta: b}, nil
+}
+
+// Engine returns the engine that the network runs on.
+func (m *Module) Engine() *Engine { return m.eng }
+
+// NumWeights returns P, the length of the slab.
+func (m *Module) NumWeights() int { return m.layout.size }
+
+// Weights returns a copy of the slab, of length P.
+func (m *Module) Weights() ([]float32, error) {
+	w, err := download(m.theta)
+	if err != nil {
+		return nil, fmt.Errorf("nn: reading weights: %w", err)
+	}
+	return w, nil
+}
+
+// Tensors returns the layout of the slab: the name, shape and offset of each tensor,
+// in the order of the slab. Names and shapes are those of PyTorch's modules.
+func (m *Module) Tensors() []Tensor { return m.layout.tensors }

@@ -1,0 +1,106 @@
+package nn
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+
+	"flowmatch/internal/seed"
+)
+
+// NetTrainer is the [Trainer] of a velocity network, which learns from [Examples] too.
+// One step of these, from the interpolation to the EMA, is one compiled graph.
+type NetTrainer struct {
+	*Trainer
+	net   *Net // architecture and programs; its weights are the start only
+	how   StepOptions
+	progs *byLoss // Step
+	parts *parts  // Step, where it accumulates or runs on several devices; else nil
+}
+
+// NewTrainer starts training from the weights of n. The options are those of Step; under
+// the zero StepOptions a step is one pass over the batch in float32.
+func (n *Net) NewTrainer(o Optimizer, how StepOptions) (*NetTrainer, error) {
+	if err := how.Validate(); err != nil {
+		return nil, err
+	}
+	base, err := n.newTrainer(o, max(1, how.Devices))
+	if err != nil {
+		return nil, err
+	}
+	tr := &NetTrainer{Trainer: base, net: n, how: how}
+	inputs := func(rows, _ int) []shapes.Shape { return append(tr.stateShapes(), n.arch.stepShapes(rows)...) }
+	tr.progs = &byLoss{declare: func(l Loss) *program {
+		return &program{eng: n.eng, name: "training step", inputs: inputs, update: []int{0, 1, 2, 3},
+			build: func(in []*Node) []*Node { return tr.stepGraph(in, l) }}
+	}}
+	if how.Accumulate > 1 || how.Devices > 1 {
+		if tr.parts, err = newParts(tr); err != nil {
+			return nil, err
+		}
+	}
+	return tr, nil
+}
+
+// Raw returns a copy of the network with the raw weights.
+func (tr *NetTrainer) Raw() (*Net, error) { return tr.with(tr.RawWeights()) }
+
+// Averaged returns a copy of the network with the averaged weights (EMA).
+func (tr *NetTrainer) Averaged() (*Net, error) { return tr.with(tr.AveragedWeights()) }
+
+func (tr *NetTrainer) with(theta []float32, err error) (*Net, error) {
+	if err != nil {
+		return nil, err
+	}
+	return tr.net.WithWeights(theta)
+}
+
+// Step takes one optimizer step at learning rate lr. A loss or gradient that is not
+// finite is [ErrDiverged]; training can then go on after a Restore only.
+func (tr *NetTrainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
+	defer rescue(&err, "training step")
+	if err := tr.net.check(ex); err != nil {
+		return r, err
+	}
+	if tr.net.arch.cfg.drops() {
+		with := *ex
+		with.drop = drawDrops(ex.X1.N, seed.Rand(tr.opt.Seed, "nn/dropout", uint64(tr.step)))
+		ex = &with
+	}
+	if tr.parts != nil {
+		return tr.stepInParts(ex, lr)
+	}
+	prog := tr.progs.of(ex.Loss)
+	f, err := tr.net.examplesFrame(prog, ex, stateSlabs+1)
+	if err != nil {
+		return r, err
+	}
+	if err := tr.advance(f, lr); err != nil {
+		return r, fmt.Errorf("nn: training step: %w", err)
+	}
+	r.Loss, r.GradNorm = float64(f.result(stateSlabs)[0]), float64(f.result(stateSlabs + 1)[0])
+	prog.back(f)
+	return r, tr.diverged(r)
+}
+
+// stepGraph: weights, EMA, moments 1 and 2, hyper [4], then the examples.
+func (tr *NetTrainer) stepGraph(in []*Node, l Loss) []*Node {
+	loss, grad := tr.lossGraph(in[0], in[1], in[stateSlabs+1:], l)
+	state, norm := tr.opt.update(in, grad)
+	return append(state, loss, norm)
+}
+
+// lossGraph returns the mean loss of a batch, and its gradient [P].
+func (tr *NetTrainer) lossGraph(theta, ema *Node, in []*Node, l Loss) (loss, grad *Node) {
+	m := tr.net.arch
+	p := m.params(theta)
+	var ahead []*Node
+	if l.Average == ByHalves {
+		ahead = tr.how.cast(m.params(ema))
+	}
+	b := m.examples(in)
+	b.recompute = tr.how.Recompute
+	loss = m.batchLoss(tr.how.cast(p), ahead, b, l)
+	return loss, join(Gradient(loss, p...))
+}

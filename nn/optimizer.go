@@ -1,0 +1,81 @@
+package nn
+
+import (
+	"fmt"
+
+	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+)
+
+// Optimizer is Adam (Kingma and Ba 2015) with decoupled weight decay (AdamW,
+// Loshchilov and Hutter 2019), gradient clipping and an average of the weights (EMA).
+// Where 0 is a value of its own, nil is the default: new(0.9) sets such a field.
+type Optimizer struct {
+	Beta1       *float64 `yaml:"beta1" json:"beta1"`               // in [0, 1); default 0.9, 0: no momentum
+	Beta2       *float64 `yaml:"beta2" json:"beta2"`               // in [0, 1); default 0.999
+	Eps         *float64 `yaml:"eps" json:"eps"`                   // positive; default 1e-8
+	WeightDecay float64  `yaml:"weight_decay" json:"weight_decay"` // times the learning rate, on every weight; default 0
+	ClipNorm    float64  `yaml:"clip_norm" json:"clip_norm"`       // largest global norm of a gradient; 0: no clipping
+	// EMADecay is the decay of the average of the weights, in [0, 1); default 0.999. It
+	// is eased in as min(decay, (1+k)/(10+k)) at step k, so that the random start
+	// is soon forgotten. 0: no average; the averaged weights are the raw ones.
+	EMADecay *float64 `yaml:"ema_decay" json:"ema_decay"`
+	// Seed is what dropout is drawn from, for each step anew.
+	Seed uint64 `yaml:"-" json:"-"`
+}
+
+// Defaults returns o with every nil field filled in.
+func (o Optimizer) Defaults() Optimizer {
+	for _, f := range []struct {
+		v   **float64
+		def float64
+	}{{&o.Beta1, 0.9}, {&o.Beta2, 0.999}, {&o.Eps, 1e-8}, {&o.EMADecay, 0.999}} {
+		if *f.v == nil {
+			*f.v = new(f.def)
+		}
+	}
+	return o
+}
+
+// Validate reports the first field that cannot be used.
+func (o Optimizer) Validate() error {
+	o = o.Defaults()
+	for _, f := range []struct {
+		name string
+		v    float64
+	}{{"beta1", *o.Beta1}, {"beta2", *o.Beta2}, {"ema_decay", *o.EMADecay}} {
+		if !(f.v >= 0 && f.v < 1) {
+			return fmt.Errorf("nn: optimizer %s is %g; it must be in [0, 1)", f.name, f.v)
+		}
+	}
+	if !(*o.Eps > 0) {
+		return fmt.Errorf("nn: optimizer eps is %g; it must be positive, or a weight without a gradient becomes 0/0", *o.Eps)
+	}
+	if !(o.WeightDecay >= 0) || !(o.ClipNorm >= 0) {
+		return fmt.Errorf("nn: optimizer weight_decay %g and clip_norm %g must not be negative", o.WeightDecay, o.ClipNorm)
+	}
+	return nil
+}
+
+// update is AdamW with clipping, and the EMA, in a graph; in begins with weights, EMA,
+// moments 1 and 2 and hyper [4]. It returns the new four, and the norm of grad.
+func (o Optimizer) update(in []*Node, grad *Node) (state []*Node, norm *Node) {
+	theta, ema, m1, m2, hyper := in[0], in[1], in[2], in[3], in[4]
+	h := func(i int) *Node { return Reshape(Slice(hyper, AxisRange(i, i+1))) }
+	norm = Sqrt(ReduceAllSum(Square(grad)))
+	if o.ClipNorm > 0 {
+		grad = Mul(grad, MinScalar(Div(ConstAs(norm, o.ClipNorm), AddScalar(norm, 1e-12)), 1))
+	}
+	m1 = Add(MulScalar(m1, *o.Beta1), MulScalar(grad, 1-*o.Beta1))
+	m2 = Add(MulScalar(m2, *o.Beta2), MulScalar(Square(grad), 1-*o.Beta2))
+	step := Div(Mul(m1, h(1)), AddScalar(Sqrt(Mul(m2, h(2))), *o.Eps))
+	if o.WeightDecay > 0 {
+		step = Add(step, MulScalar(theta, o.WeightDecay))
+	}
+	theta = Sub(theta, Mul(step, h(0)))
+	if *o.EMADecay == 0 {
+		ema = Add(MulScalar(ema, 0), theta) // the formula below would round
+	} else {
+		ema = Add(ema, Mul(Sub(theta, ema), OneMinus(h(3)))) // ema + (1-decay)(θ - ema)
+	}
+	return []*Node{theta, ema, m1, m2}, norm
+}
