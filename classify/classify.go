@@ -1,110 +1,95 @@
-// Package classify trains a classifier of images: what tells whether a sample is of
-// the class that was asked for, and whose features distances between sets of images
-// are measured in.
+// Package classify trains a classifier of images: it finds out whether a sample is of
+// the class that was asked for, and its features are what distances between sets of
+// images are measured in.
 //
 // There are only a few things: [Train] trains an [nn.Classifier] on the training part
-// of a labelled set, [Accuracy] is the share of images that it tells right, and
+// of a labelled set, [Accuracy] is the share of images that it classifies rightly, and
 // [Extractor] is a network that others trained, from an ONNX file.
 package classify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/nn"
+	"flowmatch/train"
 )
 
 // Config says how to train. The zero value is usable.
 type Config struct {
-	Steps    int     // of the optimizer; 0: 2000
-	Batch    int     // images a step; 0: 64
-	LR       float64 // falls to 0 along half a cosine; 0: 2e-3
-	Channels int     // see nn.ClassifierConfig
-	Features int     // likewise
+	// Loop is that of the training. Its defaults here are 2000 steps on 64 images, and a
+	// learning rate that falls from 2e-3 to 0 along half a cosine.
+	Loop     train.Loop
+	Channels int // see nn.ClassifierConfig
+	Features int // likewise
 	Seed     uint64
 }
 
 func (c Config) defaults() Config {
-	if c.Steps == 0 {
-		c.Steps = 2000
-	}
-	if c.Batch == 0 {
-		c.Batch = 64
-	}
-	if c.LR == 0 {
-		c.LR = 2e-3
+	l := &c.Loop
+	l.Steps, l.Batch, l.LR = cmp.Or(l.Steps, 2000), cmp.Or(l.Batch, 64), cmp.Or(l.LR, 2e-3)
+	if l.LRMin == nil {
+		l.LRMin = new(float64)
 	}
 	return c
 }
 
-func (c Config) validate() error {
-	switch {
-	case c.Steps < 1 || c.Batch < 1:
-		return fmt.Errorf("classify: %d steps on batches of %d; both must be at least 1", c.Steps, c.Batch)
-	case !(c.LR > 0) || math.IsInf(c.LR, 0):
-		return fmt.Errorf("classify: the learning rate is %g; it must be positive", c.LR)
-	}
-	return nil
-}
-
 // Train trains on set.Train, which must have labels, and returns the classifier with
-// the averaged weights. Everything is a function of Config.Seed and the set. observe,
-// if not nil, is called after each step with its cross-entropy in nats.
-func Train(ctx context.Context, eng *nn.Engine, set *data.Set, cfg Config, observe func(step int, loss float64)) (*nn.Classifier, error) {
+// the averaged weights. Everything is a function of Config.Seed and the set. The loss
+// that hooks see is the cross-entropy in nats.
+func Train(
+	ctx context.Context, eng *nn.Engine, set *data.Set, cfg Config, hooks train.Hooks,
+) (*nn.Classifier, error) {
 	cfg = cfg.defaults()
-	if err := cfg.validate(); err != nil {
-		return nil, err
-	}
 	image := set.Image()
 	if set.Classes < 2 || image == nil {
-		return nil, fmt.Errorf("classify: %s has %d classes and is of kind %s; it needs labelled images", set.Name, set.Classes, set.Kind)
+		return nil, fmt.Errorf("classify: %s has %d classes and is of kind %s; it needs labelled images",
+			set.Name, set.Classes, set.Kind)
 	}
-	c, err := nn.NewClassifier(eng, nn.ClassifierConfig{Image: image, Classes: set.Classes, Channels: cfg.Channels, Features: cfg.Features}, cfg.Seed)
+	if err := cfg.Loop.Validate(); err != nil {
+		return nil, fmt.Errorf("classify: %w", err)
+	}
+	net := nn.ClassifierConfig{Image: image, Classes: set.Classes, Channels: cfg.Channels, Features: cfg.Features}
+	c, err := nn.NewClassifier(eng, net, cfg.Seed)
 	if err != nil {
 		return nil, err
 	}
-	tr, err := c.NewTrainer(nn.Optimizer{ClipNorm: 1, EMADecay: 0.99})
+	tr, err := c.NewTrainer(nn.Optimizer{ClipNorm: 1, EMADecay: new(0.99)})
 	if err != nil {
 		return nil, err
 	}
-	x, label := flow.NewBatch(cfg.Batch, set.Dim), make([]int32, cfg.Batch)
-	for step := range cfg.Steps {
-		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("classify: stopped at step %d: %w", step, err)
+	x, given := flow.NewBatch(cfg.Loop.Batch, set.Dim), flow.NewGiven(cfg.Loop.Batch, true, 0)
+	step := func(step int, lr float64) (r nn.StepResult, err error) {
+		if err := set.Train.Fill(x, given, uint64(step)); err != nil {
+			return r, fmt.Errorf("classify: data of step %d: %w", step, err)
 		}
-		if err := set.Train.Fill(x, label, uint64(step)); err != nil {
-			return nil, fmt.Errorf("classify: data of step %d: %w", step, err)
-		}
-		now, err := current(c, tr, false)
+		now, err := weighted(c, tr.RawWeights)
 		if err != nil {
-			return nil, err
+			return r, err
 		}
-		loss, grad, err := now.Gradient(x, label)
+		loss, grad, err := now.Gradient(x, given.Label)
 		if err != nil {
-			return nil, err
+			return r, err
 		}
-		lr := cfg.LR * (1 + math.Cos(math.Pi*float64(step)/float64(cfg.Steps))) / 2
-		if _, err := tr.Apply(grad, loss, lr); err != nil {
-			return nil, err
-		}
-		if observe != nil {
-			observe(step+1, loss)
-		}
+		return tr.Apply(grad, loss, lr)
 	}
-	return current(c, tr, true)
+	if _, err := cfg.Loop.Run(ctx, train.Task{Trainer: tr, Step: step, Hooks: hooks}); err != nil {
+		return nil, fmt.Errorf("classify: %w", err)
+	}
+	return weighted(c, tr.AveragedWeights)
 }
 
-// current is the classifier with the trainer's weights, averaged or raw.
-func current(c *nn.Classifier, tr *nn.Trainer, ema bool) (*nn.Classifier, error) {
-	net, err := tr.Net(ema)
+// weighted returns a classifier like c with other weights.
+func weighted(c *nn.Classifier, weights func() ([]float32, error)) (*nn.Classifier, error) {
+	w, err := weights()
 	if err != nil {
 		return nil, err
 	}
-	return c.WithNet(net), nil
+	return c.WithWeights(w)
 }
 
 // ErrNoImages is returned when there is nothing to classify.

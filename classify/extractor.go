@@ -1,19 +1,18 @@
 package classify
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
-	"flowmatch/data"
+	"flowmatch/data/image"
 	"flowmatch/engine/onnx"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
+	"flowmatch/internal/digest"
 	"flowmatch/nn"
 )
 
@@ -46,11 +45,11 @@ type Extractor struct {
 var ErrExtractor = errors.New("classify: the network cannot be used so")
 
 // OpenExtractor reads a file for images of the shape given: height, width, channels.
-func OpenExtractor(path string, eng *nn.Engine, image []int, o ExtractorOptions) (*Extractor, error) {
+func OpenExtractor(path string, eng *nn.Engine, shape []int, o ExtractorOptions) (*Extractor, error) {
 	if o.Range == "" {
 		o.Range = Ranges()[0]
 	}
-	e := &Extractor{image: image}
+	e := &Extractor{image: shape}
 	switch o.Range {
 	case "0..1":
 		e.scale = 1
@@ -59,9 +58,9 @@ func OpenExtractor(path string, eng *nn.Engine, image []int, o ExtractorOptions)
 	case "0..255":
 		e.scale = 255
 	default:
-		return nil, fmt.Errorf("%w: the range is %q; it must be one of %s", ErrExtractor, o.Range, strings.Join(Ranges(), ", "))
+		return nil, fmt.Errorf("%w: %w", ErrExtractor, choice.Check("range", o.Range, Ranges()))
 	}
-	if len(image) != 3 {
+	if len(shape) != 3 {
 		return nil, fmt.Errorf("%w: features are of images, and the data are none", ErrExtractor)
 	}
 	raw, err := os.ReadFile(path)
@@ -77,12 +76,12 @@ func OpenExtractor(path string, eng *nn.Engine, image []int, o ExtractorOptions)
 		return nil, fmt.Errorf("classify: %s: %w", path, err)
 	}
 	e.classes = len(wanted) == 2
-	h := sha256.New()
-	_, _ = h.Write(raw) // a hash takes all that it is given
+	h := digest.New()
+	digest.Add(h, raw)
 	for _, w := range m.Graph.Initializers {
-		_ = binary.Write(h, binary.LittleEndian, w.Floats) // which may be in a file beside
+		digest.Add(h, w.Floats) // which may be in a file beside
 	}
-	e.name = fmt.Sprintf("%s sha256:%x, %s of pixels %s", filepath.Base(path), h.Sum(nil), wanted[0], o.Range)
+	e.name = fmt.Sprintf("%s %v, %s of pixels %s", filepath.Base(path), h, wanted[0], o.Range)
 	return e, nil
 }
 
@@ -104,7 +103,7 @@ func (o ExtractorOptions) outputs(m *onnx.Model) (names []string) {
 	return names
 }
 
-// Name tells the file, by its name and its hash, and how it is used: features of two
+// Name returns the file, by its name and its hash, and how it is used: features of two
 // names have no distance.
 func (e *Extractor) Name() string { return e.name }
 
@@ -115,7 +114,7 @@ func (e *Extractor) Features(x flow.Batch) (features, probs flow.Batch, err erro
 	channels, height, width := e.net.Image()
 	const most = 256 // images at once, which may be much larger than those of the data
 	for from := 0; from < x.N; from += most {
-		part, err := data.Planes(x.Slice(from, min(from+most, x.N)), e.image, channels, height, width)
+		part, err := image.Planes(x.Slice(from, min(from+most, x.N)), e.image, channels, height, width)
 		if err != nil {
 			return features, probs, fmt.Errorf("%w: %w", ErrExtractor, err)
 		}

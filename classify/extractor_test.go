@@ -23,7 +23,9 @@ func means(t *testing.T, op string) string {
 			{Op: "Flatten", In: []string{"pool"}, Out: []string{"flat"}},
 			{Op: op, In: []string{"flat"}, Out: []string{"classes"}},
 		},
-		Inputs:  []onnx.Value{{Name: "x", Type: onnx.Float, Dims: []onnx.Dim{{Size: 2}, {Size: 3}, {Size: 5}, {Size: 5}}}}, // two at once
+		Inputs: []onnx.Value{ // two at once
+			{Name: "x", Type: onnx.Float, Dims: []onnx.Dim{{Size: 2}, {Size: 3}, {Size: 5}, {Size: 5}}},
+		},
 		Outputs: []onnx.Value{{Name: "pool", Dims: []onnx.Dim{}}, {Name: "classes", Dims: []onnx.Dim{}}},
 	}}
 	buf, err := m.Marshal()
@@ -66,7 +68,7 @@ func TestFeaturesAreOfPixelsInTheRangeAskedFor(t *testing.T) {
 		}
 	}
 	if len(names) != 3 {
-		t.Errorf("the names %v do not tell the ranges apart", names)
+		t.Errorf("the names %v are the same for several ranges", names)
 	}
 }
 
@@ -75,7 +77,8 @@ func TestLogitsBecomeProbabilities(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := OpenExtractor(means(t, "Identity"), eng, []int{1, 1, 3}, ExtractorOptions{Features: "flat", Classes: "classes"})
+	file, rgb := means(t, "Identity"), []int{1, 1, 3}
+	e, err := OpenExtractor(file, eng, rgb, ExtractorOptions{Features: "flat", Classes: "classes"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +92,7 @@ func TestLogitsBecomeProbabilities(t *testing.T) {
 			t.Errorf("probability %d is %g, want %g", k, p.X[k], want)
 		}
 	}
-	if e, err = OpenExtractor(means(t, "Identity"), eng, []int{1, 1, 3}, ExtractorOptions{Features: "flat"}); err != nil {
+	if e, err = OpenExtractor(file, eng, rgb, ExtractorOptions{Features: "flat"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, p, err = e.Features(flow.NewBatch(1, 3)); err != nil || p.N != 0 {
@@ -111,8 +114,9 @@ func TestExtractorsThatDoNotFitAreErrors(t *testing.T) {
 		"no images": {nil, ExtractorOptions{}, "the data are none"},
 		"output":    {[]int{1, 1, 3}, ExtractorOptions{Features: "inner"}, `"inner"`},
 	} {
-		if _, err := OpenExtractor(means(t, "Softmax"), eng, c.image, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: error %v; want one that tells %q", name, err, c.want)
+		_, err := OpenExtractor(means(t, "Softmax"), eng, c.image, c.o)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v; want one that says %q", name, err, c.want)
 		}
 	}
 	e, err := OpenExtractor(means(t, "Softmax"), eng, []int{1, 1, 3}, ExtractorOptions{})

@@ -1,13 +1,10 @@
 package model
 
 import (
-	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"math"
-	"os"
-	"slices"
 	"strconv"
 
 	"github.com/nlpodyssey/safetensors"
@@ -36,97 +33,138 @@ const (
 	prefixV   = "opt.exp_avg_sq."
 )
 
+// ErrUnnamed is returned when a model is saved whose schedule has no name.
+var ErrUnnamed = errors.New("model: a schedule without a name cannot be saved: " + `register it with ` +
+	`path.Register("mine", ...), and set Spec.Path to path.Config{Name: "mine"} in place of Spec.Scheduler`)
+
+// ErrNoState is returned by [Load] for a file of [Model.Save], which has no state to
+// resume from.
+var ErrNoState = errors.New("it holds a model without the state of its training; " +
+	"only a checkpoint of a training can be resumed")
+
 // Save writes the checkpoint to path as one safetensors file, whole or not at all.
 func (c Checkpoint) Save(path string) error {
-	return atomicfile.WriteFile(path, c.write)
+	s := c.State
+	slabs := []slab{{"", s.EMA}, {prefixRaw, s.Weights}, {prefixM, s.Moment1}, {prefixV, s.Var2}}
+	return save(path, c.Spec, c.Net, s.Step, c.Extra, slabs)
 }
 
-func (c Checkpoint) write(w io.Writer) error {
-	spec, err := json.Marshal(c.Spec)
+// Save writes the model to path as one safetensors file, whole or not at all; [Open]
+// reads it. It has the weights only, and none of the state that a training needs to go on.
+func (m *Model) Save(path string) error {
+	w, err := m.net.Weights()
+	if err != nil {
+		return err
+	}
+	return save(path, m.spec, m.net, 0, nil, []slab{{"", w}})
+}
+
+// slab is the numbers of all tensors of a network, under names that begin with prefix.
+type slab struct {
+	prefix string
+	data   []float32
+}
+
+func save(path string, spec Spec, net *nn.Net, step int64, extra map[string]string, slabs []slab) error {
+	if spec.Scheduler != nil {
+		return fmt.Errorf("%w (it is a %T)", ErrUnnamed, spec.Scheduler)
+	}
+	text, err := json.Marshal(spec)
 	if err != nil {
 		return fmt.Errorf("model: encoding the spec: %w", err)
 	}
-	meta := map[string]string{keySpec: string(spec), keyStep: strconv.FormatInt(c.State.Step, 10), "format": "pt"}
-	for k, v := range c.Extra {
+	meta := map[string]string{keySpec: string(text), keyStep: strconv.FormatInt(step, 10), "format": "pt"}
+	for k, v := range extra {
+		if _, taken := meta[k]; taken {
+			return fmt.Errorf("model: Checkpoint.Extra holds %q, which is a name of the file's own; choose another", k)
+		}
 		meta[k] = v
 	}
 	tensors := map[string]array{}
-	for _, group := range c.slabs() {
-		for _, t := range c.Net.Tensors() {
-			tensors[group.prefix+t.Name] = array{t.Shape, (*group.data)[t.Offset : t.Offset+t.Size()]}
+	for _, s := range slabs {
+		for _, t := range net.Tensors() {
+			tensors[s.prefix+t.Name] = array{t.Shape, s.data[t.Offset : t.Offset+t.Size()]}
 		}
 	}
-	return safetensors.SerializeToWriter(tensors, meta, w)
+	return writeTensors(path, tensors, meta)
 }
 
-type slabGroup struct {
-	prefix string
-	data   *[]float32
+func writeTensors(path string, tensors map[string]array, meta map[string]string) error {
+	return atomicfile.WriteFile(path, func(w io.Writer) error {
+		return safetensors.SerializeToWriter(tensors, meta, w)
+	})
 }
 
-func (c *Checkpoint) slabs() []slabGroup {
-	return []slabGroup{{"", &c.State.EMA}, {prefixRaw, &c.State.Weights}, {prefixM, &c.State.Moment1}, {prefixV, &c.State.Var2}}
-}
-
-// Load reads a checkpoint for the engine. Every fault of the file is an error
-// that names the file and what is wrong.
+// Load reads a checkpoint for the engine, to go on with its training. Every fault of
+// the file is an error that names the file and what is wrong.
 func Load(path string, eng *nn.Engine) (*Checkpoint, error) {
-	buf, err := os.ReadFile(path)
+	c := &Checkpoint{}
+	err := readFile(path, "checkpoint", func(f *tensorFile) (err error) {
+		if c.Spec, c.State.Step, err = f.spec(); err != nil {
+			return err
+		}
+		c.Extra = f.metadata
+		for _, k := range []string{keySpec, keyStep, "format"} {
+			delete(c.Extra, k)
+		}
+		if c.Net, err = nn.Restore(eng, c.Spec.Net, f.read); err != nil {
+			return err
+		}
+		if first := c.Net.Tensors()[0]; !f.has(prefixRaw + first.Name) {
+			return ErrNoState
+		}
+		for _, s := range []struct {
+			prefix string
+			data   *[]float32
+		}{{"", &c.State.EMA}, {prefixRaw, &c.State.Weights}, {prefixM, &c.State.Moment1}, {prefixV, &c.State.Var2}} {
+			*s.data = make([]float32, 0, c.Net.NumWeights())
+			for _, t := range c.Net.Tensors() {
+				data, err := f.read(s.prefix+t.Name, t.Shape)
+				if err == nil && s.prefix == prefixV {
+					err = notNegative(s.prefix+t.Name, data)
+				}
+				if err != nil {
+					return err
+				}
+				*s.data = append(*s.data, data...)
+			}
+		}
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("model: %w", err)
-	}
-	c, err := decode(buf, eng)
-	if err != nil {
-		return nil, fmt.Errorf("model: checkpoint %s: %w", path, err)
+		return nil, err
 	}
 	return c, nil
 }
 
-func decode(buf []byte, eng *nn.Engine) (*Checkpoint, error) {
-	file, metadata, err := openTensors(buf)
-	if err != nil {
-		return nil, err
-	}
-	c := &Checkpoint{Extra: metadata}
-	spec, ok := c.Extra[keySpec]
-	if !ok {
-		return nil, fmt.Errorf("no %q in its metadata: it was not written by flowmatch", keySpec)
-	}
-	if err := json.Unmarshal([]byte(spec), &c.Spec); err != nil {
-		return nil, fmt.Errorf("metadata %q: %w", keySpec, err)
-	}
-	if c.State.Step, err = strconv.ParseInt(c.Extra[keyStep], 10, 64); err != nil {
-		return nil, fmt.Errorf("metadata %q is %q; it must be a number of steps", keyStep, c.Extra[keyStep])
-	}
-	for _, k := range []string{keySpec, keyStep, "format"} {
-		delete(c.Extra, k)
-	}
-	read := func(name string, shape []int) ([]float32, error) { return readTensor(file, name, shape) }
-	if c.Net, err = nn.Restore(eng, c.Spec.Net, read); err != nil {
-		return nil, err
-	}
-	for _, group := range c.slabs() {
-		for _, t := range c.Net.Tensors() {
-			data, err := read(group.prefix+t.Name, t.Shape)
-			if err != nil {
-				return nil, err
-			}
-			*group.data = append(*group.data, data...)
+// notNegative reports a number of a tensor below 0: an optimizer would take the root of it.
+func notNegative(name string, data []float32) error {
+	for i, v := range data {
+		if v < 0 {
+			return fmt.Errorf("tensor %q holds %g at position %d; it must not be negative", name, v, i)
 		}
 	}
-	return c, nil
+	return nil
 }
 
-// openTensors reads a safetensors file and its metadata.
-func openTensors(buf []byte) (file safetensors.SafeTensors, metadata map[string]string, err error) {
-	_, header, err := safetensors.ReadMetadata(buf)
-	if err == nil {
-		file, err = safetensors.Deserialize(buf)
-	}
-	if err != nil {
-		return file, nil, fmt.Errorf("not a whole safetensors file: %w", err)
-	}
-	return file, header.Metadata(), nil
+// Open reads the model of a checkpoint, or of a file of [Model.Save], for the engine:
+// the averaged weights. It also returns the number of optimizer steps behind them (0:
+// not known).
+func Open(path string, eng *nn.Engine) (m *Model, step int, err error) {
+	err = readFile(path, "checkpoint", func(f *tensorFile) error {
+		spec, n, err := f.spec()
+		if err != nil {
+			return err
+		}
+		net, err := nn.Restore(eng, spec.Net, f.read)
+		if err != nil {
+			return err
+		}
+		step = int(n)
+		m, err = New(spec, net)
+		return err
+	})
+	return m, step, err
 }
 
 // Model returns the model with the averaged weights.
@@ -136,50 +174,4 @@ func (c *Checkpoint) Model() (*Model, error) {
 		return nil, err
 	}
 	return New(c.Spec, net)
-}
-
-func readTensor(file safetensors.SafeTensors, name string, shape []int) ([]float32, error) {
-	t, ok := file.Tensor(name)
-	if !ok {
-		return nil, fmt.Errorf("tensor %q is missing", name)
-	}
-	want := (array{shape: shape}).Shape()
-	if t.DType() != safetensors.F32 || !slices.Equal(t.Shape(), want) {
-		return nil, fmt.Errorf("tensor %q is %v %v; the network needs F32 %v", name, t.DType(), t.Shape(), want)
-	}
-	raw := t.Data()
-	out := make([]float32, len(raw)/4)
-	for i := range out {
-		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-		if v := float64(out[i]); math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, fmt.Errorf("tensor %q holds %g at position %d", name, v, i)
-		}
-	}
-	return out, nil
-}
-
-// array is a float32 tensor as safetensors wants it.
-type array struct {
-	shape []int
-	data  []float32
-}
-
-func (a array) DType() safetensors.DType { return safetensors.F32 }
-
-func (a array) Shape() []uint64 {
-	s := make([]uint64, len(a.shape))
-	for i, n := range a.shape {
-		s[i] = uint64(n)
-	}
-	return s
-}
-
-func (a array) DataLen() uint64 { return uint64(4 * len(a.data)) }
-
-func (a array) Data() []byte {
-	b := make([]byte, 0, 4*len(a.data))
-	for _, v := range a.data {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
-	}
-	return b
 }

@@ -2,7 +2,6 @@ package model
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -10,57 +9,18 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
-	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/path"
-	"flowmatch/sde"
 )
 
-// trained returns a checkpoint after a few steps, so that all its slabs differ.
-func trained(t testing.TB, spec Spec) *Checkpoint {
-	t.Helper()
-	eng, err := nn.Open("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := nn.New(eng, spec.Net, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr, err := net.NewTrainer(nn.Optimizer{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ex := nn.NewExamples(16, net.Config().Dim)
-	for i := range ex.X1.X {
-		ex.X1.X[i] = math.Sin(float64(i))
-	}
-	for i := range ex.T {
-		ex.T[i], ex.Alpha[i], ex.G1[i], ex.Weight[i] = 0.5, 1, 1, 1
-	}
-	for range 3 {
-		if _, err := tr.Step(ex, 0.01); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s, err := tr.State()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &Checkpoint{Spec: spec, Net: net, State: s, Extra: map[string]string{"note": "kept"}}
-}
-
-var planar = Spec{
-	Net: nn.Config{Dim: 2, Hidden: []int{6, 5}}, Path: path.Config{Name: "condot"}, Shape: []int{2},
-	Standardizer: &data.Standardizer{Mean: []float64{1, -2}, Std: []float64{2, 0.5}},
-}
-
-func save(t testing.TB, c *Checkpoint) string {
+// saved writes a checkpoint to a file of the test.
+func saved(t testing.TB, c *Checkpoint) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "m.safetensors")
 	if err := c.Save(file); err != nil {
@@ -71,7 +31,7 @@ func save(t testing.TB, c *Checkpoint) string {
 
 func TestLoadReturnsWhatSaveWrote(t *testing.T) {
 	c := trained(t, planar)
-	got, err := Load(save(t, c), c.Net.Engine())
+	got, err := Load(saved(t, c), c.Net.Engine())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,15 +48,16 @@ func TestLoadReturnsWhatSaveWrote(t *testing.T) {
 	}
 	was, _ := json.Marshal(c.Spec)
 	is, _ := json.Marshal(got.Spec)
-	if !bytes.Contains(is, []byte(`"hidden":[6,5]`)) || !bytes.Contains(was, []byte(`"std":[2,0.5]`)) || got.Spec.Standardizer.Std[1] != 0.5 {
+	if !bytes.Contains(is, []byte(`"hidden":[6,5]`)) || !bytes.Contains(was, []byte(`"std":[2,0.5]`)) ||
+		got.Spec.Standardizer.Std[1] != 0.5 {
 		t.Errorf("spec is %s, was %s", is, was)
 	}
 }
 
 func TestSavingTwiceGivesTheSameBytes(t *testing.T) {
 	c := trained(t, planar)
-	a, _ := os.ReadFile(save(t, c))
-	b, _ := os.ReadFile(save(t, c))
+	a, _ := os.ReadFile(saved(t, c))
+	b, _ := os.ReadFile(saved(t, c))
 	if !bytes.Equal(a, b) {
 		t.Error("two saves of one checkpoint differ")
 	}
@@ -110,7 +71,7 @@ func TestSavingTwiceGivesTheSameBytes(t *testing.T) {
 // endian, and they are the averaged weights.
 func TestFileIsWhatPyTorchLoads(t *testing.T) {
 	c := trained(t, planar)
-	raw, err := os.ReadFile(save(t, c))
+	raw, err := os.ReadFile(saved(t, c))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,10 +101,12 @@ func TestFileIsWhatPyTorchLoads(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string][]int{
-		"net.0.weight": {6, 3}, "net.0.bias": {6}, "net.2.weight": {5, 6}, "net.2.bias": {5}, "net.4.weight": {2, 5}, "net.4.bias": {2},
+		"net.0.weight": {6, 3}, "net.0.bias": {6}, "net.2.weight": {5, 6}, "net.2.bias": {5}, "net.4.weight": {2,
+			5}, "net.4.bias": {2},
 	}
 	offset := 0
-	for _, name := range []string{"net.0.weight", "net.0.bias", "net.2.weight", "net.2.bias", "net.4.weight", "net.4.bias"} {
+	for _, name := range []string{"net.0.weight", "net.0.bias", "net.2.weight", "net.2.bias", "net.4.weight",
+		"net.4.bias"} {
 		h, ok := header[name]
 		if !ok || h.DType != "F32" || !slices.Equal(h.Shape, want[name]) {
 			t.Fatalf("%s: got %v %v, want F32 %v", name, h.DType, h.Shape, want[name])
@@ -166,7 +129,7 @@ func TestFileIsWhatPyTorchLoads(t *testing.T) {
 
 func TestBadFilesAreNamedWithTheirFault(t *testing.T) {
 	c := trained(t, planar)
-	good, _ := os.ReadFile(save(t, c))
+	good, _ := os.ReadFile(saved(t, c))
 	broken := func(change func(b []byte) []byte) string {
 		file := filepath.Join(t.TempDir(), "bad.safetensors")
 		if err := os.WriteFile(file, change(slices.Clone(good)), 0o600); err != nil {
@@ -174,225 +137,208 @@ func TestBadFilesAreNamedWithTheirFault(t *testing.T) {
 		}
 		return file
 	}
+	replaced := func(old, by string) func([]byte) []byte {
+		return func(b []byte) []byte { return bytes.Replace(b, []byte(old), []byte(by), 1) }
+	}
 	for want, change := range map[string]func([]byte) []byte{
 		"not a whole safetensors file":  func(b []byte) []byte { return b[:len(b)-5] },
 		"not a whole safetensors file ": func(b []byte) []byte { return b[:4] },
-		`"net.2.weight" is missing`:     func(b []byte) []byte { return bytes.Replace(b, []byte(`"net.2.weight"`), []byte(`"net.9.weight"`), 1) },
-		"not written by flowmatch":      func(b []byte) []byte { return bytes.Replace(b, []byte(`"flowmatch":`), []byte(`"flowmatcx":`), 1) },
-		"it must be a number of steps":  func(b []byte) []byte { return bytes.Replace(b, []byte(`"step":"3"`), []byte(`"step":"x"`), 1) },
+		`"net.2.weight" is missing`:     replaced(`"net.2.weight"`, `"net.9.weight"`),
+		"not written by flowmatch":      replaced(`"flowmatch":`, `"flowmatcx":`),
+		"it must be a number of steps":  replaced(`"step":"3"`, `"step":"x"`),
+		"it must be a number of steps ": replaced(`"step":"3"`, `"step":"-"`),
+		`unknown prediction "velocitx"`: replaced(`velocity`, `velocitx`),
+		`tensor "net.0.weight" is F32`: replaced(`"net.0.weight":{"dtype":"F32","shape":[6,3]`,
+			`"net.0.weight":{"dtype":"F32","shape":[3,6]`),
 		"holds NaN": func(b []byte) []byte {
 			binary.LittleEndian.PutUint32(b[len(b)-4:], math.Float32bits(float32(math.NaN())))
+			return b
+		},
+		"must not be negative": func(b []byte) []byte {
+			_, at, _ := bytes.Cut(b, []byte(`"opt.exp_avg_sq.net.0.bias":{"dtype":"F32","shape":[6],"data_offsets":[`))
+			from, _, _ := bytes.Cut(at, []byte(","))
+			offset, err := strconv.Atoi(string(from))
+			if err != nil {
+				t.Fatal(err)
+			}
+			offset += 8 + int(binary.LittleEndian.Uint64(b))
+			binary.LittleEndian.PutUint32(b[offset:], math.Float32bits(-1))
 			return b
 		},
 	} {
 		file := broken(change)
 		_, err := Load(file, c.Net.Engine())
-		if err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) || !strings.Contains(err.Error(), file) {
+		if err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) ||
+			!strings.Contains(err.Error(), file) {
 			t.Errorf("got error %v, want one that names the file and says %q", err, want)
 		}
 	}
 }
 
-func TestModelWorksInDataUnits(t *testing.T) {
+// sampled returns samples that any difference of two models shows in.
+func sampled(t *testing.T, m *Model) []float64 {
+	t.Helper()
+	s, err := m.Sample(t.Context(), SampleOptions{N: 5, Seed: 1, Sampler: ODE{Solver: euler(3)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.X.X
+}
+
+func euler(steps int) ode.Solver { return ode.Solver{Method: ode.Euler, Control: ode.Fixed(steps)} }
+
+func TestAModelComesBackFromItsFile(t *testing.T) {
 	c := trained(t, planar)
 	m, err := c.Model()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := context.Background()
-	solver := ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: 1e-7, ATol: 1e-7}}
-	with, err := m.Sample(ctx, SampleOptions{N: 50, Seed: 4, Solver: solver, LogProb: true})
-	if err != nil {
+	file := filepath.Join(t.TempDir(), "m.safetensors")
+	if err := m.Save(file); err != nil {
 		t.Fatal(err)
 	}
-	without, err := m.Sample(ctx, SampleOptions{N: 50, Seed: 4, Solver: solver})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range with.X.X {
-		if math.Abs(with.X.X[i]-without.X.X[i]) > 1e-4 {
-			t.Fatalf("coordinate %d: %g with the log-density, %g without", i, with.X.X[i], without.X.X[i])
+	for name, want := range map[string]int{file: 0, saved(t, c): 3} {
+		got, step, err := Open(name, c.Net.Engine())
+		if err != nil || step != want || !slices.Equal(sampled(t, got), sampled(t, m)) {
+			t.Errorf("%s: another model came back, of step %d, %v", name, step, err)
+		}
+		was, _ := json.Marshal(m.Spec())
+		if is, _ := json.Marshal(got.Spec()); !bytes.Equal(was, is) {
+			t.Errorf("%s: spec is %s, was %s", name, is, was)
 		}
 	}
-	logp, _, err := m.LogProb(ctx, with.X, LikelihoodOptions{Solver: solver})
-	if err != nil {
-		t.Fatal(err)
+	if _, err := Load(file, c.Net.Engine()); !errors.Is(err, ErrNoState) || !strings.Contains(err.Error(), file) {
+		t.Errorf("resuming from a model's file: got %v", err)
 	}
-	for i := range logp {
-		if math.Abs(logp[i]-with.LogP[i]) > 1e-3 {
-			t.Errorf("point %d: log p is %g by its own solve, %g with the sample", i, logp[i], with.LogP[i])
-		}
+	if err := m.Save(filepath.Join(t.TempDir(), "no", "folder")); err == nil {
+		t.Error("a model was saved to a folder that does not exist")
+	}
+	if _, _, err := Open(filepath.Join(t.TempDir(), "gone"), c.Net.Engine()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file that does not exist: got %v", err)
 	}
 }
 
-// Without noise an SDE's samples are those of the ODE, whatever the network
-// predicts, in data units; with noise they depend on the seed alone.
-func TestSampleSDEIsSampleWithNoise(t *testing.T) {
-	ctx := context.Background()
-	for _, p := range []path.Prediction{path.Velocity, path.Noise} {
-		spec := planar
-		spec.Prediction, spec.Path = p, path.Config{Name: "vp"}
-		m, err := trained(t, spec).Model()
-		if err != nil {
-			t.Fatal(err)
-		}
-		draw := func(s sde.Sampler) Samples {
-			got, err := m.SampleSDE(ctx, SDEOptions{N: 20, Sampler: s})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return got
-		}
-		want, err := m.Sample(ctx, SampleOptions{N: 20, Seed: 4, Solver: ode.Solver{Method: ode.Euler, Control: ode.Fixed(8)}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := draw(sde.Sampler{Diffusion: sde.Constant{}, Steps: 8, Seed: 4})
-		for i := range got.X.X {
-			if math.Abs(got.X.X[i]-want.X.X[i]) > 1e-5*(1+math.Abs(want.X.X[i])) {
-				t.Fatalf("%v, coordinate %d: %g without noise, %g by Euler's method", p, i, got.X.X[i], want.X.X[i])
-			}
-		}
-		if got.Stats.NFE != 8 || got.LogP != nil || !slices.Equal(got.X0.X, want.X0.X) {
-			t.Errorf("%v: %+v, and the source points must be those of Sample", p, got.Stats)
-		}
-		noisy, again, other := draw(sde.Sampler{Steps: 8, Seed: 4}), draw(sde.Sampler{Steps: 8, Seed: 4}), draw(sde.Sampler{Steps: 8, Seed: 5})
-		if !slices.Equal(noisy.X.X, again.X.X) || slices.Equal(noisy.X.X, got.X.X) || slices.Equal(noisy.X.X, other.X.X) {
-			t.Errorf("%v: samples with noise are not a function of the seed", p)
-		}
-		for name, o := range map[string]SDEOptions{
-			"at least 1": {Sampler: sde.Sampler{Steps: 3}}, "0 steps": {N: 2}, "Grid[1] is 1": {N: 2, Sampler: sde.Sampler{Grid: []float64{0, 1}}},
-		} {
-			if _, err := m.SampleSDE(ctx, o); err == nil || !strings.Contains(err.Error(), name) {
-				t.Errorf("got %v, want an error with %q", err, name)
-			}
-		}
-	}
-}
-
-// The learnt density integrates to 1 in data units, whatever the weights,
-// whatever the net predicts, on every path: the standardisation and every
-// Jacobian are accounted for.
-func TestLearntDensityIntegratesToOne(t *testing.T) {
-	for _, spec := range []Spec{
-		planar,
-		{Net: nn.Config{Dim: 2, Hidden: []int{16}, SpaceFrequencies: 2, TimeFrequencies: 1}, Path: path.Config{Name: "cosine"}, Shape: []int{2}},
-		{Net: nn.Config{Dim: 1, Hidden: []int{16}, Activation: "tanh"}, Path: path.Config{Name: "vp"}, Shape: []int{1}},
-		{Net: nn.Config{Dim: 1, Hidden: []int{16}, Activation: "tanh"}, Path: path.Config{Name: "condot"}, Shape: []int{1}, Standardizer: &data.Standardizer{Mean: []float64{3}, Std: []float64{0.2}}},
-	} {
-		c := trained(t, spec)
-		m, err := c.Model()
-		if err != nil {
-			t.Fatal(err)
-		}
-		const half, n = 8.0, 90 // in model units: the flow of small weights stays near its source
-		d := m.Dim()
-		grid := flow.NewBatch(int(math.Pow(n, float64(d))), d)
-		cell := 1.0
-		for i := range grid.N {
-			at := i
-			for k := range d {
-				grid.X[i*d+k] = -half + 2*half*(float64(at%n)+0.5)/n
-				at /= n
-			}
-		}
-		for range d {
-			cell *= 2 * half / n
-		}
-		if s := m.Standardizer; s != nil {
-			s.Invert(grid)
-			cell *= math.Exp(s.LogDet(d))
-		}
-		logp, _, err := m.LogProb(context.Background(), grid, LikelihoodOptions{Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(20)}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum := 0.0
-		for _, l := range logp {
-			sum += math.Exp(l) * cell
-		}
-		if math.Abs(sum-1) > 1e-3 {
-			t.Errorf("path %s, dimension %d: the density integrates to %.6f", spec.Path.Name, d, sum)
-		}
-	}
-}
-
-func TestBitsPerDimOfPixels(t *testing.T) {
-	spec := Spec{Net: nn.Config{Dim: 4}, Shape: []int{2, 2}, BinWidth: 2.0 / 256}
-	m, err := trained(t, spec).Model()
+// A schedule of one's own is saved by the name that it is registered under.
+func TestAScheduleIsSavedByItsName(t *testing.T) {
+	spec := planar
+	spec.Path, spec.Scheduler = path.Config{}, own
+	c := trained(t, spec)
+	unnamed, err := c.Model()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Uniform on [-1, 1]^4 has log p = -4 ln 2 and needs 8 bits a pixel.
-	bpd, err := m.BitsPerDim(-4 * math.Ln2)
-	if err != nil || math.Abs(bpd-8) > 1e-12 {
-		t.Errorf("got %g (%v), want 8", bpd, err)
+	file := filepath.Join(t.TempDir(), "m.safetensors")
+	for _, err := range []error{unnamed.Save(file), c.Save(file), second(unnamed.ONNX(ExportOptions{}))} {
+		if !errors.Is(err, ErrUnnamed) || !strings.Contains(err.Error(), "path.Register") {
+			t.Errorf("saving a schedule without a name: got %v", err)
+		}
 	}
-	flat, err := trained(t, planar).Model()
+	if _, err := os.Stat(file); err == nil {
+		t.Error("a file was written all the same")
+	}
+	if err := path.Register("model-test", func(path.Config) (path.Scheduler, error) { return own, nil }); err != nil {
+		t.Fatal(err)
+	}
+	c.Spec.Path, c.Spec.Scheduler = path.Config{Name: "model-test"}, nil
+	named, err := c.Model()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := flat.BitsPerDim(1); err == nil {
-		t.Error("continuous data got bits per dimension")
+	if err := named.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := Open(file, c.Net.Engine())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := sampled(t, unnamed); !slices.Equal(sampled(t, named), want) || !slices.Equal(sampled(t, got), want) {
+		t.Error("the schedule has other samples under its name, or after it was saved")
 	}
 }
 
-func TestShapeMustFitTheNetwork(t *testing.T) {
+func TestExtraHasNoNameOfTheFile(t *testing.T) {
 	c := trained(t, planar)
-	if _, err := New(Spec{Shape: []int{3}}, c.Net); err == nil || !strings.Contains(err.Error(), "[3]") {
+	c.Extra["step"] = "9"
+	err := c.Save(filepath.Join(t.TempDir(), "m.safetensors"))
+	if err == nil || !strings.Contains(err.Error(), `"step"`) {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestStepsOfTheAverageVelocity(t *testing.T) {
+// No file makes the readers panic, and what is wrong with one is an error.
+func FuzzOpen(f *testing.F) {
+	c := trained(f, Spec{Net: nn.Config{Dim: 1, Hidden: []int{2}}, Shape: []int{1}})
+	whole, err := os.ReadFile(saved(f, c))
+	if err != nil {
+		f.Fatal(err)
+	}
+	m, err := c.Model()
+	if err != nil {
+		f.Fatal(err)
+	}
+	alone := filepath.Join(f.TempDir(), "m.safetensors")
+	if err := m.Save(alone); err != nil {
+		f.Fatal(err)
+	}
+	weights, err := os.ReadFile(alone)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add(weights)
+	f.Add(whole[:len(whole)/2])
+	f.Add(bytes.Replace(whole, []byte(`\"dim\":1`), []byte(`\"dim\":9`), 1))
+	f.Add(bytes.Replace(whole, []byte(`\"hidden\":[2]`), []byte(`\"hidden\":[-]`), 1))
+	f.Add(bytes.Replace(whole, []byte(`\"shape\":[1]`), []byte(`\"shape\":[0]`), 1))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		file := filepath.Join(t.TempDir(), "f.safetensors")
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, _, err := Open(file, c.Net.Engine())
+		if (m == nil) != (err != nil) || err != nil && !strings.Contains(err.Error(), file) {
+			t.Errorf("Open returned %v and %v", m, err)
+		}
+		l, err := Load(file, c.Net.Engine())
+		if (l == nil) != (err != nil) || err != nil && !strings.Contains(err.Error(), file) {
+			t.Errorf("Load returned %v and %v", l, err)
+		}
+	})
+}
+
+func TestAClassifierComesBackFromItsFile(t *testing.T) {
 	eng, err := nn.Open("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, interval := range []bool{true, false} {
-		net, err := nn.New(eng, nn.Config{Dim: 2, Hidden: []int{8}, Interval: interval}, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := New(Spec{Shape: []int{2}, Standardizer: &data.Standardizer{Mean: []float64{1, 2}, Std: []float64{3, 4}}}, net)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o := SampleOptions{N: 5, Seed: 3, Intervals: 2}
-		s, err := m.Sample(context.Background(), o)
-		if !interval {
-			if !errors.Is(err, nn.ErrNoInterval) {
-				t.Errorf("without intervals: got %v", err)
-			}
-			continue
-		}
-		if err != nil || s.Stats.NFE != 2 {
-			t.Fatalf("%d evaluations, %v", s.Stats.NFE, err)
-		}
-		f, _ := net.Bind(nil)
-		x, u := s.X0.Clone(), make([]float64, 10)
-		for _, at := range []float64{0, 0.5} {
-			if err := f.Average(u, at, at+0.5, x.X); err != nil {
-				t.Fatal(err)
-			}
-			for i := range u {
-				x.X[i] += u[i] / 2
-			}
-		}
-		for i, z := range x.X {
-			if want := []float64{1, 2}[i%2] + []float64{3, 4}[i%2]*z; math.Abs(s.X.X[i]-want) > 1e-12*(1+math.Abs(want)) {
-				t.Errorf("coordinate %d is %g, want %g", i, s.X.X[i], want)
-			}
-		}
-		o.LogProb = true
-		if _, err := m.Sample(context.Background(), o); !errors.Is(err, ErrNoDensity) {
-			t.Errorf("densities of steps: got %v", err)
-		}
-		gone, cancel := context.WithCancel(context.Background())
-		cancel()
-		o.LogProb = false
-		if _, err := m.Sample(gone, o); !errors.Is(err, context.Canceled) {
-			t.Errorf("after the context's end: got %v", err)
-		}
+	cfg := nn.ClassifierConfig{Image: []int{4, 4, 1}, Classes: 2, Channels: 2, Features: 3}
+	c, err := nn.NewClassifier(eng, cfg, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "c.safetensors")
+	if err := SaveClassifier(file, c); err != nil {
+		t.Fatal(err)
+	}
+	got, err := LoadClassifier(file, eng)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := flow.NewBatch(2, 16)
+	x.X[3] = 1
+	_, want, err := c.Classify(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, p, err := got.Classify(x); err != nil || !slices.Equal(p.X, want.X) {
+		t.Errorf("probabilities are %v, were %v (%v)", p, want, err)
+	}
+	if _, _, err := Open(file, eng); err == nil || !strings.Contains(err.Error(), "not written by flowmatch") {
+		t.Errorf("a classifier opened as a model: got %v", err)
+	}
+	other := saved(t, trained(t, planar))
+	if _, err := LoadClassifier(other, eng); err == nil || !strings.Contains(err.Error(), "no classifier") {
+		t.Errorf("a model loaded as a classifier: got %v", err)
 	}
 }

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -10,6 +9,7 @@ import (
 	"testing"
 
 	"flowmatch/data"
+	"flowmatch/data/image"
 	"flowmatch/flow"
 	"flowmatch/nn"
 	"flowmatch/ode"
@@ -17,18 +17,11 @@ import (
 	"flowmatch/sde"
 )
 
-// shifts is a model whose velocity is its condition, so x_1 = x_0 + c, and
+// shifts is a model whose velocity is its context, so x_1 = x_0 + c, and
 // p(x | c) is N(c, I): relu(c) - relu(-c) = c.
 func shifts(t *testing.T) *Model {
 	t.Helper()
-	eng, err := nn.Open("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := nn.New(eng, nn.Config{Dim: 2, Hidden: []int{4}, Activation: "relu", Condition: 2}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	net := newNet(t, nn.Config{Dim: 2, Hidden: []int{4}, Activation: "relu", Context: 2})
 	w := make([]float32, net.NumWeights())
 	for i, tensor := range net.Tensors() { // inputs: x, t, c
 		for k := range 2 {
@@ -40,10 +33,12 @@ func shifts(t *testing.T) *Model {
 			}
 		}
 	}
-	if net, err = net.WithWeights(w); err != nil {
+	net, err := net.WithWeights(w)
+	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := New(Spec{Path: path.Config{Name: "condot"}, Shape: []int{2}, Standardizer: &data.Standardizer{Mean: []float64{1}, Std: []float64{2}}}, net)
+	std := &data.Standardizer{Mean: []float64{1}, Std: []float64{2}}
+	m, err := New(Spec{Path: path.Config{Name: "condot"}, Shape: []int{2}, Standardizer: std}, net)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,11 +46,13 @@ func shifts(t *testing.T) *Model {
 }
 
 func TestTheConditionalDensityOfAShift(t *testing.T) {
-	m, ctx := shifts(t), context.Background()
-	cond := flow.Batch{N: 3, D: 2, X: []float64{0.5, -1, 2, 0, -0.25, 3}}
+	m, ctx := shifts(t), t.Context()
+	context := flow.Batch{N: 3, D: 2, X: []float64{0.5, -1, 2, 0, -0.25, 3}}
+	given := flow.Given{Context: context}
 	x := flow.Batch{N: 3, D: 2, X: []float64{1, 1, 0, -2, 3, 5}}
 	solver := ode.Solver{Method: ode.RK4, Control: ode.Fixed(2)}
-	logp, _, err := m.LogProb(ctx, x, LikelihoodOptions{Cond: cond, Solver: solver})
+	ddim := func(steps int) Sampler { return SDE{Sampler: sde.Sampler{Method: sde.DDIM, Steps: steps}} }
+	logp, _, err := m.LogProb(ctx, x, LikelihoodOptions{Given: given, Solver: solver})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,21 +65,21 @@ func TestTheConditionalDensityOfAShift(t *testing.T) {
 		return sum
 	}
 	for i, got := range logp {
-		if want := density(x.Row(i), cond.Row(i)); math.Abs(got-want) > 1e-5 {
+		if want := density(x.Row(i), context.Row(i)); math.Abs(got-want) > 1e-5 {
 			t.Errorf("log p of point %d is %g, want %g", i, got, want)
 		}
 	}
-	s, err := m.Sample(ctx, SampleOptions{N: 3, Seed: 2, Cond: cond, Solver: solver, LogProb: true})
+	s, err := m.Sample(ctx, SampleOptions{N: 3, Seed: 2, Given: given, Sampler: Density{Solver: solver}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	noisy, err := m.SampleSDE(ctx, SDEOptions{N: 3, Cond: cond, Sampler: sde.Sampler{Method: sde.DDIM, Steps: 50, Seed: 2}})
+	noisy, err := m.Sample(ctx, SampleOptions{N: 3, Seed: 2, Given: given, Sampler: ddim(50)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 3 {
 		for d, x0 := range s.X0.Row(i) {
-			want := 1 + 2*(x0+cond.Row(i)[d])
+			want := 1 + 2*(x0+context.Row(i)[d])
 			if got := s.X.Row(i)[d]; math.Abs(got-want) > 1e-5 {
 				t.Errorf("sample %d is %g, want %g", i, got, want)
 			}
@@ -90,19 +87,19 @@ func TestTheConditionalDensityOfAShift(t *testing.T) {
 				t.Errorf("sample %d of DDIM is %g, want %g", i, got, want)
 			}
 		}
-		if want := density(s.X.Row(i), cond.Row(i)); math.Abs(s.LogP[i]-want) > 1e-5 {
+		if want := density(s.X.Row(i), context.Row(i)); math.Abs(s.LogP[i]-want) > 1e-5 {
 			t.Errorf("log p of sample %d is %g, want %g", i, s.LogP[i], want)
 		}
 	}
 	for name, err := range map[string]error{
-		"field":      second(m.Field(nil)),
-		"sample":     second(m.Sample(ctx, SampleOptions{N: 3, Solver: solver})),
-		"SDE":        second(m.SampleSDE(ctx, SDEOptions{N: 3, Sampler: sde.Sampler{Method: sde.DDIM, Steps: 5}})),
+		"field":      second(m.Field(flow.Given{})),
+		"sample":     second(m.Sample(ctx, SampleOptions{N: 3, Sampler: ODE{Solver: solver}})),
+		"SDE":        second(m.Sample(ctx, SampleOptions{N: 3, Sampler: ddim(5)})),
 		"likelihood": third(m.LogProb(ctx, x, LikelihoodOptions{Solver: solver})),
-		"too many":   second(m.Sample(ctx, SampleOptions{N: 2, Cond: cond, Solver: solver})),
+		"too many":   second(m.Sample(ctx, SampleOptions{N: 2, Given: given, Sampler: ODE{Solver: solver}})),
 	} {
-		if !errors.Is(err, nn.ErrCondition) {
-			t.Errorf("%s without its condition: %v, want nn.ErrCondition", name, err)
+		if !errors.Is(err, flow.ErrContext) {
+			t.Errorf("%s without its context: %v, want flow.ErrContext", name, err)
 		}
 	}
 }
@@ -118,24 +115,16 @@ func TestKnownPartsAreHeld(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &Hold{X: flow.Batch{N: 2, D: 2, X: []float64{3, math.NaN(), math.NaN(), -1}}, Known: []bool{true, false, false, true}}
-		s, err := m.Sample(context.Background(), SampleOptions{N: 2, Seed: 1, Solver: solver, Hold: h})
+		known := flow.Batch{N: 2, D: 2, X: []float64{3, math.NaN(), math.NaN(), -1}}
+		held := ODE{Solver: solver, Hold: &Hold{X: known, Known: []bool{true, false, false, true}}}
+		s, err := m.Sample(t.Context(), SampleOptions{N: 2, Seed: 1, Sampler: held})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := s.X.X; math.Abs(got[0]-3) > 1e-2 || math.Abs(got[3]+1) > 1e-2 || math.IsNaN(got[1]+got[2]) {
 			t.Errorf("path %s: %v, want 3 and -1 at the ends", name, got)
 		}
-		for what, o := range map[string]SampleOptions{
-			"log-density":   {LogProb: true, Hold: h},
-			"average steps": {Intervals: 1, Hold: h},
-		} {
-			o.N, o.Solver = 2, solver
-			if _, err := m.Sample(context.Background(), o); !errors.Is(err, ErrHeld) {
-				t.Errorf("%s: %v, want ErrHeld", what, err)
-			}
-		}
-		if _, err := m.Sample(context.Background(), SampleOptions{N: 3, Solver: solver, Hold: h}); err == nil {
+		if _, err := m.Sample(t.Context(), SampleOptions{N: 3, Sampler: held}); err == nil {
 			t.Error("three points, of which two are held")
 		}
 	}
@@ -144,28 +133,21 @@ func TestKnownPartsAreHeld(t *testing.T) {
 func second[A any](_ A, err error) error        { return err }
 func third[A, B any](_ A, _ B, err error) error { return err }
 
-// small is a model that is told images of 4x4 pixels at half the resolution.
+// small is a model of images of 4x4 pixels, given them at half the resolution.
 var small = Spec{
-	Net:  nn.Config{Dim: 16, Classes: 2, Condition: 16, UNet: &nn.UNet{Image: []int{4, 4, 1}, Channels: 2, Mult: []int{1, 1}, Blocks: 1}},
+	Net: nn.Config{Dim: 16, Classes: 2, Context: 16,
+		UNet: &nn.UNet{Image: []int{4, 4, 1}, Channels: 2, Mult: []int{1, 1}, Blocks: 1}},
 	Path: path.Config{Name: "condot"}, Shape: []int{4, 4},
 	Standardizer: &data.Standardizer{Mean: []float64{0.2}, Std: []float64{0.5}},
-	Condition:    &data.ConditionConfig{Kind: data.SuperRes, Factor: 2},
+	Condition:    &image.ConditionConfig{Kind: image.SuperRes, Factor: 2},
 }
 
 func drawn(t *testing.T, spec Spec) (*Model, error) {
 	t.Helper()
-	eng, err := nn.Open("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := nn.New(eng, spec.Net, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return New(spec, net)
+	return New(spec, newNet(t, spec.Net))
 }
 
-func TestAModelMakesItsConditionsOfImages(t *testing.T) {
+func TestAModelMakesItsContextsOfImages(t *testing.T) {
 	m, err := drawn(t, small)
 	if err != nil {
 		t.Fatal(err)
@@ -174,28 +156,29 @@ func TestAModelMakesItsConditionsOfImages(t *testing.T) {
 	for i := range x.X {
 		x.X[i] = math.Sin(float64(i))
 	}
-	cond := m.ConditionOf(x, 1)
+	cond := m.ContextOf(x, 1)
 	c := m.Conditioner()
 	want := flow.NewBatch(2, 16)
 	c.Enlarge(want, c.Shrink(x))
-	for i, v := range cond.X { // Shrink takes x as it is, the condition the middles of its levels
+	for i, v := range cond.X { // Shrink takes x as it is, the context the middles of its levels
 		if math.Abs(v-want.X[i]) > 1.5/128/0.5 {
 			t.Errorf("value %d is %g, want about %g", i, v, want.X[i])
 		}
 	}
-	// Guidance knows the condition on both sides.
-	o := SampleOptions{N: 2, Cond: cond, Label: []int32{1}, Guidance: 2, Solver: ode.Solver{Method: ode.Euler, Control: ode.Fixed(2)}}
-	if _, err := m.Sample(context.Background(), o); err != nil {
+	// Guidance has the context on both sides.
+	given := flow.Given{Label: []int32{1}, Context: cond}
+	o := SampleOptions{N: 2, Given: given, Sampler: ODE{Solver: euler(2), Guidance: new(2.0)}}
+	if _, err := m.Sample(t.Context(), o); err != nil {
 		t.Error(err)
 	}
-	// In batches every point keeps its own condition.
-	o.Guidance = 0
-	together, err := m.Sample(context.Background(), o)
+	// In batches every point keeps its own context.
+	o.Sampler = ODE{Solver: euler(2)}
+	together, err := m.Sample(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.Batch = 1
-	apart, err := m.Sample(context.Background(), o)
+	apart, err := m.Sample(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +187,7 @@ func TestAModelMakesItsConditionsOfImages(t *testing.T) {
 			t.Fatalf("number %d is %g of a batch and %g of points apart", i, v, apart.X.X[i])
 		}
 	}
-	text, err := json.Marshal(m.Spec)
+	text, err := json.Marshal(m.Spec())
 	var back Spec
 	if err == nil {
 		err = json.Unmarshal(text, &back)
@@ -213,21 +196,21 @@ func TestAModelMakesItsConditionsOfImages(t *testing.T) {
 		t.Errorf("the condition comes back as %v (%v)", back.Condition, err)
 	}
 	other := small
-	other.Condition = &data.ConditionConfig{Kind: data.Inpaint, Mask: "left"}
+	other.Condition = &image.ConditionConfig{Kind: image.Inpaint, Mask: "left"}
 	if _, err := drawn(t, other); err == nil || !strings.Contains(err.Error(), "inpaint makes 32") {
 		t.Errorf("a condition of another size: %v", err)
 	}
 	other.Condition = nil
 	free, err := drawn(t, other)
-	if err != nil || free.ConditionOf(x, 1).N != 0 || free.Conditioner() != nil {
-		t.Errorf("a model whose caller makes the condition: %v", err)
+	if err != nil || free.ContextOf(x, 1).N != 0 || free.Conditioner() != nil {
+		t.Errorf("a model whose caller makes the context: %v", err)
 	}
 	random := small
-	random.Net.Condition, random.Condition = 32, &data.ConditionConfig{Kind: data.Inpaint, Mask: "random"}
+	random.Net.Context, random.Condition = 32, &image.ConditionConfig{Kind: image.Inpaint, Mask: "random"}
 	if m, err = drawn(t, random); err != nil {
 		t.Fatal(err)
 	}
-	if all := m.ConditionOf(x, 4); !slices.Equal(m.ConditionOf(x.Slice(0, 1), 4).X, all.Row(0)) {
+	if all := m.ContextOf(x, 4); !slices.Equal(m.ContextOf(x.Slice(0, 1), 4).X, all.Row(0)) {
 		t.Error("the mask of an image depends on the others")
 	}
 }

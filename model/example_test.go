@@ -15,12 +15,13 @@ import (
 func ExampleModel_Sample() {
 	engine, err := nn.Open("")
 	check(err)
-	net, err := nn.New(engine, nn.Config{Dim: 2, Hidden: []int{16}}, 1) // or one that was trained: model.Load
+	net, err := nn.New(engine, nn.Config{Dim: 2, Hidden: []int{16}}, 1) // or one that was trained: model.Open
 	check(err)
 	m, err := model.New(model.Spec{Path: path.Config{Name: "condot"}, Shape: []int{2}}, net)
 	check(err)
 
-	o := model.SampleOptions{N: 1000, Seed: 1, Batch: 500, Solver: ode.Solver{Method: ode.Midpoint, Control: ode.Fixed(2)}}
+	solver := ode.Solver{Method: ode.Midpoint, Control: ode.Fixed(2)}
+	o := model.SampleOptions{N: 1000, Seed: 1, Batch: 500, Sampler: model.ODE{Solver: solver}}
 	o.Progress = func(done float64, nfe int) { fmt.Printf("%3.0f %%, %d evaluations\n", 100*done, nfe) }
 	s, err := m.Sample(context.Background(), o)
 	check(err)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 
 	"flowmatch/engine/onnx"
@@ -18,9 +17,9 @@ type ExportOptions struct {
 	// velocity.
 	Raw bool
 	// Average takes the average velocity from t to a time s, a further input, of a
-	// network that knows it (nn.Config.Interval).
+	// network that knows it (nn.Config.Average).
 	Average bool
-	// Step and Version are told in the metadata.
+	// Step and Version are recorded in the metadata.
 	Step    int
 	Version string
 }
@@ -48,19 +47,24 @@ const (
 // size: x [N, ...Shape] in model units, t [N], label [N] of a conditional model (-1:
 // none). Images are [N, H, W, C]. What the numbers mean is in the metadata.
 func (m *Model) ONNX(o ExportOptions) (*onnx.Model, error) {
-	name := m.Prediction.String()
+	name := m.spec.Prediction.String()
 	switch {
+	case m.spec.Scheduler != nil:
+		return nil, fmt.Errorf("%w (it is a %T)", ErrUnnamed, m.spec.Scheduler)
 	case o.Average:
 		name = "average_velocity"
-	case m.Prediction != path.Velocity && !o.Raw:
-		return nil, fmt.Errorf("%w but the %s, and a file without the schedule cannot convert it: export that with --raw", ErrNotVelocity, name)
+	case m.spec.Prediction != path.Velocity && !o.Raw:
+		return nil, fmt.Errorf("%w but the %s, and a file without the schedule cannot convert it: "+
+			"set Raw to write that",
+			ErrNotVelocity, name)
 	}
-	file, err := m.Net.ONNX(name, m.Shape, o.Average)
+	file, err := m.net.ONNX(name, m.spec.Shape, o.Average)
 	if err != nil {
 		return nil, err
 	}
 	file.Producer, file.ProducerVersion = "flowmatch", o.Version
-	file.Doc = "A network of a flow (flow matching, arXiv 2210.02747). Time runs from 0 (noise) to 1 (data). x is in model units; see the metadata."
+	file.Doc = "A network of a flow (flow matching, arXiv 2210.02747). Time runs from 0 (noise) to 1 (data). " +
+		"x is in model units; see the metadata."
 	return file, m.describe(file.Metadata, name, o)
 }
 
@@ -68,11 +72,14 @@ func (m *Model) describe(meta map[string]string, name string, o ExportOptions) e
 	lo, hi := m.Span()
 	meta[metaVersion], meta[metaStep], meta[metaPrediction] = o.Version, strconv.Itoa(o.Step), name
 	meta[metaTime] = "0 is noise, 1 is data"
-	meta[metaUnits] = "x and the output are in model units; data = x * std + mean where there is a standardizer, else data = x"
-	meta[metaClasses] = strconv.Itoa(m.Net.Config().Classes)
-	parts := map[string]any{keySpec: m.Spec, metaPath: m.Path, metaShape: m.Shape, metaSpan: []float64{lo, hi}}
-	if m.Standardizer != nil {
-		parts[metaStandardizer] = m.Standardizer
+	meta[metaUnits] = "x and the output are in model units; " +
+		"data = x * std + mean where there is a standardizer, else data = x"
+	meta[metaClasses] = strconv.Itoa(m.spec.Net.Classes)
+	parts := map[string]any{
+		keySpec: m.spec, metaPath: m.spec.Path, metaShape: m.spec.Shape, metaSpan: []float64{lo, hi},
+	}
+	if m.spec.Standardizer != nil {
+		parts[metaStandardizer] = m.spec.Standardizer
 	}
 	for k, v := range parts {
 		text, err := json.Marshal(v)
@@ -95,8 +102,5 @@ func (m *Model) SaveONNX(path string, o ExportOptions) (*onnx.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return file, atomicfile.WriteFile(path, func(w io.Writer) error {
-		_, err := w.Write(buf)
-		return err
-	})
+	return file, atomicfile.WriteBytes(path, buf)
 }

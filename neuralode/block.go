@@ -14,7 +14,8 @@ import (
 // arguments make no sense.
 var ErrInvalid = errors.New("invalid")
 
-// Field is a velocity field f_θ(t, x) with P parameters; a network's field is one.
+// Field is a velocity field f_θ(t, x) with P parameters, a part of [flow.Parametric]; a
+// network's is one.
 type Field interface {
 	flow.Field
 	// NumParams returns P.
@@ -63,7 +64,7 @@ type Block struct {
 	TimeUnit float64
 }
 
-// clock returns the time that the field is told.
+// clock returns the time that the field sees.
 func (b Block) clock(t float64) float64 {
 	switch {
 	case b.Autonomous:
@@ -81,9 +82,11 @@ func (b Block) check(x0 flow.Batch) error {
 	case b.Gradient != Adjoint && b.Gradient != Backprop:
 		return fmt.Errorf("neuralode: %w: Block.Gradient is %v; it must be Adjoint or Backprop", ErrInvalid, b.Gradient)
 	case !(b.TimeUnit >= 0):
-		return fmt.Errorf("neuralode: %w: Block.TimeUnit is %g; it must be positive, or 0 for 1", ErrInvalid, b.TimeUnit)
+		return fmt.Errorf("neuralode: %w: Block.TimeUnit is %g; it must be positive, or 0 for 1", ErrInvalid,
+			b.TimeUnit)
 	case x0.D != b.Field.Dim() || x0.N*x0.D != len(x0.X):
-		return fmt.Errorf("neuralode: %w: x0 is [%d, %d] with %d numbers; the field takes points of dimension %d", ErrInvalid, x0.N, x0.D, len(x0.X), b.Field.Dim())
+		return fmt.Errorf("neuralode: %w: x0 is [%d, %d] with %d numbers; the field takes points of dimension %d",
+			ErrInvalid, x0.N, x0.D, len(x0.X), b.Field.Dim())
 	}
 	return nil
 }
@@ -141,7 +144,8 @@ func (p *Pass) States() int {
 func (p *Pass) Gradient(ctx context.Context, as [][]float64, gtheta []float64) (a []float64, st ode.Stats, err error) {
 	b := p.block
 	if n := b.Field.NumParams(); len(gtheta) != n {
-		return nil, st, fmt.Errorf("neuralode: %w: gtheta has %d numbers, the field has %d parameters", ErrInvalid, len(gtheta), n)
+		return nil, st, fmt.Errorf("neuralode: %w: gtheta has %d numbers, the field has %d parameters",
+			ErrInvalid, len(gtheta), n)
 	}
 	if p.tape != nil {
 		vjp := func(gx []float64, t float64, x, a []float64) error {

@@ -89,7 +89,8 @@ func TestGradientsOfABlockAreThoseOfItsLoss(t *testing.T) {
 		{"adjoint, time in units of 3", Block{Gradient: Adjoint, TimeUnit: 3}},
 		{"backprop, time in units of 3", Block{Gradient: Backprop, TimeUnit: 3}},
 		{"adjoint, autonomous", Block{Gradient: Adjoint, Autonomous: true}},
-		{"adjoint, a solver of its own", Block{Gradient: Adjoint, Back: ode.Solver{Method: ode.RK4, Control: ode.Fixed(400)}}},
+		{"adjoint, a solver of its own",
+			Block{Gradient: Adjoint, Back: ode.Solver{Method: ode.RK4, Control: ode.Fixed(400)}}},
 	} {
 		value := func(theta [4]float64, x []float64) float64 {
 			b := c.block

@@ -65,8 +65,10 @@ func Reference() Case {
 
 // Compare takes the gradient of the mean loss of net's solutions, from the first
 // states of want, against want, once by Reference and in every case. Of b, only what
-// the field is told counts. The first call of each case is not timed.
-func Compare(ctx context.Context, net *nn.Net, b Block, want Trajectories, l Loss, repeats int, cases ...Case) (Comparison, error) {
+// the field sees counts. The first call of each case is not timed.
+func Compare(
+	ctx context.Context, net *nn.Net, b Block, want Trajectories, l Loss, repeats int, cases ...Case,
+) (Comparison, error) {
 	c := Comparison{Reference: Reference(), Repeats: max(repeats, 1)}
 	if err := want.Validate(); err != nil {
 		return c, err
@@ -108,7 +110,8 @@ func (cs Case) take(ctx context.Context, b Block, l Loss, want Trajectories, rep
 		r.theta = make([]float64, b.Field.NumParams())
 		start := time.Now()
 		var err error
-		r.loss, r.x0, r.Forward, r.Back, err = b.lossGradient(ctx, l, want, r.theta, func(p *Pass) { r.States = p.States() })
+		r.loss, r.x0, r.Forward, r.Back, err = b.lossGradient(ctx, l, want, r.theta,
+			func(p *Pass) { r.States = p.States() })
 		if err != nil {
 			return r, fmt.Errorf("neuralode: case %q: %w", cs.Name, err)
 		}
@@ -121,7 +124,9 @@ func (cs Case) take(ctx context.Context, b Block, l Loss, want Trajectories, rep
 
 // difference compares g, along itself, with the central difference of order 4, whose
 // steps are such that the loss moves by 0.3 %.
-func (cs Case) difference(ctx context.Context, net *nn.Net, b Block, l Loss, want Trajectories, loss float64, g []float64) (float64, error) {
+func (cs Case) difference(
+	ctx context.Context, net *nn.Net, b Block, l Loss, want Trajectories, loss float64, g []float64,
+) (float64, error) {
 	w, err := net.Weights()
 	if err != nil {
 		return 0, err
@@ -188,7 +193,7 @@ type Fitted struct {
 	After    Trajectories // of the averaged weights at the end
 }
 
-// Report is all that an experiment tells.
+// Report is all that an experiment finds out.
 type Report struct {
 	System    string
 	Truth     Trajectories
@@ -230,7 +235,8 @@ func (e Experiment) Run(ctx context.Context, eng *nn.Engine, gradients ...Gradie
 		for i := range few.X[1:] {
 			few.X[i+1] = flow.NewBatch(1, x0.D)
 		}
-		r.Gradients, err = Compare(ctx, learnt, e.Fit.Block, few, SquaredError, e.Repeats, Cases(ode.Dopri5, e.Tolerances...)...)
+		cases := Cases(ode.Dopri5, e.Tolerances...)
+		r.Gradients, err = Compare(ctx, learnt, e.Fit.Block, few, SquaredError, e.Repeats, cases...)
 	}
 	return r, err
 }
@@ -247,7 +253,8 @@ func (e Experiment) defaults() Experiment {
 		e.Net.Activation = "gelu"
 	}
 	if e.Fit.Block.Solver.Method == nil {
-		e.Fit.Block.Solver = ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: 1e-5, ATol: 1e-5}, MaxNFE: 100_000}
+		e.Fit.Block.Solver = ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: 1e-5, ATol: 1e-5},
+			MaxNFE: 100_000}
 	}
 	e.Fit.Block.Autonomous = true
 	return e

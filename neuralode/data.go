@@ -20,17 +20,21 @@ type Trajectories struct {
 // Validate reports the first thing that does not fit.
 func (tr Trajectories) Validate() error {
 	if len(tr.T) == 0 || len(tr.X) != len(tr.T) {
-		return fmt.Errorf("neuralode: %w: trajectories have %d times and %d batches of states; there must be as many, and one at least", ErrInvalid, len(tr.T), len(tr.X))
+		return fmt.Errorf("neuralode: %w: trajectories have %d times and %d batches of states; "+
+			"there must be as many, and one at least", ErrInvalid, len(tr.T), len(tr.X))
 	}
 	if tr.X[0].N < 1 || tr.X[0].D < 1 {
-		return fmt.Errorf("neuralode: %w: the states are [%d, %d]; there must be a point and a coordinate at least", ErrInvalid, tr.X[0].N, tr.X[0].D)
+		return fmt.Errorf("neuralode: %w: the states are [%d, %d]; there must be a point and a coordinate at least",
+			ErrInvalid, tr.X[0].N, tr.X[0].D)
 	}
 	for i, x := range tr.X {
 		if x.N != tr.X[0].N || x.D != tr.X[0].D || len(x.X) != x.N*x.D {
-			return fmt.Errorf("neuralode: %w: the states at T[%d] are [%d, %d], those at T[0] are [%d, %d]", ErrInvalid, i, x.N, x.D, tr.X[0].N, tr.X[0].D)
+			return fmt.Errorf("neuralode: %w: the states at T[%d] are [%d, %d], those at T[0] are [%d, %d]",
+				ErrInvalid, i, x.N, x.D, tr.X[0].N, tr.X[0].D)
 		}
 		if i > 0 && !(tr.T[i] > tr.T[i-1]) {
-			return fmt.Errorf("neuralode: %w: times must rise, but T[%d]=%g comes after %g", ErrInvalid, i, tr.T[i], tr.T[i-1])
+			return fmt.Errorf("neuralode: %w: times must rise, but T[%d]=%g comes after %g", ErrInvalid, i, tr.T[i],
+				tr.T[i-1])
 		}
 	}
 	return nil

@@ -129,7 +129,8 @@ func TestBadTrajectoriesAreNamed(t *testing.T) {
 	if err := ok.Validate(); err != nil {
 		t.Error(err)
 	}
-	for name, tr := range map[string]Trajectories{"none": {}, "falling": falling, "ragged": ragged, "short": short, "no points": counted(0, 3)} {
+	for name, tr := range map[string]Trajectories{"none": {}, "falling": falling, "ragged": ragged, "short": short,
+		"no points": counted(0, 3)} {
 		if err := tr.Validate(); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: got %v", name, err)
 		}

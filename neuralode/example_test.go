@@ -8,6 +8,7 @@ import (
 	"flowmatch/neuralode"
 	"flowmatch/nn"
 	"flowmatch/ode"
+	"flowmatch/train"
 )
 
 // The dynamics of a predator and its prey are learnt from one trajectory.
@@ -29,7 +30,7 @@ func Example() {
 	check(err)
 	net, err := nn.New(engine, nn.Config{Dim: 2, Hidden: []int{64, 64}}, 1)
 	check(err)
-	trainer, err := net.NewTrainer(nn.Optimizer{EMADecay: 0.99})
+	trainer, err := net.NewTrainer(nn.Optimizer{EMADecay: new(0.99)}, nn.StepOptions{})
 	check(err)
 
 	// x' = f_θ(x), solved by dopri5, with the adjoint's gradient.
@@ -38,11 +39,11 @@ func Example() {
 		Gradient:   neuralode.Adjoint,
 		Autonomous: true,
 	}
-	fit := neuralode.Fit{Block: block, Data: data, Steps: 300}
-	_, err = fit.Run(ctx, trainer, nil)
+	fit := neuralode.Fit{Block: block, Data: data, Loop: train.Loop{Steps: 300}}
+	_, err = fit.Run(ctx, trainer, train.Hooks{})
 	check(err)
 
-	net, err = trainer.Net(true) // the averaged weights
+	net, err = trainer.Averaged() // the averaged weights
 	check(err)
 	learnt, err := block.Predict(ctx, net, x0, data.T)
 	check(err)
@@ -60,7 +61,7 @@ func ExampleBlock() {
 	if err != nil {
 		panic(err)
 	}
-	field, err := net.Bind(nil)
+	field, err := net.Bind(flow.Given{})
 	if err != nil {
 		panic(err)
 	}

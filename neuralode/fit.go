@@ -1,6 +1,7 @@
 package neuralode
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"flowmatch/internal/seed"
 	"flowmatch/nn"
 	"flowmatch/ode"
+	"flowmatch/train"
 )
 
 // Loss is a function of a residual x̂-x, with its slope; it is averaged over points,
@@ -54,40 +56,38 @@ type Fit struct {
 	// network as it stands.
 	Block Block
 	Data  Trajectories
-	Batch int // pieces in a step; 0: 20
+	// Loop is that of the training, a batch being pieces of trajectories. Its defaults
+	// here are 20 pieces, a learning rate that falls from 1e-2 to 0 along half a cosine,
+	// and one validation, after the last step: a solve for the whole trajectories.
+	Loop train.Loop
 	// Length is the number of times in a piece, the start included; 0: 10.
 	Length int
-	Steps  int     // of the optimizer
-	LR     float64 // falls to 0 along half a cosine; 0: 1e-2
-	Loss   Loss    // nil: AbsoluteError
+	Loss   Loss // nil: AbsoluteError
 	Seed   uint64
-	// EvalEvery is how often, in steps, the whole trajectories are solved for; also
-	// after the last step. 0: only then.
-	EvalEvery int
 }
 
-// Point is how a fit stands after a step.
+// Point is how a fit stands after a step that was validated.
 type Point struct {
 	Step int
 	Loss float64 // of the step's pieces, before the update
 	// Error is the RMSE of whole trajectories, solved from their first states with the
-	// averaged weights; NaN where it was not asked for. Where a solve failed, +Inf.
+	// averaged weights. Where a solve failed, +Inf.
 	Error   float64
 	Forward ode.Stats // of the step
 	Back    ode.Stats
-	Seconds float64 // since the beginning, evaluations left out
+	Seconds float64 // since the beginning, validations left out
 }
 
 func (f Fit) defaults() Fit {
-	if f.Batch == 0 {
-		f.Batch = 20
+	l := &f.Loop
+	l.Batch, l.LR = cmp.Or(l.Batch, 20), cmp.Or(l.LR, 1e-2)
+	if l.LRMin == nil {
+		l.LRMin = new(float64)
 	}
-	if f.Length == 0 {
-		f.Length = 10
+	if l.ValEvery == nil {
+		l.ValEvery = new(max(1, l.Steps))
 	}
-	if f.LR == 0 {
-		f.LR = 1e-2
-	}
+	f.Length = cmp.Or(f.Length, 10)
 	if f.Loss == nil {
 		f.Loss = AbsoluteError
 	}
@@ -99,89 +99,93 @@ func (f Fit) check() error {
 		return err
 	}
 	switch {
-	case f.Steps < 1:
-		return fmt.Errorf("neuralode: %w: Fit.Steps is %d; it must be at least 1", ErrInvalid, f.Steps)
-	case f.Batch < 1 || f.EvalEvery < 0 || !(f.LR > 0):
-		return fmt.Errorf("neuralode: %w: Fit.Batch %d and LR %g must be positive, EvalEvery %d not negative", ErrInvalid, f.Batch, f.LR, f.EvalEvery)
+	case f.Loop.Steps < 1:
+		return fmt.Errorf("neuralode: %w: Fit.Loop.Steps is %d; it must be at least 1", ErrInvalid, f.Loop.Steps)
 	case f.Length < 2 || f.Length > len(f.Data.T):
-		return fmt.Errorf("neuralode: %w: Fit.Length is %d; it must be from 2 to the %d times of the data", ErrInvalid, f.Length, len(f.Data.T))
+		return fmt.Errorf("neuralode: %w: Fit.Length is %d; it must be from 2 to the %d times of the data",
+			ErrInvalid, f.Length, len(f.Data.T))
 	case f.Block.Autonomous && !f.Data.uniform():
-		return fmt.Errorf("neuralode: %w: pieces of an autonomous fit begin anywhere, so Fit.Data.T must be at equal distances; set Block.Autonomous to false for other times", ErrInvalid)
+		return fmt.Errorf("neuralode: %w: pieces of an autonomous fit begin anywhere, so Fit.Data.T must be "+
+			"at equal distances; set Block.Autonomous to false for other times", ErrInvalid)
+	}
+	if err := f.Loop.Validate(); err != nil {
+		return fmt.Errorf("neuralode: %w: Fit.Loop: %w", ErrInvalid, err)
 	}
 	return nil
 }
 
-// Run takes Steps steps with tr, and calls observe, if it is not nil, after each. What
-// is learnt is in tr. It returns the points that were evaluated. The same seed and
-// start give the same bits, Seconds apart.
-func (f Fit) Run(ctx context.Context, tr *nn.Trainer, observe func(Point)) ([]Point, error) {
+// Run takes the steps from where tr stands up to Loop.Steps. What is learnt is in tr. It
+// returns the points of the steps that were validated. The same seed and start give the
+// same bits, Seconds apart.
+func (f Fit) Run(ctx context.Context, tr *nn.NetTrainer, hooks train.Hooks) ([]Point, error) {
 	f = f.defaults()
 	if err := f.check(); err != nil {
 		return nil, err
 	}
 	var curve []Point
-	seconds := 0.0
-	for k := range f.Steps {
-		start := time.Now()
-		p, err := f.step(ctx, tr, k)
+	var last Point
+	step := func(k int, lr float64) (nn.StepResult, error) {
+		start, seconds := time.Now(), last.Seconds
+		p, r, err := f.step(ctx, tr, k, lr)
 		if err != nil {
-			return curve, fmt.Errorf("neuralode: step %d: %w", k+1, err)
+			return r, fmt.Errorf("neuralode: step %d: %w", k+1, err)
 		}
-		seconds += time.Since(start).Seconds()
-		p.Seconds, p.Error = seconds, math.NaN()
-		if last := k == f.Steps-1; last || f.EvalEvery > 0 && p.Step%f.EvalEvery == 0 {
-			if p.Error, err = f.trajectoryError(ctx, tr); err != nil {
-				return curve, err
-			}
-			curve = append(curve, p)
-		}
-		if observe != nil {
-			observe(p)
-		}
+		last = p
+		last.Seconds = seconds + time.Since(start).Seconds()
+		return r, nil
 	}
-	return curve, nil
+	validate := func() (float64, error) {
+		var err error
+		if last.Error, err = f.trajectoryError(ctx, tr); err != nil {
+			return 0, err
+		}
+		curve = append(curve, last)
+		return last.Error, nil
+	}
+	_, err := f.Loop.Run(ctx, train.Task{Trainer: tr.Trainer, Step: step, Validate: validate, Hooks: hooks})
+	return curve, err
 }
 
 // step takes step number k, from 0.
-func (f Fit) step(ctx context.Context, tr *nn.Trainer, k int) (Point, error) {
-	p := Point{Step: k + 1}
-	net, err := tr.Net(false)
+func (f Fit) step(ctx context.Context, tr *nn.NetTrainer, k int, lr float64) (p Point, r nn.StepResult, err error) {
+	p.Step = k + 1
+	net, err := tr.Raw()
 	if err != nil {
-		return p, err
+		return p, r, err
 	}
 	block, err := f.Block.of(net)
 	if err != nil {
-		return p, err
+		return p, r, err
 	}
 	want := f.pieces(k)
 	grad := make([]float64, net.NumWeights())
 	if p.Loss, _, p.Forward, p.Back, err = block.lossGradient(ctx, f.Loss, want, grad, nil); err != nil {
-		return p, err
+		return p, r, err
 	}
-	lr := f.LR * (1 + math.Cos(math.Pi*float64(k)/float64(f.Steps))) / 2
-	_, err = tr.Apply(grad, p.Loss, lr)
-	return p, err
+	r, err = tr.Apply(grad, p.Loss, lr)
+	return p, r, err
 }
 
 // pieces are those of step number k.
 func (f Fit) pieces(k int) Trajectories {
-	return f.Data.Segments(seed.Rand(f.Seed, "neuralode/segments", uint64(k)), f.Batch, f.Length, f.Block.Autonomous)
+	rng := seed.Rand(f.Seed, "neuralode/segments", uint64(k))
+	return f.Data.Segments(rng, f.Loop.Batch, f.Length, f.Block.Autonomous)
 }
 
 // fitted trains a copy of net, and returns it.
 func (f Fit) fitted(ctx context.Context, net *nn.Net) (r Fitted, learnt *nn.Net, err error) {
 	r.Gradient = f.Block.Gradient
-	tr, err := net.NewTrainer(nn.Optimizer{EMADecay: 0.99})
+	tr, err := net.NewTrainer(nn.Optimizer{EMADecay: new(0.99)}, nn.StepOptions{})
 	if err != nil {
 		return r, nil, err
 	}
 	if r.Before, err = f.Block.Predict(ctx, net, f.Data.X[0], f.Data.T); err != nil && !failed(err) {
 		return r, nil, err
 	}
-	if r.Curve, err = f.Run(ctx, tr, nil); err != nil {
+	if r.Curve, err = f.Run(ctx, tr, train.Hooks{}); err != nil {
 		return r, nil, err
 	}
-	if learnt, err = tr.Net(true); err != nil {
+	if learnt, err = tr.Averaged(); err != nil {
 		return r, nil, err
 	}
 	r.After, err = f.Block.Predict(ctx, learnt, f.Data.X[0], f.Data.T)
@@ -195,14 +199,16 @@ func failed(err error) bool {
 
 // of returns the block with the field of a network.
 func (b Block) of(net *nn.Net) (Block, error) {
-	field, err := net.Bind(nil)
+	field, err := net.Bind(flow.Given{})
 	b.Field = field
 	return b, err
 }
 
 // lossGradient solves from the first states of want, and adds the gradient of the
 // loss to gtheta. look, if not nil, sees the pass.
-func (b Block) lossGradient(ctx context.Context, l Loss, want Trajectories, gtheta []float64, look func(*Pass)) (loss float64, a []float64, there, back ode.Stats, err error) {
+func (b Block) lossGradient(
+	ctx context.Context, l Loss, want Trajectories, gtheta []float64, look func(*Pass),
+) (loss float64, a []float64, there, back ode.Stats, err error) {
 	p, err := b.Forward(ctx, want.X[0], want.T)
 	if err != nil {
 		return 0, nil, there, back, err
@@ -217,8 +223,8 @@ func (b Block) lossGradient(ctx context.Context, l Loss, want Trajectories, gthe
 
 // trajectoryError is Point.Error. A network on its way may send a solution to
 // infinity or make it stiff: that is an error of the fit, not of the program.
-func (f Fit) trajectoryError(ctx context.Context, tr *nn.Trainer) (float64, error) {
-	net, err := tr.Net(true)
+func (f Fit) trajectoryError(ctx context.Context, tr *nn.NetTrainer) (float64, error) {
+	net, err := tr.Averaged()
 	if err != nil {
 		return 0, err
 	}

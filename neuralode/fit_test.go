@@ -10,6 +10,7 @@ import (
 	"flowmatch/flow"
 	"flowmatch/nn"
 	"flowmatch/ode"
+	"flowmatch/train"
 )
 
 var quick = ode.Solver{Method: ode.RK4, Control: ode.Fixed(1), MaxNFE: 100_000}
@@ -25,7 +26,7 @@ func TestFitsFollowTheirSystems(t *testing.T) {
 		{LotkaVolterra(), Adjoint, 300, 0.05},
 		{Pendulum(), Backprop, 300, 0.1},
 	} {
-		e := Experiment{System: c.s, Fit: Fit{Steps: c.steps, Seed: 1, Block: Block{Solver: quick}}}
+		e := Experiment{System: c.s, Fit: Fit{Loop: train.Loop{Steps: c.steps}, Seed: 1, Block: Block{Solver: quick}}}
 		r, err := e.Run(context.Background(), open(t), c.g)
 		if err != nil {
 			t.Fatal(err)
@@ -34,10 +35,12 @@ func TestFitsFollowTheirSystems(t *testing.T) {
 		before, after := f.Before.RMSE(r.Truth), f.After.RMSE(r.Truth)
 		t.Logf("%s, %v: RMSE %.3g before, %.3g after %d steps", c.s.Name, c.g, before, after, c.steps)
 		if !(after < c.want) || !(before > 2*c.want) {
-			t.Errorf("%s, %v: RMSE %g before and %g after %d steps, want below %g", c.s.Name, c.g, before, after, c.steps, c.want)
+			t.Errorf("%s, %v: RMSE %g before and %g after %d steps, want below %g", c.s.Name, c.g, before, after,
+				c.steps, c.want)
 		}
 		if last := f.Curve[len(f.Curve)-1]; last.Step != c.steps || last.Error != after {
-			t.Errorf("%s: the curve ends with step %d and error %g, want %d and %g", c.s.Name, last.Step, last.Error, c.steps, after)
+			t.Errorf("%s: the curve ends with step %d and error %g, want %d and %g", c.s.Name, last.Step, last.Error,
+				c.steps, after)
 		}
 	}
 }
@@ -64,19 +67,21 @@ func TestAFieldOfTimeIsLearnt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fit := Fit{Data: data, Batch: 4, Length: 8, Steps: 300, Seed: 1, EvalEvery: 150, Block: Block{Solver: quick, TimeUnit: 4, Gradient: Adjoint}}
+	fit := Fit{Data: data, Length: 8, Loop: train.Loop{Batch: 4, Steps: 300, ValEvery: new(150)}, Seed: 1,
+		Block: Block{Solver: quick, TimeUnit: 4, Gradient: Adjoint}}
 	run := func() ([]Point, []float32) {
-		tr, err := newNet(t, nn.Config{Dim: 1, Hidden: []int{32, 32}, TimeFrequencies: 3}).NewTrainer(nn.Optimizer{EMADecay: 0.99})
+		tr, err := newNet(t, nn.Config{Dim: 1, Hidden: []int{32, 32},
+			TimeFrequencies: 3}).NewTrainer(nn.Optimizer{EMADecay: new(0.99)}, nn.StepOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		steps := 0
-		curve, err := fit.Run(ctx, tr, func(p Point) {
-			if steps++; p.Step != steps {
-				t.Errorf("step %d is observed as %d", steps, p.Step)
+		curve, err := fit.Run(ctx, tr, train.Hooks{Step: func(step int, _ float64) {
+			if steps++; step != steps {
+				t.Errorf("step %d is observed as %d", steps, step)
 			}
-		})
-		if err != nil || steps != fit.Steps || len(curve) != 2 {
+		}})
+		if err != nil || steps != fit.Loop.Steps || len(curve) != 2 {
 			t.Fatalf("%d steps observed, %d points, %v", steps, len(curve), err)
 		}
 		s, err := tr.State()
@@ -87,39 +92,40 @@ func TestAFieldOfTimeIsLearnt(t *testing.T) {
 	}
 	curve, weights := run()
 	if !(curve[1].Error < 0.05) {
-		t.Errorf("RMSE %g after %d steps, want below 0.05", curve[1].Error, fit.Steps)
+		t.Errorf("RMSE %g after %d steps, want below 0.05", curve[1].Error, fit.Loop.Steps)
 	}
 	if _, again := run(); !slices.Equal(weights, again) {
 		t.Error("the same seed gave other weights")
 	}
 	fit.Block.Autonomous = true
-	if _, err := fit.Run(ctx, nil, nil); !errors.Is(err, ErrInvalid) {
+	if _, err := fit.Run(ctx, nil, train.Hooks{}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("autonomous, times at unequal distances: got %v", err)
 	}
 }
 
 func TestBadFitsAreNamed(t *testing.T) {
-	good := Fit{Data: counted(1, 20), Steps: 1, Block: Block{Solver: quick}}
+	good := Fit{Data: counted(1, 20), Loop: train.Loop{Steps: 1}, Block: Block{Solver: quick}}
 	for name, spoil := range map[string]func(*Fit){
 		"no data":     func(f *Fit) { f.Data = Trajectories{} },
-		"no steps":    func(f *Fit) { f.Steps = 0 },
-		"a batch":     func(f *Fit) { f.Batch = -1 },
-		"lr":          func(f *Fit) { f.LR = -1 },
+		"no steps":    func(f *Fit) { f.Loop.Steps = 0 },
+		"a batch":     func(f *Fit) { f.Loop.Batch = -1 },
+		"lr":          func(f *Fit) { f.Loop.LR = -1 },
 		"too long":    func(f *Fit) { f.Length = 21 },
 		"too short":   func(f *Fit) { f.Length = 1 },
-		"evaluations": func(f *Fit) { f.EvalEvery = -1 },
+		"evaluations": func(f *Fit) { f.Loop.ValEvery = new(-1) },
 	} {
 		f := good
 		spoil(&f)
-		if _, err := f.Run(context.Background(), nil, nil); !errors.Is(err, ErrInvalid) {
+		if _, err := f.Run(context.Background(), nil, train.Hooks{}); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }
 
 func TestAnExperimentReportsEverything(t *testing.T) {
-	e := Experiment{System: Pendulum(), Points: 200, Net: nn.Config{Hidden: []int{8}}, Tolerances: []float64{1e-3, 1e-5},
-		Fit: Fit{Steps: 20, EvalEvery: 10, Seed: 1, Block: Block{Solver: quick}}}
+	e := Experiment{System: Pendulum(), Points: 200, Net: nn.Config{Hidden: []int{8}},
+		Tolerances: []float64{1e-3, 1e-5},
+		Fit:        Fit{Loop: train.Loop{Steps: 20, ValEvery: new(10)}, Seed: 1, Block: Block{Solver: quick}}}
 	r, err := e.Run(context.Background(), open(t))
 	if err != nil {
 		t.Fatal(err)

@@ -1,28 +1,30 @@
 package train
 
 import (
-	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 	"flowmatch/metrics"
+	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/path"
 )
 
 func TestMeanFlowDrawsTwoTimesForAShareOfTheBatch(t *testing.T) {
-	o := MeanFlow{CFM: CFM{Data: data.Shuffle(points(100, 2), 1), Scheduler: path.Cosine{}, Seed: 5}, Intervals: Intervals{Power: 1}}
+	o := MeanFlow{CFM: CFM{Data: data.Shuffle(points(100, 2), 1), Seed: 5}, Averages: AverageConfig{Power: 1}}
+	m := along(t, path.Cosine{})
 	const n, batches = 64, 200
-	ex := nn.NewExamples(n, 2)
+	ex := newExamples(m, n)
 	length := 0.0
 	for step := range batches {
-		if err := o.Examples(ex, uint64(step)); err != nil {
+		if err := o.Examples(m, ex, uint64(step)); err != nil {
 			t.Fatal(err)
 		}
 		if want := (nn.Loss{Average: nn.ByIdentity, Rows: 16, Power: 1, Offset: 1e-3}); ex.Loss != want {
@@ -32,7 +34,7 @@ func TestMeanFlowDrawsTwoTimesForAShareOfTheBatch(t *testing.T) {
 			if i >= 16 && ex.S[i] != at || ex.S[i] < at || at < 0 || ex.S[i] > 1 {
 				t.Fatalf("example %d runs from %g to %g", i, at, ex.S[i])
 			}
-			c := o.Scheduler.At(at)
+			c := m.Scheduler().At(at)
 			if g1, _ := c.Weights(path.Velocity); ex.Alpha[i] != c.Alpha || ex.G1[i] != g1 {
 				t.Fatalf("example %d: the coefficients are not those of its time", i)
 			}
@@ -43,18 +45,19 @@ func TestMeanFlowDrawsTwoTimesForAShareOfTheBatch(t *testing.T) {
 			t.Fatalf("the other times run from %g to %g; they are not stratified", rest[0], rest[47])
 		}
 	}
-	// |u - v| of independent uniforms has centre 1/3 and deviation √(1/18).
+	// |u - v| of independent uniforms has mean 1/3 and deviation √(1/18).
 	if limit := 4 / math.Sqrt(18*16*batches); math.Abs(length-1.0/3) > limit {
-		t.Errorf("intervals have centre length %g, want 1/3 within %g", length, limit)
+		t.Errorf("the time spans have mean length %g, want 1/3 within %g", length, limit)
 	}
 }
 
 func TestShortcutsBeginAtMultiplesOfTheirLength(t *testing.T) {
-	o := Shortcut{CFM: CFM{Data: data.Shuffle(points(100, 2), 1), Scheduler: path.CondOT{}, Seed: 5}}
-	ex := nn.NewExamples(112, 2)
+	o := Shortcut{CFM: CFM{Data: data.Shuffle(points(100, 2), 1), Seed: 5}}
+	m := along(t, path.CondOT{})
+	ex := newExamples(m, 112)
 	count, firsts := map[float64]int{}, map[float64]bool{}
 	for step := range 100 {
-		if err := o.Examples(ex, uint64(step)); err != nil {
+		if err := o.Examples(m, ex, uint64(step)); err != nil {
 			t.Fatal(err)
 		}
 		for i := range 28 {
@@ -82,10 +85,44 @@ func TestShortcutsBeginAtMultiplesOfTheirLength(t *testing.T) {
 }
 
 func TestAveragesAreOfTheVelocity(t *testing.T) {
-	cfm := CFM{Data: data.Shuffle(points(100, 2), 1), Scheduler: path.CondOT{}, Prediction: path.Noise}
-	for _, o := range []exampler{MeanFlow{CFM: cfm}, Shortcut{CFM: cfm}} {
-		if err := o.Examples(nn.NewExamples(8, 2), 0); !errors.Is(err, ErrAverages) {
+	cfm := CFM{Data: data.Shuffle(points(100, 2), 1)}
+	m := newModel(t, model.Spec{Path: path.Config{Name: "vp"}, Prediction: path.Noise}, nn.Config{Average: true})
+	plain, bridge := along(t, path.CondOT{}), model.Spec{Path: path.Config{Name: "bridge"}}
+	for _, o := range []interface {
+		Objective
+		Regression
+	}{MeanFlow{CFM: cfm}, Shortcut{CFM: cfm}} {
+		if err := o.Examples(m, newExamples(m, 8), 0); !errors.Is(err, ErrAverages) {
 			t.Errorf("%T: got %v", o, err)
+		}
+		fit := Fit{Loop: Loop{Steps: 1, Batch: 8}}
+		if _, err := fit.Train(t.Context(), m, o); !errors.Is(err, ErrAverages) ||
+			!strings.Contains(err.Error(), "not noise") {
+			t.Errorf("%T of the noise: got %v", o, err)
+		}
+		if _, err := fit.Train(t.Context(), plain, o); !errors.Is(err, nn.ErrNoAverage) {
+			t.Errorf("%T of a network of one time: got %v", o, err)
+		}
+		_, err := fit.Train(t.Context(), newModel(t, bridge, nn.Config{Average: true}), o)
+		if err == nil || !strings.Contains(err.Error(), "noise of its own") {
+			t.Errorf("%T of a path with noise: got %v", o, err)
+		}
+	}
+}
+
+func TestSettingsOfTheOtherAverageAreErrors(t *testing.T) {
+	cfm := CFM{Data: data.Shuffle(points(100, 2), 1)}
+	m := newModel(t, model.Spec{}, nn.Config{Average: true})
+	for want, o := range map[string]Objective{
+		"finest is 8, but belongs":    MeanFlow{cfm, AverageConfig{Finest: 8}},
+		"ratio is 2":                  MeanFlow{cfm, AverageConfig{Ratio: 2}},
+		"intervals.power is 0":        MeanFlow{cfm, AverageConfig{Offset: 0.1}},
+		"intervals.power is 1 and":    Shortcut{cfm, AverageConfig{Power: 1}},
+		"finest is 12; it must be a ": Shortcut{cfm, AverageConfig{Finest: 12}},
+	} {
+		if _, err := (Fit{Loop: Loop{Steps: 1, Batch: 8}}).Train(t.Context(), m, o); err == nil ||
+			!strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
 		}
 	}
 }
@@ -98,7 +135,7 @@ var centre = [2]float64{1.5, -1}
 
 func (n normal) Dim() int { return 2 }
 
-func (n normal) Fill(x flow.Batch, _ []int32, step uint64) error {
+func (n normal) Fill(x flow.Batch, _ flow.Given, step uint64) error {
 	flow.Gaussian{Std: n.std}.Sample(x, seed.Rand(1, "normal", step))
 	for i := range x.N {
 		x.X[2*i] += centre[0]
@@ -147,44 +184,28 @@ func TestAverageVelocitiesObeyTheIdentities(t *testing.T) {
 	}
 }
 
-// trained trains a small network.
-func trained(t *testing.T, o Objective, interval bool, steps int) *nn.Field {
+// learnt trains a small model.
+func learnt(t *testing.T, o Objective, average bool, steps int) *model.Model {
 	t.Helper()
-	eng, err := nn.Open("")
+	m := newModel(t, model.Spec{}, nn.Config{Hidden: []int{32, 32}, Average: average})
+	fit := Fit{Loop: Loop{Steps: steps, LR: 5e-3}, Optimizer: nn.Optimizer{EMADecay: new(0.99)}}
+	m, err := fit.Train(t.Context(), m, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := nn.New(eng, nn.Config{Dim: 2, Hidden: []int{32, 32}, Interval: interval}, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr, err := net.NewTrainer(nn.Optimizer{EMADecay: 0.99})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Run(context.Background(), tr, o, nil, Config{Steps: steps, LR: 5e-3}, Progress{}, Hooks{}); err != nil {
-		t.Fatal(err)
-	}
-	if net, err = tr.Net(true); err != nil {
-		t.Fatal(err)
-	}
-	f, err := net.Bind(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return m
 }
 
-// What is learnt is the average velocity in closed form, at every interval, and so
+// What is learnt is the average velocity in closed form, over every span of time, and so
 // one step makes what Euler's one step of a plain flow cannot: for this target that
 // one ends in the centre.
 func TestTrainedAveragesAreThoseOfTheExactFlow(t *testing.T) {
 	target := normal{std: 0.8}
-	cfm := CFM{Data: target, Scheduler: path.CondOT{}, Seed: 2}
+	cfm := CFM{Data: target, Seed: 2}
 	const n = 400
 	noise, want, got := flow.NewBatch(n, 2), flow.NewBatch(n, 2), flow.NewBatch(n, 2)
 	flow.Gaussian{}.Sample(noise, rand.New(rand.NewPCG(1, 1)))
-	if err := target.Fill(want, nil, 12345); err != nil {
+	if err := target.Fill(want, flow.Given{}, 12345); err != nil {
 		t.Fatal(err)
 	}
 	w2 := func(step func(u []float64) error) float64 {
@@ -202,12 +223,23 @@ func TestTrainedAveragesAreThoseOfTheExactFlow(t *testing.T) {
 		}
 		return w
 	}
-	plain := trained(t, cfm, false, 800)
+	plain, err := learnt(t, cfm, false, 800).Field(flow.Given{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	euler := w2(func(u []float64) error { return plain.Velocity(u, 0, noise.X) })
 	for name, o := range map[string]Objective{"meanflow": MeanFlow{CFM: cfm}, "shortcut": Shortcut{CFM: cfm}} {
-		f := trained(t, o, true, 1500)
+		m := learnt(t, o, true, 1500)
+		if err := m.HasScore(); err == nil || !strings.Contains(err.Error(), "objective "+name) {
+			t.Errorf("%s: the score: got %v", name, err)
+		}
+		f, err := m.Net().BindAverage(flow.Given{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		if one := w2(func(u []float64) error { return f.Average(u, 0, 1, noise.X) }); one > euler/2 {
-			t.Errorf("%s: W2 of one step is %.3f, of one Euler step of a plain flow %.3f; want at most half", name, one, euler)
+			t.Errorf("%s: W2 of one step is %.3f, of one Euler step of a plain flow %.3f; want at most half", name,
+				one, euler)
 		} else {
 			t.Logf("%s: W2 of one step %.3f, of one Euler step %.3f", name, one, euler)
 		}
@@ -233,60 +265,6 @@ func TestTrainedAveragesAreThoseOfTheExactFlow(t *testing.T) {
 			} else {
 				t.Logf("%s from %g to %g: off by %.3f", name, at[0], at[1], rms)
 			}
-		}
-	}
-}
-
-func TestRunsOfEveryObjectiveResumeBitByBit(t *testing.T) {
-	cfm := CFM{Data: data.Shuffle(points(100, 2), 1), Scheduler: path.CondOT{}, Seed: 2}
-	pairs := Pairs{X: points(90, 4).X}
-	reflow, err := NewReflow(cfm, pairs, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	distill, err := NewReflow(cfm, pairs, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, o := range map[string]Objective{
-		"meanflow": MeanFlow{CFM: cfm, Intervals: Intervals{Power: 0.5}}, "shortcut": Shortcut{CFM: cfm}, "reflow": reflow, "distill": distill,
-	} {
-		eng, _ := nn.Open("")
-		net, err := nn.New(eng, nn.Config{Dim: 2, Hidden: []int{16, 16}, Interval: LearnsAverages(name)}, 3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		run := func(from nn.State, until int) (s nn.State) {
-			tr, err := net.NewTrainer(nn.Optimizer{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if from.Step > 0 {
-				if err := tr.Restore(from); err != nil {
-					t.Fatal(err)
-				}
-			}
-			ctx, cancel := context.WithCancel(context.Background())
-			defer cancel()
-			h := Hooks{Step: func(step int, _ float64) {
-				if step == until {
-					cancel()
-				}
-			}}
-			if _, err := Run(ctx, tr, o, nil, short, Progress{}, h); err != nil && !errors.Is(err, ErrInterrupted) {
-				t.Fatal(err)
-			}
-			if s, err = tr.State(); err != nil {
-				t.Fatal(err)
-			}
-			return s
-		}
-		whole, half := run(nn.State{}, 0), run(nn.State{}, 17)
-		if half.Step != 17 {
-			t.Fatalf("%s: stopped at %d", name, half.Step)
-		}
-		if again := run(half, 0); !slices.Equal(again.Weights, whole.Weights) || !slices.Equal(again.EMA, whole.EMA) {
-			t.Errorf("%s: a resumed run differs from one that never stopped", name)
 		}
 	}
 }

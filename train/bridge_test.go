@@ -5,7 +5,8 @@ import (
 	"testing"
 
 	"flowmatch/data"
-	"flowmatch/flow"
+	"flowmatch/data/synth"
+	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/path"
 )
@@ -17,20 +18,18 @@ import (
 func TestTheTargetOfANoisyPathHasTheMarginalFieldForItsMean(t *testing.T) {
 	const n, m, s = 200_000, 3.0, 0.5
 	std := s
-	set, err := data.ByName("gaussian", data.Params{Scale: m, Noise: &std, Dim: 1})
+	set, err := synth.ByName("gaussian", synth.Params{Scale: new(m), Noise: &std, Dim: new(1)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, b := range []path.Bridge{{Sigma: 0.4}, {Sigma: 1, Brownian: true}} {
-		o := CFM{Data: data.Draw(set, nil, 1), Scheduler: b, Source: flow.Gaussian{}, Seed: 5}
-		ex := nn.NewExamples(n, 1)
-		if err := o.Examples(ex, 0); err != nil {
-			t.Fatal(err)
-		}
+		model := newModel(t, model.Spec{Scheduler: b}, nn.Config{Dim: 1})
+		ex := examples(t, model, CFM{Data: data.Draw(set, nil, 1), Seed: 5}, n, 0)
 		var mean, square [3]float64
 		spread := 0.0
 		for i, at := range ex.T {
-			x, target := ex.Alpha[i]*ex.X1.X[i]+ex.Sigma[i]*ex.X0.X[i], ex.G1[i]*ex.X1.X[i]+ex.G0[i]*ex.X0.X[i]
+			x := ex.Alpha[i]*ex.X1.X[i] + ex.Sigma[i]*ex.X0.X[i]
+			target := ex.G1[i]*ex.X1.X[i] + ex.G0[i]*ex.X0.X[i]
 			gamma, dgamma := b.Noise(at)
 			v := at*at*s*s + (1-at)*(1-at) + gamma*gamma
 			dv := 2*at*s*s - 2*(1-at) + 2*gamma*dgamma

@@ -2,14 +2,20 @@ package train
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"flowmatch/coupling"
 	"flowmatch/data"
+	"flowmatch/data/image"
 	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/internal/stat"
+	"flowmatch/model"
 	"flowmatch/nn"
+	"flowmatch/ode"
 	"flowmatch/path"
 )
 
@@ -21,66 +27,72 @@ func pictures(t *testing.T, n int) data.Finite {
 	for i := range pix {
 		pix[i] = byte(rng.IntN(256))
 	}
-	m, err := data.NewImages([]int{4, 4}, pix, nil, true, nil)
+	m, err := image.New([]int{4, 4}, pix, nil, true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return data.Flip(m, m.Shape)
+	flipped, err := image.Flip(m, m.Shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return flipped
 }
 
-// Whatever is done to an image when it is read, its condition is of the very image
+// conditioned returns the images as a set whose contexts are made of them, and a model
+// of them along a schedule.
+func conditioned(t *testing.T, cfg image.ConditionConfig, s path.Scheduler, seed uint64) (*data.Set, *model.Model) {
+	t.Helper()
+	c, err := cfg.New([]int{4, 4}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := pictures(t, 30)
+	set := &data.Set{Train: data.Shuffle(all, 3), TrainSet: all, Val: all, Test: all}
+	unet := &nn.UNet{Image: []int{4, 4, 1}, Channels: 2, Mult: []int{1, 1}, Blocks: 1}
+	spec := model.Spec{Scheduler: s, Shape: []int{4, 4}, Condition: &cfg}
+	return set.WithContext(c, seed), newModel(t, spec, nn.Config{Dim: 16, Context: c.Dim(), UNet: unet})
+}
+
+// Whatever is done to an image when it is read, its context is of the very image
 // that the flow is to end at.
-func TestAConditionIsOfItsOwnImage(t *testing.T) {
-	set := pictures(t, 30)
-	for _, cfg := range []data.ConditionConfig{{Kind: data.SuperRes, Factor: 2}, {Kind: data.Inpaint, Mask: "left"}} {
-		c, err := cfg.New([]int{4, 4}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		o := CFM{Data: data.Shuffle(set, 3), Scheduler: path.CondOT{}, Condition: c, Seed: 5}
+func TestAContextIsOfItsOwnImage(t *testing.T) {
+	for _, cfg := range []image.ConditionConfig{{Kind: image.SuperRes, Factor: 2},
+		{Kind: image.Inpaint, Mask: "left"}} {
+		set, m := conditioned(t, cfg, path.CondOT{}, 5)
+		c, o := m.Conditioner(), CFM{Data: set.Train, Seed: 5}
 		own := func(what string, ex *nn.Examples) {
 			t.Helper()
 			want := flow.NewBatch(ex.X1.N, c.Dim())
 			c.Fill(want, ex.X1, nil)
-			if !slices.Equal(ex.Cond.X, want.X) {
-				t.Errorf("%v: the conditions of %s are of other images", cfg, what)
+			if !slices.Equal(ex.Given.Context.X, want.X) {
+				t.Errorf("%v: the contexts of %s are of other images", cfg, what)
 			}
 		}
-		ex := nn.NewExamples(16, 16)
+		ex := newExamples(m, 16)
 		for _, step := range []uint64{3, 4} { // the second fills the same memory
-			if err := o.Examples(ex, step); err != nil {
+			if err := o.Examples(m, ex, step); err != nil {
 				t.Fatal(err)
 			}
 			own("a step", ex)
 		}
-		val, err := o.Validation(set, 7, false)
+		val, err := o.heldOut(m, set.Val, 7)
 		if err != nil {
 			t.Fatal(err)
 		}
 		own("validation", val)
 		// A path with noise of its own writes over x_1, after it was looked at.
-		o.Scheduler = path.Bridge{Sigma: 0.5}
-		noisy := nn.NewExamples(16, 16)
-		if err := o.Examples(noisy, 4); err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(noisy.Cond.X, ex.Cond.X) || slices.Equal(noisy.X1.X, ex.X1.X) {
-			t.Errorf("%v: noise around the path reaches the condition", cfg)
+		set, m = conditioned(t, cfg, path.Bridge{Sigma: 0.5}, 5)
+		noisy := examples(t, m, CFM{Data: set.Train, Seed: 5}, 16, 4)
+		if !slices.Equal(noisy.Given.Context.X, ex.Given.Context.X) || slices.Equal(noisy.X1.X, ex.X1.X) {
+			t.Errorf("%v: noise around the path reaches the context", cfg)
 		}
 	}
 }
 
 func TestMasksAreAFunctionOfSeedAndStep(t *testing.T) {
-	c, err := data.ConditionConfig{Kind: data.Inpaint, Mask: "pixels"}.New([]int{4, 4}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	make := func(seed, step uint64) []float64 {
-		ex := nn.NewExamples(8, 16)
-		if err := (CFM{Data: data.Shuffle(pictures(t, 30), 3), Scheduler: path.CondOT{}, Condition: c, Seed: seed}).Examples(ex, step); err != nil {
-			t.Fatal(err)
-		}
-		return ex.Cond.X
+		set, m := conditioned(t, image.ConditionConfig{Kind: image.Inpaint, Mask: "pixels"}, path.CondOT{}, seed)
+		return examples(t, m, CFM{Data: set.Train, Seed: seed}, 8, step).Given.Context.X
 	}
 	mask := func(cond []float64) (out []float64) {
 		for i := 1; i < len(cond); i += 2 {
@@ -89,24 +101,109 @@ func TestMasksAreAFunctionOfSeedAndStep(t *testing.T) {
 		return out
 	}
 	if !slices.Equal(make(1, 6), make(1, 6)) {
-		t.Error("the same step, other conditions")
+		t.Error("the same step, other contexts")
 	}
 	if slices.Equal(mask(make(1, 6)), mask(make(1, 7))) || slices.Equal(mask(make(1, 6)), mask(make(2, 6))) {
 		t.Error("another step or seed, the same masks")
 	}
 }
 
-func TestConditionsNeedIndependentNoise(t *testing.T) {
-	c, err := data.ConditionConfig{Kind: data.SuperRes, Factor: 2}.New([]int{4, 4}, nil)
-	if err != nil {
+func TestContextsNeedIndependentNoise(t *testing.T) {
+	set, m := conditioned(t, image.ConditionConfig{Kind: image.SuperRes, Factor: 2}, path.CondOT{}, 5)
+	o := CFM{Data: set.Train, Coupling: coupling.OT{}}
+	if err := o.Examples(m, newExamples(m, 8), 0); !errors.Is(err, ErrContextCoupled) {
+		t.Errorf("%v, want ErrContextCoupled", err)
+	}
+	if _, err := (Fit{Loop: Loop{Steps: 1, Batch: 8}}).Train(t.Context(), m, o); !errors.Is(err, ErrContextCoupled) {
+		t.Errorf("training: %v, want ErrContextCoupled", err)
+	}
+	o.Coupling = coupling.Independent{}
+	examples(t, m, o, 8, 0)
+	fit := Fit{Loop: Loop{Steps: 1, Batch: 8}}
+	if _, err := fit.Train(t.Context(), m, FM{CFM: o, X1: flow.NewBatch(3, 16)}); err == nil {
+		t.Error("the exact objective takes a context")
+	}
+}
+
+// shifted is a stream of x_1 = c + 0.1 z, the context c a number of [-2, 2].
+type shifted struct{}
+
+func (shifted) Dim() int { return 1 }
+
+func (shifted) Fill(x flow.Batch, given flow.Given, step uint64) error {
+	if given.Context.N != x.N || given.Context.D != 1 {
+		return data.ErrNoContext
+	}
+	rng := seed.Rand(1, "shifted", step)
+	for i := range x.X {
+		given.Context.X[i] = 4*rng.Float64() - 2
+		x.X[i] = given.Context.X[i] + 0.1*rng.NormFloat64()
+	}
+	return nil
+}
+
+// held returns n points of a stream as a set.
+func held(t *testing.T, s data.Stream, n, context int) data.Finite {
+	t.Helper()
+	p := data.Points{X: flow.NewBatch(n, s.Dim()), Given: flow.NewGiven(n, false, context)}
+	if err := s.Fill(p.X, p.Given, 1<<40); err != nil {
 		t.Fatal(err)
 	}
-	o := CFM{Data: data.Shuffle(pictures(t, 30), 3), Scheduler: path.CondOT{}, Condition: c, Coupling: coupling.OT{}}
-	if err := o.Examples(nn.NewExamples(8, 16), 0); !errors.Is(err, ErrConditionCoupled) {
-		t.Errorf("%v, want ErrConditionCoupled", err)
+	return p
+}
+
+// A perceptron learns p(x | c) by matching flows and by maximum likelihood alike.
+func TestAPerceptronLearnsWithAContext(t *testing.T) {
+	for name, c := range map[string]struct {
+		o    Objective
+		loop Loop
+	}{
+		"cfm": {CFM{Data: shifted{}, Seed: 1}, Loop{Steps: 600, Batch: 128, LR: 1e-2}},
+		"ml": {ML{Data: shifted{}, Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(4)}, Seed: 1},
+			Loop{Steps: 150, Batch: 64, LR: 2e-2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newModel(t, model.Spec{}, nn.Config{Dim: 1, Hidden: []int{32, 32}, Context: 1})
+			var last Event
+			fit := Fit{
+				Loop: c.loop, Optimizer: nn.Optimizer{EMADecay: new(0.95)}, Held: held(t, shifted{}, 100, 1),
+				Hooks: Hooks{Event: func(e Event) error { last = e; return nil }},
+			}
+			m, err := fit.Train(t.Context(), m, c.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if last.ValLoss == nil {
+				t.Error("it was not validated")
+			}
+			given := flow.Given{Context: flow.Batch{X: []float64{-1.5, 0, 1.5}, N: 3, D: 1}}
+			const each = 100
+			solver := ode.Solver{Method: ode.RK4, Control: ode.Fixed(8)}
+			for i := range 3 {
+				o := model.SampleOptions{N: each, Seed: 3, Given: given.Slice(i, i+1),
+					Sampler: model.ODE{Solver: solver}}
+				s, err := m.Sample(t.Context(), o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				at := given.Context.X[i]
+				if mean := stat.Mean(s.X.X); math.Abs(mean-at) > 0.15 {
+					t.Errorf("context %g: samples have mean %g", at, mean)
+				}
+			}
+		})
 	}
-	o.Coupling = nil
-	if err := (FM{CFM: o}).Examples(nn.NewExamples(8, 16), 0); err == nil {
-		t.Error("the exact objective takes a condition")
+}
+
+func TestDataWithoutContextsIsAnError(t *testing.T) {
+	m := newModel(t, model.Spec{}, nn.Config{Context: 3})
+	set := points(20, 2)
+	for name, o := range map[string]Objective{
+		"cfm": CFM{Data: data.Shuffle(set, 1)}, "ml": ML{Data: data.Shuffle(set, 1), Solver: tight},
+	} {
+		if _, err := (Fit{Loop: Loop{Steps: 1, Batch: 4}}).Train(t.Context(), m, o); !errors.Is(err,
+			data.ErrNoContext) {
+			t.Errorf("%s: got %v, want ErrNoContext", name, err)
+		}
 	}
 }

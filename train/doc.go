@@ -1,16 +1,28 @@
-// Package train turns data into a trained network.
+// Package train turns data into a trained flow.
 //
-// There are only a few types: [Objective] is what a step does; [CFM] (conditional
-// flow matching) and [FM] (the exact marginal objective) are regressions, [ML]
-// (maximum likelihood) goes through the solver; [Reflow] (also distillation, from
-// the [Pairs] of a teacher), [MeanFlow] and [Shortcut] make flows that take few
-// steps to sample; [Times] is the distribution that t is drawn from; [Config] says
-// how long and how fast to train; [Run] is the loop, and [Hooks] what it tells and
-// saves.
+// There are only a few types. An [Objective] is what a step does: [CFM] (conditional flow
+// matching) and [FM] (the exact marginal objective) are regressions on drawn examples,
+// [ML] (maximum likelihood) goes through the solver; [Reflow] (also distillation, from the
+// [Pairs] of a teacher), [MeanFlow] and [Shortcut] make flows that take few steps to
+// sample. All of them take schedule, prediction, source and context from the model that
+// they train. A [Loop] says how long and how fast to train, and runs the steps of any
+// [Task], [Hooks] being what it reports to and saves with. [Fit] joins the two for a
+// program: a model and an objective go in, a trained model comes out.
+//
+// [Config] is the section of a run file, and [KindOf] the table that answers what an
+// objective needs and what its flow can be used for. [Times] is the distribution that t
+// is drawn from, and [Weighting] weighs the errors.
+//
+// # An objective of your own
+//
+// One that is a regression has two methods: Examples, of [Regression], makes the examples
+// of a step, and Steps returns [Regress] of it, which makes them ahead of the step on
+// other cores. To be named in run files it needs, in this package, one file and one row
+// of the table.
 //
 // # Caveats
 //
-// The examples of step k of a regression are a pure function of the seed and k.
-// They are made ahead of the step, on other cores, and yet a run resumed at step k equals,
-// bit for bit, one that never stopped.
+// The examples of step k of a regression are a pure function of the seed and k. They are
+// made in any order, and yet a training resumed at step k equals, bit for bit, one that
+// never stopped.
 package train

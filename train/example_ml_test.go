@@ -8,6 +8,7 @@ import (
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 	"flowmatch/likelihood"
+	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/train"
@@ -26,20 +27,24 @@ func ExampleML() {
 	if err != nil {
 		panic(err)
 	}
-	trainer, err := net.NewTrainer(nn.Optimizer{EMADecay: 0.9})
+	m, err := model.New(model.Spec{}, net)
 	if err != nil {
 		panic(err)
 	}
-	ml := train.ML{
-		Data: data.Shuffle(data.Points{X: x}, 1), Seed: 1,
+	points := data.Points{X: x}
+	objective := train.ML{
+		Data: data.Shuffle(points, 1), Seed: 1,
 		Solver:      ode.Solver{Method: ode.RK4, Control: ode.Fixed(8)},
 		Regularizer: likelihood.Regularizer{Kinetic: 1e-3}, // keeps the paths short
 	}
 	var last train.Event
-	_, err = train.Run(context.Background(), trainer, ml, ml.Validation(data.Points{X: x}, 0),
-		train.Config{Steps: 100, Batch: 200, LR: 0.02}, train.Progress{},
-		train.Hooks{Event: func(e train.Event) error { last = e; return nil }})
-	if err != nil {
+	fit := train.Fit{
+		Loop:      train.Loop{Steps: 100, Batch: 200, LR: 0.02},
+		Optimizer: nn.Optimizer{EMADecay: new(0.9)},
+		Held:      points,
+		Hooks:     train.Hooks{Event: func(e train.Event) error { last = e; return nil }},
+	}
+	if _, err = fit.Train(context.Background(), m, objective); err != nil {
 		panic(err)
 	}
 	fmt.Printf("NLL %.1f nats, %.0f evaluations a solve\n", *last.ValLoss, last.NFE)

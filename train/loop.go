@@ -1,258 +1,306 @@
 package train
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"time"
 
+	"flowmatch/internal/choice"
 	"flowmatch/internal/memory"
 	"flowmatch/nn"
 )
 
-// Event is what the loop tells at a log line.
-type Event struct {
-	Step     int      `json:"step"`               // steps taken
-	Loss     float64  `json:"loss"`               // mean over the steps since the last line
-	GradNorm float64  `json:"grad_norm"`          // of the last step, before clipping
-	LR       float64  `json:"lr"`                 // of the last step
-	ValLoss  *float64 `json:"val_loss,omitempty"` // of the averaged weights, when this step was validated
-	NFE      float64  `json:"nfe,omitempty"`      // evaluations of the field in a step's solve, mean like Loss; 0: nothing is solved
-	Seconds  float64  `json:"seconds"`            // training time, over all sessions of the run
-	// Rate is the examples a second since the last line, validation and saving
-	// included, and PeakMiB the most memory that the process has held; 0: not known.
-	Rate    float64 `json:"examples_per_second,omitempty"`
-	PeakMiB float64 `json:"peak_mib,omitempty"`
+// Loop says how long and how fast to train, and how often to report, to validate and
+// to save. It is the same for flows, classifiers and neural ODEs. The zero value of every
+// field is usable; Defaults fills it in. Where 0 is a value of its own, nil is the
+// default: new(100) sets such a field.
+type Loop struct {
+	Steps int `yaml:"steps" json:"steps"` // optimizer steps; default 10,000
+	Batch int `yaml:"batch" json:"batch"` // examples a step; default 256
+
+	LR    float64  `yaml:"lr" json:"lr"`         // peak learning rate; default 1e-3
+	LRMin *float64 `yaml:"lr_min" json:"lr_min"` // where decay ends and warm-up begins; default 1e-8
+	// Schedule is constant, cosine (default) or poly: linear decay, as the paper's.
+	Schedule string `yaml:"schedule" json:"schedule"`
+	Warmup   int    `yaml:"warmup" json:"warmup"` // steps of linear warm-up; default 0
+
+	// LogEvery is the number of steps between log lines; 0: only at validations,
+	// snapshots and the last step; default 50.
+	LogEvery *int `yaml:"log_every" json:"log_every"`
+	// ValEvery is the number of steps between validations, the last step being one more;
+	// 0: never; default 500.
+	ValEvery *int `yaml:"val_every" json:"val_every"`
+	// Patience is the number of validations without improvement before stopping early;
+	// 0 (default): never.
+	Patience int `yaml:"patience" json:"patience"`
+	// CheckpointEvery is the number of steps between checkpoints; 0: only at the end;
+	// default 1000.
+	CheckpointEvery *int `yaml:"checkpoint_every" json:"checkpoint_every"`
+	// SnapshotEvery is the number of steps between states that are kept for good, to
+	// look back at; 0 (default): never.
+	SnapshotEvery int `yaml:"snapshot_every,omitempty" json:"snapshot_every,omitempty"`
+	// SampleEvery is the number of steps between pictures of samples; 0 (default): never.
+	SampleEvery int `yaml:"sample_every,omitempty" json:"sample_every,omitempty"`
 }
 
-// Progress is what a checkpoint must carry besides the network's state.
-type Progress struct {
-	BestLoss float64 `json:"best_loss"` // lowest validation loss so far
-	BestStep int     `json:"best_step"` // its step; 0: none yet
-	Misses   int     `json:"misses"`    // validations since
-	Stopped  bool    `json:"stopped"`   // ended early
-	Seconds  float64 `json:"seconds"`
-	// The log line in the making: sums of losses and evaluations over Count steps.
-	Sum   float64 `json:"sum"`
-	NFE   float64 `json:"nfe,omitempty"`
-	Count int     `json:"count"`
+// Schedules returns the names of the learning rate schedules.
+func Schedules() []string { return []string{"constant", "cosine", "poly"} }
+
+// Defaults returns l with every unset field filled in.
+func (l Loop) Defaults() Loop {
+	setDefault(&l.Steps, 10000)
+	setDefault(&l.Batch, 256)
+	setDefault(&l.LR, 1e-3)
+	setDefault(&l.Schedule, "cosine")
+	setPointer(&l.LRMin, 1e-8)
+	setPointer(&l.LogEvery, 50)
+	setPointer(&l.ValEvery, 500)
+	setPointer(&l.CheckpointEvery, 1000)
+	return l
 }
 
-// Marshal and UnmarshalProgress keep a Progress in a checkpoint's metadata.
-func (p Progress) Marshal() string {
-	b, err := json.Marshal(p)
-	if err != nil {
-		panic("train: a progress of plain numbers failed to encode: " + err.Error())
+// setDefault replaces the zero value.
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
 	}
-	return string(b)
 }
 
-// UnmarshalProgress is the inverse of Marshal; "" is the start.
-func UnmarshalProgress(s string) (p Progress, err error) {
-	if s == "" {
-		return p, nil
+// setPointer replaces nil; another zero is a value of its own.
+func setPointer[T any](p **T, def T) {
+	if *p == nil {
+		*p = &def
 	}
-	if err := json.Unmarshal([]byte(s), &p); err != nil {
-		return p, fmt.Errorf("train: progress %q: %w", s, err)
+}
+
+// Validate reports the first field that cannot be used, and what would be right.
+func (l Loop) Validate() error {
+	l = l.Defaults()
+	if err := choice.Check("schedule", l.Schedule, Schedules()); err != nil {
+		return fmt.Errorf("train: %w", err)
 	}
-	return p, nil
+	for _, f := range []struct {
+		name string
+		v    int
+		min  int
+	}{
+		{"steps", l.Steps, 1}, {"batch", l.Batch, 1}, {"warmup", l.Warmup, 0}, {"patience", l.Patience, 0},
+		{"snapshot_every", l.SnapshotEvery, 0}, {"sample_every", l.SampleEvery, 0},
+		{"log_every", *l.LogEvery, 0}, {"val_every", *l.ValEvery, 0}, {"checkpoint_every", *l.CheckpointEvery, 0},
+	} {
+		if f.v < f.min {
+			return fmt.Errorf("train: %s is %d; it must be at least %d", f.name, f.v, f.min)
+		}
+	}
+	switch {
+	case !(l.LR > 0) || math.IsInf(l.LR, 0):
+		return fmt.Errorf("train: lr is %g; it must be positive", l.LR)
+	case !(*l.LRMin >= 0 && *l.LRMin <= l.LR):
+		return fmt.Errorf("train: lr_min is %g; it must not be negative, and at most lr = %g", *l.LRMin, l.LR)
+	case l.Warmup >= l.Steps:
+		return fmt.Errorf("train: warmup of %d steps leaves none of %d steps to train at the full rate", l.Warmup,
+			l.Steps)
+	case l.Patience > 0 && *l.ValEvery == 0:
+		return fmt.Errorf("train: patience is %d, but val_every is 0: without validations nothing ends early; "+
+			"set val_every, or leave patience out", l.Patience)
+	}
+	return nil
 }
 
-// Hooks is what the loop tells and saves. Nil hooks are not called.
-type Hooks struct {
-	// Step is called after every step with the loss of that step.
-	Step func(step int, loss float64)
-	// Event is called at every log line.
-	Event func(Event) error
-	// Save is called when the state should reach the disk; best says that its
-	// validation loss is the lowest so far.
-	Save func(s nn.State, p Progress, best bool) error
-	// Snapshot is called every Config.SnapshotEvery steps, with a state to keep.
-	Snapshot func(s nn.State) error
-	// Sample is called every Config.SampleEvery steps with the averaged weights, to
-	// show what they make.
-	Sample func(step int, net *nn.Net) error
-}
-
-// ErrInterrupted is returned when the context ended the run; its state has been
-// saved and the run can be resumed.
-var ErrInterrupted = errors.New("train: interrupted; the state is saved, resume to go on")
-
-// Objective is what a network is trained to do, one optimizer step at a time.
-type Objective interface {
-	// Steps returns the function that takes the steps from number from on, in
-	// order. What a step does is a pure function of the objective, its number and
-	// the trainer's state, so that a run can be resumed at any step. ctx ends
-	// whatever works ahead.
-	Steps(ctx context.Context, tr *nn.Trainer, cfg Config, from int) StepFunc
+// LearningRate returns the learning rate of a step, counted from 0: a linear
+// warm-up from LRMin to LR, then the schedule down to LRMin.
+func (l Loop) LearningRate(step int) float64 {
+	l = l.Defaults()
+	low := *l.LRMin
+	if step < l.Warmup {
+		return low + (l.LR-low)*float64(step+1)/float64(l.Warmup)
+	}
+	progress := float64(step-l.Warmup) / float64(max(1, l.Steps-l.Warmup))
+	switch l.Schedule {
+	case "cosine":
+		return low + (l.LR-low)*(1+math.Cos(math.Pi*progress))/2
+	case "poly":
+		return l.LR + (low-l.LR)*progress
+	}
+	return l.LR
 }
 
 // StepFunc takes optimizer step number step, counted from 0, at learning rate lr.
 type StepFunc func(step int, lr float64) (nn.StepResult, error)
 
-// Validate measures a network on held-out points: less is better.
-type Validate func(net *nn.Net) (float64, error)
-
-// Run trains until cfg.Steps or early stopping, starting from the trainer's
-// state and p (the zero Progress at the start). val judges the averaged weights;
-// nil: nobody does.
-func Run(ctx context.Context, tr *nn.Trainer, o Objective, val Validate, cfg Config, p Progress, h Hooks) (Progress, error) {
-	cfg = cfg.Defaults()
-	if err := cfg.Validate(); err != nil {
-		return p, err
-	}
-	l := &loop{tr: tr, val: val, cfg: cfg, p: p, h: h, start: time.Now(), told: time.Now(), before: p.Seconds}
-	state, err := tr.State()
-	if err != nil {
-		return p, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	take := o.Steps(ctx, tr, cfg, int(state.Step))
-	for step := int(state.Step); step < cfg.Steps && !l.p.Stopped; step++ {
-		if ctx.Err() != nil {
-			return l.interrupt(ctx.Err())
-		}
-		lr := cfg.LearningRate(step)
-		r, err := take(step, lr)
-		if err != nil && ctx.Err() != nil {
-			return l.interrupt(ctx.Err())
-		}
-		if err == nil {
-			err = l.after(step, lr, r)
-		}
-		if err != nil {
-			return l.p, err
-		}
-	}
-	return l.p, l.save(false)
+// Task is what a Loop runs: steps of any network.
+type Task struct {
+	// Trainer holds the state, which says how many steps were taken already.
+	Trainer *nn.Trainer
+	Step    StepFunc
+	// Validate measures the averaged weights on held-out data: less is better. nil: never.
+	Validate func() (float64, error)
+	// Progress is what a checkpoint of the state had kept; the zero Progress at the start.
+	Progress Progress
+	Hooks    Hooks
 }
 
-type loop struct {
-	tr     *nn.Trainer
-	val    Validate
-	cfg    Config
-	p      Progress
-	h      Hooks
-	start  time.Time
-	before float64   // seconds of earlier sessions
-	told   time.Time // of the last log line
-	steps  int       // since then
-}
+// ErrInterrupted is returned when the context ended the training. Where there is a
+// Hooks.Save, it has saved the state, and the training can be resumed.
+var ErrInterrupted = errors.New("train: interrupted")
 
-// after does what is due after step number step (from 0).
-func (l *loop) after(step int, lr float64, r nn.StepResult) error {
-	l.p.Sum += r.Loss
-	l.p.NFE += r.NFE
-	l.p.Count++
-	l.steps++
-	l.p.Seconds = l.before + time.Since(l.start).Seconds()
-	done := step + 1
-	last := done == l.cfg.Steps
-	if l.h.Step != nil {
-		l.h.Step(done, r.Loss)
-	}
-	e := Event{Step: done, GradNorm: r.GradNorm, LR: lr, Seconds: l.p.Seconds}
-	best := false
-	if l.val != nil && (done%l.cfg.ValEvery == 0 || last) {
-		v, err := l.validate()
-		if err != nil {
-			return err
+// check reports settings that would have no effect on the task: it lacks what they are
+// for.
+func (l Loop) check(t Task) error {
+	for _, f := range []struct {
+		name  string
+		value int
+		lacks bool
+		what  string
+	}{
+		{"patience", l.Patience, t.Validate == nil, "there is no validation, which needs held-out data"},
+		{"snapshot_every", l.SnapshotEvery, t.Hooks.Snapshot == nil, "there is no Hooks.Snapshot"},
+		{"sample_every", l.SampleEvery, t.Hooks.Sample == nil, "there is no Hooks.Sample"},
+	} {
+		if f.value > 0 && f.lacks {
+			return fmt.Errorf("train: %s is %d, but %s: leave it out", f.name, f.value, f.what)
 		}
-		e.ValLoss = &v
-		best = l.judge(v, done)
-	}
-	if done%l.cfg.LogEvery == 0 || last || e.ValLoss != nil || l.snapshot(done) {
-		n := float64(l.p.Count)
-		e.Loss, e.NFE = l.p.Sum/n, l.p.NFE/n
-		l.p.Sum, l.p.NFE, l.p.Count = 0, 0, 0
-		l.cost(&e)
-		if l.h.Event != nil {
-			if err := l.h.Event(e); err != nil {
-				return err
-			}
-		}
-	}
-	if err := l.sample(done); err != nil {
-		return err
-	}
-	if best || done%l.cfg.CheckpointEvery == 0 && !last {
-		if err := l.save(best); err != nil {
-			return err
-		}
-	}
-	if l.snapshot(done) && l.h.Snapshot != nil {
-		s, err := l.tr.State()
-		if err != nil {
-			return err
-		}
-		return l.h.Snapshot(s)
 	}
 	return nil
 }
 
-// cost tells what the steps since the last line took.
-func (l *loop) cost(e *Event) {
+// Run takes steps until l.Steps or early stopping, from the state of the task's
+// trainer. When ctx ends, the error is [ErrInterrupted].
+func (l Loop) Run(ctx context.Context, t Task) (Progress, error) {
+	l = l.Defaults()
+	if err := cmp.Or(l.Validate(), l.check(t)); err != nil {
+		return t.Progress, err
+	}
+	r := &running{Loop: l, t: t, p: t.Progress, start: time.Now(), reported: time.Now(), before: t.Progress.Seconds}
+	for step := int(t.Trainer.Steps()); step < l.Steps && !r.p.Stopped; step++ {
+		if ctx.Err() != nil {
+			return r.interrupt(ctx.Err())
+		}
+		lr := l.LearningRate(step)
+		res, err := t.Step(step, lr)
+		if err != nil && ctx.Err() != nil {
+			return r.interrupt(ctx.Err())
+		}
+		if err == nil {
+			err = r.after(step, lr, res)
+		}
+		if err != nil {
+			return r.p, err
+		}
+	}
+	return r.p, r.save(false)
+}
+
+// running is a Loop under way.
+type running struct {
+	Loop
+	t        Task
+	p        Progress
+	start    time.Time
+	before   float64   // seconds of earlier sessions
+	reported time.Time // of the last log line
+	steps    int       // since then
+}
+
+// due reports whether something that is done every so many steps (0: never) is due.
+func due(step, every int) bool { return every > 0 && step%every == 0 }
+
+// after does what is due after step number step (from 0).
+func (r *running) after(step int, lr float64, res nn.StepResult) error {
+	r.p.Sum += res.Loss
+	r.p.NFE += res.NFE
+	r.p.Count++
+	r.steps++
+	r.p.Seconds = r.before + time.Since(r.start).Seconds()
+	done, h := step+1, r.t.Hooks
+	last := done == r.Steps
+	if h.Step != nil {
+		h.Step(done, res.Loss)
+	}
+	e := Event{Step: done, GradNorm: res.GradNorm, LR: lr, Seconds: r.p.Seconds}
+	best := false
+	if r.t.Validate != nil && *r.ValEvery > 0 && (due(done, *r.ValEvery) || last) {
+		v, err := r.t.Validate()
+		if err != nil {
+			return err
+		}
+		e.ValLoss = &v
+		best = r.improved(v, done)
+	}
+	if due(done, *r.LogEvery) || last || e.ValLoss != nil || due(done, r.SnapshotEvery) {
+		if err := r.report(e); err != nil {
+			return err
+		}
+	}
+	if h.Sample != nil && due(done, r.SampleEvery) {
+		if err := h.Sample(done); err != nil {
+			return err
+		}
+	}
+	if h.Snapshot != nil && due(done, r.SnapshotEvery) {
+		s, err := r.t.Trainer.State()
+		if err == nil {
+			err = h.Snapshot(s)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if best || due(done, *r.CheckpointEvery) && !last {
+		return r.save(best)
+	}
+	return nil
+}
+
+// report completes a log line and hands it on.
+func (r *running) report(e Event) error {
+	n := float64(r.p.Count)
+	e.Loss, e.NFE = r.p.Sum/n, r.p.NFE/n
+	r.p.Sum, r.p.NFE, r.p.Count = 0, 0, 0
 	now := time.Now()
-	e.Rate = math.Round(float64(l.steps*l.cfg.Batch) / max(now.Sub(l.told).Seconds(), 1e-9))
+	e.Rate = math.Round(float64(r.steps*r.Batch) / max(now.Sub(r.reported).Seconds(), 1e-9))
 	_, peak := memory.Process()
 	e.PeakMiB = math.Round(float64(peak) / (1 << 20))
-	l.told, l.steps = now, 0
-}
-
-// snapshot reports whether a step's state is kept; its log line tells the time.
-func (l *loop) snapshot(step int) bool {
-	return l.cfg.SnapshotEvery > 0 && step%l.cfg.SnapshotEvery == 0
-}
-
-// sample shows what the averaged weights make, at the steps at which that is due.
-func (l *loop) sample(step int) error {
-	if l.h.Sample == nil || l.cfg.SampleEvery == 0 || step%l.cfg.SampleEvery != 0 {
+	r.reported, r.steps = now, 0
+	if r.t.Hooks.Event == nil {
 		return nil
 	}
-	net, err := l.tr.Net(true)
-	if err != nil {
-		return err
-	}
-	return l.h.Sample(step, net)
+	return r.t.Hooks.Event(e)
 }
 
-// judge records a validation loss and reports whether the state should be kept
+// improved records a validation loss and reports whether the state should be kept
 // as the best; that matters only when stopping early is possible.
-func (l *loop) judge(v float64, step int) (best bool) {
-	if l.p.BestStep == 0 || v < l.p.BestLoss {
-		l.p.BestLoss, l.p.BestStep, l.p.Misses = v, step, 0
-		return l.cfg.Patience > 0
+func (r *running) improved(v float64, step int) (best bool) {
+	if r.p.BestStep == 0 || v < r.p.BestLoss {
+		r.p.BestLoss, r.p.BestStep, r.p.Misses = v, step, 0
+		return r.Patience > 0
 	}
-	l.p.Misses++
-	l.p.Stopped = l.cfg.Patience > 0 && l.p.Misses >= l.cfg.Patience
+	r.p.Misses++
+	r.p.Stopped = r.Patience > 0 && r.p.Misses >= r.Patience
 	return false
 }
 
-func (l *loop) validate() (float64, error) {
-	net, err := l.tr.Net(true)
-	if err != nil {
-		return 0, err
-	}
-	return l.val(net)
-}
-
-func (l *loop) save(best bool) error {
-	if l.h.Save == nil {
+func (r *running) save(best bool) error {
+	if r.t.Hooks.Save == nil {
 		return nil
 	}
-	s, err := l.tr.State()
+	s, err := r.t.Trainer.State()
 	if err != nil {
 		return err
 	}
-	return l.h.Save(s, l.p, best)
+	return r.t.Hooks.Save(s, r.p, best)
 }
 
-func (l *loop) interrupt(cause error) (Progress, error) {
-	if err := l.save(false); err != nil {
-		return l.p, fmt.Errorf("train: interrupted, and the state could not be saved: %w", err)
+func (r *running) interrupt(cause error) (Progress, error) {
+	if err := r.save(false); err != nil {
+		return r.p, fmt.Errorf("train: interrupted, and the state could not be saved: %w", err)
 	}
-	return l.p, fmt.Errorf("%w (%w)", ErrInterrupted, cause)
+	if r.t.Hooks.Save == nil {
+		return r.p, fmt.Errorf("%w (%w)", ErrInterrupted, cause)
+	}
+	return r.p, fmt.Errorf("%w; the state is saved, resume to go on (%w)", ErrInterrupted, cause)
 }

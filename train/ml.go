@@ -2,13 +2,16 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
 	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
+	"flowmatch/internal/stat"
 	"flowmatch/likelihood"
+	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/path"
@@ -22,10 +25,10 @@ import (
 //	loss = mean of −log p_1(x_1) + the terms of the Regularizer, in nats and model units.
 //
 // There are no x_0, no drawn times and no target, so no coupling, times, weighting
-// or schedule either.
+// or schedule either: the model's path must be the default one, condot, and its
+// prediction the velocity.
 type ML struct {
 	Data   data.Stream
-	Labels bool // ask the data for labels
 	Solver ode.Solver
 	// Hutchinson estimates the divergence by one Rademacher probe, drawn for each
 	// point and step and held fixed through its solve; false: exact.
@@ -34,44 +37,74 @@ type ML struct {
 	// BatchSize is the number of points solved together; 0: all of the batch. It
 	// bounds memory. Adaptive steps are chosen for each part by itself.
 	BatchSize int
-	Seed      uint64
+	// Held is the most held-out points that a validation looks at; 0: all.
+	Held int
+	Seed uint64
+}
+
+// ErrML is returned for a model that maximum likelihood cannot train.
+var ErrML = errors.New("train: maximum likelihood is for a model that predicts the velocity between N(0, I) " +
+	"and the data, path condot")
+
+// Limits implements [Limited].
+func (ML) Limits() (noDensity, noScore string) { return "", "objective ml" }
+
+// check reports what cannot be used with the model.
+func (o ML) check(m *model.Model) error {
+	lo, hi := m.Span()
+	at := m.Scheduler().At(0)
+	switch spec := m.Spec(); {
+	case spec.Prediction != path.Velocity || spec.Source != nil || isNoisy(m):
+		return ErrML
+	case lo != 0 || hi != 1 || at.Sigma != 1 || at.Alpha != 0:
+		return ErrML
+	case o.Data == nil:
+		return errors.New("train: the objective has no Data")
+	case o.Data.Dim() != m.Dim():
+		return fmt.Errorf("train: data of dimension %d for a network of dimension %d", o.Data.Dim(), m.Dim())
+	case o.BatchSize < 0 || o.Held < 0:
+		return fmt.Errorf("train: ML.BatchSize is %d and ML.Held %d; they must not be negative", o.BatchSize, o.Held)
+	}
+	return nil
 }
 
 // Steps implements [Objective].
-func (o ML) Steps(ctx context.Context, tr *nn.Trainer, cfg Config, _ int) StepFunc {
-	x1 := flow.NewBatch(cfg.Batch, tr.Dim())
-	var label []int32
-	if o.Labels {
-		label = make([]int32, cfg.Batch)
+func (o ML) Steps(ctx context.Context, t Training) (StepFunc, error) {
+	if err := o.check(t.Model); err != nil {
+		return nil, err
 	}
+	net := t.Model.Net().Config()
+	x1, given := flow.NewBatch(t.Batch, net.Dim), flow.NewGiven(t.Batch, net.Classes > 0, net.Context)
 	return func(step int, lr float64) (r nn.StepResult, err error) {
-		if err := o.Data.Fill(x1, label, uint64(step)); err != nil {
+		if err := o.Data.Fill(x1, given, uint64(step)); err != nil {
 			return r, fmt.Errorf("train: data of step %d: %w", step, err)
 		}
-		net, err := tr.Net(false)
+		net, err := t.Trainer.Raw()
 		if err != nil {
 			return r, err
 		}
-		theta, loss, nfe, err := o.gradient(ctx, net, x1, label, uint64(step))
+		theta, loss, nfe, err := o.gradient(ctx, net, x1, given, uint64(step))
 		if err != nil {
 			return r, fmt.Errorf("train: likelihood at step %d: %w", step, err)
 		}
-		r, err = tr.Apply(theta, loss, lr)
+		r, err = t.Trainer.Apply(theta, loss, lr)
 		r.NFE = nfe
 		return r, err
-	}
+	}, nil
 }
 
 // gradient returns the gradient of the loss of x1, the loss, and how often the
 // solves evaluated the field on their way to the source, a mean over the parts.
-func (o ML) gradient(ctx context.Context, net *nn.Net, x1 flow.Batch, label []int32, step uint64) (theta []float64, loss, nfe float64, err error) {
+func (o ML) gradient(
+	ctx context.Context, net *nn.Net, x1 flow.Batch, given flow.Given, step uint64,
+) (theta []float64, loss, nfe float64, err error) {
 	theta = make([]float64, net.NumWeights())
 	w := make([]float64, x1.N)
 	for i := range w {
 		w[i] = -1 / float64(x1.N)
 	}
 	rng := seed.Rand(o.Seed, "train/probe", step)
-	err = o.parts(net, x1, label, func(p likelihood.Problem, from, to int) error {
+	err = o.parts(net, x1, given, func(p likelihood.Problem, from, to int) error {
 		p.Divergence, p.Regularizer = divergence(o.Hutchinson, rng.Uint64()), o.Regularizer
 		g, err := p.Gradient(ctx, x1.Slice(from, to), w[from:to])
 		if err != nil {
@@ -81,38 +114,37 @@ func (o ML) gradient(ctx context.Context, net *nn.Net, x1 flow.Batch, label []in
 			theta[i] += v
 		}
 		share := float64(to-from) / float64(x1.N)
-		loss += share * (-mean(g.LogP) + o.Regularizer.Kinetic*mean(g.Kinetic) + o.Regularizer.Jacobian*mean(g.Jacobian))
+		reg := o.Regularizer
+		loss += share * (-stat.Mean(g.LogP) + reg.Kinetic*stat.Mean(g.Kinetic) + reg.Jacobian*stat.Mean(g.Jacobian))
 		nfe += share * float64(g.Solve.NFE)
 		return nil
 	})
 	return theta, loss, nfe, err
 }
 
-// validationExact is the dimension up to which validation has the exact divergence.
-const validationExact = 64
-
-// Validation judges by the mean −log p of the first most points (0: all), in nats and
-// model units, without regularisers: by the exact divergence up to dimension 64, else
-// by a probe for each point that is the same at every validation. nil when there are
-// no points.
-func (o ML) Validation(points data.Finite, most int) Validate {
-	n := points.Len()
-	if most > 0 {
-		n = min(n, most)
+// Validation implements [Validator] by the mean −log p of the first Held points, in nats
+// and model units, without regularisers: by the exact divergence up to dimension
+// [likelihood.ExactUpTo], else by a probe for each point that is the same at every
+// validation.
+func (o ML) Validation(m *model.Model, held data.Finite, _ int) (Validate, error) {
+	n := held.Len()
+	if o.Held > 0 {
+		n = min(n, o.Held)
 	}
 	if n == 0 {
-		return nil
+		return nil, nil
 	}
 	rng := seed.Rand(o.Seed, "train/validation", 0)
-	x1, label := data.Rows(points, 0, n, rng)
-	if !o.Labels {
-		label = nil
+	x1, given, err := data.Rows(held, 0, n, rng)
+	if err != nil {
+		return nil, fmt.Errorf("train: held-out points: %w", err)
 	}
+	given = taken(m, given)
 	probes := rng.Uint64()
 	return func(net *nn.Net) (float64, error) {
 		sum := 0.0
-		err := o.parts(net, x1, label, func(p likelihood.Problem, from, to int) error {
-			p.Divergence = divergence(x1.D > validationExact, probes+uint64(from))
+		err := o.parts(net, x1, given, func(p likelihood.Problem, from, to int) error {
+			p.Divergence = divergence(x1.D > likelihood.ExactUpTo, probes+uint64(from))
 			logp, _, _, err := p.LogProb(context.Background(), x1.Slice(from, to))
 			for _, v := range logp {
 				sum += v
@@ -123,22 +155,20 @@ func (o ML) Validation(points data.Finite, most int) Validate {
 			return math.NaN(), fmt.Errorf("train: likelihood of held-out points: %w", err)
 		}
 		return -sum / float64(n), nil
-	}
+	}, nil
 }
 
 // parts calls each with the problem of every BatchSize points.
-func (o ML) parts(net *nn.Net, x1 flow.Batch, label []int32, each func(p likelihood.Problem, from, to int) error) error {
+func (o ML) parts(
+	net *nn.Net, x1 flow.Batch, given flow.Given, each func(p likelihood.Problem, from, to int) error,
+) error {
 	size := o.BatchSize
 	if size == 0 {
 		size = x1.N
 	}
 	for from := 0; from < x1.N; from += size {
 		to := min(from+size, x1.N)
-		part := label
-		if label != nil {
-			part = label[from:to]
-		}
-		f, err := net.Bind(part)
+		f, err := net.Bind(given.Slice(from, to))
 		if err != nil {
 			return err
 		}
@@ -156,113 +186,85 @@ func divergence(hutchinson bool, seedValue uint64) likelihood.Divergence {
 	return likelihood.Exact{}
 }
 
-// mean returns the mean of v, 0 for an empty v.
-func mean(v []float64) float64 {
-	sum := 0.0
-	for _, x := range v {
-		sum += x
-	}
-	return sum / float64(max(1, len(v)))
-}
-
 // MLConfig is what a run file says of maximum likelihood.
 type MLConfig struct {
-	Solver string `yaml:"solver" json:"solver"` // default dopri5
-	// Steps is the number of equal steps of a solve; 0 (default): as many as RTol
-	// and ATol ask for or, of a method without an error estimate, 100.
-	Steps  int     `yaml:"steps" json:"steps"`
-	RTol   float64 `yaml:"rtol" json:"rtol"`       // default 1e-5
-	ATol   float64 `yaml:"atol" json:"atol"`       // default 1e-5
-	MaxNFE int     `yaml:"max_nfe" json:"max_nfe"` // of one solve, beyond which training fails; default 5000
-	// Divergence is exact (default up to 4 dimensions) or hutchinson.
-	Divergence string `yaml:"divergence" json:"divergence"`
-	// Kinetic and Jacobian are the coefficients of [likelihood.Regularizer].
-	Kinetic   float64 `yaml:"kinetic" json:"kinetic"`
-	Jacobian  float64 `yaml:"jacobian" json:"jacobian"`
-	BatchSize int     `yaml:"batch_size" json:"batch_size"` // points solved together; 0 (default): the whole batch
-	Val       int     `yaml:"val" json:"val"`               // the most held-out points that a validation looks at; default 1000
+	Solve ode.Config `yaml:",inline" json:"solve"` // of a step
+	// Divergence is that of a step: exact (default up to 4 dimensions) or hutchinson.
+	Divergence likelihood.Config `yaml:",inline" json:"divergence"`
+	// Kinetic is the coefficient of the kinetic energy of the paths; default 0.
+	Kinetic float64 `yaml:"kinetic" json:"kinetic"`
+	// Jacobian is the coefficient of the squared norm of the Jacobian; default 0.
+	Jacobian float64 `yaml:"jacobian" json:"jacobian"`
+	// BatchSize is the number of points solved together; 0 (default): the whole batch.
+	BatchSize int `yaml:"batch_size" json:"batch_size"`
+	// Val is the most held-out points of a validation; default 1000.
+	Val int `yaml:"val" json:"val"`
 }
-
-// exactDims is the dimension up to which an exact divergence is the default.
-const exactDims = 4
 
 // Defaults returns c with every unset field filled in, save the divergence, which
 // only the data can tell.
 func (c MLConfig) Defaults() MLConfig {
-	setString(&c.Solver, "dopri5")
-	for _, v := range []*float64{&c.RTol, &c.ATol} {
-		if *v == 0 {
-			*v = 1e-5
-		}
-	}
-	if c.MaxNFE == 0 {
-		c.MaxNFE = 5000
-	}
-	if c.Val == 0 {
-		c.Val = 1000
-	}
+	setDefault(&c.Solve.MaxNFE, 5000)
+	c.Solve = c.Solve.Defaults()
+	setDefault(&c.Val, 1000)
 	return c
-}
-
-// Hutchinson reports whether points of dimension dim get an estimated divergence.
-func (c MLConfig) Hutchinson(dim int) bool {
-	return c.Divergence == "hutchinson" || c.Divergence == "" && dim > exactDims
 }
 
 // Validate reports the first field that cannot be used.
 func (c MLConfig) Validate() error {
-	if _, err := ode.ByName(c.Solver); err != nil {
-		return fmt.Errorf("train: ml.solver: %w", err)
-	}
-	if c.Divergence != "" {
-		if err := oneOf("ml.divergence", c.Divergence, []string{"exact", "hutchinson"}); err != nil {
-			return err
+	for _, v := range []interface{ Validate() error }{c.Solve, c.Divergence} {
+		if err := v.Validate(); err != nil {
+			return fmt.Errorf("train: ml: %w", err)
 		}
+	}
+	if c.Divergence.Probes > 1 {
+		return fmt.Errorf("train: ml: probes is %d; a step takes one probe for each point", c.Divergence.Probes)
 	}
 	for _, f := range []struct {
 		name string
 		v    float64
-	}{{"steps", float64(c.Steps)}, {"kinetic", c.Kinetic}, {"jacobian", c.Jacobian}, {"batch_size", float64(c.BatchSize)}} {
+	}{{"kinetic", c.Kinetic}, {"jacobian", c.Jacobian}, {"batch_size", float64(c.BatchSize)}, {"val", float64(c.Val)}} {
 		if !(f.v >= 0) || math.IsInf(f.v, 0) {
 			return fmt.Errorf("train: ml.%s is %g; it must be 0 or more", f.name, f.v)
-		}
-	}
-	for _, f := range []struct {
-		name string
-		v    float64
-	}{{"rtol", c.RTol}, {"atol", c.ATol}, {"max_nfe", float64(c.MaxNFE)}, {"val", float64(c.Val)}} {
-		if !(f.v > 0) || math.IsInf(f.v, 0) {
-			return fmt.Errorf("train: ml.%s is %g; it must be positive", f.name, f.v)
 		}
 	}
 	return nil
 }
 
-// validateML reports settings that mean nothing for the objective: those of
-// maximum likelihood elsewhere, and those of regressions here.
-func (c Config) validateML() error {
-	if c.Objective != "ml" {
-		if c.ML != (MLConfig{}) {
-			return fmt.Errorf("train: ml is set, but the objective is %s: remove it, or set objective: ml", c.Objective)
-		}
-		return nil
+func mlKind() Kind {
+	return Kind{
+		Name: "ml", Doc: "maximum likelihood through the solver, as before flow matching",
+		Solves: true, Context: true, Velocity: true,
+		keys: []string{"ml"},
+		unused: []unused{
+			{"prediction", "the network is the velocity"},
+			{"times", "a solve sees all times"},
+			{"weighting", "no time has a loss of its own"},
+			{"label_dropout", "the likelihood is of the labels that there are"},
+			{"precision", "a solve needs float32"},
+			{"accumulate", "ml.batch_size sets how many points are solved together"},
+			{"devices", "a solve is of one"},
+			{"recompute", "a solve keeps the states between its steps only"},
+		},
+		defaults: func(c *Config) { c.ML = c.ML.Defaults() },
+		validate: func(c Config) error { return c.ML.Validate() },
+		build:    buildML,
 	}
-	for _, f := range []struct {
-		name    string
-		unset   bool
-		because string
-	}{
-		{"prediction", c.Prediction == path.Velocity, "the network is the velocity"},
-		{"times", c.Times == Times{}.Defaults(), "a solve sees all times"},
-		{"weighting", c.Weighting == Unit, "no time has a loss of its own"},
-		{"precision", c.Precision == "" || c.Precision == nn.Float32, "a solve needs float32"},
-		{"accumulate", c.Accumulate <= 1, "ml.batch_size parts the solves"},
-		{"devices", c.Devices <= 1, "a solve is of one"},
-		{"recompute", !c.Recompute, "a solve keeps the states between its steps only"},
-	} {
-		if !f.unset {
-			return fmt.Errorf("train: %s is set, but means nothing for the objective ml, for %s: remove it", f.name, f.because)
-		}
+}
+
+func buildML(c Config, in Inputs) (Objective, error) {
+	solver, err := c.ML.Solve.New()
+	if err != nil {
+		return nil, fmt.Errorf("train: ml: %w", err)
 	}
-	return c.ML.Validate()
+	div, err := c.ML.Divergence.New(in.Set.Dim, likelihood.ExactGradientUpTo, 0)
+	if err != nil {
+		return nil, fmt.Errorf("train: ml: %w", err)
+	}
+	_, hutchinson := div.(likelihood.Hutchinson)
+	return ML{
+		Data: in.Set.Train, Solver: solver, Hutchinson: hutchinson,
+		Regularizer: likelihood.Regularizer{Kinetic: c.ML.Kinetic, Jacobian: c.ML.Jacobian},
+		BatchSize:   c.ML.BatchSize, Held: c.ML.Val, Seed: in.Seed,
+	}, nil
 }

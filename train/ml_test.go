@@ -1,7 +1,6 @@
 package train
 
 import (
-	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -10,48 +9,30 @@ import (
 	"testing"
 
 	"flowmatch/data"
+	"flowmatch/data/dataset"
+	"flowmatch/data/synth"
 	"flowmatch/flow"
+	"flowmatch/internal/stat"
 	"flowmatch/likelihood"
+	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/ode"
+	"flowmatch/path"
 )
 
 var tight = ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: 1e-5, ATol: 1e-5}, MaxNFE: 5000}
 
-func newNet(t testing.TB, cfg nn.Config) *nn.Net {
+// mlSession is a training of maximum likelihood, with all that it can do.
+func mlSession(t testing.TB) session {
 	t.Helper()
-	eng, err := nn.Open("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := nn.New(eng, cfg, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return net
+	return newSession(t, along(t, path.CondOT{}), ml(), points(50, 2))
 }
 
-// mlSession is session for maximum likelihood, with all that it can do.
-func mlSession(t testing.TB) (*nn.Trainer, Objective, Validate) {
-	t.Helper()
-	tr, err := newNet(t, nn.Config{Dim: 2, Hidden: []int{16, 16}}).NewTrainer(nn.Optimizer{ClipNorm: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := ML{
-		Data: data.Shuffle(points(100, 2), 1), Solver: tight, Hutchinson: true, BatchSize: 20, Seed: 2,
+func ml() ML {
+	return ML{
+		Data: data.Shuffle(points(100, 2), 1), Solver: tight, Hutchinson: true, BatchSize: 20, Held: 30, Seed: 2,
 		Regularizer: likelihood.Regularizer{Kinetic: 0.01, Jacobian: 0.01},
 	}
-	return tr, o, o.Validation(points(50, 2), 30)
-}
-
-// labelled is points with classes.
-func labelled(n, d, classes int) data.Points {
-	p := points(n, d)
-	for i := range n {
-		p.Label = append(p.Label, int32(i%classes))
-	}
-	return p
 }
 
 // The gradient of a step against differences of the loss of the same step, over
@@ -63,12 +44,13 @@ func TestTheGradientOfAStepIsThatOfItsLoss(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	regs := []likelihood.Regularizer{{}, {Kinetic: 0.3}, {Jacobian: 0.2}, {Kinetic: 0.3, Jacobian: 0.2}}
 	for _, hutchinson := range []bool{false, true} {
-		for _, reg := range []likelihood.Regularizer{{}, {Kinetic: 0.3}, {Jacobian: 0.2}, {Kinetic: 0.3, Jacobian: 0.2}} {
-			o := ML{Labels: true, Hutchinson: hutchinson, BatchSize: 5, Seed: 4, Regularizer: reg,
+		for _, reg := range regs {
+			o := ML{Hutchinson: hutchinson, BatchSize: 5, Seed: 4, Regularizer: reg,
 				Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(3)}}
 			loss := func(net *nn.Net) ([]float64, float64) {
-				theta, loss, nfe, err := o.gradient(context.Background(), net, set.X, set.Label, 7)
+				theta, loss, nfe, err := o.gradient(t.Context(), net, set.X, set.Given, 7)
 				if err != nil || nfe != 12 {
 					t.Fatalf("3 steps of rk4 took %g evaluations, want 12 (%v)", nfe, err)
 				}
@@ -101,7 +83,7 @@ func TestProbesChangeWithTheStepAndTheSeedOnly(t *testing.T) {
 	set := points(12, 2)
 	loss := func(step, seedValue uint64, size int) float64 {
 		o := ML{Hutchinson: true, BatchSize: size, Seed: seedValue, Solver: tight}
-		_, l, _, err := o.gradient(context.Background(), net, set.X, nil, step)
+		_, l, _, err := o.gradient(t.Context(), net, set.X, flow.Given{}, step)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,61 +106,104 @@ func TestMaximumLikelihoodReachesTheEntropyOfAGaussian(t *testing.T) {
 	for i := range set.X.X {
 		set.X.X[i] = mean + std*rng.NormFloat64()
 	}
-	tr, err := newNet(t, nn.Config{Dim: 1, Hidden: []int{16}}).NewTrainer(nn.Optimizer{EMADecay: 0.9})
+	m := newModel(t, model.Spec{}, nn.Config{Dim: 1, Hidden: []int{16}})
+	o := ML{Data: data.Shuffle(set, 1), Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(8)}, Seed: 1}
+	var last Event
+	fit := Fit{
+		Loop: Loop{Steps: 150, Batch: 200, LR: 3e-2, LogEvery: new(10)}, Optimizer: nn.Optimizer{EMADecay: new(0.9)},
+		Held: set, Hooks: Hooks{Event: func(e Event) error { last = e; return nil }},
+	}
+	m, err := fit.Train(t.Context(), m, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := ML{Data: data.Shuffle(set, 1), Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(8)}, Seed: 1}
-	var last Event
-	h := Hooks{Event: func(e Event) error { last = e; return nil }}
-	cfg := Config{Objective: "ml", Steps: 150, Batch: 200, LR: 3e-2, LogEvery: 10}
-	if _, err := Run(context.Background(), tr, o, o.Validation(set, 0), cfg, Progress{}, h); err != nil {
-		t.Fatal(err)
-	}
 	entropy := 0.5*math.Log(2*math.Pi*math.E) + math.Log(std)
-	if last.ValLoss == nil || math.Abs(*last.ValLoss-entropy) > 0.05 || math.Abs(last.Loss-entropy) > 0.1 || last.NFE != 32 {
+	off := math.Inf(1)
+	if last.ValLoss != nil {
+		off = math.Abs(*last.ValLoss - entropy)
+	}
+	if off > 0.05 || math.Abs(last.Loss-entropy) > 0.1 || last.NFE != 32 {
 		t.Errorf("ended with %+v, want the entropy %g and 32 evaluations a solve", last, entropy)
+	}
+	if err := m.HasScore(); !errors.Is(err, model.ErrNoScore) || !strings.Contains(err.Error(), "objective ml") {
+		t.Errorf("the score of such a flow: got %v", err)
 	}
 }
 
 // Validation is the mean over points, whatever the parts; it looks at the first most.
 func TestValidationOfMLIsTheMeanNLL(t *testing.T) {
-	net := newNet(t, nn.Config{Dim: 2, Hidden: []int{8}, Classes: 2})
+	m := newModel(t, model.Spec{}, nn.Config{Hidden: []int{8}, Classes: 2})
 	set := labelled(40, 2, 2)
-	o := ML{Labels: true, Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(8)}, BatchSize: 7}
-	got, err := o.Validation(set, 25)(net)
+	o := ML{Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(8)}, BatchSize: 7, Held: 25}
+	val, err := o.Validation(m, set, 40)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := net.Bind(set.Label[:25])
+	got, err := val(m.Net())
 	if err != nil {
 		t.Fatal(err)
 	}
-	logp, _, _, err := likelihood.Problem{Field: f, Source: flow.Gaussian{}, Solver: o.Solver}.LogProb(context.Background(), set.X.Slice(0, 25))
+	f, err := m.Net().Bind(set.Given.Slice(0, 25))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := -mean(logp); math.Abs(got-want) > 1e-6 {
+	p := likelihood.Problem{Field: f, Source: flow.Gaussian{}, Solver: o.Solver}
+	logp, _, _, err := p.LogProb(t.Context(), set.X.Slice(0, 25))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := -stat.Mean(logp); math.Abs(got-want) > 1e-6 {
 		t.Errorf("got %g, want %g", got, want)
 	}
-	if o.Validation(data.Points{X: flow.NewBatch(0, 2)}, 10) != nil {
-		t.Error("no points are judged")
+	if v, err := o.Validation(m, data.Points{X: flow.NewBatch(0, 2)}, 40); v != nil || err != nil {
+		t.Errorf("validation on no points: %v", err)
 	}
 }
 
 func TestErrorsOfMLNameTheirStep(t *testing.T) {
 	boom := errors.New("boom")
-	tr, o, _ := mlSession(t)
-	ml := o.(ML)
-	ml.Data = failing{ml.Data, boom}
-	if _, err := Run(context.Background(), tr, ml, nil, short, Progress{}, Hooks{}); !errors.Is(err, boom) || !strings.Contains(err.Error(), "step 20") {
+	s, o := mlSession(t), ml()
+	o.Data = failing{o.Data, boom}
+	s.o = o
+	if _, err := s.run(t.Context(), short, Progress{}, Hooks{}); !errors.Is(err, boom) ||
+		!strings.Contains(err.Error(), "step 20") {
 		t.Errorf("data that fail at step 20: got %v", err)
 	}
-	tr, o, _ = mlSession(t)
-	ml = o.(ML)
-	ml.Solver.MaxNFE = 3
-	if _, err := Run(context.Background(), tr, ml, nil, short, Progress{}, Hooks{}); !errors.Is(err, ode.ErrMaxNFE) || !strings.Contains(err.Error(), "step 0") {
+	s, o = mlSession(t), ml()
+	o.Solver.MaxNFE = 3
+	s.o = o
+	_, err := s.run(t.Context(), short, Progress{}, Hooks{})
+	if !errors.Is(err, ode.ErrMaxNFE) || !strings.Contains(err.Error(), "step 0") {
 		t.Errorf("a solve of 3 evaluations: got %v", err)
+	}
+}
+
+// Models that are no flow from N(0, I) at 0 to the data at 1, and what else does not fit.
+func TestWhatMLCannotUseIsAnError(t *testing.T) {
+	good := ML{Data: data.Shuffle(points(20, 2), 1), Solver: tight}
+	plain := model.Spec{}
+	spoilt := func(change func(o *ML)) ML { o := good; change(&o); return o }
+	for name, c := range map[string]struct {
+		spec model.Spec
+		o    ML
+		is   error
+		want string
+	}{
+		"vp":       {model.Spec{Path: path.Config{Name: "vp"}}, good, ErrML, ""},
+		"icfm":     {model.Spec{Path: path.Config{Name: "icfm"}}, good, ErrML, ""},
+		"noise":    {model.Spec{Prediction: path.Noise}, good, ErrML, ""},
+		"a source": {model.Spec{Source: &synth.SourceConfig{Name: "8gaussians"}}, good, ErrML, ""},
+		"no data":  {plain, ML{Solver: tight}, nil, "has no Data"},
+		"other data": {plain, spoilt(func(o *ML) { o.Data = data.Shuffle(points(20, 3), 1) }), nil,
+			"data of dimension 3"},
+		"batch size":  {plain, spoilt(func(o *ML) { o.BatchSize = -1 }), nil, "BatchSize is -1"},
+		"most points": {plain, spoilt(func(o *ML) { o.Held = -1 }), nil, "ML.Held -1"},
+		"no solver":   {plain, spoilt(func(o *ML) { o.Solver = ode.Solver{} }), ode.ErrInvalid, ""},
+	} {
+		_, err := Fit{Loop: Loop{Steps: 1, Batch: 4}}.Train(t.Context(), newModel(t, c.spec, nn.Config{}), c.o)
+		if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %v with %q", name, err, c.is, c.want)
+		}
 	}
 }
 
@@ -187,19 +212,27 @@ func TestTheDefaultDivergenceDependsOnTheDimension(t *testing.T) {
 		name string
 		dim  int
 		want bool
-	}{{"", 2, false}, {"", exactDims, false}, {"", exactDims + 1, true}, {"exact", 1000, false}, {"hutchinson", 1, true}} {
-		if got := (MLConfig{Divergence: c.name}).Hutchinson(c.dim); got != c.want {
+	}{
+		{"", 2, false}, {"", likelihood.ExactGradientUpTo, false}, {"", likelihood.ExactGradientUpTo + 1, true},
+		{"exact", 1000, false}, {"hutchinson", 1, true},
+	} {
+		cfg := Config{Objective: "ml"}
+		cfg.ML.Divergence.Divergence = c.name
+		o, err := cfg.New(Inputs{Set: &data.Set{Dim: c.dim}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := o.(ML).Hutchinson; got != c.want {
 			t.Errorf("%q in %d dimensions: got %v", c.name, c.dim, got)
 		}
 	}
 }
 
 func BenchmarkMLStep(b *testing.B) {
-	d, err := data.Config{Name: "8gaussians", Standardize: "scalar"}.Open("", 1)
+	d, err := dataset.Config{Name: "8gaussians", Standardize: "scalar"}.Open("", 1)
 	if err != nil {
 		b.Fatal(err)
 	}
-	cfg := Config{Batch: 256}
 	for _, c := range []struct {
 		name string
 		o    ML
@@ -210,11 +243,15 @@ func BenchmarkMLStep(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			c.o.Data, c.o.Solver = d.Train, tight
-			tr, err := newNet(b, nn.Config{Dim: 2, Hidden: []int{64, 64, 64}}).NewTrainer(nn.Optimizer{})
+			m := newModel(b, model.Spec{}, nn.Config{Hidden: []int{64, 64, 64}})
+			tr, err := m.Net().NewTrainer(nn.Optimizer{}, nn.StepOptions{})
 			if err != nil {
 				b.Fatal(err)
 			}
-			take := c.o.Steps(context.Background(), tr, cfg, 0)
+			take, err := c.o.Steps(b.Context(), Training{Model: m, Trainer: tr, Batch: 256})
+			if err != nil {
+				b.Fatal(err)
+			}
 			nfe := 0.0
 			b.ReportAllocs()
 			for step := 0; b.Loop(); step++ {

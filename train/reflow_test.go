@@ -1,50 +1,40 @@
 package train
 
 import (
-	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"flowmatch/data"
+	"flowmatch/data/synth"
 	"flowmatch/flow"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/path"
+	"flowmatch/sde"
 )
 
 // teacher is a flow with random weights, a source of deviation 3 and a
 // standardisation of its own.
 func teacher(t *testing.T, classes int) *model.Model {
 	t.Helper()
-	eng, err := nn.Open("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	net, err := nn.New(eng, nn.Config{Dim: 2, Hidden: []int{12}, Classes: classes}, 4)
-	if err != nil {
-		t.Fatal(err)
-	}
 	most := 3.0
-	m, err := model.New(model.Spec{
+	return newModel(t, model.Spec{
 		Path: path.Config{Name: "ve", SigmaMax: &most}, Shape: []int{2},
 		Standardizer: &data.Standardizer{Mean: []float64{1, 2}, Std: []float64{5, 7}},
-	}, net)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	}, nn.Config{Hidden: []int{12}, Classes: classes})
 }
 
-var rk4 = model.SampleOptions{Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(5)}}
+var rk4 = model.ODE{Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(5)}}
 
-func TestPairsAreTheTeachersWayFromNoiseInUnitsOfTheStudent(t *testing.T) {
+func TestPairsAreTheTeachersMapOfNoiseInUnitsOfTheStudent(t *testing.T) {
 	m := teacher(t, 0)
 	std := &data.Standardizer{Mean: []float64{-1, 0}, Std: []float64{2, 3}}
-	p, err := MakePairs(context.Background(), m, rk4, std, 200, 9)
+	p, err := MakePairs(t.Context(), m, rk4, std, 200, 9)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +42,7 @@ func TestPairsAreTheTeachersWayFromNoiseInUnitsOfTheStudent(t *testing.T) {
 	for i := range p.X.N {
 		z, x1 := p.X.Row(i)[:2], p.X.Row(i)[2:]
 		x0 := flow.Batch{N: 1, D: 2, X: []float64{3 * z[0], 3 * z[1]}}
-		s, err := m.SampleFrom(context.Background(), x0, rk4) // in data units
+		s, err := m.SampleFrom(t.Context(), x0, model.SampleOptions{Sampler: rk4}) // in data units
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,18 +56,18 @@ func TestPairsAreTheTeachersWayFromNoiseInUnitsOfTheStudent(t *testing.T) {
 	if math.Abs(square-1) > 0.3 { // four standard errors of 400 squares
 		t.Errorf("the noise has variance %g, want 1", square)
 	}
-	again, err := MakePairs(context.Background(), m, rk4, std, 200, 9)
+	again, err := MakePairs(t.Context(), m, rk4, std, 200, 9)
 	if err != nil || !slices.Equal(again.X.X, p.X.X) {
 		t.Errorf("the same seed makes other pairs, %v", err)
 	}
-	if other, _ := MakePairs(context.Background(), m, rk4, std, 200, 10); other.X.X[0] == p.X.X[0] {
+	if other, _ := MakePairs(t.Context(), m, rk4, std, 200, 10); other.X.X[0] == p.X.X[0] {
 		t.Error("another seed makes the same pairs")
 	}
 }
 
 func TestPairsOfAConditionalTeacherHaveItsLabels(t *testing.T) {
 	m := teacher(t, 3)
-	p, err := MakePairs(context.Background(), m, rk4, nil, 7, 9)
+	p, err := MakePairs(t.Context(), m, rk4, nil, 7, 9)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,17 +77,10 @@ func TestPairsOfAConditionalTeacherHaveItsLabels(t *testing.T) {
 	if q := LabelPairs(p.X, 3); !slices.Equal(q.Label, p.Label) {
 		t.Errorf("labels of pairs read again: %v", q.Label)
 	}
-	o, err := NewReflow(CFM{Scheduler: path.CondOT{}, Labels: true}, p, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ex := nn.NewExamples(7, 2)
-	if err := o.Examples(ex, 0); err != nil {
-		t.Fatal(err)
-	}
+	ex := examples(t, newModel(t, model.Spec{}, nn.Config{Classes: 3}), Reflow{Pairs: p}, 7, 0)
 	for i := range 7 {
-		if k := pairOf(p, ex.X0.Row(i)[0]); ex.Label[i] != p.Label[k] {
-			t.Errorf("example %d is pair %d with label %d", i, k, ex.Label[i])
+		if k := pairOf(p, ex.X0.Row(i)[0]); ex.Given.Label[i] != p.Label[k] {
+			t.Errorf("example %d is pair %d with label %d", i, k, ex.Given.Label[i])
 		}
 	}
 }
@@ -105,22 +88,19 @@ func TestPairsOfAConditionalTeacherHaveItsLabels(t *testing.T) {
 func TestReflowGoesStraightFromTheNoiseOfAPairToItsPoint(t *testing.T) {
 	p := Pairs{X: points(60, 4).X}
 	for _, k := range []int{0, 1, 4} {
-		o, err := NewReflow(CFM{Scheduler: path.CondOT{}, Seed: 2}, p, k)
-		if err != nil {
-			t.Fatal(err)
-		}
+		m, o := along(t, path.CondOT{}), Reflow{Pairs: p, Distill: k, Seed: 2}
 		seen, times := map[float64]int{}, map[float64]bool{}
 		for step := range 3 { // an epoch
-			ex := nn.NewExamples(20, 2)
-			if err := o.Examples(ex, uint64(step)); err != nil {
-				t.Fatal(err)
-			}
+			ex := examples(t, m, o, 20, uint64(step))
 			for i, at := range ex.T {
 				seen[ex.X0.Row(i)[0]]++
 				times[at] = true
 				row := p.X.Row(pairOf(p, ex.X0.Row(i)[0]))
-				if ex.X1.Row(i)[1] != row[3] || ex.Alpha[i] != at || ex.Sigma[i] != 1-at || ex.G1[i] != 1 || ex.G0[i] != -1 {
-					t.Fatalf("example %d at %g is not on the way of its pair", i, at)
+				if ex.X1.Row(i)[1] != row[3] || ex.Alpha[i] != at || ex.Sigma[i] != 1-at {
+					t.Fatalf("example %d at %g is not on the path of its pair", i, at)
+				}
+				if ex.G1[i] != 1 || ex.G0[i] != -1 {
+					t.Fatalf("example %d at %g has not the velocity of its pair", i, at)
 				}
 			}
 		}
@@ -130,7 +110,8 @@ func TestReflowGoesStraightFromTheNoiseOfAPairToItsPoint(t *testing.T) {
 		switch {
 		case k == 0 && len(times) != 60:
 			t.Errorf("%d times of 60 examples", len(times))
-		case k == 1 && !times[0], k == 4 && !(times[0] && times[0.25] && times[0.5] && times[0.75]), k > 0 && len(times) != k:
+		case k == 1 && !times[0], k == 4 && !(times[0] && times[0.25] && times[0.5] && times[0.75]),
+			k > 0 && len(times) != k:
 			t.Errorf("distillation into %d steps is at times %v", k, times)
 		}
 	}
@@ -148,14 +129,8 @@ func pairOf(p Pairs, z float64) int {
 
 func TestValidationOfReflowHasEveryPairOnceAndNoTimeOfTraining(t *testing.T) {
 	p := Pairs{X: points(60, 4).X}
-	o, err := NewReflow(CFM{Scheduler: path.CondOT{}, Seed: 2}, p, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	val, ex := o.Validation(p), nn.NewExamples(60, 2)
-	if err := o.Examples(ex, 0); err != nil {
-		t.Fatal(err)
-	}
+	m, o := along(t, path.CondOT{}), Reflow{Pairs: p, Held: p, Seed: 2}
+	val, ex := o.heldOut(m), examples(t, m, o, 60, 0)
 	for i := range 60 {
 		if val.X0.Row(i)[1] != p.X.Row(i)[1] || val.X1.Row(i)[0] != p.X.Row(i)[2] {
 			t.Fatalf("example %d is not pair %d", i, i)
@@ -164,8 +139,9 @@ func TestValidationOfReflowHasEveryPairOnceAndNoTimeOfTraining(t *testing.T) {
 	if slices.Equal(val.T, ex.T) {
 		t.Error("validation has the times of a step")
 	}
-	if o.Validation(p.Slice(3, 3)) != nil {
-		t.Error("examples of no pairs")
+	o.Held = p.Slice(3, 3)
+	if v, err := o.Validation(m, nil, 20); v != nil || err != nil {
+		t.Errorf("validation on no pairs: %v", err)
 	}
 }
 
@@ -178,11 +154,14 @@ func TestDistillationLearnsTheTeachersMapInOneStep(t *testing.T) {
 		a, b := z.Row(i)[0]/2, z.Row(i)[1]/2
 		copy(x.Row(i), []float64{a, b, 2 - b/2, a / 2})
 	}
-	o, err := NewReflow(CFM{Scheduler: path.CondOT{}, Seed: 2}, Pairs{X: x}, 1)
+	m := learnt(t, Reflow{Pairs: Pairs{X: x}, Distill: 1, Seed: 2}, false, 600)
+	if err := m.HasDensity(); !errors.Is(err, model.ErrNoDensity) || !strings.Contains(err.Error(), "ask its teacher") {
+		t.Errorf("the density of a distilled student: got %v", err)
+	}
+	f, err := m.Field(flow.Given{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := trained(t, o, false, 600)
 	held := flow.NewBatch(200, 2)
 	flow.Gaussian{}.Sample(held, rand.New(rand.NewPCG(7, 7)))
 	v := make([]float64, 400)
@@ -200,20 +179,99 @@ func TestDistillationLearnsTheTeachersMapInOneStep(t *testing.T) {
 }
 
 func TestPairsThatDoNotFitAreErrors(t *testing.T) {
-	cfm := CFM{Scheduler: path.CondOT{}}
-	if _, err := NewReflow(cfm, Pairs{X: flow.NewBatch(3, 3)}, 0); err == nil {
-		t.Error("pairs of odd width went through")
+	good := Pairs{X: flow.NewBatch(3, 4)}
+	plane, conditional := newModel(t, model.Spec{}, nn.Config{}), newModel(t, model.Spec{}, nn.Config{Classes: 2})
+	for name, c := range map[string]struct {
+		m    *model.Model
+		o    Reflow
+		is   error
+		want string
+	}{
+		"no pairs":  {plane, Reflow{}, nil, "N at least 1"},
+		"odd width": {plane, Reflow{Pairs: Pairs{X: flow.NewBatch(3, 3)}}, nil, "pairs are [3, 3]"},
+		"of the plane for a network of dimension 3": {newModel(t, model.Spec{}, nn.Config{Dim: 3}), Reflow{Pairs: good},
+			nil, "must be [N, 6]"},
+		"held, likewise": {plane, Reflow{Pairs: good, Held: Pairs{X: flow.NewBatch(3, 6)}}, nil, "pairs are [3, 6]"},
+		"distilling a prediction of the data": {newModel(t, model.Spec{Prediction: path.Data}, nn.Config{}),
+			Reflow{Pairs: good, Distill: 1}, ErrAverages, "this one is data"},
+		"distilling at times": {plane, Reflow{Pairs: good, Distill: 1, Times: Times{IID: true}}, nil,
+			"Reflow.Times is set"},
+		"distill -1": {plane, Reflow{Pairs: good, Distill: -1}, nil, "Reflow.Distill is -1"},
+		"no labels":  {conditional, Reflow{Pairs: good}, flow.ErrLabels, "0 labels"},
+		"labels":     {plane, Reflow{Pairs: LabelPairs(good.X, 2)}, flow.ErrLabels, "3 labels"},
+		"a context": {newModel(t, model.Spec{}, nn.Config{Context: 2}), Reflow{Pairs: good},
+			flow.ErrContext, ""},
+		"noise":       {along(t, path.Bridge{Sigma: 1}), Reflow{Pairs: good}, nil, "noise of its own"},
+		"a weighting": {plane, Reflow{Pairs: good, Weighting: "snr"}, nil, "unknown weighting"},
+	} {
+		_, err := Fit{Loop: Loop{Steps: 1, Batch: 3}}.Train(t.Context(), c.m, c.o)
+		if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %v with %q", name, err, c.is, c.want)
+		}
 	}
-	cfm.Prediction = path.Data
-	if _, err := NewReflow(cfm, Pairs{X: flow.NewBatch(3, 4)}, 1); !errors.Is(err, ErrAverages) {
-		t.Errorf("distilling a prediction of the data: got %v", err)
+}
+
+// The pairs held out validate, whether there are held-out points or not.
+func TestReflowValidatesOnItsOwnPairs(t *testing.T) {
+	p := Pairs{X: points(60, 4).X}
+	var last Event
+	fit := Fit{Loop: Loop{Steps: 2, Batch: 8}, Hooks: Hooks{Event: func(e Event) error { last = e; return nil }}}
+	for _, held := range []Pairs{{}, p.Slice(50, 60)} {
+		if _, err := fit.Train(t.Context(), along(t, path.CondOT{}),
+			Reflow{Pairs: p.Slice(0, 50), Held: held}); err != nil {
+			t.Fatal(err)
+		}
+		if (last.ValLoss != nil) != (held.X.N > 0) {
+			t.Errorf("%d pairs held out, validation loss %v", held.X.N, last.ValLoss)
+		}
 	}
-	cfm.Prediction = path.Velocity
-	o, err := NewReflow(cfm, Pairs{X: flow.NewBatch(3, 4)}, 0)
+}
+
+// A teacher with a source of its own carries draws of that source, which are not scaled.
+func TestPairsBeginAtTheTeachersSource(t *testing.T) {
+	m := newModel(t, model.Spec{Source: &synth.SourceConfig{Name: "8gaussians"}}, nn.Config{})
+	p, err := MakePairs(t.Context(), m, rk4, nil, 100, 9)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := o.Examples(nn.NewExamples(3, 3), 0); err == nil {
-		t.Error("pairs in the plane for a network of dimension 3 went through")
+	z, logp := flow.NewBatch(100, 2), make([]float64, 100)
+	for i := range z.N {
+		copy(z.Row(i), p.X.Row(i)[:2])
+	}
+	m.Source().LogProb(logp, z)
+	if worst := slices.Min(logp); worst < -20 {
+		t.Errorf("a pair begins where the source has log-density %g", worst)
+	}
+	s, err := m.SampleFrom(t.Context(), z, model.SampleOptions{Sampler: rk4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range z.N {
+		for d, want := range s.X.Row(i) {
+			if got := p.X.Row(i)[2+d]; math.Abs(got-want) > 1e-6 {
+				t.Fatalf("pair %d ends at %g, its draw at %g", i, got, want)
+			}
+		}
+	}
+}
+
+func TestTeachersThatCannotTeachAreErrors(t *testing.T) {
+	std := &data.Standardizer{Mean: make([]float64, 3), Std: []float64{1, 1, 1}}
+	for want, c := range map[string]struct {
+		m   *model.Model
+		how model.Sampler
+		std *data.Standardizer
+	}{
+		"not with noise":      {teacher(t, 0), model.SDE{Sampler: sde.Sampler{Steps: 3}}, nil},
+		"it takes a context":  {newModel(t, model.Spec{}, nn.Config{Context: 2}), rk4, nil},
+		"the student's stand": {teacher(t, 0), rk4, std},
+	} {
+		_, err := MakePairs(t.Context(), c.m, c.how, c.std, 5, 1)
+		if !errors.Is(err, ErrTeacher) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want ErrTeacher with %q", err, want)
+		}
+	}
+	if _, err := MakePairs(t.Context(), teacher(t, 0), rk4, nil, -1, 1); err == nil {
+		t.Error("-1 pairs were made")
 	}
 }

@@ -4,42 +4,55 @@ import (
 	"context"
 	"runtime"
 
+	"flowmatch/flow"
+	"flowmatch/internal/stat"
+	"flowmatch/model"
 	"flowmatch/nn"
 )
 
-// exampler is an objective that is a regression: it makes the examples of a step.
-type exampler interface {
-	// Examples fills ex with the examples of a step. It is a pure function of
-	// the objective and step, and safe for concurrent use.
-	Examples(ex *nn.Examples, step uint64) error
+// Regression is an objective that is a regression on examples: CFM and its kin, or one
+// of your own, whose Steps is [Regress].
+type Regression interface {
+	// Examples fills ex with the examples of a step: all fields but S, Loss and what is
+	// given, which is there to be filled where the model takes it. It is a pure function of
+	// the objective, the model's Spec and step, and safe for concurrent use.
+	Examples(m *model.Model, ex *nn.Examples, step uint64) error
 }
 
-// regress takes steps of regression on examples that are made ahead of them.
-func regress(ctx context.Context, o exampler, tr *nn.Trainer, cfg Config, from int) StepFunc {
-	feed := prefetch(ctx, o, cfg.Batch, tr.Dim(), from, cfg.Steps)
+// Regress returns the steps of a regression. Their examples are made ahead of them, on
+// other cores, and their order, and hence every bit, is independent of the scheduling.
+func Regress(ctx context.Context, t Training, r Regression) (StepFunc, error) {
+	feed := prefetch(ctx, r, t)
 	return func(step int, lr float64) (nn.StepResult, error) {
 		ex, err := feed.next(step)
 		if err != nil {
 			return nn.StepResult{}, err
 		}
 		defer feed.release(step, ex)
-		return tr.Step(ex, lr)
-	}
+		return t.Trainer.Step(ex, lr)
+	}, nil
 }
 
-// MeanLoss validates by the mean loss of fixed examples; see [CFM.Validation].
+// MeanLoss validates by the mean loss of fixed examples; nil for none.
 func MeanLoss(ex *nn.Examples) Validate {
+	if ex == nil || ex.X1.N == 0 {
+		return nil
+	}
 	return func(net *nn.Net) (float64, error) {
 		each, err := net.Loss(ex)
 		if err != nil {
 			return 0, err
 		}
-		sum := 0.0
-		for _, v := range each {
-			sum += v
-		}
-		return sum / float64(len(each)), nil
+		return stat.Mean(each), nil
 	}
+}
+
+// newExamples returns examples to be filled for a model.
+func newExamples(m *model.Model, n int) *nn.Examples {
+	net := m.Net().Config()
+	ex := nn.NewExamples(n, net.Dim)
+	ex.Given = flow.NewGiven(n, net.Classes > 0, net.Context)
+	return ex
 }
 
 // feed makes the examples of the steps ahead on other cores. Worker w makes
@@ -63,24 +76,24 @@ type made struct {
 // ahead is how many batches a worker may have waiting.
 const ahead = 2
 
-func prefetch(ctx context.Context, o exampler, batch, dim, from, to int) *feed {
-	f := &feed{from: from, workers: make([]feedWorker, runtime.GOMAXPROCS(0))}
+func prefetch(ctx context.Context, r Regression, t Training) *feed {
+	f := &feed{from: t.From, workers: make([]feedWorker, runtime.GOMAXPROCS(0))}
 	for w := range f.workers {
 		fw := feedWorker{ready: make(chan made, ahead), free: make(chan *nn.Examples, ahead+1)}
 		for range ahead + 1 {
-			fw.free <- nn.NewExamples(batch, dim)
+			fw.free <- newExamples(t.Model, t.Batch)
 		}
 		f.workers[w] = fw
 		go func() {
 			defer close(fw.ready)
-			for step := from + w; step < to; step += len(f.workers) {
+			for step := t.From + w; step < t.To; step += len(f.workers) {
 				var ex *nn.Examples
 				select {
 				case ex = <-fw.free:
 				case <-ctx.Done():
 					return
 				}
-				err := o.Examples(ex, uint64(step))
+				err := r.Examples(t.Model, ex, uint64(step))
 				select {
 				case fw.ready <- made{ex, err}:
 				case <-ctx.Done():

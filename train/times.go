@@ -51,7 +51,8 @@ func (d Times) Validate() error {
 	switch d.Name {
 	case "uniform", "logit_normal", "power":
 	default:
-		return fmt.Errorf("train: unknown time distribution %q; it must be one of %s", d.Name, strings.Join(TimeNames(), ", "))
+		return fmt.Errorf("train: unknown time distribution %q; it must be one of %s",
+			d.Name, strings.Join(TimeNames(), ", "))
 	}
 	if d.Name != "logit_normal" && (d.Mean != 0 || d.Std != 0) {
 		return fmt.Errorf("train: times: mean and std belong to logit_normal, not to %s", d.Name)

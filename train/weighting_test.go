@@ -5,19 +5,37 @@ import (
 	"testing"
 
 	"flowmatch/data"
+	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/path"
 )
+
+func TestMatchVelocityWeightsAnyPredictionAsTheVelocityItImplies(t *testing.T) {
+	set := points(40, 2)
+	s := path.Cosine{}
+	for _, p := range []path.Prediction{path.Data, path.Noise, path.Score} {
+		m := newModel(t, model.Spec{Scheduler: s, Prediction: p}, nn.Config{})
+		ex := examples(t, m, CFM{Data: data.Shuffle(set, 1), Weighting: MatchVelocity, Seed: 5}, 16, 0)
+		for i, at := range ex.T {
+			c := s.At(at)
+			const err = 0.25 // of the prediction, in one coordinate
+			a, b := c.Convert(p, path.Velocity)
+			xt := c.Alpha*ex.X1.X[2*i] + c.Sigma*ex.X0.X[2*i]
+			target := ex.G1[i]*ex.X1.X[2*i] + ex.G0[i]*ex.X0.X[2*i]
+			dv := (a*xt + b*(target+err)) - (a*xt + b*target)
+			if got := ex.Weight[i] * err * err; math.Abs(got-dv*dv) > 1e-9*(1+got) {
+				t.Errorf("%v at t=%g: weighted error %g, velocity's %g", p, at, got, dv*dv)
+			}
+		}
+	}
+}
 
 func TestLikelihoodWeightsAnyPredictionAsTheScoreItImplies(t *testing.T) {
 	set := points(40, 2)
 	for _, s := range []path.Scheduler{path.VP{}, path.CondOT{}, path.Cosine{}} {
 		for _, p := range []path.Prediction{path.Velocity, path.Data, path.Noise, path.Score} {
-			o := CFM{Data: data.Shuffle(set, 1), Scheduler: s, Prediction: p, Weighting: Likelihood, Seed: 5}
-			ex := nn.NewExamples(16, 2)
-			if err := o.Examples(ex, 0); err != nil {
-				t.Fatal(err)
-			}
+			m := newModel(t, model.Spec{Scheduler: s, Prediction: p}, nn.Config{})
+			ex := examples(t, m, CFM{Data: data.Shuffle(set, 1), Weighting: Likelihood, Seed: 5}, 16, 0)
 			for i, at := range ex.T {
 				c := s.At(at)
 				g2 := 2 * (c.DAlpha/c.Alpha*c.Sigma*c.Sigma - c.DSigma*c.Sigma)
@@ -43,7 +61,8 @@ func TestLikelihoodWeightAtTheEnds(t *testing.T) {
 		first, final float64 // the weights
 	}{
 		{path.VP{}, path.Velocity, 0, 1 - 1e-5, 4 / 20., 4 / (0.1 + 19.9e-5)},
-		{path.VP{}, path.Noise, 0, 1 - 1e-5, 20 / -math.Expm1(-10.05), (0.1 + 19.9e-5) / -math.Expm1(-1e-6-0.5*19.9e-10)},
+		{path.VP{}, path.Noise, 0, 1 - 1e-5,
+			20 / -math.Expm1(-10.05), (0.1 + 19.9e-5) / -math.Expm1(-1e-6-0.5*19.9e-10)},
 		{path.CondOT{}, path.Velocity, 1e-3, 0.999, 2e-3 / 0.999, 1998},
 	} {
 		lo, hi := Likelihood.span(c.s, c.p)
@@ -60,18 +79,11 @@ func TestLikelihoodWeightAtTheEnds(t *testing.T) {
 // The simple loss of DDPM and weighted denoising score matching are one number for
 // a network ε = −σ s, example by example.
 func TestNoiseWithUnitIsScoreWithSigmaSquared(t *testing.T) {
-	ddpm := CFM{Data: data.Shuffle(points(40, 2), 1), Scheduler: path.VP{}, Prediction: path.Noise, Weighting: Unit, Seed: 5}
+	ddpm := CFM{Data: data.Shuffle(points(40, 2), 1), Weighting: Unit, Seed: 5}
 	dsm := ddpm
-	dsm.Prediction, dsm.Weighting = path.Score, SigmaSquared
-	a, b := nn.NewExamples(16, 2), nn.NewExamples(16, 2)
-	for _, o := range []struct {
-		CFM
-		ex *nn.Examples
-	}{{ddpm, a}, {dsm, b}} {
-		if err := o.Examples(o.ex, 0); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dsm.Weighting = SigmaSquared
+	a := examples(t, newModel(t, model.Spec{Scheduler: path.VP{}, Prediction: path.Noise}, nn.Config{}), ddpm, 16, 0)
+	b := examples(t, newModel(t, model.Spec{Scheduler: path.VP{}, Prediction: path.Score}, nn.Config{}), dsm, 16, 0)
 	for i, at := range a.T {
 		x1, x0 := a.X1.X[2*i], a.X0.X[2*i]
 		epsilon := 0.3 // what a network says

@@ -1,0 +1,154 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/likelihood"
+	"flowmatch/ode"
+)
+
+// SampleOptions says how to sample. N and the Sampler must be set.
+type SampleOptions struct {
+	N    int
+	Seed uint64 // of the source points, and of the noise of an SDE
+	// Given is what the points are conditioned on, in model units: one for all, or one a
+	// point. It must be what the network was made for.
+	Given   flow.Given
+	Sampler Sampler
+	// Batch is the most points that are solved together: a solve's memory grows with
+	// it. 0 chooses one of about a million numbers. With equal steps it changes nothing
+	// but rounding; under ode.Adaptive the points of a batch share their steps, so that
+	// results differ within the tolerance, as with likelihood.Problem.BatchSize.
+	Batch int
+	// Progress, if not nil, is called as the sampling goes on.
+	Progress Progress
+}
+
+// Samples is what sampling returns. X and X0 are [N, D]; X is in data units,
+// the source points X0 in model units.
+type Samples struct {
+	X, X0 flow.Batch
+	LogP  []float64 // nats, in data units, of [Density]; else nil
+	// Stats is what a point has cost: of several batches, that of the dearest.
+	Stats ode.Stats
+}
+
+// Sample draws N points from the source and moves them to the data. When ctx ends, no
+// further evaluation of the network begins, and the error is that of ctx, wrapped with
+// how far the solve came; as with every error, there are no samples then.
+func (m *Model) Sample(ctx context.Context, o SampleOptions) (Samples, error) {
+	if o.N < 1 {
+		return Samples{}, fmt.Errorf("model: %d samples asked for; it must be at least 1", o.N)
+	}
+	x0 := flow.NewBatch(o.N, m.Dim())
+	m.source.Sample(x0, seed.Rand(o.Seed, "sample", 0))
+	return m.SampleFrom(ctx, x0, o)
+}
+
+// SampleFrom is Sample from given source points [N, D], in model units, which are not
+// modified; o.N must be 0 or N.
+func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) (s Samples, err error) {
+	switch {
+	case o.Sampler == nil:
+		return s, errors.New("model: SampleOptions.Sampler is nil; set one, such as model.ODE{Solver: ...}")
+	case x0.D != m.Dim() || len(x0.X) != x0.N*x0.D:
+		return s, fmt.Errorf("model: source points of shape [%d, %d] with %d numbers for a model of dimension %d",
+			x0.N, x0.D, len(x0.X), m.Dim())
+	case o.N != 0 && o.N != x0.N:
+		return s, fmt.Errorf("model: %d samples asked for from %d source points", o.N, x0.N)
+	}
+	if err := o.Sampler.check(m, x0.N); err != nil {
+		return s, err
+	}
+	x := x0.Clone()
+	var logp []float64
+	s.Stats, err = m.inBatches(x, o.Batch, o.Given, o.Progress, func(b *batch) (ode.Stats, error) {
+		b.seed = o.Seed
+		part, st, err := o.Sampler.sample(ctx, m, b)
+		logp = append(logp, part...)
+		return st, err
+	})
+	if err != nil {
+		return s, err
+	}
+	if std := m.spec.Standardizer; std != nil {
+		std.Invert(x)
+	}
+	s.X0, s.X, s.LogP = x0, x, logp
+	return s, nil
+}
+
+// LikelihoodOptions says how to evaluate a log-density.
+type LikelihoodOptions struct {
+	Given      flow.Given            // as in SampleOptions: the density is log p(x | given)
+	Solver     ode.Solver            // its Control must be set
+	Divergence likelihood.Divergence // nil: exact
+	// Batch and Progress are as in [SampleOptions].
+	Batch    int
+	Progress Progress
+}
+
+// LogProb returns log p(x | given) of each point, in nats and in data units; x [N, D]
+// is in data units too and is not modified. The Stats and the end of ctx are as in
+// Sample; with an error there are no log-densities.
+func (m *Model) LogProb(ctx context.Context, x flow.Batch, o LikelihoodOptions) ([]float64, ode.Stats, error) {
+	if x.D != m.Dim() {
+		return nil, ode.Stats{}, fmt.Errorf("model: points of dimension %d given to a model of dimension %d", x.D,
+			m.Dim())
+	}
+	if err := m.HasDensity(); err != nil {
+		return nil, ode.Stats{}, err
+	}
+	lo, hi := m.Span()
+	var logp []float64
+	st, err := m.inBatches(m.toModelUnits(x), o.Batch, o.Given, o.Progress, func(b *batch) (ode.Stats, error) {
+		p, err := m.problem(b, o.Divergence, watched(o.Solver, hi, lo, 1, b.step))
+		if err != nil {
+			return ode.Stats{}, err
+		}
+		part, _, st, err := p.LogProb(ctx, b.x)
+		logp = append(logp, part...)
+		return st, err
+	})
+	if err != nil {
+		return nil, st, err
+	}
+	m.toDataUnits(logp)
+	return logp, st, nil
+}
+
+func (m *Model) problem(b *batch, div likelihood.Divergence, s ode.Solver) (likelihood.Problem, error) {
+	f, err := m.Field(b.given)
+	lo, hi := m.Span()
+	return likelihood.Problem{
+		Field: f, Source: m.source, Lo: lo, Hi: hi, Divergence: div, Solver: s, First: b.first,
+	}, err
+}
+
+// toDataUnits adds the log-determinant of the standardisation: p(x) = p(z) |∂z/∂x|.
+func (m *Model) toDataUnits(logp []float64) {
+	if m.spec.Standardizer == nil {
+		return
+	}
+	shift := m.spec.Standardizer.LogDet(m.Dim())
+	for i := range logp {
+		logp[i] -= shift
+	}
+}
+
+// ErrNotDiscrete is returned when bits per dimension are asked of data that
+// are not dequantised integers.
+var ErrNotDiscrete = errors.New("model: bits per dimension are for dequantised images only")
+
+// BitsPerDim turns a mean log-density in data units (nats) into bits per
+// dimension; see [likelihood.BitsPerDim].
+func (m *Model) BitsPerDim(logp float64) (float64, error) {
+	if m.spec.BinWidth <= 0 {
+		return 0, ErrNotDiscrete
+	}
+	return likelihood.BitsPerDim(logp, m.Dim(), m.spec.BinWidth), nil
+}

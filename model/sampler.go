@@ -1,0 +1,221 @@
+package model
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"flowmatch/field"
+	"flowmatch/flow"
+	"flowmatch/likelihood"
+	"flowmatch/ode"
+	"flowmatch/path"
+	"flowmatch/sde"
+)
+
+// Sampler is a way to draw samples from a model. It is one of [ODE], [Density],
+// [Average] and [SDE], each with what it can be combined with: an ODE takes guidance or
+// held coordinates, a Density neither, for the field that results has no density that
+// was trained.
+type Sampler interface {
+	// check reports what the model lacks for it, or n points, before anything is drawn.
+	check(m *Model, n int) error
+	// sample moves the points of a batch from the source to the data, in place and in
+	// model units, and returns their log-densities there, or nil.
+	sample(ctx context.Context, m *Model, b *batch) (logp []float64, st ode.Stats, err error)
+	// String names the sampler as a report does: "dopri5 rtol=1e-05 atol=1e-05".
+	String() string
+}
+
+// batch is the part of the points that is sampled together.
+type batch struct {
+	first int        // the number of its first point among all
+	x     flow.Batch // in model units
+	given flow.Given
+	seed  uint64 // of all points
+	step  Progress
+}
+
+// ODE draws samples by solving dx/dt = v_t(x | given).
+type ODE struct {
+	Solver ode.Solver // its Control must be set
+	// Guidance is the scale of classifier-free guidance by the labels; nil and 1: none, 0:
+	// the field without a label. At other scales each evaluation is two of the network, and
+	// Stats.NFE counts both. See [field.Guided].
+	Guidance *float64
+	// Hold completes points of which a part is known; nil: all coordinates are drawn.
+	Hold *Hold
+}
+
+// Density is ODE with the log-density of each sample, from the same solve.
+type Density struct {
+	Solver     ode.Solver            // its Control must be set
+	Divergence likelihood.Divergence // nil: exact
+}
+
+// Average takes steps x += (s-t) u(x, t, s) of the average velocity on a uniform grid, each
+// one evaluation of a network that was made with nn.Config.Average.
+type Average struct {
+	Steps int // at least 1
+}
+
+// SDE draws samples along an SDE with the marginals of the path, or by DDPM or DDIM: see
+// package sde. The seed of its noise is SampleOptions.Seed.
+type SDE struct {
+	Sampler sde.Sampler // its Steps or Grid must be set; its Seed and First must not
+	// Guidance is as in ODE: of the prediction, which is the same as of the velocity.
+	Guidance *float64
+}
+
+// ErrSampler is returned for a sampler that the model cannot use.
+var ErrSampler = errors.New("model: this sampler does not fit the model")
+
+func (o ODE) check(m *Model, n int) error {
+	return cmp.Or(checkGuidance(m, o.Guidance), o.Hold.check(m, n))
+}
+
+func (o Density) check(m *Model, _ int) error { return m.HasDensity() }
+
+func (o Average) check(m *Model, _ int) error {
+	switch {
+	case o.Steps < 1:
+		return fmt.Errorf("%w: %d steps of the average velocity; it must be at least 1", ErrSampler, o.Steps)
+	case m.spec.Prediction != path.Velocity:
+		return fmt.Errorf("%w: average velocities are for the prediction velocity, not %v", ErrSampler,
+			m.spec.Prediction)
+	}
+	return nil
+}
+
+func (o SDE) check(m *Model, _ int) error {
+	if o.Sampler.Seed != 0 || o.Sampler.First != 0 {
+		return fmt.Errorf("%w: SDE.Sampler.Seed or First is set; the seed is SampleOptions.Seed", ErrSampler)
+	}
+	if o.Sampler.NeedsScore() {
+		if err := m.HasScore(); err != nil {
+			return err
+		}
+	}
+	return checkGuidance(m, o.Guidance)
+}
+
+func checkGuidance(m *Model, scale *float64) error {
+	switch {
+	case scale == nil:
+		return nil
+	case m.spec.Net.Classes == 0:
+		return fmt.Errorf("%w: guidance needs labels, and this model is unconditional", ErrSampler)
+	case *scale-*scale != 0:
+		return fmt.Errorf("%w: the guidance scale is %g; it must be a finite number, 1 for none", ErrSampler, *scale)
+	}
+	return nil
+}
+
+// guided returns the field (or prediction) of what b is given, guided, and how many
+// evaluations of the network one of its own is. bind makes the field of what is given.
+func guided(b *batch, scale *float64, bind func(flow.Given) (flow.Field, error)) (f flow.Field, cost int, err error) {
+	noLabel := flow.Given{Label: []int32{-1}, Context: b.given.Context}
+	switch {
+	case scale == nil || *scale == 1:
+		f, err = bind(b.given)
+		return f, 1, err
+	case *scale == 0:
+		f, err = bind(noLabel)
+		return f, 1, err
+	}
+	with, err := bind(b.given)
+	if err != nil {
+		return nil, 0, err
+	}
+	without, err := bind(noLabel)
+	return field.Guided{Conditional: with, Unconditional: without, Scale: *scale}, 2, err
+}
+
+func (o ODE) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Stats, error) {
+	lo, hi := m.Span()
+	f, cost, err := guided(b, o.Guidance, m.Field)
+	if err != nil {
+		return nil, ode.Stats{}, err
+	}
+	if o.Hold != nil {
+		f = m.held(f, b.x, o.Hold.slice(b.first, b.first+b.x.N))
+	}
+	st, err := watched(o.Solver, lo, hi, cost, b.step).Solve(ctx, f.Velocity, b.x.X, lo, hi)
+	st.NFE *= cost
+	return nil, st, err
+}
+
+func (o Density) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Stats, error) {
+	lo, hi := m.Span()
+	p, err := m.problem(b, o.Divergence, watched(o.Solver, lo, hi, 1, b.step))
+	if err != nil {
+		return nil, ode.Stats{}, err
+	}
+	x, logp, st, err := p.Sample(ctx, b.x)
+	if err != nil {
+		return nil, st, err
+	}
+	copy(b.x.X, x.X)
+	m.toDataUnits(logp)
+	return logp, st, nil
+}
+
+func (o Average) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Stats, error) {
+	var st ode.Stats
+	f, err := m.net.BindAverage(b.given)
+	if err != nil {
+		return nil, st, err
+	}
+	lo, hi := m.Span()
+	u := make([]float64, len(b.x.X))
+	b.step(0, 0)
+	for k := range o.Steps {
+		if err := ctx.Err(); err != nil {
+			return nil, st, fmt.Errorf("model: sampling: %w", err)
+		}
+		t, s := lo+(hi-lo)*float64(k)/float64(o.Steps), lo+(hi-lo)*float64(k+1)/float64(o.Steps)
+		if err := f.Average(u, t, s, b.x.X); err != nil {
+			return nil, st, err
+		}
+		for i, ui := range u {
+			b.x.X[i] += (s - t) * ui
+		}
+		st.NFE++
+		st.Accepted++
+		st.LastT, st.LastH = s, s-t
+		b.step(float64(k+1)/float64(o.Steps), st.NFE)
+	}
+	return nil, st, nil
+}
+
+func (o SDE) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Stats, error) {
+	f, cost, err := guided(b, o.Guidance, func(g flow.Given) (flow.Field, error) { return m.net.Bind(g) })
+	if err != nil {
+		return nil, ode.Stats{}, err
+	}
+	sampler, observe := o.Sampler, o.Sampler.Observe
+	sampler.Seed, sampler.First = b.seed, uint64(b.first)
+	lo, hi := sampler.Span(m.scheduler, m.spec.Prediction)
+	sampler.Observe = func(q ode.Step) {
+		if observe != nil {
+			observe(q)
+		}
+		b.step((q.T-lo)/(hi-lo), cost*q.Stats.NFE)
+	}
+	st, err := sampler.Sample(ctx, f, m.scheduler, m.spec.Prediction, b.x)
+	st.NFE *= cost
+	return nil, st, err
+}
+
+// String implements [Sampler].
+func (o ODE) String() string { return o.Solver.String() }
+
+// String implements [Sampler].
+func (o Density) String() string { return o.Solver.String() }
+
+// String implements [Sampler].
+func (o Average) String() string { return fmt.Sprintf("average %d steps", o.Steps) }
+
+// String implements [Sampler].
+func (o SDE) String() string { return o.Sampler.String() }

@@ -1,0 +1,13 @@
+package model
+
+// Image returns the height, width and number of channels of a point that is an image;
+// nil for points that are none.
+func (s Spec) Image() []int {
+	switch len(s.Shape) {
+	case 2: // grey
+		return []int{s.Shape[0], s.Shape[1], 1}
+	case 3:
+		return append([]int(nil), s.Shape...)
+	}
+	return nil
+}

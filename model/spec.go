@@ -1,0 +1,295 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	"flowmatch/data"
+	"flowmatch/data/image"
+	"flowmatch/data/synth"
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/nn"
+	"flowmatch/path"
+)
+
+// Spec gives a network's output its meaning. It is what a checkpoint knows beside the
+// weights: enough to sample and to evaluate densities without the training data.
+type Spec struct {
+	Net        nn.Config       `json:"net"`
+	Path       path.Config     `json:"path"`       // a schedule by its name; see Scheduler
+	Prediction path.Prediction `json:"prediction"` // what the network outputs
+	// Shape of one data point, e.g. [2] or [28, 28]; its product is Net.Dim. Nil means
+	// [Net.Dim].
+	Shape []int `json:"shape"`
+	// Standardizer maps data to model units; nil when they are the same.
+	Standardizer *data.Standardizer `json:"standardizer,omitempty"`
+	// BinWidth is the width of one integer level of the data, in data units, for
+	// dequantised images; 0 for continuous data. With it densities can be given in bits
+	// per dimension.
+	BinWidth float64 `json:"bin_width,omitempty"`
+	// Columns are the names of the coordinates of a table, and Kinds what each holds
+	// (all "real" so far); nil for data that are no table.
+	Columns []string `json:"columns,omitempty"`
+	Kinds   []string `json:"kinds,omitempty"`
+	// LabelName is the name of the labels (a table's column), and ClassNames the names of
+	// the classes, in the order of the labels 0, 1, ...; empty where they have none.
+	LabelName  string   `json:"label_name,omitempty"`
+	ClassNames []string `json:"class_names,omitempty"`
+	// Source is where the flow starts from, in model units; nil: the path's Gaussian.
+	Source *synth.SourceConfig `json:"source,omitempty"`
+	// Condition says how the context of an image is made from the image; nil: there is
+	// none, or (a network with nn.Config.Context) it comes with the data.
+	Condition *image.ConditionConfig `json:"condition,omitempty"`
+	// NoDensity and NoScore say why the trained field has no density, and why its
+	// score is not known, as its objective and coupling determine; empty: it has.
+	NoDensity string `json:"no_density,omitempty"`
+	NoScore   string `json:"no_score,omitempty"`
+
+	// Scheduler is a schedule of your own, in place of Path, which must then be empty. A
+	// model with it can be trained and used but not saved: a file can record a schedule
+	// by its name only. Give it one with [path.Register], and name it in Path.
+	Scheduler path.Scheduler `json:"-"`
+}
+
+// Model is a flow: it maps noise to data and back, and knows densities. It is
+// read-only and safe for concurrent use.
+type Model struct {
+	spec      Spec
+	net       *nn.Net
+	scheduler path.Scheduler
+	source    flow.Source
+	condition *image.Condition
+}
+
+// ErrSpec is returned for a Spec whose parts do not fit one another or the network.
+var ErrSpec = errors.New("model: the spec does not fit")
+
+// New returns the model of a Spec and a network for it; Spec.Net is set to the
+// network's.
+func New(spec Spec, net *nn.Net) (*Model, error) {
+	if net == nil {
+		return nil, fmt.Errorf("%w: there is no network", ErrSpec)
+	}
+	spec.Net = net.Config()
+	if spec.Shape == nil {
+		spec.Shape = []int{spec.Net.Dim}
+	}
+	if err := spec.check(); err != nil {
+		return nil, err
+	}
+	m := &Model{spec: spec, net: net}
+	if err := m.derive(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// check reports what does not fit points of the network's dimension.
+func (s Spec) check() error {
+	dim := 1
+	for _, n := range s.Shape {
+		if n < 1 || n > s.Net.Dim {
+			dim = 0
+			break
+		}
+		dim *= n
+	}
+	if dim != s.Net.Dim || len(s.Shape) == 0 {
+		return fmt.Errorf("%w: points of shape %v for a network of dimension %d", ErrSpec, s.Shape, s.Net.Dim)
+	}
+	if n := len(s.Columns); n != 0 && n != dim {
+		return fmt.Errorf("%w: %d columns for points of dimension %d", ErrSpec, n, dim)
+	}
+	if n := len(s.ClassNames); n != 0 && n != s.Net.Classes {
+		return fmt.Errorf("%w: %d class_names for a network of %d classes", ErrSpec, n, s.Net.Classes)
+	}
+	if _, err := path.ParsePrediction(s.Prediction.String()); err != nil {
+		return fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	if s.Standardizer == nil {
+		return nil
+	}
+	if err := s.Standardizer.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	if n := len(s.Standardizer.Mean); n != 1 && n != dim {
+		return fmt.Errorf("%w: a standardizer of %d coordinates for points of dimension %d", ErrSpec, n, dim)
+	}
+	return nil
+}
+
+// derive makes what a model computes with from its Spec.
+func (m *Model) derive() (err error) {
+	spec := &m.spec
+	if m.scheduler, err = spec.schedule(); err != nil {
+		return err
+	}
+	m.source = path.Source(m.scheduler)
+	if spec.Source != nil {
+		if err := CheckSource(*spec.Source, m.scheduler, spec.Prediction, spec.Net.Dim); err != nil {
+			return err
+		}
+		if m.source, err = spec.Source.New(); err != nil {
+			return err
+		}
+	}
+	if spec.Condition == nil {
+		return nil
+	}
+	if m.condition, err = spec.Condition.New(spec.Shape, spec.Standardizer); err != nil {
+		return err
+	}
+	if got, want := spec.Net.Context, m.condition.Dim(); got != want {
+		return fmt.Errorf("%w: the network takes a context of %d numbers, and %s makes %d",
+			ErrSpec, got, spec.Condition.Kind, want)
+	}
+	return nil
+}
+
+// schedule returns the one that the Spec names or holds.
+func (s Spec) schedule() (path.Scheduler, error) {
+	if s.Scheduler == nil {
+		return s.Path.New()
+	}
+	if !reflect.ValueOf(s.Path).IsZero() {
+		return nil, fmt.Errorf("%w: both Path (%s) and Scheduler (%T) are set; leave one out",
+			ErrSpec, s.Path.Name, s.Scheduler)
+	}
+	if err := path.Check(s.Scheduler); err != nil {
+		return nil, fmt.Errorf("%w: Scheduler: %w", ErrSpec, err)
+	}
+	return s.Scheduler, nil
+}
+
+// pathName names the schedule: as Path does, or by the type of one of your own.
+func (s Spec) pathName() string {
+	switch {
+	case s.Scheduler != nil:
+		return fmt.Sprintf("%T", s.Scheduler)
+	case s.Path.Name == "":
+		return "condot"
+	}
+	return s.Path.Name
+}
+
+// CheckSource reports whether a flow can start from a named set: its path must
+// begin with x_0 itself, its network predict the velocity, and its dimension be that
+// of the data, where that is known (dim > 0).
+func CheckSource(c synth.SourceConfig, s path.Scheduler, p path.Prediction, dim int) error {
+	d, err := c.New()
+	if err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	lo, _ := s.Domain()
+	switch at := s.At(lo); {
+	case d == nil:
+		return errors.New("model: a source without a name; leave it out for the Gaussian of the path")
+	case at.Alpha != 0 || at.Sigma != 1:
+		return fmt.Errorf("model: a source other than the Gaussian needs a path that starts from it, x_0 itself; "+
+			"this one starts at %g x_1 + %g x_0: use condot, icfm or bridge", at.Alpha, at.Sigma)
+	case p != path.Velocity:
+		return fmt.Errorf("model: a source other than the Gaussian goes with prediction velocity, not with %v", p)
+	}
+	if got := d.(synth.Source).Dim(); dim > 0 && got != dim {
+		return fmt.Errorf("model: the source has %d dimensions and the data %d", got, dim)
+	}
+	return nil
+}
+
+// WithNet returns a model of the same meaning with another network of the same
+// configuration, such as one that a training returns.
+func (m *Model) WithNet(net *nn.Net) (*Model, error) {
+	return New(m.spec, net)
+}
+
+// Spec returns the description of m, complete.
+func (m *Model) Spec() Spec { return m.spec }
+
+// Net returns the network.
+func (m *Model) Net() *nn.Net { return m.net }
+
+// Scheduler returns the schedule of the path.
+func (m *Model) Scheduler() path.Scheduler { return m.scheduler }
+
+// Dim returns D.
+func (m *Model) Dim() int { return m.spec.Net.Dim }
+
+// Span returns the times between which the model's velocity is finite: the
+// path's domain, trimmed where the prediction cannot be turned into a velocity.
+func (m *Model) Span() (lo, hi float64) { return path.Span(m.scheduler, m.spec.Prediction) }
+
+// Source returns the distribution that a solve starts from, in model units: the
+// source that the Spec names, or the path's Gaussian, N(0, σ(lo)² I).
+func (m *Model) Source() flow.Source { return m.source }
+
+// Conditioner returns what makes contexts of images; nil for a model without.
+func (m *Model) Conditioner() *image.Condition { return m.condition }
+
+// ErrNoDensity is returned when a log-density is asked of a model that has none, and
+// ErrNoScore when a sampler needs the score of one whose field does not determine it.
+var (
+	ErrNoDensity = errors.New("model: the model has no density")
+	ErrNoScore   = errors.New("model: sampling with noise needs the score, which only a Gaussian path with " +
+		"the independent coupling gives; use an ODE solver, or ddim with eta 0")
+)
+
+// HasDensity returns nil, or [ErrNoDensity] with the reason.
+func (m *Model) HasDensity() error {
+	if m.spec.NoDensity != "" {
+		return fmt.Errorf("%w: %s", ErrNoDensity, m.spec.NoDensity)
+	}
+	return nil
+}
+
+// HasScore returns nil, or [ErrNoScore] with the reason.
+func (m *Model) HasScore() error {
+	why := m.spec.NoScore
+	if _, noisy := m.scheduler.(path.Noisy); noisy {
+		why = "path " + m.spec.pathName()
+	}
+	if m.spec.Source != nil {
+		why = fmt.Sprintf("source %s", m.spec.Source.Name)
+	}
+	if why != "" {
+		return fmt.Errorf("%w (this model has %s)", ErrNoScore, why)
+	}
+	return nil
+}
+
+// Field returns the velocity field in model units, v_t(x | given). It is
+// Differentiable, and a Diverger where the network is; see [nn.Net.Bind].
+func (m *Model) Field(given flow.Given) (flow.Field, error) {
+	f, err := m.net.Bind(given)
+	if err != nil {
+		return nil, err
+	}
+	if m.spec.Prediction == path.Velocity {
+		return f, nil
+	}
+	return path.AsVelocity(f, m.scheduler, m.spec.Prediction), nil
+}
+
+// ContextOf returns the contexts that Spec.Condition makes of images x [N, D] in data
+// units: [N, Dc], in model units; the zero Batch for a model without. Random masks are
+// drawn from the seed, that of image i whatever the others are.
+func (m *Model) ContextOf(x flow.Batch, seedValue uint64) flow.Batch {
+	if m.condition == nil {
+		return flow.Batch{}
+	}
+	z, context := m.toModelUnits(x), flow.NewBatch(x.N, m.condition.Dim())
+	for i := range x.N {
+		m.condition.Fill(context.Slice(i, i+1), z.Slice(i, i+1), seed.Rand(seedValue, "data/context", uint64(i)))
+	}
+	return context
+}
+
+// toModelUnits returns a copy of x in model units.
+func (m *Model) toModelUnits(x flow.Batch) flow.Batch {
+	z := x.Clone()
+	if m.spec.Standardizer != nil {
+		m.spec.Standardizer.Apply(z)
+	}
+	return z
+}

@@ -1,0 +1,123 @@
+package model
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+
+	"github.com/nlpodyssey/safetensors"
+)
+
+// tensorFile is a safetensors file that was read.
+type tensorFile struct {
+	safetensors.SafeTensors
+	metadata map[string]string
+}
+
+// readFile reads a safetensors file and has use look at it. Errors name the file and
+// what it should be.
+func readFile(path, what string, use func(f *tensorFile) error) error {
+	buf, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	f, err := decodeTensors(buf)
+	if err == nil {
+		err = use(f)
+	}
+	if err != nil {
+		return fmt.Errorf("model: %s %s: %w", what, path, err)
+	}
+	return nil
+}
+
+func decodeTensors(buf []byte) (*tensorFile, error) {
+	_, header, err := safetensors.ReadMetadata(buf)
+	if err != nil {
+		return nil, fmt.Errorf("not a whole safetensors file: %w", err)
+	}
+	file, err := safetensors.Deserialize(buf)
+	if err != nil {
+		return nil, fmt.Errorf("not a whole safetensors file: %w", err)
+	}
+	return &tensorFile{file, header.Metadata()}, nil
+}
+
+// describe decodes what the metadata says under a key into v.
+func (f *tensorFile) describe(key, without string, v any) error {
+	text, ok := f.metadata[key]
+	if !ok {
+		return fmt.Errorf("no %q in its metadata: %s", key, without)
+	}
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		return fmt.Errorf("metadata %q: %w", key, err)
+	}
+	return nil
+}
+
+// spec returns the Spec and the number of steps of a model's file.
+func (f *tensorFile) spec() (s Spec, step int64, err error) {
+	if err := f.describe(keySpec, "it was not written by flowmatch", &s); err != nil {
+		return s, 0, err
+	}
+	if step, err = strconv.ParseInt(f.metadata[keyStep], 10, 64); err != nil || step < 0 {
+		return s, 0, fmt.Errorf("metadata %q is %q; it must be a number of steps", keyStep, f.metadata[keyStep])
+	}
+	return s, step, nil
+}
+
+func (f *tensorFile) has(name string) bool {
+	_, ok := f.Tensor(name)
+	return ok
+}
+
+// read returns the numbers of a tensor, which must be finite float32 of that shape.
+func (f *tensorFile) read(name string, shape []int) ([]float32, error) {
+	t, ok := f.Tensor(name)
+	if !ok {
+		return nil, fmt.Errorf("tensor %q is missing", name)
+	}
+	want := (array{shape: shape}).Shape()
+	if t.DType() != safetensors.F32 || !slices.Equal(t.Shape(), want) {
+		return nil, fmt.Errorf("tensor %q is %v %v; the network needs F32 %v", name, t.DType(), t.Shape(), want)
+	}
+	raw := t.Data()
+	out := make([]float32, len(raw)/4)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		if v := float64(out[i]); math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, fmt.Errorf("tensor %q holds %g at position %d", name, v, i)
+		}
+	}
+	return out, nil
+}
+
+// array is a float32 tensor as safetensors wants it.
+type array struct {
+	shape []int
+	data  []float32
+}
+
+func (a array) DType() safetensors.DType { return safetensors.F32 }
+
+func (a array) Shape() []uint64 {
+	s := make([]uint64, len(a.shape))
+	for i, n := range a.shape {
+		s[i] = uint64(n)
+	}
+	return s
+}
+
+func (a array) DataLen() uint64 { return uint64(4 * len(a.data)) }
+
+func (a array) Data() []byte {
+	b := make([]byte, 0, 4*len(a.data))
+	for _, v := range a.data {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return b
+}

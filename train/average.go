@@ -1,0 +1,257 @@
+package train
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"math/rand/v2"
+
+	"flowmatch/data"
+	"flowmatch/internal/seed"
+	"flowmatch/model"
+	"flowmatch/nn"
+	"flowmatch/path"
+)
+
+// AverageConfig says how average velocities are learnt: the settings of the
+// objectives meanflow and shortcut. The zero value of every field is usable.
+type AverageConfig struct {
+	// Ratio is the share of a batch that learns averages over times t < s; the rest
+	// learns the velocity itself, s = t. Default 0.25, the choice of both papers for
+	// images; in the plane meanflow does better with 0.5.
+	Ratio float64 `yaml:"ratio,omitempty" json:"ratio,omitempty"`
+	// Power p > 0, of meanflow, weighs every squared error by 1/(|Δ|²+Offset)^p.
+	// Default 0: no such weight. The paper takes 1 for images; where the velocity at a
+	// point is as spread out as in the plane, 1 pulls it away from the mean, and does harm.
+	Power float64 `yaml:"power,omitempty" json:"power,omitempty"`
+	// Offset of that weight; default 1e-3.
+	Offset float64 `yaml:"offset,omitempty" json:"offset,omitempty"`
+	// Finest, of shortcut, is the number of steps whose halves are the shortest
+	// that are learnt, a power of two: lengths are 1, 1/2, ..., 1/Finest of the time
+	// from noise to data. Default 64, whose halves are the paper's 1/128.
+	Finest int `yaml:"finest,omitempty" json:"finest,omitempty"`
+}
+
+// Defaults returns v with every unset field that both objectives use filled in.
+func (v AverageConfig) Defaults() AverageConfig {
+	setDefault(&v.Ratio, 0.25)
+	if v.Power > 0 {
+		setDefault(&v.Offset, 1e-3)
+	}
+	return v
+}
+
+// validate reports the first setting out of range.
+func (v AverageConfig) validate() error {
+	if !(v.Ratio > 0 && v.Ratio <= 1) {
+		return fmt.Errorf("train: intervals.ratio is %g; it must be above 0 and at most 1", v.Ratio)
+	}
+	if !(v.Power >= 0) || !(v.Offset >= 0) || math.IsInf(v.Power+v.Offset, 0) {
+		return fmt.Errorf("train: intervals.power %g and intervals.offset %g must not be negative", v.Power, v.Offset)
+	}
+	if v.Offset > 0 && v.Power == 0 {
+		return fmt.Errorf("train: intervals.offset is %g, but intervals.power is 0, without which it weighs nothing: "+
+			"set power, or leave offset out", v.Offset)
+	}
+	return nil
+}
+
+// validateMeanFlow reports what meanflow cannot use.
+func (v AverageConfig) validateMeanFlow() error {
+	if v.Finest != 0 {
+		return fmt.Errorf("train: intervals.finest is %d, but belongs to the objective shortcut, not to meanflow",
+			v.Finest)
+	}
+	return v.Defaults().validate()
+}
+
+// validateShortcut reports what shortcut cannot use.
+func (v AverageConfig) validateShortcut() error {
+	if v.Power != 0 || v.Offset != 0 {
+		return fmt.Errorf("train: intervals.power is %g and intervals.offset %g, but they belong "+
+			"to the objective meanflow, not to shortcut", v.Power, v.Offset)
+	}
+	if f := v.finest(); f < 1 || f&(f-1) != 0 {
+		return fmt.Errorf("train: intervals.finest is %d; it must be a power of two", f)
+	}
+	return v.Defaults().validate()
+}
+
+// defaultFinest is the default of AverageConfig.Finest.
+const defaultFinest = 64
+
+func (v AverageConfig) finest() int { return cmp.Or(v.Finest, defaultFinest) }
+
+// ErrAverages is returned when an average velocity is asked of a network whose
+// output is another prediction.
+var ErrAverages = errors.New("train: average velocities are for the prediction velocity")
+
+// MeanFlow learns the average velocity u(x, t, s) of Geng et al. 2025
+// (arXiv:2505.13447) by the identity that it obeys; see [nn.ByIdentity]. The
+// examples are those of CFM, but a share of Averages.Ratio, the first of each
+// batch, has two times of the distribution Times: the lesser for t, the greater
+// for s.
+type MeanFlow struct {
+	CFM
+	Averages AverageConfig
+}
+
+// Shortcut learns the average velocity u(x, t, s) of Frans et al. 2024
+// (arXiv:2410.12557): a share of Averages.Ratio, the first examples of each batch,
+// learns that a step is two of half its length, under the averaged weights; see
+// [nn.ByHalves]. Lengths are powers of 1/2, each as likely, and begin at their multiples.
+// The rest is CFM at length zero.
+type Shortcut struct {
+	CFM
+	Averages AverageConfig
+}
+
+// Steps implements [Objective].
+func (o MeanFlow) Steps(ctx context.Context, t Training) (StepFunc, error) {
+	if err := o.Averages.validateMeanFlow(); err != nil {
+		return nil, err
+	}
+	return o.averages().steps(ctx, t)
+}
+
+// Steps implements [Objective].
+func (o Shortcut) Steps(ctx context.Context, t Training) (StepFunc, error) {
+	if err := o.Averages.validateShortcut(); err != nil {
+		return nil, err
+	}
+	return o.averages().steps(ctx, t)
+}
+
+// Examples implements [Regression].
+func (o MeanFlow) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
+	return o.averages().Examples(m, ex, step)
+}
+
+// Examples implements [Regression].
+func (o Shortcut) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
+	return o.averages().Examples(m, ex, step)
+}
+
+// Validation is that of [CFM.Validation], with averages, and without the adaptive
+// weight, which would hide how large the error is.
+func (o MeanFlow) Validation(m *model.Model, held data.Finite, batch int) (Validate, error) {
+	o.Averages.Power = 0
+	return o.averages().validation(m, held, batch)
+}
+
+// Validation is that of [CFM.Validation], with averages, whose targets come from
+// the network that is measured.
+func (o Shortcut) Validation(m *model.Model, held data.Finite, batch int) (Validate, error) {
+	return o.averages().validation(m, held, batch)
+}
+
+// Limits implements [Limited].
+func (o MeanFlow) Limits() (noDensity, noScore string) { return "", "objective meanflow" }
+
+// Limits implements [Limited].
+func (o Shortcut) Limits() (noDensity, noScore string) { return "", "objective shortcut" }
+
+func (o MeanFlow) averages() averages { return averages{o.CFM, "meanflow", o.lengthen} }
+
+func (o Shortcut) averages() averages { return averages{o.CFM, "shortcut", o.lengthen} }
+
+// lengthen gives the first examples of a batch two times, t < s.
+func (o MeanFlow) lengthen(m *model.Model, ex *nn.Examples, step uint64) {
+	v := o.Averages.Defaults()
+	rows, rng := o.split(m, ex, v.Ratio, step)
+	lo, hi := m.Span()
+	t, s := ex.T[:rows], ex.S[:rows]
+	o.Times.Sample(t, lo, hi, rng)
+	o.Times.Sample(s, lo, hi, rng)
+	// Stratified times ascend; in this order the two are independent.
+	rng.Shuffle(rows, func(i, j int) { s[i], s[j] = s[j], s[i] })
+	for i := range t {
+		t[i], s[i] = min(t[i], s[i]), max(t[i], s[i])
+	}
+	o.coefficients(m, ex)
+	ex.Loss = nn.Loss{Average: nn.ByIdentity, Rows: rows, Power: v.Power, Offset: v.Offset}
+}
+
+// lengthen gives the first examples of a batch steps of all lengths.
+func (o Shortcut) lengthen(m *model.Model, ex *nn.Examples, step uint64) {
+	v := o.Averages.Defaults()
+	rows, rng := o.split(m, ex, v.Ratio, step)
+	lo, hi := m.Span()
+	levels := bits.Len(uint(v.finest())) // lengths 1, 1/2, ..., 1/Finest
+	for i := range rows {
+		steps := 1 << (i % levels)
+		k := rng.IntN(steps)
+		ex.T[i] = lo + (hi-lo)*float64(k)/float64(steps)
+		ex.S[i] = lo + (hi-lo)*float64(k+1)/float64(steps)
+	}
+	o.coefficients(m, ex)
+	ex.Loss = nn.Loss{Average: nn.ByHalves, Rows: rows}
+}
+
+// averages is CFM of which a part of each batch learns averages: what MeanFlow and
+// Shortcut share.
+type averages struct {
+	CFM
+	name     string // of the objective
+	lengthen func(m *model.Model, ex *nn.Examples, step uint64)
+}
+
+func (o averages) steps(ctx context.Context, t Training) (StepFunc, error) {
+	if err := o.check(t.Model); err != nil {
+		return nil, err
+	}
+	return Regress(ctx, t, o)
+}
+
+// check is that of CFM, and reports a model that has no average velocity.
+func (o averages) check(m *model.Model) error {
+	switch {
+	case m.Spec().Prediction != path.Velocity:
+		return fmt.Errorf("%w, not %v", ErrAverages, m.Spec().Prediction)
+	case !m.Net().Config().Average:
+		return fmt.Errorf("train: %w", nn.ErrNoAverage)
+	case isNoisy(m):
+		return errNoisy(o.name)
+	}
+	return o.CFM.check(m)
+}
+
+// Examples implements [Regression].
+func (o averages) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
+	if p := m.Spec().Prediction; p != path.Velocity {
+		return fmt.Errorf("%w, not %v", ErrAverages, p)
+	}
+	if err := o.CFM.Examples(m, ex, step); err != nil {
+		return err
+	}
+	o.lengthen(m, ex, step)
+	return nil
+}
+
+func (o averages) validation(m *model.Model, held data.Finite, batch int) (Validate, error) {
+	ex, err := o.heldOut(m, held, batch)
+	if ex != nil && err == nil {
+		o.lengthen(m, ex, math.MaxUint64) // apart from every training step
+	}
+	return MeanLoss(ex), err
+}
+
+// split gives all examples averages over no time, s = t, draws the times of those
+// that keep it anew, so that they are stratified by themselves, and returns the
+// number of those that do not, with the generator of their times.
+func (o CFM) split(m *model.Model, ex *nn.Examples, ratio float64, step uint64) (rows int, rng *rand.Rand) {
+	if ex.S == nil {
+		ex.S = make([]float64, len(ex.T))
+	}
+	rows = int(math.Round(ratio * float64(len(ex.T))))
+	rest := ex.T[rows:]
+	if rows > 0 && len(rest) > 0 {
+		lo, hi := m.Span()
+		o.Times.Sample(rest, lo, hi, seed.Rand(o.Seed, "train/velocity-time", step))
+	}
+	copy(ex.S[rows:], rest)
+	return rows, seed.Rand(o.Seed, "train/interval", step)
+}

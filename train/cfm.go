@@ -1,0 +1,250 @@
+package train
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"flowmatch/coupling"
+	"flowmatch/data"
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/model"
+	"flowmatch/nn"
+	"flowmatch/path"
+)
+
+// CFM is conditional flow matching, equation 9: x_0 from the model's source paired with
+// x_1 from the data, the point x_t = α x_1 + σ x_0 and the target that the model's
+// prediction asks for, in general form for every path.
+type CFM struct {
+	Data      data.Stream
+	Coupling  coupling.Coupling // nil: independent
+	Times     Times
+	Weighting Weighting
+	// LabelDropout is the share of labels that are taken away (-1), so that one
+	// network learns the conditional field and the unconditional one, which guidance
+	// needs (Ho and Salimans 2022).
+	LabelDropout float64
+	Seed         uint64
+}
+
+// ErrContextCoupled is returned when contexts meet a coupling: the noise that goes with
+// a point would then depend on its context in training, and does not when sampling.
+var ErrContextCoupled = errors.New("train: a context needs noise that is independent of the data: " +
+	"the independent coupling")
+
+// Steps implements [Objective].
+func (o CFM) Steps(ctx context.Context, t Training) (StepFunc, error) {
+	if err := o.check(t.Model); err != nil {
+		return nil, err
+	}
+	return Regress(ctx, t, o)
+}
+
+// check reports what cannot be used, or would have no effect, with the model.
+func (o CFM) check(m *model.Model) error {
+	net := m.Net().Config()
+	switch {
+	case o.Data == nil:
+		return errors.New("train: the objective has no Data")
+	case o.Data.Dim() != net.Dim:
+		return fmt.Errorf("train: data of dimension %d for a network of dimension %d", o.Data.Dim(), net.Dim)
+	case !(o.LabelDropout >= 0 && o.LabelDropout < 1):
+		return fmt.Errorf("train: label_dropout is %g; it must be in [0, 1)", o.LabelDropout)
+	case o.LabelDropout > 0 && net.Classes == 0:
+		return fmt.Errorf("train: label_dropout is %g, but the network has no classes: leave it out", o.LabelDropout)
+	case o.coupling() != nil && net.Context > 0:
+		return ErrContextCoupled
+	}
+	if isNoisy(m) {
+		if p := m.Spec().Prediction; p != path.Velocity {
+			return fmt.Errorf("train: the prediction is %v; a path with noise of its own goes with velocity", p)
+		}
+		if o.Weighting != Unit && o.Weighting != "" {
+			return fmt.Errorf("train: the weighting is %s; a path with noise of its own goes with %s", o.Weighting,
+				Unit)
+		}
+	}
+	return cmp.Or(o.Times.Validate(), o.Weighting.Validate())
+}
+
+// isNoisy reports whether the model's path has noise of its own.
+func isNoisy(m *model.Model) bool {
+	_, noisy := m.Scheduler().(path.Noisy)
+	return noisy
+}
+
+// errNoisy is that of an objective for which a path must have no noise of its own.
+func errNoisy(objective string) error {
+	return fmt.Errorf("train: the path has noise of its own, with which only the objective cfm goes, not %s", objective)
+}
+
+// Limits implements [Limited]: with a coupling the field's score is not known.
+func (o CFM) Limits() (noDensity, noScore string) {
+	if c := o.coupling(); c != nil {
+		noScore = fmt.Sprintf("coupling %v", c)
+	}
+	return "", noScore
+}
+
+// coupling returns the coupling; nil: independent.
+func (o CFM) coupling() coupling.Coupling {
+	if (o.Coupling == coupling.Independent{}) {
+		return nil
+	}
+	return o.Coupling
+}
+
+// Examples implements [Regression].
+func (o CFM) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
+	read := ex.Given
+	if len(read.Label) == 0 && o.needsLabels() {
+		read.Label = make([]int32, ex.X1.N) // for the coupling alone
+	}
+	if err := o.Data.Fill(ex.X1, read, step); err != nil {
+		return fmt.Errorf("train: data of step %d: %w", step, err)
+	}
+	if err := o.fill(m, ex, read.Label, step); err != nil {
+		return err
+	}
+	if o.LabelDropout > 0 {
+		rng := seed.Rand(o.Seed, "train/dropout", step)
+		for i := range ex.Given.Label {
+			if rng.Float64() < o.LabelDropout {
+				ex.Given.Label[i] = -1
+			}
+		}
+	}
+	return nil
+}
+
+// needsLabels reports whether the coupling transports within classes.
+func (o CFM) needsLabels() bool { return o.Coupling != nil && coupling.NeedsLabels(o.Coupling) }
+
+// Validation implements [Validator] by a fixed set of examples of held-out points: every
+// point once, in batches of the size trained with (for a coupling of other batches
+// would be another objective), with noise, pairing and time drawn from purposes
+// of their own.
+func (o CFM) Validation(m *model.Model, held data.Finite, batch int) (Validate, error) {
+	ex, err := o.heldOut(m, held, batch)
+	return MeanLoss(ex), err
+}
+
+// heldOut returns the examples of Validation; nil when there are no points.
+func (o CFM) heldOut(m *model.Model, held data.Finite, batch int) (*nn.Examples, error) {
+	n := held.Len()
+	if n == 0 {
+		return nil, nil
+	}
+	rng := seed.Rand(o.Seed, "train/validation", 0)
+	x1, given, err := data.Rows(held, 0, n, rng)
+	if err != nil {
+		return nil, fmt.Errorf("train: held-out points: %w", err)
+	}
+	ex := nn.NewExamples(n, x1.D)
+	ex.X1, ex.Given = x1, taken(m, given)
+	o.Seed = rng.Uint64() // apart from every training step
+	for from := 0; from < n; from += batch {
+		to := min(from+batch, n)
+		var label []int32
+		if given.Label != nil && (len(ex.Given.Label) > 0 || o.needsLabels()) {
+			label = given.Label[from:to]
+		}
+		if err := o.fill(m, ex.Slice(from, to), label, uint64(from)); err != nil {
+			return nil, err
+		}
+	}
+	return ex, nil
+}
+
+// taken returns the part of what is given that the model takes.
+func taken(m *model.Model, given flow.Given) flow.Given {
+	if m.Net().Config().Classes == 0 {
+		given.Label = nil
+	}
+	if m.Net().Config().Context == 0 {
+		given.Context = flow.Batch{}
+	}
+	return given
+}
+
+// fill completes examples whose x_1 is there, and what is given; label are those that the
+// coupling sees.
+func (o CFM) fill(m *model.Model, ex *nn.Examples, label []int32, step uint64) error {
+	if m.Spec().Source != nil {
+		m.Source().Sample(ex.X0, seed.Rand(o.Seed, "train/noise", step))
+	} else if err := nn.Normal(ex.X0.X, seed.Key(o.Seed, "train/noise"), step); err != nil {
+		return err
+	}
+	if o.coupling() != nil {
+		if err := o.couple(ex, label, step); err != nil {
+			return err
+		}
+	}
+	lo, hi := o.Weighting.span(m.Scheduler(), m.Spec().Prediction)
+	o.Times.Sample(ex.T, lo, hi, seed.Rand(o.Seed, "train/time", step))
+	o.coefficients(m, ex)
+	if noisy, ok := m.Scheduler().(path.Noisy); ok {
+		return o.addNoise(ex, noisy, step)
+	}
+	return nil
+}
+
+// couple reorders x_0 so that row j goes with row j of x_1.
+func (o CFM) couple(ex *nn.Examples, label []int32, step uint64) error {
+	if ex.Given.Context.N > 0 {
+		return ErrContextCoupled
+	}
+	src := make([]int, ex.X1.N)
+	rng := seed.Rand(o.Seed, "train/coupling", step)
+	if err := o.Coupling.Match(src, ex.X0, ex.X1, label, rng); err != nil {
+		return fmt.Errorf("train: coupling of step %d: %w", step, err)
+	}
+	old := ex.X0.Clone()
+	for j, i := range src {
+		copy(ex.X0.Row(j), old.Row(i))
+	}
+	return nil
+}
+
+// coefficients writes those of the path at the times of the examples.
+func (o CFM) coefficients(m *model.Model, ex *nn.Examples) {
+	s, prediction := m.Scheduler(), m.Spec().Prediction
+	for i, t := range ex.T {
+		c := s.At(t)
+		ex.Alpha[i], ex.Sigma[i] = c.Alpha, c.Sigma
+		ex.G1[i], ex.G0[i] = c.Weights(prediction)
+		ex.Weight[i] = o.Weighting.at(c, prediction)
+	}
+}
+
+// onPoints turns the examples into a regression on given points, x_t in X1 with their
+// targets in X0: see [nn.Examples].
+func onPoints(ex *nn.Examples) {
+	for i := range ex.T {
+		ex.Alpha[i], ex.Sigma[i], ex.G1[i], ex.G0[i] = 1, 0, 0, 1
+	}
+}
+
+// addNoise turns the examples of a path into those of one with noise around it.
+func (o CFM) addNoise(ex *nn.Examples, s path.Noisy, step uint64) error {
+	z := make([]float64, len(ex.X0.X))
+	if err := nn.Normal(z, seed.Key(o.Seed, "train/bridge"), step); err != nil {
+		return err
+	}
+	if err := path.Interpolate(ex.X1, ex.X0, s, ex.T, ex.X0, ex.X1); err != nil {
+		return err
+	}
+	for i, t := range ex.T {
+		gamma, dgamma := s.Noise(t)
+		x, target := ex.X1.Row(i), ex.X0.Row(i)
+		for d, zd := range z[i*ex.X1.D : (i+1)*ex.X1.D] {
+			x[d] += gamma * zd
+			target[d] += dgamma * zd
+		}
+	}
+	onPoints(ex)
+	return nil
+}

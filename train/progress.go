@@ -1,0 +1,75 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"flowmatch/nn"
+)
+
+// Event is a log line of a Loop.
+type Event struct {
+	Step     int      `json:"step"`               // steps taken
+	Loss     float64  `json:"loss"`               // mean over the steps since the last line
+	GradNorm float64  `json:"grad_norm"`          // of the last step, before clipping
+	LR       float64  `json:"lr"`                 // of the last step
+	ValLoss  *float64 `json:"val_loss,omitempty"` // of the averaged weights, when this step was validated
+	// NFE is the number of evaluations of the field in a step's solve, mean like Loss; 0:
+	// nothing is solved.
+	NFE     float64 `json:"nfe,omitempty"`
+	Seconds float64 `json:"seconds"` // training time, over all sessions
+	// Rate is the examples a second since the last line, validation and saving
+	// included, and PeakMiB the most memory that the process has held; 0: not known.
+	Rate    float64 `json:"examples_per_second,omitempty"`
+	PeakMiB float64 `json:"peak_mib,omitempty"`
+}
+
+// Progress is what a checkpoint must carry besides the network's state.
+type Progress struct {
+	BestLoss float64 `json:"best_loss"` // lowest validation loss so far
+	BestStep int     `json:"best_step"` // its step; 0: none yet
+	Misses   int     `json:"misses"`    // validations since
+	Stopped  bool    `json:"stopped"`   // ended early
+	Seconds  float64 `json:"seconds"`
+	// The log line in the making: sums of losses and evaluations over Count steps.
+	Sum   float64 `json:"sum"`
+	NFE   float64 `json:"nfe,omitempty"`
+	Count int     `json:"count"`
+}
+
+// Marshal and UnmarshalProgress keep a Progress in a checkpoint's metadata.
+func (p Progress) Marshal() (string, error) {
+	b, err := json.Marshal(p)
+	if err != nil {
+		return "", fmt.Errorf("train: encoding the progress: %w", err)
+	}
+	return string(b), nil
+}
+
+// UnmarshalProgress is the inverse of Marshal; "" is the start.
+func UnmarshalProgress(s string) (p Progress, err error) {
+	if s == "" {
+		return p, nil
+	}
+	if err := json.Unmarshal([]byte(s), &p); err != nil {
+		return p, fmt.Errorf("train: progress %q: %w", s, err)
+	}
+	return p, nil
+}
+
+// Hooks are what a Loop reports to and saves with. Nil hooks are not called.
+type Hooks struct {
+	// Step is called after every step with the loss of that step.
+	Step func(step int, loss float64)
+	// Event is called at every log line.
+	Event func(Event) error
+	// Save is called when the state should reach the disk; best says that its
+	// validation loss is the lowest so far.
+	Save func(s nn.State, p Progress, best bool) error
+	// Snapshot is called every Loop.SnapshotEvery steps, with a state to keep, before
+	// that of the step is saved.
+	Snapshot func(s nn.State) error
+	// Sample is called every Loop.SampleEvery steps, to show what the averaged weights
+	// make.
+	Sample func(step int) error
+}
