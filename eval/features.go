@@ -1,0 +1,227 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"flowmatch/classify"
+	"flowmatch/data"
+	"flowmatch/flow"
+	"flowmatch/metrics"
+	"flowmatch/model"
+	"flowmatch/nn"
+)
+
+// FeatureReport compares samples with as many held-out images by what a network makes of
+// them. Distances are over its features: they compare with those of the same extractor
+// only. Published ones are Inception's.
+type FeatureReport struct {
+	Extractor string  `json:"extractor"`
+	Samples   int     `json:"samples"`
+	Guidance  float64 `json:"guidance"` // 1: none
+	NFE       int     `json:"nfe"`
+	// Accuracy is a classifier's on the held-out images; Agreement the share of
+	// samples that it takes for the class asked for, of a model with classes, or for that
+	// of the image that the context is of.
+	Accuracy  *float64 `json:"accuracy,omitempty"`
+	Agreement *float64 `json:"agreement,omitempty"`
+	FID       float64  `json:"fid"`
+	FIDData   float64  `json:"fid_data"` // between the held-out images and as many training images
+	// Reference is the split of the statistics given, and FIDReference the distance
+	// of the samples to them.
+	Reference    string   `json:"reference,omitempty"`
+	FIDReference *float64 `json:"fid_reference,omitempty"`
+	KID          float64  `json:"kid"`
+	KIDStd       float64  `json:"kid_std"` // over subsets
+	// InceptionScore is nil where the extractor knows no classes.
+	InceptionScore *float64 `json:"inception_score,omitempty"`
+	Precision      float64  `json:"precision"`
+	Recall         float64  `json:"recall"`
+}
+
+// neighbours is k of precision and recall (Kynkäänniemi et al. 2019).
+const neighbours = 3
+
+// FeatureOptions says how samples are drawn and what else they are compared with. The
+// zero value is usable.
+type FeatureOptions struct {
+	// Guidance is the scale of classifier-free guidance of the samples; nil and 1: none.
+	Guidance  *float64
+	Reference *metrics.FeatureStats // of the same extractor, to compare with as well
+}
+
+// Classify draws Settings.Samples samples, of every class in turn or, of a model with
+// contexts, of the held-out images, and compares what a classifier says of them with the
+// class asked for, which is then that of the image, and their features as Compare does.
+// The held-out images must have labels.
+func (s Subject) Classify(ctx context.Context, c *nn.Classifier, o FeatureOptions) (*FeatureReport, error) {
+	s, test, err := s.ofImages()
+	if err != nil {
+		return nil, err
+	}
+	if test.Classes() == 0 {
+		return nil, fmt.Errorf("eval: a classifier needs held-out images with labels; %s has none", s.Set.Name)
+	}
+	e, err := newByClassifier(c)
+	if err != nil {
+		return nil, err
+	}
+	r, seen, err := s.compare(ctx, e, o)
+	if err == nil {
+		r.Accuracy, err = accuracy(seen.testProbs, seen.testLabel)
+	}
+	if err == nil && seen.label != nil {
+		r.Agreement, err = accuracy(seen.probs, seen.label)
+	}
+	return whole(r, err)
+}
+
+func accuracy(probs flow.Batch, label []int32) (*float64, error) {
+	a, err := classify.Accuracy(probs, label)
+	return &a, err
+}
+
+// whole returns a report that has all its figures, or the error as that of the part.
+func whole(r *FeatureReport, err error) (*FeatureReport, error) {
+	if err != nil {
+		return nil, &PartError{PartFeatures, err}
+	}
+	return r, nil
+}
+
+// Compare draws samples as Classify does, and compares their features with those of
+// held-out and of training images, by any extractor.
+func (s Subject) Compare(ctx context.Context, e Extractor, o FeatureOptions) (*FeatureReport, error) {
+	s, _, err := s.ofImages()
+	if err != nil {
+		return nil, err
+	}
+	r, _, err := s.compare(ctx, e, o)
+	return whole(r, err)
+}
+
+// ofImages is checked, also that there are images to compare with; it returns those held
+// out.
+func (s Subject) ofImages() (Subject, data.Finite, error) {
+	s, err := s.checked()
+	if err != nil {
+		return s, nil, err
+	}
+	if shape := s.Model.Spec().Shape; imageShape(s.Model) == nil {
+		return s, nil, fmt.Errorf("eval: features are of images; the model's points are of shape %v", shape)
+	}
+	test, err := s.held()
+	if err == nil && (s.Set.TrainSet == nil || s.Set.TrainSet.Len() == 0) {
+		err = errors.New("eval: features are compared with those of training images, too; set Set.TrainSet")
+	}
+	return s, test, err
+}
+
+// seen is what an extractor was shown, and what it made of it.
+type seen struct {
+	testLabel, label        []int32
+	test, samples           flow.Batch // features
+	testProbs, probs        flow.Batch
+	testImages, trainImages flow.Batch
+}
+
+func (s Subject) compare(ctx context.Context, e Extractor, o FeatureOptions) (*FeatureReport, *seen, error) {
+	sampler, err := s.guided(o.Guidance)
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &seen{}
+	var given flow.Given
+	if w.testImages, given, err = s.rows(s.Set.Test, s.Settings.Samples, "run/test", 0); err != nil {
+		return nil, nil, err
+	}
+	w.testLabel = given.Label
+	if w.trainImages, _, err = s.rows(s.Set.TrainSet, w.testImages.N, "run/judge", 1); err != nil {
+		return nil, nil, err
+	}
+	prompt, err := s.Prompt(w.testImages.N)
+	if err != nil {
+		return nil, nil, err
+	}
+	if w.label = prompt.Given.Label; prompt.Given.Context.N > 0 {
+		w.label = w.testLabel
+	}
+	drawn, err := s.draw(ctx, sampler, w.testImages.N, prompt.Given)
+	if err != nil {
+		return nil, nil, err
+	}
+	prompt.Keep(drawn.X)
+	images := clipped(drawn.X)
+	r := &FeatureReport{Extractor: e.Name(), Samples: images.N, Guidance: 1, NFE: drawn.Stats.NFE}
+	if o.Guidance != nil {
+		r.Guidance = *o.Guidance
+	}
+	if w.test, w.testProbs, err = e.Features(w.testImages); err != nil {
+		return nil, nil, err
+	}
+	if w.samples, w.probs, err = e.Features(images); err != nil {
+		return nil, nil, err
+	}
+	if w.probs.D > 0 {
+		score, _, err := metrics.InceptionScore(w.probs, 1)
+		if err != nil {
+			return nil, nil, err
+		}
+		r.InceptionScore = &score
+	}
+	return r, w, s.featureDistances(r, e, w, o.Reference)
+}
+
+// guided returns the sampler of the settings with guidance.
+func (s Subject) guided(scale *float64) (model.Sampler, error) {
+	sampler, err := s.Settings.Sampler()
+	if err != nil || scale == nil || *scale == 1 {
+		return sampler, err
+	}
+	by, ok := sampler.(model.ODE)
+	if !ok {
+		return nil, fmt.Errorf("eval: guidance goes with the solver of an ODE, and samples are drawn by %v", sampler)
+	}
+	by.Guidance = scale
+	return by, nil
+}
+
+// featureDistances compares the features of samples and of training images with those of
+// held-out ones.
+func (s Subject) featureDistances(r *FeatureReport, e Extractor, w *seen, reference *metrics.FeatureStats) error {
+	samples, err := metrics.NewFeatureStats(e.Name(), "samples of "+s.Name, w.samples)
+	if err != nil {
+		return err
+	}
+	test, err := s.statistics(e, "heldout", w.testImages, func() (flow.Batch, error) { return w.test, nil })
+	if err != nil {
+		return err
+	}
+	train, err := s.statistics(e, "training", w.trainImages, func() (flow.Batch, error) {
+		f, _, err := e.Features(w.trainImages)
+		return f, err
+	})
+	if err != nil {
+		return err
+	}
+	if r.FID, err = metrics.FID(test, samples); err != nil {
+		return err
+	}
+	if r.FIDData, err = metrics.FID(test, train); err != nil {
+		return err
+	}
+	if reference != nil {
+		d, err := metrics.FID(*reference, samples)
+		if err != nil {
+			return err
+		}
+		r.Reference, r.FIDReference = reference.Split, &d
+	}
+	subsets := metrics.KIDOptions{Size: min(1000, w.samples.N/2), Subsets: 20, Seed: s.Seed}
+	if r.KID, r.KIDStd, err = metrics.KID(w.test, w.samples, subsets); err != nil {
+		return err
+	}
+	r.Precision, r.Recall, err = metrics.PrecisionRecall(w.test, w.samples, neighbours)
+	return err
+}

@@ -1,0 +1,168 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"flowmatch/flow"
+	"flowmatch/internal/stat"
+	"flowmatch/likelihood"
+	"flowmatch/model"
+)
+
+// Likelihood is the negative log-likelihood of held-out points.
+type Likelihood struct {
+	Points     int     `json:"points"`
+	NLL        float64 `json:"nll"`     // mean, nats, in data units
+	StdErr     float64 `json:"std_err"` // of that mean
+	Divergence string  `json:"divergence"`
+	NFE        int     `json:"nfe"`
+	// Optimum is the mean of -log p under the data's own density, where that is
+	// known, and Gap what the model lacks.
+	Optimum *float64 `json:"optimum,omitempty"`
+	Gap     *float64 `json:"gap,omitempty"`
+	BPD     *float64 `json:"bpd,omitempty"` // bits per dimension, of dequantised images, one sample each
+	// Dequantizations are bits per dimension with more samples; see [BPD].
+	Dequantizations []BPD `json:"dequantizations,omitempty"`
+}
+
+// Likelihood evaluates points x [N, D] in data units; it also returns the log-density of
+// each, in nats. given is as in [Subject.LogProb]. Where points have no density at all
+// the mean is no number, and there is no Likelihood but an error that counts them, beside
+// the log-densities.
+func (s Subject) Likelihood(ctx context.Context, x flow.Batch, given flow.Given) (*Likelihood, []float64, error) {
+	logp, l, err := s.LogProb(ctx, x, given)
+	if err != nil {
+		return nil, nil, err
+	}
+	l.NLL, l.StdErr = stat.MeanStdErr(logp)
+	l.NLL = -l.NLL
+	if math.IsInf(l.NLL, 0) || math.IsNaN(l.NLL) {
+		nowhere := 0
+		for _, v := range logp {
+			if math.IsInf(v, -1) {
+				nowhere++
+			}
+		}
+		return nil, logp, fmt.Errorf("eval: the mean log-density of %d points is %g: "+
+			"%d of them flow to where the source has no density", x.N, -l.NLL, nowhere)
+	}
+	if bpd, err := s.Model.BitsPerDim(-l.NLL); err == nil && s.Set != nil && s.Set.Dequantized {
+		l.BPD = &bpd
+	}
+	exact, err := s.DataLogProb(x)
+	if err != nil || exact == nil {
+		return l, logp, err
+	}
+	optimum, _ := stat.MeanStdErr(exact)
+	optimum = -optimum
+	if gap := l.NLL - optimum; !math.IsInf(gap, 0) { // points off the support have no optimum
+		l.Optimum, l.Gap = &optimum, &gap
+	}
+	return l, logp, nil
+}
+
+// LogProb returns log p(x | given) of points x [N, D] in data units, in nats, and how it
+// was evaluated; NLL and what follows from it are not filled in. Contexts that given does
+// not have are made of x by the model's Conditioner: the density is that of an image given
+// what is known of it.
+func (s Subject) LogProb(ctx context.Context, x flow.Batch, given flow.Given) ([]float64, *Likelihood, error) {
+	s, err := s.checked()
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.logProb(ctx, x, given, s.watch("log-densities", x.N))
+}
+
+func (s Subject) logProb(ctx context.Context, x flow.Batch, given flow.Given,
+	report model.Progress) ([]float64, *Likelihood, error) {
+	if err := s.Model.HasDensity(); err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case x.N < 1:
+		return nil, nil, fmt.Errorf("%w: log-densities of 0 points", ErrNoPoints)
+	case x.D != s.Model.Dim():
+		return nil, nil, fmt.Errorf("eval: points of dimension %d given to a model of dimension %d", x.D, s.Model.Dim())
+	}
+	solver, err := s.Settings.Solver()
+	if err != nil {
+		return nil, nil, err
+	}
+	div, err := s.Settings.DivergenceFor(x.D, s.Seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	if given.Context.N == 0 {
+		given.Context = s.Model.ContextOf(x, s.Seed)
+	}
+	o := model.LikelihoodOptions{Given: given, Solver: solver, Divergence: div, Progress: report}
+	logp, st, err := s.Model.LogProb(ctx, x, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	return logp, &Likelihood{Points: x.N, Divergence: div.String(), NFE: st.NFE}, nil
+}
+
+// BPD is the bound of bits per dimension of integer images, by the protocol of the
+// paper (arXiv 2210.02747, appendix E.1): −log₂ 1/K Σ_k p(x + u_k) with uniform noise u
+// of one level, a mean over the images. It falls as K grows, so figures are comparable
+// at one K only.
+type BPD struct {
+	K      int     `json:"k"` // dequantisation samples of an image
+	BPD    float64 `json:"bpd"`
+	StdErr float64 `json:"std_err"` // over the images
+}
+
+// reportedK are the K that a report gives, where it has so many samples.
+var reportedK = []int{1, 5, 20, 50}
+
+// bitsPerDim evaluates the test images with Settings.Dequantizations samples of noise;
+// first are the log-densities with the first of them, in nats and data units. With an
+// error it returns the figures of the K that it came to.
+func (s Subject) bitsPerDim(ctx context.Context, first []float64) ([]BPD, error) {
+	most := s.Settings.Dequantizations
+	logSum := slices.Clone(first) // log Σ_k p so far
+	reported := slices.DeleteFunc(slices.Clone(reportedK), func(k int) bool { return k >= most })
+	reported = append(reported, most)
+	progress := s.watch("log-densities of dequantised images", len(first)*(most-1))
+	var out []BPD
+	spent := 0
+	for k := 1; ; k++ {
+		if slices.Contains(reported, k) {
+			out = append(out, s.bpdOf(logSum, k))
+		}
+		if k == most {
+			return out, nil
+		}
+		x, given, err := s.dequantized(len(first), uint64(k))
+		if err != nil {
+			return out, err
+		}
+		logp, cost, err := s.logProb(ctx, x, given, func(done float64, nfe int) {
+			if progress != nil {
+				progress((float64(k-1)+done)/float64(most-1), spent+nfe)
+			}
+		})
+		if err != nil {
+			return out, fmt.Errorf("sample of dequantisation %d of %d: %w", k+1, most, err)
+		}
+		spent += cost.NFE
+		for i, l := range logp {
+			top := max(l, logSum[i])
+			logSum[i] = top + math.Log(math.Exp(l-top)+math.Exp(logSum[i]-top))
+		}
+	}
+}
+
+// bpdOf turns log Σ_k p of each image into bits per dimension.
+func (s Subject) bpdOf(logSum []float64, k int) BPD {
+	bits := make([]float64, len(logSum))
+	for i, l := range logSum {
+		bits[i] = likelihood.BitsPerDim(l-math.Log(float64(k)), s.Model.Dim(), s.Model.Spec().BinWidth)
+	}
+	mean, se := stat.MeanStdErr(bits)
+	return BPD{K: k, BPD: mean, StdErr: se}
+}

@@ -1,0 +1,142 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"flowmatch/data/image"
+	"flowmatch/internal/choice"
+)
+
+// Report is what evaluation measures, with all that the figures depend on.
+type Report struct {
+	Run     string `json:"run"`  // Subject.Name
+	Step    int    `json:"step"` // optimizer steps behind the model
+	Data    string `json:"data"`
+	Backend string `json:"backend"`
+	Seed    uint64 `json:"seed"`
+	Solver  string `json:"solver"` // of the samples
+	// Condition is what the model is given of each image; absent: nothing.
+	Condition  *image.ConditionConfig `json:"condition,omitempty"`
+	Likelihood *Likelihood            `json:"likelihood,omitempty"`
+	Samples    *Quality               `json:"samples,omitempty"`
+	// Features is what [Subject.Compare] or [Subject.Classify] returned: they need a network,
+	// so that Report leaves this for the caller to fill in.
+	Features *FeatureReport `json:"judgement,omitempty"`
+}
+
+// The parts of an evaluation that can be asked for by name.
+const (
+	PartLikelihood = "likelihood"
+	PartSamples    = "samples"
+	// PartFeatures names Report.Features, which [Subject.Report] does not measure itself.
+	PartFeatures = "features"
+)
+
+// part is one row of the table of what Report measures.
+type part struct {
+	name string
+	// applies says whether the part is measured where none was asked for by name; nil:
+	// always.
+	applies func(s Subject) bool
+	measure func(Subject, context.Context, *Report) error
+}
+
+// parts is the table.
+func parts() []part {
+	return []part{
+		{PartLikelihood, func(s Subject) bool { return s.Model.HasDensity() == nil }, Subject.reportLikelihood},
+		{PartSamples, nil, Subject.reportSamples},
+	}
+}
+
+// Parts returns the names of the parts of an evaluation.
+func Parts() []string {
+	var names []string
+	for _, p := range parts() {
+		names = append(names, p.name)
+	}
+	return append(names, PartFeatures)
+}
+
+// PartError is what kept a part of a Report from being measured, or all of it.
+type PartError struct {
+	Part string // one of [Parts]
+	Err  error
+}
+
+// Error names the part.
+func (e *PartError) Error() string { return fmt.Sprintf("eval: %s not measured: %v", e.Part, e.Err) }
+
+// Unwrap returns Err.
+func (e *PartError) Unwrap() error { return e.Err }
+
+// Report measures the parts named; of no names all that apply to the model, which a
+// likelihood does not where it has no density (model.ErrNoDensity, if it is asked for).
+//
+// The Report is worth reading with an error too: a part that fails does not keep others
+// from being measured, and what it had measured before is there. The errors are
+// [PartError]s, joined; without points to measure on, [ErrNoPoints]. When ctx ends, no
+// further part begins.
+func (s Subject) Report(ctx context.Context, names ...string) (Report, error) {
+	s, err := s.checked()
+	if err != nil {
+		return Report{}, err
+	}
+	for _, name := range names {
+		if err := choice.Check("part", name, Parts()); err != nil {
+			return Report{}, fmt.Errorf("eval: %w", err)
+		}
+	}
+	sampler, err := s.Settings.Sampler()
+	if err != nil {
+		return Report{}, err
+	}
+	rep := Report{
+		Run: s.Name, Step: s.Step, Backend: s.Model.Net().Engine().Name(), Seed: s.Seed,
+		Solver: sampler.String(), Condition: s.Model.Spec().Condition,
+	}
+	if s.Set != nil {
+		rep.Data = s.Set.Name
+	}
+	if _, err := s.held(); err != nil {
+		return rep, err
+	}
+	var errs []error
+	for _, p := range parts() {
+		if len(names) == 0 && p.applies != nil && !p.applies(s) || len(names) > 0 && !slices.Contains(names, p.name) {
+			continue
+		}
+		if err := p.measure(s, ctx, &rep); err != nil {
+			errs = append(errs, &PartError{p.name, err})
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return rep, errors.Join(errs...)
+}
+
+// reportLikelihood measures likelihoods, of images with all samples of noise.
+func (s Subject) reportLikelihood(ctx context.Context, rep *Report) error {
+	x, given, err := s.TestPoints(s.Settings.Test)
+	if err != nil {
+		return err
+	}
+	l, logp, err := s.Likelihood(ctx, x, given)
+	if err != nil {
+		return err
+	}
+	if rep.Likelihood = l; l.BPD != nil {
+		l.Dequantizations, err = s.bitsPerDim(ctx, logp)
+	}
+	return err
+}
+
+// reportSamples measures samples.
+func (s Subject) reportSamples(ctx context.Context, rep *Report) (err error) {
+	rep.Samples, err = s.Quality(ctx)
+	return err
+}

@@ -1,0 +1,121 @@
+package eval
+
+import (
+	"cmp"
+	"fmt"
+
+	"flowmatch/internal/choice"
+	"flowmatch/likelihood"
+	"flowmatch/model"
+	"flowmatch/ode"
+)
+
+// Average is the solver that samples by steps of the average velocity, which a network
+// made with nn.Config.Average knows: as many as the settings say, else one.
+const Average = "average"
+
+// oldAverage is what run files called it before, and is still read.
+const oldAverage = "interval"
+
+// Settings is the `eval:` section of a run file: how samples are drawn and likelihoods
+// evaluated when nobody says otherwise. A zero field is not set, and has the default that
+// is named beside it.
+type Settings struct {
+	// Solve is the solver: that of an ODE, or with the name [Average] steps of the average
+	// velocity. What needs an ODE all the same (a likelihood, a path) then has the default
+	// solver, with the tolerances of Solve.
+	Solve ode.Config `yaml:",inline" json:"solve"`
+	// Divergence is that of likelihoods; default exact up to likelihood.ExactUpTo
+	// dimensions.
+	Divergence likelihood.Config `yaml:",inline" json:"divergence"`
+	// Samples is the number of points that distances between samples and data are
+	// measured on; default 2000, or all that are held out if those are fewer.
+	Samples int `yaml:"samples" json:"samples"`
+	// Test is the number of held-out points whose likelihood is evaluated; 0: all of
+	// them.
+	Test int `yaml:"test" json:"test"`
+	// Dequantizations is K, the samples of noise of each image in bits per dimension;
+	// default 1. See [BPD].
+	Dequantizations int `yaml:"dequantizations,omitempty" json:"dequantizations,omitempty"`
+}
+
+// Defaults returns c with every unset field filled in, save those whose default is a
+// choice of the solve or depends on the data.
+func (c Settings) Defaults() Settings {
+	if c.Solve.Solver == oldAverage {
+		c.Solve.Solver = Average
+	}
+	c.Solve, c.Divergence = c.Solve.Defaults(), c.Divergence.Defaults()
+	c.Samples, c.Dequantizations = cmp.Or(c.Samples, 2000), cmp.Or(c.Dequantizations, 1)
+	return c
+}
+
+// Solvers returns the names that Settings.Solve.Solver takes.
+func Solvers() []string { return append(ode.Names(), Average) }
+
+// Validate reports the first field that cannot be used, by its key in a run file, and
+// what would be right.
+func (c Settings) Validate() error {
+	c = c.Defaults()
+	if err := choice.Check("solver", c.Solve.Solver, Solvers()); err != nil {
+		return fmt.Errorf("eval: %w", err)
+	}
+	if err := c.ode().Validate(); err != nil {
+		return fmt.Errorf("eval: %w", err)
+	}
+	if c.Solve.Steps < 0 { // which are not those of an ODE for Average
+		return fmt.Errorf("eval: steps is %d; it must be at least 1, or left out", c.Solve.Steps)
+	}
+	if err := c.Divergence.Validate(); err != nil {
+		return fmt.Errorf("eval: %w", err)
+	}
+	for _, f := range []struct {
+		key      string
+		v, least int
+	}{{"samples", c.Samples, 1}, {"test", c.Test, 0}, {"dequantizations", c.Dequantizations, 1}} {
+		if f.v < f.least {
+			return fmt.Errorf("eval: %s is %d; it must be at least %d", f.key, f.v, f.least)
+		}
+	}
+	return nil
+}
+
+// ode returns the settings of the ODE's solver.
+func (c Settings) ode() ode.Config {
+	if c.Solve.Solver == Average || c.Solve.Solver == oldAverage {
+		c.Solve.Solver, c.Solve.Steps = "", 0
+	}
+	return c.Solve
+}
+
+// Sampler returns how samples are drawn.
+func (c Settings) Sampler() (model.Sampler, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if c.Defaults().Solve.Solver == Average {
+		return model.Average{Steps: cmp.Or(c.Solve.Steps, 1)}, nil
+	}
+	solver, err := c.Solver()
+	return model.ODE{Solver: solver}, err
+}
+
+// Solver returns the solver of the ODE, which likelihoods and paths need: the default
+// one, with the tolerances set, where samples are drawn by average velocities.
+func (c Settings) Solver() (ode.Solver, error) {
+	solver, err := c.ode().New()
+	if err != nil {
+		return solver, fmt.Errorf("eval: %w", err)
+	}
+	return solver, nil
+}
+
+// DivergenceFor returns the divergence of likelihoods for points of dimension dim; seed is
+// that of Hutchinson's probes.
+func (c Settings) DivergenceFor(dim int, seed uint64) (likelihood.Divergence, error) {
+	d, err := c.Divergence.New(dim, likelihood.ExactUpTo, seed)
+	if err != nil {
+		return nil, fmt.Errorf("eval: %w", err)
+	}
+	return d, nil
+}
