@@ -10,7 +10,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"flowmatch/ode"
+	"flowmatch/model"
+	"flowmatch/sde"
 )
 
 func TestMistakesInARunFileAreNamed(t *testing.T) {
@@ -23,11 +24,11 @@ func TestMistakesInARunFileAreNamed(t *testing.T) {
 		{"data: {name: mons}\n", `"mons"`},
 		{"seed: 1\n", "nothing to learn from"},
 		{"", "nothing to learn from"},
-		{"data: {name: moons\n", "[1:"},
+		{"data: {name: moons\n", "line 1: could not find"},
 		{"data: {name: moons}\npath: {name: vp, sigma_min: 0.1}\n", "sigma_min"},
 		{"data: {name: moons}\neval: {solver: rk5}\n", `"rk5"`},
 		{"data: {name: moons}\neval: {divergence: excat}\n", `"excat"`},
-		{"data: {name: moons}\neval: {rtol: -1}\n", "eval.rtol -1"},
+		{"data: {name: moons}\neval: {rtol: -1}\n", "line 2: eval: rtol is -1"},
 		{"data: {name: moons}\nnet: {activation: swish}\n", `"swish"`},
 		{"data: {name: moons}\ntrain: {objective: fm}\n", "set data.n"},
 		{"data: {name: moons, n: 10}\ntrain: {objective: fm}\ncoupling: {name: ot}\n", "independent coupling"},
@@ -37,15 +38,16 @@ func TestMistakesInARunFileAreNamed(t *testing.T) {
 		{"data: {name: moons}\ntrain: {objective: ml, prediction: noise}\n", "prediction is set"},
 		{"data: {name: moons}\ntrain: {objective: ml, times: {name: power}}\n", "times is set"},
 		{"data: {name: moons}\ntrain: {objective: ml, weighting: sigma2}\n", "weighting is set"},
+		{"data: {path: x-idx}\nnet: {unet: {channels: 4}}\ntrain: {objective: ml}\n", "ml is for perceptrons"},
 		{"data: {name: moons}\ntrain: {objective: ml, ml: {solver: rk5}}\n", `"rk5"`},
-		{"data: {name: moons}\ntrain: {ml: {kinetic: 1}}\n", "set objective: ml"},
+		{"data: {name: moons}\ntrain: {ml: {kinetic: 1}}\n", "set objective to ml"},
 		{"data: {name: moons}\ntrain: {objective: ml, ml: {kinetik: 1}}\n", `did you mean "train.ml.kinetic"?`},
 		{"data: {name: moons}\nnet: {interval: true}\n", "net.interval is set by the objectives"},
 		{"data: {name: moons}\neval: {solver: interval}\n", "for the objectives meanflow and shortcut, not for cfm"},
 		{"data: {name: moons}\ntrain: {objective: reflow, teacher: x}\npath: {name: vp}\n", "straight paths"},
 		{"data: {name: moons}\ntrain: {objective: meanflow, intervals: {rato: 1}}\n", `did you mean "train.intervals.ratio"?`},
 		{"data: {name: moons}\n---\nseed: 1\n", "2 YAML documents"},
-		{"data: {name: moons}\nsource: {name: moon}\n", `unknown set "moon"`},
+		{"data: {name: moons}\nsource: {name: moon}\n", `unknown synthetic set "moon"; did you mean "moons"?`},
 		{"data: {name: moons}\nsource: {noise: 0.1}\n", "without a name"},
 		{"data: {name: moons, n: 10}\nsource: {name: moons}\ntrain: {objective: fm}\n", "remove the source"},
 		{"data: {name: moons, n: 10}\npath: {name: bridge}\ntrain: {objective: fm}\n", "only the objective cfm"},
@@ -53,10 +55,37 @@ func TestMistakesInARunFileAreNamed(t *testing.T) {
 		{"data: {name: moons}\npath: {name: icfm}\ntrain: {prediction: noise}\n", "goes with velocity"},
 		{"data: {name: moons}\npath: {name: icfm}\ntrain: {weighting: sigma2}\n", "goes with unit"},
 		{"data: {name: moons}\npath: {name: icfm, sigma_min: 0.1}\n", "only sigma"},
+		// Unset is not zero, and whole numbers are whole.
+		{"data: {name: moons}\ntrain: {lr: 0}\n", "line 2: train.lr is 0; leave the key out for the default 0.001"},
+		{"data: {name: moons}\neval: {rtol: 0}\n", "line 2: eval.rtol is 0; leave the key out for the default"},
+		{"data: {name: moons}\neval:\n  samples: 0\n", "line 3: eval.samples is 0"},
+		{"data: {name: moons}\ntrain: {steps: 2.5}\n", "line 2: train.steps is 2.5"},
+		{"data: {name: moons}\ntrain: {steps: 0.5}\n", "line 2: train.steps is 0.5"},
+		{"data: {name: moons}\nseed: 18446744073709551616\n", "line 2: seed is 18446744073709551616"},
+		{"data: {name: moons}\nseed: -1\n", "line 2: seed is -1"},
+		{"data: {name: moons}\ntrain: {optimizer: {beta1: 1}}\n", "beta1 is 1"},
+		{"data: {name: moons}\ntrain: {patience: 3, val_every: 0}\n", "val_every is 0"},
 	} {
 		if _, err := ParseConfig([]byte(c.text), nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: got error\n%v\nwant one with %q", c.text, err, c.want)
 		}
+	}
+}
+
+// A zero that means something is taken as it is.
+func TestZerosThatAreValues(t *testing.T) {
+	c, err := ParseConfig([]byte("data: {name: moons}\ntrain: {log_every: 0, val_every: 0, checkpoint_every: 0, lr_min: 0, "+
+		"optimizer: {beta1: 0, ema_decay: 0}}\n"), []string{"train.steps=1e3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, o := c.Train.Loop, c.Train.Optimizer
+	if *l.LogEvery != 0 || *l.ValEvery != 0 || *l.CheckpointEvery != 0 || *l.LRMin != 0 || *o.Beta1 != 0 || *o.EMADecay != 0 || l.Steps != 1000 {
+		t.Errorf("got %+v and %+v", l, o)
+	}
+	c, err = ParseConfig([]byte("data: {name: moons}\ntrain:\n  lr:\n  steps: null\n"), nil)
+	if err != nil || c.Train.LR != 1e-3 || c.Train.Steps != 10000 {
+		t.Errorf("keys without a value: lr %g, steps %d (%v), want the defaults", c.Train.LR, c.Train.Steps, err)
 	}
 }
 
@@ -132,34 +161,6 @@ func TestPathsAreRelativeToTheRunFile(t *testing.T) {
 	}
 }
 
-func TestEachToleranceReachesTheSolver(t *testing.T) {
-	s, err := Eval{Solver: "dopri5", RTol: 1e-3, ATol: 1e-7}.ODESolver()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a, ok := s.Control.(ode.Adaptive); !ok || a.RTol != 1e-3 || a.ATol != 1e-7 {
-		t.Errorf("got %+v", s.Control)
-	}
-	for _, c := range []struct {
-		e    Eval
-		want string
-	}{
-		{Eval{Solver: "dopri5", Steps: 12, RTol: 1, ATol: 1}, "dopri5 12 steps"},
-		{Eval{Solver: "euler"}, "euler 100 steps"},
-		{Eval{Solver: "interval", Steps: 2, RTol: 1e-4, ATol: 1e-6}, "dopri5 rtol=0.0001 atol=1e-06"}, // the ODE
-		{Eval{Solver: "rk4", Steps: 7}, "rk4 7 steps"},
-		{Eval{Solver: "tsit5", RTol: 1e-4, ATol: 1e-6}, "tsit5 rtol=0.0001 atol=1e-06"},
-	} {
-		s, err := c.e.ODESolver()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := SolverName(s); got != c.want {
-			t.Errorf("got %q, want %q", got, c.want)
-		}
-	}
-}
-
 func TestExampleRunFilesAreValid(t *testing.T) {
 	files, err := filepath.Glob("../examples/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -172,29 +173,33 @@ func TestExampleRunFilesAreValid(t *testing.T) {
 	}
 }
 
+// What makes that a field does not determine its score is in the model of the run.
 func TestSamplingWithNoiseNeedsTheIndependentCoupling(t *testing.T) {
-	c := Config{}
-	c.Coupling.Name = "ot"
-	for _, o := range []Stochastic{{Method: "ddpm"}, {Method: "ddim", Eta: 0.1}, {Method: "heun_sde", Diffusion: "sigma"}} {
-		if _, err := c.SDESampler(o); !errors.Is(err, ErrNoScore) || !strings.Contains(err.Error(), o.Method) {
-			t.Errorf("%+v: got %v", o, err)
-		}
-		if s, err := (Config{}).SDESampler(o); err != nil || s.Steps != 100 {
-			t.Errorf("%+v: got %+v, %v", o, s, err)
-		}
-	}
-	for _, text := range []string{"source: {name: moons}", "path: {name: icfm}", "train: {objective: ml}", "train: {objective: shortcut}"} {
-		other, err := ParseConfig([]byte("data: {name: moons}\n"+text+"\n"), nil)
+	for text, want := range map[string]string{
+		"coupling: {name: ot}": "coupling ot", "source: {name: moons}": "source moons", "path: {name: icfm}": "path icfm",
+		"train: {objective: shortcut}": "objective shortcut", "train: {objective: ml}": "objective ml",
+	} {
+		c, err := ParseConfig([]byte("data: {name: moons, val: 10, test: 10}\nnet: {hidden: [4]}\n"+text+"\n"), []string{"train.steps=2", "train.batch=8"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := other.SDESampler(Stochastic{Method: "ddpm"}); !errors.Is(err, ErrNoScore) {
-			t.Errorf("%s: got %v", text, err)
+		r, err := Train(t.Context(), c, t.TempDir(), TrainOptions{})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	for _, o := range []Stochastic{{Method: "ddim"}, {Method: "euler_maruyama", Diffusion: "constant:0"}} {
-		if _, err := c.SDESampler(o); err != nil {
-			t.Errorf("%+v, which adds no noise: %v", o, err)
+		again, err := Open(r.Dir, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		draw := func(m sde.Method, eta float64) error {
+			_, err := again.Model.Sample(t.Context(), model.SampleOptions{N: 2, Sampler: model.SDE{Sampler: sde.Sampler{Method: m, Eta: eta, Steps: 2}}})
+			return err
+		}
+		if err := draw(sde.DDPM, 0); !errors.Is(err, model.ErrNoScore) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", text, err, want)
+		}
+		if err := draw(sde.DDIM, 0); err != nil {
+			t.Errorf("%s: ddim without noise: %v", text, err)
 		}
 	}
 }

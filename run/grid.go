@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"flowmatch/plot"
+	"flowmatch/train"
 )
 
 // mostColumns is up to how many classes a grid has a column for each.
@@ -14,20 +15,21 @@ const mostColumns = 20
 // ClassColumns returns the number of classes that a grid of images has a column for
 // each of; 0: the run is not conditional, or has too many.
 func (r *Run) ClassColumns() int {
-	if !r.Config.Conditional || r.Data.Classes > mostColumns {
-		return 0
+	if classes := r.Model.Spec().Net.Classes; classes <= mostColumns {
+		return classes
 	}
-	return r.Data.Classes
+	return 0
 }
 
 // GridLabels returns the labels of a grid of rows by cols images, row by row; nil for
 // a run that is not conditional. Every class comes in turn, along the rows; where they
 // fill the columns and not the rows, each row is of one class.
 func (r *Run) GridLabels(rows, cols int) []int32 {
-	label := r.Labels(rows * cols)
-	if label != nil && cols%r.Data.Classes != 0 && rows%r.Data.Classes == 0 {
+	classes := r.Model.Spec().Net.Classes
+	label := train.LabelsInTurn(rows*cols, classes)
+	if label != nil && cols%classes != 0 && rows%classes == 0 {
 		for i := range label {
-			label[i] = int32(i / cols % r.Data.Classes)
+			label[i] = int32(i / cols % classes)
 		}
 	}
 	return label
@@ -37,7 +39,7 @@ func (r *Run) GridLabels(rows, cols int) []int32 {
 func (r *Run) grid(label []int32, n, cols int) plot.ImageOptions {
 	classes := r.ClassColumns()
 	mixed := slices.ContainsFunc(label, func(l int32) bool { return l != label[0] })
-	if cols == 0 && classes > 0 && mixed && slices.Equal(label, r.Labels(n)) {
+	if cols == 0 && classes > 0 && mixed && slices.Equal(label, train.LabelsInTurn(n, classes)) {
 		cols = min(n, classes)
 	}
 	if cols == 0 {
@@ -71,8 +73,8 @@ func (r *Run) common(label []int32, lines int, line func(i int) int) []string {
 
 // className is the name of a class: its folder's, or its number.
 func (r *Run) className(class int) string {
-	if class < len(r.Data.ClassNames) {
-		return r.Data.ClassNames[class]
+	if names := r.Model.Spec().ClassNames; class < len(names) {
+		return names[class]
 	}
 	return strconv.Itoa(class)
 }

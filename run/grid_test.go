@@ -6,14 +6,33 @@ import (
 	"strings"
 	"testing"
 
-	"flowmatch/data"
+	"flowmatch/model"
+	"flowmatch/nn"
+	"flowmatch/train"
 )
 
+// ofClasses returns an untrained run of a conditional model; of no classes an
+// unconditional one.
+func ofClasses(t *testing.T, classes int, names ...string) *Run {
+	t.Helper()
+	eng, err := nn.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := nn.New(eng, nn.Config{Dim: 4, Hidden: []int{4}, Classes: classes}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.New(model.Spec{Shape: []int{2, 2}, ClassNames: names}, net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Run{Model: m}
+}
+
 func TestGridsHaveALineForEachClass(t *testing.T) {
-	digits := &Run{Config: Config{Conditional: true}, Data: &data.Set{Classes: 3}}
-	pets := &Run{Config: Config{Conditional: true}, Data: &data.Set{Classes: 2, ClassNames: []string{"cat", "dog"}}}
-	many := &Run{Config: Config{Conditional: true}, Data: &data.Set{Classes: 100}}
-	free := &Run{Data: &data.Set{Classes: 3}}
+	digits, many, free := ofClasses(t, 3), ofClasses(t, 100), ofClasses(t, 0)
+	pets := ofClasses(t, 2, "cat", "dog")
 	same := []int32{1, 1, 1, 1, 1, 1}
 	for _, c := range []struct {
 		name             string
@@ -27,10 +46,10 @@ func TestGridsHaveALineForEachClass(t *testing.T) {
 		{"along the rows", digits, digits.GridLabels(3, 2), 6, 2, 2, "", "0 1 2"},
 		{"along neither", digits, digits.GridLabels(2, 4), 8, 4, 4, "", ""},
 		{"names of folders", pets, pets.GridLabels(1, 2), 2, 2, 2, "cat dog", ""},
-		{"chosen", digits, digits.Labels(7), 7, 0, 3, "0 1 2", ""},
-		{"chosen, fewer than classes", digits, digits.Labels(2), 2, 0, 2, "0 1", ""},
+		{"chosen", digits, train.LabelsInTurn(7, 3), 7, 0, 3, "0 1 2", ""},
+		{"chosen, fewer than classes", digits, train.LabelsInTurn(2, 3), 2, 0, 2, "0 1", ""},
 		{"chosen, of one class", digits, same, 6, 0, 3, "", ""},
-		{"chosen, of many classes", many, many.Labels(100), 100, 0, 10, "", ""},
+		{"chosen, of many classes", many, train.LabelsInTurn(100, 100), 100, 0, 10, "", ""},
 		{"chosen, not conditional", free, free.GridLabels(2, 4), 8, 0, 3, "", ""},
 	} {
 		o := c.r.grid(c.label, c.n, c.cols)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 
+	"flowmatch/internal/atomicfile"
 	"flowmatch/train"
 )
 
@@ -31,7 +32,7 @@ func openMetrics(file string, from int) (*metricsLog, error) {
 			}
 		}
 	}
-	if err := writeFile(file, kept.Bytes()); err != nil {
+	if err := atomicfile.WriteBytes(file, kept.Bytes()); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0o666)

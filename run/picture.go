@@ -10,8 +10,11 @@ import (
 	"slices"
 
 	"flowmatch/data"
+	"flowmatch/eval"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 	"flowmatch/internal/seed"
+	"flowmatch/model"
 	"flowmatch/plot"
 )
 
@@ -27,6 +30,9 @@ type PictureOptions struct {
 	// Cells is the number of cells along each side of the grid that a density is
 	// evaluated on; default 96.
 	Cells int
+	// NoData, if not nil, is called where a picture would show held-out data, which
+	// cannot be opened; it then shows the model alone.
+	NoData func(err error)
 }
 
 // frames of the animation, and times of the field's panels.
@@ -37,41 +43,34 @@ var fieldTimes = []float64{0, 0.25, 0.5, 0.75, 0.95}
 // pictureTolerance is the least tolerance that pictures are solved with.
 const pictureTolerance = 1e-3
 
+// artist draws the pictures of a run.
+type artist struct {
+	*Run
+	PictureOptions
+	subject eval.Subject
+}
+
 // Picture draws a picture of one kind: PNG, or an animated GIF for flow.
 func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOptions) error {
-	if o.N == 0 {
-		o.N = 4000
-		if r.Data.Kind == data.KindImages {
-			o.N = 100
-		}
+	a, err := r.artist(o)
+	if err != nil {
+		return err
 	}
-	// An eye sees three digits: a picture need not wait for more.
-	coarse := *r
-	r = &coarse
-	r.Config.Eval.RTol = max(r.Config.Eval.RTol, pictureTolerance)
-	r.Config.Eval.ATol = max(r.Config.Eval.ATol, pictureTolerance)
 	switch kind {
 	case "samples":
-		return r.drawSamples(ctx, w, o)
+		return a.samples(ctx, w)
 	case "density":
-		return r.drawDensity(ctx, w, o)
+		return a.density(ctx, w)
 	case "field":
-		if err := r.planar(kind); err != nil {
-			return err
-		}
-		f, err := r.field()
-		if err != nil {
-			return err
-		}
-		return plot.Field(w, f, fieldTimes, plot.Options{Limits: r.Limits(f.Dim(), true)})
+		return a.field(w)
 	case "trajectories":
-		path, times, err := r.flowPath(ctx, o)
+		path, times, err := a.flowPath(ctx)
 		if err != nil {
 			return err
 		}
 		return plot.Trajectories(w, path, times, plot.TrajectoryOptions{})
 	case "flow":
-		path, times, err := r.flowPath(ctx, o)
+		path, times, err := a.flowPath(ctx)
 		if err != nil {
 			return err
 		}
@@ -79,139 +78,254 @@ func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOp
 	case "loss":
 		return r.drawLoss(w)
 	}
-	return fmt.Errorf("run: unknown picture %q; it must be one of %v", kind, Pictures())
+	return fmt.Errorf("run: %w", choice.Check("picture", kind, Pictures()))
+}
+
+// artist returns who draws: an eye sees three digits, so a picture need not wait for
+// more.
+func (r *Run) artist(o PictureOptions) (*artist, error) {
+	if o.N == 0 {
+		o.N = 4000
+		if r.Model.Spec().Image() != nil {
+			o.N = 100
+		}
+	}
+	s, err := r.Subject(false)
+	s.Settings.Solve.RTol = max(s.Settings.Solve.RTol, pictureTolerance)
+	s.Settings.Solve.ATol = max(s.Settings.Solve.ATol, pictureTolerance)
+	return &artist{Run: r, PictureOptions: o, subject: s}, err
+}
+
+// data returns the data of the run, or nil where they cannot be opened.
+func (a *artist) data() *data.Set {
+	if a.subject.Set == nil {
+		set, err := a.Run.Data()
+		if err != nil && a.NoData != nil {
+			a.NoData(err)
+			a.NoData = nil // once
+		}
+		a.subject.Set = set
+	}
+	return a.subject.Set
 }
 
 // planar reports that a kind of picture needs data in the plane.
 func (r *Run) planar(kind string) error {
-	if r.Data.Dim != 2 {
-		return fmt.Errorf("run: a picture of the %s is for data in 2 dimensions; these have %d", kind, r.Data.Dim)
+	if d := r.Model.Dim(); d != 2 {
+		return fmt.Errorf("run: a picture of the %s is for data in 2 dimensions; these have %d", kind, d)
 	}
 	return nil
 }
 
-func (r *Run) field() (flow.Field, error) {
-	told, err := r.Told(1)
-	if err != nil {
-		return nil, err
+// prompt returns what n points are given; the held-out images that contexts are made
+// of come with the data.
+func (a *artist) prompt(n int) (eval.Prompt, error) {
+	if a.Model.Spec().Net.Context > 0 {
+		a.data()
 	}
-	return r.Model.FieldTo(told.Label, told.Cond)
+	return a.subject.Prompt(n)
 }
 
-// Labels returns n labels for a conditional model, every class in turn, else nil.
-func (r *Run) Labels(n int) []int32 {
-	if !r.Config.Conditional {
-		return nil
+func (a *artist) samples(ctx context.Context, w io.Writer) error {
+	p, err := a.prompt(a.N)
+	if err != nil {
+		return err
 	}
-	label := make([]int32, n)
-	for i := range label {
-		label[i] = int32(i % r.Data.Classes)
+	x, err := a.sample(ctx, p, a.N, a.Seed)
+	if err != nil {
+		return err
 	}
-	return label
+	if p.OfImages() {
+		p.Keep(x)
+		return a.DrawPrompt(w, x, p)
+	}
+	return a.points(w, x, p.Given.Label, 0)
 }
 
-func (r *Run) drawSamples(ctx context.Context, w io.Writer, o PictureOptions) error {
-	how, err := r.Config.Eval.Sampling()
+// sample draws n samples in data units.
+func (a *artist) sample(ctx context.Context, p eval.Prompt, n int, seedValue uint64) (flow.Batch, error) {
+	how, err := a.subject.Settings.Sampler()
 	if err != nil {
-		return err
+		return flow.Batch{}, err
 	}
-	told, err := r.Told(o.N)
-	if err != nil {
-		return err
+	o := model.SampleOptions{N: n, Seed: seedValue, Given: p.Given, Sampler: how}
+	if a.Watch != nil {
+		o.Progress = a.Watch("samples", n)
 	}
-	how.N, how.Seed, how.Label, how.Cond, how.Progress = o.N, o.Seed, told.Label, told.Cond, r.watch("samples", o.N)
-	s, err := r.Model.Sample(ctx, how)
-	if err != nil {
-		return err
-	}
-	if told.Cond.N > 0 {
-		r.Keep(s.X, told)
-		return r.DrawTold(w, s.X, told)
-	}
-	return r.DrawPoints(w, s.X, told.Label, 0)
+	s, err := a.Model.Sample(ctx, o)
+	return s.X, err
 }
 
 // DrawPoints draws points in data units: images as a grid of that many columns (0: of
 // labels in turn a column a class, else about a square), where a column or a row of
-// one class has its name; others beside as many held-out points. label may be nil.
-func (r *Run) DrawPoints(w io.Writer, x flow.Batch, label []int32, cols int) error {
-	if r.Data.Kind == data.KindImages {
-		return plot.ImageGrid(w, x, r.Data.Shape, r.grid(label, x.N, cols))
+// one class has its name; others beside as many held-out points, where the data can be
+// opened. label may be nil.
+func (r *Run) DrawPoints(w io.Writer, x flow.Batch, label []int32, cols int, o PictureOptions) error {
+	a, err := r.artist(o)
+	if err != nil {
+		return err
 	}
-	panels := []plot.Panel{{Title: "samples", Points: x}}
-	if n := min(x.N, r.Data.Test.Len()); n > 0 {
-		test, _ := r.TestPoints(n)
-		panels = append([]plot.Panel{{Title: "data", Points: test}}, panels...)
-	}
-	return plot.Samples(w, panels, plot.Options{Names: r.Data.Columns})
+	return a.points(w, x, label, cols)
 }
 
-// Limits returns the rectangle that the data fill, a little widened; in model
-// units, or in data units.
-func (r *Run) Limits(dim int, modelUnits bool) plot.Limits {
-	x, _ := data.Rows(r.Data.Test, 0, min(2000, r.Data.Test.Len()), seed.Rand(r.Config.Seed, "run/limits", 0))
-	if !modelUnits {
-		r.Data.Original(x)
+func (a *artist) points(w io.Writer, x flow.Batch, label []int32, cols int) error {
+	spec := a.Model.Spec()
+	if spec.Image() != nil {
+		return plot.ImageGrid(w, x, spec.Shape, a.grid(label, x.N, cols))
+	}
+	panels := []plot.Panel{{Title: "samples", Points: x}}
+	if set := a.data(); set != nil && set.Test.Len() > 0 {
+		test, _, err := a.subject.TestPoints(min(x.N, set.Test.Len()))
+		if err != nil {
+			return err
+		}
+		panels = append([]plot.Panel{{Title: "data", Points: test}}, panels...)
+	}
+	return plot.Samples(w, panels, plot.Options{Names: spec.Columns})
+}
+
+// DrawPrompt draws images beside what they were made of: the image that the context or
+// what is held shows, the sample and, where it is known, the original, one after the other.
+func (r *Run) DrawPrompt(w io.Writer, x flow.Batch, p eval.Prompt) error {
+	parts := []flow.Batch{p.Shown(), x}
+	if p.Original.N > 0 {
+		parts = append(parts, p.Original)
+	}
+	all := flow.NewBatch(x.N*len(parts), x.D)
+	for i := range all.N {
+		copy(all.Row(i), parts[i%len(parts)].Row(i/len(parts)))
+	}
+	across := math.Ceil(math.Sqrt(float64(all.N)) / float64(len(parts)))
+	return plot.ImageGrid(w, all, r.Model.Spec().Shape, plot.ImageOptions{Cols: int(across) * len(parts)})
+}
+
+// limits returns the rectangle that the data fill, a little widened, in model units or in
+// data units; where there are no data, that of samples.
+func (a *artist) limits(ctx context.Context, modelUnits bool) (plot.Limits, error) {
+	x, err := a.typical(ctx)
+	if err != nil {
+		return plot.Limits{}, err
+	}
+	if std := a.Model.Spec().Standardizer; std != nil && !modelUnits {
+		std.Invert(x)
 	}
 	if x.N == 0 {
-		return plot.Limits{XMin: -4, XMax: 4, YMin: -4, YMax: 4}
+		return plot.Limits{XMin: -4, XMax: 4, YMin: -4, YMax: 4}, nil
 	}
 	var lo, hi [2]float64
 	for d := range 2 {
 		lo[d], hi[d] = math.Inf(1), math.Inf(-1)
 		for i := range x.N {
-			lo[d], hi[d] = min(lo[d], x.X[i*dim+d]), max(hi[d], x.X[i*dim+d])
+			lo[d], hi[d] = min(lo[d], x.X[i*x.D+d]), max(hi[d], x.X[i*x.D+d])
 		}
 		margin := 0.12 * (hi[d] - lo[d])
 		lo[d], hi[d] = lo[d]-margin, hi[d]+margin
 	}
-	return plot.Limits{XMin: lo[0], XMax: hi[0], YMin: lo[1], YMax: hi[1]}
+	return plot.Limits{XMin: lo[0], XMax: hi[0], YMin: lo[1], YMax: hi[1]}, nil
 }
 
-// drawDensity draws the learnt density beside the exact one, where it is known.
-func (r *Run) drawDensity(ctx context.Context, w io.Writer, o PictureOptions) error {
-	if err := r.planar("density"); err != nil {
+// typical returns points in model units that lie where the data do.
+func (a *artist) typical(ctx context.Context) (flow.Batch, error) {
+	const most = 2000
+	if set := a.data(); set != nil {
+		x, _, err := data.Rows(set.Test, 0, min(most, set.Test.Len()), seed.Rand(a.Config.Seed, "run/limits", 0))
+		return x, err
+	}
+	p, err := a.prompt(most)
+	if err != nil {
+		return flow.Batch{}, err
+	}
+	x, err := a.sample(ctx, p, most, a.Config.Seed)
+	if std := a.Model.Spec().Standardizer; std != nil && err == nil {
+		std.Apply(x)
+	}
+	return x, err
+}
+
+func (a *artist) field(w io.Writer) error {
+	if err := a.planar("field"); err != nil {
 		return err
 	}
-	cells := cmp.Or(o.Cells, 96)
-	grid := plot.Grid{Limits: r.Limits(2, false), NX: cells, NY: cells}
+	p, err := a.prompt(1)
+	if err != nil {
+		return err
+	}
+	f, err := a.Model.Field(p.Given)
+	if err != nil {
+		return err
+	}
+	limits, err := a.limits(context.Background(), true)
+	if err != nil {
+		return err
+	}
+	return plot.Field(w, f, fieldTimes, plot.Options{Limits: limits})
+}
+
+// density draws the learnt density beside the exact one, where it is known.
+func (a *artist) density(ctx context.Context, w io.Writer) error {
+	if err := a.planar("density"); err != nil {
+		return err
+	}
+	limits, err := a.limits(ctx, false)
+	if err != nil {
+		return err
+	}
+	cells := cmp.Or(a.Cells, 96)
+	grid := plot.Grid{Limits: limits, NX: cells, NY: cells}
 	points := grid.Points()
-	logp, _, err := r.LogProb(ctx, points, r.Labels(1))
+	p, err := a.prompt(1)
+	if err != nil {
+		return err
+	}
+	logp, _, err := a.subject.LogProb(ctx, points, p.Given)
 	if err != nil {
 		return err
 	}
 	maps := []plot.Map{{Title: "learnt density", LogP: logp}}
-	if exact := r.exact(points); exact != nil {
+	exact, err := a.subject.DataLogProb(points)
+	if err != nil {
+		return err
+	}
+	if exact != nil {
 		maps = append(maps, plot.Map{Title: "exact density", LogP: exact})
 	}
 	return plot.Density(w, grid, maps, plot.DensityOptions{})
 }
 
 // flowPath solves for points in model units at equally spaced times.
-func (r *Run) flowPath(ctx context.Context, o PictureOptions) ([]flow.Batch, []float64, error) {
-	x := flow.NewBatch(o.N, r.Model.Dim())
-	r.Model.Start().Sample(x, seed.Rand(o.Seed, "sample", 0))
-	lo, hi := r.Model.Span()
+func (a *artist) flowPath(ctx context.Context) ([]flow.Batch, []float64, error) {
+	x := flow.NewBatch(a.N, a.Model.Dim())
+	a.Model.Source().Sample(x, seed.Rand(a.Seed, "sample", 0))
+	lo, hi := a.Model.Span()
 	times := make([]float64, frames+1)
 	for k := range times {
 		times[k] = lo + (hi-lo)*float64(k)/frames
 	}
-	path, err := r.Ways(ctx, x, times)
+	path, err := a.trajectories(ctx, x, times)
 	return path, times, err
 }
 
-// Ways solves from source points x [N, D], which come to where they end, and returns
-// the points at the times, all in model units; times rise within the model's Span.
-func (r *Run) Ways(ctx context.Context, x flow.Batch, times []float64) ([]flow.Batch, error) {
-	solver, err := r.Config.Eval.ODESolver()
+// Trajectories solves from source points x [N, D], which come to where they end, and
+// returns the points at the times, all in model units; times rise within the model's
+// Span.
+func (r *Run) Trajectories(ctx context.Context, x flow.Batch, times []float64) ([]flow.Batch, error) {
+	s, err := r.Subject(false)
 	if err != nil {
 		return nil, err
 	}
-	told, err := r.Told(x.N)
+	return (&artist{Run: r, subject: s}).trajectories(ctx, x, times)
+}
+
+func (a *artist) trajectories(ctx context.Context, x flow.Batch, times []float64) ([]flow.Batch, error) {
+	solver, err := a.subject.Settings.Solver()
 	if err != nil {
 		return nil, err
 	}
-	f, err := r.Model.FieldTo(told.Label, told.Cond)
+	p, err := a.prompt(x.N)
+	if err != nil {
+		return nil, err
+	}
+	f, err := a.Model.Field(p.Given)
 	if err != nil {
 		return nil, err
 	}

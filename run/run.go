@@ -1,23 +1,17 @@
 package run
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"slices"
-
-	"github.com/goccy/go-yaml"
+	"sync"
 
 	"flowmatch/data"
-	"flowmatch/flow"
-	"flowmatch/internal/atomicfile"
+	"flowmatch/eval"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/train"
@@ -34,28 +28,19 @@ const (
 	BoardDir       = "tensorboard"
 )
 
-// keyProgress is where a checkpoint keeps train.Progress.
-const keyProgress = "train"
-
-// Run is an opened folder: a model and the data it is of.
+// Run is an opened folder: a model, and the settings that made it. Its data are opened
+// only when they are asked for: samples and densities need the model alone.
 type Run struct {
 	Dir    string
 	Config Config
 	Model  *model.Model
-	Data   *data.Set
 	Step   int // optimizer steps behind the model's weights
 
 	// Watch, if not nil, is called when a long solve begins, with what it makes ("log
-	// densities") and of how many points, and returns what its progress is told to.
+	// densities") and of how many points, and returns what its progress goes to.
 	Watch func(what string, points int) model.Progress
-}
 
-// watch calls Watch where it is set.
-func (r *Run) watch(what string, points int) model.Progress {
-	if r.Watch == nil {
-		return nil
-	}
-	return r.Watch(what, points)
+	open func() (*data.Set, error)
 }
 
 // ErrNoRun is returned by Open for a folder that holds no run.
@@ -67,19 +52,19 @@ func Open(dir, backend string) (*Run, error) {
 	if best := filepath.Join(dir, BestFile); exists(best) {
 		file = best
 	}
-	return open(dir, backend, file)
+	return openFile(dir, backend, file)
 }
 
 // OpenAt opens a run as it was when a snapshot was taken, at a step that
 // [Snapshots] returns.
 func OpenAt(dir, backend string, step int) (*Run, error) {
-	return open(dir, backend, snapshotFile(dir, step))
+	return openFile(dir, backend, snapshotFile(dir, step))
 }
 
 // Snapshots returns the steps of which the run keeps a snapshot, in order; see
-// train.Config.SnapshotEvery.
+// train.Loop.SnapshotEvery.
 func Snapshots(dir string) ([]int, error) {
-	files, err := filepath.Glob(snapshotFile(dir, -1))
+	files, err := filepath.Glob(filepath.Join(dir, "snapshot-*.safetensors"))
 	if err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
@@ -97,15 +82,11 @@ func Snapshots(dir string) ([]int, error) {
 // snapshotName is the name of the file of a step.
 const snapshotName = "snapshot-%d.safetensors"
 
-// snapshotFile returns the file of a step's snapshot; of step -1 a pattern of all.
 func snapshotFile(dir string, step int) string {
-	if step < 0 {
-		return filepath.Join(dir, "snapshot-*.safetensors")
-	}
 	return filepath.Join(dir, fmt.Sprintf(snapshotName, step))
 }
 
-func open(dir, backend, file string) (*Run, error) {
+func openFile(dir, backend, file string) (*Run, error) {
 	cfg, err := readRunConfig(dir)
 	if err != nil {
 		return nil, err
@@ -117,23 +98,63 @@ func open(dir, backend, file string) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	set, err := cfg.Data.Open("", cfg.Seed)
-	if err != nil {
-		return nil, err
-	}
-	ckpt, err := model.Load(file, eng)
+	m, step, err := model.Open(file, eng)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("run: %s has no checkpoint yet; train it with: flowmatch train %s --out %s --resume", dir, filepath.Join(dir, ConfigFile), dir)
 	}
 	if err != nil {
 		return nil, err
 	}
-	m, err := ckpt.Model()
+	r := &Run{Dir: dir, Config: cfg, Model: m, Step: step}
+	r.open = sync.OnceValues(func() (*data.Set, error) { return openData(cfg) })
+	return r, nil
+}
+
+// openData opens the data of a run, with the contexts that it makes of images.
+func openData(cfg Config) (*data.Set, error) {
+	set, err := cfg.Data.Open("", cfg.Seed)
+	if err != nil || cfg.Condition.Kind == "" {
+		return set, err
+	}
+	image := set.Image()
+	if image == nil {
+		return nil, fmt.Errorf("run: condition is for images; the data (%s) are of kind %s", set.Name, set.Kind)
+	}
+	c, err := cfg.Condition.New(image, set.Standardizer)
 	if err != nil {
 		return nil, err
 	}
-	return &Run{Dir: dir, Config: cfg, Model: m, Data: set, Step: int(ckpt.State.Step)}, nil
+	return set.WithContext(c, cfg.Seed), nil
 }
+
+// Data opens the data that the run was trained on, at the first call.
+func (r *Run) Data() (*data.Set, error) {
+	set, err := r.open()
+	if err != nil {
+		return nil, fmt.Errorf("run: the data of %s: %w", r.Dir, err)
+	}
+	return set, nil
+}
+
+// Subject returns the run as what is evaluated. withData opens its data, too, which
+// held-out points need.
+func (r *Run) Subject(withData bool) (eval.Subject, error) {
+	s := eval.Subject{
+		Model: r.Model, Settings: r.Config.Eval, Seed: r.Config.Seed,
+		Name: r.Dir, Step: r.Step, Cache: r.Dir, Watch: r.Watch,
+	}
+	if kind, err := train.KindOf(r.Config.Train.Objective); err == nil && kind.EulerSteps != nil {
+		s.EulerSteps = kind.EulerSteps(r.Config.Train)
+	}
+	var err error
+	if withData {
+		s.Set, err = r.Data()
+	}
+	return s, err
+}
+
+// Conditional reports whether the model is conditional on labels.
+func (r *Run) Conditional() bool { return r.Model.Spec().Net.Classes > 0 }
 
 func readRunConfig(dir string) (Config, error) {
 	file := filepath.Join(dir, ConfigFile)
@@ -146,225 +167,6 @@ func readRunConfig(dir string) (Config, error) {
 func exists(file string) bool {
 	_, err := os.Stat(file)
 	return err == nil
-}
-
-// TrainOptions is what a training session is told beside its Config.
-type TrainOptions struct {
-	// Resume goes on from the folder's checkpoint, if there is one. Without it
-	// a folder that holds a run already is an error.
-	Resume bool
-	// Step and Event are the hooks of [train.Hooks].
-	Step  func(step int, loss float64)
-	Event func(train.Event)
-	// Resumed is called with the step that a resumed run goes on from.
-	Resumed func(step int)
-	// Opened is called with the data before training.
-	Opened func(*data.Set)
-	// Undrawn is called where the samples of a step cannot be solved for or drawn, so
-	// that there is no picture of them; training goes on.
-	Undrawn func(step int, err error)
-}
-
-// ErrExists is returned by Train when the folder already holds a run.
-var ErrExists = errors.New("run: the folder already holds a run")
-
-// Train trains in dir until it is done or ctx ends, and returns the run opened.
-// When ctx ends, the state is saved and the error is train.ErrInterrupted.
-func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, error) {
-	cfg = cfg.Defaults()
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	s, err := prepare(ctx, cfg, dir, o)
-	if err != nil {
-		return nil, err
-	}
-	metrics, err := openMetrics(filepath.Join(dir, MetricsFile), s.from)
-	if err != nil {
-		return nil, err
-	}
-	defer metrics.Close()
-	b, err := s.openBoard()
-	if err != nil {
-		return nil, err
-	}
-	defer b.Close()
-	p := &pictures{session: s, ctx: ctx, board: b, undrawn: o.Undrawn}
-	if err := p.resume(); err != nil {
-		return nil, err
-	}
-	hooks := train.Hooks{
-		Step: o.Step,
-		Event: func(e train.Event) error {
-			if o.Event != nil {
-				o.Event(e)
-			}
-			if err := b.Event(e); err != nil {
-				return err
-			}
-			return metrics.Append(e)
-		},
-		Sample:   p.draw,
-		Save:     s.save,
-		Snapshot: s.snapshot,
-	}
-	if _, err := train.Run(ctx, s.trainer, s.objective, s.val, s.cfg.Train, s.progress, hooks); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(metrics.Close(), b.Close()); err != nil {
-		return nil, err
-	}
-	return Open(dir, cfg.Backend)
-}
-
-// session is everything that one call of Train works with.
-type session struct {
-	cfg       Config
-	dir       string
-	set       *data.Set
-	spec      model.Spec
-	net       *nn.Net
-	trainer   *nn.Trainer
-	condition *data.Condition // nil: none
-	objective train.Objective
-	val       train.Validate // nil: no held-out points
-	progress  train.Progress
-	from      int
-}
-
-func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*session, error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("run: %w", err)
-	}
-	checkpoint := filepath.Join(dir, CheckpointFile)
-	if exists(filepath.Join(dir, ConfigFile)) && !o.Resume {
-		return nil, fmt.Errorf("%w: %s; give another --out, or --resume to go on with it", ErrExists, dir)
-	}
-	eng, err := nn.Open(cfg.Backend)
-	if err != nil {
-		return nil, err
-	}
-	set, err := cfg.Data.Open("", cfg.Seed)
-	if err != nil {
-		return nil, err
-	}
-	if o.Opened != nil {
-		o.Opened(set)
-	}
-	s := &session{cfg: cfg, dir: dir, set: set}
-	if err := s.build(ctx, eng, set, o.Resume); err != nil {
-		return nil, err
-	}
-	if o.Resume && exists(checkpoint) {
-		if err := s.restore(checkpoint, eng, o); err != nil {
-			return nil, err
-		}
-	}
-	return s, s.writeDescription(eng)
-}
-
-// build makes the network and the objective that the data and the Config ask for.
-func (s *session) build(ctx context.Context, eng *nn.Engine, set *data.Set, resume bool) (err error) {
-	cfg := &s.cfg
-	cfg.Net.Dim, cfg.Net.Classes = set.Dim, 0
-	if cfg.Conditional {
-		if set.Classes == 0 {
-			return fmt.Errorf("run: conditional is set, but the data (%s) have no labels", set.Name)
-		}
-		cfg.Net.Classes = set.Classes
-	}
-	if cfg.Net.OfImages() {
-		if cfg.Net, err = onImages(cfg.Net, set); err != nil {
-			return err
-		}
-	}
-	if s.condition, err = makeCondition(cfg.Condition, &cfg.Net, set); err != nil {
-		return err
-	}
-	if s.net, err = nn.New(eng, cfg.Net, cfg.Seed); err != nil {
-		return err
-	}
-	cfg.Net = s.net.Config()
-	s.spec = specOf(*cfg, set)
-	if _, err := model.New(s.spec, s.net); err != nil {
-		return err
-	}
-	optimizer := cfg.Train.Optimizer
-	optimizer.Seed = cfg.Seed
-	if s.trainer, err = s.net.NewTrainerWith(optimizer, cfg.Train.Economy()); err != nil {
-		return err
-	}
-	if err := s.drawable(); err != nil {
-		return err
-	}
-	return s.buildObjective(ctx, set, resume)
-}
-
-// onImages gives a network of images the shape of the data's.
-func onImages(net nn.Config, set *data.Set) (nn.Config, error) {
-	image := set.Image()
-	if image == nil {
-		return net, fmt.Errorf("run: net.unet and net.dit are for images; the data (%s) are of kind %s", set.Name, set.Kind)
-	}
-	return net.OnImages(image), nil
-}
-
-func specOf(cfg Config, set *data.Set) model.Spec {
-	spec := model.Spec{
-		Net: cfg.Net, Path: cfg.Path, Prediction: cfg.Train.Prediction,
-		Shape: set.Shape, Standardizer: set.Standardizer, Columns: set.Columns,
-	}
-	if cfg.Source.Name != "" {
-		spec.Source = &cfg.Source
-	}
-	if cfg.Condition.Kind != "" {
-		spec.Condition = &cfg.Condition
-	}
-	if set.Levels > 0 {
-		spec.BinWidth = 2 / float64(set.Levels) // images span [-1, 1]
-	}
-	return spec
-}
-
-// restore takes up the state of a checkpoint. Only settings that leave the
-// meaning of the state alone may have changed since.
-func (s *session) restore(file string, eng *nn.Engine, o TrainOptions) error {
-	ckpt, err := model.Load(file, eng)
-	if err != nil {
-		return err
-	}
-	was, _ := json.Marshal(ckpt.Spec)
-	is, _ := json.Marshal(s.spec)
-	if string(was) != string(is) {
-		return fmt.Errorf("run: %s was trained as\n  %s\nbut the run file now says\n  %s\nresume with the settings it began with, or train into another folder", s.dir, was, is)
-	}
-	if s.progress, err = train.UnmarshalProgress(ckpt.Extra[keyProgress]); err != nil {
-		return err
-	}
-	if err := s.trainer.Restore(ckpt.State); err != nil {
-		return err
-	}
-	s.from = int(ckpt.State.Step)
-	if o.Resumed != nil {
-		o.Resumed(s.from)
-	}
-	return nil
-}
-
-func (s *session) save(state nn.State, p train.Progress, best bool) error {
-	c := model.Checkpoint{Spec: s.spec, Net: s.net, State: state, Extra: map[string]string{keyProgress: p.Marshal()}}
-	if best {
-		if err := c.Save(filepath.Join(s.dir, BestFile)); err != nil {
-			return err
-		}
-	}
-	return c.Save(filepath.Join(s.dir, CheckpointFile))
-}
-
-// snapshot keeps a state for good.
-func (s *session) snapshot(state nn.State) error {
-	c := model.Checkpoint{Spec: s.spec, Net: s.net, State: state}
-	return c.Save(snapshotFile(s.dir, int(state.Step)))
 }
 
 // Versions is what a run was made with.
@@ -388,42 +190,4 @@ func Version() string {
 		}
 	}
 	return version
-}
-
-// writeDescription writes the files that say what this run is.
-func (s *session) writeDescription(eng *nn.Engine) error {
-	text, err := yaml.Marshal(s.cfg)
-	if err != nil {
-		return fmt.Errorf("run: %w", err)
-	}
-	versions, err := json.MarshalIndent(Versions{
-		Flowmatch: Version(), Go: runtime.Version(),
-		Platform: runtime.GOOS + "/" + runtime.GOARCH, Backend: eng.Description(),
-	}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("run: %w", err)
-	}
-	for file, content := range map[string][]byte{ConfigFile: text, VersionsFile: append(versions, '\n')} {
-		if err := writeFile(filepath.Join(s.dir, file), content); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func writeFile(file string, content []byte) error {
-	return atomicfile.WriteFile(file, func(w io.Writer) error {
-		_, err := w.Write(content)
-		return err
-	})
-}
-
-// TestPoints returns up to n held-out points in data units with their labels
-// (nil when there are none); n = 0 asks for all. Images have their first sample of
-// dequantisation noise.
-func (r *Run) TestPoints(n int) (flow.Batch, []int32) {
-	if all := r.Data.Test.Len(); n == 0 || n > all {
-		n = all
-	}
-	return r.dequantized(n, 0)
 }

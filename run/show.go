@@ -11,9 +11,8 @@ import (
 	"time"
 
 	"flowmatch/data"
+	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/tfevents"
-	"flowmatch/model"
-	"flowmatch/nn"
 	"flowmatch/plot"
 	"flowmatch/train"
 )
@@ -24,7 +23,7 @@ const (
 	shownPoints = 2000
 )
 
-// SamplesFile returns the picture of samples of a step; see train.Config.SampleEvery.
+// SamplesFile returns the picture of samples of a step; see train.Loop.SampleEvery.
 func SamplesFile(dir string, step int) string {
 	return filepath.Join(dir, fmt.Sprintf("samples-%d.png", step))
 }
@@ -32,7 +31,8 @@ func SamplesFile(dir string, step int) string {
 // drawable reports data whose samples cannot be drawn, before anything is trained.
 func (s *session) drawable() error {
 	if s.cfg.Train.SampleEvery > 0 && s.set.Kind != data.KindImages && s.set.Dim > plot.MaxPairs {
-		return fmt.Errorf("run: train.sample_every is for images and points of up to %d dimensions; these have %d: remove it", plot.MaxPairs, s.set.Dim)
+		return fmt.Errorf("run: train.sample_every is for images and points of up to %d dimensions; these have %d: remove it",
+			plot.MaxPairs, s.set.Dim)
 	}
 	return nil
 }
@@ -52,22 +52,21 @@ func (p *pictures) resume() error {
 	if every == 0 || p.from == 0 || p.from%every != 0 || exists(SamplesFile(p.dir, p.from)) {
 		return nil
 	}
-	net, err := p.trainer.Net(true)
-	if err != nil {
-		return err
-	}
-	return p.draw(p.from, net)
+	return p.draw(p.from)
 }
 
 // draw draws the samples of a step, always from the same noise, so that pictures of
 // different steps compare. When training is interrupted meanwhile it leaves that to the
 // next session.
-func (p *pictures) draw(step int, net *nn.Net) error {
-	m, err := model.New(p.spec, net)
+func (p *pictures) draw(step int) error {
+	net, err := p.trainer.Averaged()
 	if err != nil {
 		return err
 	}
-	r := &Run{Dir: p.dir, Config: p.cfg, Model: m, Data: p.set, Step: step}
+	r, err := p.opened(net, step)
+	if err != nil {
+		return err
+	}
 	o := PictureOptions{N: shownPoints, Seed: p.cfg.Seed}
 	if p.set.Kind == data.KindImages {
 		if o.N = shownImages; r.ClassColumns() > 0 {
@@ -84,7 +83,7 @@ func (p *pictures) draw(step int, net *nn.Net) error {
 		}
 		return nil
 	}
-	if err := writeFile(SamplesFile(p.dir, step), png.Bytes()); err != nil {
+	if err := atomicfile.WriteBytes(SamplesFile(p.dir, step), png.Bytes()); err != nil {
 		return err
 	}
 	return p.board.write(step, tfevents.Value{Tag: "samples", PNG: png.Bytes()})
@@ -93,8 +92,8 @@ func (p *pictures) draw(step int, net *nn.Net) error {
 // board is a session's event file of TensorBoard; nil: none is asked for.
 type board struct{ w *tfevents.Writer }
 
-// openBoard begins an event file: a resumed run's tells of the steps after those that
-// it goes on from, in place of what an earlier session told of them.
+// openBoard begins an event file: that of a resumed run holds the steps after those that
+// it goes on from, in place of what an earlier session wrote of them.
 func (s *session) openBoard() (*board, error) {
 	if !s.cfg.Train.TensorBoard {
 		return nil, nil
@@ -107,7 +106,7 @@ func (s *session) openBoard() (*board, error) {
 	return &board{w}, err
 }
 
-// Event tells every number of a line of metrics as a scalar of the same name.
+// Event writes every number of a line of metrics as a scalar of the same name.
 func (b *board) Event(e train.Event) error {
 	if b == nil {
 		return nil

@@ -46,11 +46,11 @@ func boards(t *testing.T, dir string) (files [][]byte) {
 func TestShowingSamplesLeavesTrainingAlone(t *testing.T) {
 	r := trained(t, shown)
 	plain := trained(t, strings.Replace(shown, ", sample_every: 10, tensorboard: true", "", 1))
-	got, err := r.Model.Net.Weights()
+	got, err := r.Model.Net().Weights()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := plain.Model.Net.Weights()
+	want, err := plain.Model.Net().Weights()
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("the weights are others when samples are shown (%v)", err)
 	}
@@ -74,13 +74,13 @@ func TestShowingSamplesLeavesTrainingAlone(t *testing.T) {
 	for tag, want := range map[string]int{"loss": 3, "lr": 3, "grad_norm": 3, "seconds": 3, "val_loss": 2, "samples": 3, "step": 0} {
 		field := append([]byte{0x0a, byte(len(tag))}, tag...) // Value.tag
 		if got := bytes.Count(files[0], field); got != want {
-			t.Errorf("the event file tells %q %d times, want %d", tag, got, want)
+			t.Errorf("the event file has %q %d times, want %d", tag, got, want)
 		}
 	}
 }
 
 // A run that is interrupted as a picture is due goes on to the same pictures, and takes
-// back what its first event file may tell of later steps.
+// back what its first event file may say of later steps.
 func TestAnInterruptedRunShowsTheSameSamples(t *testing.T) {
 	whole := trained(t, shown)
 	c, err := ParseConfig([]byte(shown), nil)
@@ -114,7 +114,7 @@ func TestAnInterruptedRunShowsTheSameSamples(t *testing.T) {
 }
 
 // Samples that cannot be solved for are no reason to lose a training run.
-func TestSamplesThatFailAreTold(t *testing.T) {
+func TestSamplesThatFailAreReported(t *testing.T) {
 	c, err := ParseConfig([]byte(shown+"eval: {max_nfe: 3}\n"), nil)
 	if err != nil {
 		t.Fatal(err)

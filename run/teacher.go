@@ -7,59 +7,48 @@ import (
 	"path/filepath"
 	"reflect"
 
-	"flowmatch/data"
+	"flowmatch/data/table"
+	"flowmatch/eval"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/train"
 )
 
-// reflow is the objective of a teacher's pairs, and the examples of those that are
-// held out, every fiftieth.
-func (s *session) reflow(ctx context.Context, cfm train.CFM, set *data.Set, resume bool) (train.Objective, *nn.Examples, error) {
-	pairs, err := s.pairs(ctx, set, resume)
-	if err != nil {
-		return nil, nil, err
-	}
-	kept := pairs.X.N - pairs.X.N/50
-	o, err := train.NewReflow(cfm, pairs.Slice(0, kept), s.cfg.Train.DistillSteps)
-	if err != nil {
-		return nil, nil, err
-	}
-	return o, o.Validation(pairs.Slice(kept, pairs.X.N)), nil
-}
-
 // pairs returns the pairs of the teacher. They are made once, at the start, and kept
 // in the run's folder: a resumed run reads them.
-func (s *session) pairs(ctx context.Context, set *data.Set, resume bool) (train.Pairs, error) {
+func (s *session) pairs(ctx context.Context, eng *nn.Engine, spec model.Spec, resume bool) (train.Pairs, error) {
 	file, n := filepath.Join(s.dir, PairsFile), s.cfg.Train.Pairs
 	if resume && exists(file) {
-		return readPairs(file, n, set.Dim, s.cfg.Net.Classes)
+		return readPairs(file, n, spec.Net.Dim, spec.Net.Classes)
 	}
-	teacher, eval, err := openTeacher(s.cfg.Train.Teacher, s.net.Engine(), s.cfg.Eval)
+	name := s.cfg.Train.Teacher
+	teacher, settings, err := openTeacher(name, eng, s.cfg.Eval)
 	if err != nil {
 		return train.Pairs{}, err
 	}
-	if teacher.Dim() != set.Dim || teacher.Net.Config().Classes != s.cfg.Net.Classes {
-		return train.Pairs{}, fmt.Errorf("run: the teacher %s makes points of dimension %d in %d classes, but this run's are of dimension %d in %d classes; give the data section of the teacher",
-			s.cfg.Train.Teacher, teacher.Dim(), teacher.Net.Config().Classes, set.Dim, s.cfg.Net.Classes)
+	of := teacher.Spec()
+	if of.Net.Dim != spec.Net.Dim || of.Net.Classes != spec.Net.Classes {
+		return train.Pairs{}, fmt.Errorf("run: the teacher %s makes points of dimension %d in %d classes, "+
+			"but this run's are of dimension %d in %d classes; give the data section of the teacher",
+			name, of.Net.Dim, of.Net.Classes, spec.Net.Dim, spec.Net.Classes)
 	}
-	if !reflect.DeepEqual(teacher.Source, s.spec.Source) {
-		return train.Pairs{}, fmt.Errorf("run: the teacher %s does not start from the source of this run; give the source section of the teacher", s.cfg.Train.Teacher)
+	if !reflect.DeepEqual(of.Source, spec.Source) {
+		return train.Pairs{}, fmt.Errorf("run: the teacher %s does not start from the source of this run; give the source section of the teacher", name)
 	}
-	how, err := eval.Sampling()
+	how, err := settings.Sampler()
 	if err != nil {
 		return train.Pairs{}, err
 	}
-	p, err := train.MakePairs(ctx, teacher, how, set.Standardizer, n, s.cfg.Seed)
+	p, err := train.MakePairs(ctx, teacher, how, spec.Standardizer, n, s.cfg.Seed)
 	if err != nil {
 		return p, err
 	}
-	return p, data.WriteNPY(file, p.X)
+	return p, table.WriteNPY(file, p.X)
 }
 
 // readPairs reads the n pairs that an earlier session made.
 func readPairs(file string, n, dim, classes int) (train.Pairs, error) {
-	t, err := data.ReadTable(file, data.TableOptions{})
+	t, err := table.Read(file, table.Options{})
 	if err != nil {
 		return train.Pairs{}, fmt.Errorf("run: the teacher's pairs: %w", err)
 	}
@@ -70,11 +59,14 @@ func readPairs(file string, n, dim, classes int) (train.Pairs, error) {
 }
 
 // openTeacher opens the model of a run's folder or of a checkpoint, and how the run
-// samples: eval where there is a checkpoint alone.
-func openTeacher(name string, eng *nn.Engine, eval Eval) (*model.Model, Eval, error) {
+// samples: settings where there is a checkpoint alone.
+func openTeacher(name string, eng *nn.Engine, settings eval.Settings) (*model.Model, eval.Settings, error) {
+	fail := func(err error) (*model.Model, eval.Settings, error) {
+		return nil, settings, fmt.Errorf("run: train.teacher: %w", err)
+	}
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil, eval, fmt.Errorf("run: train.teacher: %w", err)
+		return fail(err)
 	}
 	dir, file := name, filepath.Join(name, CheckpointFile)
 	if !info.IsDir() {
@@ -86,16 +78,15 @@ func openTeacher(name string, eng *nn.Engine, eval Eval) (*model.Model, Eval, er
 	case exists(filepath.Join(dir, ConfigFile)):
 		cfg, err := readRunConfig(dir)
 		if err != nil {
-			return nil, eval, fmt.Errorf("run: train.teacher: %w", err)
+			return fail(err)
 		}
-		eval = cfg.Eval
+		settings = cfg.Eval
 	case info.IsDir():
-		return nil, eval, fmt.Errorf("run: train.teacher: %w: %s has no %s", ErrNoRun, dir, ConfigFile)
+		return fail(fmt.Errorf("%w: %s has no %s", ErrNoRun, dir, ConfigFile))
 	}
-	ckpt, err := model.Load(file, eng)
+	m, _, err := model.Open(file, eng)
 	if err != nil {
-		return nil, eval, fmt.Errorf("run: train.teacher: %w", err)
+		return fail(err)
 	}
-	m, err := ckpt.Model()
-	return m, eval, err
+	return m, settings, nil
 }

@@ -1,0 +1,78 @@
+package run
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"flowmatch/internal/settings"
+)
+
+// ReadConfig reads a run file and applies the settings, each "key=value" with a
+// dotted key such as train.lr=3e-4. Paths in the file are relative to it, paths in
+// settings to the working directory.
+func ReadConfig(file string, set []string) (Config, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return Config{}, fmt.Errorf("run: %w", err)
+	}
+	if set, err = absoluteSettings(set); err != nil {
+		return Config{}, err
+	}
+	c, err := ParseConfig(b, set)
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", file, err)
+	}
+	for _, p := range c.paths() {
+		if *p == "" || filepath.IsAbs(*p) {
+			continue
+		}
+		if *p, err = filepath.Abs(filepath.Join(filepath.Dir(file), *p)); err != nil {
+			return Config{}, fmt.Errorf("run: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// ParseConfig is ReadConfig on the content of a run file, paths left as they are. Errors
+// name the line or the setting, the key and what would be right; see package settings.
+func ParseConfig(yamlText []byte, set []string) (Config, error) {
+	return Layered(append([]settings.Layer{settings.File(yamlText)}, settings.Settings(set)...)...)
+}
+
+// Layered returns the Config of several layers, of which later ones win.
+func Layered(layers ...settings.Layer) (Config, error) {
+	c, _, err := settings.Load[Config](layers...)
+	if err != nil {
+		return c, fmt.Errorf("run: %w", err)
+	}
+	return c, nil
+}
+
+// paths are the settings that name files and folders.
+func (c *Config) paths() map[string]*string {
+	return map[string]*string{
+		"train.teacher": &c.Train.Teacher, "data.path": &c.Data.Path, "data.labels_path": &c.Data.LabelsPath,
+		"data.test_path": &c.Data.TestPath, "data.test_labels_path": &c.Data.TestLabelsPath,
+	}
+}
+
+// absoluteSettings makes the paths in settings absolute.
+func absoluteSettings(set []string) ([]string, error) {
+	out := slices.Clone(set)
+	for i, s := range out {
+		key, value, _ := strings.Cut(s, "=")
+		if _, ok := new(Config).paths()[key]; !ok || value == "" || filepath.IsAbs(value) {
+			continue
+		}
+		abs, err := filepath.Abs(value)
+		if err != nil {
+			return nil, fmt.Errorf("run: setting %q: %w", s, err)
+		}
+		out[i] = key + "=" + strconv.Quote(abs)
+	}
+	return out, nil
+}

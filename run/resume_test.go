@@ -1,0 +1,120 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"flowmatch/model"
+)
+
+// What a run began with stays; what leaves the meaning of its state alone may change,
+// and is reported.
+func TestARunIsResumedWithTheSettingsItBeganWith(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Train(t.Context(), parse(t), dir, TrainOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for setting, want := range map[string]string{
+		"seed=99":                    "seed was 0, and is 99 now",
+		"data.name=circles":          "data.name was moons, and is circles now",
+		"data.val=60":                "data.val was 50, and is 60 now",
+		"train.batch=64":             "train.batch was 32, and is 64 now",
+		"coupling.name=ot":           "coupling.name was independent, and is ot now",
+		"train.objective=meanflow":   "train.objective was cfm, and is meanflow now",
+		"train.lr=0.1":               "train.lr was 0.001, and is 0.1 now",
+		"net.hidden=[8, 8]":          "net.hidden was [8], and is [8 8] now",
+		"train.optimizer.beta1=0.5":  "train.optimizer.beta1 was 0.9, and is 0.5 now",
+		"train.steps=10":             "train.steps is 10, but 30 steps were taken already",
+		"train.label_dropout=0.1":    "set conditional: true",
+		"data.standardize=none":      "data.standardize was scalar, and is none now",
+		"path.name=cosine":           "path.name was condot, and is cosine now",
+		"train.times.name=power":     "train.times.name was uniform, and is power now",
+		"train.weighting=likelihood": "train.weighting was unit, and is likelihood now",
+	} {
+		cfg, err := ParseConfig([]byte(text), []string{setting})
+		if err == nil {
+			_, err = Train(t.Context(), cfg, dir, TrainOptions{Resume: true})
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", setting, err, want)
+		}
+	}
+	var told []string
+	more := parse(t, "train.steps=40", "train.log_every=5", "eval.samples=20", "train.precision=float32")
+	r, err := Train(t.Context(), more, dir, TrainOptions{Resume: true, Resumed: func(step int, changes []Change) {
+		told = append(told, fmt.Sprint(step, changes))
+	}})
+	want := "30 [eval.samples: 2000 -> 20 train.log_every: 50 -> 5 train.precision: not set -> float32 train.steps: 30 -> 40]"
+	if err != nil || r.Step != 40 || len(told) != 1 || told[0] != want {
+		t.Errorf("%d steps, %v, reported %q, want %q", r.Step, err, told, want)
+	}
+}
+
+// csv writes a table of n rows with a column that shifts.
+func csv(t *testing.T, file string, n int, shift float64) {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("height,width\n")
+	for i := range n {
+		fmt.Fprintf(&b, "%g,%g\n", float64(i%7)+shift, float64(i*i%11))
+	}
+	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The data of a run are known by what they hold, not by where they lie; and a trained
+// model needs them no more.
+func TestTheDataOfARun(t *testing.T) {
+	folder := t.TempDir()
+	here, there, dir := filepath.Join(folder, "a.csv"), filepath.Join(folder, "b.csv"), filepath.Join(folder, "run")
+	csv(t, here, 100, 0)
+	config := func(path string, steps int) Config {
+		c, err := ParseConfig(fmt.Appendf(nil, "data: {path: %q}\nnet: {hidden: [4]}\ntrain: {steps: %d, batch: 8}\n", path, steps), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	if _, err := Train(t.Context(), config(here, 4), dir, TrainOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(here, there); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Model.Spec(); fmt.Sprint(got.Columns, got.Kinds) != "[height width] [real real]" {
+		t.Errorf("the model knows the columns %v of the kinds %v", got.Columns, got.Kinds)
+	}
+	how, err := r.Config.Eval.Sampler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Model.Sample(t.Context(), model.SampleOptions{N: 3, Sampler: how}); err != nil {
+		t.Errorf("samples without the data: %v", err)
+	}
+	for _, kind := range Pictures() {
+		missing := 0
+		err := r.Picture(t.Context(), new(strings.Builder), kind, PictureOptions{N: 20, Cells: 8, NoData: func(error) { missing++ }})
+		if shows := kind == "samples" || kind == "density" || kind == "field"; err != nil || (missing == 1) != shows {
+			t.Errorf("a picture of the %s without the data: %v, reported %d times", kind, err, missing)
+		}
+	}
+	if _, err := r.Data(); err == nil || !strings.Contains(err.Error(), "a.csv") {
+		t.Errorf("the data that are gone: %v", err)
+	}
+	if _, err := Train(t.Context(), config(there, 6), dir, TrainOptions{Resume: true}); err != nil {
+		t.Errorf("the same data elsewhere: %v", err)
+	}
+	csv(t, there, 100, 1)
+	if _, err := Train(t.Context(), config(there, 8), dir, TrainOptions{Resume: true}); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), "hold other numbers") {
+		t.Errorf("other data of the same name: %v", err)
+	}
+}

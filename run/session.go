@@ -1,0 +1,256 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"flowmatch/data"
+	"flowmatch/internal/seed"
+	"flowmatch/model"
+	"flowmatch/nn"
+	"flowmatch/train"
+)
+
+// TrainOptions is what a training session takes beside its Config.
+type TrainOptions struct {
+	// Resume goes on from the folder's checkpoint, if there is one. Without it
+	// a folder that holds a run already is an error.
+	Resume bool
+	// Step and Event are the hooks of [train.Hooks].
+	Step  func(step int, loss float64)
+	Event func(train.Event)
+	// Resumed is called with the step that a resumed run goes on from, and with the
+	// settings that have changed since; see [Change].
+	Resumed func(step int, changes []Change)
+	// Opened is called with the data before training.
+	Opened func(*data.Set)
+	// Undrawn is called where the samples of a step cannot be solved for or drawn, so
+	// that there is no picture of them; training goes on.
+	Undrawn func(step int, err error)
+}
+
+// ErrExists is returned by Train when the folder already holds a run.
+var ErrExists = errors.New("run: the folder already holds a run")
+
+// Train trains in dir until it is done or ctx ends, and returns the run opened.
+// When ctx ends, the state is saved and the error is train.ErrInterrupted.
+func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, error) {
+	cfg = cfg.Defaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s, err := prepare(ctx, cfg, dir, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.run(ctx, o); err != nil {
+		return nil, err
+	}
+	return Open(dir, cfg.Backend)
+}
+
+// session is everything that one call of Train works with.
+type session struct {
+	cfg       Config
+	dir       string
+	set       *data.Set
+	objective train.Objective
+	model     *model.Model // its weights are those at the start
+	trainer   *nn.NetTrainer
+	progress  train.Progress
+	from      int
+}
+
+func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*session, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	if exists(filepath.Join(dir, ConfigFile)) && !o.Resume {
+		return nil, fmt.Errorf("%w: %s; train into another folder, or resume it", ErrExists, dir)
+	}
+	eng, err := nn.Open(cfg.Backend)
+	if err != nil {
+		return nil, err
+	}
+	set, err := openData(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if o.Opened != nil {
+		o.Opened(set)
+	}
+	s := &session{cfg: cfg, dir: dir, set: set}
+	if s.cfg.Net, err = netFor(cfg, set); err != nil {
+		return nil, err
+	}
+	checkpoint := filepath.Join(dir, CheckpointFile)
+	begun := o.Resume && exists(checkpoint)
+	var changes []Change
+	if begun {
+		if changes, err = s.changes(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.build(ctx, eng, o.Resume); err != nil {
+		return nil, err
+	}
+	if begun {
+		if err := s.restore(checkpoint, eng); err != nil {
+			return nil, err
+		}
+		if o.Resumed != nil {
+			o.Resumed(s.from, changes)
+		}
+	}
+	return s, s.writeDescription(eng)
+}
+
+// build makes the model, and the objective that the data and the Config ask for.
+func (s *session) build(ctx context.Context, eng *nn.Engine, resume bool) (err error) {
+	cfg := &s.cfg
+	net, err := nn.New(eng, cfg.Net, cfg.Seed)
+	if err != nil {
+		return err
+	}
+	cfg.Net = net.Config()
+	spec := specOf(*cfg, s.set)
+	if s.objective, err = s.newObjective(ctx, eng, spec, resume); err != nil {
+		return err
+	}
+	if s.model, err = model.New(train.Limit(spec, s.objective), net); err != nil {
+		return err
+	}
+	optimizer := cfg.Train.Optimizer
+	optimizer.Seed = cfg.Seed
+	if s.trainer, err = net.NewTrainer(optimizer, cfg.Train.StepOptions); err != nil {
+		return err
+	}
+	return s.drawable()
+}
+
+// netFor returns the network's configuration for the data.
+func netFor(cfg Config, set *data.Set) (nn.Config, error) {
+	net := cfg.Net
+	net.Dim, net.Classes, net.Context = set.Dim, 0, set.Context
+	if cfg.Conditional {
+		if set.Classes == 0 {
+			return net, fmt.Errorf("run: conditional is set, but the data (%s) have no labels", set.Name)
+		}
+		net.Classes = set.Classes
+	}
+	if !net.OfImages() {
+		return net, nil
+	}
+	image := set.Image()
+	if image == nil {
+		return net, fmt.Errorf("run: net.unet and net.dit are for images; the data (%s) are of kind %s", set.Name, set.Kind)
+	}
+	return net.OnImages(image), nil
+}
+
+func specOf(cfg Config, set *data.Set) model.Spec {
+	spec := model.Spec{
+		Net: cfg.Net, Path: cfg.Path, Prediction: cfg.Train.Prediction,
+		Shape: set.Shape, Standardizer: set.Standardizer, Columns: set.Columns,
+	}
+	if set.Columns != nil {
+		spec.Kinds = slices.Repeat([]string{"real"}, len(set.Columns))
+	}
+	if cfg.Conditional {
+		spec.LabelName, spec.ClassNames = set.LabelName, set.ClassNames
+	}
+	if cfg.Source.Name != "" {
+		spec.Source = &cfg.Source
+	}
+	if cfg.Condition.Kind != "" {
+		spec.Condition = &cfg.Condition
+	}
+	if set.Levels > 0 {
+		spec.BinWidth = 2 / float64(set.Levels) // images span [-1, 1]
+	}
+	return spec
+}
+
+// newObjective makes what the network is trained to do.
+func (s *session) newObjective(ctx context.Context, eng *nn.Engine, spec model.Spec, resume bool) (train.Objective, error) {
+	kind, err := train.KindOf(s.cfg.Train.Objective)
+	if err != nil {
+		return nil, err
+	}
+	in := train.Inputs{Set: s.set, Seed: s.cfg.Seed}
+	if in.Coupling, err = s.cfg.Coupling.New(); err != nil {
+		return nil, err
+	}
+	if kind.Finite {
+		all := s.set.TrainSet
+		if in.X1.X, in.X1.Given, err = data.Rows(all, 0, all.Len(), seed.Rand(s.cfg.Seed, "run/fm", 0)); err != nil {
+			return nil, err
+		}
+	}
+	if kind.Teacher {
+		if in.Pairs, err = s.pairs(ctx, eng, spec, resume); err != nil {
+			return nil, err
+		}
+	}
+	return s.cfg.Train.New(in)
+}
+
+// run trains.
+func (s *session) run(ctx context.Context, o TrainOptions) error {
+	metrics, err := openMetrics(filepath.Join(s.dir, MetricsFile), s.from)
+	if err != nil {
+		return err
+	}
+	defer metrics.Close()
+	b, err := s.openBoard()
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	p := &pictures{session: s, ctx: ctx, board: b, undrawn: o.Undrawn}
+	if err := p.resume(); err != nil {
+		return err
+	}
+	t := train.Training{Model: s.model, Trainer: s.trainer}
+	task, stop, err := train.NewTask(ctx, s.cfg.Train.Loop, t, s.objective, s.set.Val)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	task.Progress = s.progress
+	task.Hooks = train.Hooks{
+		Step: o.Step,
+		Event: func(e train.Event) error {
+			if o.Event != nil {
+				o.Event(e)
+			}
+			if err := b.Event(e); err != nil {
+				return err
+			}
+			return metrics.Append(e)
+		},
+		Sample:   p.draw,
+		Save:     s.save,
+		Snapshot: s.snapshot,
+	}
+	if _, err := s.cfg.Train.Loop.Run(ctx, task); err != nil {
+		return err
+	}
+	return errors.Join(metrics.Close(), b.Close())
+}
+
+// opened returns the session as a run, with its data and another network.
+func (s *session) opened(net *nn.Net, step int) (*Run, error) {
+	m, err := s.model.WithNet(net)
+	if err != nil {
+		return nil, err
+	}
+	r := &Run{Dir: s.dir, Config: s.cfg, Model: m, Step: step}
+	r.open = sync.OnceValues(func() (*data.Set, error) { return s.set, nil })
+	return r, nil
+}
