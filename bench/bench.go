@@ -24,7 +24,7 @@ type Case struct {
 	// prepare makes the work: a function that does units of it and returns the
 	// evaluations of the network in one of them (0: not counted).
 	prepare func(eng *nn.Engine) (work, error)
-	flops   float64 // in the products of a unit; 0: not told
+	flops   float64 // in the products of a unit; 0: not given
 	host    bool    // does not use the engine
 	threads int     // that the case is about; 0: any number
 }
@@ -44,10 +44,10 @@ type work func(ctx context.Context, units int) (nfe int, err error)
 // measurement of this program alone.
 type Options struct {
 	Rounds int           // least of how many; 0: 3
-	Budget time.Duration // of all rounds of a case, and of each way of a peer; 0: 3 s. One round is always done.
+	Budget time.Duration // of all rounds of a case, and of each variant of a peer; 0: 3 s. One round is always done.
 	Peers  *Peers        // their rounds alternate with ours; nil: none
 	// Alone runs a case in a process of its own, with that number of threads (0:
-	// as many as here) and that budget. nil: no memory is told, and cases about a number of
+	// as many as here) and that budget. nil: no memory is measured, and cases about a number of
 	// threads that is not that of this process cannot be run.
 	Alone func(ctx context.Context, name string, threads int, budget time.Duration) (Report, error)
 }
@@ -73,9 +73,9 @@ type Result struct {
 	Point   *Point   `json:"scaling,omitempty"`
 }
 
-// Time is that of one unit in one way of doing a case.
+// Time is that of one unit of a case, as one variant of a peer does it.
 type Time struct {
-	Way     string  `json:"way"` // "torch fused"
+	Variant string  `json:"way"` // "torch fused"
 	Seconds float64 `json:"seconds"`
 }
 
@@ -118,7 +118,8 @@ func Cases(which string, quick bool) ([]Case, error) {
 		}
 	}
 	if !known {
-		return nil, fmt.Errorf("bench: unknown cases %q; it must be one of %s, all, or the name of a case", which, strings.Join(Groups(), ", "))
+		return nil, fmt.Errorf("bench: unknown cases %q; it must be one of %s, all, or the name of a case",
+			which, strings.Join(Groups(), ", "))
 	}
 	return out, nil
 }
@@ -137,11 +138,12 @@ func (c Case) Run(ctx context.Context, eng *nn.Engine, o Options) (Result, error
 
 // Measure measures the cases. It goes through all of them a round at a time, so
 // that the rounds of a case lie far apart and what disturbs the machine for a
-// while spoils one of them only. tell, unless nil, is called with what is about to
+// while spoils one of them only. report, unless nil, is called with what is about to
 // be done. With an error come the results that there are.
-func Measure(ctx context.Context, eng *nn.Engine, cases []Case, o Options, tell func(doing string)) ([]Result, error) {
-	if tell == nil {
-		tell = func(string) {}
+func Measure(ctx context.Context, eng *nn.Engine, cases []Case, o Options,
+	report func(doing string)) ([]Result, error) {
+	if report == nil {
+		report = func(string) {}
 	}
 	if o.Rounds == 0 {
 		o.Rounds = 3
@@ -152,7 +154,7 @@ func Measure(ctx context.Context, eng *nn.Engine, cases []Case, o Options, tell 
 	timers := make([]*timer, len(cases))
 	for round := range o.Rounds {
 		for k, c := range cases {
-			tell(fmt.Sprintf("round %d/%d  %s", round+1, o.Rounds, c.Name))
+			report(fmt.Sprintf("round %d/%d  %s", round+1, o.Rounds, c.Name))
 			if round == 0 {
 				timers[k] = newTimer(c, o)
 			}
@@ -165,7 +167,7 @@ func Measure(ctx context.Context, eng *nn.Engine, cases []Case, o Options, tell 
 		if t.c.Group != "train" || o.Alone == nil {
 			continue
 		}
-		tell("memory  " + t.c.Name)
+		report("memory  " + t.c.Name)
 		if err := t.r.measureMemory(ctx, o); err != nil {
 			return measured(timers), fmt.Errorf("%s: %w", t.c.Name, err)
 		}
@@ -188,7 +190,7 @@ func measured(timers []*timer) (out []Result) {
 	return out
 }
 
-// Best returns the fastest way of the peers.
+// Best returns the fastest variant of the peers.
 func (r Result) Best() (Time, bool) {
 	if len(r.Peers) == 0 {
 		return Time{}, false
@@ -214,7 +216,9 @@ func newTimer(c Case, o Options) *timer {
 	if c.Point != nil {
 		o.Budget /= scalingShare
 	}
-	return &timer{c: c, budget: o.Budget, r: Result{Case: c.Name, Group: c.Group, Unit: c.Unit, Backend: "host", Threads: Threads(), Point: c.Point}}
+	return &timer{c: c, budget: o.Budget, r: Result{
+		Case: c.Name, Group: c.Group, Unit: c.Unit, Backend: "host", Threads: Threads(), Point: c.Point,
+	}}
 }
 
 // round times a round of ours and of each peer.
@@ -245,7 +249,7 @@ func (t *timer) round(ctx context.Context, eng *nn.Engine, o Options) error {
 }
 
 // start makes the work and does two units of it: one in which programs are
-// compiled, which is not timed, and one that tells how many fit into a round.
+// compiled, which is not timed, and one that says how many fit into a round.
 func (t *timer) start(ctx context.Context, eng *nn.Engine, rounds int) (err error) {
 	if !t.c.host {
 		t.r.Backend = eng.Name()

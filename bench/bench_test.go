@@ -23,7 +23,7 @@ func engine(t testing.TB) *nn.Engine {
 	return eng
 }
 
-func TestQuickCasesRunAndTellWhatTheyMeasured(t *testing.T) {
+func TestQuickCasesRunAndReportWhatTheyMeasured(t *testing.T) {
 	cases, err := Cases("all", true)
 	if err != nil {
 		t.Fatal(err)
@@ -114,14 +114,15 @@ func TestMemoryOfThisProcessIsKnown(t *testing.T) {
 
 func TestRoundsOfACaseLieApart(t *testing.T) {
 	var order []string
-	_, err := Measure(t.Context(), nil, []Case{nap("sample", "a"), nap("sample", "b")}, Options{Rounds: 2, Budget: time.Second},
-		func(doing string) { order = append(order, doing) })
-	if want := []string{"round 1/2  a", "round 1/2  b", "round 2/2  a", "round 2/2  b"}; err != nil || !slices.Equal(order, want) {
+	_, err := Measure(t.Context(), nil, []Case{nap("sample", "a"), nap("sample", "b")},
+		Options{Rounds: 2, Budget: time.Second}, func(doing string) { order = append(order, doing) })
+	want := []string{"round 1/2  a", "round 1/2  b", "round 2/2  a", "round 2/2  b"}
+	if err != nil || !slices.Equal(order, want) {
 		t.Errorf("order %q (%v), want %q", order, err, want)
 	}
 }
 
-func TestWhatWasMeasuredBeforeAnErrorIsTold(t *testing.T) {
+func TestWhatWasMeasuredBeforeAnErrorIsReturned(t *testing.T) {
 	broken := errors.New("broken")
 	bad := Case{Name: "bad", host: true, prepare: func(*nn.Engine) (work, error) { return nil, broken }}
 	results, err := Measure(t.Context(), nil, []Case{nap("sample", "a"), bad, nap("sample", "b")}, Options{}, nil)
@@ -187,7 +188,7 @@ func TestAnEndedContextStopsACase(t *testing.T) {
 
 func TestTheCheckerboardIsDarkSquaresOnly(t *testing.T) {
 	x := flow.NewBatch(2000, 2)
-	if err := (checkerboard{2}).Fill(x, nil, 7); err != nil {
+	if err := (checkerboard{2}).Fill(x, flow.Given{}, 7); err != nil {
 		t.Fatal(err)
 	}
 	for i := range x.N {

@@ -8,9 +8,11 @@ import (
 	"slices"
 
 	"flowmatch/coupling"
+	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 	"flowmatch/likelihood"
+	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/path"
@@ -41,7 +43,8 @@ func trainCases() (out []Case) {
 	for _, c := range trainings {
 		out = append(out, Case{
 			Name: fmt.Sprintf("train mlp%dx%d B%d", c.width, c.depth, c.batch), Group: "train", Unit: "step",
-			Most: c.most, Quick: c.quick, flops: trainFLOPS(2, c.width, c.depth, c.batch), prepare: trainSteps(2, c.width, c.depth, c.batch),
+			Most: c.most, Quick: c.quick, flops: trainFLOPS(2, c.width, c.depth, c.batch),
+			prepare: trainSteps(2, c.width, c.depth, c.batch),
 		})
 	}
 	return out
@@ -59,10 +62,13 @@ func convCases() []Case {
 	shape := nn.ConvShape{N: 32, Height: 32, Width: 32, In: 64, Out: 64}
 	name := "conv3x3 64-64 32x32 B32 "
 	flops := 2 * float64(shape.N*shape.Height*shape.Width) * float64(9*shape.In*shape.Out)
-	return []Case{
-		{Name: name + "forward", Group: "conv", Unit: "pass", Most: 1000, flops: flops, prepare: convolve(shape, false)},
-		{Name: name + "forward+backward", Group: "conv", Unit: "pass", Most: 1000, flops: 3 * flops, prepare: convolve(shape, true)},
+	pass := func(direction string, flops float64, backward bool) Case {
+		return Case{
+			Name: name + direction, Group: "conv", Unit: "pass", Most: 1000, flops: flops,
+			prepare: convolve(shape, backward),
+		}
 	}
+	return []Case{pass("forward", flops, false), pass("forward+backward", 3*flops, true)}
 }
 
 func solveCases() (out []Case) {
@@ -73,11 +79,14 @@ func solveCases() (out []Case) {
 		quick        bool
 	}{{64, 3, true}, {512, 5, false}} {
 		net := fmt.Sprintf("mlp%dx%d n%d", c.width, c.depth, points)
-		out = append(out,
-			Case{Name: "sample euler100 " + net, Group: "sample", Unit: "solve", Most: 100, Quick: c.quick, prepare: sample(c.width, c.depth, euler)},
-			Case{Name: "sample dopri5 1e-5 " + net, Group: "sample", Unit: "solve", Most: 100, Quick: c.quick, prepare: sample(c.width, c.depth, dopri)},
-			Case{Name: "logp exact dopri5 1e-5 " + net, Group: "likelihood", Unit: "solve", Most: 100, Quick: c.quick, prepare: logProb(c.width, c.depth, dopri)},
-		)
+		solve := func(name, group string, prepare func(*nn.Engine) (work, error)) {
+			out = append(out, Case{
+				Name: name + " " + net, Group: group, Unit: "solve", Most: 100, Quick: c.quick, prepare: prepare,
+			})
+		}
+		solve("sample euler100", "sample", sample(c.width, c.depth, euler))
+		solve("sample dopri5 1e-5", "sample", sample(c.width, c.depth, dopri))
+		solve("logp exact dopri5 1e-5", "likelihood", logProb(c.width, c.depth, dopri))
 	}
 	return out
 }
@@ -117,7 +126,8 @@ func scalingCases() (out []Case) {
 	}
 	for _, c := range trainings {
 		for threads := 1; threads <= runtime.NumCPU(); threads *= 2 {
-			add("threads", fmt.Sprintf("mlp%dx%d B%d", c.width, c.depth, c.batch), threads, 2, c.width, c.depth, c.batch, threads)
+			line := fmt.Sprintf("mlp%dx%d B%d", c.width, c.depth, c.batch)
+			add("threads", line, threads, 2, c.width, c.depth, c.batch, threads)
 		}
 	}
 	return out
@@ -136,21 +146,30 @@ func trainSteps(dim, width, depth, batch int) func(*nn.Engine) (work, error) {
 		if err != nil {
 			return nil, err
 		}
-		objective := train.CFM{Data: checkerboard{dim}, Scheduler: path.CondOT{}, Prediction: path.Velocity, Times: train.Times{IID: true}, Seed: benchSeed}
-		return steps(net, objective, batch)
+		return steps(net, checkerboard{dim}, batch)
 	}
 }
 
-// steps is the work of training a network.
-func steps(net *nn.Net, objective train.Objective, batch int) (work, error) {
-	tr, err := net.NewTrainer(nn.Optimizer{})
+// steps is the work of training a network on points.
+func steps(net *nn.Net, points data.Stream, batch int) (work, error) {
+	m, err := model.New(model.Spec{Path: path.Config{Name: "condot"}}, net)
 	if err != nil {
 		return nil, err
 	}
-	cfg := train.Config{Batch: batch, LR: 1e-3, Schedule: "constant"}
+	tr, err := net.NewTrainer(nn.Optimizer{}, nn.StepOptions{})
+	if err != nil {
+		return nil, err
+	}
+	objective := train.CFM{Data: points, Times: train.Times{IID: true}, Seed: benchSeed}
+	loop := train.Loop{Batch: batch, LR: 1e-3, Schedule: "constant"}
 	return func(ctx context.Context, units int) (int, error) {
-		cfg.Steps += units
-		_, err := train.Run(ctx, tr, objective, nil, cfg, train.Progress{}, train.Hooks{})
+		loop.Steps += units
+		task, stop, err := train.NewTask(ctx, loop, train.Training{Model: m, Trainer: tr}, objective, nil)
+		if err != nil {
+			return 0, err
+		}
+		defer stop()
+		_, err = loop.Run(ctx, task)
 		return 0, err
 	}, nil
 }
@@ -162,7 +181,7 @@ type checkerboard struct{ dim int }
 
 func (c checkerboard) Dim() int { return c.dim }
 
-func (c checkerboard) Fill(x1 flow.Batch, _ []int32, step uint64) error {
+func (c checkerboard) Fill(x1 flow.Batch, _ flow.Given, step uint64) error {
 	rng := seed.Rand(benchSeed, "bench/data", step)
 	for k := 0; k < len(x1.X); k += 2 {
 		x := 4*rng.Float64() - 2
@@ -218,7 +237,7 @@ func sample(width, depth int, s ode.Solver) func(*nn.Engine) (work, error) {
 		if err != nil {
 			return nil, err
 		}
-		f, err := net.Bind(nil)
+		f, err := net.Bind(flow.Given{})
 		if err != nil {
 			return nil, err
 		}
@@ -243,7 +262,7 @@ func logProb(width, depth int, s ode.Solver) func(*nn.Engine) (work, error) {
 		if err != nil {
 			return nil, err
 		}
-		f, err := net.Bind(nil)
+		f, err := net.Bind(flow.Given{})
 		if err != nil {
 			return nil, err
 		}
@@ -284,6 +303,8 @@ func match(n, d int) func(*nn.Engine) (work, error) {
 			return nil, err
 		}
 		x0, x1, src := normals(n, d, 0, 0), normals(n, d, 1, 1), make([]int, n)
-		return calls(func() error { return pairs.Match(src, x0, x1, nil, seed.Rand(benchSeed, "bench/match", 0)) }), nil
+		return calls(func() error {
+			return pairs.Match(src, x0, x1, nil, seed.Rand(benchSeed, "bench/match", 0))
+		}), nil
 	}
 }

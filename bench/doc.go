@@ -11,10 +11,10 @@
 //
 // The networks, batches, solvers and tolerances are those of the usual
 // comparisons in PyTorch and JAX: a plain MLP of [x, t], with D = 2. Weights are
-// random, so the number of evaluations of an adaptive solver is told beside its
+// random, so the number of evaluations of an adaptive solver is given beside its
 // time. Unlike theirs, a training step here also averages the weights (EMA) and
 // includes drawing its data, made ahead on other cores. A time is that of a
 // whole machine that does nothing else; nothing here makes sure of that, though
-// the load before is told. Other work hurts most those peers whose threads meet
+// the load before is reported. Other work hurts most those peers whose threads meet
 // often, and so flatters us.
 package bench

@@ -6,8 +6,6 @@ import (
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 	"flowmatch/nn"
-	"flowmatch/path"
-	"flowmatch/train"
 )
 
 // The images of the comparison: those of MNIST, in batches of 64, and the UNet of
@@ -20,7 +18,10 @@ const (
 )
 
 // imageNet is the UNet of the comparison.
-var imageNet = nn.UNet{Image: []int{imageSide, imageSide, 1}, Channels: 32, Mult: []int{1, 2, 2}, Blocks: 1, Attention: []int{7}, HeadChannels: 32}
+var imageNet = nn.UNet{
+	Image: []int{imageSide, imageSide, 1}, Channels: 32, Mult: []int{1, 2, 2}, Blocks: 1,
+	Attention: []int{7}, HeadChannels: 32,
+}
 
 // imageFLOPS is the number of operations in the convolutions and matrix products
 // of one evaluation of imageNet for one image, as PyTorch counts them.
@@ -47,8 +48,7 @@ func imageSteps(eng *nn.Engine) (work, error) {
 	if err != nil {
 		return nil, err
 	}
-	objective := train.CFM{Data: pictures{}, Scheduler: path.CondOT{}, Prediction: path.Velocity, Times: train.Times{IID: true}, Labels: true, Seed: benchSeed}
-	return steps(net, objective, imageBatch)
+	return steps(net, pictures{}, imageBatch)
 }
 
 // imageVelocity evaluates the field; a unit is one evaluation for all images.
@@ -72,12 +72,12 @@ func imageVJP(eng *nn.Engine) (work, error) {
 	return calls(func() error { return f.VJP(v, g, 0.5, x, e) }), nil
 }
 
-func imageField(eng *nn.Engine) (*nn.Field, []float64, error) {
+func imageField(eng *nn.Engine) (nn.Velocity, []float64, error) {
 	net, err := unet(eng)
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := net.Bind([]int32{3})
+	f, err := net.Bind(flow.Given{Label: []int32{3}})
 	return f, normals(imageBatch, imageDim, 0, 0).X, err
 }
 
@@ -86,13 +86,13 @@ type pictures struct{}
 
 func (pictures) Dim() int { return imageDim }
 
-func (pictures) Fill(x1 flow.Batch, label []int32, step uint64) error {
+func (pictures) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
 	rng := seed.Rand(benchSeed, "bench/pictures", step)
 	for i := range x1.X {
 		x1.X[i] = 2*rng.Float64() - 1
 	}
-	for i := range label {
-		label[i] = int32(rng.IntN(digits))
+	for i := range given.Label {
+		given.Label[i] = int32(rng.IntN(digits))
 	}
 	return nil
 }

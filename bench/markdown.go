@@ -8,17 +8,29 @@ import (
 	"strings"
 )
 
-// chapters are the groups of cases as the page tells them.
+// chapters are the groups of cases of the page.
 var chapters = []struct{ group, title, text string }{
-	{"train", "Training", "One step of conditional flow matching in two dimensions: batch drawn, forward, backward, Adam. Ours also averages the weights (EMA), and draws its batches ahead on other cores."},
-	{"conv", "Convolution", "3x3, 64 to 64 channels, 32 images of 32x32, float32; backward is the gradient of the sum of squares with respect to images and kernel."},
-	{"images", "A UNet of images", "The UNet of examples/digits.yaml (32 channels, three resolutions, attention at 7x7; PyTorch has the same module by module), 64 images of 28x28 with labels: an evaluation of the velocity, one with a vector-Jacobian product, which is a step of a likelihood by Hutchinson's estimate, and a training step, which ours also averages the weights in."},
-	{"sample", "Sampling", "1000 points from noise to data. NFE is our number of evaluations of the network; weights are random in every library, so theirs may differ by a few."},
+	{"train", "Training",
+		"One step of conditional flow matching in two dimensions: batch drawn, forward, backward, Adam. Ours " +
+			"also averages the weights (EMA), and draws its batches ahead on other cores."},
+	{"conv", "Convolution",
+		"3x3, 64 to 64 channels, 32 images of 32x32, float32; backward is the gradient of the sum of squares " +
+			"with respect to images and kernel."},
+	{"images", "A UNet of images",
+		"The UNet of examples/digits.yaml (32 channels, three resolutions, attention at 7x7; PyTorch has the " +
+			"same module by module), 64 images of 28x28 with labels: an evaluation of the velocity, one with a " +
+			"vector-Jacobian product, which is a step of a likelihood by Hutchinson's estimate, and a training " +
+			"step, which ours also averages the weights in."},
+	{"sample", "Sampling",
+		"1000 points from noise to data. NFE is our number of evaluations of the network; weights are random " +
+			"in every library, so theirs may differ by a few."},
 	{"likelihood", "Likelihood", "log p of 1000 points with the exact divergence."},
-	{"coupling", "Exact optimal transport", "The permutation of least cost between two sets, squared distances included. SciPy is left out where it takes most of a minute."},
+	{"coupling", "Exact optimal transport",
+		"The permutation of least cost between two sets, squared distances included. SciPy is left out where " +
+			"it takes most of a minute."},
 }
 
-// axisText tells what is varied along an axis.
+// axisText says what is varied along an axis.
 var axisText = map[string]string{
 	"batch":     "examples in a batch",
 	"width":     "width of the hidden layers",
@@ -31,18 +43,23 @@ var axisText = map[string]string{
 func (r Report) Markdown(w io.Writer, pictures map[string]string) error {
 	p := &page{}
 	p.line("# Performance", "")
-	p.line("This page is the output of one command, on a machine that does nothing else. Below 1, a ratio says that `flowmatch` is faster than the fastest peer; the target is to stay within it.", "")
+	p.line("This page is the output of one command, on a machine that does nothing else. Below 1, a ratio says "+
+		"that `flowmatch` is faster than the fastest peer; the target is to stay within it.", "")
 	p.line("```sh", "scripts/setup-peers.sh DIR   # once: Python with PyTorch, JAX and POT", "go build ./cmd/flowmatch",
 		"./flowmatch bench all --peers DIR/bin/python --out docs/performance.md", "```", "")
-	p.line(fmt.Sprintf("Measured on %s in %.0f minutes: %s, %d cores, %d threads, load %.2f before, %s; %s, flowmatch %s; backend %s.",
+	p.line(fmt.Sprintf("Measured on %s in %.0f minutes: %s, %d cores, %d threads, load %.2f before, %s; %s, "+
+		"flowmatch %s; backend %s.",
 		r.Date, math.Ceil(r.Seconds/60), r.CPU, r.Cores, r.Threads, r.Load, r.Platform, r.Go, r.Flowmatch, r.Backend))
 	if r.PeakFLOPS > 0 {
-		p.line(fmt.Sprintf("One core does %.0f GFLOP/s at best, in a loop of nothing but multiply-adds; \"of peak\" is the share of that, all cores counted, which a case reaches with the operations of its matrix products alone.", r.PeakFLOPS/1e9))
+		p.line(fmt.Sprintf("One core does %.0f GFLOP/s at best, in a loop of nothing but multiply-adds; \"of peak\" is "+
+			"the share of that, all cores counted, which a case reaches with the operations of its matrix "+
+			"products alone.", r.PeakFLOPS/1e9))
 	}
 	if len(r.Versions) > 0 {
 		p.line("Peers: " + r.versions() + ", with as many threads (XLA uses every core).")
 	}
-	p.line("", "A time is the mean of a round, the least of the rounds; rounds of ours and of each peer alternate. Compilation is not timed.", "")
+	p.line("", "A time is the mean of a round, the least of the rounds; rounds of ours and of each peer alternate. "+
+		"Compilation is not timed.", "")
 	for _, c := range chapters {
 		if results := r.group(c.group); len(results) > 0 {
 			p.line("## "+c.title, "", c.text, "")
@@ -51,7 +68,8 @@ func (r Report) Markdown(w io.Writer, pictures map[string]string) error {
 	}
 	p.memory(r.Results)
 	if axes := r.Axes(); len(axes) > 0 {
-		p.line("## How cost grows", "", "The time of a training step as one size varies. A slope is the power with which the time grew from the row above: 1 is in proportion; on threads, -1 is the perfect gain.", "")
+		p.line("## How cost grows", "", "The time of a training step as one size varies. A slope is the power with "+
+			"which the time grew from the row above: 1 is in proportion; on threads, -1 is the perfect gain.", "")
 		for _, axis := range axes {
 			p.scaling(axis, r.Lines(axis), pictures[axis])
 		}
@@ -83,16 +101,16 @@ func (p *page) table(head []string, rows [][]string) {
 	p.line("")
 }
 
-// times writes the cases of a group beside the ways of the peers, the best in
+// times writes the cases of a group beside the variants of the peers, the best in
 // bold; peak is the operations a second that the threads together can do.
 func (p *page) times(results []Result, peak float64) {
-	var ways []string
+	var variants []string
 	nfe, flops := false, false
 	for _, r := range results {
 		nfe, flops = nfe || r.NFE > 0, flops || r.FLOPS > 0
 		for _, t := range r.Peers {
-			if !slices.Contains(ways, t.Way) {
-				ways = append(ways, t.Way)
+			if !slices.Contains(variants, t.Variant) {
+				variants = append(variants, t.Variant)
 			}
 		}
 	}
@@ -100,8 +118,8 @@ func (p *page) times(results []Result, peak float64) {
 	if nfe {
 		head = append(head, "NFE")
 	}
-	head = append(append(head, "flowmatch"), ways...)
-	if len(ways) > 0 {
+	head = append(append(head, "flowmatch"), variants...)
+	if len(variants) > 0 {
 		head = append(head, "ratio", "target")
 	}
 	if flops = flops && peak > 0; flops {
@@ -114,8 +132,8 @@ func (p *page) times(results []Result, peak float64) {
 			row = append(row, count(r.NFE))
 		}
 		row = append(row, milliseconds(r.Seconds))
-		if len(ways) > 0 {
-			row = append(row, peerCells(r, ways)...)
+		if len(variants) > 0 {
+			row = append(row, peerCells(r, variants)...)
 		}
 		if flops {
 			row = append(row, fmt.Sprintf("%.0f", r.FLOPS/1e9), fmt.Sprintf("%.0f %%", 100*r.FLOPS/peak))
@@ -126,14 +144,14 @@ func (p *page) times(results []Result, peak float64) {
 }
 
 // peerCells returns the cells of the peers of one case, its ratio and its target.
-func peerCells(r Result, ways []string) (row []string) {
+func peerCells(r Result, variants []string) (row []string) {
 	best, ok := r.Best()
-	for _, way := range ways {
-		k := slices.IndexFunc(r.Peers, func(t Time) bool { return t.Way == way })
+	for _, variant := range variants {
+		k := slices.IndexFunc(r.Peers, func(t Time) bool { return t.Variant == variant })
 		switch {
 		case k < 0:
 			row = append(row, "-")
-		case way == best.Way:
+		case variant == best.Variant:
 			row = append(row, "**"+milliseconds(r.Peers[k].Seconds)+"**")
 		default:
 			row = append(row, milliseconds(r.Peers[k].Seconds))
@@ -182,7 +200,8 @@ func (p *page) memory(results []Result) {
 	for _, name := range who {
 		head = append(head, name+" start", "peak", "of that the work")
 	}
-	p.line("## Memory", "", "What a new process holds that does the case and nothing else: at its start, with the libraries imported, and at most. The difference is the work's own.", "")
+	p.line("## Memory", "", "What a new process holds that does the case and nothing else: at its start, with the "+
+		"libraries imported, and at most. The difference is the work's own.", "")
 	p.table(head, rows)
 }
 
@@ -220,7 +239,7 @@ func (p *page) scaling(axis string, lines []Line, picture string) {
 	p.table(head, rows)
 }
 
-// notes tells what could not be measured.
+// notes lists what could not be measured.
 func (p *page) notes(results []Result) {
 	begun := false
 	for _, r := range results {

@@ -10,20 +10,20 @@ import (
 // Memory is what a process that does nothing but one case holds, in bytes: at
 // its start, with the libraries loaded, and at most. 0: not known.
 type Memory struct {
-	Who   string `json:"who,omitempty"` // flowmatch, or the way of a peer
+	Who   string `json:"who,omitempty"` // flowmatch, or the variant of a peer
 	Start int64  `json:"start"`
 	Peak  int64  `json:"peak"`
 }
 
-// memoryWays are the ways of the peers whose memory is told: the plainest of
+// memoryVariants are the variants of the peers whose memory is measured: the plainest of
 // each library. Compiling in the process would add its own.
-var memoryWays = []struct{ program, way string }{{"with_torch.py", "torch fused"}, {"with_jax.py", "jax"}}
+var memoryVariants = []struct{ program, variant string }{{"with_torch.py", "torch fused"}, {"with_jax.py", "jax"}}
 
 // memoryBudget is how long a case is run for its memory.
 const memoryBudget = 500 * time.Millisecond
 
 // measureMemory has the case of r done in new processes, ours and the peers',
-// which tell what they hold.
+// which report what they hold.
 func (r *Result) measureMemory(ctx context.Context, o Options) error {
 	report, err := o.Alone(ctx, r.Case, 0, memoryBudget)
 	if err != nil {
@@ -34,11 +34,11 @@ func (r *Result) measureMemory(ctx context.Context, o Options) error {
 	if o.Peers == nil {
 		return nil
 	}
-	for _, m := range memoryWays {
-		if !slices.ContainsFunc(r.Peers, func(t Time) bool { return t.Way == m.way }) {
+	for _, m := range memoryVariants {
+		if !slices.ContainsFunc(r.Peers, func(t Time) bool { return t.Variant == m.variant }) {
 			continue
 		}
-		memory, err := o.Peers.memory(ctx, m.program, request{r.Case, memoryBudget.Seconds(), m.way})
+		memory, err := o.Peers.memory(ctx, m.program, request{r.Case, memoryBudget.Seconds(), m.variant})
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

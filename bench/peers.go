@@ -54,7 +54,9 @@ func StartPeers(ctx context.Context, python string) (p *Peers, err error) {
 			return nil, errors.Join(ctx.Err(), p.Close())
 		}
 		if err != nil {
-			err = fmt.Errorf("bench: %w: %w\nscripts/setup-peers.sh DIR installs what they need; then give DIR/bin/python", ErrPeers, err)
+			err = fmt.Errorf("bench: %w: %w\nscripts/setup-peers.sh DIR installs what they need; "+
+				"then give DIR/bin/python",
+				ErrPeers, err)
 			return nil, errors.Join(err, p.Close())
 		}
 		p.all = append(p.all, one)
@@ -86,7 +88,7 @@ func (p *Peers) Close() error {
 }
 
 // round times a round of every peer that knows the case of r, and keeps the
-// least time of each way. A peer that fails leaves a note.
+// least time of each variant. A peer that fails leaves a note.
 func (p *Peers) round(ctx context.Context, r *Result, budget time.Duration) {
 	for _, one := range p.all {
 		if !slices.Contains(one.hello.Cases, r.Case) || ctx.Err() != nil {
@@ -100,7 +102,7 @@ func (p *Peers) round(ctx context.Context, r *Result, budget time.Duration) {
 			continue
 		}
 		for _, t := range a.Seconds {
-			k := slices.IndexFunc(r.Peers, func(u Time) bool { return u.Way == t.Way })
+			k := slices.IndexFunc(r.Peers, func(u Time) bool { return u.Variant == t.Variant })
 			if k < 0 {
 				r.Peers = append(r.Peers, t)
 			} else {
@@ -186,7 +188,7 @@ func (p *peer) ask(q request) (a answer, err error) {
 	return a, nil
 }
 
-// broken ends a peer that does not keep to the conversation, and tells its last words.
+// broken ends a peer that does not keep to the conversation, and returns its last words.
 func (p *peer) broken(err error) error {
 	p.stop()
 	words := strings.Split(strings.TrimSpace(p.stderr.String()), "\n")
@@ -207,14 +209,14 @@ func (p *peer) stop() {
 // times is a JSON object of numbers as a list in the order of the text.
 type times []Time
 
-// UnmarshalJSON reads {"way": seconds, ...}.
+// UnmarshalJSON reads {"variant": seconds, ...}.
 func (t *times) UnmarshalJSON(b []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
 		return fmt.Errorf("times %s are no object", b)
 	}
 	for dec.More() {
-		way, err := dec.Token()
+		variant, err := dec.Token()
 		if err != nil {
 			return err
 		}
@@ -222,7 +224,7 @@ func (t *times) UnmarshalJSON(b []byte) error {
 		if err := dec.Decode(&seconds); err != nil {
 			return err
 		}
-		*t = append(*t, Time{way.(string), seconds}) // a key is a string
+		*t = append(*t, Time{variant.(string), seconds}) // a key is a string
 	}
 	return nil
 }

@@ -66,7 +66,8 @@ done
 	if want := []Time{{"torch", 0.002}, {"a fast way", 0.0001}, {"jax", 1}}; !slices.Equal(r.Peers, want) {
 		t.Errorf("times %v, want %v", r.Peers, want)
 	}
-	if best, ok := r.Best(); !ok || best.Way != "a fast way" || r.Ratio != r.Seconds/0.0001 || r.Target != Target(r.Case) {
+	best, ok := r.Best()
+	if !ok || best.Variant != "a fast way" || r.Ratio != r.Seconds/0.0001 || r.Target != Target(r.Case) {
 		t.Errorf("best %v, ratio %g, target %g", best, r.Ratio, r.Target)
 	}
 	if p.Versions()["torch"] != "9.1" {
@@ -87,17 +88,22 @@ done
 		return Report{Memory: Memory{Start: 1, Peak: 2}}, nil
 	}
 	r, err := nap("train", "train nap").Run(t.Context(), nil, Options{Peers: p, Alone: alone})
-	if want := []Memory{{"flowmatch", 1, 2}, {"torch fused", 7000000, 9000000}}; err != nil || !slices.Equal(r.Memory, want) {
+	want := []Memory{{"flowmatch", 1, 2}, {"torch fused", 7000000, 9000000}}
+	if err != nil || !slices.Equal(r.Memory, want) {
 		t.Errorf("memory %v (%v), want %v", r.Memory, err, want)
 	}
 }
 
 func TestAPeerThatFailsLeavesANote(t *testing.T) {
 	for name, c := range map[string]struct{ script, want string }{
-		"an error":       {`while read r; do echo '{"case": "nap", "error": "CompileError: no compiler"}'; done`, "no compiler"},
-		"it dies":        {`read r; echo "trace" >&2; echo "Killed: out of memory" >&2; exit 3`, "with_torch.py: Killed: out of memory"},
-		"no JSON":        {`while read r; do echo hm; done`, "does not answer as it should"},
-		"no times":       {`while read r; do echo '{"case": "nap", "seconds": [1]}'; done`, "does not answer as it should"},
+		"an error": {
+			`while read r; do echo '{"case": "nap", "error": "CompileError: no compiler"}'; done`, "no compiler"},
+		"it dies": {
+			`read r; echo "trace" >&2; echo "Killed: out of memory" >&2; exit 3`,
+			"with_torch.py: Killed: out of memory"},
+		"no JSON": {`while read r; do echo hm; done`, "does not answer as it should"},
+		"no times": {
+			`while read r; do echo '{"case": "nap", "seconds": [1]}'; done`, "does not answer as it should"},
 		"no time":        {`while read r; do echo '{"case": "nap", "seconds": {"torch": 0}}'; done`, "answered"},
 		"another's time": {`while read r; do echo '{"case": "pan", "seconds": {"torch": 1}}'; done`, "answered"},
 	} {
@@ -120,7 +126,8 @@ func TestAnEndedContextStopsThePeers(t *testing.T) {
 	}
 	p.all = []*peer{one}
 	time.AfterFunc(20*time.Millisecond, cancel)
-	if r, err := nap("sample", "nap").Run(ctx, nil, Options{Peers: p}); !errors.Is(err, context.Canceled) || len(r.Notes) > 0 {
+	r, err := nap("sample", "nap").Run(ctx, nil, Options{Peers: p})
+	if !errors.Is(err, context.Canceled) || len(r.Notes) > 0 {
 		t.Errorf("error %v, notes %q; want context.Canceled and none", err, r.Notes)
 	}
 }
@@ -133,7 +140,8 @@ func TestPeersThatCannotStartSayHowToInstallThem(t *testing.T) {
 	}
 	for python, want := range map[string]string{missing: "no such file", silent: "No module named torch"} {
 		_, err := StartPeers(t.Context(), python)
-		if !errors.Is(err, ErrPeers) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "scripts/setup-peers.sh") {
+		if !errors.Is(err, ErrPeers) || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), "scripts/setup-peers.sh") {
 			t.Errorf("error %v, want ErrPeers with %q and the script that installs them", err, want)
 		}
 	}
@@ -156,13 +164,15 @@ peer.serve({"x": "1"}, {"nap": lambda: {"a": lambda: time.sleep(1e-3), "b": lamb
 	}
 	defer p.stop()
 	a, err := p.ask(request{Case: "nap", Seconds: 0.01})
-	if err != nil || len(a.Seconds) != 2 || a.Seconds[0].Way != "a" || a.Seconds[0].Seconds < 1e-3 || a.Seconds[1].Seconds > 1e-3 || a.Start <= 0 || a.Peak < a.Start {
+	if err != nil || len(a.Seconds) != 2 || a.Seconds[0].Variant != "a" || a.Seconds[0].Seconds < 1e-3 ||
+		a.Seconds[1].Seconds > 1e-3 || a.Start <= 0 || a.Peak < a.Start {
 		t.Errorf("answer %+v (%v)", a, err)
 	}
 	if a, err = p.ask(request{Case: "nap", Seconds: 0.01, Only: "b"}); err != nil || len(a.Seconds) != 1 {
-		t.Errorf("answer %+v (%v), want way b only", a, err)
+		t.Errorf("answer %+v (%v), want variant b only", a, err)
 	}
-	if _, err := p.ask(request{Case: "broken", Seconds: 0.01}); err == nil || !strings.Contains(err.Error(), "ValueError: no") {
+	_, err = p.ask(request{Case: "broken", Seconds: 0.01})
+	if err == nil || !strings.Contains(err.Error(), "ValueError: no") {
 		t.Errorf("error %v, want the peer's", err)
 	}
 	if _, err := p.ask(request{Case: "nap", Seconds: 0.01}); err != nil {

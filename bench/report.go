@@ -13,7 +13,7 @@ import (
 	"flowmatch/internal/memory"
 )
 
-// Report is what a run of the benchmark has to tell.
+// Report is all that a run of the benchmark has measured.
 type Report struct {
 	Flowmatch   string            `json:"flowmatch"` // version, with the commit
 	Go          string            `json:"go"`
@@ -21,7 +21,7 @@ type Report struct {
 	CPU         string            `json:"cpu"`
 	Cores       int               `json:"cores"`
 	Threads     int               `json:"threads"`              // GOMAXPROCS
-	Load        float64           `json:"load"`                 // average over the minute before: what else the machine did
+	Load        float64           `json:"load"`                 // over the minute before: what else the machine did
 	PeakFLOPS   float64           `json:"peak_flops,omitempty"` // that one core can do with the engine's instructions
 	Backend     string            `json:"backend"`
 	Date        string            `json:"date"`
@@ -41,7 +41,7 @@ func NewReport(version string) Report {
 	}
 }
 
-// cpuModel returns the name of the processor where the system tells it.
+// cpuModel returns the name of the processor where the system reports it.
 func cpuModel() string {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
@@ -55,7 +55,7 @@ func cpuModel() string {
 	return runtime.GOARCH
 }
 
-// load returns the load average of the last minute where the system tells it.
+// load returns the load average of the last minute where the system reports it.
 func load() (l float64) {
 	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
 		_, _ = fmt.Sscan(string(text), &l) // else it stays 0
@@ -69,7 +69,7 @@ func (r Report) Text(w io.Writer) {
 	for _, x := range r.Results {
 		peer, seconds, ratio := "-", "", "-"
 		if best, ok := x.Best(); ok {
-			peer, seconds, ratio = best.Way, milliseconds(best.Seconds)+" ms", fmt.Sprintf("%.2f", x.Ratio)
+			peer, seconds, ratio = best.Variant, milliseconds(best.Seconds)+" ms", fmt.Sprintf("%.2f", x.Ratio)
 		}
 		fmt.Fprintf(w, "%s\t%s ms/%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\n",
 			x.Case, milliseconds(x.Seconds), x.Unit, count(x.NFE), peer, seconds, ratio, x.Backend, x.Threads, x.Rounds)

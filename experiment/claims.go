@@ -9,15 +9,16 @@ import (
 	"text/template"
 )
 
-// Claims writes the page that answers claims with figures. text is a template
-// whose functions take an experiment, a task and a method, and end with a value:
+// WriteClaims writes the page that answers claims with figures. text is a template, such
+// as [Claims] returns, whose functions take an experiment, a task and a method, and end
+// with a value:
 //
 //	v          mean ± standard deviation over the seeds
 //	ratio      of the means of two methods, the first over the second
 //	percent    the same as a percentage
 //
 // The figures come from the results in the folder docs; what is not there is a dash.
-func Claims(w io.Writer, text, docs string) error {
+func WriteClaims(w io.Writer, text, docs string) error {
 	known := map[string][]Result{}
 	results := func(name string) ([]Result, error) {
 		if _, ok := known[name]; !ok {

@@ -2,8 +2,9 @@
 //
 // There are only a few types: a [Grid] is an experiment file, tasks times methods
 // times seeds; a [Cell] is one run of it; a [Result] is what was measured of a cell;
-// [Run] makes all results, or goes on where it was stopped; [Page] tells them, as
-// tables of mean ± standard deviation over the seeds, and pictures.
+// [Run] makes all results, or goes on where it was stopped; [Page] writes them as
+// tables of mean ± standard deviation over the seeds, and pictures. The grids that come
+// with the program are those that [Known] names.
 //
 // A grid is planned before anything runs: every cell has a complete, valid run file,
 // or the grid is refused with the reason. A cell that is done leaves a file, so a

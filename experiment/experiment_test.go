@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"flowmatch/experiment"
-	"flowmatch/experiments"
 	"flowmatch/train"
 )
 
@@ -47,7 +46,7 @@ tables:
     values: [{value: w2_1, title: 1 NFE}, {value: w2_100, title: 100 NFE}]
 pictures:
   - {kind: samples, file: samples, caption: Samples.}
-  - {kind: times, file: times, caption: Ways.}
+  - {kind: times, file: times, caption: Paths.}
   - {kind: stages, file: stages, caption: Stages.}
   - {kind: nfe, file: nfe, caption: NFE.}
   - {kind: curves, file: error, caption: Errors., curves: [error/euler, error/midpoint], x: NFE, y: error}
@@ -67,7 +66,7 @@ func plan(t *testing.T, text, dir string) (experiment.Grid, []experiment.Cell) {
 	return g, cells
 }
 
-func TestAGridIsMeasuredAndTold(t *testing.T) {
+func TestAGridIsMeasuredAndWritten(t *testing.T) {
 	dir := t.TempDir()
 	g, cells := plan(t, small, dir)
 	if len(cells) != 6 {
@@ -78,12 +77,16 @@ func TestAGridIsMeasuredAndTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range results {
-		for _, name := range []string{"w2", "npe", "nll", "seconds", "steps", "w2_1", "w2_2", "w2_4", "w2_100", "nfe_last"} {
+		for _, name := range []string{
+			"w2", "npe", "nll", "seconds", "steps", "w2_1", "w2_2", "w2_4", "w2_100", "nfe_last",
+		} {
 			if _, ok := r.Values[name]; !ok {
 				t.Errorf("%s, %s: no %s", r.Task, r.Method, name)
 			}
 		}
-		for _, name := range []string{"error/euler", "error/midpoint", "error/rk4", "error/dopri5", "w2/euler", "nfe_by_step", "nll_by_step"} {
+		for _, name := range []string{
+			"error/euler", "error/midpoint", "error/rk4", "error/dopri5", "w2/euler", "nfe_by_step", "nll_by_step",
+		} {
 			c := r.Curves[name]
 			if len(c.X) < 2 || len(c.X) != len(c.Y) {
 				t.Errorf("%s, %s: curve %s has %d points for %d places", r.Task, r.Method, name, len(c.Y), len(c.X))
@@ -112,8 +115,9 @@ func TestAGridIsMeasuredAndTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"# Small", "Does it run?", "flowmatch experiment small", "| method | moons | to rings |", "| FM |", " – |", " ± ", "**",
-		"| OT-CFM (Somebody) | 0.42 | – |", "Somebody: a paper", "| method | 1 NFE | 100 NFE |", "![times](", "Ways.", "FM on to rings: it starts from a Gaussian", "The end.",
+		"# Small", "Does it run?", "flowmatch experiment small", "| method | moons | to rings |", "| FM |",
+		" – |", " ± ", "**", "| OT-CFM (Somebody) | 0.42 | – |", "Somebody: a paper", "| method | 1 NFE | 100 NFE |",
+		"![times](", "Paths.", "FM on to rings: it starts from a Gaussian", "The end.",
 	} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page lacks %q:\n%s", want, page.String())
@@ -159,7 +163,8 @@ func TestAnInterruptedGridGoesOnAtTheFirstRunThatIsNotDone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(found, []int{0}) || len(made) != 5 || !reflect.DeepEqual(resumed, []int{15}) {
-		t.Errorf("found done %v, made %v, resumed at steps %v; want the first found, five made, the second from step 15", found, made, resumed)
+		t.Errorf("found done %v, made %v, resumed at steps %v; want the first found, five made, the second from step 15",
+			found, made, resumed)
 	}
 	_, cells = plan(t, text, other)
 	want, err := experiment.Run(t.Context(), g, cells, experiment.Hooks{})
@@ -198,17 +203,19 @@ func TestBadGridsAreRefusedBeforeAnythingRuns(t *testing.T) {
 		{"title: Small", "", "title is missing"},
 		{"title: Small", "titel: Small", "titel"},
 		{"seeds: [1, 2]", "seeds: []", "at least one of each"},
-		{"coupling.name: ot", "coupling.name: optimal", `method OT-CFM: coupling: unknown coupling "optimal"`},
+		{"coupling.name: ot", "coupling.name: optimal",
+			`method OT-CFM: run: line 15: coupling: unknown coupling "optimal"`},
 		{"coupling.name: ot", "coupling.nam: ot", `did you mean "coupling.name"?`},
 		{"coupling.name: ot", "train.objective: fm", "set data.n"},
-		{"data.name: moons}", "data.name: moon}", `unknown set "moon"`},
+		{"data.name: moons}", "data.name: moon}", `unknown synthetic set "moon"`},
 		{"name: OT-CFM, set", "name: FM, set", "would share a folder"},
-		{"name: OT-CFM, set", "name: OT-CFM, teacher: reflow, set", `no earlier method "reflow"`},
-		{"task: to rings, method: FM", "task: to ring, method: FM", `skip: there is no task "to ring"`},
+		{"name: OT-CFM, set", "name: OT-CFM, teacher: reflow, set", `unknown earlier method "reflow"`},
+		{"task: to rings, method: FM", "task: to ring, method: FM",
+			`skip: unknown task "to ring"; did you mean "to rings"?`},
 		{"why: it starts from a Gaussian", `why: ""`, "say why"},
-		{"measure: [samples", "measure: [sample", `no measure "sample"`},
+		{"measure: [samples", "measure: [sample", `unknown measure "sample"; did you mean "samples"?`},
 		{"value: w2\n", "\n", "either value or values"},
-		{"kind: nfe", "kind: nfes", `no kind "nfes"`},
+		{"kind: nfe", "kind: nfes", `unknown kind "nfes"; did you mean "nfe"?`},
 		{", snapshot_every: 10", "", "keeps no snapshots"},
 		{", snapshot_every: 10", ", snapshot_every: 31", "keeps no snapshots"},
 		{"{name: Somebody, source", "{source", "need a name and a source"},
@@ -230,8 +237,8 @@ func TestBadGridsAreRefusedBeforeAnythingRuns(t *testing.T) {
 }
 
 func TestTheExperimentsOfTheProgramArePlanned(t *testing.T) {
-	for _, name := range experiments.Names() {
-		text, err := experiments.Read(name)
+	for _, name := range experiment.Known() {
+		text, err := experiment.KnownText(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -250,6 +257,13 @@ func TestTheExperimentsOfTheProgramArePlanned(t *testing.T) {
 	}
 }
 
+func TestAnUnknownExperimentListsThem(t *testing.T) {
+	_, err := experiment.KnownText("coupling")
+	if err == nil || !strings.Contains(err.Error(), `unknown experiment "coupling"; did you mean "couplings"?`) {
+		t.Errorf("got %v, want the nearest name", err)
+	}
+}
+
 func TestClaimsAreAnsweredWithTheFiguresThatAreThere(t *testing.T) {
 	dir := t.TempDir()
 	results := []experiment.Result{
@@ -260,9 +274,10 @@ func TestClaimsAreAnsweredWithTheFiguresThatAreThere(t *testing.T) {
 	if err := experiment.WriteResults(filepath.Join(dir, "one.json"), results); err != nil {
 		t.Fatal(err)
 	}
-	text := `{{v "one" "moons" "a" "x"}}, {{ratio "one" "moons" "b" "a" "x"}}, {{percent "one" "moons" "a" "b" "x"}}, {{v "two" "moons" "a" "x"}}, {{ratio "one" "moons" "b" "c" "x"}}`
+	text := `{{v "one" "moons" "a" "x"}}, {{ratio "one" "moons" "b" "a" "x"}}, {{percent "one" "moons" "a" "b" "x"}}, ` +
+		`{{v "two" "moons" "a" "x"}}, {{ratio "one" "moons" "b" "c" "x"}}`
 	var got bytes.Buffer
-	if err := experiment.Claims(&got, text, dir); err != nil {
+	if err := experiment.WriteClaims(&got, text, dir); err != nil {
 		t.Fatal(err)
 	}
 	if want := "3.00 ± 1.41, 2, 50 %, –, –"; got.String() != want {
@@ -273,7 +288,7 @@ func TestClaimsAreAnsweredWithTheFiguresThatAreThere(t *testing.T) {
 // The page of claims names figures that the experiments measure: a typing error
 // would print as a dash.
 func TestTheClaimsNameWhatIsMeasured(t *testing.T) {
-	text, err := experiments.Claims()
+	text, err := experiment.Claims()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +299,7 @@ func TestTheClaimsNameWhatIsMeasured(t *testing.T) {
 	}
 	for _, f := range found {
 		words := regexp.MustCompile(`"([^"]*)"`).FindAllStringSubmatch(f[2], -1)
-		grid, err := experiments.Read(words[0][1])
+		grid, err := experiment.KnownText(words[0][1])
 		if err != nil {
 			t.Error(err)
 			continue

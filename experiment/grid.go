@@ -1,18 +1,19 @@
 package experiment
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 
 	"github.com/goccy/go-yaml"
 
+	"flowmatch/internal/choice"
+	"flowmatch/internal/settings"
 	"flowmatch/run"
 )
 
@@ -35,6 +36,8 @@ type Grid struct {
 	Tables   []Table   `yaml:"tables"`
 	Pictures []Picture `yaml:"pictures"`
 	Notes    string    `yaml:"notes"` // ends the page, in Markdown
+
+	given settings.Given // where the file says what; empty: there is no file
 }
 
 // Variant is a task or a method: settings of the run file, by dotted keys such as
@@ -62,7 +65,7 @@ type Table struct {
 	Values  []Column `yaml:"values"`
 	Tasks   []string `yaml:"tasks"`   // empty: all
 	Methods []string `yaml:"methods"` // empty: all
-	Digits  int      `yaml:"digits"`  // significant; 0 means 3
+	Digits  int      `yaml:"digits"`  // significant; default 3
 	// Less says that the least mean of a column is printed in bold.
 	Less bool `yaml:"less"`
 	// Floor is a value of the task itself, such as w2_data, in a row below the methods.
@@ -86,8 +89,14 @@ type Published struct {
 
 // Picture is a picture of a page.
 type Picture struct {
-	// Kind is samples, times, stages, nfe (see the functions of these names) or
-	// curves.
+	// Kind is samples, times, stages, nfe or curves; of kind neural_ode orbits or curves:
+	//
+	//	samples  samples of each method beside data
+	//	times    rows of methods, columns of t: where the points are on their paths
+	//	stages   rows of methods, columns of snapshots: samples as training goes on
+	//	nfe      rows of methods, columns of NFE: samples of the midpoint rule
+	//	orbits   rows of methods: the trajectory and its fit
+	//	curves   lines of the curves named, by method, the mean over the seeds
 	Kind    string   `yaml:"kind"`
 	File    string   `yaml:"file"` // name without ending
 	Caption string   `yaml:"caption"`
@@ -102,23 +111,17 @@ type Picture struct {
 	LinearY bool `yaml:"linear_y"`
 }
 
-// Cell is one run of a grid.
-type Cell struct {
-	Task, Method string
-	Seed         uint64
-	Config       run.Config
-	Neural       *Neural // in the place of Config, of a grid of kind neural_ode
-	Dir          string  // folder of the run, below the grid's
-	Teacher      string  // folder of the run that this one learns from; empty: none
-
-	asked any // what was said of it: the base, and the settings that change it
-}
+// ErrGrid is returned for a grid that cannot be run.
+var ErrGrid = errors.New("experiment: bad grid")
 
 // kindNeural is the kind of a grid of [Neural] cells.
 const kindNeural = "neural_ode"
 
-// ErrGrid is returned for a grid that cannot be run.
-var ErrGrid = errors.New("experiment: bad grid")
+// kinds are those that Grid.Kind takes.
+var kinds = []string{kindNeural}
+
+// defaultDigits is the default of Table.Digits.
+const defaultDigits = 3
 
 // Read reads an experiment file.
 func Read(file string) (Grid, error) {
@@ -133,27 +136,131 @@ func Read(file string) (Grid, error) {
 	return g, nil
 }
 
-// Parse reads the text of an experiment file. Unknown keys are errors.
+// Parse reads the text of an experiment file, strictly: errors name the line, the key and
+// what would be right.
 func Parse(text []byte) (Grid, error) {
-	var g Grid
-	if err := yaml.UnmarshalWithOptions(text, &g, yaml.Strict()); err != nil {
-		return g, fmt.Errorf("%w: %s", ErrGrid, yaml.FormatError(err, false, true))
+	g, err := parse(text)
+	if err != nil {
+		return g, fmt.Errorf("%w: %w", ErrGrid, err)
 	}
-	return g, g.validate()
+	return g, nil
+}
+
+// loose are the settings of the cells in the form that plans are a fingerprint of: that of
+// goccy/go-yaml, for which 1e-3 is text and 0.001 a number. So the results of earlier
+// versions of the program stay valid; and text that writes a number is checked as it is
+// written, before it is one.
+type loose struct {
+	Kind           string
+	Base           map[string]any
+	Tasks, Methods []struct{ Set map[string]any }
+}
+
+func parse(text []byte) (g Grid, err error) {
+	var l loose
+	looseErr := yaml.Unmarshal(text, &l)
+	if l.Kind != "" {
+		if err := choice.Check("kind", l.Kind, kinds); err != nil {
+			return g, err
+		}
+	}
+	if l.Kind == kindNeural {
+		g, err = load[Neural](text)
+	} else {
+		g, err = load[run.Config](text)
+	}
+	if err != nil {
+		return g, err
+	}
+	if looseErr != nil {
+		return g, errors.New(yaml.FormatError(looseErr, false, true))
+	}
+	var errs []error
+	g.Base = l.Base
+	for i := range g.Tasks {
+		errs = append(errs, g.sameNumbers(fmt.Sprintf("tasks[%d].set", i), g.Tasks[i].Set, l.Tasks[i].Set))
+		g.Tasks[i].Set = l.Tasks[i].Set
+	}
+	for i := range g.Methods {
+		errs = append(errs, g.sameNumbers(fmt.Sprintf("methods[%d].set", i), g.Methods[i].Set, l.Methods[i].Set))
+		g.Methods[i].Set = l.Methods[i].Set
+	}
+	return g, errors.Join(errs...)
+}
+
+// file is a grid as a file has it, whose base is read as what it is of.
+type file[B any] struct {
+	Base B `yaml:"base"` // in place of Grid.Base
+	Grid `yaml:",inline"`
+}
+
+// Defaults returns f with every unset field of the grid filled in.
+func (f file[B]) Defaults() file[B] {
+	f.Grid = f.Grid.Defaults()
+	return f
+}
+
+// load reads a grid whose base is a B; Grid.Base is left out.
+func load[B any](text []byte) (Grid, error) {
+	f, given, err := settings.Load[file[B]](settings.File(text))
+	f.given = given
+	return f.Grid, err
+}
+
+// sameNumbers reports text that one reader of YAML takes for a number: 010, which is eight
+// to some and ten to others.
+func (g Grid) sameNumbers(at string, strict, loose any) error {
+	switch strict := strict.(type) {
+	case map[string]any:
+		other, ok := loose.(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(strict)) {
+			if err := g.sameNumbers(at+"."+key, strict[key], other[key]); ok && err != nil {
+				return err
+			}
+		}
+	case []any:
+		other, ok := loose.([]any)
+		for i := 0; ok && i < min(len(strict), len(other)); i++ {
+			if err := g.sameNumbers(at, strict[i], other[i]); err != nil {
+				return err
+			}
+		}
+	case string:
+		if _, ok := loose.(string); !ok {
+			return fmt.Errorf("%s: %s is %s; write a number without leading zeros, or text in quotes",
+				g.where(at), at, strict)
+		}
+	}
+	return nil
+}
+
+// where is where the file gives a key, as errors begin.
+func (g Grid) where(key string) string { return cmp.Or(g.given.Where(key), key) }
+
+// Defaults returns g with every unset field filled in, save those of the runs.
+func (g Grid) Defaults() Grid {
+	g.Tables = slices.Clone(g.Tables)
+	for i := range g.Tables {
+		g.Tables[i].Digits = cmp.Or(g.Tables[i].Digits, defaultDigits)
+	}
+	return g
 }
 
 // faults gathers what is wrong with a grid.
 type faults []error
 
-func (f *faults) add(format string, args ...any) {
-	*f = append(*f, fmt.Errorf("%w: "+format, append([]any{ErrGrid}, args...)...))
-}
+func (f *faults) add(format string, args ...any) { *f = append(*f, fmt.Errorf(format, args...)) }
 
 // known reports a name that is not one of those there are.
 func (f *faults) known(where, what string, all []string, names ...string) {
 	for _, n := range names {
-		if n != "" && !slices.Contains(all, n) {
-			f.add("%s: there is no %s %q; it must be one of %s", where, what, n, strings.Join(all, ", "))
+		if n == "" {
+			continue
+		}
+		if len(all) == 0 {
+			f.add("%s: there is no %s %q, nor any other", where, what, n)
+		} else if err := choice.Check(what, n, all); err != nil {
+			f.add("%s: %w", where, err)
 		}
 	}
 }
@@ -171,8 +278,9 @@ func (f *faults) folders(what string, names []string) {
 	}
 }
 
-// validate reports everything that is wrong with the names of a grid.
-func (g Grid) validate() error {
+// Validate reports everything that is wrong with the names of a grid; [Grid.Plan] reports
+// what is wrong with its settings.
+func (g Grid) Validate() error {
 	var f faults
 	if g.Title == "" {
 		f.add("title is missing")
@@ -197,11 +305,21 @@ func (g Grid) validate() error {
 	if g.Kind == kindNeural {
 		measures, pictures = neuralMeasures(), []string{"orbits", "curves"}
 	}
-	f.known("kind", "kind", []string{kindNeural}, g.Kind)
+	f.known("kind", "kind", kinds, g.Kind)
 	f.known("measure", "measure", measures, g.Measure...)
-	for _, t := range g.Tables {
+	f.tables(g.Tables, tasks, methods)
+	f.pictures(g.Pictures, pictures, tasks, methods)
+	return errors.Join(f...)
+}
+
+// tables reports what is wrong with tables.
+func (f *faults) tables(all []Table, tasks, methods []string) {
+	for _, t := range all {
 		if (t.Value == "") == (len(t.Values) == 0) {
 			f.add("table %q: give either value or values", t.Title)
+		}
+		if t.Digits < 0 {
+			f.add("table %q: digits is %d; it must be at least 1", t.Title, t.Digits)
 		}
 		for _, p := range t.Published {
 			if p.Name == "" || p.Source == "" {
@@ -211,8 +329,12 @@ func (g Grid) validate() error {
 		f.known("table "+t.Title, "task", tasks, t.Tasks...)
 		f.known("table "+t.Title, "method", methods, t.Methods...)
 	}
-	for _, p := range g.Pictures {
-		f.known("picture "+p.File, "kind", pictures, p.Kind)
+}
+
+// pictures reports what is wrong with pictures.
+func (f *faults) pictures(all []Picture, kinds, tasks, methods []string) {
+	for _, p := range all {
+		f.known("picture "+p.File, "kind", kinds, p.Kind)
 		f.known("picture "+p.File, "task", tasks, p.Task)
 		f.known("picture "+p.File, "method", methods, p.Methods...)
 		if slug(p.File) != p.File || p.File == "" {
@@ -222,7 +344,6 @@ func (g Grid) validate() error {
 			f.add("picture %s: curves belong to the kind curves", p.File)
 		}
 	}
-	return errors.Join(f...)
 }
 
 func names(v []Variant) []string {
@@ -245,88 +366,4 @@ func slug(name string) string {
 		}
 	}
 	return strings.Trim(b.String(), "-")
-}
-
-// Plan returns the cells of the grid in the order in which they run, with folders
-// below dir. It reports every combination that cannot run, and why.
-func (g Grid) Plan(dir string, settings []string) ([]Cell, error) {
-	base, err := yaml.Marshal(g.Base)
-	if err != nil {
-		return nil, fmt.Errorf("%w: base: %w", ErrGrid, err)
-	}
-	var cells []Cell
-	var errs []error
-	for _, task := range g.Tasks {
-		for _, seed := range g.Seeds {
-			for _, method := range g.Methods {
-				if g.skips(task.Name, method.Name) {
-					continue
-				}
-				c, err := g.cell(base, settings, dir, task, method, seed)
-				if err != nil && seed == g.Seeds[0] {
-					errs = append(errs, fmt.Errorf("task %s, method %s: %w", task.Name, method.Name, err))
-				}
-				cells = append(cells, c)
-			}
-		}
-	}
-	if len(errs) > 0 {
-		return nil, errors.Join(append([]error{ErrGrid}, errs...)...)
-	}
-	return cells, nil
-}
-
-func (g Grid) skips(task, method string) bool {
-	return slices.ContainsFunc(g.Skip, func(s Skip) bool {
-		return (s.Task == "" || s.Task == task) && s.Method == method
-	})
-}
-
-func (g Grid) cell(base []byte, settings []string, dir string, task, method Variant, seed uint64) (Cell, error) {
-	folder := func(method string) string {
-		return filepath.Join(dir, slug(task.Name), slug(method), "seed-"+strconv.FormatUint(seed, 10))
-	}
-	c := Cell{Task: task.Name, Method: method.Name, Seed: seed, Dir: folder(method.Name)}
-	var err error
-	if method.Teacher != "" {
-		if g.skips(task.Name, method.Teacher) {
-			return c, fmt.Errorf("its teacher %s is skipped", method.Teacher)
-		}
-		if c.Teacher, err = filepath.Abs(folder(method.Teacher)); err != nil {
-			return c, fmt.Errorf("experiment: %w", err)
-		}
-	}
-	all := []string{}
-	for _, v := range []Variant{task, method} {
-		for key, value := range v.Set {
-			text, err := json.Marshal(value)
-			if err != nil {
-				return c, fmt.Errorf("%s: %w", key, err)
-			}
-			all = append(all, key+"="+string(text))
-		}
-	}
-	slices.Sort(all[:len(task.Set)])
-	slices.Sort(all[len(task.Set):])
-	all = append(append(all, "seed="+strconv.FormatUint(seed, 10)), settings...)
-	c.asked = struct {
-		Base     map[string]any
-		Settings []string
-		Teacher  string
-	}{g.Base, slices.Clone(all), method.Teacher}
-	if c.Teacher != "" {
-		all = append(all, "train.teacher="+strconv.Quote(c.Teacher))
-	}
-	if g.Kind == kindNeural {
-		c.Neural, err = neural(base, all)
-		return c, err
-	}
-	if c.Config, err = run.ParseConfig(base, all); err != nil {
-		return c, err
-	}
-	looksBack := slices.Contains(g.Measure, "stages") || slices.ContainsFunc(g.Pictures, func(p Picture) bool { return p.Kind == "stages" })
-	if every := c.Config.Train.SnapshotEvery; looksBack && (every == 0 || every > c.Config.Train.Steps) {
-		return c, errNoSnapshots
-	}
-	return c, nil
 }

@@ -1,22 +1,25 @@
-// Package experiments holds the experiment files that the program knows by name, and
-// the template of the page that sums up what they show.
-package experiments
+package experiment
 
 import (
 	"embed"
 	"fmt"
 	"slices"
 	"strings"
+
+	"flowmatch/internal/choice"
 )
 
-//go:embed *.yaml claims.md
-var files embed.FS
+// The experiment files that the program knows by name, and the template of the page
+// that sums up what they show.
+//
+//go:embed grids
+var grids embed.FS
 
-// Names returns the names of the experiments, sorted.
-func Names() []string {
-	entries, err := files.ReadDir(".")
+// Known returns the names of the experiments that come with the program, sorted.
+func Known() []string {
+	entries, err := grids.ReadDir("grids")
 	if err != nil {
-		panic("experiments: " + err.Error()) // the folder is part of the program
+		return nil // the folder is part of the program: see its test
 	}
 	var names []string
 	for _, e := range entries {
@@ -31,14 +34,14 @@ func Names() []string {
 // Claims returns the template of the page that answers claims with the figures of
 // the experiments.
 func Claims() (string, error) {
-	text, err := files.ReadFile("claims.md")
+	text, err := grids.ReadFile("grids/claims.md")
 	return string(text), err
 }
 
-// Read returns the text of an experiment file.
-func Read(name string) ([]byte, error) {
-	if !slices.Contains(Names(), name) {
-		return nil, fmt.Errorf("experiments: there is no experiment %q; it must be one of %s", name, strings.Join(Names(), ", "))
+// KnownText returns the text of the experiment file of a name.
+func KnownText(name string) ([]byte, error) {
+	if err := choice.Check("experiment", name, Known()); err != nil {
+		return nil, fmt.Errorf("experiment: %w", err)
 	}
-	return files.ReadFile(name + ".yaml")
+	return grids.ReadFile("grids/" + name + ".yaml")
 }

@@ -6,7 +6,9 @@ import (
 	"math"
 	"strings"
 
+	"flowmatch/eval"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 	"flowmatch/internal/seed"
 	"flowmatch/metrics"
 	"flowmatch/model"
@@ -15,10 +17,37 @@ import (
 	"flowmatch/train"
 )
 
-// measure records figures of a trained run.
-type measure func(ctx context.Context, c Cell, t *run.Run, r *Result) error
+// trained is a trained run, ready to be measured.
+type trained struct {
+	eval.Subject
+	run *run.Run
+}
 
-// measures is the switch of names.
+// ready opens the data of a run.
+func ready(r *run.Run) (trained, error) {
+	s, err := r.Subject(true)
+	return trained{s, r}, err
+}
+
+// at returns the run as it was at the snapshot of a step.
+func (t trained) at(step int) (trained, error) {
+	r, err := run.OpenAt(t.run.Dir, "", step)
+	if err != nil {
+		return t, err
+	}
+	t.run, t.Model, t.Step = r, r.Model, r.Step
+	return t, nil
+}
+
+// sampleFrom draws samples from source points by a solver of the ODE.
+func (t trained) sampleFrom(ctx context.Context, x0 flow.Batch, given flow.Given, s ode.Solver) (model.Samples, error) {
+	return t.Model.SampleFrom(ctx, x0, model.SampleOptions{Given: given, Sampler: model.ODE{Solver: s}})
+}
+
+// measure records figures of a trained run.
+type measure func(ctx context.Context, c Cell, t trained, r *Result) error
+
+// measures is the table of measures.
 func measures() []struct {
 	name string
 	do   measure
@@ -39,8 +68,9 @@ func measures() []struct {
 // Measures returns the names that Grid.Measure takes:
 //
 //	samples     w2, sliced_w2, mmd, nfe of samples by the run file's solver, and of
-//	            their ways path_energy, npe, straightness; w2_data, the W2 of data to data; of
-//	            runs with a condition psnr and ssim beside input_psnr and input_ssim, consistency
+//	            their paths path_energy, npe, straightness; w2_data, the W2 of data to data;
+//	            of images made from images psnr and ssim beside input_psnr and input_ssim,
+//	            consistency
 //	likelihood  nll, nll_se, and gap to the optimum where the density is known
 //	solvers     curves error/SOLVER and w2/SOLVER over NFE for euler, midpoint, rk4 and
 //	            dopri5, and the values nfe_for_0.1/SOLVER and so on
@@ -60,16 +90,16 @@ func Measures() []string {
 	return out
 }
 
-func measureByName(name string) measure {
+func measureByName(name string) (measure, error) {
 	for _, m := range measures() {
 		if m.name == name {
-			return m.do
+			return m.do, nil
 		}
 	}
-	panic("experiment: unknown measure " + name) // grids are validated
+	return nil, fmt.Errorf("experiment: %w", choice.Check("measure", name, Measures()))
 }
 
-func samples(ctx context.Context, _ Cell, t *run.Run, r *Result) error {
+func samples(ctx context.Context, _ Cell, t trained, r *Result) error {
 	q, err := t.Quality(ctx)
 	if err != nil {
 		return err
@@ -97,22 +127,25 @@ func samples(ctx context.Context, _ Cell, t *run.Run, r *Result) error {
 // floor records w2_data, the W2 between n test points and the n after them: what a
 // perfect model would show. It is not there when there are too few points. Several
 // measures want it; the first one pays.
-func floor(t *run.Run, n int, r *Result) error {
+func floor(t trained, n int, r *Result) error {
 	if _, known := r.Values["w2_data"]; known {
 		return nil
 	}
-	x, _ := t.TestPoints(2 * n)
-	if x.N < 2*n {
-		return nil
+	x, _, err := t.TestPoints(2 * n)
+	if err != nil || x.N < 2*n {
+		return err
 	}
 	w2, err := metrics.W2(x.Slice(0, n), x.Slice(n, 2*n))
 	r.set("w2_data", w2)
 	return err
 }
 
-func likelihoods(ctx context.Context, _ Cell, t *run.Run, r *Result) error {
-	x, label := t.TestPoints(t.Config.Eval.Test)
-	l, _, err := t.Likelihood(ctx, x, label)
+func likelihoods(ctx context.Context, _ Cell, t trained, r *Result) error {
+	x, given, err := t.TestPoints(t.Settings.Test)
+	if err != nil {
+		return err
+	}
+	l, _, err := t.Likelihood(ctx, x, given)
 	if err != nil {
 		return err
 	}
@@ -137,18 +170,26 @@ var (
 // referenceSteps are the steps of rk4 whose solution the errors are measured from.
 const referenceSteps = 500
 
+// start returns what samples are compared and drawn from: test points, as many source
+// points, and what these are given.
+func (t trained) start(c Cell) (test, x0 flow.Batch, given flow.Given, err error) {
+	if test, _, err = t.TestPoints(t.Settings.Samples); err != nil {
+		return test, x0, given, err
+	}
+	p, err := t.Prompt(test.N)
+	return test, source(t, test.N, c.Seed), p.Given, err
+}
+
 // solvers measures the error of a solve and the W2 of its samples against NFE. The
 // error is the root mean square distance of a point from where a fine solve takes
 // it, in data units.
-func solvers(ctx context.Context, c Cell, t *run.Run, r *Result) error {
-	test, _ := t.TestPoints(t.Config.Eval.Samples)
-	x0 := source(t, test.N, c.Seed)
-	told, err := t.Told(test.N)
+func solvers(ctx context.Context, c Cell, t trained, r *Result) error {
+	test, x0, given, err := t.start(c)
 	if err != nil {
 		return err
 	}
 	solve := func(m *ode.Tableau, control ode.Control) (model.Samples, error) {
-		return t.Model.SampleFrom(ctx, x0, model.SampleOptions{Label: told.Label, Cond: told.Cond, Solver: ode.Solver{Method: m, Control: control, MaxNFE: t.Config.Eval.MaxNFE}})
+		return t.sampleFrom(ctx, x0, given, ode.Solver{Method: m, Control: control, MaxNFE: t.Settings.Solve.MaxNFE})
 	}
 	fine, err := solve(ode.RK4, ode.Fixed(referenceSteps))
 	if err != nil {
@@ -186,6 +227,12 @@ func solvers(ctx context.Context, c Cell, t *run.Run, r *Result) error {
 			return err
 		}
 	}
+	r.reached()
+	return nil
+}
+
+// reached records at which NFE the curves of the solvers come down to the errors asked for.
+func (r *Result) reached() {
 	for name, c := range r.Curves {
 		if method, ok := strings.CutPrefix(name, "error/"); ok {
 			for _, e := range solverErrors {
@@ -193,7 +240,6 @@ func solvers(ctx context.Context, c Cell, t *run.Run, r *Result) error {
 			}
 		}
 	}
-	return nil
 }
 
 // reach returns the X at which the curve, linear between its points in the
@@ -218,30 +264,32 @@ func distance(a, b flow.Batch) float64 {
 }
 
 // source draws n points that a solve starts from.
-func source(t *run.Run, n int, seedValue uint64) flow.Batch {
+func source(t trained, n int, seedValue uint64) flow.Batch {
 	x0 := flow.NewBatch(n, t.Model.Dim())
-	t.Model.Start().Sample(x0, seed.Rand(seedValue, "experiment/source", 0))
+	t.Model.Source().Sample(x0, seed.Rand(seedValue, "experiment/source", 0))
 	return x0
 }
 
 // fewSteps measures the samples that few evaluations of the network make: steps of
 // the average velocity where it was learnt, of Euler's method elsewhere.
-func fewSteps(ctx context.Context, c Cell, t *run.Run, r *Result) error {
-	test, _ := t.TestPoints(t.Config.Eval.Samples)
-	x0 := source(t, test.N, c.Seed)
-	told, err := t.Told(test.N)
+func fewSteps(ctx context.Context, c Cell, t trained, r *Result) error {
+	kind, err := train.KindOf(t.run.Config.Train.Objective)
+	if err != nil {
+		return err
+	}
+	test, x0, given, err := t.start(c)
 	if err != nil {
 		return err
 	}
 	for _, steps := range []int{1, 2, 4, 100} {
-		o := model.SampleOptions{Label: told.Label, Cond: told.Cond, Solver: ode.Solver{Method: ode.Euler, Control: ode.Fixed(steps)}}
-		switch trained := t.Config.Train; {
-		case train.LearnsAverages(trained.Objective):
-			o.Intervals = steps
-		case trained.DistillSteps > 0 && trained.DistillSteps != steps:
-			continue // a distilled student knows one number of steps
+		var how model.Sampler = model.ODE{Solver: ode.Solver{Method: ode.Euler, Control: ode.Fixed(steps)}}
+		switch {
+		case kind.Averages:
+			how = model.Average{Steps: steps}
+		case t.EulerSteps > 0 && t.EulerSteps != steps:
+			continue // a distilled student is made for one number of steps
 		}
-		s, err := t.Model.SampleFrom(ctx, x0, o)
+		s, err := t.Model.SampleFrom(ctx, x0, model.SampleOptions{Given: given, Sampler: how})
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -9,32 +10,32 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 	"flowmatch/neuralode"
 	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/plot"
+	"flowmatch/train"
 )
 
 // Neural is the cell of a grid of kind neural_ode: a network is fitted to one
-// trajectory of a system; see [neuralode.Experiment]. Zero fields mean what they
-// mean there.
+// trajectory of a system; see [neuralode.Experiment].
 type Neural struct {
 	System   string  `yaml:"system" json:"system"`     // spiral, lotka-volterra or pendulum
 	Gradient string  `yaml:"gradient" json:"gradient"` // adjoint or backprop
 	Seed     uint64  `yaml:"seed" json:"seed"`
-	Backend  string  `yaml:"backend" json:"backend"`
-	Points   int     `yaml:"points" json:"points"`
-	Hidden   []int   `yaml:"hidden" json:"hidden"`
-	Steps    int     `yaml:"steps" json:"steps"`
-	Batch    int     `yaml:"batch" json:"batch"`
-	Length   int     `yaml:"length" json:"length"`
-	LR       float64 `yaml:"lr" json:"lr"`
-	// EvalEvery is the number of steps between errors of the whole trajectory.
+	Backend  string  `yaml:"backend" json:"backend"` // default that of run files
+	Points   int     `yaml:"points" json:"points"`   // of the trajectory; default 1000
+	Hidden   []int   `yaml:"hidden" json:"hidden"`   // default [64, 64]
+	Steps    int     `yaml:"steps" json:"steps"`     // of the optimizer; default 1000
+	Batch    int     `yaml:"batch" json:"batch"`     // pieces of the trajectory in a step; default 20
+	Length   int     `yaml:"length" json:"length"`   // points in a piece; default 10
+	LR       float64 `yaml:"lr" json:"lr"`           // learning rate at the start; default 1e-2
+	// EvalEvery is the number of steps between errors of the whole trajectory; 0
+	// (default): only after the last one.
 	EvalEvery int `yaml:"eval_every" json:"eval_every"`
-	// Tolerances are those of dopri5 that the gradient is judged at.
+	// Tolerances are those of dopri5 that the gradient is measured at.
 	Tolerances []float64 `yaml:"tolerances" json:"tolerances"`
 }
 
@@ -58,55 +59,58 @@ func gradients() map[string]neuralode.Gradient {
 	return map[string]neuralode.Gradient{"adjoint": neuralode.Adjoint, "backprop": neuralode.Backprop}
 }
 
-// neural makes the cell of settings, in the order given.
-func neural(base []byte, settings []string) (*Neural, error) {
-	tree := map[string]any{}
-	if err := yaml.Unmarshal(base, &tree); err != nil {
-		return nil, fmt.Errorf("base: %s", yaml.FormatError(err, false, true))
+// Defaults returns n with every unset field filled in.
+func (n Neural) Defaults() Neural {
+	n.Backend = cmp.Or(n.Backend, nn.DefaultBackend)
+	n.Points, n.Steps = cmp.Or(n.Points, 1000), cmp.Or(n.Steps, 1000)
+	n.Batch, n.Length, n.LR = cmp.Or(n.Batch, 20), cmp.Or(n.Length, 10), cmp.Or(n.LR, 1e-2)
+	if len(n.Hidden) == 0 {
+		n.Hidden = []int{64, 64}
 	}
-	for _, s := range settings {
-		key, value, _ := strings.Cut(s, "=")
-		var v any
-		if err := yaml.Unmarshal([]byte(value), &v); err != nil {
-			return nil, fmt.Errorf("%s: %s", s, yaml.FormatError(err, false, true))
-		}
-		tree[key] = v
-	}
-	text, err := yaml.Marshal(tree)
-	if err != nil {
-		return nil, err
-	}
-	n := Neural{Steps: 1000, Points: 1000}
-	if err := yaml.UnmarshalWithOptions(text, &n, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("%s", yaml.FormatError(err, false, true))
-	}
-	return &n, n.validate()
+	return n
 }
 
-func (n Neural) validate() error {
-	if _, ok := systems()[n.System]; !ok {
-		return fmt.Errorf("system %q; it must be one of %s", n.System, strings.Join(slices.Sorted(maps.Keys(systems())), ", "))
+// Validate reports the first field that cannot be used, and what would be right. n is
+// complete: see Defaults.
+func (n Neural) Validate() error {
+	if err := choice.Check("system", n.System, slices.Sorted(maps.Keys(systems()))); err != nil {
+		return err
 	}
-	if _, ok := gradients()[n.Gradient]; !ok {
-		return fmt.Errorf("gradient %q; it must be one of %s", n.Gradient, strings.Join(slices.Sorted(maps.Keys(gradients())), ", "))
+	if err := choice.Check("gradient", n.Gradient, slices.Sorted(maps.Keys(gradients()))); err != nil {
+		return err
 	}
-	for name, v := range map[string]int{"steps": n.Steps, "points": n.Points - 1} {
-		if v < 1 {
-			return fmt.Errorf("%s is too small; it must be at least 1, points at least 2", name)
+	for _, f := range []struct {
+		name     string
+		v, least int
+	}{
+		{"steps", n.Steps, 1}, {"points", n.Points, 2}, {"batch", n.Batch, 1}, {"length", n.Length, 2},
+		{"eval_every", n.EvalEvery, 0},
+	} {
+		if f.v < f.least {
+			return fmt.Errorf("%s is %d; it must be at least %d", f.name, f.v, f.least)
 		}
 	}
-	for name, v := range map[string]int{"batch": n.Batch, "length": n.Length, "eval_every": n.EvalEvery} {
-		if v < 0 {
-			return fmt.Errorf("%s is %d; it must not be negative", name, v)
+	if n.Length > n.Points {
+		return fmt.Errorf("length is %d; it must be at most points, %d", n.Length, n.Points)
+	}
+	if !(n.LR > 0) || math.IsInf(n.LR, 0) {
+		return fmt.Errorf("lr is %g; it must be positive", n.LR)
+	}
+	for _, tol := range n.Tolerances {
+		if !(tol > 0) || math.IsInf(tol, 0) {
+			return fmt.Errorf("tolerances has %g; each must be positive", tol)
 		}
 	}
-	for _, tol := range append(slices.Clone(n.Tolerances), 1) {
-		if !(tol > 0) || !(n.LR >= 0) {
-			return fmt.Errorf("tolerances %v must be positive, and lr %g not negative", n.Tolerances, n.LR)
-		}
+	return nn.Config{Dim: 1, Hidden: n.Hidden}.Defaults().Validate()
+}
+
+// loop is that of the fit.
+func (n Neural) loop() train.Loop {
+	l := train.Loop{Steps: n.Steps, Batch: n.Batch, LR: n.LR}
+	if n.EvalEvery > 0 {
+		l.ValEvery = &n.EvalEvery
 	}
-	net := nn.Config{Dim: 1, Hidden: n.Hidden}.Defaults()
-	return net.Validate()
+	return l
 }
 
 // makeNeural fits and measures a cell.
@@ -118,7 +122,7 @@ func (c Cell) makeNeural(ctx context.Context, g Grid, h Hooks, r *Result) error 
 	}
 	e := neuralode.Experiment{
 		System: systems()[n.System], Points: n.Points, Net: nn.Config{Hidden: n.Hidden}, Repeats: 3,
-		Fit: neuralode.Fit{Batch: n.Batch, Length: n.Length, Steps: n.Steps, LR: n.LR, Seed: n.Seed, EvalEvery: n.EvalEvery},
+		Fit: neuralode.Fit{Loop: n.loop(), Length: n.Length, Seed: n.Seed},
 	}
 	if slices.Contains(g.Measure, "gradients") {
 		e.Tolerances = n.Tolerances
@@ -133,7 +137,8 @@ func (c Cell) makeNeural(ctx context.Context, g Grid, h Hooks, r *Result) error 
 	fitted := report.Fits[0]
 	r.fit(report, fitted)
 	r.gradients(report.Gradients, gradients()[n.Gradient])
-	return writeJSON(filepath.Join(c.Dir, orbitsFile), orbits{orbit(report.Truth), orbit(fitted.Before), orbit(fitted.After)})
+	o := orbits{orbit(report.Truth), orbit(fitted.Before), orbit(fitted.After)}
+	return writeJSON(filepath.Join(c.Dir, orbitsFile), o)
 }
 
 // fit records a fit: its errors, and what a step of it costs.
@@ -156,7 +161,7 @@ func (r *Result) fit(report neuralode.Report, f neuralode.Fitted) {
 	r.set("vjps_back", float64(last.Back.VJPs))
 }
 
-// gradients records how right a way to the gradient is, and what it costs.
+// gradients records how right a gradient is, and what it costs.
 func (r *Result) gradients(c neuralode.Comparison, g neuralode.Gradient) {
 	r.set("finite_difference", c.FiniteDifference)
 	for k := len(c.Rows) - 1; k >= 0; k-- { // tolerances fall; curves want them to rise
@@ -166,7 +171,8 @@ func (r *Result) gradients(c neuralode.Comparison, g neuralode.Gradient) {
 			continue
 		}
 		for name, v := range map[string]float64{
-			"theta_error": row.ThetaError, "x0_error": row.X0Error, "ms": 1e3 * row.Seconds, "states": float64(row.States),
+			"theta_error": row.ThetaError, "x0_error": row.X0Error,
+			"ms": 1e3 * row.Seconds, "states": float64(row.States),
 			"evaluations": float64(row.Forward.NFE + row.Back.NFE + row.Back.VJPs),
 		} {
 			if x := r.Curves[name].X; len(x) == 0 || x[len(x)-1] < control.RTol {

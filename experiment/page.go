@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -9,7 +10,7 @@ import (
 	"strings"
 )
 
-// Page is what a page tells beside the grid and its results.
+// Page is what a page says beside the grid and its results.
 type Page struct {
 	Name    string // of the experiment, as the command takes it
 	Date    string
@@ -54,7 +55,7 @@ func onTask(task string) string {
 	return " on " + task
 }
 
-// provenance tells how the figures were made.
+// provenance says how the figures were made.
 func (p Page) provenance(g Grid, results []Result) string {
 	total, threads, versions := 0.0, 0.0, []string{}
 	for _, r := range results {
@@ -64,8 +65,10 @@ func (p Page) provenance(g Grid, results []Result) string {
 			versions = append(versions, r.Version)
 		}
 	}
-	return fmt.Sprintf("Written on %s: %d runs, %.0f minutes of training, seeds %s; mean ± standard deviation over the seeds. %s, %.0f of them used; flowmatch %s.",
-		p.Date, len(results), math.Ceil(total/60), strings.Trim(fmt.Sprint(g.Seeds), "[]"), p.Machine, threads, strings.Join(versions, ", "))
+	return fmt.Sprintf("Written on %s: %d runs, %.0f minutes of training, seeds %s; "+
+		"mean ± standard deviation over the seeds. %s, %.0f of them used; flowmatch %s.",
+		p.Date, len(results), math.Ceil(total/60), strings.Trim(fmt.Sprint(g.Seeds), "[]"),
+		p.Machine, threads, strings.Join(versions, ", "))
 }
 
 // write writes a table: columns of tasks, or one table of values for each task.
@@ -189,14 +192,11 @@ func (t Table) best(columns []column, results []Result) []string {
 
 // format writes mean ± std with the digits asked for, of the mean or, where that is
 // near zero, of the deviation; without ± where all seeds agree.
-func (t Table) format(s stat) string {
+func (t Table) format(s summary) string {
 	if s.n == 0 {
 		return missing
 	}
-	digits := t.Digits
-	if digits == 0 {
-		digits = 3
-	}
+	digits := cmp.Or(t.Digits, defaultDigits)
 	size := max(math.Abs(s.mean), s.std)
 	number := func(v float64) string { return fmt.Sprintf("%.*e", digits-1, v) }
 	if size == 0 || size >= leastDecimal {

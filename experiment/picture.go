@@ -12,20 +12,12 @@ import (
 
 	"flowmatch/flow"
 	"flowmatch/internal/atomicfile"
-	"flowmatch/model"
 	"flowmatch/ode"
 	"flowmatch/plot"
 	"flowmatch/run"
 )
 
-// pictureKinds returns the kinds of picture:
-//
-//	samples  samples of each method beside data
-//	times    rows of methods, columns of t: where the points are on their way
-//	stages   rows of methods, columns of snapshots: samples as training goes on
-//	nfe      rows of methods, columns of NFE: samples of the midpoint rule
-//	orbits   rows of methods: the trajectory and its fit, of kind neural_ode
-//	curves   lines of the curves named, by method, the mean over the seeds
+// pictureKinds returns the kinds of picture of grids of runs; see [Picture].
 func pictureKinds() []string { return []string{"samples", "times", "stages", "nfe", "curves"} }
 
 // galleryPoints is the number of points in a panel.
@@ -85,7 +77,9 @@ func (p Picture) drawCurves(w io.Writer, results []Result) error {
 			series = append(series, plot.Series{Name: label, X: c.X, Y: c.Y})
 		}
 	}
-	return plot.Lines(w, series, plot.LineOptions{XName: p.XName, YName: p.YName, LinearX: p.LinearX, LinearY: p.LinearY})
+	return plot.Lines(w, series, plot.LineOptions{
+		XName: p.XName, YName: p.YName, LinearX: p.LinearX, LinearY: p.LinearY,
+	})
 }
 
 // drawGallery draws the points of each method.
@@ -93,7 +87,9 @@ func (p Picture) drawGallery(ctx context.Context, w io.Writer, g Grid, cells []C
 	var rows []plot.Row
 	var limits plot.Limits
 	for _, m := range p.Methods {
-		k := slices.IndexFunc(cells, func(c Cell) bool { return c.Task == p.Task && c.Method == m && c.Seed == g.Seeds[0] })
+		k := slices.IndexFunc(cells, func(c Cell) bool {
+			return c.Task == p.Task && c.Method == m && c.Seed == g.Seeds[0]
+		})
 		if k < 0 {
 			continue // a combination that is skipped
 		}
@@ -113,24 +109,57 @@ func (p Picture) cellPanels(ctx context.Context, c Cell) ([]plot.Panel, plot.Lim
 		panels, err := c.neuralPanels()
 		return panels, plot.Limits{}, err
 	}
-	t, err := run.Open(c.Dir, "")
+	r, err := run.Open(c.Dir, "")
 	if err != nil {
 		return nil, plot.Limits{}, err
 	}
+	t, err := ready(r)
+	if err != nil {
+		return nil, plot.Limits{}, err
+	}
+	lim, err := limits(t)
+	if err != nil {
+		return nil, lim, err
+	}
 	panels, err := p.panels(ctx, t)
-	return panels, t.Limits(2, false), err
+	return panels, lim, err
+}
+
+// limitPoints is the most test points that limits looks at.
+const limitPoints = 2000
+
+// limits returns the rectangle that the data fill, a little widened, in data units.
+func limits(t trained) (lim plot.Limits, err error) {
+	x, _, err := t.TestPoints(limitPoints)
+	if err != nil {
+		return lim, err
+	}
+	if x.D != 2 {
+		return lim, fmt.Errorf("experiment: pictures of points are for data in 2 dimensions; these have %d", x.D)
+	}
+	side := func(d int) (lo, hi float64) {
+		lo, hi = math.Inf(1), math.Inf(-1)
+		for i := range x.N {
+			lo, hi = min(lo, x.Row(i)[d]), max(hi, x.Row(i)[d])
+		}
+		margin := 0.12 * (hi - lo)
+		return lo - margin, hi + margin
+	}
+	lim.XMin, lim.XMax = side(0)
+	lim.YMin, lim.YMax = side(1)
+	return lim, nil
 }
 
 // panels are the panels of one method.
-func (p Picture) panels(ctx context.Context, t *run.Run) ([]plot.Panel, error) {
-	solver, err := t.Config.Eval.ODESolver()
+func (p Picture) panels(ctx context.Context, t trained) ([]plot.Panel, error) {
+	solver, err := t.Settings.Solver()
 	if err != nil {
 		return nil, err
 	}
-	n := min(galleryPoints, t.Data.Test.Len())
+	n := min(galleryPoints, t.Set.Test.Len())
 	switch p.Kind {
 	case "times":
-		return ways(ctx, t, n)
+		return paths(ctx, t, n)
 	case "stages":
 		return growth(ctx, t, solver, n)
 	case "nfe":
@@ -149,32 +178,32 @@ func (p Picture) panels(ctx context.Context, t *run.Run) ([]plot.Panel, error) {
 	if err != nil {
 		return nil, err
 	}
-	test, _ := t.TestPoints(n)
-	return []plot.Panel{{Title: "samples", Points: x}, {Title: "data", Points: test}}, nil
+	test, _, err := t.TestPoints(n)
+	return []plot.Panel{{Title: "samples", Points: x}, {Title: "data", Points: test}}, err
 }
 
 // drawn returns samples in data units, from the same source points for every run.
-func drawn(ctx context.Context, t *run.Run, solver ode.Solver, n int) (flow.Batch, error) {
-	told, err := t.Told(n)
+func drawn(ctx context.Context, t trained, solver ode.Solver, n int) (flow.Batch, error) {
+	p, err := t.Prompt(n)
 	if err != nil {
 		return flow.Batch{}, err
 	}
-	s, err := t.Model.SampleFrom(ctx, source(t, n, 0), model.SampleOptions{Label: told.Label, Cond: told.Cond, Solver: solver})
+	s, err := t.sampleFrom(ctx, source(t, n, 0), p.Given, solver)
 	return s.X, err
 }
 
-// ways are the points at several times of a solve, in model units scaled to those
+// paths are the points at several times of a solve, in model units scaled to those
 // of the data.
-func ways(ctx context.Context, t *run.Run, n int) ([]plot.Panel, error) {
+func paths(ctx context.Context, t trained, n int) ([]plot.Panel, error) {
 	lo, hi := t.Model.Span()
 	times := make([]float64, len(galleryTimes))
 	for k, u := range galleryTimes {
 		times[k] = lo + (hi-lo)*u
 	}
-	path, err := t.Ways(ctx, source(t, n, 0), times)
+	path, err := t.run.Trajectories(ctx, source(t, n, 0), times)
 	var panels []plot.Panel
 	for k, p := range path {
-		t.Data.Original(p)
+		t.Set.Original(p)
 		panels = append(panels, plot.Panel{Title: fmt.Sprintf("t = %.2g", galleryTimes[k]), Points: p})
 	}
 	return panels, err
@@ -182,8 +211,8 @@ func ways(ctx context.Context, t *run.Run, n int) ([]plot.Panel, error) {
 
 // growth are samples of up to five snapshots, from the first to the last, at steps
 // that grow by about the same factor.
-func growth(ctx context.Context, t *run.Run, solver ode.Solver, n int) ([]plot.Panel, error) {
-	steps, err := run.Snapshots(t.Dir)
+func growth(ctx context.Context, t trained, solver ode.Solver, n int) ([]plot.Panel, error) {
+	steps, err := run.Snapshots(t.run.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +221,7 @@ func growth(ctx context.Context, t *run.Run, solver ode.Solver, n int) ([]plot.P
 	}
 	var panels []plot.Panel
 	for _, step := range spread(steps, 5) {
-		at, err := run.OpenAt(t.Dir, "", step)
+		at, err := t.at(step)
 		if err != nil {
 			return nil, err
 		}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"strings"
 
 	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/stat"
 )
 
 // Result is what was measured of a cell.
@@ -59,10 +59,10 @@ const (
 )
 
 // plan is a fingerprint of what a result depends on: what the grid says of the cell,
-// and what is measured. Defaults are the program's, whose version the result tells.
+// and what is measured. Defaults are the program's, whose version the result has.
 func (c Cell) plan(measures []string) (string, error) {
 	text, err := json.Marshal(struct {
-		Asked    any
+		Asked    asked
 		Measures []string
 	}{c.asked, measures})
 	if err != nil {
@@ -81,7 +81,7 @@ func (c Cell) load(plan string) (*Result, error) {
 	if ok, err := readJSON(filepath.Join(c.Dir, planFile), &begun); err != nil {
 		return nil, err
 	} else if ok && begun.Plan != plan {
-		return nil, fmt.Errorf("%w: %s; remove it, or give another --out", ErrStale, c.Dir)
+		return nil, fmt.Errorf("%w: %s; remove it, or run into another folder", ErrStale, c.Dir)
 	}
 	var r Result
 	ok, err := readJSON(filepath.Join(c.Dir, resultFile), &r)
@@ -113,10 +113,7 @@ func WriteResults(file string, results []Result) error {
 		}
 		lines[i] = string(text)
 	}
-	return atomicfile.WriteFile(file, func(w io.Writer) error {
-		_, err := io.WriteString(w, "[\n"+strings.Join(lines, ",\n")+"\n]\n")
-		return err
-	})
+	return atomicfile.WriteBytes(file, []byte("[\n"+strings.Join(lines, ",\n")+"\n]\n"))
 }
 
 // ReadResults reads a file of WriteResults.
@@ -149,46 +146,41 @@ func writeJSON(file string, v any) error {
 	if err != nil {
 		return fmt.Errorf("experiment: %s: %w", file, err)
 	}
-	return atomicfile.WriteFile(file, func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
-		return err
-	})
+	return atomicfile.WriteBytes(file, append(text, '\n'))
 }
 
-// stat is a mean over seeds, and the standard deviation.
-type stat struct {
+// summary is a mean over seeds, and the standard deviation.
+type summary struct {
 	mean, std float64
 	n         int
 }
 
 // over returns the statistics of a value of one method and task over the seeds.
-func over(results []Result, task, method, value string) stat {
-	return where(results, value, func(r Result) bool { return r.Task == task && r.Method == method })
+func over(results []Result, task, method, value string) summary {
+	return summarize(results, value, func(r Result) bool { return r.Task == task && r.Method == method })
 }
 
 // overMethods is over for a value of the task, which is the same for every method:
 // each seed counts once.
-func overMethods(results []Result, task, value string) stat {
+func overMethods(results []Result, task, value string) summary {
 	seen := map[uint64]bool{}
-	return where(results, value, func(r Result) bool {
+	return summarize(results, value, func(r Result) bool {
 		first := r.Task == task && !seen[r.Seed]
 		seen[r.Seed] = seen[r.Seed] || first
 		return first
 	})
 }
 
-// where returns the statistics of a value of the results that are asked for.
-func where(results []Result, value string, asked func(Result) bool) stat {
+// summarize returns the statistics of a value of the results that are asked for.
+func summarize(results []Result, value string, asked func(Result) bool) summary {
 	var v []float64
 	for _, r := range results {
 		if x, ok := r.Values[value]; ok && asked(r) {
 			v = append(v, x)
 		}
 	}
-	s := stat{n: len(v)}
-	for _, x := range v {
-		s.mean += x / float64(len(v))
-	}
+	s := summary{n: len(v)}
+	s.mean, _ = stat.MeanStdErr(v)
 	for _, x := range v {
 		s.std += (x - s.mean) * (x - s.mean)
 	}

@@ -9,12 +9,13 @@ import (
 	"flowmatch/run"
 )
 
-// Hooks is what a running grid tells. Nil hooks are not called.
+// Hooks is what a running grid reports to. Nil hooks are not called.
 type Hooks struct {
 	// Cell is called when cell number k of n begins; done says that it has its
 	// result already.
 	Cell func(k, n int, c Cell, done bool)
-	// Resumed and Step are those of run.TrainOptions, of the cell in the making.
+	// Resumed, with the step that it goes on from, and Step are those of
+	// run.TrainOptions, of the cell in the making.
 	Resumed func(step int)
 	Step    func(step int, loss float64)
 	// Measuring is called when a cell is trained and a measure begins.
@@ -70,18 +71,30 @@ func (c Cell) make(ctx context.Context, g Grid, plan string, h Hooks) (*Result, 
 
 // makeRun trains and measures a cell that is a run.
 func (c Cell) makeRun(ctx context.Context, g Grid, h Hooks, r *Result) error {
-	trained, err := run.Train(ctx, c.Config, c.Dir, run.TrainOptions{Resume: true, Step: h.Step, Resumed: h.Resumed})
+	o := run.TrainOptions{Resume: true, Step: h.Step}
+	if h.Resumed != nil { // the plan is the same, so that no setting has changed
+		o.Resumed = func(step int, _ []run.Change) { h.Resumed(step) }
+	}
+	made, err := run.Train(ctx, c.Config, c.Dir, o)
 	if err != nil {
 		return err
 	}
-	if err := cost(trained, r); err != nil {
+	if err := cost(made, r); err != nil {
+		return err
+	}
+	t, err := ready(made)
+	if err != nil {
 		return err
 	}
 	for _, name := range g.Measure {
+		do, err := measureByName(name)
+		if err != nil {
+			return err
+		}
 		if h.Measuring != nil {
 			h.Measuring(c, name)
 		}
-		if err := measureByName(name)(ctx, c, trained, r); err != nil {
+		if err := do(ctx, c, t, r); err != nil {
 			return fmt.Errorf("measure %s: %w", name, err)
 		}
 	}
@@ -102,7 +115,7 @@ func cost(t *run.Run, r *Result) error {
 	r.set("steps", float64(last.Step))
 	r.set("seconds", last.Seconds)
 	r.set("ms_per_step", 1e3*last.Seconds/float64(last.Step))
-	r.set("weights", float64(t.Model.Net.NumWeights()))
+	r.set("weights", float64(t.Model.Net().NumWeights()))
 	_, evaluations := spent(events, last.Step)
 	r.set("evaluations_per_step", evaluations/float64(last.Step))
 	return nil

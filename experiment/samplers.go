@@ -8,7 +8,6 @@ import (
 	"flowmatch/metrics"
 	"flowmatch/model"
 	"flowmatch/ode"
-	"flowmatch/run"
 	"flowmatch/sde"
 )
 
@@ -17,10 +16,15 @@ var samplerNFE = []int{10, 20, 50, 100, 200, 500}
 
 // samplers measures W2 against NFE for solvers of the probability-flow ODE and for
 // samplers of the SDEs with the same marginals. Samplers with noise are left out of
-// runs whose field does not tell the score.
-func samplers(ctx context.Context, c Cell, t *run.Run, r *Result) error {
-	test, label := t.TestPoints(t.Config.Eval.Samples)
-	cond := t.ConditionOf(test)
+// runs whose score is not known.
+func samplers(ctx context.Context, c Cell, t trained, r *Result) error {
+	test, given, err := t.TestPoints(t.Settings.Samples)
+	if err != nil {
+		return err
+	}
+	draw := func(how model.Sampler) (model.Samples, error) {
+		return t.Model.Sample(ctx, model.SampleOptions{N: test.N, Seed: c.Seed, Given: given, Sampler: how})
+	}
 	record := func(name string, nfe int, s model.Samples, err error) error {
 		if err != nil {
 			return fmt.Errorf("%s with %d evaluations: %w", name, nfe, err)
@@ -32,8 +36,7 @@ func samplers(ctx context.Context, c Cell, t *run.Run, r *Result) error {
 	}
 	for _, nfe := range samplerNFE {
 		for _, m := range []*ode.Tableau{ode.Euler, ode.Heun2} {
-			s, err := t.Model.Sample(ctx, model.SampleOptions{N: test.N, Seed: c.Seed, Label: label, Cond: cond,
-				Solver: ode.Solver{Method: m, Control: ode.Fixed(nfe / m.Stages())}})
+			s, err := draw(model.ODE{Solver: ode.Solver{Method: m, Control: ode.Fixed(nfe / m.Stages())}})
 			if err := record(m.Name, nfe, s, err); err != nil {
 				return err
 			}
@@ -43,16 +46,13 @@ func samplers(ctx context.Context, c Cell, t *run.Run, r *Result) error {
 			if name == sde.Heun.String() {
 				steps = nfe / 2
 			}
-			how, err := t.Config.SDESampler(run.Stochastic{Method: name, Steps: steps, Seed: c.Seed})
-			if errors.Is(err, run.ErrNoScore) {
-				continue
-			}
+			method, err := sde.ByName(name)
 			if err != nil {
 				return err
 			}
-			s, err := t.Model.SampleSDE(ctx, model.SDEOptions{N: test.N, Label: label, Cond: cond, Sampler: how})
-			if errors.Is(err, sde.ErrNonFinite) {
-				continue // a step too long for a stiff drift: no figure
+			s, err := draw(model.SDE{Sampler: sde.Sampler{Method: method, Steps: steps, Denoise: true}})
+			if errors.Is(err, model.ErrNoScore) || errors.Is(err, sde.ErrNonFinite) {
+				continue // the latter: a step too long for a stiff drift, no figure
 			}
 			if err := record(name, nfe, s, err); err != nil {
 				return err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"flowmatch/model"
 	"flowmatch/run"
 	"flowmatch/train"
 )
@@ -20,20 +19,24 @@ var stageGaps = []float64{0.2, 0.1, 0.05}
 var errNoSnapshots = errors.New("the run keeps no snapshots; set train.snapshot_every")
 
 // stages measures every snapshot of a run, by step and by seconds of training.
-func stages(ctx context.Context, c Cell, t *run.Run, r *Result) error {
-	steps, err := run.Snapshots(t.Dir)
+func stages(ctx context.Context, c Cell, t trained, r *Result) error {
+	steps, err := run.Snapshots(t.run.Dir)
 	if err != nil {
 		return err
 	}
 	if len(steps) == 0 {
 		return errNoSnapshots
 	}
-	events, err := run.ReadMetrics(metricsFile(t.Dir))
+	events, err := run.ReadMetrics(metricsFile(t.run.Dir))
 	if err != nil {
 		return err
 	}
 	for _, step := range steps {
-		if err := stage(ctx, c, t.Dir, step, events, r); err != nil {
+		at, err := t.at(step)
+		if err == nil {
+			err = stage(ctx, c, at, events, r)
+		}
+		if err != nil {
 			return fmt.Errorf("snapshot of step %d: %w", step, err)
 		}
 	}
@@ -44,21 +47,21 @@ func stages(ctx context.Context, c Cell, t *run.Run, r *Result) error {
 }
 
 // stage measures one snapshot.
-func stage(ctx context.Context, c Cell, dir string, step int, events []train.Event, r *Result) error {
-	t, err := run.OpenAt(dir, "", step)
+func stage(ctx context.Context, c Cell, t trained, events []train.Event, r *Result) error {
+	step := t.Step
+	solver, err := t.Settings.Solver()
 	if err != nil {
 		return err
 	}
-	solver, err := t.Config.Eval.ODESolver()
+	x, given, err := t.TestPoints(stagePoints)
 	if err != nil {
 		return err
 	}
-	x, label := t.TestPoints(stagePoints)
-	s, err := t.Model.SampleFrom(ctx, source(t, x.N, c.Seed), model.SampleOptions{Label: label, Cond: t.ConditionOf(x), Solver: solver})
+	s, err := t.sampleFrom(ctx, source(t, x.N, c.Seed), given, solver)
 	if err != nil {
 		return err
 	}
-	l, _, err := t.Likelihood(ctx, x, label)
+	l, _, err := t.Likelihood(ctx, x, given)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,127 @@
+package experiment
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+)
+
+// docs is the folder of the pages that are committed.
+var docs = filepath.Join("..", "docs", "results")
+
+// known returns the grid of a name, with its cells.
+func known(t *testing.T, name string) (Grid, []Cell) {
+	t.Helper()
+	text, err := KnownText(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells, err := g.Plan(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, cells
+}
+
+// What a page says that is in no result: when and where it was made.
+var provenance = regexp.MustCompile(
+	`(?m)^Written on (\S+): .* mean ± standard deviation over the seeds\. (.*), \d+ of them used;`)
+
+// The committed pages are what the committed results render to, with the grids and the
+// code as they are.
+func TestThePagesOfResultsRenderAsTheyAre(t *testing.T) {
+	for _, name := range Known() {
+		t.Run(name, func(t *testing.T) {
+			g, _ := known(t, name)
+			results, err := ReadResults(filepath.Join(docs, name+".json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := os.ReadFile(filepath.Join(docs, name+".md"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			made := provenance.FindSubmatch(want)
+			if made == nil {
+				t.Fatalf("%s.md does not say when and where it was made", name)
+			}
+			p := Page{Name: name, Date: string(made[1]), Machine: string(made[2]), Pictures: map[string]string{}}
+			for _, pic := range g.Pictures {
+				p.Pictures[pic.File] = name + "/" + pic.File + ".png"
+				if _, err := os.Stat(filepath.Join(docs, name, pic.File+".png")); err != nil {
+					t.Error(err)
+				}
+			}
+			var got bytes.Buffer
+			if err := p.Write(&got, g, results); err != nil {
+				t.Fatal(err)
+			}
+			same(t, name+".md", got.Bytes(), want)
+		})
+	}
+}
+
+func TestThePageOfClaimsRendersAsItIs(t *testing.T) {
+	text, err := Claims()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(filepath.Join(docs, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	if err := WriteClaims(&got, text, docs); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "README.md", got.Bytes(), want)
+}
+
+// same compares pages line by line.
+func same(t *testing.T, name string, got, want []byte) {
+	t.Helper()
+	if bytes.Equal(got, want) {
+		return
+	}
+	g, w := bytes.Split(got, []byte("\n")), bytes.Split(want, []byte("\n"))
+	for i := range min(len(g), len(w)) {
+		if !bytes.Equal(g[i], w[i]) {
+			t.Errorf("%s, line %d: got\n%s\nwant\n%s", name, i+1, g[i], w[i])
+		}
+	}
+	t.Errorf("%s: %d lines, want %d", name, len(g), len(w))
+}
+
+// A plan is a fingerprint of what a grid says of a cell. One that changed would have every
+// result made again, those that are committed among them.
+func TestPlansOfCommittedResultsAreValid(t *testing.T) {
+	for _, name := range Known() {
+		g, cells := known(t, name)
+		results, err := ReadResults(filepath.Join(docs, name+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(results) != len(cells) {
+			t.Errorf("%s: %d results of %d cells", name, len(results), len(cells))
+			continue
+		}
+		for i, c := range cells {
+			r := results[i]
+			plan, err := c.plan(g.Measure)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Task != c.Task || r.Method != c.Method || r.Seed != c.Seed || r.Plan != plan {
+				t.Errorf("%s, cell %d: result of %s, %s, seed %d, plan %s; the grid has %s, %s, seed %d, plan %s",
+					name, i, r.Task, r.Method, r.Seed, r.Plan, c.Task, c.Method, c.Seed, plan)
+				break
+			}
+		}
+	}
+}
