@@ -1,26 +1,14 @@
-// Command flowmatch trains flows by Flow Matching, samples from them and
-// evaluates their likelihoods.
-//
-// There are only a few types: [app] is one invocation, each subcommand is one
-// file with a constructor and a result, and a result can tell itself as text or
-// as JSON.
-//
-// # Caveats
-//
-// Results go to standard output, everything else to standard error. The exit
-// code is 2 when the command line or a file it names cannot be meant, 1 when
-// the work failed.
+// Command flowmatch trains flows by Flow Matching, samples from them and evaluates their
+// likelihoods. All of it is in package cli; the pages in docs/reference are made from its
+// commands and their help, and from the keys of a run file.
 package main
 
 import (
-	"context"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"flowmatch/cmd/flowmatch/internal/cli"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // the first signal asks; a second one kills
-	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
+//go:generate go run ./internal/reference ../../docs/reference
+
+func main() { os.Exit(cli.Main()) }

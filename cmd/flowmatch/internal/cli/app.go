@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
+	"os"
+	"os/signal"
+	"syscall"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -30,8 +32,16 @@ type app struct {
 	bar            *progress
 }
 
-// result is what a command has to tell; its exported fields are the JSON object.
+// result is what a command reports; its exported fields are the JSON object.
 type result interface{ text(w io.Writer) }
+
+// Main runs the program with the arguments of the process and returns its exit code.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the first signal asks; a second one kills
+	return execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
+}
 
 // execute runs the program and returns its exit code.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -63,7 +73,7 @@ func (a *app) fail(ctx context.Context, cmd *cobra.Command, err error) int {
 		fmt.Fprintf(a.stderr, "See %s --help.\n", cmd.CommandPath())
 	}
 	if a.json && !errors.As(err, new(partial)) { // then the object is the result's
-		_ = a.writeJSON(map[string]any{"error": err.Error(), "code": code}) // the error is told already
+		_ = a.writeJSON(map[string]any{"error": err.Error(), "code": code}) // standard error has it already
 	}
 	return code
 }
@@ -75,7 +85,7 @@ func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// partial is an error after which there is still a result to tell.
+// partial is an error beside which there is a result to report.
 type partial struct{ error }
 
 func (e partial) Unwrap() error { return e.error }
@@ -88,6 +98,15 @@ func asUsage(err error, targets ...error) error {
 		}
 	}
 	return err
+}
+
+// advise adds what to do on the command line to an error that is target, which is then a
+// usage error.
+func advise(err, target error, advice string) error {
+	if !errors.Is(err, target) {
+		return err
+	}
+	return usagef("%w: %s", err, advice)
 }
 
 func (a *app) root() *cobra.Command {
@@ -103,7 +122,6 @@ samples from them by solving the learnt ODE, and evaluates exact likelihoods.`,
 		Version:       run.Version(),
 		SilenceErrors: true, SilenceUsage: true,
 		SuggestionsMinimumDistance: 2,
-		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 		Args:                       cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -118,8 +136,11 @@ samples from them by solving the learnt ODE, and evaluates exact likelihoods.`,
 	root.SetErr(a.stderr)
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print the result as one JSON object")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on standard error")
-	root.AddCommand(a.demoCommand(), a.trainCommand(), a.classifierCommand(), a.sampleCommand(), a.logpCommand(), a.evalCommand(),
-		a.exportCommand(), a.plotCommand(), a.experimentCommand(), a.benchCommand(), a.dataCommand(), a.doctorCommand(), a.versionCommand())
+	root.AddCommand(
+		a.demoCommand(), a.trainCommand(), a.classifierCommand(), a.sampleCommand(), a.logpCommand(), a.evalCommand(),
+		a.exportCommand(), a.plotCommand(), a.experimentCommand(), a.benchCommand(), a.dataCommand(), a.configCommand(),
+		a.doctorCommand(), a.versionCommand(),
+	)
 	return root
 }
 
@@ -134,29 +155,12 @@ func suggestion(cmd *cobra.Command, name string) string {
 func (a *app) do(f func(cmd *cobra.Command, args []string) (result, error)) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		a.running = true
-		r, err := guard(f, cmd, args)
+		r, err := f(cmd, args)
 		if err != nil && !errors.As(err, new(partial)) {
 			return err
 		}
 		return errors.Join(err, a.write(r))
 	}
-}
-
-// guard calls f. A panic with an error is how a room without an error result tells
-// that a file has gone, so it is one; any other is a fault of the program, and goes on.
-func guard(f func(cmd *cobra.Command, args []string) (result, error), cmd *cobra.Command, args []string) (r result, err error) {
-	defer func() {
-		p := recover()
-		if p == nil {
-			return
-		}
-		fault, isError := p.(error)
-		if _, isBug := p.(runtime.Error); isBug || !isError {
-			panic(p)
-		}
-		err = fault
-	}()
-	return f(cmd, args)
 }
 
 func (a *app) write(r result) error {
@@ -176,7 +180,7 @@ func (a *app) writeJSON(v any) error {
 	return enc.Encode(v)
 }
 
-// status tells what is being done.
+// status says what is being done.
 func (a *app) status(format string, args ...any) {
 	a.settle()
 	if !a.quiet {
@@ -200,8 +204,13 @@ func arguments(names ...string) cobra.PositionalArgs {
 // require marks flags without which a command makes no sense.
 func require(cmd *cobra.Command, flags ...string) {
 	for _, f := range flags {
-		if err := cmd.MarkFlagRequired(f); err != nil {
-			panic("flowmatch: " + err.Error())
-		}
+		must(cmd.MarkFlagRequired(f))
+	}
+}
+
+// must reports a fault of this program: a flag that a command does not have.
+func must(err error) {
+	if err != nil {
+		panic("flowmatch: " + err.Error())
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -46,15 +46,15 @@ func (a *app) benchCommand() *cobra.Command {
 		Use:   "bench " + strings.Join(groups, "|") + "|CASE",
 		Short: "Time training, convolution, sampling, likelihoods and couplings, alone or beside Python libraries",
 		Long: `Time the cases that other libraries are timed on: the same networks, batches,
-solvers and tolerances. The time told is the least of several rounds. Naming one
-case runs it alone, and then the memory told is that of this case.
+solvers and tolerances. The time reported is the least of several rounds. Naming one
+case runs it alone, and then the memory reported is that of this case.
 
 With --peers, PyTorch, JAX and POT do the same cases in turns with this program,
-and the result tells the ratio to the fastest of them. scripts/setup-peers.sh DIR
+and the result has the ratio to the fastest of them. scripts/setup-peers.sh DIR
 installs them; then PYTHON is DIR/bin/python. With --out, the result is also
 written as a page with pictures, which is how docs/performance.md is made.
 
-Ctrl-C stops, and tells what was measured until then.`,
+Ctrl-C stops, and reports what was measured until then.`,
 		Example: `  flowmatch bench all
   flowmatch bench all --quick
   flowmatch bench train --backend xla
@@ -69,9 +69,12 @@ Ctrl-C stops, and tells what was measured until then.`,
 	fl := cmd.Flags()
 	fl.BoolVar(&f.quick, "quick", false, "small cases only, few rounds")
 	fl.StringVar(&f.backend, "backend", "", "engine: native, go, xla or xla:/path/to/plugin.so")
-	fl.DurationVar(&f.budget, "budget", 0, "time for the rounds of a case, and of each way of each peer (default 3s; a third for cases of scaling)")
+	fl.DurationVar(&f.budget, "budget", 0,
+		"time for the rounds of a case, and of each variant of each peer (default 3s; a third for cases of scaling)")
 	fl.StringVar(&f.peers, "peers", "", "Python interpreter with the libraries to compare with")
 	fl.StringVar(&f.out, "out", "", "page to write, .md; its pictures go to img/ beside it")
+	complete(cmd, "backend", backendNames()...)
+	completeFiles(cmd, "out", "md")
 	return cmd
 }
 
@@ -97,7 +100,7 @@ func (f benchFlags) options() (bench.Options, error) {
 	return o, checkBackend(f.backend)
 }
 
-// bench measures the cases. What was measured before a failure is told as well.
+// bench measures the cases. What was measured before a failure is reported as well.
 func (a *app) bench(ctx context.Context, which string, f benchFlags) (res result, err error) {
 	report := bench.NewReport(run.Version())
 	start := time.Now()
@@ -136,7 +139,8 @@ func (a *app) bench(ctx context.Context, which string, f benchFlags) (res result
 	}
 	if err != nil {
 		report.Interrupted = ctx.Err() != nil
-		return benchResult{report}, partial{fmt.Errorf("%d of %d cases measured; %w", len(report.Results), len(cases), err)}
+		err = fmt.Errorf("%d of %d cases measured; %w", len(report.Results), len(cases), err)
+		return benchResult{report}, partial{err}
 	}
 	if f.out != "" {
 		if err := writePage(f.out, report); err != nil {
@@ -147,12 +151,14 @@ func (a *app) bench(ctx context.Context, which string, f benchFlags) (res result
 }
 
 // elsewhere runs one case in a new process of this program.
-func (f benchFlags) elsewhere(ctx context.Context, name string, threads int, budget time.Duration) (r bench.Report, err error) {
+func (f benchFlags) elsewhere(ctx context.Context, name string, threads int,
+	budget time.Duration) (r bench.Report, err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return r, err
 	}
-	cmd := exec.CommandContext(ctx, program, "bench", name, "--json", "--quiet", "--backend", f.backend, "--budget", budget.String())
+	cmd := exec.CommandContext(ctx, program,
+		"bench", name, "--json", "--quiet", "--backend", f.backend, "--budget", budget.String())
 	cmd.Env = os.Environ()
 	if threads > 0 {
 		cmd.Env = append(cmd.Env, fmt.Sprintf("GOMAXPROCS=%d", threads))
@@ -182,7 +188,7 @@ func writePage(file string, r bench.Report) error {
 			}
 			series = append(series, s)
 		}
-		if places < 3 { // then the table tells as much
+		if places < 3 { // then the table shows as much
 			continue
 		}
 		if err := os.MkdirAll(folder, 0o777); err != nil {

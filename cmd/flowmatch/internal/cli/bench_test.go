@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -22,7 +22,7 @@ func TestBenchQuickTimesEveryQuickCase(t *testing.T) {
 	}
 }
 
-func TestBenchTellsTheMemoryOfAChild(t *testing.T) {
+func TestBenchReportsTheMemoryOfAChild(t *testing.T) {
 	t.Setenv(childEnv, "1") // this test binary is the program that is run again
 	got := succeedJSON(t, "bench", "train", "--quick", "--budget", "20ms", "-q")
 	result := got["results"].([]any)[0].(map[string]any)
@@ -39,7 +39,8 @@ func TestBenchMeasuresACaseWithOtherThreadsInAChild(t *testing.T) {
 	if err != nil || report.Threads != 1 || len(report.Results) != 1 || report.Results[0].Threads != 1 {
 		t.Errorf("report %+v (%v), want one result with one thread", report, err)
 	}
-	if _, err := (benchFlags{}).elsewhere(t.Context(), "no such case", 0, 1); err == nil || !strings.Contains(err.Error(), "no such case") {
+	if _, err := (benchFlags{}).elsewhere(t.Context(), "no such case", 0, 1); err == nil ||
+		!strings.Contains(err.Error(), "no such case") {
 		t.Errorf("error %v, want that of the child", err)
 	}
 }
@@ -51,7 +52,8 @@ func TestBenchWritesAPageWithItsPictures(t *testing.T) {
 	if !strings.Contains(text, "](img/scaling-batch.png)") || !strings.Contains(text, "| 128 |") {
 		t.Errorf("the page lacks the picture or the table of scaling:\n%s", text)
 	}
-	if _, err := png.Decode(bytes.NewReader(readFile(t, filepath.Join(filepath.Dir(page), "img", "scaling-batch.png")))); err != nil {
+	if _, err := png.Decode(bytes.NewReader(readFile(t,
+		filepath.Join(filepath.Dir(page), "img", "scaling-batch.png")))); err != nil {
 		t.Error(err)
 	}
 }
@@ -70,7 +72,7 @@ func (s *stopAt) Write(b []byte) (int, error) {
 	return s.Buffer.Write(b)
 }
 
-func TestAnInterruptedBenchTellsWhatItMeasured(t *testing.T) {
+func TestAnInterruptedBenchReportsWhatItMeasured(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	progress := &stopAt{word: "n256 d784", stop: cancel}
 	page := filepath.Join(t.TempDir(), "page.md")

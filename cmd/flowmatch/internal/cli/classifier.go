@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/nn"
+	"flowmatch/train"
 )
 
 type classifierResult struct {
@@ -44,13 +45,14 @@ func (a *app) classifierCommand() *cobra.Command {
 	var f classifierFlags
 	cmd := &cobra.Command{
 		Use:   "classifier RUN.yaml --out FILE",
-		Short: "Train a classifier of the images of a run file, to judge samples with",
+		Short: "Train a classifier of the images of a run file, to evaluate samples with",
 		Long: `Train a small convolutional classifier on the labelled images that a run file
-names, on the same training part. flowmatch eval --classifier FILE then tells how
+names, on the same training part. flowmatch eval --classifier FILE then reports how
 many samples are of the class asked for.`,
 		Example: `  flowmatch classifier examples/digits.yaml --out runs/classifier.safetensors
   flowmatch classifier run.yaml --out c.safetensors --steps 500 --set data.test=2000`,
-		Args: arguments("RUN.yaml"),
+		Args:              arguments("RUN.yaml"),
+		ValidArgsFunction: yamlArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			return a.classifier(cmd.Context(), args[0], f)
 		}),
@@ -58,10 +60,13 @@ many samples are of the class asked for.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.out, "out", "", "file to write, .safetensors")
 	fl.StringArrayVar(&f.set, "set", nil, "change a setting of the run file, as key=value")
-	fl.StringVar(&f.backend, "backend", "", "engine (default: that of the run file)")
-	fl.IntVar(&f.cfg.Steps, "steps", 2000, "steps of the optimizer")
-	fl.IntVar(&f.cfg.Batch, "batch", 64, "images a step")
+	fl.StringVar(&f.backend, "backend", "", backendUsage+"the run file)")
+	fl.IntVar(&f.cfg.Loop.Steps, "steps", 2000, "steps of the optimizer")
+	fl.IntVar(&f.cfg.Loop.Batch, "batch", 64, "images a step")
 	require(cmd, "out")
+	completeSettings(cmd)
+	complete(cmd, "backend", backendNames()...)
+	completeFiles(cmd, "out", "safetensors")
 	return cmd
 }
 
@@ -69,8 +74,9 @@ func (a *app) classifier(ctx context.Context, file string, f classifierFlags) (r
 	if _, err := extension("--out", f.out, ".safetensors"); err != nil {
 		return nil, err
 	}
-	if f.cfg.Steps < 1 || f.cfg.Batch < 1 {
-		return nil, usagef("--steps is %d and --batch %d; both must be at least 1", f.cfg.Steps, f.cfg.Batch)
+	l := f.cfg.Loop
+	if l.Steps < 1 || l.Batch < 1 {
+		return nil, usagef("--steps is %d and --batch %d; both must be at least 1", l.Steps, l.Batch)
 	}
 	cfg, err := readRun(file, f.set, f.backend)
 	if err != nil {
@@ -85,19 +91,24 @@ func (a *app) classifier(ctx context.Context, file string, f classifierFlags) (r
 		return nil, err
 	}
 	f.cfg.Seed = cfg.Seed
-	start, p := time.Now(), a.training(0, f.cfg.Steps)
-	c, err := classify.Train(ctx, eng, set, f.cfg, p.step)
+	start, p := time.Now(), a.training(0, l.Steps)
+	c, err := classify.Train(ctx, eng, set, f.cfg, train.Hooks{Step: p.step})
 	if err != nil {
 		return nil, err
 	}
-	res := classifierResult{File: f.out, Data: set.Name, Classes: set.Classes, Steps: f.cfg.Steps, Weights: c.Net().NumWeights(), Test: set.Test.Len()}
+	res := classifierResult{
+		File: f.out, Data: set.Name, Classes: set.Classes, Steps: l.Steps, Weights: c.NumWeights(), Test: set.Test.Len(),
+	}
 	if res.Test > 0 {
-		x, label := data.Rows(set.Test, 0, res.Test, seed.Rand(cfg.Seed, "run/test", 0))
+		x, given, err := data.Rows(set.Test, 0, res.Test, seed.Rand(cfg.Seed, "run/test", 0))
+		if err != nil {
+			return nil, err
+		}
 		_, probs, err := c.Classify(x)
 		if err != nil {
 			return nil, err
 		}
-		if res.Accuracy, err = classify.Accuracy(probs, label); err != nil {
+		if res.Accuracy, err = classify.Accuracy(probs, given.Label); err != nil {
 			return nil, err
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"image"
@@ -56,13 +56,17 @@ eval: {solver: euler, steps: 2, samples: 3, test: 3}
 		t.Errorf("got %v", got)
 	}
 	rep := succeedJSON(t, "eval", dir, "-q")
-	if rep["condition"].(map[string]any)["factor"] != 2.0 || rep["samples"].(map[string]any)["restoration"].(map[string]any)["images"] != 3.0 {
+	goldenJSON(t, "eval-condition", rep)
+	if rep["condition"].(map[string]any)["factor"] != 2.0 ||
+		rep["samples"].(map[string]any)["restoration"].(map[string]any)["images"] != 3.0 {
 		t.Errorf("the report is %v", rep)
 	}
-	if text := succeed(t, "eval", dir, "-q"); !strings.Contains(text, "superres, factor 2") || !strings.Contains(text, "(input: ") {
+	if text := succeed(t, "eval", dir, "-q"); !strings.Contains(text, "superres, factor 2") ||
+		!strings.Contains(text, "(input: ") {
 		t.Errorf("the report is %s", text)
 	}
-	if got := succeedJSON(t, "logp", dir, "--data", filepath.Join(tmp, "t-images-idx3-ubyte"), "-q"); got["points"] != float64(n) {
+	if got := succeedJSON(t, "logp", dir, "--data", filepath.Join(tmp, "t-images-idx3-ubyte"),
+		"-q"); got["points"] != float64(n) {
 		t.Errorf("the densities of %v points", got["points"])
 	}
 	// A run without a condition completes images.
@@ -71,10 +75,12 @@ eval: {solver: euler, steps: 2, samples: 3, test: 3}
 	succeed(t, "sample", plain, "--n", "4", "--condition", "test", "--mask", "left", "--out", picture, "-q")
 	for want, args := range map[string][]string{
 		"give --condition FILE, or --condition test": {"sample", dir, "--n", "2", "--out", csv},
-		"give --mask too":         {"sample", plain, "--n", "2", "--condition", "test", "--out", csv},
-		"--mask needs an ODE":     {"sample", plain, "--n", "2", "--condition", "test", "--mask", "left", "--solver", "ddpm", "--out", csv},
+		"give --mask too": {"sample", plain, "--n", "2", "--condition", "test", "--out", csv},
+		"--mask needs an ODE": {"sample", plain, "--n", "2", "--condition", "test", "--mask", "left", "--solver",
+			"ddpm", "--out", csv},
 		"--mask goes with --cond": {"sample", dir, "--n", "2", "--condition", "test", "--mask", "left", "--out", csv},
-		"no such file":            {"sample", dir, "--n", "1", "--condition", filepath.Join(tmp, "gone.png"), "--out", csv},
+		"no such file": {"sample", dir, "--n", "1", "--condition", filepath.Join(tmp, "gone.png"), "--out",
+			csv},
 	} {
 		if code, _, stderr := invoke(t, append(args, "-q")...); code != 2 || !strings.Contains(stderr, want) {
 			t.Errorf("%v: exit code %d, %q; want 2 and %q", args, code, stderr, want)

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -7,14 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"flowmatch/data"
+	"flowmatch/data/dataset"
 )
 
 type dataResult struct {
-	Datasets []dataset `json:"datasets"`
+	Datasets []namedSet `json:"datasets"`
 }
 
-type dataset struct {
+type namedSet struct {
 	Name   string   `json:"name"`
 	Doc    string   `json:"doc"`
 	Params []string `json:"params"` // keys of the run file's data section
@@ -34,15 +34,15 @@ func (a *app) dataCommand() *cobra.Command {
 		Args:    arguments(),
 		RunE: a.do(func(*cobra.Command, []string) (result, error) {
 			var r dataResult
-			for _, info := range append(data.Catalog(), data.UCICatalog()...) {
-				r.Datasets = append(r.Datasets, dataset{info.Name, info.Doc, append([]string{}, info.Params...)})
+			for _, info := range dataset.Catalog() {
+				r.Datasets = append(r.Datasets, namedSet{info.Name, info.Doc, append([]string{}, info.Params...)})
 			}
 			return r, nil
 		}),
 	}
 	cmd := &cobra.Command{
 		Use:     "data",
-		Short:   "Tell which data sets there are",
+		Short:   "List data sets",
 		Example: "  flowmatch data list",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flowmatch/eval"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/run"
 	"flowmatch/train"
@@ -38,18 +39,18 @@ var demoPictures = []struct{ file, kind string }{
 }
 
 type demoResult struct {
-	Run            string   `json:"run"`
-	Data           string   `json:"data"`
-	Step           int      `json:"step"`
-	Backend        string   `json:"backend"`
-	Seed           uint64   `json:"seed"`
-	Solver         string   `json:"solver"`
-	run.Likelihood          // exact, on held-out points
-	Pictures       []string `json:"pictures"`
-	TrainSeconds   float64  `json:"train_seconds"` // over all sessions
-	EvalSeconds    float64  `json:"eval_seconds"`
-	PictureSeconds float64  `json:"picture_seconds"`
-	Seconds        float64  `json:"seconds"` // of this session, all in all
+	Run             string   `json:"run"`
+	Data            string   `json:"data"`
+	Step            int      `json:"step"`
+	Backend         string   `json:"backend"`
+	Seed            uint64   `json:"seed"`
+	Solver          string   `json:"solver"`
+	eval.Likelihood          // exact, on held-out points
+	Pictures        []string `json:"pictures"`
+	TrainSeconds    float64  `json:"train_seconds"` // over all sessions
+	EvalSeconds     float64  `json:"eval_seconds"`
+	PictureSeconds  float64  `json:"picture_seconds"`
+	Seconds         float64  `json:"seconds"` // of this session, all in all
 }
 
 func (d demoResult) text(w io.Writer) {
@@ -103,10 +104,10 @@ func (a *app) runDemo(ctx context.Context, dir string) (result, error) {
 		return nil, err
 	}
 	res := demoResult{
-		Run: dir, Data: r.Data.Name, Step: r.Step, Backend: trained.Backend, Seed: cfg.Seed, TrainSeconds: trained.Seconds,
+		Run: dir, Data: trained.Data, Step: r.Step, Backend: trained.Backend, Seed: cfg.Seed, TrainSeconds: trained.Seconds,
 	}
 	r.Watch = a.watch
-	if err := a.judgeDemo(ctx, r, &res); err != nil {
+	if err := a.evaluateDemo(ctx, r, &res); err != nil {
 		return nil, err
 	}
 	if err := a.drawDemo(ctx, r, &res); err != nil {
@@ -128,7 +129,8 @@ func (a *app) claim(dir string) error {
 	case err != nil:
 		return usageError{err}
 	case len(entries) > 0:
-		return usagef("folder %s is not empty and not that of an earlier demo with the same %s; give another --out", dir, demoFile)
+		return usagef("folder %s is not empty and not that of an earlier demo with the same %s; give another --out",
+			dir, demoFile)
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
@@ -139,20 +141,27 @@ func (a *app) claim(dir string) error {
 	})
 }
 
-// judgeDemo evaluates the exact likelihood of all held-out points.
-func (a *app) judgeDemo(ctx context.Context, r *run.Run, res *demoResult) error {
+// evaluateDemo evaluates the exact likelihood of all held-out points.
+func (a *app) evaluateDemo(ctx context.Context, r *run.Run, res *demoResult) error {
 	start := time.Now()
-	solver, err := r.Config.Eval.ODESolver()
+	solver, err := r.Config.Eval.Solver()
 	if err != nil {
 		return err
 	}
-	x, label := r.TestPoints(0)
+	s, err := r.Subject(true)
+	if err != nil {
+		return err
+	}
+	x, given, err := s.TestPoints(0)
+	if err != nil {
+		return err
+	}
 	a.status("evaluating the likelihood of %d held-out points", x.N)
-	l, _, err := r.Likelihood(ctx, x, label)
+	l, _, err := s.Likelihood(ctx, x, given)
 	if err != nil {
 		return err
 	}
-	res.Likelihood, res.Solver = *l, run.SolverName(solver)
+	res.Likelihood, res.Solver = *l, solver.String()
 	res.EvalSeconds = time.Since(start).Seconds()
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -27,12 +27,16 @@ func TestTheDemoLeavesItsFilesAndReports(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
 	rep := oneObject(t, stdout)
-	for _, f := range strings.Fields("run data step backend seed solver points nll std_err divergence nfe optimum gap pictures train_seconds eval_seconds picture_seconds seconds") {
+	goldenJSON(t, "demo", rep)
+	fields := "run data step backend seed solver points nll std_err divergence nfe optimum gap pictures " +
+		"train_seconds eval_seconds picture_seconds seconds"
+	for _, f := range strings.Fields(fields) {
 		if _, ok := rep[f]; !ok {
 			t.Errorf("the report has no field %q: %v", f, rep)
 		}
 	}
-	if rep["points"] != 60.0 || rep["divergence"] != "exact" || math.Abs(rep["optimum"].(float64)-math.Log(32)) > 1e-12 {
+	if rep["points"] != 60.0 || rep["divergence"] != "exact" ||
+		math.Abs(rep["optimum"].(float64)-math.Log(32)) > 1e-12 {
 		t.Errorf("report %v; want the exact divergence of all 60 held-out points against ln 32", rep)
 	}
 	files := []string{demoFile, run.ConfigFile, run.CheckpointFile, run.MetricsFile}
@@ -54,7 +58,8 @@ func TestTheDemoLeavesItsFilesAndReports(t *testing.T) {
 	if code != 0 || !strings.Contains(stdout, "gap") {
 		t.Errorf("a second demo: exit code %d, standard error %q, standard output:\n%s", code, stderr, stdout)
 	}
-	if !bytes.Equal(before, readFile(t, filepath.Join(dir, run.MetricsFile))) || string(readFile(t, filepath.Join(dir, "mine.txt"))) != "mine" {
+	if !bytes.Equal(before, readFile(t, filepath.Join(dir, run.MetricsFile))) ||
+		string(readFile(t, filepath.Join(dir, "mine.txt"))) != "mine" {
 		t.Error("a second demo trained again, or touched a file that is not its own")
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -66,7 +66,7 @@ func cpuFeatures() []string {
 func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "doctor",
-		Short:   "Tell what this machine offers: processor, backends, and why one is not there",
+		Short:   "Report what this machine offers: processor, backends, and why one is not there",
 		Example: "  flowmatch doctor\n  flowmatch doctor --json",
 		Args:    arguments(),
 		RunE: a.do(func(*cobra.Command, []string) (result, error) {

@@ -1,9 +1,10 @@
-package main
+package cli
 
 import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +12,9 @@ import (
 
 	"flowmatch/run"
 )
+
+// root is the folder of the repository.
+const root = "../../../.."
 
 // words splits a line as a shell does: quotes, and comments at the end.
 func words(line string) ([]string, error) {
@@ -52,6 +56,9 @@ func parse(line string) error {
 	args, err := words(line)
 	if err != nil {
 		return err
+	}
+	if to := slices.Index(args, ">"); to >= 0 { // a shell's
+		args = args[:to]
 	}
 	a := &app{stdout: os.Stdout, stderr: os.Stderr, demo: demoConfig}
 	cmd, rest, err := a.root().Find(args)
@@ -113,37 +120,41 @@ func TestEveryCommandHasExamplesThatParse(t *testing.T) {
 }
 
 func TestTheParserOfExamplesFindsFaults(t *testing.T) {
-	for _, line := range []string{"sample DIR --n 3", "trian x.yaml", "train --out x", "eval a b", "demo --fast", "plot DIR 'x", "logp DIR", "data"} {
+	for _, line := range []string{"sample DIR --n 3", "trian x.yaml", "train --out x", "eval a b", "demo --fast",
+		"plot DIR 'x", "logp DIR", "data"} {
 		if parse(line) == nil {
 			t.Errorf("flowmatch %s parses, which it must not", line)
 		}
 	}
 }
 
-func TestCommandsOfTheREADMEParse(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
-	if os.IsNotExist(err) && os.Getenv("CI") == "" {
-		t.Skip("there is no README.md")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := commandLines(string(text))
-	if len(lines) == 0 {
-		t.Error("README.md shows no command")
-	}
-	for _, line := range lines {
-		if strings.ContainsAny(line, "[|<") { // a synopsis, not a command
-			continue
+func TestCommandsOfThePagesParse(t *testing.T) {
+	pages := []string{filepath.Join(root, "README.md")}
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/guide/*.md", "docs/design/*.md", "docs/results/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
 		}
-		if err := parse(line); err != nil {
-			t.Errorf("README.md: flowmatch %s: %v", line, err)
+		pages = append(pages, found...)
+	}
+	for k, page := range pages {
+		lines := commandLines(string(readFile(t, page)))
+		if len(lines) == 0 && k == 0 {
+			t.Error("README.md shows no command")
+		}
+		for _, line := range lines {
+			if strings.ContainsAny(line, "[|<") { // a synopsis, not a command
+				continue
+			}
+			if err := parse(line); err != nil {
+				t.Errorf("%s: flowmatch %s: %v", page, line, err)
+			}
 		}
 	}
 }
 
 func TestRunFilesOfTheExamplesAreValid(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("..", "..", "examples", "*.yaml"))
+	files, err := filepath.Glob(filepath.Join(root, "examples", "*.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +174,8 @@ func TestRunFilesOfTheExamplesAreValid(t *testing.T) {
 func TestTheCommandThatResumesSurvivesTheShell(t *testing.T) {
 	f := trainFlags{out: "my runs/it's", backend: "xla:/p q.so", set: []string{"net.hidden=[8, 8]", "train.lr=1e-3"}}
 	args, err := words(strings.ReplaceAll(resumeCommand("a b.yaml", f), `'\''`, `'"'"'`))
-	want := []string{"flowmatch", "train", "a b.yaml", "--out", "my runs/it's", "--set", "net.hidden=[8, 8]", "--set", "train.lr=1e-3", "--backend", "xla:/p q.so", "--resume"}
+	want := []string{"flowmatch", "train", "a b.yaml", "--out", "my runs/it's", "--set", "net.hidden=[8, 8]", "--set",
+		"train.lr=1e-3", "--backend", "xla:/p q.so", "--resume"}
 	if err != nil || strings.Join(args, "|") != strings.Join(want, "|") {
 		t.Errorf("got %q (%v), want %q", args, err, want)
 	}

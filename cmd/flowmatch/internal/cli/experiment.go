@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -17,7 +17,6 @@ import (
 
 	"flowmatch/bench"
 	"flowmatch/experiment"
-	"flowmatch/experiments"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/run"
 	"flowmatch/train"
@@ -53,19 +52,20 @@ func (a *app) experimentCommand() *cobra.Command {
 	var f experimentFlags
 	cmd := &cobra.Command{
 		Use:   "experiment NAME|FILE.yaml",
-		Short: "Run a grid of training runs and write the page that tells what they show",
+		Short: "Run a grid of training runs and write the page of what they show",
 		Long: `Run a grid of training runs, tasks times methods times seeds, and write a page of
 tables (mean ± standard deviation over the seeds) and pictures. README.md beside
 the pages answers, with their figures, what is claimed of flow matching.
 
-The experiments known by name are ` + strings.Join(experiments.Names(), ", ") + `;
+The experiments known by name are ` + strings.Join(experiment.Known(), ", ") + `;
 a file of your own goes by its path. Every run is checked before the first begins.
 A grid that was stopped goes on at the first run that is not done.`,
 		Example: `  flowmatch experiment couplings
   flowmatch experiment couplings --seeds 1 --set train.steps=500 --out runs/try --docs /tmp
   flowmatch experiment mine.yaml --check
   flowmatch experiment couplings --json`,
-		Args: arguments("NAME"),
+		Args:              arguments("NAME"),
+		ValidArgsFunction: nameArgument(experiment.Known(), true),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			return a.experiment(cmd.Context(), args[0], f)
 		}),
@@ -76,6 +76,7 @@ A grid that was stopped goes on at the first run that is not done.`,
 	fl.StringArrayVar(&f.set, "set", nil, "change a setting of every run, as key=value")
 	fl.IntVar(&f.seeds, "seeds", 0, "use only so many of the grid's seeds")
 	fl.BoolVar(&f.check, "check", false, "check the grid and stop")
+	completeSettings(cmd)
 	return cmd
 }
 
@@ -85,7 +86,7 @@ func readGrid(arg string) (name string, g experiment.Grid, err error) {
 		g, err = experiment.Read(arg)
 		return strings.TrimSuffix(filepath.Base(arg), filepath.Ext(arg)), g, err
 	}
-	text, err := experiments.Read(arg)
+	text, err := experiment.KnownText(arg)
 	if err != nil {
 		return arg, g, fmt.Errorf("%w, or a file that ends in .yaml", err)
 	}
@@ -118,7 +119,8 @@ func (a *app) experiment(ctx context.Context, arg string, f experimentFlags) (re
 	start := time.Now()
 	res.Results, err = experiment.Run(ctx, g, cells, a.cellHooks(&res))
 	if errors.Is(err, train.ErrInterrupted) {
-		return nil, fmt.Errorf("%w\n%d of %d runs are done; the same command goes on", err, len(res.Results), len(cells))
+		return nil, fmt.Errorf("%w\n%d of %d runs are done; the same command goes on",
+			err, len(res.Results), len(cells))
 	}
 	if err != nil {
 		return nil, err
@@ -128,7 +130,7 @@ func (a *app) experiment(ctx context.Context, arg string, f experimentFlags) (re
 	return res, err
 }
 
-// cellHooks tells the progress of a grid, and counts the cells that are made.
+// cellHooks reports the progress of a grid, and counts the cells that are made.
 func (a *app) cellHooks(res *experimentResult) experiment.Hooks {
 	var p *training
 	var steps, from int
@@ -155,7 +157,8 @@ func (a *app) cellHooks(res *experimentResult) experiment.Hooks {
 }
 
 // writeResults writes the page of an experiment, its pictures and its figures.
-func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, cells []experiment.Cell, results []experiment.Result, docs string) (string, error) {
+func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, cells []experiment.Cell,
+	results []experiment.Result, docs string) (string, error) {
 	a.status("writing the page")
 	if err := os.MkdirAll(docs, 0o777); err != nil {
 		return "", err
@@ -173,7 +176,8 @@ func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, 
 	machine := bench.NewReport(run.Version())
 	p := experiment.Page{
 		Name: name, Date: time.Now().Format(time.DateOnly), Pictures: files,
-		Machine: fmt.Sprintf("%s, %s/%s, %s, %d cores", machine.CPU, runtime.GOOS, runtime.GOARCH, runtime.Version(), machine.Cores),
+		Machine: fmt.Sprintf("%s, %s/%s, %s, %d cores", machine.CPU, runtime.GOOS, runtime.GOARCH, runtime.Version(),
+			machine.Cores),
 	}
 	page := filepath.Join(docs, name+".md")
 	if err := atomicfile.WriteFile(page, func(w io.Writer) error { return p.Write(w, g, results) }); err != nil {
@@ -185,12 +189,13 @@ func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, 
 // writeClaims writes the page that sums up the experiments known by name, of which
 // name must be one.
 func writeClaims(name, docs string) error {
-	if !slices.Contains(experiments.Names(), name) {
+	if !slices.Contains(experiment.Known(), name) {
 		return nil
 	}
-	text, err := experiments.Claims()
+	text, err := experiment.Claims()
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteFile(filepath.Join(docs, "README.md"), func(w io.Writer) error { return experiment.Claims(w, text, docs) })
+	page := filepath.Join(docs, "README.md")
+	return atomicfile.WriteFile(page, func(w io.Writer) error { return experiment.WriteClaims(w, text, docs) })
 }

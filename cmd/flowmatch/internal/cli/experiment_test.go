@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"os"
@@ -10,7 +10,7 @@ import (
 // tinyGrid is two runs that take a moment.
 const tinyGrid = `
 title: Tiny
-question: Is it told?
+question: Is it reported?
 seeds: [1]
 base:
   data: {name: moons, val: 20, test: 40}
@@ -30,8 +30,10 @@ func TestAnExperimentWritesItsPage(t *testing.T) {
 	if err := os.WriteFile(file, []byte(tinyGrid), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"experiment", file, "--out", filepath.Join(dir, "runs"), "--docs", filepath.Join(dir, "docs"), "--json"}
+	args := []string{"experiment", file, "--out", filepath.Join(dir, "runs"), "--docs", filepath.Join(dir, "docs"),
+		"--json"}
 	got := succeedJSON(t, args...)
+	goldenJSON(t, "experiment", got)
 	if got["runs"] != 2.0 || got["made"] != 2.0 {
 		t.Errorf("%v runs, %v made, want 2 and 2", got["runs"], got["made"])
 	}
@@ -50,7 +52,7 @@ func TestAnExperimentWritesItsPage(t *testing.T) {
 		t.Errorf("the second time %v runs were made, want none", again["made"])
 	}
 	if check := succeedJSON(t, append(args, "--check")...); check["runs"] != 2.0 {
-		t.Errorf("--check tells %v runs, want 2", check["runs"])
+		t.Errorf("--check reports %v runs, want 2", check["runs"])
 	}
 	code, _, stderr := invoke(t, append(args, "--set", "train.lr=1e-4")...)
 	if code != exitFailure || !strings.Contains(stderr, "other settings") {
@@ -60,14 +62,15 @@ func TestAnExperimentWritesItsPage(t *testing.T) {
 
 func TestExperimentRefusesBadGrids(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bad.yaml")
-	if err := os.WriteFile(file, []byte(strings.Replace(tinyGrid, "coupling.name: ot", "coupling.name: otp", 1)), 0o666); err != nil {
+	if err := os.WriteFile(file, []byte(strings.Replace(tinyGrid, "coupling.name: ot", "coupling.name: otp", 1)),
+		0o666); err != nil {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		`no experiment "coupling"; it must be one of`: {"experiment", "coupling"},
-		`method OT-CFM: coupling: unknown coupling`:   {"experiment", file},
-		"--seeds is 9; the grid has 5":                {"experiment", "couplings", "--seeds", "9"},
-		"no such file":                                {"experiment", "none.yaml"},
+		`experiment "coupling"; did you mean "couplings"? it must be one of`: {"experiment", "coupling"},
+		`method OT-CFM: run: line 11: coupling: unknown coupling`:            {"experiment", file},
+		"--seeds is 9; the grid has 5":                                       {"experiment", "couplings", "--seeds", "9"},
+		"no such file":                                                       {"experiment", "none.yaml"},
 	} {
 		if code, _, stderr := invoke(t, args...); code != exitUsage || !strings.Contains(stderr, want) {
 			t.Errorf("%v: exit code %d, %s, want 2 and %q", args, code, stderr, want)

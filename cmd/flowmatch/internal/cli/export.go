@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"flowmatch/data"
+	"flowmatch/data/table"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
@@ -52,17 +52,18 @@ func (a *app) exportCommand() *cobra.Command {
 conditional one, as an ONNX file, which onnxruntime and others run.
 
 Inputs are x [N, ...shape] and t [N] in float32, label [N] in int64 (-1: no label)
-and, of a run with a condition, condition [N, height, width, channels], for batches of any size N; the output has the shape of x. Images are
-[N, height, width, channels]. Time runs from 0 (noise) to 1 (data). Numbers are in
-model units: prediction, path, standardisation, shape and step are in the file's
-metadata.
+and, of a run with a condition, condition [N, height, width, channels], for batches
+of any size N; the output has the shape of x. Images are [N, height, width,
+channels]. Time runs from 0 (noise) to 1 (data). Numbers are in model units:
+prediction, path, standardisation, shape and step are in the file's metadata.
 
 A network that does not predict the velocity is written with --raw, as it is;
 one that knows average velocities, u(x, t, s), with --average.
 scripts/check-onnx.sh compares a file with onnxruntime.`,
 		Example: `  flowmatch export runs/first --out field.onnx
   flowmatch export runs/meanflow --average --out average.onnx`,
-		Args: arguments("DIR"),
+		Args:              arguments("DIR"),
+		ValidArgsFunction: folderArgument(),
 		RunE: a.do(func(_ *cobra.Command, args []string) (result, error) {
 			return export(args[0], f)
 		}),
@@ -74,6 +75,7 @@ scripts/check-onnx.sh compares a file with onnxruntime.`,
 	fl.IntVar(&f.check, "check", 0, "write so many points and what the network makes of them too, as NAME.check/*.npy")
 	cmd.MarkFlagsMutuallyExclusive("raw", "average")
 	require(cmd, "out")
+	completeFiles(cmd, "out", "onnx")
 	return cmd
 }
 
@@ -84,16 +86,19 @@ func export(dir string, f exportFlags) (result, error) {
 	if f.check < 0 {
 		return nil, usagef("--check is %d; it must not be negative", f.check)
 	}
-	r, err := run.Open(dir, "")
+	r, err := openRun(dir, "")
 	if err != nil {
-		return nil, asUsage(err, run.ErrNoRun)
+		return nil, err
 	}
 	o := model.ExportOptions{Raw: f.raw, Average: f.average, Step: r.Step, Version: run.Version()}
 	file, err := r.Model.SaveONNX(f.out, o)
 	if err != nil {
-		return nil, asUsage(err, model.ErrNotVelocity, nn.ErrNoInterval)
+		err = advise(err, nn.ErrNoAverage, "export it without --average")
+		return nil, advise(err, model.ErrNotVelocity, "export it with --raw")
 	}
-	res := exportResult{Run: r.Dir, File: f.out, Step: r.Step, Nodes: len(file.Graph.Nodes), Weights: r.Model.Net.NumWeights()}
+	res := exportResult{
+		Run: r.Dir, File: f.out, Step: r.Step, Nodes: len(file.Graph.Nodes), Weights: r.Model.Net().NumWeights(),
+	}
 	for _, in := range file.Graph.Inputs {
 		res.Inputs = append(res.Inputs, in.String())
 	}
@@ -105,58 +110,85 @@ func export(dir string, f exportFlags) (result, error) {
 	return res, err
 }
 
-// writeCheck writes points, each with a time and a label of its own, and what the
-// network makes of them.
-func writeCheck(r *run.Run, dir string, f exportFlags) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
+// checkPoints are points with a time (and a later one), a label and a context each, and
+// what the network makes of them.
+type checkPoints struct {
+	x, t, s, label, context, output flow.Batch
+}
+
+// drawCheck draws the points of --check.
+func drawCheck(r *run.Run, n int) checkPoints {
+	cfg, rng := r.Model.Net().Config(), seed.Rand(r.Config.Seed, "flowmatch/export", 0)
+	p := checkPoints{
+		x: flow.NewBatch(n, cfg.Dim), output: flow.NewBatch(n, cfg.Dim), context: flow.NewBatch(n, cfg.Context),
+		t: flow.NewBatch(n, 1), s: flow.NewBatch(n, 1), label: flow.NewBatch(n, 1),
 	}
-	n, classes := f.check, r.Model.Net.Config().Classes
-	rng := seed.Rand(r.Config.Seed, "flowmatch/export", 0)
-	x, y := flow.NewBatch(n, r.Model.Dim()), flow.NewBatch(n, r.Model.Dim())
-	t, s, label := flow.NewBatch(n, 1), flow.NewBatch(n, 1), flow.NewBatch(n, 1)
-	cond := flow.NewBatch(n, r.Model.Net.Config().Condition)
-	for _, b := range []flow.Batch{x, cond} {
+	for _, b := range []flow.Batch{p.x, p.context} {
 		for i := range b.X {
 			b.X[i] = float64(float32(rng.NormFloat64()))
 		}
 	}
 	for i := range n {
-		t.X[i], s.X[i] = float64(rng.Float32()), float64(rng.Float32())
-		var one []int32
-		if classes > 0 {
-			one = []int32{int32(rng.IntN(classes+1)) - 1}
-			label.X[i] = float64(one[0])
+		p.t.X[i], p.s.X[i] = float64(rng.Float32()), float64(rng.Float32())
+		if cfg.Classes > 0 {
+			p.label.X[i] = float64(rng.IntN(cfg.Classes+1) - 1)
 		}
-		var told flow.Batch
-		if cond.D > 0 {
-			told = cond.Slice(i, i+1)
+	}
+	return p
+}
+
+// evaluate fills in the output of the network, or of its average velocity.
+func (p checkPoints) evaluate(net *nn.Net, average bool) error {
+	for i := range p.x.N {
+		var given flow.Given
+		if net.Config().Classes > 0 {
+			given.Label = []int32{int32(p.label.X[i])}
 		}
-		field, err := r.Model.Net.BindTo(one, told)
-		if err != nil {
-			return err
+		if p.context.D > 0 {
+			given.Context = p.context.Slice(i, i+1)
 		}
-		if f.average {
-			err = field.Average(y.Row(i), t.X[i], s.X[i], x.Row(i))
-		} else {
-			err = field.Velocity(y.Row(i), t.X[i], x.Row(i))
+		if !average {
+			v, err := net.Bind(given)
+			if err == nil {
+				err = v.Velocity(p.output.Row(i), p.t.X[i], p.x.Row(i))
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		u, err := net.BindAverage(given)
+		if err == nil {
+			err = u.Average(p.output.Row(i), p.t.X[i], p.s.X[i], p.x.Row(i))
 		}
 		if err != nil {
 			return err
 		}
 	}
-	files := map[string]flow.Batch{"x": x, "t": t, "output": y}
-	if classes > 0 {
-		files["label"] = label
+	return nil
+}
+
+// writeCheck writes the points of --check, and what the network makes of them.
+func writeCheck(r *run.Run, dir string, f exportFlags) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
 	}
-	if cond.D > 0 {
-		files["condition"] = cond
+	p := drawCheck(r, f.check)
+	if err := p.evaluate(r.Model.Net(), f.average); err != nil {
+		return err
+	}
+	files := map[string]flow.Batch{"x": p.x, "t": p.t, "output": p.output}
+	if r.Conditional() {
+		files["label"] = p.label
+	}
+	if p.context.D > 0 {
+		files["condition"] = p.context
 	}
 	if f.average {
-		files["s"] = s
+		files["s"] = p.s
 	}
 	for name, b := range files {
-		if err := data.WriteNPY(filepath.Join(dir, name+".npy"), b); err != nil {
+		if err := table.WriteNPY(filepath.Join(dir, name+".npy"), b); err != nil {
 			return err
 		}
 	}

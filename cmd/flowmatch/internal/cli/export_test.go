@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -68,7 +68,7 @@ func TestExportWritesAFileWithWhatItMeans(t *testing.T) {
 		}
 	}
 	if text := succeed(t, "export", dir, "--out", out); !strings.Contains(text, "x float [N, 2], t float [N]") {
-		t.Errorf("standard output does not tell the inputs:\n%s", text)
+		t.Errorf("standard output does not name the inputs:\n%s", text)
 	}
 }
 
@@ -79,14 +79,16 @@ func TestExportRefusesWhatAFileCannotHold(t *testing.T) {
 	succeed(t, "train", yaml, "--out", noise, "--set", "path.name=vp", "-q")
 	for _, c := range []struct{ args, want string }{
 		{noise + " --out " + tmp + "/a.onnx", "--raw"},
-		{noise + " --average --out " + tmp + "/a.onnx", "no second time"},
+		{noise + " --average --out " + tmp + "/a.onnx", "export it without --average"},
 		{noise + " --raw --average --out " + tmp + "/a.onnx", "average"},
 		{noise + " --out " + tmp + "/a.pb", ".onnx"},
 		{noise, `"out" not set`},
 		{"nowhere --out " + tmp + "/a.onnx", "not a run's folder"},
 		{noise + " --raw --check -1 --out " + tmp + "/a.onnx", "--check is -1"},
 	} {
-		if code, _, stderr := invoke(t, append([]string{"export"}, strings.Fields(c.args)...)...); code != exitUsage || !strings.Contains(stderr, c.want) {
+		if code, _, stderr := invoke(t,
+			append([]string{"export"}, strings.Fields(c.args)...)...); code != exitUsage ||
+			!strings.Contains(stderr, c.want) {
 			t.Errorf("export %s: exit code %d, %q; want %d and %q", c.args, code, stderr, exitUsage, c.want)
 		}
 	}
@@ -106,7 +108,8 @@ func exportedImages(t *testing.T, dir string, side int) {
 		t.Fatal(err)
 	}
 	in := m.Graph.Inputs
-	if len(in) != 3 || len(in[0].Dims) != 3 || in[0].Dims[1].Size != int64(side) || in[2].Name != "label" || in[2].Type != onnx.Int64 {
+	if len(in) != 3 || len(in[0].Dims) != 3 || in[0].Dims[1].Size != int64(side) || in[2].Name != "label" ||
+		in[2].Type != onnx.Int64 {
 		t.Errorf("inputs %v; want images of %d by %d, times and labels", in, side, side)
 	}
 }

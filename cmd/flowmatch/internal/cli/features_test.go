@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"math"
@@ -8,11 +8,11 @@ import (
 	"testing"
 
 	"flowmatch/engine/onnx"
-	"flowmatch/run"
+	"flowmatch/eval"
 )
 
 // meanAndRow is a file whose features are, of a grey image of 4 by 4 in RGB, scale
-// times the means of its channels and the first pixel, and whose classes are told by
+// times the means of its channels and the first pixel, and whose classes are made of
 // brightness.
 func meanAndRow(t *testing.T, scale float32) string {
 	t.Helper()
@@ -27,15 +27,18 @@ func meanAndRow(t *testing.T, scale float32) string {
 		Nodes: []onnx.Node{
 			{Op: "GlobalAveragePool", In: []string{"x"}, Out: []string{"pool"}},
 			{Op: "Slice", In: []string{"x", "from", "to", "axes"}, Out: []string{"pixel"}},
-			{Op: "Concat", In: []string{"pool", "pixel"}, Out: []string{"both"}, Attrs: map[string]any{"axis": int64(1)}},
+			{Op: "Concat", In: []string{"pool", "pixel"}, Out: []string{"both"},
+				Attrs: map[string]any{"axis": int64(1)}},
 			{Op: "Mul", In: []string{"both", "scale"}, Out: []string{"features"}},
 			{Op: "Flatten", In: []string{"pool"}, Out: []string{"flat"}},
 			{Op: "Gemm", In: []string{"flat", "w", "b"}, Out: []string{"logits"}},
 		},
-		Initializers: []onnx.Tensor{floats("scale", nil, scale), whole("from", 0, 0), whole("to", 1, 1), whole("axes", 2, 3),
+		Initializers: []onnx.Tensor{floats("scale", nil, scale), whole("from", 0, 0), whole("to", 1, 1),
+			whole("axes", 2, 3),
 			floats("w", []int64{3, 2}, -30, 30, 0, 0, 0, 0), floats("b", []int64{2}, 15, -15)},
-		Inputs:  []onnx.Value{{Name: "x", Type: onnx.Float, Dims: []onnx.Dim{batch, {Size: 3}, {Size: 4}, {Size: 4}}}},
-		Outputs: []onnx.Value{{Name: "features", Type: onnx.Float, Dims: []onnx.Dim{}}, {Name: "logits", Type: onnx.Float, Dims: []onnx.Dim{}}},
+		Inputs: []onnx.Value{{Name: "x", Type: onnx.Float, Dims: []onnx.Dim{batch, {Size: 3}, {Size: 4}, {Size: 4}}}},
+		Outputs: []onnx.Value{{Name: "features", Type: onnx.Float, Dims: []onnx.Dim{}},
+			{Name: "logits", Type: onnx.Float, Dims: []onnx.Dim{}}},
 	}}
 	buf, err := m.Marshal()
 	if err != nil {
@@ -44,8 +47,8 @@ func meanAndRow(t *testing.T, scale float32) string {
 	return writeText(t, "features.onnx", string(buf))
 }
 
-// judgedByFeatures compares a run of images over the features of ONNX files.
-func judgedByFeatures(t *testing.T, dir string, side int) {
+// comparedByFeatures compares a run of images over the features of ONNX files.
+func comparedByFeatures(t *testing.T, dir string, side int) {
 	t.Helper()
 	kept := func() []string {
 		files, err := filepath.Glob(filepath.Join(dir, "features-*.stats"))
@@ -60,10 +63,10 @@ func judgedByFeatures(t *testing.T, dir string, side int) {
 		}
 	}
 	file := meanAndRow(t, 1)
-	judge := func(args ...string) map[string]any {
+	compare := func(args ...string) map[string]any {
 		return succeedJSON(t, append([]string{"eval", dir, "-q"}, args...)...)["judgement"].(map[string]any)
 	}
-	first := judge("--features", file)
+	first := compare("--features", file)
 	if is := first["inception_score"].(float64); !(is > 1 && is <= 2) {
 		t.Errorf("the inception score of two classes is %g; want it from 1 to 2", is)
 	}
@@ -72,17 +75,18 @@ func judgedByFeatures(t *testing.T, dir string, side int) {
 		t.Fatalf("%v are kept; want the statistics of held-out and of training images", files)
 	}
 	for _, f := range files {
-		if s, err := run.ReadStatistics(f); err != nil || s.Extractor != first["extractor"] || !strings.Contains(s.Split, "sha256") {
+		if s, err := eval.ReadStatistics(f); err != nil || s.Extractor != first["extractor"] ||
+			!strings.Contains(s.Split, "sha256") {
 			t.Errorf("%s is of %q and %q, error %v; want both named", f, s.Extractor, s.Split, err)
 		}
 	}
 	// What is kept is used: with a false mean inside, the distance is another.
 	shifted(t, files, 10)
-	if again := judge("--features", file); !(again["fid"].(float64) > first["fid"].(float64)+50) {
+	if again := compare("--features", file); !(again["fid"].(float64) > first["fid"].(float64)+50) {
 		t.Errorf("FID %v with false statistics kept, %v before; they were not read", again["fid"], first["fid"])
 	}
 	// Another extractor is another matter, and features ten times as large are ten times as far apart.
-	ten := judge("--features", meanAndRow(t, 10))
+	ten := compare("--features", meanAndRow(t, 10))
 	if a, b := ten["fid_data"].(float64), 100*first["fid_data"].(float64); math.Abs(a-b) > 1e-3*b {
 		t.Errorf("FID of features times 10 is %g, want %g", a, b)
 	}
@@ -91,12 +95,12 @@ func judgedByFeatures(t *testing.T, dir string, side int) {
 	}
 	// A split that has changed is computed anew.
 	renamed(t, files)
-	if again := judge("--features", file); again["fid"] != first["fid"] {
+	if again := compare("--features", file); again["fid"] != first["fid"] {
 		t.Errorf("FID %v after the split kept became another, %v before; want the same", again["fid"], first["fid"])
 	}
-	with := judge("--features", file, "--reference", files[0])
+	with := compare("--features", file, "--reference", files[0])
 	if with["reference"] == nil || with["fid_reference"] == nil {
-		t.Errorf("judgement %v; want the distance to the reference and its split", with)
+		t.Errorf("report %v; want the distance to the reference and its split", with)
 	}
 	for _, c := range []struct{ args, want string }{
 		{"--features " + file + " --features-range 0..2", "0..1, -1..1, 0..255"},
@@ -107,8 +111,10 @@ func judgedByFeatures(t *testing.T, dir string, side int) {
 		{"--reference " + files[0], "goes with"},
 		{"--features " + meanAndRow(t, 3) + " --reference " + files[0], "two extractors"},
 	} {
-		if code, _, stderr := invoke(t, append([]string{"eval", dir, "-q"}, strings.Fields(c.args)...)...); code == 0 || !strings.Contains(stderr, c.want) {
-			t.Errorf("%s: exit code %d, %q; want an error that tells %q", c.args, code, stderr, c.want)
+		if code, _, stderr := invoke(t,
+			append([]string{"eval", dir, "-q"}, strings.Fields(c.args)...)...); code == 0 ||
+			!strings.Contains(stderr, c.want) {
+			t.Errorf("%s: exit code %d, %q; want an error that says %q", c.args, code, stderr, c.want)
 		}
 	}
 	exportedImages(t, dir, side)

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -25,7 +25,8 @@ func TestATableGoesInAndComesOut(t *testing.T) {
 	}
 	csv := writeText(t, "people.csv", text.String())
 	yaml := filepath.Join(filepath.Dir(csv), "run.yaml")
-	config := "data: {path: people.csv}\nnet: {hidden: [16]}\ntrain: {steps: 200, batch: 64, lr: 1e-2}\neval: {samples: 20}\n"
+	config := "data: {path: people.csv}\nnet: {hidden: [16]}\n" +
+		"train: {steps: 200, batch: 64, lr: 1e-2}\neval: {samples: 20}\n"
 	if err := os.WriteFile(yaml, []byte(config), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +49,8 @@ func TestATableGoesInAndComesOut(t *testing.T) {
 	succeed(t, "logp", dir, "--data", samples, "--rtol", "1e-6", "--atol", "1e-6", "--out", out, "-q")
 	logp := readTable(t, out)
 	if logp.X.N != 25 || logp.X.D != 1 || logp.Columns[0] != "logp" {
-		t.Fatalf("%s holds [%d, %d] numbers called %v; want one a point, called logp", out, logp.X.N, logp.X.D, logp.Columns)
+		t.Fatalf("%s holds [%d, %d] numbers called %v; want one a point, called logp", out, logp.X.N, logp.X.D,
+			logp.Columns)
 	}
 	for i := range logp.X.N {
 		got, want := logp.X.Row(i)[0], table.X.Row(i)[2]
@@ -58,7 +60,8 @@ func TestATableGoesInAndComesOut(t *testing.T) {
 		}
 	}
 
-	if code, _, stderr := invoke(t, "logp", dir, "--data", writeText(t, "y.csv", "length,weight\n1,2\n"), "-q"); code == 0 || !strings.Contains(stderr, "height") {
+	if code, _, stderr := invoke(t, "logp", dir, "--data", writeText(t, "y.csv", "length,weight\n1,2\n"),
+		"-q"); code == 0 || !strings.Contains(stderr, "height") {
 		t.Errorf("exit code %d, standard error %q; want a refusal that names the missing column height", code, stderr)
 	}
 	nameless := writeText(t, "z.csv", "170,85\n160,80\n")
@@ -111,12 +114,14 @@ eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 			t.Errorf("%s: bits per dimension %v; want a number between 0 and 20 (8 is chance)", what, l["bpd"])
 		}
 	}
-	l := succeedJSON(t, "eval", dir, "-q")["likelihood"].(map[string]any)
+	whole := succeedJSON(t, "eval", dir, "-q")
+	goldenJSON(t, "eval-images", whole)
+	l := whole["likelihood"].(map[string]any)
 	bpd("eval", l)
-	told := l["dequantizations"].([]any)
-	first, last := told[0].(map[string]any), told[len(told)-1].(map[string]any)
-	if len(told) != 2 || first["k"] != 1.0 || last["k"] != 3.0 {
-		t.Fatalf("dequantizations are %v, want K = 1 and K = 3", told)
+	all := l["dequantizations"].([]any)
+	first, last := all[0].(map[string]any), all[len(all)-1].(map[string]any)
+	if len(all) != 2 || first["k"] != 1.0 || last["k"] != 3.0 {
+		t.Fatalf("dequantizations are %v, want K = 1 and K = 3", all)
 	}
 	if d := first["bpd"].(float64) - l["bpd"].(float64); math.Abs(d) > 1e-9 {
 		t.Errorf("K = 1 differs from one sample by %g", d)
@@ -134,7 +139,8 @@ eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 	for i := range table.X.N {
 		row := table.X.Row(i)
 		if len(row) != side*side+1 || row[side*side] != 1 {
-			t.Fatalf("row %d has %d numbers ending in %g; want %d pixels and the label 1", i, len(row), row[len(row)-1], side*side)
+			t.Fatalf("row %d has %d numbers ending in %g; want %d pixels and the label 1", i, len(row),
+				row[len(row)-1], side*side)
 		}
 		for _, v := range row[:side*side] {
 			mean += v / float64(30*side*side)
@@ -146,27 +152,33 @@ eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 	one := succeedJSON(t, "sample", dir, "--n", "4", "--label", "1", "--out", ones, "-q")
 	two := succeedJSON(t, "sample", dir, "--n", "4", "--label", "1", "--guidance", "2", "--out", ones, "-q")
 	if one["nfe"].(float64) != 20 || two["nfe"].(float64) != 40 {
-		t.Errorf("midpoint in 10 steps takes %v evaluations, guided %v; want 20, and 40 for guidance asks the network twice", one["nfe"], two["nfe"])
+		t.Errorf("midpoint in 10 steps takes %v evaluations, guided %v; want 20, and 40, since guidance takes two",
+			one["nfe"], two["nfe"])
 	}
-	judge := filepath.Join(tmp, "judge.safetensors")
-	if c := succeedJSON(t, "classifier", yaml, "--out", judge, "--steps", "60", "--batch", "16", "-q"); c["accuracy"] != 1.0 {
-		t.Errorf("the classifier tells %v of bright and dark images, want all", c["accuracy"])
+	net := filepath.Join(tmp, "classifier.safetensors")
+	c := succeedJSON(t, "classifier", yaml, "--out", net, "--steps", "60", "--batch", "16", "-q")
+	if goldenJSON(t, "classifier", c); c["accuracy"] != 1.0 {
+		t.Errorf("the classifier is right about %v of bright and dark images, want all", c["accuracy"])
 	}
-	rep := succeedJSON(t, "eval", dir, "--classifier", judge, "--guidance", "1.5", "--only", "judgement", "--samples", "12", "-q")
+	rep := succeedJSON(t, "eval", dir, "--classifier", net, "--guidance", "1.5", "--only", "judgement", "--samples",
+		"12", "-q")
 	if rep["likelihood"] != nil || rep["samples"] != nil {
 		t.Errorf("evaluated %v; want the classifier's part only", rep)
 	}
+	goldenJSON(t, "eval-features", rep)
 	j := rep["judgement"].(map[string]any)
 	if a := j["agreement"].(float64); a < 0.8 || j["guidance"] != 1.5 || j["nfe"] != 40.0 {
-		t.Errorf("judgement %v: want that most samples are of the class asked for, at guidance 1.5 and 40 evaluations", j)
+		t.Errorf("report %v: want that most samples are of the class asked for, at guidance 1.5 and 40 evaluations", j)
 	}
-	if code, _, stderr := invoke(t, "eval", dir, "--guidance", "1.5"); code != exitUsage || !strings.Contains(stderr, "--classifier") {
+	if code, _, stderr := invoke(t, "eval", dir, "--guidance", "1.5"); code != exitUsage ||
+		!strings.Contains(stderr, "--classifier") {
 		t.Errorf("guidance without a classifier: exit code %d, %s", code, stderr)
 	}
-	if code, _, stderr := invoke(t, "eval", dir, "--classifier", filepath.Join(dir, "checkpoint.safetensors"), "-q"); code != exitFailure || !strings.Contains(stderr, "no classifier of flowmatch") {
+	if code, _, stderr := invoke(t, "eval", dir, "--classifier", filepath.Join(dir, "checkpoint.safetensors"),
+		"-q"); code != exitFailure || !strings.Contains(stderr, "no classifier of flowmatch") {
 		t.Errorf("a checkpoint for a classifier: exit code %d, %s", code, stderr)
 	}
-	judgedByFeatures(t, dir, side)
+	comparedByFeatures(t, dir, side)
 	succeed(t, "plot", dir, "--kind", "samples", "--n", "9", "--out", filepath.Join(tmp, "grid.png"), "-q")
 
 	checkGrid(t, dir, side)
@@ -179,8 +191,10 @@ eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 		{"sample " + dir + " --n 1 --label 2 --out " + tmp + "/x.csv", "0 to 1"},
 		{"plot " + dir + " --kind density --out " + tmp + "/x.png", "2 dimensions"},
 	} {
-		if code, _, stderr := invoke(t, strings.Fields(c.args+" -q")...); code == 0 || !strings.Contains(stderr, c.want) {
-			t.Errorf("flowmatch %s: exit code %d, standard error %q; want a refusal with %q", c.args, code, stderr, c.want)
+		if code, _, stderr := invoke(t, strings.Fields(c.args+" -q")...); code == 0 ||
+			!strings.Contains(stderr, c.want) {
+			t.Errorf("flowmatch %s: exit code %d, standard error %q; want a refusal with %q", c.args, code, stderr,
+				c.want)
 		}
 	}
 }
@@ -223,7 +237,7 @@ func checkGrid(t *testing.T, dir string, side int) {
 	}
 }
 
-func TestAFolderOfImagesGoesInAndWhatIsCorruptIsTold(t *testing.T) {
+func TestAFolderOfImagesGoesInAndWhatIsCorruptIsReported(t *testing.T) {
 	tmp := t.TempDir()
 	for i := range 40 {
 		img := image.NewNRGBA(image.Rect(0, 0, 6, 4))
@@ -258,13 +272,15 @@ eval: {solver: midpoint, steps: 2, samples: 4}
 	}
 	dir := filepath.Join(tmp, "run")
 	code, _, stderr := invoke(t, "train", yaml, "--out", dir)
-	if want := "set: images left out because they cannot be decoded: 1\n"; code != 0 || strings.Count(stderr, want) != 1 {
+	if want := "set: images left out because they cannot be decoded: 1\n"; code != 0 ||
+		strings.Count(stderr, want) != 1 {
 		t.Errorf("exit code %d, standard error %q; want 0 and once %q", code, stderr, want)
 	}
 	succeed(t, "logp", dir, "--data", filepath.Join(tmp, "set"), "-q")
 	succeed(t, "plot", dir, "--kind", "samples", "--n", "4", "--out", filepath.Join(tmp, "grid.png"), "-q")
 	code, _, stderr = invoke(t, "train", yaml, "--out", filepath.Join(tmp, "other"), "--set", "data.corrupt=fail")
-	if want := filepath.Join("class1", "03.png") + ": not a PNG that can be decoded"; code == 0 || !strings.Contains(stderr, want) {
+	if want := filepath.Join("class1", "03.png") + ": not a PNG that can be decoded"; code == 0 ||
+		!strings.Contains(stderr, want) {
 		t.Errorf("exit code %d, standard error %q; want an error that says %q", code, stderr, want)
 	}
 }

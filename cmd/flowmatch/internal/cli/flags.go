@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"cmp"
@@ -8,13 +8,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flowmatch/eval"
+	"flowmatch/internal/choice"
 	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/run"
 	"flowmatch/sde"
+	"flowmatch/train"
 )
 
-// runFlags are the flags of every command that uses a trained run.
+// runFlags are the flags of every command that solves with a trained run.
 type runFlags struct {
 	backend    string
 	solver     string
@@ -22,78 +25,171 @@ type runFlags struct {
 	rtol, atol float64
 }
 
-func (f *runFlags) add(cmd *cobra.Command) {
+// use is what a command solves for, which decides on the solvers that it takes.
+type use int
+
+const (
+	useODE     use = iota // densities and paths: the solver of an ODE
+	useSamples            // samples: that, or steps of the average velocity
+	useBoth               // samples by either, and densities by the ODE
+)
+
+// oldAverage is the name that eval.Average had, which is still read.
+const oldAverage = "interval"
+
+// backendUsage describes --backend.
+const backendUsage = "engine: native, go, xla or xla:/path/to/plugin.so (default: that of "
+
+func (f *runFlags) add(cmd *cobra.Command, solvers []string) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.backend, "backend", "", "engine: native, go, xla or xla:/path/to/plugin.so (default: that of the run)")
-	fl.StringVar(&f.solver, "solver", "", "ODE solver: "+strings.Join(ode.Names(), ", ")+" or "+run.IntervalSolver+" (default: that of the run file)")
+	fl.StringVar(&f.backend, "backend", "", backendUsage+"the run)")
+	fl.StringVar(&f.solver, "solver", "", "ODE solver: "+strings.Join(ode.Names(), ", ")+
+		"; or "+eval.Average+", steps of the average velocity (default: that of the run file)")
 	fl.IntVar(&f.steps, "steps", 0, "number of equal steps")
 	fl.Float64Var(&f.rtol, "rtol", 0, "relative tolerance of step control")
 	fl.Float64Var(&f.atol, "atol", 0, "absolute tolerance of step control")
 	cmd.MarkFlagsMutuallyExclusive("steps", "rtol")
 	cmd.MarkFlagsMutuallyExclusive("steps", "atol")
+	complete(cmd, "backend", backendNames()...)
+	complete(cmd, "solver", solvers...)
 }
 
 // open opens the run with the flags applied to its evaluation settings.
-func (f *runFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
-	r, err := f.openOnly(dir)
+func (f *runFlags) open(cmd *cobra.Command, dir string, u use) (*run.Run, error) {
+	if err := f.check(cmd, u); err != nil {
+		return nil, err
+	}
+	r, err := openRun(dir, f.backend)
 	if err != nil {
 		return nil, err
 	}
-	return r, f.apply(cmd, &r.Config.Eval)
+	return r, f.apply(cmd, r, u)
 }
 
-// openOnly opens the run as it is.
-func (f *runFlags) openOnly(dir string) (*run.Run, error) {
-	if err := checkBackend(f.backend); err != nil {
-		return nil, err
-	}
-	r, err := run.Open(dir, f.backend)
-	if err != nil {
-		return nil, asUsage(err, run.ErrNoRun)
-	}
-	return r, nil
+// openRun opens the folder of a run, without its data.
+func openRun(dir, backend string) (*run.Run, error) {
+	r, err := run.Open(dir, backend)
+	return r, asUsage(err, run.ErrNoRun)
 }
 
-// stochastic reports whether --solver names a sampler with noise.
-func (f *runFlags) stochastic() bool { return slices.Contains(sde.Names(), f.solver) }
-
-func (f *runFlags) apply(cmd *cobra.Command, e *run.Eval) error {
-	if f.stochastic() {
-		return usagef("--solver %s adds noise, which only flowmatch sample can use; the ODE solvers are %s", f.solver, strings.Join(ode.Names(), ", "))
+// check reports what is wrong with the flags whatever the run is.
+func (f *runFlags) check(cmd *cobra.Command, u use) error {
+	if err := f.checkValues(cmd); err != nil {
+		return err
 	}
-	set := cmd.Flags().Changed
-	if set("solver") && f.solver != e.Solver {
-		e.Solver, e.Steps = f.solver, 0 // steps meant for another solver mean nothing
-	}
-	tolerances := set("rtol") || set("atol")
 	switch {
+	case f.solver == "":
+		return nil
+	case slices.Contains(sde.Names(), f.solver):
+		return usagef("--solver %s adds noise, which only flowmatch sample can use; the ODE solvers are %s",
+			f.solver, strings.Join(ode.Names(), ", "))
+	case u == useODE && f.solver == eval.Average:
+		return usagef("--solver %s has no effect here: densities and paths need an ODE solver (%s)",
+			f.solver, strings.Join(ode.Names(), ", "))
+	}
+	if err := choice.Check("solver", f.solver, eval.Solvers()); err != nil {
+		return usagef("--solver: %w", err)
+	}
+	return f.checkTolerances(cmd, f.solver, u)
+}
+
+// checkValues reports values that no solver takes, and reads the old name of
+// eval.Average as that.
+func (f *runFlags) checkValues(cmd *cobra.Command) error {
+	set := cmd.Flags().Changed
+	if f.solver == oldAverage {
+		f.solver = eval.Average
+	}
+	switch {
+	case set("solver") && f.solver == "":
+		return usagef("--solver is empty; leave it out for that of the run file")
 	case set("steps") && f.steps < 1:
 		return usagef("--steps is %d; it must be at least 1", f.steps)
-	case set("steps"):
-		e.Steps = f.steps
-	case tolerances && e.Solver != run.IntervalSolver: // whose tolerances are the likelihood's
-		e.Steps = 0
+	case set("rtol") && !(f.rtol > 0):
+		return usagef("--rtol is %g; it must be positive", f.rtol)
+	case set("atol") && !(f.atol > 0):
+		return usagef("--atol is %g; it must be positive", f.atol)
 	}
-	if set("rtol") {
-		e.RTol = f.rtol
+	return checkBackend(f.backend)
+}
+
+// checkTolerances reports tolerances that a solver does not look at.
+func (f *runFlags) checkTolerances(cmd *cobra.Command, solver string, u use) error {
+	if u == useBoth && solver == eval.Average { // they are those of the likelihood
+		return nil
 	}
-	if set("atol") {
-		e.ATol = f.atol
-	}
-	if err := e.Validate(); err != nil {
-		return usageError{err}
-	}
-	if m, err := ode.ByName(e.Solver); err == nil && m.BErr == nil && tolerances {
-		return usagef("--rtol and --atol need a solver with an error estimate, which %s has not; use --steps", e.Solver)
+	for _, flag := range []string{"rtol", "atol"} {
+		if why := needsTolerance(solver); why != "" && cmd.Flags().Changed(flag) {
+			return usagef("--%s %s", flag, why)
+		}
 	}
 	return nil
 }
+
+// needsTolerance returns why a solver does not look at tolerances; "": it does.
+func needsTolerance(solver string) string {
+	switch m, err := ode.ByName(solver); {
+	case err != nil:
+		return "needs an ODE solver with an error estimate, which " + solver + " is not; use --steps"
+	case m.BErr == nil:
+		return "needs a solver with an error estimate, which " + solver + " has not; use --steps"
+	}
+	return ""
+}
+
+// apply sets the evaluation settings of the run from the flags, which check has found no
+// fault with.
+func (f *runFlags) apply(cmd *cobra.Command, r *run.Run, u use) error {
+	s, set := &r.Config.Eval.Solve, cmd.Flags().Changed
+	if u == useODE && s.Solver == eval.Average { // which densities and paths do without
+		s.Solver, s.Steps = ode.Config{}.Defaults().Solver, 0
+	}
+	if set("solver") && f.solver != s.Solver {
+		s.Solver, s.Steps = f.solver, 0 // steps meant for another solver mean nothing
+	}
+	if f.solver == eval.Average && !r.Model.Spec().Net.Average {
+		return usagef("--solver %s is for runs that learnt average velocities (train.objective %s), which %s did not",
+			f.solver, strings.Join(averaging(), " or "), r.Dir)
+	}
+	if err := f.checkTolerances(cmd, s.Solver, u); err != nil {
+		return err
+	}
+	switch {
+	case set("steps"):
+		s.Steps = f.steps
+	case (set("rtol") || set("atol")) && s.Solver != eval.Average: // whose tolerances are the likelihood's
+		s.Steps = 0
+	}
+	if set("rtol") {
+		s.RTol = f.rtol
+	}
+	if set("atol") {
+		s.ATol = f.atol
+	}
+	if err := r.Config.Eval.Validate(); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// averaging returns the objectives that learn average velocities.
+func averaging() (names []string) {
+	for _, name := range train.Objectives() {
+		if k, err := train.KindOf(name); err == nil && k.Averages {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// backendNames are the kinds of engine.
+func backendNames() []string { return []string{"native", "go", "xla"} }
 
 // checkBackend reports a name that no engine has; an engine that is not on this
 // machine is another matter.
 func checkBackend(name string) error {
 	kind, _, _ := strings.Cut(name, ":")
-	if slices.Contains([]string{"", "native", "go", "xla"}, kind) {
+	if kind == "" || slices.Contains(backendNames(), kind) {
 		return nil
 	}
 	_, err := nn.Open(name) // its error lists the names
@@ -115,11 +211,22 @@ func labels(cmd *cobra.Command, r *run.Run, label, n int, otherwise []int32) ([]
 	if !cmd.Flags().Changed("label") {
 		return otherwise, nil
 	}
-	if !r.Config.Conditional {
+	classes := r.Model.Spec().Net.Classes
+	if classes == 0 {
 		return nil, usagef("--label is for conditional models, and %s is not one", r.Dir)
 	}
-	if label < 0 || label >= r.Data.Classes {
-		return nil, usagef("--label is %d; the classes of %s are 0 to %d", label, r.Dir, r.Data.Classes-1)
+	if label < 0 || label >= classes {
+		return nil, usagef("--label is %d; the classes of %s are 0 to %d", label, r.Dir, classes-1)
 	}
 	return slices.Repeat([]int32{int32(label)}, n), nil
+}
+
+// exclude reports flags that are given, but have no effect for the reason given.
+func exclude(cmd *cobra.Command, why string, flags ...string) error {
+	for _, f := range flags {
+		if cmd.Flags().Changed(f) {
+			return usagef("--%s has no effect %s", f, why)
+		}
+	}
+	return nil
 }

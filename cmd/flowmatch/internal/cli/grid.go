@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"strconv"
@@ -6,18 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"flowmatch/data"
 	"flowmatch/run"
 )
 
 // layOut reads --grid, sets the number of samples and of columns, and returns the
 // labels of the images.
 func (f *sampleFlags) layOut(cmd *cobra.Command, r *run.Run) ([]int32, error) {
-	if r.Data.Kind != data.KindImages {
-		return nil, usagef("--grid is for images, and %s is a run of %s; give --n", r.Dir, r.Data.Name)
-	}
-	if f.condition != "" {
-		return nil, usagef("--grid is for samples alone; those of --condition are drawn beside it: give --n")
+	if r.Model.Spec().Image() == nil {
+		return nil, usagef("--grid is for images, and %s is a run of points; give --n", r.Dir)
 	}
 	first, second, both := strings.Cut(f.grid, "x")
 	rows, err := strconv.Atoi(first)

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -7,8 +7,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"flowmatch/data"
+	"flowmatch/data/synth"
+	"flowmatch/data/table"
+	"flowmatch/eval"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
+	"flowmatch/likelihood"
 	"flowmatch/run"
 )
 
@@ -19,7 +23,7 @@ type logpResult struct {
 	Seed    uint64  `json:"seed"` // of points drawn, of noise on images and of probes
 	Backend string  `json:"backend"`
 	Seconds float64 `json:"seconds"`
-	*run.Likelihood
+	*eval.Likelihood
 	File string `json:"file,omitempty"`
 }
 
@@ -51,42 +55,84 @@ noise with the divergence of the velocity.
 
 The points come from a file like those that the run can be trained on (its columns
 are found by their names, when both have names), or are drawn from a synthetic
-data set. Images get new noise within a grey level, and bits per dimension.`,
+data set. Images get new noise within a grey level, and bits per dimension. The
+training data are not opened.`,
 		Example: `  flowmatch logp runs/first --data points.csv --out logp.csv
   flowmatch logp runs/first --dataset checkerboard --n 10000
   flowmatch logp runs/first --data points.npy --divergence hutchinson --probes 4 --json
   flowmatch logp runs/digits --data t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz`,
-		Args: arguments("DIR"),
+		Args:              arguments("DIR"),
+		ValidArgsFunction: folderArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			return a.logp(cmd, args[0], f)
 		}),
 	}
 	f.add(cmd)
+	return cmd
+}
+
+// add adds the flags.
+func (f *logpFlags) add(cmd *cobra.Command) {
+	f.runFlags.add(cmd, eval.Solvers())
 	fl := cmd.Flags()
 	fl.StringVar(&f.data, "data", "", "file of points: CSV, NPY, Parquet, or IDX for images")
 	fl.StringVar(&f.labels, "labels", "", "file of the labels of images in --data, for a conditional model")
 	fl.StringVar(&f.dataset, "dataset", "", "synthetic set to draw from (see flowmatch data list)")
 	fl.IntVar(&f.n, "n", 0, "number of points to draw from --dataset")
 	fl.IntVar(&f.label, "label", 0, "class of all points, for a conditional model (default: their own labels)")
-	fl.Uint64Var(&f.seed, "seed", 0, "seed of points drawn, of noise on images and of probes (default: that of the run)")
+	fl.Uint64Var(&f.seed, "seed", 0,
+		"seed of points drawn, of noise on images and of probes (default: that of the run)")
 	fl.StringVar(&f.divergence, "divergence", "", "exact or hutchinson (default: that of the run file)")
 	fl.IntVar(&f.probes, "probes", 1, "number of probes of hutchinson")
 	fl.StringVar(&f.out, "out", "", "file to write one value a point to: .csv or .npy")
 	cmd.MarkFlagsOneRequired("data", "dataset")
 	cmd.MarkFlagsMutuallyExclusive("data", "dataset")
 	cmd.MarkFlagsRequiredTogether("dataset", "n")
-	return cmd
+	complete(cmd, "dataset", synth.Names()...)
+	complete(cmd, "divergence", likelihood.Names()...)
+	completeFiles(cmd, "out", "csv", "npy")
+}
+
+// check reports what is wrong with the flags whatever the run is, and returns the ending
+// of the file to write.
+func (f *logpFlags) check(cmd *cobra.Command) (ext string, err error) {
+	if f.out != "" {
+		if ext, err = extension("--out", f.out, ".csv", ".npy"); err != nil {
+			return "", err
+		}
+	}
+	set := cmd.Flags().Changed
+	switch {
+	case f.dataset != "" && f.n < 1:
+		return "", usagef("--n is %d; it must be at least 1", f.n)
+	case f.dataset != "" && f.labels != "":
+		return "", usagef("--labels goes with --data; --dataset has labels of its own")
+	case set("label") && f.labels != "":
+		return "", usagef("--label is the class of all points, and --labels a file of their own; give one of them")
+	case set("probes") && f.probes < 1:
+		return "", usagef("--probes is %d; it must be at least 1", f.probes)
+	case set("probes") && f.divergence == "exact":
+		return "", usagef("--probes are for --divergence hutchinson; the exact one has none")
+	}
+	if f.dataset != "" {
+		if err := choice.Check("synthetic set", f.dataset, synth.Names()); err != nil {
+			return "", usagef("--dataset: %w", err)
+		}
+	}
+	if set("divergence") {
+		if err := choice.Check("divergence", f.divergence, likelihood.Names()); err != nil {
+			return "", usagef("--divergence: %w", err)
+		}
+	}
+	return ext, nil
 }
 
 func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) {
-	ext := ""
-	if f.out != "" {
-		var err error
-		if ext, err = extension("--out", f.out, ".csv", ".npy"); err != nil {
-			return nil, err
-		}
+	ext, err := f.check(cmd)
+	if err != nil {
+		return nil, err
 	}
-	r, err := f.open(cmd, dir)
+	r, err := f.open(cmd, dir, useODE)
 	if err != nil {
 		return nil, err
 	}
@@ -96,58 +142,64 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 	if cmd.Flags().Changed("seed") {
 		r.Config.Seed = f.seed
 	}
-	pts, err := f.points(r)
+	pts, err := f.points(cmd, r)
 	if err != nil {
 		return nil, err
 	}
-	if pts.label, err = labels(cmd, r, f.label, pts.x.N, pts.label); err != nil {
+	if pts.given.Label, err = labels(cmd, r, f.label, pts.x.N, pts.given.Label); err != nil {
 		return nil, err
 	}
-	if r.Config.Conditional && pts.label == nil {
+	if r.Conditional() && pts.given.Label == nil {
 		return nil, usagef("%s is a conditional model and %s has no labels; give --label or --labels", r.Dir, pts.name)
 	}
-	solver, err := r.Config.Eval.ODESolver()
+	solver, err := r.Config.Eval.Solver()
 	if err != nil {
 		return nil, err
 	}
 	a.status("evaluating %d points of %s", pts.x.N, pts.name)
 	r.Watch = a.watch
-	start := time.Now()
-	l, logp, err := r.Likelihood(cmd.Context(), pts.x, pts.label)
+	s, err := r.Subject(false)
 	if err != nil {
 		return nil, err
 	}
-	if !pts.own {
-		l.Optimum, l.Gap = nil, nil // they are those of the data that the run was trained on
+	s.Set = pts.set
+	start := time.Now()
+	l, logp, err := s.Likelihood(cmd.Context(), pts.x, pts.given)
+	if err != nil {
+		return nil, err
 	}
 	res := logpResult{
-		Run: r.Dir, Data: pts.name, Solver: run.SolverName(solver), Seed: r.Config.Seed,
-		Backend: r.Model.Net.Engine().Name(), Seconds: time.Since(start).Seconds(), Likelihood: l, File: f.out,
+		Run: r.Dir, Data: pts.name, Solver: solver.String(), Seed: r.Config.Seed,
+		Backend: r.Model.Net().Engine().Name(), Seconds: time.Since(start).Seconds(), Likelihood: l, File: f.out,
 	}
 	values := flow.Batch{N: len(logp), D: 1, X: logp}
 	switch ext {
 	case ".csv":
-		err = data.WriteCSV(f.out, []string{"logp"}, values)
+		err = table.WriteCSV(f.out, []string{"logp"}, values)
 	case ".npy":
-		err = data.WriteNPY(f.out, values)
+		err = table.WriteNPY(f.out, values)
 	}
 	return res, err
 }
 
+// applyDivergence sets the divergence of the run from the flags.
 func (f *logpFlags) applyDivergence(cmd *cobra.Command, r *run.Run) error {
-	e := &r.Config.Eval
-	if cmd.Flags().Changed("divergence") {
-		e.Divergence = f.divergence
+	d, set := &r.Config.Eval.Divergence, cmd.Flags().Changed
+	if set("divergence") {
+		d.Divergence = f.divergence
 	}
-	if cmd.Flags().Changed("probes") {
-		e.Probes = f.probes
+	if d.Divergence == "exact" {
+		d.Probes = 0 // those of the run file, which are meant for another divergence
 	}
-	if err := e.Validate(); err != nil {
-		return usageError{err}
+	if !set("probes") {
+		return nil
 	}
-	d, err := e.DivergenceFor(r.Data.Dim, 0)
-	if cmd.Flags().Changed("probes") && err == nil && run.DivergenceName(d) == "exact" {
+	if made, err := d.New(r.Model.Dim(), likelihood.ExactUpTo, 0); err != nil || made.String() == "exact" {
 		return usagef("--probes are for --divergence hutchinson; the exact one has none")
 	}
-	return err
+	d.Probes = f.probes
+	if err := r.Config.Eval.Validate(); err != nil {
+		return usageError{err}
+	}
+	return nil
 }

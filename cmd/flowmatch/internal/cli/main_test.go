@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ const childEnv = "FLOWMATCH_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" {
-		main()
+		os.Exit(Main())
 	}
 	code := m.Run()
 	if shared.dir != "" {

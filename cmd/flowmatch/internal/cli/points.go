@@ -1,14 +1,14 @@
-package main
+package cli
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
-	"slices"
-	"strings"
+
+	"github.com/spf13/cobra"
 
 	"flowmatch/data"
+	"flowmatch/data/dataset"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 	"flowmatch/run"
@@ -17,109 +17,78 @@ import (
 // points are what logp evaluates, in data units.
 type points struct {
 	x     flow.Batch
-	label []int32
+	given flow.Given
 	name  string
-	own   bool // drawn from the very distribution that the run was trained on
+	// set is what there is to know of the law of the points: whether they are dequantised,
+	// and their density where they are drawn from the law of the training data.
+	set *data.Set
 }
 
 // points reads or draws what the flags name.
-func (f *logpFlags) points(r *run.Run) (points, error) {
+func (f *logpFlags) points(cmd *cobra.Command, r *run.Run) (points, error) {
 	if f.dataset != "" {
 		return f.draw(r)
 	}
-	return f.read(r)
+	return f.read(cmd, r)
 }
 
 func (f *logpFlags) draw(r *run.Run) (points, error) {
-	if f.n < 1 {
-		return points{}, usagef("--n is %d; it must be at least 1", f.n)
+	p := points{name: fmt.Sprintf("%d points of %s", f.n, f.dataset), set: &data.Set{Name: f.dataset}}
+	law, own := dataset.Config{Name: f.dataset}, f.dataset == r.Config.Data.Name
+	if own {
+		law = r.Config.Data
 	}
-	if f.labels != "" {
-		return points{}, usagef("--labels goes with --data; --dataset has labels of its own")
-	}
-	p := points{name: fmt.Sprintf("%d points of %s", f.n, f.dataset), own: f.dataset == r.Config.Data.Name}
-	var params data.Params
-	if p.own {
-		params = r.Config.Data.Params
-	}
-	d, err := data.ByName(f.dataset, params)
+	d, err := law.Law()
 	if err != nil {
 		return points{}, usageError{err}
 	}
-	if d.Dim() != r.Data.Dim {
-		return points{}, usagef("%s has %d dimensions, but %s was trained on %d", f.dataset, d.Dim(), r.Dir, r.Data.Dim)
+	if d.Dim() != r.Model.Dim() {
+		return points{}, usagef("%s has %d dimensions, but %s was trained on %d",
+			f.dataset, d.Dim(), r.Dir, r.Model.Dim())
+	}
+	if exact, ok := d.(data.LogProber); ok && own {
+		p.set.Density, p.set.Standardizer = data.Standardized(exact,
+			r.Model.Spec().Standardizer), r.Model.Spec().Standardizer
 	}
 	p.x = flow.NewBatch(f.n, d.Dim())
 	rng := seed.Rand(r.Config.Seed, "flowmatch/logp", 0)
 	l, labelled := d.(data.Labelled)
-	if !r.Config.Conditional || !labelled || l.Classes() == 0 {
+	if !r.Conditional() || !labelled || l.Classes() == 0 {
 		d.Sample(p.x, rng)
 		return p, nil
 	}
-	p.label = make([]int32, f.n)
-	l.SampleLabelled(p.x, p.label, rng)
+	p.given = flow.NewGiven(f.n, true, 0)
+	l.SampleLabelled(p.x, p.given.Label, rng)
 	return p, nil
 }
 
 // read reads --data as the kind of file that the run was trained on; a run of a
 // synthetic set takes tables.
-func (f *logpFlags) read(r *run.Run) (points, error) {
-	zero := 0.0
-	was := r.Config.Data
-	cfg := data.Config{Path: f.data, Standardize: data.StandardizeNone, Val: &zero, Test: &zero}
-	images := r.Data.Kind == data.KindImages
-	if images {
-		cfg.Kind, cfg.LabelsPath, cfg.Dequantize = was.ResolvedKind(), f.labels, was.Dequantize
-		cfg.Size, cfg.Channels, cfg.Corrupt, cfg.Coarse = was.Size, was.Channels, was.Corrupt, was.Coarse
-	} else {
-		if f.labels != "" {
-			return points{}, usagef("--labels is for images; name the column of labels in the run file (data.label)")
-		}
-		cfg.Kind, cfg.Columns, cfg.Delimiter, cfg.Header = data.KindTable, columnNames(r), was.Delimiter, was.Header
-		if r.Config.Conditional {
-			cfg.Label = was.Label
-		}
+func (f *logpFlags) read(cmd *cobra.Command, r *run.Run) (points, error) {
+	spec, was := r.Model.Spec(), r.Config.Data
+	switch {
+	case f.labels == "":
+	case !was.Images():
+		return points{}, usagef("--labels is for images; name the column of labels in the run file (data.label)")
+	case !r.Conditional():
+		return points{}, usagef("--labels is for conditional models, and %s is not one", r.Dir)
 	}
-	set, err := cfg.Open("", r.Config.Seed)
-	if err != nil && !images {
-		set, err = nameless(r, cfg, err)
+	p := points{name: f.data, set: &data.Set{Name: f.data}}
+	p.set.Dequantized = was.Images() && (was.Dequantize == nil || *was.Dequantize)
+	like := dataset.Like{
+		Shape: spec.Shape, Columns: spec.Columns, LabelName: spec.LabelName, ClassNames: spec.ClassNames,
+		Labels: r.Conditional() && !cmd.Flags().Changed("label"),
 	}
-	if err != nil {
-		return points{}, asUsage(err, fs.ErrNotExist)
-	}
-	if !slices.Equal(set.Shape, r.Data.Shape) {
-		return points{}, usagef("%s holds points of shape %v, but %s was trained on %v", f.data, set.Shape, r.Dir, r.Data.Shape)
-	}
-	if r.Config.Conditional && !slices.Equal(set.ClassNames, r.Data.ClassNames) {
-		return points{}, usagef("%s holds classes %v, but %s was trained on %v", f.data, set.ClassNames, r.Dir, r.Data.ClassNames)
-	}
-	p := points{name: f.data}
-	p.x, p.label = data.Rows(set.TrainSet, 0, set.TrainSet.Len(), seed.Rand(r.Config.Seed, "flowmatch/logp", 0))
-	if !r.Config.Conditional {
-		p.label = nil
-	}
-	return p, nil
+	var err error
+	p.x, p.given, err = was.Points(f.data, f.labels, like, seed.Rand(r.Config.Seed, "flowmatch/logp", 0))
+	return p, ofFile(err)
 }
 
-// nameless reads a table whose columns were not found by name, which failed
-// with the error given, once more with all its columns: they are taken in order
-// when the file or the run has no names for them, and otherwise the first error
-// stands.
-func nameless(r *run.Run, cfg data.Config, failure error) (*data.Set, error) {
-	if errors.Is(failure, fs.ErrNotExist) {
-		return nil, failure
+// ofFile marks an error as one of usage where the file named is not there, or as a whole is
+// not what is wanted: one of other columns, say. One with a fault in some place is broken.
+func ofFile(err error) error {
+	if fault, ok := errors.AsType[*data.FileError](err); ok && fault.Where == "" {
+		return usageError{err}
 	}
-	cfg.Columns = nil
-	set, err := cfg.Open("", r.Config.Seed)
-	if err != nil {
-		return nil, err
-	}
-	if len(set.Columns) != r.Data.Dim {
-		return nil, usagef("%s has %d columns (%s), but %s was trained on %d (%s)", cfg.Path,
-			len(set.Columns), strings.Join(set.Columns, ", "), r.Dir, r.Data.Dim, strings.Join(columnNames(r), ", "))
-	}
-	if r.Data.Columns == nil || set.Columns[0] == "c0" || strings.ToLower(filepath.Ext(cfg.Path)) == ".npy" {
-		return set, nil
-	}
-	return nil, failure
+	return asUsage(err, fs.ErrNotExist)
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 	"flowmatch/train"
 )
 
-// How often progress is told: on a terminal, and as lines elsewhere.
+// How often progress is shown: on a terminal, and as lines elsewhere.
 const (
 	barEvery  = 100 * time.Millisecond
 	lineEvery = 5 * time.Second
@@ -25,19 +25,19 @@ const ticks = 1000
 // lossMemory is the weight of the past in the loss that is shown.
 const lossMemory = 0.98
 
-// progress tells how far a long work is, with its rate and the time left: on a terminal
-// as a bar, elsewhere as a line now and then. The zero value tells nothing.
+// progress shows how far a long work is, with its rate and the time left: on a terminal
+// as a bar, elsewhere as a line now and then. The zero value shows nothing.
 type progress struct {
 	w           io.Writer
 	bar         *progressbar.ProgressBar
 	unit        string
 	from, total float64
-	told        bool
+	shown       bool
 	start, last time.Time
 }
 
-// begin starts to tell of a work of total units, of which from are done. What was told
-// of an earlier one is ended.
+// begin starts the progress of a work of total units, of which from are done, and ends
+// that of an earlier one.
 func (a *app) begin(unit string, from, total float64) *progress {
 	a.settle()
 	if a.quiet {
@@ -59,14 +59,14 @@ func (a *app) begin(unit string, from, total float64) *progress {
 
 // settle leaves the line of the bar.
 func (a *app) settle() {
-	if p := a.bar; p != nil && p.bar != nil && p.told {
+	if p := a.bar; p != nil && p.bar != nil && p.shown {
 		fmt.Fprintln(p.w)
 	}
 	a.bar = nil
 }
 
-// at tells, if it is time, that done units are behind, and what else there is to
-// tell; last asks for it whatever the time.
+// at shows, if it is time, that done units are behind, and what else there is to say;
+// last asks for it whatever the time.
 func (p *progress) at(done float64, what func() string, last bool) {
 	if p.w == nil {
 		return
@@ -78,7 +78,7 @@ func (p *progress) at(done float64, what func() string, last bool) {
 	if now.Sub(p.last) < every && !last {
 		return
 	}
-	p.last, p.told = now, true
+	p.last, p.shown = now, true
 	line := what()
 	if rate := (done - p.from) / max(1e-9, now.Sub(p.start).Seconds()); rate > 0 {
 		left := time.Duration((p.total - done) / rate * float64(time.Second))
@@ -100,13 +100,13 @@ func figure(rate float64) string {
 	return fmt.Sprintf("%.0f", rate)
 }
 
-// watch begins to tell of a solve, and returns what it is told with.
+// watch begins the progress of a solve, and returns what it is reported to.
 func (a *app) watch(what string, points int) model.Progress {
 	p := a.begin("points", 0, float64(points))
 	return func(done float64, nfe int) {
 		p.at(done*p.total, func() string {
 			return fmt.Sprintf("%s %.0f/%d  NFE %d", what, done*p.total, points, nfe)
-		}, done == 1 && p.told)
+		}, done == 1 && p.shown)
 	}
 }
 
@@ -135,7 +135,7 @@ func (t *training) step(step int, loss float64) {
 // event is called at every line of metrics.
 func (t *training) event(e train.Event) { t.line = e }
 
-// where tells the step and the loss, and of the last line of metrics what it took.
+// where returns the step and the loss, and of the last line of metrics what it took.
 func (t *training) where(step int) string {
 	name := "loss"
 	if t.nll {

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -24,13 +24,21 @@ type trainResult struct {
 	ModelStep    int      `json:"model_step"`    // steps behind the weights that the run is used with
 	Loss         float64  `json:"loss"`          // mean over the last log interval
 	ValLoss      *float64 `json:"val_loss"`      // of the last validation; null: none
-	NFE          float64  `json:"nfe,omitempty"` // evaluations in a step's solve, mean over the last log interval; 0: nothing is solved
+	NFE          float64  `json:"nfe,omitempty"` // evaluations in a step's solve, mean like Loss; 0: nothing is solved
 	Seconds      float64  `json:"seconds"`       // over all sessions
 	Parameters   int      `json:"parameters"`    // of the network
 	Backend      string   `json:"backend"`
 	Data         string   `json:"data"`
 	Condition    bool     `json:"condition,omitempty"` // it makes images from images
 	Images       bool     `json:"images,omitempty"`    // its points are images
+	Changes      []change `json:"changes,omitempty"`   // settings that a resumed run has changed
+}
+
+// change is a setting that is not what it was when the run began.
+type change struct {
+	Key string `json:"key"`
+	Was string `json:"was"`
+	Is  string `json:"is"`
 }
 
 func (t trainResult) text(w io.Writer) {
@@ -79,13 +87,18 @@ func (a *app) trainCommand() *cobra.Command {
 		Long: `Train a flow as a run file says, in a folder that then holds all of the run.
 
 Ctrl-C saves and stops; --resume goes on, and ends with the same bits as a run
-that never stopped. A second Ctrl-C kills.`,
+that never stopped. A second Ctrl-C kills. A resumed run must have the settings that it
+began with, save those that leave its meaning alone, such as train.steps; what has
+changed is reported.
+
+The keys of a run file are those of flowmatch config.`,
 		Example: `  flowmatch train run.yaml --out runs/first
   flowmatch train run.yaml --out runs/second --set train.lr=3e-4 --set seed=2
   flowmatch train run.yaml --out runs/first --resume
   flowmatch train run.yaml --out runs/seen --set train.sample_every=500 --set train.tensorboard=true
   flowmatch train run.yaml --out runs/gpu --backend xla --json`,
-		Args: arguments("RUN.yaml"),
+		Args:              arguments("RUN.yaml"),
+		ValidArgsFunction: yamlArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			return a.train(cmd.Context(), args[0], f)
 		}),
@@ -93,9 +106,12 @@ that never stopped. A second Ctrl-C kills.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.out, "out", "", "folder of the run")
 	fl.StringArrayVar(&f.set, "set", nil, "change a setting of the run file, as key=value")
-	fl.StringVar(&f.backend, "backend", "", "engine: native, go, xla or xla:/path/to/plugin.so (default: that of the run file)")
+	fl.StringVar(&f.backend, "backend", "", backendUsage+"the run file)")
 	fl.BoolVar(&f.resume, "resume", false, "go on from the folder's last checkpoint")
 	require(cmd, "out")
+	completeSettings(cmd)
+	complete(cmd, "backend", backendNames()...)
+	must(cmd.MarkFlagDirname("out"))
 	return cmd
 }
 
@@ -109,7 +125,7 @@ func (a *app) train(ctx context.Context, file string, f trainFlags) (result, err
 		return nil, fmt.Errorf("%w\ngo on with: %s", err, resumeCommand(file, f))
 	}
 	if err != nil {
-		return nil, asUsage(err, run.ErrExists)
+		return nil, asUsage(advise(err, run.ErrExists, "give another --out, or --resume"), run.ErrChanged)
 	}
 	return res, nil
 }
@@ -133,8 +149,9 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 	var p *training
 	r, err := run.Train(ctx, cfg, dir, run.TrainOptions{
 		Resume:  resume,
-		Resumed: func(step int) { res.ResumedFrom = step },
+		Resumed: func(step int, changes []run.Change) { a.resumed(res, step, changes) },
 		Opened: func(set *data.Set) {
+			res.Data, res.Images = set.Name, set.Kind == data.KindImages
 			if set.Skipped > 0 {
 				a.status("%s: images left out because they cannot be decoded: %d", set.Name, set.Skipped)
 			}
@@ -142,8 +159,7 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 		Step: func(step int, loss float64) {
 			if p == nil {
 				p = a.training(step-1, cfg.Train.Steps)
-				ml := cfg.Train.ML
-				p.nll = cfg.Train.Objective == "ml" && ml.Kinetic == 0 && ml.Jacobian == 0
+				p.nll = likelihoodLoss(cfg.Train)
 			}
 			p.step(step, loss)
 		},
@@ -164,10 +180,25 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 		}
 	}
 	res.StoppedEarly = res.Step < res.Steps
-	res.ModelStep, res.Backend, res.Data = r.Step, r.Model.Net.Engine().Name(), r.Data.Name
-	res.Parameters, res.Condition = r.Model.Net.NumWeights(), r.Model.Conditioner() != nil
-	res.Images = r.Data.Kind == data.KindImages
+	net := r.Model.Net()
+	res.ModelStep, res.Backend = r.Step, net.Engine().Name()
+	res.Parameters, res.Condition = net.NumWeights(), r.Model.Conditioner() != nil
 	return res, r, nil
+}
+
+// resumed reports where a run goes on from, and what has changed since it began.
+func (a *app) resumed(res *trainResult, step int, changes []run.Change) {
+	res.ResumedFrom = step
+	for _, c := range changes {
+		a.status("%v", c)
+		res.Changes = append(res.Changes, change(c))
+	}
+}
+
+// likelihoodLoss says whether the loss of training is a negative log-likelihood.
+func likelihoodLoss(c train.Config) bool {
+	k, err := train.KindOf(c.Objective)
+	return err == nil && k.Solves && c.ML.Kinetic == 0 && c.ML.Jacobian == 0
 }
 
 // resumeCommand is the command line that goes on with an interrupted training.
@@ -185,7 +216,8 @@ func resumeCommand(file string, f trainFlags) string {
 // quote writes a word as a shell wants it.
 func quote(word string) string {
 	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./=,:+@%", r)
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("_-./=,:+@%", r)
 	}
 	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
 		return word

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strconv"
 	"strings"
@@ -43,7 +44,8 @@ func sameTensors(t *testing.T, dirA, dirB string) {
 	for _, slab := range []struct {
 		name string
 		a, b []float32
-	}{{"EMA", a.EMA, b.EMA}, {"weights", a.Weights, b.Weights}, {"first moment", a.Moment1, b.Moment1}, {"second moment", a.Var2, b.Var2}} {
+	}{{"EMA", a.EMA, b.EMA}, {"weights", a.Weights, b.Weights},
+		{"first moment", a.Moment1, b.Moment1}, {"second moment", a.Var2, b.Var2}} {
 		if i := differ(slab.a, slab.b); i >= 0 {
 			t.Errorf("the %s of the two runs differ from number %d of %d on", slab.name, i, len(slab.a))
 		}
@@ -93,7 +95,8 @@ func TestAnInterruptedRunGoesOnToTheSameBits(t *testing.T) {
 	}()
 	var stdout, stderr bytes.Buffer
 	code := execute(ctx, append(args, dir, "--set", "train.checkpoint_every=1"), &stdout, &stderr)
-	want := "go on with: flowmatch train " + yaml + " --out " + dir + " --set train.steps=2000 --set train.checkpoint_every=1 --resume"
+	want := "go on with: flowmatch train " + yaml + " --out " + dir +
+		" --set train.steps=2000 --set train.checkpoint_every=1 --resume"
 	if code != exitFailure || !strings.Contains(stderr.String(), want) {
 		t.Fatalf("exit code %d, standard error %q; want code 1 and %q", code, stderr.String(), want)
 	}
@@ -140,8 +143,31 @@ func TestResumeRefusesAnotherNetwork(t *testing.T) {
 	yaml, dir := writeText(t, "run.yaml", tinyRun), filepath.Join(t.TempDir(), "run")
 	succeed(t, "train", yaml, "--out", dir, "-q")
 	code, _, stderr := invoke(t, "train", yaml, "--out", dir, "--resume", "--set", "net.hidden=[9]", "-q")
-	if code == 0 || !strings.Contains(stderr, "resume with the settings it began with") {
-		t.Errorf("exit code %d, standard error %q; want a refusal", code, stderr)
+	if code != exitUsage || !strings.Contains(stderr, "resume with the settings it began with") ||
+		!strings.Contains(stderr, "net.hidden") {
+		t.Errorf("exit code %d, standard error %q; want a refusal that names the key, and code 2", code, stderr)
+	}
+}
+
+func TestResumeReportsWhatHasChanged(t *testing.T) {
+	yaml, dir := writeText(t, "run.yaml", tinyRun), filepath.Join(t.TempDir(), "run")
+	if got := succeedJSON(t, "train", yaml, "--out", dir, "-q"); got["changes"] != nil {
+		t.Errorf("changes %v of a new run", got["changes"])
+	}
+	code, stdout, stderr := invoke(t, "train", yaml, "--out", dir, "--resume", "--json", "--set", "train.steps=30",
+		"--set", "eval.samples=50")
+	if code != 0 || !strings.Contains(stderr, "train.steps: 20 -> 30\n") ||
+		!strings.Contains(stderr, "eval.samples: 40 -> 50\n") {
+		t.Errorf("exit code %d, standard error %q; want both changes", code, stderr)
+	}
+	changes := oneObject(t, stdout)["changes"].([]any)
+	want := map[string]any{"key": "train.steps", "was": "20", "is": "30"}
+	if len(changes) != 2 || !reflect.DeepEqual(changes[1], want) {
+		t.Errorf("changes %v; want two, and of the steps %v", changes, want)
+	}
+	code, _, stderr = invoke(t, "train", yaml, "--out", dir, "-q")
+	if code != exitUsage || !strings.Contains(stderr, "give another --out, or --resume") {
+		t.Errorf("a second run in the same folder: exit code %d, standard error %q", code, stderr)
 	}
 }
 
@@ -164,7 +190,8 @@ func TestCtrlCSavesAndStops(t *testing.T) {
 	}
 	yaml, dir := writeText(t, "run.yaml", tinyRun), filepath.Join(t.TempDir(), "run")
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
-		cmd, stderr := child(t, "train", yaml, "--out", dir, "--resume", "--set", "train.steps=10000000", "--set", "train.checkpoint_every=1")
+		cmd, stderr := child(t, "train", yaml, "--out", dir, "--resume", "--set", "train.steps=10000000", "--set",
+			"train.checkpoint_every=1")
 		before := modTime(dir)
 		waitFor(t, "a checkpoint", func() bool { return modTime(dir).After(before) })
 		if err := cmd.Process.Signal(sig); err != nil {
@@ -172,7 +199,8 @@ func TestCtrlCSavesAndStops(t *testing.T) {
 		}
 		cmd.Wait() // its exit code is looked at below
 		if code := cmd.ProcessState.ExitCode(); code != exitFailure || !strings.Contains(stderr.String(), "--resume") {
-			t.Fatalf("after %v: exit code %d, want 1; standard error %q, want the command that resumes", sig, code, stderr)
+			t.Fatalf("after %v: exit code %d, want 1; standard error %q, want the command that resumes", sig, code,
+				stderr)
 		}
 		if at := stepOf(t, dir); at < 1 {
 			t.Errorf("after %v: stopped at step %d; want at least 1", sig, at)
@@ -197,10 +225,12 @@ func TestAKilledRunLosesNothingThatWasSaved(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, seed))
 	yaml := writeText(t, "run.yaml", tinyRun)
 	dir, whole := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
-	args := []string{"train", yaml, "-q", "--resume", "--set", "train.schedule=constant", "--set", "train.log_every=1000000", "--set", "train.val_every=1000000"}
+	args := []string{"train", yaml, "-q", "--resume", "--set", "train.schedule=constant", "--set",
+		"train.log_every=1000000", "--set", "train.val_every=1000000"}
 	at := 0
 	for kill := range kills {
-		cmd, stderr := child(t, append(args, "--out", dir, "--set", "train.steps=10000000", "--set", "train.checkpoint_every=1")...)
+		cmd, stderr := child(t, append(args, "--out", dir, "--set", "train.steps=10000000", "--set",
+			"train.checkpoint_every=1")...)
 		before := modTime(dir)
 		waitFor(t, "a checkpoint", func() bool { return modTime(dir).After(before) })
 		time.Sleep(time.Duration(rng.IntN(20_000)) * time.Microsecond)
@@ -210,7 +240,8 @@ func TestAKilledRunLosesNothingThatWasSaved(t *testing.T) {
 		cmd.Wait() // it was killed: no news
 		now := stepOf(t, dir)
 		if now <= at {
-			t.Fatalf("kill %d (seed %d): the checkpoint went from step %d to %d; standard error %q", kill, seed, at, now, stderr)
+			t.Fatalf("kill %d (seed %d): the checkpoint went from step %d to %d; standard error %q", kill, seed, at,
+				now, stderr)
 		}
 		at = now
 	}

@@ -1,13 +1,10 @@
-package main
+package cli
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/spf13/cobra"
 )
 
 func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
@@ -58,7 +55,8 @@ func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
 		{"sample " + dir + " --n 1 --solver ddpm --steps 0 --out x.csv", "--steps is 0"},
 		{"sample " + dir + " --n 1 --solver ddpm --eta 1 --out x.csv", "--eta is for --solver ddim, not ddpm"},
 		{"sample " + dir + " --n 1 --solver ddim --eta 2 --out x.csv", "in [0, 1]"},
-		{"sample " + dir + " --n 1 --solver ddim --diffusion own --out x.csv", "not for ddim"},
+		{"sample " + dir + " --n 1 --solver ddim --diffusion own --out x.csv",
+			"for --solver euler_maruyama, heun_sde, not ddim"},
 		{"sample " + dir + " --n 1 --solver heun_sde --diffusion owm --out x.csv", "own, constant, sigma"},
 		{"sample " + dir + " --n 1 --solver euler --eta 1 --out x.csv", "samplers with noise"},
 		{"logp " + dir + " --dataset moons --n 1 --solver ddpm", "only flowmatch sample"},
@@ -70,7 +68,7 @@ func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
 		{"logp " + dir + " --dataset moon --n 1", "moon"},
 		{"logp " + dir + " --dataset moons --n 0", "at least 1"},
 		{"logp " + dir + " --data nowhere.csv", "nowhere.csv"},
-		{"logp " + dir + " --data " + three, "has 3 columns (a, b, c)"},
+		{"logp " + dir + " --data " + three, "3 columns (a, b, c)"},
 		{"logp " + dir + " --dataset moons --n 1 --divergence rough", "rough"},
 		{"logp " + dir + " --dataset moons --n 1 --probes 3", "--probes"},
 		{"logp " + dir + " --dataset moons --n 1 --label 1", "conditional"},
@@ -78,7 +76,7 @@ func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
 		{"logp " + dir + " --dataset moons --n 1 --out x.png", ".csv, .npy"},
 		{"eval", "DIR is missing"},
 		{"eval nowhere", "not a run's folder"},
-		{"eval " + dir + " --only speed", "likelihood, samples and judgement"},
+		{"eval " + dir + " --only speed", "likelihood, samples, features"},
 		{"eval " + dir + " --test 0", "--test is 0; it must be at least 1"},
 		{"eval " + dir + " --only judgement", "--classifier FILE"},
 		{"plot " + dir + " --out x.png", `"kind" not set`},
@@ -98,7 +96,8 @@ func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
 			t.Chdir(t.TempDir())
 			code, stdout, stderr := invoke(t, strings.Fields(c.args)...)
 			if code != exitUsage || !strings.Contains(stderr, c.want) || stdout != "" {
-				t.Errorf("exit code %d, want 2; standard output %q, want none; standard error %q, want it to contain %q", code, stdout, stderr, c.want)
+				t.Errorf("exit code %d, want 2; standard output %q, want none; standard error %q, want %q in it",
+					code, stdout, stderr, c.want)
 			}
 			if left, err := os.ReadDir("."); err != nil || len(left) > 0 {
 				t.Errorf("a mistaken command left %v behind (%v)", left, err)
@@ -120,7 +119,8 @@ func TestFailuresExitWithOne(t *testing.T) {
 		t.Run(c.args, func(t *testing.T) {
 			code, stdout, stderr := invoke(t, append(strings.Fields(c.args), "-q")...)
 			if code != exitFailure || !strings.Contains(stderr, c.want) || stdout != "" {
-				t.Errorf("exit code %d, want 1; standard output %q, want none; standard error %q, want it to contain %q", code, stdout, stderr, c.want)
+				t.Errorf("exit code %d, want 1; standard output %q, want none; standard error %q, want %q in it",
+					code, stdout, stderr, c.want)
 			}
 		})
 	}
@@ -130,23 +130,8 @@ func TestHelpGoesToStandardOutput(t *testing.T) {
 	for _, args := range []string{"--help", "help", "train --help", "help sample", "--version"} {
 		code, stdout, stderr := invoke(t, strings.Fields(args)...)
 		if code != 0 || stdout == "" || stderr != "" {
-			t.Errorf("flowmatch %s: exit code %d, %d bytes of standard output, standard error %q; want help and 0", args, code, len(stdout), stderr)
+			t.Errorf("flowmatch %s: exit code %d, %d bytes of standard output, standard error %q; want help and 0",
+				args, code, len(stdout), stderr)
 		}
 	}
-}
-
-func TestAPanicWithAnErrorIsAnErrorAndOthersGoOn(t *testing.T) {
-	gone := errors.New("the file has gone")
-	throw := func(v any) func(*cobra.Command, []string) (result, error) {
-		return func(*cobra.Command, []string) (result, error) { panic(v) }
-	}
-	if _, err := guard(throw(gone), nil, nil); !errors.Is(err, gone) {
-		t.Errorf("got %v, want the error of the panic", err)
-	}
-	defer func() {
-		if recover() == nil {
-			t.Error("a fault of the program is swallowed")
-		}
-	}()
-	_, _ = guard(throw("a bug"), nil, nil)
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ func thisVersion() versionResult {
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		Short:   "Tell the version of the program",
+		Short:   "Print the version of the program",
 		Example: "  flowmatch version\n  flowmatch version --json",
 		Args:    arguments(),
 		RunE: a.do(func(*cobra.Command, []string) (result, error) {

@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestAPartThatFailsLeavesTheOthers(t *testing.T) {
+	// Samples take steps of the average velocity; 10 evaluations are too few for a likelihood.
+	config := strings.Replace(tinyRun, "train: {", "train: {objective: meanflow, ", 1)
+	config = strings.Replace(config, "solver: euler, steps: 5,", "max_nfe: 10,", 1)
+	dir := filepath.Join(t.TempDir(), "run")
+	succeed(t, "train", writeText(t, "run.yaml", config), "--out", dir, "-q")
+
+	code, stdout, stderr := invoke(t, "eval", dir, "--json", "-q")
+	rep := oneObject(t, stdout)
+	if code != exitFailure || !strings.Contains(stderr, "likelihood not measured") {
+		t.Errorf("exit code %d, standard error %q; want 1 and the part that failed", code, stderr)
+	}
+	if rep["samples"] == nil || rep["likelihood"] != nil || rep["error"] != nil {
+		t.Errorf("the report is %v; want samples alone", rep)
+	}
+	if _, text, _ := invoke(t, "eval", dir, "-q"); !strings.Contains(text, "straightness") {
+		t.Errorf("the text lacks what was measured:\n%s", text)
+	}
+
+	code, stdout, stderr = invoke(t, "eval", dir, "--only", "likelihood", "-q")
+	if code != exitFailure || stdout != "" || !strings.Contains(stderr, "likelihood not measured") {
+		t.Errorf("exit code %d, standard output %q, standard error %q; want 1 and no report", code, stdout, stderr)
+	}
+}
+
+func TestWithoutHeldOutPointsThereIsNothingToMeasure(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	config := writeText(t, "run.yaml", strings.Replace(tinyRun, "test: 60", "test: 0", 1))
+	succeed(t, "train", config, "--out", dir, "-q")
+	if text := succeed(t, "eval", dir, "-q"); !strings.Contains(text, "no points are held out") {
+		t.Errorf("the report is %s", text)
+	}
+	if rep := succeedJSON(t, "eval", dir, "-q"); rep["samples"] != nil || rep["run"] != dir {
+		t.Errorf("the report is %v", rep)
+	}
+}

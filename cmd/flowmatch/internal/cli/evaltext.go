@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"flowmatch/eval"
+)
+
+type evalResult struct {
+	eval.Report
+	noPoints bool
+}
+
+func (r evalResult) text(w io.Writer) {
+	fmt.Fprintf(w, "run\t%s, step %d\n", r.Run, r.Step)
+	fmt.Fprintf(w, "data\t%s\n", r.Data)
+	fmt.Fprintf(w, "solver\t%s\n", r.Solver)
+	if c := r.Condition; c != nil {
+		fmt.Fprintf(w, "condition\t%s: densities are of images given it\n", c)
+	}
+	fmt.Fprintf(w, "seed\t%d\n", r.Seed)
+	fmt.Fprintf(w, "backend\t%s\n", r.Backend)
+	if r.noPoints {
+		fmt.Fprintln(w, "no points are held out, so there is nothing to measure on; see data.test of the run file")
+	}
+	if r.Likelihood != nil {
+		likelihoodText(w, r.Likelihood)
+	}
+	if r.Samples != nil {
+		qualityText(w, r.Samples)
+	}
+	if r.Features != nil {
+		featuresText(w, r.Features)
+	}
+}
+
+func qualityText(w io.Writer, q *eval.Quality) {
+	fmt.Fprintf(w, "samples\t%d against as many held-out points, NFE %d\n", q.Points, q.NFE)
+	if q.Distances != nil {
+		fmt.Fprintf(w, "  W2\t%.4f\n", q.W2)
+		fmt.Fprintf(w, "  sliced W2\t%.4f\n", q.SlicedW2)
+		fmt.Fprintf(w, "  MMD\t%.5f\n", q.MMD)
+	}
+	if q.Paths != nil {
+		fmt.Fprintf(w, "  path energy\t%.4f\n", q.PathEnergy)
+		fmt.Fprintf(w, "  NPE\t%.4f\n", q.NPE)
+		fmt.Fprintf(w, "  straightness\t%.4f\n", q.Straightness)
+	}
+	if q.Restoration != nil {
+		restorationText(w, q.Restoration)
+	}
+}
+
+func likelihoodText(w io.Writer, l *eval.Likelihood) {
+	fmt.Fprintf(w, "likelihood\t%d points, divergence %s, NFE %d\n", l.Points, l.Divergence, l.NFE)
+	fmt.Fprintf(w, "  NLL\t%.4f ± %.4f nats\n", l.NLL, l.StdErr)
+	if l.Optimum != nil && l.Gap != nil {
+		fmt.Fprintf(w, "  optimum\t%.4f nats, of the data's own density\n", *l.Optimum)
+		fmt.Fprintf(w, "  gap\t%.4f nats\n", *l.Gap)
+	}
+	for _, b := range l.Dequantizations {
+		fmt.Fprintf(w, "  bits per dimension\t%.4f ± %.4f with K = %d samples of dequantisation\n",
+			b.BPD, b.StdErr, b.K)
+	}
+	if l.BPD != nil && l.Dequantizations == nil {
+		fmt.Fprintf(w, "  bits per dimension\t%.4f with K = 1 sample of dequantisation\n", *l.BPD)
+	}
+}
+
+func restorationText(w io.Writer, p *eval.Restoration) {
+	fmt.Fprintf(w, "restoration\t%d images beside their originals\n", p.Images)
+	fmt.Fprintf(w, "  PSNR\t%.2f dB (input: %.2f dB)\n", p.PSNR, p.InputPSNR)
+	if p.SSIM != nil && p.InputSSIM != nil {
+		fmt.Fprintf(w, "  SSIM\t%.4f (input: %.4f)\n", *p.SSIM, *p.InputSSIM)
+	}
+	if p.Consistency != nil {
+		fmt.Fprintf(w, "  consistency\t%.2f dB, of the samples made small beside what they were made of\n",
+			*p.Consistency)
+	}
+}
+
+func featuresText(w io.Writer, j *eval.FeatureReport) {
+	if j.Accuracy != nil {
+		fmt.Fprintf(w, "classifier\t%.2f %% right on held-out images; samples at guidance %g, NFE %d\n",
+			100**j.Accuracy, j.Guidance, j.NFE)
+	} else {
+		fmt.Fprintf(w, "features\t%s; %d samples at guidance %g, NFE %d\n", j.Extractor, j.Samples, j.Guidance, j.NFE)
+	}
+	if j.Agreement != nil {
+		fmt.Fprintf(w, "  agreement\t%.2f %% of %d samples are of the class asked for\n", 100**j.Agreement, j.Samples)
+	}
+	fmt.Fprintf(w, "  FID\t%.3f over its features (training images: %.3f)\n", j.FID, j.FIDData)
+	if j.FIDReference != nil {
+		fmt.Fprintf(w, "  FID to the reference\t%.3f, %s\n", *j.FIDReference, j.Reference)
+	}
+	fmt.Fprintf(w, "  KID\t%.5f ± %.5f\n", j.KID, j.KIDStd)
+	if j.InceptionScore != nil {
+		fmt.Fprintf(w, "  inception score\t%.3f\n", *j.InceptionScore)
+	}
+	fmt.Fprintf(w, "  precision, recall\t%.3f, %.3f\n", j.Precision, j.Recall)
+}

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"flowmatch/internal/settings"
+)
+
+// Page is a page of docs/reference.
+type Page struct {
+	Name string // of the file
+	Text string // Markdown
+}
+
+// generated heads the pages that this program writes.
+const generated = "<!-- Written by: go generate ./cmd/flowmatch -->\n\n"
+
+// Reference returns the pages of docs/reference: the keys of a run file, and the help of
+// every command. They are the same on every machine.
+func Reference() []Page {
+	return []Page{
+		{"README.md", generated + `# Reference
+
+These pages are made from the program itself.
+
+- [run-file.md](run-file.md): every key of a run file, as ` + "`flowmatch config`" + ` describes it.
+- [commands.md](commands.md): the help of every command.
+`},
+		{"run-file.md", generated + runFilePage()},
+		{"commands.md", generated + commandsPage()},
+	}
+}
+
+func runFilePage() string {
+	return `# The run file
+
+A run file is YAML, and says all of a run: ` + "`flowmatch train run.yaml --out DIR`" + `. Every key may be
+left out; it then has the default that is given here. A key of a section is written with a
+dot elsewhere, as in ` + "`--set train.lr=3e-4`" + `. In a terminal ` + "`flowmatch config KEY`" + ` describes
+a key, and ` + "`flowmatch config --template`" + ` writes a run file to start from.
+
+A key that is not known, a value of another type and a zero where it would mean nothing
+are errors, which name the line and what would be right. 0 means never for the keys that end
+in ` + "`_every`" + `.
+
+` + settings.Markdown(keys(false))
+}
+
+func commandsPage() string {
+	var b strings.Builder
+	b.WriteString(`# The commands
+
+Results go to standard output, as text or (` + "`--json`" + `) as one JSON object; progress and errors go to
+standard error. The exit code is 0, 2 when the command line or a file that it names cannot be
+meant, and 1 when the work failed.
+
+| command | |
+| --- | --- |
+`)
+	all := commands()
+	for _, c := range all {
+		fmt.Fprintf(&b, "| [%s](#%s) | %s |\n", c.CommandPath(), strings.ReplaceAll(c.CommandPath(), " ", "-"), c.Short)
+	}
+	for _, c := range all {
+		fmt.Fprintf(&b, "\n## %s\n\n```text\n%s\n```\n", c.CommandPath(), strings.TrimRight(help(c), "\n"))
+	}
+	return b.String()
+}
+
+// commands returns every command with a help of its own, each before those below it.
+func commands() []*cobra.Command {
+	root := (&app{}).root()
+	root.InitDefaultCompletionCmd()
+	var out []*cobra.Command
+	var visit func(c *cobra.Command)
+	visit = func(c *cobra.Command) {
+		out = append(out, c)
+		for _, sub := range c.Commands() {
+			if sub.IsAvailableCommand() {
+				visit(sub)
+			}
+		}
+	}
+	visit(root)
+	return out
+}
+
+// help returns what a command writes when it is called with --help.
+func help(c *cobra.Command) string {
+	var stdout, stderr bytes.Buffer
+	args := append(strings.Fields(c.CommandPath())[1:], "--help")
+	execute(context.Background(), args, &stdout, &stderr)
+	return stdout.String()
+}

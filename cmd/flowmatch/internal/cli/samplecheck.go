@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"io/fs"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"flowmatch/data/image"
+	"flowmatch/eval"
+	"flowmatch/internal/choice"
+	"flowmatch/ode"
+	"flowmatch/run"
+	"flowmatch/sde"
+)
+
+// This file checks the flags of sample against one another and against the run. A flag
+// that would have no effect is a usage error.
+
+// noisy says whether --solver names a sampler with noise.
+func (f *sampleFlags) noisy() bool { return slices.Contains(sde.Names(), f.solver) }
+
+// samplers are the names that --solver takes.
+func samplers() []string { return append(eval.Solvers(), sde.Names()...) }
+
+// check reports what is wrong with the flags whatever the run is, and returns the ending
+// of the file to write.
+func (f *sampleFlags) check(cmd *cobra.Command) (ext string, err error) {
+	if ext, err = extension("--out", f.out, ".csv", ".npy", ".png"); err != nil {
+		return "", err
+	}
+	set := cmd.Flags().Changed
+	switch {
+	case set("n") && f.n < 1:
+		return "", usagef("--n is %d; it must be at least 1", f.n)
+	case f.grid != "" && ext != ".png":
+		return "", usagef("--grid is a picture, and --out %q a file of numbers; give a .png, or --n", f.out)
+	case f.grid != "" && f.condition != "":
+		return "", usagef("--grid is for samples alone; those of --condition are drawn beside it: give --n")
+	case f.logp && ext == ".png":
+		return "", usagef("--logp needs a file of numbers, .csv or .npy, and %q is a picture", f.out)
+	case f.logp && set("guidance"):
+		return "", usagef("--logp does not go with --guidance: the guided field has no density that was trained")
+	case f.logp && f.mask != "":
+		return "", usagef("--logp does not go with --mask: images that are completed have no density that was trained")
+	case f.mask != "" && f.condition == "":
+		return "", usagef("--mask goes with --condition, the images to complete")
+	case math.IsInf(f.guidance, 0) || math.IsNaN(f.guidance):
+		return "", usagef("--guidance is %g; it must be a finite number, 1 for none", f.guidance)
+	}
+	if f.mask != "" {
+		if err := choice.Check("mask", f.mask, image.Masks()); err != nil {
+			return "", usagef("--mask: %w", err)
+		}
+	}
+	if err := f.checkValues(cmd); err != nil || f.solver == "" {
+		return ext, err
+	}
+	if err := choice.Check("solver", f.solver, samplers()); err != nil {
+		return "", usagef("--solver: %w", err)
+	}
+	if err := f.checkSolver(cmd, f.solver); err != nil || !f.noisy() {
+		return ext, err
+	}
+	_, err = f.sde()
+	return ext, err
+}
+
+// solverRules says of each flag that only some solvers look at why another does not: "" is
+// that it does.
+var solverRules = []struct {
+	flag string
+	why  func(solver string) string
+}{
+	{"eta", func(solver string) string {
+		return only("samplers with noise: ", solver, sde.DDIM)
+	}},
+	{"diffusion", func(solver string) string {
+		return only("samplers with noise: ", solver, sde.EulerMaruyama, sde.Heun)
+	}},
+	{"logp", func(solver string) string {
+		return needsODE(solver, "its samples have no log-density")
+	}},
+	{"mask", func(solver string) string {
+		return needsODE(solver, "it cannot hold the known pixels")
+	}},
+	{"guidance", func(solver string) string {
+		if solver == eval.Average {
+			return "is for ODE solvers and samplers with noise: the average velocity has no guided one"
+		}
+		return ""
+	}},
+	{"rtol", needsTolerance}, {"atol", needsTolerance},
+}
+
+func only(kind, solver string, methods ...sde.Method) string {
+	var names []string
+	for _, m := range methods {
+		names = append(names, m.String())
+	}
+	switch {
+	case slices.Contains(names, solver):
+		return ""
+	case slices.Contains(sde.Names(), solver):
+		kind = ""
+	}
+	return "is for " + kind + "--solver " + strings.Join(names, ", ") + ", not " + solver
+}
+
+func needsODE(solver, why string) string {
+	if slices.Contains(ode.Names(), solver) {
+		return ""
+	}
+	return "needs an ODE solver (" + strings.Join(ode.Names(), ", ") + "), which " + solver + " is not: " + why
+}
+
+// checkSolver reports flags that the solver has no use for.
+func (f *sampleFlags) checkSolver(cmd *cobra.Command, solver string) error {
+	for _, r := range solverRules {
+		if why := r.why(solver); why != "" && cmd.Flags().Changed(r.flag) {
+			return usagef("--%s %s", r.flag, why)
+		}
+	}
+	return nil
+}
+
+// open opens the run, with the flags applied to its settings, and reports flags that it
+// has no use for.
+func (f *sampleFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
+	r, err := openRun(dir, f.backend)
+	if err != nil {
+		return nil, err
+	}
+	set := cmd.Flags().Changed
+	if f.solver == "" {
+		if err := f.checkSolver(cmd, r.Config.Eval.Solve.Solver); err != nil {
+			return nil, err
+		}
+	}
+	if set("guidance") && r.Config.Train.LabelDropout == 0 {
+		return nil, usagef("--guidance needs a conditional run that was trained with train.label_dropout, and %s was not",
+			dir)
+	}
+	if err := r.Model.HasDensity(); f.logp && err != nil {
+		return nil, err
+	}
+	if f.noisy() {
+		return r, nil
+	}
+	return r, f.apply(cmd, r, useSamples)
+}
+
+// prompt returns what the samples are given; inTurn are the labels of a grid.
+func (f *sampleFlags) prompt(cmd *cobra.Command, r *run.Run, inTurn []int32) (p eval.Prompt, err error) {
+	if err := f.checkCondition(r); err != nil {
+		return p, err
+	}
+	conditioned := r.Model.Conditioner() != nil
+	s, err := r.Subject(f.condition == heldOut || !conditioned && r.Model.Spec().Net.Context > 0)
+	if err != nil {
+		return p, err
+	}
+	switch {
+	case f.mask != "" && f.condition == heldOut:
+		p, err = s.MaskedPrompt("", f.n, f.mask)
+	case f.mask != "":
+		p, err = s.MaskedPrompt(f.condition, f.n, f.mask)
+	case conditioned && f.condition != heldOut:
+		p, err = s.ImagePrompt(f.condition, f.n)
+	default:
+		p, err = s.Prompt(f.n)
+	}
+	if f.condition != "" && f.condition != heldOut {
+		err = asUsage(err, fs.ErrNotExist)
+	}
+	if inTurn != nil {
+		p.Given.Label = inTurn
+	}
+	if err == nil {
+		p.Given.Label, err = labels(cmd, r, f.label, f.n, p.Given.Label)
+	}
+	if err == nil && r.Conditional() && p.Given.Label == nil {
+		err = usagef("%s is a conditional model, and images in files have no labels; give --label", r.Dir)
+	}
+	return p, err
+}
+
+// checkCondition reports images that the run cannot use, or that it lacks.
+func (f *sampleFlags) checkCondition(r *run.Run) error {
+	switch conditioned := r.Model.Conditioner() != nil; {
+	case f.mask != "" && conditioned:
+		return usagef("--mask goes with --condition of a run that was trained without a condition, and %s has one", r.Dir)
+	case f.mask != "" && r.Model.Spec().Image() == nil:
+		return usagef("--mask is for images, and %s is a run of points", r.Dir)
+	case f.mask != "":
+		return nil
+	case !conditioned && f.condition != "":
+		return usagef("%s was trained without a condition; give --mask too to have images completed", r.Dir)
+	case conditioned && f.condition == "":
+		return usagef("%s makes images from images (condition %s); give --condition FILE, or --condition test",
+			r.Dir, r.Model.Spec().Condition.Kind)
+	}
+	return nil
+}
