@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log"
 
-	"flowmatch/data"
+	"flowmatch/data/dataset"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/ode"
@@ -22,25 +22,22 @@ func check(err error) {
 // From data to samples and their log-densities.
 func Example() {
 	ctx := context.Background()
-	set, err := data.Config{Name: "moons"}.Open("", 1)
+	set, err := dataset.Config{Name: "moons"}.Open("", 1)
 	check(err)
-	engine, err := nn.Open("") // pure Go; "xla" for XLA
+	engine, err := nn.Open("") // our own, in pure Go; "xla" for XLA
 	check(err)
 	net, err := nn.New(engine, nn.Config{Dim: set.Dim}, 1)
 	check(err)
 
-	trainer, err := net.NewTrainer(nn.Optimizer{})
+	// The model comes first: it says what the network predicts, along which path.
+	m, err := model.New(model.Spec{Path: path.Config{Name: "condot"}}, net)
 	check(err)
-	cfm := train.CFM{Data: set.Train, Scheduler: path.CondOT{}, Seed: 1} // equation 9
-	_, err = train.Run(ctx, trainer, cfm, nil, train.Config{Steps: 200, LR: 5e-3}, train.Progress{}, train.Hooks{})
-	check(err)
-	net, err = trainer.Net(true) // the averaged weights
+	cfm := train.CFM{Data: set.Train, Seed: 1} // equation 9
+	m, err = train.Fit{Loop: train.Loop{Steps: 200, LR: 5e-3}}.Train(ctx, m, cfm)
 	check(err)
 
-	m, err := model.New(model.Spec{Path: path.Config{Name: "condot"}, Shape: set.Shape}, net)
-	check(err)
 	solver := ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: 1e-5, ATol: 1e-5}}
-	s, err := m.Sample(ctx, model.SampleOptions{N: 200, Seed: 2, Solver: solver, LogProb: true})
+	s, err := m.Sample(ctx, model.SampleOptions{N: 200, Seed: 2, Sampler: model.Density{Solver: solver}})
 	check(err)
 	logp, _, err := m.LogProb(ctx, s.X, model.LikelihoodOptions{Solver: solver})
 	check(err)
