@@ -12,43 +12,58 @@ const anyRoom = "*"
 var rooms = map[string][]string{
 	// The ground floor knows nothing of the rest.
 	"flow":                {},
-	"ode":                 {},
+	"ode":                 {"internal/choice"},
 	"internal/seed":       {},
 	"internal/atomicfile": {},
 	"internal/assign":     {},
 	"internal/tfevents":   {},
 	"internal/memory":     {},
-	"engine/onnx":         {}, // a file format
+	"internal/choice":     {}, // a name from a list
+	"internal/stat":       {},
+	"internal/digest":     {},
+	"internal/settings":   {"internal/choice"}, // what is behind a run file
 	"internal/arch":       {},
 
-	// The mathematics speaks in terms of flow.
-	"path":       {"flow", "internal/seed"},
-	"data":       {"flow", "internal/seed", "internal/atomicfile"},
-	"plot":       {"flow", "internal/seed"},
-	"coupling":   {"flow", "internal/seed", "internal/assign"},
-	"metrics":    {"flow", "internal/seed", "internal/assign"},
-	"field":      {"flow", "internal/seed", "path"},
-	"sde":        {"flow", "internal/seed", "path"},
-	"likelihood": {"flow", "internal/seed", "ode"},
-
-	// The engine, and what a checkpoint is.
-	"nn":                   {"flow", "internal/seed", "engine/onnx"},
+	// Tensor engines know nothing of flows.
 	"engine/native":        {"internal/seed"},
+	"engine/onnx":          {},                               // a file format
 	"engine/onnx/exchange": {"engine/native", "engine/onnx"}, // graphs as ONNX files and back
-	"neuralode":            {"flow", "ode", "nn", "internal/seed"},
-	"model":                {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "internal/seed", "internal/atomicfile", "engine/onnx"},
+
+	// The mathematics speaks in terms of flow.
+	"path":       {"flow", "internal/seed", "internal/choice"},
+	"plot":       {"flow", "internal/seed", "internal/choice"},
+	"coupling":   {"flow", "internal/seed", "internal/assign", "internal/choice"},
+	"metrics":    {"flow", "internal/seed", "internal/assign", "internal/choice", "internal/stat"},
+	"field":      {"flow", "internal/seed", "path"},
+	"sde":        {"flow", "internal/seed", "internal/choice", "path", "ode"}, // one Stats for both kinds of solver
+	"likelihood": {"flow", "internal/seed", "internal/choice", "internal/stat", "ode"},
+
+	// Data: the words below, readers and laws on them, one dispatcher on top.
+	"data":         {"flow", "internal/seed", "internal/digest", "internal/stat", "internal/atomicfile"},
+	"data/synth":   {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
+	"data/table":   {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data"},
+	"data/image":   {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
+	"data/dataset": {"flow", "internal/seed", "internal/digest", "internal/choice", "data", "data/synth", "data/table", "data/image"},
+
+	// Networks on an engine, and what a checkpoint is.
+	"nn": {"flow", "internal/seed", "internal/choice", "engine/native", "engine/onnx", "engine/onnx/exchange"},
+	"model": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/image", "likelihood", "field",
+		"internal/seed", "internal/atomicfile", "engine/onnx"},
 
 	// What makes and uses models.
-	"train":    {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "internal/seed", "internal/memory"},
-	"classify": {"flow", "data", "nn", "engine/onnx"},
-	"run": {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "model", "coupling", "train", "classify", "metrics", "plot",
-		"internal/seed", "internal/atomicfile", "internal/tfevents"},
-	"bench": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "train", "metrics",
+	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling",
+		"internal/seed", "internal/memory", "internal/choice", "internal/stat"},
+	"classify":  {"flow", "data", "data/image", "nn", "train", "engine/onnx", "internal/choice", "internal/digest"},
+	"neuralode": {"flow", "ode", "nn", "train", "internal/seed"},
+	"eval": {"flow", "path", "nn", "ode", "sde", "data", "data/image", "likelihood", "model", "train", "classify", "metrics",
+		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
+	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/image", "data/dataset", "likelihood", "field", "model", "coupling", "train", "eval", "plot",
+		"internal/seed", "internal/atomicfile", "internal/tfevents", "internal/settings", "internal/choice"},
+	"bench": {"flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field", "model", "coupling", "train", "metrics",
 		"internal/seed", "internal/memory"},
-	// A grid of runs, and the files of those known by name.
-	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "likelihood", "field", "model", "coupling", "train", "run", "neuralode", "metrics", "plot",
-		"internal/seed", "internal/atomicfile"},
-	"experiments":   {},
+	// A grid of runs, with the files of those known by name.
+	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/dataset", "likelihood", "field", "model", "coupling", "train", "eval", "run", "neuralode", "metrics", "plot",
+		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat"},
 	"cmd/flowmatch": {anyRoom},
 
 	// Known answers for tests, of rooms that need no engine. No room's code imports it.
@@ -65,7 +80,7 @@ var testsOnly = map[string]string{
 
 // reachEngine are the rooms whose code or tests may depend on nn, directly or
 // through others. Everywhere else the mathematics is built and tested without it.
-var reachEngine = []string{"nn", "engine/onnx/exchange", "neuralode", "model", "train", "classify", "run", "experiment", "bench", "cmd/flowmatch", "."}
+var reachEngine = []string{"nn", "engine/onnx/exchange", "neuralode", "model", "train", "classify", "eval", "run", "experiment", "bench", "cmd/flowmatch", "."}
 
 // module is a library that is not ours.
 type module struct {
@@ -82,19 +97,19 @@ var modules = map[string]module{
 	"github.com/mmcloughlin/avo":        {rooms: []string{"engine/native"}, why: "programs that write assembly"},
 	"google.golang.org/protobuf":        {rooms: []string{"internal/tfevents", "engine/onnx"}, why: "the wire format of TensorBoard's event files and of ONNX files"},
 	"github.com/nlpodyssey/safetensors": {rooms: []string{"model"}, why: "the file format of a checkpoint"},
-	"github.com/goccy/go-yaml":          {rooms: []string{"run", "path", "data", "experiment"}, why: "configuration files with positions in error messages"},
-	"github.com/agnivade/levenshtein":   {rooms: []string{"run", "cmd/flowmatch"}, why: "did you mean ...? for misspelt keys and names"},
-	"github.com/parquet-go/parquet-go":  {rooms: []string{"data"}, why: "tables in Parquet files"},
-	"github.com/sbinet/npyio":           {rooms: []string{"data"}, why: "NumPy files"},
+	"github.com/goccy/go-yaml":          {rooms: []string{"run", "path", "data", "data/dataset", "experiment", "internal/settings"}, testRooms: []string{"ode", "likelihood", "nn", "train", "eval"}, why: "configuration files with positions in error messages"},
+	"github.com/agnivade/levenshtein":   {rooms: []string{"internal/choice"}, why: "did you mean ...? for misspelt keys and names"},
+	"github.com/parquet-go/parquet-go":  {rooms: []string{"data/table"}, why: "tables in Parquet files"},
+	"github.com/sbinet/npyio":           {rooms: []string{"data", "data/table"}, why: "NumPy files"},
 	"github.com/spf13/cobra":            {rooms: []string{"cmd/flowmatch"}, why: "subcommands, flags, help and shell completion"},
 	"github.com/spf13/pflag":            {rooms: []string{"cmd/flowmatch"}, why: "the flags of cobra"},
 	"github.com/schollz/progressbar/v3": {rooms: []string{"cmd/flowmatch"}, why: "progress in a terminal"},
 	"golang.org/x/term":                 {rooms: []string{"cmd/flowmatch"}, why: "is the output a terminal?"},
 	"golang.org/x/sys":                  {rooms: []string{"cmd/flowmatch", "engine/native"}, why: "what the processor can do"},
-	"golang.org/x/image":                {rooms: []string{"plot", "data"}, why: "font weights in the interface of gonum/plot; images brought to one size"},
+	"golang.org/x/image":                {rooms: []string{"plot", "data/image"}, why: "font weights in the interface of gonum/plot; images brought to one size"},
 	"gonum.org/v1/plot":                 {rooms: []string{"plot"}, why: "text and outlines in pictures"},
 	"gonum.org/v1/gonum": {
-		rooms:     []string{"field", "metrics", "likelihood", "data", "flowtest"},
+		rooms:     []string{"field", "metrics", "likelihood", "data", "data/synth", "data/table", "flowtest"},
 		testRooms: []string{"path", "ode", "coupling", "internal/assign", "nn", "model", "train"},
 		why:       "matrix products and factorisations; in tests quadrature and special functions as a second opinion",
 	},
@@ -109,7 +124,7 @@ var bannedStd = map[string]struct {
 	"log/slog":  {[]string{"cmd/flowmatch"}, "library rooms do not log; they return errors and call observe functions"},
 	"math/rand": {nil, "randomness is an explicit *rand.Rand of math/rand/v2 from internal/seed"},
 	"unsafe":    {[]string{"nn", "engine/native"}, "only kernels need it"},
-	"reflect":   {[]string{"run", "nn", "engine/native"}, "plain code reads better"},
+	"reflect":   {[]string{"run", "nn", "model", "engine/native", "internal/settings"}, "plain code reads better"},
 }
 
 // cgoTag is the build tag behind which cgo may be used.
@@ -130,4 +145,5 @@ var generated = map[string]string{
 	"engine/native/ops.go":                      "engine/native/gen",
 	"engine/native/kernel/gemm_stub_amd64.go":   "engine/native/kernel/gen/gemm",
 	"engine/native/kernel/vector_stub_amd64.go": "engine/native/kernel/gen/vector",
+	"run/keys_gen.go":                           "internal/settings/gen",
 }

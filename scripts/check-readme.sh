@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Runs every snippet of README.md as it is written there, in order: the blocks marked sh,
+# and the yaml block by a training. The Go block is a test (example_test.go), and
+# internal/arch checks that the two are the same text.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+made=()
+for path in demo runs flowmatch flowmatch-xla my.csv samples.csv logp.csv digits.png flow.gif field.onnx run.yaml; do
+  if [ -e "$path" ]; then echo "$path is in the way: move it first" >&2; exit 1; fi
+  made+=("$path")
+done
+trap 'rm -rf "${made[@]}"' EXIT
+awk '/^```yaml/ { inside = 1; next } /^```/ { inside = 0 } inside' README.md > run.yaml
+awk '/^```sh/ { inside = 1; next } /^```/ { inside = 0 } inside' README.md | bash -euxo pipefail
+go run ./cmd/flowmatch train run.yaml --out runs/readme-yaml --set train.steps=50 --quiet
