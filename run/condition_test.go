@@ -94,7 +94,8 @@ func TestARunWithAConditionIsDrawn(t *testing.T) {
 			t.Fatal(err)
 		}
 		rep := report(t, r)
-		if p := rep.Samples.Restoration; p == nil || p.Images != 4 || rep.Condition == nil || rep.Likelihood == nil || rep.Likelihood.BPD == nil {
+		if p := rep.Samples.Restoration; p == nil || p.Images != 4 || rep.Condition == nil || rep.Likelihood == nil ||
+			rep.Likelihood.BPD == nil {
 			t.Fatalf("%s: the report lacks something: %+v", condition, rep)
 		}
 		var pic bytes.Buffer
@@ -118,7 +119,8 @@ func TestConditionsThatDoNotGoWithARunFile(t *testing.T) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
-	if _, err := Train(t.Context(), conditioned(t, "{kind: superres, factor: 3}", 8), t.TempDir(), TrainOptions{}); err == nil || !strings.Contains(err.Error(), "does not divide images of 8 by 8") {
+	if _, err := Train(t.Context(), conditioned(t, "{kind: superres, factor: 3}", 8), t.TempDir(),
+		TrainOptions{}); err == nil || !strings.Contains(err.Error(), "does not divide images of 8 by 8") {
 		t.Errorf("a factor that does not divide: %v", err)
 	}
 }

@@ -20,22 +20,25 @@ import (
 
 // Config is the run file: everything that determines a run.
 type Config struct {
-	Seed    uint64         `yaml:"seed" json:"seed"`       // of all that is random in the run; default 0
-	Backend string         `yaml:"backend" json:"backend"` // tensor engine: native (default), go, xla or xla:/path/to/plugin.so
-	Data    dataset.Config `yaml:"data" json:"data"`       // what to learn from
-	Path    path.Config    `yaml:"path" json:"path"`       // the schedule of the probability path
+	Seed uint64 `yaml:"seed" json:"seed"` // of all that is random in the run; default 0
+	// tensor engine: native (default), go, xla or xla:/path/to/plugin.so
+	Backend string         `yaml:"backend" json:"backend"`
+	Data    dataset.Config `yaml:"data" json:"data"` // what to learn from
+	Path    path.Config    `yaml:"path" json:"path"` // the schedule of the probability path
 	// Source is a synthetic set that the flow starts from, in model units; without a
 	// name it is the Gaussian of the path.
 	Source   synth.SourceConfig `yaml:"source,omitempty" json:"source,omitempty"`
 	Coupling coupling.Config    `yaml:"coupling" json:"coupling"` // which x_0 goes with which x_1
-	Net      nn.Config          `yaml:"net" json:"net"`           // the network; dim, classes and condition come from the data
+	// the network; dim, classes and condition come from the data
+	Net nn.Config `yaml:"net" json:"net"`
 	// Conditional trains the network on the labels of the data; default false.
 	Conditional bool `yaml:"conditional" json:"conditional"`
 	// Condition is how the context of each image is made from it; without a kind there is
 	// none.
 	Condition image.ConditionConfig `yaml:"condition,omitempty" json:"condition,omitzero"`
 	Train     train.Config          `yaml:"train" json:"train"` // what to train for, how long and how fast
-	Eval      eval.Settings         `yaml:"eval" json:"eval"`   // how samples are drawn and likelihoods evaluated when a command does not say
+	// how samples are drawn and likelihoods evaluated when a command does not say
+	Eval eval.Settings `yaml:"eval" json:"eval"`
 }
 
 // Defaults returns c with every unset field filled in, save those that only
@@ -76,7 +79,8 @@ func samplerOf(kind train.Kind, t train.Config, e eval.Settings) eval.Settings {
 func (c Config) Validate() error {
 	net := c.Net
 	net.Dim = max(1, net.Dim) // known only with the data
-	for _, v := range []interface{ Validate() error }{c.Data, c.Path, c.Source, c.Coupling, c.Condition, net, c.Train, c.Eval} {
+	for _, v := range []interface{ Validate() error }{c.Data, c.Path, c.Source, c.Coupling, c.Condition, net,
+		c.Train, c.Eval} {
 		if err := v.Validate(); err != nil {
 			return err
 		}
@@ -111,9 +115,11 @@ func (c Config) compatible() error {
 	case !kind.Sourced && c.Source.Name != "":
 		return fmt.Errorf("run: the objective %s is for paths from a Gaussian; remove the source", kind.Name)
 	case noisy && !kind.Noisy:
-		return fmt.Errorf("run: path %s has noise of its own, with which only the objective cfm goes, not %s", c.Path.Name, kind.Name)
+		return fmt.Errorf("run: path %s has noise of its own, with which only the objective cfm goes, not %s",
+			c.Path.Name, kind.Name)
 	case noisy && c.Train.Prediction != path.Velocity:
-		return fmt.Errorf("run: train.prediction is %v; path %s, which has noise of its own, goes with velocity", c.Train.Prediction, c.Path.Name)
+		return fmt.Errorf("run: train.prediction is %v; path %s, which has noise of its own, goes with velocity",
+			c.Train.Prediction, c.Path.Name)
 	case noisy && c.Train.Weighting != train.Unit:
 		return fmt.Errorf("run: train.weighting is %s; path %s goes with unit", c.Train.Weighting, c.Path.Name)
 	case c.Source.Name != "":
@@ -126,11 +132,14 @@ func (c Config) compatible() error {
 func (c Config) validateSampling(kind train.Kind) error {
 	switch {
 	case c.Net.Average && !kind.Averages:
-		return fmt.Errorf("run: net.interval is set by the objectives meanflow and shortcut; remove it for %s", kind.Name)
+		return fmt.Errorf("run: net.interval is set by the objectives meanflow and shortcut; remove it for %s",
+			kind.Name)
 	case c.Eval.Solve.Solver == eval.Average && !kind.Averages:
-		return fmt.Errorf("run: eval.solver %s is for the objectives meanflow and shortcut, not for %s", eval.Average, kind.Name)
+		return fmt.Errorf("run: eval.solver %s is for the objectives meanflow and shortcut, not for %s",
+			eval.Average, kind.Name)
 	case kind.Straight && (c.Path.Name != "condot" || c.Coupling.Name != "independent"):
-		return fmt.Errorf("run: the objective %s takes straight paths between the pairs of its teacher: path condot, coupling independent", kind.Name)
+		return fmt.Errorf(
+			"run: the objective %s takes straight paths between the pairs of its teacher: path condot, coupling independent", kind.Name)
 	}
 	return nil
 }
@@ -139,7 +148,8 @@ func (c Config) validateSampling(kind train.Kind) error {
 // solves has not: its flow goes from N(0, I) to the data as the default path's does.
 func (c Config) validateSolves() error {
 	if c.Net.OfImages() {
-		return fmt.Errorf("run: train.objective %s is for perceptrons: net.unet and net.dit have no second derivative, which it needs; remove them",
+		return fmt.Errorf(
+			"run: train.objective %s is for perceptrons: net.unet and net.dit have no second derivative, which it needs; remove them",
 			c.Train.Objective)
 	}
 	sigma := c.Path.SigmaMin
@@ -153,7 +163,8 @@ func (c Config) validateSolves() error {
 		{"source.name", c.Source.Name, c.Source.Name == ""},
 	} {
 		if !f.unset {
-			return fmt.Errorf("run: %s is set to %s, but means nothing for train.objective %s: remove it", f.name, f.value, c.Train.Objective)
+			return fmt.Errorf("run: %s is set to %s, but means nothing for train.objective %s: remove it", f.name,
+				f.value, c.Train.Objective)
 		}
 	}
 	return nil
@@ -167,7 +178,8 @@ func (c Config) validateCondition(kind train.Kind) error {
 	case !c.Data.Images():
 		return fmt.Errorf("run: condition is for images, and the data are of kind %s; remove the section", data)
 	case !kind.Context:
-		return fmt.Errorf("run: a condition goes with train.objective cfm, meanflow and shortcut, not with %s", kind.Name)
+		return fmt.Errorf("run: a condition goes with train.objective cfm, meanflow and shortcut, not with %s",
+			kind.Name)
 	case c.Coupling.Name != "independent":
 		return train.ErrContextCoupled
 	}

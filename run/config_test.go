@@ -17,7 +17,8 @@ import (
 func TestMistakesInARunFileAreNamed(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"data: {name: moons}\ntrain:\n  stps: 3\n", `line 3: unknown key "train.stps"; did you mean "train.steps"?`},
-		{"data: {name: moons}\nzzzzzzzz: 3\n", `line 2: unknown key "zzzzzzzz"; it may be backend, condition, conditional`},
+		{"data: {name: moons}\nzzzzzzzz: 3\n",
+			`line 2: unknown key "zzzzzzzz"; it may be backend, condition, conditional`},
 		{"data:\n  name: moons\n  nois: 0.1\n", `did you mean "data.noise"?`},
 		{"data: {name: moons}\ntrain: {steps: many}\n", "many"},
 		{"data: {name: moons}\ntrain: {steps: -4}\n", "steps is -4"},
@@ -45,7 +46,8 @@ func TestMistakesInARunFileAreNamed(t *testing.T) {
 		{"data: {name: moons}\nnet: {interval: true}\n", "net.interval is set by the objectives"},
 		{"data: {name: moons}\neval: {solver: interval}\n", "for the objectives meanflow and shortcut, not for cfm"},
 		{"data: {name: moons}\ntrain: {objective: reflow, teacher: x}\npath: {name: vp}\n", "straight paths"},
-		{"data: {name: moons}\ntrain: {objective: meanflow, intervals: {rato: 1}}\n", `did you mean "train.intervals.ratio"?`},
+		{"data: {name: moons}\ntrain: {objective: meanflow, intervals: {rato: 1}}\n",
+			`did you mean "train.intervals.ratio"?`},
 		{"data: {name: moons}\n---\nseed: 1\n", "2 YAML documents"},
 		{"data: {name: moons}\nsource: {name: moon}\n", `unknown synthetic set "moon"; did you mean "moons"?`},
 		{"data: {name: moons}\nsource: {noise: 0.1}\n", "without a name"},
@@ -74,13 +76,14 @@ func TestMistakesInARunFileAreNamed(t *testing.T) {
 
 // A zero that means something is taken as it is.
 func TestZerosThatAreValues(t *testing.T) {
-	c, err := ParseConfig([]byte("data: {name: moons}\ntrain: {log_every: 0, val_every: 0, checkpoint_every: 0, lr_min: 0, "+
-		"optimizer: {beta1: 0, ema_decay: 0}}\n"), []string{"train.steps=1e3"})
+	c, err := ParseConfig([]byte("data: {name: moons}\ntrain: {log_every: 0, val_every: 0, checkpoint_every: 0, "+
+		"lr_min: 0, optimizer: {beta1: 0, ema_decay: 0}}\n"), []string{"train.steps=1e3"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	l, o := c.Train.Loop, c.Train.Optimizer
-	if *l.LogEvery != 0 || *l.ValEvery != 0 || *l.CheckpointEvery != 0 || *l.LRMin != 0 || *o.Beta1 != 0 || *o.EMADecay != 0 || l.Steps != 1000 {
+	if *l.LogEvery != 0 || *l.ValEvery != 0 || *l.CheckpointEvery != 0 || *l.LRMin != 0 || *o.Beta1 != 0 ||
+		*o.EMADecay != 0 || l.Steps != 1000 {
 		t.Errorf("got %+v and %+v", l, o)
 	}
 	c, err = ParseConfig([]byte("data: {name: moons}\ntrain:\n  lr:\n  steps: null\n"), nil)
@@ -91,11 +94,14 @@ func TestZerosThatAreValues(t *testing.T) {
 
 func TestSettingsOverrideTheFile(t *testing.T) {
 	text := []byte("data: {name: moons}\ntrain: {steps: 10}\n")
-	c, err := ParseConfig(text, []string{"train.steps=20", "train.lr=3e-4", "net.hidden=[8, 9]", "path.name=vp", "path.beta_max=7", "data.noise=0.25"})
+	c, err := ParseConfig(text,
+		[]string{"train.steps=20", "train.lr=3e-4", "net.hidden=[8, 9]", "path.name=vp", "path.beta_max=7",
+			"data.noise=0.25"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Train.Steps != 20 || c.Train.LR != 3e-4 || !reflect.DeepEqual(c.Net.Hidden, []int{8, 9}) || c.Path.Name != "vp" || *c.Path.BetaMax != 7 {
+	if c.Train.Steps != 20 || c.Train.LR != 3e-4 || !reflect.DeepEqual(c.Net.Hidden, []int{8, 9}) ||
+		c.Path.Name != "vp" || *c.Path.BetaMax != 7 {
 		t.Errorf("got %+v", c)
 	}
 	for setting, want := range map[string]string{
@@ -146,7 +152,8 @@ func TestRunFileRoundTrips(t *testing.T) {
 func TestPathsAreRelativeToTheRunFile(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "r.yaml")
-	if err := os.WriteFile(file, []byte("data: {path: sub/a.csv}\ntrain: {objective: reflow, teacher: ../t}\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("data: {path: sub/a.csv}\ntrain: {objective: reflow, teacher: ../t}\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, err := ReadConfig(file, nil)
@@ -176,10 +183,12 @@ func TestExampleRunFilesAreValid(t *testing.T) {
 // What makes that a field does not determine its score is in the model of the run.
 func TestSamplingWithNoiseNeedsTheIndependentCoupling(t *testing.T) {
 	for text, want := range map[string]string{
-		"coupling: {name: ot}": "coupling ot", "source: {name: moons}": "source moons", "path: {name: icfm}": "path icfm",
+		"coupling: {name: ot}": "coupling ot", "source: {name: moons}": "source moons",
+		"path: {name: icfm}":           "path icfm",
 		"train: {objective: shortcut}": "objective shortcut", "train: {objective: ml}": "objective ml",
 	} {
-		c, err := ParseConfig([]byte("data: {name: moons, val: 10, test: 10}\nnet: {hidden: [4]}\n"+text+"\n"), []string{"train.steps=2", "train.batch=8"})
+		c, err := ParseConfig([]byte("data: {name: moons, val: 10, test: 10}\nnet: {hidden: [4]}\n"+text+"\n"),
+			[]string{"train.steps=2", "train.batch=8"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +201,8 @@ func TestSamplingWithNoiseNeedsTheIndependentCoupling(t *testing.T) {
 			t.Fatal(err)
 		}
 		draw := func(m sde.Method, eta float64) error {
-			_, err := again.Model.Sample(t.Context(), model.SampleOptions{N: 2, Sampler: model.SDE{Sampler: sde.Sampler{Method: m, Eta: eta, Steps: 2}}})
+			_, err := again.Model.Sample(t.Context(),
+				model.SampleOptions{N: 2, Sampler: model.SDE{Sampler: sde.Sampler{Method: m, Eta: eta, Steps: 2}}})
 			return err
 		}
 		if err := draw(sde.DDPM, 0); !errors.Is(err, model.ErrNoScore) || !strings.Contains(err.Error(), want) {

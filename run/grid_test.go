@@ -53,8 +53,10 @@ func TestGridsHaveALineForEachClass(t *testing.T) {
 		{"chosen, not conditional", free, free.GridLabels(2, 4), 8, 0, 3, "", ""},
 	} {
 		o := c.r.grid(c.label, c.n, c.cols)
-		if cols, rows := strings.Join(o.ColNames, " "), strings.Join(o.RowNames, " "); o.Cols != c.want || cols != c.colNames || rows != c.rowOut {
-			t.Errorf("%s: %d columns called %q, rows called %q; want %d, %q and %q", c.name, o.Cols, cols, rows, c.want, c.colNames, c.rowOut)
+		if cols, rows := strings.Join(o.ColNames, " "), strings.Join(o.RowNames, " "); o.Cols != c.want ||
+			cols != c.colNames || rows != c.rowOut {
+			t.Errorf("%s: %d columns called %q, rows called %q; want %d, %q and %q", c.name, o.Cols, cols, rows, c.want,
+				c.colNames, c.rowOut)
 		}
 	}
 	if got := digits.GridLabels(2, 4); !slices.Equal(got, []int32{0, 1, 2, 0, 1, 2, 0, 1}) {

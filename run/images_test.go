@@ -40,7 +40,9 @@ func TestNetworksOfImagesTrainOpenAndResume(t *testing.T) {
 		"dit":  "dit: {width: 8, depth: 1, heads: 2}",
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg, err := ParseConfig(fmt.Appendf(nil, "data: {path: %q, val: 10, test: 10}\nnet: {%s}\ntrain: {steps: 8, batch: 8, val_every: 8, checkpoint_every: 2}\n", file, net), nil)
+			cfg, err := ParseConfig(
+				fmt.Appendf(nil,
+					"data: {path: %q, val: 10, test: 10}\nnet: {%s}\ntrain: {steps: 8, batch: 8, val_every: 8, checkpoint_every: 2}\n", file, net), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,7 +71,8 @@ func TestNetworksOfImagesTrainOpenAndResume(t *testing.T) {
 				t.Error("a resumed run differs from one that never stopped")
 			}
 			cfg.Data.Path, cfg.Data.Name = "", "8gaussians"
-			if _, err := Train(ctx, cfg, filepath.Join(t.TempDir(), "points"), TrainOptions{}); err == nil || !strings.Contains(err.Error(), "net.unet and net.dit are for images") {
+			if _, err := Train(ctx, cfg, filepath.Join(t.TempDir(), "points"), TrainOptions{}); err == nil ||
+				!strings.Contains(err.Error(), "net.unet and net.dit are for images") {
 				t.Errorf("points in the plane: got %v", err)
 			}
 		})

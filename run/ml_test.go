@@ -57,7 +57,8 @@ train: {objective: ml, steps: 40, batch: 64, lr: 0.01, log_every: 10, val_every:
 	}
 	last := events[0][len(events[0])-1]
 	if last.NFE < 7 || last.ValLoss == nil || !(last.Loss < events[0][0].Loss) {
-		t.Fatalf("the last event is %+v, the first %+v; want evaluations, a validation and a lower loss", last, events[0][0])
+		t.Fatalf("the last event is %+v, the first %+v; want evaluations, a validation and a lower loss",
+			last, events[0][0])
 	}
 	set, err := r.Data()
 	if err != nil {

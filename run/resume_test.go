@@ -48,7 +48,8 @@ func TestARunIsResumedWithTheSettingsItBeganWith(t *testing.T) {
 	r, err := Train(t.Context(), more, dir, TrainOptions{Resume: true, Resumed: func(step int, changes []Change) {
 		told = append(told, fmt.Sprint(step, changes))
 	}})
-	want := "30 [eval.samples: 2000 -> 20 train.log_every: 50 -> 5 train.precision: not set -> float32 train.steps: 30 -> 40]"
+	want :=
+		"30 [eval.samples: 2000 -> 20 train.log_every: 50 -> 5 train.precision: not set -> float32 train.steps: 30 -> 40]"
 	if err != nil || r.Step != 40 || len(told) != 1 || told[0] != want {
 		t.Errorf("%d steps, %v, reported %q, want %q", r.Step, err, told, want)
 	}
@@ -74,7 +75,8 @@ func TestTheDataOfARun(t *testing.T) {
 	here, there, dir := filepath.Join(folder, "a.csv"), filepath.Join(folder, "b.csv"), filepath.Join(folder, "run")
 	csv(t, here, 100, 0)
 	config := func(path string, steps int) Config {
-		c, err := ParseConfig(fmt.Appendf(nil, "data: {path: %q}\nnet: {hidden: [4]}\ntrain: {steps: %d, batch: 8}\n", path, steps), nil)
+		c, err := ParseConfig(
+			fmt.Appendf(nil, "data: {path: %q}\nnet: {hidden: [4]}\ntrain: {steps: %d, batch: 8}\n", path, steps), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +104,8 @@ func TestTheDataOfARun(t *testing.T) {
 	}
 	for _, kind := range Pictures() {
 		missing := 0
-		err := r.Picture(t.Context(), new(strings.Builder), kind, PictureOptions{N: 20, Cells: 8, NoData: func(error) { missing++ }})
+		err := r.Picture(t.Context(), new(strings.Builder), kind,
+			PictureOptions{N: 20, Cells: 8, NoData: func(error) { missing++ }})
 		if shows := kind == "samples" || kind == "density" || kind == "field"; err != nil || (missing == 1) != shows {
 			t.Errorf("a picture of the %s without the data: %v, reported %d times", kind, err, missing)
 		}
@@ -114,7 +117,8 @@ func TestTheDataOfARun(t *testing.T) {
 		t.Errorf("the same data elsewhere: %v", err)
 	}
 	csv(t, there, 100, 1)
-	if _, err := Train(t.Context(), config(there, 8), dir, TrainOptions{Resume: true}); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), "hold other numbers") {
+	if _, err := Train(t.Context(), config(there, 8), dir, TrainOptions{Resume: true}); !errors.Is(err, ErrChanged) ||
+		!strings.Contains(err.Error(), "hold other numbers") {
 		t.Errorf("other data of the same name: %v", err)
 	}
 }

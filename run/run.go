@@ -43,8 +43,15 @@ type Run struct {
 	open func() (*data.Set, error)
 }
 
-// ErrNoRun is returned by Open for a folder that holds no run.
-var ErrNoRun = errors.New("run: not a run's folder")
+// ErrNoRun is returned by Open for a folder that holds no run, and ErrNoCheckpoint for one
+// that has not saved its state yet.
+var (
+	ErrNoRun        = errors.New("run: not a run's folder")
+	ErrNoCheckpoint = errors.New("run: no checkpoint yet")
+)
+
+// ErrSettings is returned by Train for settings that the data show to be wrong.
+var ErrSettings = errors.New("run: the settings do not fit the data")
 
 // Open opens a trained run. backend "" is the one it was trained with.
 func Open(dir, backend string) (*Run, error) {
@@ -100,7 +107,7 @@ func openFile(dir, backend, file string) (*Run, error) {
 	}
 	m, step, err := model.Open(file, eng)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("run: %s has no checkpoint yet; train it with: flowmatch train %s --out %s --resume", dir, filepath.Join(dir, ConfigFile), dir)
+		return nil, fmt.Errorf("%w: %s; resume its training", ErrNoCheckpoint, dir)
 	}
 	if err != nil {
 		return nil, err
@@ -118,11 +125,12 @@ func openData(cfg Config) (*data.Set, error) {
 	}
 	image := set.Image()
 	if image == nil {
-		return nil, fmt.Errorf("run: condition is for images; the data (%s) are of kind %s", set.Name, set.Kind)
+		return nil, fmt.Errorf("%w: condition is for images; these (%s) are of kind %s", ErrSettings,
+			set.Name, set.Kind)
 	}
 	c, err := cfg.Condition.New(image, set.Standardizer)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	return set.WithContext(c, cfg.Seed), nil
 }

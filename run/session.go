@@ -115,7 +115,7 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, resume bool) (err e
 	cfg := &s.cfg
 	net, err := nn.New(eng, cfg.Net, cfg.Seed)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	cfg.Net = net.Config()
 	spec := specOf(*cfg, s.set)
@@ -139,7 +139,7 @@ func netFor(cfg Config, set *data.Set) (nn.Config, error) {
 	net.Dim, net.Classes, net.Context = set.Dim, 0, set.Context
 	if cfg.Conditional {
 		if set.Classes == 0 {
-			return net, fmt.Errorf("run: conditional is set, but the data (%s) have no labels", set.Name)
+			return net, fmt.Errorf("%w: conditional is set, but the data (%s) have no labels", ErrSettings, set.Name)
 		}
 		net.Classes = set.Classes
 	}
@@ -148,7 +148,8 @@ func netFor(cfg Config, set *data.Set) (nn.Config, error) {
 	}
 	image := set.Image()
 	if image == nil {
-		return net, fmt.Errorf("run: net.unet and net.dit are for images; the data (%s) are of kind %s", set.Name, set.Kind)
+		return net, fmt.Errorf("%w: net.unet and net.dit are for images; the data (%s) are of kind %s", ErrSettings,
+			set.Name, set.Kind)
 	}
 	return net.OnImages(image), nil
 }
@@ -177,7 +178,8 @@ func specOf(cfg Config, set *data.Set) model.Spec {
 }
 
 // newObjective makes what the network is trained to do.
-func (s *session) newObjective(ctx context.Context, eng *nn.Engine, spec model.Spec, resume bool) (train.Objective, error) {
+func (s *session) newObjective(ctx context.Context, eng *nn.Engine, spec model.Spec,
+	resume bool) (train.Objective, error) {
 	kind, err := train.KindOf(s.cfg.Train.Objective)
 	if err != nil {
 		return nil, err

@@ -31,8 +31,9 @@ func SamplesFile(dir string, step int) string {
 // drawable reports data whose samples cannot be drawn, before anything is trained.
 func (s *session) drawable() error {
 	if s.cfg.Train.SampleEvery > 0 && s.set.Kind != data.KindImages && s.set.Dim > plot.MaxPairs {
-		return fmt.Errorf("run: train.sample_every is for images and points of up to %d dimensions; these have %d: remove it",
-			plot.MaxPairs, s.set.Dim)
+		return fmt.Errorf(
+			"%w: train.sample_every is for images and points of up to %d dimensions; these have %d: remove it",
+			ErrSettings, plot.MaxPairs, s.set.Dim)
 	}
 	return nil
 }

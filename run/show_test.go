@@ -71,7 +71,8 @@ func TestShowingSamplesLeavesTrainingAlone(t *testing.T) {
 	if len(files) != 1 {
 		t.Fatalf("%d event files, want one", len(files))
 	}
-	for tag, want := range map[string]int{"loss": 3, "lr": 3, "grad_norm": 3, "seconds": 3, "val_loss": 2, "samples": 3, "step": 0} {
+	for tag, want := range map[string]int{"loss": 3, "lr": 3, "grad_norm": 3, "seconds": 3, "val_loss": 2,
+		"samples": 3, "step": 0} {
 		field := append([]byte{0x0a, byte(len(tag))}, tag...) // Value.tag
 		if got := bytes.Count(files[0], field); got != want {
 			t.Errorf("the event file has %q %d times, want %d", tag, got, want)
@@ -96,7 +97,8 @@ func TestAnInterruptedRunShowsTheSameSamples(t *testing.T) {
 		}
 	}})
 	if !errors.Is(err, train.ErrInterrupted) || !exists(SamplesFile(dir, 10)) || exists(SamplesFile(dir, 20)) {
-		t.Fatalf("interrupted at step 20: %v; pictures of step 10 %v, of 20 %v, want the first alone", err, exists(SamplesFile(dir, 10)), exists(SamplesFile(dir, 20)))
+		t.Fatalf("interrupted at step 20: %v; pictures of step 10 %v, of 20 %v, want the first alone", err,
+			exists(SamplesFile(dir, 10)), exists(SamplesFile(dir, 20)))
 	}
 	if _, err := Train(t.Context(), c, dir, TrainOptions{Resume: true}); err != nil {
 		t.Fatal(err)
@@ -133,7 +135,8 @@ func TestSamplesThatFailAreReported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = Train(t.Context(), c, t.TempDir(), TrainOptions{}); err == nil || !strings.Contains(err.Error(), "sample_every") {
+	if _, err = Train(t.Context(), c, t.TempDir(), TrainOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "sample_every") {
 		t.Errorf("points of 9 dimensions: %v", err)
 	}
 }

@@ -82,8 +82,10 @@ var ErrChanged = errors.New("run: settings have changed since the run began")
 // the same.
 var free = []string{
 	"backend", "eval.", "data.path", "data.labels_path", "data.test_path", "data.test_labels_path", "train.teacher",
-	"train.steps", "train.log_every", "train.val_every", "train.patience", "train.checkpoint_every", "train.snapshot_every",
-	"train.sample_every", "train.tensorboard", "train.precision", "train.accumulate", "train.recompute", "train.devices",
+	"train.steps", "train.log_every", "train.val_every", "train.patience", "train.checkpoint_every",
+	"train.snapshot_every",
+	"train.sample_every", "train.tensorboard", "train.precision", "train.accumulate", "train.recompute",
+	"train.devices",
 }
 
 // changes returns the settings that have changed since the run began. Only some may: see
@@ -106,7 +108,8 @@ func (s *session) restore(file string, eng *nn.Engine) error {
 		return err
 	}
 	if taken := int(ckpt.State.Step); s.cfg.Train.Steps < taken {
-		return fmt.Errorf("%w: train.steps is %d, but %d steps were taken already", ErrChanged, s.cfg.Train.Steps, taken)
+		return fmt.Errorf("%w: train.steps is %d, but %d steps were taken already", ErrChanged,
+			s.cfg.Train.Steps, taken)
 	}
 	if s.progress, err = train.UnmarshalProgress(ckpt.Extra[keyProgress]); err != nil {
 		return err
@@ -149,9 +152,12 @@ func changed(was, is Config) ([]Change, error) {
 			continue
 		}
 		changes = append(changes, c)
-		if !slices.ContainsFunc(free, func(f string) bool { return key == f || strings.HasSuffix(f, ".") && strings.HasPrefix(key, f) }) {
-			faults = append(faults, fmt.Errorf("%w: %s was %s, and is %s now: resume with the settings it began with, or train into another folder",
-				ErrChanged, c.Key, c.Was, c.Is))
+		if !slices.ContainsFunc(free,
+			func(f string) bool { return key == f || strings.HasSuffix(f, ".") && strings.HasPrefix(key, f) }) {
+			faults = append(faults,
+				fmt.Errorf(
+					"%w: %s was %s, and is %s now: resume with the settings it began with, or train into another folder",
+					ErrChanged, c.Key, c.Was, c.Is))
 		}
 	}
 	return changes, errors.Join(faults...)

@@ -28,12 +28,14 @@ func (s *session) pairs(ctx context.Context, eng *nn.Engine, spec model.Spec, re
 	}
 	of := teacher.Spec()
 	if of.Net.Dim != spec.Net.Dim || of.Net.Classes != spec.Net.Classes {
-		return train.Pairs{}, fmt.Errorf("run: the teacher %s makes points of dimension %d in %d classes, "+
+		return train.Pairs{}, fmt.Errorf("%w: the teacher %s makes points of dimension %d in %d classes, "+
 			"but this run's are of dimension %d in %d classes; give the data section of the teacher",
-			name, of.Net.Dim, of.Net.Classes, spec.Net.Dim, spec.Net.Classes)
+			ErrSettings, name, of.Net.Dim, of.Net.Classes, spec.Net.Dim, spec.Net.Classes)
 	}
 	if !reflect.DeepEqual(of.Source, spec.Source) {
-		return train.Pairs{}, fmt.Errorf("run: the teacher %s does not start from the source of this run; give the source section of the teacher", name)
+		return train.Pairs{}, fmt.Errorf(
+			"%w: the teacher %s does not start from the source of this run; give the source section of the teacher",
+			ErrSettings, name)
 	}
 	how, err := settings.Sampler()
 	if err != nil {
@@ -53,7 +55,9 @@ func readPairs(file string, n, dim, classes int) (train.Pairs, error) {
 		return train.Pairs{}, fmt.Errorf("run: the teacher's pairs: %w", err)
 	}
 	if t.X.N != n || t.X.D != 2*dim {
-		return train.Pairs{}, fmt.Errorf("run: %s holds pairs [%d, %d], and the run file asks for [%d, %d]; resume with the settings it began with", file, t.X.N, t.X.D, n, 2*dim)
+		return train.Pairs{}, fmt.Errorf(
+			"run: %s holds pairs [%d, %d], and the run file asks for [%d, %d]; resume with the settings it began with",
+			file, t.X.N, t.X.D, n, 2*dim)
 	}
 	return train.LabelPairs(t.X, classes), nil
 }

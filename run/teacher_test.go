@@ -91,7 +91,8 @@ func TestStudentsLearnFromATeachersFolderAndResume(t *testing.T) {
 				t.Errorf("%s: densities give %v", objective, err)
 			}
 			cfg.Train.Pairs = 300
-			if _, err := Train(ctx, cfg, half, TrainOptions{Resume: true}); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), "train.pairs was 200") {
+			if _, err := Train(ctx, cfg, half, TrainOptions{Resume: true}); !errors.Is(err, ErrChanged) ||
+				!strings.Contains(err.Error(), "train.pairs was 200") {
 				t.Errorf("resumed with another number of pairs: got %v", err)
 			}
 		}
@@ -115,7 +116,8 @@ func TestTeachersThatDoNotFitAreErrors(t *testing.T) {
 		filepath.Join(teacher, ConfigFile): "safetensors",
 	} {
 		cfg := parse(t, "train.objective=reflow", "train.teacher="+from)
-		if _, err := Train(ctx, cfg, filepath.Join(dir, "out"), TrainOptions{}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Train(ctx, cfg, filepath.Join(dir, "out"), TrainOptions{}); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("teacher %s: got %v, want %q", from, err, want)
 		}
 	}
@@ -130,8 +132,10 @@ func TestRunsOfAveragesSampleInTheStepsAskedFor(t *testing.T) {
 		for steps, want := range map[int]string{0: "average 1 steps", 4: "average 4 steps"} {
 			r.Config.Eval.Solve.Steps = steps
 			rep := report(t, r)
-			if rep.Solver != want || rep.Samples.NFE != max(1, steps) || rep.Likelihood == nil || rep.Likelihood.NFE < 10 {
-				t.Errorf("%s: by %s in %d evaluations, likelihood %+v", objective, rep.Solver, rep.Samples.NFE, rep.Likelihood)
+			if rep.Solver != want || rep.Samples.NFE != max(1, steps) || rep.Likelihood == nil ||
+				rep.Likelihood.NFE < 10 {
+				t.Errorf("%s: by %s in %d evaluations, likelihood %+v", objective, rep.Solver, rep.Samples.NFE,
+					rep.Likelihood)
 			}
 		}
 	}

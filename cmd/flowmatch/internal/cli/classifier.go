@@ -97,7 +97,8 @@ func (a *app) classifier(ctx context.Context, file string, f classifierFlags) (r
 		return nil, err
 	}
 	res := classifierResult{
-		File: f.out, Data: set.Name, Classes: set.Classes, Steps: l.Steps, Weights: c.NumWeights(), Test: set.Test.Len(),
+		File: f.out, Data: set.Name, Classes: set.Classes, Steps: l.Steps, Weights: c.NumWeights(),
+		Test: set.Test.Len(),
 	}
 	if res.Test > 0 {
 		x, given, err := data.Rows(set.Test, 0, res.Test, seed.Rand(cfg.Seed, "run/test", 0))

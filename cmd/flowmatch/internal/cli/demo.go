@@ -104,7 +104,8 @@ func (a *app) runDemo(ctx context.Context, dir string) (result, error) {
 		return nil, err
 	}
 	res := demoResult{
-		Run: dir, Data: trained.Data, Step: r.Step, Backend: trained.Backend, Seed: cfg.Seed, TrainSeconds: trained.Seconds,
+		Run: dir, Data: trained.Data, Step: r.Step, Backend: trained.Backend, Seed: cfg.Seed,
+		TrainSeconds: trained.Seconds,
 	}
 	r.Watch = a.watch
 	if err := a.evaluateDemo(ctx, r, &res); err != nil {

@@ -61,7 +61,8 @@ func (f *featureFlags) check(cmd *cobra.Command) error {
 	}
 	switch {
 	case set("guidance") && !f.asked():
-		return usagef("--guidance goes with --classifier or --features, and with a run trained with train.label_dropout")
+		return usagef(
+			"--guidance goes with --classifier or --features, and with a run trained with train.label_dropout")
 	case set("reference") && !f.asked():
 		return usagef("--reference goes with --classifier or --features")
 	case math.IsInf(f.guidance, 0) || math.IsNaN(f.guidance):

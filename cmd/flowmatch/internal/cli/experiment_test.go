@@ -69,8 +69,9 @@ func TestExperimentRefusesBadGrids(t *testing.T) {
 	for want, args := range map[string][]string{
 		`experiment "coupling"; did you mean "couplings"? it must be one of`: {"experiment", "coupling"},
 		`method OT-CFM: run: line 11: coupling: unknown coupling`:            {"experiment", file},
-		"--seeds is 9; the grid has 5":                                       {"experiment", "couplings", "--seeds", "9"},
-		"no such file":                                                       {"experiment", "none.yaml"},
+		"--seeds is 9; the grid has 5": {"experiment", "couplings",
+			"--seeds", "9"},
+		"no such file": {"experiment", "none.yaml"},
 	} {
 		if code, _, stderr := invoke(t, args...); code != exitUsage || !strings.Contains(stderr, want) {
 			t.Errorf("%v: exit code %d, %s, want 2 and %q", args, code, stderr, want)

@@ -52,7 +52,8 @@ func TestExportWritesAFileWithWhatItMeans(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]string{
-		"flowmatch.prediction": "velocity", "flowmatch.shape": "[2]", "flowmatch.step": "20", "flowmatch.path": "condot",
+		"flowmatch.prediction": "velocity", "flowmatch.shape": "[2]", "flowmatch.step": "20",
+		"flowmatch.path": "condot",
 		"flowmatch.time": "0 is noise", "flowmatch.span": "[0,1]", "flowmatch": `"hidden":[8]`,
 	} {
 		if !strings.Contains(m.Metadata[key], want) {

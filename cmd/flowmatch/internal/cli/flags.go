@@ -2,6 +2,8 @@ package cli
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -69,6 +71,10 @@ func (f *runFlags) open(cmd *cobra.Command, dir string, u use) (*run.Run, error)
 // openRun opens the folder of a run, without its data.
 func openRun(dir, backend string) (*run.Run, error) {
 	r, err := run.Open(dir, backend)
+	if errors.Is(err, run.ErrNoCheckpoint) {
+		file := quote(filepath.Join(dir, run.ConfigFile))
+		return nil, fmt.Errorf("%w\ngo on with: flowmatch train %s --out %s --resume", err, file, quote(dir))
+	}
 	return r, asUsage(err, run.ErrNoRun)
 }
 

@@ -100,8 +100,9 @@ func TestGuidanceOfEverySampler(t *testing.T) {
 		other, _ := draw("--label", "0", "--guidance", "0")
 		two, twice := draw("--label", "1", "--guidance", "2")
 		if !slices.Equal(with, one) || slices.Equal(with, two) || slices.Equal(with, zero) || !near(zero, other, 1e-6) {
-			t.Errorf("%s: guidance 1 must change nothing, guidance 0 leave the label out, and guidance 2 change the samples:\n"+
-				"none %v\none %v\nzero %v\nzero of another label %v\ntwo %v", solver, with, one, zero, other, two)
+			t.Errorf("%s: guidance 1 must change nothing, guidance 0 leave the label out, and guidance 2 change the "+
+				"samples:\nnone %v\none %v\nzero %v\nzero of another label %v\ntwo %v", solver, with, one,
+				zero, other, two)
 		}
 		if report["guidance"] != 0.0 || none["guidance"] != nil || twice["nfe"].(float64) != 2*none["nfe"].(float64) {
 			t.Errorf("%s: reports are %v, %v and %v; want the scale 0, none, and twice the evaluations", solver,

@@ -140,7 +140,8 @@ func (f *sampleFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 		}
 	}
 	if set("guidance") && r.Config.Train.LabelDropout == 0 {
-		return nil, usagef("--guidance needs a conditional run that was trained with train.label_dropout, and %s was not",
+		return nil, usagef(
+			"--guidance needs a conditional run that was trained with train.label_dropout, and %s was not",
 			dir)
 	}
 	if err := r.Model.HasDensity(); f.logp && err != nil {
@@ -191,7 +192,8 @@ func (f *sampleFlags) prompt(cmd *cobra.Command, r *run.Run, inTurn []int32) (p 
 func (f *sampleFlags) checkCondition(r *run.Run) error {
 	switch conditioned := r.Model.Conditioner() != nil; {
 	case f.mask != "" && conditioned:
-		return usagef("--mask goes with --condition of a run that was trained without a condition, and %s has one", r.Dir)
+		return usagef("--mask goes with --condition of a run that was trained without a condition, and %s has one",
+			r.Dir)
 	case f.mask != "" && r.Model.Spec().Image() == nil:
 		return usagef("--mask is for images, and %s is a run of points", r.Dir)
 	case f.mask != "":

@@ -125,7 +125,8 @@ func (a *app) train(ctx context.Context, file string, f trainFlags) (result, err
 		return nil, fmt.Errorf("%w\ngo on with: %s", err, resumeCommand(file, f))
 	}
 	if err != nil {
-		return nil, asUsage(advise(err, run.ErrExists, "give another --out, or --resume"), run.ErrChanged)
+		return nil, asUsage(advise(err, run.ErrExists, "give another --out, or --resume"), run.ErrChanged,
+			run.ErrSettings)
 	}
 	return res, nil
 }
