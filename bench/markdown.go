@@ -51,8 +51,8 @@ func (r Report) Markdown(w io.Writer, pictures map[string]string) error {
 		"flowmatch %s; backend %s.",
 		r.Date, math.Ceil(r.Seconds/60), r.CPU, r.Cores, r.Threads, r.Load, r.Platform, r.Go, r.Flowmatch, r.Backend))
 	if r.PeakFLOPS > 0 {
-		p.line(fmt.Sprintf("One core does %.0f GFLOP/s at best, in a loop of nothing but multiply-adds; \"of peak\" is "+
-			"the share of that, all cores counted, which a case reaches with the operations of its matrix "+
+		p.line(fmt.Sprintf("One core does %.0f GFLOP/s at best, in a loop of nothing but multiply-adds; \"of peak\" "+
+			"is the share of that, all cores counted, which a case reaches with the operations of its matrix "+
 			"products alone.", r.PeakFLOPS/1e9))
 	}
 	if len(r.Versions) > 0 {

@@ -68,8 +68,8 @@ func (c Config) whole() (Coupling, error) {
 				"(its x_0 never depends on the label): remove it, or use ot or sinkhorn")
 		}
 		if c.Batch > 0 {
-			return nil, fmt.Errorf("coupling: batch = %d: coupling independent does not use it: remove it, or use ot or "+
-				"sinkhorn", c.Batch)
+			return nil, fmt.Errorf("coupling: batch = %d: coupling independent does not use it: remove it, or use ot "+
+				"or sinkhorn", c.Batch)
 		}
 		return Independent{}, c.onlySinkhorn("independent")
 	case "ot":
@@ -101,12 +101,13 @@ func (s Sinkhorn) validate() error {
 		return fmt.Errorf("coupling: reg = %g: sinkhorn wants it above 0, relative to the mean cost (0 means %g)",
 			s.Reg, defaultReg)
 	case !(s.Epsilon >= 0) || math.IsInf(s.Epsilon, 0):
-		return fmt.Errorf("coupling: epsilon = %g: sinkhorn wants it above 0, in squared units of the points (0 means that "+
-			"reg says it)", s.Epsilon)
+		return fmt.Errorf("coupling: epsilon = %g: sinkhorn wants it above 0, in squared units of the points (0 means "+
+			"that reg says it)", s.Epsilon)
 	case s.Epsilon > 0 && s.Reg > 0:
 		return fmt.Errorf("coupling: both reg = %g and epsilon = %g are set: leave one out", s.Reg, s.Epsilon)
 	case s.MaxIter < 0:
-		return fmt.Errorf("coupling: max_iter = %d: sinkhorn wants it at least 1 (0 means %d)", s.MaxIter, defaultMaxIter)
+		return fmt.Errorf("coupling: max_iter = %d: sinkhorn wants it at least 1 (0 means %d)", s.MaxIter,
+			defaultMaxIter)
 	case !(s.Tol >= 0 && s.Tol < 1):
 		return fmt.Errorf("coupling: tol = %g: sinkhorn wants it in (0, 1) (0 means %g)", s.Tol, defaultTol)
 	}

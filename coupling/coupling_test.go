@@ -191,7 +191,8 @@ func TestOnlyLabelAwareTransportKeepsTheSourceOfEachClass(t *testing.T) {
 		// x_0 is N(0, 1); Sinkhorn may use a row twice, so count twice the variance.
 		mean, tol := sum/rows, 5*math.Sqrt(2/rows)
 		if (math.Abs(mean) <= tol) != c.keeps {
-			t.Errorf("%#v: E[x_0 | class 1] = %.3f, within %.3f of 0 wanted %v (seed 5)", c.coupling, mean, tol, c.keeps)
+			t.Errorf("%#v: E[x_0 | class 1] = %.3f, within %.3f of 0 wanted %v (seed 5)", c.coupling,
+				mean, tol, c.keeps)
 		}
 	}
 }
@@ -214,7 +215,8 @@ func TestPairsDoNotDependOnTheNumberOfCores(t *testing.T) {
 func TestLabelAwareWithoutLabelsSaysSo(t *testing.T) {
 	x0, x1, _ := points(4, 2, 1, seed.Rand(6, "coupling", 0))
 	for _, c := range []coupling.Coupling{coupling.OT{LabelAware: true}, coupling.Sinkhorn{LabelAware: true}} {
-		if err := c.Match(make([]int, 4), x0, x1, nil, seed.Rand(6, "coupling", 1)); !errors.Is(err, coupling.ErrNoLabels) {
+		if err := c.Match(make([]int, 4), x0, x1, nil,
+			seed.Rand(6, "coupling", 1)); !errors.Is(err, coupling.ErrNoLabels) {
 			t.Errorf("%#v: got error %v, want ErrNoLabels", c, err)
 		}
 	}
@@ -244,7 +246,8 @@ func TestShapesThatDifferAreErrors(t *testing.T) {
 			}
 		}
 		x := flow.NewBatch(3, 2)
-		if err := c.Match(make([]int, 3), x, x, []int32{1}, nil); err == nil || !strings.Contains(err.Error(), "1 labels") {
+		if err := c.Match(make([]int, 3), x, x, []int32{1}, nil); err == nil ||
+			!strings.Contains(err.Error(), "1 labels") {
 			t.Errorf("%#v: error %v for a single label", c, err)
 		}
 	}

@@ -105,7 +105,8 @@ func (s Sinkhorn) plan(x0, x1 flow.Batch) (*plan, error) {
 	n := x0.N
 	p := &plan{n: n, cost: make([]float64, n*n), costT: make([]float64, n*n),
 		kernel: make([]float64, n*n), kernelT: make([]float64, n*n),
-		f: make([]float64, n), g: make([]float64, n), u: make([]float64, n), v: make([]float64, n), sums: make([]float64, n)}
+		f: make([]float64, n), g: make([]float64, n), u: make([]float64, n), v: make([]float64, n),
+		sums: make([]float64, n)}
 	if n == 0 {
 		return p, nil
 	}
@@ -146,8 +147,8 @@ func (p *plan) meanCost() (float64, error) {
 	mean := 0.0
 	for k, c := range p.cost {
 		if math.IsNaN(c) || math.IsInf(c, 0) {
-			return 0, fmt.Errorf("coupling: sinkhorn: the cost between row %d of x_0 and row %d of x_1 is %g: check the data "+
-				"for NaN and huge values", k/p.n, k%p.n, c)
+			return 0, fmt.Errorf("coupling: sinkhorn: the cost between row %d of x_0 and row %d of x_1 is %g: check "+
+				"the data for NaN and huge values", k/p.n, k%p.n, c)
 		}
 		mean += c / float64(len(p.cost))
 	}

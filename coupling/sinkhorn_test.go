@@ -164,7 +164,8 @@ func TestSinkhornDrawsFromTheColumnsOfItsPlan(t *testing.T) {
 	for k, q := range p.dense() {
 		got := seen[k] / draws
 		if tol := 5*math.Sqrt(q*(1-q)/draws) + 2.0/draws; math.Abs(got-q) > tol {
-			t.Errorf("pair (%d, %d): drawn with frequency %.4f, want %.4f, tolerance %.4f (seed 11)", k/n, k%n, got, q, tol)
+			t.Errorf("pair (%d, %d): drawn with frequency %.4f, want %.4f, tolerance %.4f (seed 11)", k/n,
+				k%n, got, q, tol)
 		}
 	}
 }

@@ -173,7 +173,8 @@ func Split(n int, val, test float64, seedValue uint64) (trainI, valI, testI []in
 	}
 	if nv+nt >= n {
 		return nil, nil, nil, fmt.Errorf(
-			"data: val takes %d and test %d of %d points, which leaves none to train on; make val or test smaller", nv, nt, n)
+			"data: val takes %d and test %d of %d points, which leaves none to train on; make val or test smaller", nv,
+			nt, n)
 	}
 	perm := seed.Rand(seedValue, "split", 0).Perm(n)
 	valI, testI, trainI = perm[:nv:nv], perm[nv:nv+nt:nv+nt], perm[nv+nt:]

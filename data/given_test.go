@@ -67,7 +67,8 @@ func TestPointsComeWithWhatTheyAreGiven(t *testing.T) {
 	one := data.Points{X: flow.NewBatch(5, 1), Given: flow.Given{Label: []int32{3},
 		Context: flow.Batch{N: 1, D: 1, X: []float64{7}}}}
 	_, given, err = data.Rows(one, 1, 4, nil)
-	if err != nil || !slices.Equal(given.Label, []int32{3, 3, 3}) || !slices.Equal(given.Context.X, []float64{7, 7, 7}) {
+	if err != nil || !slices.Equal(given.Label, []int32{3, 3, 3}) ||
+		!slices.Equal(given.Context.X, []float64{7, 7, 7}) {
 		t.Errorf("one for all: %v (error %v)", given, err)
 	}
 }
@@ -105,7 +106,8 @@ func TestASetWithContextsGivesThemInEveryPart(t *testing.T) {
 			}
 			want := flow.NewBatch(16, 2)
 			noisy{}.Fill(want, y, seed.Rand(9, "train/condition", step))
-			if !slices.Equal(x.X, y.X) || !slices.Equal(given.Label, label.Label) || !slices.Equal(given.Context.X, want.X) {
+			if !slices.Equal(x.X, y.X) || !slices.Equal(given.Label, label.Label) ||
+				!slices.Equal(given.Context.X, want.X) {
 				t.Errorf("%s, step %d: other points, labels or contexts", c.Name, step)
 			}
 			if err := s.Train.Fill(x, flow.Given{}, step); err != nil || !slices.Equal(x.X, y.X) {

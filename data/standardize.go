@@ -33,7 +33,8 @@ func Fit(x flow.Batch, columns []string) (*Standardizer, error) {
 	for d := range x.D {
 		mean, std, constant := moments.Of(x.X[d:], x.D, x.N)
 		if constant {
-			return nil, fmt.Errorf("data: column %s is %g in all %d training rows: %w; leave it out with the columns option",
+			return nil, fmt.Errorf(
+				"data: column %s is %g in all %d training rows: %w; leave it out with the columns option",
 				columnName(columns, d), mean, x.N, ErrConstantColumn)
 		}
 		s.Mean[d], s.Std[d] = mean, std

@@ -116,7 +116,8 @@ func TestABatchIsAFunctionOfSeedAndStepInAnyOrderAndConcurrently(t *testing.T) {
 						}
 						// Without labels the points are the same.
 						bare := flow.NewBatch(b, fresh.Dim())
-						if err := fresh.Fill(bare, flow.Given{}, uint64(step)); err != nil || !slices.Equal(bare.X, x.X) {
+						if err := fresh.Fill(bare, flow.Given{}, uint64(step)); err != nil ||
+							!slices.Equal(bare.X, x.X) {
 							t.Errorf("step %d differs without labels (error %v), seed %d", step, err, seedValue)
 						}
 					}
@@ -264,7 +265,8 @@ func TestASubsetKeepsOrderLabelsAndClasses(t *testing.T) {
 	}
 	label := given.Label
 	if !slices.Equal(x.X, []float64{2, 5}) || !slices.Equal(label, []int32{2, 5}) || s.Len() != 3 || s.Classes() != 10 {
-		t.Errorf("got points %v, labels %v, length %d, %d classes; want [2 5] [2 5] 3 10", x.X, label, s.Len(), s.Classes())
+		t.Errorf("got points %v, labels %v, length %d, %d classes; want [2 5] [2 5] 3 10", x.X, label,
+			s.Len(), s.Classes())
 	}
 }
 

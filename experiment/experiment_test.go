@@ -163,7 +163,8 @@ func TestAnInterruptedGridGoesOnAtTheFirstRunThatIsNotDone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(found, []int{0}) || len(made) != 5 || !reflect.DeepEqual(resumed, []int{15}) {
-		t.Errorf("found done %v, made %v, resumed at steps %v; want the first found, five made, the second from step 15",
+		t.Errorf(
+			"found done %v, made %v, resumed at steps %v; want the first found, five made, the second from step 15",
 			found, made, resumed)
 	}
 	_, cells = plan(t, text, other)
@@ -274,8 +275,9 @@ func TestClaimsAreAnsweredWithTheFiguresThatAreThere(t *testing.T) {
 	if err := experiment.WriteResults(filepath.Join(dir, "one.json"), results); err != nil {
 		t.Fatal(err)
 	}
-	text := `{{v "one" "moons" "a" "x"}}, {{ratio "one" "moons" "b" "a" "x"}}, {{percent "one" "moons" "a" "b" "x"}}, ` +
-		`{{v "two" "moons" "a" "x"}}, {{ratio "one" "moons" "b" "c" "x"}}`
+	text :=
+		`{{v "one" "moons" "a" "x"}}, {{ratio "one" "moons" "b" "a" "x"}}, {{percent "one" "moons" "a" "b" "x"}}, ` +
+			`{{v "two" "moons" "a" "x"}}, {{ratio "one" "moons" "b" "c" "x"}}`
 	var got bytes.Buffer
 	if err := experiment.WriteClaims(&got, text, dir); err != nil {
 		t.Fatal(err)

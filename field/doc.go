@@ -91,7 +91,8 @@ func coefAt(s path.Scheduler, t float64) (path.Coef, error) {
 	c := s.At(t)
 	if !(c.Sigma > 0) {
 		lo, hi := path.Span(s, path.Data)
-		return c, fmt.Errorf("%w at t = %g: the field of single data points ends before; solve over path.Span, [%g, %g]",
+		return c, fmt.Errorf(
+			"%w at t = %g: the field of single data points ends before; solve over path.Span, [%g, %g]",
 			ErrSigma, t, lo, hi)
 	}
 	return c, nil

@@ -24,8 +24,9 @@ func TestBothFieldsPassTheSuiteOnEverySchedule(t *testing.T) {
 			hi -= 0.01
 		}
 		t.Run("marginal, "+s.Name, func(t *testing.T) {
-			flowtest.TestField(t, fivePoints(t, s), flowtest.FieldOptions{Lo: lo, Hi: hi, Scale: min(start, 2), Step: 1e-6,
-				Tol: 1e-5})
+			flowtest.TestField(t, fivePoints(t, s),
+				flowtest.FieldOptions{Lo: lo, Hi: hi, Scale: min(start, 2), Step: 1e-6,
+					Tol: 1e-5})
 		})
 		t.Run("mixture, "+s.Name, func(t *testing.T) {
 			a, b := s.Domain()
@@ -132,7 +133,8 @@ func TestTheFieldOfOnePointIsItsConditionalField(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, got := range velocity(t, m, at, x.X) {
-				within(t, fmt.Sprintf("%s, t = %g, element %d", s.Name, at, i), got, want.X[i], 1e-12*math.Abs(want.X[i])+1e-15)
+				within(t, fmt.Sprintf("%s, t = %g, element %d", s.Name, at, i), got, want.X[i],
+					1e-12*math.Abs(want.X[i])+1e-15)
 			}
 			// Eq. 10: its density is N(α x_1, σ² I).
 			c := s.At(at)

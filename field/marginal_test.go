@@ -78,7 +78,8 @@ func TestTheBlockedSumEqualsTheNaiveOne(t *testing.T) {
 		f := marginal(t, s, x1, q)
 		_, hi := path.Span(s, path.Data)
 		for _, at := range []float64{0, 0.1, 0.4, 0.8, 0.99, hi} {
-			t.Run(fmt.Sprintf("%s at t = %g", s.Name, at), func(t *testing.T) { compareNaive(t, f, s.At(at), at, x1, q, n) })
+			t.Run(fmt.Sprintf("%s at t = %g", s.Name, at),
+				func(t *testing.T) { compareNaive(t, f, s.At(at), at, x1, q, n) })
 		}
 	}
 }
@@ -222,7 +223,8 @@ func TestBadDataAndTimesAreErrorsThatSayWhat(t *testing.T) {
 		want string
 	}{
 		{"no data", flow.Batch{N: 0, D: 2}, nil, "shape [0, 2]"},
-		{"NaN in the data", flow.Batch{N: 1, D: 2, X: []float64{0, math.NaN()}}, nil, "data point 0 has NaN at coordinate 1"},
+		{"NaN in the data", flow.Batch{N: 1, D: 2, X: []float64{0, math.NaN()}}, nil,
+			"data point 0 has NaN at coordinate 1"},
 		{"a weight too few", good, []float64{1, 2}, "2 weights for 3 data points"},
 		{"a weight of zero", good, []float64{1, 0, 2}, "weight of data point 1 is 0"},
 	} {

@@ -61,7 +61,8 @@ func NewMixture(s path.Scheduler, components ...Component) (*Mixture, error) {
 		total += c.Weight
 	}
 	if math.Abs(total-1) > 1e-9 {
-		return nil, fmt.Errorf("field: the weights of the mixture's %d components sum to %g, want 1: divide each by the sum",
+		return nil, fmt.Errorf(
+			"field: the weights of the mixture's %d components sum to %g, want 1: divide each by the sum",
 			len(components), total)
 	}
 	return m, nil
@@ -117,7 +118,8 @@ func (g *gaussian) diagonalise(cov []float64) error {
 	}
 	eig.Values(g.lambda) // ascending
 	if least, most := g.lambda[0], g.lambda[d-1]; !(least > 1e-14*math.Abs(most)) {
-		return fmt.Errorf("covariance is not positive definite: its smallest eigenvalue is %g, its largest %g", least, most)
+		return fmt.Errorf("covariance is not positive definite: its smallest eigenvalue is %g, its largest %g", least,
+			most)
 	}
 	var q mat.Dense
 	eig.VectorsTo(&q)

@@ -83,7 +83,8 @@ func TestTheScoreIsTheGradientOfTheLogDensity(t *testing.T) {
 				return logp(t, f, at, y)
 			})
 			for i, g := range grad {
-				within(t, fmt.Sprintf("t = %g, point %d, coordinate %d", at, i, d), score[2*i+d], g, 1e-8*(1+math.Abs(g)))
+				within(t, fmt.Sprintf("t = %g, point %d, coordinate %d", at, i, d), score[2*i+d], g,
+					1e-8*(1+math.Abs(g)))
 			}
 		}
 	}
@@ -130,13 +131,15 @@ func TestAMixtureThatIsNoneIsAnErrorThatNamesTheComponent(t *testing.T) {
 			"component 1: covariance is not positive definite: its smallest eigenvalue is -1"},
 		{"a singular covariance", field.Component{Weight: 0.5, Mean: []float64{0, 0}, Cov: []float64{1, 1, 1, 1}},
 			"component 1: covariance is not positive definite"},
-		{"an asymmetric covariance", field.Component{Weight: 0.5, Mean: []float64{0, 0}, Cov: []float64{1, 0.1, 0.2, 1}},
+		{"an asymmetric covariance",
+			field.Component{Weight: 0.5, Mean: []float64{0, 0}, Cov: []float64{1, 0.1, 0.2, 1}},
 			"component 1: covariance is not symmetric: [1, 0] is 0.2, [0, 1] is 0.1"},
 		{"a covariance of the wrong size", field.Component{Weight: 0.5, Mean: []float64{0, 0}, Cov: []float64{1}},
 			"component 1: covariance of 1 values"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := field.NewMixture(path.CondOT{}, ok, c.bad); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := field.NewMixture(path.CondOT{}, ok, c.bad); err == nil ||
+				!strings.Contains(err.Error(), c.want) {
 				t.Errorf("got error %v, want one that says %q", err, c.want)
 			}
 		})

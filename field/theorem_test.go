@@ -171,7 +171,8 @@ func TestTheTwoGradientsAgreeOverTheDrawsOfTraining(t *testing.T) {
 			f := flowtest.TwoModes(s)
 			n := newNet(2, 4, 90)
 			rng := seed.Rand(seedOf, "draws", 0)
-			mean, sq, size := make([]float64, len(n.theta)), make([]float64, len(n.theta)), make([]float64, len(n.theta))
+			mean, sq, size := make([]float64, len(n.theta)), make([]float64, len(n.theta)),
+				make([]float64, len(n.theta))
 			x0, x1, xt, ut := flow.NewBatch(perTime, 2), flow.NewBatch(perTime, 2), flow.NewBatch(perTime, 2),
 				flow.NewBatch(perTime, 2)
 			at := make([]float64, perTime)
@@ -202,7 +203,8 @@ func TestTheTwoGradientsAgreeOverTheDrawsOfTraining(t *testing.T) {
 				se := math.Sqrt(sq[k] / (times * perTime))
 				within(t, fmt.Sprintf("parameter %d: mean of the difference, seed %d", k, seedOf), mean[k], 0, 5*se)
 				if se > 0.1*size[k] {
-					t.Errorf("parameter %d: standard error %g beside gradients of %g: the test has no power", k, se, size[k])
+					t.Errorf("parameter %d: standard error %g beside gradients of %g: the test has no power",
+						k, se, size[k])
 				}
 			}
 		})

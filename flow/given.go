@@ -75,7 +75,8 @@ func (g Given) Check(n, classes, dim int) error {
 	}
 	for i, l := range g.Label {
 		if l < -1 || int(l) >= classes {
-			return fmt.Errorf("%w: label %d of point %d; it must be in 0..%d, or -1 for none", ErrLabels, l, i, classes-1)
+			return fmt.Errorf("%w: label %d of point %d; it must be in 0..%d, or -1 for none", ErrLabels,
+				l, i, classes-1)
 		}
 	}
 	return nil

@@ -46,8 +46,8 @@ func TestCheckSaysWhatDoesNotFit(t *testing.T) {
 		{"contexts of another dimension", flow.Given{Context: contexts(2, 3)}, 2, 0, 4, flow.ErrContext,
 			"they hold 3 numbers for each point, the flow takes 4"},
 		{"too few contexts", flow.Given{Context: contexts(2, 4)}, 3, 0, 4, flow.ErrContext, "2 contexts for 3 points"},
-		{"a context cut off", flow.Given{Context: flow.Batch{N: 2, D: 4, X: make([]float64, 7)}}, 2, 0, 4, flow.ErrContext,
-			"shape [2, 4] has 7 numbers"},
+		{"a context cut off", flow.Given{Context: flow.Batch{N: 2, D: 4, X: make([]float64, 7)}}, 2, 0, 4,
+			flow.ErrContext, "shape [2, 4] has 7 numbers"},
 	} {
 		err := c.given.Check(c.n, c.classes, c.dim)
 		if !errors.Is(err, c.sentinel) || err != nil && !strings.Contains(err.Error(), c.want) {

@@ -133,7 +133,8 @@ func (p pairing) keepsMarginals() error {
 	tol := 6/math.Sqrt(draws) + 1e-3*float64(p.n)
 	for i, u := range used {
 		if math.Abs(u-1) > tol {
-			return fmt.Errorf("marginal of x0: row %d is used %.3g times a batch on average, want 1, tolerance %.2g", i, u, tol)
+			return fmt.Errorf("marginal of x0: row %d is used %.3g times a batch on average, want 1, tolerance %.2g", i,
+				u, tol)
 		}
 	}
 	return nil
@@ -162,7 +163,8 @@ func (p pairing) isNoDearer() error {
 	mean := sum / draws
 	stdErr := math.Sqrt(max(0, squares/draws-mean*mean) / draws)
 	if tol := 5*stdErr + 1e-9; mean > tol {
-		return fmt.Errorf("cost: pairs cost %.3g more a batch than independent ones on average, want no more, tolerance %.2g",
+		return fmt.Errorf(
+			"cost: pairs cost %.3g more a batch than independent ones on average, want no more, tolerance %.2g",
 			mean, tol)
 	}
 	return nil

@@ -200,7 +200,8 @@ func (p probe) vjp() error {
 			got[i] = dot(g[i*d:(i+1)*d], dir[i*d:(i+1)*d])
 			want[i] = dot(e[i*d:(i+1)*d], dv[i*d:(i+1)*d])
 		}
-		if err := near(fmt.Sprintf("VJP beside finite differences, direction %d", k), got, want, p.tol(plain)); err != nil {
+		what := fmt.Sprintf("VJP beside finite differences, direction %d", k)
+		if err := near(what, got, want, p.tol(plain)); err != nil {
 			return err
 		}
 	}

@@ -120,9 +120,11 @@ func checkTheorem3(s path.Scheduler, at, x0, x1 float64) error {
 		return err
 	}
 	c := s.At(at)
-	scale := math.Abs(c.DAlpha*x1) + math.Abs(c.DSigma*x0) + math.Abs(c.DSigma/c.Sigma)*(math.Abs(x)+math.Abs(c.Alpha*x1))
+	scale := math.Abs(c.DAlpha*x1) + math.Abs(c.DSigma*x0) +
+		math.Abs(c.DSigma/c.Sigma)*(math.Abs(x)+math.Abs(c.Alpha*x1))
 	if tol := 1e-12 * scale; !(math.Abs(u.X[0]-target) <= tol) {
-		return fmt.Errorf("eq. 12 gives %.15g at psi_t(x0), the path moves with %.15g, tolerance %g", u.X[0], target, tol)
+		return fmt.Errorf("eq. 12 gives %.15g at psi_t(x0), the path moves with %.15g, tolerance %g",
+			u.X[0], target, tol)
 	}
 	// Central difference: its error is h² ψ”'/6, small beside the 1e-5 asked
 	// because h is a thousandth of the distance to the nearer end.

@@ -55,7 +55,8 @@ func TestTheFieldSuiteFindsEveryKindOfFault(t *testing.T) {
 		f    broken
 		want string
 	}{
-		{"a velocity that is not written", broken{velocity: func(v []float64, t float64, x []float64) error { return nil }},
+		{"a velocity that is not written",
+			broken{velocity: func(v []float64, t float64, x []float64) error { return nil }},
 			"element 0 is NaN"},
 		{"an error for no points", broken{velocity: func(v []float64, t float64, x []float64) error {
 			if len(x) == 0 {
@@ -80,12 +81,13 @@ func TestTheFieldSuiteFindsEveryKindOfFault(t *testing.T) {
 		{"the Jacobian and not its transpose", broken{vjp: func(v, g []float64, t float64, x, e []float64) error {
 			return Linear{A: []float64{0.3, 1.2, -1, -0.5}, B: right.B}.VJP(v, g, t, x, e)
 		}}, "velocity of VJP"},
-		{"a transposed VJP beside the right velocity", broken{vjp: func(v, g []float64, t float64, x, e []float64) error {
-			if err := (Linear{A: []float64{0.3, 1.2, -1, -0.5}, B: right.B}).VJP(v, g, t, x, e); err != nil {
-				return err
-			}
-			return right.Velocity(v, t, x)
-		}}, "VJP beside finite differences"},
+		{"a transposed VJP beside the right velocity",
+			broken{vjp: func(v, g []float64, t float64, x, e []float64) error {
+				if err := (Linear{A: []float64{0.3, 1.2, -1, -0.5}, B: right.B}).VJP(v, g, t, x, e); err != nil {
+					return err
+				}
+				return right.Velocity(v, t, x)
+			}}, "VJP beside finite differences"},
 		{"a divergence of the wrong sign", broken{div: func(v, div []float64, t float64, x []float64) error {
 			err := right.VelocityDiv(v, div, t, x)
 			for i := range div {
@@ -151,7 +153,9 @@ func TestTheFieldSuiteLooksAtParameters(t *testing.T) {
 }
 
 func TestTheSchedulerSuiteFindsAFault(t *testing.T) {
-	wrong := path.Func{Fn: func(t float64) path.Coef { return path.Coef{Alpha: t, Sigma: 1 - t, DAlpha: 1, DSigma: -0.9} }}
+	wrong := path.Func{Fn: func(t float64) path.Coef {
+		return path.Coef{Alpha: t, Sigma: 1 - t, DAlpha: 1, DSigma: -0.9}
+	}}
 	if err := checkScheduler(wrong); !errors.Is(err, path.ErrSchedule) {
 		t.Errorf("got error %v, want path.ErrSchedule", err)
 	}

@@ -40,7 +40,8 @@ func TestConfigNamesTheFieldThatCannotBeUsed(t *testing.T) {
 		c    Config
 		want string
 	}{
-		{Config{Divergence: "exct"}, `unknown divergence "exct"; did you mean "exact"? it must be one of exact, hutchinson`},
+		{Config{Divergence: "exct"},
+			`unknown divergence "exct"; did you mean "exact"? it must be one of exact, hutchinson`},
 		{Config{Probes: -1}, "probes is -1; it must be at least 1"},
 		{Config{Divergence: "exact", Probes: 2}, "probes is 2, but the divergence is exact"},
 	} {

@@ -67,7 +67,8 @@ func (Exact) validate() error                { return nil }
 func (Exact) probes(_, _, _ int) [][]float64 { return nil }
 func (h Hutchinson) validate() error {
 	if h.Probes < 0 {
-		return fmt.Errorf("likelihood: %w: Hutchinson.Probes is %d; it must be positive, or 0 for 1", ErrInvalid, h.Probes)
+		return fmt.Errorf("likelihood: %w: Hutchinson.Probes is %d; it must be positive, or 0 for 1",
+			ErrInvalid, h.Probes)
 	}
 	if h.Kind != Rademacher && h.Kind != Gaussian {
 		return fmt.Errorf("likelihood: %w: Hutchinson.Kind is %d; it must be Rademacher (%d) or Gaussian (%d)",
@@ -118,7 +119,8 @@ func drift(f flow.Field, es [][]float64, n int, jacobian bool) (rates, error) {
 		return nil, fmt.Errorf("likelihood: %w: %T has no VJP (flow.Differentiable), which Regularizer.Jacobian needs",
 			ErrNoDivergence, f)
 	case !ok:
-		return nil, fmt.Errorf("likelihood: %w: %T has neither VelocityDiv nor VJP (flow.Diverger, flow.Differentiable)",
+		return nil, fmt.Errorf(
+			"likelihood: %w: %T has neither VelocityDiv nor VJP (flow.Diverger, flow.Differentiable)",
 			ErrNoDivergence, f)
 	}
 	d := f.Dim()

@@ -82,7 +82,8 @@ func TestProbesHaveUnitSecondMoments(t *testing.T) {
 		}
 		// standard errors: 1/√(2n), √2/√(2n), 1/√n, all below 0.0032
 		if math.Abs(m1) > 0.0128 || math.Abs(m2-1) > 0.0128 || math.Abs(cross) > 0.0128 {
-			t.Errorf("%v: mean %.4f, second moment %.4f, cross moment %.4f; want 0, 1, 0 within 0.0128", kind, m1, m2, cross)
+			t.Errorf("%v: mean %.4f, second moment %.4f, cross moment %.4f; want 0, 1, 0 within 0.0128", kind,
+				m1, m2, cross)
 		}
 	}
 }
@@ -288,10 +289,10 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 		{"points of the wrong dimension", ok, flow.NewBatch(4, 3), ErrInvalid, []string{"dimension 3", "R^2"}},
 		{"a batch that is too short", ok, flow.Batch{N: 2, D: 2, X: make([]float64, 3)}, ErrInvalid,
 			[]string{"2 points of R^2 with 3 numbers"}},
-		{"negative probes", with(func(p *Problem) { p.Divergence = Hutchinson{Probes: -2} }), flow.NewBatch(1, 2), ErrInvalid,
-			[]string{"-2"}},
-		{"an unknown probe", with(func(p *Problem) { p.Divergence = Hutchinson{Kind: 9} }), flow.NewBatch(1, 2), ErrInvalid,
-			[]string{"Rademacher", "9"}},
+		{"negative probes", with(func(p *Problem) { p.Divergence = Hutchinson{Probes: -2} }),
+			flow.NewBatch(1, 2), ErrInvalid, []string{"-2"}},
+		{"an unknown probe", with(func(p *Problem) { p.Divergence = Hutchinson{Kind: 9} }),
+			flow.NewBatch(1, 2), ErrInvalid, []string{"Rademacher", "9"}},
 		{"neither divergence nor VJP", with(func(p *Problem) { p.Field = onlyField{l} }), flow.NewBatch(1, 2),
 			ErrNoDivergence, []string{"VelocityDiv", "VJP", "onlyField"}},
 		{"Hutchinson without VJP", with(func(p *Problem) { p.Field, p.Divergence = onlyDiv{l}, Hutchinson{} }),

@@ -38,7 +38,8 @@ type Gradient struct {
 func (p Problem) Gradient(ctx context.Context, x1 flow.Batch, w []float64) (g Gradient, err error) {
 	field, ok := p.Field.(flow.Parametric)
 	if !ok {
-		return g, fmt.Errorf("likelihood: %w: Gradient needs a field that is flow.Parametric, %T is not", ErrInvalid, p.Field)
+		return g, fmt.Errorf("likelihood: %w: Gradient needs a field that is flow.Parametric, %T is not",
+			ErrInvalid, p.Field)
 	}
 	score, err := scoreOf(p.Source)
 	if err != nil {
@@ -145,6 +146,6 @@ func scoreOf(s flow.Source) (func(s []float64, x flow.Batch), error) {
 			}
 		}, nil
 	}
-	return nil, fmt.Errorf("likelihood: %w: Gradient needs the score of the source; %T is neither a flow.Gaussian nor a "+
-		"likelihood.Scorer", ErrInvalid, s)
+	return nil, fmt.Errorf("likelihood: %w: Gradient needs the score of the source; %T is neither a flow.Gaussian nor "+
+		"a likelihood.Scorer", ErrInvalid, s)
 }

@@ -125,7 +125,8 @@ func (p Problem) ready(x flow.Batch) (Problem, error) {
 	case p.Field == nil:
 		return p, fmt.Errorf("likelihood: %w: Problem.Field is nil", ErrInvalid)
 	case p.Source == nil:
-		return p, fmt.Errorf("likelihood: %w: Problem.Source is nil; set the law of x at time Lo, such as flow.Gaussian{}",
+		return p, fmt.Errorf(
+			"likelihood: %w: Problem.Source is nil; set the law of x at time Lo, such as flow.Gaussian{}",
 			ErrInvalid)
 	case !(p.Lo < p.Hi):
 		return p, fmt.Errorf("likelihood: %w: the source's time Lo=%g must be before the data's Hi=%g",
@@ -134,9 +135,11 @@ func (p Problem) ready(x flow.Batch) (Problem, error) {
 		return p, fmt.Errorf("likelihood: %w: BatchSize is %d; it must be positive, or 0 for all points at once",
 			ErrInvalid, p.BatchSize)
 	case x.D != p.Field.Dim():
-		return p, fmt.Errorf("likelihood: %w: points of dimension %d for a field on R^%d", ErrInvalid, x.D, p.Field.Dim())
+		return p, fmt.Errorf("likelihood: %w: points of dimension %d for a field on R^%d", ErrInvalid, x.D,
+			p.Field.Dim())
 	case len(x.X) != x.N*x.D:
-		return p, fmt.Errorf("likelihood: %w: a batch of %d points of R^%d with %d numbers", ErrInvalid, x.N, x.D, len(x.X))
+		return p, fmt.Errorf("likelihood: %w: a batch of %d points of R^%d with %d numbers", ErrInvalid, x.N,
+			x.D, len(x.X))
 	}
 	if err := p.Regularizer.validate(); err != nil {
 		return p, err

@@ -77,8 +77,8 @@ func TestRegularisersOfALinearFieldAreTheirClosedForms(t *testing.T) {
 	decay := math.Exp(-2 * theta)
 	for _, div := range []Divergence{Exact{}, Hutchinson{Seed: 1}, Hutchinson{Seed: 2, Probes: 3}} {
 		for _, reg := range []Regularizer{{}, {Kinetic: 0.3}, {Jacobian: 0.2}, {Kinetic: 0.3, Jacobian: 0.2}} {
-			p := Problem{Field: growth{d, theta}, Source: flow.Gaussian{}, Divergence: div, Solver: tight(), Regularizer: reg,
-				BatchSize: 4}
+			p := Problem{Field: growth{d, theta}, Source: flow.Gaussian{}, Divergence: div, Solver: tight(),
+				Regularizer: reg, BatchSize: 4}
 			g, err := p.Gradient(context.Background(), x1, nil)
 			if err != nil {
 				t.Fatal(err)

@@ -59,14 +59,15 @@ func ReadFeatureStats(r io.Reader) (FeatureStats, error) {
 			"WriteFeatureStats", statsFormat)
 	}
 	if head.D < 1 || head.D > maxFeatures {
-		return FeatureStats{}, fmt.Errorf("metrics: ReadFeatureStats: d is %d; it must be from 1 to %d", head.D, maxFeatures)
+		return FeatureStats{}, fmt.Errorf("metrics: ReadFeatureStats: d is %d; it must be from 1 to %d",
+			head.D, maxFeatures)
 	}
 	s := FeatureStats{Extractor: head.Extractor, Split: head.Split, N: head.N}
 	row := make([]float64, head.D)
 	for k := range head.D + 1 { // row by row, so that a false d asks for no memory
 		if err := binary.Read(in, binary.LittleEndian, row); err != nil {
-			return FeatureStats{}, fmt.Errorf("metrics: ReadFeatureStats: cut off in row %d of the mean and %d rows of "+
-				"covariances: %w", k, head.D, err)
+			return FeatureStats{}, fmt.Errorf("metrics: ReadFeatureStats: cut off in row %d of the mean and %d rows "+
+				"of covariances: %w", k, head.D, err)
 		}
 		if k == 0 {
 			s.Mean = append(s.Mean, row...)
@@ -75,7 +76,8 @@ func ReadFeatureStats(r io.Reader) (FeatureStats, error) {
 		}
 	}
 	if _, err := in.ReadByte(); err != io.EOF {
-		return FeatureStats{}, fmt.Errorf("metrics: ReadFeatureStats: there is more after the last covariance of %d features",
+		return FeatureStats{}, fmt.Errorf(
+			"metrics: ReadFeatureStats: there is more after the last covariance of %d features",
 			head.D)
 	}
 	return s, s.check("ReadFeatureStats")

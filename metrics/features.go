@@ -36,7 +36,8 @@ func KID(a, b flow.Batch, o KIDOptions) (mean, std float64, err error) {
 		o.Size = 1000
 	}
 	if o.Subsets < 1 || o.Size < 2 {
-		return 0, 0, fmt.Errorf("metrics: KID of %d subsets of %d points: it wants at least 1 subset of at least 2 points",
+		return 0, 0, fmt.Errorf(
+			"metrics: KID of %d subsets of %d points: it wants at least 1 subset of at least 2 points",
 			o.Subsets, o.Size)
 	}
 	if err := fit("KID", a, b, 2); err != nil {
@@ -103,8 +104,8 @@ func InceptionScore(p flow.Batch, splits int) (mean, std float64, err error) {
 		return 0, 0, fmt.Errorf("metrics: InceptionScore in %d splits: it wants at least 1; 10 are usual", splits)
 	}
 	if p.D < 1 || p.N < splits {
-		return 0, 0, fmt.Errorf("metrics: InceptionScore of %d rows of %d classes in %d splits: %w: it wants at least a "+
-			"row a split and a class", p.N, p.D, splits, ErrSize)
+		return 0, 0, fmt.Errorf("metrics: InceptionScore of %d rows of %d classes in %d splits: %w: it wants at least "+
+			"a row a split and a class", p.N, p.D, splits, ErrSize)
 	}
 	if err := whole("InceptionScore", "the batch", p); err != nil {
 		return 0, 0, err
@@ -113,13 +114,14 @@ func InceptionScore(p flow.Batch, splits int) (mean, std float64, err error) {
 		sum := 0.0
 		for k, v := range p.Row(i) {
 			if !(v >= 0) {
-				return 0, 0, fmt.Errorf("metrics: InceptionScore: probability %d of row %d is %g; is it a logit?", k, i, v)
+				return 0, 0, fmt.Errorf("metrics: InceptionScore: probability %d of row %d is %g; is it a logit?", k, i,
+					v)
 			}
 			sum += v
 		}
 		if !(math.Abs(sum-1) <= 1e-4) {
-			return 0, 0, fmt.Errorf("metrics: InceptionScore: the probabilities of row %d add up to %g, not to 1; take the "+
-				"softmax first", i, sum)
+			return 0, 0, fmt.Errorf("metrics: InceptionScore: the probabilities of row %d add up to %g, not to 1; "+
+				"take the softmax first", i, sum)
 		}
 	}
 	scores := make([]float64, splits)
@@ -163,8 +165,8 @@ func PrecisionRecall(data, samples flow.Batch, k int) (precision, recall float64
 		return 0, 0, fmt.Errorf("metrics: PrecisionRecall with k = %d: it wants at least 1; 3 is usual", k)
 	}
 	if n := min(data.N, samples.N); n < k+1 {
-		return 0, 0, fmt.Errorf("metrics: PrecisionRecall of %d and %d points with k = %d: %w: a point needs k others, so "+
-			"it wants at least %d of either", data.N, samples.N, k, ErrSize, k+1)
+		return 0, 0, fmt.Errorf("metrics: PrecisionRecall of %d and %d points with k = %d: %w: a point needs k "+
+			"others, so it wants at least %d of either", data.N, samples.N, k, ErrSize, k+1)
 	}
 	if err := fit("PrecisionRecall", data, samples, 1); err != nil {
 		return 0, 0, err

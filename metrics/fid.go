@@ -30,8 +30,8 @@ type FeatureStats struct {
 // N ≤ D it is singular, which FID can take, though a FID of few images is too high.
 func NewFeatureStats(extractor, split string, x flow.Batch) (FeatureStats, error) {
 	if x.D < 1 || x.N < 2 {
-		return FeatureStats{}, fmt.Errorf("metrics: NewFeatureStats of %d features of dimension %d: %w: it wants at least "+
-			"2 of dimension at least 1", x.N, x.D, ErrSize)
+		return FeatureStats{}, fmt.Errorf("metrics: NewFeatureStats of %d features of dimension %d: %w: it wants at "+
+			"least 2 of dimension at least 1", x.N, x.D, ErrSize)
 	}
 	if err := finite("NewFeatureStats", "the batch", x); err != nil {
 		return FeatureStats{}, err
@@ -77,8 +77,8 @@ func covariance(x flow.Batch, average []float64) []float64 {
 func (s FeatureStats) check(name string) error {
 	d := len(s.Mean)
 	if d < 1 || len(s.Cov) != d*d || s.N < 2 {
-		return fmt.Errorf("metrics: %s of statistics of %d images with %d means and %d covariances: %w: it wants N ≥ 2, D "+
-			"means and D² covariances; see NewFeatureStats",
+		return fmt.Errorf("metrics: %s of statistics of %d images with %d means and %d covariances: %w: it wants N ≥ "+
+			"2, D means and D² covariances; see NewFeatureStats",
 			name, s.N, d, len(s.Cov), ErrSize)
 	}
 	for k, v := range s.Mean {

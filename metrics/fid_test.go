@@ -125,10 +125,11 @@ func TestFeatureStatsAreReadAsTheyWereWritten(t *testing.T) {
 		"other format": {`{"format":"x","d":1}` + "\n", "first line"},
 		"no line":      {strings.Repeat(" ", 1<<17), "first line"},
 		"false d":      {`{"format":"flowmatch feature statistics 1","n":5,"d":-1}` + "\n", "d is -1"},
-		"large d":      {`{"format":"flowmatch feature statistics 1","n":5,"d":60000}` + "\n12345678", "cut off in row 0"},
-		"cut off":      {string(whole[:len(whole)-1]), "cut off in row 4"},
-		"too long":     {string(whole) + "x", "more after"},
-		"NaN":          {string(nan), "the covariance of features 3 and 3 is NaN"},
+		"large d": {`{"format":"flowmatch feature statistics 1","n":5,"d":60000}` + "\n12345678",
+			"cut off in row 0"},
+		"cut off":  {string(whole[:len(whole)-1]), "cut off in row 4"},
+		"too long": {string(whole) + "x", "more after"},
+		"NaN":      {string(nan), "the covariance of features 3 and 3 is NaN"},
 	} {
 		if _, err := ReadFeatureStats(strings.NewReader(c.file)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got error %v, want one with %q", name, err, c.want)

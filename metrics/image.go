@@ -45,8 +45,8 @@ func fitImages(name string, a, b flow.Batch, dataRange float64) error {
 		return fmt.Errorf("metrics: %s of %d and %d images: %w: it compares image with image", name, a.N, b.N, ErrSize)
 	}
 	if !(dataRange > 0) || math.IsInf(dataRange, 1) {
-		return fmt.Errorf("metrics: %s with a data range of %g: it wants the largest value less the least, 2 for pixels in "+
-			"[-1, 1]", name, dataRange)
+		return fmt.Errorf("metrics: %s with a data range of %g: it wants the largest value less the least, 2 for "+
+			"pixels in [-1, 1]", name, dataRange)
 	}
 	return nil
 }
@@ -70,8 +70,8 @@ func SSIM(a, b flow.Batch, shape ImageShape, dataRange float64) (float64, error)
 		return 0, err
 	}
 	if shape.Height < ssimWindow || shape.Width < ssimWindow || shape.Channels < 1 {
-		return 0, fmt.Errorf("metrics: SSIM of images of %dx%d pixels and %d channels: %w: it wants at least %dx%d, the "+
-			"window, and 1", shape.Height, shape.Width, shape.Channels, ErrSize, ssimWindow, ssimWindow)
+		return 0, fmt.Errorf("metrics: SSIM of images of %dx%d pixels and %d channels: %w: it wants at least %dx%d, "+
+			"the window, and 1", shape.Height, shape.Width, shape.Channels, ErrSize, ssimWindow, ssimWindow)
 	}
 	if d := shape.Height * shape.Width * shape.Channels; d != a.D {
 		return 0, fmt.Errorf("metrics: SSIM of points in dimension %d as images of %dx%dx%d: %w: these have %d values",

@@ -189,7 +189,8 @@ func TestMMDIsZeroOnAverageForOneLawAndNotForTwo(t *testing.T) {
 	}
 	near(t, "mean under one law (seed 5)", stat.Mean(same), 0, 4*stdErr(same))
 	if stat.Mean(other) < 10*stdErr(other) {
-		t.Errorf("mean under two laws: %g, want above ten standard errors of %g (seed 5)", stat.Mean(other), stdErr(other))
+		t.Errorf("mean under two laws: %g, want above ten standard errors of %g (seed 5)", stat.Mean(other),
+			stdErr(other))
 	}
 	if least := slices.Min(same); least >= 0 {
 		t.Errorf("least of %d unbiased estimates under one law is %g, want some below zero", batches, least)
@@ -265,7 +266,8 @@ func TestBatchesThatDoNotFitAreRefusedWithARemedy(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"W1", "W2"} {
-		if _, err := all[name](x, x.Slice(0, 3)); !errors.Is(err, ErrSize) || !strings.Contains(err.Error(), "first 3") {
+		if _, err := all[name](x, x.Slice(0, 3)); !errors.Is(err, ErrSize) ||
+			!strings.Contains(err.Error(), "first 3") {
 			t.Errorf("%s of 5 and 3 points: got error %v, want ErrSize with a remedy", name, err)
 		}
 	}
@@ -347,7 +349,8 @@ func (f trimmed) Velocity(v []float64, t float64, x []float64) error {
 func TestAFieldIsAskedOnTheGridAndItsErrorsCarryTheTime(t *testing.T) {
 	f := trimmed{flowtest.Linear{A: make([]float64, 4), B: []float64{1, 1}}, t}
 	x0 := normals(3, 2, seed.Rand(10, "metrics", 0))
-	if _, _, err := Trajectories(f, x0, 4); err == nil || !strings.Contains(err.Error(), "t=0.5, step 2 of 4: no more") {
+	if _, _, err := Trajectories(f, x0, 4); err == nil ||
+		!strings.Contains(err.Error(), "t=0.5, step 2 of 4: no more") {
 		t.Errorf("got error %v, want the field's with the time", err)
 	}
 	if _, _, err := Trajectories(f, x0, 0); err == nil {

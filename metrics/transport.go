@@ -39,8 +39,8 @@ func transport(name string, a, b flow.Batch, p assign.Power) (float64, error) {
 		return 0, err
 	}
 	if a.N != b.N {
-		return 0, fmt.Errorf("metrics: %s of %d and %d points: %w: it wants as many of either; compare the first %d of "+
-			"both (Batch.Slice), or use SlicedW2, which takes any sizes",
+		return 0, fmt.Errorf("metrics: %s of %d and %d points: %w: it wants as many of either; compare the first %d "+
+			"of both (Batch.Slice), or use SlicedW2, which takes any sizes",
 			name, a.N, b.N, ErrSize, min(a.N, b.N))
 	}
 	if a.D == 1 {
@@ -72,7 +72,8 @@ func fit(name string, a, b flow.Batch, least int) error {
 // whole reports a batch that does not hold as many values as its shape says.
 func whole(name, which string, x flow.Batch) error {
 	if len(x.X) != x.N*x.D {
-		return fmt.Errorf("metrics: %s: %s of shape [%d, %d] has %d values: %w", name, which, x.N, x.D, len(x.X), ErrSize)
+		return fmt.Errorf("metrics: %s: %s of shape [%d, %d] has %d values: %w", name, which, x.N, x.D,
+			len(x.X), ErrSize)
 	}
 	return nil
 }
@@ -104,7 +105,8 @@ func SlicedW2(a, b flow.Batch, directions int, rng *rand.Rand) (float64, error) 
 		return 0, err
 	}
 	if directions < 1 {
-		return 0, fmt.Errorf("metrics: SlicedW2 along %d directions: it wants at least 1; 100 to 1000 are usual", directions)
+		return 0, fmt.Errorf("metrics: SlicedW2 along %d directions: it wants at least 1; 100 to 1000 are usual",
+			directions)
 	}
 	theta := flow.NewBatch(directions, a.D)
 	if a.D == 1 {

@@ -34,10 +34,7 @@ func (p *calls) add(done float64, nfe int) {
 func TestBatchesChangeNothingAndProgressIsReported(t *testing.T) {
 	m := untrained(t, nn.Config{Dim: 2, Hidden: []int{8}, Classes: 3, Average: true})
 	const n = 10
-	given := flow.NewGiven(n, true, 0)
-	for i := range given.Label {
-		given.Label[i] = int32(i % 3)
-	}
+	given := flow.Given{Label: []int32{0, 1, 2, 0, 1, 2, 0, 1, 2, 0}}
 	ctx, fixed := t.Context(), ode.Solver{Method: ode.RK4, Control: ode.Fixed(5)}
 	points := flow.NewBatch(n, 2)
 	for i := range points.X {

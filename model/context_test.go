@@ -187,6 +187,17 @@ func TestAModelMakesItsContextsOfImages(t *testing.T) {
 			t.Fatalf("number %d is %g of a batch and %g of points apart", i, v, apart.X.X[i])
 		}
 	}
+}
+
+func TestTheContextOfASpec(t *testing.T) {
+	m, err := drawn(t, small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := flow.NewBatch(2, 16)
+	for i := range x.X {
+		x.X[i] = math.Sin(float64(i))
+	}
 	text, err := json.Marshal(m.Spec())
 	var back Spec
 	if err == nil {

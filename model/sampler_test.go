@@ -222,15 +222,25 @@ func TestSamplersThatDoNotFitAreErrors(t *testing.T) {
 			t.Errorf("%s: got %v, want %v with %q", name, err, c.is, c.want)
 		}
 	}
-	// What needs no score goes without one.
-	unscored := make(Spec{NoScore: "coupling ot"}, nn.Config{})
+}
+
+func TestWhatNeedsNoScoreGoesWithoutOne(t *testing.T) {
+	make := func(spec Spec) *Model {
+		t.Helper()
+		m, err := New(spec, newNet(t, nn.Config{Dim: 2, Hidden: []int{4}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	unscored := make(Spec{NoScore: "coupling ot"})
 	for _, s := range []sde.Sampler{{Method: sde.DDIM, Steps: 2}, {Diffusion: sde.Constant{}, Steps: 2}} {
 		if _, err := unscored.Sample(t.Context(), SampleOptions{N: 1, Sampler: SDE{Sampler: s}}); err != nil {
 			t.Errorf("%v without a score: %v", s, err)
 		}
 	}
 	// A log-density is refused whether points are drawn or given.
-	undense := make(Spec{NoDensity: "it is distilled"}, nn.Config{})
+	undense := make(Spec{NoDensity: "it is distilled"})
 	if _, _, err := undense.LogProb(t.Context(), flow.NewBatch(1, 2),
 		LikelihoodOptions{Solver: euler(1)}); !errors.Is(err, ErrNoDensity) {
 		t.Errorf("the log-density of a model without: got %v", err)

@@ -137,7 +137,7 @@ func TestGradientsOfABlockAreThoseOfItsLoss(t *testing.T) {
 	}
 }
 
-// What the field is told of time: separable, so x follows A x³ at the time ∫(1+t)dt.
+// What the field sees of time: separable, so x follows A x³ at the time ∫(1+t)dt.
 func TestTheClockOfABlock(t *testing.T) {
 	x0 := flow.Batch{N: 1, D: 2, X: []float64{1, 0}}
 	for _, c := range []struct {

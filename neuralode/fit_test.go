@@ -142,3 +142,59 @@ func TestAnExperimentReportsEverything(t *testing.T) {
 		t.Errorf("the reference is off a finite difference by %g", fd)
 	}
 }
+
+// A fit is a training like any other: it goes on from the step that its trainer stands
+// at, and its rate is that of the loop.
+func TestAFitGoesOnWhereItStopped(t *testing.T) {
+	ctx := context.Background()
+	data, err := Simulate(ctx, tight, driven{}, flow.Batch{N: 1, D: 1, X: []float64{0.5}}, Times(0, 2, 20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fit := Fit{Data: data, Length: 5, Loop: train.Loop{Batch: 3, Steps: 12, LogEvery: new(1)}, Seed: 1,
+		Block: Block{Solver: quick}}
+	net := newNet(t, nn.Config{Dim: 1, Hidden: []int{4}})
+	run := func(from nn.State, until int) (s nn.State, rates []float64) {
+		t.Helper()
+		tr, err := net.NewTrainer(nn.Optimizer{}, nn.StepOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from.Step > 0 {
+			if err := tr.Restore(from); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		h := train.Hooks{
+			Event: func(e train.Event) error { rates = append(rates, e.LR); return nil },
+			Step: func(step int, _ float64) {
+				if step == until {
+					cancel()
+				}
+			},
+		}
+		if _, err := fit.Run(ctx, tr, h); err != nil && !errors.Is(err, train.ErrInterrupted) {
+			t.Fatal(err)
+		}
+		if s, err = tr.State(); err != nil {
+			t.Fatal(err)
+		}
+		return s, rates
+	}
+	whole, rates := run(nn.State{}, 0)
+	half, first := run(nn.State{}, 5)
+	again, rest := run(half, 0)
+	if half.Step != 5 || !slices.Equal(again.Weights, whole.Weights) || !slices.Equal(again.EMA, whole.EMA) {
+		t.Errorf("stopped at step %d and taken up again, the fit ends elsewhere", half.Step)
+	}
+	if !slices.Equal(append(first, rest...), rates) {
+		t.Errorf("the rates are %v and %v, of the whole %v", first, rest, rates)
+	}
+	for k, lr := range rates {
+		if want := 1e-2 * (1 + math.Cos(math.Pi*float64(k)/12)) / 2; math.Abs(lr-want) > 1e-12 {
+			t.Errorf("the rate of step %d is %g, want %g", k, lr, want)
+		}
+	}
+}

@@ -151,8 +151,8 @@ func TestTangentsOfAMovingTimeAreDerivativesAlongThePath(t *testing.T) {
 			net, n := newNet(t, cfg), 9
 			ex := averageExamples(cfg, n, 3)
 			p := &program{eng: net.eng, name: "tangents", inputs: func(n, _ int) []shapes.Shape {
-				return []shapes.Shape{floats(net.arch.size), floats(n, cfg.Dim), floats(n), floats(n), floats(n, cfg.Dim),
-					shapes.Make(dtypes.Int32, n)}
+				return []shapes.Shape{floats(net.arch.size), floats(n, cfg.Dim), floats(n), floats(n),
+					floats(n, cfg.Dim), shapes.Make(dtypes.Int32, n)}
 			}, build: func(in []*Node) []*Node {
 				at := input{x: in[1], t: in[2], s: in[3], given: given{label: in[5]}}
 				along := direction{e: InsertAxes(in[4], 1), moving: true}

@@ -157,7 +157,8 @@ func (c *Classifier) Gradient(x flow.Batch, label []int32) (loss float64, grad [
 	}
 	for i, l := range label {
 		if l < 0 || int(l) >= c.cfg.Classes {
-			return 0, nil, fmt.Errorf("nn: %w: label %d of image %d; it must be in 0..%d", flow.ErrLabels, l, i, c.cfg.Classes-1)
+			return 0, nil, fmt.Errorf("nn: %w: label %d of image %d; it must be in 0..%d", flow.ErrLabels, l, i,
+				c.cfg.Classes-1)
 		}
 	}
 	f, err := c.grad.frame(x.N, 0)

@@ -147,7 +147,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("nn: classes is %d; it must not be negative", c.Classes)
 	}
 	if c.Context < 0 {
-		return fmt.Errorf("nn: condition is %d; it must be how many numbers a context has, or 0 for no context", c.Context)
+		return fmt.Errorf("nn: condition is %d; it must be how many numbers a context has, or 0 for no context",
+			c.Context)
 	}
 	return c.validateImages()
 }
@@ -163,7 +164,8 @@ func (c Config) validateImages() error {
 	case c.Average:
 		return fmt.Errorf("nn: interval, for average velocities, is for perceptrons; a %s has one time", key)
 	case len(image) > 0 && (len(image) != 3 || image[0]*image[1]*image[2] != c.Dim || slices.Min(image) < 1):
-		return fmt.Errorf("nn: %s.image is %v; it must be height, width and channels, with the product %d", key, image, c.Dim)
+		return fmt.Errorf("nn: %s.image is %v; it must be height, width and channels, with the product %d",
+			key, image, c.Dim)
 	case len(image) > 0 && c.Context%(image[0]*image[1]) != 0:
 		return fmt.Errorf("nn: condition is %d numbers; "+
 			"for images of %d by %d it must be a multiple of %d, so many for each channel",

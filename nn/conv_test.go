@@ -21,7 +21,8 @@ func naiveConv(s ConvShape, visit func(y, x, w int)) {
 					}
 					for in := range s.In {
 						for out := range s.Out {
-							visit(((n*s.Height+i)*s.Width+j)*s.Out+out, ((n*s.Height+a)*s.Width+b)*s.In+in, (k*s.In+in)*s.Out+out)
+							visit(((n*s.Height+i)*s.Width+j)*s.Out+out, ((n*s.Height+a)*s.Width+b)*s.In+in,
+								(k*s.In+in)*s.Out+out)
 						}
 					}
 				}

@@ -41,7 +41,8 @@ func (d DiT) Defaults() DiT {
 func (d DiT) validate() error {
 	d = d.Defaults()
 	if d.Patch < 1 || d.Depth < 1 || d.Heads < 1 {
-		return fmt.Errorf("nn: dit.patch %d, dit.depth %d and dit.heads %d must be at least 1", d.Patch, d.Depth, d.Heads)
+		return fmt.Errorf("nn: dit.patch %d, dit.depth %d and dit.heads %d must be at least 1", d.Patch,
+			d.Depth, d.Heads)
 	}
 	if d.Width < 4 || d.Width%4 != 0 || d.Width%d.Heads != 0 {
 		return fmt.Errorf("nn: dit.width is %d; it must be a multiple of 4, and of dit.heads %d", d.Width, d.Heads)

@@ -21,7 +21,8 @@ func masks(t *testing.T, backend string, n int, rate float64) (states []float32,
 	}
 	prog := &program{eng: eng, name: "masks",
 		inputs: func(rows, _ int) []shapes.Shape {
-			return []shapes.Shape{shapes.Make(dtypes.Float32, rows, 6, 5, 8), shapes.Make(dtypes.Float32, len(dropPrimes), rows)}
+			return []shapes.Shape{shapes.Make(dtypes.Float32, rows, 6, 5, 8),
+				shapes.Make(dtypes.Float32, len(dropPrimes), rows)}
 		},
 		build: func(in []*Node) []*Node {
 			return []*Node{dropped(in[0], in[1], rate, 3), dropped(in[0], in[1], rate, 7)}

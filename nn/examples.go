@@ -123,7 +123,8 @@ func (n *Net) examplesFrame(p *program, ex *Examples, at int) (*frame, error) {
 	devices := max(1, p.devices)
 	rows := ex.X1.N / devices
 	if ex.X1.N%devices != 0 {
-		return nil, fmt.Errorf("%w: %d examples of a kind for %d; they must be a multiple", ErrDevices, ex.X1.N, devices)
+		return nil, fmt.Errorf("%w: %d examples of a kind for %d; they must be a multiple", ErrDevices,
+			ex.X1.N, devices)
 	}
 	f, err := p.frame(rows, 0)
 	if err != nil {

@@ -38,7 +38,8 @@ func NewExtractor(eng *Engine, m *onnx.Model, outputs ...string) (e *Extractor, 
 	e = &Extractor{eng: eng, reader: exchange.NewReader(m), outputs: outputs}
 	in := e.reader.Inputs()
 	if len(in) != 1 || len(in[0].Dims) != 4 || in[0].Type != onnx.Float {
-		return nil, fmt.Errorf("nn: the file's inputs are %v; features are made of one, images [N, C, H, W] in float", in)
+		return nil, fmt.Errorf("nn: the file's inputs are %v; features are made of one, images [N, C, H, W] in float",
+			in)
 	}
 	shape, open, err := exchange.InputShape(in[0], extractorBatch)
 	if err != nil {
@@ -77,7 +78,8 @@ func (e *Extractor) graph(in []*Node) []*Node {
 		panic(err) // graph code; rescue returns it
 	}
 	for i, v := range out {
-		if d := v.Shape().Dimensions; len(d) == 0 || d[0] != in[1].Shape().Dimensions[0] || v.DType() != dtypes.Float32 {
+		if d := v.Shape().Dimensions; len(d) == 0 || d[0] != in[1].Shape().Dimensions[0] ||
+			v.DType() != dtypes.Float32 {
 			panic(fmt.Errorf("%q is %s; features are floats, a row for each image", e.outputs[i], v.Shape()))
 		}
 		if v.Rank() == 4 {

@@ -88,7 +88,8 @@ const mostWeights = 1 << 34
 // check reports a network that is too large for any machine.
 func (l *layout) check() error {
 	if l.count > mostWeights {
-		return fmt.Errorf("nn: the network would have %.3g weights; at most %.3g can be: make its layers smaller", l.count, float64(mostWeights))
+		return fmt.Errorf("nn: the network would have %.3g weights; at most %.3g can be: make its layers smaller",
+			l.count, float64(mostWeights))
 	}
 	return nil
 }
@@ -103,7 +104,8 @@ func (l *layout) restore(read func(name string, shape []int) ([]float32, error))
 			return nil, err
 		}
 		if len(data) != t.Size() {
-			return nil, fmt.Errorf("nn: tensor %s has %d values; its shape %v takes %d", t.Name, len(data), t.Shape, t.Size())
+			return nil, fmt.Errorf("nn: tensor %s has %d values; its shape %v takes %d", t.Name, len(data),
+				t.Shape, t.Size())
 		}
 		parts[i] = data
 	}

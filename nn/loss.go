@@ -54,7 +54,8 @@ type Loss struct {
 // validate reports the first field that cannot be used with n examples.
 func (l Loss) validate(n int) error {
 	if l.Average != "" {
-		if err := choice.Check("average", string(l.Average), []string{string(ByIdentity), string(ByHalves)}); err != nil {
+		if err := choice.Check("average", string(l.Average),
+			[]string{string(ByIdentity), string(ByHalves)}); err != nil {
 			return fmt.Errorf("nn: %w", err)
 		}
 	}

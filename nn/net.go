@@ -87,7 +87,8 @@ func newPrograms(eng *Engine, m *arch) *programs {
 	examples := func(name string, build func(in []*Node, l Loss) []*Node) *byLoss {
 		inputs := func(n, _ int) []shapes.Shape { return append([]shapes.Shape{floats(m.size)}, m.exampleShapes(n)...) }
 		return &byLoss{declare: func(l Loss) *program {
-			return &program{eng: eng, name: name, inputs: inputs, build: func(in []*Node) []*Node { return build(in, l) }}
+			return &program{eng: eng, name: name, inputs: inputs,
+				build: func(in []*Node) []*Node { return build(in, l) }}
 		}}
 	}
 	each := func(n, _ int) [][]int { return [][]int{{n, d}} }

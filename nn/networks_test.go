@@ -268,7 +268,8 @@ func TestOnlyOneNetworkOfImagesMayBeSet(t *testing.T) {
 	}
 	for _, cfg := range imageNets {
 		_, key := cfg.image()
-		if _, err := newArch(cfg.OnImages(nil), 1); err == nil || !strings.Contains(err.Error(), key+".image is missing") {
+		if _, err := newArch(cfg.OnImages(nil), 1); err == nil ||
+			!strings.Contains(err.Error(), key+".image is missing") {
 			t.Errorf("without a shape: %v", err)
 		}
 		err := cfg.Defaults().OnImages([]int{6, 5}).Validate()

@@ -32,13 +32,15 @@ func TestEachOperationIsTheSameInAFile(t *testing.T) {
 		"not equal": func(x *Node) *Node { return Where(NotEqual(Floor(x), ZerosLike(x)), x, Neg(x)) },
 		"reductions": func(x *Node) *Node {
 			y := image(x)
-			return flat(Concatenate([]*Node{ReduceMax(y, 1), ReduceMin(y, 1), ReduceMultiply(y, 1), ReduceMean(y, 1)}, 1))
+			return flat(
+				Concatenate([]*Node{ReduceMax(y, 1), ReduceMin(y, 1), ReduceMultiply(y, 1), ReduceMean(y, 1)}, 1))
 		},
 		"broadcast, reduced": func(x *Node) *Node {
 			return ReduceSum(BroadcastToDims(InsertAxes(x, 1), x.Shape().Dimensions[0], 4, 6), 1)
 		},
 		"constants in a row": func(x *Node) *Node {
-			return Mul(x, Concatenate([]*Node{BroadcastToDims(column(x, 2), 1, 2), BroadcastToDims(column(x, 3), 1, 4)}, 1))
+			return Mul(x,
+				Concatenate([]*Node{BroadcastToDims(column(x, 2), 1, 2), BroadcastToDims(column(x, 3), 1, 4)}, 1))
 		},
 		"constants for a batch": func(x *Node) *Node {
 			return Concatenate([]*Node{x, BroadcastToDims(column(x, 2, 3), x.Shape().Dimensions[0], 2)}, 1)

@@ -23,8 +23,9 @@ func exported() map[string]Config {
 		"labels and frequencies": {Dim: 3, Hidden: []int{20, 24}, TimeFrequencies: 3, SpaceFrequencies: 2, Classes: 4},
 		"average":                {Dim: 2, Hidden: []int{20}, TimeFrequencies: 2, Average: true},
 		"no hidden frequencies":  {Dim: 1, Hidden: []int{5}},
-		"unet": {Dim: 8 * 8 * 3, Classes: 4, UNet: &UNet{Image: []int{8, 8, 3}, Channels: 8, Mult: []int{1, 2}, Blocks: 1,
-			Attention: []int{4}, Heads: 2}},
+		"unet": {Dim: 8 * 8 * 3, Classes: 4,
+			UNet: &UNet{Image: []int{8, 8, 3}, Channels: 8, Mult: []int{1, 2}, Blocks: 1,
+				Attention: []int{4}, Heads: 2}},
 		"dit with a context": {Dim: 8 * 6 * 2, Classes: 3, Context: 8 * 6,
 			DiT: &DiT{Image: []int{8, 6, 2}, Width: 16, Depth: 2, Heads: 2}},
 		"unet of blocks that resize": {Dim: 8 * 8, Context: 2 * 8 * 8, UNet: &UNet{Image: []int{8, 8, 1}, Channels: 6,
@@ -262,8 +263,8 @@ func TestGraphsThatNoFileCanHoldAreRefused(t *testing.T) {
 				inputs: func(n, _ int) []shapes.Shape {
 					return []shapes.Shape{shapes.Make(dtypes.Float32, 1), shapes.Make(dtypes.Float32, n, 3)}
 				}}
-			_, err := exchange.Program{Name: "odd", Record: p.record, Theta: []float32{0}, Inputs: []exchange.Port{{Name: "x"}},
-				Outputs: []exchange.Port{{Name: "y"}}}.Model()
+			_, err := exchange.Program{Name: "odd", Record: p.record, Theta: []float32{0},
+				Inputs: []exchange.Port{{Name: "x"}}, Outputs: []exchange.Port{{Name: "y"}}}.Model()
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v; want one with %q", err, c.want)
 			}

@@ -13,7 +13,7 @@ type Optimizer struct {
 	Beta1       *float64 `yaml:"beta1" json:"beta1"`               // in [0, 1); default 0.9, 0: no momentum
 	Beta2       *float64 `yaml:"beta2" json:"beta2"`               // in [0, 1); default 0.999
 	Eps         *float64 `yaml:"eps" json:"eps"`                   // positive; default 1e-8
-	WeightDecay float64  `yaml:"weight_decay" json:"weight_decay"` // times the learning rate, on every weight; default 0
+	WeightDecay float64  `yaml:"weight_decay" json:"weight_decay"` // times lr, on every weight; default 0
 	ClipNorm    float64  `yaml:"clip_norm" json:"clip_norm"`       // largest global norm of a gradient; 0: no clipping
 	// EMADecay is the decay of the average of the weights, in [0, 1); default 0.999. It
 	// is eased in as min(decay, (1+k)/(10+k)) at step k, so that the random start
@@ -48,10 +48,12 @@ func (o Optimizer) Validate() error {
 		}
 	}
 	if !(*o.Eps > 0) {
-		return fmt.Errorf("nn: optimizer eps is %g; it must be positive, or a weight without a gradient becomes 0/0", *o.Eps)
+		return fmt.Errorf("nn: optimizer eps is %g; it must be positive, or a weight without a gradient becomes 0/0",
+			*o.Eps)
 	}
 	if !(o.WeightDecay >= 0) || !(o.ClipNorm >= 0) {
-		return fmt.Errorf("nn: optimizer weight_decay %g and clip_norm %g must not be negative", o.WeightDecay, o.ClipNorm)
+		return fmt.Errorf("nn: optimizer weight_decay %g and clip_norm %g must not be negative",
+			o.WeightDecay, o.ClipNorm)
 	}
 	return nil
 }

@@ -24,8 +24,8 @@ func newParts(tr *NetTrainer) (*parts, error) {
 		return append([]shapes.Shape{slab, floats(2), slab, slab}, tr.net.arch.stepShapes(rows)...)
 	}
 	progs := &byLoss{declare: func(l Loss) *program {
-		return &program{eng: tr.eng, name: "part of a gradient", inputs: inputs, update: []int{0}, devices: len(tr.state),
-			build: func(in []*Node) []*Node { return tr.partGraph(in, l) }}
+		return &program{eng: tr.eng, name: "part of a gradient", inputs: inputs, update: []int{0},
+			devices: len(tr.state), build: func(in []*Node) []*Node { return tr.partGraph(in, l) }}
 	}}
 	p := &parts{sum: make([]compute.Buffer, len(tr.state)), progs: progs, apply: tr.applyProgram()}
 	return p, p.reset(tr.Trainer)

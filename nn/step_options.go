@@ -27,7 +27,7 @@ type StepOptions struct {
 	// 64 digits 0.28 s instead of 0.45, of 64x3 units on 256 points 63 µs instead of 73.
 	// Elsewhere operands are rounded for nothing, and small steps are slower than in
 	// float32 (155 µs instead of 136).
-	Precision Precision
+	Precision Precision `yaml:"precision,omitempty" json:"precision,omitempty"`
 	// Accumulate is k, the parts in which a batch goes through the network; their
 	// gradients are summed in the engine before the one update. 0 and 1: one part. The
 	// result is that of one part but for the order of sums; a remainder is a smaller
@@ -35,7 +35,7 @@ type StepOptions struct {
 	// activations (go, xla) needs 1/k of their memory: 1265 MiB became 882 for that UNet
 	// on xla, k = 4, compiler included. The native engine takes any batch in tiles of a
 	// few images for each core (93 MiB), and saves next to nothing.
-	Accumulate int
+	Accumulate int `yaml:"accumulate,omitempty" json:"accumulate,omitempty"`
 	// Recompute keeps only what goes in and out of a network's blocks (a UNet's
 	// residual block with its attention, a perceptron's layer) for the backward pass, and
 	// computes the rest of a block again there (Chen et al. 2016, arXiv:1604.06174). On
@@ -43,12 +43,12 @@ type StepOptions struct {
 	// twentieth more time; the whole process, where weights and gradients are most of
 	// it, 86 MiB instead of 93, on xla 1111 instead of 1265. A perceptron's step, whose
 	// activations are few, takes a third more time and saves nothing.
-	Recompute bool
+	Recompute bool `yaml:"recompute,omitempty" json:"recompute,omitempty"`
 	// Devices is the number of devices of the engine that share a batch: each holds the
 	// state, computes the gradient of its part of the examples, and takes the step with
 	// the mean of all. 0 and 1: one. Only xla has more than one; see [Open]. The number
 	// must divide the examples of every kind (Loss.Rows, and the rest) of every part.
-	Devices int
+	Devices int `yaml:"devices,omitempty" json:"devices,omitempty"`
 }
 
 // Precision is the type of numbers in products.

@@ -87,7 +87,8 @@ func TestOptionsDoNotChangeTheStep(t *testing.T) {
 			got, r := stepped(t, net, ex, c.how)
 			d := apart(got.Moment1, want.Moment1)
 			t.Logf("%s %+v: gradient off by %.2g, loss by %.2g", name, c.how, d, r.Loss/plain.Loss-1)
-			if !(d <= c.tol) || !(math.Abs(r.Loss/plain.Loss-1) <= c.tol) || !(math.Abs(r.GradNorm/plain.GradNorm-1) <= c.tol) {
+			if !(d <= c.tol) || !(math.Abs(r.Loss/plain.Loss-1) <= c.tol) ||
+				!(math.Abs(r.GradNorm/plain.GradNorm-1) <= c.tol) {
 				t.Errorf("%s %+v: gradient off by %.2g of its length, loss %g and norm %g; want %g and %g",
 					name, c.how, d, r.Loss, r.GradNorm, plain.Loss, plain.GradNorm)
 			}
@@ -159,7 +160,8 @@ func TestTrainingUnderOptionsIsResumedBitByBit(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := run(resumed, 9, 20)
-	if !slices.Equal(got.Weights, want.Weights) || !slices.Equal(got.EMA, want.EMA) || !slices.Equal(got.Var2, want.Var2) {
+	if !slices.Equal(got.Weights, want.Weights) || !slices.Equal(got.EMA, want.EMA) ||
+		!slices.Equal(got.Var2, want.Var2) {
 		t.Error("the state after a restore differs from that of the run that went on")
 	}
 }
@@ -241,7 +243,8 @@ func BenchmarkStepOptions(b *testing.B) {
 		batch int
 	}{
 		{"mlp512x5", Config{Dim: 2, Hidden: wide}, 4096},
-		{"unet32", Config{Dim: 784, UNet: &UNet{Image: []int{28, 28, 1}, Channels: 32, Mult: []int{1, 2, 2}, Blocks: 1}}, 64},
+		{"unet32",
+			Config{Dim: 784, UNet: &UNet{Image: []int{28, 28, 1}, Channels: 32, Mult: []int{1, 2, 2}, Blocks: 1}}, 64},
 	} {
 		for _, how := range []StepOptions{
 			{}, {Precision: BFloat16}, {Accumulate: 4}, {Accumulate: 16}, {Recompute: true},

@@ -192,7 +192,8 @@ func (tr *Trainer) advance(f *frame, lr float64) error {
 func (tr *Trainer) diverged(r StepResult) error {
 	if math.IsNaN(r.Loss+r.GradNorm) || math.IsInf(r.Loss+r.GradNorm, 0) {
 		return fmt.Errorf("%w at step %d: loss %g, gradient norm %g; "+
-			"lower the learning rate, clip gradients or check the scale of the data", ErrDiverged, tr.step, r.Loss, r.GradNorm)
+			"lower the learning rate, clip gradients or check the scale of the data", ErrDiverged, tr.step,
+			r.Loss, r.GradNorm)
 	}
 	return nil
 }

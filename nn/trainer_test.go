@@ -84,7 +84,8 @@ func testStep(t *testing.T, cfg Config, o Optimizer) {
 		}
 		for i := range w {
 			if math.Abs(w[i]-float64(s.Weights[i])) > 2e-4 || math.Abs(ema[i]-float64(s.EMA[i])) > 2e-4 {
-				t.Fatalf("step %d, weight %d: got %g (EMA %g), want %g (%g)", k, i, s.Weights[i], s.EMA[i], w[i], ema[i])
+				t.Fatalf("step %d, weight %d: got %g (EMA %g), want %g (%g)", k, i, s.Weights[i],
+					s.EMA[i], w[i], ema[i])
 			}
 		}
 		w, ema = widen(s.Weights), widen(s.EMA) // rounding must not add up
@@ -126,7 +127,8 @@ func TestApplyOfTheLossGradientIsStep(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got.Loss != loss || math.Abs(got.GradNorm-want.GradNorm) > 1e-6*want.GradNorm {
-				t.Errorf("step %d: got loss %g and norm %g, want %g and %g", k, got.Loss, got.GradNorm, loss, want.GradNorm)
+				t.Errorf("step %d: got loss %g and norm %g, want %g and %g", k, got.Loss, got.GradNorm, loss,
+					want.GradNorm)
 			}
 			a, _ := apart.State()
 			b, _ := fused.State()
@@ -249,7 +251,8 @@ func TestDefaultsOfTheOptimizerKeepWhatIsSet(t *testing.T) {
 func TestApplyNamesABadGradient(t *testing.T) {
 	tr := newTrainer(t, Config{Dim: 1}, Optimizer{})
 	p := tr.net.NumWeights()
-	if _, err := tr.Apply(make([]float64, p-1), 0, 1e-3); err == nil || !strings.Contains(err.Error(), "the network has") {
+	if _, err := tr.Apply(make([]float64, p-1), 0, 1e-3); err == nil ||
+		!strings.Contains(err.Error(), "the network has") {
 		t.Errorf("a short gradient: got %v", err)
 	}
 	if _, err := tr.Apply(make([]float64, p), math.NaN(), 1e-3); !errors.Is(err, ErrDiverged) {

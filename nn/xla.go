@@ -57,7 +57,8 @@ func installedPlugin() (string, error) {
 			return p, nil
 		}
 	}
-	return "", fmt.Errorf("%w: no PJRT plugin in %s; run scripts/setup-xla.sh, or name one as in xla:/path/to/plugin.so",
+	return "", fmt.Errorf(
+		"%w: no PJRT plugin in %s; run scripts/setup-xla.sh, or name one as in xla:/path/to/plugin.so",
 		ErrNoBackend, dir)
 }
 

@@ -98,7 +98,8 @@ func TestXLAStepsUnderOptionsAreTheSame(t *testing.T) {
 			d := apart(got.Moment1, want.Moment1)
 			t.Logf("%s %+v: gradient off by %.2g, loss by %.2g", name, c.how, d, r.Loss/plain.Loss-1)
 			if !(d <= c.tol) || !(math.Abs(r.Loss/plain.Loss-1) <= c.tol) {
-				t.Errorf("%s %+v: gradient off by %.2g of its length, loss %g; want %g", name, c.how, d, r.Loss, plain.Loss)
+				t.Errorf("%s %+v: gradient off by %.2g of its length, loss %g; want %g", name, c.how, d,
+					r.Loss, plain.Loss)
 			}
 		}
 	}

@@ -26,14 +26,14 @@ func (a Adaptive) withDefaults() Adaptive {
 
 func (a Adaptive) start(r *run) (stepper, error) {
 	if r.m.BErr == nil {
-		return nil, fmt.Errorf("ode: %w: method %s has no error estimate, so it cannot step adaptively; use Fixed or Grid, "+
-			"or one of %s",
+		return nil, fmt.Errorf("ode: %w: method %s has no error estimate, so it cannot step adaptively; use Fixed or "+
+			"Grid, or one of %s",
 			ErrInvalid, r.m.Name, adaptiveNames())
 	}
 	// Written so that a NaN fails too.
 	if !(a.RTol > 0) || !(a.ATol > 0) {
-		return nil, fmt.Errorf("ode: %w: Adaptive needs RTol > 0 and ATol > 0, got RTol=%g ATol=%g; there is no default, "+
-			"1e-5 for both is what the paper uses",
+		return nil, fmt.Errorf("ode: %w: Adaptive needs RTol > 0 and ATol > 0, got RTol=%g ATol=%g; there is no "+
+			"default, 1e-5 for both is what the paper uses",
 			ErrInvalid, a.RTol, a.ATol)
 	}
 	a = a.withDefaults()

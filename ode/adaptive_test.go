@@ -169,7 +169,8 @@ func TestASingularityEndsInAClearErrorBesideIt(t *testing.T) {
 				continue
 			}
 			if math.Abs(st.LastT-c.at) > 1e-3 || !finite(x) {
-				t.Errorf("%s, %s: stopped at t=%g with x=%v, want beside t=%g and finite", c.name, m.Name, st.LastT, x, c.at)
+				t.Errorf("%s, %s: stopped at t=%g with x=%v, want beside t=%g and finite", c.name, m.Name,
+					st.LastT, x, c.at)
 			}
 			for _, w := range []string{"t=", "h=", "evaluations", ": "} {
 				if !strings.Contains(err.Error(), w) {
@@ -195,8 +196,8 @@ func TestNaNIsFoundAtOnce(t *testing.T) {
 	for _, c := range []Control{Fixed(10), Adaptive{RTol: 1e-5, ATol: 1e-5}} {
 		s := Solver{Method: Tsit5, Control: c}
 		fine := func(dx []float64, _ float64, x []float64) error { copy(dx, x); return nil }
-		if st, err := s.Solve(context.Background(), fine, []float64{1, math.NaN()}, 0, 1); !errors.Is(err, ErrNonFinite) ||
-			st.NFE != 0 {
+		nan := []float64{1, math.NaN()}
+		if st, err := s.Solve(context.Background(), fine, nan, 0, 1); !errors.Is(err, ErrNonFinite) || st.NFE != 0 {
 			t.Errorf("%T, NaN in x: got %v after %d evaluations", c, err, st.NFE)
 		}
 		bad := func(dx []float64, tt float64, x []float64) error {
@@ -340,7 +341,7 @@ func TestTheNormDecidesWhatIsResolved(t *testing.T) {
 	eRMS, nRMS := run(nil)
 	eMax, nMax := run(largest)
 	if eMax*4 > eRMS || nMax <= nRMS {
-		t.Errorf("largest component: error %.2g with %d evaluations; RMS: %.2g with %d; want at least 4 times less error "+
-			"for more evaluations", eMax, nMax, eRMS, nRMS)
+		t.Errorf("largest component: error %.2g with %d evaluations; RMS: %.2g with %d; want at least 4 times less "+
+			"error for more evaluations", eMax, nMax, eRMS, nRMS)
 	}
 }

@@ -128,8 +128,8 @@ func checkAdjoint(f Sensitivity, ts []float64, xs, as [][]float64) error {
 	case f == nil:
 		return fmt.Errorf("ode: %w: the sensitivity f is nil", ErrInvalid)
 	case n == 0 || len(xs) != n || len(as) != n:
-		return fmt.Errorf("ode: %w: %d times, %d states xs and %d gradients as; there must be one of each for each time, "+
-			"and one time at least", ErrInvalid, n, len(xs), len(as))
+		return fmt.Errorf("ode: %w: %d times, %d states xs and %d gradients as; there must be one of each for each "+
+			"time, and one time at least", ErrInvalid, n, len(xs), len(as))
 	case xs[n-1] == nil:
 		return fmt.Errorf("ode: %w: xs[%d], the state at the last time, is nil; the backward solve starts from it",
 			ErrInvalid, n-1)

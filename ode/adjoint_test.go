@@ -222,7 +222,8 @@ func TestGradientsOfTheContinuousProblem(t *testing.T) {
 			e1 := farthest(want, pendulumGradient(t, Solver{Method: m, Control: Fixed(n)}, ts, adjoint))
 			e2 := farthest(want, pendulumGradient(t, Solver{Method: m, Control: Fixed(2 * n)}, ts, adjoint))
 			if order := math.Log2(e1 / e2); order < float64(m.Order)-0.4 || order > float64(m.Order)+1.6 {
-				t.Errorf("%s, adjoint %v: order %.2f (errors %.3g and %.3g), want %d", m.Name, adjoint, order, e1, e2, m.Order)
+				t.Errorf("%s, adjoint %v: order %.2f (errors %.3g and %.3g), want %d", m.Name, adjoint, order,
+					e1, e2, m.Order)
 			}
 		}
 	}
@@ -412,11 +413,12 @@ func TestBadAdjointsAreNamed(t *testing.T) {
 		{"xs short", s, p.sensitivity, []float64{0, 1}, [][]float64{x}, [][]float64{nil, x}, ErrInvalid},
 		{"as short", s, p.sensitivity, []float64{0, 1}, [][]float64{nil, x}, [][]float64{x}, ErrInvalid},
 		{"no last state", s, p.sensitivity, []float64{0, 1}, [][]float64{x, nil}, [][]float64{nil, x}, ErrInvalid},
-		{"a of another length", s, p.sensitivity, []float64{0, 1}, [][]float64{nil, x}, [][]float64{nil, {1}}, ErrInvalid},
+		{"a of another length", s, p.sensitivity, []float64{0, 1}, [][]float64{nil, x},
+			[][]float64{nil, {1}}, ErrInvalid},
 		{"times not in order", s, p.sensitivity, []float64{0, 2, 1}, [][]float64{nil, x, x}, [][]float64{nil, x, x},
 			ErrInvalid},
-		{"no method", Solver{Control: Fixed(1)}, p.sensitivity, []float64{0, 1}, [][]float64{nil, x}, [][]float64{nil, x},
-			ErrInvalid},
+		{"no method", Solver{Control: Fixed(1)}, p.sensitivity, []float64{0, 1}, [][]float64{nil, x},
+			[][]float64{nil, x}, ErrInvalid},
 		{"a time off the grid", Solver{Method: RK4, Control: Grid{0, 0.6, 1}}, p.sensitivity, []float64{0, 0.5, 1},
 			[][]float64{nil, x, x}, [][]float64{nil, x, x}, ErrInvalid},
 		{"f fails", s, fail, []float64{0, 1}, [][]float64{nil, x}, [][]float64{nil, x}, broken},

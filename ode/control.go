@@ -86,7 +86,8 @@ func (n Fixed) start(r *run) (stepper, error) {
 
 func (g Grid) start(r *run) (stepper, error) {
 	if len(g) < 2 || g[0] != r.t0 || g[len(g)-1] != r.t1 {
-		return nil, fmt.Errorf("ode: %w: the Grid %s must begin at t0=%g and end at t1=%g", ErrInvalid, ends(g), r.t0, r.t1)
+		return nil, fmt.Errorf("ode: %w: the Grid %s must begin at t0=%g and end at t1=%g", ErrInvalid,
+			ends(g), r.t0, r.t1)
 	}
 	if i := notMonotone(g); i > 0 {
 		return nil, fmt.Errorf("ode: %w: the Grid must be strictly monotone, but Grid[%d]=%g comes after %g",

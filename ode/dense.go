@@ -24,7 +24,8 @@ func (s Solver) SolveAt(ctx context.Context, f Func, x []float64, ts []float64,
 		return Stats{}, fmt.Errorf("ode: %w: SolveAt needs at least one time", ErrInvalid)
 	}
 	if i := notMonotone(ts); i > 0 {
-		return Stats{LastT: ts[0]}, fmt.Errorf("ode: %w: the times must be strictly monotone, but ts[%d]=%g comes after %g",
+		return Stats{LastT: ts[0]}, fmt.Errorf(
+			"ode: %w: the times must be strictly monotone, but ts[%d]=%g comes after %g",
 			ErrInvalid, i, ts[i], ts[i-1])
 	}
 	if err := s.check(f, ts[0], ts[len(ts)-1]); err != nil {

@@ -62,7 +62,8 @@ func TestTheInterpolationErrorFallsWithTheOrderOfTheExtension(t *testing.T) {
 			got := slope(hs, errs)
 			t.Logf("%-8s %-45s slope %.2f, errors %.2g to %.2g", m.Name, p.name, got, errs[0], errs[4])
 			if math.Abs(got-float64(q+1)) > 0.5 { // steps this long are not quite asymptotic
-				t.Errorf("%s on %s: local error falls as h^%.2f, want h^%d; errors %.2g", m.Name, p.name, got, q+1, errs)
+				t.Errorf("%s on %s: local error falls as h^%.2f, want h^%d; errors %.2g", m.Name, p.name,
+					got, q+1, errs)
 			}
 		}
 	}
@@ -71,7 +72,8 @@ func TestTheInterpolationErrorFallsWithTheOrderOfTheExtension(t *testing.T) {
 func TestValuesBetweenAdaptiveStepsAreAsGoodAsTheSteps(t *testing.T) {
 	for _, m := range []*Tableau{Dopri5, Tsit5} {
 		for _, p := range append(problems(), kepler(0.5, 20)) {
-			got, st := solveAt(t, Solver{Method: m, Control: Adaptive{RTol: 1e-7, ATol: 1e-7}}, p, times(p.t0, p.t1, 1001))
+			got, st := solveAt(t, Solver{Method: m, Control: Adaptive{RTol: 1e-7, ATol: 1e-7}}, p,
+				times(p.t0, p.t1, 1001))
 			worst := 0.0
 			for i, tt := range times(p.t0, p.t1, 1001) {
 				worst = max(worst, distance(got[i], p.exact(tt)))
@@ -79,7 +81,8 @@ func TestValuesBetweenAdaptiveStepsAreAsGoodAsTheSteps(t *testing.T) {
 			// The steps' own error is around 1e-5 on the orbit. Uncontrolled, the quartic
 			// loses up to a factor tol^(−1/5) ≈ 25 against local errors of 1e-7.
 			if worst > 1e-4 {
-				t.Errorf("%s on %s: worst of 1001 values is off by %.2g, want at most 1e-4; %+v", m.Name, p.name, worst, st)
+				t.Errorf("%s on %s: worst of 1001 values is off by %.2g, want at most 1e-4; %+v", m.Name,
+					p.name, worst, st)
 			}
 		}
 	}
@@ -152,12 +155,13 @@ func TestSolveAtRefusesTimesOutOfOrderAndPassesOnErrors(t *testing.T) {
 		}
 	}
 	full := errors.New("disk full")
-	_, err := s.SolveAt(context.Background(), p.f, []float64{0, 1}, []float64{0, 0.6, 1}, func(i int, _ []float64) error {
-		if i == 1 {
-			return full
-		}
-		return nil
-	})
+	_, err := s.SolveAt(context.Background(), p.f, []float64{0, 1}, []float64{0, 0.6, 1},
+		func(i int, _ []float64) error {
+			if i == 1 {
+				return full
+			}
+			return nil
+		})
 	if !errors.Is(err, full) {
 		t.Errorf("got %v, want the error of out", err)
 	}

@@ -42,10 +42,11 @@ func ExampleSolver_SolveAt() {
 		return nil
 	}
 	s := ode.Solver{Method: ode.Tsit5, Control: ode.Adaptive{RTol: 1e-8, ATol: 1e-8}}
-	_, err := s.SolveAt(context.Background(), spin, []float64{1, 0}, []float64{0, 0.5, 1}, func(i int, x []float64) error {
-		fmt.Printf("%.6f\n", x)
-		return nil
-	})
+	_, err := s.SolveAt(context.Background(), spin, []float64{1, 0}, []float64{0, 0.5, 1},
+		func(i int, x []float64) error {
+			fmt.Printf("%.6f\n", x)
+			return nil
+		})
 	fmt.Println(err)
 	// Output:
 	// [1.000000 0.000000]

@@ -264,7 +264,8 @@ func (r *run) eval(dx []float64, t float64, x []float64) error {
 	}
 	if r.maxNFE > 0 && r.st.NFE >= r.maxNFE {
 		return r.fail(ErrMaxNFE, r.st.LastH,
-			"raise MaxNFE, or take fewer steps or a looser tolerance; if the steps have become tiny, the system is stiff there")
+			"raise MaxNFE, or take fewer steps or a looser tolerance; "+
+				"if the steps have become tiny, the system is stiff there")
 	}
 	r.st.NFE++
 	if err := r.f(dx, t, x); err != nil {
@@ -275,8 +276,8 @@ func (r *run) eval(dx []float64, t float64, x []float64) error {
 
 // fail wraps a sentinel with where the run stands and what to do.
 func (r *run) fail(sentinel error, h float64, remedy string) error {
-	return fmt.Errorf("ode: %w at t=%g of [%g, %g] with h=%.3g after %d evaluations, %d accepted and %d rejected steps "+
-		"of %s: %s",
+	return fmt.Errorf("ode: %w at t=%g of [%g, %g] with h=%.3g after %d evaluations, %d accepted and %d rejected "+
+		"steps of %s: %s",
 		sentinel, r.t, r.t0, r.t1, h, r.st.NFE, r.st.Accepted, r.st.Rejected, r.m.Name, remedy)
 }
 

@@ -136,7 +136,8 @@ func TestTheGlobalErrorOfEveryMethodFallsWithItsOrder(t *testing.T) {
 			got := slope(hs, errs)
 			t.Logf("%-8s %-45s slope %.3f, errors %.2g to %.2g", m.Name, p.name, got, errs[0], errs[4])
 			if math.Abs(got-float64(m.Order)) > 0.25 {
-				t.Errorf("%s on %s: slope got %.3f, want %d within 0.25; errors %.3g", m.Name, p.name, got, m.Order, errs)
+				t.Errorf("%s on %s: slope got %.3f, want %d within 0.25; errors %.3g", m.Name, p.name, got,
+					m.Order, errs)
 			}
 		}
 	}
@@ -163,7 +164,8 @@ func TestBackwardIsForwardInTheReversedSystem(t *testing.T) {
 			}
 			// the same numbers but for the rounding of t, 2048 times, amplified by up to e^5
 			if e := distance(x, y); e > 1e-9 {
-				t.Errorf("%s on %s: backward gives %v, the reversed system %v, want equal within 1e-9", m.Name, p.name, x, y)
+				t.Errorf("%s on %s: backward gives %v, the reversed system %v, want equal within 1e-9",
+					m.Name, p.name, x, y)
 			}
 			// errors of order p in h = T/4096 as measured by the test of the order, amplified
 			if e := distance(x, p.exact(mid)); m.Order >= 3 && e > 1e-4 {
@@ -202,7 +204,8 @@ func TestStepsEndExactlyOnT1WithoutDrift(t *testing.T) {
 		s := Solver{Method: Euler, Control: Fixed(c.n), Observe: func(p Step) { last, n = p.T, n+1 }}
 		st, err := s.Solve(context.Background(), one, x, c.t0, c.t1)
 		if err != nil || last != c.t1 || st.LastT != c.t1 || st.Accepted != c.n || n != c.n+1 {
-			t.Errorf("Fixed(%d) from %g to %g: ended at %.17g after %d steps (%v)", c.n, c.t0, c.t1, last, st.Accepted, err)
+			t.Errorf("Fixed(%d) from %g to %g: ended at %.17g after %d steps (%v)", c.n, c.t0, c.t1, last,
+				st.Accepted, err)
 		}
 		// n additions of h, each rounded to within an ulp of 1
 		if tol := float64(c.n) * 2.3e-16; math.Abs(x[0]-c.t1) > tol {
@@ -227,7 +230,8 @@ func TestFIsNeverAskedOutsideTheInterval(t *testing.T) {
 				return nil
 			}
 			for _, c := range controls {
-				if _, err := (Solver{Method: m, Control: c}).Solve(context.Background(), f, []float64{1}, hi, lo); err != nil {
+				s := Solver{Method: m, Control: c}
+				if _, err := s.Solve(context.Background(), f, []float64{1}, hi, lo); err != nil {
 					t.Fatalf("%s, %T from %.17g to %.17g: %v", m.Name, c, hi, lo, err)
 				}
 			}
@@ -349,7 +353,8 @@ func TestInvalidSolversSayWhatIsWrongAndCallNothing(t *testing.T) {
 		{"a NaN tolerance", Solver{Method: Dopri5, Control: Adaptive{RTol: math.NaN(), ATol: 1}}, []string{"RTol=NaN"}},
 		{"rk4 adaptively", Solver{Method: RK4, Control: ok}, []string{"rk4", "no error estimate",
 			"heun2, bosh3, dopri5, tsit5, dopri8"}},
-		{"a safety of 1", Solver{Method: Dopri5, Control: with(func(a *Adaptive) { a.Safety = 1 })}, []string{"Safety"}},
+		{"a safety of 1", Solver{Method: Dopri5, Control: with(func(a *Adaptive) { a.Safety = 1 })},
+			[]string{"Safety"}},
 		{"a factor that never shrinks", Solver{Method: Dopri5, Control: with(func(a *Adaptive) { a.MinFactor = 1 })},
 			[]string{"MinFactor"}},
 		{"a factor that never grows", Solver{Method: Dopri5, Control: with(func(a *Adaptive) { a.MaxFactor = 0.5 })},
@@ -358,11 +363,13 @@ func TestInvalidSolversSayWhatIsWrongAndCallNothing(t *testing.T) {
 			[]string{"InitialStep"}},
 		{"crossed bounds of the step", Solver{Method: Dopri5,
 			Control: with(func(a *Adaptive) { a.MinStep, a.MaxStep = 1, 0.5 })}, []string{"MaxStep"}},
-		{"no integral gain", Solver{Method: Dopri5, Control: with(func(a *Adaptive) { a.P = 0.5 })}, []string{"Adaptive.I"}},
+		{"no integral gain", Solver{Method: Dopri5, Control: with(func(a *Adaptive) { a.P = 0.5 })},
+			[]string{"Adaptive.I"}},
 		{"an empty grid", Solver{Method: Euler, Control: Grid{}}, []string{"empty"}},
 		{"a grid that begins late", Solver{Method: Euler, Control: Grid{0.1, 1}}, []string{"0.1", "t0=0"}},
 		{"a grid that ends early", Solver{Method: Euler, Control: Grid{0, 0.9}}, []string{"0.9", "t1=1"}},
-		{"a grid that stands still", Solver{Method: Euler, Control: Grid{0, 0.5, 0.5, 1}}, []string{"Grid[2]", "monotone"}},
+		{"a grid that stands still", Solver{Method: Euler, Control: Grid{0, 0.5, 0.5, 1}},
+			[]string{"Grid[2]", "monotone"}},
 		{"a grid that turns", Solver{Method: Euler, Control: Grid{0, 0.5, 0.4, 1}}, []string{"Grid[2]"}},
 	} {
 		_, err := c.s.Solve(context.Background(), f, []float64{1}, 0, 1)

@@ -100,7 +100,8 @@ func TestRowSumsOfEveryTableauAreItsNodes(t *testing.T) {
 	for _, m := range methods() {
 		s := m.Stages()
 		if len(m.A) != s || len(m.C) != s || (m.BErr != nil && len(m.BErr) != s) {
-			t.Fatalf("%s: got %d rows, %d nodes, %d error weights for %d stages", m.Name, len(m.A), len(m.C), len(m.BErr), s)
+			t.Fatalf("%s: got %d rows, %d nodes, %d error weights for %d stages", m.Name, len(m.A), len(m.C),
+				len(m.BErr), s)
 		}
 		for i, row := range m.A {
 			sum := 0.0
@@ -108,7 +109,8 @@ func TestRowSumsOfEveryTableauAreItsNodes(t *testing.T) {
 				sum += v
 			}
 			if len(row) != i || math.Abs(sum-m.C[i]) > coefficientTol {
-				t.Errorf("%s row %d: got %d entries of sum %.17g, want %d of sum %.17g", m.Name, i, len(row), sum, i, m.C[i])
+				t.Errorf("%s row %d: got %d entries of sum %.17g, want %d of sum %.17g", m.Name, i, len(row),
+					sum, i, m.C[i])
 			}
 		}
 	}

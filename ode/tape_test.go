@@ -115,7 +115,8 @@ func TestBackpropCountsItsEvaluations(t *testing.T) {
 		switch m {
 		case Euler, Midpoint, Heun2, RK4, Bosh3: // every stage feeds a later one
 			if nv != 7*stages || nf != 7*(stages-1) {
-				t.Errorf("%s: %d evaluations and %d VJPs in 7 steps, want %d and %d", m.Name, nf, nv, 7*(stages-1), 7*stages)
+				t.Errorf("%s: %d evaluations and %d VJPs in 7 steps, want %d and %d", m.Name, nf, nv,
+					7*(stages-1), 7*stages)
 			}
 		default:
 			if nv > 7*stages || nv < 7*(stages-2) {

@@ -27,7 +27,8 @@ func (s Solver) via(ctx context.Context, f Func, x []float64, lead int, ts []flo
 		return Stats{}, fmt.Errorf("ode: %w: a solve via times needs at least one", ErrInvalid)
 	}
 	if i := notMonotone(ts); i > 0 {
-		return Stats{LastT: ts[0]}, fmt.Errorf("ode: %w: the times must be strictly monotone, but ts[%d]=%g comes after %g",
+		return Stats{LastT: ts[0]}, fmt.Errorf(
+			"ode: %w: the times must be strictly monotone, but ts[%d]=%g comes after %g",
 			ErrInvalid, i, ts[i], ts[i-1])
 	}
 	last := ts[len(ts)-1]

@@ -61,7 +61,8 @@ func checkValues(c Coef, t float64) error {
 		}
 	}
 	if c.Sigma < 0 || c.Alpha < 0 {
-		return fmt.Errorf("%w: Alpha(%g) = %g, Sigma(%g) = %g: neither may be negative", ErrSchedule, t, c.Alpha, t, c.Sigma)
+		return fmt.Errorf("%w: Alpha(%g) = %g, Sigma(%g) = %g: neither may be negative", ErrSchedule, t,
+			c.Alpha, t, c.Sigma)
 	}
 	if c.Sigma == 0 && c.Alpha == 0 {
 		return fmt.Errorf("%w: Alpha and Sigma are both zero at t = %g: x_t would be 0 for all data", ErrSchedule, t)
@@ -79,7 +80,8 @@ func checkSlope(name string, t, lo, hi, got float64, f func(float64) float64) er
 	want, miss := slope(f, t, 0.5*min(t-lo, hi-t, 0.05))
 	scale := math.Abs(want) + math.Abs(f(t))/(hi-lo)
 	if !(miss <= 1e-6*scale+1e-12) {
-		return fmt.Errorf("%w: %s is not smooth at t = %g: numeric derivative %g ± %g", ErrSchedule, name, t, want, miss)
+		return fmt.Errorf("%w: %s is not smooth at t = %g: numeric derivative %g ± %g", ErrSchedule, name,
+			t, want, miss)
 	}
 	if diff := math.Abs(got - want); !(diff <= 1e-6*scale+1e-12) {
 		return fmt.Errorf("%w: D%s(%g) = %g, but the numeric derivative of %s there is %g",

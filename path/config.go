@@ -91,7 +91,8 @@ type limit struct {
 func (c Config) verify(used []string, limits ...limit) error {
 	c.Name = cmp.Or(c.Name, "condot")
 	if len(c.Params) > 0 {
-		return fmt.Errorf("path: params: schedule %s does not use them, only a registered one does: remove them", c.Name)
+		return fmt.Errorf("path: params: schedule %s does not use them, only a registered one does: remove them",
+			c.Name)
 	}
 	for _, f := range c.fields() {
 		if f.v == nil || slices.Contains(used, f.name) {

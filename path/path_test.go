@@ -65,7 +65,8 @@ func TestTheConditionalFieldsAreThoseThePaperWrites(t *testing.T) {
 		// Eq. 17: the VE field, σ_s = 0.01 · 5000^s.
 		sigma := 0.01 * math.Pow(5000, s)
 		dSigma := math.Log(5000) * sigma
-		within(t, "VE, "+name, conditional(path.VE{}, at, x, x1), -dSigma/sigma*(x-x1), 1e-11*(math.Abs(x)+math.Abs(x1)))
+		within(t, "VE, "+name, conditional(path.VE{}, at, x, x1), -dSigma/sigma*(x-x1),
+			1e-11*(math.Abs(x)+math.Abs(x1)))
 	}
 }
 

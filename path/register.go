@@ -35,7 +35,8 @@ func Register(name string, build func(Config) (Scheduler, error)) error {
 	registry.Lock()
 	defer registry.Unlock()
 	if registry.makers[name] != nil {
-		return fmt.Errorf("path: Register: the name %q is taken by a schedule that was registered before; choose another",
+		return fmt.Errorf(
+			"path: Register: the name %q is taken by a schedule that was registered before; choose another",
 			name)
 	}
 	if registry.makers == nil {

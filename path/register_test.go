@@ -103,7 +103,8 @@ func TestConfigRefusesWhatARegisteredScheduleCannotBe(t *testing.T) {
 		{path.Config{Name: "test settings", Params: map[string]float64{"m": 3}},
 			`path: schedule test settings: params: unknown setting "m"`},
 		{path.Config{Name: "test settings", Power: new(3.0)},
-			"path: power = 3: schedule test settings does not use it: the settings of a registered schedule are params"},
+			"path: power = 3: schedule test settings does not use it: " +
+				"the settings of a registered schedule are params"},
 		{path.Config{Name: "test setings"},
 			`path: unknown schedule "test setings"; did you mean "test settings"? it must be one of condot`},
 		{path.Config{Name: "test nothing"}, "path: schedule test nothing: what was registered made none"},

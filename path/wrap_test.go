@@ -215,7 +215,8 @@ func TestASchedulesOwnFieldIsUnchangedByReschedulingToItself(t *testing.T) {
 func TestReschedulingByABrokenScheduleIsAnError(t *testing.T) {
 	broken := path.Func{Fn: func(t float64) path.Coef { return path.Coef{Alpha: t, Sigma: 1 - t} }}
 	for _, pair := range [][2]path.Scheduler{{broken, path.CondOT{}}, {path.CondOT{}, broken}} {
-		if _, err := path.Reschedule(flowtest.TwoModes(path.CondOT{}), pair[0], pair[1]); !errors.Is(err, path.ErrSchedule) {
+		_, err := path.Reschedule(flowtest.TwoModes(path.CondOT{}), pair[0], pair[1])
+		if !errors.Is(err, path.ErrSchedule) {
 			t.Errorf("got error %v, want ErrSchedule", err)
 		}
 	}

@@ -107,7 +107,8 @@ func Density(w io.Writer, g Grid, maps []Map, o DensityOptions) error {
 		l := g.Limits
 		high = int(math.Round(float64(wide) * (l.YMax - l.YMin) / (l.XMax - l.XMin)))
 		if high < opt.DPI/4 || high > 8*wide {
-			return fmt.Errorf("plot: density: %w: limits %+v are too flat or too tall for equal aspect; set Stretch", ErrOptions, l)
+			return fmt.Errorf("plot: density: %w: limits %+v are too flat or too tall for equal aspect; set Stretch",
+				ErrOptions, l)
 		}
 	}
 	name := "p(x)"

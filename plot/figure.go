@@ -112,7 +112,8 @@ func newFigure(o Options, l layout) *figure {
 		row := make([]axes, l.cols)
 		for k := range row {
 			p := image.Pt(left+k*(l.w+gap), top+r*(l.h+gap))
-			row[k] = axes{rect: image.Rectangle{p, p.Add(image.Pt(l.w, l.h))}, lim: l.lim(r, k), logX: l.logX, logY: l.logY}
+			row[k] = axes{rect: image.Rectangle{p, p.Add(image.Pt(l.w, l.h))}, lim: l.lim(r, k),
+				logX: l.logX, logY: l.logY}
 		}
 		f.panels = append(f.panels, row)
 	}
@@ -218,12 +219,14 @@ func (c *canvas) yAxis(a axes, name string) {
 			size = long / 2
 		}
 		c.fill(image.Rect(x1-size, j, x1, j+t), inkAxis)
-		c.text(float64(x1-long)-c.px(2), y+c.px(0.36*sizeTick), k.label, textStyle{size: sizeTick, align: 1, color: inkText})
+		c.text(float64(x1-long)-c.px(2), y+c.px(0.36*sizeTick), k.label,
+			textStyle{size: sizeTick, align: 1, color: inkText})
 		widest = max(widest, c.width(k.label, sizeTick))
 	}
 	if name != "" {
 		mid := float64(a.rect.Min.Y+a.rect.Max.Y) / 2
-		c.text(float64(x1-long)-c.px(2+5)-widest, mid, name, textStyle{size: sizeName, align: 0.5, color: inkText, up: true})
+		c.text(float64(x1-long)-c.px(2+5)-widest, mid, name,
+			textStyle{size: sizeName, align: 0.5, color: inkText, up: true})
 	}
 }
 
@@ -265,7 +268,8 @@ func (f *figure) drawBar(b *bar) {
 		y := float64(r.Min.Y) + a.y(k.at)
 		j := int(math.Floor(y - float64(t)/2 + 0.5))
 		f.fill(image.Rect(r.Max.X+t, j, r.Max.X+t+int(f.px(tickLen)), j+t), inkAxis)
-		f.text(float64(r.Max.X+t)+f.px(tickLen+2), y+f.px(0.36*sizeTick), k.label, textStyle{size: sizeTick, color: inkText})
+		f.text(float64(r.Max.X+t)+f.px(tickLen+2), y+f.px(0.36*sizeTick), k.label,
+			textStyle{size: sizeTick, color: inkText})
 	}
 	f.text(float64(r.Min.X), float64(r.Min.Y)-f.px(5), b.name, textStyle{size: sizeTick, color: inkText})
 }

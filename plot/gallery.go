@@ -30,7 +30,8 @@ func Gallery(w io.Writer, rows []Row, o Options) error {
 	for r, row := range rows {
 		names[r] = row.Name
 		if len(row.Panels) != len(rows[0].Panels) {
-			return fmt.Errorf("plot: gallery: %w: row %d %q has %d panels, the first has %d", ErrShape, r, row.Name, len(row.Panels), len(rows[0].Panels))
+			return fmt.Errorf("plot: gallery: %w: row %d %q has %d panels, the first has %d", ErrShape, r, row.Name,
+				len(row.Panels), len(rows[0].Panels))
 		}
 		for k, p := range row.Panels {
 			xy, err := o.plane(fmt.Sprintf("row %d %q, panel %d %q", r, row.Name, k, p.Title), p.Points)

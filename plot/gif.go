@@ -61,7 +61,8 @@ func FlowGIF(w io.Writer, frames []flow.Batch, times []float64, o GIFOptions) er
 	}
 	a := newAnimation(opt, frames[0].D, opt.fit(flat...), flat)
 	delays := o.delays(len(flat))
-	anim := gif.GIF{Config: image.Config{ColorModel: a.palette, Width: a.fig.img.Rect.Dx(), Height: a.fig.img.Rect.Dy()}}
+	anim := gif.GIF{
+		Config: image.Config{ColorModel: a.palette, Width: a.fig.img.Rect.Dx(), Height: a.fig.img.Rect.Dy()}}
 	prev := image.NewPaletted(image.Rectangle{}, a.palette)
 	for k, xy := range flat {
 		img := a.frame(xy, times[k], (times[k]-times[0])/(times[len(times)-1]-times[0]))

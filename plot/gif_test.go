@@ -28,7 +28,9 @@ func decodeGIF(t *testing.T, b []byte) (*gif.GIF, []*image.Paletted) {
 				screen.SetColorIndex(x, y, img.ColorIndexAt(x, y))
 			}
 		}
-		frames = append(frames, &image.Paletted{Pix: bytes.Clone(screen.Pix), Stride: screen.Stride, Rect: screen.Rect, Palette: screen.Palette})
+		frames = append(frames,
+			&image.Paletted{Pix: bytes.Clone(screen.Pix), Stride: screen.Stride, Rect: screen.Rect,
+				Palette: screen.Palette})
 	}
 	return g, frames
 }
@@ -57,7 +59,8 @@ func moving(k, n int) []flow.Batch {
 func TestGIFOfTheUsualSizeIsSmall(t *testing.T) {
 	for _, style := range []plot.Style{plot.Dots, plot.Heat} {
 		var b bytes.Buffer
-		if err := plot.FlowGIF(&b, moving(40, 4000), nil, plot.GIFOptions{Options: plot.Options{Style: style}}); err != nil {
+		if err := plot.FlowGIF(&b, moving(40, 4000), nil,
+			plot.GIFOptions{Options: plot.Options{Style: style}}); err != nil {
 			t.Fatal(err)
 		}
 		if limit := 3 << 20; b.Len() > limit {
@@ -122,7 +125,8 @@ func TestGIFAxesStandStill(t *testing.T) {
 		left, below = min(left, img.Rect.Min.X), max(below, img.Rect.Max.Y)
 	}
 	if left < 15 || below > g.Config.Height-15 {
-		t.Errorf("frames change from column %d and down to row %d of %d; want the axes left alone", left, below, g.Config.Height)
+		t.Errorf("frames change from column %d and down to row %d of %d; want the axes left alone", left, below,
+			g.Config.Height)
 	}
 	dark := func(img image.Image) int {
 		_, _, n := centre(img, func(c color.Color) bool { return luma(c) < 0.5 && !isBlue(c) })
@@ -141,8 +145,10 @@ func TestGIFTimes(t *testing.T) {
 	}{
 		{"defaults", plot.GIFOptions{}, []int{50, 6, 150}},
 		{"chosen", plot.GIFOptions{Delay: 100 * time.Millisecond, Pause: 3 * time.Second}, []int{100, 10, 300}},
-		{"a short delay becomes 20 ms", plot.GIFOptions{Delay: time.Millisecond, Pause: 90 * time.Millisecond}, []int{3, 2, 9}},
-		{"a pause is never shorter than a delay", plot.GIFOptions{Delay: time.Second, Pause: time.Millisecond}, []int{100, 100, 100}},
+		{"a short delay becomes 20 ms", plot.GIFOptions{Delay: time.Millisecond, Pause: 90 * time.Millisecond},
+			[]int{3, 2, 9}},
+		{"a pause is never shorter than a delay", plot.GIFOptions{Delay: time.Second, Pause: time.Millisecond},
+			[]int{100, 100, 100}},
 	} {
 		var b bytes.Buffer
 		if err := plot.FlowGIF(&b, moving(3, 10), nil, c.o); err != nil {

@@ -52,11 +52,13 @@ func ImageGrid(w io.Writer, images flow.Batch, shape []int, o ImageOptions) erro
 	}
 	rows := (images.N + o.Cols - 1) / o.Cols
 	if len(o.ColNames) > o.Cols || len(o.RowNames) > rows {
-		return fmt.Errorf("plot: image grid: %w: %d names of columns and %d of rows for %d rows of %d images", ErrShape, len(o.ColNames), len(o.RowNames), rows, o.Cols)
+		return fmt.Errorf("plot: image grid: %w: %d names of columns and %d of rows for %d rows of %d images", ErrShape,
+			len(o.ColNames), len(o.RowNames), rows, o.Cols)
 	}
 	size := image.Pt(o.Cols*(wide+o.Gap)+o.Gap, rows*(h+o.Gap)+o.Gap).Mul(o.Scale)
 	if px := float64(size.X) * float64(size.Y); px > maxPixels {
-		return fmt.Errorf("plot: image grid: %w: %d images of %dx%d at scale %d make %.0f pixels, more than %d; draw fewer",
+		return fmt.Errorf(
+			"plot: image grid: %w: %d images of %dx%d at scale %d make %.0f pixels, more than %d; draw fewer",
 			ErrOptions, images.N, h, wide, o.Scale, px, maxPixels)
 	}
 	pic, at := o.named(size, wide, h)
@@ -115,7 +117,8 @@ func imageShape(shape []int, d int) (h, w, c int, err error) {
 		return 0, 0, 0, fmt.Errorf("plot: image grid: %w: shape %v; want (h, w) or (h, w, c)", ErrShape, shape)
 	}
 	if h < 1 || w < 1 || c != 1 && c != 3 || h > d || w > d || h*w*c != d {
-		return 0, 0, 0, fmt.Errorf("plot: image grid: %w: shape %v for points of D=%d; want h·w·c = D with c = 1 or 3", ErrShape, shape, d)
+		return 0, 0, 0, fmt.Errorf("plot: image grid: %w: shape %v for points of D=%d; want h·w·c = D with c = 1 or 3",
+			ErrShape, shape, d)
 	}
 	return h, w, c, nil
 }
@@ -123,7 +126,8 @@ func imageShape(shape []int, d int) (h, w, c int, err error) {
 // resolve fills in the defaults for n images of the given width.
 func (o ImageOptions) resolve(n, wide int) (ImageOptions, error) {
 	if o.Cols < 0 || o.Scale < 0 {
-		return o, fmt.Errorf("plot: image grid: %w: Cols is %d and Scale %d; want 1 or more, or 0 to choose", ErrOptions, o.Cols, o.Scale)
+		return o, fmt.Errorf("plot: image grid: %w: Cols is %d and Scale %d; want 1 or more, or 0 to choose",
+			ErrOptions, o.Cols, o.Scale)
 	}
 	if o.Cols == 0 {
 		o.Cols = int(math.Ceil(math.Sqrt(float64(n))))

@@ -29,7 +29,8 @@ func TestColormapsRiseInBrightness(t *testing.T) {
 		}
 	}
 	// The full table at 1/2 is (33, 145, 140): between entries 127 and 128.
-	if c := viridis.at(0.5); math.Abs(float64(c.R)-33) > 5 || math.Abs(float64(c.G)-145) > 5 || math.Abs(float64(c.B)-140) > 5 {
+	if c := viridis.at(0.5); math.Abs(float64(c.R)-33) > 5 || math.Abs(float64(c.G)-145) > 5 ||
+		math.Abs(float64(c.B)-140) > 5 {
 		t.Errorf("middle of viridis: got %v, want (33, 145, 140) within 5", c)
 	}
 }

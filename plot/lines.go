@@ -28,13 +28,16 @@ func Lines(w io.Writer, series []Series, o LineOptions) error {
 	lim := Limits{math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)}
 	for k, s := range series {
 		if len(s.X) != len(s.Y) || len(s.X) == 0 {
-			return fmt.Errorf("plot: series %d %q: %w: %d places for %d values", k, s.Name, ErrShape, len(s.X), len(s.Y))
+			return fmt.Errorf("plot: series %d %q: %w: %d places for %d values", k, s.Name, ErrShape,
+				len(s.X), len(s.Y))
 		}
 		for i, x := range s.X {
 			y := s.Y[i]
-			bad := !o.LinearX && !(x > 0) || !o.LinearY && !(y > 0) || math.IsInf(x, 0) || math.IsInf(y, 0) || math.IsNaN(x+y)
+			bad := !o.LinearX && !(x > 0) || !o.LinearY && !(y > 0) || math.IsInf(x, 0) || math.IsInf(y, 0) ||
+				math.IsNaN(x+y)
 			if bad || i > 0 && x <= s.X[i-1] {
-				return fmt.Errorf("plot: series %d %q: %w: point %d is (%v, %v); want finite numbers, positive on a logarithmic axis, and X increasing", k, s.Name, ErrOptions, i, x, y)
+				return fmt.Errorf("plot: series %d %q: %w: point %d is (%v, %v); want finite numbers, "+
+					"positive on a logarithmic axis, and X increasing", k, s.Name, ErrOptions, i, x, y)
 			}
 			lim = Limits{min(lim.XMin, x), max(lim.XMax, x), min(lim.YMin, y), max(lim.YMax, y)}
 		}
@@ -52,8 +55,8 @@ func Lines(w io.Writer, series []Series, o LineOptions) error {
 	}
 	f := newFigure(opt, layout{
 		beside: entries,
-		rows:   1, cols: 1, w: int(1.65 * float64(opt.side())), h: opt.side(), title: opt.Title, logX: !o.LinearX, logY: !o.LinearY,
-		xNames: []string{o.XName}, yNames: []string{o.YName},
+		rows:   1, cols: 1, w: int(1.65 * float64(opt.side())), h: opt.side(), title: opt.Title, logX: !o.LinearX,
+		logY: !o.LinearY, xNames: []string{o.XName}, yNames: []string{o.YName},
 		lim: func(int, int) Limits { return lim },
 	})
 	a := f.panels[0][0]

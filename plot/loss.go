@@ -107,13 +107,15 @@ func (o LossOptions) reduce(what string, s Series, wide int) (curve, error) {
 	finite := 0
 	for i, v := range s.Y {
 		if math.IsNaN(x[i]) || math.IsInf(x[i], 0) || i > 0 && x[i] < x[i-1] {
-			return curve{}, fmt.Errorf("plot: %s: %w: X[%d] is %v; steps must be finite and must not decrease", what, ErrOptions, i, x[i])
+			return curve{}, fmt.Errorf("plot: %s: %w: X[%d] is %v; steps must be finite and must not decrease", what,
+				ErrOptions, i, x[i])
 		}
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			continue
 		}
 		if finite++; o.Log && v <= 0 {
-			return curve{}, fmt.Errorf("plot: %s: %w: Y[%d] is %v on a logarithmic axis; unset Log", what, ErrOptions, i, v)
+			return curve{}, fmt.Errorf("plot: %s: %w: Y[%d] is %v on a logarithmic axis; unset Log", what,
+				ErrOptions, i, v)
 		}
 	}
 	if finite == 0 {

@@ -132,7 +132,8 @@ func checkBatch(what string, b flow.Batch) error {
 	}
 	for k, v := range b.X {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("plot: %s: %w: point %d, column %d is %v; drop such points or find out where they diverged",
+			return fmt.Errorf(
+				"plot: %s: %w: point %d, column %d is %v; drop such points or find out where they diverged",
 				what, ErrNotFinite, k/b.D, k%b.D, v)
 		}
 	}
@@ -147,14 +148,15 @@ func (o Options) plane(what string, b flow.Batch) (flow.Batch, error) {
 	}
 	if o.Columns == [2]int{} {
 		if b.D != 2 {
-			return flow.Batch{}, fmt.Errorf("plot: %s: %w: points of D=%d in a picture of the plane; set Options.Columns, "+
-				"for example [2]int{0, 1} for the first two columns", what, ErrShape, b.D)
+			return flow.Batch{}, fmt.Errorf("plot: %s: %w: points of D=%d in a picture of the plane; set "+
+				"Options.Columns, for example [2]int{0, 1} for the first two columns", what, ErrShape, b.D)
 		}
 		return b, nil
 	}
 	i, j := o.columns(b.D)
 	if i < 0 || j < 0 || i >= b.D || j >= b.D || i == j {
-		return flow.Batch{}, fmt.Errorf("plot: %s: %w: columns %d and %d of points of D=%d; want two different ones of 0 to %d",
+		return flow.Batch{}, fmt.Errorf(
+			"plot: %s: %w: columns %d and %d of points of D=%d; want two different ones of 0 to %d",
 			what, ErrOptions, i, j, b.D, b.D-1)
 	}
 	return pick(b, i, j), nil

@@ -113,7 +113,8 @@ func TestUnequalLimitsAreWidenedToEqualAspect(t *testing.T) {
 	shift := func(o plot.Options) (dx, dy float64) {
 		var c [3][2]float64
 		for k, p := range [][2]float64{{0, 0}, {0.5, 0}, {0, 0.5}} {
-			img := draw(t, func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{Points: points(p[0], p[1])}}, o) })
+			img := draw(t,
+				func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{Points: points(p[0], p[1])}}, o) })
 			c[k][0], c[k][1], _ = centre(img, isBlue)
 		}
 		return c[1][0] - c[0][0], c[0][1] - c[2][1]
@@ -130,13 +131,15 @@ func TestUnequalLimitsAreWidenedToEqualAspect(t *testing.T) {
 func TestPanelsStandSideBySideInTheirColours(t *testing.T) {
 	r := seed.Rand(1, "plot", 0)
 	img := draw(t, func(w io.Writer) error {
-		return plot.Samples(w, []plot.Panel{{"data", blob(200, 0, 0, 1, r), nil}, {"samples", blob(200, 0, 0, 1, r), nil}}, plot.Options{})
+		return plot.Samples(w,
+			[]plot.Panel{{"data", blob(200, 0, 0, 1, r), nil}, {"samples", blob(200, 0, 0, 1, r), nil}}, plot.Options{})
 	})
 	xb, yb, nb := centre(img, isBlue)
 	xr, yr, nr := centre(img, isRed)
 	mid := float64(img.Bounds().Dx()) / 2
 	if nb == 0 || nr == 0 || !(xb < mid && mid < xr) {
-		t.Errorf("got %d blue pixels around x=%.0f and %d red around x=%.0f, want blue left and red right of %v", nb, xb, nr, xr, mid)
+		t.Errorf("got %d blue pixels around x=%.0f and %d red around x=%.0f, want blue left and red right of %v", nb,
+			xb, nr, xr, mid)
 	}
 	near(t, "height of the two clouds", yb, yr, 40)
 	if img.Bounds().Dx() <= img.Bounds().Dy() {
@@ -147,7 +150,8 @@ func TestPanelsStandSideBySideInTheirColours(t *testing.T) {
 func TestAGalleryHasARowOfItsColourForEachName(t *testing.T) {
 	r := seed.Rand(1, "plot", 0)
 	row := func(name string) plot.Row {
-		return plot.Row{Name: name, Panels: []plot.Panel{{"left", blob(200, 0, 0, 1, r), nil}, {"right", blob(200, 0, 0, 1, r), nil}}}
+		return plot.Row{Name: name,
+			Panels: []plot.Panel{{"left", blob(200, 0, 0, 1, r), nil}, {"right", blob(200, 0, 0, 1, r), nil}}}
 	}
 	img := draw(t, func(w io.Writer) error {
 		return plot.Gallery(w, []plot.Row{row("one"), row("two")}, plot.Options{})
@@ -171,7 +175,8 @@ func TestLabelsColourTheClasses(t *testing.T) {
 	xr, yr, _ := centre(img, isRed)
 	xb, yb, _ := centre(img, isBlue)
 	if !(xr < xb && yr < yb) {
-		t.Errorf("class 1 (red) at (%.0f, %.0f), class 0 (blue) at (%.0f, %.0f); want red to the upper left", xr, yr, xb, yb)
+		t.Errorf("class 1 (red) at (%.0f, %.0f), class 0 (blue) at (%.0f, %.0f); want red to the upper left",
+			xr, yr, xb, yb)
 	}
 }
 
@@ -190,7 +195,8 @@ func TestHeatIsBrighterWhereThereAreMorePoints(t *testing.T) {
 	}
 	hi, lo, none := at(2), at(-2), at(0)
 	if !(hi > lo+0.2 && lo > none+0.02) {
-		t.Errorf("brightness: got %.3f for 4500 points, %.3f for 500, %.3f for none; want them clearly falling", hi, lo, none)
+		t.Errorf("brightness: got %.3f for 4500 points, %.3f for 500, %.3f for none; want them clearly falling", hi, lo,
+			none)
 	}
 }
 
@@ -223,7 +229,8 @@ func TestOneDimensionGetsAHistogram(t *testing.T) {
 	xb, _, nb := centre(img, isBlue)
 	xr, _, nr := centre(img, isRed)
 	if nb == 0 || nr == 0 || xb > xr {
-		t.Errorf("values -2..-1 are around pixel %.0f (%d of them), 1..2 around %.0f (%d); want the first to the left", xb, nb, xr, nr)
+		t.Errorf("values -2..-1 are around pixel %.0f (%d of them), 1..2 around %.0f (%d); want the first to the left",
+			xb, nb, xr, nr)
 	}
 }
 
@@ -242,7 +249,8 @@ func TestManyDimensionsGetAllPairs(t *testing.T) {
 
 func TestChosenColumnsAreDrawn(t *testing.T) {
 	b := flow.Batch{N: 1, D: 5, X: []float64{math.Pi, 7, 0.5, 7, -0.5}}
-	o := plot.Options{Size: 2, DPI: 100, Columns: [2]int{4, 2}, Limits: plot.Limits{XMin: -1, XMax: 1, YMin: -1, YMax: 1}}
+	o := plot.Options{Size: 2, DPI: 100, Columns: [2]int{4, 2},
+		Limits: plot.Limits{XMin: -1, XMax: 1, YMin: -1, YMax: 1}}
 	got := draw(t, func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{Points: b}}, o) })
 	o.Columns = [2]int{}
 	want := draw(t, func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{Points: points(-0.5, 0.5)}}, o) })
@@ -263,7 +271,8 @@ func TestDensityIsBrighterWhereItIsHigher(t *testing.T) {
 	}
 	for _, log := range []bool{false, true} {
 		img := draw(t, func(w io.Writer) error {
-			return plot.Density(w, g, []plot.Map{{LogP: logp}}, plot.DensityOptions{Log: log, Options: plot.Options{Size: 3, DPI: 60}})
+			return plot.Density(w, g, []plot.Map{{LogP: logp}},
+				plot.DensityOptions{Log: log, Options: plot.Options{Size: 3, DPI: 60}})
 		})
 		// The data area is 180 x 180; its left upper corner is at the first dark purple pixel.
 		left, top := corner(img)
@@ -272,7 +281,8 @@ func TestDensityIsBrighterWhereItIsHigher(t *testing.T) {
 		}
 		peak, flank, zero := at(1.5, 1.5), at(0.5, 1), at(-2, -2)
 		if !(peak > flank+0.05 && flank > zero+0.05) {
-			t.Errorf("log %v: brightness: got %.2f at the peak, %.2f on the flank, %.2f where p=0; want them clearly falling", log, peak, flank, zero)
+			t.Errorf("log %v: brightness: got %.2f at the peak, %.2f on the flank, %.2f where p=0; want them to fall",
+				log, peak, flank, zero)
 		}
 		if zero > 0.12 {
 			t.Errorf("log %v: p=0 has brightness %.2f, want the darkest colour (0.08)", log, zero)
@@ -356,8 +366,8 @@ func TestFieldColoursBySpeed(t *testing.T) {
 	slowL, fastL := count(b.Max.X/10, third)
 	slowM, fastM := count(third, 2*third)
 	if !(fastL > slowL && slowM > fastM) {
-		t.Errorf("pixels slow/fast: got %d/%d at the left, %d/%d in the middle; want more fast ones left and more slow ones in the middle",
-			slowL, fastL, slowM, fastM)
+		t.Errorf("pixels slow/fast: got %d/%d at the left, %d/%d in the middle; want more fast ones left "+
+			"and more slow ones in the middle", slowL, fastL, slowM, fastM)
 	}
 }
 
@@ -366,7 +376,8 @@ func TestTrajectoriesGoFromDarkToLight(t *testing.T) {
 	for k := range 21 {
 		path = append(path, points(-1+float64(k)/10, 0))
 	}
-	o := plot.TrajectoryOptions{Options: plot.Options{Size: 2, DPI: 100, Limits: plot.Limits{XMin: -2, XMax: 2, YMin: -2, YMax: 2}}}
+	o := plot.TrajectoryOptions{
+		Options: plot.Options{Size: 2, DPI: 100, Limits: plot.Limits{XMin: -2, XMax: 2, YMin: -2, YMax: 2}}}
 	img := draw(t, func(w io.Writer) error { return plot.Trajectories(w, path, nil, o) })
 	// The start is the leftmost dark purple of the middle of the picture, the end yellow.
 	purple := func(c color.Color) bool { r, g, b, _ := c.RGBA(); return g < 0x3000 && b > 0x4000 && r > 0x3000 }
@@ -383,7 +394,8 @@ func TestTrajectoriesGoFromDarkToLight(t *testing.T) {
 
 func TestOneDimensionalTrajectoriesRunOverTime(t *testing.T) {
 	path := []flow.Batch{{N: 2, D: 1, X: []float64{-1, 1}}, {N: 2, D: 1, X: []float64{-2, 2}}}
-	img := draw(t, func(w io.Writer) error { return plot.Trajectories(w, path, []float64{0, 1}, plot.TrajectoryOptions{}) })
+	img := draw(t,
+		func(w io.Writer) error { return plot.Trajectories(w, path, []float64{0, 1}, plot.TrajectoryOptions{}) })
 	if img.Bounds().Dx() < 100 {
 		t.Errorf("got a picture of %v", img.Bounds())
 	}
@@ -401,7 +413,8 @@ func TestLossDrawsEachSeriesInItsColour(t *testing.T) {
 		_, yb, nb := centre(img, isBlue)
 		_, yr, nr := centre(img, isRed)
 		if nb == 0 || nr == 0 || !(yr < yb) {
-			t.Errorf("log %v: values 1..2 at height %.0f (%d pixels), 3..4 at %.0f (%d); want the higher ones above", log, yb, nb, yr, nr)
+			t.Errorf("log %v: values 1..2 at height %.0f (%d pixels), 3..4 at %.0f (%d); want the higher ones above",
+				log, yb, nb, yr, nr)
 		}
 	}
 }
@@ -419,18 +432,22 @@ func TestImageGridMapsValuesExactly(t *testing.T) {
 		x, y int // in pixels before the scale
 		want uint8
 	}{
-		{"gap is white", 0, 0, 255}, {"-1 is black", 1, 1, 0}, {"1 is white", 2, 1, 255}, {"0 is the middle", 4, 1, 128},
-		{"above 1 is white", 5, 1, 255}, {"below -1 is black", 1, 3, 0}, {"0.5 is 191", 2, 3, 191}, {"no image is white", 4, 3, 255},
+		{"gap is white", 0, 0, 255}, {"-1 is black", 1, 1, 0}, {"1 is white", 2, 1, 255},
+		{"0 is the middle", 4, 1, 128},
+		{"above 1 is white", 5, 1, 255}, {"below -1 is black", 1, 3, 0}, {"0.5 is 191", 2, 3, 191},
+		{"no image is white", 4, 3, 255},
 	} {
 		for _, d := range []int{0, 2} {
 			r, g, b, _ := img.At(3*c.x+d, 3*c.y+d).RGBA()
-			if got := (color.RGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 255}); got != (color.RGBA{c.want, c.want, c.want, 255}) {
+			got := color.RGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 255}
+			if got != (color.RGBA{c.want, c.want, c.want, 255}) {
 				t.Errorf("%s: got %v, want %d", c.name, got, c.want)
 			}
 		}
 	}
 	named := draw(t, func(w io.Writer) error {
-		return plot.ImageGrid(w, grey, []int{1, 2}, plot.ImageOptions{Cols: 2, Gap: 1, Scale: 3, ColNames: []string{"7"}, RowNames: []string{"x", "y"}})
+		return plot.ImageGrid(w, grey, []int{1, 2},
+			plot.ImageOptions{Cols: 2, Gap: 1, Scale: 3, ColNames: []string{"7"}, RowNames: []string{"x", "y"}})
 	})
 	shift := named.Bounds().Size().Sub(img.Bounds().Size())
 	if shift.X < 5 || shift.Y < 10 {
@@ -454,10 +471,12 @@ func TestImageGridMapsValuesExactly(t *testing.T) {
 		return n
 	}
 	size := named.Bounds().Size()
-	if above, before := ink(image.Rect(shift.X, 0, size.X, shift.Y)), ink(image.Rect(0, shift.Y, shift.X, size.Y)); above == 0 || before == 0 {
+	above, before := ink(image.Rect(shift.X, 0, size.X, shift.Y)), ink(image.Rect(0, shift.Y, shift.X, size.Y))
+	if above == 0 || before == 0 {
 		t.Errorf("%d dark pixels above the grid and %d before it; want names", above, before)
 	}
-	if err := plot.ImageGrid(io.Discard, grey, []int{1, 2}, plot.ImageOptions{Cols: 2, RowNames: make([]string, 3)}); !errors.Is(err, plot.ErrShape) {
+	if err := plot.ImageGrid(io.Discard, grey, []int{1, 2},
+		plot.ImageOptions{Cols: 2, RowNames: make([]string, 3)}); !errors.Is(err, plot.ErrShape) {
 		t.Errorf("three names for two rows: %v", err)
 	}
 	rgb := flow.Batch{N: 1, D: 6, X: []float64{1, 0, 0, 0, 0.2, 1}} // one image of 2 x 1 pixels of three channels

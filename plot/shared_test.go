@@ -33,12 +33,16 @@ func everyPicture() map[string]func(w io.Writer) error {
 		"Samples": func(w io.Writer) error {
 			return plot.Samples(w, []plot.Panel{{"data", a, nil}, {"samples", b, nil}}, small)
 		},
-		"Samples by class": func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{"data", a, labels}}, small) },
-		"Samples as heat":  func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{"data", a, nil}}, heat) },
-		"Samples in D=1":   func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{"data", one, nil}}, small) },
-		"Samples in D=4":   func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{"data", c, nil}}, small) },
+		"Samples by class": func(w io.Writer) error {
+			return plot.Samples(w, []plot.Panel{{"data", a, labels}}, small)
+		},
+		"Samples as heat": func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{"data", a, nil}}, heat) },
+		"Samples in D=1":  func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{"data", one, nil}}, small) },
+		"Samples in D=4":  func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{"data", c, nil}}, small) },
 		"Gallery": func(w io.Writer) error {
-			return plot.Gallery(w, []plot.Row{{"a", []plot.Panel{{"t=0", a, nil}, {"t=1", b, nil}}}, {"b", []plot.Panel{{"", b, nil}, {"", a, nil}}}}, small)
+			return plot.Gallery(w,
+				[]plot.Row{{"a", []plot.Panel{{"t=0", a, nil}, {"t=1", b, nil}}},
+					{"b", []plot.Panel{{"", b, nil}, {"", a, nil}}}}, small)
 		},
 		"Density": func(w io.Writer) error {
 			return plot.Density(w, g, []plot.Map{{"learnt", logp}}, plot.DensityOptions{Options: small})

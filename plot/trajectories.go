@@ -79,7 +79,8 @@ func Trajectories(w io.Writer, path []flow.Batch, times []float64, o TrajectoryO
 // over [0,1] if none were given.
 func checkTimes(what string, path []flow.Batch, times []float64) ([]float64, error) {
 	if len(path) < 2 {
-		return nil, fmt.Errorf("plot: %s: %w: %d moments; want at least the start and the end", what, ErrEmpty, len(path))
+		return nil, fmt.Errorf("plot: %s: %w: %d moments; want at least the start and the end", what,
+			ErrEmpty, len(path))
 	}
 	for k, b := range path {
 		if b.N != path[0].N || b.D != path[0].D {
@@ -98,7 +99,8 @@ func checkTimes(what string, path []flow.Batch, times []float64) ([]float64, err
 	}
 	for k, t := range times {
 		if math.IsNaN(t) || math.IsInf(t, 0) || k > 0 && t <= times[k-1] {
-			return nil, fmt.Errorf("plot: %s: %w: times[%d] is %v; times must be finite and increase", what, ErrOptions, k, t)
+			return nil, fmt.Errorf("plot: %s: %w: times[%d] is %v; times must be finite and increase", what,
+				ErrOptions, k, t)
 		}
 	}
 	return times, nil

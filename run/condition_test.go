@@ -105,22 +105,24 @@ func TestARunWithAConditionIsDrawn(t *testing.T) {
 	}
 }
 
-func TestConditionsThatDoNotGoWithARunFile(t *testing.T) {
-	for text, want := range map[string]string{
-		"data: {name: moons}\ncondition: {kind: superres, factor: 2}\n":                                         "condition is for images, and the data are of kind synthetic",
-		"data: {path: x-idx}\ncondition: {kind: superres}\n":                                                    "condition.factor is 0",
-		"data: {path: x-idx}\ncondition: {factor: 2}\n":                                                         "without condition.kind",
-		"data: {path: x-idx}\ncondition: {kind: inpaint, mask: middle}\n":                                       "it must be one of center",
-		"data: {path: x-idx}\ncoupling: {name: ot}\ncondition: {kind: superres, factor: 2}\n":                   "independent coupling",
-		"data: {path: x-idx}\ntrain: {objective: fm}\ncondition: {kind: superres, factor: 2}\n":                 "not with fm",
-		"data: {path: x-idx}\ntrain: {objective: reflow, teacher: x}\ncondition: {kind: superres, factor: 2}\n": "not with reflow",
+func TestConditionsThatDoNotFitARunFile(t *testing.T) {
+	const factor = "condition: {kind: superres, factor: 2}\n"
+	for _, c := range []struct{ text, want string }{
+		{"data: {name: moons}\n" + factor, "condition is for images, and the data are of kind synthetic"},
+		{"data: {path: x-idx}\ncondition: {kind: superres}\n", "condition.factor is 0"},
+		{"data: {path: x-idx}\ncondition: {factor: 2}\n", "without condition.kind"},
+		{"data: {path: x-idx}\ncondition: {kind: inpaint, mask: middle}\n", "it must be one of center"},
+		{"data: {path: x-idx}\ncoupling: {name: ot}\n" + factor, "independent coupling"},
+		{"data: {path: x-idx}\ntrain: {objective: fm}\n" + factor, "not fm"},
+		{"data: {path: x-idx}\ntrain: {objective: reflow, teacher: x}\n" + factor, "not reflow"},
 	} {
-		if _, err := ParseConfig([]byte(text), nil); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", text, err, want)
+		if _, err := ParseConfig([]byte(c.text), nil); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v, want %q", c.text, err, c.want)
 		}
 	}
-	if _, err := Train(t.Context(), conditioned(t, "{kind: superres, factor: 3}", 8), t.TempDir(),
-		TrainOptions{}); err == nil || !strings.Contains(err.Error(), "does not divide images of 8 by 8") {
+	cfg := conditioned(t, "{kind: superres, factor: 3}", 8)
+	if _, err := Train(t.Context(), cfg, t.TempDir(), TrainOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "does not divide images of 8 by 8") {
 		t.Errorf("a factor that does not divide: %v", err)
 	}
 }

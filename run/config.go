@@ -110,6 +110,8 @@ func (c Config) compatible() error {
 		return errors.New("run: train.label_dropout is for conditional networks; set conditional: true")
 	case kind.Finite && c.Coupling.Name != "independent":
 		return train.ErrCoupled
+	case kind.Finite && c.Conditional:
+		return fmt.Errorf("run: the objective %s is of all points alike; remove conditional, or use cfm", kind.Name)
 	case kind.Finite && c.Data.ResolvedKind() == data.KindSynthetic && c.Data.N == 0:
 		return fmt.Errorf("run: the objective %s needs a finite data set; set data.n to a number of points", kind.Name)
 	case !kind.Sourced && c.Source.Name != "":
@@ -138,8 +140,8 @@ func (c Config) validateSampling(kind train.Kind) error {
 		return fmt.Errorf("run: eval.solver %s is for the objectives meanflow and shortcut, not for %s",
 			eval.Average, kind.Name)
 	case kind.Straight && (c.Path.Name != "condot" || c.Coupling.Name != "independent"):
-		return fmt.Errorf(
-			"run: the objective %s takes straight paths between the pairs of its teacher: path condot, coupling independent", kind.Name)
+		return fmt.Errorf("run: the objective %s takes straight paths between the pairs of its teacher: path condot, "+
+			"coupling independent", kind.Name)
 	}
 	return nil
 }
@@ -148,9 +150,8 @@ func (c Config) validateSampling(kind train.Kind) error {
 // solves has not: its flow goes from N(0, I) to the data as the default path's does.
 func (c Config) validateSolves() error {
 	if c.Net.OfImages() {
-		return fmt.Errorf(
-			"run: train.objective %s is for perceptrons: net.unet and net.dit have no second derivative, which it needs; remove them",
-			c.Train.Objective)
+		return fmt.Errorf("run: train.objective %s is for perceptrons: net.unet and net.dit have no second "+
+			"derivative, which it needs; remove them", c.Train.Objective)
 	}
 	sigma := c.Path.SigmaMin
 	for _, f := range []struct {
@@ -178,7 +179,7 @@ func (c Config) validateCondition(kind train.Kind) error {
 	case !c.Data.Images():
 		return fmt.Errorf("run: condition is for images, and the data are of kind %s; remove the section", data)
 	case !kind.Context:
-		return fmt.Errorf("run: a condition goes with train.objective cfm, meanflow and shortcut, not with %s",
+		return fmt.Errorf("run: a condition needs train.objective cfm, ml, meanflow or shortcut, not %s",
 			kind.Name)
 	case c.Coupling.Name != "independent":
 		return train.ErrContextCoupled

@@ -122,9 +122,13 @@ func TestSettingsOverrideTheFile(t *testing.T) {
 func TestRunFileRoundTrips(t *testing.T) {
 	for _, text := range []string{
 		"data: {name: moons}\n",
-		"\"data\": {\"name\": moons, \"n\": 10}\nsource: {name: 8gaussians, noise: 0.2}\npath: {name: icfm, sigma: 0.2}\n",
-		"data: {name: 8gaussians, standardize: scalar}\npath: {name: ve, sigma_max: 20}\ncoupling: {name: sinkhorn, reg: 0.1}\ntrain: {prediction: noise, times: {name: logit_normal}}\nconditional: true\n",
-		"data: {name: moons}\ntrain: {objective: ml, ml: {solver: rk4, steps: 20, kinetic: 0.1, divergence: hutchinson}}\n",
+		"\"data\": {\"name\": moons, \"n\": 10}\nsource: {name: 8gaussians, noise: 0.2}\n" +
+			"path: {name: icfm, sigma: 0.2}\n",
+		"data: {name: 8gaussians, standardize: scalar}\npath: {name: ve, sigma_max: 20}\n" +
+			"coupling: {name: sinkhorn, reg: 0.1}\n" +
+			"train: {prediction: noise, times: {name: logit_normal}}\nconditional: true\n",
+		"data: {name: moons}\n" +
+			"train: {objective: ml, ml: {solver: rk4, steps: 20, kinetic: 0.1, divergence: hutchinson}}\n",
 		"data: {name: moons}\ntrain: {objective: meanflow, intervals: {power: 1}}\n",
 		"data: {name: moons}\ntrain: {objective: shortcut}\neval: {solver: dopri5}\n",
 		"data: {name: moons}\ntrain: {objective: distill, teacher: /x/y, distill_steps: 2}\n",
@@ -152,8 +156,8 @@ func TestRunFileRoundTrips(t *testing.T) {
 func TestPathsAreRelativeToTheRunFile(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "r.yaml")
-	if err := os.WriteFile(file, []byte("data: {path: sub/a.csv}\ntrain: {objective: reflow, teacher: ../t}\n"),
-		0o600); err != nil {
+	text := "data: {path: sub/a.csv}\ntrain: {objective: reflow, teacher: ../t}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, err := ReadConfig(file, nil)
@@ -183,9 +187,11 @@ func TestExampleRunFilesAreValid(t *testing.T) {
 // What makes that a field does not determine its score is in the model of the run.
 func TestSamplingWithNoiseNeedsTheIndependentCoupling(t *testing.T) {
 	for text, want := range map[string]string{
-		"coupling: {name: ot}": "coupling ot", "source: {name: moons}": "source moons",
+		"coupling: {name: ot}":         "coupling ot",
+		"source: {name: moons}":        "source moons",
 		"path: {name: icfm}":           "path icfm",
-		"train: {objective: shortcut}": "objective shortcut", "train: {objective: ml}": "objective ml",
+		"train: {objective: shortcut}": "objective shortcut",
+		"train: {objective: ml}":       "objective ml",
 	} {
 		c, err := ParseConfig([]byte("data: {name: moons, val: 10, test: 10}\nnet: {hidden: [4]}\n"+text+"\n"),
 			[]string{"train.steps=2", "train.batch=8"})

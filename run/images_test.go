@@ -40,9 +40,8 @@ func TestNetworksOfImagesTrainOpenAndResume(t *testing.T) {
 		"dit":  "dit: {width: 8, depth: 1, heads: 2}",
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg, err := ParseConfig(
-				fmt.Appendf(nil,
-					"data: {path: %q, val: 10, test: 10}\nnet: {%s}\ntrain: {steps: 8, batch: 8, val_every: 8, checkpoint_every: 2}\n", file, net), nil)
+			cfg, err := ParseConfig(fmt.Appendf(nil, "data: {path: %q, val: 10, test: 10}\nnet: {%s}\n"+
+				"train: {steps: 8, batch: 8, val_every: 8, checkpoint_every: 2}\n", file, net), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

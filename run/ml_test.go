@@ -22,7 +22,9 @@ func TestMaximumLikelihoodIsARun(t *testing.T) {
 data: {name: 8gaussians, standardize: scalar, val: 60, test: 60}
 net: {hidden: [16, 16]}
 conditional: true
-train: {objective: ml, steps: 40, batch: 64, lr: 0.01, log_every: 10, val_every: 20, ml: {divergence: hutchinson, kinetic: 0.01}}
+train:
+  {objective: ml, steps: 40, batch: 64, lr: 0.01, log_every: 10, val_every: 20,
+   ml: {divergence: hutchinson, kinetic: 0.01}}
 `), nil)
 	if err != nil {
 		t.Fatal(err)

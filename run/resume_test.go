@@ -48,8 +48,8 @@ func TestARunIsResumedWithTheSettingsItBeganWith(t *testing.T) {
 	r, err := Train(t.Context(), more, dir, TrainOptions{Resume: true, Resumed: func(step int, changes []Change) {
 		told = append(told, fmt.Sprint(step, changes))
 	}})
-	want :=
-		"30 [eval.samples: 2000 -> 20 train.log_every: 50 -> 5 train.precision: not set -> float32 train.steps: 30 -> 40]"
+	want := "30 [eval.samples: 2000 -> 20 train.log_every: 50 -> 5 " +
+		"train.precision: not set -> float32 train.steps: 30 -> 40]"
 	if err != nil || r.Step != 40 || len(told) != 1 || told[0] != want {
 		t.Errorf("%d steps, %v, reported %q, want %q", r.Step, err, told, want)
 	}

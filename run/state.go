@@ -152,12 +152,10 @@ func changed(was, is Config) ([]Change, error) {
 			continue
 		}
 		changes = append(changes, c)
-		if !slices.ContainsFunc(free,
-			func(f string) bool { return key == f || strings.HasSuffix(f, ".") && strings.HasPrefix(key, f) }) {
-			faults = append(faults,
-				fmt.Errorf(
-					"%w: %s was %s, and is %s now: resume with the settings it began with, or train into another folder",
-					ErrChanged, c.Key, c.Was, c.Is))
+		names := func(f string) bool { return key == f || strings.HasSuffix(f, ".") && strings.HasPrefix(key, f) }
+		if !slices.ContainsFunc(free, names) {
+			faults = append(faults, fmt.Errorf("%w: %s was %s, and is %s now: resume with the settings it began "+
+				"with, or train into another folder", ErrChanged, c.Key, c.Was, c.Is))
 		}
 	}
 	return changes, errors.Join(faults...)

@@ -14,7 +14,8 @@ import (
 	"flowmatch/train"
 )
 
-const text = "data: {name: moons, standardize: scalar, val: 50, test: 50}\nnet: {hidden: [8]}\ntrain: {steps: 30, batch: 32}\n"
+const text = "data: {name: moons, standardize: scalar, val: 50, test: 50}\n" +
+	"net: {hidden: [8]}\ntrain: {steps: 30, batch: 32}\n"
 
 // parse reads a run file of a network so small that a run takes no time.
 func parse(t *testing.T, settings ...string) Config {

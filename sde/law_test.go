@@ -182,7 +182,8 @@ func TestWeakOrders(t *testing.T) {
 		c.s.Steps = 2 * n
 		_, fine := miss(t, c.s, g)
 		if order := math.Log2(coarse / fine); math.Abs(order-c.want) > 0.15 {
-			t.Errorf("%T, %v: order %.3f of the variance (errors %.3g, %.3g), want %g", c.path, c.s, order, coarse, fine, c.want)
+			t.Errorf("%T, %v: order %.3f of the variance (errors %.3g, %.3g), want %g", c.path, c.s, order,
+				coarse, fine, c.want)
 		}
 	}
 }
@@ -221,7 +222,8 @@ func TestTheLawIsThatOfTheSchemesRecursion(t *testing.T) {
 	}{{EulerMaruyama, em, ev}, {Heun, hm, hv}} {
 		mean, vari := law(t, Sampler{Method: c.m, Steps: n}, g, g)
 		if math.Abs(mean-c.mean) > 1e-10 || math.Abs(vari-c.vari) > 1e-10 {
-			t.Errorf("%v: mean %.12g and variance %.12g, the recursion gives %.12g and %.12g", c.m, mean, vari, c.mean, c.vari)
+			t.Errorf("%v: mean %.12g and variance %.12g, the recursion gives %.12g and %.12g", c.m, mean, vari,
+				c.mean, c.vari)
 		}
 	}
 }

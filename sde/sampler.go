@@ -178,7 +178,8 @@ func (s Sampler) Validate() error {
 	case s.Method < 0 || int(s.Method) >= len(methodNames):
 		return fmt.Errorf("sde: %w: Method is %v; it must be one of the package's", ErrInvalid, s.Method)
 	case s.Grid != nil && s.Steps != 0 && s.Steps != len(s.Grid)-1:
-		return fmt.Errorf("sde: %w: Steps is %d and Grid has %d times; set one of them", ErrInvalid, s.Steps, len(s.Grid))
+		return fmt.Errorf("sde: %w: Steps is %d and Grid has %d times; set one of them", ErrInvalid,
+			s.Steps, len(s.Grid))
 	case s.steps() < 1:
 		return fmt.Errorf("sde: %w: %d steps; there must be at least 1", ErrInvalid, s.steps())
 	case !(s.Eta >= 0 && s.Eta <= 1):

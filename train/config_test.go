@@ -10,62 +10,67 @@ import (
 	"flowmatch/path"
 )
 
+// faults are changes of a configuration with a part of the error that each is.
+var faults = map[string]func(*Config){
+	`unknown objective "cfmm"`:      func(c *Config) { c.Objective = "cfmm" },
+	"ml is set":                     func(c *Config) { c.ML.Kinetic = 1 },
+	`ml: unknown solver "rk5"`:      ofML(func(c *MLConfig) { c.Solve.Solver = "rk5" }),
+	`ml: unknown divergence "full"`: ofML(func(c *MLConfig) { c.Divergence.Divergence = "full" }),
+	"ml: probes is 3": ofML(func(c *MLConfig) {
+		c.Divergence = likelihood.Config{Divergence: "hutchinson", Probes: 3}
+	}),
+	"ml.kinetic is -1":                  ofML(func(c *MLConfig) { c.Kinetic = -1 }),
+	"ml.jacobian is -1":                 ofML(func(c *MLConfig) { c.Jacobian = -1 }),
+	"ml.batch_size is -1":               ofML(func(c *MLConfig) { c.BatchSize = -1 }),
+	"ml.val is -1":                      ofML(func(c *MLConfig) { c.Val = -1 }),
+	"ml: rtol is -1":                    ofML(func(c *MLConfig) { c.Solve.RTol = -1 }),
+	"prediction is set":                 func(c *Config) { c.Objective, c.Prediction = "ml", path.Noise },
+	"times is set":                      func(c *Config) { c.Objective, c.Times.IID = "ml", true },
+	"weighting is set":                  func(c *Config) { c.Objective, c.Weighting = "ml", SigmaSquared },
+	"label_dropout is set":              func(c *Config) { c.Objective, c.LabelDropout = "ml", 0.1 },
+	`unknown schedule "step"`:           func(c *Config) { c.Schedule = "step" },
+	`unknown weighting "snr"`:           func(c *Config) { c.Weighting = "snr" },
+	`unknown time distribution "gamma"`: func(c *Config) { c.Times.Name = "gamma" },
+	"power belongs to":                  func(c *Config) { c.Times.Power = 2 },
+	"mean and std belong to":            func(c *Config) { c.Times.Mean = 2 },
+	"sample_every is -1":                func(c *Config) { c.SampleEvery = -1 },
+	"snapshot_every is -1":              func(c *Config) { c.SnapshotEvery = -1 },
+	"steps is -1":                       func(c *Config) { c.Steps = -1 },
+	"lr is -1":                          func(c *Config) { c.LR = -1 },
+	"lr_min is 2":                       func(c *Config) { c.LRMin = new(2.0) },
+	"warmup of 20000":                   func(c *Config) { c.Warmup = 20000 },
+	"label_dropout is 1;":               func(c *Config) { c.LabelDropout = 1 },
+	"teacher is set":                    func(c *Config) { c.Teacher = "x" },
+	"pairs is set":                      func(c *Config) { c.Pairs = 500 },
+	"needs a teacher":                   func(c *Config) { c.Objective = "reflow" },
+	"pairs is 5":                        func(c *Config) { c.Objective, c.Teacher, c.Pairs = "distill", "x", 5 },
+	"distill_steps is set":              func(c *Config) { c.DistillSteps = 2 },
+	"distill_steps is -2": func(c *Config) {
+		c.Objective, c.Teacher, c.DistillSteps = "distill",
+			"x", -2
+	},
+	"for the prediction velocity":  func(c *Config) { c.Objective, c.Prediction = "meanflow", path.Noise },
+	"intervals.ratio is set":       func(c *Config) { c.Averages.Ratio = 0.5 },
+	"ratio is 2":                   func(c *Config) { c.Objective, c.Averages.Ratio = "meanflow", 2 },
+	"intervals.power -1 and":       func(c *Config) { c.Objective, c.Averages.Power = "meanflow", -1 },
+	"intervals.offset is 1, but":   func(c *Config) { c.Objective, c.Averages.Offset = "meanflow", 1 },
+	"intervals.power is set, but":  func(c *Config) { c.Objective, c.Averages.Power = "shortcut", 1 },
+	"intervals.finest is set, but": func(c *Config) { c.Objective, c.Averages.Finest = "meanflow", 8 },
+	"finest is 12":                 func(c *Config) { c.Objective, c.Averages.Finest = "shortcut", 12 },
+	"beta1 is 2":                   func(c *Config) { c.Optimizer.Beta1 = new(2.0) },
+	"times is set, but means nothing for": func(c *Config) {
+		c.Objective, c.Teacher, c.Times.IID = "distill", "x",
+			true
+	},
+}
+
+// ofML changes the section ml, of its objective.
+func ofML(change func(c *MLConfig)) func(*Config) {
+	return func(c *Config) { c.Objective = "ml"; change(&c.ML) }
+}
+
 func TestBadConfigsAreNamed(t *testing.T) {
-	ml := func(change func(c *MLConfig)) func(*Config) {
-		return func(c *Config) { c.Objective = "ml"; change(&c.ML) }
-	}
-	for want, change := range map[string]func(*Config){
-		`unknown objective "cfmm"`:      func(c *Config) { c.Objective = "cfmm" },
-		"ml is set":                     func(c *Config) { c.ML.Kinetic = 1 },
-		`ml: unknown solver "rk5"`:      ml(func(c *MLConfig) { c.Solve.Solver = "rk5" }),
-		`ml: unknown divergence "full"`: ml(func(c *MLConfig) { c.Divergence.Divergence = "full" }),
-		"ml: probes is 3": ml(func(c *MLConfig) {
-			c.Divergence = likelihood.Config{Divergence: "hutchinson", Probes: 3}
-		}),
-		"ml.kinetic is -1":                  ml(func(c *MLConfig) { c.Kinetic = -1 }),
-		"ml.jacobian is -1":                 ml(func(c *MLConfig) { c.Jacobian = -1 }),
-		"ml.batch_size is -1":               ml(func(c *MLConfig) { c.BatchSize = -1 }),
-		"ml.val is -1":                      ml(func(c *MLConfig) { c.Val = -1 }),
-		"ml: rtol is -1":                    ml(func(c *MLConfig) { c.Solve.RTol = -1 }),
-		"prediction is set":                 func(c *Config) { c.Objective, c.Prediction = "ml", path.Noise },
-		"times is set":                      func(c *Config) { c.Objective, c.Times.IID = "ml", true },
-		"weighting is set":                  func(c *Config) { c.Objective, c.Weighting = "ml", SigmaSquared },
-		"label_dropout is set":              func(c *Config) { c.Objective, c.LabelDropout = "ml", 0.1 },
-		`unknown schedule "step"`:           func(c *Config) { c.Schedule = "step" },
-		`unknown weighting "snr"`:           func(c *Config) { c.Weighting = "snr" },
-		`unknown time distribution "gamma"`: func(c *Config) { c.Times.Name = "gamma" },
-		"power belongs to":                  func(c *Config) { c.Times.Power = 2 },
-		"mean and std belong to":            func(c *Config) { c.Times.Mean = 2 },
-		"sample_every is -1":                func(c *Config) { c.SampleEvery = -1 },
-		"snapshot_every is -1":              func(c *Config) { c.SnapshotEvery = -1 },
-		"steps is -1":                       func(c *Config) { c.Steps = -1 },
-		"lr is -1":                          func(c *Config) { c.LR = -1 },
-		"lr_min is 2":                       func(c *Config) { c.LRMin = new(2.0) },
-		"warmup of 20000":                   func(c *Config) { c.Warmup = 20000 },
-		"label_dropout is 1;":               func(c *Config) { c.LabelDropout = 1 },
-		"teacher is set":                    func(c *Config) { c.Teacher = "x" },
-		"pairs is set":                      func(c *Config) { c.Pairs = 500 },
-		"needs a teacher":                   func(c *Config) { c.Objective = "reflow" },
-		"pairs is 5":                        func(c *Config) { c.Objective, c.Teacher, c.Pairs = "distill", "x", 5 },
-		"distill_steps is set":              func(c *Config) { c.DistillSteps = 2 },
-		"distill_steps is -2": func(c *Config) {
-			c.Objective, c.Teacher, c.DistillSteps = "distill",
-				"x", -2
-		},
-		"for the prediction velocity":  func(c *Config) { c.Objective, c.Prediction = "meanflow", path.Noise },
-		"intervals.ratio is set":       func(c *Config) { c.Averages.Ratio = 0.5 },
-		"ratio is 2":                   func(c *Config) { c.Objective, c.Averages.Ratio = "meanflow", 2 },
-		"intervals.power -1 and":       func(c *Config) { c.Objective, c.Averages.Power = "meanflow", -1 },
-		"intervals.offset is 1, but":   func(c *Config) { c.Objective, c.Averages.Offset = "meanflow", 1 },
-		"intervals.power is set, but":  func(c *Config) { c.Objective, c.Averages.Power = "shortcut", 1 },
-		"intervals.finest is set, but": func(c *Config) { c.Objective, c.Averages.Finest = "meanflow", 8 },
-		"finest is 12":                 func(c *Config) { c.Objective, c.Averages.Finest = "shortcut", 12 },
-		"beta1 is 2":                   func(c *Config) { c.Optimizer.Beta1 = new(2.0) },
-		"times is set, but means nothing for": func(c *Config) {
-			c.Objective, c.Teacher, c.Times.IID = "distill", "x",
-				true
-		},
-	} {
+	for want, change := range faults {
 		c := Config{}
 		change(&c)
 		if err := c.Defaults().Validate(); err == nil || !strings.Contains(err.Error(), want) {

@@ -131,20 +131,35 @@ func (early) At(t float64) path.Coef {
 	return path.Coef{Alpha: t * (2 - t), DAlpha: 2 - 2*t, Sigma: 1 - t, DSigma: -1}
 }
 
-// The model's schedule is what an objective trains along and what samples follow, and a
-// file knows it by its name.
-func TestAScheduleOfOnesOwnTrainsSamplesAndIsSaved(t *testing.T) {
+// registered is what naming it says; a name can be given once a process.
+var registered = path.Register("train-test-early", func(path.Config) (path.Scheduler, error) { return early{}, nil })
+
+// quick trains in a moment.
+var quick = train.Fit{
+	Loop: train.Loop{Steps: 500, Batch: 128, LR: 1e-2}, Optimizer: nn.Optimizer{EMADecay: new(0.95)},
+}
+
+// aroundTwo is the objective on points of N(2, 0.3²).
+func aroundTwo() train.CFM {
 	x := flow.NewBatch(500, 1)
 	flow.Gaussian{Std: 0.3}.Sample(x, seed.Rand(1, "own", 0))
 	for i := range x.X {
 		x.X[i] += 2
 	}
-	fit := train.Fit{
-		Loop:      train.Loop{Steps: 500, Batch: 128, LR: 1e-2},
-		Optimizer: nn.Optimizer{EMADecay: new(0.95)},
+	return train.CFM{Data: data.Shuffle(data.Points{X: x}, 1), Seed: 1}
+}
+
+// The model's schedule is what an objective trains along and what samples follow, and a
+// file knows it by its name.
+func TestAScheduleOfOnesOwnTrainsSamplesAndIsSaved(t *testing.T) {
+	trained := func(spec model.Spec) *model.Model {
+		t.Helper()
+		m, err := quick.Train(t.Context(), newModel(t, spec, nn.Config{Dim: 1, Hidden: []int{32}}), aroundTwo())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
 	}
-	o := train.CFM{Data: data.Shuffle(data.Points{X: x}, 1), Seed: 1}
-	cfg := nn.Config{Dim: 1, Hidden: []int{32}}
 	sample := func(m *model.Model) []float64 {
 		t.Helper()
 		solver := ode.Solver{Method: ode.RK4, Control: ode.Fixed(10)}
@@ -157,10 +172,7 @@ func TestAScheduleOfOnesOwnTrainsSamplesAndIsSaved(t *testing.T) {
 	byFunc := path.Func{Fn: early{}.At}
 	var made []*model.Model
 	for _, s := range []path.Scheduler{early{}, byFunc} {
-		m, err := fit.Train(t.Context(), newModel(t, model.Spec{Scheduler: s}, cfg), o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		m := trained(model.Spec{Scheduler: s})
 		if mean := stat.Mean(sample(m)); math.Abs(mean-2) > 0.1 {
 			t.Errorf("%T: samples have mean %g, want 2", s, mean)
 		}
@@ -172,14 +184,10 @@ func TestAScheduleOfOnesOwnTrainsSamplesAndIsSaved(t *testing.T) {
 	if !slices.Equal(sample(made[0]), sample(made[1])) {
 		t.Error("the same schedule by two types trains differently")
 	}
-	if err := path.Register("train-test-early",
-		func(path.Config) (path.Scheduler, error) { return early{}, nil }); err != nil {
-		t.Fatal(err)
+	if registered != nil {
+		t.Fatal(registered)
 	}
-	named, err := fit.Train(t.Context(), newModel(t, model.Spec{Path: path.Config{Name: "train-test-early"}}, cfg), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	named := trained(model.Spec{Path: path.Config{Name: "train-test-early"}})
 	file := filepath.Join(t.TempDir(), "m.safetensors")
 	if err := named.Save(file); err != nil {
 		t.Fatal(err)
@@ -192,11 +200,7 @@ func TestAScheduleOfOnesOwnTrainsSamplesAndIsSaved(t *testing.T) {
 		t.Error("the file of the model has other samples")
 	}
 	// The schedule matters: along another the same network ends elsewhere.
-	plain, err := fit.Train(t.Context(), newModel(t, model.Spec{}, cfg), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if slices.Equal(sample(plain), sample(made[0])) {
+	if slices.Equal(sample(trained(model.Spec{})), sample(made[0])) {
 		t.Error("training along the schedule is training along condot")
 	}
 }

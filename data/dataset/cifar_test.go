@@ -68,7 +68,8 @@ func TestCIFAR10OpensWithChannelsLast(t *testing.T) {
 	for name, b := range cifar10Files() {
 		parent["cifar-10-batches-bin/"+name] = b
 	}
-	if s := mustOpen(t, Config{Kind: data.KindCIFAR10, Path: datatest.WriteFiles(t, parent)}, "", 1); s.Test.Len() != 1 {
+	c := Config{Kind: data.KindCIFAR10, Path: datatest.WriteFiles(t, parent)}
+	if s := mustOpen(t, c, "", 1); s.Test.Len() != 1 {
 		t.Errorf("from the folder above: %d test images, want 1", s.Test.Len())
 	}
 }
@@ -98,7 +99,8 @@ func TestCIFARFilesThatDoNotFitAreReported(t *testing.T) {
 	}{
 		{"truncated", ten, func(f map[string][]byte) { f["data_batch_3.bin"] = f["data_batch_3.bin"][:5000] },
 			"data_batch_3.bin: 5000 bytes are no whole number of records of 3073 bytes"},
-		{"empty", ten, func(f map[string][]byte) { f["data_batch_3.bin"] = nil }, "0 bytes are no whole number of records"},
+		{"empty", ten, func(f map[string][]byte) { f["data_batch_3.bin"] = nil },
+			"0 bytes are no whole number of records"},
 		{"a class too many", ten, func(f map[string][]byte) { f["data_batch_4.bin"][3073] = 10 },
 			"data_batch_4.bin: record 1: label byte 0 is 10; want 0 to 9"},
 		{"missing", ten, func(f map[string][]byte) { delete(f, "data_batch_5.bin") }, "data_batch_5.bin: no such file"},
@@ -106,7 +108,8 @@ func TestCIFARFilesThatDoNotFitAreReported(t *testing.T) {
 		{"another set", Config{Kind: data.KindCIFAR100}, func(map[string][]byte) {}, "train.bin: no such file"},
 		{"test twice", Config{Kind: data.KindCIFAR10, Test: new(0.1)}, func(map[string][]byte) {},
 			"test_batch.bin, which is used whole; leave test out"},
-		{"no folder", Config{Kind: data.KindCIFAR10, Path: "nowhere"}, func(map[string][]byte) {}, "nowhere: no such file"},
+		{"no folder", Config{Kind: data.KindCIFAR10, Path: "nowhere"}, func(map[string][]byte) {},
+			"nowhere: no such file"},
 	} {
 		files := cifar10Files()
 		c.change(files)

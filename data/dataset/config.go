@@ -165,7 +165,8 @@ func Catalog() []data.Info { return append(synth.Catalog(), table.UCICatalog()..
 // any file; an error where they are not synthetic.
 func (c Config) Law() (data.Distribution, error) {
 	if kind := c.ResolvedKind(); kind != data.KindSynthetic {
-		return nil, fmt.Errorf("data: the law of the data is not known: they are %s, not synthetic", cmp.Or(kind, "files"))
+		return nil, fmt.Errorf("data: the law of the data is not known: they are %s, not synthetic",
+			cmp.Or(kind, "files"))
 	}
 	return synth.ByName(c.Name, c.Params)
 }

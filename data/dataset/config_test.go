@@ -220,8 +220,9 @@ func imageFolder(t *testing.T, n int) (dir string, pix []byte) {
 		"flat-idx": datatest.IDX([]uint32{uint32(n)}, label),
 		"none-idx": datatest.IDX([]uint32{0, 2, 3}, nil),
 		"a.npy":    datatest.NPY(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (20, 2, 3), }", pix),
-		"f.npy":    datatest.NPY(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 3), }", make([]float32, 6)),
-		"k.npy":    datatest.NPY(1, "{'descr': '<i8', 'fortran_order': False, 'shape': (20,), }", long),
+		"f.npy": datatest.NPY(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 3), }",
+			make([]float32, 6)),
+		"k.npy": datatest.NPY(1, "{'descr': '<i8', 'fortran_order': False, 'shape': (20,), }", long),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
 			t.Fatal(err)
@@ -305,7 +306,8 @@ func TestConfigsThatCannotBeOpenedSayWhatWouldBeRight(t *testing.T) {
 		{Config{Name: "moon"}, `unknown synthetic set "moon"; did you mean "moons"? it must be one of`},
 		{Config{Name: "moons", Params: synth.Params{Dim: new(3)}}, "moons does not take dim"},
 		{Config{Path: "t.xlsx"},
-			`path "t.xlsx" does not say what the file is; set kind to one of table, images, cifar10, cifar100, folder, shards`},
+			`path "t.xlsx" does not say what the file is; set kind to one of table, images, cifar10, cifar100, ` +
+				"folder, shards"},
 		{Config{Path: "t.csv", Kind: "video"},
 			`unknown kind "video"; it must be one of synthetic, table, uci, images, cifar10, cifar100, folder, shards`},
 		{Config{Path: "t.csv", Kind: data.KindSynthetic}, "kind synthetic goes with name, not with path"},
@@ -329,7 +331,8 @@ func TestConfigsThatCannotBeOpenedSayWhatWouldBeRight(t *testing.T) {
 		{Config{Path: "d", Kind: data.KindCIFAR100, TestPath: "e"}, "test_path is set, but the data are cifar100"},
 		{Config{Path: "d", Kind: data.KindFolder, Size: 8, LabelsPath: "e"},
 			"labels_path is set, but the data are folder; it is for images"},
-		{Config{Path: "d", Kind: data.KindFolder, Size: 8, Standardize: StandardizeColumns}, "columns does not suit images"},
+		{Config{Path: "d", Kind: data.KindFolder, Size: 8, Standardize: StandardizeColumns},
+			"columns does not suit images"},
 		{Config{Path: "t.csv", Flip: true},
 			"flip is set, but the data are table; it is for images, cifar10, cifar100, folder and shards"},
 		{Config{Name: "moons", Kind: data.KindFolder}, "kind folder goes with path, not with name"},
@@ -337,7 +340,8 @@ func TestConfigsThatCannotBeOpenedSayWhatWouldBeRight(t *testing.T) {
 		{Config{Path: "x-idx", TestPath: "y", LabelsPath: "z"}, "labels_path and test_labels_path go together"},
 		{Config{Path: "x-idx", LabelsPath: "z", TestLabelsPath: "z"}, "test_labels_path is set without test_path"},
 		{Config{Path: "x-idx", Standardize: StandardizeColumns}, "columns does not suit images"},
-		{Config{Path: "t.csv", Standardize: "yes"}, `unknown standardize "yes"; it must be one of none, columns, scalar`},
+		{Config{Path: "t.csv", Standardize: "yes"},
+			`unknown standardize "yes"; it must be one of none, columns, scalar`},
 		{Config{Path: "t.csv", Delimiter: ";;"}, `delimiter ";;"; want one character`},
 		{Config{Path: "t.csv", Test: new(0.2), TestPath: "u.csv"}, "test and test_path are both set"},
 		{Config{Path: "t.csv", Val: new(-0.2)}, "val = -0.2; want a fraction below 1 or a number of points"},
@@ -361,8 +365,9 @@ func TestConfigsThatCannotBeOpenedSayWhatWouldBeRight(t *testing.T) {
 
 func TestAConfigSurvivesYAMLAndJSON(t *testing.T) {
 	full := Config{
-		Name: "mixture", N: 100, Path: "p", Kind: data.KindTable, Columns: []string{"a", "b"}, Label: "k", Delimiter: ";",
-		Header: new(false), LabelsPath: "l", TestPath: "t", TestLabelsPath: "u", Size: 8, Channels: 1, Flip: true,
+		Name: "mixture", N: 100, Path: "p", Kind: data.KindTable, Columns: []string{"a", "b"}, Label: "k",
+		Delimiter: ";",
+		Header:    new(false), LabelsPath: "l", TestPath: "t", TestLabelsPath: "u", Size: 8, Channels: 1, Flip: true,
 		Corrupt: CorruptSkip,
 		Coarse:  true, Dequantize: new(false), Standardize: StandardizeScalar, Val: new(0.0), Test: new(0.25),
 		Params: synth.Params{Noise: new(0.0), Scale: new(2.0), Components: new(3), Dim: new(4), LayoutSeed: 1 << 60,
@@ -374,7 +379,8 @@ func TestAConfigSurvivesYAMLAndJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got Config
-		if err := yaml.UnmarshalWithOptions(y, &got, yaml.DisallowUnknownField()); err != nil || !reflect.DeepEqual(got, c) {
+		if err := yaml.UnmarshalWithOptions(y, &got, yaml.DisallowUnknownField()); err != nil ||
+			!reflect.DeepEqual(got, c) {
 			t.Errorf("YAML: got %+v (error %v), want %+v, text:\n%s", got, err, c, y)
 		}
 		j, err := json.Marshal(c)
@@ -388,7 +394,8 @@ func TestAConfigSurvivesYAMLAndJSON(t *testing.T) {
 	}
 	var c Config
 	text := "name: moons\nnoise: 0.05\nval: 500\n"
-	if err := yaml.UnmarshalWithOptions([]byte(text), &c, yaml.DisallowUnknownField()); err != nil || *c.Noise != 0.05 ||
+	if err := yaml.UnmarshalWithOptions([]byte(text), &c, yaml.DisallowUnknownField()); err != nil ||
+		*c.Noise != 0.05 ||
 		*c.Val != 500 || c.Validate() != nil {
 		t.Errorf("%q: read as %+v (error %v)", text, c, err)
 	}

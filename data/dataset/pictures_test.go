@@ -93,8 +93,8 @@ func TestAFolderOfImagesHasItsFoldersAsClasses(t *testing.T) {
 // 10 times their label, plus 1 in the second shard and 2 in the third.
 func shards(t testing.TB) (dir string) {
 	dir = datatest.WriteFiles(t, map[string][]byte{
-		"s/a.tar": datatest.Tar(t, "0001.png", datatest.Shade(t, 10), "0001.cls", "1\n", "0002.cls", "0", "0002.txt", "5",
-			"0002.png", datatest.Shade(t, 0), "0003.json", "{}"),
+		"s/a.tar": datatest.Tar(t, "0001.png", datatest.Shade(t, 10), "0001.cls", "1\n", "0002.cls", "0",
+			"0002.txt", "5", "0002.png", datatest.Shade(t, 0), "0003.json", "{}"),
 		"s/b.tar.gz": datatest.Gzipped(t, datatest.Tar(t, "./0001.png", datatest.Shade(t, 21), "./0001.txt", " 2 ",
 			"./0004.cls", "0", "./0004.jpg", datatest.Shade(t, 1))),
 		"s/c.tgz": datatest.Gzipped(t, datatest.Tar(t, "7.png", datatest.Shade(t, 32), "7.cls", "3")),
@@ -140,11 +140,13 @@ func TestShardsWithoutLabelsHaveTheirFoldersOrNoClasses(t *testing.T) {
 func TestCorruptImagesFailByNameOrAreLeftOutAndCounted(t *testing.T) {
 	good, bad := datatest.Shade(t, 1), datatest.Shade(t, 2)[:40]
 	dir := datatest.WriteFiles(t, map[string][]byte{
-		"f/a/1.png": datatest.Shade(t, 1), "f/a/2.png": bad, "f/b/3.png": datatest.Shade(t, 3), "f/b/4.jpg": []byte("GIF89a"),
+		"f/a/1.png": datatest.Shade(t, 1), "f/a/2.png": bad, "f/b/3.png": datatest.Shade(t, 3),
+		"f/b/4.jpg": []byte("GIF89a"),
 		"x.tar": datatest.Tar(t, "1.png", good, "1.cls", "1", "2.png", bad, "2.cls", "2", "3.png", datatest.Shade(t, 3),
 			"3.cls", "3"),
-		"x.tar.gz": datatest.Gzipped(t, datatest.Tar(t, "1.png", good, "1.cls", "1", "2.png", bad, "2.cls", "2", "3.png",
-			datatest.Shade(t, 3), "3.cls", "3")),
+		"x.tar.gz": datatest.Gzipped(t,
+			datatest.Tar(t, "1.png", good, "1.cls", "1", "2.png", bad, "2.cls", "2", "3.png",
+				datatest.Shade(t, 3), "3.cls", "3")),
 		"bad/1.png": bad,
 	})
 	for _, c := range []struct {
@@ -155,7 +157,8 @@ func TestCorruptImagesFailByNameOrAreLeftOutAndCounted(t *testing.T) {
 			filepath.Join(dir,
 				"f/a/2.png") + ": not a PNG that can be decoded: unexpected EOF (corrupt: skip leaves such images out)",
 			"2 2 [[1 0] [3 1]]"},
-		{Config{Path: "x.tar"}, filepath.Join(dir, "x.tar") + ": 2.png: not a PNG that can be decoded", "1 4 [[1 1] [3 3]]"},
+		{Config{Path: "x.tar"}, filepath.Join(dir, "x.tar") + ": 2.png: not a PNG that can be decoded",
+			"1 4 [[1 1] [3 3]]"},
 		{Config{Path: "x.tar.gz"}, filepath.Join(dir, "x.tar.gz") + ": 2.png: not a PNG that can be decoded",
 			"1 4 [[1 1] [3 3]]"},
 	} {
@@ -187,8 +190,8 @@ func TestFoldersAndShardsThatDoNotFitAreReported(t *testing.T) {
 	dir := datatest.WriteFiles(t, map[string][]byte{
 		"mixed/a/1.png": p, "mixed/2.png": p, "none/x.csv": p, "gif/a.gif": p, "ok/a/1.png": p, "ok/b/1.png": p,
 		"other/c/1.png": p, "other/a/1.png": p, "flat/1.png": p,
-		"cut.tar": tape[:700], "cut2.tar": tape[:2000], "cut3.tar": tape[:2048], "cut4.tar": tape[:1100], "void.tar": nil,
-		"cut.tar.gz": zipped[:len(zipped)-30], "text.tar": bytes.Repeat([]byte("no tar\n"), 100),
+		"cut.tar": tape[:700], "cut2.tar": tape[:2000], "cut3.tar": tape[:2048], "cut4.tar": tape[:1100],
+		"void.tar": nil, "cut.tar.gz": zipped[:len(zipped)-30], "text.tar": bytes.Repeat([]byte("no tar\n"), 100),
 		"empty.tar": datatest.Tar(t), "webp.tar": datatest.Tar(t, "a.webp", p),
 		"cls.tar":  datatest.Tar(t, "a.png", p, "a.cls", "dog"),
 		"half.tar": datatest.Tar(t, "a.png", p, "a.cls", "1", "b.png", p),
@@ -211,7 +214,8 @@ func TestFoldersAndShardsThatDoNotFitAreReported(t *testing.T) {
 			"cut.tar: ends without the mark of the end of a tar file, after entry 1.png; is it truncated?"},
 		{Config{Path: "cut2.tar"}, "cut2.tar: ends without the mark of the end of a tar file, after entry 2.png"},
 		{Config{Path: "cut3.tar"}, "cut3.tar: ends without the mark of the end of a tar file, after entry 2.png"},
-		{Config{Path: "cut4.tar"}, "cut4.tar: cannot be read as tar after entry 1.png: unexpected EOF; is it truncated?"},
+		{Config{Path: "cut4.tar"},
+			"cut4.tar: cannot be read as tar after entry 1.png: unexpected EOF; is it truncated?"},
 		{Config{Path: "void.tar"}, "void.tar: ends without the mark of the end of a tar file, after the beginning"},
 		{Config{Path: "cut.tar.gz"}, "cut.tar.gz: cannot be read as tar after "},
 		{Config{Path: "text.tar"}, "text.tar: cannot be read as tar after the beginning: "},
@@ -266,7 +270,8 @@ func TestImagesFromFilesAreThoseInMemoryInAnyOrderAndConcurrently(t *testing.T) 
 		for _, limit := range []int64{10, 600, image.MaxDecoded} { // none kept, 8 kept, all in memory
 			s := open(c, limit)
 			if !reflect.DeepEqual(reference.Standardizer, s.Standardizer) {
-				t.Errorf("%s, limit %d: standardizer %v, want %v", c.Path, limit, s.Standardizer, reference.Standardizer)
+				t.Errorf("%s, limit %d: standardizer %v, want %v", c.Path, limit, s.Standardizer,
+					reference.Standardizer)
 			}
 			var team sync.WaitGroup
 			for worker := range 3 {

@@ -74,7 +74,8 @@ func TestImagesAreTheKindsOfImages(t *testing.T) {
 	}{
 		{Config{Name: "moons"}, false}, {Config{Path: "t.csv"}, false}, {Config{UCI: "gas", Path: "d"}, false},
 		{Config{Path: "d"}, false},
-		{Config{Path: "x-idx"}, true}, {Config{Path: "s.tar"}, true}, {Config{Path: "d", Kind: data.KindCIFAR100}, true},
+		{Config{Path: "x-idx"}, true}, {Config{Path: "s.tar"}, true},
+		{Config{Path: "d", Kind: data.KindCIFAR100}, true},
 	} {
 		if got := c.c.Images(); got != c.want {
 			t.Errorf("%+v: %v, want %v", c.c, got, c.want)
@@ -84,7 +85,8 @@ func TestImagesAreTheKindsOfImages(t *testing.T) {
 
 func TestPointsOfATableHaveTheColumnsOfTheModel(t *testing.T) {
 	dir := datatest.WriteFiles(t, map[string][]byte{
-		"named.csv": []byte("k,b,a\n1,2,3\n0,5,6\n"), "nameless.csv": []byte("3,2\n6,5\n"), "wide.csv": []byte("1,2,3\n"),
+		"named.csv": []byte("k,b,a\n1,2,3\n0,5,6\n"), "nameless.csv": []byte("3,2\n6,5\n"),
+		"wide.csv":  []byte("1,2,3\n"),
 		"other.csv": []byte("c,d\n3,2\n"), "bad.csv": []byte("a,b\n1,x\n"), "two.csv": []byte("b,a,z\n2,3,4\n"),
 	})
 	like := Like{Shape: []int{2}, Columns: []string{"a", "b"}, LabelName: "k", Labels: true}
@@ -124,8 +126,8 @@ func TestPointsOfATableHaveTheColumnsOfTheModel(t *testing.T) {
 
 func TestPointsOfImagesHaveTheClassesOfTheModel(t *testing.T) {
 	dir := datatest.WriteFiles(t, map[string][]byte{
-		"f/dog/1.png": datatest.Shade(t, 10), "f/cat/1.png": datatest.Shade(t, 20), "g/dog/1.png": datatest.Shade(t, 30),
-		"g/dog/2.png": datatest.Shade(t, 31),
+		"f/dog/1.png": datatest.Shade(t, 10), "f/cat/1.png": datatest.Shade(t, 20),
+		"g/dog/1.png": datatest.Shade(t, 30), "g/dog/2.png": datatest.Shade(t, 31),
 		"g/eel/1.png": datatest.Shade(t, 40), "flat/1.png": datatest.PNG(t, datatest.Plain(4, 4, color.Black)),
 	})
 	c := Config{Kind: data.KindFolder, Path: "gone", Size: 4, Dequantize: new(false)}
@@ -170,8 +172,9 @@ func TestPointsOfImagesHaveTheClassesOfTheModel(t *testing.T) {
 	if err := os.Remove(filepath.Join(files, "k-idx1")); err != nil {
 		t.Fatal(err)
 	}
-	if _, given, err = idx.Points(filepath.Join(files, "a-idx3"), "", Like{Shape: []int{2, 3}, Labels: true},
-		datatest.Rand()); err != nil || given.Label != nil {
+	like = Like{Shape: []int{2, 3}, Labels: true}
+	_, given, err = idx.Points(filepath.Join(files, "a-idx3"), "", like, datatest.Rand())
+	if err != nil || given.Label != nil {
 		t.Errorf("IDX without labels: %v (error %v)", given.Label, err)
 	}
 }

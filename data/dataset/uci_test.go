@@ -151,16 +151,16 @@ func TestTheUCISetsAreThoseOfThePublishedCode(t *testing.T) {
 		s := mustOpen(t, Config{UCI: test.name, Path: filepath.Base(dir)}, filepath.Dir(dir), 1)
 		if s.Kind != data.KindUCI || s.Name != test.name || s.Dim != test.dim || len(s.Columns) != test.dim ||
 			s.Standardizer != nil || s.LogDet() != 0 {
-			t.Errorf("%s: opened as %s, %q, of dimension %d with columns %v, standardizer %v", test.name, s.Kind, s.Name, s.Dim,
-				s.Columns, s.Standardizer)
+			t.Errorf("%s: opened as %s, %q, of dimension %d with columns %v, standardizer %v", test.name, s.Kind,
+				s.Name, s.Dim, s.Columns, s.Standardizer)
 			continue
 		}
 		for k, got := range []data.Finite{s.TrainSet, s.Val, s.Test} {
 			x, label := rows(t, got, 0, got.Len(), nil)
 			want := test.parts[k]
 			if x.N != want.n || math.Abs(mark(x)-want.mark) > 1e-9*math.Max(1, math.Abs(want.mark)) || label != nil {
-				t.Errorf("%s: part %d: got %d rows marked %.12g, want %d marked %.12g", test.name, k, x.N, mark(x), want.n,
-					want.mark)
+				t.Errorf("%s: part %d: got %d rows marked %.12g, want %d marked %.12g", test.name, k, x.N,
+					mark(x), want.n, want.mark)
 			}
 			for d, want := range test.first {
 				if k == 2 && math.Abs(x.X[d]-want) > 1e-12*math.Abs(want) {
@@ -212,7 +212,8 @@ func TestUCIConfigsThatContradictSaySo(t *testing.T) {
 		{Config{UCI: "power"}, "uci: power needs path, the folder"},
 		{Config{UCI: "power", Path: "x", Name: "moons"}, "leave one out"},
 		{Config{UCI: "power", Name: "moons"}, "kind uci goes with path, not with name"},
-		{Config{UCI: "power", Path: "x.npy", Kind: data.KindTable}, "uci is set, but the data are table; it is for uci"},
+		{Config{UCI: "power", Path: "x.npy", Kind: data.KindTable},
+			"uci is set, but the data are table; it is for uci"},
 		{Config{UCI: "power", Path: "x", Columns: []string{"a"}}, "columns is set, but the data are uci"},
 		{Config{UCI: "power", Path: "x", Label: "a"}, "label is set, but the data are uci"},
 		{Config{UCI: "power", Path: "x", N: 3}, "n is set, but the data are uci"},
@@ -290,8 +291,9 @@ func TestAFileInPlaceOfTheFolderOfAUCISetIsSaidSo(t *testing.T) {
 
 func TestMissingUCIFilesAreNamedWithTheWayToMakeThem(t *testing.T) {
 	for name, want := range map[string][]string{
-		"power":     {"data.npy", "path is the folder of the set, from the archive at zenodo.org/record/1161203"},
-		"gas":       {"ethylene_CO.csv", "pandas.read_pickle('ethylene_CO.pickle').to_csv('ethylene_CO.csv', index=False)"},
+		"power": {"data.npy", "path is the folder of the set, from the archive at zenodo.org/record/1161203"},
+		"gas": {"ethylene_CO.csv",
+			"pandas.read_pickle('ethylene_CO.pickle').to_csv('ethylene_CO.csv', index=False)"},
 		"hepmass":   {"1000_train.csv", "from the archive"},
 		"miniboone": {"data.npy", "from the archive"},
 		"bsds300":   {"train.npy", "h5py.File('BSDS300.hdf5')"},

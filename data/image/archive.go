@@ -56,7 +56,8 @@ func isImage(name string) (bool, error) {
 	case ".png", ".jpg", ".jpeg":
 		return true, nil
 	case ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".avif", ".ppm":
-		return false, fmt.Errorf("an image of format %s; only PNG and JPEG are read: convert it, or take it away", ext[1:])
+		return false, fmt.Errorf("an image of format %s; only PNG and JPEG are read: convert it, or take it away",
+			ext[1:])
 	}
 	return false, nil
 }
@@ -91,7 +92,8 @@ func indexFolder(root string) (index, error) {
 			if err != nil {
 				return fmt.Errorf("data: %w", err)
 			}
-			x.entries = append(x.entries, member{file: file, name: filepath.ToSlash(name), offset: -1, size: info.Size()})
+			x.entries = append(x.entries,
+				member{file: file, name: filepath.ToSlash(name), offset: -1, size: info.Size()})
 		}
 		return nil
 	})
@@ -241,7 +243,8 @@ func (x *index) indexShard(file string, labels map[string]int32) error {
 		// A cut between two entries looks like the end, but for the blocks of
 		// zeros that the end is marked by.
 		if err == io.EOF && at < end+block {
-			return files.Malformed(file, "ends without the mark of the end of a tar file, after %s; is it truncated?", last)
+			return files.Malformed(file,
+				"ends without the mark of the end of a tar file, after %s; is it truncated?", last)
 		}
 		if err == io.EOF {
 			return nil
@@ -330,7 +333,8 @@ func (x *index) byFolder(where string) error {
 	}
 	slices.Sort(x.names)
 	if len(x.names) > files.MaxClasses {
-		return files.Malformed(where, "%d folders are too many for classes; want at most %d", len(x.names), files.MaxClasses)
+		return files.Malformed(where, "%d folders are too many for classes; want at most %d", len(x.names),
+			files.MaxClasses)
 	}
 	for k, folder := range x.names {
 		number[folder] = int32(k)

@@ -35,7 +35,8 @@ func cifarOf(classes int) (layout cifar, which int, err error) {
 	case 20, 100:
 		return cifar{"cifar-100-binary", []string{"train.bin"}, "test.bin", []int{20, 100}}, classes / 100, nil
 	}
-	return cifar{}, 0, fmt.Errorf("data: a CIFAR set of %d classes; want 10, 100, or 20, the coarse ones of 100", classes)
+	return cifar{}, 0, fmt.Errorf("data: a CIFAR set of %d classes; want 10, 100, or 20, the coarse ones of 100",
+		classes)
 }
 
 // CIFARFiles returns the files of a CIFAR set of 10 or 100 classes, or of the 20 coarse

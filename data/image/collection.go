@@ -59,7 +59,8 @@ func New(shape []int, pix []byte, label []int32, dequantize bool, std *data.Stan
 			return nil, err
 		}
 		if n := len(std.Mean); n != 1 && n != dim {
-			return nil, fmt.Errorf("data: standardizer of %d coordinates for images of %d pixels; want 1 or %d", n, dim, dim)
+			return nil, fmt.Errorf("data: standardizer of %d coordinates for images of %d pixels; want 1 or %d", n, dim,
+				dim)
 		}
 	}
 	return &Collection{

@@ -53,7 +53,8 @@ func (c ConditionConfig) Validate() error {
 	switch c.Kind {
 	case "":
 		if c != (ConditionConfig{}) {
-			return fmt.Errorf("data: condition.factor and condition.mask are set without condition.kind; it must be %s or %s",
+			return fmt.Errorf(
+				"data: condition.factor and condition.mask are set without condition.kind; it must be %s or %s",
 				SuperRes, Inpaint)
 		}
 	case SuperRes:

@@ -175,7 +175,8 @@ func TestConditionsThatCannotBe(t *testing.T) {
 		{ConditionConfig{Kind: SuperRes, Factor: 3}, []int{4, 6}, "does not divide images of 4 by 6"},
 		{ConditionConfig{Kind: SuperRes, Factor: 2, Mask: "left"}, []int{4, 4}, "condition.mask is for inpaint"},
 		{ConditionConfig{Kind: SuperRes, Factor: 2}, []int{4}, "points of shape [4] are none"},
-		{ConditionConfig{Kind: Inpaint}, []int{4, 4}, `condition.mask: unknown mask ""; it must be one of center, left`},
+		{ConditionConfig{Kind: Inpaint}, []int{4, 4},
+			`condition.mask: unknown mask ""; it must be one of center, left`},
 		{ConditionConfig{Kind: Inpaint, Mask: "left", Factor: 2}, []int{4, 4}, "condition.factor is for superres"},
 		{ConditionConfig{Kind: Inpaint, Mask: "left"}, []int{1, 4}, "no part of an image"},
 	} {

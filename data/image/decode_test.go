@@ -71,7 +71,8 @@ func TestAllKindsOfPixelsBecomeBytes(t *testing.T) {
 			}
 			for i, v := range rgb {
 				if far(v, c.rgb[i%3]) {
-					t.Fatalf("%s, size %d: channel %d got %d, want %d, tolerance %d", c.name, size, i%3, v, c.rgb[i%3], c.tol)
+					t.Fatalf("%s, size %d: channel %d got %d, want %d, tolerance %d", c.name, size, i%3, v,
+						c.rgb[i%3], c.tol)
 				}
 			}
 			for _, v := range one {
@@ -114,7 +115,8 @@ func TestBadImagesAreReported(t *testing.T) {
 		want string
 	}{
 		{"empty", nil, "empty; want a PNG or a JPEG"},
-		{"a GIF", []byte("GIF89a\x01\x00\x01\x00"), "begins with 47 49 46 38 39 61 01 00, which is neither PNG nor JPEG"},
+		{"a GIF", []byte("GIF89a\x01\x00\x01\x00"),
+			"begins with 47 49 46 38 39 61 01 00, which is neither PNG nor JPEG"},
 		{"short", []byte{1}, "begins with 01, which"},
 		{"half a PNG", good[:len(good)/2], "not a PNG that can be decoded: "},
 		{"half a JPEG", photo[:len(photo)-200], "not a JPEG that can be decoded: "},

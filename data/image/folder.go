@@ -72,7 +72,7 @@ func (o Options) gather(path string, find func(string) (index, error)) (*Collect
 		pix = make([]byte, len(x.entries)*s.dim())
 	} else if at := slices.IndexFunc(x.entries, func(e member) bool { return e.zipped }); at >= 0 {
 		return nil, files.Malformed(x.entries[at].file, "%d images of %d bytes do not fit the %d bytes of memory that "+
-			"they may have, and a compressed shard cannot be read in any order; gunzip the shards, or make size smaller",
+			"they may have, and a compressed shard cannot be read in any order; gunzip the shards, or lower size",
 			len(x.entries), s.dim(), limit)
 	}
 	errs, err := s.all(pix, !o.SkipCorrupt)

@@ -70,7 +70,8 @@ func TestUpscaleReproducesConstantsEverywhereAndQuadraticsInside(t *testing.T) {
 			for y := p.border * factor; y < (h-p.border)*factor; y++ {
 				for i := (y*w*factor + p.border*factor) * c; i < (y*w*factor+(w-p.border)*factor)*c; i++ {
 					if math.Abs(dst[i]-want[i]) > 1e-13 {
-						t.Fatalf("%s by %d: number %d got %g, want %g, tolerance 1e-13", p.name, factor, i, dst[i], want[i])
+						t.Fatalf("%s by %d: number %d got %g, want %g, tolerance 1e-13", p.name, factor, i,
+							dst[i], want[i])
 					}
 				}
 			}
@@ -143,7 +144,8 @@ func TestFlipMirrorsHalfOfTheImagesAndNothingElse(t *testing.T) {
 func TestFlipWantsImagesOfTheShape(t *testing.T) {
 	points := data.Points{X: flow.NewBatch(3, 12)}
 	for _, shape := range [][]int{nil, {12}, {3, 5}, {-3, -4}} {
-		if _, err := Flip(points, shape); err == nil || !strings.Contains(err.Error(), "Flip of points of dimension 12") {
+		if _, err := Flip(points, shape); err == nil ||
+			!strings.Contains(err.Error(), "Flip of points of dimension 12") {
 			t.Errorf("shape %v: %v", shape, err)
 		}
 	}

@@ -22,7 +22,8 @@ var ErrImages = errors.New("data: no images of that shape")
 // becomes three alike.
 func Planes(x flow.Batch, shape []int, channels, height, width int) (flow.Batch, error) {
 	if len(shape) != 3 || shape[0]*shape[1]*shape[2] != x.D || shape[2] != 1 && shape[2] != 3 {
-		return flow.Batch{}, fmt.Errorf("%w: %d numbers for a shape of %v; it must be height, width and 1 or 3 channels",
+		return flow.Batch{}, fmt.Errorf(
+			"%w: %d numbers for a shape of %v; it must be height, width and 1 or 3 channels",
 			ErrImages, x.D, shape)
 	}
 	if channels != shape[2] && !(channels == 3 && shape[2] == 1) {

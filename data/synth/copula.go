@@ -38,7 +38,8 @@ func newCopula(p Params) (data.Distribution, error) {
 	}
 	if !c.factor.Factorize(randomCorrelation(d, seed.Rand(p.LayoutSeed, "copula", 0))) {
 		return nil, fmt.Errorf(
-			"the correlations of layout_seed %d are not positive definite in floating point; choose another", p.LayoutSeed)
+			"the correlations of layout_seed %d are not positive definite in floating point; choose another",
+			p.LayoutSeed)
 	}
 	c.factor.LTo(&c.lower)
 	return c, nil

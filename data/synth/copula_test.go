@@ -44,7 +44,8 @@ func TestMarginalsAreLaws(t *testing.T) {
 			const h = 1e-5
 			if slope := (math.Exp(m.logCDF(x+h)) - math.Exp(m.logCDF(x-h))) / (2 * h); z > -6 && z < 6 &&
 				math.Abs(slope-density(x)) > 1e-5*(density(x)+1e-4) {
-				t.Errorf("marginal %d at %g: density %g, slope of the distribution function %g", k, x, density(x), slope)
+				t.Errorf("marginal %d at %g: density %g, slope of the distribution function %g", k, x,
+					density(x), slope)
 			}
 			if sum := math.Exp(m.logCDF(x)) + math.Exp(m.logSurvival(x)); math.Abs(sum-1) > 1e-12 {
 				t.Errorf("marginal %d at %g: F + (1−F) is %g", k, x, sum)
@@ -147,7 +148,8 @@ func TestEntropyOfACopulaIsTheMeanOfItsLogDensity(t *testing.T) {
 }
 
 func TestDensitiesInThePlaneIntegrateToOne(t *testing.T) {
-	for name, p := range map[string]Params{"copula": {Dim: new(2), LayoutSeed: 1}, "gmm": {Dim: new(2), LayoutSeed: 1}} {
+	for name, p := range map[string]Params{"copula": {Dim: new(2), LayoutSeed: 1},
+		"gmm": {Dim: new(2), LayoutSeed: 1}} {
 		d := mustSet(t, name, p)
 		const n = 300
 		lo, hi := [2]float64{-9, -9}, [2]float64{9, 9}
@@ -157,7 +159,8 @@ func TestDensitiesInThePlaneIntegrateToOne(t *testing.T) {
 		x, logp := flow.NewBatch(n*n, 2), make([]float64, n*n)
 		for i := range n {
 			for j := range n {
-				copy(x.Row(i*n+j), []float64{lo[0] + (hi[0]-lo[0])*(float64(i)+0.5)/n, lo[1] + (hi[1]-lo[1])*(float64(j)+0.5)/n})
+				copy(x.Row(i*n+j),
+					[]float64{lo[0] + (hi[0]-lo[0])*(float64(i)+0.5)/n, lo[1] + (hi[1]-lo[1])*(float64(j)+0.5)/n})
 			}
 		}
 		d.(data.LogProber).LogProb(logp, x)

@@ -135,8 +135,10 @@ func TestTheCheckerboardIsExactlyOneIn32OnItsSquares(t *testing.T) {
 		x, y float64
 		in   bool
 	}{
-		{0.5, 0.5, true}, {3.9, 3.9, true}, {-3.9, -3.9, true}, {-1, 3, true}, {-1, -1, true}, {-1, 1, false}, {1, 3, false},
-		{3, 1, false}, {-3, 1, true}, {4.1, 4.1, false}, {-4.1, -3, false}, {4, 0.5, false}, {0, 0, true}, {-4, -4, true},
+		{0.5, 0.5, true}, {3.9, 3.9, true}, {-3.9, -3.9, true}, {-1, 3, true}, {-1, -1, true}, {-1, 1, false},
+		{1, 3, false},
+		{3, 1, false}, {-3, 1, true}, {4.1, 4.1, false}, {-4.1, -3, false}, {4, 0.5, false}, {0, 0, true},
+		{-4, -4, true},
 	} {
 		var logp [1]float64
 		d.LogProb(logp[:], flow.Batch{N: 1, D: 2, X: []float64{c.x, c.y}})
@@ -208,8 +210,8 @@ func TestTheQuadratureOfCurvesHasConverged(t *testing.T) {
 			}
 			t.Logf("%s, %d nodes: worst error %.2g nats at %g deviations", name, len(c.weight), worst, at.far)
 			if worst > at.tol {
-				t.Errorf("%s at %g deviations: worst error of log p %.3g nats, tolerance %g, seed %d", name, at.far, worst, at.tol,
-					seedValue)
+				t.Errorf("%s at %g deviations: worst error of log p %.3g nats, tolerance %g, seed %d", name, at.far,
+					worst, at.tol, seedValue)
 			}
 		}
 	}
@@ -239,7 +241,8 @@ func TestMixturesOfOtherDimensionsMatchTheirMoments(t *testing.T) {
 				got += x.Row(i)[d] / n
 			}
 			if tol := 5 * math.Sqrt((second-mean*mean)/n); math.Abs(got-mean) > tol {
-				t.Errorf("%s: mean of coordinate %d got %g, want %g, tolerance %g, seed %d", c.name, d, got, mean, tol, seedValue)
+				t.Errorf("%s: mean of coordinate %d got %g, want %g, tolerance %g, seed %d", c.name, d, got, mean,
+					tol, seedValue)
 			}
 		}
 	}
@@ -351,7 +354,8 @@ func TestByNameRefusesWhatASetDoesNotTake(t *testing.T) {
 		p    Params
 		want string
 	}{
-		{"moon", Params{}, `unknown synthetic set "moon"; did you mean "moons"? it must be one of checkerboard, 8gaussians`},
+		{"moon", Params{},
+			`unknown synthetic set "moon"; did you mean "moons"? it must be one of checkerboard, 8gaussians`},
 		{"moons", Params{Dim: new(3)}, "moons does not take dim; it takes scale, noise"},
 		{"moons", Params{Noise: new(-0.1)}, "moons: noise = -0.1; want 0"},
 		{"moons", Params{Noise: new(1e-9)}, "at least scale/1000"},

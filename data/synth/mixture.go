@@ -268,7 +268,8 @@ func givenMeans(p Params) (flow.Batch, error) {
 	mean := flow.NewBatch(len(p.Means), len(p.Means[0]))
 	for k, row := range p.Means {
 		if len(row) != mean.D {
-			return flow.Batch{}, fmt.Errorf("mean %d has %d coordinates, mean 0 has %d; want as many", k, len(row), mean.D)
+			return flow.Batch{}, fmt.Errorf("mean %d has %d coordinates, mean 0 has %d; want as many", k,
+				len(row), mean.D)
 		}
 		copy(mean.Row(k), row)
 	}

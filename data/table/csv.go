@@ -122,7 +122,8 @@ func (c *csvReader) numbers(x []float64, row, names []string, chosen []int) ([]f
 			problem = fmt.Sprintf("%q is beyond the range of a float64", row[i])
 		case err != nil:
 			problem = fmt.Sprintf(
-				"%q is not a number; want one such as -1.5 or 2e-3, or leave the column out with the columns option", row[i])
+				"%q is not a number; want one such as -1.5 or 2e-3, or leave the column out with the columns option",
+				row[i])
 		case math.IsNaN(v) || math.IsInf(v, 0):
 			problem = fmt.Sprintf("%q is not finite; drop the row or fill in the value", row[i])
 		}

@@ -19,7 +19,8 @@ func checkRead(t *testing.T, table Table, err error) {
 		return
 	}
 	if table.X.N < 1 || table.X.D < 1 || len(table.X.X) != table.X.N*table.X.D || len(table.Columns) != table.X.D {
-		t.Errorf("table of %d x %d with %d numbers and %d names", table.X.N, table.X.D, len(table.X.X), len(table.Columns))
+		t.Errorf("table of %d x %d with %d numbers and %d names", table.X.N, table.X.D, len(table.X.X),
+			len(table.Columns))
 	}
 	for i, v := range table.X.X {
 		if math.IsNaN(v) || math.IsInf(v, 0) {

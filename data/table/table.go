@@ -100,7 +100,8 @@ func choose(path string, names []string, opts Options) ([]int, error) {
 	for _, name := range want {
 		i, there := at[name]
 		if !there {
-			return nil, files.Malformed(path, "no column %q; the columns are %s", name, strings.Join(quoteAll(names), ", "))
+			return nil, files.Malformed(path, "no column %q; the columns are %s", name,
+				strings.Join(quoteAll(names), ", "))
 		}
 		if taken[name] {
 			return nil, files.Malformed(path, "column %q is asked for twice", name)

@@ -48,8 +48,8 @@ func TestCSVIsReadAsItLooks(t *testing.T) {
 		{"spaces, blank lines, carriage returns", " x , y \r\n\r\n 1 , 2 \r\n", Options{}, xy, []float64{1, 2}, nil},
 		{"a byte order mark", "\ufeffx,y\n1,2\n", Options{}, xy, []float64{1, 2}, nil},
 		{"quotes", "\"x\",\"y\"\n\"1\",2\n", Options{}, xy, []float64{1, 2}, nil},
-		{"columns in another order, words left out", "x,name,y\n1,ann,2\n3,bob,4\n", Options{Columns: []string{"y", "x"}},
-			[]string{"y", "x"}, []float64{2, 1, 4, 3}, nil},
+		{"columns in another order, words left out", "x,name,y\n1,ann,2\n3,bob,4\n",
+			Options{Columns: []string{"y", "x"}}, []string{"y", "x"}, []float64{2, 1, 4, 3}, nil},
 		{"labels", "x,k,y\n1,0,2\n3,4,4\n", Options{Label: "k"}, xy, []float64{1, 2, 3, 4}, []int32{0, 4}},
 		{"labels and columns", "x,k,y\n1,0,2\n3,4,4\n", Options{Label: "k", Columns: []string{"y"}},
 			[]string{"y"}, []float64{2, 4}, []int32{0, 4}},
@@ -90,7 +90,8 @@ func TestBadCSVIsReportedWithLineColumnAndValue(t *testing.T) {
 		{"x,y\n1,2\n", `column "x" is asked for twice`, Options{Columns: []string{"x"}, Label: "x"}},
 		{"x\n1\n", "no columns of data", Options{Label: "x"}},
 		{"x,k\n1,0\n\n2,0.5\n", `line 4, column "k": 0.5 is not a class label`, Options{Label: "k"}},
-		{"x,k\n1,-1\n", `column "k": -1 is not a class label; want a whole number from 0 to 65535`, Options{Label: "k"}},
+		{"x,k\n1,-1\n", `column "k": -1 is not a class label; want a whole number from 0 to 65535`,
+			Options{Label: "k"}},
 		{"1,2\n", `delimiter '"' cannot separate fields`, Options{Delimiter: '"'}},
 	} {
 		_, err := Read(datatest.WriteTemp(t, "t.csv", []byte(c.text)), c.opts)
@@ -242,7 +243,8 @@ func TestBadNPYIsReported(t *testing.T) {
 		{datatest.NPY(1, good, append(four, 5)), "more bytes than the 32 of shape (2, 2)"},
 		{datatest.NPY(1, strings.Replace(good, "<f8", "<c16", 1), four), `type "<c16"; want floats of 4 or 8 bytes`},
 		{datatest.NPY(1, strings.Replace(good, "<f8", "|S3", 1), four), `type "|S3"`},
-		{datatest.NPY(1, strings.Replace(good, "(2, 2)", "(2, 2, 1)", 1), four), "shape [2 2 1]; a table has 1 or 2 axes"},
+		{datatest.NPY(1, strings.Replace(good, "(2, 2)", "(2, 2, 1)", 1), four),
+			"shape [2 2 1]; a table has 1 or 2 axes"},
 		{datatest.NPY(1, strings.Replace(good, "(2, 2)", "()", 1), four[:1]), "shape []; a table has 1 or 2 axes"},
 		{datatest.NPY(1, strings.Replace(good, "(2, 2)", "(0, 2)", 1), []float64{}), "shape [0 2] has no numbers"},
 		{datatest.NPY(1, strings.Replace(good, "(2, 2)", "(4294967296, 4294967296)", 1), four), "too large"},
@@ -365,8 +367,9 @@ func TestFingerprintsOfTablesFollowTheirNumbers(t *testing.T) {
 		}
 	}
 	for name, other := range map[string]string{
-		"a number": read("a.csv", "x,y\n1,2\n3,5\n", Options{}), "the shape": read("a.csv", "x\n1\n2\n3\n4\n", Options{}),
-		"a label": read("a.csv", "x,y,k\n1,2,0\n3,4,1\n", Options{Label: "k"}),
+		"a number":  read("a.csv", "x,y\n1,2\n3,5\n", Options{}),
+		"the shape": read("a.csv", "x\n1\n2\n3\n4\n", Options{}),
+		"a label":   read("a.csv", "x,y,k\n1,2,0\n3,4,1\n", Options{Label: "k"}),
 	} {
 		if other == first {
 			t.Errorf("%s: the fingerprint is the same", name)

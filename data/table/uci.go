@@ -105,7 +105,8 @@ func ReadUCI(name, folder string) (UCI, error) {
 // advice says how to make it; advice is empty for what the archive has.
 func uciTable(dir, shipped string, columns int, advice string) (t Table, path string, err error) {
 	stem := strings.TrimSuffix(shipped, filepath.Ext(shipped))
-	for _, ext := range []string{".npy", ".csv", ".txt", ".tsv", ".parquet", ".npy.gz", ".csv.gz", ".txt.gz", ".tsv.gz"} {
+	for _, ext := range []string{".npy", ".csv", ".txt", ".tsv", ".parquet", ".npy.gz", ".csv.gz",
+		".txt.gz", ".tsv.gz"} {
 		path = filepath.Join(dir, stem+ext)
 		if _, err = os.Stat(path); err == nil {
 			break

@@ -58,8 +58,8 @@ func newAt(level kernel.Level, o Options) (*Backend, error) {
 		return nil, err
 	}
 	return &Backend{
-		level: level, vec: kernel.VectorAt(level), mat: kernel.MatrixAt(level), shadow: shadow, team: newTeam(o.Threads),
-		scratch: make([][]float32, o.Threads), work: make([]kernel.Work, o.Threads),
+		level: level, vec: kernel.VectorAt(level), mat: kernel.MatrixAt(level), shadow: shadow,
+		team: newTeam(o.Threads), scratch: make([][]float32, o.Threads), work: make([]kernel.Work, o.Threads),
 	}, nil
 }
 

@@ -68,7 +68,8 @@ func TestATrainingStepIsThreeLoops(t *testing.T) {
 			var units []int
 			for _, l := range p.levels {
 				for _, r := range l.regions {
-					if r.units > 1 && !slices.ContainsFunc(r.tensors, func(t *tensor) bool { return t.kind == kindPack }) {
+					if r.units > 1 &&
+						!slices.ContainsFunc(r.tensors, func(t *tensor) bool { return t.kind == kindPack }) {
 						units = append(units, r.units)
 					}
 				}
@@ -87,7 +88,8 @@ func TestATrainingStepIsThreeLoops(t *testing.T) {
 			}
 			for i := range 2 {
 				if p.outputs[i].donor != i {
-					t.Errorf("result %d takes the memory of argument %d; want that which it replaces", i, p.outputs[i].donor)
+					t.Errorf("result %d takes the memory of argument %d; want that which it replaces", i,
+						p.outputs[i].donor)
 				}
 			}
 		})
@@ -106,7 +108,8 @@ func TestLabelsDoNotMakeARowOfTheBatch(t *testing.T) {
 		}, floats(rows, width), shapes.Make(dtypes.Int32, rows), floats(width, width), floats(classes, width))
 		for _, l := range p.levels {
 			for _, r := range l.regions {
-				if d := slices.IndexFunc(r.tensors, func(t *tensor) bool { return t.kind == kindDot }); d >= 0 && r.units != rows {
+				if d := slices.IndexFunc(r.tensors, func(t *tensor) bool { return t.kind == kindDot }); d >= 0 &&
+					r.units != rows {
 					t.Errorf("%s: %v is made in a loop over %d; want %d:\n%v", name, r.tensors[d], r.units, rows, p)
 				}
 			}

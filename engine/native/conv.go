@@ -85,7 +85,8 @@ func (l *lowering) conv(a convAttrs, x, w *tensor, ho, wo int) *tensor {
 		StrideH: a.strides[0], StrideW: a.strides[1], PadTop: a.pads[0][0], PadLeft: a.pads[1][0],
 		DilationH: a.dilations[0], DilationW: a.dilations[1], InDilationH: a.input[0], InDilationW: a.input[1],
 	}}
-	for i, axis := range []int{ax.KernelSpatial[0], ax.KernelSpatial[1], ax.KernelInputChannels, ax.KernelOutputChannels} {
+	for i, axis := range []int{ax.KernelSpatial[0], ax.KernelSpatial[1], ax.KernelInputChannels,
+		ax.KernelOutputChannels} {
 		c.weights[i] = strides[axis]
 	}
 	p := l.add(&tensor{kind: kindPack, in: []*tensor{base}, dims: []int{1, l.backend.mat.ConvPackedLen(&c.geometry)},
@@ -223,8 +224,8 @@ func (e *emitter) convolution(t *tensor, out ref, part int) instr {
 	g := &t.conv.geometry
 	xSize, ySize, images := g.H*g.W*g.Ci, g.Ho*g.Wo*g.Co, t.conv.images/e.r.units
 	if t.kind == kindConvGrad {
-		return &convGradient{out: out, part: part, size: t.size(), in: e.input(t, 0), grad: e.input(t, 1), images: images,
-			xSize: xSize, ySize: ySize, half: t.conv.half, g: g}
+		return &convGradient{out: out, part: part, size: t.size(), in: e.input(t, 0), grad: e.input(t, 1),
+			images: images, xSize: xSize, ySize: ySize, half: t.conv.half, g: g}
 	}
 	i := &convolving{out: out, in: e.input(t, 0), weights: e.input(t, 1), images: images, xSize: xSize, ySize: ySize,
 		half: t.conv.half, g: g}

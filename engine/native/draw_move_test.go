@@ -100,9 +100,10 @@ func (p *pen) sliceOp() {
 				steps[i] = 1 + p.r.IntN(3)
 			}
 		}
-		return fmt.Sprint("Slice ", starts, limits, steps), func(f compute.Function, x compute.Value) (compute.Value, error) {
+		cut := func(f compute.Function, x compute.Value) (compute.Value, error) {
 			return f.Slice(x, starts, limits, steps)
 		}
+		return fmt.Sprint("Slice ", starts, limits, steps), cut
 	})
 }
 

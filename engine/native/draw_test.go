@@ -289,7 +289,8 @@ func (p *pen) any() {
 		weight int
 		f      func()
 	}{
-		{10, p.unaryOp}, {4, p.wildOp}, {20, p.binaryOp}, {2, p.rareOp}, {4, p.compareOp}, {3, p.logicOp}, {5, p.whereOp},
+		{10, p.unaryOp}, {4, p.wildOp}, {20, p.binaryOp}, {2, p.rareOp}, {4, p.compareOp}, {3, p.logicOp},
+		{5, p.whereOp},
 		{2, p.clampOp}, {3, p.convertOp}, {5, p.broadcastOp}, {5, p.reshapeOp}, {5, p.sliceOp}, {5, p.transposeOp},
 		{2, p.reverseOp}, {3, p.padOp}, {4, p.concatOp}, {8, p.reduceOp}, {7, p.dotOp}, {4, p.gramOp}, {3, p.factorOp},
 		{1, p.intOp}, {3, p.layerOp},

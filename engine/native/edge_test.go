@@ -85,14 +85,18 @@ func TestZeroSizes(t *testing.T) {
 		dims   []int
 		want   float32 // everywhere
 	}{
-		{"unary", [][]int{{0, 3}}, func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Exp(p[0]) },
+		{"unary", [][]int{{0, 3}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Exp(p[0]) },
 			[]int{0, 3}, 0},
 		{"binary", [][]int{{3, 0}, {3, 0}},
-			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Add(p[0], p[1]) }, []int{3, 0}, 0},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Add(p[0], p[1]) },
+			[]int{3, 0}, 0},
 		{"binary of rows", [][]int{{0, 3}, {0, 3}},
-			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Sub(p[1], p[0]) }, []int{0, 3}, 0},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Sub(p[1], p[0]) },
+			[]int{0, 3}, 0},
 		{"binary with a scalar", [][]int{{2, 0, 3}, {}},
-			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Mul(p[0], p[1]) }, []int{2, 0, 3}, 0},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Mul(p[0], p[1]) },
+			[]int{2, 0, 3}, 0},
 		{"broadcast", [][]int{{}}, func(g compute.Function, p []compute.Value) (compute.Value, error) {
 			return g.BroadcastInDim(p[0], floats(3, 0), nil)
 		}, []int{3, 0}, 0},
@@ -104,32 +108,49 @@ func TestZeroSizes(t *testing.T) {
 			return g.Tanh(x)
 		}, []int{3, 0}, 0},
 		{"reshape", [][]int{{0, 3}},
-			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Reshape(p[0], 2, 0) }, []int{2, 0}, 0},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Reshape(p[0], 2, 0) },
+			[]int{2, 0}, 0},
 		{"transpose", [][]int{{0, 3, 2}},
 			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Transpose(p[0], 1, 2, 0) },
 			[]int{3, 2, 0}, 0},
 		{"sum", [][]int{{0, 3}},
-			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceSum(p[0], 0) }, []int{3}, 0},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) {
+				return g.ReduceSum(p[0], 0)
+			}, []int{3}, 0},
 		{"sum of rows", [][]int{{3, 0}},
-			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceSum(p[0], 1) }, []int{3}, 0},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) {
+				return g.ReduceSum(p[0], 1)
+			}, []int{3}, 0},
 		{"sum of all", [][]int{{3, 0}},
 			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceSum(p[0]) }, nil, 0},
 		{"sum of no rows", [][]int{{0, 3}},
-			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceSum(p[0], 1) }, []int{0}, 0},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) {
+				return g.ReduceSum(p[0], 1)
+			}, []int{0}, 0},
 		{"product", [][]int{{3, 0}},
-			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceProduct(p[0], 1) }, []int{3}, 1},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) {
+				return g.ReduceProduct(p[0], 1)
+			}, []int{3}, 1},
 		{"maximum", [][]int{{3, 0}},
-			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceMax(p[0], 1) }, []int{3}, -inf},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceMax(p[0], 1) },
+			[]int{3}, -inf},
 		{"minimum", [][]int{{0, 2}},
-			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceMin(p[0], 0) }, []int{2}, inf},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.ReduceMin(p[0], 0) },
+			[]int{2}, inf},
 		{"concatenation", [][]int{{0, 2}, {0, 2}},
-			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Concatenate(0, p...) }, []int{0, 2},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) {
+				return g.Concatenate(0, p...)
+			}, []int{0, 2},
 			0},
 		{"concatenation with something", [][]int{{0, 2}, {4, 2}, {0, 2}},
-			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Concatenate(0, p...) }, []int{4, 2},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) {
+				return g.Concatenate(0, p...)
+			}, []int{4, 2},
 			2},
 		{"concatenation of columns", [][]int{{4, 0}, {4, 2}},
-			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Concatenate(1, p...) }, []int{4, 2},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) {
+				return g.Concatenate(1, p...)
+			}, []int{4, 2},
 			2},
 		{"pad", [][]int{{0, 2}, {}}, func(g compute.Function, p []compute.Value) (compute.Value, error) {
 			c, err := g.Constant([]float32{5})
@@ -142,17 +163,20 @@ func TestZeroSizes(t *testing.T) {
 			return g.Slice(p[0], []int{2, 0}, []int{2, 2}, nil)
 		}, []int{0, 2}, 0},
 		{"reverse", [][]int{{0, 2}},
-			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Reverse(p[0], 0, 1) }, []int{0, 2}, 0},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) { return g.Reverse(p[0], 0, 1) },
+			[]int{0, 2}, 0},
 		{"product of matrices over nothing", [][]int{{3, 0}, {0, 4}},
 			func(g compute.Function, p []compute.Value) (compute.Value, error) {
 				return g.DotGeneral(p[0], []int{1}, nil, p[1], []int{0}, nil, compute.DotGeneralConfig{})
 			}, []int{3, 4}, 0},
-		{"product of no rows", [][]int{{0, 3}, {3, 4}}, func(g compute.Function, p []compute.Value) (compute.Value, error) {
-			return g.DotGeneral(p[0], []int{1}, nil, p[1], []int{0}, nil, compute.DotGeneralConfig{})
-		}, []int{0, 4}, 0},
-		{"no products", [][]int{{0, 3, 2}, {0, 2, 4}}, func(g compute.Function, p []compute.Value) (compute.Value, error) {
-			return g.DotGeneral(p[0], []int{2}, []int{0}, p[1], []int{1}, []int{0}, compute.DotGeneralConfig{})
-		}, []int{0, 3, 4}, 0},
+		{"product of no rows", [][]int{{0, 3}, {3, 4}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) {
+				return g.DotGeneral(p[0], []int{1}, nil, p[1], []int{0}, nil, compute.DotGeneralConfig{})
+			}, []int{0, 4}, 0},
+		{"no products", [][]int{{0, 3, 2}, {0, 2, 4}},
+			func(g compute.Function, p []compute.Value) (compute.Value, error) {
+				return g.DotGeneral(p[0], []int{2}, []int{0}, p[1], []int{1}, []int{0}, compute.DotGeneralConfig{})
+			}, []int{0, 3, 4}, 0},
 		{"truth values", [][]int{{0, 3}}, func(g compute.Function, p []compute.Value) (compute.Value, error) {
 			c, err := g.LessThan(p[0], p[0])
 			if err != nil {
@@ -296,12 +320,15 @@ func TestDonation(t *testing.T) {
 func TestDonatedShape(t *testing.T) {
 	for name, b := range backends(t) {
 		t.Run(name, func(t *testing.T) {
-			flat := recorded(t, b, []shapes.Shape{floats(4, 6)}, func(g compute.Function, p []compute.Value) []compute.Value {
-				return []compute.Value{must(t)(g.Neg(must(t)(g.Reshape(p[0], 24))))}
-			})
-			find := recorded(t, b, []shapes.Shape{floats(24)}, func(g compute.Function, p []compute.Value) []compute.Value {
-				return []compute.Value{must(t)(g.ConvertDType(must(t)(g.ArgMinMax(p[0], 0, dtypes.Int32, true)), dtypes.Float32))}
-			})
+			flat := recorded(t, b, []shapes.Shape{floats(4, 6)},
+				func(g compute.Function, p []compute.Value) []compute.Value {
+					return []compute.Value{must(t)(g.Neg(must(t)(g.Reshape(p[0], 24))))}
+				})
+			find := recorded(t, b, []shapes.Shape{floats(24)},
+				func(g compute.Function, p []compute.Value) []compute.Value {
+					return []compute.Value{
+						must(t)(g.ConvertDType(must(t)(g.ArgMinMax(p[0], 0, dtypes.Int32, true)), dtypes.Float32))}
+				})
 			x := make([]float32, 24)
 			x[17] = 1
 			out := execute(t, flat, []bool{true}, newBuffer(t, b, x, 4, 6))
@@ -356,9 +383,10 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Finalize()
-	e := recorded(t, b, []shapes.Shape{floats(4), floats(4)}, func(g compute.Function, p []compute.Value) []compute.Value {
-		return []compute.Value{must(t)(g.Add(p[0], p[1]))}
-	})
+	e := recorded(t, b, []shapes.Shape{floats(4), floats(4)},
+		func(g compute.Function, p []compute.Value) []compute.Value {
+			return []compute.Value{must(t)(g.Add(p[0], p[1]))}
+		})
 	whole := recorded(t, b, []shapes.Shape{floats(4)}, func(g compute.Function, p []compute.Value) []compute.Value {
 		f, err := g.Builder().NewFunction("f")
 		if err != nil {
@@ -415,12 +443,17 @@ func TestErrors(t *testing.T) {
 	b.Finalize()
 	b.Finalize()
 	calls := map[string]func() error{
-		"Execute":            func() error { _, err := e.Execute([]compute.Buffer{x, x}, nil, 0); return err },
-		"Execute whole":      func() error { _, err := whole.Execute([]compute.Buffer{x}, nil, 0); return err },
-		"ExecuteInto":        func() error { return e.(*Program).ExecuteInto([]compute.Buffer{x}, []compute.Buffer{x, x}) },
-		"BufferFromFlatData": func() error { _, err := b.BufferFromFlatData(0, make([]float32, 4), floats(4)); return err },
-		"NewSharedBuffer":    func() error { _, _, err := b.NewSharedBuffer(0, floats(4)); return err },
-		"Data":               func() error { _, err := x.Data(); return err },
+		"Execute":       func() error { _, err := e.Execute([]compute.Buffer{x, x}, nil, 0); return err },
+		"Execute whole": func() error { _, err := whole.Execute([]compute.Buffer{x}, nil, 0); return err },
+		"ExecuteInto": func() error {
+			return e.(*Program).ExecuteInto([]compute.Buffer{x}, []compute.Buffer{x, x})
+		},
+		"BufferFromFlatData": func() error {
+			_, err := b.BufferFromFlatData(0, make([]float32, 4), floats(4))
+			return err
+		},
+		"NewSharedBuffer": func() error { _, _, err := b.NewSharedBuffer(0, floats(4)); return err },
+		"Data":            func() error { _, err := x.Data(); return err },
 		"Compile": func() error {
 			bd := b.Builder("late")
 			y, err := bd.Main().Parameter("x", floats(4), nil)

@@ -146,7 +146,8 @@ func (e *emitter) single(t *tensor) (instr, error) {
 			return &accumulation{out: out, part: part, in: e.input(t, 0), rows: in[0] / n, inner: inner, op: op,
 				temp: e.room(inner)}, nil
 		}
-		return &reduction{out: out, in: e.input(t, 0), outer: size(in[:t.axis]) / n, red: in[t.axis], inner: inner, op: op},
+		return &reduction{out: out, in: e.input(t, 0), outer: size(in[:t.axis]) / n, red: in[t.axis],
+				inner: inner, op: op},
 			nil
 	case kindMove:
 		dims, strides := t.dims, t.move.strides

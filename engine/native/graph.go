@@ -123,7 +123,8 @@ func (g *graph) binary(op kernel.BinaryOp, a, b *tensor, dims []int) *tensor {
 		return g.splat(g.constant(out), dims)
 	case op == kernel.Mul && ca && va == 1, op == kernel.Add && ca && va == 0:
 		return b
-	case (op == kernel.Mul || op == kernel.Div) && cb && vb == 1, (op == kernel.Add || op == kernel.Sub) && cb && vb == 0:
+	case (op == kernel.Mul || op == kernel.Div) && cb && vb == 1,
+		(op == kernel.Add || op == kernel.Sub) && cb && vb == 0:
 		return a
 	case op == kernel.Mul && a == b:
 		return g.unary(kernel.Square, a)

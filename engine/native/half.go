@@ -56,7 +56,8 @@ func (g *graph) narrowed(t *tensor) (*tensor, error) {
 		}
 		return g.add(&tensor{kind: kindConst, typ: dtypes.BFloat16, buf: buf.(*buffer)}), nil
 	}
-	return g.add(&tensor{kind: kindUnary, op: int(kernel.Copy), in: []*tensor{t}, dims: t.dims, typ: dtypes.BFloat16}), nil
+	return g.add(&tensor{kind: kindUnary, op: int(kernel.Copy), in: []*tensor{t}, dims: t.dims,
+		typ: dtypes.BFloat16}), nil
 }
 
 // rounded returns t with its numbers rounded to bfloat16.

@@ -47,7 +47,8 @@ func TestHalfFallbacks(t *testing.T) {
 		return []*gx.Node{
 			gx.AddScalar(gx.Gather(y, index), 1), gx.Gather(p[0], index),
 			gx.Gather(gx.Slice(p[0], gx.AxisRange(5)), gx.Const(p[0].Graph(), [][]int32{{3}})),
-			gx.Square(gx.Sort(y, 0, true)), gx.ConvertDType(gx.ConvertDType(gx.Floor(y), dtypes.Int32), dtypes.BFloat16),
+			gx.Square(gx.Sort(y, 0, true)),
+			gx.ConvertDType(gx.ConvertDType(gx.Floor(y), dtypes.Int32), dtypes.BFloat16),
 			gx.IotaFull(p[0].Graph(), halves(20, 6)), gx.Add(y, gx.IotaFull(p[0].Graph(), halves(20, 6))),
 		}
 	}, []shapes.Shape{halves(20, 6)}, []any{x}, 0, "Gather", "Gather", "Gather", "Sort", "ConvertDType", "ConvertDType")
@@ -99,7 +100,8 @@ func TestHalfProductTypes(t *testing.T) {
 	}
 	t.Run("float64", func(t *testing.T) { // more than floats have
 		compareHalves(t, func(p []*gx.Node) []*gx.Node {
-			return []*gx.Node{gx.Dot(p[0], p[1]).WithAccumulatorDType(dtypes.Float64).WithOutputDType(dtypes.BFloat16).Product()}
+			return []*gx.Node{
+				gx.Dot(p[0], p[1]).WithAccumulatorDType(dtypes.Float64).WithOutputDType(dtypes.BFloat16).Product()}
 		}, []shapes.Shape{halves(40, 70), halves(70, 50)}, []any{a, b}, 1, "DotGeneral")
 	})
 }
@@ -114,7 +116,8 @@ func TestHalfNumbers(t *testing.T) {
 		}
 	}
 	compareHalves(t, func(p []*gx.Node) []*gx.Node {
-		return []*gx.Node{p[0], gx.Neg(p[0]), gx.ConvertDType(p[0], dtypes.Float32), gx.ConvertDType(p[1], dtypes.BFloat16),
+		return []*gx.Node{p[0], gx.Neg(p[0]), gx.ConvertDType(p[0], dtypes.Float32),
+			gx.ConvertDType(p[1], dtypes.BFloat16),
 			gx.MulScalar(p[0], 1), gx.IsFinite(p[0]), gx.Where(gx.IsFinite(p[0]), p[0], gx.ZerosLike(p[0]))}
 	}, []shapes.Shape{halves(1 << 16), floats(1 << 16)}, []any{x, mid}, 0)
 }

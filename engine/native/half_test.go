@@ -113,9 +113,10 @@ func TestHalfOperations(t *testing.T) {
 		}},
 		{"unary", []shapes.Shape{halves(1500)}, func(p in) []*gx.Node {
 			x := p[0]
-			return []*gx.Node{gx.Exp(x), gx.Tanh(x), gx.Sigmoid(x), gx.Sin(x), gx.Cos(x), gx.Log(gx.Abs(x)), gx.Sqrt(gx.Abs(x)),
-				gx.Neg(x), gx.Floor(x),
-				gx.Ceil(x), gx.Round(x), gx.Sign(x), gx.Square(x), gx.Erf(x), gx.Expm1(x), gx.Log1p(gx.Abs(x)), gx.Rsqrt(gx.Abs(x))}
+			return []*gx.Node{gx.Exp(x), gx.Tanh(x), gx.Sigmoid(x), gx.Sin(x), gx.Cos(x), gx.Log(gx.Abs(x)),
+				gx.Sqrt(gx.Abs(x)), gx.Neg(x), gx.Floor(x),
+				gx.Ceil(x), gx.Round(x), gx.Sign(x), gx.Square(x), gx.Erf(x), gx.Expm1(x), gx.Log1p(gx.Abs(x)),
+				gx.Rsqrt(gx.Abs(x))}
 		}},
 		{"comparisons", []shapes.Shape{halves(20, 30), halves(20, 30)}, func(p in) []*gx.Node {
 			lt := gx.LessThan(p[0], p[1])
@@ -123,8 +124,8 @@ func TestHalfOperations(t *testing.T) {
 				gx.ConvertDType(lt, dtypes.BFloat16), gx.ConvertDType(p[0], dtypes.Bool)}
 		}},
 		{"extremes", []shapes.Shape{halves(20, 30), halves(20, 30)}, func(p in) []*gx.Node {
-			return []*gx.Node{gx.Max(p[0], p[1]), gx.Min(p[0], p[1]), gx.ClipScalar(p[0], -0.5, 0.25), gx.ReduceMax(p[0], 0),
-				gx.ReduceMin(p[0], 1), gx.ReduceAllMax(p[0])}
+			return []*gx.Node{gx.Max(p[0], p[1]), gx.Min(p[0], p[1]), gx.ClipScalar(p[0], -0.5, 0.25),
+				gx.ReduceMax(p[0], 0), gx.ReduceMin(p[0], 1), gx.ReduceAllMax(p[0])}
 		}},
 		{"sums", []shapes.Shape{halves(20, 30)}, func(p in) []*gx.Node {
 			x := gx.Sign(p[0])
@@ -284,7 +285,8 @@ func (s *sketch) add() {
 	case k == 11:
 		y = gx.Neg(gx.ConvertDType(x, dtypes.Float32))
 	case k == 12:
-		y = gx.Add(gx.ConvertDType(x, dtypes.Float32), gx.Scalar(x.Graph(), dtypes.Float32, 1./1024)) // to be rounded again
+		// to be rounded again
+		y = gx.Add(gx.ConvertDType(x, dtypes.Float32), gx.Scalar(x.Graph(), dtypes.Float32, 1./1024))
 	case k == 13 && len(dims) > 0:
 		a := s.r.IntN(len(dims))
 		ranges := make([]gx.SliceAxisSpec, len(dims))
@@ -389,7 +391,8 @@ func TestHalfGraphs(t *testing.T) {
 			for i := range want {
 				for k, w := range want[i] {
 					if v := got[i][k]; v != w && !(v != v && w != w) {
-						t.Fatalf("seed %d at %s: result %d of %d at %d is %g; want %g\n%v", seed, name, i, len(want), k, v, w, p)
+						t.Fatalf("seed %d at %s: result %d of %d at %d is %g; want %g\n%v", seed, name, i,
+							len(want), k, v, w, p)
 					}
 				}
 			}

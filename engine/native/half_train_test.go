@@ -33,8 +33,8 @@ func mixedStep(dt dtypes.DType, rows, in, hidden, out int) (fn func(p []*gx.Node
 				outs = append(outs, gx.Sub(weights[i], gx.MulScalar(d, 0.1)), d)
 			}
 			return outs
-		}, []shapes.Shape{floats(rows, in), floats(rows, out), floats(in, hidden), floats(hidden), floats(hidden, hidden),
-			floats(hidden), floats(hidden, out), floats(out)}
+		}, []shapes.Shape{floats(rows, in), floats(rows, out), floats(in, hidden), floats(hidden),
+			floats(hidden, hidden), floats(hidden), floats(hidden, out), floats(out)}
 }
 
 func mixedArguments(inputs []shapes.Shape) (args []any) {
@@ -77,7 +77,8 @@ func TestMixedPrecisionStep(t *testing.T) {
 					}
 				}
 			}
-			if b.mat.HasBF16() && (half != dots || dots != 8) { // three forwards, three for weights, two for activations
+			// three forwards, three for weights, two for activations
+			if b.mat.HasBF16() && (half != dots || dots != 8) {
 				t.Errorf("%d of %d products in bfloat16; want 8 of 8:\n%v", half, dots, p)
 			}
 			differs := false
@@ -106,7 +107,8 @@ func TestHalfAttention(t *testing.T) {
 				in = append(in, gx.ConvertDType(x, dt))
 			}
 			split := func(w *gx.Node) *gx.Node {
-				return gx.Transpose(gx.Reshape(gx.Einsum("bti,io->bto", in[0], w), batch, time, heads, width/heads), 1, 2)
+				return gx.Transpose(gx.Reshape(gx.Einsum("bti,io->bto", in[0], w), batch, time, heads, width/heads), 1,
+					2)
 			}
 			scores := gx.MulScalar(gx.Einsum("bhti,bhsi->bhts", split(in[1]), split(in[2])), 1/math.Sqrt(width/heads))
 			y := gx.Einsum("bhts,bhsi->bhti", gx.Softmax(scores, -1), split(in[3]))
@@ -116,8 +118,8 @@ func TestHalfAttention(t *testing.T) {
 			return append([]*gx.Node{loss, y}, gx.Gradient(loss, p...)...)
 		}
 	}
-	inputs := []shapes.Shape{floats(batch, time, width), floats(width, width), floats(width, width), floats(width, width),
-		floats(width, width)}
+	inputs := []shapes.Shape{floats(batch, time, width), floats(width, width), floats(width, width),
+		floats(width, width), floats(width, width)}
 	r := rand.New(rand.NewPCG(1, 2))
 	var args []any
 	for i, s := range inputs {

@@ -50,7 +50,8 @@ func (i *matmuls) run(x *exec) {
 	if d.half {
 		for k := range x.n * i.batch {
 			a, b := x.operand(i.lhs, x.u0*i.batch*i.lStep+k*d.lb), x.operand(i.rhs, x.u0*i.batch*i.rStep+k*d.rb)
-			x.mat.MulBF16(d.m, d.n, d.k, a, d.lm, d.lk, b, d.rk, d.rn, plus(x.float(i.out), k*d.m*d.n), d.n, nil, false, x.work)
+			x.mat.MulBF16(d.m, d.n, d.k, a, d.lm, d.lk, b, d.rk, d.rn, plus(x.float(i.out), k*d.m*d.n), d.n, nil,
+				false, x.work)
 		}
 		return
 	}
@@ -83,8 +84,8 @@ func (i *outer) run(x *exec) {
 	c := plus(x.float(i.out), x.part*i.part)
 	k := x.n * i.rows
 	if d.half {
-		x.mat.MulBF16(d.m, d.n, k, x.operand(i.lhs, 0), d.lm, d.lk, x.operand(i.rhs, 0), d.rk, d.rn, c, d.n, nil, !x.first,
-			x.work)
+		x.mat.MulBF16(d.m, d.n, k, x.operand(i.lhs, 0), d.lm, d.lk, x.operand(i.rhs, 0), d.rk, d.rn, c, d.n,
+			nil, !x.first, x.work)
 		return
 	}
 	if d.rn == 1 || d.n == 1 {

@@ -237,7 +237,8 @@ func (l *lowering) compiled(n *node, in []*tensor) []*tensor {
 		return one(l.unary(op, in[0]))
 	}
 	if op, ok := binaryOps[n.op]; ok {
-		if logic := op == kernel.And || op == kernel.Or || op == kernel.Xor; in[0].bool != logic || in[1].bool != logic {
+		if logic := op == kernel.And || op == kernel.Or || op == kernel.Xor; in[0].bool != logic ||
+			in[1].bool != logic {
 			return nil
 		}
 		return one(l.binary(op, in[0], in[1], dims))

@@ -42,7 +42,8 @@ func (p *Program) globals() {
 		base.global = true
 	}
 	for _, t := range p.graph.tensors {
-		if t.kind == kindParam || t.kind == kindConst || t.kind == kindOut || t.kind == kindPack || t.kind == kindShadow {
+		if t.kind == kindParam || t.kind == kindConst || t.kind == kindOut || t.kind == kindPack ||
+			t.kind == kindShadow {
 			t.global = true
 		}
 		if t.units == 0 {
@@ -70,7 +71,8 @@ func (p *Program) assign() {
 	for i, t := range p.graph.outputs {
 		base, offset := t.root()
 		o := output{t: t, offset: offset, donor: -1}
-		own := base.units > 0 && base.kind != kindOut && !base.accumulates() && base.size() == t.size() && base.slot < 0 &&
+		own := base.units > 0 && base.kind != kindOut && !base.accumulates() && base.size() == t.size() &&
+			base.slot < 0 &&
 			!base.bool
 		if own {
 			base.slot = p.slotFor(slot{from: fromOutput, index: i, t: base, size: base.size()})

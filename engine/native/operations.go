@@ -9,8 +9,8 @@ import (
 // lower.go.
 var otherOps = []string{
 	"Parameter", "Constant", "Identity", "OptimizationBarrier", "SchedulingBarrier", "Where", "Clamp", "ConvertDType",
-	"Reshape", "BroadcastInDim", "Slice", "Transpose", "Reverse", "Concatenate", "Pad", "Dot", "DotGeneral", "ConvGeneral",
-	"FusedSoftmax", "FusedGelu", "FusedLayerNorm", "FusedDense", "FusedAttentionQKVProjection",
+	"Reshape", "BroadcastInDim", "Slice", "Transpose", "Reverse", "Concatenate", "Pad", "Dot", "DotGeneral",
+	"ConvGeneral", "FusedSoftmax", "FusedGelu", "FusedLayerNorm", "FusedDense", "FusedAttentionQKVProjection",
 }
 
 // Operations returns the operations that the engine compiles, for floats, bfloat16

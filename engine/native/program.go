@@ -261,7 +261,8 @@ func (p *Program) run(outs, args []*buffer, donate []bool) error {
 	}
 	for i, a := range args {
 		if !a.shape.Equal(p.inputs[i]) {
-			return fmt.Errorf("native: argument %d (%s) has shape %s; it must be %s", i, p.names[i], a.shape, p.inputs[i])
+			return fmt.Errorf("native: argument %d (%s) has shape %s; it must be %s", i, p.names[i],
+				a.shape, p.inputs[i])
 		}
 	}
 	b := p.backend

@@ -52,7 +52,8 @@ func TestARecordingListsTheOperationsInOrder(t *testing.T) {
 	}
 	if perm := rec.Ops[1].Attrs[0].([]int); !slices.Equal(perm, []int{1, 0}) ||
 		!slices.Equal(rec.Ops[2].Shapes[0].Dimensions, []int{2, 2}) {
-		t.Errorf("the transposition is %v and the product of shape %v; want [1 0] and [2 2]", perm, rec.Ops[2].Shapes[0])
+		t.Errorf("the transposition is %v and the product of shape %v; want [1 0] and [2 2]", perm,
+			rec.Ops[2].Shapes[0])
 	}
 	names, in := rec.Inputs()
 	if !slices.Equal(names, []string{"x"}) || len(in) != 1 || len(rec.Outputs()) != 1 {

@@ -124,7 +124,8 @@ func ready(u *tensor, n int, row bool) int {
 // sameRows says whether the rows of u are those of base, and base is made row by row.
 func sameRows(base, u *tensor) bool {
 	_, offset := u.root()
-	return offset == 0 && base.size() == u.size() && !base.accumulates() && base.kind != kindOut && base.kind != kindShadow
+	return offset == 0 && base.size() == u.size() && !base.accumulates() && base.kind != kindOut &&
+		base.kind != kindShadow
 }
 
 // schedule gives every tensor that is needed its loop and its level.
@@ -206,7 +207,8 @@ func (g *graph) settle(t *tensor) {
 
 // heavy says whether t is real work, which is done once and early.
 func (t *tensor) heavy() bool {
-	return t.kind == kindDot || t.kind == kindConv || t.kind == kindConvGrad || t.kind == kindShadow || t.kind == kindPack
+	return t.kind == kindDot || t.kind == kindConv || t.kind == kindConvGrad || t.kind == kindShadow ||
+		t.kind == kindPack
 }
 
 // sink moves light work to the level of its users, so that it is done in their
@@ -250,7 +252,8 @@ func (g *graph) regions() []*region {
 			continue
 		}
 		i := slices.IndexFunc(out, func(r *region) bool {
-			return r.units == t.units && r.level == t.level && r.shadow == nil && t.kind != kindShadow && r.kept == g.keepable(t)
+			return r.units == t.units && r.level == t.level && r.shadow == nil && t.kind != kindShadow &&
+				r.kept == g.keepable(t)
 		})
 		if i < 0 {
 			out = append(out, &region{units: t.units, level: t.level, kept: g.keepable(t)})

@@ -147,7 +147,8 @@ func (g *graph) fuse() {
 			for range 2 {
 				if bias := biasOf(a, b); bias != nil && uses[a] == 1 {
 					return &tensor{kind: kindDot,
-						in:   []*tensor{a.in[0], a.in[1], g.moved(bias.in[0], []int{a.dot.n}, bias.move.offset, []int{1})},
+						in: []*tensor{a.in[0], a.in[1],
+							g.moved(bias.in[0], []int{a.dot.n}, bias.move.offset, []int{1})},
 						dims: t.dims, dot: a.dot, typ: t.typ}
 				}
 				a, b = b, a
@@ -165,7 +166,8 @@ func (g *graph) fuse() {
 		case product(b, a) && t.op == int(kernel.Add):
 			return &tensor{kind: kindMulAdd, op: mulAdd, in: []*tensor{b.in[0], b.in[1], a}, dims: t.dims, typ: t.typ}
 		case product(b, a):
-			return &tensor{kind: kindMulAdd, op: negMulAdd, in: []*tensor{b.in[0], b.in[1], a}, dims: t.dims, typ: t.typ}
+			return &tensor{kind: kindMulAdd, op: negMulAdd, in: []*tensor{b.in[0], b.in[1], a},
+				dims: t.dims, typ: t.typ}
 		}
 		return t
 	})
@@ -269,7 +271,8 @@ func (t *tensor) accumulates() bool {
 		return t.axis == 0
 	case kindDot:
 		d := t.dot
-		return t.in[1].kind != kindPack && d.b == 1 && d.k > 1 && d.lk*d.k == t.in[0].size() && d.rk*d.k == t.in[1].size() &&
+		return t.in[1].kind != kindPack && d.b == 1 && d.k > 1 && d.lk*d.k == t.in[0].size() &&
+			d.rk*d.k == t.in[1].size() &&
 			(d.m*d.n == 1 || d.lk > 1 || d.rk > 1) && (t.in[0].computed() || t.in[1].computed())
 	case kindConvGrad:
 		return true

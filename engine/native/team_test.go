@@ -101,7 +101,8 @@ func TestNoAllocations(t *testing.T) {
 				}
 				return m(g.DotGeneral(x, []int{k}, batch(b), y, []int{l}, batch(c), compute.DotGeneralConfig{}))
 			}
-			h := m(g.Tanh(m(g.Add(dot(p[0], 1, -1, p[1], 0, -1), m(g.BroadcastInDim(p[2], floats(300, 40), []int{1}))))))
+			bias := m(g.BroadcastInDim(p[2], floats(300, 40), []int{1}))
+			h := m(g.Tanh(m(g.Add(dot(p[0], 1, -1, p[1], 0, -1), bias))))
 			grad := dot(p[0], 0, -1, h, 0, -1)
 			scores := dot(p[3], 2, 0, p[4], 1, 0) // [300, 5, 3]
 			turned := m(g.Transpose(m(g.Exp(m(g.Neg(m(g.Abs(scores)))))), 2, 0, 1))

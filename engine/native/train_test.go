@@ -37,17 +37,18 @@ func layerNorm(x, gain, shift *Node) *Node {
 func silu(x *Node) *Node { return Mul(x, Sigmoid(x)) }
 
 var models = []model{
-	{"mlp and its step", [][]int{{-1, 5}, {-1, 3}, {5, 64}, {64}, {64, 33}, {33}, {33, 3}, {3}}, func(p []*Node) []*Node {
-		h := silu(dense(p[0], p[2], p[3]))
-		h = Tanh(dense(h, p[4], p[5]))
-		loss := ReduceAllMean(Square(Sub(dense(h, p[6], p[7]), p[1])))
-		grads := Gradient(loss, p[2:]...)
-		out := []*Node{loss}
-		for i, d := range grads { // a step, whose results are as large as the parameters
-			out = append(out, Sub(p[i+2], MulScalar(d, 0.01)))
-		}
-		return out
-	}},
+	{"mlp and its step", [][]int{{-1, 5}, {-1, 3}, {5, 64}, {64}, {64, 33}, {33}, {33, 3}, {3}},
+		func(p []*Node) []*Node {
+			h := silu(dense(p[0], p[2], p[3]))
+			h = Tanh(dense(h, p[4], p[5]))
+			loss := ReduceAllMean(Square(Sub(dense(h, p[6], p[7]), p[1])))
+			grads := Gradient(loss, p[2:]...)
+			out := []*Node{loss}
+			for i, d := range grads { // a step, whose results are as large as the parameters
+				out = append(out, Sub(p[i+2], MulScalar(d, 0.01)))
+			}
+			return out
+		}},
 	{"residual layer norm", [][]int{{-1, 32}, {32, 32}, {32}, {32}, {32}}, func(p []*Node) []*Node {
 		h := Add(p[0], silu(dense(layerNorm(p[0], p[3], p[4]), p[1], p[2])))
 		return withGradients(ReduceAllMean(Square(Sin(h))), p...)
@@ -55,7 +56,8 @@ var models = []model{
 	{"classes", [][]int{{-1, 10}, {10, 17}, {17}}, func(p []*Node) []*Node {
 		logits := dense(p[0], p[1], p[2])
 		target := Softmax(p[0], -1)
-		loss := Neg(ReduceAllMean(ReduceSum(Mul(Slice(LogSoftmax(logits, -1), AxisRange(), AxisRange(0, 10)), target), -1)))
+		logp := Slice(LogSoftmax(logits, -1), AxisRange(), AxisRange(0, 10))
+		loss := Neg(ReduceAllMean(ReduceSum(Mul(logp, target), -1)))
 		return append(withGradients(loss, p[1], p[2]), Softmax(logits, -1), ArgMax(logits, -1))
 	}},
 	{"attention", [][]int{{-1, 9, 16}, {16, 16}, {16, 16}, {16, 16}, {16, 16}}, func(p []*Node) []*Node {

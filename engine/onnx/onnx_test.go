@@ -17,8 +17,9 @@ func example() *Model {
 			Name: "g",
 			Nodes: []Node{{Name: "n", Op: "Op", Domain: "d", In: []string{"x", "", "w"}, Out: []string{"y"},
 				Attrs: map[string]any{
-					"i": int64(-3), "f": float32(1.5), "s": "text", "is": []int64{1, -2}, "fs": []float32{0.5, float32(math.Inf(1))},
-					"t": &Tensor{Name: "inner", Type: Int64, Dims: []int64{1}, Ints: []int64{-7}},
+					"i": int64(-3), "f": float32(1.5), "s": "text", "is": []int64{1, -2},
+					"fs": []float32{0.5, float32(math.Inf(1))},
+					"t":  &Tensor{Name: "inner", Type: Int64, Dims: []int64{1}, Ints: []int64{-7}},
 				}}},
 			Initializers: []Tensor{
 				{Name: "w", Type: Float, Dims: []int64{2, 1}, Floats: []float32{1, -2}},
@@ -90,8 +91,9 @@ func TestTensorsAreReadHoweverTheyAreWritten(t *testing.T) {
 			nil},
 		"int64 data": {with(head(Int64, 2), tensorInt64s,
 			[]byte{5, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}), nil, []int64{5, -1}},
-		"double":      {with(head(Double, 1), tensorRaw, []byte{0, 0, 0, 0, 0, 0, 0xf8, 0x3f}), []float32{1.5}, nil},
-		"double data": {with(head(Double, 1), tensorDoubles, []byte{0, 0, 0, 0, 0, 0, 0xf8, 0x3f}), []float32{1.5}, nil},
+		"double": {with(head(Double, 1), tensorRaw, []byte{0, 0, 0, 0, 0, 0, 0xf8, 0x3f}), []float32{1.5}, nil},
+		"double data": {with(head(Double, 1), tensorDoubles, []byte{0, 0, 0, 0, 0, 0, 0xf8, 0x3f}),
+			[]float32{1.5}, nil},
 		"float16": {with(head(Float16, 3), tensorRaw, []byte{0, 0x3c, 0, 0xc2, 1, 0}),
 			[]float32{1, -3, 1.0 / (1 << 24)}, nil},
 		"float16 as int32": {with(head(Float16, 1), tensorInt32s, []byte{0x80, 0x78}), []float32{1}, nil},

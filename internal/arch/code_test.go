@@ -7,13 +7,16 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestEveryPackageSaysWhatItIs(t *testing.T) { check(t, packageDocs) }
 
 func TestExportedSymbolsAreDocumented(t *testing.T) { check(t, symbolDocs) }
 
-func TestFilesAndFunctionsAreShort(t *testing.T) { check(t, sizes) }
+func TestFilesFunctionsAndLinesAreShort(t *testing.T) { check(t, sizes) }
+
+func TestOnlyTheCommandLineSpeaksOfFlags(t *testing.T) { check(t, flags) }
 
 func TestThereAreNoInitFunctions(t *testing.T) { check(t, inits) }
 
@@ -31,7 +34,8 @@ func packageDocs(t *tree) (found []string) {
 		}
 		if f.ast.Doc != nil && strings.TrimSpace(f.ast.Doc.Text()) != "" {
 			docs[f.room] = append(docs[f.room], f.name)
-			if want := "Package " + f.ast.Name.Name + " "; f.ast.Name.Name != "main" && !strings.HasPrefix(f.ast.Doc.Text(), want) {
+			if want := "Package " + f.ast.Name.Name + " "; f.ast.Name.Name != "main" &&
+				!strings.HasPrefix(f.ast.Doc.Text(), want) {
 				found = append(found, fmt.Sprintf("%s: the package doc does not begin with %q", f.name, want))
 			}
 		}
@@ -119,17 +123,25 @@ func receiverExported(d *ast.FuncDecl) bool {
 	}
 }
 
-// sizes checks the limits on lines of files, and of functions that are not tests.
+// sizes checks the limits on lines of files and of functions that are not tests, and on
+// columns of lines.
 func sizes(t *tree) (found []string) {
 	for _, f := range t.files {
 		if ast.IsGenerated(f.ast) {
 			if generated[f.name] == "" {
-				found = append(found, fmt.Sprintf("%s: generated, but not listed in the policy with its generator", f.name))
+				found = append(found,
+					fmt.Sprintf("%s: generated, but not listed in the policy with its generator", f.name))
 			}
 			continue
 		}
 		if n := strings.Count(f.text, "\n"); n > maxFile {
 			found = append(found, fmt.Sprintf("%s: %d lines; at most %d", f.name, n, maxFile))
+		}
+		for k, line := range strings.Split(f.text, "\n") {
+			n := utf8.RuneCountInString(line) + (tabColumns-1)*strings.Count(line, "\t")
+			if n > maxColumns {
+				found = append(found, fmt.Sprintf("%s:%d: %d columns; at most %d", f.name, k+1, n, maxColumns))
+			}
 		}
 		if f.test {
 			continue
@@ -137,7 +149,9 @@ func sizes(t *tree) (found []string) {
 		for _, d := range f.ast.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok {
 				if n := t.fset.Position(fn.End()).Line - t.fset.Position(fn.Pos()).Line + 1; n > maxFunc {
-					found = append(found, fmt.Sprintf("%s: function %s has %d lines; at most %d", t.at(fn.Pos()), fn.Name.Name, n, maxFunc))
+					found = append(found,
+						fmt.Sprintf("%s: function %s has %d lines; at most %d", t.at(fn.Pos()),
+							fn.Name.Name, n, maxFunc))
 				}
 			}
 		}
@@ -150,12 +164,34 @@ func sizes(t *tree) (found []string) {
 	return found
 }
 
+// flagName is a flag as a user types it.
+var flagName = regexp.MustCompile(`--[a-z]`)
+
+// flags checks that no string of a room below the command line names one of its flags.
+func flags(t *tree) (found []string) {
+	for _, f := range t.files {
+		if f.test || within(f.room, []string{commandLine}) {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			if s, ok := n.(*ast.BasicLit); ok && s.Kind == token.STRING && flagName.MatchString(s.Value) {
+				found = append(found, fmt.Sprintf("%s: %s names a flag, which a library has not: name the "+
+					"setting, and let the command line translate", t.at(s.Pos()), s.Value))
+			}
+			return true
+		})
+	}
+	return found
+}
+
 // inits checks that nothing happens on import.
 func inits(t *tree) (found []string) {
 	for _, f := range t.files {
 		for _, d := range f.ast.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok && !f.test && fn.Recv == nil && fn.Name.Name == "init" {
-				found = append(found, fmt.Sprintf("%s: func init: no global state and no registries; use one switch from name to type", t.at(fn.Pos())))
+				found = append(found,
+					fmt.Sprintf("%s: func init: no global state and no registries; use one switch from name to type",
+						t.at(fn.Pos())))
 			}
 		}
 	}
@@ -173,7 +209,8 @@ func words(t *tree) (found []string) {
 	for name, text := range t.texts {
 		for k, line := range strings.Split(text, "\n") {
 			if m := machinePath.FindString(line); m != "" {
-				found = append(found, fmt.Sprintf("%s:%d: the path of a machine: %q", name, k+1, strings.TrimSpace(line)))
+				found = append(found,
+					fmt.Sprintf("%s:%d: the path of a machine: %q", name, k+1, strings.TrimSpace(line)))
 			}
 			if m := leftToDo.FindString(line); m != "" {
 				found = append(found, fmt.Sprintf("%s:%d: %s: do it, or open an issue", name, k+1, m))

@@ -47,7 +47,9 @@ func roomImports(t *tree) (found []string) {
 	for _, f := range t.files {
 		from, ok := row(f.room)
 		if !ok {
-			found = append(found, fmt.Sprintf("%s: room %q has no row in the policy; add one that says what it may import", f.name, f.room))
+			found = append(found,
+				fmt.Sprintf("%s: room %q has no row in the policy; add one that says what it may import",
+					f.name, f.room))
 			continue
 		}
 		for _, i := range f.imports() {
@@ -64,10 +66,12 @@ func roomImports(t *tree) (found []string) {
 				target = to
 			}
 			allowed := rooms[from]
-			if target == from || strings.HasPrefix(target, from+"/") || slices.Contains(allowed, anyRoom) || slices.Contains(allowed, target) {
+			if target == from || strings.HasPrefix(target, from+"/") || slices.Contains(allowed, anyRoom) ||
+				slices.Contains(allowed, target) {
 				continue
 			}
-			found = append(found, fmt.Sprintf("%s: %s imports %s; it may import %s", t.at(i.pos), from, to, listed(allowed)))
+			found = append(found,
+				fmt.Sprintf("%s: %s imports %s; it may import %s", t.at(i.pos), from, to, listed(allowed)))
 		}
 	}
 	return found
@@ -114,7 +118,8 @@ func engineReach(t *tree) (found []string) {
 		for _, i := range f.imports() {
 			if to, ours := ownRoom(i.path); ours {
 				if way := trail(to, map[string]bool{}); way != nil {
-					found = append(found, fmt.Sprintf("%s: %s reaches the engine by %s", t.at(i.pos), f.room, strings.Join(way, " -> ")))
+					found = append(found,
+						fmt.Sprintf("%s: %s reaches the engine by %s", t.at(i.pos), f.room, strings.Join(way, " -> ")))
 				}
 			}
 		}
@@ -148,14 +153,18 @@ func libraries(t *tree) (found []string) {
 			}
 			name, ok := moduleOf(i.path)
 			if !ok {
-				found = append(found, fmt.Sprintf("%s: %s is not in the policy; do without it, or list it with its rooms and the reason", t.at(i.pos), i.path))
+				found = append(found,
+					fmt.Sprintf("%s: %s is not in the policy; do without it, or list it with its rooms and the reason",
+						t.at(i.pos), i.path))
 				continue
 			}
 			m := modules[name]
 			if within(f.room, m.rooms) || f.test && within(f.room, m.testRooms) {
 				continue
 			}
-			found = append(found, fmt.Sprintf("%s: %s imports %s, which is for %s (%s)", t.at(i.pos), f.room, i.path, listed(m.rooms), m.why))
+			found = append(found,
+				fmt.Sprintf("%s: %s imports %s, which is for %s (%s)", t.at(i.pos), f.room, i.path,
+					listed(m.rooms), m.why))
 		}
 	}
 	return found
@@ -184,7 +193,9 @@ func cgo(t *tree) (found []string) {
 				continue
 			}
 			if !needsTag(f, cgoTag) {
-				found = append(found, fmt.Sprintf("%s: imports %q without //go:build %s: the default binary has no cgo", t.at(i.pos), i.path, cgoTag))
+				found = append(found,
+					fmt.Sprintf("%s: imports %q without //go:build %s: the default binary has no cgo", t.at(i.pos),
+						i.path, cgoTag))
 			}
 		}
 	}

@@ -39,11 +39,12 @@ var rooms = map[string][]string{
 	"likelihood": {"flow", "internal/seed", "internal/choice", "internal/stat", "ode"},
 
 	// Data: the words below, readers and laws on them, one dispatcher on top.
-	"data":         {"flow", "internal/seed", "internal/digest", "internal/stat", "internal/atomicfile"},
-	"data/synth":   {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
-	"data/table":   {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data"},
-	"data/image":   {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
-	"data/dataset": {"flow", "internal/seed", "internal/digest", "internal/choice", "data", "data/synth", "data/table", "data/image"},
+	"data":       {"flow", "internal/seed", "internal/digest", "internal/stat", "internal/atomicfile"},
+	"data/synth": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
+	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data"},
+	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
+	"data/dataset": {"flow", "internal/seed", "internal/digest", "internal/choice", "data", "data/synth", "data/table",
+		"data/image"},
 
 	// Networks on an engine, and what a checkpoint is.
 	"nn": {"flow", "internal/seed", "internal/choice", "engine/native", "engine/onnx", "engine/onnx/exchange"},
@@ -55,14 +56,17 @@ var rooms = map[string][]string{
 		"internal/seed", "internal/memory", "internal/choice", "internal/stat"},
 	"classify":  {"flow", "data", "data/image", "nn", "train", "engine/onnx", "internal/choice", "internal/digest"},
 	"neuralode": {"flow", "ode", "nn", "train", "internal/seed"},
-	"eval": {"flow", "path", "nn", "ode", "sde", "data", "data/image", "likelihood", "model", "train", "classify", "metrics",
+	"eval": {"flow", "path", "nn", "ode", "sde", "data", "data/image", "likelihood", "model", "train", "classify",
+		"metrics",
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
-	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/image", "data/dataset", "likelihood", "field", "model", "coupling", "train", "eval", "plot",
+	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/image", "data/dataset",
+		"likelihood", "field", "model", "coupling", "train", "eval", "plot",
 		"internal/seed", "internal/atomicfile", "internal/tfevents", "internal/settings", "internal/choice"},
-	"bench": {"flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field", "model", "coupling", "train", "metrics",
-		"internal/seed", "internal/memory"},
+	"bench": {"flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field", "model",
+		"coupling", "train", "metrics", "internal/seed", "internal/memory"},
 	// A grid of runs, with the files of those known by name.
-	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/dataset", "likelihood", "field", "model", "coupling", "train", "eval", "run", "neuralode", "metrics", "plot",
+	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/dataset", "likelihood",
+		"field", "model", "coupling", "train", "eval", "run", "neuralode", "metrics", "plot",
 		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat"},
 	"cmd/flowmatch": {anyRoom},
 
@@ -80,7 +84,8 @@ var testsOnly = map[string]string{
 
 // reachEngine are the rooms whose code or tests may depend on nn, directly or
 // through others. Everywhere else the mathematics is built and tested without it.
-var reachEngine = []string{"nn", "engine/onnx/exchange", "neuralode", "model", "train", "classify", "eval", "run", "experiment", "bench", "cmd/flowmatch", "."}
+var reachEngine = []string{"nn", "engine/onnx/exchange", "neuralode", "model", "train", "classify", "eval", "run",
+	"experiment", "bench", "cmd/flowmatch", "."}
 
 // module is a library that is not ours.
 type module struct {
@@ -91,23 +96,35 @@ type module struct {
 
 // modules are the libraries we use, by module path.
 var modules = map[string]module{
-	"github.com/gomlx/gomlx":            {rooms: []string{"nn", "engine/onnx/exchange"}, testRooms: []string{"engine/native"}, why: "tensors and automatic differentiation; nn is the only room that may know an engine"},
-	"github.com/gomlx/compute":          {rooms: []string{"nn", "engine/native", "engine/onnx/exchange"}, why: "the backends of gomlx, of which engine/native is one"},
-	"github.com/gomlx/go-xla":           {rooms: []string{"nn"}, why: "the XLA backend of gomlx, behind the build tag xla"},
-	"github.com/mmcloughlin/avo":        {rooms: []string{"engine/native"}, why: "programs that write assembly"},
-	"google.golang.org/protobuf":        {rooms: []string{"internal/tfevents", "engine/onnx"}, why: "the wire format of TensorBoard's event files and of ONNX files"},
+	"github.com/gomlx/gomlx": {rooms: []string{"nn", "engine/onnx/exchange"},
+		testRooms: []string{"engine/native"},
+		why:       "tensors and automatic differentiation; nn is the only room that may know an engine"},
+	"github.com/gomlx/compute": {rooms: []string{"nn", "engine/native", "engine/onnx/exchange"},
+		why: "the backends of gomlx, of which engine/native is one"},
+	"github.com/gomlx/go-xla": {rooms: []string{"nn"},
+		why: "the XLA backend of gomlx, behind the build tag xla"},
+	"github.com/mmcloughlin/avo": {rooms: []string{"engine/native"}, why: "programs that write assembly"},
+	"google.golang.org/protobuf": {rooms: []string{"internal/tfevents", "engine/onnx"},
+		why: "the wire format of TensorBoard's event files and of ONNX files"},
 	"github.com/nlpodyssey/safetensors": {rooms: []string{"model"}, why: "the file format of a checkpoint"},
-	"github.com/goccy/go-yaml":          {rooms: []string{"run", "path", "data", "data/dataset", "experiment", "internal/settings"}, testRooms: []string{"ode", "likelihood", "nn", "train", "eval"}, why: "configuration files with positions in error messages"},
-	"github.com/agnivade/levenshtein":   {rooms: []string{"internal/choice"}, why: "did you mean ...? for misspelt keys and names"},
-	"github.com/parquet-go/parquet-go":  {rooms: []string{"data/table"}, why: "tables in Parquet files"},
-	"github.com/sbinet/npyio":           {rooms: []string{"data", "data/table"}, why: "NumPy files"},
-	"github.com/spf13/cobra":            {rooms: []string{"cmd/flowmatch"}, why: "subcommands, flags, help and shell completion"},
+	"github.com/goccy/go-yaml": {
+		rooms:     []string{"run", "path", "data", "data/dataset", "experiment", "internal/settings"},
+		testRooms: []string{"ode", "likelihood", "nn", "train", "eval"},
+		why:       "configuration files with positions in error messages"},
+	"github.com/agnivade/levenshtein": {rooms: []string{"internal/choice"},
+		why: "did you mean ...? for misspelt keys and names"},
+	"github.com/parquet-go/parquet-go": {rooms: []string{"data/table"}, why: "tables in Parquet files"},
+	"github.com/sbinet/npyio":          {rooms: []string{"data", "data/table"}, why: "NumPy files"},
+	"github.com/spf13/cobra": {rooms: []string{"cmd/flowmatch"},
+		why: "subcommands, flags, help and shell completion"},
 	"github.com/spf13/pflag":            {rooms: []string{"cmd/flowmatch"}, why: "the flags of cobra"},
 	"github.com/schollz/progressbar/v3": {rooms: []string{"cmd/flowmatch"}, why: "progress in a terminal"},
 	"golang.org/x/term":                 {rooms: []string{"cmd/flowmatch"}, why: "is the output a terminal?"},
-	"golang.org/x/sys":                  {rooms: []string{"cmd/flowmatch", "engine/native"}, why: "what the processor can do"},
-	"golang.org/x/image":                {rooms: []string{"plot", "data/image"}, why: "font weights in the interface of gonum/plot; images brought to one size"},
-	"gonum.org/v1/plot":                 {rooms: []string{"plot"}, why: "text and outlines in pictures"},
+	"golang.org/x/sys": {rooms: []string{"cmd/flowmatch", "engine/native"},
+		why: "what the processor can do"},
+	"golang.org/x/image": {rooms: []string{"plot", "data/image"},
+		why: "font weights in the interface of gonum/plot; images brought to one size"},
+	"gonum.org/v1/plot": {rooms: []string{"plot"}, why: "text and outlines in pictures"},
 	"gonum.org/v1/gonum": {
 		rooms:     []string{"field", "metrics", "likelihood", "data", "data/synth", "data/table", "flowtest"},
 		testRooms: []string{"path", "ode", "coupling", "internal/assign", "nn", "model", "train"},
@@ -133,11 +150,17 @@ const cgoTag = "xla"
 // cgoModules need cgo, so their importers must be behind cgoTag as well.
 var cgoModules = []string{"github.com/gomlx/go-xla"}
 
-// Limits of size, in lines.
+// Limits of size.
 const (
-	maxFile = 500
-	maxFunc = 60 // not in tests
+	maxFile    = 500 // lines
+	maxFunc    = 60  // lines; not in tests
+	maxColumns = 120 // of a line; a tab counts as tabColumns
+	tabColumns = 4
 )
+
+// commandLine is the room whose words may name flags: a library's errors name settings
+// and values, which the command line translates.
+const commandLine = "cmd/flowmatch"
 
 // generated lists the files that a program wrote, with the program. They are
 // exempt from the limits of size, and carry the standard marker.

@@ -50,7 +50,8 @@ func load(fsys fs.FS) (*tree, error) {
 		base := path.Base(name)
 		if d.IsDir() {
 			_, modErr := fs.Stat(fsys, path.Join(name, "go.mod"))
-			if name != "." && (strings.HasPrefix(base, ".") || base == "testdata" || base == "vendor" || modErr == nil) {
+			if name != "." &&
+				(strings.HasPrefix(base, ".") || base == "testdata" || base == "vendor" || modErr == nil) {
 				return fs.SkipDir
 			}
 			return nil

@@ -62,7 +62,8 @@ func Solve(perm []int, cost []float64, n int) (total float64, err error) {
 // Solve is like the function [Solve] and reuses the memory of w.
 func (w *Workspace) Solve(perm []int, cost []float64, n int) (total float64, err error) {
 	if len(perm) != n || len(cost) != n*n {
-		panic(fmt.Sprintf("assign: n = %d needs len(perm) = %d and len(cost) = %d, got %d and %d", n, n, n*n, len(perm), len(cost)))
+		panic(fmt.Sprintf("assign: n = %d needs len(perm) = %d and len(cost) = %d, got %d and %d", n, n, n*n,
+			len(perm), len(cost)))
 	}
 	scale, err := largest(cost, n)
 	if err != nil {

@@ -158,20 +158,24 @@ func hardCases(n int, rng *rand.Rand) map[string][]float64 {
 	planar := make([]float64, n*n)
 	SquaredDistances(planar, x, y, 2)
 	return map[string][]float64{
-		"uniform":                func() []float64 { return fill(n, func(_, _ int) float64 { return rng.Float64() }) }(),
-		"planar":                 planar,
-		"negative":               fill(n, func(_, _ int) float64 { return -rng.ExpFloat64() }),
-		"all equal":              fill(n, func(_, _ int) float64 { return 3.5 }),
-		"all zero":               make([]float64, n*n),
-		"few integers":           fill(n, func(_, _ int) float64 { return float64(rng.IntN(4)) }),
-		"huge":                   fill(n, func(_, _ int) float64 { return 1e300 * rng.Float64() }),
-		"tiny":                   fill(n, func(_, _ int) float64 { return 1e-300 * rng.Float64() }),
-		"huge offset":            fill(n, func(_, _ int) float64 { return 1e12 + rng.Float64() }),
-		"product":                fill(n, func(i, j int) float64 { return float64((i + 1) * (j + 1)) }), // the classic worst case
-		"one cheap column":       fill(n, func(_, j int) float64 { return rng.Float64() + 10*float64(min(j, 1)) }),
-		"rows alike":             fill(n, func(_, j int) float64 { return math.Sin(float64(j)) }),
-		"tight clusters, uneven": fill(n, func(i, j int) float64 { return math.Abs(float64(i*7/n-j*j*7/n/n)) + 1e-7*rng.Float64() }),
-		"scales far apart":       fill(n, func(_, _ int) float64 { return math.Exp(30 * rng.NormFloat64()) }),
+		"uniform": func() []float64 {
+			return fill(n, func(_, _ int) float64 { return rng.Float64() })
+		}(),
+		"planar":       planar,
+		"negative":     fill(n, func(_, _ int) float64 { return -rng.ExpFloat64() }),
+		"all equal":    fill(n, func(_, _ int) float64 { return 3.5 }),
+		"all zero":     make([]float64, n*n),
+		"few integers": fill(n, func(_, _ int) float64 { return float64(rng.IntN(4)) }),
+		"huge":         fill(n, func(_, _ int) float64 { return 1e300 * rng.Float64() }),
+		"tiny":         fill(n, func(_, _ int) float64 { return 1e-300 * rng.Float64() }),
+		"huge offset":  fill(n, func(_, _ int) float64 { return 1e12 + rng.Float64() }),
+		// the classic worst case
+		"product":          fill(n, func(i, j int) float64 { return float64((i + 1) * (j + 1)) }),
+		"one cheap column": fill(n, func(_, j int) float64 { return rng.Float64() + 10*float64(min(j, 1)) }),
+		"rows alike":       fill(n, func(_, j int) float64 { return math.Sin(float64(j)) }),
+		"tight clusters, uneven": fill(n,
+			func(i, j int) float64 { return math.Abs(float64(i*7/n-j*j*7/n/n)) + 1e-7*rng.Float64() }),
+		"scales far apart": fill(n, func(_, _ int) float64 { return math.Exp(30 * rng.NormFloat64()) }),
 	}
 }
 

@@ -15,7 +15,8 @@ func points(rng *rand.Rand, n, d int) []float64 {
 }
 
 func BenchmarkSolvePoints(b *testing.B) {
-	for _, s := range []struct{ n, d int }{{64, 2}, {128, 2}, {256, 2}, {512, 2}, {1024, 2}, {2048, 2}, {4096, 2}, {8192, 2}, {256, 784}, {1024, 784}} {
+	for _, s := range []struct{ n, d int }{{64, 2}, {128, 2}, {256, 2}, {512, 2}, {1024, 2}, {2048, 2}, {4096, 2},
+		{8192, 2}, {256, 784}, {1024, 784}} {
 		for _, kind := range []string{"normal", "clusters"} {
 			b.Run(fmt.Sprintf("n=%d/d=%d/%s", s.n, s.d, kind), func(b *testing.B) {
 				rng := rand.New(rand.NewPCG(1, 2))

@@ -47,7 +47,8 @@ func Parallel(n, grain int, f func(lo, hi int)) {
 func SquaredDistances(dst, a, b []float64, d int) {
 	n, m := len(a)/d, len(b)/d
 	if len(dst) != n*m || len(a) != n*d || len(b) != m*d {
-		panic(fmt.Sprintf("assign: %d distances for %d and %d coordinates in dimension %d", len(dst), len(a), len(b), d))
+		panic(fmt.Sprintf("assign: %d distances for %d and %d coordinates in dimension %d", len(dst),
+			len(a), len(b), d))
 	}
 	const rows = 16 // of a that share each pass over b
 	Parallel(n, rows, func(lo, hi int) {
@@ -91,7 +92,8 @@ func squaredBlock(dst, a, b []float64, lo, hi, m, d int) {
 		b0, b1, b2, b3 := b[j*d:(j+1)*d], b[(j+1)*d:(j+2)*d], b[(j+2)*d:(j+3)*d], b[(j+3)*d:(j+4)*d]
 		i := lo
 		for ; i+2 <= hi; i += 2 {
-			squared2x4(dst[i*m+j:i*m+j+4], dst[(i+1)*m+j:(i+1)*m+j+4], a[i*d:(i+1)*d], a[(i+1)*d:(i+2)*d], b0, b1, b2, b3)
+			squared2x4(dst[i*m+j:i*m+j+4], dst[(i+1)*m+j:(i+1)*m+j+4], a[i*d:(i+1)*d], a[(i+1)*d:(i+2)*d],
+				b0, b1, b2, b3)
 		}
 		for ; i < hi; i++ {
 			squaredRow(dst[i*m+j:i*m+j+4], a[i*d:(i+1)*d], b[j*d:(j+4)*d])

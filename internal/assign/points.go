@@ -28,7 +28,8 @@ const coarsest = 32
 func (w *Workspace) SolvePoints(perm []int, a, b []float64, d int, p Power) (total float64, err error) {
 	n := len(perm)
 	if len(a) != n*d || len(b) != n*d || p != Distance && p != Squared {
-		panic(fmt.Sprintf("assign: %d pairs in dimension %d from %d and %d coordinates, power %d", n, d, len(a), len(b), p))
+		panic(fmt.Sprintf("assign: %d pairs in dimension %d from %d and %d coordinates, power %d", n, d,
+			len(a), len(b), p))
 	}
 	center := make([]float64, d)
 	scale, err := extent(center, a, b, p)
@@ -184,7 +185,9 @@ func extent(center, a, b []float64, p Power) (float64, error) {
 		for s, set := range [2][]float64{a, b} {
 			for i := k; i < len(set); i += d {
 				if c := set[i]; !(math.Abs(c) <= 1e150) {
-					return 0, fmt.Errorf("assign: point %d of the %s set has coordinate %d = %v: it must be finite, and its square too", i/d, [2]string{"first", "second"}[s], k, c)
+					return 0, fmt.Errorf(
+						"assign: point %d of the %s set has coordinate %d = %v: it must be finite, and its square too",
+						i/d, [2]string{"first", "second"}[s], k, c)
 				}
 				least, most = min(least, set[i]), max(most, set[i])
 			}

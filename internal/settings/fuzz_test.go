@@ -11,9 +11,10 @@ import (
 // and read again.
 func FuzzRead(f *testing.F) {
 	for _, text := range []string{
-		"", "seed: 1\ntrain: {steps: 1e4, lr: 3e-4, beta1: 0}\n", "label: 007\nname: 'it''s'\n", "free: {a: [1, x, ~, 2.5]}",
-		"tables:\n- title: a\n  rows: {x: 1}\n- {}\n", "net: {unet: {channels: 8, mult: [1, 2]}}", "label: |\n  a\n  b\n",
-		"free: {x: &x {steps: 7}}\ntrain:\n  <<: *x\n",
+		"", "seed: 1\ntrain: {steps: 1e4, lr: 3e-4, beta1: 0}\n", "label: 007\nname: 'it''s'\n",
+		"free: {a: [1, x, ~, 2.5]}",
+		"tables:\n- title: a\n  rows: {x: 1}\n- {}\n", "net: {unet: {channels: 8, mult: [1, 2]}}",
+		"label: |\n  a\n  b\n", "free: {x: &x {steps: 7}}\ntrain:\n  <<: *x\n",
 		"seed: 1\n---\nseed: 2\n", "%YAML 1.2\n---\nseed: 1\n", "? a\n: b\n", "hidden: &a [*a]",
 		"label: !!str ~\nwindow: [1, 2]\nlevel: high",
 		"hidden: [0x10, 0o7, -0, 1_0]", "params: {\"a b\": .5, \"\": 1}",

@@ -132,7 +132,8 @@ func merge(typ reflect.Type, layers []Layer) (*node, error) {
 		}
 		next, inTheWay := root.with(path, l.value, where{from: l.from})
 		if inTheWay != nil {
-			errs = append(errs, fmt.Errorf("%s: %v has %s where a section must be", l.from, inTheWay.at, inTheWay.shown()))
+			errs = append(errs,
+				fmt.Errorf("%s: %v has %s where a section must be", l.from, inTheWay.at, inTheWay.shown()))
 			continue
 		}
 		root = next

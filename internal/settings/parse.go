@@ -196,7 +196,8 @@ func (p *converter) section(n ast.MapNode, path []string) *node {
 // keyName returns the text of a key without its quotes.
 func keyName(k ast.MapKeyNode) (string, bool) {
 	switch k := k.(type) {
-	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode, *ast.NanNode, *ast.InfinityNode:
+	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode, *ast.NanNode,
+		*ast.InfinityNode:
 		return k.GetToken().Value, true
 	}
 	return "", false

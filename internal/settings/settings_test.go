@@ -132,7 +132,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"zzzzzzzzz: 3\n", `line 1: unknown key "zzzzzzzzz"; it may be free, hidden, label`},
 		{"secret: 3\n", `unknown key "secret"`},
 		{"train: {loop: {steps: 3}}\n", `unknown key "train.loop"`},
-		{"tables:\n- {title: a}\n- {titel: b}\n", `line 3: unknown key "tables[1].titel"; did you mean "tables[1].title"?`},
+		{"tables:\n- {title: a}\n- {titel: b}\n",
+			`line 3: unknown key "tables[1].titel"; did you mean "tables[1].title"?`},
 
 		{"train:\n  steps: 2.5\n", "line 2: train.steps is 2.5; it must be a whole number"},
 		{"train: {steps: 0.5}", "train.steps is 0.5; it must be a whole number"},
@@ -179,7 +180,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"window: [1, 2, 3]", "window is a list: it must have two numbers"},
 		{"window: [1, 2.5]", "window[1] is 2.5; it must be a whole number"},
 
-		{"seed: 1\ntrain:\n  lr: 1\n  steps: 2\n  lr: 3\n", "line 5: train.lr is given twice, first at line 3; remove one"},
+		{"seed: 1\ntrain:\n  lr: 1\n  steps: 2\n  lr: 3\n",
+			"line 5: train.lr is given twice, first at line 3; remove one"},
 		{"seed: 1\n---\nseed: 2\n", "2 YAML documents"},
 		{"seed: {name\n", "line 1: "},
 		{"seed: 1\nlabel: \xff\n", "line 2: this is no text in UTF-8"},
@@ -227,8 +229,10 @@ func TestValuesAreTakenAsTheyAre(t *testing.T) {
 		{"train:\n", func(c toy) any { return c.Train.Steps }, 0},
 		{"train: {lr: 3e-4}", func(c toy) any { return c.Train.LR }, 3e-4},
 		{"train: {lr: 3}", func(c toy) any { return c.Train.LR }, 3.0},
-		{"train: {lr: .5, lr_min: 0.1}", func(c toy) any { return []any{c.Train.LR, c.Train.LRMin} }, []any{.5, float32(.1)}},
-		{"train: {beta1: 0, every: 0}", func(c toy) any { return []any{*c.Train.Beta1, *c.Train.Every} }, []any{0.0, 0}},
+		{"train: {lr: .5, lr_min: 0.1}", func(c toy) any { return []any{c.Train.LR, c.Train.LRMin} },
+			[]any{.5, float32(.1)}},
+		{"train: {beta1: 0, every: 0}", func(c toy) any { return []any{*c.Train.Beta1, *c.Train.Every} },
+			[]any{0.0, 0}},
 		{"label: 3", func(c toy) any { return c.Label }, "3"},
 		{"label: 007", func(c toy) any { return c.Label }, "007"},
 		{"label: !!str true", func(c toy) any { return c.Label }, "true"},
@@ -238,7 +242,8 @@ func TestValuesAreTakenAsTheyAre(t *testing.T) {
 		{"level: high", func(c toy) any { return c.Level }, level(1)},
 		{"window: [1, 2]", func(c toy) any { return c.Window }, window{1, 2}},
 		{"hidden:\n- 1\n- 2\n", func(c toy) any { return c.Hidden }, []int{1, 2}},
-		{"tables: [{title: a, rows: {x: 1}}]", func(c toy) any { return c.Tables }, []table{{"a", map[string]int{"x": 1}}}},
+		{"tables: [{title: a, rows: {x: 1}}]", func(c toy) any { return c.Tables },
+			[]table{{"a", map[string]int{"x": 1}}}},
 		{"params: {a: 1, b: 2.5}", func(c toy) any { return c.Params }, map[string]float64{"a": 1, "b": 2.5}},
 		{"free: {a: 1, b: [1.5, x, true, ~, 1e3], c: 18446744073709551615}", func(c toy) any { return c.Free },
 			map[string]any{"a": int64(1), "b": []any{1.5, "x", true, nil, 1000.0}, "c": uint64(1<<64 - 1)}},
@@ -261,8 +266,8 @@ func TestValuesAreTakenAsTheyAre(t *testing.T) {
 
 func TestSettingsWinInTheirOrder(t *testing.T) {
 	text := "train: {steps: 10, lr: 1}\nnet: {unet: {channels: 3, mult: [1, 2]}}\nlabel: x\n"
-	c, given, err := read(text, "train.steps=20", "train.steps=30", "hidden=[8, 9]", "label=", "params.a=3", "params.b=4",
-		"net.unet={channels: 32}", "net.unet.mult=[4]", "train.beta1=0.5")
+	c, given, err := read(text, "train.steps=20", "train.steps=30", "hidden=[8, 9]", "label=",
+		"params.a=3", "params.b=4", "net.unet={channels: 32}", "net.unet.mult=[4]", "train.beta1=0.5")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -349,7 +354,8 @@ func TestZerosDoNotBecomeDefaults(t *testing.T) {
 			"line 3: train.lr is 0; leave the key out for the default 0.001, or give a value above 0"},
 		{"train: {steps: 0.0}", "line 1: train.steps is 0.0; leave the key out for the default 10000"},
 		{"name: ''", `name is ""; leave the key out for the default cosine, or give another value`},
-		{"hidden: []", "hidden is an empty list; leave the key out for the default [64, 64], or give a list with values"},
+		{"hidden: []",
+			"hidden is an empty list; leave the key out for the default [64, 64], or give a list with values"},
 		{"net: {unet: {channels: 0}}", "net.unet.channels is 0; leave the key out for the default 64"},
 		{"name: always\non: false", "line 2: on is false, but the other settings make it true; leave the key out"},
 		{"train: {lr: ~, steps: }", ""},

@@ -99,7 +99,8 @@ func TestAFileHoldsWhatWasWritten(t *testing.T) {
 	if err := w.Write(now, 301, Value{Tag: "samples", PNG: img}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Write(now, 302, Value{Tag: "samples", PNG: img[:9]}); err == nil || !strings.Contains(err.Error(), `"samples"`) {
+	if err := w.Write(now, 302, Value{Tag: "samples", PNG: img[:9]}); err == nil ||
+		!strings.Contains(err.Error(), `"samples"`) {
 		t.Errorf("half a picture: %v", err)
 	}
 	if err := w.Close(); err != nil {
@@ -131,13 +132,15 @@ func TestAFileHoldsWhatWasWritten(t *testing.T) {
 	values := fields(t, fields(t, all[2])[5][0].([]byte))[1]
 	for k, want := range []Value{{Tag: "loss", Scalar: 0.5}, {Tag: "lr", Scalar: float64(float32(-1e-3))}} {
 		v := fields(t, values[k].([]byte))
-		if got := float64(math.Float32frombits(v[2][0].(uint32))); string(v[1][0].([]byte)) != want.Tag || got != want.Scalar {
+		if got := float64(math.Float32frombits(v[2][0].(uint32))); string(v[1][0].([]byte)) != want.Tag ||
+			got != want.Scalar {
 			t.Errorf("value %d: %q is %g, want %+v", k, v[1][0], got, want)
 		}
 	}
 	shown := fields(t, fields(t, fields(t, all[3])[5][0].([]byte))[1][0].([]byte))
 	inner := fields(t, shown[4][0].([]byte))
-	if string(shown[1][0].([]byte)) != "samples" || inner[1][0] != uint64(2) || inner[2][0] != uint64(300) || !bytes.Equal(inner[4][0].([]byte), img) {
+	if string(shown[1][0].([]byte)) != "samples" || inner[1][0] != uint64(2) || inner[2][0] != uint64(300) ||
+		!bytes.Equal(inner[4][0].([]byte), img) {
 		t.Errorf("picture %v of height %v and width %v", shown[1], inner[1], inner[2])
 	}
 }
@@ -155,7 +158,8 @@ func TestFilesAreNeverWrittenOver(t *testing.T) {
 		}
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 3 || entries[0].Name() != "events.out.tfevents.1700000000.flowmatch" || entries[2].Name() != "events.out.tfevents.1700000000.flowmatch.2" {
+	if err != nil || len(entries) != 3 || entries[0].Name() != "events.out.tfevents.1700000000.flowmatch" ||
+		entries[2].Name() != "events.out.tfevents.1700000000.flowmatch.2" {
 		t.Errorf("files %v (%v)", entries, err)
 	}
 }

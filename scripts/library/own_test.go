@@ -237,8 +237,10 @@ func TestAnEvaluation(t *testing.T) {
 	ctx, x := context.Background(), blob(1000)
 	m := newModel(t, model.Spec{})
 	points := data.Points{X: x}
-	set := &data.Set{Name: "blob", Kind: data.KindTable, Dim: 2, Shape: []int{2}, TrainSet: points, Val: points, Test: points}
-	rep, err := eval.Subject{Model: m, Set: set, Settings: eval.Settings{Samples: 200, Test: 200}.Defaults()}.Report(ctx)
+	set := &data.Set{Name: "blob", Kind: data.KindTable, Dim: 2, Shape: []int{2}, TrainSet: points,
+		Val: points, Test: points}
+	rep, err := eval.Subject{Model: m, Set: set,
+		Settings: eval.Settings{Samples: 200, Test: 200}.Defaults()}.Report(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

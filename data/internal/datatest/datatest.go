@@ -169,7 +169,8 @@ func Tar(t testing.TB, entries ...any) []byte {
 		if !ok {
 			content = []byte(entries[1].(string))
 		}
-		if err := w.WriteHeader(&tar.Header{Name: entries[0].(string), Mode: 0o644, Size: int64(len(content))}); err != nil {
+		head := tar.Header{Name: entries[0].(string), Mode: 0o644, Size: int64(len(content))}
+		if err := w.WriteHeader(&head); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.Write(content); err != nil {

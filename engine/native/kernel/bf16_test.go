@@ -133,8 +133,8 @@ func TestMulNotFiniteBF16(t *testing.T) {
 		const mm, n, k = 20, 37, 51
 		r := rand.New(rand.NewPCG(5, 6))
 		x, y := normals(r, mm*k), normals(r, k*n)
-		x[7*k+k-1], x[9*k+4], y[5*n+36], y[(k-1)*n+2] = float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)),
-			float32(math.Inf(1))
+		x[7*k+k-1], x[9*k+4], y[5*n+36], y[(k-1)*n+2] = float32(math.NaN()), float32(math.Inf(1)),
+			float32(math.Inf(-1)), float32(math.Inf(1))
 		for range 20 {
 			a, ra := operandBF16(x, r.IntN(2) == 0)
 			b, rb := operandBF16(y, r.IntN(2) == 0)
@@ -202,7 +202,8 @@ func BenchmarkMulBF16(b *testing.B) {
 			}
 			b.Run(name+"/columns", func(b *testing.B) { // nothing packed, A by columns, as for the gradient of weights
 				for range b.N {
-					m.MulBF16(mm, n, k, BF16{Float: head(x)}, 1, mm, BF16{Float: head(y)}, n, 1, head(c), n, nil, true, &work)
+					m.MulBF16(mm, n, k, BF16{Float: head(x)}, 1, mm, BF16{Float: head(y)}, n, 1, head(c), n,
+						nil, true, &work)
 				}
 				report(b, m, flop)
 			})

@@ -94,8 +94,8 @@ func (m *Matrix) Conv(c *Conv2D, y, x, wp, bias *float32, work *Work) {
 	}
 	if h.classes() == 1 && w.classes() == 1 && c.gathers() {
 		m.convGather(c, y, elem(x,
-			((top*h.inDilation-c.PadTop)/h.inDilation*wide+(left*w.inDilation-c.PadLeft)/w.inDilation)*c.Ci), wide, wp, bias,
-			work)
+			((top*h.inDilation-c.PadTop)/h.inDilation*wide+(left*w.inDilation-c.PadLeft)/w.inDilation)*c.Ci),
+			wide, wp, bias, work)
 		return
 	}
 	for rh := 0; rh < min(c.Ho, h.classes()); rh++ {

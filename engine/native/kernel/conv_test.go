@@ -124,8 +124,8 @@ func TestConv(t *testing.T) {
 		back.InDilationH, back.InDilationW, back.Ho, back.Wo = 2, 2, 12, 12
 		pad := same(6, 5, 1, 7)
 		pad.PadTop, pad.PadLeft, pad.Ho, pad.Wo = 1, 1, 8, 8
-		for _, c := range []Conv2D{same(16, 20, 3, 40), same(9, 130, 3, 33), same(7, 3, 5, 16), same(12, 64, 1, 64), stride,
-			back, pad} {
+		for _, c := range []Conv2D{same(16, 20, 3, 40), same(9, 130, 3, 33), same(7, 3, 5, 16),
+			same(12, 64, 1, 64), stride, back, pad} {
 			testConv(t, m, r, c, &work)
 		}
 		for range 150 {

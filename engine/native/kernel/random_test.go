@@ -53,7 +53,8 @@ func TestPhiloxWords(t *testing.T) {
 func TestRandomIsTheSameInParts(t *testing.T) {
 	eachLevel(t, func(t *testing.T, v *Vector) {
 		r := newRand()
-		for name, f := range map[string]func([]float32, uint64, uint64, uint64){"Uniform": v.Uniform, "Normal": v.Normal} {
+		for name, f := range map[string]func([]float32, uint64, uint64, uint64){"Uniform": v.Uniform,
+			"Normal": v.Normal} {
 			whole := make([]float32, 5000)
 			f(whole, 5, 6, 1000)
 			parts := make([]float32, len(whole))

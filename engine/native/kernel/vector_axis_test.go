@@ -178,7 +178,8 @@ func testMovement(t *testing.T, v *Vector, rows, cols int) {
 					want = k.want(i/k.stride, i%k.stride, want)
 				}
 				if !sameNumber(got, want) {
-					t.Fatalf("%s of [%d %d] with stride %d: %g at %d, want %g", k.name, rows, cols, k.stride, got, i, want)
+					t.Fatalf("%s of [%d %d] with stride %d: %g at %d, want %g", k.name, rows, cols,
+						k.stride, got, i, want)
 				}
 			}
 		}
@@ -203,7 +204,8 @@ func TestConversions(t *testing.T) {
 		r := newRand()
 		for _, n := range sizes() {
 			x := numbers(r, n, 1)
-			wide, ints, halves, bools := make([]float64, n+1), make([]int32, n+1), make([]uint16, n+1), make([]uint8, n+1)
+			wide, ints, halves, bools := make([]float64, n+1), make([]int32, n+1), make([]uint16, n+1),
+				make([]uint8, n+1)
 			wide[n], ints[n], halves[n], bools[n] = 7, 7, 7, 7
 			v.ToF64(n, &wide[0], addressOf(x))
 			v.ToBF16(n, &halves[0], addressOf(x))
@@ -238,9 +240,12 @@ func TestConversions(t *testing.T) {
 					}
 				}
 			}
-			from("FromF64", func(d *float32) { v.FromF64(n, d, &wide[0]) }, func(i int) float32 { return float32(wide[i]) })
-			from("FromI32", func(d *float32) { v.FromI32(n, d, &ints[0]) }, func(i int) float32 { return float32(ints[i]) })
-			from("FromBool", func(d *float32) { v.FromBool(n, d, &bools[0]) }, func(i int) float32 { return float32(bools[i]) })
+			from("FromF64", func(d *float32) { v.FromF64(n, d, &wide[0]) },
+				func(i int) float32 { return float32(wide[i]) })
+			from("FromI32", func(d *float32) { v.FromI32(n, d, &ints[0]) },
+				func(i int) float32 { return float32(ints[i]) })
+			from("FromBool", func(d *float32) { v.FromBool(n, d, &bools[0]) },
+				func(i int) float32 { return float32(bools[i]) })
 			from("FromBF16", func(d *float32) { v.FromBF16(n, d, &halves[0]) },
 				func(i int) float32 { return math.Float32frombits(uint32(halves[i]) << 16) })
 		}

@@ -195,10 +195,12 @@ func fusedAVX2Table(v *Vector) {
 func primitivesAVX2() *primitives {
 	type reduce = func(rows, cols int, dst, x *float32, acc int)
 	return &primitives{
-		wide:       false,
-		lanes:      8,
-		row:        [numReductions]reduce{sums: rowSumAVX2, maxima: rowMaxAVX2, minima: rowMinAVX2, products: rowProdAVX2},
-		col:        [numReductions]reduce{sums: colSumAVX2, maxima: colMaxAVX2, minima: colMinAVX2, products: colProdAVX2},
+		wide:  false,
+		lanes: 8,
+		row: [numReductions]reduce{sums: rowSumAVX2, maxima: rowMaxAVX2, minima: rowMinAVX2,
+			products: rowProdAVX2},
+		col: [numReductions]reduce{sums: colSumAVX2, maxima: colMaxAVX2, minima: colMinAVX2,
+			products: colProdAVX2},
 		copyRows:   copyRowsAVX2,
 		addRows:    addRowsAVX2,
 		expandRows: expandRowsAVX2,

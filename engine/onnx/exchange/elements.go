@@ -106,6 +106,8 @@ var elements = map[string]func(c call, x []*Node) *Node{
 	"LeakyRelu": func(c call, x []*Node) *Node {
 		return Add(relu(x[0]), MulScalar(MinScalar(x[0], 0), c.float("alpha", 0.01)))
 	},
-	"HardSigmoid": func(c call, x []*Node) *Node { return hardSigmoid(x[0], c.float("alpha", 0.2), c.float("beta", 0.5)) },
-	"HardSwish":   func(_ call, x []*Node) *Node { return Mul(x[0], hardSigmoid(x[0], 1.0/6, 0.5)) },
+	"HardSigmoid": func(c call, x []*Node) *Node {
+		return hardSigmoid(x[0], c.float("alpha", 0.2), c.float("beta", 0.5))
+	},
+	"HardSwish": func(_ call, x []*Node) *Node { return Mul(x[0], hardSigmoid(x[0], 1.0/6, 0.5)) },
 }

@@ -136,7 +136,8 @@ func (o operation) dims(k int) ([]dim, error) {
 		case a[i]*batchB == b[i]*batchA:
 			out[i] = dim{n: a[i] / batchA, batch: true}
 		default:
-			return nil, fmt.Errorf("axis %d is %d long for %d points and %d for %d; it must be fixed, or follow the batch",
+			return nil, fmt.Errorf(
+				"axis %d is %d long for %d points and %d for %d; it must be fixed, or follow the batch",
 				i, a[i], batchA, b[i], batchB)
 		}
 	}
@@ -163,7 +164,8 @@ func (w *writer) name(what string) string {
 // emit adds a node of one result and returns its name.
 func (w *writer) emit(op string, attrs map[string]any, in ...string) string {
 	out := w.name(op)
-	w.graph.Nodes = append(w.graph.Nodes, onnx.Node{Name: "node_" + out, Op: op, In: in, Out: []string{out}, Attrs: attrs})
+	w.graph.Nodes = append(w.graph.Nodes,
+		onnx.Node{Name: "node_" + out, Op: op, In: in, Out: []string{out}, Attrs: attrs})
 	return out
 }
 

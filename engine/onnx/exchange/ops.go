@@ -20,7 +20,8 @@ var (
 		"Round": "Round", "LogicalNot": "Not", "IsNaN": "IsNaN",
 	}
 	binary = map[string]string{
-		"Add": "Add", "Sub": "Sub", "Mul": "Mul", "Div": "Div", "Max": "Max", "Min": "Min", "Pow": "Pow", "Equal": "Equal",
+		"Add": "Add", "Sub": "Sub", "Mul": "Mul", "Div": "Div", "Max": "Max", "Min": "Min", "Pow": "Pow",
+		"Equal":    "Equal",
 		"LessThan": "Less", "LessOrEqual": "LessOrEqual", "GreaterThan": "Greater", "GreaterOrEqual": "GreaterOrEqual",
 		"LogicalAnd": "And", "LogicalOr": "Or", "LogicalXor": "Xor",
 	}
@@ -148,7 +149,8 @@ func (w *writer) elementwise(dims []dim, name string, in ...*value) *value {
 
 // number is a constant.
 func (w *writer) number(x float32, rank int) *value {
-	t := onnx.Tensor{Name: w.name("number"), Type: onnx.Float, Floats: []float32{x}, Dims: slices.Repeat([]int64{1}, rank)}
+	t := onnx.Tensor{Name: w.name("number"), Type: onnx.Float, Floats: []float32{x},
+		Dims: slices.Repeat([]int64{1}, rank)}
 	w.graph.Initializers = append(w.graph.Initializers, t)
 	lie := slices.Repeat([]dim{one}, rank)
 	return &value{name: t.Name, dims: lie, lie: lie, typ: onnx.Float}
@@ -255,7 +257,8 @@ func (w *writer) converted(v *value, to dtypes.DType) (*value, error) {
 	if err != nil || typ == v.typ {
 		return v, err
 	}
-	return &value{name: w.emit("Cast", map[string]any{"to": int64(typ)}, v.name), dims: v.dims, lie: v.lie, typ: typ}, nil
+	return &value{name: w.emit("Cast", map[string]any{"to": int64(typ)}, v.name), dims: v.dims, lie: v.lie,
+		typ: typ}, nil
 }
 
 // reduced translates a reduction; axes are dropped.

@@ -259,7 +259,8 @@ func InputShape(v onnx.Value, n int) (s shapes.Shape, open bool, err error) {
 		case i == 0:
 			dims, open = append(dims, n), true
 		default:
-			return s, false, fmt.Errorf("exchange: input %v: only its first axis may be open; write the file with fixed sizes",
+			return s, false, fmt.Errorf(
+				"exchange: input %v: only its first axis may be open; write the file with fixed sizes",
 				v)
 		}
 	}

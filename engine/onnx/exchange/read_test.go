@@ -95,9 +95,10 @@ func TestOperationsByHand(t *testing.T) {
 		{"relu", node("Relu", nil, "x"), nil, []int{3}, []float32{-1, 0, 2}, []float32{0, 0, 2}},
 		{"clip", node("Clip", nil, "x", "", "hi"), []onnx.Tensor{floats("hi", nil, 1)}, []int{3}, []float32{-1, 0, 2},
 			[]float32{-1, 0, 1}},
-		{"clip of old", node("Clip", attrs{"min": float32(0), "max": float32(6)}, "x"), nil, []int{3}, []float32{-1, 5, 7},
-			[]float32{0, 5, 6}},
-		{"leaky", node("LeakyRelu", attrs{"alpha": float32(0.5)}, "x"), nil, []int{2}, []float32{-2, 3}, []float32{-1, 3}},
+		{"clip of old", node("Clip", attrs{"min": float32(0), "max": float32(6)}, "x"), nil, []int{3},
+			[]float32{-1, 5, 7}, []float32{0, 5, 6}},
+		{"leaky", node("LeakyRelu", attrs{"alpha": float32(0.5)}, "x"), nil, []int{2}, []float32{-2, 3},
+			[]float32{-1, 3}},
 		{"hard swish", node("HardSwish", nil, "x"), nil, []int{3}, []float32{-4, 0, 3}, []float32{0, 0, 3}},
 		{"sigmoid", node("Sigmoid", nil, "x"), nil, []int{1}, []float32{0}, []float32{0.5}},
 		{"add broadcasts", node("Add", nil, "x", "b"), []onnx.Tensor{floats("b", []int64{2, 1}, 10, 20)}, []int{2},
@@ -107,8 +108,8 @@ func TestOperationsByHand(t *testing.T) {
 		{"softmax", node("Softmax", attrs{"axis": int64(0)}, "x"), nil, []int{2, 1}, []float32{0, float32(math.Log(3))},
 			[]float32{0.25, 0.75}},
 		{"gemm", node("Gemm", attrs{"transB": int64(1), "alpha": float32(2), "beta": float32(3)}, "x", "w", "b"),
-			[]onnx.Tensor{floats("w", []int64{2, 2}, 1, 0, 1, 1), floats("b", []int64{2}, 1, 2)}, []int{1, 2}, []float32{5, 7},
-			[]float32{13, 30}},
+			[]onnx.Tensor{floats("w", []int64{2, 2}, 1, 0, 1, 1), floats("b", []int64{2}, 1, 2)}, []int{1, 2},
+			[]float32{5, 7}, []float32{13, 30}},
 		{"matmul", node("MatMul", nil, "x", "w"), []onnx.Tensor{floats("w", []int64{2, 1}, 3, 4)}, []int{2, 2},
 			[]float32{1, 0, 1, 1}, []float32{3, 7}},
 		// rows of zeros above
@@ -138,14 +139,16 @@ func TestOperationsByHand(t *testing.T) {
 			attrs{"kernel_shape": []int64{2, 2}, "pads": []int64{1, 1, 0, 0}, "strides": []int64{2, 2}}, "x"),
 			nil, image, upTo(9, 1), []float32{1, 2.5, 5.5, 7}},
 		{"average pool with the border",
-			node("AveragePool", attrs{"kernel_shape": []int64{2, 2}, "pads": []int64{1, 1, 0, 0}, "strides": []int64{2, 2},
-				"count_include_pad": int64(1)}, "x"),
+			node("AveragePool",
+				attrs{"kernel_shape": []int64{2, 2}, "pads": []int64{1, 1, 0, 0}, "strides": []int64{2, 2},
+					"count_include_pad": int64(1)}, "x"),
 			nil, image, upTo(9, 1), []float32{0.25, 1.25, 2.75, 7}},
 		{"global average", node("GlobalAveragePool", nil, "x"), nil, []int{1, 2, 1, 2}, []float32{1, 3, 5, 9},
 			[]float32{2, 7}},
 		{"concat", node("Concat", attrs{"axis": int64(1)}, "x", "w"), []onnx.Tensor{floats("w", []int64{2, 1}, 8, 9)},
 			[]int{2, 1}, []float32{1, 2}, []float32{1, 8, 2, 9}},
-		{"reshape", node("Reshape", nil, "x", "s"), []onnx.Tensor{whole("s", 0, -1)}, []int{1, 2, 2}, upTo(4, 0), upTo(4, 0)},
+		{"reshape", node("Reshape", nil, "x", "s"), []onnx.Tensor{whole("s", 0, -1)}, []int{1, 2, 2},
+			upTo(4, 0), upTo(4, 0)},
 		{"flatten", node("Flatten", nil, "x"), nil, []int{1, 2, 2}, upTo(4, 0), upTo(4, 0)},
 		{"transpose", node("Transpose", nil, "x"), nil, []int{2, 2}, []float32{1, 2, 3, 4}, []float32{1, 3, 2, 4}},
 		{"squeeze", node("Squeeze", nil, "x", "a"), []onnx.Tensor{whole("a", -1)}, []int{2, 1}, []float32{1, 2},
@@ -163,18 +166,22 @@ func TestOperationsByHand(t *testing.T) {
 			[]float32{1, 2}, []float32{9, 1, 2, 9, 9}},
 		{"expand", node("Expand", nil, "x", "s"), []onnx.Tensor{whole("s", 2, 2)}, []int{1, 2}, []float32{1, 2},
 			[]float32{1, 2, 1, 2}},
-		{"gather", node("Gather", nil, "x", "i"), []onnx.Tensor{whole("i", -1, 0)}, []int{3}, upTo(3, 5), []float32{7, 5}},
+		{"gather", node("Gather", nil, "x", "i"), []onnx.Tensor{whole("i", -1, 0)}, []int{3}, upTo(3, 5),
+			[]float32{7, 5}},
 		{"split", onnx.Node{Op: "Split", In: []string{"x"}, Out: []string{"other", "y"}}, nil, []int{3}, upTo(3, 0),
 			[]float32{2}},
 		{"bilinear", node("Resize", attrs{"mode": "linear"}, "x", "", "s"),
 			[]onnx.Tensor{floats("s", []int64{4}, 1, 1, 1, 2)},
 			[]int{1, 1, 1, 2}, []float32{0, 4}, []float32{0, 1, 3, 4}},
-		{"bilinear by corners", node("Resize", attrs{"mode": "linear", "coordinate_transformation_mode": "align_corners"},
-			"x", "", "", "n"),
+		{"bilinear by corners",
+			node("Resize", attrs{"mode": "linear", "coordinate_transformation_mode": "align_corners"},
+				"x", "", "", "n"),
 			[]onnx.Tensor{whole("n", 1, 1, 1, 3)}, []int{1, 1, 1, 2}, []float32{0, 4}, []float32{0, 2, 4}},
-		{"nearest", node("Resize", attrs{"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}, "x", "",
-			"s"),
-			[]onnx.Tensor{floats("s", []int64{4}, 1, 1, 2, 1)}, []int{1, 1, 2, 1}, []float32{0, 4}, []float32{0, 0, 4, 4}},
+		{"nearest",
+			node("Resize", attrs{"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}, "x", "",
+				"s"),
+			[]onnx.Tensor{floats("s", []int64{4}, 1, 1, 2, 1)}, []int{1, 1, 2, 1}, []float32{0, 4},
+			[]float32{0, 0, 4, 4}},
 		{"layer norm", node("LayerNormalization", attrs{"epsilon": float32(0)}, "x", "s", "b"),
 			[]onnx.Tensor{floats("s", []int64{2}, 2, 2), floats("b", []int64{2}, 1, 1)}, []int{1, 2}, []float32{3, 5},
 			[]float32{-1, 3}},
@@ -207,7 +214,8 @@ func TestShapesAreFollowed(t *testing.T) {
 		{Op: "Reshape", In: []string{"x", "t"}, Out: []string{"y"}},
 	}
 	zero := onnx.Tensor{Name: "zero", Type: onnx.Int64, Ints: []int64{0}}
-	_, shape, err := build(nodes, []onnx.Tensor{zero, whole("zeros", 0), whole("two", 2), whole("rest", -1)}, []int{3, 4},
+	_, shape, err := build(nodes,
+		[]onnx.Tensor{zero, whole("zeros", 0), whole("two", 2), whole("rest", -1)}, []int{3, 4},
 		upTo(12, 0))
 	if err != nil || len(shape) != 2 || shape[0] != 6 || shape[1] != 2 {
 		t.Errorf("shape %v, error %v; want [6 2]", shape, err)
@@ -227,7 +235,8 @@ func TestShapesWithConditionsAreFollowed(t *testing.T) {
 		{Op: "Expand", In: []string{"token", "t"}, Out: []string{"y"}},
 	}
 	got, shape, err := build(nodes,
-		[]onnx.Tensor{whole("minus", -1), whole("two", 2), floats("token", []int64{1, 2}, 5, 6)}, []int{3, 1}, upTo(3, 0))
+		[]onnx.Tensor{whole("minus", -1), whole("two", 2), floats("token", []int64{1, 2}, 5, 6)},
+		[]int{3, 1}, upTo(3, 0))
 	if err != nil || len(got) != 6 || shape[0] != 3 || got[4] != 5 {
 		t.Errorf("got %v of shape %v, error %v; want the token 3 times", got, shape, err)
 	}
@@ -248,7 +257,8 @@ func TestWhatIsNotKnownIsNamed(t *testing.T) {
 		"rank":          {node("Conv", nil, "size", "x"), "axes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := build([]onnx.Node{c.node}, []onnx.Tensor{whole("size", 1, 1, 4, 4)}, []int{1, 1, 2, 2}, upTo(4, 0))
+			_, _, err := build([]onnx.Node{c.node}, []onnx.Tensor{whole("size", 1, 1, 4, 4)},
+				[]int{1, 1, 2, 2}, upTo(4, 0))
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error %v; want one that tells %q", err, c.want)
 			}

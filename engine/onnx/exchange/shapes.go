@@ -173,7 +173,8 @@ func (w *writer) convolved(op operation, x, kernel *value, dims []dim) (*value, 
 	}
 	x, kernel = w.expand(x, x.dims), w.expand(kernel, kernel.dims)
 	x = w.transpose(x, append([]int{axes.InputBatch, axes.InputChannels}, axes.InputSpatial...))
-	kernel = w.transpose(kernel, append([]int{axes.KernelOutputChannels, axes.KernelInputChannels}, axes.KernelSpatial...))
+	kernel = w.transpose(kernel,
+		append([]int{axes.KernelOutputChannels, axes.KernelInputChannels}, axes.KernelSpatial...))
 	space := len(axes.InputSpatial)
 	attrs := map[string]any{"group": int64(max(1, groups))}
 	for name, v := range map[string][]int{"strides": strides, "dilations": dilations} {

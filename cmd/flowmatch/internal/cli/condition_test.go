@@ -65,8 +65,8 @@ eval: {solver: euler, steps: 2, samples: 3, test: 3}
 		!strings.Contains(text, "(input: ") {
 		t.Errorf("the report is %s", text)
 	}
-	if got := succeedJSON(t, "logp", dir, "--data", filepath.Join(tmp, "t-images-idx3-ubyte"),
-		"-q"); got["points"] != float64(n) {
+	images := filepath.Join(tmp, "t-images-idx3-ubyte")
+	if got := succeedJSON(t, "logp", dir, "--data", images, "-q"); got["points"] != float64(n) {
 		t.Errorf("the densities of %v points", got["points"])
 	}
 	// A run without a condition completes images.

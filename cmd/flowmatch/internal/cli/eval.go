@@ -40,7 +40,8 @@ func (f *featureFlags) add(cmd *cobra.Command) {
 	fl.StringVar(&f.options.Classes, "features-classes", "",
 		"value that is logits or probabilities, for the inception score (default: its second output, if any)")
 	fl.StringVar(&f.reference, "reference", "",
-		"file of statistics of the same features to compare with as well, such as eval keeps in a run's folder (*.stats)")
+		"file of statistics of the same features to compare with as well, "+
+			"such as eval keeps in a run's folder (*.stats)")
 	cmd.MarkFlagsMutuallyExclusive("classifier", "features")
 	complete(cmd, "features-range", classify.Ranges()...)
 	completeFiles(cmd, "classifier", "safetensors")

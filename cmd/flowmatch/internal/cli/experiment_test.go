@@ -62,15 +62,15 @@ func TestAnExperimentWritesItsPage(t *testing.T) {
 
 func TestExperimentRefusesBadGrids(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bad.yaml")
-	if err := os.WriteFile(file, []byte(strings.Replace(tinyGrid, "coupling.name: ot", "coupling.name: otp", 1)),
-		0o666); err != nil {
+	bad := strings.Replace(tinyGrid, "coupling.name: ot", "coupling.name: otp", 1)
+	if err := os.WriteFile(file, []byte(bad), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
 		`experiment "coupling"; did you mean "couplings"? it must be one of`: {"experiment", "coupling"},
 		`method OT-CFM: run: line 11: coupling: unknown coupling`:            {"experiment", file},
-		"--seeds is 9; the grid has 5": {"experiment", "couplings",
-			"--seeds", "9"},
+		"--seeds is 9; the grid has 5": {
+			"experiment", "couplings", "--seeds", "9"},
 		"no such file": {"experiment", "none.yaml"},
 	} {
 		if code, _, stderr := invoke(t, args...); code != exitUsage || !strings.Contains(stderr, want) {

@@ -60,8 +60,9 @@ func TestATableGoesInAndComesOut(t *testing.T) {
 		}
 	}
 
-	if code, _, stderr := invoke(t, "logp", dir, "--data", writeText(t, "y.csv", "length,weight\n1,2\n"),
-		"-q"); code == 0 || !strings.Contains(stderr, "height") {
+	other := writeText(t, "y.csv", "length,weight\n1,2\n")
+	if code, _, stderr := invoke(t, "logp", dir, "--data", other, "-q"); code == 0 ||
+		!strings.Contains(stderr, "height") {
 		t.Errorf("exit code %d, standard error %q; want a refusal that names the missing column height", code, stderr)
 	}
 	nameless := writeText(t, "z.csv", "170,85\n160,80\n")
@@ -174,8 +175,9 @@ eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 		!strings.Contains(stderr, "--classifier") {
 		t.Errorf("guidance without a classifier: exit code %d, %s", code, stderr)
 	}
-	if code, _, stderr := invoke(t, "eval", dir, "--classifier", filepath.Join(dir, "checkpoint.safetensors"),
-		"-q"); code != exitFailure || !strings.Contains(stderr, "no classifier of flowmatch") {
+	flow := filepath.Join(dir, "checkpoint.safetensors")
+	if code, _, stderr := invoke(t, "eval", dir, "--classifier", flow, "-q"); code != exitFailure ||
+		!strings.Contains(stderr, "no classifier of flowmatch") {
 		t.Errorf("a checkpoint for a classifier: exit code %d, %s", code, stderr)
 	}
 	comparedByFeatures(t, dir, side)

@@ -135,7 +135,8 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 	fl.IntVar(&f.n, "n", 0, "number of samples")
 	fl.StringVar(&f.grid, "grid", "", "rows and columns of a picture of images, as 8x10 or 8")
 	fl.Float64Var(&f.guidance, "guidance", 1,
-		"scale of classifier-free guidance, of a run trained with train.label_dropout (1: none, 0: the unconditional field)")
+		"scale of classifier-free guidance, of a run trained with train.label_dropout "+
+			"(1: none, 0: the unconditional field)")
 	fl.IntVar(&f.label, "label", 0, "class of all samples, of a conditional model (default: every class in turn)")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the noise (default: that of the run)")
 	fl.BoolVar(&f.logp, "logp", false, "write the log-density of each sample too")

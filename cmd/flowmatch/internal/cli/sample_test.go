@@ -73,12 +73,11 @@ func TestStepsOfTheAverageVelocity(t *testing.T) {
 		}
 	}
 	// A likelihood needs the ODE, which is solved by the default solver.
-	if got := succeedJSON(t, "logp", dir, "--dataset", "checkerboard", "--n", "3",
-		"-q"); got["solver"] != "dopri5 rtol=1e-05 atol=1e-05" {
+	logp := []string{"logp", dir, "--dataset", "checkerboard", "--n", "3", "-q"}
+	if got := succeedJSON(t, logp...); got["solver"] != "dopri5 rtol=1e-05 atol=1e-05" {
 		t.Errorf("the solver of a log-density is %v", got["solver"])
 	}
-	if got := succeedJSON(t, "logp", dir, "--dataset", "checkerboard", "--n", "3", "--steps", "4",
-		"-q"); got["solver"] != "dopri5 4 steps" {
+	if got := succeedJSON(t, append(logp, "--steps", "4")...); got["solver"] != "dopri5 4 steps" {
 		t.Errorf("the solver of a log-density is %v", got["solver"])
 	}
 }

@@ -30,10 +30,12 @@ func unaryLoops(g *gen) {
 		{name: "floor", unroll: 4, body: one(func(g *gen, x vec) vec { return x.round(toDown) })},
 		{name: "ceil", unroll: 4, body: one(func(g *gen, x vec) vec { return x.round(toUp) })},
 		{name: "round", unroll: 4, body: one(func(g *gen, x vec) vec { return x.round(toEven) })},
-		{name: "isFinite", unroll: 2, body: one(func(g *gen, x vec) vec { return x.abs().cmp(lt, g.bits(infBits)).one() })},
+		{name: "isFinite", unroll: 2,
+			body: one(func(g *gen, x vec) vec { return x.abs().cmp(lt, g.bits(infBits)).one() })},
 		{name: "isNaN", unroll: 2, body: one(func(g *gen, x vec) vec { return x.cmp(unord, x).one() })},
 		{name: "not", unroll: 2, body: one(func(g *gen, x vec) vec { return x.cmp(eq, g.bits(0)).one() })},
-		{name: "roundBF16", unroll: 2, body: one(func(g *gen, x vec) vec { return roundBF16(g, x).and(g.bits(0xffff0000)) })},
+		{name: "roundBF16", unroll: 2,
+			body: one(func(g *gen, x vec) vec { return roundBF16(g, x).and(g.bits(0xffff0000)) })},
 		{name: "sin", unroll: 2, narrow: 1, flag: true, body: one(sin)},
 		{name: "cos", unroll: 2, narrow: 1, flag: true, body: one(cos)},
 	} {
@@ -80,7 +82,8 @@ func binaryLoops(g *gen) {
 		}
 		body := func(_ *gen, in map[string]vec) []vec { return []vec{o.f(in["a"], in["b"])} }
 		loop{name: o.name, params: "dst *float32, a *float32, b *float32", unroll: unroll, hoist: 2, body: body}.emit(g)
-		loop{name: o.name + "VS", params: "dst *float32, a *float32, b float32", unroll: unroll, hoist: 2, body: body}.emit(g)
+		loop{name: o.name + "VS", params: "dst *float32, a *float32, b float32", unroll: unroll, hoist: 2,
+			body: body}.emit(g)
 		if !o.commutes {
 			loop{name: o.name + "SV", params: "dst *float32, a float32, b *float32", unroll: unroll, hoist: 2,
 				body: body}.emit(g)
@@ -122,8 +125,8 @@ func adam(g *gen) {
 	loop{
 		name: "adam",
 		params: "both1 *float32, both2 *float32, both3 *float32, both4 *float32, grad *float32, " +
-			"b1 float32, a1 float32, b2 float32, a2 float32, c1 float32, c2 float32, eps float32, wd float32, lr float32, " +
-			"rate float32",
+			"b1 float32, a1 float32, b2 float32, a2 float32, c1 float32, c2 float32, eps float32, wd float32, lr " +
+			"float32, rate float32",
 		unroll: 1, lazy: true,
 		body: func(g *gen, in map[string]vec) []vec {
 			p, ema, m, v, d := in["both1"], in["both2"], in["both3"], in["both4"], in["grad"]
