@@ -131,7 +131,7 @@ func TestAContextOfAUNetIsChannels(t *testing.T) {
 		return v
 	}
 	all := velocity(net, context, x)
-	for i := range n { // each point goes with its own context, whichever points are beside it
+	for i := range n { // each point has its own context, whatever the other points are
 		alone := velocity(net, context.Slice(i, i+1), x[i*cfg.Dim:(i+1)*cfg.Dim])
 		near(t, "a point alone", alone, all[i*cfg.Dim:(i+1)*cfg.Dim])
 	}
@@ -309,7 +309,7 @@ func givenTo(cfg Config, n int) (g flow.Given) {
 	return g
 }
 
-// Each point of many, in several blocks, goes with its own label and context.
+// Each point of many, in several blocks, has its own label and context.
 func TestAPerceptronTakesLabelsAndContexts(t *testing.T) {
 	for name, cfg := range perceptrons {
 		net := newNet(t, cfg)
@@ -360,7 +360,9 @@ func TestOneGivenHoldsForAllExamples(t *testing.T) {
 			t.Errorf("%s: losses %v, want %v", name, got, want)
 		}
 		for i := range 2 {
-			if part, err := net.Loss(one.Slice(3*i, 3*i+3)); err != nil || !slices.Equal(part, want[3*i:3*i+3]) {
+			// A batch of another size may be cut into other tiles, whose sums round otherwise.
+			close := func(a, b float64) bool { return math.Abs(a-b) <= 1e-6*math.Abs(b) }
+			if part, err := net.Loss(one.Slice(3*i, 3*i+3)); err != nil || !slices.EqualFunc(part, want[3*i:3*i+3], close) {
 				t.Errorf("%s: losses of a part %v, want %v; error %v", name, part, want[3*i:3*i+3], err)
 			}
 		}
