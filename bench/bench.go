@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
+	"flowmatch/internal/choice"
 	"flowmatch/nn"
 )
 
@@ -92,8 +92,8 @@ var targets = map[string]float64{
 	"exact OT n4096 d2":                    0.25,
 }
 
-// Target is the ratio to the best peer that a case is to stay within.
-func Target(name string) float64 { return cmp.Or(targets[name], 1) }
+// target is the ratio to the best peer that a case is to stay within.
+func target(name string) float64 { return cmp.Or(targets[name], 1) }
 
 // scalingShare is the share of the budget that a case of scaling gets: there are
 // many, and they are compared over decades.
@@ -108,27 +108,27 @@ func Groups() []string {
 // asked; or the one case of that name.
 func Cases(which string, quick bool) ([]Case, error) {
 	var out []Case
-	known := which == "all" || slices.Contains(Groups(), which)
+	names := append(Groups(), "all")
 	for _, c := range cases() {
 		if c.Name == which {
 			return []Case{c}, nil
 		}
+		names = append(names, c.Name)
 		if (which == "all" || c.Group == which) && (c.Quick || !quick) {
 			out = append(out, c)
 		}
 	}
-	if !known {
-		return nil, fmt.Errorf("bench: unknown cases %q; it must be one of %s, all, or the name of a case",
-			which, strings.Join(Groups(), ", "))
+	if err := choice.Check("group or case", which, names); err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
 	}
 	return out, nil
 }
 
-// Threads returns the number of threads that the work may use.
-func Threads() int { return runtime.GOMAXPROCS(0) }
+// threads returns the number of threads that the work may use.
+func threads() int { return runtime.GOMAXPROCS(0) }
 
-// Run measures the case, in turns with the peers that know it.
-func (c Case) Run(ctx context.Context, eng *nn.Engine, o Options) (Result, error) {
+// run measures the case, in turns with the peers that know it.
+func (c Case) run(ctx context.Context, eng *nn.Engine, o Options) (Result, error) {
 	results, err := Measure(ctx, eng, []Case{c}, o, nil)
 	if err != nil {
 		return Result{}, err
@@ -182,16 +182,16 @@ func measured(timers []*timer) (out []Result) {
 			continue
 		}
 		t.r.FLOPS = t.c.flops / t.r.Seconds
-		if best, ok := t.r.Best(); ok {
-			t.r.Ratio, t.r.Target = t.r.Seconds/best.Seconds, Target(t.r.Case)
+		if best, ok := t.r.best(); ok {
+			t.r.Ratio, t.r.Target = t.r.Seconds/best.Seconds, target(t.r.Case)
 		}
 		out = append(out, t.r)
 	}
 	return out
 }
 
-// Best returns the fastest variant of the peers.
-func (r Result) Best() (Time, bool) {
+// best returns the fastest variant of the peers.
+func (r Result) best() (Time, bool) {
 	if len(r.Peers) == 0 {
 		return Time{}, false
 	}
@@ -217,13 +217,13 @@ func newTimer(c Case, o Options) *timer {
 		o.Budget /= scalingShare
 	}
 	return &timer{c: c, budget: o.Budget, r: Result{
-		Case: c.Name, Group: c.Group, Unit: c.Unit, Backend: "host", Threads: Threads(), Point: c.Point,
+		Case: c.Name, Group: c.Group, Unit: c.Unit, Backend: "host", Threads: threads(), Point: c.Point,
 	}}
 }
 
 // round times a round of ours and of each peer.
 func (t *timer) round(ctx context.Context, eng *nn.Engine, o Options) error {
-	if t.c.threads > 0 && t.c.threads != Threads() {
+	if t.c.threads > 0 && t.c.threads != threads() {
 		return t.elsewhere(ctx, o)
 	}
 	if t.do == nil {
@@ -280,7 +280,7 @@ func (t *timer) elsewhere(ctx context.Context, o Options) error {
 	case t.r.Rounds > 0:
 		return nil
 	case o.Alone == nil:
-		return fmt.Errorf("bench: this process has %d threads; set GOMAXPROCS=%d", Threads(), t.c.threads)
+		return fmt.Errorf("bench: this process has %d threads; set GOMAXPROCS=%d", threads(), t.c.threads)
 	}
 	report, err := o.Alone(ctx, t.c.Name, t.c.threads, o.Budget)
 	if err != nil {

@@ -34,7 +34,7 @@ func TestQuickCasesRunAndReportWhatTheyMeasured(t *testing.T) {
 	eng := engine(t)
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
-			r, err := c.Run(t.Context(), eng, Options{Rounds: 1, Budget: time.Millisecond})
+			r, err := c.run(t.Context(), eng, Options{Rounds: 1, Budget: time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,19 +88,19 @@ func TestACaseCanBeNamed(t *testing.T) {
 }
 
 func TestACaseAboutThreadsRunsWhereTheyAre(t *testing.T) {
-	c := Case{Name: "threads", threads: Threads() + 1}
-	if _, err := c.Run(t.Context(), nil, Options{}); err == nil || !strings.Contains(err.Error(), "GOMAXPROCS=") {
+	c := Case{Name: "threads", threads: threads() + 1}
+	if _, err := c.run(t.Context(), nil, Options{}); err == nil || !strings.Contains(err.Error(), "GOMAXPROCS=") {
 		t.Errorf("error %v, want what to set", err)
 	}
 	alone := func(_ context.Context, name string, threads int, budget time.Duration) (Report, error) {
 		return Report{Results: []Result{{Case: name, Threads: threads, Seconds: budget.Seconds(), Rounds: 1}}}, nil
 	}
-	r, err := c.Run(t.Context(), nil, Options{Alone: alone, Budget: time.Second})
+	r, err := c.run(t.Context(), nil, Options{Alone: alone, Budget: time.Second})
 	if err != nil || r.Case != c.Name || r.Threads != c.threads || r.Seconds != 1 {
 		t.Errorf("result %+v (%v), want that of the other process", r, err)
 	}
 	alone = func(context.Context, string, int, time.Duration) (Report, error) { return Report{}, nil }
-	if _, err := c.Run(t.Context(), nil, Options{Alone: alone}); err == nil {
+	if _, err := c.run(t.Context(), nil, Options{Alone: alone}); err == nil {
 		t.Error("no error for a process that measured nothing")
 	}
 }
@@ -141,7 +141,7 @@ func TestTargetsAreThoseOfCases(t *testing.T) {
 			t.Errorf("a target for %q, which is no case", name)
 		}
 	}
-	if Target("train mlp64x3 B256") != 0.35 || Target("conv") != 1 {
+	if target("train mlp64x3 B256") != 0.35 || target("conv") != 1 {
 		t.Errorf("targets %v", targets)
 	}
 }
@@ -162,7 +162,7 @@ func TestTheLeastTimeOfTheRoundsCounts(t *testing.T) {
 			return 0, nil
 		}, nil
 	}}
-	r, err := c.Run(t.Context(), nil, Options{})
+	r, err := c.run(t.Context(), nil, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestAnEndedContextStopsACase(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, c := range cases {
-		if _, err := c.Run(ctx, engine(t), Options{}); !errors.Is(err, context.Canceled) {
+		if _, err := c.run(ctx, engine(t), Options{}); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: error %v, want context.Canceled", c.Name, err)
 		}
 	}

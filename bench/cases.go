@@ -233,50 +233,53 @@ func convolve(shape nn.ConvShape, backward bool) func(*nn.Engine) (work, error) 
 // sample solves from noise to data; a unit is one solve for all points.
 func sample(width, depth int, s ode.Solver) func(*nn.Engine) (work, error) {
 	return func(eng *nn.Engine) (work, error) {
-		net, err := mlp(eng, 2, width, depth)
-		if err != nil {
-			return nil, err
-		}
-		f, err := net.Bind(flow.Given{})
+		f, err := boundMLP(eng, width, depth)
 		if err != nil {
 			return nil, err
 		}
 		x0 := normals(points, 2, 0, 0)
-		return func(ctx context.Context, units int) (int, error) {
-			var st ode.Stats
-			for range units {
-				x := x0.Clone()
-				if st, err = s.Solve(ctx, f.Velocity, x.X, 0, 1); err != nil {
-					return 0, err
-				}
-			}
-			return st.NFE, nil
-		}, nil
+		return solves(func(ctx context.Context) (ode.Stats, error) {
+			return s.Solve(ctx, f.Velocity, x0.Clone().X, 0, 1)
+		}), nil
 	}
 }
 
 // logProb solves from data to noise with the exact divergence.
 func logProb(width, depth int, s ode.Solver) func(*nn.Engine) (work, error) {
 	return func(eng *nn.Engine) (work, error) {
-		net, err := mlp(eng, 2, width, depth)
-		if err != nil {
-			return nil, err
-		}
-		f, err := net.Bind(flow.Given{})
+		f, err := boundMLP(eng, width, depth)
 		if err != nil {
 			return nil, err
 		}
 		p := likelihood.Problem{Field: f, Source: flow.Gaussian{}, Divergence: likelihood.Exact{}, Solver: s}
 		x1 := normals(points, 2, 0, 0)
-		return func(ctx context.Context, units int) (int, error) {
-			var st ode.Stats
-			for range units {
-				if _, _, st, err = p.LogProb(ctx, x1); err != nil {
-					return 0, err
-				}
+		return solves(func(ctx context.Context) (ode.Stats, error) {
+			_, _, st, err := p.LogProb(ctx, x1)
+			return st, err
+		}), nil
+	}
+}
+
+// boundMLP returns the field of a perceptron of the plane.
+func boundMLP(eng *nn.Engine, width, depth int) (nn.Velocity, error) {
+	net, err := mlp(eng, 2, width, depth)
+	if err != nil {
+		return nil, err
+	}
+	return net.Bind(flow.Given{})
+}
+
+// solves is the work of solving, once a unit.
+func solves(solve func(ctx context.Context) (ode.Stats, error)) work {
+	return func(ctx context.Context, units int) (int, error) {
+		var st ode.Stats
+		for range units {
+			var err error
+			if st, err = solve(ctx); err != nil {
+				return 0, err
 			}
-			return st.NFE, nil
-		}, nil
+		}
+		return st.NFE, nil
 	}
 }
 

@@ -38,15 +38,16 @@ var axisText = map[string]string{
 	"threads":   "threads (GOMAXPROCS)",
 }
 
-// Markdown writes the report as a page. pictures has the file of the picture of
-// an axis of scaling, as the page links it; an axis may lack one.
-func (r Report) Markdown(w io.Writer, pictures map[string]string) error {
+// Markdown writes the report as a page. command is what the page says it was made with;
+// pictures has the file of the picture of an axis of scaling, as the page links it; an
+// axis may lack one.
+func (r Report) Markdown(w io.Writer, command string, pictures map[string]string) error {
 	p := &page{}
 	p.line("# Performance", "")
 	p.line("This page is the output of one command, on a machine that does nothing else. Below 1, a ratio says "+
 		"that `flowmatch` is faster than the fastest peer; the target is to stay within it.", "")
 	p.line("```sh", "scripts/setup-peers.sh DIR   # once: Python with PyTorch, JAX and POT", "go build ./cmd/flowmatch",
-		"./flowmatch bench all --peers DIR/bin/python --out docs/performance.md", "```", "")
+		command, "```", "")
 	p.line(fmt.Sprintf("Measured on %s in %.0f minutes: %s, %d cores, %d threads, load %.2f before, %s; %s, "+
 		"flowmatch %s; backend %s.",
 		r.Date, math.Ceil(r.Seconds/60), r.CPU, r.Cores, r.Threads, r.Load, r.Platform, r.Go, r.Flowmatch, r.Backend))
@@ -145,7 +146,7 @@ func (p *page) times(results []Result, peak float64) {
 
 // peerCells returns the cells of the peers of one case, its ratio and its target.
 func peerCells(r Result, variants []string) (row []string) {
-	best, ok := r.Best()
+	best, ok := r.best()
 	for _, variant := range variants {
 		k := slices.IndexFunc(r.Peers, func(t Time) bool { return t.Variant == variant })
 		switch {

@@ -43,7 +43,7 @@ func StartPeers(ctx context.Context, python string) (p *Peers, err error) {
 	}
 	p = &Peers{dir: dir}
 	p.launch = func(ctx context.Context, program string) (*peer, error) {
-		return startPeer(ctx, program, python, "-B", filepath.Join(dir, "peers", program), strconv.Itoa(Threads()))
+		return startPeer(ctx, program, python, "-B", filepath.Join(dir, "peers", program), strconv.Itoa(threads()))
 	}
 	if err := os.CopyFS(dir, peerFiles); err != nil {
 		return nil, errors.Join(fmt.Errorf("bench: %w", err), p.Close())

@@ -59,21 +59,21 @@ func TestPeersAreTimedInTurnsAndTheLeastCounts(t *testing.T) {
   echo '{"case": "nap", "seconds": {"torch": '$s', "a fast way": 0.0001, "jax": 1}, "start": 7, "peak": 9}'
 done
 `)
-	r, err := nap("sample", "nap").Run(t.Context(), nil, Options{Peers: p, Budget: time.Second})
+	r, err := nap("sample", "nap").run(t.Context(), nil, Options{Peers: p, Budget: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := []Time{{"torch", 0.002}, {"a fast way", 0.0001}, {"jax", 1}}; !slices.Equal(r.Peers, want) {
 		t.Errorf("times %v, want %v", r.Peers, want)
 	}
-	best, ok := r.Best()
-	if !ok || best.Variant != "a fast way" || r.Ratio != r.Seconds/0.0001 || r.Target != Target(r.Case) {
+	best, ok := r.best()
+	if !ok || best.Variant != "a fast way" || r.Ratio != r.Seconds/0.0001 || r.Target != target(r.Case) {
 		t.Errorf("best %v, ratio %g, target %g", best, r.Ratio, r.Target)
 	}
 	if p.Versions()["torch"] != "9.1" {
 		t.Errorf("versions %v", p.Versions())
 	}
-	unknown, err := nap("sample", "another").Run(t.Context(), nil, Options{Peers: p})
+	unknown, err := nap("sample", "another").run(t.Context(), nil, Options{Peers: p})
 	if err != nil || len(unknown.Peers)+len(unknown.Notes) > 0 || unknown.Ratio != 0 {
 		t.Errorf("a case that no peer knows gives %+v (%v)", unknown, err)
 	}
@@ -87,7 +87,7 @@ done
 	alone := func(context.Context, string, int, time.Duration) (Report, error) {
 		return Report{Memory: Memory{Start: 1, Peak: 2}}, nil
 	}
-	r, err := nap("train", "train nap").Run(t.Context(), nil, Options{Peers: p, Alone: alone})
+	r, err := nap("train", "train nap").run(t.Context(), nil, Options{Peers: p, Alone: alone})
 	want := []Memory{{"flowmatch", 1, 2}, {"torch fused", 7000000, 9000000}}
 	if err != nil || !slices.Equal(r.Memory, want) {
 		t.Errorf("memory %v (%v), want %v", r.Memory, err, want)
@@ -108,7 +108,7 @@ func TestAPeerThatFailsLeavesANote(t *testing.T) {
 		"another's time": {`while read r; do echo '{"case": "pan", "seconds": {"torch": 1}}'; done`, "answered"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := nap("sample", "nap").Run(t.Context(), nil, Options{Peers: fake(t, fakeHello+c.script)})
+			r, err := nap("sample", "nap").run(t.Context(), nil, Options{Peers: fake(t, fakeHello+c.script)})
 			if err != nil || len(r.Peers) > 0 || len(r.Notes) == 0 || !strings.Contains(r.Notes[0], c.want) {
 				t.Errorf("result %+v (%v), want a note with %q", r, err, c.want)
 			}
@@ -126,7 +126,7 @@ func TestAnEndedContextStopsThePeers(t *testing.T) {
 	}
 	p.all = []*peer{one}
 	time.AfterFunc(20*time.Millisecond, cancel)
-	r, err := nap("sample", "nap").Run(ctx, nil, Options{Peers: p})
+	r, err := nap("sample", "nap").run(ctx, nil, Options{Peers: p})
 	if !errors.Is(err, context.Canceled) || len(r.Notes) > 0 {
 		t.Errorf("error %v, notes %q; want context.Canceled and none", err, r.Notes)
 	}

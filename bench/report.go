@@ -37,7 +37,7 @@ func NewReport(version string) Report {
 	now, _ := memory.Process()
 	return Report{
 		Flowmatch: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		CPU: cpuModel(), Cores: runtime.NumCPU(), Threads: Threads(), Load: load(), Memory: Memory{Start: now},
+		CPU: cpuModel(), Cores: runtime.NumCPU(), Threads: threads(), Load: load(), Memory: Memory{Start: now},
 	}
 }
 
@@ -68,7 +68,7 @@ func (r Report) Text(w io.Writer) {
 	fmt.Fprint(w, "case\ttime\tNFE\tbest peer\t\tratio\tbackend\tthreads\trounds\n")
 	for _, x := range r.Results {
 		peer, seconds, ratio := "-", "", "-"
-		if best, ok := x.Best(); ok {
+		if best, ok := x.best(); ok {
 			peer, seconds, ratio = best.Variant, milliseconds(best.Seconds)+" ms", fmt.Sprintf("%.2f", x.Ratio)
 		}
 		fmt.Fprintf(w, "%s\t%s ms/%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\n",

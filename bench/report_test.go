@@ -46,7 +46,8 @@ var update = flag.Bool("update", false, "write the golden files")
 func TestThePageOfAReport(t *testing.T) {
 	golden := filepath.Join("testdata", "page.md")
 	var b bytes.Buffer
-	if err := madeUp().Markdown(&b, map[string]string{"batch": "img/b.png"}); err != nil {
+	command := "./flowmatch bench all --peers DIR/bin/python --out docs/performance.md"
+	if err := madeUp().Markdown(&b, command, map[string]string{"batch": "img/b.png"}); err != nil {
 		t.Fatal(err)
 	}
 	if *update {
@@ -59,7 +60,7 @@ func TestThePageOfAReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(b.Bytes(), want) {
-		t.Errorf("the page is\n%s\nwant that of %s (go test ./bench -update writes it anew)", b.Bytes(), golden)
+		t.Errorf("the page is\n%s\nwant that of %s (go test ./bench -update writes it again)", b.Bytes(), golden)
 	}
 }
 
@@ -110,7 +111,7 @@ type full struct{}
 func (full) Write([]byte) (int, error) { return 0, errors.New("the disk is full") }
 
 func TestAPageThatCannotBeWrittenIsAnError(t *testing.T) {
-	if err := madeUp().Markdown(full{}, nil); err == nil {
+	if err := madeUp().Markdown(full{}, "", nil); err == nil {
 		t.Error("no error")
 	}
 }

@@ -24,7 +24,7 @@ type Coupling interface {
 var ErrNoLabels = errors.New("coupling: label_aware needs the class of every row, and the data has no labels: use " +
 	"labelled data or label_aware: false")
 
-// Independent is q(x_0, x_1) = p_0(x_0) p_1(x_1): row j goes with row j. x0 must be
+// Independent is q(x_0, x_1) = p_0(x_0) p_1(x_1): row j is paired with row j. x0 must be
 // drawn independently of x1, as it is when it is fresh noise; rng is not used.
 type Independent struct{}
 

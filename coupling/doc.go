@@ -1,4 +1,4 @@
-// Package coupling decides which x_0 goes with which x_1: the joint law q(x_0, x_1)
+// Package coupling decides which x_0 is paired with which x_1: the joint law q(x_0, x_1)
 // that conditional flow matching draws its pairs from (Tong et al. 2302.00482;
 // Pooladian et al. 2304.14772). Every coupling here keeps the marginals, so the
 // flow still carries p_0 to p_1; they differ in how much the paths cross.

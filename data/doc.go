@@ -8,7 +8,7 @@
 // may offer beyond that. [Standardizer] is the affine map between the units of a file
 // and those of the network. A [Set] holds all of the above for one set of data.
 //
-// What each point is given (a label, a context) goes with it as a
+// What each point is given (a label, a context) comes with it as a
 // [flow.Given]: [Stream.Fill] and [Finite.Read] fill the parts that have room for
 // their points, and [Rows] returns all that a set has. A [Contexter] makes contexts
 // of the points themselves ([Set.WithContext]).

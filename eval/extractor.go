@@ -2,7 +2,6 @@ package eval
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -56,8 +55,7 @@ func (s Subject) split(part string, x flow.Batch) string {
 // another extractor or another split is replaced.
 func (s Subject) statistics(e Extractor, part string, x flow.Batch,
 	features func() (flow.Batch, error)) (metrics.FeatureStats, error) {
-	short := sha256.Sum256([]byte(e.Name()))
-	file := filepath.Join(s.Cache, fmt.Sprintf("features-%x-%s-%d.stats", short[:4], part, x.N))
+	file := filepath.Join(s.Cache, fmt.Sprintf("features-%s-%s-%d.stats", digest.Short(e.Name(), 4), part, x.N))
 	split := s.split(part, x)
 	if s.Cache != "" {
 		if kept, err := ReadStatistics(file); err == nil && kept.Extractor == e.Name() && kept.Split == split {

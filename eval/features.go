@@ -181,7 +181,7 @@ func (s Subject) guided(scale *float64) (model.Sampler, error) {
 	}
 	by, ok := sampler.(model.ODE)
 	if !ok {
-		return nil, fmt.Errorf("eval: guidance goes with the solver of an ODE, and samples are drawn by %v", sampler)
+		return nil, fmt.Errorf("eval: guidance needs the solver of an ODE, and samples are drawn by %v", sampler)
 	}
 	by.Guidance = scale
 	return by, nil

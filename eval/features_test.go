@@ -71,7 +71,7 @@ func TestGuidanceReachesTheSamplesCompared(t *testing.T) {
 	}
 	s.Settings.Solve = ode.Config{Solver: Average}
 	_, err := s.Classify(t.Context(), classifier(t, s), FeatureOptions{Guidance: new(2.0)})
-	fails(t, "guidance of average velocities", err, "guidance goes with the solver of an ODE")
+	fails(t, "guidance of average velocities", err, "guidance needs the solver of an ODE")
 }
 
 // sums is an extractor of two features: the sums of the halves of an image.
@@ -136,7 +136,7 @@ func TestStatisticsAreKeptByExtractorAndSplit(t *testing.T) {
 	if !errors.Is(err, metrics.ErrExtractor) || !errors.As(err, &part) || part.Part != PartFeatures {
 		t.Errorf("a reference of another extractor: %v", err)
 	}
-	// A split that has changed is computed anew.
+	// A split that has changed is computed again.
 	s.Set.Name = "other"
 	if r, err := s.Compare(t.Context(), sums{1, &asked}, FeatureOptions{}); err != nil || r.FID != first.FID {
 		t.Errorf("another split: %+v, %v", r, err)

@@ -100,7 +100,7 @@ func (c setup) train(t *testing.T) Subject {
 	return Subject{Model: m, Set: set, Settings: c.settings, Name: "tiny", Step: 6}
 }
 
-// fails checks that an error tells something.
+// fails checks that an error says something.
 func fails(t *testing.T, what string, err error, want string) {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), want) {

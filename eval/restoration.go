@@ -12,7 +12,7 @@ import (
 // convolution, of inpaint the image with the value 0 of model units where it is missing.
 // Of inpaint only what is missing counts in PSNR.
 //
-// A sample is one of the images that go with a context, where a regression gives
+// A sample is one of the images that have a context, where a regression gives
 // their mean. Drawn from the very distribution of them it has twice the mean square
 // error of that mean, 3 dB less.
 type Restoration struct {

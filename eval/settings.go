@@ -39,7 +39,7 @@ type Settings struct {
 	Dequantizations int `yaml:"dequantizations,omitempty" json:"dequantizations,omitempty"`
 }
 
-// Defaults returns c with every unset field filled in, save those whose default is a
+// Defaults returns c with every unset field filled in, except those whose default is a
 // choice of the solve or depends on the data.
 func (c Settings) Defaults() Settings {
 	if c.Solve.Solver == oldAverage {

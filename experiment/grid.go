@@ -237,7 +237,7 @@ func (g Grid) sameNumbers(at string, strict, loose any) error {
 // where is where the file gives a key, as errors begin.
 func (g Grid) where(key string) string { return cmp.Or(g.given.Where(key), key) }
 
-// Defaults returns g with every unset field filled in, save those of the runs.
+// Defaults returns g with every unset field filled in, except those of the runs.
 func (g Grid) Defaults() Grid {
 	g.Tables = slices.Clone(g.Tables)
 	for i := range g.Tables {

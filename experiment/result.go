@@ -1,8 +1,6 @@
 package experiment
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +11,7 @@ import (
 	"strings"
 
 	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/digest"
 	"flowmatch/internal/stat"
 )
 
@@ -68,8 +67,7 @@ func (c Cell) plan(measures []string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("experiment: %w", err)
 	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8]), nil
+	return digest.Short(string(text), 8), nil
 }
 
 // ErrStale is returned for a folder with the result of another run file.

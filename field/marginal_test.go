@@ -187,7 +187,7 @@ func TestInManyDimensionsNothingOverflowsAndTheWeightsSumToOne(t *testing.T) {
 
 // At σ = 1e-5 in 784 dimensions |x|² − 2α x·x_i + α²|x_i|² is wrong by about 1e-2 in
 // the exponent, by more than the whole difference between these two points.
-func TestNearTheDataTwoCloseNeighboursAreToldApart(t *testing.T) {
+func TestNearTheDataTwoCloseNeighboursAreDistinguished(t *testing.T) {
 	const d = 784
 	s := path.Func{Fn: path.CondOT{}.At, Lo: 0, Hi: 1 - 1e-5}
 	x1 := normals(2, d, 1, 10)

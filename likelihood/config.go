@@ -8,7 +8,7 @@ import (
 )
 
 // The dimensions up to which the exact divergence is the default: of log-densities, and of
-// training by their gradient, which solves anew for every step.
+// training by their gradient, which solves again for every step.
 const (
 	ExactUpTo         = 64
 	ExactGradientUpTo = 4

@@ -6,7 +6,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
 )
 
-// arch is an architecture: the layout of the slab, and the graph over it.
+// arch is an architecture: the layout of the slab, and the graph that uses it.
 type arch struct {
 	cfg Config
 	layout

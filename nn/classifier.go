@@ -52,12 +52,8 @@ type Classifier struct {
 
 // NewClassifier returns a classifier with weights drawn from seed.
 func NewClassifier(eng *Engine, cfg ClassifierConfig, seedValue uint64) (*Classifier, error) {
-	cfg = cfg.Defaults()
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	l := classifierLayout(cfg)
-	if err := l.check(); err != nil {
+	cfg, l, err := planClassifier(cfg)
+	if err != nil {
 		return nil, err
 	}
 	return makeClassifier(eng, cfg, l, l.initial(seed.Rand(seedValue, "nn/classifier", 0)))
@@ -66,12 +62,8 @@ func NewClassifier(eng *Engine, cfg ClassifierConfig, seedValue uint64) (*Classi
 // RestoreClassifier returns a classifier with the tensors given; see [Restore].
 func RestoreClassifier(eng *Engine, cfg ClassifierConfig,
 	read func(name string, shape []int) ([]float32, error)) (*Classifier, error) {
-	cfg = cfg.Defaults()
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	l := classifierLayout(cfg)
-	if err := l.check(); err != nil {
+	cfg, l, err := planClassifier(cfg)
+	if err != nil {
 		return nil, err
 	}
 	theta, err := l.restore(read)
@@ -79,6 +71,16 @@ func RestoreClassifier(eng *Engine, cfg ClassifierConfig,
 		return nil, err
 	}
 	return makeClassifier(eng, cfg, l, theta)
+}
+
+// planClassifier returns cfg with its defaults, checked, and its layout.
+func planClassifier(cfg ClassifierConfig) (ClassifierConfig, *layout, error) {
+	cfg = cfg.Defaults()
+	if err := cfg.Validate(); err != nil {
+		return cfg, nil, err
+	}
+	l := classifierLayout(cfg)
+	return cfg, l, l.check()
 }
 
 func classifierLayout(cfg ClassifierConfig) *layout {

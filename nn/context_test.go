@@ -362,7 +362,8 @@ func TestOneGivenHoldsForAllExamples(t *testing.T) {
 		for i := range 2 {
 			// A batch of another size may be cut into other tiles, whose sums round otherwise.
 			close := func(a, b float64) bool { return math.Abs(a-b) <= 1e-6*math.Abs(b) }
-			if part, err := net.Loss(one.Slice(3*i, 3*i+3)); err != nil || !slices.EqualFunc(part, want[3*i:3*i+3], close) {
+			part, err := net.Loss(one.Slice(3*i, 3*i+3))
+			if err != nil || !slices.EqualFunc(part, want[3*i:3*i+3], close) {
 				t.Errorf("%s: losses of a part %v, want %v; error %v", name, part, want[3*i:3*i+3], err)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/compute/gobackend"
 
 	"flowmatch/engine/native"
+	"flowmatch/internal/choice"
 )
 
 // DefaultBackend is the engine used when none is asked for: it needs nothing
@@ -45,7 +46,7 @@ func Open(name string) (e *Engine, err error) {
 	case "xla":
 		b, err = openXLA(config)
 	default:
-		return nil, fmt.Errorf("nn: unknown backend %q; it must be native, go, xla or xla:/path/to/plugin.so", name)
+		return nil, fmt.Errorf("nn: %w", choice.Check("backend", kind, []string{native.Name, "go", "xla"}))
 	}
 	if err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ type Optimizer struct {
 	// is eased in as min(decay, (1+k)/(10+k)) at step k, so that the random start
 	// is soon forgotten. 0: no average; the averaged weights are the raw ones.
 	EMADecay *float64 `yaml:"ema_decay" json:"ema_decay"`
-	// Seed is what dropout is drawn from, for each step anew.
+	// Seed is what dropout is drawn from, new for each step.
 	Seed uint64 `yaml:"-" json:"-"`
 }
 

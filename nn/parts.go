@@ -81,7 +81,7 @@ func (tr *NetTrainer) stepInParts(ex *Examples, lr float64) (r StepResult, err e
 	return r, tr.diverged(r)
 }
 
-// addPart adds share times the gradient of a part to the sum, which begins anew
+// addPart adds share times the gradient of a part to the sum, which begins again
 // unless it is kept, and returns the part's mean loss.
 func (tr *NetTrainer) addPart(part *Examples, keep bool, share float64) (loss float64, err error) {
 	l := part.Loss

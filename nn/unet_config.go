@@ -3,6 +3,8 @@ package nn
 import (
 	"fmt"
 	"slices"
+
+	"flowmatch/internal/choice"
 )
 
 // UNet describes the network of images of ADM (Dhariwal and Nichol 2021), in the
@@ -66,8 +68,8 @@ const (
 
 func (u UNet) validate() error {
 	u = u.Defaults()
-	if u.Embedding != scaleShift && u.Embedding != addEmbedding {
-		return fmt.Errorf("nn: unet.embedding is %q; it must be %s or %s", u.Embedding, scaleShift, addEmbedding)
+	if err := choice.Check("embedding", u.Embedding, []string{scaleShift, addEmbedding}); err != nil {
+		return fmt.Errorf("nn: unet.embedding: %w", err)
 	}
 	if !(u.Dropout >= 0 && u.Dropout < 1) {
 		return fmt.Errorf("nn: unet.dropout is %g; it must be in [0, 1)", u.Dropout)

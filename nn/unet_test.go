@@ -206,7 +206,7 @@ func TestBadUNetsAreNamed(t *testing.T) {
 		"unet.channels is 3":           func(u *UNet) { u.Channels = 3 },
 		"unet.mult [0 1]":              func(u *UNet) { u.Mult = []int{0, 1} },
 		"halves images":                func(u *UNet) { u.Mult = []int{1, 1, 1, 1} },
-		`unet.embedding is "shift"`:    func(u *UNet) { u.Embedding = "shift" },
+		`unknown embedding "shift"`:    func(u *UNet) { u.Embedding = "shift" },
 		"halves even sizes only":       func(u *UNet) { u.ResblockUpdown = true },
 		"unet.dropout is 1":            func(u *UNet) { u.Dropout = 1 },
 		"unet.attention 4 is no":       func(u *UNet) { u.Attention = []int{4} },

@@ -77,7 +77,7 @@ func (c *pid) next(r *run) (float64, error) {
 	}
 	c.h = min(c.h, c.MaxStep)
 	rest := math.Abs(r.t1 - r.t)
-	// A step that would leave a crumb is stretched over it: no tiny last step.
+	// A step that would leave a tiny rest is stretched to the end.
 	if c.h >= rest || (1.01*c.h >= rest && rest <= c.MaxStep) {
 		return r.t1, nil
 	}

@@ -20,16 +20,8 @@ import (
 // enough, use [Grid] and Observe, which land on every time.
 func (s Solver) SolveAt(ctx context.Context, f Func, x []float64, ts []float64,
 	out func(i int, x []float64) error) (Stats, error) {
-	if len(ts) == 0 {
-		return Stats{}, fmt.Errorf("ode: %w: SolveAt needs at least one time", ErrInvalid)
-	}
-	if i := notMonotone(ts); i > 0 {
-		return Stats{LastT: ts[0]}, fmt.Errorf(
-			"ode: %w: the times must be strictly monotone, but ts[%d]=%g comes after %g",
-			ErrInvalid, i, ts[i], ts[i-1])
-	}
-	if err := s.check(f, ts[0], ts[len(ts)-1]); err != nil {
-		return Stats{LastT: ts[0]}, err
+	if st, err := s.checkTimes(f, ts); err != nil {
+		return st, err
 	}
 	if err := out(0, x); err != nil {
 		return Stats{LastT: ts[0]}, fmt.Errorf("ode: out failed at t=%g: %w", ts[0], err)

@@ -106,7 +106,7 @@ func TestSolveAtTakesTheStepsOfSolve(t *testing.T) {
 				t.Errorf("%s %T: SolveAt ends at %v, Solve at %v", m.Name, c, got[332], x)
 			}
 			more := st.NFE - want.NFE
-			if st.NFE = want.NFE; st != want || more < 0 || more > 1 || (more == 1 && m.FSAL()) {
+			if st.NFE = want.NFE; st != want || more < 0 || more > 1 || (more == 1 && m.fsal()) {
 				t.Errorf("%s %T: got %+v and %d evaluations more, want %+v and none, or 1 where not FSAL",
 					m.Name, c, st, more, want)
 			}

@@ -135,7 +135,7 @@ type run struct {
 
 func newRun(s Solver, f Func, x []float64, t0, t1 float64) *run {
 	r := &run{
-		m: s.Method, f: f, fsal: s.Method.FSAL(), maxNFE: s.MaxNFE, watch: s.Observe,
+		m: s.Method, f: f, fsal: s.Method.fsal(), maxNFE: s.MaxNFE, watch: s.Observe,
 		t0: t0, t1: t1, dir: 1, t: t0, x: x, lead: len(x), st: Stats{LastT: t0},
 	}
 	if t1 < t0 {

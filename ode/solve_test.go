@@ -257,7 +257,7 @@ func TestNFECountsEveryCall(t *testing.T) {
 			// By the tableau: the first stage once per accepted step (once in all if
 			// FSAL), the others once per tried step, one for the choice of the first step.
 			want := (st.Accepted + st.Rejected) * (m.Stages() - 1)
-			if m.FSAL() {
+			if m.fsal() {
 				want++
 			} else {
 				want += st.Accepted

@@ -47,9 +47,9 @@ type Tableau struct {
 // Stages returns s, the number of stages.
 func (m *Tableau) Stages() int { return len(m.B) }
 
-// FSAL reports whether the last stage of a step is the first of the next ("first
+// fsal reports whether the last stage of a step is the first of the next ("first
 // same as last"), so that n steps cost 1 + n(s−1) evaluations and not n·s.
-func (m *Tableau) FSAL() bool {
+func (m *Tableau) fsal() bool {
 	s := m.Stages()
 	return s > 1 && m.B[s-1] == 0 && m.C[s-1] == 1 && slices.Equal(m.A[s-1], m.B[:s-1])
 }

@@ -167,7 +167,7 @@ func denseWeights(m *Tableau, th float64) []float64 {
 	}
 	w[0] += th * (1 - th) * (1 - th)
 	end := s
-	if m.FSAL() {
+	if m.fsal() {
 		end = s - 1
 	}
 	w[end] -= th * th * (1 - th)
@@ -206,8 +206,8 @@ func TestContinuousExtensionsMeetTheirOrderConditionsAndNoMore(t *testing.T) {
 func TestFSALIsDerivedFromTheTableau(t *testing.T) {
 	want := map[string]bool{"bosh3": true, "dopri5": true, "tsit5": true}
 	for _, m := range methods() {
-		if m.FSAL() != want[m.Name] {
-			t.Errorf("%s: got FSAL %v, want %v", m.Name, m.FSAL(), want[m.Name])
+		if m.fsal() != want[m.Name] {
+			t.Errorf("%s: got FSAL %v, want %v", m.Name, m.fsal(), want[m.Name])
 		}
 	}
 }
@@ -232,7 +232,7 @@ func TestEveryNameRoundTripsAndAnUnknownOneListsThem(t *testing.T) {
 
 func ExampleByName() {
 	m, err := ByName("tsit5")
-	fmt.Println(m.Name, m.Order, m.Stages(), m.FSAL(), err)
+	fmt.Println(m.Name, m.Order, m.Stages(), m.fsal(), err)
 	_, err = ByName("rk5")
 	fmt.Println(strings.ReplaceAll(err.Error(), "? ", "?\n"))
 	// Output:

@@ -109,7 +109,7 @@ func TestBackpropCountsItsEvaluations(t *testing.T) {
 			t.Errorf("%s: NFE %d of %d, VJPs %d of %d, %v", m.Name, st.NFE, nf, st.VJPs, nv, err)
 		}
 		stages := m.Stages()
-		if m.FSAL() {
+		if m.fsal() {
 			stages-- // the last stage has no part in this step's solution
 		}
 		switch m {

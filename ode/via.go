@@ -19,23 +19,28 @@ func (s Solver) SolveVia(ctx context.Context, f Func, x []float64, ts []float64,
 	return s.via(ctx, f, x, len(x), ts, nil, func(r *run, i int) error { return out(i, r.x) })
 }
 
+// checkTimes reports what keeps s from solving from the first of ts by way of the others
+// to the last, with the Stats of a solve that has not begun.
+func (s Solver) checkTimes(f Func, ts []float64) (Stats, error) {
+	if len(ts) == 0 {
+		return Stats{}, fmt.Errorf("ode: %w: a solve via times needs at least one", ErrInvalid)
+	}
+	st := Stats{LastT: ts[0]}
+	if i := notMonotone(ts); i > 0 {
+		return st, fmt.Errorf("ode: %w: the times must be strictly monotone, but ts[%d]=%g comes after %g",
+			ErrInvalid, i, ts[i], ts[i-1])
+	}
+	return st, s.check(f, ts[0], ts[len(ts)-1])
+}
+
 // via solves from each time to the next, calls arrive at each, the first included,
 // and hook before each accepted step. f must not read x beyond x[:lead].
 func (s Solver) via(ctx context.Context, f Func, x []float64, lead int, ts []float64, hook func(*run, float64) error,
 	arrive func(r *run, i int) error) (Stats, error) {
-	if len(ts) == 0 {
-		return Stats{}, fmt.Errorf("ode: %w: a solve via times needs at least one", ErrInvalid)
+	if st, err := s.checkTimes(f, ts); err != nil {
+		return st, err
 	}
-	if i := notMonotone(ts); i > 0 {
-		return Stats{LastT: ts[0]}, fmt.Errorf(
-			"ode: %w: the times must be strictly monotone, but ts[%d]=%g comes after %g",
-			ErrInvalid, i, ts[i], ts[i-1])
-	}
-	last := ts[len(ts)-1]
-	if err := s.check(f, ts[0], last); err != nil {
-		return Stats{LastT: ts[0]}, err
-	}
-	r := newRun(s, f, x, ts[0], last)
+	r := newRun(s, f, x, ts[0], ts[len(ts)-1])
 	r.lead = lead
 	if !finite(x) {
 		return r.st, r.fail(ErrNonFinite, 0, "the initial state holds a NaN or an Inf")

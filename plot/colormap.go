@@ -33,7 +33,7 @@ func mix(a, b color.RGBA, u float64) color.RGBA {
 	return color.RGBA{R: ch(a.R, b.R), G: ch(a.G, b.G), B: ch(a.B, b.B), A: 255}
 }
 
-// The colours of ink and of things that must be told apart.
+// The colours of ink and of things that must be distinguished.
 var (
 	white    = rgb(0xffffff)
 	inkText  = rgb(0x262626)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 )
 
 // Errors of this room, wrapped with the panel, point and value concerned.
@@ -92,10 +93,10 @@ func (o Options) resolve(size float64, dpi int) (Options, error) {
 	if o.DPI < 30 || o.DPI > 1200 {
 		return o, fmt.Errorf("plot: %w: DPI is %d; want 30 to 1200", ErrOptions, o.DPI)
 	}
-	switch o.Style {
-	case Auto, Dots, Heat:
-	default:
-		return o, fmt.Errorf("plot: %w: unknown style %q; want %q, %q or empty", ErrOptions, o.Style, Dots, Heat)
+	if o.Style != Auto {
+		if err := choice.Check("style", string(o.Style), []string{string(Dots), string(Heat)}); err != nil {
+			return o, fmt.Errorf("plot: %w: %w", ErrOptions, err)
+		}
 	}
 	return o, o.Limits.check()
 }

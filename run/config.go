@@ -28,7 +28,7 @@ type Config struct {
 	// Source is a synthetic set that the flow starts from, in model units; without a
 	// name it is the Gaussian of the path.
 	Source   synth.SourceConfig `yaml:"source,omitempty" json:"source,omitempty"`
-	Coupling coupling.Config    `yaml:"coupling" json:"coupling"` // which x_0 goes with which x_1
+	Coupling coupling.Config    `yaml:"coupling" json:"coupling"` // how x_0 and x_1 are paired
 	// the network; dim, classes and condition come from the data
 	Net nn.Config `yaml:"net" json:"net"`
 	// Conditional trains the network on the labels of the data; default false.
@@ -41,8 +41,8 @@ type Config struct {
 	Eval eval.Settings `yaml:"eval" json:"eval"`
 }
 
-// Defaults returns c with every unset field filled in, save those that only
-// the data can tell.
+// Defaults returns c with every unset field filled in, except those that
+// only the data determine.
 func (c Config) Defaults() Config {
 	if c.Backend == "" {
 		c.Backend = nn.DefaultBackend
@@ -120,10 +120,10 @@ func (c Config) compatible() error {
 		return fmt.Errorf("run: path %s has noise of its own, with which only the objective cfm goes, not %s",
 			c.Path.Name, kind.Name)
 	case noisy && c.Train.Prediction != path.Velocity:
-		return fmt.Errorf("run: train.prediction is %v; path %s, which has noise of its own, goes with velocity",
+		return fmt.Errorf("run: train.prediction is %v; path %s, which has noise of its own, needs velocity",
 			c.Train.Prediction, c.Path.Name)
 	case noisy && c.Train.Weighting != train.Unit:
-		return fmt.Errorf("run: train.weighting is %s; path %s goes with unit", c.Train.Weighting, c.Path.Name)
+		return fmt.Errorf("run: train.weighting is %s; path %s needs unit", c.Train.Weighting, c.Path.Name)
 	case c.Source.Name != "":
 		return model.CheckSource(c.Source, scheduler, c.Train.Prediction, c.knownDim())
 	}
@@ -171,7 +171,7 @@ func (c Config) validateSolves() error {
 	return nil
 }
 
-// validateCondition reports settings that contexts of images cannot go with.
+// validateCondition reports settings that contexts of images do not fit.
 func (c Config) validateCondition(kind train.Kind) error {
 	switch data := c.Data.ResolvedKind(); {
 	case c.Condition.Kind == "":
@@ -187,7 +187,7 @@ func (c Config) validateCondition(kind train.Kind) error {
 	return nil
 }
 
-// knownDim returns the dimension of synthetic data; 0 where only a file tells it.
+// knownDim returns the dimension of synthetic data; 0 where only a file has it.
 func (c Config) knownDim() int {
 	if c.Data.Name == "" {
 		return 0

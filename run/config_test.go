@@ -18,7 +18,7 @@ func TestMistakesInARunFileAreNamed(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"data: {name: moons}\ntrain:\n  stps: 3\n", `line 3: unknown key "train.stps"; did you mean "train.steps"?`},
 		{"data: {name: moons}\nzzzzzzzz: 3\n",
-			`line 2: unknown key "zzzzzzzz"; it may be backend, condition, conditional`},
+			`line 2: unknown key "zzzzzzzz"; it must be one of backend, condition, conditional`},
 		{"data:\n  name: moons\n  nois: 0.1\n", `did you mean "data.noise"?`},
 		{"data: {name: moons}\ntrain: {steps: many}\n", "many"},
 		{"data: {name: moons}\ntrain: {steps: -4}\n", "steps is -4"},
@@ -54,8 +54,8 @@ func TestMistakesInARunFileAreNamed(t *testing.T) {
 		{"data: {name: moons, n: 10}\nsource: {name: moons}\ntrain: {objective: fm}\n", "remove the source"},
 		{"data: {name: moons, n: 10}\npath: {name: bridge}\ntrain: {objective: fm}\n", "only the objective cfm"},
 		{"data: {name: moons}\npath: {name: icfm}\ntrain: {objective: meanflow}\n", "only the objective cfm"},
-		{"data: {name: moons}\npath: {name: icfm}\ntrain: {prediction: noise}\n", "goes with velocity"},
-		{"data: {name: moons}\npath: {name: icfm}\ntrain: {weighting: sigma2}\n", "goes with unit"},
+		{"data: {name: moons}\npath: {name: icfm}\ntrain: {prediction: noise}\n", "needs velocity"},
+		{"data: {name: moons}\npath: {name: icfm}\ntrain: {weighting: sigma2}\n", "needs unit"},
 		{"data: {name: moons}\npath: {name: icfm, sigma_min: 0.1}\n", "only sigma"},
 		// Unset is not zero, and whole numbers are whole.
 		{"data: {name: moons}\ntrain: {lr: 0}\n", "line 2: train.lr is 0; leave the key out for the default 0.001"},

@@ -43,15 +43,15 @@ func TestARunIsResumedWithTheSettingsItBeganWith(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", setting, err, want)
 		}
 	}
-	var told []string
+	var reported []string
 	more := parse(t, "train.steps=40", "train.log_every=5", "eval.samples=20", "train.precision=float32")
 	r, err := Train(t.Context(), more, dir, TrainOptions{Resume: true, Resumed: func(step int, changes []Change) {
-		told = append(told, fmt.Sprint(step, changes))
+		reported = append(reported, fmt.Sprint(step, changes))
 	}})
 	want := "30 [eval.samples: 2000 -> 20 train.log_every: 50 -> 5 " +
 		"train.precision: not set -> float32 train.steps: 30 -> 40]"
-	if err != nil || r.Step != 40 || len(told) != 1 || told[0] != want {
-		t.Errorf("%d steps, %v, reported %q, want %q", r.Step, err, told, want)
+	if err != nil || r.Step != 40 || len(reported) != 1 || reported[0] != want {
+		t.Errorf("%d steps, %v, reported %q, want %q", r.Step, err, reported, want)
 	}
 }
 

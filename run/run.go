@@ -20,12 +20,12 @@ import (
 // The files of a run's folder.
 const (
 	ConfigFile     = "run.yaml"
-	VersionsFile   = "versions.json"
+	versionsFile   = "versions.json"
 	MetricsFile    = "metrics.jsonl"
 	CheckpointFile = "checkpoint.safetensors"
 	BestFile       = "best.safetensors"
-	PairsFile      = "pairs.npy" // of reflow and distill: what the teacher made
-	BoardDir       = "tensorboard"
+	pairsFile      = "pairs.npy" // of reflow and distill: what the teacher made
+	boardDir       = "tensorboard"
 )
 
 // Run is an opened folder: a model, and the settings that made it. Its data are opened
@@ -177,15 +177,15 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// Versions is what a run was made with.
-type Versions struct {
+// versions is what a run was made with.
+type versions struct {
 	Flowmatch string `json:"flowmatch"`
 	Go        string `json:"go"`
 	Platform  string `json:"platform"`
 	Backend   string `json:"backend"`
 }
 
-// Version returns the version of the program, as its build tells it.
+// Version returns the version of the program, as its build says.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

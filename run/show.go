@@ -23,8 +23,8 @@ const (
 	shownPoints = 2000
 )
 
-// SamplesFile returns the picture of samples of a step; see train.Loop.SampleEvery.
-func SamplesFile(dir string, step int) string {
+// samplesFile returns the picture of samples of a step; see train.Loop.SampleEvery.
+func samplesFile(dir string, step int) string {
 	return filepath.Join(dir, fmt.Sprintf("samples-%d.png", step))
 }
 
@@ -50,7 +50,7 @@ type pictures struct {
 // came before it was drawn.
 func (p *pictures) resume() error {
 	every := p.cfg.Train.SampleEvery
-	if every == 0 || p.from == 0 || p.from%every != 0 || exists(SamplesFile(p.dir, p.from)) {
+	if every == 0 || p.from == 0 || p.from%every != 0 || exists(samplesFile(p.dir, p.from)) {
 		return nil
 	}
 	return p.draw(p.from)
@@ -84,7 +84,7 @@ func (p *pictures) draw(step int) error {
 		}
 		return nil
 	}
-	if err := atomicfile.WriteBytes(SamplesFile(p.dir, step), png.Bytes()); err != nil {
+	if err := atomicfile.WriteBytes(samplesFile(p.dir, step), png.Bytes()); err != nil {
 		return err
 	}
 	return p.board.write(step, tfevents.Value{Tag: "samples", PNG: png.Bytes()})
@@ -103,7 +103,7 @@ func (s *session) openBoard() (*board, error) {
 	if s.from > 0 {
 		first = s.from + 1
 	}
-	w, err := tfevents.Create(filepath.Join(s.dir, BoardDir), time.Now(), first)
+	w, err := tfevents.Create(filepath.Join(s.dir, boardDir), time.Now(), first)
 	return &board{w}, err
 }
 

@@ -33,7 +33,7 @@ func read(t *testing.T, file string) []byte {
 // boards returns the event files of a run, in order.
 func boards(t *testing.T, dir string) (files [][]byte) {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(dir, BoardDir, "events.out.tfevents.*"))
+	names, err := filepath.Glob(filepath.Join(dir, boardDir, "events.out.tfevents.*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,13 +56,13 @@ func TestShowingSamplesLeavesTrainingAlone(t *testing.T) {
 	}
 	var before []byte
 	for _, step := range []int{10, 20, 30} {
-		b := read(t, SamplesFile(r.Dir, step))
+		b := read(t, samplesFile(r.Dir, step))
 		if _, err := png.Decode(bytes.NewReader(b)); err != nil || bytes.Equal(b, before) {
 			t.Errorf("step %d: %v; want a picture, and not that of the step before", step, err)
 		}
 		before = b
 	}
-	for _, dir := range []string{filepath.Join(plain.Dir, BoardDir), SamplesFile(plain.Dir, 10)} {
+	for _, dir := range []string{filepath.Join(plain.Dir, boardDir), samplesFile(plain.Dir, 10)} {
 		if exists(dir) {
 			t.Errorf("%s is there, and was not asked for", dir)
 		}
@@ -96,15 +96,15 @@ func TestAnInterruptedRunShowsTheSameSamples(t *testing.T) {
 			cancel()
 		}
 	}})
-	if !errors.Is(err, train.ErrInterrupted) || !exists(SamplesFile(dir, 10)) || exists(SamplesFile(dir, 20)) {
+	if !errors.Is(err, train.ErrInterrupted) || !exists(samplesFile(dir, 10)) || exists(samplesFile(dir, 20)) {
 		t.Fatalf("interrupted at step 20: %v; pictures of step 10 %v, of 20 %v, want the first alone", err,
-			exists(SamplesFile(dir, 10)), exists(SamplesFile(dir, 20)))
+			exists(samplesFile(dir, 10)), exists(samplesFile(dir, 20)))
 	}
 	if _, err := Train(t.Context(), c, dir, TrainOptions{Resume: true}); err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range []int{10, 20, 30} {
-		if !bytes.Equal(read(t, SamplesFile(dir, step)), read(t, SamplesFile(whole.Dir, step))) {
+		if !bytes.Equal(read(t, samplesFile(dir, step)), read(t, samplesFile(whole.Dir, step))) {
 			t.Errorf("the picture of step %d is another after an interrupt", step)
 		}
 	}

@@ -55,7 +55,7 @@ func (s *session) writeDescription(eng *nn.Engine) error {
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
-	versions, err := json.MarshalIndent(Versions{
+	versions, err := json.MarshalIndent(versions{
 		Flowmatch: Version(), Go: runtime.Version(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH, Backend: eng.Description(),
 	}, "", "  ")
@@ -64,7 +64,7 @@ func (s *session) writeDescription(eng *nn.Engine) error {
 	}
 	return errors.Join(
 		atomicfile.WriteBytes(filepath.Join(s.dir, ConfigFile), text),
-		atomicfile.WriteBytes(filepath.Join(s.dir, VersionsFile), append(versions, '\n')))
+		atomicfile.WriteBytes(filepath.Join(s.dir, versionsFile), append(versions, '\n')))
 }
 
 // Change is a setting that is not what it was when a run began.

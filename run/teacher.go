@@ -17,7 +17,7 @@ import (
 // pairs returns the pairs of the teacher. They are made once, at the start, and kept
 // in the run's folder: a resumed run reads them.
 func (s *session) pairs(ctx context.Context, eng *nn.Engine, spec model.Spec, resume bool) (train.Pairs, error) {
-	file, n := filepath.Join(s.dir, PairsFile), s.cfg.Train.Pairs
+	file, n := filepath.Join(s.dir, pairsFile), s.cfg.Train.Pairs
 	if resume && exists(file) {
 		return readPairs(file, n, spec.Net.Dim, spec.Net.Classes)
 	}

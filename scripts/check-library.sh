@@ -9,7 +9,8 @@ trap 'rm -rf "$dir"' EXIT
 cp scripts/library/* "$dir"
 cp go.sum "$dir"
 cd "$dir"
-go mod edit -replace "flowmatch=$tree"
+go mod init example.org/own
+go mod edit -require flowmatch@v0.0.0 -replace "flowmatch=$tree"
 go mod tidy
 go vet ./...
 go test ./...

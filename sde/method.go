@@ -103,7 +103,7 @@ func euler(a, b, g2, h float64) update {
 }
 
 // ancestral is the step of DDIM from the path's c to its n. What is kept of the
-// noise is √(σ_s² − η²σ̃²), what is drawn anew is η σ̃.
+// noise is √(σ_s² − η²σ̃²), what is drawn again is η σ̃.
 func ancestral(c, n path.Coef, p path.Prediction, eta float64) update {
 	a1, b1 := c.Convert(p, path.Data)
 	a0, b0 := c.Convert(p, path.Noise)

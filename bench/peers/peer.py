@@ -30,7 +30,7 @@ def memory(field):
 
 
 def mean(work, seconds, wait):
-    """The time of a call of work, the mean of as many as fit; one more tells how many."""
+    """The time of a call of work, the mean of as many as fit; one more says how many."""
     start = time.perf_counter()
     wait(work())
     calls = max(1, int(seconds / (time.perf_counter() - start)))

@@ -65,7 +65,7 @@ type Config struct {
 
 	// UCI is one of [table.UCINames], and Path then the folder of its files. The parts
 	// and the units are those of the published tables: Standardize, Val and Test
-	// do not go with it.
+	// are not for it.
 	UCI string `json:"uci,omitempty" yaml:"uci,omitempty"`
 
 	// Path is a file, a folder (uci, cifar10, cifar100, folder, shards) or a
@@ -224,14 +224,14 @@ func (c Config) checkKind(kind string) error {
 	}
 	switch synthetic := kind == data.KindSynthetic; {
 	case synthetic && c.Name == "":
-		return fmt.Errorf("data: kind %s goes with name, not with path", kind)
+		return fmt.Errorf("data: kind %s needs name, not path", kind)
 	case !synthetic && c.Name != "":
-		return fmt.Errorf("data: kind %s goes with path, not with name", kind)
+		return fmt.Errorf("data: kind %s needs path, not name", kind)
 	}
 	return nil
 }
 
-// checkUCI refuses what does not go with the sets of [table.UCINames].
+// checkUCI refuses what does not fit the sets of [table.UCINames].
 func (c Config) checkUCI() error {
 	if c.UCI == "" {
 		return fmt.Errorf("data: kind %s without uci; set it to one of %s",

@@ -211,7 +211,7 @@ func TestUCIConfigsThatContradictSaySo(t *testing.T) {
 		{Config{UCI: "adult", Path: "x"}, `unknown uci "adult"; it must be one of power, gas`},
 		{Config{UCI: "power"}, "uci: power needs path, the folder"},
 		{Config{UCI: "power", Path: "x", Name: "moons"}, "leave one out"},
-		{Config{UCI: "power", Name: "moons"}, "kind uci goes with path, not with name"},
+		{Config{UCI: "power", Name: "moons"}, "kind uci needs path, not name"},
 		{Config{UCI: "power", Path: "x.npy", Kind: data.KindTable},
 			"uci is set, but the data are table; it is for uci"},
 		{Config{UCI: "power", Path: "x", Columns: []string{"a"}}, "columns is set, but the data are uci"},

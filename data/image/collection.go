@@ -15,7 +15,7 @@ const Levels = 256
 
 // Collection is a finite set of images of bytes. A pixel v in 0..255 becomes
 //
-//	y = (v + u) / 128 - 1, in [-1, 1),   u ~ U[0, 1) anew each time it is read
+//	y = (v + u) / 128 - 1, in [-1, 1),   u ~ U[0, 1) new each time it is read
 //
 // (uniform dequantisation), or with u = 1/2 without Dequantize, the centre of the
 // same interval; then, with a standardizer, z = (y - Mean) / Std.

@@ -130,7 +130,7 @@ func (x *index) keep(errs []error, pix []byte, dim int, skip bool) (kept int, er
 }
 
 // Renumber numbers the classes of m by their places in names, the classes of the
-// images that m goes with (nil: they have none, or numbers without names). It fails,
+// images that m is compared with (nil: they have none, or numbers without names). It fails,
 // and changes nothing, where m has images of another class.
 func (m *Collection) Renumber(names []string) error {
 	label, err := files.Renumber(m.Label, m.ClassNames, names)

@@ -15,7 +15,7 @@ import (
 
 // MaxDecoded is how many bytes of decoded images of a folder or of shards are held
 // in memory: sets up to this size whole; of larger sets the images read last, and
-// the others are decoded anew from their files whenever they are asked for.
+// the others are decoded again from their files whenever they are asked for.
 const MaxDecoded = 1 << 30
 
 // store is images in their files, decoded when they are asked for. It is safe for

@@ -3,7 +3,7 @@
 //
 // Densities of curves blurred by noise (moons, circles, spirals, swissroll,
 // scurve) are integrals over the curve, done by Gauss-Legendre quadrature: see
-// [Curve]. Everything else is closed form.
+// curve. Everything else is closed form.
 package synth
 
 import (

@@ -60,7 +60,7 @@ func TestTailsOfMarginalsGoOnWhereProbabilitiesEnd(t *testing.T) {
 	for k, m := range marginals() {
 		for _, x := range []float64{-1e20, -1e3, -60, -40, -20, -6, 1e-200, 1e-12, 6, 20, 40, 60, 1e3, 1e20} {
 			if math.IsInf(m.logProb(x), -1) {
-				continue // off the support, or beyond what float64 tells from it
+				continue // off the support, or too near its edge for float64
 			}
 			z := m.toNormal(x)
 			tail := m.logCDF(x)

@@ -41,7 +41,7 @@ type thin struct {
 	noise float64
 }
 
-// Curve is a set of curves of the plane blurred by Gaussian noise:
+// curve is a set of curves of the plane blurred by Gaussian noise:
 // x = c_k(s) + Noise z, z ~ N(0, I), the arc k uniform, s from the law of the arc. Its density
 //
 //	p(x) = 1/K sum_k  integral N(x; c_k(s), Noise^2 I) w_k(s) ds
@@ -50,7 +50,7 @@ type thin struct {
 // longer than Noise. Within a few deviations of the curve log p is right to 1e-12;
 // far away it stays finite and close: 30 deviations off, the tests find it within
 // 1e-3 nats of a quadrature eight times as fine.
-type Curve struct {
+type curve struct {
 	thin
 	node   flow.Batch // [nodes, 2], points of the curves
 	weight []float64  // quadrature weight of each node; they sum to 1
@@ -75,8 +75,8 @@ func newCurve(arcs []arc, noise, size float64) (data.Distribution, error) {
 }
 
 // blur lays out the quadrature with pieces no longer than piece.
-func blur(t thin, piece float64) *Curve {
-	c := &Curve{thin: t}
+func blur(t thin, piece float64) *curve {
+	c := &curve{thin: t}
 	for _, a := range t.arcs {
 		// Eight pieces to start with: no figure here hides a turn between them.
 		step := (a.hi - a.lo) / 8
@@ -89,7 +89,7 @@ func blur(t thin, piece float64) *Curve {
 }
 
 // lay adds nodes for s in [lo, hi], halving until the piece is short enough.
-func (c *Curve) lay(a arc, lo, hi, piece float64) {
+func (c *curve) lay(a arc, lo, hi, piece float64) {
 	length := 0.0
 	px, py := a.at(lo)
 	for i := 1; i <= 8; i++ {
@@ -140,8 +140,8 @@ func (t thin) SampleLabelled(x flow.Batch, label []int32, rng *rand.Rand) {
 	}
 }
 
-// LogProb writes log p of each point in nats, by quadrature (see [Curve]).
-func (c *Curve) LogProb(logp []float64, x flow.Batch) {
+// LogProb writes log p of each point in nats, by quadrature (see curve).
+func (c *curve) LogProb(logp []float64, x flow.Batch) {
 	checkLogProb(2, logp, x)
 	q := make([]float64, c.node.N)
 	scale := 0.5 / (c.noise * c.noise)

@@ -181,7 +181,7 @@ func TestTheQuadratureOfCirclesMatchesTheBesselFormula(t *testing.T) {
 func TestTheQuadratureOfCurvesHasConverged(t *testing.T) {
 	const seedValue = 3
 	for _, name := range []string{"moons", "circles", "spirals", "swissroll", "scurve"} {
-		c := mustSet(t, name, Params{}).(*Curve)
+		c := mustSet(t, name, Params{}).(*curve)
 		fine := blur(c.thin, c.noise/8)
 		sum := 0.0
 		for _, w := range c.weight {
@@ -272,7 +272,7 @@ func TestLabelsNameThePartAndDoNotDisturbThePoints(t *testing.T) {
 		d := mustSet(t, name, Params{})
 		l, ok := d.(data.Labelled)
 		if !ok {
-			t.Errorf("%s cannot tell its parts", name)
+			t.Errorf("%s does not label its parts", name)
 			continue
 		}
 		x, y := flow.NewBatch(n, d.Dim()), flow.NewBatch(n, d.Dim())

@@ -9,20 +9,20 @@ import (
 	"flowmatch/flow"
 )
 
-// Pinwheel is Arms Gaussians around the origin, bent by a twist of the plane.
+// pinwheel is Arms Gaussians around the origin, bent by a twist of the plane.
 //
 // Arm k starts as f ~ N((Radius, 0), diag((0.3 Radius)^2, Width^2)) and is turned
 // by the angle 2 pi k / Arms + exp(|f|/Radius) / 4. The pinwheel of Johnson et
 // al. (arXiv 1603.06277) turns by the first coordinate of f instead of |f|, which
 // looks the same; a turn that depends on the radius alone keeps areas, so that
 // here the density is closed form: undo the turn and read off the Gaussian.
-type Pinwheel struct {
+type pinwheel struct {
 	Arms          int
 	Radius, Width float64
 }
 
 func newPinwheel(p Params) (data.Distribution, error) {
-	w := Pinwheel{Arms: or(p.Components, 5), Radius: or(p.Scale, 2.0), Width: or(p.Noise, 0.2)}
+	w := pinwheel{Arms: or(p.Components, 5), Radius: or(p.Scale, 2.0), Width: or(p.Noise, 0.2)}
 	if w.Arms < 1 {
 		return nil, fmt.Errorf("components = %d; want at least 1", w.Arms)
 	}
@@ -36,10 +36,10 @@ func newPinwheel(p Params) (data.Distribution, error) {
 }
 
 // Dim returns 2.
-func (Pinwheel) Dim() int { return 2 }
+func (pinwheel) Dim() int { return 2 }
 
 // Classes returns the number of arms, 0 when there is one.
-func (p Pinwheel) Classes() int {
+func (p pinwheel) Classes() int {
 	if p.Arms == 1 {
 		return 0
 	}
@@ -47,15 +47,15 @@ func (p Pinwheel) Classes() int {
 }
 
 // angle returns how far arm k is turned at radius r.
-func (p Pinwheel) angle(k int, r float64) float64 {
+func (p pinwheel) angle(k int, r float64) float64 {
 	return 2*math.Pi*float64(k)/float64(p.Arms) + 0.25*math.Exp(r/p.Radius)
 }
 
 // Sample fills x with independent draws.
-func (p Pinwheel) Sample(x flow.Batch, rng *rand.Rand) { p.SampleLabelled(x, nil, rng) }
+func (p pinwheel) Sample(x flow.Batch, rng *rand.Rand) { p.SampleLabelled(x, nil, rng) }
 
 // SampleLabelled is Sample with the arm of each point in label.
-func (p Pinwheel) SampleLabelled(x flow.Batch, label []int32, rng *rand.Rand) {
+func (p pinwheel) SampleLabelled(x flow.Batch, label []int32, rng *rand.Rand) {
 	checkSample(2, x, label)
 	for i := range x.N {
 		k := rng.IntN(p.Arms)
@@ -70,7 +70,7 @@ func (p Pinwheel) SampleLabelled(x flow.Batch, label []int32, rng *rand.Rand) {
 }
 
 // LogProb writes log p(x) = log 1/K sum_k N(f_k(x)), f_k being x turned back.
-func (p Pinwheel) LogProb(logp []float64, x flow.Batch) {
+func (p pinwheel) LogProb(logp []float64, x flow.Batch) {
 	checkLogProb(2, logp, x)
 	long := 0.3 * p.Radius
 	norm := -math.Log(float64(p.Arms)) - math.Log(2*math.Pi*long*p.Width)

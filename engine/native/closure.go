@@ -43,7 +43,7 @@ func (f *function) If(pred compute.Value, trueBranch, falseBranch compute.Functi
 
 // recordClosures records an operation with closures. What the closures capture
 // becomes inputs of the node, behind its own, so that the operation can be
-// repeated elsewhere: each closure is then recorded anew.
+// repeated elsewhere: each closure is then recorded again.
 func (f *function) recordClosures(op string, inputs []compute.Value,
 	apply func(compute.Function, []compute.Function, []compute.Value) ([]compute.Value, error),
 	closures ...compute.Function,
@@ -106,7 +106,7 @@ func captures(fs []*function) []*value {
 	return out
 }
 
-// repeat records the closure anew as a closure of h; outer maps what it captures.
+// repeat records the closure again as a closure of h; outer maps what it captures.
 func (f *function) repeat(h compute.Function, outer map[*value]compute.Value) (compute.Function, error) {
 	g, err := h.Closure()
 	if err != nil {

@@ -145,7 +145,7 @@ func values(t *testing.T, b compute.Buffer) []float32 {
 }
 
 // Weights are packed once and kept; others in their place, or the same buffer
-// written to, must be packed anew.
+// written to, must be packed again.
 func TestKeptWeightsAreThoseOfTheCall(t *testing.T) {
 	for name, b := range backends(t) {
 		t.Run(name, func(t *testing.T) {

@@ -13,7 +13,7 @@ var combine = [...]kernel.BinaryOp{reduceSum: kernel.Add, reduceMax: kernel.Max,
 const (
 	// tileFloats is what the tensors of a tile may take: 2 MiB, some more than a
 	// core's second level of cache. They are written once and read once or twice,
-	// which streams well, while weights are read anew for every tile.
+	// which streams well, while weights are read again for every tile.
 	tileFloats = 512 << 10
 	// tileRows is the least number of rows for which a product is worth reading
 	// its weights.

@@ -247,7 +247,7 @@ func (g *graph) reduced1(op reduceOp, x *tensor, axis int) *tensor {
 }
 
 // after returns x for what is to wait until others are made. It is the same memory,
-// but to the compiler another tensor, so that what is computed of it is computed anew.
+// but to the compiler another tensor, so that what is computed of it is computed again.
 func (g *graph) after(x *tensor, others []*tensor) *tensor {
 	return g.add(&tensor{kind: kindAfter, in: append([]*tensor{x}, others...), dims: x.dims, typ: x.typ})
 }

@@ -69,7 +69,7 @@ func (g *graph) rounded(t *tensor) *tensor {
 }
 
 // isHalf says whether all numbers of t are ones that bfloat16 has, as far as its
-// inputs tell.
+// inputs show.
 func (t *tensor) isHalf() bool {
 	if t.typ == dtypes.Bool || t.typ == dtypes.BFloat16 {
 		return true

@@ -173,7 +173,7 @@ func TestWhatCannotBeWrittenIsNamed(t *testing.T) {
 	odd.Graph.Nodes[0].Attrs["z"] = 1 // an int is not an int64
 	for want, m := range map[string]*Model{"tensor w": short, "attribute z": odd} {
 		if _, err := m.Marshal(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v; want one that tells %q", err, want)
+			t.Errorf("error %v; want one that says %q", err, want)
 		}
 	}
 }

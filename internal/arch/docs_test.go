@@ -4,13 +4,16 @@ import (
 	"fmt"
 	"go/ast"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
 func TestThePapersEquationsAreWhereTheGuideSays(t *testing.T) { check(t, anchors) }
 
-func TestTheProgramOfTheReadmeIsTheExample(t *testing.T) { check(t, readmeExample) }
+func TestTheGoOfThePagesIsTested(t *testing.T) { check(t, goBlocks) }
+
+func TestPathsOfThePagesAreThere(t *testing.T) { check(t, paths) }
 
 // anchor is how a page names a place of the code: `path/path.go Coef.Point`.
 var anchor = regexp.MustCompile("`((?:[\\w-]+/)*[\\w.]+\\.go) ([A-Z]\\w*(?:\\.\\w+)?)`")
@@ -76,22 +79,68 @@ func methodName(d *ast.FuncDecl) string {
 	return d.Name.Name
 }
 
-// readmeExample checks that the Go of README.md stands in example_test.go.
-func readmeExample(t *tree) (found []string) {
-	_, block, ok := strings.Cut(t.texts["README.md"], "```go\n")
-	if !ok {
-		return []string{"README.md has no Go"}
-	}
-	block, _, _ = strings.Cut(block, "```")
-	var want strings.Builder
-	for _, line := range strings.Split(strings.TrimRight(block, "\n"), "\n") {
-		if line != "" {
-			line = "\t" + line
+// goBlocks checks that the Go of README.md and of the guides stands, line by line, in a
+// test: so it compiles, and does what the pages say.
+func goBlocks(t *tree) (found []string) {
+	var tests []string
+	for _, f := range t.files {
+		if f.test {
+			tests = append(tests, trimmed(f.text))
 		}
-		want.WriteString(line + "\n")
 	}
-	if !strings.Contains(t.texts["example_test.go"], want.String()) {
-		return []string{"README.md: its Go is not that of example_test.go, line by line"}
+	for name, text := range t.texts {
+		if name != "README.md" && !strings.HasPrefix(name, "docs/guide/") {
+			continue
+		}
+		for k, part := range strings.Split(text, "```go\n")[1:] {
+			block, _, _ := strings.Cut(part, "```")
+			block = trimmed(block)
+			if !slices.ContainsFunc(tests, func(test string) bool { return strings.Contains(test, block) }) {
+				found = append(found, fmt.Sprintf("%s: block %d of Go is in no test, line by line", name, k+1))
+			}
+		}
 	}
-	return nil
+	return found
+}
+
+// trimmed returns the lines of a text without the space around each.
+func trimmed(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(strings.TrimSpace(line) + "\n")
+	}
+	return b.String()
+}
+
+var (
+	// quotedPath is a file of the tree as pages name it, and what it holds in brackets:
+	// `path/config.go` (`Names`, `New`).
+	quotedPath = regexp.MustCompile("`([a-z][\\w-]*(?:/[\\w.-]+)+\\.(?:go|sh|yaml|md|py))`" +
+		"(?: \\(`([A-Za-z]\\w*)`(?:, `([A-Za-z]\\w*)`)?\\))?")
+	// placeholder stands for a name that is yet to be given, as in path/NAME.go.
+	placeholder = regexp.MustCompile(`[A-Z]{3,}`)
+)
+
+// paths checks that the files that pages name are there, with the functions that pages
+// name beside them.
+func paths(t *tree) (found []string) {
+	for _, page := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"} {
+		for k, line := range strings.Split(t.texts[page], "\n") {
+			if strings.Contains(line, "(to come)") {
+				continue
+			}
+			for _, m := range quotedPath.FindAllStringSubmatch(line, -1) {
+				text, ok := t.texts[m[1]]
+				if !ok && !placeholder.MatchString(m[1]) {
+					found = append(found, fmt.Sprintf("%s:%d: there is no file %s", page, k+1, m[1]))
+				}
+				for _, name := range m[2:] {
+					if ok && name != "" && !strings.Contains(text, name) {
+						found = append(found, fmt.Sprintf("%s:%d: %s has no %s", page, k+1, m[1], name))
+					}
+				}
+			}
+		}
+	}
+	return found
 }

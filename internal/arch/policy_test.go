@@ -63,12 +63,16 @@ var rooms = map[string][]string{
 		"likelihood", "field", "model", "coupling", "train", "eval", "plot",
 		"internal/seed", "internal/atomicfile", "internal/tfevents", "internal/settings", "internal/choice"},
 	"bench": {"flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field", "model",
-		"coupling", "train", "metrics", "internal/seed", "internal/memory"},
+		"coupling", "train", "metrics", "internal/seed", "internal/memory", "internal/choice"},
 	// A grid of runs, with the files of those known by name.
 	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/dataset", "likelihood",
 		"field", "model", "coupling", "train", "eval", "run", "neuralode", "metrics", "plot",
-		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat"},
+		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat",
+		"internal/digest"},
 	"cmd/flowmatch": {anyRoom},
+
+	// What another module does, as tests.
+	"scripts/library": {},
 
 	// Known answers for tests, of rooms that need no engine. No room's code imports it.
 	"flowtest": {"flow", "path", "ode", "field", "coupling", "likelihood", "internal/seed"},
@@ -85,7 +89,7 @@ var testsOnly = map[string]string{
 // reachEngine are the rooms whose code or tests may depend on nn, directly or
 // through others. Everywhere else the mathematics is built and tested without it.
 var reachEngine = []string{"nn", "engine/onnx/exchange", "neuralode", "model", "train", "classify", "eval", "run",
-	"experiment", "bench", "cmd/flowmatch", "."}
+	"experiment", "bench", "cmd/flowmatch", "scripts/library", "."}
 
 // module is a library that is not ours.
 type module struct {

@@ -139,8 +139,8 @@ func TestRulesFindWhatTheyForbid(t *testing.T) {
 			"not listed in the policy"},
 
 		{"a flag in a library's error", flags,
-			[]string{"run/a.go", "package run\nconst e = \"train anew, or pass --resume\"\n"},
-			`run/a.go:2: "train anew, or pass --resume" names a flag`},
+			[]string{"run/a.go", "package run\nconst e = \"train again, or pass --resume\"\n"},
+			`run/a.go:2: "train again, or pass --resume" names a flag`},
 		{"a flag in the command line", flags,
 			[]string{"cmd/flowmatch/internal/cli/a.go", "package cli\nconst e = \"pass --resume\"\n"}, ""},
 		{"a flag in a comment, and a rule", flags,

@@ -14,7 +14,7 @@
 // finish exactly. On large problems both look at a few edges of each row and
 // return to the full matrix only when these no longer suffice, so that most of the
 // n² costs are read a handful of times. The answer comes with a proof of
-// optimality, see [Workspace.Duals].
+// optimality, see Workspace.duals.
 //
 // # Caveats
 //
@@ -94,14 +94,14 @@ func (w *Workspace) solveWithCore(cost []float64, n int, scale float64) {
 	w.solveCore(all, scale, firstEps, nil)
 }
 
-// Duals returns the dual prices u, v of the last problem solved, each of length n:
+// duals returns the dual prices u, v of the last problem solved, each of length n:
 //
 //	u_i + v_j <= c_ij for all i, j, with equality where j = perm[i]
 //
 // (up to rounding). By weak duality Σu + Σv is a lower bound of every
 // assignment's cost, and here it is attained: the prices prove the optimum.
 // The slices belong to w and hold until its next use.
-func (w *Workspace) Duals() (u, v []float64) { return w.u[:w.n], w.v[:w.n] }
+func (w *Workspace) duals() (u, v []float64) { return w.u[:w.n], w.v[:w.n] }
 
 // reset makes room for n rows and columns, all of them free, all prices zero.
 func (w *Workspace) reset(n int) {

@@ -98,7 +98,7 @@ func certify(t *testing.T, w *Workspace, perm []int, cost []float64, total float
 		scale = max(scale, math.Abs(c))
 	}
 	tol := 1e-12 * scale // some thousand roundings
-	u, v := w.Duals()
+	u, v := w.duals()
 	worst := math.Inf(1)
 	for i := range n {
 		dual += u[i] + v[i]

@@ -50,7 +50,7 @@ type edge struct {
 // clustered points of dimension 2, n = 256 to 8192.
 const (
 	rowEdges   = 16 // edges of a row in the core, when counted
-	rowLeast   = 4  // fewer, or more than rowCap, are counted anew
+	rowLeast   = 4  // fewer, or more than rowCap, are counted again
 	rowCap     = 32
 	firstEps   = 2       // first increment of the auction, in mean radii of the core
 	pointsEps  = 0.2     // the same after the coarse problem of points, which comes close

@@ -14,8 +14,8 @@ const leafMax = 32
 //
 //	|q - x|² - v >= |q + shift - x|² - shift·(2q + shift) - top
 //
-// and the query is moved by shift, the mean way from a point of the node to its
-// likely partner. Without it prices, whose gradient is twice that way, would vary
+// and the query is moved by shift, the mean displacement of a point of the node from its
+// likely partner. Without it prices, whose gradient is twice that, would vary
 // more within a box than the choices of a query differ.
 type index struct {
 	n, d, depth int
@@ -73,15 +73,15 @@ func (t *index) box(k int, partner []float64) {
 	at := t.at(k)
 	lo, hi := t.leaf(k)
 	for c := range t.d {
-		low, high, way := math.Inf(1), math.Inf(-1), 0.0
+		low, high, move := math.Inf(1), math.Inf(-1), 0.0
 		for j, y := range t.x[c*t.n+lo : c*t.n+hi] {
 			low, high = min(low, y), max(high, y)
-			way += y - partner[(lo+j)*t.d+c]
+			move += y - partner[(lo+j)*t.d+c]
 		}
 		if t.p != Squared {
-			way = 0
+			move = 0
 		}
-		at[1+3*c], at[2+3*c], at[3+3*c] = low, high, way/float64(hi-lo)
+		at[1+3*c], at[2+3*c], at[3+3*c] = low, high, move/float64(hi-lo)
 	}
 }
 

@@ -204,7 +204,7 @@ func extent(center, a, b []float64, p Power) (float64, error) {
 }
 
 // solveLine solves the problem of points on the line: for the cost is a convex
-// function of the difference, the k-th smallest a goes with the k-th smallest b.
+// function of the difference, the k-th smallest a is matched with the k-th smallest b.
 // Such costs have the Monge property, which makes prices that are tight between
 // neighbours, v_(k+1) - v_(k) = c_(k)(k+1) - c_(k)(k), feasible for all pairs.
 func (w *Workspace) solveLine(a, b []float64, p Power) {

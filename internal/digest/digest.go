@@ -6,21 +6,29 @@ package digest
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"hash"
 	"slices"
 )
 
-// Number is what can be hashed.
-type Number interface {
+// number is what can be hashed.
+type number interface {
 	~float64 | ~float32 | ~int32 | ~uint32 | ~int64 | ~uint64 | ~uint8
 }
 
 // Of returns the digest of v.
-func Of[T Number](v []T) string {
+func Of[T number](v []T) string {
 	d := New()
 	Add(d, v)
 	return d.String()
+}
+
+// Short returns the first n bytes of the SHA-256 of text, in hexadecimal: a short name for
+// it, such as a part of a file's name.
+func Short(text string, n int) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:n])
 }
 
 // Digest is the running digest of several parts: what [Add], Write and Text got one
@@ -34,7 +42,7 @@ type Digest struct {
 func New() *Digest { return &Digest{h: sha256.New()} }
 
 // Add adds numbers to d.
-func Add[T Number](d *Digest, v []T) {
+func Add[T number](d *Digest, v []T) {
 	const piece = 4096
 	for part := range slices.Chunk(v, piece) {
 		// A hash takes all that it is given, and every Number can be encoded.

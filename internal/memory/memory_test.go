@@ -9,7 +9,7 @@ import (
 func TestProcess(t *testing.T) {
 	_, before := Process()
 	if before == 0 {
-		t.Skip("this system does not tell")
+		t.Skip("this system does not report it")
 	}
 	const size = 256 << 20
 	x := make([]byte, size)

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// process tells the peak only; at the start of a process that is what it holds.
+// process reports the peak only; at the start of a process that is what it holds.
 func process() (now, peak int64) {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

@@ -90,7 +90,7 @@ func TestSelect(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"train.stps": `did you mean "train.steps"?`, "trian.lr": `unknown key "trian"; did you mean "train"?`,
-		"net.unet.chanels": `did you mean "net.unet.channels"?`, "xxxxxxxxx": "it may be free, hidden",
+		"net.unet.chanels": `did you mean "net.unet.channels"?`, "xxxxxxxxx": "it must be one of free, hidden",
 		"train.lr.x": `unknown key "train.lr`, ".": "unknown key",
 	} {
 		if _, err := Select(keys, name); err == nil || !strings.Contains(err.Error(), want) {

@@ -91,7 +91,7 @@ func unknown(path, names []string) error {
 		return fmt.Errorf("unknown key %q; did you mean %q?", dotted(path), dotted(join(path[:last], near)))
 	}
 	slices.Sort(names)
-	return fmt.Errorf("unknown key %q; it may be %s", dotted(path), strings.Join(names, ", "))
+	return fmt.Errorf("unknown key %q; it must be one of %s", dotted(path), strings.Join(names, ", "))
 }
 
 // checkPath reports the path of a setting that leads to no field of the type.

@@ -30,7 +30,7 @@ func FuzzRead(f *testing.F) {
 		var c, again toy
 		if given, err := Read(&c, File([]byte(text)), Setting(setting)); err != nil {
 			return
-		} else if err := given.CheckZeros(c); err != nil {
+		} else if err := given.checkZeros(c); err != nil {
 			t.Errorf("without defaults: %v", err)
 		}
 		written := flowYAML(reflect.ValueOf(c))

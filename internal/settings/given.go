@@ -23,35 +23,11 @@ type given struct {
 	zero string // how a value was written that stands for a default; empty: none does
 }
 
-// Keys returns the dotted keys in the order of writing; those of lists have the form
-// tables[2].title.
-func (g Given) Keys() []string {
-	out := make([]string, len(g.keys))
-	for i, k := range g.keys {
-		out[i] = dotted(k.path)
-	}
-	return out
-}
-
 func (g Given) find(key string) (given, bool) {
 	if i := slices.IndexFunc(g.keys, func(k given) bool { return dotted(k.path) == key }); i >= 0 {
 		return g.keys[i], true
 	}
 	return given{}, false
-}
-
-// Has says whether a key, or anything in its section, was given.
-func (g Given) Has(key string) bool {
-	_, ok := g.find(key)
-	return ok
-}
-
-// Line is the line of the file that gave a key; 0 where a setting or nothing did.
-func (g Given) Line(key string) int {
-	if k, _ := g.find(key); k.at.from == "" {
-		return k.at.line
-	}
-	return 0
 }
 
 // Where says where a key was given, as errors begin: line 7, or setting "train.lr=3".
@@ -63,10 +39,10 @@ func (g Given) Where(key string) string {
 	return ""
 }
 
-// CheckZeros reports keys that were given as zero (0, "", false, an empty list) and are
+// checkZeros reports keys that were given as zero (0, "", false, an empty list) and are
 // something else in filled, the value with its defaults filled in: a zero that
 // would silently become a default.
-func (g Given) CheckZeros(filled any) error {
+func (g Given) checkZeros(filled any) error {
 	var errs []error
 	for _, k := range g.keys {
 		if k.zero == "" {

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Locate adds to an error of Validate where the value was written that it is about: the
+// locate adds to an error of Validate where the value was written that it is about: the
 // one whose key, or the end of it, and value the error names. An error that names no
 // value of the file, or may mean several, is returned as it is, and so is one that
 // begins with a place already.
-func (g Given) Locate(err error) error {
+func (g Given) locate(err error) error {
 	if err == nil || strings.Contains(err.Error(), "\n") {
 		return err
 	}

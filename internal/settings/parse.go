@@ -145,7 +145,7 @@ func (p *converter) tagged(n *ast.TagNode, path []string) *node {
 		return p.fault(p.at(n), "tag %s: tags other than !!str are not used here", tag)
 	}
 	if v.kind == list || v.kind == section {
-		return p.fault(p.at(n), "!!str goes with a single value, not with %s", v.shown())
+		return p.fault(p.at(n), "!!str is for a single value, not for %s", v.shown())
 	}
 	return &node{kind: quoted, text: v.text, at: v.at}
 }

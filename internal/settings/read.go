@@ -27,7 +27,7 @@ type Config[T any] interface {
 
 // Load reads a configuration from layers, as [Read] does, fills in its defaults and
 // validates it. A key that was given as zero and is replaced by a default is an
-// error; see [Given.CheckZeros].
+// error; see Given.checkZeros.
 func Load[T Config[T]](layers ...Layer) (T, Given, error) {
 	var c T
 	given, err := Read(&c, layers...)
@@ -35,8 +35,8 @@ func Load[T Config[T]](layers ...Layer) (T, Given, error) {
 		return c, given, err
 	}
 	filled := c.Defaults()
-	if err := given.CheckZeros(filled); err != nil {
+	if err := given.checkZeros(filled); err != nil {
 		return filled, given, err
 	}
-	return filled, given, given.Locate(filled.Validate())
+	return filled, given, given.locate(filled.Validate())
 }

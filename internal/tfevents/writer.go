@@ -17,7 +17,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Value is what an event tells under a tag.
+// Value is what an event reports under a tag.
 type Value struct {
 	Tag    string
 	Scalar float64 // kept as float32
@@ -45,8 +45,8 @@ const version = "brain.Event:2"
 const rgba = 4
 
 // Create begins a new file in dir, which is made if it is not there. Files of dir are
-// read in the order of their names, which tell the time. With first > 0 this one goes
-// on after earlier ones: what they tell of steps from first on is then forgotten, for
+// read in the order of their names, which have the time. With first > 0 this one goes
+// on after earlier ones: what they report of steps from first on is then forgotten, for
 // those steps are taken again.
 func Create(dir string, now time.Time, first int) (*Writer, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {

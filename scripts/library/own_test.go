@@ -1,5 +1,5 @@
-// Package own is a module outside of the tree: what its users do with exported names
-// only. scripts/check-library.sh runs it.
+// Package own is what a module outside of this tree does, with exported names only:
+// scripts/check-library.sh moves it there and runs it.
 package own
 
 import (

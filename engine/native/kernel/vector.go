@@ -36,7 +36,7 @@ const (
 	Not               // 1 where x is zero, else 0
 	Copy              // x, all bits
 	RoundBF16         // to the nearest bfloat16, halves to even
-	NumUnary          // how many there are
+	numUnary          // how many there are
 )
 
 // BinaryOp is a function of two numbers.
@@ -64,7 +64,7 @@ const (
 	And                // both true
 	Or                 // at least one true
 	Xor                // one true
-	NumBinary          // how many there are
+	numBinary          // how many there are
 )
 
 // Vector is the table of vector loops of a level. Lengths and strides count
@@ -74,10 +74,10 @@ const (
 type Vector struct {
 	Level Level
 
-	Unary    [NumUnary]func(n int, dst, x *float32)
-	Binary   [NumBinary]func(n int, dst, a, b *float32)
-	BinaryVS [NumBinary]func(n int, dst, a *float32, s float32) // a op s
-	BinarySV [NumBinary]func(n int, dst *float32, s float32, b *float32)
+	Unary    [numUnary]func(n int, dst, x *float32)
+	Binary   [numBinary]func(n int, dst, a, b *float32)
+	BinaryVS [numBinary]func(n int, dst, a *float32, s float32) // a op s
+	BinarySV [numBinary]func(n int, dst *float32, s float32, b *float32)
 
 	MulAdd    func(n int, dst, a, b, c *float32)                               // a*b + c, rounded once
 	MulSub    func(n int, dst, a, b, c *float32)                               // a*b - c, rounded once

@@ -20,7 +20,7 @@ func rounded(f func(float64) float64) func(float32) float32 {
 	return func(x float32) float32 { return float32(f(float64(x))) }
 }
 
-var unaryGo = [NumUnary]func(x float32) float32{
+var unaryGo = [numUnary]func(x float32) float32{
 	Neg:      func(x float32) float32 { return -x },
 	Abs:      func(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) },
 	Sign:     signGo,
@@ -70,7 +70,7 @@ func siluGo(x float64) float64 {
 
 func isTrue(x float32) bool { return x != 0 }
 
-var binaryGo = [NumBinary]func(a, b float32) float32{
+var binaryGo = [numBinary]func(a, b float32) float32{
 	Add:   func(a, b float32) float32 { return a + b },
 	Sub:   func(a, b float32) float32 { return a - b },
 	Mul:   func(a, b float32) float32 { return a * b },

@@ -115,7 +115,7 @@ func ulps(got float32, want float64) float64 {
 }
 
 // bounds are the errors that the documentation of UnaryOp states.
-var bounds = [NumUnary]float64{
+var bounds = [numUnary]float64{
 	Sqrt: 0.5, Rsqrt: 1.5, Recip: 0.5, Square: 0.5, Exp: 1, Expm1: 1.5, Log: 1, Log1p: 1.5, Sin: 2, Cos: 2,
 	Tanh: 1.5, Sigmoid: 2, SiLU: 2, Erf: 1.5,
 }
@@ -129,15 +129,15 @@ var reference64 = map[UnaryOp]func(float64) float64{
 	Tanh: math.Tanh, Sigmoid: func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }, SiLU: siluGo, Erf: math.Erf,
 }
 
-var unaryNames = [NumUnary]string{"Neg", "Abs", "Sign", "Square", "Sqrt", "Rsqrt", "Recip", "Exp", "Expm1", "Log",
+var unaryNames = [numUnary]string{"Neg", "Abs", "Sign", "Square", "Sqrt", "Rsqrt", "Recip", "Exp", "Expm1", "Log",
 	"Log1p",
 	"Sin", "Cos", "Tanh", "Sigmoid", "SiLU", "Erf", "Floor", "Ceil", "Round", "IsFinite", "IsNaN", "Not", "Copy",
 	"RoundBF16"}
 
-var binaryNames = [NumBinary]string{"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Rem", "Atan2",
+var binaryNames = [numBinary]string{"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Rem", "Atan2",
 	"Eq", "Ne", "Lt", "Le", "Gt", "Ge", "And", "Or", "Xor"}
 
-// sameNumber tells whether two numbers are the same, all NaN being one.
+// sameNumber says whether two numbers are the same, all NaN being one.
 func sameNumber(a, b float32) bool {
 	return a != a && b != b || math.Float32bits(a) == math.Float32bits(b)
 }
@@ -219,7 +219,7 @@ func TestAccuracy(t *testing.T) {
 func TestBinary(t *testing.T) {
 	eachLevel(t, func(t *testing.T, v *Vector) {
 		r := newRand()
-		for op := range BinaryOp(NumBinary) {
+		for op := range BinaryOp(numBinary) {
 			for _, n := range sizes() {
 				a, b := numbers(r, n, r.IntN(16)), numbers(r, n, r.IntN(16))
 				for i := range a {

@@ -95,7 +95,7 @@ func TestOperationsByHand(t *testing.T) {
 		{"relu", node("Relu", nil, "x"), nil, []int{3}, []float32{-1, 0, 2}, []float32{0, 0, 2}},
 		{"clip", node("Clip", nil, "x", "", "hi"), []onnx.Tensor{floats("hi", nil, 1)}, []int{3}, []float32{-1, 0, 2},
 			[]float32{-1, 0, 1}},
-		{"clip of old", node("Clip", attrs{"min": float32(0), "max": float32(6)}, "x"), nil, []int{3},
+		{"clip by attributes", node("Clip", attrs{"min": float32(0), "max": float32(6)}, "x"), nil, []int{3},
 			[]float32{-1, 5, 7}, []float32{0, 5, 6}},
 		{"leaky", node("LeakyRelu", attrs{"alpha": float32(0.5)}, "x"), nil, []int{2}, []float32{-2, 3},
 			[]float32{-1, 3}},
@@ -260,7 +260,7 @@ func TestWhatIsNotKnownIsNamed(t *testing.T) {
 			_, _, err := build([]onnx.Node{c.node}, []onnx.Tensor{whole("size", 1, 1, 4, 4)},
 				[]int{1, 1, 2, 2}, upTo(4, 0))
 			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("error %v; want one that tells %q", err, c.want)
+				t.Errorf("error %v; want one that says %q", err, c.want)
 			}
 		})
 	}

@@ -74,7 +74,7 @@ func TestMeaning(t *testing.T) {
 		{"float32 (default) or bf16", "Name", "float32 (default) or bf16."},
 		{"ot, sinkhorn: the rest", "Name", "ot, sinkhorn: the rest."},
 		{"ot: above 0", "Name", "ot: above 0."},
-		{"Name tells all. Steps too", "Name", "name tells all. Steps too."},
+		{"Name says all. Steps too", "Name", "name says all. Steps too."},
 		{"p_t's width", "Name", "p_t's width."},
 		{"0: none", "Name", "0: none."},
 	} {

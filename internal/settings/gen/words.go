@@ -55,7 +55,7 @@ func capital(text string) string {
 }
 
 // withKeys puts keys for the names of fields. A name with one capital letter that begins
-// a sentence may be a common word, save where the comment begins with it.
+// a sentence may be a common word, except where the comment begins with it.
 func withKeys(text string, keyOf map[string]string) string {
 	var b strings.Builder
 	at := 0

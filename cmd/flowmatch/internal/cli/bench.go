@@ -29,6 +29,9 @@ const (
 	quickBudget = 400 * time.Millisecond
 )
 
+// pageCommand is what docs/performance.md says it was made with.
+const pageCommand = "./flowmatch bench all --peers DIR/bin/python --out docs/performance.md"
+
 type benchResult struct{ bench.Report }
 
 func (b benchResult) text(w io.Writer) { b.Text(w) }
@@ -203,5 +206,5 @@ func writePage(file string, r bench.Report) error {
 		}
 		pictures[axis] = path.Join("img", name)
 	}
-	return atomicfile.WriteFile(file, func(w io.Writer) error { return r.Markdown(w, pictures) })
+	return atomicfile.WriteFile(file, func(w io.Writer) error { return r.Markdown(w, pageCommand, pictures) })
 }

@@ -93,7 +93,7 @@ func TestAnInterruptedBenchReportsWhatItMeasured(t *testing.T) {
 // The page in the repository is made by the program; a command in it must parse.
 func TestThePageOfPerformanceIsTheOutputOfBench(t *testing.T) {
 	var b strings.Builder
-	if err := bench.NewReport("v1").Markdown(&b, nil); err != nil {
+	if err := bench.NewReport("v1").Markdown(&b, pageCommand, nil); err != nil {
 		t.Fatal(err)
 	}
 	lines := commandLines(b.String())

@@ -78,7 +78,7 @@ eval: {solver: euler, steps: 2, samples: 3, test: 3}
 		"give --mask too": {"sample", plain, "--n", "2", "--condition", "test", "--out", csv},
 		"--mask needs an ODE": {"sample", plain, "--n", "2", "--condition", "test", "--mask", "left", "--solver",
 			"ddpm", "--out", csv},
-		"--mask goes with --cond": {"sample", dir, "--n", "2", "--condition", "test", "--mask", "left", "--out", csv},
+		"--mask is for --cond": {"sample", dir, "--n", "2", "--condition", "test", "--mask", "left", "--out", csv},
 		"no such file": {"sample", dir, "--n", "1", "--condition", filepath.Join(tmp, "gone.png"), "--out",
 			csv},
 	} {

@@ -75,7 +75,7 @@ against the best that is possible, and draw it. It takes about a minute.
 The folder --out receives demo.yaml, which says all of it and is a run file like
 any other, the run and the pictures. A folder with the same demo.yaml is an
 earlier demo's: an interrupted one goes on, a finished one is evaluated and drawn
-anew. Any other folder must be empty; no file but the demo's own is ever touched.`,
+again. Any other folder must be empty; no file but the demo's own is ever touched.`,
 		Example: "  flowmatch demo\n  flowmatch demo --out runs/demo --json",
 		Args:    arguments(),
 		RunE: a.do(func(cmd *cobra.Command, _ []string) (result, error) {
@@ -136,10 +136,7 @@ func (a *app) claim(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	return atomicfile.WriteFile(filepath.Join(dir, demoFile), func(w io.Writer) error {
-		_, err := w.Write(a.demo)
-		return err
-	})
+	return atomicfile.WriteBytes(filepath.Join(dir, demoFile), a.demo)
 }
 
 // evaluateDemo evaluates the exact likelihood of all held-out points.

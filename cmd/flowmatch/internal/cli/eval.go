@@ -57,15 +57,15 @@ func (f *featureFlags) check(cmd *cobra.Command) error {
 	set := cmd.Flags().Changed
 	for _, name := range []string{"features-range", "features-output", "features-classes"} {
 		if set(name) && f.features == "" {
-			return usagef("--%s goes with --features", name)
+			return usagef("--%s needs --features", name)
 		}
 	}
 	switch {
 	case set("guidance") && !f.asked():
 		return usagef(
-			"--guidance goes with --classifier or --features, and with a run trained with train.label_dropout")
+			"--guidance needs --classifier or --features, and a run trained with train.label_dropout")
 	case set("reference") && !f.asked():
-		return usagef("--reference goes with --classifier or --features")
+		return usagef("--reference needs --classifier or --features")
 	case math.IsInf(f.guidance, 0) || math.IsNaN(f.guidance):
 		return usagef("--guidance is %g; it must be a finite number, 1 for none", f.guidance)
 	}
@@ -78,7 +78,7 @@ func (f *featureFlags) checkGuidance(cmd *cobra.Command, r *run.Run) error {
 	case !cmd.Flags().Changed("guidance"):
 		return nil
 	case r.Config.Train.LabelDropout == 0:
-		return usagef("--guidance goes with a run that was trained with train.label_dropout, and %s was not", r.Dir)
+		return usagef("--guidance needs a run that was trained with train.label_dropout, and %s was not", r.Dir)
 	case r.Config.Eval.Solve.Solver == eval.Average:
 		return usagef("--guidance is for ODE solvers: the average velocity has no guided one; give --solver")
 	}
@@ -229,7 +229,7 @@ report the solver, the number of evaluations (NFE), the seed and the data with i
 Samples of images are evaluated by a classifier of ours (--classifier) or over the
 features of any network in an ONNX file (--features), such as Inception. Statistics
 of the features of held-out and training images are kept in the run's folder, with
-the extractor and the split named inside, and made anew when either changes.
+the extractor and the split named inside, and made again when either changes.
 
 A part that cannot be measured does not keep the others from being reported; the exit
 code then is 1.`,

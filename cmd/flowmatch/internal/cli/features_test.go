@@ -93,7 +93,7 @@ func comparedByFeatures(t *testing.T, dir string, side int) {
 	if len(kept()) != 4 {
 		t.Errorf("%v are kept; want two more", kept())
 	}
-	// A split that has changed is computed anew.
+	// A split that has changed is computed again.
 	renamed(t, files)
 	if again := compare("--features", file); again["fid"] != first["fid"] {
 		t.Errorf("FID %v after the split kept became another, %v before; want the same", again["fid"], first["fid"])
@@ -107,8 +107,8 @@ func comparedByFeatures(t *testing.T, dir string, side int) {
 		{"--features " + file + " --features-output nothing", `"nothing"`},
 		{"--features nowhere.onnx", "nowhere.onnx"},
 		{"--features " + filepath.Join(dir, "run.yaml"), "not a whole ONNX file"},
-		{"--features-range 0..1", "goes with --features"},
-		{"--reference " + files[0], "goes with"},
+		{"--features-range 0..1", "needs --features"},
+		{"--reference " + files[0], "needs"},
 		{"--features " + meanAndRow(t, 3) + " --reference " + files[0], "two extractors"},
 	} {
 		if code, _, stderr := invoke(t,

@@ -111,7 +111,7 @@ func waitFor(t *testing.T, what string, condition func() bool) {
 	for !condition() {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("waited for %s, which did not come", what)
 		case <-time.After(time.Millisecond):
 		}
 	}

@@ -92,7 +92,7 @@ column for each class, else N rows of N.
 --solver also takes the samplers of diffusion models, which add noise on the way and
 so give no log-density: euler_maruyama and heun_sde, for the SDE with the noise rate
 --diffusion, ddpm, and ddim with --eta of its noise. They take --steps (100 if not
-given), of which the last adds no noise. --guidance goes with them and with the
+given), of which the last adds no noise. --guidance is for them and for the
 solvers of the ODE.
 
 A run with a condition (super-resolution, inpainting) makes its samples of the images of

@@ -42,11 +42,11 @@ func (f *sampleFlags) check(cmd *cobra.Command) (ext string, err error) {
 	case f.logp && ext == ".png":
 		return "", usagef("--logp needs a file of numbers, .csv or .npy, and %q is a picture", f.out)
 	case f.logp && set("guidance"):
-		return "", usagef("--logp does not go with --guidance: the guided field has no density that was trained")
+		return "", usagef("--logp cannot be used with --guidance: the guided field has no density that was trained")
 	case f.logp && f.mask != "":
-		return "", usagef("--logp does not go with --mask: images that are completed have no density that was trained")
+		return "", usagef("--logp cannot be used with --mask: completed images have no density that was trained")
 	case f.mask != "" && f.condition == "":
-		return "", usagef("--mask goes with --condition, the images to complete")
+		return "", usagef("--mask needs --condition, the images to complete")
 	case math.IsInf(f.guidance, 0) || math.IsNaN(f.guidance):
 		return "", usagef("--guidance is %g; it must be a finite number, 1 for none", f.guidance)
 	}
@@ -192,7 +192,7 @@ func (f *sampleFlags) prompt(cmd *cobra.Command, r *run.Run, inTurn []int32) (p 
 func (f *sampleFlags) checkCondition(r *run.Run) error {
 	switch conditioned := r.Model.Conditioner() != nil; {
 	case f.mask != "" && conditioned:
-		return usagef("--mask goes with --condition of a run that was trained without a condition, and %s has one",
+		return usagef("--mask is for --condition of a run that was trained without a condition, and %s has one",
 			r.Dir)
 	case f.mask != "" && r.Model.Spec().Image() == nil:
 		return usagef("--mask is for images, and %s is a run of points", r.Dir)

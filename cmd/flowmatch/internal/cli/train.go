@@ -88,7 +88,7 @@ func (a *app) trainCommand() *cobra.Command {
 
 Ctrl-C saves and stops; --resume goes on, and ends with the same bits as a run
 that never stopped. A second Ctrl-C kills. A resumed run must have the settings that it
-began with, save those that leave its meaning alone, such as train.steps; what has
+began with, except those that leave its meaning alone, such as train.steps; what has
 changed is reported.
 
 The keys of a run file are those of flowmatch config.`,

@@ -5,7 +5,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -28,11 +27,7 @@ func write(args []string) error {
 		return err
 	}
 	for _, p := range cli.Reference() {
-		err := atomicfile.WriteFile(filepath.Join(args[0], p.Name), func(w io.Writer) error {
-			_, err := io.WriteString(w, p.Text)
-			return err
-		})
-		if err != nil {
+		if err := atomicfile.WriteBytes(filepath.Join(args[0], p.Name), []byte(p.Text)); err != nil {
 			return err
 		}
 	}
