@@ -205,7 +205,7 @@ func TestBadGridsAreRefusedBeforeAnythingRuns(t *testing.T) {
 		{"title: Small", "titel: Small", "titel"},
 		{"seeds: [1, 2]", "seeds: []", "at least one of each"},
 		{"coupling.name: ot", "coupling.name: optimal",
-			`method OT-CFM: run: line 15: coupling: unknown coupling "optimal"`},
+			`method OT-CFM: line 15: coupling: unknown coupling "optimal"`},
 		{"coupling.name: ot", "coupling.nam: ot", `did you mean "coupling.name"?`},
 		{"coupling.name: ot", "train.objective: fm", "set data.n"},
 		{"data.name: moons}", "data.name: moon}", `unknown synthetic set "moon"`},

@@ -98,7 +98,7 @@ func (g Grid) cell(set []string, dir string, i, k int, seed uint64) (Cell, error
 		c.Neural = &n
 		return c, err
 	}
-	if c.Config, err = run.Layered(layers...); err != nil {
+	if c.Config, _, err = settings.Load[run.Config](layers...); err != nil {
 		return c, err
 	}
 	if every := c.Config.Train.SnapshotEvery; g.looksBack() && (every == 0 || every > c.Config.Train.Steps) {

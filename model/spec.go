@@ -190,7 +190,7 @@ func CheckSource(c synth.SourceConfig, s path.Scheduler, p path.Prediction, dim 
 		return fmt.Errorf("model: a source other than the Gaussian needs a path that starts from it, x_0 itself; "+
 			"this one starts at %g x_1 + %g x_0: use condot, icfm or bridge", at.Alpha, at.Sigma)
 	case p != path.Velocity:
-		return fmt.Errorf("model: a source other than the Gaussian goes with prediction velocity, not with %v", p)
+		return fmt.Errorf("model: a source other than the Gaussian needs the prediction velocity, not %v", p)
 	}
 	if got := d.(synth.Source).Dim(); dim > 0 && got != dim {
 		return fmt.Errorf("model: the source has %d dimensions and the data %d", got, dim)

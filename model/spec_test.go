@@ -131,7 +131,7 @@ func TestASourceNeedsAPathThatStartsFromIt(t *testing.T) {
 	source := &synth.SourceConfig{Name: "8gaussians"}
 	for want, spec := range map[string]Spec{
 		"use condot, icfm or bridge": {Path: path.Config{Name: "ve"}, Source: source},
-		"prediction velocity":        {Prediction: path.Noise, Source: source},
+		"the prediction velocity":    {Prediction: path.Noise, Source: source},
 		"without a name":             {Source: &synth.SourceConfig{}},
 	} {
 		if _, err := New(spec, net); err == nil || !strings.Contains(err.Error(), want) {

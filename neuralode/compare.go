@@ -11,7 +11,7 @@ import (
 	"flowmatch/ode"
 )
 
-// Case is a way to a gradient.
+// Case is a method for a gradient.
 type Case struct {
 	Name     string
 	Gradient Gradient
@@ -42,10 +42,10 @@ type Row struct {
 	ThetaError, X0Error float64
 	Forward, Back       ode.Stats // NFE, and VJPs on the way back
 	States              int       // kept for the way back, [N, D] each
-	Seconds             float64   // of both ways, the least of Comparison.Repeats
+	Seconds             float64   // forward and back, the least of Comparison.Repeats
 }
 
-// Comparison is the gradient of one loss, by several ways.
+// Comparison is the gradient of one loss, by several methods.
 type Comparison struct {
 	Reference Case
 	// FiniteDifference is what the reference differs from a central difference (of order 4)

@@ -51,7 +51,7 @@ func Example() {
 	// Output: it follows: true
 }
 
-// A gradient of one's own loss: of the last state's square, by both ways.
+// A gradient of one's own loss: of the last state's square, by both methods.
 func ExampleBlock() {
 	engine, err := nn.Open("")
 	if err != nil {

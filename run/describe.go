@@ -16,9 +16,12 @@ import (
 	"flowmatch/train"
 )
 
+// Key describes one key of a run file.
+type Key = settings.Key
+
 // Keys describes every key of a run file: type, default, meaning and the names that it
 // may be. The defaults are those of a run on the set moons.
-func Keys() []settings.Key {
+func Keys() []Key {
 	return settings.Describe(Config{Data: dataset.Config{Name: "moons"}}.Defaults(), keyDocs, allowed())
 }
 

@@ -40,12 +40,7 @@ func ReadConfig(file string, set []string) (Config, error) {
 // ParseConfig is ReadConfig on the content of a run file, paths left as they are. Errors
 // name the line or the setting, the key and what would be right; see package settings.
 func ParseConfig(yamlText []byte, set []string) (Config, error) {
-	return Layered(append([]settings.Layer{settings.File(yamlText)}, settings.Settings(set)...)...)
-}
-
-// Layered returns the Config of several layers, of which later ones win.
-func Layered(layers ...settings.Layer) (Config, error) {
-	c, _, err := settings.Load[Config](layers...)
+	c, _, err := settings.Load[Config](append([]settings.Layer{settings.File(yamlText)}, settings.Settings(set)...)...)
 	if err != nil {
 		return c, fmt.Errorf("run: %w", err)
 	}

@@ -240,7 +240,7 @@ func (o averages) validation(m *model.Model, held data.Finite, batch int) (Valid
 }
 
 // split gives all examples averages over no time, s = t, draws the times of those
-// that keep it anew, so that they are stratified by themselves, and returns the
+// that keep it again, so that they are stratified by themselves, and returns the
 // number of those that do not, with the generator of their times.
 func (o CFM) split(m *model.Model, ex *nn.Examples, ratio float64, step uint64) (rows int, rng *rand.Rand) {
 	if ex.S == nil {

@@ -30,8 +30,8 @@ type CFM struct {
 	Seed         uint64
 }
 
-// ErrContextCoupled is returned when contexts meet a coupling: the noise that goes with
-// a point would then depend on its context in training, and does not when sampling.
+// ErrContextCoupled is returned when contexts meet a coupling: the noise that is paired
+// with a point would then depend on its context in training, and does not when sampling.
 var ErrContextCoupled = errors.New("train: a context needs noise that is independent of the data: " +
 	"the independent coupling")
 
@@ -60,10 +60,10 @@ func (o CFM) check(m *model.Model) error {
 	}
 	if isNoisy(m) {
 		if p := m.Spec().Prediction; p != path.Velocity {
-			return fmt.Errorf("train: the prediction is %v; a path with noise of its own goes with velocity", p)
+			return fmt.Errorf("train: the prediction is %v; a path with noise of its own needs velocity", p)
 		}
 		if o.Weighting != Unit && o.Weighting != "" {
-			return fmt.Errorf("train: the weighting is %s; a path with noise of its own goes with %s", o.Weighting,
+			return fmt.Errorf("train: the weighting is %s; a path with noise of its own needs %s", o.Weighting,
 				Unit)
 		}
 	}
@@ -192,7 +192,7 @@ func (o CFM) fill(m *model.Model, ex *nn.Examples, label []int32, step uint64) e
 	return nil
 }
 
-// couple reorders x_0 so that row j goes with row j of x_1.
+// couple reorders x_0 so that row j is paired with row j of x_1.
 func (o CFM) couple(ex *nn.Examples, label []int32, step uint64) error {
 	if ex.Given.Context.N > 0 {
 		return ErrContextCoupled

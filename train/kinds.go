@@ -25,16 +25,16 @@ type Kind struct {
 	Solves bool
 	// Context: it takes contexts.
 	Context bool
-	// Noisy: it goes with paths that have noise of their own (path.Noisy).
+	// Noisy: it takes paths that have noise of their own (path.Noisy).
 	Noisy bool
 	// Finite: it needs a finite data set, Inputs.Set.TrainSet.
 	Finite bool
-	// Straight: it goes along the straight path between given pairs: path condot and the
+	// Straight: it follows the straight path between given pairs: path condot and the
 	// independent coupling.
 	Straight bool
 	// Coupled: it takes a coupling; Sourced: a source other than the path's Gaussian.
 	Coupled, Sourced bool
-	// Velocity: it goes with the prediction velocity only.
+	// Velocity: it takes the prediction velocity only.
 	Velocity bool
 	// EulerSteps returns the number of Euler steps that samples take by default; nil: the
 	// solver's own default.

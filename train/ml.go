@@ -201,8 +201,8 @@ type MLConfig struct {
 	Val int `yaml:"val" json:"val"`
 }
 
-// Defaults returns c with every unset field filled in, save the divergence, which
-// only the data can tell.
+// Defaults returns c with every unset field filled in, except the divergence, which
+// only the data determine.
 func (c MLConfig) Defaults() MLConfig {
 	setDefault(&c.Solve.MaxNFE, 5000)
 	c.Solve = c.Solve.Defaults()

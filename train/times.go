@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"strings"
+
+	"flowmatch/internal/choice"
 )
 
 // Times is the distribution that training times are drawn from, as the
@@ -48,11 +49,8 @@ func (d Times) Defaults() Times {
 // or that is out of range.
 func (d Times) Validate() error {
 	d = d.Defaults()
-	switch d.Name {
-	case "uniform", "logit_normal", "power":
-	default:
-		return fmt.Errorf("train: unknown time distribution %q; it must be one of %s",
-			d.Name, strings.Join(TimeNames(), ", "))
+	if err := choice.Check("time distribution", d.Name, TimeNames()); err != nil {
+		return fmt.Errorf("train: %w", err)
 	}
 	if d.Name != "logit_normal" && (d.Mean != 0 || d.Std != 0) {
 		return fmt.Errorf("train: times: mean and std belong to logit_normal, not to %s", d.Name)
