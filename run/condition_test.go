@@ -113,8 +113,8 @@ func TestConditionsThatDoNotFitARunFile(t *testing.T) {
 		{"data: {path: x-idx}\ncondition: {factor: 2}\n", "without condition.kind"},
 		{"data: {path: x-idx}\ncondition: {kind: inpaint, mask: middle}\n", "it must be one of center"},
 		{"data: {path: x-idx}\ncoupling: {name: ot}\n" + factor, "independent coupling"},
-		{"data: {path: x-idx}\ntrain: {objective: fm}\n" + factor, "not fm"},
-		{"data: {path: x-idx}\ntrain: {objective: reflow, teacher: x}\n" + factor, "not reflow"},
+		{"data: {path: x-idx}\ntrain: {objective: fm}\n" + factor, "not for fm"},
+		{"data: {path: x-idx}\ntrain: {objective: reflow, teacher: x}\n" + factor, "not for reflow"},
 	} {
 		if _, err := ParseConfig([]byte(c.text), nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v, want %q", c.text, err, c.want)

@@ -3,6 +3,7 @@ package run
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"flowmatch/coupling"
 	"flowmatch/data"
@@ -107,23 +108,23 @@ func (c Config) compatible() error {
 	_, noisy := scheduler.(path.Noisy)
 	switch {
 	case c.Train.LabelDropout > 0 && !c.Conditional:
-		return errors.New("run: train.label_dropout is for conditional networks; set conditional: true")
+		return errors.New("train.label_dropout is for conditional networks; set conditional: true")
 	case kind.Finite && c.Coupling.Name != "independent":
 		return train.ErrCoupled
 	case kind.Finite && c.Conditional:
-		return fmt.Errorf("run: the objective %s is of all points alike; remove conditional, or use cfm", kind.Name)
+		return fmt.Errorf("the objective %s is of all points alike; remove conditional, or use cfm", kind.Name)
 	case kind.Finite && c.Data.ResolvedKind() == data.KindSynthetic && c.Data.N == 0:
-		return fmt.Errorf("run: the objective %s needs a finite data set; set data.n to a number of points", kind.Name)
+		return fmt.Errorf("the objective %s needs a finite data set; set data.n to a number of points", kind.Name)
 	case !kind.Sourced && c.Source.Name != "":
-		return fmt.Errorf("run: the objective %s is for paths from a Gaussian; remove the source", kind.Name)
+		return fmt.Errorf("the objective %s is for paths from a Gaussian; remove the source", kind.Name)
 	case noisy && !kind.Noisy:
-		return fmt.Errorf("run: path %s has noise of its own, with which only the objective cfm goes, not %s",
-			c.Path.Name, kind.Name)
+		return fmt.Errorf("path %s has noise of its own, which is for the objective %s, not for %s",
+			c.Path.Name, objectives(func(k train.Kind) bool { return k.Noisy }), kind.Name)
 	case noisy && c.Train.Prediction != path.Velocity:
-		return fmt.Errorf("run: train.prediction is %v; path %s, which has noise of its own, needs velocity",
+		return fmt.Errorf("train.prediction is %v; path %s, which has noise of its own, needs velocity",
 			c.Train.Prediction, c.Path.Name)
 	case noisy && c.Train.Weighting != train.Unit:
-		return fmt.Errorf("run: train.weighting is %s; path %s needs unit", c.Train.Weighting, c.Path.Name)
+		return fmt.Errorf("train.weighting is %s; path %s needs unit", c.Train.Weighting, c.Path.Name)
 	case c.Source.Name != "":
 		return model.CheckSource(c.Source, scheduler, c.Train.Prediction, c.knownDim())
 	}
@@ -134,13 +135,12 @@ func (c Config) compatible() error {
 func (c Config) validateSampling(kind train.Kind) error {
 	switch {
 	case c.Net.Average && !kind.Averages:
-		return fmt.Errorf("run: net.interval is set by the objectives meanflow and shortcut; remove it for %s",
-			kind.Name)
+		return fmt.Errorf("net.interval is set by the objectives %s; remove it for %s", objectives(averages), kind.Name)
 	case c.Eval.Solve.Solver == eval.Average && !kind.Averages:
-		return fmt.Errorf("run: eval.solver %s is for the objectives meanflow and shortcut, not for %s",
-			eval.Average, kind.Name)
+		return fmt.Errorf("eval.solver %s is for the objectives %s, not for %s", eval.Average,
+			objectives(averages), kind.Name)
 	case kind.Straight && (c.Path.Name != "condot" || c.Coupling.Name != "independent"):
-		return fmt.Errorf("run: the objective %s takes straight paths between the pairs of its teacher: path condot, "+
+		return fmt.Errorf("the objective %s takes straight paths between the pairs of its teacher: path condot, "+
 			"coupling independent", kind.Name)
 	}
 	return nil
@@ -150,7 +150,7 @@ func (c Config) validateSampling(kind train.Kind) error {
 // solves has not: its flow goes from N(0, I) to the data as the default path's does.
 func (c Config) validateSolves() error {
 	if c.Net.OfImages() {
-		return fmt.Errorf("run: train.objective %s is for perceptrons: net.unet and net.dit have no second "+
+		return fmt.Errorf("train.objective %s is for perceptrons: net.unet and net.dit have no second "+
 			"derivative, which it needs; remove them", c.Train.Objective)
 	}
 	sigma := c.Path.SigmaMin
@@ -164,7 +164,7 @@ func (c Config) validateSolves() error {
 		{"source.name", c.Source.Name, c.Source.Name == ""},
 	} {
 		if !f.unset {
-			return fmt.Errorf("run: %s is set to %s, but means nothing for train.objective %s: remove it", f.name,
+			return fmt.Errorf("%s is set to %s, but means nothing for train.objective %s: remove it", f.name,
 				f.value, c.Train.Objective)
 		}
 	}
@@ -177,14 +177,26 @@ func (c Config) validateCondition(kind train.Kind) error {
 	case c.Condition.Kind == "":
 		return nil
 	case !c.Data.Images():
-		return fmt.Errorf("run: condition is for images, and the data are of kind %s; remove the section", data)
+		return fmt.Errorf("condition is for images, and the data are of kind %s; remove the section", data)
 	case !kind.Context:
-		return fmt.Errorf("run: a condition needs train.objective cfm, ml, meanflow or shortcut, not %s",
-			kind.Name)
+		return fmt.Errorf("a condition is for the objectives %s, not for %s",
+			objectives(func(k train.Kind) bool { return k.Context }), kind.Name)
 	case c.Coupling.Name != "independent":
 		return train.ErrContextCoupled
 	}
 	return nil
+}
+
+func averages(k train.Kind) bool { return k.Averages }
+
+// objectives lists those of a property, as a sentence does.
+func objectives(of func(train.Kind) bool) string {
+	names := train.ObjectivesWhere(of)
+	last := len(names) - 1
+	if last < 1 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 // knownDim returns the dimension of synthetic data; 0 where only a file has it.

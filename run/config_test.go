@@ -52,8 +52,8 @@ func TestMistakesInARunFileAreNamed(t *testing.T) {
 		{"data: {name: moons}\nsource: {name: moon}\n", `unknown synthetic set "moon"; did you mean "moons"?`},
 		{"data: {name: moons}\nsource: {noise: 0.1}\n", "without a name"},
 		{"data: {name: moons, n: 10}\nsource: {name: moons}\ntrain: {objective: fm}\n", "remove the source"},
-		{"data: {name: moons, n: 10}\npath: {name: bridge}\ntrain: {objective: fm}\n", "only the objective cfm"},
-		{"data: {name: moons}\npath: {name: icfm}\ntrain: {objective: meanflow}\n", "only the objective cfm"},
+		{"data: {name: moons, n: 10}\npath: {name: bridge}\ntrain: {objective: fm}\n", "for the objective cfm, not"},
+		{"data: {name: moons}\npath: {name: icfm}\ntrain: {objective: meanflow}\n", "for the objective cfm, not"},
 		{"data: {name: moons}\npath: {name: icfm}\ntrain: {prediction: noise}\n", "needs velocity"},
 		{"data: {name: moons}\npath: {name: icfm}\ntrain: {weighting: sigma2}\n", "needs unit"},
 		{"data: {name: moons}\npath: {name: icfm, sigma_min: 0.1}\n", "only sigma"},
@@ -200,6 +200,16 @@ func TestSamplingWithNoiseNeedsTheIndependentCoupling(t *testing.T) {
 		}
 		r, err := Train(t.Context(), c, t.TempDir(), TrainOptions{})
 		if err != nil {
+			t.Fatal(err)
+		}
+		// A checkpoint of an earlier version does not say it: then run.yaml does.
+		file := filepath.Join(r.Dir, CheckpointFile)
+		old, err := model.Load(file, r.Model.Net().Engine())
+		if err != nil {
+			t.Fatal(err)
+		}
+		old.Spec.NoScore = ""
+		if err := old.Save(file); err != nil {
 			t.Fatal(err)
 		}
 		again, err := Open(r.Dir, "")

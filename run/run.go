@@ -112,9 +112,24 @@ func openFile(dir, backend, file string) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m, err = limited(m, cfg); err != nil {
+		return nil, err
+	}
 	r := &Run{Dir: dir, Config: cfg, Model: m, Step: step}
 	r.open = sync.OnceValues(func() (*data.Set, error) { return openData(cfg) })
 	return r, nil
+}
+
+// limited returns the model of a run with what its objective and coupling cannot give:
+// a checkpoint of an earlier version does not say it, and run.yaml does.
+func limited(m *model.Model, cfg Config) (*model.Model, error) {
+	kind, err := train.KindOf(cfg.Train.Objective)
+	if err != nil {
+		return nil, err
+	}
+	spec := m.Spec()
+	spec.NoDensity, spec.NoScore = kind.Limits(cfg.Coupling.Name)
+	return model.New(spec, m.Net())
 }
 
 // openData opens the data of a run, with the contexts that it makes of images.

@@ -42,7 +42,7 @@ var ErrExists = errors.New("run: the folder already holds a run")
 func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, error) {
 	cfg = cfg.Defaults()
 	if err := cfg.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("run: %w", err)
 	}
 	s, err := prepare(ctx, cfg, dir, o)
 	if err != nil {

@@ -149,10 +149,10 @@ func (o Shortcut) Validation(m *model.Model, held data.Finite, batch int) (Valid
 }
 
 // Limits implements [Limited].
-func (o MeanFlow) Limits() (noDensity, noScore string) { return "", "objective meanflow" }
+func (o MeanFlow) Limits() (noDensity, noScore string) { return meanFlowKind().Limits("") }
 
 // Limits implements [Limited].
-func (o Shortcut) Limits() (noDensity, noScore string) { return "", "objective shortcut" }
+func (o Shortcut) Limits() (noDensity, noScore string) { return shortcutKind().Limits("") }
 
 func (o MeanFlow) averages() averages { return averages{o.CFM, "meanflow", o.lengthen} }
 

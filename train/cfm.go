@@ -83,10 +83,11 @@ func errNoisy(objective string) error {
 
 // Limits implements [Limited]: with a coupling the field's score is not known.
 func (o CFM) Limits() (noDensity, noScore string) {
+	name := ""
 	if c := o.coupling(); c != nil {
-		noScore = fmt.Sprintf("coupling %v", c)
+		name = fmt.Sprint(c)
 	}
-	return "", noScore
+	return cfmKind().Limits(name)
 }
 
 // coupling returns the coupling; nil: independent.

@@ -36,6 +36,10 @@ type Kind struct {
 	Coupled, Sourced bool
 	// Velocity: it takes the prediction velocity only.
 	Velocity bool
+	// Score: its field determines the score, with a Gaussian path and independent pairs.
+	Score bool
+	// NoDensity says why its field has no density; empty: it has.
+	NoDensity string
 	// EulerSteps returns the number of Euler steps that samples take by default; nil: the
 	// solver's own default.
 	EulerSteps func(c Config) int
@@ -47,6 +51,18 @@ type Kind struct {
 	build    func(c Config, in Inputs) (Objective, error)
 }
 
+// Limits says why a field that was trained so has no density, and why its score is not
+// known; empty: it has. coupling is the name of the coupling.
+func (k Kind) Limits(coupling string) (noDensity, noScore string) {
+	switch {
+	case coupling != "" && coupling != "independent":
+		noScore = "coupling " + coupling
+	case !k.Score:
+		noScore = "objective " + k.Name
+	}
+	return k.NoDensity, noScore
+}
+
 // unused is a key of Config that most objectives use, and the reason why one does not.
 type unused struct{ key, because string }
 
@@ -55,11 +71,18 @@ func kinds() []Kind {
 	return []Kind{cfmKind(), fmKind(), mlKind(), reflowKind(), distillKind(), meanFlowKind(), shortcutKind()}
 }
 
+// Kinds returns the table.
+func Kinds() []Kind { return kinds() }
+
 // Objectives returns the names that Config.Objective takes.
-func Objectives() []string {
-	var names []string
+func Objectives() []string { return ObjectivesWhere(func(Kind) bool { return true }) }
+
+// ObjectivesWhere returns the names of the objectives of a property.
+func ObjectivesWhere(property func(Kind) bool) (names []string) {
 	for _, k := range kinds() {
-		names = append(names, k.Name)
+		if property(k) {
+			names = append(names, k.Name)
+		}
 	}
 	return names
 }
@@ -112,7 +135,7 @@ func (c Config) cfm(in Inputs) CFM {
 
 func cfmKind() Kind {
 	return Kind{
-		Name: "cfm", Doc: "conditional flow matching, equation 9",
+		Name: "cfm", Doc: "conditional flow matching, equation 9", Score: true,
 		Context: true, Noisy: true, Coupled: true, Sourced: true,
 		build: func(c Config, in Inputs) (Objective, error) { return c.cfm(in), nil },
 	}
@@ -120,7 +143,8 @@ func cfmKind() Kind {
 
 func fmKind() Kind {
 	return Kind{
-		Name: "fm", Doc: "the exact flow matching objective on a finite data set, equation 5", Finite: true,
+		Name: "fm", Doc: "the exact flow matching objective on a finite data set, equation 5",
+		Score: true, Finite: true,
 		unused: []unused{{"label_dropout", "the exact field is that of all points, whatever their label"}},
 		build:  func(c Config, in Inputs) (Objective, error) { return FM{CFM: c.cfm(in), X1: in.X1.X}, nil },
 	}
@@ -164,6 +188,7 @@ func distillKind() Kind {
 	k.Velocity = true
 	k.unused = append(k.unused, unused{"times", "its times are those of the Euler steps"})
 	k.EulerSteps = func(c Config) int { return c.DistillSteps }
+	k.NoDensity = "it is a distilled student, whose field between its few times is no flow; ask its teacher"
 	pairs, valid := k.defaults, k.validate
 	k.defaults = func(c *Config) {
 		pairs(c)

@@ -47,7 +47,7 @@ var ErrML = errors.New("train: maximum likelihood is for a model that predicts t
 	"and the data, path condot")
 
 // Limits implements [Limited].
-func (ML) Limits() (noDensity, noScore string) { return "", "objective ml" }
+func (ML) Limits() (noDensity, noScore string) { return mlKind().Limits("") }
 
 // check reports what cannot be used with the model.
 func (o ML) check(m *model.Model) error {

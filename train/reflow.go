@@ -128,10 +128,9 @@ type Reflow struct {
 // Limits implements [Limited].
 func (o Reflow) Limits() (noDensity, noScore string) {
 	if o.Distill > 0 {
-		return "it is a distilled student, whose field between its few times is no flow; ask its teacher",
-			"objective distill"
+		return distillKind().Limits("")
 	}
-	return "", "objective reflow"
+	return reflowKind().Limits("")
 }
 
 // check reports what cannot be used, or would have no effect, with the model.

@@ -39,8 +39,12 @@ type sampleResult struct {
 func (s sampleResult) text(w io.Writer) {
 	fmt.Fprintf(w, "samples\t%d of %d dimensions, seed %d, in %s\n", s.N, s.Dim, s.Seed, strings.Join(s.Files, ", "))
 	fmt.Fprintf(w, "solver\t%s, NFE %d, %.2f s on backend %s\n", s.Solver, s.NFE, s.Seconds, s.Backend)
-	if s.Guidance != nil {
-		fmt.Fprintf(w, "guidance\t%g, for which every evaluation counts twice\n", *s.Guidance)
+	switch g := s.Guidance; {
+	case g == nil:
+	case *g == 0:
+		fmt.Fprintf(w, "guidance\t0, the field without a label\n")
+	default:
+		fmt.Fprintf(w, "guidance\t%g, for which every evaluation counts twice\n", *g)
 	}
 	if s.Condition != "" {
 		fmt.Fprintf(w, "condition\t%s\n", s.Condition)
