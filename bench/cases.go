@@ -164,12 +164,7 @@ func steps(net *nn.Net, points data.Stream, batch int) (work, error) {
 	loop := train.Loop{Batch: batch, LR: 1e-3, Schedule: "constant"}
 	return func(ctx context.Context, units int) (int, error) {
 		loop.Steps += units
-		task, stop, err := train.NewTask(ctx, loop, train.Training{Model: m, Trainer: tr}, objective, nil)
-		if err != nil {
-			return 0, err
-		}
-		defer stop()
-		_, err = loop.Run(ctx, task)
+		_, err := train.Session{Model: m, Objective: objective, Trainer: tr}.Run(ctx, loop)
 		return 0, err
 	}, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"flowmatch/data"
 	"flowmatch/flow"
+	"flowmatch/internal/absent"
 	"flowmatch/nn"
 	"flowmatch/train"
 )
@@ -45,6 +46,9 @@ func Train(
 	ctx context.Context, eng *nn.Engine, set *data.Set, cfg Config, hooks train.Hooks,
 ) (*nn.Classifier, error) {
 	cfg = cfg.defaults()
+	if set == nil || absent.Is(set.Train) {
+		return nil, errors.New("classify: there is nothing to train on: the set, or its Train, is nil")
+	}
 	image := set.Image()
 	if set.Classes < 2 || image == nil {
 		return nil, fmt.Errorf("classify: %s has %d classes and is of kind %s; it needs labelled images",
@@ -98,7 +102,7 @@ var ErrNoImages = errors.New("classify: no images")
 // Accuracy returns the share of images whose most likely class, by the probabilities
 // [N, Classes] of [nn.Classifier.Classify], is their label.
 func Accuracy(probs flow.Batch, label []int32) (float64, error) {
-	if probs.N == 0 || len(label) != probs.N {
+	if probs.N < 1 || probs.D < 1 || len(probs.X) != probs.N*probs.D || len(label) != probs.N {
 		return 0, fmt.Errorf("%w: %d images with %d labels", ErrNoImages, probs.N, len(label))
 	}
 	right := 0

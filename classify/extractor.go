@@ -105,12 +105,20 @@ func (o ExtractorOptions) outputs(m *onnx.Model) (names []string) {
 
 // Name returns the file, by its name and its hash, and how it is used: features of two
 // names have no distance.
-func (e *Extractor) Name() string { return e.name }
+func (e *Extractor) Name() string {
+	if e == nil {
+		return ""
+	}
+	return e.name
+}
 
 // Features returns the features [N, D] of images [N, H·W·C] in [-1, 1], and the
 // probabilities of classes, which are empty where the file has none. Logits become
 // probabilities by a softmax.
 func (e *Extractor) Features(x flow.Batch) (features, probs flow.Batch, err error) {
+	if e == nil || e.net == nil {
+		return features, probs, fmt.Errorf("%w: the extractor is nil or empty; make one by OpenExtractor", ErrExtractor)
+	}
 	channels, height, width := e.net.Image()
 	const most = 256 // images at once, which may be much larger than those of the data
 	for from := 0; from < x.N; from += most {

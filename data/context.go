@@ -1,9 +1,12 @@
 package data
 
 import (
+	"errors"
+	"fmt"
 	"math/rand/v2"
 
 	"flowmatch/flow"
+	"flowmatch/internal/absent"
 	"flowmatch/internal/seed"
 )
 
@@ -14,24 +17,34 @@ type Contexter interface {
 	Dim() int
 	// Fill writes the contexts of points x [N, D] into context [N, Dc], both in model
 	// units. rng drives what is random about them; that of point i is a function of
-	// rng and i.
-	Fill(context, x flow.Batch, rng *rand.Rand)
+	// rng and i. A shape that does not fit is an error.
+	Fill(context, x flow.Batch, rng *rand.Rand) error
 }
 
 // WithContext returns a copy of s whose Train, TrainSet, Val and Test give contexts
 // made by c, in the place of contexts that s gives. Train draws what is random about
 // those of a batch from (seed, "train/condition", step), the finite parts about that
-// of point i from (seed, "data/context", i).
-func (s *Set) WithContext(c Contexter, seed uint64) *Set {
+// of point i from (seed, "data/context", i). Parts that s lacks stay nil.
+func (s *Set) WithContext(c Contexter, seed uint64) (*Set, error) {
+	switch {
+	case s == nil:
+		return nil, errors.New("data: WithContext: the set is nil")
+	case absent.Is(c):
+		return nil, errors.New("data: WithContext: what makes the contexts is nil")
+	case c.Dim() < 1:
+		return nil, fmt.Errorf("data: WithContext: a context of %d numbers; it must have 1 at least", c.Dim())
+	}
 	with := *s
 	with.Context = c.Dim()
-	with.Train = contextStream{s.Train, c, seed}
+	if with.Train != nil {
+		with.Train = contextStream{s.Train, c, seed}
+	}
 	for _, part := range []*Finite{&with.TrainSet, &with.Val, &with.Test} {
 		if *part != nil {
 			*part = contextFinite{*part, c, seed}
 		}
 	}
-	return &with
+	return &with, nil
 }
 
 // contextStream gives the points of a stream contexts.
@@ -49,10 +62,10 @@ func (s contextStream) Fill(x1 flow.Batch, given flow.Given, step uint64) error 
 	if err := s.Stream.Fill(x1, flow.Given{Label: given.Label}, step); err != nil {
 		return err
 	}
-	if given.Context.N > 0 {
-		s.c.Fill(given.Context, x1, seed.Rand(s.seed, "train/condition", step))
+	if given.Context.N == 0 {
+		return nil
 	}
-	return nil
+	return s.c.Fill(given.Context, x1, seed.Rand(s.seed, "train/condition", step))
 }
 
 // contextFinite gives the points of a finite set contexts.
@@ -73,7 +86,9 @@ func (f contextFinite) Read(x flow.Batch, given flow.Given, index []int, rng *ra
 	}
 	for k := range given.Context.N {
 		at := seed.Rand(f.seed, "data/context", uint64(index[k]))
-		f.c.Fill(given.Context.Slice(k, k+1), x.Slice(k, k+1), at)
+		if err := f.c.Fill(given.Context.Slice(k, k+1), x.Slice(k, k+1), at); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ type Info struct {
 // Standardized returns the density of z = (x - Mean)/Std where p is that of x:
 // log p_z(z) = log p_x(x) + LogDet. It is p itself where s is nil.
 func Standardized(p LogProber, s *Standardizer) LogProber {
-	if s == nil {
+	if s == nil || p == nil {
 		return p
 	}
 	return standardized{p, s}

@@ -1,12 +1,14 @@
 package data
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 
 	"flowmatch/flow"
+	"flowmatch/internal/absent"
 	"flowmatch/internal/seed"
 )
 
@@ -62,6 +64,14 @@ func (p Points) Read(x flow.Batch, given flow.Given, index []int, _ *rand.Rand) 
 	if err := checkRead(x, given, index, p.X.N, p.X.D, labels > 0, p.Context()); err != nil {
 		return err
 	}
+	for _, b := range []struct {
+		name string
+		flow.Batch
+	}{{"X", p.X}, {"Given.Context", p.Given.Context}} {
+		if n := len(b.X); n != b.N*b.D {
+			return fmt.Errorf("data: Points.%s is [%d, %d] with %d numbers; want %d", b.name, b.N, b.D, n, b.N*b.D)
+		}
+	}
 	if labels > 1 && labels != p.X.N || contexts > 1 && contexts != p.X.N {
 		return fmt.Errorf("data: %d labels and %d contexts of %d points; want one for each, one for all, or none",
 			labels, contexts, p.X.N)
@@ -95,8 +105,13 @@ type subset struct {
 
 // Subset returns the points index of f, in that order. It shares memory with f
 // and keeps index. Classes stays that of f, so that a held-out part without one
-// of the classes is still compatible with the network.
-func Subset(f Finite, index []int) Finite { return subset{f, index} }
+// of the classes is still compatible with the network. Of a nil f it is the empty set.
+func Subset(f Finite, index []int) Finite {
+	if absent.Is(f) {
+		return Points{}
+	}
+	return subset{f, index}
+}
 
 func (s subset) Len() int { return len(s.index) }
 
@@ -111,10 +126,16 @@ func (s subset) Read(x flow.Batch, given flow.Given, index []int, rng *rand.Rand
 	return s.Finite.Read(x, given, through, rng)
 }
 
+// errNoSet is that of a set that is nil.
+var errNoSet = errors.New("data: the set of points is nil")
+
 // CheckRead reports what f is asked for and cannot give: shapes of x and given that do
 // not fit len(index) points of f, labels or contexts that f does not have, and numbers
 // of points out of range. The Read of a Finite begins with it.
 func CheckRead(f Finite, x flow.Batch, given flow.Given, index []int) error {
+	if absent.Is(f) {
+		return errNoSet
+	}
 	labels := given.Label != nil && f.Classes() > 0
 	return checkRead(x, given, index, f.Len(), f.Dim(), labels, f.Context())
 }
@@ -143,6 +164,9 @@ func checkIndex(index []int, n int) error {
 // model units, with all that f gives them. rng as in [Finite.Read]: a dequantised
 // image comes out with new noise at every call. What is returned is the caller's.
 func Rows(f Finite, lo, hi int, rng *rand.Rand) (flow.Batch, flow.Given, error) {
+	if absent.Is(f) {
+		return flow.Batch{}, flow.Given{}, errNoSet
+	}
 	if lo < 0 || hi < lo || hi > f.Len() {
 		return flow.Batch{}, flow.Given{}, fmt.Errorf("data: rows %d to %d of a set of %d", lo, hi, f.Len())
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"flowmatch/data"
@@ -78,10 +79,11 @@ type noisy struct{}
 
 func (noisy) Dim() int { return 2 }
 
-func (noisy) Fill(context, x flow.Batch, rng *rand.Rand) {
+func (noisy) Fill(context, x flow.Batch, rng *rand.Rand) error {
 	for i := range x.N {
 		context.Row(i)[0], context.Row(i)[1] = x.Row(i)[0]+rng.Float64(), x.Row(i)[0]
 	}
+	return nil
 }
 
 func TestASetWithContextsGivesThemInEveryPart(t *testing.T) {
@@ -93,7 +95,10 @@ func TestASetWithContextsGivesThemInEveryPart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := plain.WithContext(noisy{}, 9)
+		s, err := plain.WithContext(noisy{}, 9)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if plain.Context != 0 || s.Context != 2 || s.Val.Context() != 2 || s.Classes != plain.Classes ||
 			(s.TrainSet == nil) != (c.N == 0) {
 			t.Errorf("%s: %d and %d numbers of context, training set %v", c.Name, plain.Context, s.Context, s.TrainSet)
@@ -105,7 +110,9 @@ func TestASetWithContextsGivesThemInEveryPart(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := flow.NewBatch(16, 2)
-			noisy{}.Fill(want, y, seed.Rand(9, "train/condition", step))
+			if err := (noisy{}).Fill(want, y, seed.Rand(9, "train/condition", step)); err != nil {
+				t.Fatal(err)
+			}
 			if !slices.Equal(x.X, y.X) || !slices.Equal(given.Label, label.Label) ||
 				!slices.Equal(given.Context.X, want.X) {
 				t.Errorf("%s, step %d: other points, labels or contexts", c.Name, step)
@@ -152,13 +159,18 @@ func TestContextsOfImagesAreAConditionOfThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := (&data.Set{Dim: 16, Train: data.Shuffle(m, 1), TrainSet: m, Val: m, Test: m}).WithContext(c, 1)
+	s, err := (&data.Set{Dim: 16, Train: data.Shuffle(m, 1), TrainSet: m, Val: m, Test: m}).WithContext(c, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	x, given, err := data.Rows(s.Test, 0, 30, rng)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := flow.NewBatch(30, c.Dim())
-	c.Fill(want, x, nil)
+	if err := c.Fill(want, x, nil); err != nil {
+		t.Fatal(err)
+	}
 	if !slices.Equal(given.Context.X, want.X) || given.Label != nil {
 		t.Error("the contexts of held-out images are not their conditions")
 	}
@@ -170,6 +182,68 @@ func TestContextsOfImagesAreAConditionOfThem(t *testing.T) {
 	}
 	if err := s.Val.Read(flow.NewBatch(1, 16), flow.NewGiven(1, false, 16), []int{30}, rng); err == nil {
 		t.Error("point 30 of 30 is no error")
+	}
+}
+
+// failing makes no context.
+type failing struct{ noisy }
+
+func (failing) Fill(flow.Batch, flow.Batch, *rand.Rand) error { return errors.New("boom") }
+
+// What is not there is an error, and never a panic.
+func TestWhatIsNotThereIsAnError(t *testing.T) {
+	set := func(s *data.Set, c data.Contexter) error {
+		_, err := s.WithContext(c, 1)
+		return err
+	}
+	rows := func(f data.Finite, n int) error {
+		_, _, err := data.Rows(f, 0, n, nil)
+		return err
+	}
+	x, context := flow.NewBatch(2, 1), flow.NewGiven(2, false, 2)
+	short := flow.Batch{N: 3, D: 1, X: []float64{1}}
+	std := &data.Standardizer{Mean: make([]float64, 3), Std: []float64{1, 1, 1}}
+	p := data.Points{X: flow.NewBatch(3, 1)}
+	broken, err := (&data.Set{Train: data.Shuffle(p, 1), Val: p}).WithContext(failing{}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, errShort := data.Fit(short, nil)
+	for name, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"contexts by nothing":   {set(&data.Set{}, nil), "what makes the contexts is nil"},
+		"by a nil condition":    {set(&data.Set{}, (*image.Condition)(nil)), "what makes the contexts is nil"},
+		"by an empty condition": {set(&data.Set{}, &image.Condition{}), "a context of 0 numbers"},
+		"contexts of nothing":   {set(nil, noisy{}), "the set is nil"},
+		"contexts that fail":    {broken.Train.Fill(x, context, 0), "boom"},
+		"held-out, likewise":    {broken.Val.Read(x, context, []int{0, 1}, nil), "boom"},
+		"short points":          {rows(data.Points{X: short}, 3), "Points.X is [3, 1] with 1 numbers; want 3"},
+		"shuffled":              {data.Shuffle(data.Points{X: short}, 1).Fill(x, flow.Given{}, 0), "Points.X is"},
+		"short contexts": {rows(data.Points{X: p.X, Given: flow.Given{Context: short}}, 3),
+			"Points.Given.Context is [3, 1] with 1"},
+		"rows of nothing":        {rows(nil, 0), "the set of points is nil"},
+		"a check of nothing":     {data.CheckRead(nil, x, flow.Given{}, nil), "the set of points is nil"},
+		"a shuffle of nothing":   {data.Shuffle(nil, 1).Fill(x, flow.Given{}, 0), "the set of points is nil"},
+		"a part of nothing":      {rows(data.Subset(nil, []int{1}), 1), "rows 0 to 1 of a set of 0"},
+		"draws of nothing":       {data.Draw(nil, nil, 1).Fill(x, flow.Given{}, 0), "distribution to draw from is nil"},
+		"draws in no units":      {data.Draw(law(t, "moons"), std, 1).Fill(x, flow.Given{}, 0), "standardizer of 3"},
+		"short room":             {data.Shuffle(p, 1).Fill(flow.Batch{N: 2, D: 1}, flow.Given{}, 0), "of 0 numbers"},
+		"a fit of short points":  {errShort, "points [3, 1] of 1 numbers"},
+		"no standardizer at all": {(*data.Standardizer)(nil).Validate(), "is nil"},
+	} {
+		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("%s: got %v, want an error with %q", name, c.err, c.want)
+		}
+	}
+	if data.Draw(nil, nil, 1).Dim() != 0 || data.Shuffle(nil, 1).Dim() != 0 || data.Standardized(nil, std) != nil ||
+		data.Sample(nil, 3, nil).Len() != 0 {
+		t.Error("nothing has points")
+	}
+	bare, err := (&data.Set{}).WithContext(noisy{}, 1)
+	if err != nil || bare.Train != nil || bare.Context != 2 {
+		t.Errorf("a set without parts: %+v, %v", bare, err)
 	}
 }
 

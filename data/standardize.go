@@ -26,8 +26,12 @@ type Standardizer struct {
 // columns in errors and may be nil. A column whose values are all equal is
 // refused with ErrConstantColumn: drop it, for it carries nothing to model.
 func Fit(x flow.Batch, columns []string) (*Standardizer, error) {
-	if x.N == 0 {
+	if x.N < 1 || x.D < 1 {
 		return nil, errors.New("data: cannot standardize: no points")
+	}
+	if len(x.X) != x.N*x.D {
+		return nil, fmt.Errorf("data: cannot standardize: points [%d, %d] of %d numbers; want %d", x.N, x.D, len(x.X),
+			x.N*x.D)
 	}
 	s := &Standardizer{Mean: make([]float64, x.D), Std: make([]float64, x.D)}
 	for d := range x.D {
@@ -66,6 +70,9 @@ func columnName(columns []string, d int) string {
 // Validate reports a standardizer that cannot be applied: lengths that differ,
 // a mean that is not finite, a deviation that is not positive and finite.
 func (s *Standardizer) Validate() error {
+	if s == nil {
+		return errors.New("data: the standardizer is nil")
+	}
 	if len(s.Mean) != len(s.Std) || len(s.Mean) == 0 {
 		return fmt.Errorf("data: standardizer has %d means and %d deviations; want as many, and at least one",
 			len(s.Mean), len(s.Std))
@@ -126,7 +133,15 @@ func (s *Standardizer) LogDet(dim int) float64 {
 }
 
 func (s *Standardizer) check(dim int) {
-	if n := len(s.Mean); (n != 1 && n != dim) || n != len(s.Std) {
-		panic(fmt.Sprintf("data: standardizer of %d coordinates for points of dimension %d", n, dim))
+	if err := s.fits(dim); err != nil {
+		panic(err.Error())
 	}
+}
+
+// fits reports a standardizer that is not one of points of so many coordinates.
+func (s *Standardizer) fits(dim int) error {
+	if n := len(s.Mean); (n != 1 && n != dim) || n != len(s.Std) {
+		return fmt.Errorf("data: standardizer of %d coordinates for points of dimension %d", n, dim)
+	}
+	return nil
 }

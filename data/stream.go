@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"flowmatch/flow"
+	"flowmatch/internal/absent"
 	"flowmatch/internal/seed"
 )
 
@@ -30,7 +31,7 @@ type Stream interface {
 
 // Draw returns the stream of fresh independent draws of d: batch number step
 // uses the generator of (seed, "data", step). std, when not nil, maps the draws
-// to model units.
+// to model units. Of a nil d, or with a std of other dimensions, every Fill is an error.
 func Draw(d Distribution, std *Standardizer, seed uint64) Stream {
 	return &draws{d: d, std: std, seed: seed}
 }
@@ -41,9 +42,22 @@ type draws struct {
 	seed uint64
 }
 
-func (s *draws) Dim() int { return s.d.Dim() }
+func (s *draws) Dim() int {
+	if absent.Is(s.d) {
+		return 0
+	}
+	return s.d.Dim()
+}
 
 func (s *draws) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
+	if absent.Is(s.d) {
+		return errors.New("data: Draw: the distribution to draw from is nil")
+	}
+	if s.std != nil {
+		if err := s.std.fits(s.d.Dim()); err != nil {
+			return err
+		}
+	}
 	l, ok := s.d.(Labelled)
 	labels := ok && l.Classes() > 0
 	if err := checkFill(x1, given, s.d.Dim(), labels, 0); err != nil {
@@ -65,7 +79,7 @@ func (s *draws) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
 // straddle epochs, and a batch larger than f spans several, so that every point
 // comes exactly once an epoch whatever the batch size. Randomness that f needs
 // to make points (dequantisation, flips) is (seed, "dequantize", step): new noise each
-// epoch. Of an empty f every Fill is an error.
+// epoch. Of an empty f, or a nil one, every Fill is an error.
 //
 // The permutations of the epochs in use are kept (8 bytes a point, at most two).
 func Shuffle(f Finite, seed uint64) Stream { return &shuffled{f: f, seed: seed} }
@@ -81,9 +95,17 @@ type shuffled struct {
 	}
 }
 
-func (s *shuffled) Dim() int { return s.f.Dim() }
+func (s *shuffled) Dim() int {
+	if absent.Is(s.f) {
+		return 0
+	}
+	return s.f.Dim()
+}
 
 func (s *shuffled) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
+	if absent.Is(s.f) {
+		return errNoSet
+	}
 	n := uint64(s.f.Len())
 	if n == 0 {
 		return errors.New("data: no points to train on: the set is empty")
@@ -118,6 +140,9 @@ func (s *shuffled) perm(epoch uint64) []int {
 // without, and so many numbers of context (0: none).
 func checkFill(x flow.Batch, given flow.Given, dim int, labels bool, context int) error {
 	switch label, c := given.Label, given.Context; {
+	case x.N < 0 || len(x.X) != x.N*x.D || len(c.X) != c.N*c.D:
+		return fmt.Errorf("data: room for points [%d, %d] of %d numbers, for contexts [%d, %d] of %d", x.N, x.D,
+			len(x.X), c.N, c.D, len(c.X))
 	case x.D != dim:
 		return fmt.Errorf("data: a batch of dimension %d for a set of dimension %d", x.D, dim)
 	case label != nil && !labels:
@@ -132,8 +157,11 @@ func checkFill(x flow.Batch, given flow.Given, dim int, labels bool, context int
 	return nil
 }
 
-// Sample returns n draws of d, with labels where d has classes.
+// Sample returns n draws of d, with labels where d has classes; of a nil d, none.
 func Sample(d Distribution, n int, rng *rand.Rand) Points {
+	if absent.Is(d) {
+		return Points{}
+	}
 	p := Points{X: flow.NewBatch(n, d.Dim())}
 	if l, ok := d.(Labelled); ok && l.Classes() > 0 {
 		p.Given = flow.NewGiven(n, true, 0)

@@ -108,7 +108,7 @@ func (s Subject) ofImages() (Subject, data.Finite, error) {
 	if err != nil {
 		return s, nil, err
 	}
-	if shape := s.Model.Spec().Shape; imageShape(s.Model) == nil {
+	if shape := s.Model.Spec().Shape; s.Model.Spec().Image() == nil {
 		return s, nil, fmt.Errorf("eval: features are of images; the model's points are of shape %v", shape)
 	}
 	test, err := s.held()
@@ -151,7 +151,9 @@ func (s Subject) compare(ctx context.Context, e Extractor, o FeatureOptions) (*F
 	if err != nil {
 		return nil, nil, err
 	}
-	prompt.Keep(drawn.X)
+	if err := prompt.Keep(drawn.X); err != nil {
+		return nil, nil, err
+	}
 	images := clipped(drawn.X)
 	r := &FeatureReport{Extractor: e.Name(), Samples: images.N, Guidance: 1, NFE: drawn.Stats.NFE}
 	if o.Guidance != nil {

@@ -74,7 +74,9 @@ func (c setup) train(t *testing.T) Subject {
 	if c.condition != nil {
 		made, err := c.condition.New(set.Image(), set.Standardizer)
 		check(t, err)
-		c.net.Context, set = made.Dim(), set.WithContext(made, 0)
+		c.net.Context = made.Dim()
+		set, err = set.WithContext(made, 0)
+		check(t, err)
 	}
 	eng, err := nn.Open("")
 	check(t, err)

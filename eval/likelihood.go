@@ -96,7 +96,9 @@ func (s Subject) logProb(ctx context.Context, x flow.Batch, given flow.Given,
 		return nil, nil, err
 	}
 	if given.Context.N == 0 {
-		given.Context = s.Model.ContextOf(x, s.Seed)
+		if given.Context, err = s.Model.ContextOf(x, s.Seed); err != nil {
+			return nil, nil, err
+		}
 	}
 	o := model.LikelihoodOptions{Given: given, Solver: solver, Divergence: div, Progress: report}
 	logp, st, err := s.Model.LogProb(ctx, x, o)

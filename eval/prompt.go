@@ -8,7 +8,6 @@ import (
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
-	"flowmatch/train"
 )
 
 // Prompt is what samples are drawn for: what they are given, and where that is images,
@@ -36,7 +35,7 @@ func (s Subject) Prompt(n int) (p Prompt, err error) {
 		return p, err
 	}
 	if cfg := s.Model.Net().Config(); cfg.Context == 0 {
-		return Prompt{Given: flow.Given{Label: train.LabelsInTurn(n, cfg.Classes)}}, nil
+		return Prompt{Given: flow.Given{Label: flow.LabelsInTurn(n, cfg.Classes)}}, nil
 	}
 	p, err = s.heldOut(n)
 	p.Condition = s.Model.Conditioner()
@@ -55,7 +54,7 @@ func (s Subject) ImagePrompt(file string, n int) (p Prompt, err error) {
 	if c == nil {
 		return p, ErrNoCondition
 	}
-	full := imageShape(s.Model)
+	full := s.Model.Spec().Image()
 	shapes := [][]int{full}
 	if low := c.LowShape(); low != nil {
 		shapes = [][]int{low, full}
@@ -66,10 +65,13 @@ func (s Subject) ImagePrompt(file string, n int) (p Prompt, err error) {
 	}
 	x = inTurn(x, n)
 	if which == len(shapes)-1 {
-		return Prompt{Given: flow.Given{Context: s.Model.ContextOf(x, s.Seed)}, Original: x, Condition: c}, nil
+		context, err := s.Model.ContextOf(x, s.Seed)
+		return Prompt{Given: flow.Given{Context: context}, Original: x, Condition: c}, err
 	}
 	context := flow.NewBatch(x.N, c.Dim())
-	c.Enlarge(context, x)
+	if err := c.Enlarge(context, x); err != nil {
+		return p, err
+	}
 	return Prompt{Given: flow.Given{Context: context}, Condition: c}, nil
 }
 
@@ -80,7 +82,7 @@ func (s Subject) MaskedPrompt(file string, n int, mask string) (p Prompt, err er
 	if s, err = s.forPrompt(n); err != nil {
 		return p, err
 	}
-	shape := imageShape(s.Model)
+	shape := s.Model.Spec().Image()
 	if shape == nil {
 		return p, fmt.Errorf("eval: a mask is for images; the model's points are of shape %v", s.Model.Spec().Shape)
 	}
@@ -97,8 +99,14 @@ func (s Subject) MaskedPrompt(file string, n int, mask string) (p Prompt, err er
 		return p, err
 	}
 	context := flow.NewBatch(n, c.Dim())
-	c.Fill(context, p.Original, seed.Rand(s.Seed, "run/mask", 0))
-	p.Hold = &model.Hold{X: c.Shown(context)}
+	if err := c.Fill(context, p.Original, seed.Rand(s.Seed, "run/mask", 0)); err != nil {
+		return p, err
+	}
+	shown, err := c.Shown(context)
+	if err != nil {
+		return p, err
+	}
+	p.Hold = &model.Hold{X: shown}
 	for i := range n {
 		p.Hold.Known = append(p.Hold.Known, c.Known(context.Row(i))...)
 	}
@@ -152,23 +160,29 @@ func (p Prompt) Shown() flow.Batch {
 	case p.Hold != nil:
 		return p.Hold.X
 	case p.Condition != nil:
-		return p.Condition.Shown(p.Given.Context)
+		if x, err := p.Condition.Shown(p.Given.Context); err == nil {
+			return x
+		}
 	}
 	return flow.Batch{}
 }
 
 // Keep puts the pixels that the prompt knows into samples x, images in data units: those
-// behind no mask. Samples that are not as many as the prompt's stay as they are.
-func (p Prompt) Keep(x flow.Batch) {
+// behind no mask. Samples that are not as many as the prompt's stay as they are; of another
+// size they are an error.
+func (p Prompt) Keep(x flow.Batch) error {
 	if p.Condition != nil && p.Given.Context.N == x.N {
-		p.Condition.Keep(x, p.Given.Context)
+		if err := p.Condition.Keep(x, p.Given.Context); err != nil {
+			return err
+		}
 	}
 	if p.Hold == nil || len(p.Hold.Known) != len(x.X) {
-		return
+		return nil
 	}
 	for i, known := range p.Hold.Known {
 		if known {
 			x.X[i] = p.Hold.X.X[i]
 		}
 	}
+	return nil
 }

@@ -70,7 +70,9 @@ func (s Subject) Quality(ctx context.Context) (*Quality, error) {
 	q := &Quality{Points: test.N, NFE: drawn.Stats.NFE}
 	var errs [3]error
 	if c := s.Model.Conditioner(); c != nil {
-		c.Keep(drawn.X, given.Context)
+		if err := c.Keep(drawn.X, given.Context); err != nil {
+			return nil, err
+		}
 		q.Restoration, errs[0] = s.restoration(drawn.X, test, given.Context)
 	}
 	q.Distances, errs[1] = s.distances(drawn.X, test)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"flowmatch/data/image"
 	"flowmatch/internal/choice"
@@ -18,6 +19,8 @@ type Report struct {
 	Backend string `json:"backend"`
 	Seed    uint64 `json:"seed"`
 	Solver  string `json:"solver"` // of the samples
+	// Warnings say what is to be known beside the figures, one sentence each.
+	Warnings []string `json:"warnings,omitempty"`
 	// Condition is what the model is given of each image; absent: nothing.
 	Condition  *image.ConditionConfig `json:"condition,omitempty"`
 	Likelihood *Likelihood            `json:"likelihood,omitempty"`
@@ -68,7 +71,9 @@ type PartError struct {
 }
 
 // Error names the part.
-func (e *PartError) Error() string { return fmt.Sprintf("eval: %s not measured: %v", e.Part, e.Err) }
+func (e *PartError) Error() string {
+	return fmt.Sprintf("eval: %s not measured: %s", e.Part, strings.TrimPrefix(e.Err.Error(), "eval: "))
+}
 
 // Unwrap returns Err.
 func (e *PartError) Unwrap() error { return e.Err }
@@ -96,7 +101,7 @@ func (s Subject) Report(ctx context.Context, names ...string) (Report, error) {
 	}
 	rep := Report{
 		Run: s.Name, Step: s.Step, Backend: s.Model.Net().Engine().Name(), Seed: s.Seed,
-		Solver: sampler.String(), Condition: s.Model.Spec().Condition,
+		Solver: sampler.String(), Warnings: s.warnings(), Condition: s.Model.Spec().Condition,
 	}
 	if s.Set != nil {
 		rep.Data = s.Set.Name

@@ -371,3 +371,10 @@ func TestBitsPerDimAreOfTheMeanDensityOverNoise(t *testing.T) {
 		t.Errorf("watched %q, want %q", watched, solves)
 	}
 }
+
+func TestAPartErrorNamesTheRoomOnce(t *testing.T) {
+	err := &PartError{Part: PartSamples, Err: errors.New("eval: it is late")}
+	if got, want := err.Error(), "eval: samples not measured: it is late"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -35,17 +35,29 @@ const ssimSide = 11
 // restoration compares samples x of the images given their contexts; all but the
 // contexts in data units.
 func (s Subject) restoration(x, original, context flow.Batch) (*Restoration, error) {
-	c, side := s.Model.Conditioner(), imageShape(s.Model)
+	c, side := s.Model.Conditioner(), s.Model.Spec().Image()
 	if side == nil {
 		return nil, errors.New("the model's points are no images")
 	}
 	res := &Restoration{Images: x.N}
 	if c.LowShape() != nil {
-		v, err := meanPSNR(c.Shrink(clipped(x)), c.Shrink(original), nil)
+		small, err := c.Shrink(clipped(x))
+		if err != nil {
+			return nil, err
+		}
+		want, err := c.Shrink(original)
+		if err != nil {
+			return nil, err
+		}
+		v, err := meanPSNR(small, want, nil)
 		if err != nil {
 			return nil, err
 		}
 		res.Consistency = &v
+	}
+	shown, err := c.Shown(context)
+	if err != nil {
+		return nil, err
 	}
 	known := make([][]bool, x.N)
 	for i := range known {
@@ -55,7 +67,7 @@ func (s Subject) restoration(x, original, context flow.Batch) (*Restoration, err
 		x    flow.Batch
 		psnr *float64
 		ssim **float64
-	}{{x, &res.PSNR, &res.SSIM}, {c.Shown(context), &res.InputPSNR, &res.InputSSIM}} {
+	}{{x, &res.PSNR, &res.SSIM}, {shown, &res.InputPSNR, &res.InputSSIM}} {
 		got := clipped(m.x)
 		v, err := meanPSNR(got, original, known)
 		if err != nil {

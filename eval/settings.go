@@ -25,7 +25,7 @@ type Settings struct {
 	// velocity. What needs an ODE all the same (a likelihood, a path) then has the default
 	// solver, with the tolerances of Solve.
 	Solve ode.Config `yaml:",inline" json:"solve"`
-	// Divergence is that of likelihoods; default exact up to likelihood.ExactUpTo
+	// Divergence is that of likelihoods; default exact up to [likelihood.ExactUpTo]
 	// dimensions.
 	Divergence likelihood.Config `yaml:",inline" json:"divergence"`
 	// Samples is the number of points that distances between samples and data are
@@ -34,20 +34,31 @@ type Settings struct {
 	// Test is the number of held-out points whose likelihood is evaluated; 0: all of
 	// them.
 	Test int `yaml:"test" json:"test"`
-	// Dequantizations is K, the samples of noise of each image in bits per dimension;
-	// default 1. See [BPD].
+	// Dequantizations is the number of samples of noise that each image gets for its bits
+	// per dimension, K of [BPD]; default 1.
 	Dequantizations int `yaml:"dequantizations,omitempty" json:"dequantizations,omitempty"`
+
+	written string // the solver's name as it was given, where that is an old one
 }
 
 // Defaults returns c with every unset field filled in, except those whose default is a
 // choice of the solve or depends on the data.
 func (c Settings) Defaults() Settings {
 	if c.Solve.Solver == oldAverage {
-		c.Solve.Solver = Average
+		c.Solve.Solver, c.written = Average, oldAverage
 	}
 	c.Solve, c.Divergence = c.Solve.Defaults(), c.Divergence.Defaults()
 	c.Samples, c.Dequantizations = cmp.Or(c.Samples, 2000), cmp.Or(c.Dequantizations, 1)
 	return c
+}
+
+// SolverAsGiven returns the name of the solver as it was given, which may be an old name of
+// [Average]: errors speak of it.
+func (c Settings) SolverAsGiven() string {
+	if c.Solve.Solver == Average {
+		return cmp.Or(c.written, Average)
+	}
+	return c.Solve.Solver
 }
 
 // Solvers returns the names that Settings.Solve.Solver takes.
@@ -64,7 +75,7 @@ func (c Settings) Validate() error {
 		return fmt.Errorf("eval: %w", err)
 	}
 	if c.Solve.Steps < 0 { // which are not those of an ODE for Average
-		return fmt.Errorf("eval: steps is %d; it must be at least 1, or left out", c.Solve.Steps)
+		return fmt.Errorf("eval: steps is %d; it must be at least 1, or 0 for one step", c.Solve.Steps)
 	}
 	if err := c.Divergence.Validate(); err != nil {
 		return fmt.Errorf("eval: %w", err)

@@ -91,3 +91,13 @@ func TestSettingsThatCannotBeUsedNameTheKey(t *testing.T) {
 		t.Errorf("defaults of the old name: %+v", c)
 	}
 }
+
+func TestErrorsCanNameTheSolverAsItWasGiven(t *testing.T) {
+	for given, want := range map[string]string{"": "dopri5", "rk4": "rk4", Average: Average, "interval": "interval"} {
+		var s Settings
+		s.Solve.Solver = given
+		if got := s.Defaults().Defaults().SolverAsGiven(); got != want {
+			t.Errorf("%q: got %q, want %q", given, got, want)
+		}
+	}
+}

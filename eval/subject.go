@@ -56,6 +56,15 @@ func (s Subject) checked() (Subject, error) {
 	return s, s.checkSet()
 }
 
+// warnings returns what is to be known of the data beside the figures.
+func (s Subject) warnings() []string {
+	was := s.Model.Spec().Fingerprint
+	if s.Set == nil || was == "" || s.Set.Fingerprint == "" || was == s.Set.Fingerprint {
+		return nil
+	}
+	return []string{"the data are not those that the model was trained on: held-out points may have been trained on"}
+}
+
 // checkSet reports data that the model is not of.
 func (s Subject) checkSet() error {
 	if s.Set == nil {
@@ -64,6 +73,14 @@ func (s Subject) checkSet() error {
 	dim := s.Model.Dim()
 	if s.Set.Dim != 0 && s.Set.Dim != dim {
 		return fmt.Errorf("eval: %s is of dimension %d, and the model of dimension %d", s.Set.Name, s.Set.Dim, dim)
+	}
+	spec := s.Model.Spec()
+	if c := s.Set.Columns; c != nil && spec.Columns != nil && !slices.Equal(c, spec.Columns) {
+		return fmt.Errorf("eval: the columns of %s are %v, and those of the model %v", s.Set.Name, c, spec.Columns)
+	}
+	c := s.Set.ClassNames
+	if spec.Net.Classes > 0 && c != nil && spec.ClassNames != nil && !slices.Equal(c, spec.ClassNames) {
+		return fmt.Errorf("eval: the classes of %s are %v, and those of the model %v", s.Set.Name, c, spec.ClassNames)
 	}
 	for _, part := range []data.Finite{s.Set.Test, s.Set.TrainSet} {
 		if part != nil && part.Len() > 0 && part.Dim() != dim {
@@ -147,7 +164,10 @@ func (s Subject) taken(x flow.Batch, given flow.Given) (flow.Given, error) {
 	case cfg.Context == 0:
 		given.Context = flow.Batch{}
 	case given.Context.N == 0:
-		given.Context = s.Model.ContextOf(x, s.Seed)
+		var err error
+		if given.Context, err = s.Model.ContextOf(x, s.Seed); err != nil {
+			return given, err
+		}
 	}
 	if err := given.Check(x.N, cfg.Classes, cfg.Context); err != nil {
 		return given, fmt.Errorf("eval: what the points of %s are given: %w", s.Set.Name, err)
@@ -181,16 +201,4 @@ func (s Subject) DataLogProb(x flow.Batch) ([]float64, error) {
 		logp[i] -= shift
 	}
 	return logp, nil
-}
-
-// imageShape returns the height, width and channels of the images that a model makes; nil
-// where it makes none.
-func imageShape(m *model.Model) []int {
-	switch shape := m.Spec().Shape; len(shape) {
-	case 2:
-		return []int{shape[0], shape[1], 1}
-	case 3:
-		return slices.Clone(shape)
-	}
-	return nil
 }

@@ -285,6 +285,11 @@ func (g Grid) Validate() error {
 	if g.Title == "" {
 		f.add("title is missing")
 	}
+	for i, seed := range g.Seeds {
+		if slices.Contains(g.Seeds[:i], seed) {
+			f.add("seeds: %d is there twice; each seed is one run", seed)
+		}
+	}
 	if len(g.Seeds) == 0 || len(g.Tasks) == 0 || len(g.Methods) == 0 || len(g.Measure) == 0 {
 		f.add("it needs at least one of each of seeds, tasks, methods and measure")
 	}

@@ -101,18 +101,19 @@ func TestSettingsOfACommandAreStrict(t *testing.T) {
 		"train.stps=3":              `unknown key "train.stps"; did you mean "train.steps"?`,
 		"train.steps":               "it must be key=value",
 		"seed=18446744073709551616": "it must be a whole number from 0 to 18446744073709551615",
+		"seed=18446744073709551615": "the seed of a run is one of the grid's seeds",
 	} {
 		if _, err := g.Plan(t.TempDir(), []string{set}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want an error with %q", set, err, want)
 		}
 	}
 	cells, err := g.Plan(t.TempDir(),
-		[]string{"train.steps=1e4", "train.optimizer.ema_decay=0", "seed=18446744073709551615"})
+		[]string{"train.steps=1e4", "train.optimizer.ema_decay=0"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := cells[0].Config
-	if c.Train.Steps != 10000 || c.Train.Batch != 16 || c.Train.LR != 1e-3 || c.Seed != 1<<64-1 ||
+	if c.Train.Steps != 10000 || c.Train.Batch != 16 || c.Train.LR != 1e-3 || c.Seed != cells[0].Seed ||
 		*c.Train.Optimizer.EMADecay != 0 {
 		t.Errorf("settings %+v", c.Train)
 	}

@@ -60,6 +60,9 @@ func (g Grid) Plan(dir string, set []string) ([]Cell, error) {
 	return cells, nil
 }
 
+// errSeed is the error of a setting that makes all seeds of a grid one.
+var errSeed = errors.New("the seed of a run is one of the grid's seeds; remove seed from the settings")
+
 func (g Grid) skips(task, method string) bool {
 	return slices.ContainsFunc(g.Skip, func(s Skip) bool {
 		return (s.Task == "" || s.Task == task) && s.Method == method
@@ -96,10 +99,16 @@ func (g Grid) cell(set []string, dir string, i, k int, seed uint64) (Cell, error
 	if g.Kind == kindNeural {
 		n, _, err := settings.Load[Neural](layers...)
 		c.Neural = &n
+		if err == nil && n.Seed != seed {
+			err = errSeed
+		}
 		return c, err
 	}
 	if c.Config, _, err = settings.Load[run.Config](layers...); err != nil {
 		return c, err
+	}
+	if c.Config.Seed != seed {
+		return c, errSeed
 	}
 	if every := c.Config.Train.SnapshotEvery; g.looksBack() && (every == 0 || every > c.Config.Train.Steps) {
 		return c, errNoSnapshots

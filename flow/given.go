@@ -81,3 +81,15 @@ func (g Given) Check(n, classes, dim int) error {
 	}
 	return nil
 }
+
+// LabelsInTurn returns n labels, every class in turn; nil where there are no classes.
+func LabelsInTurn(n, classes int) []int32 {
+	if classes < 1 {
+		return nil
+	}
+	label := make([]int32, max(0, n))
+	for i := range label {
+		label[i] = int32(i % classes)
+	}
+	return label
+}

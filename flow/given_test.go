@@ -110,3 +110,14 @@ func ExampleGiven() {
 	// [7 -1]
 	// labels do not fit: 3 labels for 4 points
 }
+
+func TestLabelsInTurn(t *testing.T) {
+	for _, c := range []struct {
+		n, classes int
+		want       []int32
+	}{{5, 3, []int32{0, 1, 2, 0, 1}}, {2, 3, []int32{0, 1}}, {3, 0, nil}, {3, -1, nil}, {0, 2, nil}, {-1, 2, nil}} {
+		if got := flow.LabelsInTurn(c.n, c.classes); !slices.Equal(got, c.want) {
+			t.Errorf("%d of %d classes: got %v, want %v", c.n, c.classes, got, c.want)
+		}
+	}
+}

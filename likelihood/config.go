@@ -7,20 +7,19 @@ import (
 	"flowmatch/internal/choice"
 )
 
-// The dimensions up to which the exact divergence is the default: of log-densities, and of
-// training by their gradient, which solves again for every step.
-const (
-	ExactUpTo         = 64
-	ExactGradientUpTo = 4
-)
+// ExactUpTo is the dimension up to which the exact divergence is the default of
+// log-densities.
+const ExactUpTo = 64
 
 // Config is a divergence as a configuration file names it. A zero field is not set, and
 // has the default that is named beside it.
 type Config struct {
-	// Divergence is one of [Names]. Default: exact up to so many dimensions as the caller
-	// of New says, such as [ExactUpTo]; hutchinson above.
+	// Divergence is exact, a sum over all dimensions, or hutchinson, an estimate by random
+	// probes. Default: exact up to so many dimensions as the caller of New says, such as
+	// [ExactUpTo]; hutchinson above.
 	Divergence string `yaml:"divergence" json:"divergence"`
-	Probes     int    `yaml:"probes" json:"probes"` // of hutchinson, for each point; default 1
+	// Probes is the number of probes of hutchinson for each point; default 1.
+	Probes int `yaml:"probes" json:"probes"`
 }
 
 // Names returns the names of the divergences.
@@ -47,6 +46,16 @@ func (c Config) Validate() error {
 	case c.Probes > 1 && c.Divergence == "exact":
 		return fmt.Errorf("probes is %d, but the divergence is exact, which has none: leave it out, or use hutchinson",
 			c.Probes)
+	}
+	return nil
+}
+
+// CheckDim reports probes that have no effect for points of dimension dim, since the
+// divergence is exact there by default. The error begins with the field.
+func (c Config) CheckDim(dim, exactUpTo int) error {
+	if c.Divergence == "" && dim <= exactUpTo && c.Probes > 1 {
+		return fmt.Errorf("probes is %d, but up to %d dimensions the divergence is exact, which has none, "+
+			"and the data have %d: leave it out, or set divergence to hutchinson", c.Probes, exactUpTo, dim)
 	}
 	return nil
 }

@@ -17,8 +17,8 @@ func TestConfigMakesTheDivergenceThatItNames(t *testing.T) {
 	}{
 		{Config{}, 64, ExactUpTo, Exact{}, "exact"},
 		{Config{}, 65, ExactUpTo, Hutchinson{Probes: 1, Seed: 9}, "hutchinson, 1 rademacher probes"},
-		{Config{}, 4, ExactGradientUpTo, Exact{}, "exact"},
-		{Config{}, 5, ExactGradientUpTo, Hutchinson{Probes: 1, Seed: 9}, "hutchinson, 1 rademacher probes"},
+		{Config{}, 4, 4, Exact{}, "exact"},
+		{Config{}, 5, 4, Hutchinson{Probes: 1, Seed: 9}, "hutchinson, 1 rademacher probes"},
 		{Config{Probes: 3}, 65, ExactUpTo, Hutchinson{Probes: 3, Seed: 9}, "hutchinson, 3 rademacher probes"},
 		{Config{Divergence: "exact"}, 1000, ExactUpTo, Exact{}, "exact"},
 		{Config{Divergence: "exact"}.Defaults(), 1000, ExactUpTo, Exact{}, "exact"},
@@ -48,6 +48,25 @@ func TestConfigNamesTheFieldThatCannotBeUsed(t *testing.T) {
 		_, err := c.c.New(2, ExactUpTo, 0)
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%+v: got error %v, want %q", c.c, err, c.want)
+		}
+	}
+}
+
+func TestProbesOfAnExactDivergenceHaveNoEffect(t *testing.T) {
+	for _, c := range []struct {
+		c    Config
+		dim  int
+		want string
+	}{
+		{Config{Probes: 3}, 64, "probes is 3, but up to 64 dimensions the divergence is exact, which has none, " +
+			"and the data have 64: leave it out, or set divergence to hutchinson"},
+		{Config{Probes: 3}, 65, ""},
+		{Config{Probes: 1}, 2, ""},
+		{Config{Probes: 3, Divergence: "hutchinson"}, 2, ""},
+	} {
+		err := c.c.CheckDim(c.dim, ExactUpTo)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || err.Error() != c.want) {
+			t.Errorf("%+v in dimension %d: got %v, want %q", c.c, c.dim, err, c.want)
 		}
 	}
 }

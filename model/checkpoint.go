@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/nlpodyssey/safetensors"
@@ -42,8 +44,34 @@ var ErrUnnamed = errors.New("model: a schedule without a name cannot be saved: "
 var ErrNoState = errors.New("it holds a model without the state of its training; " +
 	"only a checkpoint of a training can be resumed")
 
-// Save writes the checkpoint to path as one safetensors file, whole or not at all.
+// check reports a checkpoint that lacks something, or whose slabs are not the network's.
+func (c Checkpoint) check() error {
+	if c.Net == nil || c.Net.NumWeights() == 0 {
+		return errors.New("model: Checkpoint.Net is nil or empty; set it to the network that was trained")
+	}
+	s, want := c.State, c.Net.NumWeights()
+	for _, f := range []struct {
+		name string
+		slab []float32
+	}{{"Weights", s.Weights}, {"EMA", s.EMA}, {"Moment1", s.Moment1}, {"Var2", s.Var2}} {
+		if len(f.slab) != want {
+			return fmt.Errorf("model: Checkpoint.State.%s holds %d numbers; the network has %d weights", f.name,
+				len(f.slab), want)
+		}
+	}
+	if s.Step < 0 {
+		return fmt.Errorf("model: Checkpoint.State.Step is %d; it must not be negative", s.Step)
+	}
+	return nil
+}
+
+// Save writes the checkpoint to path as one safetensors file, whole or not at all. A state
+// that is not finite, as that of a training that diverged, is an error, and a file that is
+// there stays as it is: what is there can always be read.
 func (c Checkpoint) Save(path string) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	s := c.State
 	slabs := []slab{{"", s.EMA}, {prefixRaw, s.Weights}, {prefixM, s.Moment1}, {prefixV, s.Var2}}
 	return save(path, c.Spec, c.Net, s.Step, c.Extra, slabs)
@@ -52,6 +80,9 @@ func (c Checkpoint) Save(path string) error {
 // Save writes the model to path as one safetensors file, whole or not at all; [Open]
 // reads it. It has the weights only, and none of the state that a training needs to go on.
 func (m *Model) Save(path string) error {
+	if err := m.made(); err != nil {
+		return err
+	}
 	w, err := m.net.Weights()
 	if err != nil {
 		return err
@@ -66,6 +97,7 @@ type slab struct {
 }
 
 func save(path string, spec Spec, net *nn.Net, step int64, extra map[string]string, slabs []slab) error {
+	spec = spec.named()
 	if spec.Scheduler != nil {
 		return fmt.Errorf("%w (it is a %T)", ErrUnnamed, spec.Scheduler)
 	}
@@ -90,6 +122,14 @@ func save(path string, spec Spec, net *nn.Net, step int64, extra map[string]stri
 }
 
 func writeTensors(path string, tensors map[string]array, meta map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(tensors)) {
+		for i, v := range tensors[name].data {
+			if v-v != 0 {
+				return fmt.Errorf("model: %s is not written, and what was there is kept: tensor %q holds %g at "+
+					"position %d", path, name, v, i)
+			}
+		}
+	}
 	return atomicfile.WriteFile(path, func(w io.Writer) error {
 		return safetensors.SerializeToWriter(tensors, meta, w)
 	})
@@ -169,6 +209,9 @@ func Open(path string, eng *nn.Engine) (m *Model, step int, err error) {
 
 // Model returns the model with the averaged weights.
 func (c *Checkpoint) Model() (*Model, error) {
+	if c == nil || c.Net == nil {
+		return nil, errors.New("model: Checkpoint.Net is nil; set it to the network that was trained")
+	}
 	net, err := c.Net.WithWeights(c.State.EMA)
 	if err != nil {
 		return nil, err

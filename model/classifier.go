@@ -2,6 +2,7 @@ package model
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"flowmatch/nn"
@@ -12,13 +13,16 @@ const keyClassifier = "flowmatch_classifier"
 
 // SaveClassifier writes a classifier as one safetensors file, whole or not at all.
 func SaveClassifier(path string, c *nn.Classifier) error {
-	spec, err := json.Marshal(c.Config())
-	if err != nil {
-		return fmt.Errorf("model: encoding the classifier: %w", err)
+	if c == nil {
+		return errors.New("model: the classifier is nil; make one by nn.NewClassifier")
 	}
 	w, err := c.Weights()
 	if err != nil {
 		return err
+	}
+	spec, err := json.Marshal(c.Config())
+	if err != nil {
+		return fmt.Errorf("model: encoding the classifier: %w", err)
 	}
 	tensors := map[string]array{}
 	for _, t := range c.Tensors() {

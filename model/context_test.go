@@ -156,10 +156,19 @@ func TestAModelMakesItsContextsOfImages(t *testing.T) {
 	for i := range x.X {
 		x.X[i] = math.Sin(float64(i))
 	}
-	cond := m.ContextOf(x, 1)
+	cond, err := m.ContextOf(x, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := m.Conditioner()
 	want := flow.NewBatch(2, 16)
-	c.Enlarge(want, c.Shrink(x))
+	low, err := c.Shrink(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Enlarge(want, low); err != nil {
+		t.Fatal(err)
+	}
 	for i, v := range cond.X { // Shrink takes x as it is, the context the middles of its levels
 		if math.Abs(v-want.X[i]) > 1.5/128/0.5 {
 			t.Errorf("value %d is %g, want about %g", i, v, want.X[i])
@@ -213,7 +222,10 @@ func TestTheContextOfASpec(t *testing.T) {
 	}
 	other.Condition = nil
 	free, err := drawn(t, other)
-	if err != nil || free.ContextOf(x, 1).N != 0 || free.Conditioner() != nil {
+	if err != nil {
+		t.Fatal(err)
+	}
+	if none, err := free.ContextOf(x, 1); err != nil || none.N != 0 || free.Conditioner() != nil {
 		t.Errorf("a model whose caller makes the context: %v", err)
 	}
 	random := small
@@ -221,7 +233,11 @@ func TestTheContextOfASpec(t *testing.T) {
 	if m, err = drawn(t, random); err != nil {
 		t.Fatal(err)
 	}
-	if all := m.ContextOf(x, 4); !slices.Equal(m.ContextOf(x.Slice(0, 1), 4).X, all.Row(0)) {
+	all, err := m.ContextOf(x, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if one, err := m.ContextOf(x.Slice(0, 1), 4); err != nil || !slices.Equal(one.X, all.Row(0)) {
 		t.Error("the mask of an image depends on the others")
 	}
 }

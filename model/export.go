@@ -47,6 +47,9 @@ const (
 // size: x [N, ...Shape] in model units, t [N], label [N] of a conditional model (-1:
 // none). Images are [N, H, W, C]. What the numbers mean is in the metadata.
 func (m *Model) ONNX(o ExportOptions) (*onnx.Model, error) {
+	if err := m.made(); err != nil {
+		return nil, err
+	}
 	name := m.spec.Prediction.String()
 	switch {
 	case m.spec.Scheduler != nil:

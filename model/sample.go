@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"flowmatch/flow"
+	"flowmatch/internal/absent"
 	"flowmatch/internal/seed"
 	"flowmatch/likelihood"
 	"flowmatch/ode"
@@ -41,6 +42,9 @@ type Samples struct {
 // further evaluation of the network begins, and the error is that of ctx, wrapped with
 // how far the solve came; as with every error, there are no samples then.
 func (m *Model) Sample(ctx context.Context, o SampleOptions) (Samples, error) {
+	if err := m.made(); err != nil {
+		return Samples{}, err
+	}
 	if o.N < 1 {
 		return Samples{}, fmt.Errorf("model: %d samples asked for; it must be at least 1", o.N)
 	}
@@ -52,12 +56,15 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions) (Samples, error) {
 // SampleFrom is Sample from given source points [N, D], in model units, which are not
 // modified; o.N must be 0 or N.
 func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) (s Samples, err error) {
+	if err := m.made(); err != nil {
+		return s, err
+	}
+	if err := m.fits("source points", x0); err != nil {
+		return s, err
+	}
 	switch {
-	case o.Sampler == nil:
+	case absent.Is(o.Sampler): // also a nil pointer to one
 		return s, errors.New("model: SampleOptions.Sampler is nil; set one, such as model.ODE{Solver: ...}")
-	case x0.D != m.Dim() || len(x0.X) != x0.N*x0.D:
-		return s, fmt.Errorf("model: source points of shape [%d, %d] with %d numbers for a model of dimension %d",
-			x0.N, x0.D, len(x0.X), m.Dim())
 	case o.N != 0 && o.N != x0.N:
 		return s, fmt.Errorf("model: %d samples asked for from %d source points", o.N, x0.N)
 	}
@@ -96,9 +103,11 @@ type LikelihoodOptions struct {
 // is in data units too and is not modified. The Stats and the end of ctx are as in
 // Sample; with an error there are no log-densities.
 func (m *Model) LogProb(ctx context.Context, x flow.Batch, o LikelihoodOptions) ([]float64, ode.Stats, error) {
-	if x.D != m.Dim() {
-		return nil, ode.Stats{}, fmt.Errorf("model: points of dimension %d given to a model of dimension %d", x.D,
-			m.Dim())
+	if err := m.made(); err != nil {
+		return nil, ode.Stats{}, err
+	}
+	if err := m.fits("points", x); err != nil {
+		return nil, ode.Stats{}, err
 	}
 	if err := m.HasDensity(); err != nil {
 		return nil, ode.Stats{}, err
@@ -147,7 +156,7 @@ var ErrNotDiscrete = errors.New("model: bits per dimension are for dequantised i
 // BitsPerDim turns a mean log-density in data units (nats) into bits per
 // dimension; see [likelihood.BitsPerDim].
 func (m *Model) BitsPerDim(logp float64) (float64, error) {
-	if m.spec.BinWidth <= 0 {
+	if m.Spec().BinWidth <= 0 {
 		return 0, ErrNotDiscrete
 	}
 	return likelihood.BitsPerDim(logp, m.Dim(), m.spec.BinWidth), nil

@@ -37,6 +37,9 @@ type Spec struct {
 	// the classes, in the order of the labels 0, 1, ...; empty where they have none.
 	LabelName  string   `json:"label_name,omitempty"`
 	ClassNames []string `json:"class_names,omitempty"`
+	// Fingerprint is data.Set.Fingerprint of what the model was trained on; empty: not
+	// known.
+	Fingerprint string `json:"fingerprint,omitempty"`
 	// Source is where the flow starts from, in model units; nil: the path's Gaussian.
 	Source *synth.SourceConfig `json:"source,omitempty"`
 	// Condition says how the context of an image is made from the image; nil: there is
@@ -47,9 +50,10 @@ type Spec struct {
 	NoDensity string `json:"no_density,omitempty"`
 	NoScore   string `json:"no_score,omitempty"`
 
-	// Scheduler is a schedule of your own, in place of Path, which must then be empty. A
-	// model with it can be trained and used but not saved: a file can record a schedule
-	// by its name only. Give it one with [path.Register], and name it in Path.
+	// Scheduler is a schedule as a value, in place of Path, which must then be empty. New
+	// turns one of package path into its Path. A model with one of your own can be trained
+	// and used but not saved: a file can record a schedule by its name only. Give it one
+	// with [path.Register], and name it in Path.
 	Scheduler path.Scheduler `json:"-"`
 }
 
@@ -69,8 +73,8 @@ var ErrSpec = errors.New("model: the spec does not fit")
 // New returns the model of a Spec and a network for it; Spec.Net is set to the
 // network's.
 func New(spec Spec, net *nn.Net) (*Model, error) {
-	if net == nil {
-		return nil, fmt.Errorf("%w: there is no network", ErrSpec)
+	if net == nil || net.Config().Dim == 0 {
+		return nil, fmt.Errorf("%w: there is no network: it is nil or empty; make one by nn.New", ErrSpec)
 	}
 	spec.Net = net.Config()
 	if spec.Shape == nil {
@@ -126,6 +130,7 @@ func (m *Model) derive() (err error) {
 	if m.scheduler, err = spec.schedule(); err != nil {
 		return err
 	}
+	*spec = spec.named()
 	m.source = path.Source(m.scheduler)
 	if spec.Source != nil {
 		if err := CheckSource(*spec.Source, m.scheduler, spec.Prediction, spec.Net.Dim); err != nil {
@@ -163,6 +168,14 @@ func (s Spec) schedule() (path.Scheduler, error) {
 	return s.Scheduler, nil
 }
 
+// named returns s with a schedule of package path that is given as a value as its Path.
+func (s Spec) named() Spec {
+	if c, ok := path.ConfigOf(s.Scheduler); ok {
+		s.Path, s.Scheduler = c, nil
+	}
+	return s
+}
+
 // pathName names the schedule: as Path does, or by the type of one of your own.
 func (s Spec) pathName() string {
 	switch {
@@ -198,34 +211,78 @@ func CheckSource(c synth.SourceConfig, s path.Scheduler, p path.Prediction, dim 
 	return nil
 }
 
+// errUnmade is that of a model that New did not make.
+var errUnmade = errors.New("model: the model is nil or empty; make one by model.New, or read one by model.Open")
+
+// made reports a model that New did not make.
+func (m *Model) made() error {
+	if m == nil || m.net == nil {
+		return errUnmade
+	}
+	return nil
+}
+
 // WithNet returns a model of the same meaning with another network of the same
 // configuration, such as one that a training returns.
 func (m *Model) WithNet(net *nn.Net) (*Model, error) {
+	if err := m.made(); err != nil {
+		return nil, err
+	}
 	return New(m.spec, net)
 }
 
-// Spec returns the description of m, complete.
-func (m *Model) Spec() Spec { return m.spec }
+// Spec returns the description of m, complete; the zero Spec of a nil model.
+func (m *Model) Spec() Spec {
+	if m == nil {
+		return Spec{}
+	}
+	return m.spec
+}
 
-// Net returns the network.
-func (m *Model) Net() *nn.Net { return m.net }
+// Net returns the network; nil of a model that New did not make.
+func (m *Model) Net() *nn.Net {
+	if m == nil {
+		return nil
+	}
+	return m.net
+}
 
-// Scheduler returns the schedule of the path.
-func (m *Model) Scheduler() path.Scheduler { return m.scheduler }
+// Scheduler returns the schedule of the path; nil of a model that New did not make.
+func (m *Model) Scheduler() path.Scheduler {
+	if m == nil {
+		return nil
+	}
+	return m.scheduler
+}
 
-// Dim returns D.
-func (m *Model) Dim() int { return m.spec.Net.Dim }
+// Dim returns D; 0 of a model that New did not make.
+func (m *Model) Dim() int { return m.Spec().Net.Dim }
 
 // Span returns the times between which the model's velocity is finite: the
 // path's domain, trimmed where the prediction cannot be turned into a velocity.
-func (m *Model) Span() (lo, hi float64) { return path.Span(m.scheduler, m.spec.Prediction) }
+func (m *Model) Span() (lo, hi float64) {
+	if m.made() != nil {
+		return 0, 0
+	}
+	return path.Span(m.scheduler, m.spec.Prediction)
+}
 
 // Source returns the distribution that a solve starts from, in model units: the
 // source that the Spec names, or the path's Gaussian, N(0, σ(lo)² I).
-func (m *Model) Source() flow.Source { return m.source }
+func (m *Model) Source() flow.Source {
+	if m == nil {
+		return nil
+	}
+	return m.source
+}
 
 // Conditioner returns what makes contexts of images; nil for a model without.
-func (m *Model) Conditioner() *image.Condition { return m.condition }
+func (m *Model) Conditioner() *image.Condition {
+	if m == nil {
+		return nil
+	}
+	return m.condition
+}
 
 // ErrNoDensity is returned when a log-density is asked of a model that has none, and
 // ErrNoScore when a sampler needs the score of one whose field does not determine it.
@@ -237,6 +294,9 @@ var (
 
 // HasDensity returns nil, or [ErrNoDensity] with the reason.
 func (m *Model) HasDensity() error {
+	if err := m.made(); err != nil {
+		return err
+	}
 	if m.spec.NoDensity != "" {
 		return fmt.Errorf("%w: %s", ErrNoDensity, m.spec.NoDensity)
 	}
@@ -245,6 +305,9 @@ func (m *Model) HasDensity() error {
 
 // HasScore returns nil, or [ErrNoScore] with the reason.
 func (m *Model) HasScore() error {
+	if err := m.made(); err != nil {
+		return err
+	}
 	why := m.spec.NoScore
 	if _, noisy := m.scheduler.(path.Noisy); noisy {
 		why = "path " + m.spec.pathName()
@@ -261,6 +324,9 @@ func (m *Model) HasScore() error {
 // Field returns the velocity field in model units, v_t(x | given). It is
 // Differentiable, and a Diverger where the network is; see [nn.Net.Bind].
 func (m *Model) Field(given flow.Given) (flow.Field, error) {
+	if err := m.made(); err != nil {
+		return nil, err
+	}
 	f, err := m.net.Bind(given)
 	if err != nil {
 		return nil, err
@@ -273,16 +339,35 @@ func (m *Model) Field(given flow.Given) (flow.Field, error) {
 
 // ContextOf returns the contexts that Spec.Condition makes of images x [N, D] in data
 // units: [N, Dc], in model units; the zero Batch for a model without. Random masks are
-// drawn from the seed, that of image i whatever the others are.
-func (m *Model) ContextOf(x flow.Batch, seedValue uint64) flow.Batch {
+// drawn from the seed, that of image i whatever the others are. Images of another size
+// are an error.
+func (m *Model) ContextOf(x flow.Batch, seedValue uint64) (flow.Batch, error) {
+	if err := m.made(); err != nil {
+		return flow.Batch{}, err
+	}
 	if m.condition == nil {
-		return flow.Batch{}
+		return flow.Batch{}, nil
+	}
+	if err := m.fits("images", x); err != nil {
+		return flow.Batch{}, err
 	}
 	z, context := m.toModelUnits(x), flow.NewBatch(x.N, m.condition.Dim())
 	for i := range x.N {
-		m.condition.Fill(context.Slice(i, i+1), z.Slice(i, i+1), seed.Rand(seedValue, "data/context", uint64(i)))
+		rng := seed.Rand(seedValue, "data/context", uint64(i))
+		if err := m.condition.Fill(context.Slice(i, i+1), z.Slice(i, i+1), rng); err != nil {
+			return flow.Batch{}, err
+		}
 	}
-	return context
+	return context, nil
+}
+
+// fits reports points that are not the model's.
+func (m *Model) fits(what string, x flow.Batch) error {
+	if x.D != m.Dim() || x.N < 0 || len(x.X) != x.N*x.D {
+		return fmt.Errorf("model: %s of shape [%d, %d] with %d numbers for a model of dimension %d", what, x.N, x.D,
+			len(x.X), m.Dim())
+	}
+	return nil
 }
 
 // toModelUnits returns a copy of x in model units.

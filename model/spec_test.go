@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"math"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -100,10 +101,12 @@ func TestSpecsThatDoNotFitAreErrors(t *testing.T) {
 		"[-1 -2]":                      {Shape: []int{-1, -2}},
 		"both Path (vp) and Scheduler": {Path: path.Config{Name: "vp"}, Scheduler: own},
 		"both Path () and Scheduler":   {Path: path.Config{SigmaMin: new(0.1)}, Scheduler: own},
-		"Scheduler: ":                  {Scheduler: path.Func{Fn: func(float64) path.Coef { return path.Coef{} }}},
-		"3 columns":                    {Columns: []string{"a", "b", "c"}},
-		"2 class_names":                {ClassNames: []string{"cat", "dog"}},
-		"Prediction(17)":               {Prediction: 17},
+		"Scheduler: path: not a schedule: it is nil":      {Scheduler: (*path.VP)(nil)},
+		"Scheduler: path: not a schedule: Func.Fn is nil": {Scheduler: path.Func{}},
+		"Scheduler: ":    {Scheduler: path.Func{Fn: func(float64) path.Coef { return path.Coef{} }}},
+		"3 columns":      {Columns: []string{"a", "b", "c"}},
+		"2 class_names":  {ClassNames: []string{"cat", "dog"}},
+		"Prediction(17)": {Prediction: 17},
 		"standardizer of 3 coordinates": {Standardizer: &data.Standardizer{Mean: make([]float64, 3),
 			Std: []float64{1, 1, 1}}},
 		"deviation 0 is 0": {Standardizer: &data.Standardizer{Mean: []float64{1}, Std: []float64{0}}},
@@ -113,8 +116,10 @@ func TestSpecsThatDoNotFitAreErrors(t *testing.T) {
 			t.Errorf("got %v (%v), want ErrSpec with %q", err, m, want)
 		}
 	}
-	if _, err := New(Spec{}, nil); !errors.Is(err, ErrSpec) {
-		t.Errorf("no network: got %v", err)
+	for _, none := range []*nn.Net{nil, {}} {
+		if _, err := New(Spec{}, none); !errors.Is(err, ErrSpec) {
+			t.Errorf("no network: got %v", err)
+		}
 	}
 	if _, err := New(Spec{Path: path.Config{Name: "vpp"}}, net); err == nil ||
 		!strings.Contains(err.Error(), `did you mean "vp"`) {
@@ -150,6 +155,41 @@ func TestASourceNeedsAPathThatStartsFromIt(t *testing.T) {
 	}
 }
 
+// noise is a schedule with noise, of one's own type.
+type noise struct{ path.Bridge }
+
+// A schedule of package path that is given as a value is that of a name: the model can be
+// saved.
+func TestAScheduleOfThePathRoomIsNamed(t *testing.T) {
+	net := newNet(t, nn.Config{Dim: 2, Hidden: []int{4}})
+	for name, s := range map[string]path.Scheduler{
+		"condot": path.CondOT{SigmaMin: 0.1}, "vp": &path.VP{BetaMin: 0.2}, "icfm": path.Bridge{},
+		"cosine": path.Cosine{},
+	} {
+		m, err := New(Spec{Scheduler: s}, net)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(t.TempDir(), "m")
+		if spec := m.Spec(); spec.Path.Name != name || spec.Scheduler != nil {
+			t.Errorf("%s: the Spec has %+v and %v", name, spec.Path, spec.Scheduler)
+		}
+		if err := m.Save(file); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		again, _, err := Open(file, net.Engine())
+		if err != nil || again.Scheduler().At(0.3) != s.At(0.3) {
+			t.Errorf("%s: %v comes back as %v, %v", name, s, again.Scheduler(), err)
+		}
+	}
+	c := trained(t, planar)
+	c.Spec.Path, c.Spec.Scheduler = path.Config{}, path.VP{}
+	if err := c.Save(filepath.Join(t.TempDir(), "c")); err != nil {
+		t.Errorf("a checkpoint: %v", err)
+	}
+}
+
 func TestAModelReportsWhatItLacks(t *testing.T) {
 	net := newNet(t, nn.Config{Dim: 2, Hidden: []int{4}})
 	for name, c := range map[string]struct {
@@ -162,7 +202,8 @@ func TestAModelReportsWhatItLacks(t *testing.T) {
 			"objective distill"},
 		"ot":     {Spec{NoScore: "coupling ot"}, "", "coupling ot"},
 		"bridge": {Spec{Path: path.Config{Name: "bridge"}}, "", "path bridge"},
-		"own":    {Spec{Scheduler: path.Bridge{Sigma: 0.5}}, "", "path path.Bridge"},
+		"icfm":   {Spec{Scheduler: path.Bridge{Sigma: 0.5}}, "", "path icfm"},
+		"own":    {Spec{Scheduler: noise{path.Bridge{Sigma: 0.5}}}, "", "path model.noise"},
 		"source": {Spec{Source: &synth.SourceConfig{Name: "8gaussians"}}, "", "source 8gaussians"},
 	} {
 		m, err := New(c.spec, net)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"flowmatch/flow"
+	"flowmatch/internal/absent"
 	"flowmatch/ode"
 )
 
@@ -77,7 +78,7 @@ func (b Block) clock(t float64) float64 {
 
 func (b Block) check(x0 flow.Batch) error {
 	switch {
-	case b.Field == nil:
+	case absent.Is(b.Field):
 		return fmt.Errorf("neuralode: %w: Block.Field is nil", ErrInvalid)
 	case b.Gradient != Adjoint && b.Gradient != Backprop:
 		return fmt.Errorf("neuralode: %w: Block.Gradient is %v; it must be Adjoint or Backprop", ErrInvalid, b.Gradient)
@@ -131,6 +132,9 @@ func (b Block) Forward(ctx context.Context, x0 flow.Batch, ts []float64) (*Pass,
 // States returns how many states, each [N, D], are kept for the way back: those at
 // the times, and those of the tape.
 func (p *Pass) States() int {
+	if p == nil {
+		return 0
+	}
 	n := len(p.X)
 	if p.tape != nil {
 		n += p.tape.Steps()
@@ -142,6 +146,9 @@ func (p *Pass) States() int {
 // where the loss does not depend on it. It returns ∂L/∂x(T[0]) and adds ∂L/∂θ to
 // gtheta, of length P. The adjoint sets x to the states of the pass on its way.
 func (p *Pass) Gradient(ctx context.Context, as [][]float64, gtheta []float64) (a []float64, st ode.Stats, err error) {
+	if p == nil || p.block.Field == nil {
+		return nil, st, fmt.Errorf("neuralode: %w: the pass is nil or empty; make one by Block.Forward", ErrInvalid)
+	}
 	b := p.block
 	if n := b.Field.NumParams(); len(gtheta) != n {
 		return nil, st, fmt.Errorf("neuralode: %w: gtheta has %d numbers, the field has %d parameters",

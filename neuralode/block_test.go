@@ -99,7 +99,7 @@ func TestGradientsOfABlockAreThoseOfItsLoss(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			loss, _ := Loss(SquaredError).Mean(p.Trajectories, want)
+			loss, _, _ := Loss(SquaredError).Mean(p.Trajectories, want)
 			return loss
 		}
 		b := c.block
@@ -108,7 +108,7 @@ func TestGradientsOfABlockAreThoseOfItsLoss(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, as := Loss(SquaredError).Mean(p.Trajectories, want)
+		_, as, _ := Loss(SquaredError).Mean(p.Trajectories, want)
 		g := make([]float64, 4)
 		a, st, err := p.Gradient(ctx, as, g)
 		if err != nil || st.VJPs == 0 || st.LastT != 0.5 {

@@ -152,7 +152,10 @@ func (cs Case) difference(
 		if err != nil {
 			return 0, err
 		}
-		value, _ := l.Mean(got, want)
+		value, _, err := l.Mean(got, want)
+		if err != nil {
+			return 0, err
+		}
 		change += stencil.weight * value
 	}
 	return math.Abs(change-predicted) / math.Abs(predicted), nil
@@ -205,6 +208,10 @@ type Report struct {
 // both. Everything but seconds is a function of Fit.Seed.
 func (e Experiment) Run(ctx context.Context, eng *nn.Engine, gradients ...Gradient) (Report, error) {
 	e = e.defaults()
+	if e.System.F == nil || e.System.Dim() < 1 || e.Points < 2 {
+		return Report{}, fmt.Errorf("neuralode: %w: Experiment.System %q has dimension %d and Points is %d; it needs "+
+			"a Start, an F, and 2 points at least", ErrInvalid, e.System.Name, e.System.Dim(), e.Points)
+	}
 	r := Report{System: e.System.Name}
 	exact := ode.Solver{Method: ode.Dopri8, Control: ode.Adaptive{RTol: 1e-10, ATol: 1e-10}}
 	x0 := flow.Batch{N: 1, D: e.System.Dim(), X: e.System.Start}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"flowmatch/flow"
+	"flowmatch/internal/absent"
 	"flowmatch/ode"
 )
 
@@ -40,8 +41,12 @@ func (tr Trajectories) Validate() error {
 	return nil
 }
 
-// Times returns n >= 2 times at equal distances, t0 and t1 included.
+// Times returns n times at equal distances, t0 and t1 included; of fewer than 2 there are
+// none.
 func Times(t0, t1 float64, n int) []float64 {
+	if n < 2 {
+		return nil
+	}
 	ts := make([]float64, n)
 	for i := range ts {
 		ts[i] = t0 + (t1-t0)*float64(i)/float64(n-1)
@@ -50,9 +55,28 @@ func Times(t0, t1 float64, n int) []float64 {
 	return ts
 }
 
+// like reports trajectories that are not as many, at as many times, as others.
+func (tr Trajectories) like(other Trajectories) error {
+	if len(tr.X) != len(other.X) {
+		return fmt.Errorf("neuralode: %w: trajectories at %d times beside others at %d", ErrInvalid, len(tr.X),
+			len(other.X))
+	}
+	for i, x := range tr.X {
+		if o := other.X[i]; x.N != o.N || x.D != o.D || len(x.X) != len(o.X) {
+			return fmt.Errorf("neuralode: %w: states [%d, %d] beside others [%d, %d] at time %d", ErrInvalid, x.N, x.D,
+				o.N, o.D, i)
+		}
+	}
+	return nil
+}
+
 // RMSE returns the root mean square of the differences of all coordinates at all
-// times but the first, where solutions start together.
+// times but the first, where solutions start together. It is NaN where the others are not
+// as many, or at other times.
 func (tr Trajectories) RMSE(other Trajectories) float64 {
+	if tr.like(other) != nil {
+		return math.NaN()
+	}
 	sum, n := 0.0, 0
 	for i := 1; i < len(tr.X); i++ {
 		for j, v := range tr.X[i].X {
@@ -67,6 +91,13 @@ func (tr Trajectories) RMSE(other Trajectories) float64 {
 // Simulate solves x' = f(t, x) from x0 at ts[0] and returns the states at ts; f is
 // asked at the times as they are.
 func Simulate(ctx context.Context, s ode.Solver, f flow.Field, x0 flow.Batch, ts []float64) (Trajectories, error) {
+	switch {
+	case absent.Is(f):
+		return Trajectories{}, fmt.Errorf("neuralode: %w: the field to simulate is nil", ErrInvalid)
+	case f.Dim() < 1 || x0.D != f.Dim() || len(x0.X) != x0.N*x0.D:
+		return Trajectories{}, fmt.Errorf("neuralode: %w: x0 is [%d, %d] with %d numbers; the field takes points of "+
+			"dimension %d, which must be at least 1", ErrInvalid, x0.N, x0.D, len(x0.X), f.Dim())
+	}
 	tr := Trajectories{T: slices.Clone(ts)}
 	_, err := s.SolveVia(ctx, f.Velocity, slices.Clone(x0.X), ts, func(_ int, x []float64) error {
 		tr.X = append(tr.X, flow.Batch{N: x0.N, D: x0.D, X: slices.Clone(x)})
@@ -103,10 +134,14 @@ func (tr Trajectories) uniform() bool {
 // each begins anywhere, as in the demonstration of Chen et al., for its own time does
 // not matter: the times of the pieces are T[0], ..., T[length-1], and T must be at
 // equal distances. Else all begin at one drawn time. length is from 1 to len(T).
-func (tr Trajectories) Segments(rng *rand.Rand, n, length int, autonomous bool) Trajectories {
+func (tr Trajectories) Segments(rng *rand.Rand, n, length int, autonomous bool) (Trajectories, error) {
+	if err := tr.Validate(); err != nil {
+		return Trajectories{}, err
+	}
 	starts := len(tr.T) - length + 1
-	if length < 1 || starts < 1 {
-		panic(fmt.Sprintf("neuralode: Segments of %d times from trajectories of %d", length, len(tr.T)))
+	if rng == nil || n < 1 || length < 1 || starts < 1 {
+		return Trajectories{}, fmt.Errorf("neuralode: %w: %d segments of %d times from trajectories of %d: there must "+
+			"be one at least, of 1 to %d times, and a generator", ErrInvalid, n, length, len(tr.T), len(tr.T))
 	}
 	common := rng.IntN(starts)
 	out := Trajectories{T: tr.T[common : common+length]}
@@ -125,7 +160,7 @@ func (tr Trajectories) Segments(rng *rand.Rand, n, length int, autonomous bool) 
 			copy(out.X[i].Row(k), tr.X[from+i].Row(row))
 		}
 	}
-	return out
+	return out, nil
 }
 
 // System is an autonomous system with a formula, to learn from.
@@ -144,6 +179,10 @@ func (s System) Dim() int { return len(s.Start) }
 // Velocity writes F(x) of each point into v; t has no part in it.
 func (s System) Velocity(v []float64, _ float64, x []float64) error {
 	d := s.Dim()
+	if s.F == nil || d == 0 || len(x)%d != 0 || len(v) != len(x) {
+		return fmt.Errorf("neuralode: %w: %d numbers of a system %q of dimension %d: it needs a Start, an F, and "+
+			"whole points", ErrInvalid, len(x), s.Name, d)
+	}
 	for i := 0; i < len(x); i += d {
 		s.F(v[i:i+d], x[i:i+d])
 	}

@@ -55,7 +55,10 @@ func TestSegmentsArePieces(t *testing.T) {
 	for _, autonomous := range []bool{true, false} {
 		rows, froms := map[int]bool{}, map[int]bool{}
 		for k := range uint64(20) {
-			got := tr.Segments(seed.Rand(1, "test", k), 8, 5, autonomous)
+			got, err := tr.Segments(seed.Rand(1, "test", k), 8, 5, autonomous)
+			if err != nil {
+				t.Fatal(err)
+			}
 			if err := got.Validate(); err != nil || got.X[0].N != 8 || len(got.T) != 5 {
 				t.Fatalf("%d points at %d times, %v", got.X[0].N, len(got.T), err)
 			}
@@ -93,7 +96,10 @@ func TestLossesAndTheirSlopes(t *testing.T) {
 		"squared":  {SquaredError, (4 + 4 + 2.25 + 6.25) / 4},
 		"absolute": {AbsoluteError, (2 + 2 + 1.5 + 2.5) / 4},
 	} {
-		value, as := c.loss.Mean(got, want)
+		value, as, err := c.loss.Mean(got, want)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if math.Abs(value-c.want) > 1e-12 || as[0] != nil {
 			t.Errorf("%s: %g with as[0] %v, want %g and nil", name, value, as[0], c.want)
 		}
@@ -103,9 +109,9 @@ func TestLossesAndTheirSlopes(t *testing.T) {
 				old := *x
 				const h = 1e-6
 				*x = old + h
-				up, _ := c.loss.Mean(got, want)
+				up, _, _ := c.loss.Mean(got, want)
 				*x = old - h
-				down, _ := c.loss.Mean(got, want)
+				down, _, _ := c.loss.Mean(got, want)
 				*x = old
 				if slope := (up - down) / (2 * h); math.Abs(as[i][j]-slope) > 1e-8 {
 					t.Errorf("%s: ∂L/∂x[%d][%d] is %g, want %g", name, i, j, as[i][j], slope)

@@ -31,8 +31,18 @@ func AbsoluteError(r float64) (value, slope float64) {
 }
 
 // Mean returns the loss of got against want, and as[i] = ∂L/∂x(T[i]), as Pass.Gradient
-// takes it. The first time, where both start together, is left out: as[0] is nil.
-func (l Loss) Mean(got, want Trajectories) (loss float64, as [][]float64) {
+// takes it. The first time, where both start together, is left out: as[0] is nil. Trajectories
+// that are not as many, at as many times, are an error; so is a nil loss.
+func (l Loss) Mean(got, want Trajectories) (loss float64, as [][]float64, err error) {
+	if l == nil {
+		return 0, nil, fmt.Errorf("neuralode: %w: the loss is nil; give one, such as SquaredError", ErrInvalid)
+	}
+	if len(want.X) == 0 {
+		return 0, nil, fmt.Errorf("neuralode: %w: a loss of no trajectories", ErrInvalid)
+	}
+	if err := got.like(want); err != nil {
+		return 0, nil, err
+	}
 	as = make([][]float64, len(got.X))
 	n := 0
 	for _, x := range want.X[1:] {
@@ -46,7 +56,7 @@ func (l Loss) Mean(got, want Trajectories) (loss float64, as [][]float64) {
 			as[i][j] = slope / float64(n)
 		}
 	}
-	return loss, as
+	return loss, as, nil
 }
 
 // Fit trains a network so that its solutions follow trajectories, on short pieces of
@@ -122,6 +132,10 @@ func (f Fit) Run(ctx context.Context, tr *nn.NetTrainer, hooks train.Hooks) ([]P
 	if err := f.check(); err != nil {
 		return nil, err
 	}
+	if tr == nil || tr.Trainer == nil {
+		return nil, fmt.Errorf("neuralode: %w: the trainer is nil or empty; make one by NewTrainer of a network",
+			ErrInvalid)
+	}
 	var curve []Point
 	var last Point
 	step := func(k int, lr float64) (nn.StepResult, error) {
@@ -134,7 +148,7 @@ func (f Fit) Run(ctx context.Context, tr *nn.NetTrainer, hooks train.Hooks) ([]P
 		last.Seconds = seconds + time.Since(start).Seconds()
 		return r, nil
 	}
-	validate := func() (float64, error) {
+	validate := func(ctx context.Context) (float64, error) {
 		var err error
 		if last.Error, err = f.trajectoryError(ctx, tr); err != nil {
 			return 0, err
@@ -157,7 +171,10 @@ func (f Fit) step(ctx context.Context, tr *nn.NetTrainer, k int, lr float64) (p 
 	if err != nil {
 		return p, r, err
 	}
-	want := f.pieces(k)
+	want, err := f.pieces(k)
+	if err != nil {
+		return p, r, err
+	}
 	grad := make([]float64, net.NumWeights())
 	if p.Loss, _, p.Forward, p.Back, err = block.lossGradient(ctx, f.Loss, want, grad, nil); err != nil {
 		return p, r, err
@@ -167,7 +184,7 @@ func (f Fit) step(ctx context.Context, tr *nn.NetTrainer, k int, lr float64) (p 
 }
 
 // pieces are those of step number k.
-func (f Fit) pieces(k int) Trajectories {
+func (f Fit) pieces(k int) (Trajectories, error) {
 	rng := seed.Rand(f.Seed, "neuralode/segments", uint64(k))
 	return f.Data.Segments(rng, f.Loop.Batch, f.Length, f.Block.Autonomous)
 }
@@ -216,7 +233,10 @@ func (b Block) lossGradient(
 	if look != nil {
 		look(p)
 	}
-	loss, as := l.Mean(p.Trajectories, want)
+	loss, as, err := l.Mean(p.Trajectories, want)
+	if err != nil {
+		return 0, nil, p.Stats, back, err
+	}
 	a, back, err = p.Gradient(ctx, as, gtheta)
 	return loss, a, p.Stats, back, err
 }

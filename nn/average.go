@@ -22,6 +22,9 @@ var (
 // BindAverage is [Net.Bind] of a network that was made with Config.Average; of another the
 // error is [ErrNoAverage].
 func (n *Net) BindAverage(g flow.Given) (*AverageField, error) {
+	if err := n.made(); err != nil {
+		return nil, err
+	}
 	if !n.arch.cfg.Average {
 		return nil, ErrNoAverage
 	}
@@ -35,6 +38,10 @@ func (n *Net) BindAverage(g flow.Given) (*AverageField, error) {
 // Average writes the average velocity u(x, t, s) of the flow from x [N, D] at time t to
 // time s into u [N, D]: x + (s-t) u is where it is then.
 func (f *AverageField) Average(u []float64, t, s float64, x []float64) error {
+	progs, err := f.programs()
+	if err != nil {
+		return err
+	}
 	d := f.Dim()
 	rest := func(in *frame, at, _, _ int) {
 		end := in.floats(at)
@@ -42,7 +49,7 @@ func (f *AverageField) Average(u []float64, t, s float64, x []float64) error {
 			end[k] = float32(s)
 		}
 	}
-	return f.evaluate(f.net.progs.average, 0, t, x, rest, func(out *frame, i, j int) {
+	return f.evaluate(progs.average, 0, t, x, rest, func(out *frame, i, j int) {
 		out.read(u[i*d:j*d], 0)
 	})
 }

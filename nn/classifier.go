@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -52,6 +53,9 @@ type Classifier struct {
 
 // NewClassifier returns a classifier with weights drawn from seed.
 func NewClassifier(eng *Engine, cfg ClassifierConfig, seedValue uint64) (*Classifier, error) {
+	if err := eng.check(); err != nil {
+		return nil, err
+	}
 	cfg, l, err := planClassifier(cfg)
 	if err != nil {
 		return nil, err
@@ -62,6 +66,9 @@ func NewClassifier(eng *Engine, cfg ClassifierConfig, seedValue uint64) (*Classi
 // RestoreClassifier returns a classifier with the tensors given; see [Restore].
 func RestoreClassifier(eng *Engine, cfg ClassifierConfig,
 	read func(name string, shape []int) ([]float32, error)) (*Classifier, error) {
+	if err := eng.check(); err != nil {
+		return nil, err
+	}
 	cfg, l, err := planClassifier(cfg)
 	if err != nil {
 		return nil, err
@@ -111,14 +118,42 @@ func makeClassifier(eng *Engine, cfg ClassifierConfig, l *layout, theta []float3
 	return c, nil
 }
 
-// Config returns the description, complete.
-func (c *Classifier) Config() ClassifierConfig { return c.cfg }
+// Config returns the description, complete; the zero one of an empty Classifier.
+func (c *Classifier) Config() ClassifierConfig {
+	if c == nil {
+		return ClassifierConfig{}
+	}
+	return c.cfg
+}
+
+// made reports a classifier that no function of this package made.
+func (c *Classifier) made() error {
+	if c == nil || c.classify == nil {
+		return errors.New("nn: the classifier is nil or empty; make one by NewClassifier")
+	}
+	return nil
+}
+
+// fits reports images that are not the classifier's.
+func (c *Classifier) fits(x flow.Batch) error {
+	if err := c.made(); err != nil {
+		return err
+	}
+	if x.D != c.dim() || len(x.X) != x.N*x.D {
+		return fmt.Errorf("nn: images [%d, %d] of %d numbers given to a classifier of %d numbers", x.N, x.D, len(x.X),
+			c.dim())
+	}
+	return nil
+}
 
 // dim is the length of an image.
 func (c *Classifier) dim() int { return c.cfg.Image[0] * c.cfg.Image[1] * c.cfg.Image[2] }
 
 // WithWeights returns a classifier like c with the weights of the slab given, of length P.
 func (c *Classifier) WithWeights(theta []float32) (*Classifier, error) {
+	if err := c.made(); err != nil {
+		return nil, err
+	}
 	m, err := newModule(c.eng, c.layout, theta)
 	if err != nil {
 		return nil, err
@@ -135,8 +170,8 @@ const classifierRows = 256
 // [N, Classes] of images [N, H·W·C].
 func (c *Classifier) Classify(x flow.Batch) (features, probs flow.Batch, err error) {
 	defer rescue(&err, "classifying")
-	if x.D != c.dim() {
-		return features, probs, fmt.Errorf("nn: images of %d numbers given to a classifier of %d", x.D, c.dim())
+	if err := c.fits(x); err != nil {
+		return features, probs, err
 	}
 	features, probs = flow.NewBatch(x.N, c.cfg.Features), flow.NewBatch(x.N, c.cfg.Classes)
 	err = blocks{rows: classifierRows}.run(c.classify, x.N, 0, func(f *frame, i, j int) {
@@ -153,9 +188,12 @@ func (c *Classifier) Classify(x flow.Batch) (features, probs flow.Batch, err err
 // gradient with respect to the weights, length P.
 func (c *Classifier) Gradient(x flow.Batch, label []int32) (loss float64, grad []float64, err error) {
 	defer rescue(&err, "gradient of a classifier")
-	if x.D != c.dim() || len(label) != x.N {
-		return 0, nil, fmt.Errorf("nn: images [%d, %d] with %d labels given to a classifier of %d numbers",
-			x.N, x.D, len(label), c.dim())
+	if err := c.fits(x); err != nil {
+		return 0, nil, err
+	}
+	if len(label) != x.N || x.N < 1 {
+		return 0, nil, fmt.Errorf("nn: %d images with %d labels given to a classifier; want a label for each, and one "+
+			"image at least", x.N, len(label))
 	}
 	for i, l := range label {
 		if l < 0 || int(l) >= c.cfg.Classes {

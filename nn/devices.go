@@ -14,7 +14,12 @@ import (
 var ErrDevices = errors.New("nn: the devices do not fit")
 
 // Devices returns how many devices the engine has: see StepOptions.Devices.
-func (e *Engine) Devices() int { return e.backend.NumDevices() }
+func (e *Engine) Devices() int {
+	if e.check() != nil {
+		return 0
+	}
+	return e.backend.NumDevices()
+}
 
 // checkDevices reports a number of devices that the engine does not have.
 func (e *Engine) checkDevices(n int) error {

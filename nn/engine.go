@@ -58,16 +58,37 @@ func Open(name string) (e *Engine, err error) {
 // the cores.
 var sharedNative = sync.OnceValues(func() (*native.Backend, error) { return native.New(native.Options{}) })
 
+// check reports an engine that Open did not make.
+func (e *Engine) check() error {
+	if e == nil || e.backend == nil {
+		return errors.New("nn: the engine is nil or empty; open one by nn.Open")
+	}
+	return nil
+}
+
 // Name returns the short name of the engine: native, go or xla.
-func (e *Engine) Name() string { return e.name }
+func (e *Engine) Name() string {
+	if e == nil {
+		return ""
+	}
+	return e.name
+}
 
 // Description says what the engine runs on.
-func (e *Engine) Description() string { return e.backend.Description() }
+func (e *Engine) Description() string {
+	if err := e.check(); err != nil {
+		return err.Error()
+	}
+	return e.backend.Description()
+}
 
 // PeakFLOPS measures how many floating-point operations a second one core does at
 // best, in a tenth of a second of nothing but multiply-adds with the instructions
 // that the native engine chose; 0 for another engine.
 func (e *Engine) PeakFLOPS() float64 {
+	if e.check() != nil {
+		return 0
+	}
 	if b, ok := e.backend.(*native.Backend); ok {
 		return b.PeakFLOPS()
 	}

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"fmt"
 
 	"flowmatch/flow"
@@ -138,10 +139,20 @@ func (n *Net) examplesFrame(p *program, ex *Examples, at int) (*frame, error) {
 
 // check reports whether a batch fits the network.
 func (n *Net) check(ex *Examples) error {
+	if err := n.made(); err != nil {
+		return err
+	}
+	if ex == nil {
+		return errors.New("nn: the examples are nil; make some by NewExamples")
+	}
 	size, d := ex.X1.N, n.arch.cfg.Dim
 	if ex.X1.D != d || ex.X0.D != d || ex.X0.N != size {
 		return fmt.Errorf("nn: examples are x0 [%d, %d] and x1 [%d, %d]; the network takes points of dimension %d",
 			ex.X0.N, ex.X0.D, size, ex.X1.D, d)
+	}
+	if len(ex.X0.X) != size*d || len(ex.X1.X) != size*d {
+		return fmt.Errorf("nn: examples x0 and x1 are [%d, %d] with %d and %d numbers; want %d", size, d,
+			len(ex.X0.X), len(ex.X1.X), size*d)
 	}
 	if !n.arch.cfg.Average && (ex.S != nil || ex.Loss.Average != "") {
 		return fmt.Errorf("%w: examples with the ends of time spans", ErrNoAverage)

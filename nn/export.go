@@ -20,6 +20,9 @@ import (
 // has; else the error names the operation.
 func (n *Net) ONNX(result string, shape []int, average bool) (_ *onnx.Model, err error) {
 	defer rescue(&err, "translating the network to ONNX")
+	if err := n.made(); err != nil {
+		return nil, err
+	}
 	if average && !n.arch.cfg.Average {
 		return nil, ErrNoAverage
 	}

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -35,6 +36,12 @@ const extractorBatch = 32
 // one input, images [N, C, H, W] of a fixed size.
 func NewExtractor(eng *Engine, m *onnx.Model, outputs ...string) (e *Extractor, err error) {
 	defer rescue(&err, "reading a network from an ONNX file")
+	if err := eng.check(); err != nil {
+		return nil, err
+	}
+	if m == nil {
+		return nil, errors.New("nn: the ONNX file is nil")
+	}
 	e = &Extractor{eng: eng, reader: exchange.NewReader(m), outputs: outputs}
 	in := e.reader.Inputs()
 	if len(in) != 1 || len(in[0].Dims) != 4 || in[0].Type != onnx.Float {
@@ -91,17 +98,30 @@ func (e *Extractor) graph(in []*Node) []*Node {
 }
 
 // Image returns the channels, the height and the width of the images that it takes.
-func (e *Extractor) Image() (channels, height, width int) { return e.image[0], e.image[1], e.image[2] }
+func (e *Extractor) Image() (channels, height, width int) {
+	if e == nil {
+		return 0, 0, 0
+	}
+	return e.image[0], e.image[1], e.image[2]
+}
 
 // Outputs returns the names of what Extract returns.
-func (e *Extractor) Outputs() []string { return slices.Clone(e.outputs) }
+func (e *Extractor) Outputs() []string {
+	if e == nil {
+		return nil
+	}
+	return slices.Clone(e.outputs)
+}
 
 // Extract returns the outputs [N, ·] of images [N, C·H·W], channel by channel. An
 // output [N, C, H, W] is averaged over the image, as pytorch-fid does.
 func (e *Extractor) Extract(x flow.Batch) (out []flow.Batch, err error) {
 	defer rescue(&err, "extracting features")
-	if want := e.image[0] * e.image[1] * e.image[2]; x.D != want {
-		return nil, fmt.Errorf("nn: images of %d numbers given to a network of %d", x.D, want)
+	if e == nil || e.run == nil {
+		return nil, errors.New("nn: the extractor is nil or empty; make one by NewExtractor")
+	}
+	if want := e.image[0] * e.image[1] * e.image[2]; x.D != want || len(x.X) != x.N*x.D {
+		return nil, fmt.Errorf("nn: images [%d, %d] of %d numbers given to a network of %d", x.N, x.D, len(x.X), want)
 	}
 	err = blocks{rows: e.batch, fixed: true}.run(e.run, x.N, 0, func(f *frame, i, j int) {
 		f.give(0, e.theta)

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -97,6 +98,9 @@ func (l *layout) check() error {
 // restore reads the slab, tensor by tensor. The slab is made when all are there: what
 // describes a network may be wrong, and ask for more memory than there is.
 func (l *layout) restore(read func(name string, shape []int) ([]float32, error)) ([]float32, error) {
+	if read == nil {
+		return nil, errors.New("nn: the function that reads the tensors is nil")
+	}
 	parts := make([][]float32, len(l.tensors))
 	for i, t := range l.tensors {
 		data, err := read(t.Name, t.Shape)

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/gomlx/compute"
@@ -15,6 +16,17 @@ type Module struct {
 	theta  compute.Buffer // the slab, float32 [P], in the engine
 }
 
+// errUnmade is that of a network that no function of this package made.
+var errUnmade = errors.New("nn: the network is nil or empty; make one by New, or read one by Restore")
+
+// check reports a module that is not one of a network that was made.
+func (m *Module) check() error {
+	if m == nil || m.layout == nil {
+		return errUnmade
+	}
+	return nil
+}
+
 // newModule returns a module with the weights of the slab given.
 func newModule(eng *Engine, l *layout, theta []float32) (Module, error) {
 	if len(theta) != l.size {
@@ -27,14 +39,27 @@ func newModule(eng *Engine, l *layout, theta []float32) (Module, error) {
 	return Module{eng: eng, layout: l, theta: b}, nil
 }
 
-// Engine returns the engine that the network runs on.
-func (m *Module) Engine() *Engine { return m.eng }
+// Engine returns the engine that the network runs on; nil of an empty Module.
+func (m *Module) Engine() *Engine {
+	if m == nil {
+		return nil
+	}
+	return m.eng
+}
 
-// NumWeights returns P, the length of the slab.
-func (m *Module) NumWeights() int { return m.layout.size }
+// NumWeights returns P, the length of the slab; 0 of an empty Module.
+func (m *Module) NumWeights() int {
+	if m.check() != nil {
+		return 0
+	}
+	return m.layout.size
+}
 
 // Weights returns a copy of the slab, of length P.
 func (m *Module) Weights() ([]float32, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
 	w, err := download(m.theta)
 	if err != nil {
 		return nil, fmt.Errorf("nn: reading weights: %w", err)
@@ -44,4 +69,9 @@ func (m *Module) Weights() ([]float32, error) {
 
 // Tensors returns the layout of the slab: the name, shape and offset of each tensor,
 // in the order of the slab. Names and shapes are those of PyTorch's modules.
-func (m *Module) Tensors() []Tensor { return m.layout.tensors }
+func (m *Module) Tensors() []Tensor {
+	if m.check() != nil {
+		return nil
+	}
+	return m.layout.tensors
+}

@@ -19,6 +19,9 @@ type Net struct {
 // New returns a network with weights drawn from seed (PyTorch's Linear
 // initialisation: U(-1/√in, 1/√in)).
 func New(eng *Engine, cfg Config, seedValue uint64) (*Net, error) {
+	if err := eng.check(); err != nil {
+		return nil, err
+	}
 	m, err := newArch(cfg, eng.shards())
 	if err != nil {
 		return nil, err
@@ -29,6 +32,9 @@ func New(eng *Engine, cfg Config, seedValue uint64) (*Net, error) {
 // Restore returns a network with the tensors given, by the names of Tensors.
 // A tensor that is missing or has the wrong shape is an error.
 func Restore(eng *Engine, cfg Config, read func(name string, shape []int) ([]float32, error)) (*Net, error) {
+	if err := eng.check(); err != nil {
+		return nil, err
+	}
 	m, err := newArch(cfg, eng.shards())
 	if err != nil {
 		return nil, err
@@ -50,6 +56,9 @@ func makeNet(eng *Engine, m *arch, theta []float32) (*Net, error) {
 
 // WithWeights returns a network like n with the weights of the slab given, of length P.
 func (n *Net) WithWeights(theta []float32) (*Net, error) {
+	if err := n.made(); err != nil {
+		return nil, err
+	}
 	module, err := newModule(n.eng, n.layout, theta)
 	if err != nil {
 		return nil, err
@@ -57,8 +66,21 @@ func (n *Net) WithWeights(theta []float32) (*Net, error) {
 	return &Net{Module: module, arch: n.arch, progs: n.progs}, nil
 }
 
-// Config returns the complete description of the network.
-func (n *Net) Config() Config { return n.arch.cfg }
+// made reports a network that no function of this package made.
+func (n *Net) made() error {
+	if n == nil || n.arch == nil {
+		return errUnmade
+	}
+	return nil
+}
+
+// Config returns the complete description of the network; the zero Config of an empty one.
+func (n *Net) Config() Config {
+	if n.made() != nil {
+		return Config{}
+	}
+	return n.arch.cfg
+}
 
 // programs are the compiled functions of an architecture; the weights are an
 // input, so every Net of the architecture shares them.

@@ -22,6 +22,9 @@ type NetTrainer struct {
 // NewTrainer starts training from the weights of n. The options are those of Step; under
 // the zero StepOptions a step is one pass over the batch in float32.
 func (n *Net) NewTrainer(o Optimizer, how StepOptions) (*NetTrainer, error) {
+	if err := n.made(); err != nil {
+		return nil, err
+	}
 	if err := how.Validate(); err != nil {
 		return nil, err
 	}
@@ -44,12 +47,16 @@ func (n *Net) NewTrainer(o Optimizer, how StepOptions) (*NetTrainer, error) {
 }
 
 // Raw returns a copy of the network with the raw weights.
-func (tr *NetTrainer) Raw() (*Net, error) { return tr.with(tr.RawWeights()) }
+func (tr *NetTrainer) Raw() (*Net, error) { return tr.with((*Trainer).RawWeights) }
 
 // Averaged returns a copy of the network with the averaged weights (EMA).
-func (tr *NetTrainer) Averaged() (*Net, error) { return tr.with(tr.AveragedWeights()) }
+func (tr *NetTrainer) Averaged() (*Net, error) { return tr.with((*Trainer).AveragedWeights) }
 
-func (tr *NetTrainer) with(theta []float32, err error) (*Net, error) {
+func (tr *NetTrainer) with(weights func(*Trainer) ([]float32, error)) (*Net, error) {
+	if tr == nil || tr.net == nil {
+		return nil, errNoTrainer
+	}
+	theta, err := weights(tr.Trainer)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +67,9 @@ func (tr *NetTrainer) with(theta []float32, err error) (*Net, error) {
 // finite is [ErrDiverged]; training can then go on after a Restore only.
 func (tr *NetTrainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 	defer rescue(&err, "training step")
+	if tr == nil || tr.net == nil {
+		return r, errNoTrainer
+	}
 	if err := tr.net.check(ex); err != nil {
 		return r, err
 	}

@@ -75,7 +75,9 @@ func (o Optimizer) update(in []*Node, grad *Node) (state []*Node, norm *Node) {
 	}
 	theta = Sub(theta, Mul(step, h(0)))
 	if *o.EMADecay == 0 {
-		ema = Add(MulScalar(ema, 0), theta) // the formula below would round
+		// θ itself, which the formula below would round. An engine writes it over ema, and so
+		// must read it; put sees to it that ema is what θ was before, as finite as θ is.
+		ema = Add(MulScalar(ema, 0), theta)
 	} else {
 		ema = Add(ema, Mul(Sub(theta, ema), OneMinus(h(3)))) // ema + (1-decay)(θ - ema)
 	}

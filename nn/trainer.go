@@ -53,6 +53,9 @@ func (m *Module) NewTrainer(o Optimizer) (*Trainer, error) { return m.newTrainer
 
 // newTrainer is NewTrainer with the state on several devices.
 func (m *Module) newTrainer(o Optimizer, devices int) (*Trainer, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -87,6 +90,9 @@ func (tr *Trainer) stateShapes() []shapes.Shape {
 }
 
 func (tr *Trainer) put(s State) error {
+	if *tr.opt.EMADecay == 0 {
+		s.EMA = s.Weights // which may not be so in the state of another decay
+	}
 	tr.step = s.Step
 	for i, v := range [][]float32{s.Weights, s.EMA, s.Moment1, s.Var2} {
 		for d := range tr.state {
@@ -100,11 +106,30 @@ func (tr *Trainer) put(s State) error {
 	return nil
 }
 
+// errNoTrainer is that of a trainer that NewTrainer did not make.
+var errNoTrainer = errors.New("nn: the trainer is nil or empty; make one by NewTrainer of a network")
+
+// check reports a trainer that NewTrainer did not make.
+func (tr *Trainer) check() error {
+	if tr == nil || len(tr.state) == 0 {
+		return errNoTrainer
+	}
+	return nil
+}
+
 // Steps returns the number of steps taken.
-func (tr *Trainer) Steps() int64 { return tr.step }
+func (tr *Trainer) Steps() int64 {
+	if tr == nil {
+		return 0
+	}
+	return tr.step
+}
 
 // Restore goes back to a state that State returned.
 func (tr *Trainer) Restore(s State) error {
+	if err := tr.check(); err != nil {
+		return err
+	}
 	for _, v := range [][]float32{s.Weights, s.EMA, s.Moment1, s.Var2} {
 		if len(v) != tr.size {
 			return fmt.Errorf("nn: the state holds %d values in a slab, the network has %d weights", len(v), tr.size)
@@ -115,6 +140,9 @@ func (tr *Trainer) Restore(s State) error {
 
 // State returns a copy of the state.
 func (tr *Trainer) State() (s State, err error) {
+	if err := tr.check(); err != nil {
+		return State{}, err
+	}
 	s.Step = tr.step
 	for i, dst := range []*[]float32{&s.Weights, &s.EMA, &s.Moment1, &s.Var2} {
 		if *dst, err = tr.slab(i); err != nil {
@@ -131,6 +159,9 @@ func (tr *Trainer) RawWeights() ([]float32, error) { return tr.slab(0) }
 func (tr *Trainer) AveragedWeights() ([]float32, error) { return tr.slab(1) }
 
 func (tr *Trainer) slab(i int) ([]float32, error) {
+	if err := tr.check(); err != nil {
+		return nil, err
+	}
 	w, err := download(tr.state[0][i])
 	if err != nil {
 		return nil, fmt.Errorf("nn: reading training state: %w", err)
@@ -146,6 +177,9 @@ func (tr *Trainer) slab(i int) ([]float32, error) {
 // then as unusable as after such a Step.
 func (tr *Trainer) Apply(grad []float64, loss, lr float64) (r StepResult, err error) {
 	defer rescue(&err, "optimizer step")
+	if err := tr.check(); err != nil {
+		return r, err
+	}
 	if len(grad) != tr.size {
 		return r, fmt.Errorf("nn: a gradient of length %d given, the network has %d weights", len(grad), tr.size)
 	}

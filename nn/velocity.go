@@ -41,6 +41,9 @@ var (
 // [flow.ErrContext] where they do not fit the network; if they do not fit the points,
 // evaluating the field returns it.
 func (n *Net) Bind(g flow.Given) (Velocity, error) {
+	if err := n.made(); err != nil {
+		return nil, err
+	}
 	f, err := n.bind(g)
 	if err != nil {
 		return nil, err
@@ -58,25 +61,51 @@ func (n *Net) bind(g flow.Given) (*velocity, error) {
 	return &velocity{net: n, given: g}, nil
 }
 
+// programs returns those of the network; an error for a field that Bind did not make.
+func (f *velocity) programs() (*programs, error) {
+	if f == nil || f.net == nil {
+		return nil, errors.New("nn: the field is nil or empty; make one by Net.Bind or Net.BindAverage")
+	}
+	return f.net.progs, nil
+}
+
 // Dim returns D.
-func (f *velocity) Dim() int { return f.net.arch.cfg.Dim }
+func (f *velocity) Dim() int {
+	if f == nil {
+		return 0
+	}
+	return f.net.Config().Dim
+}
 
 // NumParams returns P, the number of weights.
-func (f *velocity) NumParams() int { return f.net.NumWeights() }
+func (f *velocity) NumParams() int {
+	if f == nil {
+		return 0
+	}
+	return f.net.NumWeights()
+}
 
 // Velocity writes f(x, t) into v; see [flow.Field].
 func (f *velocity) Velocity(v []float64, t float64, x []float64) error {
+	progs, err := f.programs()
+	if err != nil {
+		return err
+	}
 	d := f.Dim()
-	return f.evaluate(f.net.progs.velocity, 0, t, x, nil, func(out *frame, i, j int) {
+	return f.evaluate(progs.velocity, 0, t, x, nil, func(out *frame, i, j int) {
 		out.read(v[i*d:j*d], 0)
 	})
 }
 
 // VJP writes f into v and eᵀ ∂f/∂x into g; see [flow.Differentiable].
 func (f *velocity) VJP(v, g []float64, t float64, x, e []float64) error {
+	progs, err := f.programs()
+	if err != nil {
+		return err
+	}
 	d := f.Dim()
 	fill := func(in *frame, at, i, j int) { in.set(at, e[i*d:j*d]) }
-	return f.evaluate(f.net.progs.vjp, 0, t, x, fill, func(out *frame, i, j int) {
+	return f.evaluate(progs.vjp, 0, t, x, fill, func(out *frame, i, j int) {
 		out.read(v[i*d:j*d], 0)
 		out.read(g[i*d:j*d], 1)
 	})
@@ -86,11 +115,15 @@ func (f *velocity) VJP(v, g []float64, t float64, x, e []float64) error {
 // The Jacobian's diagonal is carried forward through the layers, a block of basis vectors
 // at a time, so any D fits in memory.
 func (f forwardVelocity) VelocityDiv(v, div []float64, t float64, x []float64) error {
+	progs, err := f.programs()
+	if err != nil {
+		return err
+	}
 	d := f.Dim()
 	clear(div)
 	return eachBasis(d, len(x)/d, func(basis []float64, k int) error {
 		fill := func(in *frame, at, _, _ int) { in.set(at, basis) }
-		return f.evaluate(f.net.progs.div, k, t, x, fill, func(out *frame, i, j int) {
+		return f.evaluate(progs.div, k, t, x, fill, func(out *frame, i, j int) {
 			out.read(v[i*d:j*d], 0)
 			out.add(div[i:j], 1)
 		})
@@ -100,9 +133,13 @@ func (f forwardVelocity) VelocityDiv(v, div []float64, t float64, x []float64) e
 // VJPParams writes f into v unless that is nil, and adds aᵀ ∂f/∂x to gx and aᵀ ∂f/∂θ to
 // gtheta; see [flow.Parametric].
 func (f *velocity) VJPParams(v, gx, gtheta []float64, t float64, x, a []float64) error {
+	progs, err := f.programs()
+	if err != nil {
+		return err
+	}
 	d := f.Dim()
 	fill := func(in *frame, at, i, j int) { in.set(at, a[i*d:j*d]) }
-	return f.evaluate(f.net.progs.vjpTheta, 0, t, x, fill, func(out *frame, i, j int) {
+	return f.evaluate(progs.vjpTheta, 0, t, x, fill, func(out *frame, i, j int) {
 		if v != nil {
 			out.read(v[i*d:j*d], 0)
 		}
@@ -115,15 +152,19 @@ func (f *velocity) VJPParams(v, gx, gtheta []float64, t float64, x, a []float64)
 // [flow.Parametric]. The terms of Kinetic and Jacobian cost something only where one of
 // them is given.
 func (f *velocity) VJPAug(gx, gtheta []float64, t float64, x []float64, a flow.Adjoint) error {
+	progs, err := f.programs()
+	if err != nil {
+		return err
+	}
 	d := f.Dim()
 	add := func(out *frame, i, j int) {
 		out.add(gx[i*d:j*d], 0)
 		out.add(gtheta, 1)
 	}
-	probe, exact := f.net.progs.augProbe, f.net.progs.augExact
+	probe, exact := progs.augProbe, progs.augExact
 	regularised := a.Kinetic != nil || a.Jacobian != nil
 	if regularised {
-		probe, exact = f.net.progs.regProbe, f.net.progs.regExact
+		probe, exact = progs.regProbe, progs.regExact
 	}
 	fill := func(a flow.Adjoint, basis []float64) func(in *frame, at, i, j int) {
 		return func(in *frame, at, i, j int) {

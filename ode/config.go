@@ -13,11 +13,13 @@ import (
 type Config struct {
 	// Solver is the method, one of [Names]; default dopri5.
 	Solver string `yaml:"solver" json:"solver"`
-	// Steps is the number of equal steps. Default: as many as RTol and ATol ask for or,
+	// Steps is the number of equal steps; 0 (default): as many as RTol and ATol ask for or,
 	// of a method without an error estimate, 100.
-	Steps int     `yaml:"steps" json:"steps"`
-	RTol  float64 `yaml:"rtol" json:"rtol"` // relative tolerance of a step; default 1e-5
-	ATol  float64 `yaml:"atol" json:"atol"` // absolute tolerance of a step; default 1e-5
+	Steps int `yaml:"steps" json:"steps"`
+	// RTol is the relative tolerance of a step, where steps are not equal; default 1e-5.
+	RTol float64 `yaml:"rtol" json:"rtol"`
+	// ATol is the absolute tolerance of a step, where steps are not equal; default 1e-5.
+	ATol float64 `yaml:"atol" json:"atol"`
 	// MaxNFE is the number of evaluations after which a solve fails; default 20000.
 	MaxNFE int `yaml:"max_nfe" json:"max_nfe"`
 }
@@ -52,11 +54,24 @@ func (c Config) Validate() error {
 	}
 	switch {
 	case c.Steps < 0:
-		return fmt.Errorf("steps is %d; it must be at least 1, or left out", c.Steps)
+		return fmt.Errorf("steps is %d; it must be at least 1, or 0 for as many as the tolerances ask for", c.Steps)
 	case c.MaxNFE < 0:
 		return fmt.Errorf("max_nfe is %d; it must be at least 1", c.MaxNFE)
 	}
 	return nil
+}
+
+// WithoutTolerance returns why RTol and ATol have no effect; empty: they have. c is
+// complete and valid.
+func (c Config) WithoutTolerance() string {
+	m, err := ByName(c.Solver)
+	switch {
+	case err == nil && m.BErr == nil:
+		return fmt.Sprintf("%s takes equal steps, which have no tolerance", c.Solver)
+	case c.Steps > 0:
+		return fmt.Sprintf("%d equal steps are asked for, which have no tolerance", c.Steps)
+	}
+	return ""
 }
 
 // New makes the solver: of Steps equal steps if they are set, else with step control where

@@ -63,6 +63,28 @@ func TestConfigNamesTheFieldThatCannotBeUsed(t *testing.T) {
 	}
 }
 
+func TestTolerancesHaveAnEffectWhereStepsAreControlled(t *testing.T) {
+	for _, c := range []struct {
+		c    Config
+		want string
+	}{
+		{Config{}, ""},
+		{Config{Solver: "bosh3"}, ""},
+		{Config{Steps: 3}, "3 equal steps are asked for, which have no tolerance"},
+		{Config{Solver: "euler"}, "euler takes equal steps, which have no tolerance"},
+		{Config{Solver: "rk4", Steps: 3}, "rk4 takes equal steps, which have no tolerance"},
+	} {
+		if got := c.c.Defaults().WithoutTolerance(); got != c.want {
+			t.Errorf("%+v: got %q, want %q", c.c, got, c.want)
+		}
+		if s, err := c.c.New(); err != nil {
+			t.Error(err)
+		} else if _, controlled := s.Control.(Adaptive); controlled != (c.want == "") {
+			t.Errorf("%+v is solved with the control %v, but %q is reported", c.c, s.Control, c.want)
+		}
+	}
+}
+
 func TestConfigHasTheKeysOfRunFiles(t *testing.T) {
 	want := Config{Solver: "tsit5", Steps: 3, RTol: 1e-3, ATol: 1e-4, MaxNFE: 9}
 	var y, j Config

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"flowmatch/internal/absent"
 )
 
 // ErrSchedule is wrapped by every error of [Check].
@@ -21,8 +23,11 @@ var ErrSchedule = errors.New("path: not a schedule")
 //     catches a schedule written in diffusion time.
 //
 // The error wraps [ErrSchedule] and names the time, the value and what was
-// expected.
+// expected. A nil schedule and a [Func] without Fn are errors too.
 func Check(s Scheduler) error {
+	if err := usable(s); err != nil {
+		return err
+	}
 	lo, hi := s.Domain()
 	if !(0 <= lo && lo < hi && hi <= 1) {
 		return fmt.Errorf("%w: domain [%g, %g] should be an interval within [0,1]", ErrSchedule, lo, hi)
@@ -47,6 +52,21 @@ func Check(s Scheduler) error {
 			func(t float64) float64 { return s.At(t).Sigma }); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// usable reports a schedule that cannot be asked for anything.
+func usable(s Scheduler) error {
+	if absent.Is(s) {
+		return fmt.Errorf("%w: it is nil; give one, such as CondOT{}", ErrSchedule)
+	}
+	f, ok := s.(Func)
+	if p, isPointer := s.(*Func); isPointer {
+		f, ok = *p, true
+	}
+	if ok && f.Fn == nil {
+		return fmt.Errorf("%w: Func.Fn is nil; set it to the function of t that returns the coefficients", ErrSchedule)
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"flowmatch/internal/absent"
 )
 
 // Config is a schedule as a configuration file names it. A nil field is the
@@ -76,6 +78,61 @@ func (c Config) New() (Scheduler, error) {
 		return s, c.verify([]string{"sigma"}, limit{"sigma", s.Sigma, s.Sigma > 0, "above 0"})
 	}
 	return c.registered()
+}
+
+// ConfigOf returns the configuration that makes s, a schedule of this package (or a pointer
+// to one) with settings that a Config can have: what a file records of it. Of others, such
+// as a [Func] or one of your own type, ok is false: [Register] gives those a name.
+func ConfigOf(s Scheduler) (c Config, ok bool) {
+	if absent.Is(s) {
+		return Config{}, false
+	}
+	switch s := s.(type) {
+	case *CondOT:
+		return ConfigOf(*s)
+	case *VP:
+		return ConfigOf(*s)
+	case *VE:
+		return ConfigOf(*s)
+	case *Cosine:
+		return ConfigOf(*s)
+	case *Poly:
+		return ConfigOf(*s)
+	case *LinearVP:
+		return ConfigOf(*s)
+	case *Bridge:
+		return ConfigOf(*s)
+	case CondOT:
+		c = Config{Name: "condot", SigmaMin: unlessZero(s.SigmaMin)}
+	case VP:
+		c = Config{Name: "vp", BetaMin: unlessZero(s.BetaMin), BetaMax: unlessZero(s.BetaMax)}
+	case VE:
+		c = Config{Name: "ve", SigmaMin: unlessZero(s.SigmaMin), SigmaMax: unlessZero(s.SigmaMax)}
+	case Cosine:
+		c = Config{Name: "cosine"}
+	case Poly:
+		c = Config{Name: "poly", Power: unlessZero(s.N)}
+	case LinearVP:
+		c = Config{Name: "linear_vp"}
+	case Bridge:
+		c = Config{Name: "icfm", Sigma: &s.Sigma} // 0 is a value of its own
+		if s.Brownian {
+			c.Name = "bridge"
+		}
+	}
+	if c.Name == "" || c.Validate() != nil {
+		return Config{}, false
+	}
+	return c, true
+}
+
+// unlessZero returns a setting; nil for 0, which stands for the default of a schedule as
+// nil does for that of a Config.
+func unlessZero(v float64) *float64 {
+	if v == 0 {
+		return nil
+	}
+	return &v
 }
 
 // limit is one field's value and whether it is allowed.

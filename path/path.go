@@ -103,6 +103,9 @@ func Interpolate(xt, ut flow.Batch, s Scheduler, t []float64, x0, x1 flow.Batch)
 	if err := sameShape("Interpolate", x1, xt, ut, x0); err != nil {
 		return err
 	}
+	if err := usable(s); err != nil {
+		return fmt.Errorf("path: Interpolate: %w", err)
+	}
 	if len(t) != x1.N {
 		return fmt.Errorf("path: Interpolate: %d times for %d points", len(t), x1.N)
 	}

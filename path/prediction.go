@@ -2,6 +2,7 @@ package path
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"flowmatch/internal/choice"
@@ -25,7 +26,7 @@ var predictionNames = [...]string{"velocity", "data", "noise", "score"}
 //
 //	Velocity (α̇, σ̇)   Data (1, 0)   Noise (0, 1)   Score (0, −1/σ)
 //
-// It panics for a p that is none of the four, which no file can hold: see
+// They are NaN for a p that is none of the four, which no file can hold: see
 // [ParsePrediction].
 func (c Coef) Weights(p Prediction) (g1, g0 float64) {
 	switch p {
@@ -38,7 +39,7 @@ func (c Coef) Weights(p Prediction) (g1, g0 float64) {
 	case Score:
 		return 0, -1 / c.Sigma
 	}
-	panic(fmt.Sprintf("path: Weights: no such prediction: %v", p))
+	return math.NaN(), math.NaN()
 }
 
 // String returns the name of p: velocity, data, noise or score.

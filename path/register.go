@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"flowmatch/internal/absent"
 	"flowmatch/internal/choice"
 )
 
@@ -70,7 +71,7 @@ func (c Config) registered() (Scheduler, error) {
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("path: schedule %s: %w", c.Name, err)
-	case s == nil:
+	case absent.Is(s):
 		return nil, fmt.Errorf("path: schedule %s: what was registered made none", c.Name)
 	}
 	if err := Check(s); err != nil {

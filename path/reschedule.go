@@ -1,10 +1,12 @@
 package path
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
 	"flowmatch/flow"
+	"flowmatch/internal/absent"
 )
 
 // Reschedule changes the schedule of a trained velocity field: f moves points
@@ -26,6 +28,9 @@ import (
 // f has: its Jacobian is (ṡ/s) I + ṫ ∂v/∂x. The error is that of [Check] on
 // either schedule.
 func Reschedule(f flow.Field, from, to Scheduler) (flow.Field, error) {
+	if absent.Is(f) {
+		return nil, errors.New("path: Reschedule: the field is nil")
+	}
 	for _, s := range []Scheduler{from, to} {
 		if err := Check(s); err != nil {
 			return nil, fmt.Errorf("path: Reschedule: %w", err)

@@ -112,8 +112,14 @@ type Func struct {
 	Lo, Hi float64
 }
 
-// At returns Fn(t).
-func (f Func) At(t float64) Coef { return f.Fn(t) }
+// At returns Fn(t); without an Fn, which [Check] reports, NaN.
+func (f Func) At(t float64) Coef {
+	if f.Fn == nil {
+		nan := math.NaN()
+		return Coef{Alpha: nan, Sigma: nan, DAlpha: nan, DSigma: nan}
+	}
+	return f.Fn(t)
+}
 
 // Domain returns Lo, Hi.
 func (f Func) Domain() (lo, hi float64) {

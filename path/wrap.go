@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"flowmatch/flow"
+	"flowmatch/internal/absent"
 )
 
 // ErrSingular is wrapped by the fields of [AsVelocity] and [Reschedule] when they
@@ -18,12 +19,23 @@ var ErrSingular = errors.New("path: singular conversion")
 //	v_t(x) = a x + b f_t(x)    with a, b = s.At(t).Convert(p, Velocity)
 //
 // It is Differentiable or a Diverger when f is: its Jacobian is a I + b ∂f/∂x.
-// Use it on [Span](s, p); elsewhere it may return [ErrSingular].
+// Use it on [Span](s, p); elsewhere it may return [ErrSingular]. With a nil f or s, or a p
+// that is no prediction, every evaluation is an error.
 func AsVelocity(f flow.Field, s Scheduler, p Prediction) flow.Field {
-	if p == Velocity {
+	if p == Velocity && !absent.Is(f) {
 		return f
 	}
+	_, fault := ParsePrediction(p.String())
+	if fault == nil {
+		fault = usable(s)
+	}
+	if absent.Is(f) {
+		f, fault = noField{}, errors.New("path: AsVelocity: the field is nil")
+	}
 	return wrap(&affine{f: f, at: func(t float64) (affineCoef, error) {
+		if fault != nil {
+			return affineCoef{}, fault
+		}
 		c := s.At(t)
 		a, b := c.Convert(p, Velocity)
 		if !finite(a) || !finite(b) {
@@ -33,6 +45,12 @@ func AsVelocity(f flow.Field, s Scheduler, p Prediction) flow.Field {
 		return affineCoef{t: t, scale: 1, a: a, b: b}, nil
 	}})
 }
+
+// noField stands for a field that is not there.
+type noField struct{}
+
+func (noField) Dim() int                                     { return 0 }
+func (noField) Velocity([]float64, float64, []float64) error { return nil }
 
 // affineCoef are the numbers of a wrapped field at one time r:
 //

@@ -32,11 +32,11 @@ func (g Grid) resolve() (Grid, error) {
 // Points returns the centres of the cells, shape [NX·NY, 2]: row by row from
 // YMin upwards, each from XMin to XMax. So the sum of p(x) over all points times
 // CellArea is the midpoint rule for the mass in the rectangle.
-// It panics on a grid that Density would refuse.
-func (g Grid) Points() flow.Batch {
+// The error is that of Density for a grid that makes no picture.
+func (g Grid) Points() (flow.Batch, error) {
 	g, err := g.resolve()
 	if err != nil {
-		panic(err)
+		return flow.Batch{}, err
 	}
 	b := flow.NewBatch(g.NX*g.NY, 2)
 	dx, dy := (g.Limits.XMax-g.Limits.XMin)/float64(g.NX), (g.Limits.YMax-g.Limits.YMin)/float64(g.NY)
@@ -46,17 +46,17 @@ func (g Grid) Points() flow.Batch {
 			b.X[k], b.X[k+1] = g.Limits.XMin+(float64(i)+0.5)*dx, g.Limits.YMin+(float64(j)+0.5)*dy
 		}
 	}
-	return b
+	return b, nil
 }
 
-// CellArea returns the area of one cell. It panics as Points does.
-func (g Grid) CellArea() float64 {
+// CellArea returns the area of one cell; the error is as that of Points.
+func (g Grid) CellArea() (float64, error) {
 	g, err := g.resolve()
 	if err != nil {
-		panic(err)
+		return 0, err
 	}
 	l := g.Limits
-	return (l.XMax - l.XMin) * (l.YMax - l.YMin) / float64(g.NX*g.NY)
+	return (l.XMax - l.XMin) * (l.YMax - l.YMin) / float64(g.NX*g.NY), nil
 }
 
 // Map is a log-density, in nats, at Grid.Points, in their order. -Inf is a

@@ -34,7 +34,10 @@ func Field(w io.Writer, f flow.Field, times []float64, o Options) error {
 	if !o.Stretch {
 		o.Limits = o.Limits.square()
 	}
-	x := Grid{Limits: o.Limits, NX: arrowsAcross, NY: arrowsAcross}.Points()
+	x, err := Grid{Limits: o.Limits, NX: arrowsAcross, NY: arrowsAcross}.Points()
+	if err != nil {
+		return err
+	}
 	speeds := make([]float64, 0, len(times)*x.N)
 	fields := make([][]float64, len(times))
 	for k, t := range times {

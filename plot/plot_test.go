@@ -261,7 +261,7 @@ func TestChosenColumnsAreDrawn(t *testing.T) {
 
 func TestDensityIsBrighterWhereItIsHigher(t *testing.T) {
 	g := plot.Grid{Limits: plot.Limits{XMin: -3, XMax: 3, YMin: -3, YMax: 3}, NX: 60, NY: 60}
-	x := g.Points()
+	x := mustPoints(g)
 	logp := make([]float64, x.N)
 	for i := range x.N { // a normal around (1.5, 1.5), and nothing at all in the lower left
 		dx, dy := x.X[2*i]-1.5, x.X[2*i+1]-1.5
@@ -306,12 +306,16 @@ func corner(img image.Image) (left, top int) {
 
 func TestGridPointsIntegrateByTheMidpointRule(t *testing.T) {
 	g := plot.Grid{Limits: plot.Limits{XMin: -8, XMax: 8, YMin: -6, YMax: 6}, NX: 64, NY: 48}
-	x := g.Points()
+	x := mustPoints(g)
 	logp := make([]float64, x.N)
 	flow.Gaussian{}.LogProb(logp, x)
 	mass := 0.0
+	area, err := g.CellArea()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, v := range logp {
-		mass += math.Exp(v) * g.CellArea()
+		mass += math.Exp(v) * area
 	}
 	// The midpoint rule converges faster than any power for a normal density; what
 	// lies beyond 6 standard deviations is 2e-9.
@@ -319,7 +323,7 @@ func TestGridPointsIntegrateByTheMidpointRule(t *testing.T) {
 	near(t, "first point", x.X[0], -7.875, 1e-12)
 	near(t, "second point lies to the right", x.X[2]-x.X[0], 0.25, 1e-12)
 	near(t, "next row lies above", x.X[2*64+1]-x.X[1], 0.25, 1e-12)
-	if n := (plot.Grid{}).Points().N; n != 128*128 {
+	if n := mustPoints(plot.Grid{}).N; n != 128*128 {
 		t.Errorf("points of the zero grid: got %d, want 128·128", n)
 	}
 }

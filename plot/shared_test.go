@@ -13,6 +13,15 @@ import (
 	"flowmatch/plot"
 )
 
+// mustPoints returns the points of a grid that is known to be good.
+func mustPoints(g plot.Grid) flow.Batch {
+	x, err := g.Points()
+	if err != nil {
+		panic(err)
+	}
+	return x
+}
+
 // everyPicture is one call of each function, for the tests of what they share.
 func everyPicture() map[string]func(w io.Writer) error {
 	r := seed.Rand(5, "plot", 0)
@@ -20,7 +29,7 @@ func everyPicture() map[string]func(w io.Writer) error {
 	one := normal(300, 1, r)
 	g := plot.Grid{NX: 20, NY: 20}
 	logp := make([]float64, 400)
-	flow.Gaussian{}.LogProb(logp, g.Points())
+	flow.Gaussian{}.LogProb(logp, mustPoints(g))
 	image := normal(5, 12, r)
 	labels := make([]int32, 300)
 	for i := range labels {

@@ -21,21 +21,21 @@ import (
 
 // Config is the run file: everything that determines a run.
 type Config struct {
-	Seed uint64 `yaml:"seed" json:"seed"` // of all that is random in the run; default 0
-	// tensor engine: native (default), go, xla or xla:/path/to/plugin.so
+	Seed uint64 `yaml:"seed" json:"seed"` // the seed of all that is random in the run; default 0
+	// the tensor engine: native (default), go, xla or xla:/path/to/plugin.so
 	Backend string         `yaml:"backend" json:"backend"`
 	Data    dataset.Config `yaml:"data" json:"data"` // what to learn from
 	Path    path.Config    `yaml:"path" json:"path"` // the schedule of the probability path
-	// Source is a synthetic set that the flow starts from, in model units; without a
-	// name it is the Gaussian of the path.
+	// Source is a synthetic set that the flow starts from, in the units of the model; left
+	// out, the flow starts from the Gaussian of the path.
 	Source   synth.SourceConfig `yaml:"source,omitempty" json:"source,omitempty"`
-	Coupling coupling.Config    `yaml:"coupling" json:"coupling"` // how x_0 and x_1 are paired
-	// the network; dim, classes and condition come from the data
+	Coupling coupling.Config    `yaml:"coupling" json:"coupling"` // how noise x_0 and data x_1 are paired
+	// the network: a perceptron, or net.unet or net.dit for images
 	Net nn.Config `yaml:"net" json:"net"`
-	// Conditional trains the network on the labels of the data; default false.
+	// Conditional is whether the network is given the labels of the data; default false.
 	Conditional bool `yaml:"conditional" json:"conditional"`
-	// Condition is how the context of each image is made from it; without a kind there is
-	// none.
+	// Condition is what the network is given of each image, to make it from that; left out,
+	// nothing.
 	Condition image.ConditionConfig `yaml:"condition,omitempty" json:"condition,omitzero"`
 	Train     train.Config          `yaml:"train" json:"train"` // what to train for, how long and how fast
 	// how samples are drawn and likelihoods evaluated when a command does not say
@@ -79,7 +79,12 @@ func samplerOf(kind train.Kind, t train.Config, e eval.Settings) eval.Settings {
 // are read. c is complete: see Defaults.
 func (c Config) Validate() error {
 	net := c.Net
-	net.Dim = max(1, net.Dim) // known only with the data
+	if net.Dim == 0 { // known only with the data
+		net.Dim = 1
+		for _, side := range imageOf(net) {
+			net.Dim = max(1, net.Dim*side)
+		}
+	}
 	for _, v := range []interface{ Validate() error }{c.Data, c.Path, c.Source, c.Coupling, c.Condition, net,
 		c.Train, c.Eval} {
 		if err := v.Validate(); err != nil {
@@ -87,6 +92,18 @@ func (c Config) Validate() error {
 		}
 	}
 	return c.compatible()
+}
+
+// imageOf returns the shape of the images of a network; nil where it is not known, or is
+// of none.
+func imageOf(c nn.Config) []int {
+	switch {
+	case c.UNet != nil:
+		return c.UNet.Image
+	case c.DiT != nil:
+		return c.DiT.Image
+	}
+	return nil
 }
 
 // compatible reports settings that cannot go together.
@@ -110,7 +127,8 @@ func (c Config) compatible() error {
 	case c.Train.LabelDropout > 0 && !c.Conditional:
 		return errors.New("train.label_dropout is for conditional networks; set conditional: true")
 	case kind.Finite && c.Coupling.Name != "independent":
-		return train.ErrCoupled
+		return fmt.Errorf("coupling.name %s is for the objectives %s, not for %s, which needs the independent coupling",
+			c.Coupling.Name, objectives(func(k train.Kind) bool { return k.Coupled }), kind.Name)
 	case kind.Finite && c.Conditional:
 		return fmt.Errorf("the objective %s is of all points alike; remove conditional, or use cfm", kind.Name)
 	case kind.Finite && c.Data.ResolvedKind() == data.KindSynthetic && c.Data.N == 0:
@@ -137,7 +155,7 @@ func (c Config) validateSampling(kind train.Kind) error {
 	case c.Net.Average && !kind.Averages:
 		return fmt.Errorf("net.interval is set by the objectives %s; remove it for %s", objectives(averages), kind.Name)
 	case c.Eval.Solve.Solver == eval.Average && !kind.Averages:
-		return fmt.Errorf("eval.solver %s is for the objectives %s, not for %s", eval.Average,
+		return fmt.Errorf("eval.solver %s is for the objectives %s, not for %s", c.Eval.SolverAsGiven(),
 			objectives(averages), kind.Name)
 	case kind.Straight && (c.Path.Name != "condot" || c.Coupling.Name != "independent"):
 		return fmt.Errorf("the objective %s takes straight paths between the pairs of its teacher: path condot, "+
@@ -182,7 +200,7 @@ func (c Config) validateCondition(kind train.Kind) error {
 		return fmt.Errorf("a condition is for the objectives %s, not for %s",
 			objectives(func(k train.Kind) bool { return k.Context }), kind.Name)
 	case c.Coupling.Name != "independent":
-		return train.ErrContextCoupled
+		return errors.New("a condition needs noise that is independent of the data: the independent coupling")
 	}
 	return nil
 }

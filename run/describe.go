@@ -22,7 +22,46 @@ type Key = settings.Key
 // Keys describes every key of a run file: type, default, meaning and the names that it
 // may be. The defaults are those of a run on the set moons.
 func Keys() []Key {
-	return settings.Describe(Config{Data: dataset.Config{Name: "moons"}}.Defaults(), keyDocs, allowed())
+	keys := settings.Describe(Config{Data: dataset.Config{Name: "moons"}}.Defaults(), docs(), allowed())
+	for i := range keys {
+		if keys[i].Name == "train.objective" {
+			keys[i].Choices = objectiveChoices()
+		}
+	}
+	return keys
+}
+
+// objectiveChoices describes every objective: what it is, and what it takes and gives.
+func objectiveChoices() []settings.Choice {
+	var out []settings.Choice
+	for _, k := range train.Kinds() {
+		c := settings.Choice{Name: k.Name, Doc: k.Doc}
+		for _, p := range []struct {
+			has  bool
+			text string
+		}{
+			{k.Teacher, "learns from a trained run, train.teacher"},
+			{k.Averages, "learns average velocities, which samples take one or a few steps of (eval.solver average)"},
+			{k.EulerSteps != nil, "samples by as many Euler steps as train.distill_steps says"},
+			{k.Solves, "solves the ODE in every step: path, coupling and source are not used"},
+			{k.Finite, "needs a finite data set: a file, or data.n points"},
+			{k.Straight, "needs path condot and coupling independent"},
+			{k.Velocity, "needs the prediction velocity"},
+			{k.Coupled, "takes a coupling"},
+			{k.Sourced, "takes a source"},
+			{k.Context, "takes a condition"},
+			{k.Noisy, "takes paths with noise of their own (icfm, bridge)"},
+			{k.Score && k.NoDensity == "", "gives a density, and the score, which samplers with noise need"},
+			{!k.Score && k.NoDensity == "", "gives a density"},
+			{k.NoDensity != "", "gives no density"},
+		} {
+			if p.has {
+				c.Properties = append(c.Properties, p.text)
+			}
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 // allowed returns the names that a key may be, by dotted key.

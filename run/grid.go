@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strconv"
 
+	"flowmatch/flow"
 	"flowmatch/plot"
-	"flowmatch/train"
 )
 
 // mostColumns is up to how many classes a grid has a column for each.
@@ -26,7 +26,7 @@ func (r *Run) ClassColumns() int {
 // fill the columns and not the rows, each row is of one class.
 func (r *Run) GridLabels(rows, cols int) []int32 {
 	classes := r.Model.Spec().Net.Classes
-	label := train.LabelsInTurn(rows*cols, classes)
+	label := flow.LabelsInTurn(rows*cols, classes)
 	if label != nil && cols%classes != 0 && rows%classes == 0 {
 		for i := range label {
 			label[i] = int32(i / cols % classes)
@@ -39,7 +39,7 @@ func (r *Run) GridLabels(rows, cols int) []int32 {
 func (r *Run) grid(label []int32, n, cols int) plot.ImageOptions {
 	classes := r.ClassColumns()
 	mixed := slices.ContainsFunc(label, func(l int32) bool { return l != label[0] })
-	if cols == 0 && classes > 0 && mixed && slices.Equal(label, train.LabelsInTurn(n, classes)) {
+	if cols == 0 && classes > 0 && mixed && slices.Equal(label, flow.LabelsInTurn(n, classes)) {
 		cols = min(n, classes)
 	}
 	if cols == 0 {

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"flowmatch/flow"
 	"flowmatch/model"
 	"flowmatch/nn"
-	"flowmatch/train"
 )
 
 // ofClasses returns an untrained run of a conditional model; of no classes an
@@ -46,10 +46,10 @@ func TestGridsHaveALineForEachClass(t *testing.T) {
 		{"along the rows", digits, digits.GridLabels(3, 2), 6, 2, 2, "", "0 1 2"},
 		{"along neither", digits, digits.GridLabels(2, 4), 8, 4, 4, "", ""},
 		{"names of folders", pets, pets.GridLabels(1, 2), 2, 2, 2, "cat dog", ""},
-		{"chosen", digits, train.LabelsInTurn(7, 3), 7, 0, 3, "0 1 2", ""},
-		{"chosen, fewer than classes", digits, train.LabelsInTurn(2, 3), 2, 0, 2, "0 1", ""},
+		{"chosen", digits, flow.LabelsInTurn(7, 3), 7, 0, 3, "0 1 2", ""},
+		{"chosen, fewer than classes", digits, flow.LabelsInTurn(2, 3), 2, 0, 2, "0 1", ""},
 		{"chosen, of one class", digits, same, 6, 0, 3, "", ""},
-		{"chosen, of many classes", many, train.LabelsInTurn(100, 100), 100, 0, 10, "", ""},
+		{"chosen, of many classes", many, flow.LabelsInTurn(100, 100), 100, 0, 10, "", ""},
 		{"chosen, not conditional", free, free.GridLabels(2, 4), 8, 0, 3, "", ""},
 	} {
 		o := c.r.grid(c.label, c.n, c.cols)

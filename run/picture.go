@@ -62,7 +62,7 @@ func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOp
 	case "density":
 		return a.density(ctx, w)
 	case "field":
-		return a.field(w)
+		return a.field(ctx, w)
 	case "trajectories":
 		path, times, err := a.flowPath(ctx)
 		if err != nil {
@@ -136,7 +136,9 @@ func (a *artist) samples(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	if p.OfImages() {
-		p.Keep(x)
+		if err := p.Keep(x); err != nil {
+			return err
+		}
 		return a.DrawPrompt(w, x, p)
 	}
 	return a.points(w, x, p.Given.Label, 0)
@@ -219,9 +221,29 @@ func (a *artist) limits(ctx context.Context, modelUnits bool) (plot.Limits, erro
 			lo[d], hi[d] = min(lo[d], x.X[i*x.D+d]), max(hi[d], x.X[i*x.D+d])
 		}
 		margin := 0.12 * (hi[d] - lo[d])
+		if !(margin > 0) { // one point, or all alike
+			margin = unit(a.Model.Spec().Standardizer, d, modelUnits)
+		}
 		lo[d], hi[d] = lo[d]-margin, hi[d]+margin
 	}
 	return plot.Limits{XMin: lo[0], XMax: hi[0], YMin: lo[1], YMax: hi[1]}, nil
+}
+
+// unit is the length of a model unit along an axis.
+func unit(std *data.Standardizer, axis int, modelUnits bool) float64 {
+	if std == nil || modelUnits {
+		return 1
+	}
+	return std.Std[min(axis, len(std.Std)-1)]
+}
+
+// mostAspect is the ratio of the sides of a picture beyond which its axes are scaled apart.
+const mostAspect = 4
+
+// stretched says whether a rectangle is too flat or too tall for equal units on both axes.
+func stretched(l plot.Limits) bool {
+	ratio := (l.XMax - l.XMin) / (l.YMax - l.YMin)
+	return ratio > mostAspect || ratio < 1./mostAspect
 }
 
 // typical returns points in model units that lie where the data do.
@@ -242,7 +264,7 @@ func (a *artist) typical(ctx context.Context) (flow.Batch, error) {
 	return x, err
 }
 
-func (a *artist) field(w io.Writer) error {
+func (a *artist) field(ctx context.Context, w io.Writer) error {
 	if err := a.planar("field"); err != nil {
 		return err
 	}
@@ -254,11 +276,11 @@ func (a *artist) field(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	limits, err := a.limits(context.Background(), true)
+	limits, err := a.limits(ctx, true)
 	if err != nil {
 		return err
 	}
-	return plot.Field(w, f, fieldTimes, plot.Options{Limits: limits})
+	return plot.Field(w, f, fieldTimes, plot.Options{Limits: limits, Stretch: stretched(limits)})
 }
 
 // density draws the learnt density beside the exact one, where it is known.
@@ -272,7 +294,10 @@ func (a *artist) density(ctx context.Context, w io.Writer) error {
 	}
 	cells := cmp.Or(a.Cells, 96)
 	grid := plot.Grid{Limits: limits, NX: cells, NY: cells}
-	points := grid.Points()
+	points, err := grid.Points()
+	if err != nil {
+		return err
+	}
 	p, err := a.prompt(1)
 	if err != nil {
 		return err
@@ -289,7 +314,7 @@ func (a *artist) density(ctx context.Context, w io.Writer) error {
 	if exact != nil {
 		maps = append(maps, plot.Map{Title: "exact density", LogP: exact})
 	}
-	return plot.Density(w, grid, maps, plot.DensityOptions{})
+	return plot.Density(w, grid, maps, plot.DensityOptions{Options: plot.Options{Stretch: stretched(limits)}})
 }
 
 // flowPath solves for points in model units at equally spaced times.

@@ -15,14 +15,20 @@ import (
 // dotted key such as train.lr=3e-4. Paths in the file are relative to it, paths in
 // settings to the working directory.
 func ReadConfig(file string, set []string) (Config, error) {
+	set, err := absoluteSettings(set)
+	if err != nil {
+		return Config{}, err
+	}
+	return readFile(file, func(text []byte) (Config, error) { return ParseConfig(text, set) })
+}
+
+// readFile reads a run file that parse knows. Paths in it are relative to it.
+func readFile(file string, parse func(text []byte) (Config, error)) (Config, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return Config{}, fmt.Errorf("run: %w", err)
 	}
-	if set, err = absoluteSettings(set); err != nil {
-		return Config{}, err
-	}
-	c, err := ParseConfig(b, set)
+	c, err := parse(b)
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", file, err)
 	}
@@ -41,6 +47,20 @@ func ReadConfig(file string, set []string) (Config, error) {
 // name the line or the setting, the key and what would be right; see package settings.
 func ParseConfig(yamlText []byte, set []string) (Config, error) {
 	c, _, err := settings.Load[Config](append([]settings.Layer{settings.File(yamlText)}, settings.Settings(set)...)...)
+	if err != nil {
+		return c, fmt.Errorf("run: %w", err)
+	}
+	return c, nil
+}
+
+// retired are keys that earlier versions wrote into run.yaml: train.ml.probes could be 1
+// alone.
+var retired = []string{"train.ml.probes"}
+
+// parseWritten reads what a run keeps of its settings, maybe one of an earlier version: a
+// key without effect is no error there.
+func parseWritten(text []byte) (Config, error) {
+	c, _, err := settings.LoadWritten[Config](text, retired...)
 	if err != nil {
 		return c, fmt.Errorf("run: %w", err)
 	}

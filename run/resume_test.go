@@ -122,3 +122,46 @@ func TestTheDataOfARun(t *testing.T) {
 		t.Errorf("other data of the same name: %v", err)
 	}
 }
+
+// Columns are found by their names, and other data than those trained on are reported.
+func TestARunIsEvaluatedOnItsOwnColumns(t *testing.T) {
+	folder := t.TempDir()
+	file, dir := filepath.Join(folder, "a.csv"), filepath.Join(folder, "run")
+	csv(t, file, 100, 0)
+	text := fmt.Appendf(nil, "data: {path: %q}\nnet: {hidden: [4]}\ntrain: {steps: 4, batch: 8}\neval: {samples: 5}\n", file)
+	c, err := ParseConfig(text, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Train(t.Context(), c, dir, TrainOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := report(t, r)
+	lines, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var swapped strings.Builder
+	for line := range strings.Lines(string(lines)) {
+		a, b, _ := strings.Cut(strings.TrimSpace(line), ",")
+		swapped.WriteString(b + "," + a + "\n")
+	}
+	if err := os.WriteFile(file, []byte(swapped.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = Open(dir, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := report(t, r); got.Likelihood.NLL != want.Likelihood.NLL || len(got.Warnings) > 0 {
+		t.Errorf("with its columns in another order NLL is %g, was %g; warnings %q", got.Likelihood.NLL,
+			want.Likelihood.NLL, got.Warnings)
+	}
+	csv(t, file, 100, 1)
+	if r, err = Open(dir, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := report(t, r); len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "not those that the model was trained on") {
+		t.Errorf("on other data: warnings %q", got.Warnings)
+	}
+}

@@ -116,7 +116,7 @@ func openFile(dir, backend, file string) (*Run, error) {
 		return nil, err
 	}
 	r := &Run{Dir: dir, Config: cfg, Model: m, Step: step}
-	r.open = sync.OnceValues(func() (*data.Set, error) { return openData(cfg) })
+	r.open = sync.OnceValues(func() (*data.Set, error) { return openOrdered(cfg, m.Spec().Columns) })
 	return r, nil
 }
 
@@ -130,6 +130,17 @@ func limited(m *model.Model, cfg Config) (*model.Model, error) {
 	spec := m.Spec()
 	spec.NoDensity, spec.NoScore = kind.Limits(cfg.Coupling.Name)
 	return model.New(spec, m.Net())
+}
+
+// openOrdered opens the data of a trained run, whose table may have its columns in another
+// order now: they are found by their names.
+func openOrdered(cfg Config, columns []string) (*data.Set, error) {
+	set, err := openData(cfg)
+	if err != nil || slices.Equal(set.Columns, columns) || columns == nil || cfg.Data.Columns != nil {
+		return set, err
+	}
+	cfg.Data.Columns = columns
+	return openData(cfg)
 }
 
 // openData opens the data of a run, with the contexts that it makes of images.
@@ -147,7 +158,7 @@ func openData(cfg Config) (*data.Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
-	return set.WithContext(c, cfg.Seed), nil
+	return set.WithContext(c, cfg.Seed)
 }
 
 // Data opens the data that the run was trained on, at the first call.
@@ -184,7 +195,7 @@ func readRunConfig(dir string) (Config, error) {
 	if !exists(file) {
 		return Config{}, fmt.Errorf("%w: %s has no %s", ErrNoRun, dir, ConfigFile)
 	}
-	return ReadConfig(file, nil)
+	return readFile(file, parseWritten)
 }
 
 func exists(file string) bool {

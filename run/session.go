@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"sync"
 
 	"flowmatch/data"
-	"flowmatch/internal/seed"
+	"flowmatch/likelihood"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/train"
@@ -88,6 +89,9 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if s.cfg.Net, err = netFor(cfg, set); err != nil {
 		return nil, err
 	}
+	if err := cfg.Eval.Divergence.CheckDim(set.Dim, likelihood.ExactUpTo); err != nil {
+		return nil, fmt.Errorf("%w: eval.%w", ErrSettings, err)
+	}
 	checkpoint := filepath.Join(dir, CheckpointFile)
 	begun := o.Resume && exists(checkpoint)
 	var changes []Change
@@ -122,7 +126,12 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, resume bool) (err e
 	if s.objective, err = s.newObjective(ctx, eng, spec, resume); err != nil {
 		return err
 	}
-	if s.model, err = model.New(train.Limit(spec, s.objective), net); err != nil {
+	kind, err := train.KindOf(cfg.Train.Objective)
+	if err != nil {
+		return err
+	}
+	spec.NoDensity, spec.NoScore = kind.Limits(cfg.Coupling.Name)
+	if s.model, err = model.New(spec, net); err != nil {
 		return err
 	}
 	optimizer := cfg.Train.Optimizer
@@ -144,20 +153,45 @@ func netFor(cfg Config, set *data.Set) (nn.Config, error) {
 		net.Classes = set.Classes
 	}
 	if !net.OfImages() {
-		return net, nil
+		return net, sameNet(cfg.Net, net, set)
 	}
 	image := set.Image()
 	if image == nil {
 		return net, fmt.Errorf("%w: net.unet and net.dit are for images; the data (%s) are of kind %s", ErrSettings,
 			set.Name, set.Kind)
 	}
-	return net.OnImages(image), nil
+	net = net.OnImages(image)
+	return net, sameNet(cfg.Net, net, set)
+}
+
+// sameNet reports keys that the data determine and that were given as something else.
+func sameNet(given, is nn.Config, set *data.Set) error {
+	image := "net.unet.image"
+	if given.DiT != nil {
+		image = "net.dit.image"
+	}
+	for _, f := range []struct {
+		key       string
+		given, is any
+		set       bool
+	}{
+		{"net.dim", given.Dim, is.Dim, given.Dim != 0},
+		{"net.classes", given.Classes, is.Classes, given.Classes != 0},
+		{"net.condition", given.Context, is.Context, given.Context != 0},
+		{image, imageOf(given), imageOf(is), len(imageOf(given)) > 0},
+	} {
+		if f.set && !reflect.DeepEqual(f.given, f.is) {
+			return fmt.Errorf("%w: %s is %v, but the data (%s) make it %v; leave it out", ErrSettings, f.key, f.given,
+				set.Name, f.is)
+		}
+	}
+	return nil
 }
 
 func specOf(cfg Config, set *data.Set) model.Spec {
 	spec := model.Spec{
 		Net: cfg.Net, Path: cfg.Path, Prediction: cfg.Train.Prediction,
-		Shape: set.Shape, Standardizer: set.Standardizer, Columns: set.Columns,
+		Shape: set.Shape, Standardizer: set.Standardizer, Columns: set.Columns, Fingerprint: set.Fingerprint,
 	}
 	if set.Columns != nil {
 		spec.Kinds = slices.Repeat([]string{"real"}, len(set.Columns))
@@ -188,12 +222,6 @@ func (s *session) newObjective(ctx context.Context, eng *nn.Engine, spec model.S
 	if in.Coupling, err = s.cfg.Coupling.New(); err != nil {
 		return nil, err
 	}
-	if kind.Finite {
-		all := s.set.TrainSet
-		if in.X1.X, in.X1.Given, err = data.Rows(all, 0, all.Len(), seed.Rand(s.cfg.Seed, "run/fm", 0)); err != nil {
-			return nil, err
-		}
-	}
 	if kind.Teacher {
 		if in.Pairs, err = s.pairs(ctx, eng, spec, resume); err != nil {
 			return nil, err
@@ -218,14 +246,9 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 	if err := p.resume(); err != nil {
 		return err
 	}
-	t := train.Training{Model: s.model, Trainer: s.trainer}
-	task, stop, err := train.NewTask(ctx, s.cfg.Train.Loop, t, s.objective, s.set.Val)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	task.Progress = s.progress
-	task.Hooks = train.Hooks{
+	training := train.Session{Model: s.model, Objective: s.objective, Trainer: s.trainer, Held: s.set.Val,
+		Progress: s.progress}
+	training.Hooks = train.Hooks{
 		Step: o.Step,
 		Event: func(e train.Event) error {
 			if o.Event != nil {
@@ -240,19 +263,15 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 		Save:     s.save,
 		Snapshot: s.snapshot,
 	}
-	if _, err := s.cfg.Train.Loop.Run(ctx, task); err != nil {
+	if _, err := training.Run(ctx, s.cfg.Train.Loop); err != nil {
 		return err
 	}
 	return errors.Join(metrics.Close(), b.Close())
 }
 
 // opened returns the session as a run, with its data and another network.
-func (s *session) opened(net *nn.Net, step int) (*Run, error) {
-	m, err := s.model.WithNet(net)
-	if err != nil {
-		return nil, err
-	}
+func (s *session) opened(m *model.Model, step int) *Run {
 	r := &Run{Dir: s.dir, Config: s.cfg, Model: m, Step: step}
 	r.open = sync.OnceValues(func() (*data.Set, error) { return s.set, nil })
-	return r, nil
+	return r
 }

@@ -13,6 +13,7 @@ import (
 	"flowmatch/data"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/tfevents"
+	"flowmatch/model"
 	"flowmatch/plot"
 	"flowmatch/train"
 )
@@ -50,24 +51,26 @@ type pictures struct {
 // came before it was drawn.
 func (p *pictures) resume() error {
 	every := p.cfg.Train.SampleEvery
-	if every == 0 || p.from == 0 || p.from%every != 0 || exists(samplesFile(p.dir, p.from)) {
+	if every == 0 || p.from == 0 || p.from%every != 0 || exists(samplesFile(p.dir, p.from)) ||
+		p.progress.Due != nil { // the step is taken up again, with its picture
 		return nil
 	}
-	return p.draw(p.from)
+	net, err := p.trainer.Averaged()
+	if err != nil {
+		return err
+	}
+	m, err := p.model.WithNet(net)
+	if err != nil {
+		return err
+	}
+	return p.draw(p.from, m)
 }
 
 // draw draws the samples of a step, always from the same noise, so that pictures of
 // different steps compare. When training is interrupted meanwhile it leaves that to the
 // next session.
-func (p *pictures) draw(step int) error {
-	net, err := p.trainer.Averaged()
-	if err != nil {
-		return err
-	}
-	r, err := p.opened(net, step)
-	if err != nil {
-		return err
-	}
+func (p *pictures) draw(step int, m *model.Model) error {
+	r := p.opened(m, step)
 	o := PictureOptions{N: shownPoints, Seed: p.cfg.Seed}
 	if p.set.Kind == data.KindImages {
 		if o.N = shownImages; r.ClassColumns() > 0 {

@@ -13,29 +13,26 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/choice"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/train"
 )
 
-// The keys under which a checkpoint keeps train.Progress and the fingerprint of the
-// data.
-const (
-	keyProgress    = "train"
-	keyFingerprint = "data"
-)
+// keyProgress is where a checkpoint keeps train.Progress.
+const keyProgress = "train"
 
 func (s *session) checkpoint(state nn.State) model.Checkpoint {
 	return model.Checkpoint{Spec: s.model.Spec(), Net: s.model.Net(), State: state}
 }
 
 func (s *session) save(state nn.State, p train.Progress, best bool) error {
-	progress, err := p.Marshal()
+	progress, err := json.Marshal(p)
 	if err != nil {
-		return err
+		return fmt.Errorf("run: encoding the progress: %w", err)
 	}
 	c := s.checkpoint(state)
-	c.Extra = map[string]string{keyProgress: progress, keyFingerprint: s.set.Fingerprint}
+	c.Extra = map[string]string{keyProgress: string(progress)}
 	if best {
 		if err := c.Save(filepath.Join(s.dir, BestFile)); err != nil {
 			return err
@@ -111,8 +108,10 @@ func (s *session) restore(file string, eng *nn.Engine) error {
 		return fmt.Errorf("%w: train.steps is %d, but %d steps were taken already", ErrChanged,
 			s.cfg.Train.Steps, taken)
 	}
-	if s.progress, err = train.UnmarshalProgress(ckpt.Extra[keyProgress]); err != nil {
-		return err
+	if text := ckpt.Extra[keyProgress]; text != "" {
+		if err := json.Unmarshal([]byte(text), &s.progress); err != nil {
+			return fmt.Errorf("run: %s: the progress %q: %w", file, text, err)
+		}
 	}
 	s.from = int(ckpt.State.Step)
 	return s.trainer.Restore(ckpt.State)
@@ -121,7 +120,7 @@ func (s *session) restore(file string, eng *nn.Engine) error {
 // sameData reports data that are not those of the checkpoint. One of an earlier
 // version has no fingerprint.
 func (s *session) sameData(ckpt *model.Checkpoint) error {
-	if was := ckpt.Extra[keyFingerprint]; was != "" && was != s.set.Fingerprint {
+	if was := ckpt.Spec.Fingerprint; was != "" && was != s.set.Fingerprint {
 		return fmt.Errorf("%w: the data (%s) hold other numbers than when the run began (fingerprint %s, now %s)",
 			ErrChanged, s.set.Name, was, s.set.Fingerprint)
 	}
@@ -145,7 +144,7 @@ func changed(was, is Config) ([]Change, error) {
 	keys := maps.Clone(a)
 	maps.Copy(keys, b)
 	var changes []Change
-	var faults []error
+	var faults []string
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		c := Change{key, orUnset(a[key]), orUnset(b[key])}
 		if c.Was == c.Is {
@@ -154,11 +153,14 @@ func changed(was, is Config) ([]Change, error) {
 		changes = append(changes, c)
 		names := func(f string) bool { return key == f || strings.HasSuffix(f, ".") && strings.HasPrefix(key, f) }
 		if !slices.ContainsFunc(free, names) {
-			faults = append(faults, fmt.Errorf("%w: %s was %s, and is %s now: resume with the settings it began "+
-				"with, or train into another folder", ErrChanged, c.Key, c.Was, c.Is))
+			faults = append(faults, fmt.Sprintf("%s was %s, and is %s now", c.Key, choice.Cut(c.Was), choice.Cut(c.Is)))
 		}
 	}
-	return changes, errors.Join(faults...)
+	if len(faults) > 0 {
+		return changes, fmt.Errorf("%w: %s; resume with the settings it began with, or train into another folder",
+			ErrChanged, strings.Join(faults, "; "))
+	}
+	return changes, nil
 }
 
 func orUnset(v string) string {

@@ -6,9 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 
 	"flowmatch/data/table"
 	"flowmatch/eval"
+	"flowmatch/flow"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/train"
@@ -59,14 +61,21 @@ func readPairs(file string, n, dim, classes int) (train.Pairs, error) {
 			"run: %s holds pairs [%d, %d], and the run file asks for [%d, %d]; resume with the settings it began with",
 			file, t.X.N, t.X.D, n, 2*dim)
 	}
-	return train.LabelPairs(t.X, classes), nil
+	return train.Pairs{X: t.X, Label: flow.LabelsInTurn(n, classes)}, nil
 }
+
+// named is an error of this package that stands in another one, which names the room.
+type named struct{ error }
+
+func (e named) Error() string { return strings.TrimPrefix(e.error.Error(), "run: ") }
+
+func (e named) Unwrap() error { return e.error }
 
 // openTeacher opens the model of a run's folder or of a checkpoint, and how the run
 // samples: settings where there is a checkpoint alone.
 func openTeacher(name string, eng *nn.Engine, settings eval.Settings) (*model.Model, eval.Settings, error) {
 	fail := func(err error) (*model.Model, eval.Settings, error) {
-		return nil, settings, fmt.Errorf("run: train.teacher: %w", err)
+		return nil, settings, fmt.Errorf("run: train.teacher: %w", named{err})
 	}
 	info, err := os.Stat(name)
 	if err != nil {

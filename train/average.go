@@ -2,12 +2,11 @@ package train
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"strings"
 
 	"flowmatch/data"
 	"flowmatch/internal/seed"
@@ -62,8 +61,8 @@ func (v AverageConfig) validate() error {
 // validateMeanFlow reports what meanflow cannot use.
 func (v AverageConfig) validateMeanFlow() error {
 	if v.Finest != 0 {
-		return fmt.Errorf("train: intervals.finest is %d, but belongs to the objective shortcut, not to meanflow",
-			v.Finest)
+		return fmt.Errorf("train: intervals.finest is %d, but belongs to the objective %s, not to %s", v.Finest,
+			strings.Join(owners("intervals.finest"), " or "), meanFlowKind().Name)
 	}
 	return v.Defaults().validate()
 }
@@ -72,7 +71,8 @@ func (v AverageConfig) validateMeanFlow() error {
 func (v AverageConfig) validateShortcut() error {
 	if v.Power != 0 || v.Offset != 0 {
 		return fmt.Errorf("train: intervals.power is %g and intervals.offset %g, but they belong "+
-			"to the objective meanflow, not to shortcut", v.Power, v.Offset)
+			"to the objective %s, not to %s", v.Power, v.Offset, strings.Join(owners("intervals.power"), " or "),
+			shortcutKind().Name)
 	}
 	if f := v.finest(); f < 1 || f&(f-1) != 0 {
 		return fmt.Errorf("train: intervals.finest is %d; it must be a power of two", f)
@@ -85,9 +85,40 @@ const defaultFinest = 64
 
 func (v AverageConfig) finest() int { return cmp.Or(v.Finest, defaultFinest) }
 
-// ErrAverages is returned when an average velocity is asked of a network whose
-// output is another prediction.
-var ErrAverages = errors.New("train: average velocities are for the prediction velocity")
+func meanFlowKind() Kind {
+	return Kind{
+		Name: "meanflow", Doc: "average velocities by the identity that they obey (MeanFlow)",
+		Averages: true, Context: true, Coupled: true, Sourced: true, Velocity: true,
+		keys:     []string{"intervals.ratio", "intervals.power", "intervals.offset"},
+		defaults: func(c *Config) { c.Averages = c.Averages.Defaults() },
+		validate: func(c Config) error { return c.Averages.validateMeanFlow() },
+		build: func(c Config, in Inputs) (Objective, error) {
+			return MeanFlow{CFM: c.cfm(in), Averages: c.Averages}, nil
+		},
+	}
+}
+
+func shortcutKind() Kind {
+	return Kind{
+		Name: "shortcut", Doc: "average velocities, each step two of half its length (shortcut models)",
+		Averages: true, Context: true, Coupled: true, Sourced: true, Velocity: true,
+		keys: []string{"intervals.ratio", "intervals.finest"},
+		defaults: func(c *Config) {
+			c.Averages = c.Averages.Defaults()
+			c.Averages.Finest = c.Averages.finest()
+		},
+		validate: func(c Config) error { return c.Averages.validateShortcut() },
+		build: func(c Config, in Inputs) (Objective, error) {
+			return Shortcut{CFM: c.cfm(in), Averages: c.Averages}, nil
+		},
+	}
+}
+
+// errPrediction is that of an average velocity that is asked of a network whose output is
+// another prediction.
+func errPrediction(p path.Prediction) error {
+	return misfit("average velocities are for the prediction velocity, not %v", p)
+}
 
 // MeanFlow learns the average velocity u(x, t, s) of Geng et al. 2025
 // (arXiv:2505.13447) by the identity that it obeys; see [nn.ByIdentity]. The
@@ -109,20 +140,14 @@ type Shortcut struct {
 	Averages AverageConfig
 }
 
-// Steps implements [Objective].
-func (o MeanFlow) Steps(ctx context.Context, t Training) (StepFunc, error) {
-	if err := o.Averages.validateMeanFlow(); err != nil {
-		return nil, err
-	}
-	return o.averages().steps(ctx, t)
+// Check implements [Objective].
+func (o MeanFlow) Check(m *model.Model) error {
+	return cmp.Or(o.Averages.validateMeanFlow(), o.averages().Check(m))
 }
 
-// Steps implements [Objective].
-func (o Shortcut) Steps(ctx context.Context, t Training) (StepFunc, error) {
-	if err := o.Averages.validateShortcut(); err != nil {
-		return nil, err
-	}
-	return o.averages().steps(ctx, t)
+// Check implements [Objective].
+func (o Shortcut) Check(m *model.Model) error {
+	return cmp.Or(o.Averages.validateShortcut(), o.averages().Check(m))
 }
 
 // Examples implements [Regression].
@@ -154,9 +179,9 @@ func (o MeanFlow) Limits() (noDensity, noScore string) { return meanFlowKind().L
 // Limits implements [Limited].
 func (o Shortcut) Limits() (noDensity, noScore string) { return shortcutKind().Limits("") }
 
-func (o MeanFlow) averages() averages { return averages{o.CFM, "meanflow", o.lengthen} }
+func (o MeanFlow) averages() averages { return averages{o.CFM, meanFlowKind().Name, o.lengthen} }
 
-func (o Shortcut) averages() averages { return averages{o.CFM, "shortcut", o.lengthen} }
+func (o Shortcut) averages() averages { return averages{o.CFM, shortcutKind().Name, o.lengthen} }
 
 // lengthen gives the first examples of a batch two times, t < s.
 func (o MeanFlow) lengthen(m *model.Model, ex *nn.Examples, step uint64) {
@@ -199,30 +224,29 @@ type averages struct {
 	lengthen func(m *model.Model, ex *nn.Examples, step uint64)
 }
 
-func (o averages) steps(ctx context.Context, t Training) (StepFunc, error) {
-	if err := o.check(t.Model); err != nil {
-		return nil, err
+// Check is that of CFM, and reports a model that has no average velocity.
+func (o averages) Check(m *model.Model) error {
+	if err := usable(m); err != nil {
+		return err
 	}
-	return Regress(ctx, t, o)
-}
-
-// check is that of CFM, and reports a model that has no average velocity.
-func (o averages) check(m *model.Model) error {
 	switch {
 	case m.Spec().Prediction != path.Velocity:
-		return fmt.Errorf("%w, not %v", ErrAverages, m.Spec().Prediction)
+		return errPrediction(m.Spec().Prediction)
 	case !m.Net().Config().Average:
-		return fmt.Errorf("train: %w", nn.ErrNoAverage)
+		return misfit("%w", nn.ErrNoAverage)
 	case isNoisy(m):
 		return errNoisy(o.name)
 	}
-	return o.CFM.check(m)
+	return o.CFM.Check(m)
 }
 
 // Examples implements [Regression].
 func (o averages) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
+	if err := usable(m); err != nil {
+		return err
+	}
 	if p := m.Spec().Prediction; p != path.Velocity {
-		return fmt.Errorf("%w, not %v", ErrAverages, p)
+		return errPrediction(p)
 	}
 	if err := o.CFM.Examples(m, ex, step); err != nil {
 		return err
@@ -236,7 +260,7 @@ func (o averages) validation(m *model.Model, held data.Finite, batch int) (Valid
 	if ex != nil && err == nil {
 		o.lengthen(m, ex, math.MaxUint64) // apart from every training step
 	}
-	return MeanLoss(ex), err
+	return meanLoss(ex), err
 }
 
 // split gives all examples averages over no time, s = t, draws the times of those

@@ -88,15 +88,12 @@ func TestAveragesAreOfTheVelocity(t *testing.T) {
 	cfm := CFM{Data: data.Shuffle(points(100, 2), 1)}
 	m := newModel(t, model.Spec{Path: path.Config{Name: "vp"}, Prediction: path.Noise}, nn.Config{Average: true})
 	plain, bridge := along(t, path.CondOT{}), model.Spec{Path: path.Config{Name: "bridge"}}
-	for _, o := range []interface {
-		Objective
-		Regression
-	}{MeanFlow{CFM: cfm}, Shortcut{CFM: cfm}} {
-		if err := o.Examples(m, newExamples(m, 8), 0); !errors.Is(err, ErrAverages) {
+	for _, o := range []Regression{MeanFlow{CFM: cfm}, Shortcut{CFM: cfm}} {
+		if err := o.Examples(m, newExamples(m, 8), 0); !errors.Is(err, ErrObjective) {
 			t.Errorf("%T: got %v", o, err)
 		}
 		fit := Fit{Loop: Loop{Steps: 1, Batch: 8}}
-		if _, err := fit.Train(t.Context(), m, o); !errors.Is(err, ErrAverages) ||
+		if _, err := fit.Train(t.Context(), m, o); !errors.Is(err, ErrObjective) ||
 			!strings.Contains(err.Error(), "not noise") {
 			t.Errorf("%T of the noise: got %v", o, err)
 		}

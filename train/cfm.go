@@ -2,13 +2,12 @@ package train
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 
 	"flowmatch/coupling"
 	"flowmatch/data"
 	"flowmatch/flow"
+	"flowmatch/internal/absent"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/nn"
@@ -30,41 +29,51 @@ type CFM struct {
 	Seed         uint64
 }
 
-// ErrContextCoupled is returned when contexts meet a coupling: the noise that is paired
-// with a point would then depend on its context in training, and does not when sampling.
-var ErrContextCoupled = errors.New("train: a context needs noise that is independent of the data: " +
-	"the independent coupling")
-
-// Steps implements [Objective].
-func (o CFM) Steps(ctx context.Context, t Training) (StepFunc, error) {
-	if err := o.check(t.Model); err != nil {
-		return nil, err
+func cfmKind() Kind {
+	return Kind{
+		Name: "cfm", Doc: "conditional flow matching, equation 9", Score: true,
+		Context: true, Noisy: true, Coupled: true, Sourced: true,
+		build: func(c Config, in Inputs) (Objective, error) { return c.cfm(in), nil },
 	}
-	return Regress(ctx, t, o)
 }
 
-// check reports what cannot be used, or would have no effect, with the model.
-func (o CFM) check(m *model.Model) error {
+// cfm is the part that regressions on drawn pairs share.
+func (c Config) cfm(in Inputs) CFM {
+	return CFM{
+		Data: in.Set.Train, Coupling: in.Coupling, Times: c.Times, Weighting: c.Weighting,
+		LabelDropout: c.LabelDropout, Seed: in.Seed,
+	}
+}
+
+// errContextCoupled is that of contexts that meet a coupling: the noise that is paired
+// with a point would then depend on its context in training, and does not when sampling.
+func errContextCoupled() error {
+	return misfit("a context needs noise that is independent of the data: the independent coupling")
+}
+
+// Check implements [Objective]. A setting that would have no effect is an error too.
+func (o CFM) Check(m *model.Model) error {
+	if err := usable(m); err != nil {
+		return err
+	}
+	if err := checkData(m, o.Data); err != nil {
+		return err
+	}
 	net := m.Net().Config()
 	switch {
-	case o.Data == nil:
-		return errors.New("train: the objective has no Data")
-	case o.Data.Dim() != net.Dim:
-		return fmt.Errorf("train: data of dimension %d for a network of dimension %d", o.Data.Dim(), net.Dim)
 	case !(o.LabelDropout >= 0 && o.LabelDropout < 1):
-		return fmt.Errorf("train: label_dropout is %g; it must be in [0, 1)", o.LabelDropout)
+		return misfit("label_dropout is %g; it must be in [0, 1)", o.LabelDropout)
 	case o.LabelDropout > 0 && net.Classes == 0:
-		return fmt.Errorf("train: label_dropout is %g, but the network has no classes: leave it out", o.LabelDropout)
+		return misfit("label_dropout is %g, but the network has no classes: leave it out", o.LabelDropout)
 	case o.coupling() != nil && net.Context > 0:
-		return ErrContextCoupled
+		return errContextCoupled()
 	}
 	if isNoisy(m) {
 		if p := m.Spec().Prediction; p != path.Velocity {
-			return fmt.Errorf("train: the prediction is %v; a path with noise of its own needs velocity", p)
+			return misfit("the prediction is %v; a path with noise of its own needs velocity", p)
 		}
 		if o.Weighting != Unit && o.Weighting != "" {
-			return fmt.Errorf("train: the weighting is %s; a path with noise of its own needs %s", o.Weighting,
-				Unit)
+			return misfit("the weighting is %s; a path with noise of its own needs %s", o.Weighting, Unit)
 		}
 	}
 	return cmp.Or(o.Times.Validate(), o.Weighting.Validate())
@@ -78,7 +87,8 @@ func isNoisy(m *model.Model) bool {
 
 // errNoisy is that of an objective for which a path must have no noise of its own.
 func errNoisy(objective string) error {
-	return fmt.Errorf("train: the path has noise of its own, with which only the objective cfm goes, not %s", objective)
+	return misfit("the path has noise of its own, which is for the objective %s, not for %s",
+		oneOf(func(k Kind) bool { return k.Noisy }), objective)
 }
 
 // Limits implements [Limited]: with a coupling the field's score is not known.
@@ -92,7 +102,7 @@ func (o CFM) Limits() (noDensity, noScore string) {
 
 // coupling returns the coupling; nil: independent.
 func (o CFM) coupling() coupling.Coupling {
-	if (o.Coupling == coupling.Independent{}) {
+	if absent.Is(o.Coupling) || (o.Coupling == coupling.Independent{}) {
 		return nil
 	}
 	return o.Coupling
@@ -100,6 +110,12 @@ func (o CFM) coupling() coupling.Coupling {
 
 // Examples implements [Regression].
 func (o CFM) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
+	if err := fits(m, ex); err != nil {
+		return err
+	}
+	if absent.Is(o.Data) {
+		return misfit("it has no Data")
+	}
 	read := ex.Given
 	if len(read.Label) == 0 && o.needsLabels() {
 		read.Label = make([]int32, ex.X1.N) // for the coupling alone
@@ -122,7 +138,7 @@ func (o CFM) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 }
 
 // needsLabels reports whether the coupling transports within classes.
-func (o CFM) needsLabels() bool { return o.Coupling != nil && coupling.NeedsLabels(o.Coupling) }
+func (o CFM) needsLabels() bool { return o.coupling() != nil && coupling.NeedsLabels(o.Coupling) }
 
 // Validation implements [Validator] by a fixed set of examples of held-out points: every
 // point once, in batches of the size trained with (for a coupling of other batches
@@ -130,11 +146,15 @@ func (o CFM) needsLabels() bool { return o.Coupling != nil && coupling.NeedsLabe
 // of their own.
 func (o CFM) Validation(m *model.Model, held data.Finite, batch int) (Validate, error) {
 	ex, err := o.heldOut(m, held, batch)
-	return MeanLoss(ex), err
+	return meanLoss(ex), err
 }
 
 // heldOut returns the examples of Validation; nil when there are no points.
 func (o CFM) heldOut(m *model.Model, held data.Finite, batch int) (*nn.Examples, error) {
+	held, err := heldOut(m, held, batch)
+	if err != nil {
+		return nil, err
+	}
 	n := held.Len()
 	if n == 0 {
 		return nil, nil
@@ -196,7 +216,7 @@ func (o CFM) fill(m *model.Model, ex *nn.Examples, label []int32, step uint64) e
 // couple reorders x_0 so that row j is paired with row j of x_1.
 func (o CFM) couple(ex *nn.Examples, label []int32, step uint64) error {
 	if ex.Given.Context.N > 0 {
-		return ErrContextCoupled
+		return errContextCoupled()
 	}
 	src := make([]int, ex.X1.N)
 	rng := seed.Rand(o.Seed, "train/coupling", step)

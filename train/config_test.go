@@ -6,19 +6,15 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"flowmatch/likelihood"
 	"flowmatch/path"
 )
 
 // faults are changes of a configuration with a part of the error that each is.
 var faults = map[string]func(*Config){
-	`unknown objective "cfmm"`:      func(c *Config) { c.Objective = "cfmm" },
-	"ml is set":                     func(c *Config) { c.ML.Kinetic = 1 },
-	`ml: unknown solver "rk5"`:      ofML(func(c *MLConfig) { c.Solve.Solver = "rk5" }),
-	`ml: unknown divergence "full"`: ofML(func(c *MLConfig) { c.Divergence.Divergence = "full" }),
-	"ml: probes is 3": ofML(func(c *MLConfig) {
-		c.Divergence = likelihood.Config{Divergence: "hutchinson", Probes: 3}
-	}),
+	`unknown objective "cfmm"`:          func(c *Config) { c.Objective = "cfmm" },
+	"ml is set":                         func(c *Config) { c.ML.Kinetic = 1 },
+	`ml: unknown solver "rk5"`:          ofML(func(c *MLConfig) { c.Solve.Solver = "rk5" }),
+	`ml: unknown divergence "full"`:     ofML(func(c *MLConfig) { c.Divergence = "full" }),
 	"ml.kinetic is -1":                  ofML(func(c *MLConfig) { c.Kinetic = -1 }),
 	"ml.jacobian is -1":                 ofML(func(c *MLConfig) { c.Jacobian = -1 }),
 	"ml.batch_size is -1":               ofML(func(c *MLConfig) { c.BatchSize = -1 }),

@@ -7,7 +7,8 @@
 // sample. All of them take schedule, prediction, source and context from the model that
 // they train. A [Loop] says how long and how fast to train, and runs the steps of any
 // [Task], [Hooks] being what it reports to and saves with. [Fit] joins the two for a
-// program: a model and an objective go in, a trained model comes out.
+// program: a model and an objective go in, a trained model comes out. A [Session] is the
+// same with a state that may be restored.
 //
 // [Config] is the section of a run file, and [KindOf] the table that answers what an
 // objective needs and what its flow can be used for. [Times] is the distribution that t
@@ -15,10 +16,10 @@
 //
 // # An objective of your own
 //
-// One that is a regression has two methods: Examples, of [Regression], makes the examples
-// of a step, and Steps returns [Regress] of it, which makes them ahead of the step on
-// other cores. To be named in run files it needs, in this package, one file and one row
-// of the table.
+// One that is a [Regression] has two methods: Check reports what it cannot train, and
+// Examples makes the examples of a step, which happens ahead of the step on other cores.
+// One that is none is a [Stepper]. To be named in run files it needs, in this package, one
+// file, with its row of the table, and a place in the list of the rows.
 //
 // # Caveats
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"flowmatch/data"
+	"flowmatch/internal/absent"
 	"flowmatch/model"
 	"flowmatch/nn"
 )
@@ -20,62 +21,40 @@ type Fit struct {
 }
 
 // Train trains a model on an objective and returns the trained model, that of the
-// averaged weights; m stays as it is. When ctx ends, the error is [ErrInterrupted], and
-// what Hooks.Save had saved is all that is left.
+// averaged weights; m stays as it is. With Loop.Patience the weights are those of the best
+// validation, else the last.
+//
+// When ctx ends, the error is [ErrInterrupted], and the model that was trained so far is
+// returned beside it. With every other error there is no model.
 func (f Fit) Train(ctx context.Context, m *model.Model, o Objective) (*model.Model, error) {
-	if m == nil || o == nil {
-		return nil, errors.New("train: Fit.Train needs a model and an objective")
+	if m == nil || m.Net() == nil || absent.Is(o) {
+		return nil, errors.New("train: Fit.Train needs a model, made by model.New, and an objective, such as CFM")
 	}
 	tr, err := m.Net().NewTrainer(f.Optimizer, f.Step)
 	if err != nil {
 		return nil, err
 	}
-	task, stop, err := NewTask(ctx, f.Loop, Training{Model: m, Trainer: tr}, o, f.Held)
-	if err != nil {
-		return nil, err
+	s := Session{Model: m, Objective: o, Trainer: tr, Held: f.Held, Hooks: f.Hooks}
+	var best []float32
+	if f.Loop.Patience > 0 {
+		s.best = &best
 	}
-	defer stop()
-	task.Hooks = f.Hooks
-	if _, err := f.Loop.Run(ctx, task); err != nil {
-		return nil, err
+	_, ended := s.Run(ctx, f.Loop)
+	if ended != nil && !errors.Is(ended, ErrInterrupted) {
+		return nil, ended
 	}
-	net, err := tr.Averaged()
-	if err != nil {
-		return nil, err
-	}
-	return model.New(Limit(m.Spec(), o), net)
-}
-
-// NewTask returns the task of training on an objective, from the state of t.Trainer
-// (which may be one restored), to be run by l. Of t, Model and Trainer must be set; the
-// rest is filled in. held are points to validate on; nil: none. stop ends what works
-// ahead, and must be called when the task is done with.
-func NewTask(
-	ctx context.Context, l Loop, t Training, o Objective, held data.Finite,
-) (task Task, stop context.CancelFunc, err error) {
-	if err := l.Validate(); err != nil {
-		return task, nil, err
-	}
-	l = l.Defaults()
-	ctx, stop = context.WithCancel(ctx)
-	t.Batch, t.From, t.To = l.Batch, int(t.Trainer.Steps()), l.Steps
-	task.Trainer = t.Trainer.Trainer
-	val, err := validation(t.Model, o, held, l.Batch)
-	if err == nil {
-		task.Step, err = o.Steps(ctx, t)
-	}
-	if err != nil {
-		stop()
-		return task, nil, err
-	}
-	if val != nil {
-		task.Validate = func() (float64, error) {
-			net, err := t.Trainer.Averaged()
-			if err != nil {
-				return 0, err
-			}
-			return val(net)
+	if best == nil {
+		if best, err = tr.AveragedWeights(); err != nil {
+			return nil, err
 		}
 	}
-	return task, stop, nil
+	net, err := m.Net().WithWeights(best)
+	if err != nil {
+		return nil, err
+	}
+	trained, err := model.New(limited(m.Spec(), o), net)
+	if err != nil {
+		return nil, err
+	}
+	return trained, ended
 }

@@ -1,12 +1,12 @@
 package train
 
 import (
-	"context"
-	"errors"
 	"fmt"
 
+	"flowmatch/data"
 	"flowmatch/field"
 	"flowmatch/flow"
+	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/path"
@@ -22,39 +22,59 @@ type FM struct {
 	X1  flow.Batch // the data set [N, D], in model units
 }
 
-// ErrCoupled is returned when the exact objective is given a coupling: its
-// marginal is that of independent pairs.
-var ErrCoupled = errors.New("train: the exact objective (fm) is for the independent coupling; " +
-	"use cfm with a coupling")
-
-// Steps implements [Objective].
-func (o FM) Steps(ctx context.Context, t Training) (StepFunc, error) {
-	if err := o.check(t.Model); err != nil {
-		return nil, err
+func fmKind() Kind {
+	return Kind{
+		Name: "fm", Doc: "the exact flow matching objective on a finite data set, equation 5",
+		Score: true, Finite: true,
+		unused: []unused{{"label_dropout", "the exact field is that of all points, whatever their label"}},
+		build:  buildFM,
 	}
-	e, err := o.exact(t.Model)
-	if err != nil {
-		return nil, err
-	}
-	return Regress(ctx, t, e)
 }
 
-// check is that of CFM, and reports what the marginal of all points does not know of.
-func (o FM) check(m *model.Model) error {
-	net := m.Net().Config()
+func buildFM(c Config, in Inputs) (Objective, error) {
+	o := FM{CFM: c.cfm(in)}
+	all := in.Set.TrainSet
+	if all == nil {
+		return nil, misfit("%s needs a finite set of points to train on, and %s has none (Set.TrainSet)",
+			fmKind().Name, in.Set.Name)
+	}
+	var err error
+	o.X1, _, err = data.Rows(all, 0, all.Len(), seed.Rand(in.Seed, "run/fm", 0))
+	return o, err
+}
+
+// errCoupled is that of a coupling, with which the marginal is another.
+func errCoupled() error {
+	return misfit("a coupling is for the objective %s, not for %s, whose marginal is that of independent pairs",
+		oneOf(func(k Kind) bool { return k.Coupled }), fmKind().Name)
+}
+
+// Check is that of CFM, and reports what the marginal of all points does not know of.
+func (o FM) Check(m *model.Model) error {
+	if err := usable(m); err != nil {
+		return err
+	}
+	net, name := m.Net().Config(), fmKind().Name
 	switch {
 	case net.Context > 0 || net.Classes > 0:
-		return errors.New("train: the exact objective (fm) is of all points alike; use cfm with labels or a context")
+		return misfit("%s is of all points alike: labels or a context are for the objective %s", name,
+			oneOf(func(k Kind) bool { return k.Context }))
 	case m.Spec().Source != nil:
-		return errors.New("train: the exact objective (fm) is for paths from a Gaussian; use cfm with a source")
+		return misfit("%s is for paths from a Gaussian: a source is for the objective %s", name,
+			oneOf(func(k Kind) bool { return k.Sourced }))
 	case isNoisy(m):
-		return errNoisy("fm")
+		return errNoisy(name)
+	case o.coupling() != nil:
+		return errCoupled()
+	case o.X1.D != net.Dim || o.X1.N < 1 || len(o.X1.X) != o.X1.N*o.X1.D:
+		return misfit("FM.X1 is [%d, %d] with %d numbers; it must be [N, %d], N at least 1", o.X1.N, o.X1.D,
+			len(o.X1.X), net.Dim)
 	}
-	return o.CFM.check(m)
+	return o.CFM.Check(m)
 }
 
 // Examples implements [Regression] by [CFM.Examples] with the marginal velocity for the
-// target. Steps makes them faster, for it looks at X1 once.
+// target. It looks at all of X1 first, which a training does once.
 func (o FM) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 	e, err := o.exact(m)
 	if err != nil {
@@ -65,8 +85,11 @@ func (o FM) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 
 // exact returns what makes the examples.
 func (o FM) exact(m *model.Model) (exact, error) {
+	if err := usable(m); err != nil {
+		return exact{}, err
+	}
 	if o.coupling() != nil {
-		return exact{}, ErrCoupled
+		return exact{}, errCoupled()
 	}
 	marginal, err := field.NewMarginal(m.Scheduler(), o.X1, nil)
 	return exact{o.CFM, marginal}, err

@@ -56,10 +56,10 @@ func TestFMRefusesACoupling(t *testing.T) {
 	set := points(5, 2)
 	o := FM{CFM: CFM{Data: data.Shuffle(set, 1), Coupling: coupling.OT{}}, X1: set.X}
 	m := along(t, path.CondOT{})
-	if err := o.Examples(m, newExamples(m, 4), 0); !errors.Is(err, ErrCoupled) {
+	if err := o.Examples(m, newExamples(m, 4), 0); !errors.Is(err, ErrObjective) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := (Fit{Loop: Loop{Steps: 1, Batch: 4}}).Train(t.Context(), m, o); !errors.Is(err, ErrCoupled) {
+	if _, err := (Fit{Loop: Loop{Steps: 1, Batch: 4}}).Train(t.Context(), m, o); !errors.Is(err, ErrObjective) {
 		t.Errorf("training: got %v", err)
 	}
 }
@@ -67,11 +67,12 @@ func TestFMRefusesACoupling(t *testing.T) {
 func TestFMRefusesWhatTheMarginalDoesNotKnow(t *testing.T) {
 	set := points(5, 2)
 	o := FM{CFM: CFM{Data: data.Shuffle(set, 1)}, X1: set.X}
+	source := model.Spec{Source: &synth.SourceConfig{Name: "8gaussians"}}
 	for want, m := range map[string]*model.Model{
-		"labels or a context":  newModel(t, model.Spec{}, nn.Config{Classes: 2}),
-		"labels or a context ": newModel(t, model.Spec{}, nn.Config{Context: 2}),
-		"cfm with a source":    newModel(t, model.Spec{Source: &synth.SourceConfig{Name: "8gaussians"}}, nn.Config{}),
-		"noise of its own":     along(t, path.Bridge{Sigma: 0.5}),
+		"labels or a context":               newModel(t, model.Spec{}, nn.Config{Classes: 2}),
+		"labels or a context ":              newModel(t, model.Spec{}, nn.Config{Context: 2}),
+		"a source is for the objective cfm": newModel(t, source, nn.Config{}),
+		"noise of its own":                  along(t, path.Bridge{Sigma: 0.5}),
 	} {
 		_, err := Fit{Loop: Loop{Steps: 1, Batch: 4}}.Train(t.Context(), m, o)
 		if err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) {
@@ -84,7 +85,7 @@ func TestFMRefusesWhatTheMarginalDoesNotKnow(t *testing.T) {
 	}
 }
 
-// Steps makes the same examples as Examples.
+// A training makes the same examples as Examples, one by one.
 func TestFMTrainsOnItsExamples(t *testing.T) {
 	set := points(20, 2)
 	o := FM{CFM: CFM{Data: data.Shuffle(set, 1), Seed: 3}, X1: set.X}
@@ -93,10 +94,11 @@ func TestFMTrainsOnItsExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	take, err := o.Steps(t.Context(), Training{Model: m, Trainer: tr, Batch: 8, To: 1})
+	take, wait, err := regress(t.Context(), Training{Model: m, Trainer: tr, Batch: 8, To: 1}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer wait()
 	r, err := take(0, 1e-3)
 	if err != nil {
 		t.Fatal(err)

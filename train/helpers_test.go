@@ -26,7 +26,7 @@ func points(n, d int) data.Points {
 // labelled is points with classes.
 func labelled(n, d, classes int) data.Points {
 	p := points(n, d)
-	p.Given.Label = LabelsInTurn(n, classes)
+	p.Given.Label = flow.LabelsInTurn(n, classes)
 	return p
 }
 
@@ -103,13 +103,7 @@ func cfm() CFM { return CFM{Data: data.Shuffle(points(100, 2), 1), Coupling: cou
 
 // run runs a loop from the state of the trainer.
 func (s session) run(ctx context.Context, l Loop, p Progress, h Hooks) (Progress, error) {
-	task, stop, err := NewTask(ctx, l, Training{Model: s.m, Trainer: s.tr}, s.o, s.held)
-	if err != nil {
-		return p, err
-	}
-	defer stop()
-	task.Progress, task.Hooks = p, h
-	return l.Run(ctx, task)
+	return Session{Model: s.m, Objective: s.o, Trainer: s.tr, Held: s.held, Progress: p, Hooks: h}.Run(ctx, l)
 }
 
 // state returns that of the trainer.

@@ -10,7 +10,7 @@ import (
 )
 
 // Kind is one row of the table of objectives: all that others ask about an objective that
-// a run file names. A new objective is one file and one row.
+// a run file names. A new objective is one file, which makes its row, and its name in kinds.
 type Kind struct {
 	Name string // as Config.Objective has it
 	Doc  string // one line
@@ -27,7 +27,7 @@ type Kind struct {
 	Context bool
 	// Noisy: it takes paths that have noise of their own (path.Noisy).
 	Noisy bool
-	// Finite: it needs a finite data set, Inputs.Set.TrainSet.
+	// Finite: it needs a finite data set, Set.TrainSet of the Inputs.
 	Finite bool
 	// Straight: it follows the straight path between given pairs: path condot and the
 	// independent coupling.
@@ -52,13 +52,13 @@ type Kind struct {
 }
 
 // Limits says why a field that was trained so has no density, and why its score is not
-// known; empty: it has. coupling is the name of the coupling.
+// known; empty: it has. coupling is the name of the coupling; empty: independent.
 func (k Kind) Limits(coupling string) (noDensity, noScore string) {
 	switch {
-	case coupling != "" && coupling != "independent":
-		noScore = "coupling " + coupling
 	case !k.Score:
 		noScore = "objective " + k.Name
+	case coupling != "" && coupling != "independent":
+		noScore = "coupling " + coupling
 	}
 	return k.NoDensity, noScore
 }
@@ -103,7 +103,6 @@ func KindOf(objective string) (Kind, error) {
 // Inputs are what objectives are made of beside a Config.
 type Inputs struct {
 	Set      *data.Set
-	X1       data.Points       // of a Finite kind: all of Set.TrainSet
 	Coupling coupling.Coupling // nil: independent
 	Pairs    Pairs             // of a Teacher kind
 	Seed     uint64
@@ -123,110 +122,4 @@ func (c Config) New(in Inputs) (Objective, error) {
 		return nil, errors.New("train: an objective needs Inputs.Set")
 	}
 	return k.build(c, in)
-}
-
-// cfm is the part that regressions on drawn pairs share.
-func (c Config) cfm(in Inputs) CFM {
-	return CFM{
-		Data: in.Set.Train, Coupling: in.Coupling, Times: c.Times, Weighting: c.Weighting,
-		LabelDropout: c.LabelDropout, Seed: in.Seed,
-	}
-}
-
-func cfmKind() Kind {
-	return Kind{
-		Name: "cfm", Doc: "conditional flow matching, equation 9", Score: true,
-		Context: true, Noisy: true, Coupled: true, Sourced: true,
-		build: func(c Config, in Inputs) (Objective, error) { return c.cfm(in), nil },
-	}
-}
-
-func fmKind() Kind {
-	return Kind{
-		Name: "fm", Doc: "the exact flow matching objective on a finite data set, equation 5",
-		Score: true, Finite: true,
-		unused: []unused{{"label_dropout", "the exact field is that of all points, whatever their label"}},
-		build:  func(c Config, in Inputs) (Objective, error) { return FM{CFM: c.cfm(in), X1: in.X1.X}, nil },
-	}
-}
-
-func meanFlowKind() Kind {
-	return Kind{
-		Name: "meanflow", Doc: "average velocities by the identity that they obey (MeanFlow)",
-		Averages: true, Context: true, Coupled: true, Sourced: true, Velocity: true,
-		keys:     []string{"intervals.ratio", "intervals.power", "intervals.offset"},
-		defaults: func(c *Config) { c.Averages = c.Averages.Defaults() },
-		validate: func(c Config) error { return c.Averages.validateMeanFlow() },
-		build: func(c Config, in Inputs) (Objective, error) {
-			return MeanFlow{CFM: c.cfm(in), Averages: c.Averages}, nil
-		},
-	}
-}
-
-func shortcutKind() Kind {
-	return Kind{
-		Name: "shortcut", Doc: "average velocities, each step two of half its length (shortcut models)",
-		Averages: true, Context: true, Coupled: true, Sourced: true, Velocity: true,
-		keys: []string{"intervals.ratio", "intervals.finest"},
-		defaults: func(c *Config) {
-			c.Averages = c.Averages.Defaults()
-			c.Averages.Finest = c.Averages.finest()
-		},
-		validate: func(c Config) error { return c.Averages.validateShortcut() },
-		build: func(c Config, in Inputs) (Objective, error) {
-			return Shortcut{CFM: c.cfm(in), Averages: c.Averages}, nil
-		},
-	}
-}
-
-func reflowKind() Kind {
-	return teacherKind("reflow", "straight paths between the pairs of a teacher (rectified flow)", "teacher", "pairs")
-}
-
-func distillKind() Kind {
-	k := teacherKind("distill", "a teacher's whole way in few Euler steps", "teacher", "pairs", "distill_steps")
-	k.Velocity = true
-	k.unused = append(k.unused, unused{"times", "its times are those of the Euler steps"})
-	k.EulerSteps = func(c Config) int { return c.DistillSteps }
-	k.NoDensity = "it is a distilled student, whose field between its few times is no flow; ask its teacher"
-	pairs, valid := k.defaults, k.validate
-	k.defaults = func(c *Config) {
-		pairs(c)
-		setDefault(&c.DistillSteps, 1)
-	}
-	k.validate = func(c Config) error {
-		if c.DistillSteps < 1 {
-			return fmt.Errorf("train: distill_steps is %d; it must be at least 1", c.DistillSteps)
-		}
-		return valid(c)
-	}
-	return k
-}
-
-// heldPairs is the share of a teacher's pairs that validate: one of so many.
-const heldPairs = 50
-
-func teacherKind(name, doc string, keys ...string) Kind {
-	return Kind{
-		Name: name, Doc: doc, Teacher: true, Straight: true, Sourced: true, keys: keys,
-		unused:   []unused{{"label_dropout", "the labels are those that the teacher was given"}},
-		defaults: func(c *Config) { setDefault(&c.Pairs, 50000) },
-		validate: func(c Config) error {
-			if c.Teacher == "" {
-				return fmt.Errorf("train: the objective %s needs a teacher: the folder of a trained run", c.Objective)
-			}
-			if c.Pairs < 100 {
-				return fmt.Errorf("train: pairs is %d; it must be at least 100", c.Pairs)
-			}
-			return nil
-		},
-		build: func(c Config, in Inputs) (Objective, error) {
-			n := in.Pairs.X.N
-			kept := n - n/heldPairs
-			return Reflow{
-				Pairs: in.Pairs.Slice(0, kept), Held: in.Pairs.Slice(kept, n),
-				Distill: c.DistillSteps, Times: c.Times, Weighting: c.Weighting, Seed: in.Seed,
-			}, nil
-		},
-	}
 }

@@ -30,8 +30,8 @@ func inputs(classes int) Inputs {
 		set = labelled(120, 2, classes)
 	}
 	return Inputs{
-		Set: &data.Set{Dim: 2, Train: data.Shuffle(set, 1), TrainSet: set, Val: set, Test: set},
-		X1:  set, Pairs: LabelPairs(points(100, 4).X, classes), Seed: 2,
+		Set:   &data.Set{Dim: 2, Train: data.Shuffle(set, 1), TrainSet: set, Val: set, Test: set},
+		Pairs: Pairs{X: points(100, 4).X, Label: flow.LabelsInTurn(100, classes)}, Seed: 2,
 	}
 }
 
@@ -58,6 +58,10 @@ func TestEveryKindIsComplete(t *testing.T) {
 	}
 	if _, err := (Config{}).New(Inputs{}); err == nil {
 		t.Error("an objective was made of no data")
+	}
+	fresh := Inputs{Set: &data.Set{Name: "moons", Train: data.Shuffle(points(5, 2), 1)}}
+	if _, err := (Config{Objective: "fm"}).New(fresh); err == nil || !strings.Contains(err.Error(), "moons has none") {
+		t.Errorf("the exact objective of no finite set: %v", err)
 	}
 }
 
@@ -86,7 +90,10 @@ func TestTheTableIsTrue(t *testing.T) {
 		coupled := inputs(0)
 		coupled.Coupling = coupling.OT{}
 		withContext := inputs(0)
-		withContext.Set = withContext.Set.WithContext(halves{}, 3)
+		var err error
+		if withContext.Set, err = withContext.Set.WithContext(halves{}, 3); err != nil {
+			t.Fatal(err)
+		}
 		for name, c := range map[string]struct {
 			says bool
 			err  error
@@ -122,10 +129,11 @@ type halves struct{}
 
 func (halves) Dim() int { return 1 }
 
-func (halves) Fill(context, x flow.Batch, _ *rand.Rand) {
+func (halves) Fill(context, x flow.Batch, _ *rand.Rand) error {
 	for i := range x.N {
 		context.X[i] = x.Row(i)[0] / 2
 	}
+	return nil
 }
 
 // Every key that belongs to some objectives is an error for all others, with the names

@@ -10,6 +10,7 @@ import (
 
 	"flowmatch/internal/choice"
 	"flowmatch/internal/memory"
+	"flowmatch/model"
 	"flowmatch/nn"
 )
 
@@ -137,20 +138,29 @@ type Task struct {
 	// Trainer holds the state, which says how many steps were taken already.
 	Trainer *nn.Trainer
 	Step    StepFunc
-	// Validate measures the averaged weights on held-out data: less is better. nil: never.
-	Validate func() (float64, error)
+	// Validate measures the averaged weights on held-out data: less is better. It may end,
+	// with its error, when ctx does. nil: never.
+	Validate func(ctx context.Context) (float64, error)
+	// Model returns the model of the averaged weights, for Hooks.Sample; nil for networks
+	// that are no flow.
+	Model func() (*model.Model, error)
 	// Progress is what a checkpoint of the state had kept; the zero Progress at the start.
 	Progress Progress
 	Hooks    Hooks
+
+	best *[]float32 // where the averaged weights of the best validation go; nil: nowhere
 }
 
 // ErrInterrupted is returned when the context ended the training. Where there is a
 // Hooks.Save, it has saved the state, and the training can be resumed.
 var ErrInterrupted = errors.New("train: interrupted")
 
-// check reports settings that would have no effect on the task: it lacks what they are
-// for.
+// check reports a task that lacks something, and settings that would have no effect on it:
+// it lacks what they are for.
 func (l Loop) check(t Task) error {
+	if t.Trainer == nil {
+		return errors.New("train: Task.Trainer is nil; make one by NewTrainer of a network")
+	}
 	for _, f := range []struct {
 		name  string
 		value int
@@ -160,6 +170,7 @@ func (l Loop) check(t Task) error {
 		{"patience", l.Patience, t.Validate == nil, "there is no validation, which needs held-out data"},
 		{"snapshot_every", l.SnapshotEvery, t.Hooks.Snapshot == nil, "there is no Hooks.Snapshot"},
 		{"sample_every", l.SampleEvery, t.Hooks.Sample == nil, "there is no Hooks.Sample"},
+		{"sample_every", l.SampleEvery, t.Model == nil, "there is no Task.Model to sample: the network is no flow"},
 	} {
 		if f.value > 0 && f.lacks {
 			return fmt.Errorf("train: %s is %d, but %s: leave it out", f.name, f.value, f.what)
@@ -169,13 +180,26 @@ func (l Loop) check(t Task) error {
 }
 
 // Run takes steps until l.Steps or early stopping, from the state of the task's
-// trainer. When ctx ends, the error is [ErrInterrupted].
+// trainer. When ctx ends, the error is [ErrInterrupted]; when the loss is not finite,
+// [nn.ErrDiverged], with the last step whose state was saved.
 func (l Loop) Run(ctx context.Context, t Task) (Progress, error) {
 	l = l.Defaults()
 	if err := cmp.Or(l.Validate(), l.check(t)); err != nil {
 		return t.Progress, err
 	}
+	if t.Step == nil {
+		return t.Progress, errors.New("train: Task.Step is nil; set it to the function that takes a step")
+	}
 	r := &running{Loop: l, t: t, p: t.Progress, start: time.Now(), reported: time.Now(), before: t.Progress.Seconds}
+	if t.Hooks.Save != nil {
+		r.saved = t.Trainer.Steps() // that of the checkpoint, if there is one
+	}
+	if due := r.p.Due; due != nil {
+		r.p.Due = nil
+		if err := r.finish(ctx, *due); err != nil {
+			return r.failed(ctx, err)
+		}
+	}
 	for step := int(t.Trainer.Steps()); step < l.Steps && !r.p.Stopped; step++ {
 		if ctx.Err() != nil {
 			return r.interrupt(ctx.Err())
@@ -186,13 +210,24 @@ func (l Loop) Run(ctx context.Context, t Task) (Progress, error) {
 			return r.interrupt(ctx.Err())
 		}
 		if err == nil {
-			err = r.after(step, lr, res)
+			err = r.after(ctx, step, lr, res)
 		}
 		if err != nil {
-			return r.p, err
+			return r.failed(ctx, err)
 		}
 	}
 	return r.p, r.save(false)
+}
+
+// failed ends a loop with an error, which is that of ctx where it ended a validation.
+func (r *running) failed(ctx context.Context, err error) (Progress, error) {
+	switch {
+	case r.p.Due != nil:
+		return r.interrupt(ctx.Err())
+	case errors.Is(err, nn.ErrDiverged) && r.saved > 0:
+		return r.p, fmt.Errorf("%w; the state of step %d is saved", err, r.saved)
+	}
+	return r.p, err
 }
 
 // running is a Loop under way.
@@ -204,32 +239,44 @@ type running struct {
 	before   float64   // seconds of earlier sessions
 	reported time.Time // of the last log line
 	steps    int       // since then
+	saved    int64     // the last step whose state was saved; 0: none
 }
 
 // due reports whether something that is done every so many steps (0: never) is due.
 func due(step, every int) bool { return every > 0 && step%every == 0 }
 
 // after does what is due after step number step (from 0).
-func (r *running) after(step int, lr float64, res nn.StepResult) error {
+func (r *running) after(ctx context.Context, step int, lr float64, res nn.StepResult) error {
 	r.p.Sum += res.Loss
 	r.p.NFE += res.NFE
 	r.p.Count++
 	r.steps++
 	r.p.Seconds = r.before + time.Since(r.start).Seconds()
-	done, h := step+1, r.t.Hooks
-	last := done == r.Steps
-	if h.Step != nil {
-		h.Step(done, res.Loss)
+	if r.t.Hooks.Step != nil {
+		r.t.Hooks.Step(step+1, res.Loss)
 	}
-	e := Event{Step: done, GradNorm: res.GradNorm, LR: lr, Seconds: r.p.Seconds}
-	best := false
+	return r.finish(ctx, Event{Step: step + 1, GradNorm: res.GradNorm, LR: lr, Seconds: r.p.Seconds})
+}
+
+// finish does what is due after the step of a line: all but what counts it.
+func (r *running) finish(ctx context.Context, e Event) error {
+	done, h := e.Step, r.t.Hooks
+	last, best := done == r.Steps, false
 	if r.t.Validate != nil && *r.ValEvery > 0 && (due(done, *r.ValEvery) || last) {
-		v, err := r.t.Validate()
+		v, err := r.t.Validate(ctx)
 		if err != nil {
+			if ctx.Err() != nil {
+				r.p.Due = &e
+			}
 			return err
 		}
+		if math.IsNaN(v) {
+			return fmt.Errorf("%w: the validation loss after step %d is %g", nn.ErrDiverged, done, v)
+		}
 		e.ValLoss = &v
-		best = r.improved(v, done)
+		if best, err = r.improved(v, done); err != nil {
+			return err
+		}
 	}
 	if due(done, *r.LogEvery) || last || e.ValLoss != nil || due(done, r.SnapshotEvery) {
 		if err := r.report(e); err != nil {
@@ -237,7 +284,11 @@ func (r *running) after(step int, lr float64, res nn.StepResult) error {
 		}
 	}
 	if h.Sample != nil && due(done, r.SampleEvery) {
-		if err := h.Sample(done); err != nil {
+		m, err := r.t.Model()
+		if err == nil {
+			err = h.Sample(done, m)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -273,15 +324,19 @@ func (r *running) report(e Event) error {
 }
 
 // improved records a validation loss and reports whether the state should be kept
-// as the best; that matters only when stopping early is possible.
-func (r *running) improved(v float64, step int) (best bool) {
-	if r.p.BestStep == 0 || v < r.p.BestLoss {
+// as the best; that matters only when stopping early is possible. An infinite loss is no
+// better than none.
+func (r *running) improved(v float64, step int) (best bool, err error) {
+	if !math.IsInf(v, 1) && (r.p.BestStep == 0 || v < r.p.BestLoss) {
 		r.p.BestLoss, r.p.BestStep, r.p.Misses = v, step, 0
-		return r.Patience > 0
+		if r.t.best != nil {
+			*r.t.best, err = r.t.Trainer.AveragedWeights()
+		}
+		return r.Patience > 0, err
 	}
 	r.p.Misses++
 	r.p.Stopped = r.Patience > 0 && r.p.Misses >= r.Patience
-	return false
+	return false, nil
 }
 
 func (r *running) save(best bool) error {
@@ -292,7 +347,11 @@ func (r *running) save(best bool) error {
 	if err != nil {
 		return err
 	}
-	return r.t.Hooks.Save(s, r.p, best)
+	if err := r.t.Hooks.Save(s, r.p, best); err != nil {
+		return err
+	}
+	r.saved = s.Step
+	return nil
 }
 
 func (r *running) interrupt(cause error) (Progress, error) {

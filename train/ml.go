@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 
@@ -42,36 +41,40 @@ type ML struct {
 	Seed uint64
 }
 
-// ErrML is returned for a model that maximum likelihood cannot train.
-var ErrML = errors.New("train: maximum likelihood is for a model that predicts the velocity between N(0, I) " +
-	"and the data, path condot")
+// errML is that of a model that maximum likelihood cannot train.
+func errML() error {
+	return misfit("maximum likelihood is for a model that predicts the velocity between N(0, I) and the data, " +
+		"path condot")
+}
 
 // Limits implements [Limited].
 func (ML) Limits() (noDensity, noScore string) { return mlKind().Limits("") }
 
-// check reports what cannot be used with the model.
-func (o ML) check(m *model.Model) error {
+// Check implements [Objective].
+func (o ML) Check(m *model.Model) error {
+	if err := usable(m); err != nil {
+		return err
+	}
 	lo, hi := m.Span()
 	at := m.Scheduler().At(0)
 	switch spec := m.Spec(); {
 	case spec.Prediction != path.Velocity || spec.Source != nil || isNoisy(m):
-		return ErrML
+		return errML()
 	case lo != 0 || hi != 1 || at.Sigma != 1 || at.Alpha != 0:
-		return ErrML
-	case o.Data == nil:
-		return errors.New("train: the objective has no Data")
-	case o.Data.Dim() != m.Dim():
-		return fmt.Errorf("train: data of dimension %d for a network of dimension %d", o.Data.Dim(), m.Dim())
+		return errML()
 	case o.BatchSize < 0 || o.Held < 0:
-		return fmt.Errorf("train: ML.BatchSize is %d and ML.Held %d; they must not be negative", o.BatchSize, o.Held)
+		return misfit("ML.BatchSize is %d and ML.Held %d; they must not be negative", o.BatchSize, o.Held)
 	}
-	return nil
+	return checkData(m, o.Data)
 }
 
-// Steps implements [Objective].
+// Steps implements [Stepper].
 func (o ML) Steps(ctx context.Context, t Training) (StepFunc, error) {
-	if err := o.check(t.Model); err != nil {
+	if err := o.Check(t.Model); err != nil {
 		return nil, err
+	}
+	if t.Trainer == nil || t.Batch < 1 {
+		return nil, fmt.Errorf("train: Training.Batch is %d, and must be at least 1, with a Trainer", t.Batch)
 	}
 	net := t.Model.Net().Config()
 	x1, given := flow.NewBatch(t.Batch, net.Dim), flow.NewGiven(t.Batch, net.Classes > 0, net.Context)
@@ -126,7 +129,11 @@ func (o ML) gradient(
 // and model units, without regularisers: by the exact divergence up to dimension
 // [likelihood.ExactUpTo], else by a probe for each point that is the same at every
 // validation.
-func (o ML) Validation(m *model.Model, held data.Finite, _ int) (Validate, error) {
+func (o ML) Validation(m *model.Model, held data.Finite, batch int) (Validate, error) {
+	held, err := heldOut(m, held, batch)
+	if err != nil {
+		return nil, err
+	}
 	n := held.Len()
 	if o.Held > 0 {
 		n = min(n, o.Held)
@@ -141,11 +148,11 @@ func (o ML) Validation(m *model.Model, held data.Finite, _ int) (Validate, error
 	}
 	given = taken(m, given)
 	probes := rng.Uint64()
-	return func(net *nn.Net) (float64, error) {
+	return func(ctx context.Context, net *nn.Net) (float64, error) {
 		sum := 0.0
 		err := o.parts(net, x1, given, func(p likelihood.Problem, from, to int) error {
 			p.Divergence = divergence(x1.D > likelihood.ExactUpTo, probes+uint64(from))
-			logp, _, _, err := p.LogProb(context.Background(), x1.Slice(from, to))
+			logp, _, _, err := p.LogProb(ctx, x1.Slice(from, to))
 			for _, v := range logp {
 				sum += v
 			}
@@ -163,7 +170,7 @@ func (o ML) parts(
 	net *nn.Net, x1 flow.Batch, given flow.Given, each func(p likelihood.Problem, from, to int) error,
 ) error {
 	size := o.BatchSize
-	if size == 0 {
+	if size < 1 {
 		size = x1.N
 	}
 	for from := 0; from < x1.N; from += size {
@@ -189,8 +196,9 @@ func divergence(hutchinson bool, seedValue uint64) likelihood.Divergence {
 // MLConfig is what a run file says of maximum likelihood.
 type MLConfig struct {
 	Solve ode.Config `yaml:",inline" json:"solve"` // of a step
-	// Divergence is that of a step: exact (default up to 4 dimensions) or hutchinson.
-	Divergence likelihood.Config `yaml:",inline" json:"divergence"`
+	// Divergence is that of a step: exact (default up to 4 dimensions) or hutchinson, by
+	// one probe for each point.
+	Divergence string `yaml:"divergence" json:"divergence"`
 	// Kinetic is the coefficient of the kinetic energy of the paths; default 0.
 	Kinetic float64 `yaml:"kinetic" json:"kinetic"`
 	// Jacobian is the coefficient of the squared norm of the Jacobian; default 0.
@@ -212,13 +220,10 @@ func (c MLConfig) Defaults() MLConfig {
 
 // Validate reports the first field that cannot be used.
 func (c MLConfig) Validate() error {
-	for _, v := range []interface{ Validate() error }{c.Solve, c.Divergence} {
+	for _, v := range []interface{ Validate() error }{c.Solve, likelihood.Config{Divergence: c.Divergence}} {
 		if err := v.Validate(); err != nil {
 			return fmt.Errorf("train: ml: %w", err)
 		}
-	}
-	if c.Divergence.Probes > 1 {
-		return fmt.Errorf("train: ml: probes is %d; a step takes one probe for each point", c.Divergence.Probes)
 	}
 	for _, f := range []struct {
 		name string
@@ -252,12 +257,16 @@ func mlKind() Kind {
 	}
 }
 
+// exactGradientUpTo is the dimension up to which the exact divergence is the default of a
+// step, whose gradient solves again.
+const exactGradientUpTo = 4
+
 func buildML(c Config, in Inputs) (Objective, error) {
 	solver, err := c.ML.Solve.New()
 	if err != nil {
 		return nil, fmt.Errorf("train: ml: %w", err)
 	}
-	div, err := c.ML.Divergence.New(in.Set.Dim, likelihood.ExactGradientUpTo, 0)
+	div, err := likelihood.Config{Divergence: c.ML.Divergence}.New(in.Set.Dim, exactGradientUpTo, 0)
 	if err != nil {
 		return nil, fmt.Errorf("train: ml: %w", err)
 	}

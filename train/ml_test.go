@@ -139,7 +139,7 @@ func TestValidationOfMLIsTheMeanNLL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := val(m.Net())
+	got, err := val(t.Context(), m.Net())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,10 +189,10 @@ func TestWhatMLCannotUseIsAnError(t *testing.T) {
 		is   error
 		want string
 	}{
-		"vp":       {model.Spec{Path: path.Config{Name: "vp"}}, good, ErrML, ""},
-		"icfm":     {model.Spec{Path: path.Config{Name: "icfm"}}, good, ErrML, ""},
-		"noise":    {model.Spec{Prediction: path.Noise}, good, ErrML, ""},
-		"a source": {model.Spec{Source: &synth.SourceConfig{Name: "8gaussians"}}, good, ErrML, ""},
+		"vp":       {model.Spec{Path: path.Config{Name: "vp"}}, good, ErrObjective, "path condot"},
+		"icfm":     {model.Spec{Path: path.Config{Name: "icfm"}}, good, ErrObjective, "path condot"},
+		"noise":    {model.Spec{Prediction: path.Noise}, good, ErrObjective, "path condot"},
+		"a source": {model.Spec{Source: &synth.SourceConfig{Name: "8gaussians"}}, good, ErrObjective, "path condot"},
 		"no data":  {plain, ML{Solver: tight}, nil, "has no Data"},
 		"other data": {plain, spoilt(func(o *ML) { o.Data = data.Shuffle(points(20, 3), 1) }), nil,
 			"data of dimension 3"},
@@ -213,11 +213,11 @@ func TestTheDefaultDivergenceDependsOnTheDimension(t *testing.T) {
 		dim  int
 		want bool
 	}{
-		{"", 2, false}, {"", likelihood.ExactGradientUpTo, false}, {"", likelihood.ExactGradientUpTo + 1, true},
+		{"", 2, false}, {"", exactGradientUpTo, false}, {"", exactGradientUpTo + 1, true},
 		{"exact", 1000, false}, {"hutchinson", 1, true},
 	} {
 		cfg := Config{Objective: "ml"}
-		cfg.ML.Divergence.Divergence = c.name
+		cfg.ML.Divergence = c.name
 		o, err := cfg.New(Inputs{Set: &data.Set{Dim: c.dim}})
 		if err != nil {
 			t.Fatal(err)

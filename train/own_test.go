@@ -27,12 +27,12 @@ type follow struct {
 	seed  uint64
 }
 
-// Steps implements [train.Objective].
-func (o follow) Steps(ctx context.Context, t train.Training) (train.StepFunc, error) {
-	if o.field.Dim() != t.Model.Dim() {
-		return nil, fmt.Errorf("a field of dimension %d", o.field.Dim())
+// Check implements [train.Objective].
+func (o follow) Check(m *model.Model) error {
+	if o.field.Dim() != m.Dim() {
+		return fmt.Errorf("a field of dimension %d", o.field.Dim())
 	}
-	return train.Regress(ctx, t, o)
+	return nil
 }
 
 // Examples implements [train.Regression].
@@ -53,7 +53,10 @@ func (o follow) Examples(_ *model.Model, ex *nn.Examples, step uint64) error {
 // Validation implements [train.Validator].
 func (o follow) Validation(m *model.Model, held data.Finite, batch int) (train.Validate, error) {
 	ex := nn.NewExamples(64, m.Dim())
-	return train.MeanLoss(ex), o.Examples(m, ex, math.MaxUint64)
+	return func(_ context.Context, net *nn.Net) (float64, error) {
+		loss, err := net.Loss(ex)
+		return stat.Mean(loss), err
+	}, o.Examples(m, ex, math.MaxUint64)
 }
 
 // Limits implements [train.Limited].

@@ -1,9 +1,7 @@
 package train
 
 import (
-	"encoding/json"
-	"fmt"
-
+	"flowmatch/model"
 	"flowmatch/nn"
 )
 
@@ -24,7 +22,7 @@ type Event struct {
 	PeakMiB float64 `json:"peak_mib,omitempty"`
 }
 
-// Progress is what a checkpoint must carry besides the network's state.
+// Progress is what a checkpoint must carry besides the network's state, as JSON.
 type Progress struct {
 	BestLoss float64 `json:"best_loss"` // lowest validation loss so far
 	BestStep int     `json:"best_step"` // its step; 0: none yet
@@ -35,26 +33,9 @@ type Progress struct {
 	Sum   float64 `json:"sum"`
 	NFE   float64 `json:"nfe,omitempty"`
 	Count int     `json:"count"`
-}
-
-// Marshal and UnmarshalProgress keep a Progress in a checkpoint's metadata.
-func (p Progress) Marshal() (string, error) {
-	b, err := json.Marshal(p)
-	if err != nil {
-		return "", fmt.Errorf("train: encoding the progress: %w", err)
-	}
-	return string(b), nil
-}
-
-// UnmarshalProgress is the inverse of Marshal; "" is the start.
-func UnmarshalProgress(s string) (p Progress, err error) {
-	if s == "" {
-		return p, nil
-	}
-	if err := json.Unmarshal([]byte(s), &p); err != nil {
-		return p, fmt.Errorf("train: progress %q: %w", s, err)
-	}
-	return p, nil
+	// Due is the line of a step that was taken, and whose validation ctx ended: it is the
+	// first thing that a resumed training does.
+	Due *Event `json:"due,omitempty"`
 }
 
 // Hooks are what a Loop reports to and saves with. Nil hooks are not called.
@@ -69,7 +50,7 @@ type Hooks struct {
 	// Snapshot is called every Loop.SnapshotEvery steps, with a state to keep, before
 	// that of the step is saved.
 	Snapshot func(s nn.State) error
-	// Sample is called every Loop.SampleEvery steps, to show what the averaged weights
-	// make.
-	Sample func(step int) error
+	// Sample is called every Loop.SampleEvery steps with the model of the averaged weights,
+	// to show what it makes.
+	Sample func(step int, m *model.Model) error
 }

@@ -3,11 +3,11 @@ package train
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	"flowmatch/data"
 	"flowmatch/flow"
+	"flowmatch/internal/absent"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/nn"
@@ -26,22 +26,74 @@ type Pairs struct {
 // randomness and no step control, so it is a part of the definition of the pairs.
 const pairsChunk = 5000
 
-// ErrTeacher is returned for a teacher that cannot make pairs.
-var ErrTeacher = errors.New("train: this model cannot be a teacher")
+func reflowKind() Kind {
+	return teacherKind("reflow", "straight paths between the pairs of a teacher (rectified flow)", "teacher", "pairs")
+}
+
+func distillKind() Kind {
+	k := teacherKind("distill", "a teacher's whole way in few Euler steps", "teacher", "pairs", "distill_steps")
+	k.Velocity = true
+	k.unused = append(k.unused, unused{"times", "its times are those of the Euler steps"})
+	k.EulerSteps = func(c Config) int { return c.DistillSteps }
+	k.NoDensity = "it is a distilled student, whose field between its few times is no flow; ask its teacher"
+	pairs, valid := k.defaults, k.validate
+	k.defaults = func(c *Config) {
+		pairs(c)
+		setDefault(&c.DistillSteps, 1)
+	}
+	k.validate = func(c Config) error {
+		if c.DistillSteps < 1 {
+			return fmt.Errorf("train: distill_steps is %d; it must be at least 1", c.DistillSteps)
+		}
+		return valid(c)
+	}
+	return k
+}
+
+// heldPairs is the share of a teacher's pairs that validate: one of so many.
+const heldPairs = 50
+
+func teacherKind(name, doc string, keys ...string) Kind {
+	return Kind{
+		Name: name, Doc: doc, Teacher: true, Straight: true, Sourced: true, keys: keys,
+		unused:   []unused{{"label_dropout", "the labels are those that the teacher was given"}},
+		defaults: func(c *Config) { setDefault(&c.Pairs, 50000) },
+		validate: func(c Config) error {
+			if c.Teacher == "" {
+				return fmt.Errorf("train: the objective %s needs a teacher: the folder of a trained run", c.Objective)
+			}
+			if c.Pairs < 100 {
+				return fmt.Errorf("train: pairs is %d; it must be at least 100", c.Pairs)
+			}
+			return nil
+		},
+		build: func(c Config, in Inputs) (Objective, error) {
+			if err := in.Pairs.whole(); err != nil {
+				return nil, err
+			}
+			n := in.Pairs.X.N
+			kept := n - n/heldPairs
+			return Reflow{
+				Pairs: in.Pairs.Slice(0, kept), Held: in.Pairs.Slice(kept, n),
+				Distill: c.DistillSteps, Times: c.Times, Weighting: c.Weighting, Seed: in.Seed,
+			}, nil
+		},
+	}
+}
 
 // MakePairs carries n draws of the teacher's source to points by a sampler without
 // noise. Those of a conditional teacher take every class in turn. z is the draw (of the
 // path's Gaussian in units of its deviation), x_1 is in the model units of the student,
 // whose standardisation is std (nil: none). The pairs are a function of the teacher, the
-// sampler and seed.
+// sampler and seed. The error of a teacher that cannot make them is [ErrObjective].
 func MakePairs(
 	ctx context.Context, teacher *model.Model, how model.Sampler, std *data.Standardizer, n int, seedValue uint64,
 ) (Pairs, error) {
 	if n < 0 {
 		return Pairs{}, fmt.Errorf("train: %d pairs asked for; it must not be negative", n)
 	}
-	if _, noisy := how.(model.SDE); noisy {
-		return Pairs{}, fmt.Errorf("%w: pairs are made by an ODE or by average velocities, not with noise", ErrTeacher)
+	if err := checkTeacher(teacher, how, std); err != nil {
+		return Pairs{}, err
 	}
 	// z is x_0 before σ scales it: a source that is not the path's Gaussian is not scaled.
 	source, scale := teacher.Source(), 1.0
@@ -49,14 +101,7 @@ func MakePairs(
 		source, scale = flow.Gaussian{}, g.Std
 	}
 	d := teacher.Dim()
-	switch {
-	case teacher.Net().Config().Context > 0:
-		return Pairs{}, fmt.Errorf("%w: it takes a context", ErrTeacher)
-	case std != nil && len(std.Mean) != 1 && len(std.Mean) != d:
-		return Pairs{}, fmt.Errorf("%w: it is of dimension %d, and the student's standardizer of %d",
-			ErrTeacher, d, len(std.Mean))
-	}
-	p := LabelPairs(flow.NewBatch(n, 2*d), teacher.Net().Config().Classes)
+	p := Pairs{X: flow.NewBatch(n, 2*d), Label: flow.LabelsInTurn(n, teacher.Net().Config().Classes)}
 	for from := 0; from < n; from += pairsChunk {
 		to := min(from+pairsChunk, n)
 		z := flow.NewBatch(to-from, d)
@@ -82,22 +127,31 @@ func MakePairs(
 	return p, nil
 }
 
-// LabelPairs returns pairs with the labels that MakePairs gives them: every class
-// in turn; of no classes, none.
-func LabelPairs(x flow.Batch, classes int) Pairs {
-	return Pairs{X: x, Label: LabelsInTurn(x.N, classes)}
-}
-
-// LabelsInTurn returns n labels, every class in turn; nil where there are none.
-func LabelsInTurn(n, classes int) []int32 {
-	if classes == 0 {
+// checkTeacher reports a model that cannot make pairs, or not so.
+func checkTeacher(teacher *model.Model, how model.Sampler, std *data.Standardizer) error {
+	if teacher == nil || teacher.Net() == nil {
+		return misfit("the teacher is nil or empty; give a model that was trained")
+	}
+	if absent.Is(how) {
+		return misfit("there is no sampler for the teacher: it is nil; give one, such as model.ODE{Solver: ...}")
+	}
+	switch how.(type) {
+	case model.SDE, *model.SDE:
+		return misfit("the teacher's pairs are made by an ODE or by average velocities, not with noise")
+	}
+	if teacher.Net().Config().Context > 0 {
+		return misfit("this model cannot be a teacher: it takes a context")
+	}
+	if std == nil {
 		return nil
 	}
-	label := make([]int32, n)
-	for i := range label {
-		label[i] = int32(i % classes)
+	if err := std.Validate(); err != nil {
+		return misfit("the student's standardizer: %w", err)
 	}
-	return label
+	if d := teacher.Dim(); len(std.Mean) != 1 && len(std.Mean) != d {
+		return misfit("the teacher is of dimension %d, and the student's standardizer of %d", d, len(std.Mean))
+	}
+	return nil
 }
 
 // Slice returns pairs i (included) to j (excluded), sharing memory with p.
@@ -126,54 +180,74 @@ type Reflow struct {
 }
 
 // Limits implements [Limited].
-func (o Reflow) Limits() (noDensity, noScore string) {
+func (o Reflow) Limits() (noDensity, noScore string) { return o.kind().Limits("") }
+
+// kind returns the row of the table.
+func (o Reflow) kind() Kind {
 	if o.Distill > 0 {
-		return distillKind().Limits("")
+		return distillKind()
 	}
-	return reflowKind().Limits("")
+	return reflowKind()
 }
 
-// check reports what cannot be used, or would have no effect, with the model.
-func (o Reflow) check(m *model.Model) error {
-	net := m.Net().Config()
-	for _, p := range []Pairs{o.Pairs, o.Held} {
-		if p.X.N > 0 && p.X.D != 2*net.Dim {
-			return fmt.Errorf("train: pairs are [%d, %d]; they must be [N, %d]", p.X.N, p.X.D, 2*net.Dim)
-		}
-		if want := net.Classes > 0; p.X.N > 0 && (want != (p.Label != nil) || want && len(p.Label) != p.X.N) {
-			return fmt.Errorf("train: %w: %d labels of %d pairs for a network of %d classes",
-				flow.ErrLabels, len(p.Label), p.X.N, net.Classes)
-		}
+// Check implements [Objective]. A setting that would have no effect is an error too.
+func (o Reflow) Check(m *model.Model) error {
+	if err := usable(m); err != nil {
+		return err
+	}
+	net, name := m.Net().Config(), o.kind().Name
+	if err := cmp.Or(o.Pairs.check(net), o.Held.check(net)); err != nil {
+		return err
 	}
 	switch {
+	case o.Pairs.X.N == 0:
+		return misfit("there are no pairs; they must be [N, %d] with N at least 1", 2*net.Dim)
 	case o.Distill < 0:
-		return fmt.Errorf("train: Reflow.Distill is %d; it must not be negative", o.Distill)
+		return misfit("Reflow.Distill is %d; it must not be negative", o.Distill)
 	case o.Distill > 0 && m.Spec().Prediction != path.Velocity:
-		return fmt.Errorf("%w, and distill makes steps of them; this one is %v", ErrAverages, m.Spec().Prediction)
+		return misfit("%s makes steps of average velocities, which are for the prediction velocity, not %v", name,
+			m.Spec().Prediction)
 	case o.Distill > 0 && o.Times.Defaults() != (Times{}).Defaults():
-		return errors.New("train: Reflow.Times is set, but the times of a distillation are those of the Euler steps: " +
-			"remove it")
+		return misfit("Reflow.Times is set, but the times of a distillation are those of the Euler steps: remove it")
 	case net.Context > 0:
-		return fmt.Errorf("train: %w: pairs have none, and the network takes %d numbers", flow.ErrContext, net.Context)
+		return misfit("%w: pairs have none, and the network takes %d numbers", flow.ErrContext, net.Context)
 	case isNoisy(m):
-		return errNoisy("reflow")
+		return errNoisy(name)
 	}
 	return cmp.Or(o.Times.Validate(), o.Weighting.Validate())
 }
 
-// Steps implements [Objective].
-func (o Reflow) Steps(ctx context.Context, t Training) (StepFunc, error) {
-	if err := o.check(t.Model); err != nil {
-		return nil, err
+// check reports pairs that are not those of a network; none fit any.
+func (p Pairs) check(net nn.Config) error {
+	if p.X.N == 0 {
+		return nil
 	}
-	if o.Pairs.X.N == 0 {
-		return nil, fmt.Errorf("train: there are no pairs; they must be [N, %d] with N at least 1", 2*t.Model.Dim())
+	if err := p.whole(); err != nil {
+		return err
 	}
-	return Regress(ctx, t, o.pairing())
+	switch {
+	case p.X.D != 2*net.Dim:
+		return misfit("pairs are [%d, %d]; they must be [N, %d]", p.X.N, p.X.D, 2*net.Dim)
+	case (net.Classes > 0) != (p.Label != nil):
+		return misfit("%w: %d labels of %d pairs for a network of %d classes", flow.ErrLabels, len(p.Label), p.X.N,
+			net.Classes)
+	}
+	return nil
 }
 
-// Examples implements [Regression]. Steps makes them faster, for it shuffles the pairs
-// once an epoch.
+// whole reports pairs that lack numbers or labels.
+func (p Pairs) whole() error {
+	switch {
+	case p.X.N < 0 || len(p.X.X) != p.X.N*p.X.D:
+		return misfit("pairs are [%d, %d] with %d numbers; there must be %d", p.X.N, p.X.D, len(p.X.X), p.X.N*p.X.D)
+	case p.Label != nil && len(p.Label) != p.X.N:
+		return misfit("%w: %d labels of %d pairs", flow.ErrLabels, len(p.Label), p.X.N)
+	}
+	return nil
+}
+
+// Examples implements [Regression]. It shuffles the pairs first, which a training does once
+// an epoch.
 func (o Reflow) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 	return o.pairing().Examples(m, ex, step)
 }
@@ -189,10 +263,10 @@ func (o Reflow) Validation(m *model.Model, _ data.Finite, _ int) (Validate, erro
 	if o.Held.X.N == 0 {
 		return nil, nil
 	}
-	if err := o.check(m); err != nil {
+	if err := o.Check(m); err != nil {
 		return nil, err
 	}
-	return MeanLoss(o.heldOut(m)), nil
+	return meanLoss(o.heldOut(m)), nil
 }
 
 // heldOut returns the examples of Validation.
@@ -212,6 +286,9 @@ type pairing struct {
 
 // Examples implements [Regression].
 func (o pairing) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
+	if err := fits(m, ex); err != nil {
+		return err
+	}
 	rows := flow.NewBatch(ex.X1.N, 2*ex.X1.D)
 	if err := o.stream.Fill(rows, ex.Given, step); err != nil {
 		return fmt.Errorf("train: pairs of step %d: %w", step, err)

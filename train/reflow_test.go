@@ -74,9 +74,6 @@ func TestPairsOfAConditionalTeacherHaveItsLabels(t *testing.T) {
 	if !slices.Equal(p.Label, []int32{0, 1, 2, 0, 1, 2, 0}) {
 		t.Errorf("labels %v", p.Label)
 	}
-	if q := LabelPairs(p.X, 3); !slices.Equal(q.Label, p.Label) {
-		t.Errorf("labels of pairs read again: %v", q.Label)
-	}
 	ex := examples(t, newModel(t, model.Spec{}, nn.Config{Classes: 3}), Reflow{Pairs: p}, 7, 0)
 	for i := range 7 {
 		if k := pairOf(p, ex.X0.Row(i)[0]); ex.Given.Label[i] != p.Label[k] {
@@ -193,12 +190,12 @@ func TestPairsThatDoNotFitAreErrors(t *testing.T) {
 			nil, "must be [N, 6]"},
 		"held, likewise": {plane, Reflow{Pairs: good, Held: Pairs{X: flow.NewBatch(3, 6)}}, nil, "pairs are [3, 6]"},
 		"distilling a prediction of the data": {newModel(t, model.Spec{Prediction: path.Data}, nn.Config{}),
-			Reflow{Pairs: good, Distill: 1}, ErrAverages, "this one is data"},
+			Reflow{Pairs: good, Distill: 1}, ErrObjective, "not data"},
 		"distilling at times": {plane, Reflow{Pairs: good, Distill: 1, Times: Times{IID: true}}, nil,
 			"Reflow.Times is set"},
 		"distill -1": {plane, Reflow{Pairs: good, Distill: -1}, nil, "Reflow.Distill is -1"},
 		"no labels":  {conditional, Reflow{Pairs: good}, flow.ErrLabels, "0 labels"},
-		"labels":     {plane, Reflow{Pairs: LabelPairs(good.X, 2)}, flow.ErrLabels, "3 labels"},
+		"labels":     {plane, Reflow{Pairs: Pairs{X: good.X, Label: []int32{0, 1, 0}}}, flow.ErrLabels, "3 labels"},
 		"a context": {newModel(t, model.Spec{}, nn.Config{Context: 2}), Reflow{Pairs: good},
 			flow.ErrContext, ""},
 		"noise":       {along(t, path.Bridge{Sigma: 1}), Reflow{Pairs: good}, nil, "noise of its own"},
@@ -267,8 +264,8 @@ func TestTeachersThatCannotTeachAreErrors(t *testing.T) {
 		"the student's stand": {teacher(t, 0), rk4, std},
 	} {
 		_, err := MakePairs(t.Context(), c.m, c.how, c.std, 5, 1)
-		if !errors.Is(err, ErrTeacher) || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want ErrTeacher with %q", err, want)
+		if !errors.Is(err, ErrObjective) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want ErrObjective with %q", err, want)
 		}
 	}
 	if _, err := MakePairs(t.Context(), teacher(t, 0), rk4, nil, -1, 1); err == nil {

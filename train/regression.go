@@ -2,7 +2,9 @@ package train
 
 import (
 	"context"
+	"fmt"
 	"runtime"
+	"sync"
 
 	"flowmatch/flow"
 	"flowmatch/internal/stat"
@@ -10,18 +12,40 @@ import (
 	"flowmatch/nn"
 )
 
-// Regression is an objective that is a regression on examples: CFM and its kin, or one
-// of your own, whose Steps is [Regress].
+// Regression is an objective that is a regression on examples: CFM and its kin, or one of
+// your own. The examples are made ahead of the steps, on other cores, and their order, and
+// hence every bit, is independent of the scheduling.
 type Regression interface {
+	Objective
 	// Examples fills ex with the examples of a step: all fields but S, Loss and what is
 	// given, which is there to be filled where the model takes it. It is a pure function of
 	// the objective, the model's Spec and step, and safe for concurrent use.
 	Examples(m *model.Model, ex *nn.Examples, step uint64) error
 }
 
-// Regress returns the steps of a regression. Their examples are made ahead of them, on
-// other cores, and their order, and hence every bit, is independent of the scheduling.
-func Regress(ctx context.Context, t Training, r Regression) (StepFunc, error) {
+// prepared returns a regression that makes the same examples faster, for what does not
+// change from step to step is made once. It asks for types and not for an interface, which
+// an objective that embeds one of these would have as well.
+func prepared(m *model.Model, r Regression) (Regression, error) {
+	switch o := r.(type) {
+	case FM:
+		return o.exact(m)
+	case *FM:
+		return o.exact(m)
+	case Reflow:
+		return o.pairing(), nil
+	case *Reflow:
+		return o.pairing(), nil
+	}
+	return r, nil
+}
+
+// regress returns the steps of a regression, and what waits for its workers, which end
+// with ctx.
+func regress(ctx context.Context, t Training, r Regression) (take StepFunc, wait func(), err error) {
+	if r, err = prepared(t.Model, r); err != nil {
+		return nil, nil, err
+	}
 	feed := prefetch(ctx, r, t)
 	return func(step int, lr float64) (nn.StepResult, error) {
 		ex, err := feed.next(step)
@@ -30,15 +54,18 @@ func Regress(ctx context.Context, t Training, r Regression) (StepFunc, error) {
 		}
 		defer feed.release(step, ex)
 		return t.Trainer.Step(ex, lr)
-	}, nil
+	}, feed.working.Wait, nil
 }
 
-// MeanLoss validates by the mean loss of fixed examples; nil for none.
-func MeanLoss(ex *nn.Examples) Validate {
+// meanLoss validates by the mean loss of fixed examples; nil for none.
+func meanLoss(ex *nn.Examples) Validate {
 	if ex == nil || ex.X1.N == 0 {
 		return nil
 	}
-	return func(net *nn.Net) (float64, error) {
+	return func(ctx context.Context, net *nn.Net) (float64, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
 		each, err := net.Loss(ex)
 		if err != nil {
 			return 0, err
@@ -59,8 +86,10 @@ func newExamples(m *model.Model, n int) *nn.Examples {
 // steps w, w+W, w+2W, ... of the run, so the order of the results, and hence
 // every bit of the run, is independent of the scheduling.
 type feed struct {
-	from    int
-	workers []feedWorker
+	ctx      context.Context
+	from, to int
+	workers  []feedWorker
+	working  sync.WaitGroup
 }
 
 type feedWorker struct {
@@ -69,22 +98,23 @@ type feedWorker struct {
 }
 
 type made struct {
-	ex  *nn.Examples
-	err error
+	step int
+	ex   *nn.Examples
+	err  error
 }
 
 // ahead is how many batches a worker may have waiting.
 const ahead = 2
 
 func prefetch(ctx context.Context, r Regression, t Training) *feed {
-	f := &feed{from: t.From, workers: make([]feedWorker, runtime.GOMAXPROCS(0))}
+	f := &feed{ctx: ctx, from: t.From, to: t.To, workers: make([]feedWorker, runtime.GOMAXPROCS(0))}
 	for w := range f.workers {
 		fw := feedWorker{ready: make(chan made, ahead), free: make(chan *nn.Examples, ahead+1)}
 		for range ahead + 1 {
 			fw.free <- newExamples(t.Model, t.Batch)
 		}
 		f.workers[w] = fw
-		go func() {
+		f.working.Go(func() {
 			defer close(fw.ready)
 			for step := t.From + w; step < t.To; step += len(f.workers) {
 				var ex *nn.Examples
@@ -93,9 +123,12 @@ func prefetch(ctx context.Context, r Regression, t Training) *feed {
 				case <-ctx.Done():
 					return
 				}
+				if ctx.Err() != nil { // both may be ready
+					return
+				}
 				err := r.Examples(t.Model, ex, uint64(step))
 				select {
-				case fw.ready <- made{ex, err}:
+				case fw.ready <- made{step, ex, err}:
 				case <-ctx.Done():
 					return
 				}
@@ -103,7 +136,7 @@ func prefetch(ctx context.Context, r Regression, t Training) *feed {
 					return
 				}
 			}
-		}()
+		})
 	}
 	return f
 }
@@ -112,10 +145,21 @@ func (f *feed) worker(step int) feedWorker {
 	return f.workers[(step-f.from)%len(f.workers)]
 }
 
+// next returns the examples of a step, which are asked for in order.
 func (f *feed) next(step int) (*nn.Examples, error) {
+	if step < f.from || step >= f.to {
+		return nil, fmt.Errorf("train: the examples of step %d are asked for in a training of the steps from %d up to "+
+			"%d", step, f.from, f.to-1)
+	}
 	m, ok := <-f.worker(step).ready
-	if !ok {
-		return nil, context.Canceled
+	switch {
+	case !ok && f.ctx.Err() != nil:
+		return nil, fmt.Errorf("train: the examples of step %d: %w", step, context.Cause(f.ctx))
+	case !ok:
+		return nil, fmt.Errorf("train: the examples of step %d: an earlier step had none", step)
+	case m.err == nil && m.step != step:
+		return nil, fmt.Errorf("train: the examples of step %d are asked for where those of step %d come next", step,
+			m.step)
 	}
 	return m.ex, m.err
 }

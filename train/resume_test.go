@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"testing"
@@ -34,7 +35,7 @@ func resumes(t *testing.T, start func(t testing.TB) session) {
 		t.Fatal(err)
 	}
 	final := s.state(t)
-	for _, at := range []int{1, 15, 33, 59} {
+	for _, at := range []int{1, 15, 20, 33, 59, 60} {
 		ctx, cancel := context.WithCancel(t.Context())
 		var got []Event
 		var saved nn.State
@@ -61,11 +62,12 @@ func resumes(t *testing.T, start func(t testing.TB) session) {
 		if err := again.tr.Restore(saved); err != nil {
 			t.Fatal(err)
 		}
-		text, err := progress.Marshal()
+		text, err := json.Marshal(progress)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if progress, err = UnmarshalProgress(text); err != nil {
+		progress = Progress{}
+		if err := json.Unmarshal(text, &progress); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := again.run(t.Context(), short, progress, recorded(&got, Hooks{})); err != nil {

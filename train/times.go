@@ -58,8 +58,9 @@ func (d Times) Validate() error {
 	if d.Name != "power" && d.Power != 0 {
 		return fmt.Errorf("train: times: power belongs to the time distribution power, not to %s", d.Name)
 	}
-	if d.Std < 0 || d.Power < 0 {
-		return fmt.Errorf("train: times: std %g and power %g must be positive", d.Std, d.Power)
+	if !(d.Std >= 0 && d.Power >= 0) || math.IsInf(d.Std+d.Power, 0) || d.Mean-d.Mean != 0 {
+		return fmt.Errorf("train: times: std %g and power %g must be positive, and mean %g finite", d.Std, d.Power,
+			d.Mean)
 	}
 	return nil
 }

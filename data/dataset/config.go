@@ -56,16 +56,17 @@ const (
 // everything else has a default. Paths are relative to the folder given to
 // [Config.Open].
 type Config struct {
-	// Name is a law (see [synth.Names]) and Params are its parameters.
+	// Name is a synthetic set, whose density is known. Its parameters stand beside it;
+	// flowmatch data list says which a set takes, and their defaults.
 	Name         string `json:"name,omitempty" yaml:"name,omitempty"`
 	synth.Params `yaml:",inline"`
-	// N is the number of training points of a law, drawn once and
-	// shuffled each epoch; 0 draws fresh points for every batch.
+	// N is the number of training points of a synthetic set, drawn once and shuffled each
+	// epoch; 0 (default): fresh points for every batch.
 	N int `json:"n,omitempty" yaml:"n,omitempty"`
 
-	// UCI is one of [table.UCINames], and Path then the folder of its files. The parts
-	// and the units are those of the published tables: Standardize, Val and Test
-	// are not for it.
+	// UCI is the name of a published set, and Path then the folder of its files. Its
+	// parts and units are those of the published tables: Standardize, Val and Test are not
+	// for it.
 	UCI string `json:"uci,omitempty" yaml:"uci,omitempty"`
 
 	// Path is a file, a folder (uci, cifar10, cifar100, folder, shards) or a
@@ -76,7 +77,7 @@ type Config struct {
 	// and images for file names with idx in them.
 	Kind string `json:"kind,omitempty" yaml:"kind,omitempty"`
 
-	// Columns are those of a table to learn, by name; default all but the label.
+	// Columns are the names of the columns of a table to learn; default all but the label.
 	Columns []string `json:"columns,omitempty" yaml:"columns,omitempty"`
 	// Label is the column of a table that holds the class of each row, a whole number
 	// from 0; default none.
@@ -84,44 +85,48 @@ type Config struct {
 	// Delimiter is the character between the fields of a text table, or the word tab;
 	// left out, it is found in the file.
 	Delimiter string `json:"delimiter,omitempty" yaml:"delimiter,omitempty"`
-	// Header says whether the first row of a text table holds the names of the columns;
-	// left out, it is found in the file.
+	// Header is whether the first row of a text table holds the names of the columns; left
+	// out, it is found in the file.
 	Header *bool `json:"header,omitempty" yaml:"header,omitempty"`
 
-	// LabelsPath is the file of the classes of the images of path, IDX.
+	// LabelsPath is the IDX file with the classes of the images of path.
 	LabelsPath string `json:"labels_path,omitempty" yaml:"labels_path,omitempty"`
 	// TestPath is a file or folder of held-out data of the same kind as path.
 	TestPath string `json:"test_path,omitempty" yaml:"test_path,omitempty"`
 	// TestLabelsPath is the file of the classes of the images of test_path.
 	TestLabelsPath string `json:"test_labels_path,omitempty" yaml:"test_labels_path,omitempty"`
-	// Dequantize says whether images get uniform noise below one level; default
-	// yes, without which likelihoods of images mean nothing.
+	// Dequantize is whether the pixels of images get uniform noise of one of their 256
+	// levels; default true, without which likelihoods of images mean nothing.
 	Dequantize *bool `json:"dequantize,omitempty" yaml:"dequantize,omitempty"`
 
 	// Size is the side in pixels that the images of a folder or of shards are
 	// brought to: the short side by scaling, the long one by cutting off both ends.
 	Size int `json:"size,omitempty" yaml:"size,omitempty"`
-	// Channels, of the images of a folder or of shards, is 3 for colour (default) or 1 for
+	// Channels is 3 to read the images of a folder or of shards in colour (default), 1 in
 	// grey.
 	Channels int `json:"channels,omitempty" yaml:"channels,omitempty"`
-	// Flip mirrors each training image left to right with probability 1/2.
+	// Flip is whether each training image is mirrored left to right with probability 1/2;
+	// default false.
 	Flip bool `json:"flip,omitempty" yaml:"flip,omitempty"`
-	// Corrupt says what becomes of images of a folder or of shards that cannot be
-	// decoded: fail (default) or skip, which counts them.
+	// Corrupt is what becomes of images of a folder or of shards that cannot be decoded:
+	// an error (fail, the default), or they are left out and counted (skip).
 	Corrupt string `json:"corrupt,omitempty" yaml:"corrupt,omitempty"`
-	// Coarse takes the 20 coarse labels of CIFAR-100 in place of the 100 fine ones.
+	// Coarse is whether CIFAR-100 has its 20 coarse labels in place of the 100 fine ones;
+	// default false.
 	Coarse bool `json:"coarse,omitempty" yaml:"coarse,omitempty"`
 
-	// Standardize says how the data are brought to mean 0 and deviation 1: by columns, as a
-	// scalar for all numbers, or none; default columns for tables and none for the rest. It
-	// is fitted on the training part.
+	// Standardize is how the data are brought to mean 0 and standard deviation 1: each
+	// column by its own mean and deviation (columns), all numbers by one of each (scalar), or
+	// not at all (none); default columns for tables, none for the rest. They are those of
+	// the training part.
 	Standardize string `json:"standardize,omitempty" yaml:"standardize,omitempty"`
 	// Val is the size of the part that training is validated on: a fraction below 1, or a
-	// number of points; default 0.1 of a file, 1000 points of a law, drawn apart.
+	// number of points; default 0.1 of a file, or 1000 points of a synthetic set, drawn
+	// apart.
 	Val *float64 `json:"val,omitempty" yaml:"val,omitempty"`
 	// Test is the size of the part that is held out for evaluation: a fraction below 1, or
-	// a number of points; default 0.1 of a file (a test_path is used whole), 10000 points
-	// of a law, drawn apart.
+	// a number of points; default 0.1 of a file (a test_path is used whole), or 10000 points
+	// of a synthetic set, drawn apart.
 	Test *float64 `json:"test,omitempty" yaml:"test,omitempty"`
 }
 
@@ -144,7 +149,7 @@ func (c Config) ResolvedKind() string {
 		return data.KindUCI
 	case c.Name != "":
 		return data.KindSynthetic
-	case slices.Contains([]string{".csv", ".tsv", ".txt", ".npy", ".parquet"}, ext):
+	case slices.Contains(append(textTables(), binaryTables()...), ext):
 		return data.KindTable
 	case image.IsShard(c.Path):
 		return data.KindShards
@@ -214,10 +219,11 @@ func (c Config) checkKind(kind string) error {
 		return fmt.Errorf("data: nothing to learn from: set name to one of %s, or path to a file",
 			strings.Join(synth.Names(), ", "))
 	case c.Name != "" && c.Path != "":
-		return fmt.Errorf("data: both name %q and path %q are set; leave one out", c.Name, c.Path)
+		return fmt.Errorf("data: both name %s and path %s are set; leave one out",
+			choice.Quote(c.Name), choice.Quote(c.Path))
 	case kind == "":
-		return fmt.Errorf("data: path %q does not say what the file is; set kind to one of %s",
-			c.Path, strings.Join(append([]string{data.KindTable}, imageKinds()...), ", "))
+		return fmt.Errorf("data: path %s does not say what the file is; set kind to one of %s",
+			choice.Quote(c.Path), strings.Join(append([]string{data.KindTable}, imageKinds()...), ", "))
 	}
 	if err := choice.Check("kind", kind, kinds()); err != nil {
 		return fmt.Errorf("data: %w", err)
@@ -312,6 +318,9 @@ func (c Config) checkFields(kind string) error {
 	if params := synth.SetParams(c.Params); kind != data.KindSynthetic && len(params) > 0 {
 		return fmt.Errorf("data: %s is set, but the data are %s; it is for synthetic sets", params[0], kind)
 	}
+	if err := c.checkText(kind); err != nil {
+		return err
+	}
 	if kind == data.KindImages && c.TestPath != "" && (c.LabelsPath != "") != (c.TestLabelsPath != "") {
 		return errors.New("data: labels_path and test_labels_path go together when there is a test_path")
 	}
@@ -320,6 +329,28 @@ func (c Config) checkFields(kind string) error {
 	}
 	return nil
 }
+
+// checkText refuses what is said of the text of tables that have none.
+func (c Config) checkText(kind string) error {
+	text := func(path string) bool { return slices.Contains(textTables(), files.Extension(path)) }
+	if kind != data.KindTable || text(c.Path) || text(c.TestPath) {
+		return nil
+	}
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{{"delimiter", c.Delimiter != ""}, {"header", c.Header != nil}} {
+		if f.set {
+			return fmt.Errorf("data: %s is set, but %s is no table of text; it is for %s: leave it out", f.name,
+				choice.Cut(filepath.Base(c.Path)), list(textTables()))
+		}
+	}
+	return nil
+}
+
+// textTables are the endings of the tables of text, and binaryTables those of others.
+func textTables() []string   { return []string{".csv", ".tsv", ".txt"} }
+func binaryTables() []string { return []string{".npy", ".parquet"} }
 
 // list writes words as a sentence has them: a, b and c.
 func list(words []string) string {
@@ -364,7 +395,8 @@ func (c Config) delimiter() (rune, error) {
 	}
 	r := []rune(c.Delimiter)
 	if len(r) != 1 || strings.ContainsAny(c.Delimiter, "\"\r\n\ufffd") {
-		return 0, fmt.Errorf("data: delimiter %q; want one character such as , or ; or the word tab", c.Delimiter)
+		return 0, fmt.Errorf("data: delimiter %s; want one character such as , or ; or the word tab",
+			choice.Quote(c.Delimiter))
 	}
 	return r[0], nil
 }

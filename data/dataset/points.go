@@ -76,13 +76,17 @@ func (c Config) openColumns(like Like) (*data.Set, error) {
 	}
 	names := c.Columns
 	set, failure := c.Open("", 0)
-	if failure == nil || errors.Is(failure, fs.ErrNotExist) {
+	if failure == nil && like.Columns != nil || errors.Is(failure, fs.ErrNotExist) {
 		return set, failure
 	}
+	byName := set
 	c.Columns = nil
 	set, err := c.Open("", 0)
 	if err != nil {
 		return nil, err
+	}
+	if byName != nil && !nameless(set.Columns) {
+		return byName, nil
 	}
 	if len(set.Columns) != len(names) {
 		return nil, files.Malformed(c.Path, "%d columns (%s); the model was trained on %d (%s)",
@@ -92,4 +96,14 @@ func (c Config) openColumns(like Like) (*data.Set, error) {
 		return set, nil
 	}
 	return nil, failure
+}
+
+// nameless says whether columns have the names that those of a file without names get.
+func nameless(columns []string) bool {
+	for i, name := range columns {
+		if name != fmt.Sprintf("c%d", i) {
+			return false
+		}
+	}
+	return true
 }

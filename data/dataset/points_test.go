@@ -86,7 +86,7 @@ func TestImagesAreTheKindsOfImages(t *testing.T) {
 func TestPointsOfATableHaveTheColumnsOfTheModel(t *testing.T) {
 	dir := datatest.WriteFiles(t, map[string][]byte{
 		"named.csv": []byte("k,b,a\n1,2,3\n0,5,6\n"), "nameless.csv": []byte("3,2\n6,5\n"),
-		"wide.csv":  []byte("1,2,3\n"),
+		"wide.csv": []byte("1,2,3\n"), "samples.csv": []byte("c0,c1,logp\n1,2,-3\n"),
 		"other.csv": []byte("c,d\n3,2\n"), "bad.csv": []byte("a,b\n1,x\n"), "two.csv": []byte("b,a,z\n2,3,4\n"),
 	})
 	like := Like{Shape: []int{2}, Columns: []string{"a", "b"}, LabelName: "k", Labels: true}
@@ -110,7 +110,8 @@ func TestPointsOfATableHaveTheColumnsOfTheModel(t *testing.T) {
 		{trained, "gone.csv", noLabels, "no such file"},
 		{Config{Name: "moons"}, "other.csv", nameless, "[3 2] []"},
 		{Config{Name: "moons"}, "nameless.csv", nameless, "[3 2 6 5] []"},
-		{Config{Name: "moons"}, "wide.csv", nameless, "[1 2] []"}, // c0 and c1, as they are called
+		{Config{Name: "moons"}, "wide.csv", nameless, "wide.csv: 3 columns (c0, c1, c2); the model was trained on 2"},
+		{Config{Name: "moons"}, "samples.csv", nameless, "[1 2] []"}, // c0 and c1, as they are called
 		{Config{Name: "moons"}, "two.csv", nameless, "3 columns (b, a, z); the model was trained on 2 (c0, c1)"},
 	} {
 		x, given, err := c.config.Points(filepath.Join(dir, c.file), "", c.like, nil)

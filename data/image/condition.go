@@ -1,6 +1,8 @@
 package image
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -117,11 +119,19 @@ func (c ConditionConfig) New(shape []int, std *data.Standardizer) (*Condition, e
 }
 
 // Config returns what made c.
-func (c *Condition) Config() ConditionConfig { return c.cfg }
+func (c *Condition) Config() ConditionConfig {
+	if c == nil {
+		return ConditionConfig{}
+	}
+	return c.cfg
+}
 
 // Dim returns the number of values of a context: an image, and a mask of one channel
-// where there is one.
+// where there is one; 0 of a nil Condition, which makes none.
 func (c *Condition) Dim() int {
+	if c == nil {
+		return 0
+	}
 	if c.cfg.Kind == Inpaint {
 		return c.h * c.w * (c.c + 1)
 	}
@@ -130,12 +140,18 @@ func (c *Condition) Dim() int {
 
 // Fill writes the contexts of images x [N, D] into context [N, Dim], both in model
 // units. Masks are drawn from rng, which may be nil for those that are not random: as
-// many draws for each image, so that the mask of image i is a function of rng and i. It
-// panics when a shape does not fit.
-func (c *Condition) Fill(context, x flow.Batch, rng *rand.Rand) {
-	if x.D != c.h*c.w*c.c || context.D != c.Dim() || context.N != x.N {
-		panic(fmt.Sprintf("data: contexts [%d, %d] of images [%d, %d]; want [%d, %d] of [%d, %d]",
-			context.N, context.D, x.N, x.D, x.N, c.Dim(), x.N, c.h*c.w*c.c))
+// many draws for each image, so that the mask of image i is a function of rng and i. A
+// shape that does not fit is an error.
+func (c *Condition) Fill(context, x flow.Batch, rng *rand.Rand) error {
+	if err := c.usable(); err != nil {
+		return err
+	}
+	if err := cmp.Or(shaped("images", x, x.N, c.pixels()), shaped("contexts", context, x.N, c.Dim()),
+		c.standardizes(x.D)); err != nil {
+		return err
+	}
+	if rng == nil && c.draws() {
+		return fmt.Errorf("data: mask %s is drawn, and there is no generator to draw from: rng is nil", c.cfg.Mask)
 	}
 	levels := x.Clone()
 	if c.std != nil {
@@ -143,8 +159,11 @@ func (c *Condition) Fill(context, x flow.Batch, rng *rand.Rand) {
 	}
 	level(levels.X)
 	if c.cfg.Kind == SuperRes {
-		c.Enlarge(context, c.Shrink(levels))
-		return
+		low, err := c.Shrink(levels)
+		if err != nil {
+			return err
+		}
+		return c.Enlarge(context, low)
 	}
 	if c.std != nil {
 		c.std.Apply(levels)
@@ -152,6 +171,47 @@ func (c *Condition) Fill(context, x flow.Batch, rng *rand.Rand) {
 	for i := range x.N {
 		c.hide(context.Row(i), levels.Row(i), rng)
 	}
+	return nil
+}
+
+// pixels returns the number of values of an image.
+func (c *Condition) pixels() int { return c.h * c.w * c.c }
+
+// usable reports a Condition that New did not make.
+func (c *Condition) usable() error {
+	if c == nil || c.cfg.Kind == "" {
+		return errors.New("data: there is no condition that makes contexts: it is nil or empty; make one by " +
+			"ConditionConfig.New")
+	}
+	return nil
+}
+
+// enlarges reports a Condition whose images have no low resolution.
+func (c *Condition) enlarges() error {
+	if err := c.usable(); err != nil {
+		return err
+	}
+	if c.cfg.Kind != SuperRes {
+		return fmt.Errorf("data: condition.kind is %s, which knows of no low resolution; it must be %s", c.cfg.Kind,
+			SuperRes)
+	}
+	return nil
+}
+
+// standardizes reports a standardizer that is not one of so many values.
+func (c *Condition) standardizes(values int) error {
+	if c.std == nil || len(c.std.Mean) == 1 || len(c.std.Mean) == values {
+		return nil
+	}
+	return fmt.Errorf("data: a standardizer of %d coordinates for %d values", len(c.std.Mean), values)
+}
+
+// shaped reports a batch that is not [n, d].
+func shaped(what string, b flow.Batch, n, d int) error {
+	if b.N != n || b.D != d || len(b.X) != n*d {
+		return fmt.Errorf("data: %s are [%d, %d] with %d numbers; want [%d, %d]", what, b.N, b.D, len(b.X), n, d)
+	}
+	return nil
 }
 
 // level brings numbers in [-1, 1] to the middles of their levels.
@@ -166,39 +226,61 @@ func level(y []float64) {
 // LowShape returns the shape of images at low resolution, [height, width, channels];
 // nil unless the kind is superres.
 func (c *Condition) LowShape() []int {
-	if c.cfg.Kind != SuperRes {
+	if c == nil || c.cfg.Kind != SuperRes {
 		return nil
 	}
 	return []int{c.h / c.cfg.Factor, c.w / c.cfg.Factor, c.c}
 }
 
 // Shrink returns images x [N, D] in [-1, 1] at low resolution, of LowShape, in whole
-// levels. The kind is superres.
-func (c *Condition) Shrink(x flow.Batch) flow.Batch {
+// levels. Another shape, or a kind that is not superres, is an error.
+func (c *Condition) Shrink(x flow.Batch) (flow.Batch, error) {
+	if err := c.enlarges(); err != nil {
+		return flow.Batch{}, err
+	}
+	if err := shaped("images", x, x.N, c.pixels()); err != nil {
+		return flow.Batch{}, err
+	}
 	low := flow.NewBatch(x.N, x.D/(c.cfg.Factor*c.cfg.Factor))
 	for i := range x.N {
 		Downscale(low.Row(i), x.Row(i), c.h, c.w, c.c, c.cfg.Factor)
 	}
 	level(low.X)
-	return low
+	return low, nil
 }
 
 // Enlarge writes the contexts that images at low resolution, of LowShape and in
-// [-1, 1], are: context [N, Dim], in model units. The kind is superres.
-func (c *Condition) Enlarge(context, low flow.Batch) {
+// [-1, 1], are: context [N, Dim], in model units. Another shape, or a kind that is not
+// superres, is an error.
+func (c *Condition) Enlarge(context, low flow.Batch) error {
+	if err := c.enlarges(); err != nil {
+		return err
+	}
 	shape := c.LowShape()
+	if err := cmp.Or(shaped("images at low resolution", low, low.N, shape[0]*shape[1]*shape[2]),
+		shaped("contexts", context, low.N, c.Dim()), c.standardizes(context.D)); err != nil {
+		return err
+	}
 	for i := range low.N {
 		Upscale(context.Row(i), low.Row(i), shape[0], shape[1], c.c, c.cfg.Factor)
 	}
 	if c.std != nil {
 		c.std.Apply(context)
 	}
+	return nil
 }
 
 // Shown returns the images that contexts show, in [-1, 1] (or, of superres, a little
-// beyond): [N, D]. Missing pixels have the value 0 of model units.
-func (c *Condition) Shown(context flow.Batch) flow.Batch {
-	x := flow.NewBatch(context.N, c.h*c.w*c.c)
+// beyond): [N, D]. Missing pixels have the value 0 of model units. A shape that does not
+// fit is an error.
+func (c *Condition) Shown(context flow.Batch) (flow.Batch, error) {
+	if err := c.usable(); err != nil {
+		return flow.Batch{}, err
+	}
+	if err := cmp.Or(shaped("contexts", context, context.N, c.Dim()), c.standardizes(c.pixels())); err != nil {
+		return flow.Batch{}, err
+	}
+	x := flow.NewBatch(context.N, c.pixels())
 	for i := range x.N {
 		row := context.Row(i)
 		if c.cfg.Kind == SuperRes {
@@ -212,5 +294,5 @@ func (c *Condition) Shown(context flow.Batch) flow.Batch {
 	if c.std != nil {
 		c.std.Invert(x)
 	}
-	return x
+	return x, nil
 }

@@ -45,8 +45,18 @@ func someImages(t testing.TB, n int, shape []int, std *data.Standardizer) (*Coll
 
 func fill(c *Condition, x flow.Batch, seed uint64) flow.Batch {
 	cond := flow.NewBatch(x.N, c.Dim())
-	c.Fill(cond, x, rand.New(rand.NewPCG(seed, 1)))
+	if err := c.Fill(cond, x, rand.New(rand.NewPCG(seed, 1))); err != nil {
+		panic(err)
+	}
 	return cond
+}
+
+// must returns what fits.
+func must(x flow.Batch, err error) flow.Batch {
+	if err != nil {
+		panic(err)
+	}
+	return x
 }
 
 func TestSuperResIsTheEnlargedImageOfWholeLevels(t *testing.T) {
@@ -91,12 +101,14 @@ func TestSuperResIsTheEnlargedImageOfWholeLevels(t *testing.T) {
 		}
 		level(original.X)
 		other := flow.NewBatch(3, c.Dim())
-		c.Enlarge(other, c.Shrink(original))
+		if err := c.Enlarge(other, must(c.Shrink(original))); err != nil {
+			t.Fatal(err)
+		}
 		if !slices.Equal(other.X, cond.X) || !slices.Equal(c.LowShape(), []int{3, 2, 2}) {
 			t.Errorf("%s: the condition of the small image differs", name)
 		}
-		for i, v := range c.Shown(cond).X[:48] {
-			if Upscale(want, c.Shrink(original).Row(0), 3, 2, 2, 2); math.Abs(v-want[i]) > 1e-12 {
+		for i, v := range must(c.Shown(cond)).X[:48] {
+			if Upscale(want, must(c.Shrink(original)).Row(0), 3, 2, 2, 2); math.Abs(v-want[i]) > 1e-12 {
 				t.Fatalf("%s: shown %g, want %g", name, v, want[i])
 			}
 		}
@@ -146,8 +158,10 @@ func TestInpaintingShowsWhatIsKnown(t *testing.T) {
 		for i := range sample.X {
 			sample.X[i] = 7
 		}
-		c.Keep(sample, cond)
-		for i, shown := range c.Shown(cond).X {
+		if err := c.Keep(sample, cond); err != nil {
+			t.Fatal(err)
+		}
+		for i, shown := range must(c.Shown(cond)).X {
 			if want := []float64{7, shown}[b2i(c.Known(cond.Row(i / x.D))[i%x.D])]; sample.X[i] != want {
 				t.Fatalf("%s: value %d of a sample is %g, want %g", mask, i, sample.X[i], want)
 			}
@@ -186,6 +200,52 @@ func TestConditionsThatCannotBe(t *testing.T) {
 	}
 	if c, err := (ConditionConfig{}).New([]int{2}, nil); c != nil || err != nil {
 		t.Errorf("no condition is %v, %v", c, err)
+	}
+}
+
+// What does not fit an image is an error, and never a panic.
+func TestShapesThatDoNotFitAConditionAreErrors(t *testing.T) {
+	shape := []int{4, 4}
+	enlarging := newCondition(t, ConditionConfig{Kind: SuperRes, Factor: 2}, shape, nil)
+	masked := newCondition(t, ConditionConfig{Kind: Inpaint, Mask: "left"}, shape, nil)
+	drawn := newCondition(t, ConditionConfig{Kind: Inpaint, Mask: "pixels"}, shape, nil)
+	three := &data.Standardizer{Mean: make([]float64, 3), Std: []float64{1, 1, 1}}
+	odd := newCondition(t, ConditionConfig{Kind: SuperRes, Factor: 2}, shape, three)
+	x, wide, rng := flow.NewBatch(2, 16), flow.NewBatch(2, 32), rand.New(rand.NewPCG(1, 1))
+	short := flow.Batch{N: 2, D: 16, X: make([]float64, 5)}
+	second := func(_ flow.Batch, err error) error { return err }
+	for name, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"contexts of nothing":      {(*Condition)(nil).Fill(x, x, rng), "nil or empty"},
+		"contexts of the zero":     {(&Condition{}).Fill(x, x, rng), "nil or empty"},
+		"images of another size":   {enlarging.Fill(x, flow.NewBatch(2, 17), rng), "images are [2, 17]"},
+		"images too short":         {enlarging.Fill(x, short, rng), "with 5 numbers"},
+		"contexts of another size": {masked.Fill(x, x, rng), "contexts are [2, 16]"},
+		"other numbers of them":    {enlarging.Fill(flow.NewBatch(3, 16), x, rng), "want [2, 16]"},
+		"no generator":             {drawn.Fill(wide, x, nil), "rng is nil"},
+		"a standardizer":           {odd.Fill(x, x, rng), "a standardizer of 3 coordinates"},
+		"a mask shrunk":            {second(masked.Shrink(x)), "condition.kind is inpaint"},
+		"shrinking by nothing":     {second((&Condition{}).Shrink(x)), "nil or empty"},
+		"shrinking another size":   {second(enlarging.Shrink(wide)), "images are [2, 32]"},
+		"a mask enlarged":          {masked.Enlarge(wide, x), "condition.kind is inpaint"},
+		"enlarging another size":   {enlarging.Enlarge(x, x), "images at low resolution are [2, 16]"},
+		"showing another size":     {second(masked.Shown(x)), "contexts are [2, 16]"},
+		"showing by nothing":       {second((*Condition)(nil).Shown(x)), "nil or empty"},
+		"keeping another size":     {masked.Keep(wide, wide), "images are [2, 32]"},
+	} {
+		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("%s: got %v, want an error with %q", name, c.err, c.want)
+		}
+	}
+	var none *Condition
+	if none.Dim() != 0 || none.LowShape() != nil || none.Known(nil) != nil || none.Config().Kind != "" ||
+		slices.Contains(masked.Known(x.X), true) {
+		t.Error("nothing makes contexts")
+	}
+	if err := masked.Fill(wide, x, nil); err != nil {
+		t.Errorf("a mask that is not drawn needs no generator: %v", err)
 	}
 }
 

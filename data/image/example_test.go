@@ -20,7 +20,10 @@ func ExampleCondition() {
 		return
 	}
 	context := flow.NewBatch(1, c.Dim())
-	c.Fill(context, pixels, nil)
+	if err := c.Fill(context, pixels, nil); err != nil {
+		fmt.Println(err)
+		return
+	}
 	for y := range 4 {
 		for x := range 4 {
 			pixel := context.X[2*(4*y+x):]

@@ -53,20 +53,37 @@ func (c *Condition) hide(context, x []float64, rng *rand.Rand) {
 	}
 }
 
+// draws reports whether masks are drawn, which takes a generator.
+func (c *Condition) draws() bool {
+	return c.cfg.Kind == Inpaint && (c.cfg.Mask == "random" || c.cfg.Mask == "pixels")
+}
+
 // Known returns which of the D values of an image its context [Dim] shows as they are.
-// Of superres there are none.
+// Of superres, and of a context of another length, there are none.
 func (c *Condition) Known(context []float64) []bool {
-	known := make([]bool, c.h*c.w*c.c)
+	if c == nil {
+		return nil
+	}
+	known := make([]bool, c.pixels())
+	if c.cfg.Kind != Inpaint || len(context) != c.Dim() {
+		return known
+	}
 	for d := range known {
-		known[d] = c.cfg.Kind == Inpaint && context[d/c.c*(c.c+1)+c.c] == 1
+		known[d] = context[d/c.c*(c.c+1)+c.c] == 1
 	}
 	return known
 }
 
 // Keep puts the values that the contexts show as they are into x [N, D], images in
-// [-1, 1].
-func (c *Condition) Keep(x, context flow.Batch) {
-	shown := c.Shown(context)
+// [-1, 1]. A shape that does not fit is an error.
+func (c *Condition) Keep(x, context flow.Batch) error {
+	shown, err := c.Shown(context)
+	if err == nil {
+		err = shaped("images", x, context.N, c.pixels())
+	}
+	if err != nil {
+		return err
+	}
 	for i := range x.N {
 		for d, known := range c.Known(context.Row(i)) {
 			if known {
@@ -74,4 +91,5 @@ func (c *Condition) Keep(x, context flow.Batch) {
 			}
 		}
 	}
+	return nil
 }

@@ -19,26 +19,28 @@ import (
 // Params are the parameters of the laws. Nil means the law's own default;
 // [Catalog] says which a law takes, and the others are errors.
 type Params struct {
-	// Noise is the standard deviation of the Gaussian added to each point (the
-	// width of each component, of the arms of a pinwheel), in the units of the
-	// samples. 0 is allowed for curves only: their density then does not exist.
+	// Noise is the standard deviation of the Gaussian noise that is added to each point
+	// (the width of each component of a mixture, or of the arms of a pinwheel), in the units
+	// of the points. 0 is for curves only, which then have no density.
 	Noise *float64 `json:"noise,omitempty" yaml:"noise,omitempty"`
-	// Scale is the size of the figure without its noise; see each law.
+	// Scale is the size of the figure without its noise; flowmatch data list says of each
+	// set what it is.
 	Scale *float64 `json:"scale,omitempty" yaml:"scale,omitempty"`
-	// Components is the number of Gaussians, or of arms of a pinwheel.
+	// Components is the number of Gaussians of a mixture, or of arms of a pinwheel.
 	Components *int `json:"components,omitempty" yaml:"components,omitempty"`
-	// Dim is the dimension of the points.
+	// Dim is the dimension of the points, of sets that come in any.
 	Dim *int `json:"dim,omitempty" yaml:"dim,omitempty"`
-	// LayoutSeed picks the random mixture, apart from the run's own seed, so
-	// that runs with other seeds train on the same distribution.
+	// LayoutSeed is the seed of a random distribution, apart from the run's own seed, so
+	// that runs with other seeds train on the same distribution; default 0.
 	LayoutSeed uint64 `json:"layout_seed,omitempty" yaml:"layout_seed,omitempty"`
-	// Means gives a mixture explicitly: one row for each component.
+	// Means are the means of the components of a mixture that is not random, one list of
+	// numbers for each.
 	Means [][]float64 `json:"means,omitempty" yaml:"means,omitempty"`
-	// Stds are the standard deviations of the components of Means, one number each; left
-	// out, all have that of Noise.
+	// Stds are the standard deviations of the components of a mixture, one number each;
+	// left out, they come from Noise.
 	Stds []float64 `json:"stds,omitempty" yaml:"stds,omitempty"`
-	// Weights are those of the components of Means, one number each; they need not sum to
-	// 1. Left out, all weigh the same.
+	// Weights are the weights of the components of a mixture, one number each; they need
+	// not sum to 1. Left out, those of Means are equal, others random.
 	Weights []float64 `json:"weights,omitempty" yaml:"weights,omitempty"`
 }
 

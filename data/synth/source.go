@@ -3,6 +3,7 @@ package synth
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	"flowmatch/data"
 	"flowmatch/flow"
@@ -11,7 +12,7 @@ import (
 // SourceConfig names a law as the distribution that a flow starts from,
 // in model units. An empty Name means the standard one, N(0, I).
 type SourceConfig struct {
-	// Name is a law, one of [Names]; left out, the flow starts from N(0, I).
+	// Name is a synthetic set; left out, the flow starts from N(0, I).
 	Name   string `json:"name,omitempty" yaml:"name,omitempty"`
 	Params `yaml:",inline"`
 }
@@ -29,10 +30,17 @@ func (c SourceConfig) New() (flow.Source, error) {
 	}
 	d, err := ByName(c.Name, c.Params)
 	if err != nil {
-		return nil, fmt.Errorf("data: source: %w", err)
+		return nil, fmt.Errorf("data: source: %w", inSource{err})
 	}
 	return AsSource(d)
 }
+
+// inSource is an error of a law as one of the source: it has its room before it already.
+type inSource struct{ error }
+
+func (e inSource) Error() string { return strings.TrimPrefix(e.error.Error(), "data: ") }
+
+func (e inSource) Unwrap() error { return e.error }
 
 // AsSource returns a distribution as the source of a flow. It must have a density,
 // for likelihoods start from it.

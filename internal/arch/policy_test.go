@@ -21,6 +21,7 @@ var rooms = map[string][]string{
 	"internal/choice":     {}, // a name from a list
 	"internal/stat":       {},
 	"internal/digest":     {},
+	"internal/absent":     {}, // nil, also inside an interface
 	"internal/settings":   {"internal/choice"}, // what is behind a run file
 	"internal/arch":       {},
 
@@ -30,7 +31,7 @@ var rooms = map[string][]string{
 	"engine/onnx/exchange": {"engine/native", "engine/onnx"}, // graphs as ONNX files and back
 
 	// The mathematics speaks in terms of flow.
-	"path":       {"flow", "internal/seed", "internal/choice"},
+	"path":       {"flow", "internal/seed", "internal/choice", "internal/absent"},
 	"plot":       {"flow", "internal/seed", "internal/choice"},
 	"coupling":   {"flow", "internal/seed", "internal/assign", "internal/choice"},
 	"metrics":    {"flow", "internal/seed", "internal/assign", "internal/choice", "internal/stat"},
@@ -39,7 +40,8 @@ var rooms = map[string][]string{
 	"likelihood": {"flow", "internal/seed", "internal/choice", "internal/stat", "ode"},
 
 	// Data: the words below, readers and laws on them, one dispatcher on top.
-	"data":       {"flow", "internal/seed", "internal/digest", "internal/stat", "internal/atomicfile"},
+	"data": {"flow", "internal/seed", "internal/digest", "internal/stat", "internal/atomicfile",
+		"internal/absent"},
 	"data/synth": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
 	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data"},
 	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
@@ -49,14 +51,15 @@ var rooms = map[string][]string{
 	// Networks on an engine, and what a checkpoint is.
 	"nn": {"flow", "internal/seed", "internal/choice", "engine/native", "engine/onnx", "engine/onnx/exchange"},
 	"model": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/image", "likelihood", "field",
-		"internal/seed", "internal/atomicfile", "engine/onnx"},
+		"internal/seed", "internal/atomicfile", "internal/absent", "engine/onnx"},
 
 	// What makes and uses models.
 	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling",
-		"internal/seed", "internal/memory", "internal/choice", "internal/stat"},
-	"classify":  {"flow", "data", "data/image", "nn", "train", "engine/onnx", "internal/choice", "internal/digest"},
-	"neuralode": {"flow", "ode", "nn", "train", "internal/seed"},
-	"eval": {"flow", "path", "nn", "ode", "sde", "data", "data/image", "likelihood", "model", "train", "classify",
+		"internal/seed", "internal/memory", "internal/choice", "internal/stat", "internal/absent"},
+	"classify":  {"flow", "data", "data/image", "nn", "train", "engine/onnx", "internal/choice", "internal/digest",
+		"internal/absent"},
+	"neuralode": {"flow", "ode", "nn", "train", "internal/seed", "internal/absent"},
+	"eval": {"flow", "path", "nn", "ode", "sde", "data", "data/image", "likelihood", "model", "classify",
 		"metrics",
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
 	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/image", "data/dataset",
@@ -145,7 +148,8 @@ var bannedStd = map[string]struct {
 	"log/slog":  {[]string{"cmd/flowmatch"}, "library rooms do not log; they return errors and call observe functions"},
 	"math/rand": {nil, "randomness is an explicit *rand.Rand of math/rand/v2 from internal/seed"},
 	"unsafe":    {[]string{"nn", "engine/native"}, "only kernels need it"},
-	"reflect":   {[]string{"run", "nn", "model", "engine/native", "internal/settings"}, "plain code reads better"},
+	"reflect":   {[]string{"run", "nn", "model", "engine/native", "internal/settings", "internal/absent"},
+		"plain code reads better"},
 }
 
 // cgoTag is the build tag behind which cgo may be used.

@@ -5,6 +5,7 @@ package choice
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -24,8 +25,23 @@ func Check(what, name string, names []string) error {
 	if near := Nearest(name, names); near != "" {
 		hint = fmt.Sprintf(" did you mean %q?", near)
 	}
-	return fmt.Errorf("unknown %s %q;%s it must be one of %s", what, name, hint, strings.Join(names, ", "))
+	return fmt.Errorf("unknown %s %s;%s it must be one of %s", what, Quote(name), hint, strings.Join(names, ", "))
 }
+
+// most is the number of characters of the input that an error quotes.
+const most = 80
+
+// Cut returns the beginning of a text that an error quotes: all of it, or what leaves room
+// for the dots that say that it goes on.
+func Cut(text string) string {
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	return string([]rune(text)[:most-3]) + "..."
+}
+
+// Quote is Cut in quotes.
+func Quote(text string) string { return strconv.Quote(Cut(text)) }
 
 // Nearest returns the name that is the fewest edits away from the one given, the first
 // of equals; "" where more than half of the letters would have to change.

@@ -17,12 +17,25 @@ func TestCheck(t *testing.T) {
 		{"vq", `unknown schedule "vq"; did you mean "vp"? it must be one of condot, vp, ve, cosine`},
 		{"", `unknown schedule ""; it must be one of condot, vp, ve, cosine`},
 		{"straight", `unknown schedule "straight"; it must be one of condot, vp, ve, cosine`},
-		{strings.Repeat("x", 100000), `unknown schedule "` + strings.Repeat("x", 100000) +
-			`"; it must be one of condot, vp, ve, cosine`},
+		{strings.Repeat("x", 100000), `unknown schedule "` + strings.Repeat("x", 77) +
+			`..."; it must be one of condot, vp, ve, cosine`},
 	} {
 		err := Check("schedule", c.name, names)
 		if got := text(err); got != c.want {
 			t.Errorf("%.20q: got %.200q, want %.200q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestErrorsQuoteTheBeginningOfALongText(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                      `""`,
+		strings.Repeat("a", 80): `"` + strings.Repeat("a", 80) + `"`,
+		strings.Repeat("a", 81): `"` + strings.Repeat("a", 77) + `..."`,
+		strings.Repeat("é", 81): `"` + strings.Repeat("é", 77) + `..."`,
+	} {
+		if got := Quote(text); got != want {
+			t.Errorf("%q: got %s, want %s", text, got, want)
 		}
 	}
 }

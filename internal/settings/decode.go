@@ -21,7 +21,7 @@ func (d *decoder) fault(at where, format string, args ...any) {
 
 // wrong records a value that must be something else.
 func (d *decoder) wrong(n *node, path []string, want string) {
-	name := dotted(path)
+	name := shownKey(path)
 	if name == "" {
 		name = "the whole"
 	}
@@ -151,7 +151,7 @@ func (d *decoder) scalar(v reflect.Value, n *node, path []string) {
 	switch shapeOf(v.Type()) {
 	case shapeText:
 		if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.text)); err != nil {
-			d.fault(n.at, "%s is %s: %w", dotted(path), n.shown(), err)
+			d.fault(n.at, "%s is %s: %w", shownKey(path), n.shown(), err)
 		}
 		return
 	case shapeString:
@@ -175,7 +175,7 @@ func (d *decoder) scalar(v reflect.Value, n *node, path []string) {
 			wrong = setFloat(v, n.text)
 		}
 	default:
-		d.fault(n.at, "%s: no file can hold the Go type %v", dotted(path), v.Type())
+		d.fault(n.at, "%s: no file can hold the Go type %v", shownKey(path), v.Type())
 	}
 	if wrong != "" {
 		d.wrong(n, path, wrong)
@@ -200,6 +200,6 @@ func (d *decoder) custom(v reflect.Value, n *node, path []string) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, errRecorded) {
-		d.fault(n.at, "%s is %s: %w", dotted(path), n.shown(), err)
+		d.fault(n.at, "%s is %s: %w", shownKey(path), n.shown(), err)
 	}
 }

@@ -14,8 +14,26 @@ type Key struct {
 	Default string   `json:"default,omitempty"`
 	Doc     string   `json:"doc,omitempty"`     // what it means
 	Allowed []string `json:"allowed,omitempty"` // the names that it may be
+	// Choices describes the names of Allowed; empty: their names say enough.
+	Choices []Choice `json:"choices,omitempty"`
 	// Optional marks a section that is not there unless it is written.
 	Optional bool `json:"optional,omitempty"`
+}
+
+// Choice is a name that a key may be.
+type Choice struct {
+	Name       string   `json:"name"`
+	Doc        string   `json:"doc"`                  // one line
+	Properties []string `json:"properties,omitempty"` // "takes a coupling"
+}
+
+// String writes a choice as one line.
+func (c Choice) String() string {
+	line := c.Name + ": " + c.Doc + "."
+	if len(c.Properties) > 0 {
+		line += " It " + strings.Join(c.Properties, "; ") + "."
+	}
+	return line
 }
 
 // Section says whether the key holds keys.

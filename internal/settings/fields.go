@@ -25,6 +25,10 @@ func dotted(path []string) string {
 	return b.String()
 }
 
+// shownKey writes a path as an error shows it, and quoteKey as one quotes it.
+func shownKey(path []string) string { return choice.Cut(dotted(path)) }
+func quoteKey(path []string) string { return choice.Quote(dotted(path)) }
+
 // index is the step of a path into a list.
 func index(i int) string { return "[" + strconv.Itoa(i) + "]" }
 
@@ -88,10 +92,10 @@ func unknownKey(path []string, typ reflect.Type) error {
 func unknown(path, names []string) error {
 	last := len(path) - 1
 	if near := choice.Nearest(path[last], names); near != "" {
-		return fmt.Errorf("unknown key %q; did you mean %q?", dotted(path), dotted(join(path[:last], near)))
+		return fmt.Errorf("unknown key %s; did you mean %q?", quoteKey(path), dotted(join(path[:last], near)))
 	}
 	slices.Sort(names)
-	return fmt.Errorf("unknown key %q; it must be one of %s", dotted(path), strings.Join(names, ", "))
+	return fmt.Errorf("unknown key %s; it must be one of %s", quoteKey(path), strings.Join(names, ", "))
 }
 
 // checkPath reports the path of a setting that leads to no field of the type.
@@ -110,7 +114,7 @@ func checkPath(typ reflect.Type, path []string) error {
 		case shapeAny, shapeCustom:
 			return nil // which takes what it likes
 		default:
-			return fmt.Errorf("unknown key %q: %s holds a value, not keys", dotted(path), dotted(path[:i]))
+			return fmt.Errorf("unknown key %s: %s holds a value, not keys", quoteKey(path), shownKey(path[:i]))
 		}
 	}
 	return nil

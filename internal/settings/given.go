@@ -52,7 +52,7 @@ func (g Given) checkZeros(filled any) error {
 		if !ok || v.Kind() == reflect.Pointer || unset(v) {
 			continue
 		}
-		name := dotted(k.path)
+		name := shownKey(k.path)
 		if v.Kind() == reflect.Bool {
 			errs = append(errs, fmt.Errorf("%v: %s is false, but the other settings make it true; leave the key out",
 				k.at, name))

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"flowmatch/internal/choice"
 )
 
 // Layer is what one source gives: the text of a file, a setting, or values of a program.
@@ -29,7 +31,7 @@ func File(yamlText []byte) Layer {
 // Setting is key=value with a dotted key and a value in YAML, such as train.lr=3e-4 or
 // net.unet={channels: 32}. Without a value the key is unset.
 func Setting(text string) Layer {
-	l := Layer{from: fmt.Sprintf("setting %q", text)}
+	l := Layer{from: "setting " + choice.Quote(text)}
 	key, value, ok := strings.Cut(text, "=")
 	if l.key = key; !ok || slices.Contains(strings.Split(key, "."), "") || !utf8.ValidString(key) {
 		l.err = fmt.Errorf("%s: it must be key=value, such as train.lr=3e-4", l.from)

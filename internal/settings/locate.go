@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"flowmatch/internal/choice"
 )
 
 // locate adds to an error of Validate where the value was written that it is about: the
@@ -16,11 +18,8 @@ func (g Given) locate(err error) error {
 	}
 	message := err.Error()
 	var found where
-	longest, matches := -1, 0 // length of the key that the error names
+	longest, matches := -1, 0 // as of named
 	for _, k := range g.keys {
-		if k.text == "" {
-			continue
-		}
 		n := named(message, k)
 		switch {
 		case n < 0 || n < longest:
@@ -36,24 +35,50 @@ func (g Given) locate(err error) error {
 	return fmt.Errorf("%v: %w", found, err)
 }
 
-// named returns the length of the longest end of the key that stands in the message
-// before the value; 0 where only the value does, in quotes; -1 without.
+// named says how much a message is about a key: the length of the longest end of the key
+// that stands there before its value; more than that of all the message where it begins with
+// the key, as a whole or before "is set"; 0 where only the value stands there, in quotes; -1
+// without.
 func named(message string, k given) int {
-	value := regexp.QuoteMeta(k.text)
-	if f, ok := parseFloat(k.text); ok {
-		value = "(?:" + value + "|" + regexp.QuoteMeta(fmt.Sprintf("%g", f)) + ")"
+	for i := range k.path {
+		if end := dotted(k.path[i:]); startsWith(message, end+" is set") || i == 0 && len(k.path) > 1 &&
+			startsWith(message, end) {
+			return len(message) + len(end)
+		}
+	}
+	var endings []string
+	if k.text != "" {
+		value := regexp.QuoteMeta(choice.Cut(k.text))
+		if f, ok := parseFloat(k.text); ok {
+			value = "(?:" + value + "|" + regexp.QuoteMeta(fmt.Sprintf("%g", f)) + ")"
+		}
+		for _, between := range []string{` is "?`, ` = "?`, ` of "?`, ` "?`} {
+			endings = append(endings, between+value)
+		}
 	}
 	for i := range k.path {
 		end := dotted(k.path[i:])
-		for _, between := range []string{` is "?`, ` = "?`, ` of "?`, ` "?`} {
-			pattern := `(^|[\s(])` + regexp.QuoteMeta(end) + between + value + `($|[\s",;:)])`
+		for _, ending := range endings {
+			pattern := `(^|[\s(])` + regexp.QuoteMeta(end) + ending + `($|[\s",;:)])`
 			if match, err := regexp.MatchString(pattern, message); err == nil && match {
 				return len(end)
 			}
 		}
 	}
-	if strings.Contains(message, fmt.Sprintf("%q", k.text)) {
+	if k.text != "" && strings.Contains(message, choice.Quote(k.text)) {
 		return 0
 	}
 	return -1
+}
+
+// room is the name of a package before what it reports.
+var room = regexp.MustCompile(`^[a-z]+: `)
+
+// startsWith says whether what a message reports begins with a key.
+func startsWith(message, key string) bool {
+	for room.MatchString(message) && !strings.HasPrefix(message, key) {
+		message = room.ReplaceAllString(message, "")
+	}
+	rest, ok := strings.CutPrefix(message, key)
+	return ok && (strings.HasPrefix(rest, " ") || strings.HasPrefix(rest, ","))
 }

@@ -3,6 +3,8 @@ package settings
 import (
 	"fmt"
 	"slices"
+
+	"flowmatch/internal/choice"
 )
 
 // where is where a value was written: a line of the file, or the setting or named values
@@ -54,7 +56,6 @@ func (n *node) find(name string) int {
 
 // shown is the value as an error shows it.
 func (n *node) shown() string {
-	const most = 60
 	switch {
 	case n.kind == null:
 		return "empty"
@@ -63,14 +64,9 @@ func (n *node) shown() string {
 	case n.kind == section:
 		return "a section"
 	case n.kind == quoted || !isWord(n.text) && !isNumber(n.text):
-		if len(n.text) > most {
-			return fmt.Sprintf("%.*q...", most, n.text)
-		}
-		return fmt.Sprintf("%q", n.text)
-	case len(n.text) > most:
-		return fmt.Sprintf("%.*s...", most, n.text)
+		return choice.Quote(n.text)
 	}
-	return n.text
+	return choice.Cut(n.text)
 }
 
 // value returns the node as a Go value: nil, bool, int64, uint64, float64, string,
@@ -123,4 +119,22 @@ func (n *node) with(path []string, v *node, at where) (changed, inTheWay *node) 
 		e.at = at
 	}
 	return out, nil
+}
+
+// without returns a copy of n that does not have the key at path.
+func (n *node) without(path []string) *node {
+	if n == nil || n.kind != section {
+		return n
+	}
+	i := n.find(path[0])
+	if i < 0 {
+		return n
+	}
+	out := &node{kind: section, at: n.at, keys: slices.Clone(n.keys)}
+	if len(path) == 1 {
+		out.keys = slices.Delete(out.keys, i, i+1)
+	} else {
+		out.keys[i].value = out.keys[i].value.without(path[1:])
+	}
+	return out
 }

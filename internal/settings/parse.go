@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"flowmatch/internal/choice"
 )
 
 // Limits of what is read: deeper or larger files are mistakes, or aliases of aliases.
@@ -48,9 +51,13 @@ var position = regexp.MustCompile(`^\[(\d+):\d+\] `)
 func syntaxError(err error, from string) error {
 	var y yaml.Error
 	if from != "" && errors.As(err, &y) {
-		return fmt.Errorf("%s: %s", from, y.GetMessage())
+		return fmt.Errorf("%s: %s", from, choice.Cut(y.GetMessage()))
 	}
-	return errors.New(position.ReplaceAllString(yaml.FormatError(err, false, true), "line $1: "))
+	lines := strings.Split(position.ReplaceAllString(yaml.FormatError(err, false, true), "line $1: "), "\n")
+	for i, l := range lines {
+		lines[i] = choice.Cut(l)
+	}
+	return errors.New(strings.Join(lines, "\n"))
 }
 
 // anchor is a node with a name, and how many nodes it stands for.
@@ -130,10 +137,10 @@ func (p *converter) alias(n *ast.AliasNode) *node {
 	name := n.Value.GetToken().Value
 	a := p.anchors[name]
 	if a == nil {
-		return p.fault(p.at(n), "there is no anchor &%s before *%s", name, name)
+		return p.fault(p.at(n), "there is no anchor &%[2]s before *%[2]s", choice.Cut(name))
 	}
 	if p.size += a.size; p.size > maxNodes {
-		return p.fault(p.at(n), "more than %d values, with *%s written out", maxNodes, name)
+		return p.fault(p.at(n), "more than %d values, with *%s written out", maxNodes, choice.Cut(name))
 	}
 	return a.node
 }
@@ -142,7 +149,7 @@ func (p *converter) alias(n *ast.AliasNode) *node {
 func (p *converter) tagged(n *ast.TagNode, path []string) *node {
 	v := p.node(n.Value, path)
 	if tag := n.Start.Value; tag != string(token.StringTag) {
-		return p.fault(p.at(n), "tag %s: tags other than !!str are not used here", tag)
+		return p.fault(p.at(n), "tag %s: tags other than !!str are not used here", choice.Cut(tag))
 	}
 	if v.kind == list || v.kind == section {
 		return p.fault(p.at(n), "!!str is for a single value, not for %s", v.shown())
@@ -174,7 +181,7 @@ func (p *converter) section(n ast.MapNode, path []string) *node {
 		here := join(path, name)
 		v := p.node(it.Value(), here)
 		if i := out.find(name); i >= 0 {
-			p.fault(at, "%s is given twice, first at %v; remove one", dotted(here), out.keys[i].at)
+			p.fault(at, "%s is given twice, first at %v; remove one", shownKey(here), out.keys[i].at)
 			continue
 		}
 		out.keys = append(out.keys, entry{name, at, v})

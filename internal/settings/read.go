@@ -3,20 +3,27 @@ package settings
 import (
 	"errors"
 	"reflect"
+	"strings"
 )
 
 // Read sets the struct that into points to from layers, of which later ones win.
 // Keys that no layer gives stay as they are. The error joins everything that is wrong;
 // into is then not to be used.
 func Read(into any, layers ...Layer) (Given, error) {
+	given, _, err := readAll(into, layers)
+	return given, err
+}
+
+// readAll is Read, and returns all that the layers give.
+func readAll(into any, layers []Layer) (Given, *node, error) {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
-		return Given{}, errors.New("settings: the value to read into must be a pointer")
+		return Given{}, nil, errors.New("settings: the value to read into must be a pointer")
 	}
 	root, err := merge(v.Type().Elem(), layers)
 	d := decoder{}
 	d.value(v.Elem(), root, nil)
-	return d.given, errors.Join(append([]error{err}, d.errs...)...)
+	return d.given, root, errors.Join(append([]error{err}, d.errs...)...)
 }
 
 // Config is a struct that fills in its defaults, and says what is wrong with it then.
@@ -27,16 +34,35 @@ type Config[T any] interface {
 
 // Load reads a configuration from layers, as [Read] does, fills in its defaults and
 // validates it. A key that was given as zero and is replaced by a default is an
-// error; see Given.checkZeros.
+// error, see Given.checkZeros, and so is one that has no effect, see [Idler].
 func Load[T Config[T]](layers ...Layer) (T, Given, error) {
-	var c T
-	given, err := Read(&c, layers...)
+	filled, given, root, err := load[T](layers)
 	if err != nil {
-		return c, given, err
+		return filled, given, err
+	}
+	return filled, given, checkIdle(given, root, filled)
+}
+
+// LoadWritten is Load of what a program wrote, maybe an earlier version of it: keys without
+// an effect are no errors. Those of retired are passed over.
+func LoadWritten[T Config[T]](text []byte, retired ...string) (T, Given, error) {
+	l := File(text)
+	for _, key := range retired {
+		l.value = l.value.without(strings.Split(key, "."))
+	}
+	filled, given, _, err := load[T]([]Layer{l})
+	return filled, given, err
+}
+
+func load[T Config[T]](layers []Layer) (T, Given, *node, error) {
+	var c T
+	given, root, err := readAll(&c, layers)
+	if err != nil {
+		return c, given, root, err
 	}
 	filled := c.Defaults()
 	if err := given.checkZeros(filled); err != nil {
-		return filled, given, err
+		return filled, given, root, err
 	}
-	return filled, given, given.locate(filled.Validate())
+	return filled, given, root, given.locate(filled.Validate())
 }

@@ -23,10 +23,8 @@ func Text(keys []Key) string {
 			line += "  default " + k.Default
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
-		for _, text := range []string{k.Doc, oneOf(k)} {
-			for _, l := range wrap(text, width-4) {
-				b.WriteString("    " + l + "\n")
-			}
+		for _, l := range comment(k, width-4) {
+			b.WriteString("    " + l + "\n")
 		}
 	}
 	return b.String()
@@ -44,6 +42,22 @@ func oneOf(k Key) string {
 		return ""
 	}
 	return "One of " + strings.Join(k.Allowed, ", ") + "."
+}
+
+// comment is what there is to say of a key, in lines of at most columns characters where
+// words allow.
+func comment(k Key, columns int) []string {
+	lines := append(wrap(k.Doc, columns), wrap(oneOf(k), columns)...)
+	for _, c := range k.Choices {
+		for i, l := range wrap(c.String(), columns-2) {
+			indent := "  "
+			if i == 0 {
+				indent = "- "
+			}
+			lines = append(lines, indent+l)
+		}
+	}
+	return lines
 }
 
 // wrap breaks text into lines of at most columns characters, where words allow.
@@ -89,10 +103,8 @@ func Template(keys []Key) string {
 		if optional != "" {
 			before = strings.Repeat("  ", strings.Count(optional, ".")-1) + "# " + inner
 		}
-		for _, text := range []string{k.Doc, oneOf(k)} {
-			for _, l := range wrap(text, max(40, width-len(before)-2)) {
-				b.WriteString(before + "# " + l + "\n")
-			}
+		for _, l := range comment(k, max(40, width-len(before)-2)) {
+			b.WriteString(before + "# " + l + "\n")
 		}
 		off, value := "", ""
 		if optional == "" && (k.Optional || k.Default == "" && !k.Section()) {
@@ -145,8 +157,25 @@ func Markdown(keys []Key) string {
 			b.WriteString(row(k))
 		}
 		b.WriteByte('\n')
+		for _, k := range in[name] {
+			b.WriteString(choices(k))
+		}
 	}
 	return strings.TrimRight(b.String(), "\n") + "\n"
+}
+
+// choices is the list of what a key may be, below its table.
+func choices(k Key) string {
+	if len(k.Choices) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "What `%s` may be:\n\n", k.Name)
+	for _, c := range k.Choices {
+		fmt.Fprintf(&b, "- `%s`%s\n", c.Name, strings.TrimPrefix(c.String(), c.Name))
+	}
+	b.WriteByte('\n')
+	return b.String()
 }
 
 // row is the line of a key in a Markdown table.

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -192,8 +193,10 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"seed: *x", "there is no anchor &x before *x"},
 		{"train:\n  <<: 3\n", "<< merges 3; it must merge a section"},
 		{"hidden: " + strings.Repeat("[", 200) + strings.Repeat("]", 200), "sections in one another"},
-		{"hidden: [&a [0,0,0,0,0,0,0,0,0,0], &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a], &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]," +
-			" &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c], &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d], *e]", "more than 100000 values"},
+		{"hidden: [&a [0,0,0,0,0,0,0,0,0,0], &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a], &c " +
+			"[*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]," +
+			" &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c], &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d], *e]", "more than " +
+			"100000 values"},
 	} {
 		if _, _, err := read(c.text); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.80q: got error\n%v\nwant one with\n%s", c.text, err, c.want)
@@ -225,7 +228,8 @@ func TestValuesAreTakenAsTheyAre(t *testing.T) {
 		{"train: {steps: 0x10}", func(c toy) any { return c.Train.Steps }, 16},
 		{"train: {steps: -3.0}", func(c toy) any { return c.Train.Steps }, -3},
 		{"train: {steps: ~}", func(c toy) any { return c.Train.Steps }, 0},
-		{"train:\n  lr:\n  steps: 3\n", func(c toy) any { return []any{c.Train.LR, c.Train.Steps} }, []any{0.0, 3}},
+		{"train:\n  lr:\n  steps: " +
+			"3\n", func(c toy) any { return []any{c.Train.LR, c.Train.Steps} }, []any{0.0, 3}},
 		{"train:\n", func(c toy) any { return c.Train.Steps }, 0},
 		{"train: {lr: 3e-4}", func(c toy) any { return c.Train.LR }, 3e-4},
 		{"train: {lr: 3}", func(c toy) any { return c.Train.LR }, 3.0},
@@ -323,7 +327,8 @@ func TestValuesOfProgramsAreSettings(t *testing.T) {
 		"seed": uint64(3), "train": map[string]any{"steps": 5, "lr": "1e-3"}, "hidden": []any{uint64(4)},
 	}
 	var c toy
-	_, err := Read(&c, Values("base", "", base), Values("task a", "train.steps", 7.0), Values("task a", "on", true),
+	_, err := Read(&c, Values("base", "", base), Values("task a", "train.steps", 7.0), Values("task "+
+		"a", "on", true),
 		Values("method b", "net.unet", map[string]any{"channels": 2}), Values("method b", "label", "x"),
 		Values("method b", "name", nil))
 	if err != nil {
@@ -359,7 +364,8 @@ func TestZerosDoNotBecomeDefaults(t *testing.T) {
 		{"hidden: []",
 			"hidden is an empty list; leave the key out for the default [64, 64], or give a list with values"},
 		{"net: {unet: {channels: 0}}", "net.unet.channels is 0; leave the key out for the default 64"},
-		{"name: always\non: false", "line 2: on is false, but the other settings make it true; leave the key out"},
+		{"name: always\non: false", "line 2: on is false, but the other settings make it true; leave the " +
+			"key out"},
 		{"train: {lr: ~, steps: }", ""},
 		{"train: {warmup: 0, beta1: 0, every: 0}\nseed: 0\non: false\nlevel: low\n", ""},
 	} {
@@ -371,6 +377,53 @@ func TestZerosDoNotBecomeDefaults(t *testing.T) {
 	_, _, err := Load[toy](Setting("train.lr=0"))
 	if err == nil || !strings.HasPrefix(err.Error(), `setting "train.lr=0": train.lr is 0;`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Idle implements [Idler].
+func (c toy) Idle() []Idle {
+	if c.Name != "always" {
+		return nil
+	}
+	return []Idle{{Keys: []string{"train.lr", "params", "net"}, Why: "nothing changes", Fix: "set name " +
+		"to cosine"},
+		{Keys: []string{"hidden"}, Why: "there is none"}}
+}
+
+func TestKeysWithoutEffectAreReported(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"name: always\ntrain:\n  lr: 3", "line 3: train.lr is 3, but has no effect: nothing changes; " +
+			"leave it out, or " +
+			"set name to cosine"},
+		{"name: always\nparams: {a: 1}", "line 2: params.a is 1, but has no effect"},
+		{"name: always\nnet: {unet: {mult: [3]}}", "line 2: net.unet.mult is [3], but has no effect"},
+		{"name: always\nhidden: [1, 2]", "line 2: hidden is [1, 2], but has no effect: there is none; " +
+			"leave it out"},
+		{"name: always\ntrain: {lr: 1e-3}\nhidden: [64, 64]", ""}, // their defaults
+		{"name: always\ntrain: {lr: , steps: 3}\nparams: {a: 0}", ""},
+		{"train: {lr: 3}\nhidden: [1]", ""},
+	} {
+		_, _, err := Load[toy](File([]byte(c.text)))
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%q: got %v, want %q", c.text, err, c.want)
+		}
+	}
+	_, _, err := Load[toy](Setting("name=always"), Setting("train.lr=3"), Setting("hidden=[1]"))
+	for _, want := range []string{`setting "train.lr=3": train.lr is 3,`, `setting "hidden=[1]": hidden is [1],`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+func TestWhatAProgramWroteReads(t *testing.T) {
+	text := []byte("name: always\ntrain: {lr: 3, lr_max: 4}\nnet: {unet: {old: 1, mult: [2]}}\nolder: {a: 1}\n")
+	c, _, err := LoadWritten[toy](text, "train.lr_max", "net.unet.old", "older", "not.there", "train.lr.x")
+	if err != nil || c.Train.LR != 3 || c.Net.UNet.Mult[0] != 2 {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	if _, _, err := LoadWritten[toy](text, "older"); err == nil || !strings.Contains(err.Error(), "train.lr_max") {
+		t.Errorf("a key that nobody knows: %v", err)
 	}
 }
 
@@ -387,6 +440,21 @@ func TestErrorsOfValidateGetALine(t *testing.T) {
 	_, given, err := read("label: a\nname: a\n")
 	if err != nil {
 		t.Fatal(err)
+	}
+	_, sections, err := read("train: {lr: 3, steps: 4}\non: true\nparams:\n  lr: 3\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for message, want := range map[string]string{
+		"train: lr is set, but nothing":              "", // that of train or of params
+		"train: steps is set, but nothing":           "line 1: train: steps is set, but nothing",
+		"train.steps is for others, not for lr = 3":  "line 1: train.steps is for others, not for lr = 3",
+		"toy: train is set, but on is true":          "line 1: toy: train is set, but on is true",
+		"toy: on is true, but train is set to three": "line 2: toy: on is true, but train is set to three",
+	} {
+		if got := sections.locate(errors.New(message)).Error(); got != cmp.Or(want, message) {
+			t.Errorf("%q became %q, want %q", message, got, want)
+		}
 	}
 	for _, message := range []string{
 		`what is "a"`, "name is b",

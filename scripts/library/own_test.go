@@ -4,6 +4,7 @@ package own
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -110,6 +111,9 @@ func TestASchedule(t *testing.T) {
 	if err := m.Save(file); err == nil {
 		t.Error("a schedule without a name was saved")
 	}
+	if err := newModel(t, model.Spec{Scheduler: path.VP{}}).Save(file); err != nil {
+		t.Errorf("a schedule of the library: %v", err)
+	}
 	if err := path.Register("sine", func(path.Config) (path.Scheduler, error) { return sine, nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -145,8 +149,25 @@ func (o toward) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 	return nil
 }
 
-func (o toward) Steps(ctx context.Context, t train.Training) (train.StepFunc, error) {
-	return train.Regress(ctx, t, o)
+// Check reports what cannot be trained so, before the first step.
+func (o toward) Check(m *model.Model) error {
+	if o.Dim() != m.Dim() {
+		return fmt.Errorf("data of dimension %d for a model of dimension %d", o.Dim(), m.Dim())
+	}
+	return nil
+}
+
+// rounded is CFM with an Examples of its own, which is what is trained on.
+type rounded struct{ train.CFM }
+
+func (o rounded) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
+	if err := o.CFM.Examples(m, ex, step); err != nil {
+		return err
+	}
+	for i, x := range ex.X1.X {
+		ex.X1.X[i] = math.Round(x)
+	}
+	return nil
 }
 
 // line is a stream of one's own: points of a line, with what each is given.
@@ -177,6 +198,20 @@ func TestAnObjectiveAndAStream(t *testing.T) {
 	}
 	if !(last > 0 && last < 1) {
 		t.Errorf("the loss ends at %g", last)
+	}
+	if _, err := fit.Train(context.Background(), newModel(t, model.Spec{}), train.CFM{}); err == nil {
+		t.Error("an objective of no data was trained")
+	}
+	cfm := train.CFM{Data: line{}, Seed: 1}
+	if _, err := fit.Train(context.Background(), newModel(t, model.Spec{}), cfm); err != nil {
+		t.Fatal(err)
+	}
+	plain := last
+	if _, err := fit.Train(context.Background(), newModel(t, model.Spec{}), rounded{cfm}); err != nil {
+		t.Fatal(err)
+	}
+	if last == plain {
+		t.Error("the examples of the embedded objective were trained on")
 	}
 }
 

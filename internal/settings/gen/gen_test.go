@@ -60,6 +60,12 @@ func TestMeaning(t *testing.T) {
 		"LR": "lr", "LRMin": "lr_min", "Steps": "steps",
 		"Name": "name", "Params": "params", "Off": "-",
 	}
+	qualified := func(name string) string {
+		if name == "Config.LRMin" {
+			return "train.lr_min"
+		}
+		return name
+	}
 	for _, c := range []struct{ comment, field, want string }{
 		{"", "LR", ""},
 		{"LR is the learning rate; default 1e-3", "LR", "The learning rate; default 1e-3."},
@@ -69,16 +75,25 @@ func TestMeaning(t *testing.T) {
 		{"one of [Names] or [nn.Config], in [0, 1) of [N, D] or [N]", "Name",
 			"One of Names or nn.Config, in [0, 1) of [N, D] or [N]."},
 		{"Name is a set and Params are its knobs", "Name", "A set and params are its knobs."},
+		{"Steps, of euler, is how many there are", "Steps", "Of euler: how many there are."},
+		{"Steps lists what is taken", "Steps", "What is taken."},
+		{"Steps says whether there are any.\n\nIn Go, Steps is a number.", "Steps", "Whether there are any."},
+		{"Params are the settings of [Register]", "Params", "The settings of Register."},
+		{"Name mirrors a thing of Config.LRMin and of Config.Other", "Name",
+			"Mirrors a thing of train.lr_min and of Config.Other."},
+		{"Name is one of [Names]; empty means none. See [Other].", "Name", "Empty means none."},
+		{"Name is a set, one of [synth.Names]; left out, none", "Name", "A set; left out, none."},
+		{"Steps > 0 adds as many, 0..Steps-1", "Steps", "steps > 0 adds as many, 0..steps-1."},
 		{"of Steps. Steps are good. Steps. LRMin wins", "Name", "Of steps. steps are good. Steps. lr_min wins."},
 		{"see nn.Steps and Off", "Name", "See nn.Steps and Off."},
 		{"float32 (default) or bf16", "Name", "float32 (default) or bf16."},
 		{"ot, sinkhorn: the rest", "Name", "ot, sinkhorn: the rest."},
 		{"ot: above 0", "Name", "ot: above 0."},
-		{"Name says all. Steps too", "Name", "name says all. Steps too."},
+		{"Name says all. Steps too", "Name", "All. Steps too."},
 		{"p_t's width", "Name", "p_t's width."},
 		{"0: none", "Name", "0: none."},
 	} {
-		if got := meaning(c.comment, c.field, keys); got != c.want {
+		if got := meaning(c.comment, c.field, keys, qualified); got != c.want {
 			t.Errorf("%q: got %q, want %q", c.comment, got, c.want)
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -91,7 +92,33 @@ type key struct{ name, doc string }
 type walker struct {
 	module *module
 	keys   []key
-	errs   []error // fields without a comment
+	fields map[string]string // dotted keys by package.Type.Field
+	errs   []error           // fields without a comment
+}
+
+// note keeps the dotted key of a field of the innermost struct. A struct that stands at
+// several keys has those of the first.
+func (w *walker) note(p *pkg, within []*ast.TypeSpec, goName, key string) {
+	if len(within) == 0 {
+		return
+	}
+	name := p.name + "." + within[len(within)-1].Name.Name + "." + goName
+	if w.fields == nil {
+		w.fields = map[string]string{}
+	}
+	if _, ok := w.fields[name]; !ok {
+		w.fields[name] = key
+	}
+}
+
+// keyOf returns the key of a field as a comment of a package names it, nn.Config.Dim or
+// Config.Dim; the name itself where it is no key.
+func (w *walker) keyOf(p *pkg, field string) string {
+	full := field
+	if strings.Count(field, ".") == 1 {
+		full = p.name + "." + field
+	}
+	return cmp.Or(w.fields[full], field)
 }
 
 // named walks the type of that name, if it is a struct; within are those around it.
@@ -127,7 +154,7 @@ func (w *walker) expr(p *pkg, file *ast.File, e ast.Expr, prefix string, within 
 		}
 		return w.named(other, e.Sel.Name, prefix, within)
 	case *ast.StructType:
-		return w.fields(p, file, e, prefix, within)
+		return w.structure(p, file, e, prefix, within)
 	}
 	return nil // a value, not keys
 }
@@ -155,12 +182,13 @@ func (w *walker) imported(file *ast.File, name string) (*pkg, error) {
 	return nil, nil
 }
 
-// fields walks the fields of a struct, by the same names as the reader of the file.
-func (w *walker) fields(p *pkg, file *ast.File, s *ast.StructType, prefix string, within []*ast.TypeSpec) error {
+// structure walks the fields of a struct, by the same names as the reader of the file.
+func (w *walker) structure(p *pkg, file *ast.File, s *ast.StructType, prefix string, within []*ast.TypeSpec) error {
 	keyOf := map[string]string{} // key by the field's Go name
 	for _, f := range s.Fields.List {
 		for _, goName := range namesOf(f) {
 			keyOf[goName], _ = keyName(f, goName)
+			w.note(p, within, goName, prefix+keyOf[goName])
 		}
 	}
 	for _, f := range s.Fields.List {
@@ -175,7 +203,9 @@ func (w *walker) fields(p *pkg, file *ast.File, s *ast.StructType, prefix string
 			case name == "-" || !ast.IsExported(goName):
 				continue
 			}
-			doc := meaning(f.Doc.Text()+"\n"+f.Comment.Text(), goName, keyOf)
+			doc := meaning(f.Doc.Text()+"\n"+f.Comment.Text(), goName, keyOf, func(field string) string {
+				return w.keyOf(p, field)
+			})
 			if doc == "" {
 				w.errs = append(w.errs, fmt.Errorf("%v: field %s has no comment, but key %s needs a meaning",
 					p.fset.Position(f.Pos()), goName, prefix+name))

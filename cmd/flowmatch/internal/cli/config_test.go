@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"flowmatch/run"
+	"flowmatch/train"
 )
 
 func TestConfigDescribesKeys(t *testing.T) {
@@ -27,6 +28,13 @@ func TestConfigDescribesKeys(t *testing.T) {
 		if !strings.Contains(all, k.Name) {
 			t.Errorf("flowmatch config lacks %s", k.Name)
 		}
+	}
+	objective := succeedJSON(t, "config", "train.objective")["keys"].([]any)[0].(map[string]any)
+	choices := objective["choices"].([]any)
+	first := choices[0].(map[string]any)
+	if len(choices) != len(train.Kinds()) || first["name"] != "cfm" || first["doc"] == "" ||
+		!slices.Contains(first["properties"].([]any), any("takes a coupling")) {
+		t.Errorf("the objectives are described as %v", choices)
 	}
 	got := succeedJSON(t, "config", "path.name")["keys"].([]any)
 	if len(got) != 1 || got[0].(map[string]any)["default"] != "condot" {

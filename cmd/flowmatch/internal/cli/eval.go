@@ -212,6 +212,11 @@ func (f *evalFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 			*size.into = size.v
 		}
 	}
+	if len(f.only) == 0 && r.Model.HasDensity() != nil {
+		if err := exclude(cmd, "on a run without a density", "test", "dequantizations"); err != nil {
+			return nil, err
+		}
+	}
 	if cmd.Flags().Changed("dequantizations") && r.Model.Spec().BinWidth == 0 {
 		return nil, usagef("--dequantizations is for images of bytes, and %s is a run of other data", dir)
 	}

@@ -33,7 +33,8 @@ func TestAPartThatFailsLeavesTheOthers(t *testing.T) {
 
 func TestWithoutHeldOutPointsThereIsNothingToMeasure(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	config := writeText(t, "run.yaml", strings.Replace(tinyRun, "test: 60", "test: 0", 1))
+	config := writeText(t, "run.yaml",
+		strings.NewReplacer("test: 60", "test: 0", ", samples: 40, test: 40", "").Replace(tinyRun))
 	succeed(t, "train", config, "--out", dir, "-q")
 	if text := succeed(t, "eval", dir, "-q"); !strings.Contains(text, "no points are held out") {
 		t.Errorf("the report is %s", text)

@@ -21,6 +21,9 @@ func (r evalResult) text(w io.Writer) {
 	}
 	fmt.Fprintf(w, "seed\t%d\n", r.Seed)
 	fmt.Fprintf(w, "backend\t%s\n", r.Backend)
+	for _, warning := range r.Warnings {
+		fmt.Fprintf(w, "warning\t%s\n", warning)
+	}
 	if r.noPoints {
 		fmt.Fprintln(w, "no points are held out, so there is nothing to measure on; see data.test of the run file")
 	}

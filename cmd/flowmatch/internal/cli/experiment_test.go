@@ -68,7 +68,7 @@ func TestExperimentRefusesBadGrids(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		`experiment "coupling"; did you mean "couplings"? it must be one of`: {"experiment", "coupling"},
-		`method OT-CFM: line 11: coupling: unknown coupling`:            {"experiment", file},
+		`method OT-CFM: line 11: coupling: unknown coupling`:                 {"experiment", file},
 		"--seeds is 9; the grid has 5": {
 			"experiment", "couplings", "--seeds", "9"},
 		"no such file": {"experiment", "none.yaml"},

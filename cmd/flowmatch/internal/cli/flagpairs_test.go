@@ -61,6 +61,7 @@ func TestFlagsWithoutEffectAreUsageErrors(t *testing.T) {
 	)
 	add("logp",
 		pair{"--data x.csv --solver average", "--solver average has no effect here"},
+		pair{"--data x.csv --solver interval", "--solver interval has no effect here"},
 		pair{"--data x.csv --solver ddpm", "only flowmatch sample"},
 		pair{"--data x.csv --solver euler --rtol 1e-3", "error estimate"},
 		pair{"--data x.csv --solver rk5", `unknown solver "rk5"`},
@@ -146,6 +147,7 @@ func TestFlagsThatTheRunHasNoUseFor(t *testing.T) {
 		{"logp " + euler + " --dataset moons --n 1 --rtol 1e-3", "error estimate"},
 		{"logp " + euler + " --data x.csv --labels y", "--labels is for images"},
 		{"eval " + euler + " --solver average", "--solver average is for runs"},
+		{"eval " + euler + " --solver interval", "--solver interval is for runs"},
 		{"eval " + euler + " --dequantizations 2", "--dequantizations is for images"},
 		{"plot " + euler + " --kind samples --out x.png --solver average", "--solver average is for runs"},
 		{"sample " + average + " --n 1 --out x.csv --logp", "--logp needs an ODE solver"},

@@ -23,6 +23,7 @@ import (
 type runFlags struct {
 	backend    string
 	solver     string
+	written    string // the solver, where it was given by an old name
 	steps      int
 	rtol, atol float64
 }
@@ -91,7 +92,7 @@ func (f *runFlags) check(cmd *cobra.Command, u use) error {
 			f.solver, strings.Join(ode.Names(), ", "))
 	case u == useODE && f.solver == eval.Average:
 		return usagef("--solver %s has no effect here: densities and paths need an ODE solver (%s)",
-			f.solver, strings.Join(ode.Names(), ", "))
+			f.solverAsGiven(), strings.Join(ode.Names(), ", "))
 	}
 	if err := choice.Check("solver", f.solver, eval.Solvers()); err != nil {
 		return usagef("--solver: %w", err)
@@ -104,7 +105,7 @@ func (f *runFlags) check(cmd *cobra.Command, u use) error {
 func (f *runFlags) checkValues(cmd *cobra.Command) error {
 	set := cmd.Flags().Changed
 	if f.solver == oldAverage {
-		f.solver = eval.Average
+		f.solver, f.written = eval.Average, oldAverage
 	}
 	switch {
 	case set("solver") && f.solver == "":
@@ -119,12 +120,18 @@ func (f *runFlags) checkValues(cmd *cobra.Command) error {
 	return checkBackend(f.backend)
 }
 
+// solverAsGiven is the solver as it was given, which errors name.
+func (f *runFlags) solverAsGiven() string { return cmp.Or(f.written, f.solver) }
+
 // checkTolerances reports tolerances that a solver does not look at.
 func (f *runFlags) checkTolerances(cmd *cobra.Command, solver string, u use) error {
 	if u == useBoth && solver == eval.Average { // they are those of the likelihood
 		return nil
 	}
 	for _, flag := range []string{"rtol", "atol"} {
+		if solver == eval.Average {
+			solver = cmp.Or(f.written, solver)
+		}
 		if why := needsTolerance(solver); why != "" && cmd.Flags().Changed(flag) {
 			return usagef("--%s %s", flag, why)
 		}
@@ -155,7 +162,7 @@ func (f *runFlags) apply(cmd *cobra.Command, r *run.Run, u use) error {
 	}
 	if f.solver == eval.Average && !r.Model.Spec().Net.Average {
 		return usagef("--solver %s is for runs that learnt average velocities (train.objective %s), which %s did not",
-			f.solver, strings.Join(averaging(), " or "), r.Dir)
+			f.solverAsGiven(), strings.Join(averaging(), " or "), r.Dir)
 	}
 	if err := f.checkTolerances(cmd, s.Solver, u); err != nil {
 		return err

@@ -44,8 +44,9 @@ left out; it then has the default that is given here. A key of a section is writ
 dot elsewhere, as in ` + "`--set train.lr=3e-4`" + `. In a terminal ` + "`flowmatch config KEY`" + ` describes
 a key, and ` + "`flowmatch config --template`" + ` writes a run file to start from.
 
-A key that is not known, a value of another type and a zero where it would mean nothing
-are errors, which name the line and what would be right. 0 means never for the keys that end
+A key that is not known, a value of another type, a zero where it would mean nothing and a
+key that has no effect together with the others are errors, which name the line and what
+would be right. A key may always be written with its default. 0 means never for the keys that end
 in ` + "`_every`" + `.
 
 ` + settings.Markdown(keys(false))

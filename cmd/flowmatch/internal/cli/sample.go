@@ -199,7 +199,9 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	}
 	res := f.result(r, s, how, start)
 	if s.LogP == nil { // which is that of the sample as it was drawn
-		p.Keep(s.X)
+		if err := p.Keep(s.X); err != nil {
+			return nil, err
+		}
 	}
 	res.Files, err = a.writeSamples(r, f.out, ext, s, p, f.cols)
 	return res, err

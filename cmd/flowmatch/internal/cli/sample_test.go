@@ -163,7 +163,7 @@ func TestARunWhoseDataAreGoneIsOfUse(t *testing.T) {
 			t.Errorf("flowmatch %s: exit code %d, standard error %q", args, code, stderr)
 		}
 	}
-	if got := readTable(t, filepath.Join(tmp, "s.csv")).Columns; strings.Join(got, " ") != "height weight label logp" {
+	if got := readTable(t, filepath.Join(tmp, "s.csv")).Columns; strings.Join(got, " ") != "height weight kind logp" {
 		t.Errorf("columns %v", got)
 	}
 	// Pictures that show data say that they cannot, once, and show the rest.

@@ -61,7 +61,7 @@ func (f *sampleFlags) check(cmd *cobra.Command) (ext string, err error) {
 	if err := choice.Check("solver", f.solver, samplers()); err != nil {
 		return "", usagef("--solver: %w", err)
 	}
-	if err := f.checkSolver(cmd, f.solver); err != nil || !f.noisy() {
+	if err := f.checkSolver(cmd, f.solverAsGiven()); err != nil || !f.noisy() {
 		return ext, err
 	}
 	_, err = f.sde()
@@ -87,7 +87,7 @@ var solverRules = []struct {
 		return needsODE(solver, "it cannot hold the known pixels")
 	}},
 	{"guidance", func(solver string) string {
-		if solver == eval.Average {
+		if solver == eval.Average || solver == oldAverage {
 			return "is for ODE solvers and samplers with noise: the average velocity has no guided one"
 		}
 		return ""

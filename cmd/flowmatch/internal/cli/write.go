@@ -37,7 +37,12 @@ func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval
 		for i, l := range label {
 			values[i] = float64(l)
 		}
-		extra = append(extra, column{"label", values})
+		// A table gets the label under the name that it has there, so that it goes back in.
+		name := "label"
+		if of := r.Model.Spec().LabelName; of != "" && ext == ".csv" {
+			name = of
+		}
+		extra = append(extra, column{name, values})
 	}
 	if s.LogP != nil {
 		extra = append(extra, column{"logp", s.LogP})

@@ -1,0 +1,164 @@
+package run
+
+import (
+	"fmt"
+	"strings"
+
+	"flowmatch/eval"
+	"flowmatch/internal/settings"
+	"flowmatch/train"
+)
+
+// rule says of some keys of a run file why they have no effect; "" is that they have.
+type rule struct {
+	keys string // dotted, with blanks between them
+	why  func(c Config, k train.Kind) string
+	fix  string // what else would give them one
+}
+
+// Idle implements [settings.Idler]: no setting of a run file is without effect. Settings
+// that an objective, a schedule, a coupling or a kind of data does not take are reported by
+// Validate.
+func (c Config) Idle() []settings.Idle {
+	k, err := train.KindOf(c.Train.Objective)
+	if err != nil {
+		return nil // which Validate reports
+	}
+	var idle []settings.Idle
+	for _, r := range rules() {
+		if why := r.why(c, k); why != "" {
+			idle = append(idle, settings.Idle{Keys: strings.Fields(r.keys), Why: why, Fix: r.fix})
+		}
+	}
+	return idle
+}
+
+// rules is the table.
+func rules() []rule {
+	const withControl = "set eval.solver to a method with an error estimate, such as dopri5, without eval.steps"
+	return []rule{
+		{"net.hidden net.activation net.time_frequencies net.space_frequencies net.space_scale", ofPerceptrons,
+			"leave net.unet and net.dit out"},
+		{"net.space_scale", withoutSpaceFrequencies, "set net.space_frequencies"},
+		{"net.unet.heads", whereHeadsAreCounted, "leave net.unet.head_channels out"},
+		{"net.classes", whereUnconditional, "set conditional: true"},
+		{"train.lr_min", whereTheRateIsConstant, "set train.warmup, or another train.schedule"},
+		{"train.val_every train.patience train.ml.val", whereNothingIsHeldOut, "set data.val to a number of points"},
+		{"train.ml.val", whereNothingValidates, "set train.val_every"},
+		{"train.patience", whereOnceValidated, "set train.val_every to less than train.steps"},
+		{"train.snapshot_every", func(c Config, _ train.Kind) string { return beyond(c, c.Train.SnapshotEvery) },
+			"set it to at most train.steps"},
+		{"train.sample_every", func(c Config, _ train.Kind) string { return beyond(c, c.Train.SampleEvery) },
+			"set it to at most train.steps"},
+		{"train.ml.rtol train.ml.atol", func(c Config, k train.Kind) string {
+			if !k.Solves {
+				return ""
+			}
+			return c.Train.ML.Solve.WithoutTolerance()
+		}, strings.ReplaceAll(withControl, "eval.", "train.ml.")},
+		{"eval.rtol eval.atol", func(c Config, _ train.Kind) string {
+			if c.Eval.Solve.Solver == eval.Average {
+				return "" // they are those of densities and of paths
+			}
+			return c.Eval.Solve.WithoutTolerance()
+		}, withControl},
+		{"eval.divergence eval.probes eval.test eval.dequantizations", withoutDensity, ""},
+		{"eval.samples eval.test eval.dequantizations", whereNothingIsTested, "set data.test to a number of points"},
+		{"eval.dequantizations", withoutDequantization, ""},
+	}
+}
+
+func ofPerceptrons(c Config, _ train.Kind) string {
+	switch {
+	case c.Net.UNet != nil:
+		return "it is for perceptrons, and the network is net.unet"
+	case c.Net.DiT != nil:
+		return "it is for perceptrons, and the network is net.dit"
+	}
+	return ""
+}
+
+func withoutSpaceFrequencies(c Config, _ train.Kind) string {
+	if c.Net.SpaceFrequencies > 0 || c.Net.OfImages() {
+		return ""
+	}
+	return "it is the scale of net.space_frequencies, which is 0"
+}
+
+func whereHeadsAreCounted(c Config, _ train.Kind) string {
+	if c.Net.UNet == nil || c.Net.UNet.HeadChannels == 0 {
+		return ""
+	}
+	return "net.unet.head_channels says how many heads there are"
+}
+
+func whereUnconditional(c Config, _ train.Kind) string {
+	if c.Conditional {
+		return ""
+	}
+	return "the network is not conditional on labels"
+}
+
+func whereTheRateIsConstant(c Config, _ train.Kind) string {
+	if c.Train.Schedule != "constant" || c.Train.Warmup > 0 {
+		return ""
+	}
+	return "the learning rate is constant, without a warm-up"
+}
+
+// whereNothingIsHeldOut is about validation, which a teacher's pairs need no data for.
+func whereNothingIsHeldOut(c Config, k train.Kind) string {
+	if k.Teacher || c.Data.Val == nil || *c.Data.Val > 0 {
+		return ""
+	}
+	return "data.val is 0, so that there are no points to validate on"
+}
+
+func whereNothingValidates(c Config, _ train.Kind) string {
+	if *c.Train.ValEvery > 0 {
+		return ""
+	}
+	return "train.val_every is 0, so that nothing is validated"
+}
+
+func whereOnceValidated(c Config, _ train.Kind) string {
+	if *c.Train.ValEvery < c.Train.Steps {
+		return ""
+	}
+	return fmt.Sprintf("the only validation is that of the last step, for train.val_every is %d and train.steps %d",
+		*c.Train.ValEvery, c.Train.Steps)
+}
+
+// beyond is about what is done every so many steps.
+func beyond(c Config, every int) string {
+	if every <= c.Train.Steps {
+		return ""
+	}
+	return fmt.Sprintf("train.steps is %d, so that it never comes to that", c.Train.Steps)
+}
+
+func withoutDensity(_ Config, k train.Kind) string {
+	if k.NoDensity == "" {
+		return ""
+	}
+	return fmt.Sprintf("a run of the objective %s has no density", k.Name)
+}
+
+func whereNothingIsTested(c Config, _ train.Kind) string {
+	if c.Data.Test == nil || *c.Data.Test > 0 {
+		return ""
+	}
+	return "data.test is 0, so that there are no points to evaluate on"
+}
+
+func withoutDequantization(c Config, _ train.Kind) string {
+	switch {
+	case !c.Data.Images():
+		return "it is for images"
+	case c.Data.Dequantize != nil && !*c.Data.Dequantize:
+		return "data.dequantize is false"
+	}
+	return ""
+}
+
+var _ settings.Idler = Config{}
