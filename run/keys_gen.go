@@ -22,7 +22,7 @@ var keyDocs = map[string]string{
 	"data.kind":                    "What the data are. Left out, it is synthetic with a name, uci with a uci, a table for .csv, .tsv, .txt, .npy and .parquet, shards for .tar, .tar.gz and .tgz, and images for file names with idx in them.",
 	"data.columns":                 "The names of the columns of a table to learn; default all but the label.",
 	"data.label":                   "The column of a table that holds the class of each row, a whole number from 0; default none.",
-	"data.delimiter":               "The character between the fields of a text table, or the word tab; left out, it is found in the file.",
+	"data.delimiter":               "The character between the fields of a text table, or the word tab; default a comma, in .tsv files a tab.",
 	"data.header":                  "Whether the first row of a text table holds the names of the columns; left out, it is found in the file.",
 	"data.labels_path":             "The IDX file with the classes of the images of path.",
 	"data.test_path":               "A file or folder of held-out data of the same kind as path.",

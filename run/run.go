@@ -68,6 +68,9 @@ func OpenAt(dir, backend string, step int) (*Run, error) {
 	return openFile(dir, backend, snapshotFile(dir, step))
 }
 
+// Begun reports whether a folder holds the state of a training that can be resumed.
+func Begun(dir string) bool { return exists(filepath.Join(dir, CheckpointFile)) }
+
 // Snapshots returns the steps of which the run keeps a snapshot, in order; see
 // train.Loop.SnapshotEvery.
 func Snapshots(dir string) ([]int, error) {

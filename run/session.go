@@ -93,7 +93,7 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 		return nil, fmt.Errorf("%w: eval.%w", ErrSettings, err)
 	}
 	checkpoint := filepath.Join(dir, CheckpointFile)
-	begun := o.Resume && exists(checkpoint)
+	begun := o.Resume && Begun(dir)
 	var changes []Change
 	if begun {
 		if changes, err = s.changes(); err != nil {

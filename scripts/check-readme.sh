@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 made=()
-for path in demo runs flowmatch flowmatch-xla my.csv samples.csv logp.csv digits.png flow.gif field.onnx run.yaml; do
+for path in demo runs flowmatch run.yaml; do
   if [ -e "$path" ]; then echo "$path is in the way: move it first" >&2; exit 1; fi
   made+=("$path")
 done

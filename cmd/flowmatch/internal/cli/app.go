@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"text/tabwriter"
 
@@ -56,6 +57,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	if err == nil {
 		return 0
 	}
+	a.json = a.json || slices.Contains(args, "--json") // which a wrong flag before it keeps from being read
 	return a.fail(ctx, cmd, err)
 }
 

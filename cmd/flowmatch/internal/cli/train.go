@@ -147,6 +147,9 @@ func readRun(file string, set []string, backend string) (run.Config, error) {
 func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume bool) (*trainResult, *run.Run, error) {
 	cfg = cfg.Defaults()
 	res := &trainResult{Run: dir, Steps: cfg.Train.Steps}
+	if resume && !run.Begun(dir) {
+		a.status("%s holds no checkpoint to go on from: this training begins at step 0", dir)
+	}
 	var p *training
 	r, err := run.Train(ctx, cfg, dir, run.TrainOptions{
 		Resume:  resume,
