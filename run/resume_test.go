@@ -128,7 +128,8 @@ func TestARunIsEvaluatedOnItsOwnColumns(t *testing.T) {
 	folder := t.TempDir()
 	file, dir := filepath.Join(folder, "a.csv"), filepath.Join(folder, "run")
 	csv(t, file, 100, 0)
-	text := fmt.Appendf(nil, "data: {path: %q}\nnet: {hidden: [4]}\ntrain: {steps: 4, batch: 8}\neval: {samples: 5}\n", file)
+	text := fmt.Appendf(nil, "data: {path: %q}\nnet: {hidden: [4]}\ntrain: {steps: 4, batch: 8}\n"+
+		"eval: {samples: 5}\n", file)
 	c, err := ParseConfig(text, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +162,8 @@ func TestARunIsEvaluatedOnItsOwnColumns(t *testing.T) {
 	if r, err = Open(dir, ""); err != nil {
 		t.Fatal(err)
 	}
-	if got := report(t, r); len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "not those that the model was trained on") {
-		t.Errorf("on other data: warnings %q", got.Warnings)
+	got := report(t, r).Warnings
+	if len(got) != 1 || !strings.Contains(got[0], "not those that the model was trained on") {
+		t.Errorf("on other data: warnings %q", got)
 	}
 }
