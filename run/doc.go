@@ -2,7 +2,7 @@
 // needed to reproduce it, to go on with it and to use what it learnt.
 //
 // There are only a few types: [Config] is the run file, complete; [Run] is an
-// opened folder with its model and data; [Report] is what evaluation measures.
+// opened folder with its model and data, which [flowmatch/eval] measures.
 //
 // A run's folder holds run.yaml (the Config with every default filled in),
 // versions.json, metrics.jsonl (one line a log step), checkpoint.safetensors

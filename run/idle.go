@@ -45,11 +45,6 @@ func rules() []rule {
 		{"train.lr_min", whereTheRateIsConstant, "set train.warmup, or another train.schedule"},
 		{"train.val_every train.patience train.ml.val", whereNothingIsHeldOut, "set data.val to a number of points"},
 		{"train.ml.val", whereNothingValidates, "set train.val_every"},
-		{"train.patience", whereOnceValidated, "set train.val_every to less than train.steps"},
-		{"train.snapshot_every", func(c Config, _ train.Kind) string { return beyond(c, c.Train.SnapshotEvery) },
-			"set it to at most train.steps"},
-		{"train.sample_every", func(c Config, _ train.Kind) string { return beyond(c, c.Train.SampleEvery) },
-			"set it to at most train.steps"},
 		{"train.ml.rtol train.ml.atol", func(c Config, k train.Kind) string {
 			if !k.Solves {
 				return ""
@@ -66,6 +61,24 @@ func rules() []rule {
 		{"eval.samples eval.test eval.dequantizations", whereNothingIsTested, "set data.test to a number of points"},
 		{"eval.dequantizations", withoutDequantization, ""},
 	}
+}
+
+// Warnings says what a training of so few steps never comes to: early stopping, snapshots
+// and pictures. These are no errors, for a run may be continued with more steps, and a short
+// trial of a run file needs no other change of it. c is complete.
+func (c Config) Warnings() []string {
+	t := c.Train
+	var warnings []string
+	warn := func(key string, value int, never bool, what string) {
+		if value > 0 && never {
+			warnings = append(warnings, fmt.Sprintf("train.%s is %d, but has no effect in a training of %d steps: %s",
+				key, value, t.Steps, what))
+		}
+	}
+	warn("patience", t.Patience, *t.ValEvery >= t.Steps, fmt.Sprintf("train.val_every is %d", *t.ValEvery))
+	warn("snapshot_every", t.SnapshotEvery, t.SnapshotEvery > t.Steps, "no snapshot is kept")
+	warn("sample_every", t.SampleEvery, t.SampleEvery > t.Steps, "no samples are drawn")
+	return warnings
 }
 
 func ofPerceptrons(c Config, _ train.Kind) string {
@@ -119,22 +132,6 @@ func whereNothingValidates(c Config, _ train.Kind) string {
 		return ""
 	}
 	return "train.val_every is 0, so that nothing is validated"
-}
-
-func whereOnceValidated(c Config, _ train.Kind) string {
-	if *c.Train.ValEvery < c.Train.Steps {
-		return ""
-	}
-	return fmt.Sprintf("the only validation is that of the last step, for train.val_every is %d and train.steps %d",
-		*c.Train.ValEvery, c.Train.Steps)
-}
-
-// beyond is about what is done every so many steps.
-func beyond(c Config, every int) string {
-	if every <= c.Train.Steps {
-		return ""
-	}
-	return fmt.Sprintf("train.steps is %d, so that it never comes to that", c.Train.Steps)
 }
 
 func withoutDensity(_ Config, k train.Kind) string {

@@ -45,12 +45,6 @@ func TestNoSettingIsWithoutEffect(t *testing.T) {
 		{moons + "train: {objective: ml, val_every: 0, ml: {val: 7}}", "train.ml.val is 7, but has no effect: " +
 			"train.val_every is 0"},
 		{moons + "train: {val_every: 0, patience: 3}", "patience is 3, but val_every is 0"},
-		{moons + "train: {steps: 100, val_every: 100, patience: 3}", "train.patience is 3, but has no " +
-			"effect: the only " +
-			"validation is that of the last step, for train.val_every is 100 and train.steps 100"},
-		{moons + "train: {steps: 100, snapshot_every: 101}", "train.snapshot_every is 101, but has no effect: " +
-			"train.steps is 100, so that it never comes to that; leave it out, or set it to at most train.steps"},
-		{moons + "train: {steps: 100, sample_every: 200}", "train.sample_every is 200, but has no effect"},
 		{moons + "train: {objective: ml, ml: {solver: rk4, rtol: 1e-3}}", "train.ml.rtol is 0.001, but " +
 			"has no effect: " +
 			"rk4 takes equal steps, which have no tolerance; leave it out, or set train.ml.solver to a " +
@@ -260,5 +254,29 @@ func TestRunsOfEarlierVersionsOpen(t *testing.T) {
 	}
 	if _, err := ReadConfig(file, nil); err == nil || !strings.Contains(err.Error(), `unknown key "train.ml.probes"`) {
 		t.Errorf("as a run file it reads: %v", err)
+	}
+}
+
+// A training that is too short for a setting says so, and goes on: a run file is tried with
+// few steps before it is used with many.
+func TestAShortTrainingWarns(t *testing.T) {
+	for _, c := range []struct{ train, want string }{
+		{"steps: 100, val_every: 100, patience: 3", "train.patience is 3, but has no effect in a training " +
+			"of 100 steps: train.val_every is 100"},
+		{"steps: 100, val_every: 99, patience: 3", ""},
+		{"steps: 100, snapshot_every: 101", "train.snapshot_every is 101, but has no effect in a training " +
+			"of 100 steps: no snapshot is kept"},
+		{"steps: 100, sample_every: 200", "train.sample_every is 200, but has no effect in a training " +
+			"of 100 steps: no samples are drawn"},
+		{"steps: 100, sample_every: 100, snapshot_every: 100", ""},
+		{"steps: 100", ""},
+	} {
+		cfg, err := ParseConfig([]byte("data: {name: moons}\ntrain: {"+c.train+"}"), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", c.train, err)
+		}
+		if got := strings.Join(cfg.Defaults().Warnings(), "; "); got != c.want {
+			t.Errorf("%s: %q, want %q", c.train, got, c.want)
+		}
 	}
 }

@@ -21,7 +21,7 @@ var rooms = map[string][]string{
 	"internal/choice":     {}, // a name from a list
 	"internal/stat":       {},
 	"internal/digest":     {},
-	"internal/absent":     {}, // nil, also inside an interface
+	"internal/absent":     {},                  // nil, also inside an interface
 	"internal/settings":   {"internal/choice"}, // what is behind a run file
 	"internal/arch":       {},
 
@@ -56,7 +56,7 @@ var rooms = map[string][]string{
 	// What makes and uses models.
 	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling",
 		"internal/seed", "internal/memory", "internal/choice", "internal/stat", "internal/absent"},
-	"classify":  {"flow", "data", "data/image", "nn", "train", "engine/onnx", "internal/choice", "internal/digest",
+	"classify": {"flow", "data", "data/image", "nn", "train", "engine/onnx", "internal/choice", "internal/digest",
 		"internal/absent"},
 	"neuralode": {"flow", "ode", "nn", "train", "internal/seed", "internal/absent"},
 	"eval": {"flow", "path", "nn", "ode", "sde", "data", "data/image", "likelihood", "model", "classify",
@@ -121,7 +121,7 @@ var modules = map[string]module{
 	"github.com/agnivade/levenshtein": {rooms: []string{"internal/choice"},
 		why: "did you mean ...? for misspelt keys and names"},
 	"github.com/parquet-go/parquet-go": {rooms: []string{"data/table"}, why: "tables in Parquet files"},
-	"github.com/sbinet/npyio":          {rooms: []string{"data", "data/table"}, why: "NumPy files"},
+	"github.com/sbinet/npyio":          {testRooms: []string{"data/table"}, why: "NumPy files, to test ours"},
 	"github.com/spf13/cobra": {rooms: []string{"cmd/flowmatch"},
 		why: "subcommands, flags, help and shell completion"},
 	"github.com/spf13/pflag":            {rooms: []string{"cmd/flowmatch"}, why: "the flags of cobra"},
@@ -148,7 +148,7 @@ var bannedStd = map[string]struct {
 	"log/slog":  {[]string{"cmd/flowmatch"}, "library rooms do not log; they return errors and call observe functions"},
 	"math/rand": {nil, "randomness is an explicit *rand.Rand of math/rand/v2 from internal/seed"},
 	"unsafe":    {[]string{"nn", "engine/native"}, "only kernels need it"},
-	"reflect":   {[]string{"run", "nn", "model", "engine/native", "internal/settings", "internal/absent"},
+	"reflect": {[]string{"run", "nn", "model", "engine/native", "internal/settings", "internal/absent"},
 		"plain code reads better"},
 }
 

@@ -32,6 +32,7 @@ type trainResult struct {
 	Condition    bool     `json:"condition,omitempty"` // it makes images from images
 	Images       bool     `json:"images,omitempty"`    // its points are images
 	Changes      []change `json:"changes,omitempty"`   // settings that a resumed run has changed
+	Warnings     []string `json:"warnings,omitempty"`  // settings that the training is too short for
 }
 
 // change is a setting that is not what it was when the run began.
@@ -146,7 +147,10 @@ func readRun(file string, set []string, backend string) (run.Config, error) {
 // trainRun trains with progress and sums up.
 func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume bool) (*trainResult, *run.Run, error) {
 	cfg = cfg.Defaults()
-	res := &trainResult{Run: dir, Steps: cfg.Train.Steps}
+	res := &trainResult{Run: dir, Steps: cfg.Train.Steps, Warnings: cfg.Warnings()}
+	for _, w := range res.Warnings {
+		a.status("warning: %s", w)
+	}
 	if resume && !run.Begun(dir) {
 		a.status("%s holds no checkpoint to go on from: this training begins at step 0", dir)
 	}
