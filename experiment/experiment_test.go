@@ -219,7 +219,7 @@ func TestBadGridsAreRefusedBeforeAnythingRuns(t *testing.T) {
 		{"value: w2\n", "\n", "either value or values"},
 		{"kind: nfe", "kind: nfes", `unknown kind "nfes"; did you mean "nfe"?`},
 		{", snapshot_every: 10", "", "keeps no snapshots"},
-		{", snapshot_every: 10", ", snapshot_every: 31", "train.snapshot_every is 31, but has no effect"},
+		{", snapshot_every: 10", ", snapshot_every: 31", "keeps no snapshots"},
 		{"{name: Somebody, source", "{source", "need a name and a source"},
 		{"file: nfe", "file: N F E", "small letters"},
 		{"curves: [error/euler, error/midpoint], ", "", "curves belong to the kind curves"},
