@@ -56,6 +56,11 @@ func (m *Model) ONNX(o ExportOptions) (*onnx.Model, error) {
 		return nil, fmt.Errorf("%w (it is a %T)", ErrUnnamed, m.spec.Scheduler)
 	case o.Average:
 		name = "average_velocity"
+	case m.spec.Precondition != nil && !o.Raw:
+		return nil, fmt.Errorf("%w: it is preconditioned, and a file without the schedule cannot undo that: "+
+			"set Raw to write the network as it is", ErrNotVelocity)
+	case m.spec.Precondition != nil:
+		name = "preconditioned"
 	case m.spec.Prediction != path.Velocity && !o.Raw:
 		return nil, fmt.Errorf("%w but the %s, and a file without the schedule cannot convert it: "+
 			"set Raw to write that",

@@ -190,20 +190,20 @@ func (o Average) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode
 }
 
 func (o SDE) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Stats, error) {
-	f, cost, err := guided(b, o.Guidance, func(g flow.Given) (flow.Field, error) { return m.net.Bind(g) })
+	f, cost, err := guided(b, o.Guidance, m.bind)
 	if err != nil {
 		return nil, ode.Stats{}, err
 	}
 	sampler, observe := o.Sampler, o.Sampler.Observe
 	sampler.Seed, sampler.First = b.seed, uint64(b.first)
-	lo, hi := sampler.Span(m.scheduler, m.spec.Prediction)
+	lo, hi := sampler.Span(m.scheduler, m.output())
 	sampler.Observe = func(q ode.Step) {
 		if observe != nil {
 			observe(q)
 		}
 		b.step((q.T-lo)/(hi-lo), cost*q.Stats.NFE)
 	}
-	st, err := sampler.Sample(ctx, f, m.scheduler, m.spec.Prediction, b.x)
+	st, err := sampler.Sample(ctx, f, m.scheduler, m.output(), b.x)
 	st.NFE *= cost
 	return nil, st, err
 }

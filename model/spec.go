@@ -20,6 +20,10 @@ type Spec struct {
 	Net        nn.Config       `json:"net"`
 	Path       path.Config     `json:"path"`       // a schedule by its name; see Scheduler
 	Prediction path.Prediction `json:"prediction"` // what the network outputs
+	// Precondition says how the network sees points and times, and what it outputs, so that
+	// every path and prediction is the same problem for it; nil: x_t and t as they are, and
+	// the output is the Prediction.
+	Precondition *path.Precondition `json:"precondition,omitempty"`
 	// Shape of one data point, e.g. [2] or [28, 28]; its product is Net.Dim. Nil means
 	// [Net.Dim].
 	Shape []int `json:"shape"`
@@ -64,6 +68,7 @@ type Model struct {
 	net       *nn.Net
 	scheduler path.Scheduler
 	source    flow.Source
+	clock     *path.Clock // nil without a Precondition
 	condition *image.Condition
 }
 
@@ -132,6 +137,9 @@ func (m *Model) derive() (err error) {
 	}
 	*spec = spec.named()
 	m.source = path.Source(m.scheduler)
+	if err := m.precondition(); err != nil {
+		return err
+	}
 	if spec.Source != nil {
 		if err := CheckSource(*spec.Source, m.scheduler, spec.Prediction, spec.Net.Dim); err != nil {
 			return err
@@ -150,6 +158,28 @@ func (m *Model) derive() (err error) {
 		return fmt.Errorf("%w: the network takes a context of %d numbers, and %s makes %d",
 			ErrSpec, got, spec.Condition.Kind, want)
 	}
+	return nil
+}
+
+// precondition makes the clock, and reports a Precondition that the path or the network
+// cannot have.
+func (m *Model) precondition() error {
+	p := m.spec.Precondition
+	if p == nil {
+		return nil
+	}
+	if err := p.Validate(); err != nil {
+		return fmt.Errorf("%w: Precondition: %w", ErrSpec, err)
+	}
+	if _, noisy := m.scheduler.(path.Noisy); noisy {
+		return fmt.Errorf("%w: a Precondition is for Gaussian paths; path %s has noise of its own", ErrSpec,
+			m.spec.pathName())
+	}
+	if m.spec.Net.Average {
+		return fmt.Errorf("%w: a Precondition is for networks of one time; this one knows average velocities", ErrSpec)
+	}
+	lo, hi := m.Span()
+	m.clock = p.Clock(m.scheduler, lo, hi)
 	return nil
 }
 
@@ -264,7 +294,25 @@ func (m *Model) Span() (lo, hi float64) {
 	if m.made() != nil {
 		return 0, 0
 	}
-	return path.Span(m.scheduler, m.spec.Prediction)
+	return path.Span(m.scheduler, m.output())
+}
+
+// output returns what becomes a velocity: the prediction of the network or, preconditioned,
+// the velocity itself, which no conversion comes before.
+func (m *Model) output() path.Prediction {
+	if m.spec.Precondition != nil {
+		return path.Velocity
+	}
+	return m.spec.Prediction
+}
+
+// Clock returns what turns shares of the data in x_t, the network's time input, into
+// times; nil of a model without a Precondition.
+func (m *Model) Clock() *path.Clock {
+	if m == nil {
+		return nil
+	}
+	return m.clock
 }
 
 // Source returns the distribution that a solve starts from, in model units: the
@@ -327,14 +375,20 @@ func (m *Model) Field(given flow.Given) (flow.Field, error) {
 	if err := m.made(); err != nil {
 		return nil, err
 	}
-	f, err := m.net.Bind(given)
-	if err != nil {
-		return nil, err
-	}
-	if m.spec.Prediction == path.Velocity {
-		return f, nil
+	f, err := m.bind(given)
+	if err != nil || m.output() == path.Velocity {
+		return f, err
 	}
 	return path.AsVelocity(f, m.scheduler, m.spec.Prediction), nil
+}
+
+// bind returns the field of the output: see there.
+func (m *Model) bind(given flow.Given) (flow.Field, error) {
+	f, err := m.net.Bind(given)
+	if err != nil || m.spec.Precondition == nil {
+		return f, err
+	}
+	return m.spec.Precondition.Field(f, m.scheduler, path.Velocity), nil
 }
 
 // ContextOf returns the contexts that Spec.Condition makes of images x [N, D] in data

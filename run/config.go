@@ -28,8 +28,12 @@ type Config struct {
 	Path    path.Config    `yaml:"path" json:"path"` // the schedule of the probability path
 	// Source is a synthetic set that the flow starts from, in the units of the model; left
 	// out, the flow starts from the Gaussian of the path.
-	Source   synth.SourceConfig `yaml:"source,omitempty" json:"source,omitempty"`
-	Coupling coupling.Config    `yaml:"coupling" json:"coupling"` // how noise x_0 and data x_1 are paired
+	Source synth.SourceConfig `yaml:"source,omitempty" json:"source,omitempty"`
+	// Precondition is whether inputs and targets of the network are brought to unit variance,
+	// so that every path and prediction trains alike; default false. Then weighting unit
+	// weighs errors of these targets, and times are shares of the data in x_t.
+	Precondition bool            `yaml:"precondition,omitempty" json:"precondition,omitempty"`
+	Coupling     coupling.Config `yaml:"coupling" json:"coupling"` // how noise x_0 and data x_1 are paired
 	// the network: a perceptron, or net.unet or net.dit for images
 	Net nn.Config `yaml:"net" json:"net"`
 	// Conditional is whether the network is given the labels of the data; default false.
@@ -120,6 +124,9 @@ func (c Config) compatible() error {
 		return err
 	}
 	if kind.Solves {
+		if c.Precondition {
+			return errors.New("precondition is for regressions, not for the objective " + kind.Name)
+		}
 		return c.validateSolves()
 	}
 	_, noisy := scheduler.(path.Noisy)
@@ -138,6 +145,11 @@ func (c Config) compatible() error {
 	case noisy && !kind.Noisy:
 		return fmt.Errorf("path %s has noise of its own, which is for the objective %s, not for %s",
 			c.Path.Name, objectives(func(k train.Kind) bool { return k.Noisy }), kind.Name)
+	case c.Precondition && !kind.Preconditioned:
+		return fmt.Errorf("precondition is for the objective %s, not for %s",
+			objectives(func(k train.Kind) bool { return k.Preconditioned }), kind.Name)
+	case c.Precondition && noisy:
+		return fmt.Errorf("precondition is for Gaussian paths; path %s has noise of its own", c.Path.Name)
 	case noisy && c.Train.Prediction != path.Velocity:
 		return fmt.Errorf("train.prediction is %v; path %s, which has noise of its own, needs velocity",
 			c.Train.Prediction, c.Path.Name)

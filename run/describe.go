@@ -50,6 +50,7 @@ func objectiveChoices() []settings.Choice {
 			{k.Coupled, "takes a coupling"},
 			{k.Sourced, "takes a source"},
 			{k.Context, "takes a condition"},
+			{k.Preconditioned, "takes precondition: true"},
 			{k.Noisy, "takes paths with noise of their own (icfm, bridge)"},
 			{k.Score && k.NoDensity == "", "gives a density, and the score, which samplers with noise need"},
 			{!k.Score && k.NoDensity == "", "gives a density"},

@@ -42,6 +42,7 @@ func rules() []rule {
 		{"net.space_scale", withoutSpaceFrequencies, "set net.space_frequencies"},
 		{"net.unet.heads", whereHeadsAreCounted, "leave net.unet.head_channels out"},
 		{"net.classes", whereUnconditional, "set conditional: true"},
+		{"train.prediction", wherePreconditioned, "set train.weighting to sigma2"},
 		{"train.lr_min", whereTheRateIsConstant, "set train.warmup, or another train.schedule"},
 		{"train.val_every train.patience train.ml.val", whereNothingIsHeldOut, "set data.val to a number of points"},
 		{"train.ml.val", whereNothingValidates, "set train.val_every"},
@@ -103,6 +104,15 @@ func whereHeadsAreCounted(c Config, _ train.Kind) string {
 		return ""
 	}
 	return "net.unet.head_channels says how many heads there are"
+}
+
+// wherePreconditioned is about predictions, which are one to a preconditioned network:
+// only the weight σ² is of the error of one of them.
+func wherePreconditioned(c Config, _ train.Kind) string {
+	if !c.Precondition || c.Train.Weighting == train.SigmaSquared {
+		return ""
+	}
+	return "a preconditioned network learns the same for every prediction"
 }
 
 func whereUnconditional(c Config, _ train.Kind) string {

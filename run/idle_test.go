@@ -25,6 +25,9 @@ func TestNoSettingIsWithoutEffect(t *testing.T) {
 		{images + "net: {dit: {}, space_frequencies: 2}", "net.space_frequencies is 2, but has no effect"},
 		{images + "net: {unet: {}, space_scale: 2}", "net.space_scale is 2, but has no effect: it is for " +
 			"perceptrons"},
+		{moons + "precondition: true\ntrain: {prediction: noise}", "line 3: train.prediction is noise, but has no " +
+			"effect: a preconditioned network learns the same for every prediction; leave it out, or set " +
+			"train.weighting to sigma2"},
 		{moons + "net: {space_scale: 0.2}", "net.space_scale is 0.2, but has no effect: it is the scale of " +
 			"net.space_frequencies, which is 0; leave it out, or set net.space_frequencies"},
 		{images + "net: {unet: {heads: 2, head_channels: 8}}", "net.unet.heads is 2, but has no effect: " +

@@ -123,6 +123,9 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, resume bool) (err e
 	}
 	cfg.Net = net.Config()
 	spec := specOf(*cfg, s.set)
+	if spec.Precondition, err = cfg.precondition(s.set); err != nil {
+		return err
+	}
 	if s.objective, err = s.newObjective(ctx, eng, spec, resume); err != nil {
 		return err
 	}

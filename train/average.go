@@ -236,6 +236,8 @@ func (o averages) Check(m *model.Model) error {
 		return misfit("%w", nn.ErrNoAverage)
 	case isNoisy(m):
 		return errNoisy(o.name)
+	case m.Spec().Precondition != nil:
+		return errPreconditioned(o.name)
 	}
 	return o.CFM.Check(m)
 }

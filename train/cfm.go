@@ -32,7 +32,7 @@ type CFM struct {
 func cfmKind() Kind {
 	return Kind{
 		Name: "cfm", Doc: "conditional flow matching, equation 9", Score: true,
-		Context: true, Noisy: true, Coupled: true, Sourced: true,
+		Context: true, Noisy: true, Coupled: true, Sourced: true, Preconditioned: true,
 		build: func(c Config, in Inputs) (Objective, error) { return c.cfm(in), nil },
 	}
 }
@@ -89,6 +89,13 @@ func isNoisy(m *model.Model) bool {
 func errNoisy(objective string) error {
 	return misfit("the path has noise of its own, which is for the objective %s, not for %s",
 		oneOf(func(k Kind) bool { return k.Noisy }), objective)
+}
+
+// errPreconditioned is that of an objective which trains what the network outputs for the
+// velocity.
+func errPreconditioned(objective string) error {
+	return misfit("the model has a Precondition, which is for the objective %s, not for %s",
+		oneOf(func(k Kind) bool { return k.Preconditioned }), objective)
 }
 
 // Limits implements [Limited]: with a coupling the field's score is not known.
@@ -204,8 +211,7 @@ func (o CFM) fill(m *model.Model, ex *nn.Examples, label []int32, step uint64) e
 			return err
 		}
 	}
-	lo, hi := o.Weighting.span(m.Scheduler(), m.Spec().Prediction)
-	o.Times.Sample(ex.T, lo, hi, seed.Rand(o.Seed, "train/time", step))
+	o.times(m, ex.T, step)
 	o.coefficients(m, ex)
 	if noisy, ok := m.Scheduler().(path.Noisy); ok {
 		return o.addNoise(ex, noisy, step)
@@ -230,14 +236,49 @@ func (o CFM) couple(ex *nn.Examples, label []int32, step uint64) error {
 	return nil
 }
 
+// times draws the times of step. Those of a preconditioned model are spread over the
+// network's time input, and lie in the path as that says.
+func (o CFM) times(m *model.Model, t []float64, step uint64) {
+	rng := seed.Rand(o.Seed, "train/time", step)
+	lo, hi := o.Weighting.span(m)
+	clock := m.Clock()
+	if clock == nil {
+		o.Times.Sample(t, lo, hi, rng)
+		return
+	}
+	o.Times.Sample(t, 0, 1, rng)
+	for i, u := range t {
+		t[i] = min(max(clock.At(u), lo), hi)
+	}
+}
+
 // coefficients writes those of the path at the times of the examples.
 func (o CFM) coefficients(m *model.Model, ex *nn.Examples) {
 	s, prediction := m.Scheduler(), m.Spec().Prediction
+	if p := m.Spec().Precondition; p != nil {
+		o.preconditioned(*p, s, prediction, ex)
+		return
+	}
 	for i, t := range ex.T {
 		c := s.At(t)
 		ex.Alpha[i], ex.Sigma[i] = c.Alpha, c.Sigma
 		ex.G1[i], ex.G0[i] = c.Weights(prediction)
 		ex.Weight[i] = o.Weighting.at(c, prediction)
+	}
+}
+
+// preconditioned writes the columns of a network that is given z and τ, and learns w.
+func (o CFM) preconditioned(p path.Precondition, s path.Scheduler, prediction path.Prediction, ex *nn.Examples) {
+	for i, t := range ex.T {
+		c := s.At(t)
+		k := p.At(c, prediction)
+		ex.T[i] = k.Time
+		ex.Alpha[i], ex.Sigma[i] = c.Alpha*k.In, c.Sigma*k.In
+		ex.G1[i], ex.G0[i] = p.Target(c)
+		ex.Weight[i] = 1
+		if o.Weighting != Unit && o.Weighting != "" {
+			ex.Weight[i] = o.Weighting.at(c, prediction) * k.Out * k.Out
+		}
 	}
 }
 

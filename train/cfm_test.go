@@ -11,6 +11,7 @@ import (
 	"flowmatch/data"
 	"flowmatch/data/synth"
 	"flowmatch/flow"
+	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/path"
@@ -170,6 +171,83 @@ func TestWhatCFMCannotUseIsAnError(t *testing.T) {
 		_, err := Fit{Loop: Loop{Steps: 1, Batch: 4}}.Train(t.Context(), newModel(t, c.spec, c.net), c.o)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+}
+
+// The examples of a preconditioned model have inputs and targets of unit variance, at times
+// that are spread evenly over the network's time input, and Skip x_t + Out w is the target
+// of the prediction.
+func TestPreconditionedExamples(t *testing.T) {
+	const n = 4096
+	p := path.Precondition{Data: 3}
+	for _, s := range []path.Scheduler{path.CondOT{}, path.VP{}, path.VE{}} {
+		m := newModel(t, model.Spec{Scheduler: s, Prediction: path.Data, Precondition: &p}, nn.Config{})
+		ex := examples(t, m, CFM{Data: wide{}, Seed: 5}, n, 0)
+		var z2, w2, zw, tau float64
+		clock := m.Clock()
+		for i := range n {
+			at := clock.At((ex.T[i] - clock.Share(0)) / (clock.Share(1) - clock.Share(0)))
+			c := s.At(at)
+			k := p.At(c, path.Data)
+			x0, x1 := ex.X0.X[2*i], ex.X1.X[2*i]
+			z, w := ex.Alpha[i]*x1+ex.Sigma[i]*x0, ex.G1[i]*x1+ex.G0[i]*x0
+			if got := k.Skip*(c.Alpha*x1+c.Sigma*x0) + k.Out*w; math.Abs(got-x1) > 1e-3*(1+math.Abs(x1)) {
+				t.Fatalf("%T at t=%g: the data are %g, want %g", s, at, got, x1)
+			}
+			z2, w2, zw, tau = z2+z*z/n, w2+w*w/n, zw+z*w/n, tau+ex.T[i]/n
+		}
+		middle := (clock.Share(0) + clock.Share(1)) / 2
+		if math.Abs(z2-1) > 0.07 || math.Abs(w2-1) > 0.07 || math.Abs(zw) > 0.05 || math.Abs(tau-middle) > 1e-3 {
+			t.Errorf("%T: variances %.3f and %.3f, covariance %.3f, mean time %.4f; want 1, 1, 0, %.4f", s, z2, w2, zw,
+				tau, middle)
+		}
+	}
+}
+
+// wide is N(0, 9 I) in the plane.
+type wide struct{}
+
+func (wide) Dim() int { return 2 }
+
+func (wide) Fill(x flow.Batch, _ flow.Given, step uint64) error {
+	flow.Gaussian{Std: 3}.Sample(x, seed.Rand(1, "wide", step))
+	return nil
+}
+
+// Weightings weigh the error of the prediction, as without a precondition.
+func TestWeightingsOfAPreconditionedModelAreThoseOfThePrediction(t *testing.T) {
+	s, p := path.VP{}, path.Precondition{Data: 3}
+	for _, y := range []path.Prediction{path.Velocity, path.Data, path.Noise, path.Score} {
+		m := newModel(t, model.Spec{Scheduler: s, Prediction: y, Precondition: &p}, nn.Config{})
+		plain := newModel(t, model.Spec{Scheduler: s, Prediction: y}, nn.Config{})
+		for _, w := range []Weighting{SigmaSquared, MatchVelocity, Likelihood} {
+			ex := examples(t, m, CFM{Data: data.Shuffle(points(40, 2), 1), Weighting: w, Seed: 5}, 16, 0)
+			of := newExamples(plain, 16)
+			clock := m.Clock()
+			for i, tau := range ex.T {
+				of.T[i] = clock.At((tau - clock.Share(0)) / (clock.Share(1) - clock.Share(0)))
+			}
+			CFM{Weighting: w}.coefficients(plain, of)
+			for i, at := range of.T {
+				out := p.At(s.At(at), y).Out
+				if got, want := ex.Weight[i], of.Weight[i]*out*out; math.Abs(got-want) > 1e-2*want {
+					t.Errorf("%v, %v at t=%g: %g, want %g", y, w, at, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestOnlyCFMTrainsAPreconditionedModel(t *testing.T) {
+	m := newModel(t, model.Spec{Precondition: &path.Precondition{}}, nn.Config{})
+	for _, o := range []Objective{
+		FM{CFM: CFM{Data: data.Shuffle(points(20, 2), 1)}, X1: points(20, 2).X},
+		ML{Data: data.Shuffle(points(20, 2), 1)},
+		Reflow{Pairs: Pairs{X: flow.NewBatch(4, 4)}},
+	} {
+		if err := o.Check(m); !errors.Is(err, ErrObjective) || !strings.Contains(err.Error(), "Precondition") {
+			t.Errorf("%T: %v, want ErrObjective about the Precondition", o, err)
 		}
 	}
 }

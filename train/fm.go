@@ -64,6 +64,8 @@ func (o FM) Check(m *model.Model) error {
 			oneOf(func(k Kind) bool { return k.Sourced }))
 	case isNoisy(m):
 		return errNoisy(name)
+	case m.Spec().Precondition != nil:
+		return errPreconditioned(name)
 	case o.coupling() != nil:
 		return errCoupled()
 	case o.X1.D != net.Dim || o.X1.N < 1 || len(o.X1.X) != o.X1.N*o.X1.D:

@@ -34,6 +34,8 @@ type Kind struct {
 	Straight bool
 	// Coupled: it takes a coupling; Sourced: a source other than the path's Gaussian.
 	Coupled, Sourced bool
+	// Preconditioned: it takes models with model.Spec.Precondition.
+	Preconditioned bool
 	// Velocity: it takes the prediction velocity only.
 	Velocity bool
 	// Score: its field determines the score, with a Gaussian path and independent pairs.

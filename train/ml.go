@@ -60,6 +60,8 @@ func (o ML) Check(m *model.Model) error {
 	switch spec := m.Spec(); {
 	case spec.Prediction != path.Velocity || spec.Source != nil || isNoisy(m):
 		return errML()
+	case spec.Precondition != nil:
+		return errPreconditioned("ml")
 	case lo != 0 || hi != 1 || at.Sigma != 1 || at.Alpha != 0:
 		return errML()
 	case o.BatchSize < 0 || o.Held < 0:

@@ -213,6 +213,8 @@ func (o Reflow) Check(m *model.Model) error {
 		return misfit("%w: pairs have none, and the network takes %d numbers", flow.ErrContext, net.Context)
 	case isNoisy(m):
 		return errNoisy(name)
+	case m.Spec().Precondition != nil:
+		return errPreconditioned(name)
 	}
 	return cmp.Or(o.Times.Validate(), o.Weighting.Validate())
 }

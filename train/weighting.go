@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"flowmatch/internal/choice"
+	"flowmatch/model"
 	"flowmatch/path"
 )
 
@@ -16,7 +17,9 @@ type Weighting string
 // 2011; arXiv 1907.05600, equation 6), which is the same number for ε = −σ s, and
 // any prediction with Likelihood is ScoreFlow.
 const (
-	// Unit weighs every example alike: equation 9 for the velocity.
+	// Unit weighs every example alike: equation 9 for the velocity. Of a preconditioned
+	// model it is the error of what the network learns, w of [path.Precondition], whatever
+	// the prediction; the other weightings are the losses of the prediction, as without.
 	Unit Weighting = "unit"
 	// MatchVelocity weighs an error of any prediction as the error of the
 	// velocity that it implies: b(t)² where v = a x_t + b f.
@@ -68,12 +71,12 @@ func (w Weighting) at(c path.Coef, p path.Prediction) float64 {
 	return 1
 }
 
-// span returns the times to train at: those where a network of kind p has a
-// velocity and, if the weight is that of its score, a finite score.
-func (w Weighting) span(s path.Scheduler, p path.Prediction) (lo, hi float64) {
-	lo, hi = path.Span(s, p)
+// span returns the times to train at: those where the model has a velocity and, if the
+// weight is that of its score, a finite score.
+func (w Weighting) span(m *model.Model) (lo, hi float64) {
+	lo, hi = m.Span()
 	if w == Likelihood {
-		first, last := path.Span(s, path.Score)
+		first, last := path.Span(m.Scheduler(), path.Score)
 		lo, hi = max(lo, first), min(hi, last)
 	}
 	return lo, hi

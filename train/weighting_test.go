@@ -65,7 +65,7 @@ func TestLikelihoodWeightAtTheEnds(t *testing.T) {
 			20 / -math.Expm1(-10.05), (0.1 + 19.9e-5) / -math.Expm1(-1e-6-0.5*19.9e-10)},
 		{path.CondOT{}, path.Velocity, 1e-3, 0.999, 2e-3 / 0.999, 1998},
 	} {
-		lo, hi := Likelihood.span(c.s, c.p)
+		lo, hi := Likelihood.span(newModel(t, model.Spec{Scheduler: c.s, Prediction: c.p}, nn.Config{}))
 		if lo != c.lo || hi != c.hi {
 			t.Errorf("%T, %v: times [%g, %g], want [%g, %g]", c.s, c.p, lo, hi, c.lo, c.hi)
 		}

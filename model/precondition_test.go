@@ -1,0 +1,136 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"flowmatch/flow"
+	"flowmatch/nn"
+	"flowmatch/ode"
+	"flowmatch/path"
+	"flowmatch/sde"
+)
+
+// learntNothing returns a preconditioned model whose network is 0 everywhere.
+func learntNothing(t testing.TB, spec Spec) *Model {
+	t.Helper()
+	eng, err := nn.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := nn.New(eng, nn.Config{Dim: 2, Hidden: []int{8}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if net, err = net.WithWeights(make([]float32, net.NumWeights())); err != nil {
+		t.Fatal(err)
+	}
+	m, err := New(spec, net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// A preconditioned network that has learnt nothing is the exact field of Gaussian data of
+// the scale given, on every path and for every prediction: so are its densities.
+func TestAnUntrainedPreconditionedModelIsTheGaussianOfItsScale(t *testing.T) {
+	const scale = 3.0
+	solver := ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: 1e-7, ATol: 1e-7}}
+	wide := 50.0
+	x := flow.Batch{N: 3, D: 2, X: []float64{0, 0, 3, -1, 5, 7}}
+	for _, c := range []path.Config{{Name: "condot"}, {Name: "vp"}, {Name: "ve"}, {Name: "ve", SigmaMax: &wide}} {
+		for _, y := range []path.Prediction{path.Velocity, path.Data, path.Noise, path.Score} {
+			m := learntNothing(t, Spec{Path: c, Prediction: y, Precondition: &path.Precondition{Data: scale}})
+			logp, _, err := m.LogProb(context.Background(), x, LikelihoodOptions{Solver: solver})
+			if err != nil {
+				t.Fatalf("%s, %v: %v", c.Name, y, err)
+			}
+			// The path ends with noise of its own around the data, and starts from N(0, σ² I)
+			// though some of the data is left in x_0 on VP and VE.
+			lo, hi := m.Scheduler().Domain()
+			end, start := m.Scheduler().At(hi), m.Scheduler().At(lo)
+			r1 := math.Hypot(end.Alpha*scale, end.Sigma)
+			std := r1 * start.Sigma / math.Hypot(start.Alpha*scale, start.Sigma)
+			for i, got := range logp {
+				q := x.Row(i)
+				want := -(q[0]*q[0]+q[1]*q[1])/(2*std*std) - 2*math.Log(std) - math.Log(2*math.Pi)
+				if math.Abs(got-want) > 1e-3 {
+					t.Errorf("%s, %v: log p(%v) = %.5f, want %.5f", c.Name, y, q, got, want)
+				}
+			}
+		}
+	}
+}
+
+// Samplers with noise take the velocity, whatever the prediction.
+func TestAPreconditionedModelHasSamplersWithNoise(t *testing.T) {
+	m := learntNothing(t, Spec{Path: path.Config{Name: "vp"}, Prediction: path.Noise,
+		Precondition: &path.Precondition{Data: 2}})
+	noisy := SDE{Sampler: sde.Sampler{Steps: 400}}
+	x, err := m.Sample(context.Background(), SampleOptions{N: 4000, Sampler: noisy, Seed: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum float64
+	for _, v := range x.X.X {
+		sum += v * v
+	}
+	if std := math.Sqrt(sum / float64(len(x.X.X))); math.Abs(std-2) > 0.05 {
+		t.Errorf("samples of standard deviation %.3f, want 2", std)
+	}
+}
+
+func TestAPreconditionIsSaved(t *testing.T) {
+	m := learntNothing(t, Spec{Path: path.Config{Name: "ve"}, Precondition: &path.Precondition{Data: 2.5}})
+	file := filepath.Join(t.TempDir(), "m.safetensors")
+	if err := m.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := Open(file, m.Net().Engine())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := got.Spec().Precondition; p == nil || p.Data != 2.5 {
+		t.Errorf("read back: %+v, want data 2.5", p)
+	}
+	if _, err := m.ONNX(ExportOptions{}); !errors.Is(err, ErrNotVelocity) {
+		t.Errorf("ONNX: %v, want ErrNotVelocity", err)
+	}
+	if file, err := m.ONNX(ExportOptions{Raw: true}); err != nil || file.Metadata[metaPrediction] != "preconditioned" {
+		t.Errorf("raw ONNX: %v, error %v", file, err)
+	}
+}
+
+func TestWhatCannotBePreconditioned(t *testing.T) {
+	eng, err := nn.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		spec Spec
+		net  nn.Config
+		want string
+	}{
+		{Spec{Path: path.Config{Name: "bridge"}}, nn.Config{}, "path bridge has noise of its own"},
+		{Spec{}, nn.Config{Average: true}, "average velocities"},
+		{Spec{Precondition: &path.Precondition{Data: -1}}, nn.Config{}, "the scale of the data is -1"},
+	} {
+		c.net.Dim = 2
+		if c.spec.Precondition == nil {
+			c.spec.Precondition = &path.Precondition{}
+		}
+		net, err := nn.New(eng, c.net, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(c.spec, net); !errors.Is(err, ErrSpec) || !strings.Contains(fmt.Sprint(err), c.want) {
+			t.Errorf("%v, want ErrSpec with %q", err, c.want)
+		}
+	}
+}

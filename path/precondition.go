@@ -1,0 +1,148 @@
+package path
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"flowmatch/flow"
+)
+
+// Precondition makes every path and prediction the same problem for a network: it sees an
+// input of unit variance and learns a target of unit variance, as EDM does for one path
+// (Karras et al. 2022, arXiv:2206.00364, table 1). Data and Source are the root mean
+// squares of the coordinates of x_1 and of x_0 before σ scales it; 0 means 1.
+//
+// With s_1 and s_0 for them, R² = α² s_1² + σ² s_0² is the variance of x_t. In
+//
+//	z = x_t/R = cos θ x_1/s_1 + sin θ x_0/s_0,   tan θ = σ s_0/(α s_1)
+//
+// the network F(z, τ) learns the direction orthogonal to it,
+//
+//	w = sin θ x_1/s_1 − cos θ x_0/s_0,
+//
+// which x_t says nothing of where x_1 and x_0 are Gaussian. Both have unit variance, at
+// every time of every path, and what any prediction asks for is a linear combination of
+// them, y = Skip·x_t + Out·F: see [Precondition.At]. So neither the schedule nor the
+// prediction matters to the network, and no conversion is singular where the velocity
+// is finite.
+//
+// Its time input is the share of the data in x_t,
+//
+//	τ = α s_1/(α s_1 + σ s_0),
+//
+// which is t for [CondOT] and bounded for [VE], whose σ spans decades: it is the logistic
+// function of half the logarithm of the signal to noise ratio.
+type Precondition struct {
+	Data   float64 `yaml:"data,omitempty" json:"data,omitempty"`
+	Source float64 `yaml:"source,omitempty" json:"source,omitempty"`
+}
+
+// Scaling is a Precondition at one time, for one prediction y:
+//
+//	y = Skip x + Out F(In x, Time)
+type Scaling struct{ In, Skip, Out, Time float64 }
+
+func (p Precondition) scales() (data, source float64) {
+	data, source = p.Data, p.Source
+	if data == 0 {
+		data = 1
+	}
+	if source == 0 {
+		source = 1
+	}
+	return data, source
+}
+
+// Validate reports scales that are not positive and finite.
+func (p Precondition) Validate() error {
+	data, source := p.scales()
+	for name, v := range map[string]float64{"data": data, "source": source} {
+		if !(v > 0) || math.IsInf(v, 0) {
+			return fmt.Errorf("path: the scale of the %s is %g; it must be positive", name, v)
+		}
+	}
+	return nil
+}
+
+// At returns the scaling of prediction y = g1 x_1 + g0 x_0 (its [Coef.Weights]) where the
+// path is c. With R² = α² s_1² + σ² s_0²,
+//
+//	In = 1/R,   Skip = (g1 α s_1² + g0 σ s_0²)/R²,   Out = s_1 s_0 (g1 σ − g0 α)/R
+//
+// Skip x_t is the best linear prediction of y, and Out the deviation of what it leaves.
+func (p Precondition) At(c Coef, y Prediction) Scaling {
+	s1, s0 := p.scales()
+	g1, g0 := c.Weights(y)
+	signal, noise := c.Alpha*s1, c.Sigma*s0
+	r := math.Hypot(signal, noise)
+	return Scaling{
+		In:   1 / r,
+		Skip: (g1*signal*s1 + g0*noise*s0) / (r * r),
+		Out:  s1 * s0 * (g1*c.Sigma - g0*c.Alpha) / r,
+		Time: signal / (signal + noise),
+	}
+}
+
+// Target returns the weights of x_1 and x_0 in what F learns, w = g1 x_1 + g0 x_0.
+func (p Precondition) Target(c Coef) (g1, g0 float64) {
+	s1, s0 := p.scales()
+	signal, noise := c.Alpha*s1, c.Sigma*s0
+	r := math.Hypot(signal, noise)
+	return noise / (r * s1), -signal / (r * s0)
+}
+
+// Field turns a network F, as a field in its input z and its time τ, into the field of
+// prediction y along the path s. It is Differentiable or a Diverger when F is.
+func (p Precondition) Field(f flow.Field, s Scheduler, y Prediction) flow.Field {
+	return wrap(&affine{f: f, at: func(t float64) (affineCoef, error) {
+		c := s.At(t)
+		k := p.At(c, y)
+		if !finite(k.In) || !finite(k.Skip) || !finite(k.Out) {
+			return affineCoef{}, fmt.Errorf("%w of a preconditioned network to %v at t = %g (alpha %g, sigma %g)",
+				ErrSingular, y, t, c.Alpha, c.Sigma)
+		}
+		return affineCoef{t: k.Time, scale: 1 / k.In, a: k.Skip, b: k.Out}, nil
+	}})
+}
+
+// Clock turns shares τ of the data into times of a path.
+type Clock struct{ tau, t []float64 }
+
+// clockCells is how many pieces a Clock is linear in.
+const clockCells = 1 << 14
+
+// Clock returns the inverse of the time input: t as a function of τ, piecewise linear on
+// [lo, hi]. Times that are uniform in τ are spread over a path as uniform times are over
+// [CondOT], whatever its schedule: their logarithmic signal to noise ratio is logistic.
+func (p Precondition) Clock(s Scheduler, lo, hi float64) *Clock {
+	k := &Clock{tau: make([]float64, clockCells+1), t: make([]float64, clockCells+1)}
+	for i := range k.t {
+		k.t[i] = lo + (hi-lo)*float64(i)/clockCells
+		k.tau[i] = p.At(s.At(k.t[i]), Velocity).Time
+	}
+	return k
+}
+
+// Share returns the time input at a share u, in [0, 1], of the way from the least to the
+// greatest: that of the time At(u).
+func (k *Clock) Share(u float64) float64 {
+	last := len(k.tau) - 1
+	return k.tau[0] + u*(k.tau[last]-k.tau[0])
+}
+
+// At returns the time at which a share u, in [0, 1], of the way from the least τ to the
+// greatest is covered.
+func (k *Clock) At(u float64) float64 {
+	last := len(k.tau) - 1
+	tau := k.Share(u)
+	i, _ := slices.BinarySearch(k.tau, tau)
+	if i == 0 {
+		return k.t[0]
+	}
+	if i > last {
+		return k.t[last]
+	}
+	share := (tau - k.tau[i-1]) / (k.tau[i] - k.tau[i-1])
+	return k.t[i-1] + share*(k.t[i]-k.t[i-1])
+}
