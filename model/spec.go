@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync"
 
 	"flowmatch/data"
 	"flowmatch/data/image"
@@ -68,7 +69,7 @@ type Model struct {
 	net       *nn.Net
 	scheduler path.Scheduler
 	source    flow.Source
-	clock     *path.Clock // nil without a Precondition
+	clock     func() *path.Clock // made when asked for; nil without a Precondition
 	condition *image.Condition
 }
 
@@ -178,8 +179,10 @@ func (m *Model) precondition() error {
 	if m.spec.Net.Average {
 		return fmt.Errorf("%w: a Precondition is for networks of one time; this one knows average velocities", ErrSpec)
 	}
-	lo, hi := m.Span()
-	m.clock = p.Clock(m.scheduler, lo, hi)
+	m.clock = sync.OnceValue(func() *path.Clock { // which only training asks for
+		lo, hi := m.Span()
+		return p.Clock(m.scheduler, lo, hi)
+	})
 	return nil
 }
 
@@ -309,10 +312,10 @@ func (m *Model) output() path.Prediction {
 // Clock returns what turns shares of the data in x_t, the network's time input, into
 // times; nil of a model without a Precondition.
 func (m *Model) Clock() *path.Clock {
-	if m == nil {
+	if m == nil || m.clock == nil {
 		return nil
 	}
-	return m.clock
+	return m.clock()
 }
 
 // Source returns the distribution that a solve starts from, in model units: the
