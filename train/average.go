@@ -179,9 +179,9 @@ func (o MeanFlow) Limits() (noDensity, noScore string) { return meanFlowKind().L
 // Limits implements [Limited].
 func (o Shortcut) Limits() (noDensity, noScore string) { return shortcutKind().Limits("") }
 
-func (o MeanFlow) averages() averages { return averages{o.CFM, meanFlowKind().Name, o.lengthen} }
+func (o MeanFlow) averages() averages { return averages{o.CFM, meanFlowKind(), o.lengthen} }
 
-func (o Shortcut) averages() averages { return averages{o.CFM, shortcutKind().Name, o.lengthen} }
+func (o Shortcut) averages() averages { return averages{o.CFM, shortcutKind(), o.lengthen} }
 
 // lengthen gives the first examples of a batch two times, t < s.
 func (o MeanFlow) lengthen(m *model.Model, ex *nn.Examples, step uint64) {
@@ -220,7 +220,7 @@ func (o Shortcut) lengthen(m *model.Model, ex *nn.Examples, step uint64) {
 // Shortcut share.
 type averages struct {
 	CFM
-	name     string // of the objective
+	kind     Kind
 	lengthen func(m *model.Model, ex *nn.Examples, step uint64)
 }
 
@@ -234,12 +234,8 @@ func (o averages) Check(m *model.Model) error {
 		return errPrediction(m.Spec().Prediction)
 	case !m.Net().Config().Average:
 		return misfit("%w", nn.ErrNoAverage)
-	case isNoisy(m):
-		return errNoisy(o.name)
-	case m.Spec().Precondition != nil:
-		return errPreconditioned(o.name)
 	}
-	return o.CFM.Check(m)
+	return cmp.Or(o.kind.takes(m), o.CFM.Check(m))
 }
 
 // Examples implements [Regression].

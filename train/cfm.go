@@ -85,19 +85,6 @@ func isNoisy(m *model.Model) bool {
 	return noisy
 }
 
-// errNoisy is that of an objective for which a path must have no noise of its own.
-func errNoisy(objective string) error {
-	return misfit("the path has noise of its own, which is for the objective %s, not for %s",
-		oneOf(func(k Kind) bool { return k.Noisy }), objective)
-}
-
-// errPreconditioned is that of an objective which trains what the network outputs for the
-// velocity.
-func errPreconditioned(objective string) error {
-	return misfit("the model has a Precondition, which is for the objective %s, not for %s",
-		oneOf(func(k Kind) bool { return k.Preconditioned }), objective)
-}
-
 // Limits implements [Limited]: with a coupling the field's score is not known.
 func (o CFM) Limits() (noDensity, noScore string) {
 	name := ""
@@ -158,18 +145,10 @@ func (o CFM) Validation(m *model.Model, held data.Finite, batch int) (Validate, 
 
 // heldOut returns the examples of Validation; nil when there are no points.
 func (o CFM) heldOut(m *model.Model, held data.Finite, batch int) (*nn.Examples, error) {
-	held, err := heldOut(m, held, batch)
-	if err != nil {
+	x1, given, rng, err := heldPoints(m, held, batch, 0, o.Seed)
+	n := x1.N
+	if err != nil || n == 0 {
 		return nil, err
-	}
-	n := held.Len()
-	if n == 0 {
-		return nil, nil
-	}
-	rng := seed.Rand(o.Seed, "train/validation", 0)
-	x1, given, err := data.Rows(held, 0, n, rng)
-	if err != nil {
-		return nil, fmt.Errorf("train: held-out points: %w", err)
 	}
 	ex := nn.NewExamples(n, x1.D)
 	ex.X1, ex.Given = x1, taken(m, given)

@@ -52,7 +52,7 @@ func (f Fit) Train(ctx context.Context, m *model.Model, o Objective) (*model.Mod
 	if err != nil {
 		return nil, err
 	}
-	trained, err := model.New(limited(m.Spec(), o), net)
+	trained, err := s.trained(net)
 	if err != nil {
 		return nil, err
 	}

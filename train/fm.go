@@ -54,18 +54,17 @@ func (o FM) Check(m *model.Model) error {
 	if err := usable(m); err != nil {
 		return err
 	}
-	net, name := m.Net().Config(), fmKind().Name
+	net, kind := m.Net().Config(), fmKind()
+	misfits := kind.takes(m)
 	switch {
 	case net.Context > 0 || net.Classes > 0:
-		return misfit("%s is of all points alike: labels or a context are for the objective %s", name,
+		return misfit("%s is of all points alike: labels or a context are for the objective %s", kind.Name,
 			oneOf(func(k Kind) bool { return k.Context }))
 	case m.Spec().Source != nil:
-		return misfit("%s is for paths from a Gaussian: a source is for the objective %s", name,
+		return misfit("%s is for paths from a Gaussian: a source is for the objective %s", kind.Name,
 			oneOf(func(k Kind) bool { return k.Sourced }))
-	case isNoisy(m):
-		return errNoisy(name)
-	case m.Spec().Precondition != nil:
-		return errPreconditioned(name)
+	case misfits != nil:
+		return misfits
 	case o.coupling() != nil:
 		return errCoupled()
 	case o.X1.D != net.Dim || o.X1.N < 1 || len(o.X1.X) != o.X1.N*o.X1.D:

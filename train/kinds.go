@@ -7,6 +7,8 @@ import (
 	"flowmatch/coupling"
 	"flowmatch/data"
 	"flowmatch/internal/choice"
+	"flowmatch/model"
+	"flowmatch/path"
 )
 
 // Kind is one row of the table of objectives: all that others ask about an objective that
@@ -63,6 +65,20 @@ func (k Kind) Limits(coupling string) (noDensity, noScore string) {
 		noScore = "coupling " + coupling
 	}
 	return k.NoDensity, noScore
+}
+
+// takes reports a model that the objective does not train: its path, or its Precondition.
+func (k Kind) takes(m *model.Model) error {
+	_, noisy := m.Scheduler().(path.Noisy)
+	switch {
+	case noisy && !k.Noisy:
+		return misfit("the path has noise of its own, which is for the objective %s, not for %s",
+			oneOf(func(k Kind) bool { return k.Noisy }), k.Name)
+	case m.Spec().Precondition != nil && !k.Preconditioned:
+		return misfit("the model has a Precondition, which is for the objective %s, not for %s",
+			oneOf(func(k Kind) bool { return k.Preconditioned }), k.Name)
+	}
+	return nil
 }
 
 // unused is a key of Config that most objectives use, and the reason why one does not.

@@ -57,11 +57,12 @@ func (o ML) Check(m *model.Model) error {
 	}
 	lo, hi := m.Span()
 	at := m.Scheduler().At(0)
+	misfits := mlKind().takes(m)
 	switch spec := m.Spec(); {
 	case spec.Prediction != path.Velocity || spec.Source != nil || isNoisy(m):
 		return errML()
-	case spec.Precondition != nil:
-		return errPreconditioned("ml")
+	case misfits != nil:
+		return misfits
 	case lo != 0 || hi != 1 || at.Sigma != 1 || at.Alpha != 0:
 		return errML()
 	case o.BatchSize < 0 || o.Held < 0:
@@ -132,21 +133,9 @@ func (o ML) gradient(
 // [likelihood.ExactUpTo], else by a probe for each point that is the same at every
 // validation.
 func (o ML) Validation(m *model.Model, held data.Finite, batch int) (Validate, error) {
-	held, err := heldOut(m, held, batch)
-	if err != nil {
+	x1, given, rng, err := heldPoints(m, held, batch, o.Held, o.Seed)
+	if err != nil || x1.N == 0 {
 		return nil, err
-	}
-	n := held.Len()
-	if o.Held > 0 {
-		n = min(n, o.Held)
-	}
-	if n == 0 {
-		return nil, nil
-	}
-	rng := seed.Rand(o.Seed, "train/validation", 0)
-	x1, given, err := data.Rows(held, 0, n, rng)
-	if err != nil {
-		return nil, fmt.Errorf("train: held-out points: %w", err)
 	}
 	given = taken(m, given)
 	probes := rng.Uint64()
@@ -163,7 +152,7 @@ func (o ML) Validation(m *model.Model, held data.Finite, batch int) (Validate, e
 		if err != nil {
 			return math.NaN(), fmt.Errorf("train: likelihood of held-out points: %w", err)
 		}
-		return -sum / float64(n), nil
+		return -sum / float64(x1.N), nil
 	}, nil
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 
 	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/absent"
+	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/nn"
 )
@@ -132,6 +134,28 @@ func heldOut(m *model.Model, held data.Finite, batch int) (data.Finite, error) {
 		return data.Points{X: flow.NewBatch(0, m.Dim())}, nil
 	}
 	return held, nil
+}
+
+// heldPoints returns the first most of the points to validate on, 0 for all of them, with
+// what each is given, and the generator that goes on from there.
+func heldPoints(m *model.Model, held data.Finite, batch, most int, key uint64) (
+	x flow.Batch, given flow.Given, rng *rand.Rand, err error,
+) {
+	if held, err = heldOut(m, held, batch); err != nil {
+		return x, given, nil, err
+	}
+	n := held.Len()
+	if most > 0 {
+		n = min(n, most)
+	}
+	rng = seed.Rand(key, "train/validation", 0)
+	if n == 0 {
+		return x, given, rng, nil
+	}
+	if x, given, err = data.Rows(held, 0, n, rng); err != nil {
+		err = fmt.Errorf("train: held-out points: %w", err)
+	}
+	return x, given, rng, err
 }
 
 // oneOf lists the objectives of a property, as a sentence does.

@@ -195,7 +195,7 @@ func (o Reflow) Check(m *model.Model) error {
 	if err := usable(m); err != nil {
 		return err
 	}
-	net, name := m.Net().Config(), o.kind().Name
+	net, kind := m.Net().Config(), o.kind()
 	if err := cmp.Or(o.Pairs.check(net), o.Held.check(net)); err != nil {
 		return err
 	}
@@ -205,18 +205,14 @@ func (o Reflow) Check(m *model.Model) error {
 	case o.Distill < 0:
 		return misfit("Reflow.Distill is %d; it must not be negative", o.Distill)
 	case o.Distill > 0 && m.Spec().Prediction != path.Velocity:
-		return misfit("%s makes steps of average velocities, which are for the prediction velocity, not %v", name,
+		return misfit("%s makes steps of average velocities, which are for the prediction velocity, not %v", kind.Name,
 			m.Spec().Prediction)
 	case o.Distill > 0 && o.Times.Defaults() != (Times{}).Defaults():
 		return misfit("Reflow.Times is set, but the times of a distillation are those of the Euler steps: remove it")
 	case net.Context > 0:
 		return misfit("%w: pairs have none, and the network takes %d numbers", flow.ErrContext, net.Context)
-	case isNoisy(m):
-		return errNoisy(name)
-	case m.Spec().Precondition != nil:
-		return errPreconditioned(name)
 	}
-	return cmp.Or(o.Times.Validate(), o.Weighting.Validate())
+	return cmp.Or(kind.takes(m), o.Times.Validate(), o.Weighting.Validate())
 }
 
 // check reports pairs that are not those of a network; none fit any.

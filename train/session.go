@@ -85,15 +85,16 @@ func (s Session) averaged() (*model.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return model.New(limited(s.Model.Spec(), s.Objective), net)
+	return s.trained(net)
 }
 
-// limited returns a Spec with the limits of an objective.
-func limited(s model.Spec, o Objective) model.Spec {
-	if l, ok := o.(Limited); ok {
-		s.NoDensity, s.NoScore = l.Limits()
+// trained returns the model with a network of the training, and the limits of the objective.
+func (s Session) trained(net *nn.Net) (*model.Model, error) {
+	spec := s.Model.Spec()
+	if l, ok := s.Objective.(Limited); ok {
+		spec.NoDensity, spec.NoScore = l.Limits()
 	}
-	return s
+	return model.New(spec, net)
 }
 
 // validation returns that of the objective; nil where it has none.
