@@ -78,7 +78,8 @@ type contextFinite struct {
 func (f contextFinite) Context() int { return f.c.Dim() }
 
 func (f contextFinite) Read(x flow.Batch, given flow.Given, index []int, rng *rand.Rand) error {
-	if err := CheckRead(f, x, given, index); err != nil {
+	// Points, labels and index are checked by the set itself.
+	if err := checkFill(x, flow.Given{Context: given.Context}, f.Dim(), false, f.c.Dim()); err != nil {
 		return err
 	}
 	if err := f.Finite.Read(x, flow.Given{Label: given.Label}, index, rng); err != nil {

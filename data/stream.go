@@ -58,8 +58,7 @@ func (s *draws) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
 			return err
 		}
 	}
-	l, ok := s.d.(Labelled)
-	labels := ok && l.Classes() > 0
+	l, labels := labelled(s.d)
 	if err := checkFill(x1, given, s.d.Dim(), labels, 0); err != nil {
 		return err
 	}
@@ -157,13 +156,19 @@ func checkFill(x flow.Batch, given flow.Given, dim int, labels bool, context int
 	return nil
 }
 
+// labelled returns d as a law with classes, and whether it is one.
+func labelled(d Distribution) (Labelled, bool) {
+	l, ok := d.(Labelled)
+	return l, ok && l.Classes() > 0
+}
+
 // Sample returns n draws of d, with labels where d has classes; of a nil d, none.
 func Sample(d Distribution, n int, rng *rand.Rand) Points {
 	if absent.Is(d) {
 		return Points{}
 	}
 	p := Points{X: flow.NewBatch(n, d.Dim())}
-	if l, ok := d.(Labelled); ok && l.Classes() > 0 {
+	if l, ok := labelled(d); ok {
 		p.Given = flow.NewGiven(n, true, 0)
 		l.SampleLabelled(p.X, p.Given.Label, rng)
 		return p

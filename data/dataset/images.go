@@ -105,10 +105,8 @@ func (c Config) imageSet(m, apart *image.Collection, seed uint64) (*data.Set, er
 		Levels: image.Levels, Dequantized: m.Dequantize, Skipped: m.Skipped,
 	}
 	if apart != nil {
-		s.Test = apart
-		s.Classes = max(s.Classes, apart.Classes())
+		holdApart(s, apart, apart.Fingerprint())
 		s.Skipped += apart.Skipped
-		s.Fingerprint = fingerprint(s.Fingerprint, apart.Fingerprint())
 	}
 	if c.Standardize == StandardizeScalar {
 		if s.Standardizer, err = m.Fit(train); err != nil {

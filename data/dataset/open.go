@@ -97,15 +97,14 @@ func (c Config) fingerprintLaw() (string, error) {
 	return digest.Of(text), nil
 }
 
-// fingerprint is that of data in two parts, of which the second may be missing (empty).
-func fingerprint(train, test string) string {
-	if test == "" {
-		return train
-	}
+// holdApart makes points from files of their own, which have that fingerprint, the test part
+// of a set.
+func holdApart(s *data.Set, test data.Finite, fingerprint string) {
+	s.Test, s.Classes = test, max(s.Classes, test.Classes())
 	d := digest.New()
-	d.Text(train)
-	d.Text(test)
-	return d.String()
+	d.Text(s.Fingerprint)
+	d.Text(fingerprint)
+	s.Fingerprint = d.String()
 }
 
 // fit fits a standardizer of the kind how, which is not none.
@@ -161,9 +160,7 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 		if apart, err = c.readTest(dir, opts, t.Columns); err != nil {
 			return nil, err
 		}
-		s.Test = apart.Points()
-		s.Classes = max(s.Classes, s.Test.Classes())
-		s.Fingerprint = fingerprint(s.Fingerprint, apart.Fingerprint())
+		holdApart(s, apart.Points(), apart.Fingerprint())
 	}
 	if how := cmp.Or(c.Standardize, StandardizeColumns); how != StandardizeNone {
 		on, _, err := data.Rows(s.TrainSet, 0, s.TrainSet.Len(), nil)

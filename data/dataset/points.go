@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"slices"
@@ -70,9 +69,7 @@ func (c Config) Points(path, labels string, like Like, rng *rand.Rand) (flow.Bat
 func (c Config) openColumns(like Like) (*data.Set, error) {
 	c.Columns = like.Columns
 	if like.Columns == nil && len(like.Shape) == 1 {
-		for i := range like.Shape[0] {
-			c.Columns = append(c.Columns, fmt.Sprintf("c%d", i))
-		}
+		c.Columns = files.Numbered(like.Shape[0])
 	}
 	names := c.Columns
 	set, failure := c.Open("", 0)
@@ -85,7 +82,7 @@ func (c Config) openColumns(like Like) (*data.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if byName != nil && !nameless(set.Columns) {
+	if byName != nil && !slices.Equal(set.Columns, files.Numbered(len(set.Columns))) {
 		return byName, nil
 	}
 	if len(set.Columns) != len(names) {
@@ -96,14 +93,4 @@ func (c Config) openColumns(like Like) (*data.Set, error) {
 		return set, nil
 	}
 	return nil, failure
-}
-
-// nameless says whether columns have the names that those of a file without names get.
-func nameless(columns []string) bool {
-	for i, name := range columns {
-		if name != fmt.Sprintf("c%d", i) {
-			return false
-		}
-	}
-	return true
 }

@@ -27,7 +27,7 @@ func decodeCSV(r io.Reader, path string, opts Options) (Table, error) {
 	} else if err != nil {
 		return Table{}, err
 	}
-	names := numbered(len(first))
+	names := files.Numbered(len(first))
 	header := opts.Header != nil && *opts.Header || opts.Header == nil && looksLikeNames(first)
 	if header {
 		names = append([]string(nil), first...)
@@ -192,7 +192,7 @@ func EncodeCSV(w io.Writer, columns []string, x flow.Batch) error {
 // nameAll returns the names of d columns: those given or, for nil, c0, c1, and so on.
 func nameAll(columns []string, d int) ([]string, error) {
 	if columns == nil {
-		return numbered(d), nil
+		return files.Numbered(d), nil
 	}
 	if len(columns) != d {
 		return nil, fmt.Errorf("data: %d names for %d columns", len(columns), d)

@@ -33,7 +33,7 @@ func fromArray(a *npy.Array, path string, opts Options) (Table, error) {
 	if n == 0 || d == 0 {
 		return Table{}, files.Malformed(path, "array of shape %v has no numbers", a.Shape)
 	}
-	names := numbered(d)
+	names := files.Numbered(d)
 	chosen, err := choose(path, names, opts)
 	if err != nil {
 		return Table{}, err

@@ -140,15 +140,6 @@ func checkNames(path string, names []string) error {
 	return nil
 }
 
-// numbered returns the names c0, c1, ... of n columns that have none.
-func numbered(n int) []string {
-	names := make([]string, n)
-	for i := range names {
-		names[i] = fmt.Sprintf("c%d", i)
-	}
-	return names
-}
-
 // assemble makes a table of row-major values whose columns are chosen (the label
 // last when there is one). where says where row i is: "line 7", "row 3".
 func assemble(

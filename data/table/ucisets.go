@@ -85,7 +85,7 @@ func readGas(dir string) (UCI, error) {
 		return UCI{}, err
 	}
 	dropped := []int{0, 1, 2} // of a file without names
-	if !slices.Equal(t.Columns, numbered(t.X.D)) {
+	if !slices.Equal(t.Columns, files.Numbered(t.X.D)) {
 		for k, name := range []string{"Time", "Meth", "Eth"} {
 			if dropped[k] = slices.Index(t.Columns, name); dropped[k] < 0 {
 				return UCI{}, files.Malformed(path, "no column %q; want Time, Meth, Eth and 16 sensors, not %s",

@@ -144,3 +144,12 @@ func Write(path string, write func(io.Writer) error) error {
 	}
 	return nil
 }
+
+// Numbered returns the names c0, c1, ... of n columns that have none.
+func Numbered(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("c%d", i)
+	}
+	return names
+}
