@@ -12,4 +12,4 @@ done
 trap 'rm -rf "${made[@]}"' EXIT
 awk '/^```yaml/ { inside = 1; next } /^```/ { inside = 0 } inside' README.md > run.yaml
 awk '/^```sh/ { inside = 1; next } /^```/ { inside = 0 } inside' README.md | bash -euxo pipefail
-go run ./cmd/flowmatch train run.yaml --out runs/readme-yaml --set train.steps=50 --quiet
+./flowmatch train run.yaml --out runs/readme-yaml --set train.steps=50 --quiet

@@ -93,8 +93,9 @@ func nodeOf(v reflect.Value, at where) (*node, error) {
 		return out, nil
 	case v.Kind() == reflect.Map && v.Type().Key().Kind() == reflect.String:
 		out := &node{kind: section, at: at}
-		for _, key := range slices.SortedFunc(maps.Keys(mapOf(v)), strings.Compare) {
-			item, err := nodeOf(mapOf(v)[key], at)
+		values := mapOf(v)
+		for _, key := range slices.Sorted(maps.Keys(values)) {
+			item, err := nodeOf(values[key], at)
 			if err != nil {
 				return nil, err
 			}

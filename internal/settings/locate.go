@@ -46,26 +46,21 @@ func named(message string, k given) int {
 			return len(message) + len(end)
 		}
 	}
-	var endings []string
-	if k.text != "" {
-		value := regexp.QuoteMeta(choice.Cut(k.text))
-		if f, ok := parseFloat(k.text); ok {
-			value = "(?:" + value + "|" + regexp.QuoteMeta(fmt.Sprintf("%g", f)) + ")"
-		}
-		for _, between := range []string{` is "?`, ` = "?`, ` of "?`, ` "?`} {
-			endings = append(endings, between+value)
-		}
+	if k.text == "" {
+		return -1
+	}
+	value := regexp.QuoteMeta(choice.Cut(k.text))
+	if f, ok := parseFloat(k.text); ok {
+		value = "(?:" + value + "|" + regexp.QuoteMeta(fmt.Sprintf("%g", f)) + ")"
 	}
 	for i := range k.path {
 		end := dotted(k.path[i:])
-		for _, ending := range endings {
-			pattern := `(^|[\s(])` + regexp.QuoteMeta(end) + ending + `($|[\s",;:)])`
-			if match, err := regexp.MatchString(pattern, message); err == nil && match {
-				return len(end)
-			}
+		pattern := `(^|[\s(])` + regexp.QuoteMeta(end) + `(?: is| =| of|) "?` + value + `($|[\s",;:)])`
+		if match, err := regexp.MatchString(pattern, message); err == nil && match {
+			return len(end)
 		}
 	}
-	if k.text != "" && strings.Contains(message, choice.Quote(k.text)) {
+	if strings.Contains(message, choice.Quote(k.text)) {
 		return 0
 	}
 	return -1

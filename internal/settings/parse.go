@@ -45,14 +45,13 @@ func parse(text []byte, from string) (*node, error) {
 	return root, errors.Join(p.errs...)
 }
 
-var position = regexp.MustCompile(`^\[(\d+):\d+\] `)
-
 // syntaxError words the parser's error, with the lines that it is about.
 func syntaxError(err error, from string) error {
 	var y yaml.Error
 	if from != "" && errors.As(err, &y) {
 		return fmt.Errorf("%s: %s", from, choice.Cut(y.GetMessage()))
 	}
+	position := regexp.MustCompile(`^\[(\d+):\d+\] `)
 	lines := strings.Split(position.ReplaceAllString(yaml.FormatError(err, false, true), "line $1: "), "\n")
 	for i, l := range lines {
 		lines[i] = choice.Cut(l)

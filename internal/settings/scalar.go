@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // The numbers of YAML 1.2, with underscores between digits and binary numbers beside
@@ -18,7 +19,6 @@ var (
 		`0x[0-9a-fA-F](_?[0-9a-fA-F])*|0o[0-7](_?[0-7])*|0b[01](_?[01])*)$`)
 	floatText = regexp.MustCompile(`^[-+]?(\.[0-9]+|(0|[1-9](_?[0-9])*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
 	noFinite  = regexp.MustCompile(`^([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$`)
-	wordText  = regexp.MustCompile(`^[\pL\pN_.\-/]+$`)
 )
 
 func isNumber(text string) bool {
@@ -26,7 +26,12 @@ func isNumber(text string) bool {
 }
 
 // isWord says whether text shows where it ends without quotes.
-func isWord(text string) bool { return wordText.MatchString(text) }
+func isWord(text string) bool {
+	foreign := func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !strings.ContainsRune("_.-/", r)
+	}
+	return text != "" && strings.IndexFunc(text, foreign) < 0
+}
 
 func isNull(text string) bool {
 	switch text {

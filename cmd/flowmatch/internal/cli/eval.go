@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"math"
 	"slices"
 	"strings"
 
@@ -66,10 +65,8 @@ func (f *featureFlags) check(cmd *cobra.Command) error {
 			"--guidance needs --classifier or --features, and a run trained with train.label_dropout")
 	case set("reference") && !f.asked():
 		return usagef("--reference needs --classifier or --features")
-	case math.IsInf(f.guidance, 0) || math.IsNaN(f.guidance):
-		return usagef("--guidance is %g; it must be a finite number, 1 for none", f.guidance)
 	}
-	return nil
+	return checkScale(f.guidance)
 }
 
 // checkGuidance reports guidance that the run has no use for.

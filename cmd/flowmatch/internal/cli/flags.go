@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -125,16 +126,25 @@ func (f *runFlags) solverAsGiven() string { return cmp.Or(f.written, f.solver) }
 
 // checkTolerances reports tolerances that a solver does not look at.
 func (f *runFlags) checkTolerances(cmd *cobra.Command, solver string, u use) error {
-	if u == useBoth && solver == eval.Average { // they are those of the likelihood
-		return nil
-	}
-	for _, flag := range []string{"rtol", "atol"} {
-		if solver == eval.Average {
-			solver = cmp.Or(f.written, solver)
+	if solver == eval.Average {
+		if u == useBoth { // they are those of the likelihood
+			return nil
 		}
-		if why := needsTolerance(solver); why != "" && cmd.Flags().Changed(flag) {
+		solver = cmp.Or(f.written, solver)
+	}
+	why := needsTolerance(solver)
+	for _, flag := range []string{"rtol", "atol"} {
+		if why != "" && cmd.Flags().Changed(flag) {
 			return usagef("--%s %s", flag, why)
 		}
+	}
+	return nil
+}
+
+// checkScale reports a scale of guidance that is no number.
+func checkScale(guidance float64) error {
+	if math.IsInf(guidance, 0) || math.IsNaN(guidance) {
+		return usagef("--guidance is %g; it must be a finite number, 1 for none", guidance)
 	}
 	return nil
 }

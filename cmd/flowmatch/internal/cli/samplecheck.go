@@ -2,7 +2,6 @@ package cli
 
 import (
 	"io/fs"
-	"math"
 	"slices"
 	"strings"
 
@@ -47,8 +46,9 @@ func (f *sampleFlags) check(cmd *cobra.Command) (ext string, err error) {
 		return "", usagef("--logp cannot be used with --mask: completed images have no density that was trained")
 	case f.mask != "" && f.condition == "":
 		return "", usagef("--mask needs --condition, the images to complete")
-	case math.IsInf(f.guidance, 0) || math.IsNaN(f.guidance):
-		return "", usagef("--guidance is %g; it must be a finite number, 1 for none", f.guidance)
+	}
+	if err := checkScale(f.guidance); err != nil {
+		return "", err
 	}
 	if f.mask != "" {
 		if err := choice.Check("mask", f.mask, image.Masks()); err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -66,7 +67,7 @@ func writeNPY(file string, x flow.Batch, extra []column) ([]string, error) {
 		return nil, err
 	}
 	for _, c := range extra {
-		beside := strings.TrimSuffix(file, file[len(file)-len(".npy"):]) + "." + c.name + ".npy"
+		beside := strings.TrimSuffix(file, filepath.Ext(file)) + "." + c.name + ".npy"
 		if err := table.WriteNPY(beside, flow.Batch{N: x.N, D: 1, X: c.values}); err != nil {
 			return nil, err
 		}
