@@ -127,15 +127,6 @@ func Cases(which string, quick bool) ([]Case, error) {
 // threads returns the number of threads that the work may use.
 func threads() int { return runtime.GOMAXPROCS(0) }
 
-// run measures the case, in turns with the peers that know it.
-func (c Case) run(ctx context.Context, eng *nn.Engine, o Options) (Result, error) {
-	results, err := Measure(ctx, eng, []Case{c}, o, nil)
-	if err != nil {
-		return Result{}, err
-	}
-	return results[0], nil
-}
-
 // Measure measures the cases. It goes through all of them a round at a time, so
 // that the rounds of a case lie far apart and what disturbs the machine for a
 // while spoils one of them only. report, unless nil, is called with what is about to

@@ -253,3 +253,12 @@ func TestTheUNetOfTheComparisonHasAsManyWeightsAsItsPeer(t *testing.T) {
 		t.Errorf("%d weights, want %d", got, want)
 	}
 }
+
+// run measures the case, in turns with the peers that know it.
+func (c Case) run(ctx context.Context, eng *nn.Engine, o Options) (Result, error) {
+	results, err := Measure(ctx, eng, []Case{c}, o, nil)
+	if err != nil {
+		return Result{}, err
+	}
+	return results[0], nil
+}

@@ -129,25 +129,16 @@ func (p Picture) cellPanels(ctx context.Context, c Cell) ([]plot.Panel, plot.Lim
 const limitPoints = 2000
 
 // limits returns the rectangle that the data fill, a little widened, in data units.
-func limits(t trained) (lim plot.Limits, err error) {
+func limits(t trained) (plot.Limits, error) {
 	x, _, err := t.TestPoints(limitPoints)
 	if err != nil {
-		return lim, err
+		return plot.Limits{}, err
 	}
 	if x.D != 2 {
-		return lim, fmt.Errorf("experiment: pictures of points are for data in 2 dimensions; these have %d", x.D)
+		return plot.Limits{}, fmt.Errorf("experiment: pictures of points are for data in 2 dimensions; these have %d",
+			x.D)
 	}
-	side := func(d int) (lo, hi float64) {
-		lo, hi = math.Inf(1), math.Inf(-1)
-		for i := range x.N {
-			lo, hi = min(lo, x.Row(i)[d]), max(hi, x.Row(i)[d])
-		}
-		margin := 0.12 * (hi - lo)
-		return lo - margin, hi + margin
-	}
-	lim.XMin, lim.XMax = side(0)
-	lim.YMin, lim.YMax = side(1)
-	return lim, nil
+	return plot.Around(x, [2]float64{1, 1}), nil
 }
 
 // panels are the panels of one method.

@@ -88,7 +88,7 @@ func (g Grid) cell(set []string, dir string, i, k int, seed uint64) (Cell, error
 	if c.asked, err = g.asked(task, method, seed, set); err != nil {
 		return c, err
 	}
-	layers := g.layers("base", "", g.Base)
+	layers := g.layers("", g.Base)
 	layers = append(layers, g.changes(fmt.Sprintf("tasks[%d]", i), task)...)
 	layers = append(layers, g.changes(fmt.Sprintf("methods[%d]", k), method)...)
 	layers = append(layers, settings.Values(g.where("seeds"), "seed", seed))
@@ -151,15 +151,14 @@ func (g Grid) changes(at string, v Variant) []settings.Layer {
 }
 
 // layers returns the values of a section of the grid as settings, each with the line that
-// it is from; prefix is that of their keys. at is the section's key in the grid.
-func (g Grid) layers(at, prefix string, section map[string]any) []settings.Layer {
+// it is from; prefix is that of their keys, which stand below base in the grid.
+func (g Grid) layers(prefix string, section map[string]any) []settings.Layer {
 	var out []settings.Layer
 	for _, key := range slices.Sorted(maps.Keys(section)) {
-		here := at + "." + key
 		if sub, ok := section[key].(map[string]any); ok && len(sub) > 0 {
-			out = append(out, g.layers(here, prefix+key+".", sub)...)
+			out = append(out, g.layers(prefix+key+".", sub)...)
 		} else {
-			out = append(out, settings.Values(g.where(here), prefix+key, section[key]))
+			out = append(out, settings.Values(g.where("base."+prefix+key), prefix+key, section[key]))
 		}
 	}
 	return out

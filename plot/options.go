@@ -40,6 +40,24 @@ const heatFrom = 50_000
 // The zero value means: choose it from the data.
 type Limits struct{ XMin, XMax, YMin, YMax float64 }
 
+// Around returns the rectangle that points x [N, D], N at least 1 and D at least 2, fill,
+// widened by 12 % on each side or, along an axis on which all are alike, by least.
+func Around(x flow.Batch, least [2]float64) Limits {
+	var lo, hi [2]float64
+	for d := range 2 {
+		lo[d], hi[d] = math.Inf(1), math.Inf(-1)
+		for i := range x.N {
+			lo[d], hi[d] = min(lo[d], x.X[i*x.D+d]), max(hi[d], x.X[i*x.D+d])
+		}
+		margin := 0.12 * (hi[d] - lo[d])
+		if !(margin > 0) {
+			margin = least[d]
+		}
+		lo[d], hi[d] = lo[d]-margin, hi[d]+margin
+	}
+	return Limits{XMin: lo[0], XMax: hi[0], YMin: lo[1], YMax: hi[1]}
+}
+
 func (l Limits) zero() bool { return l == Limits{} }
 
 func (l Limits) check() error {

@@ -214,19 +214,8 @@ func (a *artist) limits(ctx context.Context, modelUnits bool) (plot.Limits, erro
 	if x.N == 0 {
 		return plot.Limits{XMin: -4, XMax: 4, YMin: -4, YMax: 4}, nil
 	}
-	var lo, hi [2]float64
-	for d := range 2 {
-		lo[d], hi[d] = math.Inf(1), math.Inf(-1)
-		for i := range x.N {
-			lo[d], hi[d] = min(lo[d], x.X[i*x.D+d]), max(hi[d], x.X[i*x.D+d])
-		}
-		margin := 0.12 * (hi[d] - lo[d])
-		if !(margin > 0) { // one point, or all alike
-			margin = unit(a.Model.Spec().Standardizer, d, modelUnits)
-		}
-		lo[d], hi[d] = lo[d]-margin, hi[d]+margin
-	}
-	return plot.Limits{XMin: lo[0], XMax: hi[0], YMin: lo[1], YMax: hi[1]}, nil
+	std := a.Model.Spec().Standardizer
+	return plot.Around(x, [2]float64{unit(std, 0, modelUnits), unit(std, 1, modelUnits)}), nil
 }
 
 // unit is the length of a model unit along an axis.

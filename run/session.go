@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"sync"
 
 	"flowmatch/data"
 	"flowmatch/likelihood"
@@ -52,7 +51,12 @@ func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, e
 	if err := s.run(ctx, o); err != nil {
 		return nil, err
 	}
-	return Open(dir, cfg.Backend)
+	r, err := Open(dir, cfg.Backend)
+	if err != nil {
+		return nil, err
+	}
+	r.open = s.data
+	return r, nil
 }
 
 // session is everything that one call of Train works with.
@@ -274,7 +278,8 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 
 // opened returns the session as a run, with its data and another network.
 func (s *session) opened(m *model.Model, step int) *Run {
-	r := &Run{Dir: s.dir, Config: s.cfg, Model: m, Step: step}
-	r.open = sync.OnceValues(func() (*data.Set, error) { return s.set, nil })
-	return r
+	return &Run{Dir: s.dir, Config: s.cfg, Model: m, Step: step, open: s.data}
 }
+
+// data is the open of a run whose data are open already.
+func (s *session) data() (*data.Set, error) { return s.set, nil }
