@@ -86,6 +86,16 @@ func TestAPreconditionedModelHasSamplersWithNoise(t *testing.T) {
 	}
 }
 
+// A model keeps the scales that it was made with.
+func TestAPreconditionIsTheModelsOwn(t *testing.T) {
+	p := &path.Precondition{Data: 2.5}
+	m := learntNothing(t, Spec{Precondition: p})
+	p.Data = -1
+	if got := m.Spec().Precondition.Data; got != 2.5 {
+		t.Errorf("a scale of %g after the caller's was changed, want 2.5", got)
+	}
+}
+
 func TestAPreconditionIsSaved(t *testing.T) {
 	m := learntNothing(t, Spec{Path: path.Config{Name: "ve"}, Precondition: &path.Precondition{Data: 2.5}})
 	file := filepath.Join(t.TempDir(), "m.safetensors")
@@ -102,8 +112,13 @@ func TestAPreconditionIsSaved(t *testing.T) {
 	if _, err := m.ONNX(ExportOptions{}); !errors.Is(err, ErrNotVelocity) {
 		t.Errorf("ONNX: %v, want ErrNotVelocity", err)
 	}
-	if file, err := m.ONNX(ExportOptions{Raw: true}); err != nil || file.Metadata[metaPrediction] != "preconditioned" {
-		t.Errorf("raw ONNX: %v, error %v", file, err)
+	raw, err := m.ONNX(ExportOptions{Raw: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if meta := raw.Metadata; meta[metaPrediction] != "preconditioned" ||
+		!strings.HasPrefix(meta[metaUnits], "x is x_t/R") || !strings.HasPrefix(meta[metaTime], "t is τ") {
+		t.Errorf("raw ONNX: %v", meta)
 	}
 }
 

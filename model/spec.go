@@ -165,10 +165,11 @@ func (m *Model) derive() (err error) {
 // precondition makes the clock, and reports a Precondition that the path or the network
 // cannot have.
 func (m *Model) precondition() error {
-	p := m.spec.Precondition
-	if p == nil {
+	if m.spec.Precondition == nil {
 		return nil
 	}
+	p := *m.spec.Precondition // a copy, which nobody else changes
+	m.spec.Precondition = &p
 	if err := p.Validate(); err != nil {
 		return fmt.Errorf("%w: Precondition: %w", ErrSpec, err)
 	}

@@ -123,10 +123,11 @@ func (c Config) compatible() error {
 	if err := c.validateCondition(kind); err != nil {
 		return err
 	}
+	if c.Precondition && !kind.Preconditioned {
+		return fmt.Errorf("precondition is for the objective %s, not for %s; leave it out",
+			objectives(func(k train.Kind) bool { return k.Preconditioned }), kind.Name)
+	}
 	if kind.Solves {
-		if c.Precondition {
-			return errors.New("precondition is for regressions, not for the objective " + kind.Name)
-		}
 		return c.validateSolves()
 	}
 	_, noisy := scheduler.(path.Noisy)
@@ -145,11 +146,8 @@ func (c Config) compatible() error {
 	case noisy && !kind.Noisy:
 		return fmt.Errorf("path %s has noise of its own, which is for the objective %s, not for %s",
 			c.Path.Name, objectives(func(k train.Kind) bool { return k.Noisy }), kind.Name)
-	case c.Precondition && !kind.Preconditioned:
-		return fmt.Errorf("precondition is for the objective %s, not for %s",
-			objectives(func(k train.Kind) bool { return k.Preconditioned }), kind.Name)
 	case c.Precondition && noisy:
-		return fmt.Errorf("precondition is for Gaussian paths; path %s has noise of its own", c.Path.Name)
+		return fmt.Errorf("precondition is for Gaussian paths; path %s has noise of its own; leave it out", c.Path.Name)
 	case noisy && c.Train.Prediction != path.Velocity:
 		return fmt.Errorf("train.prediction is %v; path %s, which has noise of its own, needs velocity",
 			c.Train.Prediction, c.Path.Name)

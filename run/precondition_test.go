@@ -77,7 +77,7 @@ func TestAResumedPreconditionedRunIsTheSame(t *testing.T) {
 
 func TestWhatAPreconditionIsNotFor(t *testing.T) {
 	for setting, want := range map[string]string{
-		"train.objective=ml":       "precondition is for regressions, not for the objective ml",
+		"train.objective=ml":       "precondition is for the objective cfm, not for ml",
 		"train.objective=meanflow": "precondition is for the objective cfm, not for meanflow",
 		"train.objective=fm":       "precondition is for the objective cfm, not for fm",
 		"path.name=bridge":         "path bridge has noise of its own",
