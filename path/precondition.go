@@ -3,7 +3,6 @@ package path
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"flowmatch/flow"
 )
@@ -104,45 +103,4 @@ func (p Precondition) Field(f flow.Field, s Scheduler, y Prediction) flow.Field 
 		}
 		return affineCoef{t: k.Time, scale: 1 / k.In, a: k.Skip, b: k.Out}, nil
 	}})
-}
-
-// Clock turns shares τ of the data into times of a path.
-type Clock struct{ tau, t []float64 }
-
-// clockCells is how many pieces a Clock is linear in.
-const clockCells = 1 << 14
-
-// Clock returns the inverse of the time input: t as a function of τ, piecewise linear on
-// [lo, hi]. Times that are uniform in τ are spread over a path as uniform times are over
-// [CondOT], whatever its schedule: their logarithmic signal to noise ratio is logistic.
-func (p Precondition) Clock(s Scheduler, lo, hi float64) *Clock {
-	k := &Clock{tau: make([]float64, clockCells+1), t: make([]float64, clockCells+1)}
-	for i := range k.t {
-		k.t[i] = lo + (hi-lo)*float64(i)/clockCells
-		k.tau[i] = p.At(s.At(k.t[i]), Velocity).Time
-	}
-	return k
-}
-
-// Share returns the time input at a share u, in [0, 1], of the way from the least to the
-// greatest: that of the time At(u).
-func (k *Clock) Share(u float64) float64 {
-	last := len(k.tau) - 1
-	return k.tau[0] + u*(k.tau[last]-k.tau[0])
-}
-
-// At returns the time at which a share u, in [0, 1], of the way from the least τ to the
-// greatest is covered.
-func (k *Clock) At(u float64) float64 {
-	last := len(k.tau) - 1
-	tau := k.Share(u)
-	i, _ := slices.BinarySearch(k.tau, tau)
-	if i == 0 {
-		return k.t[0]
-	}
-	if i > last {
-		return k.t[last]
-	}
-	share := (tau - k.tau[i-1]) / (k.tau[i] - k.tau[i-1])
-	return k.t[i-1] + share*(k.t[i]-k.t[i-1])
 }
