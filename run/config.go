@@ -31,7 +31,7 @@ type Config struct {
 	Source synth.SourceConfig `yaml:"source,omitempty" json:"source,omitempty"`
 	// Precondition is whether inputs and targets of the network are brought to unit variance,
 	// so that every path and prediction trains alike; default false. Then weighting unit
-	// weighs errors of these targets, and times are shares of the data in x_t.
+	// weighs errors of these targets, and times are shares of the data in x_t, τ.
 	Precondition bool            `yaml:"precondition,omitempty" json:"precondition,omitempty"`
 	Coupling     coupling.Config `yaml:"coupling" json:"coupling"` // how noise x_0 and data x_1 are paired
 	// the network: a perceptron, or net.unet or net.dit for images

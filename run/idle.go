@@ -41,6 +41,7 @@ func rules() []rule {
 			"leave net.unet and net.dit out"},
 		{"net.space_scale", withoutSpaceFrequencies, "set net.space_frequencies"},
 		{"net.unet.heads", whereHeadsAreCounted, "leave net.unet.head_channels out"},
+		{"train.times.name", whereAllTimesWeighAlike, "set train.weighting to likelihood, for instance"},
 		{"net.classes", whereUnconditional, "set conditional: true"},
 		{"train.prediction", wherePreconditioned, "set train.weighting to sigma2"},
 		{"train.lr_min", whereTheRateIsConstant, "set train.warmup, or another train.schedule"},
@@ -113,6 +114,23 @@ func wherePreconditioned(c Config, _ train.Kind) string {
 		return ""
 	}
 	return "a preconditioned network learns the same for every prediction"
+}
+
+// whereAllTimesWeighAlike is about times in proportion to a weighting.
+func whereAllTimesWeighAlike(c Config, _ train.Kind) string {
+	t := c.Train
+	if t.Times.Name != train.Proportional {
+		return ""
+	}
+	if t.Weighting == train.Unit {
+		return "the weighting unit is the same at all times"
+	}
+	s, err := c.Path.New()
+	if err != nil || c.Precondition || !t.Weighting.Even(s, t.Prediction) {
+		return "" // an error is one that Validate reports
+	}
+	return fmt.Sprintf("the weighting %s of the prediction %v is the same at all times of path %s", t.Weighting,
+		t.Prediction, c.Path.Name)
 }
 
 func whereUnconditional(c Config, _ train.Kind) string {

@@ -28,6 +28,16 @@ func TestNoSettingIsWithoutEffect(t *testing.T) {
 		{moons + "precondition: true\ntrain: {prediction: noise}", "line 3: train.prediction is noise, but has no " +
 			"effect: a preconditioned network learns the same for every prediction; leave it out, or set " +
 			"train.weighting to sigma2"},
+		{moons + "train: {times: {name: proportional}}", "line 2: train.times.name is proportional, but has no " +
+			"effect: the weighting unit is the same at all times; leave it out, or set train.weighting to " +
+			"likelihood, for instance"},
+		{moons + "precondition: true\ntrain: {times: {name: proportional}}", "line 3: train.times.name is " +
+			"proportional"},
+		{moons + "train: {times: {name: proportional}, weighting: velocity}", "the weighting velocity of the " +
+			"prediction velocity is the same at all times of path condot"},
+		{moons + "path: {name: ve}\ntrain: {times: {name: proportional}, weighting: likelihood, prediction: noise}",
+			"line 3: train.times.name is proportional, but has no effect: the weighting likelihood of the " +
+				"prediction noise is the same at all times of path ve"},
 		{moons + "net: {space_scale: 0.2}", "net.space_scale is 0.2, but has no effect: it is the scale of " +
 			"net.space_frequencies, which is 0; leave it out, or set net.space_frequencies"},
 		{images + "net: {unet: {heads: 2, head_channels: 8}}", "net.unet.heads is 2, but has no effect: " +
@@ -154,6 +164,8 @@ func TestSettingsWithAnEffectAreTaken(t *testing.T) {
 			"{dequantizations: 5}",
 		"data: {name: moons}\nconditional: true\nnet: {classes: 2, dim: 2}",
 		moons + "net: {space_frequencies: 3, space_scale: 0.2}",
+		moons + "train: {times: {name: proportional}, weighting: likelihood}",
+		moons + "precondition: true\ntrain: {times: {name: proportional}, weighting: velocity}",
 		"data: {path: t.csv, test_path: u.npy, header: true}",
 	} {
 		if _, err := ParseConfig([]byte(text), nil); err != nil {

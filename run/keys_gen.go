@@ -55,7 +55,7 @@ var keyDocs = map[string]string{
 	"source.means":                 "The means of the components of a mixture that is not random, one list of numbers for each.",
 	"source.stds":                  "The standard deviations of the components of a mixture, one number each; left out, they come from noise.",
 	"source.weights":               "The weights of the components of a mixture, one number each; they need not sum to 1. Left out, those of means are equal, others random.",
-	"precondition":                 "Whether inputs and targets of the network are brought to unit variance, so that every path and prediction trains alike; default false. Then weighting unit weighs errors of these targets, and times are shares of the data in x_t.",
+	"precondition":                 "Whether inputs and targets of the network are brought to unit variance, so that every path and prediction trains alike; default false. Then weighting unit weighs errors of these targets, and times are shares of the data in x_t, τ.",
 	"coupling":                     "How noise x_0 and data x_1 are paired.",
 	"coupling.name":                "Empty means independent.",
 	"coupling.reg":                 "Of sinkhorn; 0 means 0.05.",

@@ -71,7 +71,9 @@ var plainDocs = map[string]string{
 		"score. The others are converted to the velocity.",
 	"train.times": "How the times of training are drawn.",
 	"train.times.name": "The distribution of t: uniform (default); logit_normal, the logistic function of a " +
-		"normal number; or power, a power of a uniform number.",
+		"normal number; power, a power of a uniform number; or proportional, in proportion to weighting, as " +
+		"ScoreFlow does, so that all examples weigh the same. With precondition: true all but proportional " +
+		"are distributions of τ, the share of the data in x_t, in place of t.",
 	"train.times.mean":  "Of logit_normal: the mean of the normal number; default 0.",
 	"train.times.std":   "Of logit_normal: the standard deviation of the normal number; default 1.",
 	"train.times.power": "Of power: the exponent; default 0.5, which puts more times near the data.",
@@ -79,7 +81,8 @@ var plainDocs = map[string]string{
 		"parts as the batch has examples, which makes the loss less noisy.",
 	"train.weighting": "How the squared error of an example is weighted: all alike (unit, default), as the " +
 		"error of the velocity that it stands for (velocity), by σ² (sigma2), or as in the bound of the " +
-		"likelihood of ScoreFlow (likelihood).",
+		"likelihood of ScoreFlow (likelihood), best with times.name proportional. With precondition: true, " +
+		"unit is of what the network learns, at even τ; the others are of the prediction, at even t.",
 	"train.ml":         "The settings of the objective ml.",
 	"train.ml.solver":  "The method that solves the ODE of a step; default dopri5.",
 	"train.ml.max_nfe": "The number of evaluations after which a solve fails; default 5000.",

@@ -152,11 +152,19 @@ func (o Shortcut) Check(m *model.Model) error {
 
 // Examples implements [Regression].
 func (o MeanFlow) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
+	o, err := o.timed(m)
+	if err != nil {
+		return err
+	}
 	return o.averages().Examples(m, ex, step)
 }
 
 // Examples implements [Regression].
 func (o Shortcut) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
+	o, err := o.timed(m)
+	if err != nil {
+		return err
+	}
 	return o.averages().Examples(m, ex, step)
 }
 
@@ -164,12 +172,20 @@ func (o Shortcut) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 // weight, which would hide how large the error is.
 func (o MeanFlow) Validation(m *model.Model, held data.Finite, batch int) (Validate, error) {
 	o.Averages.Power = 0
+	o, err := o.timed(m)
+	if err != nil {
+		return nil, err
+	}
 	return o.averages().validation(m, held, batch)
 }
 
 // Validation is that of [CFM.Validation], with averages, whose targets come from
 // the network that is measured.
 func (o Shortcut) Validation(m *model.Model, held data.Finite, batch int) (Validate, error) {
+	o, err := o.timed(m)
+	if err != nil {
+		return nil, err
+	}
 	return o.averages().validation(m, held, batch)
 }
 
@@ -183,19 +199,25 @@ func (o MeanFlow) averages() averages { return averages{o.CFM, meanFlowKind(), o
 
 func (o Shortcut) averages() averages { return averages{o.CFM, shortcutKind(), o.lengthen} }
 
+// timed is that of [CFM].
+func (o MeanFlow) timed(m *model.Model) (MeanFlow, error) {
+	var err error
+	o.CFM, err = o.CFM.timed(m)
+	return o, err
+}
+
+// timed is that of [CFM].
+func (o Shortcut) timed(m *model.Model) (Shortcut, error) {
+	var err error
+	o.CFM, err = o.CFM.timed(m)
+	return o, err
+}
+
 // lengthen gives the first examples of a batch two times, t < s.
 func (o MeanFlow) lengthen(m *model.Model, ex *nn.Examples, step uint64) {
 	v := o.Averages.Defaults()
-	rows, rng := o.split(m, ex, v.Ratio, step)
-	lo, hi := m.Span()
-	t, s := ex.T[:rows], ex.S[:rows]
-	o.Times.Sample(t, lo, hi, rng)
-	o.Times.Sample(s, lo, hi, rng)
-	// Stratified times ascend; in this order the two are independent.
-	rng.Shuffle(rows, func(i, j int) { s[i], s[j] = s[j], s[i] })
-	for i := range t {
-		t[i], s[i] = min(t[i], s[i]), max(t[i], s[i])
-	}
+	rows, rng := o.split(ex, v.Ratio, step)
+	o.timing.pairs(ex.T[:rows], ex.S[:rows], ex.Weight[:rows], rng)
 	o.coefficients(m, ex)
 	ex.Loss = nn.Loss{Average: nn.ByIdentity, Rows: rows, Power: v.Power, Offset: v.Offset}
 }
@@ -203,7 +225,7 @@ func (o MeanFlow) lengthen(m *model.Model, ex *nn.Examples, step uint64) {
 // lengthen gives the first examples of a batch steps of all lengths.
 func (o Shortcut) lengthen(m *model.Model, ex *nn.Examples, step uint64) {
 	v := o.Averages.Defaults()
-	rows, rng := o.split(m, ex, v.Ratio, step)
+	rows, rng := o.split(ex, v.Ratio, step)
 	lo, hi := m.Span()
 	levels := bits.Len(uint(v.finest())) // lengths 1, 1/2, ..., 1/Finest
 	for i := range rows {
@@ -211,6 +233,7 @@ func (o Shortcut) lengthen(m *model.Model, ex *nn.Examples, step uint64) {
 		k := rng.IntN(steps)
 		ex.T[i] = lo + (hi-lo)*float64(k)/float64(steps)
 		ex.S[i] = lo + (hi-lo)*float64(k+1)/float64(steps)
+		ex.Weight[i] = 1
 	}
 	o.coefficients(m, ex)
 	ex.Loss = nn.Loss{Average: nn.ByHalves, Rows: rows}
@@ -264,16 +287,13 @@ func (o averages) validation(m *model.Model, held data.Finite, batch int) (Valid
 // split gives all examples averages over no time, s = t, draws the times of those
 // that keep it again, so that they are stratified by themselves, and returns the
 // number of those that do not, with the generator of their times.
-func (o CFM) split(m *model.Model, ex *nn.Examples, ratio float64, step uint64) (rows int, rng *rand.Rand) {
+func (o CFM) split(ex *nn.Examples, ratio float64, step uint64) (rows int, rng *rand.Rand) {
 	if ex.S == nil {
 		ex.S = make([]float64, len(ex.T))
 	}
 	rows = int(math.Round(ratio * float64(len(ex.T))))
 	rest := ex.T[rows:]
-	if rows > 0 && len(rest) > 0 {
-		lo, hi := m.Span()
-		o.Times.Sample(rest, lo, hi, seed.Rand(o.Seed, "train/velocity-time", step))
-	}
+	o.timing.draw(rest, ex.Weight[rows:], seed.Rand(o.Seed, "train/velocity-time", step))
 	copy(ex.S[rows:], rest)
 	return rows, seed.Rand(o.Seed, "train/interval", step)
 }

@@ -27,6 +27,8 @@ type CFM struct {
 	// needs (Ho and Salimans 2022).
 	LabelDropout float64
 	Seed         uint64
+
+	timing *timing // made once for a training; nil: made when needed
 }
 
 func cfmKind() Kind {
@@ -76,7 +78,16 @@ func (o CFM) Check(m *model.Model) error {
 			return misfit("the weighting is %s; a path with noise of its own needs %s", o.Weighting, Unit)
 		}
 	}
-	return cmp.Or(o.Times.Validate(), o.Weighting.Validate())
+	return o.checkTiming(m)
+}
+
+// checkTiming reports times and a weighting that are none, or do not fit the model.
+func (o CFM) checkTiming(m *model.Model) error {
+	if err := cmp.Or(o.Times.Validate(), o.Weighting.Validate()); err != nil {
+		return err
+	}
+	_, err := o.timed(m)
+	return err
 }
 
 // isNoisy reports whether the model's path has noise of its own.
@@ -109,6 +120,10 @@ func (o CFM) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 	}
 	if absent.Is(o.Data) {
 		return misfit("it has no Data")
+	}
+	o, err := o.timed(m)
+	if err != nil {
+		return err
 	}
 	read := ex.Given
 	if len(read.Label) == 0 && o.needsLabels() {
@@ -148,6 +163,9 @@ func (o CFM) heldOut(m *model.Model, held data.Finite, batch int) (*nn.Examples,
 	x1, given, rng, err := heldPoints(m, held, batch, 0, o.Seed)
 	n := x1.N
 	if err != nil || n == 0 {
+		return nil, err
+	}
+	if o, err = o.timed(m); err != nil {
 		return nil, err
 	}
 	ex := nn.NewExamples(n, x1.D)
@@ -190,7 +208,7 @@ func (o CFM) fill(m *model.Model, ex *nn.Examples, label []int32, step uint64) e
 			return err
 		}
 	}
-	o.times(m, ex.T, step)
+	o.timing.draw(ex.T, ex.Weight, seed.Rand(o.Seed, "train/time", step))
 	o.coefficients(m, ex)
 	if noisy, ok := m.Scheduler().(path.Noisy); ok {
 		return o.addNoise(ex, noisy, step)
@@ -215,49 +233,44 @@ func (o CFM) couple(ex *nn.Examples, label []int32, step uint64) error {
 	return nil
 }
 
-// times draws the times of step. Those of a preconditioned model are spread over the
-// network's time input, and lie in the path as that says.
-func (o CFM) times(m *model.Model, t []float64, step uint64) {
-	rng := seed.Rand(o.Seed, "train/time", step)
-	lo, hi := o.Weighting.span(m)
-	clock := m.Clock()
-	if clock == nil {
-		o.Times.Sample(t, lo, hi, rng)
-		return
+// timed returns o with how it draws the times of m.
+func (o CFM) timed(m *model.Model) (CFM, error) {
+	if o.timing != nil {
+		return o, nil
 	}
-	o.Times.Sample(t, 0, 1, rng)
-	for i, u := range t {
-		t[i] = min(max(clock.At(u), lo), hi)
+	if err := usable(m); err != nil {
+		return o, err
 	}
+	d, err := newTiming(m, o.Times, o.Weighting)
+	o.timing = &d
+	return o, err
 }
 
-// coefficients writes those of the path at the times of the examples.
+// coefficients writes those of the path at the times of the examples, and multiplies the
+// weights, which make up for how the times were drawn, by those of the weighting.
 func (o CFM) coefficients(m *model.Model, ex *nn.Examples) {
 	s, prediction := m.Scheduler(), m.Spec().Prediction
 	if p := m.Spec().Precondition; p != nil {
-		o.preconditioned(*p, s, prediction, ex)
+		o.preconditioned(m, *p, ex)
 		return
 	}
 	for i, t := range ex.T {
 		c := s.At(t)
 		ex.Alpha[i], ex.Sigma[i] = c.Alpha, c.Sigma
 		ex.G1[i], ex.G0[i] = c.Weights(prediction)
-		ex.Weight[i] = o.Weighting.at(c, prediction)
+		ex.Weight[i] *= o.Weighting.factor(m, c)
 	}
 }
 
 // preconditioned writes the columns of a network that is given z and τ, and learns w.
-func (o CFM) preconditioned(p path.Precondition, s path.Scheduler, prediction path.Prediction, ex *nn.Examples) {
+func (o CFM) preconditioned(m *model.Model, p path.Precondition, ex *nn.Examples) {
 	for i, t := range ex.T {
-		c := s.At(t)
-		k := p.At(c, prediction)
+		c := m.Scheduler().At(t)
+		k := p.At(c, m.Spec().Prediction)
 		ex.T[i] = k.Time
 		ex.Alpha[i], ex.Sigma[i] = c.Alpha*k.In, c.Sigma*k.In
 		ex.G1[i], ex.G0[i] = p.Target(c)
-		ex.Weight[i] = 1
-		if o.Weighting != Unit && o.Weighting != "" {
-			ex.Weight[i] = o.Weighting.at(c, prediction) * k.Out * k.Out
-		}
+		ex.Weight[i] *= o.Weighting.factor(m, c)
 	}
 }
 

@@ -215,30 +215,6 @@ func (wide) Fill(x flow.Batch, _ flow.Given, step uint64) error {
 	return nil
 }
 
-// Weightings weigh the error of the prediction, as without a precondition.
-func TestWeightingsOfAPreconditionedModelAreThoseOfThePrediction(t *testing.T) {
-	s, p := path.VP{}, path.Precondition{Data: 3}
-	for _, y := range []path.Prediction{path.Velocity, path.Data, path.Noise, path.Score} {
-		m := newModel(t, model.Spec{Scheduler: s, Prediction: y, Precondition: &p}, nn.Config{})
-		plain := newModel(t, model.Spec{Scheduler: s, Prediction: y}, nn.Config{})
-		for _, w := range []Weighting{SigmaSquared, MatchVelocity, Likelihood} {
-			ex := examples(t, m, CFM{Data: data.Shuffle(points(40, 2), 1), Weighting: w, Seed: 5}, 16, 0)
-			of := newExamples(plain, 16)
-			clock := m.Clock()
-			for i, tau := range ex.T {
-				of.T[i] = clock.At((tau - clock.Share(0)) / (clock.Share(1) - clock.Share(0)))
-			}
-			CFM{Weighting: w}.coefficients(plain, of)
-			for i, at := range of.T {
-				out := p.At(s.At(at), y).Out
-				if got, want := ex.Weight[i], of.Weight[i]*out*out; math.Abs(got-want) > 1e-2*want {
-					t.Errorf("%v, %v at t=%g: %g, want %g", y, w, at, got, want)
-				}
-			}
-		}
-	}
-}
-
 func TestOnlyCFMTrainsAPreconditionedModel(t *testing.T) {
 	m := newModel(t, model.Spec{Precondition: &path.Precondition{}}, nn.Config{})
 	for _, o := range []Objective{

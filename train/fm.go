@@ -92,8 +92,12 @@ func (o FM) exact(m *model.Model) (exact, error) {
 	if o.coupling() != nil {
 		return exact{}, errCoupled()
 	}
+	cfm, err := o.CFM.timed(m)
+	if err != nil {
+		return exact{}, err
+	}
 	marginal, err := field.NewMarginal(m.Scheduler(), o.X1, nil)
-	return exact{o.CFM, marginal}, err
+	return exact{cfm, marginal}, err
 }
 
 // exact makes the examples of FM.

@@ -212,7 +212,7 @@ func (o Reflow) Check(m *model.Model) error {
 	case net.Context > 0:
 		return misfit("%w: pairs have none, and the network takes %d numbers", flow.ErrContext, net.Context)
 	}
-	return cmp.Or(kind.takes(m), o.Times.Validate(), o.Weighting.Validate())
+	return cmp.Or(kind.takes(m), o.cfm().checkTiming(m))
 }
 
 // check reports pairs that are not those of a network; none fit any.
@@ -247,13 +247,22 @@ func (p Pairs) whole() error {
 // Examples implements [Regression]. It shuffles the pairs first, which a training does once
 // an epoch.
 func (o Reflow) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
-	return o.pairing().Examples(m, ex, step)
+	p, err := o.pairing(m)
+	if err != nil {
+		return err
+	}
+	return p.Examples(m, ex, step)
 }
 
-func (o Reflow) pairing() pairing {
+// pairing returns what makes the examples.
+func (o Reflow) pairing(m *model.Model) (pairing, error) {
 	points := data.Points{X: o.Pairs.X, Given: flow.Given{Label: o.Pairs.Label}}
-	return pairing{o, data.Shuffle(points, seed.Key(o.Seed, "train/pairs"))}
+	cfm, err := o.cfm().timed(m)
+	return pairing{o, cfm, data.Shuffle(points, seed.Key(o.Seed, "train/pairs"))}, err
 }
+
+// cfm has how times and errors count.
+func (o Reflow) cfm() CFM { return CFM{Times: o.Times, Weighting: o.Weighting} }
 
 // Validation implements [Validator] by examples of the pairs held out, each once; the
 // held-out points of the data are not used.
@@ -264,21 +273,27 @@ func (o Reflow) Validation(m *model.Model, _ data.Finite, _ int) (Validate, erro
 	if err := o.Check(m); err != nil {
 		return nil, err
 	}
-	return meanLoss(o.heldOut(m)), nil
+	ex, err := o.heldOut(m)
+	return meanLoss(ex), err
 }
 
 // heldOut returns the examples of Validation.
-func (o Reflow) heldOut(m *model.Model) *nn.Examples {
+func (o Reflow) heldOut(m *model.Model) (*nn.Examples, error) {
+	cfm, err := o.cfm().timed(m)
+	if err != nil {
+		return nil, err
+	}
 	ex := nn.NewExamples(o.Held.X.N, m.Dim())
 	ex.Given.Label = o.Held.Label
 	o.Seed = seed.Key(o.Seed, "train/validation") // apart from every training step
-	o.fill(m, ex, o.Held.X, 0)
-	return ex
+	o.fill(m, cfm, ex, o.Held.X, 0)
+	return ex, nil
 }
 
 // pairing makes the examples of Reflow.
 type pairing struct {
 	Reflow
+	cfm    CFM // timed
 	stream data.Stream
 }
 
@@ -291,24 +306,25 @@ func (o pairing) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 	if err := o.stream.Fill(rows, ex.Given, step); err != nil {
 		return fmt.Errorf("train: pairs of step %d: %w", step, err)
 	}
-	o.fill(m, ex, rows, step)
+	o.fill(m, o.cfm, ex, rows, step)
 	return nil
 }
 
-// fill makes examples of rows of pairs.
-func (o Reflow) fill(m *model.Model, ex *nn.Examples, rows flow.Batch, step uint64) {
+// fill makes examples of rows of pairs, with times and weights as cfm has them.
+func (o Reflow) fill(m *model.Model, cfm CFM, ex *nn.Examples, rows flow.Batch, step uint64) {
 	for i := range rows.N {
 		row := rows.Row(i)
 		copy(ex.X0.Row(i), row[:ex.X0.D])
 		copy(ex.X1.Row(i), row[ex.X0.D:])
 	}
 	rng := seed.Rand(o.Seed, "train/time", step)
-	lo, hi := m.Span()
 	if o.Distill == 0 {
-		o.Times.Sample(ex.T, lo, hi, rng)
+		cfm.timing.draw(ex.T, ex.Weight, rng)
 	}
+	lo, hi := m.Span()
 	for i := 0; o.Distill > 0 && i < len(ex.T); i++ {
 		ex.T[i] = lo + (hi-lo)*float64(rng.IntN(o.Distill))/float64(o.Distill)
+		ex.Weight[i] = 1
 	}
-	CFM{Weighting: o.Weighting}.coefficients(m, ex)
+	cfm.coefficients(m, ex)
 }

@@ -127,7 +127,11 @@ func pairOf(p Pairs, z float64) int {
 func TestValidationOfReflowHasEveryPairOnceAndNoTimeOfTraining(t *testing.T) {
 	p := Pairs{X: points(60, 4).X}
 	m, o := along(t, path.CondOT{}), Reflow{Pairs: p, Held: p, Seed: 2}
-	val, ex := o.heldOut(m), examples(t, m, o, 60, 0)
+	val, err := o.heldOut(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ex := examples(t, m, o, 60, 0)
 	for i := range 60 {
 		if val.X0.Row(i)[1] != p.X.Row(i)[1] || val.X1.Row(i)[0] != p.X.Row(i)[2] {
 			t.Fatalf("example %d is not pair %d", i, i)

@@ -28,14 +28,26 @@ type Regression interface {
 // an objective that embeds one of these would have as well.
 func prepared(m *model.Model, r Regression) (Regression, error) {
 	switch o := r.(type) {
+	case CFM:
+		return o.timed(m)
+	case *CFM:
+		return o.timed(m)
+	case MeanFlow:
+		return o.timed(m)
+	case *MeanFlow:
+		return o.timed(m)
+	case Shortcut:
+		return o.timed(m)
+	case *Shortcut:
+		return o.timed(m)
 	case FM:
 		return o.exact(m)
 	case *FM:
 		return o.exact(m)
 	case Reflow:
-		return o.pairing(), nil
+		return o.pairing(m)
 	case *Reflow:
-		return o.pairing(), nil
+		return o.pairing(m)
 	}
 	return r, nil
 }

@@ -14,6 +14,18 @@ import (
 //	uniform       t = u
 //	logit_normal  t = 1/(1+exp(-(Mean + Std·Φ⁻¹(u))))    (Esser et al. 2024; mean and std 1.2 are EDM's skew)
 //	power         t = u^Power                            (1/2 is t = √u: more weight near the data)
+//	proportional  the density of t is in proportion to the weighting
+//
+// Of a preconditioned model, uniform, logit_normal and power are distributions of the time
+// input τ of its network, brought to [0, 1] ([path.Precondition]).
+//
+// Proportional times leave the expected loss as it is with uniform times: the weight of
+// every example is the mean of the weighting over uniform times. Where a weighting grows
+// without bound, as Likelihood does, uniform times train badly, for few of them make up most
+// of the loss (ScoreFlow, Song et al. 2021, arXiv:2101.09258, section 5). What is weighed is
+// the error of the prediction. It should be of one size at all times, as that of the noise,
+// of the velocity, or of a preconditioned network is; errors of the score grow like 1/σ. A
+// weighting that is the same at all times, such as Unit, is an error.
 //
 // By default the u of a batch are stratified, one in each of N equal cells:
 // still uniform, each of them, but a lower variance of the loss at no cost.
@@ -26,7 +38,10 @@ type Times struct {
 }
 
 // TimeNames returns the names that Times.Name takes.
-func TimeNames() []string { return []string{"uniform", "logit_normal", "power"} }
+func TimeNames() []string { return []string{"uniform", "logit_normal", "power", Proportional} }
+
+// Proportional is the name of the times whose density is in proportion to the weighting.
+const Proportional = "proportional"
 
 // Defaults returns d with every unset field that its name uses filled in.
 func (d Times) Defaults() Times {
@@ -65,7 +80,8 @@ func (d Times) Validate() error {
 	return nil
 }
 
-// Sample fills t with times in [lo, hi].
+// Sample fills t with times in [lo, hi]. It knows of no weighting: those of proportional are
+// uniform here, and objectives make times of them.
 func (d Times) Sample(t []float64, lo, hi float64, rng *rand.Rand) {
 	d = d.Defaults()
 	for i := range t {

@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"math"
 
 	"flowmatch/internal/choice"
 	"flowmatch/model"
@@ -18,8 +19,9 @@ type Weighting string
 // any prediction with Likelihood is ScoreFlow.
 const (
 	// Unit weighs every example alike: equation 9 for the velocity. Of a preconditioned
-	// model it is the error of what the network learns, w of [path.Precondition], whatever
-	// the prediction; the other weightings are the losses of the prediction, as without.
+	// model it is the error of what the network learns, w of [path.Precondition], at even
+	// times τ, whatever the prediction. The other weightings are losses of the prediction at
+	// even times t, the same number with a Precondition and without.
 	Unit Weighting = "unit"
 	// MatchVelocity weighs an error of any prediction as the error of the
 	// velocity that it implies: b(t)² where v = a x_t + b f.
@@ -36,8 +38,9 @@ const (
 	// score, 4/β, 0.2 to 40, for the velocity, and β/σ², up to 1e5 at the end, for
 	// the noise; on OT it is 2t/(1−t), up to 2000, for the velocity. Where it grows
 	// like that, few times near the end make up most of the loss, and uniform times
-	// train badly; ScoreFlow draws t in proportion to the weight instead and divides
-	// by it. With uniform times, as here, predict the score on VP.
+	// train badly. ScoreFlow draws t in proportion to the weight of the noise and
+	// divides by it: prediction noise with [Proportional] times. With uniform times,
+	// predict the score on VP.
 	Likelihood Weighting = "likelihood"
 )
 
@@ -64,11 +67,40 @@ func (w Weighting) at(c path.Coef, p path.Prediction) float64 {
 		return b * b
 	case SigmaSquared:
 		return c.Sigma * c.Sigma
-	case Likelihood:
-		_, b := c.Convert(p, path.Score)
-		return c.Diffusion() * b * b
+	case Likelihood: // g² b², of which neither is finite where α is 0
+		g1, g0 := c.Weights(p)
+		det := c.Alpha*g0 - c.Sigma*g1
+		return 2 * c.Alpha * (c.DAlpha*c.Sigma - c.Alpha*c.DSigma) / (c.Sigma * det * det)
 	}
 	return 1
+}
+
+// Even reports whether the weighting of a prediction is the same at all times of a path, to
+// nine digits: times in proportion to it would be uniform ones.
+func (w Weighting) Even(s path.Scheduler, y path.Prediction) bool {
+	const n = 64
+	lo, hi := path.Span(s, y)
+	least, most := math.Inf(1), 0.0
+	for i := range n {
+		v := w.at(s.At(lo+(hi-lo)*(float64(i)+0.5)/n), y)
+		least, most = min(least, v), max(most, v)
+	}
+	return most-least <= 1e-9*most
+}
+
+// factor returns what the weighting multiplies the squared error of what the network learns
+// by, where the path is c: that of the prediction or, preconditioned, of w. Unit of the
+// latter is a factor at even τ, the others are factors at even t: see [newTiming].
+func (w Weighting) factor(m *model.Model, c path.Coef) float64 {
+	y, p := m.Spec().Prediction, m.Spec().Precondition
+	switch {
+	case p == nil:
+		return w.at(c, y)
+	case w == Unit || w == "":
+		return 1
+	}
+	out := p.At(c, y).Out
+	return w.at(c, y) * out * out
 }
 
 // span returns the times to train at: those where the model has a velocity and, if the
