@@ -117,7 +117,7 @@ func TestAPreconditionIsSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	if meta := raw.Metadata; meta[metaPrediction] != "preconditioned" ||
-		!strings.HasPrefix(meta[metaUnits], "x is x_t/R") || !strings.HasPrefix(meta[metaTime], "t is τ") {
+		!strings.HasPrefix(meta[metaUnits], "x is x_t/R") || !strings.HasPrefix(meta[metaTime], "t is 4τ - 2") {
 		t.Errorf("raw ONNX: %v", meta)
 	}
 }

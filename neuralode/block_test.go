@@ -181,7 +181,7 @@ func TestBothGradientsOfANetworkAgree(t *testing.T) {
 		t.Errorf("the reference is off a finite difference by %g, want below 1e-3", c.FiniteDifference)
 	}
 	for i, r := range c.Rows {
-		tol := 10 * r.Solver.Control.(ode.Adaptive).RTol
+		tol := 20 * r.Solver.Control.(ode.Adaptive).RTol
 		if !(r.ThetaError < tol) || !(r.X0Error < tol) {
 			t.Errorf("%s: errors %g of θ and %g of x0, want below %g", r.Name, r.ThetaError, r.X0Error, tol)
 		}

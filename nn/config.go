@@ -22,7 +22,7 @@ type Config struct {
 	Dim int `yaml:"dim,omitempty" json:"dim,omitempty"`
 	// Hidden holds the width of each hidden layer. Default [64, 64, 64].
 	Hidden []int `yaml:"hidden,flow" json:"hidden"`
-	// Activation is silu (default), gelu, relu, tanh, softplus, elu or selu.
+	// Activation is gelu (default), silu, relu, tanh, softplus, elu or selu.
 	Activation string `yaml:"activation" json:"activation"`
 	// TimeFrequencies n > 0 adds sin(πkt) and cos(πkt), k = 1..n, to the plain
 	// feature t. Default 0: t alone.
@@ -107,7 +107,7 @@ func (c Config) Defaults() Config {
 		c.Hidden = []int{64, 64, 64}
 	}
 	if c.Activation == "" {
-		c.Activation = "silu"
+		c.Activation = "gelu"
 	}
 	if c.SpaceScale == 0 {
 		c.SpaceScale = 0.25

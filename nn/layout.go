@@ -32,6 +32,7 @@ type layout struct {
 	starts  []start
 	size    int     // length of the slab
 	count   float64 // of the weights, which size is where it is no larger than an int
+	inner   []int   // the matrices between the first layer and the last, which Muon is for
 }
 
 // start is how a tensor begins: uniform in ±bound about centre.
@@ -57,6 +58,25 @@ func (l *layout) add(name string, s start, shape ...int) int {
 // does, in U(-1/√in, 1/√in). It returns the number of the weight.
 func (l *layout) linear(name string, in, out int) int {
 	s := start{0, 1 / math.Sqrt(float64(in))}
+	w := l.add(name+".weight", s, out, in)
+	l.add(name+".bias", s, out)
+	return w
+}
+
+// hidden adds weight and bias of a linear map whose outputs an activation takes. The
+// weight begins in U(-√(6/in), √(6/in)), of variance 2/in (He et al. 2015), so that
+// numbers are as large behind the layer as before it; the bias as in linear, so that the
+// bends of the units lie apart. It returns the number of the weight.
+func (l *layout) hidden(name string, in, out int) int {
+	w := l.add(name+".weight", start{0, math.Sqrt(6 / float64(in))}, out, in)
+	l.add(name+".bias", start{0, 1 / math.Sqrt(float64(in))}, out)
+	return w
+}
+
+// output adds weight and bias of a linear map that begins small, at a tenth of linear: an
+// untrained network is near to 0 everywhere. It returns the number of the weight.
+func (l *layout) output(name string, in, out int) int {
+	s := start{0, 0.1 / math.Sqrt(float64(in))}
 	w := l.add(name+".weight", s, out, in)
 	l.add(name+".bias", s, out)
 	return w

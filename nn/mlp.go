@@ -22,10 +22,14 @@ func newMLP(cfg Config, l *layout) (*mlp, error) {
 	}
 	in := cfg.inputs()
 	// nn.Sequential numbers activations too, so linear layers are 0, 2, 4, ...
-	for k, out := range append(append([]int(nil), cfg.Hidden...), cfg.Dim) {
-		l.linear(fmt.Sprintf("net.%d", 2*k), in, out)
+	for k, out := range cfg.Hidden {
+		w := l.hidden(fmt.Sprintf("net.%d", 2*k), in, out)
+		if k > 0 {
+			l.inner = append(l.inner, w)
+		}
 		in = out
 	}
+	l.output(fmt.Sprintf("net.%d", 2*len(cfg.Hidden)), in, cfg.Dim)
 	return &mlp{cfg: cfg, act: act}, nil
 }
 

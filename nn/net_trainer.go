@@ -97,7 +97,7 @@ func (tr *NetTrainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 // stepGraph: weights, EMA, moments 1 and 2, hyper [4], then the examples.
 func (tr *NetTrainer) stepGraph(in []*Node, l Loss) []*Node {
 	loss, grad := tr.lossGraph(in[0], in[1], in[stateSlabs+1:], l)
-	state, norm := tr.opt.update(in, grad)
+	state, norm := tr.opt.update(tr.layout, in, grad)
 	return append(state, loss, norm)
 }
 

@@ -4,12 +4,30 @@ import (
 	"fmt"
 
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+
+	"flowmatch/internal/choice"
 )
 
-// Optimizer is Adam (Kingma and Ba 2015) with decoupled weight decay (AdamW,
-// Loshchilov and Hutter 2019), gradient clipping and an average of the weights (EMA).
+// The names of the optimizers.
+const (
+	// AdamW is Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and
+	// Hutter 2019).
+	AdamW = "adamw"
+	// Muon turns the mean gradient of each matrix between the first layer and the last of a
+	// perceptron into the nearest orthogonal one (Jordan 2024): all directions learn alike.
+	// Other weights take AdamW.
+	Muon = "muon"
+)
+
+// OptimizerNames returns the names of the optimizers.
+func OptimizerNames() []string { return []string{AdamW, Muon} }
+
+// Optimizer is how a gradient becomes a step: AdamW, or Muon, with gradient clipping and
+// an average of the weights (EMA).
 // Where 0 is a value of its own, nil is the default: new(0.9) sets such a field.
 type Optimizer struct {
+	// Name is adamw (default), or muon, for perceptrons of two hidden layers and more.
+	Name        string   `yaml:"name" json:"name"`
 	Beta1       *float64 `yaml:"beta1" json:"beta1"`               // in [0, 1); default 0.9, 0: no momentum
 	Beta2       *float64 `yaml:"beta2" json:"beta2"`               // in [0, 1); default 0.999
 	Eps         *float64 `yaml:"eps" json:"eps"`                   // positive; default 1e-8
@@ -25,6 +43,9 @@ type Optimizer struct {
 
 // Defaults returns o with every nil field filled in.
 func (o Optimizer) Defaults() Optimizer {
+	if o.Name == "" {
+		o.Name = AdamW
+	}
 	for _, f := range []struct {
 		v   **float64
 		def float64
@@ -39,6 +60,9 @@ func (o Optimizer) Defaults() Optimizer {
 // Validate reports the first field that cannot be used.
 func (o Optimizer) Validate() error {
 	o = o.Defaults()
+	if err := choice.Check("optimizer", o.Name, OptimizerNames()); err != nil {
+		return fmt.Errorf("nn: %w", err)
+	}
 	for _, f := range []struct {
 		name string
 		v    float64
@@ -58,9 +82,9 @@ func (o Optimizer) Validate() error {
 	return nil
 }
 
-// update is AdamW with clipping, and the EMA, in a graph; in begins with weights, EMA,
+// update is a step with clipping, and the EMA, in a graph; in begins with weights, EMA,
 // moments 1 and 2 and hyper [4]. It returns the new four, and the norm of grad.
-func (o Optimizer) update(in []*Node, grad *Node) (state []*Node, norm *Node) {
+func (o Optimizer) update(l *layout, in []*Node, grad *Node) (state []*Node, norm *Node) {
 	theta, ema, m1, m2, hyper := in[0], in[1], in[2], in[3], in[4]
 	h := func(i int) *Node { return Reshape(Slice(hyper, AxisRange(i, i+1))) }
 	norm = Sqrt(ReduceAllSum(Square(grad)))
@@ -70,6 +94,10 @@ func (o Optimizer) update(in []*Node, grad *Node) (state []*Node, norm *Node) {
 	m1 = Add(MulScalar(m1, *o.Beta1), MulScalar(grad, 1-*o.Beta1))
 	m2 = Add(MulScalar(m2, *o.Beta2), MulScalar(Square(grad), 1-*o.Beta2))
 	step := Div(Mul(m1, h(1)), AddScalar(Sqrt(Mul(m2, h(2))), *o.Eps))
+	if o.Name == Muon {
+		ahead := Add(MulScalar(m1, *o.Beta1), MulScalar(grad, 1-*o.Beta1)) // Nesterov's momentum
+		step = l.replaceInner(step, ahead, orthogonal)
+	}
 	if o.WeightDecay > 0 {
 		step = Add(step, MulScalar(theta, o.WeightDecay))
 	}

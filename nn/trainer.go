@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -38,6 +39,8 @@ type Trainer struct {
 	step  int64
 	state []slabs  // on each device, the same
 	apply *program // Apply
+
+	layout *layout
 }
 
 // slabs are weights, EMA, first and second moments.
@@ -56,7 +59,7 @@ func (m *Module) newTrainer(o Optimizer, devices int) (*Trainer, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	if err := o.Validate(); err != nil {
+	if err := cmp.Or(o.Validate(), m.layout.checkMuon(o)); err != nil {
 		return nil, err
 	}
 	if err := m.eng.checkDevices(devices); err != nil {
@@ -66,7 +69,7 @@ func (m *Module) newTrainer(o Optimizer, devices int) (*Trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	tr := &Trainer{eng: m.eng, size: len(w), opt: o.Defaults(), state: make([]slabs, devices)}
+	tr := &Trainer{eng: m.eng, size: len(w), opt: o.Defaults(), state: make([]slabs, devices), layout: m.layout}
 	tr.apply = tr.applyProgram()
 	zeros := make([]float32, len(w))
 	return tr, tr.put(State{Weights: w, EMA: w, Moment1: zeros, Var2: zeros})
@@ -78,7 +81,7 @@ func (tr *Trainer) applyProgram() *program {
 	return &program{eng: tr.eng, name: "optimizer step", update: []int{0, 1, 2, 3}, devices: len(tr.state),
 		inputs: func(_, _ int) []shapes.Shape { return append(tr.stateShapes(), floats(tr.size)) },
 		build: func(in []*Node) []*Node {
-			state, norm := tr.opt.update(in, in[stateSlabs+1])
+			state, norm := tr.opt.update(tr.layout, in, in[stateSlabs+1])
 			return append(state, norm)
 		}}
 }

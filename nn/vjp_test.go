@@ -40,7 +40,7 @@ func testAugmented(t *testing.T, cfg Config, probe bool, k, j []float64) {
 	net := newNet(t, cfg)
 	d, n, at := cfg.Dim, 4, 0.45
 	_, label := bind(t, net, n)
-	x, a, l := randomPoints(n, d, 4), randomPoints(n, d, 5), randomPoints(n, 1, 6)
+	x, a, l := randomPoints(n, d, 24), randomPoints(n, d, 5), randomPoints(n, 1, 6)
 	var e []float64
 	if probe {
 		e = randomPoints(n, d, 7)

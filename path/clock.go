@@ -7,7 +7,7 @@ import (
 )
 
 // Clock turns uniform numbers into times of a path: those that are spread evenly over the
-// time input of a preconditioned network ([Precondition.Clock]), or have a density of
+// clock of a preconditioned network ([Precondition.Clock]), or have a density of
 // your own ([NewClock]). It is piecewise linear, so [Clock.Slope] is exactly one over the
 // density of the times that it gives, however fine its pieces are.
 type Clock struct{ tau, t []float64 }
@@ -15,14 +15,14 @@ type Clock struct{ tau, t []float64 }
 // clockCells is how many pieces a Clock is linear in.
 const clockCells = 1 << 14
 
-// Clock returns the inverse of the time input: t as a function of τ, piecewise linear on
+// Clock returns the inverse of the share of the data: t as a function of τ, piecewise linear on
 // [lo, hi]. Times that are uniform in τ are spread over a path as uniform times are over
 // [CondOT], whatever its schedule: their logarithmic signal to noise ratio is logistic.
 func (p Precondition) Clock(s Scheduler, lo, hi float64) *Clock {
 	k := &Clock{tau: make([]float64, clockCells+1), t: make([]float64, clockCells+1)}
 	for i := range k.t {
 		k.t[i] = lo + (hi-lo)*float64(i)/clockCells
-		k.tau[i] = p.At(s.At(k.t[i]), Velocity).Time
+		k.tau[i] = p.At(s.At(k.t[i]), Velocity).Share
 	}
 	return k
 }
@@ -68,8 +68,8 @@ func slowEnds(v float64) float64 {
 	return v * v * v * (10 + v*(6*v-15))
 }
 
-// Share returns the place of a share u, in [0, 1], of the way from one end to the other: the
-// time input that a preconditioned network has at the time At(u).
+// Share returns the place of a share u, in [0, 1], of the way from one end to the other: τ,
+// for a preconditioned network, at the time At(u).
 func (k *Clock) Share(u float64) float64 {
 	last := len(k.tau) - 1
 	return k.tau[0] + u*(k.tau[last]-k.tau[0])

@@ -26,12 +26,13 @@ import (
 // prediction matters to the network, and no conversion is singular where the velocity
 // is finite.
 //
-// Its time input is the share of the data in x_t,
+// Its clock is the share of the data in x_t,
 //
 //	τ = α s_1/(α s_1 + σ s_0),
 //
 // which is t for [CondOT] and bounded for [VE], whose σ spans decades: it is the logistic
-// function of half the logarithm of the signal to noise ratio.
+// function of half the logarithm of the signal to noise ratio. The time input is 4τ − 2, in
+// [-2, 2]: about 0, and spread as the input is.
 type Precondition struct {
 	Data   float64 `yaml:"data,omitempty" json:"data,omitempty"`
 	Source float64 `yaml:"source,omitempty" json:"source,omitempty"`
@@ -39,8 +40,12 @@ type Precondition struct {
 
 // Scaling is a Precondition at one time, for one prediction y:
 //
-//	y = Skip x + Out F(In x, Time)
-type Scaling struct{ In, Skip, Out, Time float64 }
+//	y = Skip x + Out F(In x, Time),   Time = 4 Share − 2
+type Scaling struct {
+	In, Skip, Out float64
+	Share         float64 // τ, of the data in x, in [0, 1]
+	Time          float64 // in [-2, 2]
+}
 
 func (p Precondition) scales() (data, source float64) {
 	data, source = p.Data, p.Source
@@ -75,11 +80,13 @@ func (p Precondition) At(c Coef, y Prediction) Scaling {
 	g1, g0 := c.Weights(y)
 	signal, noise := c.Alpha*s1, c.Sigma*s0
 	r := math.Hypot(signal, noise)
+	share := signal / (signal + noise)
 	return Scaling{
-		In:   1 / r,
-		Skip: (g1*signal*s1 + g0*noise*s0) / (r * r),
-		Out:  s1 * s0 * (g1*c.Sigma - g0*c.Alpha) / r,
-		Time: signal / (signal + noise),
+		In:    1 / r,
+		Skip:  (g1*signal*s1 + g0*noise*s0) / (r * r),
+		Out:   s1 * s0 * (g1*c.Sigma - g0*c.Alpha) / r,
+		Share: share,
+		Time:  4*share - 2,
 	}
 }
 
@@ -91,7 +98,7 @@ func (p Precondition) Target(c Coef) (g1, g0 float64) {
 	return noise / (r * s1), -signal / (r * s0)
 }
 
-// Field turns a network F, as a field in its input z and its time τ, into the field of
+// Field turns a network F, as a field in its input z and its time 4τ − 2, into the field of
 // prediction y along the path s. It is Differentiable or a Diverger when F is.
 func (p Precondition) Field(f flow.Field, s Scheduler, y Prediction) flow.Field {
 	return wrap(&affine{f: f, at: func(t float64) (affineCoef, error) {

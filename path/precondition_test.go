@@ -61,7 +61,7 @@ func sq(v float64) float64 { return v * v }
 func TestThePreconditionedTimeIsTheShareOfTheData(t *testing.T) {
 	for i := range 11 {
 		at := float64(i) / 10
-		if got := (Precondition{}).At(CondOT{}.At(at), Velocity).Time; math.Abs(got-at) > 1e-15 {
+		if got := (Precondition{}).At(CondOT{}.At(at), Velocity).Share; math.Abs(got-at) > 1e-15 {
 			t.Errorf("condot: time %g at %g", got, at)
 		}
 	}
@@ -72,12 +72,12 @@ func TestThePreconditionedTimeIsTheShareOfTheData(t *testing.T) {
 		}
 		lo, hi := s.Domain()
 		clock := Precondition{}.Clock(s, lo, hi)
-		before, most := math.Inf(-1), Precondition{}.At(s.At(hi), Velocity).Time
-		least := Precondition{}.At(s.At(lo), Velocity).Time
+		before, most := math.Inf(-1), Precondition{}.At(s.At(hi), Velocity).Share
+		least := Precondition{}.At(s.At(lo), Velocity).Share
 		for i := range 101 {
 			u := float64(i) / 100
 			at := clock.At(u)
-			tau := Precondition{}.At(s.At(at), Velocity).Time
+			tau := Precondition{}.At(s.At(at), Velocity).Share
 			if want := least + u*(most-least); math.Abs(tau-want) > 1e-3 || at < before {
 				t.Errorf("%s: the share %g is at t=%g, where it is %g", name, want, at, tau)
 			}

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -30,9 +31,10 @@ type Config struct {
 	// out, the flow starts from the Gaussian of the path.
 	Source synth.SourceConfig `yaml:"source,omitempty" json:"source,omitempty"`
 	// Precondition is whether inputs and targets of the network are brought to unit variance,
-	// so that every path and prediction trains alike; default false. Then weighting unit
-	// weighs errors of these targets, and times are shares of the data in x_t, τ.
-	Precondition bool            `yaml:"precondition,omitempty" json:"precondition,omitempty"`
+	// so that every path and prediction trains alike; default true of the objective cfm on
+	// Gaussian paths, and for it alone. Then weighting unit weighs errors of these targets,
+	// and times are shares of the data in x_t, τ.
+	Precondition *bool           `yaml:"precondition" json:"precondition"`
 	Coupling     coupling.Config `yaml:"coupling" json:"coupling"` // how noise x_0 and data x_1 are paired
 	// the network: a perceptron, or net.unet or net.dit for images
 	Net nn.Config `yaml:"net" json:"net"`
@@ -58,13 +60,36 @@ func (c Config) Defaults() Config {
 	c.Data = c.Data.Defaults()
 	c.Coupling = c.Coupling.Defaults()
 	c.Net = c.Net.Defaults()
-	c.Train = c.Train.Defaults()
+	if c.Precondition == nil {
+		c.Precondition = new(c.preconditionable() == nil)
+	}
+	c.Train = c.Train.DefaultsFor(c.Net, *c.Precondition && c.preconditionable() == nil)
 	if kind, err := train.KindOf(c.Train.Objective); err == nil {
 		c.Net.Average = c.Net.Average || kind.Averages
 		c.Eval = samplerOf(kind, c.Train, c.Eval)
 	}
 	c.Eval = c.Eval.Defaults()
 	return c
+}
+
+// preconditionable reports an objective or a path that preconditioning is not for.
+func (c Config) preconditionable() error {
+	kind, err := train.KindOf(cmp.Or(c.Train.Objective, train.Config{}.Defaults().Objective))
+	if err != nil {
+		return err
+	}
+	if !kind.Preconditioned {
+		return fmt.Errorf("precondition is for the objective %s, not for %s; leave it out",
+			objectives(func(k train.Kind) bool { return k.Preconditioned }), kind.Name)
+	}
+	scheduler, err := c.Path.New()
+	if err != nil {
+		return err
+	}
+	if _, noisy := scheduler.(path.Noisy); noisy {
+		return fmt.Errorf("precondition is for Gaussian paths; path %s has noise of its own; leave it out", c.Path.Name)
+	}
+	return nil
 }
 
 // samplerOf fills in how samples of an objective are drawn.
@@ -123,9 +148,10 @@ func (c Config) compatible() error {
 	if err := c.validateCondition(kind); err != nil {
 		return err
 	}
-	if c.Precondition && !kind.Preconditioned {
-		return fmt.Errorf("precondition is for the objective %s, not for %s; leave it out",
-			objectives(func(k train.Kind) bool { return k.Preconditioned }), kind.Name)
+	if *c.Precondition {
+		if err := c.preconditionable(); err != nil {
+			return err
+		}
 	}
 	if kind.Solves {
 		return c.validateSolves()
@@ -146,8 +172,6 @@ func (c Config) compatible() error {
 	case noisy && !kind.Noisy:
 		return fmt.Errorf("path %s has noise of its own, which is for the objective %s, not for %s",
 			c.Path.Name, objectives(func(k train.Kind) bool { return k.Noisy }), kind.Name)
-	case c.Precondition && noisy:
-		return fmt.Errorf("precondition is for Gaussian paths; path %s has noise of its own; leave it out", c.Path.Name)
 	case noisy && c.Train.Prediction != path.Velocity:
 		return fmt.Errorf("train.prediction is %v; path %s, which has noise of its own, needs velocity",
 			c.Train.Prediction, c.Path.Name)

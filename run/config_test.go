@@ -58,7 +58,7 @@ func TestMistakesInARunFileAreNamed(t *testing.T) {
 		{"data: {name: moons}\npath: {name: icfm}\ntrain: {weighting: sigma2}\n", "needs unit"},
 		{"data: {name: moons}\npath: {name: icfm, sigma_min: 0.1}\n", "only sigma"},
 		// Unset is not zero, and whole numbers are whole.
-		{"data: {name: moons}\ntrain: {lr: 0}\n", "line 2: train.lr is 0; leave the key out for the default 0.001"},
+		{"data: {name: moons}\ntrain: {lr: 0}\n", "line 2: train.lr is 0; leave the key out for the default 0.01"},
 		{"data: {name: moons}\neval: {rtol: 0}\n", "line 2: eval.rtol is 0; leave the key out for the default"},
 		{"data: {name: moons}\neval:\n  samples: 0\n", "line 3: eval.samples is 0"},
 		{"data: {name: moons}\ntrain: {steps: 2.5}\n", "line 2: train.steps is 2.5"},
@@ -87,7 +87,7 @@ func TestZerosThatAreValues(t *testing.T) {
 		t.Errorf("got %+v and %+v", l, o)
 	}
 	c, err = ParseConfig([]byte("data: {name: moons}\ntrain:\n  lr:\n  steps: null\n"), nil)
-	if err != nil || c.Train.LR != 1e-3 || c.Train.Steps != 10000 {
+	if err != nil || c.Train.LR != 1e-2 || c.Train.Steps != 10000 {
 		t.Errorf("keys without a value: lr %g, steps %d (%v), want the defaults", c.Train.LR, c.Train.Steps, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"flowmatch/eval"
 	"flowmatch/internal/settings"
+	"flowmatch/path"
 	"flowmatch/train"
 )
 
@@ -43,7 +44,6 @@ func rules() []rule {
 		{"net.unet.heads", whereHeadsAreCounted, "leave net.unet.head_channels out"},
 		{"train.times.name", whereAllTimesWeighAlike, "set train.weighting to likelihood, for instance"},
 		{"net.classes", whereUnconditional, "set conditional: true"},
-		{"train.prediction", wherePreconditioned, "set train.weighting to sigma2"},
 		{"train.lr_min", whereTheRateIsConstant, "set train.warmup, or another train.schedule"},
 		{"train.val_every train.patience train.ml.val", whereNothingIsHeldOut, "set data.val to a number of points"},
 		{"train.ml.val", whereNothingValidates, "set train.val_every"},
@@ -67,7 +67,8 @@ func rules() []rule {
 
 // Warnings says what a training of so few steps never comes to: early stopping, snapshots
 // and pictures. These are no errors, for a run may be continued with more steps, and a short
-// trial of a run file needs no other change of it. c is complete.
+// trial of a run file needs no other change of it. Nor is a prediction an error that
+// preconditioning makes the same training as any other. c is complete.
 func (c Config) Warnings() []string {
 	t := c.Train
 	var warnings []string
@@ -80,6 +81,10 @@ func (c Config) Warnings() []string {
 	warn("patience", t.Patience, *t.ValEvery >= t.Steps, fmt.Sprintf("train.val_every is %d", *t.ValEvery))
 	warn("snapshot_every", t.SnapshotEvery, t.SnapshotEvery > t.Steps, "no snapshot is kept")
 	warn("sample_every", t.SampleEvery, t.SampleEvery > t.Steps, "no samples are drawn")
+	if *c.Precondition && t.Prediction != path.Velocity && t.Weighting != train.SigmaSquared {
+		warnings = append(warnings, fmt.Sprintf("train.prediction is %v, but with precondition: true all predictions "+
+			"are the same training; precondition: false trains the network on the %[1]v itself", t.Prediction))
+	}
 	return warnings
 }
 
@@ -107,15 +112,6 @@ func whereHeadsAreCounted(c Config, _ train.Kind) string {
 	return "net.unet.head_channels says how many heads there are"
 }
 
-// wherePreconditioned is about predictions, which are one to a preconditioned network:
-// only the weight σ² is of the error of one of them.
-func wherePreconditioned(c Config, _ train.Kind) string {
-	if !c.Precondition || c.Train.Weighting == train.SigmaSquared {
-		return ""
-	}
-	return "a preconditioned network learns the same for every prediction"
-}
-
 // whereAllTimesWeighAlike is about times in proportion to a weighting.
 func whereAllTimesWeighAlike(c Config, _ train.Kind) string {
 	t := c.Train
@@ -126,7 +122,7 @@ func whereAllTimesWeighAlike(c Config, _ train.Kind) string {
 		return "the weighting unit is the same at all times"
 	}
 	s, err := c.Path.New()
-	if err != nil || c.Precondition || !t.Weighting.Even(s, t.Prediction) {
+	if err != nil || *c.Precondition || !t.Weighting.Even(s, t.Prediction) {
 		return "" // an error is one that Validate reports
 	}
 	return fmt.Sprintf("the weighting %s of the prediction %v is the same at all times of path %s", t.Weighting,

@@ -25,18 +25,16 @@ func TestNoSettingIsWithoutEffect(t *testing.T) {
 		{images + "net: {dit: {}, space_frequencies: 2}", "net.space_frequencies is 2, but has no effect"},
 		{images + "net: {unet: {}, space_scale: 2}", "net.space_scale is 2, but has no effect: it is for " +
 			"perceptrons"},
-		{moons + "precondition: true\ntrain: {prediction: noise}", "line 3: train.prediction is noise, but has no " +
-			"effect: a preconditioned network learns the same for every prediction; leave it out, or set " +
-			"train.weighting to sigma2"},
 		{moons + "train: {times: {name: proportional}}", "line 2: train.times.name is proportional, but has no " +
 			"effect: the weighting unit is the same at all times; leave it out, or set train.weighting to " +
 			"likelihood, for instance"},
 		{moons + "precondition: true\ntrain: {times: {name: proportional}}", "line 3: train.times.name is " +
 			"proportional"},
-		{moons + "train: {times: {name: proportional}, weighting: velocity}", "the weighting velocity of the " +
+		{moons + "precondition: false\ntrain: {times: {name: proportional}, weighting: velocity}", "the weighting velocity of the " +
 			"prediction velocity is the same at all times of path condot"},
-		{moons + "path: {name: ve}\ntrain: {times: {name: proportional}, weighting: likelihood, prediction: noise}",
-			"line 3: train.times.name is proportional, but has no effect: the weighting likelihood of the " +
+		{moons + "path: {name: ve}\nprecondition: false\n" +
+			"train: {times: {name: proportional}, weighting: likelihood, prediction: noise}",
+			"line 4: train.times.name is proportional, but has no effect: the weighting likelihood of the " +
 				"prediction noise is the same at all times of path ve"},
 		{moons + "net: {space_scale: 0.2}", "net.space_scale is 0.2, but has no effect: it is the scale of " +
 			"net.space_frequencies, which is 0; leave it out, or set net.space_frequencies"},
@@ -160,7 +158,7 @@ func TestSettingsWithAnEffectAreTaken(t *testing.T) {
 		moons + "train: {objective: reflow, teacher: x, val_every: 10, patience: 2}",
 		"data: {name: moons, val: 0}\ntrain: {objective: reflow, teacher: x, val_every: 10}",
 		"data: {name: moons, val: 0}\ntrain: {val_every: 0}",
-		"data: {path: x-idx}\nnet: {unet: {heads: 2}, hidden: [64, 64, 64], activation: silu}\neval: " +
+		"data: {path: x-idx}\nnet: {unet: {heads: 2}, hidden: [64, 64, 64], activation: gelu}\neval: " +
 			"{dequantizations: 5}",
 		"data: {name: moons}\nconditional: true\nnet: {classes: 2, dim: 2}",
 		moons + "net: {space_frequencies: 3, space_scale: 0.2}",

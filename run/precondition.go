@@ -20,7 +20,7 @@ const (
 // precondition returns the model's, with the scales of data and source; nil where the run
 // has none. It is a pure function of the configuration and the data.
 func (c Config) precondition(set *data.Set) (*path.Precondition, error) {
-	if !c.Precondition {
+	if !*c.Precondition {
 		return nil, nil
 	}
 	x := flow.NewBatch(max(64, min(scalePoints, scaleNumbers/set.Dim)), set.Dim)

@@ -75,6 +75,24 @@ func TestAResumedPreconditionedRunIsTheSame(t *testing.T) {
 	}
 }
 
+// A prediction beside preconditioning changes nothing, and is told.
+func TestAPredictionBesideAPreconditionIsTold(t *testing.T) {
+	for text, want := range map[string]int{
+		"data: {name: moons}\ntrain: {prediction: noise}":                      1,
+		"data: {name: moons}":                                                  0,
+		"data: {name: moons}\ntrain: {prediction: noise}\nprecondition: false": 0,
+		"data: {name: moons}\ntrain: {prediction: score, weighting: sigma2}":   0,
+	} {
+		c, err := ParseConfig([]byte(text), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Warnings(); len(got) != want {
+			t.Errorf("%q: %d warnings %q, want %d", text, len(got), got, want)
+		}
+	}
+}
+
 func TestWhatAPreconditionIsNotFor(t *testing.T) {
 	for setting, want := range map[string]string{
 		"train.objective=ml":       "precondition is for the objective cfm, not for ml",

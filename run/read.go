@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"flowmatch/internal/settings"
+	"flowmatch/nn"
 )
 
 // ReadConfig reads a run file and applies the settings, each "key=value" with a
@@ -64,6 +66,10 @@ func parseWritten(text []byte) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("run: %w", err)
 	}
+	if c.Precondition == nil { // a version that had none, or wrote it only where it was on
+		c.Precondition = new(false)
+	}
+	c.Train.Optimizer.Name = cmp.Or(c.Train.Optimizer.Name, nn.AdamW)
 	return c, nil
 }
 

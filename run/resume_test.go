@@ -32,7 +32,7 @@ func TestARunIsResumedWithTheSettingsItBeganWith(t *testing.T) {
 		"train.label_dropout=0.1":    "set conditional: true",
 		"data.standardize=none":      "data.standardize was scalar, and is none now",
 		"path.name=cosine":           "path.name was condot, and is cosine now",
-		"train.times.name=power":     "train.times.name was uniform, and is power now",
+		"train.times.name=power":     "train.times.name was logit_normal, and is power now",
 		"train.weighting=likelihood": "train.weighting was unit, and is likelihood now",
 	} {
 		cfg, err := ParseConfig([]byte(text), []string{setting})

@@ -70,10 +70,11 @@ var plainDocs = map[string]string{
 	"train.prediction": "What the network outputs: the velocity (default), the data point, the noise or the " +
 		"score. The others are converted to the velocity.",
 	"train.times": "How the times of training are drawn.",
-	"train.times.name": "The distribution of t: uniform (default); logit_normal, the logistic function of a " +
+	"train.times.name": "The distribution of t: uniform; logit_normal, the logistic function of a " +
 		"normal number; power, a power of a uniform number; or proportional, in proportion to weighting, as " +
 		"ScoreFlow does, so that all examples weigh the same. With precondition: true all but proportional " +
-		"are distributions of τ, the share of the data in x_t, in place of t.",
+		"are distributions of τ, the share of the data in x_t, in place of t. Default uniform; with " +
+		"precondition: true logit_normal, of mean 1 and std 1.5.",
 	"train.times.mean":  "Of logit_normal: the mean of the normal number; default 0.",
 	"train.times.std":   "Of logit_normal: the standard deviation of the normal number; default 1.",
 	"train.times.power": "Of power: the exponent; default 0.5, which puts more times near the data.",
@@ -98,7 +99,7 @@ var plainDocs = map[string]string{
 		"1/128 of the time, as in the paper.",
 	"train.steps": "The number of steps of the optimizer; default 10,000.",
 	"train.batch": "The number of examples in a step; default 256.",
-	"train.lr":    "The learning rate at its highest; default 1e-3.",
+	"train.lr":    "The learning rate at its highest; default 0.01 of the optimizer muon, 0.001 of adamw.",
 	"train.schedule": "How the learning rate goes on after the warm-up: not at all (constant), down along " +
 		"half a cosine (cosine, default), or down along a line, as in the paper (poly).",
 	"train.warmup": "The number of steps at the start in which the learning rate rises; 0 (default): none.",
@@ -115,7 +116,10 @@ var plainDocs = map[string]string{
 		"engine xla has more than one.",
 	"train.tensorboard": "Whether metrics and pictures are kept in TensorBoard's event files, too; default " +
 		"false.",
-	"train.optimizer":       "The optimizer, AdamW, with clipping of gradients and an average of the weights.",
+	"train.optimizer": "The optimizer, with clipping of gradients and an average of the weights.",
+	"train.optimizer.name": "How a gradient becomes a step: adamw, or muon, which makes the gradients of the matrices between the " +
+		"first layer and the last of a perceptron orthogonal, so that all directions learn alike. Default muon for " +
+		"perceptrons of two hidden layers and more, of images adamw.",
 	"train.optimizer.beta1": "The decay of the mean of the gradient, in [0, 1); default 0.9, 0: no momentum.",
 	"train.optimizer.beta2": "The decay of the mean of the squared gradient, in [0, 1); default 0.999.",
 	"train.optimizer.eps":   "The number that keeps a step from dividing by zero, above 0; default 1e-8.",

@@ -262,7 +262,7 @@ func (o CFM) coefficients(m *model.Model, ex *nn.Examples) {
 	}
 }
 
-// preconditioned writes the columns of a network that is given z and τ, and learns w.
+// preconditioned writes the columns of a network that is given z and 4τ − 2, and learns w.
 func (o CFM) preconditioned(m *model.Model, p path.Precondition, ex *nn.Examples) {
 	for i, t := range ex.T {
 		c := m.Scheduler().At(t)

@@ -1,0 +1,78 @@
+package nn
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+)
+
+// muonScale is the root mean square of a number of Muon's step, at a learning rate of 1.
+// Adam's are about as large where gradients are noisy, so that both take one learning
+// rate (Liu et al. 2025, arXiv:2502.16982, who take 0.2, for language models).
+const muonScale = 0.4
+
+// newtonSchulz are the coefficients of Jordan's iteration X ← aX + b(XXᵀ)X + c(XXᵀ)²X. It
+// brings singular values in (0, 1] into about [0.7, 1.2] in five steps, which does as well
+// as 1.
+var newtonSchulz = struct {
+	a, b, c float64
+	steps   int
+}{3.4445, -4.7750, 2.0315, 5}
+
+// orthogonal returns the step of Muon for a matrix of mean gradients: UVᵀ of its singular
+// value decomposition, nearly, of root mean square muonScale.
+func orthogonal(g *Node) *Node {
+	rows, columns := g.Shape().Dimensions[0], g.Shape().Dimensions[1]
+	x := g
+	if rows > columns { // XXᵀ is then the smaller of the two products
+		x = Transpose(x, 0, 1)
+	}
+	x = Div(x, AddScalar(Sqrt(ReduceAllSum(Square(x))), 1e-20))
+	for range newtonSchulz.steps {
+		s := DotGeneral(x, []int{1}, nil, x, []int{1}, nil)
+		p := Add(MulScalar(s, newtonSchulz.b), MulScalar(DotGeneral(s, []int{1}, nil, s, []int{0}, nil), newtonSchulz.c))
+		x = Add(MulScalar(x, newtonSchulz.a), DotGeneral(p, []int{1}, nil, x, []int{0}, nil))
+	}
+	if rows > columns {
+		x = Transpose(x, 0, 1)
+	}
+	return MulScalar(x, muonScale*math.Sqrt(float64(max(rows, columns))))
+}
+
+// replaceInner returns the slab to with f of each inner matrix of the slab from in its place.
+func (l *layout) replaceInner(to, from *Node, f func(*Node) *Node) *Node {
+	var parts []*Node
+	at := 0
+	keep := func(end int) {
+		if end > at {
+			parts = append(parts, Slice(to, AxisRange(at, end)))
+		}
+	}
+	for _, i := range l.inner {
+		t := l.tensors[i]
+		keep(t.Offset)
+		at = t.Offset + t.Size()
+		parts = append(parts, Reshape(f(Reshape(Slice(from, AxisRange(t.Offset, at)), t.Shape...)), t.Size()))
+	}
+	keep(l.size)
+	return Concatenate(parts, 0)
+}
+
+// OptimizerFor returns the name of the optimizer that was measured to do best for networks
+// of that configuration: Muon for perceptrons of two hidden layers and more, of images AdamW.
+func OptimizerFor(c Config) string {
+	if c.OfImages() || len(c.Defaults().Hidden) < 2 {
+		return AdamW
+	}
+	return Muon
+}
+
+// checkMuon reports a network without a matrix that Muon is for.
+func (l *layout) checkMuon(o Optimizer) error {
+	if o.Name == Muon && len(l.inner) == 0 {
+		return fmt.Errorf("nn: the optimizer %s is for perceptrons of two hidden layers and more; choose %s", Muon,
+			AdamW)
+	}
+	return nil
+}
