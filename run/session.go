@@ -27,6 +27,8 @@ type TrainOptions struct {
 	// Resumed is called with the step that a resumed run goes on from, and with the
 	// settings that have changed since; see [Change].
 	Resumed func(step int, changes []Change)
+	// FellBack is called when a training that diverged begins again at a lower rate.
+	FellBack func(train.FellBack)
 	// Opened is called with the data before training.
 	Opened func(*data.Set)
 	// Undrawn is called where the samples of a step cannot be solved for or drawn, so
@@ -243,7 +245,7 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 	if err != nil {
 		return err
 	}
-	defer metrics.Close()
+	defer func() { metrics.Close() }()
 	b, err := s.openBoard()
 	if err != nil {
 		return err
@@ -265,6 +267,14 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 				return err
 			}
 			return metrics.Append(e)
+		},
+		FellBack: func(f train.FellBack) error {
+			if o.FellBack != nil {
+				o.FellBack(f)
+			}
+			metrics.Close()
+			metrics, err = openMetrics(filepath.Join(s.dir, MetricsFile), 0)
+			return err
 		},
 		Sample:   p.draw,
 		Save:     s.save,

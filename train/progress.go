@@ -29,6 +29,8 @@ type Progress struct {
 	Misses   int     `json:"misses"`    // validations since
 	Stopped  bool    `json:"stopped"`   // ended early
 	Seconds  float64 `json:"seconds"`
+	// Slower is how many times the training began again at a lower learning rate.
+	Slower int `json:"slower,omitempty"`
 	// The log line in the making: sums of losses and evaluations over Count steps.
 	Sum   float64 `json:"sum"`
 	NFE   float64 `json:"nfe,omitempty"`
@@ -44,6 +46,8 @@ type Hooks struct {
 	Step func(step int, loss float64)
 	// Event is called at every log line.
 	Event func(Event) error
+	// FellBack is called when a training that diverged begins again.
+	FellBack func(FellBack) error
 	// Save is called when the state should reach the disk; best says that its
 	// validation loss is the lowest so far.
 	Save func(s nn.State, p Progress, best bool) error

@@ -28,6 +28,9 @@ type Session struct {
 // Run takes the steps of l that are left. What is learnt is in the trainer. When ctx ends
 // the error is [ErrInterrupted]. When Run returns, nothing that it began reads the data any
 // more.
+//
+// A training that diverges before its state was saved begins again at a third of the
+// learning rate, four times at most: see Hooks.FellBack.
 func (s Session) Run(ctx context.Context, l Loop) (Progress, error) {
 	if err := s.check(); err != nil {
 		return s.Progress, err
@@ -36,6 +39,25 @@ func (s Session) Run(ctx context.Context, l Loop) (Progress, error) {
 		return s.Progress, err
 	}
 	l = l.Defaults()
+	s, begun, err := s.begin()
+	if err != nil {
+		return s.Progress, err
+	}
+	for {
+		p, ended := s.attempt(ctx, l.slower(s.Progress.Slower))
+		next, again, err := s.fellBack(begun, l, p, ended)
+		if err != nil {
+			return p, err
+		}
+		if !again {
+			return p, ended
+		}
+		s.Progress = next
+	}
+}
+
+// attempt is Run at one learning rate. l is complete.
+func (s Session) attempt(ctx context.Context, l Loop) (Progress, error) {
 	task := Task{Trainer: s.Trainer.Trainer, Model: s.averaged, Progress: s.Progress, Hooks: s.Hooks, best: s.best}
 	val, err := s.validation(l.Batch)
 	if err != nil {
@@ -120,7 +142,11 @@ func (s Session) steps(ctx context.Context, t Training) (take StepFunc, wait fun
 		return nil, nil, misfit("%T has both Examples and Steps, and is trained by one of them: where one comes "+
 			"from an embedded field, give the field a name", s.Objective)
 	case makes:
-		return regress(ctx, t, r)
+		take, wait, err = regress(ctx, t, r)
+		if err == nil {
+			take = watch(take)
+		}
+		return take, wait, err
 	case steps:
 		take, err = o.Steps(ctx, t)
 		if err == nil && take == nil {

@@ -171,7 +171,12 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 			}
 			p.step(step, loss)
 		},
-		Event:   func(e train.Event) { p.event(e) },
+		Event: func(e train.Event) { p.event(e) },
+		FellBack: func(f train.FellBack) {
+			p = nil
+			a.status("warning: %v", f)
+			res.Warnings = append(res.Warnings, f.String())
+		},
 		Undrawn: func(step int, err error) { a.status("no picture of step %d: %v", step, err) },
 	})
 	if err != nil {

@@ -1,0 +1,94 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"flowmatch/nn"
+)
+
+// fast is a loop that diverges at its rate: at a third of a third of it, too.
+var fast = Loop{Steps: 150, Batch: 20, LR: 9, Schedule: "constant", ValEvery: new(0), CheckpointEvery: new(0)}
+
+// A training that diverges at its start equals one at the rate that it ends up with, bit
+// for bit, and says at which rates it tried; interrupted and resumed, too.
+func TestADivergingStartFallsBack(t *testing.T) {
+	s := cfmSession(t)
+	var falls []FellBack
+	p, err := s.run(t.Context(), fast, Progress{}, Hooks{FellBack: func(f FellBack) error {
+		falls = append(falls, f)
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(falls) == 0 || p.Slower != len(falls) {
+		t.Fatalf("it fell back %d times, and the progress says %d; want some", len(falls), p.Slower)
+	}
+	first := falls[0]
+	if first.From != 9 || first.To != 3 || first.Step == 0 || !errors.Is(first.Cause, nn.ErrDiverged) ||
+		!strings.Contains(first.String(), "begins again at 3 ") {
+		t.Errorf("the first time: %+v", first)
+	}
+	final := s.state(t)
+	slow := fast
+	slow.LR = falls[len(falls)-1].To
+	direct := cfmSession(t)
+	if _, err := direct.run(t.Context(), slow, Progress{}, Hooks{}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(direct.state(t).Weights, final.Weights) {
+		t.Error("the weights differ from those of a training at the lower rate")
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	var saved nn.State
+	var progress Progress
+	again := cfmSession(t)
+	lastFall := falls[len(falls)-1].To
+	armed := false
+	_, err = again.run(ctx, fast, Progress{}, Hooks{
+		FellBack: func(f FellBack) error { armed = f.To == lastFall; return nil },
+		Step: func(step int, _ float64) {
+			if armed && step == 40 {
+				cancel()
+			}
+		},
+		Save: func(s nn.State, p Progress, _ bool) error { saved, progress = s, p; return nil },
+	})
+	if !errors.Is(err, ErrInterrupted) || progress.Slower != len(falls) {
+		t.Fatalf("interrupted: %v, slower %d times", err, progress.Slower)
+	}
+	resumed := cfmSession(t)
+	if err := resumed.tr.Restore(saved); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := resumed.run(t.Context(), fast, progress, Hooks{}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(resumed.state(t).Weights, final.Weights) {
+		t.Error("resumed after a fall back, the weights differ")
+	}
+}
+
+// A training that diverges at every rate that is tried, or after its state was saved, fails.
+func TestATrainingThatKeepsDivergingFails(t *testing.T) {
+	wild := fast
+	wild.LR = 1e30
+	count := 0
+	hooks := Hooks{FellBack: func(FellBack) error { count++; return nil }}
+	if _, err := cfmSession(t).run(t.Context(), wild, Progress{}, hooks); !errors.Is(err, nn.ErrDiverged) ||
+		count != slowerTimes {
+		t.Errorf("got %v after %d times, want ErrDiverged after %d", err, count, slowerTimes)
+	}
+	saving := fast
+	saving.CheckpointEvery = new(10)
+	count = 0
+	hooks.Save = func(nn.State, Progress, bool) error { return nil }
+	if _, err := cfmSession(t).run(t.Context(), saving, Progress{}, hooks); !errors.Is(err, nn.ErrDiverged) || count > 0 {
+		t.Errorf("with a saved state: %v after %d times, want ErrDiverged at once", err, count)
+	}
+}
