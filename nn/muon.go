@@ -31,7 +31,8 @@ func orthogonal(g *Node) *Node {
 	x = Div(x, AddScalar(Sqrt(ReduceAllSum(Square(x))), 1e-20))
 	for range newtonSchulz.steps {
 		s := DotGeneral(x, []int{1}, nil, x, []int{1}, nil)
-		p := Add(MulScalar(s, newtonSchulz.b), MulScalar(DotGeneral(s, []int{1}, nil, s, []int{0}, nil), newtonSchulz.c))
+		square := DotGeneral(s, []int{1}, nil, s, []int{0}, nil)
+		p := Add(MulScalar(s, newtonSchulz.b), MulScalar(square, newtonSchulz.c))
 		x = Add(MulScalar(x, newtonSchulz.a), DotGeneral(p, []int{1}, nil, x, []int{0}, nil))
 	}
 	if rows > columns {

@@ -30,8 +30,8 @@ func TestNoSettingIsWithoutEffect(t *testing.T) {
 			"likelihood, for instance"},
 		{moons + "precondition: true\ntrain: {times: {name: proportional}}", "line 3: train.times.name is " +
 			"proportional"},
-		{moons + "precondition: false\ntrain: {times: {name: proportional}, weighting: velocity}", "the weighting velocity of the " +
-			"prediction velocity is the same at all times of path condot"},
+		{moons + "precondition: false\ntrain: {times: {name: proportional}, weighting: velocity}",
+			"the weighting velocity of the prediction velocity is the same at all times of path condot"},
 		{moons + "path: {name: ve}\nprecondition: false\n" +
 			"train: {times: {name: proportional}, weighting: likelihood, prediction: noise}",
 			"line 4: train.times.name is proportional, but has no effect: the weighting likelihood of the " +

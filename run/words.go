@@ -117,9 +117,9 @@ var plainDocs = map[string]string{
 	"train.tensorboard": "Whether metrics and pictures are kept in TensorBoard's event files, too; default " +
 		"false.",
 	"train.optimizer": "The optimizer, with clipping of gradients and an average of the weights.",
-	"train.optimizer.name": "How a gradient becomes a step: adamw, or muon, which makes the gradients of the matrices between the " +
-		"first layer and the last of a perceptron orthogonal, so that all directions learn alike. Default muon for " +
-		"perceptrons of two hidden layers and more, of images adamw.",
+	"train.optimizer.name": "How a gradient becomes a step: adamw, or muon, which makes the gradients of the " +
+		"matrices between the first layer and the last of a perceptron orthogonal, so that all " +
+		"directions learn alike. Default muon for perceptrons of two hidden layers and more, of images adamw.",
 	"train.optimizer.beta1": "The decay of the mean of the gradient, in [0, 1); default 0.9, 0: no momentum.",
 	"train.optimizer.beta2": "The decay of the mean of the squared gradient, in [0, 1); default 0.999.",
 	"train.optimizer.eps":   "The number that keeps a step from dividing by zero, above 0; default 1e-8.",

@@ -65,7 +65,8 @@ func (s Session) fellBack(begun *start, l Loop, p Progress, cause error) (progre
 	}
 	next := Progress{Slower: p.Slower + 1, Seconds: p.Seconds}
 	if s.Hooks.FellBack != nil {
-		err = s.Hooks.FellBack(FellBack{Step: taken, From: l.slower(p.Slower).LR, To: l.slower(next.Slower).LR, Cause: cause})
+		from, to := l.slower(p.Slower).LR, l.slower(next.Slower).LR
+		err = s.Hooks.FellBack(FellBack{Step: taken, From: from, To: to, Cause: cause})
 	}
 	return next, err == nil, err
 }
@@ -103,8 +104,8 @@ func watch(take StepFunc) StepFunc {
 			return r, nil
 		}
 		if first > 0 && sum > tooLarge*first {
-			return r, fmt.Errorf("%w: the mean loss of %d steps is %.3g, that of the first step was %.3g", nn.ErrDiverged,
-				watched, sum, first)
+			return r, fmt.Errorf("%w: the mean loss of %d steps is %.3g, that of the first step was %.3g",
+				nn.ErrDiverged, watched, sum, first)
 		}
 		sum = 0
 		return r, nil

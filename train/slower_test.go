@@ -88,7 +88,8 @@ func TestATrainingThatKeepsDivergingFails(t *testing.T) {
 	saving.CheckpointEvery = new(10)
 	count = 0
 	hooks.Save = func(nn.State, Progress, bool) error { return nil }
-	if _, err := cfmSession(t).run(t.Context(), saving, Progress{}, hooks); !errors.Is(err, nn.ErrDiverged) || count > 0 {
+	_, err := cfmSession(t).run(t.Context(), saving, Progress{}, hooks)
+	if !errors.Is(err, nn.ErrDiverged) || count > 0 {
 		t.Errorf("with a saved state: %v after %d times, want ErrDiverged at once", err, count)
 	}
 }
