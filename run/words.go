@@ -70,11 +70,10 @@ var plainDocs = map[string]string{
 	"train.prediction": "What the network outputs: the velocity (default), the data point, the noise or the " +
 		"score. The others are converted to the velocity.",
 	"train.times": "How the times of training are drawn.",
-	"train.times.name": "The distribution of t: uniform; logit_normal, the logistic function of a " +
-		"normal number; power, a power of a uniform number; or proportional, in proportion to weighting, as " +
-		"ScoreFlow does, so that all examples weigh the same. With precondition: true all but proportional " +
-		"are distributions of τ, the share of the data in x_t, in place of t. Default uniform; with " +
-		"precondition: true logit_normal, of mean 1 and std 1.5.",
+	"train.times.name": "The distribution of t: uniform; logit_normal, the logistic function of a normal " +
+		"number; power, a power of a uniform number; or proportional, in proportion to weighting, as ScoreFlow " +
+		"does. With precondition: true all but proportional are distributions of τ, the share of the data in " +
+		"x_t. Default uniform; with precondition: true logit_normal, of mean 1 and std 1.5.",
 	"train.times.mean":  "Of logit_normal: the mean of the normal number; default 0.",
 	"train.times.std":   "Of logit_normal: the standard deviation of the normal number; default 1.",
 	"train.times.power": "Of power: the exponent; default 0.5, which puts more times near the data.",
