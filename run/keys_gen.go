@@ -36,6 +36,7 @@ var keyDocs = map[string]string{
 	"data.standardize":             "How the data are brought to mean 0 and standard deviation 1: each column by its own mean and deviation (columns), all numbers by one of each (scalar), or not at all (none); default columns for tables, none for the rest. They are those of the training part.",
 	"data.val":                     "The size of the part that training is validated on: a fraction below 1, or a number of points; default 0.1 of a file, or 1000 points of a synthetic set, drawn apart.",
 	"data.test":                    "The size of the part that is held out for evaluation: a fraction below 1, or a number of points; default 0.1 of a file (a test_path is used whole), or 10000 points of a synthetic set, drawn apart.",
+	"data.split_seed":              "The seed of which points of a file are held out; default the seed of the run. Runs of several seeds that share it are evaluated on the same points.",
 	"path":                         "The schedule of the probability path.",
 	"path.name":                    "Empty means condot.",
 	"path.sigma_min":               "Of condot, in [0, 1), default 0; and of ve, above 0, default 0.01.",

@@ -128,6 +128,17 @@ type Config struct {
 	// a number of points; default 0.1 of a file (a test_path is used whole), or 10000 points
 	// of a synthetic set, drawn apart.
 	Test *float64 `json:"test,omitempty" yaml:"test,omitempty"`
+	// SplitSeed is the seed of which points of a file are held out; default the seed of the
+	// run. Runs of several seeds that share it are evaluated on the same points.
+	SplitSeed *uint64 `json:"split_seed,omitempty" yaml:"split_seed,omitempty"`
+}
+
+// In returns c with its paths, those that are not absolute, below a folder.
+func (c Config) In(dir string) Config {
+	for _, p := range []*string{&c.Path, &c.LabelsPath, &c.TestPath, &c.TestLabelsPath} {
+		*p = within(dir, *p)
+	}
+	return c
 }
 
 // Defaults returns c with the number of channels filled in where its kind takes one; the
@@ -309,6 +320,7 @@ func (c Config) checkFields(kind string) error {
 		{"channels", c.Channels != 0, []string{data.KindFolder, data.KindShards}},
 		{"corrupt", c.Corrupt != "", []string{data.KindFolder, data.KindShards}},
 		{"coarse", c.Coarse, []string{data.KindCIFAR100}},
+		{"split_seed", c.SplitSeed != nil, append([]string{data.KindTable}, imageKinds()...)},
 		{"test_path", c.TestPath != "", []string{data.KindTable, data.KindImages, data.KindFolder, data.KindShards}},
 	} {
 		if f.set && !slices.Contains(f.kinds, kind) {

@@ -178,6 +178,34 @@ func TestATableIsSplitAndStandardizedOnItsTrainingPart(t *testing.T) {
 	}
 }
 
+// Runs of several seeds may hold out the same points; the order of training stays their own.
+func TestPointsAreHeldOutByTheSeedOfTheSplit(t *testing.T) {
+	dir, _ := imageFolder(t, 20)
+	tableFile(t, dir, "t.csv", 40)
+	for _, c := range []Config{{Path: "t.csv", Standardize: StandardizeNone}, {Path: "a-idx3", Val: new(4.0)}} {
+		read := func(split *uint64, seed uint64) (test, train []float64) {
+			c.SplitSeed = split
+			s := mustOpen(t, c.In(dir), "elsewhere", seed)
+			x, _ := rows(t, s.Test, 0, s.Test.Len(), rand.New(rand.NewPCG(1, 1)))
+			y := flow.NewBatch(8, s.Dim)
+			if err := s.Train.Fill(y, flow.Given{}, 0); err != nil {
+				t.Fatal(err)
+			}
+			return x.X, y.X
+		}
+		one, first := read(new(uint64(7)), 1)
+		two, second := read(new(uint64(7)), 2)
+		if !slices.Equal(one, two) || slices.Equal(first, second) {
+			t.Errorf("%s: seeds 1 and 2 of one split hold out %v and %v; the training batches differ: %v", c.Path,
+				one, two, !slices.Equal(first, second))
+		}
+		own, batch := read(nil, 7)
+		if !slices.Equal(own, one) || slices.Equal(batch, first) {
+			t.Errorf("%s: the split of seed 7 is %v, want %v", c.Path, own, one)
+		}
+	}
+}
+
 func TestATestFileOfItsOwnIsUsedWhole(t *testing.T) {
 	dir := t.TempDir()
 	tableFile(t, dir, "train.csv", 50)
@@ -318,6 +346,8 @@ func TestConfigsThatCannotBeOpenedSayWhatWouldBeRight(t *testing.T) {
 		{Config{Path: "t.csv", N: 5}, "n is set, but the data are table; it is for synthetic"},
 		{Config{Path: "t.csv", Params: synth.Params{Noise: new(0.1)}}, "noise is set, but the data are table"},
 		{Config{Path: "t.csv", Dequantize: new(true)}, "dequantize is set, but the data are table; it is for images"},
+		{Config{Name: "moons", SplitSeed: new(uint64(1))},
+			"split_seed is set, but the data are synthetic; it is for table, images"},
 		{Config{Path: "d", Kind: data.KindFolder}, "size = 0; want the side of the images in pixels, 1 to 4096"},
 		{Config{Path: "d", Kind: data.KindShards, Size: 5000}, "size = 5000"},
 		{Config{Path: "d.tar", Size: 8, Channels: 2}, "channels = 2; want 1 for grey or 3 for colour"},
@@ -373,6 +403,7 @@ func TestAConfigSurvivesYAMLAndJSON(t *testing.T) {
 		Header:    new(false), LabelsPath: "l", TestPath: "t", TestLabelsPath: "u", Size: 8, Channels: 1, Flip: true,
 		Corrupt: CorruptSkip,
 		Coarse:  true, Dequantize: new(false), Standardize: StandardizeScalar, Val: new(0.0), Test: new(0.25),
+		SplitSeed: new(uint64(0)),
 		Params: synth.Params{Noise: new(0.0), Scale: new(2.0), Components: new(3), Dim: new(4), LayoutSeed: 1 << 60,
 			Means: [][]float64{{1, 2}, {3, 4}}, Stds: []float64{1, 2}, Weights: []float64{3, 4}},
 	}

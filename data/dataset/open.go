@@ -19,8 +19,9 @@ import (
 // Open reads or draws what c describes. Paths that are not absolute are relative
 // to dir (empty: the working directory). Everything random follows from seed,
 // under separate purposes: the stream ("data", or "shuffle" and "dequantize"),
-// a finite sample ("sample"), the split of a file ("split"), the held-out draws
-// ("val", "test"), and the draws a standardizer is fitted on ("standardize").
+// a finite sample ("sample"), the split of a file ("split", of SplitSeed where that is
+// set), the held-out draws ("val", "test"), and the draws a standardizer is fitted on
+// ("standardize").
 func (c Config) Open(dir string, seed uint64) (*data.Set, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -128,6 +129,9 @@ func (c Config) parts(n int, apart bool, seed uint64) (train, val, test []int, e
 	testSize := size(c.Test, defaultFileTest)
 	if apart {
 		testSize = 0
+	}
+	if c.SplitSeed != nil {
+		seed = *c.SplitSeed
 	}
 	if train, val, test, err = data.Split(n, size(c.Val, defaultFileVal), testSize, seed); err != nil {
 		return nil, nil, nil, fmt.Errorf("%w (%s)", err, c.Path)
