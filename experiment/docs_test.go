@@ -33,6 +33,9 @@ func known(t *testing.T, name string) (Grid, []Cell) {
 var provenance = regexp.MustCompile(
 	`(?m)^Written on (\S+): .* mean ± standard deviation over the seeds\. (.*), \d+ of them used;`)
 
+// command is what a page says that makes it again.
+var command = regexp.MustCompile("```sh\n(flowmatch experiment .*)\n```\n")
+
 // The committed pages are what the committed results render to, with the grids and the
 // code as they are.
 func TestThePagesOfResultsRenderAsTheyAre(t *testing.T) {
@@ -51,7 +54,10 @@ func TestThePagesOfResultsRenderAsTheyAre(t *testing.T) {
 			if made == nil {
 				t.Fatalf("%s.md does not say when and where it was made", name)
 			}
-			p := Page{Name: name, Date: string(made[1]), Machine: string(made[2]), Pictures: map[string]string{}}
+			p := Page{
+				Name: name, Date: string(made[1]), Machine: string(made[2]), Pictures: map[string]string{},
+				Command: string(command.FindSubmatch(want)[1]),
+			}
 			for _, pic := range g.Pictures {
 				p.Pictures[pic.File] = name + "/" + pic.File + ".png"
 				if _, err := os.Stat(filepath.Join(docs, name, pic.File+".png")); err != nil {
@@ -102,26 +108,31 @@ func same(t *testing.T, name string, got, want []byte) {
 // result made again, those that are committed among them.
 func TestPlansOfCommittedResultsAreValid(t *testing.T) {
 	for _, name := range Known() {
-		g, cells := known(t, name)
-		results, err := ReadResults(filepath.Join(docs, name+".json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(results) != len(cells) {
-			t.Errorf("%s: %d results of %d cells", name, len(results), len(cells))
-			continue
-		}
-		for i, c := range cells {
-			r := results[i]
-			plan, err := c.plan(g.Measure)
+		t.Run(name, func(t *testing.T) {
+			g, cells := known(t, name)
+			results, err := ReadResults(filepath.Join(docs, name+".json"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.Task != c.Task || r.Method != c.Method || r.Seed != c.Seed || r.Plan != plan {
-				t.Errorf("%s, cell %d: result of %s, %s, seed %d, plan %s; the grid has %s, %s, seed %d, plan %s",
-					name, i, r.Task, r.Method, r.Seed, r.Plan, c.Task, c.Method, c.Seed, plan)
-				break
+			if len(results) != len(cells) {
+				t.Fatalf("%d results of %d cells", len(results), len(cells))
 			}
-		}
+			for i, c := range cells {
+				r := results[i]
+				c, err := c.settled(g.Search, results[:i])
+				if err != nil {
+					t.Fatal(err)
+				}
+				plan, err := c.plan(g.Classifier)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.Task != c.Task || r.Method != c.Method || r.Seed != c.Seed || r.Plan != plan ||
+					r.Trial != c.Trial || r.Value != c.Value {
+					t.Fatalf("cell %d: %s, %s, seed %d, %q, plan %s; the grid has %s, %s, seed %d, %q, plan %s",
+						i, r.Task, r.Method, r.Seed, r.Value, r.Plan, c.Task, c.Method, c.Seed, c.Value, plan)
+				}
+			}
+		})
 	}
 }

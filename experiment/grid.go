@@ -31,11 +31,21 @@ type Grid struct {
 	Tasks   []Variant      `yaml:"tasks"`
 	Methods []Variant      `yaml:"methods"`
 	Skip    []Skip         `yaml:"skip"`
-	// Measure names what is measured of each run; see [Measures].
-	Measure  []string  `yaml:"measure"`
+	// Measure names what is measured of each run; see [Measures]. MeasureFirst is measured of
+	// the runs of the first seed besides: what is dear.
+	Measure      []string `yaml:"measure"`
+	MeasureFirst []string `yaml:"measure_first"`
+	// Search, if there is one, gives each method the best value of a setting.
+	Search *Search `yaml:"search"`
+	// Classifier is that whose features images are compared by; measures of features need it.
+	Classifier *Classifier `yaml:"classifier"`
+
 	Tables   []Table   `yaml:"tables"`
 	Pictures []Picture `yaml:"pictures"`
-	Notes    string    `yaml:"notes"` // ends the page, in Markdown
+	// Notes end the page, in Markdown. They are a template of the grid's own figures, with the
+	// functions v, ratio, percent and least of [WriteClaims] less the name of the experiment:
+	// {{v "moons" "FM" "w2"}}.
+	Notes string `yaml:"notes"`
 
 	given settings.Given // where the file says what; empty: there is no file
 }
@@ -60,7 +70,7 @@ type Skip struct {
 // tasks; with Values they are values, and there is one table for each task.
 type Table struct {
 	Title   string   `yaml:"title"`
-	Text    string   `yaml:"text"` // Markdown, above the table
+	Text    string   `yaml:"text"` // Markdown, above the table; a template, as Grid.Notes
 	Value   string   `yaml:"value"`
 	Values  []Column `yaml:"values"`
 	Tasks   []string `yaml:"tasks"`   // empty: all
@@ -90,6 +100,8 @@ type Published struct {
 // Picture is a picture of a page.
 type Picture struct {
 	// Kind is samples, times, stages, nfe or curves; of kind neural_ode orbits or curves:
+	//
+	// Of images there are a few in the place of a panel of points.
 	//
 	//	samples  samples of each method beside data
 	//	times    rows of methods, columns of t: where the points are on their paths
@@ -154,6 +166,10 @@ type loose struct {
 	Kind           string
 	Base           map[string]any
 	Tasks, Methods []struct{ Set map[string]any }
+	Search         struct {
+		Values []any
+		Set    map[string]any
+	}
 }
 
 func parse(text []byte) (g Grid, err error) {
@@ -184,6 +200,11 @@ func parse(text []byte) (g Grid, err error) {
 	for i := range g.Methods {
 		errs = append(errs, g.sameNumbers(fmt.Sprintf("methods[%d].set", i), g.Methods[i].Set, l.Methods[i].Set))
 		g.Methods[i].Set = l.Methods[i].Set
+	}
+	if s := g.Search; s != nil {
+		errs = append(errs, g.sameNumbers("search.values", s.Values, l.Search.Values),
+			g.sameNumbers("search.set", s.Set, l.Search.Set))
+		s.Values, s.Set = l.Search.Values, l.Search.Set
 	}
 	return g, errors.Join(errs...)
 }
@@ -242,6 +263,12 @@ func (g Grid) Defaults() Grid {
 	g.Tables = slices.Clone(g.Tables)
 	for i := range g.Tables {
 		g.Tables[i].Digits = cmp.Or(g.Tables[i].Digits, defaultDigits)
+	}
+	if g.Search != nil {
+		g.Search = new(g.Search.Defaults())
+	}
+	if g.Classifier != nil {
+		g.Classifier = new(g.Classifier.Defaults())
 	}
 	return g
 }
@@ -312,6 +339,15 @@ func (g Grid) Validate() error {
 	}
 	f.known("kind", "kind", kinds, g.Kind)
 	f.known("measure", "measure", measures, g.Measure...)
+	f.known("measure_first", "measure", measures, g.MeasureFirst...)
+	for _, name := range g.MeasureFirst {
+		if slices.Contains(g.Measure, name) {
+			f.add("measure_first: %s is measured of every run; leave it out", name)
+		}
+	}
+	f.search(g, measures, methods)
+	f.classifier(g)
+	f.templates(g)
 	f.tables(g.Tables, tasks, methods)
 	f.pictures(g.Pictures, pictures, tasks, methods)
 	return errors.Join(f...)

@@ -12,6 +12,7 @@ import (
 	"flowmatch/internal/seed"
 	"flowmatch/metrics"
 	"flowmatch/model"
+	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/run"
 	"flowmatch/train"
@@ -20,13 +21,38 @@ import (
 // trained is a trained run, ready to be measured.
 type trained struct {
 	eval.Subject
-	run *run.Run
+	run        *run.Run
+	classifier func(context.Context) (*nn.Classifier, error) // nil: nothing asks for it
 }
 
 // ready opens the data of a run.
 func ready(r *run.Run) (trained, error) {
 	s, err := r.Subject(true)
-	return trained{s, r}, err
+	return trained{Subject: s, run: r}, err
+}
+
+// ready opens the data of a cell's run. A trial is measured on the points that it was
+// validated on.
+func (c Cell) ready(r *run.Run, g Grid, h Hooks) (trained, error) {
+	t, err := ready(r)
+	if err != nil {
+		return t, err
+	}
+	if c.Trial {
+		set := *t.Set
+		set.Test = set.Val
+		t.Set = &set
+	}
+	if c.needsClassifier() {
+		var known *nn.Classifier
+		t.classifier = func(ctx context.Context) (_ *nn.Classifier, err error) {
+			if known == nil {
+				known, err = g.Classifier.of(ctx, g, c, h)
+			}
+			return known, err
+		}
+	}
+	return t, nil
 }
 
 // at returns the run as it was at the snapshot of a step.
@@ -45,23 +71,26 @@ func (t trained) sampleFrom(ctx context.Context, x0 flow.Batch, given flow.Given
 }
 
 // measure records figures of a trained run.
-type measure func(ctx context.Context, c Cell, t trained, r *Result) error
+type measure struct {
+	name string
+	do   func(ctx context.Context, c Cell, t trained, r *Result) error
+	// features says that it compares images by the features of the grid's classifier.
+	features bool
+}
 
 // measures is the table of measures.
-func measures() []struct {
-	name string
-	do   measure
-} {
-	return []struct {
-		name string
-		do   measure
-	}{
-		{"samples", samples},
-		{"likelihood", likelihoods},
-		{"solvers", solvers},
-		{"few_steps", fewSteps},
-		{"samplers", samplers},
-		{"stages", stages},
+func measures() []measure {
+	return []measure{
+		{"samples", samples, false},
+		{"likelihood", likelihoods, false},
+		{"bpd", bits, false},
+		{"solvers", solvers, false},
+		{"few_steps", fewSteps, false},
+		{"samplers", samplers, false},
+		{"stages", stages, false},
+		{"features", features, true},
+		{"feature_solvers", featureSolvers, true},
+		{"feature_stages", featureStages, true},
 	}
 }
 
@@ -71,7 +100,11 @@ func measures() []struct {
 //	            their paths path_energy, npe, straightness; w2_data, the W2 of data to data;
 //	            of images made from images psnr and ssim beside input_psnr and input_ssim,
 //	            consistency
-//	likelihood  nll, nll_se, and gap to the optimum where the density is known
+//	likelihood  nll, nll_se, nll_nfe, and gap to the optimum where the density is known;
+//	            of images bpd and bpd_se, bits per dimension with one sample of noise
+//	bpd         of images: bits per dimension with more samples of noise, bpd_1 and so on up
+//	            to eval.dequantizations, each with bpd_1_se, and bpd_nfe; the tolerances are
+//	            1e-3 where those of the run file are less
 //	solvers     curves error/SOLVER and w2/SOLVER over NFE for euler, midpoint, rk4 and
 //	            dopri5, and the values nfe_for_0.1/SOLVER and so on
 //	few_steps   w2_1, w2_2, w2_4 with so many evaluations, w2_100 with a hundred
@@ -82,6 +115,17 @@ func measures() []struct {
 //	            where the density is known, the values steps_to_gap_0.1, seconds_to_gap_0.1
 //	            and evaluations_to_gap_0.1 (and 0.05, 0.2): what it took until the
 //	            negative log-likelihood was first so close to the optimum
+//
+// These compare eval.samples images with as many that are held out, by the features of the
+// grid's classifier, and need one:
+//
+//	features         fid, kid, precision, recall, nfe of samples by the run file's solver;
+//	                 fid_data, between held-out and training images; accuracy of the
+//	                 classifier on held-out images
+//	feature_solvers  curves fid/SOLVER over NFE for euler, midpoint and heun2, and the values
+//	                 fid_8/SOLVER and so on
+//	feature_stages   of every snapshot: curves fid_by_step, fid_by_second, nfe_by_step, and
+//	                 the values nfe_last and nfe_spread
 func Measures() []string {
 	var out []string
 	for _, m := range measures() {
@@ -93,10 +137,10 @@ func Measures() []string {
 func measureByName(name string) (measure, error) {
 	for _, m := range measures() {
 		if m.name == name {
-			return m.do, nil
+			return m, nil
 		}
 	}
-	return nil, fmt.Errorf("experiment: %w", choice.Check("measure", name, Measures()))
+	return measure{}, fmt.Errorf("experiment: %w", choice.Check("measure", name, Measures()))
 }
 
 func samples(ctx context.Context, _ Cell, t trained, r *Result) error {
@@ -152,6 +196,10 @@ func likelihoods(ctx context.Context, _ Cell, t trained, r *Result) error {
 	r.set("nll", l.NLL)
 	r.set("nll_se", l.StdErr)
 	r.set("nll_nfe", float64(l.NFE))
+	if l.BPD != nil {
+		r.set("bpd", *l.BPD)
+		r.set("bpd_se", l.StdErr/(float64(x.D)*math.Ln2))
+	}
 	if l.Gap != nil {
 		r.set("optimum", *l.Optimum)
 		r.set("gap", *l.Gap)

@@ -114,7 +114,7 @@ func (n Neural) loop() train.Loop {
 }
 
 // makeNeural fits and measures a cell.
-func (c Cell) makeNeural(ctx context.Context, g Grid, h Hooks, r *Result) error {
+func (c Cell) makeNeural(ctx context.Context, _ Grid, h Hooks, r *Result) error {
 	n := c.Neural
 	eng, err := nn.Open(n.Backend)
 	if err != nil {
@@ -124,11 +124,11 @@ func (c Cell) makeNeural(ctx context.Context, g Grid, h Hooks, r *Result) error 
 		System: systems()[n.System], Points: n.Points, Net: nn.Config{Hidden: n.Hidden}, Repeats: 3,
 		Fit: neuralode.Fit{Loop: n.loop(), Length: n.Length, Seed: n.Seed},
 	}
-	if slices.Contains(g.Measure, "gradients") {
+	if slices.Contains(c.measures, "gradients") {
 		e.Tolerances = n.Tolerances
 	}
 	if h.Measuring != nil {
-		h.Measuring(c, strings.Join(g.Measure, ", "))
+		h.Measuring(c, strings.Join(c.measures, ", "))
 	}
 	report, err := e.Run(ctx, eng, gradients()[n.Gradient])
 	if err != nil {

@@ -17,6 +17,8 @@ type Page struct {
 	Machine string // processor, cores, system
 	// Pictures has the path of each picture as the page links it, by Picture.File.
 	Pictures map[string]string
+	// Command is what makes the page again; default flowmatch experiment NAME.
+	Command string
 }
 
 // Write writes the page of a grid, in Markdown.
@@ -25,9 +27,16 @@ func (p Page) Write(w io.Writer, g Grid, results []Result) error {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("# %s\n", g.Title)
 	line("%s\n", strings.TrimSpace(g.Question))
-	line("```sh\nflowmatch experiment %s\n```\n", p.Name)
+	line("```sh\n%s\n```\n", cmp.Or(p.Command, "flowmatch experiment "+p.Name))
 	line("%s", p.provenance(g, results))
+	if g.Search != nil {
+		g.Search.write(&b, g, results)
+	}
 	for _, t := range g.Tables {
+		var err error
+		if t.Text, err = g.fill(t.Text, results); err != nil {
+			return err
+		}
 		t.write(&b, g, results)
 	}
 	for _, pic := range g.Pictures {
@@ -41,10 +50,14 @@ func (p Page) Write(w io.Writer, g Grid, results []Result) error {
 			line("- %s%s: %s", s.Method, onTask(s.Task), strings.TrimSpace(s.Why))
 		}
 	}
-	if g.Notes != "" {
-		line("\n## Notes\n\n%s", strings.TrimSpace(g.Notes))
+	notes, err := g.fill(g.Notes, results)
+	if err != nil {
+		return err
 	}
-	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
+	if notes != "" {
+		line("\n## Notes\n\n%s", strings.TrimSpace(notes))
+	}
+	_, err = io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
 	return err
 }
 
@@ -57,18 +70,32 @@ func onTask(task string) string {
 
 // provenance says how the figures were made.
 func (p Page) provenance(g Grid, results []Result) string {
-	total, threads, versions := 0.0, 0.0, []string{}
+	training, measuring, threads, trials, versions := 0.0, 0.0, 0.0, 0, []string{}
 	for _, r := range results {
-		total += r.Values["seconds"]
+		training += r.Values["seconds"]
+		measuring += r.Values["measure_seconds"]
 		threads = max(threads, r.Values["threads"])
+		if r.Trial {
+			trials++
+		}
 		if !slices.Contains(versions, r.Version) {
 			versions = append(versions, r.Version)
 		}
 	}
-	return fmt.Sprintf("Written on %s: %d runs, %.0f minutes of training, seeds %s; "+
+	minutes := func(seconds float64, what string) string {
+		return fmt.Sprintf(", %.0f minutes of %s", math.Ceil(seconds/60), what)
+	}
+	made := fmt.Sprintf("%d runs", len(results)-trials)
+	if trials > 0 {
+		made += fmt.Sprintf(" and %d trials", trials)
+	}
+	made += minutes(training, "training")
+	if measuring > 0 { // which results of earlier versions do not say
+		made += minutes(measuring, "measuring")
+	}
+	return fmt.Sprintf("Written on %s: %s, seeds %s; "+
 		"mean ± standard deviation over the seeds. %s, %.0f of them used; flowmatch %s.",
-		p.Date, len(results), math.Ceil(total/60), strings.Trim(fmt.Sprint(g.Seeds), "[]"),
-		p.Machine, threads, strings.Join(versions, ", "))
+		p.Date, made, strings.Trim(fmt.Sprint(g.Seeds), "[]"), p.Machine, threads, strings.Join(versions, ", "))
 }
 
 // write writes a table: columns of tasks, or one table of values for each task.

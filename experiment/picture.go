@@ -82,47 +82,96 @@ func (p Picture) drawCurves(w io.Writer, results []Result) error {
 	})
 }
 
-// drawGallery draws the points of each method.
+// drawGallery draws the points or the images of each method.
 func (p Picture) drawGallery(ctx context.Context, w io.Writer, g Grid, cells []Cell) error {
 	var rows []plot.Row
 	var limits plot.Limits
+	var shape []int
 	for _, m := range p.Methods {
 		k := slices.IndexFunc(cells, func(c Cell) bool {
-			return c.Task == p.Task && c.Method == m && c.Seed == g.Seeds[0]
+			return !c.Trial && c.Task == p.Task && c.Method == m && c.Seed == g.Seeds[0]
 		})
 		if k < 0 {
 			continue // a combination that is skipped
 		}
-		panels, lim, err := p.cellPanels(ctx, cells[k])
+		found, err := p.cellPanels(ctx, cells[k])
 		if err != nil {
 			return fmt.Errorf("method %s: %w", m, err)
 		}
-		limits = lim
-		rows = append(rows, plot.Row{Name: m, Panels: panels})
+		limits, shape = found.limits, found.shape
+		rows = append(rows, plot.Row{Name: m, Panels: found.panels})
+	}
+	if shape != nil {
+		return p.imageGallery(w, rows, shape)
 	}
 	return plot.Gallery(w, rows, plot.Options{Limits: limits, DPI: galleryDPI})
 }
 
-// cellPanels are the panels of one cell, and the limits of its data.
-func (p Picture) cellPanels(ctx context.Context, c Cell) ([]plot.Panel, plot.Limits, error) {
+// panels are those of one cell: of points, with the limits of its data, or of images of a
+// shape.
+type panels struct {
+	panels []plot.Panel
+	limits plot.Limits
+	shape  []int
+}
+
+// cellPanels are the panels of one cell.
+func (p Picture) cellPanels(ctx context.Context, c Cell) (out panels, err error) {
 	if c.Neural != nil {
-		panels, err := c.neuralPanels()
-		return panels, plot.Limits{}, err
+		out.panels, err = c.neuralPanels()
+		return out, err
 	}
 	r, err := run.Open(c.Dir, "")
 	if err != nil {
-		return nil, plot.Limits{}, err
+		return out, err
 	}
 	t, err := ready(r)
 	if err != nil {
-		return nil, plot.Limits{}, err
+		return out, err
 	}
-	lim, err := limits(t)
-	if err != nil {
-		return nil, lim, err
+	n := min(galleryPoints, t.Set.Test.Len())
+	if r.Model.Spec().Image() != nil {
+		out.shape, n = r.Model.Spec().Shape, p.images()
+	} else if out.limits, err = limits(t); err != nil {
+		return out, err
 	}
-	panels, err := p.panels(ctx, t)
-	return panels, lim, err
+	out.panels, err = p.panels(ctx, t, n)
+	return out, err
+}
+
+// images is how many images stand in the place of a panel of points.
+func (p Picture) images() int {
+	if p.Kind == "samples" {
+		return 16
+	}
+	return 3
+}
+
+// imageGallery draws the images of all panels, a row for each method. Images of the data are
+// the same for all methods, and make the first row.
+func (p Picture) imageGallery(w io.Writer, rows []plot.Row, shape []int) error {
+	if p.Kind == "samples" && len(rows) > 0 {
+		rows = append([]plot.Row{{Name: "data", Panels: rows[0].Panels[1:]}}, rows...)
+		for i := range rows[1:] {
+			rows[i+1].Panels = []plot.Panel{{Points: rows[i+1].Panels[0].Points}}
+		}
+		rows[0].Panels[0].Title = ""
+	}
+	var all flow.Batch
+	var o plot.ImageOptions
+	for i, row := range rows {
+		o.RowNames = append(o.RowNames, row.Name)
+		for _, panel := range row.Panels {
+			all = flow.Batch{X: append(all.X, panel.Points.X...), N: all.N + panel.Points.N, D: panel.Points.D}
+			if i == 0 {
+				head := make([]string, panel.Points.N)
+				head[len(head)/2] = panel.Title // above the one in the middle
+				o.ColNames = append(o.ColNames, head...)
+			}
+		}
+	}
+	o.Cols = len(o.ColNames)
+	return plot.ImageGrid(w, all, shape, o)
 }
 
 // limitPoints is the most test points that limits looks at.
@@ -141,13 +190,12 @@ func limits(t trained) (plot.Limits, error) {
 	return plot.Around(x, [2]float64{1, 1}), nil
 }
 
-// panels are the panels of one method.
-func (p Picture) panels(ctx context.Context, t trained) ([]plot.Panel, error) {
+// panels are the panels of one method, of n points each.
+func (p Picture) panels(ctx context.Context, t trained, n int) ([]plot.Panel, error) {
 	solver, err := t.Settings.Solver()
 	if err != nil {
 		return nil, err
 	}
-	n := min(galleryPoints, t.Set.Test.Len())
 	switch p.Kind {
 	case "times":
 		return paths(ctx, t, n)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,8 +23,15 @@ type Cell struct {
 	Neural       *Neural // in place of Config, of a grid of kind neural_ode
 	Dir          string  // folder of the run, below the grid's
 	Teacher      string  // folder of the run that this one learns from; empty: none
+	// Trial says that the cell is a trial of the grid's search. Value is what it, or a run
+	// that takes the best, has for Search.Key; empty: no search, or not decided yet.
+	Trial bool
+	Value string
 
-	asked asked
+	asked    asked
+	measures []string
+	shared   string // folder of what the cells of a task share
+	options  []Cell // of a run that awaits the end of a search: itself with each value
 }
 
 // asked is what a grid says of a cell: the base, and the settings that change it. Plans
@@ -35,22 +43,26 @@ type asked struct {
 }
 
 // Plan returns the cells of the grid in the order in which they run, with folders
-// below dir. set are settings, key=value, that come on top of the grid's. The error is
-// [ErrGrid] with every combination that cannot run, and why.
+// below dir; the trials of a search come before the first run that they are for. set are
+// settings, key=value, that come on top of the grid's. The error is [ErrGrid] with every
+// combination that cannot run, and why.
 func (g Grid) Plan(dir string, set []string) ([]Cell, error) {
 	var cells []Cell
 	var errs []error
+	if err := g.Search.idle(g, set); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrGrid, err)
+	}
 	for i := range g.Tasks {
 		for _, seed := range g.Seeds {
 			for k := range g.Methods {
 				if g.skips(g.Tasks[i].Name, g.Methods[k].Name) {
 					continue
 				}
-				c, err := g.cell(set, dir, i, k, seed)
+				some, err := place{g, dir, set, i, k}.cells(seed)
 				if err != nil && seed == g.Seeds[0] {
-					errs = append(errs, fmt.Errorf("task %s, method %s: %w", c.Task, c.Method, err))
+					errs = append(errs, fmt.Errorf("task %s, method %s: %w", g.Tasks[i].Name, g.Methods[k].Name, err))
 				}
-				cells = append(cells, c)
+				cells = append(cells, some...)
 			}
 		}
 	}
@@ -58,6 +70,23 @@ func (g Grid) Plan(dir string, set []string) ([]Cell, error) {
 		return nil, errors.Join(append([]error{ErrGrid}, errs...)...)
 	}
 	return cells, nil
+}
+
+// DataIn puts the data of cells that are not absolute paths below a folder. It says whether
+// there are such; plans do not depend on where the data are.
+func DataIn(dir string, cells []Cell) (found bool, err error) {
+	if dir, err = filepath.Abs(dir); err != nil {
+		return false, fmt.Errorf("experiment: %w", err)
+	}
+	for i := range cells {
+		d := &cells[i].Config.Data
+		found = found || d.Path != "" && !filepath.IsAbs(d.Path) || d.TestPath != "" && !filepath.IsAbs(d.TestPath)
+		*d = d.In(dir)
+		if _, err := DataIn(dir, cells[i].options); err != nil {
+			return found, err
+		}
+	}
+	return found, nil
 }
 
 // errSeed is the error of a setting that makes all seeds of a grid one.
@@ -69,83 +98,206 @@ func (g Grid) skips(task, method string) bool {
 	})
 }
 
-// cell returns the cell of task number i and method number k.
-func (g Grid) cell(set []string, dir string, i, k int, seed uint64) (Cell, error) {
-	task, method := g.Tasks[i], g.Methods[k]
-	folder := func(method string) string {
-		return filepath.Join(dir, slug(task.Name), slug(method), "seed-"+strconv.FormatUint(seed, 10))
+// place is where cells stand in a grid, planned below dir with the settings of a command:
+// at task number task and method number method.
+type place struct {
+	g            Grid
+	dir          string
+	set          []string
+	task, method int
+}
+
+// cells returns the run of a seed, after the trials of a search that come before it.
+func (p place) cells(seed uint64) (cells []Cell, err error) {
+	s := p.g.Search
+	if !s.of(p.g.Methods[p.method].Name) {
+		c, err := p.cell(seed, nil)
+		return []Cell{c}, err
 	}
-	c := Cell{Task: task.Name, Method: method.Name, Seed: seed, Dir: folder(method.Name)}
+	var options []Cell
+	for _, v := range s.Values {
+		if seed == p.g.Seeds[0] {
+			for _, trial := range s.seeds(p.g) {
+				c, err := p.cell(trial, &try{v, true})
+				if err != nil {
+					return nil, fmt.Errorf("trial of %s %v: %w", s.Key, v, err)
+				}
+				cells = append(cells, c)
+			}
+		}
+		c, err := p.cell(seed, &try{v, false})
+		if err != nil {
+			return nil, fmt.Errorf("%s %v: %w", s.Key, v, err)
+		}
+		options = append(options, c)
+	}
+	c := options[0]
+	c.Value, c.options = "", options
+	return append(cells, c), nil
+}
+
+// cell returns one cell, with a value of the search or (t is nil) without.
+func (p place) cell(seed uint64, t *try) (Cell, error) {
+	task, method := p.g.Tasks[p.task], p.g.Methods[p.method]
+	c := Cell{Task: task.Name, Method: method.Name, Seed: seed, measures: p.g.measuresOf(seed)}
+	c.shared = filepath.Join(p.dir, slug(task.Name))
+	if p.g.Kind == kindNeural {
+		c.Neural = new(Neural)
+	}
+	c.Dir = p.folder(method.Name, seed)
+	if t != nil {
+		c.Value, c.Trial = t.text(), t.trial
+	}
+	if c.Trial {
+		c.Dir = filepath.Join(filepath.Dir(c.Dir), "search", slug(c.Value), filepath.Base(c.Dir))
+		c.measures = p.g.Search.Measure
+	}
 	var err error
 	if method.Teacher != "" {
-		if g.skips(task.Name, method.Teacher) {
+		if p.g.skips(task.Name, method.Teacher) {
 			return c, fmt.Errorf("its teacher %s is skipped", method.Teacher)
 		}
-		if c.Teacher, err = filepath.Abs(folder(method.Teacher)); err != nil {
+		if c.Teacher, err = filepath.Abs(p.folder(method.Teacher, seed)); err != nil {
 			return c, fmt.Errorf("experiment: %w", err)
 		}
 	}
-	if c.asked, err = g.asked(task, method, seed, set); err != nil {
+	if c.asked, err = p.asked(seed, t); err != nil {
 		return c, err
 	}
-	layers := g.layers("", g.Base)
-	layers = append(layers, g.changes(fmt.Sprintf("tasks[%d]", i), task)...)
-	layers = append(layers, g.changes(fmt.Sprintf("methods[%d]", k), method)...)
-	layers = append(layers, settings.Values(g.where("seeds"), "seed", seed))
-	layers = append(layers, settings.Settings(set)...)
+	layers := p.layers(seed, t)
 	if c.Teacher != "" {
 		layers = append(layers, settings.Values("teacher", "train.teacher", c.Teacher))
 	}
-	if g.Kind == kindNeural {
-		n, _, err := settings.Load[Neural](layers...)
-		c.Neural = &n
-		if err == nil && n.Seed != seed {
-			err = errSeed
+	if err := c.read(layers); err != nil {
+		return c, err
+	}
+	if c.Trial && p.g.Search.Share < 1 { // of the steps of a run, wherever these are set
+		steps := max(1, int(math.Round(p.g.Search.Share*float64(c.steps()))))
+		if err := c.read(append(layers, settings.Values("search.share", p.g.stepsKey(), steps))); err != nil {
+			return c, err
 		}
-		return c, err
 	}
-	if c.Config, _, err = settings.Load[run.Config](layers...); err != nil {
-		return c, err
-	}
-	if c.Config.Seed != seed {
-		return c, errSeed
-	}
-	if every := c.Config.Train.SnapshotEvery; g.looksBack() && (every == 0 || every > c.Config.Train.Steps) {
-		return c, errNoSnapshots
-	}
-	return c, nil
+	return c, p.g.check(c)
 }
 
-// looksBack says whether anything is measured or drawn of the snapshots of a run.
-func (g Grid) looksBack() bool {
-	return slices.Contains(g.Measure, "stages") ||
-		slices.ContainsFunc(g.Pictures, func(p Picture) bool { return p.Kind == "stages" })
+// folder is that of the run of a method.
+func (p place) folder(method string, seed uint64) string {
+	return filepath.Join(p.dir, slug(p.g.Tasks[p.task].Name), slug(method), "seed-"+strconv.FormatUint(seed, 10))
+}
+
+// layers are the settings of a cell.
+func (p place) layers(seed uint64, t *try) []settings.Layer {
+	g := p.g
+	out := g.layers("", g.Base)
+	task, method := g.Tasks[p.task], g.Methods[p.method]
+	out = append(out, g.changes(fmt.Sprintf("tasks[%d]", p.task), task.Name, task.Set)...)
+	out = append(out, g.changes(fmt.Sprintf("methods[%d]", p.method), method.Name, method.Set)...)
+	out = append(out, settings.Values(g.where("seeds"), "seed", seed))
+	if t != nil && t.trial {
+		out = append(out, g.changes("search", "search", g.Search.Set)...)
+	}
+	out = append(out, settings.Settings(p.set)...)
+	if t != nil {
+		out = append(out, settings.Values(g.where("search.values"), g.Search.Key, t.value))
+	}
+	return out
+}
+
+// read reads the settings of a cell.
+func (c *Cell) read(layers []settings.Layer) error {
+	if c.Neural != nil {
+		n, _, err := settings.Load[Neural](layers...)
+		c.Neural = &n
+		return err
+	}
+	var err error
+	c.Config, _, err = settings.Load[run.Config](layers...)
+	return err
+}
+
+// steps is how many steps a cell trains.
+func (c *Cell) steps() int {
+	if c.Neural != nil {
+		return c.Neural.Steps
+	}
+	return c.Config.Train.Steps
+}
+
+// check reports settings that a cell of this grid cannot have.
+func (g Grid) check(c Cell) error {
+	if c.Neural != nil {
+		if c.Neural.Seed != c.Seed {
+			return errSeed
+		}
+		return nil
+	}
+	every, val := c.Config.Train.SnapshotEvery, c.Config.Data.Val
+	switch {
+	case c.Config.Seed != c.Seed:
+		return errSeed
+	case g.looksBack(c) && (every == 0 || every > c.Config.Train.Steps):
+		return errNoSnapshots
+	case c.Trial && val != nil && *val == 0:
+		return errors.New("data.val is 0, and trials of a search are measured on validation points; " +
+			"set it to a number of points")
+	}
+	return g.Classifier.check(g, c)
+}
+
+// looksBack says whether anything is measured or drawn of the snapshots of a cell.
+func (g Grid) looksBack(c Cell) bool {
+	return slices.ContainsFunc(c.measures, func(m string) bool { return m == "stages" || m == "feature_stages" }) ||
+		!c.Trial && slices.ContainsFunc(g.Pictures, func(p Picture) bool { return p.Kind == "stages" })
+}
+
+// measuresOf are what is measured of the runs of a seed.
+func (g Grid) measuresOf(seed uint64) []string {
+	if len(g.MeasureFirst) == 0 || seed != g.Seeds[0] {
+		return g.Measure
+	}
+	return append(slices.Clone(g.Measure), g.MeasureFirst...)
 }
 
 // asked returns what the grid says of a cell.
-func (g Grid) asked(task, method Variant, seed uint64, set []string) (asked, error) {
-	a := asked{Base: g.Base, Settings: []string{}, Teacher: method.Teacher}
-	for _, v := range []Variant{task, method} {
-		from := len(a.Settings)
-		for key, value := range v.Set {
-			text, err := json.Marshal(value)
-			if err != nil {
-				return a, fmt.Errorf("%s: %w", key, err)
+func (p place) asked(seed uint64, t *try) (asked, error) {
+	task, method, s := p.g.Tasks[p.task], p.g.Methods[p.method], p.g.Search
+	a := asked{Base: p.g.Base, Settings: []string{}, Teacher: method.Teacher}
+	add := func(sets ...map[string]any) error {
+		for _, set := range sets {
+			from := len(a.Settings)
+			for key, value := range set {
+				text, err := json.Marshal(value)
+				if err != nil {
+					return fmt.Errorf("%s: %w", key, err)
+				}
+				a.Settings = append(a.Settings, key+"="+string(text))
 			}
-			a.Settings = append(a.Settings, key+"="+string(text))
+			slices.Sort(a.Settings[from:])
 		}
-		slices.Sort(a.Settings[from:])
+		return nil
 	}
-	a.Settings = append(append(a.Settings, "seed="+strconv.FormatUint(seed, 10)), set...)
-	return a, nil
+	if err := add(task.Set, method.Set); err != nil {
+		return a, err
+	}
+	a.Settings = append(append(a.Settings, "seed="+strconv.FormatUint(seed, 10)), p.set...)
+	if t == nil {
+		return a, nil
+	}
+	if t.trial {
+		if err := add(s.Set, map[string]any{"search.share": s.Share}); err != nil {
+			return a, err
+		}
+	}
+	return a, add(map[string]any{s.Key: t.value})
 }
 
-// changes returns the settings of a task or a method, which stands at a key of the grid.
-func (g Grid) changes(at string, v Variant) []settings.Layer {
+// changes returns the settings of a task, a method or the search, which stand at a key of
+// the grid.
+func (g Grid) changes(at, name string, set map[string]any) []settings.Layer {
 	var out []settings.Layer
-	for _, key := range slices.Sorted(maps.Keys(v.Set)) {
-		from := cmp.Or(g.given.Where(at+".set."+key), "set of "+v.Name)
-		out = append(out, settings.Values(from, key, v.Set[key]))
+	for _, key := range slices.Sorted(maps.Keys(set)) {
+		from := cmp.Or(g.given.Where(at+".set."+key), "set of "+name)
+		out = append(out, settings.Values(from, key, set[key]))
 	}
 	return out
 }

@@ -27,6 +27,11 @@ type Result struct {
 	Values map[string]float64 `json:"values"`
 	// Curves are figures along an axis, by name.
 	Curves map[string]Curve `json:"curves,omitempty"`
+	// Trial and Value are those of the [Cell]; Failed is why a trial of the search has no
+	// figures, such as a loss that grew without bound.
+	Trial  bool   `json:"trial,omitempty"`
+	Value  string `json:"value,omitempty"`
+	Failed string `json:"failed,omitempty"`
 }
 
 // Curve is a figure Y as X varies, such as an error as NFE grows. X increases.
@@ -51,19 +56,26 @@ func (r *Result) add(name string, x, y float64) {
 	r.Curves[name] = Curve{append(c.X, x), append(c.Y, y)}
 }
 
-// Files in the folder of a run: what it is made from, and its result.
+// Files in the folder of a run: what it is made from, what is measured so far, and its
+// result.
 const (
-	planFile   = "plan.json"
-	resultFile = "result.json"
+	planFile     = "plan.json"
+	measuredFile = "measured.json"
+	resultFile   = "result.json"
 )
 
 // plan is a fingerprint of what a result depends on: what the grid says of the cell,
-// and what is measured. Defaults are the program's, whose version the result has.
-func (c Cell) plan(measures []string) (string, error) {
+// and what is measured, by which classifier. Defaults are the program's, whose version the
+// result has.
+func (c Cell) plan(by *Classifier) (string, error) {
+	if !c.needsClassifier() {
+		by = nil
+	}
 	text, err := json.Marshal(struct {
-		Asked    asked
-		Measures []string
-	}{c.asked, measures})
+		Asked      asked
+		Measures   []string
+		Classifier *Classifier `json:",omitempty"`
+	}{c.asked, c.measures, by})
 	if err != nil {
 		return "", fmt.Errorf("experiment: %w", err)
 	}
@@ -98,7 +110,13 @@ func (c Cell) begin(plan string) error {
 }
 
 func (c Cell) store(r Result) error {
-	return writeJSON(filepath.Join(c.Dir, resultFile), r)
+	if err := writeJSON(filepath.Join(c.Dir, resultFile), r); err != nil {
+		return err
+	}
+	if err := os.Remove(filepath.Join(c.Dir, measuredFile)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // WriteResults writes results as one file, a line each, which [ReadResults] reads.
@@ -155,7 +173,9 @@ type summary struct {
 
 // over returns the statistics of a value of one method and task over the seeds.
 func over(results []Result, task, method, value string) summary {
-	return summarize(results, value, func(r Result) bool { return r.Task == task && r.Method == method })
+	return summarize(results, value, func(r Result) bool {
+		return !r.Trial && r.Task == task && r.Method == method
+	})
 }
 
 // overMethods is over for a value of the task, which is the same for every method:
@@ -163,7 +183,7 @@ func over(results []Result, task, method, value string) summary {
 func overMethods(results []Result, task, value string) summary {
 	seen := map[uint64]bool{}
 	return summarize(results, value, func(r Result) bool {
-		first := r.Task == task && !seen[r.Seed]
+		first := !r.Trial && r.Task == task && !seen[r.Seed]
 		seen[r.Seed] = seen[r.Seed] || first
 		return first
 	})
@@ -192,7 +212,7 @@ func summarize(results []Result, value string, asked func(Result) bool) summary 
 func curve(results []Result, task, method, name string) Curve {
 	var all []Curve
 	for _, r := range results {
-		if c, ok := r.Curves[name]; ok && r.Task == task && r.Method == method {
+		if c, ok := r.Curves[name]; ok && !r.Trial && r.Task == task && r.Method == method {
 			all = append(all, c)
 		}
 	}

@@ -3,8 +3,11 @@ package experiment
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"time"
 
 	"flowmatch/run"
 )
@@ -20,6 +23,9 @@ type Hooks struct {
 	Step    func(step int, loss float64)
 	// Measuring is called when a cell is trained and a measure begins.
 	Measuring func(c Cell, measure string)
+	// Classifier is called when the training of a task's classifier begins; Step is then of
+	// its steps.
+	Classifier func(task string, steps int)
 }
 
 // Run trains and measures the cells that are not done, one after the other, and
@@ -28,7 +34,11 @@ type Hooks struct {
 func Run(ctx context.Context, g Grid, cells []Cell, h Hooks) ([]Result, error) {
 	var results []Result
 	for k, c := range cells {
-		plan, err := c.plan(g.Measure)
+		c, err := c.settled(g.Search, results)
+		if err != nil {
+			return results, err
+		}
+		plan, err := c.plan(g.Classifier)
 		if err != nil {
 			return results, err
 		}
@@ -56,6 +66,7 @@ func (c Cell) make(ctx context.Context, g Grid, plan string, h Hooks) (*Result, 
 	}
 	r := &Result{
 		Task: c.Task, Method: c.Method, Seed: c.Seed, Plan: plan, Version: run.Version(),
+		Trial: c.Trial, Value: c.Value,
 		Values: map[string]float64{}, Curves: map[string]Curve{},
 	}
 	do := c.makeRun
@@ -64,7 +75,10 @@ func (c Cell) make(ctx context.Context, g Grid, plan string, h Hooks) (*Result, 
 	}
 	r.set("threads", float64(runtime.GOMAXPROCS(0)))
 	if err := do(ctx, g, h, r); err != nil {
-		return nil, err
+		if !c.Trial || !hopeless(err) {
+			return nil, err
+		}
+		r.Failed = err.Error()
 	}
 	return r, c.store(*r)
 }
@@ -82,23 +96,60 @@ func (c Cell) makeRun(ctx context.Context, g Grid, h Hooks, r *Result) error {
 	if err := cost(made, r); err != nil {
 		return err
 	}
-	t, err := ready(made)
+	t, err := c.ready(made, g, h)
 	if err != nil {
 		return err
 	}
-	for _, name := range g.Measure {
-		do, err := measureByName(name)
+	return c.measure(ctx, t, h, r)
+}
+
+// measure takes the measures of a trained cell. Each one that is done is kept in a file, so
+// that a grid that was stopped between two goes on there.
+func (c Cell) measure(ctx context.Context, t trained, h Hooks, r *Result) error {
+	done, err := c.resumeMeasures(r)
+	if err != nil {
+		return err
+	}
+	for _, name := range c.measures {
+		if slices.Contains(done, name) {
+			continue
+		}
+		m, err := measureByName(name)
 		if err != nil {
 			return err
 		}
 		if h.Measuring != nil {
 			h.Measuring(c, name)
 		}
-		if err := do(ctx, c, t, r); err != nil {
+		start := time.Now()
+		if err := m.do(ctx, c, t, r); err != nil {
 			return fmt.Errorf("measure %s: %w", name, err)
+		}
+		r.set("measure_seconds", r.Values["measure_seconds"]+time.Since(start).Seconds())
+		done = append(done, name)
+		if err := writeJSON(filepath.Join(c.Dir, measuredFile), measured{done, *r}); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// measured are the measures of a cell that are done, and the result so far.
+type measured struct {
+	Done   []string
+	Result Result
+}
+
+// resumeMeasures takes up what this program had measured of a cell before it was stopped.
+func (c Cell) resumeMeasures(r *Result) (done []string, err error) {
+	var m measured
+	ok, err := readJSON(filepath.Join(c.Dir, measuredFile), &m)
+	if err != nil || !ok || m.Result.Plan != r.Plan || m.Result.Version != r.Version {
+		return nil, err
+	}
+	maps.Copy(r.Values, m.Result.Values)
+	maps.Copy(r.Curves, m.Result.Curves)
+	return m.Done, nil
 }
 
 // cost records what training took: seconds and steps, milliseconds and evaluations

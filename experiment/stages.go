@@ -40,10 +40,15 @@ func stages(ctx context.Context, c Cell, t trained, r *Result) error {
 			return fmt.Errorf("snapshot of step %d: %w", step, err)
 		}
 	}
+	r.setNFE()
+	return nil
+}
+
+// setNFE records how the NFE of the snapshots ends, and how far it ranges.
+func (r *Result) setNFE() {
 	nfe := r.Curves["nfe_by_step"].Y
 	r.set("nfe_last", nfe[len(nfe)-1])
 	r.set("nfe_spread", slices.Max(nfe)-slices.Min(nfe))
-	return nil
 }
 
 // stage measures one snapshot.

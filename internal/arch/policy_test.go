@@ -67,9 +67,10 @@ var rooms = map[string][]string{
 		"internal/seed", "internal/atomicfile", "internal/tfevents", "internal/settings", "internal/choice"},
 	"bench": {"flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field", "model",
 		"coupling", "train", "metrics", "internal/seed", "internal/memory", "internal/choice"},
-	// A grid of runs, with the files of those known by name.
+	// A grid of runs, with the files of those known by name. It trains the classifier that its
+	// images are compared by.
 	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/dataset", "likelihood",
-		"field", "model", "coupling", "train", "eval", "run", "neuralode", "metrics", "plot",
+		"field", "model", "coupling", "train", "classify", "eval", "run", "neuralode", "metrics", "plot",
 		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat",
 		"internal/digest"},
 	"cmd/flowmatch": {anyRoom},

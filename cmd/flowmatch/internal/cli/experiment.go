@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -24,7 +25,7 @@ import (
 
 type experimentResult struct {
 	Name    string              `json:"name"`
-	Runs    int                 `json:"runs"`
+	Runs    int                 `json:"runs"` // with the trials of a search
 	Made    int                 `json:"made"` // of them in this session
 	Folder  string              `json:"folder"`
 	Page    string              `json:"page,omitempty"`
@@ -42,10 +43,10 @@ func (e experimentResult) text(w io.Writer) {
 }
 
 type experimentFlags struct {
-	out, docs string
-	set       []string
-	seeds     int
-	check     bool
+	out, docs, data string
+	set             []string
+	seeds           int
+	check           bool
 }
 
 func (a *app) experimentCommand() *cobra.Command {
@@ -57,9 +58,13 @@ func (a *app) experimentCommand() *cobra.Command {
 tables (mean ± standard deviation over the seeds) and pictures. README.md beside
 the pages answers, with their figures, what is claimed of flow matching.
 
+A grid may search first: a short trial for each value of a setting, such as the
+learning rate, so that each method has its best one. The page shows the trials.
+
 The experiments known by name are ` + strings.Join(experiment.Known(), ", ") + `;
 a file of your own goes by its path. Every run is checked before the first begins.
-A grid that was stopped goes on at the first run that is not done.`,
+A grid that was stopped goes on at the first run, or the first measure of it, that
+is not done.`,
 		Example: `  flowmatch experiment couplings
   flowmatch experiment couplings --seeds 1 --set train.steps=500 --out runs/try --docs /tmp
   flowmatch experiment mine.yaml --check
@@ -74,7 +79,8 @@ A grid that was stopped goes on at the first run that is not done.`,
 	fl.StringVar(&f.out, "out", "", "folder of the runs (default: runs/NAME)")
 	fl.StringVar(&f.docs, "docs", filepath.Join("docs", "results"), "folder of the page and its pictures")
 	fl.StringArrayVar(&f.set, "set", nil, "change a setting of every run, as key=value")
-	fl.IntVar(&f.seeds, "seeds", 0, "use only so many of the grid's seeds")
+	fl.StringVar(&f.data, "data", "", "folder of the data files that the grid names (default: the current one)")
+	fl.IntVar(&f.seeds, "seeds", 0, "use so many seeds: the first of the grid's, or those and the numbers after")
 	fl.BoolVar(&f.check, "check", false, "check the grid and stop")
 	completeSettings(cmd)
 	return cmd
@@ -99,8 +105,11 @@ func (a *app) experiment(ctx context.Context, arg string, f experimentFlags) (re
 	if err != nil {
 		return nil, usageError{err}
 	}
-	if f.seeds < 0 || f.seeds > len(g.Seeds) {
-		return nil, usagef("--seeds is %d; the grid has %d", f.seeds, len(g.Seeds))
+	if f.seeds < 0 {
+		return nil, usagef("--seeds is %d; it must be at least 1, or 0 for the grid's %d", f.seeds, len(g.Seeds))
+	}
+	for len(g.Seeds) < f.seeds {
+		g.Seeds = append(g.Seeds, slices.Max(g.Seeds)+1)
 	}
 	if f.seeds > 0 {
 		g.Seeds = g.Seeds[:f.seeds]
@@ -112,26 +121,36 @@ func (a *app) experiment(ctx context.Context, arg string, f experimentFlags) (re
 	if err != nil {
 		return nil, usageError{err}
 	}
+	files, err := experiment.DataIn(f.data, cells)
+	if err != nil {
+		return nil, err
+	}
+	if !files && f.data != "" {
+		return nil, usagef("--data is for grids that name data files by relative paths; %s names none", name)
+	}
 	res := experimentResult{Name: name, Runs: len(cells), Folder: f.out}
 	if f.check {
 		return res, nil
 	}
 	start := time.Now()
-	res.Results, err = experiment.Run(ctx, g, cells, a.cellHooks(&res))
-	if errors.Is(err, train.ErrInterrupted) {
+	res.Results, err = experiment.Run(ctx, g, cells, a.cellHooks(g, &res))
+	if errors.Is(err, train.ErrInterrupted) || err != nil && ctx.Err() != nil { // in training, or in a measure
 		return nil, fmt.Errorf("%w\n%d of %d runs are done; the same command goes on",
 			err, len(res.Results), len(cells))
+	}
+	if errors.Is(err, fs.ErrNotExist) && files && f.data == "" {
+		return nil, fmt.Errorf("%w; --data DIR says where the data files are", err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	res.Page, err = a.writeResults(ctx, name, g, cells, res.Results, f.docs)
+	res.Page, err = a.writeResults(ctx, name, g, cells, res.Results, f)
 	res.Seconds = time.Since(start).Seconds()
 	return res, err
 }
 
 // cellHooks reports the progress of a grid, and counts the cells that are made.
-func (a *app) cellHooks(res *experimentResult) experiment.Hooks {
+func (a *app) cellHooks(g experiment.Grid, res *experimentResult) experiment.Hooks {
 	var p *training
 	var steps, from int
 	return experiment.Hooks{
@@ -139,7 +158,14 @@ func (a *app) cellHooks(res *experimentResult) experiment.Hooks {
 			p, steps, from = nil, c.Config.Train.Steps, 0
 			if !done {
 				res.Made++
-				a.status("run %d/%d  %s, %s, seed %d", k+1, n, c.Task, c.Method, c.Seed)
+				what := fmt.Sprintf("%s, %s, seed %d", c.Task, c.Method, c.Seed)
+				if c.Value != "" {
+					what += fmt.Sprintf(", %s %s", g.Search.Key, c.Value)
+				}
+				if c.Trial {
+					what += ", trial"
+				}
+				a.status("run %d/%d  %s", k+1, n, what)
 			}
 		},
 		Resumed: func(step int) { from = step },
@@ -153,12 +179,17 @@ func (a *app) cellHooks(res *experimentResult) experiment.Hooks {
 			p = nil
 			a.status("measuring %s", measure)
 		},
+		Classifier: func(task string, n int) {
+			p, steps, from = nil, n, 0
+			a.status("training the classifier of %s", task)
+		},
 	}
 }
 
 // writeResults writes the page of an experiment, its pictures and its figures.
 func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, cells []experiment.Cell,
-	results []experiment.Result, docs string) (string, error) {
+	results []experiment.Result, f experimentFlags) (string, error) {
+	docs := f.docs
 	a.status("writing the page")
 	if err := os.MkdirAll(docs, 0o777); err != nil {
 		return "", err
@@ -175,7 +206,7 @@ func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, 
 	}
 	machine := bench.NewReport(run.Version())
 	p := experiment.Page{
-		Name: name, Date: time.Now().Format(time.DateOnly), Pictures: files,
+		Name: name, Date: time.Now().Format(time.DateOnly), Pictures: files, Command: f.again(name),
 		Machine: fmt.Sprintf("%s, %s/%s, %s, %d cores", machine.CPU, runtime.GOOS, runtime.GOARCH, runtime.Version(),
 			machine.Cores),
 	}
@@ -184,6 +215,25 @@ func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, 
 		return "", err
 	}
 	return page, writeClaims(name, docs)
+}
+
+// again returns the command that makes the page of an experiment again, wherever its data
+// and its runs are.
+func (f experimentFlags) again(name string) string {
+	words := []string{"flowmatch experiment", name}
+	if f.data != "" {
+		words = append(words, "--data DIR")
+	}
+	if f.seeds > 0 {
+		words = append(words, fmt.Sprintf("--seeds %d", f.seeds))
+	}
+	for _, s := range f.set {
+		if strings.ContainsAny(s, " \t\"'\\$`!*?[]{}()<>|&;~#") {
+			s = "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+		}
+		words = append(words, "--set "+s)
+	}
+	return strings.Join(words, " ")
 }
 
 // writeClaims writes the page that sums up the experiments known by name, of which

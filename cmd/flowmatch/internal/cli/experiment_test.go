@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,6 +61,35 @@ func TestAnExperimentWritesItsPage(t *testing.T) {
 	}
 }
 
+// Data files are where --data says, and a command without it is told of it.
+func TestAnExperimentFindsItsDataFiles(t *testing.T) {
+	dir := t.TempDir()
+	table := "a,b\n"
+	for i := range 60 {
+		table += fmt.Sprintf("%d,%d\n", i%7, i%5)
+	}
+	grid := strings.Replace(tinyGrid, "name: moons, val: 20, test: 40", "path: t.csv, val: 20, test: 20", 1)
+	for name, text := range map[string]string{"grid.yaml": grid, "t.csv": table} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := []string{"experiment", filepath.Join(dir, "grid.yaml"), "--out", filepath.Join(dir, "runs"), "--docs",
+		filepath.Join(dir, "docs"), "--seeds", "1", "--set", "eval.steps=2", "--set", "net.hidden=[4, 4]", "--json"}
+	code, _, stderr := invoke(t, args...)
+	if code != exitFailure || !strings.Contains(stderr, "t.csv") ||
+		!strings.Contains(stderr, "; --data DIR says where") {
+		t.Errorf("no data file here: exit code %d, %s", code, stderr)
+	}
+	if got := succeedJSON(t, append(args, "--data", dir)...); got["made"] != 2.0 {
+		t.Errorf("%v runs were made, want 2", got["made"])
+	}
+	again := "flowmatch experiment grid --data DIR --seeds 1 --set eval.steps=2 --set 'net.hidden=[4, 4]'\n"
+	if page := string(readFile(t, filepath.Join(dir, "docs", "grid.md"))); !strings.Contains(page, again) {
+		t.Errorf("the page does not say what makes it again:\n%s", page)
+	}
+}
+
 func TestExperimentRefusesBadGrids(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bad.yaml")
 	bad := strings.Replace(tinyGrid, "coupling.name: ot", "coupling.name: otp", 1)
@@ -69,8 +99,10 @@ func TestExperimentRefusesBadGrids(t *testing.T) {
 	for want, args := range map[string][]string{
 		`experiment "coupling"; did you mean "couplings"? it must be one of`: {"experiment", "coupling"},
 		`method OT-CFM: line 11: coupling: unknown coupling`:                 {"experiment", file},
-		"--seeds is 9; the grid has 5": {
-			"experiment", "couplings", "--seeds", "9"},
+		"--seeds is -1; it must be at least 1": {
+			"experiment", "couplings", "--seeds", "-1"},
+		"--data is for grids that name data files by relative paths; couplings": {
+			"experiment", "couplings", "--data", "."},
 		"no such file": {"experiment", "none.yaml"},
 	} {
 		if code, _, stderr := invoke(t, args...); code != exitUsage || !strings.Contains(stderr, want) {

@@ -1,0 +1,135 @@
+package experiment
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"text/template"
+
+	"flowmatch/internal/choice"
+)
+
+// figures are the functions of templates. They write the figures of an experiment, whose
+// results the function returns.
+type figures func(experiment string) ([]Result, error)
+
+// value writes mean ± standard deviation over the seeds.
+func (f figures) value(name, task, method, value string) (string, error) {
+	all, err := f(name)
+	return Table{}.format(over(all, task, method, value)), err
+}
+
+// quotient is that of the means of two methods; 0 where one is missing.
+func (f figures) quotient(name, task, a, b, value string) (float64, error) {
+	all, err := f(name)
+	if err != nil {
+		return 0, err
+	}
+	x, y := over(all, task, a, value), over(all, task, b, value)
+	if x.n == 0 || y.n == 0 {
+		return 0, nil
+	}
+	return x.mean / y.mean, nil
+}
+
+// ratio writes the quotient of the means of two methods, the first over the second.
+func (f figures) ratio(name, task, a, b, value string) (string, error) {
+	q, err := f.quotient(name, task, a, b, value)
+	if q == 0 {
+		return missing, err
+	}
+	if q >= 10 {
+		return fmt.Sprintf("%.0f", q), err
+	}
+	return fmt.Sprintf("%.2g", q), err
+}
+
+// percent writes the same as a percentage.
+func (f figures) percent(name, task, a, b, value string) (string, error) {
+	q, err := f.quotient(name, task, a, b, value)
+	if q == 0 {
+		return missing, err
+	}
+	return fmt.Sprintf("%.0f %%", 100*q), err
+}
+
+// least writes the method of the least mean, of those named or of all.
+func (f figures) least(name, task, value string, methods ...string) (string, error) {
+	all, err := f(name)
+	if len(methods) == 0 {
+		for _, r := range all {
+			methods = append(methods, r.Method)
+		}
+	}
+	best, least := missing, math.Inf(1)
+	for _, m := range methods {
+		if s := over(all, task, m, value); s.n > 0 && s.mean < least {
+			best, least = m, s.mean
+		}
+	}
+	return best, err
+}
+
+// fill writes a text of the grid's page with the figures of its results. A name of a task or
+// a method that the grid does not have is an error.
+func (g Grid) fill(text string, results []Result) (string, error) {
+	f := figures(func(string) ([]Result, error) { return results, nil })
+	known := func(task string, methods ...string) error {
+		if err := choice.Check("task", task, names(g.Tasks)); err != nil {
+			return err
+		}
+		for _, m := range methods {
+			if err := choice.Check("method", m, names(g.Methods)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	tmpl, err := template.New("text").Funcs(template.FuncMap{
+		"v": func(task, method, value string) (string, error) {
+			if err := known(task, method); err != nil {
+				return "", err
+			}
+			return f.value("", task, method, value)
+		},
+		"ratio": func(task, a, b, value string) (string, error) {
+			if err := known(task, a, b); err != nil {
+				return "", err
+			}
+			return f.ratio("", task, a, b, value)
+		},
+		"percent": func(task, a, b, value string) (string, error) {
+			if err := known(task, a, b); err != nil {
+				return "", err
+			}
+			return f.percent("", task, a, b, value)
+		},
+		"least": func(task, value string, methods ...string) (string, error) {
+			if err := known(task, methods...); err != nil {
+				return "", err
+			}
+			return f.least("", task, value, methods...)
+		},
+	}).Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("experiment: %w", err)
+	}
+	var b strings.Builder
+	if err := tmpl.Execute(&b, nil); err != nil {
+		return "", fmt.Errorf("experiment: %w", err)
+	}
+	return b.String(), nil
+}
+
+// templates reports texts that cannot be filled in.
+func (f *faults) templates(g Grid) {
+	check := func(where, text string) {
+		if _, err := g.fill(text, nil); err != nil {
+			f.add("%s: %w", where, err)
+		}
+	}
+	check("notes", g.Notes)
+	for _, t := range g.Tables {
+		check("table "+t.Title, t.Text)
+	}
+}
