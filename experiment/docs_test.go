@@ -5,11 +5,28 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 )
 
 // docs is the folder of the pages that are committed.
 var docs = filepath.Join("..", "docs", "results")
+
+// notMade are experiments whose page waits for a run of hours: it says so, and has no
+// figures. Take the name out when the page is made.
+var notMade = []string{"digits"}
+
+// made skips an experiment whose page is not made yet.
+func made(t *testing.T, name string) {
+	t.Helper()
+	if !slices.Contains(notMade, name) {
+		return
+	}
+	if _, err := os.Stat(filepath.Join(docs, name+".json")); err == nil {
+		t.Fatalf("there are results of %s; take it out of notMade", name)
+	}
+	t.Skipf("the page of %s is not made yet: flowmatch experiment %s", name, name)
+}
 
 // known returns the grid of a name, with its cells.
 func known(t *testing.T, name string) (Grid, []Cell) {
@@ -41,6 +58,7 @@ var command = regexp.MustCompile("```sh\n(flowmatch experiment .*)\n```\n")
 func TestThePagesOfResultsRenderAsTheyAre(t *testing.T) {
 	for _, name := range Known() {
 		t.Run(name, func(t *testing.T) {
+			made(t, name)
 			g, _ := known(t, name)
 			results, err := ReadResults(filepath.Join(docs, name+".json"))
 			if err != nil {
@@ -109,6 +127,7 @@ func same(t *testing.T, name string, got, want []byte) {
 func TestPlansOfCommittedResultsAreValid(t *testing.T) {
 	for _, name := range Known() {
 		t.Run(name, func(t *testing.T) {
+			made(t, name)
 			g, cells := known(t, name)
 			results, err := ReadResults(filepath.Join(docs, name+".json"))
 			if err != nil {

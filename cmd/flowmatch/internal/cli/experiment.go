@@ -67,6 +67,8 @@ A grid that was stopped goes on at the first run, or the first measure of it, th
 is not done.`,
 		Example: `  flowmatch experiment couplings
   flowmatch experiment couplings --seeds 1 --set train.steps=500 --out runs/try --docs /tmp
+  flowmatch experiment digits --data DIR
+  flowmatch experiment digits --data DIR --set train.steps=20000 --set eval.samples=1000 --seeds 5 --out runs/long
   flowmatch experiment mine.yaml --check
   flowmatch experiment couplings --json`,
 		Args:              arguments("NAME"),

@@ -61,6 +61,19 @@ func TestAnExperimentWritesItsPage(t *testing.T) {
 	}
 }
 
+// More seeds than a grid has are the numbers after its own.
+func TestAnExperimentTakesMoreSeeds(t *testing.T) {
+	for _, c := range []struct {
+		seeds string
+		runs  float64
+	}{{"1", 21}, {"3", 33}, {"5", 45}} { // 15 trials, and 6 methods
+		got := succeedJSON(t, "experiment", "digits", "--check", "--seeds", c.seeds, "--json")
+		if got["runs"] != c.runs {
+			t.Errorf("--seeds %s: %v runs, want %g", c.seeds, got["runs"], c.runs)
+		}
+	}
+}
+
 // Data files are where --data says, and a command without it is told of it.
 func TestAnExperimentFindsItsDataFiles(t *testing.T) {
 	dir := t.TempDir()
