@@ -6,6 +6,9 @@
 // tables of mean ± standard deviation over the seeds, and pictures. The grids that come
 // with the program are those that [Known] names.
 //
+// With a [Search], a method of a grid first tries a few values of a setting, such as its
+// learning rate, and runs with the best of them.
+//
 // A grid is planned before anything runs: every cell has a complete, valid run file,
 // or the grid is refused with the reason. A cell that is done leaves a file, so a
 // grid that was stopped goes on at the first cell that is not.
