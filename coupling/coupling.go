@@ -100,7 +100,7 @@ func withinClasses(src []int, x0, x1 flow.Batch, label []int32, rng *rand.Rand,
 		for hi < len(order) && label[order[hi]] == class {
 			hi++
 		}
-		if err := transport(part[lo:hi], gather(x0, deal[lo:hi]), gather(x1, order[lo:hi])); err != nil {
+		if err := transport(part[lo:hi], x0.Rows(deal[lo:hi]), x1.Rows(order[lo:hi])); err != nil {
 			return fmt.Errorf("class %d, %d rows of the batch: %w", class, hi-lo, err)
 		}
 		for k := lo; k < hi; k++ {
@@ -109,13 +109,4 @@ func withinClasses(src []int, x0, x1 flow.Batch, label []int32, rng *rand.Rand,
 		lo = hi
 	}
 	return nil
-}
-
-// gather copies the given rows of x.
-func gather(x flow.Batch, rows []int) flow.Batch {
-	g := flow.NewBatch(len(rows), x.D)
-	for k, i := range rows {
-		copy(g.Row(k), x.Row(i))
-	}
-	return g
 }

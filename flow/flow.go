@@ -30,6 +30,15 @@ func (b Batch) Slice(i, j int) Batch {
 	return Batch{N: j - i, D: b.D, X: b.X[i*b.D : j*b.D : j*b.D]}
 }
 
+// Rows returns a copy of the points of these numbers, in their order.
+func (b Batch) Rows(numbers []int) Batch {
+	rows := NewBatch(len(numbers), b.D)
+	for k, i := range numbers {
+		copy(rows.Row(k), b.Row(i))
+	}
+	return rows
+}
+
 // Clone returns a copy that shares no memory with b.
 func (b Batch) Clone() Batch {
 	return Batch{N: b.N, D: b.D, X: append([]float64(nil), b.X...)}

@@ -50,6 +50,22 @@ func (g Given) Slice(i, j int) Given {
 	return g
 }
 
+// Rows returns what is given at the points of these numbers, in their order. A single
+// entry, which holds for all points, stays.
+func (g Given) Rows(numbers []int) Given {
+	if len(g.Label) > 1 {
+		label := make([]int32, len(numbers))
+		for k, i := range numbers {
+			label[k] = g.Label[i]
+		}
+		g.Label = label
+	}
+	if g.Context.N > 1 {
+		g.Context = g.Context.Rows(numbers)
+	}
+	return g
+}
+
 // Check reports whether g fits n points of a flow with so many classes (0: none) and
 // contexts of dim numbers (0: none). Of no points nothing needs to be given. The error is
 // [ErrLabels] or [ErrContext], wrapped with what is wrong and what would be right.

@@ -79,6 +79,25 @@ func TestSliceSharesMemoryAndKeepsSingleEntries(t *testing.T) {
 	}
 }
 
+func TestRowsAreCopiesInTheOrderAskedFor(t *testing.T) {
+	g := flow.Given{Label: []int32{5, 6, 7}, Context: contexts(3, 2)}
+	rows := g.Rows([]int{2, 0})
+	if !slices.Equal(rows.Label, []int32{7, 5}) || rows.Context.N != 2 ||
+		!slices.Equal(rows.Context.X, []float64{4, 5, 0, 1}) {
+		t.Errorf("points 2 and 0 of three: %+v", rows)
+	}
+	if rows.Label[0], rows.Context.X[0] = 9, 9; g.Label[2] != 7 || g.Context.X[4] != 4 {
+		t.Error("rows share memory")
+	}
+	all := flow.Given{Label: []int32{5}, Context: contexts(1, 2)}
+	if rows := all.Rows([]int{8, 4, 9}); len(rows.Label) != 1 || rows.Context.N != 1 || rows.Check(3, 6, 2) != nil {
+		t.Errorf("an entry that holds for all points: %+v", rows)
+	}
+	if rows := (flow.Given{}).Rows([]int{1}); !rows.Empty() {
+		t.Errorf("nothing has become %+v", rows)
+	}
+}
+
 func TestNewGivenHasRoomForWhatIsAskedFor(t *testing.T) {
 	for _, c := range []struct {
 		labels bool
