@@ -216,6 +216,46 @@ func TestSpanTrimsOnlyTheEndsThatAreSingular(t *testing.T) {
 	}
 }
 
+func TestInnerKeepsTwiceAsFarFromWhatIsSingular(t *testing.T) {
+	const d = path.Trim
+	const end = 1 - 1e-5
+	for _, c := range []struct {
+		s      path.Scheduler
+		p      path.Prediction
+		lo, hi float64
+	}{
+		{path.CondOT{}, path.Velocity, 0, 1},
+		{path.CondOT{}, path.Data, 0, 1 - 2*d},
+		{path.CondOT{}, path.Noise, 2 * d, 1},
+		{path.CondOT{}, path.Score, 2 * d, 1 - 2*d},
+		{path.Cosine{}, path.Data, 0, 1 - 2*d},
+		// σ(1) = 1e-4 divides an error as 1 - t = 1e-4 does (up to α̇ = 1 - σ_min).
+		{path.CondOT{SigmaMin: 1e-4}, path.Data, 0, 1 - 1e-4},
+		{path.CondOT{SigmaMin: 1e-4}, path.Velocity, 0, 1},
+		{path.CondOT{SigmaMin: 0.1}, path.Data, 0, 1},
+		{path.VP{}, path.Velocity, 0, 1 - 2e-5},
+		{path.VP{}, path.Data, 0, 1 - 2e-5},
+		{path.VP{}, path.Noise, 0, 1 - 2e-5},
+		{path.LinearVP{}, path.Noise, 2 * d * end, 1 - 2e-5},
+		{path.VE{}, path.Velocity, 0, 1},
+		{path.VE{}, path.Data, 0, 1},
+		{path.VE{}, path.Noise, 0, 1},
+		{path.VE{SigmaMax: 200}, path.Score, 0, 1},
+		// A domain of its own that ends far from 0 and 1 is not one that stops short of them.
+		{path.Func{Fn: path.CondOT{}.At, Lo: 0.25, Hi: 0.75}, path.Data, 0.25, 0.75},
+	} {
+		lo, hi := path.Inner(c.s, c.p)
+		name := fmt.Sprintf("Inner(%T, %v)", c.s, c.p)
+		within(t, name+" lo", lo, c.lo, 1e-15)
+		within(t, name+" hi", hi, c.hi, 2e-8)
+	}
+	// A quarter of the span at most is left out at an end.
+	short := path.Func{Fn: path.CondOT{SigmaMin: 0.009}.At, Lo: 0.999, Hi: 1}
+	if lo, hi := path.Inner(short, path.Data); math.Abs(lo-0.99925) > 1e-12 || math.Abs(hi-0.99975) > 1e-12 {
+		t.Errorf("a short span: from %g to %g, want 0.99925 to 0.99975", lo, hi)
+	}
+}
+
 func TestOnItsSpanEveryConversionToVelocityIsFiniteAndModerate(t *testing.T) {
 	for _, s := range flowtest.Schedules() {
 		for p := path.Velocity; p <= path.Score; p++ {
