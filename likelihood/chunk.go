@@ -20,7 +20,7 @@ type chunk struct {
 // chunk builds the system for points from to to-1 of x, at Δ = E = F = 0.
 func (p Problem) chunk(x flow.Batch, from, to int, reg Regularizer) (*chunk, error) {
 	c := &chunk{n: to - from, d: x.D, lo: p.Lo, hi: p.Hi, reg: reg, solver: p.Solver}
-	c.es = p.Divergence.probes(p.First+from, c.n, c.d)
+	c.es = p.Divergence.probes(p.numbers(from, to), c.d)
 	rhs, err := drift(p.Field, c.es, c.n, reg.Jacobian > 0)
 	if err != nil {
 		return nil, err

@@ -17,9 +17,9 @@ var ErrNoDivergence = errors.New("the field does not offer this divergence")
 type Divergence interface {
 	// String names the divergence as a report does.
 	String() string
-	// probes returns the fixed probes of points first to first+n of dimension d, one
-	// [n, d] array each; none for an exact divergence.
-	probes(first, n, d int) [][]float64
+	// probes returns the fixed probes of the n points of these numbers, of dimension d,
+	// one [n, d] array each; none for an exact divergence.
+	probes(numbers []int, d int) [][]float64
 	validate() error
 }
 
@@ -63,8 +63,8 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", int(k))
 }
 
-func (Exact) validate() error                { return nil }
-func (Exact) probes(_, _, _ int) [][]float64 { return nil }
+func (Exact) validate() error               { return nil }
+func (Exact) probes([]int, int) [][]float64 { return nil }
 func (h Hutchinson) validate() error {
 	if h.Probes < 0 {
 		return fmt.Errorf("likelihood: %w: Hutchinson.Probes is %d; it must be positive, or 0 for 1",
@@ -77,13 +77,13 @@ func (h Hutchinson) validate() error {
 	return nil
 }
 
-func (h Hutchinson) probes(first, n, d int) [][]float64 {
+func (h Hutchinson) probes(numbers []int, d int) [][]float64 {
 	k := max(h.Probes, 1)
 	es := make([][]float64, k)
 	for j := range es {
-		es[j] = make([]float64, n*d)
-		for i := range n {
-			rng := seed.Rand(h.Seed, "likelihood/probe", uint64(first+i)*uint64(k)+uint64(j))
+		es[j] = make([]float64, len(numbers)*d)
+		for i, number := range numbers {
+			rng := seed.Rand(h.Seed, "likelihood/probe", uint64(number)*uint64(k)+uint64(j))
 			h.Kind.fill(es[j][i*d:(i+1)*d], rng)
 		}
 	}

@@ -18,7 +18,7 @@ import (
 func estimates(t *testing.T, f flow.Field, h Hutchinson, n int) []float64 {
 	t.Helper()
 	d := f.Dim()
-	rhs, err := drift(f, h.probes(0, n, d), n, false)
+	rhs, err := drift(f, h.probes(Problem{}.numbers(0, n), d), n, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestHutchinsonIsUnbiasedWithTheVarianceOfItsFormula(t *testing.T) {
 func TestProbesHaveUnitSecondMoments(t *testing.T) {
 	for _, kind := range []Kind{Rademacher, Gaussian} {
 		const n = 100000
-		e := Hutchinson{Kind: kind, Seed: 3}.probes(0, n, 2)[0]
+		e := Hutchinson{Kind: kind, Seed: 3}.probes(Problem{}.numbers(0, n), 2)[0]
 		var m1, m2, cross float64
 		for i := 0; i < 2*n; i += 2 {
 			m1 += (e[i] + e[i+1]) / (2 * n)
@@ -337,5 +337,32 @@ func TestAFailureKeepsTheFinishedPartsAndMarksTheRest(t *testing.T) {
 		if i < 4 && v != want[i] || i >= 4 && !math.IsNaN(v) {
 			t.Errorf("point %d: got %g, want %g up to point 3 and NaN from 4", i, v, want[i])
 		}
+	}
+}
+
+// Points that are solved again, some of them and in another order, have their own probes.
+func TestRowsKeepTheProbesOfAPoint(t *testing.T) {
+	l, x := linear(3, 4), normals(9, 3, 1, 5)
+	p := Problem{Field: l, Source: flow.Gaussian{}, Divergence: Hutchinson{Seed: 6, Probes: 2},
+		Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(4)}, First: 100}
+	all, _, _, err := p.LogProb(context.Background(), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := []int{7, 2, 4, 2}
+	p.Rows, p.BatchSize = []int{107, 102, 104, 102}, 3
+	some, _, _, err := p.LogProb(context.Background(), x.Rows(rows))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, i := range rows {
+		if some[k] != all[i] {
+			t.Errorf("point %d: %g, want %g as among all", i, some[k], all[i])
+		}
+	}
+	p.Rows = []int{1}
+	if _, _, _, err := p.LogProb(context.Background(), x); !errors.Is(err, ErrInvalid) ||
+		!strings.Contains(err.Error(), "1 Rows for 9 points") {
+		t.Errorf("one number for nine points: %v", err)
 	}
 }

@@ -43,6 +43,9 @@ type Problem struct {
 	// First is the number of the first point among those of which these are a part:
 	// Hutchinson's probes of point i are those of point First+i.
 	First int
+	// Rows are the numbers of the points, one each, where they do not follow one another;
+	// nil: First, First+1, ...
+	Rows []int
 }
 
 // LogProb returns log p_Hi(x1) in nats for each of the N points, and the points x0 at
@@ -110,6 +113,18 @@ func (p Problem) solve(ctx context.Context, x flow.Batch, reg Regularizer,
 	return logp, y, st, nil
 }
 
+// numbers returns the numbers of points from to to-1.
+func (p Problem) numbers(from, to int) []int {
+	if p.Rows != nil {
+		return p.Rows[from:to]
+	}
+	rows := make([]int, to-from)
+	for i := range rows {
+		rows[i] = p.First + from + i
+	}
+	return rows
+}
+
 // ready checks p and fills in its defaults.
 func (p Problem) ready(x flow.Batch) (Problem, error) {
 	if p.Divergence == nil {
@@ -140,6 +155,10 @@ func (p Problem) ready(x flow.Batch) (Problem, error) {
 	case len(x.X) != x.N*x.D:
 		return p, fmt.Errorf("likelihood: %w: a batch of %d points of R^%d with %d numbers", ErrInvalid, x.N,
 			x.D, len(x.X))
+	}
+	if p.Rows != nil && len(p.Rows) != x.N {
+		return p, fmt.Errorf("likelihood: %w: %d Rows for %d points; give each point its number, or none", ErrInvalid,
+			len(p.Rows), x.N)
 	}
 	if err := p.Regularizer.validate(); err != nil {
 		return p, err

@@ -111,7 +111,7 @@ func TestTheJacobianNormIsFrobenius(t *testing.T) {
 	l := linear(d, 41)
 	want := square(l.A)
 	norms := func(f flow.Field, div Divergence) []float64 {
-		rhs, err := drift(f, div.probes(0, n, d), n, true)
+		rhs, err := drift(f, div.probes(Problem{}.numbers(0, n), d), n, true)
 		if err != nil {
 			t.Fatal(err)
 		}
