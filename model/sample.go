@@ -113,11 +113,23 @@ func (m *Model) LogProb(ctx context.Context, x flow.Batch, o LikelihoodOptions) 
 		return nil, ode.Stats{}, err
 	}
 	lo, hi := m.Span()
+	return m.logProb(ctx, x, o, lo, hi, nil)
+}
+
+// logProb is LogProb over the times from lo to hi; rows are the numbers of the points for
+// Hutchinson's probes, or nil.
+func (m *Model) logProb(
+	ctx context.Context, x flow.Batch, o LikelihoodOptions, lo, hi float64, rows []int,
+) ([]float64, ode.Stats, error) {
 	var logp []float64
 	st, err := m.inBatches(m.toModelUnits(x), o.Batch, o.Given, o.Progress, func(b *batch) (ode.Stats, error) {
 		p, err := m.problem(b, o.Divergence, watched(o.Solver, hi, lo, 1, b.step))
 		if err != nil {
 			return ode.Stats{}, err
+		}
+		p.Lo, p.Hi = lo, hi
+		if rows != nil {
+			p.Rows = rows[b.first : b.first+b.x.N]
 		}
 		part, _, st, err := p.LogProb(ctx, b.x)
 		logp = append(logp, part...)
