@@ -269,7 +269,12 @@ func (a *artist) field(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return plot.Field(w, f, fieldTimes, plot.Options{Limits: limits, Stretch: stretched(limits)})
+	lo, hi := a.Model.Span() // beyond which there is no velocity
+	times := make([]float64, len(fieldTimes))
+	for k, t := range fieldTimes {
+		times[k] = min(max(t, lo), hi)
+	}
+	return plot.Field(w, f, times, plot.Options{Limits: limits, Stretch: stretched(limits)})
 }
 
 // density draws the learnt density beside the exact one, where it is known.
