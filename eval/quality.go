@@ -18,7 +18,7 @@ import (
 // nil; without an error everything is there.
 type Quality struct {
 	Points int `json:"points"`
-	NFE    int `json:"nfe"`
+	NFE    int `json:"nfe,omitempty"` // of the samples
 	*Distances
 	*Paths
 	// Restoration compares the samples with the images that their contexts are of.
@@ -64,25 +64,41 @@ func (s Subject) Quality(ctx context.Context) (*Quality, error) {
 		return nil, err
 	}
 	drawn, err := s.draw(ctx, sampler, test.N, given)
-	if err != nil {
+	if ctx.Err() != nil {
 		return nil, err
 	}
-	q := &Quality{Points: test.N, NFE: drawn.Stats.NFE}
-	var errs [3]error
-	if c := s.Model.Conditioner(); c != nil {
-		if err := c.Keep(drawn.X, given.Context); err != nil {
-			return nil, err
-		}
-		q.Restoration, errs[0] = s.restoration(drawn.X, test, given.Context)
+	q := &Quality{Points: test.N}
+	var errs [4]error
+	if errs[0] = err; err == nil {
+		q.NFE = drawn.Stats.NFE
+		errs[1], errs[2] = s.compareWith(q, drawn.X, test, given.Context)
+	} else { // their paths begin where they would
+		drawn.X0 = flow.NewBatch(test.N, test.D)
+		s.Model.Source().Sample(drawn.X0, seed.Rand(s.Seed, "sample", 0))
 	}
-	q.Distances, errs[1] = s.distances(drawn.X, test)
-	q.Paths, errs[2] = s.paths(drawn.X0, test, given)
-	for i, what := range []string{"restoration", "distances to the data", "paths"} {
+	q.Paths, errs[3] = s.paths(drawn.X0, test, given)
+	for i, what := range []string{"samples", "restoration", "distances to the data", "paths"} {
 		if errs[i] != nil {
 			errs[i] = fmt.Errorf("%s: %w", what, errs[i])
 		}
 	}
+	if q.Restoration == nil && q.Distances == nil && q.Paths == nil {
+		q = nil
+	}
 	return q, errors.Join(errs[:]...)
+}
+
+// compareWith measures samples x beside the test points, both in data units, whose contexts
+// are given.
+func (s Subject) compareWith(q *Quality, x, test, context flow.Batch) (restoration, distances error) {
+	if c := s.Model.Conditioner(); c != nil {
+		if err := c.Keep(x, context); err != nil {
+			return err, nil
+		}
+		q.Restoration, restoration = s.restoration(x, test, context)
+	}
+	q.Distances, distances = s.distances(x, test)
+	return restoration, distances
 }
 
 // draw draws n samples with the seed of the subject.

@@ -202,6 +202,17 @@ func TestWhatFailsIsNamedAndTheRestIsMeasured(t *testing.T) {
 	if err != nil || strings.Contains(string(text), "mmd") || !strings.Contains(string(text), "npe") {
 		t.Errorf("one sample: %s, %v; want no figure that was not measured", text, err)
 	}
+	// Too few evaluations for samples; their paths are measured all the same.
+	s.Settings.Samples = 20
+	want, err := s.Report(t.Context(), PartSamples)
+	check(t, err)
+	s.Settings.Solve.MaxNFE = 3
+	rep, err = s.Report(t.Context())
+	fails(t, "three evaluations", err, "likelihood not measured")
+	fails(t, "three evaluations", err, "samples not measured: samples: ")
+	if q := rep.Samples; q == nil || q.Distances != nil || *q.Paths != *want.Samples.Paths || rep.Likelihood != nil {
+		t.Errorf("three evaluations: %+v", rep)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if rep, err := s.Report(ctx); !errors.Is(err, context.Canceled) || rep.Data != "moons" || rep.Samples != nil {

@@ -39,7 +39,11 @@ func (r evalResult) text(w io.Writer) {
 }
 
 func qualityText(w io.Writer, q *eval.Quality) {
-	fmt.Fprintf(w, "samples\t%d against as many held-out points, NFE %d\n", q.Points, q.NFE)
+	fmt.Fprintf(w, "samples\t%d against as many held-out points", q.Points)
+	if q.NFE > 0 {
+		fmt.Fprintf(w, ", NFE %d", q.NFE)
+	}
+	fmt.Fprintln(w)
 	if q.Distances != nil {
 		fmt.Fprintf(w, "  W2\t%.4f\n", q.W2)
 		fmt.Fprintf(w, "  sliced W2\t%.4f\n", q.SlicedW2)
