@@ -26,14 +26,20 @@ type Likelihood struct {
 	BPD     *float64 `json:"bpd,omitempty"` // bits per dimension, of dequantised images, one sample each
 	// Dequantizations are bits per dimension with more samples; see [BPD].
 	Dequantizations []BPD `json:"dequantizations,omitempty"`
+	// Check says whether the mean is to be believed; nil where there is no mean.
+	Check *Check `json:"check,omitempty"`
 }
 
 // Likelihood evaluates points x [N, D] in data units; it also returns the log-density of
 // each, in nats. given is as in [Subject.LogProb]. Where points have no density at all
 // the mean is no number, and there is no Likelihood but an error that counts them, beside
-// the log-densities.
+// the log-densities. Beside any other error there is what was known before it.
 func (s Subject) Likelihood(ctx context.Context, x flow.Batch, given flow.Given) (*Likelihood, []float64, error) {
-	logp, l, err := s.LogProb(ctx, x, given)
+	s, err := s.checked()
+	if err != nil {
+		return nil, nil, err
+	}
+	logp, l, o, err := s.logProb(ctx, x, given, s.watch("log-densities", x.N))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -53,15 +59,18 @@ func (s Subject) Likelihood(ctx context.Context, x flow.Batch, given flow.Given)
 		l.BPD = &bpd
 	}
 	exact, err := s.DataLogProb(x)
-	if err != nil || exact == nil {
+	if err != nil {
 		return l, logp, err
 	}
-	optimum, _ := stat.MeanStdErr(exact)
-	optimum = -optimum
-	if gap := l.NLL - optimum; !math.IsInf(gap, 0) { // points off the support have no optimum
-		l.Optimum, l.Gap = &optimum, &gap
+	if exact != nil {
+		optimum, _ := stat.MeanStdErr(exact)
+		optimum = -optimum
+		if gap := l.NLL - optimum; !math.IsInf(gap, 0) { // points off the support have no optimum
+			l.Optimum, l.Gap = &optimum, &gap
+		}
 	}
-	return l, logp, nil
+	l.Check, err = s.trust(ctx, x, logp, o, l)
+	return l, logp, err
 }
 
 // LogProb returns log p(x | given) of points x [N, D] in data units, in nats, and how it
@@ -73,39 +82,50 @@ func (s Subject) LogProb(ctx context.Context, x flow.Batch, given flow.Given) ([
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.logProb(ctx, x, given, s.watch("log-densities", x.N))
+	logp, l, _, err := s.logProb(ctx, x, given, s.watch("log-densities", x.N))
+	return logp, l, err
 }
 
+// logProb also returns the options of the solve.
 func (s Subject) logProb(ctx context.Context, x flow.Batch, given flow.Given,
-	report model.Progress) ([]float64, *Likelihood, error) {
+	report model.Progress) ([]float64, *Likelihood, model.LikelihoodOptions, error) {
+	o, err := s.likelihoodOptions(x, given)
+	if err != nil {
+		return nil, nil, o, err
+	}
+	o.Progress = report
+	logp, st, err := s.Model.LogProb(ctx, x, o)
+	if err != nil {
+		return nil, nil, o, err
+	}
+	return logp, &Likelihood{Points: x.N, Divergence: o.Divergence.String(), NFE: st.NFE}, o, nil
+}
+
+// likelihoodOptions returns how log-densities of points x are evaluated, with all that
+// these are given.
+func (s Subject) likelihoodOptions(x flow.Batch, given flow.Given) (o model.LikelihoodOptions, err error) {
 	if err := s.Model.HasDensity(); err != nil {
-		return nil, nil, err
+		return o, err
 	}
 	switch {
 	case x.N < 1:
-		return nil, nil, fmt.Errorf("%w: log-densities of 0 points", ErrNoPoints)
+		return o, fmt.Errorf("%w: log-densities of 0 points", ErrNoPoints)
 	case x.D != s.Model.Dim():
-		return nil, nil, fmt.Errorf("eval: points of dimension %d given to a model of dimension %d", x.D, s.Model.Dim())
+		return o, fmt.Errorf("eval: points of dimension %d given to a model of dimension %d", x.D, s.Model.Dim())
 	}
-	solver, err := s.Settings.Solver()
-	if err != nil {
-		return nil, nil, err
+	if o.Solver, err = s.Settings.Solver(); err != nil {
+		return o, err
 	}
-	div, err := s.Settings.DivergenceFor(x.D, s.Seed)
-	if err != nil {
-		return nil, nil, err
+	if o.Divergence, err = s.Settings.DivergenceFor(x.D, s.Seed); err != nil {
+		return o, err
 	}
 	if given.Context.N == 0 {
 		if given.Context, err = s.Model.ContextOf(x, s.Seed); err != nil {
-			return nil, nil, err
+			return o, err
 		}
 	}
-	o := model.LikelihoodOptions{Given: given, Solver: solver, Divergence: div, Progress: report}
-	logp, st, err := s.Model.LogProb(ctx, x, o)
-	if err != nil {
-		return nil, nil, err
-	}
-	return logp, &Likelihood{Points: x.N, Divergence: div.String(), NFE: st.NFE}, nil
+	o.Given = given
+	return o, nil
 }
 
 // BPD is the bound of bits per dimension of integer images, by the protocol of the
@@ -143,7 +163,7 @@ func (s Subject) bitsPerDim(ctx context.Context, first []float64) ([]BPD, error)
 		if err != nil {
 			return out, err
 		}
-		logp, cost, err := s.logProb(ctx, x, given, func(done float64, nfe int) {
+		logp, cost, _, err := s.logProb(ctx, x, given, func(done float64, nfe int) {
 			if progress != nil {
 				progress((float64(k-1)+done)/float64(most-1), spent+nfe)
 			}

@@ -131,10 +131,8 @@ func (s Subject) reportLikelihood(ctx context.Context, rep *Report) error {
 		return err
 	}
 	l, logp, err := s.Likelihood(ctx, x, given)
-	if err != nil {
-		return err
-	}
-	if rep.Likelihood = l; l.BPD != nil {
+	rep.Likelihood = l
+	if err == nil && l.BPD != nil {
 		l.Dequantizations, err = s.bitsPerDim(ctx, logp)
 	}
 	return err

@@ -41,10 +41,14 @@ func TestAReportHasAllItsKeys(t *testing.T) {
 		}
 	}
 	for section, keys := range map[string][]string{
-		"likelihood": {"points", "nll", "std_err", "divergence", "nfe", "optimum", "gap"},
+		"likelihood": {"points", "nll", "std_err", "divergence", "nfe", "optimum", "gap", "check"},
+		"check":      {"points", "difference", "limit", "trusted"},
 		"samples":    {"points", "nfe", "w2", "sliced_w2", "mmd", "path_energy", "npe", "straightness"},
 	} {
 		part, _ := got[section].(map[string]any)
+		if section == "check" {
+			part = got["likelihood"].(map[string]any)[section].(map[string]any)
+		}
 		for _, key := range keys {
 			if _, ok := part[key]; !ok {
 				t.Errorf("%s has no %s: %v", section, key, part)
@@ -374,10 +378,13 @@ func TestBitsPerDimAreOfTheMeanDensityOverNoise(t *testing.T) {
 	for _, v := range sum {
 		want += ((-math.Log(v)-*l.BPD)/64 - math.Log(1./128)) / math.Ln2 / 2
 	}
+	if c := l.Check; c.Points != 2 || *c.DifferenceBPD != *c.Difference/64/math.Ln2 || c.CutDifferenceBPD != nil {
+		t.Errorf("check %+v", c)
+	}
 	if b := l.Dequantizations; math.Abs(b[0].BPD-*l.BPD) > 1e-12 || math.Abs(b[2].BPD-want) > 1e-9 {
 		t.Errorf("bits per dimension %+v; of one sample %g, want %g of six", b, *l.BPD, want)
 	}
-	solves := []string{"log-densities", "log-densities of dequantised images", "samples"}
+	solves := []string{"log-densities", "log-densities solved again", "log-densities of dequantised images", "samples"}
 	if !slices.Equal(watched, solves) {
 		t.Errorf("watched %q, want %q", watched, solves)
 	}

@@ -233,6 +233,11 @@ features of any network in an ONNX file (--features), such as Inception. Statist
 of the features of held-out and training images are kept in the run's folder, with
 the extractor and the split named inside, and made again when either changes.
 
+Beside a likelihood stands a check of it: some of the points are solved for again, more
+finely, and over times that stop earlier where the velocity is singular. Where that
+changes the figure by more than its standard error, or a few points decide it, the
+report says that it is not to be trusted, why, and what would help.
+
 A part that cannot be measured does not keep the others from being reported; the exit
 code then is 1.`,
 		Example: `  flowmatch eval runs/first

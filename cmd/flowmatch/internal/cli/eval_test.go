@@ -43,3 +43,30 @@ func TestWithoutHeldOutPointsThereIsNothingToMeasure(t *testing.T) {
 		t.Errorf("the report is %v", rep)
 	}
 }
+
+func TestALikelihoodThatIsNotToBeTrustedIsSaidToBe(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	config := strings.Replace(tinyRun, "train: {", "train: {prediction: data, ", 1)
+	succeed(t, "train", writeText(t, "run.yaml", config), "--out", dir, "-q")
+	for _, args := range [][]string{
+		{"eval", dir, "-q", "--only", "likelihood"}, {"logp", dir, "-q", "--dataset", "moons", "--n", "50"},
+	} {
+		text := succeed(t, append(args, "--solver", "dopri5")...)
+		for _, want := range []string{
+			"  check ", "points again: a finer solve differs by", ", one over shorter times differs by",
+			"  not to be trusted  it depends on where the times are cut: t from 0 to 0.998, not 0 to 0.999, changes",
+			"  what would help    train with precondition: true, or with prediction velocity\n",
+		} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s lacks %q:\n%s", args[0], want, text)
+			}
+		}
+	}
+	// As JSON, of equal steps.
+	rep := succeedJSON(t, "eval", dir, "-q", "--only", "likelihood", "--solver", "euler", "--steps", "5")
+	check := rep["likelihood"].(map[string]any)["check"].(map[string]any)
+	why, _ := check["why"].([]any)
+	if check["trusted"] != false || len(why) == 0 || check["cut_difference"] == nil || check["help"] == nil {
+		t.Errorf("check %v", check)
+	}
+}

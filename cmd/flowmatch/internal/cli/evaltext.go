@@ -3,6 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
+	"math"
+	"strings"
 
 	"flowmatch/eval"
 )
@@ -61,10 +63,10 @@ func qualityText(w io.Writer, q *eval.Quality) {
 
 func likelihoodText(w io.Writer, l *eval.Likelihood) {
 	fmt.Fprintf(w, "likelihood\t%d points, divergence %s, NFE %d\n", l.Points, l.Divergence, l.NFE)
-	fmt.Fprintf(w, "  NLL\t%.4f ± %.4f nats\n", l.NLL, l.StdErr)
+	fmt.Fprintf(w, "  NLL\t%s ± %s nats\n", nats(l.NLL), nats(l.StdErr))
 	if l.Optimum != nil && l.Gap != nil {
-		fmt.Fprintf(w, "  optimum\t%.4f nats, of the data's own density\n", *l.Optimum)
-		fmt.Fprintf(w, "  gap\t%.4f nats\n", *l.Gap)
+		fmt.Fprintf(w, "  optimum\t%s nats, of the data's own density\n", nats(*l.Optimum))
+		fmt.Fprintf(w, "  gap\t%s nats\n", nats(*l.Gap))
 	}
 	for _, b := range l.Dequantizations {
 		fmt.Fprintf(w, "  bits per dimension\t%.4f ± %.4f with K = %d samples of dequantisation\n",
@@ -72,6 +74,47 @@ func likelihoodText(w io.Writer, l *eval.Likelihood) {
 	}
 	if l.BPD != nil && l.Dequantizations == nil {
 		fmt.Fprintf(w, "  bits per dimension\t%.4f with K = 1 sample of dequantisation\n", *l.BPD)
+	}
+	if l.Check != nil {
+		checkText(w, l.Check)
+	}
+}
+
+// nats writes a figure with four decimals, and one that has no use for them without.
+func nats(v float64) string {
+	if math.Abs(v) >= 1e6 {
+		return fmt.Sprintf("%.4g", v)
+	}
+	return fmt.Sprintf("%.4f", v)
+}
+
+// checkText says whether a likelihood is to be believed.
+func checkText(w io.Writer, c *eval.Check) {
+	var parts []string
+	for _, d := range []struct {
+		what      string
+		nats, bpd *float64
+	}{
+		{"a finer solve", c.Difference, c.DifferenceBPD},
+		{"one over shorter times", c.CutDifference, c.CutDifferenceBPD},
+	} {
+		if d.nats == nil {
+			continue
+		}
+		text := fmt.Sprintf("%s differs by %.2g nats", d.what, *d.nats)
+		if d.bpd != nil {
+			text += fmt.Sprintf(" (%.2g bits per dimension)", *d.bpd)
+		}
+		parts = append(parts, text)
+	}
+	if len(parts) > 0 {
+		fmt.Fprintf(w, "  check\t%d points again: %s\n", c.Points, strings.Join(parts, ", "))
+	}
+	for _, why := range c.Why {
+		fmt.Fprintf(w, "  not to be trusted\t%s\n", why)
+	}
+	for _, help := range c.Help {
+		fmt.Fprintf(w, "  what would help\t%s\n", help)
 	}
 }
 

@@ -51,7 +51,8 @@ func (a *app) logpCommand() *cobra.Command {
 		Use:   "logp DIR (--data FILE | --dataset NAME --n N)",
 		Short: "Evaluate the log-density of points under a trained run",
 		Long: `Evaluate log p(x) of points, in nats, by solving the ODE from the data back to the
-noise with the divergence of the velocity.
+noise with the divergence of the velocity. The mean is checked as that of eval is: some
+of the points are solved for again, and what is not to be trusted is said to be.
 
 The points come from a file like those that the run can be trained on (its columns
 are found by their names, when both have names), or are drawn from a synthetic
