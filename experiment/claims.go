@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +19,8 @@ import (
 //	percent    the same as a percentage
 //	least      takes no method, or several at the end: which has the least mean
 //
-// The figures come from the results in the folder docs; what is not there is a dash.
+// The figures come from the results in the folder docs; what is not there is a dash, and
+// what is not to be trusted has a mark, explained at the end.
 func WriteClaims(w io.Writer, text, docs string) error {
 	known := map[string][]Result{}
 	f := figures(func(name string) ([]Result, error) {
@@ -37,8 +39,13 @@ func WriteClaims(w io.Writer, text, docs string) error {
 	if err != nil {
 		return fmt.Errorf("experiment: claims: %w", err)
 	}
-	if err := tmpl.Execute(w, nil); err != nil {
+	var b bytes.Buffer
+	if err := tmpl.Execute(&b, nil); err != nil {
 		return fmt.Errorf("experiment: claims: %w", err)
 	}
-	return nil
+	if bytes.Contains(b.Bytes(), []byte(mark)) {
+		b.WriteString("\n†: not to be trusted; the page of the experiment says why.\n")
+	}
+	_, err = w.Write(b.Bytes())
+	return err
 }

@@ -19,41 +19,37 @@ func (f figures) value(name, task, method, value string) (string, error) {
 	return Table{}.format(over(all, task, method, value)), err
 }
 
-// quotient is that of the means of two methods; 0 where one is missing.
-func (f figures) quotient(name, task, a, b, value string) (float64, error) {
+// quotient writes that of the means of two methods, with the mark of one that is not to be
+// trusted; a dash where one is missing.
+func (f figures) quotient(name, task, a, b, value string, write func(q float64) string) (string, error) {
 	all, err := f(name)
-	if err != nil {
-		return 0, err
-	}
 	x, y := over(all, task, a, value), over(all, task, b, value)
-	if x.n == 0 || y.n == 0 {
-		return 0, nil
+	if x.n == 0 || y.n == 0 || x.mean == 0 || err != nil {
+		return missing, err
 	}
-	return x.mean / y.mean, nil
+	text := write(x.mean / y.mean)
+	if x.doubts+y.doubts > 0 {
+		text += mark
+	}
+	return text, nil
 }
 
 // ratio writes the quotient of the means of two methods, the first over the second.
 func (f figures) ratio(name, task, a, b, value string) (string, error) {
-	q, err := f.quotient(name, task, a, b, value)
-	if q == 0 {
-		return missing, err
-	}
-	if q >= 10 {
-		return fmt.Sprintf("%.0f", q), err
-	}
-	return fmt.Sprintf("%.2g", q), err
+	return f.quotient(name, task, a, b, value, func(q float64) string {
+		if q >= 10 {
+			return fmt.Sprintf("%.0f", q)
+		}
+		return fmt.Sprintf("%.2g", q)
+	})
 }
 
 // percent writes the same as a percentage.
 func (f figures) percent(name, task, a, b, value string) (string, error) {
-	q, err := f.quotient(name, task, a, b, value)
-	if q == 0 {
-		return missing, err
-	}
-	return fmt.Sprintf("%.0f %%", 100*q), err
+	return f.quotient(name, task, a, b, value, func(q float64) string { return fmt.Sprintf("%.0f %%", 100*q) })
 }
 
-// least writes the method of the least mean, of those named or of all.
+// least writes the method of the least mean that is to be trusted, of those named or of all.
 func (f figures) least(name, task, value string, methods ...string) (string, error) {
 	all, err := f(name)
 	if len(methods) == 0 {
@@ -63,7 +59,7 @@ func (f figures) least(name, task, value string, methods ...string) (string, err
 	}
 	best, least := missing, math.Inf(1)
 	for _, m := range methods {
-		if s := over(all, task, m, value); s.n > 0 && s.mean < least {
+		if s := over(all, task, m, value); s.n > 0 && s.doubts == 0 && s.mean < least {
 			best, least = m, s.mean
 		}
 	}

@@ -101,7 +101,9 @@ func measures() []measure {
 //	            of images made from images psnr and ssim beside input_psnr and input_ssim,
 //	            consistency
 //	likelihood  nll, nll_se, nll_nfe, and gap to the optimum where the density is known;
-//	            of images bpd and bpd_se, bits per dimension with one sample of noise
+//	            of images bpd and bpd_se, bits per dimension with one sample of noise;
+//	            nll_difference and nll_cut_difference, those of [eval.Check]. What that
+//	            check does not trust is marked on the page, here and in stages
 //	bpd         of images: bits per dimension with more samples of noise, bpd_1 and so on up
 //	            to eval.dequantizations, each with bpd_1_se, and bpd_nfe; the tolerances are
 //	            1e-3 where those of the run file are less
@@ -203,6 +205,16 @@ func likelihoods(ctx context.Context, _ Cell, t trained, r *Result) error {
 	if l.Gap != nil {
 		r.set("optimum", *l.Optimum)
 		r.set("gap", *l.Gap)
+	}
+	if c := l.Check; c != nil {
+		for name, v := range map[string]*float64{
+			"nll_difference": c.Difference, "nll_cut_difference": c.CutDifference,
+		} {
+			if v != nil {
+				r.set(name, *v)
+			}
+		}
+		r.doubt(c, "", "nll", "nll_se", "gap", "bpd", "bpd_se")
 	}
 	return nil
 }

@@ -42,6 +42,7 @@ func (p Page) Write(w io.Writer, g Grid, results []Result) error {
 	for _, pic := range g.Pictures {
 		if file, ok := p.Pictures[pic.File]; ok {
 			line("\n![%s](%s)\n\n%s", pic.File, file, strings.TrimSpace(pic.Caption))
+			footnote(&b, pic.doubts(g, results))
 		}
 	}
 	if len(g.Skip) > 0 {
@@ -192,6 +193,7 @@ func (t Table) grid(b *strings.Builder, columns []column, results []Result) {
 			}
 		}
 	}
+	footnote(b, doubts(results, t.Methods, columns))
 	for _, p := range t.Published {
 		fmt.Fprintf(b, "\n%s: %s\n", p.Name, strings.TrimSpace(p.Source))
 	}
@@ -203,13 +205,14 @@ const leastDecimal = 1e-3
 // missing stands for a figure that does not exist.
 const missing = "–"
 
-// best returns for each column the method of the least mean, where that is asked for.
+// best returns for each column the method of the least mean that is to be trusted, where
+// that is asked for.
 func (t Table) best(columns []column, results []Result) []string {
 	out := make([]string, len(columns))
 	for k, c := range columns {
 		least := math.Inf(1)
 		for _, m := range t.Methods {
-			if s := over(results, c.task, m, c.value); t.Less && s.n > 0 && s.mean < least {
+			if s := over(results, c.task, m, c.value); t.Less && s.n > 0 && s.doubts == 0 && s.mean < least {
 				least, out[k] = s.mean, m
 			}
 		}
@@ -218,7 +221,8 @@ func (t Table) best(columns []column, results []Result) []string {
 }
 
 // format writes mean ± std with the digits asked for, of the mean or, where that is
-// near zero, of the deviation; without ± where all seeds agree.
+// near zero, of the deviation; without ± where all seeds agree. A mark behind it says that
+// it is not to be trusted.
 func (t Table) format(s summary) string {
 	if s.n == 0 {
 		return missing
@@ -233,8 +237,12 @@ func (t Table) format(s summary) string {
 		}
 		number = func(v float64) string { return fmt.Sprintf("%.*f", decimals, v) }
 	}
-	if s.std == 0 {
-		return number(s.mean)
+	text := number(s.mean)
+	if s.std != 0 {
+		text += " ± " + number(s.std)
 	}
-	return number(s.mean) + " ± " + number(s.std)
+	if s.doubts > 0 {
+		text += mark
+	}
+	return text
 }

@@ -32,6 +32,9 @@ type Result struct {
 	Trial  bool   `json:"trial,omitempty"`
 	Value  string `json:"value,omitempty"`
 	Failed string `json:"failed,omitempty"`
+	// Doubts says of values and curves, by their names, why they are not to be trusted; of
+	// all others nothing is known to speak against them. See [flowmatch/eval.Check].
+	Doubts map[string]string `json:"doubts,omitempty"`
 }
 
 // Curve is a figure Y as X varies, such as an error as NFE grows. X increases.
@@ -165,10 +168,23 @@ func writeJSON(file string, v any) error {
 	return atomicfile.WriteBytes(file, append(text, '\n'))
 }
 
-// summary is a mean over seeds, and the standard deviation.
+// summary is a mean over seeds, and the standard deviation; with how many of the runs have
+// doubts about it, and what the first of them says.
 type summary struct {
 	mean, std float64
 	n         int
+	doubts    int
+	why       string
+}
+
+// add counts the doubts of a run about a value or a curve.
+func (s *summary) add(r Result, name string) {
+	if why, ok := r.Doubts[name]; ok {
+		if s.doubts == 0 {
+			s.why = why
+		}
+		s.doubts++
+	}
 }
 
 // over returns the statistics of a value of one method and task over the seeds.
@@ -192,12 +208,14 @@ func overMethods(results []Result, task, value string) summary {
 // summarize returns the statistics of a value of the results that are asked for.
 func summarize(results []Result, value string, asked func(Result) bool) summary {
 	var v []float64
+	var s summary
 	for _, r := range results {
 		if x, ok := r.Values[value]; ok && asked(r) {
 			v = append(v, x)
+			s.add(r, value)
 		}
 	}
-	s := summary{n: len(v)}
+	s.n = len(v)
 	s.mean, _ = stat.MeanStdErr(v)
 	for _, x := range v {
 		s.std += (x - s.mean) * (x - s.mean)

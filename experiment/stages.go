@@ -74,6 +74,8 @@ func stage(ctx context.Context, c Cell, t trained, events []train.Event, r *Resu
 	r.add("nfe_by_step", float64(step), float64(s.Stats.NFE))
 	r.add("nll_by_step", float64(step), l.NLL)
 	r.add("nll_by_second", seconds, l.NLL)
+	at := fmt.Sprintf("at step %d ", step)
+	r.doubt(l.Check, at, "nll_by_step", "nll_by_second")
 	if l.Gap == nil {
 		return nil
 	}
@@ -83,6 +85,7 @@ func stage(ctx context.Context, c Cell, t trained, events []train.Event, r *Resu
 			r.set("steps_"+name, float64(step))
 			r.set("seconds_"+name, seconds)
 			r.set("evaluations_"+name, evaluations)
+			r.doubt(l.Check, at, "steps_"+name, "seconds_"+name, "evaluations_"+name)
 		}
 	}
 	return nil
