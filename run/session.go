@@ -128,18 +128,13 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, resume bool) (err e
 		return fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	cfg.Net = net.Config()
-	spec := specOf(*cfg, s.set)
-	if spec.Precondition, err = cfg.precondition(s.set); err != nil {
+	spec, err := s.spec()
+	if err != nil {
 		return err
 	}
 	if s.objective, err = s.newObjective(ctx, eng, spec, resume); err != nil {
 		return err
 	}
-	kind, err := train.KindOf(cfg.Train.Objective)
-	if err != nil {
-		return err
-	}
-	spec.NoDensity, spec.NoScore = kind.Limits(cfg.Coupling.Name)
 	if s.model, err = model.New(spec, net); err != nil {
 		return err
 	}
@@ -195,6 +190,18 @@ func sameNet(given, is nn.Config, set *data.Set) error {
 		}
 	}
 	return nil
+}
+
+// spec returns the Spec that the settings and the data make.
+func (s *session) spec() (model.Spec, error) {
+	spec := specOf(s.cfg, s.set)
+	kind, err := train.KindOf(s.cfg.Train.Objective)
+	if err != nil {
+		return spec, err
+	}
+	spec.NoDensity, spec.NoScore = kind.Limits(s.cfg.Coupling.Name)
+	spec.Precondition, err = s.cfg.precondition(s.set)
+	return spec, err
 }
 
 func specOf(cfg Config, set *data.Set) model.Spec {

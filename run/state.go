@@ -64,7 +64,7 @@ func (s *session) writeDescription(eng *nn.Engine) error {
 		atomicfile.WriteBytes(filepath.Join(s.dir, versionsFile), append(versions, '\n')))
 }
 
-// Change is a setting that is not what it was when a run began.
+// Change is a setting of which two runs have other values, such as a run when it began and now.
 type Change struct{ Key, Was, Is string }
 
 // String writes it as "train.steps: 100 -> 200".
@@ -131,8 +131,8 @@ func (s *session) sameData(ckpt *model.Checkpoint) error {
 	return nil
 }
 
-// changed returns the settings that differ, and an error where one of them must not.
-func changed(was, is Config) ([]Change, error) {
+// Differences returns the settings of which two runs have other values, by their keys.
+func Differences(was, is Config) ([]Change, error) {
 	a, err := flat(was)
 	if err != nil {
 		return nil, err
@@ -144,14 +144,25 @@ func changed(was, is Config) ([]Change, error) {
 	keys := maps.Clone(a)
 	maps.Copy(keys, b)
 	var changes []Change
-	var faults []string
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		c := Change{key, orUnset(a[key]), orUnset(b[key])}
-		if c.Was == c.Is {
-			continue
+		if c := (Change{key, orUnset(a[key]), orUnset(b[key])}); c.Was != c.Is {
+			changes = append(changes, c)
 		}
-		changes = append(changes, c)
-		names := func(f string) bool { return key == f || strings.HasSuffix(f, ".") && strings.HasPrefix(key, f) }
+	}
+	return changes, nil
+}
+
+// changed returns the settings that differ, and an error where one of them must not.
+func changed(was, is Config) ([]Change, error) {
+	changes, err := Differences(was, is)
+	if err != nil {
+		return nil, err
+	}
+	var faults []string
+	for _, c := range changes {
+		names := func(f string) bool {
+			return c.Key == f || strings.HasSuffix(f, ".") && strings.HasPrefix(c.Key, f)
+		}
 		if !slices.ContainsFunc(free, names) {
 			faults = append(faults, fmt.Sprintf("%s was %s, and is %s now", c.Key, choice.Cut(c.Was), choice.Cut(c.Is)))
 		}

@@ -1,0 +1,86 @@
+package run
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"flowmatch/internal/atomicfile"
+	"flowmatch/model"
+	"flowmatch/nn"
+	"flowmatch/train"
+)
+
+// Import makes dir the folder of a run that another program has trained as cfg says, and
+// returns the run opened. weights is a file of [model.ReadWeights] with the network, in
+// model units, and events is the log of the training. The run can be evaluated, sampled and
+// drawn as any other, but not resumed: the state of its optimizer is not known. ErrExists
+// is returned where dir holds a run already, and ErrSettings for settings that the data
+// show to be wrong.
+func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error) {
+	cfg = cfg.Defaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	if exists(filepath.Join(dir, ConfigFile)) {
+		return nil, fmt.Errorf("%w: %s", ErrExists, dir)
+	}
+	eng, err := nn.Open(cfg.Backend)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{cfg: cfg, dir: dir}
+	if s.set, err = openData(cfg); err != nil {
+		return nil, err
+	}
+	if s.cfg.Net, err = netFor(cfg, s.set); err != nil {
+		return nil, err
+	}
+	net, err := model.ReadWeights(weights, eng, s.cfg.Net)
+	if err != nil {
+		return nil, err
+	}
+	s.cfg.Net = net.Config()
+	spec, err := s.spec()
+	if err != nil {
+		return nil, err
+	}
+	if s.model, err = model.New(spec, net); err != nil {
+		return nil, err
+	}
+	return s.imported(eng, events)
+}
+
+// imported writes the files of a run whose model is there, run.yaml, which makes the
+// folder one, last.
+func (s *session) imported(eng *nn.Engine, events []train.Event) (*Run, error) {
+	if err := os.MkdirAll(s.dir, 0o777); err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	var log []byte
+	for _, e := range events {
+		line, err := json.Marshal(e)
+		if err != nil {
+			return nil, fmt.Errorf("run: %w", err)
+		}
+		log = append(append(log, line...), '\n')
+	}
+	err := errors.Join(
+		atomicfile.WriteBytes(filepath.Join(s.dir, MetricsFile), log),
+		s.model.Save(filepath.Join(s.dir, CheckpointFile)),
+	)
+	if err == nil {
+		err = s.writeDescription(eng)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := Open(s.dir, s.cfg.Backend)
+	if err != nil {
+		return nil, err
+	}
+	r.open = s.data
+	return r, nil
+}

@@ -1,0 +1,79 @@
+package run
+
+import (
+	"errors"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"flowmatch/model"
+	"flowmatch/train"
+)
+
+// What another program trained is a run like ours: here the weights of one of ours, which
+// must then report the same.
+func TestARunOfAnotherProgramIsARun(t *testing.T) {
+	dir := t.TempDir()
+	ours, err := Train(t.Context(), parse(t), filepath.Join(dir, "ours"), TrainOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights, folder := filepath.Join(dir, "w.safetensors"), filepath.Join(dir, "theirs")
+	if err := ours.Model.Save(weights); err != nil {
+		t.Fatal(err)
+	}
+	events := []train.Event{{Step: 15, Loss: 2, LR: 1e-3, Seconds: 0.5}, {Step: 30, Loss: 1, LR: 1e-3, Seconds: 1}}
+	theirs, err := Import(parse(t), folder, weights, events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := report(t, ours), report(t, theirs); a.Likelihood.NLL != b.Likelihood.NLL ||
+		a.Samples.W2 != b.Samples.W2 {
+		t.Errorf("NLL %g and W2 %g, of the same weights elsewhere %g and %g", a.Likelihood.NLL, a.Samples.W2,
+			b.Likelihood.NLL, b.Samples.W2)
+	}
+	if got, err := ReadMetrics(filepath.Join(folder, MetricsFile)); err != nil || !slices.Equal(got, events) {
+		t.Errorf("metrics %v (%v), want %v", got, err, events)
+	}
+	again, err := Open(folder, "")
+	if err != nil || !reflect.DeepEqual(again.Model.Spec(), ours.Model.Spec()) {
+		t.Errorf("opened: %v, spec\n%+v, want\n%+v", err, again.Model.Spec(), ours.Model.Spec())
+	}
+	if _, err := Import(parse(t), folder, weights, nil); !errors.Is(err, ErrExists) {
+		t.Errorf("into the same folder: got %v, want ErrExists", err)
+	}
+	if _, err := Train(t.Context(), parse(t, "train.steps=40"), folder, TrainOptions{Resume: true}); !errors.Is(err,
+		model.ErrNoState) {
+		t.Errorf("resumed: got %v, want that there is no state to resume from", err)
+	}
+}
+
+func TestAnImportOfTheWrongNetworkLeavesNoRun(t *testing.T) {
+	dir := t.TempDir()
+	ours, err := Train(t.Context(), parse(t), filepath.Join(dir, "ours"), TrainOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights, folder := filepath.Join(dir, "w.safetensors"), filepath.Join(dir, "theirs")
+	if err := ours.Model.Save(weights); err != nil {
+		t.Fatal(err)
+	}
+	for setting, want := range map[string]string{
+		"net.hidden=[9]":    `tensor "net.0.weight" is F32`,
+		"net.hidden=[8, 8]": `tensor "net.2.weight" is F32`,
+		"train.lr=-1":       "lr is -1; it must be positive",
+	} {
+		cfg, err := ParseConfig([]byte(text), []string{setting})
+		if err == nil {
+			_, err = Import(cfg, folder, weights, nil)
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", setting, err, want)
+		}
+	}
+	if exists(folder) {
+		t.Errorf("%s is there", folder)
+	}
+}
