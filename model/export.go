@@ -8,13 +8,14 @@ import (
 
 	"flowmatch/engine/onnx"
 	"flowmatch/internal/atomicfile"
+	"flowmatch/nn"
 	"flowmatch/path"
 )
 
 // ExportOptions says what of a model becomes an ONNX file.
 type ExportOptions struct {
-	// Raw takes the network's own output whatever it predicts; else it must be the
-	// velocity.
+	// Raw takes the network as it is, with its own input and output; else the file has the
+	// velocity, whatever the network predicts.
 	Raw bool
 	// Average takes the average velocity from t to a time s, a further input, of a
 	// network that knows it (nn.Config.Average).
@@ -24,9 +25,8 @@ type ExportOptions struct {
 	Version string
 }
 
-// ErrNotVelocity is returned when the field of a model whose network predicts
-// something else is asked for as an ONNX file: the conversion needs the schedule,
-// which is no part of the network.
+// ErrNotVelocity is returned when the velocity of a model is asked for as an ONNX file whose
+// network outputs something else, along a schedule that no file can hold: one of your own.
 var ErrNotVelocity = errors.New("model: the network does not predict the velocity")
 
 // The keys of an ONNX file's metadata, beside keySpec, which is the whole Spec.
@@ -43,41 +43,55 @@ const (
 	metaUnits        = "flowmatch.units"
 )
 
+// preconditioned is what the own output of a preconditioned network is called in a file.
+const preconditioned = "preconditioned"
+
 // ONNX returns the model's field v(x, t, label) as an ONNX model for batches of any
-// size: x [N, ...Shape] in model units, t [N], label [N] of a conditional model (-1:
-// none). Images are [N, H, W, C]. What the numbers mean is in the metadata.
+// size: x [N, ...Shape] in model units, t [N] in [Model.Span], label [N] of a conditional
+// model (-1: none). Images are [N, H, W, C]. What the numbers mean is in the metadata.
+//
+// The field is that of [Model.Field]: where the network does not output the velocity, the
+// formulas of the path are part of the graph. A path without one is [ErrNotVelocity].
 func (m *Model) ONNX(o ExportOptions) (*onnx.Model, error) {
 	if err := m.made(); err != nil {
 		return nil, err
 	}
-	name := m.spec.Prediction.String()
-	switch {
-	case m.spec.Scheduler != nil:
+	if m.spec.Scheduler != nil {
 		return nil, fmt.Errorf("%w (it is a %T)", ErrUnnamed, m.spec.Scheduler)
-	case o.Average:
-		name = "average_velocity"
-	case m.spec.Precondition != nil && !o.Raw:
-		return nil, fmt.Errorf("%w: it is preconditioned, and a file without the schedule cannot undo that: "+
-			"set Raw to write the network as it is", ErrNotVelocity)
-	case m.spec.Precondition != nil:
-		name = "preconditioned"
-	case m.spec.Prediction != path.Velocity && !o.Raw:
-		return nil, fmt.Errorf("%w but the %s, and a file without the schedule cannot convert it: "+
-			"set Raw to write that",
-			ErrNotVelocity, name)
 	}
-	file, err := m.net.ONNX(name, m.spec.Shape, o.Average)
+	w := nn.ONNXOptions{Result: path.Velocity.String(), Shape: m.spec.Shape, Average: o.Average}
+	switch {
+	case o.Average:
+		w.Result = "average_velocity"
+	case o.Raw && m.spec.Precondition != nil:
+		w.Result = preconditioned
+	case o.Raw:
+		w.Result = m.spec.Prediction.String()
+	case m.converted():
+		var err error
+		w.Around, err = path.ToVelocity[nn.Number](m.scheduler, m.spec.Prediction, m.spec.Precondition)
+		if err != nil {
+			return nil, fmt.Errorf("%w, and a file cannot hold path %s, which turns its output into one: %w; "+
+				"set Raw to write the network as it is", ErrNotVelocity, m.spec.pathName(), err)
+		}
+	}
+	file, err := m.net.ONNX(w)
 	if err != nil {
 		return nil, err
 	}
 	file.Producer, file.ProducerVersion = "flowmatch", o.Version
 	file.Doc = "A network of a flow (flow matching, arXiv 2210.02747). Time runs from 0 (noise) to 1 (data). " +
 		"x is in model units; see the metadata."
-	if m.spec.Precondition != nil {
+	if w.Result == preconditioned {
 		file.Doc = "A preconditioned network of a flow (flow matching, arXiv 2210.02747): " +
 			"x is z and t is 4τ - 2 of the metadata, not a point and a time."
 	}
-	return file, m.describe(file.Metadata, name, o)
+	return file, m.describe(file.Metadata, w.Result, o)
+}
+
+// converted reports whether the network's own output is not the velocity.
+func (m *Model) converted() bool {
+	return m.spec.Precondition != nil || m.spec.Prediction != path.Velocity
 }
 
 func (m *Model) describe(meta map[string]string, name string, o ExportOptions) error {
@@ -86,7 +100,7 @@ func (m *Model) describe(meta map[string]string, name string, o ExportOptions) e
 	meta[metaTime] = "0 is noise, 1 is data"
 	meta[metaUnits] = "x and the output are in model units; " +
 		"data = x * std + mean where there is a standardizer, else data = x"
-	if m.spec.Precondition != nil {
+	if name == preconditioned {
 		meta[metaTime] = "t is 4τ - 2, τ = α s_1/(α s_1 + σ s_0), the share of the data in x_t; α and σ are those of the path"
 		meta[metaUnits] = "x is x_t/R, R² = α² s_1² + σ² s_0², with x_t in model units; the output is " +
 			"(σ s_0/R) x_1/s_1 - (α s_1/R) x_0/s_0; " +

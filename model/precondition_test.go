@@ -109,8 +109,13 @@ func TestAPreconditionIsSaved(t *testing.T) {
 	if p := got.Spec().Precondition; p == nil || p.Data != 2.5 {
 		t.Errorf("read back: %+v, want data 2.5", p)
 	}
-	if _, err := m.ONNX(ExportOptions{}); !errors.Is(err, ErrNotVelocity) {
-		t.Errorf("ONNX: %v, want ErrNotVelocity", err)
+	field, err := m.ONNX(ExportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if meta := field.Metadata; meta[metaPrediction] != "velocity" || meta[metaTime] != "0 is noise, 1 is data" ||
+		!strings.HasPrefix(meta[metaUnits], "x and the output are in model units") {
+		t.Errorf("ONNX: %v", meta)
 	}
 	raw, err := m.ONNX(ExportOptions{Raw: true})
 	if err != nil {

@@ -72,7 +72,7 @@ func TestWhatWasNotMadeIsAnError(t *testing.T) {
 		errs["LossGradient by "+name] = third(n.LossGradient(NewExamples(1, 2)))
 		errs["WithWeights of "+name] = second(n.WithWeights(nil))
 		errs["NewTrainer of "+name] = second(n.NewTrainer(Optimizer{}, StepOptions{}))
-		errs["ONNX of "+name] = second(n.ONNX("v", nil, false))
+		errs["ONNX of "+name] = second(n.ONNX(ONNXOptions{Result: "v"}))
 		if n.Config().Dim != 0 {
 			t.Errorf("the %s network has a configuration", name)
 		}

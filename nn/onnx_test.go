@@ -128,7 +128,7 @@ func TestONNXFilesAreTheNetworkForBatchesOfAnySize(t *testing.T) {
 			if cfg.OfImages() {
 				shape, _ = cfg.image()
 			}
-			m, err := n.ONNX("velocity", shape, false)
+			m, err := n.ONNX(ONNXOptions{Result: "velocity", Shape: shape})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,7 +136,7 @@ func TestONNXFilesAreTheNetworkForBatchesOfAnySize(t *testing.T) {
 				comparePoints(t, n, m, size, false)
 			}
 			if cfg.Average {
-				if m, err = n.ONNX("average", shape, true); err != nil {
+				if m, err = n.ONNX(ONNXOptions{Result: "average", Shape: shape, Average: true}); err != nil {
 					t.Fatal(err)
 				}
 				comparePoints(t, n, m, 4, true)
@@ -202,7 +202,7 @@ func comparePoints(t *testing.T, n *Net, m *onnx.Model, size int, average bool) 
 
 func TestONNXFilesHaveTheTensorsByName(t *testing.T) {
 	n := lively(t, Config{Dim: 2, Hidden: []int{6}, Classes: 3})
-	m, err := n.ONNX("velocity", []int{2}, false)
+	m, err := n.ONNX(ONNXOptions{Result: "velocity", Shape: []int{2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestONNXFilesHaveTheTensorsByName(t *testing.T) {
 }
 
 func TestAverageVelocitiesNeedANetworkOfThem(t *testing.T) {
-	if _, err := lively(t, Config{Dim: 2}).ONNX("average", nil, true); err != ErrNoAverage {
+	if _, err := lively(t, Config{Dim: 2}).ONNX(ONNXOptions{Result: "average", Average: true}); err != ErrNoAverage {
 		t.Errorf("error %v; want ErrNoAverage", err)
 	}
 }

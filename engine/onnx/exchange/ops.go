@@ -82,7 +82,7 @@ func (w *writer) translate(op operation, in []*value, dims []dim) (*value, error
 	case "Rsqrt":
 		return w.elementwise(dims, "Reciprocal", w.elementwise(dims, "Sqrt", in[0])), nil
 	case "Expm1":
-		return w.elementwise(dims, "Sub", w.elementwise(dims, "Exp", in[0]), w.number(1, len(dims))), nil
+		return w.expm1(in[0], dims), nil
 	case "Log1p":
 		return w.elementwise(dims, "Log", w.elementwise(dims, "Add", in[0], w.number(1, len(dims)))), nil
 	case "Clamp": // low, x, high
@@ -145,6 +145,13 @@ func (w *writer) elementwise(dims []dim, name string, in ...*value) *value {
 		typ = onnx.Bool
 	}
 	return &value{name: w.emit(name, nil, names...), dims: dims, lie: lie, typ: typ}
+}
+
+// expm1 is e^x − 1, which ONNX does not have, as (e^x + 1) tanh(x/2): no digits cancel.
+func (w *writer) expm1(x *value, dims []dim) *value {
+	half := w.elementwise(dims, "Mul", x, w.number(0.5, len(dims)))
+	sum := w.elementwise(dims, "Add", w.elementwise(dims, "Exp", x), w.number(1, len(dims)))
+	return w.elementwise(dims, "Mul", sum, w.elementwise(dims, "Tanh", half))
 }
 
 // number is a constant.

@@ -1,0 +1,4 @@
+package nn
+
+// ReadBack is for tests of other packages' files.
+var ReadBack = readBack
