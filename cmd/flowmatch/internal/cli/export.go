@@ -33,7 +33,7 @@ func (e exportResult) text(w io.Writer) {
 	fmt.Fprintf(w, "inputs\t%s\n", strings.Join(e.Inputs, ", "))
 	fmt.Fprintf(w, "output\t%s\n", e.Output)
 	if e.Check != "" {
-		fmt.Fprintf(w, "check\tpoints and what the network makes of them in %s\n", e.Check)
+		fmt.Fprintf(w, "check\tpoints and what the program makes of them in %s\n", e.Check)
 	}
 }
 
@@ -47,7 +47,7 @@ func (a *app) exportCommand() *cobra.Command {
 	var f exportFlags
 	cmd := &cobra.Command{
 		Use:   "export DIR --out FILE.onnx",
-		Short: "Write the network of a trained run as an ONNX file",
+		Short: "Write the velocity field of a trained run as an ONNX file",
 		Long: `Write the velocity field v(x, t) of a trained run, or v(x, t, label) of a
 conditional one, as an ONNX file, which onnxruntime and others run.
 
@@ -55,12 +55,15 @@ Inputs are x [N, ...shape] and t [N] in float32, label [N] in int64 (-1: no labe
 and, of a run with a condition, condition [N, height, width, channels], for batches
 of any size N; the output has the shape of x. Images are [N, height, width,
 channels]. Time runs from 0 (noise) to 1 (data). Numbers are in model units:
-prediction, path, standardisation, shape and step are in the file's metadata.
+path, span of times, standardisation, shape and step are in the file's metadata.
 
-A network that does not predict the velocity is written with --raw, as it is;
-one that knows average velocities, u(x, t, s), with --average.
-scripts/check-onnx.sh compares a file with onnxruntime.`,
+The file has the velocity whatever the network predicts, preconditioned or not:
+the formulas of the path are part of it. Only a schedule of your own cannot be.
+--raw writes the network's own input and output instead, and --average the average
+velocity u(x, t, s), of a run that learnt it. scripts/check-onnx.sh compares a file
+with onnxruntime.`,
 		Example: `  flowmatch export runs/first --out field.onnx
+  flowmatch export runs/first --raw --out network.onnx
   flowmatch export runs/meanflow --average --out average.onnx`,
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
@@ -70,9 +73,9 @@ scripts/check-onnx.sh compares a file with onnxruntime.`,
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.out, "out", "", "file to write, .onnx")
-	fl.BoolVar(&f.raw, "raw", false, "write the network's own output, whatever it predicts")
+	fl.BoolVar(&f.raw, "raw", false, "write the network as it is, with its own input and output")
 	fl.BoolVar(&f.average, "average", false, "write the average velocity u(x, t, s), of a run that learnt it")
-	fl.IntVar(&f.check, "check", 0, "write so many points and what the network makes of them too, as NAME.check/*.npy")
+	fl.IntVar(&f.check, "check", 0, "write so many points and what the program makes of them too, as NAME.check/*.npy")
 	cmd.MarkFlagsMutuallyExclusive("raw", "average")
 	require(cmd, "out")
 	completeFiles(cmd, "out", "onnx")
@@ -93,8 +96,7 @@ func export(dir string, f exportFlags) (result, error) {
 	o := model.ExportOptions{Raw: f.raw, Average: f.average, Step: r.Step, Version: run.Version()}
 	file, err := r.Model.SaveONNX(f.out, o)
 	if err != nil {
-		err = advise(err, nn.ErrNoAverage, "export it without --average")
-		return nil, advise(err, model.ErrNotVelocity, "export it with --raw")
+		return nil, advise(err, nn.ErrNoAverage, "export it without --average")
 	}
 	res := exportResult{
 		Run: r.Dir, File: f.out, Step: r.Step, Nodes: len(file.Graph.Nodes), Weights: r.Model.Net().NumWeights(),
@@ -111,14 +113,15 @@ func export(dir string, f exportFlags) (result, error) {
 }
 
 // checkPoints are points with a time (and a later one), a label and a context each, and
-// what the network makes of them.
+// what the program makes of them.
 type checkPoints struct {
 	x, t, s, label, context, output flow.Batch
 }
 
-// drawCheck draws the points of --check.
-func drawCheck(r *run.Run, n int) checkPoints {
-	cfg, rng := r.Model.Net().Config(), seed.Rand(r.Config.Seed, "flowmatch/export", 0)
+// drawCheck draws the points of --check: of N(0, I) or, for the velocity, as far out as the
+// path is at their times.
+func drawCheck(r *run.Run, f exportFlags) checkPoints {
+	n, cfg, rng := f.check, r.Model.Net().Config(), seed.Rand(r.Config.Seed, "flowmatch/export", 0)
 	p := checkPoints{
 		x: flow.NewBatch(n, cfg.Dim), output: flow.NewBatch(n, cfg.Dim), context: flow.NewBatch(n, cfg.Context),
 		t: flow.NewBatch(n, 1), s: flow.NewBatch(n, 1), label: flow.NewBatch(n, 1),
@@ -128,53 +131,68 @@ func drawCheck(r *run.Run, n int) checkPoints {
 			b.X[i] = float64(float32(rng.NormFloat64()))
 		}
 	}
+	lo, hi := r.Model.Span()
 	for i := range n {
 		p.t.X[i], p.s.X[i] = float64(rng.Float32()), float64(rng.Float32())
 		if cfg.Classes > 0 {
 			p.label.X[i] = float64(rng.IntN(cfg.Classes+1) - 1)
 		}
+		if f.raw || f.average {
+			continue
+		}
+		p.t.X[i] = float64(float32(lo + (hi-lo)*p.t.X[i]))
+		at := r.Model.Scheduler().At(p.t.X[i])
+		for k, v := range p.x.Row(i) {
+			p.x.Row(i)[k] = float64(float32(at.Point(v, v)))
+		}
 	}
 	return p
 }
 
-// evaluate fills in the output of the network, or of its average velocity.
-func (p checkPoints) evaluate(net *nn.Net, average bool) error {
+// evaluate fills in the output: the velocity, or that of the network itself, or its average
+// velocity.
+func (p checkPoints) evaluate(m *model.Model, f exportFlags) error {
 	for i := range p.x.N {
 		var given flow.Given
-		if net.Config().Classes > 0 {
+		if m.Net().Config().Classes > 0 {
 			given.Label = []int32{int32(p.label.X[i])}
 		}
 		if p.context.D > 0 {
 			given.Context = p.context.Slice(i, i+1)
 		}
-		if !average {
-			v, err := net.Bind(given)
-			if err == nil {
-				err = v.Velocity(p.output.Row(i), p.t.X[i], p.x.Row(i))
-			}
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		u, err := net.BindAverage(given)
-		if err == nil {
-			err = u.Average(p.output.Row(i), p.t.X[i], p.s.X[i], p.x.Row(i))
-		}
-		if err != nil {
+		if err := p.evaluateOne(m, f, i, given); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// writeCheck writes the points of --check, and what the network makes of them.
+func (p checkPoints) evaluateOne(m *model.Model, f exportFlags, i int, given flow.Given) error {
+	if f.average {
+		u, err := m.Net().BindAverage(given)
+		if err != nil {
+			return err
+		}
+		return u.Average(p.output.Row(i), p.t.X[i], p.s.X[i], p.x.Row(i))
+	}
+	bind := m.Field
+	if f.raw {
+		bind = func(g flow.Given) (flow.Field, error) { return m.Net().Bind(g) }
+	}
+	v, err := bind(given)
+	if err != nil {
+		return err
+	}
+	return v.Velocity(p.output.Row(i), p.t.X[i], p.x.Row(i))
+}
+
+// writeCheck writes the points of --check, and what the program makes of them.
 func writeCheck(r *run.Run, dir string, f exportFlags) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	p := drawCheck(r, f.check)
-	if err := p.evaluate(r.Model.Net(), f.average); err != nil {
+	p := drawCheck(r, f)
+	if err := p.evaluate(r.Model, f); err != nil {
 		return err
 	}
 	files := map[string]flow.Batch{"x": p.x, "t": p.t, "output": p.output}

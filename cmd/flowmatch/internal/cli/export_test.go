@@ -2,13 +2,17 @@ package cli
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"flowmatch/data/table"
 	"flowmatch/engine/onnx"
+	"flowmatch/flow"
 	"flowmatch/metrics"
+	"flowmatch/run"
 )
 
 // rewrite changes files of statistics.
@@ -74,18 +78,14 @@ func TestExportWritesAFileWithWhatItMeans(t *testing.T) {
 }
 
 func TestExportRefusesWhatAFileCannotHold(t *testing.T) {
-	tmp := t.TempDir()
-	noise := filepath.Join(tmp, "noise")
-	yaml := writeText(t, "noise.yaml", strings.Replace(tinyRun, "batch: 16", "batch: 16, prediction: noise", 1))
-	succeed(t, "train", yaml, "--out", noise, "--set", "path.name=vp", "-q")
+	dir, tmp := trained(t), t.TempDir()
 	for _, c := range []struct{ args, want string }{
-		{noise + " --out " + tmp + "/a.onnx", "--raw"},
-		{noise + " --average --out " + tmp + "/a.onnx", "export it without --average"},
-		{noise + " --raw --average --out " + tmp + "/a.onnx", "average"},
-		{noise + " --out " + tmp + "/a.pb", ".onnx"},
-		{noise, `"out" not set`},
+		{dir + " --average --out " + tmp + "/a.onnx", "export it without --average"},
+		{dir + " --raw --average --out " + tmp + "/a.onnx", "average"},
+		{dir + " --out " + tmp + "/a.pb", ".onnx"},
+		{dir, `"out" not set`},
 		{"nowhere --out " + tmp + "/a.onnx", "not a run's folder"},
-		{noise + " --raw --check -1 --out " + tmp + "/a.onnx", "--check is -1"},
+		{dir + " --raw --check -1 --out " + tmp + "/a.onnx", "--check is -1"},
 	} {
 		if code, _, stderr := invoke(t,
 			append([]string{"export"}, strings.Fields(c.args)...)...); code != exitUsage ||
@@ -93,9 +93,69 @@ func TestExportRefusesWhatAFileCannotHold(t *testing.T) {
 			t.Errorf("export %s: exit code %d, %q; want %d and %q", c.args, code, stderr, exitUsage, c.want)
 		}
 	}
-	raw := succeedJSON(t, "export", noise, "--raw", "--out", filepath.Join(tmp, "raw.onnx"))
-	if raw["output"] != "noise float [N, 2]" {
-		t.Errorf("the raw output is %v; want noise float [N, 2]", raw["output"])
+}
+
+// A run is exported as the velocity, whatever its network learnt, or as that with --raw. The
+// points of --check are those of the span, with what the field makes of them.
+func TestExportWritesTheVelocityOrTheNetworkAsItIs(t *testing.T) {
+	tmp := t.TempDir()
+	for _, c := range []struct{ path, precondition, raw string }{
+		{"vp", "true", "preconditioned"}, {"vp", "false", "noise"}, {"condot", "false", "noise"},
+	} {
+		dir := filepath.Join(tmp, c.path+c.precondition)
+		yaml := writeText(t, "noise.yaml", strings.Replace(tinyRun, "batch: 16", "batch: 16, prediction: noise", 1))
+		succeed(t, "train", yaml, "--out", dir, "--set", "path.name="+c.path, "--set", "precondition="+c.precondition, "-q")
+		raw := succeedJSON(t, "export", dir, "--raw", "--out", dir+".raw.onnx", "--check", "20")
+		if want := c.raw + " float [N, 2]"; raw["output"] != want {
+			t.Errorf("%v: the raw output is %v; want %s", c, raw["output"], want)
+		}
+		got := succeedJSON(t, "export", dir, "--out", dir+".onnx", "--check", "20")
+		if got["output"] != "velocity float [N, 2]" {
+			t.Errorf("%v: the output is %v; want velocity float [N, 2]", c, got["output"])
+		}
+		r, err := run.Open(dir, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := func(res map[string]any, name string) flow.Batch {
+			b, err := table.Read(filepath.Join(res["check"].(string), name+".npy"), table.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b.X
+		}
+		field, err := r.Model.Field(flow.Given{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		network, err := r.Model.Net().Bind(flow.Given{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameCheck(t, read(got, "x"), read(got, "t"), read(got, "output"), field)
+		sameCheck(t, read(raw, "x"), read(raw, "t"), read(raw, "output"), network)
+		lo, hi := r.Model.Span()
+		for _, at := range read(got, "t").X {
+			if at < lo || at > hi {
+				t.Errorf("%v: a time %g outside of the span [%g, %g]", c, at, lo, hi)
+			}
+		}
+	}
+}
+
+// sameCheck compares the output of --check with that of a field.
+func sameCheck(t *testing.T, x, at, output flow.Batch, f flow.Field) {
+	t.Helper()
+	for i := range x.N {
+		want := make([]float64, x.D)
+		if err := f.Velocity(want, at.X[i], x.Row(i)); err != nil {
+			t.Fatal(err)
+		}
+		for k, v := range output.Row(i) {
+			if math.Abs(v-want[k]) > 1e-6*(1+math.Abs(want[k])) {
+				t.Errorf("point %d: output %v, want %v", i, output.Row(i), want)
+			}
+		}
 	}
 }
 
