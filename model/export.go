@@ -101,7 +101,8 @@ func (m *Model) describe(meta map[string]string, name string, o ExportOptions) e
 	meta[metaUnits] = "x and the output are in model units; " +
 		"data = x * std + mean where there is a standardizer, else data = x"
 	if name == preconditioned {
-		meta[metaTime] = "t is 4τ - 2, τ = α s_1/(α s_1 + σ s_0), the share of the data in x_t; α and σ are those of the path"
+		meta[metaTime] = "t is 4τ - 2, τ = α s_1/(α s_1 + σ s_0), the share of the data in x_t; " +
+			"α and σ are those of the path"
 		meta[metaUnits] = "x is x_t/R, R² = α² s_1² + σ² s_0², with x_t in model units; the output is " +
 			"(σ s_0/R) x_1/s_1 - (α s_1/R) x_0/s_0; " +
 			"s_1 and s_0 are precondition.data and precondition.source (1) of the spec"

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+	"github.com/gomlx/gomlx/core/graph"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -26,7 +26,7 @@ func TestMuonTakesOrthogonalSteps(t *testing.T) {
 				g.Set(i, j, float64(v))
 			}
 		}
-		out := MustExecOnce(open(t).backend, func(x *Node) *Node { return orthogonal(x) },
+		out := graph.MustExecOnce(open(t).backend, func(x *graph.Node) *graph.Node { return orthogonal(x) },
 			reshaped(flat, rows, columns))
 		u := mat.NewDense(rows, columns, nil)
 		scale := muonScale * math.Sqrt(float64(max(rows, columns)))

@@ -19,8 +19,8 @@ import (
 func closedPaths() []path.Config {
 	wide, narrow, seven := 200.0, 1e-3, 7.0
 	return []path.Config{{Name: "condot"}, {Name: "condot", SigmaMin: &narrow}, {Name: "vp"}, {Name: "ve"},
-		{Name: "ve", SigmaMin: &narrow, SigmaMax: &wide}, {Name: "cosine"}, {Name: "poly"}, {Name: "poly", Power: &seven},
-		{Name: "linear_vp"}}
+		{Name: "ve", SigmaMin: &narrow, SigmaMax: &wide}, {Name: "cosine"}, {Name: "poly"},
+		{Name: "poly", Power: &seven}, {Name: "linear_vp"}}
 }
 
 // velocityModel returns a model with labels whose weights are all away from zero.
@@ -142,7 +142,8 @@ func TestONNXFilesDoNotHoldASchedulesOfOnesOwn(t *testing.T) {
 		t.Fatal(named)
 	}
 	own := path.Config{Name: "onnx-test"}
-	for _, spec := range []model.Spec{{Path: own, Prediction: path.Data}, {Path: own, Precondition: &path.Precondition{}},
+	for _, spec := range []model.Spec{{Path: own, Prediction: path.Data},
+		{Path: own, Precondition: &path.Precondition{}},
 		{Path: path.Config{Name: "icfm"}, Prediction: path.Noise}} {
 		m := velocityModel(t, spec)
 		if _, err := m.ONNX(model.ExportOptions{}); !errors.Is(err, model.ErrNotVelocity) ||

@@ -41,8 +41,10 @@ func (a single) Sqrt() single           { return single(double(a).Sqrt()) }
 func (a single) Sin() single            { return single(double(a).Sin()) }
 
 // formulaCases are the schedules that have one, with settings of each.
-var formulaCases = []Scheduler{CondOT{}, CondOT{SigmaMin: 0.1}, &CondOT{SigmaMin: 1e-4}, VP{}, VP{BetaMin: 1, BetaMax: 5},
-	VE{}, VE{SigmaMin: 1e-3, SigmaMax: 200}, Cosine{}, &Cosine{}, Poly{}, Poly{N: 1}, Poly{N: 3.5}, Poly{N: 20}, LinearVP{}}
+var formulaCases = []Scheduler{CondOT{}, CondOT{SigmaMin: 0.1}, &CondOT{SigmaMin: 1e-4}, VP{},
+	VP{BetaMin: 1, BetaMax: 5},
+	VE{}, VE{SigmaMin: 1e-3, SigmaMax: 200}, Cosine{}, &Cosine{}, Poly{}, Poly{N: 1}, Poly{N: 3.5}, Poly{N: 20},
+	LinearVP{}}
 
 // The formulas are the conversions, in float64 to its last digits but a few and in float32
 // to 1e-5, at both ends of the span too.

@@ -46,7 +46,7 @@ func TestWithoutHeldOutPointsThereIsNothingToMeasure(t *testing.T) {
 
 func TestALikelihoodThatIsNotToBeTrustedIsSaidToBe(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	config := strings.Replace(tinyRun, "train: {", "train: {prediction: data, ", 1)
+	config := "precondition: false\n" + strings.Replace(tinyRun, "train: {", "train: {prediction: data, ", 1)
 	succeed(t, "train", writeText(t, "run.yaml", config), "--out", dir, "-q")
 	for _, args := range [][]string{
 		{"eval", dir, "-q", "--only", "likelihood"}, {"logp", dir, "-q", "--dataset", "moons", "--n", "50"},

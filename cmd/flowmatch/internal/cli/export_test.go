@@ -104,7 +104,8 @@ func TestExportWritesTheVelocityOrTheNetworkAsItIs(t *testing.T) {
 	} {
 		dir := filepath.Join(tmp, c.path+c.precondition)
 		yaml := writeText(t, "noise.yaml", strings.Replace(tinyRun, "batch: 16", "batch: 16, prediction: noise", 1))
-		succeed(t, "train", yaml, "--out", dir, "--set", "path.name="+c.path, "--set", "precondition="+c.precondition, "-q")
+		succeed(t, "train", yaml, "--out", dir, "-q",
+			"--set", "path.name="+c.path, "--set", "precondition="+c.precondition)
 		raw := succeedJSON(t, "export", dir, "--raw", "--out", dir+".raw.onnx", "--check", "20")
 		if want := c.raw + " float [N, 2]"; raw["output"] != want {
 			t.Errorf("%v: the raw output is %v; want %s", c, raw["output"], want)
