@@ -127,11 +127,30 @@ func TestMuonNeedsMatricesBetweenTheLayers(t *testing.T) {
 		!strings.Contains(err.Error(), "two hidden layers") {
 		t.Errorf("one hidden layer: %v, want an error that names what muon is for", err)
 	}
-	if got := OptimizerFor(Config{Hidden: []int{8}}); got != AdamW {
-		t.Errorf("the optimizer of one hidden layer is %s, want %s", got, AdamW)
-	}
 	if _, err := net.NewTrainer(Optimizer{Name: "sgd"}, StepOptions{}); err == nil ||
 		!strings.Contains(err.Error(), "unknown optimizer") {
 		t.Errorf("sgd: %v, want an error", err)
+	}
+}
+
+func TestTheOptimizerAndTheRateOfANetwork(t *testing.T) {
+	for _, c := range []struct {
+		net   Config
+		batch int
+		name  string
+		rate  float64
+	}{
+		{Config{}, 256, Muon, 1e-2},
+		{Config{Hidden: []int{8}}, 256, AdamW, 1e-2},
+		{Config{}, 255, AdamW, 1e-2},
+		{Config{Hidden: []int{64, 128}}, 256, AdamW, 5e-3},
+		{Config{Hidden: []int{128, 128}}, 512, Muon, 1e-2},
+		{Config{UNet: &UNet{}}, 256, AdamW, 1e-3},
+		{Config{DiT: &DiT{}}, 4096, AdamW, 1e-3},
+	} {
+		name := OptimizerFor(c.net, c.batch)
+		if rate := RateFor(c.net, name); name != c.name || rate != c.rate {
+			t.Errorf("%v of %d: %s at %g, want %s at %g", c.net.Hidden, c.batch, name, rate, c.name, c.rate)
+		}
 	}
 }

@@ -25,7 +25,7 @@ func TestARunIsResumedWithTheSettingsItBeganWith(t *testing.T) {
 		"train.batch=64":             "train.batch was 32, and is 64 now",
 		"coupling.name=ot":           "coupling.name was independent, and is ot now",
 		"train.objective=meanflow":   "train.objective was cfm, and is meanflow now",
-		"train.lr=0.1":               "train.lr was 0.001, and is 0.1 now",
+		"train.lr=0.1":               "train.lr was 0.01, and is 0.1 now",
 		"net.hidden=[8, 8]":          "net.hidden was [8], and is [8 8] now",
 		"train.optimizer.beta1=0.5":  "train.optimizer.beta1 was 0.9, and is 0.5 now",
 		"train.steps=10":             "train.steps is 10, but 30 steps were taken already",

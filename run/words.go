@@ -98,7 +98,8 @@ var plainDocs = map[string]string{
 		"1/128 of the time, as in the paper.",
 	"train.steps": "The number of steps of the optimizer; default 10,000.",
 	"train.batch": "The number of examples in a step; default 256.",
-	"train.lr":    "The learning rate at its highest; default 0.01 of the optimizer muon, 0.001 of adamw.",
+	"train.lr": "The learning rate at its highest. Default 0.01 of perceptrons, less with adamw and layers wider than " +
+		"64, 0.64/width; of images 0.001.",
 	"train.schedule": "How the learning rate goes on after the warm-up: not at all (constant), down along " +
 		"half a cosine (cosine, default), or down along a line, as in the paper (poly).",
 	"train.warmup": "The number of steps at the start in which the learning rate rises; 0 (default): none.",
@@ -118,7 +119,8 @@ var plainDocs = map[string]string{
 	"train.optimizer": "The optimizer, with clipping of gradients and an average of the weights.",
 	"train.optimizer.name": "How a gradient becomes a step: adamw, or muon, which makes the gradients of the " +
 		"matrices between the first layer and the last of a perceptron orthogonal, so that all " +
-		"directions learn alike. Default muon for perceptrons of two hidden layers and more, of images adamw.",
+		"directions learn alike. Default muon for perceptrons whose widest layer is at most a quarter of the " +
+		"batch, else adamw.",
 	"train.optimizer.beta1": "The decay of the mean of the gradient, in [0, 1); default 0.9, 0: no momentum.",
 	"train.optimizer.beta2": "The decay of the mean of the squared gradient, in [0, 1); default 0.999.",
 	"train.optimizer.eps":   "The number that keeps a step from dividing by zero, above 0; default 1e-8.",

@@ -67,20 +67,14 @@ func (c Config) Defaults() Config {
 // optimizer and, where the model is preconditioned, the times that were measured to do best
 // (docs/design/training-defaults.md).
 func (c Config) DefaultsFor(net nn.Config, preconditioned bool) Config {
-	if c.Optimizer.Name == "" {
-		c.Optimizer.Name = nn.OptimizerFor(net)
-	}
-	if c.LR == 0 && c.Optimizer.Name == nn.Muon {
-		c.LR = muonRate
-	}
+	setDefault(&c.Batch, c.Loop.Defaults().Batch)
+	setDefault(&c.Optimizer.Name, nn.OptimizerFor(net, c.Batch))
+	setDefault(&c.LR, nn.RateFor(net, c.Optimizer.Name))
 	if shape := (Times{IID: c.Times.IID}); preconditioned && c.Times == shape {
 		c.Times = Times{Name: "logit_normal", Mean: 1, Std: 1.5, IID: c.Times.IID}
 	}
 	return c.Defaults()
 }
-
-// muonRate is the default learning rate of the optimizer muon.
-const muonRate = 1e-2
 
 // Validate reports the first field that cannot be used, and what would be right.
 func (c Config) Validate() error {
