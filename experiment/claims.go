@@ -18,6 +18,8 @@ import (
 //	ratio      of the means of two methods, the first over the second
 //	percent    the same as a percentage
 //	least      takes no method, or several at the end: which has the least mean
+//	reach      with one method and a cost: what the runs of the experiment's [Reach] of that
+//	           cost take to come as far as the method, as a share of what it takes
 //
 // The figures come from the results in the folder docs; what is not there is a dash, and
 // what is not to be trusted has a mark, explained at the end.
@@ -35,6 +37,17 @@ func WriteClaims(w io.Writer, text, docs string) error {
 	})
 	tmpl, err := template.New("claims").Funcs(template.FuncMap{
 		"v": f.value, "ratio": f.ratio, "percent": f.percent, "least": f.least,
+		"reach": func(name, task, method, cost string) (string, error) {
+			text, err := KnownText(name)
+			if err != nil {
+				return "", err
+			}
+			g, err := Parse(text)
+			if err != nil {
+				return "", err
+			}
+			return f.reach(g, name, task, method, cost)
+		},
 	}).Parse(text)
 	if err != nil {
 		return fmt.Errorf("experiment: claims: %w", err)

@@ -78,7 +78,7 @@ func (k *Classifier) check(g Grid, c Cell) error {
 }
 
 // of returns the classifier for a cell, trained or read from the folder of its task.
-func (k *Classifier) of(ctx context.Context, g Grid, c Cell, h Hooks) (*nn.Classifier, error) {
+func (k *Classifier) of(ctx context.Context, g Grid, c Cell, o RunOptions) (*nn.Classifier, error) {
 	eng, err := nn.Open(c.Config.Backend)
 	if err != nil {
 		return nil, err
@@ -101,12 +101,12 @@ func (k *Classifier) of(ctx context.Context, g Grid, c Cell, h Hooks) (*nn.Class
 	} else if ok {
 		return model.LoadClassifier(file, eng)
 	}
-	if h.Classifier != nil {
-		h.Classifier(c.Task, k.Steps)
+	if o.Classifier != nil {
+		o.Classifier(c.Task, k.Steps)
 	}
 	cfg := classify.Config{Loop: train.Loop{Steps: k.Steps, Batch: k.Batch}, Seed: g.Seeds[0]}
 	made.Plan = plan
-	by, err := classify.Train(ctx, eng, set, cfg, train.Hooks{Step: h.Step})
+	by, err := classify.Train(ctx, eng, set, cfg, train.Hooks{Step: o.Step})
 	if err != nil {
 		return nil, fmt.Errorf("classifier: %w", err)
 	}

@@ -24,7 +24,7 @@ var doubted = strings.NewReplacer(
 
 func TestWhatIsNotToBeTrustedIsMarkedOnThePage(t *testing.T) {
 	g, cells := plan(t, doubted, t.TempDir())
-	results, err := experiment.Run(t.Context(), g, cells, experiment.Hooks{})
+	results, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

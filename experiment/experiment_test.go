@@ -72,7 +72,7 @@ func TestAGridIsMeasuredAndWritten(t *testing.T) {
 	if len(cells) != 6 {
 		t.Fatalf("got %d cells, want two tasks, two methods and two seeds, less the one that is skipped: 6", len(cells))
 	}
-	results, err := experiment.Run(t.Context(), g, cells, experiment.Hooks{})
+	results, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestAnInterruptedGridGoesOnAtTheFirstRunThatIsNotDone(t *testing.T) {
 	g, cells := plan(t, text, dir)
 	ctx, cancel := context.WithCancel(t.Context())
 	steps := 0
-	h := experiment.Hooks{Step: func(int, float64) {
+	h := experiment.RunOptions{Step: func(int, float64) {
 		if steps++; steps == 30+15 { // half-way through the second cell
 			cancel()
 		}
@@ -148,7 +148,7 @@ func TestAnInterruptedGridGoesOnAtTheFirstRunThatIsNotDone(t *testing.T) {
 		t.Fatalf("got %d results and error %v, want one and an interruption", len(done), err)
 	}
 	var made, found, resumed []int
-	h = experiment.Hooks{
+	h = experiment.RunOptions{
 		Cell: func(k, _ int, _ experiment.Cell, done bool) {
 			if done {
 				found = append(found, k)
@@ -168,7 +168,7 @@ func TestAnInterruptedGridGoesOnAtTheFirstRunThatIsNotDone(t *testing.T) {
 			found, made, resumed)
 	}
 	_, cells = plan(t, text, other)
-	want, err := experiment.Run(t.Context(), g, cells, experiment.Hooks{})
+	want, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,14 +188,15 @@ func TestAResultOfOtherSettingsIsNotTakenForThis(t *testing.T) {
 	text := strings.Replace(small, "[samples, likelihood, solvers, few_steps, stages]", "[samples]", 1)
 	dir := t.TempDir()
 	g, cells := plan(t, text, dir)
-	if _, err := experiment.Run(t.Context(), g, cells[:1], experiment.Hooks{}); err != nil {
+	if _, err := experiment.Run(t.Context(), g, cells[:1], experiment.RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	cells, err := g.Plan(dir, []string{"train.lr=1e-4"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := experiment.Run(t.Context(), g, cells[:1], experiment.Hooks{}); !errors.Is(err, experiment.ErrStale) {
+	_, err = experiment.Run(t.Context(), g, cells[:1], experiment.RunOptions{})
+	if !errors.Is(err, experiment.ErrStale) {
 		t.Errorf("got %v, want that the folder holds a run of other settings", err)
 	}
 }
@@ -300,7 +301,7 @@ func TestTheClaimsNameWhatIsMeasured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	figure := regexp.MustCompile(`{{(v|ratio|percent)((?: "[^"]*")+)}}`)
+	figure := regexp.MustCompile(`{{(v|ratio|percent|reach)((?: "[^"]*")+)}}`)
 	found := figure.FindAllStringSubmatch(text, -1)
 	if len(found) < 50 || len(found) != strings.Count(text, "{{") {
 		t.Fatalf("found %d figures of %d", len(found), strings.Count(text, "{{"))

@@ -76,7 +76,7 @@ func TestImagesAreComparedByFeatures(t *testing.T) {
 	dir := t.TempDir()
 	g, cells := ofStripes(t, pictured, dir)
 	classifiers := 0
-	results, err := experiment.Run(t.Context(), g, cells, experiment.Hooks{
+	results, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{
 		Classifier: func(task string, steps int) {
 			if classifiers++; task != "stripes" || steps != 3 {
 				t.Errorf("a classifier of %s in %d steps", task, steps)
@@ -162,7 +162,7 @@ func TestTheLastSnapshotIsTheModel(t *testing.T) {
 	text := strings.Replace(pictured, "measure: [likelihood, bpd, features]", "measure: [feature_stages, features]", 1)
 	text = strings.Replace(text, "measure_first: [feature_solvers, feature_stages]\n", "", 1)
 	g, cells := ofStripes(t, text, t.TempDir())
-	results, err := experiment.Run(t.Context(), g, cells[:1], experiment.Hooks{})
+	results, err := experiment.Run(t.Context(), g, cells[:1], experiment.RunOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,23 +179,24 @@ func TestAGridStoppedWhileMeasuringGoesOnAtTheMeasure(t *testing.T) {
 	g, cells := ofStripes(t, text, t.TempDir())
 	ctx, cancel := context.WithCancel(t.Context())
 	var measured []string
-	_, err := experiment.Run(ctx, g, cells[:1], experiment.Hooks{Measuring: func(_ experiment.Cell, measure string) {
+	o := experiment.RunOptions{Measuring: func(_ experiment.Cell, measure string) {
 		if measured = append(measured, measure); measure == "features" {
 			cancel()
 		}
-	}})
+	}}
+	_, err := experiment.Run(ctx, g, cells[:1], o)
 	if !errors.Is(err, context.Canceled) || len(measured) != 3 {
 		t.Fatalf("measured %v, error %v", measured, err)
 	}
 	measured = nil
-	got, err := experiment.Run(t.Context(), g, cells[:1], experiment.Hooks{
+	got, err := experiment.Run(t.Context(), g, cells[:1], experiment.RunOptions{
 		Measuring: func(_ experiment.Cell, measure string) { measured = append(measured, measure) },
 	})
 	if err != nil || !reflect.DeepEqual(measured, []string{"features"}) {
 		t.Fatalf("measured %v, error %v; want the measure that was not done", measured, err)
 	}
 	g, cells = ofStripes(t, text, t.TempDir())
-	want, err := experiment.Run(t.Context(), g, cells[:1], experiment.Hooks{})
+	want, err := experiment.Run(t.Context(), g, cells[:1], experiment.RunOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,12 +216,12 @@ func TestAClassifierOfOtherSettingsIsRefused(t *testing.T) {
 	text = strings.Replace(text, "measure_first: [feature_solvers, feature_stages]\n", "", 1)
 	dir := t.TempDir()
 	g, cells := ofStripes(t, text, dir)
-	if _, err := experiment.Run(t.Context(), g, cells[:1], experiment.Hooks{}); err != nil {
+	if _, err := experiment.Run(t.Context(), g, cells[:1], experiment.RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	g, cells = ofStripes(t, strings.Replace(text, "steps: 3, batch", "steps: 2, batch", 1), dir)
 	for i, want := range []string{"fm", "the classifier of"} {
-		_, err := experiment.Run(t.Context(), g, cells[i:i+1], experiment.Hooks{})
+		_, err := experiment.Run(t.Context(), g, cells[i:i+1], experiment.RunOptions{})
 		if !errors.Is(err, experiment.ErrStale) || !strings.Contains(err.Error(), want) {
 			t.Errorf("cell %d: got %v, want that the folder holds another one, %q", i, err, want)
 		}
@@ -257,7 +258,7 @@ func TestGridsOfFeaturesThatCannotRunAreRefused(t *testing.T) {
 	}
 	text := strings.Replace(least, "[samples]", "[bpd]", 1)
 	g, cells := plan(t, text, t.TempDir())
-	if _, err := experiment.Run(t.Context(), g, cells, experiment.Hooks{}); err == nil ||
+	if _, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{}); err == nil ||
 		!strings.Contains(err.Error(), "bits per dimension are of dequantised images") {
 		t.Errorf("bits of moons: %v", err)
 	}

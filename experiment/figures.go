@@ -66,6 +66,18 @@ func (f figures) least(name, task, value string, methods ...string) (string, err
 	return best, err
 }
 
+// reach writes what the runs of the grid's [Reach] of a cost take to come as far as a method,
+// as a share of what it takes.
+func (f figures) reach(g Grid, name, task, method, cost string) (string, error) {
+	for _, t := range g.Tables {
+		if t.Reach != nil && t.Reach.Cost.Value == cost {
+			all, err := f(name)
+			return t.Reach.of(all, task, method).share(), err
+		}
+	}
+	return "", fmt.Errorf("no table of %s asks what it takes to reach anything in %s", g.Title, cost)
+}
+
 // fill writes a text of the grid's page with the figures of its results. A name of a task or
 // a method that the grid does not have is an error.
 func (g Grid) fill(text string, results []Result) (string, error) {
@@ -105,6 +117,12 @@ func (g Grid) fill(text string, results []Result) (string, error) {
 				return "", err
 			}
 			return f.least("", task, value, methods...)
+		},
+		"reach": func(task, method, cost string) (string, error) {
+			if err := known(task, method); err != nil {
+				return "", err
+			}
+			return f.reach(g, "", task, method, cost)
 		},
 	}).Parse(text)
 	if err != nil {

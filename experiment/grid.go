@@ -51,12 +51,16 @@ type Grid struct {
 }
 
 // Variant is a task or a method: settings of the run file, by dotted keys such as
-// train.lr. Teacher, of a method, is an earlier method whose run of the same task
-// and seed this one learns from.
+// train.lr.
 type Variant struct {
-	Name    string         `yaml:"name"`
-	Set     map[string]any `yaml:"set"`
-	Teacher string         `yaml:"teacher"`
+	Name string         `yaml:"name"`
+	Set  map[string]any `yaml:"set"`
+	// Teacher, of a method, is an earlier method whose run of the same task and seed this
+	// one learns from.
+	Teacher string `yaml:"teacher"`
+	// Peer, of a method, is the Python library that trains in place of this program, on
+	// the same points; see [Peers].
+	Peer string `yaml:"peer"`
 }
 
 // Skip is a combination that makes no sense, and why.
@@ -67,12 +71,14 @@ type Skip struct {
 }
 
 // Table is a table of a page: a row for each method. With Value its columns are the
-// tasks; with Values they are values, and there is one table for each task.
+// tasks; with Values they are values, and with Reach what it takes to come as far, and
+// there is one table for each task.
 type Table struct {
 	Title   string   `yaml:"title"`
 	Text    string   `yaml:"text"` // Markdown, above the table; a template, as Grid.Notes
 	Value   string   `yaml:"value"`
 	Values  []Column `yaml:"values"`
+	Reach   *Reach   `yaml:"reach"`
 	Tasks   []string `yaml:"tasks"`   // empty: all
 	Methods []string `yaml:"methods"` // empty: all
 	Digits  int      `yaml:"digits"`  // significant; default 3
@@ -325,6 +331,15 @@ func (g Grid) Validate() error {
 	f.folders("method", methods)
 	for i, m := range g.Methods {
 		f.known("teacher of "+m.Name, "earlier method", methods[:i], m.Teacher)
+		f.known("peer of "+m.Name, "peer", peerNames(), m.Peer)
+		if m.Peer != "" && m.Teacher != "" {
+			f.add("method %s: a peer learns from no teacher; remove one of the two", m.Name)
+		}
+	}
+	for _, t := range g.Tasks {
+		if t.Teacher != "" || t.Peer != "" {
+			f.add("task %s: teacher and peer are for methods", t.Name)
+		}
 	}
 	for _, s := range g.Skip {
 		f.known("skip", "task", tasks, s.Task)
@@ -356,9 +371,16 @@ func (g Grid) Validate() error {
 // tables reports what is wrong with tables.
 func (f *faults) tables(all []Table, tasks, methods []string) {
 	for _, t := range all {
-		if (t.Value == "") == (len(t.Values) == 0) {
-			f.add("table %q: give either value or values", t.Title)
+		given := 0
+		for _, is := range []bool{t.Value != "", len(t.Values) > 0, t.Reach != nil} {
+			if is {
+				given++
+			}
 		}
+		if given != 1 {
+			f.add("table %q: give either value or values or reach", t.Title)
+		}
+		f.reach(t, methods)
 		if t.Digits < 0 {
 			f.add("table %q: digits is %d; it must be at least 1", t.Title, t.Digits)
 		}

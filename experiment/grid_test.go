@@ -154,7 +154,7 @@ func TestUnsetKeysOfANeuralCellHaveDefaults(t *testing.T) {
 func TestAGridCanBeChangedByAProgram(t *testing.T) {
 	dir := t.TempDir()
 	g, cells := plan(t, least, dir)
-	if _, err := experiment.Run(t.Context(), g, cells, experiment.Hooks{}); err != nil {
+	if _, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	g.Methods[0].Set["train.batch"] = 8
@@ -162,7 +162,7 @@ func TestAGridCanBeChangedByAProgram(t *testing.T) {
 	if err != nil || cells[0].Config.Train.Batch != 8 {
 		t.Fatalf("batch %d (%v), want 8", cells[0].Config.Train.Batch, err)
 	}
-	if _, err := experiment.Run(t.Context(), g, cells, experiment.Hooks{}); !errors.Is(err, experiment.ErrStale) {
+	if _, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{}); !errors.Is(err, experiment.ErrStale) {
 		t.Errorf("got %v, want that the folder holds a run of other settings", err)
 	}
 }
@@ -173,7 +173,7 @@ func TestANeuralGridIsMeasured(t *testing.T) {
 	for _, every := range []string{"eval_every: 10", "eval_every: 0"} {
 		text := strings.Replace(ode, "eval_every: 10", every, 1)
 		g, cells := plan(t, strings.Replace(text, "[fit]", "[fit, gradients]", 1), t.TempDir())
-		results, err := experiment.Run(t.Context(), g, cells, experiment.Hooks{})
+		results, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,7 +33,7 @@ func ready(r *run.Run) (trained, error) {
 
 // ready opens the data of a cell's run. A trial is measured on the points that it was
 // validated on.
-func (c Cell) ready(r *run.Run, g Grid, h Hooks) (trained, error) {
+func (c Cell) ready(r *run.Run, g Grid, o RunOptions) (trained, error) {
 	t, err := ready(r)
 	if err != nil {
 		return t, err
@@ -47,7 +47,7 @@ func (c Cell) ready(r *run.Run, g Grid, h Hooks) (trained, error) {
 		var known *nn.Classifier
 		t.classifier = func(ctx context.Context) (_ *nn.Classifier, err error) {
 			if known == nil {
-				known, err = g.Classifier.of(ctx, g, c, h)
+				known, err = g.Classifier.of(ctx, g, c, o)
 			}
 			return known, err
 		}

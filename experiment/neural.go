@@ -114,7 +114,7 @@ func (n Neural) loop() train.Loop {
 }
 
 // makeNeural fits and measures a cell.
-func (c Cell) makeNeural(ctx context.Context, _ Grid, h Hooks, r *Result) error {
+func (c Cell) makeNeural(ctx context.Context, _ Grid, o RunOptions, r *Result) error {
 	n := c.Neural
 	eng, err := nn.Open(n.Backend)
 	if err != nil {
@@ -127,8 +127,8 @@ func (c Cell) makeNeural(ctx context.Context, _ Grid, h Hooks, r *Result) error 
 	if slices.Contains(c.measures, "gradients") {
 		e.Tolerances = n.Tolerances
 	}
-	if h.Measuring != nil {
-		h.Measuring(c, strings.Join(c.measures, ", "))
+	if o.Measuring != nil {
+		o.Measuring(c, strings.Join(c.measures, ", "))
 	}
 	report, err := e.Run(ctx, eng, gradients()[n.Gradient])
 	if err != nil {
@@ -137,8 +137,8 @@ func (c Cell) makeNeural(ctx context.Context, _ Grid, h Hooks, r *Result) error 
 	fitted := report.Fits[0]
 	r.fit(report, fitted)
 	r.gradients(report.Gradients, gradients()[n.Gradient])
-	o := orbits{orbit(report.Truth), orbit(fitted.Before), orbit(fitted.After)}
-	return writeJSON(filepath.Join(c.Dir, orbitsFile), o)
+	return writeJSON(filepath.Join(c.Dir, orbitsFile),
+		orbits{orbit(report.Truth), orbit(fitted.Before), orbit(fitted.After)})
 }
 
 // fit records a fit: its errors, and what a step of it costs.

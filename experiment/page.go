@@ -72,10 +72,15 @@ func onTask(task string) string {
 // provenance says how the figures were made.
 func (p Page) provenance(g Grid, results []Result) string {
 	training, measuring, threads, trials, versions := 0.0, 0.0, 0.0, 0, []string{}
+	var others []Result
 	for _, r := range results {
 		training += r.Values["seconds"]
 		measuring += r.Values["measure_seconds"]
-		threads = max(threads, r.Values["threads"])
+		if r.Libraries != nil {
+			others = append(others, r)
+		} else {
+			threads = max(threads, r.Values["threads"])
+		}
 		if r.Trial {
 			trials++
 		}
@@ -95,8 +100,32 @@ func (p Page) provenance(g Grid, results []Result) string {
 		made += minutes(measuring, "measuring")
 	}
 	return fmt.Sprintf("Written on %s: %s, seeds %s; "+
-		"mean ± standard deviation over the seeds. %s, %.0f of them used; flowmatch %s.",
-		p.Date, made, strings.Trim(fmt.Sprint(g.Seeds), "[]"), p.Machine, threads, strings.Join(versions, ", "))
+		"mean ± standard deviation over the seeds. %s, %.0f of them used; flowmatch %s.%s",
+		p.Date, made, strings.Trim(fmt.Sprint(g.Seeds), "[]"), p.Machine, threads, strings.Join(versions, ", "),
+		libraries(others))
+}
+
+// libraries says what trained in place of the program, and on how many threads.
+func libraries(results []Result) string {
+	if len(results) == 0 {
+		return ""
+	}
+	var names, threads []string
+	for _, r := range results {
+		for name, version := range r.Libraries {
+			names = append(names, name+" "+version)
+		}
+		threads = append(threads, fmt.Sprintf("%.0f", r.Values["threads"]))
+	}
+	slices.Sort(names)
+	slices.Sort(threads)
+	return fmt.Sprintf(" The peers: %s; threads: %s, the faster of one and all.",
+		strings.Join(slices.Compact(names), ", "), strings.Join(slices.Compact(threads), " or "))
+}
+
+// HasPeers reports whether Python libraries train methods of the grid.
+func (g Grid) HasPeers() bool {
+	return slices.ContainsFunc(g.Methods, func(m Variant) bool { return m.Peer != "" })
 }
 
 // write writes a table: columns of tasks, or one table of values for each task.
@@ -120,15 +149,19 @@ func (t Table) write(b *strings.Builder, g Grid, results []Result) {
 		return
 	}
 	for k, task := range t.Tasks {
-		columns := make([]column, len(t.Values))
-		for i, v := range t.Values {
-			columns[i] = column{v.Title, task, v.Value}
-		}
 		if len(t.Tasks) > 1 {
 			if k > 0 {
 				b.WriteByte('\n')
 			}
 			fmt.Fprintf(b, "%s:\n\n", task)
+		}
+		if t.Reach != nil {
+			t.reach(b, task, results)
+			continue
+		}
+		columns := make([]column, len(t.Values))
+		for i, v := range t.Values {
+			columns[i] = column{v.Title, task, v.Value}
 		}
 		t.grid(b, columns, results)
 	}
@@ -145,14 +178,16 @@ func (c column) floored(floor string) bool {
 	return kind == mine
 }
 
+// row writes a row of a table.
+func row(b *strings.Builder, cells []string) { fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | ")) }
+
 func (t Table) grid(b *strings.Builder, columns []column, results []Result) {
-	row := func(cells []string) { fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | ")) }
 	head, rule := []string{"method"}, []string{"---"}
 	for _, c := range columns {
 		head, rule = append(head, c.title), append(rule, "---:")
 	}
-	row(head)
-	row(rule)
+	row(b, head)
+	row(b, rule)
 	best := t.best(columns, results)
 	for _, m := range t.Methods {
 		cells := []string{m}
@@ -164,7 +199,7 @@ func (t Table) grid(b *strings.Builder, columns []column, results []Result) {
 			cells = append(cells, text)
 		}
 		if slices.ContainsFunc(cells[1:], func(s string) bool { return s != missing }) {
-			row(cells)
+			row(b, cells)
 		}
 	}
 	if t.Floor != "" {
@@ -176,7 +211,7 @@ func (t Table) grid(b *strings.Builder, columns []column, results []Result) {
 			}
 			cells = append(cells, text)
 		}
-		row(cells)
+		row(b, cells)
 	}
 	for _, p := range t.Published {
 		for _, m := range slices.Sorted(maps.Keys(p.Rows)) {
@@ -189,7 +224,7 @@ func (t Table) grid(b *strings.Builder, columns []column, results []Result) {
 				cells = append(cells, text)
 			}
 			if slices.ContainsFunc(cells[1:], func(s string) bool { return s != missing }) {
-				row(cells)
+				row(b, cells)
 			}
 		}
 	}

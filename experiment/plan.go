@@ -23,6 +23,7 @@ type Cell struct {
 	Neural       *Neural // in place of Config, of a grid of kind neural_ode
 	Dir          string  // folder of the run, below the grid's
 	Teacher      string  // folder of the run that this one learns from; empty: none
+	Peer         string  // the library that trains it; empty: this program
 	// Trial says that the cell is a trial of the grid's search. Value is what it, or a run
 	// that takes the best, has for Search.Key; empty: no search, or not decided yet.
 	Trial bool
@@ -40,6 +41,7 @@ type asked struct {
 	Base     map[string]any
 	Settings []string // key=value with a value in JSON, and those of a command
 	Teacher  string   // the method
+	Peer     string   `json:",omitempty"` // the library and its version
 }
 
 // Plan returns the cells of the grid in the order in which they run, with folders
@@ -139,7 +141,7 @@ func (p place) cells(seed uint64) (cells []Cell, err error) {
 // cell returns one cell, with a value of the search or (t is nil) without.
 func (p place) cell(seed uint64, t *try) (Cell, error) {
 	task, method := p.g.Tasks[p.task], p.g.Methods[p.method]
-	c := Cell{Task: task.Name, Method: method.Name, Seed: seed, measures: p.g.measuresOf(seed)}
+	c := Cell{Task: task.Name, Method: method.Name, Seed: seed, Peer: method.Peer, measures: p.g.measuresOf(seed)}
 	c.shared = filepath.Join(p.dir, slug(task.Name))
 	if p.g.Kind == kindNeural {
 		c.Neural = new(Neural)
@@ -226,7 +228,10 @@ func (c *Cell) steps() int {
 // check reports settings that a cell of this grid cannot have.
 func (g Grid) check(c Cell) error {
 	if c.Neural != nil {
-		if c.Neural.Seed != c.Seed {
+		switch {
+		case c.Peer != "":
+			return errPeerNeural
+		case c.Neural.Seed != c.Seed:
 			return errSeed
 		}
 		return nil
@@ -240,6 +245,11 @@ func (g Grid) check(c Cell) error {
 	case c.Trial && val != nil && *val == 0:
 		return errors.New("data.val is 0, and trials of a search are measured on validation points; " +
 			"set it to a number of points")
+	}
+	if c.Peer != "" {
+		if err := c.checkPeer(); err != nil {
+			return err
+		}
 	}
 	return g.Classifier.check(g, c)
 }
@@ -278,6 +288,13 @@ func (p place) asked(seed uint64, t *try) (asked, error) {
 	}
 	if err := add(task.Set, method.Set); err != nil {
 		return a, err
+	}
+	if method.Peer != "" {
+		peer, err := peerByName(method.Peer)
+		if err != nil {
+			return a, err
+		}
+		a.Peer = peer.name + " " + peer.version
 	}
 	a.Settings = append(append(a.Settings, "seed="+strconv.FormatUint(seed, 10)), p.set...)
 	if t == nil {

@@ -23,6 +23,9 @@ type Result struct {
 	// Plan identifies the run file and the measures.
 	Plan    string `json:"plan"`
 	Version string `json:"version"` // of the program
+	// Libraries are the versions of what trained in place of the program, by name; nil:
+	// the program did.
+	Libraries map[string]string `json:"libraries,omitempty"`
 	// Values are figures by name; what does not apply to a run is not there.
 	Values map[string]float64 `json:"values"`
 	// Curves are figures along an axis, by name.
@@ -216,12 +219,17 @@ func summarize(results []Result, value string, asked func(Result) bool) summary 
 		}
 	}
 	s.n = len(v)
-	s.mean, _ = stat.MeanStdErr(v)
-	for _, x := range v {
-		s.std += (x - s.mean) * (x - s.mean)
-	}
-	s.std = math.Sqrt(s.std / float64(max(1, len(v)-1)))
+	s.mean, s.std = meanStd(v)
 	return s
+}
+
+// meanStd returns the mean of figures and their standard deviation.
+func meanStd(v []float64) (mean, std float64) {
+	mean, _ = stat.MeanStdErr(v)
+	for _, x := range v {
+		std += (x - mean) * (x - mean)
+	}
+	return mean, math.Sqrt(std / float64(max(1, len(v)-1)))
 }
 
 // curve returns the mean of a curve over the seeds, at the places that all have;

@@ -12,8 +12,11 @@ import (
 	"flowmatch/run"
 )
 
-// Hooks is what a running grid reports to. Nil hooks are not called.
-type Hooks struct {
+// RunOptions is how a grid runs, and what it reports to. Nil hooks are not called.
+type RunOptions struct {
+	// Peers train the cells of methods with a peer. They are needed where
+	// [UndonePeers] names one.
+	Peers *Peers
 	// Cell is called when cell number k of n begins; done says that it has its
 	// result already.
 	Cell func(k, n int, c Cell, done bool)
@@ -31,7 +34,7 @@ type Hooks struct {
 // Run trains and measures the cells that are not done, one after the other, and
 // returns all results. When ctx ends, the cell under way is saved, and the error
 // is that of run.Train; a later call goes on from there.
-func Run(ctx context.Context, g Grid, cells []Cell, h Hooks) ([]Result, error) {
+func Run(ctx context.Context, g Grid, cells []Cell, o RunOptions) ([]Result, error) {
 	var results []Result
 	for k, c := range cells {
 		c, err := c.settled(g.Search, results)
@@ -46,11 +49,11 @@ func Run(ctx context.Context, g Grid, cells []Cell, h Hooks) ([]Result, error) {
 		if err != nil {
 			return results, err
 		}
-		if h.Cell != nil {
-			h.Cell(k, len(cells), c, r != nil)
+		if o.Cell != nil {
+			o.Cell(k, len(cells), c, r != nil)
 		}
 		if r == nil {
-			if r, err = c.make(ctx, g, plan, h); err != nil {
+			if r, err = c.make(ctx, g, plan, o); err != nil {
 				return results, fmt.Errorf("task %s, method %s, seed %d: %w", c.Task, c.Method, c.Seed, err)
 			}
 		}
@@ -60,7 +63,7 @@ func Run(ctx context.Context, g Grid, cells []Cell, h Hooks) ([]Result, error) {
 }
 
 // make trains and measures a cell.
-func (c Cell) make(ctx context.Context, g Grid, plan string, h Hooks) (*Result, error) {
+func (c Cell) make(ctx context.Context, g Grid, plan string, o RunOptions) (*Result, error) {
 	if err := c.begin(plan); err != nil {
 		return nil, err
 	}
@@ -74,7 +77,7 @@ func (c Cell) make(ctx context.Context, g Grid, plan string, h Hooks) (*Result, 
 		do = c.makeNeural
 	}
 	r.set("threads", float64(runtime.GOMAXPROCS(0)))
-	if err := do(ctx, g, h, r); err != nil {
+	if err := do(ctx, g, o, r); err != nil {
 		if !c.Trial || !hopeless(err) {
 			return nil, err
 		}
@@ -84,28 +87,24 @@ func (c Cell) make(ctx context.Context, g Grid, plan string, h Hooks) (*Result, 
 }
 
 // makeRun trains and measures a cell that is a run.
-func (c Cell) makeRun(ctx context.Context, g Grid, h Hooks, r *Result) error {
-	o := run.TrainOptions{Resume: true, Step: h.Step}
-	if h.Resumed != nil { // the plan is the same, so that no setting has changed
-		o.Resumed = func(step int, _ []run.Change) { h.Resumed(step) }
-	}
-	made, err := run.Train(ctx, c.Config, c.Dir, o)
+func (c Cell) makeRun(ctx context.Context, g Grid, o RunOptions, r *Result) error {
+	made, err := c.train(ctx, g, o, r)
 	if err != nil {
 		return err
 	}
 	if err := cost(made, r); err != nil {
 		return err
 	}
-	t, err := c.ready(made, g, h)
+	t, err := c.ready(made, g, o)
 	if err != nil {
 		return err
 	}
-	return c.measure(ctx, t, h, r)
+	return c.measure(ctx, t, o, r)
 }
 
 // measure takes the measures of a trained cell. Each one that is done is kept in a file, so
 // that a grid that was stopped between two goes on there.
-func (c Cell) measure(ctx context.Context, t trained, h Hooks, r *Result) error {
+func (c Cell) measure(ctx context.Context, t trained, o RunOptions, r *Result) error {
 	done, err := c.resumeMeasures(r)
 	if err != nil {
 		return err
@@ -118,8 +117,8 @@ func (c Cell) measure(ctx context.Context, t trained, h Hooks, r *Result) error 
 		if err != nil {
 			return err
 		}
-		if h.Measuring != nil {
-			h.Measuring(c, name)
+		if o.Measuring != nil {
+			o.Measuring(c, name)
 		}
 		start := time.Now()
 		if err := m.do(ctx, c, t, r); err != nil {
@@ -132,6 +131,18 @@ func (c Cell) measure(ctx context.Context, t trained, h Hooks, r *Result) error 
 		}
 	}
 	return nil
+}
+
+// train trains a cell that is a run, here or by its peer.
+func (c Cell) train(ctx context.Context, g Grid, o RunOptions, r *Result) (*run.Run, error) {
+	if c.Peer != "" {
+		return c.trainByPeer(ctx, g, o, r)
+	}
+	how := run.TrainOptions{Resume: true, Step: o.Step}
+	if o.Resumed != nil { // the plan is the same, so that no setting has changed
+		how.Resumed = func(step int, _ []run.Change) { o.Resumed(step) }
+	}
+	return run.Train(ctx, c.Config, c.Dir, how)
 }
 
 // measured are the measures of a cell that are done, and the result so far.
@@ -149,6 +160,7 @@ func (c Cell) resumeMeasures(r *Result) (done []string, err error) {
 	}
 	maps.Copy(r.Values, m.Result.Values)
 	maps.Copy(r.Curves, m.Result.Curves)
+	r.Doubts = m.Result.Doubts
 	return m.Done, nil
 }
 

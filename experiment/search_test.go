@@ -57,7 +57,7 @@ func TestASearchGivesEachMethodItsBestValue(t *testing.T) {
 	}; !reflect.DeepEqual(order, want) {
 		t.Fatalf("the cells are %v, want %v", order, want)
 	}
-	results, err := experiment.Run(t.Context(), g, cells, experiment.Hooks{})
+	results, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestASearchGivesEachMethodItsBestValue(t *testing.T) {
 // The held-out points stay unseen by the choice.
 func TestTrialsAreMeasuredOnValidationPoints(t *testing.T) {
 	g, cells := plan(t, searched, t.TempDir())
-	results, err := experiment.Run(t.Context(), g, cells[:1], experiment.Hooks{})
+	results, err := experiment.Run(t.Context(), g, cells[:1], experiment.RunOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestTrialsAreMeasuredOnValidationPoints(t *testing.T) {
 func TestAnInterruptedSearchGoesOn(t *testing.T) {
 	g, cells := plan(t, searched, t.TempDir())
 	ctx, cancel := context.WithCancel(t.Context())
-	done, err := experiment.Run(ctx, g, cells, experiment.Hooks{Cell: func(k, _ int, _ experiment.Cell, _ bool) {
+	done, err := experiment.Run(ctx, g, cells, experiment.RunOptions{Cell: func(k, _ int, _ experiment.Cell, _ bool) {
 		if k == 2 { // the first run, which has its value by then
 			cancel()
 		}
@@ -150,7 +150,7 @@ func TestAnInterruptedSearchGoesOn(t *testing.T) {
 		t.Fatalf("%d results, error %v", len(done), err)
 	}
 	var made []int
-	_, err = experiment.Run(t.Context(), g, cells[:3], experiment.Hooks{
+	_, err = experiment.Run(t.Context(), g, cells[:3], experiment.RunOptions{
 		Cell: func(k, _ int, c experiment.Cell, done bool) {
 			if !done {
 				made = append(made, k)
@@ -167,7 +167,8 @@ func TestAnInterruptedSearchGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := experiment.Run(t.Context(), g, cells[:1], experiment.Hooks{}); !errors.Is(err, experiment.ErrStale) {
+	_, err = experiment.Run(t.Context(), g, cells[:1], experiment.RunOptions{})
+	if !errors.Is(err, experiment.ErrStale) {
 		t.Errorf("a trial of other settings: %v", err)
 	}
 }
@@ -177,14 +178,14 @@ func TestAnInterruptedSearchGoesOn(t *testing.T) {
 func TestTrialsThatDivergeAreNotChosen(t *testing.T) {
 	text := strings.Replace(searched, "values: [1e-7, 2e-2]", "values: [1e30, 2e-2]", 1)
 	g, cells := plan(t, text, t.TempDir())
-	results, err := experiment.Run(t.Context(), g, cells[:3], experiment.Hooks{})
+	results, err := experiment.Run(t.Context(), g, cells[:3], experiment.RunOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r := results[0]; r.Failed == "" || results[2].Value != "2e-2" {
 		t.Errorf("the first trial failed with %q, and the run takes %q", r.Failed, results[2].Value)
 	}
-	again, err := experiment.Run(t.Context(), g, cells[:1], experiment.Hooks{})
+	again, err := experiment.Run(t.Context(), g, cells[:1], experiment.RunOptions{})
 	if err != nil || again[0].Failed != results[0].Failed {
 		t.Errorf("read again: %+v, %v", again, err)
 	}
@@ -198,7 +199,7 @@ func TestTrialsThatDivergeAreNotChosen(t *testing.T) {
 	}
 	text = strings.Replace(searched, "values: [1e-7, 2e-2]", "values: [1e30, 1e31]", 1)
 	g, cells = plan(t, text, t.TempDir())
-	_, err = experiment.Run(t.Context(), g, cells, experiment.Hooks{})
+	_, err = experiment.Run(t.Context(), g, cells, experiment.RunOptions{})
 	if err == nil ||
 		!strings.Contains(err.Error(), "found no value of train.lr with a nll for task moons, method FM: 1e30: ") {
 		t.Errorf("got %v, want that no value is any good", err)
@@ -237,7 +238,7 @@ func TestANeuralGridIsSearched(t *testing.T) {
 	text := strings.Replace(ode, "  lr: 1e-2, eval_every", "  eval_every", 1) +
 		"search: {key: lr, values: [1e-8, 1e-2], share: 0.5, measure: [fit], by: rmse}\n"
 	g, cells := plan(t, text, t.TempDir())
-	results, err := experiment.Run(t.Context(), g, cells, experiment.Hooks{})
+	results, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

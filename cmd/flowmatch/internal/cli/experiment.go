@@ -43,10 +43,10 @@ func (e experimentResult) text(w io.Writer) {
 }
 
 type experimentFlags struct {
-	out, docs, data string
-	set             []string
-	seeds           int
-	check           bool
+	out, docs, data, peers string
+	set                    []string
+	seeds                  int
+	check                  bool
 }
 
 func (a *app) experimentCommand() *cobra.Command {
@@ -64,12 +64,17 @@ learning rate, so that each method has its best one. The page shows the trials.
 The experiments known by name are ` + strings.Join(experiment.Known(), ", ") + `;
 a file of your own goes by its path. Every run is checked before the first begins.
 A grid that was stopped goes on at the first run, or the first measure of it, that
-is not done.`,
+is not done.
+
+The experiment peers trains the same flows with Python libraries, too, by the
+interpreter of --peers. scripts/setup-peers.sh DIR installs them; then PYTHON is
+DIR/bin/python.`,
 		Example: `  flowmatch experiment couplings
   flowmatch experiment couplings --seeds 1 --set train.steps=500 --out runs/try --docs /tmp
   flowmatch experiment digits --data DIR
   flowmatch experiment digits --data DIR --set train.steps=20000 --set eval.samples=1000 --seeds 5 --out runs/long
   flowmatch experiment mine.yaml --check
+  flowmatch experiment peers --peers DIR/bin/python
   flowmatch experiment couplings --json`,
 		Args:              arguments("NAME"),
 		ValidArgsFunction: nameArgument(experiment.Known(), true),
@@ -83,6 +88,7 @@ is not done.`,
 	fl.StringArrayVar(&f.set, "set", nil, "change a setting of every run, as key=value")
 	fl.StringVar(&f.data, "data", "", "folder of the data files that the grid names (default: the current one)")
 	fl.IntVar(&f.seeds, "seeds", 0, "use so many seeds: the first of the grid's, or those and the numbers after")
+	fl.StringVar(&f.peers, "peers", "", "Python interpreter with the libraries of the grid's peers")
 	fl.BoolVar(&f.check, "check", false, "check the grid and stop")
 	completeSettings(cmd)
 	return cmd
@@ -102,10 +108,13 @@ func readGrid(arg string) (name string, g experiment.Grid, err error) {
 	return arg, g, err
 }
 
-func (a *app) experiment(ctx context.Context, arg string, f experimentFlags) (result, error) {
+func (a *app) experiment(ctx context.Context, arg string, f experimentFlags) (_ result, err error) {
 	name, g, err := readGrid(arg)
 	if err != nil {
 		return nil, usageError{err}
+	}
+	if f.peers != "" && !g.HasPeers() {
+		return nil, usagef("--peers is %q; no method of %s has a peer: leave it out", f.peers, name)
 	}
 	if f.seeds < 0 {
 		return nil, usagef("--seeds is %d; it must be at least 1, or 0 for the grid's %d", f.seeds, len(g.Seeds))
@@ -135,7 +144,12 @@ func (a *app) experiment(ctx context.Context, arg string, f experimentFlags) (re
 		return res, nil
 	}
 	start := time.Now()
-	res.Results, err = experiment.Run(ctx, g, cells, a.cellHooks(g, &res))
+	o := a.cellHooks(g, &res)
+	if o.Peers, err = a.startPeers(ctx, g, cells, f.peers); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, o.Peers.Close()) }()
+	res.Results, err = experiment.Run(ctx, g, cells, o)
 	if errors.Is(err, train.ErrInterrupted) || err != nil && ctx.Err() != nil { // in training, or in a measure
 		return nil, fmt.Errorf("%w\n%d of %d runs are done; the same command goes on",
 			err, len(res.Results), len(cells))
@@ -151,11 +165,31 @@ func (a *app) experiment(ctx context.Context, arg string, f experimentFlags) (re
 	return res, err
 }
 
+// startPeers makes ready the peers that cells wait for; nil where there are none.
+func (a *app) startPeers(ctx context.Context, g experiment.Grid, cells []experiment.Cell,
+	python string) (*experiment.Peers, error) {
+	names, err := experiment.UndonePeers(g, cells)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	if python == "" {
+		return nil, usagef("methods of this experiment are trained by %s: give --peers PYTHON, an interpreter "+
+			"that has them; scripts/setup-peers.sh DIR installs them, and then it is DIR/bin/python",
+			strings.Join(names, " and "))
+	}
+	a.status("starting the peers")
+	p, err := experiment.StartPeers(ctx, python, names)
+	return p, asUsage(err, experiment.ErrPeers)
+}
+
 // cellHooks reports the progress of a grid, and counts the cells that are made.
-func (a *app) cellHooks(g experiment.Grid, res *experimentResult) experiment.Hooks {
+func (a *app) cellHooks(g experiment.Grid, res *experimentResult) experiment.RunOptions {
 	var p *training
 	var steps, from int
-	return experiment.Hooks{
+	return experiment.RunOptions{
 		Cell: func(k, n int, c experiment.Cell, done bool) {
 			p, steps, from = nil, c.Config.Train.Steps, 0
 			if !done {
@@ -208,7 +242,7 @@ func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, 
 	}
 	machine := bench.NewReport(run.Version())
 	p := experiment.Page{
-		Name: name, Date: time.Now().Format(time.DateOnly), Pictures: files, Command: f.again(name),
+		Name: name, Date: time.Now().Format(time.DateOnly), Pictures: files, Command: f.again(name, g),
 		Machine: fmt.Sprintf("%s, %s/%s, %s, %d cores", machine.CPU, runtime.GOOS, runtime.GOARCH, runtime.Version(),
 			machine.Cores),
 	}
@@ -219,12 +253,15 @@ func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, 
 	return page, writeClaims(name, docs)
 }
 
-// again returns the command that makes the page of an experiment again, wherever its data
-// and its runs are.
-func (f experimentFlags) again(name string) string {
+// again returns the command that makes the page of an experiment again, wherever its data,
+// its runs and the libraries of its peers are.
+func (f experimentFlags) again(name string, g experiment.Grid) string {
 	words := []string{"flowmatch experiment", name}
 	if f.data != "" {
 		words = append(words, "--data DIR")
+	}
+	if g.HasPeers() { // even where none was left to train
+		words = append(words, "--peers DIR/bin/python")
 	}
 	if f.seeds > 0 {
 		words = append(words, fmt.Sprintf("--seeds %d", f.seeds))

@@ -103,6 +103,18 @@ func TestAnExperimentFindsItsDataFiles(t *testing.T) {
 	}
 }
 
+// The command on the page of a grid with peers has their flag, even where all was made before.
+func TestAPageWithPeersSaysWhatMakesItAgain(t *testing.T) {
+	_, g, err := readGrid("peers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "flowmatch experiment peers --peers DIR/bin/python --seeds 2"
+	if got := (experimentFlags{seeds: 2}).again("peers", g); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestExperimentRefusesBadGrids(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bad.yaml")
 	bad := strings.Replace(tinyGrid, "coupling.name: ot", "coupling.name: otp", 1)

@@ -91,6 +91,10 @@ func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
 		{"bench train --out page.txt", ".md"},
 		{"bench train --out nowhere/page.md", "no such folder"},
 		{"bench train --peers nowhere/python", "scripts/setup-peers.sh DIR"},
+		{"experiment peers", "trained by flow-matching and torchcfm: give --peers PYTHON"},
+		{"experiment peers --peers nowhere/python", "nowhere/python"},
+		{"experiment peers --peers nowhere/python", "scripts/setup-peers.sh DIR"},
+		{"experiment batch --peers nowhere/python", `--peers is "nowhere/python"; no method of batch has a peer`},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			t.Chdir(t.TempDir())

@@ -1,0 +1,277 @@
+package experiment
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"flowmatch/internal/choice"
+)
+
+//go:embed peers/*.py
+var peerFiles embed.FS
+
+// peer is a Python library that trains networks of flows, and the program that has it do so.
+type peer struct {
+	name    string // of the package, as a method names it
+	version string // that results are made with
+	program string
+}
+
+// peers is the table of peers. scripts/setup-peers.sh installs these versions.
+func peers() []peer {
+	return []peer{
+		{"torchcfm", "1.0.7", "with_torchcfm.py"},
+		{"flow-matching", "1.0.10", "with_flow_matching.py"},
+	}
+}
+
+func peerNames() []string {
+	var out []string
+	for _, p := range peers() {
+		out = append(out, p.name)
+	}
+	return out
+}
+
+func peerByName(name string) (peer, error) {
+	for _, p := range peers() {
+		if p.name == name {
+			return p, nil
+		}
+	}
+	return peer{}, choice.Check("peer", name, peerNames())
+}
+
+// ErrPeers is returned when the Python libraries that train methods of a grid cannot be run.
+var ErrPeers = errors.New("experiment: the Python peers cannot be run")
+
+// Peers train methods of a grid by other libraries, with a Python interpreter that has
+// them. A peer is given the training points in a file, trains the same network with the
+// same steps, batches and learning rate, and leaves the weights and the seconds that it
+// took. Its folder is then a run like others, and all that is measured of it is measured
+// by this program.
+type Peers struct {
+	dir     string // of the programs
+	command func(ctx context.Context, program string) *exec.Cmd
+}
+
+// StartPeers makes ready the peers of the names given, as [UndonePeers] returns them, with a
+// Python interpreter. ErrPeers is returned with the reason where one of them cannot be
+// run, lacks a package or is of another version. Close it.
+func StartPeers(ctx context.Context, python string, names []string) (*Peers, error) {
+	return startPeers(ctx, names, func(ctx context.Context, program string) *exec.Cmd {
+		return exec.CommandContext(ctx, python, "-B", program)
+	})
+}
+
+func startPeers(ctx context.Context, names []string,
+	command func(ctx context.Context, program string) *exec.Cmd) (*Peers, error) {
+	dir, err := os.MkdirTemp("", "flowmatch-peers")
+	if err != nil {
+		return nil, fmt.Errorf("experiment: %w", err)
+	}
+	p := &Peers{dir: dir, command: command}
+	if err := os.CopyFS(dir, peerFiles); err != nil {
+		return nil, errors.Join(fmt.Errorf("experiment: %w", err), p.Close())
+	}
+	for _, name := range names {
+		if err := p.try(ctx, name); err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+	}
+	return p, nil
+}
+
+// try reports a peer that does not start, or that is not of the version of the results.
+func (p *Peers) try(ctx context.Context, name string) error {
+	of, err := peerByName(name)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrPeers, err)
+	}
+	t, err := p.start(ctx, of)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil {
+		t.stop()
+		if is := t.versions[name]; is != of.version {
+			err = fmt.Errorf("it has %s %s, and the figures are those of %s", name, is, of.version)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w\nscripts/setup-peers.sh DIR installs what they need; then give DIR/bin/python",
+			ErrPeers, err)
+	}
+	return nil
+}
+
+// Close removes the files of the peers; of nil it does nothing.
+func (p *Peers) Close() error {
+	if p == nil {
+		return nil
+	}
+	if err := os.RemoveAll(p.dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("experiment: %w", err)
+	}
+	return nil
+}
+
+// tutor is a running program of a peer; peers/peer.py has the other end.
+type tutor struct {
+	of       peer
+	cmd      *exec.Cmd
+	in       io.WriteCloser
+	out      *json.Decoder
+	stderr   *bytes.Buffer
+	versions map[string]string
+}
+
+// lesson is what a peer is asked for, in one line.
+type lesson struct {
+	Seed      uint64  `json:"seed"`
+	Dim       int     `json:"dim"`
+	Width     int     `json:"width"`
+	Steps     int     `json:"steps"`
+	Batch     int     `json:"batch"`
+	LR        float64 `json:"lr"`
+	Threads   int     `json:"threads"` // at most
+	LogEvery  int     `json:"log_every"`
+	Train     string  `json:"train"`   // file of the training points
+	Weights   string  `json:"weights"` // file to write
+	Check     string  `json:"check"`   // file of points whose likelihood is asked for
+	Tolerance float64 `json:"tolerance"`
+}
+
+// told is a line of an answer: of a step, or with Threads the last one.
+type told struct {
+	Step    int      `json:"step"`
+	Loss    float64  `json:"loss"`
+	Seconds float64  `json:"seconds"`
+	Threads int      `json:"threads"`
+	NLL     *float64 `json:"nll"`
+}
+
+// start runs the program of a peer, which says its versions.
+func (p *Peers) start(ctx context.Context, of peer) (*tutor, error) {
+	t := &tutor{of: of, cmd: p.command(ctx, filepath.Join(p.dir, "peers", of.program)), stderr: &bytes.Buffer{}}
+	t.cmd.Stderr, t.cmd.WaitDelay = t.stderr, grace
+	var err error
+	if t.in, err = t.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := t.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := t.cmd.Start(); err != nil {
+		return nil, err
+	}
+	t.out = json.NewDecoder(out)
+	var hello struct{ Versions map[string]string }
+	if err := t.out.Decode(&hello); err != nil {
+		return nil, t.broken(err)
+	}
+	t.versions = hello.Versions
+	return t, nil
+}
+
+// teach has the program train, and returns the lines of its answer.
+func (t *tutor) teach(l lesson, step func(int, float64)) (lines []told, err error) {
+	defer t.stop()
+	text, err := json.Marshal(l)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.in.Write(append(text, '\n')); err != nil {
+		return nil, t.broken(err)
+	}
+	for {
+		var line told
+		if err := t.out.Decode(&line); err != nil {
+			return nil, t.broken(err)
+		}
+		lines = append(lines, line)
+		if line.Threads > 0 {
+			break
+		}
+		if step != nil {
+			step(line.Step, line.Loss)
+		}
+	}
+	if n := len(lines); n < 2 || lines[n-2].Step != l.Steps || !(lines[n-2].Seconds > 0) {
+		return nil, fmt.Errorf("%s does not say what its %d steps took", t.of.name, l.Steps)
+	}
+	return lines, nil
+}
+
+// lastWords is how many lines of what a program said last are in an error.
+const lastWords = 5
+
+// broken ends a program that does not keep to the conversation, and returns its last words.
+func (t *tutor) broken(err error) error {
+	t.stop()
+	words := strings.Split(strings.TrimSpace(t.stderr.String()), "\n")
+	words = words[max(0, len(words)-lastWords):]
+	if said := strings.Join(words, "\n"); said != "" {
+		return fmt.Errorf("%s ends with %v: %s", t.of.name, t.cmd.ProcessState, said)
+	}
+	return fmt.Errorf("%s does not answer as it should: %w (%v)", t.of.name, err, t.cmd.ProcessState)
+}
+
+// grace is how long a program that is not wanted any more has to end by itself.
+const grace = time.Second
+
+// stop ends the program. Nothing is wanted of it any more, so how it ends does not matter.
+func (t *tutor) stop() {
+	_ = t.in.Close()
+	if t.cmd.ProcessState == nil {
+		defer time.AfterFunc(grace, func() { _ = t.cmd.Process.Kill() }).Stop()
+		_ = t.cmd.Wait()
+	}
+}
+
+// threads is the number of threads that a peer may use.
+func threads() int { return min(runtime.GOMAXPROCS(0), runtime.NumCPU()) }
+
+// UndonePeers returns the names of the peers that cells which are not done wait for.
+func UndonePeers(g Grid, cells []Cell) ([]string, error) {
+	names := map[string]bool{}
+	var done []Result // of the peers not named yet, whose searches have ended therefore
+	for _, c := range cells {
+		if c.Peer == "" || names[c.Peer] {
+			continue
+		}
+		c, err := c.settled(g.Search, done)
+		if err != nil {
+			return nil, err
+		}
+		plan, err := c.plan(g.Classifier)
+		if err != nil {
+			return nil, err
+		}
+		r, err := c.load(plan)
+		if err != nil {
+			return nil, err
+		}
+		if r == nil {
+			names[c.Peer] = true
+			continue
+		}
+		done = append(done, *r)
+	}
+	return slices.Sorted(maps.Keys(names)), nil
+}
