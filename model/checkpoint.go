@@ -29,6 +29,7 @@ type Checkpoint struct {
 const (
 	keySpec = "flowmatch"
 	keyStep = "step"
+	keyTime = "time" // what the network of a preconditioned model has as its time
 
 	prefixRaw = "raw."
 	prefixM   = "opt.exp_avg."
@@ -106,6 +107,9 @@ func save(path string, spec Spec, net *nn.Net, step int64, extra map[string]stri
 		return fmt.Errorf("model: encoding the spec: %w", err)
 	}
 	meta := map[string]string{keySpec: string(text), keyStep: strconv.FormatInt(step, 10), "format": "pt"}
+	if spec.Precondition != nil {
+		meta[keyTime] = timeInput
+	}
 	for k, v := range extra {
 		if _, taken := meta[k]; taken {
 			return fmt.Errorf("model: Checkpoint.Extra holds %q, which is a name of the file's own; choose another", k)
@@ -144,7 +148,7 @@ func Load(path string, eng *nn.Engine) (*Checkpoint, error) {
 			return err
 		}
 		c.Extra = f.metadata
-		for _, k := range []string{keySpec, keyStep, "format"} {
+		for _, k := range []string{keySpec, keyStep, keyTime, "format"} {
 			delete(c.Extra, k)
 		}
 		if c.Net, err = nn.Restore(eng, c.Spec.Net, f.read); err != nil {

@@ -1,10 +1,12 @@
 package model
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -124,6 +126,27 @@ func TestAPreconditionIsSaved(t *testing.T) {
 	if meta := raw.Metadata; meta[metaPrediction] != "preconditioned" ||
 		!strings.HasPrefix(meta[metaUnits], "x is x_t/R") || !strings.HasPrefix(meta[metaTime], "t is 4τ - 2") {
 		t.Errorf("raw ONNX: %v", meta)
+	}
+}
+
+// A checkpoint whose network has another time, which earlier versions did not name, is no
+// model of now.
+func TestAPreconditionedNetworkOfAnotherTimeIsRefused(t *testing.T) {
+	m := learntNothing(t, Spec{Precondition: &path.Precondition{Data: 2.5}})
+	file := filepath.Join(t.TempDir(), "m.safetensors")
+	if err := m.Save(file); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte(`"time":"4τ-2"`), []byte(`"tyme":"4τ-2"`), 1)
+	if err := os.WriteFile(file, text, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Open(file, m.Net().Engine()); err == nil || !strings.Contains(err.Error(), "train it again") {
+		t.Errorf("got %v, want an error that says to train it again", err)
 	}
 }
 

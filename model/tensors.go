@@ -67,8 +67,16 @@ func (f *tensorFile) spec() (s Spec, step int64, err error) {
 	if step, err = strconv.ParseInt(f.metadata[keyStep], 10, 64); err != nil || step < 0 {
 		return s, 0, fmt.Errorf("metadata %q is %q; it must be a number of steps", keyStep, f.metadata[keyStep])
 	}
+	if got := f.metadata[keyTime]; s.Precondition != nil && got != timeInput {
+		return s, 0, fmt.Errorf("it was preconditioned by an earlier version, whose network has another time (metadata "+
+			"%q is %q, not %q); train it again", keyTime, got, timeInput)
+	}
 	return s, step, nil
 }
+
+// timeInput names the time of a preconditioned network, [path.Scaling]'s. Networks of
+// earlier versions had τ itself, and no name for it.
+const timeInput = "4τ-2"
 
 func (f *tensorFile) has(name string) bool {
 	_, ok := f.Tensor(name)
