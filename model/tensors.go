@@ -68,8 +68,8 @@ func (f *tensorFile) spec() (s Spec, step int64, err error) {
 		return s, 0, fmt.Errorf("metadata %q is %q; it must be a number of steps", keyStep, f.metadata[keyStep])
 	}
 	if got := f.metadata[keyTime]; s.Precondition != nil && got != timeInput {
-		return s, 0, fmt.Errorf("it was preconditioned by an earlier version, whose network has another time (metadata "+
-			"%q is %q, not %q); train it again", keyTime, got, timeInput)
+		return s, 0, fmt.Errorf("it was preconditioned by an earlier version, whose network has another time "+
+			"(metadata %q is %q, not %q); train it again", keyTime, got, timeInput)
 	}
 	return s, step, nil
 }

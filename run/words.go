@@ -98,8 +98,8 @@ var plainDocs = map[string]string{
 		"1/128 of the time, as in the paper.",
 	"train.steps": "The number of steps of the optimizer; default 10,000.",
 	"train.batch": "The number of examples in a step; default 256.",
-	"train.lr": "The learning rate at its highest. Default 0.01 of perceptrons, less with adamw and layers wider than " +
-		"64, 0.64/width; of images 0.001.",
+	"train.lr": "The learning rate at its highest. Default 0.01 of perceptrons, less with adamw and layers wider " +
+		"than 64, 0.64/width; of images 0.001.",
 	"train.schedule": "How the learning rate goes on after the warm-up: not at all (constant), down along " +
 		"half a cosine (cosine, default), or down along a line, as in the paper (poly).",
 	"train.warmup": "The number of steps at the start in which the learning rate rises; 0 (default): none.",
