@@ -122,13 +122,16 @@ func checkFeatures(t *testing.T, r experiment.Result) {
 	v := r.Values
 	for _, name := range []string{
 		"nll", "bpd", "bpd_se", "bpd_1", "bpd_1_se", "bpd_2", "bpd_nfe", "fid", "fid_data", "kid", "precision",
-		"recall", "accuracy", "nfe", "measure_seconds",
+		"recall", "accuracy", "nfe", "fid_nfe", "measure_seconds",
 	} {
 		if _, ok := v[name]; !ok {
 			t.Errorf("%s, seed %d: no %s", r.Method, r.Seed, name)
 		}
 	}
 	// Equal steps have no tolerance to be widened: K = 1 is measured twice.
+	if _, both := v["bpd"]; both && v["bpd_error"] != v["bpd_1"]-v["bpd"] {
+		t.Errorf("%s: bits per dimension %g and %g, error %g", r.Method, v["bpd_1"], v["bpd"], v["bpd_error"])
+	}
 	if !near(v["bpd"], v["bpd_1"]) || !near(v["bpd_se"], v["bpd_1_se"]) || v["bpd_2"] == v["bpd_1"] {
 		t.Errorf("%s: bits per dimension %g ± %g and %g ± %g, with two samples %g", r.Method, v["bpd"], v["bpd_se"],
 			v["bpd_1"], v["bpd_1_se"], v["bpd_2"])

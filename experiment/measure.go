@@ -106,7 +106,8 @@ func measures() []measure {
 //	            check does not trust is marked on the page, here and in stages
 //	bpd         of images: bits per dimension with more samples of noise, bpd_1 and so on up
 //	            to eval.dequantizations, each with bpd_1_se, and bpd_nfe; the tolerances are
-//	            1e-3 where those of the run file are less
+//	            1e-3 where those of the run file are less, and bpd_error is what that adds
+//	            (bpd_1 - bpd, where the likelihood is measured as well)
 //	solvers     curves error/SOLVER and w2/SOLVER over NFE for euler, midpoint, rk4 and
 //	            dopri5, and the values nfe_for_0.1/SOLVER and so on
 //	few_steps   w2_1, w2_2, w2_4 with so many evaluations, w2_100 with a hundred
@@ -119,11 +120,12 @@ func measures() []measure {
 //	            negative log-likelihood was first so close to the optimum
 //
 // These compare eval.samples images with as many that are held out, by the features of the
-// grid's classifier, and need one:
+// grid's classifier, and need one. The tolerances of the run file's solver are those of bpd,
+// except where NFE is counted:
 //
-//	features         fid, kid, precision, recall, nfe of samples by the run file's solver;
-//	                 fid_data, between held-out and training images; accuracy of the
-//	                 classifier on held-out images
+//	features         fid, kid, precision, recall, fid_nfe; nfe of samples at the run file's
+//	                 own tolerances; fid_data, between held-out and training images; accuracy
+//	                 of the classifier on held-out images
 //	feature_solvers  curves fid/SOLVER over NFE for euler, midpoint and heun2, and the values
 //	                 fid_8/SOLVER and so on
 //	feature_stages   of every snapshot: curves fid_by_step, fid_by_second, nfe_by_step, and
@@ -201,6 +203,7 @@ func likelihoods(ctx context.Context, _ Cell, t trained, r *Result) error {
 	if l.BPD != nil {
 		r.set("bpd", *l.BPD)
 		r.set("bpd_se", l.StdErr/(float64(x.D)*math.Ln2))
+		r.setError()
 	}
 	if l.Gap != nil {
 		r.set("optimum", *l.Optimum)

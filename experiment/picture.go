@@ -132,6 +132,7 @@ func (p Picture) cellPanels(ctx context.Context, c Cell) (out panels, err error)
 	n := min(galleryPoints, t.Set.Test.Len())
 	if r.Model.Spec().Image() != nil {
 		out.shape, n = r.Model.Spec().Shape, p.images()
+		t.Settings.Solve = t.wide() // an eye sees three digits
 	} else if out.limits, err = limits(t); err != nil {
 		return out, err
 	}
