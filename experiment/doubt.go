@@ -35,7 +35,7 @@ func doubts(results []Result, methods []string, figures []column) []string {
 		for _, f := range figures {
 			runs, s := 0, summary{}
 			for _, r := range results {
-				if r.Task == f.task && r.Method == m {
+				if !r.Trial && r.Task == f.task && r.Method == m {
 					runs++
 					s.add(r, f.value)
 				}

@@ -197,12 +197,18 @@ func (c Cell) settled(s *Search, results []Result) (Cell, error) {
 // over returns the statistics of the trials of a value.
 func (s *Search) over(results []Result, task, method, value string) summary {
 	return summarize(results, s.By, func(r Result) bool {
-		return r.Trial && r.Task == task && r.Method == method && r.Value == value
+		return r.Trial && r.Failed == "" && r.Task == task && r.Method == method && r.Value == value
 	})
 }
 
-// best returns the value whose trials have the least mean, all of them; empty: none has.
+// best returns the value whose trials have the least mean, all of them, of those that are to
+// be trusted or, where none is, of all; empty: none has.
 func (s *Search) best(results []Result, task, method string) string {
+	return cmp.Or(s.least(results, task, method, true), s.least(results, task, method, false))
+}
+
+// least is best of the values whose means are to be trusted, or of all.
+func (s *Search) least(results []Result, task, method string, trusted bool) string {
 	best, least := "", math.Inf(1)
 	for _, v := range s.Values {
 		text, trials := try{value: v}.text(), 0
@@ -211,7 +217,8 @@ func (s *Search) best(results []Result, task, method string) string {
 				trials++
 			}
 		}
-		if m := s.over(results, task, method, text); m.n > 0 && m.n == trials && m.mean < least {
+		m := s.over(results, task, method, text)
+		if m.n > 0 && m.n == trials && m.mean < least && !(trusted && m.doubts > 0) {
 			best, least = text, m.mean
 		}
 	}

@@ -310,7 +310,7 @@ func (m *Model) output() path.Prediction {
 	return m.spec.Prediction
 }
 
-// Clock returns what turns shares of the data in x_t, the network's time input, into
+// Clock returns what turns shares of the data in x_t into
 // times; nil of a model without a Precondition.
 func (m *Model) Clock() *path.Clock {
 	if m == nil || m.clock == nil {

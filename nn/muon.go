@@ -29,7 +29,7 @@ func orthogonal(g *Node) *Node {
 	if rows > columns { // XXᵀ is then the smaller of the two products
 		x = Transpose(x, 0, 1)
 	}
-	x = Div(x, AddScalar(Sqrt(ReduceAllSum(Square(x))), 1e-20))
+	x = Div(x, AddScalar(Sqrt(ReduceAllSum(Square(x))), 1e-12))
 	for range newtonSchulz.steps {
 		s := DotGeneral(x, []int{1}, nil, x, []int{1}, nil)
 		square := DotGeneral(s, []int{1}, nil, s, []int{0}, nil)

@@ -27,7 +27,9 @@ type TrainOptions struct {
 	// Resumed is called with the step that a resumed run goes on from, and with the
 	// settings that have changed since; see [Change].
 	Resumed func(step int, changes []Change)
-	// FellBack is called when a training that diverged begins again at a lower rate.
+	// KeepRate makes a training that diverges at its start end with the error; otherwise it
+	// begins again at a lower rate, and FellBack is called.
+	KeepRate bool
 	FellBack func(train.FellBack)
 	// Opened is called with the data before training.
 	Opened func(*data.Set)
@@ -263,7 +265,7 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 		return err
 	}
 	training := train.Session{Model: s.model, Objective: s.objective, Trainer: s.trainer, Held: s.set.Val,
-		Progress: s.progress}
+		Progress: s.progress, KeepRate: o.KeepRate}
 	training.Hooks = train.Hooks{
 		Step: o.Step,
 		Event: func(e train.Event) error {
@@ -279,8 +281,12 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 			if o.FellBack != nil {
 				o.FellBack(f)
 			}
-			metrics.Close()
-			metrics, err = openMetrics(filepath.Join(s.dir, MetricsFile), 0)
+			again, err := openMetrics(filepath.Join(s.dir, MetricsFile), 0)
+			if err != nil {
+				return err
+			}
+			err = metrics.Close()
+			metrics = again
 			return err
 		},
 		Sample:   p.draw,

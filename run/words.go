@@ -46,7 +46,7 @@ var plainDocs = map[string]string{
 	"net.interval": "Whether the network learns average velocities, and so has two times. The objective " +
 		"gives it: leave it out.",
 	"net.hidden":     "The width of each hidden layer of the perceptron; default [64, 64, 64].",
-	"net.activation": "The activation function of the perceptron; default silu.",
+	"net.activation": "The activation function of the perceptron; default gelu.",
 	"net.unet": "A network of images, the U-Net of ADM, in place of the perceptron; hidden, activation, the " +
 		"frequencies and space_scale are then not used.",
 	"net.unet.image": "The height, width and channels of the images. The data give them: leave it out.",
@@ -74,8 +74,8 @@ var plainDocs = map[string]string{
 		"number; power, a power of a uniform number; or proportional, in proportion to weighting, as ScoreFlow " +
 		"does. With precondition: true all but proportional are distributions of τ, the share of the data in " +
 		"x_t. Default uniform; with precondition: true logit_normal, of mean 1 and std 1.5.",
-	"train.times.mean":  "Of logit_normal: the mean of the normal number; default 0.",
-	"train.times.std":   "Of logit_normal: the standard deviation of the normal number; default 1.",
+	"train.times.mean":  "Of logit_normal: the mean of the normal number; default 0 where name is given, else 1.",
+	"train.times.std":   "Of logit_normal: its standard deviation; default 1 where name is given, else 1.5.",
 	"train.times.power": "Of power: the exponent; default 0.5, which puts more times near the data.",
 	"train.times.iid": "Whether times are drawn independently. Default false: one in each of as many equal " +
 		"parts as the batch has examples, which makes the loss less noisy.",

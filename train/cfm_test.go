@@ -176,7 +176,7 @@ func TestWhatCFMCannotUseIsAnError(t *testing.T) {
 }
 
 // The examples of a preconditioned model have inputs and targets of unit variance, at times
-// that are spread evenly over the network's time input, and Skip x_t + Out w is the target
+// that are spread evenly over the share of the data, and Skip x_t + Out w is the target
 // of the prediction.
 func TestPreconditionedExamples(t *testing.T) {
 	const n = 4096

@@ -44,7 +44,7 @@ type Config struct {
 	// StepOptions say how a step saves time and memory, of regressions alone.
 	nn.StepOptions `yaml:",inline"`
 
-	Optimizer nn.Optimizer `yaml:"optimizer" json:"optimizer"` // AdamW, clipping, EMA
+	Optimizer nn.Optimizer `yaml:"optimizer" json:"optimizer"` // AdamW or Muon, clipping, EMA
 
 	// TensorBoard keeps metrics and pictures in TensorBoard's event files, too.
 	TensorBoard bool `yaml:"tensorboard,omitempty" json:"tensorboard,omitempty"`

@@ -22,7 +22,7 @@ type Loop struct {
 	Steps int `yaml:"steps" json:"steps"` // optimizer steps; default 10,000
 	Batch int `yaml:"batch" json:"batch"` // examples a step; default 256
 
-	LR    float64  `yaml:"lr" json:"lr"`         // peak learning rate; default 1e-3
+	LR    float64  `yaml:"lr" json:"lr"`         // peak learning rate; default 1e-3, of a flow see [Config.DefaultsFor]
 	LRMin *float64 `yaml:"lr_min" json:"lr_min"` // where decay ends and warm-up begins; default 1e-8
 	// Schedule is constant, cosine (default) or poly: linear decay, as the paper's.
 	Schedule string `yaml:"schedule" json:"schedule"`
@@ -148,6 +148,8 @@ type Task struct {
 	Progress Progress
 	Hooks    Hooks
 
+	squares bool // the loss is a mean of squares, which diverges where it grows a thousandfold
+
 	best *[]float32 // where the averaged weights of the best validation go; nil: nowhere
 }
 
@@ -247,6 +249,9 @@ func due(step, every int) bool { return every > 0 && step%every == 0 }
 
 // after does what is due after step number step (from 0).
 func (r *running) after(ctx context.Context, step int, lr float64, res nn.StepResult) error {
+	if err := r.watch(step, res.Loss); err != nil {
+		return err
+	}
 	r.p.Sum += res.Loss
 	r.p.NFE += res.NFE
 	r.p.Count++
@@ -255,7 +260,7 @@ func (r *running) after(ctx context.Context, step int, lr float64, res nn.StepRe
 	if r.t.Hooks.Step != nil {
 		r.t.Hooks.Step(step+1, res.Loss)
 	}
-	return r.finish(ctx, Event{Step: step + 1, GradNorm: res.GradNorm, LR: lr, Seconds: r.p.Seconds})
+	return r.finish(ctx, Event{Step: step + 1, GradNorm: res.GradNorm, LR: lr, Seconds: r.p.Seconds, Slower: r.p.Slower})
 }
 
 // finish does what is due after the step of a line: all but what counts it.

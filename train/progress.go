@@ -20,6 +20,8 @@ type Event struct {
 	// included, and PeakMiB the most memory that the process has held; 0: not known.
 	Rate    float64 `json:"examples_per_second,omitempty"`
 	PeakMiB float64 `json:"peak_mib,omitempty"`
+	// Slower is how many times the training began again at a lower learning rate.
+	Slower int `json:"slower,omitempty"`
 }
 
 // Progress is what a checkpoint must carry besides the network's state, as JSON.
@@ -31,6 +33,10 @@ type Progress struct {
 	Seconds  float64 `json:"seconds"`
 	// Slower is how many times the training began again at a lower learning rate.
 	Slower int `json:"slower,omitempty"`
+	// First is the loss of the first step, and Watched the mean in the making of the losses of
+	// the last steps: a start whose loss grows beyond all bounds has diverged.
+	First   float64 `json:"first,omitempty"`
+	Watched float64 `json:"watched,omitempty"`
 	// The log line in the making: sums of losses and evaluations over Count steps.
 	Sum   float64 `json:"sum"`
 	NFE   float64 `json:"nfe,omitempty"`
@@ -46,7 +52,7 @@ type Hooks struct {
 	Step func(step int, loss float64)
 	// Event is called at every log line.
 	Event func(Event) error
-	// FellBack is called when a training that diverged begins again.
+	// FellBack is called when a training that diverged begins again; nil: a line of slog's.
 	FellBack func(FellBack) error
 	// Save is called when the state should reach the disk; best says that its
 	// validation loss is the lowest so far.

@@ -21,6 +21,9 @@ type Session struct {
 	// Progress is what a checkpoint of the state had kept; the zero Progress at the start.
 	Progress Progress
 	Hooks    Hooks
+	// KeepRate makes a training that diverges at its start end with the error, as trials of
+	// learning rates must. Default: it begins again at a lower one.
+	KeepRate bool
 
 	best *[]float32 // the averaged weights of the best validation, to be kept; nil: not
 }
@@ -29,8 +32,8 @@ type Session struct {
 // the error is [ErrInterrupted]. When Run returns, nothing that it began reads the data any
 // more.
 //
-// A training that diverges before its state was saved begins again at a third of the
-// learning rate, four times at most: see Hooks.FellBack.
+// A training that diverges in its first thousand steps begins again at a third of the learning
+// rate, four times at most, unless KeepRate is set: see Hooks.FellBack.
 func (s Session) Run(ctx context.Context, l Loop) (Progress, error) {
 	if err := s.check(); err != nil {
 		return s.Progress, err
@@ -39,13 +42,9 @@ func (s Session) Run(ctx context.Context, l Loop) (Progress, error) {
 		return s.Progress, err
 	}
 	l = l.Defaults()
-	s, begun, err := s.begin()
-	if err != nil {
-		return s.Progress, err
-	}
 	for {
 		p, ended := s.attempt(ctx, l.slower(s.Progress.Slower))
-		next, again, err := s.fellBack(begun, l, p, ended)
+		next, again, err := s.fallBack(l, p, ended)
 		if err != nil {
 			return p, err
 		}
@@ -59,6 +58,7 @@ func (s Session) Run(ctx context.Context, l Loop) (Progress, error) {
 // attempt is Run at one learning rate. l is complete.
 func (s Session) attempt(ctx context.Context, l Loop) (Progress, error) {
 	task := Task{Trainer: s.Trainer.Trainer, Model: s.averaged, Progress: s.Progress, Hooks: s.Hooks, best: s.best}
+	_, task.squares = s.Objective.(Regression)
 	val, err := s.validation(l.Batch)
 	if err != nil {
 		return s.Progress, err
@@ -142,11 +142,7 @@ func (s Session) steps(ctx context.Context, t Training) (take StepFunc, wait fun
 		return nil, nil, misfit("%T has both Examples and Steps, and is trained by one of them: where one comes "+
 			"from an embedded field, give the field a name", s.Objective)
 	case makes:
-		take, wait, err = regress(ctx, t, r)
-		if err == nil {
-			take = watch(take)
-		}
-		return take, wait, err
+		return regress(ctx, t, r)
 	case steps:
 		take, err = o.Steps(ctx, t)
 		if err == nil && take == nil {

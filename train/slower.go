@@ -3,18 +3,27 @@ package train
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"flowmatch/nn"
 )
 
-// A training that diverges at its start begins again at slowerBy of its learning rate, at
-// the most slowerTimes times.
+// A training that diverges in its first startSteps begins again at slowerBy of its learning
+// rate, at the most slowerTimes times.
 const (
+	startSteps  = 1000
 	slowerBy    = 1. / 3
 	slowerTimes = 4
 )
 
-// FellBack is a training that diverged before its state was saved, and begins again.
+// The mean loss of a regression over watched steps is not to be more than tooLarge times that
+// of the first step, which no update precedes.
+const (
+	watched  = 50
+	tooLarge = 1e3
+)
+
+// FellBack is a training that diverged at its start, and begins again.
 type FellBack struct {
 	Step     int     // steps taken
 	From, To float64 // learning rates at their highest
@@ -27,47 +36,29 @@ func (f FellBack) String() string {
 		f.Step, f.From, f.To, f.Cause)
 }
 
-// start is what a training that diverges at its start goes back to.
-type start struct {
-	state nn.State
-	saved bool // a state was saved since: it is no start any more
-}
-
-// begin returns the start of s, and s with hooks that tell when a state is saved; nil where
-// steps were taken already.
-func (s Session) begin() (Session, *start, error) {
-	if s.Trainer.Steps() > 0 {
-		return s, nil, nil
-	}
-	state, err := s.Trainer.State()
-	if err != nil {
-		return s, nil, err
-	}
-	begun := &start{state: state}
-	if save := s.Hooks.Save; save != nil {
-		s.Hooks.Save = func(state nn.State, p Progress, best bool) error {
-			begun.saved = true
-			return save(state, p, best)
-		}
-	}
-	return s, begun, nil
-}
-
-// fellBack goes back to the start of a training that diverged, and reports whether it did.
-// progress is then that of the next attempt.
-func (s Session) fellBack(begun *start, l Loop, p Progress, cause error) (progress Progress, ok bool, err error) {
-	if begun == nil || begun.saved || !errors.Is(cause, nn.ErrDiverged) || p.Slower >= slowerTimes {
+// fallBack goes back to the start of a training that diverged, and reports whether it did.
+// progress is then that of the next attempt. All that it depends on is in the state that is
+// saved, so a resumed training falls back where one that never stopped does.
+func (s Session) fallBack(l Loop, p Progress, cause error) (progress Progress, ok bool, err error) {
+	taken := int(s.Trainer.Steps())
+	if s.KeepRate || taken > startSteps || !errors.Is(cause, nn.ErrDiverged) || p.Slower >= slowerTimes {
 		return p, false, nil
 	}
-	taken := int(s.Trainer.Steps())
-	if err := s.Trainer.Restore(begun.state); err != nil {
+	w, err := s.Model.Net().Weights()
+	if err != nil {
+		return p, false, err
+	}
+	zeros := make([]float32, len(w))
+	if err := s.Trainer.Restore(nn.State{Weights: w, EMA: w, Moment1: zeros, Var2: zeros}); err != nil {
 		return p, false, err
 	}
 	next := Progress{Slower: p.Slower + 1, Seconds: p.Seconds}
-	if s.Hooks.FellBack != nil {
-		from, to := l.slower(p.Slower).LR, l.slower(next.Slower).LR
-		err = s.Hooks.FellBack(FellBack{Step: taken, From: from, To: to, Cause: cause})
+	f := FellBack{Step: taken, From: l.slower(p.Slower).LR, To: l.slower(next.Slower).LR, Cause: cause}
+	if s.Hooks.FellBack == nil {
+		slog.Warn(f.String())
+		return next, true, nil
 	}
+	err = s.Hooks.FellBack(f)
 	return next, err == nil, err
 }
 
@@ -80,34 +71,24 @@ func (l Loop) slower(times int) Loop {
 	return l
 }
 
-// The loss of a regression has grown beyond all bounds when its mean over watched steps is
-// tooLarge times that of the first step, which no update precedes. Only the start is watched.
-const (
-	watched      = 50
-	watchedAtAll = 20 * watched
-	tooLarge     = 1e3
-)
-
-// watch returns take with an [nn.ErrDiverged] for losses that grow beyond all bounds.
-func watch(take StepFunc) StepFunc {
-	var first, sum float64
-	return func(step int, lr float64) (nn.StepResult, error) {
-		r, err := take(step, lr)
-		if err != nil || step >= watchedAtAll {
-			return r, err
-		}
-		if step == 0 {
-			first = r.Loss
-		}
-		sum += r.Loss / watched
-		if (step+1)%watched > 0 {
-			return r, nil
-		}
-		if first > 0 && sum > tooLarge*first {
-			return r, fmt.Errorf("%w: the mean loss of %d steps is %.3g, that of the first step was %.3g",
-				nn.ErrDiverged, watched, sum, first)
-		}
-		sum = 0
-		return r, nil
+// watch reports losses of the start that have grown beyond all bounds, after step number step
+// from 0.
+func (r *running) watch(step int, loss float64) error {
+	if !r.t.squares || step >= startSteps {
+		return nil
 	}
+	if step == 0 {
+		r.p.First = loss
+	}
+	r.p.Watched += loss / watched
+	if (step+1)%watched > 0 {
+		return nil
+	}
+	mean := r.p.Watched
+	r.p.Watched = 0
+	if first := r.p.First; first > 0 && mean > tooLarge*first {
+		return fmt.Errorf("%w: the mean loss of %d steps is %.3g, that of the first step was %.3g", nn.ErrDiverged,
+			watched, mean, first)
+	}
+	return nil
 }

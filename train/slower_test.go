@@ -74,7 +74,7 @@ func TestADivergingStartFallsBack(t *testing.T) {
 	}
 }
 
-// A training that diverges at every rate that is tried, or after its state was saved, fails.
+// A training that diverges at every rate that is tried, or that is to keep its rate, fails.
 func TestATrainingThatKeepsDivergingFails(t *testing.T) {
 	wild := fast
 	wild.LR = 1e30
@@ -84,12 +84,47 @@ func TestATrainingThatKeepsDivergingFails(t *testing.T) {
 		count != slowerTimes {
 		t.Errorf("got %v after %d times, want ErrDiverged after %d", err, count, slowerTimes)
 	}
-	saving := fast
-	saving.CheckpointEvery = new(10)
 	count = 0
-	hooks.Save = func(nn.State, Progress, bool) error { return nil }
-	_, err := cfmSession(t).run(t.Context(), saving, Progress{}, hooks)
-	if !errors.Is(err, nn.ErrDiverged) || count > 0 {
-		t.Errorf("with a saved state: %v after %d times, want ErrDiverged at once", err, count)
+	kept := cfmSession(t)
+	keep := Session{Model: kept.m, Objective: kept.o, Trainer: kept.tr, Hooks: hooks, KeepRate: true}
+	if _, err := keep.Run(t.Context(), fast); !errors.Is(err, nn.ErrDiverged) || count > 0 {
+		t.Errorf("with KeepRate: %v after %d times, want ErrDiverged at once", err, count)
+	}
+}
+
+// A training that is interrupted in an attempt that will diverge goes on as one that never
+// stopped.
+func TestAFallBackAfterAResumeIsThatOfATrainingThatNeverStopped(t *testing.T) {
+	s := cfmSession(t)
+	want, err := s.run(t.Context(), fast, Progress{}, Hooks{})
+	if err != nil || want.Slower == 0 {
+		t.Fatalf("slower %d times (%v), want some", want.Slower, err)
+	}
+	final := s.state(t)
+	for _, at := range []int{1, 3, 49, 50} {
+		ctx, cancel := context.WithCancel(t.Context())
+		var saved nn.State
+		var progress Progress
+		_, err := cfmSession(t).run(ctx, fast, Progress{}, Hooks{
+			Step: func(step int, _ float64) {
+				if step == at {
+					cancel()
+				}
+			},
+			Save: func(s nn.State, p Progress, _ bool) error { saved, progress = s, p; return nil },
+		})
+		cancel()
+		if at == 50 && err == nil || at < 50 && !errors.Is(err, ErrInterrupted) {
+			t.Fatalf("interrupted at %d: %v", at, err)
+		}
+		resumed := cfmSession(t)
+		if err := resumed.tr.Restore(saved); err != nil {
+			t.Fatal(err)
+		}
+		got, err := resumed.run(t.Context(), fast, progress, Hooks{})
+		if err != nil || got.Slower != want.Slower || !slices.Equal(resumed.state(t).Weights, final.Weights) {
+			t.Errorf("resumed at %d: slower %d times (%v), want %d, and the same weights", at, got.Slower, err,
+				want.Slower)
+		}
 	}
 }

@@ -16,8 +16,8 @@ import (
 //	power         t = u^Power                            (1/2 is t = √u: more weight near the data)
 //	proportional  the density of t is in proportion to the weighting
 //
-// Of a preconditioned model, uniform, logit_normal and power are distributions of the time
-// input τ of its network, brought to [0, 1] ([path.Precondition]).
+// Of a preconditioned model, uniform, logit_normal and power are distributions of the share
+// of the data τ, brought to [0, 1] ([path.Precondition]).
 //
 // Proportional times leave the expected loss as it is with uniform times: the weight of
 // every example is the mean of the weighting over uniform times. Where a weighting grows

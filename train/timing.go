@@ -18,7 +18,7 @@ type timing struct {
 }
 
 // newTiming returns the timing of a model. Times of a preconditioned model are spread over
-// the network's time input τ. The loss of Unit is then a mean over τ; that of any other
+// the share of the data τ. The loss of Unit is then a mean over τ; that of any other
 // weighting is one over t for every model, and the same number whether times are spread over
 // t, over τ or in proportion to the weighting.
 func newTiming(m *model.Model, times Times, w Weighting) (timing, error) {
