@@ -138,8 +138,8 @@ func (c Cell) train(ctx context.Context, g Grid, o RunOptions, r *Result) (*run.
 	if c.Peer != "" {
 		return c.trainByPeer(ctx, g, o, r)
 	}
-	// At another rate than its own a run would not be what the page says of it.
-	how := run.TrainOptions{Resume: true, Step: o.Step, KeepRate: true}
+	// Without FellBack: at another rate than its own a run would not be what the page says of it.
+	how := run.TrainOptions{Resume: true, Step: o.Step}
 	if o.Resumed != nil { // the plan is the same, so that no setting has changed
 		how.Resumed = func(step int, _ []run.Change) { o.Resumed(step) }
 	}

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -59,17 +58,16 @@ func ParseConfig(yamlText []byte, set []string) (Config, error) {
 // alone.
 var retired = []string{"train.ml.probes"}
 
+// before are the settings of versions that did not write them, or only where they were others.
+var before = []string{"precondition=false", "train.optimizer.name=" + nn.AdamW}
+
 // parseWritten reads what a run keeps of its settings, maybe one of an earlier version: a
 // key without effect is no error there.
 func parseWritten(text []byte) (Config, error) {
-	c, _, err := settings.LoadWritten[Config](text, retired...)
+	c, _, err := settings.LoadWritten[Config](text, settings.Settings(before), retired...)
 	if err != nil {
 		return c, fmt.Errorf("run: %w", err)
 	}
-	if c.Precondition == nil { // a version that had none, or wrote it only where it was on
-		c.Precondition = new(false)
-	}
-	c.Train.Optimizer.Name = cmp.Or(c.Train.Optimizer.Name, nn.AdamW)
 	return c, nil
 }
 

@@ -167,3 +167,47 @@ func TestARunIsEvaluatedOnItsOwnColumns(t *testing.T) {
 		t.Errorf("on other data: warnings %q", got)
 	}
 }
+
+// A folder of a version that had no preconditioning and one optimizer goes on with what it
+// began with, and with nothing else.
+func TestAFolderOfAnEarlierVersionKeepsItsSettings(t *testing.T) {
+	const text = "data: {name: moons, n: 100, val: 20, test: 20}\nnet: {hidden: [8, 8]}\n" +
+		"train: {steps: 20, batch: 32, val_every: 0}\n"
+	old := []string{"precondition=false", "train.optimizer.name=adamw", "train.lr=0.001", "train.times.name=uniform"}
+	cfg, err := ParseConfig([]byte(text), old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "run")
+	if _, err := Train(t.Context(), cfg, dir, TrainOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, ConfigFile)
+	written, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	earlier := strings.Replace(strings.Replace(string(written), "precondition: false\n", "", 1), "    name: adamw\n", "", 1)
+	if len(earlier) > len(written)-30 {
+		t.Fatalf("run.yaml has not both keys:\n%s", written)
+	}
+	if err := os.WriteFile(file, []byte(earlier), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	more, err := ParseConfig([]byte(text), []string{"train.steps=30", "train.lr=0.001", "train.times.name=uniform"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Train(t.Context(), more, dir, TrainOptions{Resume: true})
+	for _, want := range []string{"precondition was false, and is true now", "optimizer.name was adamw, and is"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("with the defaults of now: %v, want %q", err, want)
+		}
+	}
+	if more, err = ParseConfig([]byte(text), append(old, "train.steps=30")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Train(t.Context(), more, dir, TrainOptions{Resume: true}); err != nil {
+		t.Errorf("with the settings that it began with: %v", err)
+	}
+}

@@ -26,10 +26,7 @@ type TrainOptions struct {
 	Event func(train.Event)
 	// Resumed is called with the step that a resumed run goes on from, and with the
 	// settings that have changed since; see [Change].
-	Resumed func(step int, changes []Change)
-	// KeepRate makes a training that diverges at its start end with the error; otherwise it
-	// begins again at a lower rate, and FellBack is called.
-	KeepRate bool
+	Resumed  func(step int, changes []Change)
 	FellBack func(train.FellBack)
 	// Opened is called with the data before training.
 	Opened func(*data.Set)
@@ -265,7 +262,7 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 		return err
 	}
 	training := train.Session{Model: s.model, Objective: s.objective, Trainer: s.trainer, Held: s.set.Val,
-		Progress: s.progress, KeepRate: o.KeepRate}
+		Progress: s.progress}
 	training.Hooks = train.Hooks{
 		Step: o.Step,
 		Event: func(e train.Event) error {
@@ -277,10 +274,13 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 			}
 			return metrics.Append(e)
 		},
-		FellBack: func(f train.FellBack) error {
-			if o.FellBack != nil {
-				o.FellBack(f)
-			}
+		Sample:   p.draw,
+		Save:     s.save,
+		Snapshot: s.snapshot,
+	}
+	if o.FellBack != nil {
+		training.Hooks.FellBack = func(f train.FellBack) error {
+			o.FellBack(f)
 			again, err := openMetrics(filepath.Join(s.dir, MetricsFile), 0)
 			if err != nil {
 				return err
@@ -288,10 +288,7 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 			err = metrics.Close()
 			metrics = again
 			return err
-		},
-		Sample:   p.draw,
-		Save:     s.save,
-		Snapshot: s.snapshot,
+		}
 	}
 	if _, err := training.Run(ctx, s.cfg.Train.Loop); err != nil {
 		return err

@@ -70,8 +70,10 @@ func (c Config) DefaultsFor(net nn.Config, preconditioned bool) Config {
 	setDefault(&c.Batch, c.Loop.Defaults().Batch)
 	setDefault(&c.Optimizer.Name, nn.OptimizerFor(net, c.Batch))
 	setDefault(&c.LR, nn.RateFor(net, c.Optimizer.Name))
-	if shape := (Times{IID: c.Times.IID}); preconditioned && c.Times == shape {
-		c.Times = Times{Name: "logit_normal", Mean: 1, Std: 1.5, IID: c.Times.IID}
+	if t := &c.Times; preconditioned && t.Name == "" && t.Power == 0 {
+		t.Name = "logit_normal"
+		setDefault(&t.Mean, 1)
+		setDefault(&t.Std, 1.5)
 	}
 	return c.Defaults()
 }

@@ -24,7 +24,6 @@ type Fit struct {
 // averaged weights; m stays as it is. With Loop.Patience the weights are those of the best
 // validation, else the last.
 //
-// A training that diverges at its start begins again at a lower rate: see Hooks.FellBack.
 // When ctx ends, the error is [ErrInterrupted], and the model that was trained so far is
 // returned beside it. With every other error there is no model.
 func (f Fit) Train(ctx context.Context, m *model.Model, o Objective) (*model.Model, error) {

@@ -148,7 +148,7 @@ type Task struct {
 	Progress Progress
 	Hooks    Hooks
 
-	squares bool // the loss is a mean of squares, which diverges where it grows a thousandfold
+	squares bool // the loss is a mean of squares, which diverges where it grows thirtyfold
 
 	best *[]float32 // where the averaged weights of the best validation go; nil: nowhere
 }

@@ -52,7 +52,8 @@ type Hooks struct {
 	Step func(step int, loss float64)
 	// Event is called at every log line.
 	Event func(Event) error
-	// FellBack is called when a training that diverged begins again; nil: a line of slog's.
+	// FellBack is called when a training that diverged at its start begins again at a lower
+	// learning rate; nil: it does not, and ends with the error.
 	FellBack func(FellBack) error
 	// Save is called when the state should reach the disk; best says that its
 	// validation loss is the lowest so far.

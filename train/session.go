@@ -21,9 +21,6 @@ type Session struct {
 	// Progress is what a checkpoint of the state had kept; the zero Progress at the start.
 	Progress Progress
 	Hooks    Hooks
-	// KeepRate makes a training that diverges at its start end with the error, as trials of
-	// learning rates must. Default: it begins again at a lower one.
-	KeepRate bool
 
 	best *[]float32 // the averaged weights of the best validation, to be kept; nil: not
 }
@@ -33,7 +30,7 @@ type Session struct {
 // more.
 //
 // A training that diverges in its first thousand steps begins again at a third of the learning
-// rate, four times at most, unless KeepRate is set: see Hooks.FellBack.
+// rate, four times at most, where there is a Hooks.FellBack to tell.
 func (s Session) Run(ctx context.Context, l Loop) (Progress, error) {
 	if err := s.check(); err != nil {
 		return s.Progress, err

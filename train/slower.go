@@ -3,7 +3,6 @@ package train
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"flowmatch/nn"
 )
@@ -20,7 +19,7 @@ const (
 // of the first step, which no update precedes.
 const (
 	watched  = 50
-	tooLarge = 1e3
+	tooLarge = 30
 )
 
 // FellBack is a training that diverged at its start, and begins again.
@@ -41,7 +40,7 @@ func (f FellBack) String() string {
 // saved, so a resumed training falls back where one that never stopped does.
 func (s Session) fallBack(l Loop, p Progress, cause error) (progress Progress, ok bool, err error) {
 	taken := int(s.Trainer.Steps())
-	if s.KeepRate || taken > startSteps || !errors.Is(cause, nn.ErrDiverged) || p.Slower >= slowerTimes {
+	if s.Hooks.FellBack == nil || taken > startSteps || !errors.Is(cause, nn.ErrDiverged) || p.Slower >= slowerTimes {
 		return p, false, nil
 	}
 	w, err := s.Model.Net().Weights()
@@ -54,10 +53,6 @@ func (s Session) fallBack(l Loop, p Progress, cause error) (progress Progress, o
 	}
 	next := Progress{Slower: p.Slower + 1, Seconds: p.Seconds}
 	f := FellBack{Step: taken, From: l.slower(p.Slower).LR, To: l.slower(next.Slower).LR, Cause: cause}
-	if s.Hooks.FellBack == nil {
-		slog.Warn(f.String())
-		return next, true, nil
-	}
 	err = s.Hooks.FellBack(f)
 	return next, err == nil, err
 }
@@ -81,14 +76,19 @@ func (r *running) watch(step int, loss float64) error {
 		r.p.First = loss
 	}
 	r.p.Watched += loss / watched
-	if (step+1)%watched > 0 {
+	last := (step+1)%watched == 0
+	if !last && step+1 < r.Steps {
 		return nil
 	}
-	mean := r.p.Watched
+	mean, n := r.p.Watched, watched
+	if !last {
+		n = (step + 1) % watched
+		mean *= watched / float64(n)
+	}
 	r.p.Watched = 0
 	if first := r.p.First; first > 0 && mean > tooLarge*first {
 		return fmt.Errorf("%w: the mean loss of %d steps is %.3g, that of the first step was %.3g", nn.ErrDiverged,
-			watched, mean, first)
+			n, mean, first)
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func TestADivergingStartFallsBack(t *testing.T) {
 	}
 }
 
-// A training that diverges at every rate that is tried, or that is to keep its rate, fails.
+// A training that diverges at every rate that is tried, or has no hook to tell, fails.
 func TestATrainingThatKeepsDivergingFails(t *testing.T) {
 	wild := fast
 	wild.LR = 1e30
@@ -84,19 +84,18 @@ func TestATrainingThatKeepsDivergingFails(t *testing.T) {
 		count != slowerTimes {
 		t.Errorf("got %v after %d times, want ErrDiverged after %d", err, count, slowerTimes)
 	}
-	count = 0
 	kept := cfmSession(t)
-	keep := Session{Model: kept.m, Objective: kept.o, Trainer: kept.tr, Hooks: hooks, KeepRate: true}
-	if _, err := keep.Run(t.Context(), fast); !errors.Is(err, nn.ErrDiverged) || count > 0 {
-		t.Errorf("with KeepRate: %v after %d times, want ErrDiverged at once", err, count)
+	if _, err := kept.run(t.Context(), fast, Progress{}, Hooks{}); !errors.Is(err, nn.ErrDiverged) {
+		t.Errorf("without a hook: %v, want ErrDiverged at once", err)
 	}
 }
 
 // A training that is interrupted in an attempt that will diverge goes on as one that never
 // stopped.
 func TestAFallBackAfterAResumeIsThatOfATrainingThatNeverStopped(t *testing.T) {
+	told := func(FellBack) error { return nil }
 	s := cfmSession(t)
-	want, err := s.run(t.Context(), fast, Progress{}, Hooks{})
+	want, err := s.run(t.Context(), fast, Progress{}, Hooks{FellBack: told})
 	if err != nil || want.Slower == 0 {
 		t.Fatalf("slower %d times (%v), want some", want.Slower, err)
 	}
@@ -106,6 +105,7 @@ func TestAFallBackAfterAResumeIsThatOfATrainingThatNeverStopped(t *testing.T) {
 		var saved nn.State
 		var progress Progress
 		_, err := cfmSession(t).run(ctx, fast, Progress{}, Hooks{
+			FellBack: told,
 			Step: func(step int, _ float64) {
 				if step == at {
 					cancel()
@@ -121,7 +121,7 @@ func TestAFallBackAfterAResumeIsThatOfATrainingThatNeverStopped(t *testing.T) {
 		if err := resumed.tr.Restore(saved); err != nil {
 			t.Fatal(err)
 		}
-		got, err := resumed.run(t.Context(), fast, progress, Hooks{})
+		got, err := resumed.run(t.Context(), fast, progress, Hooks{FellBack: told})
 		if err != nil || got.Slower != want.Slower || !slices.Equal(resumed.state(t).Weights, final.Weights) {
 			t.Errorf("resumed at %d: slower %d times (%v), want %d, and the same weights", at, got.Slower, err,
 				want.Slower)

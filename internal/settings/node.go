@@ -138,3 +138,12 @@ func (n *node) without(path []string) *node {
 	}
 	return out
 }
+
+// has reports whether there is a value at a path of keys, which is not empty.
+func (n *node) has(path []string) bool {
+	if n == nil || n.kind != section {
+		return false
+	}
+	i := n.find(path[0])
+	return i >= 0 && (len(path) == 1 || n.keys[i].value.has(path[1:]))
+}

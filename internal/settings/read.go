@@ -44,13 +44,20 @@ func Load[T Config[T]](layers ...Layer) (T, Given, error) {
 }
 
 // LoadWritten is Load of what a program wrote, maybe an earlier version of it: keys without
-// an effect are no errors. Those of retired are passed over.
-func LoadWritten[T Config[T]](text []byte, retired ...string) (T, Given, error) {
+// an effect are no errors. Those of retired are passed over, and what the text leaves out is
+// as in before.
+func LoadWritten[T Config[T]](text []byte, before []Layer, retired ...string) (T, Given, error) {
 	l := File(text)
 	for _, key := range retired {
 		l.value = l.value.without(strings.Split(key, "."))
 	}
-	filled, given, _, err := load[T]([]Layer{l})
+	layers := []Layer{l}
+	for _, b := range before {
+		if !l.value.has(strings.Split(b.key, ".")) {
+			layers = append(layers, b)
+		}
+	}
+	filled, given, _, err := load[T](layers)
 	return filled, given, err
 }
 

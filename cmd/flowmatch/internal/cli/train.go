@@ -62,6 +62,9 @@ func (t trainResult) text(w io.Writer) {
 		fmt.Fprintf(w, "evaluations\t%.1f a solve\n", t.NFE)
 	}
 	fmt.Fprintf(w, "seconds\t%.1f\n", t.Seconds)
+	for _, text := range t.Warnings {
+		fmt.Fprintf(w, "warning\t%s\n", text)
+	}
 	fmt.Fprintf(w, "next\tflowmatch eval %s\n", quote(t.Run))
 	if t.Condition {
 		fmt.Fprintf(w, "\tflowmatch sample %s --condition test --n 12 --out samples.png\n", quote(t.Run))
