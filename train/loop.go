@@ -260,7 +260,8 @@ func (r *running) after(ctx context.Context, step int, lr float64, res nn.StepRe
 	if r.t.Hooks.Step != nil {
 		r.t.Hooks.Step(step+1, res.Loss)
 	}
-	return r.finish(ctx, Event{Step: step + 1, GradNorm: res.GradNorm, LR: lr, Seconds: r.p.Seconds, Slower: r.p.Slower})
+	return r.finish(ctx, Event{Step: step + 1, GradNorm: res.GradNorm, LR: lr,
+		Seconds: r.p.Seconds, Slower: r.p.Slower})
 }
 
 // finish does what is due after the step of a line: all but what counts it.
