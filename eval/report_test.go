@@ -42,7 +42,7 @@ func TestAReportHasAllItsKeys(t *testing.T) {
 	}
 	for section, keys := range map[string][]string{
 		"likelihood": {"points", "nll", "std_err", "divergence", "nfe", "optimum", "gap", "check"},
-		"check":      {"points", "difference", "limit", "trusted"},
+		"check":      {"points", "difference", "limit", "trusted", "why", "help"},
 		"samples":    {"points", "nfe", "w2", "sliced_w2", "mmd", "path_energy", "npe", "straightness"},
 	} {
 		part, _ := got[section].(map[string]any)

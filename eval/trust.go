@@ -33,9 +33,10 @@ type Check struct {
 	// mean of -log p above the median; nil of fewer than 100 points.
 	Tail    *float64 `json:"tail,omitempty"`
 	Trusted bool     `json:"trusted"`
-	// Why says why the mean is not to be trusted, and Help what would help.
-	Why  []string `json:"why,omitempty"`
-	Help []string `json:"help,omitempty"`
+	// Why says why the mean is not to be trusted, and Help what would help; both are empty
+	// of one that is.
+	Why  []string `json:"why"`
+	Help []string `json:"help"`
 }
 
 const (
@@ -90,7 +91,8 @@ func (s Subject) verdict(l *Likelihood, of spread, m model.LikelihoodCheck, err 
 	// must not excuse what the solver does.
 	stdErr := min(l.StdErr, of.half/normalRange/math.Sqrt(float64(l.Points)))
 	dim := s.Model.Dim()
-	c := &Check{Points: m.Points, Limit: max(leastLimit, leastLimitPerDim*float64(dim), stdErr)}
+	limit := max(leastLimit, leastLimitPerDim*float64(dim), stdErr)
+	c := &Check{Points: m.Points, Limit: limit, Why: []string{}, Help: []string{}}
 	if err != nil {
 		c.doubt(s.finer(), "it could not be solved for again: %v", err)
 	}

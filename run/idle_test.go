@@ -85,7 +85,7 @@ func TestNoSettingIsWithoutEffect(t *testing.T) {
 			"intervals.finest is set"},
 		{moons + "train: {objective: meanflow, intervals: {offset: 0.1}}", "intervals.offset is 0.1, but"},
 		{moons + "train: {objective: shortcut, intervals: {power: 1}}", "line 2: train: intervals.power is set"},
-		{moons + "train: {times: {mean: 1}}", "mean and std belong to logit_normal"},
+		{moons + "train: {times: {name: uniform, mean: 1}}", "mean and std belong to logit_normal"},
 		{moons + "train: {times: {power: 1}}", "power belongs to the time distribution power"},
 		{moons + "train: {label_dropout: 0.1}", "line 2: train.label_dropout is for conditional networks"},
 		{moons + "train: {ml: {kinetic: 1}}", "line 2: train: ml is set"},
