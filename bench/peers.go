@@ -7,15 +7,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
+
+	"flowmatch/internal/child"
 )
 
 //go:embed peers/*.py
@@ -114,11 +114,8 @@ func (p *Peers) round(ctx context.Context, r *Result, budget time.Duration) {
 
 // peer is a running program of another library; peers/peer.py has the other end.
 type peer struct {
-	program string
-	cmd     *exec.Cmd
-	in      io.WriteCloser
-	out     *json.Decoder
-	stderr  *bytes.Buffer
+	name    string // of the program
+	program *child.Program
 	hello   hello
 }
 
@@ -143,68 +140,45 @@ type (
 )
 
 // startPeer runs a command that is a peer, and waits for its hello.
-func startPeer(ctx context.Context, program, command string, args ...string) (*peer, error) {
-	p := &peer{program: program, cmd: exec.CommandContext(ctx, command, args...), stderr: &bytes.Buffer{}}
-	p.cmd.Stderr = p.stderr
-	p.cmd.WaitDelay = time.Second
+func startPeer(ctx context.Context, name, command string, args ...string) (*peer, error) {
+	p := &peer{name: name}
 	var err error
-	if p.in, err = p.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	p.out = json.NewDecoder(out)
-	if err := p.out.Decode(&p.hello); err != nil {
-		return nil, p.broken(err)
+	if p.program, err = child.Start(exec.CommandContext(ctx, command, args...), &p.hello); err != nil {
+		return nil, p.worded(err)
 	}
 	return p, nil
 }
 
 // ask has the peer time a case.
 func (p *peer) ask(q request) (a answer, err error) {
-	line, err := json.Marshal(q)
-	if err != nil {
-		return a, err
-	}
-	if _, err := p.in.Write(append(line, '\n')); err != nil {
-		return a, p.broken(err)
-	}
-	if err := p.out.Decode(&a); err != nil {
-		return a, p.broken(err)
+	if err := p.program.Ask(q, &a); err != nil {
+		return a, p.worded(err)
 	}
 	if a.Error != "" {
-		return a, fmt.Errorf("%s: %s: %s", p.program, q.Case, a.Error)
+		return a, fmt.Errorf("%s: %s: %s", p.name, q.Case, a.Error)
 	}
 	for _, t := range a.Seconds {
 		if a.Case != q.Case || !(t.Seconds > 0) {
-			return a, fmt.Errorf("%s: asked for %q, it answered %+v", p.program, q.Case, a)
+			return a, fmt.Errorf("%s: asked for %q, it answered %+v", p.name, q.Case, a)
 		}
 	}
 	return a, nil
 }
 
-// broken ends a peer that does not keep to the conversation, and returns its last words.
-func (p *peer) broken(err error) error {
-	p.stop()
-	words := strings.Split(strings.TrimSpace(p.stderr.String()), "\n")
-	if last := words[len(words)-1]; last != "" {
-		return fmt.Errorf("%s: %s", p.program, last)
+// worded names the peer in an error of the conversation, with what it said last.
+func (p *peer) worded(err error) error {
+	var b *child.Broken
+	switch {
+	case !errors.As(err, &b):
+		return err
+	case len(b.Said) > 0:
+		return fmt.Errorf("%s: %s", p.name, b.Said[len(b.Said)-1])
 	}
-	return fmt.Errorf("%s does not answer as it should: %w", p.program, err)
+	return fmt.Errorf("%s does not answer as it should: %w", p.name, b.Err)
 }
 
-// stop ends the program. A peer may be in the middle of its work, of which
-// nothing is wanted any more, so how it ends does not matter.
-func (p *peer) stop() {
-	_ = p.in.Close()
-	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait()
-}
+// stop ends the program at once: it may be in the middle of its work.
+func (p *peer) stop() { p.program.Stop(0) }
 
 // times is a JSON object of numbers as a list in the order of the text.
 type times []Time

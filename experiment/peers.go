@@ -1,13 +1,10 @@
 package experiment
 
 import (
-	"bytes"
 	"context"
 	"embed"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -18,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"flowmatch/internal/child"
 	"flowmatch/internal/choice"
 )
 
@@ -133,10 +131,7 @@ func (p *Peers) Close() error {
 // tutor is a running program of a peer; peers/peer.py has the other end.
 type tutor struct {
 	of       peer
-	cmd      *exec.Cmd
-	in       io.WriteCloser
-	out      *json.Decoder
-	stderr   *bytes.Buffer
+	program  *child.Program
 	versions map[string]string
 }
 
@@ -167,23 +162,11 @@ type told struct {
 
 // start runs the program of a peer, which says its versions.
 func (p *Peers) start(ctx context.Context, of peer) (*tutor, error) {
-	t := &tutor{of: of, cmd: p.command(ctx, filepath.Join(p.dir, "peers", of.program)), stderr: &bytes.Buffer{}}
-	t.cmd.Stderr, t.cmd.WaitDelay = t.stderr, grace
-	var err error
-	if t.in, err = t.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := t.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := t.cmd.Start(); err != nil {
-		return nil, err
-	}
-	t.out = json.NewDecoder(out)
+	t := &tutor{of: of}
 	var hello struct{ Versions map[string]string }
-	if err := t.out.Decode(&hello); err != nil {
-		return nil, t.broken(err)
+	var err error
+	if t.program, err = child.Start(p.command(ctx, filepath.Join(p.dir, "peers", of.program)), &hello); err != nil {
+		return nil, t.worded(err)
 	}
 	t.versions = hello.Versions
 	return t, nil
@@ -192,17 +175,13 @@ func (p *Peers) start(ctx context.Context, of peer) (*tutor, error) {
 // teach has the program train, and returns the lines of its answer.
 func (t *tutor) teach(l lesson, step func(int, float64)) (lines []told, err error) {
 	defer t.stop()
-	text, err := json.Marshal(l)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := t.in.Write(append(text, '\n')); err != nil {
-		return nil, t.broken(err)
+	if err := t.program.Send(l); err != nil {
+		return nil, t.worded(err)
 	}
 	for {
 		var line told
-		if err := t.out.Decode(&line); err != nil {
-			return nil, t.broken(err)
+		if err := t.program.Receive(&line); err != nil {
+			return nil, t.worded(err)
 		}
 		lines = append(lines, line)
 		if line.Threads > 0 {
@@ -221,28 +200,21 @@ func (t *tutor) teach(l lesson, step func(int, float64)) (lines []told, err erro
 // lastWords is how many lines of what a program said last are in an error.
 const lastWords = 5
 
-// broken ends a program that does not keep to the conversation, and returns its last words.
-func (t *tutor) broken(err error) error {
-	t.stop()
-	words := strings.Split(strings.TrimSpace(t.stderr.String()), "\n")
-	words = words[max(0, len(words)-lastWords):]
-	if said := strings.Join(words, "\n"); said != "" {
-		return fmt.Errorf("%s ends with %v: %s", t.of.name, t.cmd.ProcessState, said)
+// worded names the peer in an error of the conversation, with what it said last.
+func (t *tutor) worded(err error) error {
+	var b *child.Broken
+	switch {
+	case !errors.As(err, &b):
+		return err
+	case len(b.Said) > 0:
+		last := b.Said[max(0, len(b.Said)-lastWords):]
+		return fmt.Errorf("%s ends with %v: %s", t.of.name, b.State, strings.Join(last, "\n"))
 	}
-	return fmt.Errorf("%s does not answer as it should: %w (%v)", t.of.name, err, t.cmd.ProcessState)
+	return fmt.Errorf("%s %w", t.of.name, err)
 }
 
-// grace is how long a program that is not wanted any more has to end by itself.
-const grace = time.Second
-
-// stop ends the program. Nothing is wanted of it any more, so how it ends does not matter.
-func (t *tutor) stop() {
-	_ = t.in.Close()
-	if t.cmd.ProcessState == nil {
-		defer time.AfterFunc(grace, func() { _ = t.cmd.Process.Kill() }).Stop()
-		_ = t.cmd.Wait()
-	}
-}
+// stop ends the program, which has a moment to do so by itself.
+func (t *tutor) stop() { t.program.Stop(time.Second) }
 
 // threads is the number of threads that a peer may use.
 func threads() int { return min(runtime.GOMAXPROCS(0), runtime.NumCPU()) }

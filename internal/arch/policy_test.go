@@ -21,6 +21,7 @@ var rooms = map[string][]string{
 	"internal/choice":     {}, // a name from a list
 	"internal/stat":       {},
 	"internal/digest":     {},
+	"internal/child":      {},                  // a program that answers in lines of JSON
 	"internal/absent":     {},                  // nil, also inside an interface
 	"internal/settings":   {"internal/choice"}, // what is behind a run file
 	"internal/arch":       {},
@@ -66,13 +67,13 @@ var rooms = map[string][]string{
 		"likelihood", "field", "model", "coupling", "train", "eval", "plot",
 		"internal/seed", "internal/atomicfile", "internal/tfevents", "internal/settings", "internal/choice"},
 	"bench": {"flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field", "model",
-		"coupling", "train", "metrics", "internal/seed", "internal/memory", "internal/choice"},
+		"coupling", "train", "metrics", "internal/seed", "internal/memory", "internal/child", "internal/choice"},
 	// A grid of runs, with the files of those known by name. It trains the classifier that its
 	// images are compared by.
 	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/dataset", "likelihood",
 		"field", "model", "coupling", "train", "classify", "eval", "run", "neuralode", "metrics", "plot",
 		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat",
-		"internal/digest"},
+		"internal/digest", "internal/child"},
 	"cmd/flowmatch": {anyRoom},
 
 	// What another module does, as tests.
