@@ -226,17 +226,7 @@ func TestBadGridsAreRefusedBeforeAnythingRuns(t *testing.T) {
 		{"file: nfe", "file: N F E", "small letters"},
 		{"curves: [error/euler, error/midpoint], ", "", "curves belong to the kind curves"},
 	} {
-		text := strings.Replace(small, c.old, c.new, 1)
-		if text == small {
-			t.Fatalf("the grid has no %q", c.old)
-		}
-		g, err := experiment.Parse([]byte(text))
-		if err == nil {
-			_, err = g.Plan(t.TempDir(), nil)
-		}
-		if err == nil || !strings.Contains(err.Error(), c.want) || !errors.Is(err, experiment.ErrGrid) {
-			t.Errorf("%q in the place of %q: got %v, want an error with %q", c.new, c.old, err, c.want)
-		}
+		experiment.Refused(t, small, c.old, c.new, c.want)
 	}
 }
 

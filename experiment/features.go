@@ -7,7 +7,7 @@ import (
 
 	"flowmatch/eval"
 	"flowmatch/ode"
-	"flowmatch/run"
+	"flowmatch/train"
 )
 
 // wideTolerance is that of samples that are compared, and of bits per dimension with many
@@ -125,29 +125,17 @@ func featureSolvers(ctx context.Context, _ Cell, t trained, r *Result) error {
 
 // featureStages compares the samples of every snapshot of a run with held-out images.
 func featureStages(ctx context.Context, c Cell, t trained, r *Result) error {
-	steps, err := run.Snapshots(t.run.Dir)
-	if err != nil {
-		return err
-	}
-	if len(steps) == 0 {
-		return errNoSnapshots
-	}
-	events, err := run.ReadMetrics(metricsFile(t.run.Dir))
-	if err != nil {
-		return err
-	}
-	for _, step := range steps {
+	return t.eachStage(r, func(step int, events []train.Event) error {
 		fid, nfe, err := t.stageOf(ctx, c, step, r)
 		if err != nil {
-			return fmt.Errorf("snapshot of step %d: %w", step, err)
+			return err
 		}
 		seconds, _ := spent(events, step)
 		r.add("fid_by_step", float64(step), fid)
 		r.add("fid_by_second", seconds, fid)
 		r.add("nfe_by_step", float64(step), nfe)
-	}
-	r.setNFE()
-	return nil
+		return nil
+	})
 }
 
 // stageOf compares the samples of a snapshot. The last one is the model, which may be

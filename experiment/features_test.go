@@ -232,6 +232,7 @@ func TestAClassifierOfOtherSettingsIsRefused(t *testing.T) {
 }
 
 func TestGridsOfFeaturesThatCannotRunAreRefused(t *testing.T) {
+	text := strings.Replace(pictured, "dequantizations: 2, ", "", 1)
 	for _, c := range []struct{ old, new, want string }{
 		{"classifier: {steps: 3, batch: 4}\n", "", "measures of features need a classifier"},
 		{"steps: 3, batch: 4", "steps: -3, batch: 4", "steps is -3 and batch 4; both must be at least 1"},
@@ -241,25 +242,14 @@ func TestGridsOfFeaturesThatCannotRunAreRefused(t *testing.T) {
 		{"{path: x-idx3-ubyte, labels_path: y-idx1-ubyte, val: 8, test: 24, split_seed: 1}\n  net: {unet: " +
 			"{channels: 8, mult: [1], blocks: 1}}", "{name: moons}", "measures of features are for images"},
 	} {
-		text := strings.Replace(pictured, c.old, c.new, 1)
-		if text == pictured {
-			t.Fatalf("the grid has no %q", c.old)
-		}
-		text = strings.Replace(text, "dequantizations: 2, ", "", 1)
-		g, err := experiment.Parse([]byte(text))
-		if err == nil {
-			_, err = g.Plan(t.TempDir(), nil)
-		}
-		if err == nil || !strings.Contains(err.Error(), c.want) || !errors.Is(err, experiment.ErrGrid) {
-			t.Errorf("%q in place of %q: got %v, want an error with %q", c.new, c.old, err, c.want)
-		}
+		experiment.Refused(t, text, c.old, c.new, c.want)
 	}
 	idle := strings.Replace(least, "measure: [samples]", "measure: [samples]\nclassifier: {}", 1)
 	if _, err := experiment.Parse([]byte(idle)); err == nil ||
 		!strings.Contains(err.Error(), "nothing that is measured needs it") {
 		t.Errorf("a classifier without use: %v", err)
 	}
-	text := strings.Replace(least, "[samples]", "[bpd]", 1)
+	text = strings.Replace(least, "[samples]", "[bpd]", 1)
 	g, cells := plan(t, text, t.TempDir())
 	if _, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{}); err == nil ||
 		!strings.Contains(err.Error(), "bits per dimension are of dequantised images") {

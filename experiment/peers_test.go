@@ -315,17 +315,7 @@ func TestAPeerTrainsOnlyAsItsLibraryDoes(t *testing.T) {
 		{"peer: flow-matching", "peer: flow_matching", `did you mean "flow-matching"?`},
 		{"{name: torchcfm, peer", "{name: torchcfm, teacher: theirs, peer", "a peer learns from no teacher"},
 	} {
-		text := strings.Replace(taughtGrid, c.old, c.new, 1)
-		if text == taughtGrid {
-			t.Fatalf("the grid has no %q", c.old)
-		}
-		g, err := Parse([]byte(text))
-		if err == nil {
-			_, err = g.Plan(t.TempDir(), nil)
-		}
-		if err == nil || !strings.Contains(err.Error(), c.want) || !errors.Is(err, ErrGrid) {
-			t.Errorf("%q in place of %q: got %v, want %q", c.new, c.old, err, c.want)
-		}
+		Refused(t, taughtGrid, c.old, c.new, c.want)
 	}
 	g, cells := planned(t, strings.Replace(taughtGrid, "batch: 16", "batch: 65", 1), t.TempDir())
 	_, err := Run(t.Context(), g, cells, RunOptions{Peers: started(t, fakeHello)})

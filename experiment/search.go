@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"slices"
@@ -226,7 +225,7 @@ func (s *Search) least(results []Result, task, method string, trusted bool) stri
 }
 
 // write writes what the trials came to, and which value each method has.
-func (s *Search) write(w io.Writer, g Grid, results []Result) {
+func (s *Search) write(w *strings.Builder, g Grid, results []Result) {
 	fmt.Fprintf(w, "\n## Search for %s\n\n", s.Key)
 	if s.Text != "" {
 		fmt.Fprintf(w, "%s\n\n", strings.TrimSpace(s.Text))
@@ -277,14 +276,13 @@ func (s *Search) sentence(g Grid) string {
 }
 
 // table writes the trials of one task.
-func (s *Search) table(w io.Writer, g Grid, task string, results []Result) {
+func (s *Search) table(w *strings.Builder, g Grid, task string, results []Result) {
 	head, rule := []string{"method"}, []string{"---"}
 	for _, v := range s.Values {
 		head, rule = append(head, try{value: v}.text()), append(rule, "---:")
 	}
-	row := func(cells []string) { fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | ")) }
-	row(head)
-	row(rule)
+	row(w, head)
+	row(w, rule)
 	var ends []string
 	for _, m := range g.Methods {
 		if !s.of(m.Name) || g.skips(task, m.Name) {
@@ -303,7 +301,7 @@ func (s *Search) table(w io.Writer, g Grid, task string, results []Result) {
 			}
 			cells = append(cells, text)
 		}
-		row(cells)
+		row(w, cells)
 		if best != "" && (best == head[1] || best == head[len(head)-1]) {
 			ends = append(ends, m.Name)
 		}

@@ -276,17 +276,7 @@ func TestSearchesThatCannotBeMadeAreRefused(t *testing.T) {
 		{"measure: [samples]", "measure: [samples]\nmeasure_first: [samples]", "samples is measured of every run"},
 		{"measure: [samples]", "measure: [samples]\nmeasure_first: [stage]", `unknown measure "stage"`},
 	} {
-		text := strings.Replace(searched, c.old, c.new, 1)
-		if text == searched {
-			t.Fatalf("the grid has no %q", c.old)
-		}
-		g, err := experiment.Parse([]byte(text))
-		if err == nil {
-			_, err = g.Plan(t.TempDir(), nil)
-		}
-		if err == nil || !strings.Contains(err.Error(), c.want) || !errors.Is(err, experiment.ErrGrid) {
-			t.Errorf("%q in place of %q: got %v, want an error with %q", c.new, c.old, err, c.want)
-		}
+		experiment.Refused(t, searched, c.old, c.new, c.want)
 	}
 	all := strings.Replace(searched, "  methods: [FM, diffusion]\n", "", 1)
 	all = strings.Replace(all, ", set: {train.lr: 3e-3}", "", 1)

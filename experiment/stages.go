@@ -20,6 +20,18 @@ var errNoSnapshots = errors.New("the run keeps no snapshots; set train.snapshot_
 
 // stages measures every snapshot of a run, by step and by seconds of training.
 func stages(ctx context.Context, c Cell, t trained, r *Result) error {
+	return t.eachStage(r, func(step int, events []train.Event) error {
+		at, err := t.at(step)
+		if err != nil {
+			return err
+		}
+		return stage(ctx, c, at, events, r)
+	})
+}
+
+// eachStage measures every snapshot of a run, of which the figures of a step have an NFE by
+// step at least. measure is given the log of the training, too.
+func (t trained) eachStage(r *Result, measure func(step int, events []train.Event) error) error {
 	steps, err := run.Snapshots(t.run.Dir)
 	if err != nil {
 		return err
@@ -32,11 +44,7 @@ func stages(ctx context.Context, c Cell, t trained, r *Result) error {
 		return err
 	}
 	for _, step := range steps {
-		at, err := t.at(step)
-		if err == nil {
-			err = stage(ctx, c, at, events, r)
-		}
-		if err != nil {
+		if err := measure(step, events); err != nil {
 			return fmt.Errorf("snapshot of step %d: %w", step, err)
 		}
 	}
