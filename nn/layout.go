@@ -57,10 +57,8 @@ func (l *layout) add(name string, s start, shape ...int) int {
 // linear adds weight and bias of a linear map, which begin as PyTorch's Linear
 // does, in U(-1/√in, 1/√in). It returns the number of the weight.
 func (l *layout) linear(name string, in, out int) int {
-	s := start{0, 1 / math.Sqrt(float64(in))}
-	w := l.add(name+".weight", s, out, in)
-	l.add(name+".bias", s, out)
-	return w
+	bound := 1 / math.Sqrt(float64(in))
+	return l.mapping(name, in, out, bound, bound)
 }
 
 // hidden adds weight and bias of a linear map whose outputs an activation takes. The
@@ -68,17 +66,21 @@ func (l *layout) linear(name string, in, out int) int {
 // numbers are as large behind the layer as before it; the bias as in linear, so that the
 // bends of the units lie apart. It returns the number of the weight.
 func (l *layout) hidden(name string, in, out int) int {
-	w := l.add(name+".weight", start{0, math.Sqrt(6 / float64(in))}, out, in)
-	l.add(name+".bias", start{0, 1 / math.Sqrt(float64(in))}, out)
-	return w
+	return l.mapping(name, in, out, math.Sqrt(6/float64(in)), 1/math.Sqrt(float64(in)))
 }
 
 // output adds weight and bias of a linear map that begins small, at a tenth of linear: an
 // untrained network is near to 0 everywhere. It returns the number of the weight.
 func (l *layout) output(name string, in, out int) int {
-	s := start{0, 0.1 / math.Sqrt(float64(in))}
-	w := l.add(name+".weight", s, out, in)
-	l.add(name+".bias", s, out)
+	bound := 0.1 / math.Sqrt(float64(in))
+	return l.mapping(name, in, out, bound, bound)
+}
+
+// mapping adds weight and bias of a linear map that begin uniform within these bounds. It
+// returns the number of the weight.
+func (l *layout) mapping(name string, in, out int, weight, bias float64) int {
+	w := l.add(name+".weight", start{0, weight}, out, in)
+	l.add(name+".bias", start{0, bias}, out)
 	return w
 }
 

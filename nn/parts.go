@@ -19,7 +19,7 @@ type parts struct {
 
 // newParts declares the programs of a trainer.
 func newParts(tr *NetTrainer) (*parts, error) {
-	slab := floats(tr.size)
+	slab := floats(tr.layout.size)
 	inputs := func(rows, _ int) []shapes.Shape {
 		return append([]shapes.Shape{slab, floats(2), slab, slab}, tr.net.arch.stepShapes(rows)...)
 	}
@@ -33,7 +33,7 @@ func newParts(tr *NetTrainer) (*parts, error) {
 
 // reset makes the sum zero. A step does so itself, but keeps what is not finite: 0·∞.
 func (p *parts) reset(tr *Trainer) (err error) {
-	zeros := make([]float32, tr.size)
+	zeros := make([]float32, tr.layout.size)
 	for d := range p.sum {
 		if p.sum[d], err = tr.eng.uploadTo(compute.DeviceNum(d), zeros); err != nil {
 			return fmt.Errorf("nn: clearing the gradient: %w", err)

@@ -34,7 +34,6 @@ var ErrDiverged = errors.New("nn: training diverged")
 // the optimizer's moments) and advances it by gradients. Not safe for concurrent use.
 type Trainer struct {
 	eng   *Engine
-	size  int       // P
 	opt   Optimizer // complete
 	step  int64
 	state []slabs  // on each device, the same
@@ -69,7 +68,7 @@ func (m *Module) newTrainer(o Optimizer, devices int) (*Trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	tr := &Trainer{eng: m.eng, size: len(w), opt: o.Defaults(), state: make([]slabs, devices), layout: m.layout}
+	tr := &Trainer{eng: m.eng, opt: o.Defaults(), state: make([]slabs, devices), layout: m.layout}
 	tr.apply = tr.applyProgram()
 	zeros := make([]float32, len(w))
 	return tr, tr.put(State{Weights: w, EMA: w, Moment1: zeros, Var2: zeros})
@@ -79,7 +78,7 @@ func (m *Module) newTrainer(o Optimizer, devices int) (*Trainer, error) {
 // moments 1 and 2, hyper [4], gradient [P].
 func (tr *Trainer) applyProgram() *program {
 	return &program{eng: tr.eng, name: "optimizer step", update: []int{0, 1, 2, 3}, devices: len(tr.state),
-		inputs: func(_, _ int) []shapes.Shape { return append(tr.stateShapes(), floats(tr.size)) },
+		inputs: func(_, _ int) []shapes.Shape { return append(tr.stateShapes(), floats(tr.layout.size)) },
 		build: func(in []*Node) []*Node {
 			state, norm := tr.opt.update(tr.layout, in, in[stateSlabs+1])
 			return append(state, norm)
@@ -88,7 +87,7 @@ func (tr *Trainer) applyProgram() *program {
 
 // stateShapes are the shapes of the inputs that every step begins with.
 func (tr *Trainer) stateShapes() []shapes.Shape {
-	slab := floats(tr.size)
+	slab := floats(tr.layout.size)
 	return []shapes.Shape{slab, slab, slab, slab, floats(hyperCount)}
 }
 
@@ -134,8 +133,9 @@ func (tr *Trainer) Restore(s State) error {
 		return err
 	}
 	for _, v := range [][]float32{s.Weights, s.EMA, s.Moment1, s.Var2} {
-		if len(v) != tr.size {
-			return fmt.Errorf("nn: the state holds %d values in a slab, the network has %d weights", len(v), tr.size)
+		if len(v) != tr.layout.size {
+			return fmt.Errorf("nn: the state holds %d values in a slab, the network has %d weights", len(v),
+				tr.layout.size)
 		}
 	}
 	return tr.put(s)
@@ -183,8 +183,8 @@ func (tr *Trainer) Apply(grad []float64, loss, lr float64) (r StepResult, err er
 	if err := tr.check(); err != nil {
 		return r, err
 	}
-	if len(grad) != tr.size {
-		return r, fmt.Errorf("nn: a gradient of length %d given, the network has %d weights", len(grad), tr.size)
+	if len(grad) != tr.layout.size {
+		return r, fmt.Errorf("nn: a gradient of length %d given, the network has %d weights", len(grad), tr.layout.size)
 	}
 	f, err := tr.apply.frame(0, 0)
 	if err != nil {

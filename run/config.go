@@ -60,10 +60,11 @@ func (c Config) Defaults() Config {
 	c.Data = c.Data.Defaults()
 	c.Coupling = c.Coupling.Defaults()
 	c.Net = c.Net.Defaults()
+	able := c.preconditionable() == nil
 	if c.Precondition == nil {
-		c.Precondition = new(c.preconditionable() == nil)
+		c.Precondition = &able
 	}
-	c.Train = c.Train.DefaultsFor(c.Net, *c.Precondition && c.preconditionable() == nil)
+	c.Train = c.Train.DefaultsFor(c.Net, *c.Precondition && able)
 	if kind, err := train.KindOf(c.Train.Objective); err == nil {
 		c.Net.Average = c.Net.Average || kind.Averages
 		c.Eval = samplerOf(kind, c.Train, c.Eval)

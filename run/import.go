@@ -1,13 +1,11 @@
 package run
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
-	"flowmatch/internal/atomicfile"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/train"
@@ -59,16 +57,8 @@ func (s *session) imported(eng *nn.Engine, events []train.Event) (*Run, error) {
 	if err := os.MkdirAll(s.dir, 0o777); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	var log []byte
-	for _, e := range events {
-		line, err := json.Marshal(e)
-		if err != nil {
-			return nil, fmt.Errorf("run: %w", err)
-		}
-		log = append(append(log, line...), '\n')
-	}
 	err := errors.Join(
-		atomicfile.WriteBytes(filepath.Join(s.dir, MetricsFile), log),
+		writeMetrics(filepath.Join(s.dir, MetricsFile), events),
 		s.model.Save(filepath.Join(s.dir, CheckpointFile)),
 	)
 	if err == nil {

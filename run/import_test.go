@@ -12,18 +12,26 @@ import (
 	"flowmatch/train"
 )
 
-// What another program trained is a run like ours: here the weights of one of ours, which
-// must then report the same.
-func TestARunOfAnotherProgramIsARun(t *testing.T) {
+// elsewhere trains a run of ours, whose weights are another program's for the tests: it
+// returns the run, the file of its weights and an empty place for the import.
+func elsewhere(t *testing.T) (ours *Run, weights, folder string) {
+	t.Helper()
 	dir := t.TempDir()
 	ours, err := Train(t.Context(), parse(t), filepath.Join(dir, "ours"), TrainOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	weights, folder := filepath.Join(dir, "w.safetensors"), filepath.Join(dir, "theirs")
+	weights = filepath.Join(dir, "w.safetensors")
 	if err := ours.Model.Save(weights); err != nil {
 		t.Fatal(err)
 	}
+	return ours, weights, filepath.Join(dir, "theirs")
+}
+
+// What another program trained is a run like ours: here the weights of one of ours, which
+// must then report the same.
+func TestARunOfAnotherProgramIsARun(t *testing.T) {
+	ours, weights, folder := elsewhere(t)
 	events := []train.Event{{Step: 15, Loss: 2, LR: 1e-3, Seconds: 0.5}, {Step: 30, Loss: 1, LR: 1e-3, Seconds: 1}}
 	theirs, err := Import(parse(t), folder, weights, events)
 	if err != nil {
@@ -51,15 +59,7 @@ func TestARunOfAnotherProgramIsARun(t *testing.T) {
 }
 
 func TestAnImportOfTheWrongNetworkLeavesNoRun(t *testing.T) {
-	dir := t.TempDir()
-	ours, err := Train(t.Context(), parse(t), filepath.Join(dir, "ours"), TrainOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	weights, folder := filepath.Join(dir, "w.safetensors"), filepath.Join(dir, "theirs")
-	if err := ours.Model.Save(weights); err != nil {
-		t.Fatal(err)
-	}
+	_, weights, folder := elsewhere(t)
 	for setting, want := range map[string]string{
 		"net.hidden=[9]":    `tensor "net.0.weight" is F32`,
 		"net.hidden=[8, 8]": `tensor "net.2.weight" is F32`,

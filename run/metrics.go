@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"flowmatch/internal/atomicfile"
 	"flowmatch/train"
@@ -23,16 +24,8 @@ func openMetrics(file string, from int) (*metricsLog, error) {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	var kept bytes.Buffer
-	enc := json.NewEncoder(&kept)
-	for _, e := range events {
-		if e.Step <= from {
-			if err := enc.Encode(e); err != nil {
-				return nil, fmt.Errorf("run: %w", err)
-			}
-		}
-	}
-	if err := atomicfile.WriteBytes(file, kept.Bytes()); err != nil {
+	events = slices.DeleteFunc(events, func(e train.Event) bool { return e.Step > from })
+	if err := writeMetrics(file, events); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY, 0o666)
@@ -42,12 +35,34 @@ func openMetrics(file string, from int) (*metricsLog, error) {
 	return &metricsLog{f}, nil
 }
 
-func (m *metricsLog) Append(e train.Event) error {
+// writeMetrics writes a whole log.
+func writeMetrics(file string, events []train.Event) error {
+	var log bytes.Buffer
+	for _, e := range events {
+		line, err := metricsLine(e)
+		if err != nil {
+			return err
+		}
+		log.Write(line)
+	}
+	return atomicfile.WriteBytes(file, log.Bytes())
+}
+
+// metricsLine returns the line of an event, with its end.
+func metricsLine(e train.Event) ([]byte, error) {
 	line, err := json.Marshal(e)
 	if err != nil {
-		return fmt.Errorf("run: %w", err)
+		return nil, fmt.Errorf("run: %w", err)
 	}
-	if _, err := m.f.Write(append(line, '\n')); err != nil {
+	return append(line, '\n'), nil
+}
+
+func (m *metricsLog) Append(e train.Event) error {
+	line, err := metricsLine(e)
+	if err != nil {
+		return err
+	}
+	if _, err := m.f.Write(line); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
 	return nil

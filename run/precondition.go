@@ -2,11 +2,11 @@ package run
 
 import (
 	"fmt"
-	"math"
 
 	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
+	"flowmatch/ode"
 	"flowmatch/path"
 )
 
@@ -27,27 +27,18 @@ func (c Config) precondition(set *data.Set) (*path.Precondition, error) {
 	if err := set.Train.Fill(x, flow.Given{}, 0); err != nil {
 		return nil, fmt.Errorf("run: the scale of the data: %w", err)
 	}
-	p := &path.Precondition{Data: rms(x.X)}
+	p := &path.Precondition{Data: ode.RMS(x.X)}
 	if c.Source.Name != "" {
 		source, err := c.Source.New()
 		if err != nil {
 			return nil, err
 		}
 		source.Sample(x, seed.Rand(c.Seed, "run/scale", 0))
-		p.Source = rms(x.X)
+		p.Source = ode.RMS(x.X)
 	}
 	if p.Data == 0 {
 		return nil, fmt.Errorf("%w: precondition needs data of some scale, and all numbers of %s are 0", ErrSettings,
 			set.Name)
 	}
 	return p, nil
-}
-
-// rms returns the root of the mean square.
-func rms(x []float64) float64 {
-	var sum float64
-	for _, v := range x {
-		sum += v * v
-	}
-	return math.Sqrt(sum / float64(len(x)))
 }

@@ -8,7 +8,6 @@ import (
 	"flowmatch/data"
 	"flowmatch/internal/choice"
 	"flowmatch/model"
-	"flowmatch/path"
 )
 
 // Kind is one row of the table of objectives: all that others ask about an objective that
@@ -69,9 +68,8 @@ func (k Kind) Limits(coupling string) (noDensity, noScore string) {
 
 // takes reports a model that the objective does not train: its path, or its Precondition.
 func (k Kind) takes(m *model.Model) error {
-	_, noisy := m.Scheduler().(path.Noisy)
 	switch {
-	case noisy && !k.Noisy:
+	case isNoisy(m) && !k.Noisy:
 		return misfit("the path has noise of its own, which is for the objective %s, not for %s",
 			oneOf(func(k Kind) bool { return k.Noisy }), k.Name)
 	case m.Spec().Precondition != nil && !k.Preconditioned:
