@@ -345,3 +345,38 @@ func TestAClassifierComesBackFromItsFile(t *testing.T) {
 		t.Errorf("a model loaded as a classifier: got %v", err)
 	}
 }
+
+// Earlier versions had ADM's norms, with groups of one channel where the width is small,
+// and did not write it.
+func TestTheNormsOfAnEarlierVersionStay(t *testing.T) {
+	eng, err := nn.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unet := &nn.UNet{Image: []int{4, 4, 1}, Channels: 8, Mult: []int{1}, Blocks: 1}
+	net, err := nn.New(eng, nn.Config{Dim: 16, UNet: unet}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := New(Spec{Net: net.Config(), Shape: unet.Image}, net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "m.safetensors")
+	for want, key := range map[int]string{4: "group_channels", 1: "group_chunnels"} {
+		if err := m.Save(file); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, bytes.Replace(text, []byte("group_channels"), []byte(key), 1), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := Open(file, eng)
+		if err != nil || got.Spec().Net.UNet.GroupChannels != want {
+			t.Errorf("with the key %s: %v, %+v; want %d", key, err, got, want)
+		}
+	}
+}

@@ -67,6 +67,9 @@ func (f *tensorFile) spec() (s Spec, step int64, err error) {
 	if step, err = strconv.ParseInt(f.metadata[keyStep], 10, 64); err != nil || step < 0 {
 		return s, 0, fmt.Errorf("metadata %q is %q; it must be a number of steps", keyStep, f.metadata[keyStep])
 	}
+	if u := s.Net.UNet; u != nil && u.GroupChannels == 0 {
+		u.GroupChannels = 1 // as in versions that did not write it
+	}
 	if got := f.metadata[keyTime]; s.Precondition != nil && got != timeInput {
 		return s, 0, fmt.Errorf("it was preconditioned by an earlier version, whose network has another time "+
 			"(metadata %q is %q, not %q); train it again", keyTime, got, timeInput)

@@ -40,8 +40,11 @@ func readPeers(t *testing.T) (p peers) {
 	return p
 }
 
-// onItsImage returns cfg with the dimension of its images.
+// onItsImage returns cfg with the dimension of its images and the norms of ADM.
 func onItsImage(cfg Config) Config {
+	if cfg.UNet != nil {
+		cfg.UNet.GroupChannels = 1
+	}
 	im, _ := cfg.image()
 	cfg.Dim = im[0] * im[1] * im[2]
 	return cfg

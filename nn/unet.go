@@ -47,8 +47,9 @@ type resize struct {
 	block *resBlock
 }
 
-// norm is a group norm: the number of its weight; its bias is the next.
-type norm int
+// norm is a group norm: the number of its weight, its bias is the next; and the least
+// number of channels in a group.
+type norm struct{ weight, least int }
 
 // resBlock are the tensors of a residual block.
 type resBlock struct {
@@ -144,7 +145,7 @@ func (b builder) conv(name string, side, in, out int, zero bool) int {
 func (b builder) norm(name string, channels int) norm {
 	w := b.add(name+".weight", start{centre: 1}, channels)
 	b.add(name+".bias", start{}, channels)
-	return norm(w)
+	return norm{w, b.net.GroupChannels}
 }
 
 // level adds a residual block, and attention where the image has a size for it.
@@ -334,16 +335,23 @@ const (
 	normEps    = 1e-5
 )
 
+// groups returns how many groups there are of a number of channels: at most 32, a power of
+// two that divides them and leaves each as many as it must have at the least.
+func (m norm) groups(channels int) int {
+	groups := normGroups
+	for groups > 1 && (channels%groups != 0 || channels/groups < m.least) {
+		groups /= 2
+	}
+	return groups
+}
+
 // apply normalises each group of channels of each image: with mean m and variance v
 // of the group, (x − m)/√(v + ε)·weight + bias. Sums are taken by channel first, so
 // that nothing as large as x is ever cut into groups.
 func (m norm) apply(p []*Node, x *Node) *Node {
 	d := x.Shape().Dimensions
 	channels := d[3]
-	groups := normGroups
-	for channels%groups != 0 {
-		groups /= 2
-	}
+	groups := m.groups(channels)
 	// byGroup turns a mean of each channel [N, C] into that of its group.
 	byGroup := func(z *Node) *Node {
 		g := ReduceAndKeep(Reshape(z, d[0], groups, channels/groups), ReduceMean, 2)
@@ -352,8 +360,8 @@ func (m norm) apply(p []*Node, x *Node) *Node {
 	spread := func(z *Node) *Node { return InsertAxes(z, 1, 1) }
 	x = Sub(x, spread(byGroup(ReduceMean(x, 1, 2))))
 	v := byGroup(ReduceMean(Square(x), 1, 2))
-	scale := Div(InsertAxes(p[m], 0), Sqrt(AddScalar(v, normEps)))
-	return Add(Mul(x, spread(scale)), InsertAxes(p[m+1], 0, 0, 0))
+	scale := Div(InsertAxes(p[m.weight], 0), Sqrt(AddScalar(v, normEps)))
+	return Add(Mul(x, spread(scale)), InsertAxes(p[m.weight+1], 0, 0, 0))
 }
 
 // convolution of images [N, H, W, in] by tensor number w, [out, in, k, k], and bias;

@@ -31,6 +31,10 @@ type UNet struct {
 	// its second norm returns (scale_shift, the default, ADM's adaptive group norm), or
 	// are added to what it reads (add, as in DDPM).
 	Embedding string `yaml:"embedding" json:"embedding"`
+	// GroupChannels is the least number of channels in a group of a norm. There are 32
+	// groups, or as many as leave each so many channels. Default 4; ADM has 1, which is
+	// another network below 128 channels only.
+	GroupChannels int `yaml:"group_channels" json:"group_channels"`
 	// ResblockUpdown halves and doubles the image inside of residual blocks (those of
 	// BigGAN, in ADM's own models) rather than by convolutions; default false.
 	ResblockUpdown bool `yaml:"resblock_updown,omitempty" json:"resblock_updown,omitempty"`
@@ -54,11 +58,19 @@ func (u UNet) Defaults() UNet {
 	if u.Heads == 0 {
 		u.Heads = 1
 	}
+	if u.GroupChannels == 0 {
+		u.GroupChannels = defaultGroupChannels
+	}
 	if u.Embedding == "" {
 		u.Embedding = scaleShift
 	}
 	return u
 }
+
+// defaultGroupChannels is that of UNet.GroupChannels. A group of one channel takes the
+// brightness of an image away from the network, and the solve of a noise or a score then
+// ends in white and black images.
+const defaultGroupChannels = 4
 
 // What UNet.Embedding may be.
 const (
@@ -73,6 +85,9 @@ func (u UNet) validate() error {
 	}
 	if !(u.Dropout >= 0 && u.Dropout < 1) {
 		return fmt.Errorf("nn: unet.dropout is %g; it must be in [0, 1)", u.Dropout)
+	}
+	if u.GroupChannels < 1 {
+		return fmt.Errorf("nn: unet.group_channels is %d; it must be at least 1", u.GroupChannels)
 	}
 	if len(u.Image) == 0 {
 		return nil // which comes from the data

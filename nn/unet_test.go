@@ -201,6 +201,17 @@ func TestOnlyForwardModeOffersADivergence(t *testing.T) {
 	}
 }
 
+func TestNormsHaveGroupsOfSeveralChannels(t *testing.T) {
+	for _, c := range []struct{ channels, least, want int }{
+		{2, 4, 1}, {8, 4, 2}, {10, 4, 2}, {16, 4, 4}, {20, 4, 4}, {32, 4, 8}, {64, 4, 16}, {96, 4, 16}, {128, 4, 32},
+		{192, 4, 32}, {7, 4, 1}, {8, 1, 8}, {10, 1, 2}, {32, 1, 32}, {64, 1, 32}, {128, 64, 2}, {128, 1000, 1},
+	} {
+		if got := (norm{0, c.least}).groups(c.channels); got != c.want {
+			t.Errorf("%d channels, at least %d in a group: %d groups, want %d", c.channels, c.least, got, c.want)
+		}
+	}
+}
+
 func TestBadUNetsAreNamed(t *testing.T) {
 	for want, change := range map[string]func(*UNet){
 		"unet.channels is 3":           func(u *UNet) { u.Channels = 3 },
@@ -210,6 +221,7 @@ func TestBadUNetsAreNamed(t *testing.T) {
 		"halves even sizes only":       func(u *UNet) { u.ResblockUpdown = true },
 		"unet.dropout is 1":            func(u *UNet) { u.Dropout = 1 },
 		"unet.attention 4 is no":       func(u *UNet) { u.Attention = []int{4} },
+		"unet.group_channels is -1":    func(u *UNet) { u.GroupChannels = -1 },
 		"unet.heads 3":                 func(u *UNet) { u.Heads = 3 },
 		"unet.head_channels 3 do not ": func(u *UNet) { u.HeadChannels = 3 },
 	} {

@@ -84,6 +84,7 @@ var keyDocs = map[string]string{
 	"net.unet.heads":               "The number of heads of attention; default 1.",
 	"net.unet.head_channels":       "In place of heads: the width of a head: there are as many heads as it goes into the width. Default 0: heads counts.",
 	"net.unet.embedding":           "How time and label enter a residual block: they scale and shift what its second norm returns (scale_shift, the default, ADM's adaptive group norm), or are added to what it reads (add, as in DDPM).",
+	"net.unet.group_channels":      "The least number of channels in a group of a norm. There are 32 groups, or as many as leave each so many channels. Default 4; ADM has 1, which is another network below 128 channels only.",
 	"net.unet.resblock_updown":     "Halves and doubles the image inside of residual blocks (those of BigGAN, in ADM's own models) rather than by convolutions; default false.",
 	"net.unet.dropout":             "The probability with which a number is left out before the last convolution of a residual block, in NetTrainer.Step only: losses, velocities and their derivatives are those of the whole network. Default 0.",
 	"net.dit":                      "dit, in place of unet, makes it a transformer of images.",

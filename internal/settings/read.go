@@ -44,8 +44,8 @@ func Load[T Config[T]](layers ...Layer) (T, Given, error) {
 }
 
 // LoadWritten is Load of what a program wrote, maybe an earlier version of it: keys without
-// an effect are no errors. Those of retired are passed over, and what the text leaves out is
-// as in before.
+// an effect are no errors. Those of retired are passed over, and what the text leaves out of
+// a section that it has is as in before.
 func LoadWritten[T Config[T]](text []byte, before []Layer, retired ...string) (T, Given, error) {
 	l := File(text)
 	for _, key := range retired {
@@ -53,7 +53,8 @@ func LoadWritten[T Config[T]](text []byte, before []Layer, retired ...string) (T
 	}
 	layers := []Layer{l}
 	for _, b := range before {
-		if !l.value.has(strings.Split(b.key, ".")) {
+		key := strings.Split(b.key, ".")
+		if section := key[:len(key)-1]; !l.value.has(key) && (len(section) == 0 || l.value.has(section)) {
 			layers = append(layers, b)
 		}
 	}
