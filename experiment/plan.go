@@ -240,6 +240,8 @@ func (g Grid) check(c Cell) error {
 	switch {
 	case c.Config.Seed != c.Seed:
 		return errSeed
+	case c.Config.Train.Steps == 0:
+		return errors.New("train.steps is not set, and of images its default depends on how many there are; set it")
 	case g.looksBack(c) && (every == 0 || every > c.Config.Train.Steps):
 		return errNoSnapshots
 	case c.Trial && val != nil && *val == 0:

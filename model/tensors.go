@@ -67,8 +67,11 @@ func (f *tensorFile) spec() (s Spec, step int64, err error) {
 	if step, err = strconv.ParseInt(f.metadata[keyStep], 10, 64); err != nil || step < 0 {
 		return s, 0, fmt.Errorf("metadata %q is %q; it must be a number of steps", keyStep, f.metadata[keyStep])
 	}
-	if u := s.Net.UNet; u != nil && u.GroupChannels == 0 {
-		u.GroupChannels = 1 // as in versions that did not write it
+	if u := s.Net.UNet; u != nil && u.GroupChannels == 0 { // of an earlier version
+		u.GroupChannels = 1
+		if u.Attention == nil {
+			u.Attention = []int{} // which nil meant
+		}
 	}
 	if got := f.metadata[keyTime]; s.Precondition != nil && got != timeInput {
 		return s, 0, fmt.Errorf("it was preconditioned by an earlier version, whose network has another time "+

@@ -13,14 +13,15 @@ type UNet struct {
 	// Image is the shape of a point: height, width, channels. Its product is
 	// Config.Dim; it comes from the data.
 	Image []int `yaml:"image,omitempty,flow" json:"image"`
-	// Channels is the width at full resolution; default 64.
+	// Channels is the width at full resolution; default 32.
 	Channels int `yaml:"channels" json:"channels"`
-	// Mult is the width at each resolution, in Channels; default [1, 2, 2].
+	// Mult is the width at each resolution, in Channels. Default [1, 2, 2, 2], or as many of
+	// them as leave the smallest resolution at least 4 pixels high and wide.
 	Mult []int `yaml:"mult,flow" json:"mult"`
-	// Blocks is the depth: residual blocks a resolution; default 2.
+	// Blocks is the depth: residual blocks a resolution; default 1.
 	Blocks int `yaml:"blocks" json:"blocks"`
 	// Attention lists the heights of the image at which there is attention, besides
-	// that in the middle; default none.
+	// that in the middle. Default (nil) those of at most 8 pixels; [] none.
 	Attention []int `yaml:"attention,flow" json:"attention"`
 	// Heads is the number of heads of attention; default 1.
 	Heads int `yaml:"heads" json:"heads"`
@@ -44,16 +45,17 @@ type UNet struct {
 	Dropout float64 `yaml:"dropout,omitempty" json:"dropout,omitempty"`
 }
 
-// Defaults returns u with every unset field filled in.
+// Defaults returns u with every unset field filled in, those that the size of the image
+// determines where Image is set.
 func (u UNet) Defaults() UNet {
 	if u.Channels == 0 {
-		u.Channels = 64
-	}
-	if len(u.Mult) == 0 {
-		u.Mult = []int{1, 2, 2}
+		u.Channels = 32
 	}
 	if u.Blocks == 0 {
-		u.Blocks = 2
+		u.Blocks = 1
+	}
+	if len(u.Image) == 3 {
+		u = u.sized()
 	}
 	if u.Heads == 0 {
 		u.Heads = 1
@@ -63,6 +65,24 @@ func (u UNet) Defaults() UNet {
 	}
 	if u.Embedding == "" {
 		u.Embedding = scaleShift
+	}
+	return u
+}
+
+// sized returns u with the defaults for the size of its image: a network that halves the
+// image as long as that leaves something to look at, and attends where it is small.
+func (u UNet) sized() UNet {
+	if len(u.Mult) == 0 {
+		const levels, least = 4, 4
+		h, w := u.Image[0], u.Image[1]
+		u.Mult = []int{1}
+		for len(u.Mult) < levels && min(h, w)/2 >= least && (h%2+w%2 == 0 || !u.ResblockUpdown) {
+			u.Mult, h, w = append(u.Mult, 2), (h+1)/2, (w+1)/2
+		}
+	}
+	if u.Attention == nil {
+		const most = 8
+		u.Attention = slices.DeleteFunc(u.heights(), func(h int) bool { return h > most })
 	}
 	return u
 }

@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -209,6 +210,38 @@ func TestNormsHaveGroupsOfSeveralChannels(t *testing.T) {
 		if got := (norm{0, c.least}).groups(c.channels); got != c.want {
 			t.Errorf("%d channels, at least %d in a group: %d groups, want %d", c.channels, c.least, got, c.want)
 		}
+	}
+}
+
+func TestAUNetFitsTheSizeOfItsImages(t *testing.T) {
+	for _, c := range []struct {
+		given           UNet
+		h, w            int
+		mult, attention []int
+	}{
+		{UNet{}, 8, 8, []int{1, 2}, []int{8, 4}},
+		{UNet{}, 16, 16, []int{1, 2, 2}, []int{8, 4}},
+		{UNet{}, 28, 28, []int{1, 2, 2}, []int{7}},
+		{UNet{}, 32, 32, []int{1, 2, 2, 2}, []int{8, 4}},
+		{UNet{}, 64, 32, []int{1, 2, 2, 2}, []int{8}},
+		{UNet{}, 3, 9, []int{1}, []int{3}},
+		{UNet{ResblockUpdown: true}, 28, 28, []int{1, 2, 2}, []int{7}},
+		{UNet{ResblockUpdown: true}, 18, 18, []int{1, 2}, []int{}},
+		{UNet{Mult: []int{1}}, 8, 8, []int{1}, []int{8}},
+		{UNet{Attention: []int{}}, 8, 8, []int{1, 2}, []int{}},
+	} {
+		u := c.given
+		u.Image = []int{c.h, c.w, 1}
+		if u = u.Defaults(); !slices.Equal(u.Mult, c.mult) || !slices.Equal(u.Attention, c.attention) {
+			t.Errorf("%+v on %dx%d: mult %v, attention %v; want %v and %v", c.given, c.h, c.w, u.Mult, u.Attention,
+				c.mult, c.attention)
+		}
+		if err := u.validate(); err != nil {
+			t.Errorf("%+v on %dx%d: %v", c.given, c.h, c.w, err)
+		}
+	}
+	if u := (UNet{}).Defaults(); u.Mult != nil || u.Attention != nil {
+		t.Errorf("without an image: mult %v, attention %v; want none yet", u.Mult, u.Attention)
 	}
 }
 

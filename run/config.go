@@ -64,12 +64,29 @@ func (c Config) Defaults() Config {
 	if c.Precondition == nil {
 		c.Precondition = &able
 	}
+	steps := c.Train.Steps
 	c.Train = c.Train.DefaultsFor(c.Net, *c.Precondition && able)
+	if c.Net.OfImages() {
+		c.Train.Steps = steps // where it is 0, for the number of images; see sized
+	}
 	if kind, err := train.KindOf(c.Train.Objective); err == nil {
 		c.Net.Average = c.Net.Average || kind.Averages
 		c.Eval = samplerOf(kind, c.Train, c.Eval)
 	}
 	c.Eval = c.Eval.Defaults()
+	return c
+}
+
+// sized returns c with the steps that the size of the data determines.
+func (c Config) sized(set *data.Set) Config {
+	if c.Train.Steps > 0 {
+		return c
+	}
+	images := 0
+	if set.TrainSet != nil {
+		images = set.TrainSet.Len()
+	}
+	c.Train.Steps = train.StepsFor(images, c.Train.Batch)
 	return c
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"flowmatch/data"
 	"flowmatch/train"
 )
 
@@ -75,5 +76,39 @@ func TestNetworksOfImagesTrainOpenAndResume(t *testing.T) {
 				t.Errorf("points in the plane: got %v", err)
 			}
 		})
+	}
+}
+
+// What a run file leaves out of a network of images and its training fits the images and
+// their number, and is written down.
+func TestANetworkOfImagesFitsTheData(t *testing.T) {
+	cfg, err := ParseConfig(fmt.Appendf(nil, "data: {path: %q}\nnet: {unet: {}}\n", imagesFile(t)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	dir := t.TempDir()
+	var is Config
+	_, err = Train(ctx, cfg, dir, TrainOptions{Opened: func(_ *data.Set, c Config) { is = c; stop() }})
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, train.ErrInterrupted) {
+		t.Fatal(err)
+	}
+	u := is.Net.UNet
+	if is.Train.Steps != 2000 || is.Train.Batch != 64 || !slices.Equal(u.Mult, []int{1}) ||
+		!slices.Equal(u.Attention, []int{4}) {
+		t.Errorf("%d steps of %d, mult %v, attention %v; want 2000 of 64, [1], [4]", is.Train.Steps, is.Train.Batch,
+			u.Mult, u.Attention)
+	}
+	if written, err := readRunConfig(dir); err != nil || written.Train.Steps != 2000 || written.Net.UNet.Mult == nil {
+		t.Errorf("run.yaml has %d steps, mult %v (%v)", written.Train.Steps, written.Net.UNet.Mult, err)
+	}
+	if cfg, err = ParseConfig(fmt.Appendf(nil, "data: {path: %q}\nnet: {unet: {}}\ntrain: {warmup: 3000}\n",
+		imagesFile(t)), nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Train(t.Context(), cfg, filepath.Join(dir, "other"), TrainOptions{})
+	if !errors.Is(err, ErrSettings) || !strings.Contains(err.Error(), "warmup of 3000 steps leaves none of 2000") {
+		t.Errorf("a warm-up that is longer: got %v", err)
 	}
 }

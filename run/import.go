@@ -33,7 +33,8 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 	if s.set, err = openData(cfg); err != nil {
 		return nil, err
 	}
-	if s.cfg.Net, err = netFor(cfg, s.set); err != nil {
+	s.cfg = cfg.sized(s.set)
+	if s.cfg.Net, err = netFor(s.cfg, s.set); err != nil {
 		return nil, err
 	}
 	net, err := model.ReadWeights(weights, eng, s.cfg.Net)

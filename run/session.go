@@ -28,8 +28,9 @@ type TrainOptions struct {
 	// settings that have changed since; see [Change].
 	Resumed  func(step int, changes []Change)
 	FellBack func(train.FellBack)
-	// Opened is called with the data before training.
-	Opened func(*data.Set)
+	// Opened is called before training with the data, and with the settings that they
+	// complete.
+	Opened func(*data.Set, Config)
 	// Undrawn is called where the samples of a step cannot be solved for or drawn, so
 	// that there is no picture of them; training goes on.
 	Undrawn func(step int, err error)
@@ -87,12 +88,16 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if err != nil {
 		return nil, err
 	}
-	if o.Opened != nil {
-		o.Opened(set)
+	cfg = cfg.sized(set)
+	if err := cfg.Train.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	s := &session{cfg: cfg, dir: dir, set: set}
 	if s.cfg.Net, err = netFor(cfg, set); err != nil {
 		return nil, err
+	}
+	if o.Opened != nil {
+		o.Opened(set, s.cfg)
 	}
 	if err := cfg.Eval.Divergence.CheckDim(set.Dim, likelihood.ExactUpTo); err != nil {
 		return nil, fmt.Errorf("%w: eval.%w", ErrSettings, err)
@@ -163,7 +168,7 @@ func netFor(cfg Config, set *data.Set) (nn.Config, error) {
 		return net, fmt.Errorf("%w: net.unet and net.dit are for images; the data (%s) are of kind %s", ErrSettings,
 			set.Name, set.Kind)
 	}
-	net = net.OnImages(image)
+	net = net.OnImages(image).Defaults()
 	return net, sameNet(cfg.Net, net, set)
 }
 

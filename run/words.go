@@ -96,8 +96,9 @@ var plainDocs = map[string]string{
 	"train.intervals.finest": "Of shortcut: the number of the shortest steps that are learnt, a power of " +
 		"two; default 64. Each step is learnt as two of half its length, so that the shortest halves are " +
 		"1/128 of the time, as in the paper.",
-	"train.steps": "The number of steps of the optimizer; default 10,000.",
-	"train.batch": "The number of examples in a step; default 256.",
+	"train.steps": "The number of steps of the optimizer; default 10,000. Of net.unet and net.dit the default is " +
+		"25 passes over the images, at least 2,000 steps and at most 10,000.",
+	"train.batch": "The number of examples in a step; default 256, of net.unet and net.dit 64.",
 	"train.lr": "The learning rate at its highest. Default 0.01 of perceptrons, less with adamw and layers wider " +
 		"than 64, 0.64/width; of images 0.001.",
 	"train.schedule": "How the learning rate goes on after the warm-up: not at all (constant), down along " +

@@ -63,10 +63,27 @@ func (c Config) Defaults() Config {
 	return c
 }
 
+// imageBatch is the default batch of networks of images.
+const imageBatch = 64
+
+// StepsFor is how many steps a network of images is trained by default on so many images (0:
+// without end) in batches of a size: 25 passes over them, at least 2,000 steps and at most
+// 10,000.
+func StepsFor(images, batch int) int {
+	const passes, least, most = 25, 2000, 10000
+	if images == 0 {
+		return most
+	}
+	return min(max(least, passes*images/batch), most)
+}
+
 // DefaultsFor is Defaults for a network of that configuration, with the learning rate, the
 // optimizer and, where the model is preconditioned, the times that were measured to do best
 // (docs/design/training-defaults.md).
 func (c Config) DefaultsFor(net nn.Config, preconditioned bool) Config {
+	if net.OfImages() {
+		setDefault(&c.Batch, imageBatch)
+	}
 	setDefault(&c.Batch, c.Loop.Defaults().Batch)
 	setDefault(&c.Optimizer.Name, nn.OptimizerFor(net, c.Batch))
 	setDefault(&c.LR, nn.RateFor(net, c.Optimizer.Name))

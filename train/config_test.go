@@ -111,3 +111,13 @@ func TestCompleteConfigsComeBack(t *testing.T) {
 		t.Errorf("the defaults are %+v", c)
 	}
 }
+
+func TestStepsFollowTheNumberOfImages(t *testing.T) {
+	for _, c := range []struct{ images, batch, want int }{
+		{1, 64, 2000}, {5120, 64, 2000}, {8500, 64, 3320}, {8500, 32, 6640}, {60000, 64, 10000}, {0, 64, 10000},
+	} {
+		if got := StepsFor(c.images, c.batch); got != c.want {
+			t.Errorf("%d images in batches of %d: %d steps, want %d", c.images, c.batch, got, c.want)
+		}
+	}
+}

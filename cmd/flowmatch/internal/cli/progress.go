@@ -116,6 +116,7 @@ type training struct {
 	loss float64
 	nll  bool        // the loss is a negative log-likelihood
 	line train.Event // the last line of metrics
+	told bool        // how long it takes
 }
 
 // training starts over at a step of a training run of total steps.
@@ -129,7 +130,33 @@ func (t *training) step(step int, loss float64) {
 		t.loss = loss
 	}
 	t.loss = lossMemory*t.loss + (1-lossMemory)*loss
+	t.tell(step)
 	t.at(float64(step), func() string { return t.where(step) }, step == int(t.total))
+}
+
+// tell says once, as soon as the rate is known, how long a long training takes.
+func (t *training) tell(step int) {
+	spent := time.Since(t.start)
+	if t.w == nil || t.told || spent < time.Second {
+		return
+	}
+	t.told = true
+	whole := time.Duration(float64(spent) * (t.total - t.from) / max(1, float64(step)-t.from))
+	if whole < time.Minute {
+		return
+	}
+	if t.bar != nil {
+		_ = t.bar.Clear()
+	}
+	fmt.Fprintf(t.w, "about %s for %.0f steps\n", roughly(whole), t.total-t.from)
+}
+
+// roughly writes a time to two digits or so.
+func roughly(d time.Duration) string {
+	if d > 2*time.Hour {
+		return fmt.Sprintf("%.1f hours", d.Hours())
+	}
+	return fmt.Sprintf("%.0f minutes", d.Minutes())
 }
 
 // event is called at every line of metrics.

@@ -45,3 +45,36 @@ func TestALongSolveReportsItsProgress(t *testing.T) {
 		t.Errorf("quiet reports %q", out.String())
 	}
 }
+
+// What takes long is told as soon as it is known.
+func TestALongTrainingSaysHowLongItTakes(t *testing.T) {
+	for _, c := range []struct {
+		ago  time.Duration
+		step int
+		want string
+	}{
+		{time.Second / 2, 110, "^$"},
+		{2 * time.Second, 200, "^$"},
+		{2 * time.Second, 110, "^about 3 minutes for 900 steps\n$"},
+		{2 * time.Second, 100, "^about 30 minutes for 900 steps"},
+		{2 * time.Hour, 400, `about 6\.0 hours for 900 steps`},
+	} {
+		var out bytes.Buffer
+		a := &app{stderr: &out}
+		p := a.training(100, 1000)
+		p.start = p.start.Add(-c.ago)
+		p.step(c.step, 1)
+		p.step(c.step, 1) // once is enough
+		if !regexp.MustCompile(c.want).MatchString(out.String()) {
+			t.Errorf("%v for %d steps: %q, want %s", c.ago, c.step-100, out.String(), c.want)
+		}
+		if a.quiet = true; out.Len() > 0 {
+			out.Reset()
+			p = a.training(100, 1000)
+			p.start = p.start.Add(-c.ago)
+			if p.step(c.step, 1); out.Len() > 0 {
+				t.Errorf("quiet: %q", out.String())
+			}
+		}
+	}
+}

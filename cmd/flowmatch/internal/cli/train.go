@@ -150,10 +150,7 @@ func readRun(file string, set []string, backend string) (run.Config, error) {
 // trainRun trains with progress and sums up.
 func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume bool) (*trainResult, *run.Run, error) {
 	cfg = cfg.Defaults()
-	res := &trainResult{Run: dir, Steps: cfg.Train.Steps, Warnings: cfg.Warnings()}
-	for _, w := range res.Warnings {
-		a.status("warning: %s", w)
-	}
+	res := &trainResult{Run: dir}
 	if resume && !run.Begun(dir) {
 		a.status("%s holds no checkpoint to go on from: this training begins at step 0", dir)
 	}
@@ -161,7 +158,12 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 	r, err := run.Train(ctx, cfg, dir, run.TrainOptions{
 		Resume:  resume,
 		Resumed: func(step int, changes []run.Change) { a.resumed(res, step, changes) },
-		Opened: func(set *data.Set) {
+		Opened: func(set *data.Set, is run.Config) {
+			cfg = is
+			res.Steps, res.Warnings = cfg.Train.Steps, cfg.Warnings()
+			for _, w := range res.Warnings {
+				a.status("warning: %s", w)
+			}
 			res.Data, res.Images = set.Name, set.Kind == data.KindImages
 			if set.Skipped > 0 {
 				a.status("%s: images left out because they cannot be decoded: %d", set.Name, set.Skipped)
