@@ -26,11 +26,16 @@ func (p Page) Write(w io.Writer, g Grid, results []Result) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("# %s\n", g.Title)
-	line("%s\n", strings.TrimSpace(g.Question))
+	if g.Question != "" {
+		line("%s\n", strings.TrimSpace(g.Question))
+	}
 	line("```sh\n%s\n```\n", cmp.Or(p.Command, "flowmatch experiment "+p.Name))
 	line("%s", p.provenance(g, results))
 	if g.Search != nil {
 		g.Search.write(&b, g, results)
+	}
+	if len(g.Tables) == 0 {
+		g.Tables = plain(results)
 	}
 	for _, t := range g.Tables {
 		var err error
@@ -60,6 +65,39 @@ func (p Page) Write(w io.Writer, g Grid, results []Result) error {
 	}
 	_, err = io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
 	return err
+}
+
+// headlines are the values that stand first in a table of everything, in order.
+var headlines = []string{
+	"gap", "nll", "bpd", "bpd_1", "bpd_20", "w2", "sliced_w2", "mmd", "fid", "kid", "precision", "recall", "nfe",
+	"nll_nfe", "path_energy", "straightness", "seconds",
+}
+
+// plain returns the table of a grid that has none: the headlines that were measured, or
+// where there is none of them all values.
+func plain(results []Result) []Table {
+	found := map[string]bool{}
+	for _, r := range results {
+		for name := range r.Values {
+			found[name] = found[name] || !r.Trial
+		}
+	}
+	shown := slices.DeleteFunc(slices.Clone(headlines), func(name string) bool { return !found[name] })
+	if len(shown) < 2 { // seconds are always there
+		all := slices.Sorted(maps.Keys(found))
+		shown = slices.DeleteFunc(all, func(name string) bool { return !found[name] })
+	}
+	t := Table{Title: "What was measured", Digits: defaultDigits}
+	for _, name := range shown {
+		t.Values = append(t.Values, Column{Value: name, Title: strings.ReplaceAll(name, "_", " ")})
+	}
+	if found["w2_data"] {
+		t.Floor = "w2_data"
+	}
+	if len(t.Values) == 0 {
+		return nil
+	}
+	return []Table{t}
 }
 
 func onTask(task string) string {

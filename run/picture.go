@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 	"slices"
 
 	"flowmatch/data"
@@ -357,20 +356,14 @@ func (a *artist) trajectories(ctx context.Context, x flow.Batch, times []float64
 }
 
 func (r *Run) drawLoss(w io.Writer) error {
-	events, err := ReadMetrics(filepath.Join(r.Dir, MetricsFile))
+	events, err := r.events()
 	if err != nil {
 		return err
 	}
-	series := []plot.Series{{Name: "training"}, {Name: "validation (EMA)"}}
-	for _, e := range events {
-		series[0].X = append(series[0].X, float64(e.Step))
-		series[0].Y = append(series[0].Y, e.Loss)
-		if e.ValLoss != nil {
-			series[1].X = append(series[1].X, float64(e.Step))
-			series[1].Y = append(series[1].Y, *e.ValLoss)
-		}
-	}
-	if len(series[1].X) == 0 {
+	training, validation := losses(events)
+	training.Name, validation.Name = "training", "validation (EMA)"
+	series := []plot.Series{training, validation}
+	if len(validation.X) == 0 {
 		series = series[:1]
 	}
 	return plot.Loss(w, series, plot.LossOptions{})

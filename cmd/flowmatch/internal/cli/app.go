@@ -140,8 +140,8 @@ samples from them by solving the learnt ODE, and evaluates exact likelihoods.`,
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on standard error")
 	root.AddCommand(
 		a.demoCommand(), a.trainCommand(), a.classifierCommand(), a.sampleCommand(), a.logpCommand(), a.evalCommand(),
-		a.exportCommand(), a.plotCommand(), a.experimentCommand(), a.benchCommand(), a.dataCommand(), a.configCommand(),
-		a.doctorCommand(), a.versionCommand(),
+		a.compareCommand(), a.exportCommand(), a.plotCommand(), a.experimentCommand(), a.benchCommand(),
+		a.dataCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -31,10 +31,15 @@ type experimentResult struct {
 	Page    string              `json:"page,omitempty"`
 	Seconds float64             `json:"seconds"`
 	Results []experiment.Result `json:"results,omitempty"`
+	Checked bool                `json:"checked,omitempty"` // by --check: every run can begin, and none did
 }
 
 func (e experimentResult) text(w io.Writer) {
 	fmt.Fprintf(w, "experiment\t%s\n", e.Name)
+	if e.Checked {
+		fmt.Fprintf(w, "check\tok: %d runs can begin; none did\n", e.Runs)
+		return
+	}
 	fmt.Fprintf(w, "runs\t%d, of which %d were made now, in %s\n", e.Runs, e.Made, e.Folder)
 	if e.Page != "" {
 		fmt.Fprintf(w, "page\t%s\n", e.Page)
@@ -43,6 +48,7 @@ func (e experimentResult) text(w io.Writer) {
 }
 
 type experimentFlags struct {
+	grid                   string // name or file
 	out, docs, data, peers string
 	set                    []string
 	seeds                  int
@@ -79,7 +85,8 @@ DIR/bin/python.`,
 		Args:              arguments("NAME"),
 		ValidArgsFunction: nameArgument(experiment.Known(), true),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
-			return a.experiment(cmd.Context(), args[0], f)
+			f.grid = args[0]
+			return a.experiment(cmd.Context(), f)
 		}),
 	}
 	fl := cmd.Flags()
@@ -108,8 +115,8 @@ func readGrid(arg string) (name string, g experiment.Grid, err error) {
 	return arg, g, err
 }
 
-func (a *app) experiment(ctx context.Context, arg string, f experimentFlags) (_ result, err error) {
-	name, g, err := readGrid(arg)
+func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err error) {
+	name, g, err := readGrid(f.grid)
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -141,6 +148,7 @@ func (a *app) experiment(ctx context.Context, arg string, f experimentFlags) (_ 
 	}
 	res := experimentResult{Name: name, Runs: len(cells), Folder: f.out}
 	if f.check {
+		res.Checked = true
 		return res, nil
 	}
 	start := time.Now()
@@ -242,7 +250,7 @@ func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, 
 	}
 	machine := bench.NewReport(run.Version())
 	p := experiment.Page{
-		Name: name, Date: time.Now().Format(time.DateOnly), Pictures: files, Command: f.again(name, g),
+		Name: name, Date: time.Now().Format(time.DateOnly), Pictures: files, Command: f.again(g),
 		Machine: fmt.Sprintf("%s, %s/%s, %s, %d cores", machine.CPU, runtime.GOOS, runtime.GOARCH, runtime.Version(),
 			machine.Cores),
 	}
@@ -253,10 +261,10 @@ func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, 
 	return page, writeClaims(name, docs)
 }
 
-// again returns the command that makes the page of an experiment again, wherever its data,
-// its runs and the libraries of its peers are.
-func (f experimentFlags) again(name string, g experiment.Grid) string {
-	words := []string{"flowmatch experiment", name}
+// again returns the command that makes the page of an experiment again, wherever its file,
+// its data, its runs and the libraries of its peers are.
+func (f experimentFlags) again(g experiment.Grid) string {
+	words := []string{"flowmatch experiment", filepath.Base(f.grid)}
 	if f.data != "" {
 		words = append(words, "--data DIR")
 	}

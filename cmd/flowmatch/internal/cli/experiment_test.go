@@ -52,8 +52,8 @@ func TestAnExperimentWritesItsPage(t *testing.T) {
 	if again := succeedJSON(t, args...); again["made"] != 0.0 {
 		t.Errorf("the second time %v runs were made, want none", again["made"])
 	}
-	if check := succeedJSON(t, append(args, "--check")...); check["runs"] != 2.0 {
-		t.Errorf("--check reports %v runs, want 2", check["runs"])
+	if check := succeedJSON(t, append(args, "--check")...); check["runs"] != 2.0 || check["checked"] != true {
+		t.Errorf("--check reports %v, want that 2 runs are checked", check)
 	}
 	code, _, stderr := invoke(t, append(args, "--set", "train.lr=1e-4")...)
 	if code != exitFailure || !strings.Contains(stderr, "other settings") {
@@ -97,7 +97,7 @@ func TestAnExperimentFindsItsDataFiles(t *testing.T) {
 	if got := succeedJSON(t, append(args, "--data", dir)...); got["made"] != 2.0 {
 		t.Errorf("%v runs were made, want 2", got["made"])
 	}
-	again := "flowmatch experiment grid --data DIR --seeds 1 --set eval.steps=2 --set 'net.hidden=[4, 4]'\n"
+	again := "flowmatch experiment grid.yaml --data DIR --seeds 1 --set eval.steps=2 --set 'net.hidden=[4, 4]'\n"
 	if page := string(readFile(t, filepath.Join(dir, "docs", "grid.md"))); !strings.Contains(page, again) {
 		t.Errorf("the page does not say what makes it again:\n%s", page)
 	}
@@ -110,7 +110,7 @@ func TestAPageWithPeersSaysWhatMakesItAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "flowmatch experiment peers --peers DIR/bin/python --seeds 2"
-	if got := (experimentFlags{seeds: 2}).again("peers", g); got != want {
+	if got := (experimentFlags{grid: "peers", seeds: 2}).again(g); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
