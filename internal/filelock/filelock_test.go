@@ -1,0 +1,171 @@
+package filelock_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"unicode/utf8"
+
+	"flowmatch/internal/filelock"
+)
+
+const childEnv = "FLOWMATCH_TEST_LOCK"
+
+// As a child this test program takes a lock, says so, and holds it until it is killed.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childEnv); dir != "" {
+		_, err := filelock.LockFolder(dir)
+		fmt.Println("locked", err)
+		select {}
+	}
+	os.Exit(m.Run())
+}
+
+func names(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return strings.Join(names, " ")
+}
+
+func locks(t *testing.T) {
+	t.Helper()
+	switch runtime.GOOS {
+	case "aix", "solaris", "illumos", "plan9", "js", "wasip1":
+		t.Skip("this system has no locks")
+	}
+}
+
+func TestAFolderHasOneHolder(t *testing.T) {
+	locks(t)
+	dir := t.TempDir()
+	l, err := filelock.LockFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = filelock.LockFolder(dir)
+	if want := fmt.Sprintf("process %d on ", os.Getpid()); !errors.Is(err, filelock.ErrHeld) ||
+		!strings.Contains(err.Error(), want) {
+		t.Errorf("a second lock: %v, want ErrHeld by %q", err, want)
+	}
+	l.Unlock()
+	l.Unlock() // does nothing
+	if got := names(t, dir); got != "" {
+		t.Errorf("left in the folder: %s", got)
+	}
+	if l, err = filelock.LockFolder(dir); err != nil {
+		t.Errorf("after it was given back: %v", err)
+	}
+	l.Unlock()
+}
+
+func TestALockIsGoneWithItsProcess(t *testing.T) {
+	locks(t)
+	dir := t.TempDir()
+	child := exec.CommandContext(t.Context(), os.Args[0])
+	child.Env = append(os.Environ(), childEnv+"="+dir)
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "locked <nil>\n" {
+		t.Fatalf("the child says %q, %v", line, err)
+	}
+	_, err = filelock.LockFolder(dir)
+	if want := fmt.Sprintf("process %d on ", child.Process.Pid); !errors.Is(err, filelock.ErrHeld) ||
+		!strings.Contains(err.Error(), want) {
+		t.Errorf("while the child holds it: %v, want ErrHeld by %q", err, want)
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	child.Wait() // it was killed: no news
+	l, err := filelock.LockFolder(dir)
+	if err != nil {
+		t.Errorf("after the child was killed: %v", err)
+	}
+	l.Unlock()
+}
+
+// Whoever finds the file of a lock that is just being given back takes another.
+func TestManyTakeTurns(t *testing.T) {
+	locks(t)
+	dir := t.TempDir()
+	var inside, turns int
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 50 {
+				l, err := filelock.LockFolder(dir)
+				if errors.Is(err, filelock.ErrHeld) {
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				inside++
+				turns++
+				if inside != 1 {
+					t.Errorf("%d hold the lock", inside)
+				}
+				mu.Unlock()
+				runtime.Gosched()
+				mu.Lock()
+				inside--
+				mu.Unlock()
+				l.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	if turns == 0 {
+		t.Error("nobody got the lock")
+	}
+	if got := names(t, dir); got != "" {
+		t.Errorf("left in the folder: %s", got)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	if _, err := filelock.LockFolder(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+	locks(t)
+	// What somebody wrote into the file cannot move the cursor.
+	dir := t.TempDir()
+	file := filepath.Join(dir, ".lock")
+	if err := os.WriteFile(file, []byte("process \x1b[2J\xff 1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if ok, err := filelock.Try(f); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if _, err := filelock.LockFolder(dir); err == nil || strings.Contains(err.Error(), "\x1b") ||
+		!utf8.ValidString(err.Error()) {
+		t.Errorf("got %q", err)
+	}
+}
