@@ -8,8 +8,9 @@
 //
 // Two writers of one path do not corrupt it, but the later one wins. A process
 // killed in the middle leaves a hidden file .NAME.tmp-RANDOM beside the old
-// one, which may be deleted. The lines are our own because the usual library
-// for this, google/renameio, does not build on Windows.
+// one: the next process that writes there removes it, or calls [Sweep]. The lines are
+// our own because the usual library for this, google/renameio, does not build on
+// Windows.
 package atomicfile
 
 import (
@@ -18,7 +19,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 )
@@ -60,13 +60,13 @@ func WriteFile(path string, write func(w io.Writer) error) error {
 // replace writes a temporary file beside path and renames it over path.
 // perm 0 leaves the permissions to the umask.
 func replace(path string, perm fs.FileMode, write func(w io.Writer) error) (err error) {
-	dir, base := filepath.Split(path)
-	temp := filepath.Join(dir, fmt.Sprintf(".%s.tmp-%016x", base, rand.Uint64()))
-	// os.CreateTemp would force 0600; O_EXCL with 0666 respects the umask instead.
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	dir := filepath.Dir(path)
+	sweepOnce(dir)
+	f, err := createTemp(path)
 	if err != nil {
 		return fmt.Errorf("atomicfile: %w", err)
 	}
+	temp := f.Name()
 	done := false
 	defer func() {
 		if !done { // an error, or a panic of write passing through
@@ -86,11 +86,8 @@ func replace(path string, perm fs.FileMode, write func(w io.Writer) error) (err 
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("atomicfile: %s left as it was: %w", path, err)
 	}
-	if err := f.Close(); err != nil {
+	if err := rename(f, path); err != nil {
 		return fmt.Errorf("atomicfile: %s left as it was: %w", path, err)
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return fmt.Errorf("atomicfile: %w", err)
 	}
 	done = true
 	syncDir(dir)
@@ -125,9 +122,6 @@ func fill(w io.Writer, write func(w io.Writer) error) error {
 // syncDir makes the rename itself durable. It is a best effort: the content is
 // safe either way, and some systems (Windows) refuse to sync a directory.
 func syncDir(dir string) {
-	if dir == "" {
-		dir = "."
-	}
 	if d, err := os.Open(dir); err == nil {
 		_ = d.Sync() // best effort, see above
 		d.Close()
