@@ -3,7 +3,6 @@ package run
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"flowmatch/model"
@@ -55,10 +54,12 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 // imported writes the files of a run whose model is there, run.yaml, which makes the
 // folder one, last.
 func (s *session) imported(eng *nn.Engine, events []train.Event) (*Run, error) {
-	if err := os.MkdirAll(s.dir, 0o777); err != nil {
-		return nil, fmt.Errorf("run: %w", err)
+	lock, err := lockFolder(s.dir)
+	if err != nil {
+		return nil, err
 	}
-	err := errors.Join(
+	defer lock.Unlock()
+	err = errors.Join(
 		writeMetrics(filepath.Join(s.dir, MetricsFile), events),
 		s.model.Save(filepath.Join(s.dir, CheckpointFile)),
 	)

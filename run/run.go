@@ -12,6 +12,8 @@ import (
 
 	"flowmatch/data"
 	"flowmatch/eval"
+	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/filelock"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/train"
@@ -50,6 +52,10 @@ var (
 	ErrNoCheckpoint = errors.New("run: no checkpoint yet")
 )
 
+// ErrBusy is returned by Train and Import while another process, or another call, trains in
+// the same folder. The error names it.
+var ErrBusy = filelock.ErrHeld
+
 // ErrSettings is returned by Train for settings that the data show to be wrong.
 var ErrSettings = errors.New("run: the settings do not fit the data")
 
@@ -74,14 +80,15 @@ func Begun(dir string) bool { return exists(filepath.Join(dir, CheckpointFile)) 
 // Snapshots returns the steps of which the run keeps a snapshot, in order; see
 // train.Loop.SnapshotEvery.
 func Snapshots(dir string) ([]int, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "snapshot-*.safetensors"))
+	files, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
 	var steps []int
 	for _, f := range files {
 		var step int
-		if _, err := fmt.Sscanf(filepath.Base(f), snapshotName, &step); err == nil {
+		_, err := fmt.Sscanf(f.Name(), snapshotName, &step)
+		if err == nil && f.Name() == fmt.Sprintf(snapshotName, step) {
 			steps = append(steps, step)
 		}
 	}
@@ -97,6 +104,7 @@ func snapshotFile(dir string, step int) string {
 }
 
 func openFile(dir, backend, file string) (*Run, error) {
+	atomicfile.Sweep(dir)
 	cfg, err := readRunConfig(dir)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"flowmatch/data"
+	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/filelock"
 	"flowmatch/likelihood"
 	"flowmatch/model"
 	"flowmatch/nn"
@@ -40,12 +42,18 @@ type TrainOptions struct {
 var ErrExists = errors.New("run: the folder already holds a run")
 
 // Train trains in dir until it is done or ctx ends, and returns the run opened.
-// When ctx ends, the state is saved and the error is train.ErrInterrupted.
+// When ctx ends, the state is saved and the error is train.ErrInterrupted. While it trains,
+// nobody else can in the same folder: see [ErrBusy].
 func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, error) {
 	cfg = cfg.Defaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
+	lock, err := lockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Unlock()
 	s, err := prepare(ctx, cfg, dir, o)
 	if err != nil {
 		return nil, err
@@ -73,10 +81,23 @@ type session struct {
 	from      int
 }
 
-func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*session, error) {
+// lockFolder makes a folder, takes its lock and clears it of what killed processes left.
+func lockFolder(dir string) (*filelock.Folder, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
+	lock, err := filelock.LockFolder(dir)
+	switch {
+	case errors.Is(err, ErrBusy):
+		return nil, fmt.Errorf("run: %w; wait until it ends, stop it, or take another folder", err)
+	case err != nil:
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	atomicfile.Sweep(dir)
+	return lock, nil
+}
+
+func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*session, error) {
 	if exists(filepath.Join(dir, ConfigFile)) && !o.Resume {
 		return nil, fmt.Errorf("%w: %s; train into another folder, or resume it", ErrExists, dir)
 	}

@@ -66,7 +66,8 @@ var rooms = map[string][]string{
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
 	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/image", "data/dataset",
 		"likelihood", "field", "model", "coupling", "train", "eval", "plot",
-		"internal/seed", "internal/atomicfile", "internal/tfevents", "internal/settings", "internal/choice"},
+		"internal/seed", "internal/atomicfile", "internal/filelock", "internal/tfevents", "internal/settings",
+		"internal/choice"},
 	"bench": {"flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field", "model",
 		"coupling", "train", "metrics", "internal/seed", "internal/memory", "internal/child", "internal/choice"},
 	// A grid of runs, with the files of those known by name. It trains the classifier that its

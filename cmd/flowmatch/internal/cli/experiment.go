@@ -19,6 +19,7 @@ import (
 	"flowmatch/bench"
 	"flowmatch/experiment"
 	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/filelock"
 	"flowmatch/run"
 	"flowmatch/train"
 )
@@ -123,14 +124,8 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 	if f.peers != "" && !g.HasPeers() {
 		return nil, usagef("--peers is %q; no method of %s has a peer: leave it out", f.peers, name)
 	}
-	if f.seeds < 0 {
-		return nil, usagef("--seeds is %d; it must be at least 1, or 0 for the grid's %d", f.seeds, len(g.Seeds))
-	}
-	for len(g.Seeds) < f.seeds {
-		g.Seeds = append(g.Seeds, slices.Max(g.Seeds)+1)
-	}
-	if f.seeds > 0 {
-		g.Seeds = g.Seeds[:f.seeds]
+	if g.Seeds, err = f.seedsOf(g); err != nil {
+		return nil, err
 	}
 	if f.out == "" {
 		f.out = filepath.Join("runs", name)
@@ -157,6 +152,11 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, o.Peers.Close()) }()
+	lock, err := lockGrid(f.out)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Unlock()
 	res.Results, err = experiment.Run(ctx, g, cells, o)
 	if errors.Is(err, train.ErrInterrupted) || err != nil && ctx.Err() != nil { // in training, or in a measure
 		return nil, fmt.Errorf("%w\n%d of %d runs are done; the same command goes on",
@@ -171,6 +171,33 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 	res.Page, err = a.writeResults(ctx, name, g, cells, res.Results, f)
 	res.Seconds = time.Since(start).Seconds()
 	return res, err
+}
+
+// seedsOf returns so many seeds as the flags ask for.
+func (f experimentFlags) seedsOf(g experiment.Grid) ([]uint64, error) {
+	seeds := slices.Clone(g.Seeds)
+	if f.seeds < 0 {
+		return nil, usagef("--seeds is %d; it must be at least 1, or 0 for the grid's %d", f.seeds, len(seeds))
+	}
+	for len(seeds) < f.seeds {
+		seeds = append(seeds, slices.Max(seeds)+1)
+	}
+	if f.seeds > 0 {
+		seeds = seeds[:f.seeds]
+	}
+	return seeds, nil
+}
+
+// lockGrid takes the lock of the folder of a grid.
+func lockGrid(dir string) (*filelock.Folder, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	lock, err := filelock.LockFolder(dir)
+	if errors.Is(err, filelock.ErrHeld) {
+		err = fmt.Errorf("%w; wait until it ends, stop it, or give another --out", err)
+	}
+	return lock, err
 }
 
 // startPeers makes ready the peers that cells wait for; nil where there are none.
