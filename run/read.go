@@ -23,6 +23,18 @@ func ReadConfig(file string, set []string) (Config, error) {
 	return readFile(file, func(text []byte) (Config, error) { return ParseConfig(text, set) })
 }
 
+// ReadResumed is ReadConfig of the run.yaml that a folder keeps of its run, to resume it. One
+// of an earlier version means what it meant there: a key that it lacks is not the default of
+// now, but what the run was trained with.
+func ReadResumed(dir string, set []string) (Config, error) {
+	set, err := absoluteSettings(set)
+	if err != nil {
+		return Config{}, err
+	}
+	file := filepath.Join(dir, ConfigFile)
+	return readFile(file, func(text []byte) (Config, error) { return parseWritten(text, set) })
+}
+
 // readFile reads a run file that parse knows. Paths in it are relative to it.
 func readFile(file string, parse func(text []byte) (Config, error)) (Config, error) {
 	b, err := os.ReadFile(file)
@@ -62,9 +74,10 @@ var retired = []string{"train.ml.probes"}
 var before = []string{"precondition=false", "train.optimizer.name=" + nn.AdamW, "net.unet.group_channels=1"}
 
 // parseWritten reads what a run keeps of its settings, maybe one of an earlier version: a
-// key without effect is no error there.
-func parseWritten(text []byte) (Config, error) {
-	c, _, err := settings.LoadWritten[Config](text, settings.Settings(before), retired...)
+// key without effect is no error there. set changes it.
+func parseWritten(text []byte, set []string) (Config, error) {
+	w := settings.Written{Text: text, Before: settings.Settings(before), Retired: retired}
+	c, _, err := settings.LoadWritten[Config](w, settings.Settings(set)...)
 	if err != nil {
 		return c, fmt.Errorf("run: %w", err)
 	}

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"flowmatch/model"
+	"flowmatch/train"
 )
 
 // What a run began with stays; what leaves the meaning of its state alone may change,
@@ -28,7 +30,7 @@ func TestARunIsResumedWithTheSettingsItBeganWith(t *testing.T) {
 		"train.lr=0.1":               "train.lr was 0.01, and is 0.1 now",
 		"net.hidden=[8, 8]":          "net.hidden was [8], and is [8 8] now",
 		"train.optimizer.beta1=0.5":  "train.optimizer.beta1 was 0.9, and is 0.5 now",
-		"train.steps=10":             "train.steps is 10, but 30 steps were taken already",
+		"train.steps=10":             "train.steps was 30, and is 10 now, but with train.schedule cosine",
 		"train.label_dropout=0.1":    "set conditional: true",
 		"data.standardize=none":      "data.standardize was scalar, and is none now",
 		"path.name=cosine":           "path.name was condot, and is cosine now",
@@ -43,15 +45,77 @@ func TestARunIsResumedWithTheSettingsItBeganWith(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", setting, err, want)
 		}
 	}
-	var reported []string
+	var reported, notes []string
 	more := parse(t, "train.steps=40", "train.log_every=5", "eval.samples=20", "train.precision=float32")
 	r, err := Train(t.Context(), more, dir, TrainOptions{Resume: true, Resumed: func(step int, changes []Change) {
 		reported = append(reported, fmt.Sprint(step, changes))
+		for _, c := range changes {
+			if c.Note != "" {
+				notes = append(notes, c.Key+": "+c.Note)
+			}
+		}
 	}})
 	want := "30 [eval.samples: 2000 -> 20 train.log_every: 50 -> 5 " +
 		"train.precision: not set -> float32 train.steps: 30 -> 40]"
 	if err != nil || r.Step != 40 || len(reported) != 1 || reported[0] != want {
 		t.Errorf("%d steps, %v, reported %q, want %q", r.Step, err, reported, want)
+	}
+	if len(notes) != 2 || !strings.HasPrefix(notes[0], "train.precision: the steps from here on are rounded") ||
+		!strings.HasPrefix(notes[1], "train.steps: train.schedule cosine spreads the learning rate over all") {
+		t.Errorf("notes %q, want those of precision and steps", notes)
+	}
+}
+
+// With a constant rate any number of steps is a part of the same training.
+func TestStepsOfAConstantRateMayBeFewer(t *testing.T) {
+	dir := t.TempDir()
+	constant := []string{"train.schedule=constant", "train.val_every=0", "train.checkpoint_every=5"}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	long := parse(t, append(constant, "train.steps=1000000")...)
+	_, err := Train(ctx, long, dir, TrainOptions{Step: func(step int, _ float64) {
+		if step == 12 {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, train.ErrInterrupted) {
+		t.Fatal(err)
+	}
+	few := parse(t, append(constant, "train.steps=5")...)
+	if _, err := Train(t.Context(), few, dir, TrainOptions{Resume: true}); !errors.Is(err, ErrChanged) ||
+		!strings.Contains(err.Error(), "were taken already") {
+		t.Errorf("fewer than were taken: %v", err)
+	}
+	var notes []Change
+	r, err := Train(t.Context(), parse(t, append(constant, "train.steps=20")...), dir, TrainOptions{Resume: true,
+		Resumed: func(_ int, c []Change) { notes = c }})
+	if err != nil || r.Step != 20 || len(notes) != 1 || notes[0].Note != "" {
+		t.Errorf("%v, changes %+v", err, notes)
+	}
+}
+
+// The best state is the run's while train.patience asks for it, and no longer.
+func TestTheBestStateDoesNotOutliveEarlyStopping(t *testing.T) {
+	dir := t.TempDir()
+	config := func(more ...string) Config {
+		return parse(t, append([]string{"train.schedule=constant", "train.val_every=5", "train.lr=0.3"}, more...)...)
+	}
+	if _, err := Train(t.Context(), config("train.patience=1", "train.steps=400"), dir, TrainOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(dir, "")
+	if err != nil || r.Step >= 400 || !exists(filepath.Join(dir, BestFile)) {
+		t.Fatalf("step %d, %v; want an early end, and the best state", r.Step, err)
+	}
+	best := r.Step
+	if r, err = Train(t.Context(), config("train.steps=500"), dir, TrainOptions{Resume: true}); err != nil ||
+		r.Step != 500 || exists(filepath.Join(dir, BestFile)) {
+		t.Errorf("without patience: the model is of step %d, %v; the best was %d", r.Step, err, best)
+	}
+	// With patience again, the best is the best from here on.
+	r, err = Train(t.Context(), config("train.steps=505", "train.patience=9"), dir, TrainOptions{Resume: true})
+	if err != nil || r.Step != 505 || !exists(filepath.Join(dir, BestFile)) {
+		t.Errorf("with patience again: the model is of step %d, %v", r.Step, err)
 	}
 }
 
@@ -210,5 +274,16 @@ func TestAFolderOfAnEarlierVersionKeepsItsSettings(t *testing.T) {
 	}
 	if _, err := Train(t.Context(), more, dir, TrainOptions{Resume: true}); err != nil {
 		t.Errorf("with the settings that it began with: %v", err)
+	}
+	// The folder's own run.yaml means what it meant, and what is set on top of it.
+	if err := os.WriteFile(file, []byte(strings.Replace(earlier, "steps: 20", "steps: 30", 1)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if more, err = ReadResumed(dir, []string{"train.steps=40"}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Train(t.Context(), more, dir, TrainOptions{Resume: true})
+	if err != nil || r.Step != 40 || *r.Config.Precondition || r.Config.Train.Optimizer.Name != "adamw" {
+		t.Errorf("with its own run.yaml: %v", err)
 	}
 }

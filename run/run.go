@@ -59,19 +59,24 @@ var ErrBusy = filelock.ErrHeld
 // ErrSettings is returned by Train for settings that the data show to be wrong.
 var ErrSettings = errors.New("run: the settings do not fit the data")
 
-// Open opens a trained run. backend "" is the one it was trained with.
+// Open opens a trained run: with train.patience the state of its best validation, else the
+// last one that was saved. backend "" is the one it was trained with.
 func Open(dir, backend string) (*Run, error) {
-	file := filepath.Join(dir, CheckpointFile)
-	if best := filepath.Join(dir, BestFile); exists(best) {
-		file = best
+	return openFile(dir, backend, func(cfg Config) string { return usedFile(dir, cfg) })
+}
+
+// usedFile is the file of the weights that a run is used with.
+func usedFile(dir string, cfg Config) string {
+	if best := filepath.Join(dir, BestFile); cfg.Train.Patience > 0 && exists(best) {
+		return best
 	}
-	return openFile(dir, backend, file)
+	return filepath.Join(dir, CheckpointFile)
 }
 
 // OpenAt opens a run as it was when a snapshot was taken, at a step that
 // [Snapshots] returns.
 func OpenAt(dir, backend string, step int) (*Run, error) {
-	return openFile(dir, backend, snapshotFile(dir, step))
+	return openFile(dir, backend, func(Config) string { return snapshotFile(dir, step) })
 }
 
 // Begun reports whether a folder holds the state of a training that can be resumed.
@@ -103,7 +108,8 @@ func snapshotFile(dir string, step int) string {
 	return filepath.Join(dir, fmt.Sprintf(snapshotName, step))
 }
 
-func openFile(dir, backend, file string) (*Run, error) {
+// openFile opens a run with the weights of a file, which its settings may decide on.
+func openFile(dir, backend string, file func(Config) string) (*Run, error) {
 	atomicfile.Sweep(dir)
 	cfg, err := readRunConfig(dir)
 	if err != nil {
@@ -116,7 +122,7 @@ func openFile(dir, backend, file string) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, step, err := model.Open(file, eng)
+	m, step, err := model.Open(file(cfg), eng)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s; resume its training", ErrNoCheckpoint, dir)
 	}
@@ -206,7 +212,7 @@ func readRunConfig(dir string) (Config, error) {
 	if !exists(file) {
 		return Config{}, fmt.Errorf("%w: %s has no %s", ErrNoRun, dir, ConfigFile)
 	}
-	return readFile(file, parseWritten)
+	return readFile(file, func(text []byte) (Config, error) { return parseWritten(text, nil) })
 }
 
 func exists(file string) bool {

@@ -131,22 +131,23 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 			return nil, err
 		}
 	}
-	if err := s.build(ctx, eng, o.Resume); err != nil {
+	if err := s.build(ctx, eng, begun); err != nil {
 		return nil, err
 	}
-	if begun {
-		if err := s.restore(checkpoint, eng); err != nil {
-			return nil, err
-		}
-		if o.Resumed != nil {
-			o.Resumed(s.from, changes)
-		}
+	if !begun {
+		return s, errors.Join(s.forget(), s.writeDescription(eng))
+	}
+	if err := s.restore(checkpoint, eng); err != nil {
+		return nil, err
+	}
+	if o.Resumed != nil {
+		o.Resumed(s.from, changes)
 	}
 	return s, s.writeDescription(eng)
 }
 
 // build makes the model, and the objective that the data and the Config ask for.
-func (s *session) build(ctx context.Context, eng *nn.Engine, resume bool) (err error) {
+func (s *session) build(ctx context.Context, eng *nn.Engine, begun bool) (err error) {
 	cfg := &s.cfg
 	net, err := nn.New(eng, cfg.Net, cfg.Seed)
 	if err != nil {
@@ -157,7 +158,7 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, resume bool) (err e
 	if err != nil {
 		return err
 	}
-	if s.objective, err = s.newObjective(ctx, eng, spec, resume); err != nil {
+	if s.objective, err = s.newObjective(ctx, eng, spec, begun); err != nil {
 		return err
 	}
 	if s.model, err = model.New(spec, net); err != nil {
@@ -254,7 +255,7 @@ func specOf(cfg Config, set *data.Set) model.Spec {
 
 // newObjective makes what the network is trained to do.
 func (s *session) newObjective(ctx context.Context, eng *nn.Engine, spec model.Spec,
-	resume bool) (train.Objective, error) {
+	begun bool) (train.Objective, error) {
 	kind, err := train.KindOf(s.cfg.Train.Objective)
 	if err != nil {
 		return nil, err
@@ -264,7 +265,7 @@ func (s *session) newObjective(ctx context.Context, eng *nn.Engine, spec model.S
 		return nil, err
 	}
 	if kind.Teacher {
-		if in.Pairs, err = s.pairs(ctx, eng, spec, resume); err != nil {
+		if in.Pairs, err = s.pairs(ctx, eng, spec, begun); err != nil {
 			return nil, err
 		}
 	}
@@ -278,12 +279,12 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 		return err
 	}
 	defer func() { metrics.Close() }()
-	b, err := s.openBoard()
+	b, err := s.openBoard(s.from)
 	if err != nil {
 		return err
 	}
-	defer b.Close()
 	p := &pictures{session: s, ctx: ctx, board: b, undrawn: o.Undrawn}
+	defer func() { p.board.Close() }()
 	if err := p.resume(); err != nil {
 		return err
 	}
@@ -295,7 +296,7 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 			if o.Event != nil {
 				o.Event(e)
 			}
-			if err := b.Event(e); err != nil {
+			if err := p.board.Event(e); err != nil {
 				return err
 			}
 			return metrics.Append(e)
@@ -307,19 +308,22 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 	if o.FellBack != nil {
 		training.Hooks.FellBack = func(f train.FellBack) error {
 			o.FellBack(f)
-			again, err := openMetrics(filepath.Join(s.dir, MetricsFile), 0)
+			// The logs and the states of what diverged are not those of what begins now.
+			err := errors.Join(metrics.Close(), p.board.Close(), s.forget())
 			if err != nil {
 				return err
 			}
-			err = metrics.Close()
-			metrics = again
+			if metrics, err = openMetrics(filepath.Join(s.dir, MetricsFile), 0); err != nil {
+				return err
+			}
+			p.board, err = s.openBoard(0)
 			return err
 		}
 	}
 	if _, err := training.Run(ctx, s.cfg.Train.Loop); err != nil {
 		return err
 	}
-	return errors.Join(metrics.Close(), b.Close())
+	return errors.Join(metrics.Close(), p.board.Close())
 }
 
 // opened returns the session as a run, with its data and another network.

@@ -96,17 +96,14 @@ func (p *pictures) draw(step int, m *model.Model) error {
 // board is a session's event file of TensorBoard; nil: none is asked for.
 type board struct{ w *tfevents.Writer }
 
-// openBoard begins an event file: that of a resumed run holds the steps after those that
-// it goes on from, in place of what an earlier session wrote of them.
-func (s *session) openBoard() (*board, error) {
+// openBoard begins an event file, with the steps after from, in place of what was written of
+// them earlier: by a session that did not come to save them, or before the training began
+// again.
+func (s *session) openBoard(from int) (*board, error) {
 	if !s.cfg.Train.TensorBoard {
 		return nil, nil
 	}
-	first := 0
-	if s.from > 0 {
-		first = s.from + 1
-	}
-	w, err := tfevents.Create(filepath.Join(s.dir, boardDir), time.Now(), first)
+	w, err := tfevents.Create(filepath.Join(s.dir, boardDir), time.Now(), from+1)
 	return &board{w}, err
 }
 

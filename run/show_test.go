@@ -140,3 +140,24 @@ func TestSamplesThatFailAreReported(t *testing.T) {
 		t.Errorf("points of 9 dimensions: %v", err)
 	}
 }
+
+// The event files of a training that fell back say that what was written before is no more.
+func TestTheBoardOfATrainingThatFellBack(t *testing.T) {
+	dir := t.TempDir()
+	falls := 0
+	cfg := parse(t, "train.lr=1e30", "train.schedule=constant", "train.val_every=0", "train.tensorboard=true",
+		"train.log_every=1", "train.snapshot_every=1")
+	_, err := Train(t.Context(), cfg, dir, TrainOptions{FellBack: func(train.FellBack) { falls++ }})
+	if files := boards(t, dir); falls == 0 || len(files) != 1+falls {
+		t.Fatalf("%d event files after %d fallbacks (%v), want one more", len(files), falls, err)
+	}
+	begins := []byte{7<<3 | 2, 2, 1 << 3, 1} // Event.session_log, of 2 bytes: its status is START
+	for _, b := range boards(t, dir) {
+		if !bytes.Contains(b, begins) {
+			t.Errorf("a file does not say that a session begins:\n%q", b)
+		}
+	}
+	if steps, err := Snapshots(dir); err != nil || len(steps) > 1 {
+		t.Errorf("snapshots %v, %v of what diverged", steps, err)
+	}
+}

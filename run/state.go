@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -38,7 +40,27 @@ func (s *session) save(state nn.State, p train.Progress, best bool) error {
 			return err
 		}
 	}
-	return c.Save(filepath.Join(s.dir, CheckpointFile))
+	if err := c.Save(filepath.Join(s.dir, CheckpointFile)); err != nil || s.cfg.Train.Patience > 0 {
+		return err
+	}
+	return remove(filepath.Join(s.dir, BestFile)) // of a session with early stopping
+}
+
+// forget removes the states of a training that begins again, but for its checkpoint.
+func (s *session) forget() error {
+	steps, err := Snapshots(s.dir)
+	for _, step := range steps {
+		err = errors.Join(err, remove(snapshotFile(s.dir, step)))
+	}
+	return errors.Join(err, remove(filepath.Join(s.dir, BestFile)))
+}
+
+// remove removes a file, if it is there.
+func remove(file string) error {
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("run: %w", err)
+	}
+	return nil
 }
 
 // snapshot keeps a state for good.
@@ -65,7 +87,12 @@ func (s *session) writeDescription(eng *nn.Engine) error {
 }
 
 // Change is a setting of which two runs have other values, such as a run when it began and now.
-type Change struct{ Key, Was, Is string }
+type Change struct {
+	Key, Was, Is string
+	// Note says why a run that goes on with the change is not one that never stopped;
+	// empty: it is, bit for bit.
+	Note string
+}
 
 // String writes it as "train.steps: 100 -> 200".
 func (c Change) String() string { return fmt.Sprintf("%s: %s -> %s", c.Key, c.Was, c.Is) }
@@ -83,6 +110,36 @@ var free = []string{
 	"train.snapshot_every",
 	"train.sample_every", "train.tensorboard", "train.precision", "train.accumulate", "train.recompute",
 	"train.devices",
+}
+
+// ResumeKeys returns the keys that may change when a run is resumed; those that end in a dot
+// stand for all below them.
+func ResumeKeys() []string { return slices.Clone(free) }
+
+// rounded are the free keys that change how a step is rounded.
+var rounded = []string{"backend", "train.precision", "train.accumulate", "train.recompute", "train.devices"}
+
+// noteOf says what a changed setting does to the promise that resuming equals not having
+// stopped.
+func noteOf(key string, is Config) string {
+	switch {
+	case key == "train.steps" && is.Train.Schedule != "constant":
+		return fmt.Sprintf("train.schedule %s spreads the learning rate over all steps: from here on it is that of "+
+			"%d, so that the run is neither the one that began nor one that had %[2]d from the start",
+			is.Train.Schedule, is.Train.Steps)
+	case slices.Contains(rounded, key):
+		return "the steps from here on are rounded in another way than those before"
+	}
+	return ""
+}
+
+// fewer reports steps that a run does not have any more.
+func fewer(was, is Config) string {
+	if is.Train.Steps >= was.Train.Steps || is.Train.Schedule == "constant" {
+		return ""
+	}
+	return fmt.Sprintf("train.steps was %d, and is %d now, but with train.schedule %s it can only grow: the rates of "+
+		"the steps so far are those of %[1]d", was.Train.Steps, is.Train.Steps, is.Train.Schedule)
 }
 
 // changes returns the settings that have changed since the run began. Only some may: see
@@ -105,13 +162,17 @@ func (s *session) restore(file string, eng *nn.Engine) error {
 		return err
 	}
 	if taken := int(ckpt.State.Step); s.cfg.Train.Steps < taken {
-		return fmt.Errorf("%w: train.steps is %d, but %d steps were taken already", ErrChanged,
-			s.cfg.Train.Steps, taken)
+		return fmt.Errorf("%w: train.steps is %d, but %d steps were taken already; give at least as many",
+			ErrChanged, s.cfg.Train.Steps, taken)
 	}
 	if text := ckpt.Extra[keyProgress]; text != "" {
 		if err := json.Unmarshal([]byte(text), &s.progress); err != nil {
 			return fmt.Errorf("run: %s: the progress %q: %w", file, text, err)
 		}
+	}
+	if p := s.progress; p.BestStep > 0 && s.cfg.Train.Patience > 0 && !exists(filepath.Join(s.dir, BestFile)) {
+		// Nobody kept the best state, for there was no early stopping: the best is yet to come.
+		s.progress.BestLoss, s.progress.BestStep, s.progress.Misses = 0, 0, 0
 	}
 	s.from = int(ckpt.State.Step)
 	return s.trainer.Restore(ckpt.State)
@@ -145,7 +206,7 @@ func Differences(was, is Config) ([]Change, error) {
 	maps.Copy(keys, b)
 	var changes []Change
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		if c := (Change{key, orUnset(a[key]), orUnset(b[key])}); c.Was != c.Is {
+		if c := (Change{Key: key, Was: orUnset(a[key]), Is: orUnset(b[key])}); c.Was != c.Is {
 			changes = append(changes, c)
 		}
 	}
@@ -159,13 +220,17 @@ func changed(was, is Config) ([]Change, error) {
 		return nil, err
 	}
 	var faults []string
-	for _, c := range changes {
+	for i, c := range changes {
+		changes[i].Note = noteOf(c.Key, is)
 		names := func(f string) bool {
 			return c.Key == f || strings.HasSuffix(f, ".") && strings.HasPrefix(c.Key, f)
 		}
 		if !slices.ContainsFunc(free, names) {
 			faults = append(faults, fmt.Sprintf("%s was %s, and is %s now", c.Key, choice.Cut(c.Was), choice.Cut(c.Is)))
 		}
+	}
+	if fault := fewer(was, is); fault != "" {
+		faults = append(faults, fault)
 	}
 	if len(faults) > 0 {
 		return changes, fmt.Errorf("%w: %s; resume with the settings it began with, or train into another folder",

@@ -17,10 +17,10 @@ import (
 )
 
 // pairs returns the pairs of the teacher. They are made once, at the start, and kept
-// in the run's folder: a resumed run reads them.
-func (s *session) pairs(ctx context.Context, eng *nn.Engine, spec model.Spec, resume bool) (train.Pairs, error) {
+// in the run's folder: a run that has begun reads them.
+func (s *session) pairs(ctx context.Context, eng *nn.Engine, spec model.Spec, begun bool) (train.Pairs, error) {
 	file, n := filepath.Join(s.dir, pairsFile), s.cfg.Train.Pairs
-	if resume && exists(file) {
+	if begun && exists(file) {
 		return readPairs(file, n, spec.Net.Dim, spec.Net.Classes)
 	}
 	name := s.cfg.Train.Teacher
@@ -81,11 +81,9 @@ func openTeacher(name string, eng *nn.Engine, settings eval.Settings) (*model.Mo
 	if err != nil {
 		return fail(err)
 	}
-	dir, file := name, filepath.Join(name, CheckpointFile)
+	dir, file := name, name
 	if !info.IsDir() {
-		dir, file = filepath.Dir(name), name
-	} else if best := filepath.Join(name, BestFile); exists(best) {
-		file = best
+		dir = filepath.Dir(name)
 	}
 	switch {
 	case exists(filepath.Join(dir, ConfigFile)):
@@ -94,6 +92,9 @@ func openTeacher(name string, eng *nn.Engine, settings eval.Settings) (*model.Mo
 			return fail(err)
 		}
 		settings = cfg.Eval
+		if info.IsDir() {
+			file = usedFile(dir, cfg)
+		}
 	case info.IsDir():
 		return fail(fmt.Errorf("%w: %s has no %s", ErrNoRun, dir, ConfigFile))
 	}

@@ -196,6 +196,8 @@ func (l Loop) Run(ctx context.Context, t Task) (Progress, error) {
 	if t.Hooks.Save != nil {
 		r.saved = t.Trainer.Steps() // that of the checkpoint, if there is one
 	}
+	// What ended early goes on where there is no early stopping any more, or more of it.
+	r.p.Stopped = r.p.Stopped && l.Patience > 0 && r.p.Misses >= l.Patience
 	if due := r.p.Due; due != nil {
 		r.p.Due = nil
 		if err := r.finish(ctx, *due); err != nil {
@@ -218,7 +220,10 @@ func (l Loop) Run(ctx context.Context, t Task) (Progress, error) {
 			return r.failed(ctx, err)
 		}
 	}
-	return r.p, r.save(false)
+	if err := r.save(false); err != nil {
+		return r.failed(ctx, err)
+	}
+	return r.p, nil
 }
 
 // failed ends a loop with an error, which is that of ctx where it ended a validation.
@@ -227,7 +232,8 @@ func (r *running) failed(ctx context.Context, err error) (Progress, error) {
 	case r.p.Due != nil:
 		return r.interrupt(ctx.Err())
 	case errors.Is(err, nn.ErrDiverged) && r.saved > 0:
-		return r.p, fmt.Errorf("%w; the state of step %d is saved", err, r.saved)
+		return r.p, fmt.Errorf("%w; the state of step %d is saved, and can be used, but resumed it comes here again: "+
+			"train anew with what is lower or clipped", err, r.saved)
 	}
 	return r.p, err
 }
@@ -299,7 +305,7 @@ func (r *running) finish(ctx context.Context, e Event) error {
 		}
 	}
 	if h.Snapshot != nil && due(done, r.SnapshotEvery) {
-		s, err := r.t.Trainer.State()
+		s, err := r.state()
 		if err == nil {
 			err = h.Snapshot(s)
 		}
@@ -345,12 +351,32 @@ func (r *running) improved(v float64, step int) (best bool, err error) {
 	return false, nil
 }
 
-func (r *running) save(best bool) error {
-	if r.t.Hooks.Save == nil {
-		return nil
-	}
+// state returns that of the trainer, which is finite: one that is not is [nn.ErrDiverged], and
+// takes the place of none that was saved.
+func (r *running) state() (nn.State, error) {
 	s, err := r.t.Trainer.State()
 	if err != nil {
+		return s, err
+	}
+	for _, slab := range []struct {
+		name string
+		data []float32
+	}{{"weights", s.Weights}, {"averaged weights", s.EMA}, {"means of gradients", s.Moment1},
+		{"means of squared gradients", s.Var2}} {
+		for _, v := range slab.data {
+			if v-v != 0 {
+				return s, fmt.Errorf("%w at step %d: the %s hold %g; lower the learning rate, clip gradients or check "+
+					"the scale of the data", nn.ErrDiverged, s.Step, slab.name, v)
+			}
+		}
+	}
+	return s, nil
+}
+
+// save hands on the state of the trainer, which must be finite also where nobody saves it.
+func (r *running) save(best bool) error {
+	s, err := r.state()
+	if err != nil || r.t.Hooks.Save == nil {
 		return err
 	}
 	if err := r.t.Hooks.Save(s, r.p, best); err != nil {

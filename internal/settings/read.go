@@ -43,22 +43,28 @@ func Load[T Config[T]](layers ...Layer) (T, Given, error) {
 	return filled, given, checkIdle(given, root, filled)
 }
 
-// LoadWritten is Load of what a program wrote, maybe an earlier version of it: keys without
-// an effect are no errors. Those of retired are passed over, and what the text leaves out of
-// a section that it has is as in before.
-func LoadWritten[T Config[T]](text []byte, before []Layer, retired ...string) (T, Given, error) {
-	l := File(text)
-	for _, key := range retired {
+// Written is what a program wrote, maybe an earlier version of it.
+type Written struct {
+	Text    []byte
+	Before  []Layer  // what keys were that the text leaves out of a section that it has
+	Retired []string // keys that are passed over
+}
+
+// LoadWritten is Load of what a program wrote, and of layers that change it. Keys without an
+// effect are no errors.
+func LoadWritten[T Config[T]](w Written, layers ...Layer) (T, Given, error) {
+	l := File(w.Text)
+	for _, key := range w.Retired {
 		l.value = l.value.without(strings.Split(key, "."))
 	}
-	layers := []Layer{l}
-	for _, b := range before {
+	all := []Layer{l}
+	for _, b := range w.Before {
 		key := strings.Split(b.key, ".")
 		if section := key[:len(key)-1]; !l.value.has(key) && (len(section) == 0 || l.value.has(section)) {
-			layers = append(layers, b)
+			all = append(all, b)
 		}
 	}
-	filled, given, _, err := load[T](layers)
+	filled, given, _, err := load[T](append(all, layers...))
 	return filled, given, err
 }
 

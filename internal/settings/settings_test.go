@@ -418,11 +418,13 @@ func TestKeysWithoutEffectAreReported(t *testing.T) {
 
 func TestWhatAProgramWroteReads(t *testing.T) {
 	text := []byte("name: always\ntrain: {lr: 3, lr_max: 4}\nnet: {unet: {old: 1, mult: [2]}}\nolder: {a: 1}\n")
-	c, _, err := LoadWritten[toy](text, nil, "train.lr_max", "net.unet.old", "older", "not.there", "train.lr.x")
-	if err != nil || c.Train.LR != 3 || c.Net.UNet.Mult[0] != 2 {
+	c, _, err := LoadWritten[toy](Written{Text: text, Before: Settings([]string{"label=was", "name=cosine"}),
+		Retired: []string{"train.lr_max", "net.unet.old", "older", "not.there", "train.lr.x"}}, Setting("train.lr=5"))
+	if err != nil || c.Train.LR != 5 || c.Label != "was" || c.Name != "always" || c.Net.UNet.Mult[0] != 2 {
 		t.Errorf("got %+v, %v", c, err)
 	}
-	if _, _, err := LoadWritten[toy](text, nil, "older"); err == nil || !strings.Contains(err.Error(), "train.lr_max") {
+	_, _, err = LoadWritten[toy](Written{Text: text, Retired: []string{"older"}})
+	if err == nil || !strings.Contains(err.Error(), "train.lr_max") {
 		t.Errorf("a key that nobody knows: %v", err)
 	}
 }

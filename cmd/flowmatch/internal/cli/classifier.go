@@ -13,6 +13,7 @@ import (
 	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/nn"
+	"flowmatch/run"
 	"flowmatch/train"
 )
 
@@ -78,7 +79,7 @@ func (a *app) classifier(ctx context.Context, file string, f classifierFlags) (r
 	if l.Steps < 1 || l.Batch < 1 {
 		return nil, usagef("--steps is %d and --batch %d; both must be at least 1", l.Steps, l.Batch)
 	}
-	cfg, err := readRun(file, f.set, f.backend)
+	cfg, err := readRun(run.ReadConfig, file, f.set, f.backend)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -17,16 +18,18 @@ import (
 
 type trainResult struct {
 	Run          string   `json:"run"`
-	Step         int      `json:"step"`          // steps taken
-	Steps        int      `json:"steps"`         // steps asked for
-	ResumedFrom  int      `json:"resumed_from"`  // 0: from the start
-	StoppedEarly bool     `json:"stopped_early"` // validation did not improve any more
-	ModelStep    int      `json:"model_step"`    // steps behind the weights that the run is used with
-	Loss         float64  `json:"loss"`          // mean over the last log interval
-	ValLoss      *float64 `json:"val_loss"`      // of the last validation; null: none
-	NFE          float64  `json:"nfe,omitempty"` // evaluations in a step's solve, mean like Loss; 0: nothing is solved
-	Seconds      float64  `json:"seconds"`       // over all sessions
-	Parameters   int      `json:"parameters"`    // of the network
+	Step         int      `json:"step"`           // steps taken
+	Steps        int      `json:"steps"`          // steps asked for
+	ResumedFrom  int      `json:"resumed_from"`   // 0: from the start
+	StoppedEarly bool     `json:"stopped_early"`  // validation did not improve any more
+	ModelStep    int      `json:"model_step"`     // steps behind the weights that the run is used with
+	ModelBest    bool     `json:"model_best"`     // they are those of the best validation, not the last
+	Loss         float64  `json:"loss"`           // mean over the last log interval
+	ValLoss      *float64 `json:"val_loss"`       // of the last validation; null: none
+	ModelValLoss *float64 `json:"model_val_loss"` // of the weights that the run is used with; null: not known
+	NFE          float64  `json:"nfe,omitempty"`  // evaluations in a step's solve, mean like Loss; 0: nothing is solved
+	Seconds      float64  `json:"seconds"`        // over all sessions
+	Parameters   int      `json:"parameters"`     // of the network
 	Backend      string   `json:"backend"`
 	Data         string   `json:"data"`
 	Condition    bool     `json:"condition,omitempty"` // it makes images from images
@@ -37,9 +40,10 @@ type trainResult struct {
 
 // change is a setting that is not what it was when the run began.
 type change struct {
-	Key string `json:"key"`
-	Was string `json:"was"`
-	Is  string `json:"is"`
+	Key  string `json:"key"`
+	Was  string `json:"was"`
+	Is   string `json:"is"`
+	Note string `json:"note,omitempty"` // why the run is not one that never stopped
 }
 
 func (t trainResult) text(w io.Writer) {
@@ -51,9 +55,17 @@ func (t trainResult) text(w io.Writer) {
 		steps += fmt.Sprintf(", resumed from %d", t.ResumedFrom)
 	}
 	if t.StoppedEarly {
-		steps += fmt.Sprintf(", stopped early; the model is that of step %d", t.ModelStep)
+		steps += ", stopped early"
 	}
 	fmt.Fprintf(w, "steps\t%s\n", steps)
+	which := "the last"
+	if t.ModelBest {
+		which = "the best validation"
+	}
+	if t.ModelValLoss != nil {
+		which += fmt.Sprintf(", validation loss %.6g", *t.ModelValLoss)
+	}
+	fmt.Fprintf(w, "model\tthe averaged weights of step %d: %s\n", t.ModelStep, which)
 	fmt.Fprintf(w, "loss\t%.6g\n", t.Loss)
 	if t.ValLoss != nil {
 		fmt.Fprintf(w, "validation loss\t%.6g\n", *t.ValLoss)
@@ -77,6 +89,24 @@ func (t trainResult) text(w io.Writer) {
 	fmt.Fprintf(w, "\tflowmatch sample %s --n 1000 --out samples.csv\n", quote(t.Run))
 }
 
+// resumeKeys lists what may change when a run is resumed, in lines of the help.
+func resumeKeys() string {
+	const width = 84
+	var b strings.Builder
+	line := " "
+	for _, key := range run.ResumeKeys() {
+		if strings.HasSuffix(key, ".") {
+			key += "*"
+		}
+		if len(line)+len(key) > width {
+			b.WriteString(line + "\n")
+			line = " "
+		}
+		line += " " + key + ","
+	}
+	return b.String() + strings.TrimSuffix(line, ",") + "."
+}
+
 type trainFlags struct {
 	out, backend string
 	set          []string
@@ -92,8 +122,12 @@ func (a *app) trainCommand() *cobra.Command {
 
 Ctrl-C saves and stops; --resume goes on, and ends with the same bits as a run
 that never stopped. A second Ctrl-C kills. A resumed run must have the settings that it
-began with, except those that leave its meaning alone, such as train.steps; what has
-changed is reported.
+began with, except
+` + resumeKeys() + `
+What has changed is reported, and whether the run is then still one that never stopped:
+more train.steps spread the learning rate anew, unless train.schedule is constant. A
+folder's own run.yaml goes on with what the run was trained with, also where it is
+of an earlier version. Two trainings in one folder are refused.
 
 The keys of a run file are those of flowmatch config.`,
 		Example: `  flowmatch train run.yaml --out runs/first
@@ -120,7 +154,11 @@ The keys of a run file are those of flowmatch config.`,
 }
 
 func (a *app) train(ctx context.Context, file string, f trainFlags) (result, error) {
-	cfg, err := readRun(file, f.set, f.backend)
+	read := run.ReadConfig
+	if f.resume && sameFile(file, filepath.Join(f.out, run.ConfigFile)) {
+		read = func(_ string, set []string) (run.Config, error) { return run.ReadResumed(f.out, set) }
+	}
+	cfg, err := readRun(read, file, f.set, f.backend)
 	if err != nil {
 		return nil, err
 	}
@@ -135,9 +173,17 @@ func (a *app) train(ctx context.Context, file string, f trainFlags) (result, err
 	return res, nil
 }
 
+// sameFile says whether two names are of one file.
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
 // readRun reads a run file with the settings and the backend of a command line.
-func readRun(file string, set []string, backend string) (run.Config, error) {
-	cfg, err := run.ReadConfig(file, set)
+func readRun(read func(file string, set []string) (run.Config, error), file string, set []string,
+	backend string) (run.Config, error) {
+	cfg, err := read(file, set)
 	if err != nil {
 		return cfg, usageError{err}
 	}
@@ -192,6 +238,9 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 		return nil, nil, err
 	}
 	for _, e := range events {
+		if e.Step == r.Step {
+			res.ModelValLoss = e.ValLoss
+		}
 		res.Step, res.Loss, res.NFE, res.Seconds = e.Step, e.Loss, e.NFE, e.Seconds
 		if e.ValLoss != nil {
 			res.ValLoss = e.ValLoss
@@ -199,7 +248,7 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 	}
 	res.StoppedEarly = res.Step < res.Steps
 	net := r.Model.Net()
-	res.ModelStep, res.Backend = r.Step, net.Engine().Name()
+	res.ModelStep, res.ModelBest, res.Backend = r.Step, r.Config.Train.Patience > 0, net.Engine().Name()
 	res.Parameters, res.Condition = net.NumWeights(), r.Model.Conditioner() != nil
 	return res, r, nil
 }
@@ -209,6 +258,11 @@ func (a *app) resumed(res *trainResult, step int, changes []run.Change) {
 	res.ResumedFrom = step
 	for _, c := range changes {
 		a.status("%v", c)
+		if c.Note != "" {
+			text := fmt.Sprintf("%s has changed: %s", c.Key, c.Note)
+			a.status("warning: %s", text)
+			res.Warnings = append(res.Warnings, text)
+		}
 		res.Changes = append(res.Changes, change(c))
 	}
 }

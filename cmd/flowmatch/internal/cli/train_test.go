@@ -161,6 +161,15 @@ func TestResumeReportsWhatHasChanged(t *testing.T) {
 		t.Errorf("exit code %d, standard error %q; want both changes", code, stderr)
 	}
 	changes := oneObject(t, stdout)["changes"].([]any)
+	const note = "train.schedule cosine spreads the learning rate over all steps"
+	if !strings.Contains(stderr, "warning: train.steps has changed: "+note) {
+		t.Errorf("standard error %q; want a warning that the schedule changes", stderr)
+	}
+	for _, c := range changes {
+		if text, ok := c.(map[string]any)["note"].(string); ok && strings.HasPrefix(text, note) {
+			delete(c.(map[string]any), "note")
+		}
+	}
 	want := map[string]any{"key": "train.steps", "was": "20", "is": "30"}
 	if len(changes) != 2 || !reflect.DeepEqual(changes[1], want) {
 		t.Errorf("changes %v; want two, and of the steps %v", changes, want)
@@ -168,6 +177,41 @@ func TestResumeReportsWhatHasChanged(t *testing.T) {
 	code, _, stderr = invoke(t, "train", yaml, "--out", dir, "-q")
 	if code != exitUsage || !strings.Contains(stderr, "give another --out, or --resume") {
 		t.Errorf("a second run in the same folder: exit code %d, standard error %q", code, stderr)
+	}
+}
+
+// The summary says which weights the run is used with, and of which step.
+func TestTheSummarySaysWhichWeightsAreUsed(t *testing.T) {
+	yaml, dir := writeText(t, "run.yaml", tinyRun), filepath.Join(t.TempDir(), "run")
+	last := succeed(t, "train", yaml, "--out", dir, "-q")
+	if want := "the averaged weights of step 20: the last, validation loss "; !strings.Contains(last, want) {
+		t.Errorf("%s\nwant %q", last, want)
+	}
+	stopping := []string{"train", yaml, "-q", "--out", filepath.Join(t.TempDir(), "run"), "--set", "train.steps=400",
+		"--set", "train.val_every=5", "--set", "train.patience=1", "--set", "train.lr=0.5", "--json"}
+	got := succeedJSON(t, stopping...)
+	if got["model_best"] != true || got["model_step"] == got["step"] || got["model_val_loss"] == got["val_loss"] ||
+		got["model_val_loss"] == nil {
+		t.Errorf("got %v, want the step and the loss of the best validation", got)
+	}
+}
+
+// A folder's own run.yaml goes on with what the run was trained with, in an earlier version, too.
+func TestARunGoesOnWithItsOwnRunFile(t *testing.T) {
+	yaml, dir := writeText(t, "run.yaml", tinyRun), filepath.Join(t.TempDir(), "run")
+	succeed(t, "train", yaml, "--out", dir, "-q", "--set", "precondition=false")
+	own := filepath.Join(dir, run.ConfigFile)
+	text, err := os.ReadFile(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	earlier := strings.Replace(string(text), "precondition: false\n", "", 1)
+	if err := os.WriteFile(own, []byte(earlier), 0o600); err != nil || len(earlier) == len(text) {
+		t.Fatal(err)
+	}
+	got := succeedJSON(t, "train", own, "--out", dir, "--resume", "-q", "--set", "train.steps=30")
+	if got["step"] != 30. || got["resumed_from"] != 20. {
+		t.Errorf("got %v, want step 30, from 20", got)
 	}
 }
 
