@@ -20,10 +20,11 @@ type RunOptions struct {
 	// Cell is called when cell number k of n begins; done says that it has its
 	// result already.
 	Cell func(k, n int, c Cell, done bool)
-	// Resumed, with the step that it goes on from, and Step are those of
+	// Resumed, with the step that it goes on from, Step and Saved are those of
 	// run.TrainOptions, of the cell in the making.
 	Resumed func(step int)
 	Step    func(step int, loss float64)
+	Saved   func(step int)
 	// Measuring is called when a cell is trained and a measure begins.
 	Measuring func(c Cell, measure string)
 	// Classifier is called when the training of a task's classifier begins; Step is then of
@@ -139,7 +140,7 @@ func (c Cell) train(ctx context.Context, g Grid, o RunOptions, r *Result) (*run.
 		return c.trainByPeer(ctx, g, o, r)
 	}
 	// Without FellBack: at another rate than its own a run would not be what the page says of it.
-	how := run.TrainOptions{Resume: true, Step: o.Step}
+	how := run.TrainOptions{Resume: true, Step: o.Step, Saved: o.Saved}
 	if o.Resumed != nil { // the plan is the same, so that no setting has changed
 		how.Resumed = func(step int, _ []run.Change) { o.Resumed(step) }
 	}

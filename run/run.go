@@ -36,7 +36,8 @@ type Run struct {
 	Dir    string
 	Config Config
 	Model  *model.Model
-	Step   int // optimizer steps behind the model's weights
+	Step   int  // optimizer steps behind the model's weights
+	Best   bool // they are those of the best validation; see train.Loop.Patience
 
 	// Watch, if not nil, is called when a long solve begins, with what it makes ("log
 	// densities") and of how many points, and returns what its progress goes to.
@@ -122,7 +123,8 @@ func openFile(dir, backend string, file func(Config) string) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, step, err := model.Open(file(cfg), eng)
+	name := file(cfg)
+	m, step, err := model.Open(name, eng)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s; resume its training", ErrNoCheckpoint, dir)
 	}
@@ -132,7 +134,7 @@ func openFile(dir, backend string, file func(Config) string) (*Run, error) {
 	if m, err = limited(m, cfg); err != nil {
 		return nil, err
 	}
-	r := &Run{Dir: dir, Config: cfg, Model: m, Step: step}
+	r := &Run{Dir: dir, Config: cfg, Model: m, Step: step, Best: filepath.Base(name) == BestFile}
 	r.open = sync.OnceValues(func() (*data.Set, error) { return openOrdered(cfg, m.Spec().Columns) })
 	return r, nil
 }

@@ -26,6 +26,8 @@ type TrainOptions struct {
 	// Step and Event are the hooks of [train.Hooks].
 	Step  func(step int, loss float64)
 	Event func(train.Event)
+	// Saved is called with the step of a state that is on disk now, to be resumed.
+	Saved func(step int)
 	// Resumed is called with the step that a resumed run goes on from, and with the
 	// settings that have changed since; see [Change].
 	Resumed  func(step int, changes []Change)
@@ -301,8 +303,14 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 			}
 			return metrics.Append(e)
 		},
-		Sample:   p.draw,
-		Save:     s.save,
+		Sample: p.draw,
+		Save: func(state nn.State, p train.Progress, best bool) error {
+			err := s.save(state, p, best)
+			if err == nil && o.Saved != nil {
+				o.Saved(int(state.Step))
+			}
+			return err
+		},
 		Snapshot: s.snapshot,
 	}
 	if o.FellBack != nil {

@@ -163,7 +163,12 @@ func (f *feed) next(step int) (*nn.Examples, error) {
 		return nil, fmt.Errorf("train: the examples of step %d are asked for in a training of the steps from %d up to "+
 			"%d", step, f.from, f.to-1)
 	}
-	m, ok := <-f.worker(step).ready
+	var m made
+	var ok bool
+	select {
+	case m, ok = <-f.worker(step).ready:
+	case <-f.ctx.Done(): // a batch may take long to be made
+	}
 	switch {
 	case !ok && f.ctx.Err() != nil:
 		return nil, fmt.Errorf("train: the examples of step %d: %w", step, context.Cause(f.ctx))

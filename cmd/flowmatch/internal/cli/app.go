@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -31,18 +28,11 @@ type app struct {
 	running        bool   // the command line was understood
 	demo           []byte // the run file of the demo
 	bar            *progress
+	leave          leaving
 }
 
 // result is what a command reports; its exported fields are the JSON object.
 type result interface{ text(w io.Writer) }
-
-// Main runs the program with the arguments of the process and returns its exit code.
-func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // the first signal asks; a second one kills
-	return execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
-}
 
 // execute runs the program and returns its exit code.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -66,8 +56,11 @@ func (a *app) fail(ctx context.Context, cmd *cobra.Command, err error) int {
 	if isUsage := errors.As(err, new(usageError)); isUsage || !a.running {
 		code = exitUsage
 	}
-	if ctx.Err() != nil && !errors.Is(err, train.ErrInterrupted) {
-		err = fmt.Errorf("interrupted: %w", err)
+	if ctx.Err() != nil {
+		code = interruptedBy(ctx)
+		if !errors.Is(err, train.ErrInterrupted) {
+			err = fmt.Errorf("interrupted: %w", err)
+		}
 	}
 	a.settle()
 	fmt.Fprintf(a.stderr, "%s: %v\n", cmd.CommandPath(), err)

@@ -18,7 +18,6 @@ import (
 	"flowmatch/eval"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/run"
-	"flowmatch/train"
 )
 
 //go:embed demo.yaml
@@ -96,10 +95,7 @@ func (a *app) runDemo(ctx context.Context, dir string) (result, error) {
 		return nil, err
 	}
 	a.status("training on %s for %d steps, in %s", cfg.Data.Name, cfg.Train.Steps, dir)
-	trained, r, err := a.trainRun(ctx, cfg, dir, true)
-	if errors.Is(err, train.ErrInterrupted) {
-		return nil, fmt.Errorf("%w\ngo on with: flowmatch demo --out %s", err, quote(dir))
-	}
+	trained, r, err := a.trainRun(ctx, cfg, dir, true, "flowmatch demo --out "+quote(dir))
 	if err != nil {
 		return nil, err
 	}

@@ -147,7 +147,7 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 		return res, nil
 	}
 	start := time.Now()
-	o := a.cellHooks(g, &res)
+	o := a.cellHooks(ctx, g, &res)
 	if o.Peers, err = a.startPeers(ctx, g, cells, f.peers); err != nil {
 		return nil, err
 	}
@@ -221,12 +221,14 @@ func (a *app) startPeers(ctx context.Context, g experiment.Grid, cells []experim
 }
 
 // cellHooks reports the progress of a grid, and counts the cells that are made.
-func (a *app) cellHooks(g experiment.Grid, res *experimentResult) experiment.RunOptions {
+func (a *app) cellHooks(ctx context.Context, g experiment.Grid, res *experimentResult) experiment.RunOptions {
 	var p *training
 	var steps, from int
+	var classifies bool // which saves nothing on its way
 	return experiment.RunOptions{
 		Cell: func(k, n int, c experiment.Cell, done bool) {
-			p, steps, from = nil, c.Config.Train.Steps, 0
+			p, steps, from, classifies = nil, c.Config.Train.Steps, 0, false
+			a.leave.unsaved.Store(false)
 			if !done {
 				res.Made++
 				what := fmt.Sprintf("%s, %s, seed %d", c.Task, c.Method, c.Seed)
@@ -240,7 +242,9 @@ func (a *app) cellHooks(g experiment.Grid, res *experimentResult) experiment.Run
 			}
 		},
 		Resumed: func(step int) { from = step },
+		Saved:   func(int) { a.leave.saved(ctx) },
 		Step: func(step int, loss float64) {
+			a.leave.unsaved.Store(!classifies)
 			if p == nil {
 				p = a.training(from, steps)
 			}
@@ -248,10 +252,12 @@ func (a *app) cellHooks(g experiment.Grid, res *experimentResult) experiment.Run
 		},
 		Measuring: func(_ experiment.Cell, measure string) {
 			p = nil
+			a.leave.unsaved.Store(false)
 			a.status("measuring %s", measure)
 		},
 		Classifier: func(task string, n int) {
-			p, steps, from = nil, n, 0
+			p, steps, from, classifies = nil, n, 0, true
+			a.leave.unsaved.Store(false)
 			a.status("training the classifier of %s", task)
 		},
 	}

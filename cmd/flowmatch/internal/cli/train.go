@@ -120,7 +120,7 @@ func (a *app) trainCommand() *cobra.Command {
 		Short: "Train a flow as a run file says",
 		Long: `Train a flow as a run file says, in a folder that then holds all of the run.
 
-Ctrl-C saves and stops; --resume goes on, and ends with the same bits as a run
+Ctrl-C saves and stops, as SIGTERM and SIGHUP do; --resume goes on, and ends with the same bits as a run
 that never stopped. A second Ctrl-C kills. A resumed run must have the settings that it
 began with, except
 ` + resumeKeys() + `
@@ -162,10 +162,7 @@ func (a *app) train(ctx context.Context, file string, f trainFlags) (result, err
 	if err != nil {
 		return nil, err
 	}
-	res, _, err := a.trainRun(ctx, cfg, f.out, f.resume)
-	if errors.Is(err, train.ErrInterrupted) {
-		return nil, fmt.Errorf("%w\ngo on with: %s", err, resumeCommand(file, f))
-	}
+	res, _, err := a.trainRun(ctx, cfg, f.out, f.resume, resumeCommand(file, f))
 	if err != nil {
 		return nil, asUsage(advise(err, run.ErrExists, "give another --out, or --resume"), run.ErrChanged,
 			run.ErrSettings)
@@ -193,43 +190,20 @@ func readRun(read func(file string, set []string) (run.Config, error), file stri
 	return cfg, checkBackend(cfg.Backend)
 }
 
-// trainRun trains with progress and sums up.
-func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume bool) (*trainResult, *run.Run, error) {
+// trainRun trains with progress and sums up. again is the command that goes on with what was
+// interrupted.
+func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume bool,
+	again string) (*trainResult, *run.Run, error) {
 	cfg = cfg.Defaults()
 	res := &trainResult{Run: dir}
 	if resume && !run.Begun(dir) {
 		a.status("%s holds no checkpoint to go on from: this training begins at step 0", dir)
 	}
-	var p *training
-	r, err := run.Train(ctx, cfg, dir, run.TrainOptions{
-		Resume:  resume,
-		Resumed: func(step int, changes []run.Change) { a.resumed(res, step, changes) },
-		Opened: func(set *data.Set, is run.Config) {
-			cfg = is
-			res.Steps, res.Warnings = cfg.Train.Steps, cfg.Warnings()
-			for _, w := range res.Warnings {
-				a.status("warning: %s", w)
-			}
-			res.Data, res.Images = set.Name, set.Kind == data.KindImages
-			if set.Skipped > 0 {
-				a.status("%s: images left out because they cannot be decoded: %d", set.Name, set.Skipped)
-			}
-		},
-		Step: func(step int, loss float64) {
-			if p == nil {
-				p = a.training(step-1, cfg.Train.Steps)
-				p.nll = likelihoodLoss(cfg.Train)
-			}
-			p.step(step, loss)
-		},
-		Event: func(e train.Event) { p.event(e) },
-		FellBack: func(f train.FellBack) {
-			p = nil
-			a.status("warning: %v", f)
-			res.Warnings = append(res.Warnings, f.String())
-		},
-		Undrawn: func(step int, err error) { a.status("no picture of step %d: %v", step, err) },
-	})
+	r, err := run.Train(ctx, cfg, dir, a.trainHooks(ctx, cfg, resume, res, again))
+	a.leave.unsaved.Store(false)
+	if errors.Is(err, train.ErrInterrupted) {
+		return nil, nil, fmt.Errorf("%w\ngo on with: %s", err, again)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -248,9 +222,55 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 	}
 	res.StoppedEarly = res.Step < res.Steps
 	net := r.Model.Net()
-	res.ModelStep, res.ModelBest, res.Backend = r.Step, r.Config.Train.Patience > 0, net.Engine().Name()
+	res.ModelStep, res.ModelBest, res.Backend = r.Step, r.Best, net.Engine().Name()
 	res.Parameters, res.Condition = net.NumWeights(), r.Model.Conditioner() != nil
 	return res, r, nil
+}
+
+// trainHooks reports the progress of a training, and what its result is to say of it.
+func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *trainResult,
+	again string) run.TrainOptions {
+	var p *training
+	return run.TrainOptions{
+		Resume:  resume,
+		Resumed: func(step int, changes []run.Change) { a.resumed(res, step, changes) },
+		Opened: func(set *data.Set, is run.Config) {
+			cfg = is
+			res.Steps, res.Warnings = cfg.Train.Steps, cfg.Warnings()
+			for _, w := range res.Warnings {
+				a.status("warning: %s", w)
+			}
+			res.Data, res.Images = set.Name, set.Kind == data.KindImages
+			if set.Skipped > 0 {
+				a.status("%s: images left out because they cannot be decoded: %d", set.Name, set.Skipped)
+			}
+		},
+		Step: func(step int, loss float64) {
+			a.leave.unsaved.Store(true)
+			if p == nil {
+				p = a.training(step-1, cfg.Train.Steps)
+				p.nll = likelihoodLoss(cfg.Train)
+			}
+			p.step(step, loss)
+		},
+		Event: func(e train.Event) {
+			if p != nil { // that of a step whose validation was interrupted comes before all steps
+				p.event(e)
+			}
+		},
+		FellBack: func(f train.FellBack) {
+			p = nil
+			a.status("warning: %v", f)
+			res.Warnings = append(res.Warnings, f.String())
+		},
+		Undrawn: func(step int, err error) { a.status("no picture of step %d: %v", step, err) },
+		Saved: func(step int) {
+			if ctx.Err() != nil {
+				a.leave.advice.Store(new(fmt.Sprintf("the state of step %d is saved\ngo on with: %s", step, again)))
+			}
+			a.leave.saved(ctx)
+		},
+	}
 }
 
 // resumed reports where a run goes on from, and what has changed since it began.

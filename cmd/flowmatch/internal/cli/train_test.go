@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/run"
+	"flowmatch/train"
 )
 
 // sameTensors reports weights or moments that differ in a single bit between two runs.
@@ -180,6 +182,12 @@ func TestResumeReportsWhatHasChanged(t *testing.T) {
 	}
 }
 
+// A training whose validation was interrupted goes on with the line of that step.
+func TestALineMayComeBeforeTheFirstStep(t *testing.T) {
+	a := &app{stdout: io.Discard, stderr: io.Discard}
+	a.trainHooks(t.Context(), run.Config{}, true, &trainResult{}, "").Event(train.Event{Step: 7})
+}
+
 // The summary says which weights the run is used with, and of which step.
 func TestTheSummarySaysWhichWeightsAreUsed(t *testing.T) {
 	yaml, dir := writeText(t, "run.yaml", tinyRun), filepath.Join(t.TempDir(), "run")
@@ -233,7 +241,7 @@ func TestCtrlCSavesAndStops(t *testing.T) {
 		t.Skip("a process cannot be sent an interrupt on Windows")
 	}
 	yaml, dir := writeText(t, "run.yaml", tinyRun), filepath.Join(t.TempDir(), "run")
-	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+	for sig, exit := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
 		cmd, stderr := child(t, "train", yaml, "--out", dir, "--resume", "--set", "train.steps=10000000", "--set",
 			"train.checkpoint_every=1")
 		before := modTime(dir)
@@ -242,9 +250,9 @@ func TestCtrlCSavesAndStops(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd.Wait() // its exit code is looked at below
-		if code := cmd.ProcessState.ExitCode(); code != exitFailure || !strings.Contains(stderr.String(), "--resume") {
-			t.Fatalf("after %v: exit code %d, want 1; standard error %q, want the command that resumes", sig, code,
-				stderr)
+		if code := cmd.ProcessState.ExitCode(); code != exit || !strings.Contains(stderr.String(), "--resume") {
+			t.Fatalf("after %v: exit code %d, want %d; standard error %q, want the command that resumes", sig, code,
+				exit, stderr)
 		}
 		if at := stepOf(t, dir); at < 1 {
 			t.Errorf("after %v: stopped at step %d; want at least 1", sig, at)
