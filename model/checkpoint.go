@@ -154,6 +154,9 @@ func Load(path string, eng *nn.Engine) (*Checkpoint, error) {
 		if c.Net, err = nn.Restore(eng, c.Spec.Net, f.read); err != nil {
 			return err
 		}
+		if _, err = New(c.Spec, c.Net); err != nil { // the spec is checked with the rest
+			return err
+		}
 		if first := c.Net.Tensors()[0]; !f.has(prefixRaw + first.Name) {
 			return ErrNoState
 		}

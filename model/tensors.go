@@ -10,12 +10,16 @@ import (
 	"strconv"
 
 	"github.com/nlpodyssey/safetensors"
+
+	"flowmatch/internal/choice"
+	"flowmatch/nn"
 )
 
 // tensorFile is a safetensors file that was read.
 type tensorFile struct {
 	safetensors.SafeTensors
 	metadata map[string]string
+	numbers  int // at most, of all tensors
 }
 
 // readFile reads a safetensors file and has use look at it. Errors name the file and
@@ -44,7 +48,7 @@ func decodeTensors(buf []byte) (*tensorFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("not a whole safetensors file: %w", err)
 	}
-	return &tensorFile{file, header.Metadata()}, nil
+	return &tensorFile{file, header.Metadata(), len(buf) / 4}, nil
 }
 
 // describe decodes what the metadata says under a key into v.
@@ -64,8 +68,9 @@ func (f *tensorFile) spec() (s Spec, step int64, err error) {
 	if err := f.describe(keySpec, "it was not written by flowmatch", &s); err != nil {
 		return s, 0, err
 	}
-	if step, err = strconv.ParseInt(f.metadata[keyStep], 10, 64); err != nil || step < 0 {
-		return s, 0, fmt.Errorf("metadata %q is %q; it must be a number of steps", keyStep, f.metadata[keyStep])
+	if step, err = strconv.ParseInt(f.metadata[keyStep], 10, 64); err != nil || step < 0 || step > mostSteps {
+		return s, 0, fmt.Errorf("metadata %q is %s; it must be a number of steps, from 0 to %d", keyStep,
+			choice.Quote(f.metadata[keyStep]), mostSteps)
 	}
 	if u := s.Net.UNet; u != nil && u.GroupChannels == 0 { // of an earlier version
 		u.GroupChannels = 1
@@ -77,7 +82,40 @@ func (f *tensorFile) spec() (s Spec, step int64, err error) {
 		return s, 0, fmt.Errorf("it was preconditioned by an earlier version, whose network has another time "+
 			"(metadata %q is %q, not %q); train it again", keyTime, got, timeInput)
 	}
-	return s, step, nil
+	return s, step, f.fits(s.Net)
+}
+
+// mostSteps is more steps than any training takes.
+const mostSteps = 1 << 50
+
+// fits reports a network of sizes that this file cannot be of, before anything is made of
+// them: each of these has at least as many weights of its own.
+func (f *tensorFile) fits(c nn.Config) error {
+	type sizes struct {
+		key string
+		n   []int
+	}
+	all := []sizes{{"classes", []int{c.Classes}}}
+	switch {
+	case c.UNet != nil:
+		all = append(all, sizes{"unet.channels", []int{c.UNet.Channels}}, sizes{"unet.mult", c.UNet.Mult},
+			sizes{"unet.mult", []int{len(c.UNet.Mult)}}, sizes{"unet.blocks", []int{c.UNet.Blocks}})
+	case c.DiT != nil:
+		all = append(all, sizes{"dit.patch", []int{c.DiT.Patch}}, sizes{"dit.width", []int{c.DiT.Width}},
+			sizes{"dit.depth", []int{c.DiT.Depth}})
+	default:
+		all = append(all, sizes{"dim", []int{c.Dim}}, sizes{"hidden", c.Hidden}, sizes{"condition", []int{c.Context}},
+			sizes{"time_frequencies", []int{c.TimeFrequencies}}, sizes{"space_frequencies", []int{c.SpaceFrequencies}})
+	}
+	for _, s := range all {
+		for _, n := range s.n {
+			if n > f.numbers {
+				return fmt.Errorf("metadata %q: net.%s is %d; the file holds %d numbers in all", keySpec, s.key, n,
+					f.numbers)
+			}
+		}
+	}
+	return nil
 }
 
 // timeInput names the time of a preconditioned network, [path.Scaling]'s. Networks of

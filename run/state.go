@@ -167,8 +167,11 @@ func (s *session) restore(file string, eng *nn.Engine) error {
 	}
 	if text := ckpt.Extra[keyProgress]; text != "" {
 		if err := json.Unmarshal([]byte(text), &s.progress); err != nil {
-			return fmt.Errorf("run: %s: the progress %q: %w", file, text, err)
+			return fmt.Errorf("run: %s: the progress %s: %w", file, choice.Quote(text), err)
 		}
+	}
+	if err := s.progress.Validate(int(ckpt.State.Step)); err != nil {
+		return fmt.Errorf("run: checkpoint %s: %w", file, err)
 	}
 	if p := s.progress; p.BestStep > 0 && s.cfg.Train.Patience > 0 && !exists(filepath.Join(s.dir, BestFile)) {
 		// Nobody kept the best state, for there was no early stopping: the best is yet to come.

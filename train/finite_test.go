@@ -40,15 +40,18 @@ func TestAStateThatIsNotFiniteIsNotSaved(t *testing.T) {
 
 // A training that ended early goes on where early stopping is no more asked for.
 func TestWhatEndedEarlyGoesOnWithoutPatience(t *testing.T) {
-	s := cfmSession(t)
 	stopped := Progress{Stopped: true, Misses: 2, BestStep: 1}
 	l := Loop{Steps: 4, Batch: 20, ValEvery: new(0), CheckpointEvery: new(0)}
-	if p, err := s.run(t.Context(), l, stopped, Hooks{}); err != nil || p.Stopped || s.tr.Steps() != 4 {
+	s := cfmSession(t)
+	if _, err := s.run(t.Context(), l, Progress{}, Hooks{}); err != nil {
+		t.Fatal(err)
+	}
+	l.Steps, l.Patience, l.ValEvery = 8, 2, new(2)
+	if p, err := s.run(t.Context(), l, stopped, Hooks{}); err != nil || !p.Stopped || s.tr.Steps() != 4 {
 		t.Errorf("%d steps, %+v, %v; want 4", s.tr.Steps(), p, err)
 	}
-	s = cfmSession(t)
-	l.Patience, l.ValEvery = 2, new(2)
-	if p, err := s.run(t.Context(), l, stopped, Hooks{}); err != nil || !p.Stopped || s.tr.Steps() != 0 {
-		t.Errorf("%d steps, %+v, %v; want none", s.tr.Steps(), p, err)
+	l.Patience, l.ValEvery = 0, new(0)
+	if p, err := s.run(t.Context(), l, stopped, Hooks{}); err != nil || p.Stopped || s.tr.Steps() != 8 {
+		t.Errorf("%d steps, %+v, %v; want 8", s.tr.Steps(), p, err)
 	}
 }

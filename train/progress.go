@@ -1,6 +1,8 @@
 package train
 
 import (
+	"fmt"
+
 	"flowmatch/model"
 	"flowmatch/nn"
 )
@@ -44,6 +46,36 @@ type Progress struct {
 	// Due is the line of a step that was taken, and whose validation ctx ended: it is the
 	// first thing that a resumed training does.
 	Due *Event `json:"due,omitempty"`
+}
+
+// Validate reports what no training has come to that has taken so many steps: a checkpoint
+// may be damaged.
+func (p Progress) Validate(taken int) error {
+	numbers := []float64{p.BestLoss, p.Seconds, p.First, p.Watched, p.Sum, p.NFE}
+	for _, v := range numbers {
+		if v-v != 0 {
+			return fmt.Errorf("train: the progress holds %g; its numbers must be finite", v)
+		}
+	}
+	for _, f := range []struct {
+		name    string
+		v, most int
+	}{
+		{"best_step", p.BestStep, taken}, {"misses", p.Misses, taken}, {"count", p.Count, taken},
+		{"slower", p.Slower, slowerTimes},
+	} {
+		if f.v < 0 || f.v > f.most {
+			return fmt.Errorf("train: the progress has %s %d after %d steps; it must be in 0..%d", f.name, f.v, taken,
+				f.most)
+		}
+	}
+	if p.Seconds < 0 {
+		return fmt.Errorf("train: the progress has %g seconds; they must not be negative", p.Seconds)
+	}
+	if p.Due != nil && p.Due.Step != taken {
+		return fmt.Errorf("train: the progress has a line of step %d due after %d steps", p.Due.Step, taken)
+	}
+	return nil
 }
 
 // Hooks are what a Loop reports to and saves with. Nil hooks are not called.

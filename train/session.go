@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (s Session) Run(ctx context.Context, l Loop) (Progress, error) {
 	if err := s.check(); err != nil {
 		return s.Progress, err
 	}
-	if err := l.Validate(); err != nil {
+	if err := cmp.Or(l.Validate(), s.Progress.Validate(int(s.Trainer.Steps()))); err != nil {
 		return s.Progress, err
 	}
 	l = l.Defaults()

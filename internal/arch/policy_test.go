@@ -53,7 +53,7 @@ var rooms = map[string][]string{
 	// Networks on an engine, and what a checkpoint is.
 	"nn": {"flow", "internal/seed", "internal/choice", "engine/native", "engine/onnx", "engine/onnx/exchange"},
 	"model": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/image", "likelihood", "field",
-		"internal/seed", "internal/atomicfile", "internal/absent", "engine/onnx"},
+		"internal/seed", "internal/atomicfile", "internal/absent", "internal/choice", "engine/onnx"},
 
 	// What makes and uses models.
 	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling",
