@@ -132,6 +132,22 @@ func TestAGridIsMeasuredAndWritten(t *testing.T) {
 	}
 }
 
+// A run that has lost a snapshot is not measured as if it had none of that step.
+func TestAGridThatLacksAStageSaysSo(t *testing.T) {
+	text := strings.Replace(small, "[samples, likelihood, solvers, few_steps, stages]", "[stages]", 1)
+	g, cells := plan(t, text, t.TempDir())
+	_, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{
+		Measuring: func(c experiment.Cell, _ string) {
+			if err := os.Remove(filepath.Join(c.Dir, "snapshot-20.safetensors")); err != nil {
+				t.Error(err)
+			}
+		},
+	})
+	if err == nil || !strings.Contains(err.Error(), "none of the steps [20]") {
+		t.Errorf("got %v, want an error that names the step", err)
+	}
+}
+
 func TestAnInterruptedGridGoesOnAtTheFirstRunThatIsNotDone(t *testing.T) {
 	text := strings.Replace(small, "[samples, likelihood, solvers, few_steps, stages]", "[samples]", 1)
 	dir, other := t.TempDir(), t.TempDir()

@@ -16,6 +16,8 @@ const stagePoints = 1000
 // stageGaps are the distances to the optimum, in nats, whose price is measured.
 var stageGaps = []float64{0.2, 0.1, 0.05}
 
+var errLacking = errors.New("a run lacks snapshots that it should have, so that its stages are not all there")
+
 var errNoSnapshots = errors.New("the run keeps no snapshots; set train.snapshot_every")
 
 // stages measures every snapshot of a run, by step and by seconds of training.
@@ -43,6 +45,10 @@ func (t trained) eachStage(r *Result, measure func(step int, events []train.Even
 	if err != nil {
 		return err
 	}
+	if lacks := t.lacking(steps, events); len(lacks) > 0 {
+		return fmt.Errorf("%w: %s has none of the steps %v; remove the folder, and the run is made again",
+			errLacking, t.run.Dir, lacks)
+	}
 	for _, step := range steps {
 		if err := measure(step, events); err != nil {
 			return fmt.Errorf("snapshot of step %d: %w", step, err)
@@ -50,6 +56,20 @@ func (t trained) eachStage(r *Result, measure func(step int, events []train.Even
 	}
 	r.setNFE()
 	return nil
+}
+
+// lacking returns the steps of which the run should have a snapshot, and has none.
+func (t trained) lacking(steps []int, events []train.Event) (lacks []int) {
+	last, every := 0, t.run.Config.Train.SnapshotEvery
+	for _, e := range events {
+		last = max(last, e.Step)
+	}
+	for step := every; every > 0 && step <= last; step += every {
+		if !slices.Contains(steps, step) {
+			lacks = append(lacks, step)
+		}
+	}
+	return lacks
 }
 
 // setNFE records how the NFE of the snapshots ends, and how far it ranges.
