@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowmatch/internal/choice"
 	"flowmatch/internal/settings"
 	"flowmatch/nn"
 )
@@ -20,7 +21,52 @@ func ReadConfig(file string, set []string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	return readFile(file, func(text []byte) (Config, error) { return ParseConfig(text, set) })
+	c, err := readFile(file, func(text []byte) (Config, error) { return ParseConfig(text, set) })
+	if err != nil {
+		return c, err
+	}
+	return c, c.ofRun(file, set)
+}
+
+// ofRun reports paths that are not followed where file is that of a run's folder.
+func (c Config) ofRun(file string, set []string) error {
+	dir := filepath.Dir(file)
+	if filepath.Base(file) != ConfigFile || !exists(filepath.Join(dir, versionsFile)) {
+		return nil
+	}
+	given := keysOf(set)
+	if err := checkForeign(c, dir, given, true); err != nil {
+		return err
+	}
+	return checkForeign(c, dir, given, false)
+}
+
+// keysOf returns the keys of settings.
+func keysOf(set []string) []string {
+	keys := make([]string, len(set))
+	for i, s := range set {
+		keys[i], _, _ = strings.Cut(s, "=")
+	}
+	return keys
+}
+
+// relocate applies settings that say where the data of a run are, and returns their keys.
+func (c *Config) relocate(set []string) ([]string, error) {
+	set, err := absoluteSettings(set)
+	if err != nil {
+		return nil, err
+	}
+	paths := c.paths()
+	for i, key := range keysOf(set) {
+		_, value, _ := strings.Cut(set[i], "=")
+		if at, ok := paths[key]; !ok || value == "" || !strings.HasPrefix(key, "data.") {
+			return nil, fmt.Errorf("run: setting %s: a run that is opened takes the paths of its data only, such as "+
+				"data.path=FILE", choice.Quote(set[i]))
+		} else if *at, err = strconv.Unquote(value); err != nil {
+			*at = value
+		}
+	}
+	return keysOf(set), nil
 }
 
 // ReadResumed is ReadConfig of the run.yaml that a folder keeps of its run, to resume it. One
@@ -32,7 +78,11 @@ func ReadResumed(dir string, set []string) (Config, error) {
 		return Config{}, err
 	}
 	file := filepath.Join(dir, ConfigFile)
-	return readFile(file, func(text []byte) (Config, error) { return parseWritten(text, set) })
+	c, err := readFile(file, func(text []byte) (Config, error) { return parseWritten(text, set) })
+	if err != nil {
+		return c, err
+	}
+	return c, c.ofRun(file, set)
 }
 
 // readFile reads a run file that parse knows. Paths in it are relative to it.

@@ -60,10 +60,22 @@ var ErrBusy = filelock.ErrHeld
 // ErrSettings is returned by Train for settings that the data show to be wrong.
 var ErrSettings = errors.New("run: the settings do not fit the data")
 
+// OpenOptions says how a run is opened. The zero value is usable.
+type OpenOptions struct {
+	Backend string // "": the one that it was trained with
+	// Set is where its data are, as settings of [ReadConfig]: data.path=FILE, and the other
+	// paths of data. What a folder that was not made here says of that is not followed: see
+	// [ErrForeign].
+	Set []string
+}
+
 // Open opens a trained run: with train.patience the state of its best validation, else the
 // last one that was saved. backend "" is the one it was trained with.
-func Open(dir, backend string) (*Run, error) {
-	return openFile(dir, backend, func(cfg Config) string { return usedFile(dir, cfg) })
+func Open(dir, backend string) (*Run, error) { return OpenWith(dir, OpenOptions{Backend: backend}) }
+
+// OpenWith is Open with options.
+func OpenWith(dir string, o OpenOptions) (*Run, error) {
+	return openFile(dir, o, func(cfg Config) string { return usedFile(dir, cfg) })
 }
 
 // usedFile is the file of the weights that a run is used with.
@@ -77,7 +89,7 @@ func usedFile(dir string, cfg Config) string {
 // OpenAt opens a run as it was when a snapshot was taken, at a step that
 // [Snapshots] returns.
 func OpenAt(dir, backend string, step int) (*Run, error) {
-	return openFile(dir, backend, func(Config) string { return snapshotFile(dir, step) })
+	return openFile(dir, OpenOptions{Backend: backend}, func(Config) string { return snapshotFile(dir, step) })
 }
 
 // Begun reports whether a folder holds the state of a training that can be resumed.
@@ -110,14 +122,20 @@ func snapshotFile(dir string, step int) string {
 }
 
 // openFile opens a run with the weights of a file, which its settings may decide on.
-func openFile(dir, backend string, file func(Config) string) (*Run, error) {
+func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error) {
 	atomicfile.Sweep(dir)
 	cfg, err := readRunConfig(dir)
 	if err != nil {
 		return nil, err
 	}
-	if backend != "" {
-		cfg.Backend = backend
+	given, err := cfg.relocate(o.Set)
+	if err != nil {
+		return nil, err
+	}
+	if o.Backend != "" {
+		cfg.Backend = o.Backend
+	} else if err := checkForeign(cfg, dir, nil, true); err != nil {
+		return nil, err
 	}
 	eng, err := nn.Open(cfg.Backend)
 	if err != nil {
@@ -135,7 +153,12 @@ func openFile(dir, backend string, file func(Config) string) (*Run, error) {
 		return nil, err
 	}
 	r := &Run{Dir: dir, Config: cfg, Model: m, Step: step, Best: filepath.Base(name) == BestFile}
-	r.open = sync.OnceValues(func() (*data.Set, error) { return openOrdered(cfg, m.Spec().Columns) })
+	r.open = sync.OnceValues(func() (*data.Set, error) {
+		if err := checkForeign(cfg, dir, given, false); err != nil {
+			return nil, err
+		}
+		return openOrdered(cfg, m.Spec().Columns)
+	})
 	return r, nil
 }
 
@@ -228,6 +251,8 @@ type versions struct {
 	Go        string `json:"go"`
 	Platform  string `json:"platform"`
 	Backend   string `json:"backend"`
+	// Paths shows that what run.yaml names outside of the folder was given by this user.
+	Paths string `json:"paths,omitempty"`
 }
 
 // Version returns the version of the program, as its build says.

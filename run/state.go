@@ -74,10 +74,13 @@ func (s *session) writeDescription(eng *nn.Engine) error {
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
-	versions, err := json.MarshalIndent(versions{
+	v := versions{
 		Flowmatch: Version(), Go: runtime.Version(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH, Backend: eng.Description(),
-	}, "", "  ")
+	}
+	// Without a folder for a key nothing is sealed: who opens the run gives the paths.
+	v.Paths, _ = sealOf(s.cfg.outside(s.dir), true)
+	versions, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}

@@ -89,7 +89,7 @@ func export(dir string, f exportFlags) (result, error) {
 	if f.check < 0 {
 		return nil, usagef("--check is %d; it must not be negative", f.check)
 	}
-	r, err := openRun(dir, "")
+	r, err := openRun(dir, "", nil)
 	if err != nil {
 		return nil, err
 	}

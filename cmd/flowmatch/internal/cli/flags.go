@@ -27,6 +27,7 @@ type runFlags struct {
 	written    string // the solver, where it was given by an old name
 	steps      int
 	rtol, atol float64
+	set        []string // where the data are
 }
 
 // use is what a command solves for, which decides on the solvers that it takes.
@@ -49,6 +50,8 @@ func (f *runFlags) add(cmd *cobra.Command, solvers []string) {
 	fl.StringVar(&f.backend, "backend", "", backendUsage+"the run)")
 	fl.StringVar(&f.solver, "solver", "", "ODE solver: "+strings.Join(ode.Names(), ", ")+
 		"; or "+eval.Average+", steps of the average velocity (default: that of the run file)")
+	fl.StringArrayVar(&f.set, "set", nil, "where the run's data are, as data.path=FILE (default: as the run says, "+
+		"outside of its folder only if it was made here)")
 	fl.IntVar(&f.steps, "steps", 0, "number of equal steps")
 	fl.Float64Var(&f.rtol, "rtol", 0, "relative tolerance of step control")
 	fl.Float64Var(&f.atol, "atol", 0, "absolute tolerance of step control")
@@ -63,7 +66,7 @@ func (f *runFlags) open(cmd *cobra.Command, dir string, u use) (*run.Run, error)
 	if err := f.check(cmd, u); err != nil {
 		return nil, err
 	}
-	r, err := openRun(dir, f.backend)
+	r, err := openRun(dir, f.backend, f.set)
 	if err != nil {
 		return nil, err
 	}
@@ -71,13 +74,13 @@ func (f *runFlags) open(cmd *cobra.Command, dir string, u use) (*run.Run, error)
 }
 
 // openRun opens the folder of a run, without its data.
-func openRun(dir, backend string) (*run.Run, error) {
-	r, err := run.Open(dir, backend)
+func openRun(dir, backend string, set []string) (*run.Run, error) {
+	r, err := run.OpenWith(dir, run.OpenOptions{Backend: backend, Set: set})
 	if errors.Is(err, run.ErrNoCheckpoint) {
 		file := quote(filepath.Join(dir, run.ConfigFile))
 		return nil, fmt.Errorf("%w\ngo on with: flowmatch train %s --out %s --resume", err, file, quote(dir))
 	}
-	return r, asUsage(err, run.ErrNoRun)
+	return r, asUsage(err, run.ErrNoRun, run.ErrForeign)
 }
 
 // check reports what is wrong with the flags whatever the run is.

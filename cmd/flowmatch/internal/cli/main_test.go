@@ -21,7 +21,16 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" {
 		os.Exit(Main())
 	}
+	// The key of these tests is none of the user's.
+	home, err := os.MkdirTemp("", "flowmatch-cli")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range []string{"XDG_CONFIG_HOME", "AppData"} {
+		os.Setenv(name, home)
+	}
 	code := m.Run()
+	os.RemoveAll(home)
 	if shared.dir != "" {
 		os.RemoveAll(shared.dir)
 	}

@@ -129,7 +129,7 @@ func (f *sampleFlags) checkSolver(cmd *cobra.Command, solver string) error {
 // open opens the run, with the flags applied to its settings, and reports flags that it
 // has no use for.
 func (f *sampleFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
-	r, err := openRun(dir, f.backend)
+	r, err := openRun(dir, f.backend, f.set)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -180,12 +182,12 @@ func sameFile(a, b string) bool {
 // readRun reads a run file with the settings and the backend of a command line.
 func readRun(read func(file string, set []string) (run.Config, error), file string, set []string,
 	backend string) (run.Config, error) {
+	if backend != "" {
+		set = append(slices.Clip(set), "backend="+strconv.Quote(backend))
+	}
 	cfg, err := read(file, set)
 	if err != nil {
 		return cfg, usageError{err}
-	}
-	if backend != "" {
-		cfg.Backend = backend
 	}
 	return cfg, checkBackend(cfg.Backend)
 }

@@ -1,0 +1,164 @@
+package run
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"flowmatch/internal/choice"
+)
+
+// ErrForeign is returned where a run's folder that was not made here names a path outside of
+// it, or a library to load: neither is followed unless it is given by who opens the run.
+var ErrForeign = errors.New("run: the run was not made here, and what it names outside of its folder is not followed")
+
+// keyLength is how many bytes the user's key has.
+const keyLength = 32
+
+// checkForeign reports a path of cfg, the run.yaml of dir with what was given beside it, that
+// must not be followed: one outside of dir whose key is not given, unless the folder was
+// made here. library is whether the library of a backend is meant, rather than the paths.
+func checkForeign(cfg Config, dir string, given []string, library bool) error {
+	out := cfg.outside(dir)
+	for _, key := range slices.Sorted(maps.Keys(out)) {
+		if slices.Contains(given, key) || (key == "backend") != library {
+			continue
+		}
+		if madeHere(dir) {
+			return nil
+		}
+		return fmt.Errorf("%w: %s is %s in %s; if you trust it, give %s yourself", ErrForeign, key,
+			choice.Quote(out[key]), filepath.Join(dir, ConfigFile), key)
+	}
+	return nil
+}
+
+// madeHere says whether what the run.yaml of a folder names outside of it was written there
+// with the key of this user.
+func madeHere(dir string) bool {
+	cfg, err := readRunConfig(dir)
+	if err != nil {
+		return false
+	}
+	text, err := os.ReadFile(filepath.Join(dir, versionsFile))
+	if err != nil {
+		return false
+	}
+	var v versions
+	if err := json.Unmarshal(text, &v); err != nil {
+		return false
+	}
+	seal, err := sealOf(cfg.outside(dir), false)
+	return err == nil && seal != "" && hmac.Equal([]byte(seal), []byte(v.Paths))
+}
+
+// outside returns the settings that name a file outside of a folder, or a library.
+func (c Config) outside(dir string) map[string]string {
+	out := map[string]string{}
+	for key, path := range c.paths() {
+		if *path != "" && !within(dir, *path) {
+			out[key] = *path
+		}
+	}
+	if _, library, ok := strings.Cut(c.Backend, ":"); ok && strings.ContainsAny(library, `/\.`) {
+		out["backend"] = c.Backend
+	}
+	return out
+}
+
+// within says whether a path lies in a folder, wherever links of either lead.
+func within(dir, path string) bool {
+	dir, path = real(dir), real(path)
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && filepath.IsLocal(rel)
+}
+
+// real returns a path without links, as far as it is there.
+func real(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if to, err := filepath.EvalSymlinks(path); err == nil {
+		return to
+	}
+	if dir := filepath.Dir(path); dir != path {
+		return filepath.Join(real(dir), filepath.Base(path))
+	}
+	return path
+}
+
+// sealOf signs what a run names outside of its folder with the key of the user; "" where
+// that is nothing.
+func sealOf(out map[string]string, create bool) (string, error) {
+	if len(out) == 0 {
+		return "", nil
+	}
+	key, err := userKey(create)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(out) // keys in order
+	if err != nil {
+		return "", fmt.Errorf("run: %w", err)
+	}
+	h := hmac.New(sha256.New, key)
+	h.Write(text) // never fails
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// userKey returns the key of this user on this machine.
+func userKey(create bool) ([]byte, error) {
+	folder, err := os.UserConfigDir()
+	if err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	file := filepath.Join(folder, "flowmatch", "key")
+	key, err := os.ReadFile(file)
+	if create && errors.Is(err, fs.ErrNotExist) {
+		if err := makeKey(file); err != nil {
+			return nil, fmt.Errorf("run: %w", err)
+		}
+		key, err = os.ReadFile(file)
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("run: %w", err)
+	case len(key) != keyLength:
+		return nil, fmt.Errorf("run: %s has %d bytes; a key has %d: remove it", file, len(key), keyLength)
+	}
+	return key, nil
+}
+
+// makeKey makes a key that only the user can read. The first of two that make it at once wins.
+func makeKey(file string) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(file), "key")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp.Name())
+	key := make([]byte, keyLength)
+	_, err = rand.Read(key)
+	if err == nil {
+		_, err = temp.Write(key)
+	}
+	if err = errors.Join(err, temp.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(temp.Name(), file); err != nil && !errors.Is(err, fs.ErrExist) {
+		return os.Rename(temp.Name(), file) // where there are no hard links
+	}
+	return nil
+}
