@@ -70,7 +70,7 @@ func (m *metricsLog) Append(e train.Event) error {
 
 // Close closes the file; a second call does nothing.
 func (m *metricsLog) Close() error {
-	if m.f == nil {
+	if m == nil || m.f == nil {
 		return nil
 	}
 	err := m.f.Close()

@@ -276,62 +276,57 @@ func (s *session) newObjective(ctx context.Context, eng *nn.Engine, spec model.S
 
 // run trains.
 func (s *session) run(ctx context.Context, o TrainOptions) error {
-	metrics, err := openMetrics(filepath.Join(s.dir, MetricsFile), s.from)
-	if err != nil {
+	p := &records{session: s, ctx: ctx, undrawn: o.Undrawn}
+	defer p.Close()
+	if err := p.begin(s.from); err != nil {
 		return err
 	}
-	defer func() { metrics.Close() }()
-	b, err := s.openBoard(s.from)
-	if err != nil {
-		return err
-	}
-	p := &pictures{session: s, ctx: ctx, board: b, undrawn: o.Undrawn}
-	defer func() { p.board.Close() }()
 	if err := p.resume(); err != nil {
 		return err
 	}
 	training := train.Session{Model: s.model, Objective: s.objective, Trainer: s.trainer, Held: s.set.Val,
-		Progress: s.progress}
-	training.Hooks = train.Hooks{
+		Progress: s.progress, Hooks: p.hooks(o)}
+	if _, err := training.Run(ctx, s.cfg.Train.Loop); err != nil {
+		return err
+	}
+	if p.left { // that of the last step
+		return fmt.Errorf("%w; all steps are taken and saved, resume for the last picture (%w)", train.ErrInterrupted,
+			context.Cause(ctx))
+	}
+	return p.Close()
+}
+
+// hooks are those of the training, which reports to o, too.
+func (p *records) hooks(o TrainOptions) train.Hooks {
+	h := train.Hooks{
 		Step: o.Step,
 		Event: func(e train.Event) error {
 			if o.Event != nil {
 				o.Event(e)
 			}
-			if err := p.board.Event(e); err != nil {
-				return err
-			}
-			return metrics.Append(e)
+			return p.event(e)
 		},
 		Sample: p.draw,
-		Save: func(state nn.State, p train.Progress, best bool) error {
-			err := s.save(state, p, best)
+		Save: func(state nn.State, progress train.Progress, best bool) error {
+			err := p.save(state, progress, best)
 			if err == nil && o.Saved != nil {
 				o.Saved(int(state.Step))
 			}
 			return err
 		},
-		Snapshot: s.snapshot,
+		Snapshot: p.snapshot,
 	}
 	if o.FellBack != nil {
-		training.Hooks.FellBack = func(f train.FellBack) error {
+		h.FellBack = func(f train.FellBack) error {
 			o.FellBack(f)
 			// The logs and the states of what diverged are not those of what begins now.
-			err := errors.Join(metrics.Close(), p.board.Close(), s.forget())
-			if err != nil {
+			if err := errors.Join(p.Close(), p.forget()); err != nil {
 				return err
 			}
-			if metrics, err = openMetrics(filepath.Join(s.dir, MetricsFile), 0); err != nil {
-				return err
-			}
-			p.board, err = s.openBoard(0)
-			return err
+			return p.begin(0)
 		}
 	}
-	if _, err := training.Run(ctx, s.cfg.Train.Loop); err != nil {
-		return err
-	}
-	return errors.Join(metrics.Close(), p.board.Close())
+	return h
 }
 
 // opened returns the session as a run, with its data and another network.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -39,17 +40,40 @@ func (s *session) drawable() error {
 	return nil
 }
 
-// pictures shows what the averaged weights make, as training goes on.
-type pictures struct {
+// records are what a session writes as training goes on: its log, and pictures of what the
+// averaged weights make.
+type records struct {
 	*session
 	ctx     context.Context // of the training
+	metrics *metricsLog
 	board   *board
 	undrawn func(step int, err error)
+	left    bool // a picture is left to the next session
 }
+
+// begin opens the logs of the steps after from.
+func (p *records) begin(from int) (err error) {
+	if p.metrics, err = openMetrics(filepath.Join(p.dir, MetricsFile), from); err != nil {
+		return err
+	}
+	p.board, err = p.openBoard(from)
+	return err
+}
+
+// event writes a line of both.
+func (p *records) event(e train.Event) error {
+	if err := p.board.Event(e); err != nil {
+		return err
+	}
+	return p.metrics.Append(e)
+}
+
+// Close closes them; a second call does nothing.
+func (p *records) Close() error { return errors.Join(p.metrics.Close(), p.board.Close()) }
 
 // resume draws the picture of the step that a run goes on from, where an interrupt
 // came before it was drawn.
-func (p *pictures) resume() error {
+func (p *records) resume() error {
 	every := p.cfg.Train.SampleEvery
 	if every == 0 || p.from == 0 || p.from%every != 0 || exists(samplesFile(p.dir, p.from)) ||
 		p.progress.Due != nil { // the step is taken up again, with its picture
@@ -69,7 +93,7 @@ func (p *pictures) resume() error {
 // draw draws the samples of a step, always from the same noise, so that pictures of
 // different steps compare. When training is interrupted meanwhile it leaves that to the
 // next session.
-func (p *pictures) draw(step int, m *model.Model) error {
+func (p *records) draw(step int, m *model.Model) error {
 	r := p.opened(m, step)
 	o := PictureOptions{N: shownPoints, Seed: p.cfg.Seed}
 	if p.set.Kind == data.KindImages {
@@ -80,6 +104,7 @@ func (p *pictures) draw(step int, m *model.Model) error {
 	var png bytes.Buffer
 	switch err := r.Picture(p.ctx, &png, "samples", o); {
 	case p.ctx.Err() != nil:
+		p.left = true
 		return nil
 	case err != nil:
 		if p.undrawn != nil {

@@ -161,3 +161,24 @@ func TestTheBoardOfATrainingThatFellBack(t *testing.T) {
 		t.Errorf("snapshots %v, %v of what diverged", steps, err)
 	}
 }
+
+// A training that is interrupted at its last picture is not done: the picture is drawn when it
+// is resumed.
+func TestTheLastPictureIsNotLost(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cfg := parse(t, "train.sample_every=10")
+	_, err := Train(ctx, cfg, dir, TrainOptions{Event: func(e train.Event) {
+		if e.Step == 30 {
+			cancel()
+		}
+	}})
+	last := samplesFile(dir, 30)
+	if !errors.Is(err, train.ErrInterrupted) || exists(last) || !exists(samplesFile(dir, 20)) {
+		t.Fatalf("interrupted at the last picture: %v", err)
+	}
+	if r, err := Train(t.Context(), cfg, dir, TrainOptions{Resume: true}); err != nil || r.Step != 30 || !exists(last) {
+		t.Errorf("resumed: %v; the last picture is there: %v", err, exists(last))
+	}
+}
