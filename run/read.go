@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -50,6 +51,9 @@ func keysOf(set []string) []string {
 	return keys
 }
 
+// ErrPath is returned by OpenWith for a setting that is no path of the data.
+var ErrPath = errors.New("run: a run that is opened takes the paths of its data only, such as data.path=FILE")
+
 // relocate applies settings that say where the data of a run are, and returns their keys.
 func (c *Config) relocate(set []string) ([]string, error) {
 	set, err := absoluteSettings(set)
@@ -60,8 +64,7 @@ func (c *Config) relocate(set []string) ([]string, error) {
 	for i, key := range keysOf(set) {
 		_, value, _ := strings.Cut(set[i], "=")
 		if at, ok := paths[key]; !ok || value == "" || !strings.HasPrefix(key, "data.") {
-			return nil, fmt.Errorf("run: setting %s: a run that is opened takes the paths of its data only, such as "+
-				"data.path=FILE", choice.Quote(set[i]))
+			return nil, fmt.Errorf("%w, and not %s", ErrPath, choice.Quote(set[i]))
 		} else if *at, err = strconv.Unquote(value); err != nil {
 			*at = value
 		}

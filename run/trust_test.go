@@ -93,8 +93,8 @@ func TestTheFolderOfAStranger(t *testing.T) {
 			t.Errorf("%s with a path that is given: %v", name, err)
 		}
 	}
-	if err := dataOf(dir, OpenOptions{Set: []string{"seed=3"}}); err == nil {
-		t.Error("a setting that is no path of the data passes")
+	if err := dataOf(dir, OpenOptions{Set: []string{"seed=3"}}); !errors.Is(err, ErrPath) {
+		t.Errorf("a setting that is no path of the data: %v", err)
 	}
 
 	// Within the folder, and not by a link.

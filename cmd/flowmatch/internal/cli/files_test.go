@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"flowmatch/run"
 )
 
 func TestATableGoesInAndComesOut(t *testing.T) {
@@ -284,5 +286,46 @@ eval: {solver: midpoint, steps: 2, samples: 4}
 	if want := filepath.Join("class1", "03.png") + ": not a PNG that can be decoded"; code == 0 ||
 		!strings.Contains(stderr, want) {
 		t.Errorf("exit code %d, standard error %q; want an error that says %q", code, stderr, want)
+	}
+}
+
+// A run whose data have moved is evaluated where they are now, and one of a stranger only on
+// data that are given.
+func TestTheDataOfARunAreGiven(t *testing.T) {
+	folder := t.TempDir()
+	table, moved := filepath.Join(folder, "a.csv"), filepath.Join(folder, "b.csv")
+	var rows strings.Builder
+	rows.WriteString("x,y\n")
+	for i := range 60 {
+		fmt.Fprintf(&rows, "%d,%d\n", i%7, i*i%11)
+	}
+	if err := os.WriteFile(table, []byte(rows.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	yaml, dir := writeText(t, "run.yaml", tinyRun), filepath.Join(folder, "run")
+	succeed(t, "train", yaml, "--out", dir, "-q", "--set", "data.name=", "--set", "data.path="+table, "--set",
+		"data.test=20", "--set", "data.val=10")
+	eval := []string{"eval", dir, "-q", "--only", "likelihood"}
+	succeed(t, eval...)
+	if err := os.Rename(table, moved); err != nil {
+		t.Fatal(err)
+	}
+	succeed(t, append(eval, "--set", "data.path="+moved)...)
+	own := filepath.Join(dir, run.ConfigFile)
+	text, err := os.ReadFile(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(own, bytes.Replace(text, []byte("a.csv"), []byte("b.csv"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := invoke(t, eval...); code != exitFailure || !strings.Contains(stderr, "not made here") ||
+		!strings.Contains(stderr, "give data.path yourself") {
+		t.Errorf("a stranger's path: exit code %d, %q", code, stderr)
+	}
+	succeed(t, append(eval, "--set", "data.path="+moved)...)
+	if code, _, stderr := invoke(t, append(eval, "--set", "seed=1")...); code != exitUsage ||
+		!strings.Contains(stderr, "data.path=FILE") {
+		t.Errorf("another setting: exit code %d, %q", code, stderr)
 	}
 }

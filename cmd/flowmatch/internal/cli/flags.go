@@ -80,7 +80,7 @@ func openRun(dir, backend string, set []string) (*run.Run, error) {
 		file := quote(filepath.Join(dir, run.ConfigFile))
 		return nil, fmt.Errorf("%w\ngo on with: flowmatch train %s --out %s --resume", err, file, quote(dir))
 	}
-	return r, asUsage(err, run.ErrNoRun, run.ErrForeign)
+	return r, asUsage(err, run.ErrNoRun, run.ErrForeign, run.ErrPath)
 }
 
 // check reports what is wrong with the flags whatever the run is.
