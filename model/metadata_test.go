@@ -24,7 +24,7 @@ var wrong = []string{"null", "true", `"x"`, `""`, "{}", "[]", `[""]`, "-1", "0",
 
 // mutants returns the spec with each of its values replaced by each of the wrong ones, by
 // what was done.
-func mutants(t *testing.T, spec Spec) map[string]string {
+func mutants(t *testing.T, spec any) map[string]string {
 	t.Helper()
 	text, err := json.Marshal(spec)
 	if err != nil {
@@ -101,6 +101,43 @@ func TestMetadataAreCheckedWhole(t *testing.T) {
 		if opened == 0 {
 			t.Errorf("%s: no mutant opened", name)
 		}
+	}
+}
+
+// The same of a classifier.
+func TestMetadataOfClassifiers(t *testing.T) {
+	eng, err := nn.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := nn.ClassifierConfig{Image: []int{4, 4, 1}, Classes: 2, Channels: 2, Features: 3}
+	c, err := nn.NewClassifier(eng, cfg, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "c.safetensors")
+	if err := SaveClassifier(file, c); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := func(what string) {
+		defer func() {
+			if r := recover(); r != nil {
+				t.Errorf("%s: panic: %v", what, r)
+			}
+		}()
+		if _, err := LoadClassifier(file, eng); err != nil && !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for what, text := range mutants(t, cfg) {
+		if err := os.WriteFile(file, withMetadata(t, good, keyClassifier, text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		load(what)
 	}
 }
 

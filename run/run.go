@@ -124,6 +124,7 @@ func snapshotFile(dir string, step int) string {
 // openFile opens a run with the weights of a file, which its settings may decide on.
 func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error) {
 	atomicfile.Sweep(dir)
+	filelock.Clear(dir)
 	cfg, err := readRunConfig(dir)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"flowmatch/internal/atomicfile"
 )
@@ -19,7 +20,8 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(childEnv); path != "" {
 		_ = atomicfile.WriteFile(path, func(io.Writer) error {
 			os.Stdout.WriteString("writing")
-			select {}
+			time.Sleep(time.Hour)
+			return nil
 		})
 	}
 	os.Exit(m.Run())

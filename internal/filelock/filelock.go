@@ -1,7 +1,7 @@
 // Package filelock says who writes into a folder or a file, by locks of the operating
 // system: one is gone with the process that holds it, however that ends.
 //
-// There is one type, [Folder], and one function for a single file, [Try]. Where the system or
+// There is one type, [Folder], and a function for a single file, [Try]. Where the system or
 // the file system has no such locks (plan9, js, some network folders) everything is granted.
 // The lines are our own because the usual library, gofrs/flock, opens the file itself, and on
 // Windows locks its content, so that nobody could read there who holds it.
@@ -33,7 +33,7 @@ type Folder struct{ file *os.File }
 // [ErrHeld], and says by whom.
 func LockFolder(dir string) (*Folder, error) {
 	path := filepath.Join(dir, name)
-	for {
+	for patience := 5; ; patience-- {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 		if err != nil {
 			return nil, fmt.Errorf("filelock: %w", err)
@@ -42,6 +42,10 @@ func LockFolder(dir string) (*Folder, error) {
 		switch {
 		case err != nil:
 			err = fmt.Errorf("filelock: %s: %w", path, err)
+		case !held && patience > 0: // maybe it is being cleared
+			f.Close()
+			time.Sleep(5 * time.Millisecond)
+			continue
 		case !held:
 			err = fmt.Errorf("%w: %s is held by %s", ErrHeld, path, holder(f))
 		case !Is(f, path): // who held it has just removed it
@@ -56,6 +60,20 @@ func LockFolder(dir string) (*Folder, error) {
 		}
 		return &Folder{f}, nil
 	}
+}
+
+// Clear removes the file of a lock whose holder was killed.
+func Clear(dir string) {
+	path := filepath.Join(dir, name)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return
+	}
+	if held, err := Try(f); err == nil && held && Is(f, path) {
+		(&Folder{f}).Unlock()
+		return
+	}
+	f.Close()
 }
 
 // Unlock gives the lock back; a second call does nothing.

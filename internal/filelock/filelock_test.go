@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"flowmatch/internal/filelock"
@@ -18,12 +19,16 @@ import (
 
 const childEnv = "FLOWMATCH_TEST_LOCK"
 
+// kept is the lock of a child, which would be gone were it collected.
+var kept *filelock.Folder
+
 // As a child this test program takes a lock, says so, and holds it until it is killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childEnv); dir != "" {
-		_, err := filelock.LockFolder(dir)
+		var err error
+		kept, err = filelock.LockFolder(dir)
 		fmt.Println("locked", err)
-		select {}
+		time.Sleep(time.Hour)
 	}
 	os.Exit(m.Run())
 }
@@ -61,6 +66,10 @@ func TestAFolderHasOneHolder(t *testing.T) {
 		!strings.Contains(err.Error(), want) {
 		t.Errorf("a second lock: %v, want ErrHeld by %q", err, want)
 	}
+	filelock.Clear(dir) // not one that is held
+	if got := names(t, dir); got != ".lock" {
+		t.Errorf("in the folder: %q", got)
+	}
 	l.Unlock()
 	l.Unlock() // does nothing
 	if got := names(t, dir); got != "" {
@@ -96,6 +105,13 @@ func TestALockIsGoneWithItsProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	child.Wait() // it was killed: no news
+	if got := names(t, dir); got != ".lock" {
+		t.Errorf("left in the folder: %q", got)
+	}
+	filelock.Clear(dir)
+	if got := names(t, dir); got != "" {
+		t.Errorf("left in the folder that was cleared: %q", got)
+	}
 	l, err := filelock.LockFolder(dir)
 	if err != nil {
 		t.Errorf("after the child was killed: %v", err)
