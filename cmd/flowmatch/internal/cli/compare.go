@@ -156,7 +156,7 @@ func (a *app) compareCommand() *cobra.Command {
 came to, and what eval measures of each on its held-out points. Where figures do not
 compare, as losses of other paths or likelihoods of other data, a note says so.`,
 		Example: `  flowmatch compare runs/first runs/second
-  flowmatch compare runs/* --no-eval --out losses.png
+  flowmatch compare runs/first runs/second runs/third --no-eval --out losses.png
   flowmatch compare runs/first runs/second --only likelihood --json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
