@@ -76,7 +76,8 @@ func (ex *Examples) target(net, ahead *Net, i int) []float64 {
 		return v
 	}
 	if ex.Loss.Average == ByIdentity {
-		for d, du := range total(net, x, v, t, s, label) {
+		along := reference(net, x, t, label, t) // the network's own velocity
+		for d, du := range total(net, x, along, t, s, label) {
 			v[d] += (s - t) * du
 		}
 		return v

@@ -27,8 +27,12 @@ const (
 	//
 	//	target = v + (s-t) du/dt,  du/dt = (v·∂_x + ∂_t) u(x_t, t, s),
 	//
-	// with the target of the examples for v, and du/dt a forward-mode derivative.
-	// (The paper's time runs from data to noise, so its sign is the other one.)
+	// with the target of the examples for the first v, and the network's own velocity
+	// u(x_t, t, t) for the second, as in improved mean flows (Geng et al. 2025,
+	// arXiv:2512.02012): the target of an example is far from the mean velocity, and where
+	// u is steep the derivative along it is noise that no batch averages out. du/dt is a
+	// forward-mode derivative. (The paper's time runs from data to noise, so its sign is
+	// the other one.)
 	ByIdentity Average = "identity"
 	// ByHalves is a shortcut model (Frans et al. 2024): the average over a time span is
 	// that over its halves,
@@ -219,8 +223,11 @@ func (m *arch) exampleLoss(p, ahead []*Node, b examples, l Loss) *Node {
 	var f *Node
 	switch l.Average {
 	case ByIdentity:
+		now := at
+		now.s = at.t
+		v := StopGradient(m.forward(p, now))
 		var df *Node
-		f, df = m.tangents(p, at, direction{e: InsertAxes(target, 1), moving: true})
+		f, df = m.tangents(p, at, direction{e: InsertAxes(v, 1), moving: true})
 		target = StopGradient(Add(target, Mul(Sub(column(6), t), Reshape(df, n, m.cfg.Dim))))
 	case ByHalves:
 		f, target = m.forward(p, at), StopGradient(m.halves(ahead, at))
