@@ -15,7 +15,6 @@ import (
 	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/run"
-	"flowmatch/train"
 )
 
 // trained is a trained run, ready to be measured.
@@ -110,7 +109,9 @@ func measures() []measure {
 //	            (bpd_1 - bpd, where the likelihood is measured as well)
 //	solvers     curves error/SOLVER and w2/SOLVER over NFE for euler, midpoint, rk4 and
 //	            dopri5, and the values nfe_for_0.1/SOLVER and so on
-//	few_steps   w2_1, w2_2, w2_4 with so many evaluations, w2_100 with a hundred
+//	few_steps   w2_1, w2_2, w2_4 with so many evaluations, w2_100 with a hundred; of 20,000
+//	            samples sw2_1 and so on, sliced W2, and where the density is known off_1 and
+//	            so on, the share where the data have one point in 3,000
 //	samplers    with and without noise: curves w2/SAMPLER over NFE for euler and heun2
 //	            (of the probability-flow ODE), ddim, ddpm, euler_maruyama and heun_sde, and
 //	            the values w2_100/SAMPLER and so on
@@ -331,36 +332,4 @@ func source(t trained, n int, seedValue uint64) flow.Batch {
 	x0 := flow.NewBatch(n, t.Model.Dim())
 	t.Model.Source().Sample(x0, seed.Rand(seedValue, "experiment/source", 0))
 	return x0
-}
-
-// fewSteps measures the samples that few evaluations of the network make: steps of
-// the average velocity where it was learnt, of Euler's method elsewhere.
-func fewSteps(ctx context.Context, c Cell, t trained, r *Result) error {
-	kind, err := train.KindOf(t.run.Config.Train.Objective)
-	if err != nil {
-		return err
-	}
-	test, x0, given, err := t.start(c)
-	if err != nil {
-		return err
-	}
-	for _, steps := range []int{1, 2, 4, 100} {
-		var how model.Sampler = model.ODE{Solver: ode.Solver{Method: ode.Euler, Control: ode.Fixed(steps)}}
-		switch {
-		case kind.Averages:
-			how = model.Average{Steps: steps}
-		case t.EulerSteps > 0 && t.EulerSteps != steps:
-			continue // a distilled student is made for one number of steps
-		}
-		s, err := t.Model.SampleFrom(ctx, x0, model.SampleOptions{Given: given, Sampler: how})
-		if err != nil {
-			return err
-		}
-		w2, err := metrics.W2(s.X, test)
-		if err != nil {
-			return err
-		}
-		r.set(fmt.Sprintf("w2_%d", steps), w2)
-	}
-	return floor(t, test.N, r)
 }
