@@ -89,14 +89,6 @@ func (p Points) Read(x flow.Batch, given flow.Given, index []int, _ *rand.Rand) 
 	return nil
 }
 
-// Classes returns one more than the largest of the labels, 0 where there are none.
-func Classes(label []int32) int {
-	if len(label) == 0 {
-		return 0
-	}
-	return int(slices.Max(label)) + 1
-}
-
 // subset is the points of base named by index, in that order, sharing memory.
 type subset struct {
 	Finite

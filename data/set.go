@@ -30,7 +30,8 @@ type Set struct {
 
 	Columns []string // names of the coordinates of a table; nil otherwise
 	Classes int      // number of class labels; 0 means none
-	// ClassNames are the names of the classes, by label; nil where labels are numbers.
+	// ClassNames are the names of the classes, by label; nil where labels are numbers. Of
+	// labels that are not all numbers from 0 to the last they are those that occur.
 	ClassNames []string
 	// LabelName is the column of a table that holds the labels; empty otherwise.
 	LabelName string
@@ -38,6 +39,9 @@ type Set struct {
 	Context int
 	// Skipped is how many images were left out because they could not be decoded.
 	Skipped int
+	// Notes say what was done to the files that their owner should know, each a sentence:
+	// what was passed over, what cannot be told apart.
+	Notes []string
 
 	// Train is the endless sequence of batches, a function of the seed that the set
 	// was opened with. TrainSet is what it shuffles, nil when every batch is drawn

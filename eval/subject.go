@@ -7,6 +7,7 @@ import (
 
 	"flowmatch/data"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
 )
@@ -76,11 +77,11 @@ func (s Subject) checkSet() error {
 	}
 	spec := s.Model.Spec()
 	if c := s.Set.Columns; c != nil && spec.Columns != nil && !slices.Equal(c, spec.Columns) {
-		return fmt.Errorf("eval: the columns of %s are %v, and those of the model %v", s.Set.Name, c, spec.Columns)
+		return fmt.Errorf("eval: the columns of %s are %s, and those of the model %s", s.Set.Name, choice.List(c),
+			choice.List(spec.Columns))
 	}
-	c := s.Set.ClassNames
-	if spec.Net.Classes > 0 && c != nil && spec.ClassNames != nil && !slices.Equal(c, spec.ClassNames) {
-		return fmt.Errorf("eval: the classes of %s are %v, and those of the model %v", s.Set.Name, c, spec.ClassNames)
+	if err := s.checkClasses(spec); err != nil {
+		return err
 	}
 	for _, part := range []data.Finite{s.Set.Test, s.Set.TrainSet} {
 		if part != nil && part.Len() > 0 && part.Dim() != dim {
@@ -98,6 +99,18 @@ func (s Subject) checkSet() error {
 		}
 	}
 	return nil
+}
+
+// checkClasses reports classes of the data that are not those of a model that takes labels.
+// Names that are no numbers have nothing to be compared with where the model has none.
+func (s Subject) checkClasses(spec model.Spec) error {
+	c, model := s.Set.ClassNames, data.NameClasses(spec.ClassNames, spec.Net.Classes)
+	_, numbers := data.ClassNumbers(c)
+	if c == nil || spec.Net.Classes == 0 || slices.Equal(c, model) || spec.ClassNames == nil && !numbers {
+		return nil
+	}
+	return fmt.Errorf("eval: the classes of %s are %s, and those of the model %s; bring them to those of the model by "+
+		"Set.WithClasses", s.Set.Name, choice.List(c), choice.List(model))
 }
 
 // held returns the points held out, or [ErrNoPoints].

@@ -1,11 +1,14 @@
 package run
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
 
+	"flowmatch/data"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 	"flowmatch/plot"
 )
 
@@ -72,9 +75,30 @@ func (r *Run) common(label []int32, lines int, line func(i int) int) []string {
 }
 
 // className is the name of a class: its folder's, or its number.
-func (r *Run) className(class int) string {
-	if names := r.Model.Spec().ClassNames; class < len(names) {
-		return names[class]
+func (r *Run) className(class int) string { return r.ClassNames()[class] }
+
+// ClassNames returns the names of the classes that the model takes labels of: those of
+// folders, or numbers; none of a run that is not conditional.
+func (r *Run) ClassNames() []string {
+	spec := r.Model.Spec()
+	return data.NameClasses(spec.ClassNames, spec.Net.Classes)
+}
+
+// Class returns the number of a class: that of the name or, where no name is a number, of
+// the number itself. The error says what the classes are.
+func (r *Run) Class(name string) (int32, error) {
+	names := r.ClassNames()
+	if k := slices.Index(names, name); k >= 0 {
+		return int32(k), nil
 	}
-	return strconv.Itoa(class)
+	what := choice.List(names)
+	if r.Model.Spec().ClassNames == nil {
+		what = fmt.Sprintf("0 to %d, without names", len(names)-1)
+	} else if _, numbers := data.ClassNumbers(names); !numbers {
+		if k, err := strconv.Atoi(name); err == nil && k >= 0 && k < len(names) {
+			return int32(k), nil
+		}
+		what += fmt.Sprintf(", by their numbers 0 to %d", len(names)-1)
+	}
+	return 0, fmt.Errorf("run: no class is called %s; the classes of %s are %s", choice.Quote(name), r.Dir, what)
 }

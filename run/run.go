@@ -158,7 +158,7 @@ func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error)
 		if err := checkForeign(cfg, dir, given, false); err != nil {
 			return nil, err
 		}
-		return openOrdered(cfg, m.Spec().Columns)
+		return openOrdered(cfg, m.Spec())
 	})
 	return r, nil
 }
@@ -175,15 +175,22 @@ func limited(m *model.Model, cfg Config) (*model.Model, error) {
 	return model.New(spec, m.Net())
 }
 
-// openOrdered opens the data of a trained run, whose table may have its columns in another
-// order now: they are found by their names.
-func openOrdered(cfg Config, columns []string) (*data.Set, error) {
+// openOrdered opens the data of a trained run as the model knows them: a table may have its
+// columns in another order now, and the classes may be numbered otherwise. Both are found by
+// their names.
+func openOrdered(cfg Config, spec model.Spec) (*data.Set, error) {
 	set, err := openData(cfg)
-	if err != nil || slices.Equal(set.Columns, columns) || columns == nil || cfg.Data.Columns != nil {
+	if err == nil && spec.Columns != nil && cfg.Data.Columns == nil && !slices.Equal(set.Columns, spec.Columns) {
+		cfg.Data.Columns = spec.Columns
+		set, err = openData(cfg)
+	}
+	if err != nil || spec.Net.Classes == 0 {
 		return set, err
 	}
-	cfg.Data.Columns = columns
-	return openData(cfg)
+	if _, numbers := data.ClassNumbers(set.ClassNames); spec.ClassNames == nil && !numbers {
+		return set, nil // an old checkpoint, which has no names of folders
+	}
+	return set.WithClasses(spec.ClassNames, spec.Net.Classes)
 }
 
 // openData opens the data of a run, with the contexts that it makes of images.

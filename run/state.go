@@ -14,6 +14,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"flowmatch/data"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
 	"flowmatch/model"
@@ -187,13 +188,15 @@ func (s *session) restore(file string, eng *nn.Engine) error {
 // sameData reports data that are not those of the checkpoint. One of an earlier
 // version has no fingerprint.
 func (s *session) sameData(ckpt *model.Checkpoint) error {
-	if was := ckpt.Spec.Fingerprint; was != "" && was != s.set.Fingerprint {
-		return fmt.Errorf("%w: the data (%s) hold other numbers than when the run began (fingerprint %s, now %s)",
-			ErrChanged, s.set.Name, was, s.set.Fingerprint)
+	was, is := ckpt.Spec, s.model.Spec()
+	classes := func(s model.Spec) []string { return data.NameClasses(s.ClassNames, s.Net.Classes) }
+	if !slices.Equal(classes(was), classes(is)) {
+		return fmt.Errorf("%w: the classes of the data (%s) were %s, and are %s", ErrChanged,
+			s.set.Name, choice.List(classes(was)), choice.List(classes(is)))
 	}
-	was, is := ckpt.Spec.ClassNames, s.model.Spec().ClassNames
-	if was != nil && !slices.Equal(was, is) {
-		return fmt.Errorf("%w: the classes of the data (%s) were %v, and are %v", ErrChanged, s.set.Name, was, is)
+	if was.Fingerprint != "" && was.Fingerprint != s.set.Fingerprint {
+		return fmt.Errorf("%w: the data (%s) hold other numbers than when the run began (fingerprint %s, now %s)",
+			ErrChanged, s.set.Name, was.Fingerprint, s.set.Fingerprint)
 	}
 	return nil
 }

@@ -223,7 +223,7 @@ func TestATestFileOfItsOwnIsUsedWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Config{Path: "train.csv", TestPath: "other.csv"}.Open(dir, 5)
-	datatest.WantError(t, "other columns", err, "columns [a c]; want those of train.csv, [a b k]")
+	datatest.WantError(t, "other columns", err, `columns "a", "c"; want those of train.csv: "a", "b", "k"`)
 }
 
 // imageFolder holds n images of 2 x 3 bytes with labels 0 to 3, as IDX and as

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"flowmatch/data"
 	"flowmatch/data/image"
 	"flowmatch/data/internal/files"
+	"flowmatch/internal/choice"
 )
 
 // openImages opens IDX or NPY.
@@ -83,12 +85,6 @@ func (c Config) openPictures(dir string, seed uint64, limit int64) (*data.Set, e
 	if err != nil {
 		return nil, err
 	}
-	if (apart.Label == nil) != (m.Label == nil) || (apart.ClassNames == nil) != (m.ClassNames == nil) {
-		return nil, files.Malformed(path, "its classes are not given as those of the training images are")
-	}
-	if err := apart.Renumber(m.ClassNames); err != nil {
-		return nil, fmt.Errorf("%w, the classes of the training images (%s)", err, path)
-	}
 	return c.imageSet(m, apart, seed)
 }
 
@@ -105,6 +101,13 @@ func (c Config) imageSet(m, apart *image.Collection, seed uint64) (*data.Set, er
 		Levels: image.Levels, Dequantized: m.Dequantize, Skipped: m.Skipped,
 	}
 	if apart != nil {
+		path := cmp.Or(c.TestPath, c.Path)
+		if (apart.Label == nil) != (m.Label == nil) {
+			return nil, files.Malformed(path, "its classes are not given as those of the training images are")
+		}
+		if err := apart.Renumber(m.ClassNames, m.Classes()); err != nil {
+			return nil, fmt.Errorf("%w, the classes of the training images (%s)", err, choice.Cut(path))
+		}
 		holdApart(s, apart, apart.Fingerprint())
 		s.Skipped += apart.Skipped
 	}

@@ -12,6 +12,7 @@ import (
 	"flowmatch/data/synth"
 	"flowmatch/data/table"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 	"flowmatch/internal/digest"
 	"flowmatch/internal/seed"
 )
@@ -101,7 +102,7 @@ func (c Config) fingerprintLaw() (string, error) {
 // holdApart makes points from files of their own, which have that fingerprint, the test part
 // of a set.
 func holdApart(s *data.Set, test data.Finite, fingerprint string) {
-	s.Test, s.Classes = test, max(s.Classes, test.Classes())
+	s.Test = test
 	d := digest.New()
 	d.Text(s.Fingerprint)
 	d.Text(fingerprint)
@@ -156,12 +157,13 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 	points := t.Points()
 	s := &data.Set{
 		Name: filepath.Base(c.Path), Kind: data.KindTable, Dim: t.X.D, Shape: []int{t.X.D},
-		Columns: t.Columns, Classes: points.Classes(), LabelName: c.Label, Fingerprint: t.Fingerprint(),
+		Columns: t.Columns, Classes: points.Classes(), ClassNames: t.ClassNames, LabelName: c.Label,
+		Fingerprint: t.Fingerprint(), Notes: t.Notes,
 		TrainSet: data.Subset(points, train), Val: data.Subset(points, val), Test: data.Subset(points, test),
 	}
 	var apart table.Table
 	if c.TestPath != "" {
-		if apart, err = c.readTest(dir, opts, t.Columns); err != nil {
+		if apart, err = c.readTest(dir, opts, t); err != nil {
 			return nil, err
 		}
 		holdApart(s, apart.Points(), apart.Fingerprint())
@@ -183,15 +185,19 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 	return s, nil
 }
 
-// readTest reads the test file, which must have the columns of the other.
-func (c Config) readTest(dir string, opts table.Options, columns []string) (table.Table, error) {
+// readTest reads the test file, which must have the columns and the classes of the other.
+func (c Config) readTest(dir string, opts table.Options, of table.Table) (table.Table, error) {
 	path := within(dir, c.TestPath)
 	t, err := table.Read(path, opts)
 	if err != nil {
 		return table.Table{}, err
 	}
-	if !slices.Equal(t.Columns, columns) {
-		return table.Table{}, files.Malformed(path, "columns %v; want those of %s, %v", t.Columns, c.Path, columns)
+	if !slices.Equal(t.Columns, of.Columns) {
+		return table.Table{}, files.Malformed(path, "columns %s; want those of %s: %s", choice.List(t.Columns),
+			choice.Cut(c.Path), choice.List(of.Columns))
+	}
+	if t.Label, err = data.Renumber(t.Label, t.ClassNames, of.ClassNames, data.Classes(of.Label)); err != nil {
+		return table.Table{}, files.Malformed(path, "%v, the classes of the training rows", err)
 	}
 	return t, nil
 }

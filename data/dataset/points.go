@@ -1,16 +1,21 @@
 package dataset
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"math/rand/v2"
 	"slices"
-	"strings"
 
 	"flowmatch/data"
 	"flowmatch/data/internal/files"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 )
+
+// LabelColumn is the column of the labels in tables of samples of a model that knows no name
+// for them.
+const LabelColumn = "label"
 
 // Like is what a model knows of the points that it was trained on; a file of others is
 // read by it ([Config.Points]).
@@ -19,7 +24,7 @@ type Like struct {
 	Columns    []string // of a table, in the order of the coordinates; nil where they have no names
 	LabelName  string   // the column of labels of a table; empty where there is none
 	ClassNames []string // of classes that have names, by label; nil where labels are numbers
-	Labels     bool     // whether the model takes labels; where not, those of the file are passed over
+	Classes    int      // that the model takes labels of; 0: none, and those of the file are passed over
 }
 
 // Points reads all points of the file or folder path, in their order and in original
@@ -42,10 +47,14 @@ func (c Config) Points(path, labels string, like Like, rng *rand.Rand) (flow.Bat
 		err = files.Malformed(labels, "a file of labels is for images; a table has them in a column")
 	} else {
 		cfg.Kind, cfg.Delimiter, cfg.Header = data.KindTable, c.Delimiter, c.Header
-		if like.Labels {
-			cfg.Label = like.LabelName
+		if like.Classes > 0 {
+			cfg.Label = cmp.Or(like.LabelName, LabelColumn)
 		}
 		set, err = cfg.openColumns(like)
+		if err != nil && like.Classes > 0 && like.LabelName == "" { // the points of a law may have none
+			cfg.Label = ""
+			set, err = cfg.openColumns(like)
+		}
 	}
 	if err != nil {
 		return flow.Batch{}, flow.Given{}, err
@@ -55,10 +64,10 @@ func (c Config) Points(path, labels string, like Like, rng *rand.Rand) (flow.Bat
 			"points of shape %v; the model was trained on points of %v", set.Shape, like.Shape)
 	}
 	x, given, err := data.Rows(set.TrainSet, 0, set.TrainSet.Len(), rng)
-	if err != nil || !like.Labels {
+	if err != nil || like.Classes == 0 {
 		return x, flow.Given{}, err
 	}
-	if given.Label, err = files.Renumber(given.Label, set.ClassNames, like.ClassNames); err != nil {
+	if given.Label, err = data.Renumber(given.Label, set.ClassNames, like.ClassNames, like.Classes); err != nil {
 		return flow.Batch{}, flow.Given{}, files.Malformed(path, "%v, the classes of the model", err)
 	}
 	return x, given, nil
@@ -87,7 +96,7 @@ func (c Config) openColumns(like Like) (*data.Set, error) {
 	}
 	if len(set.Columns) != len(names) {
 		return nil, files.Malformed(c.Path, "%d columns (%s); the model was trained on %d (%s)",
-			len(set.Columns), strings.Join(set.Columns, ", "), len(names), strings.Join(names, ", "))
+			len(set.Columns), choice.List(set.Columns), len(names), choice.List(names))
 	}
 	if like.Columns == nil || set.Columns[0] == "c0" || files.Extension(c.Path) == ".npy" {
 		return set, nil

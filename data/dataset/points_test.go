@@ -89,7 +89,7 @@ func TestPointsOfATableHaveTheColumnsOfTheModel(t *testing.T) {
 		"wide.csv": []byte("1,2,3\n"), "samples.csv": []byte("c0,c1,logp\n1,2,-3\n"),
 		"other.csv": []byte("c,d\n3,2\n"), "bad.csv": []byte("a,b\n1,x\n"), "two.csv": []byte("b,a,z\n2,3,4\n"),
 	})
-	like := Like{Shape: []int{2}, Columns: []string{"a", "b"}, LabelName: "k", Labels: true}
+	like := Like{Shape: []int{2}, Columns: []string{"a", "b"}, LabelName: "k", Classes: 2}
 	noLabels := Like{Shape: []int{2}, Columns: []string{"a", "b"}, LabelName: "k"}
 	nameless := Like{Shape: []int{2}}
 	trained := Config{Path: "gone.csv", Label: "k"}
@@ -105,14 +105,17 @@ func TestPointsOfATableHaveTheColumnsOfTheModel(t *testing.T) {
 		{trained, "two.csv", noLabels, "[3 2] []"},
 		{trained, "two.csv", like, `no column "k"`},
 		{trained, "other.csv", noLabels, `no column "a"; the columns are "c", "d"`},
-		{trained, "wide.csv", noLabels, "wide.csv: 3 columns (c0, c1, c2); the model was trained on 2 (a, b)"},
+		{trained, "wide.csv", noLabels,
+			`wide.csv: 3 columns ("c0", "c1", "c2"); the model was trained on 2 ("a", "b")`},
 		{trained, "bad.csv", noLabels, `line 2, column "b": "x" is not a number`},
 		{trained, "gone.csv", noLabels, "no such file"},
 		{Config{Name: "moons"}, "other.csv", nameless, "[3 2] []"},
 		{Config{Name: "moons"}, "nameless.csv", nameless, "[3 2 6 5] []"},
-		{Config{Name: "moons"}, "wide.csv", nameless, "wide.csv: 3 columns (c0, c1, c2); the model was trained on 2"},
+		{Config{Name: "moons"}, "wide.csv", nameless,
+			`wide.csv: 3 columns ("c0", "c1", "c2"); the model was trained on 2`},
 		{Config{Name: "moons"}, "samples.csv", nameless, "[1 2] []"}, // c0 and c1, as they are called
-		{Config{Name: "moons"}, "two.csv", nameless, "3 columns (b, a, z); the model was trained on 2 (c0, c1)"},
+		{Config{Name: "moons"}, "two.csv", nameless,
+			`3 columns ("b", "a", "z"); the model was trained on 2 ("c0", "c1")`},
 	} {
 		x, given, err := c.config.Points(filepath.Join(dir, c.file), "", c.like, nil)
 		if err != nil {
@@ -132,7 +135,7 @@ func TestPointsOfImagesHaveTheClassesOfTheModel(t *testing.T) {
 		"g/eel/1.png": datatest.Shade(t, 40), "flat/1.png": datatest.PNG(t, datatest.Plain(4, 4, color.Black)),
 	})
 	c := Config{Kind: data.KindFolder, Path: "gone", Size: 4, Dequantize: new(false)}
-	like := Like{Shape: []int{4, 4, 3}, ClassNames: []string{"ant", "cat", "dog", "eel"}, Labels: true}
+	like := Like{Shape: []int{4, 4, 3}, ClassNames: []string{"ant", "cat", "dog", "eel"}, Classes: 4}
 	for _, test := range []struct {
 		folder string
 		change func(*Like)
@@ -140,10 +143,10 @@ func TestPointsOfImagesHaveTheClassesOfTheModel(t *testing.T) {
 	}{
 		{"f", func(*Like) {}, "[20 10] [1 2]"},
 		{"g", func(*Like) {}, "[30 31 40] [2 2 3]"},
-		{"g", func(l *Like) { l.Labels = false }, "[30 31 40] []"},
+		{"g", func(l *Like) { l.Classes = 0 }, "[30 31 40] []"},
 		{"g", func(l *Like) { l.ClassNames = l.ClassNames[:3] },
-			`g: class "eel" is not one of [ant cat dog], the classes of the model`},
-		{"g", func(l *Like) { l.ClassNames = nil }, "g: classes [dog eel]; want []"},
+			`g: class "eel" is not one of "ant", "cat", "dog", the classes of the model`},
+		{"g", func(l *Like) { l.ClassNames = nil }, `g: class "dog" is not one of "0", "1", "2", "3", the classes`},
 		{"g", func(l *Like) { l.Shape = []int{5, 5, 3} },
 			"g: points of shape [4 4 3]; the model was trained on points of [5 5 3]"},
 		{"flat", func(*Like) {}, "[0] []"},
@@ -166,14 +169,14 @@ func TestPointsOfImagesHaveTheClassesOfTheModel(t *testing.T) {
 	files, _ := imageFolder(t, 20)
 	idx := Config{Path: "a-idx3", LabelsPath: "k-idx1"}
 	x, given, err := idx.Points(filepath.Join(files, "a-idx3"), filepath.Join(files, "k-idx1"),
-		Like{Shape: []int{2, 3}, Labels: true}, datatest.Rand())
+		Like{Shape: []int{2, 3}, Classes: 4}, datatest.Rand())
 	if err != nil || x.N != 20 || !slices.Equal(given.Label[:5], []int32{0, 1, 2, 3, 0}) {
 		t.Errorf("IDX: %d points with labels %v (error %v)", x.N, given.Label, err)
 	}
 	if err := os.Remove(filepath.Join(files, "k-idx1")); err != nil {
 		t.Fatal(err)
 	}
-	like = Like{Shape: []int{2, 3}, Labels: true}
+	like = Like{Shape: []int{2, 3}, Classes: 4}
 	_, given, err = idx.Points(filepath.Join(files, "a-idx3"), "", like, datatest.Rand())
 	if err != nil || given.Label != nil {
 		t.Errorf("IDX without labels: %v (error %v)", given.Label, err)

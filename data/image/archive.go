@@ -294,8 +294,24 @@ func readLabel(r io.Reader, file, name string, labels map[string]int32) error {
 	return nil
 }
 
-// byFolder makes classes of the folders that the images are in, in the order of
-// their names. Folders that all images share do not count. Where all images
+// nameClasses leaves the classes that images are of: labels 1, 2 and 7 are three classes.
+func (x *index) nameClasses() {
+	label, numbers := data.NumberClasses(x.label)
+	if numbers == nil {
+		return
+	}
+	names := numbers
+	if places, _ := data.ClassNumbers(numbers); x.names != nil {
+		names = make([]string, len(places))
+		for k, p := range places {
+			names[k] = x.names[p]
+		}
+	}
+	x.label, x.names = label, names
+}
+
+// byFolder makes classes of the folders that the images are in, in the natural order of
+// their names: 2 comes before 10. Folders that all images share do not count. Where all images
 // are in one folder there are no classes.
 func (x *index) byFolder(where string) error {
 	names := make([]string, len(x.entries))
@@ -331,7 +347,7 @@ func (x *index) byFolder(where string) error {
 	for folder := range number {
 		x.names = append(x.names, folder)
 	}
-	slices.Sort(x.names)
+	slices.SortFunc(x.names, files.Natural)
 	if len(x.names) > files.MaxClasses {
 		return files.Malformed(where, "%d folders are too many for classes; want at most %d", len(x.names),
 			files.MaxClasses)

@@ -3,6 +3,7 @@ package image
 import (
 	"slices"
 
+	"flowmatch/data"
 	"flowmatch/data/internal/files"
 	"flowmatch/data/internal/npy"
 )
@@ -20,12 +21,19 @@ func Read(path, labels string, dequantize bool) (*Collection, error) {
 			"bytes of shape %v; want at least one image: [N, height, width] or more axes", shape)
 	}
 	var label []int32
+	var names []string
 	if labels != "" {
 		if label, err = readLabels(labels, shape[0]); err != nil {
 			return nil, err
 		}
+		label, names = data.NumberClasses(label)
 	}
-	return New(shape[1:], pix, label, dequantize, nil)
+	m, err := New(shape[1:], pix, label, dequantize, nil)
+	if err != nil {
+		return nil, err
+	}
+	m.ClassNames = names
+	return m, nil
 }
 
 // readPixels reads bytes from IDX, or from NPY of type u1.

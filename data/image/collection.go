@@ -34,8 +34,10 @@ type Collection struct {
 	Dequantize   bool
 	Standardizer *data.Standardizer // nil: none
 
-	ClassNames []string // the folders that became classes, by label; nil where labels are numbers
-	Skipped    int      // how many images were left out because they could not be decoded
+	// ClassNames are the folders that became classes, or labels that are not the numbers
+	// of the classes, by class; nil where they are.
+	ClassNames []string
+	Skipped    int // how many images were left out because they could not be decoded
 
 	dim, classes int
 	store        *store // where Pix is nil

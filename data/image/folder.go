@@ -87,10 +87,11 @@ func (o Options) gather(path string, find func(string) (index, error)) (*Collect
 		return nil, files.Malformed(path, "none of the %d images can be decoded", len(errs))
 	}
 	s.entries = x.entries
+	x.nameClasses()
 	m := &Collection{
 		Shape: []int{o.Size, o.Size, 3}[:2+channels/3], Label: x.label, Dequantize: o.Dequantize,
 		ClassNames: x.names, Skipped: len(errs) - kept,
-		dim: s.dim(), classes: max(data.Classes(x.label), len(x.names)),
+		dim: s.dim(), classes: data.Classes(x.label),
 	}
 	if pix != nil {
 		m.Pix = pix[:kept*s.dim()]
@@ -129,16 +130,14 @@ func (x *index) keep(errs []error, pix []byte, dim int, skip bool) (kept int, er
 	return kept, nil
 }
 
-// Renumber numbers the classes of m by their places in names, the classes of the
-// images that m is compared with (nil: they have none, or numbers without names). It fails,
-// and changes nothing, where m has images of another class.
-func (m *Collection) Renumber(names []string) error {
-	label, err := files.Renumber(m.Label, m.ClassNames, names)
+// Renumber numbers the classes of m by their places in names, of so many classes, those of
+// the images that m is compared with (nil: numbers without names). It fails, and changes
+// nothing, where m has images of another class.
+func (m *Collection) Renumber(names []string, classes int) error {
+	label, err := data.Renumber(m.Label, m.ClassNames, names, classes)
 	if err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
-	if m.Label = label; names != nil {
-		m.ClassNames, m.classes = names, len(names)
-	}
+	m.Label, m.ClassNames, m.classes = label, names, classes
 	return nil
 }

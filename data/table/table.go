@@ -23,6 +23,11 @@ type Table struct {
 	X       flow.Batch
 	Columns []string
 	Label   []int32
+	// ClassNames are the labels as the file has them, by class; nil where these are the
+	// numbers of the classes. The classes are those that occur: labels 1, 2 and 7 are three.
+	ClassNames []string
+	// Notes say what was done to the file that its owner should know.
+	Notes []string
 }
 
 // Points returns the rows as a set of points, with their labels. It shares memory with t.
@@ -36,6 +41,9 @@ func (t Table) Fingerprint() string {
 	digest.Add(d, []uint64{uint64(t.X.N), uint64(t.X.D), uint64(len(t.Label))})
 	digest.Add(d, t.X.X)
 	digest.Add(d, t.Label)
+	for _, name := range t.ClassNames {
+		d.Text(name)
+	}
 	return d.String()
 }
 
@@ -169,7 +177,8 @@ func assemble(
 // splitLabel takes the last column off as class labels.
 func (t Table) splitLabel(path string, where func(row int) string) (Table, error) {
 	d := t.X.D - 1
-	out := Table{X: flow.NewBatch(t.X.N, d), Columns: t.Columns[:d], Label: make([]int32, t.X.N)}
+	out := t
+	out.X, out.Columns, out.Label = flow.NewBatch(t.X.N, d), t.Columns[:d], make([]int32, t.X.N)
 	for i := range t.X.N {
 		row := t.X.Row(i)
 		copy(out.X.Row(i), row)
@@ -179,5 +188,6 @@ func (t Table) splitLabel(path string, where func(row int) string) (Table, error
 		}
 		out.Label[i] = label
 	}
+	out.Label, out.ClassNames = data.NumberClasses(out.Label)
 	return out, nil
 }

@@ -50,9 +50,9 @@ func TestCSVIsReadAsItLooks(t *testing.T) {
 		{"quotes", "\"x\",\"y\"\n\"1\",2\n", Options{}, xy, []float64{1, 2}, nil},
 		{"columns in another order, words left out", "x,name,y\n1,ann,2\n3,bob,4\n",
 			Options{Columns: []string{"y", "x"}}, []string{"y", "x"}, []float64{2, 1, 4, 3}, nil},
-		{"labels", "x,k,y\n1,0,2\n3,4,4\n", Options{Label: "k"}, xy, []float64{1, 2, 3, 4}, []int32{0, 4}},
+		{"labels", "x,k,y\n1,0,2\n3,4,4\n", Options{Label: "k"}, xy, []float64{1, 2, 3, 4}, []int32{0, 1}},
 		{"labels and columns", "x,k,y\n1,0,2\n3,4,4\n", Options{Label: "k", Columns: []string{"y"}},
-			[]string{"y"}, []float64{2, 4}, []int32{0, 4}},
+			[]string{"y"}, []float64{2, 4}, []int32{0, 1}},
 	} {
 		got, err := Read(datatest.WriteTemp(t, "t.csv", []byte(c.text)), c.opts)
 		if err != nil {
@@ -66,6 +66,30 @@ func TestCSVIsReadAsItLooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkTable(t, "tabs", got, xy, []float64{1, 2}, nil)
+}
+
+// A class that no row is of is none: it would be sampled, and was never seen.
+func TestClassesAreTheLabelsThatOccur(t *testing.T) {
+	for _, c := range []struct {
+		labels string
+		label  []int32
+		names  []string
+	}{
+		{"0 1 2", []int32{0, 1, 2}, nil},
+		{"1 2 3", []int32{0, 1, 2}, []string{"1", "2", "3"}},
+		{"3 1 3", []int32{1, 0, 1}, []string{"1", "3"}},
+		{"10 2 65535", []int32{1, 0, 2}, []string{"2", "10", "65535"}},
+	} {
+		text := "x,k\n"
+		for _, l := range strings.Fields(c.labels) {
+			text += "0.5," + l + "\n"
+		}
+		got, err := Read(datatest.WriteTemp(t, "t.csv", []byte(text)), Options{Label: "k"})
+		if err != nil || !slices.Equal(got.Label, c.label) || !slices.Equal(got.ClassNames, c.names) {
+			t.Errorf("labels %s: %v of classes %q (error %v), want %v of %q", c.labels, got.Label, got.ClassNames, err,
+				c.label, c.names)
+		}
+	}
 }
 
 func TestBadCSVIsReportedWithLineColumnAndValue(t *testing.T) {

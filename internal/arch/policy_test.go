@@ -43,7 +43,7 @@ var rooms = map[string][]string{
 
 	// Data: the words below, readers and laws on them, one dispatcher on top.
 	"data": {"flow", "internal/seed", "internal/digest", "internal/stat", "internal/atomicfile",
-		"internal/absent"},
+		"internal/absent", "internal/choice"},
 	"data/synth": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
 	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data"},
 	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},

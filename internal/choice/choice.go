@@ -43,6 +43,22 @@ func Cut(text string) string {
 // Quote is Cut in quotes.
 func Quote(text string) string { return strconv.Quote(Cut(text)) }
 
+// listed is how many names of a list an error quotes.
+const listed = 12
+
+// List quotes the names of a list, of a long one the first: "a", "b" and 40 more.
+func List(names []string) string {
+	shown, more := names, ""
+	if len(names) > listed {
+		shown, more = names[:listed], fmt.Sprintf(" and %d more", len(names)-listed)
+	}
+	quoted := make([]string, len(shown))
+	for i, name := range shown {
+		quoted[i] = Quote(name)
+	}
+	return strings.Join(quoted, ", ") + more
+}
+
 // Nearest returns the name that is the fewest edits away from the one given, the first
 // of equals; "" where more than half of the letters would have to change.
 func Nearest(name string, names []string) string {

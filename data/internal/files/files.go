@@ -10,7 +10,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"flowmatch/data"
@@ -37,26 +36,6 @@ func Label(v float64) (int32, error) {
 		return 0, fmt.Errorf("%g is not a class label; want a whole number from 0 to %d", v, MaxClasses-1)
 	}
 	return int32(v), nil
-}
-
-// Renumber returns labels that number the classes from as labels that number the classes
-// to, by name. Neither or both may be nil, where labels are numbers without names.
-func Renumber(label []int32, from, to []string) ([]int32, error) {
-	if label == nil || slices.Equal(from, to) {
-		return label, nil
-	}
-	if from == nil || to == nil {
-		return nil, fmt.Errorf("classes %v; want %v", from, to)
-	}
-	out := make([]int32, len(label))
-	for i, k := range label {
-		at := slices.Index(to, from[k])
-		if at < 0 {
-			return nil, fmt.Errorf("class %q is not one of %v", from[k], to)
-		}
-		out[i] = int32(at)
-	}
-	return out, nil
 }
 
 // Row names row i of a file without lines, counted from 1.

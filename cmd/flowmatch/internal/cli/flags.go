@@ -231,20 +231,20 @@ func extension(flag, file string, endings ...string) (string, error) {
 	return ext, nil
 }
 
-// labels returns n times the label that --label gives, or, when it is not
-// given, what otherwise says.
-func labels(cmd *cobra.Command, r *run.Run, label, n int, otherwise []int32) ([]int32, error) {
+// labels returns n times the class that --label names, or, when it is not given, what
+// otherwise says.
+func labels(cmd *cobra.Command, r *run.Run, label string, n int, otherwise []int32) ([]int32, error) {
 	if !cmd.Flags().Changed("label") {
 		return otherwise, nil
 	}
-	classes := r.Model.Spec().Net.Classes
-	if classes == 0 {
+	if !r.Conditional() {
 		return nil, usagef("--label is for conditional models, and %s is not one", r.Dir)
 	}
-	if label < 0 || label >= classes {
-		return nil, usagef("--label is %d; the classes of %s are 0 to %d", label, r.Dir, classes-1)
+	class, err := r.Class(label)
+	if err != nil {
+		return nil, usagef("--label: %w", err)
 	}
-	return slices.Repeat([]int32{int32(label)}, n), nil
+	return slices.Repeat([]int32{class}, n), nil
 }
 
 // exclude reports flags that are given, but have no effect for the reason given.

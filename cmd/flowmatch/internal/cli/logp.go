@@ -41,7 +41,8 @@ func (l logpResult) text(w io.Writer) {
 type logpFlags struct {
 	runFlags
 	data, labels, dataset, divergence, out string
-	n, probes, label                       int
+	label                                  string
+	n, probes                              int
 	seed                                   uint64
 }
 
@@ -80,7 +81,8 @@ func (f *logpFlags) add(cmd *cobra.Command) {
 	fl.StringVar(&f.labels, "labels", "", "file of the labels of images in --data, for a conditional model")
 	fl.StringVar(&f.dataset, "dataset", "", "synthetic set to draw from (see flowmatch data list)")
 	fl.IntVar(&f.n, "n", 0, "number of points to draw from --dataset")
-	fl.IntVar(&f.label, "label", 0, "class of all points, for a conditional model (default: their own labels)")
+	fl.StringVar(&f.label, "label", "",
+		"class of all points, by its name or number, for a conditional model (default: their own labels)")
 	fl.Uint64Var(&f.seed, "seed", 0,
 		"seed of points drawn, of noise on images and of probes (default: that of the run)")
 	fl.StringVar(&f.divergence, "divergence", "", "exact or hutchinson (default: that of the run file)")

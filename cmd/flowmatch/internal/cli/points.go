@@ -77,7 +77,9 @@ func (f *logpFlags) read(cmd *cobra.Command, r *run.Run) (points, error) {
 	p.set.Dequantized = was.Images() && (was.Dequantize == nil || *was.Dequantize)
 	like := dataset.Like{
 		Shape: spec.Shape, Columns: spec.Columns, LabelName: spec.LabelName, ClassNames: spec.ClassNames,
-		Labels: r.Conditional() && !cmd.Flags().Changed("label"),
+	}
+	if !cmd.Flags().Changed("label") { // else those of the file are passed over
+		like.Classes = spec.Net.Classes
 	}
 	var err error
 	p.x, p.given, err = was.Points(f.data, f.labels, like, seed.Rand(r.Config.Seed, "flowmatch/logp", 0))

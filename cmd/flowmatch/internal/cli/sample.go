@@ -31,6 +31,7 @@ type sampleResult struct {
 	// MeanLogP is the mean log-density of the samples, in nats; with --logp.
 	MeanLogP   *float64 `json:"mean_logp,omitempty"`
 	Divergence string   `json:"divergence,omitempty"`
+	Label      string   `json:"label,omitempty"`    // the class of all samples; absent: several, or none
 	Guidance   *float64 `json:"guidance,omitempty"` // scale; absent: none
 	// Condition is where the images come from that the samples are made of; absent: none.
 	Condition string `json:"condition,omitempty"`
@@ -39,6 +40,9 @@ type sampleResult struct {
 func (s sampleResult) text(w io.Writer) {
 	fmt.Fprintf(w, "samples\t%d of %d dimensions, seed %d, in %s\n", s.N, s.Dim, s.Seed, strings.Join(s.Files, ", "))
 	fmt.Fprintf(w, "solver\t%s, NFE %d, %.2f s on backend %s\n", s.Solver, s.NFE, s.Seconds, s.Backend)
+	if s.Label != "" {
+		fmt.Fprintf(w, "label\t%s\n", s.Label)
+	}
 	switch g := s.Guidance; {
 	case g == nil:
 	case *g == 0:
@@ -56,7 +60,8 @@ func (s sampleResult) text(w io.Writer) {
 
 type sampleFlags struct {
 	runFlags
-	n, label int
+	n        int
+	label    string // a class; empty: none was asked for
 	grid     string
 	cols     int // of the grid; 0: none was asked for
 	guidance float64
@@ -141,7 +146,8 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 	fl.Float64Var(&f.guidance, "guidance", 1,
 		"scale of classifier-free guidance, of a run trained with train.label_dropout "+
 			"(1: none, 0: the unconditional field)")
-	fl.IntVar(&f.label, "label", 0, "class of all samples, of a conditional model (default: every class in turn)")
+	fl.StringVar(&f.label, "label", "",
+		"class of all samples, by its name or number, of a conditional model (default: every class in turn)")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the noise (default: that of the run)")
 	fl.BoolVar(&f.logp, "logp", false, "write the log-density of each sample too")
 	fl.StringVar(&f.condition, "condition", "",
@@ -211,6 +217,7 @@ func (f *sampleFlags) result(r *run.Run, s model.Samples, how model.Sampler, sta
 	res := sampleResult{
 		Run: r.Dir, N: s.X.N, Dim: s.X.D, Seed: f.seed, Solver: how.String(), NFE: s.Stats.NFE,
 		Seconds: time.Since(start).Seconds(), Backend: r.Model.Net().Engine().Name(), Condition: f.condition,
+		Label: f.label,
 	}
 	if f.guidance != 1 {
 		res.Guidance = &f.guidance

@@ -68,7 +68,7 @@ func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
 		{"logp " + dir + " --dataset moon --n 1", "moon"},
 		{"logp " + dir + " --dataset moons --n 0", "at least 1"},
 		{"logp " + dir + " --data nowhere.csv", "nowhere.csv"},
-		{"logp " + dir + " --data " + three, "3 columns (a, b, c)"},
+		{"logp " + dir + " --data " + three, `3 columns ("a", "b", "c")`},
 		{"logp " + dir + " --dataset moons --n 1 --divergence rough", "rough"},
 		{"logp " + dir + " --dataset moons --n 1 --probes 3", "--probes"},
 		{"logp " + dir + " --dataset moons --n 1 --label 1", "conditional"},

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"flowmatch/data"
+	"flowmatch/data/dataset"
 	"flowmatch/data/table"
 	"flowmatch/eval"
 	"flowmatch/flow"
@@ -34,12 +36,16 @@ func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval
 	}
 	var extra []column
 	if label := p.Given.Label; label != nil {
+		// Where the names of the classes are numbers, these are the labels of the file.
+		numbers, named := data.ClassNumbers(r.ClassNames())
 		values := make([]float64, len(label))
 		for i, l := range label {
-			values[i] = float64(l)
+			if values[i] = float64(l); named {
+				values[i] = float64(numbers[l])
+			}
 		}
 		// A table gets the label under the name that it has there, so that it goes back in.
-		name := "label"
+		name := dataset.LabelColumn
 		if of := r.Model.Spec().LabelName; of != "" && ext == ".csv" {
 			name = of
 		}

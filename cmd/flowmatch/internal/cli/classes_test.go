@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"flowmatch/data/table"
+)
+
+// numbered is a conditional run of a table whose labels are 1, 2 and 7.
+func numbered(t *testing.T) string {
+	var text strings.Builder
+	text.WriteString("x,y,kind\n")
+	for i := range 90 {
+		fmt.Fprintf(&text, "%d.5,%d.25,%d\n", i%3, i%5, []int{1, 2, 7}[i%3])
+	}
+	file := writeText(t, "kinds.csv", text.String())
+	return once(t, "numbered", "data: {path: "+file+", label: kind}\nconditional: true\nnet: {hidden: [8]}\n"+
+		"train: {steps: 4, batch: 16}\neval: {solver: euler, steps: 4}\n")
+}
+
+func TestLabelsOfATableAreWhatItSays(t *testing.T) {
+	dir, file := numbered(t), filepath.Join(t.TempDir(), "s.csv")
+	for _, c := range []struct {
+		args string
+		want []int32
+	}{{"--n 6", []int32{0, 1, 2, 0, 1, 2}}, {"--n 2 --label 7", []int32{0, 0}}} {
+		succeed(t, strings.Fields("sample "+dir+" -q --out "+file+" "+c.args)...)
+		got, err := table.Read(file, table.Options{Label: "kind"})
+		if err != nil || !slices.Equal(got.Label, c.want) {
+			t.Errorf("%s: labels %v of %v (error %v), want %v", c.args, got.Label, got.ClassNames, err, c.want)
+		}
+		if c.want[1] == 0 && !slices.Equal(got.ClassNames, []string{"7"}) {
+			t.Errorf("--label 7: labels %v", got.ClassNames)
+		}
+		succeed(t, "logp", dir, "--data", file, "-q")
+	}
+	code, _, stderr := invoke(t, "sample", dir, "--n", "2", "--label", "0", "--out", file)
+	if want := `no class is called "0"; the classes of ` + dir + ` are "1", "2", "7"`; code != exitUsage ||
+		!strings.Contains(stderr, want) {
+		t.Errorf("exit code %d, %q; want 2 and %q", code, stderr, want)
+	}
+}
+
+func TestALabelIsAskedForByItsNumberOrName(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "s.csv")
+	dir := classes(t) // a law, whose classes have no names
+	code, _, stderr := invoke(t, "sample", dir, "--n", "2", "--label", "virginica", "--out", file)
+	if want := `no class is called "virginica"; the classes of ` + dir + ` are 0 to 1, without names`; code !=
+		exitUsage || !strings.Contains(stderr, want) {
+		t.Errorf("exit code %d, %q; want 2 and %q", code, stderr, want)
+	}
+	// Samples go back in with their labels, and without.
+	succeed(t, "sample", dir, "--n", "4", "-q", "--out", file)
+	own := succeedJSON(t, "logp", dir, "--data", file, "-q")
+	points := writeText(t, "points.csv", "c0,c1\n0.5,0.25\n1.5,0\n")
+	succeed(t, "logp", dir, "--data", points, "--label", "1", "-q")
+	if own["points"] != 4.0 {
+		t.Errorf("log-densities of %v samples, want 4", own["points"])
+	}
+	code, _, stderr = invoke(t, "logp", dir, "--data", points, "-q")
+	if code != exitUsage || !strings.Contains(stderr, "give --label") {
+		t.Errorf("without labels: exit code %d, %q", code, stderr)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,63 @@
+package data_test
+
+import (
+	"slices"
+	"testing"
+
+	"flowmatch/data"
+	"flowmatch/data/internal/datatest"
+	"flowmatch/flow"
+)
+
+func TestClassesAreRenumberedByName(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		label    []int32
+		from, to []string
+		classes  int
+		want     []int32
+		err      string
+	}{
+		{"the same", []int32{0, 1}, []string{"a", "b"}, []string{"a", "b"}, 2, []int32{0, 1}, ""},
+		{"another order", []int32{0, 1}, []string{"a", "b"}, []string{"b", "a"}, 2, []int32{1, 0}, ""},
+		{"numbers of a file", []int32{0, 1}, []string{"1", "3"}, nil, 4, []int32{1, 3}, ""},
+		{"numbers of a model", []int32{3, 1}, nil, []string{"1", "3"}, 2, []int32{1, 0}, ""},
+		{"no labels", nil, []string{"a"}, nil, 0, nil, ""},
+		{"a class without a label", []int32{1}, []string{"z", "a"}, []string{"a"}, 1, []int32{0}, ""},
+		{"beyond the last", []int32{2}, nil, nil, 2, nil, `class "2" is not one of "0", "1"`},
+		{"unknown", []int32{1}, []string{"a", "b"}, []string{"a"}, 1, nil, `class "b" is not one of "a"`},
+	} {
+		got, err := data.Renumber(c.label, c.from, c.to, c.classes)
+		if !slices.Equal(got, c.want) || (err != nil) != (c.err != "") || err != nil && err.Error() != c.err {
+			t.Errorf("%s: %v (error %v), want %v %s", c.name, got, err, c.want, c.err)
+		}
+	}
+}
+
+func TestASetTakesTheClassesOfAModel(t *testing.T) {
+	points := data.Points{X: flow.Batch{N: 3, D: 1, X: []float64{1, 2, 3}}, Given: flow.Given{Label: []int32{0, 1, 1}}}
+	set := &data.Set{Name: "pets", Classes: 2, ClassNames: []string{"cat", "dog"}, Train: data.Shuffle(points, 1),
+		TrainSet: points, Val: points, Test: data.Points{}}
+	got, err := set.WithClasses([]string{"dog", "ant", "cat"}, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, given, err := data.Rows(got.Val, 0, 3, nil)
+	if err != nil || !slices.Equal(given.Label, []int32{2, 0, 0}) || got.Val.Classes() != 3 || got.Classes != 3 {
+		t.Errorf("labels %v of %d classes (error %v)", given.Label, got.Val.Classes(), err)
+	}
+	x, room := flow.NewBatch(30, 1), flow.NewGiven(30, true, 0)
+	if err := got.Train.Fill(x, room, 0); err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range room.Label {
+		if want := map[float64]int32{1: 2, 2: 0, 3: 0}[x.X[i]]; l != want {
+			t.Errorf("point %g has label %d of the stream, want %d", x.X[i], l, want)
+		}
+	}
+	_, err = set.WithClasses([]string{"cat", "eel"}, 2)
+	datatest.WantError(t, "unknown", err, `the classes of "pets": class "dog" is not one of "cat", "eel"`)
+	if same, err := set.WithClasses([]string{"cat", "dog"}, 2); err != nil || same != set {
+		t.Errorf("its own classes: %v (error %v)", same, err)
+	}
+}

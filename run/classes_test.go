@@ -1,0 +1,126 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"flowmatch/data"
+	"flowmatch/data/dataset"
+)
+
+// classTable writes a table of rows whose x tells their label, and returns its file.
+func classTable(t *testing.T, dir string, labels ...int) string {
+	t.Helper()
+	var text strings.Builder
+	text.WriteString("x,y,k\n")
+	for i := range 60 {
+		l := labels[i%len(labels)]
+		fmt.Fprintf(&text, "%d.5,%d.25,%d\n", l, i%7, l)
+	}
+	file := filepath.Join(dir, "t.csv")
+	if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestClassesStayThoseOfTheModel(t *testing.T) {
+	dir := t.TempDir()
+	file := classTable(t, dir, 1, 2, 3)
+	text := "data: {path: " + file + ", label: k, standardize: none}\nconditional: true\nnet: {hidden: [4]}\n" +
+		"train: {steps: 2, batch: 8}"
+	r := trained(t, text)
+	spec := r.Model.Spec()
+	if spec.Net.Classes != 3 || !slices.Equal(spec.ClassNames, []string{"1", "2", "3"}) {
+		t.Fatalf("%d classes %q; want 3, of the labels 1, 2 and 3", spec.Net.Classes, spec.ClassNames)
+	}
+	for name, want := range map[string]int32{"1": 0, "3": 2} {
+		if k, err := r.Class(name); err != nil || k != want {
+			t.Errorf("class %s is %d (error %v), want %d", name, k, err, want)
+		}
+	}
+	if _, err := r.Class("0"); err == nil {
+		t.Error("class 0, which was never seen, is one")
+	}
+
+	// Data with other labels of the same names number them as the model does.
+	classTable(t, dir, 3, 2)
+	again, err := Open(r.Dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := again.Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, given, err := data.Rows(set.Test, 0, set.Test.Len(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range given.Label {
+		if want := int32(x.Row(i)[0] - 1.5); l != want {
+			t.Errorf("label %d of a point of class %d", l, want)
+		}
+	}
+
+	// Other classes are errors: of the data, and of a training that goes on.
+	classTable(t, dir, 1, 2, 4)
+	if again, err = Open(r.Dir, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = again.Data(); err == nil || !strings.Contains(err.Error(), `class "4" is not one of "1", "2", "3"`) {
+		t.Errorf("data of another class: %v", err)
+	}
+	c, err := ParseConfig([]byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Train(t.Context(), c, r.Dir, TrainOptions{Resume: true})
+	if want := `were "1", "2", "3", and are "1", "2", "4"`; !errors.Is(err, ErrChanged) ||
+		!strings.Contains(fmt.Sprint(err), want) {
+		t.Errorf("resumed with other classes: %v; want %s", err, want)
+	}
+}
+
+// A checkpoint of an earlier version has a class 0 for labels 1 to 3, and no names.
+func TestAModelWithoutNamesTakesLabelsByTheirNumbers(t *testing.T) {
+	dir := t.TempDir()
+	r := trained(t, "data: {name: moons}\nconditional: true\nnet: {hidden: [4]}\ntrain: {steps: 2, batch: 8}")
+	spec := r.Model.Spec()
+	spec.Net.Classes = 4
+	cfg := Config{Data: dataset.Config{Path: classTable(t, dir, 1, 2, 3), Label: "k", Standardize: "none"}}
+	set, err := openOrdered(cfg, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, given, err := data.Rows(set.Val, 0, set.Val.Len(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, l := range given.Label {
+		if want := int32(x.Row(i)[0] - 0.5); l != want {
+			t.Errorf("label %d of a point of class %d", l, want)
+		}
+	}
+}
+
+func TestSnapshotsOfAFolderWithAnyName(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lr[1]*?")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"snapshot-20.safetensors", "snapshot-5.safetensors", "snapshot-7.safetensors.tmp",
+		"snapshot-x.safetensors"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if steps, err := Snapshots(dir); err != nil || !slices.Equal(steps, []int{5, 20}) {
+		t.Errorf("snapshots %v (error %v), want 5 and 20", steps, err)
+	}
+}
