@@ -61,3 +61,32 @@ func TestASetTakesTheClassesOfAModel(t *testing.T) {
 		t.Errorf("its own classes: %v (error %v)", same, err)
 	}
 }
+
+func TestAPartThatStandsForTheWholeIsRandom(t *testing.T) {
+	sorted := data.Points{X: flow.NewBatch(1000, 1)}
+	for i := range sorted.X.X {
+		sorted.X.X[i] = float64(i)
+	}
+	few, _, err := data.RandomRows(sorted, 300, 7, "part", nil)
+	if err != nil || few.N != 300 {
+		t.Fatalf("%d rows (error %v)", few.N, err)
+	}
+	mean := 0.0
+	for _, v := range few.X {
+		mean += v / 300
+	}
+	if mean < 450 || mean > 550 {
+		t.Errorf("the mean of 300 rows is %g, of all 499.5", mean)
+	}
+	all, _, err := data.RandomRows(sorted, 5000, 7, "part", nil)
+	if err != nil || !slices.Equal(all.X[:300], few.X) {
+		t.Errorf("of more rows these do not come first (error %v)", err)
+	}
+	if slices.Sort(all.X); !slices.Equal(all.X, sorted.X.X) {
+		t.Error("all rows are not every row once")
+	}
+	_, _, err = data.RandomRows(sorted, -1, 7, "part", nil)
+	datatest.WantError(t, "a negative number", err, "-1 rows of a set of 1000")
+	_, _, err = data.RandomRows(nil, 1, 7, "part", nil)
+	datatest.WantError(t, "nil", err, "the set of points is nil")
+}

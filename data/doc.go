@@ -10,7 +10,7 @@
 //
 // What each point is given (a label, a context) comes with it as a
 // [flow.Given]: [Stream.Fill] and [Finite.Read] fill the parts that have room for
-// their points, and [Rows] returns all that a set has. A [Contexter] makes contexts
+// their points, and [Rows] and [RandomRows] return all that a set has of some. A [Contexter] makes contexts
 // of the points themselves ([Set.WithContext]).
 //
 // The rooms below make sets: flowmatch/data/synth has laws, flowmatch/data/table

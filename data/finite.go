@@ -162,11 +162,31 @@ func Rows(f Finite, lo, hi int, rng *rand.Rand) (flow.Batch, flow.Given, error) 
 	if lo < 0 || hi < lo || hi > f.Len() {
 		return flow.Batch{}, flow.Given{}, fmt.Errorf("data: rows %d to %d of a set of %d", lo, hi, f.Len())
 	}
-	x, given := flow.NewBatch(hi-lo, f.Dim()), flow.NewGiven(hi-lo, f.Classes() > 0, f.Context())
 	index := make([]int, hi-lo)
 	for k := range index {
 		index[k] = lo + k
 	}
+	return read(f, index, rng)
+}
+
+// RandomRows is [Rows] of up to n points that are drawn from all of f without replacement,
+// in a random order that is determined by (seed, purpose): a part that stands for the
+// whole, whatever order f is in. Of fewer points more are drawn by the same seed and
+// purpose, these come first.
+func RandomRows(f Finite, n int, seedValue uint64, purpose string, rng *rand.Rand) (flow.Batch, flow.Given, error) {
+	if absent.Is(f) {
+		return flow.Batch{}, flow.Given{}, errNoSet
+	}
+	if n < 0 {
+		return flow.Batch{}, flow.Given{}, fmt.Errorf("data: %d rows of a set of %d", n, f.Len())
+	}
+	return read(f, seed.Rand(seedValue, purpose, 0).Perm(f.Len())[:min(n, f.Len())], rng)
+}
+
+// read returns the points of f that index names.
+func read(f Finite, index []int, rng *rand.Rand) (flow.Batch, flow.Given, error) {
+	n := len(index)
+	x, given := flow.NewBatch(n, f.Dim()), flow.NewGiven(n, f.Classes() > 0, f.Context())
 	if err := f.Read(x, given, index, rng); err != nil {
 		return flow.Batch{}, flow.Given{}, err
 	}

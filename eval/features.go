@@ -27,7 +27,7 @@ type FeatureReport struct {
 	Accuracy  *float64 `json:"accuracy,omitempty"`
 	Agreement *float64 `json:"agreement,omitempty"`
 	FID       float64  `json:"fid"`
-	FIDData   float64  `json:"fid_data"` // between the held-out images and as many training images
+	FIDData   float64  `json:"fid_data"` // between the held-out images and as many training images, drawn at random
 	// Reference is the split of the statistics given, and FIDReference the distance
 	// of the samples to them.
 	Reference    string   `json:"reference,omitempty"`
@@ -51,8 +51,9 @@ type FeatureOptions struct {
 	Reference *metrics.FeatureStats // of the same extractor, to compare with as well
 }
 
-// Classify draws Settings.Samples samples, of every class in turn or, of a model with
-// contexts, of the held-out images, and compares what a classifier says of them with the
+// Classify draws Settings.Samples samples, of the classes of as many held-out images (of
+// every class in turn, where these have none) or, of a model with contexts, of these images,
+// and compares what a classifier says of them with the
 // class asked for, which is then that of the image, and their features as Compare does.
 // The held-out images must have labels.
 func (s Subject) Classify(ctx context.Context, c *nn.Classifier, o FeatureOptions) (*FeatureReport, error) {
@@ -144,8 +145,14 @@ func (s Subject) compare(ctx context.Context, e Extractor, o FeatureOptions) (*F
 	if err != nil {
 		return nil, nil, err
 	}
-	if w.label = prompt.Given.Label; prompt.Given.Context.N > 0 {
+	switch {
+	case prompt.Given.Context.N > 0:
 		w.label = w.testLabel
+	case prompt.Given.Label != nil && w.testLabel != nil:
+		// In the proportions of the held-out images, or the distance would be between these.
+		prompt.Given.Label, w.label = w.testLabel, w.testLabel
+	default:
+		w.label = prompt.Given.Label
 	}
 	drawn, err := s.draw(ctx, sampler, w.testImages.N, prompt.Given)
 	if err != nil {

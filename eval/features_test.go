@@ -4,12 +4,15 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"flowmatch/classify"
+	"flowmatch/data"
 	"flowmatch/data/image"
 	"flowmatch/flow"
+	"flowmatch/internal/seed"
 	"flowmatch/metrics"
 	"flowmatch/model"
 	"flowmatch/nn"
@@ -42,6 +45,29 @@ func TestSamplesOfImagesAreComparedWithTheClassesOfTheseImages(t *testing.T) {
 		if r.Accuracy == nil || r.Guidance != 1 || r.InceptionScore == nil || r.Samples != 8 {
 			t.Errorf("conditional %v: %+v", conditional, r)
 		}
+	}
+}
+
+// A distance between samples and images of other proportions is one of these.
+func TestSamplesHaveTheClassesOfTheHeldOutImages(t *testing.T) {
+	c := ofStrokes(t, image.ConditionConfig{}, 8)
+	c.data.LabelsPath, c.conditional, c.settings.Samples = classes(t, 40, 8), true, 6
+	s := c.train(t)
+	rare := make([]int32, s.Set.Test.Len()) // all but one of class 0
+	rare[3] = 2
+	x, _, err := data.Rows(s.Set.Test, 0, len(rare), seed.Rand(0, "noise", 0))
+	check(t, err)
+	set := *s.Set
+	set.Test = data.Points{X: x, Given: flow.Given{Label: rare}}
+	s.Set = &set
+	by, err := newByClassifier(classifier(t, s))
+	check(t, err)
+	s, err = s.checked()
+	check(t, err)
+	_, seen, err := s.compare(t.Context(), by, FeatureOptions{})
+	check(t, err)
+	if !slices.Equal(seen.label, seen.testLabel) || slices.Max(seen.label) > 2 || slices.Contains(seen.label, 1) {
+		t.Errorf("samples of the classes %v beside images of %v", seen.label, seen.testLabel)
 	}
 }
 

@@ -204,7 +204,7 @@ func TestContextsMayComeWithThePoints(t *testing.T) {
 		t.Errorf("got %+v, %v", rep, err)
 	}
 	p, err := s.Prompt(32)
-	if err != nil || !slices.Equal(p.Given.Context.Row(31), context.Row(1)) || p.OfImages() {
+	if err != nil || !slices.Equal(p.Given.Context.Row(31), p.Given.Context.Row(1)) || p.OfImages() {
 		t.Errorf("32 samples of 30 contexts: %v", err)
 	}
 	s.Set.Test = data.Points{X: x}

@@ -54,7 +54,16 @@ func (s Subject) checked() (Subject, error) {
 	if err := s.Settings.Validate(); err != nil {
 		return s, err
 	}
-	return s, s.checkSet()
+	if err := s.checkSet(); err != nil {
+		return s, err
+	}
+	c := s.Model.Conditioner()
+	if c == nil || s.Set == nil || s.Set.Test == nil || s.Set.Test.Context() > 0 {
+		return s, nil
+	}
+	var err error // the set has images alone
+	s.Set, err = s.Set.WithContext(c, s.Seed)
+	return s, err
 }
 
 // warnings returns what is to be known of the data beside the figures.
@@ -125,7 +134,7 @@ func (s Subject) held() (data.Finite, error) {
 }
 
 // TestPoints returns up to n held-out points [N, D] in data units, 0 meaning all of them,
-// and what the model takes of what they are given: labels where it has classes, contexts
+// drawn at random with the Seed, in an order that is random, too, and what the model takes of what they are given: labels where it has classes, contexts
 // where it has those. Images have their first sample of dequantisation noise. Contexts
 // come with the points or, where these have none, are made of them by the model's
 // Conditioner. The error is [ErrNoPoints] where there are none.
@@ -146,7 +155,7 @@ func (s Subject) TestPoints(n int) (x flow.Batch, given flow.Given, err error) {
 	return s.dequantized(n, 0)
 }
 
-// dequantized returns the first n test images with the k-th sample of noise.
+// dequantized returns n test images, the same for all k, with the k-th sample of noise.
 func (s Subject) dequantized(n int, k uint64) (flow.Batch, flow.Given, error) {
 	x, given, err := s.rows(s.Set.Test, n, "run/test", k)
 	if err != nil {
@@ -156,10 +165,10 @@ func (s Subject) dequantized(n int, k uint64) (flow.Batch, flow.Given, error) {
 	return x, given, err
 }
 
-// rows returns up to n points of a part of the data, in data units, with all that they are
-// given; what is drawn to make them has the purpose and index given.
+// rows returns up to n points of a part of the data, drawn at random, in data units, with
+// all that they are given; what is drawn to make them has the purpose and index given.
 func (s Subject) rows(part data.Finite, n int, purpose string, index uint64) (flow.Batch, flow.Given, error) {
-	x, given, err := data.Rows(part, 0, min(n, part.Len()), seed.Rand(s.Seed, purpose, index))
+	x, given, err := data.RandomRows(part, n, s.Seed, "eval/part", seed.Rand(s.Seed, purpose, index))
 	if err != nil {
 		return x, given, fmt.Errorf("eval: points of %s: %w", s.Set.Name, err)
 	}
@@ -173,14 +182,8 @@ func (s Subject) taken(x flow.Batch, given flow.Given) (flow.Given, error) {
 	if cfg.Classes == 0 {
 		given.Label = nil
 	}
-	switch {
-	case cfg.Context == 0:
+	if cfg.Context == 0 {
 		given.Context = flow.Batch{}
-	case given.Context.N == 0:
-		var err error
-		if given.Context, err = s.Model.ContextOf(x, s.Seed); err != nil {
-			return given, err
-		}
 	}
 	if err := given.Check(x.N, cfg.Classes, cfg.Context); err != nil {
 		return given, fmt.Errorf("eval: what the points of %s are given: %w", s.Set.Name, err)

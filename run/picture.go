@@ -238,7 +238,7 @@ func stretched(l plot.Limits) bool {
 func (a *artist) typical(ctx context.Context) (flow.Batch, error) {
 	const most = 2000
 	if set := a.data(); set != nil {
-		x, _, err := data.Rows(set.Test, 0, min(most, set.Test.Len()), seed.Rand(a.Config.Seed, "run/limits", 0))
+		x, _, err := data.RandomRows(set.Test, most, a.Config.Seed, "run/limits", seed.Rand(a.Config.Seed, "run/limits", 1))
 		return x, err
 	}
 	p, err := a.prompt(most)

@@ -128,7 +128,7 @@ func (o ML) gradient(
 	return theta, loss, nfe, err
 }
 
-// Validation implements [Validator] by the mean −log p of the first Held points, in nats
+// Validation implements [Validator] by the mean −log p of Held random points, in nats
 // and model units, without regularisers: by the exact divergence up to dimension
 // [likelihood.ExactUpTo], else by a probe for each point that is the same at every
 // validation.

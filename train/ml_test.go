@@ -130,7 +130,7 @@ func TestMaximumLikelihoodReachesTheEntropyOfAGaussian(t *testing.T) {
 	}
 }
 
-// Validation is the mean over points, whatever the parts; it looks at the first most.
+// Validation is the mean over points, whatever the parts; it looks at so many of them.
 func TestValidationOfMLIsTheMeanNLL(t *testing.T) {
 	m := newModel(t, model.Spec{}, nn.Config{Hidden: []int{8}, Classes: 2})
 	set := labelled(40, 2, 2)
@@ -143,12 +143,16 @@ func TestValidationOfMLIsTheMeanNLL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := m.Net().Bind(set.Given.Slice(0, 25))
+	x, given, err := data.RandomRows(set, 25, 0, "train/held", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := m.Net().Bind(given)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := likelihood.Problem{Field: f, Source: flow.Gaussian{}, Solver: o.Solver}
-	logp, _, _, err := p.LogProb(t.Context(), set.X.Slice(0, 25))
+	logp, _, _, err := p.LogProb(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -136,7 +136,7 @@ func heldOut(m *model.Model, held data.Finite, batch int) (data.Finite, error) {
 	return held, nil
 }
 
-// heldPoints returns the first most of the points to validate on, 0 for all of them, with
+// heldPoints returns at most so many of the points to validate on, 0 for all of them, with
 // what each is given, and the generator that goes on from there.
 func heldPoints(m *model.Model, held data.Finite, batch, most int, key uint64) (
 	x flow.Batch, given flow.Given, rng *rand.Rand, err error,
@@ -148,11 +148,13 @@ func heldPoints(m *model.Model, held data.Finite, batch, most int, key uint64) (
 	if most > 0 {
 		n = min(n, most)
 	}
+	// In a random order: examples have their times, and are paired, by their places, and
+	// a sorted table would be judged at times of its own.
 	rng = seed.Rand(key, "train/validation", 0)
 	if n == 0 {
 		return x, given, rng, nil
 	}
-	if x, given, err = data.Rows(held, 0, n, rng); err != nil {
+	if x, given, err = data.RandomRows(held, n, key, "train/held", rng); err != nil {
 		err = fmt.Errorf("train: held-out points: %w", err)
 	}
 	return x, given, rng, err
