@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
 
 	"flowmatch/data/internal/files"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 )
 
 // decodeCSV reads a CSV file from r; path is for the errors.
@@ -29,8 +31,12 @@ func decodeCSV(r io.Reader, path string, opts Options) (Table, error) {
 	}
 	names := files.Numbered(len(first))
 	header := opts.Header != nil && *opts.Header || opts.Header == nil && looksLikeNames(first)
+	var doubt *headerDoubt
+	if opts.Header == nil && !header {
+		doubt = newHeaderDoubt(first)
+	}
 	if header {
-		names = append([]string(nil), first...)
+		names = slices.Clone(first)
 		if err := checkNames(path, names); err != nil {
 			return Table{}, err
 		}
@@ -39,36 +45,70 @@ func decodeCSV(r io.Reader, path string, opts Options) (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
-	var x []float64
-	var lines csvLines
+	in := source{path: path, names: names, chosen: chosen, opts: opts, whole: make([]bool, len(chosen)), header: header}
+	x, lines, err := c.rows(first, in, doubt)
+	if err != nil {
+		return Table{}, err
+	}
+	in.where = lines.where
+	return in.assemble(x)
+}
+
+// rows reads the numbers of all rows, which the first is one of unless it is the header.
+func (c *csvReader) rows(first []string, in source, doubt *headerDoubt) (x []float64, lines csvLines, err error) {
 	row := first
-	if header {
+	if in.header {
 		row, err = c.next()
 	}
 	for ; err == nil; row, err = c.next() {
-		if x, err = c.numbers(x, row, names, chosen); err != nil {
-			return Table{}, err
+		if x, err = c.numbers(x, row, in); err != nil {
+			return nil, lines, err
 		}
 		lines.add(c.line())
+		doubt.see(row)
 	}
 	if err != io.EOF {
-		return Table{}, err
+		return nil, lines, err
 	}
-	return assemble(path, names, chosen, opts, x, lines.where)
+	return x, lines, doubt.report(in.path)
 }
 
 // csvReader is encoding/csv with the errors of this package.
 type csvReader struct {
 	*csv.Reader
 	path string
+	left *rowLimit
+	last int // the line on which the last row began
+}
+
+// maxRow bounds the bytes of a row: without it one quote that is not closed, or a file that
+// is no table, would be read into memory whole.
+const maxRow = 16 << 20
+
+// rowLimit is a reader that fails once more than so many bytes are read for one row.
+type rowLimit struct {
+	io.Reader
+	left int
+}
+
+var errLongRow = errors.New("the row is too long")
+
+func (l *rowLimit) Read(b []byte) (int, error) {
+	if l.left <= 0 {
+		return 0, errLongRow
+	}
+	n, err := l.Reader.Read(b[:min(len(b), l.left)])
+	l.left -= n
+	return n, err
 }
 
 func newCSVReader(r io.Reader, path string, delimiter rune) (*csvReader, error) {
-	buf := bufio.NewReader(r)
+	limit := &rowLimit{r, maxRow}
+	buf := bufio.NewReader(limit)
 	if bom, _ := buf.Peek(3); string(bom) == "\ufeff" {
 		buf.Discard(3) // what a spreadsheet puts in front of UTF-8
 	}
-	c := &csvReader{csv.NewReader(buf), path}
+	c := &csvReader{Reader: csv.NewReader(buf), path: path, left: limit}
 	if delimiter != 0 {
 		c.Comma = delimiter
 	}
@@ -84,16 +124,26 @@ func newCSVReader(r io.Reader, path string, delimiter rune) (*csvReader, error) 
 // next returns the fields of the next row without the spaces around them; they
 // are good until the next call.
 func (c *csvReader) next() ([]string, error) {
+	c.left.left = maxRow
 	row, err := c.Read()
 	var p *csv.ParseError
-	if errors.As(err, &p) {
+	switch {
+	case err == io.EOF:
+		return nil, io.EOF
+	case errors.As(err, &p) && p.StartLine != p.Line:
+		return nil, files.MalformedAt(c.path, fmt.Sprintf("line %d", p.StartLine),
+			"a quote opens in the row that begins here, and line %d is still within it: close it, or take it away",
+			p.Line)
+	case errors.As(err, &p):
 		where := fmt.Sprintf("line %d", p.Line)
 		return nil, files.MalformedAt(c.path, where, "not CSV at byte %d of the line: %v", p.Column, p.Err)
-	} else if err == io.EOF {
-		return nil, io.EOF
-	} else if err != nil {
-		return nil, files.Malformed(c.path, "cannot be read: %v", err)
+	case errors.Is(err, errLongRow):
+		return nil, files.MalformedAt(c.path, fmt.Sprintf("after line %d", c.last),
+			"a row of more than %d MiB; want one line for each row, and quotes that are closed", maxRow>>20)
+	case err != nil:
+		return nil, files.Unreadable(c.path, err)
 	}
+	c.last = c.line()
 	for i := range row {
 		row[i] = strings.TrimSpace(row[i])
 	}
@@ -106,34 +156,41 @@ func (c *csvReader) line() int {
 	return line
 }
 
-// numbers appends the chosen fields of row to x.
-func (c *csvReader) numbers(x []float64, row, names []string, chosen []int) ([]float64, error) {
-	if len(row) != len(names) {
+// numbers appends the chosen fields of row to x, and marks columns of whole numbers that are
+// beyond what a float64 tells apart.
+func (c *csvReader) numbers(x []float64, row []string, in source) ([]float64, error) {
+	if len(row) != len(in.names) {
 		where := fmt.Sprintf("line %d", c.line())
-		return nil, files.MalformedAt(c.path, where, "%d fields; want %d as in the first line", len(row), len(names))
+		return nil, files.MalformedAt(c.path, where, "%d fields; want %d as in the first line", len(row), len(in.names))
 	}
-	for _, i := range chosen {
+	for k, i := range in.chosen {
 		v, err := strconv.ParseFloat(row[i], 64)
-		problem := ""
-		switch {
-		case row[i] == "":
-			problem = "the field is empty; fill it in or drop the row"
-		case errors.Is(err, strconv.ErrRange):
-			problem = fmt.Sprintf("%q is beyond the range of a float64", row[i])
-		case err != nil:
-			problem = fmt.Sprintf(
-				"%q is not a number; want one such as -1.5 or 2e-3, or leave the column out with the columns option",
-				row[i])
-		case math.IsNaN(v) || math.IsInf(v, 0):
-			problem = fmt.Sprintf("%q is not finite; drop the row or fill in the value", row[i])
-		}
-		if problem != "" {
+		if problem := problemOf(row[i], v, err); problem != "" {
 			line, _ := c.FieldPos(i)
-			return nil, files.MalformedAt(c.path, fmt.Sprintf("line %d, column %q", line, names[i]), "%s", problem)
+			return nil, files.MalformedAt(c.path, fmt.Sprintf("line %d, %s", line, column(in.names[i])), "%s", problem)
+		}
+		if math.Abs(v) >= wholeLimit && isInteger(row[i]) {
+			in.whole[k] = true
 		}
 		x = append(x, v)
 	}
 	return x, nil
+}
+
+// problemOf says what is wrong with a field that reads as v with the error; "": nothing.
+func problemOf(field string, v float64, err error) string {
+	switch {
+	case field == "":
+		return "the field is empty; fill it in or drop the row"
+	case errors.Is(err, strconv.ErrRange):
+		return choice.Quote(field) + " is beyond the range of a float64"
+	case err != nil:
+		return choice.Quote(field) +
+			" is not a number; want one such as -1.5 or 2e-3, or leave the column out with the columns option"
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return choice.Quote(field) + " is not finite; drop the row or fill in the value"
+	}
+	return ""
 }
 
 func looksLikeNames(row []string) bool {
@@ -145,6 +202,11 @@ func looksLikeNames(row []string) bool {
 	return false
 }
 
+// isInteger says whether a number is written as a whole one.
+func isInteger(field string) bool {
+	return field != "" && strings.Trim(strings.TrimLeft(field, "+-"), "0123456789") == ""
+}
+
 // csvLines remembers the line of each row, as the rows at which the two fall out
 // of step (blank lines, quoted line breaks), of which most files have one.
 type csvLines struct {
@@ -152,8 +214,12 @@ type csvLines struct {
 	jump []struct{ row, line int }
 }
 
+// maxJumps bounds the memory of a file that falls out of step in every row; behind the last
+// of them lines are told as if it did not.
+const maxJumps = 1 << 16
+
 func (l *csvLines) add(line int) {
-	if n := len(l.jump); n == 0 || line != l.jump[n-1].line+l.rows-l.jump[n-1].row {
+	if n := len(l.jump); n == 0 || n < maxJumps && line != l.jump[n-1].line+l.rows-l.jump[n-1].row {
 		l.jump = append(l.jump, struct{ row, line int }{l.rows, line})
 	}
 	l.rows++

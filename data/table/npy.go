@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"flowmatch/data/internal/files"
@@ -48,7 +49,11 @@ func fromArray(a *npy.Array, path string, opts Options) (Table, error) {
 			}
 		}
 	}
-	return assemble(path, names, chosen, opts, x, files.Row)
+	in := source{path: path, names: names, chosen: chosen, opts: opts, where: files.Row}
+	if a.Whole() {
+		in.whole = slices.Repeat([]bool{true}, len(chosen))
+	}
+	return in.assemble(x)
 }
 
 // EncodeNPY writes x as a NumPy array of shape (N, D), float64 in C order,

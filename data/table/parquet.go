@@ -1,10 +1,11 @@
 package table
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
@@ -17,9 +18,9 @@ import (
 // are called by their path, such as "pos.x". Nulls, and columns that are lists
 // or not numbers, are FileErrors.
 func readParquet(path string, opts Options) (t Table, err error) {
-	f, err := os.Open(path)
+	f, err := files.OpenFile(path)
 	if err != nil {
-		return Table{}, fmt.Errorf("data: %w", err)
+		return Table{}, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -45,36 +46,78 @@ func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Tabl
 	for _, p := range f.Schema().Columns() { // leaves, in the order of the chunks
 		names = append(names, strings.Join(p, "."))
 	}
-	chosen, err := choose(path, names, opts)
+	index := pandasIndex(f, names)
+	chosen, err := choose(path, names, opts, index...)
 	if err != nil {
 		return Table{}, err
 	}
+	in := source{path: path, names: names, chosen: chosen, opts: opts, where: files.Row,
+		whole: make([]bool, len(chosen))}
+	x, err := in.parquet(f)
+	if err != nil {
+		return Table{}, err
+	}
+	if t, err = in.assemble(x); err != nil {
+		return Table{}, err
+	}
+	for _, name := range index {
+		if opts.Columns == nil && name != opts.Label {
+			t.note("%s is the index of the rows, as pandas wrote it, and is left out; name it in the columns option "+
+				"to learn it, too", column(name))
+		}
+	}
+	return t, nil
+}
+
+// pandasIndex returns the columns that hold the index of a table that pandas wrote: it
+// says so in the metadata of the file.
+func pandasIndex(f *parquet.File, names []string) []string {
+	text, _ := f.Lookup("pandas")
+	var meta struct {
+		Index []any `json:"index_columns"` // names, or what describes a range, which has no column
+	}
+	if json.Unmarshal([]byte(text), &meta) != nil {
+		return nil // of another program, or damaged: there is no index known
+	}
+	var index []string
+	for _, c := range meta.Index {
+		if name, ok := c.(string); ok && slices.Contains(names, name) {
+			index = append(index, name)
+		}
+	}
+	return index
+}
+
+// parquet reads the columns chosen, as rows.
+func (in source) parquet(f *parquet.File) ([]float64, error) {
 	n := int(f.NumRows())
 	var x []float64
-	for k, c := range chosen {
+	for k, c := range in.chosen {
+		name := in.names[c]
 		leaf, ok := f.Schema().Lookup(f.Schema().Columns()[c]...)
 		if !ok {
-			return Table{}, files.Malformed(path, "column %q is not in the schema", names[c])
+			return nil, files.Malformed(in.path, "%s is not in the schema", column(name))
 		}
 		number, err := parquetNumber(leaf)
 		if err != nil {
-			return Table{}, files.MalformedAt(path, fmt.Sprintf("column %q", names[c]), "%s", err)
+			return nil, files.MalformedAt(in.path, column(name), "%s", err)
 		}
-		col, err := readColumn(f, c, number, path, names[c])
+		in.whole[k] = leaf.Node.Type().Kind() == parquet.Int64
+		col, err := readColumn(f, c, number, in.path, name)
 		if err != nil {
-			return Table{}, err
+			return nil, err
 		}
 		if len(col) != n {
-			return Table{}, files.Malformed(path, "column %q has %d values for %d rows", names[c], len(col), n)
+			return nil, files.Malformed(in.path, "%s has %d values for %d rows", column(name), len(col), n)
 		}
 		if x == nil { // only now is n known to be more than a claim
-			x = make([]float64, n*len(chosen))
+			x = make([]float64, n*len(in.chosen))
 		}
 		for i, v := range col {
-			x[i*len(chosen)+k] = v
+			x[i*len(in.chosen)+k] = v
 		}
 	}
-	return assemble(path, names, chosen, opts, x, files.Row)
+	return x, nil
 }
 
 // parquetNumber returns how to turn a value of a column into a float64.
@@ -131,7 +174,7 @@ func appendPages(
 		if err == io.EOF {
 			return col, nil
 		} else if err != nil {
-			return nil, files.Malformed(path, "column %q cannot be read: %v", name, err)
+			return nil, files.Malformed(path, "%s cannot be read: %v", column(name), err)
 		}
 		if col, err = appendValues(col, page.Values(), number, path, name); err != nil {
 			return nil, err
@@ -148,7 +191,7 @@ func appendValues(
 		n, err := r.ReadValues(buf[:])
 		for _, v := range buf[:n] {
 			if v.IsNull() {
-				where := fmt.Sprintf("%s, column %q", files.Row(len(col)), name)
+				where := fmt.Sprintf("%s, %s", files.Row(len(col)), column(name))
 				return nil, files.MalformedAt(path, where, "the value is null; drop the row or fill it in")
 			}
 			col = append(col, number(v))
@@ -156,7 +199,7 @@ func appendValues(
 		if err == io.EOF {
 			return col, nil
 		} else if err != nil {
-			return nil, files.Malformed(path, "column %q cannot be read: %v", name, err)
+			return nil, files.Malformed(path, "%s cannot be read: %v", column(name), err)
 		}
 	}
 }

@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"flowmatch/data"
 	"flowmatch/data/internal/files"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 	"flowmatch/internal/digest"
 )
 
@@ -26,6 +26,8 @@ type Table struct {
 	// ClassNames are the labels as the file has them, by class; nil where these are the
 	// numbers of the classes. The classes are those that occur: labels 1, 2 and 7 are three.
 	ClassNames []string
+	// Header says whether the names come from the first line of a text.
+	Header bool
 	// Notes say what was done to the file that its owner should know.
 	Notes []string
 }
@@ -59,7 +61,8 @@ type Options struct {
 	// called .tsv and a comma in others.
 	Delimiter rune
 	// Header says whether the first line of a CSV file holds names; nil means
-	// that it does when one of its fields is not a number.
+	// that it does when one of its fields is not a number. A first line of numbers that may
+	// be names, such as 0,1,2, is then an error.
 	Header *bool
 }
 
@@ -89,13 +92,13 @@ func Read(path string, opts Options) (Table, error) {
 }
 
 // choose returns which of the columns to read: those of opts.Columns in their
-// order (all but the label when there are none), then, with a label, its column
-// last. Names that are not there, and names twice, are errors.
-func choose(path string, names []string, opts Options) ([]int, error) {
+// order (all but the label and those left out when there are none), then, with a label, its
+// column last. Names that are not there, and names twice, are errors.
+func choose(path string, names []string, opts Options, leftOut ...string) ([]int, error) {
 	want := opts.Columns
 	if len(want) == 0 {
-		label := func(n string) bool { return n == opts.Label && n != "" }
-		want = slices.DeleteFunc(slices.Clone(names), label)
+		not := func(n string) bool { return n == opts.Label && n != "" || slices.Contains(leftOut, n) }
+		want = slices.DeleteFunc(slices.Clone(names), not)
 	}
 	if opts.Label != "" {
 		want = append(slices.Clone(want), opts.Label)
@@ -108,11 +111,10 @@ func choose(path string, names []string, opts Options) ([]int, error) {
 	for _, name := range want {
 		i, there := at[name]
 		if !there {
-			return nil, files.Malformed(path, "no column %q; the columns are %s", name,
-				strings.Join(quoteAll(names), ", "))
+			return nil, files.Malformed(path, "no %s; the columns are %s", column(name), choice.List(names))
 		}
 		if taken[name] {
-			return nil, files.Malformed(path, "column %q is asked for twice", name)
+			return nil, files.Malformed(path, "%s is asked for twice", column(name))
 		}
 		taken[name] = true
 		chosen = append(chosen, i)
@@ -123,13 +125,8 @@ func choose(path string, names []string, opts Options) ([]int, error) {
 	return chosen, nil
 }
 
-func quoteAll(names []string) []string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = fmt.Sprintf("%q", n)
-	}
-	return out
-}
+// column names a column, for errors.
+func column(name string) string { return "column " + choice.Quote(name) }
 
 // checkNames refuses empty names and names that come twice.
 func checkNames(path string, names []string) error {
@@ -137,41 +134,90 @@ func checkNames(path string, names []string) error {
 	for i, n := range names {
 		if n == "" {
 			where := fmt.Sprintf("header, column %d", i+1)
-			return files.MalformedAt(path, where, "the name is empty; name every column, or say header: false")
+			return files.MalformedAt(path, where, "the name is empty; name every column, "+
+				"leave an index out (pandas: index=False), or say header: false")
 		}
 		if j, twice := seen[n]; twice {
 			where := fmt.Sprintf("header, columns %d and %d", j+1, i+1)
-			return files.MalformedAt(path, where, "both are called %q; names must differ", n)
+			return files.MalformedAt(path, where, "both are called %s; names must differ", choice.Quote(n))
 		}
 		seen[n] = i
 	}
 	return nil
 }
 
-// assemble makes a table of row-major values whose columns are chosen (the label
-// last when there is one). where says where row i is: "line 7", "row 3".
-func assemble(
-	path string, names []string, chosen []int, opts Options, x []float64, where func(row int) string,
-) (Table, error) {
-	d := len(chosen)
+// source is what a table is made from.
+type source struct {
+	path   string
+	names  []string // of all columns
+	chosen []int    // the columns to keep, the label last when there is one
+	opts   Options
+	where  func(row int) string // says where row i is: "line 7", "row 3"
+	whole  []bool               // of each column chosen, whether its numbers are whole by their type; nil: none is
+	header bool
+}
+
+// wholeLimit is 2^53, from which on a float64 does not hold every whole number.
+const wholeLimit = 1 << 53
+
+// assemble makes a table of the row-major values of the columns chosen.
+func (in source) assemble(x []float64) (Table, error) {
+	d := len(in.chosen)
 	n := len(x) / d
 	if n == 0 {
-		return Table{}, files.Malformed(path, "no rows of data")
+		return Table{}, files.Malformed(in.path, "no rows of data")
 	}
+	large, first := make([]int, d), make([]int, d)
 	for i, v := range x {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			at := fmt.Sprintf("%s, column %q", where(i/d), names[chosen[i%d]])
-			return Table{}, files.MalformedAt(path, at, "%g is not finite; drop the row or fill in the value", v)
+			at := fmt.Sprintf("%s, %s", in.where(i/d), column(in.names[in.chosen[i%d]]))
+			return Table{}, files.MalformedAt(in.path, at, "%g is not finite; drop the row or fill in the value", v)
+		}
+		if in.whole != nil && in.whole[i%d] && math.Abs(v) >= wholeLimit {
+			if large[i%d]++; large[i%d] == 1 {
+				first[i%d] = i
+			}
 		}
 	}
-	t := Table{X: flow.Batch{N: n, D: d, X: x}}
-	for _, c := range chosen {
-		t.Columns = append(t.Columns, names[c])
+	t := Table{X: flow.Batch{N: n, D: d, X: x}, Header: in.header}
+	for k, c := range in.chosen {
+		t.Columns = append(t.Columns, in.names[c])
+		if large[k] > 0 {
+			t.note("%s: %d whole numbers of 2^53 or more, the first of them in %s, are read as floats, which do not "+
+				"tell all of these apart: leave the column out with the columns option, or take a constant off it",
+				column(in.names[c]), large[k], in.where(first[k]/d))
+		}
 	}
-	if opts.Label == "" {
-		return t, nil
+	if in.opts.Label != "" {
+		var err error
+		if t, err = t.splitLabel(in.path, in.where); err != nil {
+			return Table{}, err
+		}
 	}
-	return t.splitLabel(path, where)
+	for d, name := range t.Columns {
+		if t.counts(d) {
+			t.note("%s counts the rows: if it is an index, leave it out with the columns option", column(name))
+		}
+	}
+	return t, nil
+}
+
+// note adds one to the Notes.
+func (t *Table) note(format string, args ...any) {
+	t.Notes = append(t.Notes, fmt.Sprintf(format, args...))
+}
+
+// countedRows is from how many rows on a column that counts them is no accident.
+const countedRows = 20
+
+// counts says whether column d goes up by one in every row.
+func (t *Table) counts(d int) bool {
+	for i := range t.X.N {
+		if t.X.Row(i)[d] != t.X.Row(0)[d]+float64(i) {
+			return false
+		}
+	}
+	return t.X.N >= countedRows
 }
 
 // splitLabel takes the last column off as class labels.
@@ -184,7 +230,8 @@ func (t Table) splitLabel(path string, where func(row int) string) (Table, error
 		copy(out.X.Row(i), row)
 		label, err := files.Label(row[d])
 		if err != nil {
-			return Table{}, files.MalformedAt(path, fmt.Sprintf("%s, column %q", where(i), t.Columns[d]), "%s", err)
+			return Table{}, files.MalformedAt(path, fmt.Sprintf("%s, %s", where(i), column(t.Columns[d])),
+				"%v; a column of other numbers is none of labels: leave label out to learn it with the rest", err)
 		}
 		out.Label[i] = label
 	}

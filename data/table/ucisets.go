@@ -2,18 +2,17 @@ package table
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
 	"flowmatch/data/internal/files"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 )
 
 // readPower reads household electric power: rows shuffled, two columns dropped,
@@ -89,7 +88,7 @@ func readGas(dir string) (UCI, error) {
 		for k, name := range []string{"Time", "Meth", "Eth"} {
 			if dropped[k] = slices.Index(t.Columns, name); dropped[k] < 0 {
 				return UCI{}, files.Malformed(path, "no column %q; want Time, Meth, Eth and 16 sensors, not %s",
-					name, strings.Join(quoteAll(t.Columns), ", "))
+					name, choice.List(t.Columns))
 			}
 		}
 	}
@@ -181,10 +180,10 @@ func readSignal(path string) (flow.Batch, []string, error) {
 			"the first line is not one of names; want %d or more: the class, then %d features", 1+features, features))
 	}
 	names := slices.Clone(row[:1+features])
-	all := others(len(names))
+	in := source{names: names, chosen: others(len(names)), whole: make([]bool, len(names))}
 	var x, v []float64
 	for row, err = c.next(); err == nil; row, err = c.next() {
-		if v, err = c.numbers(v[:0], row[:min(len(row), len(names))], names, all); err != nil {
+		if v, err = c.numbers(v[:0], row[:min(len(row), len(names))], in); err != nil {
 			return fail(err)
 		}
 		if v[0] == 1 {
@@ -195,8 +194,7 @@ func readSignal(path string) (flow.Batch, []string, error) {
 		return fail(err)
 	}
 	if len(x) == 0 {
-		where := fmt.Sprintf("column %q", names[0])
-		return fail(files.MalformedAt(path, where, "no row is of class 1, the only one that is used"))
+		return fail(files.MalformedAt(path, column(names[0]), "no row is of class 1, the only one that is used"))
 	}
 	return flow.Batch{N: len(x) / features, D: features, X: x}, names[1:], nil
 }

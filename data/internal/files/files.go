@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -26,6 +27,14 @@ func MalformedAt(path, where, format string, args ...any) error {
 	return &data.FileError{Path: path, Where: where, Problem: fmt.Sprintf(format, args...)}
 }
 
+// Unreadable is the error of a file that could be opened and cannot be read.
+func Unreadable(path string, err error) error {
+	if _, said := errors.AsType[*data.FileError](err); said {
+		return err
+	}
+	return Malformed(path, "cannot be read: %v", err)
+}
+
 // MaxClasses bounds class labels, so that a column of identifiers taken for
 // labels is noticed before a network with a row for each is built.
 const MaxClasses = 1 << 16
@@ -41,13 +50,48 @@ func Label(v float64) (int32, error) {
 // Row names row i of a file without lines, counted from 1.
 func Row(i int) string { return fmt.Sprintf("row %d", i+1) }
 
-// Open opens a file for reading and undoes gzip, which it knows by the first two bytes.
-func Open(path string) (io.ReadCloser, error) {
+// OpenFile opens a file for reading, unless it is a folder, or a device or a pipe, which may
+// have no end.
+func OpenFile(path string) (*os.File, error) {
+	// Of a pipe that nobody writes into not even opening has an end.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	if err := CheckRegular(path, info.Mode()); err != nil {
+		return nil, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	buf := bufio.NewReaderSize(f, 1<<16)
+	return f, nil
+}
+
+// CheckRegular reports what is no file of data: a folder, a device or a pipe.
+func CheckRegular(path string, mode fs.FileMode) error {
+	what := "a device"
+	switch {
+	case mode.IsRegular():
+		return nil
+	case mode.IsDir():
+		what = "a folder"
+	case mode&fs.ModeNamedPipe != 0:
+		what = "a pipe"
+	case mode&fs.ModeSocket != 0:
+		what = "a socket"
+	}
+	return Malformed(path, "is %s; want a file", what)
+}
+
+// Open opens a file for reading and undoes gzip, which it knows by the first two bytes.
+func Open(path string) (io.ReadCloser, error) {
+	f, err := OpenFile(path)
+	if err != nil {
+		return nil, err
+	}
+	in := &counted{r: f}
+	buf := bufio.NewReaderSize(in, 1<<16)
 	if magic, _ := buf.Peek(2); len(magic) < 2 || magic[0] != 0x1f || magic[1] != 0x8b {
 		return file{buf, f}, nil
 	}
@@ -56,12 +100,45 @@ func Open(path string) (io.ReadCloser, error) {
 		f.Close()
 		return nil, Malformed(path, "not a gzip file after all: %v", err)
 	}
-	return file{gz, f}, nil
+	return file{&unzipped{path, gz, in, 0}, f}, nil
 }
 
 type file struct {
 	io.Reader
 	io.Closer
+}
+
+// counted counts the bytes that were read.
+type counted struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += int64(n)
+	return n, err
+}
+
+// A compressed file may expand to expandFree bytes, and beyond that by expandMost: tables and
+// images do by 2 to 50, and 1 MB made to fill the memory by 1000.
+const expandFree, expandMost = 32 << 20, 80
+
+// unzipped is what a compressed file holds, as long as that is in proportion to it.
+type unzipped struct {
+	path string
+	gz   *gzip.Reader
+	from *counted
+	n    int64
+}
+
+func (u *unzipped) Read(b []byte) (int, error) {
+	n, err := u.gz.Read(b)
+	if u.n += int64(n); u.n > expandFree+expandMost*u.from.n {
+		return 0, Malformed(u.path, "%d MB of it are %d MB uncompressed, more than %d times as many; "+
+			"if this is right, uncompress the file and give that", u.from.n>>20, u.n>>20, expandMost)
+	}
+	return n, err
 }
 
 // Extension returns the lower-case extension of path, looking through ".gz".
@@ -75,7 +152,7 @@ func Extension(path string) string {
 func Payload(r io.Reader, path string, want int64, of string) ([]byte, error) {
 	got, err := io.ReadAll(io.LimitReader(r, want))
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, Malformed(path, "cannot be read: %v", err)
+		return nil, Unreadable(path, err)
 	}
 	if n := int64(len(got)); n < want {
 		return nil, Malformed(path, "truncated: %d bytes after the header, want %d for %s; copy the file again",
@@ -88,7 +165,7 @@ func Payload(r io.Reader, path string, want int64, of string) ([]byte, error) {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, Malformed(path, "truncated: its gzip stream ends early; copy the file again")
 	case err != io.EOF:
-		return nil, Malformed(path, "cannot be read: %v", err)
+		return nil, Unreadable(path, err)
 	}
 	return got, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"flowmatch/data/internal/files"
+	"flowmatch/internal/choice"
 )
 
 // Array is a NumPy array as the file holds it. Read here rather than with
@@ -50,8 +51,8 @@ func Decode(r io.Reader, path string) (*Array, error) {
 	descr, order := descrRE.FindStringSubmatch(text), orderRE.FindStringSubmatch(text)
 	dims := shapeRE.FindStringSubmatch(text)
 	if descr == nil || order == nil || dims == nil {
-		return nil, files.Malformed(path, "NPY header %q; want descr, fortran_order and shape of a plain array",
-			strings.TrimSpace(text))
+		return nil, files.Malformed(path, "NPY header %s; want descr, fortran_order and shape of a plain array",
+			choice.Quote(strings.TrimSpace(text)))
 	}
 	a := &Array{DType: descr[1], order: binary.LittleEndian, Fortran: order[1] == "True"}
 	if strings.HasPrefix(a.DType, ">") {
@@ -63,23 +64,27 @@ func Decode(r io.Reader, path string) (*Array, error) {
 		}
 		n, err := strconv.Atoi(field)
 		if err != nil {
-			return nil, files.Malformed(path, "NPY shape (%s) is too large", dims[1])
+			return nil, files.Malformed(path, "NPY shape (%s) is too large", choice.Cut(dims[1]))
 		}
 		a.Shape = append(a.Shape, n)
 	}
 	size := a.size()
 	if size == 0 {
 		return nil, files.Malformed(path,
-			"NPY elements are of type %q; want floats of 4 or 8 bytes or integers, such as <f8 or <i4", a.DType)
+			"NPY elements are of type %s; want floats of 4 or 8 bytes or integers, such as <f8 or <i4",
+			choice.Quote(a.DType))
 	}
 	n, ok := files.Volume(a.Shape, size)
 	if !ok {
-		return nil, files.Malformed(path, "NPY shape (%s) is too large", dims[1])
+		return nil, files.Malformed(path, "NPY shape (%s) is too large", choice.Cut(dims[1]))
 	}
-	of := fmt.Sprintf("shape (%s) of %s", strings.TrimSpace(dims[1]), a.DType)
+	of := fmt.Sprintf("shape (%s) of %s", choice.Cut(strings.TrimSpace(dims[1])), a.DType)
 	a.Raw, err = files.Payload(r, path, n*int64(size), of)
 	return a, err
 }
+
+// maxHeader bounds the bytes of a header: one of a plain array has 128.
+const maxHeader = 1 << 16
 
 func header(r io.Reader, path string) (string, error) {
 	var start [8]byte
@@ -99,6 +104,9 @@ func header(r io.Reader, path string) (string, error) {
 		return "", files.Malformed(path, "truncated within the NPY header")
 	}
 	n := int64(binary.LittleEndian.Uint32(length[:]))
+	if n > maxHeader {
+		return "", files.Malformed(path, "an NPY header of %d bytes; want at most %d", n, maxHeader)
+	}
 	header, err := io.ReadAll(io.LimitReader(r, n))
 	if err != nil || int64(len(header)) < n {
 		return "", files.Malformed(path, "truncated within the NPY header: %d of %d bytes", len(header), n)
@@ -123,6 +131,9 @@ func (a *Array) size() int {
 	}
 	return 0
 }
+
+// Whole says whether the elements are whole numbers.
+func (a *Array) Whole() bool { return a.DType[1] != 'f' }
 
 // At returns element i, in the order of the file.
 func (a *Array) At(i int) float64 {

@@ -1,0 +1,59 @@
+package table
+
+import (
+	"slices"
+	"strconv"
+
+	"flowmatch/data/internal/files"
+	"flowmatch/internal/choice"
+)
+
+// headerDoubt finds out whether a first line of numbers may be the names of the columns, as
+// pandas writes 0,1,2 for columns without names; nil is no doubt. There is doubt where the
+// line counts, or where it alone has whole numbers.
+type headerDoubt struct {
+	first  []string
+	counts bool
+	rows   int
+	alone  []bool // of each column, whether no other row has a whole number in it
+}
+
+// newHeaderDoubt returns that of a first line; nil where it cannot be names.
+func newHeaderDoubt(first []string) *headerDoubt {
+	h := &headerDoubt{first: slices.Clone(first), alone: slices.Repeat([]bool{true}, len(first))}
+	values, taken := make([]int, len(first)), map[int]bool{}
+	for d, field := range first {
+		v, err := strconv.Atoi(field)
+		if err != nil || strconv.Itoa(v) != field || taken[v] {
+			return nil
+		}
+		values[d], taken[v] = v, true
+	}
+	h.counts = len(values) >= 3 || len(values) == 2 && values[0] == 0
+	for d, v := range values {
+		h.counts = h.counts && v == values[0]+d
+	}
+	return h
+}
+
+// see looks at a row; the first that it sees is the line in doubt.
+func (h *headerDoubt) see(row []string) {
+	if h == nil {
+		return
+	}
+	if h.rows++; h.rows == 1 {
+		return
+	}
+	for d, field := range row {
+		h.alone[d] = h.alone[d] && !isInteger(field)
+	}
+}
+
+// report is the error where there is doubt.
+func (h *headerDoubt) report(path string) error {
+	if h == nil || h.rows < 2 || !h.counts && slices.Contains(h.alone, false) {
+		return nil
+	}
+	return files.MalformedAt(path, "line 1", "%s may be the names of the columns or a row of numbers; "+
+		"say header: true or header: false (data.header)", choice.List(h.first))
+}
