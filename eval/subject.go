@@ -134,10 +134,10 @@ func (s Subject) held() (data.Finite, error) {
 }
 
 // TestPoints returns up to n held-out points [N, D] in data units, 0 meaning all of them,
-// drawn at random with the Seed, in an order that is random, too, and what the model takes of what they are given: labels where it has classes, contexts
-// where it has those. Images have their first sample of dequantisation noise. Contexts
-// come with the points or, where these have none, are made of them by the model's
-// Conditioner. The error is [ErrNoPoints] where there are none.
+// drawn at random with the Seed, in an order that is random, too, and what the model takes
+// of what they are given: labels where it has classes, contexts where it has those. Images
+// have their first sample of dequantisation noise. Contexts come with the points or, where
+// these have none, are made of them by the model's Conditioner. The error is [ErrNoPoints] where there are none.
 func (s Subject) TestPoints(n int) (x flow.Batch, given flow.Given, err error) {
 	if s, err = s.checked(); err != nil {
 		return x, given, err

@@ -238,7 +238,8 @@ func stretched(l plot.Limits) bool {
 func (a *artist) typical(ctx context.Context) (flow.Batch, error) {
 	const most = 2000
 	if set := a.data(); set != nil {
-		x, _, err := data.RandomRows(set.Test, most, a.Config.Seed, "run/limits", seed.Rand(a.Config.Seed, "run/limits", 1))
+		x, _, err := data.RandomRows(set.Test, most, a.Config.Seed, "run/limits",
+			seed.Rand(a.Config.Seed, "run/limits", 1))
 		return x, err
 	}
 	p, err := a.prompt(most)

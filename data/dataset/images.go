@@ -98,7 +98,7 @@ func (c Config) imageSet(m, apart *image.Collection, seed uint64) (*data.Set, er
 		Name: filepath.Base(c.Path), Kind: data.KindImages, Dim: m.Dim(), Shape: m.Shape,
 		Classes: m.Classes(), ClassNames: m.ClassNames, Fingerprint: m.Fingerprint(),
 		TrainSet: data.Subset(m, train), Val: data.Subset(m, val), Test: data.Subset(m, test),
-		Levels: image.Levels, Dequantized: m.Dequantize, Skipped: m.Skipped,
+		Levels: image.Levels, Dequantized: m.Dequantize, Skipped: m.Skipped, Notes: m.Notes,
 	}
 	if apart != nil {
 		path := cmp.Or(c.TestPath, c.Path)
@@ -110,6 +110,9 @@ func (c Config) imageSet(m, apart *image.Collection, seed uint64) (*data.Set, er
 		}
 		holdApart(s, apart, apart.Fingerprint())
 		s.Skipped += apart.Skipped
+		for _, note := range apart.Notes {
+			s.Notes = append(s.Notes, choice.Cut(path)+": "+note)
+		}
 	}
 	if c.Standardize == StandardizeScalar {
 		if s.Standardizer, err = m.Fit(train); err != nil {

@@ -188,7 +188,7 @@ func TestFoldersAndShardsThatDoNotFitAreReported(t *testing.T) {
 	tape := datatest.Tar(t, "1.png", p, "2.png", p)
 	zipped := datatest.Gzipped(t, datatest.Tar(t, "1.png", p, "2.png", p))
 	dir := datatest.WriteFiles(t, map[string][]byte{
-		"mixed/a/1.png": p, "mixed/2.png": p, "none/x.csv": p, "gif/a.gif": p, "ok/a/1.png": p, "ok/b/1.png": p,
+		"mixed/a/1.png": p, "mixed/2.png": p, "none/x.csv": {1}, "gif/a.gif": p, "ok/a/1.png": p, "ok/b/1.png": p,
 		"other/c/1.png": p, "other/a/1.png": p, "flat/1.png": p,
 		"cut.tar": tape[:700], "cut2.tar": tape[:2000], "cut3.tar": tape[:2048], "cut4.tar": tape[:1100],
 		"void.tar": nil, "cut.tar.gz": zipped[:len(zipped)-30], "text.tar": bytes.Repeat([]byte("no tar\n"), 100),
@@ -204,7 +204,8 @@ func TestFoldersAndShardsThatDoNotFitAreReported(t *testing.T) {
 	}{
 		{folder("mixed", ""),
 			"mixed: 2.png lies beside the folders of the classes; want every image in a folder of its class, or none"},
-		{folder("none", ""), "none: no images; want .png, .jpg or .jpeg"},
+		{folder("none", ""), "none: no images; want .png, .jpg or .jpeg, in a folder for each class " +
+			"or in none; the other files are 1 .csv"},
 		{folder("nowhere", ""), "no such file"},
 		{folder("gif", ""), "a.gif: an image of format gif; only PNG and JPEG are read"},
 		{folder("ok", "other"), `class "c" is not one of "a", "b", the classes of the training images (`},

@@ -80,7 +80,7 @@ func ReadCIFAR(paths []string, classes int, dequantize bool) (*Collection, error
 		raw, err := io.ReadAll(f)
 		f.Close()
 		if err != nil {
-			return nil, files.Malformed(path, "cannot be read: %v", err)
+			return nil, files.Unreadable(path, err)
 		}
 		if pix, label, err = layout.decode(pix, label, raw, which, path); err != nil {
 			return nil, err

@@ -38,6 +38,8 @@ type Collection struct {
 	// of the classes, by class; nil where they are.
 	ClassNames []string
 	Skipped    int // how many images were left out because they could not be decoded
+	// Notes say what else was passed over, each a sentence.
+	Notes []string
 
 	dim, classes int
 	store        *store // where Pix is nil

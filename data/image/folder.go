@@ -90,7 +90,7 @@ func (o Options) gather(path string, find func(string) (index, error)) (*Collect
 	x.nameClasses()
 	m := &Collection{
 		Shape: []int{o.Size, o.Size, 3}[:2+channels/3], Label: x.label, Dequantize: o.Dequantize,
-		ClassNames: x.names, Skipped: len(errs) - kept,
+		ClassNames: x.names, Skipped: len(errs) - kept, Notes: x.notes(),
 		dim: s.dim(), classes: data.Classes(x.label),
 	}
 	if pix != nil {

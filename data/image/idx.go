@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"flowmatch/data/internal/files"
+	"flowmatch/internal/choice"
 )
 
 // ReadIDX reads an IDX file of unsigned bytes, the format of MNIST, gzipped or
@@ -52,9 +53,9 @@ func decodeIDX(r io.Reader, path string) ([]int, []byte, error) {
 	}
 	size, ok := files.Volume(shape, 1)
 	if !ok {
-		return nil, nil, files.Malformed(path, "IDX shape %v is too large", shape)
+		return nil, nil, files.Malformed(path, "IDX shape %s is too large", choice.Cut(fmt.Sprint(shape)))
 	}
-	pix, err := files.Payload(r, path, size, fmt.Sprintf("shape %v", shape))
+	pix, err := files.Payload(r, path, size, "shape "+choice.Cut(fmt.Sprint(shape)))
 	return shape, pix, err
 }
 

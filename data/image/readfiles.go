@@ -23,13 +23,20 @@ func ReadFiles(path string, n int, shapes ...[]int) (x flow.Batch, which int, er
 		return x, 0, fmt.Errorf("data: %w", err)
 	}
 	var pix []byte
-	picture, err := isImage(path)
+	kind := byName(path)
+	if kind == unknown && !info.IsDir() {
+		b, err := headOf(path)
+		if err != nil {
+			return x, 0, err
+		}
+		kind = byHead(b)
+	}
 	switch {
 	case info.IsDir():
 		pix, which, err = readFolder(path, n, shapes)
-	case err != nil:
-		err = files.Malformed(path, "%v", err)
-	case picture:
+	case kind == notRead:
+		err = files.Malformed(path, "%v", errFormat(path))
+	case kind == readable:
 		pix, which, err = fitPictures([]string{path}, shapes)
 	default:
 		pix, which, err = readArray(path, shapes)
@@ -85,9 +92,9 @@ func readFolder(path string, n int, shapes [][]int) ([]byte, int, error) {
 // the size of, else to the first shape.
 func fitPictures(names []string, shapes [][]int) (pix []byte, which int, err error) {
 	for i, file := range names {
-		raw, err := os.ReadFile(file)
+		raw, err := readEncoded(file)
 		if err != nil {
-			return nil, 0, fmt.Errorf("data: %w", err)
+			return nil, 0, err
 		}
 		img, err := decodeImage(raw)
 		if err != nil {

@@ -3,9 +3,7 @@ package image
 import (
 	lru "container/list"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -61,15 +59,11 @@ func (s *store) load(i int) ([]byte, error) {
 // read reads the encoded bytes of an image that is not compressed once more.
 func (e member) read() ([]byte, error) {
 	if e.offset < 0 {
-		raw, err := os.ReadFile(e.file)
-		if err != nil {
-			return nil, fmt.Errorf("data: %w", err)
-		}
-		return raw, nil
+		return readEncoded(e.file)
 	}
-	f, err := os.Open(e.file)
+	f, err := files.OpenFile(e.file)
 	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
+		return nil, err
 	}
 	defer f.Close()
 	return e.from(io.NewSectionReader(f, e.offset, e.size))
@@ -227,7 +221,7 @@ func (z *unzipper) read(e member) ([]byte, error) {
 		z.file, z.at = e.file, 0
 	}
 	if _, err := io.CopyN(io.Discard, z.r, e.offset-z.at); err != nil {
-		return nil, files.Malformed(e.file, "cannot be read: %v", err)
+		return nil, files.Unreadable(e.file, err)
 	}
 	z.at = e.offset + e.size
 	return e.from(z.r)
