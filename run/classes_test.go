@@ -124,3 +124,31 @@ func TestSnapshotsOfAFolderWithAnyName(t *testing.T) {
 		t.Errorf("snapshots %v (error %v), want 5 and 20", steps, err)
 	}
 }
+
+func TestARunFileLeavesTheKindOfDataToTheFiles(t *testing.T) {
+	dir := t.TempDir()
+	pix := make([]byte, 20*4*4*3)
+	npy := append([]byte("\x93NUMPY\x01\x00\x76\x00"),
+		fmt.Appendf(nil, "%-117s\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (20, 4, 4, 3), }")...)
+	file := filepath.Join(dir, "run.yaml")
+	for name, b := range map[string][]byte{"x.npy": append(npy, pix...),
+		"run.yaml": []byte("data: {path: x.npy}\nnet: {hidden: [4]}\ntrain: {steps: 1, batch: 4}")} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := ReadConfig(file, nil)
+	if err != nil || c.Data.Kind != data.KindImages {
+		t.Fatalf("kind %q (error %v), want images", c.Data.Kind, err)
+	}
+	r, err := Train(t.Context(), c, filepath.Join(dir, "out"), TrainOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if image := r.Model.Spec().Image(); !slices.Equal(image, []int{4, 4, 3}) {
+		t.Errorf("images of %v, want 4x4x3", image)
+	}
+	if c, err = ReadConfig(file, []string{"data.kind=table"}); err != nil || c.Data.Kind != data.KindTable {
+		t.Errorf("a kind that is given: %q (error %v)", c.Data.Kind, err)
+	}
+}

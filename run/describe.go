@@ -79,6 +79,7 @@ func allowed() map[string][]string {
 			data.KindCIFAR10, data.KindCIFAR100, data.KindFolder, data.KindShards,
 		},
 		"data.standardize":     {dataset.StandardizeNone, dataset.StandardizeColumns, dataset.StandardizeScalar},
+		"data.layout":          image.Layouts(),
 		"data.corrupt":         {dataset.CorruptFail, dataset.CorruptSkip},
 		"source.name":          synth.Names(),
 		"path.name":            path.Names(),

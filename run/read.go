@@ -16,13 +16,20 @@ import (
 
 // ReadConfig reads a run file and applies the settings, each "key=value" with a
 // dotted key such as train.lr=3e-4. Paths in the file are relative to it, paths in
-// settings to the working directory.
+// settings to the working directory. What the section data leaves out and the files say,
+// kind, size and channels, is taken from them; see [dataset.Config.Infer].
 func ReadConfig(file string, set []string) (Config, error) {
 	set, err := absoluteSettings(set)
 	if err != nil {
 		return Config{}, err
 	}
-	c, err := readFile(file, func(text []byte) (Config, error) { return ParseConfig(text, set) })
+	c, err := readFile(file, func(text []byte) (Config, error) {
+		inferred, err := infer(text, set, file)
+		if err != nil {
+			return Config{}, fmt.Errorf("run: %w", err)
+		}
+		return ParseConfig(text, slices.Concat(set, inferred))
+	})
 	if err != nil {
 		return c, err
 	}
@@ -31,15 +38,19 @@ func ReadConfig(file string, set []string) (Config, error) {
 
 // ofRun reports paths that are not followed where file is that of a run's folder.
 func (c Config) ofRun(file string, set []string) error {
-	dir := filepath.Dir(file)
-	if filepath.Base(file) != ConfigFile || !exists(filepath.Join(dir, versionsFile)) {
+	if !written(file) {
 		return nil
 	}
-	given := keysOf(set)
+	dir, given := filepath.Dir(file), keysOf(set)
 	if err := checkForeign(c, dir, given, true); err != nil {
 		return err
 	}
 	return checkForeign(c, dir, given, false)
+}
+
+// written says whether a file is what a run keeps of its settings.
+func written(file string) bool {
+	return filepath.Base(file) == ConfigFile && exists(filepath.Join(filepath.Dir(file), versionsFile))
 }
 
 // keysOf returns the keys of settings.
@@ -86,6 +97,35 @@ func ReadResumed(dir string, set []string) (Config, error) {
 		return c, err
 	}
 	return c, c.ofRun(file, set)
+}
+
+// infer returns the settings of the data that a run file leaves to the files themselves. What a
+// run keeps of its settings is complete, and may name files that are not to be opened.
+func infer(text []byte, set []string, file string) ([]string, error) {
+	if written(file) {
+		return nil, nil
+	}
+	var given Config
+	layers := append([]settings.Layer{settings.File(text)}, settings.Settings(set)...)
+	if _, err := settings.Read(&given, layers...); err != nil {
+		return nil, nil // which loading reports, with all that is wrong
+	}
+	was := given.Data
+	is, err := was.Infer(filepath.Dir(file))
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	if is.Kind != was.Kind {
+		out = append(out, "data.kind="+is.Kind)
+	}
+	if is.Size != was.Size {
+		out = append(out, "data.size="+strconv.Itoa(is.Size))
+	}
+	if is.Channels != was.Channels {
+		out = append(out, "data.channels="+strconv.Itoa(is.Channels))
+	}
+	return out, nil
 }
 
 // readFile reads a run file that parse knows. Paths in it are relative to it.

@@ -74,7 +74,8 @@ type Config struct {
 	Path string `json:"path,omitempty" yaml:"path,omitempty"`
 	// Kind is what the data are. Left out, it is synthetic with a name, uci with a uci, a
 	// table for .csv, .tsv, .txt, .npy and .parquet, shards for .tar, .tar.gz and .tgz,
-	// and images for file names with idx in them.
+	// and images for file names with idx in them; a run file also takes it from a folder, from
+	// NPY images of bytes and from IDX files of other names.
 	Kind string `json:"kind,omitempty" yaml:"kind,omitempty"`
 
 	// Columns are the names of the columns of a table to learn; default all but the label.
@@ -95,15 +96,20 @@ type Config struct {
 	TestPath string `json:"test_path,omitempty" yaml:"test_path,omitempty"`
 	// TestLabelsPath is the file of the classes of the images of test_path.
 	TestLabelsPath string `json:"test_labels_path,omitempty" yaml:"test_labels_path,omitempty"`
+	// Layout is where the channels of images in IDX or NPY are: hwc, [N, height, width,
+	// channels], or chw, [N, channels, height, width]; left out, it is found in the shape of
+	// the file.
+	Layout string `json:"layout,omitempty" yaml:"layout,omitempty"`
 	// Dequantize is whether the pixels of images get uniform noise of one of their 256
 	// levels; default true, without which likelihoods of images mean nothing.
 	Dequantize *bool `json:"dequantize,omitempty" yaml:"dequantize,omitempty"`
 
 	// Size is the side in pixels that the images of a folder or of shards are
-	// brought to: the short side by scaling, the long one by cutting off both ends.
+	// brought to: the short side by scaling, the long one by cutting off both ends. Left out
+	// of a run file, it is the short side of most of them, but at most 64.
 	Size int `json:"size,omitempty" yaml:"size,omitempty"`
-	// Channels is 3 to read the images of a folder or of shards in colour (default), 1 in
-	// grey.
+	// Channels is 3 to read the images of a folder or of shards in colour, 1 in grey; left out
+	// of a run file, it is 1 where all of them are grey, else 3.
 	Channels int `json:"channels,omitempty" yaml:"channels,omitempty"`
 	// Flip is whether each training image is mirrored left to right with probability 1/2;
 	// default false.
@@ -276,8 +282,13 @@ func (c Config) checkUCI() error {
 	return nil
 }
 
-// checkImages checks the fields of folders and shards.
+// checkImages checks the fields of arrays, folders and shards of images.
 func (c Config) checkImages(kind string) error {
+	if c.Layout != "" {
+		if err := choice.Check("layout", c.Layout, image.Layouts()); err != nil {
+			return fmt.Errorf("data: %w", err)
+		}
+	}
 	if kind != data.KindFolder && kind != data.KindShards {
 		return nil
 	}
@@ -314,6 +325,7 @@ func (c Config) checkFields(kind string) error {
 		{"header", c.Header != nil, []string{data.KindTable}},
 		{"labels_path", c.LabelsPath != "", []string{data.KindImages}},
 		{"test_labels_path", c.TestLabelsPath != "", []string{data.KindImages}},
+		{"layout", c.Layout != "", []string{data.KindImages}},
 		{"dequantize", c.Dequantize != nil, imageKinds()},
 		{"flip", c.Flip, imageKinds()},
 		{"size", c.Size != 0, []string{data.KindFolder, data.KindShards}},

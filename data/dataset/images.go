@@ -14,7 +14,7 @@ import (
 
 // openImages opens IDX or NPY.
 func (c Config) openImages(dir string, seed uint64) (*data.Set, error) {
-	m, err := image.Read(within(dir, c.Path), within(dir, c.LabelsPath), c.dequantize())
+	m, err := image.Read(within(dir, c.Path), within(dir, c.LabelsPath), c.Layout, c.dequantize())
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +22,7 @@ func (c Config) openImages(dir string, seed uint64) (*data.Set, error) {
 		return c.imageSet(m, nil, seed)
 	}
 	path := within(dir, c.TestPath)
-	apart, err := image.Read(path, within(dir, c.TestLabelsPath), c.dequantize())
+	apart, err := image.Read(path, within(dir, c.TestLabelsPath), c.Layout, c.dequantize())
 	if err != nil {
 		return nil, err
 	}

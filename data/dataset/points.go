@@ -42,6 +42,7 @@ func (c Config) Points(path, labels string, like Like, rng *rand.Rand) (flow.Bat
 	if c.Images() {
 		cfg.Kind, cfg.LabelsPath, cfg.Dequantize = c.ResolvedKind(), labels, c.Dequantize
 		cfg.Size, cfg.Channels, cfg.Corrupt, cfg.Coarse = c.Size, c.Channels, c.Corrupt, c.Coarse
+		cfg.Layout = c.Layout
 		set, err = cfg.Open("", 0)
 	} else if labels != "" {
 		err = files.Malformed(labels, "a file of labels is for images; a table has them in a column")

@@ -9,6 +9,7 @@ import (
 
 	"flowmatch/data/internal/files"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 )
 
 // ReadFiles reads up to n images of a file or a folder as points in [-1, 1], the
@@ -73,7 +74,16 @@ func readArray(path string, shapes [][]int) ([]byte, int, error) {
 			return pix, k, nil
 		}
 	}
-	return nil, 0, files.Malformed(path, "bytes of shape %v; want images of %v", shape, shapes)
+	if len(shape) == 4 { // the shapes say which layout it is
+		if last, pix := channelsLast(shape, pix); !slices.Contains(shape, 0) {
+			for k, want := range shapes {
+				if slices.Equal(last[1:], want) {
+					return pix, k, nil
+				}
+			}
+		}
+	}
+	return nil, 0, files.Malformed(path, "bytes of shape %s; want images of %v", choice.Cut(fmt.Sprint(shape)), shapes)
 }
 
 func readFolder(path string, n int, shapes [][]int) ([]byte, int, error) {

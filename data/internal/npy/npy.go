@@ -44,6 +44,21 @@ func Read(path string) (*Array, error) {
 
 // Decode reads an array of format version 1, 2 or 3; path is for the errors.
 func Decode(r io.Reader, path string) (*Array, error) {
+	a, err := Header(r, path)
+	if err != nil {
+		return nil, err
+	}
+	shape := choice.Cut("(" + strings.ReplaceAll(strings.Trim(fmt.Sprint(a.Shape), "[]"), " ", ", ") + ")")
+	n, ok := files.Volume(a.Shape, a.size())
+	if !ok {
+		return nil, files.Malformed(path, "NPY shape %s is too large", shape)
+	}
+	a.Raw, err = files.Payload(r, path, n*int64(a.size()), fmt.Sprintf("shape %s of %s", shape, a.DType))
+	return a, err
+}
+
+// Header reads what comes before the elements of an array.
+func Header(r io.Reader, path string) (*Array, error) {
 	text, err := header(r, path)
 	if err != nil {
 		return nil, err
@@ -68,19 +83,12 @@ func Decode(r io.Reader, path string) (*Array, error) {
 		}
 		a.Shape = append(a.Shape, n)
 	}
-	size := a.size()
-	if size == 0 {
+	if a.size() == 0 {
 		return nil, files.Malformed(path,
 			"NPY elements are of type %s; want floats of 4 or 8 bytes or integers, such as <f8 or <i4",
 			choice.Quote(a.DType))
 	}
-	n, ok := files.Volume(a.Shape, size)
-	if !ok {
-		return nil, files.Malformed(path, "NPY shape (%s) is too large", choice.Cut(dims[1]))
-	}
-	of := fmt.Sprintf("shape (%s) of %s", choice.Cut(strings.TrimSpace(dims[1])), a.DType)
-	a.Raw, err = files.Payload(r, path, n*int64(size), of)
-	return a, err
+	return a, nil
 }
 
 // maxHeader bounds the bytes of a header: one of a plain array has 128.
