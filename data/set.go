@@ -29,6 +29,7 @@ type Set struct {
 	Shape []int  // of one point: [2], [28, 28]; its product is D
 
 	Columns []string // names of the coordinates of a table; nil otherwise
+	Header  bool     // whether these are the first line of a text
 	Classes int      // number of class labels; 0 means none
 	// ClassNames are the names of the classes, by label; nil where labels are numbers. Of
 	// labels that are not all numbers from 0 to the last they are those that occur.

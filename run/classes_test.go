@@ -152,3 +152,25 @@ func TestARunFileLeavesTheKindOfDataToTheFiles(t *testing.T) {
 		t.Errorf("a kind that is given: %q (error %v)", c.Data.Kind, err)
 	}
 }
+
+func TestAColumnOfNumbersIsNoneOfLabels(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("x,price\n")
+	for i := range 600 {
+		fmt.Fprintf(&text, "%d.5,%d\n", i%7, 100+i*37%211)
+	}
+	file := filepath.Join(t.TempDir(), "t.csv")
+	if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	yaml := "data: {path: " + file + ", label: price}\nnet: {hidden: [4]}\ntrain: {steps: 1, batch: 4}\nconditional: "
+	_, err := Train(t.Context(), parseText(t, yaml+"true"), t.TempDir(), TrainOptions{})
+	if want := `data.label "price" has 211 values in 480 rows`; !errors.Is(err, ErrSettings) ||
+		!strings.Contains(fmt.Sprint(err), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	warnings := parseText(t, yaml+"false").Defaults().Warnings()
+	if len(warnings) != 1 || !strings.HasPrefix(warnings[0], `data.label is "price", but conditional is not true`) {
+		t.Errorf("warnings %q", warnings)
+	}
+}

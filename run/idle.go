@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"flowmatch/eval"
+	"flowmatch/internal/choice"
 	"flowmatch/internal/settings"
 	"flowmatch/path"
 	"flowmatch/train"
@@ -68,7 +69,8 @@ func rules() []rule {
 // Warnings says what a training of so few steps never comes to: early stopping, snapshots
 // and pictures. These are no errors, for a run may be continued with more steps, and a short
 // trial of a run file needs no other change of it. Nor is a prediction an error that
-// preconditioning makes the same training as any other. c is complete.
+// preconditioning makes the same training as any other, nor a column of labels that is left
+// out of both sides. c is complete.
 func (c Config) Warnings() []string {
 	t := c.Train
 	var warnings []string
@@ -84,6 +86,11 @@ func (c Config) Warnings() []string {
 	if *c.Precondition && t.Prediction != path.Velocity && t.Weighting != train.SigmaSquared {
 		warnings = append(warnings, fmt.Sprintf("train.prediction is %v, but with precondition: true all predictions "+
 			"are the same training; precondition: false trains the network on the %[1]v itself", t.Prediction))
+	}
+	if c.Data.Label != "" && !c.Conditional {
+		warnings = append(warnings, fmt.Sprintf("data.label is %s, but conditional is not true: the column is neither "+
+			"learnt nor given to the network; set conditional: true, or leave data.label out to learn the column, too",
+			choice.Quote(c.Data.Label)))
 	}
 	return warnings
 }

@@ -11,6 +11,7 @@ import (
 
 	"flowmatch/data"
 	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/choice"
 	"flowmatch/internal/filelock"
 	"flowmatch/likelihood"
 	"flowmatch/model"
@@ -182,6 +183,9 @@ func netFor(cfg Config, set *data.Set) (nn.Config, error) {
 		if set.Classes == 0 {
 			return net, fmt.Errorf("%w: conditional is set, but the data (%s) have no labels", ErrSettings, set.Name)
 		}
+		if err := checkLabels(set); err != nil {
+			return net, err
+		}
 		net.Classes = set.Classes
 	}
 	if !net.OfImages() {
@@ -194,6 +198,20 @@ func netFor(cfg Config, set *data.Set) (nn.Config, error) {
 	}
 	net = net.OnImages(image).Defaults()
 	return net, sameNet(cfg.Net, net, set)
+}
+
+// From so many classes on, each must have so many rows: else the column of labels is one of
+// numbers, such as a price.
+const manyClasses, rowsOfClass = 50, 10
+
+// checkLabels reports a column of numbers in the place of labels.
+func checkLabels(set *data.Set) error {
+	if set.Kind != data.KindTable || set.Classes <= manyClasses || set.TrainSet.Len() >= rowsOfClass*set.Classes {
+		return nil
+	}
+	return fmt.Errorf("%w: data.label %s has %d values in %d rows to train on: a column of numbers is none of classes; "+
+		"leave data.label and conditional out to learn it with the other columns", ErrSettings,
+		choice.Quote(set.LabelName), set.Classes, set.TrainSet.Len())
 }
 
 // sameNet reports keys that the data determine and that were given as something else.

@@ -25,7 +25,7 @@ func TestFilesSayWhatTheyAre(t *testing.T) {
 		"x.csv": []byte("x\n0.5\n"), "x.dat": []byte("1 2 3"),
 		"floats.npy": datatest.NPY(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }",
 			make([]float32, 2)),
-		"train.gz":   datatest.Gzipped(t, datatest.IDX([]uint32{1, 2, 3}, make([]byte, 6))),
+		"train.gz": datatest.Gzipped(t, datatest.IDX([]uint32{1, 2, 3}, make([]byte, 6))),
 	})
 	if err := os.Mkdir(filepath.Join(dir, "cifar"), 0o777); err != nil {
 		t.Fatal(err)

@@ -158,7 +158,8 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 	s := &data.Set{
 		Name: filepath.Base(c.Path), Kind: data.KindTable, Dim: t.X.D, Shape: []int{t.X.D},
 		Columns: t.Columns, Classes: points.Classes(), ClassNames: t.ClassNames, LabelName: c.Label,
-		Fingerprint: t.Fingerprint(), Notes: t.Notes,
+		Fingerprint: t.Fingerprint(), Header: t.Header,
+		Notes:    append(t.Notes, unseen(t.Label, train, t.ClassNames)...),
 		TrainSet: data.Subset(points, train), Val: data.Subset(points, val), Test: data.Subset(points, test),
 	}
 	var apart table.Table

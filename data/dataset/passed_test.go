@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -115,5 +116,36 @@ func TestShardsOfAFolderWithAnyName(t *testing.T) {
 		if s.TrainSet.Len() != want {
 			t.Errorf("%s: %d images, want %d", path, s.TrainSet.Len(), want)
 		}
+	}
+}
+
+func TestClassesThatAreNotTrainedOnAreNoted(t *testing.T) {
+	text := "x,k\n0.5,9\n"
+	for i := range 40 {
+		text += fmt.Sprintf("%d.5,%d\n", i, i%2)
+	}
+	dir := datatest.WriteFiles(t, map[string][]byte{"t.csv": []byte(text)})
+	told := 0
+	for seed := range uint64(20) {
+		cfg := Config{Path: "t.csv", Label: "k", Val: new(0.0), Test: new(20.0), SplitSeed: &seed}
+		s := mustOpen(t, cfg, dir, 1)
+		_, label := rows(t, s.TrainSet, 0, s.TrainSet.Len(), nil)
+		want := !slices.Contains(label, 2)
+		noted := slices.ContainsFunc(s.Notes, func(n string) bool {
+			return strings.HasPrefix(n, `of the classes "9" there is no point to train on`)
+		})
+		if want != noted {
+			t.Errorf("seed %d: notes %q, and class 9 among the training rows is %v", seed, s.Notes, !want)
+		}
+		if told += len(s.Notes); seed == 0 {
+			about := []string{`rows of 1 columns, by the first line: "x"`,
+				"21 to train on, 0 to validate on, 20 held out to evaluate", `3 classes of "k": "0", "1", "9"`}
+			if got := s.Describe(); !slices.Equal(got, about) {
+				t.Errorf("described as %q, want %q", got, about)
+			}
+		}
+	}
+	if told == 0 {
+		t.Error("of no seed is the class held out")
 	}
 }

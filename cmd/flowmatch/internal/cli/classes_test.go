@@ -70,3 +70,21 @@ func TestALabelIsAskedForByItsNumberOrName(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestTrainingSaysWhatTheDataAre(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("id,x,kind\n")
+	for i := range 50 {
+		fmt.Fprintf(&text, "%d,%d.5,%d\n", i, i%7, i%2)
+	}
+	yaml := writeText(t, "run.yaml", "data: {path: "+writeText(t, "t.csv", text.String())+", label: kind}\n"+
+		"net: {hidden: [4]}\ntrain: {steps: 2, batch: 8}\n")
+	_, stdout, stderr := invoke(t, "train", yaml, "--out", filepath.Join(t.TempDir(), "run"))
+	for _, want := range []string{`rows of 2 columns, by the first line: "id", "x"`,
+		"40 to train on, 5 to validate on, 5 held out to evaluate", `2 classes of "kind": 0 to 1`,
+		`t.csv: column "id" counts the rows`, `data.label is "kind", but conditional is not true`} {
+		if !strings.Contains(stdout, want) || !strings.Contains(stderr, want) {
+			t.Errorf("%q is not in both of\n%s\n%s", want, stdout, stderr)
+		}
+	}
+}

@@ -34,6 +34,7 @@ type trainResult struct {
 	Parameters   int      `json:"parameters"`     // of the network
 	Backend      string   `json:"backend"`
 	Data         string   `json:"data"`
+	About        []string `json:"about"`               // what the data hold, a line each
 	Condition    bool     `json:"condition,omitempty"` // it makes images from images
 	Images       bool     `json:"images,omitempty"`    // its points are images
 	Changes      []change `json:"changes,omitempty"`   // settings that a resumed run has changed
@@ -51,6 +52,9 @@ type change struct {
 func (t trainResult) text(w io.Writer) {
 	fmt.Fprintf(w, "run\t%s\n", t.Run)
 	fmt.Fprintf(w, "data\t%s\n", t.Data)
+	for _, line := range t.About {
+		fmt.Fprintf(w, "\t%s\n", line)
+	}
 	fmt.Fprintf(w, "network\t%d parameters, backend %s\n", t.Parameters, t.Backend)
 	steps := fmt.Sprintf("%d of %d", t.Step, t.Steps)
 	if t.ResumedFrom > 0 {
@@ -242,9 +246,18 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 			for _, w := range res.Warnings {
 				a.status("warning: %s", w)
 			}
-			res.Data, res.Images = set.Name, set.Kind == data.KindImages
+			res.Data, res.Images, res.About = set.Name, set.Kind == data.KindImages, set.Describe()
+			for _, line := range res.About {
+				a.status("%s: %s", set.Name, line)
+			}
+			notes := set.Notes
 			if set.Skipped > 0 {
-				a.status("%s: images left out because they cannot be decoded: %d", set.Name, set.Skipped)
+				notes = append(notes, fmt.Sprintf("images left out because they cannot be decoded: %d", set.Skipped))
+			}
+			for _, note := range notes {
+				note = set.Name + ": " + note
+				a.status("warning: %s", note)
+				res.Warnings = append(res.Warnings, note)
 			}
 		},
 		Step: func(step int, loss float64) {

@@ -1,0 +1,54 @@
+package data
+
+import (
+	"fmt"
+	"strings"
+
+	"flowmatch/internal/choice"
+)
+
+// Describe says what a set holds, a line each: its points and their columns or pixels, how many
+// are for training, validation and the end, and its classes.
+func (s *Set) Describe() []string {
+	lines := []string{s.points(), s.parts()}
+	if s.Classes > 0 {
+		of := ""
+		if s.LabelName != "" && s.Kind == KindTable {
+			of = " of " + choice.Quote(s.LabelName)
+		}
+		what := "0 to " + fmt.Sprint(s.Classes-1)
+		if s.ClassNames != nil {
+			what = choice.List(s.ClassNames)
+		}
+		lines = append(lines, fmt.Sprintf("%d classes%s: %s", s.Classes, of, what))
+	}
+	return lines
+}
+
+// points says what a point is.
+func (s *Set) points() string {
+	switch {
+	case s.Kind == KindImages:
+		var sides []string
+		for _, side := range s.Image() {
+			sides = append(sides, fmt.Sprint(side))
+		}
+		return "images of " + strings.Join(sides, "x")
+	case s.Columns == nil:
+		return fmt.Sprintf("points of %d dimensions", s.Dim)
+	}
+	from := ""
+	if s.Kind == KindTable && s.Header {
+		from = ", by the first line"
+	}
+	return fmt.Sprintf("rows of %d columns%s: %s", s.Dim, from, choice.List(s.Columns))
+}
+
+// parts counts the points of each part.
+func (s *Set) parts() string {
+	train := "any number"
+	if s.TrainSet != nil {
+		train = fmt.Sprint(s.TrainSet.Len())
+	}
+	return fmt.Sprintf("%s to train on, %d to validate on, %d held out to evaluate", train, s.Val.Len(), s.Test.Len())
+}
