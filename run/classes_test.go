@@ -174,3 +174,20 @@ func TestAColumnOfNumbersIsNoneOfLabels(t *testing.T) {
 		t.Errorf("warnings %q", warnings)
 	}
 }
+
+func TestNamesOfColumnsComeBackFromTheRunsFile(t *testing.T) {
+	for _, name := range []string{".nan", ".inf", "-.inf", "a\tb", "\tx", "\r", "a\r\nb", "~", "null", "on", "1e3",
+		"0x1F", "#x", "\x1b[31mred", "a: b", "- x", "é\u2028", "", " a ", "'\"\\", "%", "{[",
+		"2001-01-01", "1_000", "<<", "\x00"} {
+		var c Config
+		c.Data.Path, c.Data.Columns, c.Data.Label = "x.csv", []string{"a", name}, name+"l"
+		text, err := marshal(c.Defaults())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := parseWritten(text, nil)
+		if err != nil || !slices.Equal(got.Data.Columns, c.Data.Columns) || got.Data.Label != c.Data.Label {
+			t.Errorf("%q came back as %q and %q (error %v)", name, got.Data.Columns, got.Data.Label, err)
+		}
+	}
+}

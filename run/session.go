@@ -209,8 +209,8 @@ func checkLabels(set *data.Set) error {
 	if set.Kind != data.KindTable || set.Classes <= manyClasses || set.TrainSet.Len() >= rowsOfClass*set.Classes {
 		return nil
 	}
-	return fmt.Errorf("%w: data.label %s has %d values in %d rows to train on: a column of numbers is none of classes; "+
-		"leave data.label and conditional out to learn it with the other columns", ErrSettings,
+	return fmt.Errorf("%w: data.label %s has %d values in %d rows to train on: a column of numbers is none of "+
+		"classes; leave data.label and conditional out to learn it with the other columns", ErrSettings,
 		choice.Quote(set.LabelName), set.Classes, set.TrainSet.Len())
 }
 

@@ -17,6 +17,7 @@ import (
 	"flowmatch/data"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
+	"flowmatch/internal/settings"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/train"
@@ -71,7 +72,7 @@ func (s *session) snapshot(state nn.State) error {
 
 // writeDescription writes the files that say what this run is.
 func (s *session) writeDescription(eng *nn.Engine) error {
-	text, err := yaml.Marshal(s.cfg)
+	text, err := marshal(s.cfg)
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
@@ -88,6 +89,14 @@ func (s *session) writeDescription(eng *nn.Engine) error {
 	return errors.Join(
 		atomicfile.WriteBytes(filepath.Join(s.dir, ConfigFile), text),
 		atomicfile.WriteBytes(filepath.Join(s.dir, versionsFile), append(versions, '\n')))
+}
+
+// marshal writes a Config as YAML. The library alone would lose a tab in the name of a column,
+// and read .nan as a number.
+func marshal(c Config) ([]byte, error) {
+	return yaml.MarshalWithOptions(c, yaml.CustomMarshaler[string](func(text string) ([]byte, error) {
+		return []byte(settings.Scalar(text)), nil
+	}))
 }
 
 // Change is a setting of which two runs have other values, such as a run when it began and now.
@@ -257,7 +266,7 @@ func orUnset(v string) string {
 
 // flat returns the settings by dotted keys.
 func flat(c Config) (map[string]string, error) {
-	text, err := yaml.Marshal(c)
+	text, err := marshal(c)
 	if err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}

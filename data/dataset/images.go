@@ -98,7 +98,8 @@ func (c Config) imageSet(m, apart *image.Collection, seed uint64) (*data.Set, er
 		Name: filepath.Base(c.Path), Kind: data.KindImages, Dim: m.Dim(), Shape: m.Shape,
 		Classes: m.Classes(), ClassNames: m.ClassNames, Fingerprint: m.Fingerprint(),
 		TrainSet: data.Subset(m, train), Val: data.Subset(m, val), Test: data.Subset(m, test),
-		Levels: image.Levels, Dequantized: m.Dequantize, Skipped: m.Skipped, Notes: append(m.Notes, unseen(m.Label, train, m.ClassNames)...),
+		Levels: image.Levels, Dequantized: m.Dequantize, Skipped: m.Skipped,
+		Notes: append(m.Notes, unseen(m.Label, train, m.ClassNames)...),
 	}
 	if apart != nil {
 		path := cmp.Or(c.TestPath, c.Path)

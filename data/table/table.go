@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unicode/utf8"
 
 	"flowmatch/data"
 	"flowmatch/data/internal/files"
@@ -136,6 +137,10 @@ func checkNames(path string, names []string) error {
 			where := fmt.Sprintf("header, column %d", i+1)
 			return files.MalformedAt(path, where, "the name is empty; name every column, "+
 				"leave an index out (pandas: index=False), or say header: false")
+		}
+		if !utf8.ValidString(n) {
+			return files.MalformedAt(path, fmt.Sprintf("header, column %d", i+1),
+				"the name %s is no text in UTF-8; save the file as that", choice.Quote(n))
 		}
 		if j, twice := seen[n]; twice {
 			where := fmt.Sprintf("header, columns %d and %d", j+1, i+1)

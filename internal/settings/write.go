@@ -77,6 +77,9 @@ func floatYAML(f float64, bits int) string {
 	return strconv.FormatFloat(f, 'g', -1, bits)
 }
 
+// Scalar writes text as YAML that reads back as the same, whatever characters are in it.
+func Scalar(text string) string { return textYAML(text) }
+
 // textYAML writes text, with quotes where it needs them.
 func textYAML(text string) string {
 	_, truth := parseBool(text)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -63,7 +64,7 @@ func (a *app) fail(ctx context.Context, cmd *cobra.Command, err error) int {
 		}
 	}
 	a.settle()
-	fmt.Fprintf(a.stderr, "%s: %v\n", cmd.CommandPath(), err)
+	fmt.Fprintf(a.stderr, "%s: %s\n", cmd.CommandPath(), plain(err.Error()))
 	if code == exitUsage {
 		fmt.Fprintf(a.stderr, "See %s --help.\n", cmd.CommandPath())
 	}
@@ -163,23 +164,33 @@ func (a *app) write(r result) error {
 	if a.json {
 		return a.writeJSON(r)
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	r.text(w)
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(a.stdout, plain(text.String()))
+	return err
 }
 
 func (a *app) writeJSON(v any) error {
-	enc := json.NewEncoder(a.stdout)
+	var text strings.Builder
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(a.stdout, plain(text.String())) // whose escapes are those of JSON
+	return err
 }
 
 // status says what is being done.
 func (a *app) status(format string, args ...any) {
 	a.settle()
 	if !a.quiet {
-		fmt.Fprintf(a.stderr, format+"\n", args...)
+		fmt.Fprintln(a.stderr, plain(fmt.Sprintf(format, args...)))
 	}
 }
 

@@ -88,3 +88,43 @@ func TestTrainingSaysWhatTheDataAre(t *testing.T) {
 		}
 	}
 }
+
+func TestNamesOfFilesAndColumnsDoNotReachTheTerminalRaw(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "red\x1b[31m")
+	if err := os.Mkdir(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	text.WriteString("x\x1b]0;title\x07,.nan,\"a\tb\"\n")
+	for i := range 40 {
+		fmt.Fprintf(&text, "%d.5,%d.5,%d.25\n", i, i%7, i%5)
+	}
+	file := filepath.Join(folder, "\u009bt\u202e.csv")
+	if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	yaml := writeText(t, "run.yaml", "net: {hidden: [4]}\ntrain: {steps: 2, batch: 8}\n")
+	dir, samples := filepath.Join(folder, "run"), filepath.Join(folder, "s.csv")
+	raw := func(args ...string) int {
+		code, stdout, stderr := invoke(t, args...)
+		if strings.ContainsAny(stdout+stderr, "\x1b\x07\u009b\u202e") {
+			t.Errorf("%q printed raw: %q %q", args, stdout, stderr)
+		}
+		return code
+	}
+	for _, args := range [][]string{
+		{"train", yaml, "--set", "data.path=" + file, "--out", dir}, {"eval", dir}, {"eval", dir, "--json"},
+		{"sample", dir, "--n", "3", "--out", samples}, {"logp", dir, "--data", samples},
+	} {
+		if code := raw(args...); code != 0 {
+			t.Errorf("%q: exit code %d", args, code)
+		}
+	}
+	raw("logp", dir, "--data", filepath.Join(folder, "none.csv"))
+	raw("sample", dir, "--n", "3", "--label", "\x1b[31m", "--out", samples)
+	// The columns are the same, whatever is in their names.
+	got, err := table.Read(samples, table.Options{})
+	if want := []string{"x\x1b]0;title\x07", ".nan", "a\tb"}; err != nil || !slices.Equal(got.Columns, want) {
+		t.Errorf("columns %q (error %v), want %q", got.Columns, err, want)
+	}
+}

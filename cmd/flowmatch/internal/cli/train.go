@@ -242,23 +242,7 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 		Resumed: func(step int, changes []run.Change) { a.resumed(res, step, changes) },
 		Opened: func(set *data.Set, is run.Config) {
 			cfg = is
-			res.Steps, res.Warnings = cfg.Train.Steps, cfg.Warnings()
-			for _, w := range res.Warnings {
-				a.status("warning: %s", w)
-			}
-			res.Data, res.Images, res.About = set.Name, set.Kind == data.KindImages, set.Describe()
-			for _, line := range res.About {
-				a.status("%s: %s", set.Name, line)
-			}
-			notes := set.Notes
-			if set.Skipped > 0 {
-				notes = append(notes, fmt.Sprintf("images left out because they cannot be decoded: %d", set.Skipped))
-			}
-			for _, note := range notes {
-				note = set.Name + ": " + note
-				a.status("warning: %s", note)
-				res.Warnings = append(res.Warnings, note)
-			}
+			a.opened(res, set, is)
 		},
 		Step: func(step int, loss float64) {
 			a.leave.unsaved.Store(true)
@@ -285,6 +269,28 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 			}
 			a.leave.saved(ctx)
 		},
+	}
+}
+
+// opened reports what the data hold, what of the files is not in them, and settings that the
+// training is too short for.
+func (a *app) opened(res *trainResult, set *data.Set, is run.Config) {
+	res.Steps, res.Warnings = is.Train.Steps, is.Warnings()
+	for _, w := range res.Warnings {
+		a.status("warning: %s", w)
+	}
+	res.Data, res.Images, res.About = set.Name, set.Kind == data.KindImages, set.Describe()
+	for _, line := range res.About {
+		a.status("%s: %s", set.Name, line)
+	}
+	notes := set.Notes
+	if set.Skipped > 0 {
+		notes = append(notes, fmt.Sprintf("images left out because they cannot be decoded: %d", set.Skipped))
+	}
+	for _, note := range notes {
+		note = set.Name + ": " + note
+		a.status("warning: %s", note)
+		res.Warnings = append(res.Warnings, note)
 	}
 }
 

@@ -63,7 +63,8 @@ func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval
 // noData reports that a picture shows the model alone.
 func (a *app) noData(err error) {
 	a.settle()
-	fmt.Fprintf(a.stderr, "the picture shows the model alone, for the data cannot be opened: %v\n", err)
+	fmt.Fprintf(a.stderr, "the picture shows the model alone, for the data cannot be opened: %s\n",
+		plain(err.Error()))
 }
 
 // writeNPY writes the points, and beside them a file for each column.
