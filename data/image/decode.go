@@ -9,6 +9,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"runtime"
 	"sync"
 
 	"golang.org/x/image/draw"
@@ -22,7 +23,7 @@ import (
 // one at a time, whatever the number of cores.
 const (
 	maxImage      = 1 << 26
-	maxDecoding   = 768 << 20
+	maxDecoding   = 384 << 20
 	largeDecoding = 64 << 20
 	maxEncoded    = 256 << 20
 )
@@ -54,61 +55,100 @@ func checkEncoded(size int64) error {
 	return nil
 }
 
-// decodingBytes is how many bytes it takes to decode a picture, at most: a JPEG that comes in
-// passes keeps 4 bytes for each of up to 3 numbers of a pixel, and its pixels; a PNG that
-// does, its pixels twice.
-func decodingBytes(format string, c image.Config) int64 {
-	pixel := int64(16)
-	if format == "PNG" {
-		switch c.ColorModel {
-		case color.GrayModel:
-			pixel = 2
-		case color.Gray16Model:
-			pixel = 4
-		case color.RGBA64Model, color.NRGBA64Model:
-			pixel = 16
-		default: // a palette has less
-			pixel = 8
-		}
+// decodingBytes is how many bytes it takes to decode a picture: those of its pixels, of a PNG
+// that comes in passes twice, and of a JPEG that does 4 for each of its 3 numbers besides.
+func decodingBytes(format string, raw []byte, c image.Config) int64 {
+	pixel := int64(4)
+	switch c.ColorModel {
+	case color.GrayModel:
+		pixel = 1
+	case color.Gray16Model:
+		pixel = 2
+	case color.RGBA64Model, color.NRGBA64Model:
+		pixel = 8
+	}
+	const interlace = 28 // the byte of a PNG
+	switch {
+	case format == "JPEG" && progressive(raw):
+		pixel += 12
+	case format == "PNG" && len(raw) > interlace && raw[interlace] != 0:
+		pixel *= 2
 	}
 	return pixel * int64(c.Width) * int64(c.Height)
 }
 
-// decodeImage decodes a PNG or a JPEG, by its first bytes and not by the
-// name of the file.
-func decodeImage(raw []byte) (image.Image, error) {
-	format, config, decode := "PNG", png.DecodeConfig, png.Decode
-	switch {
-	case bytes.HasPrefix(raw, []byte(pngMagic)):
-	case bytes.HasPrefix(raw, []byte("\xff\xd8")):
-		format, config, decode = "JPEG", jpeg.DecodeConfig, jpeg.Decode
-	case len(raw) == 0:
-		return nil, errors.New("empty; want a PNG or a JPEG")
-	default:
-		return nil, fmt.Errorf("begins with % x, which is neither PNG nor JPEG", raw[:min(8, len(raw))])
+// progressive says whether a JPEG comes in passes: by the marker of its frame, which stands
+// before the first scan.
+func progressive(raw []byte) bool {
+	for at := 2; at+4 <= len(raw) && raw[at] == 0xff; {
+		switch marker := raw[at+1]; {
+		case marker == 0xff: // filling
+			at++
+			continue
+		case marker == 0xc2:
+			return true
+		case marker == 0xda:
+			return false
+		}
+		at += 2 + int(raw[at+2])<<8 + int(raw[at+3])
 	}
-	size, err := config(bytes.NewReader(raw))
+	return false
+}
+
+// usePicture decodes a picture and calls use with it. Large pictures are used one at a time,
+// each after what the last one took is free.
+func usePicture(raw []byte, use func(image.Image)) error {
+	format, size, err := formatOf(raw)
 	if err != nil {
-		return nil, fmt.Errorf("not a %s that can be decoded: %w", format, err)
+		return err
 	}
-	if size.Width < 1 || size.Height < 1 || size.Width > maxImage/size.Height {
-		return nil, fmt.Errorf("%s of %d x %d pixels; want at least one and at most 2^26 in all",
-			format, size.Width, size.Height)
-	}
-	need := decodingBytes(format, size)
-	if need > maxDecoding {
-		return nil, fmt.Errorf("%s of %d x %d pixels, which take %d MiB to decode; want at most %d MiB",
+	if need := decodingBytes(format, raw, size); need > maxDecoding {
+		return fmt.Errorf("%s of %d x %d pixels, which take %d MiB to decode; want at most %d MiB",
 			format, size.Width, size.Height, need>>20, maxDecoding>>20)
-	}
-	if need > largeDecoding {
+	} else if need > largeDecoding {
 		decodingLarge.Lock()
 		defer decodingLarge.Unlock()
+		runtime.GC()
+	}
+	decode := png.Decode
+	if format == "JPEG" {
+		decode = jpeg.Decode
 	}
 	img, err := decode(bytes.NewReader(raw))
 	if err != nil {
-		return nil, fmt.Errorf("not a %s that can be decoded: %w", format, err)
+		return fmt.Errorf("not a %s that can be decoded: %w", format, err)
 	}
-	return img, nil
+	use(img)
+	return nil
+}
+
+// fitPicture decodes a picture and returns it as [fitImage] does.
+func fitPicture(raw []byte, size, channels int) (pix []byte, err error) {
+	err = usePicture(raw, func(img image.Image) { pix = fitImage(img, size, channels) })
+	return pix, err
+}
+
+// formatOf tells a PNG or a JPEG, by its first bytes and not by the name of the file, and its
+// size.
+func formatOf(raw []byte) (format string, size image.Config, err error) {
+	format, config := "PNG", png.DecodeConfig
+	switch {
+	case bytes.HasPrefix(raw, []byte(pngMagic)):
+	case bytes.HasPrefix(raw, []byte("\xff\xd8")):
+		format, config = "JPEG", jpeg.DecodeConfig
+	case len(raw) == 0:
+		return "", size, errors.New("empty; want a PNG or a JPEG")
+	default:
+		return "", size, fmt.Errorf("begins with % x, which is neither PNG nor JPEG", raw[:min(8, len(raw))])
+	}
+	if size, err = config(bytes.NewReader(raw)); err != nil {
+		return "", size, fmt.Errorf("not a %s that can be decoded: %w", format, err)
+	}
+	if size.Width < 1 || size.Height < 1 || size.Width > maxImage/size.Height {
+		return "", size, fmt.Errorf("%s of %d x %d pixels; want at least one and at most 2^26 in all",
+			format, size.Width, size.Height)
+	}
+	return format, size, nil
 }
 
 // fitImage returns the middle square of img as size x size pixels of 1 or 3

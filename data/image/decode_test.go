@@ -152,3 +152,9 @@ func BenchmarkDecode(b *testing.B) {
 		fitImage(img, 64, 3)
 	}
 }
+
+// decodeImage returns a picture.
+func decodeImage(raw []byte) (img image.Image, err error) {
+	err = usePicture(raw, func(decoded image.Image) { img = decoded })
+	return img, err
+}

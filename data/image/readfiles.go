@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"fmt"
 	"image"
 	"os"
@@ -106,20 +107,23 @@ func fitPictures(names []string, shapes [][]int) (pix []byte, which int, err err
 		if err != nil {
 			return nil, 0, err
 		}
-		img, err := decodeImage(raw)
-		if err != nil {
+		var problem error
+		err = usePicture(raw, func(img image.Image) {
+			if i == 0 {
+				size := img.Bounds().Size()
+				which = max(0, slices.IndexFunc(shapes, func(s []int) bool { return size == image.Pt(s[1], s[0]) }))
+			}
+			s := shapes[which]
+			if s[0] != s[1] || s[2] != 1 && s[2] != 3 {
+				problem = fmt.Errorf("a picture for images of %v; pictures are for square ones, grey or of colour: "+
+					"give IDX or NPY", s)
+				return
+			}
+			pix = append(pix, fitImage(img, s[0], s[2])...)
+		})
+		if err = cmp.Or(err, problem); err != nil {
 			return nil, 0, files.Malformed(file, "%v", err)
 		}
-		if i == 0 {
-			size := img.Bounds().Size()
-			which = max(0, slices.IndexFunc(shapes, func(s []int) bool { return size == image.Pt(s[1], s[0]) }))
-		}
-		s := shapes[which]
-		if s[0] != s[1] || s[2] != 1 && s[2] != 3 {
-			return nil, 0, files.Malformed(file,
-				"a picture for images of %v; pictures are for square ones, grey or of colour: give IDX or NPY", s)
-		}
-		pix = append(pix, fitImage(img, s[0], s[2])...)
 	}
 	return pix, which, nil
 }

@@ -49,11 +49,11 @@ func (s *store) load(i int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	img, err := decodeImage(raw)
+	pix, err := fitPicture(raw, s.size, s.channels)
 	if err != nil {
 		return nil, e.broken(err)
 	}
-	return fitImage(img, s.size, s.channels), nil
+	return pix, nil
 }
 
 // read reads the encoded bytes of an image that is not compressed once more.
@@ -188,12 +188,12 @@ func (s *store) decode(j job, pix []byte) error {
 			return err
 		}
 	}
-	img, err := decodeImage(raw)
+	fit, err := fitPicture(raw, s.size, s.channels)
 	if err != nil {
 		return e.broken(err)
 	}
 	if pix != nil {
-		copy(pix[j.i*s.dim():], fitImage(img, s.size, s.channels))
+		copy(pix[j.i*s.dim():], fit)
 	}
 	return nil
 }

@@ -1,13 +1,12 @@
 package image
 
 import (
-	"bytes"
 	"cmp"
-	"fmt"
 	"image"
 	"image/color"
 	"maps"
 	"slices"
+	"strings"
 )
 
 const (
@@ -32,6 +31,7 @@ func Survey(path string, shards bool) (size, channels int, err error) {
 		return 0, 0, err
 	}
 	sides, grey := map[int]int{}, true
+	var broken error // of the first image that cannot be decoded
 	var z unzipper
 	defer z.close()
 	n := min(surveyed, len(x.entries))
@@ -45,15 +45,19 @@ func Survey(path string, shards bool) (size, channels int, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
-		img, err := decodeImage(raw)
-		if err != nil {
-			continue // which reading reports
+		_, of, err := formatOf(raw)
+		stored := of.ColorModel == color.GrayModel || of.ColorModel == color.Gray16Model
+		if err == nil && grey && !stored {
+			err = usePicture(raw, func(img image.Image) { grey = isGrey(img) }) // until one is not
 		}
-		sides[min(img.Bounds().Dx(), img.Bounds().Dy())]++
-		grey = grey && isGrey(img)
+		if err == nil {
+			sides[min(of.Width, of.Height)]++
+		} else if broken == nil {
+			broken = e.broken(err)
+		}
 	}
 	if len(sides) == 0 {
-		return 0, 0, fmt.Errorf("data: %s: none of %d images can be decoded", path, n)
+		return 0, 0, broken
 	}
 	size = slices.MaxFunc(slices.Sorted(maps.Keys(sides)), func(a, b int) int {
 		return cmp.Or(cmp.Compare(sides[a], sides[b]), cmp.Compare(b, a))
@@ -64,14 +68,34 @@ func Survey(path string, shards bool) (size, channels int, err error) {
 	return min(size, mostInferred), channels, nil
 }
 
+// greyPixels says whether the first three of four numbers of so many bytes are always alike.
+func greyPixels(pix []byte, size int) bool {
+	for at := 0; at < len(pix); at += 4 * size {
+		for b := range size {
+			if r, g, b := pix[at+b], pix[at+size+b], pix[at+2*size+b]; r != g || g != b {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // isGrey says whether all pixels of an image are grey.
 func isGrey(img image.Image) bool {
 	switch img := img.(type) {
 	case *image.Gray, *image.Gray16:
 		return true
 	case *image.YCbCr:
-		neutral := []byte{128}
-		return len(bytes.Trim(img.Cb, string(neutral)))+len(bytes.Trim(img.Cr, string(neutral))) == 0
+		neutral := string([]byte{128})
+		return strings.Trim(string(img.Cb), neutral) == "" && strings.Trim(string(img.Cr), neutral) == ""
+	case *image.RGBA:
+		return greyPixels(img.Pix, 1)
+	case *image.NRGBA:
+		return greyPixels(img.Pix, 1)
+	case *image.RGBA64:
+		return greyPixels(img.Pix, 2)
+	case *image.NRGBA64:
+		return greyPixels(img.Pix, 2)
 	}
 	b := img.Bounds()
 	for y := b.Min.Y; y < b.Max.Y; y++ {

@@ -29,6 +29,9 @@ func decodeCSV(r io.Reader, path string, opts Options) (Table, error) {
 	} else if err != nil {
 		return Table{}, err
 	}
+	if len(first) > maxColumns {
+		return Table{}, files.MalformedAt(path, "line 1", "%d fields; want at most %d columns", len(first), maxColumns)
+	}
 	names := files.Numbered(len(first))
 	header := opts.Header != nil && *opts.Header || opts.Header == nil && looksLikeNames(first)
 	var doubt *headerDoubt
@@ -78,7 +81,7 @@ type csvReader struct {
 	*csv.Reader
 	path string
 	left *rowLimit
-	last int // the line on which the last row began
+	last int // the line on which the last row began; 0: there was none
 }
 
 // maxRow bounds the bytes of a row: without it one quote that is not closed, or a file that
@@ -138,7 +141,11 @@ func (c *csvReader) next() ([]string, error) {
 		where := fmt.Sprintf("line %d", p.Line)
 		return nil, files.MalformedAt(c.path, where, "not CSV at byte %d of the line: %v", p.Column, p.Err)
 	case errors.Is(err, errLongRow):
-		return nil, files.MalformedAt(c.path, fmt.Sprintf("after line %d", c.last),
+		where := "at the beginning"
+		if c.last > 0 {
+			where = fmt.Sprintf("after line %d", c.last)
+		}
+		return nil, files.MalformedAt(c.path, where,
 			"a row of more than %d MiB; want one line for each row, and quotes that are closed", maxRow>>20)
 	case err != nil:
 		return nil, files.Unreadable(c.path, err)

@@ -171,6 +171,15 @@ func TestFilesWithoutAnEndAreErrors(t *testing.T) {
 	datatest.WantError(t, "a bomb", err, "uncompressed, more than 80 times as many")
 }
 
+func TestTablesHaveSoManyColumns(t *testing.T) {
+	_, err := readText(t, strings.Repeat("1,", maxColumns)+"1\n", Options{})
+	datatest.WantError(t, "CSV", err, "line 1: 1048577 fields; want at most 1048576 columns")
+	file := datatest.NPY(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (1, 1048577), }",
+		make([]byte, maxColumns+1))
+	_, err = Read(datatest.WriteTemp(t, "t.npy", file), Options{})
+	datatest.WantError(t, "NPY", err, "want at most 1048576 columns")
+}
+
 func TestErrorsQuoteLittleOfTheInput(t *testing.T) {
 	long := strings.Repeat("long\x1b[31m", 100_000)
 	var names []string

@@ -34,6 +34,9 @@ func fromArray(a *npy.Array, path string, opts Options) (Table, error) {
 	if n == 0 || d == 0 {
 		return Table{}, files.Malformed(path, "array of shape %v has no numbers", a.Shape)
 	}
+	if d > maxColumns {
+		return Table{}, files.Malformed(path, "array of shape %v; want at most %d columns", a.Shape, maxColumns)
+	}
 	names := files.Numbered(d)
 	chosen, err := choose(path, names, opts)
 	if err != nil {

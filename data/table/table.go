@@ -126,6 +126,9 @@ func choose(path string, names []string, opts Options, leftOut ...string) ([]int
 	return chosen, nil
 }
 
+// maxColumns bounds the columns of a table: no model is of as many.
+const maxColumns = 1 << 20
+
 // column names a column, for errors.
 func column(name string) string { return "column " + choice.Quote(name) }
 

@@ -135,8 +135,8 @@ type unzipped struct {
 func (u *unzipped) Read(b []byte) (int, error) {
 	n, err := u.gz.Read(b)
 	if u.n += int64(n); u.n > expandFree+expandMost*u.from.n {
-		return 0, Malformed(u.path, "%d MB of it are %d MB uncompressed, more than %d times as many; "+
-			"if this is right, uncompress the file and give that", u.from.n>>20, u.n>>20, expandMost)
+		return 0, Malformed(u.path, "%d bytes of it are %d bytes uncompressed, more than %d times as many; "+
+			"if this is right, uncompress the file and give that", u.from.n, u.n, expandMost)
 	}
 	return n, err
 }

@@ -190,6 +190,9 @@ func readRun(read func(file string, set []string) (run.Config, error), file stri
 		set = append(slices.Clip(set), "backend="+strconv.Quote(backend))
 	}
 	cfg, err := read(file, set)
+	if _, broken := errors.AsType[*data.FileError](err); broken {
+		return cfg, err // a file of data, which says what is wrong with it
+	}
 	if err != nil {
 		return cfg, usageError{err}
 	}
