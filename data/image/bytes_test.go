@@ -29,7 +29,8 @@ func TestTheBytesOfAPictureAreKnownBeforeItIsDecoded(t *testing.T) {
 		{"colour", "PNG", plain, color.NRGBAModel, 800}, {"interlaced", "PNG", interlaced, color.NRGBAModel, 1600},
 		{"JPEG", "JPEG", jpg, color.YCbCrModel, 800}, {"in passes", "JPEG", passes, color.YCbCrModel, 3200},
 	} {
-		if got := decodingBytes(c.format, c.raw, image.Config{ColorModel: c.model, Width: 20, Height: 10}); got != c.want {
+		size := image.Config{ColorModel: c.model, Width: 20, Height: 10}
+		if got := decodingBytes(c.format, c.raw, size); got != c.want {
 			t.Errorf("%s: %d bytes, want %d", c.name, got, c.want)
 		}
 	}
