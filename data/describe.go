@@ -33,15 +33,23 @@ func (s *Set) points() string {
 		for _, side := range s.Image() {
 			sides = append(sides, fmt.Sprint(side))
 		}
-		return "images of " + strings.Join(sides, "x")
+		return fmt.Sprintf("%simages of %s", s.count(), strings.Join(sides, "x"))
 	case s.Columns == nil:
-		return fmt.Sprintf("points of %d dimensions", s.Dim)
+		return fmt.Sprintf("%spoints of %d dimensions", s.count(), s.Dim)
 	}
 	from := ""
-	if s.Kind == KindTable && s.Header {
-		from = ", by the first line"
+	if s.Header {
+		from = ", named by the first line"
 	}
-	return fmt.Sprintf("rows of %d columns%s: %s", s.Dim, from, choice.List(s.Columns))
+	return fmt.Sprintf("%srows of %d columns%s: %s", s.count(), s.Dim, from, choice.List(s.Columns))
+}
+
+// count is how many points there are, and a blank; empty where the law has no end of them.
+func (s *Set) count() string {
+	if s.TrainSet == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d ", s.TrainSet.Len()+s.Val.Len()+s.Test.Len())
 }
 
 // parts counts the points of each part.

@@ -138,7 +138,7 @@ func TestClassesThatAreNotTrainedOnAreNoted(t *testing.T) {
 			t.Errorf("seed %d: notes %q, and class 9 among the training rows is %v", seed, s.Notes, !want)
 		}
 		if told += len(s.Notes); seed == 0 {
-			about := []string{`rows of 1 columns, by the first line: "x"`,
+			about := []string{`41 rows of 1 columns, named by the first line: "x"`,
 				"21 to train on, 0 to validate on, 20 held out to evaluate", `3 classes of "k": "0", "1", "9"`}
 			if got := s.Describe(); !slices.Equal(got, about) {
 				t.Errorf("described as %q, want %q", got, about)

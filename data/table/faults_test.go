@@ -93,12 +93,13 @@ func TestColumnsThatLoseWhatTheyHoldAreNoted(t *testing.T) {
 
 func TestAColumnThatCountsTheRowsIsNoted(t *testing.T) {
 	var text strings.Builder
-	text.WriteString("row,x\n")
+	text.WriteString("Unnamed: 0,x,y\n")
 	for i := range 30 {
-		fmt.Fprintf(&text, "%d,%d\n", i, i*i)
+		fmt.Fprintf(&text, "%d,%g,%d\n", i+i/7, float64(i)/2, i%9)
 	}
 	got, err := readText(t, text.String(), Options{})
-	if err != nil || len(got.Notes) != 1 || !strings.HasPrefix(got.Notes[0], `column "row" counts the rows`) {
+	if want := `column "Unnamed: 0" is a whole number that rises in every row`; err != nil || len(got.Notes) != 1 ||
+		!strings.HasPrefix(got.Notes[0], want) {
 		t.Errorf("notes %q (error %v)", got.Notes, err)
 	}
 }

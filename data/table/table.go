@@ -204,7 +204,8 @@ func (in source) assemble(x []float64) (Table, error) {
 	}
 	for d, name := range t.Columns {
 		if t.counts(d) {
-			t.note("%s counts the rows: if it is an index, leave it out with the columns option", column(name))
+			t.note("%s is a whole number that rises in every row: if it is an index, leave it out with the columns "+
+				"option", column(name))
 		}
 	}
 	return t, nil
@@ -218,10 +219,12 @@ func (t *Table) note(format string, args ...any) {
 // countedRows is from how many rows on a column that counts them is no accident.
 const countedRows = 20
 
-// counts says whether column d goes up by one in every row.
+// counts says whether column d is a whole number that rises in every row, as an index of rows
+// does, some of which may have been left out.
 func (t *Table) counts(d int) bool {
 	for i := range t.X.N {
-		if t.X.Row(i)[d] != t.X.Row(0)[d]+float64(i) {
+		v := t.X.Row(i)[d]
+		if v != math.Trunc(v) || i > 0 && v <= t.X.Row(i - 1)[d] {
 			return false
 		}
 	}

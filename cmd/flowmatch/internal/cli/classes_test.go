@@ -80,9 +80,9 @@ func TestTrainingSaysWhatTheDataAre(t *testing.T) {
 	yaml := writeText(t, "run.yaml", "data: {path: "+writeText(t, "t.csv", text.String())+", label: kind}\n"+
 		"net: {hidden: [4]}\ntrain: {steps: 2, batch: 8}\n")
 	_, stdout, stderr := invoke(t, "train", yaml, "--out", filepath.Join(t.TempDir(), "run"))
-	for _, want := range []string{`rows of 2 columns, by the first line: "id", "x"`,
+	for _, want := range []string{`50 rows of 2 columns, named by the first line: "id", "x"`,
 		"40 to train on, 5 to validate on, 5 held out to evaluate", `2 classes of "kind": 0 to 1`,
-		`t.csv: column "id" counts the rows`, `data.label is "kind", but conditional is not true`} {
+		`t.csv: column "id" is a whole number that rises`, `data.label is "kind", but conditional is not true`} {
 		if !strings.Contains(stdout, want) || !strings.Contains(stderr, want) {
 			t.Errorf("%q is not in both of\n%s\n%s", want, stdout, stderr)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"flowmatch/data/image"
 	"flowmatch/eval"
+	"flowmatch/internal/choice"
 	"flowmatch/internal/stat"
 	"flowmatch/likelihood"
 	"flowmatch/model"
@@ -32,6 +33,7 @@ type sampleResult struct {
 	MeanLogP   *float64 `json:"mean_logp,omitempty"`
 	Divergence string   `json:"divergence,omitempty"`
 	Label      string   `json:"label,omitempty"`    // the class of all samples; absent: several, or none
+	Classes    []string `json:"classes,omitempty"`  // their names, of several; absent: they have none
 	Guidance   *float64 `json:"guidance,omitempty"` // scale; absent: none
 	// Condition is where the images come from that the samples are made of; absent: none.
 	Condition string `json:"condition,omitempty"`
@@ -40,8 +42,11 @@ type sampleResult struct {
 func (s sampleResult) text(w io.Writer) {
 	fmt.Fprintf(w, "samples\t%d of %d dimensions, seed %d, in %s\n", s.N, s.Dim, s.Seed, strings.Join(s.Files, ", "))
 	fmt.Fprintf(w, "solver\t%s, NFE %d, %.2f s on backend %s\n", s.Solver, s.NFE, s.Seconds, s.Backend)
-	if s.Label != "" {
+	switch {
+	case s.Label != "":
 		fmt.Fprintf(w, "label\t%s\n", s.Label)
+	case s.Classes != nil:
+		fmt.Fprintf(w, "classes\t%s\n", choice.List(s.Classes))
 	}
 	switch g := s.Guidance; {
 	case g == nil:
@@ -218,6 +223,9 @@ func (f *sampleFlags) result(r *run.Run, s model.Samples, how model.Sampler, sta
 		Run: r.Dir, N: s.X.N, Dim: s.X.D, Seed: f.seed, Solver: how.String(), NFE: s.Stats.NFE,
 		Seconds: time.Since(start).Seconds(), Backend: r.Model.Net().Engine().Name(), Condition: f.condition,
 		Label: f.label,
+	}
+	if f.label == "" {
+		res.Classes = r.Model.Spec().ClassNames
 	}
 	if f.guidance != 1 {
 		res.Guidance = &f.guidance
