@@ -191,3 +191,39 @@ func TestNamesOfColumnsComeBackFromTheRunsFile(t *testing.T) {
 		}
 	}
 }
+
+// Samples beside held-out points have the classes of these, or the picture compares classes.
+func TestAPictureOfSamplesHasTheClassesOfTheData(t *testing.T) {
+	file := classTable(t, t.TempDir(), 1, 1, 1, 1, 2)
+	r := trained(t, "data: {path: "+file+", label: k, test: 20}\nconditional: true\nnet: {hidden: [4]}\n"+
+		"train: {steps: 2, batch: 8}")
+	a, err := r.artist(PictureOptions{N: 200})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := a.prompt(200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.inProportion(&p); err != nil {
+		t.Fatal(err)
+	}
+	set, err := r.Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, given, err := data.Rows(set.Test, 0, 20, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	share := func(label []int32) float64 {
+		n := 0
+		for _, l := range label {
+			n += int(l)
+		}
+		return float64(n) / float64(len(label))
+	}
+	if got, want := share(p.Given.Label), share(given.Label); got != want || want > 0.45 {
+		t.Errorf("a share of %g of the samples is of class 2, of the held-out points %g", got, want)
+	}
+}

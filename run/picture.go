@@ -130,6 +130,9 @@ func (a *artist) samples(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := a.inProportion(&p); err != nil {
+		return err
+	}
 	x, err := a.sample(ctx, p, a.N, a.Seed)
 	if err != nil {
 		return err
@@ -141,6 +144,28 @@ func (a *artist) samples(ctx context.Context, w io.Writer) error {
 		return a.DrawPrompt(w, x, p)
 	}
 	return a.points(w, x, p.Given.Label, 0)
+}
+
+// inProportion gives the points of a picture, which stand beside held-out ones, the classes of
+// those where they have some.
+func (a *artist) inProportion(p *eval.Prompt) error {
+	label := p.Given.Label
+	if label == nil || a.Model.Spec().Image() != nil {
+		return nil
+	}
+	set := a.data()
+	if set == nil || set.Test.Len() == 0 || set.Test.Classes() == 0 {
+		return nil
+	}
+	_, given, err := a.subject.TestPoints(len(label))
+	if err != nil {
+		return err
+	}
+	p.Given.Label = make([]int32, len(label))
+	for i := range label {
+		p.Given.Label[i] = given.Label[i%len(given.Label)]
+	}
+	return nil
 }
 
 // sample draws n samples in data units.

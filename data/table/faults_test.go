@@ -172,6 +172,25 @@ func TestFilesWithoutAnEndAreErrors(t *testing.T) {
 	datatest.WantError(t, "a bomb", err, "uncompressed, more than 80 times as many")
 }
 
+func TestColumnsThatHardlyChangeDoNotFillTheMemory(t *testing.T) {
+	var b bytes.Buffer
+	type row struct {
+		X int32 `parquet:",delta"`
+	}
+	w := parquet.NewGenericWriter[row](&b, parquet.Compression(&parquet.Zstd))
+	rows := make([]row, 1<<20)
+	for range 48 {
+		if _, err := w.Write(rows); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Read(datatest.WriteTemp(t, "t.parquet", b.Bytes()), Options{})
+	datatest.WantError(t, fmt.Sprintf("48 million zeros in %d bytes", b.Len()), err, "50331648 rows of 1 columns in")
+}
+
 func TestTablesHaveSoManyColumns(t *testing.T) {
 	_, err := readText(t, strings.Repeat("1,", maxColumns)+"1\n", Options{})
 	datatest.WantError(t, "CSV", err, "line 1: 1048577 fields; want at most 1048576 columns")

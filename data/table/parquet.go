@@ -53,6 +53,11 @@ func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Tabl
 	}
 	in := source{path: path, names: names, chosen: chosen, opts: opts, where: files.Row,
 		whole: make([]bool, len(chosen))}
+	// The numbers of a column that hardly changes take no room in the file.
+	if most := (numbersFree + numbersMost*size) / 8 / int64(len(chosen)); f.NumRows() > most {
+		return Table{}, files.Malformed(path, "%d rows of %d columns in %d bytes, more than can be read; want at "+
+			"most %d rows of a file of this size", f.NumRows(), len(chosen), size, most)
+	}
 	x, err := in.parquet(f)
 	if err != nil {
 		return Table{}, err
@@ -68,6 +73,10 @@ func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Tabl
 	}
 	return t, nil
 }
+
+// A file may hold numbers of numbersFree bytes, and beyond that of numbersMost times its own:
+// one of 1 MB could else fill the memory.
+const numbersFree, numbersMost = 256 << 20, 200
 
 // pandasIndex returns the columns that hold the index of a table that pandas wrote: it
 // says so in the metadata of the file.
@@ -103,7 +112,7 @@ func (in source) parquet(f *parquet.File) ([]float64, error) {
 			return nil, files.MalformedAt(in.path, column(name), "%s", err)
 		}
 		in.whole[k] = leaf.Node.Type().Kind() == parquet.Int64
-		col, err := readColumn(f, c, number, in.path, name)
+		col, err := readColumn(f, c, n, number, in.path, name)
 		if err != nil {
 			return nil, err
 		}
@@ -152,13 +161,13 @@ func parquetNumber(leaf parquet.LeafColumn) (func(parquet.Value) float64, error)
 	}
 }
 
-// readColumn reads column c of every row group.
+// readColumn reads column c of every row group, until there are more than n values.
 func readColumn(
-	f *parquet.File, c int, number func(parquet.Value) float64, path, name string,
+	f *parquet.File, c, n int, number func(parquet.Value) float64, path, name string,
 ) (col []float64, err error) {
 	for _, group := range f.RowGroups() {
 		pages := group.ColumnChunks()[c].Pages()
-		col, err = appendPages(col, pages, number, path, name)
+		col, err = appendPages(col, pages, n, number, path, name)
 		if err = errors.Join(err, pages.Close()); err != nil {
 			return nil, err
 		}
@@ -167,9 +176,9 @@ func readColumn(
 }
 
 func appendPages(
-	col []float64, pages parquet.Pages, number func(parquet.Value) float64, path, name string,
+	col []float64, pages parquet.Pages, most int, number func(parquet.Value) float64, path, name string,
 ) ([]float64, error) {
-	for {
+	for len(col) <= most { // of more, the file is not what it says
 		page, err := pages.ReadPage()
 		if err == io.EOF {
 			return col, nil
@@ -181,6 +190,7 @@ func appendPages(
 		}
 		parquet.Release(page)
 	}
+	return col, nil
 }
 
 func appendValues(
