@@ -89,10 +89,13 @@ func inferKind(path, known string) (string, error) {
 // inferFolder returns the kind of a folder: that of a CIFAR set by the names of its files, of
 // shards where one lies in it, else of pictures.
 func inferFolder(path string) (string, error) {
-	for kind, classes := range map[string]int{data.KindCIFAR10: 10, data.KindCIFAR100: 100} {
-		train, test, err := image.CIFARFiles(path, classes)
+	for _, set := range []struct {
+		kind    string
+		classes int
+	}{{data.KindCIFAR10, 10}, {data.KindCIFAR100, 100}} {
+		train, test, err := image.CIFARFiles(path, set.classes)
 		if err == nil && !slices.ContainsFunc(append(train, test), missingFile) {
-			return kind, nil
+			return set.kind, nil
 		}
 	}
 	entries, err := os.ReadDir(path)

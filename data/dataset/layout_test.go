@@ -68,3 +68,25 @@ func TestTheLayoutOfImagesIsKnownOrAskedFor(t *testing.T) {
 		}
 	}
 }
+
+func TestClassesOfArraysAreTheLabelsThatOccur(t *testing.T) {
+	labels := func(l ...byte) []byte { return datatest.IDX([]uint32{uint32(len(l))}, l) }
+	dir := datatest.WriteFiles(t, map[string][]byte{
+		"x-idx": datatest.IDX([]uint32{4, 1, 1}, []byte{3, 7, 3, 9}), "k-idx": labels(3, 7, 3, 9),
+		"y-idx": datatest.IDX([]uint32{2, 1, 1}, []byte{9, 3}), "l-idx": labels(9, 3), "m-idx": labels(9, 4),
+	})
+	c := Config{Path: "x-idx", LabelsPath: "k-idx", TestPath: "y-idx", TestLabelsPath: "l-idx", Val: new(0.0),
+		Dequantize: new(false)}
+	s := mustOpen(t, c, dir, 1)
+	for name, part := range map[string]data.Finite{"train": s.TrainSet, "test": s.Test} {
+		x, label := rows(t, part, 0, part.Len(), nil)
+		for i, l := range label {
+			if want := fmt.Sprint(int((x.X[i] + 1) * 128)); s.ClassNames[l] != want || s.Classes != 3 {
+				t.Errorf("%s: an image of class %s has label %d of %q", name, want, l, s.ClassNames)
+			}
+		}
+	}
+	c.TestLabelsPath = "m-idx"
+	_, err := c.Open(dir, 1)
+	datatest.WantError(t, "another class", err, `class "4" is not one of "3", "7", "9"`)
+}

@@ -46,6 +46,18 @@ func TestLabelsOfATableAreWhatItSays(t *testing.T) {
 	}
 }
 
+func TestPointsWithoutLabelsAreGivenOne(t *testing.T) {
+	dir, points := numbered(t), writeText(t, "points.csv", "x,y\n0.5,0.25\n1.5,0\n")
+	code, _, stderr := invoke(t, "logp", dir, "--data", points, "-q")
+	if want := `no column "kind"; the columns are "x", "y"; give --label`; code != exitUsage ||
+		!strings.Contains(stderr, want) {
+		t.Errorf("exit code %d, %q; want 2 and %q", code, stderr, want)
+	}
+	if got := succeedJSON(t, "logp", dir, "--data", points, "--label", "7", "-q"); got["points"] != 2.0 {
+		t.Errorf("log-densities of %v points, want 2", got["points"])
+	}
+}
+
 func TestALabelIsAskedForByItsNumberOrName(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "s.csv")
 	dir := classes(t) // a law, whose classes have no names
