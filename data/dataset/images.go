@@ -99,7 +99,7 @@ func (c Config) imageSet(m, apart *image.Collection, seed uint64) (*data.Set, er
 		Classes: m.Classes(), ClassNames: m.ClassNames, Fingerprint: m.Fingerprint(),
 		TrainSet: data.Subset(m, train), Val: data.Subset(m, val), Test: data.Subset(m, test),
 		Levels: image.Levels, Dequantized: m.Dequantize, Skipped: m.Skipped,
-		Notes: append(m.Notes, unseen(m.Label, train, m.ClassNames)...),
+		Notes: slices.Concat(m.Notes, unseen(m.Label, train, m.ClassNames)),
 	}
 	if apart != nil {
 		path := cmp.Or(c.TestPath, c.Path)

@@ -159,7 +159,7 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 		Name: filepath.Base(c.Path), Kind: data.KindTable, Dim: t.X.D, Shape: []int{t.X.D},
 		Columns: t.Columns, Classes: points.Classes(), ClassNames: t.ClassNames, LabelName: c.Label,
 		Fingerprint: t.Fingerprint(), Header: t.Header,
-		Notes:    append(t.Notes, unseen(t.Label, train, t.ClassNames)...),
+		Notes:    slices.Concat(t.Notes, manyLabels(t, c.Label), unseen(t.Label, train, t.ClassNames)),
 		TrainSet: data.Subset(points, train), Val: data.Subset(points, val), Test: data.Subset(points, test),
 	}
 	var apart table.Table

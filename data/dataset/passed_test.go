@@ -149,3 +149,15 @@ func TestClassesThatAreNotTrainedOnAreNoted(t *testing.T) {
 		t.Error("of no seed is the class held out")
 	}
 }
+
+func TestALabelOfHundredsOfValuesIsNoted(t *testing.T) {
+	text := "x,price\n"
+	for i := range 3000 {
+		text += fmt.Sprintf("%d.5,%d\n", i%17, i%120)
+	}
+	dir := datatest.WriteFiles(t, map[string][]byte{"t.csv": []byte(text)})
+	s := mustOpen(t, Config{Path: "t.csv", Label: "price"}, dir, 1)
+	if len(s.Notes) != 1 || !strings.HasPrefix(s.Notes[0], `label "price" has 120 values, each a class`) {
+		t.Errorf("notes %q", s.Notes)
+	}
+}

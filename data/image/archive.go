@@ -11,6 +11,7 @@ import (
 
 	"flowmatch/data"
 	"flowmatch/data/internal/files"
+	"flowmatch/internal/choice"
 )
 
 // member is where one encoded image is found.
@@ -26,7 +27,7 @@ func (e member) where() string {
 	if e.offset < 0 {
 		return ""
 	}
-	return e.name
+	return choice.Cut(e.name)
 }
 
 // broken makes the error of an image that cannot be used.
@@ -174,7 +175,7 @@ func (x *index) byFolder(where string) error {
 		at := slices.Index(names, "")
 		return files.Malformed(where,
 			"%s lies beside the folders of the classes; want every image in a folder of its class, or none",
-			x.entries[at].name)
+			choice.Cut(x.entries[at].name))
 	}
 	for folder := range number {
 		x.names = append(x.names, folder)

@@ -4,8 +4,21 @@ import (
 	"fmt"
 
 	"flowmatch/data"
+	"flowmatch/data/table"
 	"flowmatch/internal/choice"
 )
+
+// mostLabels is from how many classes of a table on a label is noted that may be a number.
+const mostLabels = 100
+
+// manyLabels notes a column of labels that looks like one of numbers.
+func manyLabels(t table.Table, name string) []string {
+	if n := data.Classes(t.Label); n > mostLabels {
+		return []string{fmt.Sprintf("label %s has %d values, each a class of its own: if they are amounts, "+
+			"leave label out to learn the column with the others", choice.Quote(name), n)}
+	}
+	return nil
+}
 
 // unseen notes the classes that no point of the training part is of.
 func unseen(label []int32, train []int, names []string) []string {
