@@ -50,16 +50,17 @@ func Label(v float64) (int32, error) {
 // Row names row i of a file without lines, counted from 1.
 func Row(i int) string { return fmt.Sprintf("row %d", i+1) }
 
-// OpenFile opens a file for reading, unless it is a folder, or a device or a pipe, which may
-// have no end.
+// OpenFile opens a file for reading, or a pipe, which another program writes into; not a
+// folder, nor a device, which may have no end.
 func OpenFile(path string) (*os.File, error) {
-	// Of a pipe that nobody writes into not even opening has an end.
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	if err := CheckRegular(path, info.Mode()); err != nil {
-		return nil, err
+	if info.Mode()&fs.ModeNamedPipe == 0 {
+		if err := CheckRegular(path, info.Mode()); err != nil {
+			return nil, err
+		}
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -68,7 +69,7 @@ func OpenFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// CheckRegular reports what is no file of data: a folder, a device or a pipe.
+// CheckRegular reports what is no file with an end: a folder, a device or a pipe.
 func CheckRegular(path string, mode fs.FileMode) error {
 	what := "a device"
 	switch {
