@@ -59,7 +59,8 @@ func fewSteps(ctx context.Context, c Cell, t trained, r *Result) error {
 		if all == nil {
 			continue
 		}
-		if s, err = t.Model.SampleFrom(ctx, source(t, manySamples, c.Seed), model.SampleOptions{Sampler: how}); err != nil {
+		from := source(t, manySamples, c.Seed)
+		if s, err = t.Model.SampleFrom(ctx, from, model.SampleOptions{Sampler: how}); err != nil {
 			return err
 		}
 		if err := all.compare(t, c, s.X, fmt.Sprint(steps), r); err != nil {
