@@ -57,7 +57,7 @@ func (m *Model) CheckLogProb(
 	rows := ranked(logp, min(x.N, max(checkLeast, min(checkMost, checkNumbers/m.Dim()))))
 	c.Points = len(rows)
 	c.Lo, c.Hi = m.Span()
-	c.InnerLo, c.InnerHi = path.Inner(m.scheduler, m.output())
+	c.InnerLo, c.InnerHi = path.Inner(m.scheduler, m.output(), m.scale())
 	cut := c.InnerLo != c.Lo || c.InnerHi != c.Hi
 	solve := m.again(ctx, x, o, rows, cut)
 	fine, err := solve(c.Lo, c.Hi)

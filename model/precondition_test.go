@@ -88,6 +88,24 @@ func TestAPreconditionedModelHasSamplersWithNoise(t *testing.T) {
 	}
 }
 
+// Samples of wide data are as wide, though an SDE of a path from pure noise cannot begin at
+// its very start.
+func TestSamplersWithNoiseKeepTheScaleOfTheData(t *testing.T) {
+	m := learntNothing(t, Spec{Prediction: path.Noise, Precondition: &path.Precondition{Data: 1000}})
+	for _, how := range []Sampler{
+		SDE{Sampler: sde.Sampler{Steps: 400, Denoise: true}}, SDE{Sampler: sde.Sampler{Steps: 400, Method: sde.DDIM}},
+		ODE{Solver: ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: 1e-5, ATol: 1e-5}}},
+	} {
+		x, err := m.Sample(t.Context(), SampleOptions{N: 4000, Sampler: how, Seed: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if std := ode.RMS(x.X.X); math.Abs(std-1000) > 30 {
+			t.Errorf("%v: samples of standard deviation %.4g, want 1000", how, std)
+		}
+	}
+}
+
 // A model keeps the scales that it was made with.
 func TestAPreconditionIsTheModelsOwn(t *testing.T) {
 	p := &path.Precondition{Data: 2.5}

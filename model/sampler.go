@@ -61,9 +61,10 @@ type Average struct {
 }
 
 // SDE draws samples along an SDE with the marginals of the path, or by DDPM or DDIM: see
-// package sde. The seed of its noise is SampleOptions.Seed.
+// package sde. The seed of its noise is SampleOptions.Seed, and the scale of the data the
+// model's.
 type SDE struct {
-	Sampler sde.Sampler // its Steps or Grid must be set; its Seed and First must not
+	Sampler sde.Sampler // its Steps or Grid must be set; its Seed, First and Scale must not
 	// Guidance is as in ODE: of the prediction, which is the same as of the velocity.
 	Guidance *float64
 }
@@ -89,8 +90,9 @@ func (o Average) check(m *Model, _ int) error {
 }
 
 func (o SDE) check(m *Model, _ int) error {
-	if o.Sampler.Seed != 0 || o.Sampler.First != 0 {
-		return fmt.Errorf("%w: SDE.Sampler.Seed or First is set; the seed is SampleOptions.Seed", ErrSampler)
+	if o.Sampler.Seed != 0 || o.Sampler.First != 0 || o.Sampler.Scale != 0 {
+		return fmt.Errorf("%w: SDE.Sampler.Seed, First or Scale is set; the seed is SampleOptions.Seed, "+
+			"and the scale is that of Spec.DataScale", ErrSampler)
 	}
 	if o.Sampler.NeedsScore() {
 		if err := m.HasScore(); err != nil {
@@ -196,6 +198,7 @@ func (o SDE) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Sta
 	}
 	sampler, observe := o.Sampler, o.Sampler.Observe
 	sampler.Seed, sampler.First = b.seed, uint64(b.first)
+	sampler.Scale = m.scale()
 	lo, hi := sampler.Span(m.scheduler, m.output())
 	sampler.Observe = func(q ode.Step) {
 		if observe != nil {

@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"sync"
 
@@ -25,6 +26,10 @@ type Spec struct {
 	// every path and prediction is the same problem for it; nil: x_t and t as they are, and
 	// the output is the Prediction.
 	Precondition *path.Precondition `json:"precondition,omitempty"`
+	// DataScale is the root mean square of the coordinates of the data, in model units; 0: not
+	// known, and taken for 1. It decides how near to a singular start a solve begins: see
+	// [path.SpanOf]. With a Precondition it is that one's, and must be left out.
+	DataScale float64 `json:"data_scale,omitempty"`
 	// Shape of one data point, e.g. [2] or [28, 28]; its product is Net.Dim. Nil means
 	// [Net.Dim].
 	Shape []int `json:"shape"`
@@ -117,6 +122,12 @@ func (s Spec) check() error {
 	}
 	if _, err := path.ParsePrediction(s.Prediction.String()); err != nil {
 		return fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	switch {
+	case !(s.DataScale >= 0) || math.IsInf(s.DataScale, 0):
+		return fmt.Errorf("%w: DataScale is %g; it must be positive, or 0 where it is not known", ErrSpec, s.DataScale)
+	case s.DataScale > 0 && s.Precondition != nil:
+		return fmt.Errorf("%w: DataScale is set beside a Precondition, which has it as its Data", ErrSpec)
 	}
 	if s.Standardizer == nil {
 		return nil
@@ -298,7 +309,15 @@ func (m *Model) Span() (lo, hi float64) {
 	if m.made() != nil {
 		return 0, 0
 	}
-	return path.Span(m.scheduler, m.output())
+	return path.SpanOf(m.scheduler, m.output(), m.scale())
+}
+
+// scale returns that of the data, in model units; 0: not known.
+func (m *Model) scale() float64 {
+	if m.spec.Precondition != nil {
+		return m.spec.Precondition.Data
+	}
+	return m.spec.DataScale
 }
 
 // output returns what becomes a velocity: the prediction of the network or, preconditioned,

@@ -156,23 +156,63 @@ const Trim = 1e-3
 // that a σ of "zero up to rounding", cos(π/2), produces.
 const maxGain = 1e6
 
-// Span returns the part of s.Domain where a network of kind p can be turned into
+// Span is [SpanOf] of data of scale 1, as standardised data are.
+func Span(s Scheduler, p Prediction) (lo, hi float64) { return SpanOf(s, p, 1) }
+
+// SpanOf returns the part of s.Domain where a network of kind p can be turned into
 // a velocity: the domain itself, less a share of 1e-3 ([Trim]) at an end where
 // the conversion has determinant zero, that is t near 1 for Data with σ(1)=0, t
 // near 0 for Noise and Score with α(0)=0. There the conversion multiplies the
 // network's error by about 1/(1−t) or 1/t. A trim of 1e-3 bounds that factor by
 // a thousand and leaves noise of 1e-3 on the data, an eighth of one grey level
 // of an image in [-1,1] and what VP leaves at the end of its own domain.
-func Span(s Scheduler, p Prediction) (lo, hi float64) {
+//
+// scale is the root mean square of the coordinates of the data. A solve begins with a
+// draw of [Source], as if α were 0 at lo: what is cut off there is less where the scale is
+// more than 1, so that the data mixed in, α·scale beside σ, are the same thousandth. Data of
+// scale 1000 would else have the size of the noise at t = 1e-3, and come out too small. The
+// factor grows by as much as the velocities do.
+func SpanOf(s Scheduler, p Prediction, scale float64) (lo, hi float64) {
 	lo, hi = s.Domain()
 	cut := Trim * (hi - lo)
 	if singular(s.At(lo), p) {
-		lo += cut
+		lo = Start(s, scale)
 	}
 	if singular(s.At(hi), p) {
 		hi -= cut
 	}
 	return lo, hi
+}
+
+// Start returns the time at which a solve begins whose field is singular where the domain
+// of s does, with α = 0: a share of [Trim] later, or for data of a scale above 1 earlier
+// than that; see [SpanOf].
+func Start(s Scheduler, scale float64) float64 {
+	first, last := s.Domain()
+	return AtScale(s, first+Trim*(last-first), scale)
+}
+
+// AtScale returns the time at which data of a scale above 1 are to the noise, α·scale/σ, as
+// data of scale 1 are at time t: no later than t, and t itself where the scale is not more
+// than 1, or where s has no such time.
+func AtScale(s Scheduler, t, scale float64) float64 {
+	if !(scale > 1) {
+		return t
+	}
+	share := func(t float64) float64 { c := s.At(t); return math.Abs(c.Alpha / c.Sigma) }
+	lo, _ := s.Domain()
+	most, hi := share(t)/scale, t
+	if !(share(lo) <= most && most < share(t)) { // also at an end without noise
+		return t
+	}
+	for range 60 {
+		if mid := lo + (hi-lo)/2; share(mid) > most {
+			hi = mid
+		} else {
+			lo = mid
+		}
+	}
+	return hi
 }
 
 func singular(c Coef, p Prediction) bool {
@@ -185,18 +225,18 @@ func singular(c Coef, p Prediction) bool {
 // VP.
 const steep = 100
 
-// Inner returns the part of [Span] that stops twice as far from where the velocity is
-// singular. At an end where Span cuts something off, or where [Scheduler.Domain] stops
+// Inner returns the part of [SpanOf] that stops twice as far from where the velocity is
+// singular. At an end where SpanOf cuts something off, or where [Scheduler.Domain] stops
 // short of 0 or 1 by no more than [Trim], that is twice as far from the end. At any other
 // end where a network of kind p, wrong by its own size, moves a point by the point's own
 // size within a time τ of less than 1/100, it is τ: a σ of 1e-4 at t=1 makes a network that
-// predicts the data as bad as a σ of 0. Where nothing is singular, Inner is Span.
+// predicts the data as bad as a σ of 0. Where nothing is singular, Inner is SpanOf.
 //
-// What a solve over Span and one over Inner do not agree on depends on where the path was
-// cut, and says little of what was learnt.
-func Inner(s Scheduler, p Prediction) (lo, hi float64) {
+// What a solve over SpanOf and one over Inner do not agree on depends on where the path was
+// cut, and says little of what was learnt. scale is that of the data, as in [SpanOf].
+func Inner(s Scheduler, p Prediction, scale float64) (lo, hi float64) {
 	first, last := s.Domain()
-	lo, hi = Span(s, p)
+	lo, hi = SpanOf(s, p, scale)
 	most := (hi - lo) / 4
 	left, right := further(lo-first, first, s.At(lo), p), further(last-hi, 1-last, s.At(hi), p)
 	return lo + min(left, most), hi - min(right, most)

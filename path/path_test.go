@@ -244,14 +244,14 @@ func TestInnerKeepsTwiceAsFarFromWhatIsSingular(t *testing.T) {
 		// A domain of its own that ends far from 0 and 1 is not one that stops short of them.
 		{path.Func{Fn: path.CondOT{}.At, Lo: 0.25, Hi: 0.75}, path.Data, 0.25, 0.75},
 	} {
-		lo, hi := path.Inner(c.s, c.p)
+		lo, hi := path.Inner(c.s, c.p, 1)
 		name := fmt.Sprintf("Inner(%T, %v)", c.s, c.p)
 		within(t, name+" lo", lo, c.lo, 1e-15)
 		within(t, name+" hi", hi, c.hi, 2e-8)
 	}
 	// A quarter of the span at most is left out at an end.
 	short := path.Func{Fn: path.CondOT{SigmaMin: 0.009}.At, Lo: 0.999, Hi: 1}
-	if lo, hi := path.Inner(short, path.Data); math.Abs(lo-0.99925) > 1e-12 || math.Abs(hi-0.99975) > 1e-12 {
+	if lo, hi := path.Inner(short, path.Data, 1); math.Abs(lo-0.99925) > 1e-12 || math.Abs(hi-0.99975) > 1e-12 {
 		t.Errorf("a short span: from %g to %g, want 0.99925 to 0.99975", lo, hi)
 	}
 }

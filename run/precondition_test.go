@@ -106,3 +106,22 @@ func TestWhatAPreconditionIsNotFor(t *testing.T) {
 		}
 	}
 }
+
+// Without a precondition the scale says where a solve begins.
+func TestTheScaleOfTheDataDecidesWhereASolveBegins(t *testing.T) {
+	for settings, want := range map[string]float64{"standardize=none": 3.55, "standardize=scalar": 1} {
+		c := parseText(t, "data: {name: 8gaussians, n: 2000}\nprecondition: false\ntrain: {prediction: noise, steps: 2}",
+			"data."+settings)
+		r, err := Train(t.Context(), c, t.TempDir(), TrainOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Model.Spec().DataScale; math.Abs(got-want) > 0.1 {
+			t.Errorf("%s: a scale of %g, want %g", settings, got, want)
+		}
+		start := 1e-3 / max(1, r.Model.Spec().DataScale)
+		if lo, _ := r.Model.Span(); math.Abs(lo/start-1) > 0.01 {
+			t.Errorf("%s: a solve begins at %g, want %g", settings, lo, start)
+		}
+	}
+}

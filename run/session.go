@@ -246,8 +246,7 @@ func (s *session) spec() (model.Spec, error) {
 		return spec, err
 	}
 	spec.NoDensity, spec.NoScore = kind.Limits(s.cfg.Coupling.Name)
-	spec.Precondition, err = s.cfg.precondition(s.set)
-	return spec, err
+	return spec, s.cfg.scale(&spec, s.set)
 }
 
 func specOf(cfg Config, set *data.Set) model.Spec {

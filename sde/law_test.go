@@ -8,6 +8,7 @@ import (
 
 	"flowmatch/field"
 	"flowmatch/flow"
+	"flowmatch/ode"
 	"flowmatch/path"
 )
 
@@ -267,10 +268,10 @@ func TestDDIMIsEulerInTheRatioOfNoise(t *testing.T) {
 	x := flow.Batch{N: 2, D: 1, X: []float64{-1.2, 0.4}}
 	want := append([]float64(nil), x.X...)
 	lo, hi := s.Span(g.path, g.pred)
-	eps := make([]float64, 2)
+	eps, times := make([]float64, 2), s.times(g.path, lo, hi)
 	for k := range s.Steps {
-		c, n := g.path.At(s.time(k, lo, hi)), g.path.At(s.time(k+1, lo, hi))
-		if err := noise.Velocity(eps, s.time(k, lo, hi), want); err != nil {
+		c, n := g.path.At(times[k]), g.path.At(times[k+1])
+		if err := noise.Velocity(eps, times[k], want); err != nil {
 			t.Fatal(err)
 		}
 		for i := range want {
@@ -307,6 +308,37 @@ func TestDDIMConvergesToTheProbabilityFlow(t *testing.T) {
 		}
 		if order := math.Log2(errs[0] / errs[1]); math.Abs(order-1) > 0.1 {
 			t.Errorf("%T: order %.3f (errors %.3g, %.3g), want 1", sched, order, errs[0], errs[1])
+		}
+	}
+}
+
+// Data of scale 1000 begin as pure noise too, whatever is cut off at the start, and so come
+// out as wide as they are.
+func TestDataOfAnyScaleStartFromTheSource(t *testing.T) {
+	for _, sched := range []path.Scheduler{path.CondOT{}, path.Cosine{}, path.Poly{N: 2}, path.LinearVP{}} {
+		for _, scale := range []float64{0.01, 1, 1000, 1e6} {
+			for _, s := range []Sampler{{Method: DDPM}, {Method: DDIM}, {}, {Method: Heun}, {Diffusion: Sigma{}}} {
+				s.Steps, s.Scale = 400, scale
+				g := gaussian{path: sched, pred: path.Noise, s: scale}
+				lo, _ := s.Span(sched, g.pred)
+				_, start := g.marginal(lo)
+				if got := start / square(path.Source(sched).Std); math.Abs(got-1) > 3e-3 {
+					t.Errorf("%T, scale %g, %v starts at t = %g with %.3f of the variance of the source", sched,
+						scale, s, lo, got)
+				}
+			}
+			// The flow keeps the number of standard deviations.
+			g := gaussian{path: sched, pred: path.Noise, s: scale}
+			lo, hi := path.SpanOf(sched, g.pred, scale)
+			x := []float64{1}
+			solver := ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: 1e-8, ATol: 1e-8}}
+			f := path.AsVelocity(g, sched, g.pred)
+			if _, err := solver.Solve(t.Context(), f.Velocity, x, lo, hi); err != nil {
+				t.Errorf("%T, scale %g: %v", sched, scale, err)
+			}
+			if _, end := g.marginal(hi); math.Abs(x[0]/math.Sqrt(end)-1) > 2e-3 {
+				t.Errorf("%T: a source point at 1 deviation comes to %g of %g", sched, x[0], math.Sqrt(end))
+			}
 		}
 	}
 }

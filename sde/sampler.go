@@ -37,6 +37,11 @@ type Sampler struct {
 	// x = x̂_1: no noise is left, and no evaluation added. It is SiT's "last step"
 	// of the kind Tweedie. Its bias is the spread of x_1 given x_t there, which is lost.
 	Denoise bool
+	// Scale is the root mean square of the coordinates of the data; 0 means 1. It says how
+	// near to a singular start Span begins: see [path.SpanOf]. Data wider than 10 outweigh
+	// the noise before the first of many equal steps would end: on a path from pure noise
+	// the Steps are then those of data of scale 1, by [path.AtScale].
+	Scale float64
 	// Seed of the noise. Row i draws from stream First+i, step after step, so that
 	// a batch may be cut into pieces without changing a bit; First is where a
 	// piece begins.
@@ -67,16 +72,15 @@ func (s Sampler) Sample(ctx context.Context, f flow.Field, sched path.Scheduler,
 	return s.sample(ctx, f, sched, p, x, s.rows(x))
 }
 
-// Span returns the times between which the sampler works: [path.Span], less a
-// share of 1e-3 ([path.Trim]) at the start where the first step is infinite: the
+// Span returns the times between which the sampler works: [path.SpanOf], from
+// [path.Start] on where the first step is infinite: the
 // drift or noise of an SDE where α = 0, for Own; the data point that a velocity
 // implies where α = α̇ = 0. The end may be singular (σ = 0 has no score), since
 // nothing is evaluated there.
 func (s Sampler) Span(sched path.Scheduler, p path.Prediction) (lo, hi float64) {
-	lo, hi = path.Span(sched, p)
-	first, last := sched.Domain()
-	if lo == first && s.singular(sched, p, lo) {
-		lo += path.Trim * (last - first)
+	lo, hi = path.SpanOf(sched, p, s.Scale)
+	if first, _ := sched.Domain(); lo == first && s.singular(sched, p, lo) {
+		lo = path.Start(sched, s.Scale)
 	}
 	return lo, hi
 }
@@ -114,15 +118,26 @@ func (s Sampler) steps() int {
 	return s.Steps
 }
 
-// time returns the time before step k of n.
-func (s Sampler) time(k int, lo, hi float64) float64 {
-	switch {
-	case s.Grid != nil:
-		return s.Grid[k]
-	case k == s.Steps:
-		return hi // exactly, whatever the rounding
+// wide is the Scale from which on Steps are not even in t.
+const wide = 10
+
+// times returns the times before the steps from lo to hi, and hi.
+func (s Sampler) times(sched path.Scheduler, lo, hi float64) []float64 {
+	if s.Grid != nil {
+		return s.Grid
 	}
-	return lo + (hi-lo)*float64(k)/float64(s.Steps)
+	first, _ := sched.Domain()
+	pure := sched.At(first)
+	even := s.Scale <= wide || math.Abs(pure.Alpha)*s.Scale > path.Trim*pure.Sigma
+	t := make([]float64, s.Steps+1)
+	for k := range t {
+		t[k] = lo + (hi-lo)*float64(k)/float64(s.Steps)
+		if !even {
+			t[k] = max(lo, path.AtScale(sched, t[k], s.Scale))
+		}
+	}
+	t[0], t[s.Steps] = lo, hi // exactly, whatever the rounding
+	return t
 }
 
 // rows returns the noise of the rows of x, made on first use.
@@ -153,13 +168,14 @@ func (s Sampler) sample(ctx context.Context, f flow.Field, sched path.Scheduler,
 	r := &run{Sampler: s, ctx: ctx, field: f, path: sched, pred: p, x: x.X[:x.N*x.D], noise: noise}
 	slab := make([]float64, 3*len(r.x))
 	r.f, r.y, r.z = slab[:len(r.x)], slab[len(r.x):2*len(r.x)], slab[2*len(r.x):]
-	r.st.LastT = s.time(0, lo, hi)
+	times := s.times(sched, lo, hi)
+	r.st.LastT = times[0]
 	if err := r.finite(); err != nil {
 		return r.st, err
 	}
 	r.observe()
 	for k := range s.steps() {
-		from, to := s.time(k, lo, hi), s.time(k+1, lo, hi)
+		from, to := times[k], times[k+1]
 		if err := r.step(from, to); err != nil {
 			return r.st, err
 		}
@@ -186,6 +202,8 @@ func (s Sampler) Validate() error {
 		return fmt.Errorf("sde: %w: eta is %g; it must be in [0, 1]", ErrInvalid, s.Eta)
 	case s.Eta != 0 && s.Method != DDIM:
 		return fmt.Errorf("sde: %w: eta is %g, but only ddim has one, not %v", ErrInvalid, s.Eta, s.Method)
+	case !(s.Scale >= 0) || math.IsInf(s.Scale, 0):
+		return fmt.Errorf("sde: %w: Scale is %g; it must be that of the data, or 0 for 1", ErrInvalid, s.Scale)
 	case s.Diffusion != nil && s.Method.ancestral():
 		return fmt.Errorf("sde: %w: a diffusion is for the SDE methods, not for %v", ErrInvalid, s.Method)
 	}

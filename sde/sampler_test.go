@@ -124,7 +124,7 @@ func TestDenoiseEndsInThePredictedDataPoint(t *testing.T) {
 		if m == Heun {
 			nfe = 19
 		}
-		if st != (ode.Stats{NFE: nfe, Accepted: 10, LastT: hi, LastH: hi - s.time(9, lo, hi)}) {
+		if st != (ode.Stats{NFE: nfe, Accepted: 10, LastT: hi, LastH: hi - s.times(g.path, lo, hi)[9]}) {
 			t.Errorf("%v: %+v", m, st)
 		}
 	}
