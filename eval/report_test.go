@@ -210,7 +210,7 @@ func TestWhatFailsIsNamedAndTheRestIsMeasured(t *testing.T) {
 	s.Settings.Samples = 20
 	want, err := s.Report(t.Context(), PartSamples)
 	check(t, err)
-	s.Settings.Solve.MaxNFE = 3
+	s.Settings.Solve = ode.Config{MaxNFE: 3}
 	rep, err = s.Report(t.Context())
 	fails(t, "three evaluations", err, "likelihood not measured")
 	fails(t, "three evaluations", err, "samples not measured: samples: ")

@@ -74,8 +74,12 @@ func (c Settings) Validate() error {
 	if err := c.ode().Validate(); err != nil {
 		return fmt.Errorf("eval: %w", err)
 	}
-	if c.Solve.Steps < 0 { // which are not those of an ODE for Average
-		return fmt.Errorf("eval: steps is %d; it must be at least 1, or 0 for one step", c.Solve.Steps)
+	switch steps := c.Solve.Steps; { // which are not those of an ODE for Average
+	case steps < 0:
+		return fmt.Errorf("eval: steps is %d; it must be at least 1, or 0 for one step", steps)
+	case c.Solve.Solver == Average && steps > c.Solve.MaxNFE:
+		return fmt.Errorf("eval: steps is %d, an evaluation each, and max_nfe is %d: take fewer steps, or raise "+
+			"max_nfe", steps, c.Solve.MaxNFE)
 	}
 	if err := c.Divergence.Validate(); err != nil {
 		return fmt.Errorf("eval: %w", err)

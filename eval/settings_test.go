@@ -69,6 +69,7 @@ func TestSettingsThatCannotBeUsedNameTheKey(t *testing.T) {
 		{Settings{Solve: ode.Config{Solver: "average", ATol: -1}}, "eval: atol is -1"},
 		{Settings{Solve: ode.Config{Steps: -1}}, "eval: steps is -1"},
 		{Settings{Solve: ode.Config{Solver: "average", Steps: -1}}, "eval: steps is -1"},
+		{Settings{Solve: ode.Config{Solver: "average", Steps: 20001}}, "eval: steps is 20001"},
 		{Settings{Solve: ode.Config{MaxNFE: -1}}, "eval: max_nfe is -1"},
 		{Settings{Divergence: likelihood.Config{Divergence: "excat"}}, `"excat"`},
 		{Settings{Divergence: likelihood.Config{Probes: -1}}, "eval: probes is -1"},

@@ -55,8 +55,30 @@ func (c Config) Validate() error {
 	switch {
 	case c.Steps < 0:
 		return fmt.Errorf("steps is %d; it must be at least 1, or 0 for as many as the tolerances ask for", c.Steps)
+	case c.RTol > 1:
+		return fmt.Errorf("rtol is %g; it must be at most 1, an error as large as the points", c.RTol)
 	case c.MaxNFE < 0:
 		return fmt.Errorf("max_nfe is %d; it must be at least 1", c.MaxNFE)
+	}
+	if c = c.Defaults(); c.Steps > 0 {
+		return c.checkSteps()
+	}
+	return nil
+}
+
+// checkSteps reports equal steps that would spend MaxNFE; c is complete.
+func (c Config) checkSteps() error {
+	m, err := ByName(c.Solver)
+	if err != nil {
+		return err
+	}
+	each := m.Stages()
+	if m.fsal() {
+		each--
+	}
+	if c.Steps > c.MaxNFE/each {
+		return fmt.Errorf("steps is %d; %s makes %d evaluations in each, and max_nfe is %d: take fewer steps, or "+
+			"raise max_nfe", c.Steps, c.Solver, each, c.MaxNFE)
 	}
 	return nil
 }

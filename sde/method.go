@@ -64,6 +64,14 @@ func ByName(name string) (Method, error) {
 // ancestral reports whether the step is from α and σ at two times, not an SDE's.
 func (m Method) ancestral() bool { return m == DDPM || m == DDIM }
 
+// evaluations returns how many a step makes of the prediction.
+func (m Method) evaluations() int {
+	if m == Heun {
+		return 2
+	}
+	return 1
+}
+
 // drift returns a and b of the drift v + ½ g² s = a x + b f, and g².
 func drift(sched path.Scheduler, p path.Prediction, d Diffusion, t float64) (a, b, g2 float64) {
 	c := sched.At(t)

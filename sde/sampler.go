@@ -37,6 +37,8 @@ type Sampler struct {
 	// x = x̂_1: no noise is left, and no evaluation added. It is SiT's "last step"
 	// of the kind Tweedie. Its bias is the spread of x_1 given x_t there, which is lost.
 	Denoise bool
+	// MaxNFE bounds the number of evaluations of the prediction; 0: no bound.
+	MaxNFE int
 	// Scale is the root mean square of the coordinates of the data; 0 means 1. It says how
 	// near to a singular start Span begins: see [path.SpanOf]. Data wider than 10 outweigh
 	// the noise before the first of many equal steps would end: on a path from pure noise
@@ -198,6 +200,11 @@ func (s Sampler) Validate() error {
 			s.Steps, len(s.Grid))
 	case s.steps() < 1:
 		return fmt.Errorf("sde: %w: %d steps; there must be at least 1", ErrInvalid, s.steps())
+	case s.MaxNFE < 0:
+		return fmt.Errorf("sde: %w: MaxNFE is %d; it must be positive, or 0 for no bound", ErrInvalid, s.MaxNFE)
+	case s.MaxNFE > 0 && s.steps() > s.MaxNFE/s.Method.evaluations():
+		return fmt.Errorf("sde: %w: %d steps of %v, which evaluates %d times in each, and max_nfe is %d: take fewer "+
+			"steps, or raise max_nfe", ErrInvalid, s.steps(), s.Method, s.Method.evaluations(), s.MaxNFE)
 	case !(s.Eta >= 0 && s.Eta <= 1):
 		return fmt.Errorf("sde: %w: eta is %g; it must be in [0, 1]", ErrInvalid, s.Eta)
 	case s.Eta != 0 && s.Method != DDIM:
@@ -264,8 +271,12 @@ func (r *run) observe() {
 func (r *run) finite() error {
 	for i, v := range r.x {
 		if v-v != 0 { // NaN − NaN and Inf − Inf are NaN
-			return fmt.Errorf("sde: %w: coordinate %d of point %d is %g at t=%g after step %d of %d with %v",
+			err := fmt.Errorf("sde: %w: coordinate %d of point %d is %g at t=%g after step %d of %d with %v",
 				ErrNonFinite, i%r.field.Dim(), i/r.field.Dim(), v, r.st.LastT, r.st.Accepted, r.steps(), r.Sampler)
+			if why := r.Stiff(r.path, r.pred); why != "" {
+				err = fmt.Errorf("%w: %s", err, why)
+			}
+			return err
 		}
 	}
 	return nil

@@ -159,12 +159,16 @@ func TestSamplersWithNoise(t *testing.T) {
 		{"ddim --steps 7", "ddim eta=0, 7 steps", 7},
 		{"ddim --steps 7 --eta 0.5", "ddim eta=0.5, 7 steps", 7},
 		{"euler_maruyama --steps 20", "euler_maruyama g=own, 20 steps", 20},
+		{"euler_maruyama --steps 60", "euler_maruyama g=own, 60 steps", 60},
 		{"heun_sde --steps 7 --diffusion sigma:0.5", "heun_sde g=sigma:0.5, 7 steps", 13},
 	} {
 		got := succeedJSON(t, strings.Fields("sample "+dir+" --n 6 --seed 4 -q --out "+file+" --solver "+c.args)...)
 		if got["solver"] != c.name || got["nfe"] != c.nfe || got["seed"] != 4.0 {
 			t.Errorf("%s: solver %v, NFE %v, seed %v; want %s and %g", c.args, got["solver"], got["nfe"], got["seed"],
 				c.name, c.nfe)
+		}
+		if few := strings.HasSuffix(c.args, "--steps 20"); (got["warnings"] != nil) != few {
+			t.Errorf("%s: warnings %v", c.args, got["warnings"])
 		}
 		first := string(readFile(t, file))
 		if rows := strings.Count(first, "\n"); rows != 7 {

@@ -47,14 +47,14 @@ func qualityText(w io.Writer, q *eval.Quality) {
 	}
 	fmt.Fprintln(w)
 	if q.Distances != nil {
-		fmt.Fprintf(w, "  W2\t%.4f\n", q.W2)
-		fmt.Fprintf(w, "  sliced W2\t%.4f\n", q.SlicedW2)
-		fmt.Fprintf(w, "  MMD\t%.5f\n", q.MMD)
+		fmt.Fprintf(w, "  W2\t%s\n", decimals(q.W2))
+		fmt.Fprintf(w, "  sliced W2\t%s\n", decimals(q.SlicedW2))
+		fmt.Fprintf(w, "  MMD\t%s\n", decimals(q.MMD))
 	}
 	if q.Paths != nil {
-		fmt.Fprintf(w, "  path energy\t%.4f\n", q.PathEnergy)
-		fmt.Fprintf(w, "  NPE\t%.4f\n", q.NPE)
-		fmt.Fprintf(w, "  straightness\t%.4f\n", q.Straightness)
+		fmt.Fprintf(w, "  path energy\t%s\n", decimals(q.PathEnergy))
+		fmt.Fprintf(w, "  NPE\t%s\n", decimals(q.NPE))
+		fmt.Fprintf(w, "  straightness\t%s\n", decimals(q.Straightness))
 	}
 	if q.Restoration != nil {
 		restorationText(w, q.Restoration)
@@ -63,10 +63,10 @@ func qualityText(w io.Writer, q *eval.Quality) {
 
 func likelihoodText(w io.Writer, l *eval.Likelihood) {
 	fmt.Fprintf(w, "likelihood\t%d points, divergence %s, NFE %d\n", l.Points, l.Divergence, l.NFE)
-	fmt.Fprintf(w, "  NLL\t%s ± %s nats\n", nats(l.NLL), nats(l.StdErr))
+	fmt.Fprintf(w, "  NLL\t%s ± %s nats\n", decimals(l.NLL), decimals(l.StdErr))
 	if l.Optimum != nil && l.Gap != nil {
-		fmt.Fprintf(w, "  optimum\t%s nats, of the data's own density\n", nats(*l.Optimum))
-		fmt.Fprintf(w, "  gap\t%s nats\n", nats(*l.Gap))
+		fmt.Fprintf(w, "  optimum\t%s nats, of the data's own density\n", decimals(*l.Optimum))
+		fmt.Fprintf(w, "  gap\t%s nats\n", decimals(*l.Gap))
 	}
 	for _, b := range l.Dequantizations {
 		fmt.Fprintf(w, "  bits per dimension\t%.4f ± %.4f with K = %d samples of dequantisation\n",
@@ -80,9 +80,10 @@ func likelihoodText(w io.Writer, l *eval.Likelihood) {
 	}
 }
 
-// nats writes a figure with four decimals, and one that has no use for them without.
-func nats(v float64) string {
-	if math.Abs(v) >= 1e6 {
+// decimals writes a figure with four decimals or, where these would hide it or mean nothing,
+// with four digits.
+func decimals(v float64) string {
+	if a := math.Abs(v); a != 0 && (a < 0.01 || a >= 1e6) {
 		return fmt.Sprintf("%.4g", v)
 	}
 	return fmt.Sprintf("%.4f", v)
@@ -140,11 +141,11 @@ func featuresText(w io.Writer, j *eval.FeatureReport) {
 	if j.Agreement != nil {
 		fmt.Fprintf(w, "  agreement\t%.2f %% of %d samples are of the class asked for\n", 100**j.Agreement, j.Samples)
 	}
-	fmt.Fprintf(w, "  FID\t%.3f over its features (training images: %.3f)\n", j.FID, j.FIDData)
+	fmt.Fprintf(w, "  FID\t%s over its features (training images: %s)\n", decimals(j.FID), decimals(j.FIDData))
 	if j.FIDReference != nil {
-		fmt.Fprintf(w, "  FID to the reference\t%.3f, %s\n", *j.FIDReference, j.Reference)
+		fmt.Fprintf(w, "  FID to the reference\t%s, %s\n", decimals(*j.FIDReference), j.Reference)
 	}
-	fmt.Fprintf(w, "  KID\t%.5f ± %.5f\n", j.KID, j.KIDStd)
+	fmt.Fprintf(w, "  KID\t%s ± %s\n", decimals(j.KID), decimals(j.KIDStd))
 	if j.InceptionScore != nil {
 		fmt.Fprintf(w, "  inception score\t%.3f\n", *j.InceptionScore)
 	}

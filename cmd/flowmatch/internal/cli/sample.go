@@ -37,6 +37,8 @@ type sampleResult struct {
 	Guidance   *float64 `json:"guidance,omitempty"` // scale; absent: none
 	// Condition is where the images come from that the samples are made of; absent: none.
 	Condition string `json:"condition,omitempty"`
+	// Warnings say what is to be known of the samples, one sentence each.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func (s sampleResult) text(w io.Writer) {
@@ -59,7 +61,10 @@ func (s sampleResult) text(w io.Writer) {
 		fmt.Fprintf(w, "condition\t%s\n", s.Condition)
 	}
 	if s.MeanLogP != nil {
-		fmt.Fprintf(w, "mean log-density\t%.4f nats, divergence %s\n", *s.MeanLogP, s.Divergence)
+		fmt.Fprintf(w, "mean log-density\t%s nats, divergence %s\n", decimals(*s.MeanLogP), s.Divergence)
+	}
+	for _, warning := range s.Warnings {
+		fmt.Fprintf(w, "warning\t%s\n", warning)
 	}
 }
 
@@ -230,6 +235,11 @@ func (f *sampleFlags) result(r *run.Run, s model.Samples, how model.Sampler, sta
 	if f.guidance != 1 {
 		res.Guidance = &f.guidance
 	}
+	if d, ok := how.(model.SDE); ok {
+		if why := d.Stiff(r.Model); why != "" {
+			res.Warnings = append(res.Warnings, why)
+		}
+	}
 	if d, ok := how.(model.Density); ok {
 		mean := stat.Mean(s.LogP)
 		res.MeanLogP, res.Divergence = &mean, d.Divergence.String()
@@ -244,7 +254,7 @@ func (f *sampleFlags) sampler(cmd *cobra.Command, r *run.Run, hold *model.Hold) 
 		guidance = &f.guidance
 	}
 	if f.noisy() {
-		s, err := f.sde()
+		s, err := f.sde(r.Config.Eval.Solve.Defaults().MaxNFE)
 		return model.SDE{Sampler: s, Guidance: guidance}, err
 	}
 	s := r.Config.Eval
@@ -268,10 +278,10 @@ func (f *sampleFlags) sampler(cmd *cobra.Command, r *run.Run, hold *model.Hold) 
 // sdeSteps is the number of steps of a sampler with noise where --steps is not given.
 const sdeSteps = 100
 
-// sde returns the sampler with noise. Its last step is without noise, as is usual; see
+// sde returns the sampler with noise, of no more evaluations than the run allows. Its last step is without noise, as is usual; see
 // sde.Sampler.Denoise.
-func (f *sampleFlags) sde() (s sde.Sampler, err error) {
-	s = sde.Sampler{Steps: sdeSteps, Eta: f.eta, Denoise: true}
+func (f *sampleFlags) sde(maxNFE int) (s sde.Sampler, err error) {
+	s = sde.Sampler{Steps: sdeSteps, Eta: f.eta, Denoise: true, MaxNFE: maxNFE}
 	if f.steps > 0 {
 		s.Steps = f.steps
 	}

@@ -64,7 +64,7 @@ func (f *sampleFlags) check(cmd *cobra.Command) (ext string, err error) {
 	if err := f.checkSolver(cmd, f.solverAsGiven()); err != nil || !f.noisy() {
 		return ext, err
 	}
-	_, err = f.sde()
+	_, err = f.sde(0)
 	return ext, err
 }
 
