@@ -18,9 +18,9 @@
 //
 // # Caveats
 //
-// A Workspace must not be used by two goroutines at once. Optimality is up to the
-// rounding of float64 relative to the largest |c|: add no large constant to the
-// costs. Among equally good permutations one is chosen, always the same one for the same
+// A Workspace must not be used by two goroutines at once. Optimality is up to the rounding
+// of float64 relative to what a usual pair costs: add no large constant to the costs. (Of more than 8192
+// points in few dimensions it is relative to the largest |c|, that of an outlier.) Among equally good permutations one is chosen, always the same one for the same
 // input, whatever GOMAXPROCS is.
 package assign
 
@@ -70,6 +70,10 @@ func (w *Workspace) Solve(perm []int, cost []float64, n int) (total float64, err
 		return 0, err
 	}
 	w.solveMatrix(cost, n, scale)
+	if w.needsRefinement(cost, n, scale) {
+		w.cost = grow(w.cost, n*n)
+		w.refine(w.cost, cost, n)
+	}
 	copy(perm, w.x)
 	for i, j := range perm {
 		total += cost[i*n+j]
