@@ -17,6 +17,9 @@ type KIDOptions struct {
 	Subsets int    // how many; 0 means 100
 	Size    int    // of each subset; 0 means 1000
 	Seed    uint64 // of the choice of the subsets
+	// Full takes all points of both, which may differ in number, at once: without subsets,
+	// which must not be set then, and without a deviation between them.
+	Full bool
 }
 
 // KID returns the kernel inception distance (Bińkowski et al. 2018, 1801.01401)
@@ -29,6 +32,9 @@ type KIDOptions struct {
 // mean does not depend on N, and is zero between samples of one law, so it may be
 // negative. Published figures are often times 1000.
 func KID(a, b flow.Batch, o KIDOptions) (mean, std float64, err error) {
+	if o.Full {
+		return fullKID(a, b, o)
+	}
 	if o.Subsets == 0 {
 		o.Subsets = 100
 	}
@@ -44,7 +50,7 @@ func KID(a, b flow.Batch, o KIDOptions) (mean, std float64, err error) {
 		return 0, 0, err
 	}
 	if n := min(a.N, b.N); n < o.Size {
-		return 0, 0, fmt.Errorf("metrics: KID of %d and %d points in subsets of %d: %w: set Size to %d at most",
+		return 0, 0, fmt.Errorf("metrics: KID of %d and %d points in subsets of %d: %w: set Size to %d at most, or Full",
 			a.N, b.N, o.Size, ErrSize, n)
 	}
 	values := make([]float64, o.Subsets)
@@ -58,6 +64,18 @@ func KID(a, b flow.Batch, o KIDOptions) (mean, std float64, err error) {
 	return mean, std, nil
 }
 
+// fullKID is KID of all points.
+func fullKID(a, b flow.Batch, o KIDOptions) (mean, std float64, err error) {
+	if o.Subsets != 0 || o.Size != 0 {
+		return 0, 0, fmt.Errorf("metrics: KID of all points has no subsets, but %d of %d points are asked for",
+			o.Subsets, o.Size)
+	}
+	if err := fit("KID", a, b, 2); err != nil {
+		return 0, 0, err
+	}
+	return cubicMMD(mat.NewDense(a.N, a.D, a.X), mat.NewDense(b.N, b.D, b.X)), 0, nil
+}
+
 // choose returns the given rows of x as a matrix.
 func choose(x flow.Batch, rows []int) *mat.Dense {
 	m := mat.NewDense(len(rows), x.D, nil)
@@ -69,24 +87,31 @@ func choose(x flow.Batch, rows []int) *mat.Dense {
 
 // cubicMMD is the unbiased MMD² of the kernel of [KID] between the rows of x and y.
 func cubicMMD(x, y *mat.Dense) float64 {
-	n, d := x.Dims()
-	var gram mat.Dense
-	// sum is that of k over all pairs, or over those with i ≠ j.
-	sum := func(p, q *mat.Dense, diagonal bool) float64 {
-		gram.Mul(p, q.T())
-		total := 0.0
-		for i := range n {
-			for j, dot := range gram.RawRowView(i) {
-				if i != j || diagonal {
+	rows, _ := x.Dims()
+	others, _ := y.Dims()
+	n, m := float64(rows), float64(others)
+	return cubicSum(x, x, false)/(n*(n-1)) + cubicSum(y, y, false)/(m*(m-1)) - 2*cubicSum(x, y, true)/(n*m)
+}
+
+// cubicSum is the sum of the kernel over all pairs of rows of p and q, or over those with
+// i ≠ j. Strips of p bound the memory.
+func cubicSum(p, q *mat.Dense, diagonal bool) (total float64) {
+	const strip = 1024
+	n, d := p.Dims()
+	m, _ := q.Dims()
+	for lo := 0; lo < n; lo += strip {
+		var gram mat.Dense
+		gram.Mul(p.Slice(lo, min(lo+strip, n), 0, d), q.T())
+		for i := range min(strip, n-lo) {
+			for j, dot := range gram.RawRowView(i)[:m] {
+				if lo+i != j || diagonal {
 					k := dot/float64(d) + 1
 					total += k * k * k
 				}
 			}
 		}
-		return total
 	}
-	size := float64(n)
-	return (sum(x, x, false)+sum(y, y, false))/(size*(size-1)) - 2*sum(x, y, true)/(size*size)
+	return total
 }
 
 // InceptionScore returns the score of Salimans et al. 2016 (1606.03498) of the class

@@ -82,17 +82,29 @@ func (s FeatureStats) check(name string) error {
 			name, s.N, d, len(s.Cov), ErrSize)
 	}
 	for k, v := range s.Mean {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+		if !(math.Abs(v) <= largestFeature) {
 			return fmt.Errorf("metrics: %s: mean %d is %g", name, k, v)
 		}
 	}
+	for i := range d {
+		if v := s.Cov[i*d+i]; !(v >= 0 && v <= largestFeature*largestFeature) {
+			return fmt.Errorf("metrics: %s: the covariance of features %d and %d is %g", name, i, i, v)
+		}
+	}
 	for k, v := range s.Cov {
-		if math.IsNaN(v) || math.IsInf(v, 0) || k%(d+1) == 0 && v < 0 {
-			return fmt.Errorf("metrics: %s: the covariance of features %d and %d is %g", name, k/d, k%d, v)
+		i, j := k/d, k%d
+		limit := math.Sqrt(s.Cov[i*d+i]) * math.Sqrt(s.Cov[j*d+j])
+		if !(math.Abs(v) <= limit*(1+1e-9) && math.Abs(v-s.Cov[j*d+i]) <= 1e-9*limit) {
+			return fmt.Errorf("metrics: %s: the covariance of features %d and %d is %g, and %g the other way; with "+
+				"variances of %g and %g it cannot be that of any features", name, i, j, v, s.Cov[j*d+i],
+				s.Cov[i*d+i], s.Cov[j*d+j])
 		}
 	}
 	return nil
 }
+
+// largestFeature is beyond what any features are; sums of products of such are finite.
+const largestFeature = 1e70
 
 // FID returns the Fréchet distance between the Gaussians N(m_1, C_1) and
 // N(m_2, C_2) of the statistics a and b (Heusel et al. 2017, 1706.08500, eq. 6),
@@ -130,7 +142,10 @@ func FID(a, b FeatureStats) (float64, error) {
 		fid += gap*gap + a.Cov[k*d+k] + b.Cov[k*d+k]
 	}
 	root, err := traceRoot(a.Cov, b.Cov, d)
-	return max(0, fid-2*root), err
+	if err != nil {
+		return 0, err
+	}
+	return max(0, fid-2*root), nil
 }
 
 // traceRoot returns tr (C_1 C_2)^½.

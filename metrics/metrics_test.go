@@ -265,14 +265,30 @@ func TestBatchesThatDoNotFitAreRefusedWithARemedy(t *testing.T) {
 			t.Errorf("%s of an infinite point: got error %v, want one that names it", name, err)
 		}
 	}
+	many := flow.NewBatch(20_000, 2)
 	for _, name := range []string{"W1", "W2"} {
-		if _, err := all[name](x, x.Slice(0, 3)); !errors.Is(err, ErrSize) ||
-			!strings.Contains(err.Error(), "first 3") {
-			t.Errorf("%s of 5 and 3 points: got error %v, want ErrSize with a remedy", name, err)
+		if _, err := all[name](many, many.Slice(0, 19_000)); !errors.Is(err, ErrSize) ||
+			!strings.Contains(err.Error(), "first 19000") {
+			t.Errorf("%s of 20000 and 19000 points: got error %v, want ErrSize with a remedy", name, err)
 		}
 	}
 	if _, err := SlicedW2(x, x, 0, rng); err == nil {
 		t.Error("SlicedW2 along 0 directions: got no error")
+	}
+}
+
+// Sets of unequal size are compared whole: with each point of one three times, as itself.
+func TestDistancesOfUnequalSizes(t *testing.T) {
+	rng := seed.Rand(17, "metrics", 0)
+	a, b := normals(40, 3, rng), normals(60, 3, rng)
+	var three flow.Batch
+	for range 3 {
+		three = flow.Batch{N: three.N + b.N, D: 3, X: append(three.X, b.X...)}
+	}
+	for name, metric := range map[string]func(a, b flow.Batch) (float64, error){"W1": W1, "W2": W2} {
+		near(t, name+" of a set and itself three times", must(t)(metric(b, three)), 0, 1e-9)
+		near(t, name, must(t)(metric(a, three)), must(t)(metric(a, b)), 1e-12)
+		near(t, name, must(t)(metric(a, b)), must(t)(metric(b, a)), 1e-12)
 	}
 }
 
@@ -378,12 +394,11 @@ func Example() {
 		return
 	}
 	fmt.Printf("W2 %.4f\n", w2)
-	_, err = W2(a, b.Slice(0, 2))
-	fmt.Println(strings.ReplaceAll(err.Error(), "; ", ";\n"))
+	w2, err = W2(a, b.Slice(0, 2)) // a half of each of two points
+	fmt.Printf("W2 of 3 and 2 points %.4f, %v\n", w2, err)
 	// Output:
 	// W2 5.0000
-	// metrics: W2 of 3 and 2 points: sizes do not fit: it wants as many of either;
-	// compare the first 2 of both (Batch.Slice), or use SlicedW2, which takes any sizes
+	// W2 of 3 and 2 points 5.2599, <nil>
 }
 
 func BenchmarkMetrics(b *testing.B) {

@@ -267,6 +267,12 @@ func TestFeaturesThatDoNotFitAreRefusedWithARemedy(t *testing.T) {
 		{fid(s, FeatureStats{}), ErrSize, "see NewFeatureStats"},
 		{fid(s, FeatureStats{N: 5, Mean: []float64{math.Inf(1)}, Cov: []float64{1}}), nil, "mean 0 is +Inf"},
 		{fid(s, FeatureStats{N: 5, Mean: []float64{0}, Cov: []float64{-1}}), nil, "features 0 and 0 is -1"},
+		{fid(s, FeatureStats{N: 5, Mean: []float64{0, 0}, Cov: []float64{1, 1e300, 1e300, 1}}), nil,
+			"features 0 and 1 is 1e+300, and 1e+300 the other way; with variances of 1 and 1"},
+		{fid(s, FeatureStats{N: 5, Mean: []float64{0, 0}, Cov: []float64{1, 0.5, 0.25, 1}}), nil, "0 and 1 is 0.5"},
+		{fid(s, FeatureStats{N: 5, Mean: []float64{0}, Cov: []float64{1e300}}), nil, "features 0 and 0 is 1e+300"},
+		{kid(x, y, KIDOptions{Full: true, Size: 5}), nil, "all points has no subsets"},
+		{kid(x, bad, KIDOptions{Full: true}), nil, "coordinate 3 of point 1 of the second batch is NaN"},
 		{WriteFeatureStats(new(bytes.Buffer), FeatureStats{}), ErrSize, "WriteFeatureStats of statistics of 0 images"},
 		{kid(x, y, KIDOptions{}), ErrSize, "subsets of 1000: sizes do not fit: set Size to 20 at most"},
 		{kid(x, y, KIDOptions{Size: 1}), nil, "at least 2 points"},
@@ -295,6 +301,55 @@ func TestFeaturesThatDoNotFitAreRefusedWithARemedy(t *testing.T) {
 			t.Errorf("got error %v, want one with %q (of kind %v)", c.err, c.want, c.is)
 		}
 	}
+}
+
+// A changed byte is seen, whichever number it is in.
+func TestDamagedStatisticsAreAnError(t *testing.T) {
+	x, _ := pair(30, 20, 4)
+	var file bytes.Buffer
+	if err := WriteFeatureStats(&file, stats(t, x)); err != nil {
+		t.Fatal(err)
+	}
+	start := bytes.IndexByte(file.Bytes(), '\n') + 1
+	for at := start; at < file.Len(); at += 7 {
+		damaged := bytes.Clone(file.Bytes())
+		damaged[at] ^= 1 << (at % 8)
+		if _, err := ReadFeatureStats(bytes.NewReader(damaged)); err == nil || !strings.Contains(err.Error(), "damaged") {
+			t.Errorf("byte %d changed: %v", at, err)
+		}
+	}
+}
+
+// Of all points KID is that of one subset, and takes sets of unequal size.
+func TestKIDOfFullSets(t *testing.T) {
+	x, y := pair(60, 60, 4)
+	near(t, "KID of equal sizes", two(t)(KID(x, y, KIDOptions{Full: true}))[0],
+		two(t)(KID(x, y, KIDOptions{Subsets: 1, Size: 60}))[0], 1e-12)
+	// The estimator has no bias: so has the mean over parts of one side.
+	mean := 0.0
+	for i := range 3 {
+		mean += two(t)(KID(x, y.Slice(20*i, 20*i+20), KIDOptions{Full: true}))[0] / 3
+	}
+	k := func(a, b []float64) float64 {
+		dot := 0.0
+		for i, v := range a {
+			dot += v * b[i]
+		}
+		return math.Pow(dot/4+1, 3)
+	}
+	want := 0.0
+	for i := range 60 {
+		for j := range 60 {
+			want -= 2 * k(x.Row(i), y.Row(j)) / 3600
+			if i != j {
+				want += k(x.Row(i), x.Row(j)) / (60 * 59)
+				if i/20 == j/20 {
+					want += k(y.Row(i), y.Row(j)) / (20 * 19 * 3)
+				}
+			}
+		}
+	}
+	near(t, "KID of 60 and 20 points", mean, want, 1e-9)
 }
 
 func ExamplePrecisionRecall() {

@@ -15,21 +15,23 @@ import (
 // ErrSize is returned for batches whose sizes a metric cannot take.
 var ErrSize = errors.New("sizes do not fit")
 
-// W2 returns the exact 2-Wasserstein distance between a and b, both [N, D],
+// W2 returns the exact 2-Wasserstein distance between a, [N, D], and b, [M, D],
 //
 //	W_2 = ( min_π 1/N Σ_i |a_i − b_π(i)|² )^½
 //
-// over all permutations π, in units of the points. Unequal sizes are [ErrSize].
+// over all permutations π, in units of the points. Where M is not N, π is a plan that carries
+// 1/N from each a_i and 1/M to each b_j; that takes longer, and up to 268 million pairs of
+// points. More are [ErrSize].
 func W2(a, b flow.Batch) (float64, error) {
 	cost, err := transport("W2", a, b, assign.Squared)
 	return math.Sqrt(cost), err
 }
 
-// W1 returns the exact 1-Wasserstein distance between a and b, both [N, D],
+// W1 returns the exact 1-Wasserstein distance between a, [N, D], and b, [M, D],
 //
 //	W_1 = min_π 1/N Σ_i |a_i − b_π(i)|
 //
-// over all permutations π, in units of the points. Unequal sizes are [ErrSize].
+// over all permutations π, in units of the points; of unequal sizes as in [W2].
 func W1(a, b flow.Batch) (float64, error) {
 	return transport("W1", a, b, assign.Distance)
 }
@@ -38,19 +40,26 @@ func transport(name string, a, b flow.Batch, p assign.Power) (float64, error) {
 	if err := fit(name, a, b, 1); err != nil {
 		return 0, err
 	}
-	if a.N != b.N {
-		return 0, fmt.Errorf("metrics: %s of %d and %d points: %w: it wants as many of either; compare the first %d "+
-			"of both (Batch.Slice), or use SlicedW2, which takes any sizes",
-			name, a.N, b.N, ErrSize, min(a.N, b.N))
-	}
 	if a.D == 1 {
 		return lineCost(slices.Sorted(slices.Values(a.X)), slices.Sorted(slices.Values(b.X)), p), nil
 	}
-	total, err := new(assign.Workspace).SolvePoints(make([]int, a.N), a.X, b.X, a.D, p)
+	var cost float64
+	var err error
+	switch {
+	case a.N == b.N:
+		cost, err = new(assign.Workspace).SolvePoints(make([]int, a.N), a.X, b.X, a.D, p)
+		cost /= float64(a.N)
+	case a.N > assign.TransportMax/b.N:
+		return 0, fmt.Errorf("metrics: %s of %d and %d points: %w: of unequal sizes there may be %d pairs of points; "+
+			"compare the first %d of both (Batch.Slice), or use SlicedW2, which takes any sizes",
+			name, a.N, b.N, ErrSize, assign.TransportMax, min(a.N, b.N))
+	default:
+		cost, err = assign.Transport(a.X, b.X, a.D, p)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("metrics: %s: %w", name, err)
 	}
-	return total / float64(a.N), nil
+	return cost, nil
 }
 
 // fit reports batches that name cannot compare.
