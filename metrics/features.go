@@ -50,8 +50,8 @@ func KID(a, b flow.Batch, o KIDOptions) (mean, std float64, err error) {
 		return 0, 0, err
 	}
 	if n := min(a.N, b.N); n < o.Size {
-		return 0, 0, fmt.Errorf("metrics: KID of %d and %d points in subsets of %d: %w: set Size to %d at most, or Full",
-			a.N, b.N, o.Size, ErrSize, n)
+		return 0, 0, fmt.Errorf("metrics: KID of %d and %d points in subsets of %d: %w: set Size to %d at most, "+
+			"or Full", a.N, b.N, o.Size, ErrSize, n)
 	}
 	values := make([]float64, o.Subsets)
 	for k := range values {

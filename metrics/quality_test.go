@@ -314,7 +314,8 @@ func TestDamagedStatisticsAreAnError(t *testing.T) {
 	for at := start; at < file.Len(); at += 7 {
 		damaged := bytes.Clone(file.Bytes())
 		damaged[at] ^= 1 << (at % 8)
-		if _, err := ReadFeatureStats(bytes.NewReader(damaged)); err == nil || !strings.Contains(err.Error(), "damaged") {
+		_, err := ReadFeatureStats(bytes.NewReader(damaged))
+		if err == nil || !strings.Contains(err.Error(), "damaged") {
 			t.Errorf("byte %d changed: %v", at, err)
 		}
 	}

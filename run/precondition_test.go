@@ -110,8 +110,8 @@ func TestWhatAPreconditionIsNotFor(t *testing.T) {
 // Without a precondition the scale says where a solve begins.
 func TestTheScaleOfTheDataDecidesWhereASolveBegins(t *testing.T) {
 	for settings, want := range map[string]float64{"standardize=none": 3.55, "standardize=scalar": 1} {
-		c := parseText(t, "data: {name: 8gaussians, n: 2000}\nprecondition: false\ntrain: {prediction: noise, steps: 2}",
-			"data."+settings)
+		c := parseText(t, "data: {name: 8gaussians, n: 2000}\ntrain: {prediction: noise, steps: 2}",
+			"precondition=false", "data."+settings)
 		r, err := Train(t.Context(), c, t.TempDir(), TrainOptions{})
 		if err != nil {
 			t.Fatal(err)

@@ -35,6 +35,6 @@ func (s Sampler) Stiff(sched path.Scheduler, p path.Prediction) string {
 	if worst == 1 {
 		return ""
 	}
-	return fmt.Sprintf("%v are too few: a step makes the noise %.3g times as large as it is, and the samples too wide; "+
-		"take more steps, or %v or %v, or the diffusion %v", s, worst, DDPM, DDIM, Sigma{})
+	return fmt.Sprintf("%v are too few: a step makes the noise %.3g times as large as it is, and the samples too "+
+		"wide; take more steps, or %v or %v, or the diffusion %v", s, worst, DDPM, DDIM, Sigma{})
 }

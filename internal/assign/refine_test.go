@@ -26,7 +26,7 @@ func TestAnOutlierLosesNoPairs(t *testing.T) {
 					perm := make([]int, n)
 					got, err := new(Workspace).SolvePoints(perm, x, y, d, p)
 					if err != nil || math.Abs(got-want) > 1e-9*want || perm[0] != 0 || perm[1] != 1 {
-						t.Errorf("n=%d d=%d power %d, %g away: total %.12g, %v, and outliers with %v; want %.12g, [0 1]",
+						t.Errorf("n=%d d=%d power %d, %g away: total %.12g, %v, outliers with %v; want %.12g, [0 1]",
 							n, d, p, far, got, err, perm[:2], want)
 					}
 					if got, err := new(Workspace).SolvePoints(perm, x, x, d, p); err != nil || got != 0 {

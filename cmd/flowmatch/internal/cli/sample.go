@@ -278,7 +278,8 @@ func (f *sampleFlags) sampler(cmd *cobra.Command, r *run.Run, hold *model.Hold) 
 // sdeSteps is the number of steps of a sampler with noise where --steps is not given.
 const sdeSteps = 100
 
-// sde returns the sampler with noise, of no more evaluations than the run allows. Its last step is without noise, as is usual; see
+// sde returns the sampler with noise, of no more evaluations than the run allows. Its last
+// step is without noise, as is usual; see
 // sde.Sampler.Denoise.
 func (f *sampleFlags) sde(maxNFE int) (s sde.Sampler, err error) {
 	s = sde.Sampler{Steps: sdeSteps, Eta: f.eta, Denoise: true, MaxNFE: maxNFE}
