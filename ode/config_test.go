@@ -52,7 +52,7 @@ func TestConfigNamesTheFieldThatCannotBeUsed(t *testing.T) {
 		{Config{RTol: math.NaN()}, "rtol is NaN;"},
 		{Config{ATol: math.Inf(1)}, "atol is +Inf;"},
 		{Config{RTol: 1e9}, "rtol is 1e+09; it must be at most 1"},
-		{Config{Steps: math.MaxInt}, "steps is 9223372036854775807; dopri5 makes 6 evaluations in each, and max_nfe is"},
+		{Config{Steps: math.MaxInt}, "steps is 9223372036854775807; dopri5 makes 6 evaluations in each, and max_nfe"},
 		{Config{Steps: 6, Solver: "rk4", MaxNFE: 20}, "steps is 6; rk4 makes 4 evaluations in each, and max_nfe is 20"},
 		{Config{MaxNFE: -3}, "max_nfe is -3; it must be at least 1"},
 	} {
