@@ -29,7 +29,9 @@ type Quality struct {
 type Distances struct {
 	W2       float64 `json:"w2"`        // exact 2-Wasserstein distance
 	SlicedW2 float64 `json:"sliced_w2"` // over 128 directions
-	MMD      float64 `json:"mmd"`       // squared; RBF kernel, median bandwidth
+	// MMD is squared, of an RBF kernel with the median distance as its bandwidth; nil of one
+	// point, which has none.
+	MMD *float64 `json:"mmd,omitempty"`
 }
 
 // Paths measure the paths from the source points of the samples, in model units and in
@@ -108,7 +110,8 @@ func (s Subject) draw(ctx context.Context, sampler model.Sampler, n int, given f
 	})
 }
 
-// distances compares samples with as many points; both in data units.
+// distances compares samples with as many points; both in data units. Beside an error there
+// are those that were measured.
 func (s Subject) distances(x, test flow.Batch) (*Distances, error) {
 	var d Distances
 	var err error
@@ -119,10 +122,11 @@ func (s Subject) distances(x, test flow.Batch) (*Distances, error) {
 	if d.SlicedW2, err = metrics.SlicedW2(x, test, slicedDirections, rng); err != nil {
 		return nil, err
 	}
-	if d.MMD, err = metrics.MMD(x, test); err != nil {
-		return nil, err
+	mmd, err := metrics.MMD(x, test)
+	if err == nil {
+		d.MMD = &mmd
 	}
-	return &d, nil
+	return &d, err
 }
 
 // paths measures how straight and how short the paths from source points x0, in model

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -42,7 +43,7 @@ func TestAReportHasAllItsKeys(t *testing.T) {
 	}
 	for section, keys := range map[string][]string{
 		"likelihood": {"points", "nll", "std_err", "divergence", "nfe", "optimum", "gap", "check"},
-		"check":      {"points", "difference", "limit", "trusted", "why", "help"},
+		"check":      {"points", "difference", "limit", "tail", "trusted", "why", "help"},
 		"samples":    {"points", "nfe", "w2", "sliced_w2", "mmd", "path_energy", "npe", "straightness"},
 	} {
 		part, _ := got[section].(map[string]any)
@@ -66,7 +67,7 @@ func TestAReportHasAllItsKeys(t *testing.T) {
 	}
 	again, err := s.Report(t.Context(), PartSamples, PartFeatures)
 	check(t, err)
-	if q = again.Samples; again.Likelihood != nil || *q.Distances != *p.Distances || *q.Paths != *p.Paths {
+	if q = again.Samples; again.Likelihood != nil || !reflect.DeepEqual(q.Distances, p.Distances) || *q.Paths != *p.Paths {
 		t.Errorf("samples alone: %+v, want %+v", again.Samples, rep.Samples)
 	}
 }
@@ -191,7 +192,7 @@ func TestWhatFailsIsNamedAndTheRestIsMeasured(t *testing.T) {
 		t.Errorf("got %+v and %d log-densities", l, len(logp))
 	}
 
-	// One sample has no MMD; its paths are measured.
+	// One sample has no MMD; its distances and paths are measured.
 	s = moons().train(t)
 	s.Settings = quick(1)
 	rep, err = s.Report(t.Context())
@@ -199,7 +200,8 @@ func TestWhatFailsIsNamedAndTheRestIsMeasured(t *testing.T) {
 	if !errors.As(err, &failed) || failed.Part != PartSamples {
 		t.Errorf("one sample: %v", err)
 	}
-	if rep.Samples == nil || rep.Samples.Distances != nil || rep.Samples.Paths == nil || rep.Likelihood == nil {
+	if rep.Samples == nil || !(rep.Samples.W2 > 0) || rep.Samples.MMD != nil || rep.Samples.Paths == nil ||
+		rep.Likelihood == nil {
 		t.Errorf("one sample: %+v", rep.Samples)
 	}
 	text, err := json.Marshal(rep)

@@ -30,7 +30,8 @@ type Check struct {
 	// least 0.02 nats, and at least 0.002 nats for each dimension.
 	Limit float64 `json:"limit"`
 	// Tail is by how many nats the one point in a hundred that is least likely raises the
-	// mean of -log p above the median; nil of fewer than 100 points.
+	// mean of -log p above the median; of fewer than 100 points it is that of the least likely
+	// one, nil of fewer than 4.
 	Tail    *float64 `json:"tail,omitempty"`
 	Trusted bool     `json:"trusted"`
 	// Why says why the mean is not to be trusted, and Help what would help; both are empty
@@ -48,6 +49,9 @@ const (
 	// exponential distribution has 0.05 of it, a log-normal one with σ = 1 0.1, with σ = 2
 	// 0.8.
 	tailPoints, tailShare = 100, 0.25
+	// Of leastTail to 100 points one is more than 1 %, and may add fewShare of that range:
+	// the largest of 4 draws of an exponential distribution adds 0.3 of it.
+	leastTail, fewShare = 4, 1
 	// normalRange is the range of the middle half of a normal distribution, in its
 	// standard deviations.
 	normalRange = 1.349
@@ -57,12 +61,12 @@ const (
 type spread struct{ median, half, tail float64 }
 
 // spreadOf returns that of v; half is the range of its middle half, and tail what its
-// largest 1 % add to the mean beside the median.
+// largest 1 %, or the largest one, add to the mean beside the median.
 func spreadOf(v []float64) (s spread) {
 	v, n := slices.Clone(v), len(v)
 	slices.Sort(v)
 	s.median, s.half = v[n/2], v[n*3/4]-v[n/4]
-	for _, x := range v[n-n/tailPoints:] {
+	for _, x := range v[n-max(1, n/tailPoints):] {
 		s.tail += (x - s.median) / float64(n)
 	}
 	return s
@@ -134,14 +138,18 @@ func (c *Check) solved(m model.LikelihoodCheck, s Subject) {
 
 // tailed records the tail of n points.
 func (c *Check) tailed(of spread, n int, s Subject) {
-	if n < tailPoints {
+	if n < leastTail {
 		return
 	}
 	c.Tail = &of.tail
-	if of.tail > max(tailShare*of.half, c.Limit) {
+	share, which := tailShare, "a few points decide it: the least likely 1 % add"
+	if n < tailPoints {
+		share, which = fewShare, "one point decides it: the least likely adds"
+	}
+	if of.tail > max(share*of.half, c.Limit) {
 		c.doubt(s.remedy("look at the log-densities of the points, and compare medians"),
-			"a few points decide it: the least likely 1 %% add %.2g nats to the mean, while the middle half lies "+
-				"within %.2g nats (median %.4g)", of.tail, of.half, of.median)
+			"%s %.2g nats to the mean, while the middle half lies within %.2g nats (median %.4g)", which,
+			of.tail, of.half, of.median)
 	}
 }
 

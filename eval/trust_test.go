@@ -68,9 +68,12 @@ func TestALikelihoodThatIsRightIsTrusted(t *testing.T) {
 	if want := (1 + math.Log(50)) / 100; math.Abs(*c.Tail-want) > 0.3*want {
 		t.Errorf("tail %g, want about %g", *c.Tail, want)
 	}
-	// Of a few points there is no tail to speak of.
-	if c := reported(t, learntNothing(t, exactly, 60, 3)).Check; c.Tail != nil || c.Points != 60 || !c.Trusted {
+	// Of a few points the tail is one of them.
+	if c := reported(t, learntNothing(t, exactly, 60, 3)).Check; *c.Tail > 0.2 || c.Points != 60 || !c.Trusted {
 		t.Errorf("60 points: %+v", c)
+	}
+	if c := reported(t, learntNothing(t, exactly, 3, 3)).Check; c.Tail != nil || !c.Trusted {
+		t.Errorf("3 points: %+v", c)
 	}
 	// The figure is that of the solve alone, to the bit.
 	x, given, err := s.TestPoints(0)
@@ -143,7 +146,7 @@ func TestSpreadsAreWhatHalfOfThePointsSay(t *testing.T) {
 		want spread
 	}{
 		{[]float64{3}, spread{median: 3}},
-		{[]float64{4, 1, 3, 2}, spread{median: 3, half: 2}},
+		{[]float64{4, 1, 3, 2}, spread{median: 3, half: 2, tail: 0.25}},
 	} {
 		if got := spreadOf(c.v); got != c.want {
 			t.Errorf("%v: %+v, want %+v", c.v, got, c.want)
@@ -202,7 +205,10 @@ func TestVerdicts(t *testing.T) {
 			[]string{"(limit 0.05)"}},
 		{"a tail excuses nothing", 400, spread{half: 1.349, tail: 0.4}, model.LikelihoodCheck{Difference: new(0.051)},
 			nil, []string{"(limit 0.05)", "the least likely 1 % add 0.4 nats"}},
-		{"few have no tail", 99, spread{half: 1, tail: 9}, model.LikelihoodCheck{Difference: new(0.0)}, nil, nil},
+		{"one of few", 99, spread{half: 1, tail: 9}, model.LikelihoodCheck{Difference: new(0.0)}, nil,
+			[]string{"one point decides it: the least likely adds 9 nats"}},
+		{"a large one of few", 99, spread{half: 1, tail: 0.9}, model.LikelihoodCheck{Difference: new(0.0)}, nil, nil},
+		{"three have no tail", 3, spread{half: 1, tail: 9}, model.LikelihoodCheck{Difference: new(0.0)}, nil, nil},
 		{"a tail of roundings", 100, spread{tail: 1e-9}, model.LikelihoodCheck{Difference: new(0.0)}, nil, nil},
 		{"failed", 500, spread{half: 2, tail: 0.1}, model.LikelihoodCheck{Points: 64}, errors.New("it is late"),
 			[]string{"it could not be solved for again: it is late"}},

@@ -154,7 +154,7 @@ func samples(ctx context.Context, _ Cell, t trained, r *Result) error {
 		return err
 	}
 	for name, v := range map[string]float64{
-		"w2": q.W2, "sliced_w2": q.SlicedW2, "mmd": q.MMD, "nfe": float64(q.NFE),
+		"w2": q.W2, "sliced_w2": q.SlicedW2, "mmd": *q.MMD, "nfe": float64(q.NFE),
 		"path_energy": q.PathEnergy, "npe": q.NPE, "straightness": q.Straightness,
 	} {
 		r.set(name, v)

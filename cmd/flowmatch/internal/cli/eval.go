@@ -276,7 +276,9 @@ func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) 
 	}
 	rep, err := s.Report(cmd.Context(), f.only...)
 	if errors.Is(err, eval.ErrNoPoints) {
-		return evalResult{rep, true}, nil
+		rep.Warnings = append(rep.Warnings,
+			"no points are held out, so there is nothing to measure on; see data.test of the run file")
+		return evalResult{rep}, nil
 	}
 	if err != nil && !errors.As(err, new(*eval.PartError)) {
 		return nil, err
@@ -289,7 +291,7 @@ func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) 
 	if err != nil {
 		return partially(rep, err)
 	}
-	return evalResult{rep, false}, nil
+	return evalResult{rep}, nil
 }
 
 // partially returns what a report has, beside the error; nothing where it has nothing.
@@ -297,5 +299,5 @@ func partially(rep eval.Report, err error) (result, error) {
 	if rep.Likelihood == nil && rep.Samples == nil && rep.Features == nil {
 		return nil, err
 	}
-	return evalResult{rep, false}, partial{err}
+	return evalResult{rep}, partial{err}
 }

@@ -39,7 +39,7 @@ func TestWithoutHeldOutPointsThereIsNothingToMeasure(t *testing.T) {
 	if text := succeed(t, "eval", dir, "-q"); !strings.Contains(text, "no points are held out") {
 		t.Errorf("the report is %s", text)
 	}
-	if rep := succeedJSON(t, "eval", dir, "-q"); rep["samples"] != nil || rep["run"] != dir {
+	if rep := succeedJSON(t, "eval", dir, "-q"); rep["samples"] != nil || rep["run"] != dir || rep["warnings"] == nil {
 		t.Errorf("the report is %v", rep)
 	}
 }

@@ -9,10 +9,7 @@ import (
 	"flowmatch/eval"
 )
 
-type evalResult struct {
-	eval.Report
-	noPoints bool
-}
+type evalResult struct{ eval.Report }
 
 func (r evalResult) text(w io.Writer) {
 	fmt.Fprintf(w, "run\t%s, step %d\n", r.Run, r.Step)
@@ -25,9 +22,6 @@ func (r evalResult) text(w io.Writer) {
 	fmt.Fprintf(w, "backend\t%s\n", r.Backend)
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(w, "warning\t%s\n", warning)
-	}
-	if r.noPoints {
-		fmt.Fprintln(w, "no points are held out, so there is nothing to measure on; see data.test of the run file")
 	}
 	if r.Likelihood != nil {
 		likelihoodText(w, r.Likelihood)
@@ -49,7 +43,9 @@ func qualityText(w io.Writer, q *eval.Quality) {
 	if q.Distances != nil {
 		fmt.Fprintf(w, "  W2\t%s\n", decimals(q.W2))
 		fmt.Fprintf(w, "  sliced W2\t%s\n", decimals(q.SlicedW2))
-		fmt.Fprintf(w, "  MMD\t%s\n", decimals(q.MMD))
+	}
+	if q.Distances != nil && q.MMD != nil {
+		fmt.Fprintf(w, "  MMD\t%s\n", decimals(*q.MMD))
 	}
 	if q.Paths != nil {
 		fmt.Fprintf(w, "  path energy\t%s\n", decimals(q.PathEnergy))
