@@ -20,11 +20,40 @@ const clockCells = 1 << 14
 // [CondOT], whatever its schedule: their logarithmic signal to noise ratio is logistic.
 func (p Precondition) Clock(s Scheduler, lo, hi float64) *Clock {
 	k := &Clock{tau: make([]float64, clockCells+1), t: make([]float64, clockCells+1)}
+	share := func(t float64) float64 { return p.At(s.At(t), Velocity).Share }
+	step := 0.0
 	for i := range k.t {
 		k.t[i] = lo + (hi-lo)*float64(i)/clockCells
-		k.tau[i] = p.At(s.At(k.t[i]), Velocity).Share
+		if k.tau[i] = share(k.t[i]); i > 0 {
+			step = max(step, k.tau[i]-k.tau[i-1])
+		}
+	}
+	if step > coarseStep {
+		k.evenly(share)
 	}
 	return k
+}
+
+// coarseStep is the largest step of τ in a piece that is even in t. Where the data are much
+// wider or narrower than the noise, τ goes from one end to the other in a few pieces.
+const coarseStep = 1.0 / 256
+
+// evenly makes the pieces even in τ, which share gives and which rises.
+func (k *Clock) evenly(share func(t float64) float64) {
+	first, last, end := k.tau[0], k.tau[clockCells], k.t[clockCells]
+	from := k.t[0]
+	for i := 1; i < clockCells; i++ {
+		k.tau[i] = first + (last-first)*float64(i)/clockCells
+		lo, hi := from, end
+		for mid := lo + (hi-lo)/2; lo < mid && mid < hi; mid = lo + (hi-lo)/2 {
+			if share(mid) < k.tau[i] {
+				lo = mid
+			} else {
+				hi = mid
+			}
+		}
+		k.t[i], from = hi, lo
+	}
 }
 
 // NewClock returns the clock whose times have a density in proportion to the given one on

@@ -71,6 +71,23 @@ func TestTheSlopeOfAClockMakesUpForItsDensity(t *testing.T) {
 	}
 }
 
+// Times are even in the share of the data whatever the scale: half of them are where data
+// and noise are alike.
+func TestAClockOfDataOfAnyScaleIsEvenInTheirShare(t *testing.T) {
+	for _, scale := range []float64{1e-9, 1e-3, 1, 100, 1e6, 1e9} {
+		for _, s := range []Scheduler{CondOT{}, Cosine{}, Poly{N: 2}} {
+			p := Precondition{Data: scale}
+			clock := p.Clock(s, 0, 1)
+			for i := range 100 {
+				u := (float64(i) + 0.5) / 100
+				if got := p.At(s.At(clock.At(u)), Velocity).Share; math.Abs(got-u) > 1e-3 {
+					t.Errorf("%T, scale %g: at %g the share of the data is %g", s, scale, u, got)
+				}
+			}
+		}
+	}
+}
+
 func TestWhatIsNoDensityIsAnError(t *testing.T) {
 	for want, c := range map[string]struct {
 		lo, hi  float64

@@ -19,33 +19,34 @@ const (
 )
 
 // scale measures the data, and writes the scale into spec: as a precondition, with that of
-// the source, where the run has one. It is a pure function of the configuration and the
-// data.
-func (c Config) scale(spec *model.Spec, set *data.Set) error {
+// the source, where the run has one. It returns what is wrong with the scale, and is a pure
+// function of the configuration and the data.
+func (c Config) scale(spec *model.Spec, set *data.Set) (warnings []string, err error) {
 	x := flow.NewBatch(max(64, min(scalePoints, scaleNumbers/set.Dim)), set.Dim)
 	if err := set.Train.Fill(x, flow.Given{}, 0); err != nil {
-		return fmt.Errorf("run: the scale of the data: %w", err)
+		return nil, fmt.Errorf("run: the scale of the data: %w", err)
 	}
 	scale := ode.RMS(x.X)
 	if !*c.Precondition {
 		if scale > 1 { // else a solve begins where it does at 1
 			spec.DataScale = scale
 		}
-		return nil
+		return unscaled(*spec, set, x, scale), nil
 	}
 	p := &path.Precondition{Data: scale}
+	spec.Precondition = p
+	warnings = unscaled(*spec, set, x, scale)
 	if c.Source.Name != "" {
 		source, err := c.Source.New()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		source.Sample(x, seed.Rand(c.Seed, "run/scale", 0))
 		p.Source = ode.RMS(x.X)
 	}
 	if p.Data == 0 {
-		return fmt.Errorf("%w: precondition needs data of some scale, and all numbers of %s are 0", ErrSettings,
+		return nil, fmt.Errorf("%w: precondition needs data of some scale, and all numbers of %s are 0", ErrSettings,
 			set.Name)
 	}
-	spec.Precondition = p
-	return nil
+	return warnings, nil
 }

@@ -1,7 +1,10 @@
 package run
 
 import (
+	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -122,6 +125,51 @@ func TestTheScaleOfTheDataDecidesWhereASolveBegins(t *testing.T) {
 		start := 1e-3 / max(1, r.Model.Spec().DataScale)
 		if lo, _ := r.Model.Span(); math.Abs(lo/start-1) > 0.01 {
 			t.Errorf("%s: a solve begins at %g, want %g", settings, lo, start)
+		}
+	}
+}
+
+// Data of a scale that trains badly are not trained on without a word.
+func TestDataOfAScaleThatTrainsBadlyAreWarnedOf(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, a, b, at float64) string {
+		file := filepath.Join(dir, name+".csv")
+		text := "a,b\n"
+		for i := range 300 {
+			u := float64(i) / 150
+			text += fmt.Sprintf("%g,%g\n", at+a*math.Sin(20*u), at+b*math.Cos(31*u*u))
+		}
+		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for _, c := range []struct {
+		file     string
+		settings []string
+		want     string
+	}{
+		{write("ordinary", 1, 2, 0), nil, ""},
+		{write("far", 1, 1, 1000), nil, `varies by 0.`},
+		{write("far", 1, 1, 1000), []string{"data.standardize=columns"}, ""},
+		{write("uneven", 1000, 1, 0), nil, `column "b" varies by 0.7`},
+		{write("uneven", 1000, 1, 0), []string{"data.standardize=scalar"}, `column "b" varies by 0.00`},
+		{write("wide", 1e6, 1e6, 0), nil, "of the size of 7."},
+		{write("tiny", 1e-6, 1e-6, 0), nil, "of the size of 7."},
+		{write("wider", 20, 20, 0), nil, ""},
+		{write("wider", 20, 20, 0), []string{"precondition=false"}, "of the size of 14"},
+		{write("wider", 20, 20, 0), []string{"path.name=vp"}, ""},
+		{write("wide for VP", 30, 30, 0), []string{"path.name=vp"}, "path vp begins with 0.0066 of the data"},
+	} {
+		var got []string
+		settings := append([]string{"data.path=" + c.file, "data.standardize=none"}, c.settings...)
+		cfg := parseText(t, "data: {val: 20, test: 20}\nnet: {hidden: [4]}\ntrain: {steps: 1, batch: 8}", settings...)
+		o := TrainOptions{Warned: func(w string) { got = append(got, w) }}
+		if _, err := Train(t.Context(), cfg, filepath.Join(t.TempDir(), "run"), o); err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.Join(got, "\n"); (text == "") != (c.want == "") || !strings.Contains(text, c.want) {
+			t.Errorf("%s %v: %q, want %q", filepath.Base(c.file), c.settings, text, c.want)
 		}
 	}
 }

@@ -36,6 +36,9 @@ type TrainOptions struct {
 	// Opened is called before training with the data, and with the settings that they
 	// complete.
 	Opened func(*data.Set, Config)
+	// Warned is called before training with what is wrong with the data, a sentence each:
+	// a scale at which they train badly.
+	Warned func(warning string)
 	// Undrawn is called where the samples of a step cannot be solved for or drawn, so
 	// that there is no picture of them; training goes on.
 	Undrawn func(step int, err error)
@@ -82,6 +85,7 @@ type session struct {
 	trainer   *nn.NetTrainer
 	progress  train.Progress
 	from      int
+	warnings  []string // of the data
 }
 
 // lockFolder makes a folder, takes its lock and clears it of what killed processes left.
@@ -136,6 +140,11 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	}
 	if err := s.build(ctx, eng, begun); err != nil {
 		return nil, err
+	}
+	for _, w := range s.warnings {
+		if o.Warned != nil {
+			o.Warned(w)
+		}
 	}
 	if !begun {
 		return s, errors.Join(s.forget(), s.writeDescription(eng))
@@ -246,7 +255,8 @@ func (s *session) spec() (model.Spec, error) {
 		return spec, err
 	}
 	spec.NoDensity, spec.NoScore = kind.Limits(s.cfg.Coupling.Name)
-	return spec, s.cfg.scale(&spec, s.set)
+	s.warnings, err = s.cfg.scale(&spec, s.set)
+	return spec, err
 }
 
 func specOf(cfg Config, set *data.Set) model.Spec {

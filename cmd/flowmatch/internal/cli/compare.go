@@ -102,7 +102,12 @@ var comparedFigures = []struct {
 	{"NFE of a likelihood", ofLikelihood(func(l *eval.Likelihood) string { return fmt.Sprint(l.NFE) })},
 	{"W2", ofDistances(func(q *eval.Quality) float64 { return q.W2 })},
 	{"sliced W2", ofDistances(func(q *eval.Quality) float64 { return q.SlicedW2 })},
-	{"MMD", ofDistances(func(q *eval.Quality) float64 { return q.MMD })},
+	{"MMD", func(r eval.Report) string {
+		if r.Samples == nil || r.Samples.Distances == nil {
+			return ""
+		}
+		return optional("%.4g", r.Samples.MMD)
+	}},
 	{"path energy", ofPaths(func(q *eval.Quality) float64 { return q.PathEnergy })},
 	{"straightness", ofPaths(func(q *eval.Quality) float64 { return q.Straightness })},
 	{"NFE of samples", func(r eval.Report) string {

@@ -247,6 +247,10 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 			cfg = is
 			a.opened(res, set, is)
 		},
+		Warned: func(w string) {
+			a.status("warning: %s", w)
+			res.Warnings = append(res.Warnings, w)
+		},
 		Step: func(step int, loss float64) {
 			a.leave.unsaved.Store(true)
 			if p == nil {
