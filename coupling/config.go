@@ -25,8 +25,9 @@ type Config struct {
 	// Batch, of ot and sinkhorn, is the number of rows that are coupled among themselves,
 	// of which the last group may have fewer; 0 means the whole batch of training.
 	Batch int `yaml:"batch,omitempty" json:"batch,omitempty"`
-	// LabelAware, of ot and sinkhorn, means transport within classes.
-	LabelAware bool `yaml:"label_aware,omitempty" json:"label_aware,omitempty"`
+	// LabelAware, of ot and sinkhorn, means transport within classes, without which a
+	// conditional model is wrong; nil means false.
+	LabelAware *bool `yaml:"label_aware,omitempty" json:"label_aware,omitempty"`
 }
 
 // Names returns the names that [Config] knows.
@@ -35,6 +36,12 @@ func Names() []string { return []string{"independent", "ot", "sinkhorn"} }
 // Defaults returns c with every unset field filled in that its name uses.
 func (c Config) Defaults() Config {
 	c.Name = cmp.Or(c.Name, "independent")
+	switch {
+	case c.Name != "independent" && c.LabelAware == nil:
+		c.LabelAware = new(false)
+	case c.Name == "independent" && !c.labelAware():
+		c.LabelAware = nil // which is as true of it
+	}
 	if c.Name == "sinkhorn" {
 		if c.Epsilon == 0 {
 			c.Reg = cmp.Or(c.Reg, defaultReg)
@@ -43,6 +50,8 @@ func (c Config) Defaults() Config {
 	}
 	return c
 }
+
+func (c Config) labelAware() bool { return c.LabelAware != nil && *c.LabelAware }
 
 // Validate reports what [Config.New] would.
 func (c Config) Validate() error { _, err := c.New(); return err }
@@ -63,7 +72,7 @@ func (c Config) New() (Coupling, error) {
 func (c Config) whole() (Coupling, error) {
 	switch c.Name {
 	case "independent", "":
-		if c.LabelAware {
+		if c.labelAware() {
 			return nil, fmt.Errorf("coupling: label_aware: coupling independent does not use it " +
 				"(its x_0 never depends on the label): remove it, or use ot or sinkhorn")
 		}
@@ -73,9 +82,9 @@ func (c Config) whole() (Coupling, error) {
 		}
 		return Independent{}, c.onlySinkhorn("independent")
 	case "ot":
-		return OT{LabelAware: c.LabelAware}, c.onlySinkhorn("ot")
+		return OT{LabelAware: c.labelAware()}, c.onlySinkhorn("ot")
 	case "sinkhorn":
-		s := Sinkhorn{Reg: c.Reg, Epsilon: c.Epsilon, MaxIter: c.MaxIter, Tol: c.Tol, LabelAware: c.LabelAware}
+		s := Sinkhorn{Reg: c.Reg, Epsilon: c.Epsilon, MaxIter: c.MaxIter, Tol: c.Tol, LabelAware: c.labelAware()}
 		return s, s.validate()
 	}
 	return nil, fmt.Errorf("coupling: %w", choice.Check("coupling", c.Name, Names()))

@@ -264,7 +264,7 @@ func TestConfigKnowsItsNamesAndRefusesWhatItDoesNotUse(t *testing.T) {
 		want   []string
 	}{
 		{coupling.Config{Name: "emd"}, append(coupling.Names(), `"emd"`)},
-		{coupling.Config{LabelAware: true}, []string{"label_aware", "independent"}},
+		{coupling.Config{LabelAware: new(true)}, []string{"label_aware", "independent"}},
 		{coupling.Config{Reg: 1}, []string{"reg = 1", "independent", "only sinkhorn"}},
 		{coupling.Config{Name: "ot", MaxIter: 5}, []string{"max_iter = 5", "ot"}},
 		{coupling.Config{Name: "ot", Tol: -1}, []string{"tol = -1", "ot"}},
@@ -283,7 +283,7 @@ func TestConfigKnowsItsNamesAndRefusesWhatItDoesNotUse(t *testing.T) {
 			}
 		}
 	}
-	got, err := coupling.Config{Name: "sinkhorn", Reg: 0.1, MaxIter: 7, Tol: 0.2, LabelAware: true}.New()
+	got, err := coupling.Config{Name: "sinkhorn", Reg: 0.1, MaxIter: 7, Tol: 0.2, LabelAware: new(true)}.New()
 	if want := (coupling.Sinkhorn{Reg: 0.1, MaxIter: 7, Tol: 0.2, LabelAware: true}); err != nil || got != want {
 		t.Errorf("got %#v, %v, want %#v", got, err, want)
 	}

@@ -58,6 +58,9 @@ func (c Config) Defaults() Config {
 		c.Path.Name = "condot"
 	}
 	c.Data = c.Data.Defaults()
+	if name := c.Coupling.Name; c.Conditional && name != "" && name != "independent" && c.Coupling.LabelAware == nil {
+		c.Coupling.LabelAware = new(true)
+	}
 	c.Coupling = c.Coupling.Defaults()
 	c.Net = c.Net.Defaults()
 	able := c.preconditionable() == nil

@@ -164,7 +164,8 @@ func ParseConfig(yamlText []byte, set []string) (Config, error) {
 var retired = []string{"train.ml.probes"}
 
 // before are the settings of versions that did not write them, or only where they were others.
-var before = []string{"precondition=false", "train.optimizer.name=" + nn.AdamW, "net.unet.group_channels=1"}
+var before = []string{"precondition=false", "train.optimizer.name=" + nn.AdamW, "net.unet.group_channels=1",
+	"coupling.label_aware=false"}
 
 // parseWritten reads what a run keeps of its settings, maybe one of an earlier version: a
 // key without effect is no error there. set changes it.

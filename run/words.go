@@ -35,8 +35,8 @@ var plainDocs = map[string]string{
 	"coupling.tol":      "Of sinkhorn: how much mass may be off at the end, in (0, 1); default 0.001.",
 	"coupling.batch": "Of ot and sinkhorn: the number of points that are paired among themselves; 0 " +
 		"(default): the whole batch.",
-	"coupling.label_aware": "Of ot and sinkhorn: whether points are paired within their class; default " +
-		"false.",
+	"coupling.label_aware": "Of ot and sinkhorn: whether points are paired within their class, so that each class " +
+		"starts from all of the noise; default true of a conditional run, else false.",
 
 	"net.dim": "The dimension of the points. The data give it: leave it out.",
 	"net.classes": "The number of classes. The data give it where conditional is true, and else there are " +
