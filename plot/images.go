@@ -37,8 +37,9 @@ const maxPixels = 1 << 28
 //
 // shape is (h, w) for grey images and (h, w, c) with c = 1 or 3 for others; a
 // point of the batch is the image's values with the channel running fastest, then
-// the column, then the row, so D = h·w·c. Values are mapped from [Lo, Hi] to
-// 0..255, rounded, and clamped to it.
+// the column, then the row, so D = h·w·c. Each of the levels 0 to 255 is an equal part of
+// [Lo, Hi], and values beyond are clamped: a byte v that was read as (v + u)/128 - 1, with
+// noise of dequantisation u in [0, 1) or u = 1/2, is v again.
 func ImageGrid(w io.Writer, images flow.Batch, shape []int, o ImageOptions) error {
 	if err := checkBatch("image grid", images); err != nil {
 		return err
@@ -63,7 +64,7 @@ func ImageGrid(w io.Writer, images flow.Batch, shape []int, o ImageOptions) erro
 	}
 	pic, at := o.named(size, wide, h)
 	level := func(v float64) uint8 {
-		return uint8(math.Round(min(max((v-o.Lo)/(o.Hi-o.Lo), 0), 1) * 255))
+		return uint8(min(max((v-o.Lo)/(o.Hi-o.Lo), 0)*256, 255)) // which rounds down
 	}
 	for k := range images.N {
 		x0, y0 := o.Gap+k%o.Cols*(wide+o.Gap), o.Gap+k/o.Cols*(h+o.Gap)

@@ -423,6 +423,25 @@ func TestLossDrawsEachSeriesInItsColour(t *testing.T) {
 	}
 }
 
+// A picture of bytes has those bytes, with noise of dequantisation and without: a black
+// original stays black.
+func TestImageGridGivesBytesBack(t *testing.T) {
+	for _, u := range []float64{0, 0.5, 1 - 1e-9} {
+		grey := flow.NewBatch(1, 256)
+		for v := range grey.X {
+			grey.X[v] = (float64(v)+u)/128 - 1
+		}
+		img := draw(t, func(w io.Writer) error {
+			return plot.ImageGrid(w, grey, []int{1, 256}, plot.ImageOptions{Gap: -1, Scale: 1})
+		})
+		for v := range 256 {
+			if r, _, _, _ := img.At(v, 0).RGBA(); int(r>>8) != v {
+				t.Errorf("noise %g: byte %d is drawn as %d", u, v, r>>8)
+			}
+		}
+	}
+}
+
 func TestImageGridMapsValuesExactly(t *testing.T) {
 	grey := flow.Batch{N: 3, D: 2, X: []float64{-1, 1, 0, 5, -5, 0.5}} // images of 1 x 2
 	img := draw(t, func(w io.Writer) error {
@@ -438,7 +457,7 @@ func TestImageGridMapsValuesExactly(t *testing.T) {
 	}{
 		{"gap is white", 0, 0, 255}, {"-1 is black", 1, 1, 0}, {"1 is white", 2, 1, 255},
 		{"0 is the middle", 4, 1, 128},
-		{"above 1 is white", 5, 1, 255}, {"below -1 is black", 1, 3, 0}, {"0.5 is 191", 2, 3, 191},
+		{"above 1 is white", 5, 1, 255}, {"below -1 is black", 1, 3, 0}, {"0.5 is 192", 2, 3, 192},
 		{"no image is white", 4, 3, 255},
 	} {
 		for _, d := range []int{0, 2} {

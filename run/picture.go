@@ -29,6 +29,10 @@ type PictureOptions struct {
 	// Cells is the number of cells along each side of the grid that a density is
 	// evaluated on; default 96.
 	Cells int
+	// Columns are the two coordinates that are drawn of points of more than 2 dimensions,
+	// counted from 0; the zero value is the first two, and of samples up to plot.MaxPairs
+	// dimensions all pairs.
+	Columns [2]int
 	// NoData, if not nil, is called where a picture would show held-out data, which
 	// cannot be opened; it then shows the model alone.
 	NoData func(err error)
@@ -63,17 +67,17 @@ func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOp
 	case "field":
 		return a.field(ctx, w)
 	case "trajectories":
-		path, times, err := a.flowPath(ctx)
-		if err != nil {
-			return err
-		}
-		return plot.Trajectories(w, path, times, plot.TrajectoryOptions{})
+		return a.trajectoryPicture(ctx, w)
 	case "flow":
+		axes, err := a.axes("flow")
+		if err != nil {
+			return err
+		}
 		path, times, err := a.flowPath(ctx)
 		if err != nil {
 			return err
 		}
-		return plot.FlowGIF(w, path, times, plot.GIFOptions{})
+		return plot.FlowGIF(w, path, times, plot.GIFOptions{Options: a.options(axes, path[len(path)-1])})
 	case "loss":
 		return r.drawLoss(w)
 	}
@@ -108,12 +112,36 @@ func (a *artist) data() *data.Set {
 	return a.subject.Set
 }
 
-// planar reports that a kind of picture needs data in the plane.
-func (r *Run) planar(kind string) error {
-	if d := r.Model.Dim(); d != 2 {
-		return fmt.Errorf("run: a picture of the %s is for data in 2 dimensions; these have %d", kind, d)
+// options are those of a picture of points x along two axes; of points in the plane, or on
+// the line, these are all.
+func (a *artist) options(axes [2]int, x flow.Batch) plot.Options {
+	o := plot.Options{Names: a.Model.Spec().Columns}
+	if x.D < 2 {
+		return o
 	}
-	return nil
+	if x.D > 2 {
+		o.Columns = axes
+	}
+	flat := plane{axes: axes, at: make([]float64, x.D)}.coordinates(x)
+	o.Stretch = stretched(plot.Around(flat, [2]float64{1, 1}))
+	return o
+}
+
+// trajectoryPicture draws the paths from noise to data: along two axes or, of points on the
+// line, over time.
+func (a *artist) trajectoryPicture(ctx context.Context, w io.Writer) error {
+	var axes [2]int
+	if a.Model.Dim() > 1 {
+		var err error
+		if axes, err = a.axes("trajectories"); err != nil {
+			return err
+		}
+	}
+	path, times, err := a.flowPath(ctx)
+	if err != nil {
+		return err
+	}
+	return plot.Trajectories(w, path, times, plot.TrajectoryOptions{Options: a.options(axes, path[len(path)-1])})
 }
 
 // prompt returns what n points are given; the held-out images that contexts are made
@@ -199,15 +227,28 @@ func (a *artist) points(w io.Writer, x flow.Batch, label []int32, cols int) erro
 	if spec.Image() != nil {
 		return plot.ImageGrid(w, x, spec.Shape, a.grid(label, x.N, cols))
 	}
-	panels := []plot.Panel{{Title: "samples", Points: x}}
+	samples := plot.Panel{Title: "samples", Points: x}
+	panels := []plot.Panel{samples}
 	if set := a.data(); set != nil && set.Test.Len() > 0 {
-		test, _, err := a.subject.TestPoints(min(x.N, set.Test.Len()))
+		n := min(x.N, set.Test.Len()) // as many of both: dots of more look denser
+		test, _, err := a.subject.TestPoints(n)
 		if err != nil {
 			return err
 		}
-		panels = append([]plot.Panel{{Title: "data", Points: test}}, panels...)
+		if samples.Points = x.Slice(0, n); n < x.N {
+			samples.Title = fmt.Sprintf("%d of %d samples", n, x.N)
+		}
+		panels = []plot.Panel{{Title: "data", Points: test}, samples}
 	}
-	return plot.Samples(w, panels, plot.Options{Names: spec.Columns})
+	o := plot.Options{Names: spec.Columns}
+	if x.D == 2 || x.D > plot.MaxPairs || a.Columns != [2]int{} {
+		axes, err := a.axes("samples")
+		if err != nil {
+			return err
+		}
+		o = a.options(axes, panels[0].Points)
+	}
+	return plot.Samples(w, panels, o)
 }
 
 // DrawPrompt draws images beside what they were made of: the image that the context or
@@ -225,21 +266,25 @@ func (r *Run) DrawPrompt(w io.Writer, x flow.Batch, p eval.Prompt) error {
 	return plot.ImageGrid(w, all, r.Model.Spec().Shape, plot.ImageOptions{Cols: int(across) * len(parts)})
 }
 
-// limits returns the rectangle that the data fill, a little widened, in model units or in
-// data units; where there are no data, that of samples.
-func (a *artist) limits(ctx context.Context, modelUnits bool) (plot.Limits, error) {
+// window returns the plane through the data along two axes, and the rectangle of it that they
+// fill, a little widened, in model units or in data units; where there are no data, those of
+// samples.
+func (a *artist) window(ctx context.Context, axes [2]int, modelUnits bool) (plane, plot.Limits, error) {
 	x, err := a.typical(ctx)
 	if err != nil {
-		return plot.Limits{}, err
-	}
-	if std := a.Model.Spec().Standardizer; std != nil && !modelUnits {
-		std.Invert(x)
-	}
-	if x.N == 0 {
-		return plot.Limits{XMin: -4, XMax: 4, YMin: -4, YMax: 4}, nil
+		return plane{}, plot.Limits{}, err
 	}
 	std := a.Model.Spec().Standardizer
-	return plot.Around(x, [2]float64{unit(std, 0, modelUnits), unit(std, 1, modelUnits)}), nil
+	if x.N == 0 {
+		p := plane{axes: axes, at: make([]float64, a.Model.Dim())}
+		return p, plot.Limits{XMin: -4, XMax: 4, YMin: -4, YMax: 4}, nil
+	}
+	if std != nil && !modelUnits {
+		std.Invert(x)
+	}
+	p := through(x, axes)
+	least := [2]float64{unit(std, axes[0], modelUnits), unit(std, axes[1], modelUnits)}
+	return p, plot.Around(p.coordinates(x), least), nil
 }
 
 // unit is the length of a model unit along an axis.
@@ -279,7 +324,8 @@ func (a *artist) typical(ctx context.Context) (flow.Batch, error) {
 }
 
 func (a *artist) field(ctx context.Context, w io.Writer) error {
-	if err := a.planar("field"); err != nil {
+	axes, err := a.axes("field")
+	if err != nil {
 		return err
 	}
 	p, err := a.prompt(1)
@@ -290,7 +336,7 @@ func (a *artist) field(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	limits, err := a.limits(ctx, true)
+	part, limits, err := a.window(ctx, axes, true)
 	if err != nil {
 		return err
 	}
@@ -299,24 +345,40 @@ func (a *artist) field(ctx context.Context, w io.Writer) error {
 	for k, t := range fieldTimes {
 		times[k] = min(max(t, lo), hi)
 	}
-	return plot.Field(w, f, times, plot.Options{Limits: limits, Stretch: stretched(limits)})
+	o := plot.Options{Limits: limits, Stretch: stretched(limits), Names: a.names(axes)}
+	o.Title = "velocity v of points x at times t, from noise (0) to data (1), in model units"
+	if rest := part.title(); rest != "" {
+		o.Title += "; " + rest
+	}
+	return plot.Field(w, inPlane{part, f}, times, o)
+}
+
+// names returns those of two columns; nil where they have none.
+func (a *artist) names(axes [2]int) []string {
+	all := a.Model.Spec().Columns
+	if all == nil {
+		return nil
+	}
+	return []string{all[axes[0]], all[axes[1]]}
 }
 
 // density draws the learnt density beside the exact one, where it is known.
 func (a *artist) density(ctx context.Context, w io.Writer) error {
-	if err := a.planar("density"); err != nil {
+	axes, err := a.axes("density")
+	if err != nil {
 		return err
 	}
-	limits, err := a.limits(ctx, false)
+	part, limits, err := a.window(ctx, axes, false)
 	if err != nil {
 		return err
 	}
 	cells := cmp.Or(a.Cells, 96)
 	grid := plot.Grid{Limits: limits, NX: cells, NY: cells}
-	points, err := grid.Points()
+	flat, err := grid.Points()
 	if err != nil {
 		return err
 	}
+	points := part.points(flat)
 	p, err := a.prompt(1)
 	if err != nil {
 		return err
@@ -333,7 +395,8 @@ func (a *artist) density(ctx context.Context, w io.Writer) error {
 	if exact != nil {
 		maps = append(maps, plot.Map{Title: "exact density", LogP: exact})
 	}
-	return plot.Density(w, grid, maps, plot.DensityOptions{Options: plot.Options{Stretch: stretched(limits)}})
+	o := plot.Options{Stretch: stretched(limits), Names: a.names(axes), Title: part.title()}
+	return plot.Density(w, grid, maps, plot.DensityOptions{Options: o})
 }
 
 // flowPath solves for points in model units at equally spaced times.

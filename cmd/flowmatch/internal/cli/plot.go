@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,7 +32,8 @@ var plotKinds = []struct {
 	{"density", useODE, []string{"n", "seed"}},
 	{"field", useODE, []string{"solver", "steps", "rtol", "atol", "n", "seed"}},
 	{"trajectories", useODE, nil},
-	{"loss", useODE, []string{"solver", "steps", "rtol", "atol", "n", "seed", "backend"}},
+	{"loss", useODE, []string{"solver", "steps", "rtol", "atol", "n", "seed", "backend",
+		"columns"}},
 }
 
 // plotNames are the names of the kinds of picture.
@@ -45,7 +47,23 @@ func plotNames() (names []string) {
 type plotFlags struct {
 	runFlags
 	kind, out string
+	columns   []string
 	o         run.PictureOptions
+}
+
+// chosen returns the coordinates that --columns names, of which there are two.
+func (f *plotFlags) chosen(r *run.Run) (axes [2]int, err error) {
+	names := columnNames(r.Model.Spec())
+	if len(f.columns) != 2 || f.columns[0] == f.columns[1] {
+		return axes, usagef("--columns %s; it wants two different ones of %s", strings.Join(f.columns, ","),
+			choice.Cut(strings.Join(names, ", ")))
+	}
+	for k, name := range f.columns {
+		if axes[k] = slices.Index(names, name); axes[k] < 0 {
+			return axes, usagef("--columns: %w", choice.Check("column", name, names))
+		}
+	}
+	return axes, nil
 }
 
 // check reports what is wrong with the flags whatever the run is. It returns the name that
@@ -87,10 +105,14 @@ func (a *app) plotCommand() *cobra.Command {
 		Long: `Draw a trained run: samples beside data, the learnt density beside the exact one,
 the velocity field, the trajectories from noise to data (as a GIF they move), or
 the losses of training. Where the data cannot be opened any more, the picture shows
-the model alone.`,
+the model alone.
+
+Points of more than 2 dimensions are drawn along two of their columns: --columns says which. A
+density or a field is then that on the plane where all other columns are at their means.`,
 		Example: `  flowmatch plot runs/first --kind samples --out samples.png
   flowmatch plot runs/first --kind density --out density.png
   flowmatch plot runs/first --kind trajectories --out flow.gif
+  flowmatch plot runs/iris --kind density --columns sepal_length,petal_length --out density.png
   flowmatch plot runs/first --kind loss --out loss.png`,
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
@@ -106,6 +128,11 @@ the model alone.`,
 			if !cmd.Flags().Changed("seed") {
 				f.o.Seed = r.Config.Seed
 			}
+			if cmd.Flags().Changed("columns") {
+				if f.o.Columns, err = f.chosen(r); err != nil {
+					return nil, err
+				}
+			}
 			f.o.NoData = a.noData
 			a.status("drawing %s", f.out)
 			r.Watch = a.watch
@@ -119,6 +146,9 @@ the model alone.`,
 	fl.StringVar(&f.out, "out", "", "file to write: .png, or .gif for moving trajectories")
 	fl.IntVar(&f.o.N, "n", 0, "number of points of samples and trajectories (default 4000, of images 100)")
 	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of samples and trajectories (default: that of the run)")
+	fl.StringSliceVar(&f.columns, "columns", nil,
+		"two columns of points of more than 2 dimensions, as age,income, or c0,c1 where they have no names "+
+			"(default the first two; of samples up to 8 dimensions all pairs)")
 	require(cmd, "kind", "out")
 	complete(cmd, "kind", plotNames()...)
 	completeFiles(cmd, "out", "png", "gif")
