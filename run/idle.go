@@ -93,8 +93,8 @@ func (c Config) Warnings() []string {
 			choice.Quote(c.Data.Label)))
 	}
 	if aware := c.Coupling.LabelAware; c.Conditional && aware != nil && !*aware {
-		warnings = append(warnings, fmt.Sprintf("coupling.label_aware is false in a conditional training: %s over all "+
-			"classes pairs each class with its own part of the noise, and samples, which start from all of it, are not "+
+		warnings = append(warnings, fmt.Sprintf("coupling.label_aware is false in a conditional training: %s over "+
+			"all classes pairs each class with its own part of the noise, and samples, which start from all of it, are not "+
 			"those of the class", c.Coupling.Name))
 	}
 	return warnings

@@ -33,8 +33,8 @@ func unscaled(spec model.Spec, set *data.Set, x flow.Batch, scale float64) (warn
 	}
 	switch {
 	case narrow > 0 && scale/narrow > mostBeside:
-		warnings = append(warnings, fmt.Sprintf("%s varies by %.3g about its mean, beside numbers of the size of %.3g: "+
-			"what is small is hard to learn beside what is large%s", name, narrow, scale, remedy))
+		warnings = append(warnings, fmt.Sprintf("%s varies by %.3g about its mean, beside numbers of the size of "+
+			"%.3g: what is small is hard to learn beside what is large%s", name, narrow, scale, remedy))
 	case scale > limit || scale < 1/limit:
 		warnings = append(warnings, fmt.Sprintf("the numbers of the data are of the size of %.3g, and training and "+
 			"tolerances are for a size of about 1%s", scale, remedy))
