@@ -20,7 +20,10 @@ type chunk struct {
 // chunk builds the system for points from to to-1 of x, at Δ = E = F = 0.
 func (p Problem) chunk(x flow.Batch, from, to int, reg Regularizer) (*chunk, error) {
 	c := &chunk{n: to - from, d: x.D, lo: p.Lo, hi: p.Hi, reg: reg, solver: p.Solver}
-	c.es = p.Divergence.probes(p.numbers(from, to), c.d)
+	var err error
+	if c.es, err = p.Divergence.probes(p.numbers(from, to), c.d); err != nil {
+		return nil, err
+	}
 	rhs, err := drift(p.Field, c.es, c.n, reg.Jacobian > 0)
 	if err != nil {
 		return nil, err

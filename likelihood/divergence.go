@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"flowmatch/flow"
+	"flowmatch/internal/memory"
 	"flowmatch/internal/seed"
 )
 
@@ -19,7 +20,7 @@ type Divergence interface {
 	String() string
 	// probes returns the fixed probes of the n points of these numbers, of dimension d,
 	// one [n, d] array each; none for an exact divergence.
-	probes(numbers []int, d int) [][]float64
+	probes(numbers []int, d int) ([][]float64, error)
 	validate() error
 }
 
@@ -63,8 +64,8 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", int(k))
 }
 
-func (Exact) validate() error               { return nil }
-func (Exact) probes([]int, int) [][]float64 { return nil }
+func (Exact) validate() error                        { return nil }
+func (Exact) probes([]int, int) ([][]float64, error) { return nil, nil }
 func (h Hutchinson) validate() error {
 	if h.Probes < 0 {
 		return fmt.Errorf("likelihood: %w: Hutchinson.Probes is %d; it must be positive, or 0 for 1",
@@ -77,8 +78,12 @@ func (h Hutchinson) validate() error {
 	return nil
 }
 
-func (h Hutchinson) probes(numbers []int, d int) [][]float64 {
+func (h Hutchinson) probes(numbers []int, d int) ([][]float64, error) {
 	k := max(h.Probes, 1)
+	bytes := 8 * float64(k) * float64(len(numbers)) * float64(d)
+	if err := memory.Check(fmt.Sprintf("probes %d, of %d points,", k, len(numbers)), bytes); err != nil {
+		return nil, fmt.Errorf("likelihood: %w", err)
+	}
 	es := make([][]float64, k)
 	for j := range es {
 		es[j] = make([]float64, len(numbers)*d)
@@ -87,7 +92,7 @@ func (h Hutchinson) probes(numbers []int, d int) [][]float64 {
 			h.Kind.fill(es[j][i*d:(i+1)*d], rng)
 		}
 	}
-	return es
+	return es, nil
 }
 
 func (k Kind) fill(e []float64, rng *rand.Rand) {

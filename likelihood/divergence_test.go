@@ -18,7 +18,11 @@ import (
 func estimates(t *testing.T, f flow.Field, h Hutchinson, n int) []float64 {
 	t.Helper()
 	d := f.Dim()
-	rhs, err := drift(f, h.probes(Problem{}.numbers(0, n), d), n, false)
+	es, err := h.probes(Problem{}.numbers(0, n), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rhs, err := drift(f, es, n, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +74,11 @@ func TestHutchinsonIsUnbiasedWithTheVarianceOfItsFormula(t *testing.T) {
 func TestProbesHaveUnitSecondMoments(t *testing.T) {
 	for _, kind := range []Kind{Rademacher, Gaussian} {
 		const n = 100000
-		e := Hutchinson{Kind: kind, Seed: 3}.probes(Problem{}.numbers(0, n), 2)[0]
+		es, err := Hutchinson{Kind: kind, Seed: 3}.probes(Problem{}.numbers(0, n), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := es[0]
 		var m1, m2, cross float64
 		for i := 0; i < 2*n; i += 2 {
 			m1 += (e[i] + e[i+1]) / (2 * n)

@@ -111,7 +111,11 @@ func TestTheJacobianNormIsFrobenius(t *testing.T) {
 	l := linear(d, 41)
 	want := square(l.A)
 	norms := func(f flow.Field, div Divergence) []float64 {
-		rhs, err := drift(f, div.probes(Problem{}.numbers(0, n), d), n, true)
+		es, err := div.probes(Problem{}.numbers(0, n), d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rhs, err := drift(f, es, n, true)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"flowmatch/flow"
 	"flowmatch/internal/absent"
+	"flowmatch/internal/memory"
 	"flowmatch/internal/seed"
 	"flowmatch/likelihood"
 	"flowmatch/ode"
@@ -47,6 +48,11 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions) (Samples, error) {
 	}
 	if o.N < 1 {
 		return Samples{}, fmt.Errorf("model: %d samples asked for; it must be at least 1", o.N)
+	}
+	// The source points, the samples, and what a caller makes of them.
+	if err := memory.Check(fmt.Sprintf("%d samples of %d dimensions", o.N, m.Dim()),
+		3*8*float64(o.N)*float64(m.Dim())); err != nil {
+		return Samples{}, fmt.Errorf("model: %w", err)
 	}
 	x0 := flow.NewBatch(o.N, m.Dim())
 	m.source.Sample(x0, seed.Rand(o.Seed, "sample", 0))

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
 )
@@ -45,9 +46,50 @@ func newArch(cfg Config, shards int) (m *arch, err error) {
 		m.body, err = newMLP(cfg, &m.layout)
 	}
 	if err == nil {
-		err = m.layout.check()
+		err = m.layout.check(cfg.Sizes())
 	}
 	return m, err
+}
+
+// Sizes names the settings that a network's size follows from: "net.hidden [64 64]".
+func (c Config) Sizes() string {
+	switch {
+	case c.UNet != nil:
+		return fmt.Sprintf("net.unet of %d channels, mult %v", c.UNet.Channels, c.UNet.Mult)
+	case c.DiT != nil:
+		return fmt.Sprintf("net.dit of width %d and depth %d", c.DiT.Width, c.DiT.Depth)
+	}
+	first := c.Hidden[:min(4, len(c.Hidden))]
+	text := fmt.Sprintf("net.hidden %v", first)
+	if len(c.Hidden) > len(first) {
+		text = fmt.Sprintf("net.hidden of %d layers", len(c.Hidden))
+	}
+	if inputs := c.inputs(); inputs > slices.Max(c.Hidden) {
+		text += fmt.Sprintf(" of %d inputs", inputs)
+	}
+	return text
+}
+
+// StepBytes returns the least memory that a training step on a batch of so many examples
+// takes: the examples, those of the next batch, and what the backward pass needs of them.
+func (c Config) StepBytes(batch int, o StepOptions) float64 {
+	c = c.Defaults()
+	host := 2 * 2 * 8 * float64(c.Dim) // x_0 and x_1, in float64
+	kept := float64(c.inputs())
+	switch image, _ := c.image(); {
+	case o.Recompute || c.OfImages() && len(image) != 3:
+		kept = 0
+	case c.UNet != nil:
+		kept = float64(image[0]) * float64(image[1]) * float64(c.UNet.Channels) * float64(2*c.UNet.Blocks)
+	case c.DiT != nil:
+		rows, columns := c.DiT.grid()
+		kept = float64(rows) * float64(columns) * float64(c.DiT.Width) * float64(c.DiT.Depth)
+	default:
+		for _, h := range c.Hidden {
+			kept += float64(h)
+		}
+	}
+	return float64(batch) * (host + 4*kept/float64(max(1, o.Accumulate)))
 }
 
 // tangents is that of the body, which must be in forward mode.

@@ -87,7 +87,7 @@ func planClassifier(cfg ClassifierConfig) (ClassifierConfig, *layout, error) {
 		return cfg, nil, err
 	}
 	l := classifierLayout(cfg)
-	return cfg, l, l.check()
+	return cfg, l, l.check("the classifier")
 }
 
 func classifierLayout(cfg ClassifierConfig) *layout {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"flowmatch/internal/choice"
+	"flowmatch/internal/memory"
 )
 
 // Config describes a velocity network f(x, t | label, context). Without UNet or DiT it is
@@ -133,6 +134,9 @@ func (c Config) Validate() error {
 			return fmt.Errorf("nn: hidden[%d] is %d; a layer needs at least 1 unit", i, h)
 		}
 	}
+	if err := c.checkLargest(); err != nil {
+		return err
+	}
 	if _, err := activationByName(c.Activation); err != nil {
 		return err
 	}
@@ -151,6 +155,48 @@ func (c Config) Validate() error {
 			c.Context)
 	}
 	return c.validateImages()
+}
+
+// Sizes beyond which no network is: their products are still whole numbers, so that an
+// estimate of the memory says the rest. mostLayers is that of layers and blocks.
+const mostSize, mostLayers = 1 << 30, 1 << 12
+
+// checkLargest reports a size that is no network's.
+func (c Config) checkLargest() error {
+	type size struct {
+		key     string
+		v, most int
+	}
+	all := []size{{"dim", c.Dim, mostSize}, {"layers of hidden", len(c.Hidden), mostLayers},
+		{"time_frequencies", c.TimeFrequencies, mostSize}, {"space_frequencies", c.SpaceFrequencies, mostSize},
+		{"classes", c.Classes, mostSize}, {"condition", c.Context, mostSize}}
+	for i, h := range c.Hidden {
+		all = append(all, size{fmt.Sprintf("hidden[%d]", i), h, mostSize})
+	}
+	if u := c.UNet; u != nil {
+		all = append(all, size{"unet.channels", u.Channels, mostSize}, size{"unet.blocks", u.Blocks, mostLayers},
+			size{"unet.heads", u.Heads, mostSize}, size{"unet.head_channels", u.HeadChannels, mostSize},
+			size{"unet.group_channels", u.GroupChannels, mostSize}, size{"resolutions of unet.mult", len(u.Mult), 64})
+		for i, m := range u.Mult {
+			all = append(all, size{fmt.Sprintf("unet.mult[%d]", i), m, mostLayers})
+		}
+	}
+	if d := c.DiT; d != nil {
+		all = append(all, size{"dit.patch", d.Patch, mostSize}, size{"dit.width", d.Width, mostSize},
+			size{"dit.depth", d.Depth, mostLayers}, size{"dit.heads", d.Heads, mostSize})
+		if !(d.MLPRatio <= mostLayers) {
+			return fmt.Errorf("nn: dit.mlp_ratio is %g; it must be at most %d", d.MLPRatio, mostLayers)
+		}
+	}
+	for _, s := range all {
+		if s.v > s.most {
+			if err := memory.Check(fmt.Sprintf("%s %d", s.key, s.v), 64*float64(s.v)); err != nil {
+				return fmt.Errorf("nn: %w", err)
+			}
+			return fmt.Errorf("nn: %s is %d; it must be at most %d", s.key, s.v, s.most)
+		}
+	}
+	return nil
 }
 
 // validateImages is the part of Validate that is for nets of images.

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+
+	"flowmatch/internal/memory"
 )
 
 // Tensor is one named array of a network, which begins at Offset in the slab.
@@ -104,15 +106,11 @@ func (l *layout) initial(rng *rand.Rand) []float32 {
 	return theta
 }
 
-// mostWeights is the most weights of a network: 64 GiB of them, with which no training fits
-// into a machine.
-const mostWeights = 1 << 34
-
-// check reports a network that is too large for any machine.
-func (l *layout) check() error {
-	if l.count > mostWeights {
-		return fmt.Errorf("nn: the network would have %.3g weights; at most %.3g can be: make its layers smaller",
-			l.count, float64(mostWeights))
+// check reports a network that is too large for the memory that there is: its weights are
+// there twice, on the host and on the engine. settings are those that make it as large.
+func (l *layout) check(settings string) error {
+	if err := memory.Check(fmt.Sprintf("%s, %.3g weights,", settings, l.count), 2*4*l.count); err != nil {
+		return fmt.Errorf("nn: %w", err)
 	}
 	return nil
 }

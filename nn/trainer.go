@@ -9,6 +9,8 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
+
+	"flowmatch/internal/memory"
 )
 
 // State is all that a Trainer must remember: resuming from it equals not
@@ -63,6 +65,11 @@ func (m *Module) newTrainer(o Optimizer, devices int) (*Trainer, error) {
 	}
 	if err := m.eng.checkDevices(devices); err != nil {
 		return nil, err
+	}
+	// Weights, their average, two moments and a gradient, on each device.
+	if err := memory.Check(fmt.Sprintf("training a network of %.3g weights", m.layout.count),
+		(stateSlabs+1)*4*m.layout.count*float64(devices)); err != nil {
+		return nil, fmt.Errorf("nn: %w", err)
 	}
 	w, err := m.Weights()
 	if err != nil {

@@ -94,8 +94,8 @@ func (c Config) Warnings() []string {
 	}
 	if aware := c.Coupling.LabelAware; c.Conditional && aware != nil && !*aware {
 		warnings = append(warnings, fmt.Sprintf("coupling.label_aware is false in a conditional training: %s over "+
-			"all classes pairs each class with its own part of the noise, and samples, which start from all of it, are not "+
-			"those of the class", c.Coupling.Name))
+			"all classes pairs each class with its own part of the noise, and samples, which start from all of "+
+			"it, are not those of the class", c.Coupling.Name))
 	}
 	return warnings
 }

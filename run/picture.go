@@ -12,6 +12,7 @@ import (
 	"flowmatch/eval"
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
+	"flowmatch/internal/memory"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/plot"
@@ -401,6 +402,11 @@ func (a *artist) density(ctx context.Context, w io.Writer) error {
 
 // flowPath solves for points in model units at equally spaced times.
 func (a *artist) flowPath(ctx context.Context) ([]flow.Batch, []float64, error) {
+	// The points at all times, and what the solver works with.
+	if err := memory.Check(fmt.Sprintf("a picture of the paths of %d points", a.N),
+		(frames+16)*8*float64(a.N)*float64(a.Model.Dim())); err != nil {
+		return nil, nil, fmt.Errorf("run: %w", err)
+	}
 	x := flow.NewBatch(a.N, a.Model.Dim())
 	a.Model.Source().Sample(x, seed.Rand(a.Seed, "sample", 0))
 	lo, hi := a.Model.Span()

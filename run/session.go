@@ -13,6 +13,7 @@ import (
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
 	"flowmatch/internal/filelock"
+	"flowmatch/internal/memory"
 	"flowmatch/likelihood"
 	"flowmatch/model"
 	"flowmatch/nn"
@@ -126,6 +127,10 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	}
 	if o.Opened != nil {
 		o.Opened(set, s.cfg)
+	}
+	if err := memory.Check(fmt.Sprintf("train.batch %d of %s", cfg.Train.Batch, s.cfg.Net.Sizes()),
+		s.cfg.Net.StepBytes(cfg.Train.Batch, cfg.Train.StepOptions)); err != nil {
+		return nil, fmt.Errorf("run: %w", err)
 	}
 	if err := cfg.Eval.Divergence.CheckDim(set.Dim, likelihood.ExactUpTo); err != nil {
 		return nil, fmt.Errorf("%w: eval.%w", ErrSettings, err)

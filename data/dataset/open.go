@@ -14,6 +14,7 @@ import (
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
 	"flowmatch/internal/digest"
+	"flowmatch/internal/memory"
 	"flowmatch/internal/seed"
 )
 
@@ -58,9 +59,14 @@ func (c Config) openLaw(seedValue uint64) (*data.Set, error) {
 	if s.Fingerprint, err = c.fingerprintLaw(); err != nil {
 		return nil, err
 	}
+	val, test := size(c.Val, defaultSyntheticVal), size(c.Test, defaultSyntheticTest)
+	for key, n := range map[string]float64{"n": float64(c.N), "val": val, "test": test} { // with a label each
+		if err := memory.Check(fmt.Sprintf("data.%s %g", key, n), n*float64(8*d.Dim()+4)); err != nil {
+			return nil, fmt.Errorf("data: %w", err)
+		}
+	}
 	draw := func(purpose string, n int) data.Points { return data.Sample(d, n, seed.Rand(seedValue, purpose, 0)) }
-	val := draw("val", int(size(c.Val, defaultSyntheticVal)))
-	test := draw("test", int(size(c.Test, defaultSyntheticTest)))
+	held, tested := draw("val", int(val)), draw("test", int(test))
 	finite := draw("sample", c.N)
 	if how := cmp.Or(c.Standardize, StandardizeNone); how != StandardizeNone {
 		on := finite.X
@@ -70,11 +76,11 @@ func (c Config) openLaw(seedValue uint64) (*data.Set, error) {
 		if s.Standardizer, err = fit(how, on, nil); err != nil {
 			return nil, err
 		}
-		s.Standardizer.Apply(val.X)
-		s.Standardizer.Apply(test.X)
+		s.Standardizer.Apply(held.X)
+		s.Standardizer.Apply(tested.X)
 		s.Standardizer.Apply(finite.X)
 	}
-	s.Val, s.Test = val, test
+	s.Val, s.Test = held, tested
 	if c.N > 0 {
 		s.TrainSet, s.Train = finite, data.Shuffle(finite, seedValue)
 	} else {

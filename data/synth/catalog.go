@@ -14,6 +14,7 @@ import (
 	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
+	"flowmatch/internal/memory"
 )
 
 // Params are the parameters of the laws. Nil means the law's own default;
@@ -139,11 +140,26 @@ func ByName(name string, p Params) (data.Distribution, error) {
 			return nil, fmt.Errorf("data: %s does not take %s; it takes %s", name, param, strings.Join(takes, ", "))
 		}
 	}
+	if err := p.check(name == "gmm" || name == "copula"); err != nil {
+		return nil, fmt.Errorf("data: %s: %w", name, err)
+	}
 	d, err := e.build(p)
 	if err != nil {
 		return nil, fmt.Errorf("data: %s: %w", name, err)
 	}
 	return d, nil
+}
+
+// check reports a law of more components or dimensions than there is memory for: each
+// component has a mean and, where it is correlated, a matrix.
+func (p Params) check(correlated bool) error {
+	number := func(v *int) float64 { return float64(max(1, or(v, 2))) }
+	dim, components := number(p.Dim), number(p.Components)
+	bytes := 8 * components * dim
+	if correlated {
+		bytes *= dim
+	}
+	return memory.Check(fmt.Sprintf("components %g and dim %g", components, dim), bytes)
 }
 
 // checkSample and checkLogProb panic on shapes that do not fit: the signatures of a

@@ -39,21 +39,22 @@ var rooms = map[string][]string{
 	"metrics":    {"flow", "internal/seed", "internal/assign", "internal/choice", "internal/stat"},
 	"field":      {"flow", "internal/seed", "path"},
 	"sde":        {"flow", "internal/seed", "internal/choice", "path", "ode"}, // one Stats for both kinds of solver
-	"likelihood": {"flow", "internal/seed", "internal/choice", "internal/stat", "ode"},
+	"likelihood": {"flow", "internal/seed", "internal/memory", "internal/choice", "internal/stat", "ode"},
 
 	// Data: the words below, readers and laws on them, one dispatcher on top.
 	"data": {"flow", "internal/seed", "internal/digest", "internal/stat", "internal/atomicfile",
-		"internal/absent", "internal/choice"},
-	"data/synth": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
+		"internal/memory", "internal/absent", "internal/choice"},
+	"data/synth": {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data"},
 	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data"},
 	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
-	"data/dataset": {"flow", "internal/seed", "internal/digest", "internal/choice", "data", "data/synth", "data/table",
-		"data/image"},
+	"data/dataset": {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data",
+		"data/synth", "data/table", "data/image"},
 
 	// Networks on an engine, and what a checkpoint is.
-	"nn": {"flow", "internal/seed", "internal/choice", "engine/native", "engine/onnx", "engine/onnx/exchange"},
+	"nn": {"flow", "internal/seed", "internal/memory", "internal/choice", "engine/native", "engine/onnx",
+		"engine/onnx/exchange"},
 	"model": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/image", "likelihood", "field",
-		"internal/seed", "internal/atomicfile", "internal/absent", "internal/choice", "engine/onnx"},
+		"internal/seed", "internal/memory", "internal/atomicfile", "internal/absent", "internal/choice", "engine/onnx"},
 
 	// What makes and uses models.
 	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling",
@@ -66,7 +67,8 @@ var rooms = map[string][]string{
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
 	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/image", "data/dataset",
 		"likelihood", "field", "model", "coupling", "train", "eval", "plot",
-		"internal/seed", "internal/atomicfile", "internal/filelock", "internal/tfevents", "internal/settings",
+		"internal/seed", "internal/memory", "internal/atomicfile", "internal/filelock", "internal/tfevents",
+		"internal/settings",
 		"internal/choice"},
 	"bench": {"flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field", "model",
 		"coupling", "train", "metrics", "internal/seed", "internal/memory", "internal/child", "internal/choice"},

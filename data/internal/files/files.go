@@ -15,6 +15,7 @@ import (
 
 	"flowmatch/data"
 	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/memory"
 )
 
 // Malformed makes a [data.FileError] about a file as a whole.
@@ -148,10 +149,23 @@ func Extension(path string) string {
 	return filepath.Ext(path)
 }
 
+// payloadCopies is how often a payload is in memory while it grows.
+const payloadCopies = 3
+
 // Payload reads exactly want bytes and then the end of r. It trusts no header:
-// memory grows with what the file holds, not with what it claims.
+// memory grows with what the file holds, not with what it claims, and what it holds may be
+// more than there is memory for, if it is packed.
 func Payload(r io.Reader, path string, want int64, of string) ([]byte, error) {
-	got, err := io.ReadAll(io.LimitReader(r, want))
+	fits := want
+	if left, ok := memory.Available(); ok {
+		fits = min(want, left/payloadCopies)
+	}
+	got, err := io.ReadAll(io.LimitReader(r, fits))
+	if fits < want && int64(len(got)) == fits && err == nil {
+		if err := memory.Check(of, payloadCopies*float64(want)); err != nil {
+			return nil, Malformed(path, "%v", err)
+		}
+	}
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, Unreadable(path, err)
 	}

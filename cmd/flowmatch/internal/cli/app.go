@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flowmatch/internal/memory"
 	"flowmatch/run"
 	"flowmatch/train"
 )
@@ -54,7 +55,8 @@ func (a *app) execute(ctx context.Context, args []string) int {
 
 func (a *app) fail(ctx context.Context, cmd *cobra.Command, err error) int {
 	code := exitFailure
-	if isUsage := errors.As(err, new(usageError)); isUsage || !a.running {
+	// What does not fit here fits elsewhere: nothing is wrong with how it was asked for.
+	if isUsage := errors.As(err, new(usageError)); (isUsage || !a.running) && !errors.Is(err, memory.ErrTooLarge) {
 		code = exitUsage
 	}
 	if ctx.Err() != nil {

@@ -13,6 +13,7 @@ import (
 
 	"flowmatch/eval"
 	"flowmatch/internal/choice"
+	"flowmatch/internal/memory"
 	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/run"
@@ -245,6 +246,12 @@ func labels(cmd *cobra.Command, r *run.Run, label string, n int, otherwise []int
 		return nil, usagef("--label: %w", err)
 	}
 	return slices.Repeat([]int32{class}, n), nil
+}
+
+// fitsN reports a number of points, as --n gives it, that the memory does not hold: from where
+// they start, where they end, and as they are written.
+func fitsN(r *run.Run, n int) error {
+	return memory.Check(fmt.Sprintf("--n %d", n), 4*8*float64(n)*float64(r.Model.Dim()))
 }
 
 // exclude reports flags that are given, but have no effect for the reason given.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flowmatch/internal/memory"
 	"flowmatch/run"
 )
 
@@ -29,6 +30,9 @@ func (f *sampleFlags) layOut(cmd *cobra.Command, r *run.Run) ([]int32, error) {
 	}
 	if cmd.Flags().Changed("n") && f.n != rows*cols {
 		return nil, usagef("--n is %d, and --grid %s has %d images; give one of them", f.n, f.grid, rows*cols)
+	}
+	if err := memory.Check("--grid "+f.grid, 4*8*float64(rows)*float64(cols)*float64(r.Model.Dim())); err != nil {
+		return nil, err
 	}
 	f.n, f.cols = rows*cols, cols
 	return r.GridLabels(rows, cols), nil

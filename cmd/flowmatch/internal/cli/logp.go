@@ -145,6 +145,9 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 	if cmd.Flags().Changed("seed") {
 		r.Config.Seed = f.seed
 	}
+	if err := fitsN(r, f.n); err != nil {
+		return nil, err
+	}
 	pts, err := f.points(cmd, r)
 	if err != nil {
 		return nil, err

@@ -128,6 +128,9 @@ density or a field is then that on the plane where all other columns are at thei
 			if !cmd.Flags().Changed("seed") {
 				f.o.Seed = r.Config.Seed
 			}
+			if err := fitsN(r, f.o.N); err != nil {
+				return nil, err
+			}
 			if cmd.Flags().Changed("columns") {
 				if f.o.Columns, err = f.chosen(r); err != nil {
 					return nil, err

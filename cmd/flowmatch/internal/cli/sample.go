@@ -197,6 +197,9 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 			return nil, err
 		}
 	}
+	if err := fitsN(r, f.n); err != nil {
+		return nil, err
+	}
 	p, err := f.prompt(cmd, r, inTurn)
 	if err != nil {
 		return nil, err
