@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"unicode"
@@ -143,7 +142,7 @@ const defaultDigits = 3
 
 // Read reads an experiment file.
 func Read(file string) (Grid, error) {
-	text, err := os.ReadFile(file)
+	text, err := settings.ReadFile(file)
 	if err != nil {
 		return Grid{}, fmt.Errorf("experiment: %w", err)
 	}
@@ -179,6 +178,9 @@ type loose struct {
 }
 
 func parse(text []byte) (g Grid, err error) {
+	if err := settings.Bounded(text); err != nil {
+		return g, err
+	}
 	var l loose
 	looseErr := yaml.Unmarshal(text, &l)
 	if l.Kind != "" {

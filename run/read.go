@@ -3,7 +3,6 @@ package run
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -130,7 +129,7 @@ func infer(text []byte, set []string, file string) ([]string, error) {
 
 // readFile reads a run file that parse knows. Paths in it are relative to it.
 func readFile(file string, parse func(text []byte) (Config, error)) (Config, error) {
-	b, err := os.ReadFile(file)
+	b, err := settings.ReadFile(file)
 	if err != nil {
 		return Config{}, fmt.Errorf("run: %w", err)
 	}

@@ -19,7 +19,7 @@ import (
 // Limits of what is read: deeper or larger files are mistakes, or aliases of aliases.
 const (
 	maxDepth = 100
-	maxNodes = 100_000
+	maxNodes = 20_000
 )
 
 // parse reads YAML text; from names what has no lines of its own. A text without a
@@ -29,6 +29,12 @@ func parse(text []byte, from string) (*node, error) {
 		before := len(text) - len(bytes.TrimLeftFunc(text, func(r rune) bool { return r != utf8.RuneError }))
 		at := where{line: 1 + bytes.Count(text[:before], []byte("\n")), from: from}
 		return nil, fmt.Errorf("%v: this is no text in UTF-8", at)
+	}
+	if err := scan(text); err != nil {
+		if from != "" {
+			err = fmt.Errorf("%s: %w", from, err)
+		}
+		return nil, err
 	}
 	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {

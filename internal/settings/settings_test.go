@@ -196,7 +196,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"hidden: [&a [0,0,0,0,0,0,0,0,0,0], &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a], &c " +
 			"[*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]," +
 			" &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c], &e [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d], *e]", "more than " +
-			"100000 values"},
+			"20000 values"},
 	} {
 		if _, _, err := read(c.text); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.80q: got error\n%v\nwant one with\n%s", c.text, err, c.want)

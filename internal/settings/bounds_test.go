@@ -1,0 +1,61 @@
+package settings
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// Texts that take the YAML library gigabytes or minutes never come to it.
+func TestTextsThatAreBombsAreNotParsed(t *testing.T) {
+	laughs := "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+	for i := 1; i < 20; i++ {
+		laughs += fmt.Sprintf("a%d: &a%d [%s]\n", i, i, strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 9))
+	}
+	many := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	const deep, wide = "more than 100 sections in one another", "more than 5000 keys or 20000 commas"
+	for _, c := range []struct{ name, text, want string }{
+		{"brackets", "a: " + strings.Repeat("[", 400_000), "line 1: " + deep},
+		{"braces", strings.Repeat("{a: ", 100_000), deep},
+		{"dashes", "\n" + strings.Repeat("- ", 200_000), "line 2: " + deep},
+		{"questions", strings.Repeat("? ", 100_000), deep},
+		{"tags", "a: " + strings.Repeat("!!str ", 100_000), deep},
+		{"anchors", strings.Repeat("&a ", 100_000), deep},
+		{"indentation", many(300, "%[1]*[1]d:\n"), "or 100 sections in one another"},
+		{"keys", many(80_000, "k%d: 1\n"), wide},
+		{"keys in a line", strings.Repeat("a: ", 100_000), wide},
+		{"commas", "a: [" + strings.Repeat(",", 400_000), wide},
+		{"aliases of aliases", laughs, "values, with *a"},
+		{"bytes", "a: " + strings.Repeat("x", 2_000_000), "the text has 2000003 bytes; at most 1048576 are read"},
+		{"an alias of itself", "a: &a [*a]", "there is no anchor &a before *a"},
+	} {
+		if err := Bounded([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+	for name, text := range map[string]string{
+		"keys": many(4000, "k%d: 1\n"), "numbers": "a: [" + strings.Repeat("1, ", 15_000) + "1]",
+		"depth": "a: " + strings.Repeat("[", 90) + strings.Repeat("]", 90), "negative numbers": "a: [-1, - 2, -3]",
+	} {
+		if err := Bounded([]byte(text)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAFileWithoutAnEndIsReadInPart(t *testing.T) {
+	if _, err := os.Stat("/dev/zero"); err != nil {
+		t.Skip("there is none")
+	}
+	text, err := ReadFile("/dev/zero")
+	if err != nil || Bounded(text) == nil {
+		t.Errorf("%d bytes, %v", len(text), err)
+	}
+}
