@@ -179,6 +179,9 @@ func (c call) foldedConstant() (*operand, bool, error) {
 		value = &onnx.Tensor{Type: onnx.Float, Floats: []float32{0}}
 	}
 	t.Type = value.Type
+	if err := fits(ints(t.Dims)...); err != nil {
+		return nil, false, err
+	}
 	if len(value.Floats) > 0 {
 		t.Floats = slices.Repeat(value.Floats[:1], t.Size())
 	} else {

@@ -31,6 +31,10 @@ func (c call) window(size, image []int) (w window, err error) {
 		return w, fmt.Errorf("a window of %v; only those of height and width are known", size)
 	}
 	pads := c.list("pads")
+	if err := within("a window, strides, dilations or pads",
+		slices.Concat(size, image, pads, c.list("strides"), c.list("dilations"))...); err != nil {
+		return w, err
+	}
 	for i := range 2 {
 		at := func(list []int) int {
 			if len(list) == 2 {
@@ -54,6 +58,10 @@ func (c call) window(size, image []int) (w window, err error) {
 		default:
 			return w, fmt.Errorf("auto_pad %q", auto)
 		}
+		if w.step[i] < 1 || w.dilate[i] < 1 || w.size[i] < 1 || min(w.pads[i][0], w.pads[i][1]) < 0 {
+			return w, fmt.Errorf("a window of %v with strides %v, dilations %v and pads %v", size, c.list("strides"),
+				c.list("dilations"), pads)
+		}
 		room := image[i] + w.pads[i][0] + w.pads[i][1] - reach
 		if room < 0 {
 			return w, fmt.Errorf("a window of %v over an image of %v", size, image)
@@ -66,7 +74,8 @@ func (c call) window(size, image []int) (w window, err error) {
 			}
 		}
 	}
-	return w, nil
+	// A window is one slice of the image for each of its elements.
+	return w, fits(w.out[0], w.out[1], w.size[0], w.size[1])
 }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }

@@ -242,6 +242,9 @@ func (c call) pad() (*operand, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := within("pads", pads...); err != nil {
+		return nil, err
+	}
 	config := make([]compute.PadAxis, x.Rank())
 	for i := range len(pads) / 2 {
 		a := i

@@ -35,7 +35,7 @@ func NewReader(m *onnx.Model) *Reader {
 		r.keep(m.Graph.Initializers[i].Name, &m.Graph.Initializers[i])
 	}
 	for _, n := range m.Graph.Nodes {
-		if t, ok := n.Attrs["value"].(*onnx.Tensor); ok && n.Op == "Constant" {
+		if t, ok := n.Attrs["value"].(*onnx.Tensor); ok && n.Op == "Constant" && len(n.Out) > 0 {
 			r.keep(n.Out[0], t)
 		}
 	}
@@ -157,6 +157,11 @@ func (b *building) add(n *onnx.Node) (err error) {
 		return err
 	}
 	for i, o := range outs {
+		if o != nil {
+			if err := fits(b.dims(o)...); err != nil {
+				return err
+			}
+		}
 		if i < len(n.Out) {
 			b.values[n.Out[i]] = o
 		}
@@ -263,6 +268,9 @@ func InputShape(v onnx.Value, n int) (s shapes.Shape, open bool, err error) {
 				"exchange: input %v: only its first axis may be open; write the file with fixed sizes",
 				v)
 		}
+	}
+	if err := fits(dims...); err != nil {
+		return s, false, fmt.Errorf("exchange: input %v: %w", v, err)
 	}
 	return shapes.Make(typ, dims...), open, nil
 }

@@ -18,6 +18,11 @@ func (c call) resize() (*operand, error) {
 	if out[0] != in[0] || out[1] != in[1] {
 		return nil, fmt.Errorf("from %v to %v: only height and width may change", in, out)
 	}
+	for k := range out {
+		if err := fits(out[k], in[k]); err != nil {
+			return nil, err
+		}
+	}
 	y := c.image(c.in[0])
 	for k, equation := range []string{"nhwc,oh->nowc", "nhwc,ow->nhoc"} {
 		from, to := in[k+2], out[k+2]
