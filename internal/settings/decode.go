@@ -117,6 +117,11 @@ func (d *decoder) mapping(v reflect.Value, n *node, path []string) {
 }
 
 func (d *decoder) list(v reflect.Value, n *node, path []string) {
+	// A setting of the command line is one value where it is written without brackets.
+	if elem := pointee(v.Type().Elem()).Kind(); (n.kind == plain || n.kind == quoted) && n.at.from != "" &&
+		elem != reflect.Slice && elem != reflect.Struct && elem != reflect.Map {
+		n = &node{kind: list, at: n.at, items: []*node{n}}
+	}
 	if n.kind != list {
 		example := "[a, b]"
 		if s := shapeOf(pointee(v.Type().Elem())); s == shapeWhole || s == shapeNumber {

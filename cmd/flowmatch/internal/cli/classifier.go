@@ -75,6 +75,9 @@ func (a *app) classifier(ctx context.Context, file string, f classifierFlags) (r
 	if _, err := extension("--out", f.out, ".safetensors"); err != nil {
 		return nil, err
 	}
+	if err := inFolder(f.out); err != nil {
+		return nil, err
+	}
 	l := f.cfg.Loop
 	if l.Steps < 1 || l.Batch < 1 {
 		return nil, usagef("--steps is %d and --batch %d; both must be at least 1", l.Steps, l.Batch)

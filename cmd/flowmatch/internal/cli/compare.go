@@ -196,6 +196,14 @@ func (a *app) compare(ctx context.Context, dirs []string, f compareFlags) (resul
 			return nil, usagef("--only: %w", err)
 		}
 	}
+	if f.out != "" {
+		if _, err := extension("--out", f.out, ".png"); err != nil {
+			return nil, err
+		}
+		if err := inFolder(f.out); err != nil {
+			return nil, err
+		}
+	}
 	if err := checkBackend(f.backend); err != nil {
 		return nil, err
 	}

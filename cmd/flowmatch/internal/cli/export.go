@@ -86,6 +86,9 @@ func export(dir string, f exportFlags) (result, error) {
 	if _, err := extension("--out", f.out, ".onnx"); err != nil {
 		return nil, err
 	}
+	if err := inFolder(f.out); err != nil {
+		return nil, err
+	}
 	if f.check < 0 {
 		return nil, usagef("--check is %d; it must not be negative", f.check)
 	}

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -80,6 +82,9 @@ func openRun(dir, backend string, set []string) (*run.Run, error) {
 	if errors.Is(err, run.ErrNoCheckpoint) {
 		file := quote(filepath.Join(dir, run.ConfigFile))
 		return nil, fmt.Errorf("%w\ngo on with: flowmatch train %s --out %s --resume", err, file, quote(dir))
+	}
+	if errors.Is(err, nn.ErrNoBackend) && backend == "" {
+		err = fmt.Errorf("%w\nor solve on another engine than that of its training: --backend native", err)
 	}
 	return r, asUsage(err, run.ErrNoRun, run.ErrForeign, run.ErrPath)
 }
@@ -230,6 +235,24 @@ func extension(flag, file string, endings ...string) (string, error) {
 		return "", usagef("%s %q; its name must end in %s", flag, file, strings.Join(endings, ", "))
 	}
 	return ext, nil
+}
+
+// inFolder reports a file of --out that cannot be written, for its folder is not there: before
+// the work that it is to hold.
+func inFolder(file string) error {
+	dir := filepath.Dir(file)
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("--out %q: no such folder: %q; make it first", file, dir)
+	case err != nil:
+		return fmt.Errorf("--out %q: %w", file, err)
+	case !info.IsDir():
+		return fmt.Errorf("--out %q: %q is a file, not a folder", file, dir)
+	}
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return fmt.Errorf("--out %q is a folder; give the name of a file", file)
+	}
+	return nil
 }
 
 // labels returns n times the class that --label names, or, when it is not given, what

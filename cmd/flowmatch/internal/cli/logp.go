@@ -132,6 +132,9 @@ func (f *logpFlags) check(cmd *cobra.Command) (ext string, err error) {
 
 func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) {
 	ext, err := f.check(cmd)
+	if err == nil && ext != "" {
+		err = inFolder(f.out)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -118,6 +118,9 @@ density or a field is then that on the plane where all other columns are at thei
 		ValidArgsFunction: folderArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			name, u, err := f.check(cmd)
+			if err == nil {
+				err = inFolder(f.out)
+			}
 			if err != nil {
 				return nil, err
 			}

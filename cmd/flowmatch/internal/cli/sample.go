@@ -181,6 +181,9 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 
 func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, error) {
 	ext, err := f.check(cmd)
+	if err == nil {
+		err = inFolder(f.out)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A file that cannot be written is told before the work that it is to hold.
+func TestAMissingOutputFolderIsToldBeforehand(t *testing.T) {
+	dir, none := trained(t), filepath.Join(t.TempDir(), "none")
+	config := writeText(t, "run.yaml", tinyRun)
+	for _, args := range []string{
+		"sample " + dir + " --n 5 --out " + none + "/x.csv", "sample " + dir + " --n 5 --out " + none + "/x.png",
+		"plot " + dir + " --kind samples --out " + none + "/x.png", "export " + dir + " --out " + none + "/x.onnx",
+		"logp " + dir + " --dataset moons --n 5 --out " + none + "/x.npy",
+		"classifier " + config + " --out " + none + "/x.safetensors",
+		"compare " + dir + " " + dir + " --out " + none + "/x.png",
+	} {
+		code, stdout, stderr := invoke(t, strings.Fields(args)...)
+		if code != exitFailure || stdout != "" || !strings.Contains(stderr, "no such folder") ||
+			strings.Contains(stderr, "drawing") || strings.Contains(stderr, "evaluating") {
+			t.Errorf("%s: exit code %d, %q", args, code, stderr)
+		}
+	}
+	folder := filepath.Join(t.TempDir(), "x.csv")
+	if err := os.Mkdir(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := invoke(t, "sample", dir, "--n", "5", "--out", folder)
+	if code != exitFailure || !strings.Contains(stderr, "is a folder; give the name of a file") {
+		t.Errorf("a folder: exit code %d, %q", code, stderr)
+	}
+}
+
+// A run of an engine that this program lacks says with which it can be used.
+func TestARunOfAnotherEngineNamesOneThatIsHere(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	succeed(t, "train", writeText(t, "run.yaml", tinyRun), "--out", dir, "-q")
+	file := filepath.Join(dir, "run.yaml")
+	text := strings.Replace(string(readFile(t, file)), "backend: native", "backend: xla", 1)
+	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := invoke(t, "sample", dir, "--n", "5", "--out", filepath.Join(dir, "s.csv")); code == 0 {
+		t.Skip("XLA is there")
+	} else if code != exitFailure || !strings.Contains(stderr, "--backend native") {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+	succeed(t, "sample", dir, "--n", "5", "--out", filepath.Join(dir, "s.csv"), "--backend", "native")
+}
+
+// A setting of one value is a list of one.
+func TestASettingOfOneValueIsAListOfOne(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	succeed(t, "train", writeText(t, "run.yaml", tinyRun), "--out", dir, "-q", "--set", "net.hidden=5")
+	if text := string(readFile(t, filepath.Join(dir, "run.yaml"))); !strings.Contains(text, "hidden: [5]") {
+		t.Errorf("run.yaml is\n%s", text)
+	}
+}
