@@ -126,8 +126,9 @@ func (a *app) trainCommand() *cobra.Command {
 		Short: "Train a flow as a run file says",
 		Long: `Train a flow as a run file says, in a folder that then holds all of the run.
 
-Ctrl-C saves and stops, as SIGTERM and SIGHUP do; --resume goes on, and ends with the same bits as a run
-that never stopped. A second Ctrl-C kills. A resumed run must have the settings that it
+Ctrl-C saves and stops, as SIGTERM and SIGHUP do; --resume goes on, and ends with the
+same bits as a run that never stopped, on the same backend, processor features and
+number of cores (GOMAXPROCS). A second Ctrl-C kills. A resumed run must have the settings that it
 began with, except
 ` + resumeKeys() + `
 What has changed is reported, and whether the run is then still one that never stopped:
