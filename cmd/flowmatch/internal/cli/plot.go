@@ -117,33 +117,7 @@ density or a field is then that on the plane where all other columns are at thei
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
-			name, u, err := f.check(cmd)
-			if err == nil {
-				err = inFolder(f.out)
-			}
-			if err != nil {
-				return nil, err
-			}
-			r, err := f.open(cmd, args[0], u)
-			if err != nil {
-				return nil, err
-			}
-			if !cmd.Flags().Changed("seed") {
-				f.o.Seed = r.Config.Seed
-			}
-			if err := fitsN(r, f.o.N); err != nil {
-				return nil, err
-			}
-			if cmd.Flags().Changed("columns") {
-				if f.o.Columns, err = f.chosen(r); err != nil {
-					return nil, err
-				}
-			}
-			f.o.NoData = a.noData
-			a.status("drawing %s", f.out)
-			r.Watch = a.watch
-			err = atomicfile.WriteFile(f.out, func(w io.Writer) error { return r.Picture(cmd.Context(), w, name, f.o) })
-			return plotResult{Run: r.Dir, Kind: f.kind, File: f.out}, err
+			return a.plot(cmd, args[0], f)
 		}),
 	}
 	f.add(cmd, eval.Solvers())
@@ -159,4 +133,34 @@ density or a field is then that on the plane where all other columns are at thei
 	complete(cmd, "kind", plotNames()...)
 	completeFiles(cmd, "out", "png", "gif")
 	return cmd
+}
+
+func (a *app) plot(cmd *cobra.Command, dir string, f plotFlags) (result, error) {
+	name, u, err := f.check(cmd)
+	if err == nil {
+		err = inFolder(f.out)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := f.open(cmd, dir, u)
+	if err != nil {
+		return nil, err
+	}
+	if !cmd.Flags().Changed("seed") {
+		f.o.Seed = r.Config.Seed
+	}
+	if err := fitsN(r, f.o.N); err != nil {
+		return nil, err
+	}
+	if cmd.Flags().Changed("columns") {
+		if f.o.Columns, err = f.chosen(r); err != nil {
+			return nil, err
+		}
+	}
+	f.o.NoData = a.noData
+	a.status("drawing %s", f.out)
+	r.Watch = a.watch
+	err = atomicfile.WriteFile(f.out, func(w io.Writer) error { return r.Picture(cmd.Context(), w, name, f.o) })
+	return plotResult{Run: r.Dir, Kind: f.kind, File: f.out}, err
 }
