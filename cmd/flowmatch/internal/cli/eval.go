@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -283,6 +284,7 @@ func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) 
 	if err != nil && !errors.As(err, new(*eval.PartError)) {
 		return nil, err
 	}
+	rep.Warnings = append(rep.Warnings, f.short(cmd, rep)...)
 	if byFeatures != nil && cmd.Context().Err() == nil {
 		var failure error
 		rep.Features, failure = byFeatures(cmd.Context(), s)
@@ -292,6 +294,23 @@ func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) 
 		return partially(rep, err)
 	}
 	return evalResult{rep}, nil
+}
+
+// short says where fewer points are held out than were asked for.
+func (f *evalFlags) short(cmd *cobra.Command, rep eval.Report) (warnings []string) {
+	add := func(flag string, asked, measured int) {
+		if cmd.Flags().Changed(flag) && measured < asked {
+			warnings = append(warnings, fmt.Sprintf("--%s is %d, but only %d points are held out; data.test says how many",
+				flag, asked, measured))
+		}
+	}
+	if l := rep.Likelihood; l != nil {
+		add("test", f.test, l.Points)
+	}
+	if q := rep.Samples; q != nil {
+		add("samples", f.samples, q.Points)
+	}
+	return warnings
 }
 
 // partially returns what a report has, beside the error; nothing where it has nothing.

@@ -70,3 +70,16 @@ func TestALikelihoodThatIsNotToBeTrustedIsSaidToBe(t *testing.T) {
 		t.Errorf("check %v", check)
 	}
 }
+
+// More points than are held out cannot be measured on, and that is said.
+func TestFewerHeldOutPointsThanAskedForAreTold(t *testing.T) {
+	text := succeed(t, "eval", trained(t), "--test", "61", "--samples", "1000")
+	for _, want := range []string{"--test is 61, but only 60 points are held out", "--samples is 1000, but only 60 points"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if text := succeed(t, "eval", trained(t), "--test", "60"); strings.Contains(text, "held out;") {
+		t.Errorf("as many as there are:\n%s", text)
+	}
+}

@@ -48,6 +48,9 @@ func (e experimentResult) text(w io.Writer) {
 	fmt.Fprintf(w, "seconds\t%.1f\n", e.Seconds)
 }
 
+// mostSeeds is far more than an experiment can have.
+const mostSeeds = 10000
+
 type experimentFlags struct {
 	grid                   string // name or file
 	out, docs, data, peers string
@@ -178,6 +181,9 @@ func (f experimentFlags) seedsOf(g experiment.Grid) ([]uint64, error) {
 	seeds := slices.Clone(g.Seeds)
 	if f.seeds < 0 {
 		return nil, usagef("--seeds is %d; it must be at least 1, or 0 for the grid's %d", f.seeds, len(seeds))
+	}
+	if f.seeds > mostSeeds {
+		return nil, usagef("--seeds is %d; it must be at most %d", f.seeds, mostSeeds)
 	}
 	for len(seeds) < f.seeds {
 		seeds = append(seeds, slices.Max(seeds)+1)

@@ -11,6 +11,7 @@ import (
 
 	"flowmatch/data/table"
 	"flowmatch/flow"
+	"flowmatch/internal/memory"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/nn"
@@ -94,6 +95,10 @@ func export(dir string, f exportFlags) (result, error) {
 	}
 	r, err := openRun(dir, "", nil)
 	if err != nil {
+		return nil, err
+	}
+	numbers := float64(f.check) * float64(2*r.Model.Dim()+r.Model.Net().Config().Context+3)
+	if err := memory.Check(fmt.Sprintf("--check %d", f.check), 2*8*numbers); err != nil {
 		return nil, err
 	}
 	o := model.ExportOptions{Raw: f.raw, Average: f.average, Step: r.Step, Version: run.Version()}

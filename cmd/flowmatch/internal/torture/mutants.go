@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,10 +32,10 @@ type kind struct {
 
 // kinds is the table; what is added here is damaged and read.
 func kinds() []kind {
-	return []kind{
+	return slices.Concat([]kind{
 		{"checkpoint", checkpointOf, mutateCheckpoint, readCheckpoint},
 		{"run file", func(*torturer) ([]byte, error) { return []byte(runFile), nil }, nil, readRunFile},
-	}
+	}, dataKinds(), otherKinds())
 }
 
 // readMutants reads damaged files of each kind. A reader may refuse one, or take it; it must
@@ -47,8 +48,12 @@ func readMutants(t *torturer, r *report) {
 			r.fault("%s: %v", k.name, err)
 			continue
 		}
-		n, accepted, slowest := t.often(3000, 50000), 0, time.Duration(0)
 		file := filepath.Join(t.dir, "mutant")
+		if err := wholeIsRead(k, file, whole); err != nil {
+			r.fault("%s: %v", k.name, err)
+			continue
+		}
+		n, accepted, slowest := t.often(1000, 30000), 0, time.Duration(0)
 		for range n {
 			mutate := k.mutate
 			if mutate == nil || t.rng.IntN(3) == 0 {
@@ -81,6 +86,17 @@ func readMutants(t *torturer, r *report) {
 	if r.note("%d MiB at most", peak>>20); peak > most {
 		r.fault("%d MiB for small files", peak>>20)
 	}
+}
+
+// wholeIsRead reports a good file that is refused: nothing would be learnt from damaged ones.
+func wholeIsRead(k kind, file string, whole []byte) error {
+	if err := os.WriteFile(file, whole, 0o600); err != nil {
+		return err
+	}
+	if ok, err := guarded(k.read, file); err != nil || !ok {
+		return fmt.Errorf("the whole file is refused (%v)", err)
+	}
+	return nil
 }
 
 // guarded calls a reader, and returns its panic as an error.
