@@ -218,3 +218,25 @@ func TestErrorsQuoteLittleOfTheInput(t *testing.T) {
 		}
 	}
 }
+
+// The length of a footer is a claim, which 4 GB must not be made ready for.
+func TestAFooterIsNotLongerThanItsFile(t *testing.T) {
+	var b bytes.Buffer
+	if err := parquet.Write(&b, []struct{ X float64 }{{1}, {2}}); err != nil {
+		t.Fatal(err)
+	}
+	whole := b.Bytes()
+	if _, err := Read(datatest.WriteTemp(t, "t.parquet", whole), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(b []byte) []byte{
+		"long":  func(b []byte) []byte { b[len(b)-5] = 0xff; return b },
+		"short": func(b []byte) []byte { return b[len(b)-8:] },
+		"empty": func([]byte) []byte { return nil },
+	} {
+		_, err := Read(datatest.WriteTemp(t, "t.parquet", change(bytes.Clone(whole))), Options{})
+		if err == nil || !strings.Contains(err.Error(), "not a Parquet file") {
+			t.Errorf("%s: got %v, want that it is not a Parquet file", name, err)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
 	"flowmatch/data/internal/files"
@@ -38,6 +40,9 @@ func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Tabl
 			t, err = Table{}, files.Malformed(path, "damaged Parquet file: %v", p)
 		}
 	}()
+	if err := checkFooter(r, size); err != nil {
+		return Table{}, files.Malformed(path, "not a Parquet file: %v", err)
+	}
 	f, err := parquet.OpenFile(r, size)
 	if err != nil {
 		return Table{}, files.Malformed(path, "not a Parquet file: %v", err)
@@ -58,6 +63,13 @@ func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Tabl
 		return Table{}, files.Malformed(path, "%d rows of %d columns in %d bytes, more than can be read; want at "+
 			"most %d rows of a file of this size", f.NumRows(), len(chosen), size, most)
 	}
+	for _, g := range f.Metadata().RowGroups {
+		for _, c := range chosen {
+			if err := checkPages(r, size, g.Columns[c].MetaData); err != nil {
+				return Table{}, files.Malformed(path, "damaged Parquet file: %s: %v", column(names[c]), err)
+			}
+		}
+	}
 	x, err := in.parquet(f)
 	if err != nil {
 		return Table{}, err
@@ -72,6 +84,58 @@ func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Tabl
 		}
 	}
 	return t, nil
+}
+
+// checkFooter reports a footer that is longer than its file: the library makes room for what
+// the last 8 bytes claim.
+func checkFooter(r io.ReaderAt, size int64) error {
+	const mark, head = 8, 4 // the length and PAR1; PAR1 at the head
+	if size < mark+head {
+		return fmt.Errorf("%d bytes are too few", size)
+	}
+	var end [mark]byte
+	if _, err := r.ReadAt(end[:], size-mark); err != nil {
+		return err
+	}
+	if n := int64(binary.LittleEndian.Uint32(end[:])); n > size-mark-head {
+		return fmt.Errorf("its footer claims %d bytes, of a file of %d", n, size)
+	}
+	return nil
+}
+
+// checkPages reports a page of a column that claims more bytes than there are, or than it can
+// hold once it is decompressed: the library makes room for what its header claims.
+func checkPages(r io.ReaderAt, size int64, c format.ColumnMetaData) error {
+	const mostHeader, free, most = 64 << 10, 64 << 20, 1 << 10
+	at := c.DataPageOffset
+	if d := c.DictionaryPageOffset; d > 0 && d < at {
+		at = d
+	}
+	end := at + c.TotalCompressedSize
+	if at < 0 || c.TotalCompressedSize < 0 || end < at || end > size {
+		return fmt.Errorf("its pages are said to be %d bytes from byte %d on, of a file of %d", c.TotalCompressedSize,
+			at, size)
+	}
+	head := make([]byte, mostHeader)
+	for at < end {
+		part := head[:min(mostHeader, end-at)]
+		if _, err := r.ReadAt(part, at); err != nil {
+			return err
+		}
+		var page format.PageHeader
+		in := new(thrift.CompactProtocol).NewReaderFromBytes(part)
+		if err := thrift.NewDecoder(in).Decode(&page); err != nil {
+			return fmt.Errorf("the header of the page at byte %d: %w", at, err)
+		}
+		at += int64(in.BytesRead())
+		packed, plain := int64(page.CompressedPageSize), int64(page.UncompressedPageSize)
+		if packed < 0 || packed > end-at || plain < 0 || plain > free+most*packed {
+			return fmt.Errorf("the page at byte %d claims %d bytes, of %d that there are, and %d decompressed", at,
+				packed, end-at, plain)
+		}
+		at += packed
+	}
+	return nil
 }
 
 // A file may hold numbers of numbersFree bytes, and beyond that of numbersMost times its own:
