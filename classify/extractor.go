@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"flowmatch/data/image"
 	"flowmatch/engine/onnx"
 	"flowmatch/flow"
+	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
 	"flowmatch/internal/digest"
 	"flowmatch/nn"
@@ -63,7 +63,7 @@ func OpenExtractor(path string, eng *nn.Engine, shape []int, o ExtractorOptions)
 	if len(shape) != 3 {
 		return nil, fmt.Errorf("%w: features are of images, and the data are none", ErrExtractor)
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := atomicfile.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("classify: %w", err)
 	}

@@ -100,6 +100,9 @@ func (s Subject) verdict(l *Likelihood, of spread, m model.LikelihoodCheck, err 
 	if err != nil {
 		c.doubt(s.finer(), "it could not be solved for again: %v", err)
 	}
+	if l.Points == 1 {
+		c.doubt("hold out more points", "it is of one point, which has no standard error")
+	}
 	c.solved(m, s)
 	c.tailed(of, l.Points, s)
 	if l.BPD != nil {

@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 
 	"github.com/nlpodyssey/safetensors"
 
+	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
 	"flowmatch/nn"
 )
@@ -25,7 +25,7 @@ type tensorFile struct {
 // readFile reads a safetensors file and has use look at it. Errors name the file and
 // what it should be.
 func readFile(path, what string, use func(f *tensorFile) error) error {
-	buf, err := os.ReadFile(path)
+	buf, err := atomicfile.Read(path)
 	if err != nil {
 		return fmt.Errorf("model: %w", err)
 	}

@@ -81,7 +81,7 @@ func (m *metricsLog) Close() error {
 // ReadMetrics reads the events of a metrics file. A last line without its end,
 // which a killed process may leave, is ignored; any other bad line is an error.
 func ReadMetrics(file string) ([]train.Event, error) {
-	b, err := os.ReadFile(file)
+	b, err := atomicfile.Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
 )
 
@@ -50,7 +51,7 @@ func madeHere(dir string) bool {
 	if err != nil {
 		return false
 	}
-	text, err := os.ReadFile(filepath.Join(dir, versionsFile))
+	text, err := atomicfile.Read(filepath.Join(dir, versionsFile))
 	if err != nil {
 		return false
 	}

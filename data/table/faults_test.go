@@ -240,3 +240,20 @@ func TestAFooterIsNotLongerThanItsFile(t *testing.T) {
 		}
 	}
 }
+
+// The library reads some LZ4 pages as zeros.
+func TestLZ4IsRefused(t *testing.T) {
+	type row struct{ X, Y float64 }
+	var b bytes.Buffer
+	w := parquet.NewGenericWriter[row](&b, parquet.Compression(&parquet.Lz4Raw))
+	if _, err := w.Write([]row{{1, 2}, {3, 4}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Read(datatest.WriteTemp(t, "t.parquet", b.Bytes()), Options{})
+	if err == nil || !strings.Contains(err.Error(), `"X" is compressed with LZ4_RAW`) {
+		t.Errorf("got %v", err)
+	}
+}

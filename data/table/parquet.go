@@ -65,6 +65,10 @@ func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Tabl
 	}
 	for _, g := range f.Metadata().RowGroups {
 		for _, c := range chosen {
+			if codec := g.Columns[c].MetaData.Codec; codec == format.Lz4 || codec == format.Lz4Raw {
+				return Table{}, files.Malformed(path, "%s is compressed with %v, which cannot be read; write the file "+
+					"with snappy, gzip, zstd or brotli", column(names[c]), codec)
+			}
 			if err := checkPages(r, size, g.Columns[c].MetaData); err != nil {
 				return Table{}, files.Malformed(path, "damaged Parquet file: %s: %v", column(names[c]), err)
 			}

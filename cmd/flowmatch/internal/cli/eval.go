@@ -300,8 +300,8 @@ func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) 
 func (f *evalFlags) short(cmd *cobra.Command, rep eval.Report) (warnings []string) {
 	add := func(flag string, asked, measured int) {
 		if cmd.Flags().Changed(flag) && measured < asked {
-			warnings = append(warnings, fmt.Sprintf("--%s is %d, but only %d points are held out; data.test says how many",
-				flag, asked, measured))
+			warnings = append(warnings, fmt.Sprintf("--%s is %d, but only %d points are held out; "+
+				"data.test says how many", flag, asked, measured))
 		}
 	}
 	if l := rep.Likelihood; l != nil {

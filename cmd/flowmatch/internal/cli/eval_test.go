@@ -74,7 +74,8 @@ func TestALikelihoodThatIsNotToBeTrustedIsSaidToBe(t *testing.T) {
 // More points than are held out cannot be measured on, and that is said.
 func TestFewerHeldOutPointsThanAskedForAreTold(t *testing.T) {
 	text := succeed(t, "eval", trained(t), "--test", "61", "--samples", "1000")
-	for _, want := range []string{"--test is 61, but only 60 points are held out", "--samples is 1000, but only 60 points"} {
+	for _, want := range []string{"--test is 61, but only 60 points are held out",
+		"--samples is 1000, but only 60 points"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

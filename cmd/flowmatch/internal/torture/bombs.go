@@ -110,7 +110,8 @@ func anchors() []byte {
 	var b strings.Builder
 	b.WriteString("a0: &a0 [1, 1]\n")
 	for i := 1; i < 20; i++ {
-		fmt.Fprintf(&b, "a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 10), ", "))
+		ten := strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 10)
+		fmt.Fprintf(&b, "a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(ten, ", "))
 	}
 	return []byte(b.String())
 }
