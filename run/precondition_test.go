@@ -173,3 +173,26 @@ func TestDataOfAScaleThatTrainsBadlyAreWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+// One row far out makes one point of all the others.
+func TestRowsFarOutAreWarnedOf(t *testing.T) {
+	for out, want := range map[string]bool{"3": false, "100": false, "1e8": true, "1e30": true} {
+		file := filepath.Join(t.TempDir(), "x.csv")
+		text := "a,b\n" + out + ",0.5\n"
+		for i := range 300 {
+			text += fmt.Sprintf("%g,%g\n", math.Sin(float64(20*i)), math.Exp(3*math.Cos(float64(31*i))))
+		}
+		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		cfg := parseText(t, "data: {val: 0, test: 0}\nnet: {hidden: [4]}\ntrain: {steps: 1, batch: 8}", "data.path="+file)
+		o := TrainOptions{Warned: func(w string) { got = append(got, w) }}
+		if _, err := Train(t.Context(), cfg, filepath.Join(t.TempDir(), "run"), o); err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.Join(got, "\n"); strings.Contains(text, `column "a" has a few rows`) != want {
+			t.Errorf("a row of %s: warnings %q", out, text)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package run
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"flowmatch/data"
 	"flowmatch/flow"
@@ -25,6 +26,7 @@ func unscaled(spec model.Spec, set *data.Set, x flow.Batch, scale float64) (warn
 	if set.Kind == data.KindImages || scale == 0 {
 		return nil
 	}
+	warnings = outlying(set, x)
 	const remedy = "; data.standardize: columns (or scalar) brings them to 1"
 	name, narrow := narrowest(set, x)
 	limit := float64(widestPlain)
@@ -50,6 +52,37 @@ func unscaled(spec model.Spec, set *data.Set, x flow.Batch, scale float64) (warn
 	return warnings
 }
 
+// outlying warns of columns whose scale a few rows far out decide: to the network all others
+// are then one point.
+func outlying(set *data.Set, x flow.Batch) (warnings []string) {
+	const far, close = 1e4, 0.05 // in widths of nine tenths of the rows, and of deviations
+	std := set.Standardizer
+	apart := std != nil && len(slices.Compact(slices.Sorted(slices.Values(std.Std)))) > 1 // each column its own
+	v := make([]float64, x.N)
+	for d := range x.D {
+		for i := range v {
+			v[i] = x.Row(i)[d]
+		}
+		slices.Sort(v)
+		low, high := v[len(v)/20], v[len(v)-1-len(v)/20]
+		width, most := high-low, max(low-v[0], v[len(v)-1]-high)
+		if width == 0 || most < far*width && !(apart && width < close) {
+			continue
+		}
+		warnings = append(warnings, fmt.Sprintf("%s has a few rows that are very far out: nine tenths of it lie within "+
+			"%.2g deviations, which is one point to a network; leave those rows out", coordinate(set, d), width))
+	}
+	return warnings
+}
+
+// coordinate names a coordinate of the points.
+func coordinate(set *data.Set, d int) string {
+	if d < len(set.Columns) {
+		return fmt.Sprintf("column %q", set.Columns[d])
+	}
+	return fmt.Sprintf("coordinate %d", d)
+}
+
 // narrowest returns the coordinate of least standard deviation, and that; constant ones, of
 // which there is nothing to learn, are passed over. It is 0 where all are.
 func narrowest(set *data.Set, x flow.Batch) (name string, std float64) {
@@ -63,10 +96,7 @@ func narrowest(set *data.Set, x flow.Batch) (name string, std float64) {
 			square += e * e / float64(x.N)
 		}
 		if v := math.Sqrt(square); v > 1e-12*math.Abs(mean) && (std == 0 || v < std) {
-			name, std = fmt.Sprintf("coordinate %d", d), v
-			if d < len(set.Columns) {
-				name = fmt.Sprintf("column %q", set.Columns[d])
-			}
+			name, std = coordinate(set, d), v
 		}
 	}
 	return name, std
