@@ -56,6 +56,7 @@ func unscaled(spec model.Spec, set *data.Set, x flow.Batch, scale float64) (warn
 // are then one point.
 func outlying(set *data.Set, x flow.Batch) (warnings []string) {
 	const far, close = 1e4, 0.05 // in widths of nine tenths of the rows, and of deviations
+	const vast = 1e12            // in the units of the file
 	std := set.Standardizer
 	apart := std != nil && len(slices.Compact(slices.Sorted(slices.Values(std.Std)))) > 1 // each column its own
 	v := make([]float64, x.N)
@@ -66,7 +67,10 @@ func outlying(set *data.Set, x flow.Batch) (warnings []string) {
 		slices.Sort(v)
 		low, high := v[len(v)/20], v[len(v)-1-len(v)/20]
 		width, most := high-low, max(low-v[0], v[len(v)-1]-high)
-		if width == 0 || most < far*width && !(apart && width < close) {
+		switch {
+		case width > 0 && (most >= far*width || apart && width < close):
+		case width == 0 && std != nil && std.Std[d] > vast: // all others became one number
+		default:
 			continue
 		}
 		warnings = append(warnings, fmt.Sprintf("%s has a few rows that are very far out: nine tenths of it lie within "+
