@@ -8,7 +8,8 @@
 //
 // Two writers of one path do not corrupt it, but the later one wins. A process
 // killed in the middle leaves a hidden file .NAME.tmp-RANDOM beside the old
-// one: the next process that writes there removes it, or calls [Sweep]. The lines are
+// one: the next process that writes there removes it, or calls [Sweep], but for file systems
+// without locks. The lines are
 // our own because the usual library for this, google/renameio, does not build on
 // Windows.
 package atomicfile

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"flowmatch/internal/filelock"
@@ -43,8 +44,8 @@ func createTemp(path string) (*os.File, error) {
 			return nil, err
 		}
 		// It is not locked where a sweep looked at it before this line, and removes it.
-		held, err := filelock.Try(f)
-		if err == nil && held && filelock.Is(f, temp) {
+		state, err := try(f)
+		if err == nil && state != filelock.Held && filelock.Is(f, temp) {
 			return f, nil
 		}
 		f.Close()
@@ -56,9 +57,14 @@ func createTemp(path string) (*os.File, error) {
 }
 
 // rename closes a temporary file and gives it its name, if that may be under the lock,
-// which closing it gives back. Windows renames no file that is open.
+// which closing it gives back. Windows renames no file that is open: there its age tells a
+// sweep that it is in use; see fresh.
 func rename(f *os.File, path string) error {
 	if runtime.GOOS == "windows" {
+		now := time.Now() // for flushing it may have taken long
+		if err := os.Chtimes(f.Name(), now, now); err != nil {
+			return err
+		}
 		return errors.Join(f.Close(), os.Rename(f.Name(), path))
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
@@ -68,7 +74,8 @@ func rename(f *os.File, path string) error {
 }
 
 // Sweep removes the temporary files that killed processes left in dir. What it cannot
-// remove, as in a folder that is only read, stays.
+// remove, as in a folder that is only read, stays, and so does all where there are no locks:
+// another process may be writing it.
 func Sweep(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -88,14 +95,26 @@ func sweep(temp string) {
 		return
 	}
 	defer f.Close()
-	if held, err := filelock.Try(f); err != nil || !held {
+	if state, err := try(f); err != nil || state != filelock.Taken {
 		return
 	}
 	if runtime.GOOS == "windows" { // which removes no file that is open
+		if fresh(f) {
+			return
+		}
 		f.Close()
 	}
 	os.Remove(temp)
 }
+
+// fresh says whether a file may be one that has been closed, and is about to get its name.
+func fresh(f *os.File) bool {
+	info, err := f.Stat()
+	return err != nil || time.Since(info.ModTime()) < time.Minute
+}
+
+// try is [filelock.Try]; tests have it say that there are no locks.
+var try = filelock.Try
 
 // swept are the folders that this process has swept.
 var swept sync.Map

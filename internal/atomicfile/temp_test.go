@@ -87,6 +87,41 @@ func TestStrayTemporariesAreSwept(t *testing.T) {
 	atomicfile.Sweep(filepath.Join(dir, "none")) // is no fault
 }
 
+// Without locks nobody knows what is being written: it stays.
+func TestWithoutLocksNothingIsSwept(t *testing.T) {
+	atomicfile.WithoutLocks(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a")
+	err := atomicfile.WriteFile(path, func(w io.Writer) error {
+		atomicfile.Sweep(dir) // as a reader does meanwhile
+		_, err := io.WriteString(w, "whole")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantContent(t, path, "whole")
+	wantOnly(t, dir, "a")
+}
+
+// What has just been closed may be about to get its name.
+func TestAFileIsFreshForAMinute(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for age, want := range map[time.Duration]bool{0: true, 50 * time.Second: true, 70 * time.Second: false} {
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(f.Name(), at, at); err != nil {
+			t.Fatal(err)
+		}
+		if got := atomicfile.Fresh(f); got != want {
+			t.Errorf("a file of %v is fresh: %v, want %v", age, got, want)
+		}
+	}
+}
+
 func TestNamesAsLongAsTheFileSystemTakes(t *testing.T) {
 	for _, name := range []string{strings.Repeat("x", 255), strings.Repeat("x", 199) + strings.Repeat("é", 28)} {
 		dir := t.TempDir()

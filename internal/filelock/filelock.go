@@ -2,7 +2,8 @@
 // system: one is gone with the process that holds it, however that ends.
 //
 // There is one type, [Folder], and a function for a single file, [Try]. Where the system or
-// the file system has no such locks (plan9, js, some network folders) everything is granted.
+// the file system has no such locks (plan9, js, some network folders) every lock of a folder is
+// granted, and Try says that there are none: nobody knows who writes there.
 // The lines are our own because the usual library, gofrs/flock, opens the file itself, and on
 // Windows locks its content, so that nobody could read there who holds it.
 package filelock
@@ -11,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -29,47 +31,89 @@ var ErrHeld = errors.New("another program is writing into this folder")
 // Folder is a lock of a folder that is held.
 type Folder struct{ file *os.File }
 
+// State is what is known of a lock.
+type State int
+
+// The states of a lock that was tried: it is ours now, or another's, or there are no locks
+// here.
+const (
+	Taken State = iota
+	Held
+	NoLocks
+)
+
 // LockFolder takes the lock of a folder, which must be there. Where it is held the error is
-// [ErrHeld], and says by whom.
+// [ErrHeld], and says by whom. A link or another folder in the place of its file is an error.
 func LockFolder(dir string) (*Folder, error) {
+	const pause = 5 * time.Millisecond
 	path := filepath.Join(dir, name)
 	for patience := 5; ; patience-- {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
-		if err != nil {
+		f, err := open(path)
+		if err == nil {
+			l, err := lock(f, path)
+			if err == nil {
+				return l, nil
+			}
+			if patience == 0 || !errors.Is(err, ErrHeld) {
+				return nil, err
+			}
+		} else if patience == 0 || !errors.Is(err, fs.ErrExist) && !(errors.Is(err, fs.ErrNotExist) && exists(dir)) {
 			return nil, fmt.Errorf("filelock: %w", err)
 		}
-		held, err := Try(f)
-		switch {
-		case err != nil:
-			err = fmt.Errorf("filelock: %s: %w", path, err)
-		case !held && patience > 0: // maybe it is being cleared
-			f.Close()
-			time.Sleep(5 * time.Millisecond)
-			continue
-		case !held:
-			err = fmt.Errorf("%w: %s is held by %s", ErrHeld, path, holder(f))
-		case !Is(f, path): // who held it has just removed it
-			f.Close()
-			continue
-		default:
-			err = sign(f)
-		}
-		if err != nil {
-			f.Close()
-			return nil, err
-		}
-		return &Folder{f}, nil
+		time.Sleep(pause) // maybe it is being given back, or cleared
 	}
 }
 
-// Clear removes the file of a lock whose holder was killed.
+// open opens the file of a lock, or makes it. Neither follows a link, which may lead anywhere.
+func open(path string) (*os.File, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file, as that of a lock is; remove it", path)
+	}
+	return os.OpenFile(path, os.O_RDWR, 0)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// lock takes the lock of an open file, or closes it.
+func lock(f *os.File, path string) (*Folder, error) {
+	state, err := Try(f)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("filelock: %s: %w", path, err)
+	case state == Held:
+		err = fmt.Errorf("%w: %s is held by %s", ErrHeld, path, holder(f))
+	case !Is(f, path): // who held it has just removed it
+		err = fmt.Errorf("%w: %s is taken and given back all the time", ErrHeld, path)
+	default:
+		err = sign(f)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &Folder{f}, nil
+}
+
+// Clear removes the file of a lock whose holder was killed, where that is known.
 func Clear(dir string) {
 	path := filepath.Join(dir, name)
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	f, err := open(path)
 	if err != nil {
 		return
 	}
-	if held, err := Try(f); err == nil && held && Is(f, path) {
+	if state, err := Try(f); err == nil && state == Taken && Is(f, path) {
 		(&Folder{f}).Unlock()
 		return
 	}

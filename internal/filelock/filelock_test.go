@@ -177,11 +177,46 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if ok, err := filelock.Try(f); !ok || err != nil {
-		t.Fatal(ok, err)
+	if state, err := filelock.Try(f); state != filelock.Taken || err != nil {
+		t.Fatal(state, err)
 	}
 	if _, err := filelock.LockFolder(dir); err == nil || strings.Contains(err.Error(), "\x1b") ||
 		!utf8.ValidString(err.Error()) {
 		t.Errorf("got %q", err)
+	}
+}
+
+// A link in the place of the lock is not followed, wherever it leads, and ends at once.
+func TestWhatIsNoFileIsNoLock(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "other")
+	if err := os.WriteFile(other, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for what, put := range map[string]func(path string) error{
+		"a link to a file":      func(path string) error { return os.Symlink(other, path) },
+		"a link to a folder":    func(path string) error { return os.Symlink(filepath.Dir(other), path) },
+		"a link to what is not": func(path string) error { return os.Symlink(other+"2", path) },
+		"a link to itself":      func(path string) error { return os.Symlink(path, path) },
+		"a folder":              func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		dir := t.TempDir()
+		if err := put(filepath.Join(dir, ".lock")); err != nil {
+			t.Skip(err)
+		}
+		filelock.Clear(dir)
+		l, err := filelock.LockFolder(dir)
+		if err == nil || errors.Is(err, filelock.ErrHeld) || !strings.Contains(err.Error(), "no regular file") {
+			t.Errorf("%s: %v, want an error that says what it is", what, err)
+			l.Unlock()
+		}
+		if got := names(t, dir); got != ".lock" {
+			t.Errorf("%s: left in the folder: %q", what, got)
+		}
+	}
+	if text, err := os.ReadFile(other); err != nil || string(text) != "mine" {
+		t.Errorf("the file of another is %q, %v", text, err)
+	}
+	if _, err := os.Stat(other + "2"); err == nil {
+		t.Error("a file was made where a link leads")
 	}
 }

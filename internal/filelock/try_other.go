@@ -4,5 +4,5 @@ package filelock
 
 import "os"
 
-// Try takes the lock of an open file. This system has none: it is granted.
-func Try(*os.File) (bool, error) { return true, nil }
+// Try takes the lock of an open file. This system has none.
+func Try(*os.File) (State, error) { return NoLocks, nil }

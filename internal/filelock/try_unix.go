@@ -8,21 +8,26 @@ import (
 	"syscall"
 )
 
-// Try takes the lock of an open file, which closing it gives back, and reports whether it
-// got it: another open file of the same, of this process or another, may hold it.
-func Try(f *os.File) (bool, error) {
+// Try takes the lock of an open file, which closing it gives back, and returns whether it
+// has it: another open file of the same, of this process or another, may hold it.
+func Try(f *os.File) (State, error) {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		switch {
-		case err == nil:
-			return true, nil
-		case errors.Is(err, syscall.EWOULDBLOCK):
-			return false, nil
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.ENOLCK):
-			return true, nil // a file system without locks
+		if !errors.Is(err, syscall.EINTR) {
+			return stateOf(err)
 		}
-		return false, err
 	}
+}
+
+// stateOf says what an answer of the system means.
+func stateOf(err error) (State, error) {
+	switch {
+	case err == nil:
+		return Taken, nil
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return Held, nil
+	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.ENOLCK):
+		return NoLocks, nil // of this file system
+	}
+	return Held, err
 }
