@@ -32,24 +32,26 @@ func ReadConfig(file string, set []string) (Config, error) {
 	if err != nil {
 		return c, err
 	}
-	return c, c.ofRun(file, set)
+	if !written(file) {
+		return c, nil
+	}
+	return c, c.ofRun(filepath.Dir(file), set)
 }
 
-// ofRun reports paths that are not followed where file is that of a run's folder.
-func (c Config) ofRun(file string, set []string) error {
-	if !written(file) {
-		return nil
-	}
-	dir, given := filepath.Dir(file), keysOf(set)
+// ofRun reports paths that are not followed in the run.yaml of a run's folder.
+func (c Config) ofRun(dir string, set []string) error {
+	given := keysOf(set)
 	if err := checkForeign(c, dir, given, true); err != nil {
 		return err
 	}
 	return checkForeign(c, dir, given, false)
 }
 
-// written says whether a file is what a run keeps of its settings.
+// written says whether a file is what a run keeps of its settings: a state, a log or the
+// versions of a run lie beside it. A stranger may leave out any of them.
 func written(file string) bool {
-	return filepath.Base(file) == ConfigFile && exists(filepath.Join(filepath.Dir(file), versionsFile))
+	shown := func(name string) bool { return filepath.Ext(name) == ".npy" || filepath.Ext(name) == ".png" }
+	return filepath.Base(file) == ConfigFile && len(slices.DeleteFunc(made(filepath.Dir(file)), shown)) > 0
 }
 
 // keysOf returns the keys of settings.
@@ -95,7 +97,7 @@ func ReadResumed(dir string, set []string) (Config, error) {
 	if err != nil {
 		return c, err
 	}
-	return c, c.ofRun(file, set)
+	return c, c.ofRun(dir, set)
 }
 
 // infer returns the settings of the data that a run file leaves to the files themselves. What a

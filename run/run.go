@@ -92,6 +92,35 @@ func OpenAt(dir, backend string, step int) (*Run, error) {
 	return openFile(dir, OpenOptions{Backend: backend}, func(Config) string { return snapshotFile(dir, step) })
 }
 
+// made returns the files in a folder, beside run.yaml, that have the names of those that a
+// training makes.
+func made(dir string) (names []string) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil // the folder is yet to be made
+	}
+	fixed := []string{versionsFile, MetricsFile, CheckpointFile, BestFile, pairsFile}
+	for _, f := range files {
+		name := f.Name()
+		if slices.Contains(fixed, name) || hasStep(name, snapshotName) || hasStep(name, samplesName) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// hasStep says whether a name is one of a step.
+func hasStep(name, format string) bool {
+	_, ok := stepOf(name, format)
+	return ok
+}
+
+// stepOf returns the step in a name.
+func stepOf(name, format string) (step int, ok bool) {
+	_, err := fmt.Sscanf(name, format, &step)
+	return step, err == nil && name == fmt.Sprintf(format, step)
+}
+
 // Begun reports whether a folder holds the state of a training that can be resumed.
 func Begun(dir string) bool { return exists(filepath.Join(dir, CheckpointFile)) }
 
@@ -104,9 +133,7 @@ func Snapshots(dir string) ([]int, error) {
 	}
 	var steps []int
 	for _, f := range files {
-		var step int
-		_, err := fmt.Sscanf(f.Name(), snapshotName, &step)
-		if err == nil && f.Name() == fmt.Sprintf(snapshotName, step) {
+		if step, ok := stepOf(f.Name(), snapshotName); ok {
 			steps = append(steps, step)
 		}
 	}

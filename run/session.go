@@ -48,6 +48,10 @@ type TrainOptions struct {
 // ErrExists is returned by Train when the folder already holds a run.
 var ErrExists = errors.New("run: the folder already holds a run")
 
+// ErrInTheWay is returned by Train for a folder of no run that has files of the names of those
+// that a training makes, which would be lost.
+var ErrInTheWay = errors.New("run: the folder is that of no run")
+
 // Train trains in dir until it is done or ctx ends, and returns the run opened.
 // When ctx ends, the state is saved and the error is train.ErrInterrupted. While it trains,
 // nobody else can in the same folder: see [ErrBusy].
@@ -108,6 +112,10 @@ func lockFolder(dir string) (*filelock.Folder, error) {
 func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*session, error) {
 	if exists(filepath.Join(dir, ConfigFile)) && !o.Resume {
 		return nil, fmt.Errorf("%w: %s; train into another folder, or resume it", ErrExists, dir)
+	}
+	if names := made(dir); len(names) > 0 && !exists(filepath.Join(dir, ConfigFile)) {
+		return nil, fmt.Errorf("%w: %s has no %s, but %s, which the training would replace or remove; train into "+
+			"another folder, or move them away", ErrInTheWay, dir, ConfigFile, choice.List(names))
 	}
 	eng, err := nn.Open(cfg.Backend)
 	if err != nil {

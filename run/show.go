@@ -25,9 +25,11 @@ const (
 	shownPoints = 2000
 )
 
-// samplesFile returns the picture of samples of a step; see train.Loop.SampleEvery.
+// samplesName is the name of the picture of samples of a step; see train.Loop.SampleEvery.
+const samplesName = "samples-%d.png"
+
 func samplesFile(dir string, step int) string {
-	return filepath.Join(dir, fmt.Sprintf("samples-%d.png", step))
+	return filepath.Join(dir, fmt.Sprintf(samplesName, step))
 }
 
 // drawable reports data whose samples cannot be drawn, before anything is trained.

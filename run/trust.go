@@ -77,11 +77,45 @@ func (c Config) outside(dir string) map[string]string {
 	return out
 }
 
-// within says whether a path lies in a folder, wherever links of either lead.
+// within says whether a path, or all that it matches as a pattern, lies in a folder with all
+// that is below it, wherever links lead.
 func within(dir, path string) bool {
-	dir, path = real(dir), real(path)
-	rel, err := filepath.Rel(dir, path)
+	if slices.Contains(strings.Split(filepath.ToSlash(path), "/"), "..") {
+		return false // which behind a link is not where it seems
+	}
+	if !inside(dir, path) {
+		return false
+	}
+	for !exists(path) && path != filepath.Dir(path) { // a pattern: all below what is no part of it
+		path = filepath.Dir(path)
+	}
+	return keepsInside(dir, path, map[string]bool{})
+}
+
+// inside says whether a path is in a folder, wherever links of either lead.
+func inside(dir, path string) bool {
+	rel, err := filepath.Rel(real(dir), real(path))
 	return err == nil && filepath.IsLocal(rel)
+}
+
+// keepsInside says whether no link below a path leads out of a folder. What was seen before is
+// passed over.
+func keepsInside(dir, path string, seen map[string]bool) bool {
+	path = real(path)
+	if seen[path] {
+		return true
+	}
+	seen[path] = true
+	err := filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Type().IsRegular() {
+			return nil // what cannot be read here cannot be read as data
+		}
+		if !inside(dir, file) || !keepsInside(dir, file, seen) {
+			return fs.ErrPermission
+		}
+		return nil
+	})
+	return err == nil
 }
 
 // real returns a path without links, as far as it is there.

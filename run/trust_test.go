@@ -125,3 +125,73 @@ func TestTheFolderOfAStranger(t *testing.T) {
 		t.Errorf("with another backend: %v", err)
 	}
 }
+
+// A folder is no more trusted for what it lacks.
+func TestAFolderWithoutVersionsIsAStrangers(t *testing.T) {
+	folder := t.TempDir()
+	table := filepath.Join(folder, "a.csv")
+	csv(t, table, 100, 0)
+	dir := filepath.Join(folder, "run")
+	onTable(t, dir, table)
+	own := filepath.Join(dir, ConfigFile)
+	for _, gone := range []string{versionsFile, MetricsFile} {
+		if err := os.Remove(filepath.Join(dir, gone)); err != nil {
+			t.Fatal(err)
+		}
+		for name, read := range map[string]func(set ...string) error{
+			"trained": func(set ...string) error { _, err := ReadConfig(own, set); return err },
+			"resumed": func(set ...string) error { _, err := ReadResumed(dir, set); return err },
+		} {
+			if err := read(); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "data.path is") {
+				t.Errorf("%s without %s: %v, want ErrForeign", name, gone, err)
+			}
+			if err := read("data.path=" + table); err != nil {
+				t.Errorf("%s without %s, with a path that is given: %v", name, gone, err)
+			}
+		}
+	}
+	rewrite(t, own, "backend: native", "backend: xla:"+filepath.Join(dir, "evil.so"))
+	if err := os.Remove(filepath.Join(dir, CheckpointFile)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadResumed(dir, []string{"data.path=" + table}); !errors.Is(err, ErrForeign) ||
+		!strings.Contains(err.Error(), "backend is") {
+		t.Errorf("a library, resumed with nothing beside run.yaml: %v, want ErrForeign", err)
+	}
+	if _, err := ReadConfig(own, nil); err != nil {
+		t.Errorf("a run file of the user, with nothing beside it: %v", err)
+	}
+}
+
+// What patterns match, and what lies below a folder, is looked at too.
+func TestLinksOutOfAFolder(t *testing.T) {
+	dir, outside := t.TempDir(), t.TempDir()
+	for _, sub := range []string{"plain/a", "linked", "around", "dots"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{filepath.Join(dir, "plain", "1.tar"), filepath.Join(dir, "plain", "a", "1.png"),
+		filepath.Join(outside, "1.tar")} {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, to := range map[string]string{
+		"l1": outside, "linked/1.png": filepath.Join(outside, "1.tar"), "plain/b": filepath.Join(dir, "plain", "a"),
+		"around/a": filepath.Join(dir, "linked"), "around/b": filepath.Join(dir, "around"),
+	} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Skip(err)
+		}
+	}
+	for path, want := range map[string]bool{
+		"plain": true, "plain/*.tar": true, "plain/a/1.png": true, "plain/1.tar": true, "plain/none.csv": true,
+		"l?/*.tar": false, "l1/*.tar": false, "l*": false, "*/*.tar": false, "linked": false, "linked/*.png": false,
+		"linked/1.png": false, "around": false, "dots/../l1/1.tar": false, "dots/../plain/1.tar": false,
+	} {
+		if got := within(dir, dir+string(filepath.Separator)+filepath.FromSlash(path)); got != want {
+			t.Errorf("%s is within: %v, want %v", path, got, want)
+		}
+	}
+}

@@ -172,7 +172,7 @@ func (a *app) train(ctx context.Context, file string, f trainFlags) (result, err
 	res, _, err := a.trainRun(ctx, cfg, f.out, f.resume, resumeCommand(file, f))
 	if err != nil {
 		return nil, asUsage(advise(err, run.ErrExists, "give another --out, or --resume"), run.ErrChanged,
-			run.ErrSettings)
+			run.ErrSettings, run.ErrInTheWay)
 	}
 	return res, nil
 }
