@@ -11,6 +11,7 @@ import (
 
 	"flowmatch/data"
 	"flowmatch/data/dataset"
+	"flowmatch/model"
 )
 
 // classTable writes a table of rows whose x tells their label, and returns its file.
@@ -106,6 +107,36 @@ func TestAModelWithoutNamesTakesLabelsByTheirNumbers(t *testing.T) {
 		if want := int32(x.Row(i)[0] - 0.5); l != want {
 			t.Errorf("label %d of a point of class %d", l, want)
 		}
+	}
+}
+
+// A run of a version that counted labels 1 to 3 as four classes, or that had no names for
+// those of folders, cannot go on, and says why.
+func TestARunWithOtherNumbersOfClassesIsNotResumed(t *testing.T) {
+	r := trained(t, "data: {path: "+classTable(t, t.TempDir(), 1, 2, 3)+", label: k}\nconditional: true\n"+
+		"net: {hidden: [4]}\ntrain: {steps: 2, batch: 8}")
+	own := filepath.Join(r.Dir, ConfigFile)
+	resume := func() error {
+		c, err := ReadResumed(r.Dir, []string{"data.path=" + r.Config.Data.Path})
+		if err != nil {
+			return err
+		}
+		_, err = Train(t.Context(), c, r.Dir, TrainOptions{Resume: true})
+		return err
+	}
+	s := session{set: &data.Set{Name: "t"}, model: r.Model}
+	spec := r.Model.Spec()
+	spec.ClassNames = nil
+	err := s.sameData(&model.Checkpoint{Spec: spec})
+	if want := `numbers without names, and they are "1", "2", "3" now`; !errors.Is(err, ErrChanged) ||
+		!strings.Contains(fmt.Sprint(err), want) {
+		t.Errorf("without names: %v, want %s", err, want)
+	}
+	rewrite(t, own, "classes: 3", "classes: 4")
+	err = resume()
+	if want := `have 3, "1", "2", "3"`; !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), want) ||
+		!strings.Contains(err.Error(), "trained with 4 classes") || strings.Contains(err.Error(), "leave it out") {
+		t.Errorf("four classes: %v, want %s", err, want)
 	}
 }
 

@@ -130,6 +130,12 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	s := &session{cfg: cfg, dir: dir, set: set}
+	begun := o.Resume && Begun(dir)
+	if begun {
+		if err := s.sameClasses(); err != nil {
+			return nil, err
+		}
+	}
 	if s.cfg.Net, err = netFor(cfg, set); err != nil {
 		return nil, err
 	}
@@ -144,7 +150,6 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 		return nil, fmt.Errorf("%w: eval.%w", ErrSettings, err)
 	}
 	checkpoint := filepath.Join(dir, CheckpointFile)
-	begun := o.Resume && Begun(dir)
 	var changes []Change
 	if begun {
 		if changes, err = s.changes(); err != nil {

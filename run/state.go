@@ -194,12 +194,35 @@ func (s *session) restore(file string, eng *nn.Engine) error {
 	return s.trainer.Restore(ckpt.State)
 }
 
+// notResumed is what remains of a run whose classes have other numbers now.
+const notResumed = "it can be opened as before, but not resumed: train into another folder"
+
+// sameClasses reports classes of the data that are not as many as the run began with, which
+// its run.yaml says: versions before labels had names counted from 0 to the largest.
+func (s *session) sameClasses() error {
+	was, err := readRunConfig(s.dir)
+	if err != nil {
+		return err
+	}
+	if n := was.Net.Classes; n > 0 && s.cfg.Conditional && s.set.Classes > 0 && n != s.set.Classes {
+		return fmt.Errorf("%w: the run was trained with %d classes, and the data (%s) have %d, %s: they are other data, "+
+			"or the version of then numbered the labels otherwise; %s", ErrChanged, n, s.set.Name, s.set.Classes,
+			choice.List(data.NameClasses(s.set.ClassNames, s.set.Classes)), notResumed)
+	}
+	return nil
+}
+
 // sameData reports data that are not those of the checkpoint. One of an earlier
 // version has no fingerprint.
 func (s *session) sameData(ckpt *model.Checkpoint) error {
 	was, is := ckpt.Spec, s.model.Spec()
 	classes := func(s model.Spec) []string { return data.NameClasses(s.ClassNames, s.Net.Classes) }
-	if !slices.Equal(classes(was), classes(is)) {
+	switch {
+	case slices.Equal(classes(was), classes(is)):
+	case was.ClassNames == nil:
+		return fmt.Errorf("%w: the version that began the run gave the classes of the data (%s) numbers without names, "+
+			"and they are %s now; %s", ErrChanged, s.set.Name, choice.List(classes(is)), notResumed)
+	default:
 		return fmt.Errorf("%w: the classes of the data (%s) were %s, and are %s", ErrChanged,
 			s.set.Name, choice.List(classes(was)), choice.List(classes(is)))
 	}
