@@ -21,6 +21,9 @@ type Subject struct {
 	Set      *data.Set
 	Settings Settings
 	Seed     uint64 // of samples, of the noise of dequantisation, and of all else that is drawn
+	// PartSeed is the seed by which points are chosen where fewer are measured than are held
+	// out; nil: Seed. Models that share it are measured on the same points.
+	PartSeed *uint64
 	Name     string // of the model, as reports give it
 	Step     int    // optimizer steps behind the model, likewise
 	// EulerSteps, of a distilled student, is the number of Euler steps that it was made
@@ -134,7 +137,7 @@ func (s Subject) held() (data.Finite, error) {
 }
 
 // TestPoints returns up to n held-out points [N, D] in data units, 0 meaning all of them,
-// drawn at random with the Seed, in an order that is random, too, and what the model takes
+// drawn at random with the PartSeed, in an order that is random, too, and what the model takes
 // of what they are given: labels where it has classes, contexts where it has those. Images
 // have their first sample of dequantisation noise. Contexts come with the points or, where
 // these have none, are made of them by the model's Conditioner. The error is [ErrNoPoints] where there are none.
@@ -168,7 +171,11 @@ func (s Subject) dequantized(n int, k uint64) (flow.Batch, flow.Given, error) {
 // rows returns up to n points of a part of the data, drawn at random, in data units, with
 // all that they are given; what is drawn to make them has the purpose and index given.
 func (s Subject) rows(part data.Finite, n int, purpose string, index uint64) (flow.Batch, flow.Given, error) {
-	x, given, err := data.RandomRows(part, n, s.Seed, "eval/part", seed.Rand(s.Seed, purpose, index))
+	chosen := s.Seed
+	if s.PartSeed != nil {
+		chosen = *s.PartSeed
+	}
+	x, given, err := data.RandomRows(part, n, chosen, "eval/part", seed.Rand(s.Seed, purpose, index))
 	if err != nil {
 		return x, given, fmt.Errorf("eval: points of %s: %w", s.Set.Name, err)
 	}

@@ -118,7 +118,15 @@ func losses(events []train.Event) (training, validation plot.Series) {
 // lossKeys are the settings that give a loss another meaning.
 var lossKeys = []string{
 	"path.", "precondition", "source.", "coupling.", "train.objective", "train.prediction", "train.times.",
-	"train.weighting", "condition.", "conditional",
+	"train.weighting", "train.label_dropout", "train.intervals.", "train.ml.", "train.teacher", "train.pairs",
+	"condition.", "conditional", "data.standardize",
+}
+
+// sizeKeys are the settings by which figures are of other numbers of points.
+var sizeKeys = []struct{ key, figures string }{
+	{"eval.samples", "distances are of other numbers of points"},
+	{"eval.test", "likelihoods are of other numbers of held-out points"},
+	{"eval.dequantizations", "bits per dimension are of other numbers of samples of noise"},
 }
 
 // Incomparable says which figures of runs do not compare, given the settings in which they
@@ -137,6 +145,11 @@ func Incomparable(runs []*Run, settings []Setting) []string {
 	fingerprint := func(r *Run) string { return r.Model.Spec().Fingerprint }
 	if slices.ContainsFunc(runs, func(r *Run) bool { return fingerprint(r) != fingerprint(runs[0]) }) {
 		return append(notes, "likelihoods and distances do not compare: the data are not the same")
+	}
+	for _, size := range sizeKeys {
+		if slices.ContainsFunc(settings, func(s Setting) bool { return s.Key == size.key }) {
+			notes = append(notes, fmt.Sprintf("%s (%s)", size.figures, size.key))
+		}
 	}
 	for _, s := range settings {
 		if slices.Contains([]string{"data.split_seed", "data.test", "data.val", "data.test_path"}, s.Key) ||

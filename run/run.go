@@ -251,7 +251,7 @@ func (r *Run) Data() (*data.Set, error) {
 // held-out points need.
 func (r *Run) Subject(withData bool) (eval.Subject, error) {
 	s := eval.Subject{
-		Model: r.Model, Settings: r.Config.Eval, Seed: r.Config.Seed,
+		Model: r.Model, Settings: r.Config.Eval, Seed: r.Config.Seed, PartSeed: r.Config.Data.SplitSeed,
 		Name: r.Dir, Step: r.Step, Cache: r.Dir, Watch: r.Watch,
 	}
 	if kind, err := train.KindOf(r.Config.Train.Objective); err == nil && kind.EulerSteps != nil {
