@@ -66,6 +66,24 @@ func TestARunIsResumedWithTheSettingsItBeganWith(t *testing.T) {
 	}
 }
 
+// Early stopping that decides otherwise is not that of a run that never stopped.
+func TestChangesOfEarlyStoppingAreNoted(t *testing.T) {
+	was := parse(t, "train.patience=9", "train.val_every=5").Defaults()
+	for setting, want := range map[string]string{"train.patience=2": "train.patience", "train.val_every=7": "train.val_every",
+		"train.log_every=3": ""} {
+		is := parse(t, "train.patience=9", "train.val_every=5", setting).Defaults()
+		changes, err := changed(was, is)
+		if err != nil || len(changes) != 1 || (changes[0].Note != "") != (want != "") ||
+			want != "" && (changes[0].Key != want || !strings.Contains(changes[0].Note, "stops early")) {
+			t.Errorf("%s: %+v, %v", setting, changes, err)
+		}
+	}
+	a, b := parse(t, "train.val_every=5").Defaults(), parse(t, "train.val_every=7").Defaults()
+	if changes, err := changed(a, b); err != nil || len(changes) != 1 || changes[0].Note != "" {
+		t.Errorf("without early stopping: %+v, %v", changes, err)
+	}
+}
+
 // With a constant rate any number of steps is a part of the same training.
 func TestStepsOfAConstantRateMayBeFewer(t *testing.T) {
 	dir := t.TempDir()

@@ -37,8 +37,8 @@ type TrainOptions struct {
 	// Opened is called before training with the data, and with the settings that they
 	// complete.
 	Opened func(*data.Set, Config)
-	// Warned is called before training with what is wrong with the data, a sentence each:
-	// a scale at which they train badly.
+	// Warned is called before training with what is wrong, a sentence each: data of a scale at
+	// which they train badly, a folder that will not be known as made here.
 	Warned func(warning string)
 	// Undrawn is called where the samples of a step cannot be solved for or drawn, so
 	// that there is no picture of them; training goes on.
@@ -159,7 +159,7 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if err := s.build(ctx, eng, begun); err != nil {
 		return nil, err
 	}
-	for _, w := range s.warnings {
+	for _, w := range append(s.warnings, s.unsealed()...) {
 		if o.Warned != nil {
 			o.Warned(w)
 		}

@@ -80,8 +80,7 @@ func (s *session) writeDescription(eng *nn.Engine) error {
 		Flowmatch: Version(), Go: runtime.Version(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH, Backend: eng.Description(),
 	}
-	// Without a folder for a key nothing is sealed: who opens the run gives the paths.
-	v.Paths, _ = sealOf(s.cfg.outside(s.dir), true)
+	v.Paths, _ = sealOf(s.cfg.outside(s.dir), true) // what fails is told by unsealed
 	versions, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
@@ -142,6 +141,8 @@ func noteOf(key string, is Config) string {
 			is.Train.Schedule, is.Train.Steps)
 	case slices.Contains(rounded, key):
 		return "the steps from here on are rounded in another way than those before"
+	case key == "train.patience", key == "train.val_every" && is.Train.Patience > 0:
+		return "when training stops early, and which state is the best, is decided in another way from here on"
 	}
 	return ""
 }

@@ -151,6 +151,26 @@ func sealOf(out map[string]string, create bool) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
+// unsealed says what will not be followed in the folder of a training that cannot be sealed.
+func (s *session) unsealed() (warnings []string) {
+	out := s.cfg.outside(s.dir)
+	_, err := sealOf(out, true)
+	if err == nil {
+		return nil
+	}
+	var give []string
+	for _, key := range slices.Sorted(maps.Keys(out)) {
+		if key == "backend" {
+			give = append(give, "--backend NAME")
+		} else {
+			give = append(give, "--set "+key+"=FILE")
+		}
+	}
+	return []string{fmt.Sprintf("the run cannot be marked as made here, for there is no key to do it with (%v): what it "+
+		"names outside of its folder will not be followed; open and resume it with %s", named{err},
+		strings.Join(give, " "))}
+}
+
 // userKey returns the key of this user on this machine.
 func userKey(create bool) ([]byte, error) {
 	folder, err := os.UserConfigDir()

@@ -195,3 +195,35 @@ func TestLinksOutOfAFolder(t *testing.T) {
 		}
 	}
 }
+
+// Without a place for a key a run is not known again; its training says so.
+func TestATrainingWithoutAKeySaysSo(t *testing.T) {
+	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "AppData", "home"} {
+		t.Setenv(name, "")
+	}
+	folder := t.TempDir()
+	table := filepath.Join(folder, "a.csv")
+	csv(t, table, 100, 0)
+	text := fmt.Sprintf("data: {path: %q}\nnet: {hidden: [4]}\ntrain: {steps: 4, batch: 8}\n", table)
+	train := func(text, dir string) (told string) {
+		_, err := Train(t.Context(), parseText(t, text), dir, TrainOptions{Warned: func(w string) { told += w }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return told
+	}
+	dir := filepath.Join(folder, "run")
+	if told := train(text, dir); !strings.Contains(told, "cannot be marked as made here") ||
+		!strings.HasSuffix(told, "open and resume it with --set data.path=FILE") {
+		t.Errorf("the training says %q", told)
+	}
+	if err := dataOf(dir, OpenOptions{}); !errors.Is(err, ErrForeign) {
+		t.Errorf("opened: %v, want ErrForeign", err)
+	}
+	if err := dataOf(dir, OpenOptions{Set: []string{"data.path=" + table}}); err != nil {
+		t.Errorf("opened as the warning says: %v", err)
+	}
+	if told := train("data: {name: moons}\nnet: {hidden: [4]}\ntrain: {steps: 4, batch: 8}\n", t.TempDir()); told != "" {
+		t.Errorf("a run that names nothing outside says %q", told)
+	}
+}
