@@ -148,7 +148,7 @@ func ofPaths(value func(q *eval.Quality) float64) func(eval.Report) string {
 
 type compareFlags struct {
 	out, backend string
-	only         []string
+	only, set    []string
 	noEval       bool
 }
 
@@ -177,6 +177,8 @@ compare, as losses of other paths or likelihoods of other data, a note says so.`
 	fl := cmd.Flags()
 	fl.StringVar(&f.out, "out", "", "file to write: a picture of the losses, .png")
 	fl.StringVar(&f.backend, "backend", "", backendUsage+"each run)")
+	fl.StringArrayVar(&f.set, "set", nil, "where the data of all runs are, as data.path=FILE (default: as each says, "+
+		"outside of its folder only if it was made here)")
 	fl.StringSliceVar(&f.only, "only", nil,
 		"measure these parts: "+strings.Join(comparedParts, ", ")+" (default all that apply)")
 	fl.BoolVar(&f.noEval, "no-eval", false, "measure nothing: settings and training alone")
@@ -211,7 +213,7 @@ func (a *app) compare(ctx context.Context, dirs []string, f compareFlags) (resul
 	runs, configs := make([]*run.Run, len(dirs)), make([]run.Config, len(dirs))
 	var err error
 	for i, dir := range dirs {
-		if runs[i], err = openRun(dir, f.backend, nil); err != nil {
+		if runs[i], err = openRun(dir, f.backend, f.set); err != nil {
 			return nil, err
 		}
 		configs[i] = runs[i].Config

@@ -39,7 +39,7 @@ func (e exportResult) text(w io.Writer) {
 }
 
 type exportFlags struct {
-	out          string
+	out, backend string
 	raw, average bool
 	check        int
 }
@@ -74,11 +74,13 @@ with onnxruntime.`,
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.out, "out", "", "file to write, .onnx")
+	fl.StringVar(&f.backend, "backend", "", backendUsage+"the run)")
 	fl.BoolVar(&f.raw, "raw", false, "write the network as it is, with its own input and output")
 	fl.BoolVar(&f.average, "average", false, "write the average velocity u(x, t, s), of a run that learnt it")
 	fl.IntVar(&f.check, "check", 0, "write so many points and what the program makes of them too, as NAME.check/*.npy")
 	cmd.MarkFlagsMutuallyExclusive("raw", "average")
 	require(cmd, "out")
+	complete(cmd, "backend", backendNames()...)
 	completeFiles(cmd, "out", "onnx")
 	return cmd
 }
@@ -93,7 +95,10 @@ func export(dir string, f exportFlags) (result, error) {
 	if f.check < 0 {
 		return nil, usagef("--check is %d; it must not be negative", f.check)
 	}
-	r, err := openRun(dir, "", nil)
+	if err := checkBackend(f.backend); err != nil {
+		return nil, err
+	}
+	r, err := openRun(dir, f.backend, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,8 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,7 +59,8 @@ of the points are solved for again, and what is not to be trusted is said to be.
 
 The points come from a file like those that the run can be trained on (its columns
 are found by their names, when both have names), or are drawn from a synthetic
-data set. Images get new noise within a grey level, and bits per dimension. The
+data set. --set data.header=true or false says whether the first line of --data holds
+names, where it may be either. Images get new noise within a grey level, and bits per dimension. The
 training data are not opened.`,
 		Example: `  flowmatch logp runs/first --data points.csv --out logp.csv
   flowmatch logp runs/first --dataset checkerboard --n 10000
@@ -138,9 +141,19 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 	if err != nil {
 		return nil, err
 	}
+	header, err := f.header()
+	if err != nil {
+		return nil, err
+	}
 	r, err := f.open(cmd, dir, useODE)
 	if err != nil {
 		return nil, err
+	}
+	if header != nil {
+		if r.Config.Data.Images() {
+			return nil, usagef("--set data.header is for tables, and %s is a run of images", dir)
+		}
+		r.Config.Data.Header = header
 	}
 	if err := f.applyDivergence(cmd, r); err != nil {
 		return nil, err
@@ -189,6 +202,27 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 		err = table.WriteNPY(f.out, values)
 	}
 	return res, err
+}
+
+// header takes what --set says of the first line of --data, data.header, from the settings of
+// the run; nil: nothing.
+func (f *logpFlags) header() (is *bool, err error) {
+	const key = "data.header="
+	f.set = slices.DeleteFunc(slices.Clone(f.set), func(s string) bool {
+		value, ok := strings.CutPrefix(s, key)
+		if !ok {
+			return false
+		}
+		switch {
+		case f.data == "":
+			err = usagef("--set data.header has no effect without --data")
+		case value != "true" && value != "false":
+			err = usagef("--set data.header is %s; it must be true or false", choice.Quote(value))
+		}
+		is = new(value == "true")
+		return true
+	})
+	return is, err
 }
 
 // applyDivergence sets the divergence of the run from the flags.

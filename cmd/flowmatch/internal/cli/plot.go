@@ -143,6 +143,9 @@ func (a *app) plot(cmd *cobra.Command, dir string, f plotFlags) (result, error) 
 	if err != nil {
 		return nil, err
 	}
+	if f.kind == "loss" {
+		f.backend = "native" // which is everywhere: nothing is solved
+	}
 	r, err := f.open(cmd, dir, u)
 	if err != nil {
 		return nil, err

@@ -88,6 +88,9 @@ func (f *logpFlags) read(cmd *cobra.Command, r *run.Run) (points, error) {
 	if err != nil && like.Classes > 0 && strings.Contains(err.Error(), "no column "+choice.Quote(spec.LabelName)) {
 		return p, usagef("%w; give --label where all points are of one class", err)
 	}
+	if err != nil && strings.Contains(err.Error(), "(data.header)") {
+		err = fmt.Errorf("%w; here: --set data.header=true, or false", err)
+	}
 	return p, ofFile(err)
 }
 

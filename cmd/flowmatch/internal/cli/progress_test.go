@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"flowmatch/run"
 )
 
 // Elsewhere than on a terminal a long solve is a line now and then, with its rate and
@@ -43,6 +45,21 @@ func TestALongSolveReportsItsProgress(t *testing.T) {
 	report(0.5, 8)
 	if report(1, 16); out.Len() > 0 {
 		t.Errorf("quiet reports %q", out.String())
+	}
+}
+
+// The first step is done when the clock starts: of steps of 10 s the second tells so.
+func TestTheTimeOfSlowSteps(t *testing.T) {
+	var out bytes.Buffer
+	a := &app{stderr: &out}
+	cfg := run.Config{}.Defaults()
+	cfg.Train.Steps = 101
+	step := a.trainHooks(t.Context(), cfg, false, &trainResult{}, "").Step
+	step(1, 1)
+	a.bar.start = a.bar.start.Add(-10 * time.Second)
+	step(2, 1)
+	if want := "about 17 minutes for 100 steps\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
 	}
 }
 

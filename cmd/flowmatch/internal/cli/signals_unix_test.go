@@ -10,13 +10,17 @@ import (
 	"time"
 )
 
-// The first Ctrl-C ends within a second also what looks at no context: reading data, here
+// The first Ctrl-C ends within a second, on a machine that does nothing else, also what looks at no context: reading data, here
 // from a pipe that nobody writes to, and the assignment of a large batch.
 func TestCtrlCEndsWhatTakesLong(t *testing.T) {
 	yaml, pipe := writeText(t, "run.yaml", tinyRun), filepath.Join(t.TempDir(), "pipe.csv")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Skip(err)
 	}
+	// The program gives up after half a second (grace). Other tests share the cores meanwhile, and
+	// a process with the costs of 30,000 points takes its time to go: so this asks for no more than
+	// that nobody waits for the assignment, which takes minutes, or the pipe, which never ends.
+	const patience = 5 * time.Second
 	for _, c := range []struct {
 		what, want string
 		args       []string
@@ -36,7 +40,7 @@ func TestCtrlCEndsWhatTakesLong(t *testing.T) {
 		cmd.Wait() // its exit code is looked at below
 		took := time.Since(begin)
 		if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(stderr.String(), c.want) ||
-			took > 5*time.Second { // one, on a machine that does nothing else
+			took > patience {
 			t.Errorf("%s: exit code %d after %v; standard error %q; want 130 and %q", c.what, code, took,
 				stderr, c.want)
 		}

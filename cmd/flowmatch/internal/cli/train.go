@@ -255,7 +255,7 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 		Step: func(step int, loss float64) {
 			a.leave.unsaved.Store(true)
 			if p == nil {
-				p = a.training(step-1, cfg.Train.Steps)
+				p = a.training(step, cfg.Train.Steps) // the clock starts now, with this step done
 				p.nll = likelihoodLoss(cfg.Train)
 			}
 			p.step(step, loss)
