@@ -48,20 +48,29 @@ func LockFolder(dir string) (*Folder, error) {
 	const pause = 5 * time.Millisecond
 	path := filepath.Join(dir, name)
 	for patience := 5; ; patience-- {
-		f, err := open(path)
-		if err == nil {
-			l, err := lock(f, path)
-			if err == nil {
-				return l, nil
-			}
-			if patience == 0 || !errors.Is(err, ErrHeld) {
-				return nil, err
-			}
-		} else if patience == 0 || !errors.Is(err, fs.ErrExist) && !(errors.Is(err, fs.ErrNotExist) && exists(dir)) {
-			return nil, fmt.Errorf("filelock: %w", err)
+		l, err := take(path)
+		if err == nil || patience == 0 || !errors.Is(err, ErrHeld) {
+			return l, err
 		}
 		time.Sleep(pause) // maybe it is being given back, or cleared
 	}
+}
+
+// take takes a lock, if it is free.
+func take(path string) (*Folder, error) {
+	f, err := open(path)
+	switch {
+	case err == nil:
+		return lock(f, path)
+	case errors.Is(err, fs.ErrExist), errors.Is(err, fs.ErrNotExist) && exists(filepath.Dir(path)):
+		return nil, inTurns(path) // between the look and the opening
+	}
+	return nil, fmt.Errorf("filelock: %w", err)
+}
+
+// inTurns is the error of a file that comes and goes.
+func inTurns(path string) error {
+	return fmt.Errorf("%w: %s is taken and given back all the time", ErrHeld, path)
 }
 
 // open opens the file of a lock, or makes it. Neither follows a link, which may lead anywhere.
@@ -92,7 +101,7 @@ func lock(f *os.File, path string) (*Folder, error) {
 	case state == Held:
 		err = fmt.Errorf("%w: %s is held by %s", ErrHeld, path, holder(f))
 	case !Is(f, path): // who held it has just removed it
-		err = fmt.Errorf("%w: %s is taken and given back all the time", ErrHeld, path)
+		err = inTurns(path)
 	default:
 		err = sign(f)
 	}
