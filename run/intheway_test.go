@@ -27,8 +27,9 @@ func TestFilesOfAnotherAreNotLost(t *testing.T) {
 				t.Errorf("%s, resume %v: %v, want ErrInTheWay and the name", name, resume, err)
 			}
 		}
-		if after := contents(t, dir); !slices.Equal(before, after) || string(read(t, filepath.Join(dir, name))) != "mine" {
-			t.Errorf("the folder holds %v, and held %v", after, before)
+		after, text := contents(t, dir), string(read(t, filepath.Join(dir, name)))
+		if !slices.Equal(before, after) || text != "mine" {
+			t.Errorf("the folder holds %v with %q, and held %v", after, text, before)
 		}
 	}
 

@@ -69,8 +69,8 @@ func TestARunIsResumedWithTheSettingsItBeganWith(t *testing.T) {
 // Early stopping that decides otherwise is not that of a run that never stopped.
 func TestChangesOfEarlyStoppingAreNoted(t *testing.T) {
 	was := parse(t, "train.patience=9", "train.val_every=5").Defaults()
-	for setting, want := range map[string]string{"train.patience=2": "train.patience", "train.val_every=7": "train.val_every",
-		"train.log_every=3": ""} {
+	for setting, want := range map[string]string{"train.patience=2": "train.patience",
+		"train.val_every=7": "train.val_every", "train.log_every=3": ""} {
 		is := parse(t, "train.patience=9", "train.val_every=5", setting).Defaults()
 		changes, err := changed(was, is)
 		if err != nil || len(changes) != 1 || (changes[0].Note != "") != (want != "") ||

@@ -37,9 +37,12 @@ type TrainOptions struct {
 	// Opened is called before training with the data, and with the settings that they
 	// complete.
 	Opened func(*data.Set, Config)
-	// Warned is called before training with what is wrong, a sentence each: data of a scale at
-	// which they train badly, a folder that will not be known as made here.
+	// Warned is called before training with what is wrong with the data, a sentence each:
+	// a scale at which they train badly.
 	Warned func(warning string)
+	// Unsealed is called before training where the folder cannot be marked as made here, with
+	// the settings that will not be followed in it then unless they are given, and why.
+	Unsealed func(keys []string, why error)
 	// Undrawn is called where the samples of a step cannot be solved for or drawn, so
 	// that there is no picture of them; training goes on.
 	Undrawn func(step int, err error)
@@ -113,9 +116,8 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if exists(filepath.Join(dir, ConfigFile)) && !o.Resume {
 		return nil, fmt.Errorf("%w: %s; train into another folder, or resume it", ErrExists, dir)
 	}
-	if names := made(dir); len(names) > 0 && !exists(filepath.Join(dir, ConfigFile)) {
-		return nil, fmt.Errorf("%w: %s has no %s, but %s, which the training would replace or remove; train into "+
-			"another folder, or move them away", ErrInTheWay, dir, ConfigFile, choice.List(names))
+	if err := nothingInTheWay(dir); err != nil {
+		return nil, err
 	}
 	eng, err := nn.Open(cfg.Backend)
 	if err != nil {
@@ -142,12 +144,8 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if o.Opened != nil {
 		o.Opened(set, s.cfg)
 	}
-	if err := memory.Check(fmt.Sprintf("train.batch %d of %s", cfg.Train.Batch, s.cfg.Net.Sizes()),
-		s.cfg.Net.StepBytes(cfg.Train.Batch, cfg.Train.StepOptions)); err != nil {
-		return nil, fmt.Errorf("run: %w", err)
-	}
-	if err := cfg.Eval.Divergence.CheckDim(set.Dim, likelihood.ExactUpTo); err != nil {
-		return nil, fmt.Errorf("%w: eval.%w", ErrSettings, err)
+	if err := s.affordable(); err != nil {
+		return nil, err
 	}
 	checkpoint := filepath.Join(dir, CheckpointFile)
 	var changes []Change
@@ -159,11 +157,7 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if err := s.build(ctx, eng, begun); err != nil {
 		return nil, err
 	}
-	for _, w := range append(s.warnings, s.unsealed()...) {
-		if o.Warned != nil {
-			o.Warned(w)
-		}
-	}
+	s.warn(o)
 	if !begun {
 		return s, errors.Join(s.forget(), s.writeDescription(eng))
 	}
@@ -174,6 +168,41 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 		o.Resumed(s.from, changes)
 	}
 	return s, s.writeDescription(eng)
+}
+
+// nothingInTheWay reports files in a folder of no run that a training would replace or remove.
+func nothingInTheWay(dir string) error {
+	names := made(dir)
+	if len(names) == 0 || exists(filepath.Join(dir, ConfigFile)) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s has no %s, but %s, which the training would replace or remove; train into another "+
+		"folder, or move them away", ErrInTheWay, dir, ConfigFile, choice.List(names))
+}
+
+// warn tells what is wrong, though it can be trained.
+func (s *session) warn(o TrainOptions) {
+	for _, w := range s.warnings {
+		if o.Warned != nil {
+			o.Warned(w)
+		}
+	}
+	if keys, why := s.unsealed(); why != nil && o.Unsealed != nil {
+		o.Unsealed(keys, why)
+	}
+}
+
+// affordable reports a training, or an evaluation after it, that is too large.
+func (s *session) affordable() error {
+	batch := s.cfg.Train.Batch
+	if err := memory.Check(fmt.Sprintf("train.batch %d of %s", batch, s.cfg.Net.Sizes()),
+		s.cfg.Net.StepBytes(batch, s.cfg.Train.StepOptions)); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	if err := s.cfg.Eval.Divergence.CheckDim(s.set.Dim, likelihood.ExactUpTo); err != nil {
+		return fmt.Errorf("%w: eval.%w", ErrSettings, err)
+	}
+	return nil
 }
 
 // build makes the model, and the objective that the data and the Config ask for.

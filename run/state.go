@@ -80,7 +80,7 @@ func (s *session) writeDescription(eng *nn.Engine) error {
 		Flowmatch: Version(), Go: runtime.Version(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH, Backend: eng.Description(),
 	}
-	v.Paths, _ = sealOf(s.cfg.outside(s.dir), true) // what fails is told by unsealed
+	v.Paths, _ = sealOf(s.cfg.outside(s.dir), true) // unsealed has told what fails
 	versions, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
@@ -206,8 +206,8 @@ func (s *session) sameClasses() error {
 		return err
 	}
 	if n := was.Net.Classes; n > 0 && s.cfg.Conditional && s.set.Classes > 0 && n != s.set.Classes {
-		return fmt.Errorf("%w: the run was trained with %d classes, and the data (%s) have %d, %s: they are other data, "+
-			"or the version of then numbered the labels otherwise; %s", ErrChanged, n, s.set.Name, s.set.Classes,
+		return fmt.Errorf("%w: the run was trained with %d classes, and the data (%s) have %d, %s: they are other "+
+			"data, or the version of then numbered the labels otherwise; %s", ErrChanged, n, s.set.Name, s.set.Classes,
 			choice.List(data.NameClasses(s.set.ClassNames, s.set.Classes)), notResumed)
 	}
 	return nil
@@ -221,8 +221,8 @@ func (s *session) sameData(ckpt *model.Checkpoint) error {
 	switch {
 	case slices.Equal(classes(was), classes(is)):
 	case was.ClassNames == nil:
-		return fmt.Errorf("%w: the version that began the run gave the classes of the data (%s) numbers without names, "+
-			"and they are %s now; %s", ErrChanged, s.set.Name, choice.List(classes(is)), notResumed)
+		return fmt.Errorf("%w: the version that began the run gave the classes of the data (%s) numbers without "+
+			"names, and they are %s now; %s", ErrChanged, s.set.Name, choice.List(classes(is)), notResumed)
 	default:
 		return fmt.Errorf("%w: the classes of the data (%s) were %s, and are %s", ErrChanged,
 			s.set.Name, choice.List(classes(was)), choice.List(classes(is)))

@@ -151,24 +151,14 @@ func sealOf(out map[string]string, create bool) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// unsealed says what will not be followed in the folder of a training that cannot be sealed.
-func (s *session) unsealed() (warnings []string) {
+// unsealed returns what will not be followed in the folder of a training, and why, where it
+// cannot be sealed.
+func (s *session) unsealed() (keys []string, why error) {
 	out := s.cfg.outside(s.dir)
-	_, err := sealOf(out, true)
-	if err == nil {
-		return nil
+	if _, err := sealOf(out, true); err != nil {
+		return slices.Sorted(maps.Keys(out)), named{err}
 	}
-	var give []string
-	for _, key := range slices.Sorted(maps.Keys(out)) {
-		if key == "backend" {
-			give = append(give, "--backend NAME")
-		} else {
-			give = append(give, "--set "+key+"=FILE")
-		}
-	}
-	return []string{fmt.Sprintf("the run cannot be marked as made here, for there is no key to do it with (%v): what it "+
-		"names outside of its folder will not be followed; open and resume it with %s", named{err},
-		strings.Join(give, " "))}
+	return nil, nil
 }
 
 // userKey returns the key of this user on this machine.

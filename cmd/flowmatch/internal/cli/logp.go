@@ -141,27 +141,8 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 	if err != nil {
 		return nil, err
 	}
-	header, err := f.header()
+	r, err := f.open(cmd, dir)
 	if err != nil {
-		return nil, err
-	}
-	r, err := f.open(cmd, dir, useODE)
-	if err != nil {
-		return nil, err
-	}
-	if header != nil {
-		if r.Config.Data.Images() {
-			return nil, usagef("--set data.header is for tables, and %s is a run of images", dir)
-		}
-		r.Config.Data.Header = header
-	}
-	if err := f.applyDivergence(cmd, r); err != nil {
-		return nil, err
-	}
-	if cmd.Flags().Changed("seed") {
-		r.Config.Seed = f.seed
-	}
-	if err := fitsN(r, f.n); err != nil {
 		return nil, err
 	}
 	pts, err := f.points(cmd, r)
@@ -202,6 +183,31 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 		err = table.WriteNPY(f.out, values)
 	}
 	return res, err
+}
+
+// open opens the run, with the settings of the flags.
+func (f *logpFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
+	header, err := f.header()
+	if err != nil {
+		return nil, err
+	}
+	r, err := f.runFlags.open(cmd, dir, useODE)
+	if err != nil {
+		return nil, err
+	}
+	if header != nil {
+		if r.Config.Data.Images() {
+			return nil, usagef("--set data.header is for tables, and %s is a run of images", dir)
+		}
+		r.Config.Data.Header = header
+	}
+	if err := f.applyDivergence(cmd, r); err != nil {
+		return nil, err
+	}
+	if cmd.Flags().Changed("seed") {
+		r.Config.Seed = f.seed
+	}
+	return r, fitsN(r, f.n)
 }
 
 // header takes what --set says of the first line of --data, data.header, from the settings of

@@ -45,6 +45,21 @@ func TestARunOfAnEngineThatIsNotHere(t *testing.T) {
 	}
 }
 
+// Where there is no place for the key of the user, a training says how its run is opened.
+func TestATrainingWithoutAKeySaysHowItsRunIsOpened(t *testing.T) {
+	file := writeText(t, "a.csv", "a,b\n"+strings.Repeat("1,2\n2.5,1\n0,3\n", 30))
+	config := writeText(t, "run.yaml", "data: {path: "+file+"}\nnet: {hidden: [4]}\ntrain: {steps: 4, batch: 8}\n")
+	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "AppData", "home"} {
+		t.Setenv(name, "")
+	}
+	dir := filepath.Join(t.TempDir(), "run")
+	got := succeed(t, "train", config, "--out", dir, "-q")
+	if !strings.Contains(got, "cannot be marked as made here") || !strings.Contains(got, "with --set data.path=FILE") {
+		t.Errorf("the training says\n%s", got)
+	}
+	succeed(t, "eval", dir, "--only", "samples", "--set", "data.path="+file)
+}
+
 // Data that have moved are given to compare as to eval.
 func TestRunsWhoseDataHaveMovedAreCompared(t *testing.T) {
 	var points strings.Builder

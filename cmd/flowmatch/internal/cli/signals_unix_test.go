@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// The first Ctrl-C ends within a second, on a machine that does nothing else, also what looks at no context: reading data, here
-// from a pipe that nobody writes to, and the assignment of a large batch.
+// The first Ctrl-C ends within a second, on a machine that does nothing else, also what looks at
+// no context: reading data, here from a pipe that nobody writes to, and the assignment of a large
+// batch.
 func TestCtrlCEndsWhatTakesLong(t *testing.T) {
 	yaml, pipe := writeText(t, "run.yaml", tinyRun), filepath.Join(t.TempDir(), "pipe.csv")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {

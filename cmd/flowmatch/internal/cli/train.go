@@ -248,10 +248,8 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 			cfg = is
 			a.opened(res, set, is)
 		},
-		Warned: func(w string) {
-			a.status("warning: %s", w)
-			res.Warnings = append(res.Warnings, w)
-		},
+		Warned:   func(w string) { a.warn(res, w) },
+		Unsealed: func(keys []string, why error) { a.warn(res, unsealed(keys, why)) },
 		Step: func(step int, loss float64) {
 			a.leave.unsaved.Store(true)
 			if p == nil {
@@ -267,8 +265,7 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 		},
 		FellBack: func(f train.FellBack) {
 			p = nil
-			a.status("warning: %v", f)
-			res.Warnings = append(res.Warnings, f.String())
+			a.warn(res, f.String())
 		},
 		Undrawn: func(step int, err error) { a.status("no picture of step %d: %v", step, err) },
 		Saved: func(step int) {
@@ -278,6 +275,24 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 			a.leave.saved(ctx)
 		},
 	}
+}
+
+// warn reports a warning, now and in the result.
+func (a *app) warn(res *trainResult, text string) {
+	a.status("warning: %s", text)
+	res.Warnings = append(res.Warnings, text)
+}
+
+// unsealed says what will not be followed in the folder of a run, and how it is opened.
+func unsealed(keys []string, why error) string {
+	give := make([]string, len(keys))
+	for i, key := range keys {
+		if give[i] = "--set " + key + "=FILE"; key == "backend" {
+			give[i] = "--backend NAME"
+		}
+	}
+	return fmt.Sprintf("the run cannot be marked as made here, for there is no place for a key (%v): what it names "+
+		"outside of its folder will not be followed; open it, and resume it, with %s", why, strings.Join(give, " "))
 }
 
 // opened reports what the data hold, what of the files is not in them, and settings that the
@@ -297,8 +312,7 @@ func (a *app) opened(res *trainResult, set *data.Set, is run.Config) {
 	}
 	for _, note := range notes {
 		note = set.Name + ": " + note
-		a.status("warning: %s", note)
-		res.Warnings = append(res.Warnings, note)
+		a.warn(res, note)
 	}
 }
 
@@ -309,8 +323,7 @@ func (a *app) resumed(res *trainResult, step int, changes []run.Change) {
 		a.status("%v", c)
 		if c.Note != "" {
 			text := fmt.Sprintf("%s has changed: %s", c.Key, c.Note)
-			a.status("warning: %s", text)
-			res.Warnings = append(res.Warnings, text)
+			a.warn(res, text)
 		}
 		res.Changes = append(res.Changes, change(c))
 	}
