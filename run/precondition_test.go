@@ -186,7 +186,8 @@ func TestRowsFarOutAreWarnedOf(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		cfg := parseText(t, "data: {val: 0, test: 0}\nnet: {hidden: [4]}\ntrain: {steps: 1, batch: 8}", "data.path="+file)
+		cfg := parseText(t, "data: {val: 0, test: 0}\nnet: {hidden: [4]}\ntrain: {steps: 1, batch: 8}",
+			"data.path="+file)
 		o := TrainOptions{Warned: func(w string) { got = append(got, w) }}
 		if _, err := Train(t.Context(), cfg, filepath.Join(t.TempDir(), "run"), o); err != nil {
 			t.Fatal(err)

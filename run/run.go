@@ -177,6 +177,9 @@ func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error)
 	if err != nil {
 		return nil, err
 	}
+	if err := ownModel(m.Spec(), cfg); err != nil {
+		return nil, fmt.Errorf("%w (%s)", err, name)
+	}
 	if m, err = limited(m, cfg); err != nil {
 		return nil, err
 	}

@@ -73,8 +73,8 @@ func outlying(set *data.Set, x flow.Batch) (warnings []string) {
 		default:
 			continue
 		}
-		warnings = append(warnings, fmt.Sprintf("%s has a few rows that are very far out: nine tenths of it lie within "+
-			"%.2g deviations, which is one point to a network; leave those rows out", coordinate(set, d), width))
+		warnings = append(warnings, fmt.Sprintf("%s has a few rows that are very far out: nine tenths of it lie "+
+			"within %.2g deviations, which is one point to a network; leave those rows out", coordinate(set, d), width))
 	}
 	return warnings
 }

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,8 +24,8 @@ import (
 	"flowmatch/train"
 )
 
-// keyProgress is where a checkpoint keeps train.Progress.
-const keyProgress = "train"
+// Where a checkpoint keeps train.Progress, and the settings that it was trained with.
+const keyProgress, keySettings = "train", "settings"
 
 func (s *session) checkpoint(state nn.State) model.Checkpoint {
 	return model.Checkpoint{Spec: s.model.Spec(), Net: s.model.Net(), State: state}
@@ -35,8 +36,16 @@ func (s *session) save(state nn.State, p train.Progress, best bool) error {
 	if err != nil {
 		return fmt.Errorf("run: encoding the progress: %w", err)
 	}
+	kept, err := settled(s.cfg)
+	if err != nil {
+		return err
+	}
+	settings, err := json.Marshal(kept)
+	if err != nil {
+		return fmt.Errorf("run: encoding the settings: %w", err)
+	}
 	c := s.checkpoint(state)
-	c.Extra = map[string]string{keyProgress: string(progress)}
+	c.Extra = map[string]string{keyProgress: string(progress), keySettings: string(settings)}
 	if best {
 		if err := c.Save(filepath.Join(s.dir, BestFile)); err != nil {
 			return err
@@ -172,7 +181,7 @@ func (s *session) restore(file string, eng *nn.Engine) error {
 	if err != nil {
 		return err
 	}
-	if err := s.sameData(ckpt); err != nil {
+	if err := cmp.Or(s.sameSettings(file, ckpt), s.sameData(ckpt)); err != nil {
 		return err
 	}
 	if taken := int(ckpt.State.Step); s.cfg.Train.Steps < taken {
@@ -227,6 +236,10 @@ func (s *session) sameData(ckpt *model.Checkpoint) error {
 		return fmt.Errorf("%w: the classes of the data (%s) were %s, and are %s", ErrChanged,
 			s.set.Name, choice.List(classes(was)), choice.List(classes(is)))
 	}
+	if was.Columns != nil && !slices.Equal(was.Columns, is.Columns) {
+		return fmt.Errorf("%w: the columns of the data (%s) were %s, and are %s", ErrChanged, s.set.Name,
+			choice.List(was.Columns), choice.List(is.Columns))
+	}
 	if was.Fingerprint != "" && was.Fingerprint != s.set.Fingerprint {
 		return fmt.Errorf("%w: the data (%s) hold other numbers than when the run began (fingerprint %s, now %s)",
 			ErrChanged, s.set.Name, was.Fingerprint, s.set.Fingerprint)
@@ -264,10 +277,7 @@ func changed(was, is Config) ([]Change, error) {
 	var faults []string
 	for i, c := range changes {
 		changes[i].Note = noteOf(c.Key, is)
-		names := func(f string) bool {
-			return c.Key == f || strings.HasSuffix(f, ".") && strings.HasPrefix(c.Key, f)
-		}
-		if !slices.ContainsFunc(free, names) {
+		if !isFree(c.Key) {
 			faults = append(faults, fmt.Sprintf("%s was %s, and is %s now", c.Key, choice.Cut(c.Was), choice.Cut(c.Is)))
 		}
 	}

@@ -1,0 +1,75 @@
+package run
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"flowmatch/internal/choice"
+	"flowmatch/model"
+)
+
+// ErrOtherModel is returned where the checkpoint in a run's folder is not of that run.
+var ErrOtherModel = errors.New("run: the checkpoint is of another run")
+
+// settled returns the settings that a run must go on with, by dotted keys.
+func settled(c Config) (map[string]string, error) {
+	all, err := flat(c)
+	maps.DeleteFunc(all, func(key, _ string) bool { return isFree(key) })
+	return all, err
+}
+
+// isFree says whether a setting may change when a run is resumed.
+func isFree(key string) bool {
+	return slices.ContainsFunc(free, func(f string) bool { return matches(key, f) })
+}
+
+// sameSettings reports settings that are not those that a checkpoint was trained with: its
+// run.yaml was edited, or it is of another run. One of an earlier version does not say them.
+func (s *session) sameSettings(file string, ckpt *model.Checkpoint) error {
+	text := ckpt.Extra[keySettings]
+	if text == "" {
+		return nil
+	}
+	var was map[string]string
+	if err := json.Unmarshal([]byte(text), &was); err != nil {
+		return fmt.Errorf("run: %s: the settings %s: %w", file, choice.Quote(text), err)
+	}
+	is, err := settled(s.cfg)
+	if err != nil {
+		return err
+	}
+	var faults []string
+	for _, key := range slices.Sorted(maps.Keys(was)) {
+		if v, ok := is[key]; ok && v != was[key] {
+			faults = append(faults, fmt.Sprintf("%s was %s, and is %s now", key, choice.Cut(was[key]), choice.Cut(v)))
+		}
+	}
+	if len(faults) > 0 {
+		return fmt.Errorf("%w: %s was trained with others than %s says: %s; put them back, or train into another folder",
+			ErrChanged, file, ConfigFile, strings.Join(faults, "; "))
+	}
+	return nil
+}
+
+// ownModel reports a model that is not what the settings of its run describe.
+func ownModel(spec model.Spec, cfg Config) error {
+	for _, f := range []struct {
+		key     string
+		was, is any
+	}{
+		{"path.name", spec.Path.Name, cfg.Path.Name},
+		{"train.prediction", spec.Prediction, cfg.Train.Prediction},
+		{"precondition", spec.Precondition != nil, *cfg.Precondition},
+		{"net.hidden", spec.Net.Hidden, cfg.Net.Hidden},
+		{"conditional", spec.Net.Classes > 0, cfg.Conditional},
+	} {
+		if was, is := fmt.Sprint(f.was), fmt.Sprint(f.is); was != is {
+			return fmt.Errorf("%w: %s is %s in it, and %s in %s", ErrOtherModel, f.key, was, is, ConfigFile)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package run
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A checkpoint knows its settings: those of the folder's run.yaml must not become others
+// behind its back, and one of another run is none of this.
+func TestACheckpointKnowsItsSettings(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	if _, err := Train(t.Context(), parse(t), dir, TrainOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, ConfigFile)
+	written, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resume := func(settings ...string) error {
+		cfg, err := ReadResumed(dir, append(settings, "train.steps=50"))
+		if err == nil {
+			_, err = Train(t.Context(), cfg, dir, TrainOptions{Resume: true})
+		}
+		return err
+	}
+	edited := strings.Replace(string(written), "beta1: 0.9\n", "beta1: 0.5\n", 1)
+	if edited == string(written) {
+		t.Fatalf("no beta1 in\n%s", written)
+	}
+	if err := os.WriteFile(file, []byte(edited), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := resume(); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(),
+		"train.optimizer.beta1 was 0.9, and is 0.5 now") {
+		t.Errorf("edited: got %v", err)
+	}
+	if err := os.WriteFile(file, written, 0o666); err != nil {
+		t.Fatal(err)
+	}
+
+	other := filepath.Join(t.TempDir(), "other")
+	if _, err := Train(t.Context(), parse(t, "seed=9"), other, TrainOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	swap := func() {
+		t.Helper()
+		b, err := os.ReadFile(filepath.Join(other, CheckpointFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, CheckpointFile), b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	swap()
+	if err := resume(); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), "seed was 9, and is") {
+		t.Errorf("a checkpoint of another seed: got %v", err)
+	}
+	other = filepath.Join(t.TempDir(), "vp")
+	if _, err := Train(t.Context(), parse(t, "path.name=vp"), other, TrainOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	swap()
+	if _, err := Open(dir, ""); !errors.Is(err, ErrOtherModel) || !strings.Contains(err.Error(),
+		"path.name is vp in it, and condot in run.yaml") {
+		t.Errorf("a checkpoint of another path: got %v", err)
+	}
+}
+
+// The numbers of a table are the same under other names, and the samples are not.
+func TestColumnsKeepTheirNamesOnResume(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "x.csv")
+	write := func(head string) {
+		t.Helper()
+		text := head + "\n"
+		for i := range 40 {
+			text += strings.Repeat("1.5,", i%2) + strings.Repeat("-2,", 1-i%2) + string(rune('0'+i%7)) + "\n"
+		}
+		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	train := func(steps string, resume bool) error {
+		cfg := parseText(t, "data: {val: 5, test: 5}\nnet: {hidden: [4]}\ntrain: {batch: 8}", "data.path="+file,
+			"train.steps="+steps)
+		_, err := Train(t.Context(), cfg, filepath.Join(dir, "run"), TrainOptions{Resume: resume})
+		return err
+	}
+	write("a,b")
+	if err := train("2", false); err != nil {
+		t.Fatal(err)
+	}
+	write("b,a")
+	if err := train("4", true); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), "the columns of the data") {
+		t.Errorf("swapped names: got %v", err)
+	}
+}
