@@ -96,7 +96,8 @@ func TestColumnsKeepTheirNamesOnResume(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("b,a")
-	if err := train("4", true); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), "the columns of the data") {
+	if err := train("4", true); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(),
+		"the columns of the data") {
 		t.Errorf("swapped names: got %v", err)
 	}
 }
