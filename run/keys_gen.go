@@ -126,7 +126,7 @@ var keyDocs = map[string]string{
 	"train.distill_steps":          "The number of steps of Euler's method that distill makes a student for; default 1.",
 	"train.intervals":              "How meanflow and shortcut learn average velocities.",
 	"train.intervals.ratio":        "The share of a batch that learns averages over times t < s; the rest learns the velocity itself, s = t. Default 0.25, the choice of both papers for images; in the plane meanflow does better with 0.5.",
-	"train.intervals.power":        "power p > 0, of meanflow, weighs every squared error by 1/(|Δ|²+offset)^p. Default 0: no such weight. The paper takes 1 for images; where the velocity at a point is as spread out as in the plane, 1 pulls it away from the mean, and does harm.",
+	"train.intervals.power":        "power p > 0, of meanflow, weighs every squared error by 1/(|Δ|²+offset)^p. Default 0: no such weight. The paper takes 1 for images. In the plane it needs an offset above the usual |Δ|², such as 10: a small one pulls the velocity away from the mean.",
 	"train.intervals.offset":       "offset of that weight; default 1e-3.",
 	"train.intervals.finest":       "Of shortcut: the number of steps whose halves are the shortest that are learnt, a power of two: lengths are 1, 1/2, ..., 1/finest of the time from noise to data. Default 64, whose halves are the paper's 1/128.",
 	"train.label_dropout":          "The share of labels that a conditional network does not see, so that it can be guided; default 0.",

@@ -23,8 +23,9 @@ type AverageConfig struct {
 	// images; in the plane meanflow does better with 0.5.
 	Ratio float64 `yaml:"ratio,omitempty" json:"ratio,omitempty"`
 	// Power p > 0, of meanflow, weighs every squared error by 1/(|Δ|²+Offset)^p.
-	// Default 0: no such weight. The paper takes 1 for images; where the velocity at a
-	// point is as spread out as in the plane, 1 pulls it away from the mean, and does harm.
+	// Default 0: no such weight. The paper takes 1 for images. In the plane it needs an
+	// offset above the usual |Δ|², such as 10: a small one pulls the velocity away from
+	// the mean.
 	Power float64 `yaml:"power,omitempty" json:"power,omitempty"`
 	// Offset of that weight; default 1e-3.
 	Offset float64 `yaml:"offset,omitempty" json:"offset,omitempty"`
