@@ -34,19 +34,14 @@ func (c Config) Infer(dir string) (Config, error) {
 	if kind != data.KindFolder && kind != data.KindShards || c.Size != 0 && c.Channels != 0 {
 		return c, nil
 	}
-	size, channels, err := image.Survey(path, kind == data.KindShards)
+	found, err := image.Survey(path, kind == data.KindShards, image.Options{Size: c.Size, Channels: c.Channels})
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && c.Size != 0:
 		return c, nil // the file may come later, and channels have a default
 	case err != nil:
 		return c, err
 	}
-	if c.Size == 0 {
-		c.Size = size
-	}
-	if c.Channels == 0 {
-		c.Channels = channels
-	}
+	c.Size, c.Channels = found.Size, found.Channels
 	return c, nil
 }
 

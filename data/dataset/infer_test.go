@@ -66,3 +66,37 @@ func TestFilesSayWhatTheyAre(t *testing.T) {
 		}
 	}
 }
+
+// One picture of colour among many grey ones is seen wherever it lies, in files, shards and
+// compressed shards; pictures that are stored as colour and show grey are grey.
+func TestColourIsSeenHoweverRare(t *testing.T) {
+	const n = 300
+	shown := func(v uint8) []byte { return datatest.PNG(t, datatest.Plain(8, 8, color.RGBA{v, v, v, 255})) }
+	red := datatest.PNG(t, datatest.Plain(8, 8, color.RGBA{R: 200, A: 255}))
+	for _, at := range []int{-1, 2, n - 1} {
+		content, entries := map[string][]byte{}, []any{}
+		for i := range n {
+			name, picture := fmt.Sprintf("%03d.png", i), shown(uint8(i))
+			if i%2 == 0 {
+				picture = datatest.PNG(t, image.NewGray(image.Rect(0, 0, 8, 8)))
+			}
+			if i == at {
+				picture = red
+			}
+			content["folder/"+name] = picture
+			entries = append(entries, name, picture)
+		}
+		content["plain.tar"] = datatest.Tar(t, entries...)
+		content["zipped.tgz"] = datatest.Gzipped(t, content["plain.tar"])
+		dir, want := datatest.WriteFiles(t, content), 3
+		if at < 0 {
+			want = 1
+		}
+		for _, path := range []string{"folder", "plain.tar", "zipped.tgz"} {
+			got, err := Config{Path: path}.Infer(dir)
+			if err != nil || got.Size != 8 || got.Channels != want {
+				t.Errorf("%s, red at %d: size %d, %d channels, %v; want 8 and %d", path, at, got.Size, got.Channels, err, want)
+			}
+		}
+	}
+}

@@ -136,11 +136,45 @@ func (s *store) get(index []int) ([][]byte, error) {
 	return pix, nil
 }
 
-// job is an image to decode: number i, of bytes raw, or nil where the worker is to
-// read them itself.
-type job struct {
-	i   int
-	raw []byte
+// each calls use with the number and the bytes of every image, or with why they cannot be
+// read, on all cores. It begins no more once stop is set; then use has been called for all
+// images before the one that set it.
+func each(entries []member, stop *atomic.Bool, use func(i int, raw []byte, err error)) error {
+	type job struct {
+		i   int
+		raw []byte // nil: to be read on the core that uses it
+	}
+	jobs := make(chan job)
+	var team sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		team.Go(func() {
+			for j := range jobs {
+				var err error
+				if e := entries[j.i]; !e.zipped {
+					j.raw, err = e.read()
+				}
+				use(j.i, j.raw, err)
+			}
+		})
+	}
+	var z unzipper
+	defer z.close()
+	var err error
+	for i, e := range entries {
+		j := job{i: i}
+		if e.zipped {
+			if j.raw, err = z.read(e); err != nil {
+				break
+			}
+		}
+		if stop.Load() {
+			break
+		}
+		jobs <- j
+	}
+	close(jobs)
+	team.Wait()
+	return err
 }
 
 // all decodes every image once, on all cores, into pix, which holds them one after
@@ -148,52 +182,26 @@ type job struct {
 // With stop it ends soon after the first error, and errors of all images before
 // that one are known.
 func (s *store) all(pix []byte, stop bool) ([]error, error) {
-	errs, jobs := make([]error, len(s.entries)), make(chan job)
+	errs := make([]error, len(s.entries))
 	var failed atomic.Bool
-	var team sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		team.Go(func() {
-			for j := range jobs {
-				if errs[j.i] = s.decode(j, pix); errs[j.i] != nil {
-					failed.Store(true)
-				}
-			}
-		})
-	}
-	var z unzipper
-	defer z.close()
-	var err error
-	for i, e := range s.entries {
-		j := job{i: i}
-		if e.zipped {
-			if j.raw, err = z.read(e); err != nil {
-				break
-			}
+	err := each(s.entries, &failed, func(i int, raw []byte, err error) {
+		if err == nil {
+			err = s.decode(i, raw, pix)
 		}
-		if stop && failed.Load() {
-			break
+		if errs[i] = err; err != nil && stop {
+			failed.Store(true)
 		}
-		jobs <- j
-	}
-	close(jobs)
-	team.Wait()
+	})
 	return errs, err
 }
 
-func (s *store) decode(j job, pix []byte) error {
-	e, raw := s.entries[j.i], j.raw
-	if !e.zipped {
-		var err error
-		if raw, err = e.read(); err != nil {
-			return err
-		}
-	}
+func (s *store) decode(i int, raw, pix []byte) error {
 	fit, err := fitPicture(raw, s.size, s.channels)
 	if err != nil {
-		return e.broken(err)
+		return s.entries[i].broken(err)
 	}
 	if pix != nil {
-		copy(pix[j.i*s.dim():], fit)
+		copy(pix[i*s.dim():], fit)
 	}
 	return nil
 }

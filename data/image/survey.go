@@ -7,65 +7,99 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 const (
-	// surveyed is how many images of a set are looked at, spread over it.
+	// surveyed is how many images of a set are asked for their size, spread over it.
 	surveyed = 200
 	// mostInferred is the largest side that a survey suggests: images of more pixels take
 	// long to train on, which is then a choice.
 	mostInferred = 64
 )
 
-// Survey looks at the images of a folder, or of shards, and suggests Options: the side that is
-// the short one of most images, but at most 64 pixels, and 1 channel where all are grey, else
-// 3. Of a large set it looks at 200 images. Images that cannot be decoded are passed over; the
-// error is that of a set without any.
-func Survey(path string, shards bool) (size, channels int, err error) {
+// Survey looks at the images of a folder, or of shards, and returns known with the fields Size
+// and Channels that are 0 filled in: the side that is the short one of most of 200 images, but
+// at most 64 pixels, and 1 channel where all images of the set are grey, else 3. Images that
+// cannot be decoded are passed over; the error is that of a set without any.
+func Survey(path string, shards bool, known Options) (Options, error) {
 	find := indexFolder
 	if shards {
 		find = indexShards
 	}
 	x, err := find(path)
 	if err != nil {
-		return 0, 0, err
+		return known, err
 	}
-	sides, grey := map[int]int{}, true
+	size, err := usualSide(x.entries)
+	if err != nil {
+		return known, err
+	}
+	known.Size = cmp.Or(known.Size, size)
+	if known.Channels == 0 {
+		var colour bool
+		if colour, err = anyColour(x.entries); colour {
+			known.Channels = 3
+		} else {
+			known.Channels = 1
+		}
+	}
+	return known, err
+}
+
+// usualSide returns the short side of most of the images that are asked.
+func usualSide(entries []member) (int, error) {
+	sides := map[int]int{}
 	var broken error // of the first image that cannot be decoded
 	var z unzipper
 	defer z.close()
-	n := min(surveyed, len(x.entries))
+	n := min(surveyed, len(entries))
 	for k := range n {
-		e := x.entries[k*len(x.entries)/n]
+		e := entries[k*len(entries)/n]
 		read := e.read
 		if e.zipped {
 			read = func() ([]byte, error) { return z.read(e) }
 		}
 		raw, err := read()
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
-		_, of, err := formatOf(raw)
-		stored := of.ColorModel == color.GrayModel || of.ColorModel == color.Gray16Model
-		if err == nil && grey && !stored {
-			err = usePicture(raw, func(img image.Image) { grey = isGrey(img) }) // until one is not
-		}
-		if err == nil {
+		if _, of, err := formatOf(raw); err == nil {
 			sides[min(of.Width, of.Height)]++
 		} else if broken == nil {
 			broken = e.broken(err)
 		}
 	}
 	if len(sides) == 0 {
-		return 0, 0, broken
+		return 0, broken
 	}
-	size = slices.MaxFunc(slices.Sorted(maps.Keys(sides)), func(a, b int) int {
+	size := slices.MaxFunc(slices.Sorted(maps.Keys(sides)), func(a, b int) int {
 		return cmp.Or(cmp.Compare(sides[a], sides[b]), cmp.Compare(b, a))
 	})
-	if channels = 3; grey {
-		channels = 1
-	}
-	return min(size, mostInferred), channels, nil
+	return min(size, mostInferred), nil
+}
+
+// anyColour says whether an image has a pixel that is not grey. It asks all of them until one
+// has, for a sample would pass over colour that comes rarely, or in step with it. What says at
+// its beginning that it is grey is not decoded. Images that cannot be read count for nothing
+// here: the reader of the set reports them, or skips them.
+func anyColour(entries []member) (bool, error) {
+	var found atomic.Bool
+	err := each(entries, &found, func(i int, raw []byte, err error) {
+		if err != nil {
+			return
+		}
+		_, of, err := formatOf(raw)
+		if err != nil || of.ColorModel == color.GrayModel || of.ColorModel == color.Gray16Model {
+			return
+		}
+		_ = usePicture(raw, func(img image.Image) { // without an image nothing is found
+			if !isGrey(img) {
+				found.Store(true)
+			}
+		})
+	})
+	return found.Load(), err
 }
 
 // greyPixels says whether the first three of four numbers of so many bytes are always alike.
