@@ -16,6 +16,7 @@ import (
 	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/absent"
+	"flowmatch/internal/memory"
 	"flowmatch/nn"
 	"flowmatch/train"
 )
@@ -58,6 +59,9 @@ func Train(
 		return nil, fmt.Errorf("classify: %w", err)
 	}
 	net := nn.ClassifierConfig{Image: image, Classes: set.Classes, Channels: cfg.Channels, Features: cfg.Features}
+	if err := memory.Check(fmt.Sprintf("batch %d", cfg.Loop.Batch), net.StepBytes(cfg.Loop.Batch)); err != nil {
+		return nil, fmt.Errorf("classify: %w", err)
+	}
 	c, err := nn.NewClassifier(eng, net, cfg.Seed)
 	if err != nil {
 		return nil, err

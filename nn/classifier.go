@@ -43,6 +43,13 @@ func (c ClassifierConfig) Validate() error {
 	return nil
 }
 
+// StepBytes returns the least memory that a training step on a batch of so many images takes:
+// the images and labels, and what the first convolution makes of them.
+func (c ClassifierConfig) StepBytes(batch int) float64 {
+	pixels := float64(c.Image[0]) * float64(c.Image[1])
+	return float64(batch) * (pixels*(8*float64(c.Image[2])+4*float64(c.Defaults().Channels)) + 4)
+}
+
 // Classifier is the network of a [ClassifierConfig] with its weights. It is read-only and safe for
 // concurrent use.
 type Classifier struct {

@@ -8,6 +8,7 @@ import (
 	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/absent"
+	"flowmatch/internal/memory"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/nn"
@@ -101,6 +102,9 @@ func MakePairs(
 		source, scale = flow.Gaussian{}, g.Std
 	}
 	d := teacher.Dim()
+	if err := memory.Check(fmt.Sprintf("train.pairs %d", n), float64(n)*(8*2*float64(d)+4)); err != nil {
+		return Pairs{}, fmt.Errorf("train: %w", err)
+	}
 	p := Pairs{X: flow.NewBatch(n, 2*d), Label: flow.LabelsInTurn(n, teacher.Net().Config().Classes)}
 	for from := 0; from < n; from += pairsChunk {
 		to := min(from+pairsChunk, n)

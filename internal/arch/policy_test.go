@@ -60,7 +60,7 @@ var rooms = map[string][]string{
 	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling",
 		"internal/seed", "internal/memory", "internal/choice", "internal/stat", "internal/absent"},
 	"classify": {"flow", "data", "data/image", "nn", "train", "engine/onnx", "internal/choice", "internal/digest",
-		"internal/absent", "internal/atomicfile"},
+		"internal/memory", "internal/absent", "internal/atomicfile"},
 	"neuralode": {"flow", "ode", "nn", "train", "internal/seed", "internal/absent"},
 	"eval": {"flow", "path", "nn", "ode", "sde", "data", "data/image", "likelihood", "model", "classify",
 		"metrics",
