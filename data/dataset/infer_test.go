@@ -95,7 +95,8 @@ func TestColourIsSeenHoweverRare(t *testing.T) {
 		for _, path := range []string{"folder", "plain.tar", "zipped.tgz"} {
 			got, err := Config{Path: path}.Infer(dir)
 			if err != nil || got.Size != 8 || got.Channels != want {
-				t.Errorf("%s, red at %d: size %d, %d channels, %v; want 8 and %d", path, at, got.Size, got.Channels, err, want)
+				t.Errorf("%s, red at %d: size %d, %d channels, %v; want 8 and %d", path, at, got.Size, got.Channels,
+					err, want)
 			}
 		}
 	}

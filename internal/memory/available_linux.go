@@ -9,10 +9,6 @@ import (
 	"syscall"
 )
 
-// unlimited is what version 1 of control groups has where there is no limit, rounded to
-// pages; more than any machine has.
-const unlimited = 1 << 60
-
 func available() (int64, bool) {
 	left := free("/proc/meminfo")
 	for _, group := range groups("/proc/self/cgroup", "/sys/fs/cgroup") {

@@ -1,11 +1,8 @@
 package memory
 
 import (
-	"errors"
-	"math"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -51,30 +48,6 @@ func TestTheTightestControlGroupCounts(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s: %d bytes left, want %d", name, got, c.want)
-		}
-	}
-}
-
-func TestWhatDoesNotFitNamesTheSettingAndTheSize(t *testing.T) {
-	left, ok := Available()
-	if !ok || left < 1<<20 {
-		t.Fatalf("%d bytes left, %v", left, ok)
-	}
-	if err := Check("data.n 5", 1<<10); err != nil {
-		t.Error(err)
-	}
-	err := Check("data.n 1000000000000", 8e12*1000)
-	if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "data.n 1000000000000 needs more memory than "+
-		"there is: at least 8 PB, and ") {
-		t.Errorf("%v", err)
-	}
-	if Check("x", math.Inf(1)) == nil || Check("x", math.NaN()) == nil {
-		t.Error("no size is a size that fits")
-	}
-	for bytes, want := range map[float64]string{0: "0 bytes", 999: "999 bytes", 1500: "1.5 kB", 999_600: "1 MB",
-		2.5e9: "2.5 GB", 1e30: "1e+12 EB"} {
-		if got := Size(bytes); got != want {
-			t.Errorf("%g bytes are %q, want %q", bytes, got, want)
 		}
 	}
 }

@@ -12,10 +12,15 @@ import (
 // this system does not report it.
 func Process() (now, peak int64) { return process() }
 
-// Available returns the bytes that this process may still take: what the machine has free or
-// can free, and the limits of its control groups (of version 1 and 2) and of its address
-// space leave. ok is false where this system does not report it.
+// Available returns the bytes that this process may still take. On Linux it is what the machine
+// has free or can free, and the limits of its control groups (of version 1 and 2) and of its
+// address space leave; on Windows what is free or can be freed; on macOS and the BSDs all the
+// memory of the machine. ok is false where this system does not report it.
 func Available() (bytes int64, ok bool) { return available() }
+
+// unlimited is no limit: more than any machine has. (Version 1 of control groups has it, rounded
+// to pages, where there is none.)
+const unlimited = 1 << 60
 
 // ErrTooLarge is returned for what does not fit into the memory that there is.
 var ErrTooLarge = errors.New("more memory than there is")
