@@ -19,9 +19,7 @@
 // # Caveats
 //
 // A Workspace must not be used by two goroutines at once. Optimality is up to the rounding
-// of float64 relative to what a usual pair costs: add no large constant to the costs. (Of
-// more than 8192 points in few dimensions it is relative to the largest |c|, that of an
-// outlier.) Among equally good permutations one is chosen, always the same one for the same
+// of float64 relative to what a usual pair costs: add no large constant to the costs. Among equally good permutations one is chosen, always the same one for the same
 // input, whatever GOMAXPROCS is.
 package assign
 

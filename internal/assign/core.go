@@ -1,6 +1,9 @@
 package assign
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // A source gives a [core] the edges of rows at the prices of the moment. Its
 // methods must be safe for concurrent use, fit excepted.
@@ -56,6 +59,7 @@ const (
 	pointsEps  = 0.2     // the same after the coarse problem of points, which comes close
 	lastEps    = 0.01    // last increment, likewise
 	divideEps  = 8       // from one stage to the next
+	skewed     = 8       // mean radii in median ones at most: an outlier's says nothing of the others
 	smallest   = 0x1p-40 // of all increments, relative to the costs: above rounding
 	bidsPerRow = 100     // a stage that needs more has too small an increment
 	rowGrain   = 32      // rows a goroutine takes at a time
@@ -85,6 +89,9 @@ func (w *Workspace) solveCore(all source, scale, first float64, start func(i int
 	for _, r := range c.radius {
 		mean += r / float64(w.n)
 	}
+	usual := slices.Clone(c.radius)
+	slices.Sort(usual)
+	mean = min(mean, skewed*usual[w.n/2])
 	w.auctions(first*mean, max(lastEps*mean, smallest*scale), w.best, w.refresh)
 	c.fit()
 	for _, i := range w.free {

@@ -14,9 +14,6 @@ const (
 	treeDims  = 4
 	treeMin   = 160
 	matrixMax = 16384
-	// wideMax is matrixMax in few dimensions, of points beside outliers: the tree has no
-	// prices that are exact enough (512 MiB).
-	wideMax = 8192
 	// Up to which width the tree is exact to 1e-8 of a usual cost, and squared distances
 	// from products of coordinates to 1e-11.
 	treeWidth, productWidth = 0x1p24, 0x1p12
@@ -30,7 +27,8 @@ const coarsest = 32
 // row-major, and returns that sum. A coordinate that is not finite is an error
 // that names point and coordinate. For d <= 4 and n > 160, and for any d where
 // n > 16384, no matrix of n² costs is stored, and in few dimensions few of its
-// entries are computed, save of up to 8192 points beside an outlier.
+// entries are computed, save of points beside an outlier; see solveWide. Where among more
+// than 16384 of these the best pairs cannot be told, that is an error.
 func (w *Workspace) SolvePoints(perm []int, a, b []float64, d int, p Power) (total float64, err error) {
 	n := len(perm)
 	if len(a) != n*d || len(b) != n*d || p != Distance && p != Squared {
@@ -42,24 +40,20 @@ func (w *Workspace) SolvePoints(perm []int, a, b []float64, d int, p Power) (tot
 	if err != nil {
 		return 0, err
 	}
-	wide := width(a, b, d, p, scale)
+	usual := usualSquare(a, b, d)
+	wide := scale / p.of(usual)
+	if p == Distance {
+		wide *= wide
+	}
 	switch {
 	case d == 1:
 		w.solveLine(a, b, p)
-	case n > matrixMax || n > treeMin && d <= treeDims && (wide < treeWidth || n > wideMax):
-		w.solveTree(a, b, center, p, scale)
+	case n > treeMin && wide >= treeWidth:
+		if err := w.solveWide(a, b, d, p, usual); err != nil {
+			return 0, err
+		}
 	default:
-		w.cost = grow(w.cost, n*n)
-		if d > treeDims && p == Squared && wide < productWidth {
-			productDistances(w.cost, a, b, center)
-		} else {
-			SquaredDistances(w.cost, a, b, d)
-			Parallel(n*n, 1<<16, func(lo, hi int) { power(w.cost[lo:hi], p) })
-		}
-		w.solveMatrix(w.cost, n, scale)
-		if w.needsRefinement(w.cost, n, scale) {
-			w.refine(w.cost, w.cost, n)
-		}
+		w.solveNear(a, b, center, p, scale, wide)
 	}
 	copy(perm, w.x)
 	var one [1]float64
@@ -69,6 +63,33 @@ func (w *Workspace) SolvePoints(perm []int, a, b []float64, d int, p Power) (tot
 		total += one[0]
 	}
 	return total, nil
+}
+
+// solveNear solves the problem of points of which none is far from the others, but so wide at
+// the most: the largest cost beside a usual one, both squared.
+func (w *Workspace) solveNear(a, b, center []float64, p Power, scale, wide float64) {
+	d := len(center)
+	n := len(a) / d
+	if n > matrixMax || n > treeMin && d <= treeDims {
+		w.solveTree(a, b, center, p, scale)
+		return
+	}
+	w.cost = grow(w.cost, n*n)
+	if d > treeDims && p == Squared && wide < productWidth {
+		productDistances(w.cost, a, b, center)
+	} else {
+		w.fillCosts(a, b, d, p)
+	}
+	w.solveMatrix(w.cost, n, scale)
+	if w.needsRefinement(w.cost, n, scale) {
+		w.refine(w.cost, w.cost, n)
+	}
+}
+
+// fillCosts sets w.cost to the matrix of the costs of points.
+func (w *Workspace) fillCosts(a, b []float64, d int, p Power) {
+	SquaredDistances(w.cost, a, b, d)
+	Parallel(len(w.cost), 1<<16, func(lo, hi int) { power(w.cost[lo:hi], p) })
 }
 
 // solveTree solves the problem of points without their matrix: in the order of a
@@ -213,23 +234,20 @@ func extent(center, a, b []float64, p Power) (float64, error) {
 	return square, nil
 }
 
-// width returns how far apart points are at the most, as scale bounds it, beside what is
-// usual, both squared: the median of a sample, which has not those of an outlier.
-func width(a, b []float64, d int, p Power, scale float64) float64 {
-	n := len(a) / d
-	if n == 0 {
+// usualSquare returns the squared distance of a usual pair of points: the median of a sample,
+// which has not those of an outlier.
+func usualSquare(a, b []float64, d int) float64 {
+	n, m := len(a)/d, len(b)/d
+	if n == 0 || m == 0 {
 		return 1
 	}
-	if p == Distance {
-		scale *= scale
-	}
-	squares := make([]float64, min(n, 64))
+	squares := make([]float64, min(max(n, m), 64))
 	for k := range squares {
-		i, j := k*n/len(squares), (k*n/len(squares)+n/2)%n
+		i, j := k*n/len(squares), (k*m/len(squares)+m/2)%m
 		squaredRow(squares[k:k+1], a[i*d:(i+1)*d], b[j*d:(j+1)*d])
 	}
 	slices.Sort(squares)
-	return scale / max(squares[len(squares)/2], math.SmallestNonzeroFloat64)
+	return max(squares[len(squares)/2], math.SmallestNonzeroFloat64)
 }
 
 // solveLine solves the problem of points on the line: for the cost is a convex

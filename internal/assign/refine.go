@@ -52,13 +52,13 @@ func (w *Workspace) usual(cost []float64, n int) float64 {
 func (w *Workspace) refine(rest, cost []float64, n int) {
 	enough := gapShare * w.usual(cost, n) * float64(n)
 	u, v := make([]float64, n), make([]float64, n)
-	for range refinements {
-		gap := w.residual(rest, cost, n)
+	for round := 0; ; round++ {
+		gap := w.residual(rest, cost, n) // which may change prices: they are added even of the last
 		for k := range n {
 			u[k] += w.u[k]
 			v[k] += w.v[k]
 		}
-		if gap <= enough {
+		if gap <= enough || round == refinements {
 			break
 		}
 		cost = rest

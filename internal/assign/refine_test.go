@@ -64,3 +64,56 @@ func TestPairsBesideAnOutlierOfOneSideAreOptimal(t *testing.T) {
 		}
 	}
 }
+
+// Many points of the plane beside an outlier are paired as exactly as few, without their
+// matrix.
+func TestAnOutlierOfManyPointsLosesNoPairs(t *testing.T) {
+	const n, d = 9000, 2
+	x := points(rand.New(rand.NewPCG(1, 16)), n, d)
+	x[0] = 3e7
+	w := new(Workspace)
+	if got, err := w.SolvePoints(make([]int, n), x, x, d, Squared); err != nil || got != 0 || len(w.cost) > n*n/16 {
+		t.Errorf("with themselves %g, %v, of %d costs; want 0 without a matrix", got, err, len(w.cost))
+	}
+}
+
+// After a refinement the prices prove the pairs as they do without one.
+func TestRefinedPricesProveThePairs(t *testing.T) {
+	const n, d = 150, 3
+	rng := rand.New(rand.NewPCG(3, 16))
+	x, y := points(rng, n, d), points(rng, n, d)
+	x[0], y[d] = 1e5, -1e6
+	w, cost := new(Workspace), make([]float64, n*n)
+	SquaredDistances(cost, x, y, d)
+	if _, err := w.Solve(make([]int, n), cost, n); err != nil {
+		t.Fatal(err)
+	}
+	u, v := w.duals()
+	for i := range n {
+		for j := range n {
+			r := difference(cost[i*n+j], u[i], v[j])
+			if slack := 0x1p-48 * (cost[i*n+j] + math.Abs(u[i]) + math.Abs(v[j]) + 1); r < -slack || w.x[i] == j && r > slack {
+				t.Fatalf("c[%d, %d] = %g exceeds its prices %g and %g by %g; pair: %v", i, j, cost[i*n+j], u[i], v[j], r,
+					w.x[i] == j)
+			}
+		}
+	}
+}
+
+// Pairs that no prices prove are not proven by others.
+func TestWrongPairsAreNotProven(t *testing.T) {
+	const n, d = 200, 2
+	rng := rand.New(rand.NewPCG(4, 16))
+	x, y := points(rng, n, d), points(rng, n, d)
+	w := new(Workspace)
+	if _, err := w.SolvePoints(make([]int, n), x, y, d, Squared); err != nil {
+		t.Fatal(err)
+	}
+	if gap := w.proven(x, y, d, Squared); gap > 1e-9 {
+		t.Errorf("the optimum may be %g above the least", gap)
+	}
+	w.x[3], w.x[4] = w.x[4], w.x[3]
+	if gap := w.proven(x, y, d, Squared); gap < 1e-3 {
+		t.Errorf("two pairs exchanged may be %g above the least", gap)
+	}
+}
