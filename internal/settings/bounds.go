@@ -21,17 +21,27 @@ func Bounded(text []byte) error {
 
 // scan reports what the YAML library should not see, for its memory grows with the depth of a
 // text, and its time with the square of that and of the number of keys: brackets in one
-// another, marks (- ? & * !) in a row, keys and commas. It knows nothing of quotes and
-// comments, in which nobody writes so many.
+// another, marks (- ? & * !) in a row, keys and commas. It knows nothing of quotes, in which
+// nobody writes so many, and passes over the comments of lines without any.
 func scan(text []byte) error {
 	if len(text) > maxBytes {
 		return fmt.Errorf("the text has %d bytes; at most %d are read", len(text), maxBytes)
 	}
 	line, depth, marks, keys, commas := 1, 0, 0, 0, 0
+	quotes, begun := hasQuotes(text), true // begun: a # here begins a comment, without quotes
 	for at := 0; at < len(text); at++ {
-		switch c := text[at]; c {
+		c := text[at]
+		if c == '#' && begun && !quotes {
+			for at+1 < len(text) && text[at+1] != '\n' && text[at+1] != '\r' {
+				at++
+			}
+			continue
+		}
+		begun = bytes.IndexByte([]byte(" \t\r\n"), c) >= 0
+		switch c {
 		case '\n':
 			line++
+			quotes = hasQuotes(text[at+1:])
 		case '[', '{':
 			depth++
 		case ']', '}':
@@ -61,6 +71,13 @@ func scan(text []byte) error {
 		}
 	}
 	return nil
+}
+
+// hasQuotes says whether the first line of text has quotes. There a # may be within them, and what
+// comes behind them is no comment.
+func hasQuotes(text []byte) bool {
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	return bytes.ContainsAny(line, `"'`)
 }
 
 // ReadFile returns the text of a file, of which Bounded reads no more than it may have: a file

@@ -34,6 +34,12 @@ func TestTextsThatAreBombsAreNotParsed(t *testing.T) {
 		{"commas", "a: [" + strings.Repeat(",", 400_000), wide},
 		{"aliases of aliases", laughs, "values, with *a"},
 		{"bytes", "a: " + strings.Repeat("x", 2_000_000), "the text has 2000003 bytes; at most 1048576 are read"},
+		{"no comment after a bracket", "a: [#" + strings.Repeat("[", 200), deep},
+		{"no comment in quotes", `a: "x # ", b: ` + strings.Repeat("[", 200), deep},
+		{"quotes over lines", "a: \"x\n # \" , b: " + strings.Repeat("[", 200), deep},
+		{"behind a comment", "# [[[\n" + strings.Repeat("[", 200), "line 2: " + deep},
+		{"behind a return", "a: 1 # x\r" + strings.Repeat("[", 200), deep},
+		{"signs in quotes", `"` + strings.Repeat(" #", 300_000), ""},
 		{"an alias of itself", "a: &a [*a]", "there is no anchor &a before *a"},
 	} {
 		if err := Bounded([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -43,6 +49,9 @@ func TestTextsThatAreBombsAreNotParsed(t *testing.T) {
 	for name, text := range map[string]string{
 		"keys": many(4000, "k%d: 1\n"), "numbers": "a: [" + strings.Repeat("1, ", 15_000) + "1]",
 		"depth": "a: " + strings.Repeat("[", 90) + strings.Repeat("]", 90), "negative numbers": "a: [-1, - 2, -3]",
+		"a rule": "# " + strings.Repeat("- ", 120) + "\na: 1", "brackets in a comment": "a: 1 # " +
+			strings.Repeat("[", 120), "commas in a comment": "a: 1 #" + strings.Repeat(",", 30_000) + "\r\nb: 1",
+		"an indented comment": "a:\n  b: 1\n   # " + strings.Repeat("? ", 120),
 	} {
 		if err := Bounded([]byte(text)); err != nil {
 			t.Errorf("%s: %v", name, err)
