@@ -19,6 +19,7 @@ type FileError struct {
 	Path    string
 	Where   string // as a reader would look it up: `line 3, column "y"`; may be empty
 	Problem string
+	Missing string // the column of a table that is asked for and not there; empty: it is another problem
 }
 
 // Error returns "data: path: where: problem".
@@ -27,4 +28,10 @@ func (e *FileError) Error() string {
 		return fmt.Sprintf("data: %s: %s", e.Path, e.Problem)
 	}
 	return fmt.Sprintf("data: %s: %s: %s", e.Path, e.Where, e.Problem)
+}
+
+// IsMissing says whether err is that of a table without the column, which has a name.
+func IsMissing(err error, column string) bool {
+	fault, ok := errors.AsType[*FileError](err)
+	return ok && column != "" && fault.Missing == column
 }

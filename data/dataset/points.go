@@ -52,7 +52,8 @@ func (c Config) Points(path, labels string, like Like, rng *rand.Rand) (flow.Bat
 			cfg.Label = cmp.Or(like.LabelName, LabelColumn)
 		}
 		set, err = cfg.openColumns(like)
-		if err != nil && like.Classes > 0 && like.LabelName == "" { // the points of a law may have none
+		// The points of a law may have no labels; labels with a fault are an error.
+		if data.IsMissing(err, cfg.Label) && like.Classes > 0 && like.LabelName == "" {
 			cfg.Label = ""
 			set, err = cfg.openColumns(like)
 		}

@@ -88,10 +88,12 @@ func TestPointsOfATableHaveTheColumnsOfTheModel(t *testing.T) {
 		"named.csv": []byte("k,b,a\n1,2,3\n0,5,6\n"), "nameless.csv": []byte("3,2\n6,5\n"),
 		"wide.csv": []byte("1,2,3\n"), "samples.csv": []byte("c0,c1,logp\n1,2,-3\n"),
 		"other.csv": []byte("c,d\n3,2\n"), "bad.csv": []byte("a,b\n1,x\n"), "two.csv": []byte("b,a,z\n2,3,4\n"),
+		"half.csv": []byte("c0,c1,label\n1,2,1.5\n"), "halves.csv": []byte("u,v,label\n1,2,0\n1,2,1.5\n"),
+		"labels.csv": []byte("u,v,label\n1,2,1\n3,4,0\n"), "none.csv": []byte("u,v\n1,2\n"),
 	})
 	like := Like{Shape: []int{2}, Columns: []string{"a", "b"}, LabelName: "k", Classes: 2}
 	noLabels := Like{Shape: []int{2}, Columns: []string{"a", "b"}, LabelName: "k"}
-	nameless := Like{Shape: []int{2}}
+	nameless, law := Like{Shape: []int{2}}, Like{Shape: []int{2}, Classes: 2}
 	trained := Config{Path: "gone.csv", Label: "k"}
 	for _, c := range []struct {
 		config Config
@@ -110,6 +112,10 @@ func TestPointsOfATableHaveTheColumnsOfTheModel(t *testing.T) {
 		{trained, "bad.csv", noLabels, `line 2, column "b": "x" is not a number`},
 		{trained, "gone.csv", noLabels, "no such file"},
 		{Config{Name: "moons"}, "other.csv", nameless, "[3 2] []"},
+		{Config{Name: "moons"}, "half.csv", law, "1.5 is not a class label"},
+		{Config{Name: "moons"}, "halves.csv", law, "1.5 is not a class label"},
+		{Config{Name: "moons"}, "labels.csv", law, "[1 2 3 4] [1 0]"},
+		{Config{Name: "moons"}, "none.csv", law, "[1 2] []"},
 		{Config{Name: "moons"}, "nameless.csv", nameless, "[3 2 6 5] []"},
 		{Config{Name: "moons"}, "wide.csv", nameless,
 			`wide.csv: 3 columns ("c0", "c1", "c2"); the model was trained on 2`},

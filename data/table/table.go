@@ -112,7 +112,8 @@ func choose(path string, names []string, opts Options, leftOut ...string) ([]int
 	for _, name := range want {
 		i, there := at[name]
 		if !there {
-			return nil, files.Malformed(path, "no %s; the columns are %s", column(name), choice.List(names))
+			return nil, &data.FileError{Path: path, Missing: name,
+				Problem: fmt.Sprintf("no %s; the columns are %s", column(name), choice.List(names))}
 		}
 		if taken[name] {
 			return nil, files.Malformed(path, "%s is asked for twice", column(name))

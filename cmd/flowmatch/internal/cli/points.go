@@ -4,14 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"flowmatch/data"
 	"flowmatch/data/dataset"
 	"flowmatch/flow"
-	"flowmatch/internal/choice"
 	"flowmatch/internal/seed"
 	"flowmatch/run"
 )
@@ -85,7 +83,7 @@ func (f *logpFlags) read(cmd *cobra.Command, r *run.Run) (points, error) {
 	}
 	var err error
 	p.x, p.given, err = was.Points(f.data, f.labels, like, seed.Rand(r.Config.Seed, "flowmatch/logp", 0))
-	if err != nil && like.Classes > 0 && strings.Contains(err.Error(), "no column "+choice.Quote(spec.LabelName)) {
+	if like.Classes > 0 && data.IsMissing(err, spec.LabelName) {
 		return p, usagef("%w; give --label where all points are of one class", err)
 	}
 	if err != nil && strings.Contains(err.Error(), "(data.header)") {
