@@ -160,11 +160,19 @@ func Payload(r io.Reader, path string, want int64, of string) ([]byte, error) {
 	if left, ok := memory.Available(); ok {
 		fits = min(want, left/payloadCopies)
 	}
+	return payload(r, path, want, of, fits)
+}
+
+// payload is Payload where at first so many bytes fit the memory.
+func payload(r io.Reader, path string, want int64, of string, fits int64) ([]byte, error) {
 	got, err := io.ReadAll(io.LimitReader(r, fits))
 	if fits < want && int64(len(got)) == fits && err == nil {
 		if err := memory.Check(of, payloadCopies*float64(want)); err != nil {
 			return nil, Malformed(path, "%v", err)
 		}
+		var rest []byte // memory has become free since
+		rest, err = io.ReadAll(io.LimitReader(r, want-fits))
+		got = append(got, rest...)
 	}
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, Unreadable(path, err)
