@@ -20,11 +20,14 @@ func Classes(label []int32) int {
 
 // NumberClasses numbers the labels that occur from 0 on, in rising order, and returns
 // their values as the names of the classes: a class of which there is no point is none.
-// Labels that are such numbers already are returned as they are, without names.
+// Labels that are such numbers already are returned as they are, without names. A label below 0
+// is of no class, and stays what it is.
 func NumberClasses(label []int32) (numbered []int32, names []string) {
 	seen := make([]bool, max(0, Classes(label)))
 	for _, l := range label {
-		seen[l] = true
+		if l >= 0 {
+			seen[l] = true
+		}
 	}
 	if !slices.Contains(seen, false) {
 		return label, nil
@@ -38,7 +41,9 @@ func NumberClasses(label []int32) (numbered []int32, names []string) {
 	}
 	numbered = make([]int32, len(label))
 	for i, l := range label {
-		numbered[i] = place[l]
+		if numbered[i] = l; l >= 0 {
+			numbered[i] = place[l]
+		}
 	}
 	return numbered, names
 }

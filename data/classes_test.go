@@ -90,3 +90,13 @@ func TestAPartThatStandsForTheWholeIsRandom(t *testing.T) {
 	_, _, err = data.RandomRows(nil, 1, 7, "part", nil)
 	datatest.WantError(t, "nil", err, "the set of points is nil")
 }
+
+func TestLabelsBelowZeroAreOfNoClass(t *testing.T) {
+	got, names := data.NumberClasses([]int32{7, -1, 2})
+	if !slices.Equal(got, []int32{1, -1, 0}) || !slices.Equal(names, []string{"2", "7"}) {
+		t.Errorf("got %v of classes %q; want 1, -1, 0 of 2 and 7", got, names)
+	}
+	if got, names := data.NumberClasses([]int32{-3}); !slices.Equal(got, []int32{-3}) || names != nil {
+		t.Errorf("got %v of classes %q; want -3 as it is", got, names)
+	}
+}

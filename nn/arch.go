@@ -64,7 +64,7 @@ func (c Config) Sizes() string {
 	if len(c.Hidden) > len(first) {
 		text = fmt.Sprintf("net.hidden of %d layers", len(c.Hidden))
 	}
-	if inputs := c.inputs(); inputs > slices.Max(c.Hidden) {
+	if inputs := c.inputs(); len(first) > 0 && inputs > slices.Max(c.Hidden) {
 		text += fmt.Sprintf(" of %d inputs", inputs)
 	}
 	return text

@@ -391,3 +391,9 @@ func TestUnknownBackendIsNamed(t *testing.T) {
 		t.Error("the go backend is not there")
 	}
 }
+
+func TestAConfigOfNothingHasSizes(t *testing.T) {
+	if got := (Config{}).Sizes(); got != "net.hidden []" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -68,13 +68,13 @@ const imageBatch = 64
 
 // StepsFor is how many steps a network of images is trained by default on so many images (0:
 // without end) in batches of a size: 25 passes over them, at least 2,000 steps and at most
-// 10,000.
+// 10,000. A batch below 1 counts as 1.
 func StepsFor(images, batch int) int {
 	const passes, least, most = 25, 2000, 10000
 	if images == 0 {
 		return most
 	}
-	return min(max(least, passes*images/batch), most)
+	return min(max(least, passes*images/max(1, batch)), most)
 }
 
 // DefaultsFor is Defaults for a network of that configuration, with the learning rate, the

@@ -121,3 +121,11 @@ func TestStepsFollowTheNumberOfImages(t *testing.T) {
 		}
 	}
 }
+
+func TestABatchOfNoneCountsAsOne(t *testing.T) {
+	for _, batch := range []int{0, -1} {
+		if got, want := StepsFor(100, batch), StepsFor(100, 1); got != want {
+			t.Errorf("batch %d: %d steps, want %d", batch, got, want)
+		}
+	}
+}
