@@ -70,7 +70,7 @@ func (t *torturer) often(short, long int) int {
 func main() {
 	var t torturer
 	flag.StringVar(&t.bin, "bin", "", "the program")
-	flag.BoolVar(&t.short, "short", false, "a minute or two, in place of twenty")
+	flag.BoolVar(&t.short, "short", false, "a minute, in place of ten")
 	seed := flag.Uint64("seed", 1, "of all that is random but the time")
 	only := flag.String("only", "", "run the campaigns whose names have this")
 	flag.Parse()

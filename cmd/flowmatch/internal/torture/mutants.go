@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -166,9 +167,9 @@ func mutateCheckpoint(rng *rand.Rand, whole []byte) []byte {
 		return whole
 	}
 	if meta, ok := header["__metadata__"].(map[string]any); ok && rng.IntN(4) > 0 {
-		for key, text := range meta {
+		for _, key := range slices.Sorted(maps.Keys(meta)) { // so that a seed says what is damaged
 			var v any
-			if rng.IntN(2) == 0 || json.Unmarshal([]byte(text.(string)), &v) != nil {
+			if rng.IntN(2) == 0 || json.Unmarshal([]byte(meta[key].(string)), &v) != nil {
 				continue
 			}
 			for range 1 + rng.IntN(2) {
@@ -189,17 +190,13 @@ func mutateCheckpoint(rng *rand.Rand, whole []byte) []byte {
 func replaced(rng *rand.Rand, v any) any {
 	switch x := v.(type) {
 	case map[string]any:
-		keys := 0
-		for k, sub := range x {
-			if keys++; rng.IntN(keys) > 0 && keys < len(x) {
-				continue
-			}
-			if _, section := sub.(map[string]any); section && rng.IntN(4) > 0 {
-				x[k] = replaced(rng, sub)
+		if keys := slices.Sorted(maps.Keys(x)); len(keys) > 0 {
+			k := keys[rng.IntN(len(keys))]
+			if _, section := x[k].(map[string]any); section && rng.IntN(4) > 0 {
+				x[k] = replaced(rng, x[k])
 			} else {
 				x[k] = wrong[rng.IntN(len(wrong))]
 			}
-			break
 		}
 		return x
 	case []any:
