@@ -32,8 +32,10 @@ type FeatureReport struct {
 	// of the samples to them.
 	Reference    string   `json:"reference,omitempty"`
 	FIDReference *float64 `json:"fid_reference,omitempty"`
-	KID          float64  `json:"kid"`
-	KIDStd       float64  `json:"kid_std"` // over subsets
+	// KID is the mean over 20 random subsets of half of the samples, but at most 1000, as
+	// published figures are of subsets; for that of all points see metrics.KIDOptions.Full.
+	KID    float64 `json:"kid"`
+	KIDStd float64 `json:"kid_std"` // over subsets
 	// InceptionScore is nil where the extractor knows no classes.
 	InceptionScore *float64 `json:"inception_score,omitempty"`
 	Precision      float64  `json:"precision"`

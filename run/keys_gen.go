@@ -20,7 +20,7 @@ var keyDocs = map[string]string{
 	"data.uci":                     "The name of a published set, and path then the folder of its files. Its parts and units are those of the published tables: standardize, val and test are not for it.",
 	"data.path":                    "A file, a folder (uci, cifar10, cifar100, folder, shards) or a pattern of files (shards: DIR/*.tar).",
 	"data.kind":                    "What the data are. Left out, it is synthetic with a name, uci with a uci, a table for .csv, .tsv, .txt, .npy and .parquet, shards for .tar, .tar.gz and .tgz, and images for file names with idx in them; a run file also takes it from a folder, from NPY images of bytes and from IDX files of other names.",
-	"data.columns":                 "The names of the columns of a table to learn; default all but the label.",
+	"data.columns":                 "The names of the columns of a table to learn; default all but the label. A run file holds at most 20,000 values: more columns are learnt by naming none.",
 	"data.label":                   "The column of a table that holds the class of each row, a whole number from 0; default none.",
 	"data.delimiter":               "The character between the fields of a text table, or the word tab; default a comma, in .tsv files a tab.",
 	"data.header":                  "Whether the first row of a text table holds the names of the columns; left out, it is found in the file.",

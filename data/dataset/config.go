@@ -79,6 +79,7 @@ type Config struct {
 	Kind string `json:"kind,omitempty" yaml:"kind,omitempty"`
 
 	// Columns are the names of the columns of a table to learn; default all but the label.
+	// A run file holds at most 20,000 values: more columns are learnt by naming none.
 	Columns []string `json:"columns,omitempty" yaml:"columns,omitempty"`
 	// Label is the column of a table that holds the class of each row, a whole number
 	// from 0; default none.
