@@ -128,7 +128,7 @@ var modules = map[string]module{
 		why: "did you mean ...? for misspelt keys and names"},
 	"github.com/parquet-go/parquet-go": {rooms: []string{"data/table", "cmd/flowmatch"},
 		why: "tables in Parquet files, and in the torture a whole one to damage"},
-	"github.com/sbinet/npyio":          {testRooms: []string{"data/table"}, why: "NumPy files, to test ours"},
+	"github.com/sbinet/npyio": {testRooms: []string{"data/table"}, why: "NumPy files, to test ours"},
 	"github.com/spf13/cobra": {rooms: []string{"cmd/flowmatch"},
 		why: "subcommands, flags, help and shell completion"},
 	"github.com/spf13/pflag":            {rooms: []string{"cmd/flowmatch"}, why: "the flags of cobra"},
@@ -154,7 +154,8 @@ var bannedStd = map[string]struct {
 	"log":       {[]string{"cmd/flowmatch"}, "library rooms do not log; they return errors and call observe functions"},
 	"log/slog":  {[]string{"cmd/flowmatch"}, "library rooms do not log; they return errors and call observe functions"},
 	"math/rand": {nil, "randomness is an explicit *rand.Rand of math/rand/v2 from internal/seed"},
-	"unsafe":    {[]string{"nn", "engine/native"}, "only kernels need it"},
+	"unsafe": {[]string{"nn", "engine/native", "internal/memory"},
+		"only kernels need it, and a call of Windows"},
 	"reflect": {[]string{"run", "nn", "model", "engine/native", "internal/settings", "internal/absent"},
 		"plain code reads better"},
 }
