@@ -19,8 +19,9 @@
 // # Caveats
 //
 // A Workspace must not be used by two goroutines at once. Optimality is up to the rounding
-// of float64 relative to what a usual pair costs: add no large constant to the costs. Among equally good permutations one is chosen, always the same one for the same
-// input, whatever GOMAXPROCS is.
+// of float64 relative to what a usual pair costs: add no large constant to the costs. Among
+// equally good permutations one is chosen, always the same one for the same input, whatever
+// GOMAXPROCS is.
 package assign
 
 import (

@@ -92,9 +92,10 @@ func TestRefinedPricesProveThePairs(t *testing.T) {
 	for i := range n {
 		for j := range n {
 			r := difference(cost[i*n+j], u[i], v[j])
-			if slack := 0x1p-48 * (cost[i*n+j] + math.Abs(u[i]) + math.Abs(v[j]) + 1); r < -slack || w.x[i] == j && r > slack {
-				t.Fatalf("c[%d, %d] = %g exceeds its prices %g and %g by %g; pair: %v", i, j, cost[i*n+j], u[i], v[j], r,
-					w.x[i] == j)
+			slack := 0x1p-48 * (cost[i*n+j] + math.Abs(u[i]) + math.Abs(v[j]) + 1)
+			if r < -slack || w.x[i] == j && r > slack {
+				t.Fatalf("c[%d, %d] = %g exceeds its prices %g and %g by %g; pair: %v", i, j, cost[i*n+j],
+					u[i], v[j], r, w.x[i] == j)
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package assign
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -52,5 +53,26 @@ func TestTransportOfPointsWithSomeOfThemAndAnOutlier(t *testing.T) {
 	}
 	if got, err := Transport([]float64{1, 1, 1, 1}, []float64{1, 1}, 2, Squared); err != nil || got != 0 {
 		t.Errorf("points that coincide: %g, %v", got, err)
+	}
+}
+
+// A plan for an outlier does not spoil that for the others: to every point twice it costs as much
+// as to every point once.
+func TestAnOutlierSpoilsNoPlan(t *testing.T) {
+	const n, d = 300, 2
+	for _, far := range []float64{1e4, 3e7, 1e12} {
+		for _, p := range []Power{Distance, Squared} {
+			rng := rand.New(rand.NewPCG(5, 16))
+			x, y := points(rng, n, d), points(rng, n, d)
+			x[0], y[0] = far, far
+			want, err := new(Workspace).SolvePoints(make([]int, n), x, y, d, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Transport(x, slices.Concat(y, y), d, p)
+			if err != nil || math.Abs(got-want/n) > 1e-9*want/n {
+				t.Errorf("%g away, power %d: %.12g, %v; want %.12g", far, p, got, err, want/n)
+			}
+		}
 	}
 }

@@ -17,8 +17,10 @@ func TestAPayloadIsReadOnWhereMemoryBecomesFree(t *testing.T) {
 		r    io.Reader
 		want string
 	}{
-		{bytes.NewReader(whole[:7]), "data: x: truncated: 7 bytes after the header, want 10 for all; copy the file again"},
-		{bytes.NewReader(append(whole, 'x')), "data: x: more bytes than the 10 of all; the header does not fit the file"},
+		{bytes.NewReader(whole[:7]),
+			"data: x: truncated: 7 bytes after the header, want 10 for all; copy the file again"},
+		{bytes.NewReader(append(whole, 'x')),
+			"data: x: more bytes than the 10 of all; the header does not fit the file"},
 	} {
 		if _, err := payload(c.r, "x", 10, "all", 4); err == nil || err.Error() != c.want {
 			t.Errorf("got %v, want %s", err, c.want)
