@@ -1,9 +1,14 @@
 package cli
 
 import (
+	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -82,6 +87,9 @@ func (f *logpFlags) read(cmd *cobra.Command, r *run.Run) (points, error) {
 	if !cmd.Flags().Changed("label") { // else those of the file are passed over
 		like.Classes = spec.Net.Classes
 	}
+	if f.data != was.Path && sampled(f.data, spec.Columns) {
+		was.Delimiter, was.Header = "", new(true)
+	}
 	var err error
 	p.x, p.given, err = was.Points(f.data, f.labels, like, seed.Rand(r.Config.Seed, "flowmatch/logp", 0))
 	if like.Classes > 0 && data.IsMissing(err, spec.LabelName) {
@@ -91,6 +99,25 @@ func (f *logpFlags) read(cmd *cobra.Command, r *run.Run) (points, error) {
 		err = fmt.Errorf("%w; here: --set data.header=true, or false", err)
 	}
 	return p, ofFile(err)
+}
+
+// sampled says whether a text file begins with the columns of a model as samples do, whatever
+// the file looks like that it was trained on: separated by commas, under their names.
+func sampled(file string, columns []string) bool {
+	if columns == nil || filepath.Ext(file) != ".csv" {
+		return false
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return false // which is told where the points are read
+	}
+	defer f.Close()
+	const most = 1 << 20
+	head, err := csv.NewReader(io.LimitReader(f, most)).Read()
+	if err != nil {
+		return false
+	}
+	return !slices.ContainsFunc(columns, func(c string) bool { return !slices.Contains(head, c) })
 }
 
 // ofFile marks an error as one of usage where the file named is not there, or as a whole is

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -222,5 +223,41 @@ func TestARunOfImagesWhoseDataAreGone(t *testing.T) {
 		filepath.Join(tmp, "h.png"), "-q")
 	if code != exitFailure || !strings.Contains(stderr, "t-images-idx3-ubyte") {
 		t.Errorf("held-out images that are gone: exit code %d, standard error %q", code, stderr)
+	}
+}
+
+// Samples go back in, whatever the file looks like that the run was trained on.
+func TestSamplesOfAnyTableGoBackIn(t *testing.T) {
+	for name, c := range map[string]struct{ text, settings string }{
+		"semicolons": {"a;b\n", `delimiter: ";"`},
+		"no header":  {"", "header: false"},
+		"commas":     {"a,b\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			sign := ","
+			if strings.Contains(c.text, ";") {
+				sign = ";"
+			}
+			text := c.text
+			for i := range 40 {
+				text += fmt.Sprintf("%d.5%s%d.25\n", i%7, sign, i*i%11)
+			}
+			table, run := filepath.Join(dir, "t.csv"), filepath.Join(dir, "run")
+			if err := os.WriteFile(table, []byte(text), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			file := writeText(t, "run.yaml", fmt.Sprintf("data: {path: %q, %s}\nnet: {hidden: [4]}\n"+
+				"train: {steps: 3, batch: 8}\neval: {solver: euler, steps: 4}\n", table, c.settings))
+			succeed(t, "train", file, "--out", run, "-q")
+			samples := filepath.Join(dir, "s.csv")
+			succeed(t, "sample", run, "--n", "5", "--out", samples, "-q")
+			if got := succeedJSON(t, "logp", run, "--data", samples, "-q"); got["points"] != 5.0 {
+				t.Errorf("%v points, want 5", got["points"])
+			}
+			if got := succeedJSON(t, "logp", run, "--data", table, "-q"); got["points"] != 40.0 {
+				t.Errorf("%v points of the table, want 40", got["points"])
+			}
+		})
 	}
 }
