@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -75,7 +77,9 @@ func traced(stderr string) error {
 }
 
 // signals are what a process is sent, most of them without a chance to say farewell.
-var signals = []os.Signal{os.Kill, os.Kill, os.Kill, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+// One that is ignored here, as nohup has it, is ignored by the program as well.
+var signals = slices.DeleteFunc([]os.Signal{os.Kill, os.Kill, os.Kill, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP},
+	func(s os.Signal) bool { return signal.Ignored(s) })
 
 // meet runs a command again and again, sends it a signal at a random moment, until it has met
 // so many on their way. done is called with what is there when it has ended by itself.
