@@ -5,10 +5,10 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"flowmatch/data"
@@ -51,8 +51,8 @@ func TestFoldersThatCannotBeReadWholeAreErrors(t *testing.T) {
 		"gif/a": []byte("GIF89a..."), "gone/a/1.png": p, "device/a.png": p, "pipe/b.png": p,
 	})
 	links(t, dir, "loop/a/again", "..", "twice/b", "a", "gone/b.png", "nowhere.png", "device/zero.png", "/dev/zero")
-	if err := syscall.Mkfifo(filepath.Join(dir, "pipe/a.png"), 0o644); err != nil {
-		t.Fatal(err)
+	if err := exec.Command("mkfifo", filepath.Join(dir, "pipe/a.png")).Run(); err != nil {
+		t.Skipf("no pipe can be made here: %v", err)
 	}
 	for path, want := range map[string]string{
 		"loop": "again: is the folder", "twice": "twice/b: is the folder", "pgm": "a.pgm: an image of format pgm",
