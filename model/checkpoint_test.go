@@ -310,7 +310,9 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-func TestAClassifierComesBackFromItsFile(t *testing.T) {
+// classifierFile returns a small classifier, and the file that it was saved in.
+func classifierFile(t *testing.T) (*nn.Classifier, string) {
+	t.Helper()
 	eng, err := nn.Open("")
 	if err != nil {
 		t.Fatal(err)
@@ -324,6 +326,12 @@ func TestAClassifierComesBackFromItsFile(t *testing.T) {
 	if err := SaveClassifier(file, c); err != nil {
 		t.Fatal(err)
 	}
+	return c, file
+}
+
+func TestAClassifierComesBackFromItsFile(t *testing.T) {
+	c, file := classifierFile(t)
+	eng := c.Engine()
 	got, err := LoadClassifier(file, eng)
 	if err != nil {
 		t.Fatal(err)

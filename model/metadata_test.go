@@ -106,19 +106,8 @@ func TestMetadataAreCheckedWhole(t *testing.T) {
 
 // The same of a classifier.
 func TestMetadataOfClassifiers(t *testing.T) {
-	eng, err := nn.Open("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := nn.ClassifierConfig{Image: []int{4, 4, 1}, Classes: 2, Channels: 2, Features: 3}
-	c, err := nn.NewClassifier(eng, cfg, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "c.safetensors")
-	if err := SaveClassifier(file, c); err != nil {
-		t.Fatal(err)
-	}
+	c, file := classifierFile(t)
+	eng := c.Engine()
 	good, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +122,7 @@ func TestMetadataOfClassifiers(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	for what, text := range mutants(t, cfg) {
+	for what, text := range mutants(t, c.Config()) {
 		if err := os.WriteFile(file, withMetadata(t, good, keyClassifier, text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -133,8 +133,12 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	}
 	s := &session{cfg: cfg, dir: dir, set: set}
 	begun := o.Resume && Begun(dir)
+	var was Config // when the run began
 	if begun {
-		if err := s.sameClasses(); err != nil {
+		if was, err = readRunConfig(dir); err != nil {
+			return nil, err
+		}
+		if err := s.sameClasses(was); err != nil {
 			return nil, err
 		}
 	}
@@ -147,10 +151,9 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if err := s.affordable(); err != nil {
 		return nil, err
 	}
-	checkpoint := filepath.Join(dir, CheckpointFile)
 	var changes []Change
 	if begun {
-		if changes, err = s.changes(); err != nil {
+		if changes, err = changed(was, s.cfg); err != nil {
 			return nil, err
 		}
 	}
@@ -161,7 +164,7 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if !begun {
 		return s, errors.Join(s.forget(), s.writeDescription(eng))
 	}
-	if err := s.restore(checkpoint, eng); err != nil {
+	if err := s.restore(filepath.Join(dir, CheckpointFile), eng); err != nil {
 		return nil, err
 	}
 	if o.Resumed != nil {

@@ -45,7 +45,7 @@ func (s *session) sameSettings(file string, ckpt *model.Checkpoint) error {
 	var faults []string
 	for _, key := range slices.Sorted(maps.Keys(was)) {
 		if v, ok := is[key]; ok && v != was[key] {
-			faults = append(faults, fmt.Sprintf("%s was %s, and is %s now", key, choice.Cut(was[key]), choice.Cut(v)))
+			faults = append(faults, Change{Key: key, Was: was[key], Is: v}.fault())
 		}
 	}
 	if len(faults) > 0 {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -118,6 +117,11 @@ type Change struct {
 // String writes it as "train.steps: 100 -> 200".
 func (c Change) String() string { return fmt.Sprintf("%s: %s -> %s", c.Key, c.Was, c.Is) }
 
+// fault words it where it must not be.
+func (c Change) fault() string {
+	return fmt.Sprintf("%s was %s, and is %s now", c.Key, choice.Cut(c.Was), choice.Cut(c.Is))
+}
+
 // ErrChanged is returned when a run is resumed with settings that it must have begun with.
 var ErrChanged = errors.New("run: settings have changed since the run began")
 
@@ -165,16 +169,6 @@ func fewer(was, is Config) string {
 		"the steps so far are those of %[1]d", was.Train.Steps, is.Train.Steps, is.Train.Schedule)
 }
 
-// changes returns the settings that have changed since the run began. Only some may: see
-// free.
-func (s *session) changes() ([]Change, error) {
-	was, err := readRunConfig(s.dir)
-	if err != nil {
-		return nil, err
-	}
-	return changed(was, s.cfg)
-}
-
 // restore takes up the state of a checkpoint.
 func (s *session) restore(file string, eng *nn.Engine) error {
 	ckpt, err := model.Load(file, eng)
@@ -208,12 +202,8 @@ func (s *session) restore(file string, eng *nn.Engine) error {
 const notResumed = "it can be opened as before, but not resumed: train into another folder"
 
 // sameClasses reports classes of the data that are not as many as the run began with, which
-// its run.yaml says: versions before labels had names counted from 0 to the largest.
-func (s *session) sameClasses() error {
-	was, err := readRunConfig(s.dir)
-	if err != nil {
-		return err
-	}
+// was says, its run.yaml: versions before labels had names counted from 0 to the largest.
+func (s *session) sameClasses(was Config) error {
 	if n := was.Net.Classes; n > 0 && s.cfg.Conditional && s.set.Classes > 0 && n != s.set.Classes {
 		return fmt.Errorf("%w: the run was trained with %d classes, and the data (%s) have %d, %s: they are other "+
 			"data, or the version of then numbered the labels otherwise; %s", ErrChanged, n, s.set.Name, s.set.Classes,
@@ -249,26 +239,16 @@ func (s *session) sameData(ckpt *model.Checkpoint) error {
 
 // Differences returns the settings of which two runs have other values, by their keys.
 func Differences(was, is Config) ([]Change, error) {
-	a, err := flat(was)
-	if err != nil {
-		return nil, err
-	}
-	b, err := flat(is)
-	if err != nil {
-		return nil, err
-	}
-	keys := maps.Clone(a)
-	maps.Copy(keys, b)
+	differ, err := Settings([]Config{was, is})
 	var changes []Change
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		if c := (Change{Key: key, Was: orUnset(a[key]), Is: orUnset(b[key])}); c.Was != c.Is {
-			changes = append(changes, c)
-		}
+	for _, s := range differ {
+		changes = append(changes, Change{Key: s.Key, Was: s.Values[0], Is: s.Values[1]})
 	}
-	return changes, nil
+	return changes, err
 }
 
-// changed returns the settings that differ, and an error where one of them must not.
+// changed returns the settings that differ since a run began, and an error where one of them
+// must not: see free.
 func changed(was, is Config) ([]Change, error) {
 	changes, err := Differences(was, is)
 	if err != nil {
@@ -278,7 +258,7 @@ func changed(was, is Config) ([]Change, error) {
 	for i, c := range changes {
 		changes[i].Note = noteOf(c.Key, is)
 		if !isFree(c.Key) {
-			faults = append(faults, fmt.Sprintf("%s was %s, and is %s now", c.Key, choice.Cut(c.Was), choice.Cut(c.Is)))
+			faults = append(faults, c.fault())
 		}
 	}
 	if fault := fewer(was, is); fault != "" {

@@ -126,18 +126,6 @@ type shard struct {
 // block is what the parts of a tar file are whole numbers of, in bytes.
 const block = 512
 
-// counter counts the bytes read.
-type counter struct {
-	r io.Reader
-	n int64
-}
-
-func (c *counter) Read(b []byte) (int, error) {
-	n, err := c.r.Read(b)
-	c.n += int64(n)
-	return n, err
-}
-
 // openShard opens a shard. A plain file is read without a buffer, by blocks of 512
 // bytes: then its own position is that of the archive, and what is not wanted is
 // passed over without reading.
@@ -155,8 +143,8 @@ func openShard(path string) (shard, error) {
 	if err != nil {
 		return shard{}, err
 	}
-	c := &counter{r: r}
-	return shard{tar.NewReader(c), r, func() (int64, error) { return c.n, nil }, true}, nil
+	c := &files.Counter{R: r}
+	return shard{tar.NewReader(c), r, func() (int64, error) { return c.N, nil }, true}, nil
 }
 
 // indexShard appends the images of a shard to x, and sets the labels of stems.

@@ -92,7 +92,7 @@ func Open(path string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &counted{r: f}
+	in := &Counter{R: f}
 	buf := bufio.NewReaderSize(in, 1<<16)
 	if magic, _ := buf.Peek(2); len(magic) < 2 || magic[0] != 0x1f || magic[1] != 0x8b {
 		return file{buf, f}, nil
@@ -110,15 +110,16 @@ type file struct {
 	io.Closer
 }
 
-// counted counts the bytes that were read.
-type counted struct {
-	r io.Reader
-	n int64
+// Counter counts the bytes that are read of another reader.
+type Counter struct {
+	R io.Reader
+	N int64 // bytes so far
 }
 
-func (c *counted) Read(b []byte) (int, error) {
-	n, err := c.r.Read(b)
-	c.n += int64(n)
+// Read implements [io.Reader].
+func (c *Counter) Read(b []byte) (int, error) {
+	n, err := c.R.Read(b)
+	c.N += int64(n)
 	return n, err
 }
 
@@ -130,15 +131,15 @@ const expandFree, expandMost = 32 << 20, 80
 type unzipped struct {
 	path string
 	gz   *gzip.Reader
-	from *counted
+	from *Counter
 	n    int64
 }
 
 func (u *unzipped) Read(b []byte) (int, error) {
 	n, err := u.gz.Read(b)
-	if u.n += int64(n); u.n > expandFree+expandMost*u.from.n {
+	if u.n += int64(n); u.n > expandFree+expandMost*u.from.N {
 		return 0, Malformed(u.path, "%d bytes of it are %d bytes uncompressed, more than %d times as many; "+
-			"if this is right, uncompress the file and give that", u.from.n, u.n, expandMost)
+			"if this is right, uncompress the file and give that", u.from.N, u.n, expandMost)
 	}
 	return n, err
 }

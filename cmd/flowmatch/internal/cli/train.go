@@ -298,9 +298,9 @@ func unsealed(keys []string, why error) string {
 // opened reports what the data hold, what of the files is not in them, and settings that the
 // training is too short for.
 func (a *app) opened(res *trainResult, set *data.Set, is run.Config) {
-	res.Steps, res.Warnings = is.Train.Steps, is.Warnings()
-	for _, w := range res.Warnings {
-		a.status("warning: %s", w)
+	res.Steps = is.Train.Steps
+	for _, w := range is.Warnings() {
+		a.warn(res, w)
 	}
 	res.Data, res.Images, res.About = set.Name, set.Kind == data.KindImages, set.Describe()
 	for _, line := range res.About {
@@ -311,8 +311,7 @@ func (a *app) opened(res *trainResult, set *data.Set, is run.Config) {
 		notes = append(notes, fmt.Sprintf("images left out because they cannot be decoded: %d", set.Skipped))
 	}
 	for _, note := range notes {
-		note = set.Name + ": " + note
-		a.warn(res, note)
+		a.warn(res, set.Name+": "+note)
 	}
 }
 

@@ -92,15 +92,17 @@ func readData(c dataset.Config, name string) func(file string) (bool, error) {
 func zipped(whole func(*torturer) ([]byte, error)) func(*torturer) ([]byte, error) {
 	return func(t *torturer) ([]byte, error) {
 		b, err := whole(t)
-		if err != nil {
-			return nil, err
-		}
-		var out bytes.Buffer
-		w := gzip.NewWriter(&out)
-		w.Write(b) // into memory, which does not fail
-		err = w.Close()
-		return out.Bytes(), err
+		return zip(b), err
 	}
+}
+
+// zip compresses bytes.
+func zip(b []byte) []byte {
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	w.Write(b) // into memory, which does not fail
+	w.Close()
+	return out.Bytes()
 }
 
 func csvOf(t *torturer) ([]byte, error) {
@@ -113,13 +115,18 @@ func csvOf(t *torturer) ([]byte, error) {
 }
 
 func npyOf(t *torturer) ([]byte, error) {
-	header := fmt.Sprintf("%-117s\n", "{'descr': '<f8', 'fortran_order': False, 'shape': (20, 3), }")
-	b := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), 0)
-	b = append(b, header...)
+	b := npyHead("(20, 3)")
 	for range 60 {
 		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(t.rng.NormFloat64()))
 	}
 	return b, nil
+}
+
+// npyHead is what an NPY file of that shape begins with.
+func npyHead(shape string) []byte {
+	header := fmt.Sprintf("%-117s\n", "{'descr': '<f8', 'fortran_order': False, 'shape': "+shape+", }")
+	b := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), 0)
+	return append(b, header...)
 }
 
 func parquetOf(t *torturer) ([]byte, error) {
@@ -138,14 +145,20 @@ func parquetOf(t *torturer) ([]byte, error) {
 }
 
 func idxOf(t *torturer) ([]byte, error) {
-	b := []byte{0, 0, 8, 3}
-	for _, n := range []uint32{20, 4, 5} {
-		b = binary.BigEndian.AppendUint32(b, n)
-	}
+	b := idxHead(20, 4, 5)
 	for range 20 * 4 * 5 {
 		b = append(b, byte(t.rng.UintN(256)))
 	}
 	return b, nil
+}
+
+// idxHead is what an IDX file of bytes with these sizes begins with.
+func idxHead(sizes ...uint32) []byte {
+	b := []byte{0, 0, 8, byte(len(sizes))}
+	for _, n := range sizes {
+		b = binary.BigEndian.AppendUint32(b, n)
+	}
+	return b
 }
 
 // picture returns a small picture.
