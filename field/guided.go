@@ -35,3 +35,13 @@ func (g Guided) Velocity(v []float64, t float64, x []float64) error {
 	}
 	return nil
 }
+
+// AtTimes implements [flow.Timed], where both fields do.
+func (g Guided) AtTimes(rows []int, ts []float64) (flow.Field, error) {
+	with, err := flow.AtTimes(g.Conditional, rows, ts)
+	if err != nil {
+		return nil, err
+	}
+	without, err := flow.AtTimes(g.Unconditional, rows, ts)
+	return Guided{Conditional: with, Unconditional: without, Scale: g.Scale}, err
+}

@@ -23,6 +23,37 @@ type Held struct {
 	Scheduler path.Scheduler
 	X0, X1    flow.Batch // [N, D]: noise before σ scales it, and data, of all coordinates
 	Known     []bool     // [N·D]
+
+	ts []float64 // of each point; nil: that of the evaluation
+}
+
+// AtTimes implements [flow.Timed], where Field does.
+func (h Held) AtTimes(rows []int, ts []float64) (flow.Field, error) {
+	f, err := flow.AtTimes(h.Field, rows, ts)
+	if err != nil {
+		return nil, err
+	}
+	h.Field, h.ts = f, ts
+	h.X0, h.X1 = h.X0.Rows(rows), h.X1.Rows(rows)
+	known, d := make([]bool, 0, len(rows)*h.X0.D), h.X0.D
+	for _, i := range rows {
+		known = append(known, h.Known[i*d:(i+1)*d]...)
+	}
+	h.Known = known
+	return h, nil
+}
+
+// coefs returns the schedule at the time of each number of the points.
+func (h Held) coefs(t float64) func(i int) path.Coef {
+	if h.ts == nil {
+		c := h.Scheduler.At(t)
+		return func(int) path.Coef { return c }
+	}
+	cs := make([]path.Coef, len(h.ts))
+	for k, t := range h.ts {
+		cs[k] = h.Scheduler.At(t)
+	}
+	return func(i int) path.Coef { return cs[i/h.Dim()] }
 }
 
 // Dim returns D.
@@ -34,11 +65,11 @@ func (h Held) Velocity(v []float64, t float64, x []float64) error {
 		return fmt.Errorf("field: Held: x and v of %d and %d numbers, Known of %d, X0 and X1 of %d and %d; "+
 			"they must be as long as each other", len(x), len(v), n, len(h.X0.X), len(h.X1.X))
 	}
-	c := h.Scheduler.At(t)
+	c := h.coefs(t)
 	at := append([]float64(nil), x...)
 	for i, known := range h.Known {
 		if known {
-			at[i] = c.Point(h.X1.X[i], h.X0.X[i])
+			at[i] = c(i).Point(h.X1.X[i], h.X0.X[i])
 		}
 	}
 	if err := h.Field.Velocity(v, t, at); err != nil {
@@ -46,7 +77,7 @@ func (h Held) Velocity(v []float64, t float64, x []float64) error {
 	}
 	for i, known := range h.Known {
 		if known {
-			v[i] = c.Velocity(h.X1.X[i], h.X0.X[i])
+			v[i] = c(i).Velocity(h.X1.X[i], h.X0.X[i])
 		}
 	}
 	return nil

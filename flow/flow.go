@@ -10,7 +10,11 @@
 // Mathematics on the host is float64.
 package flow
 
-import "math/rand/v2"
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+)
 
 // Batch is N points of R^D, row-major: point i is X[i*D : (i+1)*D].
 // D is the product of all data axes: an image of 28 x 28 is a point with D=784.
@@ -68,6 +72,30 @@ type Diverger interface {
 	// VelocityDiv writes v_t(x) into v (length N*D) and ∇·v_t(x) into div (length N).
 	VelocityDiv(v, div []float64, t float64, x []float64) error
 }
+
+// Timed is a Field that can be evaluated at points with a time each: what step control
+// for each point needs.
+type Timed interface {
+	Field
+	// AtTimes returns the field of the points of these numbers, row k of which is at time
+	// ts[k], whatever t its methods are told. It has the upgrades of the field. It reads ts
+	// in every evaluation, so that the times may change in between; it is for one solve at
+	// a time.
+	AtTimes(rows []int, ts []float64) (Field, error)
+}
+
+// AtTimes returns f.AtTimes, or [ErrNotTimed] of a field that is not [Timed].
+func AtTimes(f Field, rows []int, ts []float64) (Field, error) {
+	timed, ok := f.(Timed)
+	if !ok {
+		return nil, fmt.Errorf("flow: %w: %T has no method AtTimes", ErrNotTimed, f)
+	}
+	return timed.AtTimes(rows, ts)
+}
+
+// ErrNotTimed is returned, wrapped with the type of the field, where each point has steps
+// of its own, and the field cannot be evaluated at times of their own.
+var ErrNotTimed = errors.New("the field has one time for all points")
 
 // Parametric is the optional upgrade of a Field with parameters θ, which can be
 // trained through a solve: by maximum likelihood, or as a neural ODE.

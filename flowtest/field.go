@@ -46,7 +46,8 @@ func (o FieldOptions) withDefaults() FieldOptions {
 // calls give the same bits. If f is [flow.Differentiable] or a [flow.Diverger],
 // the Jacobian and the divergence are compared with central differences and
 // with each other; what a [flow.Parametric] field says of x is compared with its
-// VJP, and that it adds to what it is given.
+// VJP, and that it adds to what it is given; a [flow.Timed] one is compared with itself,
+// a time after the other.
 func TestField(t *testing.T, f flow.Field, o FieldOptions) {
 	t.Helper()
 	if err := checkField(f, o); err != nil {
@@ -67,7 +68,9 @@ func checkField(f flow.Field, o FieldOptions) error {
 		}
 		p := probe{f: f, o: o, t: t, n: 5, rng: seed.Rand(o.Seed, "flowtest field", uint64(i))}
 		p.x = p.normals(p.n*f.Dim(), o.Scale)
-		for _, check := range []func() error{p.shape, p.rows, p.concurrent, p.vjp, p.divergence, p.parametric} {
+		for _, check := range []func() error{
+			p.shape, p.rows, p.concurrent, p.vjp, p.divergence, p.parametric, p.timed,
+		} {
 			if err := check(); err != nil {
 				errs = append(errs, fmt.Errorf("t = %g, seed %d: %w", t, o.Seed, err))
 				break // what follows builds on it: a field that writes to x would race with itself

@@ -6,6 +6,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"flowmatch/field"
+	"flowmatch/flow"
 	"flowmatch/path"
 )
 
@@ -19,6 +20,9 @@ type Linear struct {
 
 // Dim returns D.
 func (l Linear) Dim() int { return len(l.B) }
+
+// AtTimes returns l: its time does not matter, and it is the same for all points.
+func (l Linear) AtTimes([]int, []float64) (flow.Field, error) { return l, nil }
 
 // Velocity writes A x + b.
 func (l Linear) Velocity(v []float64, _ float64, x []float64) error {

@@ -24,6 +24,7 @@ type Velocity interface {
 type velocity struct {
 	net   *Net
 	given flow.Given
+	ts    []float64 // of each point; nil: that of the evaluation
 }
 
 // forwardVelocity is a velocity whose network carries tangents forward.
@@ -33,6 +34,8 @@ var (
 	_ Velocity      = (*velocity)(nil)
 	_ Velocity      = forwardVelocity{}
 	_ flow.Diverger = forwardVelocity{}
+	_ flow.Timed    = (*velocity)(nil)
+	_ flow.Timed    = forwardVelocity{}
 )
 
 // Bind returns the velocity field of n for points with these labels and contexts: one
@@ -61,10 +64,32 @@ func (n *Net) bind(g flow.Given) (*velocity, error) {
 	return &velocity{net: n, given: g}, nil
 }
 
+// AtTimes implements [flow.Timed].
+func (f *velocity) AtTimes(rows []int, ts []float64) (flow.Field, error) {
+	if f == nil || f.net == nil {
+		return nil, errNoField
+	}
+	if len(rows) != len(ts) {
+		return nil, fmt.Errorf("nn: %d times of %d points", len(ts), len(rows))
+	}
+	return &velocity{net: f.net, given: f.given.Rows(rows), ts: ts}, nil
+}
+
+// AtTimes implements [flow.Timed].
+func (f forwardVelocity) AtTimes(rows []int, ts []float64) (flow.Field, error) {
+	v, err := f.velocity.AtTimes(rows, ts)
+	if err != nil {
+		return nil, err
+	}
+	return forwardVelocity{v.(*velocity)}, nil
+}
+
+var errNoField = errors.New("nn: the field is nil or empty; make one by Net.Bind or Net.BindAverage")
+
 // programs returns those of the network; an error for a field that Bind did not make.
 func (f *velocity) programs() (*programs, error) {
 	if f == nil || f.net == nil {
-		return nil, errors.New("nn: the field is nil or empty; make one by Net.Bind or Net.BindAverage")
+		return nil, errNoField
 	}
 	return f.net.progs, nil
 }
@@ -236,12 +261,20 @@ func (f *velocity) evaluate(p *program, tangents int, t float64, x []float64,
 	if err := f.net.arch.cfg.checkGiven(f.given, n); err != nil {
 		return err
 	}
+	if f.ts != nil && len(f.ts) != n {
+		return fmt.Errorf("nn: %d points, of which %d have a time", n, len(f.ts))
+	}
 	return f.net.blocks().run(p, n, tangents, func(in *frame, i, j int) {
 		in.give(0, f.net.theta)
 		in.set(1, x[i*d:j*d])
 		ts := in.floats(2)
 		for k := range ts {
 			ts[k] = float32(t)
+		}
+		if f.ts != nil {
+			for k, t := range f.ts[i:j] {
+				ts[k] = float32(t)
+			}
 		}
 		at := f.net.arch.cfg.setGiven(in, 3, f.given.Slice(i, j))
 		if rest != nil {

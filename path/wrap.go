@@ -62,6 +62,10 @@ type affineCoef struct{ t, scale, a, b float64 }
 type affine struct {
 	f  flow.Field
 	at func(r float64) (affineCoef, error)
+
+	// Of points with a time each, [N]; nil: all have that of the evaluation.
+	times []float64
+	inner []float64 // those of f
 }
 
 // The upgrades are separate types, so that the wrapped field has exactly those
@@ -90,16 +94,26 @@ func wrap(w *affine) flow.Field {
 	return w
 }
 
+// AtTimes implements [flow.Timed], where f does.
+func (w *affine) AtTimes(rows []int, ts []float64) (flow.Field, error) {
+	inner := make([]float64, len(ts))
+	f, err := flow.AtTimes(w.f, rows, inner)
+	if err != nil {
+		return nil, err
+	}
+	return wrap(&affine{f: f, at: w.at, times: ts, inner: inner}), nil
+}
+
 // Dim returns the dimension of the points.
 func (w *affine) Dim() int { return w.f.Dim() }
 
 // Velocity writes a x + b f_t(x/scale) into v.
 func (w *affine) Velocity(v []float64, t float64, x []float64) error {
-	c, err := w.at(t)
+	c, err := w.coefs(t, x)
 	if err != nil {
 		return err
 	}
-	if err := w.f.Velocity(v, c.t, c.input(x)); err != nil {
+	if err := w.f.Velocity(v, c[0].t, c.input(x)); err != nil {
 		return err
 	}
 	c.output(v, x)
@@ -108,51 +122,91 @@ func (w *affine) Velocity(v []float64, t float64, x []float64) error {
 
 // VJP writes the velocity and a e + (b/scale) eᵀ ∂f/∂x.
 func (w affineVJP) VJP(v, g []float64, t float64, x, e []float64) error {
-	c, err := w.at(t)
+	c, err := w.coefs(t, x)
 	if err != nil {
 		return err
 	}
-	if err := w.f.(flow.Differentiable).VJP(v, g, c.t, c.input(x), e); err != nil {
+	if err := w.f.(flow.Differentiable).VJP(v, g, c[0].t, c.input(x), e); err != nil {
 		return err
 	}
 	c.output(v, x)
-	for i := range g {
-		g[i] = c.a*e[i] + c.b/c.scale*g[i]
-	}
+	c.each(len(g), func(k affineCoef, i, j int) {
+		for ; i < j; i++ {
+			g[i] = k.a*e[i] + k.b/k.scale*g[i]
+		}
+	})
 	return nil
 }
 
 // VelocityDiv writes the velocity and a D + (b/scale) ∇·f.
 func (w affineDiv) VelocityDiv(v, div []float64, t float64, x []float64) error {
-	c, err := w.at(t)
+	c, err := w.coefs(t, x)
 	if err != nil {
 		return err
 	}
-	if err := w.f.(flow.Diverger).VelocityDiv(v, div, c.t, c.input(x)); err != nil {
+	if err := w.f.(flow.Diverger).VelocityDiv(v, div, c[0].t, c.input(x)); err != nil {
 		return err
 	}
 	c.output(v, x)
-	for i := range div {
-		div[i] = c.a*float64(w.Dim()) + c.b/c.scale*div[i]
-	}
+	c.each(len(div), func(k affineCoef, i, j int) {
+		for ; i < j; i++ {
+			div[i] = k.a*float64(w.Dim()) + k.b/k.scale*div[i]
+		}
+	})
 	return nil
 }
 
-func (c affineCoef) input(x []float64) []float64 {
-	if c.scale == 1 {
+// affineCoefs are those of points: one for all, or one for each.
+type affineCoefs []affineCoef
+
+// coefs returns the coefficients of points x at time t, or at times of their own.
+func (w *affine) coefs(t float64, x []float64) (affineCoefs, error) {
+	if w.times == nil {
+		c, err := w.at(t)
+		return affineCoefs{c}, err
+	}
+	if n := len(w.times); n == 0 || len(x) != n*w.Dim() {
+		return nil, fmt.Errorf("path: %d numbers for points of dimension %d, of which %d have a time",
+			len(x), w.Dim(), n)
+	}
+	cs := make(affineCoefs, len(w.times))
+	for k, r := range w.times {
+		var err error
+		if cs[k], err = w.at(r); err != nil {
+			return nil, err
+		}
+		w.inner[k] = cs[k].t
+	}
+	return cs, nil
+}
+
+// each calls fn with the coefficients of numbers i to j of an array of n, as many for each
+// point.
+func (c affineCoefs) each(n int, fn func(k affineCoef, i, j int)) {
+	for p, k := range c {
+		fn(k, p*n/len(c), (p+1)*n/len(c))
+	}
+}
+
+func (c affineCoefs) input(x []float64) []float64 {
+	if len(c) == 1 && c[0].scale == 1 {
 		return x
 	}
 	y := make([]float64, len(x))
-	for i, v := range x {
-		y[i] = v / c.scale
-	}
+	c.each(len(x), func(k affineCoef, i, j int) {
+		for ; i < j; i++ {
+			y[i] = x[i] / k.scale
+		}
+	})
 	return y
 }
 
-func (c affineCoef) output(v, x []float64) {
-	for i := range v {
-		v[i] = c.a*x[i] + c.b*v[i]
-	}
+func (c affineCoefs) output(v, x []float64) {
+	c.each(len(v), func(k affineCoef, i, j int) {
+		for ; i < j; i++ {
+			v[i] = k.a*x[i] + k.b*v[i]
+		}
+	})
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
