@@ -25,14 +25,27 @@ func (a Adaptive) withDefaults() Adaptive {
 }
 
 func (a Adaptive) start(r *run) (stepper, error) {
-	if r.m.BErr == nil {
-		return nil, fmt.Errorf("ode: %w: method %s has no error estimate, so it cannot step adaptively; use Fixed or "+
+	if a.Each {
+		return nil, fmt.Errorf("ode: %w: Adaptive.Each is for points, and this solve has one state: "+
+			"use SolvePoints, or leave it out", ErrInvalid)
+	}
+	a, err := a.complete(r.m)
+	if err != nil {
+		return nil, err
+	}
+	return a.pid(), nil
+}
+
+// complete returns a with its defaults, or what is wrong with it for a method.
+func (a Adaptive) complete(m *Tableau) (Adaptive, error) {
+	if m.BErr == nil {
+		return a, fmt.Errorf("ode: %w: method %s has no error estimate, so it cannot step adaptively; use Fixed or "+
 			"Grid, or one of %s",
-			ErrInvalid, r.m.Name, adaptiveNames())
+			ErrInvalid, m.Name, adaptiveNames())
 	}
 	// Written so that a NaN fails too.
 	if !(a.RTol > 0) || !(a.ATol > 0) {
-		return nil, fmt.Errorf("ode: %w: Adaptive needs RTol > 0 and ATol > 0, got RTol=%g ATol=%g; there is no "+
+		return a, fmt.Errorf("ode: %w: Adaptive needs RTol > 0 and ATol > 0, got RTol=%g ATol=%g; there is no "+
 			"default, 1e-5 for both is what the paper uses",
 			ErrInvalid, a.RTol, a.ATol)
 	}
@@ -52,15 +65,25 @@ func (a Adaptive) start(r *run) (stepper, error) {
 		{a.I > 0, "I", a.I, "positive"},
 	} {
 		if !c.ok {
-			return nil, fmt.Errorf("ode: %w: Adaptive.%s is %g, it must be %s", ErrInvalid, c.name, c.value, c.want)
+			return a, fmt.Errorf("ode: %w: Adaptive.%s is %g, it must be %s", ErrInvalid, c.name, c.value, c.want)
 		}
 	}
-	return &pid{Adaptive: a, h: a.InitialStep, maxFactor: a.MaxFactor, inv1: 1, inv2: 1}, nil
+	return a, nil
 }
 
-// pid is the state of an adaptive control. Lengths are unsigned.
+// pid returns the control at the start of a solve; a is complete.
+func (a Adaptive) pid() *pid {
+	return &pid{Adaptive: a, pidState: pidState{h: a.InitialStep, maxFactor: a.MaxFactor, inv1: 1, inv2: 1}}
+}
+
+// pid is an adaptive control under way.
 type pid struct {
 	Adaptive
+	pidState
+}
+
+// pidState is what a pid remembers from step to step. Lengths are unsigned.
+type pidState struct {
 	h          float64 // length of the next step; 0: not chosen yet
 	maxFactor  float64 // MaxFactor, or 1 just after a rejection
 	inv1, inv2 float64 // ε of the accepted step before this one, and of the one before that
@@ -129,19 +152,30 @@ func (c *pid) errorNorm(r *run, h float64) float64 {
 
 // initialStep estimates a first step from x, f and one Euler step (HNW II.4).
 func (c *pid) initialStep(r *run) (float64, error) {
-	norm := func(v, minus []float64) float64 {
-		for i := range r.e {
-			d := v[i]
-			if minus != nil {
-				d -= minus[i]
-			}
-			r.e[i] = d / (c.ATol + c.RTol*math.Abs(r.x[i]))
-		}
-		return c.Norm(r.e)
+	t, h0 := c.euler(r)
+	if err := r.eval(r.k[1], t, r.y); err != nil {
+		return 0, err
 	}
+	return c.firstStep(r, h0), nil
+}
+
+// scaled returns the norm of v, less minus unless that is nil, in units of the tolerance.
+func (c *pid) scaled(r *run, v, minus []float64) float64 {
+	for i := range r.e {
+		d := v[i]
+		if minus != nil {
+			d -= minus[i]
+		}
+		r.e[i] = d / (c.ATol + c.RTol*math.Abs(r.x[i]))
+	}
+	return c.Norm(r.e)
+}
+
+// euler writes the end of a short Euler step into r.y, and returns its time and length.
+func (c *pid) euler(r *run) (t, h0 float64) {
 	rest := math.Abs(r.t1 - r.t)
-	d0, d1 := norm(r.x, nil), norm(r.k[0], nil)
-	h0 := 1e-6
+	d0, d1 := c.scaled(r, r.x, nil), c.scaled(r, r.k[0], nil)
+	h0 = 1e-6
 	if d0 >= 1e-5 && d1 >= 1e-5 {
 		h0 = 0.01 * d0 / d1
 	}
@@ -149,15 +183,17 @@ func (c *pid) initialStep(r *run) (float64, error) {
 	for i, x := range r.x {
 		r.y[i] = x + r.dir*h0*r.k[0][i]
 	}
-	f1 := r.k[1] // scratch: the first step overwrites it
-	t := r.t + r.dir*h0
 	if h0 == rest {
-		t = r.t1
+		return r.t1, h0
 	}
-	if err := r.eval(f1, t, r.y); err != nil {
-		return 0, err
-	}
-	d2 := norm(f1, r.k[0]) / h0
+	return r.t + r.dir*h0, h0
+}
+
+// firstStep returns the length of the first step from f after an Euler step of length h0,
+// which is in r.k[1]: the first step overwrites it.
+func (c *pid) firstStep(r *run, h0 float64) float64 {
+	rest := math.Abs(r.t1 - r.t)
+	d1, d2 := c.scaled(r, r.k[0], nil), c.scaled(r, r.k[1], r.k[0])/h0
 	h1 := max(1e-6, h0*1e-3)
 	if d := max(d1, d2); d > 1e-15 {
 		h1 = math.Pow(0.01/d, 1/float64(r.m.ErrOrder+1))
@@ -166,5 +202,5 @@ func (c *pid) initialStep(r *run) (float64, error) {
 	if math.IsNaN(h) || h == 0 { // the Euler step left the domain of f: begin short and grow
 		h = max(1e-6*rest, c.MinStep)
 	}
-	return h, nil
+	return h
 }

@@ -20,6 +20,10 @@ type Config struct {
 	RTol float64 `yaml:"rtol" json:"rtol"`
 	// ATol is the absolute tolerance of a step, where steps are not equal; default 1e-5.
 	ATol float64 `yaml:"atol" json:"atol"`
+	// Control says which points share their steps, where steps are not equal: batch, all that
+	// are solved together; or point, none, so that what becomes of a point does not depend on
+	// the others. Default: point for log-densities, batch for all else.
+	Control string `yaml:"control,omitempty" json:"control,omitempty"`
 	// MaxNFE is the number of evaluations after which a solve fails; default 20000.
 	MaxNFE int `yaml:"max_nfe" json:"max_nfe"`
 }
@@ -27,8 +31,17 @@ type Config struct {
 // fixedSteps is the default of Config.Steps for a method without an error estimate.
 const fixedSteps = 100
 
-// Defaults returns c with every unset field filled in, save Steps, whose default is a
-// choice of the solve.
+// ByBatch and ByPoint are the values of Config.Control.
+const (
+	ByBatch = "batch"
+	ByPoint = "point"
+)
+
+// Controls returns them.
+func Controls() []string { return []string{ByBatch, ByPoint} }
+
+// Defaults returns c with every unset field filled in, save Steps and Control, whose
+// defaults are a choice of the solve.
 func (c Config) Defaults() Config {
 	c.Solver = cmp.Or(c.Solver, Dopri5.Name)
 	c.RTol, c.ATol = cmp.Or(c.RTol, 1e-5), cmp.Or(c.ATol, 1e-5)
@@ -41,6 +54,11 @@ func (c Config) Defaults() Config {
 func (c Config) Validate() error {
 	if c.Solver != "" {
 		if err := choice.Check("solver", c.Solver, Names()); err != nil {
+			return err
+		}
+	}
+	if c.Control != "" {
+		if err := choice.Check("control", c.Control, Controls()); err != nil {
 			return err
 		}
 	}
@@ -83,7 +101,7 @@ func (c Config) checkSteps() error {
 	return nil
 }
 
-// WithoutTolerance returns why RTol and ATol have no effect; empty: they have. c is
+// WithoutTolerance returns why RTol, ATol and Control have no effect; empty: they have. c is
 // complete and valid.
 func (c Config) WithoutTolerance() string {
 	m, err := ByName(c.Solver)
@@ -109,7 +127,7 @@ func (c Config) New() (Solver, error) {
 	}
 	s := Solver{Method: m, Control: Fixed(cmp.Or(c.Steps, fixedSteps)), MaxNFE: c.MaxNFE}
 	if c.Steps == 0 && m.BErr != nil {
-		s.Control = Adaptive{RTol: c.RTol, ATol: c.ATol}
+		s.Control = Adaptive{RTol: c.RTol, ATol: c.ATol, Each: c.Control == ByPoint}
 	}
 	return s, nil
 }
@@ -122,7 +140,11 @@ func (s Solver) String() string {
 	}
 	switch c := s.Control.(type) {
 	case Adaptive:
-		return fmt.Sprintf("%s rtol=%g atol=%g", s.Method.Name, c.RTol, c.ATol)
+		text := fmt.Sprintf("%s rtol=%g atol=%g", s.Method.Name, c.RTol, c.ATol)
+		if c.Each {
+			text += " control=" + ByPoint
+		}
+		return text
 	case Fixed:
 		return fmt.Sprintf("%s %d steps", s.Method.Name, int(c))
 	}

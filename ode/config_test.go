@@ -22,6 +22,8 @@ func TestConfigMakesTheSolverThatItNames(t *testing.T) {
 		{Config{Steps: 7}, "dopri5 7 steps", 20000},
 		{Config{Solver: "euler"}, "euler 100 steps", 20000},
 		{Config{Solver: "rk4", Steps: 1}, "rk4 1 steps", 20000},
+		{Config{Control: "batch"}, "dopri5 rtol=1e-05 atol=1e-05", 20000},
+		{Config{Control: "point"}, "dopri5 rtol=1e-05 atol=1e-05 control=point", 20000},
 	} {
 		s, err := c.c.New()
 		if err != nil || s.String() != c.want || s.MaxNFE != c.maxNFE {
@@ -54,6 +56,7 @@ func TestConfigNamesTheFieldThatCannotBeUsed(t *testing.T) {
 		{Config{RTol: 1e9}, "rtol is 1e+09; it must be at most 1"},
 		{Config{Steps: math.MaxInt}, "steps is 9223372036854775807; dopri5 makes 6 evaluations in each, and max_nfe"},
 		{Config{Steps: 6, Solver: "rk4", MaxNFE: 20}, "steps is 6; rk4 makes 4 evaluations in each, and max_nfe is 20"},
+		{Config{Control: "points"}, `unknown control "points"; did you mean "point"? it must be one of batch, point`},
 		{Config{MaxNFE: -3}, "max_nfe is -3; it must be at least 1"},
 	} {
 		err := c.c.Validate()

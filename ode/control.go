@@ -37,7 +37,13 @@ type Grid []float64
 type Adaptive struct {
 	RTol, ATol float64
 
-	// Norm is the error norm over the whole state; it must not keep r. nil: [RMS].
+	// Each gives every point of a batch steps of its own, so that what becomes of a point
+	// does not depend on the others: for [Solver.SolvePoints]. The other solves, which know
+	// of no points, refuse it.
+	Each bool
+
+	// Norm is the error norm over the whole state, with Each that of a point; it must not
+	// keep r. nil: [RMS].
 	Norm func(r []float64) float64
 
 	// P, I, D are the gains of the step control (Söderlind, ACM TOMS 29, 2003):

@@ -263,15 +263,19 @@ func (r *run) eval(dx []float64, t float64, x []float64) error {
 		return fmt.Errorf("ode: stopped at t=%g of [%g, %g] after %d evaluations: %w", r.t, r.t0, r.t1, r.st.NFE, err)
 	}
 	if r.maxNFE > 0 && r.st.NFE >= r.maxNFE {
-		return r.fail(ErrMaxNFE, r.st.LastH,
-			"raise MaxNFE, or take fewer steps or a looser tolerance; "+
-				"if the steps have become tiny, the system is stiff there")
+		return r.spent()
 	}
 	r.st.NFE++
 	if err := r.f(dx, t, x); err != nil {
 		return fmt.Errorf("ode: f failed at t=%g, evaluation %d: %w", t, r.st.NFE, err)
 	}
 	return nil
+}
+
+// spent is the error of a solve that would need more than MaxNFE evaluations.
+func (r *run) spent() error {
+	return r.fail(ErrMaxNFE, r.st.LastH, "raise MaxNFE, or take fewer steps or a looser tolerance; "+
+		"if the steps have become tiny, the system is stiff there")
 }
 
 // fail wraps a sentinel with where the run stands and what to do.
