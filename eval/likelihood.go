@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"flowmatch/internal/stat"
 	"flowmatch/likelihood"
 	"flowmatch/model"
+	"flowmatch/ode"
 )
 
 // Likelihood is the negative log-likelihood of held-out points.
@@ -31,9 +33,9 @@ type Likelihood struct {
 }
 
 // Likelihood evaluates points x [N, D] in data units; it also returns the log-density of
-// each, in nats. given is as in [Subject.LogProb]. Where points have no density at all
-// the mean is no number, and there is no Likelihood but an error that counts them, beside
-// the log-densities. Beside any other error there is what was known before it.
+// each, in nats. given is as in [Subject.LogProb]. Where points have no density at all, or
+// cannot be solved for, the mean is no number, and there is no Likelihood but an error that
+// counts them, beside the log-densities. Beside any other error there is what was known before it.
 func (s Subject) Likelihood(ctx context.Context, x flow.Batch, given flow.Given) (*Likelihood, []float64, error) {
 	s, err := s.checked()
 	if err != nil {
@@ -41,7 +43,7 @@ func (s Subject) Likelihood(ctx context.Context, x flow.Batch, given flow.Given)
 	}
 	logp, l, o, err := s.logProb(ctx, x, given, s.watch("log-densities", x.N))
 	if err != nil {
-		return nil, nil, err
+		return nil, logp, err
 	}
 	l.NLL, l.StdErr = stat.MeanStdErr(logp)
 	l.NLL = -l.NLL
@@ -74,7 +76,8 @@ func (s Subject) Likelihood(ctx context.Context, x flow.Batch, given flow.Given)
 }
 
 // LogProb returns log p(x | given) of points x [N, D] in data units, in nats, and how it
-// was evaluated; NLL and what follows from it are not filled in. Contexts that given does
+// was evaluated; NLL and what follows from it are not filled in. Points that cannot be
+// solved for have NaN, and the error is an [*ode.PointsError]. Contexts that given does
 // not have are made of x by the model's Conditioner: the density is that of an image given
 // what is known of it.
 func (s Subject) LogProb(ctx context.Context, x flow.Batch, given flow.Given) ([]float64, *Likelihood, error) {
@@ -95,10 +98,15 @@ func (s Subject) logProb(ctx context.Context, x flow.Batch, given flow.Given,
 	}
 	o.Progress = report
 	logp, st, err := s.Model.LogProb(ctx, x, o)
-	if err != nil {
+	l := &Likelihood{Points: x.N, Divergence: o.Divergence.String(), NFE: st.NFE}
+	var some *ode.PointsError
+	switch {
+	case errors.As(err, &some):
+		err = fmt.Errorf("eval: %d of %d points cannot be solved for: %w", len(some.Points), x.N, err)
+	case err != nil:
 		return nil, nil, o, err
 	}
-	return logp, &Likelihood{Points: x.N, Divergence: o.Divergence.String(), NFE: st.NFE}, o, nil
+	return logp, l, o, err
 }
 
 // likelihoodOptions returns how log-densities of points x are evaluated, with all that
@@ -113,7 +121,7 @@ func (s Subject) likelihoodOptions(x flow.Batch, given flow.Given) (o model.Like
 	case x.D != s.Model.Dim():
 		return o, fmt.Errorf("eval: points of dimension %d given to a model of dimension %d", x.D, s.Model.Dim())
 	}
-	if o.Solver, err = s.Settings.Solver(); err != nil {
+	if o.Solver, err = s.Settings.DensitySolver(); err != nil {
 		return o, err
 	}
 	if o.Divergence, err = s.Settings.DivergenceFor(x.D, s.Seed); err != nil {

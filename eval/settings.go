@@ -115,14 +115,28 @@ func (c Settings) Sampler() (model.Sampler, error) {
 	return model.ODE{Solver: solver}, err
 }
 
-// Solver returns the solver of the ODE, which likelihoods and paths need: the default
-// one, with the tolerances set, where samples are drawn by average velocities.
+// Solver returns the solver of the ODE: the default one, with the tolerances set, where
+// samples are drawn by average velocities.
 func (c Settings) Solver() (ode.Solver, error) {
 	solver, err := c.ode().New()
 	if err != nil {
 		return solver, fmt.Errorf("eval: %w", err)
 	}
 	return solver, nil
+}
+
+// DensitySolver is Solver for log-densities, each of which has steps of its own unless the
+// settings say otherwise, so that it does not depend on the other points.
+func (c Settings) DensitySolver() (ode.Solver, error) {
+	c.Solve.Control = cmp.Or(c.Solve.Control, ode.ByPoint)
+	return c.Solver()
+}
+
+// PathSolver is Solver for paths, whose points are shown at the same times: Control is for
+// where they end.
+func (c Settings) PathSolver() (ode.Solver, error) {
+	c.Solve.Control = ""
+	return c.Solver()
 }
 
 // DivergenceFor returns the divergence of likelihoods for points of dimension dim; seed is

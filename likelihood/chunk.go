@@ -1,6 +1,8 @@
 package likelihood
 
 import (
+	"context"
+
 	"flowmatch/flow"
 	"flowmatch/ode"
 )
@@ -11,6 +13,7 @@ type chunk struct {
 	n, d   int
 	lo, hi float64
 	reg    Regularizer
+	field  flow.Field
 	z      []float64
 	es     [][]float64 // the fixed probes
 	f      ode.Func    // dx/dt = v_t(x), dΔ/dt = ∇·v_t(x), dE/dt = |v|², dF/dt = |∂v/∂x|²
@@ -19,7 +22,7 @@ type chunk struct {
 
 // chunk builds the system for points from to to-1 of x, at Δ = E = F = 0.
 func (p Problem) chunk(x flow.Batch, from, to int, reg Regularizer) (*chunk, error) {
-	c := &chunk{n: to - from, d: x.D, lo: p.Lo, hi: p.Hi, reg: reg, solver: p.Solver}
+	c := &chunk{n: to - from, d: x.D, lo: p.Lo, hi: p.Hi, reg: reg, field: p.Field, solver: p.Solver}
 	var err error
 	if c.es, err = p.Divergence.probes(p.numbers(from, to), c.d); err != nil {
 		return nil, err
@@ -42,9 +45,67 @@ func (p Problem) chunk(x flow.Batch, from, to int, reg Regularizer) (*chunk, err
 	copy(c.z, x.Slice(from, to).X)
 	if a, ok := p.Solver.Control.(ode.Adaptive); ok && a.Norm == nil {
 		a.Norm = func(r []float64) float64 { return max(ode.RMS(r[:nd]), ode.RMS(c.delta(r))) }
+		if a.Each {
+			a.Norm = func(r []float64) float64 { return max(ode.RMS(r[:c.d]), ode.RMS(r[c.d:])) }
+		}
 		c.solver.Control = a
 	}
 	return c, nil
+}
+
+// solve takes z from time t0 to t1.
+func (c *chunk) solve(ctx context.Context, t0, t1 float64) (ode.Stats, error) {
+	if a, ok := c.solver.Control.(ode.Adaptive); !ok || !a.Each {
+		return c.solver.Solve(ctx, c.f, c.z, t0, t1)
+	}
+	// A point's numbers stand together there: x, Δ.
+	z := make([]float64, len(c.z))
+	interleave(z, c.points().X, c.delta(c.z), c.d)
+	st, err := c.solver.SolvePoints(ctx, c.some, z, c.d+1, t0, t1)
+	separate(c.points().X, c.delta(c.z), z, c.d)
+	return st, err
+}
+
+// some is c.f of the points of these numbers, at times of their own.
+func (c *chunk) some(rows []int, ts []float64) (func(dz, z []float64) error, error) {
+	f, err := flow.AtTimes(c.field, rows, ts)
+	if err != nil {
+		return nil, err
+	}
+	n := len(rows)
+	es := make([][]float64, len(c.es))
+	for k, e := range c.es {
+		es[k] = flow.Batch{N: c.n, D: c.d, X: e}.Rows(rows).X
+	}
+	rhs, err := drift(f, es, n, false)
+	if err != nil {
+		return nil, err
+	}
+	x, v := make([]float64, n*c.d), make([]float64, n*c.d)
+	delta, div := make([]float64, n), make([]float64, n)
+	return func(dz, z []float64) error {
+		separate(x, delta, z, c.d)
+		if err := rhs(v, div, nil, 0, x); err != nil {
+			return err
+		}
+		interleave(dz, v, div, c.d)
+		return nil
+	}, nil
+}
+
+// interleave writes x [n, d] and delta [n] into z [n, d+1]; separate does the reverse.
+func interleave(z, x, delta []float64, d int) {
+	for i, v := range delta {
+		copy(z[i*(d+1):], x[i*d:(i+1)*d])
+		z[i*(d+1)+d] = v
+	}
+}
+
+func separate(x, delta, z []float64, d int) {
+	for i := range delta {
+		copy(x[i*d:(i+1)*d], z[i*(d+1):])
+		delta[i] = z[i*(d+1)+d]
+	}
 }
 
 func (c *chunk) points() flow.Batch { return flow.Batch{N: c.n, D: c.d, X: c.z[:c.n*c.d]} }

@@ -45,6 +45,10 @@ func (p Problem) Gradient(ctx context.Context, x1 flow.Batch, w []float64) (g Gr
 	if err != nil {
 		return g, err
 	}
+	if a, ok := p.Solver.Control.(ode.Adaptive); ok && a.Each {
+		return g, fmt.Errorf("likelihood: %w: Gradient goes back through the steps that all points share: leave "+
+			"out Adaptive.Each", ErrInvalid)
+	}
 	if w == nil {
 		w = make([]float64, x1.N)
 		for i := range w {

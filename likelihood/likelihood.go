@@ -17,7 +17,8 @@ var ErrInvalid = errors.New("invalid problem")
 // Problem is a flow whose likelihood is asked for.
 //
 // The solver integrates one system of N(D+1) numbers, the points and then, per point,
-// Δ = ∫ ∇·v dt. If Solver.Control is [ode.Adaptive] without a Norm, the error norm is
+// Δ = ∫ ∇·v dt; with [ode.Adaptive.Each] it is N systems of D+1 numbers, and the field must
+// be [flow.Timed]. If Solver.Control is [ode.Adaptive] without a Norm, the error norm is
 // the larger of the root mean squares over the points and over the Δ, so that the few
 // Δ are not drowned by the many coordinates.
 type Problem struct {
@@ -36,8 +37,8 @@ type Problem struct {
 	Regularizer Regularizer
 
 	// BatchSize is the number of points solved together; memory grows with it. 0: all.
-	// With ode.Fixed and ode.Grid it does not change the result; with ode.Adaptive
-	// each part has steps of its own, so results differ within the tolerance.
+	// With ode.Fixed, ode.Grid and Each it does not change the result; with ode.Adaptive
+	// else each part has steps of its own, so results differ within the tolerance.
 	BatchSize int
 
 	// First is the number of the first point among those of which these are a part:
@@ -52,15 +53,13 @@ type Problem struct {
 // time Lo that flow to them: it solves from Hi back to Lo and returns
 // log p_Lo(x0) − ∫ ∇·v dt. x1 is not modified. Of several parts of
 // BatchSize, Stats is that of the most expensive one. With an error, logp of the points
-// that were not reached is NaN.
+// that were not reached is NaN; where they have steps of their own and some of them cannot
+// be solved for, these alone, and the error is an [*ode.PointsError].
 func (p Problem) LogProb(ctx context.Context, x1 flow.Batch) (logp []float64, x0 flow.Batch, st ode.Stats, err error) {
 	logp, x0, st, err = p.solve(ctx, x1, Regularizer{}, func(c *chunk, logp []float64) (ode.Stats, error) {
-		st, err := c.solver.Solve(ctx, c.f, c.z, c.hi, c.lo)
-		if err != nil {
-			return st, err
-		}
+		st, err := c.solve(ctx, c.hi, c.lo)
 		c.logProb(p.Source, logp)
-		return st, nil
+		return st, err
 	})
 	return logp, x0, st, err
 }
@@ -71,7 +70,7 @@ func (p Problem) LogProb(ctx context.Context, x1 flow.Batch) (logp []float64, x0
 func (p Problem) Sample(ctx context.Context, x0 flow.Batch) (x1 flow.Batch, logp []float64, st ode.Stats, err error) {
 	logp, x1, st, err = p.solve(ctx, x0, Regularizer{}, func(c *chunk, logp []float64) (ode.Stats, error) {
 		p.Source.LogProb(logp, c.points())
-		st, err := c.solver.Solve(ctx, c.f, c.z, c.lo, c.hi)
+		st, err := c.solve(ctx, c.lo, c.hi)
 		for i, d := range c.delta(c.z) {
 			logp[i] -= d
 		}
@@ -93,6 +92,7 @@ func (p Problem) solve(ctx context.Context, x flow.Batch, reg Regularizer,
 	}
 	y := x.Clone()
 	var st ode.Stats
+	var failed ode.PointsError
 	for from := 0; from < x.N; from += p.BatchSize {
 		to := min(from+p.BatchSize, x.N)
 		c, err := p.chunk(x, from, to, reg)
@@ -103,14 +103,21 @@ func (p Problem) solve(ctx context.Context, x flow.Batch, reg Regularizer,
 		s, err := each(c, part)
 		st = st.Max(s)
 		copy(y.Slice(from, to).X, c.points().X)
-		if err != nil {
+		var some *ode.PointsError
+		switch {
+		case errors.As(err, &some):
+			failed.Append(*some, from)
+			for _, i := range some.Points {
+				part[i] = math.NaN()
+			}
+		case err != nil:
 			for i := range part {
 				part[i] = math.NaN()
 			}
 			return logp, y, st, fmt.Errorf("likelihood: points %d to %d: %w", p.First+from, p.First+to-1, err)
 		}
 	}
-	return logp, y, st, nil
+	return logp, y, st, failed.Err()
 }
 
 // numbers returns the numbers of points from to to-1.

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"fmt"
 
 	"flowmatch/flow"
@@ -55,6 +56,18 @@ func (m *Model) inBatches(
 		}
 	}
 	return dearest, nil
+}
+
+// solve moves points x along f, each with steps of its own where the solver says so.
+func solve(ctx context.Context, s ode.Solver, f flow.Field, x flow.Batch, lo, hi float64) (ode.Stats, error) {
+	if a, ok := s.Control.(ode.Adaptive); !ok || !a.Each {
+		return s.Solve(ctx, f.Velocity, x.X, lo, hi)
+	}
+	some := func(rows []int, ts []float64) (func(dx, x []float64) error, error) {
+		g, err := flow.AtTimes(f, rows, ts)
+		return func(dx, x []float64) error { return g.Velocity(dx, lo, x) }, err
+	}
+	return s.SolvePoints(ctx, some, x.X, x.D, lo, hi)
 }
 
 // watched returns the solver with step called with the share of the time from t0 to t1

@@ -23,8 +23,9 @@ type SampleOptions struct {
 	Sampler Sampler
 	// Batch is the most points that are solved together: a solve's memory grows with
 	// it. 0 chooses one of about a million numbers. With equal steps it changes nothing
-	// but rounding; under ode.Adaptive the points of a batch share their steps, so that
-	// results differ within the tolerance, as with likelihood.Problem.BatchSize.
+	// but rounding, as under ode.Adaptive with Each; without, the points of a batch share
+	// their steps, so that results differ within the tolerance, as with
+	// likelihood.Problem.BatchSize.
 	Batch int
 	// Progress, if not nil, is called as the sampling goes on.
 	Progress Progress
@@ -107,7 +108,9 @@ type LikelihoodOptions struct {
 
 // LogProb returns log p(x | given) of each point, in nats and in data units; x [N, D]
 // is in data units too and is not modified. The Stats and the end of ctx are as in
-// Sample; with an error there are no log-densities.
+// Sample. With an error there are no log-densities, unless it is an [*ode.PointsError]:
+// then those of the points that it names are NaN. With ode.Adaptive.Each a log-density
+// does not depend on the other points.
 func (m *Model) LogProb(ctx context.Context, x flow.Batch, o LikelihoodOptions) ([]float64, ode.Stats, error) {
 	if err := m.made(); err != nil {
 		return nil, ode.Stats{}, err
@@ -128,6 +131,7 @@ func (m *Model) logProb(
 	ctx context.Context, x flow.Batch, o LikelihoodOptions, lo, hi float64, rows []int,
 ) ([]float64, ode.Stats, error) {
 	var logp []float64
+	var failed ode.PointsError
 	st, err := m.inBatches(m.toModelUnits(x), o.Batch, o.Given, o.Progress, func(b *batch) (ode.Stats, error) {
 		p, err := m.problem(b, o.Divergence, watched(o.Solver, hi, lo, 1, b.step))
 		if err != nil {
@@ -139,13 +143,18 @@ func (m *Model) logProb(
 		}
 		part, _, st, err := p.LogProb(ctx, b.x)
 		logp = append(logp, part...)
+		var some *ode.PointsError
+		if errors.As(err, &some) {
+			failed.Append(*some, b.first)
+			err = nil
+		}
 		return st, err
 	})
 	if err != nil {
 		return nil, st, err
 	}
 	m.toDataUnits(logp)
-	return logp, st, nil
+	return logp, st, failed.Err()
 }
 
 func (m *Model) problem(b *batch, div likelihood.Divergence, s ode.Solver) (likelihood.Problem, error) {

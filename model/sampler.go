@@ -143,7 +143,7 @@ func (o ODE) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Sta
 	if o.Hold != nil {
 		f = m.held(f, b.x, o.Hold.slice(b.first, b.first+b.x.N))
 	}
-	st, err := watched(o.Solver, lo, hi, cost, b.step).Solve(ctx, f.Velocity, b.x.X, lo, hi)
+	st, err := solve(ctx, watched(o.Solver, lo, hi, cost, b.step), f, b.x, lo, hi)
 	st.NFE *= cost
 	return nil, st, err
 }

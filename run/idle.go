@@ -48,13 +48,13 @@ func rules() []rule {
 		{"train.lr_min", whereTheRateIsConstant, "set train.warmup, or another train.schedule"},
 		{"train.val_every train.patience train.ml.val", whereNothingIsHeldOut, "set data.val to a number of points"},
 		{"train.ml.val", whereNothingValidates, "set train.val_every"},
-		{"train.ml.rtol train.ml.atol", func(c Config, k train.Kind) string {
+		{"train.ml.rtol train.ml.atol train.ml.control", func(c Config, k train.Kind) string {
 			if !k.Solves {
 				return ""
 			}
 			return c.Train.ML.Solve.WithoutTolerance()
 		}, strings.ReplaceAll(withControl, "eval.", "train.ml.")},
-		{"eval.rtol eval.atol", func(c Config, _ train.Kind) string {
+		{"eval.rtol eval.atol eval.control", func(c Config, _ train.Kind) string {
 			if c.Eval.Solve.Solver == eval.Average {
 				return "" // they are those of densities and of paths
 			}

@@ -430,7 +430,7 @@ func (r *Run) Trajectories(ctx context.Context, x flow.Batch, times []float64) (
 }
 
 func (a *artist) trajectories(ctx context.Context, x flow.Batch, times []float64) ([]flow.Batch, error) {
-	solver, err := a.subject.Settings.Solver()
+	solver, err := a.subject.Settings.PathSolver()
 	if err != nil {
 		return nil, err
 	}

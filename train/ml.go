@@ -216,6 +216,10 @@ func (c MLConfig) Validate() error {
 			return fmt.Errorf("train: ml: %w", err)
 		}
 	}
+	if c.Solve.Control == ode.ByPoint {
+		return fmt.Errorf("train: ml: control is %s, but a gradient goes back through steps that all points share; "+
+			"it must be %s, or be left out", ode.ByPoint, ode.ByBatch)
+	}
 	for _, f := range []struct {
 		name string
 		v    float64

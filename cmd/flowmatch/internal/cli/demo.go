@@ -138,7 +138,7 @@ func (a *app) claim(dir string) error {
 // evaluateDemo evaluates the exact likelihood of all held-out points.
 func (a *app) evaluateDemo(ctx context.Context, r *run.Run, res *demoResult) error {
 	start := time.Now()
-	solver, err := r.Config.Eval.Solver()
+	solver, err := r.Config.Eval.DensitySolver()
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ type runFlags struct {
 	written    string // the solver, where it was given by an old name
 	steps      int
 	rtol, atol float64
+	control    string
 	set        []string // where the data are
 }
 
@@ -58,7 +59,12 @@ func (f *runFlags) add(cmd *cobra.Command, solvers []string) {
 	fl.IntVar(&f.steps, "steps", 0, "number of equal steps")
 	fl.Float64Var(&f.rtol, "rtol", 0, "relative tolerance of step control")
 	fl.Float64Var(&f.atol, "atol", 0, "absolute tolerance of step control")
+	fl.StringVar(&f.control, "control", "", "which points share the steps of step control: batch, all that are "+
+		"solved together, or point, none (default: that of the run file, else point for log-densities and batch "+
+		"for samples)")
 	cmd.MarkFlagsMutuallyExclusive("steps", "rtol")
+	cmd.MarkFlagsMutuallyExclusive("steps", "control")
+	complete(cmd, "control", ode.Controls()...)
 	cmd.MarkFlagsMutuallyExclusive("steps", "atol")
 	complete(cmd, "backend", backendNames()...)
 	complete(cmd, "solver", solvers...)
@@ -127,6 +133,11 @@ func (f *runFlags) checkValues(cmd *cobra.Command) error {
 	case set("atol") && !(f.atol > 0):
 		return usagef("--atol is %g; it must be positive", f.atol)
 	}
+	if set("control") {
+		if err := choice.Check("control", f.control, ode.Controls()); err != nil {
+			return usagef("--%w", err)
+		}
+	}
 	return checkBackend(f.backend)
 }
 
@@ -142,7 +153,7 @@ func (f *runFlags) checkTolerances(cmd *cobra.Command, solver string, u use) err
 		solver = cmp.Or(f.written, solver)
 	}
 	why := needsTolerance(solver)
-	for _, flag := range []string{"rtol", "atol"} {
+	for _, flag := range []string{"rtol", "atol", "control"} {
 		if why != "" && cmd.Flags().Changed(flag) {
 			return usagef("--%s %s", flag, why)
 		}
@@ -189,8 +200,12 @@ func (f *runFlags) apply(cmd *cobra.Command, r *run.Run, u use) error {
 	switch {
 	case set("steps"):
 		s.Steps = f.steps
-	case (set("rtol") || set("atol")) && s.Solver != eval.Average: // whose tolerances are the likelihood's
+	case (set("rtol") || set("atol") || set("control")) && s.Solver != eval.Average:
+		// Those of average velocities are the likelihood's.
 		s.Steps = 0
+	}
+	if set("control") {
+		s.Control = f.control
 	}
 	if set("rtol") {
 		s.RTol = f.rtol

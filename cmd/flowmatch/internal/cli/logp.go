@@ -155,7 +155,7 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 	if r.Conditional() && pts.given.Label == nil {
 		return nil, usagef("%s is a conditional model and %s has no labels; give --label or --labels", r.Dir, pts.name)
 	}
-	solver, err := r.Config.Eval.Solver()
+	solver, err := r.Config.Eval.DensitySolver()
 	if err != nil {
 		return nil, err
 	}

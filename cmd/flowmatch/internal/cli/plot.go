@@ -30,9 +30,9 @@ var plotKinds = []struct {
 }{
 	{"samples", useSamples, nil},
 	{"density", useODE, []string{"n", "seed"}},
-	{"field", useODE, []string{"solver", "steps", "rtol", "atol", "n", "seed"}},
-	{"trajectories", useODE, nil},
-	{"loss", useODE, []string{"solver", "steps", "rtol", "atol", "n", "seed", "backend",
+	{"field", useODE, []string{"solver", "steps", "rtol", "atol", "control", "n", "seed"}},
+	{"trajectories", useODE, []string{"control"}},
+	{"loss", useODE, []string{"solver", "steps", "rtol", "atol", "control", "n", "seed", "backend",
 		"columns"}},
 }
 

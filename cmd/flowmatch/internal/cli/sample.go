@@ -265,7 +265,7 @@ func (f *sampleFlags) sampler(cmd *cobra.Command, r *run.Run, hold *model.Hold) 
 	}
 	s := r.Config.Eval
 	if f.logp {
-		solver, err := s.Solver()
+		solver, err := s.DensitySolver()
 		if err != nil {
 			return nil, err
 		}

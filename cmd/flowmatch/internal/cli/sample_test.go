@@ -75,7 +75,10 @@ func TestStepsOfTheAverageVelocity(t *testing.T) {
 	}
 	// A likelihood needs the ODE, which is solved by the default solver.
 	logp := []string{"logp", dir, "--dataset", "checkerboard", "--n", "3", "-q"}
-	if got := succeedJSON(t, logp...); got["solver"] != "dopri5 rtol=1e-05 atol=1e-05" {
+	if got := succeedJSON(t, logp...); got["solver"] != "dopri5 rtol=1e-05 atol=1e-05 control=point" {
+		t.Errorf("the solver of a log-density is %v", got["solver"])
+	}
+	if got := succeedJSON(t, append(logp, "--control", "batch")...); got["solver"] != "dopri5 rtol=1e-05 atol=1e-05" {
 		t.Errorf("the solver of a log-density is %v", got["solver"])
 	}
 	if got := succeedJSON(t, append(logp, "--steps", "4")...); got["solver"] != "dopri5 4 steps" {

@@ -92,7 +92,7 @@ var solverRules = []struct {
 		}
 		return ""
 	}},
-	{"rtol", needsTolerance}, {"atol", needsTolerance},
+	{"rtol", needsTolerance}, {"atol", needsTolerance}, {"control", needsTolerance},
 }
 
 func only(kind, solver string, methods ...sde.Method) string {
