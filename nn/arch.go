@@ -13,6 +13,32 @@ type arch struct {
 	layout
 	body
 	shards int // parts that the loss of a batch is cut into; see Engine.shards
+	// embeddedInput says that the contexts that come in are embedded already.
+	embeddedInput bool
+}
+
+// embedding is the optional upgrade of a body whose contexts are embedded before they are
+// used: once for all evaluations of a solve.
+type embedding interface {
+	// embedded returns how many numbers an embedding has; 0: there is none.
+	embedded() int
+	// embedContext returns the embeddings of contexts [N, Dc].
+	embedContext(p []*Node, context *Node) *Node
+}
+
+// embedded returns how many numbers an embedding of a context has; 0: it is not embedded.
+func (m *arch) embedded() int {
+	if e, ok := m.body.(embedding); ok {
+		return e.embedded()
+	}
+	return 0
+}
+
+// onEmbeddings returns m for contexts that are embedded.
+func (m *arch) onEmbeddings() *arch {
+	on := *m
+	on.embeddedInput = true
+	return &on
 }
 
 // body is the graph of a network over its tensors p, in the order of the layout.
@@ -42,6 +68,8 @@ func newArch(cfg Config, shards int) (m *arch, err error) {
 		m.body = newUNet(cfg, &m.layout)
 	case cfg.DiT != nil:
 		m.body = newDiT(cfg, &m.layout)
+	case cfg.Residual != nil:
+		m.body, err = newResidual(cfg, &m.layout)
 	default:
 		m.body, err = newMLP(cfg, &m.layout)
 	}
@@ -58,6 +86,9 @@ func (c Config) Sizes() string {
 		return fmt.Sprintf("net.unet of %d channels, mult %v", c.UNet.Channels, c.UNet.Mult)
 	case c.DiT != nil:
 		return fmt.Sprintf("net.dit of width %d and depth %d", c.DiT.Width, c.DiT.Depth)
+	case c.Residual != nil:
+		return fmt.Sprintf("net.residual of width %d and %d blocks, a context of %d numbers", c.Residual.Width,
+			c.Residual.Blocks, c.Context)
 	}
 	first := c.Hidden[:min(4, len(c.Hidden))]
 	text := fmt.Sprintf("net.hidden %v", first)
@@ -84,6 +115,8 @@ func (c Config) StepBytes(batch int, o StepOptions) float64 {
 	case c.DiT != nil:
 		rows, columns := c.DiT.grid()
 		kept = float64(rows) * float64(columns) * float64(c.DiT.Width) * float64(c.DiT.Depth)
+	case c.Residual != nil:
+		kept += 5 * float64(c.Residual.Width) * float64(c.Residual.Blocks)
 	default:
 		for _, h := range c.Hidden {
 			kept += float64(h)
@@ -110,6 +143,7 @@ func (m *arch) hasTangents() bool {
 type input struct {
 	x, t, s *Node
 	given
+	embedded  bool // the contexts are
 	drop      *Node
 	recompute bool // see StepOptions
 }

@@ -21,6 +21,7 @@ var averages = map[string]Config{
 	"plain": {Dim: 2, Hidden: []int{16, 12}, Average: true},
 	"all": {Dim: 3, Hidden: []int{20}, Activation: "gelu", TimeFrequencies: 3, SpaceFrequencies: 2, Classes: 4,
 		Average: true},
+	"residual": {Dim: 2, Residual: &Residual{Width: 12, Blocks: 2}, TimeFrequencies: 2, Average: true},
 }
 
 // averageExamples draws examples with a time span each.

@@ -9,8 +9,8 @@ import (
 	"flowmatch/internal/memory"
 )
 
-// Config describes a velocity network f(x, t | label, context). Without UNet or DiT it is
-// a multilayer perceptron,
+// Config describes a velocity network f(x, t | label, context). Without Residual, UNet or
+// DiT it is a multilayer perceptron,
 //
 //	h_0 = [x, Fourier(x), τ(t), onehot(label), context],  h_l = act(W_l h_{l-1} + b_l),  f = W_L h_{L-1} + b_L
 //
@@ -48,6 +48,9 @@ type Config struct {
 	// features of a time, so that s = t, the velocity itself, is the same input at
 	// every t. It is for perceptrons. Default false.
 	Average bool `yaml:"interval,omitempty" json:"interval,omitempty"`
+	// Residual makes the net a perceptron of residual blocks, which see time, label and
+	// context in every block; Hidden then does not count. Default nil.
+	Residual *Residual `yaml:"residual,omitempty" json:"residual,omitempty"`
 	// UNet makes the net one of images, a UNet; of the fields above only Dim, Classes and
 	// Context then count. Default nil: a perceptron.
 	UNet *UNet `yaml:"unet,omitempty" json:"unet,omitempty"`
@@ -113,6 +116,10 @@ func (c Config) Defaults() Config {
 	if c.SpaceScale == 0 {
 		c.SpaceScale = 0.25
 	}
+	if c.Residual != nil {
+		r := c.Residual.Defaults()
+		c.Residual = &r
+	}
 	if c.UNet != nil {
 		u := c.UNet.Defaults()
 		c.UNet = &u
@@ -154,7 +161,25 @@ func (c Config) Validate() error {
 		return fmt.Errorf("nn: condition is %d; it must be how many numbers a context has, or 0 for no context",
 			c.Context)
 	}
+	if c.Residual != nil {
+		if c.OfImages() {
+			return errors.New("nn: residual is set beside unet or dit; a net is one of them, so leave one out")
+		}
+		return c.Residual.validate(c.Context)
+	}
 	return c.validateImages()
+}
+
+// Widths returns the widths of the hidden layers of a perceptron, plain or residual; nil of
+// networks of images.
+func (c Config) Widths() []int {
+	switch c = c.Defaults(); {
+	case c.OfImages():
+		return nil
+	case c.Residual != nil:
+		return slices.Repeat([]int{c.Residual.Width}, 2*c.Residual.Blocks)
+	}
+	return c.Hidden
 }
 
 // Sizes beyond which no network is: their products are still whole numbers, so that an
@@ -172,6 +197,14 @@ func (c Config) checkLargest() error {
 		{"classes", c.Classes, mostSize}, {"condition", c.Context, mostSize}}
 	for i, h := range c.Hidden {
 		all = append(all, size{fmt.Sprintf("hidden[%d]", i), h, mostSize})
+	}
+	if r := c.Residual; r != nil {
+		all = append(all, size{"residual.width", r.Width, mostSize}, size{"residual.blocks", r.Blocks, mostLayers},
+			size{"residual.embed.width", r.Embed.Width, mostSize},
+			size{"layers of residual.embed.hidden", len(r.Embed.Hidden), mostLayers})
+		for i, h := range r.Embed.Hidden {
+			all = append(all, size{fmt.Sprintf("residual.embed.hidden[%d]", i), h, mostSize})
+		}
 	}
 	if u := c.UNet; u != nil {
 		all = append(all, size{"unet.channels", u.Channels, mostSize}, size{"unet.blocks", u.Blocks, mostLayers},

@@ -73,18 +73,7 @@ func linear(h, w *Node) *Node {
 func (m *mlp) features(at input, along *direction) (h, dh *Node) {
 	x, g, n := at.x, at.x.Graph(), at.x.Shape().Dimensions[0]
 	parts, dparts := m.space(x, along)
-	clocks, dclocks := m.clock(at.t)
-	if m.cfg.Average {
-		length := ZerosLike(at.t)
-		if at.s != nil {
-			length = Sub(at.s, at.t)
-		}
-		c, dc := m.clock(length)
-		clocks = append(clocks, c...)
-		for _, d := range dc {
-			dclocks = append(dclocks, Neg(d)) // the end is constant
-		}
-	}
+	clocks, dclocks := m.times(at)
 	parts = append(parts, clocks...)
 	if m.cfg.Classes > 0 {
 		parts = append(parts, OneHot(at.label, m.cfg.Classes, x.DType()))
@@ -144,6 +133,25 @@ func (m *mlp) space(x *Node, along *direction) (parts, dparts []*Node) {
 		dparts = append(dparts, Mul(InsertAxes(c, 1), dphase), Neg(Mul(InsertAxes(s, 1), dphase)))
 	}
 	return parts, dparts
+}
+
+// times returns the features of all times of an input, and their derivatives as t moves,
+// each [N, ·].
+func (m *mlp) times(at input) (clocks, dclocks []*Node) {
+	clocks, dclocks = m.clock(at.t)
+	if !m.cfg.Average {
+		return clocks, dclocks
+	}
+	length := ZerosLike(at.t)
+	if at.s != nil {
+		length = Sub(at.s, at.t)
+	}
+	c, dc := m.clock(length)
+	clocks = append(clocks, c...)
+	for _, d := range dc {
+		dclocks = append(dclocks, Neg(d)) // the end is constant
+	}
+	return clocks, dclocks
 }
 
 // clock returns the features of a time [N], and their derivatives, each [N, ·].

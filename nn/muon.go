@@ -66,8 +66,8 @@ func (l *layout) replaceInner(to, from *Node, f func(*Node) *Node) *Node {
 // and more whose widest is at most a quarter of the batch. Its step costs width³ whatever the
 // batch; of wider ones it takes most of the time. Of others and of images it is AdamW.
 func OptimizerFor(c Config, batch int) string {
-	hidden := c.Defaults().Hidden
-	if c.OfImages() || len(hidden) < 2 || 4*slices.Max(hidden) > batch {
+	hidden := c.Widths()
+	if len(hidden) < 2 || 4*slices.Max(hidden) > batch {
 		return AdamW
 	}
 	return Muon
@@ -78,10 +78,11 @@ func OptimizerFor(c Config, batch int) string {
 // 64, in proportion to 1/width. For networks of images it is 0.001.
 func RateFor(c Config, optimizer string) float64 {
 	const rate, width = 1e-2, 64
-	switch widest := slices.Max(c.Defaults().Hidden); {
-	case c.OfImages():
+	widths := c.Widths()
+	if widths == nil {
 		return 1e-3
-	case optimizer == AdamW && widest > width:
+	}
+	if widest := slices.Max(widths); optimizer == AdamW && widest > width {
 		return rate * width / float64(widest)
 	}
 	return rate

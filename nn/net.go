@@ -1,6 +1,8 @@
 package nn
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
@@ -86,10 +88,47 @@ func (n *Net) Config() Config {
 // input, so every Net of the architecture shares them.
 type programs struct {
 	velocity, average, vjp, div *program
+	embed                       *program // of contexts; nil where they are not embedded
+	solve                       solvePrograms
 	vjpTheta                    *program
 	augProbe, augExact          *program
 	regProbe, regExact          *program // the same, with the regularisers
 	loss, grad                  *byLoss
+}
+
+// solvePrograms are the functions that a solve calls in every step. Where contexts are
+// embedded, these take the embeddings.
+type solvePrograms struct{ velocity, vjp, div *program }
+
+// declareSolve declares the programs of a solve and of the embeddings that they take.
+func (ps *programs) declareSolve(eng *Engine, m *arch) {
+	ps.solve = solvePrograms{ps.velocity, ps.vjp, ps.div}
+	width := m.embedded()
+	if width == 0 {
+		return
+	}
+	on, cfg := m.onEmbeddings(), m.cfg
+	cfg.Context = width
+	again := func(p *program, build func(in []*Node) []*Node) *program {
+		given, all := len(m.cfg.givenShapes(1)), p.inputs
+		return &program{eng: eng, name: p.name + " of embedded contexts", build: build, embedded: true,
+			inputs: func(n, k int) []shapes.Shape {
+				in := all(n, k)
+				return slices.Concat(in[:headInputs], cfg.givenShapes(n), in[headInputs+given:])
+			}}
+	}
+	ps.solve = solvePrograms{
+		velocity: again(ps.velocity, on.velocityGraph), vjp: again(ps.vjp, on.vjpGraph),
+		div: again(ps.div, on.divergenceGraph),
+	}
+	ps.embed = &program{eng: eng, name: "embedding", build: m.embedGraph, inputs: func(n, _ int) []shapes.Shape {
+		return []shapes.Shape{floats(m.size), floats(n, m.cfg.Context)}
+	}}
+}
+
+// embedGraph: theta [P] and contexts [N, Dc]; returns their embeddings.
+func (m *arch) embedGraph(in []*Node) []*Node {
+	return []*Node{m.body.(embedding).embedContext(m.params(in[0]), in[1])}
 }
 
 // newPrograms declares the programs. Nothing is compiled before its first use.
@@ -114,7 +153,7 @@ func newPrograms(eng *Engine, m *arch) *programs {
 		}}
 	}
 	each := func(n, _ int) [][]int { return [][]int{{n, d}} }
-	return &programs{
+	ps := &programs{
 		velocity: points("velocity", m.velocityGraph, func(_, _ int) [][]int { return nil }),
 		average:  points("average velocity", m.averageGraph, func(n, _ int) [][]int { return [][]int{{n}} }),
 		vjp:      points("vector-Jacobian product", m.vjpGraph, each),
@@ -131,16 +170,21 @@ func newPrograms(eng *Engine, m *arch) *programs {
 		loss: examples("loss", m.lossGraph),
 		grad: examples("loss gradient", m.lossGradGraph),
 	}
+	ps.declareSolve(eng, m)
+	return ps
 }
 
 // floats is a shape in float32.
 func floats(dims ...int) shapes.Shape { return shapes.Make(dtypes.Float32, dims...) }
 
+// headInputs is the number of inputs before what is given.
+const headInputs = 3
+
 // The inputs of every program begin with theta [P], x [N, D], t [N] and what is given;
 // head splits them from the rest.
 func (m *arch) head(in []*Node) (p []*Node, at input, rest []*Node) {
-	p, at = m.params(in[0]), input{x: in[1], t: in[2]}
-	at.given, rest = m.cfg.splitGiven(in[3:])
+	p, at = m.params(in[0]), input{x: in[1], t: in[2], embedded: m.embeddedInput}
+	at.given, rest = m.cfg.splitGiven(in[headInputs:])
 	return p, at, rest
 }
 

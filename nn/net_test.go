@@ -27,6 +27,26 @@ func newNet(t testing.TB, cfg Config) *Net {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if cfg.Residual != nil {
+		return shaken(t, net, 0.05)
+	}
+	return net
+}
+
+// shaken returns net with noise of that size on its weights, some of which begin at zero.
+func shaken(t testing.TB, net *Net, size float64) *Net {
+	t.Helper()
+	w, err := net.Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	noise := randomPoints(1, len(w), 99)
+	for i := range w {
+		w[i] += float32(size * noise[i])
+	}
+	if net, err = net.WithWeights(w); err != nil {
+		t.Fatal(err)
+	}
 	return net
 }
 
@@ -36,6 +56,38 @@ func newNet(t testing.TB, cfg Config) *Net {
 func reference(n *Net, x []float64, t float64, label int32, s ...float64) []float64 {
 	cfg := n.Config()
 	theta, _ := n.Weights()
+	space, given := referenceInputs(cfg, x, t, label, s)
+	h := append(space, given...)
+	ts := n.Tensors()
+	if cfg.Residual != nil {
+		return referenceResidual(n, theta, space, given)
+	}
+	for l := 0; l < len(ts); l += 2 {
+		h = referenceLayer(ts[l:], theta, h)
+		for o := range h {
+			if l+2 < len(ts) {
+				h[o] = referenceActivation(cfg.Activation, h[o])
+			}
+		}
+	}
+	return h
+}
+
+// referenceLayer is the linear map of the tensors weight and bias.
+func referenceLayer(ts []Tensor, theta []float32, h []float64) []float64 {
+	out, in := ts[0].Shape[0], ts[0].Shape[1]
+	z := make([]float64, out)
+	for o := range out {
+		z[o] = float64(theta[ts[1].Offset+o])
+		for i := range in {
+			z[o] += float64(theta[ts[0].Offset+o*in+i]) * h[i]
+		}
+	}
+	return z
+}
+
+// referenceInputs are the features of the point, and those of its times and label.
+func referenceInputs(cfg Config, x []float64, t float64, label int32, s []float64) (space, given []float64) {
 	h := slices.Clone(x)
 	var sin, cos []float64
 	for k := range cfg.SpaceFrequencies {
@@ -44,7 +96,8 @@ func reference(n *Net, x []float64, t float64, label int32, s ...float64) []floa
 			sin, cos = append(sin, math.Sin(phase)), append(cos, math.Cos(phase))
 		}
 	}
-	h = append(append(h, sin...), cos...)
+	space = append(append(h, sin...), cos...)
+	h = nil
 	clocks := []float64{t}
 	if cfg.Average {
 		length := 0.0
@@ -68,22 +121,7 @@ func reference(n *Net, x []float64, t float64, label int32, s ...float64) []floa
 		}
 		h = append(h, v)
 	}
-	ts := n.Tensors()
-	for l := 0; l < len(ts); l += 2 {
-		out, in := ts[l].Shape[0], ts[l].Shape[1]
-		z := make([]float64, out)
-		for o := range out {
-			z[o] = float64(theta[ts[l+1].Offset+o])
-			for i := range in {
-				z[o] += float64(theta[ts[l].Offset+o*in+i]) * h[i]
-			}
-			if l+2 < len(ts) {
-				z[o] = referenceActivation(cfg.Activation, z[o])
-			}
-		}
-		h = z
-	}
-	return h
+	return space, h
 }
 
 func referenceActivation(name string, z float64) float64 {
@@ -121,6 +159,7 @@ var configs = map[string]Config{
 	"elu":         {Dim: 2, Hidden: []int{9, 7}, Activation: "elu"},
 	"selu":        {Dim: 2, Hidden: []int{9, 7}, Activation: "selu", TimeFrequencies: 2},
 	"average":     {Dim: 2, Hidden: []int{14, 9}, TimeFrequencies: 2, SpaceFrequencies: 3, Average: true, Classes: 2},
+	"residual":    {Dim: 3, Residual: &Residual{Width: 12, Blocks: 2}, TimeFrequencies: 2, SpaceFrequencies: 2, Classes: 4},
 	"relu inputs": {Dim: 2, Hidden: []int{9, 7}, Activation: "relu", SpaceFrequencies: 2},
 }
 

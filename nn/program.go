@@ -26,6 +26,8 @@ type program struct {
 	// devices > 1 run the program together (SPMD): each has inputs of its own, and the
 	// same graph, which may sum over all.
 	devices int
+	// embedded says that the contexts among its inputs are embedded.
+	embedded bool
 
 	mu       sync.Mutex
 	compiled map[size]*compiled

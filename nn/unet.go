@@ -367,9 +367,9 @@ func (m norm) apply(p []*Node, x *Node) *Node {
 // convolution of images [N, H, W, in] by tensor number w, [out, in, k, k], and bias;
 // as PyTorch's with padding k/2.
 func convolution(x *Node, p []*Node, w, stride int) *Node {
-	side := p[w].Shape().Dimensions[2]
 	kernel := TransposeAllDims(p[w], 2, 3, 1, 0)
-	pad := [][2]int{{side / 2, side / 2}, {side / 2, side / 2}}
+	k := kernel.Shape().Dimensions
+	pad := [][2]int{{k[0] / 2, k[0] / 2}, {k[1] / 2, k[1] / 2}}
 	y := Convolve(as(kernel, x), kernel).Strides(stride).PaddingPerDim(pad).Done()
 	return Add(wide(y), InsertAxes(p[w+1], 0, 0, 0))
 }

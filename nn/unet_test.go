@@ -49,31 +49,20 @@ func TestUNetTensorsAreNamedAsTheReferences(t *testing.T) {
 // Weights at random, for a fresh UNet returns zero.
 func scrambled(t *testing.T, cfg Config) *Net {
 	t.Helper()
-	net := newNet(t, cfg)
-	w, err := net.Weights()
-	if err != nil {
-		t.Fatal(err)
-	}
-	noise := randomPoints(1, len(w), 99)
-	for i := range w {
-		w[i] += float32(0.2 * noise[i])
-	}
-	if net, err = net.WithWeights(w); err != nil {
-		t.Fatal(err)
-	}
-	return net
+	return shaken(t, newNet(t, cfg), 0.2)
 }
 
 func TestGradientsOfNetworksOfImagesAreThoseOfDifferences(t *testing.T) {
 	for name, cfg := range imageNets {
-		t.Run(name, func(t *testing.T) { testGradients(t, cfg) })
+		t.Run(name, func(t *testing.T) { testGradients(t, cfg, flow.Given{Label: []int32{0, 2, -1}}) })
 	}
 }
 
-func testGradients(t *testing.T, cfg Config) {
+// testGradients compares the gradients of a network at three points, by x and by the
+// weights, with differences.
+func testGradients(t *testing.T, cfg Config, g3 flow.Given) {
 	net := scrambled(t, cfg)
 	n, d := 3, cfg.Dim
-	g3 := flow.Given{Label: []int32{0, 2, -1}}
 	f := bindGiven(t, net, g3)
 	x, e := randomPoints(n, d, 1), randomPoints(n, d, 2)
 	v, g, gtheta := make([]float64, n*d), make([]float64, n*d), make([]float64, net.NumWeights())

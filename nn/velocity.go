@@ -3,6 +3,7 @@ package nn
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"flowmatch/flow"
 )
@@ -25,6 +26,10 @@ type velocity struct {
 	net   *Net
 	given flow.Given
 	ts    []float64 // of each point; nil: that of the evaluation
+
+	once  sync.Once // embeds the contexts, at the first evaluation that needs it
+	embed flow.Given
+	fault error
 }
 
 // forwardVelocity is a velocity whose network carries tangents forward.
@@ -72,7 +77,12 @@ func (f *velocity) AtTimes(rows []int, ts []float64) (flow.Field, error) {
 	if len(rows) != len(ts) {
 		return nil, fmt.Errorf("nn: %d times of %d points", len(ts), len(rows))
 	}
-	return &velocity{net: f.net, given: f.given.Rows(rows), ts: ts}, nil
+	g := &velocity{net: f.net, given: f.given.Rows(rows), ts: ts}
+	if f.net.progs.embed != nil {
+		all, err := f.embedded()
+		g.once.Do(func() { g.embed, g.fault = all.Rows(rows), err })
+	}
+	return g, nil
 }
 
 // AtTimes implements [flow.Timed].
@@ -117,7 +127,7 @@ func (f *velocity) Velocity(v []float64, t float64, x []float64) error {
 		return err
 	}
 	d := f.Dim()
-	return f.evaluate(progs.velocity, 0, t, x, nil, func(out *frame, i, j int) {
+	return f.evaluate(progs.solve.velocity, 0, t, x, nil, func(out *frame, i, j int) {
 		out.read(v[i*d:j*d], 0)
 	})
 }
@@ -130,7 +140,7 @@ func (f *velocity) VJP(v, g []float64, t float64, x, e []float64) error {
 	}
 	d := f.Dim()
 	fill := func(in *frame, at, i, j int) { in.set(at, e[i*d:j*d]) }
-	return f.evaluate(progs.vjp, 0, t, x, fill, func(out *frame, i, j int) {
+	return f.evaluate(progs.solve.vjp, 0, t, x, fill, func(out *frame, i, j int) {
 		out.read(v[i*d:j*d], 0)
 		out.read(g[i*d:j*d], 1)
 	})
@@ -148,7 +158,7 @@ func (f forwardVelocity) VelocityDiv(v, div []float64, t float64, x []float64) e
 	clear(div)
 	return eachBasis(d, len(x)/d, func(basis []float64, k int) error {
 		fill := func(in *frame, at, _, _ int) { in.set(at, basis) }
-		return f.evaluate(progs.div, k, t, x, fill, func(out *frame, i, j int) {
+		return f.evaluate(progs.solve.div, k, t, x, fill, func(out *frame, i, j int) {
 			out.read(v[i*d:j*d], 0)
 			out.add(div[i:j], 1)
 		})
@@ -247,6 +257,19 @@ func eachBasis(d, n int, fn func(basis []float64, k int) error) error {
 	return nil
 }
 
+// embedded returns what is given, with the contexts embedded: once for all evaluations.
+func (f *velocity) embedded() (flow.Given, error) {
+	f.once.Do(func() {
+		n, d, e := f.given.Context.N, f.given.Context.D, f.net.arch.embedded()
+		f.embed = flow.Given{Label: f.given.Label, Context: flow.NewBatch(n, e)}
+		f.fault = f.net.blocks().run(f.net.progs.embed, n, 0, func(in *frame, i, j int) {
+			in.give(0, f.net.theta)
+			in.set(1, f.given.Context.X[i*d:j*d])
+		}, func(out *frame, i, j int) { out.read(f.embed.Context.X[i*e:j*e], 0) })
+	})
+	return f.embed, f.fault
+}
+
 // evaluate runs a program over the points of x, a block at a time. rest sets the inputs
 // from number at on, which come after those that all programs have, for points i to j;
 // take reads the results, whose first rows are those of points i to j.
@@ -260,6 +283,13 @@ func (f *velocity) evaluate(p *program, tangents int, t float64, x []float64,
 	}
 	if err := f.net.arch.cfg.checkGiven(f.given, n); err != nil {
 		return err
+	}
+	cfg, given := f.net.arch.cfg, f.given
+	if p.embedded {
+		cfg.Context = f.net.arch.embedded()
+		if given, err = f.embedded(); err != nil {
+			return err
+		}
 	}
 	if f.ts != nil && len(f.ts) != n {
 		return fmt.Errorf("nn: %d points, of which %d have a time", n, len(f.ts))
@@ -276,7 +306,7 @@ func (f *velocity) evaluate(p *program, tangents int, t float64, x []float64,
 				ts[k] = float32(t)
 			}
 		}
-		at := f.net.arch.cfg.setGiven(in, 3, f.given.Slice(i, j))
+		at := cfg.setGiven(in, headInputs, given.Slice(i, j))
 		if rest != nil {
 			rest(in, at, i, j)
 		}
