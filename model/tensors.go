@@ -102,7 +102,8 @@ func (f *tensorFile) fits(c nn.Config) error {
 			sizes{"unet.mult", []int{len(c.UNet.Mult)}}, sizes{"unet.blocks", []int{c.UNet.Blocks}})
 	case c.Residual != nil:
 		all = append(all, sizes{"dim", []int{c.Dim}}, sizes{"residual.width", []int{c.Residual.Width}},
-			sizes{"residual.blocks", []int{c.Residual.Blocks}}, sizes{"residual.embed.width", []int{c.Residual.Embed.Width}},
+			sizes{"residual.blocks", []int{c.Residual.Blocks}},
+			sizes{"residual.embed.width", []int{c.Residual.Embed.Width}},
 			sizes{"time_frequencies", []int{c.TimeFrequencies}}, sizes{"space_frequencies", []int{c.SpaceFrequencies}})
 	case c.DiT != nil:
 		all = append(all, sizes{"dit.patch", []int{c.DiT.Patch}}, sizes{"dit.width", []int{c.DiT.Width}},

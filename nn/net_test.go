@@ -151,15 +151,16 @@ func referenceActivation(name string, z float64) float64 {
 }
 
 var configs = map[string]Config{
-	"plain":       {Dim: 2, Hidden: []int{16, 12}},
-	"all inputs":  {Dim: 3, Hidden: []int{20}, TimeFrequencies: 3, SpaceFrequencies: 5, Classes: 4},
-	"linear-ish":  {Dim: 1, Hidden: []int{8, 8, 8}, Activation: "tanh"},
-	"high":        {Dim: 37, Hidden: []int{24, 24}, Activation: "gelu"},
-	"softplus":    {Dim: 2, Hidden: []int{9}, Activation: "softplus"},
-	"elu":         {Dim: 2, Hidden: []int{9, 7}, Activation: "elu"},
-	"selu":        {Dim: 2, Hidden: []int{9, 7}, Activation: "selu", TimeFrequencies: 2},
-	"average":     {Dim: 2, Hidden: []int{14, 9}, TimeFrequencies: 2, SpaceFrequencies: 3, Average: true, Classes: 2},
-	"residual":    {Dim: 3, Residual: &Residual{Width: 12, Blocks: 2}, TimeFrequencies: 2, SpaceFrequencies: 2, Classes: 4},
+	"plain":      {Dim: 2, Hidden: []int{16, 12}},
+	"all inputs": {Dim: 3, Hidden: []int{20}, TimeFrequencies: 3, SpaceFrequencies: 5, Classes: 4},
+	"linear-ish": {Dim: 1, Hidden: []int{8, 8, 8}, Activation: "tanh"},
+	"high":       {Dim: 37, Hidden: []int{24, 24}, Activation: "gelu"},
+	"softplus":   {Dim: 2, Hidden: []int{9}, Activation: "softplus"},
+	"elu":        {Dim: 2, Hidden: []int{9, 7}, Activation: "elu"},
+	"selu":       {Dim: 2, Hidden: []int{9, 7}, Activation: "selu", TimeFrequencies: 2},
+	"average":    {Dim: 2, Hidden: []int{14, 9}, TimeFrequencies: 2, SpaceFrequencies: 3, Average: true, Classes: 2},
+	"residual": {Dim: 3, Residual: &Residual{Width: 12, Blocks: 2}, TimeFrequencies: 2, SpaceFrequencies: 2,
+		Classes: 4},
 	"relu inputs": {Dim: 2, Hidden: []int{9, 7}, Activation: "relu", SpaceFrequencies: 2},
 }
 

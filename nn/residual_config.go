@@ -124,7 +124,8 @@ func (e Embed) validate(context int) error {
 			"that it is there", e.Shape)
 	}
 	if shaped && context > 0 && product != context {
-		return fmt.Errorf("nn: residual.embed.shape %v is of %d numbers, but a context has %d", e.Shape, product, context)
+		return fmt.Errorf("nn: residual.embed.shape %v is of %d numbers, but a context has %d", e.Shape, product,
+			context)
 	}
 	for i, h := range e.Hidden {
 		if h < 1 {

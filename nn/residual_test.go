@@ -126,7 +126,9 @@ func TestAnEmbeddedSetHasNoOrder(t *testing.T) {
 	v := at(1, 2, 1, -3, 0.5, 1, 0, 0, 0, 0, 0, 0)
 	near(t, "another order", at(0, 0, 0, -3, 0.5, 1, 0, 0, 0, 1, 2, 1), v)
 	near(t, "what is not there", at(1, 2, 1, -3, 0.5, 1, 99, -7, 0, 5, 5, 0), v)
-	for _, other := range [][]float64{at(1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0), at(1, 2, 1, -3, 0.5, 1, 1, 2, 1, -3, 0.5, 1)} {
+	for _, other := range [][]float64{
+		at(1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0), at(1, 2, 1, -3, 0.5, 1, 1, 2, 1, -3, 0.5, 1),
+	} {
 		if slices.Equal(other, v) {
 			t.Error("the number of observations does not matter")
 		}
