@@ -37,7 +37,12 @@ type Set struct {
 	// LabelName is the column of a table that holds the labels; empty otherwise.
 	LabelName string
 	// Context is how many numbers of context each point is given; 0 means none.
-	Context int
+	// ContextColumns are their names in a table; nil otherwise.
+	Context        int
+	ContextColumns []string
+	// ContextStandardizer maps contexts from original to model units; nil means they are the
+	// same.
+	ContextStandardizer *Standardizer
 	// Skipped is how many images were left out because they could not be decoded.
 	Skipped int
 	// Notes say what was done to the files that their owner should know, each a sentence:

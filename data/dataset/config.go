@@ -78,9 +78,13 @@ type Config struct {
 	// NPY images of bytes and from IDX files of other names.
 	Kind string `json:"kind,omitempty" yaml:"kind,omitempty"`
 
-	// Columns are the names of the columns of a table to learn; default all but the label.
+	// Columns are the names of the columns of a table to learn; default all but the label and
+	// the context.
 	// A run file holds at most 20,000 values: more columns are learnt by naming none.
 	Columns []string `json:"columns,omitempty" yaml:"columns,omitempty"`
+	// Context are the names of the columns of a table that the others are learnt given: they
+	// are told when samples are drawn. Default none.
+	Context []string `json:"context,omitempty" yaml:"context,omitempty"`
 	// Label is the column of a table that holds the class of each row, a whole number
 	// from 0; default none.
 	Label string `json:"label,omitempty" yaml:"label,omitempty"`
@@ -321,6 +325,7 @@ func (c Config) checkFields(kind string) error {
 		{"n", c.N != 0, []string{data.KindSynthetic}},
 		{"uci", c.UCI != "", []string{data.KindUCI}},
 		{"columns", c.Columns != nil, []string{data.KindTable}},
+		{"context", c.Context != nil, []string{data.KindTable}},
 		{"label", c.Label != "", []string{data.KindTable}},
 		{"delimiter", c.Delimiter != "", []string{data.KindTable}},
 		{"header", c.Header != nil, []string{data.KindTable}},
@@ -339,6 +344,9 @@ func (c Config) checkFields(kind string) error {
 		if f.set && !slices.Contains(f.kinds, kind) {
 			return fmt.Errorf("data: %s is set, but the data are %s; it is for %s", f.name, kind, list(f.kinds))
 		}
+	}
+	if c.Context != nil && len(c.Context) == 0 {
+		return errors.New("data: context is empty; name columns, or leave it out")
 	}
 	if params := synth.SetParams(c.Params); kind != data.KindSynthetic && len(params) > 0 {
 		return fmt.Errorf("data: %s is set, but the data are %s; it is for synthetic sets", params[0], kind)

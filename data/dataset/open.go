@@ -151,7 +151,9 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := table.Options{Columns: c.Columns, Label: c.Label, Delimiter: delimiter, Header: c.Header}
+	opts := table.Options{
+		Columns: c.Columns, Context: c.Context, Label: c.Label, Delimiter: delimiter, Header: c.Header,
+	}
 	t, err := table.Read(within(dir, c.Path), opts)
 	if err != nil {
 		return nil, err
@@ -163,7 +165,8 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 	points := t.Points()
 	s := &data.Set{
 		Name: filepath.Base(c.Path), Kind: data.KindTable, Dim: t.X.D, Shape: []int{t.X.D},
-		Columns: t.Columns, Classes: points.Classes(), ClassNames: t.ClassNames, LabelName: c.Label,
+		Columns: t.Columns, Context: points.Context(), ContextColumns: t.ContextColumns,
+		Classes: points.Classes(), ClassNames: t.ClassNames, LabelName: c.Label,
 		Fingerprint: t.Fingerprint(), Header: t.Header,
 		Notes:    slices.Concat(t.Notes, manyLabels(t, c.Label), unseen(t.Label, train, t.ClassNames)),
 		TrainSet: data.Subset(points, train), Val: data.Subset(points, val), Test: data.Subset(points, test),
@@ -176,20 +179,39 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 		holdApart(s, apart.Points(), apart.Fingerprint())
 	}
 	if how := cmp.Or(c.Standardize, StandardizeColumns); how != StandardizeNone {
-		on, _, err := data.Rows(s.TrainSet, 0, s.TrainSet.Len(), nil)
-		if err != nil {
-			return nil, err
-		}
-		if s.Standardizer, err = fit(how, on, t.Columns); err != nil {
+		if err := c.standardize(s, how, t, apart); err != nil {
 			return nil, fmt.Errorf("%w (%s)", err, c.Path)
-		}
-		s.Standardizer.Apply(t.X)
-		if c.TestPath != "" {
-			s.Standardizer.Apply(apart.X)
 		}
 	}
 	s.Train = data.Shuffle(s.TrainSet, seed)
 	return s, nil
+}
+
+// standardize brings the rows of both tables, and their contexts, to model units: those of the
+// training rows, each column of a context by itself.
+func (c Config) standardize(s *data.Set, how string, t, apart table.Table) error {
+	x, given, err := data.Rows(s.TrainSet, 0, s.TrainSet.Len(), nil)
+	if err != nil {
+		return err
+	}
+	if s.Standardizer, err = fit(how, x, t.Columns); err != nil {
+		return err
+	}
+	if s.Context > 0 {
+		if s.ContextStandardizer, err = data.Fit(given.Context, t.ContextColumns); err != nil {
+			return err
+		}
+	}
+	for _, part := range []table.Table{t, apart} {
+		if part.X.N == 0 {
+			continue
+		}
+		s.Standardizer.Apply(part.X)
+		if s.Context > 0 {
+			s.ContextStandardizer.Apply(part.Context)
+		}
+	}
+	return nil
 }
 
 // readTest reads the test file, which must have the columns and the classes of the other.
@@ -199,7 +221,7 @@ func (c Config) readTest(dir string, opts table.Options, of table.Table) (table.
 	if err != nil {
 		return table.Table{}, err
 	}
-	if !slices.Equal(t.Columns, of.Columns) {
+	if !slices.Equal(t.Columns, of.Columns) { // those of the context are named
 		return table.Table{}, files.Malformed(path, "columns %s; want those of %s: %s", choice.List(t.Columns),
 			choice.Cut(c.Path), choice.List(of.Columns))
 	}

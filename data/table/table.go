@@ -19,11 +19,14 @@ import (
 )
 
 // Table is a file of numbers: X is [N, D], Columns its D names, Label the class
-// of each row (nil without a label column).
+// of each row (nil without a label column), Context [N, Dc] what each row is given (the zero
+// Batch without columns of context), ContextColumns its names.
 type Table struct {
-	X       flow.Batch
-	Columns []string
-	Label   []int32
+	X              flow.Batch
+	Columns        []string
+	Label          []int32
+	Context        flow.Batch
+	ContextColumns []string
 	// ClassNames are the labels as the file has them, by class; nil where these are the
 	// numbers of the classes. The classes are those that occur: labels 1, 2 and 7 are three.
 	ClassNames []string
@@ -35,7 +38,7 @@ type Table struct {
 
 // Points returns the rows as a set of points, with their labels. It shares memory with t.
 func (t Table) Points() data.Points {
-	return data.Points{X: t.X, Given: flow.Given{Label: t.Label}}
+	return data.Points{X: t.X, Given: flow.Given{Label: t.Label, Context: t.Context}}
 }
 
 // Fingerprint is the SHA-256 of the numbers and labels, whatever file they came from.
@@ -44,6 +47,10 @@ func (t Table) Fingerprint() string {
 	digest.Add(d, []uint64{uint64(t.X.N), uint64(t.X.D), uint64(len(t.Label))})
 	digest.Add(d, t.X.X)
 	digest.Add(d, t.Label)
+	if t.Context.D > 0 {
+		digest.Add(d, []uint64{uint64(t.Context.D)})
+		digest.Add(d, t.Context.X)
+	}
 	for _, name := range t.ClassNames {
 		d.Text(name)
 	}
@@ -53,8 +60,10 @@ func (t Table) Fingerprint() string {
 // Options say how a table is read. The zero value reads every column.
 type Options struct {
 	// Columns picks columns by name, in this order; empty means all of them but
-	// the label. Columns without names are called c0, c1, and so on.
+	// the label and the context. Columns without names are called c0, c1, and so on.
 	Columns []string
+	// Context names the columns of what a row is given, in this order.
+	Context []string
 	// Label names the column of class labels, whole numbers from 0 on; empty
 	// means none.
 	Label string
@@ -93,16 +102,20 @@ func Read(path string, opts Options) (Table, error) {
 }
 
 // choose returns which of the columns to read: those of opts.Columns in their
-// order (all but the label and those left out when there are none), then, with a label, its
-// column last. Names that are not there, and names twice, are errors.
+// order (all but the label, the context and those left out when there are none), then those of
+// the context and, with a label, its column last. Names that are not there, and names twice, are errors.
 func choose(path string, names []string, opts Options, leftOut ...string) ([]int, error) {
 	want := opts.Columns
 	if len(want) == 0 {
-		not := func(n string) bool { return n == opts.Label && n != "" || slices.Contains(leftOut, n) }
+		not := func(n string) bool {
+			return n == opts.Label && n != "" || slices.Contains(leftOut, n) || slices.Contains(opts.Context, n)
+		}
 		want = slices.DeleteFunc(slices.Clone(names), not)
 	}
+	learnt := len(want)
+	want = slices.Concat(want, opts.Context)
 	if opts.Label != "" {
-		want = append(slices.Clone(want), opts.Label)
+		want = append(want, opts.Label)
 	}
 	at, taken := make(map[string]int, len(names)), make(map[string]bool, len(want))
 	for i, name := range names {
@@ -116,13 +129,14 @@ func choose(path string, names []string, opts Options, leftOut ...string) ([]int
 				Problem: fmt.Sprintf("no %s; the columns are %s", column(name), choice.List(names))}
 		}
 		if taken[name] {
-			return nil, files.Malformed(path, "%s is asked for twice", column(name))
+			return nil, files.Malformed(path, "%s is asked for twice; name it once, in columns, context or label",
+				column(name))
 		}
 		taken[name] = true
 		chosen = append(chosen, i)
 	}
-	if n := len(chosen); n == 0 || opts.Label != "" && n == 1 {
-		return nil, files.Malformed(path, "no columns of data; want at least one besides the label")
+	if learnt == 0 {
+		return nil, files.Malformed(path, "no columns of data; want at least one besides the label and the context")
 	}
 	return chosen, nil
 }
@@ -159,7 +173,7 @@ func checkNames(path string, names []string) error {
 type source struct {
 	path   string
 	names  []string // of all columns
-	chosen []int    // the columns to keep, the label last when there is one
+	chosen []int    // the columns to keep: those to learn, those of the context, the label
 	opts   Options
 	where  func(row int) string // says where row i is: "line 7", "row 3"
 	whole  []bool               // of each column chosen, whether its numbers are whole by their type; nil: none is
@@ -203,6 +217,7 @@ func (in source) assemble(x []float64) (Table, error) {
 			return Table{}, err
 		}
 	}
+	t.splitContext(len(in.opts.Context))
 	for d, name := range t.Columns {
 		if t.counts(d) {
 			t.note("%s is a whole number that rises in every row: if it is an index, leave it out with the columns "+
@@ -230,6 +245,21 @@ func (t *Table) counts(d int) bool {
 		}
 	}
 	return t.X.N >= countedRows
+}
+
+// splitContext takes the last n columns off as contexts.
+func (t *Table) splitContext(n int) {
+	if n == 0 {
+		return
+	}
+	d := t.X.D - n
+	x, context := flow.NewBatch(t.X.N, d), flow.NewBatch(t.X.N, n)
+	for i := range t.X.N {
+		row := t.X.Row(i)
+		copy(x.Row(i), row)
+		copy(context.Row(i), row[d:])
+	}
+	t.X, t.Context, t.Columns, t.ContextColumns = x, context, t.Columns[:d:d], t.Columns[d:]
 }
 
 // splitLabel takes the last column off as class labels.
