@@ -28,7 +28,15 @@ type Config struct {
 	// LabelAware, of ot and sinkhorn, means transport within classes, without which a
 	// conditional model is wrong; nil means false.
 	LabelAware *bool `yaml:"label_aware,omitempty" json:"label_aware,omitempty"`
+	// ContextWeight, of ot and sinkhorn, is how much contexts count in the distance beside
+	// the points: see [Contextual]. With 0 a model of contexts is wrong; nil means
+	// [DefaultContextWeight] where there are contexts.
+	ContextWeight *float64 `yaml:"context_weight,omitempty" json:"context_weight,omitempty"`
 }
+
+// DefaultContextWeight leaves a tenth of the dependence of the noise on a context of one
+// number, in model units, that a coupling without a weight makes.
+const DefaultContextWeight = 10.0
 
 // Names returns the names that [Config] knows.
 func Names() []string { return []string{"independent", "ot", "sinkhorn"} }
@@ -62,10 +70,19 @@ func (c Config) New() (Coupling, error) {
 		return nil, fmt.Errorf("coupling: batch = %d: want a number of rows, or 0 for all", c.Batch)
 	}
 	whole, err := c.whole()
-	if err != nil || c.Batch == 0 {
-		return whole, err
+	if err != nil {
+		return nil, err
 	}
-	return Groups{Coupling: whole, Rows: c.Batch}, nil
+	if c.Batch > 0 {
+		whole = Groups{Coupling: whole, Rows: c.Batch}
+	}
+	if w := c.ContextWeight; w != nil {
+		if !(*w >= 0) || math.IsInf(*w, 0) {
+			return nil, fmt.Errorf("coupling: context_weight = %g: want a number that is not negative", *w)
+		}
+		return Contextual{Coupling: whole, Weight: *w}, nil
+	}
+	return whole, nil
 }
 
 // whole makes the coupling of a whole batch.
@@ -75,6 +92,10 @@ func (c Config) whole() (Coupling, error) {
 		if c.labelAware() {
 			return nil, fmt.Errorf("coupling: label_aware: coupling independent does not use it " +
 				"(its x_0 never depends on the label): remove it, or use ot or sinkhorn")
+		}
+		if c.ContextWeight != nil {
+			return nil, fmt.Errorf("coupling: context_weight: coupling independent does not use it " +
+				"(its x_0 never depends on the context): remove it, or use ot or sinkhorn")
 		}
 		if c.Batch > 0 {
 			return nil, fmt.Errorf("coupling: batch = %d: coupling independent does not use it: remove it, or use ot "+

@@ -19,6 +19,11 @@
 // random, each class as many as it has rows of x_1, and transport then happens
 // within each class. The deal looks at no coordinate, so p(x_0|y) = p_0 holds.
 //
+// # Contexts
+//
+// Numbers that a model is given raise the same question, and no two points have the same:
+// [Contextual] lets them count in the distance. Use [Match], which hands them on.
+//
 // # Caveats
 //
 //   - Couplings choose rows of x_0 and leave x_1 in place: labels stay aligned.

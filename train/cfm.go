@@ -47,10 +47,18 @@ func (c Config) cfm(in Inputs) CFM {
 	}
 }
 
-// errContextCoupled is that of contexts that meet a coupling: the noise that is paired
-// with a point would then depend on its context in training, and does not when sampling.
+// seesContexts says whether a coupling looks at the contexts of points.
+func seesContexts(c coupling.Coupling) bool {
+	_, ok := c.(coupling.Contextual)
+	return ok
+}
+
+// errContextCoupled is that of contexts that meet a coupling which does not: the noise that
+// is paired with a point would then depend on its context in training, and does not when
+// sampling.
 func errContextCoupled() error {
-	return misfit("a context needs noise that is independent of the data: the independent coupling")
+	return misfit("a context needs noise that is independent of the data: the independent coupling, or one that " +
+		"sees the contexts, coupling.Contextual")
 }
 
 // Check implements [Objective]. A setting that would have no effect is an error too.
@@ -67,8 +75,10 @@ func (o CFM) Check(m *model.Model) error {
 		return misfit("label_dropout is %g; it must be in [0, 1)", o.LabelDropout)
 	case o.LabelDropout > 0 && net.Classes == 0:
 		return misfit("label_dropout is %g, but the network has no classes: leave it out", o.LabelDropout)
-	case o.coupling() != nil && net.Context > 0:
+	case o.coupling() != nil && net.Context > 0 && !seesContexts(o.Coupling):
 		return errContextCoupled()
+	case seesContexts(o.Coupling) && net.Context == 0:
+		return misfit("the coupling weighs contexts (context_weight), and the network has none: leave it out")
 	}
 	if isNoisy(m) {
 		if p := m.Spec().Prediction; p != path.Velocity {
@@ -218,12 +228,12 @@ func (o CFM) fill(m *model.Model, ex *nn.Examples, label []int32, step uint64) e
 
 // couple reorders x_0 so that row j is paired with row j of x_1.
 func (o CFM) couple(ex *nn.Examples, label []int32, step uint64) error {
-	if ex.Given.Context.N > 0 {
+	if ex.Given.Context.N > 0 && !seesContexts(o.Coupling) {
 		return errContextCoupled()
 	}
 	src := make([]int, ex.X1.N)
 	rng := seed.Rand(o.Seed, "train/coupling", step)
-	if err := o.Coupling.Match(src, ex.X0, ex.X1, label, rng); err != nil {
+	if err := coupling.Match(o.Coupling, src, ex.X0, ex.X1, label, ex.Given.Context, rng); err != nil {
 		return fmt.Errorf("train: coupling of step %d: %w", step, err)
 	}
 	old := ex.X0.Clone()
