@@ -43,6 +43,10 @@ type Spec struct {
 	// (all "real" so far); nil for data that are no table.
 	Columns []string `json:"columns,omitempty"`
 	Kinds   []string `json:"kinds,omitempty"`
+	// ContextColumns are the names of the numbers of a context, where they are columns of a
+	// table, and ContextStandardizer maps them to model units; nil otherwise.
+	ContextColumns      []string           `json:"context_columns,omitempty"`
+	ContextStandardizer *data.Standardizer `json:"context_standardizer,omitempty"`
 	// LabelName is the name of the labels (a table's column), and ClassNames the names of
 	// the classes, in the order of the labels 0, 1, ...; empty where they have none.
 	LabelName  string   `json:"label_name,omitempty"`
@@ -101,6 +105,23 @@ func New(spec Spec, net *nn.Net) (*Model, error) {
 	return m, nil
 }
 
+// checkContext reports what does not fit the contexts of the network.
+func (s Spec) checkContext() error {
+	if n := len(s.ContextColumns); n != 0 && n != s.Net.Context {
+		return fmt.Errorf("%w: %d context_columns for a network of %d numbers of context", ErrSpec, n, s.Net.Context)
+	}
+	if s.ContextStandardizer == nil {
+		return nil
+	}
+	if err := s.ContextStandardizer.Validate(); err != nil {
+		return fmt.Errorf("%w: context_standardizer: %w", ErrSpec, err)
+	}
+	if n := len(s.ContextStandardizer.Mean); n != s.Net.Context {
+		return fmt.Errorf("%w: a context_standardizer of %d numbers for contexts of %d", ErrSpec, n, s.Net.Context)
+	}
+	return nil
+}
+
 // check reports what does not fit points of the network's dimension.
 func (s Spec) check() error {
 	dim := 1
@@ -116,6 +137,9 @@ func (s Spec) check() error {
 	}
 	if n := len(s.Columns); n != 0 && n != dim {
 		return fmt.Errorf("%w: %d columns for points of dimension %d", ErrSpec, n, dim)
+	}
+	if err := s.checkContext(); err != nil {
+		return err
 	}
 	if n := len(s.ClassNames); n != 0 && n != s.Net.Classes {
 		return fmt.Errorf("%w: %d class_names for a network of %d classes", ErrSpec, n, s.Net.Classes)

@@ -61,6 +61,10 @@ func (c Config) Defaults() Config {
 	if name := c.Coupling.Name; c.Conditional && name != "" && name != "independent" && c.Coupling.LabelAware == nil {
 		c.Coupling.LabelAware = new(true)
 	}
+	if name := c.Coupling.Name; len(c.Data.Context) > 0 && name != "" && name != "independent" &&
+		c.Coupling.ContextWeight == nil {
+		c.Coupling.ContextWeight = new(coupling.DefaultContextWeight)
+	}
 	c.Coupling = c.Coupling.Defaults()
 	c.Net = c.Net.Defaults()
 	able := c.preconditionable() == nil
@@ -244,9 +248,12 @@ func (c Config) validateSolves() error {
 	return nil
 }
 
-// validateCondition reports settings that contexts of images do not fit.
+// validateCondition reports settings that contexts do not fit.
 func (c Config) validateCondition(kind train.Kind) error {
 	switch data := c.Data.ResolvedKind(); {
+	case len(c.Data.Context) > 0 && !kind.Context:
+		return fmt.Errorf("data.context is for the objectives %s, not for %s",
+			objectives(func(k train.Kind) bool { return k.Context }), kind.Name)
 	case c.Condition.Kind == "":
 		return nil
 	case !c.Data.Images():

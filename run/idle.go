@@ -41,6 +41,9 @@ func rules() []rule {
 	return []rule{
 		{"net.hidden net.activation net.time_frequencies net.space_frequencies net.space_scale", ofPerceptrons,
 			"leave net.unet and net.dit out"},
+		{"net.hidden", ofPlainPerceptrons, "set net.residual.width, or leave net.residual out"},
+		{"net.residual.embed.kind net.residual.embed.shape net.residual.embed.hidden net.residual.embed.width",
+			withoutContext, ""},
 		{"net.space_scale", withoutSpaceFrequencies, "set net.space_frequencies"},
 		{"net.unet.heads", whereHeadsAreCounted, "leave net.unet.head_channels out"},
 		{"train.times.name", whereAllTimesWeighAlike, "set train.weighting to likelihood, for instance"},
@@ -97,6 +100,11 @@ func (c Config) Warnings() []string {
 			"all classes pairs each class with its own part of the noise, and samples, which start from all of "+
 			"it, are not those of the class", c.Coupling.Name))
 	}
+	if w := c.Coupling.ContextWeight; w != nil && *w == 0 {
+		warnings = append(warnings, fmt.Sprintf("coupling.context_weight is 0: %s over all contexts pairs each "+
+			"context with its own part of the noise, and samples, which start from all of it, are not those of the context",
+			c.Coupling.Name))
+	}
 	return warnings
 }
 
@@ -108,6 +116,20 @@ func ofPerceptrons(c Config, _ train.Kind) string {
 		return "it is for perceptrons, and the network is net.dit"
 	}
 	return ""
+}
+
+func ofPlainPerceptrons(c Config, _ train.Kind) string {
+	if c.Net.Residual == nil {
+		return ""
+	}
+	return "all blocks of net.residual have one width"
+}
+
+func withoutContext(c Config, _ train.Kind) string {
+	if c.Net.Residual == nil || len(c.Data.Context) > 0 || c.Condition.Kind != "" {
+		return ""
+	}
+	return "it embeds the context, and the data have none"
 }
 
 func withoutSpaceFrequencies(c Config, _ train.Kind) string {

@@ -312,7 +312,8 @@ func (s *session) spec() (model.Spec, error) {
 func specOf(cfg Config, set *data.Set) model.Spec {
 	spec := model.Spec{
 		Net: cfg.Net, Path: cfg.Path, Prediction: cfg.Train.Prediction,
-		Shape: set.Shape, Standardizer: set.Standardizer, Columns: set.Columns, Fingerprint: set.Fingerprint,
+		Shape: set.Shape, Standardizer: set.Standardizer, Columns: set.Columns,
+		ContextColumns: set.ContextColumns, ContextStandardizer: set.ContextStandardizer, Fingerprint: set.Fingerprint,
 	}
 	if set.Columns != nil {
 		spec.Kinds = slices.Repeat([]string{"real"}, len(set.Columns))
