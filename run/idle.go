@@ -102,8 +102,8 @@ func (c Config) Warnings() []string {
 	}
 	if w := c.Coupling.ContextWeight; w != nil && *w == 0 {
 		warnings = append(warnings, fmt.Sprintf("coupling.context_weight is 0: %s over all contexts pairs each "+
-			"context with its own part of the noise, and samples, which start from all of it, are not those of the context",
-			c.Coupling.Name))
+			"context with its own part of the noise, and samples, which start from all of it, are not those of the "+
+			"context", c.Coupling.Name))
 	}
 	return warnings
 }
