@@ -12,6 +12,7 @@ import (
 
 	"flowmatch/flow"
 	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/stat"
 	"flowmatch/ode"
 	"flowmatch/plot"
 	"flowmatch/run"
@@ -66,20 +67,41 @@ func (p Picture) drawCurves(w io.Writer, results []Result) error {
 	var series []plot.Series
 	for _, m := range p.Methods {
 		for _, name := range p.Curves {
-			c := curve(results, p.Task, m, name)
+			c, sd := curve(results, p.Task, m, name)
 			if len(c.X) == 0 {
 				continue
 			}
-			label := m
-			if len(p.Curves) > 1 {
-				label += ", " + name[strings.LastIndexByte(name, '/')+1:]
+			s := plot.Series{Name: m, X: c.X, Y: c.Y, SD: sd}
+			if part := name[strings.LastIndexByte(name, '/')+1:]; len(p.Curves) > 1 && len(p.Methods) == 1 {
+				s.Name = part // which is then what lines differ in
+			} else if len(p.Curves) > 1 {
+				s.Name += ", " + part
 			}
-			series = append(series, plot.Series{Name: label, X: c.X, Y: c.Y})
+			series = append(series, s)
 		}
 	}
 	return plot.Lines(w, series, plot.LineOptions{
-		XName: p.XName, YName: p.YName, LinearX: p.LinearX, LinearY: p.LinearY,
+		XName: p.XName, YName: p.YName, LinearX: p.LinearX, LinearY: p.LinearY, Floors: p.floors(results),
 	})
+}
+
+// floors are the levels that no curve of the picture can pass: of likelihoods that of the
+// exact density, where it is known.
+func (p Picture) floors(results []Result) []plot.Floor {
+	nll := func(curve string) bool { return strings.HasPrefix(curve, "nll") }
+	if len(p.Curves) == 0 || slices.ContainsFunc(p.Curves, func(c string) bool { return !nll(c) }) {
+		return nil
+	}
+	var optima []float64
+	for _, r := range results {
+		if v, ok := r.Values["optimum"]; ok && !r.Trial && r.Task == p.Task {
+			optima = append(optima, v)
+		}
+	}
+	if len(optima) == 0 {
+		return nil
+	}
+	return []plot.Floor{{Name: "best possible", Y: stat.Mean(optima)}}
 }
 
 // drawGallery draws the points or the images of each method.

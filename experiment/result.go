@@ -234,8 +234,8 @@ func meanStd(v []float64) (mean, std float64) {
 
 // curve returns the mean of a curve over the seeds, at the places that all have;
 // seeds whose places differ (an adaptive solver's NFE) are averaged in both, place
-// by place.
-func curve(results []Result, task, method, name string) Curve {
+// by place. sd is the standard deviation over the seeds, nil of one seed.
+func curve(results []Result, task, method, name string) (mean Curve, sd []float64) {
 	var all []Curve
 	for _, r := range results {
 		if c, ok := r.Curves[name]; ok && !r.Trial && r.Task == task && r.Method == method {
@@ -243,18 +243,23 @@ func curve(results []Result, task, method, name string) Curve {
 		}
 	}
 	if len(all) == 0 {
-		return Curve{}
+		return Curve{}, nil
 	}
 	n := len(all[0].X)
 	for _, c := range all {
 		n = min(n, len(c.X))
 	}
-	mean := Curve{make([]float64, n), make([]float64, n)}
-	for _, c := range all {
-		for i := range n {
-			mean.X[i] += c.X[i] / float64(len(all))
-			mean.Y[i] += c.Y[i] / float64(len(all))
+	mean, sd = Curve{make([]float64, n), make([]float64, n)}, make([]float64, n)
+	x, y := make([]float64, len(all)), make([]float64, len(all))
+	for i := range n {
+		for k, c := range all {
+			x[k], y[k] = c.X[i], c.Y[i]
 		}
+		mean.X[i] = stat.Mean(x)
+		mean.Y[i], sd[i] = meanStd(y)
 	}
-	return mean
+	if len(all) == 1 {
+		sd = nil // of one seed nothing is known of the spread
+	}
+	return mean, sd
 }

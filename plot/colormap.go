@@ -33,21 +33,11 @@ func mix(a, b color.RGBA, u float64) color.RGBA {
 	return color.RGBA{R: ch(a.R, b.R), G: ch(a.G, b.G), B: ch(a.B, b.B), A: 255}
 }
 
-// The colours of ink and of things that must be distinguished.
+// The colours of ink.
 var (
 	white    = rgb(0xffffff)
 	inkText  = rgb(0x262626)
 	inkAxis  = rgb(0x595959)
-	inkFaint = rgb(0x8c8c8c)
+	inkFaint = rgb(0x767676)
 	inkGrid  = rgb(0xe6e6e6)
-	// categories is the palette of Okabe and Ito (2008), safe for colour-blind
-	// readers, without its yellow and black, then four to make ten classes.
-	categories = []color.RGBA{rgb(0x0072b2), rgb(0xd55e00), rgb(0x009e73), rgb(0xcc79a7), rgb(0xe69f00), rgb(0x56b4e9),
-		rgb(0x7f3c8d), rgb(0x6b6b6b), rgb(0x8c564b), rgb(0xa5aa16)}
 )
-
-// category returns the colour of class k, repeating after ten.
-func category(k int) color.RGBA {
-	n := len(categories)
-	return categories[(k%n+n)%n]
-}

@@ -193,4 +193,5 @@ func (f *figure) paintGrid(a axes, g Grid, v []float64, lo, hi float64) {
 			f.img.SetRGBA(a.rect.Min.X+px, a.rect.Min.Y+py, viridis.at(u))
 		}
 	}
+	f.touched(a.rect)
 }

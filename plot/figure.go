@@ -58,6 +58,7 @@ type layout struct {
 	panelTitle bool
 	xNames     []string // one a column; empty names take no room
 	yNames     []string // one a row
+	rowNames   []string // of galleries: stand before the names of the axes
 	bar        *bar     // colour scale, or nil
 	beside     []entry  // lines of a legend beside the panels, or none
 	lim        func(row, col int) Limits
@@ -73,7 +74,7 @@ type figure struct {
 
 // newFigure arranges the panels and sizes the canvas around them.
 func newFigure(o Options, l layout) *figure {
-	probe := newCanvas(1, 1, o.DPI)
+	probe := newCanvas(1, 1, o.DPI, PNG)
 	px := func(pt float64) int { return int(math.Round(probe.px(pt))) }
 	labels := 0.0
 	for r := range l.rows {
@@ -83,8 +84,10 @@ func newFigure(o Options, l layout) *figure {
 		}
 	}
 	left := px(8+tickLen+2) + int(math.Ceil(labels))
-	if anyName(l.yNames) {
-		left += px(sizeName + 5)
+	for _, names := range [][]string{l.yNames, l.rowNames} {
+		if anyName(names) {
+			left += px(sizeName + 5)
+		}
 	}
 	top, bottom := px(7), px(6+tickLen+2+sizeTick)
 	if l.title != "" {
@@ -105,9 +108,13 @@ func newFigure(o Options, l layout) *figure {
 	for _, e := range l.beside {
 		right = max(right, px(legendGap+legendKey+7)+int(math.Ceil(probe.width(e.name, sizeTick))))
 	}
+	if l.title != "" { // a long one must not run out of the picture
+		wide := int(math.Ceil(probe.widthOf(l.title, sizeTitle, true))) + px(14)
+		right = max(right, wide-left-l.cols*l.w-(l.cols-1)*gap)
+	}
 	w := left + l.cols*l.w + (l.cols-1)*gap + right
 	h := top + l.rows*l.h + (l.rows-1)*gap + bottom
-	f := &figure{canvas: newCanvas(w, h, o.DPI), layout: l}
+	f := &figure{canvas: newCanvas(w, h, o.DPI, o.Format), layout: l}
 	for r := range l.rows {
 		row := make([]axes, l.cols)
 		for k := range row {
@@ -118,13 +125,14 @@ func newFigure(o Options, l layout) *figure {
 		f.panels = append(f.panels, row)
 	}
 	if l.title != "" {
-		mid := float64(f.panels[0][0].rect.Min.X+f.panels[0][l.cols-1].rect.Max.X) / 2
+		first, last := float64(f.panels[0][0].rect.Min.X), float64(f.panels[0][l.cols-1].rect.Max.X)
+		half := f.widthOf(l.title, sizeTitle, true) / 2
+		mid := min(max((first+last)/2, half+f.px(5)), float64(w)-half-f.px(5))
 		f.text(mid, f.px(7+sizeTitle*0.8), l.title, textStyle{size: sizeTitle, align: 0.5, color: inkText, bold: true})
 	}
 	if l.bar != nil {
 		f.drawBar(l.bar)
 	}
-	f.drawLegend()
 	return f
 }
 
@@ -149,7 +157,11 @@ func (f *figure) frame(row, col int, title string, e edge) {
 		f.xAxis(a, f.xName(col))
 	}
 	if e.left {
-		f.yAxis(a, f.yName(row))
+		rowName := ""
+		if row < len(f.rowNames) {
+			rowName = f.rowNames[row]
+		}
+		f.yAxis(a, f.yName(row), rowName)
 	}
 	if title != "" {
 		mid := float64(a.rect.Min.X+a.rect.Max.X) / 2
@@ -205,8 +217,8 @@ func (c *canvas) xAxis(a axes, name string) {
 	}
 }
 
-// yAxis draws marks, labels and name to the left of the panel.
-func (c *canvas) yAxis(a axes, name string) {
+// yAxis draws marks, labels and names to the left of the panel.
+func (c *canvas) yAxis(a axes, names ...string) {
 	t := c.hair()
 	x1 := a.rect.Min.X - t
 	long := int(math.Round(c.px(tickLen)))
@@ -223,10 +235,13 @@ func (c *canvas) yAxis(a axes, name string) {
 			textStyle{size: sizeTick, align: 1, color: inkText})
 		widest = max(widest, c.width(k.label, sizeTick))
 	}
-	if name != "" {
-		mid := float64(a.rect.Min.Y+a.rect.Max.Y) / 2
-		c.text(float64(x1-long)-c.px(2+5)-widest, mid, name,
-			textStyle{size: sizeName, align: 0.5, color: inkText, up: true})
+	at := float64(x1-long) - c.px(2+5) - widest
+	mid := float64(a.rect.Min.Y+a.rect.Max.Y) / 2
+	for k, name := range names {
+		if name != "" {
+			c.text(at, mid, name, textStyle{size: sizeName, align: 0.5, color: inkText, up: true, bold: k > 0})
+			at -= c.px(sizeName + 5)
+		}
 	}
 }
 
@@ -272,55 +287,4 @@ func (f *figure) drawBar(b *bar) {
 			textStyle{size: sizeTick, color: inkText})
 	}
 	f.text(float64(r.Min.X), float64(r.Min.Y)-f.px(5), b.name, textStyle{size: sizeTick, color: inkText})
-}
-
-// entry is a line of a legend.
-type entry struct {
-	name  string
-	color color.RGBA
-}
-
-// Distances of a legend in points: gap before it, and room for its keys.
-const legendGap, legendKey = 8.0, 14.0
-
-// drawLegend writes the legend beside the last panel of the top row.
-func (f *figure) drawLegend() {
-	last := f.panels[0][f.cols-1].rect
-	left := float64(last.Max.X) + f.px(legendGap)
-	for k, e := range f.beside {
-		mid := float64(last.Min.Y) + f.px(6+float64(k)*(sizeTick+4))
-		t := max(1, int(math.Round(f.px(1))))
-		f.fill(image.Rect(int(left), int(mid)-t, int(left+f.px(10)), int(mid)+t), e.color)
-		f.text(left+f.px(legendKey), mid+f.px(0.36*sizeTick), e.name, textStyle{size: sizeTick, color: inkText})
-	}
-}
-
-// legend writes the entries, right-aligned, from (x, y) downwards. The text is
-// set on a veil so that it can be read over data.
-func (c *canvas) legend(x, y float64, entries []entry) {
-	line := c.px(sizeTick + 4)
-	widest := 0.0
-	for _, e := range entries {
-		widest = max(widest, c.width(e.name, sizeTick))
-	}
-	key := c.px(14)
-	for k, e := range entries {
-		top := y + float64(k)*line
-		left := x - widest - key
-		mid := int(top + line/2)
-		t := max(1, int(math.Round(c.px(1))))
-		c.veil(image.Rect(int(left-c.px(3)), int(top), int(x+c.px(2)), int(top+line)))
-		c.fill(image.Rect(int(left), mid-t, int(left+c.px(10)), mid+t), e.color)
-		c.text(left+key, top+line/2+c.px(0.36*sizeTick), e.name, textStyle{size: sizeTick, color: inkText})
-	}
-}
-
-// veil whitens what lies in r.
-func (c *canvas) veil(r image.Rectangle) {
-	r = r.Intersect(c.img.Rect)
-	for j := r.Min.Y; j < r.Max.Y; j++ {
-		for i := r.Min.X; i < r.Max.X; i++ {
-			c.img.SetRGBA(i, j, mix(c.img.RGBAAt(i, j), white, 0.8))
-		}
-	}
 }

@@ -3,6 +3,7 @@ package plot
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"flowmatch/flow"
 )
@@ -16,7 +17,8 @@ type Row struct {
 // Gallery writes a PNG of sets of points of the plane, a panel each, in rows: say a
 // row for each method and a column for each moment. All panels have the same limits,
 // and all rows as many panels. The titles of the first row head the columns.
-// Options.Names is not used; Size 0 means 1.5.
+// Each row has the colour of its name, which is that of the method in other pictures too.
+// Size 0 means 1.5.
 func Gallery(w io.Writer, rows []Row, o Options) error {
 	o, err := o.resolve(1.5, 160)
 	if err != nil {
@@ -43,9 +45,12 @@ func Gallery(w io.Writer, rows []Row, o Options) error {
 		}
 	}
 	lim := o.fit(all...)
+	i, j := o.columns(rows[0].Panels[0].Points.D)
+	looks := looks(names)
 	f := newFigure(o, layout{
 		rows: len(rows), cols: len(rows[0].Panels), w: o.side(), h: o.side(), gap: 5,
-		title: o.Title, panelTitle: titled, yNames: names,
+		title: o.Title, panelTitle: titled, rowNames: names,
+		xNames: slices.Repeat([]string{o.name(i)}, len(rows[0].Panels)), yNames: slices.Repeat([]string{o.name(j)}, len(rows)),
 		lim: func(int, int) Limits { return lim },
 	})
 	for r, row := range rows {
@@ -55,7 +60,7 @@ func Gallery(w io.Writer, rows []Row, o Options) error {
 		for k, p := range row.Panels {
 			a := f.panels[r][k]
 			if !o.heat(most) {
-				sets, colors := classes(flat[r][k], p.Labels, category(r))
+				sets, colors := classes(flat[r][k], p.Labels, looks[r].color)
 				f.dots(a, sets, colors)
 			}
 			title := ""

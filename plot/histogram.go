@@ -87,27 +87,25 @@ func histograms(sets []flow.Batch, j int, lo, hi float64) (h [][]float64, top fl
 
 // bars draws the first histogram filled, and all of them as outlines over it.
 func (f *figure) bars(a axes, hists [][]float64) {
-	w, h := a.rect.Dx(), a.rect.Dy()
-	line := newStroke(w, h)
 	base := a.y(max(a.lim.YMin, 0))
 	for k, p := range hists {
 		unit := (a.lim.XMax - a.lim.XMin) / float64(len(p))
 		edge := func(b int) float64 { return a.x(a.lim.XMin + float64(b)*unit) }
-		if k == 0 {
-			for b, v := range p {
-				y := int(math.Round(a.y(v)))
-				r := image.Rect(int(math.Round(edge(b))), y, int(math.Round(edge(b+1))), int(math.Round(base)))
+		line := [][2]float64{{edge(0), base}}
+		for b, v := range p {
+			y := a.y(v)
+			line = append(line, [2]float64{edge(b), y}, [2]float64{edge(b + 1), y})
+			if k == 0 {
+				r := image.Rect(int(math.Round(edge(b))), int(math.Round(y)), int(math.Round(edge(b+1))),
+					int(math.Round(base)))
 				f.fill(r.Add(a.rect.Min).Intersect(a.rect), mix(white, category(k), 0.25))
 			}
 		}
-		y := base
-		for b, v := range p {
-			line.segment(edge(b), y, edge(b), a.y(v), f.px(0.55), 0, 0)
-			line.segment(edge(b), a.y(v), edge(b+1), a.y(v), f.px(0.55), 0, 0)
-			y = a.y(v)
+		line = append(line, [2]float64{edge(len(p)), base})
+		for i := range line {
+			line[i][0], line[i][1] = line[i][0]+float64(a.rect.Min.X), line[i][1]+float64(a.rect.Min.Y)
 		}
-		line.segment(edge(len(p)), y, edge(len(p)), base, f.px(0.55), 0, 0)
-		line.blend(f.img, a.rect, 1, single(category(k)))
+		f.strokeLine(a, category(k), 1.1, nil, line)
 	}
 }
 
@@ -123,7 +121,7 @@ func legendOf(panels []Panel) []entry {
 	var entries []entry
 	for k, p := range panels {
 		if p.Title != "" {
-			entries = append(entries, entry{p.Title, category(k)})
+			entries = append(entries, entry{name: p.Title, look: lookOf(k)})
 		}
 	}
 	return entries

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 	"io"
 	"math"
 
@@ -22,6 +23,8 @@ type ImageOptions struct {
 	Scale int
 	// Lo and Hi are the values of black and white; both 0 means -1 and 1.
 	Lo, Hi float64
+	// Format is the kind of file: PNG, SVG or PDF.
+	Format Format
 	// ColNames and RowNames stand above the columns and before the rows, set smaller
 	// where they are wider than an image. nil: none, and no room for them.
 	ColNames, RowNames []string
@@ -73,9 +76,10 @@ func ImageGrid(w io.Writer, images flow.Batch, shape []int, o ImageOptions) erro
 			rgb := v[p*c : p*c+c] // c-1 is 0 for grey: all three channels are the same
 			col := color.RGBA{R: level(rgb[0]), G: level(rgb[(c-1)/2]), B: level(rgb[c-1]), A: 255}
 			x, y := at.X+(x0+p%wide)*o.Scale, at.Y+(y0+p/wide)*o.Scale
-			pic.fill(image.Rect(x, y, x+o.Scale, y+o.Scale), col)
+			draw.Draw(pic.img, image.Rect(x, y, x+o.Scale, y+o.Scale), image.NewUniform(col), image.Point{}, draw.Src)
 		}
 	}
+	pic.touched(image.Rectangle{Min: at, Max: at.Add(size)})
 	return pic.encode(w)
 }
 
@@ -83,7 +87,7 @@ func ImageGrid(w io.Writer, images flow.Batch, shape []int, o ImageOptions) erro
 // columns and rows, and where the grid begins.
 func (o ImageOptions) named(size image.Point, wide, h int) (*canvas, image.Point) {
 	const dpi = 72 // a point is a pixel
-	probe := newCanvas(1, 1, dpi)
+	probe := newCanvas(1, 1, dpi, PNG)
 	var at image.Point
 	if anyName(o.ColNames) {
 		at.Y = nameHeight + 2
@@ -91,7 +95,7 @@ func (o ImageOptions) named(size image.Point, wide, h int) (*canvas, image.Point
 	for _, name := range o.RowNames {
 		at.X = max(at.X, int(math.Ceil(probe.width(name, nameHeight)))+4)
 	}
-	pic := newCanvas(at.X+size.X, at.Y+size.Y, dpi)
+	pic := newCanvas(at.X+size.X, at.Y+size.Y, dpi, o.Format)
 	across, down := (wide+o.Gap)*o.Scale, (h+o.Gap)*o.Scale
 	first := at.Add(image.Pt(across, down).Add(image.Pt(o.Gap, o.Gap).Mul(o.Scale)).Div(2)) // centre of the first image
 	style := textStyle{size: nameHeight, color: inkText}

@@ -46,8 +46,11 @@ func TestTicksAreRoundNumbersInsideTheLimits(t *testing.T) {
 		{-0.05, 0.17, 5, []string{"−0.05", "0", "0.05", "0.10", "0.15"}},
 		{0, 0.0012, 4, []string{"0", "0.0005", "0.0010"}},
 		{0, 20000, 4, []string{"0", "5000", "10000", "15000", "20000"}},
-		{0, 3e6, 3, []string{"0", "1e6", "2e6", "3e6"}},
-		{0, 2e-6, 2, []string{"0", "1e−6", "2e−6"}},
+		{0, 3e6, 3, []string{"0", "10⁶", "2·10⁶", "3·10⁶"}},
+		{0, 2e-6, 2, []string{"0", "10⁻⁶", "2·10⁻⁶"}},
+		{-3e-6, 0, 3, []string{"−3·10⁻⁶", "−2·10⁻⁶", "−10⁻⁶", "0"}},
+		{-4.7, 4.9, 2, []string{"−4", "0", "4"}},
+		{0.11, 0.39, 2, []string{"0.15", "0.20", "0.25", "0.30", "0.35"}},
 	} {
 		var got []string
 		for _, k := range ticks(c.lo, c.hi, c.n) {
@@ -69,7 +72,10 @@ func TestLogTicksLabelTheDecades(t *testing.T) {
 	}{
 		{0.15, 2.5, []string{"0.2", "0.5", "1", "2"}},
 		{0.001, 10, []string{"0.001", "0.01", "0.1", "1", "10"}},
-		{1e-12, 1, []string{"1e−12", "1e−10", "1e−8", "1e−6", "0.0001", "0.01", "1"}},
+		{1e-12, 1, []string{"10⁻¹²", "10⁻¹⁰", "10⁻⁸", "10⁻⁶", "10⁻⁴", "10⁻²", "1"}},
+		{1.7, 230, []string{"2", "5", "10", "20", "50", "100", "200"}},
+		{0.02, 2.2, []string{"0.02", "0.05", "0.1", "0.2", "0.5", "1", "2"}},
+		{5.5e-7, 1.3e-3, []string{"10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³"}},
 	} {
 		var got []string
 		for _, k := range logTicks(c.lo, c.hi) {
@@ -207,7 +213,7 @@ func TestOverlaidLayersMixWithoutOrder(t *testing.T) {
 	blue.dot(1.5, 0.5, 0.4, 0.5)
 	red.dot(1.5, 0.5, 0.4, 0.5)
 	paint := func(l []*layer, c []color.RGBA) *image.RGBA {
-		img := newCanvas(3, 1, 100).img
+		img := newCanvas(3, 1, 100, PNG).img
 		blend(img, img.Rect, l, c)
 		return img
 	}
@@ -237,7 +243,7 @@ func TestAStrokeHasItsWidthAndDoesNotDarkenItself(t *testing.T) {
 	if want := 20*4 + math.Pi*4; math.Abs(ink-want) > 1.5 {
 		t.Errorf("ink of the line: got %.1f pixels, want %.1f within 1.5", ink, want)
 	}
-	img := newCanvas(40, 40, 100).img
+	img := newCanvas(40, 40, 100, PNG).img
 	s.blend(img, img.Rect, 0.5, single(rgb(0)))
 	if c := img.RGBAAt(20, 20); c.R != 128 {
 		t.Errorf("black at opacity 1/2, drawn twice: got %v, want 128", c)
@@ -254,7 +260,7 @@ func TestArrowsPointAlongTheVelocity(t *testing.T) {
 		name   string
 		dx, dy float64 // pixels, y downwards
 	}{{"right", 1, 0}, {"left", -1, 0}, {"up", 0, -1}, {"down", 0, 1}} {
-		f := &figure{canvas: newCanvas(60, 60, 72)}
+		f := &figure{canvas: newCanvas(60, 60, 72, PNG)}
 		f.arrow(30, 30, c.dx, c.dy, 40, 40, 0.5)
 		// The head is wide, so most of the ink lies on its side of the middle.
 		along, n := 0.0, 0.0
@@ -284,5 +290,65 @@ func TestSpanHoldsANormalSampleAndDropsStrays(t *testing.T) {
 	}
 	if lo, hi := span(0, flow.Batch{N: 2, D: 1, X: []float64{7, 7}}); !(lo < 7 && 7 < hi) {
 		t.Errorf("equal points: limits [%v, %v], want 7 inside", lo, hi)
+	}
+}
+
+// Whatever the axis, it has enough labels to be read, and not so many that they run into one
+// another.
+func TestEveryAxisHasThreeLabels(t *testing.T) {
+	count := func(marks []tick) (n int) {
+		for _, k := range marks {
+			if k.label != "" {
+				n++
+			}
+		}
+		return n
+	}
+	r := seed.Rand(1, "ticks", 0)
+	for range 5000 {
+		lo := math.Pow(10, 12*r.Float64()-8)
+		hi := lo * math.Pow(10, 0.01+9*r.Float64()*r.Float64())
+		if n := count(logTicks(lo, hi)); n < 3 || n > 9 {
+			t.Errorf("logarithmic [%g, %g]: %d labels", lo, hi, n)
+		}
+		for _, parts := range []int{2, 3, 7} {
+			if n := count(ticks(-lo, hi, parts)); n < 3 || n > max(parts+1, 5) {
+				t.Errorf("[%g, %g] in %d parts: %d labels", -lo, hi, parts, n)
+			}
+		}
+	}
+}
+
+func TestEndsOfLinesAreNamedApart(t *testing.T) {
+	for _, c := range []struct{ want, got []float64 }{
+		{[]float64{10, 50, 90}, []float64{10, 50, 90}},
+		{[]float64{50, 50, 50}, []float64{40, 50, 60}},
+		{[]float64{0, 1, 2, 90}, []float64{0, 10, 20, 90}},
+		{[]float64{99, 100, 100}, []float64{80, 90, 100}},
+	} {
+		got := spread(c.want, 10, 0, 100)
+		if !slices.EqualFunc(got, c.got, func(a, b float64) bool { return math.Abs(a-b) < 1e-9 }) {
+			t.Errorf("%v: got %v, want %v", c.want, got, c.got)
+		}
+	}
+}
+
+func TestALineUnderAnotherIsSeen(t *testing.T) {
+	a := [][2]float64{{0, 0}, {10, 5}, {20, 9}, {30, 9}}
+	b := [][2]float64{{0, 0}, {10, 5.5}, {20, 9}, {30, 20}}
+	c := [][2]float64{{0, 9}, {10, 9}, {20, 9}, {30, 9}}
+	covers, covered := under([][][2]float64{a, c, b}, 1)
+	if !slices.Equal(covers, []bool{false, false, true}) || !slices.Equal(covered, []bool{true, false, false}) {
+		t.Errorf("the third lies on the first: got %v over %v", covers, covered)
+	}
+}
+
+func TestLinesAreCutAtTheEdges(t *testing.T) {
+	r := image.Rect(0, 0, 10, 10)
+	nan := math.NaN()
+	got := clip(r, [][2]float64{{-5, 5}, {5, 5}, {15, 5}, {15, 50}, {2, 50}, {2, 1}, {nan, 1}, {3, 3}, {4, 4}})
+	want := [][][2]float64{{{0, 5}, {5, 5}, {10, 5}}, {{2, 10}, {2, 1}}, {{3, 3}, {4, 4}}}
+	if !slices.EqualFunc(got, want, func(a, b [][2]float64) bool { return slices.Equal(a, b) }) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }

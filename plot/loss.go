@@ -2,19 +2,10 @@ package plot
 
 import (
 	"fmt"
-	"image/color"
 	"io"
 	"math"
 	"slices"
 )
-
-// Series is one curve: value Y[i] at X[i], in a picture of losses a step. X must not decrease; nil means
-// 0, 1, 2, ... A NaN or infinite Y leaves a gap, so that a run that diverged can
-// be looked at.
-type Series struct {
-	Name string
-	X, Y []float64
-}
 
 // LossOptions are the options of Loss.
 type LossOptions struct {
@@ -22,7 +13,7 @@ type LossOptions struct {
 	// Log makes the vertical axis logarithmic; then no value may be 0 or less.
 	Log bool
 	// Smooth is the standard deviation of the Gaussian window of the smoothed
-	// line, as a share of the curve's length. 0 means 0.01; a negative value
+	// line, as a share of the curve's length. 0 means 0.02; a negative value
 	// draws the raw line only. Curves of less than 60 values are never smoothed.
 	Smooth float64
 	// XName and YName stand at the axes. Empty: "step" and "loss".
@@ -40,9 +31,10 @@ type curve struct {
 	dots         bool
 }
 
-// Loss writes a PNG of loss curves: each long curve as a smoothed line over its
-// faint raw values. The vertical limits cover the smoothed lines and 98 % of
-// the raw values. Options.Columns, Names, Style and Stretch are not used.
+// Loss writes a picture of loss curves: each long curve as a smoothed line over its
+// faint raw values. The vertical limits cover the smoothed lines, 98 % of the raw values
+// and their two ends; how many lie outside is written into the picture.
+// Options.Columns, Names, Style and Stretch are not used.
 func Loss(w io.Writer, series []Series, o LossOptions) error {
 	opt, err := o.resolve(2.7, 160)
 	if err != nil {
@@ -65,31 +57,31 @@ func Loss(w io.Writer, series []Series, o LossOptions) error {
 	if o.Log && lim.YMin <= 0 {
 		return fmt.Errorf("plot: loss: %w: YMin is %v on a logarithmic axis", ErrOptions, lim.YMin)
 	}
-	xName, yName := o.XName, o.YName
-	if xName == "" {
-		xName = "step"
-	}
-	if yName == "" {
-		yName = "loss"
+	var entries []entry
+	for _, s := range series {
+		entries = append(entries, entry{name: s.Name})
 	}
 	f := newFigure(opt, layout{
-		rows: 1, cols: 1, w: wide, h: opt.side(), title: opt.Title, logY: o.Log,
-		xNames: []string{xName}, yNames: []string{yName},
+		rows: 1, cols: 1, w: wide, h: opt.side(), title: opt.Title, logY: o.Log, beside: entries,
+		xNames: []string{or(o.XName, "step")}, yNames: []string{or(o.YName, "loss")},
 		lim: func(int, int) Limits { return lim },
 	})
 	a := f.panels[0][0]
 	f.gridLines(a)
-	var entries []entry
+	looks := seriesLooks(series)
 	for k, c := range curves {
-		f.curve(a, c, k)
-		if series[k].Name != "" {
-			entries = append(entries, entry{series[k].Name, category(k)})
+		f.strokeLine(a, faded(looks[k].color, 0.3), 0.6, nil, a.place(c.rawX, c.rawY))
+	}
+	entries = nil
+	for k, c := range curves {
+		e := f.curve(a, c, looks[k])
+		if e.name = series[k].Name; e.name != "" {
+			entries = append(entries, e)
 		}
 	}
 	f.frame(0, 0, "", edge{left: true, bottom: true})
-	if len(entries) > 0 {
-		f.legend(float64(a.rect.Max.X)-f.px(7), float64(a.rect.Min.Y)+f.px(5), entries)
-	}
+	f.labelEnds(entries)
+	f.clipped(a, curves)
 	return f.encode(w)
 }
 
@@ -124,7 +116,7 @@ func (o LossOptions) reduce(what string, s Series, wide int) (curve, error) {
 	c := bucket(x, s.Y, 2*wide)
 	sd := o.Smooth
 	if sd == 0 {
-		sd = 0.01
+		sd = 0.02
 	}
 	if len(s.Y) < smoothFrom || sd < 0 {
 		c.meanX, c.meanY, c.dots = x, s.Y, len(s.Y) < smoothFrom
@@ -177,26 +169,27 @@ func bucket(x, y []float64, m int) curve {
 
 // smooth returns the curve of local straight lines: at each value the line fitted
 // to its neighbours, weighted by a Gaussian of sd values (Cleveland 1979). Unlike
-// a moving mean it does not bend a falling curve at its ends. NaN neighbours do
-// not count, and a NaN stays one.
+// a moving mean it does not bend a falling curve at its ends. Towards the start the window
+// narrows, so that a steep beginning stays as it was; towards the end, where neighbours are
+// on one side only, it widens, so that the line does not follow the last few of them.
+// NaN neighbours do not count, and a NaN stays one.
 func smooth(y []float64, sd float64) []float64 {
 	if sd < 0.5 {
 		return y
-	}
-	weight := make([]float64, int(3*sd)+1)
-	for k := range weight {
-		weight[k] = math.Exp(-0.5 * float64(k*k) / (sd * sd))
 	}
 	out := make([]float64, len(y))
 	for i := range y {
 		if out[i] = y[i]; math.IsNaN(y[i]) {
 			continue
 		}
+		at := sd * min(1, float64(i)/(3*sd))
+		at *= 1 + max(0, 1-float64(len(y)-1-i)/(3*sd))
+		reach := int(3 * at)
 		var s0, s1, s2, t0, t1 float64 // Σw, Σwk, Σwk², Σwy, Σwky
-		for j := max(i-len(weight)+1, 0); j <= min(i+len(weight)-1, len(y)-1); j++ {
+		for j := max(i-reach, 0); j <= min(i+reach, len(y)-1); j++ {
 			if v := y[j]; !math.IsNaN(v) {
 				k := float64(j - i)
-				w := weight[max(j-i, i-j)]
+				w := math.Exp(-0.5 * k * k / max(at*at, 1e-9))
 				s0, s1, s2, t0, t1 = s0+w, s1+w*k, s2+w*k*k, t0+w*v, t1+w*k*v
 			}
 		}
@@ -219,6 +212,16 @@ func lossLimits(curves []curve, log bool) Limits {
 		}
 		for _, v := range finite(c.meanY) {
 			l.YMin, l.YMax = min(l.YMin, v), max(l.YMax, v)
+		}
+	}
+	high := l.YMax - l.YMin
+	for _, c := range curves { // the two ends are what is looked for, if they do not flatten the rest
+		if raw := finite(c.rawY); len(raw) > 0 {
+			for _, v := range []float64{raw[0], raw[len(raw)-1]} {
+				if log || v > l.YMin-high && v < l.YMax+high {
+					l.YMin, l.YMax = min(l.YMin, v), max(l.YMax, v)
+				}
+			}
 		}
 	}
 	if l.XMin == l.XMax {
@@ -259,28 +262,33 @@ func (f *figure) gridLines(a axes) {
 	}
 }
 
-// curve draws one series: faint raw line, then the smooth one.
-func (f *figure) curve(a axes, c curve, k int) {
-	line := newStroke(a.rect.Dx(), a.rect.Dy())
-	draw := func(x, y []float64, half, alpha float64) {
-		for i := 1; i < len(x); i++ {
-			p, q := a.y(y[i-1]), a.y(y[i])
-			if !math.IsNaN(p) && !math.IsNaN(q) && !math.IsInf(p, 0) && !math.IsInf(q, 0) {
-				line.segment(a.x(x[i-1]), p, a.x(x[i]), q, f.px(half), 0, 0)
+// curve draws the mean or smoothed line of one series, and returns its entry.
+func (f *figure) curve(a axes, c curve, l look) entry {
+	xy := a.place(c.meanX, c.meanY)
+	f.strokeLine(a, l.color, curveWidth, nil, xy)
+	if c.dots {
+		f.marksAlong(a, xy, l)
+	}
+	at := 0.0
+	for _, p := range xy {
+		if y := p[1] - float64(a.rect.Min.Y); !math.IsNaN(y) {
+			at = y
+		}
+	}
+	return entry{look: l, marked: c.dots, at: at}
+}
+
+// clipped says below the curves how many values lie outside of the axes.
+func (f *figure) clipped(a axes, curves []curve) {
+	n, all := 0, 0
+	for _, c := range curves {
+		for _, v := range finite(c.rawY) {
+			if all++; v < a.lim.YMin || v > a.lim.YMax {
+				n++
 			}
 		}
-		line.blend(f.img, a.rect, alpha, single(category(k)))
 	}
-	draw(c.rawX, c.rawY, 0.3, 0.3)
-	draw(c.meanX, c.meanY, 0.75, 1)
-	if !c.dots {
-		return
+	if n > 0 {
+		f.note(a, fmt.Sprintf("%d of %d raw values outside", n, all), inkFaint)
 	}
-	l := newLayer(a.rect.Dx(), a.rect.Dy())
-	for i, v := range c.meanY {
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
-			l.dot(a.x(c.meanX[i]), a.y(v), f.px(1.8), 1)
-		}
-	}
-	blend(f.img, a.rect, []*layer{l}, []color.RGBA{category(k)})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
@@ -87,9 +88,10 @@ type Options struct {
 	// Columns are the two columns of the points to draw, counted from 0, when D > 2.
 	// The zero value draws points of D=2 as they are.
 	Columns [2]int
-	// Names are the names of all D columns, shown at the axes. Empty: none
-	// (x1 ... xD in a picture of pairs).
+	// Names are the names of all D columns, shown at the axes. Empty: x1 ... xD.
 	Names []string
+	// Format is the kind of file: PNG, SVG or PDF.
+	Format Format
 	// Style is dots or heat; zero means by the number of points.
 	Style Style
 	// Stretch scales the two axes independently. The default is equal aspect:
@@ -116,7 +118,7 @@ func (o Options) resolve(size float64, dpi int) (Options, error) {
 			return o, fmt.Errorf("plot: %w: %w", ErrOptions, err)
 		}
 	}
-	return o, o.Limits.check()
+	return o, errors.Join(o.Format.check(), o.Limits.check())
 }
 
 // heat says whether points are drawn as heat when the largest set has n.
@@ -125,12 +127,12 @@ func (o Options) heat(n int) bool { return o.Style == Heat || o.Style == Auto &&
 // side returns the side of a panel's data area in pixels.
 func (o Options) side() int { return int(math.Round(o.Size * float64(o.DPI))) }
 
-// name returns the name of column j, or "".
+// name returns the name of column j.
 func (o Options) name(j int) string {
-	if j < len(o.Names) {
+	if j < len(o.Names) && o.Names[j] != "" {
 		return o.Names[j]
 	}
-	return ""
+	return "x" + strconv.Itoa(j+1)
 }
 
 // columns returns which two columns are drawn of points of dimension d.

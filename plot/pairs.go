@@ -3,7 +3,6 @@ package plot
 import (
 	"image/color"
 	"io"
-	"strconv"
 
 	"flowmatch/flow"
 )
@@ -28,9 +27,7 @@ func pairs(w io.Writer, panels []Panel, o Options) error {
 		sets[k] = p.Points
 	}
 	for j := range d {
-		if names[j] = o.name(j); names[j] == "" {
-			names[j] = "x" + strconv.Itoa(j+1)
-		}
+		names[j] = o.name(j)
 		ranges[j][0], ranges[j][1] = span(j, sets...)
 	}
 	yNames := append([]string{""}, names[1:]...) // the first row is a histogram

@@ -154,7 +154,7 @@ func TestAGalleryHasARowOfItsColourForEachName(t *testing.T) {
 			Panels: []plot.Panel{{"left", blob(200, 0, 0, 1, r), nil}, {"right", blob(200, 0, 0, 1, r), nil}}}
 	}
 	img := draw(t, func(w io.Writer) error {
-		return plot.Gallery(w, []plot.Row{row("one"), row("two")}, plot.Options{})
+		return plot.Gallery(w, []plot.Row{row("FM-OT"), row("FM-diffusion")}, plot.Options{})
 	})
 	xb, yb, nb := centre(img, isBlue)
 	xr, yr, nr := centre(img, isRed)
@@ -252,7 +252,7 @@ func TestChosenColumnsAreDrawn(t *testing.T) {
 	o := plot.Options{Size: 2, DPI: 100, Columns: [2]int{4, 2},
 		Limits: plot.Limits{XMin: -1, XMax: 1, YMin: -1, YMax: 1}}
 	got := draw(t, func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{Points: b}}, o) })
-	o.Columns = [2]int{}
+	o.Columns, o.Names = [2]int{}, []string{"x5", "x3"}
 	want := draw(t, func(w io.Writer) error { return plot.Samples(w, []plot.Panel{{Points: points(-0.5, 0.5)}}, o) })
 	if !bytes.Equal(got.(*image.RGBA).Pix, want.(*image.RGBA).Pix) {
 		t.Error("columns 4 and 2 give another picture than the same numbers as a batch of D=2")

@@ -122,6 +122,7 @@ func (f *figure) dots(a axes, sets []flow.Batch, colors []color.RGBA) {
 		}
 	}
 	blend(f.img, a.rect, layers, colors)
+	f.touched(a.rect)
 }
 
 // classes splits points of the plane by label, in the order of the labels.
@@ -179,6 +180,7 @@ func (f *figure) paint(a axes, m *heatmap, top float64, c colormap) {
 			f.img.SetRGBA(a.rect.Min.X+i, a.rect.Min.Y+j, c.at(m.p[j*m.w+i]/top))
 		}
 	}
+	f.touched(a.rect)
 }
 
 // outside notes in the lower right corner how many points are not shown.
@@ -197,6 +199,10 @@ func (f *figure) outside(a axes, xy flow.Batch, dark bool) {
 	if dark {
 		c = rgb(0xd0d0d0)
 	}
-	f.text(float64(a.rect.Max.X)-f.px(4), float64(a.rect.Max.Y)-f.px(4), fmt.Sprintf("%d of %d outside", n, xy.N),
-		textStyle{size: 7, align: 1, color: c})
+	f.note(a, fmt.Sprintf("%d of %d outside", n, xy.N), c)
+}
+
+// note writes small into the lower right corner of a panel.
+func (f *figure) note(a axes, s string, c color.RGBA) {
+	f.text(float64(a.rect.Max.X)-f.px(4), float64(a.rect.Max.Y)-f.px(4), s, textStyle{size: 7, align: 1, color: c})
 }

@@ -61,7 +61,7 @@ func everyPicture() map[string]func(w io.Writer) error {
 			return plot.Trajectories(w, []flow.Batch{a, b}, nil, plot.TrajectoryOptions{Options: small})
 		},
 		"Loss": func(w io.Writer) error {
-			return plot.Loss(w, []plot.Series{{"train", nil, one.X}}, plot.LossOptions{Options: small})
+			return plot.Loss(w, []plot.Series{{Name: "train", Y: one.X}}, plot.LossOptions{Options: small})
 		},
 		"FlowGIF": func(w io.Writer) error {
 			return plot.FlowGIF(w, []flow.Batch{a, b}, nil, plot.GIFOptions{Options: small})

@@ -131,6 +131,7 @@ func (f *figure) followPoints(a axes, path []flow.Batch, times []float64, n int,
 		}
 		line.blend(f.img, a.rect, alpha, viridis.at)
 	}
+	f.touched(a.rect)
 	if !ends {
 		return
 	}
@@ -150,4 +151,5 @@ func (f *figure) marks(a axes, xy flow.Batch, radius, u float64) {
 	}
 	blend(f.img, a.rect, []*layer{rim}, []color.RGBA{inkText})
 	blend(f.img, a.rect, []*layer{dot}, []color.RGBA{viridis.at(u)})
+	f.touched(a.rect)
 }
