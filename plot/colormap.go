@@ -13,6 +13,13 @@ var (
 		0x1f978b, 0x21a585, 0x2eb37c, 0x46c06f, 0x65cb5e, 0x89d548, 0xb0dd2f, 0xd8e219, 0xfde725}
 	magma = colormap{0x000004, 0x090720, 0x1a1042, 0x311165, 0x4a1079, 0x621980, 0x792282, 0x912b81, 0xaa337d,
 		0xc23b75, 0xd9466b, 0xec5860, 0xf7725c, 0xfc8e64, 0xfeaa74, 0xfec68a, 0xfde2a3, 0xfcfdbf}
+	// hours colours times and speeds on white: the dark two thirds of plasma, by the same
+	// authors, so that its end too has a contrast of 3:1.
+	hours = colormap{0x0d0887, 0x41049d, 0x6a00a8, 0x8f0da4, 0xb12a90, 0xcc4778, 0xdf5f62}
+	// balance is for differences: blue below 0, white at it, red above.
+	balance = colormap{0x0a3a75, 0x2f78b7, 0x8fbfdd, 0xffffff, 0xf0a582, 0xc8473d, 0x7b0a24}
+	// haze is the ground of a picture whose arrows or lines lie on a density.
+	haze = colormap{0xffffff, 0xe3ebf2, 0xc5d5e4, 0xa6bed5}
 )
 
 // at returns the colour at u in [0,1]; u outside is clamped.

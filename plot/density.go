@@ -71,13 +71,17 @@ type DensityOptions struct {
 	Options
 	// Log colours by log p instead of p, over the 12 nats below the highest.
 	Log bool
+	// Difference adds, of two maps, the first less the second, in a scale of its own: red
+	// where there is too much, blue where there is too little. It is of p, with Log of log p
+	// within the 12 nats.
+	Difference bool
 }
 
 // logRange is how far below the top a colour scale of log p reaches, in nats:
 // a standard normal falls so far at about five standard deviations.
 const logRange = 12
 
-// Density writes a PNG of densities as heat maps side by side, for example the
+// Density writes a picture of densities as heat maps side by side, for example the
 // learnt beside the exact one, with one common colour scale and its bar. The
 // scale of p starts at 0 and ends at the 99.9 % quantile of the largest map's
 // values, so that one spike of a bad density does not darken everything.
@@ -94,12 +98,13 @@ func Density(w io.Writer, g Grid, maps []Map, o DensityOptions) error {
 	if len(maps) == 0 {
 		return fmt.Errorf("plot: density: %w: no maps", ErrEmpty)
 	}
-	titled := false
+	if o.Difference && len(maps) != 2 {
+		return fmt.Errorf("plot: density: %w: a difference of %d maps; want 2", ErrOptions, len(maps))
+	}
 	for k, m := range maps {
 		if err := m.check(fmt.Sprintf("map %d %q", k, m.Title), g); err != nil {
 			return err
 		}
-		titled = titled || m.Title != ""
 	}
 	lo, hi, values := colourRange(maps, o.Log)
 	wide, high := opt.side(), opt.side()
@@ -115,17 +120,45 @@ func Density(w io.Writer, g Grid, maps []Map, o DensityOptions) error {
 	if o.Log {
 		name = "log p(x)"
 	}
-	f := newFigure(opt, layout{
+	l := layout{
 		rows: 1, cols: len(maps), w: wide, h: high, gap: 14, title: opt.Title, panelTitle: true,
-		xNames: slices.Repeat([]string{opt.name(0)}, len(maps)), yNames: []string{opt.name(1)},
-		bar: &bar{viridis, lo, hi, name},
-		lim: func(int, int) Limits { return g.Limits },
-	})
+		yNames: []string{opt.name(1)}, bar: &bar{viridis, lo, hi, name}, lim: func(int, int) Limits { return g.Limits },
+	}
+	var diff []float64
+	if o.Difference {
+		var top float64
+		diff, top = difference(values, lo)
+		l.cols++
+		l.lastBar = &bar{balance, -top, top, "difference"}
+	}
+	l.xNames = slices.Repeat([]string{opt.name(0)}, l.cols)
+	f := newFigure(opt, l)
 	for k, m := range maps {
-		f.paintGrid(f.panels[0][k], g, values[k], lo, hi)
+		f.paintGrid(f.panels[0][k], g, values[k], l.bar)
 		f.frame(0, k, m.Title, edge{left: k == 0, bottom: true})
 	}
+	if o.Difference {
+		k := len(maps)
+		f.paintGrid(f.panels[0][k], g, diff, l.lastBar)
+		f.frame(0, k, maps[0].Title+" − "+maps[1].Title, edge{bottom: true})
+	}
 	return f.encode(w)
+}
+
+// difference returns the first of two maps less the second, and the end of its scale: the
+// 99.5 % quantile of its size.
+func difference(values [][]float64, lo float64) (diff []float64, top float64) {
+	diff = make([]float64, len(values[0]))
+	size := make([]float64, len(diff))
+	for k := range diff {
+		diff[k] = max(values[0][k], lo) - max(values[1][k], lo)
+		size[k] = math.Abs(diff[k])
+	}
+	slices.Sort(size)
+	if top = quantile(size, 0.995); top <= 0 {
+		top = 1
+	}
+	return diff, top
 }
 
 func (m Map) check(what string, g Grid) error {
@@ -174,8 +207,9 @@ func colourRange(maps []Map, log bool) (lo, hi float64, values [][]float64) {
 
 // paintGrid colours panel a by the values at the cell centres of g, interpolated
 // bilinearly (and held constant in the outer half cells). Values are clamped to
-// [lo, hi] first, which also takes care of -Inf.
-func (f *figure) paintGrid(a axes, g Grid, v []float64, lo, hi float64) {
+// the scale first, which also takes care of -Inf.
+func (f *figure) paintGrid(a axes, g Grid, v []float64, scale *bar) {
+	lo, hi := scale.lo, scale.hi
 	at := func(i, j int) float64 {
 		i, j = min(max(i, 0), g.NX-1), min(max(j, 0), g.NY-1)
 		return (min(max(v[j*g.NX+i], lo), hi) - lo) / (hi - lo)
@@ -190,7 +224,7 @@ func (f *figure) paintGrid(a axes, g Grid, v []float64, lo, hi float64) {
 			i := int(math.Floor(x))
 			fx := x - float64(i)
 			u := (1-fy)*((1-fx)*at(i, j)+fx*at(i+1, j)) + fy*((1-fx)*at(i, j+1)+fx*at(i+1, j+1))
-			f.img.SetRGBA(a.rect.Min.X+px, a.rect.Min.Y+py, viridis.at(u))
+			f.img.SetRGBA(a.rect.Min.X+px, a.rect.Min.Y+py, scale.colors.at(u))
 		}
 	}
 	f.touched(a.rect)

@@ -26,7 +26,7 @@ func TestBadInputIsExplained(t *testing.T) {
 		return func(w io.Writer) error { return plot.Samples(w, p, o) }
 	}
 	gif := func(o plot.GIFOptions, times []float64, b ...flow.Batch) func(io.Writer) error {
-		return func(w io.Writer) error { return plot.FlowGIF(w, b, times, o) }
+		return func(w io.Writer) error { return plot.FlowGIF(w, single(b), times, o) }
 	}
 	paths := func(o plot.TrajectoryOptions, times []float64, b ...flow.Batch) func(io.Writer) error {
 		return func(w io.Writer) error { return plot.Trajectories(w, b, times, o) }
@@ -40,7 +40,7 @@ func TestBadInputIsExplained(t *testing.T) {
 		}
 	}
 	field := func(f flow.Field, o plot.Options, times ...float64) func(io.Writer) error {
-		return func(w io.Writer) error { return plot.Field(w, f, times, o) }
+		return func(w io.Writer) error { return plot.Field(w, f, times, plot.FieldOptions{Options: o}) }
 	}
 	images := func(b flow.Batch, shape []int, o plot.ImageOptions) func(io.Writer) error {
 		return func(w io.Writer) error { return plot.ImageGrid(w, b, shape, o) }
@@ -176,7 +176,7 @@ func TestStrangeButValidInputIsDrawn(t *testing.T) {
 			return plot.Density(w, plot.Grid{NX: 2, NY: 2}, []plot.Map{{LogP: []float64{-1e6, -1e6, -1e6, -1e6}}},
 				plot.DensityOptions{})
 		},
-		"a field at rest": func(w io.Writer) error { return plot.Field(w, linear{}, []float64{0}, plot.Options{}) },
+		"a field at rest": func(w io.Writer) error { return plot.Field(w, linear{}, []float64{0}, plot.FieldOptions{}) },
 		"a loss of one value": func(w io.Writer) error {
 			return plot.Loss(w, []plot.Series{{Y: []float64{1}}}, plot.LossOptions{})
 		},

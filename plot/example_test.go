@@ -52,7 +52,7 @@ func BenchmarkFlowGIF(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		var w bytes.Buffer
-		if err := plot.FlowGIF(&w, frames, nil, plot.GIFOptions{}); err != nil {
+		if err := plot.FlowGIF(&w, []plot.Flow{{Frames: frames}}, nil, plot.GIFOptions{}); err != nil {
 			b.Fatal(err)
 		}
 		b.ReportMetric(float64(w.Len()), "bytes/file")

@@ -55,11 +55,13 @@ type layout struct {
 	w, h       int // data area of one panel, pixels
 	gap        float64
 	title      string
+	note       string // a line below the picture
 	panelTitle bool
 	xNames     []string // one a column; empty names take no room
 	yNames     []string // one a row
 	rowNames   []string // of galleries: stand before the names of the axes
 	bar        *bar     // colour scale, or nil
+	lastBar    *bar     // of the last panel, if it has one of its own; bar is then of the others
 	beside     []entry  // lines of a legend beside the panels, or none
 	lim        func(row, col int) Limits
 	logX, logY bool
@@ -99,26 +101,36 @@ func newFigure(o Options, l layout) *figure {
 	if anyName(l.xNames) {
 		bottom += px(sizeName + 4)
 	}
+	if l.note != "" {
+		bottom += px(sizeTick + 5)
+	}
 	gap := px(l.gap)
 	// The last tick label may stand half outside of the area.
 	right := px(12)
 	if l.bar != nil {
 		right = px(6) + l.bar.room(probe, l.h)
 	}
+	between := 0 // before the last panel, for the bar of the others
+	if l.lastBar != nil {
+		between, right = right, px(6)+l.lastBar.room(probe, l.h)
+	}
 	for _, e := range l.beside {
 		right = max(right, px(legendGap+legendKey+7)+int(math.Ceil(probe.width(e.name, sizeTick))))
 	}
 	if l.title != "" { // a long one must not run out of the picture
 		wide := int(math.Ceil(probe.widthOf(l.title, sizeTitle, true))) + px(14)
-		right = max(right, wide-left-l.cols*l.w-(l.cols-1)*gap)
+		right = max(right, wide-left-l.cols*l.w-(l.cols-1)*gap-between)
 	}
-	w := left + l.cols*l.w + (l.cols-1)*gap + right
+	w := left + l.cols*l.w + (l.cols-1)*gap + between + right
 	h := top + l.rows*l.h + (l.rows-1)*gap + bottom
 	f := &figure{canvas: newCanvas(w, h, o.DPI, o.Format), layout: l}
 	for r := range l.rows {
 		row := make([]axes, l.cols)
 		for k := range row {
 			p := image.Pt(left+k*(l.w+gap), top+r*(l.h+gap))
+			if k == l.cols-1 {
+				p.X += between
+			}
 			row[k] = axes{rect: image.Rectangle{p, p.Add(image.Pt(l.w, l.h))}, lim: l.lim(r, k),
 				logX: l.logX, logY: l.logY}
 		}
@@ -130,8 +142,16 @@ func newFigure(o Options, l layout) *figure {
 		mid := min(max((first+last)/2, half+f.px(5)), float64(w)-half-f.px(5))
 		f.text(mid, f.px(7+sizeTitle*0.8), l.title, textStyle{size: sizeTitle, align: 0.5, color: inkText, bold: true})
 	}
+	if l.note != "" {
+		f.text(float64(left), float64(h)-f.px(5), l.note, textStyle{size: sizeTick, color: inkText})
+	}
+	scaled := l.cols - 1
+	if l.lastBar != nil {
+		f.drawBar(l.lastBar, scaled)
+		scaled--
+	}
 	if l.bar != nil {
-		f.drawBar(l.bar)
+		f.drawBar(l.bar, scaled)
 	}
 	return f
 }
@@ -267,9 +287,9 @@ func (b *bar) room(c *canvas, h int) int {
 	return int(math.Ceil(c.px(barGap+barWidth+tickLen+2) + widest))
 }
 
-// drawBar draws the colour bar along the last panel of the top row.
-func (f *figure) drawBar(b *bar) {
-	last := f.panels[0][f.cols-1].rect
+// drawBar draws a colour bar along a panel of the top row.
+func (f *figure) drawBar(b *bar, col int) {
+	last := f.panels[0][col].rect
 	x0 := last.Max.X + int(math.Round(f.px(barGap)))
 	r := image.Rect(x0, last.Min.Y, x0+int(math.Round(f.px(barWidth))), last.Max.Y)
 	for j := r.Min.Y; j < r.Max.Y; j++ {

@@ -44,11 +44,11 @@ func Gallery(w io.Writer, rows []Row, o Options) error {
 			titled, most = titled || r == 0 && p.Title != "", max(most, p.Points.N)
 		}
 	}
-	lim := o.fit(all...)
+	wide, high, lim := o.panel(o.fit(all...))
 	i, j := o.columns(rows[0].Panels[0].Points.D)
 	looks := looks(names)
 	f := newFigure(o, layout{
-		rows: len(rows), cols: len(rows[0].Panels), w: o.side(), h: o.side(), gap: 5,
+		rows: len(rows), cols: len(rows[0].Panels), w: wide, h: high, gap: 5,
 		title: o.Title, panelTitle: titled, rowNames: names,
 		xNames: slices.Repeat([]string{o.name(i)}, len(rows[0].Panels)), yNames: slices.Repeat([]string{o.name(j)}, len(rows)),
 		lim: func(int, int) Limits { return lim },

@@ -67,13 +67,16 @@ func histogram(w io.Writer, panels []Panel, o Options) error {
 	return f.encode(w)
 }
 
-// histograms returns the histograms of column j of all sets over the same bars,
-// and the height of the highest.
+// histograms returns the histograms of column j of all sets over the same bars, as many as the
+// smallest set fills, and the height of the highest.
 func histograms(sets []flow.Batch, j int, lo, hi float64) (h [][]float64, top float64) {
-	n := 0
+	least := sets[0]
 	for _, b := range sets {
-		n = max(n, bins(column(b, j), lo, hi))
+		if b.N < least.N {
+			least = b
+		}
 	}
+	n := bins(column(least, j), lo, hi)
 	for _, b := range sets {
 		p := density(column(b, j), lo, hi, n)
 		h = append(h, p)

@@ -18,6 +18,9 @@ type ImageOptions struct {
 	// Gap is the number of pixels between images (before Scale); 0 means 2, a
 	// negative value none.
 	Gap int
+	// Group sets every so many columns apart from the next by a gap three times as wide; 0: no
+	// groups. It divides Cols.
+	Group int
 	// Scale draws each pixel as Scale x Scale; 0 chooses the smallest that makes
 	// an image at least 48 pixels wide.
 	Scale int
@@ -36,7 +39,7 @@ const nameHeight, leastNameHeight = 13.0, 6.0
 // maxPixels bounds the picture of ImageGrid: 2^28 pixels are a gigabyte.
 const maxPixels = 1 << 28
 
-// ImageGrid writes a PNG with all images of a batch as tiles, row by row.
+// ImageGrid writes a picture with all images of a batch as tiles, row by row.
 //
 // shape is (h, w) for grey images and (h, w, c) with c = 1 or 3 for others; a
 // point of the batch is the image's values with the channel running fastest, then
@@ -59,7 +62,7 @@ func ImageGrid(w io.Writer, images flow.Batch, shape []int, o ImageOptions) erro
 		return fmt.Errorf("plot: image grid: %w: %d names of columns and %d of rows for %d rows of %d images", ErrShape,
 			len(o.ColNames), len(o.RowNames), rows, o.Cols)
 	}
-	size := image.Pt(o.Cols*(wide+o.Gap)+o.Gap, rows*(h+o.Gap)+o.Gap).Mul(o.Scale)
+	size := image.Pt(o.left(o.Cols, wide), rows*(h+o.Gap)+o.Gap).Mul(o.Scale)
 	if px := float64(size.X) * float64(size.Y); px > maxPixels {
 		return fmt.Errorf(
 			"plot: image grid: %w: %d images of %dx%d at scale %d make %.0f pixels, more than %d; draw fewer",
@@ -70,7 +73,7 @@ func ImageGrid(w io.Writer, images flow.Batch, shape []int, o ImageOptions) erro
 		return uint8(min(max((v-o.Lo)/(o.Hi-o.Lo), 0)*256, 255)) // which rounds down
 	}
 	for k := range images.N {
-		x0, y0 := o.Gap+k%o.Cols*(wide+o.Gap), o.Gap+k/o.Cols*(h+o.Gap)
+		x0, y0 := o.left(k%o.Cols, wide), o.Gap+k/o.Cols*(h+o.Gap)
 		v := images.Row(k)
 		for p := range h * wide {
 			rgb := v[p*c : p*c+c] // c-1 is 0 for grey: all three channels are the same
@@ -82,6 +85,19 @@ func ImageGrid(w io.Writer, images flow.Batch, shape []int, o ImageOptions) erro
 	pic.touched(image.Rectangle{Min: at, Max: at.Add(size)})
 	return pic.encode(w)
 }
+
+// left returns where column k begins, in pixels before Scale; of column Cols it is the width of
+// the grid.
+func (o ImageOptions) left(k, wide int) int {
+	x := o.Gap + k*(wide+o.Gap)
+	if o.Group > 0 {
+		x += min(k, o.Cols-1) / o.Group * groupGaps * o.Gap
+	}
+	return x
+}
+
+// groupGaps is how many gaps more there are between groups.
+const groupGaps = 2
 
 // named returns a white picture with room for a grid of size pixels, the names of its
 // columns and rows, and where the grid begins.
@@ -102,7 +118,7 @@ func (o ImageOptions) named(size image.Point, wide, h int) (*canvas, image.Point
 	for k, name := range o.ColNames {
 		style.align = 0.5
 		style.size = max(leastNameHeight, nameHeight*min(1, float64(across-2)/max(1, probe.width(name, nameHeight))))
-		pic.text(float64(first.X+k*across), nameHeight, name, style)
+		pic.text(float64(first.X+(o.left(k, wide)-o.Gap)*o.Scale), nameHeight, name, style)
 	}
 	for k, name := range o.RowNames {
 		style.align, style.size = 1, nameHeight
@@ -130,9 +146,13 @@ func imageShape(shape []int, d int) (h, w, c int, err error) {
 
 // resolve fills in the defaults for n images of the given width.
 func (o ImageOptions) resolve(n, wide int) (ImageOptions, error) {
-	if o.Cols < 0 || o.Scale < 0 {
-		return o, fmt.Errorf("plot: image grid: %w: Cols is %d and Scale %d; want 1 or more, or 0 to choose",
-			ErrOptions, o.Cols, o.Scale)
+	if o.Cols < 0 || o.Scale < 0 || o.Group < 0 {
+		return o, fmt.Errorf("plot: image grid: %w: Cols is %d, Group %d and Scale %d; want 1 or more, or 0 to choose",
+			ErrOptions, o.Cols, o.Group, o.Scale)
+	}
+	if o.Group > 0 && o.Cols%o.Group != 0 {
+		return o, fmt.Errorf("plot: image grid: %w: groups of %d among %d columns; want whole groups", ErrOptions,
+			o.Group, o.Cols)
 	}
 	if o.Cols == 0 {
 		o.Cols = int(math.Ceil(math.Sqrt(float64(n))))
@@ -145,6 +165,9 @@ func (o ImageOptions) resolve(n, wide int) (ImageOptions, error) {
 		o.Gap = 2
 	case o.Gap < 0:
 		o.Gap = 0
+	}
+	if err := o.Format.check(); err != nil {
+		return o, err
 	}
 	if o.Lo == 0 && o.Hi == 0 {
 		o.Lo, o.Hi = -1, 1

@@ -244,7 +244,7 @@ func TestAStrokeHasItsWidthAndDoesNotDarkenItself(t *testing.T) {
 		t.Errorf("ink of the line: got %.1f pixels, want %.1f within 1.5", ink, want)
 	}
 	img := newCanvas(40, 40, 100, PNG).img
-	s.blend(img, img.Rect, 0.5, single(rgb(0)))
+	s.blend(img, img.Rect, 0.5, func(float64) color.RGBA { return rgb(0) })
 	if c := img.RGBAAt(20, 20); c.R != 128 {
 		t.Errorf("black at opacity 1/2, drawn twice: got %v, want 128", c)
 	}
@@ -261,7 +261,7 @@ func TestArrowsPointAlongTheVelocity(t *testing.T) {
 		dx, dy float64 // pixels, y downwards
 	}{{"right", 1, 0}, {"left", -1, 0}, {"up", 0, -1}, {"down", 0, 1}} {
 		f := &figure{canvas: newCanvas(60, 60, 72, PNG)}
-		f.arrow(30, 30, c.dx, c.dy, 40, 40, 0.5)
+		f.arrow(30, 30, c.dx, c.dy, 40, 40, inkText)
 		// The head is wide, so most of the ink lies on its side of the middle.
 		along, n := 0.0, 0.0
 		for y := range 60 {

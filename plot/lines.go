@@ -87,11 +87,13 @@ func (f *figure) series(a axes, series []Series) (entries []entry) {
 		f.strokeLine(a, looks[k].color, width, dash, xy)
 		if series[k].Name != "" {
 			at := xy[len(xy)-1][1] - float64(a.rect.Min.Y)
-			entries = append(entries, entry{series[k].Name, looks[k], dash, true, at})
+			entries = append(entries, entry{series[k].Name, looks[k], dash, !series[k].Bare, at})
 		}
 	}
 	for k, xy := range curves { // marks lie above all lines
-		f.marksAlong(a, xy, looks[k])
+		if !series[k].Bare {
+			f.marksAlong(a, xy, looks[k])
+		}
 	}
 	return entries
 }

@@ -77,13 +77,13 @@ func (l Limits) check() error {
 type Options struct {
 	// Title stands above the whole picture. Empty: none, and no room for one.
 	Title string
-	// Size is the side of one panel's data area in inches, 0.5 to 20. 0 means 3
-	// (1.6 for each cell of a picture of pairs; 3.75 for a GIF).
+	// Size is the longer side of one panel's data area in inches, 0.5 to 20. 0 means 3
+	// (1.6 for each cell of a picture of pairs; 2.3 of a field; 5.6 for a GIF).
 	Size float64
 	// DPI is the number of pixels per inch, 30 to 1200. 0 means 160 (100 for a GIF).
 	DPI int
 	// Limits is what is shown of the plane; zero means chosen from the data.
-	// With equal aspect (see Stretch) it is widened on one axis to fit.
+	// With equal aspect (see Stretch) it is widened on one axis if it is very flat or tall.
 	Limits Limits
 	// Columns are the two columns of the points to draw, counted from 0, when D > 2.
 	// The zero value draws points of D=2 as they are.
@@ -192,6 +192,14 @@ func pick(b flow.Batch, i, j int) flow.Batch {
 	return p
 }
 
+// quantiles returns the two quantiles of column j that leave a share outside, half on each
+// side.
+func quantiles(b flow.Batch, j int, share float64) (lo, hi float64) {
+	v := column(b, j)
+	slices.Sort(v)
+	return quantile(v, share/2), quantile(v, 1-share/2)
+}
+
 // span returns the interval to show of column j: for each batch its whole range
 // with a little air, but not farther beyond the 0.2 % quantiles than a fifth of
 // the range between them, so that a few strays do not shrink the picture to a
@@ -231,26 +239,36 @@ func quantile(sorted []float64, q float64) float64 {
 }
 
 // fit returns the limits for points of the plane: those asked for, or those of
-// the data, with equal aspect unless Stretch.
+// the data.
 func (o Options) fit(batches ...flow.Batch) Limits {
 	l := o.Limits
 	if l.zero() {
 		l.XMin, l.XMax = span(0, batches...)
 		l.YMin, l.YMax = span(1, batches...)
 	}
-	if o.Stretch {
-		return l
-	}
-	return l.square()
+	return l
 }
 
-// square widens the shorter side about its middle.
-func (l Limits) square() Limits {
-	w, h := l.XMax-l.XMin, l.YMax-l.YMin
-	if w < h {
-		l.XMin, l.XMax = l.XMin-(h-w)/2, l.XMax+(h-w)/2
-	} else {
-		l.YMin, l.YMax = l.YMin-(w-h)/2, l.YMax+(w-h)/2
+// narrowest is the least ratio of the sides of a panel.
+const narrowest = 0.4
+
+// panel returns the sides of a panel in pixels, and its limits: a square with Stretch, else of
+// the data's aspect with the longer side as long as asked for; limits that are too flat or
+// too tall are widened.
+func (o Options) panel(l Limits) (w, h int, out Limits) {
+	w, h = o.side(), o.side()
+	if o.Stretch {
+		return w, h, l
 	}
-	return l
+	wide, high := l.XMax-l.XMin, l.YMax-l.YMin
+	if least := narrowest * high; wide < least {
+		l.XMin, l.XMax, wide = l.XMin-(least-wide)/2, l.XMax+(least-wide)/2, least
+	}
+	if least := narrowest * wide; high < least {
+		l.YMin, l.YMax, high = l.YMin-(least-high)/2, l.YMax+(least-high)/2, least
+	}
+	if wide > high {
+		return w, int(math.Round(float64(h) * high / wide)), l
+	}
+	return int(math.Round(float64(w) * wide / high)), h, l
 }

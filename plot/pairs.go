@@ -7,13 +7,9 @@ import (
 	"flowmatch/flow"
 )
 
-// single colours a whole line alike.
-func single(c color.RGBA) func(float64) color.RGBA {
-	return func(float64) color.RGBA { return c }
-}
-
-// pairs overlays sets of points of D >= 3: histograms of each column on the
-// diagonal, scatter plots of two columns below it.
+// pairs draws sets of points of D >= 3: histograms of each column on the diagonal, scatter
+// plots of two columns beside it. Of two sets the first is below the diagonal and the second
+// above, mirrored, so that neither covers the other; more are overlaid below.
 func pairs(w io.Writer, panels []Panel, o Options) error {
 	o, err := o.resolve(1.6, 160)
 	if err != nil {
@@ -30,31 +26,50 @@ func pairs(w io.Writer, panels []Panel, o Options) error {
 		names[j] = o.name(j)
 		ranges[j][0], ranges[j][1] = span(j, sets...)
 	}
-	yNames := append([]string{""}, names[1:]...) // the first row is a histogram
+	entries := legendOf(panels)
+	if len(panels) == 2 && len(entries) == 2 {
+		entries[0].name += " (below)"
+		entries[1].name += " (above)"
+	}
+	yNames := append([]string{"density"}, names[1:]...) // the first row is a histogram
 	f := newFigure(o, layout{
-		rows: d, cols: d, w: o.side(), h: o.side(), gap: 6, title: o.Title, xNames: names, yNames: yNames,
+		rows: d, cols: d, w: o.side(), h: o.side(), gap: 6, title: o.Title, xNames: names, yNames: yNames, beside: entries,
 		lim: func(i, j int) Limits {
 			return Limits{ranges[j][0], ranges[j][1], ranges[i][0], ranges[i][1]}
 		},
 	})
 	for i := range d {
-		for j := range i {
-			flat, colors := make([]flow.Batch, len(sets)), make([]color.RGBA, len(sets))
-			for k, b := range sets {
-				flat[k], colors[k] = pick(b, j, i), category(k)
+		for j := range d {
+			if i != j {
+				f.pair(i, j, sets)
 			}
-			f.dots(f.panels[i][j], flat, colors)
-			f.frame(i, j, "", edge{left: j == 0, bottom: i == d-1})
 		}
-		a := f.panels[i][i]
+		a := &f.panels[i][i]
 		hists, top := histograms(sets, i, ranges[i][0], ranges[i][1])
 		a.lim.YMin, a.lim.YMax = 0, 1.08*top
-		f.bars(a, hists)
-		f.frame(i, i, "", edge{bottom: i == d-1})
+		f.bars(*a, hists)
+		f.frame(i, i, "", edge{bottom: i == d-1, left: i == 0})
 	}
-	if entries := legendOf(panels); len(entries) > 0 {
-		a := f.panels[0][d-1]
-		f.legend(float64(a.rect.Max.X), float64(a.rect.Min.Y), entries)
-	}
+	f.labelEnds(entries)
 	return f.encode(w)
+}
+
+// pair draws column j of the sets across and column i upwards, those that belong there.
+func (f *figure) pair(i, j int, sets []flow.Batch) {
+	first, last := 0, len(sets)
+	switch {
+	case len(sets) == 2 && i > j:
+		last = 1
+	case len(sets) == 2:
+		first = 1
+	case i < j:
+		return
+	}
+	var flat []flow.Batch
+	var colors []color.RGBA
+	for k := first; k < last; k++ {
+		flat, colors = append(flat, pick(sets[k], j, i)), append(colors, category(k))
+	}
+	f.dots(f.panels[i][j], flat, colors)
+	f.frame(i, j, "", edge{left: j == 0, bottom: i == len(f.panels)-1})
 }

@@ -144,6 +144,15 @@ func (m *heatmap) add(x, y, weight float64) {
 
 // blur convolves with a Gaussian of the given standard deviation in pixels.
 func (m *heatmap) blur(sd float64) {
+	kernel := bell(sd)
+	tmp := make([]float64, len(m.p))
+	convolve(tmp, m.p, m.h, m.w, m.w, 1, kernel)
+	convolve(m.p, tmp, m.w, m.h, 1, m.w, kernel)
+}
+
+// bell is a Gaussian of the given standard deviation, from its middle outwards to three of
+// them, of sum 1 over both sides.
+func bell(sd float64) []float64 {
 	n := int(math.Ceil(3 * sd))
 	kernel := make([]float64, n+1)
 	sum := 0.0
@@ -157,9 +166,7 @@ func (m *heatmap) blur(sd float64) {
 	for k := range kernel {
 		kernel[k] /= sum
 	}
-	tmp := make([]float64, len(m.p))
-	convolve(tmp, m.p, m.h, m.w, m.w, 1, kernel)
-	convolve(m.p, tmp, m.w, m.h, 1, m.w, kernel)
+	return kernel
 }
 
 // convolve filters `lines` lines of n values that lie `step` apart, the lines

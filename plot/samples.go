@@ -22,13 +22,13 @@ type Panel struct {
 // MaxPairs is the largest D for which Samples draws all pairs of columns.
 const MaxPairs = 8
 
-// Samples writes a PNG of sets of points, for example data beside samples.
+// Samples writes a picture of sets of points, for example data beside samples.
 //
 // Points of D=2 (or two columns of more, see Options.Columns) are scattered in
 // one panel a set, side by side, all with the same limits, and the number of
-// points outside of them is written below. Points of D=1 become one histogram,
-// points of 3 to 8 dimensions a picture of all pairs of columns; in both the
-// sets are overlaid. All sets must have the same D. In style Heat the colours
+// points outside of them is written below. Points of D=1 become one histogram, in which the
+// sets are overlaid, points of 3 to 8 dimensions a picture of all pairs of columns, with the
+// first of two sets below the diagonal and the second above. All sets must have the same D. In style Heat the colours
 // of all panels share one scale, relative to the number of points.
 func Samples(w io.Writer, panels []Panel, o Options) error {
 	if len(panels) == 0 {
@@ -76,10 +76,10 @@ func scatter(w io.Writer, panels []Panel, o Options) error {
 		most = max(most, p.Points.N)
 		titled = titled || p.Title != ""
 	}
-	lim := o.fit(flat...)
+	wide, high, lim := o.panel(o.fit(flat...))
 	heat := o.heat(most)
 	f := newFigure(o, layout{
-		rows: 1, cols: len(panels), w: o.side(), h: o.side(), gap: 14,
+		rows: 1, cols: len(panels), w: wide, h: high, gap: 14,
 		title: o.Title, panelTitle: titled,
 		xNames: slices.Repeat([]string{o.name(i)}, len(panels)), yNames: []string{o.name(j)},
 		lim: func(int, int) Limits { return lim },

@@ -16,6 +16,8 @@ type Series struct {
 	// SD draws a band of one standard deviation around the curve; nil: none, else one
 	// number of 0 or more a value. Only in Lines.
 	SD []float64
+	// Bare draws no marks: for a curve that is known everywhere. Only in Lines.
+	Bare bool
 	// Style is the name by which the colour and the marks are chosen; empty means Name. The
 	// methods of this library have theirs in every picture.
 	Style string

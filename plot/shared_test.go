@@ -56,7 +56,10 @@ func everyPicture() map[string]func(w io.Writer) error {
 		"Density": func(w io.Writer) error {
 			return plot.Density(w, g, []plot.Map{{"learnt", logp}}, plot.DensityOptions{Options: small})
 		},
-		"Field": func(w io.Writer) error { return plot.Field(w, linear{b: [2]float64{1, 1}}, []float64{0, 1}, small) },
+		"Field": func(w io.Writer) error {
+			return plot.Field(w, linear{b: [2]float64{1, 1}}, []float64{0, 1},
+				plot.FieldOptions{Options: small, Points: []flow.Batch{a, b}})
+		},
 		"Trajectories": func(w io.Writer) error {
 			return plot.Trajectories(w, []flow.Batch{a, b}, nil, plot.TrajectoryOptions{Options: small})
 		},
@@ -64,10 +67,10 @@ func everyPicture() map[string]func(w io.Writer) error {
 			return plot.Loss(w, []plot.Series{{Name: "train", Y: one.X}}, plot.LossOptions{Options: small})
 		},
 		"FlowGIF": func(w io.Writer) error {
-			return plot.FlowGIF(w, []flow.Batch{a, b}, nil, plot.GIFOptions{Options: small})
+			return plot.FlowGIF(w, single([]flow.Batch{a, b}), nil, plot.GIFOptions{Options: small})
 		},
 		"FlowGIF as heat": func(w io.Writer) error {
-			return plot.FlowGIF(w, []flow.Batch{a, b}, nil, plot.GIFOptions{Options: heat})
+			return plot.FlowGIF(w, single([]flow.Batch{a, b}), nil, plot.GIFOptions{Options: heat})
 		},
 		"ImageGrid": func(w io.Writer) error { return plot.ImageGrid(w, image, []int{2, 2, 3}, plot.ImageOptions{}) },
 	}

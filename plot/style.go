@@ -73,7 +73,7 @@ var methods = map[string]int{
 	"euler": 0, "ddim": 1, "ddpm": 2, "euler_maruyama": 3, "heun_sde": 5, "midpoint": 4, "rk4": 6, "dopri5": 8,
 	// Libraries, gradients, and the parts of a picture of one run.
 	"torchcfm": 1, "flow-matching": 2, "adjoint": 0, "backprop": 1,
-	"training": 0, "validation (EMA)": 1, "data": 9, "samples": 1,
+	"training": 0, "validation (EMA)": 1, "data": 9, "samples": 1, "exact": 0, "learnt": 1,
 }
 
 // looks returns a look for each name of one picture. Known methods have theirs; any other

@@ -12,18 +12,17 @@ import (
 // TrajectoryOptions are the options of Trajectories.
 type TrajectoryOptions struct {
 	Options
-	// Lines is how many paths are drawn at most; the end points are drawn of all.
-	// 0 means 300.
+	// Lines is how many points are followed at most. 0 means 300.
 	Lines int
 }
 
-// Trajectories writes a PNG of the paths that points take from x_0 to x_1.
+// Trajectories writes a picture of the paths that points take from x_0 to x_1.
 //
 // path[k] holds all points at times[k]; all have the same N and D. times nil
 // means equally spaced over [0,1], else it must increase. For D=2 (or two
-// Columns) the lines run through the plane, coloured by time; starts are dark
-// dots and ends light ones. For D=1 the horizontal axis is the time. The first
-// TrajectoryOptions.Lines points are followed.
+// Columns) the lines run through the plane, coloured by time, over a dark dot where each
+// starts and a bright one where it ends. For D=1 the horizontal axis is the time. The first
+// TrajectoryOptions.Lines points are followed, and no others drawn.
 func Trajectories(w io.Writer, path []flow.Batch, times []float64, o TrajectoryOptions) error {
 	opt, err := o.resolve(3.4, 160)
 	if err != nil {
@@ -56,21 +55,24 @@ func Trajectories(w io.Writer, path []flow.Batch, times []float64, o TrajectoryO
 		i, j := opt.columns(path[0].D)
 		names = [2]string{opt.name(i), opt.name(j)}
 	}
-	lim := opt.fit(flat...)
-	if overTime && opt.Limits.zero() {
-		lim.XMin, lim.XMax = times[0], times[len(times)-1]
-	}
-	f := newFigure(opt, layout{
-		rows: 1, cols: 1, w: opt.side(), h: opt.side(), title: opt.Title, panelTitle: true,
-		xNames: names[:1], yNames: names[1:],
-		bar: &bar{viridis, times[0], times[len(times)-1], "t"},
-		lim: func(int, int) Limits { return lim },
-	})
 	lines := o.Lines
 	if lines == 0 {
 		lines = 300
 	}
-	f.followPoints(f.panels[0][0], flat, times, min(lines, path[0].N), !overTime)
+	for k := range flat {
+		flat[k] = flat[k].Slice(0, min(lines, path[0].N))
+	}
+	wide, high, lim := opt.panel(opt.fit(flat...))
+	if overTime && opt.Limits.zero() {
+		lim.XMin, lim.XMax = times[0], times[len(times)-1]
+	}
+	f := newFigure(opt, layout{
+		rows: 1, cols: 1, w: wide, h: high, title: opt.Title, panelTitle: true,
+		xNames: names[:1], yNames: names[1:],
+		bar: &bar{hours, times[0], times[len(times)-1], "t"},
+		lim: func(int, int) Limits { return lim },
+	})
+	f.followPoints(f.panels[0][0], flat, times, !overTime)
 	f.frame(0, 0, "", edge{left: true, bottom: true})
 	return f.encode(w)
 }
@@ -89,10 +91,7 @@ func checkTimes(what string, path []flow.Batch, times []float64) ([]float64, err
 		}
 	}
 	if times == nil {
-		for k := range path {
-			times = append(times, float64(k)/float64(len(path)-1))
-		}
-		return times, nil
+		return evenly(len(path)), nil
 	}
 	if len(times) != len(path) {
 		return nil, fmt.Errorf("plot: %s: %w: %d times for %d moments", what, ErrShape, len(times), len(path))
@@ -104,6 +103,15 @@ func checkTimes(what string, path []flow.Batch, times []float64) ([]float64, err
 		}
 	}
 	return times, nil
+}
+
+// evenly returns n times from 0 to 1.
+func evenly(n int) []float64 {
+	times := make([]float64, n)
+	for k := range times {
+		times[k] = float64(k) / float64(n-1)
+	}
+	return times
 }
 
 // withTime returns the points (t, x) of a batch of D=1.
@@ -118,38 +126,34 @@ func withTime(what string, b flow.Batch, t float64) (flow.Batch, error) {
 	return p, nil
 }
 
-// followPoints draws n paths and, if asked, the ends of all points.
-func (f *figure) followPoints(a axes, path []flow.Batch, times []float64, n int, ends bool) {
+// followPoints draws the paths of all points, over their two ends if these are asked for.
+func (f *figure) followPoints(a axes, path []flow.Batch, times []float64, ends bool) {
+	n := path[0].N
+	if ends {
+		r, _ := dotStyle(n, float64(a.rect.Dx())/f.dpi)
+		f.marks(a, path[0], 0.5*f.px(r), 0)
+		f.marks(a, path[len(path)-1], 0.65*f.px(r), 1)
+	}
 	line := newStroke(a.rect.Dx(), a.rect.Dy())
 	first, last := times[0], times[len(times)-1]
-	alpha := min(max(0.8*math.Pow(60/float64(n), 0.4), 0.2), 0.8)
+	alpha := min(max(0.8*math.Pow(60/float64(n), 0.3), 0.25), 0.8)
 	for i := range n {
 		for k := 1; k < len(path); k++ {
 			p, q := path[k-1].X[2*i:2*i+2], path[k].X[2*i:2*i+2]
 			line.segment(a.x(p[0]), a.y(p[1]), a.x(q[0]), a.y(q[1]), f.px(0.45),
 				(times[k-1]-first)/(last-first), (times[k]-first)/(last-first))
 		}
-		line.blend(f.img, a.rect, alpha, viridis.at)
+		line.blend(f.img, a.rect, alpha, hours.at)
 	}
 	f.touched(a.rect)
-	if !ends {
-		return
-	}
-	r, _ := dotStyle(path[0].N, float64(a.rect.Dx())/f.dpi)
-	f.marks(a, path[0], 0.6*f.px(r), 0)
-	f.marks(a, path[len(path)-1], 0.8*f.px(r), 1)
 }
 
-// marks draws dots in the colour of time u, with a thin dark rim so that the
-// light ones stand out on white.
+// marks draws dots in the colour of time u.
 func (f *figure) marks(a axes, xy flow.Batch, radius, u float64) {
-	rim, dot := newLayer(a.rect.Dx(), a.rect.Dy()), newLayer(a.rect.Dx(), a.rect.Dy())
+	dots := newLayer(a.rect.Dx(), a.rect.Dy())
 	for i := range xy.N {
-		x, y := a.x(xy.X[2*i]), a.y(xy.X[2*i+1])
-		rim.dot(x, y, radius+f.px(0.3), 0.7)
-		dot.dot(x, y, radius, 0.95)
+		dots.dot(a.x(xy.X[2*i]), a.y(xy.X[2*i+1]), radius, 0.9)
 	}
-	blend(f.img, a.rect, []*layer{rim}, []color.RGBA{inkText})
-	blend(f.img, a.rect, []*layer{dot}, []color.RGBA{viridis.at(u)})
+	blend(f.img, a.rect, []*layer{dots}, []color.RGBA{hours.at(u)})
 	f.touched(a.rect)
 }

@@ -228,7 +228,7 @@ func TestAPictureOfSamplesHasTheClassesOfTheData(t *testing.T) {
 	file := classTable(t, t.TempDir(), 1, 1, 1, 1, 2)
 	r := trained(t, "data: {path: "+file+", label: k, test: 20}\nconditional: true\nnet: {hidden: [4]}\n"+
 		"train: {steps: 2, batch: 8}")
-	a, err := r.artist(PictureOptions{N: 200})
+	a, err := r.artist(PictureOptions{N: 200}, "samples")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,8 +11,6 @@ import (
 	"flowmatch/eval"
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
-	"flowmatch/internal/memory"
-	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/plot"
 )
@@ -25,7 +22,9 @@ func Pictures() []string {
 
 // PictureOptions says what to draw; the zero value is usable.
 type PictureOptions struct {
-	N    int    // points drawn; default 4000, of images 100
+	// N is the number of points drawn; default 4000, of trajectories 300, of moving ones 1500
+	// and of images 100.
+	N    int
 	Seed uint64 // of the samples
 	// Cells is the number of cells along each side of the grid that a density is
 	// evaluated on; default 96.
@@ -34,6 +33,16 @@ type PictureOptions struct {
 	// counted from 0; the zero value is the first two, and of samples up to plot.MaxPairs
 	// dimensions all pairs.
 	Columns [2]int
+	// Title stands above the picture; empty: none.
+	Title string
+	// Limits are what is shown of the two axes, in data units; zero: where the data are.
+	Limits plot.Limits
+	// DPI is the number of pixels per inch, 0 the picture's own.
+	DPI int
+	// Log shows log p instead of p, and losses on a logarithmic axis.
+	Log bool
+	// Format is the kind of file.
+	Format plot.Format
 	// NoData, if not nil, is called where a picture would show held-out data, which
 	// cannot be opened; it then shows the model alone.
 	NoData func(err error)
@@ -42,7 +51,15 @@ type PictureOptions struct {
 // frames of the animation, and times of the field's panels.
 const frames = 40
 
-var fieldTimes = []float64{0, 0.25, 0.5, 0.75, 0.95}
+var fieldTimes = []float64{0, 0.5, 0.9}
+
+// Points of pictures, where nothing is said of them.
+const (
+	pointsDrawn    = 4000
+	pointsFollowed = 300
+	pointsMoving   = 1500
+	imagesDrawn    = 100
+)
 
 // pictureTolerance is the least tolerance that pictures are solved with.
 const pictureTolerance = 1e-3
@@ -56,7 +73,7 @@ type artist struct {
 
 // Picture draws a picture of one kind: PNG, or an animated GIF for flow.
 func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOptions) error {
-	a, err := r.artist(o)
+	a, err := r.artist(o, kind)
 	if err != nil {
 		return err
 	}
@@ -70,28 +87,26 @@ func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOp
 	case "trajectories":
 		return a.trajectoryPicture(ctx, w)
 	case "flow":
-		axes, err := a.axes("flow")
-		if err != nil {
-			return err
-		}
-		path, times, err := a.flowPath(ctx)
-		if err != nil {
-			return err
-		}
-		return plot.FlowGIF(w, path, times, plot.GIFOptions{Options: a.options(axes, path[len(path)-1])})
+		return a.flow(ctx, w)
 	case "loss":
-		return r.drawLoss(w)
+		return a.drawLoss(w)
 	}
 	return fmt.Errorf("run: %w", choice.Check("picture", kind, Pictures()))
 }
 
 // artist returns who draws: an eye sees three digits, so a picture need not wait for
 // more.
-func (r *Run) artist(o PictureOptions) (*artist, error) {
+func (r *Run) artist(o PictureOptions, kind string) (*artist, error) {
 	if o.N == 0 {
-		o.N = 4000
-		if r.Model.Spec().Image() != nil {
-			o.N = 100
+		switch {
+		case r.Model.Spec().Image() != nil:
+			o.N = imagesDrawn
+		case kind == "trajectories":
+			o.N = pointsFollowed
+		case kind == "flow":
+			o.N = pointsMoving
+		default:
+			o.N = pointsDrawn
 		}
 	}
 	s, err := r.Subject(false)
@@ -113,10 +128,15 @@ func (a *artist) data() *data.Set {
 	return a.subject.Set
 }
 
-// options are those of a picture of points x along two axes; of points in the plane, or on
+// options are those of every picture.
+func (a *artist) options() plot.Options {
+	return plot.Options{Title: a.Title, Limits: a.Limits, DPI: a.DPI, Format: a.Format, Names: a.Model.Spec().Columns}
+}
+
+// along are the options of a picture of points x along two axes; of points in the plane, or on
 // the line, these are all.
-func (a *artist) options(axes [2]int, x flow.Batch) plot.Options {
-	o := plot.Options{Names: a.Model.Spec().Columns}
+func (a *artist) along(axes [2]int, x flow.Batch) plot.Options {
+	o := a.options()
 	if x.D < 2 {
 		return o
 	}
@@ -126,23 +146,6 @@ func (a *artist) options(axes [2]int, x flow.Batch) plot.Options {
 	flat := plane{axes: axes, at: make([]float64, x.D)}.coordinates(x)
 	o.Stretch = stretched(plot.Around(flat, [2]float64{1, 1}))
 	return o
-}
-
-// trajectoryPicture draws the paths from noise to data: along two axes or, of points on the
-// line, over time.
-func (a *artist) trajectoryPicture(ctx context.Context, w io.Writer) error {
-	var axes [2]int
-	if a.Model.Dim() > 1 {
-		var err error
-		if axes, err = a.axes("trajectories"); err != nil {
-			return err
-		}
-	}
-	path, times, err := a.flowPath(ctx)
-	if err != nil {
-		return err
-	}
-	return plot.Trajectories(w, path, times, plot.TrajectoryOptions{Options: a.options(axes, path[len(path)-1])})
 }
 
 // prompt returns what n points are given; the held-out images that contexts are made
@@ -170,7 +173,7 @@ func (a *artist) samples(ctx context.Context, w io.Writer) error {
 		if err := p.Keep(x); err != nil {
 			return err
 		}
-		return a.DrawPrompt(w, x, p)
+		return a.drawPrompt(w, x, p, a.Format)
 	}
 	return a.points(w, x, p.Given.Label, 0)
 }
@@ -216,7 +219,7 @@ func (a *artist) sample(ctx context.Context, p eval.Prompt, n int, seedValue uin
 // one class has its name; others beside as many held-out points, where the data can be
 // opened. label may be nil.
 func (r *Run) DrawPoints(w io.Writer, x flow.Batch, label []int32, cols int, o PictureOptions) error {
-	a, err := r.artist(o)
+	a, err := r.artist(o, "samples")
 	if err != nil {
 		return err
 	}
@@ -226,7 +229,9 @@ func (r *Run) DrawPoints(w io.Writer, x flow.Batch, label []int32, cols int, o P
 func (a *artist) points(w io.Writer, x flow.Batch, label []int32, cols int) error {
 	spec := a.Model.Spec()
 	if spec.Image() != nil {
-		return plot.ImageGrid(w, x, spec.Shape, a.grid(label, x.N, cols))
+		o := a.grid(label, x.N, cols)
+		o.Format = a.Format
+		return plot.ImageGrid(w, x, spec.Shape, o)
 	}
 	samples := plot.Panel{Title: "samples", Points: x}
 	panels := []plot.Panel{samples}
@@ -241,20 +246,25 @@ func (a *artist) points(w io.Writer, x flow.Batch, label []int32, cols int) erro
 		}
 		panels = []plot.Panel{{Title: "data", Points: test}, samples}
 	}
-	o := plot.Options{Names: spec.Columns}
+	o := a.options()
 	if x.D == 2 || x.D > plot.MaxPairs || a.Columns != [2]int{} {
 		axes, err := a.axes("samples")
 		if err != nil {
 			return err
 		}
-		o = a.options(axes, panels[0].Points)
+		o = a.along(axes, panels[0].Points)
 	}
 	return plot.Samples(w, panels, o)
 }
 
 // DrawPrompt draws images beside what they were made of: the image that the context or
-// what is held shows, the sample and, where it is known, the original, one after the other.
+// what is held shows, the sample and, where it is known, the original, side by side under
+// these names.
 func (r *Run) DrawPrompt(w io.Writer, x flow.Batch, p eval.Prompt) error {
+	return r.drawPrompt(w, x, p, plot.PNG)
+}
+
+func (r *Run) drawPrompt(w io.Writer, x flow.Batch, p eval.Prompt, f plot.Format) error {
 	parts := []flow.Batch{p.Shown(), x}
 	if p.Original.N > 0 {
 		parts = append(parts, p.Original)
@@ -263,195 +273,15 @@ func (r *Run) DrawPrompt(w io.Writer, x flow.Batch, p eval.Prompt) error {
 	for i := range all.N {
 		copy(all.Row(i), parts[i%len(parts)].Row(i/len(parts)))
 	}
-	across := math.Ceil(math.Sqrt(float64(all.N)) / float64(len(parts)))
-	return plot.ImageGrid(w, all, r.Model.Spec().Shape, plot.ImageOptions{Cols: int(across) * len(parts)})
-}
-
-// window returns the plane through the data along two axes, and the rectangle of it that they
-// fill, a little widened, in model units or in data units; where there are no data, those of
-// samples.
-func (a *artist) window(ctx context.Context, axes [2]int, modelUnits bool) (plane, plot.Limits, error) {
-	x, err := a.typical(ctx)
-	if err != nil {
-		return plane{}, plot.Limits{}, err
-	}
-	std := a.Model.Spec().Standardizer
-	if x.N == 0 {
-		p := plane{axes: axes, at: make([]float64, a.Model.Dim())}
-		return p, plot.Limits{XMin: -4, XMax: 4, YMin: -4, YMax: 4}, nil
-	}
-	if std != nil && !modelUnits {
-		std.Invert(x)
-	}
-	p := through(x, axes)
-	least := [2]float64{unit(std, axes[0], modelUnits), unit(std, axes[1], modelUnits)}
-	return p, plot.Around(p.coordinates(x), least), nil
-}
-
-// unit is the length of a model unit along an axis.
-func unit(std *data.Standardizer, axis int, modelUnits bool) float64 {
-	if std == nil || modelUnits {
-		return 1
-	}
-	return std.Std[min(axis, len(std.Std)-1)]
-}
-
-// mostAspect is the ratio of the sides of a picture beyond which its axes are scaled apart.
-const mostAspect = 4
-
-// stretched says whether a rectangle is too flat or too tall for equal units on both axes.
-func stretched(l plot.Limits) bool {
-	ratio := (l.XMax - l.XMin) / (l.YMax - l.YMin)
-	return ratio > mostAspect || ratio < 1./mostAspect
-}
-
-// typical returns points in model units that lie where the data do.
-func (a *artist) typical(ctx context.Context) (flow.Batch, error) {
-	const most = 2000
-	if set := a.data(); set != nil {
-		x, _, err := data.RandomRows(set.Test, most, a.Config.Seed, "run/limits",
-			seed.Rand(a.Config.Seed, "run/limits", 1))
-		return x, err
-	}
-	p, err := a.prompt(most)
-	if err != nil {
-		return flow.Batch{}, err
-	}
-	x, err := a.sample(ctx, p, most, a.Config.Seed)
-	if std := a.Model.Spec().Standardizer; std != nil && err == nil {
-		std.Apply(x)
-	}
-	return x, err
-}
-
-func (a *artist) field(ctx context.Context, w io.Writer) error {
-	axes, err := a.axes("field")
-	if err != nil {
-		return err
-	}
-	p, err := a.prompt(1)
-	if err != nil {
-		return err
-	}
-	f, err := a.Model.Field(p.Given)
-	if err != nil {
-		return err
-	}
-	part, limits, err := a.window(ctx, axes, true)
-	if err != nil {
-		return err
-	}
-	lo, hi := a.Model.Span() // beyond which there is no velocity
-	times := make([]float64, len(fieldTimes))
-	for k, t := range fieldTimes {
-		times[k] = min(max(t, lo), hi)
-	}
-	o := plot.Options{Limits: limits, Stretch: stretched(limits), Names: a.names(axes)}
-	o.Title = "velocity v of points x at times t, from noise (0) to data (1), in model units"
-	if rest := part.title(); rest != "" {
-		o.Title += "; " + rest
-	}
-	return plot.Field(w, inPlane{part, f}, times, o)
-}
-
-// names returns those of two columns; nil where they have none.
-func (a *artist) names(axes [2]int) []string {
-	all := a.Model.Spec().Columns
-	if all == nil {
-		return nil
-	}
-	return []string{all[axes[0]], all[axes[1]]}
-}
-
-// density draws the learnt density beside the exact one, where it is known.
-func (a *artist) density(ctx context.Context, w io.Writer) error {
-	axes, err := a.axes("density")
-	if err != nil {
-		return err
-	}
-	part, limits, err := a.window(ctx, axes, false)
-	if err != nil {
-		return err
-	}
-	cells := cmp.Or(a.Cells, 96)
-	grid := plot.Grid{Limits: limits, NX: cells, NY: cells}
-	flat, err := grid.Points()
-	if err != nil {
-		return err
-	}
-	points := part.points(flat)
-	p, err := a.prompt(1)
-	if err != nil {
-		return err
-	}
-	logp, _, err := a.subject.LogProb(ctx, points, p.Given)
-	if err != nil {
-		return err
-	}
-	maps := []plot.Map{{Title: "learnt density", LogP: logp}}
-	exact, err := a.subject.DataLogProb(points)
-	if err != nil {
-		return err
-	}
-	if exact != nil {
-		maps = append(maps, plot.Map{Title: "exact density", LogP: exact})
-	}
-	o := plot.Options{Stretch: stretched(limits), Names: a.names(axes), Title: part.title()}
-	return plot.Density(w, grid, maps, plot.DensityOptions{Options: o})
-}
-
-// flowPath solves for points in model units at equally spaced times.
-func (a *artist) flowPath(ctx context.Context) ([]flow.Batch, []float64, error) {
-	// The points at all times, and what the solver works with.
-	if err := memory.Check(fmt.Sprintf("a picture of the paths of %d points", a.N),
-		(frames+16)*8*float64(a.N)*float64(a.Model.Dim())); err != nil {
-		return nil, nil, fmt.Errorf("run: %w", err)
-	}
-	x := flow.NewBatch(a.N, a.Model.Dim())
-	a.Model.Source().Sample(x, seed.Rand(a.Seed, "sample", 0))
-	lo, hi := a.Model.Span()
-	times := make([]float64, frames+1)
-	for k := range times {
-		times[k] = lo + (hi-lo)*float64(k)/frames
-	}
-	path, err := a.trajectories(ctx, x, times)
-	return path, times, err
-}
-
-// Trajectories solves from source points x [N, D], which come to where they end, and
-// returns the points at the times, all in model units; times rise within the model's
-// Span.
-func (r *Run) Trajectories(ctx context.Context, x flow.Batch, times []float64) ([]flow.Batch, error) {
-	s, err := r.Subject(false)
-	if err != nil {
-		return nil, err
-	}
-	return (&artist{Run: r, subject: s}).trajectories(ctx, x, times)
-}
-
-func (a *artist) trajectories(ctx context.Context, x flow.Batch, times []float64) ([]flow.Batch, error) {
-	solver, err := a.subject.Settings.PathSolver()
-	if err != nil {
-		return nil, err
-	}
-	p, err := a.prompt(x.N)
-	if err != nil {
-		return nil, err
-	}
-	f, err := a.Model.Field(p.Given)
-	if err != nil {
-		return nil, err
-	}
-	var path []flow.Batch
-	_, err = solver.SolveAt(ctx, f.Velocity, x.X, times, func(_ int, at []float64) error {
-		path = append(path, flow.Batch{N: x.N, D: x.D, X: slices.Clone(at)})
-		return nil
+	across := int(math.Ceil(math.Sqrt(float64(all.N)) / float64(len(parts))))
+	heads := []string{"given", "sample", "original"}[:len(parts)]
+	return plot.ImageGrid(w, all, r.Model.Spec().Shape, plot.ImageOptions{
+		Cols: across * len(parts), Group: len(parts), ColNames: slices.Repeat(heads, across), Format: f,
 	})
-	return path, err
 }
 
-func (r *Run) drawLoss(w io.Writer) error {
-	events, err := r.events()
+func (a *artist) drawLoss(w io.Writer) error {
+	events, err := a.events()
 	if err != nil {
 		return err
 	}
@@ -461,5 +291,5 @@ func (r *Run) drawLoss(w io.Writer) error {
 	if len(validation.X) == 0 {
 		series = series[:1]
 	}
-	return plot.Loss(w, series, plot.LossOptions{})
+	return plot.Loss(w, series, plot.LossOptions{Options: a.options(), Log: a.Log})
 }

@@ -21,9 +21,6 @@ func (a *artist) axes(kind string) ([2]int, error) {
 	case a.Model.Spec().Image() != nil:
 		return [2]int{}, fmt.Errorf("run: a picture of the %s is for points of 2 dimensions or more, and these are "+
 			"images; draw their samples", kind)
-	case d < 2:
-		return [2]int{}, fmt.Errorf("run: a picture of the %s is for points of at least 2 dimensions; these have %d",
-			kind, d)
 	case a.Columns == [2]int{}:
 		return [2]int{0, 1}, nil
 	}

@@ -1,0 +1,257 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"math"
+	"slices"
+
+	"flowmatch/data"
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/plot"
+)
+
+// window returns the plane through the data along two axes, and the rectangle of it that they
+// fill, a little widened, in data units; where there are no data, those of samples.
+func (a *artist) window(ctx context.Context, axes [2]int) (plane, plot.Limits, error) {
+	x, err := a.typical(ctx)
+	if err != nil {
+		return plane{}, plot.Limits{}, err
+	}
+	if x.N == 0 {
+		p := plane{axes: axes, at: make([]float64, a.Model.Dim())}
+		return p, plot.Limits{XMin: -4, XMax: 4, YMin: -4, YMax: 4}, nil
+	}
+	p := through(x, axes)
+	if a.Limits != (plot.Limits{}) {
+		return p, a.Limits, nil
+	}
+	std := a.Model.Spec().Standardizer
+	return p, plot.Around(p.coordinates(x), [2]float64{unit(std, axes[0]), unit(std, axes[1])}), nil
+}
+
+// unit is the length of a model unit along an axis.
+func unit(std *data.Standardizer, axis int) float64 {
+	if std == nil {
+		return 1
+	}
+	return std.Std[min(axis, len(std.Std)-1)]
+}
+
+// mostAspect is the ratio of the sides of a picture beyond which its axes are scaled apart.
+const mostAspect = 4
+
+// stretched says whether a rectangle is too flat or too tall for equal units on both axes.
+func stretched(l plot.Limits) bool {
+	ratio := (l.XMax - l.XMin) / (l.YMax - l.YMin)
+	return ratio > mostAspect || ratio < 1./mostAspect
+}
+
+// typical returns points in data units that lie where the data do.
+func (a *artist) typical(ctx context.Context) (flow.Batch, error) {
+	const most = 2000
+	if set := a.data(); set != nil {
+		x, _, err := data.RandomRows(set.Test, most, a.Config.Seed, "run/limits",
+			seed.Rand(a.Config.Seed, "run/limits", 1))
+		if err == nil {
+			a.toData(x)
+		}
+		return x, err
+	}
+	p, err := a.prompt(most)
+	if err != nil {
+		return flow.Batch{}, err
+	}
+	return a.sample(ctx, p, most, a.Config.Seed)
+}
+
+// toData turns points from model units into those of the data, in place.
+func (a *artist) toData(x flow.Batch) {
+	if std := a.Model.Spec().Standardizer; std != nil && x.N > 0 {
+		std.Invert(x)
+	}
+}
+
+// inDataUnits is a field of the model as one of points in data units.
+type inDataUnits struct {
+	flow.Field
+	std *data.Standardizer
+}
+
+// Velocity implements [flow.Field].
+func (f inDataUnits) Velocity(v []float64, t float64, x []float64) error {
+	d := f.Dim()
+	z := flow.Batch{N: len(x) / d, D: d, X: slices.Clone(x)}
+	f.std.Apply(z)
+	if err := f.Field.Velocity(v, t, z.X); err != nil {
+		return err
+	}
+	for i := range v {
+		v[i] *= unit(f.std, i%d)
+	}
+	return nil
+}
+
+// field draws the velocities in the plane, over the points at that time; of points on the line
+// the density over time, with paths.
+func (a *artist) field(ctx context.Context, w io.Writer) error {
+	if a.onLine() {
+		path, times, err := a.flowPath(ctx)
+		if err != nil {
+			return err
+		}
+		return plot.OverTime(w, path, times, a.options())
+	}
+	axes, err := a.axes("field")
+	if err != nil {
+		return err
+	}
+	p, err := a.prompt(1)
+	if err != nil {
+		return err
+	}
+	f, err := a.Model.Field(p.Given)
+	if err != nil {
+		return err
+	}
+	if std := a.Model.Spec().Standardizer; std != nil {
+		f = inDataUnits{f, std}
+	}
+	part, limits, err := a.window(ctx, axes)
+	if err != nil {
+		return err
+	}
+	lo, hi := a.Model.Span() // beyond which there is no velocity
+	times := make([]float64, len(fieldTimes))
+	for k, t := range fieldTimes {
+		times[k] = min(max(t, lo), hi)
+	}
+	path, err := a.pathAt(ctx, times)
+	if err != nil {
+		return err
+	}
+	for k := range path {
+		path[k] = part.coordinates(path[k])
+	}
+	o := a.options()
+	o.Limits, o.Stretch, o.Names = limits, stretched(limits), a.names(axes)
+	if rest := part.title(); rest != "" && o.Title == "" {
+		o.Title = rest
+	}
+	return plot.Field(w, inPlane{part, f}, times, plot.FieldOptions{Options: o, Points: path})
+}
+
+// onLine says whether the points have one dimension.
+func (a *artist) onLine() bool { return a.Model.Dim() == 1 && a.Model.Spec().Image() == nil }
+
+// names returns those of two columns; nil where they have none.
+func (a *artist) names(axes [2]int) []string {
+	all := a.Model.Spec().Columns
+	if all == nil {
+		return nil
+	}
+	return []string{all[axes[0]], all[axes[1]]}
+}
+
+// density draws the learnt density beside the exact one, where it is known, and their
+// difference.
+func (a *artist) density(ctx context.Context, w io.Writer) error {
+	if a.onLine() {
+		return a.lineDensity(ctx, w)
+	}
+	axes, err := a.axes("density")
+	if err != nil {
+		return err
+	}
+	part, limits, err := a.window(ctx, axes)
+	if err != nil {
+		return err
+	}
+	cells := cmp.Or(a.Cells, 96)
+	grid := plot.Grid{Limits: limits, NX: cells, NY: cells}
+	flat, err := grid.Points()
+	if err != nil {
+		return err
+	}
+	learnt, exact, err := a.densities(ctx, part.points(flat))
+	if err != nil {
+		return err
+	}
+	maps := []plot.Map{{Title: "learnt density", LogP: learnt}}
+	if exact != nil {
+		maps = append(maps, plot.Map{Title: "exact density", LogP: exact})
+	}
+	o := a.options()
+	o.Stretch, o.Names = stretched(limits), a.names(axes)
+	if o.Title == "" {
+		o.Title = part.title()
+	}
+	return plot.Density(w, grid, maps, plot.DensityOptions{Options: o, Log: a.Log, Difference: exact != nil})
+}
+
+// densities returns the learnt log-density at points in data units, and the exact one, nil where
+// it is not known.
+func (a *artist) densities(ctx context.Context, x flow.Batch) (learnt, exact []float64, err error) {
+	p, err := a.prompt(1)
+	if err != nil {
+		return nil, nil, err
+	}
+	if learnt, _, err = a.subject.LogProb(ctx, x, p.Given); err != nil {
+		return nil, nil, err
+	}
+	exact, err = a.subject.DataLogProb(x)
+	return learnt, exact, err
+}
+
+// leastLogP is how far below its top a density of the line is shown on a logarithmic axis, in
+// nats, as in pictures of the plane.
+const leastLogP = 12
+
+// lineDensity draws the densities of points on the line as curves.
+func (a *artist) lineDensity(ctx context.Context, w io.Writer) error {
+	x, err := a.typical(ctx)
+	if err != nil {
+		return err
+	}
+	lo, hi := a.Limits.XMin, a.Limits.XMax
+	if a.Limits == (plot.Limits{}) {
+		lo, hi = slices.Min(x.X), slices.Max(x.X)
+		air := cmp.Or(0.12*(hi-lo), unit(a.Model.Spec().Standardizer, 0))
+		lo, hi = lo-air, hi+air
+	}
+	at := flow.NewBatch(4*cmp.Or(a.Cells, 96), 1)
+	for i := range at.X {
+		at.X[i] = lo + (hi-lo)*float64(i)/float64(at.N-1)
+	}
+	learnt, exact, err := a.densities(ctx, at)
+	if err != nil {
+		return err
+	}
+	var series []plot.Series
+	name := "p(x)"
+	for k, logp := range [][]float64{exact, learnt} {
+		if logp == nil {
+			continue
+		}
+		s := plot.Series{Name: []string{"exact", "learnt"}[k], X: at.X, Y: slices.Clone(logp), Bare: true}
+		top := slices.Max(logp)
+		for i, v := range logp {
+			if s.Y[i] = math.Exp(v); a.Log {
+				s.Y[i], name = max(v, top-leastLogP), "log p(x)"
+			}
+		}
+		series = append(series, s)
+	}
+	o := a.options()
+	return plot.Lines(w, series, plot.LineOptions{Options: o, LinearX: true, LinearY: true, XName: or(o.Names, "x1"), YName: name})
+}
+
+// or returns the first name, if there is one.
+func or(names []string, otherwise string) string {
+	if len(names) > 0 {
+		return names[0]
+	}
+	return otherwise
+}
