@@ -71,7 +71,7 @@ func TestBadInputIsExplained(t *testing.T) {
 			plot.ErrOptions, "finite"},
 		{"a size of a house", samples(plot.Options{Size: 400}, two), plot.ErrOptions, "0.5 to 20"},
 		{"a size of NaN", samples(plot.Options{Size: math.NaN()}, two), plot.ErrOptions, "0.5 to 20"},
-		{"negative dpi", samples(plot.Options{DPI: -1}, two), plot.ErrOptions, "30 to 1200"},
+		{"negative dpi", samples(plot.Options{DPI: -1}, two), plot.ErrOptions, "30 to 600"},
 		{"an unknown style", samples(plot.Options{Style: "pie"}, two), plot.ErrOptions, "one of dots, heat"},
 		{"one label for two points", func(w io.Writer) error {
 			return plot.Samples(w, []plot.Panel{{Points: two, Labels: []int32{1}}}, plot.Options{})

@@ -50,6 +50,9 @@ func FlowGIF(w io.Writer, flows []Flow, times []float64, o GIFOptions) error {
 	if err != nil {
 		return err
 	}
+	if opt.DPI > MostGIFDPI {
+		return fmt.Errorf("plot: gif: %w: DPI is %d; want at most %d", ErrOptions, opt.DPI, MostGIFDPI)
+	}
 	if o.Format != PNG {
 		return fmt.Errorf("plot: gif: %w: Format is %s; a GIF is made of pixels", ErrOptions, o.Format)
 	}

@@ -73,6 +73,13 @@ func (l Limits) check() error {
 	return nil
 }
 
+// The numbers of pixels per inch that pictures have. More than print shows would only take
+// memory: a GIF holds all of its frames.
+const (
+	LeastDPI, MostDPI = 30, 600
+	MostGIFDPI        = 200
+)
+
 // Options is what all pictures share. The zero value is usable.
 type Options struct {
 	// Title stands above the whole picture. Empty: none, and no room for one.
@@ -80,7 +87,8 @@ type Options struct {
 	// Size is the longer side of one panel's data area in inches, 0.5 to 20. 0 means 3
 	// (1.6 for each cell of a picture of pairs; 2.3 of a field; 5.6 for a GIF).
 	Size float64
-	// DPI is the number of pixels per inch, 30 to 1200. 0 means 160 (100 for a GIF).
+	// DPI is the number of pixels per inch, LeastDPI to MostDPI, of a GIF to MostGIFDPI. 0 means
+	// 160 (100 for a GIF).
 	DPI int
 	// Limits is what is shown of the plane; zero means chosen from the data.
 	// With equal aspect (see Stretch) it is widened on one axis if it is very flat or tall.
@@ -110,8 +118,8 @@ func (o Options) resolve(size float64, dpi int) (Options, error) {
 	if !(o.Size >= 0.5 && o.Size <= 20) {
 		return o, fmt.Errorf("plot: %w: Size is %v inches; want 0.5 to 20", ErrOptions, o.Size)
 	}
-	if o.DPI < 30 || o.DPI > 1200 {
-		return o, fmt.Errorf("plot: %w: DPI is %d; want 30 to 1200", ErrOptions, o.DPI)
+	if o.DPI < LeastDPI || o.DPI > MostDPI {
+		return o, fmt.Errorf("plot: %w: DPI is %d; want %d to %d", ErrOptions, o.DPI, LeastDPI, MostDPI)
 	}
 	if o.Style != Auto {
 		if err := choice.Check("style", string(o.Style), []string{string(Dots), string(Heat)}); err != nil {

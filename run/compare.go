@@ -83,9 +83,9 @@ func Names(runs []*Run) []string {
 	return names
 }
 
-// DrawLosses writes a PNG of the losses of runs by step: on held-out data where all of them
+// DrawLosses writes a picture of the losses of runs by step: on held-out data where all of them
 // have a curve of such, else in training.
-func DrawLosses(w io.Writer, runs []*Run) error {
+func DrawLosses(w io.Writer, runs []*Run, o plot.Options) error {
 	names := Names(runs)
 	training, validation := make([]plot.Series, len(runs)), make([]plot.Series, len(runs))
 	held := true
@@ -99,9 +99,9 @@ func DrawLosses(w io.Writer, runs []*Run) error {
 		training[i].Name, validation[i].Name = names[i], names[i]
 	}
 	if held {
-		return plot.Loss(w, validation, plot.LossOptions{YName: "loss on held-out data"})
+		return plot.Loss(w, validation, plot.LossOptions{Options: o, YName: "loss on held-out data"})
 	}
-	return plot.Loss(w, training, plot.LossOptions{YName: "loss in training"})
+	return plot.Loss(w, training, plot.LossOptions{Options: o, YName: "loss in training"})
 }
 
 // losses returns the curves of a log, in training and on held-out data.

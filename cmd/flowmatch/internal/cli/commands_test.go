@@ -110,6 +110,17 @@ func TestPicturesAreWhatTheirNamesSay(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
+	for ending, begins := range map[string]string{".svg": "<?xml", ".pdf": "%PDF-"} {
+		file := filepath.Join(tmp, "loss"+ending)
+		succeed(t, "plot", dir, "--kind", "loss", "--log", "--title", "mine", "--out", file, "-q")
+		if got := readFile(t, file); !bytes.HasPrefix(got, []byte(begins)) {
+			t.Errorf("%s begins with %q, want %q", file, got[:9], begins)
+		}
+		succeed(t, "compare", dir, dir, "--no-eval", "--out", file, "-q")
+		if got := readFile(t, file); !bytes.HasPrefix(got, []byte(begins)) {
+			t.Errorf("%s of compare begins with %q, want %q", file, got[:9], begins)
+		}
+	}
 	file := filepath.Join(tmp, "flow.gif")
 	succeed(t, "plot", dir, "--kind", "trajectories", "--n", "30", "--out", file, "-q")
 	g, err := gif.DecodeAll(bytes.NewReader(readFile(t, file)))

@@ -13,6 +13,7 @@ import (
 	"flowmatch/eval"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
+	"flowmatch/plot"
 	"flowmatch/run"
 )
 
@@ -148,6 +149,7 @@ func ofPaths(value func(q *eval.Quality) float64) func(eval.Report) string {
 
 type compareFlags struct {
 	out, backend string
+	format       plot.Format // of out
 	only, set    []string
 	noEval       bool
 }
@@ -175,7 +177,7 @@ compare, as losses of other paths or likelihoods of other data, a note says so.`
 		}),
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.out, "out", "", "file to write: a picture of the losses, .png")
+	fl.StringVar(&f.out, "out", "", "file to write: a picture of the losses, .png, .svg or .pdf")
 	fl.StringVar(&f.backend, "backend", "", backendUsage+"each run)")
 	fl.StringArrayVar(&f.set, "set", nil, "where the data of all runs are, as data.path=FILE (default: as each says, "+
 		"outside of its folder only if it was made here)")
@@ -185,7 +187,7 @@ compare, as losses of other paths or likelihoods of other data, a note says so.`
 	cmd.MarkFlagsMutuallyExclusive("only", "no-eval")
 	complete(cmd, "only", comparedParts...)
 	complete(cmd, "backend", backendNames()...)
-	completeFiles(cmd, "out", "png")
+	completeFiles(cmd, "out", "png", "svg", "pdf")
 	return cmd
 }
 
@@ -199,9 +201,11 @@ func (a *app) compare(ctx context.Context, dirs []string, f compareFlags) (resul
 		}
 	}
 	if f.out != "" {
-		if _, err := extension("--out", f.out, ".png"); err != nil {
+		ext, err := extension("--out", f.out, ".png", ".svg", ".pdf")
+		if err != nil {
 			return nil, err
 		}
+		f.format = pictureFormat(ext)
 		if err := inFolder(f.out); err != nil {
 			return nil, err
 		}
@@ -223,7 +227,9 @@ func (a *app) compare(ctx context.Context, dirs []string, f compareFlags) (resul
 	}
 	res.Notes = run.Incomparable(runs, res.Settings)
 	if f.out != "" {
-		err := atomicfile.WriteFile(f.out, func(w io.Writer) error { return run.DrawLosses(w, runs) })
+		err := atomicfile.WriteFile(f.out, func(w io.Writer) error {
+			return run.DrawLosses(w, runs, plot.Options{Format: f.format})
+		})
 		if err != nil {
 			return nil, err
 		}

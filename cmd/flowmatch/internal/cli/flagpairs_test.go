@@ -76,7 +76,7 @@ func TestFlagsWithoutEffectAreUsageErrors(t *testing.T) {
 	)
 	for _, k := range plotKinds {
 		for _, f := range []string{"--solver dopri5", "--steps 5", "--rtol 1e-3", "--atol 1e-3", "--n 5", "--seed 5",
-			"--backend go"} {
+			"--backend go", "--log", "--title x", "--dpi 90", "--limits 0,1,1,2"} {
 			name, _, _ := strings.Cut(f[2:], " ")
 			want := fine
 			if strings.Contains(" "+strings.Join(k.without, " ")+" ", " "+name+" ") {

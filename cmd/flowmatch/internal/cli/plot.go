@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -11,6 +13,7 @@ import (
 	"flowmatch/eval"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
+	"flowmatch/plot"
 	"flowmatch/run"
 )
 
@@ -28,10 +31,10 @@ var plotKinds = []struct {
 	use     use
 	without []string
 }{
-	{"samples", useSamples, nil},
+	{"samples", useSamples, []string{"log"}},
 	{"density", useODE, []string{"n", "seed"}},
-	{"field", useODE, []string{"solver", "steps", "rtol", "atol", "control", "n", "seed"}},
-	{"trajectories", useODE, []string{"control"}},
+	{"field", useODE, []string{"control", "log"}},
+	{"trajectories", useODE, []string{"control", "log"}},
 	{"loss", useODE, []string{"solver", "steps", "rtol", "atol", "control", "n", "seed", "backend",
 		"columns"}},
 }
@@ -48,6 +51,7 @@ type plotFlags struct {
 	runFlags
 	kind, out string
 	columns   []string
+	limits    []float64
 	o         run.PictureOptions
 }
 
@@ -80,7 +84,7 @@ func (f *plotFlags) check(cmd *cobra.Command) (name string, u use, err error) {
 	if err != nil {
 		return "", 0, err
 	}
-	endings := []string{".png"}
+	endings := []string{".png", ".svg", ".pdf"}
 	if f.kind == "trajectories" {
 		endings = append(endings, ".gif")
 	}
@@ -88,13 +92,73 @@ func (f *plotFlags) check(cmd *cobra.Command) (name string, u use, err error) {
 	if err != nil {
 		return "", 0, usagef("%w for a picture of kind %s", err, f.kind)
 	}
+	f.o.Format = pictureFormat(ext)
 	if cmd.Flags().Changed("n") && f.o.N < 1 {
 		return "", 0, usagef("--n is %d; it must be at least 1", f.o.N)
+	}
+	if err := f.checkLook(cmd, ext); err != nil {
+		return "", 0, err
 	}
 	if ext == ".gif" {
 		return "flow", u, nil
 	}
 	return f.kind, u, nil
+}
+
+// pictureFormat is the format of a file with the ending.
+func pictureFormat(ext string) plot.Format {
+	switch ext {
+	case ".svg":
+		return plot.SVG
+	case ".pdf":
+		return plot.PDF
+	}
+	return plot.PNG
+}
+
+// checkLook reads the flags of how a picture looks.
+func (f *plotFlags) checkLook(cmd *cobra.Command, ext string) error {
+	most := plot.MostDPI
+	if ext == ".gif" {
+		most = plot.MostGIFDPI
+	}
+	if cmd.Flags().Changed("dpi") && (f.o.DPI < plot.LeastDPI || f.o.DPI > most) {
+		return usagef("--dpi is %d; it must be %d to %d for a %s", f.o.DPI, plot.LeastDPI, most, ext)
+	}
+	if !cmd.Flags().Changed("limits") {
+		return nil
+	}
+	if len(f.limits) != 4 {
+		return usagef("--limits has %d numbers; it wants four: XMIN,XMAX,YMIN,YMAX", len(f.limits))
+	}
+	l := plot.Limits{XMin: f.limits[0], XMax: f.limits[1], YMin: f.limits[2], YMax: f.limits[3]}
+	for _, v := range f.limits {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return usagef("--limits has %v; it wants finite numbers", v)
+		}
+	}
+	switch {
+	case l.XMin >= l.XMax || l.YMin >= l.YMax:
+		return usagef("--limits %v,%v,%v,%v; it wants XMIN < XMAX and YMIN < YMAX", l.XMin, l.XMax, l.YMin, l.YMax)
+	case f.kind == "loss" && f.o.Log && l.YMin <= 0:
+		return usagef("--limits has YMIN %v, and --log an axis of numbers above 0", l.YMin)
+	}
+	f.o.Limits = l
+	return nil
+}
+
+// fits reports flags that have no effect on a picture of this run.
+func (f *plotFlags) fits(cmd *cobra.Command, r *run.Run) error {
+	spec := r.Model.Spec()
+	switch {
+	case f.kind == "loss":
+		return nil
+	case spec.Image() != nil:
+		return exclude(cmd, "on a grid of images", "title", "dpi", "limits")
+	case f.kind == "samples" && r.Model.Dim() > 2 && r.Model.Dim() <= plot.MaxPairs && !cmd.Flags().Changed("columns"):
+		return exclude(cmd, "on a picture of all pairs of columns; choose two with --columns", "limits")
+	}
+	return nil
 }
 
 func (a *app) plotCommand() *cobra.Command {
@@ -108,12 +172,16 @@ the losses of training. Where the data cannot be opened any more, the picture sh
 the model alone.
 
 Points of more than 2 dimensions are drawn along two of their columns: --columns says which. A
-density or a field is then that on the plane where all other columns are at their means.`,
+density or a field is then that on the plane where all other columns are at their means. Of
+points of 1 dimension the field is the density over time, with paths.
+
+The ending of --out chooses the format. In a .svg or .pdf lines and texts stay sharp at any size.`,
 		Example: `  flowmatch plot runs/first --kind samples --out samples.png
   flowmatch plot runs/first --kind density --out density.png
   flowmatch plot runs/first --kind trajectories --out flow.gif
   flowmatch plot runs/iris --kind density --columns sepal_length,petal_length --out density.png
-  flowmatch plot runs/first --kind loss --out loss.png`,
+  flowmatch plot runs/first --kind samples --limits -4,4,-4,4 --title "30 000 steps" --out samples.pdf
+  flowmatch plot runs/first --kind loss --log --out loss.svg`,
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
@@ -123,15 +191,20 @@ density or a field is then that on the plane where all other columns are at thei
 	f.add(cmd, eval.Solvers())
 	fl := cmd.Flags()
 	fl.StringVar(&f.kind, "kind", "", strings.Join(plotNames(), ", "))
-	fl.StringVar(&f.out, "out", "", "file to write: .png, or .gif for moving trajectories")
-	fl.IntVar(&f.o.N, "n", 0, "number of points of samples and trajectories (default 4000, of images 100)")
-	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of samples and trajectories (default: that of the run)")
+	fl.StringVar(&f.out, "out", "", "file to write: .png, .svg or .pdf, or .gif for moving trajectories")
+	fl.IntVar(&f.o.N, "n", 0, "number of points of samples, trajectories and field (default 4000, followed 300, of images 100)")
+	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of these points (default: that of the run)")
 	fl.StringSliceVar(&f.columns, "columns", nil,
 		"two columns of points of more than 2 dimensions, as age,income, or c0,c1 where they have no names "+
 			"(default the first two; of samples up to 8 dimensions all pairs)")
+	fl.StringVar(&f.o.Title, "title", "", "title above the picture")
+	fl.Float64SliceVar(&f.limits, "limits", nil, "what is shown, as XMIN,XMAX,YMIN,YMAX (default: where the data are)")
+	fl.IntVar(&f.o.DPI, "dpi", 0, fmt.Sprintf("pixels per inch, %d to %d, of a .gif up to %d (default 160, of a .gif 100)",
+		plot.LeastDPI, plot.MostDPI, plot.MostGIFDPI))
+	fl.BoolVar(&f.o.Log, "log", false, "the logarithm of a density, or of a loss")
 	require(cmd, "kind", "out")
 	complete(cmd, "kind", plotNames()...)
-	completeFiles(cmd, "out", "png", "gif")
+	completeFiles(cmd, "out", "png", "svg", "pdf", "gif")
 	return cmd
 }
 
@@ -153,7 +226,7 @@ func (a *app) plot(cmd *cobra.Command, dir string, f plotFlags) (result, error) 
 	if !cmd.Flags().Changed("seed") {
 		f.o.Seed = r.Config.Seed
 	}
-	if err := fitsN(r, f.o.N); err != nil {
+	if err := errors.Join(fitsN(r, f.o.N), f.fits(cmd, r)); err != nil {
 		return nil, err
 	}
 	if cmd.Flags().Changed("columns") {
