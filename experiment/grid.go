@@ -112,8 +112,9 @@ type Picture struct {
 	//	times    rows of methods, columns of t: where the points are on their paths
 	//	stages   rows of methods, columns of snapshots: samples as training goes on
 	//	nfe      rows of methods, columns of NFE: samples of the midpoint rule
-	//	orbits   rows of methods: the trajectory and its fit
-	//	curves   lines of the curves named, by method, the mean over the seeds
+	//	orbits   columns of methods: the trajectory on its fit, and their distance over time
+	//	curves   lines of the curves named, by method, the mean over the seeds with a band of
+	//	         one standard deviation
 	Kind    string   `yaml:"kind"`
 	File    string   `yaml:"file"` // name without ending
 	Caption string   `yaml:"caption"`

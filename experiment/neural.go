@@ -138,7 +138,7 @@ func (c Cell) makeNeural(ctx context.Context, _ Grid, o RunOptions, r *Result) e
 	r.fit(report, fitted)
 	r.gradients(report.Gradients, gradients()[n.Gradient])
 	return writeJSON(filepath.Join(c.Dir, orbitsFile),
-		orbits{orbit(report.Truth), orbit(fitted.Before), orbit(fitted.After)})
+		orbits{report.Truth.T, orbit(report.Truth), orbit(fitted.Before), orbit(fitted.After)})
 }
 
 // fit records a fit: its errors, and what a step of it costs.
@@ -186,9 +186,12 @@ func (r *Result) gradients(c neuralode.Comparison, g neuralode.Gradient) {
 // orbitsFile keeps the trajectories of a fit, for pictures.
 const orbitsFile = "orbits.json"
 
-// orbits are the states of one trajectory [T][D]: of the system, and of the network
-// before and after training.
-type orbits struct{ Truth, Before, After [][]float64 }
+// orbits are the states of one trajectory [T][D] at times T: of the system, and of the network
+// before and after training. Old files have no times.
+type orbits struct {
+	T                    []float64 `json:",omitempty"`
+	Truth, Before, After [][]float64
+}
 
 func orbit(t neuralode.Trajectories) [][]float64 {
 	out := make([][]float64, len(t.X))
@@ -198,21 +201,21 @@ func orbit(t neuralode.Trajectories) [][]float64 {
 	return out
 }
 
-// neuralPanels are the panels of a cell's picture: data, and what was learnt.
-func (c Cell) neuralPanels() ([]plot.Panel, error) {
+// neuralFit is the trajectory of a cell's picture, and what was learnt.
+func (c Cell) neuralFit() (plot.Fit, error) {
 	var o orbits
 	file := filepath.Join(c.Dir, orbitsFile)
 	if ok, err := readJSON(file, &o); err != nil {
-		return nil, err
+		return plot.Fit{}, err
 	} else if !ok {
-		return nil, fmt.Errorf("experiment: there is no file %s", file)
+		return plot.Fit{}, fmt.Errorf("experiment: there is no file %s", file)
 	}
-	panel := func(title string, path [][]float64) plot.Panel {
+	points := func(path [][]float64) flow.Batch {
 		b := flow.Batch{N: len(path), D: len(path[0])}
 		for _, x := range path {
 			b.X = append(b.X, x...)
 		}
-		return plot.Panel{Title: title, Points: b}
+		return b
 	}
-	return []plot.Panel{panel("data", o.Truth), panel("solved by the network", o.After)}, nil
+	return plot.Fit{Name: c.Method, T: o.T, Data: points(o.Truth), Solved: points(o.After)}, nil
 }

@@ -49,8 +49,11 @@ func Draw(ctx context.Context, g Grid, cells []Cell, results []Result, dir strin
 		}
 		file := filepath.Join(dir, p.File+".png")
 		err := atomicfile.WriteFile(file, func(w io.Writer) error {
-			if p.Kind == "curves" {
+			switch p.Kind {
+			case "curves":
 				return p.drawCurves(w, results)
+			case "orbits":
+				return p.drawOrbits(w, g, cells)
 			}
 			return p.drawGallery(ctx, w, g, cells)
 		})
@@ -104,19 +107,46 @@ func (p Picture) floors(results []Result) []plot.Floor {
 	return []plot.Floor{{Name: "best possible", Y: stat.Mean(optima)}}
 }
 
+// cell returns the cell of a method that the pictures show, that of the first seed; ok is false
+// of a combination that is skipped.
+func (p Picture) cell(g Grid, cells []Cell, method string) (c Cell, ok bool) {
+	k := slices.IndexFunc(cells, func(c Cell) bool {
+		return !c.Trial && c.Task == p.Task && c.Method == method && c.Seed == g.Seeds[0]
+	})
+	if k < 0 {
+		return c, false
+	}
+	return cells[k], true
+}
+
+// drawOrbits draws the trajectory of each method on its fit.
+func (p Picture) drawOrbits(w io.Writer, g Grid, cells []Cell) error {
+	var fits []plot.Fit
+	for _, m := range p.Methods {
+		c, ok := p.cell(g, cells, m)
+		if !ok {
+			continue
+		}
+		fit, err := c.neuralFit()
+		if err != nil {
+			return fmt.Errorf("method %s: %w", m, err)
+		}
+		fits = append(fits, fit)
+	}
+	return plot.Fits(w, fits, plot.Options{})
+}
+
 // drawGallery draws the points or the images of each method.
 func (p Picture) drawGallery(ctx context.Context, w io.Writer, g Grid, cells []Cell) error {
 	var rows []plot.Row
 	var limits plot.Limits
 	var shape []int
 	for _, m := range p.Methods {
-		k := slices.IndexFunc(cells, func(c Cell) bool {
-			return !c.Trial && c.Task == p.Task && c.Method == m && c.Seed == g.Seeds[0]
-		})
-		if k < 0 {
-			continue // a combination that is skipped
+		c, ok := p.cell(g, cells, m)
+		if !ok {
+			continue
 		}
-		found, err := p.cellPanels(ctx, cells[k])
+		found, err := p.cellPanels(ctx, c)
 		if err != nil {
 			return fmt.Errorf("method %s: %w", m, err)
 		}
@@ -139,10 +169,6 @@ type panels struct {
 
 // cellPanels are the panels of one cell.
 func (p Picture) cellPanels(ctx context.Context, c Cell) (out panels, err error) {
-	if c.Neural != nil {
-		out.panels, err = c.neuralPanels()
-		return out, err
-	}
 	r, err := run.Open(c.Dir, "")
 	if err != nil {
 		return out, err

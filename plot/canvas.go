@@ -24,6 +24,7 @@ const (
 	sizePanel = 10.0
 	sizeName  = 9.5
 	sizeTick  = 8.5
+	sizeNote  = 7.0
 	tickLen   = 3.0
 	lineWidth = 0.7
 )

@@ -174,7 +174,11 @@ func (f *figure) frame(row, col int, title string, e edge) {
 	a := f.panels[row][col]
 	f.box(a.rect, inkAxis)
 	if e.bottom {
-		f.xAxis(a, f.xName(col))
+		over := 5.0 // how far a label may stand out of its panel, in points
+		if f.cols > 1 {
+			over = min(over, f.gap/2-1)
+		}
+		f.xAxis(a, f.xName(col), f.px(over))
 	}
 	if e.left {
 		rowName := ""
@@ -216,8 +220,8 @@ func (c *canvas) box(r image.Rectangle, col color.RGBA) {
 // hair is the width of axis lines in whole pixels, so that they are crisp.
 func (c *canvas) hair() int { return max(1, int(math.Round(c.px(lineWidth)))) }
 
-// xAxis draws marks, labels and name below the panel.
-func (c *canvas) xAxis(a axes, name string) {
+// xAxis draws marks, labels and name below the panel, which labels leave by at most over pixels.
+func (c *canvas) xAxis(a axes, name string, over float64) {
 	t := c.hair()
 	y0 := a.rect.Max.Y + t
 	y1 := y0 + int(math.Round(c.px(tickLen)))
@@ -227,7 +231,7 @@ func (c *canvas) xAxis(a axes, name string) {
 		i := int(math.Floor(x - float64(t)/2 + 0.5))
 		c.fill(image.Rect(i, y0, i+t, y1), inkAxis)
 		// A label at the very end must not run into that of the next panel.
-		half, over := c.width(k.label, sizeTick)/2, c.px(5)
+		half := c.width(k.label, sizeTick) / 2
 		x = min(max(x, float64(a.rect.Min.X)-over+half), float64(a.rect.Max.X)+over-half)
 		c.text(x, base, k.label, textStyle{size: sizeTick, align: 0.5, color: inkText})
 	}

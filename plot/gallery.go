@@ -3,6 +3,7 @@ package plot
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"flowmatch/flow"
@@ -14,9 +15,10 @@ type Row struct {
 	Panels []Panel
 }
 
-// Gallery writes a PNG of sets of points of the plane, a panel each, in rows: say a
-// row for each method and a column for each moment. All panels have the same limits,
-// and all rows as many panels. The titles of the first row head the columns.
+// Gallery writes a picture of sets of points of the plane, a panel each, in rows: say a
+// row for each method and a column for each moment. All panels have the same limits; only one
+// that would leave more than a fiftieth of its points outside is wider, and says how much.
+// All rows have as many panels. The titles of the first row head the columns.
 // Each row has the colour of its name, which is that of the method in other pictures too.
 // Size 0 means 1.5.
 func Gallery(w io.Writer, rows []Row, o Options) error {
@@ -54,6 +56,10 @@ func Gallery(w io.Writer, rows []Row, o Options) error {
 		lim: func(int, int) Limits { return lim },
 	})
 	for r, row := range rows {
+		wider := make([]string, len(row.Panels))
+		for k := range row.Panels {
+			f.panels[r][k].lim, wider[k] = lim.widen(flat[r][k])
+		}
 		if o.heat(most) {
 			f.heatRow(r, flat[r])
 		}
@@ -68,8 +74,32 @@ func Gallery(w io.Writer, rows []Row, o Options) error {
 				title = p.Title
 			}
 			f.frame(r, k, title, edge{left: k == 0, bottom: r == len(rows)-1})
-			f.outside(a, flat[r][k], o.heat(most))
+			if wider[k] != "" {
+				f.note(a, wider[k], noteColor(o.heat(most)))
+			} else {
+				f.outside(a, flat[r][k], o.heat(most))
+			}
 		}
 	}
 	return f.encode(w)
+}
+
+// mostOutside is the share of points beyond which a panel gets limits of its own.
+const mostOutside = 0.02
+
+// widen returns limits around the same middle that hold nearly all points, and how many times
+// wider they are; "" where they need not be.
+func (l Limits) widen(xy flow.Batch) (Limits, string) {
+	cx, cy := (l.XMin+l.XMax)/2, (l.YMin+l.YMax)/2
+	hx, hy := (l.XMax-l.XMin)/2, (l.YMax-l.YMin)/2
+	far := make([]float64, xy.N) // how many times too wide the point is
+	for i := range far {
+		far[i] = max(math.Abs(xy.X[2*i]-cx)/hx, math.Abs(xy.X[2*i+1]-cy)/hy)
+	}
+	slices.Sort(far)
+	if quantile(far, 1-mostOutside) <= 1 {
+		return l, ""
+	}
+	times := math.Ceil(1.05 * quantile(far, 0.998))
+	return Limits{cx - times*hx, cx + times*hx, cy - times*hy, cy + times*hy}, fmt.Sprintf("axes %.0f times wider", times)
 }

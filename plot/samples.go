@@ -2,6 +2,7 @@ package plot
 
 import (
 	"fmt"
+	"image"
 	"image/color"
 	"io"
 	"math"
@@ -195,14 +196,23 @@ func (f *figure) outside(a axes, xy flow.Batch, dark bool) {
 	if n == 0 {
 		return
 	}
-	c := inkFaint
+	f.note(a, fmt.Sprintf("%d of %d outside", n, xy.N), noteColor(dark))
+}
+
+// noteColor is that of notes, on the dark ground of a map or on white.
+func noteColor(dark bool) color.RGBA {
 	if dark {
-		c = rgb(0xd0d0d0)
+		return rgb(0xd0d0d0)
 	}
-	f.note(a, fmt.Sprintf("%d of %d outside", n, xy.N), c)
+	return inkFaint
 }
 
 // note writes small into the lower right corner of a panel.
 func (f *figure) note(a axes, s string, c color.RGBA) {
-	f.text(float64(a.rect.Max.X)-f.px(4), float64(a.rect.Max.Y)-f.px(4), s, textStyle{size: 7, align: 1, color: c})
+	right, base := float64(a.rect.Max.X)-f.px(4), float64(a.rect.Max.Y)-f.px(4)
+	if c == inkFaint {
+		f.veil(image.Rect(int(right-f.width(s, sizeNote)-f.px(2)), int(base-f.px(sizeNote)), int(right+f.px(2)),
+			int(base+f.px(2))))
+	}
+	f.text(right, base, s, textStyle{size: sizeNote, align: 1, color: c})
 }
