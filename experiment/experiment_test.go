@@ -240,7 +240,7 @@ func TestBadGridsAreRefusedBeforeAnythingRuns(t *testing.T) {
 		{", snapshot_every: 10", ", snapshot_every: 31", "keeps no snapshots"},
 		{"{name: Somebody, source", "{source", "need a name and a source"},
 		{"file: nfe", "file: N F E", "small letters"},
-		{"curves: [error/euler, error/midpoint], ", "", "curves belong to the kind curves"},
+		{"curves: [error/euler, error/midpoint], ", "", "curves belong to the kinds curves and values"},
 	} {
 		experiment.Refused(t, small, c.old, c.new, c.want)
 	}

@@ -104,7 +104,7 @@ type Published struct {
 
 // Picture is a picture of a page.
 type Picture struct {
-	// Kind is samples, times, stages, nfe or curves; of kind neural_ode orbits or curves:
+	// Kind is samples, times, stages, nfe, curves or values; of kind neural_ode orbits or curves:
 	//
 	// Of images there are a few in the place of a panel of points.
 	//
@@ -115,12 +115,13 @@ type Picture struct {
 	//	orbits   columns of methods: the trajectory on its fit, and their distance over time
 	//	curves   lines of the curves named, by method, the mean over the seeds with a band of
 	//	         one standard deviation
+	//	values   lines through the values NAME_N of the curves named, against N
 	Kind    string   `yaml:"kind"`
 	File    string   `yaml:"file"` // name without ending
 	Caption string   `yaml:"caption"`
 	Task    string   `yaml:"task"`    // empty: the first
 	Methods []string `yaml:"methods"` // empty: all
-	// Curves names the curves of kind curves; a line for each curve and method.
+	// Curves names those of kinds curves and values; a line for each curve and method.
 	Curves []string `yaml:"curves"`
 	XName  string   `yaml:"x"`
 	YName  string   `yaml:"y"`
@@ -406,8 +407,8 @@ func (f *faults) pictures(all []Picture, kinds, tasks, methods []string) {
 		if slug(p.File) != p.File || p.File == "" {
 			f.add("picture: file %q must be a name of small letters, digits and hyphens", p.File)
 		}
-		if (p.Kind == "curves") != (len(p.Curves) > 0) {
-			f.add("picture %s: curves belong to the kind curves", p.File)
+		if p.fromResults() != (len(p.Curves) > 0) {
+			f.add("picture %s: curves belong to the kinds curves and values", p.File)
 		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // pictureKinds returns the kinds of picture of grids of runs; see [Picture].
-func pictureKinds() []string { return []string{"samples", "times", "stages", "nfe", "curves"} }
+func pictureKinds() []string { return []string{"samples", "times", "stages", "nfe", "curves", "values"} }
 
 // galleryPoints is the number of points in a panel.
 const galleryPoints = 1000
@@ -38,21 +38,16 @@ var (
 func Draw(ctx context.Context, g Grid, cells []Cell, results []Result, dir string) (map[string]string, error) {
 	files := map[string]string{}
 	for _, p := range g.Pictures {
-		if p.Task == "" {
-			p.Task = g.Tasks[0].Name
-		}
-		if len(p.Methods) == 0 {
-			p.Methods = names(g.Methods)
-		}
+		p = p.filled(g)
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return nil, fmt.Errorf("experiment: %w", err)
 		}
 		file := filepath.Join(dir, p.File+".png")
 		err := atomicfile.WriteFile(file, func(w io.Writer) error {
-			switch p.Kind {
-			case "curves":
+			switch {
+			case p.fromResults():
 				return p.drawCurves(w, results)
-			case "orbits":
+			case p.Kind == "orbits":
 				return p.drawOrbits(w, g, cells)
 			}
 			return p.drawGallery(ctx, w, g, cells)
@@ -65,9 +60,33 @@ func Draw(ctx context.Context, g Grid, cells []Cell, results []Result, dir strin
 	return files, nil
 }
 
+// filled returns the picture with the task and the methods that it leaves out.
+func (p Picture) filled(g Grid) Picture {
+	if p.Task == "" {
+		p.Task = g.Tasks[0].Name
+	}
+	if len(p.Methods) == 0 {
+		p.Methods = names(g.Methods)
+	}
+	return p
+}
+
+// fromResults says whether a picture is drawn from the results alone, without the runs.
+func (p Picture) fromResults() bool { return p.Kind == "curves" || p.Kind == "values" }
+
 // drawCurves draws a line for each method and curve.
 func (p Picture) drawCurves(w io.Writer, results []Result) error {
-	var series []plot.Series
+	series := p.curves(results)
+	if p.Kind == "values" {
+		series = p.values(results)
+	}
+	return plot.Lines(w, series, plot.LineOptions{
+		XName: p.XName, YName: p.YName, LinearX: p.LinearX, LinearY: p.LinearY, Floors: p.floors(results),
+	})
+}
+
+// curves returns a line for each method and curve.
+func (p Picture) curves(results []Result) (series []plot.Series) {
 	for _, m := range p.Methods {
 		for _, name := range p.Curves {
 			c, sd := curve(results, p.Task, m, name)
@@ -83,28 +102,34 @@ func (p Picture) drawCurves(w io.Writer, results []Result) error {
 			series = append(series, s)
 		}
 	}
-	return plot.Lines(w, series, plot.LineOptions{
-		XName: p.XName, YName: p.YName, LinearX: p.LinearX, LinearY: p.LinearY, Floors: p.floors(results),
-	})
+	return series
 }
 
-// floors are the levels that no curve of the picture can pass: of likelihoods that of the
-// exact density, where it is known.
+// levels are the values of a task that bound the curves whose names begin so, and what they are.
+var levels = []struct{ curves, value, name string }{
+	{"nll", "optimum", "exact density"},
+	{"w2", "w2_data", "data against data"},
+}
+
+// floors are the levels below which differences between the curves of the picture mean nothing,
+// where the results have them: the likelihood of the exact density, the distance between two
+// sets of data.
 func (p Picture) floors(results []Result) []plot.Floor {
-	nll := func(curve string) bool { return strings.HasPrefix(curve, "nll") }
-	if len(p.Curves) == 0 || slices.ContainsFunc(p.Curves, func(c string) bool { return !nll(c) }) {
-		return nil
-	}
-	var optima []float64
-	for _, r := range results {
-		if v, ok := r.Values["optimum"]; ok && !r.Trial && r.Task == p.Task {
-			optima = append(optima, v)
+	for _, l := range levels {
+		if slices.ContainsFunc(p.Curves, func(c string) bool { return !strings.HasPrefix(c, l.curves) }) {
+			continue
+		}
+		var at []float64
+		for _, r := range results {
+			if v, ok := r.Values[l.value]; ok && !r.Trial && r.Task == p.Task {
+				at = append(at, v)
+			}
+		}
+		if len(at) > 0 {
+			return []plot.Floor{{Name: l.name, Y: stat.Mean(at)}}
 		}
 	}
-	if len(optima) == 0 {
-		return nil
-	}
-	return []plot.Floor{{Name: "best possible", Y: stat.Mean(optima)}}
+	return nil
 }
 
 // cell returns the cell of a method that the pictures show, that of the first seed; ok is false

@@ -73,7 +73,7 @@ func (f *figure) series(a axes, series []Series) (entries []entry) {
 	curves := make([][][2]float64, len(series))
 	for k, s := range series {
 		curves[k] = a.place(s.X, s.Y)
-		f.band(a, s, looks[k].color)
+		f.band(a, s, looks[k].color, bandInk/math.Sqrt(float64(len(series))))
 	}
 	covers, covered := under(curves, f.px(1))
 	for k, xy := range curves {

@@ -136,8 +136,12 @@ func faded(c color.RGBA, alpha float64) color.NRGBA {
 	return color.NRGBA{R: c.R, G: c.G, B: c.B, A: uint8(255*alpha + 0.5)}
 }
 
+// bandInk is how opaque the band of one curve is; of n curves it is less by the root of n, for
+// they lie upon one another.
+const bandInk = 0.26
+
 // band fills one standard deviation to both sides of a curve.
-func (f *figure) band(a axes, s Series, c color.RGBA) {
+func (f *figure) band(a axes, s Series, c color.RGBA, alpha float64) {
 	if s.SD == nil {
 		return
 	}
@@ -156,7 +160,7 @@ func (f *figure) band(a axes, s Series, c color.RGBA) {
 	for i := len(s.Y) - 1; i >= 0; i-- {
 		add(i, -1)
 	}
-	f.polygon(faded(c, 0.18), edge...)
+	f.polygon(faded(c, alpha), edge...)
 }
 
 // marks draws the marks of a curve; of a long one only some.
