@@ -19,7 +19,9 @@ import (
 )
 
 // pictureKinds returns the kinds of picture of grids of runs; see [Picture].
-func pictureKinds() []string { return []string{"samples", "times", "stages", "nfe", "curves", "values"} }
+func pictureKinds() []string {
+	return []string{"samples", "times", "stages", "nfe", "curves", "values"}
+}
 
 // galleryPoints is the number of points in a panel.
 const galleryPoints = 1000

@@ -1,12 +1,14 @@
-// Package plot draws what a flow does, as PNG pictures and animated GIFs on an
+// Package plot draws what a flow does, as PNG, SVG or PDF pictures and animated GIFs on an
 // io.Writer.
 //
 // There are only a few types: [Panel] is one set of points with a title;
 // [Grid] is a lattice of points on which a density was evaluated and [Map] the
-// log-density there; [Series] is one curve; [Options] is what
-// all pictures share, and its zero value is a good picture. Each picture is one
-// function: [Samples], [Density], [Field], [Trajectories], [Loss], [Lines],
-// [FlowGIF] and [ImageGrid].
+// log-density there; [Series] is one curve, [Flow] points that move, [Fit] a trajectory with
+// what was fitted to it; [Options] is what all pictures share, and its zero value is a good
+// picture. Each picture is one function: [Samples], [Gallery], [Density], [Field],
+// [Trajectories], [OverTime], [Loss], [Lines], [Fits], [FlowGIF] and [ImageGrid].
+//
+// Colours and marks follow the names of things, in every picture alike; see style.go.
 //
 // # Caveats
 //

@@ -176,7 +176,9 @@ func TestStrangeButValidInputIsDrawn(t *testing.T) {
 			return plot.Density(w, plot.Grid{NX: 2, NY: 2}, []plot.Map{{LogP: []float64{-1e6, -1e6, -1e6, -1e6}}},
 				plot.DensityOptions{})
 		},
-		"a field at rest": func(w io.Writer) error { return plot.Field(w, linear{}, []float64{0}, plot.FieldOptions{}) },
+		"a field at rest": func(w io.Writer) error {
+			return plot.Field(w, linear{}, []float64{0}, plot.FieldOptions{})
+		},
 		"a loss of one value": func(w io.Writer) error {
 			return plot.Loss(w, []plot.Series{{Y: []float64{1}}}, plot.LossOptions{})
 		},

@@ -49,7 +49,8 @@ func Field(w io.Writer, f flow.Field, times []float64, o FieldOptions) error {
 	}
 	wide, high, lim := opt.panel(opt.Limits)
 	cell := float64(max(wide, high)) / arrowsAcross
-	x, err := Grid{Limits: lim, NX: max(2, int(float64(wide)/cell+0.5)), NY: max(2, int(float64(high)/cell+0.5))}.Points()
+	across := func(side int) int { return max(2, int(float64(side)/cell+0.5)) }
+	x, err := Grid{Limits: lim, NX: across(wide), NY: across(high)}.Points()
 	if err != nil {
 		return err
 	}

@@ -74,9 +74,12 @@ type figure struct {
 	panels [][]axes
 }
 
-// newFigure arranges the panels and sizes the canvas around them.
-func newFigure(o Options, l layout) *figure {
-	probe := newCanvas(1, 1, o.DPI, PNG)
+// margins are what a figure needs around its panels, in pixels; between is the room before the
+// last panel for the colour bar of the others.
+type margins struct{ left, right, top, bottom, between int }
+
+// margins measures the texts of the layout.
+func (l layout) margins(probe *canvas) (m margins) {
 	px := func(pt float64) int { return int(math.Round(probe.px(pt))) }
 	labels := 0.0
 	for r := range l.rows {
@@ -85,51 +88,56 @@ func newFigure(o Options, l layout) *figure {
 			labels = max(labels, probe.width(t.label, sizeTick))
 		}
 	}
-	left := px(8+tickLen+2) + int(math.Ceil(labels))
+	m.left = px(8+tickLen+2) + int(math.Ceil(labels))
 	for _, names := range [][]string{l.yNames, l.rowNames} {
 		if anyName(names) {
-			left += px(sizeName + 5)
+			m.left += px(sizeName + 5)
 		}
 	}
-	top, bottom := px(7), px(6+tickLen+2+sizeTick)
+	m.top, m.bottom = px(7), px(6+tickLen+2+sizeTick)
 	if l.title != "" {
-		top += px(sizeTitle + 6)
+		m.top += px(sizeTitle + 6)
 	}
 	if l.panelTitle {
-		top += px(sizePanel + 3)
+		m.top += px(sizePanel + 3)
 	}
 	if anyName(l.xNames) {
-		bottom += px(sizeName + 4)
+		m.bottom += px(sizeName + 4)
 	}
 	if l.note != "" {
-		bottom += px(sizeTick + 5)
+		m.bottom += px(sizeTick + 5)
 	}
-	gap := px(l.gap)
 	// The last tick label may stand half outside of the area.
-	right := px(12)
+	m.right = px(12)
 	if l.bar != nil {
-		right = px(6) + l.bar.room(probe, l.h)
+		m.right = px(6) + l.bar.room(probe, l.h)
 	}
-	between := 0 // before the last panel, for the bar of the others
 	if l.lastBar != nil {
-		between, right = right, px(6)+l.lastBar.room(probe, l.h)
+		m.between, m.right = m.right, px(6)+l.lastBar.room(probe, l.h)
 	}
 	for _, e := range l.beside {
-		right = max(right, px(legendGap+legendKey+7)+int(math.Ceil(probe.width(e.name, sizeTick))))
+		m.right = max(m.right, px(legendGap+legendKey+7)+int(math.Ceil(probe.width(e.name, sizeTick))))
 	}
-	if l.title != "" { // a long one must not run out of the picture
-		wide := int(math.Ceil(probe.widthOf(l.title, sizeTitle, true))) + px(14)
-		right = max(right, wide-left-l.cols*l.w-(l.cols-1)*gap-between)
-	}
-	w := left + l.cols*l.w + (l.cols-1)*gap + between + right
-	h := top + l.rows*l.h + (l.rows-1)*gap + bottom
+	// What is written above and below must not run out of the picture.
+	inner := l.cols*l.w + (l.cols-1)*px(l.gap) + m.between
+	m.right = max(m.right, int(math.Ceil(probe.widthOf(l.title, sizeTitle, true)))+px(14)-m.left-inner,
+		int(math.Ceil(probe.width(l.note, sizeTick)))+px(7)-inner)
+	return m
+}
+
+// newFigure arranges the panels and sizes the canvas around them.
+func newFigure(o Options, l layout) *figure {
+	m := l.margins(newCanvas(1, 1, o.DPI, PNG))
+	gap := int(math.Round(l.gap * float64(o.DPI) / 72))
+	w := m.left + l.cols*l.w + (l.cols-1)*gap + m.between + m.right
+	h := m.top + l.rows*l.h + (l.rows-1)*gap + m.bottom
 	f := &figure{canvas: newCanvas(w, h, o.DPI, o.Format), layout: l}
 	for r := range l.rows {
 		row := make([]axes, l.cols)
 		for k := range row {
-			p := image.Pt(left+k*(l.w+gap), top+r*(l.h+gap))
+			p := image.Pt(m.left+k*(l.w+gap), m.top+r*(l.h+gap))
 			if k == l.cols-1 {
-				p.X += between
+				p.X += m.between
 			}
 			row[k] = axes{rect: image.Rectangle{p, p.Add(image.Pt(l.w, l.h))}, lim: l.lim(r, k),
 				logX: l.logX, logY: l.logY}
@@ -143,7 +151,7 @@ func newFigure(o Options, l layout) *figure {
 		f.text(mid, f.px(7+sizeTitle*0.8), l.title, textStyle{size: sizeTitle, align: 0.5, color: inkText, bold: true})
 	}
 	if l.note != "" {
-		f.text(float64(left), float64(h)-f.px(5), l.note, textStyle{size: sizeTick, color: inkText})
+		f.text(float64(m.left), float64(h)-f.px(5), l.note, textStyle{size: sizeTick, color: inkText})
 	}
 	scaled := l.cols - 1
 	if l.lastBar != nil {

@@ -52,36 +52,43 @@ func Gallery(w io.Writer, rows []Row, o Options) error {
 	f := newFigure(o, layout{
 		rows: len(rows), cols: len(rows[0].Panels), w: wide, h: high, gap: 5,
 		title: o.Title, panelTitle: titled, rowNames: names,
-		xNames: slices.Repeat([]string{o.name(i)}, len(rows[0].Panels)), yNames: slices.Repeat([]string{o.name(j)}, len(rows)),
-		lim: func(int, int) Limits { return lim },
+		xNames: slices.Repeat([]string{o.name(i)}, len(rows[0].Panels)),
+		yNames: slices.Repeat([]string{o.name(j)}, len(rows)),
+		lim:    func(int, int) Limits { return lim },
 	})
 	for r, row := range rows {
-		wider := make([]string, len(row.Panels))
-		for k := range row.Panels {
-			f.panels[r][k].lim, wider[k] = lim.widen(flat[r][k])
-		}
-		if o.heat(most) {
-			f.heatRow(r, flat[r])
-		}
-		for k, p := range row.Panels {
-			a := f.panels[r][k]
-			if !o.heat(most) {
-				sets, colors := classes(flat[r][k], p.Labels, looks[r].color)
-				f.dots(a, sets, colors)
-			}
-			title := ""
-			if r == 0 {
-				title = p.Title
-			}
-			f.frame(r, k, title, edge{left: k == 0, bottom: r == len(rows)-1})
-			if wider[k] != "" {
-				f.note(a, wider[k], noteColor(o.heat(most)))
-			} else {
-				f.outside(a, flat[r][k], o.heat(most))
-			}
-		}
+		f.galleryRow(r, row, flat[r], looks[r], o.heat(most))
 	}
 	return f.encode(w)
+}
+
+// galleryRow draws the points of row r.
+func (f *figure) galleryRow(r int, row Row, flat []flow.Batch, l look, heat bool) {
+	wider := make([]string, len(row.Panels))
+	for k := range row.Panels {
+		a := &f.panels[r][k]
+		a.lim, wider[k] = a.lim.widen(flat[k])
+	}
+	if heat {
+		f.heatRow(r, flat)
+	}
+	for k, p := range row.Panels {
+		a := f.panels[r][k]
+		if !heat {
+			sets, colors := classes(flat[k], p.Labels, l.color)
+			f.dots(a, sets, colors)
+		}
+		title := ""
+		if r == 0 {
+			title = p.Title
+		}
+		f.frame(r, k, title, edge{left: k == 0, bottom: r == len(f.panels)-1})
+		if wider[k] != "" {
+			f.note(a, wider[k], noteColor(heat))
+		} else {
+			f.outside(a, flat[k], heat)
+		}
+	}
 }
 
 // mostOutside is the share of points beyond which a panel gets limits of its own.
@@ -101,5 +108,6 @@ func (l Limits) widen(xy flow.Batch) (Limits, string) {
 		return l, ""
 	}
 	times := math.Ceil(1.05 * quantile(far, 0.998))
-	return Limits{cx - times*hx, cx + times*hx, cy - times*hy, cy + times*hy}, fmt.Sprintf("axes %.0f times wider", times)
+	l = Limits{cx - times*hx, cx + times*hx, cy - times*hy, cy + times*hy}
+	return l, fmt.Sprintf("axes %.0f times wider", times)
 }

@@ -74,7 +74,8 @@ func TestGIFOfTheUsualSizeIsSmall(t *testing.T) {
 			t.Errorf("%s: got %d frames, want 40", style, len(frames))
 		}
 		if g.Config.Width < 600 || g.Config.Width > 680 || g.Config.Height < 600 || g.Config.Height > 680 {
-			t.Errorf("%s: got %dx%d pixels, want 600 or a little more on both sides", style, g.Config.Width, g.Config.Height)
+			t.Errorf("%s: got %dx%d pixels, want 600 or a little more on both sides", style,
+				g.Config.Width, g.Config.Height)
 		}
 		if n := len(frames[0].Palette); n > 128 {
 			t.Errorf("%s: got a palette of %d colours, want at most 128", style, n)
@@ -172,7 +173,8 @@ func TestGIFTimes(t *testing.T) {
 func TestGIFOfPointsThatDoNotMoveHasAllItsFrames(t *testing.T) {
 	x := points(0, 0, 1, 1)
 	var b bytes.Buffer
-	if err := plot.FlowGIF(&b, single([]flow.Batch{x, x, x}), []float64{0, 0.0001, 0.0002}, plot.GIFOptions{}); err != nil {
+	times := []float64{0, 0.0001, 0.0002}
+	if err := plot.FlowGIF(&b, single([]flow.Batch{x, x, x}), times, plot.GIFOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, frames := decodeGIF(t, b.Bytes()); len(frames) != 3 {

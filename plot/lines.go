@@ -120,7 +120,7 @@ func (o LineOptions) span(series []Series) (Limits, error) {
 					return lim, fmt.Errorf("plot: series %d %q: %w: deviation %d is %v; want 0 or more", k, s.Name,
 						ErrOptions, i, s.SD[i])
 				}
-				if hi += s.SD[i]; o.LinearY || y-s.SD[i] > y/3 { // a band that reaches to 0 must not take the axis along
+				if hi += s.SD[i]; o.LinearY || y-s.SD[i] > y/3 { // one that reaches to 0 must not take the axis along
 					lo -= s.SD[i]
 				}
 			}

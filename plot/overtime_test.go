@@ -71,7 +71,8 @@ func TestPanelsKeepTheAspectOfTheData(t *testing.T) {
 		flat.X[2*i] *= 2
 	}
 	size := draw(t, func(w io.Writer) error {
-		return plot.Samples(w, []plot.Panel{{Points: flat}}, plot.Options{Limits: plot.Limits{XMin: -8, XMax: 8, YMin: -4, YMax: 4}})
+		return plot.Samples(w, []plot.Panel{{Points: flat}},
+			plot.Options{Limits: plot.Limits{XMin: -8, XMax: 8, YMin: -4, YMax: 4}})
 	}).Bounds().Size()
 	if size.Y > size.X*2/3 {
 		t.Errorf("a picture of %v for limits of 16 x 8; want it flat", size)

@@ -33,7 +33,8 @@ func pairs(w io.Writer, panels []Panel, o Options) error {
 	}
 	yNames := append([]string{"density"}, names[1:]...) // the first row is a histogram
 	f := newFigure(o, layout{
-		rows: d, cols: d, w: o.side(), h: o.side(), gap: 6, title: o.Title, xNames: names, yNames: yNames, beside: entries,
+		rows: d, cols: d, w: o.side(), h: o.side(), gap: 6, title: o.Title, xNames: names, yNames: yNames,
+		beside: entries,
 		lim: func(i, j int) Limits {
 			return Limits{ranges[j][0], ranges[j][1], ranges[i][0], ranges[i][1]}
 		},

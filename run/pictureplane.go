@@ -245,7 +245,9 @@ func (a *artist) lineDensity(ctx context.Context, w io.Writer) error {
 		series = append(series, s)
 	}
 	o := a.options()
-	return plot.Lines(w, series, plot.LineOptions{Options: o, LinearX: true, LinearY: true, XName: or(o.Names, "x1"), YName: name})
+	return plot.Lines(w, series, plot.LineOptions{
+		Options: o, LinearX: true, LinearY: true, XName: or(o.Names, "x1"), YName: name,
+	})
 }
 
 // or returns the first name, if there is one.

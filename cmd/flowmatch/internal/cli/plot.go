@@ -192,14 +192,16 @@ The ending of --out chooses the format. In a .svg or .pdf lines and texts stay s
 	fl := cmd.Flags()
 	fl.StringVar(&f.kind, "kind", "", strings.Join(plotNames(), ", "))
 	fl.StringVar(&f.out, "out", "", "file to write: .png, .svg or .pdf, or .gif for moving trajectories")
-	fl.IntVar(&f.o.N, "n", 0, "number of points of samples, trajectories and field (default 4000, followed 300, of images 100)")
+	fl.IntVar(&f.o.N, "n", 0,
+		"number of points of samples, trajectories and field (default 4000, followed 300, of images 100)")
 	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of these points (default: that of the run)")
 	fl.StringSliceVar(&f.columns, "columns", nil,
 		"two columns of points of more than 2 dimensions, as age,income, or c0,c1 where they have no names "+
 			"(default the first two; of samples up to 8 dimensions all pairs)")
 	fl.StringVar(&f.o.Title, "title", "", "title above the picture")
 	fl.Float64SliceVar(&f.limits, "limits", nil, "what is shown, as XMIN,XMAX,YMIN,YMAX (default: where the data are)")
-	fl.IntVar(&f.o.DPI, "dpi", 0, fmt.Sprintf("pixels per inch, %d to %d, of a .gif up to %d (default 160, of a .gif 100)",
+	fl.IntVar(&f.o.DPI, "dpi", 0, fmt.Sprintf(
+		"pixels per inch, %d to %d, of a .gif up to %d (default 160, of a .gif 100)",
 		plot.LeastDPI, plot.MostDPI, plot.MostGIFDPI))
 	fl.BoolVar(&f.o.Log, "log", false, "the logarithm of a density, or of a loss")
 	require(cmd, "kind", "out")
