@@ -47,9 +47,10 @@ eval: {solver: euler, steps: 2, samples: 3, test: 3}
 			t.Errorf("--condition %s: a picture of %v (%v), want %v", conditions, got, err, want)
 		}
 	}
-	// Tiles of 8 and gaps of 2, at scale 6: 6 by 2 with the originals, 4 by 2 without.
-	size("test", image.Pt(6*(6*10+2), 6*(2*10+2)))
-	size(small, image.Pt(6*(4*10+2), 6*(2*10+2)))
+	// Tiles of 8 and gaps of 2, at scale 6: 6 by 2 with the originals, 4 by 2 without. Two groups
+	// have 4 more between them, and names above of 15.
+	size("test", image.Pt(6*(6*10+2+4), 6*(2*10+2)+15))
+	size(small, image.Pt(6*(4*10+2+4), 6*(2*10+2)+15))
 	csv := filepath.Join(tmp, "x.csv")
 	got := succeedJSON(t, "sample", dir, "--n", "2", "--condition", small, "--logp", "--out", csv, "-q")
 	if got["condition"] != small || got["mean_logp"] == nil {
