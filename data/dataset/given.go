@@ -1,0 +1,59 @@
+package dataset
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"flowmatch/data/internal/files"
+	"flowmatch/data/table"
+	"flowmatch/flow"
+	"flowmatch/internal/choice"
+)
+
+// ReadContexts reads contexts, in original units, from a table with columns of these names,
+// among others, or from a table without names of as many columns: CSV, NPY or Parquet.
+func ReadContexts(path string, columns []string) (flow.Batch, error) {
+	t, err := table.Read(path, table.Options{Columns: columns})
+	if err == nil {
+		return t.X, nil
+	}
+	all, other := table.Read(path, table.Options{})
+	if other != nil || len(all.Columns) != len(columns) || all.Columns[0] != files.Numbered(1)[0] {
+		return flow.Batch{}, err
+	}
+	return all.X, nil
+}
+
+// ParseContext reads one context of these columns from text such as x1=0.3,x2=-1, in any
+// order.
+func ParseContext(text string, columns []string) (flow.Batch, error) {
+	c := flow.NewBatch(1, len(columns))
+	seen := make([]bool, len(columns))
+	for part := range strings.SplitSeq(text, ",") {
+		name, value, ok := strings.Cut(part, "=")
+		name = strings.TrimSpace(name)
+		if !ok {
+			return c, fmt.Errorf("%s is no NAME=NUMBER; the context is %s", choice.Quote(part), choice.List(columns))
+		}
+		if err := choice.Check("context", name, columns); err != nil {
+			return c, err
+		}
+		k := slices.Index(columns, name)
+		if seen[k] {
+			return c, fmt.Errorf("%s is given twice", choice.Quote(name))
+		}
+		var err error
+		if c.X[k], err = strconv.ParseFloat(strings.TrimSpace(value), 64); err != nil || c.X[k]-c.X[k] != 0 {
+			return c, fmt.Errorf("%s is %s; it must be a finite number", choice.Quote(name), choice.Quote(value))
+		}
+		seen[k] = true
+	}
+	for k, there := range seen {
+		if !there {
+			return c, fmt.Errorf("%s is missing; the context is %s", choice.Quote(columns[k]), choice.List(columns))
+		}
+	}
+	return c, nil
+}

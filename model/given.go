@@ -1,0 +1,81 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"flowmatch/flow"
+)
+
+// ErrNoContext is returned when contexts are given to a model that takes none.
+var ErrNoContext = errors.New("model: the model was trained without a context")
+
+// Contexts returns contexts c [N, Dc], in the units of the data, in model units, as
+// [SampleOptions] and [LikelihoodOptions] take them. c is not modified. The error is
+// [ErrNoContext] of a model without, or says what does not fit.
+func (m *Model) Contexts(c flow.Batch) (flow.Batch, error) {
+	if err := m.made(); err != nil {
+		return flow.Batch{}, err
+	}
+	dim := m.spec.Net.Context
+	switch {
+	case dim == 0:
+		return flow.Batch{}, ErrNoContext
+	case c.D != dim || len(c.X) != c.N*c.D:
+		return flow.Batch{}, fmt.Errorf("model: contexts of shape [%d, %d] with %d numbers; the model takes %d for each "+
+			"point", c.N, c.D, len(c.X), dim)
+	}
+	for i, v := range c.X {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return flow.Batch{}, fmt.Errorf("model: context %d: %s is %g; it must be a finite number", i/dim+1,
+				m.contextName(i%dim), v)
+		}
+	}
+	z := c.Clone()
+	if s := m.spec.ContextStandardizer; s != nil {
+		s.Apply(z)
+	}
+	return z, nil
+}
+
+// contextName names number k of a context.
+func (m *Model) contextName(k int) string {
+	if names := m.spec.ContextColumns; names != nil {
+		return fmt.Sprintf("%q", names[k])
+	}
+	return fmt.Sprintf("number %d", k+1)
+}
+
+// farContext is from how many standard deviations of the training contexts on a model knows
+// nothing of a context: of a normal law two in a million are as far.
+const farContext = 5.0
+
+// FarContext returns why the contexts z [N, Dc], in model units, are not such as the model was
+// trained on, naming the farthest; empty: nothing speaks against them, or their standard
+// deviations are not known.
+func (m *Model) FarContext(z flow.Batch) string {
+	if m.made() != nil || m.spec.ContextStandardizer == nil || z.D != m.spec.Net.Context {
+		return ""
+	}
+	far, worst := 0, 0
+	for i := range z.N {
+		most := 0.0
+		for k, v := range z.Row(i) {
+			if most = max(most, math.Abs(v)); math.Abs(v) > math.Abs(z.X[worst]) {
+				worst = i*z.D + k
+			}
+		}
+		if most > farContext {
+			far++
+		}
+	}
+	if far == 0 {
+		return ""
+	}
+	k := worst % z.D
+	s := m.spec.ContextStandardizer
+	return fmt.Sprintf("%d of %d contexts are far from those that the model was trained on, which says nothing of them: "+
+		"in context %d %s is %.4g, %.1f standard deviations from the mean %.4g", far, z.N, worst/z.D+1,
+		m.contextName(k), s.Mean[k]+s.Std[k]*z.X[worst], math.Abs(z.X[worst]), s.Mean[k])
+}
