@@ -7,6 +7,7 @@ import (
 
 	"flowmatch/data/internal/moments"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 )
 
 // ErrConstantColumn is returned when a column has no spread: its density would
@@ -41,9 +42,26 @@ func Fit(x flow.Batch, columns []string) (*Standardizer, error) {
 				"data: column %s is %g in all %d training rows: %w; leave it out with the columns option",
 				columnName(columns, d), mean, x.N, ErrConstantColumn)
 		}
+		if err := checkSpread("column "+columnName(columns, d), x.X[d:], x.D, x.N, std); err != nil {
+			return nil, err
+		}
 		s.Mean[d], s.Std[d] = mean, std
 	}
 	return s, s.Validate()
+}
+
+// checkSpread reports a deviation of n numbers of x, stride apart, that a float64 does not
+// hold, with the values that it comes of.
+func checkSpread(what string, x []float64, stride, n int, std float64) error {
+	if std > 0 && !math.IsInf(std, 0) && !math.IsNaN(std) {
+		return nil
+	}
+	lo, hi := x[0], x[0]
+	for i := range n {
+		lo, hi = min(lo, x[i*stride]), max(hi, x[i*stride])
+	}
+	return fmt.Errorf("data: %s has values from %g to %g, whose standard deviation (%g) a float64 does not hold; "+
+		"leave out the rows with such values, or give the column in another unit", what, lo, hi, std)
 }
 
 // FitScalar returns the standardizer with one mean and one standard deviation
@@ -56,13 +74,16 @@ func FitScalar(x flow.Batch) (*Standardizer, error) {
 	if constant {
 		return nil, fmt.Errorf("data: every number is %g: %w; there is nothing to model", mean, ErrConstantColumn)
 	}
+	if err := checkSpread("the table", x.X, 1, len(x.X), std); err != nil {
+		return nil, err
+	}
 	s := &Standardizer{Mean: []float64{mean}, Std: []float64{std}}
 	return s, s.Validate()
 }
 
 func columnName(columns []string, d int) string {
 	if d < len(columns) {
-		return fmt.Sprintf("%q", columns[d])
+		return choice.Quote(columns[d])
 	}
 	return fmt.Sprint(d)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -133,5 +134,21 @@ func TestValidateRefusesStandardizersThatCannotBeApplied(t *testing.T) {
 		{data.Standardizer{Mean: []float64{0}, Std: []float64{math.Inf(1)}}, "deviation 0 is +Inf"},
 	} {
 		datatest.WantError(t, "Validate", c.s.Validate(), c.want)
+	}
+}
+
+// A deviation that no float64 holds is told with the column and the values that it comes of.
+func TestAColumnWithoutADeviationIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		b, c float64
+		want string
+	}{
+		{-1e300, 1e300, `column "b" has values from -1e+300 to 1e+300, whose standard deviation (+Inf)`},
+		{1e-300, 3e-300, `column "b" has values from 1e-300 to 3e-300, whose standard deviation (0)`},
+	} {
+		_, err := data.Fit(flow.Batch{N: 2, D: 2, X: []float64{1, c.b, 2, c.c}}, []string{"a", "b"})
+		datatest.WantError(t, "Fit", err, c.want)
+		_, err = data.FitScalar(flow.Batch{N: 2, D: 1, X: []float64{c.b, c.c}})
+		datatest.WantError(t, "FitScalar", err, "the table"+strings.TrimPrefix(c.want, `column "b"`))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"flowmatch/data"
 	"flowmatch/data/internal/files"
@@ -180,7 +181,7 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 	}
 	if how := cmp.Or(c.Standardize, StandardizeColumns); how != StandardizeNone {
 		if err := c.standardize(s, how, t, apart); err != nil {
-			return nil, fmt.Errorf("%w (%s)", err, c.Path)
+			return nil, fmt.Errorf("%w (%s)", err, strings.Join(append([]string{choice.Cut(c.Path)}, t.Notes...), "; "))
 		}
 	}
 	s.Train = data.Shuffle(s.TrainSet, seed)
