@@ -19,7 +19,7 @@ import (
 
 // decodeCSV reads a CSV file from r; path is for the errors.
 func decodeCSV(r io.Reader, path string, opts Options) (Table, error) {
-	c, err := newCSVReader(r, path, opts.Delimiter)
+	c, err := newCSVReader(r, path, opts)
 	if err != nil {
 		return Table{}, err
 	}
@@ -40,7 +40,7 @@ func decodeCSV(r io.Reader, path string, opts Options) (Table, error) {
 	}
 	if header {
 		names = slices.Clone(first)
-		if err := checkNames(path, names); err != nil {
+		if err := checkNames(path, "header", names); err != nil {
 			return Table{}, err
 		}
 	}
@@ -54,7 +54,11 @@ func decodeCSV(r io.Reader, path string, opts Options) (Table, error) {
 		return Table{}, err
 	}
 	in.where = lines.where
-	return in.assemble(x)
+	t, err := in.assemble(x)
+	if err == nil && c.note != "" {
+		t.note("%s", c.note)
+	}
+	return t, err
 }
 
 // rows reads the numbers of all rows, which the first is one of unless it is the header.
@@ -81,7 +85,8 @@ type csvReader struct {
 	*csv.Reader
 	path string
 	left *rowLimit
-	last int // the line on which the last row began; 0: there was none
+	last int    // the line on which the last row began; 0: there was none
+	note string // what was found out about the text that its owner should know
 }
 
 // maxRow bounds the bytes of a row: without it one quote that is not closed, or a file that
@@ -105,15 +110,21 @@ func (l *rowLimit) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func newCSVReader(r io.Reader, path string, delimiter rune) (*csvReader, error) {
+func newCSVReader(r io.Reader, path string, opts Options) (*csvReader, error) {
 	limit := &rowLimit{r, maxRow}
-	buf := bufio.NewReader(limit)
-	if bom, _ := buf.Peek(3); string(bom) == "\ufeff" {
-		buf.Discard(3) // what a spreadsheet puts in front of UTF-8
+	text, head, err := openText(limit, path)
+	if err != nil {
+		return nil, err
 	}
-	c := &csvReader{Reader: csv.NewReader(buf), path: path, left: limit}
-	if delimiter != 0 {
-		c.Comma = delimiter
+	c := &csvReader{Reader: csv.NewReader(text), path: path, left: limit}
+	if c.Comma = opts.Delimiter; c.Comma == 0 {
+		usual := ','
+		if files.Extension(path) == ".tsv" {
+			usual = '\t'
+		}
+		if c.Comma = separatorOf(head, usual); c.Comma != usual {
+			c.note = fmt.Sprintf("its fields are separated by %q: say so by the delimiter option, if this is wrong", c.Comma)
+		}
 	}
 	if c.Comma == '"' || c.Comma == '\r' || c.Comma == '\n' || c.Comma == '\ufffd' {
 		return nil, files.Malformed(path,
@@ -193,9 +204,29 @@ func problemOf(field string, v float64, err error) string {
 		return choice.Quote(field) + " is beyond the range of a float64"
 	case err != nil:
 		return choice.Quote(field) +
-			" is not a number; want one such as -1.5 or 2e-3, or leave the column out with the columns option"
+			" is not a number; want one such as -1.5 or 2e-3, or leave the column out with the columns option" +
+			misread(field)
 	case math.IsNaN(v) || math.IsInf(v, 0):
 		return choice.Quote(field) + " is not finite; drop the row or fill in the value"
+	}
+	return ""
+}
+
+// misread says what a field that is no number is by another reading of the file; "": nothing.
+func misread(field string) string {
+	number := func(s string) bool {
+		_, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+		return err == nil
+	}
+	if strings.Count(field, ",") == 1 && number(strings.Replace(field, ",", ".", 1)) {
+		return "; its comma seems to be a decimal point: write points"
+	}
+	for _, s := range separators {
+		parts := strings.Split(field, string(s))
+		if len(parts) > 1 && !slices.ContainsFunc(parts, func(p string) bool { return p != "" && !number(p) }) {
+			return fmt.Sprintf("; it seems to be several numbers, separated by %q: give that as the delimiter (data.delimiter), "+
+				"one between two", s)
+		}
 	}
 	return ""
 }

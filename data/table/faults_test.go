@@ -77,18 +77,40 @@ func TestColumnsThatLoseWhatTheyHoldAreNoted(t *testing.T) {
 	if err != nil || len(got.Notes) != 1 || !strings.HasPrefix(got.Notes[0], `column "c1": 1 whole numbers`) {
 		t.Errorf("NPY: notes %q (error %v)", got.Notes, err)
 	}
+	got, err = Read(datatest.WriteTemp(t, "t.npy", datatest.NPY(1,
+		"{'descr': '>u8', 'fortran_order': False, 'shape': (2, 1), }", []int64{-1, -2})), Options{})
+	if err != nil || len(got.Notes) != 1 || !strings.HasPrefix(got.Notes[0], `column "c0": 2 whole numbers`) {
+		t.Errorf("NPY of uint64: notes %q (error %v)", got.Notes, err)
+	}
 	rows := []struct {
 		ID int64
+		U  uint64
 		X  float64
-	}{{1<<53 + 1, 1e30}, {1, 2}}
+	}{{1<<53 + 1, 1<<64 - 1, 1e30}, {1, 1<<64 - 2, 2}}
+	got, err = readRows(t, rows)
+	if err != nil || len(got.Notes) != 2 || !strings.HasPrefix(got.Notes[0], `column "ID": 1 whole numbers`) ||
+		!strings.HasPrefix(got.Notes[1], `column "U": 2 whole numbers`) {
+		t.Errorf("Parquet: notes %q (error %v)", got.Notes, err)
+	}
+}
+
+// readRows reads rows that are written as Parquet.
+func readRows[T any](t *testing.T, rows []T) (Table, error) {
+	t.Helper()
 	var b bytes.Buffer
 	if err := parquet.Write(&b, rows); err != nil {
 		t.Fatal(err)
 	}
-	got, err = Read(datatest.WriteTemp(t, "t.parquet", b.Bytes()), Options{})
-	if err != nil || len(got.Notes) != 1 || !strings.HasPrefix(got.Notes[0], `column "ID": 1 whole numbers`) {
-		t.Errorf("Parquet: notes %q (error %v)", got.Notes, err)
-	}
+	return Read(datatest.WriteTemp(t, "t.parquet", b.Bytes()), Options{})
+}
+
+// Columns are found by their names, also those of Parquet: of two called alike one would be lost.
+func TestParquetColumnsOfOneNameAreAnError(t *testing.T) {
+	_, err := readRows(t, []struct {
+		A struct{ B float64 }
+		C float64 `parquet:"A.B"`
+	}{{}})
+	datatest.WantError(t, "a path and a name", err, `schema, columns 1 and 2: both are called "A.B"`)
 }
 
 func TestAColumnThatCountsTheRowsIsNoted(t *testing.T) {

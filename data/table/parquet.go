@@ -51,6 +51,9 @@ func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Tabl
 	for _, p := range f.Schema().Columns() { // leaves, in the order of the chunks
 		names = append(names, strings.Join(p, "."))
 	}
+	if err := checkNames(path, "schema", names); err != nil {
+		return Table{}, err
+	}
 	index := pandasIndex(f, names)
 	chosen, err := choose(path, names, opts, index...)
 	if err != nil {

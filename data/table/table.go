@@ -67,8 +67,8 @@ type Options struct {
 	// Label names the column of class labels, whole numbers from 0 on; empty
 	// means none.
 	Label string
-	// Delimiter separates the fields of a CSV file; 0 means a tab in files
-	// called .tsv and a comma in others.
+	// Delimiter separates the fields of a CSV file; 0 means a tab in files called .tsv and a
+	// comma in others or, where that separates nothing, what does: ; or | or the other of the two.
 	Delimiter rune
 	// Header says whether the first line of a CSV file holds names; nil means
 	// that it does when one of its fields is not a number. A first line of numbers that may
@@ -87,9 +87,6 @@ func Read(path string, opts Options) (Table, error) {
 			return Table{}, err
 		}
 		defer f.Close()
-		if opts.Delimiter == 0 && ext == ".tsv" {
-			opts.Delimiter = '\t'
-		}
 		return decodeCSV(f, path, opts)
 	case ".npy":
 		return readNPYTable(path, opts)
@@ -147,21 +144,21 @@ const maxColumns = 1 << 20
 // column names a column, for errors.
 func column(name string) string { return "column " + choice.Quote(name) }
 
-// checkNames refuses empty names and names that come twice.
-func checkNames(path string, names []string) error {
+// checkNames refuses empty names and names that come twice, in the part of a file called head.
+func checkNames(path, head string, names []string) error {
 	seen := make(map[string]int)
 	for i, n := range names {
+		where := fmt.Sprintf("%s, column %d", head, i+1)
 		if n == "" {
-			where := fmt.Sprintf("header, column %d", i+1)
 			return files.MalformedAt(path, where, "the name is empty; name every column, "+
 				"leave an index out (pandas: index=False), or say header: false")
 		}
 		if !utf8.ValidString(n) {
-			return files.MalformedAt(path, fmt.Sprintf("header, column %d", i+1),
+			return files.MalformedAt(path, where,
 				"the name %s is no text in UTF-8; save the file as that", choice.Quote(n))
 		}
 		if j, twice := seen[n]; twice {
-			where := fmt.Sprintf("header, columns %d and %d", j+1, i+1)
+			where := fmt.Sprintf("%s, columns %d and %d", head, j+1, i+1)
 			return files.MalformedAt(path, where, "both are called %s; names must differ", choice.Quote(n))
 		}
 		seen[n] = i

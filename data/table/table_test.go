@@ -45,6 +45,13 @@ func TestCSVIsReadAsItLooks(t *testing.T) {
 		{"a header that looks like numbers", "1,2\n3,4\n", Options{Header: new(true)},
 			[]string{"1", "2"}, []float64{3, 4}, nil},
 		{"semicolons", "x;y\n1;2\n", Options{Delimiter: ';'}, xy, []float64{1, 2}, nil},
+		{"semicolons that nobody names", "x;y\n1;2\n", Options{}, xy, []float64{1, 2}, nil},
+		{"decimal commas are none", "1,5\n2,5\n", Options{}, c01, []float64{1, 5, 2, 5}, nil},
+		{"bars", "x|y\n1|2\n", Options{}, xy, []float64{1, 2}, nil},
+		{"single spaces", "1 2\n3 4\n", Options{}, c01, []float64{1, 2, 3, 4}, nil},
+		{"a name with a space", "x y\n1\n", Options{}, []string{"x y"}, []float64{1}, nil},
+		{"a name with a semicolon", "\"x;y\",z\n1,2\n", Options{}, []string{"x;y", "z"}, []float64{1, 2}, nil},
+		{"lines that end with a carriage return", "x,y\r1,2\r\r3,4\r", Options{}, xy, []float64{1, 2, 3, 4}, nil},
 		{"spaces, blank lines, carriage returns", " x , y \r\n\r\n 1 , 2 \r\n", Options{}, xy, []float64{1, 2}, nil},
 		{"a byte order mark", "\ufeffx,y\n1,2\n", Options{}, xy, []float64{1, 2}, nil},
 		{"quotes", "\"x\",\"y\"\n\"1\",2\n", Options{}, xy, []float64{1, 2}, nil},
@@ -66,6 +73,11 @@ func TestCSVIsReadAsItLooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkTable(t, "tabs", got, xy, []float64{1, 2}, nil)
+	got, err = Read(datatest.WriteTemp(t, "t.tsv", []byte("x;y\n1;2\n")), Options{})
+	if want := "its fields are separated by ';'"; err != nil || len(got.Notes) != 1 ||
+		!strings.HasPrefix(got.Notes[0], want) {
+		t.Errorf("notes %q (error %v), want %q", got.Notes, err, want)
+	}
 }
 
 // A class that no row is of is none: it would be sampled, and was never seen.
@@ -116,6 +128,14 @@ func TestBadCSVIsReportedWithLineColumnAndValue(t *testing.T) {
 		{"x,k\n1,0\n\n2,0.5\n", `line 4, column "k": 0.5 is not a class label`, Options{Label: "k"}},
 		{"x,k\n1,-1\n", `column "k": -1 is not a class label; want a whole number from 0 to 65535`,
 			Options{Label: "k"}},
+		{"x,y\r1,2\r3,a", `line 3, column "y": "a" is not a number`, Options{}},
+		{"x;y\n1,5;2\n", `"1,5" is not a number; want one such as -1.5 or 2e-3, or leave the column out with the ` +
+			`columns option; its comma seems to be a decimal point`, Options{}},
+		{"x  y\n1  2\n", `it seems to be several numbers, separated by ' ': give that as the delimiter`, Options{}},
+		{"x y\n1;2\n", `it seems to be several numbers, separated by ';'`, Options{}},
+		{"\xff\xfex\x00,\x00y\x00", "t.csv: is text in UTF-16, or no text; save it as UTF-8", Options{}},
+		{"x\x00,\x00y\x00\n\x00", "is text in UTF-16", Options{}},
+		{"\x00x\x00,\x00y", "is text in UTF-16", Options{}},
 		{"1,2\n", `delimiter '"' cannot separate fields`, Options{Delimiter: '"'}},
 	} {
 		_, err := Read(datatest.WriteTemp(t, "t.csv", []byte(c.text)), c.opts)

@@ -167,7 +167,7 @@ func readSignal(path string) (flow.Batch, []string, error) {
 		return fail(err)
 	}
 	defer f.Close()
-	c, err := newCSVReader(f, path, ',')
+	c, err := newCSVReader(f, path, Options{Delimiter: ','})
 	if err != nil {
 		return fail(err)
 	}
