@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"flowmatch/flow"
@@ -83,7 +82,7 @@ func (s Subject) statistics(e Extractor, part string, x flow.Batch,
 // ReadStatistics reads statistics of features from a file, such as a Subject keeps in its
 // Cache.
 func ReadStatistics(file string) (metrics.FeatureStats, error) {
-	f, err := os.Open(file)
+	f, err := atomicfile.Open(file)
 	if err != nil {
 		return metrics.FeatureStats{}, fmt.Errorf("eval: %w", err)
 	}

@@ -150,7 +150,7 @@ func ReadResults(file string) ([]Result, error) {
 
 // readJSON reads a file; ok is false when there is none.
 func readJSON(file string, v any) (ok bool, err error) {
-	text, err := os.ReadFile(file)
+	text, err := atomicfile.Read(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

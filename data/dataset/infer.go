@@ -57,8 +57,6 @@ func inferKind(path, known string) (string, error) {
 		return "", fmt.Errorf("data: %w", err)
 	case info.IsDir():
 		return inferFolder(path)
-	case !info.Mode().IsRegular(): // of a pipe, what is read is gone
-		return "", nil
 	}
 	f, err := files.Open(path)
 	if err != nil {

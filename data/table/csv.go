@@ -123,7 +123,8 @@ func newCSVReader(r io.Reader, path string, opts Options) (*csvReader, error) {
 			usual = '\t'
 		}
 		if c.Comma = separatorOf(head, usual); c.Comma != usual {
-			c.note = fmt.Sprintf("its fields are separated by %q: say so by the delimiter option, if this is wrong", c.Comma)
+			c.note = fmt.Sprintf("its fields are separated by %q; if not, say by what with the delimiter option",
+				c.Comma)
 		}
 	}
 	if c.Comma == '"' || c.Comma == '\r' || c.Comma == '\n' || c.Comma == '\ufffd' {
@@ -224,8 +225,8 @@ func misread(field string) string {
 	for _, s := range separators {
 		parts := strings.Split(field, string(s))
 		if len(parts) > 1 && !slices.ContainsFunc(parts, func(p string) bool { return p != "" && !number(p) }) {
-			return fmt.Sprintf("; it seems to be several numbers, separated by %q: give that as the delimiter (data.delimiter), "+
-				"one between two", s)
+			return fmt.Sprintf("; it seems to be several numbers, separated by %q: give that as the delimiter "+
+				"(data.delimiter), one between two", s)
 		}
 	}
 	return ""

@@ -3,16 +3,17 @@ package onnx
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"flowmatch/internal/atomicfile"
 )
 
 // ReadFile reads a model with the tensors that it keeps in files beside it.
 func ReadFile(path string) (*Model, error) {
-	buf, err := os.ReadFile(path)
+	buf, err := atomicfile.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
@@ -251,7 +252,7 @@ func (r *reader) part(where map[string]string) ([]byte, error) {
 	buf, ok := r.beside[name]
 	if !ok {
 		var err error
-		if buf, err = os.ReadFile(filepath.Join(r.dir, name)); err != nil {
+		if buf, err = atomicfile.Read(filepath.Join(r.dir, name)); err != nil {
 			return nil, err
 		}
 		r.beside[name] = buf

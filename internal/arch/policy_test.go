@@ -22,14 +22,15 @@ var rooms = map[string][]string{
 	"internal/choice":     {}, // a name from a list
 	"internal/stat":       {},
 	"internal/digest":     {},
-	"internal/child":      {},                  // a program that answers in lines of JSON
-	"internal/absent":     {},                  // nil, also inside an interface
-	"internal/settings":   {"internal/choice"}, // what is behind a run file
-	"internal/arch":       {},
+	"internal/child":      {}, // a program that answers in lines of JSON
+	"internal/absent":     {}, // nil, also inside an interface
+	// What is behind a run file.
+	"internal/settings": {"internal/choice", "internal/atomicfile"},
+	"internal/arch":     {},
 
 	// Tensor engines know nothing of flows.
 	"engine/native":        {"internal/seed"},
-	"engine/onnx":          {},                               // a file format
+	"engine/onnx":          {"internal/atomicfile"},          // a file format
 	"engine/onnx/exchange": {"engine/native", "engine/onnx"}, // graphs as ONNX files and back
 
 	// The mathematics speaks in terms of flow.

@@ -18,7 +18,7 @@ func TestAFileWithoutAnEndIsNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/dev/zero", link} {
-		if _, err := Read(path); err == nil || !strings.Contains(err.Error(), "a device or a pipe") {
+		if _, err := Read(path); err == nil || !strings.Contains(err.Error(), "is a device; want a file") {
 			t.Errorf("%s: got %v", path, err)
 		}
 	}

@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
+
+	"flowmatch/internal/atomicfile"
 )
 
 // maxBytes is the size of the largest text that is read, and maxKeys and maxCommas are how many
@@ -81,12 +82,13 @@ func hasQuotes(text []byte) bool {
 }
 
 // ReadFile returns the text of a file, of which Bounded reads no more than it may have: a file
-// without an end has one.
+// without an end has one. The mark that some editors put in front of UTF-8 is no part of it.
 func ReadFile(file string) ([]byte, error) {
-	f, err := os.Open(file)
+	f, err := atomicfile.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxBytes+1))
+	text, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	return bytes.TrimPrefix(text, []byte("\ufeff")), err
 }

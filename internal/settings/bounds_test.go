@@ -1,8 +1,10 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -59,12 +61,40 @@ func TestTextsThatAreBombsAreNotParsed(t *testing.T) {
 	}
 }
 
-func TestAFileWithoutAnEndIsReadInPart(t *testing.T) {
+func TestALargeFileIsReadInPart(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "large")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Truncate(file, 100*maxBytes)); err != nil {
+		t.Fatal(err)
+	}
+	text, err := ReadFile(file)
+	if err != nil || len(text) > 2*maxBytes || Bounded(text) == nil {
+		t.Errorf("%d bytes, %v", len(text), err)
+	}
 	if _, err := os.Stat("/dev/zero"); err != nil {
 		t.Skip("there is none")
 	}
-	text, err := ReadFile("/dev/zero")
-	if err != nil || Bounded(text) == nil {
-		t.Errorf("%d bytes, %v", len(text), err)
+	if _, err := ReadFile("/dev/zero"); err == nil || !strings.Contains(err.Error(), "is a device; want a file") {
+		t.Errorf("/dev/zero: %v", err)
+	}
+}
+
+// Some editors put a mark in front of UTF-8, or save UTF-16.
+func TestHowATextIsEncodedIsSeen(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "run.yaml")
+	for text, want := range map[string]string{
+		"\ufeffseed: 1\n": "", "\xff\xfes\x00e\x00": "line 1: this is no text in UTF-8; save it as that",
+		"s\x00e\x00": "line 1: this is no text in UTF-8",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadFile(file)
+		if err == nil {
+			err = Bounded(got)
+		}
+		if want == "" && (err != nil || string(got) != "seed: 1\n") ||
+			want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+			t.Errorf("%q: %q, error %v; want %q", text, got, err, want)
+		}
 	}
 }

@@ -25,10 +25,11 @@ const (
 // parse reads YAML text; from names what has no lines of its own. A text without a
 // value is null. Of several errors all are returned, joined.
 func parse(text []byte, from string) (*node, error) {
-	if !utf8.Valid(text) {
-		before := len(text) - len(bytes.TrimLeftFunc(text, func(r rune) bool { return r != utf8.RuneError }))
+	foreign := func(r rune) bool { return r == utf8.RuneError || r == 0 } // UTF-16 has zeros
+	if !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
+		before := len(text) - len(bytes.TrimLeftFunc(text, func(r rune) bool { return !foreign(r) }))
 		at := where{line: 1 + bytes.Count(text[:before], []byte("\n")), from: from}
-		return nil, fmt.Errorf("%v: this is no text in UTF-8", at)
+		return nil, fmt.Errorf("%v: this is no text in UTF-8; save it as that", at)
 	}
 	if err := scan(text); err != nil {
 		if from != "" {

@@ -51,17 +51,14 @@ func Label(v float64) (int32, error) {
 // Row names row i of a file without lines, counted from 1.
 func Row(i int) string { return fmt.Sprintf("row %d", i+1) }
 
-// OpenFile opens a file for reading, or a pipe, which another program writes into; not a
-// folder, nor a device, which may have no end.
+// OpenFile opens a file for reading; not a folder, a pipe, a socket or a device.
 func OpenFile(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	if info.Mode()&fs.ModeNamedPipe == 0 {
-		if err := CheckRegular(path, info.Mode()); err != nil {
-			return nil, err
-		}
+	if err := CheckRegular(path, info.Mode()); err != nil {
+		return nil, err
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -72,18 +69,10 @@ func OpenFile(path string) (*os.File, error) {
 
 // CheckRegular reports what is no file with an end: a folder, a device or a pipe.
 func CheckRegular(path string, mode fs.FileMode) error {
-	what := "a device"
-	switch {
-	case mode.IsRegular():
-		return nil
-	case mode.IsDir():
-		what = "a folder"
-	case mode&fs.ModeNamedPipe != 0:
-		what = "a pipe"
-	case mode&fs.ModeSocket != 0:
-		what = "a socket"
+	if what := atomicfile.Irregular(mode); what != "" {
+		return Malformed(path, "is %s; want a file", what)
 	}
-	return Malformed(path, "is %s; want a file", what)
+	return nil
 }
 
 // Open opens a file for reading and undoes gzip, which it knows by the first two bytes.

@@ -116,7 +116,7 @@ func (a *app) runDemo(ctx context.Context, dir string) (result, error) {
 
 // claim makes sure that dir is the demo's to write to.
 func (a *app) claim(dir string) error {
-	was, err := os.ReadFile(filepath.Join(dir, demoFile))
+	was, err := atomicfile.Read(filepath.Join(dir, demoFile))
 	if err == nil && bytes.Equal(was, a.demo) {
 		return nil
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"flowmatch/data"
 	"flowmatch/data/dataset"
 	"flowmatch/flow"
+	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/seed"
 	"flowmatch/run"
 )
@@ -107,7 +107,7 @@ func sampled(file string, columns []string) bool {
 	if columns == nil || filepath.Ext(file) != ".csv" {
 		return false
 	}
-	f, err := os.Open(file)
+	f, err := atomicfile.Open(file)
 	if err != nil {
 		return false // which is told where the points are read
 	}

@@ -3,30 +3,36 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"flowmatch/run"
 )
 
 // The first Ctrl-C ends within a second, on a machine that does nothing else, also what looks at
-// no context: reading data, here from a pipe that nobody writes to, and the assignment of a large
-// batch.
+// no context: decoding pictures, here one of 100 million pixels after the other, and the
+// assignment of a large batch.
 func TestCtrlCEndsWhatTakesLong(t *testing.T) {
-	yaml, pipe := writeText(t, "run.yaml", tinyRun), filepath.Join(t.TempDir(), "pipe.csv")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Skip(err)
-	}
+	yaml := writeText(t, "run.yaml", tinyRun)
+	pictures := manyLargePictures(t)
 	// The program gives up after half a second (grace). Other tests share the cores meanwhile, and
 	// a process with the costs of 30,000 points takes its time to go: so this asks for no more than
-	// that nobody waits for the assignment, which takes minutes, or the pipe, which never ends.
+	// that nobody waits for the assignment, or the pictures, which take minutes.
 	const patience = 5 * time.Second
 	for _, c := range []struct {
 		what, want string
 		args       []string
 	}{
-		{"reading", "interrupted", []string{"--set", "data.name=", "--set", "data.path=" + pipe}},
+		{"decoding", "interrupted", []string{"--set",
+			"data={path: " + pictures + ", kind: folder, size: 8, channels: 1}"}},
 		{"an assignment", "go on with: flowmatch train", []string{"--set", "coupling.name=ot", "--set",
 			"train.batch=30000"}},
 	} {
@@ -44,6 +50,78 @@ func TestCtrlCEndsWhatTakesLong(t *testing.T) {
 			took > patience {
 			t.Errorf("%s: exit code %d after %v; standard error %q; want 130 and %q", c.what, code, took,
 				stderr, c.want)
+		}
+	}
+}
+
+// manyLargePictures makes a folder of the same white picture under many names.
+func manyLargePictures(t *testing.T) string {
+	t.Helper()
+	const side, names = 4000, 500
+	dir := t.TempDir()
+	first := filepath.Join(dir, "0.png")
+	f, err := os.Create(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(png.Encode(f, image.NewGray(image.Rect(0, 0, side, side))), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i < names; i++ {
+		if err := os.Link(first, filepath.Join(dir, fmt.Sprintf("%d.png", i))); err != nil {
+			t.Skip(err)
+		}
+	}
+	return dir
+}
+
+// A pipe that nobody writes into would be waited for, for ever: it is an error, wherever a file
+// may be named.
+func TestAPipeIsNoFile(t *testing.T) {
+	tmp, dir := t.TempDir(), filepath.Join(t.TempDir(), "run")
+	succeed(t, "train", writeText(t, "run.yaml", tinyRun), "--out", dir, "-q")
+	pipe := func(name string) string {
+		file := filepath.Join(tmp, name)
+		if err := syscall.Mkfifo(file, 0o600); err != nil {
+			t.Skip(err)
+		}
+		return file
+	}
+	yaml, points, array := pipe("run.yaml"), pipe("x.csv"), pipe("x.npy")
+	table, idx, tar := pipe("x.parquet"), pipe("x-idx3-ubyte"), pipe("x.tar")
+	broken := filepath.Join(tmp, "broken")
+	if err := os.CopyFS(broken, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(broken, run.CheckpointFile)); err != nil {
+		t.Fatal(err)
+	}
+	state := pipe("broken/" + run.CheckpointFile)
+	good := writeText(t, "good.yaml", strings.Replace(tinyRun, "name: checkerboard, val: 50, test: 60", "path: x", 1))
+	other := func(key, file string) string {
+		return "train " + good + " --out " + tmp + "/other --set data." + key + "=" + file
+	}
+	images := other("path", writeIDX(t, filepath.Join(tmp, "y-idx3-ubyte"), make([]byte, 8), 2, 2, 2))
+	numbers := other("path", writeText(t, "y.csv", "x,y\n1,2\n2,3\n3,5\n"))
+	for _, c := range []struct{ args, pipe string }{
+		{"train " + yaml + " --out " + tmp + "/other", yaml}, {other("path", points), points},
+		{"experiment " + yaml, yaml}, {"eval " + broken, state},
+		{other("path", array), array}, {other("path", table), table},
+		{other("path", idx), idx}, {other("path", tar), tar},
+		{images + " --set data.labels_path=" + idx, idx},
+		{numbers + " --set data.test_path=" + points, points},
+		{"logp " + dir + " --data " + points, points}, {"logp " + dir + " --data " + array, array},
+		{"sample " + dir + " --n 2 --condition " + idx + " --mask left --out " + tmp + "/s.csv", ""},
+		{"eval " + dir + " --classifier " + state, state}, {"eval " + dir + " --features " + state, ""},
+		{"eval " + dir + " --classifier " + state + " --reference " + state, state},
+		{"train " + good + " --out " + tmp + "/other --set data.path= --set data.name=moons --set train.objective=reflow " +
+			"--set train.teacher=" + state, state},
+	} {
+		began := time.Now()
+		code, _, stderr := invoke(t, append(strings.Fields(c.args), "-q")...)
+		if code == 0 || time.Since(began) > 20*time.Second ||
+			c.pipe != "" && !strings.Contains(stderr, c.pipe+": is a pipe; want a file") {
+			t.Errorf("flowmatch %s: exit code %d, %q; want a refusal of the pipe", c.args, code, stderr)
 		}
 	}
 }
