@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"flowmatch/flow"
 	"flowmatch/internal/stat"
@@ -32,47 +33,109 @@ type Likelihood struct {
 	Check *Check `json:"check,omitempty"`
 }
 
+// UnscoredError is returned by [Subject.Likelihood] where some points have no log-density that
+// is a number.
+type UnscoredError struct {
+	Points []int // their numbers, from 0
+	Of     int   // how many points there were
+	// Why is why the solve of the first failed; nil of points that flow to where the source
+	// has no density, so that the mean of all is -Inf.
+	Why error
+	// Where, if not nil, says where a point is from; else it is its number, from 1.
+	Where func(point int) string
+}
+
+// Error names the first of the points.
+func (e *UnscoredError) Error() string {
+	const most = 5
+	where := e.Where
+	if where == nil {
+		where = func(i int) string { return fmt.Sprintf("point %d", i+1) }
+	}
+	var named []string
+	for _, i := range e.Points[:min(most, len(e.Points))] {
+		named = append(named, where(i))
+	}
+	if more := len(e.Points) - len(named); more > 0 {
+		named = append(named, fmt.Sprintf("and %d more", more))
+	}
+	if e.Why == nil {
+		return fmt.Sprintf("eval: the mean log-density of %d points is -Inf: %d of them flow to where the source has "+
+			"no density: %s", e.Of, len(e.Points), strings.Join(named, ", "))
+	}
+	return fmt.Sprintf("eval: no log-density of %d of %d points, which the mean leaves out: %s: %v",
+		len(e.Points), e.Of, strings.Join(named, ", "), e.Why)
+}
+
+// Unwrap returns Why.
+func (e *UnscoredError) Unwrap() error { return e.Why }
+
 // Likelihood evaluates points x [N, D] in data units; it also returns the log-density of
-// each, in nats. given is as in [Subject.LogProb]. Where points have no density at all, or
-// cannot be solved for, the mean is no number, and there is no Likelihood but an error that
-// counts them, beside the log-densities. Beside any other error there is what was known before it.
+// each, in nats. given is as in [Subject.LogProb]. Where the solve of a point fails its
+// log-density is NaN and the figures are those of the others; where points have no density at
+// all (-Inf) there is no mean, and no Likelihood. The error then is an [UnscoredError]. Beside
+// any other error there is what was known before it.
 func (s Subject) Likelihood(ctx context.Context, x flow.Batch, given flow.Given) (*Likelihood, []float64, error) {
 	s, err := s.checked()
 	if err != nil {
 		return nil, nil, err
 	}
 	logp, l, o, err := s.logProb(ctx, x, given, s.watch("log-densities", x.N))
-	if err != nil {
-		return nil, logp, err
+	unscored := &UnscoredError{Of: x.N}
+	if some := (*ode.PointsError)(nil); errors.As(err, &some) {
+		unscored.Why = some.Errs[slices.Index(some.Points, slices.Min(some.Points))]
+	} else if err != nil {
+		return nil, nil, err
 	}
+	var scored, nowhere []int
+	var values []float64
+	for i, v := range logp {
+		switch {
+		case math.IsNaN(v):
+			unscored.Points = append(unscored.Points, i)
+		case math.IsInf(v, 0):
+			nowhere = append(nowhere, i)
+		default:
+			scored, values = append(scored, i), append(values, v)
+		}
+	}
+	if nowhere != nil {
+		return nil, logp, &UnscoredError{Of: x.N, Points: nowhere}
+	}
+	if scored == nil {
+		return nil, logp, unscored
+	}
+	on := x
+	if unscored.Points != nil {
+		on = x.Rows(scored)
+	}
+	if err := s.measured(l, on, values); err != nil {
+		return l, logp, err
+	}
+	if l.Check, err = s.trust(ctx, x, logp, values, o, l); err == nil && unscored.Points != nil {
+		err = unscored
+	}
+	return l, logp, err
+}
+
+// measured fills in the figures of points x whose log-densities are logp.
+func (s Subject) measured(l *Likelihood, x flow.Batch, logp []float64) error {
+	l.Points = x.N
 	l.NLL, l.StdErr = stat.MeanStdErr(logp)
 	l.NLL = -l.NLL
-	if math.IsInf(l.NLL, 0) || math.IsNaN(l.NLL) {
-		nowhere := 0
-		for _, v := range logp {
-			if math.IsInf(v, -1) {
-				nowhere++
-			}
-		}
-		return nil, logp, fmt.Errorf("eval: the mean log-density of %d points is %g: "+
-			"%d of them flow to where the source has no density", x.N, -l.NLL, nowhere)
-	}
 	if bpd, err := s.Model.BitsPerDim(-l.NLL); err == nil && s.Set != nil && s.Set.Dequantized {
 		l.BPD = &bpd
 	}
 	exact, err := s.DataLogProb(x)
-	if err != nil {
-		return l, logp, err
+	if err != nil || exact == nil {
+		return err
 	}
-	if exact != nil {
-		optimum, _ := stat.MeanStdErr(exact)
-		optimum = -optimum
-		if gap := l.NLL - optimum; !math.IsInf(gap, 0) { // points off the support have no optimum
-			l.Optimum, l.Gap = &optimum, &gap
-		}
+	optimum, _ := stat.MeanStdErr(exact)
+	optimum = -optimum
+	if gap := l.NLL - optimum; !math.IsInf(gap, 0) { // points off the support have no optimum
+		l.Optimum, l.Gap = &optimum, &gap
 	}
-	l.Check, err = s.trust(ctx, x, logp, o, l)
-	return l, logp, err
+	return nil
 }
 
 // LogProb returns log p(x | given) of points x [N, D] in data units, in nats, and how it

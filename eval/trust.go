@@ -73,17 +73,17 @@ func spreadOf(v []float64) (s spread) {
 }
 
 // trust checks the likelihood l of points x in data units, whose log-densities logp were
-// evaluated with options o. The error is that of ctx: a check that fails is one that
-// cannot be trusted.
-func (s Subject) trust(ctx context.Context, x flow.Batch, logp []float64, o model.LikelihoodOptions,
+// evaluated with options o; scored are those of the points that have one. The error is that of
+// ctx: a check that fails is one that cannot be trusted.
+func (s Subject) trust(ctx context.Context, x flow.Batch, logp, scored []float64, o model.LikelihoodOptions,
 	l *Likelihood) (*Check, error) {
 	o.Progress = s.watch("log-densities solved again", x.N)
 	m, err := s.Model.CheckLogProb(ctx, x, logp, o)
 	if ctx.Err() != nil {
 		return nil, err
 	}
-	nll := make([]float64, len(logp))
-	for i, v := range logp {
+	nll := make([]float64, len(scored))
+	for i, v := range scored {
 		nll[i] = -v
 	}
 	return s.verdict(l, spreadOf(nll), m, err), nil

@@ -35,7 +35,7 @@ const (
 )
 
 // CheckLogProb solves again for some of the points x [N, D], in data units, whose
-// log-densities are logp [N], by LogProb with the same options. The points are spread
+// log-densities are logp [N], by LogProb with the same options; NaN is of none. The points are spread
 // evenly over the ranks of the log-densities, so that the unlikely ones, which are hard to
 // solve for, are there in their share. With an error, which says which of the two solves
 // failed, the difference that came before it is there.
@@ -103,16 +103,15 @@ func (m *Model) again(ctx context.Context, x flow.Batch, o LikelihoodOptions, ro
 	}
 }
 
-// ranked returns n numbers of v, spread evenly over the ranks, in the order of the numbers.
+// ranked returns n numbers of v, spread evenly over the ranks, in the order of the numbers;
+// those of NaN are none, and of fewer others there are fewer.
 func ranked(v []float64, n int) []int {
-	order := make([]int, len(v))
-	for i := range order {
-		order[i] = i
-	}
+	order := slices.DeleteFunc(upTo(0, len(v)), func(i int) bool { return math.IsNaN(v[i]) })
+	n = min(n, len(order))
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(v[a], v[b]) })
 	rows := make([]int, n)
 	for k := range rows {
-		rows[k] = order[(2*k+1)*len(v)/(2*n)]
+		rows[k] = order[(2*k+1)*len(order)/(2*n)]
 	}
 	slices.Sort(rows)
 	return rows

@@ -110,7 +110,8 @@ type LikelihoodOptions struct {
 // is in data units too and is not modified. The Stats and the end of ctx are as in
 // Sample. With an error there are no log-densities, unless it is an [*ode.PointsError]:
 // then those of the points that it names are NaN. With ode.Adaptive.Each a log-density
-// does not depend on the other points.
+// does not depend on the other points. Without it the points of which a solve fails are
+// found by halves, up to 100 of a batch.
 func (m *Model) LogProb(ctx context.Context, x flow.Batch, o LikelihoodOptions) ([]float64, ode.Stats, error) {
 	if err := m.made(); err != nil {
 		return nil, ode.Stats{}, err
@@ -142,6 +143,9 @@ func (m *Model) logProb(
 			p.Rows = rows[b.first : b.first+b.x.N]
 		}
 		part, _, st, err := p.LogProb(ctx, b.x)
+		if failedByItself(err) {
+			part, st, err = m.apart(ctx, b, p, st, err)
+		}
 		logp = append(logp, part...)
 		var some *ode.PointsError
 		if errors.As(err, &some) {
