@@ -3,12 +3,17 @@ package dataset
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"flowmatch/data"
+	"flowmatch/data/image"
 	"flowmatch/data/internal/files"
+	"flowmatch/data/table"
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
 )
@@ -27,81 +32,208 @@ type Like struct {
 	Classes    int      // that the model takes labels of; 0: none, and those of the file are passed over
 }
 
-// Points reads all points of the file or folder path, in their order and in original
-// units (images in [-1, 1]), with their labels where the model takes some. c describes
-// the training data: path is read as a file of the same kind, a table where they were
-// drawn from a law. labels is the file of the labels of IDX and NPY images, or empty.
-// rng drives the noise of dequantisation.
-//
-// The columns of a table are those of the model, by name; where the file or the model
-// has no names for them, by their order. Classes are the model's, by name.
-func (c Config) Points(path, labels string, like Like, rng *rand.Rand) (flow.Batch, flow.Given, error) {
-	cfg := Config{Path: path, Standardize: StandardizeNone, Val: new(0.0), Test: new(0.0)}
-	var set *data.Set
-	var err error
-	if c.Images() {
-		cfg.Kind, cfg.LabelsPath, cfg.Dequantize = c.ResolvedKind(), labels, c.Dequantize
-		cfg.Size, cfg.Channels, cfg.Corrupt, cfg.Coarse = c.Size, c.Channels, c.Corrupt, c.Coarse
-		cfg.Layout = c.Layout
-		set, err = cfg.Open("", 0)
-	} else if labels != "" {
-		err = files.Malformed(labels, "a file of labels is for images; a table has them in a column")
-	} else {
-		cfg.Kind, cfg.Delimiter, cfg.Header = data.KindTable, c.Delimiter, c.Header
-		if like.Classes > 0 {
-			cfg.Label = cmp.Or(like.LabelName, LabelColumn)
-		}
-		set, err = cfg.openColumns(like)
-		// The points of a law may have no labels; labels with a fault are an error.
-		if data.IsMissing(err, cfg.Label) && like.Classes > 0 && like.LabelName == "" {
-			cfg.Label = ""
-			set, err = cfg.openColumns(like)
-		}
+// dim is how many numbers a point has.
+func (l Like) dim() int {
+	n := 1
+	for _, d := range l.Shape {
+		n *= d
 	}
-	if err != nil {
-		return flow.Batch{}, flow.Given{}, err
-	}
-	if !slices.Equal(set.Shape, like.Shape) {
-		return flow.Batch{}, flow.Given{}, files.Malformed(path,
-			"points of shape %v; the model was trained on points of %v", set.Shape, like.Shape)
-	}
-	x, given, err := data.Rows(set.TrainSet, 0, set.TrainSet.Len(), rng)
-	if err != nil || like.Classes == 0 {
-		return x, flow.Given{}, err
-	}
-	if given.Label, err = data.Renumber(given.Label, set.ClassNames, like.ClassNames, like.Classes); err != nil {
-		return flow.Batch{}, flow.Given{}, files.Malformed(path, "%v, the classes of the model", err)
-	}
-	return x, given, nil
+	return n
 }
 
-// openColumns opens a table with the columns of the model: those of their names or, where
-// these are not found and the file or the model has no names, all of them.
-func (c Config) openColumns(like Like) (*data.Set, error) {
-	c.Columns = like.Columns
-	if like.Columns == nil && len(like.Shape) == 1 {
-		c.Columns = files.Numbered(like.Shape[0])
-	}
-	names := c.Columns
-	set, failure := c.Open("", 0)
-	if failure == nil && like.Columns != nil || errors.Is(failure, fs.ErrNotExist) {
-		return set, failure
-	}
-	byName := set
-	c.Columns = nil
-	set, err := c.Open("", 0)
+// Points are those of a file, in original units (images in [-1, 1]).
+type Points struct {
+	X           flow.Batch
+	Given       flow.Given
+	Dequantized bool                   // they are levels of pixels, with uniform noise
+	Notes       []string               // as those of a [data.Set]
+	Where       func(point int) string // where a point is in the file: "line 7", "row 3"
+}
+
+// Points reads all points of the file or folder path, in their order, with their labels where
+// the model takes some. c describes the training data; of what kind path is, it says itself: a
+// table, images, or numbers, as samples of a model are written, of points of any shape: an NPY
+// array [N, D] or [N, shape...], or D columns of a table. labels is the file of the labels of
+// IDX and NPY, or empty. rng drives the noise of dequantisation.
+//
+// The columns of a table are those of the model, by name; where the file or the model
+// has no names for them, by their order. Classes are the model's, by name; labels that are
+// numbers where the names are none are those of its classes.
+func (c Config) Points(path, labels string, like Like, rng *rand.Rand) (Points, error) {
+	kind, err := c.kindOf(path)
 	if err != nil {
-		return nil, err
+		return Points{}, err
 	}
-	if byName != nil && !slices.Equal(set.Columns, files.Numbered(len(set.Columns))) {
+	if kind == data.KindTable {
+		return c.tablePoints(path, labels, like)
+	}
+	set, err := c.like(kind, path, labels, like).Open("", 0)
+	if err != nil {
+		return Points{}, err
+	}
+	if !slices.Equal(colours(set.Shape), colours(like.Shape)) {
+		return Points{}, files.Malformed(path, "points of shape %v; the model was trained on points of %v", set.Shape,
+			like.Shape)
+	}
+	p := Points{Dequantized: set.Dequantized, Notes: set.Notes,
+		Where: func(i int) string { return fmt.Sprintf("image %d", i+1) }}
+	if set.Skipped > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("%d images cannot be decoded, and are left out", set.Skipped))
+	}
+	if p.X, p.Given, err = data.Rows(set.TrainSet, 0, set.TrainSet.Len(), rng); err != nil || like.Classes == 0 {
+		p.Given = flow.Given{}
+		return p, err
+	}
+	if labels != "" {
+		p.Given.Label, err = like.numbered(p.Given.Label, set.ClassNames, labels)
+		return p, err
+	}
+	p.Given.Label, err = like.named(p.Given.Label, set.ClassNames, path)
+	return p, err
+}
+
+// colours is the shape of images with their channels.
+func colours(shape []int) []int {
+	if len(shape) == 2 {
+		return []int{shape[0], shape[1], 1}
+	}
+	return shape
+}
+
+// kindOf returns the kind of a file or folder of points: what it is by itself, else that of
+// the training data.
+func (c Config) kindOf(path string) (string, error) {
+	if !c.Images() {
+		return data.KindTable, nil
+	}
+	known := Config{Path: path}.ResolvedKind()
+	found, err := inferKind(path, known)
+	return cmp.Or(found, known, c.ResolvedKind()), err
+}
+
+// like returns the section of images of a kind that are read as those of a model.
+func (c Config) like(kind, path, labels string, like Like) Config {
+	as := Config{Path: path, Kind: kind, LabelsPath: labels, Dequantize: c.Dequantize, Standardize: StandardizeNone,
+		Val: new(0.0), Test: new(0.0)}
+	switch kind {
+	case data.KindFolder, data.KindShards:
+		shape := colours(like.Shape)
+		as.Size, as.Channels, as.Corrupt = cmp.Or(c.Size, shape[0]), cmp.Or(c.Channels, shape[len(shape)-1]), c.Corrupt
+	case data.KindCIFAR100:
+		as.Coarse = c.Coarse
+	case data.KindImages:
+		as.Layout = c.Layout
+	}
+	return as
+}
+
+// tablePoints reads points that are numbers.
+func (c Config) tablePoints(path, labels string, like Like) (p Points, err error) {
+	array := files.Extension(path) == ".npy"
+	if labels != "" && !array {
+		return p, files.Malformed(labels, "a file of labels is for images and NPY; a table has them in a column")
+	}
+	opts := table.Options{Header: c.Header}
+	if opts.Delimiter, err = c.delimiter(); err != nil {
+		return p, err
+	}
+	if strings.ContainsRune(table.Delimiters, opts.Delimiter) {
+		opts.Delimiter = 0 // the file says it, which may be another
+	}
+	if len(like.Shape) > 1 {
+		opts.Shape = like.Shape
+	}
+	if like.Classes > 0 && labels == "" {
+		opts.Label = cmp.Or(like.LabelName, LabelColumn)
+	}
+	t, err := readColumns(path, opts, like)
+	// The points of a law may have no labels; labels with a fault are an error.
+	if data.IsMissing(err, opts.Label) && opts.Label != "" && like.LabelName == "" {
+		opts.Label = ""
+		t, err = readColumns(path, opts, like)
+	}
+	if err != nil {
+		return p, err
+	}
+	p = Points{X: t.X, Notes: t.Notes, Where: t.Where}
+	if c.Images() {
+		if err := p.asImages(path); err != nil {
+			return p, err
+		}
+	}
+	if labels != "" && like.Classes > 0 {
+		label, names, err := image.ReadLabels(labels, t.X.N)
+		if err != nil {
+			return p, err
+		}
+		p.Given.Label, err = like.numbered(label, names, labels)
+		return p, err
+	}
+	p.Given.Label, err = like.numbered(t.Label, t.ClassNames, path)
+	return p, err
+}
+
+// asImages looks at whether numbers are those of images, from -1 to 1.
+func (p *Points) asImages(path string) error {
+	lo, hi, whole := math.Inf(1), math.Inf(-1), true
+	for _, v := range p.X.X {
+		lo, hi, whole = min(lo, v), max(hi, v), whole && v == math.Trunc(v)
+	}
+	switch {
+	case whole && hi > 1:
+		return files.Malformed(path, "whole numbers from %g to %g, as the levels of pixels are; numbers of images "+
+			"span -1 to 1: give levels as an NPY array of unsigned bytes", lo, hi)
+	case lo >= 0:
+		p.Notes = append(p.Notes, fmt.Sprintf("the numbers are from %g to %g, and those of images span -1 to 1: if "+
+			"0 is black in them, bring v to 2v-1", lo, hi))
+	}
+	return nil
+}
+
+// named returns labels of classes from as those of the model, by name.
+func (l Like) named(label []int32, from []string, file string) ([]int32, error) {
+	out, err := data.Renumber(label, from, l.ClassNames, l.Classes)
+	if err != nil {
+		return nil, files.Malformed(file, "%v, the classes of the model", err)
+	}
+	return out, nil
+}
+
+// numbered is named of labels that are numbers: those of the classes where their names are
+// not.
+func (l Like) numbered(label []int32, from []string, file string) ([]int32, error) {
+	if _, numbers := data.ClassNumbers(l.ClassNames); !numbers {
+		l.ClassNames = nil
+	}
+	return l.named(label, from, file)
+}
+
+// readColumns reads a table with the columns of the model: those of their names or, where
+// these are not found and the file or the model has no names, all of them.
+func readColumns(path string, opts table.Options, like Like) (table.Table, error) {
+	names := like.Columns
+	if names == nil {
+		names = files.Numbered(like.dim())
+	}
+	opts.Columns = names
+	byName, failure := table.Read(path, opts)
+	if failure == nil && like.Columns != nil || errors.Is(failure, fs.ErrNotExist) {
+		return byName, failure
+	}
+	opts.Columns = nil
+	t, err := table.Read(path, opts)
+	if err != nil {
+		return t, err
+	}
+	if failure == nil && !slices.Equal(t.Columns, files.Numbered(len(t.Columns))) {
 		return byName, nil
 	}
-	if len(set.Columns) != len(names) {
-		return nil, files.Malformed(c.Path, "%d columns (%s); the model was trained on %d (%s)",
-			len(set.Columns), choice.List(set.Columns), len(names), choice.List(names))
+	if len(t.Columns) != len(names) {
+		return t, files.Malformed(path, "%d columns (%s); the model was trained on %d (%s)", len(t.Columns),
+			choice.List(t.Columns), len(names), choice.List(names))
 	}
-	if like.Columns == nil || set.Columns[0] == "c0" || files.Extension(c.Path) == ".npy" {
-		return set, nil
+	if like.Columns == nil || t.Columns[0] == "c0" || files.Extension(path) == ".npy" {
+		return t, nil
 	}
-	return nil, failure
+	return t, failure
 }

@@ -123,14 +123,14 @@ func TestPointsOfATableHaveTheColumnsOfTheModel(t *testing.T) {
 		{Config{Name: "moons"}, "two.csv", nameless,
 			`3 columns ("b", "a", "z"); the model was trained on 2 ("c0", "c1")`},
 	} {
-		x, given, err := c.config.Points(filepath.Join(dir, c.file), "", c.like, nil)
+		got, err := c.config.Points(filepath.Join(dir, c.file), "", c.like, nil)
 		if err != nil {
 			datatest.WantError(t, c.file, err, c.want)
-		} else if got := fmt.Sprint(x.X, given.Label); got != c.want {
+		} else if got := fmt.Sprint(got.X.X, got.Given.Label); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.file, got, c.want)
 		}
 	}
-	_, _, err := trained.Points(filepath.Join(dir, "named.csv"), "labels-idx", like, nil)
+	_, err := trained.Points(filepath.Join(dir, "named.csv"), "labels-idx", like, nil)
 	datatest.WantError(t, "labels", err, "labels-idx: a file of labels is for images")
 }
 
@@ -159,32 +159,32 @@ func TestPointsOfImagesHaveTheClassesOfTheModel(t *testing.T) {
 	} {
 		l := like
 		test.change(&l)
-		x, given, err := c.Points(filepath.Join(dir, test.folder), "", l, datatest.Rand())
+		got, err := c.Points(filepath.Join(dir, test.folder), "", l, datatest.Rand())
 		if err != nil {
 			datatest.WantError(t, test.folder, err, test.want)
 			continue
 		}
 		var red []int
-		for i := range x.N {
-			red = append(red, int((x.Row(i)[0]+1)*128))
+		for i := range got.X.N {
+			red = append(red, int((got.X.Row(i)[0]+1)*128))
 		}
-		if got := fmt.Sprint(red, given.Label); got != test.want {
+		if got := fmt.Sprint(red, got.Given.Label); got != test.want {
 			t.Errorf("%s: got %s, want %s", test.folder, got, test.want)
 		}
 	}
 	files, _ := imageFolder(t, 20)
 	idx := Config{Path: "a-idx3", LabelsPath: "k-idx1"}
-	x, given, err := idx.Points(filepath.Join(files, "a-idx3"), filepath.Join(files, "k-idx1"),
+	got, err := idx.Points(filepath.Join(files, "a-idx3"), filepath.Join(files, "k-idx1"),
 		Like{Shape: []int{2, 3}, Classes: 4}, datatest.Rand())
-	if err != nil || x.N != 20 || !slices.Equal(given.Label[:5], []int32{0, 1, 2, 3, 0}) {
-		t.Errorf("IDX: %d points with labels %v (error %v)", x.N, given.Label, err)
+	if err != nil || got.X.N != 20 || !slices.Equal(got.Given.Label[:5], []int32{0, 1, 2, 3, 0}) {
+		t.Errorf("IDX: %d points with labels %v (error %v)", got.X.N, got.Given.Label, err)
 	}
 	if err := os.Remove(filepath.Join(files, "k-idx1")); err != nil {
 		t.Fatal(err)
 	}
 	like = Like{Shape: []int{2, 3}, Classes: 4}
-	_, given, err = idx.Points(filepath.Join(files, "a-idx3"), "", like, datatest.Rand())
-	if err != nil || given.Label != nil {
-		t.Errorf("IDX without labels: %v (error %v)", given.Label, err)
+	got, err = idx.Points(filepath.Join(files, "a-idx3"), "", like, datatest.Rand())
+	if err != nil || got.Given.Label != nil {
+		t.Errorf("IDX without labels: %v (error %v)", got.Given.Label, err)
 	}
 }

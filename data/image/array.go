@@ -44,10 +44,9 @@ func Read(path, labels, layout string, dequantize bool) (*Collection, error) {
 	var label []int32
 	var names []string
 	if labels != "" {
-		if label, err = readLabels(labels, shape[0]); err != nil {
+		if label, names, err = ReadLabels(labels, shape[0]); err != nil {
 			return nil, err
 		}
-		label, names = data.NumberClasses(label)
 	}
 	m, err := New(shape[1:], pix, label, dequantize, nil)
 	if err != nil {
@@ -114,6 +113,16 @@ func readPixels(path string) ([]int, []byte, error) {
 			"NPY array of type %s, fortran_order %v; images must be unsigned bytes (u1) in C order", a.DType, a.Fortran)
 	}
 	return a.Shape, a.Raw, nil
+}
+
+// ReadLabels reads the classes of n points from IDX, or from NPY with one axis or one column,
+// and their names: see [data.NumberClasses].
+func ReadLabels(path string, n int) (label []int32, names []string, err error) {
+	if label, err = readLabels(path, n); err != nil {
+		return nil, nil, err
+	}
+	label, names = data.NumberClasses(label)
+	return label, names, nil
 }
 
 // readLabels reads n classes from IDX, or from NPY with one axis or one column.

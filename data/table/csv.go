@@ -222,7 +222,7 @@ func misread(field string) string {
 	if strings.Count(field, ",") == 1 && number(strings.Replace(field, ",", ".", 1)) {
 		return "; its comma seems to be a decimal point: write points"
 	}
-	for _, s := range separators {
+	for _, s := range Delimiters {
 		parts := strings.Split(field, string(s))
 		if len(parts) > 1 && !slices.ContainsFunc(parts, func(p string) bool { return p != "" && !number(p) }) {
 			return fmt.Sprintf("; it seems to be several numbers, separated by %q: give that as the delimiter "+

@@ -11,6 +11,7 @@ import (
 	"flowmatch/data/internal/files"
 	"flowmatch/data/internal/npy"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 )
 
 // readNPYTable reads an array of 1 axis (one column) or 2.
@@ -19,7 +20,34 @@ func readNPYTable(path string, opts Options) (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
+	if opts.Shape != nil {
+		if err := flatten(a, path, opts.Shape); err != nil {
+			return Table{}, err
+		}
+	}
 	return fromArray(a, path, opts)
+}
+
+// flatten makes the axes of points of a shape one. Axes of length 1 are none.
+func flatten(a *npy.Array, path string, shape []int) error {
+	wide := func(shape []int) []int {
+		return slices.DeleteFunc(slices.Clone(shape), func(n int) bool { return n == 1 })
+	}
+	d := 1
+	for _, n := range shape {
+		d *= n
+	}
+	switch {
+	case len(a.Shape) == 2 && a.Shape[1] == d:
+		return nil
+	case len(a.Shape) < 2 || !slices.Equal(wide(a.Shape[1:]), wide(shape)):
+		return files.Malformed(path, "array of shape %s; want [N, %d] or [N, %s]", choice.Cut(fmt.Sprint(a.Shape)), d,
+			strings.Trim(strings.ReplaceAll(fmt.Sprint(shape), " ", ", "), "[]"))
+	case a.Fortran:
+		return files.Malformed(path, "array of shape %v in Fortran order; want C order", a.Shape)
+	}
+	a.Shape = []int{a.Shape[0], d}
+	return nil
 }
 
 func fromArray(a *npy.Array, path string, opts Options) (Table, error) {

@@ -32,6 +32,8 @@ type Table struct {
 	ClassNames []string
 	// Header says whether the names come from the first line of a text.
 	Header bool
+	// Where says where a row is in the file: "line 7", "row 3".
+	Where func(row int) string
 	// Notes say what was done to the file that its owner should know.
 	Notes []string
 }
@@ -74,6 +76,9 @@ type Options struct {
 	// that it does when one of its fields is not a number. A first line of numbers that may
 	// be names, such as 0,1,2, is then an error.
 	Header *bool
+	// Shape, if not nil, is that of a row of an NPY array, of D numbers: the array is
+	// [N, Shape...] or [N, D].
+	Shape []int
 }
 
 // Read reads a table by its extension: .csv, .tsv and .txt (gzipped or
@@ -199,7 +204,7 @@ func (in source) assemble(x []float64) (Table, error) {
 			}
 		}
 	}
-	t := Table{X: flow.Batch{N: n, D: d, X: x}, Header: in.header}
+	t := Table{X: flow.Batch{N: n, D: d, X: x}, Header: in.header, Where: in.where}
 	for k, c := range in.chosen {
 		t.Columns = append(t.Columns, in.names[c])
 		if large[k] > 0 {

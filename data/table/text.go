@@ -59,8 +59,8 @@ func (o *oldEnds) Read(b []byte) (int, error) {
 	return kept, err
 }
 
-// separators are the delimiters that are found in the file itself.
-const separators = ",;\t| "
+// Delimiters are those that are found in the file itself.
+const Delimiters = ",;\t| "
 
 // separatorOf returns what separates the fields of a text that begins with head: usual or,
 // where that does not and one other does, the other. It separates where the first two lines
@@ -70,7 +70,7 @@ func separatorOf(head []byte, usual rune) rune {
 		return usual
 	}
 	found := usual
-	for _, other := range separators {
+	for _, other := range Delimiters {
 		if other != usual && separates(head, other) {
 			if found != usual {
 				return usual

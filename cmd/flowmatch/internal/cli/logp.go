@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -27,6 +28,10 @@ type logpResult struct {
 	Seconds float64 `json:"seconds"`
 	*eval.Likelihood
 	File string `json:"file,omitempty"`
+	// Unscored are the numbers, from 0, of the points without a log-density.
+	Unscored []int `json:"unscored,omitempty"`
+	// Warnings say what is to be known of the file of points, one sentence each.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func (l logpResult) text(w io.Writer) {
@@ -34,9 +39,14 @@ func (l logpResult) text(w io.Writer) {
 	fmt.Fprintf(w, "data\t%s\n", l.Data)
 	fmt.Fprintf(w, "solver\t%s, %.2f s on backend %s\n", l.Solver, l.Seconds, l.Backend)
 	fmt.Fprintf(w, "seed\t%d\n", l.Seed)
-	likelihoodText(w, l.Likelihood)
+	if l.Likelihood != nil {
+		likelihoodText(w, l.Likelihood)
+	}
 	if l.File != "" {
 		fmt.Fprintf(w, "values\t%s\n", l.File)
+	}
+	for _, warning := range l.Warnings {
+		fmt.Fprintf(w, "warning\t%s\n", warning)
 	}
 }
 
@@ -55,11 +65,14 @@ func (a *app) logpCommand() *cobra.Command {
 		Short: "Evaluate the log-density of points under a trained run",
 		Long: `Evaluate log p(x) of points, in nats, by solving the ODE from the data back to the
 noise with the divergence of the velocity. The mean is checked as that of eval is: some
-of the points are solved for again, and what is not to be trusted is said to be.
+of the points are solved for again, and what is not to be trusted is said to be. A point
+that has no log-density, one so far out that the solve fails there, is named and left out
+of the mean; its value in --out is NaN, and the exit code 1.
 
 The points come from a file like those that the run can be trained on (its columns
-are found by their names, when both have names), or are drawn from a synthetic
-data set. --set data.header=true or false says whether the first line of --data holds
+are found by their names, when both have names), from what sample writes, or are drawn
+from a synthetic data set. Labels are in a column of a table; those of sample's NAME.npy
+are --labels NAME.label.npy. --set data.header=true or false says whether the first line of --data holds
 names, where it may be either. Images get new noise within a grey level, and bits per dimension. The
 training data are not opened.`,
 		Example: `  flowmatch logp runs/first --data points.csv --out logp.csv
@@ -80,8 +93,9 @@ training data are not opened.`,
 func (f *logpFlags) add(cmd *cobra.Command) {
 	f.runFlags.add(cmd, eval.Solvers())
 	fl := cmd.Flags()
-	fl.StringVar(&f.data, "data", "", "file of points: CSV, NPY, Parquet, or IDX for images")
-	fl.StringVar(&f.labels, "labels", "", "file of the labels of images in --data, for a conditional model")
+	fl.StringVar(&f.data, "data", "", "file of points: CSV, NPY or Parquet, or IDX or a folder of images")
+	fl.StringVar(&f.labels, "labels", "",
+		"file of the labels of images or an NPY array in --data, for a conditional model")
 	fl.StringVar(&f.dataset, "dataset", "", "synthetic set to draw from (see flowmatch data list)")
 	fl.IntVar(&f.n, "n", 0, "number of points to draw from --dataset")
 	fl.StringVar(&f.label, "label", "",
@@ -153,7 +167,7 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 		return nil, err
 	}
 	if r.Conditional() && pts.given.Label == nil {
-		return nil, usagef("%s is a conditional model and %s has no labels; give --label or --labels", r.Dir, pts.name)
+		return nil, f.noLabels(fmt.Errorf("%s is a conditional model and %s has no labels", r.Dir, pts.name))
 	}
 	solver, err := r.Config.Eval.DensitySolver()
 	if err != nil {
@@ -168,21 +182,37 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 	s.Set = pts.set
 	start := time.Now()
 	l, logp, err := s.Likelihood(cmd.Context(), pts.x, pts.given)
-	if err != nil {
+	var unscored *eval.UnscoredError
+	if errors.As(err, &unscored) {
+		unscored.Where = pts.where
+	} else if err != nil {
 		return nil, err
 	}
 	res := logpResult{
 		Run: r.Dir, Data: pts.name, Solver: solver.String(), Seed: r.Config.Seed,
 		Backend: r.Model.Net().Engine().Name(), Seconds: time.Since(start).Seconds(), Likelihood: l, File: f.out,
+		Warnings: pts.notes,
 	}
+	if err := writeValues(f.out, ext, logp); err != nil {
+		return nil, err
+	}
+	if unscored != nil {
+		res.Unscored = unscored.Points
+		return res, partial{fmt.Errorf("%w (%s)", err, pts.name)}
+	}
+	return res, nil
+}
+
+// writeValues writes one log-density a point, if a file is asked for.
+func writeValues(file, ext string, logp []float64) error {
 	values := flow.Batch{N: len(logp), D: 1, X: logp}
 	switch ext {
 	case ".csv":
-		err = table.WriteCSV(f.out, []string{"logp"}, values)
+		return table.WriteCSV(file, []string{"logp"}, values)
 	case ".npy":
-		err = table.WriteNPY(f.out, values)
+		return table.WriteNPY(file, values)
 	}
-	return res, err
+	return nil
 }
 
 // open opens the run, with the settings of the flags.
@@ -196,8 +226,8 @@ func (f *logpFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 		return nil, err
 	}
 	if header != nil {
-		if r.Config.Data.Images() {
-			return nil, usagef("--set data.header is for tables, and %s is a run of images", dir)
+		if !isText(f.data) {
+			return nil, usagef("--set data.header is for tables of text, and %s is none", f.data)
 		}
 		r.Config.Data.Header = header
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,7 +28,9 @@ type points struct {
 	name  string
 	// set is what there is to know of the law of the points: whether they are dequantised,
 	// and their density where they are drawn from the law of the training data.
-	set *data.Set
+	set   *data.Set
+	notes []string               // what is to be known of the file
+	where func(point int) string // where a point is in it; nil: they are of none
 }
 
 // points reads or draws what the flags name.
@@ -72,15 +75,9 @@ func (f *logpFlags) draw(r *run.Run) (points, error) {
 // synthetic set takes tables.
 func (f *logpFlags) read(cmd *cobra.Command, r *run.Run) (points, error) {
 	spec, was := r.Model.Spec(), r.Config.Data
-	switch {
-	case f.labels == "":
-	case !was.Images():
-		return points{}, usagef("--labels is for images; name the column of labels in the run file (data.label)")
-	case !r.Conditional():
+	if f.labels != "" && !r.Conditional() {
 		return points{}, usagef("--labels is for conditional models, and %s is not one", r.Dir)
 	}
-	p := points{name: f.data, set: &data.Set{Name: f.data}}
-	p.set.Dequantized = was.Images() && (was.Dequantize == nil || *was.Dequantize)
 	like := dataset.Like{
 		Shape: spec.Shape, Columns: spec.Columns, LabelName: spec.LabelName, ClassNames: spec.ClassNames,
 	}
@@ -88,17 +85,38 @@ func (f *logpFlags) read(cmd *cobra.Command, r *run.Run) (points, error) {
 		like.Classes = spec.Net.Classes
 	}
 	if f.data != was.Path && sampled(f.data, spec.Columns) {
-		was.Delimiter, was.Header = "", new(true)
+		was.Header = new(true)
 	}
-	var err error
-	p.x, p.given, err = was.Points(f.data, f.labels, like, seed.Rand(r.Config.Seed, "flowmatch/logp", 0))
+	got, err := was.Points(f.data, f.labels, like, seed.Rand(r.Config.Seed, "flowmatch/logp", 0))
+	p := points{name: f.data, x: got.X, given: got.Given, notes: got.Notes, where: got.Where}
+	p.set = &data.Set{Name: f.data, Dequantized: got.Dequantized}
 	if like.Classes > 0 && data.IsMissing(err, spec.LabelName) {
-		return p, usagef("%w; give --label where all points are of one class", err)
+		return p, f.noLabels(err)
 	}
 	if err != nil && strings.Contains(err.Error(), "(data.header)") {
 		err = fmt.Errorf("%w; here: --set data.header=true, or false", err)
 	}
 	return p, ofFile(err)
+}
+
+// noLabels says what would give the points of --data their labels, which err says are missing.
+func (f *logpFlags) noLabels(err error) error {
+	const one = "--label where all points are of one class"
+	if f.data == "" || isText(f.data) || strings.EqualFold(filepath.Ext(f.data), ".parquet") {
+		return usagef("%w; give %s", err, one)
+	}
+	if beside := besideNPY(f.data, "label"); strings.EqualFold(filepath.Ext(f.data), ".npy") {
+		if _, missing := os.Stat(beside); missing == nil {
+			return usagef("%w; give --labels %s, which lies beside it", err, beside)
+		}
+	}
+	return usagef("%w; give --labels FILE, or %s", err, one)
+}
+
+// isText says whether a file is a table of text, by its name.
+func isText(file string) bool {
+	ext := filepath.Ext(strings.TrimSuffix(strings.ToLower(file), ".gz"))
+	return slices.Contains([]string{".csv", ".tsv", ".txt"}, ext)
 }
 
 // sampled says whether a text file begins with the columns of a model as samples do, whatever

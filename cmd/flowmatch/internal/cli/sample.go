@@ -225,7 +225,9 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 			return nil, err
 		}
 	}
-	res.Files, err = a.writeSamples(r, f.out, ext, s, p, f.cols)
+	var warnings []string
+	res.Files, warnings, err = a.writeSamples(r, f.out, ext, s, p, f.cols)
+	res.Warnings = append(res.Warnings, warnings...)
 	return res, err
 }
 

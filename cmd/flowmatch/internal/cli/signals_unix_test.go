@@ -111,11 +111,11 @@ func TestAPipeIsNoFile(t *testing.T) {
 		{images + " --set data.labels_path=" + idx, idx},
 		{numbers + " --set data.test_path=" + points, points},
 		{"logp " + dir + " --data " + points, points}, {"logp " + dir + " --data " + array, array},
-		{"sample " + dir + " --n 2 --condition " + idx + " --mask left --out " + tmp + "/s.csv", ""},
+		{"sample " + dir + " --n 2 --condition " + idx + " --out " + tmp + "/s.csv", ""},
 		{"eval " + dir + " --classifier " + state, state}, {"eval " + dir + " --features " + state, ""},
 		{"eval " + dir + " --classifier " + state + " --reference " + state, state},
-		{"train " + good + " --out " + tmp + "/other --set data.path= --set data.name=moons --set train.objective=reflow " +
-			"--set train.teacher=" + state, state},
+		{"train " + good + " --out " + tmp + "/other --set data.path= --set data.name=moons " +
+			"--set train.objective=reflow --set train.teacher=" + state, state},
 	} {
 		began := time.Now()
 		code, _, stderr := invoke(t, append(strings.Fields(c.args), "-q")...)

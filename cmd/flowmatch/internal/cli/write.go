@@ -13,6 +13,7 @@ import (
 	"flowmatch/eval"
 	"flowmatch/flow"
 	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/choice"
 	"flowmatch/model"
 	"flowmatch/run"
 )
@@ -23,18 +24,40 @@ type column struct {
 	values []float64
 }
 
-// writeSamples writes what the ending of file asks for and returns the files. cols are
-// the columns of a grid, 0 for any.
-func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval.Prompt, cols int) ([]string, error) {
+// writeSamples writes what the ending of file asks for and returns the files, and what is to
+// be known of them. cols are the columns of a grid, 0 for any.
+func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval.Prompt, cols int) (
+	wrote, warnings []string, err error,
+) {
 	if ext == ".png" {
-		return []string{file}, atomicfile.WriteFile(file, func(w io.Writer) error {
+		return []string{file}, nil, atomicfile.WriteFile(file, func(w io.Writer) error {
 			if p.OfImages() {
 				return r.DrawPrompt(w, s.X, p)
 			}
 			return r.DrawPoints(w, s.X, p.Given.Label, cols, run.PictureOptions{NoData: a.noData})
 		})
 	}
-	var extra []column
+	extra := extraColumns(r, s, p)
+	if ext == ".npy" {
+		wrote, err = writeNPY(file, s.X, extra)
+		return wrote, nil, err
+	}
+	names := columnNames(r.Model.Spec())
+	for i, c := range extra {
+		if i == 0 && p.Given.Label != nil && r.Model.Spec().LabelName != "" {
+			c.name = r.Model.Spec().LabelName // so that the labels go back in
+		} else if free := freeName(c.name, names); free != c.name {
+			warnings = append(warnings, fmt.Sprintf("the data have a column %s: that of the %s of the samples is "+
+				"called %s", choice.Quote(c.name), c.name, choice.Quote(free)))
+			c.name = free
+		}
+		names = append(names, c.name)
+	}
+	return []string{file}, warnings, writeCSV(file, names, s.X, extra)
+}
+
+// extraColumns returns what samples have beside their coordinates.
+func extraColumns(r *run.Run, s model.Samples, p eval.Prompt) (extra []column) {
 	if label := p.Given.Label; label != nil {
 		// Where the names of the classes are numbers, these are the labels of the file.
 		numbers, named := data.ClassNumbers(r.ClassNames())
@@ -44,20 +67,21 @@ func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval
 				values[i] = float64(numbers[l])
 			}
 		}
-		// A table gets the label under the name that it has there, so that it goes back in.
-		name := dataset.LabelColumn
-		if of := r.Model.Spec().LabelName; of != "" && ext == ".csv" {
-			name = of
-		}
-		extra = append(extra, column{name, values})
+		extra = append(extra, column{dataset.LabelColumn, values})
 	}
 	if s.LogP != nil {
 		extra = append(extra, column{"logp", s.LogP})
 	}
-	if ext == ".npy" {
-		return writeNPY(file, s.X, extra)
+	return extra
+}
+
+// freeName returns a name that is none of those taken: name itself, or with a number.
+func freeName(name string, taken []string) string {
+	free := name
+	for i := 2; slices.Contains(taken, free); i++ {
+		free = fmt.Sprintf("%s_%d", name, i)
 	}
-	return []string{file}, writeCSV(file, columnNames(r.Model.Spec()), s.X, extra)
+	return free
 }
 
 // noData reports that a picture shows the model alone.
@@ -74,7 +98,7 @@ func writeNPY(file string, x flow.Batch, extra []column) ([]string, error) {
 		return nil, err
 	}
 	for _, c := range extra {
-		beside := strings.TrimSuffix(file, filepath.Ext(file)) + "." + c.name + ".npy"
+		beside := besideNPY(file, c.name)
 		if err := table.WriteNPY(beside, flow.Batch{N: x.N, D: 1, X: c.values}); err != nil {
 			return nil, err
 		}
@@ -83,10 +107,13 @@ func writeNPY(file string, x flow.Batch, extra []column) ([]string, error) {
 	return files, nil
 }
 
+// besideNPY is the file of a column beside the NPY file of the points.
+func besideNPY(file, column string) string {
+	return strings.TrimSuffix(file, filepath.Ext(file)) + "." + column + ".npy"
+}
+
+// writeCSV writes the points and what is beside them; names are those of all columns.
 func writeCSV(file string, names []string, x flow.Batch, extra []column) error {
-	for _, c := range extra {
-		names = append(names, c.name)
-	}
 	all := flow.NewBatch(x.N, len(names))
 	for i := range x.N {
 		row := all.Row(i)
