@@ -14,8 +14,8 @@ import (
 // returns the run opened. weights is a file of [model.ReadWeights] with the network, in
 // model units, and events is the log of the training. The run can be evaluated, sampled and
 // drawn as any other, but not resumed: the state of its optimizer is not known. ErrExists
-// is returned where dir holds a run already, and ErrSettings for settings that the data
-// show to be wrong.
+// is returned where dir holds a run already, ErrInTheWay where it holds files that would be
+// replaced, and ErrSettings for settings that the data show to be wrong.
 func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error) {
 	cfg = cfg.Defaults()
 	if err := cfg.Validate(); err != nil {
@@ -23,6 +23,9 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 	}
 	if exists(filepath.Join(dir, ConfigFile)) {
 		return nil, fmt.Errorf("%w: %s", ErrExists, dir)
+	}
+	if err := nothingInTheWay(dir); err != nil {
+		return nil, err
 	}
 	eng, err := nn.Open(cfg.Backend)
 	if err != nil {
@@ -59,9 +62,13 @@ func (s *session) imported(eng *nn.Engine, events []train.Event) (*Run, error) {
 		return nil, err
 	}
 	defer lock.Unlock()
+	if err := nothingInTheWay(s.dir); err != nil { // now that nobody else writes there
+		return nil, err
+	}
+	// What takes long comes first: until run.yaml is there too, the files are in the way.
 	err = errors.Join(
-		writeMetrics(filepath.Join(s.dir, MetricsFile), events),
 		s.model.Save(filepath.Join(s.dir, CheckpointFile)),
+		writeMetrics(filepath.Join(s.dir, MetricsFile), events),
 	)
 	if err == nil {
 		err = s.writeDescription(eng)

@@ -2,6 +2,7 @@ package run
 
 import (
 	"errors"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -55,6 +56,30 @@ func TestARunOfAnotherProgramIsARun(t *testing.T) {
 	if _, err := Train(t.Context(), parse(t, "train.steps=40"), folder, TrainOptions{Resume: true}); !errors.Is(err,
 		model.ErrNoState) {
 		t.Errorf("resumed: got %v, want that there is no state to resume from", err)
+	}
+}
+
+// What lies in a folder without a run.yaml is somebody's, a run's whose run.yaml is lost, say.
+func TestAnImportReplacesNothing(t *testing.T) {
+	_, weights, folder := elsewhere(t)
+	if err := os.Mkdir(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{CheckpointFile, MetricsFile} {
+		file := filepath.Join(folder, name)
+		if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Import(parse(t), folder, weights, nil)
+		if !errors.Is(err, ErrInTheWay) || !strings.Contains(err.Error(), name) || string(read(t, file)) != "mine" {
+			t.Errorf("%s: got %v, want ErrInTheWay and the file as it was", name, err)
+		}
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Import(parse(t), folder, weights, nil); err != nil {
+		t.Errorf("into a folder of nothing: %v", err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -303,5 +304,32 @@ func TestAFolderOfAnEarlierVersionKeepsItsSettings(t *testing.T) {
 	r, err := Train(t.Context(), more, dir, TrainOptions{Resume: true})
 	if err != nil || r.Step != 40 || *r.Config.Precondition || r.Config.Train.Optimizer.Name != "adamw" {
 		t.Errorf("with its own run.yaml: %v", err)
+	}
+}
+
+// A log that is gone is told of: the steps before are measured no more.
+func TestALogThatIsGoneIsTold(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Train(t.Context(), parse(t), dir, TrainOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, MetricsFile)
+	for _, gone := range []bool{false, true} {
+		steps := "train.steps=40"
+		if gone {
+			steps = "train.steps=50"
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var warnings []string
+		o := TrainOptions{Resume: true, Warned: func(w string) { warnings = append(warnings, w) }}
+		if _, err := Train(t.Context(), parse(t, steps), dir, o); err != nil {
+			t.Fatal(err)
+		}
+		told := slices.ContainsFunc(warnings, func(w string) bool { return strings.HasPrefix(w, file+" is gone: ") })
+		if told != gone {
+			t.Errorf("%s: warnings %q; want that the log is gone: %v", steps, warnings, gone)
+		}
 	}
 }

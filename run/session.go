@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"flowmatch/data"
+	"flowmatch/data/table"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
 	"flowmatch/internal/filelock"
@@ -94,6 +95,7 @@ type session struct {
 	progress  train.Progress
 	from      int
 	warnings  []string // of the data
+	made      string   // the fingerprint of the pairs of the teacher; empty without one
 }
 
 // lockFolder makes a folder, takes its lock and clears it of what killed processes left.
@@ -173,14 +175,15 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	return s, s.writeDescription(eng)
 }
 
-// nothingInTheWay reports files in a folder of no run that a training would replace or remove.
+// nothingInTheWay reports files in a folder of no run that a training or an import would replace
+// or remove.
 func nothingInTheWay(dir string) error {
 	names := made(dir)
 	if len(names) == 0 || exists(filepath.Join(dir, ConfigFile)) {
 		return nil
 	}
-	return fmt.Errorf("%w: %s has no %s, but %s, which the training would replace or remove; train into another "+
-		"folder, or move them away", ErrInTheWay, dir, ConfigFile, choice.List(names))
+	return fmt.Errorf("%w: %s has no %s, but %s, which would be replaced or removed; take another folder, or move "+
+		"them away", ErrInTheWay, dir, ConfigFile, choice.List(names))
 }
 
 // warn tells what is wrong, though it can be trained.
@@ -348,6 +351,7 @@ func (s *session) newObjective(ctx context.Context, eng *nn.Engine, spec model.S
 		if in.Pairs, err = s.pairs(ctx, eng, spec, begun); err != nil {
 			return nil, err
 		}
+		s.made = table.Table{X: in.Pairs.X}.Fingerprint()
 	}
 	return s.cfg.Train.New(in)
 }
@@ -356,6 +360,10 @@ func (s *session) newObjective(ctx context.Context, eng *nn.Engine, spec model.S
 func (s *session) run(ctx context.Context, o TrainOptions) error {
 	p := &records{session: s, ctx: ctx, undrawn: o.Undrawn}
 	defer p.Close()
+	if s.from > 0 && !exists(filepath.Join(s.dir, MetricsFile)) && o.Warned != nil {
+		o.Warned(fmt.Sprintf("%s is gone: what was measured up to step %d is lost, and the log begins behind it",
+			filepath.Join(s.dir, MetricsFile), s.from))
+	}
 	if err := p.begin(s.from); err != nil {
 		return err
 	}

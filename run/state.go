@@ -23,8 +23,9 @@ import (
 	"flowmatch/train"
 )
 
-// Where a checkpoint keeps train.Progress, and the settings that it was trained with.
-const keyProgress, keySettings = "train", "settings"
+// Where a checkpoint keeps train.Progress, the settings that it was trained with, and the
+// fingerprint of the pairs of its teacher.
+const keyProgress, keySettings, keyPairs = "train", "settings", "pairs"
 
 func (s *session) checkpoint(state nn.State) model.Checkpoint {
 	return model.Checkpoint{Spec: s.model.Spec(), Net: s.model.Net(), State: state}
@@ -45,6 +46,9 @@ func (s *session) save(state nn.State, p train.Progress, best bool) error {
 	}
 	c := s.checkpoint(state)
 	c.Extra = map[string]string{keyProgress: string(progress), keySettings: string(settings)}
+	if s.made != "" {
+		c.Extra[keyPairs] = s.made
+	}
 	if best {
 		if err := c.Save(filepath.Join(s.dir, BestFile)); err != nil {
 			return err
@@ -175,7 +179,7 @@ func (s *session) restore(file string, eng *nn.Engine) error {
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(s.sameSettings(file, ckpt), s.sameData(ckpt)); err != nil {
+	if err := cmp.Or(s.sameSettings(file, ckpt), s.sameData(ckpt), s.samePairs(ckpt)); err != nil {
 		return err
 	}
 	if taken := int(ckpt.State.Step); s.cfg.Train.Steps < taken {
@@ -233,6 +237,17 @@ func (s *session) sameData(ckpt *model.Checkpoint) error {
 	if was.Fingerprint != "" && was.Fingerprint != s.set.Fingerprint {
 		return fmt.Errorf("%w: the data (%s) hold other numbers than when the run began (fingerprint %s, now %s)",
 			ErrChanged, s.set.Name, was.Fingerprint, s.set.Fingerprint)
+	}
+	return nil
+}
+
+// samePairs reports pairs of a teacher that are not those of the checkpoint. One of an earlier
+// version has no fingerprint of them.
+func (s *session) samePairs(ckpt *model.Checkpoint) error {
+	if was := ckpt.Extra[keyPairs]; was != "" && was != s.made {
+		return fmt.Errorf("%w: %s holds other pairs of the teacher than when the run began (fingerprint %s, now %s); put "+
+			"the file back, or train into another folder", ErrChanged, filepath.Join(s.dir, pairsFile), choice.Cut(was),
+			s.made)
 	}
 	return nil
 }

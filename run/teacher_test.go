@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,6 +98,37 @@ func TestStudentsLearnFromATeachersFolderAndResume(t *testing.T) {
 				t.Errorf("resumed with another number of pairs: got %v", err)
 			}
 		}
+	}
+}
+
+// The pairs are what the run learns from: those of another run of as many are others.
+func TestPairsOfAnotherRunAreSeen(t *testing.T) {
+	dir, ctx := t.TempDir(), t.Context()
+	teacher := filepath.Join(dir, "teacher")
+	if _, err := Train(ctx, parse(t), teacher, TrainOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for seed, name := range []string{"one", "two"} {
+		cfg := parse(t, "train.objective=reflow", "train.teacher="+teacher, "train.pairs=200", fmt.Sprint("seed=", seed))
+		if _, err := Train(ctx, cfg, filepath.Join(dir, name), TrainOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := parse(t, "train.objective=reflow", "train.teacher="+teacher, "train.pairs=200", "train.steps=35")
+	mine, theirs := filepath.Join(dir, "one", pairsFile), filepath.Join(dir, "two", pairsFile)
+	own := read(t, mine)
+	if err := os.WriteFile(mine, read(t, theirs), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Train(ctx, cfg, filepath.Join(dir, "one"), TrainOptions{Resume: true})
+	if !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), mine+" holds other pairs of the teacher") {
+		t.Errorf("pairs of another run: %v", err)
+	}
+	if err := os.WriteFile(mine, own, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Train(ctx, cfg, filepath.Join(dir, "one"), TrainOptions{Resume: true}); err != nil {
+		t.Errorf("its own: %v", err)
 	}
 }
 
