@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"flowmatch/data"
 	"flowmatch/flow"
@@ -85,20 +86,24 @@ func (r *Run) ClassNames() []string {
 }
 
 // Class returns the number of a class: that of the name or, where no name is a number, of
-// the number itself. The error says what the classes are.
+// the number itself, which may be written as 1.0. The error says what the classes are.
 func (r *Run) Class(name string) (int32, error) {
 	names := r.ClassNames()
 	if k := slices.Index(names, name); k >= 0 {
 		return int32(k), nil
 	}
-	what := choice.List(names)
+	what, numbers := choice.List(names), names
 	if r.Model.Spec().ClassNames == nil {
 		what = fmt.Sprintf("0 to %d, without names", len(names)-1)
-	} else if _, numbers := data.ClassNumbers(names); !numbers {
-		if k, err := strconv.Atoi(name); err == nil && k >= 0 && k < len(names) {
+	} else if _, ok := data.ClassNumbers(names); !ok {
+		numbers = data.NameClasses(nil, len(names))
+		what += fmt.Sprintf(", by their numbers 0 to %d", len(names)-1)
+	}
+	if v, err := strconv.ParseFloat(strings.TrimSpace(name), 64); err == nil {
+		// A number however it is written, as 1.0.
+		if k := slices.Index(numbers, strconv.FormatFloat(v, 'f', -1, 64)); k >= 0 {
 			return int32(k), nil
 		}
-		what += fmt.Sprintf(", by their numbers 0 to %d", len(names)-1)
 	}
 	return 0, fmt.Errorf("run: no class is called %s; the classes of %s are %s", choice.Quote(name), r.Dir, what)
 }

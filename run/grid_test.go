@@ -66,3 +66,24 @@ func TestGridsHaveALineForEachClass(t *testing.T) {
 		t.Errorf("columns of classes: %s, want 3 0 0", got)
 	}
 }
+
+// A class is asked for by its name or, where no name is a number, by its number, however that
+// is written.
+func TestAClassIsFoundByItsNameOrNumber(t *testing.T) {
+	digits, few, pets := ofClasses(t, 3), ofClasses(t, 3, "1", "2", "7"), ofClasses(t, 2, "cat", "1.5")
+	for _, c := range []struct {
+		r    *Run
+		name string
+		want int32 // -1: there is none
+	}{
+		{digits, "1", 1}, {digits, "1.0", 1}, {digits, " 2 ", 2}, {digits, "2e0", 2}, {digits, "1.5", -1},
+		{digits, "3", -1}, {digits, "-1", -1}, {digits, "NaN", -1}, {digits, "1e300", -1}, {digits, "", -1},
+		{few, "7.0", 2}, {few, "0", -1}, {few, "2", 1}, {pets, "cat", 0}, {pets, "1.5", 1}, {pets, "1.0", 1},
+		{pets, "0", 0}, {pets, "2", -1}, {pets, "dog", -1},
+	} {
+		k, err := c.r.Class(c.name)
+		if found := err == nil; found != (c.want >= 0) || found && k != c.want {
+			t.Errorf("%q of %q: class %d (error %v), want %d", c.name, c.r.ClassNames(), k, err, c.want)
+		}
+	}
+}
