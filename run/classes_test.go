@@ -1,8 +1,12 @@
 package run
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"os"
 	"path/filepath"
 	"slices"
@@ -106,6 +110,49 @@ func TestAModelWithoutNamesTakesLabelsByTheirNumbers(t *testing.T) {
 	for i, l := range given.Label {
 		if want := int32(x.Row(i)[0] - 0.5); l != want {
 			t.Errorf("label %d of a point of class %d", l, want)
+		}
+	}
+}
+
+// One of folders numbered them in the order of their text.
+func TestAModelWithoutNamesHasItsFoldersInTheOrderOfTheirText(t *testing.T) {
+	r := trained(t, "data: {name: moons}\nconditional: true\nnet: {hidden: [4]}\ntrain: {steps: 2, batch: 8}")
+	spec := r.Model.Spec()
+	spec.Net.Classes = 3
+	for _, names := range [][]string{{"a", "2", "10"}, {"1", "2", "10"}} {
+		dir := t.TempDir()
+		for i, name := range names {
+			for k := range 4 {
+				img := image.NewGray(image.Rect(0, 0, 2, 2))
+				img.Set(0, 0, color.Gray{uint8(100*i + k)})
+				var b bytes.Buffer
+				if err := png.Encode(&b, img); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.MkdirAll(filepath.Join(dir, name), 0o777); err != nil {
+					t.Fatal(err)
+				}
+				file := filepath.Join(dir, name, fmt.Sprintf("%d.png", k))
+				if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		none := 0.0
+		set, err := openOrdered(Config{Data: dataset.Config{Path: dir, Kind: data.KindFolder, Size: 2, Channels: 1,
+			Dequantize: new(false), Val: &none, Test: &none}}, spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, given, err := data.Rows(set.TrainSet, 0, set.TrainSet.Len(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := slices.Sorted(slices.Values(names))
+		for i, l := range given.Label {
+			if want := names[int(x.Row(i)[0]*128+128)/100]; text[l] != want || set.ClassNames != nil {
+				t.Errorf("class %d of folder %s, the names %q; want its place in %q", l, want, set.ClassNames, text)
+			}
 		}
 	}
 }

@@ -217,10 +217,26 @@ func openOrdered(cfg Config, spec model.Spec) (*data.Set, error) {
 	if err != nil || spec.Net.Classes == 0 {
 		return set, err
 	}
-	if _, numbers := data.ClassNumbers(set.ClassNames); spec.ClassNames == nil && !numbers {
-		return set, nil // an old checkpoint, which has no names of folders
+	_, numbers := data.ClassNumbers(set.ClassNames)
+	if folder := cfg.Data.ResolvedKind() == data.KindFolder; spec.ClassNames == nil && (!numbers || folder) {
+		return inTextOrder(set)
 	}
 	return set.WithClasses(spec.ClassNames, spec.Net.Classes)
+}
+
+// inTextOrder returns the data of an old checkpoint, which has no names of folders: its version
+// numbered them in the order of their text, 10 before 2.
+func inTextOrder(set *data.Set) (*data.Set, error) {
+	if set.ClassNames == nil {
+		return set, nil
+	}
+	set, err := set.WithClasses(slices.Sorted(slices.Values(set.ClassNames)), set.Classes)
+	if err != nil {
+		return nil, err
+	}
+	nameless := *set
+	nameless.ClassNames = nil
+	return &nameless, nil
 }
 
 // openData opens the data of a run, with the contexts that it makes of images.
