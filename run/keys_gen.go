@@ -23,7 +23,7 @@ var keyDocs = map[string]string{
 	"data.columns":                 "The names of the columns of a table to learn; default all but the label and the context. A run file holds at most 20,000 values: more columns are learnt by naming none.",
 	"data.context":                 "The names of the columns of a table that the others are learnt given: they are told when samples are drawn. Default none.",
 	"data.label":                   "The column of a table that holds the class of each row, a whole number from 0; default none.",
-	"data.delimiter":               "The character between the fields of a text table, or the word tab; default a comma, in .tsv files a tab.",
+	"data.delimiter":               "The character between the fields of a text table, or the word tab; default a comma, in .tsv files a tab or, where that separates nothing, what does.",
 	"data.header":                  "Whether the first row of a text table holds the names of the columns; left out, it is found in the file.",
 	"data.labels_path":             "The IDX file with the classes of the images of path.",
 	"data.test_path":               "A file or folder of held-out data of the same kind as path.",

@@ -89,7 +89,7 @@ type Config struct {
 	// from 0; default none.
 	Label string `json:"label,omitempty" yaml:"label,omitempty"`
 	// Delimiter is the character between the fields of a text table, or the word tab;
-	// default a comma, in .tsv files a tab.
+	// default a comma, in .tsv files a tab or, where that separates nothing, what does.
 	Delimiter string `json:"delimiter,omitempty" yaml:"delimiter,omitempty"`
 	// Header is whether the first row of a text table holds the names of the columns; left
 	// out, it is found in the file.
