@@ -99,14 +99,28 @@ func made(dir string) (names []string) {
 	if err != nil {
 		return nil // the folder is yet to be made
 	}
-	fixed := []string{versionsFile, MetricsFile, CheckpointFile, BestFile, pairsFile}
 	for _, f := range files {
-		name := f.Name()
-		if slices.Contains(fixed, name) || hasStep(name, snapshotName) || hasStep(name, samplesName) {
+		if name := f.Name(); slices.Contains(fixedNames, name) || ofStep(name) {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// fixedNames are those of the files, beside run.yaml, that a training makes once.
+var fixedNames = []string{versionsFile, MetricsFile, CheckpointFile, BestFile, pairsFile}
+
+// ofStep says whether a name is that of a file of a step.
+func ofStep(name string) bool { return hasStep(name, snapshotName) || hasStep(name, samplesName) }
+
+// Owns says whether a file is one that the run in its folder keeps there, or reads if it is
+// there: it is not for anything else.
+func Owns(file string) bool {
+	dir, name := filepath.Dir(file), filepath.Base(file)
+	if !exists(filepath.Join(dir, ConfigFile)) {
+		return false
+	}
+	return name == ConfigFile || slices.Contains(fixedNames, name) || ofStep(name) && exists(file)
 }
 
 // hasStep says whether a name is one of a step.

@@ -245,9 +245,9 @@ func (s *session) sameData(ckpt *model.Checkpoint) error {
 // version has no fingerprint of them.
 func (s *session) samePairs(ckpt *model.Checkpoint) error {
 	if was := ckpt.Extra[keyPairs]; was != "" && was != s.made {
-		return fmt.Errorf("%w: %s holds other pairs of the teacher than when the run began (fingerprint %s, now %s); put "+
-			"the file back, or train into another folder", ErrChanged, filepath.Join(s.dir, pairsFile), choice.Cut(was),
-			s.made)
+		return fmt.Errorf("%w: %s holds other pairs of the teacher than when the run began (fingerprint %s, now %s); "+
+			"put the file back, or train into another folder", ErrChanged, filepath.Join(s.dir, pairsFile),
+			choice.Cut(was), s.made)
 	}
 	return nil
 }

@@ -109,7 +109,8 @@ func TestPairsOfAnotherRunAreSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for seed, name := range []string{"one", "two"} {
-		cfg := parse(t, "train.objective=reflow", "train.teacher="+teacher, "train.pairs=200", fmt.Sprint("seed=", seed))
+		cfg := parse(t, "train.objective=reflow", "train.teacher="+teacher, "train.pairs=200",
+			fmt.Sprint("seed=", seed))
 		if _, err := Train(ctx, cfg, filepath.Join(dir, name), TrainOptions{}); err != nil {
 			t.Fatal(err)
 		}

@@ -184,7 +184,7 @@ func (c *csvReader) numbers(x []float64, row []string, in source) ([]float64, er
 	}
 	for k, i := range in.chosen {
 		v, err := strconv.ParseFloat(row[i], 64)
-		if problem := problemOf(row[i], v, err); problem != "" {
+		if problem := problemOf(row[i], v, err, in.opts.Label != "" && k == len(in.chosen)-1); problem != "" {
 			line, _ := c.FieldPos(i)
 			return nil, files.MalformedAt(c.path, fmt.Sprintf("line %d, %s", line, column(in.names[i])), "%s", problem)
 		}
@@ -196,13 +196,17 @@ func (c *csvReader) numbers(x []float64, row []string, in source) ([]float64, er
 	return x, nil
 }
 
-// problemOf says what is wrong with a field that reads as v with the error; "": nothing.
-func problemOf(field string, v float64, err error) string {
+// problemOf says what is wrong with a field that reads as v with the error; "": nothing. label is
+// whether it is to be that of a class.
+func problemOf(field string, v float64, err error, label bool) string {
 	switch {
 	case field == "":
 		return "the field is empty; fill it in or drop the row"
 	case errors.Is(err, strconv.ErrRange):
 		return choice.Quote(field) + " is beyond the range of a float64"
+	case err != nil && label:
+		return choice.Quote(field) + " is not a class label; want a whole number from 0: give each class a number" +
+			misread(field)
 	case err != nil:
 		return choice.Quote(field) +
 			" is not a number; want one such as -1.5 or 2e-3, or leave the column out with the columns option" +
@@ -220,7 +224,7 @@ func misread(field string) string {
 		return err == nil
 	}
 	if strings.Count(field, ",") == 1 && number(strings.Replace(field, ",", ".", 1)) {
-		return "; its comma seems to be a decimal point: write points"
+		return "; write a point for decimals, and no commas in numbers"
 	}
 	for _, s := range Delimiters {
 		parts := strings.Split(field, string(s))

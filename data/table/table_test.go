@@ -126,16 +126,19 @@ func TestBadCSVIsReportedWithLineColumnAndValue(t *testing.T) {
 		{"x,y\n1,2\n", `column "x" is asked for twice`, Options{Columns: []string{"x"}, Label: "x"}},
 		{"x\n1\n", "no columns of data", Options{Label: "x"}},
 		{"x,k\n1,0\n\n2,0.5\n", `line 4, column "k": 0.5 is not a class label`, Options{Label: "k"}},
+		{"x,k\n1,cat\n", `line 2, column "k": "cat" is not a class label; want a whole number from 0: give each`,
+			Options{Label: "k"}},
 		{"x,k\n1,-1\n", `column "k": -1 is not a class label; want a whole number from 0 to 65535`,
 			Options{Label: "k"}},
 		{"x,y\r1,2\r3,a", `line 3, column "y": "a" is not a number`, Options{}},
 		{"x;y\n1,5;2\n", `"1,5" is not a number; want one such as -1.5 or 2e-3, or leave the column out with the ` +
-			`columns option; its comma seems to be a decimal point`, Options{}},
+			`columns option; write a point for decimals`, Options{}},
 		{"x  y\n1  2\n", `it seems to be several numbers, separated by ' ': give that as the delimiter`, Options{}},
 		{"x y\n1;2\n", `it seems to be several numbers, separated by ';'`, Options{}},
 		{"\xff\xfex\x00,\x00y\x00", "t.csv: is text in UTF-16, or no text; save it as UTF-8", Options{}},
 		{"x\x00,\x00y\x00\n\x00", "is text in UTF-16", Options{}},
 		{"\x00x\x00,\x00y", "is text in UTF-16", Options{}},
+		{"PK\x03\x04abc", "is a zip file, as a workbook (.xlsx) is", Options{}},
 		{"1,2\n", `delimiter '"' cannot separate fields`, Options{Delimiter: '"'}},
 	} {
 		_, err := Read(datatest.WriteTemp(t, "t.csv", []byte(c.text)), c.opts)

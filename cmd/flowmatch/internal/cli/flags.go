@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -250,24 +248,6 @@ func extension(flag, file string, endings ...string) (string, error) {
 		return "", usagef("%s %q; its name must end in %s", flag, file, strings.Join(endings, ", "))
 	}
 	return ext, nil
-}
-
-// inFolder reports a file of --out that cannot be written, for its folder is not there: before
-// the work that it is to hold.
-func inFolder(file string) error {
-	dir := filepath.Dir(file)
-	switch info, err := os.Stat(dir); {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("--out %q: no such folder: %q; make it first", file, dir)
-	case err != nil:
-		return fmt.Errorf("--out %q: %w", file, err)
-	case !info.IsDir():
-		return fmt.Errorf("--out %q: %q is a file, not a folder", file, dir)
-	}
-	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		return fmt.Errorf("--out %q is a folder; give the name of a file", file)
-	}
-	return nil
 }
 
 // labels returns n times the class that --label names, or, when it is not given, what

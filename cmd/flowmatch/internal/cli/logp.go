@@ -150,12 +150,15 @@ func (f *logpFlags) check(cmd *cobra.Command) (ext string, err error) {
 func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) {
 	ext, err := f.check(cmd)
 	if err == nil && ext != "" {
-		err = inFolder(f.out)
+		err = inFolder(f.out, f.data, f.labels)
 	}
 	if err != nil {
 		return nil, err
 	}
 	r, err := f.open(cmd, dir)
+	if err == nil && ext != "" {
+		err = sparesData(f.out, r)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"flowmatch/run"
 )
 
 // A file that cannot be written is told before the work that it is to hold.
@@ -32,6 +34,31 @@ func TestAMissingOutputFolderIsToldBeforehand(t *testing.T) {
 	if code != exitFailure || !strings.Contains(stderr, "is a folder; give the name of a file") {
 		t.Errorf("a folder: exit code %d, %q", code, stderr)
 	}
+}
+
+// What is written must not replace what is read, or the files of a run.
+func TestAnOutputReplacesNoInput(t *testing.T) {
+	dir := numbered(t)
+	settings, err := run.ReadConfig(filepath.Join(dir, run.ConfigFile), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, trainingData := writeText(t, "run.yaml", tinyRun), settings.Data.Path
+	points := writeText(t, "points.csv", "x,y,kind\n0.5,0.25,1\n")
+	for _, c := range []struct{ args, want string }{
+		{"logp " + dir + " --data " + points + " --out " + points, "would replace"},
+		{"logp " + dir + " --data " + points + " --out " + trainingData, "would replace"},
+		{"sample " + dir + " --n 5 --out " + trainingData, "would replace"},
+		{"sample " + dir + " --n 5 --out " + dir + "/pairs.npy", "is a file of the run in that folder"},
+		{"classifier " + config + " --out " + dir + "/" + run.CheckpointFile, "is a file of the run"},
+		{"classifier " + config + " --out " + dir + "/" + run.BestFile, "is a file of the run"},
+	} {
+		code, _, stderr := invoke(t, strings.Fields(c.args+" -q")...)
+		if code != exitUsage || !strings.Contains(stderr, c.want) {
+			t.Errorf("%s: exit code %d, %q; want 2 and %q", c.args, code, stderr, c.want)
+		}
+	}
+	succeed(t, "sample", dir, "--n", "5", "--out", dir+"/samples.csv", "-q")
 }
 
 // A run of an engine that this program lacks says with which it can be used.

@@ -182,12 +182,15 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, error) {
 	ext, err := f.check(cmd)
 	if err == nil {
-		err = inFolder(f.out)
+		err = inFolder(f.out, f.condition)
 	}
 	if err != nil {
 		return nil, err
 	}
 	r, err := f.open(cmd, dir)
+	if err == nil {
+		err = sparesData(f.out, r)
+	}
 	if err != nil {
 		return nil, err
 	}
