@@ -86,6 +86,7 @@ func ReadMetrics(file string) ([]train.Event, error) {
 		return nil, fmt.Errorf("run: %w", err)
 	}
 	var events []train.Event
+	b = bytes.TrimPrefix(b, []byte("\ufeff")) // which some editors put in front
 	sc := bufio.NewScanner(bytes.NewReader(b[:bytes.LastIndexByte(b, '\n')+1]))
 	for n := 1; sc.Scan(); n++ {
 		var e train.Event

@@ -135,7 +135,7 @@ func readLabels(path string, n int) ([]int32, error) {
 		return nil, err
 	}
 	if !slices.Equal(a.Shape, []int{n}) && !slices.Equal(a.Shape, []int{n, 1}) {
-		return nil, files.Malformed(path, "labels of shape %v for %d images; want one each", a.Shape, n)
+		return nil, files.Malformed(path, "labels of shape %v for %d points; want one each", a.Shape, n)
 	}
 	label := make([]int32, n)
 	for i := range label {

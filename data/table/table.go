@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"flowmatch/data"
@@ -126,15 +127,18 @@ func choose(path string, names []string, opts Options, leftOut ...string) ([]int
 	var chosen []int
 	for _, name := range want {
 		i, there := at[name]
+		if !there { // a text does not keep the spaces around it, another file does
+			i, there = at[strings.TrimSpace(name)]
+		}
 		if !there {
 			return nil, &data.FileError{Path: path, Missing: name,
 				Problem: fmt.Sprintf("no %s; the columns are %s", column(name), choice.List(names))}
 		}
-		if taken[name] {
+		if taken[names[i]] {
 			return nil, files.Malformed(path, "%s is asked for twice; name it once, in columns, context or label",
 				column(name))
 		}
-		taken[name] = true
+		taken[names[i]] = true
 		chosen = append(chosen, i)
 	}
 	if learnt == 0 {

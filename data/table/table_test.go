@@ -57,6 +57,8 @@ func TestCSVIsReadAsItLooks(t *testing.T) {
 		{"quotes", "\"x\",\"y\"\n\"1\",2\n", Options{}, xy, []float64{1, 2}, nil},
 		{"columns in another order, words left out", "x,name,y\n1,ann,2\n3,bob,4\n",
 			Options{Columns: []string{"y", "x"}}, []string{"y", "x"}, []float64{2, 1, 4, 3}, nil},
+		{"a name with spaces, as Parquet has it", " x ,y\n1,2\n", Options{Columns: []string{"y", " x "}},
+			[]string{"y", "x"}, []float64{2, 1}, nil},
 		{"labels", "x,k,y\n1,0,2\n3,4,4\n", Options{Label: "k"}, xy, []float64{1, 2, 3, 4}, []int32{0, 1}},
 		{"labels and columns", "x,k,y\n1,0,2\n3,4,4\n", Options{Label: "k", Columns: []string{"y"}},
 			[]string{"y"}, []float64{2, 4}, []int32{0, 1}},

@@ -122,7 +122,7 @@ func isText(file string) bool {
 // sampled says whether a text file begins with the columns of a model as samples do, whatever
 // the file looks like that it was trained on: separated by commas, under their names.
 func sampled(file string, columns []string) bool {
-	if columns == nil || filepath.Ext(file) != ".csv" {
+	if columns == nil || !strings.EqualFold(filepath.Ext(file), ".csv") {
 		return false
 	}
 	f, err := atomicfile.Open(file)
