@@ -145,7 +145,7 @@ func TestFlagsThatTheRunHasNoUseFor(t *testing.T) {
 		{"sample " + euler + " --n 1 --out x.csv --condition test --mask left", "--mask is for images"},
 		{"sample " + euler + " --n 1 --out x.csv --condition test", "trained without a condition"},
 		{"logp " + euler + " --dataset moons --n 1 --rtol 1e-3", "error estimate"},
-		{"logp " + euler + " --data x.csv --labels y", "--labels is for images"},
+		{"logp " + euler + " --data x.csv --labels y", "--labels is for conditional models"},
 		{"eval " + euler + " --solver average", "--solver average is for runs"},
 		{"eval " + euler + " --solver interval", "--solver interval is for runs"},
 		{"eval " + euler + " --dequantizations 2", "--dequantizations is for images"},

@@ -38,13 +38,10 @@ func TestAMissingOutputFolderIsToldBeforehand(t *testing.T) {
 
 // What is written must not replace what is read, or the files of a run.
 func TestAnOutputReplacesNoInput(t *testing.T) {
-	dir := numbered(t)
-	settings, err := run.ReadConfig(filepath.Join(dir, run.ConfigFile), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, trainingData := writeText(t, "run.yaml", tinyRun), settings.Data.Path
-	points := writeText(t, "points.csv", "x,y,kind\n0.5,0.25,1\n")
+	trainingData := writeText(t, "t.csv", "x,y\n"+strings.Repeat("0.5,0.25\n1.5,2\n2.5,0.75\n", 10))
+	config, points := writeText(t, "run.yaml", tinyRun), writeText(t, "points.csv", "x,y\n0.5,0.25\n")
+	dir := filepath.Join(t.TempDir(), "run")
+	succeed(t, "train", config, "--set", "data={path: "+trainingData+"}", "--out", dir, "-q")
 	for _, c := range []struct{ args, want string }{
 		{"logp " + dir + " --data " + points + " --out " + points, "would replace"},
 		{"logp " + dir + " --data " + points + " --out " + trainingData, "would replace"},
