@@ -11,24 +11,37 @@ import (
 // chapters are the groups of cases of the page.
 var chapters = []struct{ group, title, text string }{
 	{"train", "Training",
-		"One step of conditional flow matching in two dimensions: batch drawn, forward, backward, Adam. Ours " +
-			"also averages the weights (EMA), and draws its batches ahead on other cores."},
+		"One step of conditional flow matching in two dimensions: draw a batch, forward, backward, Adam. " +
+			"flowmatch also averages the weights (EMA), and draws its batches in advance on other cores."},
 	{"conv", "Convolution",
-		"3x3, 64 to 64 channels, 32 images of 32x32, float32; backward is the gradient of the sum of squares " +
-			"with respect to images and kernel."},
+		"A kernel of 3x3, 64 to 64 channels, 32 images of 32x32, float32. Backward is the gradient of the sum " +
+			"of squares with respect to images and kernel."},
 	{"images", "A UNet of images",
-		"The UNet of examples/digits.yaml (32 channels, three resolutions, attention at 7x7; PyTorch has the " +
-			"same module by module), 64 images of 28x28 with labels: an evaluation of the velocity, one with a " +
-			"vector-Jacobian product, which is a step of a likelihood by Hutchinson's estimate, and a training " +
-			"step, which ours also averages the weights in."},
+		"The UNet of examples/digits.yaml: 32 channels, three resolutions, attention at 7x7. PyTorch has the " +
+			"same network, module by module. The batch has 64 images of 28x28 with labels.\n\n" +
+			"- velocity: one evaluation.\n" +
+			"- vjp: an evaluation with a vector-Jacobian product, as in a likelihood by Hutchinson's estimate.\n" +
+			"- train: a training step. flowmatch also averages the weights in it."},
 	{"sample", "Sampling",
-		"1000 points from noise to data. NFE is our number of evaluations of the network; weights are random " +
-			"in every library, so theirs may differ by a few."},
-	{"likelihood", "Likelihood", "log p of 1000 points with the exact divergence."},
+		"1000 points from noise to data. NFE is the number of evaluations of the network by flowmatch. Weights " +
+			"are random in every library, so other numbers may differ by a few."},
+	{"likelihood", "Likelihood", "The log-density of 1000 points with the exact divergence."},
 	{"coupling", "Exact optimal transport",
-		"The permutation of least cost between two sets, squared distances included. SciPy is left out where " +
-			"it takes most of a minute."},
+		"The permutation of least cost between two sets. The time includes the squared distances. SciPy is left " +
+			"out where it takes most of a minute."},
 }
+
+// highlights are the cases with which the page begins, in words.
+var highlights = []struct{ name, text string }{
+	{"train mlp256x4 B1024", "a training step: 4 layers of 256, batch of 1024"},
+	{"train unet32 28x28 B64", "a training step: UNet, 64 images of 28x28"},
+	{"sample dopri5 1e-5 mlp512x5 n1000", "1000 samples: 5 layers of 512, dopri5"},
+	{"logp exact dopri5 1e-5 mlp512x5 n1000", "1000 exact log-densities: 5 layers of 512, dopri5"},
+	{"exact OT n1024 d2", "exact optimal transport: 1024 points of the plane"},
+}
+
+// tie is the share within which two times count as equal: neither is in bold.
+const tie = 0.02
 
 // axisText says what is varied along an axis.
 var axisText = map[string]string{
@@ -44,22 +57,26 @@ var axisText = map[string]string{
 func (r Report) Markdown(w io.Writer, command string, pictures map[string]string) error {
 	p := &page{}
 	p.line("# Performance", "")
-	p.line("This page is the output of one command, on a machine that does nothing else. Below 1, a ratio says "+
-		"that `flowmatch` is faster than the fastest peer; the target is to stay within it.", "")
+	p.line("The times of flowmatch and of the same work in PyTorch, JAX and POT, measured in turns on one "+
+		"machine with nothing else to do.", "")
+	p.highlights(r)
+	p.line("The ratio is the time of flowmatch over that of the fastest other library: below 1, flowmatch is "+
+		"faster. The target is a ratio to stay within. "+
+		fmt.Sprintf("Bold is the fastest, if it is ahead by more than %.0f %%.", 100*tie), "")
+	p.line("## How it was measured", "", "This page is the output of one command:", "")
 	p.line("```sh", "scripts/setup-peers.sh DIR   # once: Python with PyTorch, JAX and POT", "go build ./cmd/flowmatch",
 		command, "```", "")
 	p.line(fmt.Sprintf("Measured on %s in %.0f minutes: %s, %d cores, %d threads, load %.2f before, %s; %s, "+
 		"flowmatch %s; backend %s.",
 		r.Date, math.Ceil(r.Seconds/60), r.CPU, r.Cores, r.Threads, r.Load, r.Platform, r.Go, r.Flowmatch, r.Backend))
 	if r.PeakFLOPS > 0 {
-		p.line(fmt.Sprintf("One core does %.0f GFLOP/s at best, in a loop of nothing but multiply-adds; \"of peak\" "+
-			"is the share of that, all cores counted, which a case reaches with the operations of its matrix "+
-			"products alone.", r.PeakFLOPS/1e9))
+		p.line(fmt.Sprintf("The peak of one core is %.0f GFLOP/s, in a loop of only multiply-adds. \"Of peak\" is the "+
+			"share of the peak of all cores that the matrix products of a case reach.", r.PeakFLOPS/1e9))
 	}
 	if len(r.Versions) > 0 {
-		p.line("Peers: " + r.versions() + ", with as many threads (XLA uses every core).")
+		p.line("Other libraries: " + r.versions() + ", with as many threads (XLA uses every core).")
 	}
-	p.line("", "A time is the mean of a round, the least of the rounds; rounds of ours and of each peer alternate. "+
+	p.line("", "Each time is the lowest per-round mean. The rounds of flowmatch and of the other libraries alternate. "+
 		"Compilation is not timed.", "")
 	for _, c := range chapters {
 		if results := r.group(c.group); len(results) > 0 {
@@ -69,8 +86,8 @@ func (r Report) Markdown(w io.Writer, command string, pictures map[string]string
 	}
 	p.memory(r.Results)
 	if axes := r.Axes(); len(axes) > 0 {
-		p.line("## How cost grows", "", "The time of a training step as one size varies. A slope is the power with "+
-			"which the time grew from the row above: 1 is in proportion; on threads, -1 is the perfect gain.", "")
+		p.line("## How cost grows", "", "The time of a training step as one size varies. The slope is the exponent of "+
+			"the growth from the row above. 1 is proportional; for threads, -1 is perfect scaling.", "")
 		for _, axis := range axes {
 			p.scaling(axis, r.Lines(axis), pictures[axis])
 		}
@@ -102,7 +119,42 @@ func (p *page) table(head []string, rows [][]string) {
 	p.line("")
 }
 
-// times writes the cases of a group beside the variants of the peers, the best in
+// highlights writes the cases that matter beside the fastest peer of each.
+func (p *page) highlights(r Report) {
+	var rows [][]string
+	for _, h := range highlights {
+		k := slices.IndexFunc(r.Results, func(x Result) bool { return x.Case == h.name })
+		if k < 0 {
+			continue
+		}
+		if best, ok := r.Results[k].best(); ok {
+			ours, theirs := bold(r.Results[k], "flowmatch"), bold(r.Results[k], best.Variant)
+			rows = append(rows, []string{h.text, ours, theirs + ", " + best.Variant,
+				fmt.Sprintf("%.2f", r.Results[k].Ratio)})
+		}
+	}
+	if len(rows) > 0 {
+		p.table([]string{"ms", "flowmatch", "fastest other", "ratio"}, rows)
+	}
+}
+
+// bold returns the time of flowmatch or of a peer's variant, in bold if no other comes near.
+func bold(r Result, who string) string {
+	times := append([]Time{{"flowmatch", r.Seconds}}, r.Peers...)
+	k := slices.IndexFunc(times, func(t Time) bool { return t.Variant == who })
+	if k < 0 {
+		return "-"
+	}
+	text := milliseconds(times[k].Seconds)
+	for i, t := range times {
+		if len(times) == 1 || i != k && times[k].Seconds > (1-tie)*t.Seconds {
+			return text
+		}
+	}
+	return "**" + text + "**"
+}
+
+// times writes the cases of a group beside the variants of the peers, the fastest in
 // bold; peak is the operations a second that the threads together can do.
 func (p *page) times(results []Result, peak float64) {
 	var variants []string
@@ -132,7 +184,7 @@ func (p *page) times(results []Result, peak float64) {
 		if nfe {
 			row = append(row, count(r.NFE))
 		}
-		row = append(row, milliseconds(r.Seconds))
+		row = append(row, bold(r, "flowmatch"))
 		if len(variants) > 0 {
 			row = append(row, peerCells(r, variants)...)
 		}
@@ -146,19 +198,10 @@ func (p *page) times(results []Result, peak float64) {
 
 // peerCells returns the cells of the peers of one case, its ratio and its target.
 func peerCells(r Result, variants []string) (row []string) {
-	best, ok := r.best()
 	for _, variant := range variants {
-		k := slices.IndexFunc(r.Peers, func(t Time) bool { return t.Variant == variant })
-		switch {
-		case k < 0:
-			row = append(row, "-")
-		case variant == best.Variant:
-			row = append(row, "**"+milliseconds(r.Peers[k].Seconds)+"**")
-		default:
-			row = append(row, milliseconds(r.Peers[k].Seconds))
-		}
+		row = append(row, bold(r, variant))
 	}
-	if !ok {
+	if _, ok := r.best(); !ok {
 		return append(row, "-", "-")
 	}
 	verdict := "met"
@@ -199,10 +242,10 @@ func (p *page) memory(results []Result) {
 	}
 	head := []string{"case, MiB"}
 	for _, name := range who {
-		head = append(head, name+" start", "peak", "of that the work")
+		head = append(head, name+" start", "peak", "difference")
 	}
-	p.line("## Memory", "", "What a new process holds that does the case and nothing else: at its start, with the "+
-		"libraries imported, and at most. The difference is the work's own.", "")
+	p.line("## Memory", "", "The memory of a new process that runs only this case: at its start, with the libraries "+
+		"imported, and at its peak. The difference is the memory of the work itself.", "")
 	p.table(head, rows)
 }
 

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -47,7 +48,9 @@ func TestThePageOfAReport(t *testing.T) {
 	golden := filepath.Join("testdata", "page.md")
 	var b bytes.Buffer
 	command := "./flowmatch bench all --peers DIR/bin/python --out docs/performance.md"
-	if err := madeUp().Markdown(&b, command, map[string]string{"batch": "img/b.png"}); err != nil {
+	r := madeUp()
+	r.Results[0].Case, r.PeakFLOPS = highlights[0].name, 1e11
+	if err := r.Markdown(&b, command, map[string]string{"batch": "img/b.png"}); err != nil {
 		t.Fatal(err)
 	}
 	if *update {
@@ -61,6 +64,36 @@ func TestThePageOfAReport(t *testing.T) {
 	}
 	if !bytes.Equal(b.Bytes(), want) {
 		t.Errorf("the page is\n%s\nwant that of %s (go test ./bench -update writes it again)", b.Bytes(), golden)
+	}
+}
+
+func TestHighlightsAreCases(t *testing.T) {
+	all, err := Cases("all", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range highlights {
+		if !slices.ContainsFunc(all, func(c Case) bool { return c.Name == h.name }) {
+			t.Errorf("there is no case %q", h.name)
+		}
+	}
+}
+
+func TestOnlyTheFastestIsBold(t *testing.T) {
+	for _, c := range []struct {
+		ours, theirs float64
+		want         string
+	}{
+		{1, 2, "**1000** 2000"}, {2, 1, "2000 **1000**"}, {1, 1, "1000 1000"}, {0.99, 1, "990 1000"},
+		{0.97, 1, "**970** 1000"},
+	} {
+		r := Result{Seconds: c.ours, Peers: []Time{{"torch", c.theirs}}}
+		if got := bold(r, "flowmatch") + " " + bold(r, "torch"); got != c.want {
+			t.Errorf("%g beside %g: got %s, want %s", c.ours, c.theirs, got, c.want)
+		}
+	}
+	if got := bold(Result{Seconds: 1}, "flowmatch"); got != "1000" {
+		t.Errorf("alone: got %s, want 1000", got)
 	}
 }
 
