@@ -34,6 +34,7 @@ type tree struct {
 	fset  *token.FileSet
 	files []file            // Go files, by name
 	texts map[string]string // all text files, Go and others
+	paths map[string]bool   // all files and folders
 }
 
 // textKinds are the endings of files that the rules for words read.
@@ -42,12 +43,13 @@ var textKinds = []string{".go", ".md", ".yaml", ".yml", ".sh", ".json", ".txt", 
 // load reads the tree below fsys. Hidden folders, testdata, vendor and folders
 // with a go.mod of their own are not part of the house.
 func load(fsys fs.FS) (*tree, error) {
-	t := &tree{fset: token.NewFileSet(), texts: map[string]string{}}
+	t := &tree{fset: token.NewFileSet(), texts: map[string]string{}, paths: map[string]bool{}}
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		base := path.Base(name)
+		t.paths[name] = true
 		if d.IsDir() {
 			_, modErr := fs.Stat(fsys, path.Join(name, "go.mod"))
 			if name != "." &&
