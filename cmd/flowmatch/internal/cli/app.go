@@ -112,7 +112,7 @@ func (a *app) root() *cobra.Command {
 		Use:   "flowmatch",
 		Short: "Flow Matching: train flows, sample from them, evaluate their likelihoods",
 		Long: `flowmatch trains continuous normalizing flows by Flow Matching (arXiv 2210.02747),
-samples from them by solving the learnt ODE, and evaluates exact likelihoods.`,
+samples from them by solving the learnt ODE, and computes exact likelihoods.`,
 		Example: `  flowmatch demo
   flowmatch train run.yaml --out runs/first
   flowmatch sample runs/first --n 1000 --out samples.csv

@@ -47,17 +47,17 @@ func (a *app) benchCommand() *cobra.Command {
 	groups := append(bench.Groups(), "all")
 	cmd := &cobra.Command{
 		Use:   "bench " + strings.Join(groups, "|") + "|CASE",
-		Short: "Time training, convolution, sampling, likelihoods and couplings, alone or beside Python libraries",
-		Long: `Time the cases that other libraries are timed on: the same networks, batches,
-solvers and tolerances. The time reported is the least of several rounds. Naming one
-case runs it alone, and then the memory reported is that of this case.
+		Short: "Time training, convolution, sampling, likelihoods and couplings, also against Python libraries",
+		Long: `Time the same work as other libraries: the same networks, batches, solvers and
+tolerances. The reported time is the lowest of several rounds. If you name one case,
+only this case runs, and the reported memory is that of this case.
 
-With --peers, PyTorch, JAX and POT do the same cases in turns with this program,
+With --peers, PyTorch, JAX and POT run the same cases in turns with this program,
 and the result has the ratio to the fastest of them. scripts/setup-peers.sh DIR
 installs them; then PYTHON is DIR/bin/python. With --out, the result is also
-written as a page with pictures, which is how docs/performance.md is made.
+written as a page with pictures, such as docs/performance.md.
 
-Ctrl-C stops, and reports what was measured until then.`,
+Ctrl-C stops, and reports what was measured so far.`,
 		Example: `  flowmatch bench all
   flowmatch bench all --quick
   flowmatch bench train --backend xla
@@ -75,7 +75,7 @@ Ctrl-C stops, and reports what was measured until then.`,
 	fl.DurationVar(&f.budget, "budget", 0,
 		"time for the rounds of a case, and of each variant of each peer (default 3s; a third for cases of scaling)")
 	fl.StringVar(&f.peers, "peers", "", "Python interpreter with the libraries to compare with")
-	fl.StringVar(&f.out, "out", "", "page to write, .md; its pictures go to img/ beside it")
+	fl.StringVar(&f.out, "out", "", "page to write, .md; its pictures go to the folder img/ next to it")
 	complete(cmd, "backend", backendNames()...)
 	completeFiles(cmd, "out", "md")
 	return cmd

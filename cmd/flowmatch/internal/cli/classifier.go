@@ -46,10 +46,10 @@ func (a *app) classifierCommand() *cobra.Command {
 	var f classifierFlags
 	cmd := &cobra.Command{
 		Use:   "classifier RUN.yaml --out FILE",
-		Short: "Train a classifier of the images of a run file, to evaluate samples with",
-		Long: `Train a small convolutional classifier on the labelled images that a run file
-names, on the same training part. flowmatch eval --classifier FILE then reports how
-many samples are of the class asked for.`,
+		Short: "Train a classifier on the images of a run file, to evaluate samples",
+		Long: `Train a small convolutional classifier on the labelled images of a run file, on the
+same training part. flowmatch eval --classifier FILE then reports how many samples
+are of the requested class.`,
 		Example: `  flowmatch classifier examples/digits.yaml --out runs/classifier.safetensors
   flowmatch classifier run.yaml --out c.safetensors --steps 500 --set data.test=2000`,
 		Args:              arguments("RUN.yaml"),

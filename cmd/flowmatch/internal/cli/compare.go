@@ -159,9 +159,10 @@ func (a *app) compareCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compare DIR DIR...",
 		Short: "Show trained runs side by side",
-		Long: `Show trained runs side by side: the settings in which they differ, what their training
-came to, and what eval measures of each on its held-out points. Where figures do not
-compare, as losses of other paths or likelihoods of other data, a note says so.`,
+		Long: `Show trained runs side by side: the settings in which they differ, the results of their
+training, and what eval measures for each on its held-out points. A note says which
+figures cannot be compared, such as losses of different paths or likelihoods of
+different data.`,
 		Example: `  flowmatch compare runs/first runs/second
   flowmatch compare runs/first runs/second runs/third --no-eval --out losses.png
   flowmatch compare runs/first runs/second --only likelihood --json`,
@@ -183,7 +184,7 @@ compare, as losses of other paths or likelihoods of other data, a note says so.`
 		"outside of its folder only if it was made here)")
 	fl.StringSliceVar(&f.only, "only", nil,
 		"measure these parts: "+strings.Join(comparedParts, ", ")+" (default all that apply)")
-	fl.BoolVar(&f.noEval, "no-eval", false, "measure nothing: settings and training alone")
+	fl.BoolVar(&f.noEval, "no-eval", false, "measure nothing: show only settings and training")
 	cmd.MarkFlagsMutuallyExclusive("only", "no-eval")
 	complete(cmd, "only", comparedParts...)
 	complete(cmd, "backend", backendNames()...)

@@ -46,14 +46,13 @@ func (a *app) configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config [KEY]",
 		Short: "Describe the keys of a run file: type, default, meaning, allowed values",
-		Long: `Describe the keys of a run file: its type, its default, what it means and, where it
-is a name, what it may be. KEY is a key, or a section with all that is in it; without it
-all keys are described.
+		Long: `Describe the keys of a run file: type, default, meaning and, for a name, the allowed
+values. KEY is a key, or a section with all its keys. Without KEY, all keys are
+described.
 
-The keys are those of flowmatch train --set KEY=VALUE, too. --template writes a run
-file to start from, in which every key is set to its default and explained; keys
-without a default are comments. Its data are moons: set data.name, or data.path, to
-yours.`,
+flowmatch train --set KEY=VALUE uses the same keys. --template writes a run file to
+start from, in which every key is set to its default and explained. Keys without a
+default are comments. Its data are moons: set data.name, or data.path, to yours.`,
 		Example: `  flowmatch config
   flowmatch config train.lr
   flowmatch config net.unet

@@ -68,13 +68,13 @@ func (a *app) demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Train, sample and evaluate a flow in a minute",
-		Long: `Train a flow to a checkerboard, evaluate its exact likelihood on held-out points
-against the best that is possible, and draw it. It takes about a minute.
+		Long: `Train a flow on a checkerboard, compare its exact likelihood on held-out points with
+the best possible one, and draw it. It takes about a minute.
 
-The folder --out receives demo.yaml, which says all of it and is a run file like
-any other, the run and the pictures. A folder with the same demo.yaml is an
-earlier demo's: an interrupted one goes on, a finished one is evaluated and drawn
-again. Any other folder must be empty; no file but the demo's own is ever touched.`,
+The folder --out receives demo.yaml (a normal run file with all settings), the run and
+the pictures. If the folder has the same demo.yaml from an earlier demo, an
+interrupted demo continues, and a finished one is evaluated and drawn again. Any other
+folder must be empty; only the demo's own files are changed.`,
 		Example: "  flowmatch demo\n  flowmatch demo --out runs/demo --json",
 		Args:    arguments(),
 		RunE: a.do(func(cmd *cobra.Command, _ []string) (result, error) {

@@ -27,7 +27,7 @@ func (d doctorResult) text(w io.Writer) {
 	fmt.Fprintf(w, "cores\t%d, of which %d are used\n", d.Cores, d.Threads)
 	features := strings.Join(d.Features, " ")
 	if features == "" {
-		features = "none that are looked for"
+		features = "none of those that matter here"
 	}
 	fmt.Fprintf(w, "CPU features\t%s\n", features)
 	for _, b := range d.Backends {
@@ -40,7 +40,7 @@ func (d doctorResult) text(w io.Writer) {
 		}
 		fmt.Fprintf(w, "backend %s\t%s: %s\n", b.Name, state, b.Detail)
 		if len(b.FallBack) > 0 {
-			fmt.Fprintf(w, "\tleaves to the backend go: %s\n", strings.Join(b.FallBack, ", "))
+			fmt.Fprintf(w, "\tuses the backend go for: %s\n", strings.Join(b.FallBack, ", "))
 		}
 	}
 }
@@ -66,7 +66,7 @@ func cpuFeatures() []string {
 func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "doctor",
-		Short:   "Report what this machine offers: processor, backends, and why one is not there",
+		Short:   "Report the processor and the backends of this machine, and why a backend is not available",
 		Example: "  flowmatch doctor\n  flowmatch doctor --json",
 		Args:    arguments(),
 		RunE: a.do(func(*cobra.Command, []string) (result, error) {

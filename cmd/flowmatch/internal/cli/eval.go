@@ -28,13 +28,13 @@ type featureFlags struct {
 
 func (f *featureFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.classifier, "classifier", "", "file of flowmatch classifier, to evaluate samples of images with")
+	fl.StringVar(&f.classifier, "classifier", "", "file of flowmatch classifier, which evaluates samples of images")
 	fl.Float64Var(&f.guidance, "guidance", 1,
 		"scale of guidance of the samples that --classifier or --features see (1: none)")
 	fl.StringVar(&f.features, "features", "",
-		"ONNX file of a network of images [N, C, H, W], over whose features samples are compared, as Inception's")
+		"ONNX file of a network for images [N, C, H, W], such as Inception, whose features compare the samples")
 	fl.StringVar(&f.options.Range, "features-range", "",
-		"pixels that it expects: "+strings.Join(classify.Ranges(), ", ")+" (default 0..1)")
+		"range of the pixels that it expects: "+strings.Join(classify.Ranges(), ", ")+" (default 0..1)")
 	fl.StringVar(&f.options.Features, "features-output", "",
 		"value of the file that is the features (default: its first output)")
 	fl.StringVar(&f.options.Classes, "features-classes", "",
@@ -226,21 +226,20 @@ func (a *app) evalCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval DIR",
 		Short: "Measure a trained run: likelihood, distances to the data, paths",
-		Long: `Measure everything that applies on the held-out points of a trained run, and
-report the solver, the number of evaluations (NFE), the seed and the data with it.
+		Long: `Measure a trained run on its held-out points, and report the solver, the number of
+function evaluations (NFE), the seed and the data. Parts that do not apply are left out.
 
-Samples of images are evaluated by a classifier of ours (--classifier) or over the
-features of any network in an ONNX file (--features), such as Inception. Statistics
-of the features of held-out and training images are kept in the run's folder, with
-the extractor and the split named inside, and made again when either changes.
+Samples of images are evaluated by a classifier (--classifier) or by the features of
+any network in an ONNX file (--features), such as Inception. Statistics of the features
+of held-out and training images are kept in the run folder. They name the extractor
+and the split, and are computed again when either changes.
 
-Beside a likelihood stands a check of it: some of the points are solved for again, more
-finely, and over times that stop earlier where the velocity is singular. Where that
-changes the figure by more than its standard error, or a few points decide it, the
-report says that it is not to be trusted, why, and what would help.
+Every likelihood is checked. Some points are solved for again with a finer solver, and
+over times that stop earlier where the velocity is singular. If this changes the figure
+by more than its standard error, or if a few points decide it, the report says that the
+figure is not to be trusted, why, and what would help.
 
-A part that cannot be measured does not keep the others from being reported; the exit
-code then is 1.`,
+If a part cannot be measured, the others are still reported; the exit code is then 1.`,
 		Example: `  flowmatch eval runs/first
   flowmatch eval runs/first --json
   flowmatch eval runs/first --solver dopri5 --rtol 1e-7 --atol 1e-7

@@ -116,13 +116,13 @@ func checkText(w io.Writer, c *eval.Check) {
 }
 
 func restorationText(w io.Writer, p *eval.Restoration) {
-	fmt.Fprintf(w, "restoration\t%d images beside their originals\n", p.Images)
+	fmt.Fprintf(w, "restoration\t%d images against their originals\n", p.Images)
 	fmt.Fprintf(w, "  PSNR\t%.2f dB (input: %.2f dB)\n", p.PSNR, p.InputPSNR)
 	if p.SSIM != nil && p.InputSSIM != nil {
 		fmt.Fprintf(w, "  SSIM\t%.4f (input: %.4f)\n", *p.SSIM, *p.InputSSIM)
 	}
 	if p.Consistency != nil {
-		fmt.Fprintf(w, "  consistency\t%.2f dB, of the samples made small beside what they were made of\n",
+		fmt.Fprintf(w, "  consistency\t%.2f dB, of the samples after reduction, against their inputs\n",
 			*p.Consistency)
 	}
 }
@@ -135,7 +135,7 @@ func featuresText(w io.Writer, j *eval.FeatureReport) {
 		fmt.Fprintf(w, "features\t%s; %d samples at guidance %g, NFE %d\n", j.Extractor, j.Samples, j.Guidance, j.NFE)
 	}
 	if j.Agreement != nil {
-		fmt.Fprintf(w, "  agreement\t%.2f %% of %d samples are of the class asked for\n", 100**j.Agreement, j.Samples)
+		fmt.Fprintf(w, "  agreement\t%.2f %% of %d samples are of the requested class\n", 100**j.Agreement, j.Samples)
 	}
 	fmt.Fprintf(w, "  FID\t%s over its features (training images: %s)\n", decimals(j.FID), decimals(j.FIDData))
 	if j.FIDReference != nil {

@@ -63,20 +63,20 @@ func (a *app) experimentCommand() *cobra.Command {
 	var f experimentFlags
 	cmd := &cobra.Command{
 		Use:   "experiment NAME|FILE.yaml",
-		Short: "Run a grid of training runs and write the page of what they show",
-		Long: `Run a grid of training runs, tasks times methods times seeds, and write a page of
-tables (mean ± standard deviation over the seeds) and pictures. README.md beside
-the pages answers, with their figures, what is claimed of flow matching.
+		Short: "Run a grid of training runs and write a page of the results",
+		Long: `Run a grid of training runs (tasks times methods times seeds) and write a page of
+tables (mean ± standard deviation over the seeds) and pictures. README.md in the same
+folder uses these figures to answer what is claimed of flow matching.
 
 A grid may search first: a short trial for each value of a setting, such as the
 learning rate, so that each method has its best one. The page shows the trials.
 
-The experiments known by name are ` + strings.Join(experiment.Known(), ", ") + `;
-a file of your own goes by its path. Every run is checked before the first begins.
-A grid that was stopped goes on at the first run, or the first measure of it, that
-is not done.
+Known experiments: ` + strings.Join(experiment.Known(), ", ") + `.
+For your own grid, give the path of its file. Every run is checked before the first one
+starts. An interrupted grid continues at the first run, or its first measurement, that is
+not done.
 
-The experiment peers trains the same flows with Python libraries, too, by the
+The experiment peers also trains the same flows with Python libraries, by the
 interpreter of --peers. scripts/setup-peers.sh DIR installs them; then PYTHON is
 DIR/bin/python.`,
 		Example: `  flowmatch experiment couplings
@@ -98,7 +98,7 @@ DIR/bin/python.`,
 	fl.StringVar(&f.docs, "docs", filepath.Join("docs", "results"), "folder of the page and its pictures")
 	fl.StringArrayVar(&f.set, "set", nil, "change a setting of every run, as key=value")
 	fl.StringVar(&f.data, "data", "", "folder of the data files that the grid names (default: the current one)")
-	fl.IntVar(&f.seeds, "seeds", 0, "use so many seeds: the first of the grid's, or those and the numbers after")
+	fl.IntVar(&f.seeds, "seeds", 0, "number of seeds: the first ones of the grid, or all of them and the numbers after")
 	fl.StringVar(&f.peers, "peers", "", "Python interpreter with the libraries of the grid's peers")
 	fl.BoolVar(&f.check, "check", false, "check the grid and stop")
 	completeSettings(cmd)
@@ -162,7 +162,7 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 	defer lock.Unlock()
 	res.Results, err = experiment.Run(ctx, g, cells, o)
 	if errors.Is(err, train.ErrInterrupted) || err != nil && ctx.Err() != nil { // in training, or in a measure
-		return nil, fmt.Errorf("%w\n%d of %d runs are done; the same command goes on",
+		return nil, fmt.Errorf("%w\n%d of %d runs are done; the same command continues",
 			err, len(res.Results), len(cells))
 	}
 	if errors.Is(err, fs.ErrNotExist) && files && f.data == "" {

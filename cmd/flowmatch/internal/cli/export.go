@@ -50,18 +50,18 @@ func (a *app) exportCommand() *cobra.Command {
 		Use:   "export DIR --out FILE.onnx",
 		Short: "Write the velocity field of a trained run as an ONNX file",
 		Long: `Write the velocity field v(x, t) of a trained run, or v(x, t, label) of a
-conditional one, as an ONNX file, which onnxruntime and others run.
+conditional one, as an ONNX file for onnxruntime and other programs.
 
 Inputs are x [N, ...shape] and t [N] in float32, label [N] in int64 (-1: no label)
-and, of a run with a condition, condition [N, height, width, channels], for batches
-of any size N; the output has the shape of x. Images are [N, height, width,
-channels]. Time runs from 0 (noise) to 1 (data). Numbers are in model units:
-path, span of times, standardisation, shape and step are in the file's metadata.
+and, for a run with a condition, condition [N, height, width, channels]. N may be any
+batch size; the output has the shape of x. Images are [N, height, width, channels].
+Time runs from 0 (noise) to 1 (data). Numbers are in model units: path, range of times,
+standardisation, shape and step are in the file's metadata.
 
-The file has the velocity whatever the network predicts, preconditioned or not:
-the formulas of the path are part of it. Only a schedule of your own cannot be.
+The file computes the velocity for every kind of prediction, preconditioned or not,
+because it includes the formulas of the path. A schedule of your own is the exception.
 --raw writes the network's own input and output instead, and --average the average
-velocity u(x, t, s), of a run that learnt it. scripts/check-onnx.sh compares a file
+velocity u(x, t, s) of a run that learnt it. scripts/check-onnx.sh compares a file
 with onnxruntime.`,
 		Example: `  flowmatch export runs/first --out field.onnx
   flowmatch export runs/first --raw --out network.onnx
@@ -75,9 +75,9 @@ with onnxruntime.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.out, "out", "", "file to write, .onnx")
 	fl.StringVar(&f.backend, "backend", "", backendUsage+"the run)")
-	fl.BoolVar(&f.raw, "raw", false, "write the network as it is, with its own input and output")
-	fl.BoolVar(&f.average, "average", false, "write the average velocity u(x, t, s), of a run that learnt it")
-	fl.IntVar(&f.check, "check", 0, "write so many points and what the program makes of them too, as NAME.check/*.npy")
+	fl.BoolVar(&f.raw, "raw", false, "write only the network, with its own input and output")
+	fl.BoolVar(&f.average, "average", false, "write the average velocity u(x, t, s) of a run that learnt it")
+	fl.IntVar(&f.check, "check", 0, "also write this number of points and the program's results for them, as NAME.check/*.npy")
 	cmd.MarkFlagsMutuallyExclusive("raw", "average")
 	require(cmd, "out")
 	complete(cmd, "backend", backendNames()...)

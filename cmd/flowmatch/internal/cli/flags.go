@@ -52,8 +52,8 @@ func (f *runFlags) add(cmd *cobra.Command, solvers []string) {
 	fl.StringVar(&f.backend, "backend", "", backendUsage+"the run)")
 	fl.StringVar(&f.solver, "solver", "", "ODE solver: "+strings.Join(ode.Names(), ", ")+
 		"; or "+eval.Average+", steps of the average velocity (default: that of the run file)")
-	fl.StringArrayVar(&f.set, "set", nil, "where the run's data are, as data.path=FILE (default: as the run says, "+
-		"outside of its folder only if it was made here)")
+	fl.StringArrayVar(&f.set, "set", nil, "where the data of the run are, as data.path=FILE (default: as in the run; "+
+		"outside of its folder only if the run was made here)")
 	fl.IntVar(&f.steps, "steps", 0, "number of equal steps")
 	fl.Float64Var(&f.rtol, "rtol", 0, "relative tolerance of step control")
 	fl.Float64Var(&f.atol, "atol", 0, "absolute tolerance of step control")
@@ -85,10 +85,10 @@ func openRun(dir, backend string, set []string) (*run.Run, error) {
 	r, err := run.OpenWith(dir, run.OpenOptions{Backend: backend, Set: set})
 	if errors.Is(err, run.ErrNoCheckpoint) {
 		file := quote(filepath.Join(dir, run.ConfigFile))
-		return nil, fmt.Errorf("%w\ngo on with: flowmatch train %s --out %s --resume", err, file, quote(dir))
+		return nil, fmt.Errorf("%w\ncontinue with: flowmatch train %s --out %s --resume", err, file, quote(dir))
 	}
 	if errors.Is(err, nn.ErrNoBackend) && backend == "" {
-		err = fmt.Errorf("%w\nor solve on another engine than that of its training: --backend native", err)
+		err = fmt.Errorf("%w\nor use another engine than in training: --backend native", err)
 	}
 	return r, asUsage(err, run.ErrNoRun, run.ErrForeign, run.ErrPath)
 }

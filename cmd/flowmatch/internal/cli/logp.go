@@ -63,18 +63,18 @@ func (a *app) logpCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logp DIR (--data FILE | --dataset NAME --n N)",
 		Short: "Evaluate the log-density of points under a trained run",
-		Long: `Evaluate log p(x) of points, in nats, by solving the ODE from the data back to the
-noise with the divergence of the velocity. The mean is checked as that of eval is: some
-of the points are solved for again, and what is not to be trusted is said to be. A point
-that has no log-density, one so far out that the solve fails there, is named and left out
-of the mean; its value in --out is NaN, and the exit code 1.
+		Long: `Compute log p(x) of points, in nats, by solving the ODE from the data back to the noise
+together with the divergence of the velocity. The mean is checked as in eval: some of
+the points are solved for again, and a figure that is not to be trusted is reported. A
+point so far out that the solve fails there is named and left out of the mean. Its value
+in --out is NaN, and the exit code is 1.
 
-The points come from a file like those that the run can be trained on (its columns
-are found by their names, when both have names), from what sample writes, or are drawn
-from a synthetic data set. Labels are in a column of a table; those of sample's NAME.npy
-are --labels NAME.label.npy. --set data.header=true or false says whether the first line of --data holds
-names, where it may be either. Images get new noise within a grey level, and bits per dimension. The
-training data are not opened.`,
+The points come from a file in a format that the run can be trained on, from a file that
+sample writes, or are drawn from a synthetic data set. Columns are matched by name if
+both have names. Labels are in a column of a table; the labels of NAME.npy from sample
+are --labels NAME.label.npy. --set data.header=true or false says whether the first line
+of --data holds names, where that is not clear. Images get new noise within a grey
+level, and also have bits per dimension. The training data are not opened.`,
 		Example: `  flowmatch logp runs/first --data points.csv --out logp.csv
   flowmatch logp runs/first --dataset checkerboard --n 10000
   flowmatch logp runs/first --data points.npy --divergence hutchinson --probes 4 --json
@@ -101,10 +101,10 @@ func (f *logpFlags) add(cmd *cobra.Command) {
 	fl.StringVar(&f.label, "label", "",
 		"class of all points, by its name or number, for a conditional model (default: their own labels)")
 	fl.Uint64Var(&f.seed, "seed", 0,
-		"seed of points drawn, of noise on images and of probes (default: that of the run)")
+		"seed of drawn points, of noise on images and of probes (default: that of the run)")
 	fl.StringVar(&f.divergence, "divergence", "", "exact or hutchinson (default: that of the run file)")
 	fl.IntVar(&f.probes, "probes", 1, "number of probes of hutchinson")
-	fl.StringVar(&f.out, "out", "", "file to write one value a point to: .csv or .npy")
+	fl.StringVar(&f.out, "out", "", "file to write, with one value per point: .csv or .npy")
 	cmd.MarkFlagsOneRequired("data", "dataset")
 	cmd.MarkFlagsMutuallyExclusive("data", "dataset")
 	cmd.MarkFlagsRequiredTogether("dataset", "n")

@@ -166,16 +166,16 @@ func (a *app) plotCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plot DIR --kind KIND --out FILE",
 		Short: "Draw a trained run",
-		Long: `Draw a trained run: samples beside data, the learnt density beside the exact one,
-the velocity field, the trajectories from noise to data (as a GIF they move), or
-the losses of training. Where the data cannot be opened any more, the picture shows
-the model alone.
+		Long: `Draw a trained run: samples and data, the learnt and the exact density, the velocity
+field, the trajectories from noise to data (animated in a GIF), or the training losses.
+If the data can no longer be opened, the picture shows only the model.
 
-Points of more than 2 dimensions are drawn along two of their columns: --columns says which. A
-density or a field is then that on the plane where all other columns are at their means. Of
-points of 1 dimension the field is the density over time, with paths.
+Points with more than 2 dimensions are drawn along two of their columns, which --columns
+selects. A density or a field is then drawn on the plane where all other columns have
+their means. For points with 1 dimension the field is the density over time, with paths.
 
-The ending of --out chooses the format. In a .svg or .pdf lines and texts stay sharp at any size.`,
+The extension of --out selects the format. In .svg and .pdf, lines and text stay sharp at
+any size.`,
 		Example: `  flowmatch plot runs/first --kind samples --out samples.png
   flowmatch plot runs/first --kind density --out density.png
   flowmatch plot runs/first --kind trajectories --out flow.gif

@@ -26,7 +26,7 @@ func Reference() []Page {
 	return []Page{
 		{"README.md", generated + `# Reference
 
-These pages are made from the program itself.
+These pages are generated from the program itself.
 
 - [run-file.md](run-file.md): every key of a run file, as ` + "`flowmatch config`" + ` describes it.
 - [commands.md](commands.md): the help of every command.
@@ -39,15 +39,15 @@ These pages are made from the program itself.
 func runFilePage() string {
 	return `# The run file
 
-A run file is YAML, and says all of a run: ` + "`flowmatch train run.yaml --out DIR`" + `. Every key may be
-left out; it then has the default that is given here. A key of a section is written with a
-dot elsewhere, as in ` + "`--set train.lr=3e-4`" + `. In a terminal ` + "`flowmatch config KEY`" + ` describes
-a key, and ` + "`flowmatch config --template`" + ` writes a run file to start from.
+A run file is YAML and has all settings of a run: ` + "`flowmatch train run.yaml --out DIR`" + `. Every key
+may be left out; it then has the default in the table. Elsewhere a key of a section is written
+with a dot, as in ` + "`--set train.lr=3e-4`" + `. In a terminal ` + "`flowmatch config KEY`" + ` describes a key,
+and ` + "`flowmatch config --template`" + ` writes a run file to start from.
 
-A key that is not known, a value of another type, a zero where it would mean nothing and a
-key that has no effect together with the others are errors, which name the line and what
-would be right. A key may always be written with its default. 0 means never for the keys that end
-in ` + "`_every`" + `.
+An unknown key, a value of the wrong type, a zero without a meaning and a key without an effect
+are errors. They name the line and what would be right. A key may always be written with its
+default. 0 means never for the keys that end in ` + "`_every`" + `. [Terms](../guide/terms.md) explains
+the words.
 
 ` + settings.Markdown(keys(false))
 }
@@ -57,8 +57,8 @@ func commandsPage() string {
 	b.WriteString(`# The commands
 
 Results go to standard output, as text or (` + "`--json`" + `) as one JSON object; progress and errors go to
-standard error. The exit code is 0, 2 when the command line or a file that it names cannot be
-meant, and 1 when the work failed.
+standard error. The exit code is 0 for success, 2 for a wrong command line or a wrong file on it,
+and 1 for a failure of the work. After a signal it is 128 and the number of the signal.
 
 | command | |
 | --- | --- |

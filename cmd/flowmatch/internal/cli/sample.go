@@ -93,36 +93,36 @@ func (a *app) sampleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sample DIR (--n N | --grid ROWSxCOLS) --out FILE",
 		Short: "Draw samples from a trained run",
-		Long: `Draw samples from a trained run by solving its ODE from noise to data or, of a run
-that learnt average velocities (objectives meanflow and shortcut), in few steps of
-those: --solver average --steps 1.
+		Long: `Draw samples from a trained run by solving its ODE from noise to data. A run that
+learnt average velocities (objectives meanflow and shortcut) can also use a few steps
+of these: --solver average --steps 1.
 
-The file's ending says what is written: .csv with the names of the columns, .npy
-(float64, [N, D]) or a .png picture. Values are in the units of the data; images
-span [-1, 1]. With --logp the log-density of each sample (nats) comes from the
-same solve: a last column logp of a .csv, beside NAME.npy a file NAME.logp.npy.
-Samples of a conditional model come with their labels likewise; without --label
-they take every class in turn.
+The extension of the file selects the format: .csv with column names, .npy (float64,
+[N, D]) or a .png picture. Values are in the units of the data; images span [-1, 1].
+With --logp the same solve also computes the log-density of each sample (nats): it is
+the last column, logp, of a .csv, or the file NAME.logp.npy next to NAME.npy. Samples of
+a conditional model have their labels in the same form; without --label they take every
+class in turn.
 
---grid draws images in so many rows and columns; as columns of a conditional model
-(or rows) a multiple of its classes are titled with them. --grid N is N rows of a
-column for each class, else N rows of N.
+--grid draws images in this number of rows and columns. If the columns (or the rows) are
+a multiple of the classes of a conditional model, they are titled with the classes.
+--grid N means N rows with one column per class, or N rows of N without classes.
 
---solver also takes the samplers of diffusion models, which add noise on the way and
-so give no log-density: euler_maruyama and heun_sde, for the SDE with the noise rate
---diffusion, ddpm, and ddim with --eta of its noise. They take --steps (100 if not
-given), of which the last adds no noise. --guidance is for them and for the
-solvers of the ODE.
+--solver also takes the samplers of diffusion models, which add noise and therefore
+give no log-density: ddpm, ddim with the share --eta of its noise, and euler_maruyama
+and heun_sde, which solve the SDE with the noise rate --diffusion. They use --steps (100
+by default), and the last step adds no noise. --guidance works with them and with the
+ODE solvers.
 
-A run with a condition (super-resolution, inpainting) makes its samples of the images of
---condition in turn: a folder or a file (.png, .jpg, .npy of bytes, IDX), or test for
-the held-out ones. Images for super-resolution are small already, or are made small. A
-.png then shows the condition, the sample and, where it is known, the original. Other
-runs of images complete those of --condition where --mask hides them, approximately:
-the known pixels are held, which informs the rest less than a condition would.
+A run with a condition (super-resolution, inpainting) makes its samples from the images
+of --condition in turn: a folder, a file (.png, .jpg, .npy of bytes, IDX), or test for
+the held-out images. Images for super-resolution are small already, or are reduced. A
+.png then shows the condition, the sample and, if known, the original. Other runs of
+images can complete the images of --condition where --mask hides them. This is
+approximate: the known pixels are held, which informs the rest less than a condition.
 
-The training data are opened for --condition test, and for a picture of points, which
-shows held-out points beside them; for all else they may be gone.`,
+The training data are opened only for --condition test, and for a picture of points,
+which also shows held-out points.`,
 		Example: `  flowmatch sample runs/first --n 1000 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver euler --steps 100 --seed 7 --out samples.npy
   flowmatch sample runs/first --n 1000 --rtol 1e-6 --atol 1e-6 --logp --out samples.csv
@@ -152,23 +152,23 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 	f.runFlags.add(cmd, samplers())
 	fl := cmd.Flags()
 	fl.IntVar(&f.n, "n", 0, "number of samples")
-	fl.StringVar(&f.grid, "grid", "", "rows and columns of a picture of images, as 8x10 or 8")
+	fl.StringVar(&f.grid, "grid", "", "rows and columns of a picture of images, such as 8x10 or 8")
 	fl.Float64Var(&f.guidance, "guidance", 1,
-		"scale of classifier-free guidance, of a run trained with train.label_dropout "+
+		"scale of classifier-free guidance, for a run trained with train.label_dropout "+
 			"(1: none, 0: the unconditional field)")
 	fl.StringVar(&f.label, "label", "",
-		"class of all samples, by its name or number, of a conditional model (default: every class in turn)")
+		"class of all samples, by name or number, for a conditional model (default: every class in turn)")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the noise (default: that of the run)")
-	fl.BoolVar(&f.logp, "logp", false, "write the log-density of each sample too")
+	fl.BoolVar(&f.logp, "logp", false, "also write the log-density of each sample")
 	fl.StringVar(&f.condition, "condition", "",
-		"images that a run with a condition makes its samples of: a file, a folder, or test for held-out ones")
+		"images from which a run with a condition makes its samples: a file, a folder, or test for held-out ones")
 	fl.StringVar(&f.mask, "mask", "",
-		"what is missing of the images of --condition, which a run without a condition completes: "+
+		"missing part of the images of --condition, for a run without a condition to complete: "+
 			strings.Join(image.Masks(), ", "))
 	fl.StringVar(&f.out, "out", "", "file to write: .csv, .npy or .png")
 	fl.Float64Var(&f.eta, "eta", 0, "share of ancestral noise in ddim, from 0 (none) to 1 (ddpm)")
 	fl.StringVar(&f.diffusion, "diffusion", "", "noise rate of euler_maruyama and heun_sde: "+
-		strings.Join(sde.DiffusionNames(), ", ")+", or one with a factor, as sigma:0.5 (default own)")
+		strings.Join(sde.DiffusionNames(), ", ")+", or one with a factor, such as sigma:0.5 (default own)")
 	fl.Lookup("solver").Usage = "ODE solver: " + strings.Join(ode.Names(), ", ") + "; sampler with noise: " +
 		strings.Join(sde.Names(),
 			", ") + "; or " + eval.Average + ", steps of the average velocity (default: that of the run file)"

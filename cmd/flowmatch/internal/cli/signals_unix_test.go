@@ -33,7 +33,7 @@ func TestCtrlCEndsWhatTakesLong(t *testing.T) {
 	}{
 		{"decoding", "interrupted", []string{"--set",
 			"data={path: " + pictures + ", kind: folder, size: 8, channels: 1}"}},
-		{"an assignment", "go on with: flowmatch train", []string{"--set", "coupling.name=ot", "--set",
+		{"an assignment", "continue with: flowmatch train", []string{"--set", "coupling.name=ot", "--set",
 			"train.batch=30000"}},
 	} {
 		dir := filepath.Join(t.TempDir(), "run")

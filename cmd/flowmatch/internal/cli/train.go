@@ -123,20 +123,20 @@ func (a *app) trainCommand() *cobra.Command {
 	var f trainFlags
 	cmd := &cobra.Command{
 		Use:   "train RUN.yaml --out DIR",
-		Short: "Train a flow as a run file says",
-		Long: `Train a flow as a run file says, in a folder that then holds all of the run.
+		Short: "Train a flow with the settings of a run file",
+		Long: `Train a flow with the settings of a run file, in a folder that then holds the whole run.
 
-Ctrl-C saves and stops, as SIGTERM and SIGHUP do; --resume goes on, and ends with the
-same bits as a run that never stopped, on the same backend, processor features and
-number of cores (GOMAXPROCS). A second Ctrl-C kills. A resumed run must have the settings that it
+Ctrl-C saves and stops, as do SIGTERM and SIGHUP; a second Ctrl-C kills. --resume
+continues. A resumed run is bit-identical to an uninterrupted one, on the same backend,
+processor features and number of cores (GOMAXPROCS). It must have the settings that it
 began with, except
 ` + resumeKeys() + `
-What has changed is reported, and whether the run is then still one that never stopped:
-more train.steps spread the learning rate anew, unless train.schedule is constant. A
-folder's own run.yaml goes on with what the run was trained with, also where it is
-of an earlier version. Two trainings in one folder are refused.
+Changes are reported, and whether the run still equals an uninterrupted one: more
+train.steps change the learning rates, unless train.schedule is constant. With the
+folder's own run.yaml a run continues with the settings that it was trained with, also
+from an earlier version. Two trainings in one folder are an error.
 
-The keys of a run file are those of flowmatch config.`,
+flowmatch config describes the keys of a run file.`,
 		Example: `  flowmatch train run.yaml --out runs/first
   flowmatch train run.yaml --out runs/second --set train.lr=3e-4 --set seed=2
   flowmatch train run.yaml --out runs/first --resume
@@ -152,7 +152,7 @@ The keys of a run file are those of flowmatch config.`,
 	fl.StringVar(&f.out, "out", "", "folder of the run")
 	fl.StringArrayVar(&f.set, "set", nil, "change a setting of the run file, as key=value")
 	fl.StringVar(&f.backend, "backend", "", backendUsage+"the run file)")
-	fl.BoolVar(&f.resume, "resume", false, "go on from the folder's last checkpoint")
+	fl.BoolVar(&f.resume, "resume", false, "continue from the last checkpoint of the folder")
 	require(cmd, "out")
 	completeSettings(cmd)
 	complete(cmd, "backend", backendNames()...)
@@ -207,12 +207,12 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 	cfg = cfg.Defaults()
 	res := &trainResult{Run: dir}
 	if resume && !run.Begun(dir) {
-		a.status("%s holds no checkpoint to go on from: this training begins at step 0", dir)
+		a.status("%s has no checkpoint: this training begins at step 0", dir)
 	}
 	r, err := run.Train(ctx, cfg, dir, a.trainHooks(ctx, cfg, resume, res, again))
 	a.leave.unsaved.Store(false)
 	if errors.Is(err, train.ErrInterrupted) {
-		return nil, nil, fmt.Errorf("%w\ngo on with: %s", err, again)
+		return nil, nil, fmt.Errorf("%w\ncontinue with: %s", err, again)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -270,7 +270,7 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 		Undrawn: func(step int, err error) { a.status("no picture of step %d: %v", step, err) },
 		Saved: func(step int) {
 			if ctx.Err() != nil {
-				a.leave.advice.Store(new(fmt.Sprintf("the state of step %d is saved\ngo on with: %s", step, again)))
+				a.leave.advice.Store(new(fmt.Sprintf("the state of step %d is saved\ncontinue with: %s", step, again)))
 			}
 			a.leave.saved(ctx)
 		},

@@ -98,7 +98,7 @@ func TestAnInterruptedRunGoesOnToTheSameBits(t *testing.T) {
 	}()
 	var stdout, stderr bytes.Buffer
 	code := execute(ctx, append(args, dir, "--set", "train.checkpoint_every=1"), &stdout, &stderr)
-	want := "go on with: flowmatch train " + yaml + " --out " + dir +
+	want := "continue with: flowmatch train " + yaml + " --out " + dir +
 		" --set train.steps=2000 --set train.checkpoint_every=1 --resume"
 	if code != exitFailure || !strings.Contains(stderr.String(), want) {
 		t.Fatalf("exit code %d, standard error %q; want code 1 and %q", code, stderr.String(), want)
