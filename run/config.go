@@ -22,29 +22,29 @@ import (
 
 // Config is the run file: everything that determines a run.
 type Config struct {
-	Seed uint64 `yaml:"seed" json:"seed"` // the seed of all that is random in the run; default 0
+	Seed uint64 `yaml:"seed" json:"seed"` // the seed of everything random in the run; default 0
 	// the tensor engine: native (default), go, xla or xla:/path/to/plugin.so
 	Backend string         `yaml:"backend" json:"backend"`
 	Data    dataset.Config `yaml:"data" json:"data"` // what to learn from
 	Path    path.Config    `yaml:"path" json:"path"` // the schedule of the probability path
-	// Source is a synthetic set that the flow starts from, in the units of the model; left
-	// out, the flow starts from the Gaussian of the path.
+	// Source is a synthetic set from which the flow starts, in the units of the model. Without
+	// it the flow starts from the Gaussian of the path.
 	Source synth.SourceConfig `yaml:"source,omitempty" json:"source,omitempty"`
-	// Precondition is whether inputs and targets of the network are brought to unit variance,
-	// so that every path and prediction trains alike; default true of the objective cfm on
-	// Gaussian paths, and for it alone. Then weighting unit weighs errors of these targets,
-	// and times are shares of the data in x_t, τ.
+	// Precondition is whether inputs and targets of the network are scaled to unit variance,
+	// so that every path and prediction trains equally well; default true for the objective cfm
+	// on Gaussian paths, which alone can use it. Then weighting unit weighs errors of these
+	// targets, and times are shares of the data in x_t, τ.
 	Precondition *bool           `yaml:"precondition" json:"precondition"`
 	Coupling     coupling.Config `yaml:"coupling" json:"coupling"` // how noise x_0 and data x_1 are paired
 	// the network: a perceptron, or net.unet or net.dit for images
 	Net nn.Config `yaml:"net" json:"net"`
 	// Conditional is whether the network is given the labels of the data; default false.
 	Conditional bool `yaml:"conditional" json:"conditional"`
-	// Condition is what the network is given of each image, to make it from that; left out,
-	// nothing.
+	// Condition is what the network is given of each image, to make the whole image from it;
+	// default nothing.
 	Condition image.ConditionConfig `yaml:"condition,omitempty" json:"condition,omitzero"`
-	Train     train.Config          `yaml:"train" json:"train"` // what to train for, how long and how fast
-	// how samples are drawn and likelihoods evaluated when a command does not say
+	Train     train.Config          `yaml:"train" json:"train"` // the objective, the length and the speed of training
+	// how samples are drawn and likelihoods computed, unless a command sets it
 	Eval eval.Settings `yaml:"eval" json:"eval"`
 }
 

@@ -41,8 +41,8 @@ func objectiveChoices() []settings.Choice {
 			text string
 		}{
 			{k.Teacher, "learns from a trained run, train.teacher"},
-			{k.Averages, "learns average velocities, which samples take one or a few steps of (eval.solver average)"},
-			{k.EulerSteps != nil, "samples by as many Euler steps as train.distill_steps says"},
+			{k.Averages, "learns average velocities, so samples need one or a few steps (eval.solver average)"},
+			{k.EulerSteps != nil, "samples with train.distill_steps Euler steps"},
 			{k.Solves, "solves the ODE in every step: path, coupling and source are not used"},
 			{k.Finite, "needs a finite data set: a file, or data.n points"},
 			{k.Straight, "needs path condot and coupling independent"},
@@ -51,7 +51,7 @@ func objectiveChoices() []settings.Choice {
 			{k.Sourced, "takes a source"},
 			{k.Context, "takes a condition"},
 			{k.Preconditioned, "takes precondition: true"},
-			{k.Noisy, "takes paths with noise of their own (icfm, bridge)"},
+			{k.Noisy, "takes paths that add noise (icfm, bridge)"},
 			{k.Score && k.NoDensity == "", "gives a density, and the score, which samplers with noise need"},
 			{!k.Score && k.NoDensity == "", "gives a density"},
 			{k.NoDensity != "", "gives no density"},

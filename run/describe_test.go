@@ -55,7 +55,7 @@ func TestObjectivesAreDescribed(t *testing.T) {
 					"average"}, {kind.Coupled, "takes a coupling"},
 				{kind.Sourced, "takes a source"}, {kind.Context, "takes a " +
 					"condition"}, {kind.NoDensity != "", "no density"},
-				{kind.Noisy, "noise of their own"}, {kind.Finite, "finite data " +
+				{kind.Noisy, "paths that add noise"}, {kind.Finite, "finite data " +
 					"set"}, {kind.Solves, "solves the ODE"},
 			} {
 				if got := strings.Contains(c.String(), p.text); got != p.has {

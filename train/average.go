@@ -88,7 +88,7 @@ func (v AverageConfig) finest() int { return cmp.Or(v.Finest, defaultFinest) }
 
 func meanFlowKind() Kind {
 	return Kind{
-		Name: "meanflow", Doc: "average velocities by the identity that they obey (MeanFlow)",
+		Name: "meanflow", Doc: "average velocities, by the identity that they satisfy (MeanFlow)",
 		Averages: true, Context: true, Coupled: true, Sourced: true, Velocity: true,
 		keys:     []string{"intervals.ratio", "intervals.power", "intervals.offset"},
 		defaults: func(c *Config) { c.Averages = c.Averages.Defaults() },
@@ -101,7 +101,7 @@ func meanFlowKind() Kind {
 
 func shortcutKind() Kind {
 	return Kind{
-		Name: "shortcut", Doc: "average velocities, each step two of half its length (shortcut models)",
+		Name: "shortcut", Doc: "average velocities, where each step equals two of half its length (shortcut models)",
 		Averages: true, Context: true, Coupled: true, Sourced: true, Velocity: true,
 		keys: []string{"intervals.ratio", "intervals.finest"},
 		defaults: func(c *Config) {

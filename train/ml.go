@@ -233,7 +233,7 @@ func (c MLConfig) Validate() error {
 
 func mlKind() Kind {
 	return Kind{
-		Name: "ml", Doc: "maximum likelihood through the solver, as before flow matching",
+		Name: "ml", Doc: "maximum likelihood through the solver, the method before flow matching",
 		Solves: true, Context: true, Velocity: true,
 		keys: []string{"ml"},
 		unused: []unused{

@@ -32,7 +32,8 @@ func reflowKind() Kind {
 }
 
 func distillKind() Kind {
-	k := teacherKind("distill", "a teacher's whole way in few Euler steps", "teacher", "pairs", "distill_steps")
+	k := teacherKind("distill", "the whole trajectory of a teacher in few Euler steps",
+		"teacher", "pairs", "distill_steps")
 	k.Velocity = true
 	k.unused = append(k.unused, unused{"times", "its times are those of the Euler steps"})
 	k.EulerSteps = func(c Config) int { return c.DistillSteps }

@@ -56,17 +56,16 @@ const (
 // everything else has a default. Paths are relative to the folder given to
 // [Config.Open].
 type Config struct {
-	// Name is a synthetic set, whose density is known. Its parameters stand beside it;
-	// flowmatch data list says which a set takes, and their defaults.
+	// Name is a synthetic set, whose density is known. Its parameters are keys of the same
+	// section; flowmatch data list shows which ones a set has, and their defaults.
 	Name         string `json:"name,omitempty" yaml:"name,omitempty"`
 	synth.Params `yaml:",inline"`
 	// N is the number of training points of a synthetic set, drawn once and shuffled each
 	// epoch; 0 (default): fresh points for every batch.
 	N int `json:"n,omitempty" yaml:"n,omitempty"`
 
-	// UCI is the name of a published set, and Path then the folder of its files. Its
-	// parts and units are those of the published tables: Standardize, Val and Test are not
-	// for it.
+	// UCI is the name of a published set; Path is then the folder of its files. Its parts and
+	// units are those of the published tables, so Standardize, Val and Test cannot be set.
 	UCI string `json:"uci,omitempty" yaml:"uci,omitempty"`
 
 	// Path is a file, a folder (uci, cifar10, cifar100, folder, shards) or a
@@ -79,11 +78,11 @@ type Config struct {
 	Kind string `json:"kind,omitempty" yaml:"kind,omitempty"`
 
 	// Columns are the names of the columns of a table to learn; default all but the label and
-	// the context.
-	// A run file holds at most 20,000 values: more columns are learnt by naming none.
+	// the context. A run file has at most 20,000 values: to learn more columns, leave Columns
+	// out.
 	Columns []string `json:"columns,omitempty" yaml:"columns,omitempty"`
-	// Context are the names of the columns of a table that the others are learnt given: they
-	// are told when samples are drawn. Default none.
+	// Context are the names of the columns of a table on which the others are conditioned: they
+	// are given when samples are drawn. Default none.
 	Context []string `json:"context,omitempty" yaml:"context,omitempty"`
 	// Label is the column of a table that holds the class of each row, a whole number
 	// from 0; default none.
@@ -106,41 +105,40 @@ type Config struct {
 	// the file.
 	Layout string `json:"layout,omitempty" yaml:"layout,omitempty"`
 	// Dequantize is whether the pixels of images get uniform noise of one of their 256
-	// levels; default true, without which likelihoods of images mean nothing.
+	// levels; default true. Without it likelihoods of images have no meaning.
 	Dequantize *bool `json:"dequantize,omitempty" yaml:"dequantize,omitempty"`
 
-	// Size is the side in pixels that the images of a folder or of shards are
-	// brought to: the short side by scaling, the long one by cutting off both ends. Left out
-	// of a run file, it is the short side of most of them, but at most 64.
+	// Size is the side in pixels of the images of a folder or of shards after loading: the
+	// short side is scaled to it, and the long one is cropped at both ends. Default in a run
+	// file: the short side of most images, at most 64.
 	Size int `json:"size,omitempty" yaml:"size,omitempty"`
-	// Channels is 3 to read the images of a folder or of shards in colour, 1 in grey; left out
-	// of a run file, it is 1 where all of them are grey, else 3.
+	// Channels is 3 to read the images of a folder or of shards in colour, 1 in grey. Default
+	// in a run file: 1 if all of them are grey, else 3.
 	Channels int `json:"channels,omitempty" yaml:"channels,omitempty"`
 	// Flip is whether each training image is mirrored left to right with probability 1/2;
 	// default false.
 	Flip bool `json:"flip,omitempty" yaml:"flip,omitempty"`
-	// Corrupt is what becomes of images of a folder or of shards that cannot be decoded:
-	// an error (fail, the default), or they are left out and counted (skip).
+	// Corrupt says what to do with images of a folder or of shards that cannot be decoded:
+	// report an error (fail, the default), or leave them out and count them (skip).
 	Corrupt string `json:"corrupt,omitempty" yaml:"corrupt,omitempty"`
-	// Coarse is whether CIFAR-100 has its 20 coarse labels in place of the 100 fine ones;
+	// Coarse is whether CIFAR-100 has its 20 coarse labels instead of the 100 fine ones;
 	// default false.
 	Coarse bool `json:"coarse,omitempty" yaml:"coarse,omitempty"`
 
-	// Standardize is how the data are brought to mean 0 and standard deviation 1: each
-	// column by its own mean and deviation (columns), all numbers by one of each (scalar), or
-	// not at all (none); default columns for tables, none for the rest. They are those of
-	// the training part.
+	// Standardize is how the data are scaled to mean 0 and standard deviation 1, those of the
+	// training part: each column by its own mean and deviation (columns), all numbers by one of
+	// each (scalar), or not at all (none); default columns for tables, none for the rest.
 	Standardize string `json:"standardize,omitempty" yaml:"standardize,omitempty"`
 	// Val is the size of the part that training is validated on: a fraction below 1, or a
 	// number of points; default 0.1 of a file, or 1000 points of a synthetic set, drawn
-	// apart.
+	// separately.
 	Val *float64 `json:"val,omitempty" yaml:"val,omitempty"`
 	// Test is the size of the part that is held out for evaluation: a fraction below 1, or
 	// a number of points; default 0.1 of a file (a test_path is used whole), or 10000 points
-	// of a synthetic set, drawn apart.
+	// of a synthetic set, drawn separately.
 	Test *float64 `json:"test,omitempty" yaml:"test,omitempty"`
-	// SplitSeed is the seed of which points of a file are held out; default the seed of the
-	// run. Runs of several seeds that share it are evaluated on the same points.
+	// SplitSeed is the seed that chooses which points of a file are held out; default the seed
+	// of the run. Runs of several seeds that share it are evaluated on the same points.
 	SplitSeed *uint64 `json:"split_seed,omitempty" yaml:"split_seed,omitempty"`
 }
 

@@ -180,8 +180,8 @@ different data.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.out, "out", "", "file to write: a picture of the losses, .png, .svg or .pdf")
 	fl.StringVar(&f.backend, "backend", "", backendUsage+"each run)")
-	fl.StringArrayVar(&f.set, "set", nil, "where the data of all runs are, as data.path=FILE (default: as each says, "+
-		"outside of its folder only if it was made here)")
+	fl.StringArrayVar(&f.set, "set", nil, "where the data of all runs are, as data.path=FILE (default: as in each "+
+		"run; outside of its folder only if the run was made here)")
 	fl.StringSliceVar(&f.only, "only", nil,
 		"measure these parts: "+strings.Join(comparedParts, ", ")+" (default all that apply)")
 	fl.BoolVar(&f.noEval, "no-eval", false, "measure nothing: show only settings and training")

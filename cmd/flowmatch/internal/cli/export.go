@@ -77,7 +77,8 @@ with onnxruntime.`,
 	fl.StringVar(&f.backend, "backend", "", backendUsage+"the run)")
 	fl.BoolVar(&f.raw, "raw", false, "write only the network, with its own input and output")
 	fl.BoolVar(&f.average, "average", false, "write the average velocity u(x, t, s) of a run that learnt it")
-	fl.IntVar(&f.check, "check", 0, "also write this number of points and the program's results for them, as NAME.check/*.npy")
+	fl.IntVar(&f.check, "check", 0,
+		"also write this number of points and the program's results for them, as NAME.check/*.npy")
 	cmd.MarkFlagsMutuallyExclusive("raw", "average")
 	require(cmd, "out")
 	complete(cmd, "backend", backendNames()...)
