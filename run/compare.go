@@ -124,9 +124,9 @@ var lossKeys = []string{
 
 // sizeKeys are the settings by which figures are of other numbers of points.
 var sizeKeys = []struct{ key, figures string }{
-	{"eval.samples", "distances are of other numbers of points"},
-	{"eval.test", "likelihoods are of other numbers of held-out points"},
-	{"eval.dequantizations", "bits per dimension are of other numbers of samples of noise"},
+	{"eval.samples", "distances use different numbers of points"},
+	{"eval.test", "likelihoods use different numbers of held-out points"},
+	{"eval.dequantizations", "bits per dimension use different numbers of samples of noise"},
 }
 
 // Incomparable says which figures of runs do not compare, given the settings in which they
@@ -139,12 +139,12 @@ func Incomparable(runs []*Run, settings []Setting) []string {
 		}
 	}
 	if len(keys) > 0 {
-		notes = append(notes, fmt.Sprintf("losses do not compare: they are of other tasks (%s)",
+		notes = append(notes, fmt.Sprintf("losses cannot be compared: the tasks differ (%s)",
 			strings.Join(keys, ", ")))
 	}
 	fingerprint := func(r *Run) string { return r.Model.Spec().Fingerprint }
 	if slices.ContainsFunc(runs, func(r *Run) bool { return fingerprint(r) != fingerprint(runs[0]) }) {
-		return append(notes, "likelihoods and distances do not compare: the data are not the same")
+		return append(notes, "likelihoods and distances cannot be compared: the data differ")
 	}
 	for _, size := range sizeKeys {
 		if slices.ContainsFunc(settings, func(s Setting) bool { return s.Key == size.key }) {
@@ -154,7 +154,7 @@ func Incomparable(runs []*Run, settings []Setting) []string {
 	for _, s := range settings {
 		if slices.Contains([]string{"data.split_seed", "data.test", "data.val", "data.test_path"}, s.Key) ||
 			s.Key == "seed" && runs[0].Config.Data.SplitSeed == nil {
-			return append(notes, fmt.Sprintf("likelihoods and distances are of other held-out points (%s)", s.Key))
+			return append(notes, fmt.Sprintf("likelihoods and distances use different held-out points (%s)", s.Key))
 		}
 	}
 	return notes

@@ -42,7 +42,7 @@ func TestRunsOfOneSplitAreEvaluatedOnTheSamePoints(t *testing.T) {
 	if slices.Equal(a, b) {
 		t.Error("without split_seed two seeds hold out the same points")
 	}
-	if notes := notesOf(t, one, two); !strings.Contains(notes, "other held-out points (seed)") {
+	if notes := notesOf(t, one, two); !strings.Contains(notes, "different held-out points (seed)") {
 		t.Errorf("notes %q of two splits", notes)
 	}
 }
@@ -62,15 +62,15 @@ func notesOf(t *testing.T, runs ...*Run) string {
 
 // What makes a figure another one has a note.
 func TestWhatDoesNotCompareHasANote(t *testing.T) {
-	const lossNote = "losses do not compare: they are of other tasks ("
+	const lossNote = "losses cannot be compared: the tasks differ ("
 	first := trained(t, text)
 	for change, want := range map[string]string{
 		"data.standardize":      lossNote + "data.standardize)",
 		"train.label_dropout":   lossNote + "train.label_dropout)",
 		"train.intervals.ratio": lossNote + "train.intervals.ratio)",
 		"train.ml.kinetic":      lossNote + "train.ml.kinetic)",
-		"eval.samples":          "distances are of other numbers of points (eval.samples)",
-		"eval.test":             "likelihoods are of other numbers of held-out points (eval.test)",
+		"eval.samples":          "distances use different numbers of points (eval.samples)",
+		"eval.test":             "likelihoods use different numbers of held-out points (eval.test)",
 		"eval.dequantizations":  "of noise (eval.dequantizations)",
 		"train.lr":              "",
 	} {

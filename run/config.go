@@ -112,7 +112,7 @@ func (c Config) preconditionable() error {
 		return err
 	}
 	if _, noisy := scheduler.(path.Noisy); noisy {
-		return fmt.Errorf("precondition is for Gaussian paths; path %s has noise of its own; leave it out", c.Path.Name)
+		return fmt.Errorf("precondition is for Gaussian paths; path %s adds noise; leave precondition out", c.Path.Name)
 	}
 	return nil
 }
@@ -189,16 +189,16 @@ func (c Config) compatible() error {
 		return fmt.Errorf("coupling.name %s is for the objectives %s, not for %s, which needs the independent coupling",
 			c.Coupling.Name, objectives(func(k train.Kind) bool { return k.Coupled }), kind.Name)
 	case kind.Finite && c.Conditional:
-		return fmt.Errorf("the objective %s is of all points alike; remove conditional, or use cfm", kind.Name)
+		return fmt.Errorf("the objective %s cannot learn classes; remove conditional, or use cfm", kind.Name)
 	case kind.Finite && c.Data.ResolvedKind() == data.KindSynthetic && c.Data.N == 0:
 		return fmt.Errorf("the objective %s needs a finite data set; set data.n to a number of points", kind.Name)
 	case !kind.Sourced && c.Source.Name != "":
 		return fmt.Errorf("the objective %s is for paths from a Gaussian; remove the source", kind.Name)
 	case noisy && !kind.Noisy:
-		return fmt.Errorf("path %s has noise of its own, which is for the objective %s, not for %s",
+		return fmt.Errorf("path %s adds noise, which is for the objective %s, not for %s",
 			c.Path.Name, objectives(func(k train.Kind) bool { return k.Noisy }), kind.Name)
 	case noisy && c.Train.Prediction != path.Velocity:
-		return fmt.Errorf("train.prediction is %v; path %s, which has noise of its own, needs velocity",
+		return fmt.Errorf("train.prediction is %v; path %s, which adds noise, needs velocity",
 			c.Train.Prediction, c.Path.Name)
 	case noisy && c.Train.Weighting != train.Unit:
 		return fmt.Errorf("train.weighting is %s; path %s needs unit", c.Train.Weighting, c.Path.Name)
@@ -241,7 +241,7 @@ func (c Config) validateSolves() error {
 		{"source.name", c.Source.Name, c.Source.Name == ""},
 	} {
 		if !f.unset {
-			return fmt.Errorf("%s is set to %s, but means nothing for train.objective %s: remove it", f.name,
+			return fmt.Errorf("%s is set to %s, but has no effect with train.objective %s: remove it", f.name,
 				f.value, c.Train.Objective)
 		}
 	}

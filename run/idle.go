@@ -88,17 +88,17 @@ func (c Config) Warnings() []string {
 	warn("sample_every", t.SampleEvery, t.SampleEvery > t.Steps, "no samples are drawn")
 	if *c.Precondition && t.Prediction != path.Velocity && t.Weighting != train.SigmaSquared {
 		warnings = append(warnings, fmt.Sprintf("train.prediction is %v, but with precondition: true all predictions "+
-			"are the same training; precondition: false trains the network on the %[1]v itself", t.Prediction))
+			"give the same training; precondition: false trains the network on the %[1]v itself", t.Prediction))
 	}
 	if c.Data.Label != "" && !c.Conditional {
 		warnings = append(warnings, fmt.Sprintf("data.label is %s, but conditional is not true: the column is neither "+
-			"learnt nor given to the network; set conditional: true, or leave data.label out to learn the column, too",
+			"learnt nor given to the network; set conditional: true, or leave data.label out to learn the column",
 			choice.Quote(c.Data.Label)))
 	}
 	if aware := c.Coupling.LabelAware; c.Conditional && aware != nil && !*aware {
 		warnings = append(warnings, fmt.Sprintf("coupling.label_aware is false in a conditional training: %s over "+
-			"all classes pairs each class with its own part of the noise, and samples, which start from all of "+
-			"it, are not those of the class", c.Coupling.Name))
+			"all classes pairs each class with only a part of the noise; samples start from all of the noise, "+
+			"so they will not be those of the class", c.Coupling.Name))
 	}
 	if w := c.Coupling.ContextWeight; w != nil && *w == 0 {
 		warnings = append(warnings, fmt.Sprintf("coupling.context_weight is 0: %s over all contexts pairs each "+

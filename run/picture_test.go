@@ -66,7 +66,7 @@ func TestPicturesOfMoreThanTwoColumns(t *testing.T) {
 			}
 		}
 		err := r.Picture(t.Context(), io.Discard, kind, PictureOptions{Columns: [2]int{1, 13}})
-		if err == nil || !strings.Contains(err.Error(), "two different ones of 0 to 12") {
+		if err == nil || !strings.Contains(err.Error(), "two different columns from 0 to 12") {
 			t.Errorf("%s of columns that are not there: %v", kind, err)
 		}
 	}

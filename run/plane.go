@@ -26,8 +26,8 @@ func (a *artist) axes(kind string) ([2]int, error) {
 	}
 	for _, c := range a.Columns {
 		if c < 0 || c >= d || a.Columns[0] == a.Columns[1] {
-			return [2]int{}, fmt.Errorf("run: columns %d and %d of a picture of points of %d dimensions; it wants two "+
-				"different ones of 0 to %d", a.Columns[0], a.Columns[1], d, d-1)
+			return [2]int{}, fmt.Errorf("run: columns %d and %d of a picture of points of %d dimensions; it needs two "+
+				"different columns from 0 to %d", a.Columns[0], a.Columns[1], d, d-1)
 		}
 	}
 	return a.Columns, nil

@@ -101,7 +101,7 @@ func TestWhatAPreconditionIsNotFor(t *testing.T) {
 		"train.objective=ml":       "precondition is for the objective cfm, not for ml",
 		"train.objective=meanflow": "precondition is for the objective cfm, not for meanflow",
 		"train.objective=fm":       "precondition is for the objective cfm, not for fm",
-		"path.name=bridge":         "path bridge has noise of its own",
+		"path.name=bridge":         "path bridge adds noise",
 	} {
 		text := "data: {name: moons, n: 100}\nprecondition: true\n"
 		if _, err := ParseConfig([]byte(text), []string{setting}); err == nil || !strings.Contains(err.Error(), want) {

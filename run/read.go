@@ -64,7 +64,7 @@ func keysOf(set []string) []string {
 }
 
 // ErrPath is returned by OpenWith for a setting that is no path of the data.
-var ErrPath = errors.New("run: a run that is opened takes the paths of its data only, such as data.path=FILE")
+var ErrPath = errors.New("run: only the paths of the data can be set when a run is opened, such as data.path=FILE")
 
 // relocate applies settings that say where the data of a run are, and returns their keys.
 func (c *Config) relocate(set []string) ([]string, error) {

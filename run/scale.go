@@ -27,7 +27,7 @@ func unscaled(spec model.Spec, set *data.Set, x flow.Batch, scale float64) (warn
 		return nil
 	}
 	warnings = outlying(set, x)
-	const remedy = "; data.standardize: columns (or scalar) brings them to 1"
+	const remedy = "; data.standardize: columns (or scalar) scales them to 1"
 	name, narrow := narrowest(set, x)
 	limit := float64(widestPlain)
 	if spec.Precondition != nil {
@@ -35,17 +35,17 @@ func unscaled(spec model.Spec, set *data.Set, x flow.Batch, scale float64) (warn
 	}
 	switch {
 	case narrow > 0 && scale/narrow > mostBeside:
-		warnings = append(warnings, fmt.Sprintf("%s varies by %.3g about its mean, beside numbers of the size of "+
-			"%.3g: what is small is hard to learn beside what is large%s", name, narrow, scale, remedy))
+		warnings = append(warnings, fmt.Sprintf("%s varies by %.3g about its mean, but other numbers are of the size "+
+			"of %.3g: small numbers are hard to learn next to large ones%s", name, narrow, scale, remedy))
 	case scale > limit || scale < 1/limit:
-		warnings = append(warnings, fmt.Sprintf("the numbers of the data are of the size of %.3g, and training and "+
-			"tolerances are for a size of about 1%s", scale, remedy))
+		warnings = append(warnings, fmt.Sprintf("the numbers of the data are of the size of %.3g, but training and "+
+			"tolerances expect a size of about 1%s", scale, remedy))
 	}
 	if s, err := spec.Path.New(); err == nil {
 		lo, _ := path.SpanOf(s, spec.Prediction, scale)
 		if c := s.At(lo); c.Alpha*scale > mostMixed*c.Sigma {
-			warnings = append(warnings, fmt.Sprintf("path %s begins with %.2g of the data beside %.3g of noise, and "+
-				"samples with the noise alone: with data of the size of %.3g they will differ%s", spec.Path.Name,
+			warnings = append(warnings, fmt.Sprintf("path %s begins with %.2g of the data and %.3g of noise, but "+
+				"samples begin with only the noise: with data of the size of %.3g they will differ%s", spec.Path.Name,
 				c.Alpha, c.Sigma, scale, remedy))
 		}
 	}
@@ -74,7 +74,7 @@ func outlying(set *data.Set, x flow.Batch) (warnings []string) {
 			continue
 		}
 		warnings = append(warnings, fmt.Sprintf("%s has a few rows that are very far out: nine tenths of it lie "+
-			"within %.2g deviations, which is one point to a network; leave those rows out", coordinate(set, d), width))
+			"within %.2g deviations, which a network cannot distinguish; leave those rows out", coordinate(set, d), width))
 	}
 	return warnings
 }

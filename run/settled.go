@@ -49,7 +49,7 @@ func (s *session) sameSettings(file string, ckpt *model.Checkpoint) error {
 		}
 	}
 	if len(faults) > 0 {
-		return fmt.Errorf("%w: %s was trained with others than %s says: %s; put them back, or train into "+
+		return fmt.Errorf("%w: %s was trained with other settings than those in %s: %s; restore them, or train into "+
 			"another folder", ErrChanged, file, ConfigFile, strings.Join(faults, "; "))
 	}
 	return nil

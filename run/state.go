@@ -154,12 +154,12 @@ func noteOf(key string, is Config) string {
 	switch {
 	case key == "train.steps" && is.Train.Schedule != "constant":
 		return fmt.Sprintf("train.schedule %s spreads the learning rate over all steps: from here on it is that of "+
-			"%d, so that the run is neither the one that began nor one that had %[2]d from the start",
+			"%d steps, so the run equals neither the one that began nor one with %[2]d steps from the start",
 			is.Train.Schedule, is.Train.Steps)
 	case slices.Contains(rounded, key):
-		return "the steps from here on are rounded in another way than those before"
+		return "the steps from here on are rounded differently from those before"
 	case key == "train.patience", key == "train.val_every" && is.Train.Patience > 0:
-		return "when training stops early, and which state is the best, is decided in another way from here on"
+		return "when training stops early, and which state is the best, is decided differently from here on"
 	}
 	return ""
 }
@@ -209,8 +209,8 @@ const notResumed = "it can be opened as before, but not resumed: train into anot
 // was says, its run.yaml: versions before labels had names counted from 0 to the largest.
 func (s *session) sameClasses(was Config) error {
 	if n := was.Net.Classes; n > 0 && s.cfg.Conditional && s.set.Classes > 0 && n != s.set.Classes {
-		return fmt.Errorf("%w: the run was trained with %d classes, and the data (%s) have %d, %s: they are other "+
-			"data, or the version of then numbered the labels otherwise; %s", ErrChanged, n, s.set.Name, s.set.Classes,
+		return fmt.Errorf("%w: the run was trained with %d classes, and the data (%s) have %d, %s: they are different "+
+			"data, or the older version numbered the labels differently; %s", ErrChanged, n, s.set.Name, s.set.Classes,
 			choice.List(data.NameClasses(s.set.ClassNames, s.set.Classes)), notResumed)
 	}
 	return nil

@@ -21,7 +21,7 @@ import (
 
 // ErrForeign is returned where a run's folder that was not made here names a path outside of
 // it, or a library to load: neither is followed unless it is given by who opens the run.
-var ErrForeign = errors.New("run: the run was not made here, and what it names outside of its folder is not followed")
+var ErrForeign = errors.New("run: the run was not made here, so paths out of its folder are not followed")
 
 // keyLength is how many bytes the user's key has.
 const keyLength = 32

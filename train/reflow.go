@@ -37,7 +37,8 @@ func distillKind() Kind {
 	k.Velocity = true
 	k.unused = append(k.unused, unused{"times", "its times are those of the Euler steps"})
 	k.EulerSteps = func(c Config) int { return c.DistillSteps }
-	k.NoDensity = "it is a distilled student, whose field between its few times is no flow; ask its teacher"
+	k.NoDensity = "it is a distilled student: its field is learnt at a few times only, and is not a flow; " +
+		"use its teacher"
 	pairs, valid := k.defaults, k.validate
 	k.defaults = func(c *Config) {
 		pairs(c)

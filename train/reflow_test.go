@@ -156,7 +156,7 @@ func TestDistillationLearnsTheTeachersMapInOneStep(t *testing.T) {
 		copy(x.Row(i), []float64{a, b, 2 - b/2, a / 2})
 	}
 	m := learnt(t, Reflow{Pairs: Pairs{X: x}, Distill: 1, Seed: 2}, false, 600)
-	if err := m.HasDensity(); !errors.Is(err, model.ErrNoDensity) || !strings.Contains(err.Error(), "ask its teacher") {
+	if err := m.HasDensity(); !errors.Is(err, model.ErrNoDensity) || !strings.Contains(err.Error(), "use its teacher") {
 		t.Errorf("the density of a distilled student: got %v", err)
 	}
 	f, err := m.Field(flow.Given{})

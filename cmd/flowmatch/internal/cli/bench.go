@@ -125,7 +125,7 @@ func (a *app) bench(ctx context.Context, which string, f benchFlags) (res result
 		o.Alone = f.elsewhere
 	}
 	if f.peers != "" {
-		a.status("starting the peers")
+		a.status("starting the other libraries")
 		if o.Peers, err = bench.StartPeers(ctx, f.peers); err != nil {
 			return nil, asUsage(err, bench.ErrPeers)
 		}

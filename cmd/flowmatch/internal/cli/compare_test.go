@@ -17,12 +17,12 @@ func TestRunsAreComparedSideBySide(t *testing.T) {
 	text := succeed(t, "compare", first, second, "--out", picture)
 	for _, want := range []string{"run                    run", "vp\n", "path.name", "condot", "train.steps",
 		"20 of 20", "40 of 40", "least validation loss", "NLL (nats)", "W2", "NFE of samples", "straightness",
-		"losses do not compare: they are of other tasks (path.name)"} {
+		"losses cannot be compared: the tasks differ (path.name)"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	for _, not := range []string{"net.hidden", "held-out points (", "the data are not the same"} {
+	for _, not := range []string{"net.hidden", "held-out points (", "the data differ"} {
 		if strings.Contains(text, not) {
 			t.Errorf("%q in\n%s", not, text)
 		}
@@ -43,13 +43,13 @@ func TestRunsAreComparedSideBySide(t *testing.T) {
 	other := filepath.Join(dir, "moons")
 	succeed(t, "train", file, "--out", other, "--set", "data.name=moons", "-q")
 	if text := succeed(t, "compare", first, other, "--only", "likelihood"); !strings.Contains(text,
-		"likelihoods and distances do not compare: the data are not the same") || strings.Contains(text, "W2") {
+		"likelihoods and distances cannot be compared: the data differ") || strings.Contains(text, "W2") {
 		t.Errorf("two sets:\n%s", text)
 	}
 	seeded := filepath.Join(dir, "seeded")
 	succeed(t, "train", file, "--out", seeded, "--set", "seed=4", "-q")
 	if text := succeed(t, "compare", first, seeded, "--no-eval"); !strings.Contains(text,
-		"other held-out points (seed)") {
+		"different held-out points (seed)") {
 		t.Errorf("two seeds:\n%s", text)
 	}
 }

@@ -78,7 +78,7 @@ func (f *featureFlags) checkGuidance(cmd *cobra.Command, r *run.Run) error {
 	case r.Config.Train.LabelDropout == 0:
 		return usagef("--guidance needs a run that was trained with train.label_dropout, and %s was not", r.Dir)
 	case r.Config.Eval.Solve.Solver == eval.Average:
-		return usagef("--guidance is for ODE solvers: the average velocity has no guided one; give --solver")
+		return usagef("--guidance is for ODE solvers: the average velocity cannot be guided; give --solver")
 	}
 	return nil
 }
@@ -300,7 +300,7 @@ func (f *evalFlags) short(cmd *cobra.Command, rep eval.Report) (warnings []strin
 	add := func(flag string, asked, measured int) {
 		if cmd.Flags().Changed(flag) && measured < asked {
 			warnings = append(warnings, fmt.Sprintf("--%s is %d, but only %d points are held out; "+
-				"data.test says how many", flag, asked, measured))
+				"see data.test of the run file", flag, asked, measured))
 		}
 	}
 	if l := rep.Likelihood; l != nil {

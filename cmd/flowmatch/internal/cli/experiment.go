@@ -221,7 +221,7 @@ func (a *app) startPeers(ctx context.Context, g experiment.Grid, cells []experim
 			"that has them; scripts/setup-peers.sh DIR installs them, and then it is DIR/bin/python",
 			strings.Join(names, " and "))
 	}
-	a.status("starting the peers")
+	a.status("starting the other libraries")
 	p, err := experiment.StartPeers(ctx, python, names)
 	return p, asUsage(err, experiment.ErrPeers)
 }

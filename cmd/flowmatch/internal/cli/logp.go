@@ -126,9 +126,9 @@ func (f *logpFlags) check(cmd *cobra.Command) (ext string, err error) {
 	case f.dataset != "" && f.n < 1:
 		return "", usagef("--n is %d; it must be at least 1", f.n)
 	case f.dataset != "" && f.labels != "":
-		return "", usagef("--labels is for --data; --dataset has labels of its own")
+		return "", usagef("--labels is for --data; --dataset has its own labels")
 	case set("label") && f.labels != "":
-		return "", usagef("--label is the class of all points, and --labels a file of their own; give one of them")
+		return "", usagef("--label is one class for all points, and --labels is a file of classes; give one of them")
 	case set("probes") && f.probes < 1:
 		return "", usagef("--probes is %d; it must be at least 1", f.probes)
 	case set("probes") && f.divergence == "exact":

@@ -59,7 +59,7 @@ type plotFlags struct {
 func (f *plotFlags) chosen(r *run.Run) (axes [2]int, err error) {
 	names := columnNames(r.Model.Spec())
 	if len(f.columns) != 2 || f.columns[0] == f.columns[1] {
-		return axes, usagef("--columns %s; it wants two different ones of %s", strings.Join(f.columns, ","),
+		return axes, usagef("--columns %s; it needs two different columns of %s", strings.Join(f.columns, ","),
 			choice.Cut(strings.Join(names, ", ")))
 	}
 	for k, name := range f.columns {

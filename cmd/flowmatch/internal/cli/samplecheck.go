@@ -35,15 +35,15 @@ func (f *sampleFlags) check(cmd *cobra.Command) (ext string, err error) {
 	case set("n") && f.n < 1:
 		return "", usagef("--n is %d; it must be at least 1", f.n)
 	case f.grid != "" && ext != ".png":
-		return "", usagef("--grid is a picture, and --out %q a file of numbers; give a .png, or --n", f.out)
+		return "", usagef("--grid draws a picture, but --out %q is a file of numbers; give a .png, or --n", f.out)
 	case f.grid != "" && f.condition != "":
-		return "", usagef("--grid is for samples alone; those of --condition are drawn beside it: give --n")
+		return "", usagef("--grid is only for samples without --condition; give --n")
 	case f.logp && ext == ".png":
 		return "", usagef("--logp needs a file of numbers, .csv or .npy, and %q is a picture", f.out)
 	case f.logp && set("guidance"):
-		return "", usagef("--logp cannot be used with --guidance: the guided field has no density that was trained")
+		return "", usagef("--logp cannot be used with --guidance: the density of the guided field was not trained")
 	case f.logp && f.mask != "":
-		return "", usagef("--logp cannot be used with --mask: completed images have no density that was trained")
+		return "", usagef("--logp cannot be used with --mask: the density of completed images was not trained")
 	case f.mask != "" && f.condition == "":
 		return "", usagef("--mask needs --condition, the images to complete")
 	}
@@ -199,7 +199,7 @@ func (f *sampleFlags) checkCondition(r *run.Run) error {
 	case f.mask != "":
 		return nil
 	case !conditioned && f.condition != "":
-		return usagef("%s was trained without a condition; give --mask too to have images completed", r.Dir)
+		return usagef("%s was trained without a condition; also give --mask to complete images", r.Dir)
 	case conditioned && f.condition == "":
 		return usagef("%s makes images from images (condition %s); give --condition FILE, or --condition test",
 			r.Dir, r.Model.Spec().Condition.Kind)

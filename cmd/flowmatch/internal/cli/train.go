@@ -291,8 +291,8 @@ func unsealed(keys []string, why error) string {
 			give[i] = "--backend NAME"
 		}
 	}
-	return fmt.Sprintf("the run cannot be marked as made here, for there is no place for a key (%v): what it names "+
-		"outside of its folder will not be followed; open it, and resume it, with %s", why, strings.Join(give, " "))
+	return fmt.Sprintf("the run cannot be marked as made here, because a key cannot be stored (%v): paths out of "+
+		"its folder will not be followed; open it, and resume it, with %s", why, strings.Join(give, " "))
 }
 
 // opened reports what the data hold, what of the files is not in them, and settings that the

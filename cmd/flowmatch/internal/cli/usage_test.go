@@ -36,7 +36,7 @@ func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
 		{"train " + yaml + " --out x --backend abacus", "abacus"},
 		{"train " + yaml + " --out " + dir, "already holds a run"},
 		{"sample " + dir + " --out x.csv", "[n grid]"},
-		{"sample " + dir + " --grid 2x2 --out x.csv", "--grid is a picture"},
+		{"sample " + dir + " --grid 2x2 --out x.csv", "--grid draws a picture"},
 		{"sample " + dir + " --grid 2x2 --out x.png", "--grid is for images"},
 		{"sample " + dir + " --n 1", `"out" not set`},
 		{"sample " + dir + " --n 0 --out x.csv", "at least 1"},
