@@ -105,5 +105,5 @@ func (r *Run) Class(name string) (int32, error) {
 			return int32(k), nil
 		}
 	}
-	return 0, fmt.Errorf("run: there is no class %s; the classes of %s are %s", choice.Quote(name), r.Dir, what)
+	return 0, fmt.Errorf("run: no class is called %s; the classes of %s are %s", choice.Quote(name), r.Dir, what)
 }

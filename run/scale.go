@@ -74,7 +74,8 @@ func outlying(set *data.Set, x flow.Batch) (warnings []string) {
 			continue
 		}
 		warnings = append(warnings, fmt.Sprintf("%s has a few rows that are very far out: nine tenths of it lie "+
-			"within %.2g deviations, which a network cannot distinguish; leave those rows out", coordinate(set, d), width))
+			"within %.2g deviations, which a network cannot distinguish; leave those rows out",
+			coordinate(set, d), width))
 	}
 	return warnings
 }

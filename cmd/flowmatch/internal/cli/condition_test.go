@@ -76,7 +76,7 @@ eval: {solver: euler, steps: 2, samples: 3, test: 3}
 	succeed(t, "sample", plain, "--n", "4", "--condition", "test", "--mask", "left", "--out", picture, "-q")
 	for want, args := range map[string][]string{
 		"give --condition FILE, or --condition test": {"sample", dir, "--n", "2", "--out", csv},
-		"also give --mask":                           {"sample", plain, "--n", "2", "--condition", "test", "--out", csv},
+		"give --mask": {"sample", plain, "--n", "2", "--condition", "test", "--out", csv},
 		"--mask needs an ODE": {"sample", plain, "--n", "2", "--condition", "test", "--mask", "left", "--solver",
 			"ddpm", "--out", csv},
 		"--mask is for --cond": {"sample", dir, "--n", "2", "--condition", "test", "--mask", "left", "--out", csv},

@@ -199,7 +199,7 @@ func (f *sampleFlags) checkCondition(r *run.Run) error {
 	case f.mask != "":
 		return nil
 	case !conditioned && f.condition != "":
-		return usagef("%s was trained without a condition; also give --mask to complete images", r.Dir)
+		return usagef("%s was trained without a condition; give --mask to complete images", r.Dir)
 	case conditioned && f.condition == "":
 		return usagef("%s makes images from images (condition %s); give --condition FILE, or --condition test",
 			r.Dir, r.Model.Spec().Condition.Kind)
