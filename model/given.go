@@ -23,8 +23,8 @@ func (m *Model) Contexts(c flow.Batch) (flow.Batch, error) {
 	case dim == 0:
 		return flow.Batch{}, ErrNoContext
 	case c.D != dim || len(c.X) != c.N*c.D:
-		return flow.Batch{}, fmt.Errorf("model: contexts of shape [%d, %d] with %d numbers; the model takes %d for each "+
-			"point", c.N, c.D, len(c.X), dim)
+		return flow.Batch{}, fmt.Errorf("model: contexts of shape [%d, %d] with %d numbers; the model takes %d for "+
+			"each point", c.N, c.D, len(c.X), dim)
 	}
 	for i, v := range c.X {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -75,7 +75,7 @@ func (m *Model) FarContext(z flow.Batch) string {
 	}
 	k := worst % z.D
 	s := m.spec.ContextStandardizer
-	return fmt.Sprintf("%d of %d contexts are far from those that the model was trained on, which says nothing of them: "+
-		"in context %d %s is %.4g, %.1f standard deviations from the mean %.4g", far, z.N, worst/z.D+1,
+	return fmt.Sprintf("%d of %d contexts are far from those that the model was trained on, which says nothing of "+
+		"them: in context %d %s is %.4g, %.1f standard deviations from the mean %.4g", far, z.N, worst/z.D+1,
 		m.contextName(k), s.Mean[k]+s.Std[k]*z.X[worst], math.Abs(z.X[worst]), s.Mean[k])
 }

@@ -25,7 +25,8 @@ func TestContextsAreReadByNameOrByOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, file := range map[string]string{
-		"names": write("named.csv", "y,theta,x\n2,9,1\n4,9,3\n"), "order": write("plain.csv", "1,2\n3,4\n"), "array": array,
+		"names": write("named.csv", "y,theta,x\n2,9,1\n4,9,3\n"), "order": write("plain.csv", "1,2\n3,4\n"),
+		"array": array,
 	} {
 		c, err := ReadContexts(file, []string{"x", "y"})
 		if err != nil || c.N != 2 || !slices.Equal(c.X, []float64{1, 2, 3, 4}) {

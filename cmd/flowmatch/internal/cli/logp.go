@@ -53,7 +53,7 @@ func (l logpResult) text(w io.Writer) {
 type logpFlags struct {
 	runFlags
 	data, labels, dataset, divergence, out string
-	label                                  string
+	label, given                           string
 	n, probes                              int
 	seed                                   uint64
 }
@@ -100,6 +100,8 @@ func (f *logpFlags) add(cmd *cobra.Command) {
 	fl.IntVar(&f.n, "n", 0, "number of points to draw from --dataset")
 	fl.StringVar(&f.label, "label", "",
 		"class of all points, by its name or number, for a conditional model (default: their own labels)")
+	fl.StringVar(&f.given, "given", "", givenUsage+
+		"(one for all points, or one for each; default: the columns of --data)")
 	fl.Uint64Var(&f.seed, "seed", 0,
 		"seed of drawn points, of noise on images and of probes (default: that of the run)")
 	fl.StringVar(&f.divergence, "divergence", "", "exact or hutchinson (default: that of the run file)")
@@ -163,14 +165,11 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 		return nil, err
 	}
 	pts, err := f.points(cmd, r)
+	if err == nil {
+		err = f.giveTo(cmd, r, &pts)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if pts.given.Label, err = labels(cmd, r, f.label, pts.x.N, pts.given.Label); err != nil {
-		return nil, err
-	}
-	if r.Conditional() && pts.given.Label == nil {
-		return nil, f.noLabels(fmt.Errorf("%s is a conditional model and %s has no labels", r.Dir, pts.name))
 	}
 	solver, err := r.Config.Eval.DensitySolver()
 	if err != nil {

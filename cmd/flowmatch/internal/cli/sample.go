@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +38,8 @@ type sampleResult struct {
 	Guidance   *float64 `json:"guidance,omitempty"` // scale; absent: none
 	// Condition is where the images come from that the samples are made of; absent: none.
 	Condition string `json:"condition,omitempty"`
+	// Given is where the contexts come from; absent: there are none.
+	Given string `json:"given,omitempty"`
 	// Warnings say what is to be known of the samples, one sentence each.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -60,6 +63,9 @@ func (s sampleResult) text(w io.Writer) {
 	if s.Condition != "" {
 		fmt.Fprintf(w, "condition\t%s\n", s.Condition)
 	}
+	if s.Given != "" {
+		fmt.Fprintf(w, "given\t%s\n", s.Given)
+	}
 	if s.MeanLogP != nil {
 		fmt.Fprintf(w, "mean log-density\t%s nats, divergence %s\n", decimals(*s.MeanLogP), s.Divergence)
 	}
@@ -80,6 +86,7 @@ type sampleFlags struct {
 	out      string
 	// Of runs with a condition, or that complete images.
 	condition, mask string
+	given           string // the contexts of a run that takes some
 	// Of samplers with noise.
 	eta       float64
 	diffusion string
@@ -130,6 +137,8 @@ which also shows held-out points.`,
   flowmatch sample runs/first --n 1000 --solver ddim --eta 0.5 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver heun_sde --diffusion sigma:0.5 --out samples.csv
   flowmatch sample runs/meanflow --n 1000 --solver average --steps 2 --out samples.csv
+  flowmatch sample runs/posterior --given "x1=0.3,x2=-1" --n 1000 --out posterior.csv
+  flowmatch sample runs/posterior --given observed.csv --n 1000 --out posteriors.npy
   flowmatch sample runs/digits --n 64 --label 3 --guidance 1.5 --out threes.png
   flowmatch sample runs/digits --grid 8x10 --out digits.png
   flowmatch sample runs/superres --condition test --n 12 --out larger.png
@@ -165,6 +174,7 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 	fl.StringVar(&f.mask, "mask", "",
 		"missing part of the images of --condition, for a run without a condition to complete: "+
 			strings.Join(image.Masks(), ", "))
+	fl.StringVar(&f.given, "given", "", givenUsage+"(--n samples of each, in its order), or test for held-out rows")
 	fl.StringVar(&f.out, "out", "", "file to write: .csv, .npy or .png")
 	fl.Float64Var(&f.eta, "eta", 0, "share of ancestral noise in ddim, from 0 (none) to 1 (ddpm)")
 	fl.StringVar(&f.diffusion, "diffusion", "", "noise rate of euler_maruyama and heun_sde: "+
@@ -180,22 +190,9 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 }
 
 func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, error) {
-	ext, err := f.check(cmd)
-	if err == nil {
-		err = inFolder(f.out, f.condition)
-	}
+	r, ext, err := f.openChecked(cmd, dir)
 	if err != nil {
 		return nil, err
-	}
-	r, err := f.open(cmd, dir)
-	if err == nil {
-		err = sparesData(f.out, r)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !cmd.Flags().Changed("seed") {
-		f.seed = r.Config.Seed
 	}
 	var inTurn []int32
 	if f.grid != "" {
@@ -203,10 +200,17 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 			return nil, err
 		}
 	}
+	context, warnings, err := f.contexts(cmd, r)
+	if err != nil {
+		return nil, err
+	}
+	if context.N > 0 {
+		f.n *= context.N
+	}
 	if err := fitsN(r, f.n); err != nil {
 		return nil, err
 	}
-	p, err := f.prompt(cmd, r, inTurn)
+	p, err := f.prompt(cmd, r, inTurn, context)
 	if err != nil {
 		return nil, err
 	}
@@ -219,6 +223,9 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	s, err := r.Model.Sample(cmd.Context(), model.SampleOptions{
 		N: f.n, Seed: f.seed, Given: p.Given, Sampler: how, Progress: a.watch("samples", f.n),
 	})
+	if err != nil && len(warnings) > 0 {
+		err = fmt.Errorf("%w (%s)", err, warnings[0])
+	}
 	if err != nil {
 		return nil, asUsage(err, model.ErrNoScore)
 	}
@@ -228,17 +235,35 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 			return nil, err
 		}
 	}
-	var warnings []string
-	res.Files, warnings, err = a.writeSamples(r, f.out, ext, s, p, f.cols)
-	res.Warnings = append(res.Warnings, warnings...)
+	var more []string
+	res.Files, more, err = a.writeSamples(r, f.out, ext, s, p, contextsOf(r, context, p, f.n), f.cols)
+	res.Warnings = slices.Concat(res.Warnings, warnings, more)
 	return res, err
+}
+
+// openChecked opens the run for flags that are right, and returns the ending of the file to
+// write.
+func (f *sampleFlags) openChecked(cmd *cobra.Command, dir string) (r *run.Run, ext string, err error) {
+	if ext, err = f.check(cmd); err != nil {
+		return nil, "", err
+	}
+	if err = inFolder(f.out, f.condition); err != nil {
+		return nil, "", err
+	}
+	if r, err = f.open(cmd, dir); err != nil {
+		return nil, "", err
+	}
+	if !cmd.Flags().Changed("seed") {
+		f.seed = r.Config.Seed
+	}
+	return r, ext, sparesData(f.out, r)
 }
 
 func (f *sampleFlags) result(r *run.Run, s model.Samples, how model.Sampler, start time.Time) sampleResult {
 	res := sampleResult{
 		Run: r.Dir, N: s.X.N, Dim: s.X.D, Seed: f.seed, Solver: how.String(), NFE: s.Stats.NFE,
 		Seconds: time.Since(start).Seconds(), Backend: r.Model.Net().Engine().Name(), Condition: f.condition,
-		Label: f.label,
+		Label: f.label, Given: f.given,
 	}
 	if f.label == "" {
 		res.Classes = r.Model.Spec().ClassNames

@@ -9,6 +9,7 @@ import (
 
 	"flowmatch/data/image"
 	"flowmatch/eval"
+	"flowmatch/flow"
 	"flowmatch/internal/choice"
 	"flowmatch/ode"
 	"flowmatch/run"
@@ -154,12 +155,14 @@ func (f *sampleFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 }
 
 // prompt returns what the samples are given; inTurn are the labels of a grid.
-func (f *sampleFlags) prompt(cmd *cobra.Command, r *run.Run, inTurn []int32) (p eval.Prompt, err error) {
+func (f *sampleFlags) prompt(cmd *cobra.Command, r *run.Run, inTurn []int32, context flow.Batch) (
+	p eval.Prompt, err error,
+) {
 	if err := f.checkCondition(r); err != nil {
 		return p, err
 	}
 	conditioned := r.Model.Conditioner() != nil
-	s, err := r.Subject(f.condition == heldOut || !conditioned && r.Model.Spec().Net.Context > 0)
+	s, err := r.Subject(f.condition == heldOut || f.given == heldOut)
 	if err != nil {
 		return p, err
 	}
@@ -170,6 +173,11 @@ func (f *sampleFlags) prompt(cmd *cobra.Command, r *run.Run, inTurn []int32) (p 
 		p, err = s.MaskedPrompt(f.condition, f.n, f.mask)
 	case conditioned && f.condition != heldOut:
 		p, err = s.ImagePrompt(f.condition, f.n)
+	case context.N > 0:
+		p.Given.Label = flow.LabelsInTurn(f.n, r.Model.Spec().Net.Classes)
+		if p.Given.Context, err = r.Model.Contexts(context); err == nil {
+			p.Given.Context = spread(p.Given.Context, f.n/context.N)
+		}
 	default:
 		p, err = s.Prompt(f.n)
 	}

@@ -25,10 +25,9 @@ type column struct {
 }
 
 // writeSamples writes what the ending of file asks for and returns the files, and what is to
-// be known of them. cols are the columns of a grid, 0 for any.
-func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval.Prompt, cols int) (
-	wrote, warnings []string, err error,
-) {
+// be known of them. context is what they are given, in data units. cols are the columns of a grid, 0 for any.
+func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval.Prompt, context flow.Batch,
+	cols int) (wrote, warnings []string, err error) {
 	if ext == ".png" {
 		return []string{file}, nil, atomicfile.WriteFile(file, func(w io.Writer) error {
 			if p.OfImages() {
@@ -37,13 +36,17 @@ func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval
 			return r.DrawPoints(w, s.X, p.Given.Label, cols, run.PictureOptions{NoData: a.noData})
 		})
 	}
-	extra := extraColumns(r, s, p)
+	extra, given := extraColumns(r, s, p), givenColumns(r.Model.Spec(), context)
 	if ext == ".npy" {
-		wrote, err = writeNPY(file, s.X, extra)
+		wrote, err = writeNPY(file, s.X, extra, given)
 		return wrote, nil, err
 	}
 	names := columnNames(r.Model.Spec())
-	for i, c := range extra {
+	for _, c := range given {
+		names = append(names, c.name)
+	}
+	extra = append(given, extra...)
+	for i, c := range extra[len(given):] {
 		if i == 0 && p.Given.Label != nil && r.Model.Spec().LabelName != "" {
 			c.name = r.Model.Spec().LabelName // so that the labels go back in
 		} else if free := freeName(c.name, names); free != c.name {
@@ -54,6 +57,18 @@ func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval
 		names = append(names, c.name)
 	}
 	return []string{file}, warnings, writeCSV(file, names, s.X, extra)
+}
+
+// givenColumns returns contexts in data units by their names.
+func givenColumns(spec model.Spec, context flow.Batch) (given []column) {
+	for k, name := range spec.ContextColumns {
+		values := make([]float64, context.N)
+		for i := range values {
+			values[i] = context.Row(i)[k]
+		}
+		given = append(given, column{name, values})
+	}
+	return given
 }
 
 // extraColumns returns what samples have beside their coordinates.
@@ -91,8 +106,9 @@ func (a *app) noData(err error) {
 		plain(err.Error()))
 }
 
-// writeNPY writes the points, and beside them a file for each column.
-func writeNPY(file string, x flow.Batch, extra []column) ([]string, error) {
+// writeNPY writes the points, and beside them a file for each column, and one for all that
+// they are given.
+func writeNPY(file string, x flow.Batch, extra, given []column) ([]string, error) {
 	files := []string{file}
 	if err := table.WriteNPY(file, x); err != nil {
 		return nil, err
@@ -104,7 +120,16 @@ func writeNPY(file string, x flow.Batch, extra []column) ([]string, error) {
 		}
 		files = append(files, beside)
 	}
-	return files, nil
+	if given == nil {
+		return files, nil
+	}
+	all, beside := flow.NewBatch(x.N, len(given)), besideNPY(file, "given")
+	for k, c := range given {
+		for i, v := range c.values {
+			all.Row(i)[k] = v
+		}
+	}
+	return append(files, beside), table.WriteNPY(beside, all)
 }
 
 // besideNPY is the file of a column beside the NPY file of the points.

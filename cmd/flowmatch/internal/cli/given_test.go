@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// posterior trains a run on simulations of a and b that are seen as x and y.
+func posterior(t *testing.T) (dir, sims string) {
+	t.Helper()
+	folder := t.TempDir()
+	var b strings.Builder
+	b.WriteString("a,b,x,y\n")
+	for i := range 300 {
+		u, v := math.Sin(float64(i)), math.Cos(float64(7*i))
+		fmt.Fprintf(&b, "%g,%g,%g,%g\n", u, v, 3*u+math.Sin(float64(11*i)), 100+v)
+	}
+	sims, dir = filepath.Join(folder, "sims.csv"), filepath.Join(folder, "run")
+	file := filepath.Join(folder, "run.yaml")
+	for name, text := range map[string]string{sims: b.String(), file: "data: {path: sims.csv, context: [x, y]}\n" +
+		"net: {residual: {width: 8, blocks: 1}}\ntrain: {steps: 20, batch: 32}\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	succeed(t, "train", file, "--out", dir, "-q")
+	return dir, sims
+}
+
+func TestSamplesOfAContextGoBackIntoLogp(t *testing.T) {
+	dir, sims := posterior(t)
+	out := filepath.Join(t.TempDir(), "s")
+	obs := writeText(t, "obs.csv", "y,x\n100.5,0.25\n99,-1\n")
+	got := succeedJSON(t, "sample", dir, "--given", obs, "--n", "3", "--logp", "--out", out+".csv", "-q")
+	if got["n"] != 6.0 || got["given"] != obs {
+		t.Errorf("3 samples of 2 contexts: %v, given %v", got["n"], got["given"])
+	}
+	text, err := os.ReadFile(out + ".csv")
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if err != nil || lines[0] != "a,b,x,y,logp" || len(lines) != 7 {
+		t.Fatalf("%v: %q", err, lines)
+	}
+	var logp []string
+	for i, line := range lines[1:] {
+		f := strings.Split(line, ",")
+		logp = append(logp, f[4])
+		if want := [][]string{{"0.25", "100.5"}, {"-1", "99"}}[i/3]; !slices.Equal(f[2:4], want) {
+			t.Errorf("sample %d is given %v, want %v", i, f[2:4], want)
+		}
+	}
+	succeed(t, "sample", dir, "--given", obs, "--n", "3", "--out", out+".npy", "-q")
+	// A density is the same alone, beside others, from its own columns or from another file.
+	for name, args := range map[string][]string{
+		"its own columns": {"--data", out + ".csv"},
+		"beside an array": {"--data", out + ".npy", "--given", out + ".given.npy"},
+	} {
+		values := filepath.Join(t.TempDir(), "logp.csv")
+		succeed(t, append([]string{"logp", dir, "--out", values, "-q"}, args...)...)
+		text, err := os.ReadFile(values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(strings.TrimSpace(string(text)), "\n")[1:] {
+			var got, want float64
+			if _, err := fmt.Sscan(line+" "+logp[i], &got, &want); err != nil || math.Abs(got-want) > 1e-3 {
+				t.Errorf("%s, sample %d: log p %g, when it was drawn %g (%v)", name, i, got, want, err)
+			}
+		}
+	}
+	one := succeedJSON(t, "logp", dir, "--data", sims, "--given", "y=100,x=0", "-q")
+	if one["points"] != 300.0 {
+		t.Errorf("one context for all points: %v", one["points"])
+	}
+	held := filepath.Join(t.TempDir(), "held.csv")
+	succeed(t, "sample", dir, "--given", "test", "--n", "4", "--out", held, "-q")
+	far := succeedJSON(t, "sample", dir, "--given", "x=20,y=100", "--n", "2", "--out", held, "-q")
+	if w := fmt.Sprint(far["warnings"]); !strings.Contains(w, `"x" is 20`) {
+		t.Errorf("a context far away: warnings %s", w)
+	}
+}
+
+func TestContextsThatDoNotFitARun(t *testing.T) {
+	dir, sims := posterior(t)
+	plain := trained(t)
+	out := filepath.Join(t.TempDir(), "s.csv")
+	other := writeText(t, "other.csv", "a,b,x\n1,2,3\n1,2,3\n")
+	for want, args := range map[string][]string{
+		`needs its context, "x", "y"`:             {"sample", dir, "--n", "3", "--out", out},
+		`unknown context "z"`:                     {"sample", dir, "--given", "x=1,z=2", "--n", "3", "--out", out},
+		`"y" is missing`:                          {"sample", dir, "--given", "x=1", "--n", "3", "--out", out},
+		`no column "y"`:                           {"sample", dir, "--given", other, "--n", "3", "--out", out},
+		"no such file":                            {"sample", dir, "--given", "gone.csv", "--n", "3", "--out", out},
+		"--given is empty":                        {"sample", dir, "--given", "", "--n", "3", "--out", out},
+		"runs with data.context":                  {"sample", plain, "--given", "x=1", "--n", "3", "--out", out},
+		`no column "y"; the columns are`:          {"logp", dir, "--data", other},
+		"300 contexts for 2 points: give one for": {"logp", dir, "--data", other, "--given", sims},
+	} {
+		if code, _, stderr := invoke(t, args...); code != 2 || !strings.Contains(stderr, want) {
+			t.Errorf("%v: exit code %d, %s, want %q", args[2:], code, stderr, want)
+		}
+	}
+}
