@@ -56,7 +56,7 @@ func (c Cell) ready(r *run.Run, g Grid, o RunOptions) (trained, error) {
 
 // at returns the run as it was at the snapshot of a step.
 func (t trained) at(step int) (trained, error) {
-	r, err := run.OpenAt(t.run.Dir, "", step)
+	r, err := run.OpenAt(t.run.Dir, step, run.OpenOptions{Known: &t.run.Config})
 	if err != nil {
 		return t, err
 	}

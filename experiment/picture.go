@@ -196,7 +196,7 @@ type panels struct {
 
 // cellPanels are the panels of one cell.
 func (p Picture) cellPanels(ctx context.Context, c Cell) (out panels, err error) {
-	r, err := run.Open(c.Dir, "")
+	r, err := run.OpenWith(c.Dir, run.OpenOptions{Known: &c.Config})
 	if err != nil {
 		return out, err
 	}

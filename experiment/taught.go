@@ -83,7 +83,7 @@ type said struct {
 
 // trainByPeer has a peer train the cell, unless it has already, and returns the run.
 func (c Cell) trainByPeer(ctx context.Context, g Grid, o RunOptions, r *Result) (*run.Run, error) {
-	made, err := run.Open(c.Dir, "")
+	made, err := run.OpenWith(c.Dir, run.OpenOptions{Known: &c.Config})
 	if errors.Is(err, run.ErrNoRun) {
 		made, err = c.learn(ctx, o)
 	}

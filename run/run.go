@@ -67,6 +67,9 @@ type OpenOptions struct {
 	// paths of data. What a folder that was not made here says of that is not followed: see
 	// [ErrForeign].
 	Set []string
+	// Known, if not nil, are the settings that the caller made the run of: paths that it names
+	// as they do are followed wherever it was made.
+	Known *Config
 }
 
 // Open opens a trained run: with train.patience the state of its best validation, else the
@@ -88,8 +91,8 @@ func usedFile(dir string, cfg Config) string {
 
 // OpenAt opens a run as it was when a snapshot was taken, at a step that
 // [Snapshots] returns.
-func OpenAt(dir, backend string, step int) (*Run, error) {
-	return openFile(dir, OpenOptions{Backend: backend}, func(Config) string { return snapshotFile(dir, step) })
+func OpenAt(dir string, step int, o OpenOptions) (*Run, error) {
+	return openFile(dir, o, func(Config) string { return snapshotFile(dir, step) })
 }
 
 // made returns the files in a folder, beside run.yaml, that have the names of those that a
@@ -174,6 +177,7 @@ func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error)
 	if err != nil {
 		return nil, err
 	}
+	given = append(given, cfg.named(o.Known)...)
 	if o.Backend != "" {
 		cfg.Backend = o.Backend
 	} else if err := checkForeign(cfg, dir, nil, true); err != nil {

@@ -48,13 +48,13 @@ func TestSnapshotsAreTheRunAsItWas(t *testing.T) {
 		return w
 	}
 	last := weights(r, nil)
-	if at := weights(OpenAt(r.Dir, "", 30)); !slices.Equal(at, last) {
+	if at := weights(OpenAt(r.Dir, 30, OpenOptions{})); !slices.Equal(at, last) {
 		t.Error("the snapshot of the last step is not the run's model")
 	}
-	if at := weights(OpenAt(r.Dir, "", 10)); slices.Equal(at, last) {
+	if at := weights(OpenAt(r.Dir, 10, OpenOptions{})); slices.Equal(at, last) {
 		t.Error("the snapshot of step 10 is that of the last")
 	}
-	if _, err := OpenAt(r.Dir, "", 15); err == nil {
+	if _, err := OpenAt(r.Dir, 15, OpenOptions{}); err == nil {
 		t.Error("a snapshot that was not taken opens")
 	}
 }

@@ -44,6 +44,20 @@ func checkForeign(cfg Config, dir string, given []string, library bool) error {
 	return nil
 }
 
+// named returns the keys of the paths that c names as other settings do.
+func (c *Config) named(known *Config) (keys []string) {
+	if known == nil {
+		return nil
+	}
+	paths := known.paths()
+	for key, path := range c.paths() {
+		if *path != "" && *path == *paths[key] {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 // madeHere says whether what the run.yaml of a folder names outside of it was written there
 // with the key of this user.
 func madeHere(dir string) bool {

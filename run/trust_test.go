@@ -93,6 +93,15 @@ func TestTheFolderOfAStranger(t *testing.T) {
 			t.Errorf("%s with a path that is given: %v", name, err)
 		}
 	}
+	known := Config{}
+	known.Data.Path = table
+	if err := dataOf(dir, OpenOptions{Known: &known}); !errors.Is(err, ErrForeign) {
+		t.Errorf("a path that is another than the one known: %v, want ErrForeign", err)
+	}
+	known.Data.Path = secret
+	if err := dataOf(dir, OpenOptions{Known: &known}); err != nil {
+		t.Errorf("the path that is known: %v", err)
+	}
 	if err := dataOf(dir, OpenOptions{Set: []string{"seed=3"}}); !errors.Is(err, ErrPath) {
 		t.Errorf("a setting that is no path of the data: %v", err)
 	}
