@@ -15,9 +15,13 @@ import (
 // hundreds of images, at a fraction of the evaluations.
 const wideTolerance = 1e-3
 
-// featureNFE are the evaluations of the network that samples are compared at, and nfeImages
-// how many samples are drawn to count those that the run file's solver takes.
-var featureNFE = []int{4, 8, 16, 32, 100}
+// featureMethods and featureNFE are the solvers, and the evaluations of the network, that samples
+// are compared at, and nfeImages how many samples are drawn to count those that the run file's
+// solver takes.
+var (
+	featureMethods = []*ode.Tableau{ode.Euler, ode.Midpoint, ode.Heun2}
+	featureNFE     = []int{4, 8, 16, 32, 100}
+)
 
 const nfeImages = 16
 
@@ -110,7 +114,7 @@ func features(ctx context.Context, c Cell, t trained, r *Result) error {
 
 // featureSolvers compares samples of equal steps, few and many, with held-out images.
 func featureSolvers(ctx context.Context, _ Cell, t trained, r *Result) error {
-	for _, m := range []*ode.Tableau{ode.Euler, ode.Midpoint, ode.Heun2} {
+	for _, m := range featureMethods {
 		for _, nfe := range featureNFE {
 			rep, err := t.compare(ctx, ode.Config{Solver: m.Name, Steps: nfe / m.Stages()})
 			if err != nil {

@@ -89,6 +89,7 @@ func TestImagesAreComparedByFeatures(t *testing.T) {
 	if classifiers != 1 {
 		t.Errorf("%d classifiers were trained, want one for all", classifiers)
 	}
+	experiment.AllKnown(t, g, results)
 	for _, r := range results {
 		checkFeatures(t, r)
 	}
@@ -215,8 +216,7 @@ func TestAGridStoppedWhileMeasuringGoesOnAtTheMeasure(t *testing.T) {
 
 // Runs with another classifier, and a classifier of other runs, are not taken for these.
 func TestAClassifierOfOtherSettingsIsRefused(t *testing.T) {
-	text := strings.Replace(pictured, "[likelihood, bpd, features]", "[features]", 1)
-	text = strings.Replace(text, "measure_first: [feature_solvers, feature_stages]\n", "", 1)
+	text := only(pictured, "features")
 	dir := t.TempDir()
 	g, cells := ofStripes(t, text, dir)
 	if _, err := experiment.Run(t.Context(), g, cells[:1], experiment.RunOptions{}); err != nil {

@@ -79,10 +79,13 @@ func (f figures) reach(g Grid, name, task, method, cost string) (string, error) 
 }
 
 // fill writes a text of the grid's page with the figures of its results. A name of a task or
-// a method that the grid does not have is an error.
+// a method that the grid does not have, or of a value that nothing measures, is an error.
 func (g Grid) fill(text string, results []Result) (string, error) {
 	f := figures(func(string) ([]Result, error) { return results, nil })
-	known := func(task string, methods ...string) error {
+	known := func(value, task string, methods ...string) error {
+		if err := g.values().check(value); err != nil {
+			return err
+		}
 		if err := choice.Check("task", task, names(g.Tasks)); err != nil {
 			return err
 		}
@@ -95,31 +98,31 @@ func (g Grid) fill(text string, results []Result) (string, error) {
 	}
 	tmpl, err := template.New("text").Funcs(template.FuncMap{
 		"v": func(task, method, value string) (string, error) {
-			if err := known(task, method); err != nil {
+			if err := known(value, task, method); err != nil {
 				return "", err
 			}
 			return f.value("", task, method, value)
 		},
 		"ratio": func(task, a, b, value string) (string, error) {
-			if err := known(task, a, b); err != nil {
+			if err := known(value, task, a, b); err != nil {
 				return "", err
 			}
 			return f.ratio("", task, a, b, value)
 		},
 		"percent": func(task, a, b, value string) (string, error) {
-			if err := known(task, a, b); err != nil {
+			if err := known(value, task, a, b); err != nil {
 				return "", err
 			}
 			return f.percent("", task, a, b, value)
 		},
 		"least": func(task, value string, methods ...string) (string, error) {
-			if err := known(task, methods...); err != nil {
+			if err := known(value, task, methods...); err != nil {
 				return "", err
 			}
 			return f.least("", task, value, methods...)
 		},
 		"reach": func(task, method, cost string) (string, error) {
-			if err := known(task, method); err != nil {
+			if err := known(cost, task, method); err != nil {
 				return "", err
 			}
 			return f.reach(g, "", task, method, cost)

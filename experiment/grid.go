@@ -352,9 +352,9 @@ func (g Grid) Validate() error {
 			f.add("skip of %s, %s: say why", s.Task, s.Method)
 		}
 	}
-	measures, pictures := Measures(), pictureKinds()
+	measures, pictures := namesOf(g.all()), pictureKinds()
 	if g.Kind == kindNeural {
-		measures, pictures = neuralMeasures(), []string{"orbits", "curves"}
+		pictures = []string{"orbits", "curves"}
 	}
 	f.known("kind", "kind", kinds, g.Kind)
 	f.known("measure", "measure", measures, g.Measure...)
@@ -367,14 +367,15 @@ func (g Grid) Validate() error {
 	f.search(g, measures, methods)
 	f.classifier(g)
 	f.templates(g)
-	f.tables(g.Tables, tasks, methods)
-	f.pictures(g.Pictures, pictures, tasks, methods)
+	f.tables(g, tasks, methods)
+	f.pictures(g, pictures, tasks, methods)
 	return errors.Join(f...)
 }
 
 // tables reports what is wrong with tables.
-func (f *faults) tables(all []Table, tasks, methods []string) {
-	for _, t := range all {
+func (f *faults) tables(g Grid, tasks, methods []string) {
+	for i, t := range g.Tables {
+		at := fmt.Sprintf("tables[%d]", i)
 		given := 0
 		for _, is := range []bool{t.Value != "", len(t.Values) > 0, t.Reach != nil} {
 			if is {
@@ -382,33 +383,81 @@ func (f *faults) tables(all []Table, tasks, methods []string) {
 			}
 		}
 		if given != 1 {
-			f.add("table %q: give either value or values or reach", t.Title)
+			f.add("%s: table %q: give either value or values or reach", at, t.Title)
 		}
 		f.reach(t, methods)
 		if t.Digits < 0 {
-			f.add("table %q: digits is %d; it must be at least 1", t.Title, t.Digits)
+			f.add("%s: table %q: digits is %d; it must be at least 1", at, t.Title, t.Digits)
 		}
-		for _, p := range t.Published {
-			if p.Name == "" || p.Source == "" {
-				f.add("table %q: published figures need a name and a source", t.Title)
+		for _, name := range t.figures() {
+			if err := g.values().check(name); err != nil {
+				f.add("%s: table %q: %w", at, t.Title, err)
 			}
 		}
+		f.published(t, tasks)
 		f.known("table "+t.Title, "task", tasks, t.Tasks...)
 		f.known("table "+t.Title, "method", methods, t.Methods...)
 	}
 }
 
+// figures are the names of the values that a table shows.
+func (t Table) figures() (all []string) {
+	all = append(all, t.Value, t.Floor)
+	for _, c := range t.Values {
+		all = append(all, c.Value)
+	}
+	if t.Reach != nil {
+		all = append(all, t.Reach.Value.Value, t.Reach.Cost.Value)
+	}
+	return slices.DeleteFunc(all, func(name string) bool { return name == "" })
+}
+
+// published reports figures of the literature that no column would show.
+func (f *faults) published(t Table, tasks []string) {
+	columns := tasks
+	if len(t.Values) > 0 {
+		columns = nil
+		for _, c := range t.Values {
+			columns = append(columns, cmp.Or(c.Title, c.Value))
+		}
+	}
+	for _, p := range t.Published {
+		if p.Name == "" || p.Source == "" {
+			f.add("table %q: published figures need a name and a source", t.Title)
+		}
+		for _, m := range slices.Sorted(maps.Keys(p.Rows)) {
+			f.known(fmt.Sprintf("table %q, published, row %q", t.Title, m), "column", columns,
+				slices.Sorted(maps.Keys(p.Rows[m]))...)
+		}
+	}
+}
+
 // pictures reports what is wrong with pictures.
-func (f *faults) pictures(all []Picture, kinds, tasks, methods []string) {
-	for _, p := range all {
-		f.known("picture "+p.File, "kind", kinds, p.Kind)
-		f.known("picture "+p.File, "task", tasks, p.Task)
-		f.known("picture "+p.File, "method", methods, p.Methods...)
+func (f *faults) pictures(g Grid, kinds, tasks, methods []string) {
+	for i, p := range g.Pictures {
+		at := fmt.Sprintf("pictures[%d]: picture %s", i, p.File)
+		if err := choice.Check("kind", p.Kind, kinds); err != nil {
+			f.add("%s: %w", at, err)
+		}
+		f.known(at, "task", tasks, p.Task)
+		f.known(at, "method", methods, p.Methods...)
 		if slug(p.File) != p.File || p.File == "" {
 			f.add("picture: file %q must be a name of small letters, digits and hyphens", p.File)
 		}
 		if p.fromResults() != (len(p.Curves) > 0) {
-			f.add("picture %s: curves belong to the kinds curves and values", p.File)
+			f.add("%s: curves belong to the kinds curves and values", at)
+		}
+		if !p.fromResults() && (p.XName != "" || p.YName != "" || p.LinearX || p.LinearY) {
+			f.add("%s: x, y, linear_x and linear_y belong to the kinds curves and values; leave them out", at)
+		}
+		for _, name := range p.Curves {
+			err := g.curves().check(name)
+			if p.Kind == "values" {
+				err = g.values().series(name)
+			}
+			if err != nil {
+				f.add("%s: %w", at, err)
+			}
 		}
 	}
 }

@@ -167,6 +167,7 @@ func TestANeuralGridIsMeasured(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		experiment.AllKnown(t, g, results)
 		r := results[0]
 		for _, name := range []string{"rmse", "rmse_start", "steps", "nfe_forward", "vjps_back", "theta_error/0.001"} {
 			if _, ok := r.Values[name]; !ok {
@@ -179,6 +180,56 @@ func TestANeuralGridIsMeasured(t *testing.T) {
 		}
 		if got := r.Curves["rmse_by_step"].X; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: errors at steps %v, want %v", every, got, want)
+		}
+	}
+}
+
+// What a page would show and nothing measures is told before anything is trained.
+func TestGridsShowOnlyWhatIsMeasured(t *testing.T) {
+	for _, c := range []struct{ add, want string }{
+		{"tables: [{title: A, value: w3}]", `line 16: tables[0]: table "A": unknown value "w3"; did you mean "w2"?`},
+		{"tables: [{title: A, values: [{value: sliced_W2}]}]", `unknown value "sliced_W2"; did you mean "sliced_w2"?`},
+		{"tables: [{title: A, value: nll}]", `nothing measures the value "nll"; the measure likelihood does: add it`},
+		{"tables: [{title: A, value: fid}]", `nothing measures the value "fid"; the measure features does`},
+		{"tables: [{title: A, value: bpd_7}]", `nothing measures the value "bpd_7"; the measure bpd does`},
+		{"tables: [{title: A, value: w2, floor: w2_dat}]", `unknown value "w2_dat"; did you mean "w2_data"?`},
+		{"tables: [{title: A, reach: {value: {value: w2}, cost: {value: second}, name: R, runs: [FM]}}]",
+			`unknown value "second"; did you mean "seconds"?`},
+		{"tables: [{title: A, value: w2, published: [{name: P, source: S, rows: {FM: {mons: '1'}}}]}]",
+			`table "A", published, row "FM": unknown column "mons"; did you mean "moons"?`},
+		{"tables: [{title: A, value: w2, text: '{{v \"moons\" \"FM\" \"w3\"}}'}]", `unknown value "w3"`},
+		{"notes: '{{least \"moons\" \"nll\"}}'", `nothing measures the value "nll"`},
+		{"pictures: [{kind: curves, file: a, curves: [error/eular]}]", `picture a: unknown curve "error/eular"; nothing that is measured has any`},
+		{"pictures: [{kind: curves, file: a, curves: [error/euler]}]", `the measure solvers does: add it`},
+		{"pictures: [{kind: smaples, file: a}]", `unknown kind "smaples"; did you mean "samples"?`},
+		{"pictures: [{file: a}]", `unknown kind ""; it must be one of samples`},
+		{"pictures: [{kind: samples, file: a, x: NFE}]", "x, y, linear_x and linear_y belong to the kinds curves and values"},
+		{"search: {key: train.lr, values: [1e-3, 1e-2], by: gapp, measure: [likelihood]}", `by: unknown value "gapp"`},
+	} {
+		experiment.Refused(t, least, "measure: [samples]\n", "measure: [samples]\n"+c.add+"\n", c.want)
+	}
+}
+
+// Data that are not there, or do not go with the grid, are told before anything is trained.
+func TestGridsAreCheckedWithTheirData(t *testing.T) {
+	for _, c := range []struct{ old, new, want string }{
+		{"data: {name: moons}", "data: {path: none.csv}", "task moons, method FM, seed 7: "},
+		{"data: {name: moons}", "data: {name: gaussian, dim: 3}\n  conditional: true", "the data (gaussian) have no labels"},
+		{"data: {name: moons}", "data: {name: moons, test: 0}", "no points of moons are held out to measure it on"},
+		{"data: {name: moons}", "data: {name: gaussian, dim: 3}", "pictures of points are for data in 2 dimensions"},
+		{"train:", "backend: xlaa\n  train:", "xlaa"},
+	} {
+		text := strings.Replace(least, c.old, c.new, 1) + "pictures: [{kind: samples, file: a}]\n"
+		g, err := experiment.Parse([]byte(text))
+		var cells []experiment.Cell
+		if err == nil {
+			cells, err = g.Plan(t.TempDir(), nil)
+		}
+		if err == nil {
+			err = experiment.Check(g, cells)
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want an error with %q", c.new, err, c.want)
 		}
 	}
 }

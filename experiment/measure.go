@@ -75,21 +75,32 @@ type measure struct {
 	do   func(ctx context.Context, c Cell, t trained, r *Result) error
 	// features says that it compares images by the features of the grid's classifier.
 	features bool
+	recorded recorded
 }
 
 // measures is the table of measures.
 func measures() []measure {
 	return []measure{
-		{"samples", samples, false},
-		{"likelihood", likelihoods, false},
-		{"bpd", bits, false},
-		{"solvers", solvers, false},
-		{"few_steps", fewSteps, false},
-		{"samplers", samplers, false},
-		{"stages", stages, false},
-		{"features", features, true},
-		{"feature_solvers", featureSolvers, true},
-		{"feature_stages", featureStages, true},
+		{"samples", samples, false, recorded{values: []string{
+			"w2", "sliced_w2", "mmd", "nfe", "path_energy", "npe", "straightness", "psnr", "input_psnr", "ssim",
+			"input_ssim", "consistency", "w2_data",
+		}}},
+		{"likelihood", likelihoods, false, recorded{values: []string{
+			"nll", "nll_se", "nll_nfe", "bpd", "bpd_se", "bpd_error", "optimum", "gap", "nll_difference",
+			"nll_cut_difference",
+		}}},
+		{"bpd", bits, false, recorded{values: []string{"bpd_#", "bpd_#_se", "bpd_nfe", "bpd_error"}}},
+		{"solvers", solvers, false, recordedOfSolvers()},
+		{"few_steps", fewSteps, false, recordedOfFewSteps()},
+		{"samplers", samplers, false, recordedOfSamplers()},
+		{"stages", stages, false, recordedOfStages()},
+		{"features", features, true, recorded{values: []string{
+			"fid", "fid_data", "kid", "precision", "recall", "nfe", "fid_nfe", "accuracy", "agreement",
+			"inception_score",
+		}}},
+		{"feature_solvers", featureSolvers, true, recordedOfFeatureSolvers()},
+		{"feature_stages", featureStages, true, recorded{[]string{"nfe_last", "nfe_spread"},
+			[]string{"fid_by_step", "fid_by_second", "nfe_by_step"}}},
 	}
 }
 
@@ -131,9 +142,10 @@ func measures() []measure {
 //	                 fid_8/SOLVER and so on
 //	feature_stages   of every snapshot: curves fid_by_step, fid_by_second, nfe_by_step, and
 //	                 the values nfe_last and nfe_spread
-func Measures() []string {
-	var out []string
-	for _, m := range measures() {
+func Measures() []string { return namesOf(measures()) }
+
+func namesOf(all []measure) (out []string) {
+	for _, m := range all {
 		out = append(out, m.name)
 	}
 	return out

@@ -45,7 +45,9 @@ type Neural struct {
 //	           products with Jacobians (VJPs) a step; curve rmse_by_step
 //	gradients  curves theta_error, x0_error, states and ms over tolerance, and values
 //	           theta_error/1e-05 and so on
-func neuralMeasures() []string { return []string{"fit", "gradients"} }
+func neuralMeasures() []measure {
+	return []measure{{name: "fit"}, {name: "gradients", recorded: recordedOfGradients()}}
+}
 
 // systems are the systems by name.
 func systems() map[string]neuralode.System {

@@ -199,7 +199,7 @@ func (t Table) write(b *strings.Builder, g Grid, results []Result) {
 		}
 		columns := make([]column, len(t.Values))
 		for i, v := range t.Values {
-			columns[i] = column{v.Title, task, v.Value}
+			columns[i] = column{cmp.Or(v.Title, v.Value), task, v.Value}
 		}
 		t.grid(b, columns, results)
 	}

@@ -259,11 +259,18 @@ func limits(t trained) (plot.Limits, error) {
 	if err != nil {
 		return plot.Limits{}, err
 	}
-	if x.D != 2 {
-		return plot.Limits{}, fmt.Errorf("experiment: pictures of points are for data in 2 dimensions; these have %d",
-			x.D)
+	if err := flat(x.D); err != nil {
+		return plot.Limits{}, err
 	}
 	return plot.Around(x, [2]float64{1, 1}), nil
+}
+
+// flat reports points that are none of the plane.
+func flat(dim int) error {
+	if dim == 2 {
+		return nil
+	}
+	return fmt.Errorf("experiment: pictures of points are for data in 2 dimensions; these have %d", dim)
 }
 
 // panels are the panels of one method, of n points each.

@@ -22,3 +22,20 @@ func Refused(t *testing.T, grid, old, new, want string) {
 		t.Errorf("%q in place of %q: got %v, want an error with %q", new, old, err, want)
 	}
 }
+
+// AllKnown tests that the names of what was measured are those that tables may show.
+func AllKnown(t *testing.T, g Grid, results []Result) {
+	t.Helper()
+	for _, r := range results {
+		for name := range r.Values {
+			if err := g.values().check(name); err != nil {
+				t.Errorf("%s was measured, and a table cannot show it: %v", name, err)
+			}
+		}
+		for name := range r.Curves {
+			if err := g.curves().check(name); err != nil {
+				t.Errorf("%s was measured, and a picture cannot show it: %v", name, err)
+			}
+		}
+	}
+}

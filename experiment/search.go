@@ -98,6 +98,11 @@ func (f *faults) search(g Grid, measures, methods []string) {
 	}
 	f.known("search", "measure", measures, s.Measure...)
 	f.known("search", "method", methods, s.Methods...)
+	if s.By != "" && len(s.Measure) > 0 {
+		if err := g.values().check(s.By, s.Measure...); err != nil {
+			f.add("search: by: %w", err)
+		}
+	}
 	if _, ok := s.Set[g.stepsKey()]; ok && s.Share < 1 {
 		f.add("search: both share and %s in set say how many steps a trial takes; leave one out", g.stepsKey())
 	}

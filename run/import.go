@@ -32,7 +32,7 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 		return nil, err
 	}
 	s := &session{cfg: cfg, dir: dir}
-	if s.set, err = openData(cfg); err != nil {
+	if s.set, err = cfg.Open(); err != nil {
 		return nil, err
 	}
 	s.cfg = cfg.sized(s.set)

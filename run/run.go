@@ -227,10 +227,10 @@ func limited(m *model.Model, cfg Config) (*model.Model, error) {
 // columns in another order now, and the classes may be numbered otherwise. Both are found by
 // their names.
 func openOrdered(cfg Config, spec model.Spec) (*data.Set, error) {
-	set, err := openData(cfg)
+	set, err := cfg.Open()
 	if err == nil && spec.Columns != nil && cfg.Data.Columns == nil && !slices.Equal(set.Columns, spec.Columns) {
 		cfg.Data.Columns = spec.Columns
-		set, err = openData(cfg)
+		set, err = cfg.Open()
 	}
 	if err != nil || spec.Net.Classes == 0 {
 		return set, err
@@ -257,10 +257,10 @@ func inTextOrder(set *data.Set) (*data.Set, error) {
 	return &nameless, nil
 }
 
-// openData opens the data of a run, with the contexts that it makes of images.
-func openData(cfg Config) (*data.Set, error) {
-	set, err := cfg.Data.Open("", cfg.Seed)
-	if err != nil || cfg.Condition.Kind == "" {
+// Open opens the data of a run, with the contexts that it makes of images.
+func (c Config) Open() (*data.Set, error) {
+	set, err := c.Data.Open("", c.Seed)
+	if err != nil || c.Condition.Kind == "" {
 		return set, err
 	}
 	image := set.Image()
@@ -268,11 +268,11 @@ func openData(cfg Config) (*data.Set, error) {
 		return nil, fmt.Errorf("%w: condition is for images; these (%s) are of kind %s", ErrSettings,
 			set.Name, set.Kind)
 	}
-	c, err := cfg.Condition.New(image, set.Standardizer)
+	condition, err := c.Condition.New(image, set.Standardizer)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
-	return set.WithContext(c, cfg.Seed)
+	return set.WithContext(condition, c.Seed)
 }
 
 // Data opens the data that the run was trained on, at the first call.

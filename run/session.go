@@ -125,7 +125,7 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if err != nil {
 		return nil, err
 	}
-	set, err := openData(cfg)
+	set, err := cfg.Open()
 	if err != nil {
 		return nil, err
 	}
@@ -209,6 +209,20 @@ func (s *session) affordable() error {
 		return fmt.Errorf("%w: eval.%w", ErrSettings, err)
 	}
 	return nil
+}
+
+// Check reports what keeps a training on a set of data, as [Config.Open] returns them, from
+// beginning: settings that do not go with them, or a size that there is no memory for.
+func (c Config) Check(set *data.Set) (err error) {
+	c = c.Defaults()
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	s := &session{cfg: c.sized(set), set: set}
+	if s.cfg.Net, err = netFor(s.cfg, set); err != nil {
+		return err
+	}
+	return s.affordable()
 }
 
 // build makes the model, and the objective that the data and the Config ask for.

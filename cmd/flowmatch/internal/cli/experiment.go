@@ -73,7 +73,8 @@ learning rate, so that each method has its best one. The page shows the trials.
 
 Known experiments: ` + strings.Join(experiment.Known(), ", ") + `.
 For your own grid, give the path of its file. Every run is checked before the first one
-starts. An interrupted grid continues at the first run, or its first measurement, that is
+starts: the settings, the data files, and the names of what tables and pictures show.
+An interrupted grid continues at the first run, or its first measurement, that is
 not done.
 
 The experiment peers also trains the same flows with Python libraries, by the
@@ -90,6 +91,10 @@ DIR/bin/python.`,
 		ValidArgsFunction: nameArgument(experiment.Known(), true),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			f.grid = args[0]
+			if cmd.Flags().Changed("seeds") && (f.seeds < 1 || f.seeds > mostSeeds) {
+				return nil, usagef("--seeds is %d; it must be from 1 to %d, or left out for those of the grid", f.seeds,
+					mostSeeds)
+			}
 			return a.experiment(cmd.Context(), f)
 		}),
 	}
@@ -127,9 +132,7 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 	if f.peers != "" && !g.HasPeers() {
 		return nil, usagef("--peers is %q; no method of %s has a peer: leave it out", f.peers, name)
 	}
-	if g.Seeds, err = f.seedsOf(g); err != nil {
-		return nil, err
-	}
+	g.Seeds = f.seedsOf(g)
 	if f.out == "" {
 		f.out = filepath.Join("runs", name)
 	}
@@ -145,6 +148,14 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 		return nil, usagef("--data is for grids that name data files by relative paths; %s names none", name)
 	}
 	res := experimentResult{Name: name, Runs: len(cells), Folder: f.out}
+	a.status("checking %d runs", len(cells))
+	err = experiment.Check(g, cells)
+	if errors.Is(err, fs.ErrNotExist) && files && f.data == "" {
+		return nil, fmt.Errorf("%w; --data DIR says where the data files are", err)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if f.check {
 		res.Checked = true
 		return res, nil
@@ -165,9 +176,6 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 		return nil, fmt.Errorf("%w\n%d of %d runs are done; the same command continues",
 			err, len(res.Results), len(cells))
 	}
-	if errors.Is(err, fs.ErrNotExist) && files && f.data == "" {
-		return nil, fmt.Errorf("%w; --data DIR says where the data files are", err)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -177,21 +185,15 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 }
 
 // seedsOf returns so many seeds as the flags ask for.
-func (f experimentFlags) seedsOf(g experiment.Grid) ([]uint64, error) {
+func (f experimentFlags) seedsOf(g experiment.Grid) []uint64 {
 	seeds := slices.Clone(g.Seeds)
-	if f.seeds < 0 {
-		return nil, usagef("--seeds is %d; it must be at least 1, or 0 for the grid's %d", f.seeds, len(seeds))
-	}
-	if f.seeds > mostSeeds {
-		return nil, usagef("--seeds is %d; it must be at most %d", f.seeds, mostSeeds)
+	if f.seeds == 0 {
+		return seeds
 	}
 	for len(seeds) < f.seeds {
 		seeds = append(seeds, slices.Max(seeds)+1)
 	}
-	if f.seeds > 0 {
-		seeds = seeds[:f.seeds]
-	}
-	return seeds, nil
+	return seeds[:f.seeds]
 }
 
 // lockGrid takes the lock of the folder of a grid.

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,11 +65,15 @@ func TestAnExperimentWritesItsPage(t *testing.T) {
 
 // More seeds than a grid has are the numbers after its own.
 func TestAnExperimentTakesMoreSeeds(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tiny.yaml")
+	if err := os.WriteFile(file, []byte(tinyGrid), 0o666); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		seeds string
 		runs  float64
-	}{{"1", 21}, {"3", 33}, {"5", 45}} { // 15 trials, and 6 methods
-		got := succeedJSON(t, "experiment", "digits", "--check", "--seeds", c.seeds, "--json")
+	}{{"1", 2}, {"3", 6}, {"5", 10}} { // of two methods
+		got := succeedJSON(t, "experiment", file, "--check", "--seeds", c.seeds, "--json")
 		if got["runs"] != c.runs {
 			t.Errorf("--seeds %s: %v runs, want %g", c.seeds, got["runs"], c.runs)
 		}
@@ -89,10 +95,15 @@ func TestAnExperimentFindsItsDataFiles(t *testing.T) {
 	}
 	args := []string{"experiment", filepath.Join(dir, "grid.yaml"), "--out", filepath.Join(dir, "runs"), "--docs",
 		filepath.Join(dir, "docs"), "--seeds", "1", "--set", "eval.steps=2", "--set", "net.hidden=[4, 4]", "--json"}
-	code, _, stderr := invoke(t, args...)
-	if code != exitFailure || !strings.Contains(stderr, "t.csv") ||
-		!strings.Contains(stderr, "; --data DIR says where") {
-		t.Errorf("no data file here: exit code %d, %s", code, stderr)
+	for _, args := range [][]string{args, append(args, "--check")} {
+		code, _, stderr := invoke(t, args...)
+		if code != exitFailure || !strings.Contains(stderr, "t.csv") ||
+			!strings.Contains(stderr, "; --data DIR says where") {
+			t.Errorf("no data file here: exit code %d, %s", code, stderr)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "runs")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something was made without data (%v)", err)
 	}
 	if got := succeedJSON(t, append(args, "--data", dir)...); got["made"] != 2.0 {
 		t.Errorf("%v runs were made, want 2", got["made"])
@@ -124,8 +135,8 @@ func TestExperimentRefusesBadGrids(t *testing.T) {
 	for want, args := range map[string][]string{
 		`experiment "coupling"; did you mean "couplings"? it must be one of`: {"experiment", "coupling"},
 		`method OT-CFM: line 11: coupling: unknown coupling`:                 {"experiment", file},
-		"--seeds is -1; it must be at least 1": {
-			"experiment", "couplings", "--seeds", "-1"},
+		"--seeds is -1; it must be from 1 to 10000":                          {"experiment", "couplings", "--seeds", "-1"},
+		"--seeds is 0; it must be from 1 to 10000":                           {"experiment", "couplings", "--seeds", "0"},
 		"--data is for grids that name data files by relative paths; couplings": {
 			"experiment", "couplings", "--data", "."},
 		"no such file": {"experiment", "none.yaml"},

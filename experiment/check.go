@@ -1,0 +1,100 @@
+package experiment
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"flowmatch/data"
+	"flowmatch/nn"
+	"flowmatch/run"
+)
+
+// Check reports the first cell that is not done whose run cannot begin, or be measured: its
+// engine or its data are not there, or do not go with its settings or with the pictures of the
+// grid. Cells one after the other that have the same data open them once.
+func Check(g Grid, cells []Cell) error {
+	var last opened
+	for _, c := range cells {
+		done, err := c.done(g)
+		if err != nil {
+			return err
+		}
+		if done {
+			continue
+		}
+		if err := last.check(g, c); err != nil {
+			return fmt.Errorf("task %s, method %s, seed %d: %w", c.Task, c.Method, c.Seed, err)
+		}
+	}
+	return nil
+}
+
+// done says whether a cell has its result. The error is that of a folder which it cannot use.
+func (c Cell) done(g Grid) (bool, error) {
+	if len(c.options) > 0 { // it is not known yet which
+		return false, nil
+	}
+	plan, err := c.plan(g.Classifier)
+	if err != nil {
+		return false, err
+	}
+	r, err := c.load(plan)
+	return r != nil, err
+}
+
+// opened is an engine and data that were opened, and what they were opened by.
+type opened struct {
+	engine string
+	by     run.Config // that says what the data are
+	set    *data.Set
+}
+
+// check reports a cell that cannot be made.
+func (o *opened) check(g Grid, c Cell) error {
+	backend := c.Config.Backend
+	if c.Neural != nil {
+		backend = c.Neural.Backend
+	}
+	if o.engine != backend {
+		if _, err := nn.Open(backend); err != nil {
+			return err
+		}
+		o.engine = backend
+	}
+	if c.Neural != nil {
+		return nil
+	}
+	by := run.Config{Seed: c.Seed, Data: c.Config.Data, Condition: c.Config.Condition}
+	if o.set == nil || !reflect.DeepEqual(o.by, by) {
+		set, err := by.Open()
+		if err != nil {
+			return err
+		}
+		o.by, o.set = by, set
+	}
+	if err := c.Config.Check(o.set); err != nil {
+		return err
+	}
+	return c.measurable(g, o.set)
+}
+
+// measurable reports data that a cell cannot be measured on, or drawn.
+func (c Cell) measurable(g Grid, set *data.Set) error {
+	held, key := set.Test, "data.test"
+	if c.Trial {
+		held, key = set.Val, "data.val"
+	}
+	if held == nil || held.Len() == 0 {
+		return fmt.Errorf("no points of %s are held out to measure it on; see %s", set.Name, key)
+	}
+	drawn := slices.IndexFunc(g.Pictures, func(p Picture) bool {
+		task := p.Task == c.Task || p.Task == "" && c.Task == g.Tasks[0].Name
+		method := len(p.Methods) == 0 || slices.Contains(p.Methods, c.Method)
+		return !p.fromResults() && task && method && c.Seed == g.Seeds[0]
+	})
+	if drawn < 0 || c.Trial || set.Image() != nil {
+		return nil
+	}
+	return flat(set.Dim)
+}
