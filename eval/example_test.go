@@ -39,7 +39,7 @@ func Example() {
 	check(err)
 	likelihood, samples := report.Likelihood, report.Samples
 	fmt.Println("likelihood of", likelihood.Points, "points; close to the best:", *likelihood.Gap < 0.1)
-	fmt.Println("samples as many as", samples.Points, "points; close to the data:", samples.W2 < 0.5)
+	fmt.Println("samples as many as", samples.Points, "points; close to the data:", *samples.W2 < 0.5)
 	// Output:
 	// likelihood of 200 points; close to the best: true
 	// samples as many as 200 points; close to the data: true

@@ -15,31 +15,33 @@ import (
 
 // FeatureReport compares samples with as many held-out images by what a network makes of
 // them. Distances are over its features: they compare with those of the same extractor
-// only. Published ones are Inception's.
+// only. Published ones are Inception's. What could not be measured is nil; without an error
+// everything is there.
 type FeatureReport struct {
 	Extractor string  `json:"extractor"`
 	Samples   int     `json:"samples"`
 	Guidance  float64 `json:"guidance"` // 1: none
-	NFE       int     `json:"nfe"`
+	NFE       int     `json:"nfe,omitempty"`
 	// Accuracy is a classifier's on the held-out images; Agreement the share of
 	// samples that it takes for the class asked for, of a model with classes, or for that
 	// of the image that the context is of.
 	Accuracy  *float64 `json:"accuracy,omitempty"`
 	Agreement *float64 `json:"agreement,omitempty"`
-	FID       float64  `json:"fid"`
-	FIDData   float64  `json:"fid_data"` // between the held-out images and as many training images, drawn at random
+	FID       *float64 `json:"fid,omitempty"`
+	// FIDData is between the held-out images and as many training images, drawn at random.
+	FIDData *float64 `json:"fid_data,omitempty"`
 	// Reference is the split of the statistics given, and FIDReference the distance
 	// of the samples to them.
 	Reference    string   `json:"reference,omitempty"`
 	FIDReference *float64 `json:"fid_reference,omitempty"`
 	// KID is the mean over 20 random subsets of half of the samples, but at most 1000, as
 	// published figures are of subsets; for that of all points see metrics.KIDOptions.Full.
-	KID    float64 `json:"kid"`
-	KIDStd float64 `json:"kid_std"` // over subsets
+	KID    *float64 `json:"kid,omitempty"`
+	KIDStd *float64 `json:"kid_std,omitempty"` // over subsets
 	// InceptionScore is nil where the extractor knows no classes.
 	InceptionScore *float64 `json:"inception_score,omitempty"`
-	Precision      float64  `json:"precision"`
-	Recall         float64  `json:"recall"`
+	Precision      *float64 `json:"precision,omitempty"`
+	Recall         *float64 `json:"recall,omitempty"`
 }
 
 // neighbours is k of precision and recall (Kynkäänniemi et al. 2019).
@@ -71,30 +73,47 @@ func (s Subject) Classify(ctx context.Context, c *nn.Classifier, o FeatureOption
 		return nil, err
 	}
 	r, seen, err := s.compare(ctx, e, o)
-	if err == nil {
-		r.Accuracy, err = accuracy(seen.testProbs, seen.testLabel)
+	if r == nil {
+		return whole(r, err)
 	}
-	if err == nil && seen.label != nil {
-		r.Agreement, err = accuracy(seen.probs, seen.label)
+	accuracy := func(into **float64, what string, probs flow.Batch, label []int32) {
+		a, failed := classify.Accuracy(probs, label)
+		err = errors.Join(err, figure(what, failed, map[**float64]float64{into: a}))
+	}
+	accuracy(&r.Accuracy, "accuracy", seen.testProbs, seen.testLabel)
+	if seen.label != nil && seen.probs.N > 0 {
+		accuracy(&r.Agreement, "agreement", seen.probs, seen.label)
 	}
 	return whole(r, err)
 }
 
-func accuracy(probs flow.Batch, label []int32) (*float64, error) {
-	a, err := classify.Accuracy(probs, label)
-	return &a, err
+// figure takes figures into a report, or says what could not be measured; what is empty where
+// the error names it.
+func figure(what string, err error, figures map[**float64]float64) error {
+	switch {
+	case err != nil && what != "":
+		return fmt.Errorf("%s: %w", what, err)
+	case err != nil:
+		return err
+	}
+	for into, v := range figures {
+		*into = &v
+	}
+	return nil
 }
 
-// whole returns a report that has all its figures, or the error as that of the part.
+// whole returns a report, of which nothing was measured where it is nil, with the error as that
+// of the part.
 func whole(r *FeatureReport, err error) (*FeatureReport, error) {
 	if err != nil {
-		return nil, &PartError{PartFeatures, err}
+		err = &PartError{PartFeatures, err}
 	}
-	return r, nil
+	return r, err
 }
 
 // Compare draws samples as Classify does, and compares their features with those of
-// held-out and of training images, by any extractor.
+// held-out and of training images, by any extractor. Beside an error, which names what failed,
+// there is what was measured all the same; nothing, where there is no report.
 func (s Subject) Compare(ctx context.Context, e Extractor, o FeatureOptions) (*FeatureReport, error) {
 	s, _, err := s.ofImages()
 	if err != nil {
@@ -156,32 +175,37 @@ func (s Subject) compare(ctx context.Context, e Extractor, o FeatureOptions) (*F
 	default:
 		w.label = prompt.Given.Label
 	}
-	drawn, err := s.draw(ctx, sampler, w.testImages.N, prompt.Given)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := prompt.Keep(drawn.X); err != nil {
-		return nil, nil, err
-	}
-	images := clipped(drawn.X)
-	r := &FeatureReport{Extractor: e.Name(), Samples: images.N, Guidance: 1, NFE: drawn.Stats.NFE}
+	r := &FeatureReport{Extractor: e.Name(), Samples: w.testImages.N, Guidance: 1}
 	if o.Guidance != nil {
 		r.Guidance = *o.Guidance
 	}
 	if w.test, w.testProbs, err = e.Features(w.testImages); err != nil {
 		return nil, nil, err
 	}
-	if w.samples, w.probs, err = e.Features(images); err != nil {
-		return nil, nil, err
+	images, nfe, failed := s.drawImages(ctx, sampler, prompt, w.testImages.N)
+	if ctx.Err() != nil {
+		return nil, nil, failed
 	}
-	if w.probs.D > 0 {
-		score, _, err := metrics.InceptionScore(w.probs, 1)
-		if err != nil {
-			return nil, nil, err
-		}
-		r.InceptionScore = &score
+	if r.NFE = nfe; failed == nil {
+		w.samples, w.probs, failed = e.Features(images)
 	}
-	return r, w, s.featureDistances(r, e, w, o.Reference)
+	if failed != nil {
+		failed = fmt.Errorf("samples: %w", failed)
+	}
+	return r, w, errors.Join(failed, s.featureDistances(r, e, w, o.Reference))
+}
+
+// drawImages draws n samples as images of bytes have them, and returns what each took.
+func (s Subject) drawImages(ctx context.Context, sampler model.Sampler, p Prompt, n int) (x flow.Batch, nfe int,
+	err error) {
+	drawn, err := s.draw(ctx, sampler, n, p.Given)
+	if err != nil {
+		return x, 0, err
+	}
+	if err := p.Keep(drawn.X); err != nil {
+		return x, 0, err
+	}
+	return clipped(drawn.X), drawn.Stats.NFE, nil
 }
 
 // guided returns the sampler of the settings with guidance.
@@ -198,41 +222,62 @@ func (s Subject) guided(scale *float64) (model.Sampler, error) {
 	return by, nil
 }
 
-// featureDistances compares the features of samples and of training images with those of
-// held-out ones.
+// featureDistances compares the features of samples, where there are some, and of training
+// images with those of held-out ones.
 func (s Subject) featureDistances(r *FeatureReport, e Extractor, w *seen, reference *metrics.FeatureStats) error {
-	samples, err := metrics.NewFeatureStats(e.Name(), "samples of "+s.Name, w.samples)
-	if err != nil {
-		return err
-	}
 	test, err := s.statistics(e, "heldout", w.testImages, func() (flow.Batch, error) { return w.test, nil })
 	if err != nil {
-		return err
+		err = fmt.Errorf("statistics of held-out images: %w", err)
 	}
+	errs := []error{err}
+	if err == nil {
+		d, err := s.fidOfData(e, w, test)
+		errs = append(errs, figure("FID of training images", err, map[**float64]float64{&r.FIDData: d}))
+	}
+	if w.samples.N == 0 {
+		return errors.Join(errs...)
+	}
+	samples, failed := metrics.NewFeatureStats(e.Name(), "samples of "+s.Name, w.samples)
+	fid := func(what string, to metrics.FeatureStats, into **float64) {
+		d, err := 0.0, failed
+		if err == nil {
+			d, err = metrics.FID(to, samples)
+		}
+		errs = append(errs, figure(what, err, map[**float64]float64{into: d}))
+	}
+	if err == nil {
+		fid("FID", test, &r.FID)
+	}
+	if reference != nil {
+		r.Reference = reference.Split
+		fid("FID to the reference", *reference, &r.FIDReference)
+	}
+	return errors.Join(append(errs, s.pointwise(r, w))...)
+}
+
+// fidOfData compares the features of training images with those of held-out ones.
+func (s Subject) fidOfData(e Extractor, w *seen, test metrics.FeatureStats) (float64, error) {
 	train, err := s.statistics(e, "training", w.trainImages, func() (flow.Batch, error) {
 		f, _, err := e.Features(w.trainImages)
 		return f, err
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if r.FID, err = metrics.FID(test, samples); err != nil {
-		return err
-	}
-	if r.FIDData, err = metrics.FID(test, train); err != nil {
-		return err
-	}
-	if reference != nil {
-		d, err := metrics.FID(*reference, samples)
-		if err != nil {
-			return err
-		}
-		r.Reference, r.FIDReference = reference.Split, &d
+	return metrics.FID(test, train)
+}
+
+// pointwise compares samples with held-out images by what takes no statistics.
+func (s Subject) pointwise(r *FeatureReport, w *seen) error {
+	var errs []error
+	if w.probs.D > 0 {
+		score, _, err := metrics.InceptionScore(w.probs, 1)
+		errs = append(errs, figure("", err, map[**float64]float64{&r.InceptionScore: score}))
 	}
 	subsets := metrics.KIDOptions{Size: min(1000, w.samples.N/2), Subsets: 20, Seed: s.Seed}
-	if r.KID, r.KIDStd, err = metrics.KID(w.test, w.samples, subsets); err != nil {
-		return err
-	}
-	r.Precision, r.Recall, err = metrics.PrecisionRecall(w.test, w.samples, neighbours)
-	return err
+	kid, std, err := metrics.KID(w.test, w.samples, subsets)
+	errs = append(errs, figure("", err, map[**float64]float64{&r.KID: kid, &r.KIDStd: std}))
+	precision, recall, err := metrics.PrecisionRecall(w.test, w.samples, neighbours)
+	return errors.Join(append(errs, figure("", err,
+		map[**float64]float64{&r.Precision: precision, &r.Recall: recall}))...)
 }

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -133,7 +134,7 @@ func TestStatisticsAreKeptByExtractorAndSplit(t *testing.T) {
 	asked := 0
 	first, err := s.Compare(t.Context(), sums{1, &asked}, FeatureOptions{})
 	check(t, err)
-	if first.InceptionScore != nil || first.Accuracy != nil || first.FIDData < 0 || asked != 30 {
+	if first.InceptionScore != nil || first.Accuracy != nil || *first.FIDData < 0 || asked != 30 {
 		t.Errorf("got %+v after %d images, want no classes, and 30 images", first, asked)
 	}
 	files := kept()
@@ -148,14 +149,14 @@ func TestStatisticsAreKeptByExtractorAndSplit(t *testing.T) {
 	asked = 0
 	again, err := s.Compare(t.Context(), sums{1, &asked}, FeatureOptions{Reference: &stats})
 	check(t, err)
-	if asked != 20 || again.FID != first.FID || again.FIDReference == nil || again.Reference != stats.Split {
-		t.Errorf("again: %+v after %d images, want FID %g without the training images", again, asked, first.FID)
+	if asked != 20 || *again.FID != *first.FID || again.FIDReference == nil || again.Reference != stats.Split {
+		t.Errorf("again: %+v after %d images, want FID %g without the training images", again, asked, *first.FID)
 	}
 	// Features three times as large are three times as far apart, and are kept beside.
 	three, err := s.Compare(t.Context(), sums{3, &asked}, FeatureOptions{})
 	check(t, err)
-	if d := three.FIDData - 9*first.FIDData; d > 1e-6*three.FIDData || d < -1e-6*three.FIDData || len(kept()) != 4 {
-		t.Errorf("FID %g of three times the features, %g of them, %d files", three.FIDData, first.FIDData, len(kept()))
+	if a, b := *three.FIDData, 9**first.FIDData; math.Abs(a-b) > 1e-6*a || len(kept()) != 4 {
+		t.Errorf("FID %g of features times 3, %g of them, %d files", *three.FIDData, *first.FIDData, len(kept()))
 	}
 	_, err = s.Compare(t.Context(), sums{3, &asked}, FeatureOptions{Reference: &stats})
 	var part *PartError
@@ -164,7 +165,7 @@ func TestStatisticsAreKeptByExtractorAndSplit(t *testing.T) {
 	}
 	// A split that has changed is computed again.
 	s.Set.Name = "other"
-	if r, err := s.Compare(t.Context(), sums{1, &asked}, FeatureOptions{}); err != nil || r.FID != first.FID {
+	if r, err := s.Compare(t.Context(), sums{1, &asked}, FeatureOptions{}); err != nil || *r.FID != *first.FID {
 		t.Errorf("another split: %+v, %v", r, err)
 	}
 	if stats, err = ReadStatistics(files[0]); err != nil || !strings.HasPrefix(stats.Split, "other, ") {
@@ -172,7 +173,7 @@ func TestStatisticsAreKeptByExtractorAndSplit(t *testing.T) {
 	}
 	s.Cache = ""
 	r, err := s.Compare(t.Context(), sums{1, &asked}, FeatureOptions{})
-	if err != nil || r.FID != first.FID || len(kept()) != 4 {
+	if err != nil || *r.FID != *first.FID || len(kept()) != 4 {
 		t.Errorf("without a cache: %+v, %v, %d files", r, err, len(kept()))
 	}
 }
@@ -195,8 +196,18 @@ func TestFeaturesNeedImages(t *testing.T) {
 	fails(t, "no training images", err, "Set.TrainSet")
 	s = ofStrokes(t, image.ConditionConfig{}, 8).train(t)
 	s.Settings.Samples = 2
-	if r, err := s.Compare(t.Context(), sums{1, &asked}, FeatureOptions{}); err == nil || r != nil {
-		t.Errorf("too few samples for KID: %+v, %v", r, err)
+	r, err := s.Compare(t.Context(), sums{1, &asked}, FeatureOptions{})
+	fails(t, "too few samples for KID", err, "KID of 2")
+	if r == nil || r.FID == nil || r.FIDData == nil || r.KID != nil || r.Precision != nil {
+		t.Errorf("too few samples for KID: %+v; want the distances that there are", r)
+	}
+	// Samples that cannot be drawn do not keep the data from being compared.
+	s.Settings.Samples = 10
+	s.Settings.Solve = ode.Config{MaxNFE: 3}
+	r, err = s.Compare(t.Context(), sums{1, &asked}, FeatureOptions{})
+	fails(t, "too few evaluations", err, "features not measured: samples: ")
+	if r == nil || r.FIDData == nil || r.FID != nil || r.KID != nil || r.NFE != 0 {
+		t.Errorf("too few evaluations: %+v; want the distance of the data", r)
 	}
 }
 

@@ -82,7 +82,7 @@ func TestTheModelMakesTheContextsThatASetLacks(t *testing.T) {
 		without, err := s.Report(t.Context())
 		check(t, err)
 		p, q, a, b := with.Samples, without.Samples, with.Likelihood.NLL, without.Likelihood.NLL
-		if a != b || p.Restoration.PSNR != q.Restoration.PSNR || p.W2 != q.W2 {
+		if a != b || p.Restoration.PSNR != q.Restoration.PSNR || *p.W2 != *q.W2 {
 			t.Errorf("mask %s: NLL %g and %g, restoration %+v and %+v", mask, a, b, p.Restoration, q.Restoration)
 		}
 		x, _, err := s.TestPoints(2)

@@ -27,8 +27,8 @@ type Quality struct {
 
 // Distances are those between samples and held-out points, in data units.
 type Distances struct {
-	W2       float64 `json:"w2"`        // exact 2-Wasserstein distance
-	SlicedW2 float64 `json:"sliced_w2"` // over 128 directions
+	W2       *float64 `json:"w2,omitempty"`        // exact 2-Wasserstein distance
+	SlicedW2 *float64 `json:"sliced_w2,omitempty"` // over 128 directions
 	// MMD is squared, of an RBF kernel with the median distance as its bandwidth; nil of one
 	// point, which has none.
 	MMD *float64 `json:"mmd,omitempty"`
@@ -37,9 +37,9 @@ type Distances struct {
 // Paths measure the paths from the source points of the samples, in model units and in
 // time scaled to [0, 1], along Euler steps; see [metrics.Trajectories].
 type Paths struct {
-	PathEnergy   float64 `json:"path_energy"`
-	NPE          float64 `json:"npe"` // |path energy - W2²(source, target)| / W2²
-	Straightness float64 `json:"straightness"`
+	PathEnergy   float64  `json:"path_energy"`
+	NPE          *float64 `json:"npe,omitempty"` // |path energy - W2²(source, target)| / W2²
+	Straightness float64  `json:"straightness"`
 }
 
 // slicedDirections is the number of projections of SlicedW2.
@@ -114,19 +114,16 @@ func (s Subject) draw(ctx context.Context, sampler model.Sampler, n int, given f
 // are those that were measured.
 func (s Subject) distances(x, test flow.Batch) (*Distances, error) {
 	var d Distances
-	var err error
-	if d.W2, err = metrics.W2(x, test); err != nil {
-		return nil, err
-	}
-	rng := seed.Rand(s.Seed, "run/quality", 0)
-	if d.SlicedW2, err = metrics.SlicedW2(x, test, slicedDirections, rng); err != nil {
-		return nil, err
-	}
+	w2, err := metrics.W2(x, test)
+	errs := []error{figure("", err, map[**float64]float64{&d.W2: w2})}
+	sliced, err := metrics.SlicedW2(x, test, slicedDirections, seed.Rand(s.Seed, "run/quality", 0))
+	errs = append(errs, figure("", err, map[**float64]float64{&d.SlicedW2: sliced}))
 	mmd, err := metrics.MMD(x, test)
-	if err == nil {
-		d.MMD = &mmd
+	errs = append(errs, figure("", err, map[**float64]float64{&d.MMD: mmd}))
+	if d == (Distances{}) {
+		return nil, errors.Join(errs...)
 	}
-	return &d, err
+	return &d, errors.Join(errs...)
 }
 
 // paths measures how straight and how short the paths from source points x0, in model
@@ -140,10 +137,6 @@ func (s Subject) paths(x0, test flow.Batch, given flow.Given) (*Paths, error) {
 	if std := s.Model.Spec().Standardizer; std != nil {
 		std.Apply(x1)
 	}
-	w2, err := metrics.W2(x0, x1)
-	if err != nil {
-		return nil, err
-	}
 	steps := cmp.Or(s.EulerSteps, pathSteps)
 	lo, hi := s.Model.Span()
 	var p Paths
@@ -151,8 +144,8 @@ func (s Subject) paths(x0, test flow.Batch, given flow.Given) (*Paths, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.NPE = metrics.NPE(p.PathEnergy, w2)
-	return &p, nil
+	w2, err := metrics.W2(x0, x1)
+	return &p, figure("", err, map[**float64]float64{&p.NPE: metrics.NPE(p.PathEnergy, w2)})
 }
 
 // onUnitTime returns a field of [lo, hi] as one of [0, 1], for so many Euler steps, which

@@ -62,7 +62,7 @@ func TestAReportHasAllItsKeys(t *testing.T) {
 	var back Report
 	check(t, json.Unmarshal(text, &back))
 	p, q := rep.Samples, back.Samples
-	if q.W2 != p.W2 || q.NPE != p.NPE || back.Likelihood.NLL != rep.Likelihood.NLL {
+	if *q.W2 != *p.W2 || *q.NPE != *p.NPE || back.Likelihood.NLL != rep.Likelihood.NLL {
 		t.Errorf("read again: %+v, want %s", back, text)
 	}
 	again, err := s.Report(t.Context(), PartSamples, PartFeatures)
@@ -111,7 +111,7 @@ func TestAReportIsMadeOfWhatTheRoomsBelowMeasure(t *testing.T) {
 	check(t, err)
 	energy, straightness, err := metrics.Trajectories(f, drawn.X0, 100)
 	check(t, err)
-	if q := rep.Samples; q.W2 != w2 || q.PathEnergy != energy || q.Straightness != straightness {
+	if q := rep.Samples; *q.W2 != w2 || q.PathEnergy != energy || q.Straightness != straightness {
 		t.Errorf("samples %+v, %+v; want W2 %g, path energy %g and straightness %g, to the bit",
 			q.Distances, q.Paths, w2, energy, straightness)
 	}
@@ -200,7 +200,7 @@ func TestWhatFailsIsNamedAndTheRestIsMeasured(t *testing.T) {
 	if !errors.As(err, &failed) || failed.Part != PartSamples {
 		t.Errorf("one sample: %v", err)
 	}
-	if rep.Samples == nil || !(rep.Samples.W2 > 0) || rep.Samples.MMD != nil || rep.Samples.Paths == nil ||
+	if rep.Samples == nil || !(*rep.Samples.W2 > 0) || rep.Samples.MMD != nil || rep.Samples.Paths == nil ||
 		rep.Likelihood == nil {
 		t.Errorf("one sample: %+v", rep.Samples)
 	}
@@ -216,7 +216,7 @@ func TestWhatFailsIsNamedAndTheRestIsMeasured(t *testing.T) {
 	rep, err = s.Report(t.Context())
 	fails(t, "three evaluations", err, "likelihood not measured")
 	fails(t, "three evaluations", err, "samples not measured: samples: ")
-	if q := rep.Samples; q == nil || q.Distances != nil || *q.Paths != *want.Samples.Paths || rep.Likelihood != nil {
+	if q := rep.Samples; q == nil || q.Distances != nil || *q.NPE != *want.Samples.NPE || rep.Likelihood != nil {
 		t.Errorf("three evaluations: %+v", rep)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -1,8 +1,8 @@
 package experiment
 
 import (
+	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
 
 	"flowmatch/data"
@@ -46,7 +46,7 @@ func (c Cell) done(g Grid) (bool, error) {
 // opened is an engine and data that were opened, and what they were opened by.
 type opened struct {
 	engine string
-	by     run.Config // that says what the data are
+	by     string // the settings that say what the data are
 	set    *data.Set
 }
 
@@ -65,13 +65,16 @@ func (o *opened) check(g Grid, c Cell) error {
 	if c.Neural != nil {
 		return nil
 	}
-	by := run.Config{Seed: c.Seed, Data: c.Config.Data, Condition: c.Config.Condition}
-	if o.set == nil || !reflect.DeepEqual(o.by, by) {
-		set, err := by.Open()
-		if err != nil {
+	of := run.Config{Seed: c.Seed, Data: c.Config.Data, Condition: c.Config.Condition}
+	by, err := json.Marshal(of)
+	if err != nil {
+		return err
+	}
+	if o.set == nil || o.by != string(by) {
+		if o.set, err = of.Open(); err != nil {
 			return err
 		}
-		o.by, o.set = by, set
+		o.by = string(by)
 	}
 	if err := c.Config.Check(o.set); err != nil {
 		return err
@@ -87,6 +90,9 @@ func (c Cell) measurable(g Grid, set *data.Set) error {
 	}
 	if held == nil || held.Len() == 0 {
 		return fmt.Errorf("no points of %s are held out to measure it on; see %s", set.Name, key)
+	}
+	if slices.Contains(c.measures, "bpd") && !set.Dequantized {
+		return fmt.Errorf("the measure bpd is for dequantised images, and %s has none; leave it out", set.Name)
 	}
 	drawn := slices.IndexFunc(g.Pictures, func(p Picture) bool {
 		task := p.Task == c.Task || p.Task == "" && c.Task == g.Tasks[0].Name

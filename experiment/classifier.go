@@ -108,7 +108,7 @@ func (k *Classifier) of(ctx context.Context, g Grid, c Cell, o RunOptions) (*nn.
 	made.Plan = plan
 	by, err := classify.Train(ctx, eng, set, cfg, train.Hooks{Step: o.Step})
 	if err != nil {
-		return nil, fmt.Errorf("classifier: %w", err)
+		return nil, err
 	}
 	if err := model.SaveClassifier(file, by); err != nil {
 		return nil, err

@@ -73,11 +73,11 @@ func TestThePagesOfResultsRenderAsTheyAre(t *testing.T) {
 				t.Fatalf("%s.md does not say when and where it was made", name)
 			}
 			p := Page{
-				Name: name, Date: string(made[1]), Machine: string(made[2]), Pictures: map[string]string{},
+				Name: name, Date: string(made[1]), Machine: string(made[2]), Pictures: map[string]Drawn{},
 				Command: string(command.FindSubmatch(want)[1]),
 			}
 			for _, pic := range g.Pictures {
-				p.Pictures[pic.File] = name + "/" + pic.File + ".png"
+				p.Pictures[pic.File] = Drawn{File: name + "/" + pic.File + ".png"}
 				if _, err := os.Stat(filepath.Join(docs, name, pic.File+".png")); err != nil {
 					t.Error(err)
 				}

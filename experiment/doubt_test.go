@@ -50,7 +50,7 @@ func TestWhatIsNotToBeTrustedIsMarkedOnThePage(t *testing.T) {
 	}
 	results[0].Values["gap"], results[1].Values["gap"] = 0.5, 1.5
 	var page bytes.Buffer
-	p := experiment.Page{Name: "doubted", Pictures: map[string]string{"error": "error.png"}}
+	p := experiment.Page{Name: "doubted", Pictures: map[string]experiment.Drawn{"error": {File: "error.png"}}}
 	if err := p.Write(&page, g, results); err != nil {
 		t.Fatal(err)
 	}

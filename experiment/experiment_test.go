@@ -111,7 +111,7 @@ func TestAGridIsMeasuredAndWritten(t *testing.T) {
 	}
 	for _, p := range g.Pictures {
 		head := make([]byte, 8)
-		if f, err := os.Open(files[p.File]); err != nil {
+		if f, err := os.Open(files[p.File].File); err != nil {
 			t.Error(err)
 		} else if _, err := f.Read(head); err != nil || string(head[1:4]) != "PNG" {
 			t.Errorf("%s begins with %q (%v), want a PNG", p.File, head, err)

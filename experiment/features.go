@@ -37,11 +37,8 @@ func (t trained) wide() ode.Config {
 func bits(ctx context.Context, _ Cell, t trained, r *Result) error {
 	t.Settings.Solve = t.wide()
 	rep, err := t.Report(ctx, eval.PartLikelihood)
-	if err != nil {
+	if rep.Likelihood == nil {
 		return err
-	}
-	if len(rep.Likelihood.Dequantizations) == 0 {
-		return errors.New("bits per dimension are of dequantised images; these data are none")
 	}
 	for _, d := range rep.Likelihood.Dequantizations {
 		r.set(fmt.Sprintf("bpd_%d", d.K), d.BPD)
@@ -49,7 +46,7 @@ func bits(ctx context.Context, _ Cell, t trained, r *Result) error {
 	}
 	r.set("bpd_nfe", float64(rep.Likelihood.NFE))
 	r.setError()
-	return nil
+	return err
 }
 
 // setError records by how much bits per dimension are wrong with the wide tolerance, where
@@ -81,7 +78,7 @@ func (t trained) compare(ctx context.Context, s ode.Config) (*eval.FeatureReport
 	t.Settings.Solve = s
 	c, err := t.classifier(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errNoClassifier, err)
 	}
 	return t.Classify(ctx, c, eval.FeatureOptions{})
 }
@@ -89,42 +86,39 @@ func (t trained) compare(ctx context.Context, s ode.Config) (*eval.FeatureReport
 // features compares samples of the run file's solver with held-out images.
 func features(ctx context.Context, c Cell, t trained, r *Result) error {
 	rep, err := t.compare(ctx, t.wide())
-	if err != nil {
+	if rep == nil {
 		return err
 	}
-	nfe, err := t.nfe(ctx, c)
-	if err != nil {
-		return err
-	}
-	for name, v := range map[string]float64{
+	r.setSome(map[string]*float64{
 		"fid": rep.FID, "fid_data": rep.FIDData, "kid": rep.KID, "precision": rep.Precision, "recall": rep.Recall,
-		"nfe": nfe, "fid_nfe": float64(rep.NFE),
-	} {
-		r.set(name, v)
-	}
-	for name, v := range map[string]*float64{
 		"accuracy": rep.Accuracy, "agreement": rep.Agreement, "inception_score": rep.InceptionScore,
-	} {
-		if v != nil {
-			r.set(name, *v)
-		}
+	})
+	if rep.NFE > 0 {
+		r.set("fid_nfe", float64(rep.NFE))
 	}
-	return nil
+	nfe, failed := t.nfe(ctx, c)
+	if failed == nil {
+		r.set("nfe", nfe)
+	}
+	return errors.Join(err, failed)
 }
 
 // featureSolvers compares samples of equal steps, few and many, with held-out images.
 func featureSolvers(ctx context.Context, _ Cell, t trained, r *Result) error {
+	var errs []error
 	for _, m := range featureMethods {
 		for _, nfe := range featureNFE {
 			rep, err := t.compare(ctx, ode.Config{Solver: m.Name, Steps: nfe / m.Stages()})
 			if err != nil {
-				return fmt.Errorf("%s with %d evaluations: %w", m.Name, nfe, err)
+				errs = append(errs, fmt.Errorf("%s with %d evaluations: %w", m.Name, nfe, err))
 			}
-			r.add("fid/"+m.Name, float64(rep.NFE), rep.FID)
-			r.set(fmt.Sprintf("fid_%d/%s", nfe, m.Name), rep.FID)
+			if rep != nil && rep.FID != nil {
+				r.add("fid/"+m.Name, float64(rep.NFE), *rep.FID)
+				r.set(fmt.Sprintf("fid_%d/%s", nfe, m.Name), *rep.FID)
+			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // featureStages compares the samples of every snapshot of a run with held-out images.
@@ -145,17 +139,18 @@ func featureStages(ctx context.Context, c Cell, t trained, r *Result) error {
 // stageOf compares the samples of a snapshot. The last one is the model, which may be
 // measured already.
 func (t trained) stageOf(ctx context.Context, c Cell, step int, r *Result) (fid, nfe float64, err error) {
-	if fid, known := r.Values["fid"]; known && step == t.Step {
-		return fid, r.Values["nfe"], nil
+	nfe, counted := r.Values["nfe"]
+	if fid, known := r.Values["fid"]; known && counted && step == t.Step {
+		return fid, nfe, nil
 	}
 	at, err := t.at(step)
 	if err != nil {
 		return 0, 0, err
 	}
 	rep, err := at.compare(ctx, t.wide())
-	if err != nil {
+	if rep == nil || rep.FID == nil {
 		return 0, 0, err
 	}
 	nfe, err = at.nfe(ctx, c)
-	return rep.FID, nfe, err
+	return *rep.FID, nfe, err
 }

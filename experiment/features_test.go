@@ -98,7 +98,7 @@ func TestImagesAreComparedByFeatures(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range g.Pictures {
-		if b, err := os.ReadFile(files[p.File]); err != nil || !bytes.HasPrefix(b, []byte("\x89PNG")) {
+		if b, err := os.ReadFile(files[p.File].File); err != nil || !bytes.HasPrefix(b, []byte("\x89PNG")) {
 			t.Errorf("picture %s: %v", p.File, err)
 		}
 	}

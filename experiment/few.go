@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -39,35 +40,40 @@ func fewSteps(ctx context.Context, c Cell, t trained, r *Result) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, steps := range fewCounts {
-		how, err := t.fewSampler(steps)
-		if err != nil {
-			return err
-		}
-		if how == nil {
-			continue
-		}
-		s, err := t.Model.SampleFrom(ctx, x0, model.SampleOptions{Given: given, Sampler: how})
-		if err != nil {
-			return err
-		}
-		w2, err := metrics.W2(s.X, test)
-		if err != nil {
-			return err
-		}
-		r.set(fmt.Sprintf("w2_%d", steps), w2)
-		if all == nil {
-			continue
-		}
-		from := source(t, manySamples, c.Seed)
-		if s, err = t.Model.SampleFrom(ctx, from, model.SampleOptions{Sampler: how}); err != nil {
-			return err
-		}
-		if err := all.compare(t, c, s.X, fmt.Sprint(steps), r); err != nil {
-			return err
+		if err := t.few(ctx, c, steps, test, x0, given, all, r); err != nil {
+			errs = append(errs, fmt.Errorf("%d evaluations: %w", steps, err))
 		}
 	}
-	return floor(t, test.N, r)
+	return errors.Join(append(errs, floor(t, test.N, r))...)
+}
+
+// few measures the samples that so many evaluations make of x0, beside the test points and,
+// where there is one, the crowd.
+func (t trained) few(ctx context.Context, c Cell, steps int, test, x0 flow.Batch, given flow.Given, all *crowd,
+	r *Result) error {
+	how, err := t.fewSampler(steps)
+	if how == nil {
+		return err
+	}
+	s, err := t.Model.SampleFrom(ctx, x0, model.SampleOptions{Given: given, Sampler: how})
+	if err != nil {
+		return err
+	}
+	w2, err := metrics.W2(s.X, test)
+	if err != nil {
+		return err
+	}
+	r.set(fmt.Sprintf("w2_%d", steps), w2)
+	if all == nil {
+		return nil
+	}
+	from := source(t, manySamples, c.Seed)
+	if s, err = t.Model.SampleFrom(ctx, from, model.SampleOptions{Sampler: how}); err != nil {
+		return err
+	}
+	return all.compare(t, c, s.X, fmt.Sprint(steps), r)
 }
 
 // fewSampler returns what samples with so many evaluations; nil: nothing does.

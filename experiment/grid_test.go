@@ -199,7 +199,7 @@ func TestGridsShowOnlyWhatIsMeasured(t *testing.T) {
 			`table "A", published, row "FM": unknown column "mons"; did you mean "moons"?`},
 		{"tables: [{title: A, value: w2, text: '{{v \"moons\" \"FM\" \"w3\"}}'}]", `unknown value "w3"`},
 		{"notes: '{{least \"moons\" \"nll\"}}'", `nothing measures the value "nll"`},
-		{"pictures: [{kind: curves, file: a, curves: [error/eular]}]", `picture a: unknown curve "error/eular"; nothing that is measured has any`},
+		{"pictures: [{kind: curves, file: a, curves: [eror]}]", `a: unknown curve "eror"; nothing that is measured has any`},
 		{"pictures: [{kind: curves, file: a, curves: [error/euler]}]", `the measure solvers does: add it`},
 		{"pictures: [{kind: smaples, file: a}]", `unknown kind "smaples"; did you mean "samples"?`},
 		{"pictures: [{file: a}]", `unknown kind ""; it must be one of samples`},
@@ -214,7 +214,7 @@ func TestGridsShowOnlyWhatIsMeasured(t *testing.T) {
 func TestGridsAreCheckedWithTheirData(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"data: {name: moons}", "data: {path: none.csv}", "task moons, method FM, seed 7: "},
-		{"data: {name: moons}", "data: {name: gaussian, dim: 3}\n  conditional: true", "the data (gaussian) have no labels"},
+		{"data: {name: moons}", "data: {name: gaussian, dim: 3}\n  conditional: true", "(gaussian) have no labels"},
 		{"data: {name: moons}", "data: {name: moons, test: 0}", "no points of moons are held out to measure it on"},
 		{"data: {name: moons}", "data: {name: gaussian, dim: 3}", "pictures of points are for data in 2 dimensions"},
 		{"train:", "backend: xlaa\n  train:", "xlaa"},

@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -162,14 +163,19 @@ func measureByName(name string) (measure, error) {
 
 func samples(ctx context.Context, _ Cell, t trained, r *Result) error {
 	q, err := t.Quality(ctx)
-	if err != nil {
+	if q == nil {
 		return err
 	}
-	for name, v := range map[string]float64{
-		"w2": q.W2, "sliced_w2": q.SlicedW2, "mmd": *q.MMD, "nfe": float64(q.NFE),
-		"path_energy": q.PathEnergy, "npe": q.NPE, "straightness": q.Straightness,
-	} {
-		r.set(name, v)
+	if q.NFE > 0 {
+		r.set("nfe", float64(q.NFE))
+	}
+	if d := q.Distances; d != nil {
+		r.setSome(map[string]*float64{"w2": d.W2, "sliced_w2": d.SlicedW2, "mmd": d.MMD})
+	}
+	if p := q.Paths; p != nil {
+		r.set("path_energy", p.PathEnergy)
+		r.setSome(map[string]*float64{"npe": p.NPE})
+		r.set("straightness", p.Straightness)
 	}
 	if p := q.Restoration; p != nil {
 		r.set("psnr", p.PSNR)
@@ -182,7 +188,7 @@ func samples(ctx context.Context, _ Cell, t trained, r *Result) error {
 			r.set("consistency", *p.Consistency)
 		}
 	}
-	return floor(t, q.Points, r)
+	return errors.Join(err, floor(t, q.Points, r))
 }
 
 // floor records w2_data, the W2 between n test points and the n after them: what a
@@ -207,7 +213,7 @@ func likelihoods(ctx context.Context, _ Cell, t trained, r *Result) error {
 		return err
 	}
 	l, _, err := t.Likelihood(ctx, x, given)
-	if err != nil {
+	if l == nil {
 		return err
 	}
 	r.set("nll", l.NLL)
@@ -223,16 +229,10 @@ func likelihoods(ctx context.Context, _ Cell, t trained, r *Result) error {
 		r.set("gap", *l.Gap)
 	}
 	if c := l.Check; c != nil {
-		for name, v := range map[string]*float64{
-			"nll_difference": c.Difference, "nll_cut_difference": c.CutDifference,
-		} {
-			if v != nil {
-				r.set(name, *v)
-			}
-		}
+		r.setSome(map[string]*float64{"nll_difference": c.Difference, "nll_cut_difference": c.CutDifference})
 		r.doubt(c, "", "nll", "nll_se", "gap", "bpd", "bpd_se")
 	}
-	return nil
+	return err
 }
 
 // The places of the curves of solvers: evaluations of the network where steps are
@@ -288,23 +288,24 @@ func solvers(ctx context.Context, c Cell, t trained, r *Result) error {
 		r.add("w2/"+m.Name, nfe, w2)
 		return nil
 	}
+	var errs []error
 	for _, m := range []*ode.Tableau{ode.Euler, ode.Midpoint, ode.RK4} {
 		for _, nfe := range solverNFE {
 			if nfe%m.Stages() != 0 {
 				continue
 			}
 			if err := record(m, ode.Fixed(nfe/m.Stages())); err != nil {
-				return err
+				errs = append(errs, fmt.Errorf("%s with %d evaluations: %w", m.Name, nfe, err))
 			}
 		}
 	}
 	for _, tol := range solverTolerances {
 		if err := record(ode.Dopri5, ode.Adaptive{RTol: tol, ATol: tol}); err != nil {
-			return err
+			errs = append(errs, fmt.Errorf("%s with tolerances %g: %w", ode.Dopri5.Name, tol, err))
 		}
 	}
 	r.reached()
-	return nil
+	return errors.Join(errs...)
 }
 
 // reached records at which NFE the curves of the solvers come down to the errors asked for.

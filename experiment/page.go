@@ -15,8 +15,8 @@ type Page struct {
 	Name    string // of the experiment, as the command takes it
 	Date    string
 	Machine string // processor, cores, system
-	// Pictures has the path of each picture as the page links it, by Picture.File.
-	Pictures map[string]string
+	// Pictures are those drawn, by Picture.File, each with its path as the page links it.
+	Pictures map[string]Drawn
 	// Command is what makes the page again; default flowmatch experiment NAME.
 	Command string
 }
@@ -44,10 +44,21 @@ func (p Page) Write(w io.Writer, g Grid, results []Result) error {
 		}
 		t.write(&b, g, results)
 	}
+	lacks := Missing(results)
 	for _, pic := range g.Pictures {
-		if file, ok := p.Pictures[pic.File]; ok {
-			line("\n![%s](%s)\n\n%s", pic.File, file, strings.TrimSpace(pic.Caption))
+		drawn := p.Pictures[pic.File]
+		if drawn.File != "" {
+			line("\n![%s](%s)\n\n%s", pic.File, drawn.File, strings.TrimSpace(pic.Caption))
 			footnote(&b, pic.doubts(g, results))
+		}
+		for _, why := range drawn.Missing {
+			lacks = append(lacks, fmt.Sprintf("picture %s, %s", pic.File, why))
+		}
+	}
+	if len(lacks) > 0 {
+		line("\n## What could not be measured\n")
+		for _, why := range lacks {
+			line("- %s", why)
 		}
 	}
 	if len(g.Skip) > 0 {

@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -35,29 +36,26 @@ var (
 	galleryNFE   = []int{4, 8, 10, 20}
 )
 
-// Draw draws the pictures of a grid into a folder and returns their files, by
-// Picture.File. Pictures of samples are of the runs of the first seed.
-func Draw(ctx context.Context, g Grid, cells []Cell, results []Result, dir string) (map[string]string, error) {
-	files := map[string]string{}
+// Drawn is what became of a picture of a grid.
+type Drawn struct {
+	File    string   // empty: there is nothing that can be drawn
+	Missing []string // what is not in it, and why
+}
+
+// Draw draws the pictures of a grid into a folder and returns them by Picture.File. Pictures of
+// samples are of the runs of the first seed; a run that cannot be drawn is left out.
+func Draw(ctx context.Context, g Grid, cells []Cell, results []Result, dir string) (map[string]Drawn, error) {
+	files := map[string]Drawn{}
 	for _, p := range g.Pictures {
 		p = p.filled(g)
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return nil, fmt.Errorf("experiment: %w", err)
 		}
-		file := filepath.Join(dir, p.File+".png")
-		err := atomicfile.WriteFile(file, func(w io.Writer) error {
-			switch {
-			case p.fromResults():
-				return p.drawCurves(w, results)
-			case p.Kind == "orbits":
-				return p.drawOrbits(w, g, cells)
-			}
-			return p.drawGallery(ctx, w, g, cells)
-		})
+		drawn, err := p.draw(ctx, g, cells, results, filepath.Join(dir, p.File+".png"))
 		if err != nil {
 			return nil, fmt.Errorf("experiment: picture %s: %w", p.File, err)
 		}
-		files[p.File] = file
+		files[p.File] = drawn
 	}
 	return files, nil
 }
@@ -76,11 +74,42 @@ func (p Picture) filled(g Grid) Picture {
 // fromResults says whether a picture is drawn from the results alone, without the runs.
 func (p Picture) fromResults() bool { return p.Kind == "curves" || p.Kind == "values" }
 
+// errEmpty is what comes of a picture without anything to draw.
+var errEmpty = errors.New("there is nothing to draw")
+
+// draw draws a picture into a file.
+func (p Picture) draw(ctx context.Context, g Grid, cells []Cell, results []Result, file string) (d Drawn, err error) {
+	err = atomicfile.WriteFile(file, func(w io.Writer) error {
+		switch {
+		case p.fromResults():
+			return p.drawCurves(w, results)
+		case p.Kind == "orbits":
+			return p.drawOrbits(w, g, cells)
+		}
+		d.Missing, err = p.drawGallery(ctx, w, g, cells)
+		return err
+	})
+	switch {
+	case ends(ctx, err):
+		return d, err
+	case errors.Is(err, errEmpty):
+		d.Missing = append(d.Missing, errEmpty.Error())
+	case err != nil:
+		d.Missing = append(d.Missing, err.Error())
+	default:
+		d.File = file
+	}
+	return d, nil
+}
+
 // drawCurves draws a line for each method and curve.
 func (p Picture) drawCurves(w io.Writer, results []Result) error {
 	series := p.curves(results)
 	if p.Kind == "values" {
 		series = p.values(results)
+	}
+	if !slices.ContainsFunc(series, func(s plot.Series) bool { return len(s.X) > 0 }) {
+		return errEmpty
 	}
 	return plot.Lines(w, series, plot.LineOptions{
 		XName: p.XName, YName: p.YName, LinearX: p.LinearX, LinearY: p.LinearY, Floors: p.floors(results),
@@ -163,8 +192,8 @@ func (p Picture) drawOrbits(w io.Writer, g Grid, cells []Cell) error {
 	return plot.Fits(w, fits, plot.Options{})
 }
 
-// drawGallery draws the points or the images of each method.
-func (p Picture) drawGallery(ctx context.Context, w io.Writer, g Grid, cells []Cell) error {
+// drawGallery draws the points or the images of each method, and says which it cannot.
+func (p Picture) drawGallery(ctx context.Context, w io.Writer, g Grid, cells []Cell) (missing []string, err error) {
 	var rows []plot.Row
 	var limits plot.Limits
 	var shape []int
@@ -174,16 +203,23 @@ func (p Picture) drawGallery(ctx context.Context, w io.Writer, g Grid, cells []C
 			continue
 		}
 		found, err := p.cellPanels(ctx, c)
+		if ends(ctx, err) {
+			return missing, fmt.Errorf("method %s: %w", m, err)
+		}
 		if err != nil {
-			return fmt.Errorf("method %s: %w", m, err)
+			missing = append(missing, fmt.Sprintf("method %s: %v", m, err))
+			continue
 		}
 		limits, shape = found.limits, found.shape
 		rows = append(rows, plot.Row{Name: m, Panels: found.panels})
 	}
-	if shape != nil {
-		return p.imageGallery(w, rows, shape)
+	switch {
+	case len(rows) == 0:
+		return missing, errEmpty
+	case shape != nil:
+		return missing, p.imageGallery(w, rows, shape)
 	}
-	return plot.Gallery(w, rows, plot.Options{Limits: limits, DPI: galleryDPI})
+	return missing, plot.Gallery(w, rows, plot.Options{Limits: limits, DPI: galleryDPI})
 }
 
 // panels are those of one cell: of points, with the limits of its data, or of images of a

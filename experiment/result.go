@@ -35,6 +35,8 @@ type Result struct {
 	Trial  bool   `json:"trial,omitempty"`
 	Value  string `json:"value,omitempty"`
 	Failed string `json:"failed,omitempty"`
+	// Missing says of measures, by their names, why something of what they record is not there.
+	Missing map[string]string `json:"missing,omitempty"`
 	// Doubts says of values and curves, by their names, why they are not to be trusted; of
 	// all others nothing is known to speak against them. See [flowmatch/eval.Check].
 	Doubts map[string]string `json:"doubts,omitempty"`
@@ -50,6 +52,15 @@ type Curve struct {
 func (r *Result) set(name string, v float64) {
 	if !math.IsNaN(v) && !math.IsInf(v, 0) {
 		r.Values[name] = v
+	}
+}
+
+// setSome records the values that are there.
+func (r *Result) setSome(values map[string]*float64) {
+	for name, v := range values {
+		if v != nil {
+			r.set(name, *v)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"flowmatch/run"
@@ -100,7 +101,13 @@ func (c Cell) makeRun(ctx context.Context, g Grid, o RunOptions, r *Result) erro
 	if err != nil {
 		return err
 	}
-	return c.measure(ctx, t, o, r)
+	if err := c.measure(ctx, t, o, r); err != nil {
+		return err
+	}
+	if _, known := r.Values[g.by()]; c.Trial && !known && len(r.Missing) > 0 {
+		r.Failed = strings.Join(r.lacks(), "; ")
+	}
+	return nil
 }
 
 // measure takes the measures of a trained cell. Each one that is done is kept in a file, so
@@ -122,8 +129,10 @@ func (c Cell) measure(ctx context.Context, t trained, o RunOptions, r *Result) e
 			o.Measuring(c, name)
 		}
 		start := time.Now()
-		if err := m.do(ctx, c, t, r); err != nil {
+		if err := m.do(ctx, c, t, r); ends(ctx, err) {
 			return fmt.Errorf("measure %s: %w", name, err)
+		} else if err != nil {
+			r.lack(name, err)
 		}
 		r.set("measure_seconds", r.Values["measure_seconds"]+time.Since(start).Seconds())
 		done = append(done, name)
@@ -162,7 +171,7 @@ func (c Cell) resumeMeasures(r *Result) (done []string, err error) {
 	}
 	maps.Copy(r.Values, m.Result.Values)
 	maps.Copy(r.Curves, m.Result.Curves)
-	r.Doubts = m.Result.Doubts
+	r.Doubts, r.Missing = m.Result.Doubts, m.Result.Missing
 	return m.Done, nil
 }
 

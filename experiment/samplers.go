@@ -25,21 +25,23 @@ func samplers(ctx context.Context, c Cell, t trained, r *Result) error {
 	draw := func(how model.Sampler) (model.Samples, error) {
 		return t.Model.Sample(ctx, model.SampleOptions{N: test.N, Seed: c.Seed, Given: given, Sampler: how})
 	}
-	record := func(name string, nfe int, s model.Samples, err error) error {
-		if err != nil {
-			return fmt.Errorf("%s with %d evaluations: %w", name, nfe, err)
+	var errs []error
+	record := func(name string, nfe int, s model.Samples, err error) {
+		var w2 float64
+		if err == nil {
+			w2, err = metrics.W2(s.X, test)
 		}
-		w2, err := metrics.W2(s.X, test)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s with %d evaluations: %w", name, nfe, err))
+			return
+		}
 		r.add("w2/"+name, float64(s.Stats.NFE), w2)
 		r.set(fmt.Sprintf("w2_%d/%s", nfe, name), w2)
-		return err
 	}
 	for _, nfe := range samplerNFE {
 		for _, m := range []*ode.Tableau{ode.Euler, ode.Heun2} {
 			s, err := draw(model.ODE{Solver: ode.Solver{Method: m, Control: ode.Fixed(nfe / m.Stages())}})
-			if err := record(m.Name, nfe, s, err); err != nil {
-				return err
-			}
+			record(m.Name, nfe, s, err)
 		}
 		for _, name := range sde.Names() {
 			steps := nfe
@@ -54,10 +56,8 @@ func samplers(ctx context.Context, c Cell, t trained, r *Result) error {
 			if errors.Is(err, model.ErrNoScore) || errors.Is(err, sde.ErrNonFinite) {
 				continue // the latter: a step too long for a stiff drift, no figure
 			}
-			if err := record(name, nfe, s, err); err != nil {
-				return err
-			}
+			record(name, nfe, s, err)
 		}
 	}
-	return floor(t, test.N, r)
+	return errors.Join(append(errs, floor(t, test.N, r))...)
 }

@@ -55,6 +55,14 @@ func (s *Search) of(method string) bool {
 	return s != nil && (len(s.Methods) == 0 || slices.Contains(s.Methods, method))
 }
 
+// by is the value that decides the search; empty: there is none.
+func (g Grid) by() string {
+	if g.Search == nil {
+		return ""
+	}
+	return g.Search.By
+}
+
 // seeds are those of the trials.
 func (s *Search) seeds(g Grid) []uint64 {
 	if len(s.Seeds) > 0 {

@@ -32,7 +32,8 @@ func stages(ctx context.Context, c Cell, t trained, r *Result) error {
 }
 
 // eachStage measures every snapshot of a run, of which the figures of a step have an NFE by
-// step at least. measure is given the log of the training, too.
+// step at least; one that fails does not keep the others from being measured. measure is given
+// the log of the training, too.
 func (t trained) eachStage(r *Result, measure func(step int, events []train.Event) error) error {
 	steps, err := run.Snapshots(t.run.Dir)
 	if err != nil {
@@ -49,13 +50,14 @@ func (t trained) eachStage(r *Result, measure func(step int, events []train.Even
 		return fmt.Errorf("%w: %s has none of the steps %v; remove the folder, and the run is made again",
 			errLacking, t.run.Dir, lacks)
 	}
+	var errs []error
 	for _, step := range steps {
 		if err := measure(step, events); err != nil {
-			return fmt.Errorf("snapshot of step %d: %w", step, err)
+			errs = append(errs, fmt.Errorf("snapshot of step %d: %w", step, err))
 		}
 	}
 	r.setNFE()
-	return nil
+	return errors.Join(errs...)
 }
 
 // lacking returns the steps of which the run should have a snapshot, and has none.
@@ -75,6 +77,9 @@ func (t trained) lacking(steps []int, events []train.Event) (lacks []int) {
 // setNFE records how the NFE of the snapshots ends, and how far it ranges.
 func (r *Result) setNFE() {
 	nfe := r.Curves["nfe_by_step"].Y
+	if len(nfe) == 0 {
+		return
+	}
 	r.set("nfe_last", nfe[len(nfe)-1])
 	r.set("nfe_spread", slices.Max(nfe)-slices.Min(nfe))
 }

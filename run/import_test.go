@@ -39,9 +39,9 @@ func TestARunOfAnotherProgramIsARun(t *testing.T) {
 		t.Fatal(err)
 	}
 	if a, b := report(t, ours), report(t, theirs); a.Likelihood.NLL != b.Likelihood.NLL ||
-		a.Samples.W2 != b.Samples.W2 {
-		t.Errorf("NLL %g and W2 %g, of the same weights elsewhere %g and %g", a.Likelihood.NLL, a.Samples.W2,
-			b.Likelihood.NLL, b.Samples.W2)
+		*a.Samples.W2 != *b.Samples.W2 {
+		t.Errorf("NLL %g and W2 %g, of the same weights elsewhere %g and %g", a.Likelihood.NLL, *a.Samples.W2,
+			b.Likelihood.NLL, *b.Samples.W2)
 	}
 	if got, err := ReadMetrics(filepath.Join(folder, MetricsFile)); err != nil || !slices.Equal(got, events) {
 		t.Errorf("metrics %v (%v), want %v", got, err, events)

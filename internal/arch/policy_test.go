@@ -78,7 +78,7 @@ var rooms = map[string][]string{
 	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/dataset", "likelihood",
 		"field", "model", "coupling", "train", "classify", "eval", "run", "neuralode", "metrics", "plot",
 		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat",
-		"internal/digest", "internal/child"},
+		"internal/digest", "internal/child", "internal/memory"},
 	"cmd/flowmatch": {anyRoom},
 
 	// What another module does, as tests.

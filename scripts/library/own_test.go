@@ -279,7 +279,7 @@ func TestAnEvaluation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rep.Likelihood == nil || rep.Likelihood.Points != 200 || rep.Samples == nil || !(rep.Samples.W2 > 0) {
+	if rep.Likelihood == nil || rep.Likelihood.Points != 200 || rep.Samples == nil || !(*rep.Samples.W2 > 0) {
 		t.Errorf("the report is %+v", rep)
 	}
 }

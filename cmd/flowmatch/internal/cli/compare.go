@@ -101,14 +101,9 @@ var comparedFigures = []struct {
 	{"gap to the optimum", ofLikelihood(func(l *eval.Likelihood) string { return optional("%.4f", l.Gap) })},
 	{"bits per dimension", ofLikelihood(func(l *eval.Likelihood) string { return optional("%.4f", l.BPD) })},
 	{"NFE of a likelihood", ofLikelihood(func(l *eval.Likelihood) string { return fmt.Sprint(l.NFE) })},
-	{"W2", ofDistances(func(q *eval.Quality) float64 { return q.W2 })},
-	{"sliced W2", ofDistances(func(q *eval.Quality) float64 { return q.SlicedW2 })},
-	{"MMD", func(r eval.Report) string {
-		if r.Samples == nil || r.Samples.Distances == nil {
-			return ""
-		}
-		return optional("%.4g", r.Samples.MMD)
-	}},
+	{"W2", ofDistances(func(d *eval.Distances) *float64 { return d.W2 })},
+	{"sliced W2", ofDistances(func(d *eval.Distances) *float64 { return d.SlicedW2 })},
+	{"MMD", ofDistances(func(d *eval.Distances) *float64 { return d.MMD })},
 	{"path energy", ofPaths(func(q *eval.Quality) float64 { return q.PathEnergy })},
 	{"straightness", ofPaths(func(q *eval.Quality) float64 { return q.Straightness })},
 	{"NFE of samples", func(r eval.Report) string {
@@ -129,12 +124,12 @@ func ofLikelihood(text func(l *eval.Likelihood) string) func(eval.Report) string
 	}
 }
 
-func ofDistances(value func(q *eval.Quality) float64) func(eval.Report) string {
+func ofDistances(value func(d *eval.Distances) *float64) func(eval.Report) string {
 	return func(r eval.Report) string {
 		if r.Samples == nil || r.Samples.Distances == nil {
 			return ""
 		}
-		return fmt.Sprintf("%.4g", value(r.Samples))
+		return optional("%.4g", value(r.Samples.Distances))
 	}
 }
 

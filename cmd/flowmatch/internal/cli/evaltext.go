@@ -41,15 +41,13 @@ func qualityText(w io.Writer, q *eval.Quality) {
 	}
 	fmt.Fprintln(w)
 	if q.Distances != nil {
-		fmt.Fprintf(w, "  W2\t%s\n", decimals(q.W2))
-		fmt.Fprintf(w, "  sliced W2\t%s\n", decimals(q.SlicedW2))
-	}
-	if q.Distances != nil && q.MMD != nil {
-		fmt.Fprintf(w, "  MMD\t%s\n", decimals(*q.MMD))
+		fmt.Fprintf(w, "  W2\t%s\n", known(q.W2))
+		fmt.Fprintf(w, "  sliced W2\t%s\n", known(q.SlicedW2))
+		fmt.Fprintf(w, "  MMD\t%s\n", known(q.MMD))
 	}
 	if q.Paths != nil {
 		fmt.Fprintf(w, "  path energy\t%s\n", decimals(q.PathEnergy))
-		fmt.Fprintf(w, "  NPE\t%s\n", decimals(q.NPE))
+		fmt.Fprintf(w, "  NPE\t%s\n", known(q.NPE))
 		fmt.Fprintf(w, "  straightness\t%s\n", decimals(q.Straightness))
 	}
 	if q.Restoration != nil {
@@ -83,6 +81,14 @@ func decimals(v float64) string {
 		return fmt.Sprintf("%.4g", v)
 	}
 	return fmt.Sprintf("%.4f", v)
+}
+
+// known is decimals of a figure, or a dash where it could not be measured; the error says why.
+func known(v *float64) string {
+	if v == nil {
+		return "–"
+	}
+	return decimals(*v)
 }
 
 // checkText says whether a likelihood is to be believed.
@@ -127,23 +133,35 @@ func restorationText(w io.Writer, p *eval.Restoration) {
 	}
 }
 
+// nfe writes the evaluations that the samples took, or a dash where there are none.
+func nfe(j *eval.FeatureReport) string {
+	if j.NFE == 0 {
+		return "–"
+	}
+	return fmt.Sprint(j.NFE)
+}
+
 func featuresText(w io.Writer, j *eval.FeatureReport) {
 	if j.Accuracy != nil {
-		fmt.Fprintf(w, "classifier\t%.2f %% right on held-out images; samples at guidance %g, NFE %d\n",
-			100**j.Accuracy, j.Guidance, j.NFE)
+		fmt.Fprintf(w, "classifier\t%.2f %% right on held-out images; samples at guidance %g, NFE %s\n",
+			100**j.Accuracy, j.Guidance, nfe(j))
 	} else {
-		fmt.Fprintf(w, "features\t%s; %d samples at guidance %g, NFE %d\n", j.Extractor, j.Samples, j.Guidance, j.NFE)
+		fmt.Fprintf(w, "features\t%s; %d samples at guidance %g, NFE %s\n", j.Extractor, j.Samples, j.Guidance, nfe(j))
 	}
 	if j.Agreement != nil {
 		fmt.Fprintf(w, "  agreement\t%.2f %% of %d samples are of the requested class\n", 100**j.Agreement, j.Samples)
 	}
-	fmt.Fprintf(w, "  FID\t%s over its features (training images: %s)\n", decimals(j.FID), decimals(j.FIDData))
-	if j.FIDReference != nil {
-		fmt.Fprintf(w, "  FID to the reference\t%s, %s\n", decimals(*j.FIDReference), j.Reference)
+	fmt.Fprintf(w, "  FID\t%s over its features (training images: %s)\n", known(j.FID), known(j.FIDData))
+	if j.Reference != "" {
+		fmt.Fprintf(w, "  FID to the reference\t%s, %s\n", known(j.FIDReference), j.Reference)
 	}
-	fmt.Fprintf(w, "  KID\t%s ± %s\n", decimals(j.KID), decimals(j.KIDStd))
+	fmt.Fprintf(w, "  KID\t%s ± %s\n", known(j.KID), known(j.KIDStd))
 	if j.InceptionScore != nil {
 		fmt.Fprintf(w, "  inception score\t%.3f\n", *j.InceptionScore)
 	}
-	fmt.Fprintf(w, "  precision, recall\t%.3f, %.3f\n", j.Precision, j.Recall)
+	if j.Precision != nil && j.Recall != nil {
+		fmt.Fprintf(w, "  precision, recall\t%.3f, %.3f\n", *j.Precision, *j.Recall)
+	} else {
+		fmt.Fprint(w, "  precision, recall\t–\n")
+	}
 }

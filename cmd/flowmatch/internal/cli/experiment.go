@@ -45,6 +45,9 @@ func (e experimentResult) text(w io.Writer) {
 	if e.Page != "" {
 		fmt.Fprintf(w, "page\t%s\n", e.Page)
 	}
+	for _, why := range experiment.Missing(e.Results) {
+		fmt.Fprintf(w, "not measured\t%s\n", why)
+	}
 	fmt.Fprintf(w, "seconds\t%.1f\n", e.Seconds)
 }
 
@@ -283,8 +286,11 @@ func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, 
 	if err != nil {
 		return "", err
 	}
-	for k, file := range files {
-		files[k] = path.Join(name, filepath.Base(file))
+	for k, drawn := range files {
+		if drawn.File != "" {
+			drawn.File = path.Join(name, filepath.Base(drawn.File))
+			files[k] = drawn
+		}
 	}
 	if err := experiment.WriteResults(filepath.Join(docs, name+".json"), results); err != nil {
 		return "", err

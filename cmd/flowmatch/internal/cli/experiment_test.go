@@ -135,8 +135,10 @@ func TestExperimentRefusesBadGrids(t *testing.T) {
 	for want, args := range map[string][]string{
 		`experiment "coupling"; did you mean "couplings"? it must be one of`: {"experiment", "coupling"},
 		`method OT-CFM: line 11: coupling: unknown coupling`:                 {"experiment", file},
-		"--seeds is -1; it must be from 1 to 10000":                          {"experiment", "couplings", "--seeds", "-1"},
-		"--seeds is 0; it must be from 1 to 10000":                           {"experiment", "couplings", "--seeds", "0"},
+		"--seeds is -1; it must be from 1 to 10000": {
+			"experiment", "couplings", "--seeds", "-1"},
+		"--seeds is 0; it must be from 1 to 10000": {
+			"experiment", "couplings", "--seeds", "0"},
 		"--data is for grids that name data files by relative paths; couplings": {
 			"experiment", "couplings", "--data", "."},
 		"no such file": {"experiment", "none.yaml"},
