@@ -28,6 +28,21 @@ type Report struct {
 	// Features is what [Subject.Compare] or [Subject.Classify] returned: they need a network,
 	// so that Report leaves this for the caller to fill in.
 	Features *FeatureReport `json:"judgement,omitempty"`
+	// Missing says of parts, by their names, why something of them is not there.
+	Missing map[string]string `json:"missing,omitempty"`
+}
+
+// Lacks records what an error says of the part that it is of, if it is a [PartError], and
+// returns the error.
+func (r *Report) Lacks(err error) error {
+	var of *PartError
+	if errors.As(err, &of) {
+		if r.Missing == nil {
+			r.Missing = map[string]string{}
+		}
+		r.Missing[of.Part] = choice.Spoken(of.Err)
+	}
+	return err
 }
 
 // The parts of an evaluation that can be asked for by name.
@@ -115,7 +130,7 @@ func (s Subject) Report(ctx context.Context, names ...string) (Report, error) {
 			continue
 		}
 		if err := p.measure(s, ctx, &rep); err != nil {
-			errs = append(errs, &PartError{p.name, err})
+			errs = append(errs, rep.Lacks(&PartError{p.name, err}))
 		}
 		if ctx.Err() != nil {
 			break

@@ -199,7 +199,7 @@ func TestGridsShowOnlyWhatIsMeasured(t *testing.T) {
 			`table "A", published, row "FM": unknown column "mons"; did you mean "moons"?`},
 		{"tables: [{title: A, value: w2, text: '{{v \"moons\" \"FM\" \"w3\"}}'}]", `unknown value "w3"`},
 		{"notes: '{{least \"moons\" \"nll\"}}'", `nothing measures the value "nll"`},
-		{"pictures: [{kind: curves, file: a, curves: [eror]}]", `a: unknown curve "eror"; nothing that is measured has any`},
+		{"pictures: [{kind: curves, file: a, curves: [eror]}]", `a: unknown curve "eror"; nothing that is measured`},
 		{"pictures: [{kind: curves, file: a, curves: [error/euler]}]", `the measure solvers does: add it`},
 		{"pictures: [{kind: smaples, file: a}]", `unknown kind "smaples"; did you mean "samples"?`},
 		{"pictures: [{file: a}]", `unknown kind ""; it must be one of samples`},

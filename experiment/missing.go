@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"flowmatch/internal/choice"
 	"flowmatch/internal/memory"
 )
 
@@ -31,7 +32,7 @@ func (r *Result) lack(measure string, err error) {
 	if r.Missing == nil {
 		r.Missing = map[string]string{}
 	}
-	r.Missing[measure] = strings.ReplaceAll(err.Error(), "\n", "; ")
+	r.Missing[measure] = strings.ReplaceAll(choice.Spoken(err), "\n", "; ")
 }
 
 // lacks returns what could not be measured of the run, and why, by measure.

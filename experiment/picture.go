@@ -13,6 +13,7 @@ import (
 
 	"flowmatch/flow"
 	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/choice"
 	"flowmatch/internal/stat"
 	"flowmatch/ode"
 	"flowmatch/plot"
@@ -95,7 +96,7 @@ func (p Picture) draw(ctx context.Context, g Grid, cells []Cell, results []Resul
 	case errors.Is(err, errEmpty):
 		d.Missing = append(d.Missing, errEmpty.Error())
 	case err != nil:
-		d.Missing = append(d.Missing, err.Error())
+		d.Missing = append(d.Missing, choice.Spoken(err))
 	default:
 		d.File = file
 	}
@@ -207,7 +208,7 @@ func (p Picture) drawGallery(ctx context.Context, w io.Writer, g Grid, cells []C
 			return missing, fmt.Errorf("method %s: %w", m, err)
 		}
 		if err != nil {
-			missing = append(missing, fmt.Sprintf("method %s: %v", m, err))
+			missing = append(missing, fmt.Sprintf("method %s: %s", m, choice.Spoken(err)))
 			continue
 		}
 		limits, shape = found.limits, found.shape

@@ -7,7 +7,7 @@ import "errors"
 var (
 	// ErrMaxNFE is returned when the solve would need more than Solver.MaxNFE
 	// evaluations of f.
-	ErrMaxNFE = errors.New("evaluation budget MaxNFE spent")
+	ErrMaxNFE = errors.New("evaluation budget spent (MaxNFE, in settings max_nfe)")
 	// ErrStepTooSmall is returned when the step that the error asks for is below
 	// Adaptive.MinStep, or too small to change t in float64.
 	ErrStepTooSmall = errors.New("step too small")

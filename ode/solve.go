@@ -274,7 +274,7 @@ func (r *run) eval(dx []float64, t float64, x []float64) error {
 
 // spent is the error of a solve that would need more than MaxNFE evaluations.
 func (r *run) spent() error {
-	return r.fail(ErrMaxNFE, r.st.LastH, "raise MaxNFE, or take fewer steps or a looser tolerance; "+
+	return r.fail(ErrMaxNFE, r.st.LastH, "raise the budget, or take fewer steps or a looser tolerance; "+
 		"if the steps have become tiny, the system is stiff there")
 }
 

@@ -80,15 +80,19 @@ func replace(path string, perm fs.FileMode, write func(w io.Writer) error) (err 
 			return fmt.Errorf("atomicfile: %s: %w", path, err)
 		}
 	}
+	was := "is not written"
+	if perm != 0 {
+		was = "is left as it was"
+	}
 	if err := fill(f, write); err != nil {
-		return fmt.Errorf("atomicfile: %s left as it was: %w", path, err)
+		return fmt.Errorf("atomicfile: %s %s: %w", path, was, err)
 	}
 	// Without Sync a crash soon after the rename may leave an empty file.
 	if err := f.Sync(); err != nil {
-		return fmt.Errorf("atomicfile: %s left as it was: %w", path, err)
+		return fmt.Errorf("atomicfile: %s %s: %w", path, was, err)
 	}
 	if err := rename(f, path); err != nil {
-		return fmt.Errorf("atomicfile: %s left as it was: %w", path, err)
+		return fmt.Errorf("atomicfile: %s %s: %w", path, was, err)
 	}
 	done = true
 	syncDir(dir)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flowmatch/internal/choice"
 	"flowmatch/internal/memory"
 	"flowmatch/run"
 	"flowmatch/train"
@@ -66,12 +67,13 @@ func (a *app) fail(ctx context.Context, cmd *cobra.Command, err error) int {
 		}
 	}
 	a.settle()
-	fmt.Fprintf(a.stderr, "%s: %s\n", cmd.CommandPath(), plain(err.Error()))
+	text := choice.Spoken(err)
+	fmt.Fprintf(a.stderr, "%s: %s\n", cmd.CommandPath(), plain(text))
 	if code == exitUsage {
 		fmt.Fprintf(a.stderr, "See %s --help.\n", cmd.CommandPath())
 	}
 	if a.json && !errors.As(err, new(partial)) { // then the object is the result's
-		_ = a.writeJSON(map[string]any{"error": err.Error(), "code": code}) // standard error has it already
+		_ = a.writeJSON(map[string]any{"error": text, "code": code}) // standard error has it already
 	}
 	return code
 }

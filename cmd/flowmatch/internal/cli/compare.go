@@ -266,7 +266,7 @@ func (a *app) measured(ctx context.Context, r *run.Run, one *comparedRun, only [
 		return err
 	}
 	if err != nil {
-		one.Failed = strings.ReplaceAll(err.Error(), "\n", "; ")
+		one.Failed = strings.ReplaceAll(choice.Spoken(err), "\n", "; ")
 	}
 	return nil
 }

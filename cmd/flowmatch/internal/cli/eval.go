@@ -287,12 +287,13 @@ func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) 
 	if byFeatures != nil && cmd.Context().Err() == nil {
 		var failure error
 		rep.Features, failure = byFeatures(cmd.Context(), s)
-		err = errors.Join(err, failure)
+		err = errors.Join(err, rep.Lacks(failure))
 	}
-	if err != nil {
-		return partially(rep, err)
+	nothing := rep.Likelihood == nil && rep.Samples == nil && rep.Features == nil
+	if err == nil || nothing && cmd.Context().Err() != nil {
+		return evalResult{rep}, err
 	}
-	return evalResult{rep}, nil
+	return evalResult{rep}, partial{err}
 }
 
 // short says where fewer points are held out than were asked for.
@@ -310,12 +311,4 @@ func (f *evalFlags) short(cmd *cobra.Command, rep eval.Report) (warnings []strin
 		add("samples", f.samples, q.Points)
 	}
 	return warnings
-}
-
-// partially returns what a report has, beside the error; nothing where it has nothing.
-func partially(rep eval.Report, err error) (result, error) {
-	if rep.Likelihood == nil && rep.Samples == nil && rep.Features == nil {
-		return nil, err
-	}
-	return evalResult{rep}, partial{err}
 }

@@ -18,6 +18,9 @@ func TestAPartThatFailsLeavesTheOthers(t *testing.T) {
 	if code != exitFailure || !strings.Contains(stderr, "likelihood not measured") {
 		t.Errorf("exit code %d, standard error %q; want 1 and the part that failed", code, stderr)
 	}
+	if why := rep["missing"].(map[string]any)["likelihood"]; !strings.Contains(why.(string), "max_nfe") {
+		t.Errorf("the report does not say why there is no likelihood: %v", why)
+	}
 	if rep["samples"] == nil || rep["likelihood"] != nil || rep["error"] != nil {
 		t.Errorf("the report is %v; want samples alone", rep)
 	}
@@ -26,8 +29,10 @@ func TestAPartThatFailsLeavesTheOthers(t *testing.T) {
 	}
 
 	code, stdout, stderr = invoke(t, "eval", dir, "--only", "likelihood", "-q")
-	if code != exitFailure || stdout != "" || !strings.Contains(stderr, "likelihood not measured") {
-		t.Errorf("exit code %d, standard output %q, standard error %q; want 1 and no report", code, stdout, stderr)
+	if code != exitFailure || !strings.Contains(stdout, "likelihood  –\n") ||
+		!strings.Contains(stderr, "eval: likelihood not measured: points") {
+		t.Errorf("exit code %d, standard output %q, standard error %q; want 1, what was asked of which run, and why "+
+			"there is nothing", code, stdout, stderr)
 	}
 }
 

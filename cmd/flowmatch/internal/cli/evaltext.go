@@ -32,6 +32,13 @@ func (r evalResult) text(w io.Writer) {
 	if r.Features != nil {
 		featuresText(w, r.Features)
 	}
+	measured := map[string]bool{eval.PartLikelihood: r.Likelihood != nil, eval.PartSamples: r.Samples != nil,
+		eval.PartFeatures: r.Features != nil}
+	for _, part := range eval.Parts() {
+		if _, missing := r.Missing[part]; missing && !measured[part] {
+			fmt.Fprintf(w, "%s\t–\n", part)
+		}
+	}
 }
 
 func qualityText(w io.Writer, q *eval.Quality) {
