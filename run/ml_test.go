@@ -6,9 +6,11 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"flowmatch/data"
+	"flowmatch/internal/memory"
 	"flowmatch/internal/seed"
 	"flowmatch/internal/stat"
 	"flowmatch/model"
@@ -81,5 +83,21 @@ train:
 	}
 	if got, want := -stat.Mean(logp)-set.LogDet(), *last.ValLoss; math.Abs(got-want) > 1e-4 {
 		t.Errorf("the model's NLL of the held-out points is %.6f in model units, validation says %.6f", got, want)
+	}
+}
+
+// A solve of a billion steps to learn through is no longer than there is memory for its states.
+func TestTheTapeOfASolveIsEstimated(t *testing.T) {
+	cfg, err := ParseConfig([]byte(`
+data: {name: 8gaussians, val: 60, test: 60}
+net: {hidden: [16, 16]}
+train: {objective: ml, steps: 40, batch: 1000, ml: {solver: rk4, steps: 1000000000, max_nfe: 1000000000000}}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Train(t.Context(), cfg, filepath.Join(t.TempDir(), "run"), TrainOptions{})
+	if !errors.Is(err, memory.ErrTooLarge) || !strings.Contains(err.Error(), "train.ml.steps 1000000000 of ") {
+		t.Errorf("got %v, want that the steps need more memory than there is", err)
 	}
 }

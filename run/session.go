@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -205,8 +206,26 @@ func (s *session) affordable() error {
 		s.cfg.Net.StepBytes(batch, s.cfg.Train.StepOptions)); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
+	if err := s.tape(); err != nil {
+		return err
+	}
 	if err := s.cfg.Eval.Divergence.CheckDim(s.set.Dim, likelihood.ExactUpTo); err != nil {
 		return fmt.Errorf("%w: eval.%w", ErrSettings, err)
+	}
+	return nil
+}
+
+// tape reports equal steps of a solve to learn through that are too many to keep: each has a
+// state of the points solved together, with log p.
+func (s *session) tape() error {
+	c := s.cfg.Train.ML
+	if c.Solve.Steps == 0 { // or another objective
+		return nil
+	}
+	n := cmp.Or(c.BatchSize, s.cfg.Train.Batch)
+	bytes := 8 * float64(c.Solve.Steps) * float64(n) * float64(s.set.Dim+1)
+	if err := memory.Check(fmt.Sprintf("train.ml.steps %d of %d points", c.Solve.Steps, n), bytes); err != nil {
+		return fmt.Errorf("run: %w", err)
 	}
 	return nil
 }

@@ -61,10 +61,8 @@ func (c Config) openLaw(seedValue uint64) (*data.Set, error) {
 		return nil, err
 	}
 	val, test := size(c.Val, defaultSyntheticVal), size(c.Test, defaultSyntheticTest)
-	for key, n := range map[string]float64{"n": float64(c.N), "val": val, "test": test} { // with a label each
-		if err := memory.Check(fmt.Sprintf("data.%s %g", key, n), n*float64(8*d.Dim()+4)); err != nil {
-			return nil, fmt.Errorf("data: %w", err)
-		}
+	if err := c.affordable(d.Dim(), val, test); err != nil {
+		return nil, fmt.Errorf("data: %w", err)
 	}
 	draw := func(purpose string, n int) data.Points { return data.Sample(d, n, seed.Rand(seedValue, purpose, 0)) }
 	held, tested := draw("val", int(val)), draw("test", int(test))
@@ -94,6 +92,17 @@ func (c Config) openLaw(seedValue uint64) (*data.Set, error) {
 		s.Entropy = new(e.Entropy() - s.LogDet())
 	}
 	return s, nil
+}
+
+// affordable reports more points of a law than there is memory for, each with a label.
+func (c Config) affordable(dim int, val, test float64) error {
+	n, each := float64(c.N), float64(8*dim+4)
+	what := fmt.Sprintf("data.n %g, val %g and test %g of %d dimensions", n, val, test, dim)
+	if cmp.Or(c.Standardize, StandardizeNone) != StandardizeNone && c.N == 0 {
+		n = standardizeDraws
+		what = fmt.Sprintf("data.val %g and test %g of %d dimensions, with %g points to standardize by,", val, test, dim, n)
+	}
+	return memory.Check(what, (n+val+test)*each)
 }
 
 // fingerprintLaw is the SHA-256 of what a law and its sample are made from but for

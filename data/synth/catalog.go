@@ -8,6 +8,7 @@ package synth
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -140,7 +141,14 @@ func ByName(name string, p Params) (data.Distribution, error) {
 			return nil, fmt.Errorf("data: %s does not take %s; it takes %s", name, param, strings.Join(takes, ", "))
 		}
 	}
-	if err := p.check(name == "gmm" || name == "copula"); err != nil {
+	correlated := 0 // components, each with a matrix
+	switch name {
+	case "gmm":
+		correlated = or(p.Components, gmmComponents)
+	case "copula":
+		correlated = 1
+	}
+	if err := p.check(correlated); err != nil {
 		return nil, fmt.Errorf("data: %s: %w", name, err)
 	}
 	d, err := e.build(p)
@@ -150,16 +158,26 @@ func ByName(name string, p Params) (data.Distribution, error) {
 	return d, nil
 }
 
-// check reports a law of more components or dimensions than there is memory for: each
-// component has a mean and, where it is correlated, a matrix.
-func (p Params) check(correlated bool) error {
+// mostWork bounds components·dim³, what it takes to draw and to factor random matrices: some
+// twenty seconds of one core.
+const mostWork = 2e10
+
+// check reports a law of more components or dimensions than there is memory for, or than can be
+// made within a minute: each component has a mean and, where it is correlated, as so many are,
+// matrices.
+func (p Params) check(correlated int) error {
 	number := func(v *int) float64 { return float64(max(1, or(v, 2))) }
-	dim, components := number(p.Dim), number(p.Components)
-	bytes := 8 * components * dim
-	if correlated {
-		bytes *= dim
+	dim, components, matrices := number(p.Dim), number(p.Components), float64(max(0, correlated))
+	bytes := 8 * (components*dim + 2*matrices*dim*dim)
+	if err := memory.Check(fmt.Sprintf("components %g and dim %g", max(components, matrices), dim), bytes); err != nil {
+		return err
 	}
-	return memory.Check(fmt.Sprintf("components %g and dim %g", components, dim), bytes)
+	if matrices*dim*dim*dim > mostWork {
+		return fmt.Errorf("dim = %g with %g random matrices of dim x dim takes minutes to make and as long to draw "+
+			"from; at most %d, or a law without correlations, such as gaussian", dim, matrices,
+			int(math.Cbrt(mostWork/matrices)))
+	}
+	return nil
 }
 
 // checkSample and checkLogProb panic on shapes that do not fit: the signatures of a

@@ -101,7 +101,7 @@ func (c *copula) SampleLabelled(x flow.Batch, label []int32, rng *rand.Rand) {
 // LogProb writes log p(x) in nats; −Inf outside of the support of a marginal.
 func (c *copula) LogProb(logp []float64, x flow.Batch) {
 	checkLogProb(c.Dim(), logp, x)
-	z, solved := mat.NewVecDense(x.D, nil), mat.NewVecDense(x.D, nil)
+	z := mat.NewVecDense(x.D, nil)
 	half := 0.5 * c.factor.LogDet()
 	for i := range x.N {
 		sum := -half
@@ -114,11 +114,8 @@ func (c *copula) LogProb(logp []float64, x flow.Batch) {
 			logp[i] = sum
 			continue
 		}
-		if err := c.factor.SolveVecTo(solved, z); err != nil {
-			logp[i] = math.NaN() // ill-conditioned correlations; newCopula makes none
-			continue
-		}
-		logp[i] = sum - 0.5*(mat.Dot(z, solved)-mat.Dot(z, z))
+		own := mat.Dot(z, z)
+		logp[i] = sum - 0.5*(mahalanobis(&c.factor, z)-own)
 	}
 }
 

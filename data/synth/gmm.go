@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
@@ -19,6 +21,7 @@ type gmm struct {
 	weight  []float64
 	mean    flow.Batch     // [K, D]
 	factor  []mat.Cholesky // of the covariances
+	lower   []mat.TriDense // L
 	logNorm []float64      // log w_k − log det L_k − D/2 log 2π
 }
 
@@ -27,13 +30,14 @@ type gmm struct {
 const (
 	gmmThin, gmmWide   = 0.2, 1.0
 	gmmLight, gmmHeavy = 0.5, 1.5
+	gmmComponents      = 5
 )
 
 // newGMM draws a mixture from (layout_seed, "gmm"): means from N(0, scale² I);
 // covariances with a random orthogonal basis and deviations between 0.2 and 1 times
 // noise, uniform in their logarithms; weights uniform in [1/2, 3/2], normalised.
 func newGMM(p Params) (data.Distribution, error) {
-	k, d, scale, noise := or(p.Components, 5), or(p.Dim, 6), or(p.Scale, 1.5), or(p.Noise, 1)
+	k, d, scale, noise := or(p.Components, gmmComponents), or(p.Dim, 6), or(p.Scale, 1.5), or(p.Noise, 1)
 	switch {
 	case k < 1 || d < 1:
 		return nil, fmt.Errorf("components = %d, dim = %d; want at least 1", k, d)
@@ -45,7 +49,7 @@ func newGMM(p Params) (data.Distribution, error) {
 	rng := seed.Rand(p.LayoutSeed, "gmm", 0)
 	g := &gmm{
 		weight: make([]float64, k), mean: flow.NewBatch(k, d),
-		factor: make([]mat.Cholesky, k), logNorm: make([]float64, k),
+		factor: make([]mat.Cholesky, k), lower: make([]mat.TriDense, k), logNorm: make([]float64, k),
 	}
 	sum := 0.0
 	for i := range k {
@@ -61,6 +65,7 @@ func newGMM(p Params) (data.Distribution, error) {
 			return nil, fmt.Errorf(
 				"the covariance of component %d is not positive definite in floating point; choose a noise nearer 1", i)
 		}
+		g.factor[i].LTo(&g.lower[i])
 		g.logNorm[i] = math.Log(g.weight[i]) - 0.5*g.factor[i].LogDet() - 0.5*float64(d)*math.Log(2*math.Pi)
 	}
 	return g, nil
@@ -107,10 +112,6 @@ func (g *gmm) Sample(x flow.Batch, rng *rand.Rand) { g.SampleLabelled(x, nil, rn
 // SampleLabelled is Sample with the component of each point in label.
 func (g *gmm) SampleLabelled(x flow.Batch, label []int32, rng *rand.Rand) {
 	checkSample(g.Dim(), x, label)
-	factors := make([]mat.TriDense, g.mean.N)
-	for k := range factors {
-		g.factor[k].LTo(&factors[k])
-	}
 	z := mat.NewVecDense(x.D, nil)
 	for i := range x.N {
 		k := pick(g.weight, rng)
@@ -118,7 +119,7 @@ func (g *gmm) SampleLabelled(x flow.Batch, label []int32, rng *rand.Rand) {
 			z.SetVec(j, rng.NormFloat64())
 		}
 		row := mat.NewVecDense(x.D, x.Row(i))
-		row.MulVec(&factors[k], z)
+		row.MulVec(&g.lower[k], z)
 		row.AddVec(row, mat.NewVecDense(x.D, g.mean.Row(k)))
 		if label != nil {
 			label[i] = int32(k)
@@ -129,27 +130,24 @@ func (g *gmm) SampleLabelled(x flow.Batch, label []int32, rng *rand.Rand) {
 // LogProb writes log p(x) in nats: a log-sum-exp over the components.
 func (g *gmm) LogProb(logp []float64, x flow.Batch) {
 	checkLogProb(g.Dim(), logp, x)
-	term, work := make([]float64, g.mean.N), newGMMWork(x.D)
+	term, work := make([]float64, g.mean.N), mat.NewVecDense(x.D, nil)
 	for i := range x.N {
 		g.terms(term, x.Row(i), work)
 		logp[i] = logSumExp(term)
 	}
 }
 
-// gmmWork is the scratch memory of terms.
-type gmmWork struct{ diff, solved *mat.VecDense }
-
-func newGMMWork(d int) gmmWork { return gmmWork{mat.NewVecDense(d, nil), mat.NewVecDense(d, nil)} }
+// mahalanobis returns xᵀ Σ⁻¹ x of the Cholesky factor of Σ = UᵀU, as |U⁻ᵀ x|². x is overwritten.
+func mahalanobis(factor *mat.Cholesky, x *mat.VecDense) float64 {
+	blas64.Trsv(blas.Trans, factor.RawU().(mat.RawTriangular).RawTriangular(), x.RawVector())
+	return mat.Dot(x, x)
+}
 
 // terms writes log w_k p_k(x) of each component k.
-func (g *gmm) terms(term, x []float64, w gmmWork) {
+func (g *gmm) terms(term, x []float64, diff *mat.VecDense) {
 	for k := range term {
-		w.diff.SubVec(mat.NewVecDense(len(x), x), mat.NewVecDense(len(x), g.mean.Row(k)))
-		if err := g.factor[k].SolveVecTo(w.solved, w.diff); err != nil {
-			term[k] = math.NaN() // an ill-conditioned covariance; newGMM makes none
-			continue
-		}
-		term[k] = g.logNorm[k] - 0.5*mat.Dot(w.diff, w.solved)
+		diff.SubVec(mat.NewVecDense(len(x), x), mat.NewVecDense(len(x), g.mean.Row(k)))
+		term[k] = g.logNorm[k] - 0.5*mahalanobis(&g.factor[k], diff)
 	}
 }
 
@@ -169,7 +167,7 @@ func (g *gmm) EstimateEntropy(n int, seedValue uint64) (nats, stdErr float64) {
 	}
 	x := flow.NewBatch(n, g.Dim())
 	g.Sample(x, seed.Rand(seedValue, "entropy", 0))
-	term, work, doubt := make([]float64, g.mean.N), newGMMWork(x.D), make([]float64, n)
+	term, work, doubt := make([]float64, g.mean.N), mat.NewVecDense(x.D, nil), make([]float64, n)
 	for i := range n {
 		g.terms(term, x.Row(i), work)
 		total := logSumExp(term)
