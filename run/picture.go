@@ -27,7 +27,8 @@ type PictureOptions struct {
 	N    int
 	Seed uint64 // of the samples
 	// Cells is the number of cells along each side of the grid that a density is
-	// evaluated on; default 96.
+	// evaluated on; default 96, of more than 64 dimensions fewer, down to 16: each cell is a
+	// solve of them all.
 	Cells int
 	// Columns are the two coordinates that are drawn of points of more than 2 dimensions,
 	// counted from 0; the zero value is the first two, and of samples up to plot.MaxPairs

@@ -71,3 +71,11 @@ func TestPicturesOfMoreThanTwoColumns(t *testing.T) {
 		}
 	}
 }
+
+func TestADensityOfManyDimensionsHasFewerCells(t *testing.T) {
+	for dim, want := range map[int]int{2: 96, 64: 96, 256: 48, 1 << 12: 16, 1 << 20: 16} {
+		if got := cellsFor(dim); got != want {
+			t.Errorf("%d dimensions: %d cells, want %d", dim, got, want)
+		}
+	}
+}

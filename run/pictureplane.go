@@ -169,7 +169,7 @@ func (a *artist) density(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cells := cmp.Or(a.Cells, 96)
+	cells := cmp.Or(a.Cells, cellsFor(a.Model.Dim()))
 	grid := plot.Grid{Limits: limits, NX: cells, NY: cells}
 	flat, err := grid.Points()
 	if err != nil {
@@ -256,4 +256,11 @@ func or(names []string, otherwise string) string {
 		return names[0]
 	}
 	return otherwise
+}
+
+// cellsFor is the default of PictureOptions.Cells in so many dimensions: the numbers that are
+// solved for stay about as many from 64 dimensions on.
+func cellsFor(dim int) int {
+	const most, least, from = 96, 16, 64
+	return max(least, int(most*math.Sqrt(min(1, from/float64(dim)))))
 }

@@ -94,15 +94,28 @@ func (c Config) openLaw(seedValue uint64) (*data.Set, error) {
 	return s, nil
 }
 
-// affordable reports more points of a law than there is memory for, each with a label.
+// affordable reports more points of a law than there is memory for, each with a label: of one
+// part, or of all.
 func (c Config) affordable(dim int, val, test float64) error {
-	n, each := float64(c.N), float64(8*dim+4)
-	what := fmt.Sprintf("data.n %g, val %g and test %g of %d dimensions", n, val, test, dim)
+	each, sum, all := float64(8*dim+4), 0.0, ""
+	parts := []struct {
+		what string
+		n    float64
+	}{{"data.n", float64(c.N)}, {"data.val", val}, {"data.test", test}, {"the draws to standardize by,", 0}}
 	if cmp.Or(c.Standardize, StandardizeNone) != StandardizeNone && c.N == 0 {
-		n = standardizeDraws
-		what = fmt.Sprintf("data.val %g and test %g of %d dimensions, with %g points to standardize by,", val, test, dim, n)
+		parts[3].n = standardizeDraws
 	}
-	return memory.Check(what, (n+val+test)*each)
+	for _, p := range parts {
+		what := fmt.Sprintf("%s %g", p.what, p.n)
+		if err := memory.Check(what, p.n*each); err != nil {
+			return err
+		}
+		if p.n > 0 {
+			all += what + ", "
+			sum += p.n
+		}
+	}
+	return memory.Check(fmt.Sprintf("%stogether, of %d dimensions,", all, dim), sum*each)
 }
 
 // fingerprintLaw is the SHA-256 of what a law and its sample are made from but for

@@ -69,8 +69,8 @@ func text(err error) string {
 func TestErrorsAreSpokenWithoutPackages(t *testing.T) {
 	for text, want := range map[string]string{
 		"atomicfile: z.png is not written: run: a picture of points": "z.png is not written: a picture of points",
-		"eval: likelihood not measured: likelihood: points 0 to 99: ode: it is stiff\neval: samples not measured: metrics: " +
-			"MMD of 1": "likelihood not measured: points 0 to 99: it is stiff\nsamples not measured: MMD of 1",
+		"eval: likelihood not measured: likelihood: points 0 to 99: ode: it is stiff\neval: samples not measured: " +
+			"metrics: MMD of 1": "likelihood not measured: points 0 to 99: it is stiff\nsamples not measured: MMD of 1",
 		"experiment: nn: diverged; run: no":       "diverged; no",
 		"run.yaml: line 8: train: lr is -1":       "run.yaml: line 8: train: lr is -1",
 		"line 8: eval: steps is 0":                "line 8: eval: steps is 0",

@@ -95,6 +95,7 @@ func unknown(path, names []string) error {
 		return fmt.Errorf("unknown key %s; did you mean %q?", quoteKey(path), dotted(join(path[:last], near)))
 	}
 	slices.Sort(names)
+	names = slices.Compact(names)
 	return fmt.Errorf("unknown key %s; it must be one of %s", quoteKey(path), strings.Join(names, ", "))
 }
 

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"flowmatch/internal/choice"
 	"flowmatch/internal/memory"
@@ -45,6 +46,12 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func (a *app) execute(ctx context.Context, args []string) int {
 	root := a.root()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" { // which shows its help, whatever it is given
+			cmd.Args, cmd.RunE = cobra.ArbitraryArgs, oneOf
+		}
+	}
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
@@ -141,7 +148,52 @@ samples from them by solving the learnt ODE, and computes exact likelihoods.`,
 		a.compareCommand(), a.exportCommand(), a.plotCommand(), a.experimentCommand(), a.benchCommand(),
 		a.dataCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand(),
 	)
+	root.SetHelpCommand(helpCommand())
 	return root
+}
+
+// helpCommand shows the help of a command that there is.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command]",
+		Short: "Help about any command",
+		Args:  cobra.ArbitraryArgs,
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			of, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return names(of), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			of, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				name := strings.Join(args, " ")
+				return usagef("unknown command %s%s", choice.Quote(name), suggestion(cmd.Root(), name))
+			}
+			of.InitDefaultHelpFlag()
+			return of.Help()
+		},
+	}
+}
+
+// names are those of the commands below one.
+func names(of *cobra.Command) (all []string) {
+	for _, cmd := range of.Commands() {
+		if cmd.IsAvailableCommand() {
+			all = append(all, cmd.Name())
+		}
+	}
+	return all
+}
+
+// oneOf is the RunE of a command that is there for those below it.
+func oneOf(cmd *cobra.Command, args []string) error {
+	want := strings.Join(names(cmd), ", ")
+	if len(args) > 0 {
+		return usagef("unknown command %s; it must be one of %s", choice.Quote(args[0]), want)
+	}
+	return usagef("a command is missing; it must be one of %s", want)
 }
 
 func suggestion(cmd *cobra.Command, name string) string {
@@ -155,12 +207,37 @@ func suggestion(cmd *cobra.Command, name string) string {
 func (a *app) do(f func(cmd *cobra.Command, args []string) (result, error)) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		a.running = true
+		if err := givenValues(cmd); err != nil {
+			return err
+		}
 		r, err := f(cmd, args)
 		if err != nil && !errors.As(err, new(partial)) {
 			return err
 		}
 		return errors.Join(err, a.write(r))
 	}
+}
+
+// zeroes are the flags whose zero stands for a default, or for nothing, so that who gives it
+// means something else.
+var zeroes = []string{"0", "0s"}
+
+// givenValues reports flags that are given as what stands for their default: text that is empty,
+// as "$OUT" is where OUT is not set, and numbers that count nothing.
+func givenValues(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		kind, v := f.Value.Type(), f.Value.String()
+		switch {
+		case err != nil:
+		case kind == "string" && v == "":
+			err = usagef("--%s is empty; give it a value, or leave it out", f.Name)
+		case (kind == "int" || kind == "duration") && v == f.DefValue && slices.Contains(zeroes, v):
+			err = usagef("--%s is %s; it must be at least 1, or left out", f.Name, v)
+		case kind == "duration" && strings.HasPrefix(v, "-"):
+			err = usagef("--%s is %s; it must be positive", f.Name, v)
+		}
+	})
+	return err
 }
 
 func (a *app) write(r result) error {

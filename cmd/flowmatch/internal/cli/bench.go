@@ -89,9 +89,6 @@ func (f benchFlags) options() (bench.Options, error) {
 			o.Budget = quickBudget
 		}
 	}
-	if f.budget < 0 {
-		return o, usagef("--budget is %v; it must be positive", f.budget)
-	}
 	if f.out != "" {
 		if _, err := extension("--out", f.out, ".md"); err != nil {
 			return o, err
@@ -160,8 +157,14 @@ func (f benchFlags) elsewhere(ctx context.Context, name string, threads int,
 	if err != nil {
 		return r, err
 	}
-	cmd := exec.CommandContext(ctx, program,
-		"bench", name, "--json", "--quiet", "--backend", f.backend, "--budget", budget.String())
+	args := []string{"bench", name, "--json", "--quiet"}
+	if f.backend != "" {
+		args = append(args, "--backend", f.backend)
+	}
+	if budget > 0 {
+		args = append(args, "--budget", budget.String())
+	}
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = os.Environ()
 	if threads > 0 {
 		cmd.Env = append(cmd.Env, fmt.Sprintf("GOMAXPROCS=%d", threads))

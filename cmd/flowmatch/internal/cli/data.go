@@ -45,12 +45,7 @@ func (a *app) dataCommand() *cobra.Command {
 		Short:   "List data sets",
 		Example: "  flowmatch data list",
 		Args:    cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("unknown command %q; it must be list", args[0])
-			}
-			return usagef("a command is missing; it must be list")
-		},
+		RunE:    oneOf,
 	}
 	cmd.AddCommand(list)
 	return cmd

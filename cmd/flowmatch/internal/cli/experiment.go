@@ -139,26 +139,11 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 	if f.out == "" {
 		f.out = filepath.Join("runs", name)
 	}
-	cells, err := g.Plan(f.out, f.set)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	files, err := experiment.DataIn(f.data, cells)
+	cells, err := a.checkedCells(name, g, f)
 	if err != nil {
 		return nil, err
-	}
-	if !files && f.data != "" {
-		return nil, usagef("--data is for grids that name data files by relative paths; %s names none", name)
 	}
 	res := experimentResult{Name: name, Runs: len(cells), Folder: f.out}
-	a.status("checking %d runs", len(cells))
-	err = experiment.Check(g, cells)
-	if errors.Is(err, fs.ErrNotExist) && files && f.data == "" {
-		return nil, fmt.Errorf("%w; --data DIR says where the data files are", err)
-	}
-	if err != nil {
-		return nil, err
-	}
 	if f.check {
 		res.Checked = true
 		return res, nil
@@ -174,6 +159,9 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 		return nil, err
 	}
 	defer lock.Unlock()
+	if err := os.MkdirAll(f.docs, 0o777); err != nil { // before hours of training, not after them
+		return nil, fmt.Errorf("--docs %s: %w", f.docs, err)
+	}
 	res.Results, err = experiment.Run(ctx, g, cells, o)
 	if errors.Is(err, train.ErrInterrupted) || err != nil && ctx.Err() != nil { // in training, or in a measure
 		return nil, fmt.Errorf("%w\n%d of %d runs are done; the same command continues",
@@ -185,6 +173,27 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 	res.Page, err = a.writeResults(ctx, name, g, cells, res.Results, f)
 	res.Seconds = time.Since(start).Seconds()
 	return res, err
+}
+
+// checkedCells plans the runs of an experiment, and checks them.
+func (a *app) checkedCells(name string, g experiment.Grid, f experimentFlags) ([]experiment.Cell, error) {
+	cells, err := g.Plan(f.out, f.set)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	files, err := experiment.DataIn(f.data, cells)
+	if err != nil {
+		return nil, err
+	}
+	if !files && f.data != "" {
+		return nil, usagef("--data is for grids that name data files by relative paths; %s names none", name)
+	}
+	a.status("checking %d runs", len(cells))
+	err = experiment.Check(g, cells)
+	if errors.Is(err, fs.ErrNotExist) && files && f.data == "" {
+		err = fmt.Errorf("%w; --data DIR says where the data files are", err)
+	}
+	return cells, err
 }
 
 // seedsOf returns so many seeds as the flags ask for.
@@ -279,9 +288,6 @@ func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, 
 	results []experiment.Result, f experimentFlags) (string, error) {
 	docs := f.docs
 	a.status("writing the page")
-	if err := os.MkdirAll(docs, 0o777); err != nil {
-		return "", err
-	}
 	files, err := experiment.Draw(ctx, g, cells, results, filepath.Join(docs, name))
 	if err != nil {
 		return "", err

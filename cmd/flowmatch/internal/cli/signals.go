@@ -50,12 +50,16 @@ func (l *leaving) saved(ctx context.Context) {
 // Main runs the program with the arguments of the process and returns its exit code. The
 // first signal asks the command to end: a training saves. What takes longer, such as
 // reading data or a large assignment, has nothing to save, and is left as it is. The second
-// signal kills.
+// signal kills. SIGQUIT (Ctrl-\) is one of these; with GOTRACEBACK in the environment it prints
+// what the goroutines do, as of any Go program.
 func Main() int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // which nohup does
 		signals = append(signals, syscall.SIGHUP)
+	}
+	if os.Getenv("GOTRACEBACK") == "" { // else who sent it wants to see what the goroutines do
+		signals = append(signals, syscall.SIGQUIT)
 	}
 	came := make(chan os.Signal, 1)
 	signal.Notify(came, signals...)

@@ -126,7 +126,7 @@ func (a *app) trainCommand() *cobra.Command {
 		Short: "Train a flow with the settings of a run file",
 		Long: `Train a flow with the settings of a run file, in a folder that then holds the whole run.
 
-Ctrl-C saves and stops, as do SIGTERM and SIGHUP; a second Ctrl-C kills. --resume
+Ctrl-C saves and stops, as do SIGTERM, SIGHUP and Ctrl-\; a second signal kills. --resume
 continues. A resumed run is bit-identical to an uninterrupted one, on the same backend,
 processor features and number of cores (GOMAXPROCS). It must have the settings that it
 began with, except

@@ -242,7 +242,8 @@ func TestCtrlCSavesAndStops(t *testing.T) {
 		t.Skip("a process cannot be sent an interrupt on Windows")
 	}
 	yaml, dir := writeText(t, "run.yaml", tinyRun), filepath.Join(t.TempDir(), "run")
-	for sig, exit := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
+	for sig, exit := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129,
+		syscall.SIGQUIT: 131} {
 		if signal.Ignored(sig) {
 			continue // as nohup has it, which a child inherits
 		}
