@@ -16,6 +16,7 @@ var doubted = strings.NewReplacer(
 	"seeds: [1, 2]", "seeds: [1]",
 	"[samples, likelihood, solvers, few_steps, stages]", "[likelihood, stages]",
 	"value: w2\n", "value: gap\n",
+	"[{value: w2_1, title: 1 NFE}, {value: w2_100, title: 100 NFE}]", "[{value: steps}]",
 	"{data.name: moons}", "{data.name: 8gaussians}", // of which it makes a poor density
 	"  - {name: to rings, set: {data.name: 8gaussians, source.name: moons}}\n", "",
 	"  - {task: to rings, method: FM, why: it starts from a Gaussian}\n", "", "skip:\n", "",

@@ -40,6 +40,9 @@ func bits(ctx context.Context, _ Cell, t trained, r *Result) error {
 	if rep.Likelihood == nil {
 		return err
 	}
+	if len(rep.Likelihood.Dequantizations) == 0 && err == nil {
+		return errors.New("bits per dimension are of dequantised images; these data are none")
+	}
 	for _, d := range rep.Likelihood.Dequantizations {
 		r.set(fmt.Sprintf("bpd_%d", d.K), d.BPD)
 		r.set(fmt.Sprintf("bpd_%d_se", d.K), d.StdErr)

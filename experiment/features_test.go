@@ -163,9 +163,7 @@ func near(a, b float64) bool { return a-b < 1e-9*b && b-a < 1e-9*b }
 
 // The last snapshot is the model: measured without the other one it is the same.
 func TestTheLastSnapshotIsTheModel(t *testing.T) {
-	text := strings.Replace(pictured, "measure: [likelihood, bpd, features]", "measure: [feature_stages, features]", 1)
-	text = strings.Replace(text, "measure_first: [feature_solvers, feature_stages]\n", "", 1)
-	g, cells := ofStripes(t, text, t.TempDir())
+	g, cells := ofStripes(t, only(pictured, "feature_stages, features"), t.TempDir())
 	results, err := experiment.Run(t.Context(), g, cells[:1], experiment.RunOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -251,9 +249,12 @@ func TestGridsOfFeaturesThatCannotRunAreRefused(t *testing.T) {
 	}
 	text = strings.Replace(least, "[samples]", "[bpd]", 1)
 	g, cells := plan(t, text, t.TempDir())
-	if _, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{}); err == nil ||
-		!strings.Contains(err.Error(), "bits per dimension are of dequantised images") {
-		t.Errorf("bits of moons: %v", err)
+	if err := experiment.Check(g, cells); err == nil || !strings.Contains(err.Error(), "bpd is for dequantised images") {
+		t.Errorf("bits of moons are checked: %v", err)
+	}
+	results, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{})
+	if err != nil || !strings.Contains(results[0].Missing["bpd"], "bits per dimension are of dequantised images") {
+		t.Errorf("bits of moons: %+v, %v", results, err)
 	}
 	if found, err := experiment.DataIn("x", cells); found || err != nil {
 		t.Errorf("moons are files: %v, %v", found, err)
