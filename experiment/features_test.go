@@ -249,7 +249,7 @@ func TestGridsOfFeaturesThatCannotRunAreRefused(t *testing.T) {
 	}
 	text = strings.Replace(least, "[samples]", "[bpd]", 1)
 	g, cells := plan(t, text, t.TempDir())
-	if err := experiment.Check(g, cells); err == nil || !strings.Contains(err.Error(), "bpd is for dequantised images") {
+	if err := experiment.Check(g, cells); err == nil || !strings.Contains(err.Error(), "bpd is for dequantised") {
 		t.Errorf("bits of moons are checked: %v", err)
 	}
 	results, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{})

@@ -203,7 +203,7 @@ func TestGridsShowOnlyWhatIsMeasured(t *testing.T) {
 		{"pictures: [{kind: curves, file: a, curves: [error/euler]}]", `the measure solvers does: add it`},
 		{"pictures: [{kind: smaples, file: a}]", `unknown kind "smaples"; did you mean "samples"?`},
 		{"pictures: [{file: a}]", `unknown kind ""; it must be one of samples`},
-		{"pictures: [{kind: samples, file: a, x: NFE}]", "x, y, linear_x and linear_y belong to the kinds curves and values"},
+		{"pictures: [{kind: samples, file: a, x: NFE}]", "x, y, linear_x and linear_y belong to the kinds curves"},
 		{"search: {key: train.lr, values: [1e-3, 1e-2], by: gapp, measure: [likelihood]}", `by: unknown value "gapp"`},
 	} {
 		experiment.Refused(t, least, "measure: [samples]\n", "measure: [samples]\n"+c.add+"\n", c.want)

@@ -218,12 +218,8 @@ func (a *app) do(f func(cmd *cobra.Command, args []string) (result, error)) func
 	}
 }
 
-// zeroes are the flags whose zero stands for a default, or for nothing, so that who gives it
-// means something else.
-var zeroes = []string{"0", "0s"}
-
 // givenValues reports flags that are given as what stands for their default: text that is empty,
-// as "$OUT" is where OUT is not set, and numbers that count nothing.
+// as "$OUT" is where OUT is not set, and no time.
 func givenValues(cmd *cobra.Command) (err error) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		kind, v := f.Value.Type(), f.Value.String()
@@ -231,9 +227,7 @@ func givenValues(cmd *cobra.Command) (err error) {
 		case err != nil:
 		case kind == "string" && v == "":
 			err = usagef("--%s is empty; give it a value, or leave it out", f.Name)
-		case (kind == "int" || kind == "duration") && v == f.DefValue && slices.Contains(zeroes, v):
-			err = usagef("--%s is %s; it must be at least 1, or left out", f.Name, v)
-		case kind == "duration" && strings.HasPrefix(v, "-"):
+		case kind == "duration" && (v == "0s" || strings.HasPrefix(v, "-")):
 			err = usagef("--%s is %s; it must be positive", f.Name, v)
 		}
 	})

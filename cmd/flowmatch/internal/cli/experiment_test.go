@@ -137,7 +137,7 @@ func TestExperimentRefusesBadGrids(t *testing.T) {
 		`method OT-CFM: line 11: coupling: unknown coupling`:                 {"experiment", file},
 		"--seeds is -1; it must be from 1 to 10000": {
 			"experiment", "couplings", "--seeds", "-1"},
-		"--seeds is 0; it must be at least 1": {
+		"--seeds is 0; it must be from 1 to 10000": {
 			"experiment", "couplings", "--seeds", "0"},
 		"--data is for grids that name data files by relative paths; couplings": {
 			"experiment", "couplings", "--data", "."},

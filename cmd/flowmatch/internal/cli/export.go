@@ -68,7 +68,10 @@ with onnxruntime.`,
   flowmatch export runs/meanflow --average --out average.onnx`,
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
-		RunE: a.do(func(_ *cobra.Command, args []string) (result, error) {
+		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
+			if cmd.Flags().Changed("check") && f.check < 1 {
+				return nil, usagef("--check is %d; it must be at least 1, or left out", f.check)
+			}
 			return export(args[0], f)
 		}),
 	}
@@ -92,9 +95,6 @@ func export(dir string, f exportFlags) (result, error) {
 	}
 	if err := inFolder(f.out); err != nil {
 		return nil, err
-	}
-	if f.check < 0 {
-		return nil, usagef("--check is %d; it must not be negative", f.check)
 	}
 	if err := checkBackend(f.backend); err != nil {
 		return nil, err

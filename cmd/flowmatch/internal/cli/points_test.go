@@ -81,7 +81,7 @@ func TestABadRowDoesNotLoseTheOthers(t *testing.T) {
 	data := writeText(t, "x.csv", "c0,c1\n0.5,1\n\n1e300,2\n-1,0\n")
 	args := []string{"logp", dir, "--data", data, "--solver", "dopri5", "--out", out, "-q"}
 	code, stdout, stderr := invoke(t, args...)
-	if want := "no log-density of 1 of 3 points, which the mean leaves out: line 4: ode: "; code != exitFailure ||
+	if want := "no log-density of 1 of 3 points, which the mean leaves out: line 4: value not"; code != exitFailure ||
 		!strings.Contains(stderr, want) || !strings.Contains(stderr, data) || !strings.Contains(stdout, "2 points") {
 		t.Errorf("exit code %d, %q, %q; want 1, the mean of 2 points and %q", code, stdout, stderr, want)
 	}

@@ -24,7 +24,7 @@ func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
 		{"completion", "a command is missing; it must be one of bash"},
 		{"completion foo", `unknown command "foo"; it must be one of bash`},
 		{"experiment couplings --out=", "--out is empty"},
-		{"experiment couplings --seeds 0", "--seeds is 0; it must be at least 1"},
+		{"experiment couplings --seeds 0", "--seeds is 0; it must be from 1 to"},
 		{"bench train --budget 0s", "--budget is 0s"},
 		{"export " + dir + " --out x.onnx --check 0", "--check is 0; it must be at least 1"},
 		{"version extra", "unexpected argument"},
