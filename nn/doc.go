@@ -7,7 +7,8 @@
 // a [DiT]; bound to labels and contexts it is a [Velocity], a [flow.Field] with its
 // derivatives. [Examples] is a batch of regression examples, and [NetTrainer] the
 // Trainer that learns from them by one compiled step. [Classifier] classifies images,
-// and [Extractor] is a network of images from an ONNX file; [Net.ONNX] writes such files.
+// a [Discriminator] tells points of two kinds apart, and [Extractor] is a network of images
+// from an ONNX file; [Net.ONNX] writes such files.
 //
 // Above the engines it is the only package that knows GoMLX, whose graphs it builds. Graph
 // code panics; every exported function of this package turns that into an error.
