@@ -41,6 +41,8 @@ var rooms = map[string][]string{
 	"field":      {"flow", "internal/seed", "path"},
 	"sde":        {"flow", "internal/seed", "internal/choice", "path", "ode"}, // one Stats for both kinds of solver
 	"likelihood": {"flow", "internal/seed", "internal/memory", "internal/choice", "internal/stat", "ode"},
+	// Ranks and coverage need no classifier; the tests that do are in classify.
+	"calibration": {"flow"},
 
 	// Data: the words below, readers and laws on them, one dispatcher on top.
 	"data": {"flow", "internal/seed", "internal/digest", "internal/stat", "internal/atomicfile",
@@ -61,7 +63,8 @@ var rooms = map[string][]string{
 	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling",
 		"internal/seed", "internal/memory", "internal/choice", "internal/stat", "internal/absent"},
 	"classify": {"flow", "data", "data/image", "nn", "train", "engine/onnx", "internal/choice", "internal/digest",
-		"internal/memory", "internal/absent", "internal/atomicfile"},
+		"internal/memory", "internal/absent", "internal/atomicfile",
+		"internal/seed", "internal/stat"}, // two samples told apart
 	"neuralode": {"flow", "ode", "nn", "train", "internal/seed", "internal/absent"},
 	"eval": {"flow", "path", "nn", "ode", "sde", "data", "data/image", "likelihood", "model", "classify",
 		"metrics",
@@ -141,7 +144,8 @@ var modules = map[string]module{
 		why: "font weights in the interface of gonum/plot; images brought to one size"},
 	"gonum.org/v1/plot": {rooms: []string{"plot"}, why: "text and outlines in pictures"},
 	"gonum.org/v1/gonum": {
-		rooms:     []string{"field", "metrics", "likelihood", "data", "data/synth", "data/table", "flowtest"},
+		rooms: []string{"field", "metrics", "likelihood", "calibration", "data", "data/synth", "data/table",
+			"flowtest"},
 		testRooms: []string{"path", "ode", "coupling", "internal/assign", "nn", "model", "train"},
 		why:       "matrix products and factorisations; in tests quadrature and special functions as a second opinion",
 	},
