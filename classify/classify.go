@@ -1,10 +1,13 @@
-// Package classify trains a classifier of images: it finds out whether a sample is of
-// the class that was asked for, and its features are what distances between sets of
-// images are measured in.
+// Package classify has the classifiers that samples are measured with. One of images finds
+// out whether a sample is of the class that was asked for, and its features are what distances
+// between sets of images are measured in. One of points finds out whether two samples can be
+// told apart at all.
 //
 // There are only a few things: [Train] trains an [nn.Classifier] on the training part
 // of a labelled set, [Accuracy] is the share of images that it classifies rightly, and
-// [Extractor] is a network that others trained, from an ONNX file.
+// [Extractor] is a network that others trained, from an ONNX file. [TwoSample] is the
+// classifier two-sample test ([C2ST]) of any points, and [NewLocalC2ST] that of the posterior
+// at one observation.
 package classify
 
 import (
