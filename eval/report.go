@@ -25,6 +25,7 @@ type Report struct {
 	Condition  *image.ConditionConfig `json:"condition,omitempty"`
 	Likelihood *Likelihood            `json:"likelihood,omitempty"`
 	Samples    *Quality               `json:"samples,omitempty"`
+	C2ST       *C2ST                  `json:"c2st,omitempty"`
 	// Features is what [Subject.Compare] or [Subject.Classify] returned: they need a network,
 	// so that Report leaves this for the caller to fill in.
 	Features *FeatureReport `json:"judgement,omitempty"`
@@ -49,6 +50,8 @@ func (r *Report) Lacks(err error) error {
 const (
 	PartLikelihood = "likelihood"
 	PartSamples    = "samples"
+	// PartC2ST is a classifier two-sample test, measured unasked where it takes seconds.
+	PartC2ST = "c2st"
 	// PartFeatures names Report.Features, which [Subject.Report] does not measure itself.
 	PartFeatures = "features"
 )
@@ -67,6 +70,7 @@ func parts() []part {
 	return []part{
 		{PartLikelihood, func(s Subject) bool { return s.Model.HasDensity() == nil }, Subject.reportLikelihood},
 		{PartSamples, nil, Subject.reportSamples},
+		{PartC2ST, Subject.hasC2ST, Subject.reportC2ST},
 	}
 }
 
@@ -94,7 +98,8 @@ func (e *PartError) Error() string {
 func (e *PartError) Unwrap() error { return e.Err }
 
 // Report measures the parts named; of no names all that apply to the model, which a
-// likelihood does not where it has no density (model.ErrNoDensity, if it is asked for).
+// likelihood does not where it has no density (model.ErrNoDensity, if it is asked for), and a
+// two-sample test not of images, of more than 16 numbers a point or of more than 10000 points.
 //
 // The Report is worth reading with an error too: a part that fails does not keep others
 // from being measured, and what it had measured before is there. The errors are

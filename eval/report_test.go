@@ -45,6 +45,7 @@ func TestAReportHasAllItsKeys(t *testing.T) {
 		"likelihood": {"points", "nll", "std_err", "divergence", "nfe", "optimum", "gap", "check"},
 		"check":      {"points", "difference", "limit", "tail", "trusted", "why", "help"},
 		"samples":    {"points", "nfe", "w2", "sliced_w2", "mmd", "path_energy", "npe", "straightness"},
+		"c2st":       {"accuracy", "std_err", "folds", "reference", "points", "chance", "nfe"},
 	} {
 		part, _ := got[section].(map[string]any)
 		if section == "check" {

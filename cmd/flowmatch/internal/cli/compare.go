@@ -104,6 +104,12 @@ var comparedFigures = []struct {
 	{"W2", ofDistances(func(d *eval.Distances) *float64 { return d.W2 })},
 	{"sliced W2", ofDistances(func(d *eval.Distances) *float64 { return d.SlicedW2 })},
 	{"MMD", ofDistances(func(d *eval.Distances) *float64 { return d.MMD })},
+	{"C2ST", func(r eval.Report) string {
+		if r.C2ST == nil {
+			return ""
+		}
+		return fmt.Sprintf("%.4f ± %.4f", r.C2ST.Accuracy, r.C2ST.StdErr)
+	}},
 	{"path energy", ofPaths(func(q *eval.Quality) float64 { return q.PathEnergy })},
 	{"straightness", ofPaths(func(q *eval.Quality) float64 { return q.Straightness })},
 	{"NFE of samples", func(r eval.Report) string {
@@ -188,7 +194,7 @@ different data.`,
 }
 
 // comparedParts are the parts of an evaluation that need no other file.
-var comparedParts = []string{eval.PartLikelihood, eval.PartSamples}
+var comparedParts = []string{eval.PartLikelihood, eval.PartSamples, eval.PartC2ST}
 
 func (a *app) compare(ctx context.Context, dirs []string, f compareFlags) (result, error) {
 	for _, part := range f.only {

@@ -138,7 +138,7 @@ var partFlags = []struct {
 	flags, parts []string
 }{
 	{[]string{"test", "dequantizations"}, []string{eval.PartLikelihood}},
-	{[]string{"samples"}, []string{eval.PartSamples, eval.PartFeatures}},
+	{[]string{"samples"}, []string{eval.PartSamples, eval.PartC2ST, eval.PartFeatures}},
 	{[]string{"classifier", "features", "reference", "guidance"}, []string{eval.PartFeatures}},
 }
 
@@ -170,7 +170,7 @@ func (f *evalFlags) check(cmd *cobra.Command) (use, error) {
 			return 0, usagef("--%s is %d; it must be at least 1", size.flag, size.v)
 		}
 	}
-	samples := f.wants(eval.PartSamples) || f.wants(eval.PartFeatures)
+	samples := slices.ContainsFunc([]string{eval.PartSamples, eval.PartC2ST, eval.PartFeatures}, f.wants)
 	switch {
 	case samples && f.wants(eval.PartLikelihood):
 		return useBoth, nil
@@ -229,6 +229,11 @@ func (a *app) evalCommand() *cobra.Command {
 		Long: `Measure a trained run on its held-out points, and report the solver, the number of
 function evaluations (NFE), the seed and the data. Parts that do not apply are left out.
 
+A classifier two-sample test (C2ST) compares samples of tables and planes with held-out
+points. It reports how often a cross-validated perceptron tells them apart, as sbibm does:
+0.5 is perfect, 1 is the worst. By default it is measured for up to 10000 samples with up to
+16 numbers each, labels and contexts included. For more, ask for it by --only c2st.
+
 Samples of images are evaluated by a classifier (--classifier) or by the features of
 any network in an ONNX file (--features), such as Inception. Statistics of the features
 of held-out and training images are kept in the run folder. They name the extractor
@@ -243,6 +248,7 @@ If a part cannot be measured, the others are still reported; the exit code is th
 		Example: `  flowmatch eval runs/first
   flowmatch eval runs/first --json
   flowmatch eval runs/first --solver dopri5 --rtol 1e-7 --atol 1e-7
+  flowmatch eval runs/first --only c2st --samples 10000
   flowmatch eval runs/digits --classifier runs/classifier.safetensors --guidance 1.5
   flowmatch eval runs/digits --classifier runs/classifier.safetensors --only features --solver euler --steps 10
   flowmatch eval runs/digits --only likelihood --test 100 --dequantizations 5
@@ -309,6 +315,8 @@ func (f *evalFlags) short(cmd *cobra.Command, rep eval.Report) (warnings []strin
 	}
 	if q := rep.Samples; q != nil {
 		add("samples", f.samples, q.Points)
+	} else if c := rep.C2ST; c != nil {
+		add("samples", f.samples, c.Points)
 	}
 	return warnings
 }

@@ -29,6 +29,10 @@ func (r evalResult) text(w io.Writer) {
 	if r.Samples != nil {
 		qualityText(w, r.Samples)
 	}
+	if c := r.C2ST; c != nil {
+		fmt.Fprintf(w, "C2ST\t%.4f ± %.4f, %d samples against %d held-out points (%.4g: not told apart), NFE %d\n",
+			c.Accuracy, c.StdErr, c.Points, c.Reference, c.Chance, c.NFE)
+	}
 	if r.Features != nil {
 		featuresText(w, r.Features)
 	}

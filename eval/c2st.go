@@ -1,0 +1,103 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"flowmatch/classify"
+	"flowmatch/flow"
+)
+
+// C2ST is how well a classifier tells samples from held-out points, with what they are given
+// beside them where the model takes that; see [classify.TwoSample].
+type C2ST struct {
+	classify.C2ST
+	NFE int `json:"nfe"` // of the samples
+}
+
+// The test is made unasked up to so many numbers a point, those that are given included, and
+// points: it then takes seconds. Below so few points it cannot be made.
+const (
+	c2stDim, c2stPoints = 16, 10000
+	c2stLeast           = 5
+)
+
+// hasC2ST says whether the test is made unasked: of points, not images, as far as it is quick.
+func (s Subject) hasC2ST() bool {
+	cfg := s.Model.Net().Config()
+	n := min(s.Settings.Samples, s.Set.Test.Len())
+	return s.isPoints() == nil && s.Model.Dim()+cfg.Classes+cfg.Context <= c2stDim && n >= c2stLeast && n <= c2stPoints
+}
+
+// isPoints reports images.
+func (s Subject) isPoints() error {
+	if s.Model.Spec().Image() != nil || s.Set.Image() != nil {
+		return errors.New("eval: a classifier two-sample test is of points, and these are images; compare images by " +
+			"features")
+	}
+	return nil
+}
+
+// TwoSample is the classifier two-sample test of Settings.Samples samples against as many
+// held-out points, which are its reference. Where the model takes labels or contexts, those of
+// each point are given to both, and the classifier sees them: a model that pays no heed to
+// them is found out. Images are an error.
+func (s Subject) TwoSample(ctx context.Context) (*C2ST, error) {
+	s, err := s.checked()
+	if err != nil {
+		return nil, err
+	}
+	sampler, err := s.Settings.Sampler()
+	if err != nil {
+		return nil, err
+	}
+	test, given, err := s.TestPoints(s.Settings.Samples)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.isPoints(); err != nil {
+		return nil, err
+	}
+	drawn, err := s.draw(ctx, sampler, test.N, given)
+	if err != nil {
+		return nil, fmt.Errorf("samples: %w", err)
+	}
+	o := classify.C2STOptions{Seed: s.Seed}
+	if progress := s.watch("points told apart from samples", test.N); progress != nil {
+		o.Progress = func(done float64) { progress(done, drawn.Stats.NFE) }
+	}
+	classes := s.Model.Net().Config().Classes
+	r, err := classify.TwoSample(ctx, s.Model.Net().Engine(), beside(test, given, classes), beside(drawn.X, given, classes),
+		o)
+	return &C2ST{r, drawn.Stats.NFE}, err
+}
+
+// beside returns points x with what is given of them in further coordinates: 1 for the class
+// of each, else 0, and its context.
+func beside(x flow.Batch, given flow.Given, classes int) flow.Batch {
+	if given.Label == nil {
+		classes = 0
+	}
+	all := flow.NewBatch(x.N, x.D+classes+given.Context.D)
+	for i := range x.N {
+		row := all.Row(i)
+		copy(row, x.Row(i))
+		if classes > 0 && given.Label[i] >= 0 {
+			row[x.D+int(given.Label[i])] = 1
+		}
+		if given.Context.D > 0 {
+			copy(row[x.D+classes:], given.Context.Row(i))
+		}
+	}
+	return all
+}
+
+// reportC2ST makes the test.
+func (s Subject) reportC2ST(ctx context.Context, rep *Report) error {
+	c, err := s.TwoSample(ctx)
+	if err == nil {
+		rep.C2ST = c
+	}
+	return err
+}
