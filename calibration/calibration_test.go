@@ -90,8 +90,8 @@ func TestTheExactPosteriorPasses(t *testing.T) {
 			check(t, err)
 			// χ² of 100 counts is a whole number in disguise, so that its p-values have steps.
 			if of.KSP < 0.005 {
-				t.Errorf("%s: %d p-values of %s are not uniform: distance %.3f, p = %.2g", test.name, repetitions, which,
-					of.KS, of.KSP)
+				t.Errorf("%s: %d p-values of %s are not uniform: distance %.3f, p = %.2g", test.name, repetitions,
+					which, of.KS, of.KSP)
 			}
 		}
 	}

@@ -182,8 +182,8 @@ func TestLocalC2STIsLocal(t *testing.T) {
 			continue
 		}
 		if got.P != 1.0/40 || got.Statistic < 5*right {
-			t.Errorf("at x = %g: p = %.3f, statistic %.2g; where the posterior is right it is %.2g", at, got.P, got.Statistic,
-				right)
+			t.Errorf("at x = %g: p = %.3f, statistic %.2g; where the posterior is right it is %.2g", at, got.P,
+				got.Statistic, right)
 		}
 		// Too narrow: too much mass in the middle, too little outside.
 		middle, outside := 0.0, 0.0

@@ -184,8 +184,8 @@ func checkSimulations(truth, x, samples flow.Batch) error {
 	}
 	if truth.N < 2 || x.N != truth.N || samples.N != truth.N || samples.D != truth.D {
 		return fmt.Errorf("classify: truths [%d, %d], observations [%d, %d] and samples [%d, %d]: %w: there must be "+
-			"equally many, two at least, and samples of the truths' dimension", truth.N, truth.D, x.N, x.D, samples.N, samples.D,
-			ErrSample)
+			"equally many, two at least, and samples of the truths' dimension",
+			truth.N, truth.D, x.N, x.D, samples.N, samples.D, ErrSample)
 	}
 	return nil
 }

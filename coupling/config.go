@@ -29,8 +29,7 @@ type Config struct {
 	// conditional model is wrong; nil means false.
 	LabelAware *bool `yaml:"label_aware,omitempty" json:"label_aware,omitempty"`
 	// ContextWeight, of ot and sinkhorn, is how much contexts count in the distance beside
-	// the points: see [Contextual]. With 0 a model of contexts is wrong; nil means
-	// [DefaultContextWeight] where there are contexts.
+	// the points; 0 makes a model of contexts wrong; nil means 10 where there are contexts.
 	ContextWeight *float64 `yaml:"context_weight,omitempty" json:"context_weight,omitempty"`
 }
 

@@ -68,8 +68,8 @@ func (s Subject) TwoSample(ctx context.Context) (*C2ST, error) {
 		o.Progress = func(done float64) { progress(done, drawn.Stats.NFE) }
 	}
 	classes := s.Model.Net().Config().Classes
-	r, err := classify.TwoSample(ctx, s.Model.Net().Engine(), beside(test, given, classes), beside(drawn.X, given, classes),
-		o)
+	r, err := classify.TwoSample(ctx, s.Model.Net().Engine(), beside(test, given, classes),
+		beside(drawn.X, given, classes), o)
 	return &C2ST{r, drawn.Stats.NFE}, err
 }
 

@@ -75,7 +75,8 @@ func TestATwoSampleTestIsMadeUnaskedWhereItIsQuick(t *testing.T) {
 func TestWhatIsGivenIsBesideThePoints(t *testing.T) {
 	x := flow.Batch{N: 3, D: 1, X: []float64{7, 8, 9}}
 	given := flow.Given{Label: []int32{1, 0, -1}, Context: flow.Batch{N: 3, D: 2, X: []float64{1, 2, 3, 4, 5, 6}}}
-	if got, want := beside(x, given, 2).X, []float64{7, 0, 1, 1, 2, 8, 1, 0, 3, 4, 9, 0, 0, 5, 6}; !slices.Equal(got, want) {
+	want := []float64{7, 0, 1, 1, 2, 8, 1, 0, 3, 4, 9, 0, 0, 5, 6}
+	if got := beside(x, given, 2).X; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	if got := beside(x, flow.Given{}, 2); got.D != 1 || !slices.Equal(got.X, x.X) {

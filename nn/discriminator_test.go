@@ -98,7 +98,9 @@ func TestDiscriminatorIsThatOfTheFormula(t *testing.T) {
 
 func TestDiscriminatorReportsWhatDoesNotFit(t *testing.T) {
 	eng := open(t)
-	for _, c := range []DiscriminatorConfig{{}, {Dim: 1}, {Dim: 1, Hidden: []int{0}}, {Dim: 1, Hidden: []int{1}, L2: -1}} {
+	for _, c := range []DiscriminatorConfig{
+		{}, {Dim: 1}, {Dim: 1, Hidden: []int{0}}, {Dim: 1, Hidden: []int{1}, L2: -1},
+	} {
 		if _, err := NewDiscriminator(eng, c, 1); err == nil || !strings.Contains(err.Error(), "discriminator") {
 			t.Errorf("%+v: got %v", c, err)
 		}

@@ -67,7 +67,7 @@ var keyDocs = map[string]string{
 	"coupling.tol":                 "Of sinkhorn, in (0, 1); 0 means 0.001.",
 	"coupling.batch":               "Of ot and sinkhorn: the number of rows that are coupled among themselves, of which the last group may have fewer; 0 means the whole batch of training.",
 	"coupling.label_aware":         "Of ot and sinkhorn: transport within classes, without which a conditional model is wrong; nil means false.",
-	"coupling.context_weight":      "Of ot and sinkhorn: how much contexts count in the distance beside the points. With 0 a model of contexts is wrong; nil means DefaultContextWeight where there are contexts.",
+	"coupling.context_weight":      "Of ot and sinkhorn: how much contexts count in the distance beside the points; 0 makes a model of contexts wrong; nil means 10 where there are contexts.",
 	"net":                          "The network: a perceptron, or net.unet or net.dit for images.",
 	"net.dim":                      "D, the dimension of the points: input and output. Required.",
 	"net.hidden":                   "The width of each hidden layer. Default [64, 64, 64].",

@@ -295,7 +295,7 @@ func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) 
 		rep.Features, failure = byFeatures(cmd.Context(), s)
 		err = errors.Join(err, rep.Lacks(failure))
 	}
-	nothing := rep.Likelihood == nil && rep.Samples == nil && rep.Features == nil
+	nothing := rep.Likelihood == nil && rep.Samples == nil && rep.C2ST == nil && rep.Features == nil
 	if err == nil || nothing && cmd.Context().Err() != nil {
 		return evalResult{rep}, err
 	}
