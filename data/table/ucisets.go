@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"flowmatch/data/internal/files"
+	"flowmatch/data/internal/numpyrand"
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
 )
@@ -27,14 +28,19 @@ func readPower(dir string) (UCI, error) {
 	if err != nil {
 		return UCI{}, err
 	}
-	rng := newNumpyRand(42)
-	rng.shuffle(t.X)
+	rng := numpyrand.New(42)
+	rng.Shuffle(t.X.N, func(i, j int) {
+		a, b := t.X.Row(i), t.X.Row(j)
+		for k := range a {
+			a[k], b[k] = b[k], a[k]
+		}
+	})
 	kept := others(len(names), 1, 3)
 	x := columnsOf(t.X, kept)
 	noise := func(width float64, columns ...int) {
 		for i := range x.N {
 			for _, c := range columns {
-				x.Row(i)[c] += float64(width * rng.uniform()) // rounded before it is added, on every machine
+				x.Row(i)[c] += float64(width * rng.Uniform()) // rounded before it is added, on every machine
 			}
 		}
 	}
