@@ -54,7 +54,7 @@ func TestBadIDXIsReported(t *testing.T) {
 		{"a claim of 2^63 bytes", datatest.IDX([]uint32{1 << 30, 1 << 30, 8}, []byte{1}), "too large"},
 		{"a claim of gigabytes", datatest.IDX([]uint32{1 << 30}, []byte{1}),
 			"truncated: 1 bytes after the header, want 1073741824"},
-		{"gzip cut short", zipped[:len(zipped)-9], "truncated: its gzip stream ends early"},
+		{"gzip cut short", zipped[:len(zipped)-9], "truncated: its compressed stream ends early"},
 		{"gzip with a wrong sum", append(slices.Clone(zipped[:len(zipped)-8]), 1, 2, 3, 4, 4, 0, 0, 0),
 			"gzip: invalid checksum"},
 		{"gzip in name only", []byte{0x1f, 0x8b, 0, 0}, "not a gzip file after all"},

@@ -82,9 +82,9 @@ type Options struct {
 	Shape []int
 }
 
-// Read reads a table by its extension: .csv, .tsv and .txt (gzipped or
-// not), .npy, .parquet. Every number must be finite; what is not, is reported as
-// a [data.FileError] with file, line or row, column and value.
+// Read reads a table by its extension: .csv, .tsv and .txt, plain or
+// compressed by gzip (.gz) or bzip2 (.bz2), .npy, .parquet. Every number must be finite;
+// what is not, is reported as a [data.FileError] with file, line or row, column and value.
 func Read(path string, opts Options) (Table, error) {
 	switch ext := files.Extension(path); ext {
 	case ".csv", ".tsv", ".txt":

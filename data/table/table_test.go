@@ -3,6 +3,7 @@ package table
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -210,6 +211,24 @@ func TestGzippedTablesAreRead(t *testing.T) {
 	checkTable(t, "gzip", got, []string{"x", "y"}, []float64{1, 2}, nil)
 	_, err = Read(datatest.WriteTemp(t, "t.csv.gz", b.Bytes()[:b.Len()-6]), Options{})
 	datatest.WantError(t, "cut gzip", err, "cannot be read: unexpected EOF")
+}
+
+func TestTablesInBzip2AreRead(t *testing.T) {
+	// printf 'x,y\n1,2\n' | bzip2 | base64
+	b, err := base64.StdEncoding.DecodeString("QlpoOTFBWSZTWd8LUD8AAANYgAAQAAQwAABgIAAwwAhpsogjJ4u5IpwoSG+FqB+A")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Read(datatest.WriteTemp(t, "t.csv.bz2", b), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkTable(t, "bzip2", got, []string{"x", "y"}, []float64{1, 2}, nil)
+	_, err = Read(datatest.WriteTemp(t, "t.csv.bz2", b[:len(b)-6]), Options{})
+	datatest.WantError(t, "cut bzip2", err, "cannot be read: unexpected EOF")
+	b[20] ^= 1
+	_, err = Read(datatest.WriteTemp(t, "t.csv.bz2", b), Options{})
+	datatest.WantError(t, "damaged bzip2", err, "cannot be read: bzip2 data invalid")
 }
 
 func TestNPYAgreesWithNpyioBothWays(t *testing.T) {

@@ -3,6 +3,8 @@ package files
 
 import (
 	"bufio"
+	"bytes"
+	"compress/bzip2"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -75,7 +77,7 @@ func CheckRegular(path string, mode fs.FileMode) error {
 	return nil
 }
 
-// Open opens a file for reading and undoes gzip, which it knows by the first two bytes.
+// Open opens a file for reading and undoes gzip and bzip2, which it knows by the first bytes.
 func Open(path string) (io.ReadCloser, error) {
 	f, err := OpenFile(path)
 	if err != nil {
@@ -83,15 +85,18 @@ func Open(path string) (io.ReadCloser, error) {
 	}
 	in := &Counter{R: f}
 	buf := bufio.NewReaderSize(in, 1<<16)
-	if magic, _ := buf.Peek(2); len(magic) < 2 || magic[0] != 0x1f || magic[1] != 0x8b {
-		return file{buf, f}, nil
+	switch magic, _ := buf.Peek(4); {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
+		gz, err := gzip.NewReader(buf)
+		if err != nil {
+			f.Close()
+			return nil, Malformed(path, "not a gzip file after all: %v", err)
+		}
+		return file{&unzipped{path, gz, in, 0}, f}, nil
+	case len(magic) == 4 && string(magic[:3]) == "BZh" && '1' <= magic[3] && magic[3] <= '9':
+		return file{&unzipped{path, bzip2.NewReader(buf), in, 0}, f}, nil
 	}
-	gz, err := gzip.NewReader(buf)
-	if err != nil {
-		f.Close()
-		return nil, Malformed(path, "not a gzip file after all: %v", err)
-	}
-	return file{&unzipped{path, gz, in, 0}, f}, nil
+	return file{buf, f}, nil
 }
 
 type file struct {
@@ -119,13 +124,13 @@ const expandFree, expandMost = 32 << 20, 80
 // unzipped is what a compressed file holds, as long as that is in proportion to it.
 type unzipped struct {
 	path string
-	gz   *gzip.Reader
+	r    io.Reader
 	from *Counter
 	n    int64
 }
 
 func (u *unzipped) Read(b []byte) (int, error) {
-	n, err := u.gz.Read(b)
+	n, err := u.r.Read(b)
 	if u.n += int64(n); u.n > expandFree+expandMost*u.from.N {
 		return 0, Malformed(u.path, "%d bytes of it are %d bytes uncompressed, more than %d times as many; "+
 			"if this is right, uncompress the file and give that", u.from.N, u.n, expandMost)
@@ -133,9 +138,9 @@ func (u *unzipped) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Extension returns the lower-case extension of path, looking through ".gz".
+// Extension returns the lower-case extension of path, looking through ".gz" and ".bz2".
 func Extension(path string) string {
-	path = strings.TrimSuffix(strings.ToLower(path), ".gz")
+	path = strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(path), ".gz"), ".bz2")
 	return filepath.Ext(path)
 }
 
@@ -176,7 +181,7 @@ func payload(r io.Reader, path string, want int64, of string, fits int64) ([]byt
 	case n > 0:
 		return nil, Malformed(path, "more bytes than the %d of %s; the header does not fit the file", want, of)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, Malformed(path, "truncated: its gzip stream ends early; copy the file again")
+		return nil, Malformed(path, "truncated: its compressed stream ends early; copy the file again")
 	case err != io.EOF:
 		return nil, Unreadable(path, err)
 	}
