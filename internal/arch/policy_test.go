@@ -50,6 +50,8 @@ var rooms = map[string][]string{
 	"data/synth": {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data"},
 	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data"},
 	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
+	// Simulators, two of which solve equations; no room of the road imports them.
+	"data/simulator": {"flow", "internal/seed", "internal/choice", "ode", "data", "data/table"},
 	"data/dataset": {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data",
 		"data/synth", "data/table", "data/image"},
 
@@ -145,6 +147,7 @@ var modules = map[string]module{
 	"gonum.org/v1/plot": {rooms: []string{"plot"}, why: "text and outlines in pictures"},
 	"gonum.org/v1/gonum": {
 		rooms: []string{"field", "metrics", "likelihood", "calibration", "data", "data/synth", "data/table",
+			"data/simulator",
 			"flowtest"},
 		testRooms: []string{"path", "ode", "coupling", "internal/assign", "nn", "model", "train"},
 		why:       "matrix products and factorisations; in tests quadrature and special functions as a second opinion",
