@@ -147,8 +147,7 @@ var modules = map[string]module{
 	"gonum.org/v1/plot": {rooms: []string{"plot"}, why: "text and outlines in pictures"},
 	"gonum.org/v1/gonum": {
 		rooms: []string{"field", "metrics", "likelihood", "calibration", "data", "data/synth", "data/table",
-			"data/simulator",
-			"flowtest"},
+			"data/simulator", "flowtest"},
 		testRooms: []string{"path", "ode", "coupling", "internal/assign", "nn", "model", "train"},
 		why:       "matrix products and factorisations; in tests quadrature and special functions as a second opinion",
 	},
