@@ -46,10 +46,10 @@ func newAnimation(o Options, d int, flows []Flow) *animation {
 	a := &animation{heat: d > 1 && o.heat(flows[0].Frames[0].N), flows: flows, shades: shadesDots}
 	a.colours()
 	var lim Limits
-	wide, high := o.side(), o.side()
+	wide := o.side()
+	high := wide * 2 / 3
 	names := []string{o.name(0), "density"}
 	if d == 1 {
-		high = wide * 2 / 3
 		lim = o.lineLimits(flows, wide)
 	} else {
 		wide, high, lim = o.panel(o.tight(flows))
