@@ -76,24 +76,28 @@ func (ex *Examples) target(net, ahead *Net, i int) []float64 {
 	if i >= ex.Loss.Rows {
 		return v
 	}
-	if ex.Loss.Average == ByIdentity {
-		along := reference(net, x, t, label, t) // the network's own velocity
+	if by := ex.Loss.Average; by == ByIdentity || by == ByExample {
+		if by == ByExample {
+			ahead = net
+		}
+		along := reference(ahead, x, t, label, t) // the network's own velocity
+		if by == ByIdentity {
+			copy(v, along)
+		}
 		for d, du := range total(net, x, along, t, s, label) {
 			v[d] += (s - t) * du
 		}
 		return v
 	}
-	m := (t + s) / 2
-	u := reference(ahead, x, t, label, m)
-	y := make([]float64, len(x))
-	for d := range x {
-		y[d] = x[d] + (m-t)*u[d]
+	mean, y, length := make([]float64, len(x)), append([]float64{}, x...), (s-t)/float64(ex.Loss.Parts)
+	for k := range ex.Loss.Parts {
+		from := t + float64(k)*length
+		for d, u := range reference(ahead, y, from, label, from+length) {
+			mean[d] += u / float64(ex.Loss.Parts)
+			y[d] += length * u
+		}
 	}
-	w := reference(ahead, y, m, label, s)
-	for d := range w {
-		w[d] = (u[d] + w[d]) / 2
-	}
-	return w
+	return mean
 }
 
 // regression is ex as a regression on its targets, made by hand: no gradient can
@@ -196,7 +200,8 @@ func TestMadeTargetsAreARegressionOnThem(t *testing.T) {
 	for name, cfg := range averages {
 		for _, l := range []Loss{
 			{Average: ByIdentity, Rows: 12}, {Average: ByIdentity, Rows: 5},
-			{Average: ByHalves, Rows: 12}, {Average: ByHalves, Rows: 4},
+			{Average: ByExample, Rows: 12}, {Average: ByExample, Rows: 5, Power: 0.5, Offset: 0.1},
+			{Average: ByParts, Rows: 12, Parts: 2}, {Average: ByParts, Rows: 4, Parts: 5},
 			{Average: ByIdentity, Rows: 6, Power: 0.5, Offset: 0.1}, {Power: 1, Offset: 0.2},
 		} {
 			t.Run(fmt.Sprint(name, l), func(t *testing.T) {
@@ -243,32 +248,35 @@ func TestMadeTargetsAreARegressionOnThem(t *testing.T) {
 
 func TestAStepLooksAheadWithTheAveragedWeights(t *testing.T) {
 	cfg := averages["plain"]
-	tr, ex := newTrainer(t, cfg, Optimizer{}), averageExamples(cfg, 12, 5)
-	ex.Loss = Loss{Average: ByHalves, Rows: 12}
-	for range 30 { // until the averaged weights lag behind
-		if _, err := tr.Step(ex, 1e-2); err != nil {
-			t.Fatal(err)
+	for _, l := range []Loss{{Average: ByParts, Rows: 12, Parts: 2}, {Average: ByIdentity, Rows: 12}} {
+		tr, ex := newTrainer(t, cfg, Optimizer{}), averageExamples(cfg, 12, 5)
+		for range 30 { // until the averaged weights lag behind
+			if _, err := tr.Step(ex, 1e-2); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	net, _ := tr.Raw()
-	ema, _ := tr.Averaged()
-	mean := func(ahead *Net) (sum float64) {
-		each, err := net.Loss(ex.regression(net, ahead))
+		ex.Loss = l
+		net, _ := tr.Raw()
+		ema, _ := tr.Averaged()
+		mean := func(ahead *Net) (sum float64) {
+			each, err := net.Loss(ex.regression(net, ahead))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range each {
+				sum += v / float64(len(each))
+			}
+			return sum
+		}
+		r, err := tr.Step(ex, 1e-2)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, v := range each {
-			sum += v / float64(len(each))
+		want, raw := mean(ema), mean(net)
+		if math.Abs(r.Loss-want) > 1e-4*want || math.Abs(raw-want) < 1e-2*want {
+			t.Errorf("%s: loss %g; looking ahead with the averaged weights it is %g, with the raw ones %g", l.Average,
+				r.Loss, want, raw)
 		}
-		return sum
-	}
-	r, err := tr.Step(ex, 1e-2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, raw := mean(ema), mean(net)
-	if math.Abs(r.Loss-want) > 1e-4*want || math.Abs(raw-want) < 1e-2*want {
-		t.Errorf("loss %g; looking ahead with the averaged weights it is %g, with the raw ones %g", r.Loss, want, raw)
 	}
 }
 
@@ -311,7 +319,11 @@ func TestAveragesAskedOfANetworkWithoutAreAnError(t *testing.T) {
 	net = newNet(t, cfg)
 	for want, l := range map[string]Loss{
 		`unknown average "thirds"`: {Average: "thirds"},
-		"5 of 4 examples":          {Average: ByHalves, Rows: 5},
+		"5 of 4 examples":          {Average: ByParts, Rows: 5, Parts: 2},
+		`"parts" of 1 parts`:       {Average: ByParts, Rows: 2, Parts: 1},
+		`"parts" of 65 parts`:      {Average: ByParts, Rows: 2, Parts: 65},
+		`"identity" of 2 parts`:    {Average: ByIdentity, Rows: 2, Parts: 2},
+		`"" of 2 parts`:            {Parts: 2},
 		`2 of 4 examples`:          {Rows: 2},
 		"power 1 and offset 0":     {Power: 1},
 	} {
@@ -332,7 +344,7 @@ func TestTargetsAreMadeByOurEngine(t *testing.T) {
 		cfg.Classes = 0 // labels are integers, which our engine leaves to another
 		tr, ex := newTrainer(t, cfg, Optimizer{ClipNorm: 1}), averageExamples(cfg, 16, 5)
 		for _, l := range []Loss{
-			{}, {Average: ByIdentity, Rows: 4, Power: 0.75, Offset: 1e-3}, {Average: ByHalves, Rows: 4},
+			{}, {Average: ByIdentity, Rows: 4, Power: 0.75, Offset: 1e-3}, {Average: ByParts, Rows: 4, Parts: 3},
 		} {
 			ex.Loss = l
 			if _, err := tr.Step(ex, 1e-3); err != nil {

@@ -57,7 +57,7 @@ func randomExamples(n, d int, rng *rand.Rand) *Examples {
 func BenchmarkAverageStep(b *testing.B) {
 	for name, l := range map[string]Loss{
 		"plain": {}, "identity": {Average: ByIdentity, Rows: 64}, "identity/all": {Average: ByIdentity, Rows: 256},
-		"halves": {Average: ByHalves, Rows: 64},
+		"parts": {Average: ByParts, Parts: 2, Rows: 64},
 	} {
 		b.Run(name, func(b *testing.B) {
 			tr := newTrainer(b, Config{Dim: 2, Average: true}, Optimizer{})

@@ -25,22 +25,27 @@ const (
 	// ByIdentity is MeanFlow (Geng et al. 2025). With (s-t) u = ∫_t^s v, the derivative
 	// along the path, at dx/dt = v with s constant, is (s-t) du/dt - u = -v: hence
 	//
-	//	target = v + (s-t) du/dt,  du/dt = (v·∂_x + ∂_t) u(x_t, t, s),
+	//	target = v + (s-t) du/dt,  du/dt = (v·∂_x + ∂_t) u(x_t, t, s).
 	//
-	// with the target of the examples for the first v, and the network's own velocity
-	// u(x_t, t, t) for the second, as in improved mean flows (Geng et al. 2025,
-	// arXiv:2512.02012): the target of an example is far from the mean velocity, and where
-	// u is steep the derivative along it is noise that no batch averages out. du/dt is a
-	// forward-mode derivative. (The paper's time runs from data to noise, so its sign is
-	// the other one.)
+	// Both v are the network's own velocity u(x_t, t, t), under the averaged weights (EMA)
+	// in a training step, else its own: the velocity of an example is far from the mean
+	// velocity, and this target has no such noise. The examples that keep their targets
+	// teach the velocity. du/dt is a forward-mode derivative, of the network's own weights:
+	// under the averaged ones training diverges. (The paper's time runs from data to noise,
+	// so its sign is the other one.)
 	ByIdentity Average = "identity"
-	// ByHalves is a shortcut model (Frans et al. 2024): the average over a time span is
-	// that over its halves,
+	// ByExample is ByIdentity with the target of the example for the first v, and the
+	// velocity under the network's own weights for the second, as in improved mean flows
+	// (Geng et al. 2025, arXiv:2512.02012).
+	ByExample Average = "example"
+	// ByParts is a shortcut model (Frans et al. 2024): the average over a time span is the
+	// mean of those over Parts equal parts of it, each from where the one before ends,
 	//
-	//	target = ½ u(x, t, m) + ½ u(x', m, s),  m = (t+s)/2,  x' = x + (m-t) u(x, t, m),
+	//	target = 1/n Σ_i u(x_i, t_i, t_i+1),  t_i = t + i (s-t)/n,
+	//	x_i+1 = x_i + (s-t)/n u(x_i, t_i, t_i+1),
 	//
 	// under the averaged weights (EMA) in a training step, else the network's own.
-	ByHalves Average = "halves"
+	ByParts Average = "parts"
 )
 
 // Loss is the loss of a batch. It is part of a compiled program.
@@ -49,19 +54,27 @@ type Loss struct {
 	// It is for networks made with Config.Average.
 	Average Average
 	Rows    int
+	Parts   int // of ByParts, at least 2 and at most MostParts
 	// Power p > 0 weighs the squared error |Δ|² of every example by
 	// 1/(|Δ|² + Offset)^p, a constant to the gradient: MeanFlow's adaptive loss. 0: no
 	// such weight.
 	Power, Offset float64
 }
 
+// MostParts is the most parts of ByParts: each is an evaluation of the network in a step.
+const MostParts = 64
+
 // validate reports the first field that cannot be used with n examples.
 func (l Loss) validate(n int) error {
 	if l.Average != "" {
 		if err := choice.Check("average", string(l.Average),
-			[]string{string(ByIdentity), string(ByHalves)}); err != nil {
+			[]string{string(ByIdentity), string(ByExample), string(ByParts)}); err != nil {
 			return fmt.Errorf("nn: %w", err)
 		}
+	}
+	if by := l.Average == ByParts; by && (l.Parts < 2 || l.Parts > MostParts) || !by && l.Parts != 0 {
+		return fmt.Errorf("nn: average %q of %d parts; %q takes 2 to %d, and no other has any", l.Average, l.Parts,
+			ByParts, MostParts)
 	}
 	if l.Rows < 0 || l.Rows > n || l.Average == "" && l.Rows > 0 {
 		return fmt.Errorf("nn: targets made for %d of %d examples by average %q", l.Rows, n, l.Average)
@@ -165,7 +178,7 @@ func (m *arch) lossGradGraph(in []*Node, l Loss) []*Node {
 }
 
 // batchLoss is the mean loss of the batch, summed over its shards; ahead are the
-// weights of the averages that ByHalves makes its targets of.
+// weights of the averages that targets are made of.
 func (m *arch) batchLoss(p, ahead []*Node, b examples, l Loss) *Node {
 	n, shards := b.size(), m.shards
 	if n%shards != 0 || l.Rows%shards != 0 {
@@ -222,15 +235,22 @@ func (m *arch) exampleLoss(p, ahead []*Node, b examples, l Loss) *Node {
 	target := Add(Mul(g1, b.x1), Mul(g0, b.x0))
 	var f *Node
 	switch l.Average {
-	case ByIdentity:
+	case ByIdentity, ByExample:
+		own := ahead
+		if l.Average == ByExample {
+			own = p
+		}
 		now := at
 		now.s = at.t
-		v := StopGradient(m.forward(p, now))
+		v := StopGradient(m.forward(own, now))
+		if l.Average == ByIdentity {
+			target = v
+		}
 		var df *Node
 		f, df = m.tangents(p, at, direction{e: InsertAxes(v, 1), moving: true})
 		target = StopGradient(Add(target, Mul(Sub(column(6), t), Reshape(df, n, m.cfg.Dim))))
-	case ByHalves:
-		f, target = m.forward(p, at), StopGradient(m.halves(ahead, at))
+	case ByParts:
+		f, target = m.forward(p, at), StopGradient(m.parted(ahead, at, l.Parts))
 	default:
 		f = m.forward(p, at)
 	}
@@ -242,13 +262,21 @@ func (m *arch) exampleLoss(p, ahead []*Node, b examples, l Loss) *Node {
 	return Mul(Reshape(weight, n), each)
 }
 
-// halves returns the average velocity from t to s by way of the middle.
-func (m *arch) halves(p []*Node, at input) *Node {
-	half := MulScalar(Sub(at.s, at.t), 0.5)
-	first, second := at, at
-	first.s = Add(at.t, half)
-	u := m.forward(p, first)
-	second.t = first.s
-	second.x = Add(at.x, Mul(InsertAxes(half, 1), u))
-	return MulScalar(Add(u, m.forward(p, second)), 0.5)
+// parted returns the average velocity from t to s, the mean of those over equal parts.
+func (m *arch) parted(p []*Node, at input, parts int) *Node {
+	length, end := MulScalar(Sub(at.s, at.t), 1/float64(parts)), at.s
+	var sum *Node
+	for i := range parts {
+		if at.s = end; i < parts-1 {
+			at.s = Add(at.t, length)
+		}
+		u := m.forward(p, at)
+		at.x, at.t = Add(at.x, Mul(InsertAxes(length, 1), u)), at.s
+		if sum == nil {
+			sum = u
+		} else {
+			sum = Add(sum, u)
+		}
+	}
+	return MulScalar(sum, 1/float64(parts))
 }

@@ -106,7 +106,7 @@ func (tr *NetTrainer) lossGraph(theta, ema *Node, in []*Node, l Loss) (loss, gra
 	m := tr.net.arch
 	p := m.params(theta)
 	var ahead []*Node
-	if l.Average == ByHalves {
+	if l.Average == ByIdentity || l.Average == ByParts {
 		ahead = tr.how.cast(m.params(ema))
 	}
 	b := m.examples(in)

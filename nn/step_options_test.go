@@ -27,7 +27,7 @@ var optionNets = map[string]Config{
 func optionExamples(cfg Config, n int, seed uint64) *Examples {
 	ex := averageExamples(cfg, n, seed)
 	if cfg.Average {
-		ex.Loss = Loss{Average: ByHalves, Rows: n / 4}
+		ex.Loss = Loss{Average: ByParts, Parts: 2, Rows: n / 4}
 	} else {
 		ex.S = nil
 	}

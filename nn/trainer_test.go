@@ -166,7 +166,7 @@ func TestWithoutAnAverageTheAveragedWeightsAreTheRawOnes(t *testing.T) {
 			}
 			grad := randomPoints(1, net.NumWeights(), 3)
 			ex := averageExamples(cfg, 32, 1)
-			ex.Loss = Loss{Average: ByHalves, Rows: 8}
+			ex.Loss = Loss{Average: ByParts, Parts: 2, Rows: 8}
 			before, err := tr.RawWeights()
 			if err != nil {
 				t.Fatal(err)

@@ -48,6 +48,7 @@ func rules() []rule {
 		{"net.unet.heads", whereHeadsAreCounted, "leave net.unet.head_channels out"},
 		{"train.times.name", whereAllTimesWeighAlike, "set train.weighting to likelihood, for instance"},
 		{"net.classes", whereUnconditional, "set conditional: true"},
+		{"train.intervals.falloff", whereOneLengthIsLearnt, "set train.intervals.finest to 2 or more"},
 		{"train.lr_min", whereTheRateIsConstant, "set train.warmup, or another train.schedule"},
 		{"train.val_every train.patience train.ml.val", whereNothingIsHeldOut, "set data.val to a number of points"},
 		{"train.ml.val", whereNothingValidates, "set train.val_every"},
@@ -161,6 +162,13 @@ func whereAllTimesWeighAlike(c Config, _ train.Kind) string {
 	}
 	return fmt.Sprintf("the weighting %s of the prediction %v is the same at all times of path %s", t.Weighting,
 		t.Prediction, c.Path.Name)
+}
+
+func whereOneLengthIsLearnt(c Config, _ train.Kind) string {
+	if v := c.Train.Averages; v.Falloff == 0 || v.Finest != 1 {
+		return ""
+	}
+	return "train.intervals.finest is 1, so that all steps have one length"
 }
 
 func whereUnconditional(c Config, _ train.Kind) string {

@@ -83,7 +83,9 @@ func TestNoSettingIsWithoutEffect(t *testing.T) {
 		{moons + "train: {intervals: {ratio: 0.5}}", "line 2: train: intervals.ratio is set"},
 		{moons + "train: {objective: meanflow, intervals: {finest: 2}}", "line 2: train: " +
 			"intervals.finest is set"},
-		{moons + "train: {objective: meanflow, intervals: {offset: 0.1}}", "intervals.offset is 0.1, but"},
+		{moons + "train: {objective: meanflow, intervals: {power: 0, offset: 0.1}}", "intervals.offset is 0.1, but"},
+		{moons + "train: {objective: shortcut, intervals: {finest: 1, falloff: 1}}",
+			"line 2: train.intervals.falloff is 1, but has no effect: train.intervals.finest is 1"},
 		{moons + "train: {objective: shortcut, intervals: {power: 1}}", "line 2: train: intervals.power is set"},
 		{moons + "train: {times: {name: uniform, mean: 1}}", "mean and std belong to logit_normal"},
 		{moons + "train: {times: {power: 1}}", "power belongs to the time distribution power"},

@@ -11,6 +11,7 @@ import (
 	"flowmatch/internal/choice"
 	"flowmatch/internal/settings"
 	"flowmatch/nn"
+	"flowmatch/train"
 )
 
 // ReadConfig reads a run file and applies the settings, each "key=value" with a
@@ -168,10 +169,22 @@ var retired = []string{"train.ml.probes"}
 var before = []string{"precondition=false", "train.optimizer.name=" + nn.AdamW, "net.unet.group_channels=1",
 	"coupling.label_aware=false"}
 
+// beforeOf are those of one objective.
+var beforeOf = map[string][]string{
+	"meanflow": {"train.intervals.target=" + train.TargetExample, "train.intervals.power=0"},
+	"shortcut": {"train.intervals.parts=2", "train.intervals.falloff=1", "train.intervals.weight=1",
+		"train.intervals.warmup=0"},
+}
+
 // parseWritten reads what a run keeps of its settings, maybe one of an earlier version: a
 // key without effect is no error there. set changes it.
 func parseWritten(text []byte, set []string) (Config, error) {
-	w := settings.Written{Text: text, Before: settings.Settings(before), Retired: retired}
+	was := before
+	var given Config
+	if _, err := settings.Read(&given, settings.File(text)); err == nil { // else loading reports it
+		was = slices.Concat(was, beforeOf[given.Train.Objective])
+	}
+	w := settings.Written{Text: text, Before: settings.Settings(was), Retired: retired}
 	c, _, err := settings.LoadWritten[Config](w, settings.Settings(set)...)
 	if err != nil {
 		return c, fmt.Errorf("run: %w", err)

@@ -90,12 +90,22 @@ var plainDocs = map[string]string{
 		"probe for each point. Default: exact up to 4 dimensions, hutchinson above.",
 	"train.distill_steps": "Of distill: the number of Euler steps with which the run will draw samples; " +
 		"default 1.",
-	"train.intervals.power": "Of meanflow: p > 0 weighs every squared error e by 1/(e+offset)^p; 0 " +
-		"(default): no such weight. The paper uses 1 for images; in the plane that is harmful.",
-	"train.intervals.offset": "Of meanflow: the offset in the weight of power; default 0.001.",
-	"train.intervals.finest": "Of shortcut: 1 over the shortest step that is learnt, a power of two; default " +
-		"64. Each step is learnt as two steps of half its length, so the shortest half is 1/128 of the time, " +
-		"as in the paper.",
+	"train.intervals.target": "Of meanflow: the velocity that the target of an average is made of. own (default): " +
+		"the network's own, under the averaged weights; example: that of the example, which is noisy.",
+	"train.intervals.power": "Of meanflow: p weighs every squared error e by 1/(e+offset)^p; default 1, 0: no " +
+		"such weight.",
+	"train.intervals.offset": "Of meanflow: the offset in that weight; default 10. A small one pulls the velocity " +
+		"away from the mean; the paper's is 0.001, for images.",
+	"train.intervals.parts": "Of shortcut: the number of equal parts of a step that its target is made of; " +
+		"default 4. Each is an evaluation of the network in training. The paper has 2.",
+	"train.intervals.finest": "Of shortcut: the number of the shortest steps that are learnt, a power of " +
+		"two; default 16. Lengths are 1, 1/2 and so on down to 1/finest of the time from noise to data.",
+	"train.intervals.falloff": "Of shortcut: how many examples learn a length beside those of its double; " +
+		"default 0.5. 1: as many of each.",
+	"train.intervals.weight": "Of shortcut: how much an example of an average weighs beside one of the velocity; " +
+		"default 10. The target of an average has no noise.",
+	"train.intervals.warmup": "Of shortcut: the number of steps in which that weight grows evenly from 0; " +
+		"default 2000. 0: none. The first targets are made by a network that knows nothing yet.",
 	"train.steps": "The number of steps of the optimizer; default 10,000. For net.unet and net.dit the default is " +
 		"25 passes over the images, at least 2,000 steps and at most 10,000.",
 	"train.batch": "The number of examples in a step; default 256, for net.unet and net.dit 64.",

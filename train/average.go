@@ -6,9 +6,11 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"flowmatch/data"
+	"flowmatch/internal/choice"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/nn"
@@ -19,29 +21,67 @@ import (
 // objectives meanflow and shortcut. The zero value of every field is usable.
 type AverageConfig struct {
 	// Ratio is the share of a batch that learns averages over times t < s; the rest
-	// learns the velocity itself, s = t. Default 0.25, the choice of both papers for
-	// images; in the plane meanflow does better with 0.5.
+	// learns the velocity itself, s = t. Default 0.5.
 	Ratio float64 `yaml:"ratio,omitempty" json:"ratio,omitempty"`
-	// Power p > 0, of meanflow, weighs every squared error by 1/(|Δ|²+Offset)^p.
-	// Default 0: no such weight. The paper takes 1 for images. In the plane it needs an
-	// offset above the usual |Δ|², such as 10: a small one pulls the velocity away from
-	// the mean.
-	Power float64 `yaml:"power,omitempty" json:"power,omitempty"`
-	// Offset of that weight; default 1e-3.
+	// Target, of meanflow, is the velocity that the target of an average is made of:
+	// TargetOwn (default) or TargetExample.
+	Target string `yaml:"target,omitempty" json:"target,omitempty"`
+	// Power p, of meanflow, weighs every squared error by 1/(|Δ|²+Offset)^p. Default 1, as
+	// in the paper; 0: no such weight.
+	Power *float64 `yaml:"power,omitempty" json:"power,omitempty"`
+	// Offset of that weight; default 10. A small one pulls the velocity away from the mean:
+	// the paper's is 1e-3, for images.
 	Offset float64 `yaml:"offset,omitempty" json:"offset,omitempty"`
-	// Finest, of shortcut, is the number of steps whose halves are the shortest
-	// that are learnt, a power of two: lengths are 1, 1/2, ..., 1/Finest of the time
-	// from noise to data. Default 64, whose halves are the paper's 1/128.
+	// Parts, of shortcut, is the number of equal parts of a step whose averages make its
+	// target, from 2 to [nn.MostParts]; default 4. The paper has 2.
+	Parts int `yaml:"parts,omitempty" json:"parts,omitempty"`
+	// Finest, of shortcut, is the number of the shortest steps that are learnt, a power of
+	// two: lengths are 1, 1/2, ..., 1/Finest of the time from noise to data. Default 16.
 	Finest int `yaml:"finest,omitempty" json:"finest,omitempty"`
+	// Falloff, of shortcut, is how many examples learn a length beside those of its double,
+	// in (0, 1]; default 0.5. 1: as many of each, as the paper has it.
+	Falloff float64 `yaml:"falloff,omitempty" json:"falloff,omitempty"`
+	// Weight, of shortcut, is how much an example that learns an average weighs beside one
+	// that learns the velocity, whose target is noisy; default 10. 1 in the paper.
+	Weight float64 `yaml:"weight,omitempty" json:"weight,omitempty"`
+	// Warmup, of shortcut, is the number of steps in which that weight grows evenly from 0;
+	// default 2000. The first targets are made by a network that knows nothing yet, and a
+	// large weight makes it run after itself. 0: none.
+	Warmup *int `yaml:"warmup,omitempty" json:"warmup,omitempty"`
 }
+
+// What AverageConfig.Target can be.
+const (
+	TargetOwn     = "own"     // the network's own velocity under averaged weights: see [nn.ByIdentity]
+	TargetExample = "example" // that of the example: see [nn.ByExample]
+)
+
+// AverageTargets returns the names that AverageConfig.Target takes.
+func AverageTargets() []string { return []string{TargetOwn, TargetExample} }
 
 // Defaults returns v with every unset field that both objectives use filled in.
 func (v AverageConfig) Defaults() AverageConfig {
-	setDefault(&v.Ratio, 0.25)
-	if v.Power > 0 {
-		setDefault(&v.Offset, 1e-3)
-	}
+	setDefault(&v.Ratio, 0.5)
 	return v
+}
+
+// forMeanFlow is Defaults with the fields of meanflow alone.
+func (v AverageConfig) forMeanFlow() AverageConfig {
+	setDefault(&v.Target, TargetOwn)
+	if setPointer(&v.Power, 1); *v.Power > 0 {
+		setDefault(&v.Offset, 10)
+	}
+	return v.Defaults()
+}
+
+// forShortcut is Defaults with the fields of shortcut alone.
+func (v AverageConfig) forShortcut() AverageConfig {
+	setDefault(&v.Parts, 4)
+	setDefault(&v.Finest, 16)
+	setDefault(&v.Falloff, 0.5)
+	setDefault(&v.Weight, 10)
+	setPointer(&v.Warmup, 2000)
+	return v.Defaults()
 }
 
 // validate reports the first setting out of range.
@@ -49,49 +89,87 @@ func (v AverageConfig) validate() error {
 	if !(v.Ratio > 0 && v.Ratio <= 1) {
 		return fmt.Errorf("train: intervals.ratio is %g; it must be above 0 and at most 1", v.Ratio)
 	}
-	if !(v.Power >= 0) || !(v.Offset >= 0) || math.IsInf(v.Power+v.Offset, 0) {
-		return fmt.Errorf("train: intervals.power %g and intervals.offset %g must not be negative", v.Power, v.Offset)
-	}
-	if v.Offset > 0 && v.Power == 0 {
-		return fmt.Errorf("train: intervals.offset is %g, but intervals.power is 0, without which it weighs nothing: "+
-			"set power, or leave offset out", v.Offset)
+	return nil
+}
+
+// foreign reports a setting that belongs to other objectives than one.
+func (v AverageConfig) foreign(k Kind) error {
+	for _, key := range v.set() {
+		if !slices.Contains(k.keys, key) {
+			return fmt.Errorf("train: %s is set, but belongs to the objective %s, not to %s", key,
+				strings.Join(owners(key), " or "), k.Name)
+		}
 	}
 	return nil
 }
 
+// set are the keys of the settings that are not left to their defaults.
+func (v AverageConfig) set() (keys []string) {
+	for _, f := range []struct {
+		key string
+		set bool
+	}{
+		{"ratio", v.Ratio != 0}, {"target", v.Target != ""}, {"power", v.Power != nil}, {"offset", v.Offset != 0},
+		{"parts", v.Parts != 0}, {"finest", v.Finest != 0}, {"falloff", v.Falloff != 0},
+		{"weight", v.Weight != 0}, {"warmup", v.Warmup != nil},
+	} {
+		if f.set {
+			keys = append(keys, "intervals."+f.key)
+		}
+	}
+	return keys
+}
+
 // validateMeanFlow reports what meanflow cannot use.
 func (v AverageConfig) validateMeanFlow() error {
-	if v.Finest != 0 {
-		return fmt.Errorf("train: intervals.finest is %d, but belongs to the objective %s, not to %s", v.Finest,
-			strings.Join(owners("intervals.finest"), " or "), meanFlowKind().Name)
+	if err := v.foreign(meanFlowKind()); err != nil {
+		return err
 	}
-	return v.Defaults().validate()
+	v = v.forMeanFlow()
+	if err := choice.Check("target of an average", v.Target, AverageTargets()); err != nil {
+		return fmt.Errorf("train: intervals.target: %w", err)
+	}
+	if v.Target == TargetOwn && v.Ratio == 1 {
+		return fmt.Errorf("train: intervals.ratio is 1, but with intervals.target %s no example is left to learn the "+
+			"velocity from: it must be below 1", v.Target)
+	}
+	if !(*v.Power >= 0) || !(v.Offset >= 0) || math.IsInf(*v.Power+v.Offset, 0) {
+		return fmt.Errorf("train: intervals.power %g and intervals.offset %g must not be negative", *v.Power, v.Offset)
+	}
+	if v.Offset > 0 && *v.Power == 0 {
+		return fmt.Errorf("train: intervals.offset is %g, but intervals.power is 0, without which it weighs nothing: "+
+			"set power, or leave offset out", v.Offset)
+	}
+	return v.validate()
 }
 
 // validateShortcut reports what shortcut cannot use.
 func (v AverageConfig) validateShortcut() error {
-	if v.Power != 0 || v.Offset != 0 {
-		return fmt.Errorf("train: intervals.power is %g and intervals.offset %g, but they belong "+
-			"to the objective %s, not to %s", v.Power, v.Offset, strings.Join(owners("intervals.power"), " or "),
-			shortcutKind().Name)
+	if err := v.foreign(shortcutKind()); err != nil {
+		return err
 	}
-	if f := v.finest(); f < 1 || f&(f-1) != 0 {
-		return fmt.Errorf("train: intervals.finest is %d; it must be a power of two", f)
+	v = v.forShortcut()
+	switch {
+	case v.Finest < 1 || v.Finest&(v.Finest-1) != 0:
+		return fmt.Errorf("train: intervals.finest is %d; it must be a power of two", v.Finest)
+	case v.Parts < 2 || v.Parts > nn.MostParts:
+		return fmt.Errorf("train: intervals.parts is %d; it must be from 2 to %d", v.Parts, nn.MostParts)
+	case !(v.Falloff > 0 && v.Falloff <= 1):
+		return fmt.Errorf("train: intervals.falloff is %g; it must be above 0 and at most 1", v.Falloff)
+	case !(v.Weight > 0) || math.IsInf(v.Weight, 0):
+		return fmt.Errorf("train: intervals.weight is %g; it must be above 0", v.Weight)
+	case *v.Warmup < 0:
+		return fmt.Errorf("train: intervals.warmup is %d; it must be a number of steps, or 0 for none", *v.Warmup)
 	}
-	return v.Defaults().validate()
+	return v.validate()
 }
-
-// defaultFinest is the default of AverageConfig.Finest.
-const defaultFinest = 64
-
-func (v AverageConfig) finest() int { return cmp.Or(v.Finest, defaultFinest) }
 
 func meanFlowKind() Kind {
 	return Kind{
 		Name: "meanflow", Doc: "average velocities, by the identity that they satisfy (MeanFlow)",
 		Averages: true, Context: true, Coupled: true, Sourced: true, Velocity: true,
-		keys:     []string{"intervals.ratio", "intervals.power", "intervals.offset"},
-		defaults: func(c *Config) { c.Averages = c.Averages.Defaults() },
+		keys:     []string{"intervals.ratio", "intervals.target", "intervals.power", "intervals.offset"},
+		defaults: func(c *Config) { c.Averages = c.Averages.forMeanFlow() },
 		validate: func(c Config) error { return c.Averages.validateMeanFlow() },
 		build: func(c Config, in Inputs) (Objective, error) {
 			return MeanFlow{CFM: c.cfm(in), Averages: c.Averages}, nil
@@ -101,13 +179,11 @@ func meanFlowKind() Kind {
 
 func shortcutKind() Kind {
 	return Kind{
-		Name: "shortcut", Doc: "average velocities, where each step equals two of half its length (shortcut models)",
+		Name: "shortcut", Doc: "average velocities, where each step equals several of its parts (shortcut models)",
 		Averages: true, Context: true, Coupled: true, Sourced: true, Velocity: true,
-		keys: []string{"intervals.ratio", "intervals.finest"},
-		defaults: func(c *Config) {
-			c.Averages = c.Averages.Defaults()
-			c.Averages.Finest = c.Averages.finest()
-		},
+		keys: []string{"intervals.ratio", "intervals.parts", "intervals.finest", "intervals.falloff",
+			"intervals.weight", "intervals.warmup"},
+		defaults: func(c *Config) { c.Averages = c.Averages.forShortcut() },
 		validate: func(c Config) error { return c.Averages.validateShortcut() },
 		build: func(c Config, in Inputs) (Objective, error) {
 			return Shortcut{CFM: c.cfm(in), Averages: c.Averages}, nil
@@ -122,7 +198,8 @@ func errPrediction(p path.Prediction) error {
 }
 
 // MeanFlow learns the average velocity u(x, t, s) of Geng et al. 2025
-// (arXiv:2505.13447) by the identity that it obeys; see [nn.ByIdentity]. The
+// (arXiv:2505.13447) by the identity that it obeys; see [nn.ByIdentity], and [nn.ByExample]
+// for Averages.Target of TargetExample. The
 // examples are those of CFM, but a share of Averages.Ratio, the first of each
 // batch, has two times of the distribution Times: the lesser for t, the greater
 // for s.
@@ -133,8 +210,8 @@ type MeanFlow struct {
 
 // Shortcut learns the average velocity u(x, t, s) of Frans et al. 2024
 // (arXiv:2410.12557): a share of Averages.Ratio, the first examples of each batch,
-// learns that a step is two of half its length, under the averaged weights; see
-// [nn.ByHalves]. Lengths are powers of 1/2, each as likely, and begin at their multiples.
+// learns that a step is the mean of its parts, under the averaged weights; see
+// [nn.ByParts]. Lengths are powers of 1/2, and begin at their multiples.
 // The rest is CFM at length zero.
 type Shortcut struct {
 	CFM
@@ -172,7 +249,7 @@ func (o Shortcut) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 // Validation is that of [CFM.Validation], with averages, and without the adaptive
 // weight, which would hide how large the error is.
 func (o MeanFlow) Validation(m *model.Model, held data.Finite, batch int) (Validate, error) {
-	o.Averages.Power = 0
+	o.Averages.Power, o.Averages.Offset = new(0.0), 0
 	o, err := o.timed(m)
 	if err != nil {
 		return nil, err
@@ -181,8 +258,9 @@ func (o MeanFlow) Validation(m *model.Model, held data.Finite, batch int) (Valid
 }
 
 // Validation is that of [CFM.Validation], with averages, whose targets come from
-// the network that is measured.
+// the network that is measured, and weigh as much as velocities.
 func (o Shortcut) Validation(m *model.Model, held data.Finite, batch int) (Validate, error) {
+	o.Averages.Weight = 1
 	o, err := o.timed(m)
 	if err != nil {
 		return nil, err
@@ -216,28 +294,59 @@ func (o Shortcut) timed(m *model.Model) (Shortcut, error) {
 
 // lengthen gives the first examples of a batch two times, t < s.
 func (o MeanFlow) lengthen(m *model.Model, ex *nn.Examples, step uint64) {
-	v := o.Averages.Defaults()
+	v := o.Averages.forMeanFlow()
 	rows, rng := o.split(ex, v.Ratio, step)
 	o.timing.pairs(ex.T[:rows], ex.S[:rows], ex.Weight[:rows], rng)
 	o.coefficients(m, ex)
-	ex.Loss = nn.Loss{Average: nn.ByIdentity, Rows: rows, Power: v.Power, Offset: v.Offset}
+	ex.Loss = nn.Loss{Average: nn.ByIdentity, Rows: rows, Power: *v.Power, Offset: v.Offset}
+	if v.Target == TargetExample {
+		ex.Loss.Average = nn.ByExample
+	}
 }
 
 // lengthen gives the first examples of a batch steps of all lengths.
 func (o Shortcut) lengthen(m *model.Model, ex *nn.Examples, step uint64) {
-	v := o.Averages.Defaults()
+	v := o.Averages.forShortcut()
 	rows, rng := o.split(ex, v.Ratio, step)
 	lo, hi := m.Span()
-	levels := bits.Len(uint(v.finest())) // lengths 1, 1/2, ..., 1/Finest
-	for i := range rows {
-		steps := 1 << (i % levels)
+	for i, level := range levels(rows, bits.Len(uint(v.Finest)), v.Falloff) {
+		steps := 1 << level
 		k := rng.IntN(steps)
 		ex.T[i] = lo + (hi-lo)*float64(k)/float64(steps)
 		ex.S[i] = lo + (hi-lo)*float64(k+1)/float64(steps)
-		ex.Weight[i] = 1
+		ex.Weight[i] = v.weight(step)
 	}
 	o.coefficients(m, ex)
-	ex.Loss = nn.Loss{Average: nn.ByHalves, Rows: rows}
+	ex.Loss = nn.Loss{Average: nn.ByParts, Rows: rows, Parts: v.Parts}
+}
+
+// weight is that of an average in a step.
+func (v AverageConfig) weight(step uint64) float64 {
+	if step >= uint64(*v.Warmup) {
+		return v.Weight
+	}
+	return v.Weight * float64(step) / float64(*v.Warmup)
+}
+
+// levels deals the levels 0, 1, ... out to n examples, so that after each of them every level
+// has nearly its share, which is falloff times that of the level before.
+func levels(n, count int, falloff float64) []int {
+	share, sum := make([]float64, count), 0.0
+	for l := range share {
+		share[l] = math.Pow(falloff, float64(l))
+		sum += share[l]
+	}
+	out, dealt := make([]int, n), make([]float64, count)
+	for i := range out {
+		most := 0
+		for l := range share {
+			if lacks := func(l int) float64 { return float64(i+1)*share[l]/sum - dealt[l] }; lacks(l) > lacks(most) {
+				most = l
+			}
+		}
+		out[i], dealt[most] = most, dealt[most]+1
+	}
+	return out
 }
 
 // averages is CFM of which a part of each batch learns averages: what MeanFlow and

@@ -18,7 +18,8 @@ import (
 )
 
 func TestMeanFlowDrawsTwoTimesForAShareOfTheBatch(t *testing.T) {
-	o := MeanFlow{CFM: CFM{Data: data.Shuffle(points(100, 2), 1), Seed: 5}, Averages: AverageConfig{Power: 1}}
+	o := MeanFlow{CFM: CFM{Data: data.Shuffle(points(100, 2), 1), Seed: 5},
+		Averages: AverageConfig{Ratio: 0.25, Power: new(0.5)}}
 	m := along(t, path.Cosine{})
 	const n, batches = 64, 200
 	ex := newExamples(m, n)
@@ -27,7 +28,7 @@ func TestMeanFlowDrawsTwoTimesForAShareOfTheBatch(t *testing.T) {
 		if err := o.Examples(m, ex, uint64(step)); err != nil {
 			t.Fatal(err)
 		}
-		if want := (nn.Loss{Average: nn.ByIdentity, Rows: 16, Power: 1, Offset: 1e-3}); ex.Loss != want {
+		if want := (nn.Loss{Average: nn.ByIdentity, Rows: 16, Power: 0.5, Offset: 10}); ex.Loss != want {
 			t.Fatalf("loss is %+v, want %+v", ex.Loss, want)
 		}
 		for i, at := range ex.T {
@@ -52,35 +53,106 @@ func TestMeanFlowDrawsTwoTimesForAShareOfTheBatch(t *testing.T) {
 }
 
 func TestShortcutsBeginAtMultiplesOfTheirLength(t *testing.T) {
-	o := Shortcut{CFM: CFM{Data: data.Shuffle(points(100, 2), 1), Seed: 5}}
+	cfm := CFM{Data: data.Shuffle(points(100, 2), 1), Seed: 5}
 	m := along(t, path.CondOT{})
-	ex := newExamples(m, 112)
-	count, firsts := map[float64]int{}, map[float64]bool{}
-	for step := range 100 {
-		if err := o.Examples(m, ex, uint64(step)); err != nil {
+	for _, c := range []struct {
+		of    AverageConfig
+		parts int
+		count []int // of 5600 steps, those of length 1, 1/2, ...
+	}{
+		{AverageConfig{}, 4, []int{2900, 1400, 700, 400, 200}},
+		{AverageConfig{Finest: 64, Parts: 2, Falloff: 1}, 2, []int{800, 800, 800, 800, 800, 800, 800}},
+		{AverageConfig{Finest: 1}, 4, []int{5600}},
+	} {
+		o := Shortcut{CFM: cfm, Averages: c.of}
+		ex := newExamples(m, 112)
+		count, firsts := map[float64]int{}, map[float64]bool{}
+		for step := range 100 {
+			if err := o.Examples(m, ex, uint64(step)); err != nil {
+				t.Fatal(err)
+			}
+			for i := range 56 {
+				d := ex.S[i] - ex.T[i]
+				count[d]++
+				if _, part := math.Modf(ex.T[i] / d); part != 0 || ex.S[i] > 1 {
+					t.Fatalf("a step from %g to %g", ex.T[i], ex.S[i])
+				}
+				if d == 0.25 {
+					firsts[ex.T[i]] = true
+				}
+			}
+			want := nn.Loss{Average: nn.ByParts, Rows: 56, Parts: c.parts}
+			if !slices.Equal(ex.S[56:], ex.T[56:]) || ex.Loss != want {
+				t.Fatalf("the rest has length, or the loss is %+v", ex.Loss)
+			}
+		}
+		for k, want := range c.count {
+			if d := math.Exp2(float64(-k)); count[d] != want {
+				t.Errorf("%+v: length %g comes %d times, want %d", c.of, d, count[d], want)
+			}
+		}
+		if len(count) != len(c.count) || len(c.count) > 2 && len(firsts) != 4 {
+			t.Errorf("%+v: %d lengths, and quarters begin at %v", c.of, len(count), firsts)
+		}
+	}
+}
+
+// Folders of before go on with the very lengths that they had, one after the other.
+func TestLevelsWithoutFalloffTakeTurns(t *testing.T) {
+	for count := 1; count < 12; count++ {
+		for i, l := range levels(500, count, 1) {
+			if l != i%count {
+				t.Fatalf("example %d of %d levels has level %d", i, count, l)
+			}
+		}
+	}
+	counts := [3]int{}
+	for i, l := range levels(700, 3, 0.5) {
+		counts[l]++
+		for k, c := range counts {
+			if want := float64(i+1) * 4 / 7 / math.Exp2(float64(k)); math.Abs(float64(c)-want) > 1 {
+				t.Fatalf("level %d comes %d times among the first %d, want about %g", k, c, i+1, want)
+			}
+		}
+	}
+}
+
+func TestTheWeightOfShortcutsGrows(t *testing.T) {
+	cfm := CFM{Data: data.Shuffle(points(100, 2), 1), Seed: 5}
+	m := along(t, path.CondOT{})
+	for _, c := range []struct {
+		of   AverageConfig
+		want map[uint64]float64
+	}{
+		{AverageConfig{}, map[uint64]float64{0: 0, 500: 2.5, 2000: 10, 9000: 10}},
+		{AverageConfig{Weight: 3, Warmup: new(6)}, map[uint64]float64{0: 0, 2: 1, 6: 3, 7: 3}},
+		{AverageConfig{Weight: 1, Warmup: new(0)}, map[uint64]float64{0: 1, 1: 1}},
+	} {
+		ex := newExamples(m, 8)
+		for step, want := range c.want {
+			if err := (Shortcut{CFM: cfm, Averages: c.of}).Examples(m, ex, step); err != nil {
+				t.Fatal(err)
+			}
+			if got := ex.Weight[0]; got != want || ex.Weight[7] != 1 {
+				t.Errorf("%+v at step %d: weights %g, want %g, and 1 of velocities", c.of, step, got, want)
+			}
+		}
+	}
+}
+
+func TestTheTargetOfMeanFlowIsItsOwnVelocityByDefault(t *testing.T) {
+	cfm := CFM{Data: data.Shuffle(points(100, 2), 1)}
+	m := along(t, path.CondOT{})
+	ex := newExamples(m, 8)
+	for target, want := range map[string]nn.Average{
+		"": nn.ByIdentity, TargetOwn: nn.ByIdentity, TargetExample: nn.ByExample,
+	} {
+		if err := (MeanFlow{cfm, AverageConfig{Target: target}}).Examples(m, ex, 0); err != nil {
 			t.Fatal(err)
 		}
-		for i := range 28 {
-			d := ex.S[i] - ex.T[i]
-			count[d]++
-			if _, part := math.Modf(ex.T[i] / d); part != 0 || ex.S[i] > 1 {
-				t.Fatalf("a step from %g to %g", ex.T[i], ex.S[i])
-			}
-			if d == 0.25 {
-				firsts[ex.T[i]] = true
-			}
+		if ex.Loss != (nn.Loss{Average: want, Rows: 4, Power: 1, Offset: 10}) {
+			t.Errorf("%q: the loss is %+v", target, ex.Loss)
 		}
-		if !slices.Equal(ex.S[28:], ex.T[28:]) || ex.Loss != (nn.Loss{Average: nn.ByHalves, Rows: 28}) {
-			t.Fatalf("the rest has length, or the loss is %+v", ex.Loss)
-		}
-	}
-	for k := range 7 {
-		if d := math.Exp2(float64(-k)); count[d] != 400 {
-			t.Errorf("length %g comes %d times, want 400", d, count[d])
-		}
-	}
-	if len(firsts) != 4 {
-		t.Errorf("quarters begin at %v", firsts)
 	}
 }
 
@@ -111,11 +183,24 @@ func TestSettingsOfTheOtherAverageAreErrors(t *testing.T) {
 	cfm := CFM{Data: data.Shuffle(points(100, 2), 1)}
 	m := newModel(t, model.Spec{}, nn.Config{Average: true})
 	for want, o := range map[string]Objective{
-		"finest is 8, but belongs":    MeanFlow{cfm, AverageConfig{Finest: 8}},
+		"finest is set, but belongs":  MeanFlow{cfm, AverageConfig{Finest: 8}},
 		"ratio is 2":                  MeanFlow{cfm, AverageConfig{Ratio: 2}},
-		"intervals.power is 0":        MeanFlow{cfm, AverageConfig{Offset: 0.1}},
-		"intervals.power is 1 and":    Shortcut{cfm, AverageConfig{Power: 1}},
+		"intervals.power is 0":        MeanFlow{cfm, AverageConfig{Power: new(0.0), Offset: 0.1}},
+		"power is set, but belongs":   Shortcut{cfm, AverageConfig{Power: new(1.0)}},
 		"finest is 12; it must be a ": Shortcut{cfm, AverageConfig{Finest: 12}},
+		"parts is set, but belongs":   MeanFlow{cfm, AverageConfig{Parts: 2}},
+		"falloff is set, but belongs": MeanFlow{cfm, AverageConfig{Falloff: 1}},
+		"target is set, but belongs":  Shortcut{cfm, AverageConfig{Target: TargetOwn}},
+		`did you mean "own"`:          MeanFlow{cfm, AverageConfig{Target: "owm"}},
+		"intervals.ratio is 1, but":   MeanFlow{cfm, AverageConfig{Ratio: 1}},
+		"parts is 1; it must be":      Shortcut{cfm, AverageConfig{Parts: 1}},
+		"parts is 65; it must be":     Shortcut{cfm, AverageConfig{Parts: 65}},
+		"falloff is 2; it must be":    Shortcut{cfm, AverageConfig{Falloff: 2}},
+		"falloff is -1; it must be":   Shortcut{cfm, AverageConfig{Falloff: -1}},
+		"weight is set, but belongs":  MeanFlow{cfm, AverageConfig{Weight: 2}},
+		"warmup is set, but belongs":  MeanFlow{cfm, AverageConfig{Warmup: new(0)}},
+		"weight is -1; it must be":    Shortcut{cfm, AverageConfig{Weight: -1}},
+		"warmup is -1; it must be":    Shortcut{cfm, AverageConfig{Warmup: new(-1)}},
 	} {
 		if _, err := (Fit{Loop: Loop{Steps: 1, Batch: 8}}).Train(t.Context(), m, o); err == nil ||
 			!strings.Contains(err.Error(), want) {

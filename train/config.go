@@ -129,18 +129,22 @@ func (c Config) Validate() error {
 
 // ownKeys reports settings that belong to other objectives.
 func (c Config) ownKeys(k Kind) error {
+	var set []string
 	for _, f := range []struct {
 		key string
 		set bool
 	}{
 		{"ml", c.ML != (MLConfig{})},
 		{"teacher", c.Teacher != ""}, {"pairs", c.Pairs != 0}, {"distill_steps", c.DistillSteps != 0},
-		{"intervals.ratio", c.Averages.Ratio != 0}, {"intervals.power", c.Averages.Power != 0},
-		{"intervals.offset", c.Averages.Offset != 0}, {"intervals.finest", c.Averages.Finest != 0},
 	} {
-		if f.set && !slices.Contains(k.keys, f.key) {
+		if f.set {
+			set = append(set, f.key)
+		}
+	}
+	for _, key := range append(set, c.Averages.set()...) {
+		if !slices.Contains(k.keys, key) {
 			return fmt.Errorf("train: %s is set, but the objective is %s: remove it, or set objective to %s",
-				f.key, k.Name, strings.Join(owners(f.key), " or "))
+				key, k.Name, strings.Join(owners(key), " or "))
 		}
 	}
 	return nil

@@ -45,12 +45,14 @@ var faults = map[string]func(*Config){
 		c.Objective, c.Teacher, c.DistillSteps = "distill",
 			"x", -2
 	},
-	"for the prediction velocity":  func(c *Config) { c.Objective, c.Prediction = "meanflow", path.Noise },
-	"intervals.ratio is set":       func(c *Config) { c.Averages.Ratio = 0.5 },
-	"ratio is 2":                   func(c *Config) { c.Objective, c.Averages.Ratio = "meanflow", 2 },
-	"intervals.power -1 and":       func(c *Config) { c.Objective, c.Averages.Power = "meanflow", -1 },
-	"intervals.offset is 1, but":   func(c *Config) { c.Objective, c.Averages.Offset = "meanflow", 1 },
-	"intervals.power is set, but":  func(c *Config) { c.Objective, c.Averages.Power = "shortcut", 1 },
+	"for the prediction velocity": func(c *Config) { c.Objective, c.Prediction = "meanflow", path.Noise },
+	"intervals.ratio is set":      func(c *Config) { c.Averages.Ratio = 0.5 },
+	"ratio is 2":                  func(c *Config) { c.Objective, c.Averages.Ratio = "meanflow", 2 },
+	"intervals.power -1 and":      func(c *Config) { c.Objective, c.Averages.Power = "meanflow", new(-1.0) },
+	"intervals.offset is 1, but": func(c *Config) {
+		c.Objective, c.Averages.Power, c.Averages.Offset = "meanflow", new(0.0), 1
+	},
+	"intervals.power is set, but":  func(c *Config) { c.Objective, c.Averages.Power = "shortcut", new(1.0) },
 	"intervals.finest is set, but": func(c *Config) { c.Objective, c.Averages.Finest = "meanflow", 8 },
 	"finest is 12":                 func(c *Config) { c.Objective, c.Averages.Finest = "shortcut", 12 },
 	"beta1 is 2":                   func(c *Config) { c.Optimizer.Beta1 = new(2.0) },

@@ -140,14 +140,19 @@ func (halves) Fill(context, x flow.Batch, _ *rand.Rand) error {
 // of those that it belongs to.
 func TestKeysOfOtherObjectivesAreErrors(t *testing.T) {
 	keys := map[string]func(c *Config){
-		"ml":               func(c *Config) { c.ML.Kinetic = 1 },
-		"teacher":          func(c *Config) { c.Teacher = "folder" },
-		"pairs":            func(c *Config) { c.Pairs = 200 },
-		"distill_steps":    func(c *Config) { c.DistillSteps = 2 },
-		"intervals.ratio":  func(c *Config) { c.Averages.Ratio = 0.5 },
-		"intervals.power":  func(c *Config) { c.Averages.Power = 0.5 },
-		"intervals.offset": func(c *Config) { c.Averages.Power, c.Averages.Offset = 0.5, 0.1 },
-		"intervals.finest": func(c *Config) { c.Averages.Finest = 4 },
+		"ml":                func(c *Config) { c.ML.Kinetic = 1 },
+		"teacher":           func(c *Config) { c.Teacher = "folder" },
+		"pairs":             func(c *Config) { c.Pairs = 200 },
+		"distill_steps":     func(c *Config) { c.DistillSteps = 2 },
+		"intervals.ratio":   func(c *Config) { c.Averages.Ratio = 0.5 },
+		"intervals.power":   func(c *Config) { c.Averages.Power = new(0.5) },
+		"intervals.offset":  func(c *Config) { c.Averages.Power, c.Averages.Offset = new(0.5), 0.1 },
+		"intervals.finest":  func(c *Config) { c.Averages.Finest = 4 },
+		"intervals.target":  func(c *Config) { c.Averages.Target = TargetExample },
+		"intervals.parts":   func(c *Config) { c.Averages.Parts = 2 },
+		"intervals.falloff": func(c *Config) { c.Averages.Falloff = 1 },
+		"intervals.weight":  func(c *Config) { c.Averages.Weight = 2 },
+		"intervals.warmup":  func(c *Config) { c.Averages.Warmup = new(0) },
 	}
 	for _, k := range kinds() {
 		for _, key := range k.keys {

@@ -97,7 +97,7 @@ func TestTrainingsOfEveryObjectiveResumeBitByBit(t *testing.T) {
 	pairs := Pairs{X: points(90, 4).X}
 	for name, o := range map[string]Objective{
 		"fm":       FM{CFM: cfm, X1: points(100, 2).X},
-		"meanflow": MeanFlow{CFM: cfm, Averages: AverageConfig{Power: 0.5}},
+		"meanflow": MeanFlow{CFM: cfm, Averages: AverageConfig{Power: new(0.5)}},
 		"shortcut": Shortcut{CFM: cfm},
 		"reflow":   Reflow{Pairs: pairs, Seed: 2},
 		"distill":  Reflow{Pairs: pairs, Distill: 2, Seed: 2},
