@@ -15,15 +15,28 @@ import (
 // ReadContexts reads contexts, in original units, from a table with columns of these names,
 // among others, or from a table without names of as many columns: CSV, NPY or Parquet.
 func ReadContexts(path string, columns []string) (flow.Batch, error) {
-	t, err := table.Read(path, table.Options{Columns: columns})
+	c, err := NamedContexts(path, columns)
 	if err == nil {
-		return t.X, nil
+		return c, nil
 	}
 	all, other := table.Read(path, table.Options{})
-	if other != nil || len(all.Columns) != len(columns) || all.Columns[0] != files.Numbered(1)[0] {
-		return flow.Batch{}, err
+	nameless := files.Extension(path) == ".npy" || other == nil && all.Columns[0] == files.Numbered(1)[0]
+	switch {
+	case !nameless:
+		return c, err
+	case other != nil:
+		return c, other
+	case len(all.Columns) != len(columns):
+		return c, files.Malformed(path, "%d columns without names; the context has %d: %s", len(all.Columns),
+			len(columns), choice.List(columns))
 	}
 	return all.X, nil
+}
+
+// NamedContexts reads contexts from the columns of these names.
+func NamedContexts(path string, columns []string) (flow.Batch, error) {
+	t, err := table.Read(path, table.Options{Columns: columns})
+	return t.X, err
 }
 
 // ParseContext reads one context of these columns from text such as x1=0.3,x2=-1, in any

@@ -34,8 +34,8 @@ func TestContextsAreReadByNameOrByOrder(t *testing.T) {
 		}
 	}
 	for want, file := range map[string]string{
-		`no column "y"`:             write("other.csv", "x,z\n1,2\n"),
-		`no column "x"`:             write("three.csv", "1,2,3\n"),
+		`no column "y"`: write("other.csv", "x,z\n1,2\n"),
+		"3 columns without names; the context has 2": write("three.csv", "1,2,3\n"),
 		"no such file":              filepath.Join(dir, "gone.csv"),
 		`line 2, column "y": "fog"`: write("fog.csv", "x,y\n1,fog\n"),
 	} {

@@ -222,7 +222,7 @@ func (c Config) standardize(s *data.Set, how string, t, apart table.Table) error
 	}
 	if s.Context > 0 {
 		if s.ContextStandardizer, err = data.Fit(given.Context, t.ContextColumns); err != nil {
-			return err
+			return fmt.Errorf("data.context: %w, and out of data.context", err)
 		}
 	}
 	for _, part := range []table.Table{t, apart} {

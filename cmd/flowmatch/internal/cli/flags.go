@@ -57,9 +57,9 @@ func (f *runFlags) add(cmd *cobra.Command, solvers []string) {
 	fl.IntVar(&f.steps, "steps", 0, "number of equal steps")
 	fl.Float64Var(&f.rtol, "rtol", 0, "relative tolerance of step control")
 	fl.Float64Var(&f.atol, "atol", 0, "absolute tolerance of step control")
-	fl.StringVar(&f.control, "control", "", "which points share the steps of step control: batch, all that are "+
-		"solved together, or point, none (default: that of the run file, else point for log-densities and batch "+
-		"for samples)")
+	fl.StringVar(&f.control, "control", "", "whose error decides on the steps: batch, of all points that are solved "+
+		"together; or point, of each by itself (default: that of the run file, else point for log-densities and "+
+		"batch for samples)")
 	cmd.MarkFlagsMutuallyExclusive("steps", "rtol")
 	cmd.MarkFlagsMutuallyExclusive("steps", "control")
 	complete(cmd, "control", ode.Controls()...)
@@ -133,7 +133,7 @@ func (f *runFlags) checkValues(cmd *cobra.Command) error {
 	}
 	if set("control") {
 		if err := choice.Check("control", f.control, ode.Controls()); err != nil {
-			return usagef("--%w", err)
+			return usagef("--control: %w", err)
 		}
 	}
 	return checkBackend(f.backend)

@@ -91,16 +91,22 @@ func (f *logpFlags) contexts(cmd *cobra.Command, r *run.Run, p *points) error {
 		if f.data == "" {
 			return needsContext(r, also)
 		}
-		if c, err = dataset.ReadContexts(f.data, columns); err != nil {
+		// By name alone: without names they would be the points themselves.
+		if c, err = dataset.NamedContexts(f.data, columns); err != nil {
 			return usageError{fmt.Errorf("%w; %w", err, needsContext(r, also))}
 		}
 	}
 	if c.N != 1 && c.N != p.x.N {
 		return usagef("%d contexts for %d points: give one for all, or one for each, in their order", c.N, p.x.N)
 	}
-	p.given.Context, err = r.Model.Contexts(c)
+	if p.given.Context, err = r.Model.Contexts(c); err != nil {
+		return err
+	}
+	if why := r.Model.FarContext(p.given.Context); why != "" && warnings == nil {
+		warnings = []string{why}
+	}
 	p.notes = append(p.notes, warnings...)
-	return err
+	return nil
 }
 
 // needsContext is the error of a run that takes contexts which nobody gave.

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"flowmatch/data/table"
+	"flowmatch/flow"
 )
 
 // posterior trains a run on simulations of a and b that are seen as x and y.
@@ -88,6 +91,10 @@ func TestContextsThatDoNotFitARun(t *testing.T) {
 	dir, sims := posterior(t)
 	plain := trained(t)
 	out := filepath.Join(t.TempDir(), "s.csv")
+	array := filepath.Join(t.TempDir(), "points.npy")
+	if err := table.WriteNPY(array, flow.Batch{N: 2, D: 2, X: []float64{1, 2, 3, 4}}); err != nil {
+		t.Fatal(err)
+	}
 	other := writeText(t, "other.csv", "a,b,x\n1,2,3\n1,2,3\n")
 	for want, args := range map[string][]string{
 		`needs its context, "x", "y"`:             {"sample", dir, "--n", "3", "--out", out},
@@ -98,6 +105,7 @@ func TestContextsThatDoNotFitARun(t *testing.T) {
 		"--given is empty":                        {"sample", dir, "--given", "", "--n", "3", "--out", out},
 		"runs with data.context":                  {"sample", plain, "--given", "x=1", "--n", "3", "--out", out},
 		`no column "y"; the columns are`:          {"logp", dir, "--data", other},
+		"needs its context":                       {"logp", dir, "--data", array},
 		"300 contexts for 2 points: give one for": {"logp", dir, "--data", other, "--given", sims},
 	} {
 		if code, _, stderr := invoke(t, args...); code != 2 || !strings.Contains(stderr, want) {
