@@ -75,11 +75,17 @@ func OptimizerFor(c Config, batch int) string {
 
 // RateFor returns the learning rate that was measured to do best for networks of that
 // configuration with an optimizer: 0.01 for perceptrons; with AdamW less for those wider than
-// 64, in proportion to 1/width. For networks of images it is 0.001.
+// 64, in proportion to 1/width. For UNets it is 0.004, less for those of more than 32 channels
+// in proportion to 1/channels, and for transformers 0.001.
 func RateFor(c Config, optimizer string) float64 {
 	const rate, width = 1e-2, 64
+	const unetRate, unetChannels = 4e-3, 32
 	widths := c.Widths()
-	if widths == nil {
+	switch {
+	case c.UNet != nil:
+		channels := c.Defaults().UNet.Channels
+		return unetRate * min(1, unetChannels/float64(channels))
+	case widths == nil:
 		return 1e-3
 	}
 	if widest := slices.Max(widths); optimizer == AdamW && widest > width {

@@ -145,7 +145,9 @@ func TestTheOptimizerAndTheRateOfANetwork(t *testing.T) {
 		{Config{}, 255, AdamW, 1e-2},
 		{Config{Hidden: []int{64, 128}}, 256, AdamW, 5e-3},
 		{Config{Hidden: []int{128, 128}}, 512, Muon, 1e-2},
-		{Config{UNet: &UNet{}}, 256, AdamW, 1e-3},
+		{Config{UNet: &UNet{Channels: 10}}, 256, AdamW, 4e-3},
+		{Config{UNet: &UNet{Channels: 32}}, 256, AdamW, 4e-3},
+		{Config{UNet: &UNet{Channels: 128}}, 256, AdamW, 1e-3},
 		{Config{DiT: &DiT{}}, 4096, AdamW, 1e-3},
 	} {
 		name := OptimizerFor(c.net, c.batch)
