@@ -19,6 +19,7 @@ type FileError struct {
 	Path    string
 	Where   string // as a reader would look it up: `line 3, column "y"`; may be empty
 	Problem string
+	Gap     bool   // a number of a table is missing or not finite
 	Missing string // the column of a table that is asked for and not there; empty: it is another problem
 }
 
@@ -34,4 +35,10 @@ func (e *FileError) Error() string {
 func IsMissing(err error, column string) bool {
 	fault, ok := errors.AsType[*FileError](err)
 	return ok && column != "" && fault.Missing == column
+}
+
+// IsGap says whether err is that of a number of a table that is missing or not finite.
+func IsGap(err error) bool {
+	fault, ok := errors.AsType[*FileError](err)
+	return ok && fault.Gap
 }

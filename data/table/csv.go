@@ -32,8 +32,8 @@ func decodeCSV(r io.Reader, path string, opts Options) (Table, error) {
 	if len(first) > maxColumns {
 		return Table{}, files.MalformedAt(path, "line 1", "%d fields; want at most %d columns", len(first), maxColumns)
 	}
-	names := files.Numbered(len(first))
-	header := opts.Header != nil && *opts.Header || opts.Header == nil && looksLikeNames(first)
+	names := opts.numbered(len(first))
+	header := opts.Header != nil && *opts.Header || opts.Header == nil && looksLikeNames(first, opts.DropMissing)
 	var doubt *headerDoubt
 	if opts.Header == nil && !header {
 		doubt = newHeaderDoubt(first)
@@ -44,7 +44,7 @@ func decodeCSV(r io.Reader, path string, opts Options) (Table, error) {
 			return Table{}, err
 		}
 	}
-	chosen, err := choose(path, names, opts)
+	chosen, err := choose(path, names, &opts)
 	if err != nil {
 		return Table{}, err
 	}
@@ -184,9 +184,17 @@ func (c *csvReader) numbers(x []float64, row []string, in source) ([]float64, er
 	}
 	for k, i := range in.chosen {
 		v, err := strconv.ParseFloat(row[i], 64)
-		if problem := problemOf(row[i], v, err, in.opts.Label != "" && k == len(in.chosen)-1); problem != "" {
+		if in.opts.DropMissing && isGap(row[i]) {
+			v, err = math.NaN(), nil
+		}
+		if problem, empty := problemOf(row[i], v, err, in.opts.Label != "" && k == len(in.chosen)-1); problem != "" &&
+			!(empty && in.opts.DropMissing) {
 			line, _ := c.FieldPos(i)
-			return nil, files.MalformedAt(c.path, fmt.Sprintf("line %d, %s", line, column(in.names[i])), "%s", problem)
+			at := fmt.Sprintf("line %d, %s", line, column(in.names[i]))
+			if empty {
+				return nil, gap(c.path, at, problem)
+			}
+			return nil, files.MalformedAt(c.path, at, "%s", problem)
 		}
 		if math.Abs(v) >= wholeLimit && isInteger(row[i]) {
 			in.whole[k] = true
@@ -196,12 +204,29 @@ func (c *csvReader) numbers(x []float64, row []string, in source) ([]float64, er
 	return x, nil
 }
 
+// isGap says whether a field is one of the words that other programs write for a number that is
+// missing.
+func isGap(field string) bool {
+	return slices.Contains([]string{"", "na", "n/a", "null", "none", "nan"}, strings.ToLower(field))
+}
+
 // problemOf says what is wrong with a field that reads as v with the error; "": nothing. label is
-// whether it is to be that of a class.
-func problemOf(field string, v float64, err error, label bool) string {
+// whether it is to be that of a class. empty is whether the number is missing or not finite.
+func problemOf(field string, v float64, err error, label bool) (problem string, empty bool) {
 	switch {
 	case field == "":
-		return "the field is empty; fill it in or drop the row"
+		return "the field is empty", true
+	case err == nil && (math.IsNaN(v) || math.IsInf(v, 0)):
+		return choice.Quote(field) + " is not finite", true
+	case isGap(field):
+		return choice.Quote(field) + " is not a number", true
+	}
+	return notANumber(field, err, label), false
+}
+
+// notANumber says what is wrong with a field that cannot be read; "": nothing.
+func notANumber(field string, err error, label bool) string {
+	switch {
 	case errors.Is(err, strconv.ErrRange):
 		return choice.Quote(field) + " is beyond the range of a float64"
 	case err != nil && label:
@@ -211,8 +236,6 @@ func problemOf(field string, v float64, err error, label bool) string {
 		return choice.Quote(field) +
 			" is not a number; want one such as -1.5 or 2e-3, or leave the column out with the columns option" +
 			misread(field)
-	case math.IsNaN(v) || math.IsInf(v, 0):
-		return choice.Quote(field) + " is not finite; drop the row or fill in the value"
 	}
 	return ""
 }
@@ -236,8 +259,13 @@ func misread(field string) string {
 	return ""
 }
 
-func looksLikeNames(row []string) bool {
+// looksLikeNames says whether a first row holds names. gaps is whether a word for a number that is
+// missing is none.
+func looksLikeNames(row []string, gaps bool) bool {
 	for _, field := range row {
+		if gaps && isGap(field) {
+			continue
+		}
 		if _, err := strconv.ParseFloat(field, 64); field != "" && err != nil && !errors.Is(err, strconv.ErrRange) {
 			return true
 		}

@@ -25,6 +25,21 @@ func readNPYTable(path string, opts Options) (Table, error) {
 			return Table{}, err
 		}
 	}
+	if opts.Flat && len(a.Shape) > 2 {
+		if a.Fortran {
+			return Table{}, files.Malformed(path, "array of shape %v in Fortran order; want C order", a.Shape)
+		}
+		d, ok := files.Volume(a.Shape[1:], 1)
+		if !ok || d > maxColumns {
+			return Table{}, files.Malformed(path, "array of shape %v; want at most %d numbers in each row", a.Shape,
+				maxColumns)
+		}
+		rest := slices.Clone(a.Shape[1:])
+		a.Shape = []int{a.Shape[0], int(d)}
+		t, err := fromArray(a, path, opts)
+		t.Shape = rest
+		return t, err
+	}
 	return fromArray(a, path, opts)
 }
 
@@ -65,8 +80,8 @@ func fromArray(a *npy.Array, path string, opts Options) (Table, error) {
 	if d > maxColumns {
 		return Table{}, files.Malformed(path, "array of shape %v; want at most %d columns", a.Shape, maxColumns)
 	}
-	names := files.Numbered(d)
-	chosen, err := choose(path, names, opts)
+	names := opts.numbered(d)
+	chosen, err := choose(path, names, &opts)
 	if err != nil {
 		return Table{}, err
 	}

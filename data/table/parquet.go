@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -55,7 +56,7 @@ func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Tabl
 		return Table{}, err
 	}
 	index := pandasIndex(f, names)
-	chosen, err := choose(path, names, opts, index...)
+	chosen, err := choose(path, names, &opts, index...)
 	if err != nil {
 		return Table{}, err
 	}
@@ -183,7 +184,7 @@ func (in source) parquet(f *parquet.File) ([]float64, error) {
 			return nil, files.MalformedAt(in.path, column(name), "%s", err)
 		}
 		in.whole[k] = leaf.Node.Type().Kind() == parquet.Int64
-		col, err := readColumn(f, c, n, number, in.path, name)
+		col, err := in.readColumn(f, c, n, number)
 		if err != nil {
 			return nil, err
 		}
@@ -233,12 +234,10 @@ func parquetNumber(leaf parquet.LeafColumn) (func(parquet.Value) float64, error)
 }
 
 // readColumn reads column c of every row group, until there are more than n values.
-func readColumn(
-	f *parquet.File, c, n int, number func(parquet.Value) float64, path, name string,
-) (col []float64, err error) {
+func (in source) readColumn(f *parquet.File, c, n int, number func(parquet.Value) float64) (col []float64, err error) {
 	for _, group := range f.RowGroups() {
 		pages := group.ColumnChunks()[c].Pages()
-		col, err = appendPages(col, pages, n, number, path, name)
+		col, err = in.appendPages(col, pages, n, number, in.names[c])
 		if err = errors.Join(err, pages.Close()); err != nil {
 			return nil, err
 		}
@@ -246,17 +245,17 @@ func readColumn(
 	return col, nil
 }
 
-func appendPages(
-	col []float64, pages parquet.Pages, most int, number func(parquet.Value) float64, path, name string,
+func (in source) appendPages(
+	col []float64, pages parquet.Pages, most int, number func(parquet.Value) float64, name string,
 ) ([]float64, error) {
 	for len(col) <= most { // of more, the file is not what it says
 		page, err := pages.ReadPage()
 		if err == io.EOF {
 			return col, nil
 		} else if err != nil {
-			return nil, files.Malformed(path, "%s cannot be read: %v", column(name), err)
+			return nil, files.Malformed(in.path, "%s cannot be read: %v", column(name), err)
 		}
-		if col, err = appendValues(col, page.Values(), number, path, name); err != nil {
+		if col, err = in.appendValues(col, page.Values(), number, name); err != nil {
 			return nil, err
 		}
 		parquet.Release(page)
@@ -264,23 +263,26 @@ func appendPages(
 	return col, nil
 }
 
-func appendValues(
-	col []float64, r parquet.ValueReader, number func(parquet.Value) float64, path, name string,
+func (in source) appendValues(
+	col []float64, r parquet.ValueReader, number func(parquet.Value) float64, name string,
 ) ([]float64, error) {
 	var buf [512]parquet.Value
 	for {
 		n, err := r.ReadValues(buf[:])
 		for _, v := range buf[:n] {
-			if v.IsNull() {
-				where := fmt.Sprintf("%s, %s", files.Row(len(col)), column(name))
-				return nil, files.MalformedAt(path, where, "the value is null; drop the row or fill it in")
+			switch {
+			case !v.IsNull():
+				col = append(col, number(v))
+			case in.opts.DropMissing:
+				col = append(col, math.NaN())
+			default:
+				return nil, gap(in.path, fmt.Sprintf("%s, %s", files.Row(len(col)), column(name)), "the value is null")
 			}
-			col = append(col, number(v))
 		}
 		if err == io.EOF {
 			return col, nil
 		} else if err != nil {
-			return nil, files.Malformed(path, "%s cannot be read: %v", column(name), err)
+			return nil, files.Malformed(in.path, "%s cannot be read: %v", column(name), err)
 		}
 	}
 }

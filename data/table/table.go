@@ -35,6 +35,13 @@ type Table struct {
 	Header bool
 	// Where says where a row is in the file: "line 7", "row 3".
 	Where func(row int) string
+	// Kept are the numbers, from 0, of the rows of the file that the table has, where some were
+	// left out by [Options.DropMissing]; nil: it has all. Read is how many the file has.
+	Kept []int
+	Read int
+	// Shape is that of a row of an NPY array of more than 2 axes, which [Options.Flat] reads; nil
+	// otherwise.
+	Shape []int
 	// Notes say what was done to the file that its owner should know.
 	Notes []string
 }
@@ -67,6 +74,10 @@ type Options struct {
 	Columns []string
 	// Context names the columns of what a row is given, in this order.
 	Context []string
+	// Rest makes all columns that Columns and Label do not name those of the context.
+	Rest bool
+	// Prefix stands before the number of a column without a name; empty: c.
+	Prefix string
 	// Label names the column of class labels, whole numbers from 0 on; empty
 	// means none.
 	Label string
@@ -80,6 +91,11 @@ type Options struct {
 	// Shape, if not nil, is that of a row of an NPY array, of D numbers: the array is
 	// [N, Shape...] or [N, D].
 	Shape []int
+	// Flat reads an NPY array [N, ...] of any number of axes as one of N rows.
+	Flat bool
+	// DropMissing leaves out the rows in which a number of a column that is read is missing or not
+	// finite, and notes how many they are. Else such a number is an error.
+	DropMissing bool
 }
 
 // Read reads a table by its extension: .csv, .tsv and .txt, plain or
@@ -106,8 +122,18 @@ func Read(path string, opts Options) (Table, error) {
 
 // choose returns which of the columns to read: those of opts.Columns in their
 // order (all but the label, the context and those left out when there are none), then those of
-// the context and, with a label, its column last. Names that are not there, and names twice, are errors.
-func choose(path string, names []string, opts Options, leftOut ...string) ([]int, error) {
+// the context and, with a label, its column last. Names that are not there, and names twice, are
+// errors. It writes the columns of Options.Rest into opts.Context.
+func choose(path string, names []string, opts *Options, leftOut ...string) ([]int, error) {
+	if opts.Rest {
+		opts.Context = slices.DeleteFunc(slices.Clone(names), func(n string) bool {
+			return n == opts.Label && n != "" || slices.Contains(leftOut, n) || slices.Contains(opts.Columns, n)
+		})
+		if len(opts.Context) == 0 {
+			return nil, files.Malformed(path, "all of its columns are learnt, so none is left for the context: %s",
+				choice.List(names))
+		}
+	}
 	want := opts.Columns
 	if len(want) == 0 {
 		not := func(n string) bool {
@@ -196,11 +222,19 @@ func (in source) assemble(x []float64) (Table, error) {
 	if n == 0 {
 		return Table{}, files.Malformed(in.path, "no rows of data")
 	}
+	t := Table{Header: in.header, Read: n}
+	if in.opts.DropMissing {
+		var err error
+		if x, err = in.dropMissing(&t, x); err != nil {
+			return Table{}, err
+		}
+		n = len(x) / d
+	}
 	large, first := make([]int, d), make([]int, d)
 	for i, v := range x {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			at := fmt.Sprintf("%s, %s", in.where(i/d), column(in.names[in.chosen[i%d]]))
-			return Table{}, files.MalformedAt(in.path, at, "%g is not finite; drop the row or fill in the value", v)
+			return Table{}, gap(in.path, at, fmt.Sprintf("%g is not finite", v))
 		}
 		if in.whole != nil && in.whole[i%d] && math.Abs(v) >= wholeLimit {
 			if large[i%d]++; large[i%d] == 1 {
@@ -208,7 +242,7 @@ func (in source) assemble(x []float64) (Table, error) {
 			}
 		}
 	}
-	t := Table{X: flow.Batch{N: n, D: d, X: x}, Header: in.header, Where: in.where}
+	t.X, t.Where = flow.Batch{N: n, D: d, X: x}, in.where
 	for k, c := range in.chosen {
 		t.Columns = append(t.Columns, in.names[c])
 		if large[k] > 0 {
@@ -231,6 +265,55 @@ func (in source) assemble(x []float64) (Table, error) {
 		}
 	}
 	return t, nil
+}
+
+// gap is the error of a number that is not there.
+func gap(path, where, problem string) error {
+	return &data.FileError{Path: path, Where: where, Gap: true,
+		Problem: problem + "; drop the row or fill in the value"}
+}
+
+// dropMissing returns the numbers x of the rows without a number that is not finite, and writes
+// down in t which those are.
+func (in *source) dropMissing(t *Table, x []float64) ([]float64, error) {
+	d, first := len(in.chosen), ""
+	kept := x[:0]
+	var rows []int
+	for i := range t.Read {
+		row := x[i*d : (i+1)*d]
+		gap := slices.IndexFunc(row, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
+		if gap < 0 {
+			kept, rows = append(kept, row...), append(rows, i)
+		} else if first == "" {
+			first = fmt.Sprintf("%s, %s", in.where(i), column(in.names[in.chosen[gap]]))
+		}
+	}
+	switch left := t.Read - len(rows); {
+	case left == 0:
+		return x, nil
+	case len(rows) == 0:
+		return nil, files.Malformed(in.path, "every one of its %d rows has a number that is missing or not finite, "+
+			"the first in %s: nothing is left", t.Read, first)
+	default:
+		t.note("%d of %d rows are left out, since a number is missing or not finite in them: the first in %s", left,
+			t.Read, first)
+	}
+	where := in.where
+	in.where = func(row int) string { return where(rows[row]) }
+	t.Kept = rows
+	return kept, nil
+}
+
+// numbered are the names of n columns without any.
+func (o Options) numbered(n int) []string {
+	if o.Prefix == "" {
+		return files.Numbered(n)
+	}
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprint(o.Prefix, i)
+	}
+	return names
 }
 
 // note adds one to the Notes.

@@ -181,7 +181,7 @@ func readSignal(path string) (flow.Batch, []string, error) {
 	if err != nil && err != io.EOF {
 		return fail(err)
 	}
-	if len(row) < 1+features || !looksLikeNames(row) {
+	if len(row) < 1+features || !looksLikeNames(row, false) {
 		return fail(files.Malformed(path,
 			"the first line is not one of names; want %d or more: the class, then %d features", 1+features, features))
 	}
