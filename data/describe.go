@@ -11,6 +11,10 @@ import (
 // are for training, validation and the end, and its classes.
 func (s *Set) Describe() []string {
 	lines := []string{s.points(), s.parts()}
+	if s.ContextColumns != nil {
+		lines = append(lines, fmt.Sprintf("given %d numbers of context%s: %s", s.Context, shaped(s.ContextShape),
+			choice.List(s.ContextColumns)))
+	}
 	if s.Classes > 0 {
 		of := ""
 		if s.LabelName != "" && s.Kind == KindTable {
@@ -23,6 +27,14 @@ func (s *Set) Describe() []string {
 		lines = append(lines, fmt.Sprintf("%d classes%s: %s", s.Classes, of, what))
 	}
 	return lines
+}
+
+// shaped says the shape of a context; empty where it has none.
+func shaped(shape []int) string {
+	if shape == nil {
+		return ""
+	}
+	return fmt.Sprintf(" of shape %v", shape)
 }
 
 // points says what a point is.

@@ -40,10 +40,13 @@ type Set struct {
 	// ContextColumns are their names in a table; nil otherwise.
 	Context        int
 	ContextColumns []string
+	// ContextShape is the shape of a context that the network takes as a grid; nil otherwise.
+	ContextShape []int
 	// ContextStandardizer maps contexts from original to model units; nil means they are the
 	// same.
 	ContextStandardizer *Standardizer
-	// Skipped is how many images were left out because they could not be decoded.
+	// Skipped is how many images were left out because they could not be decoded, or how many rows
+	// because a number was missing in them.
 	Skipped int
 	// Notes say what was done to the files that their owner should know, each a sentence:
 	// what was passed over, what cannot be told apart.

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"flowmatch/flow"
+	"flowmatch/nn"
 )
 
 // ErrNoContext is returned when contexts are given to a model that takes none.
@@ -47,6 +48,17 @@ func (m *Model) contextName(k int) string {
 	return fmt.Sprintf("number %d", k+1)
 }
 
+// observed says whether number k of a context is looked at: those of an observation of a set that is
+// marked as none are not.
+func (m *Model) observed(context []float64, k int) bool {
+	r := m.spec.Net.Residual
+	if r == nil || r.Embed.Kind != nn.EmbedSet {
+		return true
+	}
+	numbers := r.Embed.Shape[1]
+	return context[k-k%numbers+numbers-1] != 0
+}
+
 // farContext is from how many standard deviations of the training contexts on a model knows
 // nothing of a context: of a normal law two in a million are as far.
 const farContext = 5.0
@@ -58,12 +70,15 @@ func (m *Model) FarContext(z flow.Batch) string {
 	if m.made() != nil || m.spec.ContextStandardizer == nil || z.D != m.spec.Net.Context {
 		return ""
 	}
-	far, worst := 0, 0
+	far, worst, worstBy := 0, 0, 0.0
 	for i := range z.N {
 		most := 0.0
 		for k, v := range z.Row(i) {
-			if most = max(most, math.Abs(v)); math.Abs(v) > math.Abs(z.X[worst]) {
-				worst = i*z.D + k
+			if !m.observed(z.Row(i), k) {
+				continue
+			}
+			if most = max(most, math.Abs(v)); math.Abs(v) > worstBy {
+				worst, worstBy = i*z.D+k, math.Abs(v)
 			}
 		}
 		if most > farContext {
@@ -76,6 +91,6 @@ func (m *Model) FarContext(z flow.Batch) string {
 	k := worst % z.D
 	s := m.spec.ContextStandardizer
 	return fmt.Sprintf("%d of %d contexts are far from those that the model was trained on, which says nothing of "+
-		"them: in context %d %s is %.4g, %.1f standard deviations from the mean %.4g", far, z.N, worst/z.D+1,
+		"them: in context %d %s is %.4g, %.3g standard deviations from the mean %.4g", far, z.N, worst/z.D+1,
 		m.contextName(k), s.Mean[k]+s.Std[k]*z.X[worst], math.Abs(z.X[worst]), s.Mean[k])
 }

@@ -43,7 +43,8 @@ type Embed struct {
 	// Shape is that of one context, whose product is the number of its numbers: of set,
 	// observations and numbers of each, the last of which is 1 where there is an observation
 	// and 0 where there is none; of series, times and channels; of image, height, width and
-	// channels. Identity and mlp take no shape.
+	// channels. Default in a run file: that of the array in data.context_path. Identity and mlp take
+	// no shape.
 	Shape []int `yaml:"shape,omitempty,flow" json:"shape,omitempty"`
 	// Hidden is the width of each hidden layer: channels of convolutions, each of stride 2.
 	// Default [64, 64].
@@ -74,6 +75,17 @@ func (r Residual) Defaults() Residual {
 // learnt says whether an embedding has weights.
 func (e Embed) learnt() bool { return e.Kind != "" && e.Kind != EmbedIdentity }
 
+// axesOf says what the axes of a context are, of the kinds that have any.
+var axesOf = map[string]string{
+	EmbedSet:    "how many observations, and how many numbers each of them has with its mark",
+	EmbedSeries: "how many times, and how many channels",
+	EmbedImage:  "height, width and channels",
+}
+
+// Axes returns how many axes a context of the kind has, the last of which are the numbers of one
+// observation; 0 of the kinds that take no shape.
+func (e Embed) Axes() int { return map[string]int{EmbedSet: 2, EmbedSeries: 2, EmbedImage: 3}[e.Kind] }
+
 // numbers returns how many numbers the embedding of a context of so many has.
 func (e Embed) numbers(context int) int {
 	if e.learnt() {
@@ -98,7 +110,8 @@ func (e Embed) validate(context int) error {
 			return fmt.Errorf("nn: residual.embed: %w", err)
 		}
 	}
-	axes, shaped := map[string]int{EmbedSet: 2, EmbedSeries: 2, EmbedImage: 3}[e.Kind]
+	axes := e.Axes()
+	shaped := axes > 0
 	switch {
 	case !e.learnt() && (len(e.Hidden) > 0 || e.Width != 0 || len(e.Shape) > 0):
 		return fmt.Errorf("nn: residual.embed: hidden, width or shape is set, but the kind is %s, which has none: "+
@@ -108,8 +121,11 @@ func (e Embed) validate(context int) error {
 	case !shaped && len(e.Shape) > 0:
 		return fmt.Errorf("nn: residual.embed.shape is %v, but the kind is %s, which takes none: leave it out", e.Shape,
 			e.Kind)
+	case shaped && len(e.Shape) == 0 && context == 0:
+		return nil // the data will say it
 	case shaped && len(e.Shape) != axes:
-		return fmt.Errorf("nn: residual.embed.shape is %v; the kind %s takes %d numbers", e.Shape, e.Kind, axes)
+		return fmt.Errorf("nn: residual.embed.shape is %v; the kind %s takes %d numbers: %s", e.Shape, e.Kind, axes,
+			axesOf[e.Kind])
 	}
 	product := 1
 	for _, n := range e.Shape {

@@ -129,6 +129,11 @@ var sizeKeys = []struct{ key, figures string }{
 	{"eval.dequantizations", "bits per dimension use different numbers of samples of noise"},
 }
 
+// partKeys are the settings by which other points are held out.
+var partKeys = []string{
+	"data.split_seed", "data.test", "data.val", "data.test_path", "data.test_context_path", "data.missing",
+}
+
 // Incomparable says which figures of runs do not compare, given the settings in which they
 // differ: one sentence each.
 func Incomparable(runs []*Run, settings []Setting) []string {
@@ -152,7 +157,7 @@ func Incomparable(runs []*Run, settings []Setting) []string {
 		}
 	}
 	for _, s := range settings {
-		if slices.Contains([]string{"data.split_seed", "data.test", "data.val", "data.test_path"}, s.Key) ||
+		if slices.Contains(partKeys, s.Key) ||
 			s.Key == "seed" && runs[0].Config.Data.SplitSeed == nil {
 			return append(notes, fmt.Sprintf("likelihoods and distances use different held-out points (%s)", s.Key))
 		}

@@ -61,7 +61,7 @@ func (c Config) Defaults() Config {
 	if name := c.Coupling.Name; c.Conditional && name != "" && name != "independent" && c.Coupling.LabelAware == nil {
 		c.Coupling.LabelAware = new(true)
 	}
-	if name := c.Coupling.Name; len(c.Data.Context) > 0 && name != "" && name != "independent" &&
+	if name := c.Coupling.Name; c.Data.Given() && name != "" && name != "independent" &&
 		c.Coupling.ContextWeight == nil {
 		c.Coupling.ContextWeight = new(coupling.DefaultContextWeight)
 	}
@@ -251,9 +251,13 @@ func (c Config) validateSolves() error {
 // validateCondition reports settings that contexts do not fit.
 func (c Config) validateCondition(kind train.Kind) error {
 	switch data := c.Data.ResolvedKind(); {
-	case len(c.Data.Context) > 0 && !kind.Context:
-		return fmt.Errorf("data.context is for the objectives %s, not for %s",
-			objectives(func(k train.Kind) bool { return k.Context }), kind.Name)
+	case c.Data.Given() && !kind.Context:
+		return fmt.Errorf("%s is for the objectives %s, not for %s",
+			c.givenBy(), objectives(func(k train.Kind) bool { return k.Context }), kind.Name)
+	case c.Net.Residual != nil && c.Net.Residual.Embed.Axes() > 0 && len(c.Net.Residual.Embed.Shape) == 0 &&
+		c.Data.ContextPath == "":
+		return fmt.Errorf("net.residual.embed.shape is not set: the kind %s needs the shape of a context, unless this "+
+			"is that of an NPY array in data.context_path", c.Net.Residual.Embed.Kind)
 	case c.Condition.Kind == "":
 		return nil
 	case !c.Data.Images():
@@ -265,6 +269,17 @@ func (c Config) validateCondition(kind train.Kind) error {
 		return errors.New("a condition needs noise that is independent of the data: the independent coupling")
 	}
 	return nil
+}
+
+// givenBy is the key by which the data have contexts.
+func (c Config) givenBy() string {
+	switch {
+	case c.Data.ContextPath != "":
+		return "data.context_path"
+	case len(c.Data.Target) > 0:
+		return "data.target"
+	}
+	return "data.context"
 }
 
 func averages(k train.Kind) bool { return k.Averages }

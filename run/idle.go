@@ -127,7 +127,7 @@ func ofPlainPerceptrons(c Config, _ train.Kind) string {
 }
 
 func withoutContext(c Config, _ train.Kind) string {
-	if c.Net.Residual == nil || len(c.Data.Context) > 0 || c.Condition.Kind != "" {
+	if c.Net.Residual == nil || c.Data.Given() || c.Condition.Kind != "" {
 		return ""
 	}
 	return "it embeds the context, and the data have none"

@@ -196,6 +196,7 @@ func parseWritten(text []byte, set []string) (Config, error) {
 func (c *Config) paths() map[string]*string {
 	return map[string]*string{
 		"train.teacher": &c.Train.Teacher, "data.path": &c.Data.Path, "data.labels_path": &c.Data.LabelsPath,
+		"data.context_path": &c.Data.ContextPath, "data.test_context_path": &c.Data.TestContextPath,
 		"data.test_path": &c.Data.TestPath, "data.test_labels_path": &c.Data.TestLabelsPath,
 	}
 }

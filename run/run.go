@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"flowmatch/data"
+	"flowmatch/data/dataset"
 	"flowmatch/eval"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/filelock"
@@ -228,8 +229,9 @@ func limited(m *model.Model, cfg Config) (*model.Model, error) {
 // their names.
 func openOrdered(cfg Config, spec model.Spec) (*data.Set, error) {
 	set, err := cfg.Open()
-	if err == nil && spec.Columns != nil && cfg.Data.Columns == nil && !slices.Equal(set.Columns, spec.Columns) {
-		cfg.Data.Columns = spec.Columns
+	if err == nil && spec.Columns != nil && (!slices.Equal(set.Columns, spec.Columns) ||
+		!slices.Equal(set.ContextColumns, spec.ContextColumns)) {
+		cfg.Data = cfg.Data.WithColumns(spec.Columns, spec.ContextColumns)
 		set, err = cfg.Open()
 	}
 	if err != nil || spec.Net.Classes == 0 {
@@ -259,6 +261,9 @@ func inTextOrder(set *data.Set) (*data.Set, error) {
 
 // Open opens the data of a run, with the contexts that it makes of images.
 func (c Config) Open() (*data.Set, error) {
+	if r := c.Net.Residual; r != nil {
+		c.Data.Grid = dataset.Grid{Axes: r.Embed.Axes(), Shape: r.Embed.Shape, Marked: r.Embed.Kind == nn.EmbedSet}
+	}
 	set, err := c.Data.Open("", c.Seed)
 	if err != nil || c.Condition.Kind == "" {
 		return set, err

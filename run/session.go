@@ -283,6 +283,10 @@ func netFor(cfg Config, set *data.Set) (nn.Config, error) {
 		}
 		net.Classes = set.Classes
 	}
+	if r := net.Residual; r != nil && r.Embed.Axes() > 0 && len(r.Embed.Shape) == 0 {
+		of := *r
+		of.Embed.Shape, net.Residual = set.ContextShape, &of
+	}
 	if !net.OfImages() {
 		return net, sameNet(cfg.Net, net, set)
 	}

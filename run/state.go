@@ -134,7 +134,8 @@ var ErrChanged = errors.New("run: settings have changed since the run began")
 // moved: the fingerprint of the data, and the pairs that are kept, say that they are
 // the same.
 var free = []string{
-	"backend", "eval.", "data.path", "data.labels_path", "data.test_path", "data.test_labels_path", "train.teacher",
+	"backend", "eval.", "data.path", "data.labels_path", "data.test_path", "data.test_labels_path",
+	"data.context_path", "data.test_context_path", "train.teacher",
 	"train.steps", "train.log_every", "train.val_every", "train.patience", "train.checkpoint_every",
 	"train.snapshot_every",
 	"train.sample_every", "train.tensorboard", "train.precision", "train.accumulate", "train.recompute",
@@ -233,6 +234,10 @@ func (s *session) sameData(ckpt *model.Checkpoint) error {
 	if was.Columns != nil && !slices.Equal(was.Columns, is.Columns) {
 		return fmt.Errorf("%w: the columns of the data (%s) were %s, and are %s", ErrChanged, s.set.Name,
 			choice.List(was.Columns), choice.List(is.Columns))
+	}
+	if was.ContextColumns != nil && !slices.Equal(was.ContextColumns, is.ContextColumns) {
+		return fmt.Errorf("%w: the columns of the context (%s) were %s, and are %s", ErrChanged, s.set.Name,
+			choice.List(was.ContextColumns), choice.List(is.ContextColumns))
 	}
 	if was.Fingerprint != "" && was.Fingerprint != s.set.Fingerprint {
 		return fmt.Errorf("%w: the data (%s) hold other numbers than when the run began (fingerprint %s, now %s)",

@@ -82,8 +82,20 @@ type Config struct {
 	// out.
 	Columns []string `json:"columns,omitempty" yaml:"columns,omitempty"`
 	// Context are the names of the columns of a table on which the others are conditioned: they
-	// are given when samples are drawn. Default none.
+	// are given when samples are drawn. With context_path they are columns of that file, all of
+	// them by default. Default none.
 	Context []string `json:"context,omitempty" yaml:"context,omitempty"`
+	// Target are the names of the columns of a table to learn, where all others but the label are
+	// the context: the other way to say it. Default none.
+	Target []string `json:"target,omitempty" yaml:"target,omitempty"`
+	// ContextPath is a file with the contexts of the rows of path, in their order: a table, or an
+	// NPY array [N, ...] of any shape.
+	ContextPath string `json:"context_path,omitempty" yaml:"context_path,omitempty"`
+	// TestContextPath is the file with the contexts of the rows of test_path.
+	TestContextPath string `json:"test_context_path,omitempty" yaml:"test_context_path,omitempty"`
+	// Missing says what to do with rows of a table in which a number is missing or not finite:
+	// report an error (error, the default), or leave them out and count them (drop).
+	Missing string `json:"missing,omitempty" yaml:"missing,omitempty"`
 	// Label is the column of a table that holds the class of each row, a whole number
 	// from 0; default none.
 	Label string `json:"label,omitempty" yaml:"label,omitempty"`
@@ -140,11 +152,15 @@ type Config struct {
 	// SplitSeed is the seed that chooses which points of a file are held out; default the seed
 	// of the run. Runs of several seeds that share it are evaluated on the same points.
 	SplitSeed *uint64 `json:"split_seed,omitempty" yaml:"split_seed,omitempty"`
+
+	// Grid is how the numbers of a context of a table hang together, which the network decides.
+	Grid Grid `json:"-" yaml:"-"`
 }
 
 // In returns c with its paths, those that are not absolute, below a folder.
 func (c Config) In(dir string) Config {
-	for _, p := range []*string{&c.Path, &c.LabelsPath, &c.TestPath, &c.TestLabelsPath} {
+	for _, p := range []*string{&c.Path, &c.LabelsPath, &c.TestPath, &c.TestLabelsPath, &c.ContextPath,
+		&c.TestContextPath} {
 		*p = within(dir, *p)
 	}
 	return c
@@ -324,6 +340,10 @@ func (c Config) checkFields(kind string) error {
 		{"uci", c.UCI != "", []string{data.KindUCI}},
 		{"columns", c.Columns != nil, []string{data.KindTable}},
 		{"context", c.Context != nil, []string{data.KindTable}},
+		{"target", c.Target != nil, []string{data.KindTable}},
+		{"context_path", c.ContextPath != "", []string{data.KindTable}},
+		{"test_context_path", c.TestContextPath != "", []string{data.KindTable}},
+		{"missing", c.Missing != "", []string{data.KindTable}},
 		{"label", c.Label != "", []string{data.KindTable}},
 		{"delimiter", c.Delimiter != "", []string{data.KindTable}},
 		{"header", c.Header != nil, []string{data.KindTable}},
@@ -343,8 +363,8 @@ func (c Config) checkFields(kind string) error {
 			return fmt.Errorf("data: %s is set, but the data are %s; it is for %s", f.name, kind, list(f.kinds))
 		}
 	}
-	if c.Context != nil && len(c.Context) == 0 {
-		return errors.New("data: context is empty; name columns, or leave it out")
+	if err := c.checkContext(); err != nil {
+		return err
 	}
 	if params := synth.SetParams(c.Params); kind != data.KindSynthetic && len(params) > 0 {
 		return fmt.Errorf("data: %s is set, but the data are %s; it is for synthetic sets", params[0], kind)
@@ -364,7 +384,7 @@ func (c Config) checkFields(kind string) error {
 // checkText refuses what is said of the text of tables that have none.
 func (c Config) checkText(kind string) error {
 	text := func(path string) bool { return slices.Contains(textTables(), files.Extension(path)) }
-	if kind != data.KindTable || text(c.Path) || text(c.TestPath) {
+	if kind != data.KindTable || text(c.Path) || text(c.TestPath) || text(c.ContextPath) || text(c.TestContextPath) {
 		return nil
 	}
 	for _, f := range []struct {

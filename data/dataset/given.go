@@ -13,24 +13,36 @@ import (
 )
 
 // ReadContexts reads contexts, in original units, from a table with columns of these names,
-// among others, or from a table without names of as many columns: CSV, NPY or Parquet.
+// among others, or from a table without names of as many columns: CSV, NPY or Parquet. An NPY array
+// may have any number of axes, the first of which counts the contexts; one of a single context may
+// lack it.
 func ReadContexts(path string, columns []string) (flow.Batch, error) {
 	c, err := NamedContexts(path, columns)
 	if err == nil {
 		return c, nil
 	}
-	all, other := table.Read(path, table.Options{})
-	nameless := files.Extension(path) == ".npy" || other == nil && all.Columns[0] == files.Numbered(1)[0]
-	switch {
+	array := files.Extension(path) == ".npy"
+	all, other := table.Read(path, table.Options{Flat: true})
+	switch nameless := array || other == nil && all.Columns[0] == files.Numbered(1)[0]; {
 	case !nameless:
 		return c, err
 	case other != nil:
 		return c, other
-	case len(all.Columns) != len(columns):
-		return c, files.Malformed(path, "%d columns without names; the context has %d: %s", len(all.Columns),
-			len(columns), choice.List(columns))
+	case array && all.X.D != len(columns) && all.X.N*all.X.D == len(columns): // one context, by its axes
+		return flow.Batch{N: 1, D: len(columns), X: all.X.X}, nil
+	case all.X.D != len(columns):
+		return c, files.Malformed(path, "%d columns without names%s; the context has %d: %s", all.X.D,
+			shapeOf(all.Shape), len(columns), choice.List(columns))
 	}
 	return all.X, nil
+}
+
+// shapeOf says the shape of the rows of an array; empty for a table.
+func shapeOf(rows []int) string {
+	if rows == nil {
+		return ""
+	}
+	return fmt.Sprintf(" (rows of shape %v)", rows)
 }
 
 // NamedContexts reads contexts from the columns of these names.

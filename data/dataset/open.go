@@ -170,14 +170,11 @@ func (c Config) parts(n int, apart bool, seed uint64) (train, val, test []int, e
 }
 
 func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
-	delimiter, err := c.delimiter()
+	opts, err := c.tableOptions()
 	if err != nil {
 		return nil, err
 	}
-	opts := table.Options{
-		Columns: c.Columns, Context: c.Context, Label: c.Label, Delimiter: delimiter, Header: c.Header,
-	}
-	t, err := table.Read(within(dir, c.Path), opts)
+	t, err := c.readTable(within(dir, c.Path), within(dir, c.ContextPath), opts)
 	if err != nil {
 		return nil, err
 	}
@@ -193,6 +190,10 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 		Fingerprint: t.Fingerprint(), Header: t.Header,
 		Notes:    slices.Concat(t.Notes, manyLabels(t, c.Label), unseen(t.Label, train, t.ClassNames)),
 		TrainSet: data.Subset(points, train), Val: data.Subset(points, val), Test: data.Subset(points, test),
+		Skipped: t.Read - t.X.N,
+	}
+	if s.ContextShape, err = c.Grid.of(t.Shape, s.Context); err != nil {
+		return nil, err
 	}
 	var apart table.Table
 	if c.TestPath != "" {
@@ -200,6 +201,8 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 			return nil, err
 		}
 		holdApart(s, apart.Points(), apart.Fingerprint())
+		s.Skipped += apart.Read - apart.X.N
+		s.Notes = append(s.Notes, apart.Notes...)
 	}
 	if how := cmp.Or(c.Standardize, StandardizeColumns); how != StandardizeNone {
 		if err := c.standardize(s, how, t, apart); err != nil {
@@ -211,7 +214,7 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 }
 
 // standardize brings the rows of both tables, and their contexts, to model units: those of the
-// training rows, each column of a context by itself.
+// training rows.
 func (c Config) standardize(s *data.Set, how string, t, apart table.Table) error {
 	x, given, err := data.Rows(s.TrainSet, 0, s.TrainSet.Len(), nil)
 	if err != nil {
@@ -221,8 +224,8 @@ func (c Config) standardize(s *data.Set, how string, t, apart table.Table) error
 		return err
 	}
 	if s.Context > 0 {
-		if s.ContextStandardizer, err = data.Fit(given.Context, t.ContextColumns); err != nil {
-			return fmt.Errorf("data.context: %w, and out of data.context", err)
+		if s.ContextStandardizer, err = c.Grid.fit(given.Context, s.ContextShape, t.ContextColumns); err != nil {
+			return fmt.Errorf("%s: %w", c.contextKey(), err)
 		}
 	}
 	for _, part := range []table.Table{t, apart} {
@@ -237,16 +240,35 @@ func (c Config) standardize(s *data.Set, how string, t, apart table.Table) error
 	return nil
 }
 
+// inOtherOrder says whether two tables have columns of the same names, but not in the same order.
+func inOtherOrder(a, b table.Table) bool {
+	same := func(a, b []string) bool {
+		return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+	}
+	return same(a.Columns, b.Columns) && same(a.ContextColumns, b.ContextColumns) &&
+		!(slices.Equal(a.Columns, b.Columns) && slices.Equal(a.ContextColumns, b.ContextColumns))
+}
+
 // readTest reads the test file, which must have the columns and the classes of the other.
 func (c Config) readTest(dir string, opts table.Options, of table.Table) (table.Table, error) {
-	path := within(dir, c.TestPath)
-	t, err := table.Read(path, opts)
+	path, contexts := within(dir, c.TestPath), within(dir, c.TestContextPath)
+	t, err := c.readTable(path, contexts, opts)
+	if err == nil && inOtherOrder(t, of) {
+		opts.Columns, opts.Rest = of.Columns, false
+		if contexts == "" {
+			opts.Context = of.ContextColumns
+		} else if !numberedContexts(of.ContextColumns) {
+			c.Context = of.ContextColumns
+		}
+		t, err = c.readTable(path, contexts, opts)
+	}
 	if err != nil {
 		return table.Table{}, err
 	}
-	if !slices.Equal(t.Columns, of.Columns) { // those of the context are named
-		return table.Table{}, files.Malformed(path, "columns %s; want those of %s: %s", choice.List(t.Columns),
-			choice.Cut(c.Path), choice.List(of.Columns))
+	if !slices.Equal(t.Columns, of.Columns) || !slices.Equal(t.ContextColumns, of.ContextColumns) {
+		return table.Table{}, files.Malformed(path, "columns %s; want those of %s: %s",
+			choice.List(slices.Concat(t.Columns, t.ContextColumns)), choice.Cut(c.Path),
+			choice.List(slices.Concat(of.Columns, of.ContextColumns)))
 	}
 	if t.Label, err = data.Renumber(t.Label, t.ClassNames, of.ClassNames, data.Classes(of.Label)); err != nil {
 		return table.Table{}, files.Malformed(path, "%v, the classes of the training rows", err)

@@ -40,5 +40,6 @@ func inFolder(file string, inputs ...string) error {
 // sparesData reports a file of --out that would replace what a run was trained on.
 func sparesData(file string, r *run.Run) error {
 	c := r.Config.Data
-	return inFolder(file, c.Path, c.LabelsPath, c.TestPath, c.TestLabelsPath)
+	return inFolder(file, c.Path, c.LabelsPath, c.TestPath, c.TestLabelsPath, c.ContextPath,
+		c.TestContextPath)
 }

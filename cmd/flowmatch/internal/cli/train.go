@@ -36,6 +36,7 @@ type trainResult struct {
 	Data         string   `json:"data"`
 	About        []string `json:"about"`               // what the data hold, a line each
 	Condition    bool     `json:"condition,omitempty"` // it makes images from images
+	Given        bool     `json:"given,omitempty"`     // it takes contexts
 	Images       bool     `json:"images,omitempty"`    // its points are images
 	Changes      []change `json:"changes,omitempty"`   // settings that a resumed run has changed
 	Warnings     []string `json:"warnings,omitempty"`  // settings that the training is too short for
@@ -92,7 +93,11 @@ func (t trainResult) text(w io.Writer) {
 		fmt.Fprintf(w, "\tflowmatch sample %s --grid 8 --out samples.png\n", quote(t.Run))
 		return
 	}
-	fmt.Fprintf(w, "\tflowmatch sample %s --n 1000 --out samples.csv\n", quote(t.Run))
+	given := ""
+	if t.Given {
+		given = " --given " + heldOut
+	}
+	fmt.Fprintf(w, "\tflowmatch sample %s%s --n 1000 --out samples.csv\n", quote(t.Run), given)
 }
 
 // resumeKeys lists what may change when a run is resumed, in lines of the help.
@@ -234,6 +239,7 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 	net := r.Model.Net()
 	res.ModelStep, res.ModelBest, res.Backend = r.Step, r.Best, net.Engine().Name()
 	res.Parameters, res.Condition = net.NumWeights(), r.Model.Conditioner() != nil
+	res.Given = r.Model.Spec().ContextColumns != nil
 	return res, r, nil
 }
 
@@ -307,7 +313,7 @@ func (a *app) opened(res *trainResult, set *data.Set, is run.Config) {
 		a.status("%s: %s", set.Name, line)
 	}
 	notes := set.Notes
-	if set.Skipped > 0 {
+	if set.Skipped > 0 && res.Images {
 		notes = append(notes, fmt.Sprintf("images left out because they cannot be decoded: %d", set.Skipped))
 	}
 	for _, note := range notes {

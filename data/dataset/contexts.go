@@ -1,0 +1,253 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"flowmatch/data"
+	"flowmatch/data/internal/files"
+	"flowmatch/data/table"
+	"flowmatch/flow"
+	"flowmatch/internal/choice"
+)
+
+// The values of [Config.Missing].
+const (
+	MissingError = "error" // a number that is missing or not finite is an error
+	MissingDrop  = "drop"  // its row is left out, and counted in data.Set.Skipped
+)
+
+// Given says whether the points are given contexts.
+func (c Config) Given() bool { return len(c.Context) > 0 || len(c.Target) > 0 || c.ContextPath != "" }
+
+// WithColumns returns c with the columns of a table to learn and those of the context, by names.
+func (c Config) WithColumns(columns, context []string) Config {
+	if len(c.Target) > 0 || c.Columns == nil {
+		c.Columns, c.Target = columns, nil
+	}
+	if context != nil && !numberedContexts(context) {
+		c.Context = context
+	}
+	return c
+}
+
+// contextPrefix stands before the number of a number of a context without a name.
+const contextPrefix = "context"
+
+// numberedContexts says whether names are those of contexts without names.
+func numberedContexts(names []string) bool { return len(names) > 0 && names[0] == contextPrefix+"0" }
+
+// contextKey is the key that says where the contexts come from.
+func (c Config) contextKey() string {
+	switch {
+	case c.ContextPath != "":
+		return "data.context_path"
+	case len(c.Target) > 0:
+		return "data.target leaves for the context what it does not name"
+	}
+	return "data.context"
+}
+
+// checkContext reports keys of contexts that do not go together.
+func (c Config) checkContext() error {
+	for _, f := range []struct {
+		name string
+		list []string
+	}{{"context", c.Context}, {"target", c.Target}} {
+		if f.list != nil && len(f.list) == 0 {
+			return fmt.Errorf("data: %s is empty; name columns, or leave it out", f.name)
+		}
+	}
+	switch target := len(c.Target) > 0; {
+	case target && c.ContextPath != "":
+		return errors.New("data: target is set beside context_path: all columns of path but the label are learnt " +
+			"then; to pick some, use columns")
+	case target && len(c.Context) > 0:
+		return errors.New("data: target and context both say which columns are given; leave one out")
+	case target && len(c.Columns) > 0:
+		return errors.New("data: target and columns both say which columns are learnt; leave one out")
+	case c.ContextPath != "" && c.TestPath != "" && c.TestContextPath == "":
+		return errors.New("data: test_path is set beside context_path, so its rows need contexts: set " +
+			"test_context_path")
+	case c.TestContextPath != "" && (c.TestPath == "" || c.ContextPath == ""):
+		return errors.New("data: test_context_path is set, but has no effect without test_path and context_path")
+	case c.Missing == "":
+		return nil
+	}
+	if err := choice.Check("missing", c.Missing, []string{MissingError, MissingDrop}); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	return nil
+}
+
+// tableOptions are those of the table of points.
+func (c Config) tableOptions() (table.Options, error) {
+	delimiter, err := c.delimiter()
+	opts := table.Options{Columns: c.Columns, Label: c.Label, Delimiter: delimiter, Header: c.Header,
+		DropMissing: c.Missing == MissingDrop}
+	if c.ContextPath == "" {
+		opts.Context = c.Context
+	}
+	if len(c.Target) > 0 {
+		opts.Columns, opts.Rest = c.Target, true
+	}
+	return opts, err
+}
+
+// readTable reads a table of points, with contexts from a file of their own where there is one.
+func (c Config) readTable(path, contexts string, opts table.Options) (table.Table, error) {
+	t, err := table.Read(path, opts)
+	if err != nil || contexts == "" {
+		return t, hinted(err)
+	}
+	given, err := table.Read(contexts, table.Options{Columns: c.Context, Prefix: contextPrefix, Flat: true,
+		Delimiter: opts.Delimiter, Header: opts.Header, DropMissing: opts.DropMissing})
+	if err != nil {
+		return t, fmt.Errorf("data.context_path: %w", hinted(err))
+	}
+	return join(t, given, path, contexts)
+}
+
+// hinted adds to the error of a number that is missing what can be done about it.
+func hinted(err error) error {
+	if !data.IsGap(err) {
+		return err
+	}
+	return fmt.Errorf("%w, or leave out all such rows (data.missing: %s)", err, MissingDrop)
+}
+
+// join gives the rows of t those of another table, which has as many, as contexts. A row that was
+// left out of one of them is left out of both.
+func join(t, given table.Table, path, contexts string) (table.Table, error) {
+	if t.Read != given.Read {
+		return t, files.Malformed(contexts, "%d rows of contexts for the %d rows of %s; want one for each, in their "+
+			"order", given.Read, t.Read, choice.Cut(path))
+	}
+	for _, name := range given.Columns {
+		if slices.Contains(t.Columns, name) {
+			return t, files.Malformed(contexts, "column %s is one of %s, too; give it another name, or leave it out "+
+				"of context or columns", choice.Quote(name), choice.Cut(path))
+		}
+	}
+	ofT, ofGiven := common(t.Kept, given.Kept, t.Read)
+	if len(ofT) == 0 {
+		return t, files.Malformed(contexts, "no row has all of its numbers both here and in %s", choice.Cut(path))
+	}
+	if len(ofT) < t.X.N {
+		where := t.Where
+		t.X = t.X.Rows(ofT)
+		t.Label = flow.Given{Label: t.Label}.Rows(ofT).Label
+		t.Where = func(row int) string { return where(ofT[row]) }
+	}
+	if len(ofGiven) < given.X.N {
+		given.X = given.X.Rows(ofGiven)
+	}
+	t.Context, t.ContextColumns, t.Shape = given.X, given.Columns, given.Shape
+	for _, note := range given.Notes {
+		t.Notes = append(t.Notes, "contexts: "+note)
+	}
+	return t, nil
+}
+
+// common returns the rows that two tables of n rows have kept in common, as rows of each; nil is all
+// of them.
+func common(a, b []int, n int) (ofA, ofB []int) {
+	at := func(kept []int) []int { // of each row of the file, that of the table, or -1
+		out := slices.Repeat([]int{-1}, n)
+		for k, i := range kept {
+			out[i] = k
+		}
+		for i := range out {
+			if kept == nil {
+				out[i] = i
+			}
+		}
+		return out
+	}
+	inA, inB := at(a), at(b)
+	for i := range n {
+		if inA[i] >= 0 && inB[i] >= 0 {
+			ofA, ofB = append(ofA, inA[i]), append(ofB, inB[i])
+		}
+	}
+	return ofA, ofB
+}
+
+// Grid says how the numbers of a context hang together. The zero value is that of numbers which
+// each mean something else: each has a mean and a deviation of its own.
+type Grid struct {
+	// Axes is how many axes a context has, the last of which are the numbers of one observation:
+	// of a series 2, of an image 3. A number of an observation has one mean and one deviation,
+	// wherever it is observed. 0: it has none.
+	Axes int
+	// Shape is that of a context; nil: that of the array it comes from.
+	Shape []int
+	// Marked says that the last number of an observation is 1, or 0 where there is none. It stays
+	// as it is, and nothing is learnt of observations that are not there.
+	Marked bool
+}
+
+// of returns the shape of contexts of so many numbers, which come from an array with rows of that shape;
+// nil without a grid.
+func (g Grid) of(array []int, numbers int) ([]int, error) {
+	switch {
+	case g.Axes == 0 || numbers == 0:
+		return nil, nil
+	case g.Shape != nil:
+		return g.Shape, nil
+	case array == nil:
+		array = []int{numbers}
+	}
+	if len(array) == g.Axes-1 && !g.Marked {
+		array = append(slices.Clone(array), 1) // one number an observation
+	}
+	if len(array) != g.Axes {
+		return nil, fmt.Errorf("data: the contexts are of shape %v, and the network wants %d axes of them: give the "+
+			"shape in net.residual.embed.shape, or an NPY array [N, ...] of it", array, g.Axes)
+	}
+	return array, nil
+}
+
+// fit returns the standardizer of contexts of a shape, which a grid gives; nil: there is none.
+func (g Grid) fit(c flow.Batch, shape []int, names []string) (*data.Standardizer, error) {
+	size := 1
+	for _, n := range shape {
+		size *= n
+	}
+	if shape == nil || size != c.D { // which the network reports
+		s, err := data.Fit(c, names)
+		if errors.Is(err, data.ErrConstantColumn) {
+			err = fmt.Errorf("%w, and out of the context", err)
+		}
+		return s, err
+	}
+	numbers := shape[len(shape)-1]
+	learnt, all := numbers, flow.Batch{N: c.N * c.D / numbers, D: numbers, X: c.X}
+	if g.Marked {
+		learnt--
+	}
+	there := make([]float64, 0, len(c.X))
+	for i := range all.N {
+		row := all.Row(i)
+		if g.Marked && row[learnt] != 0 && row[learnt] != 1 {
+			return nil, fmt.Errorf("the mark of observation %d of training context %d is %g; want 1 where there is an "+
+				"observation, and 0 where there is none", i%(c.D/numbers)+1, i*numbers/c.D+1, row[learnt])
+		}
+		if !g.Marked || row[learnt] == 1 {
+			there = append(there, row[:learnt]...)
+		}
+	}
+	if len(there) == 0 {
+		return nil, errors.New("no training context has an observation: all marks are 0")
+	}
+	s, err := data.Fit(flow.Batch{N: len(there) / learnt, D: learnt, X: there}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("the numbers of an observation: %w", err)
+	}
+	if g.Marked {
+		s.Mean, s.Std = append(s.Mean, 0), append(s.Std, 1)
+	}
+	s.Mean, s.Std = slices.Repeat(s.Mean, all.N/c.N), slices.Repeat(s.Std, all.N/c.N)
+	return s, nil
+}
