@@ -66,6 +66,8 @@ type Set struct {
 	// (for images: the same as [-1, 1]; for a UCI set: those of the published
 	// tables, not of the file).
 	Standardizer *Standardizer
+	// Bounds is the box that all points are in, in original units; nil: none is known.
+	Bounds Bounds
 	// Density is the exact log p_1 in model units; nil when unknown.
 	Density LogProber
 	// Entropy is -E log p_1 in model units, in nats; nil when unknown.

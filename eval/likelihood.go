@@ -29,6 +29,9 @@ type Likelihood struct {
 	BPD     *float64 `json:"bpd,omitempty"` // bits per dimension, of dequantised images, one sample each
 	// Dequantizations are bits per dimension with more samples; see [BPD].
 	Dequantizations []BPD `json:"dequantizations,omitempty"`
+	// Mass is how much of the model is within its bounds, to which log-densities are limited; nil:
+	// there are none. Points outside are not among Points.
+	Mass *model.Mass `json:"mass,omitempty"`
 	// Check says whether the mean is to be believed; nil where there is no mean.
 	Check *Check `json:"check,omitempty"`
 }
@@ -87,32 +90,40 @@ func (s Subject) Likelihood(ctx context.Context, x flow.Batch, given flow.Given)
 	} else if err != nil {
 		return nil, nil, err
 	}
+	whole := slices.Clone(logp)
+	if l.Mass, err = s.Model.Normalize(ctx, x, logp, s.bounded(o)); err != nil {
+		return nil, nil, err
+	}
 	var scored, nowhere []int
 	var values []float64
 	for i, v := range logp {
 		switch {
 		case math.IsNaN(v):
 			unscored.Points = append(unscored.Points, i)
-		case math.IsInf(v, 0):
+		case math.IsInf(v, 0) && math.IsInf(whole[i], 0):
 			nowhere = append(nowhere, i)
-		default:
+		case !math.IsInf(v, 0): // which a point out of bounds has
 			scored, values = append(scored, i), append(values, v)
 		}
 	}
 	if nowhere != nil {
 		return nil, logp, &UnscoredError{Of: x.N, Points: nowhere}
 	}
+	if scored == nil && unscored.Points == nil {
+		return nil, logp, fmt.Errorf("eval: all of %d points are out of the bounds of the model (%s), so that their "+
+			"density is 0", x.N, s.Model.Spec().Bounds.Named(s.Model.Spec().Columns))
+	}
 	if scored == nil {
 		return nil, logp, unscored
 	}
 	on := x
-	if unscored.Points != nil {
+	if len(scored) < x.N {
 		on = x.Rows(scored)
 	}
 	if err := s.measured(l, on, values); err != nil {
 		return l, logp, err
 	}
-	if l.Check, err = s.trust(ctx, x, logp, values, o, l); err == nil && unscored.Points != nil {
+	if l.Check, err = s.trust(ctx, x, whole, values, o, l); err == nil && unscored.Points != nil {
 		err = unscored
 	}
 	return l, logp, err
@@ -148,8 +159,23 @@ func (s Subject) LogProb(ctx context.Context, x flow.Batch, given flow.Given) ([
 	if err != nil {
 		return nil, nil, err
 	}
-	logp, l, _, err := s.logProb(ctx, x, given, s.watch("log-densities", x.N))
+	logp, l, o, err := s.logProb(ctx, x, given, s.watch("log-densities", x.N))
+	if logp != nil {
+		var failed error
+		if l.Mass, failed = s.Model.Normalize(ctx, x, logp, s.bounded(o)); failed != nil {
+			return nil, nil, failed
+		}
+	}
 	return logp, l, err
+}
+
+// bounded returns the options of a solve with the bounds of the model, which logProb leaves out.
+func (s Subject) bounded(o model.LikelihoodOptions) model.LikelihoodOptions {
+	o.Within, o.Progress = nil, nil
+	if b := s.Model.Spec().Bounds; len(b) > 0 {
+		o.Progress = s.watch("samples that tell the mass within the bounds", max(1, o.Given.Context.N))
+	}
+	return o
 }
 
 // logProb also returns the options of the solve.
@@ -159,7 +185,7 @@ func (s Subject) logProb(ctx context.Context, x flow.Batch, given flow.Given,
 	if err != nil {
 		return nil, nil, o, err
 	}
-	o.Progress = report
+	o.Progress, o.Within = report, &model.Within{} // everywhere
 	logp, st, err := s.Model.LogProb(ctx, x, o)
 	l := &Likelihood{Points: x.N, Divergence: o.Divergence.String(), NFE: st.NFE}
 	var some *ode.PointsError

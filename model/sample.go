@@ -27,6 +27,9 @@ type SampleOptions struct {
 	// their steps, so that results differ within the tolerance, as with
 	// likelihood.Problem.BatchSize.
 	Batch int
+	// Within is where the samples are to be, which [Model.Sample] draws again until they are; nil:
+	// within [Spec.Bounds], if there are any.
+	Within *Within
 	// Progress, if not nil, is called as the sampling goes on.
 	Progress Progress
 }
@@ -38,6 +41,10 @@ type Samples struct {
 	LogP  []float64 // nats, in data units, of [Density]; else nil
 	// Stats is what a point has cost: of several batches, that of the dearest.
 	Stats ode.Stats
+	// Inside counts the draws, and Mass is what LogP was normalised by, where the samples had to be
+	// within bounds; else nil.
+	Inside *Acceptance
+	Mass   *Mass
 }
 
 // Sample draws N points from the source and moves them to the data. When ctx ends, no
@@ -55,13 +62,16 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions) (Samples, error) {
 		3*8*float64(o.N)*float64(m.Dim())); err != nil {
 		return Samples{}, fmt.Errorf("model: %w", err)
 	}
+	if w := m.within(o.Within); w != nil {
+		return m.sampleWithin(ctx, o, *w)
+	}
 	x0 := flow.NewBatch(o.N, m.Dim())
 	m.source.Sample(x0, seed.Rand(o.Seed, "sample", 0))
 	return m.SampleFrom(ctx, x0, o)
 }
 
 // SampleFrom is Sample from given source points [N, D], in model units, which are not
-// modified; o.N must be 0 or N.
+// modified; o.N must be 0 or N. What flows out of bounds stays there.
 func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) (s Samples, err error) {
 	if err := m.made(); err != nil {
 		return s, err
@@ -101,6 +111,9 @@ type LikelihoodOptions struct {
 	Given      flow.Given            // as in SampleOptions: the density is log p(x | given)
 	Solver     ode.Solver            // its Control must be set
 	Divergence likelihood.Divergence // nil: exact
+	// Within is where the points may be: outside their density is 0, inside it is divided by the
+	// mass inside; nil: within [Spec.Bounds], if there are any.
+	Within *Within
 	// Batch and Progress are as in [SampleOptions].
 	Batch    int
 	Progress Progress
@@ -123,7 +136,14 @@ func (m *Model) LogProb(ctx context.Context, x flow.Batch, o LikelihoodOptions) 
 		return nil, ode.Stats{}, err
 	}
 	lo, hi := m.Span()
-	return m.logProb(ctx, x, o, lo, hi, nil)
+	logp, st, err := m.logProb(ctx, x, o, lo, hi, nil)
+	if err != nil && !failedPoints(err) || m.within(o.Within) == nil {
+		return logp, st, err
+	}
+	if _, failed := m.Normalize(ctx, x, logp, o); failed != nil {
+		return nil, st, failed
+	}
+	return logp, st, err
 }
 
 // logProb is LogProb over the times from lo to hi; rows are the numbers of the points for

@@ -47,6 +47,10 @@ type Spec struct {
 	// table, and ContextStandardizer maps them to model units; nil otherwise.
 	ContextColumns      []string           `json:"context_columns,omitempty"`
 	ContextStandardizer *data.Standardizer `json:"context_standardizer,omitempty"`
+	// Bounds is the box that the data are from, in data units, such as the support of a prior:
+	// samples are drawn until they are in it, and log-densities are those inside. Nil: there is
+	// none.
+	Bounds data.Bounds `json:"bounds,omitempty"`
 	// LabelName is the name of the labels (a table's column), and ClassNames the names of
 	// the classes, in the order of the labels 0, 1, ...; empty where they have none.
 	LabelName  string   `json:"label_name,omitempty"`
@@ -138,7 +142,7 @@ func (s Spec) check() error {
 	if n := len(s.Columns); n != 0 && n != dim {
 		return fmt.Errorf("%w: %d columns for points of dimension %d", ErrSpec, n, dim)
 	}
-	if err := s.checkContext(); err != nil {
+	if err := errors.Join(s.checkContext(), s.checkBounds()); err != nil {
 		return err
 	}
 	if n := len(s.ClassNames); n != 0 && n != s.Net.Classes {

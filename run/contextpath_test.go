@@ -183,3 +183,87 @@ func TestAContextOfUnknownShapeIsAnError(t *testing.T) {
 		}
 	}
 }
+
+// TestAPosteriorKeepsWithinItsPrior: a ~ U(-1, 1) seen as x = a + noise of deviation 0.3 has, at x = 1,
+// the posterior N(1, 0.09) of which only the half below 1 is left.
+func TestAPosteriorKeepsWithinItsPrior(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 6))
+	var b strings.Builder
+	b.WriteString("a,x\n")
+	for range 4000 {
+		a := 2*rng.Float64() - 1
+		fmt.Fprintf(&b, "%g,%g\n", a, a+0.3*rng.NormFloat64())
+	}
+	dir := t.TempDir()
+	sims := filepath.Join(dir, "sims.csv")
+	if err := os.WriteFile(sims, []byte(b.String()), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	text := "data: {path: " + sims + ", context: [x], bounds: {a: [-1, 1]}, test: 60}\n" +
+		"net: {residual: {width: 32, blocks: 2}}\ntrain: {steps: 900, batch: 128}\n"
+	cfg, err := ParseConfig([]byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Train(t.Context(), cfg, filepath.Join(dir, "run"), TrainOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := r.Model.Contexts(flow.Batch{N: 1, D: 1, X: []float64{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := flow.Given{Context: z}
+	p, err := posterior(t, r, given)
+	if mean := 1 - 0.3*math.Sqrt(2/math.Pi); err != nil || math.Abs(p[0]-mean) > 0.04 {
+		t.Errorf("the mean of the posterior is %.3f, want %.3f (%v)", p[0], mean, err)
+	}
+	s, err := r.Subject(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The density within the bounds has mass 1.
+	const cells = 200
+	x := flow.NewBatch(cells+1, 1)
+	for i := range cells {
+		x.X[i] = -1 + (2*float64(i)+1)/cells
+	}
+	x.X[cells] = 1.2
+	logp, l, err := s.LogProb(t.Context(), x, given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, v := range logp {
+		sum += math.Exp(v) * 2 / cells
+	}
+	if math.Abs(sum-1) > 0.02+4*l.Mass.StdErr || !math.IsInf(logp[cells], -1) || l.Mass.Outside != 1 {
+		t.Errorf("the density within the bounds has mass %.3f, and log p %g outside; %+v", sum, logp[cells], *l.Mass)
+	}
+	points, held, err := s.TestPoints(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, _, err := s.Likelihood(t.Context(), points, held)
+	if err != nil || whole.Mass == nil || whole.Mass.Contexts != 60 || whole.Points != 60 {
+		t.Errorf("the likelihood of held-out points: %+v (%v)", whole, err)
+	}
+}
+
+func TestRowsOutOfTheirBoundsAreNamed(t *testing.T) {
+	sims := linearGaussian(t, 300)
+	for want, bounds := range map[string]string{
+		`column "a": `:                    "{a: [-0.5, 0.5]}",
+		`no column "x" is learnt`:         "{x: [0, 1]}",
+		"must be less than the second":    "{a: [1, 0]}",
+		"want two numbers, the least and": "{a: [1]}",
+	} {
+		cfg, err := ParseConfig([]byte("data: {path: "+sims+", context: [x], bounds: "+bounds+"}\n"), nil)
+		if err == nil {
+			_, err = cfg.Open()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("bounds %s: %v, want %q", bounds, err, want)
+		}
+	}
+}

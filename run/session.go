@@ -354,6 +354,7 @@ func specOf(cfg Config, set *data.Set) model.Spec {
 		Net: cfg.Net, Path: cfg.Path, Prediction: cfg.Train.Prediction,
 		Shape: set.Shape, Standardizer: set.Standardizer, Columns: set.Columns,
 		ContextColumns: set.ContextColumns, ContextStandardizer: set.ContextStandardizer, Fingerprint: set.Fingerprint,
+		Bounds: set.Bounds,
 	}
 	if set.Columns != nil {
 		spec.Kinds = slices.Repeat([]string{"real"}, len(set.Columns))

@@ -93,6 +93,10 @@ type Config struct {
 	ContextPath string `json:"context_path,omitempty" yaml:"context_path,omitempty"`
 	// TestContextPath is the file with the contexts of the rows of test_path.
 	TestContextPath string `json:"test_context_path,omitempty" yaml:"test_context_path,omitempty"`
+	// Bounds are the least and the largest value of columns to learn, such as those of a prior:
+	// samples are drawn until they are inside, and log-densities are those inside. A row outside is
+	// an error. For a side without a bound, write 1e300 or -1e300.
+	Bounds map[string]data.Bound `json:"bounds,omitempty" yaml:"bounds,omitempty"`
 	// Missing says what to do with rows of a table in which a number is missing or not finite:
 	// report an error (error, the default), or leave them out and count them (drop).
 	Missing string `json:"missing,omitempty" yaml:"missing,omitempty"`
@@ -344,6 +348,7 @@ func (c Config) checkFields(kind string) error {
 		{"context_path", c.ContextPath != "", []string{data.KindTable}},
 		{"test_context_path", c.TestContextPath != "", []string{data.KindTable}},
 		{"missing", c.Missing != "", []string{data.KindTable}},
+		{"bounds", c.Bounds != nil, []string{data.KindTable}},
 		{"label", c.Label != "", []string{data.KindTable}},
 		{"delimiter", c.Delimiter != "", []string{data.KindTable}},
 		{"header", c.Header != nil, []string{data.KindTable}},

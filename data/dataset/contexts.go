@@ -59,6 +59,11 @@ func (c Config) checkContext() error {
 			return fmt.Errorf("data: %s is empty; name columns, or leave it out", f.name)
 		}
 	}
+	for name, b := range c.Bounds {
+		if err := b.Validate(); err != nil {
+			return fmt.Errorf("data: bounds: %s: %w", choice.Quote(name), err)
+		}
+	}
 	switch target := len(c.Target) > 0; {
 	case target && c.ContextPath != "":
 		return errors.New("data: target is set beside context_path: all columns of path but the label are learnt " +
@@ -115,6 +120,24 @@ func hinted(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w, or leave out all such rows (data.missing: %s)", err, MissingDrop)
+}
+
+// bounds returns the box of the points of a table, all of which must be inside; nil without one.
+func (c Config) bounds(t table.Table, path string) (data.Bounds, error) {
+	if len(c.Bounds) == 0 {
+		return nil, nil
+	}
+	b, err := data.NewBounds(c.Bounds, t.Columns)
+	if err != nil {
+		return nil, fmt.Errorf("data.%w", err)
+	}
+	for i := range t.X.N {
+		if d := b.Outside(t.X.Row(i)); d >= 0 {
+			at := fmt.Sprintf("%s, column %s", t.Where(i), choice.Quote(t.Columns[d]))
+			return nil, files.MalformedAt(path, at, "%g is outside of data.bounds, %v", t.X.Row(i)[d], []float64(b[d]))
+		}
+	}
+	return b, nil
 }
 
 // join gives the rows of t those of another table, which has as many, as contexts. A row that was

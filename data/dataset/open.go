@@ -195,9 +195,15 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 	if s.ContextShape, err = c.Grid.of(t.Shape, s.Context); err != nil {
 		return nil, err
 	}
+	if s.Bounds, err = c.bounds(t, within(dir, c.Path)); err != nil {
+		return nil, err
+	}
 	var apart table.Table
 	if c.TestPath != "" {
 		if apart, err = c.readTest(dir, opts, t); err != nil {
+			return nil, err
+		}
+		if _, err := c.bounds(apart, within(dir, c.TestPath)); err != nil {
 			return nil, err
 		}
 		holdApart(s, apart.Points(), apart.Fingerprint())

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"flowmatch/eval"
+	"flowmatch/model"
 )
 
 type evalResult struct{ eval.Report }
@@ -80,8 +81,24 @@ func likelihoodText(w io.Writer, l *eval.Likelihood) {
 	if l.BPD != nil && l.Dequantizations == nil {
 		fmt.Fprintf(w, "  bits per dimension\t%.4f with K = 1 sample of dequantisation\n", *l.BPD)
 	}
+	if l.Mass != nil {
+		massText(w, l.Mass)
+	}
 	if l.Check != nil {
 		checkText(w, l.Check)
+	}
+}
+
+// massText says what log-densities within bounds are divided by.
+func massText(w io.Writer, m *model.Mass) {
+	fmt.Fprintf(w, "  mass within the bounds\t%.4g", m.Mean)
+	if m.Contexts > 1 {
+		fmt.Fprintf(w, " on average over %d contexts, %.4g at least", m.Contexts, m.Least)
+	}
+	fmt.Fprintf(w, ", of %d draws each: log p ± %.2g nats\n", m.Draws, m.StdErr)
+	if m.Outside > 0 {
+		fmt.Fprintf(w, "  out of the bounds\t%d of the points: their density is 0, and the mean leaves them out\n",
+			m.Outside)
 	}
 }
 

@@ -113,3 +113,38 @@ func TestContextsThatDoNotFitARun(t *testing.T) {
 		}
 	}
 }
+
+func TestSamplesAndDensitiesKeepWithinBounds(t *testing.T) {
+	_, sims := posterior(t)
+	dir := filepath.Join(t.TempDir(), "run")
+	file := writeText(t, "run.yaml", "data: {path: "+sims+", context: [x, y], bounds: {a: [-1, 1], b: [-1, 1]}}\n"+
+		"net: {residual: {width: 8, blocks: 1}}\ntrain: {steps: 20, batch: 32}\n")
+	succeed(t, "train", file, "--out", dir, "-q")
+	out := filepath.Join(t.TempDir(), "s.csv")
+	got := succeedJSON(t, "sample", dir, "--given", "x=0,y=100", "--n", "50", "--logp", "--out", out, "-q")
+	a, ok := got["acceptance"].(map[string]any)
+	if !ok || a["drawn"].(float64) < 50 || got["mass"] == nil ||
+		!strings.Contains(fmt.Sprint(got["bounds"]), "a in [-1, 1]") {
+		t.Errorf("the result of samples within bounds: %v", got)
+	}
+	said := succeed(t, "sample", dir, "--given", "x=0,y=100", "--n", "50", "--out", out, "-q")
+	if !strings.Contains(said, "the rest was drawn again") {
+		t.Errorf("the text of samples within bounds: %s", said)
+	}
+	points := writeText(t, "points.csv", "a,b\n0,0\n2,0\n0.5,0.5\n")
+	values := filepath.Join(t.TempDir(), "logp.csv")
+	l := succeedJSON(t, "logp", dir, "--data", points, "--given", "x=0,y=100", "--out", values, "-q")
+	m, ok := l["mass"].(map[string]any)
+	if !ok || m["outside"] != 1.0 || m["contexts"] != 1.0 || l["points"] != 2.0 {
+		t.Errorf("log-densities within bounds: %v", l)
+	}
+	text, err := os.ReadFile(values)
+	if err != nil || strings.Split(string(text), "\n")[2] != "-Inf" {
+		t.Errorf("the value of a point outside: %q (%v)", text, err)
+	}
+	outside := writeText(t, "outside.csv", "a,b\n0,7\n")
+	if code, _, stderr := invoke(t, "logp", dir, "--data", outside, "--given", "x=0,y=100"); code != 1 ||
+		!strings.Contains(stderr, "out of the bounds of the model (a in [-1, 1], b in [-1, 1])") {
+		t.Errorf("points that are all outside: exit code %d, %s", code, stderr)
+	}
+}

@@ -40,6 +40,11 @@ type sampleResult struct {
 	Condition string `json:"condition,omitempty"`
 	// Given is where the contexts come from; absent: there are none.
 	Given string `json:"given,omitempty"`
+	// Bounds are those of the model, Acceptance counts the draws until the samples were inside, and
+	// Mass is how much of the model is inside; with --logp.
+	Bounds     string            `json:"bounds,omitempty"`
+	Acceptance *model.Acceptance `json:"acceptance,omitempty"`
+	Mass       *model.Mass       `json:"mass,omitempty"`
 	// Warnings say what is to be known of the samples, one sentence each.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -65,6 +70,14 @@ func (s sampleResult) text(w io.Writer) {
 	}
 	if s.Given != "" {
 		fmt.Fprintf(w, "given\t%s\n", s.Given)
+	}
+	if a := s.Acceptance; a != nil {
+		fmt.Fprintf(w, "bounds\t%s\n", s.Bounds)
+		fmt.Fprintf(w, "  inside\t%d of %d draws, %.4g of them at least for a context: the rest was drawn again\n",
+			a.Inside, a.Drawn, a.Least)
+	}
+	if s.Mass != nil {
+		massText(w, s.Mass)
 	}
 	if s.MeanLogP != nil {
 		fmt.Fprintf(w, "mean log-density\t%s nats, divergence %s\n", decimals(*s.MeanLogP), s.Divergence)
@@ -264,6 +277,10 @@ func (f *sampleFlags) result(r *run.Run, s model.Samples, how model.Sampler, sta
 		Run: r.Dir, N: s.X.N, Dim: s.X.D, Seed: f.seed, Solver: how.String(), NFE: s.Stats.NFE,
 		Seconds: time.Since(start).Seconds(), Backend: r.Model.Net().Engine().Name(), Condition: f.condition,
 		Label: f.label, Given: f.given,
+	}
+	if s.Inside != nil {
+		spec := r.Model.Spec()
+		res.Bounds, res.Acceptance, res.Mass = spec.Bounds.Named(spec.Columns), s.Inside, s.Mass
 	}
 	if f.label == "" {
 		res.Classes = r.Model.Spec().ClassNames
