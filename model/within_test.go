@@ -127,7 +127,8 @@ func TestARegionIsWhereADensityIsNotZero(t *testing.T) {
 	}
 	if err != nil || math.Abs(logp[0]+math.Log(want)) > 4*mass.StdErr || !math.IsInf(logp[1], -1) ||
 		mass.Outside != 1 {
-		t.Errorf("normalised log-densities %v of a mass of %v, want %.4f and -Inf (%v)", logp, mass, -math.Log(want), err)
+		t.Errorf("normalised log-densities %v of a mass of %v, want %.4f and -Inf (%v)", logp, mass, -math.Log(want),
+			err)
 	}
 }
 

@@ -67,6 +67,15 @@ func TestAPosteriorIsLearntFromSimulations(t *testing.T) {
 		// At one observation, x = 16: N(1.6, 0.2).
 		context := flow.Batch{N: 1, D: 1, X: []float64{16}}
 		spec.ContextStandardizer.Apply(context)
+		solver, err := r.Config.Eval.DensitySolver()
+		if err != nil {
+			t.Fatal(err)
+		}
+		mode, err := r.Model.Mode(t.Context(), model.ModeOptions{Given: flow.Given{Context: context}, Solver: solver})
+		if err != nil || math.Abs(mode.X.X[0]-1.6) > 0.2 || math.Abs(mode.LogP[0]+0.5*math.Log(2*math.Pi*0.2)) > 0.2 {
+			t.Errorf("%s: the mode at x = 16 is %.3f with log p %.3f, want 1.6 and -0.114 (%v)", c, mode.X.X,
+				mode.LogP, err)
+		}
 		p, err := posterior(t, r, flow.Given{Context: context})
 		if mean, std := p[0], p[1]; err != nil || math.Abs(mean-1.6) > 0.12 || math.Abs(std-math.Sqrt(0.2)) > 0.08 {
 			t.Errorf("%s: at x = 16 mean %.3f and deviation %.3f, want 1.6 and 0.447 (%v)", c, mean, std, err)

@@ -87,6 +87,49 @@ func TestSamplesOfAContextGoBackIntoLogp(t *testing.T) {
 	}
 }
 
+func TestTheMostLikelyPointOfEachContextIsWritten(t *testing.T) {
+	dir, _ := posterior(t)
+	out := filepath.Join(t.TempDir(), "modes.csv")
+	obs := writeText(t, "obs.csv", "y,x\n100.5,0.25\n99,-1\n")
+	got := succeedJSON(t, "sample", dir, "--given", obs, "--map", "--out", out, "-q")
+	if got["n"] != 2.0 || len(got["points"].([]any)) != 2 || got["unsettled"] != nil {
+		t.Errorf("the most likely points: %v", got)
+	}
+	// No sample is more likely.
+	samples := filepath.Join(t.TempDir(), "s.csv")
+	succeed(t, "sample", dir, "--given", obs, "--n", "100", "--logp", "--out", samples, "-q")
+	column := func(file string) (logp []float64) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n")[1:] {
+			var v float64
+			if _, err := fmt.Sscan(line[strings.LastIndex(line, ",")+1:], &v); err != nil {
+				t.Fatal(err)
+			}
+			logp = append(logp, v)
+		}
+		return logp
+	}
+	modes, all := column(out), column(samples)
+	for i, top := range modes {
+		if most := slices.Max(all[100*i : 100*i+100]); most > top+1e-3 || most < top-1 {
+			t.Errorf("context %d: the most likely point has log p %.4f, a sample %.4f", i, top, most)
+		}
+	}
+	for want, more := range map[string][]string{
+		"--n has no effect":     {"--n", "3"},
+		"needs an ODE solver":   {"--solver", "ddpm"},
+		"--guidance has no eff": {"--guidance", "2"},
+	} {
+		args := append([]string{"sample", dir, "--given", obs, "--map", "--out", out}, more...)
+		if code, _, stderr := invoke(t, args...); code != 2 || !strings.Contains(stderr, want) {
+			t.Errorf("%v: exit code %d, %s, want %q", more, code, stderr, want)
+		}
+	}
+}
+
 func TestContextsThatDoNotFitARun(t *testing.T) {
 	dir, sims := posterior(t)
 	plain := trained(t)

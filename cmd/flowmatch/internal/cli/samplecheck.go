@@ -31,6 +31,11 @@ func (f *sampleFlags) check(cmd *cobra.Command) (ext string, err error) {
 	if ext, err = extension("--out", f.out, ".csv", ".npy", ".png"); err != nil {
 		return "", err
 	}
+	if f.mode {
+		if err := f.checkMode(cmd, ext); err != nil {
+			return "", err
+		}
+	}
 	set := cmd.Flags().Changed
 	switch {
 	case set("n") && f.n < 1:
@@ -150,6 +155,9 @@ func (f *sampleFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 	}
 	if f.noisy() {
 		return r, nil
+	}
+	if f.mode {
+		return r, f.apply(cmd, r, useODE)
 	}
 	return r, f.apply(cmd, r, useSamples)
 }
