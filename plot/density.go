@@ -1,6 +1,7 @@
 package plot
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -92,8 +93,8 @@ func Density(w io.Writer, g Grid, maps []Map, o DensityOptions) error {
 	if err != nil {
 		return err
 	}
-	if g, err = g.resolve(); err != nil {
-		return err
+	if g, err = g.resolve(); err != nil || o.checkTruth(2) != nil {
+		return errors.Join(err, o.checkTruth(2))
 	}
 	if len(maps) == 0 {
 		return fmt.Errorf("plot: density: %w: no maps", ErrEmpty)
@@ -121,7 +122,7 @@ func Density(w io.Writer, g Grid, maps []Map, o DensityOptions) error {
 		name = "log p(x)"
 	}
 	l := layout{
-		rows: 1, cols: len(maps), w: wide, h: high, gap: 14, title: opt.Title, panelTitle: true,
+		rows: 1, cols: len(maps), w: wide, h: high, gap: 14, title: opt.Title, panelTitle: true, note: opt.truthNote(),
 		yNames: []string{opt.name(1)}, bar: &bar{viridis, lo, hi, name}, lim: func(int, int) Limits { return g.Limits },
 	}
 	var diff []float64
@@ -135,6 +136,7 @@ func Density(w io.Writer, g Grid, maps []Map, o DensityOptions) error {
 	f := newFigure(opt, l)
 	for k, m := range maps {
 		f.paintGrid(f.panels[0][k], g, values[k], l.bar)
+		f.truthOf(f.panels[0][k], opt.Truth)
 		f.frame(0, k, m.Title, edge{left: k == 0, bottom: true})
 	}
 	if o.Difference {

@@ -48,7 +48,7 @@ func histogram(w io.Writer, panels []Panel, o Options) error {
 		sets[k] = p.Points
 	}
 	if lim.zero() {
-		lim.XMin, lim.XMax = span(0, sets...)
+		lim.XMin, lim.XMax = span(0, o.withTruth(sets, 0)...)
 	}
 	hists, top := histograms(sets, 0, lim.XMin, lim.XMax)
 	if o.Limits.zero() {
@@ -56,12 +56,15 @@ func histogram(w io.Writer, panels []Panel, o Options) error {
 	}
 	wide := int(1.5 * float64(o.side()))
 	f := newFigure(o, layout{
-		rows: 1, cols: 1, w: wide, h: o.side(), title: o.Title,
+		rows: 1, cols: 1, w: wide, h: o.side(), title: o.Title, note: o.truthNote(),
 		xNames: []string{o.name(0)}, yNames: []string{"density"},
 		lim: func(int, int) Limits { return lim },
 	})
 	a := f.panels[0][0]
 	f.bars(a, hists)
+	if o.Truth != nil {
+		f.truth(a, o.Truth[0], math.NaN(), inkAxis)
+	}
 	f.frame(0, 0, "", edge{left: true, bottom: true})
 	f.key(a, panels)
 	return f.encode(w)

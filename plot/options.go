@@ -98,6 +98,9 @@ type Options struct {
 	Columns [2]int
 	// Names are the names of all D columns, shown at the axes. Empty: x1 ... xD.
 	Names []string
+	// Truth is a point [D] that is marked in pictures of samples, by lines across and upwards, such
+	// as the parameters that an observation was made with; nil: none.
+	Truth []float64
 	// Format is the kind of file: PNG, SVG or PDF.
 	Format Format
 	// Style is dots or heat; zero means by the number of points.

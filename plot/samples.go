@@ -32,6 +32,42 @@ const MaxPairs = 8
 // first of two sets below the diagonal and the second above. All sets must have the same D. In style Heat the colours
 // of all panels share one scale, relative to the number of points.
 func Samples(w io.Writer, panels []Panel, o Options) error {
+	if err := checkPanels(panels, o); err != nil {
+		return err
+	}
+	d := panels[0].Points.D
+	chosen := o.Columns != [2]int{}
+	switch {
+	case d == 1:
+		return histogram(w, panels, o)
+	case d == 2 || chosen:
+		return scatter(w, panels, o)
+	case d <= MaxPairs:
+		return pairs(w, panels, o)
+	}
+	return fmt.Errorf("plot: samples: %w: D=%d; pairs of columns are drawn up to D=%d, beyond it set Options.Columns "+
+		"(images go to ImageGrid)", ErrShape, d, MaxPairs)
+}
+
+// Pairs writes the picture of all pairs of columns that Samples draws of points of 3 dimensions or
+// more, of points of the plane, too: histograms on the diagonal, and of one set of points the corner
+// below it. Points of D=1 become a histogram.
+func Pairs(w io.Writer, panels []Panel, o Options) error {
+	if err := checkPanels(panels, o); err != nil {
+		return err
+	}
+	switch d := panels[0].Points.D; {
+	case d == 1:
+		return histogram(w, panels, o)
+	case d <= MaxPairs:
+		return pairs(w, panels, o)
+	default:
+		return fmt.Errorf("plot: pairs: %w: D=%d; pairs of columns are drawn up to D=%d", ErrShape, d, MaxPairs)
+	}
+}
+
+// checkPanels reports sets of points that make no picture of samples.
+func checkPanels(panels []Panel, o Options) error {
 	if len(panels) == 0 {
 		return fmt.Errorf("plot: samples: %w: no panels", ErrEmpty)
 	}
@@ -48,17 +84,7 @@ func Samples(w io.Writer, panels []Panel, o Options) error {
 			return fmt.Errorf("plot: %s: %w: %d labels for %d points", what, ErrShape, len(p.Labels), p.Points.N)
 		}
 	}
-	chosen := o.Columns != [2]int{}
-	switch {
-	case d == 1:
-		return histogram(w, panels, o)
-	case d == 2 || chosen:
-		return scatter(w, panels, o)
-	case d <= MaxPairs:
-		return pairs(w, panels, o)
-	}
-	return fmt.Errorf("plot: samples: %w: D=%d; pairs of columns are drawn up to D=%d, beyond it set Options.Columns "+
-		"(images go to ImageGrid)", ErrShape, d, MaxPairs)
+	return o.checkTruth(d)
 }
 
 // scatter draws one panel a set of points of the plane.
@@ -77,11 +103,11 @@ func scatter(w io.Writer, panels []Panel, o Options) error {
 		most = max(most, p.Points.N)
 		titled = titled || p.Title != ""
 	}
-	wide, high, lim := o.panel(o.fit(flat...))
+	wide, high, lim := o.panel(o.fit(o.withTruth(flat, i, j)...))
 	heat := o.heat(most)
 	f := newFigure(o, layout{
 		rows: 1, cols: len(panels), w: wide, h: high, gap: 14,
-		title: o.Title, panelTitle: titled,
+		title: o.Title, note: o.truthNote(), panelTitle: titled,
 		xNames: slices.Repeat([]string{o.name(i)}, len(panels)), yNames: []string{o.name(j)},
 		lim: func(int, int) Limits { return lim },
 	})
@@ -94,6 +120,9 @@ func scatter(w io.Writer, panels []Panel, o Options) error {
 		}
 	}
 	for k, p := range panels {
+		if o.Truth != nil {
+			f.truth(f.panels[0][k], o.Truth[i], o.Truth[j], truthInk(heat))
+		}
 		f.frame(0, k, p.Title, edge{left: k == 0, bottom: true})
 		f.outside(f.panels[0][k], flat[k], heat)
 	}

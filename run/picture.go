@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -17,7 +18,7 @@ import (
 
 // Pictures returns the kinds of picture that Picture draws.
 func Pictures() []string {
-	return []string{"samples", "density", "field", "trajectories", "loss", "flow"}
+	return []string{"samples", "pairs", "density", "field", "trajectories", "loss", "flow"}
 }
 
 // PictureOptions says what to draw; the zero value is usable.
@@ -34,7 +35,15 @@ type PictureOptions struct {
 	// counted from 0; the zero value is the first two, and of samples up to plot.MaxPairs
 	// dimensions all pairs.
 	Columns [2]int
-	// Title stands above the picture; empty: none.
+	// Given is one context, in data units, that the picture is of; the zero Batch: held-out ones in
+	// turn, of a density and a field the first of these. Told, if not nil, is called with the one
+	// context that a picture is of.
+	Given flow.Batch
+	Told  func(context []float64)
+	// Truth is a point, in data units, that is marked in pictures of samples, pairs and the density,
+	// such as the parameters that the context was observed of; nil: none.
+	Truth []float64
+	// Title stands above the picture; empty: the context that it is of, if it is of one.
 	Title string
 	// Limits are what is shown of the two axes, in data units; zero: where the data are.
 	Limits plot.Limits
@@ -70,16 +79,23 @@ type artist struct {
 	*Run
 	PictureOptions
 	subject eval.Subject
+	one     flow.Batch // the one context, in model units, that the picture is of; the zero Batch: none
+	about   string     // what the title says of it
+	pairs   bool       // all pairs of columns are asked for
 }
 
 // Picture draws a picture of one kind: PNG, or an animated GIF for flow.
 func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOptions) error {
 	a, err := r.artist(o, kind)
+	if err == nil {
+		err = a.context(kind)
+	}
 	if err != nil {
 		return err
 	}
 	switch kind {
-	case "samples":
+	case "samples", "pairs":
+		a.pairs = kind == "pairs"
 		return a.samples(ctx, w)
 	case "density":
 		return a.density(ctx, w)
@@ -131,7 +147,19 @@ func (a *artist) data() *data.Set {
 
 // options are those of every picture.
 func (a *artist) options() plot.Options {
-	return plot.Options{Title: a.Title, Limits: a.Limits, DPI: a.DPI, Format: a.Format, Names: a.Model.Spec().Columns}
+	return plot.Options{Title: a.titled(""), Limits: a.Limits, DPI: a.DPI, Format: a.Format,
+		Names: a.Model.Spec().Columns}
+}
+
+// titled is the title of a picture: what was asked for, or what it is of.
+func (a *artist) titled(rest string) string {
+	switch {
+	case a.Title != "":
+		return a.Title
+	case a.about != "" && rest != "":
+		return a.about + "; " + rest
+	}
+	return a.about + rest
 }
 
 // along are the options of a picture of points x along two axes; of points in the plane, or on
@@ -152,6 +180,10 @@ func (a *artist) along(axes [2]int, x flow.Batch) plot.Options {
 // prompt returns what n points are given; the held-out images that contexts are made
 // of come with the data.
 func (a *artist) prompt(n int) (eval.Prompt, error) {
+	if a.one.N > 0 {
+		return eval.Prompt{Given: flow.Given{Label: flow.LabelsInTurn(n, a.Model.Spec().Net.Classes),
+			Context: a.one}}, nil
+	}
 	if a.Model.Spec().Net.Context > 0 {
 		a.data()
 	}
@@ -186,7 +218,7 @@ func (a *artist) inProportion(p *eval.Prompt) error {
 	if label == nil || a.Model.Spec().Image() != nil {
 		return nil
 	}
-	set := a.data()
+	set := a.beside()
 	if set == nil || set.Test.Len() == 0 || set.Test.Classes() == 0 {
 		return nil
 	}
@@ -221,6 +253,9 @@ func (a *artist) sample(ctx context.Context, p eval.Prompt, n int, seedValue uin
 // opened. label may be nil.
 func (r *Run) DrawPoints(w io.Writer, x flow.Batch, label []int32, cols int, o PictureOptions) error {
 	a, err := r.artist(o, "samples")
+	if err == nil {
+		err = a.context("samples")
+	}
 	if err != nil {
 		return err
 	}
@@ -229,6 +264,9 @@ func (r *Run) DrawPoints(w io.Writer, x flow.Batch, label []int32, cols int, o P
 
 func (a *artist) points(w io.Writer, x flow.Batch, label []int32, cols int) error {
 	spec := a.Model.Spec()
+	if spec.Image() != nil && a.pairs {
+		return errors.New("run: a picture of pairs is of points, and these are images; draw their samples")
+	}
 	if spec.Image() != nil {
 		o := a.grid(label, x.N, cols)
 		o.Format = a.Format
@@ -236,7 +274,7 @@ func (a *artist) points(w io.Writer, x flow.Batch, label []int32, cols int) erro
 	}
 	samples := plot.Panel{Title: "samples", Points: x}
 	panels := []plot.Panel{samples}
-	if set := a.data(); set != nil && set.Test.Len() > 0 {
+	if set := a.beside(); set != nil && set.Test.Len() > 0 {
 		n := min(x.N, set.Test.Len()) // as many of both: dots of more look denser
 		test, _, err := a.subject.TestPoints(n)
 		if err != nil {
@@ -248,12 +286,17 @@ func (a *artist) points(w io.Writer, x flow.Batch, label []int32, cols int) erro
 		panels = []plot.Panel{{Title: "data", Points: test}, samples}
 	}
 	o := a.options()
+	o.Truth = a.Truth
+	if a.pairs {
+		return plot.Pairs(w, panels, o)
+	}
 	if x.D == 2 || x.D > plot.MaxPairs || a.Columns != [2]int{} {
 		axes, err := a.axes("samples")
 		if err != nil {
 			return err
 		}
 		o = a.along(axes, panels[0].Points)
+		o.Truth = a.Truth
 	}
 	return plot.Samples(w, panels, o)
 }

@@ -52,7 +52,7 @@ func stretched(l plot.Limits) bool {
 // typical returns points in data units that lie where the data do.
 func (a *artist) typical(ctx context.Context) (flow.Batch, error) {
 	const most = 2000
-	if set := a.data(); set != nil {
+	if set := a.beside(); set != nil {
 		x, _, err := data.RandomRows(set.Test, most, a.Config.Seed, "run/limits",
 			seed.Rand(a.Config.Seed, "run/limits", 1))
 		if err == nil {
@@ -137,9 +137,7 @@ func (a *artist) field(ctx context.Context, w io.Writer) error {
 	}
 	o := a.options()
 	o.Limits, o.Stretch, o.Names = limits, stretched(limits), a.names(axes)
-	if rest := part.title(); rest != "" && o.Title == "" {
-		o.Title = rest
-	}
+	o.Title = a.titled(part.title())
 	return plot.Field(w, inPlane{part, f}, times, plot.FieldOptions{Options: o, Points: path})
 }
 
@@ -185,8 +183,9 @@ func (a *artist) density(ctx context.Context, w io.Writer) error {
 	}
 	o := a.options()
 	o.Stretch, o.Names = stretched(limits), a.names(axes)
-	if o.Title == "" {
-		o.Title = part.title()
+	o.Title = a.titled(part.title())
+	if a.Truth != nil {
+		o.Truth = []float64{a.Truth[axes[0]], a.Truth[axes[1]]}
 	}
 	return plot.Density(w, grid, maps, plot.DensityOptions{Options: o, Log: a.Log, Difference: exact != nil})
 }

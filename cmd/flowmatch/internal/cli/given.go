@@ -31,12 +31,8 @@ func contexts(cmd *cobra.Command, r *run.Run, text string) (c flow.Batch, warnin
 	case text == "":
 		return c, nil, usagef("--given is empty; the context of %s is %s", r.Dir, choice.List(columns))
 	}
-	if _, missing := os.Stat(text); missing != nil && strings.Contains(text, "=") {
-		if c, err = dataset.ParseContext(text, columns); err != nil {
-			return c, nil, usagef("--given: %w", err)
-		}
-	} else if c, err = dataset.ReadContexts(text, columns); err != nil {
-		return c, nil, fmt.Errorf("--given: %w", ofFile(err))
+	if c, err = readPoints("--given", text, columns); err != nil {
+		return c, nil, err
 	}
 	z, err := r.Model.Contexts(c)
 	if err != nil {
@@ -46,6 +42,18 @@ func contexts(cmd *cobra.Command, r *run.Run, text string) (c flow.Batch, warnin
 		warnings = append(warnings, why)
 	}
 	return c, warnings, nil
+}
+
+// readPoints reads what a flag says of these columns: text such as x1=0.3,x2=-1, or a file.
+func readPoints(flag, text string, columns []string) (c flow.Batch, err error) {
+	if _, missing := os.Stat(text); missing != nil && strings.Contains(text, "=") {
+		if c, err = dataset.ParseContext(text, columns); err != nil {
+			return c, usagef("%s: %w", flag, err)
+		}
+	} else if c, err = dataset.ReadContexts(text, columns); err != nil {
+		return c, fmt.Errorf("%s: %w", flag, ofFile(err))
+	}
+	return c, nil
 }
 
 // contexts returns those of --given; the zero Batch for the held-out ones, and where the run

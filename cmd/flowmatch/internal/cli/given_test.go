@@ -191,3 +191,29 @@ func TestSamplesAndDensitiesKeepWithinBounds(t *testing.T) {
 		t.Errorf("points that are all outside: exit code %d, %s", code, stderr)
 	}
 }
+
+func TestPicturesOfOneContext(t *testing.T) {
+	dir, sims := posterior(t)
+	out := filepath.Join(t.TempDir(), "p.svg")
+	got := succeedJSON(t, "plot", dir, "--kind", "pairs", "--given", "x=0.25,y=100", "--truth", "a=0.1,b=0.2",
+		"--n", "100", "--out", out, "-q")
+	if fmt.Sprint(got["given"]) != "map[x:0.25 y:100]" || fmt.Sprint(got["truth"]) != "[0.1 0.2]" {
+		t.Errorf("a corner plot of a context: %v", got)
+	}
+	if text := succeed(t, "plot", dir, "--kind", "density", "--out", out, "-q"); !strings.Contains(text, "given") {
+		t.Errorf("a density does not say of which context it is: %s", text)
+	}
+	for want, args := range map[string][]string{
+		"--given has 300 contexts, and a picture is of one": {"--kind", "samples", "--given", sims},
+		"--given has no effect on a picture of kind loss":   {"--kind", "loss", "--given", "x=1,y=1"},
+		"--truth has no effect on a picture of kind field":  {"--kind", "field", "--truth", "a=1,b=1"},
+		`--truth: "b" is missing`:                           {"--kind", "pairs", "--truth", "a=1"},
+		"--truth has 300 rows":                              {"--kind", "pairs", "--truth", sims},
+		`--given: unknown context "z"`:                      {"--kind", "samples", "--given", "z=3"},
+	} {
+		args = append([]string{"plot", dir, "--out", out}, args...)
+		if code, _, stderr := invoke(t, args...); code != 2 || !strings.Contains(stderr, want) {
+			t.Errorf("%v: exit code %d, %s, want %q", args, code, stderr, want)
+		}
+	}
+}

@@ -21,9 +21,28 @@ type plotResult struct {
 	Run  string `json:"run"`
 	Kind string `json:"kind"`
 	File string `json:"file"`
+	// Given is the one context that the picture is of, in data units; absent: it is of several, or
+	// of none.
+	Given    map[string]float64 `json:"given,omitempty"`
+	Truth    []float64          `json:"truth,omitempty"` // the point that is marked
+	Warnings []string           `json:"warnings,omitempty"`
+
+	names []string // of Given, in order
 }
 
-func (p plotResult) text(w io.Writer) { fmt.Fprintf(w, "%s\t%s of %s\n", p.File, p.Kind, p.Run) }
+func (p plotResult) text(w io.Writer) {
+	fmt.Fprintf(w, "%s\t%s of %s\n", p.File, p.Kind, p.Run)
+	if p.Given != nil {
+		var parts []string
+		for _, name := range p.names {
+			parts = append(parts, fmt.Sprintf("%s=%.6g", name, p.Given[name]))
+		}
+		fmt.Fprintf(w, "given\t%s\n", choice.Cut(strings.Join(parts, ",")))
+	}
+	for _, warning := range p.Warnings {
+		fmt.Fprintf(w, "warning\t%s\n", warning)
+	}
+}
 
 // plotKinds are the kinds of picture, with the flags that have no effect on them.
 var plotKinds = []struct {
@@ -32,11 +51,12 @@ var plotKinds = []struct {
 	without []string
 }{
 	{"samples", useSamples, []string{"log"}},
+	{"pairs", useSamples, []string{"log", "columns", "limits"}},
 	{"density", useODE, []string{"n", "seed"}},
-	{"field", useODE, []string{"control", "log"}},
-	{"trajectories", useODE, []string{"control", "log"}},
+	{"field", useODE, []string{"control", "log", "truth"}},
+	{"trajectories", useODE, []string{"control", "log", "truth"}},
 	{"loss", useODE, []string{"solver", "steps", "rtol", "atol", "control", "n", "seed", "backend",
-		"columns"}},
+		"columns", "given", "truth"}},
 }
 
 // plotNames are the names of the kinds of picture.
@@ -51,6 +71,8 @@ type plotFlags struct {
 	runFlags
 	kind, out string
 	columns   []string
+	given     string // the context of a run that takes some
+	truth     string // the point that is marked
 	limits    []float64
 	o         run.PictureOptions
 }
@@ -154,7 +176,7 @@ func (f *plotFlags) fits(cmd *cobra.Command, r *run.Run) error {
 	case f.kind == "loss":
 		return nil
 	case spec.Image() != nil:
-		return exclude(cmd, "on a grid of images", "title", "dpi", "limits")
+		return exclude(cmd, "on a grid of images", "title", "dpi", "limits", "truth")
 	case f.kind == "samples" && r.Model.Dim() > 2 && r.Model.Dim() <= plot.MaxPairs && !cmd.Flags().Changed("columns"):
 		return exclude(cmd, "on a picture of all pairs of columns; choose two with --columns", "limits")
 	}
@@ -174,12 +196,18 @@ Points with more than 2 dimensions are drawn along two of their columns, which -
 selects. A density or a field is then drawn on the plane where all other columns have
 their means. For points with 1 dimension the field is the density over time, with paths.
 
+A run with data.context is drawn for the context of --given; samples then stand alone, and
+--kind pairs is a corner plot, in which --truth marks the true values. Without --given,
+samples and trajectories are of held-out contexts in turn, and a density or a field is of
+the first held-out one. The title and --json name the context.
+
 The extension of --out selects the format. In .svg and .pdf, lines and text stay sharp at
 any size.`,
 		Example: `  flowmatch plot runs/first --kind samples --out samples.png
   flowmatch plot runs/first --kind density --out density.png
   flowmatch plot runs/first --kind trajectories --out flow.gif
   flowmatch plot runs/iris --kind density --columns sepal_length,petal_length --out density.png
+  flowmatch plot runs/posterior --kind pairs --given observed.csv --truth "a=0.3,b=-1" --out corner.pdf
   flowmatch plot runs/first --kind samples --limits -4,4,-4,4 --title "30 000 steps" --out samples.pdf
   flowmatch plot runs/first --kind loss --log --out loss.svg`,
 		Args:              arguments("DIR"),
@@ -198,6 +226,9 @@ any size.`,
 	fl.StringSliceVar(&f.columns, "columns", nil,
 		"two columns of points of more than 2 dimensions, as age,income, or c0,c1 where they have no names "+
 			"(default the first two; of samples up to 8 dimensions all pairs)")
+	fl.StringVar(&f.given, "given", "", givenUsage+"(one)")
+	fl.StringVar(&f.truth, "truth", "",
+		"true values to mark in samples, pairs and density: as theta1=0.3,theta2=1, or a file with one row")
 	fl.StringVar(&f.o.Title, "title", "", "title above the picture")
 	fl.Float64SliceVar(&f.limits, "limits", nil, "what is shown, as XMIN,XMAX,YMIN,YMAX (default: where the data are)")
 	fl.IntVar(&f.o.DPI, "dpi", 0, fmt.Sprintf(
@@ -236,9 +267,46 @@ func (a *app) plot(cmd *cobra.Command, dir string, f plotFlags) (result, error) 
 			return nil, err
 		}
 	}
+	warnings, err := f.ofContext(cmd, r)
+	if err != nil {
+		return nil, err
+	}
+	res := plotResult{Run: r.Dir, Kind: f.kind, File: f.out, Truth: f.o.Truth, Warnings: warnings,
+		names: r.Model.Spec().ContextColumns}
+	f.o.Told = res.told
 	f.o.NoData = a.noData
 	a.status("drawing %s", f.out)
 	r.Watch = a.watch
 	err = atomicfile.WriteFile(f.out, func(w io.Writer) error { return r.Picture(cmd.Context(), w, name, f.o) })
-	return plotResult{Run: r.Dir, Kind: f.kind, File: f.out}, err
+	return &res, err
+}
+
+// told takes down the context that the picture is of.
+func (p *plotResult) told(context []float64) {
+	p.Given = map[string]float64{}
+	for k, v := range context[:min(len(context), len(p.names))] {
+		p.Given[p.names[k]] = v
+	}
+}
+
+// ofContext reads the context that the picture is of, and the point that it marks.
+func (f *plotFlags) ofContext(cmd *cobra.Command, r *run.Run) (warnings []string, err error) {
+	if f.o.Given, warnings, err = contexts(cmd, r, f.given); err != nil {
+		return nil, err
+	}
+	if n := f.o.Given.N; n > 1 {
+		return nil, usagef("--given has %d contexts, and a picture is of one: give one", n)
+	}
+	if !cmd.Flags().Changed("truth") {
+		return warnings, nil
+	}
+	truth, err := readPoints("--truth", f.truth, columnNames(r.Model.Spec()))
+	if err != nil {
+		return nil, err
+	}
+	if truth.N != 1 {
+		return nil, usagef("--truth has %d rows; give one", truth.N)
+	}
+	f.o.Truth = truth.X
+	return warnings, nil
 }

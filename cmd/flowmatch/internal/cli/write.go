@@ -33,7 +33,11 @@ func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval
 			if p.OfImages() {
 				return r.DrawPrompt(w, s.X, p)
 			}
-			return r.DrawPoints(w, s.X, p.Given.Label, cols, run.PictureOptions{NoData: a.noData})
+			o := run.PictureOptions{NoData: a.noData}
+			if s.X.N > 0 && context.N > 0 && len(distinct(context)) == 1 {
+				o.Given = context.Slice(0, 1)
+			}
+			return r.DrawPoints(w, s.X, p.Given.Label, cols, o)
 		})
 	}
 	extra, given := extraColumns(r, s, p), givenColumns(r.Model.Spec(), context)
@@ -57,6 +61,16 @@ func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval
 		names = append(names, c.name)
 	}
 	return []string{file}, warnings, writeCSV(file, names, s.X, extra)
+}
+
+// distinct returns the numbers of the rows that differ from the one before.
+func distinct(b flow.Batch) (rows []int) {
+	for i := range b.N {
+		if i == 0 || !slices.Equal(b.Row(i), b.Row(i-1)) {
+			rows = append(rows, i)
+		}
+	}
+	return rows
 }
 
 // givenColumns returns contexts in data units by their names.

@@ -1,0 +1,90 @@
+package run
+
+import (
+	"bytes"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"flowmatch/flow"
+	"flowmatch/internal/stat"
+)
+
+// linearPosterior trains on simulations of linearGaussian.
+func linearPosterior(t *testing.T, steps string) *Run {
+	t.Helper()
+	cfg, err := ParseConfig([]byte("seed: 2\ndata: {path: "+linearGaussian(t, 3000)+", context: [x]}\n"+
+		"net: {residual: {width: 32, blocks: 2}}\ntrain: {steps: "+steps+", batch: 128}\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Train(t.Context(), cfg, filepath.Join(t.TempDir(), "run"), TrainOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestAPictureIsOfTheContextThatItNames(t *testing.T) {
+	r := linearPosterior(t, "300")
+	given := flow.Batch{N: 1, D: 1, X: []float64{16}}
+	a, err := r.artist(PictureOptions{N: 400, Given: given}, "field")
+	if err == nil {
+		err = a.context("field")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if title := a.titled("on a plane"); title != "given x = 16; on a plane" {
+		t.Errorf("the title is %q", title)
+	}
+	// The shading is of N(1.6, 0.2), and so are the limits.
+	lo, hi := r.Model.Span()
+	path, err := a.pathAt(t.Context(), []float64{lo, hi})
+	if err != nil {
+		t.Fatal(err)
+	}
+	where, err := a.typical(t.Context())
+	for name, x := range map[string]flow.Batch{"shading": path[1], "limits": where} {
+		if mean := stat.Mean(x.X); err != nil || math.Abs(mean-1.6) > 0.25 {
+			t.Errorf("the points of the %s have mean %.3f, want 1.6 (%v)", name, mean, err)
+		}
+	}
+	for _, kind := range []string{"samples", "pairs", "density", "field", "trajectories"} {
+		var told []float64
+		o := PictureOptions{N: 50, Cells: 8, Given: given, Told: func(c []float64) { told = c }}
+		if err := r.Picture(t.Context(), io.Discard, kind, o); err != nil || !slices.Equal(told, given.X) {
+			t.Errorf("%s of %v: told %v (%v)", kind, given.X, told, err)
+		}
+		o.Given, told = flow.Batch{}, nil
+		if err := r.Picture(t.Context(), io.Discard, kind, o); err != nil || (len(told) == 1) !=
+			(kind == "density" || kind == "field") {
+			t.Errorf("%s of held-out contexts: told %v (%v)", kind, told, err)
+		}
+	}
+	var with, without bytes.Buffer
+	for _, p := range []struct {
+		w     *bytes.Buffer
+		truth []float64
+	}{{&with, []float64{1.5}}, {&without, nil}} {
+		o := PictureOptions{N: 50, Given: given, Truth: p.truth}
+		if err := r.Picture(t.Context(), p.w, "pairs", o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if bytes.Equal(with.Bytes(), without.Bytes()) {
+		t.Error("the truth is not marked")
+	}
+	for want, o := range map[string]PictureOptions{
+		"a picture of 2 contexts": {Given: flow.NewBatch(2, 1)},
+		"a truth of 2 numbers":    {Given: given, Truth: []float64{1, 2}},
+		"the model takes 1":       {Given: flow.NewBatch(1, 3)},
+	} {
+		if err := r.Picture(t.Context(), io.Discard, "samples", o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", o, err, want)
+		}
+	}
+}
