@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +92,10 @@ func (s Subject) Likelihood(ctx context.Context, x flow.Batch, given flow.Given)
 		return nil, nil, err
 	}
 	whole := slices.Clone(logp)
-	if l.Mass, err = s.Model.Normalize(ctx, x, logp, s.bounded(o)); err != nil {
+	l.Mass, err = s.Model.Normalize(ctx, x, logp, s.bounded(o))
+	if some := (*ode.PointsError)(nil); errors.As(err, &some) {
+		unscored.Why = cmp.Or(unscored.Why, some.Errs[0])
+	} else if err != nil {
 		return nil, nil, err
 	}
 	var scored, nowhere []int
@@ -162,9 +166,11 @@ func (s Subject) LogProb(ctx context.Context, x flow.Batch, given flow.Given) ([
 	logp, l, o, err := s.logProb(ctx, x, given, s.watch("log-densities", x.N))
 	if logp != nil {
 		var failed error
-		if l.Mass, failed = s.Model.Normalize(ctx, x, logp, s.bounded(o)); failed != nil {
+		l.Mass, failed = s.Model.Normalize(ctx, x, logp, s.bounded(o))
+		if some := (*ode.PointsError)(nil); failed != nil && !errors.As(failed, &some) {
 			return nil, nil, failed
 		}
+		err = cmp.Or(err, failed)
 	}
 	return logp, l, err
 }

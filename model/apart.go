@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 
+	"flowmatch/flow"
 	"flowmatch/likelihood"
 	"flowmatch/ode"
 )
@@ -81,6 +82,98 @@ func (m *Model) someOf(ctx context.Context, b *batch, p likelihood.Problem, rows
 	}
 	logp, _, st, err := p.LogProb(ctx, b.x.Rows(rows))
 	return logp, st, err
+}
+
+// sampleApart samples a batch. Where the solve fails as a whole, and not all points are given the same,
+// it finds those whose label or context it fails of, by halves: they become NaN, and the error is an
+// [*ode.PointsError]. Of points that are all given the same the error is that of the solve.
+func (m *Model) sampleApart(ctx context.Context, how Sampler, b *batch) (logp []float64, st ode.Stats, err error) {
+	from := b.x.Clone()
+	logp, st, err = how.sample(ctx, m, b)
+	var some *ode.PointsError
+	switch {
+	case errors.As(err, &some):
+		for _, i := range some.Points {
+			nan(b.x.Row(i))
+		}
+		return logp, st, err
+	case !failedByItself(err):
+		return logp, st, err
+	}
+	groups, _ := alikes(b.given, b.x.N)
+	if o, ok := how.(ODE); len(groups) == 1 || ok && o.Hold != nil {
+		return nil, st, err
+	}
+	a := apartSampling{m: m, how: how, b: b, from: from, st: st}
+	if _, density := how.(Density); density {
+		a.logp = make([]float64, b.x.N)
+	}
+	if err := a.halves(ctx, groups, err); err != nil {
+		return nil, a.st, err
+	}
+	return a.logp, a.st, a.failed.Err()
+}
+
+// apartSampling samples the points of a batch by what they are given.
+type apartSampling struct {
+	m      *Model
+	how    Sampler
+	b      *batch
+	from   flow.Batch // where the points start
+	logp   []float64  // nil: the sampler has none
+	st     ode.Stats
+	failed ode.PointsError
+	kinds  int // of points that failed
+}
+
+// halves samples the points of some kinds, of which the solve failed together with why.
+func (a *apartSampling) halves(ctx context.Context, groups []*alike, why error) error {
+	if len(groups) == 1 {
+		if a.kinds++; a.kinds > maxFailed {
+			return why
+		}
+		for _, i := range groups[0].rows {
+			nan(a.b.x.Row(i))
+			a.failed.Points, a.failed.Errs = append(a.failed.Points, i), append(a.failed.Errs, why)
+			if a.logp != nil {
+				a.logp[i] = math.NaN()
+			}
+		}
+		return nil
+	}
+	for _, half := range [][]*alike{groups[:len(groups)/2], groups[len(groups)/2:]} {
+		var rows []int
+		for _, g := range half {
+			rows = append(rows, g.rows...)
+		}
+		part := *a.b
+		part.x, part.given = a.from.Rows(rows), a.b.given.Rows(rows)
+		logp, st, err := a.how.sample(ctx, a.m, &part)
+		a.st = a.st.Max(st)
+		switch {
+		case failedByItself(err):
+			if err := a.halves(ctx, half, err); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		for k, i := range rows {
+			copy(a.b.x.Row(i), part.x.Row(k))
+			if a.logp != nil {
+				a.logp[i] = logp[k]
+			}
+		}
+	}
+	return nil
+}
+
+// nan makes numbers none.
+func nan(x []float64) {
+	for i := range x {
+		x[i] = math.NaN()
+	}
 }
 
 // upTo returns the numbers from lo to hi-1.

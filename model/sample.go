@@ -49,7 +49,9 @@ type Samples struct {
 
 // Sample draws N points from the source and moves them to the data. When ctx ends, no
 // further evaluation of the network begins, and the error is that of ctx, wrapped with
-// how far the solve came; as with every error, there are no samples then.
+// how far the solve came; as with every error, there are no samples then, unless it is an
+// [*ode.PointsError]: then those of the points that it names, whose label or context cannot be
+// solved for, are NaN.
 func (m *Model) Sample(ctx context.Context, o SampleOptions) (Samples, error) {
 	if err := m.made(); err != nil {
 		return Samples{}, err
@@ -90,20 +92,28 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 	}
 	x := x0.Clone()
 	var logp []float64
+	var failed ode.PointsError
 	s.Stats, err = m.inBatches(x, o.Batch, o.Given, o.Progress, func(b *batch) (ode.Stats, error) {
 		b.seed = o.Seed
-		part, st, err := o.Sampler.sample(ctx, m, b)
+		part, st, err := m.sampleApart(ctx, o.Sampler, b)
 		logp = append(logp, part...)
+		if some := (*ode.PointsError)(nil); errors.As(err, &some) {
+			failed.Append(*some, b.first)
+			err = nil
+		}
 		return st, err
 	})
 	if err != nil {
 		return s, err
 	}
+	if len(failed.Points) == x.N {
+		return s, failed.Errs[0]
+	}
 	if std := m.spec.Standardizer; std != nil {
 		std.Invert(x)
 	}
 	s.X0, s.X, s.LogP = x0, x, logp
-	return s, nil
+	return s, failed.Err()
 }
 
 // LikelihoodOptions says how to evaluate a log-density.
@@ -140,8 +150,11 @@ func (m *Model) LogProb(ctx context.Context, x flow.Batch, o LikelihoodOptions) 
 	if err != nil && !failedPoints(err) || m.within(o.Within) == nil {
 		return logp, st, err
 	}
-	if _, failed := m.Normalize(ctx, x, logp, o); failed != nil {
+	switch _, failed := m.Normalize(ctx, x, logp, o); {
+	case failed != nil && !failedPoints(failed):
 		return nil, st, failed
+	case err == nil:
+		err = failed
 	}
 	return logp, st, err
 }

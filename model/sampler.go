@@ -155,12 +155,12 @@ func (o Density) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode
 		return nil, ode.Stats{}, err
 	}
 	x, logp, st, err := p.Sample(ctx, b.x)
-	if err != nil {
+	if err != nil && !failedPoints(err) {
 		return nil, st, err
 	}
 	copy(b.x.X, x.X)
 	m.toDataUnits(logp)
-	return logp, st, nil
+	return logp, st, err
 }
 
 func (o Average) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Stats, error) {

@@ -99,6 +99,7 @@ type alike struct {
 	rows          []int // their numbers
 	pending       []int // those of which no sample is inside yet
 	drawn, inside int
+	why           error // they cannot be solved for; nil: they can
 }
 
 // alikes returns n points by what they are given, and the number of that of each.
@@ -143,11 +144,24 @@ func (m *Model) sampleWithin(ctx context.Context, o SampleOptions, w Within) (s 
 	for _, g := range groups {
 		g.pending = g.rows
 	}
-	s.X, s.X0, s.Inside = flow.NewBatch(o.N, m.Dim()), flow.NewBatch(o.N, m.Dim()), &Acceptance{}
+	s.X, s.X0 = flow.NewBatch(o.N, m.Dim()), flow.NewBatch(o.N, m.Dim())
 	report := rising(o.Progress)
+	var failed ode.PointsError
 	for round, rows := uint64(0), upTo(0, o.N); len(rows) > 0; round++ {
 		part, err := m.candidates(ctx, o, rows, round, report)
-		if err != nil {
+		var some *ode.PointsError
+		switch {
+		case errors.As(err, &some): // of what they are given, so that trying again is of no use
+			for k, i := range some.Points {
+				groups[of[rows[i]]].why = some.Errs[k]
+			}
+		case err != nil && round > 0 && failedByItself(err): // of all that are left
+			for _, i := range rows {
+				groups[of[i]].why = err
+			}
+			rows = s.missing(groups, w, &failed)
+			continue
+		case err != nil:
 			return Samples{}, err
 		}
 		s.Stats = s.Stats.Max(part.Stats)
@@ -155,22 +169,34 @@ func (m *Model) sampleWithin(ctx context.Context, o SampleOptions, w Within) (s 
 			s.LogP = make([]float64, o.N)
 		}
 		s.accept(part, rows, groups, of, w, round == 0)
-		if rows, err = missing(groups, w); err != nil {
-			return Samples{}, err
-		}
+		rows = s.missing(groups, w, &failed)
 	}
-	s.Inside.Least = 1
-	for _, g := range groups {
-		s.Inside.Drawn, s.Inside.Inside = s.Inside.Drawn+g.drawn, s.Inside.Inside+g.inside
-		s.Inside.Least = min(s.Inside.Least, float64(g.inside)/float64(g.drawn))
+	if len(failed.Points) == o.N {
+		return Samples{}, failed.Errs[0]
 	}
+	s.Inside = acceptanceOf(groups)
 	how, density := o.Sampler.(Density)
 	if !density {
-		return s, nil
+		return s, failed.Err()
 	}
 	weigh := LikelihoodOptions{Given: o.Given, Solver: how.Solver, Batch: o.Batch}
-	s.Mass, err = m.normalize(ctx, s.X, s.LogP, weigh, w)
-	return s, err
+	if failed.Points == nil {
+		s.Mass, err = m.normalize(ctx, s.X, s.LogP, weigh, w)
+		return s, err
+	}
+	return s, m.normalizeSome(ctx, &s, weigh, w, failed)
+}
+
+// acceptanceOf counts the draws of all points.
+func acceptanceOf(groups []*alike) *Acceptance {
+	a := &Acceptance{Least: 1}
+	for _, g := range groups {
+		a.Drawn, a.Inside = a.Drawn+g.drawn, a.Inside+g.inside
+		if g.why == nil {
+			a.Least = min(a.Least, float64(g.inside)/float64(max(1, g.drawn)))
+		}
+	}
+	return a
 }
 
 // candidates draws a sample for each of the points of these numbers; those of another round
@@ -239,16 +265,28 @@ func (s *Samples) accept(part Samples, rows []int, groups []*alike, of []int, w 
 const mostCandidates = 256
 
 // missing returns the numbers of the points that the next round draws candidates for, as many as
-// are likely to be needed.
-func missing(groups []*alike, w Within) (rows []int, err error) {
+// are likely to be needed. Points of which too few samples are inside have failed, and are NaN.
+func (s *Samples) missing(groups []*alike, w Within, failed *ode.PointsError) (rows []int) {
 	for _, g := range groups {
 		left := len(g.pending)
 		if left == 0 {
 			continue
 		}
-		if g.drawn > w.Tries*(g.inside+1) {
-			return nil, fmt.Errorf("%w: %d of %d samples for point %d are inside, less than 1 in %d", ErrMass, g.inside,
+		why := g.why
+		if why == nil && g.drawn > w.Tries*(g.inside+1) {
+			why = fmt.Errorf("%w: %d of %d samples for point %d are inside, less than 1 in %d", ErrMass, g.inside,
 				g.drawn, g.pending[0]+1, w.Tries)
+		}
+		if why != nil {
+			for _, i := range g.pending {
+				failed.Points, failed.Errs = append(failed.Points, i), append(failed.Errs, why)
+				nan(s.X.Row(i))
+				if s.LogP != nil {
+					s.LogP[i] = math.NaN()
+				}
+			}
+			g.pending = nil
+			continue
 		}
 		rate := float64(g.inside+1) / float64(g.drawn+2)
 		n := min(int(math.Ceil(1.1*float64(left)/rate)), max(left, mostCandidates))
@@ -256,13 +294,40 @@ func missing(groups []*alike, w Within) (rows []int, err error) {
 			rows = append(rows, g.pending[0])
 		}
 	}
-	return rows, nil
+	return rows
+}
+
+// normalizeSome is normalize of samples of which some failed, which have no log-density. It returns
+// the error of those.
+func (m *Model) normalizeSome(ctx context.Context, s *Samples, o LikelihoodOptions, w Within,
+	failed ode.PointsError) error {
+	var rows []int
+	for i, v := range s.LogP {
+		if !math.IsNaN(v) {
+			rows = append(rows, i)
+		}
+	}
+	logp := make([]float64, len(rows))
+	for k, i := range rows {
+		logp[k] = s.LogP[i]
+	}
+	var err error
+	o.Given = o.Given.Rows(rows)
+	if s.Mass, err = m.normalize(ctx, s.X.Rows(rows), logp, o, w); err != nil {
+		return err
+	}
+	for k, i := range rows {
+		s.LogP[i] = logp[k]
+	}
+	return failed.Err()
 }
 
 // Normalize turns log-densities logp of points x [N, D], in data units, as LogProb returns them with
 // the zero Within, into those of the points inside: it subtracts the logarithm of the mass inside,
 // and writes -Inf for points outside. The region is that of o or, where that has none, the bounds of
-// the model; without either nothing changes, and the Mass is nil.
+// the model; without either nothing changes, and the Mass is nil. Points whose context has no mass
+// inside become NaN, and the error is an [*ode.PointsError] with [ErrMass]; where that are all, it is
+// that alone.
 func (m *Model) Normalize(ctx context.Context, x flow.Batch, logp []float64, o LikelihoodOptions) (*Mass, error) {
 	if err := m.made(); err != nil {
 		return nil, err
@@ -293,25 +358,40 @@ func (m *Model) normalize(ctx context.Context, x flow.Batch, logp []float64, o L
 	if err := m.weigh(ctx, groups, o, w); err != nil {
 		return nil, err
 	}
-	mass := &Mass{Contexts: len(groups), Draws: w.Draws, Least: 1}
+	mass, failed := &Mass{Draws: w.Draws, Least: 1}, ode.PointsError{}
 	for _, g := range groups {
+		if g.inside == 0 {
+			why := fmt.Errorf("%w: none of %d samples for point %d is inside, so that its density cannot be divided by "+
+				"the mass inside", ErrMass, g.drawn, g.rows[0]+1)
+			for _, i := range g.rows {
+				failed.Points, failed.Errs = append(failed.Points, i), append(failed.Errs, why)
+			}
+			continue
+		}
+		mass.Contexts++
 		p := float64(g.inside) / float64(g.drawn)
-		mass.Mean += p / float64(len(groups))
+		mass.Mean += p
 		mass.Least = min(mass.Least, p)
 		// Of none outside, as if one had been.
 		q := min(p, (float64(g.drawn)-1)/float64(g.drawn))
 		mass.StdErr = max(mass.StdErr, math.Sqrt((1-q)/(q*float64(g.drawn))))
 	}
+	if mass.Contexts == 0 && len(groups) > 0 {
+		return nil, failed.Errs[0]
+	}
+	mass.Mean /= float64(max(1, mass.Contexts))
 	for i := range logp {
 		g := groups[of[i]]
-		if w.Inside(x.Row(i)) {
+		if g.inside == 0 {
+			logp[i] = math.NaN()
+		} else if w.Inside(x.Row(i)) {
 			logp[i] -= math.Log(float64(g.inside) / float64(g.drawn))
 		} else {
 			mass.Outside++
 			logp[i] = math.Inf(-1)
 		}
 	}
-	return mass, nil
+	return mass, failed.Err()
 }
 
 // weighed is about how many samples weigh is at a time.
@@ -341,19 +421,13 @@ func (m *Model) weigh(ctx context.Context, groups []*alike, o LikelihoodOptions,
 		}
 		s, err := m.SampleFrom(ctx, start, SampleOptions{Given: o.Given.Rows(rows), Sampler: ODE{Solver: solver},
 			Batch: o.Batch, Progress: progress})
-		if err != nil {
+		if err != nil && !failedPoints(err) { // which are NaN, and so not inside
 			return fmt.Errorf("model: the mass inside: %w", err)
 		}
 		for i := range rows {
 			g := some[i/w.Draws]
 			if g.drawn++; w.Inside(s.X.Row(i)) {
 				g.inside++
-			}
-		}
-		for _, g := range some {
-			if g.inside == 0 {
-				return fmt.Errorf("%w: none of %d samples for point %d is inside, so that its density cannot be "+
-					"divided by the mass inside", ErrMass, g.drawn, g.rows[0]+1)
 			}
 		}
 	}

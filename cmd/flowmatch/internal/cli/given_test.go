@@ -130,6 +130,30 @@ func TestTheMostLikelyPointOfEachContextIsWritten(t *testing.T) {
 	}
 }
 
+func TestAContextThatCannotBeSolvedForIsFlaggedAlone(t *testing.T) {
+	dir, _ := posterior(t)
+	out := filepath.Join(t.TempDir(), "s.csv")
+	obs := writeText(t, "obs.csv", "x,y\n0.25,100.5\n1e300,100\n-1,99\n")
+	code, stdout, stderr := invoke(t, "sample", dir, "--given", obs, "--n", "2", "--logp", "--out", out, "--json")
+	if code != 1 || !strings.Contains(stderr, "2 of 6 samples cannot be drawn, and are NaN: those of context 2") ||
+		!strings.Contains(stdout, `"unsolved": [
+    2,
+    3
+  ]`) {
+		t.Errorf("exit code %d, %s, %s", code, stdout, stderr)
+	}
+	text, err := os.ReadFile(out)
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if err != nil || len(lines) != 7 || lines[0] != "a,b,x,y,logp" {
+		t.Fatalf("%v: %q", err, lines)
+	}
+	for i, line := range lines[1:] {
+		if strings.HasPrefix(line, "NaN,NaN,") != (i == 2 || i == 3) {
+			t.Errorf("sample %d is %s", i, line)
+		}
+	}
+}
+
 func TestContextsThatDoNotFitARun(t *testing.T) {
 	dir, sims := posterior(t)
 	plain := trained(t)

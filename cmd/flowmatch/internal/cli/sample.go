@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -45,6 +47,8 @@ type sampleResult struct {
 	Bounds     string            `json:"bounds,omitempty"`
 	Acceptance *model.Acceptance `json:"acceptance,omitempty"`
 	Mass       *model.Mass       `json:"mass,omitempty"`
+	// Unsolved are the numbers, from 0, of the samples that could not be drawn, which are NaN.
+	Unsolved []int `json:"unsolved,omitempty"`
 	// Warnings say what is to be known of the samples, one sentence each.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -252,7 +256,8 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	if err != nil && len(warnings) > 0 {
 		err = fmt.Errorf("%w (%s)", err, warnings[0])
 	}
-	if err != nil {
+	failed, some := errors.AsType[*ode.PointsError](err)
+	if err != nil && !some {
 		return nil, asUsage(err, model.ErrNoScore)
 	}
 	res := f.result(r, s, how, start)
@@ -264,7 +269,27 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	var more []string
 	res.Files, more, err = a.writeSamples(r, f.out, ext, s, p, contextsOf(r, context, p, f.n), f.cols)
 	res.Warnings = slices.Concat(res.Warnings, warnings, more)
+	if some && err == nil {
+		res.Unsolved = slices.Sorted(slices.Values(failed.Points))
+		err = unsolved(res.Unsolved, failed, f.n, context.N)
+	}
 	return res, err
+}
+
+// unsolved is the error of samples that could not be drawn, of n for so many contexts; the others
+// are there.
+func unsolved(points []int, failed *ode.PointsError, n, contexts int) error {
+	if contexts == 0 {
+		return partial{fmt.Errorf("%d of %d samples cannot be drawn, and are NaN: sample %d: %w", len(points), n,
+			points[0]+1, failed.Errs[0])}
+	}
+	var of []string
+	for _, i := range points {
+		of = append(of, fmt.Sprint(i/(n/contexts)+1))
+	}
+	of = slices.Compact(of)
+	return partial{fmt.Errorf("%d of %d samples cannot be drawn, and are NaN: those of context %s: %w", len(points), n,
+		choice.Cut(strings.Join(of, ", ")), failed.Errs[0])}
 }
 
 // openChecked opens the run for flags that are right, and returns the ending of the file to
@@ -307,7 +332,7 @@ func (f *sampleFlags) result(r *run.Run, s model.Samples, how model.Sampler, sta
 		}
 	}
 	if d, ok := how.(model.Density); ok {
-		mean := stat.Mean(s.LogP)
+		mean := stat.Mean(slices.DeleteFunc(slices.Clone(s.LogP), math.IsNaN))
 		res.MeanLogP, res.Divergence = &mean, d.Divergence.String()
 	}
 	return res
