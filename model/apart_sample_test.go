@@ -28,7 +28,8 @@ func TestAContextThatCannotBeSolvedForLeavesTheOthersTheirSamples(t *testing.T) 
 			o := SampleOptions{N: 3 * n, Seed: 1, Given: given, Sampler: how}
 			s, err := m.Sample(t.Context(), o)
 			var failed *ode.PointsError
-			if !errors.As(err, &failed) || !slices.Equal(slices.Sorted(slices.Values(failed.Points)), []int{4, 5, 6, 7}) {
+			if !errors.As(err, &failed) ||
+				!slices.Equal(slices.Sorted(slices.Values(failed.Points)), []int{4, 5, 6, 7}) {
 				t.Fatalf("%s, %s: %v", name, kind, err)
 			}
 			for i := range s.X.N {

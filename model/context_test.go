@@ -241,3 +241,33 @@ func TestTheContextOfASpec(t *testing.T) {
 		t.Error("the mask of an image depends on the others")
 	}
 }
+
+func TestAnONNXFileSaysHowItsContextsAreStandardised(t *testing.T) {
+	m := shifts(t)
+	spec := m.Spec()
+	spec.ContextColumns = []string{"x", "y"}
+	spec.ContextStandardizer = &data.Standardizer{Mean: []float64{1, 2}, Std: []float64{3, 4}}
+	spec.Bounds = data.Bounds{{0, 3}, {-1, math.Inf(1)}}
+	m, err := New(spec, m.Net())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := m.ONNX(ExportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{
+		metaContext: `{"mean":[1,2],"std":[3,4]}`, metaContextColumns: `["x","y"]`, metaBounds: `[[0,3],[-1,null]]`,
+	} {
+		if got := file.Metadata[key]; got != want {
+			t.Errorf("%s is %s, want %s", key, got, want)
+		}
+	}
+	if got := file.Metadata[metaContextUnits]; !strings.Contains(got, "condition = (context - mean) / std") {
+		t.Errorf("%s: %s", metaContextUnits, got)
+	}
+	plain, err := shifts(t).ONNX(ExportOptions{})
+	if err != nil || plain.Metadata[metaContext] != "" || plain.Metadata[metaContextUnits] == "" {
+		t.Errorf("contexts as they are in the data: %v (%v)", plain.Metadata, err)
+	}
+}

@@ -41,6 +41,12 @@ const (
 	metaClasses      = "flowmatch.classes"
 	metaTime         = "flowmatch.time"
 	metaUnits        = "flowmatch.units"
+	// metaContext is the standardizer of the contexts, metaContextColumns are their names, and
+	// metaContextUnits says what the input called condition holds.
+	metaContext        = "flowmatch.context_standardizer"
+	metaContextColumns = "flowmatch.context_columns"
+	metaContextUnits   = "flowmatch.context_units"
+	metaBounds         = "flowmatch.bounds"
 )
 
 // preconditioned is what the own output of a preconditioned network is called in a file.
@@ -114,6 +120,18 @@ func (m *Model) describe(meta map[string]string, name string, o ExportOptions) e
 	if m.spec.Standardizer != nil {
 		parts[metaStandardizer] = m.spec.Standardizer
 	}
+	if m.spec.Net.Context > 0 {
+		meta[metaContextUnits] = m.contextUnits()
+	}
+	if m.spec.ContextStandardizer != nil {
+		parts[metaContext] = m.spec.ContextStandardizer
+	}
+	if m.spec.ContextColumns != nil {
+		parts[metaContextColumns] = m.spec.ContextColumns
+	}
+	if m.spec.Bounds != nil {
+		parts[metaBounds] = m.spec.Bounds
+	}
 	for k, v := range parts {
 		text, err := json.Marshal(v)
 		if err != nil {
@@ -122,6 +140,18 @@ func (m *Model) describe(meta map[string]string, name string, o ExportOptions) e
 		meta[k] = string(text)
 	}
 	return nil
+}
+
+// contextUnits says what the input called condition is made of.
+func (m *Model) contextUnits() string {
+	switch {
+	case m.spec.Condition != nil:
+		return "condition is the context of an image, in model units, as condition of the spec makes it"
+	case m.spec.ContextStandardizer == nil:
+		return "condition is the context as it is in the data"
+	}
+	return "condition is standardised: condition = (context - mean) / std, with mean and std of " + metaContext +
+		", number by number in the order of the context's columns"
 }
 
 // SaveONNX writes what [Model.ONNX] returns, and it returns, to a file, whole or not

@@ -361,8 +361,8 @@ func (m *Model) normalize(ctx context.Context, x flow.Batch, logp []float64, o L
 	mass, failed := &Mass{Draws: w.Draws, Least: 1}, ode.PointsError{}
 	for _, g := range groups {
 		if g.inside == 0 {
-			why := fmt.Errorf("%w: none of %d samples for point %d is inside, so that its density cannot be divided by "+
-				"the mass inside", ErrMass, g.drawn, g.rows[0]+1)
+			why := fmt.Errorf("%w: none of %d samples for point %d is inside, so that its density cannot be divided "+
+				"by the mass inside", ErrMass, g.drawn, g.rows[0]+1)
 			for _, i := range g.rows {
 				failed.Points, failed.Errs = append(failed.Points, i), append(failed.Errs, why)
 			}

@@ -39,6 +39,7 @@ type PictureOptions struct {
 	// turn, of a density and a field the first of these. Told, if not nil, is called with the one
 	// context that a picture is of.
 	Given flow.Batch
+	Label []int32 // the class of Given, one; nil: every class in turn
 	Told  func(context []float64)
 	// Truth is a point, in data units, that is marked in pictures of samples, pairs and the density,
 	// such as the parameters that the context was observed of; nil: none.
@@ -181,8 +182,11 @@ func (a *artist) along(axes [2]int, x flow.Batch) plot.Options {
 // of come with the data.
 func (a *artist) prompt(n int) (eval.Prompt, error) {
 	if a.one.N > 0 {
-		return eval.Prompt{Given: flow.Given{Label: flow.LabelsInTurn(n, a.Model.Spec().Net.Classes),
-			Context: a.one}}, nil
+		label := a.Label
+		if len(label) != 1 {
+			label = flow.LabelsInTurn(n, a.Model.Spec().Net.Classes)
+		}
+		return eval.Prompt{Given: flow.Given{Label: label, Context: a.one}}, nil
 	}
 	if a.Model.Spec().Net.Context > 0 {
 		a.data()

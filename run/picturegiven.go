@@ -45,8 +45,12 @@ func (a *artist) context(kind string) error {
 	if a.about = about(spec.ContextColumns, given.X); a.Given.N == 0 {
 		a.about += ", the first held out"
 	}
-	if (kind == "density" || kind == "field") && spec.Net.Classes > 0 {
-		a.about += ", class " + data.NameClasses(spec.ClassNames, spec.Net.Classes)[0]
+	single := kind == "density" || kind == "field" // and so of one class
+	if len(a.Label) != 1 && single && spec.Net.Classes > 0 {
+		a.Label = []int32{0}
+	}
+	if len(a.Label) == 1 && int(a.Label[0]) < spec.Net.Classes {
+		a.about += ", class " + data.NameClasses(spec.ClassNames, spec.Net.Classes)[a.Label[0]]
 	}
 	if a.Told != nil {
 		a.Told(slices.Clone(given.X))

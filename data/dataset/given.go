@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowmatch/data"
 	"flowmatch/data/internal/files"
 	"flowmatch/data/table"
 	"flowmatch/flow"
@@ -49,6 +50,27 @@ func shapeOf(rows []int) string {
 func NamedContexts(path string, columns []string) (flow.Batch, error) {
 	t, err := table.Read(path, table.Options{Columns: columns})
 	return t.X, err
+}
+
+// ContextLabels reads the classes of contexts from the column of labels of their file, as those of the
+// model; nil where the model takes none, or the file has no such column.
+func ContextLabels(path string, columns []string, like Like) ([]int32, error) {
+	if like.Classes == 0 || like.LabelName == "" {
+		return nil, nil
+	}
+	t, err := table.Read(path, table.Options{Columns: columns, Label: like.LabelName})
+	if data.IsMissing(err, like.LabelName) {
+		return nil, nil
+	}
+	for _, name := range columns {
+		if data.IsMissing(err, name) { // a table without names, which has no labels
+			return nil, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return like.numbered(t.Label, t.ClassNames, path)
 }
 
 // ParseContext reads one context of these columns from text such as x1=0.3,x2=-1, in any

@@ -11,6 +11,7 @@ import (
 
 	"flowmatch/data/table"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 	"flowmatch/internal/memory"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
@@ -19,11 +20,13 @@ import (
 )
 
 type exportResult struct {
-	Run     string   `json:"run"`
-	File    string   `json:"file"`
-	Step    int      `json:"step"`
-	Inputs  []string `json:"inputs"`
-	Output  string   `json:"output"`
+	Run    string   `json:"run"`
+	File   string   `json:"file"`
+	Step   int      `json:"step"`
+	Inputs []string `json:"inputs"`
+	Output string   `json:"output"`
+	// Context are the columns of a context that is to be standardised; absent: there is none.
+	Context []string `json:"context,omitempty"`
 	Nodes   int      `json:"nodes"`
 	Weights int      `json:"weights"`
 	Check   string   `json:"check,omitempty"` // folder of inputs and outputs
@@ -33,6 +36,10 @@ func (e exportResult) text(w io.Writer) {
 	fmt.Fprintf(w, "network\t%s of %s, step %d, %d weights in %d nodes\n", e.File, e.Run, e.Step, e.Weights, e.Nodes)
 	fmt.Fprintf(w, "inputs\t%s\n", strings.Join(e.Inputs, ", "))
 	fmt.Fprintf(w, "output\t%s\n", e.Output)
+	if e.Context != nil {
+		fmt.Fprintf(w, "condition\t(context - mean) / std of %s, both in the metadata "+
+			"(flowmatch.context_standardizer)\n", choice.List(e.Context))
+	}
 	if e.Check != "" {
 		fmt.Fprintf(w, "check\tpoints and what the program makes of them in %s\n", e.Check)
 	}
@@ -53,10 +60,12 @@ func (a *app) exportCommand() *cobra.Command {
 conditional one, as an ONNX file for onnxruntime and other programs.
 
 Inputs are x [N, ...shape] and t [N] in float32, label [N] in int64 (-1: no label)
-and, for a run with a condition, condition [N, height, width, channels]. N may be any
-batch size; the output has the shape of x. Images are [N, height, width, channels].
-Time runs from 0 (noise) to 1 (data). Numbers are in model units: path, range of times,
-standardisation, shape and step are in the file's metadata.
+and, for a run with a context, condition: [N, height, width, channels] where images are
+made from images, [N, numbers] of a table. N may be any batch size; the output has the
+shape of x. Images are [N, height, width, channels]. Time runs from 0 (noise) to 1 (data).
+Numbers are in model units: path, range of times, standardisation, shape and step are in
+the file's metadata. The context of a table is standardised by itself: condition =
+(context - mean) / std, with mean and std of flowmatch.context_standardizer there.
 
 The file computes the velocity for every kind of prediction, preconditioned or not,
 because it includes the formulas of the path. A schedule of your own is the exception.
@@ -119,6 +128,9 @@ func export(dir string, f exportFlags) (result, error) {
 		res.Inputs = append(res.Inputs, in.String())
 	}
 	res.Output = file.Graph.Outputs[0].String()
+	if spec := r.Model.Spec(); spec.ContextStandardizer != nil {
+		res.Context = spec.ContextColumns
+	}
 	if f.check > 0 {
 		res.Check = strings.TrimSuffix(f.out, filepath.Ext(f.out)) + ".check"
 		err = writeCheck(r, res.Check, f)

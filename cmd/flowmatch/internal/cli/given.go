@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,31 +18,50 @@ import (
 // givenUsage begins the description of --given.
 const givenUsage = "context, of a run with data.context: as x1=0.3,x2=-1, or a file with a row for each context "
 
-// contexts returns the contexts that --given says, in data units, and a warning if they are
-// far from those of the training; the zero Batch where the run takes none.
-func contexts(cmd *cobra.Command, r *run.Run, text string) (c flow.Batch, warnings []string, err error) {
-	columns := r.Model.Spec().ContextColumns
+// givens are what --given says: contexts, in data units, their classes where their file has a column
+// of labels that the run takes (else nil), and warnings of them.
+type givens struct {
+	x        flow.Batch
+	label    []int32
+	warnings []string
+}
+
+// contexts reads --given, and warns of contexts that are far from those of the training; the zero
+// value where it is not given.
+func contexts(cmd *cobra.Command, r *run.Run, text string) (g givens, err error) {
+	spec := r.Model.Spec()
+	columns := spec.ContextColumns
 	switch given := cmd.Flags().Changed("given"); {
 	case !given:
-		return c, nil, nil
+		return g, nil
 	case columns == nil && r.Model.Conditioner() != nil:
-		return c, nil, usagef("--given is for contexts of tables, and %s makes images from images", r.Dir)
+		return g, usagef("--given is for contexts of tables, and %s makes images from images", r.Dir)
 	case columns == nil:
-		return c, nil, usagef("--given is for runs with data.context, and %s has none", r.Dir)
+		return g, usagef("--given is for runs with data.context, and %s has none", r.Dir)
 	case text == "":
-		return c, nil, usagef("--given is empty; the context of %s is %s", r.Dir, choice.List(columns))
+		return g, usagef("--given is empty; the context of %s is %s", r.Dir, choice.List(columns))
 	}
-	if c, err = readPoints("--given", text, columns); err != nil {
-		return c, nil, err
+	if g.x, err = readPoints("--given", text, columns); err != nil {
+		return g, err
 	}
-	z, err := r.Model.Contexts(c)
+	if _, missing := os.Stat(text); missing == nil {
+		like := dataset.Like{LabelName: spec.LabelName, ClassNames: spec.ClassNames, Classes: spec.Net.Classes}
+		if g.label, err = dataset.ContextLabels(text, columns, like); err != nil {
+			return g, fmt.Errorf("--given: %w", ofFile(err))
+		}
+	}
+	if label := cmd.Flags().Lookup("label"); g.label != nil && label != nil && label.Changed {
+		return g, usagef("--label is given, and %s has the classes of its contexts in column %s; leave out one of them",
+			text, choice.Quote(spec.LabelName))
+	}
+	z, err := r.Model.Contexts(g.x)
 	if err != nil {
-		return c, nil, usagef("--given: %w", err)
+		return g, usagef("--given: %w", err)
 	}
 	if why := r.Model.FarContext(z); why != "" {
-		warnings = append(warnings, why)
+		g.warnings = append(g.warnings, why)
 	}
-	return c, warnings, nil
+	return g, nil
 }
 
 // readPoints reads what a flag says of these columns: text such as x1=0.3,x2=-1, or a file.
@@ -56,15 +76,14 @@ func readPoints(flag, text string, columns []string) (c flow.Batch, err error) {
 	return c, nil
 }
 
-// contexts returns those of --given; the zero Batch for the held-out ones, and where the run
-// takes none.
-func (f *sampleFlags) contexts(cmd *cobra.Command, r *run.Run) (c flow.Batch, warnings []string, err error) {
+// contexts reads --given; the zero value is that of held-out ones, and of a run that takes none.
+func (f *sampleFlags) contexts(cmd *cobra.Command, r *run.Run) (g givens, err error) {
 	takes := r.Model.Spec().ContextColumns != nil
 	switch {
 	case takes && f.given == heldOut:
-		return c, nil, nil
+		return g, nil
 	case takes && !cmd.Flags().Changed("given"):
-		return c, nil, needsContext(r, ", or --given "+heldOut)
+		return g, needsContext(r, ", or --given "+heldOut)
 	}
 	return contexts(cmd, r, f.given)
 }
@@ -87,13 +106,14 @@ func (f *logpFlags) giveTo(cmd *cobra.Command, r *run.Run, p *points) (err error
 // their file.
 func (f *logpFlags) contexts(cmd *cobra.Command, r *run.Run, p *points) error {
 	columns := r.Model.Spec().ContextColumns
-	c, warnings, err := contexts(cmd, r, f.given)
+	g, err := contexts(cmd, r, f.given)
 	if err != nil {
 		return err
 	}
 	if columns == nil {
 		return nil
 	}
+	c, warnings := g.x, g.warnings
 	if !cmd.Flags().Changed("given") {
 		const also = ", or --data with these columns"
 		if f.data == "" {
@@ -114,6 +134,16 @@ func (f *logpFlags) contexts(cmd *cobra.Command, r *run.Run, p *points) error {
 		warnings = []string{why}
 	}
 	p.notes = append(p.notes, warnings...)
+	switch {
+	case g.label == nil:
+	case p.given.Label != nil:
+		p.notes = append(p.notes, fmt.Sprintf("the classes are those of %s; the column %s of %s is not used", p.name,
+			choice.Quote(r.Model.Spec().LabelName), f.given))
+	case len(g.label) == 1: // one serves all
+		p.given.Label = slices.Repeat(g.label, p.x.N)
+	default:
+		p.given.Label = g.label
+	}
 	return nil
 }
 

@@ -241,3 +241,65 @@ func TestPicturesOfOneContext(t *testing.T) {
 		}
 	}
 }
+
+// TestClassesStandBesideContexts: a file of contexts may have the column of the labels, too.
+func TestClassesStandBesideContexts(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("a,x,kind\n")
+	for i := range 200 {
+		fmt.Fprintf(&b, "%g,%g,%d\n", math.Sin(float64(i)), math.Cos(float64(3*i)), []int{3, 7}[i%2])
+	}
+	sims := writeText(t, "sims.csv", b.String())
+	dir := filepath.Join(t.TempDir(), "run")
+	file := writeText(t, "run.yaml", "data: {path: "+sims+", context: [x], label: kind}\nconditional: true\n"+
+		"net: {residual: {width: 8, blocks: 1}}\ntrain: {steps: 20, batch: 32}\n")
+	succeed(t, "train", file, "--out", dir, "-q")
+	labelled := writeText(t, "labelled.csv", "kind,x\n7,0.25\n3,-0.5\n")
+	plain := writeText(t, "plain.csv", "x\n0.25\n-0.5\n")
+	out := filepath.Join(t.TempDir(), "s.csv")
+	kinds := func() (kinds string) {
+		text, err := os.ReadFile(out)
+		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+		if err != nil || lines[0] != "a,x,kind" && lines[0] != "a,x,kind,logp" {
+			t.Fatalf("%v: %q", err, lines)
+		}
+		for _, line := range lines[1:] {
+			kinds += strings.Split(line, ",")[2]
+		}
+		return kinds
+	}
+	for want, args := range map[string][]string{
+		"777333": {"--given", labelled, "--n", "3"},
+		"373737": {"--given", plain, "--n", "3"},
+		"333333": {"--given", plain, "--n", "3", "--label", "3"},
+		"73":     {"--given", labelled, "--map"},
+	} {
+		succeed(t, append([]string{"sample", dir, "--out", out, "-q"}, args...)...)
+		if got := kinds(); got != want {
+			t.Errorf("%v: classes %s, want %s", args, got, want)
+		}
+	}
+	points := writeText(t, "points.csv", "a\n0.1\n0.2\n")
+	both := writeText(t, "both.csv", "a,kind\n0.1,7\n0.2,3\n")
+	one := succeedJSON(t, "logp", dir, "--data", points, "--given", labelled, "-q")
+	two := succeedJSON(t, "logp", dir, "--data", both, "--given", plain, "-q")
+	if one["nll"] != two["nll"] || one["nll"] == nil {
+		t.Errorf("classes beside contexts and beside points: NLL %v and %v", one["nll"], two["nll"])
+	}
+	again := succeedJSON(t, "logp", dir, "--data", both, "--given", labelled, "-q")
+	if w := fmt.Sprint(again["warnings"]); !strings.Contains(w, "is not used") {
+		t.Errorf("classes in both files: warnings %s", w)
+	}
+	picture := filepath.Join(t.TempDir(), "p.png")
+	single := writeText(t, "single.csv", "kind,x\n7,0.25\n")
+	succeed(t, "plot", dir, "--kind", "density", "--given", single, "--out", picture, "-q")
+	odd := writeText(t, "odd.csv", "kind,x\n5,0.25\n")
+	for want, args := range map[string][]string{
+		"leave out one of them": {"sample", dir, "--given", labelled, "--label", "3", "--n", "2", "--out", out},
+		`"5"`:                   {"sample", dir, "--given", odd, "--n", "2", "--out", out},
+	} {
+		if code, _, stderr := invoke(t, args...); code != 2 || !strings.Contains(stderr, want) {
+			t.Errorf("%v: exit code %d, %s, want %q", args[2:], code, stderr, want)
+		}
+	}
+}

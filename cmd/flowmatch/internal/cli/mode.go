@@ -85,10 +85,11 @@ func (a *app) mode(cmd *cobra.Command, r *run.Run, ext string, f sampleFlags) (r
 	if err := r.Model.HasDensity(); err != nil {
 		return nil, err
 	}
-	context, warnings, err := f.contexts(cmd, r)
+	g, err := f.contexts(cmd, r)
 	if err != nil {
 		return nil, err
 	}
+	context, warnings := g.x, g.warnings
 	var given flow.Given
 	if given.Context, err = modelContexts(r, context); err != nil {
 		return nil, err
@@ -97,7 +98,10 @@ func (a *app) mode(cmd *cobra.Command, r *run.Run, ext string, f sampleFlags) (r
 	if classes := r.Model.Spec().Net.Classes; classes > 0 && context.N == 0 && f.label == "" {
 		n = classes
 	}
-	inTurn := flow.LabelsInTurn(n, r.Model.Spec().Net.Classes)
+	inTurn := g.label
+	if inTurn == nil {
+		inTurn = flow.LabelsInTurn(n, r.Model.Spec().Net.Classes)
+	}
 	if given.Label, err = labels(cmd, r, f.label, n, inTurn); err != nil {
 		return nil, err
 	}

@@ -291,9 +291,11 @@ func (p *plotResult) told(context []float64) {
 
 // ofContext reads the context that the picture is of, and the point that it marks.
 func (f *plotFlags) ofContext(cmd *cobra.Command, r *run.Run) (warnings []string, err error) {
-	if f.o.Given, warnings, err = contexts(cmd, r, f.given); err != nil {
+	g, err := contexts(cmd, r, f.given)
+	if err != nil {
 		return nil, err
 	}
+	f.o.Given, f.o.Label, warnings = g.x, g.label, g.warnings
 	if n := f.o.Given.N; n > 1 {
 		return nil, usagef("--given has %d contexts, and a picture is of one: give one", n)
 	}

@@ -87,7 +87,14 @@ func (f *logpFlags) read(cmd *cobra.Command, r *run.Run) (points, error) {
 	if f.data != was.Path && sampled(f.data, spec.Columns) {
 		was.Header = new(true)
 	}
-	got, err := was.Points(f.data, f.labels, like, seed.Rand(r.Config.Seed, "flowmatch/logp", 0))
+	read := func() (dataset.Points, error) {
+		return was.Points(f.data, f.labels, like, seed.Rand(r.Config.Seed, "flowmatch/logp", 0))
+	}
+	got, err := read()
+	if like.Classes > 0 && data.IsMissing(err, spec.LabelName) && f.labelled(r) {
+		like.Classes = 0 // they come with the contexts
+		got, err = read()
+	}
 	p := points{name: f.data, x: got.X, given: got.Given, notes: got.Notes, where: got.Where}
 	p.set = &data.Set{Name: f.data, Dequantized: got.Dequantized}
 	if like.Classes > 0 && data.IsMissing(err, spec.LabelName) {
@@ -97,6 +104,14 @@ func (f *logpFlags) read(cmd *cobra.Command, r *run.Run) (points, error) {
 		err = fmt.Errorf("%w; here: --set data.header=true, or false", err)
 	}
 	return p, ofFile(err)
+}
+
+// labelled says whether the file of --given has classes.
+func (f *logpFlags) labelled(r *run.Run) bool {
+	spec := r.Model.Spec()
+	label, err := dataset.ContextLabels(f.given, spec.ContextColumns, dataset.Like{LabelName: spec.LabelName,
+		ClassNames: spec.ClassNames, Classes: spec.Net.Classes})
+	return f.given != "" && err == nil && label != nil
 }
 
 // noLabels says what would give the points of --data their labels, which err says are missing.

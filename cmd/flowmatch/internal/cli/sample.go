@@ -224,26 +224,11 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	if f.mode {
 		return a.mode(cmd, r, ext, f)
 	}
-	var inTurn []int32
-	if f.grid != "" {
-		if inTurn, err = f.layOut(cmd, r); err != nil {
-			return nil, err
-		}
-	}
-	context, warnings, err := f.contexts(cmd, r)
+	p, g, err := f.forContexts(cmd, r)
 	if err != nil {
 		return nil, err
 	}
-	if context.N > 0 {
-		f.n *= context.N
-	}
-	if err := fitsN(r, f.n); err != nil {
-		return nil, err
-	}
-	p, err := f.prompt(cmd, r, inTurn, context)
-	if err != nil {
-		return nil, err
-	}
+	context, warnings := g.x, g.warnings
 	how, err := f.sampler(cmd, r, p.Hold)
 	if err != nil {
 		return nil, err
@@ -290,6 +275,30 @@ func unsolved(points []int, failed *ode.PointsError, n, contexts int) error {
 	of = slices.Compact(of)
 	return partial{fmt.Errorf("%d of %d samples cannot be drawn, and are NaN: those of context %s: %w", len(points), n,
 		choice.Cut(strings.Join(of, ", ")), failed.Errs[0])}
+}
+
+// forContexts returns what the samples are given, which are as many for each context of --given as
+// --n says; f.n becomes the number of all.
+func (f *sampleFlags) forContexts(cmd *cobra.Command, r *run.Run) (p eval.Prompt, g givens, err error) {
+	var inTurn []int32
+	if f.grid != "" {
+		if inTurn, err = f.layOut(cmd, r); err != nil {
+			return p, g, err
+		}
+	}
+	if g, err = f.contexts(cmd, r); err != nil {
+		return p, g, err
+	}
+	each := f.n
+	f.n *= max(1, g.x.N)
+	if err := fitsN(r, f.n); err != nil {
+		return p, g, err
+	}
+	for _, l := range g.label {
+		inTurn = append(inTurn, slices.Repeat([]int32{l}, each)...)
+	}
+	p, err = f.prompt(cmd, r, inTurn, g.x)
+	return p, g, err
 }
 
 // openChecked opens the run for flags that are right, and returns the ending of the file to
