@@ -27,6 +27,9 @@ const (
 func (s Subject) hasC2ST() bool {
 	cfg := s.Model.Net().Config()
 	n := min(s.Settings.Samples, s.Set.Test.Len())
+	if cfg.Context > 0 {
+		n = min(n, s.Set.Test.Len()/2)
+	}
 	return s.isPoints() == nil && s.Model.Dim()+cfg.Classes+cfg.Context <= c2stDim && n >= c2stLeast && n <= c2stPoints
 }
 
@@ -40,9 +43,10 @@ func (s Subject) isPoints() error {
 }
 
 // TwoSample is the classifier two-sample test of Settings.Samples samples against as many
-// held-out points, which are its reference. Where the model takes labels or contexts, those of
-// each point are given to both, and the classifier sees them: a model that pays no heed to
-// them is found out. Images are an error.
+// held-out points, which are its reference. Where the model takes labels or contexts, the
+// classifier sees them: a model that pays no heed to them is found out. Samples have the labels of
+// the points, and the contexts of as many other points: of a sample and a point with the same
+// context one would tell the classifier that the other is not of its kind. Images are an error.
 func (s Subject) TwoSample(ctx context.Context) (*C2ST, error) {
 	s, err := s.checked()
 	if err != nil {
@@ -52,14 +56,14 @@ func (s Subject) TwoSample(ctx context.Context) (*C2ST, error) {
 	if err != nil {
 		return nil, err
 	}
-	test, given, err := s.TestPoints(s.Settings.Samples)
-	if err != nil {
-		return nil, err
-	}
 	if err := s.isPoints(); err != nil {
 		return nil, err
 	}
-	drawn, err := s.draw(ctx, sampler, test.N, given)
+	test, given, prompt, err := s.apart()
+	if err != nil {
+		return nil, err
+	}
+	drawn, err := s.draw(ctx, sampler, test.N, prompt)
 	if err != nil {
 		return nil, fmt.Errorf("samples: %w", err)
 	}
@@ -69,8 +73,26 @@ func (s Subject) TwoSample(ctx context.Context) (*C2ST, error) {
 	}
 	classes := s.Model.Net().Config().Classes
 	r, err := classify.TwoSample(ctx, s.Model.Net().Engine(), beside(test, given, classes),
-		beside(drawn.X, given, classes), o)
+		beside(drawn.X, prompt, classes), o)
 	return &C2ST{r, drawn.Stats.NFE}, err
+}
+
+// apart returns held-out points, what they are given, and what as many samples are given.
+func (s Subject) apart() (test flow.Batch, given, prompt flow.Given, err error) {
+	n, contexts := s.Settings.Samples, s.Model.Net().Config().Context > 0
+	if contexts {
+		n *= 2
+	}
+	test, given, err = s.TestPoints(n)
+	if err != nil || !contexts {
+		return test, given, given, err
+	}
+	if test.N < 2*c2stLeast {
+		return test, given, given, fmt.Errorf("eval: a classifier two-sample test of a model with contexts needs %d "+
+			"held-out points, and there are %d", 2*c2stLeast, test.N)
+	}
+	half := test.N / 2
+	return test.Slice(0, half), given.Slice(0, half), given.Slice(half, 2*half), nil
 }
 
 // beside returns points x with what is given of them in further coordinates: 1 for the class

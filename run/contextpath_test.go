@@ -91,6 +91,15 @@ func TestAPosteriorOfSetsIsLearntFromTwoFiles(t *testing.T) {
 				err)
 		}
 	}
+	// No context is both of a sample and of a held-out point: beside the wide context a classifier of
+	// twins said 0.27.
+	s, err := r.Subject(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := s.TwoSample(t.Context()); err != nil || c.Points != 300 || math.Abs(c.Accuracy-0.5) > 0.1 {
+		t.Errorf("C2ST of a posterior: %+v (%v)", c, err)
+	}
 	// It can be resumed, also from files that have moved, but not with other contexts.
 	x, err := os.ReadFile(filepath.Join(dir, "x.npy"))
 	if err != nil {
