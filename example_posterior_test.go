@@ -148,6 +148,24 @@ func calibrated(ctx context.Context, m *model.Model, held simulations, rng *rand
 	return ok
 }
 
+// explains returns how deep an observation lies among what its posterior predicts: near 0, the posterior
+// does not explain it.
+func explains(ctx context.Context, m *model.Model, simulate func(x, theta []float64), observed flow.Batch) float64 {
+	const draws = 500
+	seen, err := m.Contexts(observed)
+	check(err)
+	s, err := m.Sample(ctx, model.SampleOptions{N: draws, Seed: 7, Given: flow.Given{Context: seen},
+		Sampler: model.ODE{Solver: solver}})
+	check(err)
+	predicted := flow.NewBatch(draws, observed.D)
+	for i := range draws {
+		simulate(predicted.Row(i), s.X.Row(i))
+	}
+	p, err := calibration.Predict(observed, predicted)
+	check(err)
+	return p.Depth[0]
+}
+
 // Rounds of truncated proposals (TSNPE, arXiv 2210.04815). Two parameters, uniform on [-1, 1], are seen
 // with noise of 0.1.
 func Example_sequential() {
@@ -167,6 +185,7 @@ func Example_sequential() {
 	fmt.Println("the first round takes every draw of the prior, the last less than one in three:",
 		draws[0] == 1000, draws[2] > 3000)
 	fmt.Println("calibrated:", calibrated(ctx, m, held, rng))
+	fmt.Println("the posterior explains the observation:", explains(ctx, m, simulate, observed) > 0.05)
 
 	seen, err := m.Contexts(observed)
 	check(err)
@@ -182,6 +201,7 @@ func Example_sequential() {
 	// Output:
 	// the first round takes every draw of the prior, the last less than one in three: true true
 	// calibrated: true
+	// the posterior explains the observation: true
 	// theta1 = 0.3 ± 0.1
 }
 

@@ -12,6 +12,8 @@
 //   - too wide (underconfident): Spread below 1, Area and ATC above 0;
 //   - off to one side (biased): SBC's Bias is not 0, and the Area of HPD below 0.
 //
+// [Predict] asks another question, of one observation: is it one that its posterior predicts?
+//
 // Truths and samples are the points of many simulations: θ_i is drawn from the prior, x_i
 // from the simulator at θ_i, and L samples from the posterior at x_i. Samples are [N·L, D],
 // those of x_1 first, which is the order of model.Sample with as many contexts.

@@ -26,6 +26,8 @@ type Report struct {
 	Likelihood *Likelihood            `json:"likelihood,omitempty"`
 	Samples    *Quality               `json:"samples,omitempty"`
 	C2ST       *C2ST                  `json:"c2st,omitempty"`
+	// Calibration says whether samples given a context are as wide as they should be.
+	Calibration *Calibration `json:"calibration,omitempty"`
 	// Features is what [Subject.Compare] or [Subject.Classify] returned: they need a network,
 	// so that Report leaves this for the caller to fill in.
 	Features *FeatureReport `json:"judgement,omitempty"`
@@ -52,6 +54,8 @@ const (
 	PartSamples    = "samples"
 	// PartC2ST is a classifier two-sample test, measured unasked where it takes seconds.
 	PartC2ST = "c2st"
+	// PartCalibration is ranks and coverage, measured unasked of tables with contexts.
+	PartCalibration = "calibration"
 	// PartFeatures names Report.Features, which [Subject.Report] does not measure itself.
 	PartFeatures = "features"
 )
@@ -71,6 +75,7 @@ func parts() []part {
 		{PartLikelihood, func(s Subject) bool { return s.Model.HasDensity() == nil }, Subject.reportLikelihood},
 		{PartSamples, nil, Subject.reportSamples},
 		{PartC2ST, Subject.hasC2ST, Subject.reportC2ST},
+		{PartCalibration, Subject.hasCalibration, Subject.reportCalibration},
 	}
 }
 
@@ -99,7 +104,8 @@ func (e *PartError) Unwrap() error { return e.Err }
 
 // Report measures the parts named; of no names all that apply to the model, which a
 // likelihood does not where it has no density (model.ErrNoDensity, if it is asked for), and a
-// two-sample test not of images, of more than 16 numbers a point or of more than 10000 points.
+// two-sample test not of images, of more than 16 numbers a point or of more than 10000 points, and
+// calibration of points of up to 16 numbers with contexts alone.
 //
 // The Report is worth reading with an error too: a part that fails does not keep others
 // from being measured, and what it had measured before is there. The errors are

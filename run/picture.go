@@ -18,13 +18,13 @@ import (
 
 // Pictures returns the kinds of picture that Picture draws.
 func Pictures() []string {
-	return []string{"samples", "pairs", "density", "field", "trajectories", "loss", "flow"}
+	return []string{"samples", "pairs", "density", "field", "trajectories", "loss", "flow", "calibration"}
 }
 
 // PictureOptions says what to draw; the zero value is usable.
 type PictureOptions struct {
 	// N is the number of points drawn; default 4000, of trajectories 300, of moving ones 1500
-	// and of images 100.
+	// and of images 100; of calibration the most held-out points, default 500.
 	N    int
 	Seed uint64 // of the samples
 	// Cells is the number of cells along each side of the grid that a density is
@@ -83,6 +83,7 @@ type artist struct {
 	one     flow.Batch // the one context, in model units, that the picture is of; the zero Batch: none
 	about   string     // what the title says of it
 	pairs   bool       // all pairs of columns are asked for
+	held    int        // how many held-out points were asked for; 0: none were
 }
 
 // Picture draws a picture of one kind: PNG, or an animated GIF for flow.
@@ -108,6 +109,8 @@ func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOp
 		return a.flow(ctx, w)
 	case "loss":
 		return a.drawLoss(w)
+	case "calibration":
+		return a.calibration(ctx, w)
 	}
 	return fmt.Errorf("run: %w", choice.Check("picture", kind, Pictures()))
 }
@@ -115,6 +118,7 @@ func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOp
 // artist returns who draws: an eye sees three digits, so a picture need not wait for
 // more.
 func (r *Run) artist(o PictureOptions, kind string) (*artist, error) {
+	held := o.N
 	if o.N == 0 {
 		switch {
 		case r.Model.Spec().Image() != nil:
@@ -130,7 +134,7 @@ func (r *Run) artist(o PictureOptions, kind string) (*artist, error) {
 	s, err := r.Subject(false)
 	s.Settings.Solve.RTol = max(s.Settings.Solve.RTol, pictureTolerance)
 	s.Settings.Solve.ATol = max(s.Settings.Solve.ATol, pictureTolerance)
-	return &artist{Run: r, PictureOptions: o, subject: s}, err
+	return &artist{Run: r, PictureOptions: o, subject: s, held: held}, err
 }
 
 // data returns the data of the run, or nil where they cannot be opened.
@@ -326,6 +330,32 @@ func (r *Run) drawPrompt(w io.Writer, x flow.Batch, p eval.Prompt, f plot.Format
 	return plot.ImageGrid(w, all, r.Model.Spec().Shape, plot.ImageOptions{
 		Cols: across * len(parts), Group: len(parts), ColNames: slices.Repeat(heads, across), Format: f,
 	})
+}
+
+// calibration draws how far the ranks of held-out points among samples, and the coverage of these,
+// are from those of a model that is right.
+func (a *artist) calibration(ctx context.Context, w io.Writer) error {
+	if a.one.N > 0 {
+		return errors.New("run: calibration is over held-out contexts, not of one")
+	}
+	var err error
+	if a.subject.Set, err = a.Run.Data(); err != nil {
+		return err
+	}
+	c, err := a.subject.Calibration(ctx, a.held)
+	if err != nil {
+		return err
+	}
+	var levels []plot.Levels
+	for k, r := range c.Ranks {
+		l := plot.Levels{Name: "rank of " + r.Name}
+		for i := range c.U.N {
+			l.U = append(l.U, c.U.Row(i)[k])
+		}
+		levels = append(levels, l)
+	}
+	levels = append(levels, plot.Levels{Name: "coverage (TARP)", U: c.Coverage.U})
+	return plot.Calibration(w, levels, a.options())
 }
 
 func (a *artist) drawLoss(w io.Writer) error {

@@ -65,6 +65,22 @@ func TestAPictureIsOfTheContextThatItNames(t *testing.T) {
 			t.Errorf("%s of held-out contexts: told %v (%v)", kind, told, err)
 		}
 	}
+	s, err := r.Subject(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.Calibration(t.Context(), 0)
+	if err != nil || c.Points != 300 || c.Ranks[0].Name != "a" || c.Ranks[0].KSP < 1e-4 ||
+		c.Coverage.Uniformity.KSP < 1e-4 {
+		t.Errorf("the calibration of the posterior: %+v (%v)", c, err)
+	}
+	rep, err := s.Report(t.Context(), "calibration")
+	if err != nil || rep.Calibration == nil || rep.Likelihood != nil {
+		t.Errorf("calibration alone: %+v (%v)", rep, err)
+	}
+	if err := r.Picture(t.Context(), io.Discard, "calibration", PictureOptions{N: 50}); err != nil {
+		t.Error(err)
+	}
 	var with, without bytes.Buffer
 	for _, p := range []struct {
 		w     *bytes.Buffer

@@ -69,7 +69,7 @@ var rooms = map[string][]string{
 		"internal/seed", "internal/stat"}, // two samples told apart
 	"neuralode": {"flow", "ode", "nn", "train", "internal/seed", "internal/absent"},
 	"eval": {"flow", "path", "nn", "ode", "sde", "data", "data/image", "likelihood", "model", "classify",
-		"metrics",
+		"metrics", "calibration",
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
 	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/image", "data/dataset",
 		"likelihood", "field", "model", "coupling", "train", "eval", "plot",

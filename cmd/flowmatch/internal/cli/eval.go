@@ -170,7 +170,8 @@ func (f *evalFlags) check(cmd *cobra.Command) (use, error) {
 			return 0, usagef("--%s is %d; it must be at least 1", size.flag, size.v)
 		}
 	}
-	samples := slices.ContainsFunc([]string{eval.PartSamples, eval.PartC2ST, eval.PartFeatures}, f.wants)
+	samples := slices.ContainsFunc([]string{eval.PartSamples, eval.PartC2ST, eval.PartCalibration, eval.PartFeatures},
+		f.wants)
 	switch {
 	case samples && f.wants(eval.PartLikelihood):
 		return useBoth, nil
@@ -234,6 +235,10 @@ points. It reports how often a cross-validated perceptron tells them apart, as s
 0.5 is perfect, 1 is the worst. By default it is measured for up to 10000 samples with up to
 16 numbers each, labels and contexts included. For more, ask for it by --only c2st.
 
+Of a table with a context (data.context), it also reports the calibration of posteriors:
+the ranks of held-out points among 100 samples given the same context (SBC), and the
+coverage of these samples (TARP). plot --kind calibration draws both.
+
 Samples of images are evaluated by a classifier (--classifier) or by the features of
 any network in an ONNX file (--features), such as Inception. Statistics of the features
 of held-out and training images are kept in the run folder. They name the extractor
@@ -249,6 +254,7 @@ If a part cannot be measured, the others are still reported; the exit code is th
   flowmatch eval runs/first --json
   flowmatch eval runs/first --solver dopri5 --rtol 1e-7 --atol 1e-7
   flowmatch eval runs/first --only c2st --samples 10000
+  flowmatch eval runs/posterior --only calibration
   flowmatch eval runs/digits --classifier runs/classifier.safetensors --guidance 1.5
   flowmatch eval runs/digits --classifier runs/classifier.safetensors --only features --solver euler --steps 10
   flowmatch eval runs/digits --only likelihood --test 100 --dequantizations 5

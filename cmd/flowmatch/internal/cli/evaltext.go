@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"flowmatch/eval"
+	"flowmatch/internal/choice"
 	"flowmatch/model"
 )
 
@@ -33,6 +34,9 @@ func (r evalResult) text(w io.Writer) {
 	if c := r.C2ST; c != nil {
 		fmt.Fprintf(w, "C2ST\t%.4f ± %.4f, %d samples against %d held-out points (%.4g: not told apart), NFE %d\n",
 			c.Accuracy, c.StdErr, c.Points, c.Reference, c.Chance, c.NFE)
+	}
+	if r.Calibration != nil {
+		calibrationText(w, r.Calibration)
 	}
 	if r.Features != nil {
 		featuresText(w, r.Features)
@@ -87,6 +91,17 @@ func likelihoodText(w io.Writer, l *eval.Likelihood) {
 	if l.Check != nil {
 		checkText(w, l.Check)
 	}
+}
+
+// calibrationText says whether posteriors are as wide as they should be.
+func calibrationText(w io.Writer, c *eval.Calibration) {
+	fmt.Fprintf(w, "calibration\t%d held-out points, %d samples for each, NFE %d\n", c.Points, c.Samples, c.NFE)
+	for _, r := range c.Ranks {
+		fmt.Fprintf(w, "  ranks of %s\tbias %.3f ± %.3f, spread %.3f ± %.3f (1: right, more: too narrow), p = %.2g\n",
+			choice.Cut(r.Name), r.Bias, r.BiasErr, r.Spread, r.SpreadErr, min(r.KSP, r.Chi2P))
+	}
+	fmt.Fprintf(w, "  coverage\tATC %.4f ± %.4f (0: right, less: too narrow), p = %.2g\n", c.Coverage.ATC,
+		c.Coverage.ATCErr, c.Coverage.Uniformity.KSP)
 }
 
 // massText says what log-densities within bounds are divided by.

@@ -55,6 +55,7 @@ var plotKinds = []struct {
 	{"density", useODE, []string{"n", "seed"}},
 	{"field", useODE, []string{"control", "log", "truth"}},
 	{"trajectories", useODE, []string{"control", "log", "truth"}},
+	{"calibration", useSamples, []string{"log", "columns", "given", "truth"}},
 	{"loss", useODE, []string{"solver", "steps", "rtol", "atol", "control", "n", "seed", "backend",
 		"columns", "given", "truth"}},
 }
@@ -201,6 +202,11 @@ A run with data.context is drawn for the context of --given; samples then stand 
 samples and trajectories are of held-out contexts in turn, and a density or a field is of
 the first held-out one. The title and --json name the context.
 
+--kind calibration shows whether a posterior is as wide as it should be, on average over
+held-out points: how far their ranks among samples, and the coverage of these, are from
+those of a right one, which stay within the dashed lines in 99 of 100 cases. A curve that
+rises before the middle and falls behind it is of posteriors that are too narrow.
+
 The extension of --out selects the format. In .svg and .pdf, lines and text stay sharp at
 any size.`,
 		Example: `  flowmatch plot runs/first --kind samples --out samples.png
@@ -216,12 +222,19 @@ any size.`,
 			return a.plot(cmd, args[0], f)
 		}),
 	}
+	f.addAll(cmd)
+	return cmd
+}
+
+// addAll adds the flags.
+func (f *plotFlags) addAll(cmd *cobra.Command) {
 	f.add(cmd, eval.Solvers())
 	fl := cmd.Flags()
 	fl.StringVar(&f.kind, "kind", "", strings.Join(plotNames(), ", "))
 	fl.StringVar(&f.out, "out", "", "file to write: .png, .svg or .pdf, or .gif for moving trajectories")
 	fl.IntVar(&f.o.N, "n", 0,
-		"number of points of samples, trajectories and field (default 4000, followed 300, of images 100)")
+		"number of points of samples, trajectories and field, or of held-out points of calibration "+
+			"(default 4000, followed 300, of images 100, held out 500)")
 	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of these points (default: that of the run)")
 	fl.StringSliceVar(&f.columns, "columns", nil,
 		"two columns of points of more than 2 dimensions, as age,income, or c0,c1 where they have no names "+
@@ -238,7 +251,6 @@ any size.`,
 	require(cmd, "kind", "out")
 	complete(cmd, "kind", plotNames()...)
 	completeFiles(cmd, "out", "png", "svg", "pdf", "gif")
-	return cmd
 }
 
 func (a *app) plot(cmd *cobra.Command, dir string, f plotFlags) (result, error) {
