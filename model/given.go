@@ -33,6 +33,9 @@ func (m *Model) Contexts(c flow.Batch) (flow.Batch, error) {
 				m.contextName(i%dim), v)
 		}
 	}
+	if err := m.checkMarks(c); err != nil {
+		return flow.Batch{}, err
+	}
 	z := c.Clone()
 	if s := m.spec.ContextStandardizer; s != nil {
 		s.Apply(z)
@@ -46,6 +49,24 @@ func (m *Model) contextName(k int) string {
 		return fmt.Sprintf("%q", names[k])
 	}
 	return fmt.Sprintf("number %d", k+1)
+}
+
+// checkMarks reports marks of the observations of a set that are neither 0 nor 1.
+func (m *Model) checkMarks(c flow.Batch) error {
+	r := m.spec.Net.Residual
+	if r == nil || r.Embed.Kind != nn.EmbedSet {
+		return nil
+	}
+	numbers := r.Embed.Shape[1]
+	for i := range c.N {
+		for k := numbers - 1; k < c.D; k += numbers {
+			if mark := c.Row(i)[k]; mark != 0 && mark != 1 {
+				return fmt.Errorf("model: context %d: the mark of observation %d is %g; it must be 1 where there is "+
+					"an observation, and 0 where there is none", i+1, k/numbers+1, mark)
+			}
+		}
+	}
+	return nil
 }
 
 // observed says whether number k of a context is looked at: those of an observation of a set that is

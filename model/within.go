@@ -38,6 +38,8 @@ var ErrMass = errors.New("model: hardly any sample is within the bounds")
 type Acceptance struct {
 	Drawn  int `json:"drawn"`  // all of them
 	Inside int `json:"inside"` // those in the region
+	// Contexts are how many different ones they are of.
+	Contexts int `json:"contexts"`
 	// Least is the smallest share of a context that was inside.
 	Least float64 `json:"least"`
 }
@@ -189,7 +191,7 @@ func (m *Model) sampleWithin(ctx context.Context, o SampleOptions, w Within) (s 
 
 // acceptanceOf counts the draws of all points.
 func acceptanceOf(groups []*alike) *Acceptance {
-	a := &Acceptance{Least: 1}
+	a := &Acceptance{Least: 1, Contexts: len(groups)}
 	for _, g := range groups {
 		a.Drawn, a.Inside = a.Drawn+g.drawn, a.Inside+g.inside
 		if g.why == nil {

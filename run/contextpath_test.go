@@ -91,6 +91,10 @@ func TestAPosteriorOfSetsIsLearntFromTwoFiles(t *testing.T) {
 				err)
 		}
 	}
+	if _, err := r.Model.Contexts(flow.Batch{N: 1, D: 8, X: []float64{16, 1, 16, 0.5, 0, 0, 0, 0}}); err == nil ||
+		!strings.Contains(err.Error(), "the mark of observation 2 is 0.5") {
+		t.Errorf("a mark that is none: %v", err)
+	}
 	// No context is both of a sample and of a held-out point: beside the wide context a classifier of
 	// twins said 0.27.
 	s, err := r.Subject(true)

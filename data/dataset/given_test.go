@@ -33,6 +33,14 @@ func TestContextsAreReadByNameOrByOrder(t *testing.T) {
 			t.Errorf("%s: got %v, %v", name, c, err)
 		}
 	}
+	single := filepath.Join(dir, "single.npy")
+	if err := table.WriteNPY(single, flow.Batch{N: 2, D: 3, X: []float64{1, 2, 3, 4, 5, 6}}); err != nil {
+		t.Fatal(err)
+	}
+	six := []string{"context0", "context1", "context2", "context3", "context4", "context5"}
+	if c, err := ReadContexts(single, six); err != nil || c.N != 1 || c.D != 6 || c.X[5] != 6 {
+		t.Errorf("one context by its axes: %v, %v", c, err)
+	}
 	for want, file := range map[string]string{
 		`no column "y"`: write("other.csv", "x,z\n1,2\n"),
 		"3 columns without names; the context has 2": write("three.csv", "1,2,3\n"),

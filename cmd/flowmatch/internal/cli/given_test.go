@@ -303,3 +303,45 @@ func TestClassesStandBesideContexts(t *testing.T) {
 		}
 	}
 }
+
+// TestWideContextsLieBesideTheSamples: a table with a column for each of their numbers would be of no use.
+func TestWideContextsLieBesideTheSamples(t *testing.T) {
+	folder := t.TempDir()
+	theta, x := flow.NewBatch(60, 1), flow.NewBatch(60, 101)
+	for i := range 60 {
+		theta.X[i] = math.Sin(float64(i))
+		for k := range 101 {
+			x.Row(i)[k] = math.Cos(float64(i * (k + 1)))
+		}
+	}
+	for name, b := range map[string]flow.Batch{"theta.npy": theta, "x.npy": x, "obs.npy": x.Slice(0, 2)} {
+		if err := table.WriteNPY(filepath.Join(folder, name), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file, dir, out := filepath.Join(folder, "run.yaml"), filepath.Join(folder, "run"), filepath.Join(folder, "s.csv")
+	text := "data: {path: theta.npy, context_path: x.npy}\n" +
+		"net: {residual: {width: 8, blocks: 1, embed: {kind: mlp}}}\ntrain: {steps: 5, batch: 16}\n"
+	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if said := succeed(t, "train", file, "--out", dir, "-q"); !strings.Contains(said, "--given test") {
+		t.Errorf("the next command does not say what is given: %s", said)
+	}
+	got := succeedJSON(t, "sample", dir, "--given", filepath.Join(folder, "obs.npy"), "--n", "2", "--out", out, "-q")
+	beside := filepath.Join(folder, "s.given.npy")
+	if files := fmt.Sprint(got["files"]); files != fmt.Sprintf("[%s %s]", out, beside) {
+		t.Errorf("the files are %s", files)
+	}
+	if w := fmt.Sprint(got["warnings"]); !strings.Contains(w, "the context has 101 numbers, which are in") {
+		t.Errorf("warnings %s", w)
+	}
+	lines, err := os.ReadFile(out)
+	if err != nil || !strings.HasPrefix(string(lines), "c0\n") {
+		t.Errorf("the samples begin with %.20q (%v)", lines, err)
+	}
+	one := succeedJSON(t, "logp", dir, "--data", out, "--given", beside, "-q")
+	if one["points"] != 4.0 {
+		t.Errorf("log-densities of the samples: %v", one)
+	}
+}

@@ -77,8 +77,11 @@ func (s sampleResult) text(w io.Writer) {
 	}
 	if a := s.Acceptance; a != nil {
 		fmt.Fprintf(w, "bounds\t%s\n", s.Bounds)
-		fmt.Fprintf(w, "  inside\t%d of %d draws, %.4g of them at least for a context: the rest was drawn again\n",
-			a.Inside, a.Drawn, a.Least)
+		least := ""
+		if a.Contexts > 1 {
+			least = fmt.Sprintf(" (of one of %d contexts, a share of only %.3g)", a.Contexts, a.Least)
+		}
+		fmt.Fprintf(w, "  inside\t%d of %d draws%s: the rest was drawn again\n", a.Inside, a.Drawn, least)
 	}
 	if s.Mass != nil {
 		massText(w, s.Mass)

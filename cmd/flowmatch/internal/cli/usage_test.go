@@ -84,7 +84,7 @@ func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
 		{"logp " + dir + " --dataset moons --n 1 --out x.png", ".csv, .npy"},
 		{"eval", "DIR is missing"},
 		{"eval nowhere", "not a run's folder"},
-		{"eval " + dir + " --only speed", "likelihood, samples, c2st, features"},
+		{"eval " + dir + " --only speed", "likelihood, samples, c2st, calibration, features"},
 		{"eval " + dir + " --test 0", "--test is 0; it must be at least 1"},
 		{"eval " + dir + " --only judgement", "--classifier FILE"},
 		{"plot " + dir + " --out x.png", `"kind" not set`},

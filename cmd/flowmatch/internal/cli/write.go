@@ -45,6 +45,16 @@ func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval
 		wrote, err = writeNPY(file, s.X, extra, given)
 		return wrote, nil, err
 	}
+	wrote = []string{file}
+	if len(given) > mostGivenColumns { // an image, say: no table is to be as wide
+		beside, err := writeGiven(file, s.X.N, given)
+		if err != nil {
+			return nil, nil, err
+		}
+		warnings = append(warnings, fmt.Sprintf("the context has %d numbers, which are in %s and not in the columns "+
+			"of the samples", len(given), beside))
+		wrote, given = append(wrote, beside), nil
+	}
 	names := columnNames(r.Model.Spec())
 	for _, c := range given {
 		names = append(names, c.name)
@@ -60,7 +70,21 @@ func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval
 		}
 		names = append(names, c.name)
 	}
-	return []string{file}, warnings, writeCSV(file, names, s.X, extra)
+	return wrote, warnings, writeCSV(file, names, s.X, extra)
+}
+
+// mostGivenColumns is how many numbers of a context stand in the columns of a table of samples.
+const mostGivenColumns = 100
+
+// writeGiven writes contexts as an array beside a file, and returns its name.
+func writeGiven(file string, n int, given []column) (string, error) {
+	all, beside := flow.NewBatch(n, len(given)), besideNPY(file, "given")
+	for k, c := range given {
+		for i, v := range c.values {
+			all.Row(i)[k] = v
+		}
+	}
+	return beside, table.WriteNPY(beside, all)
 }
 
 // distinct returns the numbers of the rows that differ from the one before.
@@ -137,13 +161,8 @@ func writeNPY(file string, x flow.Batch, extra, given []column) ([]string, error
 	if given == nil {
 		return files, nil
 	}
-	all, beside := flow.NewBatch(x.N, len(given)), besideNPY(file, "given")
-	for k, c := range given {
-		for i, v := range c.values {
-			all.Row(i)[k] = v
-		}
-	}
-	return append(files, beside), table.WriteNPY(beside, all)
+	beside, err := writeGiven(file, x.N, given)
+	return append(files, beside), err
 }
 
 // besideNPY is the file of a column beside the NPY file of the points.
