@@ -82,7 +82,9 @@ func DataIn(dir string, cells []Cell) (found bool, err error) {
 	}
 	for i := range cells {
 		d := &cells[i].Config.Data
-		found = found || d.Path != "" && !filepath.IsAbs(d.Path) || d.TestPath != "" && !filepath.IsAbs(d.TestPath)
+		for _, path := range []string{d.Path, d.TestPath, d.ContextPath, d.TestContextPath} {
+			found = found || path != "" && !filepath.IsAbs(path)
+		}
 		*d = d.In(dir)
 		if _, err := DataIn(dir, cells[i].options); err != nil {
 			return found, err
