@@ -153,6 +153,7 @@ func TestContextFilesThatDoNotFitAreNamed(t *testing.T) {
 		"both say which columns are learnt": func(c *Config) {
 			c.ContextPath, c.Target, c.Columns = "", []string{"a"}, []string{"b"}
 		},
+		"bounds is empty":              func(c *Config) { c.Bounds = map[string]data.Bound{} },
 		"target is empty":              func(c *Config) { c.Target = []string{} },
 		"none is left for the context": func(c *Config) { c.ContextPath, c.Target = "", []string{"a", "b", "kind"} },
 		"it is for table":              func(c *Config) { *c = Config{Name: "moons", ContextPath: "x.csv"} },

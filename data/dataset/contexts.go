@@ -59,6 +59,9 @@ func (c Config) checkContext() error {
 			return fmt.Errorf("data: %s is empty; name columns, or leave it out", f.name)
 		}
 	}
+	if c.Bounds != nil && len(c.Bounds) == 0 {
+		return errors.New("data: bounds is empty; give columns their least and largest value, or leave it out")
+	}
 	for name, b := range c.Bounds {
 		if err := b.Validate(); err != nil {
 			return fmt.Errorf("data: bounds: %s: %w", choice.Quote(name), err)

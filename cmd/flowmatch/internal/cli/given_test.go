@@ -304,6 +304,31 @@ func TestClassesStandBesideContexts(t *testing.T) {
 	}
 }
 
+func TestRowsThatAreLeftOutAreCounted(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("a,x\n")
+	for i := range 60 {
+		x := fmt.Sprint(math.Cos(float64(3 * i)))
+		if i%20 == 7 {
+			x = "NA"
+		}
+		fmt.Fprintf(&b, "%g,%s\n", math.Sin(float64(i)), x)
+	}
+	sims := writeText(t, "sims.csv", b.String())
+	text := "data: {path: " + sims + ", context: [x]%s}\nnet: {hidden: [8]}\ntrain: {steps: 3, batch: 16}\n"
+	file := writeText(t, "run.yaml", fmt.Sprintf(text, ", missing: drop"))
+	got := succeedJSON(t, "train", file, "--out", filepath.Join(t.TempDir(), "run"), "-q")
+	if got["skipped"] != 3.0 || !strings.Contains(fmt.Sprint(got["warnings"]), "3 of 60 rows are left out") {
+		t.Errorf("rows left out: %v, warnings %v", got["skipped"], got["warnings"])
+	}
+	file = writeText(t, "strict.yaml", fmt.Sprintf(text, ""))
+	code, _, stderr := invoke(t, "train", file, "--out", filepath.Join(t.TempDir(), "run"))
+	if code != 1 || !strings.Contains(stderr, `line 9, column "x": "NA" is not a number`) ||
+		!strings.Contains(stderr, "data.missing: drop") {
+		t.Errorf("a missing number: exit code %d, %s", code, stderr)
+	}
+}
+
 // TestWideContextsLieBesideTheSamples: a table with a column for each of their numbers would be of no use.
 func TestWideContextsLieBesideTheSamples(t *testing.T) {
 	folder := t.TempDir()

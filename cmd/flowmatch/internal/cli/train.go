@@ -37,9 +37,11 @@ type trainResult struct {
 	About        []string `json:"about"`               // what the data hold, a line each
 	Condition    bool     `json:"condition,omitempty"` // it makes images from images
 	Given        bool     `json:"given,omitempty"`     // it takes contexts
-	Images       bool     `json:"images,omitempty"`    // its points are images
-	Changes      []change `json:"changes,omitempty"`   // settings that a resumed run has changed
-	Warnings     []string `json:"warnings,omitempty"`  // settings that the training is too short for
+	// Skipped is how many images or rows were left out, as a warning says.
+	Skipped  int      `json:"skipped,omitempty"`
+	Images   bool     `json:"images,omitempty"`   // its points are images
+	Changes  []change `json:"changes,omitempty"`  // settings that a resumed run has changed
+	Warnings []string `json:"warnings,omitempty"` // settings that the training is too short for
 }
 
 // change is a setting that is not what it was when the run began.
@@ -313,6 +315,7 @@ func (a *app) opened(res *trainResult, set *data.Set, is run.Config) {
 		a.status("%s: %s", set.Name, line)
 	}
 	notes := set.Notes
+	res.Skipped = set.Skipped
 	if set.Skipped > 0 && res.Images {
 		notes = append(notes, fmt.Sprintf("images left out because they cannot be decoded: %d", set.Skipped))
 	}
