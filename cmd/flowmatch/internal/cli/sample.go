@@ -77,11 +77,7 @@ func (s sampleResult) text(w io.Writer) {
 	}
 	if a := s.Acceptance; a != nil {
 		fmt.Fprintf(w, "bounds\t%s\n", s.Bounds)
-		least := ""
-		if a.Contexts > 1 {
-			least = fmt.Sprintf(" (of one of %d contexts, a share of only %.3g)", a.Contexts, a.Least)
-		}
-		fmt.Fprintf(w, "  inside\t%d of %d draws%s: the rest was drawn again\n", a.Inside, a.Drawn, least)
+		fmt.Fprintf(w, "  inside\t%s\n", insideText(a))
 	}
 	if s.Mass != nil {
 		massText(w, s.Mass)
@@ -92,6 +88,18 @@ func (s sampleResult) text(w io.Writer) {
 	for _, warning := range s.Warnings {
 		fmt.Fprintf(w, "warning\t%s\n", warning)
 	}
+}
+
+// insideText says how many draws were within the bounds.
+func insideText(a *model.Acceptance) string {
+	switch {
+	case a.Inside == a.Drawn:
+		return fmt.Sprintf("all of %d draws", a.Drawn)
+	case a.Contexts > 1:
+		return fmt.Sprintf("%d of %d draws (of the context with the fewest, a share of %.3g): the rest was drawn again",
+			a.Inside, a.Drawn, a.Least)
+	}
+	return fmt.Sprintf("%d of %d draws: the rest was drawn again", a.Inside, a.Drawn)
 }
 
 type sampleFlags struct {
