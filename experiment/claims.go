@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"text/template"
 )
 
@@ -18,13 +19,21 @@ import (
 //	ratio      of the means of two methods, the first over the second
 //	percent    the same as a percentage
 //	least      takes no method, or several at the end: which has the least mean
+//	best       the same, with those as good within the spread over the seeds; nothing where
+//	           none is ahead
+//	less       says whether the mean of the first of two methods is below that of the second by
+//	           more than the larger of their standard deviations
 //	reach      with one method and a cost: what the runs of the experiment's [Reach] of that
 //	           cost take to come as far as the method, as a share of what it takes
 //
+//	table      takes an experiment, methods and columns, {{table NAME (methods A B) (column TASK
+//	           VALUE TITLE)}}, and writes a row for each method
+//
 // The figures come from the results in the folder docs; what is not there is a dash, and
-// what is not to be trusted has a mark, explained at the end.
+// what is not to be trusted has a mark, explained at the end. A name that the grid of an
+// experiment which comes with the program does not have is an error.
 func WriteClaims(w io.Writer, text, docs string) error {
-	known := map[string][]Result{}
+	known, parsed := map[string][]Result{}, map[string]Grid{}
 	f := figures(func(name string) ([]Result, error) {
 		if _, ok := known[name]; !ok {
 			r, err := ReadResults(filepath.Join(docs, name+".json"))
@@ -35,19 +44,26 @@ func WriteClaims(w io.Writer, text, docs string) error {
 		}
 		return known[name], nil
 	})
-	tmpl, err := template.New("claims").Funcs(template.FuncMap{
-		"v": f.value, "ratio": f.ratio, "percent": f.percent, "least": f.least,
-		"reach": func(name, task, method, cost string) (string, error) {
+	all := functions{figures: f, grid: func(name string) (g Grid, ok bool, err error) {
+		if !slices.Contains(Known(), name) {
+			return g, false, nil
+		}
+		if _, ok := parsed[name]; !ok {
 			text, err := KnownText(name)
 			if err != nil {
-				return "", err
+				return g, true, err
 			}
-			g, err := Parse(text)
-			if err != nil {
-				return "", err
+			if parsed[name], err = Parse(text); err != nil {
+				return g, true, err
 			}
-			return f.reach(g, name, task, method, cost)
-		},
+		}
+		return parsed[name], true, nil
+	}}
+	tmpl, err := template.New("claims").Funcs(template.FuncMap{
+		"v": all.value, "ratio": all.ratio, "percent": all.percent, "least": all.least, "best": all.best,
+		"less": all.less, "reach": all.reach, "table": all.table,
+		"methods": func(names ...string) []string { return names },
+		"column":  func(task, value, title string) column { return column{title, task, value} },
 	}).Parse(text)
 	if err != nil {
 		return fmt.Errorf("experiment: claims: %w", err)

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+
+	"flowmatch/internal/atomicfile"
 )
 
 // docs is the folder of the pages that are committed.
@@ -86,7 +88,7 @@ func TestThePagesOfResultsRenderAsTheyAre(t *testing.T) {
 			if err := p.Write(&got, g, results); err != nil {
 				t.Fatal(err)
 			}
-			same(t, name+".md", got.Bytes(), want)
+			rendered(t, name+".md", got.Bytes(), want)
 		})
 	}
 }
@@ -104,7 +106,17 @@ func TestThePageOfClaimsRendersAsItIs(t *testing.T) {
 	if err := WriteClaims(&got, text, docs); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "README.md", got.Bytes(), want)
+	rendered(t, "README.md", got.Bytes(), want)
+}
+
+// rendered compares a page with the committed one, which it replaces with -update.
+func rendered(t *testing.T, name string, got, want []byte) {
+	t.Helper()
+	if !*update {
+		same(t, name, got, want)
+	} else if err := atomicfile.WriteBytes(filepath.Join(docs, name), got); err != nil {
+		t.Error(err)
+	}
 }
 
 // same compares pages line by line.

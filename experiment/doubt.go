@@ -1,7 +1,6 @@
 package experiment
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -52,14 +51,17 @@ func doubts(results []Result, methods []string, figures []column) []string {
 // doubts returns those about the curves of a picture.
 func (p Picture) doubts(g Grid, results []Result) []string {
 	var figures []column
-	for _, name := range p.Curves {
-		figures = append(figures, column{task: cmp.Or(p.Task, g.Tasks[0].Name), value: name})
+	p = p.filled(g)
+	tasks := p.Tasks
+	if p.Kind != kindDots {
+		tasks = []string{p.Task}
 	}
-	methods := p.Methods
-	if len(methods) == 0 {
-		methods = names(g.Methods)
+	for _, task := range tasks {
+		for _, name := range p.Curves {
+			figures = append(figures, column{task: task, value: name})
+		}
 	}
-	return doubts(results, methods, figures)
+	return doubts(results, p.Methods, figures)
 }
 
 // footnote writes what is not to be trusted below a table or a picture.

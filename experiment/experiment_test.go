@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -49,7 +48,9 @@ pictures:
   - {kind: times, file: times, caption: Paths.}
   - {kind: stages, file: stages, caption: Stages.}
   - {kind: nfe, file: nfe, caption: NFE.}
+  - {kind: dots, file: w2, lead: true, tasks: [moons], caption: Dots., curves: [w2_1, w2_100], x: W2}
   - {kind: curves, file: error, caption: Errors., curves: [error/euler, error/midpoint], x: NFE, y: error}
+finding: 'From {{v "moons" "FM" "w2_1"}} to {{v "moons" "FM" "w2_100"}}.'
 notes: The end.
 `
 
@@ -124,11 +125,15 @@ func TestAGridIsMeasuredAndWritten(t *testing.T) {
 	for _, want := range []string{
 		"# Small", "Does it run?", "flowmatch experiment small", "| method | moons | to rings |", "| FM |",
 		" – |", " ± ", "**", "| OT-CFM (Somebody) | 0.42 | – |", "Somebody: a paper", "| method | 1 NFE | 100 NFE |",
-		"![times](", "Paths.", "FM on to rings: it starts from a Gaussian", "The end.",
+		"![Paths.](", "**From ", "[How it was measured](#how-it-was-measured)", "## How it was measured",
+		"FM on to rings: it starts from a Gaussian", "The end.",
 	} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page lacks %q:\n%s", want, page.String())
 		}
+	}
+	if i, j := strings.Index(page.String(), "![Dots.]("), strings.Index(page.String(), "## Distances"); i < 0 || i > j {
+		t.Error("the picture that leads does not stand above the tables")
 	}
 	file := filepath.Join(dir, "all.json")
 	if err := experiment.WriteResults(file, results); err != nil {
@@ -247,7 +252,7 @@ func TestBadGridsAreRefusedBeforeAnythingRuns(t *testing.T) {
 		{", snapshot_every: 10", ", snapshot_every: 31", "keeps no snapshots"},
 		{"{name: Somebody, source", "{source", "need a name and a source"},
 		{"file: nfe", "file: N F E", "small letters"},
-		{"curves: [error/euler, error/midpoint], ", "", "curves belong to the kinds curves and values"},
+		{"curves: [error/euler, error/midpoint], ", "", "curves belong to the kinds curves, values and dots"},
 	} {
 		experiment.Refused(t, small, c.old, c.new, c.want)
 	}
@@ -307,39 +312,26 @@ func TestClaimsAreAnsweredWithTheFiguresThatAreThere(t *testing.T) {
 	}
 }
 
-// The page of claims names figures that the experiments measure: a typing error
-// would print as a dash.
+// The page of claims names figures that the experiments measure: a typing error is no dash.
 func TestTheClaimsNameWhatIsMeasured(t *testing.T) {
 	text, err := experiment.Claims()
 	if err != nil {
 		t.Fatal(err)
 	}
-	figure := regexp.MustCompile(`{{(v|ratio|percent|reach)((?: "[^"]*")+)}}`)
-	found := figure.FindAllStringSubmatch(text, -1)
-	if len(found) < 50 || len(found) != strings.Count(text, "{{") {
-		t.Fatalf("found %d figures of %d", len(found), strings.Count(text, "{{"))
+	if err := experiment.WriteClaims(io.Discard, text, t.TempDir()); err != nil {
+		t.Error(err)
 	}
-	for _, f := range found {
-		words := regexp.MustCompile(`"([^"]*)"`).FindAllStringSubmatch(f[2], -1)
-		grid, err := experiment.KnownText(words[0][1])
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		g, err := experiment.Parse(grid)
-		if err != nil {
-			t.Fatal(err)
-		}
-		has := func(all []experiment.Variant, name string) bool {
-			return slices.ContainsFunc(all, func(v experiment.Variant) bool { return v.Name == name })
-		}
-		if !has(g.Tasks, words[1][1]) {
-			t.Errorf("%s: there is no task %q", f[0], words[1][1])
-		}
-		for _, method := range words[2 : len(words)-1] {
-			if !has(g.Methods, method[1]) {
-				t.Errorf("%s: there is no method %q", f[0], method[1])
-			}
+	for _, c := range []struct{ text, want string }{
+		{`{{v "cnf" "moon" "FM-OT" "gap"}}`, `unknown task "moon"; did you mean "moons"?`},
+		{`{{less "cnf" "moons" "FM-OT" "FM" "gap"}}`, `unknown method "FM"`},
+		{`{{best "cnf" "moons" "gapp"}}`, `unknown value "gapp"; did you mean "gap"?`},
+		{`{{table "cnf" (methods "FM-OT") (column "moons" "fid" "FID")}}`, `nothing measures the value "fid"`},
+		{`{{reach "cnf" "moons" "FM-OT" "seconds"}}`, "asks what it takes to reach anything in seconds"},
+		{`{{reach "mine" "moons" "FM-OT" "seconds"}}`, "there is no grid of mine"},
+	} {
+		err := experiment.WriteClaims(io.Discard, c.text, t.TempDir())
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v; want %q", c.text, err, c.want)
 		}
 	}
 }

@@ -18,8 +18,11 @@ import (
 
 // Grid is an experiment file.
 type Grid struct {
-	Title    string   `yaml:"title"`
-	Question string   `yaml:"question"` // what is asked and how; heads the page, in Markdown
+	Title string `yaml:"title"`
+	// Finding is what came out, in one or two sentences that stand above everything else. It is
+	// a template, as Notes.
+	Finding  string   `yaml:"finding"`
+	Question string   `yaml:"question"` // what is asked and how, in Markdown
 	Seeds    []uint64 `yaml:"seeds"`
 	// Kind is empty for runs of `flowmatch train`, or neural_ode for fits of
 	// trajectories, whose settings are those of [Neural].
@@ -41,8 +44,8 @@ type Grid struct {
 
 	Tables   []Table   `yaml:"tables"`
 	Pictures []Picture `yaml:"pictures"`
-	// Notes end the page, in Markdown. They are a template of the grid's own figures, with the
-	// functions v, ratio, percent and least of [WriteClaims] less the name of the experiment:
+	// Notes stand below tables and pictures, in Markdown. They are a template of the grid's own
+	// figures, with the functions of [WriteClaims] less the name of the experiment:
 	// {{v "moons" "FM" "w2"}}.
 	Notes string `yaml:"notes"`
 
@@ -81,7 +84,8 @@ type Table struct {
 	Tasks   []string `yaml:"tasks"`   // empty: all
 	Methods []string `yaml:"methods"` // empty: all
 	Digits  int      `yaml:"digits"`  // significant; default 3
-	// Less says that the least mean of a column is printed in bold.
+	// Less says that less is better: the least mean of a column is printed in bold, and those
+	// that are as good within the spread over the seeds.
 	Less bool `yaml:"less"`
 	// Floor is a value of the task itself, such as w2_data, in a row below the methods.
 	Floor     string      `yaml:"floor"`
@@ -104,7 +108,8 @@ type Published struct {
 
 // Picture is a picture of a page.
 type Picture struct {
-	// Kind is samples, times, stages, nfe, curves or values; of kind neural_ode orbits or curves:
+	// Kind is samples, times, stages, nfe, curves, values or dots; of kind neural_ode orbits,
+	// curves or dots:
 	//
 	// Of images there are a few in the place of a panel of points.
 	//
@@ -116,12 +121,17 @@ type Picture struct {
 	//	curves   lines of the curves named, by method, the mean over the seeds with a band of
 	//	         one standard deviation
 	//	values   lines through the values NAME_N of the curves named, against N
+	//	dots     a panel for each of the tasks, with a row for each method and in it the values
+	//	         named by curves, mean and standard deviation
 	Kind    string   `yaml:"kind"`
 	File    string   `yaml:"file"` // name without ending
 	Caption string   `yaml:"caption"`
-	Task    string   `yaml:"task"`    // empty: the first
+	Lead    bool     `yaml:"lead"`    // stands below the finding; of none that does, the first
+	Task    string   `yaml:"task"`    // empty: the first; not of kind dots
+	Tasks   []string `yaml:"tasks"`   // of kind dots; empty: all
 	Methods []string `yaml:"methods"` // empty: all
-	// Curves names those of kinds curves and values; a line for each curve and method.
+	// Curves names those of kinds curves and values, a line for each curve and method; of kind
+	// dots values, a dot for each.
 	Curves []string `yaml:"curves"`
 	XName  string   `yaml:"x"`
 	YName  string   `yaml:"y"`
@@ -354,7 +364,7 @@ func (g Grid) Validate() error {
 	}
 	measures, pictures := namesOf(g.all()), pictureKinds()
 	if g.Kind == kindNeural {
-		pictures = []string{"orbits", "curves"}
+		pictures = []string{"orbits", "curves", "dots"}
 	}
 	f.known("kind", "kind", kinds, g.Kind)
 	f.known("measure", "measure", measures, g.Measure...)
@@ -428,36 +438,6 @@ func (f *faults) published(t Table, tasks []string) {
 		for _, m := range slices.Sorted(maps.Keys(p.Rows)) {
 			f.known(fmt.Sprintf("table %q, published, row %q", t.Title, m), "column", columns,
 				slices.Sorted(maps.Keys(p.Rows[m]))...)
-		}
-	}
-}
-
-// pictures reports what is wrong with pictures.
-func (f *faults) pictures(g Grid, kinds, tasks, methods []string) {
-	for i, p := range g.Pictures {
-		at := fmt.Sprintf("pictures[%d]: picture %s", i, p.File)
-		if err := choice.Check("kind", p.Kind, kinds); err != nil {
-			f.add("%s: %w", at, err)
-		}
-		f.known(at, "task", tasks, p.Task)
-		f.known(at, "method", methods, p.Methods...)
-		if slug(p.File) != p.File || p.File == "" {
-			f.add("picture: file %q must be a name of small letters, digits and hyphens", p.File)
-		}
-		if p.fromResults() != (len(p.Curves) > 0) {
-			f.add("%s: curves belong to the kinds curves and values", at)
-		}
-		if !p.fromResults() && (p.XName != "" || p.YName != "" || p.LinearX || p.LinearY) {
-			f.add("%s: x, y, linear_x and linear_y belong to the kinds curves and values; leave them out", at)
-		}
-		for _, name := range p.Curves {
-			err := g.curves().check(name)
-			if p.Kind == "values" {
-				err = g.values().series(name)
-			}
-			if err != nil {
-				f.add("%s: %w", at, err)
-			}
 		}
 	}
 }

@@ -203,6 +203,13 @@ func TestGridsShowOnlyWhatIsMeasured(t *testing.T) {
 		{"pictures: [{kind: curves, file: a, curves: [error/euler]}]", `the measure solvers does: add it`},
 		{"pictures: [{kind: smaples, file: a}]", `unknown kind "smaples"; did you mean "samples"?`},
 		{"pictures: [{file: a}]", `unknown kind ""; it must be one of samples`},
+		{"pictures: [{kind: dots, file: a, curves: [w3]}]", `unknown value "w3"`},
+		{"pictures: [{kind: dots, file: a, curves: [w2], task: moons}]",
+			"task, y and linear_y have no effect on a dot plot"},
+		{"pictures: [{kind: samples, file: a, tasks: [moons]}]", "tasks belongs to the kind dots; write task"},
+		{"pictures: [{kind: samples, file: a, lead: true}, {kind: nfe, file: b, lead: true}]",
+			"lead is for one picture"},
+		{"finding: '{{best \"moons\" \"w3\"}}'", `unknown value "w3"`},
 		{"pictures: [{kind: samples, file: a, x: NFE}]", "x, y, linear_x and linear_y belong to the kinds curves"},
 		{"search: {key: train.lr, values: [1e-3, 1e-2], by: gapp, measure: [likelihood]}", `by: unknown value "gapp"`},
 	} {

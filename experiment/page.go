@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -21,52 +22,40 @@ type Page struct {
 	Command string
 }
 
-// Write writes the page of a grid, in Markdown.
+// Write writes the page of a grid, in Markdown. With a finding it begins with that and the
+// leading picture, and ends with how it was measured; without, the question heads it.
 func (p Page) Write(w io.Writer, g Grid, results []Result) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("# %s\n", g.Title)
-	if g.Question != "" {
-		line("%s\n", strings.TrimSpace(g.Question))
+	finding, err := g.fill(g.Finding, results)
+	if err != nil {
+		return err
 	}
-	line("```sh\n%s\n```\n", cmp.Or(p.Command, "flowmatch experiment "+p.Name))
-	line("%s", p.provenance(g, results))
-	if g.Search != nil {
-		g.Search.write(&b, g, results)
+	lead := g.lead()
+	if finding == "" {
+		p.howMeasured(&b, g, results)
+	} else {
+		line("**%s**\n", strings.TrimSpace(finding))
+		p.picture(&b, g, lead, results)
+		line("[How it was measured](#how-it-was-measured)")
 	}
 	if len(g.Tables) == 0 {
 		g.Tables = plain(results)
 	}
 	for _, t := range g.Tables {
-		var err error
 		if t.Text, err = g.fill(t.Text, results); err != nil {
 			return err
 		}
 		t.write(&b, g, results)
 	}
-	lacks := Missing(results)
-	for _, pic := range g.Pictures {
-		drawn := p.Pictures[pic.File]
-		if drawn.File != "" {
-			line("\n![%s](%s)\n\n%s", pic.File, drawn.File, strings.TrimSpace(pic.Caption))
-			footnote(&b, pic.doubts(g, results))
-		}
-		for _, why := range drawn.Missing {
-			lacks = append(lacks, fmt.Sprintf("picture %s, %s", pic.File, why))
+	for k := range g.Pictures {
+		if finding == "" || k != lead {
+			b.WriteByte('\n')
+			p.picture(&b, g, k, results)
 		}
 	}
-	if len(lacks) > 0 {
-		line("\n## What could not be measured\n")
-		for _, why := range lacks {
-			line("- %s", why)
-		}
-	}
-	if len(g.Skip) > 0 {
-		line("\n## Left out\n")
-		for _, s := range g.Skip {
-			line("- %s%s: %s", s.Method, onTask(s.Task), strings.TrimSpace(s.Why))
-		}
-	}
+	p.gaps(&b, g, results)
 	notes, err := g.fill(g.Notes, results)
 	if err != nil {
 		return err
@@ -74,8 +63,71 @@ func (p Page) Write(w io.Writer, g Grid, results []Result) error {
 	if notes != "" {
 		line("\n## Notes\n\n%s", strings.TrimSpace(notes))
 	}
-	_, err = io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
+	if finding != "" {
+		line("\n## How it was measured\n")
+		p.howMeasured(&b, g, results)
+	}
+	_, err = io.WriteString(w, blankLines.ReplaceAllString(strings.TrimRight(b.String(), "\n"), "\n\n")+"\n")
 	return err
+}
+
+// blankLines are more than one blank line.
+var blankLines = regexp.MustCompile("\n{3,}")
+
+// lead returns the picture that stands below the finding: the one that says so, or the first.
+func (g Grid) lead() int {
+	return max(0, slices.IndexFunc(g.Pictures, func(p Picture) bool { return p.Lead }))
+}
+
+// picture writes picture k with its caption, if it was drawn.
+func (p Page) picture(b *strings.Builder, g Grid, k int, results []Result) {
+	if k >= len(g.Pictures) {
+		return
+	}
+	pic := g.Pictures[k]
+	if drawn := p.Pictures[pic.File]; drawn.File != "" {
+		caption := strings.TrimSpace(pic.Caption)
+		fmt.Fprintf(b, "![%s](%s)\n\n%s\n", cmp.Or(alt.Replace(caption), pic.File), drawn.File, caption)
+		footnote(b, pic.doubts(g, results))
+		b.WriteByte('\n')
+	}
+}
+
+// alt makes a caption one that stands for its picture where that cannot be seen.
+var alt = strings.NewReplacer("\n", " ", "[", "(", "]", ")")
+
+// howMeasured writes what was asked, the command that makes the page, and what was run.
+func (p Page) howMeasured(b *strings.Builder, g Grid, results []Result) {
+	if g.Question != "" {
+		fmt.Fprintf(b, "%s\n\n", strings.TrimSpace(g.Question))
+	}
+	fmt.Fprintf(b, "```sh\n%s\n```\n\n", cmp.Or(p.Command, "flowmatch experiment "+p.Name))
+	fmt.Fprintf(b, "%s\n", p.provenance(g, results))
+	if slices.ContainsFunc(g.Tables, func(t Table) bool { return t.Less }) {
+		fmt.Fprintf(b, "\n%s\n", boldRule)
+	}
+	if g.Search != nil {
+		g.Search.write(b, g, results)
+	}
+}
+
+// gaps writes what could not be measured or drawn, and what was left out.
+func (p Page) gaps(b *strings.Builder, g Grid, results []Result) {
+	lacks := Missing(results)
+	for _, pic := range g.Pictures {
+		for _, why := range p.Pictures[pic.File].Missing {
+			lacks = append(lacks, fmt.Sprintf("picture %s, %s", pic.File, why))
+		}
+	}
+	if len(lacks) > 0 {
+		fmt.Fprintf(b, "\n## What could not be measured\n\n- %s\n", strings.Join(lacks, "\n- "))
+	}
+	if len(g.Skip) > 0 {
+		b.WriteString("\n## Left out\n\n")
+		for _, s := range g.Skip {
+			fmt.Fprintf(b, "- %s%s: %s\n", s.Method, onTask(s.Task), strings.TrimSpace(s.Why))
+		}
+	}
 }
 
 // headlines are the values that stand first in a table of everything, in order.
@@ -230,19 +282,20 @@ func (c column) floored(floor string) bool {
 // row writes a row of a table.
 func row(b *strings.Builder, cells []string) { fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | ")) }
 
-func (t Table) grid(b *strings.Builder, columns []column, results []Result) {
+// rows writes the head of a table and a row for each method.
+func (t Table) rows(b *strings.Builder, columns []column, results []Result) {
 	head, rule := []string{"method"}, []string{"---"}
 	for _, c := range columns {
 		head, rule = append(head, c.title), append(rule, "---:")
 	}
 	row(b, head)
 	row(b, rule)
-	best := t.best(columns, results)
+	bold := t.bold(columns, results)
 	for _, m := range t.Methods {
 		cells := []string{m}
 		for k, c := range columns {
 			text := t.format(over(results, c.task, m, c.value))
-			if best[k] == m {
+			if slices.Contains(bold[k], m) {
 				text = "**" + text + "**"
 			}
 			cells = append(cells, text)
@@ -251,6 +304,10 @@ func (t Table) grid(b *strings.Builder, columns []column, results []Result) {
 			row(b, cells)
 		}
 	}
+}
+
+func (t Table) grid(b *strings.Builder, columns []column, results []Result) {
+	t.rows(b, columns, results)
 	if t.Floor != "" {
 		cells := []string{"data to data"}
 		for _, c := range columns {
@@ -289,16 +346,12 @@ const leastDecimal = 1e-3
 // missing stands for a figure that does not exist.
 const missing = "–"
 
-// best returns for each column the method of the least mean that is to be trusted, where
-// that is asked for.
-func (t Table) best(columns []column, results []Result) []string {
-	out := make([]string, len(columns))
+// bold returns for each column the methods that lead it, where that is asked for.
+func (t Table) bold(columns []column, results []Result) [][]string {
+	out := make([][]string, len(columns))
 	for k, c := range columns {
-		least := math.Inf(1)
-		for _, m := range t.Methods {
-			if s := over(results, c.task, m, c.value); t.Less && s.n > 0 && s.doubts == 0 && s.mean < least {
-				least, out[k] = s.mean, m
-			}
+		if t.Less {
+			out[k] = leaders(t.Methods, func(m string) summary { return over(results, c.task, m, c.value) })
 		}
 	}
 	return out

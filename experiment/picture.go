@@ -22,8 +22,11 @@ import (
 
 // pictureKinds returns the kinds of picture of grids of runs; see [Picture].
 func pictureKinds() []string {
-	return []string{"samples", "times", "stages", "nfe", "curves", "values"}
+	return []string{"samples", "times", "stages", "nfe", "curves", kindValues, kindDots}
 }
+
+// The kinds of picture that are drawn of values.
+const kindValues, kindDots = "values", "dots"
 
 // galleryPoints is the number of points in a panel.
 const galleryPoints = 1000
@@ -63,8 +66,11 @@ func Draw(ctx context.Context, g Grid, cells []Cell, results []Result, dir strin
 
 // filled returns the picture with the task and the methods that it leaves out.
 func (p Picture) filled(g Grid) Picture {
-	if p.Task == "" {
+	if p.Task == "" && p.Kind != kindDots {
 		p.Task = g.Tasks[0].Name
+	}
+	if len(p.Tasks) == 0 && p.Kind == kindDots {
+		p.Tasks = names(g.Tasks)
 	}
 	if len(p.Methods) == 0 {
 		p.Methods = names(g.Methods)
@@ -73,7 +79,9 @@ func (p Picture) filled(g Grid) Picture {
 }
 
 // fromResults says whether a picture is drawn from the results alone, without the runs.
-func (p Picture) fromResults() bool { return p.Kind == "curves" || p.Kind == "values" }
+func (p Picture) fromResults() bool {
+	return slices.Contains([]string{"curves", kindValues, kindDots}, p.Kind)
+}
 
 // errEmpty is what comes of a picture without anything to draw.
 var errEmpty = errors.New("there is nothing to draw")
@@ -83,7 +91,7 @@ func (p Picture) draw(ctx context.Context, g Grid, cells []Cell, results []Resul
 	err = atomicfile.WriteFile(file, func(w io.Writer) error {
 		switch {
 		case p.fromResults():
-			return p.drawCurves(w, results)
+			return p.drawResults(w, results)
 		case p.Kind == "orbits":
 			return p.drawOrbits(w, g, cells)
 		}
@@ -103,10 +111,13 @@ func (p Picture) draw(ctx context.Context, g Grid, cells []Cell, results []Resul
 	return d, nil
 }
 
-// drawCurves draws a line for each method and curve.
-func (p Picture) drawCurves(w io.Writer, results []Result) error {
+// drawResults draws what needs no runs.
+func (p Picture) drawResults(w io.Writer, results []Result) error {
+	if p.Kind == kindDots {
+		return p.drawDots(w, results)
+	}
 	series := p.curves(results)
-	if p.Kind == "values" {
+	if p.Kind == kindValues {
 		series = p.values(results)
 	}
 	if !slices.ContainsFunc(series, func(s plot.Series) bool { return len(s.X) > 0 }) {
@@ -141,6 +152,9 @@ func (p Picture) curves(results []Result) (series []plot.Series) {
 var levels = []struct{ curves, value, name string }{
 	{"nll", "optimum", "exact density"},
 	{"w2", "w2_data", "data against data"},
+	{"sw2", "sw2_data", "data against data"},
+	{"off", "off_data", "fresh data"},
+	{"fid", "fid_data", "data against data"},
 }
 
 // floors are the levels below which differences between the curves of the picture mean nothing,

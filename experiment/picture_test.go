@@ -10,7 +10,7 @@ import (
 	"flowmatch/internal/atomicfile"
 )
 
-var update = flag.Bool("update", false, "draw the committed pictures anew that need results only")
+var update = flag.Bool("update", false, "write the committed pages anew, and the pictures that need results only")
 
 // The pictures that are made of results alone can be drawn of the committed ones; with -update
 // they are. The others need the runs.
@@ -28,7 +28,7 @@ func TestThePicturesOfResultsAreDrawn(t *testing.T) {
 					t.Fatal(err)
 				}
 				var b bytes.Buffer
-				if err := p.filled(g).drawCurves(&b, results); err != nil {
+				if err := p.filled(g).drawResults(&b, results); err != nil {
 					t.Fatal(err)
 				}
 				if !*update {

@@ -4,6 +4,8 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"slices"
+	"strings"
 )
 
 // axes is one data area on the canvas and the rectangle of data it shows.
@@ -12,6 +14,8 @@ type axes struct {
 	lim  Limits
 
 	logX, logY bool
+	// labels stand at the heights n-1 ... 0 in the place of numbers.
+	labels []string
 }
 
 // x returns the pixel position of data value v across, from the left of the area.
@@ -36,12 +40,46 @@ func (a axes) y(v float64) float64 {
 // half inch is readable.
 func (a axes) xTicks(c *canvas) []tick {
 	if a.logX {
-		return logTicks(a.lim.XMin, a.lim.XMax)
+		return a.roomy(c, logTicks(a.lim.XMin, a.lim.XMax))
 	}
 	return ticks(a.lim.XMin, a.lim.XMax, min(max(2, int(float64(a.rect.Dx())/c.px(36))), 7))
 }
 
+// roomy takes away the labels across that have no room: powers of ten stay before fives and
+// twos, and these before the rest.
+func (a axes) roomy(c *canvas, marks []tick) []tick {
+	var taken [][2]float64
+	labelled := make([]bool, len(marks))
+	for _, leading := range []string{"1", "52", "346789"} {
+		for k, t := range marks {
+			digits := strings.TrimLeft(strings.ReplaceAll(t.label, ".", ""), "0")
+			if digits == "" || !strings.Contains(leading, digits[:1]) {
+				continue
+			}
+			half := c.width(t.label, sizeTick)/2 + c.px(2)
+			lo, hi := a.x(t.at)-half, a.x(t.at)+half
+			free := func(other [2]float64) bool { return hi <= other[0] || lo >= other[1] }
+			if !slices.ContainsFunc(taken, func(other [2]float64) bool { return !free(other) }) {
+				labelled[k], taken = true, append(taken, [2]float64{lo, hi})
+			}
+		}
+	}
+	for k := range marks {
+		if !labelled[k] {
+			marks[k].label = ""
+		}
+	}
+	return marks
+}
+
 func (a axes) yTicks(c *canvas) []tick {
+	if a.labels != nil {
+		out := make([]tick, len(a.labels))
+		for k, name := range a.labels {
+			out[k] = tick{float64(len(a.labels) - 1 - k), name}
+		}
+		return out
+	}
 	if a.logY {
 		return logTicks(a.lim.YMin, a.lim.YMax)
 	}
@@ -63,6 +101,7 @@ type layout struct {
 	bar        *bar     // colour scale, or nil
 	lastBar    *bar     // of the last panel, if it has one of its own; bar is then of the others
 	beside     []entry  // lines of a legend beside the panels, or none
+	labels     []string // of rows of dots, in the place of numbers at the y axis
 	lim        func(row, col int) Limits
 	logX, logY bool
 }
@@ -83,7 +122,8 @@ func (l layout) margins(probe *canvas) (m margins) {
 	px := func(pt float64) int { return int(math.Round(probe.px(pt))) }
 	labels := 0.0
 	for r := range l.rows {
-		a := axes{rect: image.Rect(0, 0, l.w, l.h), lim: l.lim(r, 0), logX: l.logX, logY: l.logY}
+		a := axes{rect: image.Rect(0, 0, l.w, l.h), lim: l.lim(r, 0), logX: l.logX, logY: l.logY,
+			labels: l.labels}
 		for _, t := range a.yTicks(probe) {
 			labels = max(labels, probe.width(t.label, sizeTick))
 		}
@@ -140,7 +180,7 @@ func newFigure(o Options, l layout) *figure {
 				p.X += m.between
 			}
 			row[k] = axes{rect: image.Rectangle{p, p.Add(image.Pt(l.w, l.h))}, lim: l.lim(r, k),
-				logX: l.logX, logY: l.logY}
+				logX: l.logX, logY: l.logY, labels: l.labels}
 		}
 		f.panels = append(f.panels, row)
 	}

@@ -56,6 +56,12 @@ func everyPicture() map[string]func(w io.Writer) error {
 		"Density": func(w io.Writer) error {
 			return plot.Density(w, g, []plot.Map{{"learnt", logp}}, plot.DensityOptions{Options: small})
 		},
+		"DotPlot": func(w io.Writer) error {
+			return plot.DotPlot(w, []string{"a", "b"}, []plot.DotPanel{
+				{"one", [][]plot.Dot{{{1, 0.5, ""}}, {{2, 0, ""}, {3, 4, "more"}}}, []plot.Floor{{"level", 2}}},
+				{"two", [][]plot.Dot{{{10, 1, ""}}, nil}, nil},
+			}, plot.DotOptions{Options: plot.Options{Size: 1, DPI: 80, Title: "title"}, XName: "x"})
+		},
 		"Field": func(w io.Writer) error {
 			return plot.Field(w, linear{b: [2]float64{1, 1}}, []float64{0, 1},
 				plot.FieldOptions{Options: small, Points: []flow.Batch{a, b}})

@@ -1,0 +1,50 @@
+package experiment
+
+import "strings"
+
+// boldRule is what a page says of the figures in bold.
+const boldRule = "Bold: the lowest mean, and each that is above it by no more than the larger of the two standard " +
+	"deviations. Nothing is bold where that holds for all, or where only one seed was measured."
+
+// below says whether the mean of a is below that of b by more than the spread over the seeds:
+// the larger of the two standard deviations. Of one seed no spread is known.
+func (s summary) below(b summary) bool {
+	return s.n > 1 && b.n > 1 && b.mean-s.mean > max(s.std, b.std)
+}
+
+// leaders returns the names of the least mean and of those that it is not below; nil where
+// that is all of them. Figures that are not to be trusted do not compete.
+func leaders(names []string, of func(name string) summary) (out []string) {
+	var in []string
+	var least summary
+	for _, name := range names {
+		s := of(name)
+		if s.n == 0 || s.doubts > 0 {
+			continue
+		}
+		if in = append(in, name); len(in) == 1 || s.mean < least.mean {
+			least = s
+		}
+	}
+	for _, name := range in {
+		if !least.below(of(name)) {
+			out = append(out, name)
+		}
+	}
+	if len(out) == len(in) {
+		return nil
+	}
+	return out
+}
+
+// list writes names as a sentence has them.
+func list(names []string) string {
+	switch n := len(names); n {
+	case 0:
+		return ""
+	case 1:
+		return names[0]
+	default:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+}
