@@ -40,6 +40,9 @@ var highlights = []struct{ name, text string }{
 	{"exact OT n1024 d2", "exact optimal transport: 1024 points of the plane"},
 }
 
+// PeersPicture is the name of the picture of all libraries side by side.
+const PeersPicture = "peers"
+
 // tie is the share within which two times count as equal: neither is in bold.
 const tie = 0.02
 
@@ -52,8 +55,8 @@ var axisText = map[string]string{
 }
 
 // Markdown writes the report as a page. command is what the page says it was made with;
-// pictures has the file of the picture of an axis of scaling, as the page links it; an
-// axis may lack one.
+// pictures has the file of the picture of an axis of scaling, as the page links it, and that of
+// the libraries side by side under [PeersPicture]; any may be missing.
 func (r Report) Markdown(w io.Writer, command string, pictures map[string]string) error {
 	p := &page{}
 	p.line("# Performance", "")
@@ -63,6 +66,11 @@ func (r Report) Markdown(w io.Writer, command string, pictures map[string]string
 	p.line("The ratio is the time of flowmatch over that of the fastest other library: below 1, flowmatch is "+
 		"faster. The target is a ratio to stay within. "+
 		fmt.Sprintf("Bold is the fastest, if it is ahead by more than %.0f %%.", 100*tie), "")
+	if file := pictures[PeersPicture]; file != "" {
+		p.line(fmt.Sprintf("![the times of other libraries in those of flowmatch](%s)", file), "",
+			"The time of each library, by its fastest variant, over that of flowmatch. Right of the line, at 1, a "+
+				"library is slower than flowmatch.", "")
+	}
 	p.line("## How it was measured", "", "This page is the output of one command:", "")
 	p.line("```sh", "scripts/setup-peers.sh DIR   # once: Python with PyTorch, JAX and POT", "go build ./cmd/flowmatch",
 		command, "```", "")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -123,6 +124,41 @@ func (r Report) Lines(axis string) []Line {
 	}
 	return out
 }
+
+// Multiple is how many times as long as flowmatch a library takes, by its fastest variant.
+type Multiple struct {
+	Library string // such as torch
+	Times   float64
+}
+
+// Multiples are those of the libraries that do a case.
+type Multiples struct {
+	Case string
+	Of   []Multiple
+}
+
+// Beside returns the times of other libraries in those of flowmatch, of each case that they do.
+func (r Report) Beside() (out []Multiples) {
+	for _, x := range r.Results {
+		m := Multiples{Case: x.Case}
+		for _, t := range x.Peers {
+			library := t.Variant[:len(t.Variant)-len(strings.TrimLeftFunc(t.Variant, isLibrary))]
+			k := slices.IndexFunc(m.Of, func(m Multiple) bool { return m.Library == library })
+			if k < 0 {
+				k, m.Of = len(m.Of), append(m.Of, Multiple{library, math.Inf(1)})
+			}
+			m.Of[k].Times = min(m.Of[k].Times, t.Seconds/x.Seconds)
+		}
+		if len(m.Of) > 0 {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// isLibrary says whether a letter belongs to the name of a library: what follows, as in
+// torch.compile and torch fused, is how it was used.
+func isLibrary(r rune) bool { return r != ' ' && r != '.' }
 
 // milliseconds writes a time with three digits.
 func milliseconds(seconds float64) string {

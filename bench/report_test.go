@@ -50,7 +50,7 @@ func TestThePageOfAReport(t *testing.T) {
 	command := "./flowmatch bench all --peers DIR/bin/python --out docs/performance.md"
 	r := madeUp()
 	r.Results[0].Case, r.PeakFLOPS = highlights[0].name, 1e11
-	if err := r.Markdown(&b, command, map[string]string{"batch": "img/b.png"}); err != nil {
+	if err := r.Markdown(&b, command, map[string]string{"batch": "img/b.png", "peers": "img/p.png"}); err != nil {
 		t.Fatal(err)
 	}
 	if *update {
@@ -64,6 +64,18 @@ func TestThePageOfAReport(t *testing.T) {
 	}
 	if !bytes.Equal(b.Bytes(), want) {
 		t.Errorf("the page is\n%s\nwant that of %s (go test ./bench -update writes it again)", b.Bytes(), golden)
+	}
+}
+
+// Of the variants of a library the fastest counts.
+func TestOtherLibrariesAreMultiplesOfOurTime(t *testing.T) {
+	r := Report{Results: []Result{
+		{Case: "a", Seconds: 2, Peers: []Time{{"torch", 6}, {"jax", 1}, {"torch.compile fused", 5}, {"torch fused", 4}}},
+		{Case: "b", Seconds: 1},
+	}}
+	got := r.Beside()
+	if len(got) != 1 || got[0].Case != "a" || !slices.Equal(got[0].Of, []Multiple{{"torch", 2}, {"jax", 0.5}}) {
+		t.Errorf("got %+v", got)
 	}
 }
 

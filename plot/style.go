@@ -72,6 +72,7 @@ var methods = map[string]int{
 	// Solvers and samplers.
 	"euler": 0, "ddim": 1, "ddpm": 2, "euler_maruyama": 3, "heun_sde": 5, "midpoint": 4, "rk4": 6, "dopri5": 8,
 	// Libraries, gradients, and the parts of a picture of one run.
+	"torch": 1, "jax": 2, "torchdiffeq": 3, "diffrax": 9, "POT": 8, "scipy": 5,
 	"torchcfm": 1, "flow-matching": 2, "adjoint": 0, "backprop": 1,
 	"training": 0, "validation (EMA)": 1, "data": 9, "samples": 1, "exact": 0, "learnt": 1,
 }

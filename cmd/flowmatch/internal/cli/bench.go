@@ -183,6 +183,17 @@ func (f benchFlags) elsewhere(ctx context.Context, name string, threads int,
 func writePage(file string, r bench.Report) error {
 	folder := filepath.Join(filepath.Dir(file), "img")
 	pictures := map[string]string{}
+	if beside := r.Beside(); len(beside) > 0 {
+		name := bench.PeersPicture + ".png"
+		if err := os.MkdirAll(folder, 0o777); err != nil {
+			return err
+		}
+		err := atomicfile.WriteFile(filepath.Join(folder, name), func(w io.Writer) error { return drawBeside(w, beside) })
+		if err != nil {
+			return err
+		}
+		pictures[bench.PeersPicture] = path.Join("img", name)
+	}
 	for _, axis := range r.Axes() {
 		var series []plot.Series
 		places := 0
@@ -210,4 +221,19 @@ func writePage(file string, r bench.Report) error {
 		pictures[axis] = path.Join("img", name)
 	}
 	return atomicfile.WriteFile(file, func(w io.Writer) error { return r.Markdown(w, pageCommand, pictures) })
+}
+
+// drawBeside draws how many times as long as flowmatch other libraries take, a row for each
+// case.
+func drawBeside(w io.Writer, all []bench.Multiples) error {
+	panel := plot.DotPanel{Lines: []plot.Floor{{Name: "flowmatch", Y: 1}}}
+	var cases []string
+	for _, m := range all {
+		var dots []plot.Dot
+		for _, t := range m.Of {
+			dots = append(dots, plot.Dot{X: t.Times, Name: t.Library})
+		}
+		cases, panel.Rows = append(cases, m.Case), append(panel.Rows, dots)
+	}
+	return plot.DotPlot(w, cases, []plot.DotPanel{panel}, plot.DotOptions{XName: "time / time of flowmatch"})
 }
