@@ -70,7 +70,8 @@ func TestThePageOfAReport(t *testing.T) {
 // Of the variants of a library the fastest counts.
 func TestOtherLibrariesAreMultiplesOfOurTime(t *testing.T) {
 	r := Report{Results: []Result{
-		{Case: "a", Seconds: 2, Peers: []Time{{"torch", 6}, {"jax", 1}, {"torch.compile fused", 5}, {"torch fused", 4}}},
+		{Case: "a", Seconds: 2, Peers: []Time{
+			{"torch", 6}, {"jax", 1}, {"torch.compile fused", 5}, {"torch fused", 4}}},
 		{Case: "b", Seconds: 1},
 	}}
 	got := r.Beside()

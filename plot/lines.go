@@ -79,6 +79,8 @@ func (f *figure) series(a axes, series []Series) (entries []entry) {
 	for k, xy := range curves {
 		width, dash := curveWidth, dashes(nil)
 		switch {
+		case series[k].Neutral:
+			width, dash = 1, dotted
 		case covers[k]:
 			dash = dashed
 		case covered[k]:

@@ -18,6 +18,8 @@ type Series struct {
 	SD []float64
 	// Bare draws no marks: for a curve that is known everywhere. Only in Lines.
 	Bare bool
+	// Neutral draws curve and band in grey: for what others are compared with. Only in Lines.
+	Neutral bool
 	// Style is the name by which the colour and the marks are chosen; empty means Name. The
 	// methods of this library have theirs in every picture.
 	Style string
@@ -43,7 +45,13 @@ func seriesLooks(series []Series) []look {
 	for k, s := range series {
 		names[k] = s.style()
 	}
-	return looks(names)
+	out := looks(names)
+	for k, s := range series {
+		if s.Neutral {
+			out[k].color = inkAxis
+		}
+	}
+	return out
 }
 
 // Widths of curves and the radius of their marks, in points; a curve of more values than

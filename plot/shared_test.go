@@ -56,6 +56,9 @@ func everyPicture() map[string]func(w io.Writer) error {
 		"Density": func(w io.Writer) error {
 			return plot.Density(w, g, []plot.Map{{"learnt", logp}}, plot.DensityOptions{Options: small})
 		},
+		"Couplings": func(w io.Writer) error {
+			return plot.Couplings(w, []plot.Pairs{{"one", a, b}, {"two", b, a}}, small)
+		},
 		"DotPlot": func(w io.Writer) error {
 			return plot.DotPlot(w, []string{"a", "b"}, []plot.DotPanel{
 				{"one", [][]plot.Dot{{{1, 0.5, ""}}, {{2, 0, ""}, {3, 4, "more"}}}, []plot.Floor{{"level", 2}}},

@@ -17,14 +17,53 @@ import (
 )
 
 // Pictures returns the kinds of picture that Picture draws.
-func Pictures() []string {
-	return []string{"samples", "pairs", "density", "field", "trajectories", "loss", "flow", "calibration"}
+func Pictures() (names []string) {
+	for _, p := range pictures() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// PicturesOfImages returns those kinds that are of images only.
+func PicturesOfImages() (names []string) {
+	for _, p := range pictures() {
+		if p.images {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+// picture is a kind of picture, with the default of PictureOptions.N.
+type picture struct {
+	name   string
+	n      int
+	images bool // only
+	draw   func(a *artist, ctx context.Context, w io.Writer) error
+}
+
+// pictures returns the kinds of picture.
+func pictures() []picture {
+	return []picture{
+		{"samples", pointsDrawn, false, (*artist).samples},
+		{"density", pointsDrawn, false, (*artist).density},
+		{"field", pointsDrawn, false, (*artist).field},
+		{"trajectories", 300, false, (*artist).trajectoryPicture},
+		{"flow", 1500, false, (*artist).flow},
+		{"couplings", 200, false, func(a *artist, _ context.Context, w io.Writer) error { return a.couplings(w) }},
+		{"pit", 1000, false, (*artist).pit},
+		{"denoising", 5, true, (*artist).strips},
+		{"interpolation", 6, true, (*artist).interpolation},
+		{"neighbours", 8, true, (*artist).neighbours},
+		{"loss", pointsDrawn, false, func(a *artist, _ context.Context, w io.Writer) error { return a.drawLoss(w) }},
+	}
 }
 
 // PictureOptions says what to draw; the zero value is usable.
 type PictureOptions struct {
-	// N is the number of points drawn; default 4000, of trajectories 300, of moving ones 1500
-	// and of images 100; of calibration the most held-out points, default 500.
+	// N is the number of points drawn; default 4000, of trajectories 300, of moving ones 1500,
+	// of pairs 200, of held-out points of a PIT 1000, of images 100. Of images it is the number
+	// of rows of denoising (5), interpolation (6) and neighbours (8).
 	N    int
 	Seed uint64 // of the samples
 	// Cells is the number of cells along each side of the grid that a density is
@@ -54,6 +93,9 @@ type PictureOptions struct {
 	Log bool
 	// Format is the kind of file.
 	Format plot.Format
+	// Beside are runs whose points move beside those of this one, in panels that have the
+	// names of their folders. Only of the kind flow.
+	Beside []*Run
 	// NoData, if not nil, is called where a picture would show held-out data, which
 	// cannot be opened; it then shows the model alone.
 	NoData func(err error)
@@ -65,12 +107,7 @@ const frames = 40
 var fieldTimes = []float64{0, 0.5, 0.9}
 
 // Points of pictures, where nothing is said of them.
-const (
-	pointsDrawn    = 4000
-	pointsFollowed = 300
-	pointsMoving   = 1500
-	imagesDrawn    = 100
-)
+const pointsDrawn, imagesDrawn = 4000, 100
 
 // pictureTolerance is the least tolerance that pictures are solved with.
 const pictureTolerance = 1e-3
@@ -88,6 +125,13 @@ type artist struct {
 
 // Picture draws a picture of one kind: PNG, or an animated GIF for flow.
 func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOptions) error {
+	k := slices.Index(Pictures(), kind)
+	switch {
+	case k < 0:
+		return fmt.Errorf("run: %w", choice.Check("picture", kind, Pictures()))
+	case len(o.Beside) > 0 && kind != "flow":
+		return fmt.Errorf("run: runs stand beside this one in a picture of kind flow only, not of kind %s", kind)
+	}
 	a, err := r.artist(o, kind)
 	if err == nil {
 		err = a.context(kind)
@@ -95,24 +139,7 @@ func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOp
 	if err != nil {
 		return err
 	}
-	switch kind {
-	case "samples", "pairs":
-		a.pairs = kind == "pairs"
-		return a.samples(ctx, w)
-	case "density":
-		return a.density(ctx, w)
-	case "field":
-		return a.field(ctx, w)
-	case "trajectories":
-		return a.trajectoryPicture(ctx, w)
-	case "flow":
-		return a.flow(ctx, w)
-	case "loss":
-		return a.drawLoss(w)
-	case "calibration":
-		return a.calibration(ctx, w)
-	}
-	return fmt.Errorf("run: %w", choice.Check("picture", kind, Pictures()))
+	return pictures()[k].draw(a, ctx, w)
 }
 
 // artist returns who draws: an eye sees three digits, so a picture need not wait for
@@ -120,15 +147,11 @@ func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOp
 func (r *Run) artist(o PictureOptions, kind string) (*artist, error) {
 	held := o.N
 	if o.N == 0 {
-		switch {
-		case r.Model.Spec().Image() != nil:
+		k := max(0, slices.Index(Pictures(), kind)) // of none there is an error already
+		if p := pictures()[k]; r.Model.Spec().Image() != nil && !p.images {
 			o.N = imagesDrawn
-		case kind == "trajectories":
-			o.N = pointsFollowed
-		case kind == "flow":
-			o.N = pointsMoving
-		default:
-			o.N = pointsDrawn
+		} else {
+			o.N = p.n
 		}
 	}
 	s, err := r.Subject(false)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 
 	"flowmatch/flow"
@@ -27,7 +28,7 @@ func (a *artist) trajectoryPicture(ctx context.Context, w io.Writer) error {
 		plot.TrajectoryOptions{Options: a.along(axes, path[len(path)-1]), Lines: a.N})
 }
 
-// flow draws the points as they move.
+// flow draws the points as they move, and beside them those of other runs.
 func (a *artist) flow(ctx context.Context, w io.Writer) error {
 	axes, err := a.axesOrLine("flow")
 	if err != nil {
@@ -37,8 +38,29 @@ func (a *artist) flow(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return plot.FlowGIF(w, []plot.Flow{{Frames: path}}, times,
-		plot.GIFOptions{Options: a.along(axes, path[len(path)-1])})
+	flows := []plot.Flow{{Frames: path}}
+	for _, r := range a.Beside {
+		if r.Model.Dim() != a.Model.Dim() {
+			return fmt.Errorf("run: the points of %s have %d dimensions, those of %s %d; they cannot move side by side",
+				r.Dir, r.Model.Dim(), a.Dir, a.Model.Dim())
+		}
+		other, err := r.artist(PictureOptions{N: a.N, Seed: a.Seed, NoData: a.NoData}, "flow")
+		if err != nil {
+			return err
+		}
+		path, _, err := other.flowPath(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Dir, err)
+		}
+		flows[0].Title = filepath.Base(a.Dir)
+		flows = append(flows, plot.Flow{Title: filepath.Base(r.Dir), Frames: path})
+	}
+	if len(flows) > 1 { // whose times are alike to a thousandth
+		for k := range times {
+			times[k] = float64(k) / frames
+		}
+	}
+	return plot.FlowGIF(w, flows, times, plot.GIFOptions{Options: a.along(axes, path[len(path)-1])})
 }
 
 // axesOrLine are the axes of a picture that points on the line have too.

@@ -72,7 +72,7 @@ var rooms = map[string][]string{
 		"metrics", "calibration",
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
 	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/image", "data/dataset",
-		"likelihood", "field", "model", "coupling", "train", "eval", "plot",
+		"likelihood", "field", "model", "calibration", "coupling", "train", "eval", "plot",
 		"internal/seed", "internal/memory", "internal/atomicfile", "internal/filelock", "internal/tfevents",
 		"internal/settings",
 		"internal/choice"},

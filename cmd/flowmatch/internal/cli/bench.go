@@ -188,7 +188,9 @@ func writePage(file string, r bench.Report) error {
 		if err := os.MkdirAll(folder, 0o777); err != nil {
 			return err
 		}
-		err := atomicfile.WriteFile(filepath.Join(folder, name), func(w io.Writer) error { return drawBeside(w, beside) })
+		err := atomicfile.WriteFile(filepath.Join(folder, name), func(w io.Writer) error {
+			return drawBeside(w, beside)
+		})
 		if err != nil {
 			return err
 		}

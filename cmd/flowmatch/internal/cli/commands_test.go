@@ -100,6 +100,9 @@ func TestTheOptimumIsThatOfTheRunsOwnData(t *testing.T) {
 func TestPicturesAreWhatTheirNamesSay(t *testing.T) {
 	dir, tmp := trained(t), t.TempDir()
 	for _, k := range plotKinds {
+		if k.images {
+			continue
+		}
 		file := filepath.Join(tmp, k.name+".png")
 		args := []string{"plot", dir, "--kind", k.name, "--out", file, "-q"}
 		if !slices.Contains(k.without, "n") {
@@ -126,6 +129,11 @@ func TestPicturesAreWhatTheirNamesSay(t *testing.T) {
 	g, err := gif.DecodeAll(bytes.NewReader(readFile(t, file)))
 	if err != nil || len(g.Image) < 10 {
 		t.Errorf("%s: %v; want an animation of many frames", file, err)
+	}
+	alone := g.Config.Width
+	succeed(t, "plot", dir, "--kind", "trajectories", "--beside", dir, "--n", "30", "--out", file, "-q")
+	if g, err = gif.DecodeAll(bytes.NewReader(readFile(t, file))); err != nil || g.Config.Width <= alone {
+		t.Errorf("two runs beside each other: %v; want an animation wider than one of %d", err, alone)
 	}
 	file = filepath.Join(tmp, "points.png")
 	succeed(t, "sample", dir, "--n", "20", "--out", file, "-q")

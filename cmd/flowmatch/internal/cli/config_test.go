@@ -92,7 +92,7 @@ func TestCompletion(t *testing.T) {
 		{"comp", "completion"},
 		{"sample dir --solver ", "euler heun_sde ddim average dopri5"},
 		{"logp dir --solver ", "euler average"},
-		{"plot dir --kind ", "samples density field trajectories loss"},
+		{"plot dir --kind ", "samples density field trajectories couplings pit denoising interpolation neighbours loss"},
 		{"logp dir --dataset ", "moons checkerboard"},
 		{"logp dir --divergence ", "exact hutchinson"},
 		{"sample dir --mask ", "left"},

@@ -184,6 +184,13 @@ eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 	}
 	comparedByFeatures(t, dir, side)
 	succeed(t, "plot", dir, "--kind", "samples", "--n", "9", "--out", filepath.Join(tmp, "grid.png"), "-q")
+	for _, kind := range run.PicturesOfImages() {
+		file := filepath.Join(tmp, kind+".png")
+		succeed(t, "plot", dir, "--kind", kind, "--n", "2", "--out", file, "-q")
+		if _, err := png.Decode(bytes.NewReader(readFile(t, file))); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
 
 	checkGrid(t, dir, side)
 
@@ -194,6 +201,7 @@ eval: {solver: midpoint, steps: 10, samples: 6, dequantizations: 3}
 		{"logp " + dir + " --data " + images, "no labels"},
 		{"sample " + dir + " --n 1 --label 2 --out " + tmp + "/x.csv", "0 to 1"},
 		{"plot " + dir + " --kind density --out " + tmp + "/x.png", "2 dimensions"},
+		{"plot " + dir + " --kind pit --out " + tmp + "/x.png", "is for tables and other points"},
 	} {
 		if code, _, stderr := invoke(t, strings.Fields(c.args+" -q")...); code == 0 ||
 			!strings.Contains(stderr, c.want) {

@@ -44,21 +44,31 @@ func (p plotResult) text(w io.Writer) {
 	}
 }
 
-// plotKinds are the kinds of picture, with the flags that have no effect on them.
+// plotKinds are the kinds of picture, with the flags that have no effect on them, and whether
+// they are of images only.
 var plotKinds = []struct {
 	name    string
 	use     use
 	without []string
+	images  bool
 }{
-	{"samples", useSamples, []string{"log"}},
-	{"pairs", useSamples, []string{"log", "columns", "limits"}},
-	{"density", useODE, []string{"n", "seed"}},
-	{"field", useODE, []string{"control", "log", "truth"}},
-	{"trajectories", useODE, []string{"control", "log", "truth"}},
-	{"calibration", useSamples, []string{"log", "columns", "given", "truth"}},
-	{"loss", useODE, []string{"solver", "steps", "rtol", "atol", "control", "n", "seed", "backend",
-		"columns", "given", "truth"}},
+	{"samples", useSamples, []string{"log", "beside"}, false},
+	{"density", useODE, []string{"n", "seed", "beside"}, false},
+	{"field", useODE, []string{"control", "log", "beside"}, false},
+	{"trajectories", useODE, []string{"control", "log"}, false},
+	{"couplings", useODE, append(withoutSolve, "log", "beside"), false},
+	{"pit", useSamples, []string{"log", "columns", "beside"}, false},
+	{"denoising", useODE, append(withoutLook, "control"), true},
+	{"interpolation", useSamples, withoutLook, true},
+	{"neighbours", useSamples, withoutLook, true},
+	{"loss", useODE, append(withoutSolve, "n", "seed", "columns", "beside"), false},
 }
+
+// Flags that have no effect where nothing is solved, and on a grid of images.
+var (
+	withoutSolve = []string{"solver", "steps", "rtol", "atol", "control", "backend"}
+	withoutLook  = []string{"log", "beside", "title", "dpi", "limits", "columns"}
+)
 
 // plotNames are the names of the kinds of picture.
 func plotNames() (names []string) {
@@ -72,8 +82,7 @@ type plotFlags struct {
 	runFlags
 	kind, out string
 	columns   []string
-	given     string // the context of a run that takes some
-	truth     string // the point that is marked
+	beside    []string
 	limits    []float64
 	o         run.PictureOptions
 }
@@ -124,6 +133,9 @@ func (f *plotFlags) check(cmd *cobra.Command) (name string, u use, err error) {
 	}
 	if ext == ".gif" {
 		return "flow", u, nil
+	}
+	if len(f.beside) > 0 {
+		return "", 0, usagef("--beside is for moving trajectories; give --out a file that ends in .gif")
 	}
 	return f.kind, u, nil
 }
@@ -176,6 +188,10 @@ func (f *plotFlags) fits(cmd *cobra.Command, r *run.Run) error {
 	switch {
 	case f.kind == "loss":
 		return nil
+	case slices.Contains(run.PicturesOfImages(), f.kind) && spec.Image() == nil:
+		return usagef("--kind %s is for runs of images, and the points of %s are none", f.kind, r.Dir)
+	case (f.kind == "pit" || f.kind == "couplings") && spec.Image() != nil:
+		return usagef("--kind %s is for tables and other points, and %s is a run of images", f.kind, r.Dir)
 	case spec.Image() != nil:
 		return exclude(cmd, "on a grid of images", "title", "dpi", "limits", "truth")
 	case f.kind == "samples" && r.Model.Dim() > 2 && r.Model.Dim() <= plot.MaxPairs && !cmd.Flags().Changed("columns"):
@@ -184,14 +200,25 @@ func (f *plotFlags) fits(cmd *cobra.Command, r *run.Run) error {
 	return nil
 }
 
-func (a *app) plotCommand() *cobra.Command {
-	var f plotFlags
-	cmd := &cobra.Command{
-		Use:   "plot DIR --kind KIND --out FILE",
-		Short: "Draw a trained run",
-		Long: `Draw a trained run: samples and data, the learnt and the exact density, the velocity
-field, the trajectories from noise to data (animated in a GIF), or the training losses.
-If the data can no longer be opened, the picture shows only the model.
+// plotLong is what the help says of the command.
+const plotLong = `Draw a trained run:
+
+  samples        samples beside held-out data
+  density        the learnt density, the exact one where it is known, and their difference
+  field          the velocity field at three times
+  trajectories   paths from noise to data; in a .gif the points move
+  couplings      pairs of noise and data as lines: independent, and by optimal transport
+  pit            calibration of each column: where held-out values lie among samples
+  denoising      images on their way from noise, with the network's guess of the end
+  interpolation  images between two samples
+  neighbours     samples beside the most similar training images
+  loss           the training losses
+
+If the data can no longer be opened, the picture shows only the model; couplings, pit and
+neighbours need the data. In a picture of kind pit, lines leave the grey band where the
+model is wrong: above it held-out values are lower than samples, below it higher.
+
+--beside DIR shows the moving points of other runs in the same .gif.
 
 Points with more than 2 dimensions are drawn along two of their columns, which --columns
 selects. A density or a field is then drawn on the plane where all other columns have
@@ -208,10 +235,21 @@ those of a right one, which stay within the dashed lines in 99 of 100 cases. A c
 rises before the middle and falls behind it is of posteriors that are too narrow.
 
 The extension of --out selects the format. In .svg and .pdf, lines and text stay sharp at
-any size.`,
+any size.`
+
+func (a *app) plotCommand() *cobra.Command {
+	var f plotFlags
+	cmd := &cobra.Command{
+		Use:   "plot DIR --kind KIND --out FILE",
+		Short: "Draw a trained run",
+		Long:  plotLong,
 		Example: `  flowmatch plot runs/first --kind samples --out samples.png
   flowmatch plot runs/first --kind density --out density.png
   flowmatch plot runs/first --kind trajectories --out flow.gif
+  flowmatch plot runs/vp --kind trajectories --beside runs/ot,runs/ot-cfm --out flows.gif
+  flowmatch plot runs/first --kind couplings --out couplings.png
+  flowmatch plot runs/iris --kind pit --out calibration.png
+  flowmatch plot runs/digits --kind denoising --out strips.png
   flowmatch plot runs/iris --kind density --columns sepal_length,petal_length --out density.png
   flowmatch plot runs/posterior --kind pairs --given observed.csv --truth "a=0.3,b=-1" --out corner.pdf
   flowmatch plot runs/first --kind samples --limits -4,4,-4,4 --title "30 000 steps" --out samples.pdf
@@ -233,15 +271,13 @@ func (f *plotFlags) addAll(cmd *cobra.Command) {
 	fl.StringVar(&f.kind, "kind", "", strings.Join(plotNames(), ", "))
 	fl.StringVar(&f.out, "out", "", "file to write: .png, .svg or .pdf, or .gif for moving trajectories")
 	fl.IntVar(&f.o.N, "n", 0,
-		"number of points of samples, trajectories and field, or of held-out points of calibration "+
-			"(default 4000, followed 300, of images 100, held out 500)")
+		"number of points of samples, trajectories, field, couplings and pit, or of rows of images "+
+			"(default 4000, followed 300, pairs 200, of images 100)")
 	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of these points (default: that of the run)")
 	fl.StringSliceVar(&f.columns, "columns", nil,
 		"two columns of points of more than 2 dimensions, as age,income, or c0,c1 where they have no names "+
 			"(default the first two; of samples up to 8 dimensions all pairs)")
-	fl.StringVar(&f.given, "given", "", givenUsage+"(one)")
-	fl.StringVar(&f.truth, "truth", "",
-		"true values to mark in samples, pairs and density: as theta1=0.3,theta2=1, or a file with one row")
+	fl.StringSliceVar(&f.beside, "beside", nil, "folders of other runs whose points move beside these, in a .gif")
 	fl.StringVar(&f.o.Title, "title", "", "title above the picture")
 	fl.Float64SliceVar(&f.limits, "limits", nil, "what is shown, as XMIN,XMAX,YMIN,YMAX (default: where the data are)")
 	fl.IntVar(&f.o.DPI, "dpi", 0, fmt.Sprintf(
@@ -261,7 +297,7 @@ func (a *app) plot(cmd *cobra.Command, dir string, f plotFlags) (result, error) 
 	if err != nil {
 		return nil, err
 	}
-	if f.kind == "loss" {
+	if f.kind == "loss" || f.kind == "couplings" {
 		f.backend = "native" // which is everywhere: nothing is solved
 	}
 	r, err := f.open(cmd, dir, u)
@@ -279,13 +315,14 @@ func (a *app) plot(cmd *cobra.Command, dir string, f plotFlags) (result, error) 
 			return nil, err
 		}
 	}
-	warnings, err := f.ofContext(cmd, r)
-	if err != nil {
-		return nil, err
+	for _, other := range f.beside {
+		b, err := f.open(cmd, other, u)
+		if err != nil {
+			return nil, err
+		}
+		b.Watch = a.watch
+		f.o.Beside = append(f.o.Beside, b)
 	}
-	res := plotResult{Run: r.Dir, Kind: f.kind, File: f.out, Truth: f.o.Truth, Warnings: warnings,
-		names: r.Model.Spec().ContextColumns}
-	f.o.Told = res.told
 	f.o.NoData = a.noData
 	a.status("drawing %s", f.out)
 	r.Watch = a.watch
