@@ -44,7 +44,7 @@ type animation struct {
 
 func newAnimation(o Options, d int, flows []Flow) *animation {
 	a := &animation{heat: d > 1 && o.heat(flows[0].Frames[0].N), flows: flows, shades: shadesDots}
-	a.colours()
+	a.colours(o.Dark)
 	var lim Limits
 	wide := o.side()
 	high := wide * 2 / 3
@@ -84,7 +84,7 @@ func newAnimation(o Options, d int, flows []Flow) *animation {
 }
 
 // colours fills the palette.
-func (a *animation) colours() {
+func (a *animation) colours(dark bool) {
 	if a.heat {
 		a.shades = shadesHeat
 		for k := range a.shades {
@@ -100,6 +100,11 @@ func (a *animation) colours() {
 	a.greys = len(a.palette)
 	for k := range shadesGrey {
 		a.palette = append(a.palette, mix(white, inkText, float64(k)/(shadesGrey-1)))
+	}
+	for k, c := range a.palette {
+		if light, ok := c.(color.RGBA); ok && dark && (k >= a.greys || !a.heat) {
+			a.palette[k] = opposite(light)
+		}
 	}
 }
 

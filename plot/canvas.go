@@ -38,6 +38,8 @@ type canvas struct {
 	page  *page // of an SVG or a PDF, else nil
 	dpi   float64
 	fonts *font.Cache
+	dark  bool              // the picture is turned dark at its end
+	kept  []image.Rectangle // what stays as it is then
 }
 
 // newCanvas returns a white picture.
@@ -234,6 +236,9 @@ func (c *canvas) fill(r image.Rectangle, col color.RGBA) {
 func (c *canvas) encode(w io.Writer) error {
 	if c.page != nil {
 		return c.page.encode(c, w)
+	}
+	if c.dark {
+		c.darken()
 	}
 	if err := png.Encode(w, c.img); err != nil {
 		return fmt.Errorf("plot: writing the PNG: %w", err)

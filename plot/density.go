@@ -230,4 +230,7 @@ func (f *figure) paintGrid(a axes, g Grid, v []float64, scale *bar) {
 		}
 	}
 	f.touched(a.rect)
+	if scale.colors.ownGround() {
+		f.keep(a.rect)
+	}
 }

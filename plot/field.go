@@ -58,7 +58,7 @@ func Field(w io.Writer, f flow.Field, times []float64, o FieldOptions) error {
 	if err != nil {
 		return err
 	}
-	note := "Arrows: the velocity of a point there. Longer and brighter: faster."
+	note := "Arrows: the velocity of a point there. Longer and redder: faster."
 	if o.Points != nil {
 		note += " Shading: where the points are at time t."
 	}

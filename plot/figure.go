@@ -172,6 +172,7 @@ func newFigure(o Options, l layout) *figure {
 	w := m.left + l.cols*l.w + (l.cols-1)*gap + m.between + m.right
 	h := m.top + l.rows*l.h + (l.rows-1)*gap + m.bottom
 	f := &figure{canvas: newCanvas(w, h, o.DPI, o.Format), layout: l}
+	f.dark = o.Dark
 	for r := range l.rows {
 		row := make([]axes, l.cols)
 		for k := range row {
@@ -347,6 +348,9 @@ func (f *figure) drawBar(b *bar, col int) {
 	for j := r.Min.Y; j < r.Max.Y; j++ {
 		u := (float64(r.Max.Y) - float64(j) - 0.5) / float64(r.Dy())
 		f.fill(image.Rect(r.Min.X, j, r.Max.X, j+1), b.colors.at(u))
+	}
+	if b.colors.ownGround() {
+		f.keep(r)
 	}
 	f.box(r, inkAxis)
 	a := b.axes(r)

@@ -1,6 +1,7 @@
 package plot
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -28,6 +29,8 @@ type ImageOptions struct {
 	Lo, Hi float64
 	// Format is the kind of file: PNG, SVG or PDF.
 	Format Format
+	// Dark draws the ground dark and the names light: a PNG only.
+	Dark bool
 	// ColNames and RowNames stand above the columns and before the rows, set smaller
 	// where they are wider than an image. nil: none, and no room for them.
 	ColNames, RowNames []string
@@ -75,6 +78,8 @@ func ImageGrid(w io.Writer, images flow.Batch, shape []int, o ImageOptions) erro
 	for k := range images.N {
 		x0, y0 := o.left(k%o.Cols, wide), o.Gap+k/o.Cols*(h+o.Gap)
 		v := images.Row(k)
+		corner := at.Add(image.Pt(x0, y0).Mul(o.Scale))
+		pic.keep(image.Rectangle{Min: corner, Max: corner.Add(image.Pt(wide, h).Mul(o.Scale))})
 		for p := range h * wide {
 			rgb := v[p*c : p*c+c] // c-1 is 0 for grey: all three channels are the same
 			col := color.RGBA{R: level(rgb[0]), G: level(rgb[(c-1)/2]), B: level(rgb[c-1]), A: 255}
@@ -83,6 +88,7 @@ func ImageGrid(w io.Writer, images flow.Batch, shape []int, o ImageOptions) erro
 		}
 	}
 	pic.touched(image.Rectangle{Min: at, Max: at.Add(size)})
+	pic.dark = o.Dark
 	return pic.encode(w)
 }
 
@@ -166,7 +172,7 @@ func (o ImageOptions) resolve(n, wide int) (ImageOptions, error) {
 	case o.Gap < 0:
 		o.Gap = 0
 	}
-	if err := o.Format.check(); err != nil {
+	if err := errors.Join(o.Format.check(), checkDark(o.Dark, o.Format)); err != nil {
 		return o, err
 	}
 	if o.Lo == 0 && o.Hi == 0 {

@@ -103,6 +103,8 @@ type Options struct {
 	Truth []float64
 	// Format is the kind of file: PNG, SVG or PDF.
 	Format Format
+	// Dark draws light on dark, for pages with a dark ground: a PNG or a GIF only.
+	Dark bool
 	// Style is dots or heat; zero means by the number of points.
 	Style Style
 	// Stretch scales the two axes independently. The default is equal aspect:
@@ -129,7 +131,7 @@ func (o Options) resolve(size float64, dpi int) (Options, error) {
 			return o, fmt.Errorf("plot: %w: %w", ErrOptions, err)
 		}
 	}
-	return o, errors.Join(o.Format.check(), o.Limits.check())
+	return o, errors.Join(o.Format.check(), o.Limits.check(), checkDark(o.Dark, o.Format))
 }
 
 // heat says whether points are drawn as heat when the largest set has n.

@@ -211,6 +211,9 @@ func (f *figure) paint(a axes, m *heatmap, top float64, c colormap) {
 		}
 	}
 	f.touched(a.rect)
+	if c.ownGround() {
+		f.keep(a.rect)
+	}
 }
 
 // outside notes in the lower right corner how many points are not shown.

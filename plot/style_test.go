@@ -6,17 +6,6 @@ import (
 	"testing"
 )
 
-// linear returns the linear light of a colour (IEC 61966-2-1).
-func linear(c color.RGBA) (v [3]float64) {
-	for k, b := range []uint8{c.R, c.G, c.B} {
-		u := float64(b) / 255
-		if v[k] = u / 12.92; u > 0.04045 {
-			v[k] = math.Pow((u+0.055)/1.055, 2.4)
-		}
-	}
-	return v
-}
-
 // contrastOnWhite is the ratio of WCAG 2.1.
 func contrastOnWhite(c color.RGBA) float64 {
 	v := linear(c)
@@ -31,16 +20,6 @@ var visions = map[string][3][3]float64{
 		{-0.003882, -0.048116, 1.051998}},
 	"deuteranopia": {{0.367322, 0.860646, -0.227968}, {0.280085, 0.672501, 0.047413},
 		{-0.011820, 0.042940, 0.968881}},
-}
-
-// oklab returns the place of linear light in OKLab (Ottosson 2020), in which equal distances
-// look about equal.
-func oklab(v [3]float64) [3]float64 {
-	l := math.Cbrt(0.4122214708*v[0] + 0.5363325363*v[1] + 0.0514459929*v[2])
-	m := math.Cbrt(0.2119034982*v[0] + 0.6806995451*v[1] + 0.1073969566*v[2])
-	s := math.Cbrt(0.0883024619*v[0] + 0.2817188376*v[1] + 0.6299787005*v[2])
-	return [3]float64{0.2104542553*l + 0.7936177850*m - 0.0040720468*s,
-		1.9779984951*l - 2.4285922050*m + 0.4505937099*s, 0.0259040371*l + 0.7827717662*m - 0.8086757660*s}
 }
 
 func seen(c color.RGBA, m [3][3]float64) [3]float64 {

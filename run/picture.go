@@ -91,6 +91,8 @@ type PictureOptions struct {
 	DPI int
 	// Log shows log p instead of p, and losses on a logarithmic axis.
 	Log bool
+	// Dark draws light on dark: a PNG or a GIF.
+	Dark bool
 	// Format is the kind of file.
 	Format plot.Format
 	// Beside are runs whose points move beside those of this one, in panels that have the
@@ -175,19 +177,7 @@ func (a *artist) data() *data.Set {
 
 // options are those of every picture.
 func (a *artist) options() plot.Options {
-	return plot.Options{Title: a.titled(""), Limits: a.Limits, DPI: a.DPI, Format: a.Format,
-		Names: a.Model.Spec().Columns}
-}
-
-// titled is the title of a picture: what was asked for, or what it is of.
-func (a *artist) titled(rest string) string {
-	switch {
-	case a.Title != "":
-		return a.Title
-	case a.about != "" && rest != "":
-		return a.about + "; " + rest
-	}
-	return a.about + rest
+	return plot.Options{Title: a.Title, Limits: a.Limits, DPI: a.DPI, Dark: a.Dark, Format: a.Format, Names: a.Model.Spec().Columns}
 }
 
 // along are the options of a picture of points x along two axes; of points in the plane, or on
@@ -237,7 +227,7 @@ func (a *artist) samples(ctx context.Context, w io.Writer) error {
 		if err := p.Keep(x); err != nil {
 			return err
 		}
-		return a.drawPrompt(w, x, p, a.Format)
+		return a.drawPrompt(w, x, p)
 	}
 	return a.points(w, x, p.Given.Label, 0)
 }
@@ -300,7 +290,7 @@ func (a *artist) points(w io.Writer, x flow.Batch, label []int32, cols int) erro
 	}
 	if spec.Image() != nil {
 		o := a.grid(label, x.N, cols)
-		o.Format = a.Format
+		o.Format, o.Dark = a.Format, a.Dark
 		return plot.ImageGrid(w, x, spec.Shape, o)
 	}
 	samples := plot.Panel{Title: "samples", Points: x}
@@ -336,10 +326,10 @@ func (a *artist) points(w io.Writer, x flow.Batch, label []int32, cols int) erro
 // what is held shows, the sample and, where it is known, the original, side by side under
 // these names.
 func (r *Run) DrawPrompt(w io.Writer, x flow.Batch, p eval.Prompt) error {
-	return r.drawPrompt(w, x, p, plot.PNG)
+	return (&artist{Run: r}).drawPrompt(w, x, p)
 }
 
-func (r *Run) drawPrompt(w io.Writer, x flow.Batch, p eval.Prompt, f plot.Format) error {
+func (a *artist) drawPrompt(w io.Writer, x flow.Batch, p eval.Prompt) error {
 	parts := []flow.Batch{p.Shown(), x}
 	if p.Original.N > 0 {
 		parts = append(parts, p.Original)
@@ -350,8 +340,9 @@ func (r *Run) drawPrompt(w io.Writer, x flow.Batch, p eval.Prompt, f plot.Format
 	}
 	across := int(math.Ceil(math.Sqrt(float64(all.N)) / float64(len(parts))))
 	heads := []string{"given", "sample", "original"}[:len(parts)]
-	return plot.ImageGrid(w, all, r.Model.Spec().Shape, plot.ImageOptions{
-		Cols: across * len(parts), Group: len(parts), ColNames: slices.Repeat(heads, across), Format: f,
+	return plot.ImageGrid(w, all, a.Model.Spec().Shape, plot.ImageOptions{
+		Cols: across * len(parts), Group: len(parts), ColNames: slices.Repeat(heads, across), Format: a.Format,
+		Dark: a.Dark,
 	})
 }
 

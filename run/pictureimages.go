@@ -87,7 +87,7 @@ func (a *artist) strips(ctx context.Context, w io.Writer) error {
 func (a *artist) imageRows(w io.Writer, x flow.Batch, cols, rows []string) error {
 	a.toData(x)
 	return plot.ImageGrid(w, x, a.Model.Spec().Shape, plot.ImageOptions{
-		Cols: len(cols), ColNames: cols, RowNames: rows, Format: a.Format,
+		Cols: len(cols), ColNames: cols, RowNames: rows, Format: a.Format, Dark: a.Dark,
 	})
 }
 
@@ -157,7 +157,7 @@ func (a *artist) interpolation(ctx context.Context, w io.Writer) error {
 		cols[k] = fmt.Sprintf("%g", math.Round(100*float64(k)/(between-1))/100)
 	}
 	return plot.ImageGrid(w, s.X, a.Model.Spec().Shape,
-		plot.ImageOptions{Cols: between, ColNames: cols, Format: a.Format})
+		plot.ImageOptions{Cols: between, ColNames: cols, Format: a.Format, Dark: a.Dark})
 }
 
 // neighbours draws samples beside the training images that are nearest to each.
@@ -195,7 +195,7 @@ func (a *artist) neighbours(ctx context.Context, w io.Writer) error {
 		copy(all.X[(i*(nearest+1)+1)*x.D:], near.X[i*nearest*x.D:(i+1)*nearest*x.D])
 	}
 	return plot.ImageGrid(w, all, a.Model.Spec().Shape,
-		plot.ImageOptions{Cols: nearest + 1, ColNames: cols, Format: a.Format})
+		plot.ImageOptions{Cols: nearest + 1, ColNames: cols, Format: a.Format, Dark: a.Dark})
 }
 
 // nearest returns for each of the images x, in data units, the training images that differ

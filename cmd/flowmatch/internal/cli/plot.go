@@ -125,6 +125,9 @@ func (f *plotFlags) check(cmd *cobra.Command) (name string, u use, err error) {
 		return "", 0, usagef("%w for a picture of kind %s", err, f.kind)
 	}
 	f.o.Format = pictureFormat(ext)
+	if f.o.Dark && f.o.Format != plot.PNG {
+		return "", 0, usagef("--dark is for .png and .gif, and --out ends in %s", ext)
+	}
 	if cmd.Flags().Changed("n") && f.o.N < 1 {
 		return "", 0, usagef("--n is %d; it must be at least 1", f.o.N)
 	}
@@ -253,6 +256,7 @@ func (a *app) plotCommand() *cobra.Command {
   flowmatch plot runs/iris --kind density --columns sepal_length,petal_length --out density.png
   flowmatch plot runs/posterior --kind pairs --given observed.csv --truth "a=0.3,b=-1" --out corner.pdf
   flowmatch plot runs/first --kind samples --limits -4,4,-4,4 --title "30 000 steps" --out samples.pdf
+  flowmatch plot runs/first --kind trajectories --dark --out flow-dark.gif
   flowmatch plot runs/first --kind loss --log --out loss.svg`,
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
@@ -283,6 +287,7 @@ func (f *plotFlags) addAll(cmd *cobra.Command) {
 	fl.IntVar(&f.o.DPI, "dpi", 0, fmt.Sprintf(
 		"pixels per inch, %d to %d, of a .gif up to %d (default 160, of a .gif 100)",
 		plot.LeastDPI, plot.MostDPI, plot.MostGIFDPI))
+	fl.BoolVar(&f.o.Dark, "dark", false, "light on dark, for pages with a dark ground: .png or .gif")
 	fl.BoolVar(&f.o.Log, "log", false, "the logarithm of a density, or of a loss")
 	require(cmd, "kind", "out")
 	complete(cmd, "kind", plotNames()...)

@@ -89,6 +89,7 @@ func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
 		{"eval " + dir + " --only judgement", "--classifier FILE"},
 		{"plot " + dir + " --out x.png", `"kind" not set`},
 		{"plot " + dir + " --kind portrait --out x.png", "portrait"},
+		{"plot " + dir + " --kind samples --dark --out x.pdf", "--dark is for .png and .gif"},
 		{"plot " + dir + " --kind denoising --out x.png", "is for runs of images"},
 		{"plot " + dir + " --kind trajectories --beside x --out x.png", "a file that ends in .gif"},
 		{"plot " + dir + " --kind trajectories --beside " + dir + "/none --out x.gif", "none"},
