@@ -4,7 +4,8 @@
 // There are only a few types: [Panel] is one set of points with a title;
 // [Grid] is a lattice of points on which a density was evaluated and [Map] the
 // log-density there; [Series] is one curve, [Flow] points that move, [Fit] a trajectory with
-// what was fitted to it, [Dot] a figure of a dot plot, [Pairs] what a coupling pairs; [Options] is what all pictures share, and its zero value is a good
+// what was fitted to it, [Dot] a figure of a dot plot, [Pairs] what a coupling pairs;
+// [Options] is what all pictures share, and its zero value is a good
 // picture. Each picture is one function: [Samples], [Gallery], [Density], [Field],
 // [Trajectories], [OverTime], [Couplings], [Loss], [Lines], [DotPlot], [Fits], [FlowGIF] and
 // [ImageGrid].

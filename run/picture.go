@@ -177,7 +177,9 @@ func (a *artist) data() *data.Set {
 
 // options are those of every picture.
 func (a *artist) options() plot.Options {
-	return plot.Options{Title: a.Title, Limits: a.Limits, DPI: a.DPI, Dark: a.Dark, Format: a.Format, Names: a.Model.Spec().Columns}
+	return plot.Options{
+		Title: a.Title, Limits: a.Limits, DPI: a.DPI, Dark: a.Dark, Format: a.Format, Names: a.Model.Spec().Columns,
+	}
 }
 
 // along are the options of a picture of points x along two axes; of points in the plane, or on
