@@ -288,6 +288,9 @@ func (p Picture) imageGallery(w io.Writer, rows []plot.Row, shape []int) error {
 	var o plot.ImageOptions
 	for i, row := range rows {
 		o.RowNames = append(o.RowNames, row.Name)
+		if len(row.Panels) > 1 { // whose images belong together
+			o.Group = row.Panels[0].Points.N
+		}
 		for _, panel := range row.Panels {
 			all = flow.Batch{X: append(all.X, panel.Points.X...), N: all.N + panel.Points.N, D: panel.Points.D}
 			if i == 0 {

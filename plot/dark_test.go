@@ -70,7 +70,8 @@ func TestDarkPicturesAreDarkAndMapsStay(t *testing.T) {
 		t.Errorf("a dark SVG: %v", err)
 	}
 	one := flow.Batch{N: 1, D: 4, X: []float64{1, 1, 1, 1}}
-	if err := ImageGrid(io.Discard, one, []int{2, 2}, ImageOptions{Dark: true, Format: PDF}); !errors.Is(err, ErrOptions) {
+	err := ImageGrid(io.Discard, one, []int{2, 2}, ImageOptions{Dark: true, Format: PDF})
+	if !errors.Is(err, ErrOptions) {
 		t.Errorf("a dark PDF of images: %v", err)
 	}
 	var b bytes.Buffer
