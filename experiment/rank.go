@@ -1,6 +1,9 @@
 package experiment
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // boldRule is what a page says of the figures in bold.
 const boldRule = "Bold: the lowest mean, and each that is above it by no more than the larger of the two standard " +
@@ -39,12 +42,16 @@ func leaders(names []string, of func(name string) summary) (out []string) {
 
 // list writes names as a sentence has them.
 func list(names []string) string {
-	switch n := len(names); n {
+	comma, n := ", ", len(names)
+	if slices.ContainsFunc(names, func(s string) bool { return strings.Contains(s, comma) }) {
+		comma = "; "
+	}
+	switch n {
 	case 0:
 		return ""
 	case 1:
 		return names[0]
 	default:
-		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+		return strings.Join(names[:n-1], comma) + " and " + names[n-1]
 	}
 }

@@ -30,8 +30,12 @@ func TestLeadersAreThoseWithinTheSpread(t *testing.T) {
 			t.Errorf("of %v: %v, want %v", c.names, got, c.want)
 		}
 	}
-	if got := list([]string{"a", "b", "c"}); got != "a, b and c" {
-		t.Errorf("a list reads %q", got)
+	for want, names := range map[string][]string{
+		"": nil, "a": {"a"}, "a and b": {"a", "b"}, "a, b and c": {"a", "b", "c"}, "a, x; b and c": {"a, x", "b", "c"},
+	} {
+		if got := list(names); got != want {
+			t.Errorf("the list of %q reads %q, want %q", names, got, want)
+		}
 	}
 }
 

@@ -178,11 +178,14 @@ func TestAClaimMayBeOfWhatItTakes(t *testing.T) {
 	if err := WriteClaims(&got, text, dir); err != nil || got.String() != "0.15 (0.1 to 0.2), –" {
 		t.Errorf("got %q (%v)", got.String(), err)
 	}
-	for _, text := range []string{
-		`{{reach "peers" "moons" "torchcfm" "hours"}}`, `{{reach "batch" "moons" "FM" "seconds"}}`,
+	for text, want := range map[string]string{
+		`{{reach "peers" "moons" "torchcfm" "hours"}}`:    `unknown value "hours"`,
+		`{{reach "batch" "moons" "FM" "seconds"}}`:        `unknown task "moons"`,
+		`{{reach "peers" "moons" "torchcfm" "nll"}}`:      "no table of",
+		`{{reach "couplings" "N to moons" "FM" "steps"}}`: "no table of",
 	} {
-		if err := WriteClaims(&got, text, dir); err == nil || !strings.Contains(err.Error(), "no table of") {
-			t.Errorf("%s: got %v, want that there is no such table", text, err)
+		if err := WriteClaims(&got, text, dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", text, err, want)
 		}
 	}
 }
