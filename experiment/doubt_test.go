@@ -57,7 +57,8 @@ func TestWhatIsNotToBeTrustedIsMarkedOnThePage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, times := range map[string]int{
-		"| FM | 0.500 † |": 1, "| OT-CFM | 1.50 |": 1, "**From 0.500 † to 0.500 †.**": 1, "\n†: not to be trusted.\n": 2,
+		"| FM | 0.500 † |": 1, "| OT-CFM | 1.50 |": 1, "**From 0.500 † to 0.500 †.**": 1,
+		"\n†: not to be trusted.\n": 2,
 		"- gap of FM on moons, 1 of 1 runs; the first: a finer solve changes it by":                    1,
 		"- nll_by_step of FM on moons, 1 of 1 runs; the first: at step 10 a finer solve changes it by": 1,
 	} {

@@ -55,7 +55,7 @@ func Fits(w io.Writer, fits []Fit, o Options) error {
 	wide, high, lim := opt.panel(opt.fit(all...))
 	f := newFigure(opt, layout{
 		rows: 2, cols: len(fits), w: wide, h: high, gap: fitGap, title: opt.Title, panelTitle: true,
-		note:   "Dots: the data. Line: the fit.",
+		note:   "Dots: the data, some of them where they are close. Line: the fit.",
 		xNames: slices.Repeat([]string{opt.name(0)}, len(fits)), yNames: []string{opt.name(1), "distance"},
 		lim: func(row, _ int) Limits { return [2]Limits{lim, below}[row] },
 	})
@@ -73,14 +73,20 @@ func Fits(w io.Writer, fits []Fit, o Options) error {
 	return f.encode(w)
 }
 
+// dotsApart is the least distance of the dots of a trajectory, in points: closer ones would hide
+// the line.
+const dotsApart = 5.5
+
 // fit draws one trajectory: the line first, the dots on it.
 func (f *figure) fit(col int, fit Fit, l look) {
 	a := f.panels[0][col]
 	xy := func(b flow.Batch) [][2]float64 { return a.place(column(b, 0), column(b, 1)) }
 	f.strokeLine(a, l.color, curveWidth, nil, xy(fit.Solved))
+	last := [2]float64{math.Inf(1), math.Inf(1)}
 	for _, p := range xy(fit.Data) {
-		if inside(a.rect, p) {
-			f.polygon(faded(inkText, 0.6), circle.outline(p[0], p[1], f.px(1.1))...)
+		if inside(a.rect, p) && math.Hypot(p[0]-last[0], p[1]-last[1]) >= f.px(dotsApart) {
+			f.polygon(faded(inkText, 0.75), circle.outline(p[0], p[1], f.px(1.3))...)
+			last = p
 		}
 	}
 	f.frame(0, col, fit.Name, edge{left: true, bottom: true})
