@@ -18,7 +18,8 @@ type Pairs struct {
 
 // Couplings writes a picture of pairs of points as lines, a panel for each coupling, with the
 // mean squared length of the lines. All batches have the same D, of which D=2 or two
-// Options.Columns are drawn; lengths are of all columns. Options.Style is not used.
+// Options.Columns are drawn; lengths are of all columns. Points of D=1 stand above one another,
+// From on the left and To on the right. Options.Style is not used.
 func Couplings(w io.Writer, panels []Pairs, o Options) error {
 	if len(panels) == 0 {
 		return fmt.Errorf("plot: couplings: %w: no panels", ErrEmpty)
@@ -35,19 +36,24 @@ func Couplings(w io.Writer, panels []Pairs, o Options) error {
 			return fmt.Errorf("plot: %s: %w: [%d, %d] and [%d, %d]; the first panel has D=%d", what, ErrShape,
 				p.From.N, p.From.D, p.To.N, p.To.D, d)
 		}
-		if from[k], err = opt.plane(what, p.From); err != nil {
+		if from[k], err = opt.end(what, p.From, 0); err != nil {
 			return err
 		}
-		if to[k], err = opt.plane(what, p.To); err != nil {
+		if to[k], err = opt.end(what, p.To, 1); err != nil {
 			return err
 		}
 	}
+	opt.Stretch = opt.Stretch || d == 1
 	wide, high, lim := opt.panel(opt.fit(slices.Concat(from, to)...))
 	i, j := opt.columns(d)
+	xName, yName := opt.name(i), opt.name(j)
+	if d == 1 {
+		xName, yName = "t", opt.name(0)
+	}
 	ends := []entry{{name: "noise", look: look{color: category(1)}}, {name: "data", look: look{color: category(0)}}}
 	f := newFigure(opt, layout{
 		rows: 1, cols: len(panels), w: wide, h: high, gap: 14, title: opt.Title, panelTitle: true, beside: ends,
-		xNames: slices.Repeat([]string{opt.name(i)}, len(panels)), yNames: []string{opt.name(j)},
+		xNames: slices.Repeat([]string{xName}, len(panels)), yNames: []string{yName},
 		lim: func(int, int) Limits { return lim },
 	})
 	for k, p := range panels {
@@ -64,6 +70,18 @@ func Couplings(w io.Writer, panels []Pairs, o Options) error {
 	f.dotKey([]entry{{name: "noise", marked: true}, {name: "data", marked: true}},
 		map[string]look{"noise": ends[0].look, "data": ends[1].look})
 	return f.encode(w)
+}
+
+// end returns one end of the pairs as points of the plane: of points of the line at a time.
+func (o Options) end(what string, b flow.Batch, t float64) (flow.Batch, error) {
+	if b.D != 1 {
+		return o.plane(what, b)
+	}
+	out := flow.NewBatch(b.N, 2)
+	for i, v := range b.X {
+		out.X[2*i], out.X[2*i+1] = t, v
+	}
+	return out, checkBatch(what, b)
 }
 
 // meanSquared is the mean squared distance of the points of the pairs.

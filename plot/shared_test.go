@@ -59,6 +59,9 @@ func everyPicture() map[string]func(w io.Writer) error {
 		"Couplings": func(w io.Writer) error {
 			return plot.Couplings(w, []plot.Pairs{{"one", a, b}, {"two", b, a}}, small)
 		},
+		"Couplings in D=1": func(w io.Writer) error {
+			return plot.Couplings(w, []plot.Pairs{{"one", one, one}}, small)
+		},
 		"DotPlot": func(w io.Writer) error {
 			return plot.DotPlot(w, []string{"a", "b"}, []plot.DotPanel{
 				{"one", [][]plot.Dot{{{1, 0.5, ""}}, {{2, 0, ""}, {3, 4, "more"}}}, []plot.Floor{{"level", 2}}},

@@ -14,7 +14,7 @@ import (
 // couplings draws pairs of noise and training data as lines: paired independently, by optimal
 // transport and, if the run does otherwise, as in its training.
 func (a *artist) couplings(w io.Writer) error {
-	axes, err := a.axes("couplings")
+	axes, err := a.axesOrLine("couplings")
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,7 +88,7 @@ var _ flow.Field = turning{}
 func TestPicturesOfPointsOnTheLine(t *testing.T) {
 	r := farAway(t, 1)
 	for _, kind := range Pictures() {
-		if kind == "loss" {
+		if kind == "loss" || slices.Contains(PicturesOfImages(), kind) {
 			continue
 		}
 		draw := func(o PictureOptions) []byte {
@@ -100,7 +101,7 @@ func TestPicturesOfPointsOnTheLine(t *testing.T) {
 		}
 		plain := draw(PictureOptions{})
 		for name, o := range map[string]PictureOptions{
-			"title": {Title: "mine"}, "dpi": {DPI: 50},
+			"title": {Title: "mine"}, "dpi": {DPI: 50}, "dark": {Dark: true},
 			"limits": {Limits: plot.Limits{XMin: 0.1, XMax: 1200, YMin: 0.1, YMax: 1300}},
 		} {
 			if bytes.Equal(draw(o), plain) {
