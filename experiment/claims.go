@@ -19,8 +19,8 @@ import (
 //	ratio      of the means of two methods, the first over the second
 //	percent    the same as a percentage
 //	least      takes no method, or several at the end: which has the least mean
-//	best       the same, with those as good within the spread over the seeds; nothing where
-//	           none is ahead
+//	best       the same, with those above it by no more than its standard deviation; nothing
+//	           where none is ahead
 //	less       says whether the mean of the first of two methods is below that of the second by
 //	           more than the larger of their standard deviations
 //	reach      with one method and a cost: what the runs of the experiment's [Reach] of that

@@ -75,8 +75,8 @@ func orAll(methods []string, all []Result) []string {
 	return methods
 }
 
-// best writes the methods of the least mean and those as good within the spread over the
-// seeds, of those named or of all; nothing where none is ahead.
+// best writes the methods of the least mean and those above it by no more than its spread over
+// the seeds, of those named or of all; nothing where none is ahead.
 func (f figures) best(name, task, value string, methods ...string) (string, error) {
 	all, err := f(name)
 	return list(leaders(orAll(methods, all), func(m string) summary { return over(all, task, m, value) })), err

@@ -6,8 +6,8 @@ import (
 )
 
 // boldRule is what a page says of the figures in bold.
-const boldRule = "Bold: the lowest mean, and each that is above it by no more than the larger of the two standard " +
-	"deviations. Nothing is bold where that holds for all, or where only one seed was measured."
+const boldRule = "Bold: the lowest mean, and each that is above it by no more than its standard deviation over the " +
+	"seeds. Nothing is bold where that holds for all, or where only one seed was measured."
 
 // below says whether the mean of a is below that of b by more than the spread over the seeds:
 // the larger of the two standard deviations. Of one seed no spread is known.
@@ -15,8 +15,9 @@ func (s summary) below(b summary) bool {
 	return s.n > 1 && b.n > 1 && b.mean-s.mean > max(s.std, b.std)
 }
 
-// leaders returns the names of the least mean and of those that it is not below; nil where
-// that is all of them. Figures that are not to be trusted do not compete.
+// leaders returns the names of the least mean and of those above it by no more than its spread
+// over the seeds; nil where that is all of them, or nothing is known of the spread. Figures that
+// are not to be trusted do not compete.
 func leaders(names []string, of func(name string) summary) (out []string) {
 	var in []string
 	var least summary
@@ -30,11 +31,11 @@ func leaders(names []string, of func(name string) summary) (out []string) {
 		}
 	}
 	for _, name := range in {
-		if !least.below(of(name)) {
+		if of(name).mean-least.mean <= least.std {
 			out = append(out, name)
 		}
 	}
-	if len(out) == len(in) {
+	if least.n < 2 || len(out) == len(in) {
 		return nil
 	}
 	return out

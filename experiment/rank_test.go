@@ -6,12 +6,12 @@ import (
 	"testing"
 )
 
-// A mean leads alone only if it is ahead by more than the spread; where all are as good, or
-// nothing is known of the spread, none leads.
+// A mean leads alone only if the others are above it by more than its spread; where all are as
+// good, or nothing is known of the spread, none leads.
 func TestLeadersAreThoseWithinTheSpread(t *testing.T) {
 	of := map[string]summary{
-		"best": {mean: 1, std: 0.1, n: 3}, "near": {mean: 1.2, std: 0.3, n: 3}, "far": {mean: 1.2, std: 0.1, n: 3},
-		"doubted": {mean: 0.1, std: 0.1, n: 3, doubts: 1}, "once": {mean: 0.5, n: 1}, "same": {mean: 2, n: 2},
+		"best": {mean: 1, std: 0.1, n: 3}, "near": {mean: 1.05, std: 0.01, n: 3}, "far": {mean: 1.2, std: 0.1, n: 3},
+		"doubted": {mean: 0.1, std: 0.1, n: 3, doubts: 1}, "once": {mean: 0.5, n: 1}, "wild": {mean: 9, std: 20, n: 3}, "same": {mean: 2, n: 2},
 		"more": {mean: 3, n: 2}, "absent": {},
 	}
 	for _, c := range []struct {
@@ -20,6 +20,7 @@ func TestLeadersAreThoseWithinTheSpread(t *testing.T) {
 		{[]string{"far", "near", "best"}, []string{"near", "best"}},
 		{[]string{"far", "best"}, []string{"best"}},
 		{[]string{"near", "best"}, nil},
+		{[]string{"wild", "best"}, []string{"best"}},
 		{[]string{"doubted", "far", "best"}, []string{"best"}},
 		{[]string{"once", "best"}, nil},
 		{[]string{"same", "more"}, []string{"same"}},
