@@ -131,7 +131,10 @@ func TestPicturesAreWhatTheirNamesSay(t *testing.T) {
 		t.Errorf("%s: %v; want an animation of many frames", file, err)
 	}
 	alone := g.Config.Width
-	succeed(t, "plot", dir, "--kind", "trajectories", "--beside", dir, "--n", "30", "--out", file, "-q")
+	got := succeedJSON(t, "plot", dir, "--kind", "trajectories", "--beside", dir, "--n", "30", "--out", file, "-q")
+	if beside, ok := got["beside"].([]any); !ok || len(beside) != 1 || beside[0] != dir {
+		t.Errorf("beside %v, want %s", got["beside"], dir)
+	}
 	if g, err = gif.DecodeAll(bytes.NewReader(readFile(t, file))); err != nil || g.Config.Width <= alone {
 		t.Errorf("two runs beside each other: %v; want an animation wider than one of %d", err, alone)
 	}

@@ -18,30 +18,14 @@ import (
 )
 
 type plotResult struct {
-	Run  string `json:"run"`
-	Kind string `json:"kind"`
-	File string `json:"file"`
-	// Given is the one context that the picture is of, in data units; absent: it is of several, or
-	// of none.
-	Given    map[string]float64 `json:"given,omitempty"`
-	Truth    []float64          `json:"truth,omitempty"` // the point that is marked
-	Warnings []string           `json:"warnings,omitempty"`
-
-	names []string // of Given, in order
+	Run    string   `json:"run"`
+	Beside []string `json:"beside,omitempty"`
+	Kind   string   `json:"kind"`
+	File   string   `json:"file"`
 }
 
 func (p plotResult) text(w io.Writer) {
-	fmt.Fprintf(w, "%s\t%s of %s\n", p.File, p.Kind, p.Run)
-	if p.Given != nil {
-		var parts []string
-		for _, name := range p.names {
-			parts = append(parts, fmt.Sprintf("%s=%.6g", name, p.Given[name]))
-		}
-		fmt.Fprintf(w, "given\t%s\n", choice.Cut(strings.Join(parts, ",")))
-	}
-	for _, warning := range p.Warnings {
-		fmt.Fprintf(w, "warning\t%s\n", warning)
-	}
+	fmt.Fprintf(w, "%s\t%s of %s\n", p.File, p.Kind, strings.Join(append([]string{p.Run}, p.Beside...), ", "))
 }
 
 // plotKinds are the kinds of picture, with the flags that have no effect on them, and whether
@@ -332,37 +316,5 @@ func (a *app) plot(cmd *cobra.Command, dir string, f plotFlags) (result, error) 
 	a.status("drawing %s", f.out)
 	r.Watch = a.watch
 	err = atomicfile.WriteFile(f.out, func(w io.Writer) error { return r.Picture(cmd.Context(), w, name, f.o) })
-	return &res, err
-}
-
-// told takes down the context that the picture is of.
-func (p *plotResult) told(context []float64) {
-	p.Given = map[string]float64{}
-	for k, v := range context[:min(len(context), len(p.names))] {
-		p.Given[p.names[k]] = v
-	}
-}
-
-// ofContext reads the context that the picture is of, and the point that it marks.
-func (f *plotFlags) ofContext(cmd *cobra.Command, r *run.Run) (warnings []string, err error) {
-	g, err := contexts(cmd, r, f.given)
-	if err != nil {
-		return nil, err
-	}
-	f.o.Given, f.o.Label, warnings = g.x, g.label, g.warnings
-	if n := f.o.Given.N; n > 1 {
-		return nil, usagef("--given has %d contexts, and a picture is of one: give one", n)
-	}
-	if !cmd.Flags().Changed("truth") {
-		return warnings, nil
-	}
-	truth, err := readPoints("--truth", f.truth, columnNames(r.Model.Spec()))
-	if err != nil {
-		return nil, err
-	}
-	if truth.N != 1 {
-		return nil, usagef("--truth has %d rows; give one", truth.N)
-	}
-	f.o.Truth = truth.X
-	return warnings, nil
+	return plotResult{Run: r.Dir, Beside: f.beside, Kind: f.kind, File: f.out}, err
 }
