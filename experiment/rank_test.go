@@ -12,7 +12,8 @@ func TestLeadersAreThoseWithinTheSpread(t *testing.T) {
 	of := map[string]summary{
 		"best": {mean: 1, std: 0.1, n: 3}, "near": {mean: 1.05, std: 0.01, n: 3},
 		"far":     {mean: 1.2, std: 0.1, n: 3},
-		"doubted": {mean: 0.1, std: 0.1, n: 3, doubts: 1}, "once": {mean: 0.5, n: 1}, "wild": {mean: 9, std: 20, n: 3}, "same": {mean: 2, n: 2},
+		"doubted": {mean: 0.1, std: 0.1, n: 3, doubts: 1}, "once": {mean: 0.5, n: 1}, "wild": {mean: 9, std: 20, n: 3},
+		"same": {mean: 2, n: 2},
 		"more": {mean: 3, n: 2}, "absent": {},
 	}
 	for _, c := range []struct {
