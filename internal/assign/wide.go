@@ -39,7 +39,6 @@ func (w *Workspace) solveWide(a, b []float64, d int, p Power, usual float64) err
 			return err
 		}
 		w.solveNear(near, ends, center, p, scale, scale)
-		println("reach", int(reach), w.proven(a, b, d, p), int(scale/usual))
 		if w.proven(a, b, d, p) <= provenShare*p.of(usual)*float64(n) {
 			return nil
 		}
