@@ -22,8 +22,9 @@ var ErrSize = errors.New("sizes do not fit")
 // over all permutations π, in units of the points. Where M is not N, π is a plan that carries
 // 1/N from each a_i and 1/M to each b_j; that takes longer, and up to 268 million pairs of
 // points. More are [ErrSize]. Exact is up to the rounding of float64: the mean cost may exceed
-// the least by a billionth of the square of a usual distance between points. Where points
-// beside outliers, of unequal sizes or more than 16384, leave less to be known, that is an error.
+// the least by a billionth of the square of a usual distance between points, and of unequal sizes
+// by a trillionth of itself. Where points beside outliers, of unequal sizes or more than 16384,
+// leave less to be known, that is an error.
 func W2(a, b flow.Batch) (float64, error) {
 	cost, err := transport("W2", a, b, assign.Squared)
 	return math.Sqrt(cost), err

@@ -20,6 +20,8 @@ func TestOnlyTheCommandLineSpeaksOfFlags(t *testing.T) { check(t, flags) }
 
 func TestThereAreNoInitFunctions(t *testing.T) { check(t, inits) }
 
+func TestNothingIsPrintedByTheWay(t *testing.T) { check(t, prints) }
+
 func TestNoMachinePathsAndNothingLeftToDo(t *testing.T) { check(t, words) }
 
 // packageDocs checks that each package has a doc comment, on one file only.
@@ -194,6 +196,25 @@ func inits(t *tree) (found []string) {
 						t.at(fn.Pos())))
 			}
 		}
+	}
+	return found
+}
+
+// prints checks that nothing is left of a search for faults: print and println of the language
+// write to standard error, where nobody expects them.
+func prints(t *tree) (found []string) {
+	for _, f := range t.files {
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			if fn, ok := call.Fun.(*ast.Ident); ok && (fn.Name == "print" || fn.Name == "println") && fn.Obj == nil {
+				found = append(found, fmt.Sprintf("%s: %s: return an error, or write to the writer that is given",
+					t.at(call.Pos()), fn.Name))
+			}
+			return true
+		})
 	}
 	return found
 }

@@ -17,6 +17,8 @@ const (
 	// Up to which width the tree is exact to 1e-8 of a usual cost, and squared distances
 	// from products of coordinates to 1e-11.
 	treeWidth, productWidth = 0x1p24, 0x1p12
+	// From which width on it is faster to solve without outliers first.
+	innerWidth = 0x1p12
 )
 
 // coarsest is the largest n of a coarse problem that is not made coarser still.
@@ -48,8 +50,9 @@ func (w *Workspace) SolvePoints(perm []int, a, b []float64, d int, p Power) (tot
 	switch {
 	case d == 1:
 		w.solveLine(a, b, p)
+	case n > treeMin && wide >= innerWidth && w.solveWide(a, b, d, p, usual):
 	case n > treeMin && wide >= treeWidth:
-		if err := w.solveWide(a, b, d, p, usual); err != nil {
+		if err := w.solveAsMatrix(a, b, d, p); err != nil {
 			return 0, err
 		}
 	default:

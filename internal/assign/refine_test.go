@@ -110,11 +110,52 @@ func TestWrongPairsAreNotProven(t *testing.T) {
 	if _, err := w.SolvePoints(make([]int, n), x, y, d, Squared); err != nil {
 		t.Fatal(err)
 	}
-	if gap := w.proven(x, y, d, Squared); gap > 1e-9 {
+	if gap := w.proven(x, y, make([]float64, d), math.Inf(1), Squared, false); gap > 1e-9 {
 		t.Errorf("the optimum may be %g above the least", gap)
 	}
 	w.x[3], w.x[4] = w.x[4], w.x[3]
-	if gap := w.proven(x, y, d, Squared); gap < 1e-3 {
+	if gap := w.proven(x, y, make([]float64, d), math.Inf(1), Squared, false); gap < 1e-3 {
 		t.Errorf("two pairs exchanged may be %g above the least", gap)
+	}
+}
+
+// Many outliers of both sides, as they are near each other far away, and heavy tails: each has to
+// find its pair among the outliers. The total is that of the matrix of costs, which is solved
+// in another way.
+func TestPairsOfManyOutliersAreOptimal(t *testing.T) {
+	const n, d = 200, 2
+	for _, kind := range []string{"both", "one", "tails"} {
+		for _, p := range []Power{Distance, Squared} {
+			rng := rand.New(rand.NewPCG(8, 16))
+			x, y := points(rng, n, d), points(rng, n, d)
+			for k := range n {
+				r, s := 1.0, 1.0
+				switch {
+				case kind == "tails":
+					r, s = 1/rng.Float64(), 1/rng.Float64()
+				case k < 20:
+					r = 1e5
+					if kind == "both" {
+						s = 1e5
+					}
+				}
+				for c := range d {
+					x[k*d+c] *= r
+					y[k*d+c] *= s
+				}
+			}
+			w := new(Workspace)
+			got, err := w.SolvePoints(make([]int, n), x, y, d, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cost := make([]float64, n*n)
+			SquaredDistances(cost, x, y, d)
+			power(cost, p)
+			want, err := Solve(make([]int, n), cost, n)
+			if err != nil || math.Abs(got-want) > 1e-10*want {
+				t.Errorf("%s, power %d: %.14g, the matrix %.14g, %v", kind, p, got, want, err)
+			}
+		}
 	}
 }

@@ -8,6 +8,9 @@ import (
 // TransportMax is the largest number of costs, of pairs of points, of [Transport]: 2 GiB.
 const TransportMax = 1 << 28
 
+// meanShare is the share of itself by which a mean cost may exceed what prices prove.
+const meanShare = 0x1p-40
+
 // Transport returns the least mean cost of carrying the points a to the points b of R^d,
 // row-major, n = len(a)/d and m = len(b)/d of them, which may differ: every a_i has the mass
 // 1/n and every b_j the mass 1/m, and a mass x carried from a_i to b_j costs x |a_i - b_j|^p.
@@ -17,7 +20,8 @@ const TransportMax = 1 << 28
 // The method is the network simplex, from a plan that an assignment of as many points as the
 // smaller side has suggests; see plan. In whole units, m/g for each a_i and n/g for each b_j
 // with g their greatest common divisor, no mass is rounded. Points beside outliers are as in
-// solveWide; where the best plan cannot be told, that is an error.
+// solveWide; the mean may exceed the least by a trillionth of itself. Where the best plan
+// cannot be told, that is an error.
 func Transport(a, b []float64, d int, p Power) (float64, error) {
 	n, m := len(a)/d, len(b)/d
 	scale, err := extent(make([]float64, d), a, b, p)
@@ -34,16 +38,14 @@ func Transport(a, b []float64, d int, p Power) (float64, error) {
 	if n > m { // rows are the fewer
 		a, b, n, m = b, a, m, n
 	}
-	usual := usualSquare(a, b, d)
+	usual, middle := usualSquare(a, b, d), medians(a, b, d)
 	if wide := scale / p.of(usual); wide < math.Sqrt(treeWidth) || p == Squared && wide < treeWidth {
-		mean, _ := planned(a, b, a, b, d, p)
+		mean, _ := planned(a, b, middle, math.Inf(1), p)
 		return mean, nil
 	}
-	middle := medians(a, b, d)
-	for _, reach := range p.reaches() { // as in solveWide
-		reach *= math.Sqrt(usual)
-		mean, gap := planned(a, b, pulled(a, middle, reach), pulled(b, middle, reach), d, p)
-		if gap <= provenShare*p.of(usual) {
+	for _, reach := range append(p.reaches(), math.Inf(1)) { // as in solveWide
+		mean, gap := planned(a, b, middle, reach*math.Sqrt(usual), p)
+		if gap <= max(provenShare*p.of(usual), meanShare*mean) {
 			return mean, nil
 		}
 	}
@@ -51,38 +53,38 @@ func Transport(a, b []float64, d int, p Power) (float64, error) {
 		"told in float64; leave those out, or give as many of both", n, m)
 }
 
-// planned returns the mean cost of carrying a to b by the best plan for the points near and ends
-// in their places, and by how much it may exceed the least, as the prices of that plan prove.
+// planned returns the mean cost of carrying a to b by the best plan for these points with
+// those farther than reach from middle pulled in, and by how much it may exceed the least.
 // There are no more points a than b.
-func planned(a, b, near, ends []float64, d int, p Power) (mean, gap float64) {
+func planned(a, b, middle []float64, reach float64, p Power) (mean, gap float64) {
+	d := len(middle)
 	n, m := len(a)/d, len(b)/d
 	cost := make([]float64, n*m)
 	fill := func(a, b []float64) {
 		SquaredDistances(cost, a, b, d)
 		Parallel(n*m, 1<<16, func(lo, hi int) { power(cost[lo:hi], p) })
 	}
-	fill(near, ends)
+	near := pulled(a, middle, reach)
+	fill(near, pulled(b, middle, reach))
 	t := newPlan(cost, near, d, n, m)
 	t.solve()
 	fill(a, b)
-	Parallel(n, 16, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			t.price[i] = math.Inf(1)
-			for j, c := range cost[i*m : (i+1)*m] {
-				t.price[i] = min(t.price[i], c-t.price[n+j])
-			}
+	f := &proof{u: t.price[:n], v: t.price[n:], costs: func(column []float64, first, j int) {
+		for i := range column {
+			column[i] = cost[(first+i)*m+j]
 		}
-	})
+	}}
 	for k, units := range t.flow {
-		if units == 0 {
-			continue
+		if units > 0 {
+			i, j := t.arc(k)
+			share := float64(units) / (float64(n) * float64(m/gcd(n, m)))
+			f.pairs = append(f.pairs, carried{i, j, share})
+			mean += share * cost[i*m+j]
 		}
-		i, j := t.arc(k)
-		c, share := cost[i*m+j], float64(units)/(float64(n)*float64(m/gcd(n, m)))
-		mean += share * c
-		gap += share * max(0, c-t.price[n+j]-t.price[i]-ownShare*c)
 	}
-	return mean, gap
+	inside, outside := f.divided(a, b, middle, reach)
+	leastPrices(f.u, a, b, inside, f.v, d, p)
+	return mean, f.gap(outside, false)
 }
 
 func gcd(a, b int) int {

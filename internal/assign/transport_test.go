@@ -76,3 +76,47 @@ func TestAnOutlierSpoilsNoPlan(t *testing.T) {
 		}
 	}
 }
+
+// Outliers of one side, or of both, near each other or not: the plan costs what the best pairs of
+// as many copies cost.
+func TestPlansBesideOutliersAreOptimal(t *testing.T) {
+	const n, m, d = 60, 90, 2
+	for _, far := range []float64{1e4, 3e7, 1e12} {
+		for _, c := range []struct{ rows, cols int }{{1, 0}, {0, 1}, {1, 1}, {7, 0}, {0, 7}, {7, 7}} {
+			for _, p := range []Power{Distance, Squared} {
+				rng := rand.New(rand.NewPCG(6, 16))
+				x, y := points(rng, n, d), points(rng, m, d)
+				for k := range c.rows * d {
+					x[k] *= far
+				}
+				for k := range c.cols * d {
+					y[k] *= far
+				}
+				copies := n * m / gcd(n, m)
+				want, err := new(Workspace).SolvePoints(make([]int, copies), repeat(x, d, m/gcd(n, m)),
+					repeat(y, d, n/gcd(n, m)), d, p)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want /= float64(copies)
+				got, err := Transport(x, y, d, p)
+				back, err2 := Transport(y, x, d, p)
+				if err != nil || err2 != nil || math.Abs(got-want) > 1e-9*want || math.Abs(back-want) > 1e-9*want {
+					t.Errorf("%g away, %+v, power %d: %.12g and back %.12g, %v; want %.12g", far, c, p, got, back,
+						err, want)
+				}
+			}
+		}
+	}
+}
+
+// Sets of many points, and nearly as many, are compared in a second: shortest paths took 27.
+func TestTransportOfManyPointsIsProven(t *testing.T) {
+	const n, m, d = 500, 499, 2
+	rng := rand.New(rand.NewPCG(7, 16))
+	x, y := points(rng, n, d), points(rng, m, d)
+	mean, gap := planned(y, x, make([]float64, d), math.Inf(1), Squared)
+	if gap > 1e-12 || mean <= 0 {
+		t.Errorf("mean %g, which may be %g above the least", mean, gap)
+	}
+}
