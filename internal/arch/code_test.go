@@ -209,7 +209,7 @@ func prints(t *tree) (found []string) {
 			if !ok {
 				return true
 			}
-			if fn, ok := call.Fun.(*ast.Ident); ok && (fn.Name == "print" || fn.Name == "println") && fn.Obj == nil {
+			if fn, ok := call.Fun.(*ast.Ident); ok && (fn.Name == "print" || fn.Name == "println") {
 				found = append(found, fmt.Sprintf("%s: %s: return an error, or write to the writer that is given",
 					t.at(call.Pos()), fn.Name))
 			}

@@ -147,8 +147,7 @@ func TestRulesFindWhatTheyForbid(t *testing.T) {
 			[]string{"run/a.go", "package run // --resume\nconst e = \"|---|\"\n"}, ""},
 
 		{"a println left over", prints, []string{"flow/a.go", "package flow\nfunc f() { println(1) }\n"}, "println: return"},
-		{"a function of that name", prints,
-			[]string{"flow/a.go", "package flow\nfunc print(int) {}\nfunc f() { print(1) }\n"}, ""},
+		{"a method of that name", prints, []string{"flow/a.go", "package flow\nfunc f(t T) { t.print(1) }\n"}, ""},
 		{"an init function", inits, []string{"flow/a.go", "package flow\nfunc init() {}\n"}, "func init"},
 		{"a method called init", inits, []string{"flow/a.go", "package flow\ntype t int\nfunc (t) init() {}\n"}, ""},
 
