@@ -146,7 +146,8 @@ func TestRulesFindWhatTheyForbid(t *testing.T) {
 		{"a flag in a comment, and a rule", flags,
 			[]string{"run/a.go", "package run // --resume\nconst e = \"|---|\"\n"}, ""},
 
-		{"a println left over", prints, []string{"flow/a.go", "package flow\nfunc f() { println(1) }\n"}, "println: return"},
+		{"a println left over", prints,
+			[]string{"flow/a.go", "package flow\nfunc f() { println(1) }\n"}, "println: return"},
 		{"a method of that name", prints, []string{"flow/a.go", "package flow\nfunc f(t T) { t.print(1) }\n"}, ""},
 		{"an init function", inits, []string{"flow/a.go", "package flow\nfunc init() {}\n"}, "func init"},
 		{"a method called init", inits, []string{"flow/a.go", "package flow\ntype t int\nfunc (t) init() {}\n"}, ""},
