@@ -43,15 +43,26 @@ func (r *Result) lacks() (lines []string) {
 	return lines
 }
 
-// Missing returns a line for each measure that could not measure something of the runs, with
-// the reason. Trials have their own place on a page.
+// Missing returns a line for each run that failed, and for each measure that could not measure
+// something of a run, with the reason. Trials have their own place on a page.
 func Missing(results []Result) (lines []string) {
 	for _, r := range results {
+		if r.Trial {
+			continue
+		}
+		which := fmt.Sprintf("%s on %s, seed %d, ", r.Method, r.Task, r.Seed)
+		if r.Failed != "" {
+			lines = append(lines, which+r.failure())
+			continue
+		}
 		for _, lack := range r.lacks() {
-			if !r.Trial {
-				lines = append(lines, fmt.Sprintf("%s on %s, seed %d, %s", r.Method, r.Task, r.Seed, lack))
-			}
+			lines = append(lines, which+lack)
 		}
 	}
 	return lines
+}
+
+// failure says, in one line, why a run has no figures.
+func (r Result) failure() string {
+	return "failed in training: " + strings.ReplaceAll(choice.Spoken(errors.New(r.Failed)), "\n", "; ")
 }

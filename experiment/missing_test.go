@@ -81,3 +81,26 @@ pictures:
 		t.Error("the page shows a picture that there is not")
 	}
 }
+
+// A run that diverges, and one that has it as its teacher, have no figures; the others do, and
+// page and pictures say which are missing.
+func TestARunThatDivergesDoesNotEndTheGrid(t *testing.T) {
+	text := strings.Replace(least, "      train.optimizer.ema_decay: 0.9\n", `      train.optimizer.ema_decay: 0.9
+  - {name: wild, set: {train.lr: 1e30}}
+  - {name: pupil, teacher: wild, set: {train.objective: reflow}}
+  - {name: OT-CFM, set: {coupling.name: ot}}
+`, 1) + "pictures: [{kind: samples, file: samples, caption: Samples.}]\n"
+	results, page := lacking(t, text)
+	for k, failed := range []bool{false, true, true, false} {
+		if r := results[k]; (r.Failed != "") != failed || (r.Values["w2"] > 0) == failed {
+			t.Errorf("%s: failed %q, W2 %g", r.Method, r.Failed, r.Values["w2"])
+		}
+	}
+	for _, want := range []string{"- wild on moons, seed 7, failed in training: ", "training diverged at step",
+		"- pupil on moons, seed 7, failed in training: its teacher has failed", "samples.png)",
+		"- picture samples, method wild: it failed in training: "} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+}

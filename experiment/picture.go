@@ -93,9 +93,10 @@ func (p Picture) draw(ctx context.Context, g Grid, cells []Cell, results []Resul
 		case p.fromResults():
 			return p.drawResults(w, results)
 		case p.Kind == "orbits":
-			return p.drawOrbits(w, g, cells)
+			d.Missing, err = p.drawOrbits(w, g, cells, results)
+			return err
 		}
-		d.Missing, err = p.drawGallery(ctx, w, g, cells)
+		d.Missing, err = p.drawGallery(ctx, w, g, cells, results)
 		return err
 	})
 	switch {
@@ -178,55 +179,63 @@ func (p Picture) floors(results []Result) []plot.Floor {
 	return nil
 }
 
-// cell returns the cell of a method that the pictures show, that of the first seed; ok is false
-// of a combination that is skipped.
-func (p Picture) cell(g Grid, cells []Cell, method string) (c Cell, ok bool) {
-	k := slices.IndexFunc(cells, func(c Cell) bool {
-		return !c.Trial && c.Task == p.Task && c.Method == method && c.Seed == g.Seeds[0]
-	})
-	if k < 0 {
-		return c, false
-	}
-	return cells[k], true
-}
-
-// drawOrbits draws the trajectory of each method on its fit.
-func (p Picture) drawOrbits(w io.Writer, g Grid, cells []Cell) error {
-	var fits []plot.Fit
+// cells returns the cells that the pictures show, those of the first seed without the
+// combinations that are skipped, and says which of them have failed, which are left out.
+func (p Picture) cells(g Grid, cells []Cell, results []Result) (shown []Cell, missing []string) {
 	for _, m := range p.Methods {
-		c, ok := p.cell(g, cells, m)
-		if !ok {
+		k := slices.IndexFunc(cells, func(c Cell) bool {
+			return !c.Trial && c.Task == p.Task && c.Method == m && c.Seed == g.Seeds[0]
+		})
+		if k < 0 {
 			continue
 		}
+		r := slices.IndexFunc(results, func(r Result) bool {
+			return !r.Trial && r.Task == p.Task && r.Method == m && r.Seed == g.Seeds[0] && r.Failed != ""
+		})
+		if r >= 0 {
+			missing = append(missing, fmt.Sprintf("method %s: it %s", m, results[r].failure()))
+			continue
+		}
+		shown = append(shown, cells[k])
+	}
+	return shown, missing
+}
+
+// drawOrbits draws the trajectory of each method on its fit, and says which it cannot.
+func (p Picture) drawOrbits(w io.Writer, g Grid, cells []Cell, results []Result) (missing []string, err error) {
+	var fits []plot.Fit
+	shown, missing := p.cells(g, cells, results)
+	for _, c := range shown {
 		fit, err := c.neuralFit()
 		if err != nil {
-			return fmt.Errorf("method %s: %w", m, err)
+			return missing, fmt.Errorf("method %s: %w", c.Method, err)
 		}
 		fits = append(fits, fit)
 	}
-	return plot.Fits(w, fits, plot.Options{})
+	if len(fits) == 0 {
+		return missing, errEmpty
+	}
+	return missing, plot.Fits(w, fits, plot.Options{})
 }
 
 // drawGallery draws the points or the images of each method, and says which it cannot.
-func (p Picture) drawGallery(ctx context.Context, w io.Writer, g Grid, cells []Cell) (missing []string, err error) {
+func (p Picture) drawGallery(ctx context.Context, w io.Writer, g Grid, cells []Cell,
+	results []Result) (missing []string, err error) {
 	var rows []plot.Row
 	var limits plot.Limits
 	var shape []int
-	for _, m := range p.Methods {
-		c, ok := p.cell(g, cells, m)
-		if !ok {
-			continue
-		}
+	shown, missing := p.cells(g, cells, results)
+	for _, c := range shown {
 		found, err := p.cellPanels(ctx, c)
 		if ends(ctx, err) {
-			return missing, fmt.Errorf("method %s: %w", m, err)
+			return missing, fmt.Errorf("method %s: %w", c.Method, err)
 		}
 		if err != nil {
-			missing = append(missing, fmt.Sprintf("method %s: %s", m, choice.Spoken(err)))
+			missing = append(missing, fmt.Sprintf("method %s: %s", c.Method, choice.Spoken(err)))
 			continue
 		}
 		limits, shape = found.limits, found.shape
-		rows = append(rows, plot.Row{Name: m, Panels: found.panels})
+		rows = append(rows, plot.Row{Name: c.Method, Panels: found.panels})
 	}
 	switch {
 	case len(rows) == 0:

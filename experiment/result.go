@@ -30,8 +30,8 @@ type Result struct {
 	Values map[string]float64 `json:"values"`
 	// Curves are figures along an axis, by name.
 	Curves map[string]Curve `json:"curves,omitempty"`
-	// Trial and Value are those of the [Cell]; Failed is why a trial of the search has no
-	// figures, such as a loss that grew without bound.
+	// Trial and Value are those of the [Cell]; Failed is why it has no figures, such as a loss
+	// that grew without bound.
 	Trial  bool   `json:"trial,omitempty"`
 	Value  string `json:"value,omitempty"`
 	Failed string `json:"failed,omitempty"`

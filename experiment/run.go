@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -34,14 +35,26 @@ type RunOptions struct {
 }
 
 // Run trains and measures the cells that are not done, one after the other, and
-// returns all results. When ctx ends, the cell under way is saved, and the error
+// returns all results. A training that diverges has failed, which its result says, and the grid
+// goes on. When ctx ends, the cell under way is saved, and the error
 // is that of run.Train; a later call goes on from there.
 func Run(ctx context.Context, g Grid, cells []Cell, o RunOptions) ([]Result, error) {
 	var results []Result
+	failed := map[string]bool{} // by folder
 	for k, c := range cells {
 		c, err := c.settled(g.Search, results)
+		if errors.Is(err, errNoBest) {
+			results = append(results, c.failed(err))
+			failed[absolute(c.Dir)] = true
+			continue
+		}
 		if err != nil {
 			return results, err
+		}
+		if failed[c.Teacher] {
+			results = append(results, c.failed(errors.New("its teacher has failed")))
+			failed[absolute(c.Dir)] = true
+			continue
 		}
 		plan, err := c.plan(g.Classifier)
 		if err != nil {
@@ -59,9 +72,23 @@ func Run(ctx context.Context, g Grid, cells []Cell, o RunOptions) ([]Result, err
 				return results, fmt.Errorf("task %s, method %s, seed %d: %w", c.Task, c.Method, c.Seed, err)
 			}
 		}
+		failed[absolute(c.Dir)] = r.Failed != ""
 		results = append(results, *r)
 	}
 	return results, nil
+}
+
+// failed is the result of a cell that cannot begin. It is not stored: another cell is to blame.
+func (c Cell) failed(why error) Result {
+	return Result{Task: c.Task, Method: c.Method, Seed: c.Seed, Trial: c.Trial, Failed: why.Error()}
+}
+
+// absolute is the path by which a cell names its teacher.
+func absolute(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		return abs
+	}
+	return dir
 }
 
 // make trains and measures a cell.
@@ -80,7 +107,7 @@ func (c Cell) make(ctx context.Context, g Grid, plan string, o RunOptions) (*Res
 	}
 	r.set("threads", float64(runtime.GOMAXPROCS(0)))
 	if err := do(ctx, g, o, r); err != nil {
-		if !c.Trial || !hopeless(err) {
+		if !hopeless(err) {
 			return nil, err
 		}
 		r.Failed = err.Error()

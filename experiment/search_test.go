@@ -199,10 +199,16 @@ func TestTrialsThatDivergeAreNotChosen(t *testing.T) {
 	}
 	text = strings.Replace(searched, "values: [1e-7, 2e-2]", "values: [1e30, 1e31]", 1)
 	g, cells = plan(t, text, t.TempDir())
-	_, err = experiment.Run(t.Context(), g, cells, experiment.RunOptions{})
-	if err == nil ||
-		!strings.Contains(err.Error(), "found no value of train.lr with a nll for task moons, method FM: 1e30: ") {
-		t.Errorf("got %v, want that no value is any good", err)
+	results, err = experiment.Run(t.Context(), g, cells, experiment.RunOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	why := strings.Join(experiment.Missing(results), "\n")
+	if !strings.Contains(why, "found no value of train.lr with a nll for task moons, method FM: 1e30: ") {
+		t.Errorf("got %q, want that no value is any good", why)
+	}
+	if r := results[len(results)-1]; r.Method != "fixed" || r.Failed != "" || r.Values["w2"] == 0 {
+		t.Errorf("the method without a search: %+v", r)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -32,6 +33,7 @@ type experimentResult struct {
 	Page    string              `json:"page,omitempty"`
 	Seconds float64             `json:"seconds"`
 	Results []experiment.Result `json:"results,omitempty"`
+	Missing []string            `json:"missing,omitempty"` // what could not be measured or drawn, and why
 	Checked bool                `json:"checked,omitempty"` // by --check: every run can begin, and none did
 }
 
@@ -45,7 +47,7 @@ func (e experimentResult) text(w io.Writer) {
 	if e.Page != "" {
 		fmt.Fprintf(w, "page\t%s\n", e.Page)
 	}
-	for _, why := range experiment.Missing(e.Results) {
+	for _, why := range e.Missing {
 		fmt.Fprintf(w, "not measured\t%s\n", why)
 	}
 	fmt.Fprintf(w, "seconds\t%.1f\n", e.Seconds)
@@ -59,7 +61,7 @@ type experimentFlags struct {
 	out, docs, data, peers string
 	set                    []string
 	seeds                  int
-	check                  bool
+	check, allowMissing    bool
 }
 
 func (a *app) experimentCommand() *cobra.Command {
@@ -78,7 +80,8 @@ Known experiments: ` + strings.Join(experiment.Known(), ", ") + `.
 For your own grid, give the path of its file. Every run is checked before the first one
 starts: the settings, the data files, and the names of what tables and pictures show.
 An interrupted grid continues at the first run, or its first measurement, that is
-not done.
+not done. A training that diverges does not end the grid. What could not be measured is
+on the page, and the exit code is then 1, unless --allow-missing is given.
 
 The experiment peers also trains the same flows with Python libraries, by the
 interpreter of --peers. scripts/setup-peers.sh DIR installs them; then PYTHON is
@@ -109,6 +112,7 @@ DIR/bin/python.`,
 	fl.IntVar(&f.seeds, "seeds", 0, "number of seeds: the first ones of the grid, or all of them and the numbers after")
 	fl.StringVar(&f.peers, "peers", "", "Python interpreter with the libraries of the grid's peers")
 	fl.BoolVar(&f.check, "check", false, "check the grid and stop")
+	fl.BoolVar(&f.allowMissing, "allow-missing", false, "exit with 0 even if something could not be measured")
 	completeSettings(cmd)
 	return cmd
 }
@@ -170,8 +174,12 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 	if err != nil {
 		return nil, err
 	}
-	res.Page, err = a.writeResults(ctx, name, g, cells, res.Results, f)
+	err = a.writeResults(ctx, name, g, cells, &res, f)
 	res.Seconds = time.Since(start).Seconds()
+	if err == nil && len(res.Missing) > 0 && !f.allowMissing {
+		err = partial{fmt.Errorf("%d things could not be measured or drawn; the page says which and why. "+
+			"The flag --allow-missing takes the page as it is", len(res.Missing))}
+	}
 	return res, err
 }
 
@@ -285,21 +293,26 @@ func (a *app) cellHooks(ctx context.Context, g experiment.Grid, res *experimentR
 
 // writeResults writes the page of an experiment, its pictures and its figures.
 func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, cells []experiment.Cell,
-	results []experiment.Result, f experimentFlags) (string, error) {
-	docs := f.docs
+	res *experimentResult, f experimentFlags) error {
+	docs, results := f.docs, res.Results
 	a.status("writing the page")
 	files, err := experiment.Draw(ctx, g, cells, results, filepath.Join(docs, name))
 	if err != nil {
-		return "", err
+		return err
 	}
-	for k, drawn := range files {
+	res.Missing = experiment.Missing(results)
+	for _, k := range slices.Sorted(maps.Keys(files)) {
+		drawn := files[k]
+		for _, why := range drawn.Missing {
+			res.Missing = append(res.Missing, fmt.Sprintf("picture %s, %s", k, why))
+		}
 		if drawn.File != "" {
 			drawn.File = path.Join(name, filepath.Base(drawn.File))
 			files[k] = drawn
 		}
 	}
 	if err := experiment.WriteResults(filepath.Join(docs, name+".json"), results); err != nil {
-		return "", err
+		return err
 	}
 	machine := bench.NewReport(run.Version())
 	p := experiment.Page{
@@ -309,9 +322,10 @@ func (a *app) writeResults(ctx context.Context, name string, g experiment.Grid, 
 	}
 	page := filepath.Join(docs, name+".md")
 	if err := atomicfile.WriteFile(page, func(w io.Writer) error { return p.Write(w, g, results) }); err != nil {
-		return "", err
+		return err
 	}
-	return page, writeClaims(name, docs)
+	res.Page = page
+	return writeClaims(name, docs)
 }
 
 // again returns the command that makes the page of an experiment again, wherever its file,

@@ -63,6 +63,30 @@ func TestAnExperimentWritesItsPage(t *testing.T) {
 	}
 }
 
+// A page with a gap is written, and the exit code says so unless that is allowed.
+func TestAnExperimentWithoutSomeFiguresFails(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "tiny.yaml")
+	grid := strings.Replace(tinyGrid, "set: {coupling.name: ot}", "set: {train.lr: 1e30}", 1)
+	if err := os.WriteFile(file, []byte(grid), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"experiment", file, "--out", filepath.Join(dir, "runs"), "--docs", filepath.Join(dir, "docs")}
+	code, stdout, stderr := invoke(t, args...)
+	if code != exitFailure || !strings.Contains(stdout, "OT-CFM on moons, seed 1, failed in training: ") ||
+		!strings.Contains(stderr, "2 things could not be measured") || !strings.Contains(stderr, "--allow-missing") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	page := string(readFile(t, filepath.Join(dir, "docs", "tiny.md")))
+	if !strings.Contains(page, "- OT-CFM on moons, seed 1, failed in training: ") {
+		t.Errorf("the page does not say it:\n%s", page)
+	}
+	got := succeedJSON(t, append(args, "--allow-missing", "--json")...)
+	if missing, _ := got["missing"].([]any); len(missing) != 2 || got["made"] != 0.0 {
+		t.Errorf("allowed, and read again: %v", got)
+	}
+}
+
 // More seeds than a grid has are the numbers after its own.
 func TestAnExperimentTakesMoreSeeds(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tiny.yaml")
