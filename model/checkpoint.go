@@ -147,10 +147,7 @@ func Load(path string, eng *nn.Engine) (*Checkpoint, error) {
 		if c.Spec, c.State.Step, err = f.spec(); err != nil {
 			return err
 		}
-		c.Extra = f.metadata
-		for _, k := range []string{keySpec, keyStep, keyTime, "format"} {
-			delete(c.Extra, k)
-		}
+		c.Extra = f.extra()
 		if c.Net, err = nn.Restore(eng, c.Spec.Net, f.read); err != nil {
 			return err
 		}
@@ -198,6 +195,12 @@ func notNegative(name string, data []float32) error {
 // the averaged weights. It also returns the number of optimizer steps behind them (0:
 // not known).
 func Open(path string, eng *nn.Engine) (m *Model, step int, err error) {
+	m, step, _, err = OpenExtra(path, eng)
+	return m, step, err
+}
+
+// OpenExtra is Open that also returns [Checkpoint.Extra].
+func OpenExtra(path string, eng *nn.Engine) (m *Model, step int, extra map[string]string, err error) {
 	err = readFile(path, "checkpoint", func(f *tensorFile) error {
 		spec, n, err := f.spec()
 		if err != nil {
@@ -207,11 +210,20 @@ func Open(path string, eng *nn.Engine) (m *Model, step int, err error) {
 		if err != nil {
 			return err
 		}
-		step = int(n)
+		step, extra = int(n), f.extra()
 		m, err = New(spec, net)
 		return err
 	})
-	return m, step, err
+	return m, step, extra, err
+}
+
+// extra returns the metadata of a caller.
+func (f *tensorFile) extra() map[string]string {
+	extra := maps.Clone(f.metadata)
+	for _, k := range []string{keySpec, keyStep, keyTime, "format"} {
+		delete(extra, k)
+	}
+	return extra
 }
 
 // Model returns the model with the averaged weights.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"flowmatch/internal/atomicfile"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/train"
@@ -24,7 +25,7 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 	if exists(filepath.Join(dir, ConfigFile)) {
 		return nil, fmt.Errorf("%w: %s", ErrExists, dir)
 	}
-	if err := nothingInTheWay(dir); err != nil {
+	if err := importable(dir); err != nil {
 		return nil, err
 	}
 	eng, err := nn.Open(cfg.Backend)
@@ -54,6 +55,18 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 	return s.imported(eng, events)
 }
 
+// importing is in a folder while a run is imported: what lies beside it without a run.yaml is
+// the half of an import that was killed.
+const importing = ".importing"
+
+// importable reports files that an import would replace.
+func importable(dir string) error {
+	if exists(filepath.Join(dir, importing)) {
+		return nil
+	}
+	return nothingInTheWay(dir)
+}
+
 // imported writes the files of a run whose model is there, run.yaml, which makes the
 // folder one, last.
 func (s *session) imported(eng *nn.Engine, events []train.Event) (*Run, error) {
@@ -62,16 +75,26 @@ func (s *session) imported(eng *nn.Engine, events []train.Event) (*Run, error) {
 		return nil, err
 	}
 	defer lock.Unlock()
-	if err := nothingInTheWay(s.dir); err != nil { // now that nobody else writes there
+	if exists(filepath.Join(s.dir, ConfigFile)) { // now that nobody else writes there
+		return nil, fmt.Errorf("%w: %s", ErrExists, s.dir)
+	}
+	if err := importable(s.dir); err != nil {
 		return nil, err
 	}
-	// What takes long comes first: until run.yaml is there too, the files are in the way.
+	mark := filepath.Join(s.dir, importing)
+	if err := atomicfile.WriteBytes(mark, nil); err != nil {
+		return nil, err
+	}
+	// What takes long comes first, and run.yaml, which makes the folder a run's, last.
 	err = errors.Join(
 		s.model.Save(filepath.Join(s.dir, CheckpointFile)),
 		writeMetrics(filepath.Join(s.dir, MetricsFile), events),
 	)
 	if err == nil {
 		err = s.writeDescription(eng)
+	}
+	if err == nil {
+		err = remove(mark)
 	}
 	if err != nil {
 		return nil, err

@@ -83,6 +83,25 @@ func TestAnImportReplacesNothing(t *testing.T) {
 	}
 }
 
+// What an import that was killed left is replaced by the next.
+func TestAnImportThatWasKilledIsMadeAgain(t *testing.T) {
+	_, weights, folder := elsewhere(t)
+	if err := os.Mkdir(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{importing, CheckpointFile, MetricsFile} {
+		if err := os.WriteFile(filepath.Join(folder, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Import(parse(t), folder, weights, nil); err != nil || exists(filepath.Join(folder, importing)) {
+		t.Errorf("%v, and the mark must be gone", err)
+	}
+	if _, err := Import(parse(t), folder, weights, nil); !errors.Is(err, ErrExists) {
+		t.Errorf("into the folder of a run: %v", err)
+	}
+}
+
 func TestAnImportOfTheWrongNetworkLeavesNoRun(t *testing.T) {
 	_, weights, folder := elsewhere(t)
 	for setting, want := range map[string]string{

@@ -189,7 +189,7 @@ func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error)
 		return nil, err
 	}
 	name := file(cfg)
-	m, step, err := model.Open(name, eng)
+	m, step, extra, err := model.OpenExtra(name, eng)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s; resume its training", ErrNoCheckpoint, dir)
 	}
@@ -198,6 +198,9 @@ func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error)
 	}
 	if err := ownModel(m.Spec(), cfg); err != nil {
 		return nil, fmt.Errorf("%w (%s)", err, name)
+	}
+	if err := ownFile(name, step, extra, cfg); err != nil {
+		return nil, err
 	}
 	if m, err = limited(m, cfg); err != nil {
 		return nil, err

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"flowmatch/internal/choice"
 	"flowmatch/model"
+	"flowmatch/train"
 )
 
 // ErrOtherModel is returned where the checkpoint in a run's folder is not of that run.
@@ -30,27 +32,58 @@ func isFree(key string) bool {
 // sameSettings reports settings that are not those that a checkpoint was trained with: its
 // run.yaml was edited, or it is of another run. One of an earlier version does not say them.
 func (s *session) sameSettings(file string, ckpt *model.Checkpoint) error {
-	text := ckpt.Extra[keySettings]
+	faults, err := otherSettings(file, ckpt.Extra, s.cfg)
+	if err != nil || len(faults) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w: %s was trained with other settings than those in %s: %s; restore them, or train into "+
+		"another folder", ErrChanged, file, ConfigFile, strings.Join(faults, "; "))
+}
+
+// otherSettings says which settings of a run are not those that a checkpoint of it says.
+func otherSettings(file string, extra map[string]string, cfg Config) (faults []string, err error) {
+	text := extra[keySettings]
 	if text == "" {
-		return nil
+		return nil, nil
 	}
 	var was map[string]string
 	if err := json.Unmarshal([]byte(text), &was); err != nil {
-		return fmt.Errorf("run: %s: the settings %s: %w", file, choice.Quote(text), err)
+		return nil, fmt.Errorf("run: %s: the settings %s: %w", file, choice.Quote(text), err)
 	}
-	is, err := settled(s.cfg)
-	if err != nil {
-		return err
-	}
-	var faults []string
+	is, err := settled(cfg)
 	for _, key := range slices.Sorted(maps.Keys(was)) {
 		if v, ok := is[key]; ok && v != was[key] {
 			faults = append(faults, Change{Key: key, Was: was[key], Is: v}.fault())
 		}
 	}
+	return faults, err
+}
+
+// ErrNoBest is returned for a run whose best state, which it is used with, is gone.
+var ErrNoBest = errors.New("run: the state of the best validation is gone")
+
+// ownFile reports a checkpoint that is not that of the run in its folder, or not the one that it
+// is used with: extra is what the file says of its training.
+func ownFile(file string, step int, extra map[string]string, cfg Config) error {
+	faults, err := otherSettings(file, extra, cfg)
+	if err != nil {
+		return err
+	}
 	if len(faults) > 0 {
-		return fmt.Errorf("%w: %s was trained with other settings than those in %s: %s; restore them, or train into "+
-			"another folder", ErrChanged, file, ConfigFile, strings.Join(faults, "; "))
+		return fmt.Errorf("%w, or %s was edited: %s (%s); put back what belongs together", ErrOtherModel, ConfigFile,
+			strings.Join(faults, "; "), file)
+	}
+	text := extra[keyProgress]
+	if filepath.Base(file) != CheckpointFile || cfg.Train.Patience == 0 || text == "" {
+		return nil
+	}
+	var p train.Progress
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		return fmt.Errorf("run: %s: the progress %s: %w", file, choice.Quote(text), err)
+	}
+	if p.BestStep > 0 {
+		return fmt.Errorf("%w: %s, of step %d; put it back, or set train.patience to 0 in %s to use the last state, "+
+			"of step %d", ErrNoBest, filepath.Join(filepath.Dir(file), BestFile), p.BestStep, ConfigFile, step)
 	}
 	return nil
 }

@@ -60,6 +60,9 @@ func TestACheckpointKnowsItsSettings(t *testing.T) {
 	if err := resume(); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), "seed was 9, and is") {
 		t.Errorf("a checkpoint of another seed: got %v", err)
 	}
+	if _, err := Open(dir, ""); !errors.Is(err, ErrOtherModel) || !strings.Contains(err.Error(), "seed was 9, and is") {
+		t.Errorf("a checkpoint of another seed, opened: got %v", err)
+	}
 	other = filepath.Join(t.TempDir(), "vp")
 	if _, err := Train(t.Context(), parse(t, "path.name=vp"), other, TrainOptions{}); err != nil {
 		t.Fatal(err)
@@ -68,6 +71,36 @@ func TestACheckpointKnowsItsSettings(t *testing.T) {
 	if _, err := Open(dir, ""); !errors.Is(err, ErrOtherModel) || !strings.Contains(err.Error(),
 		"path.name is vp in it, and condot in run.yaml") {
 		t.Errorf("a checkpoint of another path: got %v", err)
+	}
+}
+
+// A run is used with its best state: without that it is not used with another in silence.
+func TestABestStateThatIsGoneIsTold(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	cfg := parse(t, "train.steps=60", "train.val_every=10", "train.patience=3")
+	if _, err := Train(t.Context(), cfg, dir, TrainOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, BestFile)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, ""); !errors.Is(err, ErrNoBest) || !strings.Contains(err.Error(), "set train.patience to 0") {
+		t.Errorf("got %v, want ErrNoBest", err)
+	}
+	file := filepath.Join(dir, ConfigFile)
+	written, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := strings.Replace(string(written), "patience: 3", "patience: 0", 1)
+	if err := os.WriteFile(file, []byte(last), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Open(dir, ""); err != nil || r.Best {
+		t.Errorf("as the error says: %v", err)
 	}
 }
 

@@ -31,21 +31,31 @@ func (s *session) checkpoint(state nn.State) model.Checkpoint {
 	return model.Checkpoint{Spec: s.model.Spec(), Net: s.model.Net(), State: state}
 }
 
+// settledCheckpoint is a checkpoint that says what it was trained with.
+func (s *session) settledCheckpoint(state nn.State) (c model.Checkpoint, err error) {
+	kept, err := settled(s.cfg)
+	if err != nil {
+		return c, err
+	}
+	settings, err := json.Marshal(kept)
+	if err != nil {
+		return c, fmt.Errorf("run: encoding the settings: %w", err)
+	}
+	c = s.checkpoint(state)
+	c.Extra = map[string]string{keySettings: string(settings)}
+	return c, nil
+}
+
 func (s *session) save(state nn.State, p train.Progress, best bool) error {
 	progress, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("run: encoding the progress: %w", err)
 	}
-	kept, err := settled(s.cfg)
+	c, err := s.settledCheckpoint(state)
 	if err != nil {
 		return err
 	}
-	settings, err := json.Marshal(kept)
-	if err != nil {
-		return fmt.Errorf("run: encoding the settings: %w", err)
-	}
-	c := s.checkpoint(state)
-	c.Extra = map[string]string{keyProgress: string(progress), keySettings: string(settings)}
+	c.Extra[keyProgress] = string(progress)
 	if s.made != "" {
 		c.Extra[keyPairs] = s.made
 	}
@@ -79,7 +89,11 @@ func remove(file string) error {
 
 // snapshot keeps a state for good.
 func (s *session) snapshot(state nn.State) error {
-	return s.checkpoint(state).Save(snapshotFile(s.dir, int(state.Step)))
+	c, err := s.settledCheckpoint(state)
+	if err != nil {
+		return err
+	}
+	return c.Save(snapshotFile(s.dir, int(state.Step)))
 }
 
 // writeDescription writes the files that say what this run is.
