@@ -122,6 +122,10 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if err := nothingInTheWay(dir); err != nil {
 		return nil, err
 	}
+	if in := cfg.Data.Reads(dir); in != "" {
+		return nil, fmt.Errorf("%w: the folder of the run, %s, lies in that of its data, %s, where its pictures would "+
+			"become data; train into another folder", ErrSettings, dir, in)
+	}
 	eng, err := nn.Open(cfg.Backend)
 	if err != nil {
 		return nil, err

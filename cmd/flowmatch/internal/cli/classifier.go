@@ -83,6 +83,9 @@ func (a *app) classifier(ctx context.Context, file string, f classifierFlags) (r
 		return nil, usagef("--steps is %d and --batch %d; both must be at least 1", l.Steps, l.Batch)
 	}
 	cfg, err := readRun(run.ReadConfig, file, f.set, f.backend)
+	if err == nil {
+		err = sparesData(f.out, cfg)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -219,7 +219,10 @@ func (a *app) compare(ctx context.Context, dirs []string, f compareFlags) (resul
 	runs, configs := make([]*run.Run, len(dirs)), make([]run.Config, len(dirs))
 	var err error
 	for i, dir := range dirs {
-		if runs[i], err = openRun(dir, f.backend, f.set); err != nil {
+		if runs[i], err = openRun(dir, f.backend, f.set); err == nil && f.out != "" {
+			err = sparesData(f.out, runs[i].Config)
+		}
+		if err != nil {
 			return nil, err
 		}
 		configs[i] = runs[i].Config

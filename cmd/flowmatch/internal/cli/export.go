@@ -109,6 +109,9 @@ func export(dir string, f exportFlags) (result, error) {
 		return nil, err
 	}
 	r, err := openRun(dir, f.backend, nil)
+	if err == nil {
+		err = sparesData(f.out, r.Config)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -159,7 +159,7 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 	}
 	r, err := f.open(cmd, dir)
 	if err == nil && ext != "" {
-		err = sparesData(f.out, r)
+		err = sparesData(f.out, r.Config)
 	}
 	if err != nil {
 		return nil, err

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"flowmatch/data"
+	"flowmatch/data/dataset"
 	"flowmatch/run"
 )
 
@@ -30,16 +32,17 @@ func inFolder(file string, inputs ...string) error {
 		return usagef("--out %q is a file of the run in that folder; give another name", file)
 	}
 	for _, in := range inputs {
-		if in != "" && sameFile(file, in) {
+		if in != "" && (dataset.Config{Path: in, Kind: data.KindFolder}).Reads(file) != "" {
 			return usagef("--out %q would replace %q, which is read; give another name", file, in)
 		}
 	}
 	return nil
 }
 
-// sparesData reports a file of --out that would replace what a run was trained on.
-func sparesData(file string, r *run.Run) error {
-	c := r.Config.Data
-	return inFolder(file, c.Path, c.LabelsPath, c.TestPath, c.TestLabelsPath, c.ContextPath,
-		c.TestContextPath)
+// sparesData reports a file of --out that would change the data that a run is trained on.
+func sparesData(file string, c run.Config) error {
+	if in := c.Data.Reads(file); in != "" {
+		return usagef("--out %q would change the data in %q; give another name", file, in)
+	}
+	return nil
 }

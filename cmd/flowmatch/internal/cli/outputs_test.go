@@ -44,8 +44,8 @@ func TestAnOutputReplacesNoInput(t *testing.T) {
 	succeed(t, "train", config, "--set", "data={path: "+trainingData+"}", "--out", dir, "-q")
 	for _, c := range []struct{ args, want string }{
 		{"logp " + dir + " --data " + points + " --out " + points, "would replace"},
-		{"logp " + dir + " --data " + points + " --out " + trainingData, "would replace"},
-		{"sample " + dir + " --n 5 --out " + trainingData, "would replace"},
+		{"logp " + dir + " --data " + points + " --out " + trainingData, "would change the data"},
+		{"sample " + dir + " --n 5 --out " + trainingData, "would change the data"},
 		{"sample " + dir + " --n 5 --out " + dir + "/pairs.npy", "is a file of the run in that folder"},
 		{"classifier " + config + " --out " + dir + "/" + run.CheckpointFile, "is a file of the run"},
 		{"classifier " + config + " --out " + dir + "/" + run.BestFile, "is a file of the run"},
@@ -56,6 +56,36 @@ func TestAnOutputReplacesNoInput(t *testing.T) {
 		}
 	}
 	succeed(t, "sample", dir, "--n", "5", "--out", dir+"/samples.csv", "-q")
+}
+
+// A picture in the folder of training images would be one of them, and a run's folder a class.
+func TestNothingIsWrittenAmongTrainingImages(t *testing.T) {
+	dir := folderRun(t)
+	config := filepath.Join(dir, run.ConfigFile)
+	cfg, err := run.ReadConfig(config, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	images := cfg.Data.Path
+	code, _, stderr := invoke(t, "train", config, "--out", filepath.Join(images, "run"))
+	if code != exitUsage || !strings.Contains(stderr, "lies in that of its data") {
+		t.Errorf("a run among its images: exit code %d, %q", code, stderr)
+	}
+	link := filepath.Join(t.TempDir(), "link.onnx")
+	if err := os.Symlink(filepath.Join(images, "cat", "0.png"), link); err != nil {
+		t.Skip(err)
+	}
+	for _, args := range []string{
+		"plot " + dir + " --kind samples --out " + images + "/cat/0.png",
+		"plot " + dir + " --kind loss --out " + images + "/x.svg",
+		"sample " + dir + " --n 4 --out " + images + "/cat/new.png", "export " + dir + " --out " + link,
+		"compare " + dir + " " + dir + " --no-eval --out " + images + "/cat/1.png",
+	} {
+		if code, _, stderr := invoke(t, strings.Fields(args)...); code != exitUsage ||
+			!strings.Contains(stderr, "would change the data in") {
+			t.Errorf("%s: exit code %d, %q", args, code, stderr)
+		}
+	}
 }
 
 // A run of an engine that this program lacks says with which it can be used.

@@ -290,6 +290,9 @@ func (a *app) plot(cmd *cobra.Command, dir string, f plotFlags) (result, error) 
 		f.backend = "native" // which is everywhere: nothing is solved
 	}
 	r, err := f.open(cmd, dir, u)
+	if err == nil {
+		err = sparesData(f.out, r.Config)
+	}
 	if err != nil {
 		return nil, err
 	}

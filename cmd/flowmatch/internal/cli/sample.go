@@ -327,7 +327,7 @@ func (f *sampleFlags) openChecked(cmd *cobra.Command, dir string) (r *run.Run, e
 	if !cmd.Flags().Changed("seed") {
 		f.seed = r.Config.Seed
 	}
-	return r, ext, sparesData(f.out, r)
+	return r, ext, sparesData(f.out, r.Config)
 }
 
 func (f *sampleFlags) result(r *run.Run, s model.Samples, how model.Sampler, start time.Time) sampleResult {
