@@ -72,6 +72,12 @@ func (x *index) walk(dir, name string, reached map[string]string) error {
 	if err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
+	before, empty := len(x.entries), len(x.empty)
+	defer func() {
+		if len(x.entries) == before { // one name for all that is below
+			x.empty = append(x.empty[:empty], name)
+		}
+	}()
 	for _, e := range entries {
 		file, name := filepath.Join(dir, e.Name()), path.Join(name, e.Name())
 		if strings.HasPrefix(e.Name(), ".") {

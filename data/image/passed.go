@@ -13,8 +13,10 @@ import (
 
 // passed counts the files that are passed over: nothing of a set vanishes without a word.
 type passed struct {
-	endings map[string]int // of files that are no images
-	hidden  int
+	endings   map[string]int // of files that are no images
+	hidden    int
+	empty     []string // folders below which there are no images
+	imageless int      // labels of no image
 }
 
 // mostEndings is how many endings are listed.
@@ -36,6 +38,12 @@ func (p *passed) notes() []string {
 	}
 	if p.hidden > 0 {
 		notes = append(notes, fmt.Sprintf("hidden files and folders are passed over: %d", p.hidden))
+	}
+	if len(p.empty) > 0 {
+		notes = append(notes, "folders without images are passed over, and are no classes: "+choice.List(p.empty))
+	}
+	if p.imageless > 0 {
+		notes = append(notes, fmt.Sprintf("labels without an image are passed over: %d", p.imageless))
 	}
 	return notes
 }

@@ -81,7 +81,7 @@ func indexShards(where string) (index, error) {
 	}
 	labelled := 0
 	for _, file := range shards {
-		labels, from := map[string]int32{}, len(x.entries)
+		labels, used, from := map[string]int32{}, map[string]bool{}, len(x.entries)
 		if err := x.indexShard(file, labels); err != nil {
 			return x, err
 		}
@@ -93,6 +93,12 @@ func indexShards(where string) (index, error) {
 				labelled++
 			}
 			x.label = append(x.label, label)
+			used[stem(e.name)] = true
+		}
+		for of := range labels {
+			if !used[of] {
+				x.imageless++
+			}
 		}
 	}
 	if len(x.entries) == 0 {
