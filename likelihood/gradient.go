@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"flowmatch/flow"
+	"flowmatch/internal/memory"
 	"flowmatch/ode"
 )
 
@@ -61,7 +62,11 @@ func (p Problem) Gradient(ctx context.Context, x1 flow.Batch, w []float64) (g Gr
 	g.Theta = make([]float64, field.NumParams())
 	done := 0
 	each := func(c *chunk, logp []float64) (ode.Stats, error) {
-		tape, st, err := c.solver.Record(ctx, c.f, c.z, c.hi, c.lo)
+		solver := c.solver
+		if left, ok := memory.Available(); ok && solver.MaxTape == 0 {
+			solver.MaxTape = left // adaptive steps may become many, where the system is stiff
+		}
+		tape, st, err := solver.Record(ctx, c.f, c.z, c.hi, c.lo)
 		if err != nil {
 			return st, err
 		}

@@ -11,6 +11,8 @@ var (
 	// ErrStepTooSmall is returned when the step that the error asks for is below
 	// Adaptive.MinStep, or too small to change t in float64.
 	ErrStepTooSmall = errors.New("step too small")
+	// ErrTape is returned when the states of the steps would take more than Solver.MaxTape.
+	ErrTape = errors.New("the recorded steps take more memory than there is")
 	// ErrNonFinite is returned when the state or f is NaN or infinite, for an
 	// adaptive solve only if smaller steps do not help.
 	ErrNonFinite = errors.New("value not finite")

@@ -17,6 +17,8 @@ type Solver struct {
 	Control Control
 	// MaxNFE bounds the number of evaluations of f; it is never exceeded. 0: no bound.
 	MaxNFE int
+	// MaxTape bounds the bytes of the states that a [Tape] keeps. 0: no bound.
+	MaxTape int64
 	// Observe, if not nil, is called at t0 and after each accepted step. To end a
 	// solve from there, cancel its context.
 	Observe func(Step)

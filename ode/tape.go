@@ -19,6 +19,7 @@ type Tape struct {
 	ts  []float64   // t_0 ... t_n
 	xs  [][]float64 // x_0 ... x_{n-1}
 	at  []int       // steps before each of the times of RecordVia
+	max int64       // bytes of xs; 0: no bound
 }
 
 // Steps returns the number of recorded steps.
@@ -27,7 +28,7 @@ func (tp *Tape) Steps() int { return len(tp.xs) }
 // Record is [Solver.Solve] that also returns the tape of the solve. With an error
 // the tape holds the steps that were accepted.
 func (s Solver) Record(ctx context.Context, f Func, x []float64, t0, t1 float64) (*Tape, Stats, error) {
-	tp := &Tape{m: s.Method, dim: len(x), ts: []float64{t0}}
+	tp := &Tape{m: s.Method, dim: len(x), ts: []float64{t0}, max: s.MaxTape}
 	st, err := s.solve(ctx, f, x, t0, t1, tp.keep)
 	tp.at = []int{0, len(tp.xs)}
 	return tp, st, err
@@ -36,7 +37,7 @@ func (s Solver) Record(ctx context.Context, f Func, x []float64, t0, t1 float64)
 // RecordVia is [Solver.SolveVia] that also returns the tape of the solve.
 func (s Solver) RecordVia(ctx context.Context, f Func, x []float64, ts []float64,
 	out func(i int, x []float64) error) (*Tape, Stats, error) {
-	tp := &Tape{m: s.Method, dim: len(x)}
+	tp := &Tape{m: s.Method, dim: len(x), max: s.MaxTape}
 	if len(ts) > 0 {
 		tp.ts = append(tp.ts, ts[0])
 	}
@@ -48,6 +49,11 @@ func (s Solver) RecordVia(ctx context.Context, f Func, x []float64, ts []float64
 }
 
 func (tp *Tape) keep(r *run, tNext float64) error {
+	const float = 8 // bytes
+	if tp.max > 0 && int64(len(tp.xs)+1) > tp.max/float/int64(max(tp.dim, 1)) {
+		return r.fail(ErrTape, r.st.LastH, "take fewer steps, a looser tolerance or fewer points at once, or go back "+
+			"by the adjoint equation, which keeps none")
+	}
 	tp.ts = append(tp.ts, tNext)
 	tp.xs = append(tp.xs, slices.Clone(r.x))
 	return nil

@@ -160,3 +160,17 @@ func TestTheTapeOfNoStepsHasTheIdentityAsGradient(t *testing.T) {
 		t.Errorf("got a=%v, %+v, %v", a, st, err)
 	}
 }
+
+// Steps that become too many to keep end the solve, before memory does.
+func TestATapeKeepsNoMoreThanItMay(t *testing.T) {
+	p := &pendulum{theta: [3]float64{1.3, 0.2, 0.7}}
+	s := Solver{Method: Dopri5, Control: Fixed(10), MaxTape: 10 * 2 * 8}
+	if tape, _, err := s.Record(t.Context(), p.f, []float64{0.9, -0.4}, 0, 2); err != nil || tape.Steps() != 10 {
+		t.Errorf("as many as there may be: %v", err)
+	}
+	s.Control = Adaptive{RTol: 1e-12, ATol: 1e-12}
+	tape, _, err := s.Record(t.Context(), p.f, []float64{0.9, -0.4}, 0, 2)
+	if !errors.Is(err, ErrTape) || tape.Steps() != 10 {
+		t.Errorf("more: %v after %d steps", err, tape.Steps())
+	}
+}
