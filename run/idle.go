@@ -101,6 +101,10 @@ func (c Config) Warnings() []string {
 			"all classes pairs each class with only a part of the noise; samples start from all of the noise, "+
 			"so they will not be those of the class", c.Coupling.Name))
 	}
+	if c.Coupling.Batch > t.Batch {
+		warnings = append(warnings, fmt.Sprintf("coupling.batch is %d, but has no effect: train.batch is %d, and all its "+
+			"rows are coupled among themselves", c.Coupling.Batch, t.Batch))
+	}
 	if w := c.Coupling.ContextWeight; w != nil && *w == 0 {
 		warnings = append(warnings, fmt.Sprintf("coupling.context_weight is 0: %s over all contexts pairs each "+
 			"context with its own part of the noise, and samples, which start from all of it, are not those of the "+

@@ -285,6 +285,9 @@ func TestAShortTrainingWarns(t *testing.T) {
 			"of 100 steps: no samples are drawn"},
 		{"steps: 100, sample_every: 100, snapshot_every: 100", ""},
 		{"steps: 100", ""},
+		{"steps: 100, batch: 64}\ncoupling: {name: ot, batch: 100", "coupling.batch is 100, but has no effect: " +
+			"train.batch is 64, and all its rows are coupled among themselves"},
+		{"steps: 100, batch: 64}\ncoupling: {name: ot, batch: 64", ""},
 	} {
 		cfg, err := ParseConfig([]byte("data: {name: moons}\ntrain: {"+c.train+"}"), nil)
 		if err != nil {

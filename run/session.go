@@ -119,12 +119,8 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if exists(filepath.Join(dir, ConfigFile)) && !o.Resume {
 		return nil, fmt.Errorf("%w: %s; train into another folder, or resume it", ErrExists, dir)
 	}
-	if err := nothingInTheWay(dir); err != nil {
+	if err := cmp.Or(nothingInTheWay(dir), besideData(dir, cfg)); err != nil {
 		return nil, err
-	}
-	if in := cfg.Data.Reads(dir); in != "" {
-		return nil, fmt.Errorf("%w: the folder of the run, %s, lies in that of its data, %s, where its pictures would "+
-			"become data; train into another folder", ErrSettings, dir, in)
 	}
 	eng, err := nn.Open(cfg.Backend)
 	if err != nil {
@@ -178,6 +174,15 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 		o.Resumed(s.from, changes)
 	}
 	return s, s.writeDescription(eng)
+}
+
+// besideData reports a folder that lies in that of the pictures to train on.
+func besideData(dir string, cfg Config) error {
+	if in := cfg.Data.Reads(dir); in != "" {
+		return fmt.Errorf("%w: the folder of the run, %s, lies in that of its data, %s, where its pictures would become "+
+			"data; train into another folder", ErrSettings, dir, in)
+	}
+	return nil
 }
 
 // nothingInTheWay reports files in a folder of no run that a training or an import would replace

@@ -87,14 +87,12 @@ func TestABestStateThatIsGoneIsTold(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, BestFile)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, ""); !errors.Is(err, ErrNoBest) || !strings.Contains(err.Error(), "set train.patience to 0") {
+	_, err := Open(dir, "")
+	if !errors.Is(err, ErrNoBest) || !strings.Contains(err.Error(), "set train.patience to 0") {
 		t.Errorf("got %v, want ErrNoBest", err)
 	}
 	file := filepath.Join(dir, ConfigFile)
-	written, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	written := read(t, file)
 	last := strings.Replace(string(written), "patience: 3", "patience: 0", 1)
 	if err := os.WriteFile(file, []byte(last), 0o666); err != nil {
 		t.Fatal(err)
