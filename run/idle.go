@@ -102,8 +102,8 @@ func (c Config) Warnings() []string {
 			"so they will not be those of the class", c.Coupling.Name))
 	}
 	if c.Coupling.Batch > t.Batch {
-		warnings = append(warnings, fmt.Sprintf("coupling.batch is %d, but has no effect: train.batch is %d, and all its "+
-			"rows are coupled among themselves", c.Coupling.Batch, t.Batch))
+		warnings = append(warnings, fmt.Sprintf("coupling.batch is %d, but has no effect: train.batch is %d, and all "+
+			"its rows are coupled among themselves", c.Coupling.Batch, t.Batch))
 	}
 	if w := c.Coupling.ContextWeight; w != nil && *w == 0 {
 		warnings = append(warnings, fmt.Sprintf("coupling.context_weight is 0: %s over all contexts pairs each "+

@@ -179,8 +179,8 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 // besideData reports a folder that lies in that of the pictures to train on.
 func besideData(dir string, cfg Config) error {
 	if in := cfg.Data.Reads(dir); in != "" {
-		return fmt.Errorf("%w: the folder of the run, %s, lies in that of its data, %s, where its pictures would become "+
-			"data; train into another folder", ErrSettings, dir, in)
+		return fmt.Errorf("%w: the folder of the run, %s, lies in that of its data, %s, where its pictures would "+
+			"become data; train into another folder", ErrSettings, dir, in)
 	}
 	return nil
 }
