@@ -219,10 +219,7 @@ func (a *app) compare(ctx context.Context, dirs []string, f compareFlags) (resul
 	runs, configs := make([]*run.Run, len(dirs)), make([]run.Config, len(dirs))
 	var err error
 	for i, dir := range dirs {
-		if runs[i], err = openRun(dir, f.backend, f.set); err == nil && f.out != "" {
-			err = sparesData(f.out, runs[i].Config)
-		}
-		if err != nil {
+		if runs[i], err = f.open(dir); err != nil {
 			return nil, err
 		}
 		configs[i] = runs[i].Config
@@ -258,6 +255,15 @@ func (a *app) compare(ctx context.Context, dirs []string, f compareFlags) (resul
 		return res, partial{errors.New("not everything could be measured")}
 	}
 	return res, nil
+}
+
+// open opens one of the runs, whose data the picture must spare.
+func (f *compareFlags) open(dir string) (*run.Run, error) {
+	r, err := openRun(dir, f.backend, f.set)
+	if err == nil && f.out != "" {
+		err = sparesData(f.out, r.Config)
+	}
+	return r, err
 }
 
 // measured evaluates one of the runs. What fails is told beside what does not; an error is
