@@ -113,6 +113,7 @@ DIR/bin/python.`,
 	fl.StringVar(&f.peers, "peers", "", "Python interpreter with the libraries of the grid's peers")
 	fl.BoolVar(&f.check, "check", false, "check the grid and stop")
 	fl.BoolVar(&f.allowMissing, "allow-missing", false, "exit with 0 even if something could not be measured")
+	cmd.MarkFlagsMutuallyExclusive("check", "allow-missing")
 	completeSettings(cmd)
 	return cmd
 }
@@ -177,8 +178,8 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 	err = a.writeResults(ctx, name, g, cells, &res, f)
 	res.Seconds = time.Since(start).Seconds()
 	if err == nil && len(res.Missing) > 0 && !f.allowMissing {
-		err = partial{fmt.Errorf("%d things could not be measured or drawn; the page says which and why. "+
-			"The flag --allow-missing takes the page as it is", len(res.Missing))}
+		err = partial{errors.New("not everything could be measured or drawn; the page says what is missing, and why. " +
+			"The flag --allow-missing takes it as it is")}
 	}
 	return res, err
 }

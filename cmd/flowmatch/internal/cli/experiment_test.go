@@ -74,7 +74,7 @@ func TestAnExperimentWithoutSomeFiguresFails(t *testing.T) {
 	args := []string{"experiment", file, "--out", filepath.Join(dir, "runs"), "--docs", filepath.Join(dir, "docs")}
 	code, stdout, stderr := invoke(t, args...)
 	if code != exitFailure || !strings.Contains(stdout, "OT-CFM on moons, seed 1, failed in training: ") ||
-		!strings.Contains(stderr, "2 things could not be measured") || !strings.Contains(stderr, "--allow-missing") {
+		!strings.Contains(stderr, "not everything could be measured") || !strings.Contains(stderr, "--allow-missing") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	page := string(readFile(t, filepath.Join(dir, "docs", "tiny.md")))
