@@ -10,8 +10,8 @@ import (
 	"flowmatch/flow"
 )
 
-// Pairs are the pairs of a coupling: row i of From goes to row i of To.
-type Pairs struct {
+// Coupled are the pairs of a coupling: row i of From goes to row i of To.
+type Coupled struct {
 	Title    string
 	From, To flow.Batch
 }
@@ -20,7 +20,7 @@ type Pairs struct {
 // mean squared length of the lines. All batches have the same D, of which D=2 or two
 // Options.Columns are drawn; lengths are of all columns. Points of D=1 stand above one another,
 // From on the left and To on the right. Options.Style is not used.
-func Couplings(w io.Writer, panels []Pairs, o Options) error {
+func Couplings(w io.Writer, panels []Coupled, o Options) error {
 	if len(panels) == 0 {
 		return fmt.Errorf("plot: couplings: %w: no panels", ErrEmpty)
 	}

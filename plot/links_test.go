@@ -13,7 +13,7 @@ import (
 func TestPairsAreLines(t *testing.T) {
 	picture := func(y float64) (grey int) {
 		img := draw(t, func(w io.Writer) error {
-			return plot.Couplings(w, []plot.Pairs{{From: points(-1, -1, -1, 1), To: points(1, -y, 1, y)}},
+			return plot.Couplings(w, []plot.Coupled{{From: points(-1, -1, -1, 1), To: points(1, -y, 1, y)}},
 				plot.Options{Limits: plot.Limits{XMin: -2, XMax: 2, YMin: -2, YMax: 2}})
 		})
 		b := img.Bounds()
@@ -28,7 +28,7 @@ func TestPairsAreLines(t *testing.T) {
 	if apart, crossed := picture(1), picture(-1); apart == 0 || crossed == 0 {
 		t.Errorf("%d dark pixels of parallel pairs, %d of crossed ones", apart, crossed)
 	}
-	for name, p := range map[string][]plot.Pairs{
+	for name, p := range map[string][]plot.Coupled{
 		"other numbers": {{From: points(0, 0), To: points(0, 0, 1, 1)}},
 		"other dimensions": {{From: points(0, 0), To: points(0, 0)},
 			{From: flow.NewBatch(1, 3), To: flow.NewBatch(1, 3)}},

@@ -57,10 +57,10 @@ func everyPicture() map[string]func(w io.Writer) error {
 			return plot.Density(w, g, []plot.Map{{"learnt", logp}}, plot.DensityOptions{Options: small})
 		},
 		"Couplings": func(w io.Writer) error {
-			return plot.Couplings(w, []plot.Pairs{{"one", a, b}, {"two", b, a}}, small)
+			return plot.Couplings(w, []plot.Coupled{{"one", a, b}, {"two", b, a}}, small)
 		},
 		"Couplings in D=1": func(w io.Writer) error {
-			return plot.Couplings(w, []plot.Pairs{{"one", one, one}}, small)
+			return plot.Couplings(w, []plot.Coupled{{"one", one, one}}, small)
 		},
 		"DotPlot": func(w io.Writer) error {
 			return plot.DotPlot(w, []string{"a", "b"}, []plot.DotPanel{

@@ -40,7 +40,7 @@ func (a *artist) couplings(w io.Writer) error {
 		own.Batch = 0 // all points that are drawn
 		ways = append(ways, own)
 	}
-	var panels []plot.Pairs
+	var panels []plot.Coupled
 	for _, way := range ways {
 		c, err := way.Defaults().New()
 		if err != nil {
@@ -51,7 +51,7 @@ func (a *artist) couplings(w io.Writer) error {
 		if err := coupling.Match(c, src, x0, x1, given.Label, given.Context, rng); err != nil {
 			return fmt.Errorf("run: %w", err)
 		}
-		p := plot.Pairs{Title: pairTitles[way.Name], From: flow.NewBatch(a.N, x1.D),
+		p := plot.Coupled{Title: pairTitles[way.Name], From: flow.NewBatch(a.N, x1.D),
 			To: flow.Batch{N: a.N, D: x1.D, X: slices.Clone(x1.X)}}
 		for j, i := range src {
 			copy(p.From.Row(j), x0.Row(i))

@@ -11,7 +11,6 @@ import (
 
 	"flowmatch/internal/choice"
 	"flowmatch/model"
-	"flowmatch/train"
 )
 
 // ErrOtherModel is returned where the checkpoint in a run's folder is not of that run.
@@ -73,17 +72,10 @@ func ownFile(file string, step int, extra map[string]string, cfg Config) error {
 		return fmt.Errorf("%w, or %s was edited: %s (%s); put back what belongs together", ErrOtherModel, ConfigFile,
 			strings.Join(faults, "; "), file)
 	}
-	text := extra[keyProgress]
-	if filepath.Base(file) != CheckpointFile || cfg.Train.Patience == 0 || text == "" {
-		return nil
-	}
-	var p train.Progress
-	if err := json.Unmarshal([]byte(text), &p); err != nil {
-		return fmt.Errorf("run: %s: the progress %s: %w", file, choice.Quote(text), err)
-	}
-	if p.BestStep > 0 {
-		return fmt.Errorf("%w: %s, of step %d; put it back, or set train.patience to 0 in %s to use the last state, "+
-			"of step %d", ErrNoBest, filepath.Join(filepath.Dir(file), BestFile), p.BestStep, ConfigFile, step)
+	if best := extra[keyBest]; best != "" && filepath.Base(file) == CheckpointFile && cfg.Train.Patience > 0 {
+		return fmt.Errorf("%w: %s, of step %s; put it back, resume the training, or set train.patience to 0 in %s to use "+
+			"the last state, of step %d", ErrNoBest, filepath.Join(filepath.Dir(file), BestFile), choice.Cut(best),
+			ConfigFile, step)
 	}
 	return nil
 }

@@ -100,6 +100,20 @@ func TestABestStateThatIsGoneIsTold(t *testing.T) {
 	if r, err := Open(dir, ""); err != nil || r.Best {
 		t.Errorf("as the error says: %v", err)
 	}
+	// A run that kept no best state has lost none, also where a session that would have kept one
+	// was killed before it saved.
+	dir = filepath.Join(t.TempDir(), "other")
+	if _, err := Train(t.Context(), parse(t, "train.steps=20", "train.val_every=10"), dir, TrainOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	file = filepath.Join(dir, ConfigFile)
+	now := strings.Replace(string(read(t, file)), "patience: 0", "patience: 3", 1)
+	if err := os.WriteFile(file, []byte(now), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, ""); err != nil || !strings.Contains(now, "patience: 3") {
+		t.Errorf("%v of a run that kept no best state", err)
+	}
 }
 
 // The numbers of a table are the same under other names, and the samples are not.

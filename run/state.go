@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -23,9 +24,9 @@ import (
 	"flowmatch/train"
 )
 
-// Where a checkpoint keeps train.Progress, the settings that it was trained with, and the
-// fingerprint of the pairs of its teacher.
-const keyProgress, keySettings, keyPairs = "train", "settings", "pairs"
+// Where a checkpoint keeps train.Progress, the settings that it was trained with, the
+// fingerprint of the pairs of its teacher, and the step of the best state, if one was kept.
+const keyProgress, keySettings, keyPairs, keyBest = "train", "settings", "pairs", "best"
 
 func (s *session) checkpoint(state nn.State) model.Checkpoint {
 	return model.Checkpoint{Spec: s.model.Spec(), Net: s.model.Net(), State: state}
@@ -56,6 +57,9 @@ func (s *session) save(state nn.State, p train.Progress, best bool) error {
 		return err
 	}
 	c.Extra[keyProgress] = string(progress)
+	if s.cfg.Train.Patience > 0 && p.BestStep > 0 {
+		c.Extra[keyBest] = strconv.Itoa(p.BestStep)
+	}
 	if s.made != "" {
 		c.Extra[keyPairs] = s.made
 	}
