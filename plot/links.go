@@ -85,7 +85,7 @@ func (o Options) end(what string, b flow.Batch, t float64) (flow.Batch, error) {
 }
 
 // meanSquared is the mean squared distance of the points of the pairs.
-func meanSquared(p Pairs) (sum float64) {
+func meanSquared(p Coupled) (sum float64) {
 	for i, v := range p.From.X {
 		sum += (v - p.To.X[i]) * (v - p.To.X[i]) / float64(p.From.N)
 	}

@@ -46,12 +46,14 @@ type picture struct {
 func pictures() []picture {
 	return []picture{
 		{"samples", pointsDrawn, false, (*artist).samples},
+		{"pairs", pointsDrawn, false, (*artist).allPairs},
 		{"density", pointsDrawn, false, (*artist).density},
 		{"field", pointsDrawn, false, (*artist).field},
 		{"trajectories", 300, false, (*artist).trajectoryPicture},
 		{"flow", 1500, false, (*artist).flow},
 		{"couplings", 200, false, func(a *artist, _ context.Context, w io.Writer) error { return a.couplings(w) }},
 		{"pit", 1000, false, (*artist).pit},
+		{"calibration", pointsDrawn, false, (*artist).calibration},
 		{"denoising", 5, true, (*artist).strips},
 		{"interpolation", 6, true, (*artist).interpolation},
 		{"neighbours", 8, true, (*artist).neighbours},
@@ -62,8 +64,9 @@ func pictures() []picture {
 // PictureOptions says what to draw; the zero value is usable.
 type PictureOptions struct {
 	// N is the number of points drawn; default 4000, of trajectories 300, of moving ones 1500,
-	// of pairs 200, of held-out points of a PIT 1000, of images 100. Of images it is the number
-	// of rows of denoising (5), interpolation (6) and neighbours (8).
+	// of couplings 200, of held-out points of a PIT 1000 and of calibration at most 500, of
+	// images 100. Of images it is the number of rows of denoising (5), interpolation (6) and
+	// neighbours (8).
 	N    int
 	Seed uint64 // of the samples
 	// Cells is the number of cells along each side of the grid that a density is
@@ -178,8 +181,20 @@ func (a *artist) data() *data.Set {
 // options are those of every picture.
 func (a *artist) options() plot.Options {
 	return plot.Options{
-		Title: a.Title, Limits: a.Limits, DPI: a.DPI, Dark: a.Dark, Format: a.Format, Names: a.Model.Spec().Columns,
+		Title: a.titled(""), Limits: a.Limits, DPI: a.DPI, Dark: a.Dark, Format: a.Format,
+		Names: a.Model.Spec().Columns,
 	}
+}
+
+// titled is the title of a picture: what was asked for, or what it is of.
+func (a *artist) titled(rest string) string {
+	switch {
+	case a.Title != "":
+		return a.Title
+	case a.about != "" && rest != "":
+		return a.about + "; " + rest
+	}
+	return a.about + rest
 }
 
 // along are the options of a picture of points x along two axes; of points in the plane, or on
@@ -211,6 +226,12 @@ func (a *artist) prompt(n int) (eval.Prompt, error) {
 		a.data()
 	}
 	return a.subject.Prompt(n)
+}
+
+// allPairs draws samples along all pairs of columns.
+func (a *artist) allPairs(ctx context.Context, w io.Writer) error {
+	a.pairs = true
+	return a.samples(ctx, w)
 }
 
 func (a *artist) samples(ctx context.Context, w io.Writer) error {

@@ -192,13 +192,14 @@ func TestTheDataOfARun(t *testing.T) {
 		missing := 0
 		err := r.Picture(t.Context(), new(strings.Builder), kind,
 			PictureOptions{N: 20, Cells: 8, NoData: func(error) { missing++ }})
-		if kind == "couplings" || kind == "pit" { // which are of the data
+		if slices.Contains([]string{"couplings", "pit", "calibration"}, kind) { // which are of the data
 			if err == nil || !strings.Contains(err.Error(), "a.csv") {
 				t.Errorf("a picture of the %s without the data: %v", kind, err)
 			}
 			continue
 		}
-		if shows := kind == "samples" || kind == "density" || kind == "field"; err != nil || (missing == 1) != shows {
+		shows := slices.Contains([]string{"samples", "pairs", "density", "field"}, kind)
+		if err != nil || (missing == 1) != shows {
 			t.Errorf("a picture of the %s without the data: %v, reported %d times", kind, err, missing)
 		}
 	}

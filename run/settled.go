@@ -73,8 +73,8 @@ func ownFile(file string, step int, extra map[string]string, cfg Config) error {
 			strings.Join(faults, "; "), file)
 	}
 	if best := extra[keyBest]; best != "" && filepath.Base(file) == CheckpointFile && cfg.Train.Patience > 0 {
-		return fmt.Errorf("%w: %s, of step %s; put it back, resume the training, or set train.patience to 0 in %s to use "+
-			"the last state, of step %d", ErrNoBest, filepath.Join(filepath.Dir(file), BestFile), choice.Cut(best),
+		return fmt.Errorf("%w: %s, of step %s; put it back, resume the training, or set train.patience to 0 in %s to "+
+			"use the last state, of step %d", ErrNoBest, filepath.Join(filepath.Dir(file), BestFile), choice.Cut(best),
 			ConfigFile, step)
 	}
 	return nil

@@ -22,10 +22,27 @@ type plotResult struct {
 	Beside []string `json:"beside,omitempty"`
 	Kind   string   `json:"kind"`
 	File   string   `json:"file"`
+	// Given is the one context that the picture is of, in data units; absent: it is of several, or
+	// of none.
+	Given    map[string]float64 `json:"given,omitempty"`
+	Truth    []float64          `json:"truth,omitempty"` // the point that is marked
+	Warnings []string           `json:"warnings,omitempty"`
+
+	names []string // of Given, in order
 }
 
 func (p plotResult) text(w io.Writer) {
 	fmt.Fprintf(w, "%s\t%s of %s\n", p.File, p.Kind, strings.Join(append([]string{p.Run}, p.Beside...), ", "))
+	if p.Given != nil {
+		var parts []string
+		for _, name := range p.names {
+			parts = append(parts, fmt.Sprintf("%s=%.6g", name, p.Given[name]))
+		}
+		fmt.Fprintf(w, "given\t%s\n", choice.Cut(strings.Join(parts, ",")))
+	}
+	for _, warning := range p.Warnings {
+		fmt.Fprintf(w, "warning\t%s\n", warning)
+	}
 }
 
 // plotKinds are the kinds of picture, with the flags that have no effect on them, and whether
@@ -37,21 +54,23 @@ var plotKinds = []struct {
 	images  bool
 }{
 	{"samples", useSamples, []string{"log", "beside"}, false},
+	{"pairs", useSamples, []string{"log", "columns", "limits", "beside"}, false},
 	{"density", useODE, []string{"n", "seed", "beside"}, false},
-	{"field", useODE, []string{"control", "log", "beside"}, false},
-	{"trajectories", useODE, []string{"control", "log"}, false},
-	{"couplings", useODE, append(withoutSolve, "log", "beside"), false},
-	{"pit", useSamples, []string{"log", "columns", "beside"}, false},
+	{"field", useODE, []string{"control", "log", "beside", "truth"}, false},
+	{"trajectories", useODE, []string{"control", "log", "truth"}, false},
+	{"couplings", useODE, append(withoutSolve, "log", "beside", "given", "truth"), false},
+	{"pit", useSamples, []string{"log", "columns", "beside", "given", "truth"}, false},
+	{"calibration", useSamples, []string{"log", "columns", "beside", "given", "truth"}, false},
 	{"denoising", useODE, append(withoutLook, "control"), true},
 	{"interpolation", useSamples, withoutLook, true},
 	{"neighbours", useSamples, withoutLook, true},
-	{"loss", useODE, append(withoutSolve, "n", "seed", "columns", "beside"), false},
+	{"loss", useODE, append(withoutSolve, "n", "seed", "columns", "beside", "given", "truth"), false},
 }
 
 // Flags that have no effect where nothing is solved, and on a grid of images.
 var (
 	withoutSolve = []string{"solver", "steps", "rtol", "atol", "control", "backend"}
-	withoutLook  = []string{"log", "beside", "title", "dpi", "limits", "columns"}
+	withoutLook  = []string{"log", "beside", "title", "dpi", "limits", "columns", "truth"}
 )
 
 // plotNames are the names of the kinds of picture.
@@ -67,6 +86,8 @@ type plotFlags struct {
 	kind, out string
 	columns   []string
 	beside    []string
+	given     string // the context of a run that takes some
+	truth     string // the point that is marked
 	limits    []float64
 	o         run.PictureOptions
 }
@@ -191,18 +212,20 @@ func (f *plotFlags) fits(cmd *cobra.Command, r *run.Run) error {
 const plotLong = `Draw a trained run:
 
   samples        samples beside held-out data
+  pairs          all pairs of columns; a corner plot where samples stand alone
   density        the learnt density, the exact one where it is known, and their difference
   field          the velocity field at three times
   trajectories   paths from noise to data; in a .gif the points move
   couplings      pairs of noise and data as lines: independent, and by optimal transport
   pit            calibration of each column: where held-out values lie among samples
+  calibration    of a run with data.context: whether its posteriors are as wide as they should be
   denoising      images on their way from noise, with the network's guess of the end
   interpolation  images between two samples
   neighbours     samples beside the most similar training images
   loss           the training losses
 
-If the data can no longer be opened, the picture shows only the model; couplings, pit and
-neighbours need the data. In a picture of kind pit, lines leave the grey band where the
+If the data can no longer be opened, the picture shows only the model; couplings, pit,
+calibration and neighbours need the data. In a picture of kind pit, lines leave the grey band where the
 model is wrong: above it held-out values are lower than samples, below it higher.
 
 --beside DIR shows the moving points of other runs in the same .gif.
@@ -259,12 +282,15 @@ func (f *plotFlags) addAll(cmd *cobra.Command) {
 	fl.StringVar(&f.kind, "kind", "", strings.Join(plotNames(), ", "))
 	fl.StringVar(&f.out, "out", "", "file to write: .png, .svg or .pdf, or .gif for moving trajectories")
 	fl.IntVar(&f.o.N, "n", 0,
-		"number of points of samples, trajectories, field, couplings and pit, or of rows of images "+
-			"(default 4000, followed 300, pairs 200, of images 100)")
+		"number of points of samples, trajectories, field and couplings, of held-out points of pit and calibration, "+
+			"or of rows of images (default 4000, followed 300, couplings 200, held out 1000 and 500, of images 100)")
 	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of these points (default: that of the run)")
 	fl.StringSliceVar(&f.columns, "columns", nil,
 		"two columns of points of more than 2 dimensions, as age,income, or c0,c1 where they have no names "+
 			"(default the first two; of samples up to 8 dimensions all pairs)")
+	fl.StringVar(&f.given, "given", "", givenUsage+"(one)")
+	fl.StringVar(&f.truth, "truth", "",
+		"true values to mark in samples, pairs and density: as theta1=0.3,theta2=1, or a file with one row")
 	fl.StringSliceVar(&f.beside, "beside", nil, "folders of other runs whose points move beside these, in a .gif")
 	fl.StringVar(&f.o.Title, "title", "", "title above the picture")
 	fl.Float64SliceVar(&f.limits, "limits", nil, "what is shown, as XMIN,XMAX,YMIN,YMAX (default: where the data are)")
@@ -307,6 +333,13 @@ func (a *app) plot(cmd *cobra.Command, dir string, f plotFlags) (result, error) 
 			return nil, err
 		}
 	}
+	warnings, err := f.ofContext(cmd, r)
+	if err != nil {
+		return nil, err
+	}
+	res := plotResult{Run: r.Dir, Beside: f.beside, Kind: f.kind, File: f.out, Truth: f.o.Truth, Warnings: warnings,
+		names: r.Model.Spec().ContextColumns}
+	f.o.Told = res.told
 	for _, other := range f.beside {
 		b, err := f.open(cmd, other, u)
 		if err != nil {
@@ -319,5 +352,37 @@ func (a *app) plot(cmd *cobra.Command, dir string, f plotFlags) (result, error) 
 	a.status("drawing %s", f.out)
 	r.Watch = a.watch
 	err = atomicfile.WriteFile(f.out, func(w io.Writer) error { return r.Picture(cmd.Context(), w, name, f.o) })
-	return plotResult{Run: r.Dir, Beside: f.beside, Kind: f.kind, File: f.out}, err
+	return &res, err
+}
+
+// told takes down the context that the picture is of.
+func (p *plotResult) told(context []float64) {
+	p.Given = map[string]float64{}
+	for k, v := range context[:min(len(context), len(p.names))] {
+		p.Given[p.names[k]] = v
+	}
+}
+
+// ofContext reads the context that the picture is of, and the point that it marks.
+func (f *plotFlags) ofContext(cmd *cobra.Command, r *run.Run) (warnings []string, err error) {
+	g, err := contexts(cmd, r, f.given)
+	if err != nil {
+		return nil, err
+	}
+	f.o.Given, f.o.Label, warnings = g.x, g.label, g.warnings
+	if n := f.o.Given.N; n > 1 {
+		return nil, usagef("--given has %d contexts, and a picture is of one: give one", n)
+	}
+	if !cmd.Flags().Changed("truth") {
+		return warnings, nil
+	}
+	truth, err := readPoints("--truth", f.truth, columnNames(r.Model.Spec()))
+	if err != nil {
+		return nil, err
+	}
+	if truth.N != 1 {
+		return nil, usagef("--truth has %d rows; give one", truth.N)
+	}
+	f.o.Truth = truth.X
+	return warnings, nil
 }
