@@ -14,6 +14,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"flowmatch/data/internal/datatest"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 )
@@ -99,14 +100,11 @@ func TestObservationsThatCannotBeReadAreErrors(t *testing.T) {
 	}
 }
 
-// eachObservation calls fn with all observations of a task. They are in the folder that
-// FLOWMATCH_SBIBM names; without it the test is skipped.
+// eachObservation calls fn with all observations of a task, from the folder of data sets
+// beside the repository; without it the test is skipped, but not on CI.
 func eachObservation(t *testing.T, task string, fn func(t *testing.T, number int, o Observation)) {
 	t.Helper()
-	dir := os.Getenv("FLOWMATCH_SBIBM")
-	if dir == "" {
-		t.Skip("FLOWMATCH_SBIBM names no folder of sbibm's files")
-	}
+	dir := filepath.Join(datatest.SharedData(t), "sbibm")
 	for number := 1; number <= Observations; number++ {
 		o, err := ReadObservation(dir, task, number)
 		if err != nil {
