@@ -7,12 +7,13 @@ import (
 	"flowmatch/flow"
 )
 
-// The kinds of data. [Set.Kind] is one of the first four; the others are ways to store
+// The kinds of data. [Set.Kind] is one of the first five; the others are ways to store
 // images, which the configuration of a data set names.
 const (
 	KindSynthetic = "synthetic" // drawn from a law
 	KindTable     = "table"     // CSV, NPY or Parquet
 	KindUCI       = "uci"       // one of the five UCI sets as published
+	KindSimulator = "simulator" // parameters of a prior, given what is simulated of them
 	KindImages    = "images"    // IDX, or NPY of unsigned bytes
 	KindCIFAR10   = "cifar10"   // the binary version
 	KindCIFAR100  = "cifar100"  // the binary version
@@ -24,7 +25,7 @@ const (
 // in model units.
 type Set struct {
 	Name  string
-	Kind  string // KindSynthetic, KindTable, KindUCI, or KindImages whatever files they came from
+	Kind  string // KindSynthetic, KindTable, KindUCI, KindSimulator, or KindImages whatever files they came from
 	Dim   int    // D
 	Shape []int  // of one point: [2], [28, 28]; its product is D
 

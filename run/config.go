@@ -278,6 +278,8 @@ func (c Config) givenBy() string {
 		return "data.context_path"
 	case len(c.Data.Target) > 0:
 		return "data.target"
+	case c.Data.Simulator != "":
+		return "data.simulator"
 	}
 	return "data.context"
 }

@@ -5,6 +5,7 @@ import (
 	"flowmatch/data"
 	"flowmatch/data/dataset"
 	"flowmatch/data/image"
+	"flowmatch/data/simulator"
 	"flowmatch/data/synth"
 	"flowmatch/data/table"
 	"flowmatch/eval"
@@ -72,10 +73,11 @@ func allowed() map[string][]string {
 		predictions = append(predictions, p.String())
 	}
 	return map[string][]string{
-		"data.name": synth.Names(),
-		"data.uci":  table.UCINames(),
+		"data.name":      synth.Names(),
+		"data.uci":       table.UCINames(),
+		"data.simulator": simulator.Names(),
 		"data.kind": {
-			data.KindSynthetic, data.KindTable, data.KindUCI, data.KindImages,
+			data.KindSynthetic, data.KindTable, data.KindUCI, data.KindSimulator, data.KindImages,
 			data.KindCIFAR10, data.KindCIFAR100, data.KindFolder, data.KindShards,
 		},
 		"data.standardize":       {dataset.StandardizeNone, dataset.StandardizeColumns, dataset.StandardizeScalar},

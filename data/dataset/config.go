@@ -18,6 +18,7 @@ import (
 	"flowmatch/data"
 	"flowmatch/data/image"
 	"flowmatch/data/internal/files"
+	"flowmatch/data/simulator"
 	"flowmatch/data/synth"
 	"flowmatch/data/table"
 	"flowmatch/internal/choice"
@@ -25,7 +26,7 @@ import (
 
 // kinds lists the kinds that [Config.Kind] can name, and imageKinds those of images.
 func kinds() []string {
-	return append([]string{data.KindSynthetic, data.KindTable, data.KindUCI}, imageKinds()...)
+	return append([]string{data.KindSynthetic, data.KindTable, data.KindUCI, data.KindSimulator}, imageKinds()...)
 }
 
 func imageKinds() []string {
@@ -52,7 +53,7 @@ const (
 	defaultFileVal, defaultFileTest           = 0.1, 0.1
 )
 
-// Config is the `data:` section of a run file. Either Name or Path must be set;
+// Config is the `data:` section of a run file. Name, Simulator or Path must be set;
 // everything else has a default. Paths are relative to the folder given to
 // [Config.Open].
 type Config struct {
@@ -60,8 +61,12 @@ type Config struct {
 	// section; flowmatch data list shows which ones a set has, and their defaults.
 	Name         string `json:"name,omitempty" yaml:"name,omitempty"`
 	synth.Params `yaml:",inline"`
+	// Simulator is a simulator of the benchmark of simulation-based inference: parameters of its
+	// prior are learnt, given the data that it makes of them. flowmatch data list has the names.
+	Simulator string `json:"simulator,omitempty" yaml:"simulator,omitempty"`
 	// N is the number of training points of a synthetic set, drawn once and shuffled each
-	// epoch; 0 (default): fresh points for every batch.
+	// epoch; 0 (default): fresh points for every batch. Of a simulator it is the number of
+	// simulations, of which val and test are parts, and has no default.
 	N int `json:"n,omitempty" yaml:"n,omitempty"`
 
 	// UCI is the name of a published set; Path is then the folder of its files. Its parts and
@@ -71,8 +76,8 @@ type Config struct {
 	// Path is a file, a folder (uci, cifar10, cifar100, folder, shards) or a
 	// pattern of files (shards: DIR/*.tar).
 	Path string `json:"path,omitempty" yaml:"path,omitempty"`
-	// Kind is what the data are. Left out, it is synthetic with a name, uci with a uci, a
-	// table for .csv, .tsv, .txt, .npy and .parquet, shards for .tar, .tar.gz and .tgz,
+	// Kind is what the data are. Left out, it is synthetic with a name, uci with a uci,
+	// simulator with a simulator, a table for .csv, .tsv, .txt, .npy and .parquet, shards for .tar, .tar.gz and .tgz,
 	// and images for file names with idx in them; a run file also takes it from a folder, from
 	// NPY images of bytes and from IDX files of other names.
 	Kind string `json:"kind,omitempty" yaml:"kind,omitempty"`
@@ -143,15 +148,16 @@ type Config struct {
 
 	// Standardize is how the data are scaled to mean 0 and standard deviation 1, those of the
 	// training part: each column by its own mean and deviation (columns), all numbers by one of
-	// each (scalar), or not at all (none); default columns for tables, none for the rest.
+	// each (scalar), or not at all (none); default columns for tables and simulators, none for
+	// the rest.
 	Standardize string `json:"standardize,omitempty" yaml:"standardize,omitempty"`
 	// Val is the size of the part that training is validated on: a fraction below 1, or a
-	// number of points; default 0.1 of a file, or 1000 points of a synthetic set, drawn
-	// separately.
+	// number of points; default 0.1 of a file or of the simulations, or 1000 points of a
+	// synthetic set, drawn separately.
 	Val *float64 `json:"val,omitempty" yaml:"val,omitempty"`
 	// Test is the size of the part that is held out for evaluation: a fraction below 1, or
-	// a number of points; default 0.1 of a file (a test_path is used whole), or 10000 points
-	// of a synthetic set, drawn separately.
+	// a number of points; default 0.1 of a file (a test_path is used whole) or of the
+	// simulations, or 10000 points of a synthetic set, drawn separately.
 	Test *float64 `json:"test,omitempty" yaml:"test,omitempty"`
 	// SplitSeed is the seed that chooses which points of a file are held out; default the seed
 	// of the run. Runs of several seeds that share it are evaluated on the same points.
@@ -187,6 +193,8 @@ func (c Config) ResolvedKind() string {
 		return c.Kind
 	case c.UCI != "":
 		return data.KindUCI
+	case c.Simulator != "":
+		return data.KindSimulator
 	case c.Name != "":
 		return data.KindSynthetic
 	case slices.Contains(append(textTables(), binaryTables()...), ext):
@@ -203,8 +211,10 @@ func (c Config) ResolvedKind() string {
 // Images says whether the data are images, whatever files they come from.
 func (c Config) Images() bool { return slices.Contains(imageKinds(), c.ResolvedKind()) }
 
-// Catalog describes the sets that are known by name: the laws, then the UCI sets.
-func Catalog() []data.Info { return append(synth.Catalog(), table.UCICatalog()...) }
+// Catalog describes the sets that are known by name: the laws, the UCI sets, the simulators.
+func Catalog() []data.Info {
+	return slices.Concat(synth.Catalog(), table.UCICatalog(), simulator.Catalog())
+}
 
 // Law returns the law that the data are drawn from, in original units, without opening
 // any file; an error where they are not synthetic.
@@ -255,9 +265,14 @@ func (c Config) Validate() error {
 // checkKind reports a kind that is not known or that name and path contradict.
 func (c Config) checkKind(kind string) error {
 	switch {
+	case c.Simulator != "" && kind != data.KindSimulator:
+		return fmt.Errorf("data: simulator %s is set, but by kind or uci the data are %s; leave one out",
+			choice.Quote(c.Simulator), kind)
+	case kind == data.KindSimulator:
+		return c.checkSimulator()
 	case c.Name == "" && c.Path == "" && kind != data.KindUCI:
-		return fmt.Errorf("data: nothing to learn from: set name to one of %s, or path to a file",
-			strings.Join(synth.Names(), ", "))
+		return fmt.Errorf("data: nothing to learn from: set name to one of %s, simulator to one of %s, or path to a "+
+			"file", strings.Join(synth.Names(), ", "), strings.Join(simulator.Names(), ", "))
 	case c.Name != "" && c.Path != "":
 		return fmt.Errorf("data: both name %s and path %s are set; leave one out",
 			choice.Quote(c.Name), choice.Quote(c.Path))
@@ -340,7 +355,8 @@ func (c Config) checkFields(kind string) error {
 		set   bool
 		kinds []string
 	}{
-		{"n", c.N != 0, []string{data.KindSynthetic}},
+		{"n", c.N != 0, []string{data.KindSynthetic, data.KindSimulator}},
+		{"simulator", c.Simulator != "", []string{data.KindSimulator}},
 		{"uci", c.UCI != "", []string{data.KindUCI}},
 		{"columns", c.Columns != nil, []string{data.KindTable}},
 		{"context", c.Context != nil, []string{data.KindTable}},

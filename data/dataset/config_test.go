@@ -18,6 +18,7 @@ import (
 	"flowmatch/data/image"
 	"flowmatch/data/internal/datatest"
 	"flowmatch/data/internal/moments"
+	"flowmatch/data/simulator"
 	"flowmatch/data/synth"
 	"flowmatch/data/table"
 	"flowmatch/flow"
@@ -337,7 +338,7 @@ func TestConfigsThatCannotBeOpenedSayWhatWouldBeRight(t *testing.T) {
 			`path "t.xlsx" does not say what the file is; set kind to one of table, images, cifar10, cifar100, ` +
 				"folder, shards"},
 		{Config{Path: "t.csv", Kind: "video"},
-			`unknown kind "video"; it must be one of synthetic, table, uci, images, cifar10, cifar100, folder, shards`},
+			`unknown kind "video"; it must be one of synthetic, table, uci, simulator, images, cifar10, cifar100, folder, shards`},
 		{Config{Path: "t.csv", Kind: data.KindSynthetic}, "kind synthetic needs name, not path"},
 		{Config{Name: "moons", Kind: data.KindTable}, "kind table needs path, not name"},
 		{Config{Name: "moons", Columns: []string{"x"}}, "columns is set, but the data are synthetic; it is for table"},
@@ -443,7 +444,7 @@ func TestTheCatalogListsEveryNameWithItsParameters(t *testing.T) {
 			t.Errorf("%s: description %q, parameters %v", info.Name, info.Doc, info.Params)
 		}
 	}
-	if want := append(synth.Names(), table.UCINames()...); !slices.Equal(names, want) {
+	if want := slices.Concat(synth.Names(), table.UCINames(), simulator.Names()); !slices.Equal(names, want) {
 		t.Errorf("got %v, want %v", names, want)
 	}
 }

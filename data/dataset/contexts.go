@@ -19,7 +19,9 @@ const (
 )
 
 // Given says whether the points are given contexts.
-func (c Config) Given() bool { return len(c.Context) > 0 || len(c.Target) > 0 || c.ContextPath != "" }
+func (c Config) Given() bool {
+	return len(c.Context) > 0 || len(c.Target) > 0 || c.ContextPath != "" || c.ResolvedKind() == data.KindSimulator
+}
 
 // WithColumns returns c with the columns of a table to learn and those of the context, by names.
 func (c Config) WithColumns(columns, context []string) Config {

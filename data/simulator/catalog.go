@@ -3,6 +3,7 @@ package simulator
 import (
 	"fmt"
 
+	"flowmatch/data"
 	"flowmatch/internal/choice"
 )
 
@@ -10,6 +11,7 @@ import (
 type entry struct {
 	name  string
 	build func() *Simulator
+	doc   string // one line
 	// Where its observations are: a folder of sbibm's files, and the file in each of its
 	// folders. slcp_distractors and bernoulli_glm_raw have those of slcp and bernoulli_glm,
 	// and their posteriors: distractors say nothing of θ, and the data of bernoulli_glm are
@@ -21,16 +23,21 @@ type entry struct {
 func entries() []entry {
 	const file = "observation.csv"
 	return []entry{
-		{"two_moons", twoMoons, "two_moons", file},
-		{"slcp", slcp, "slcp", file},
-		{"slcp_distractors", slcpDistractors, "slcp", "observation_distractors.csv"},
-		{"gaussian_linear", gaussianLinear, "gaussian_linear", file},
-		{"gaussian_linear_uniform", gaussianLinearUniform, "gaussian_linear_uniform", file},
-		{"gaussian_mixture", gaussianMixture, "gaussian_mixture", file},
-		{"bernoulli_glm", bernoulliGLM, "bernoulli_glm", file},
-		{"bernoulli_glm_raw", bernoulliGLMRaw, "bernoulli_glm", "observation_raw.csv"},
-		{"sir", sir, "sir", file},
-		{"lotka_volterra", lotkaVolterra, "lotka_volterra", file},
+		{"two_moons", twoMoons, "a crescent at one of two places; uniform prior", "two_moons", file},
+		{"slcp", slcp, "four points of a normal law in the plane, whose mean and covariance are made of the " +
+			"parameters; uniform prior", "slcp", file},
+		{"slcp_distractors", slcpDistractors, "slcp among 92 numbers that know nothing of the parameters", "slcp",
+			"observation_distractors.csv"},
+		{"gaussian_linear", gaussianLinear, "the parameters with normal noise; normal prior", "gaussian_linear", file},
+		{"gaussian_linear_uniform", gaussianLinearUniform, "the parameters with normal noise; uniform prior",
+			"gaussian_linear_uniform", file},
+		{"gaussian_mixture", gaussianMixture, "the parameters with noise that is wide or narrow; uniform prior",
+			"gaussian_mixture", file},
+		{"bernoulli_glm", bernoulliGLM, "statistics of the spikes of a neuron; normal prior", "bernoulli_glm", file},
+		{"bernoulli_glm_raw", bernoulliGLMRaw, "whether a neuron spikes, in 100 bins; normal prior", "bernoulli_glm",
+			"observation_raw.csv"},
+		{"sir", sir, "infected of 1000 tested on ten days of an epidemic; log-normal prior", "sir", file},
+		{"lotka_volterra", lotkaVolterra, "prey and predators at ten times; log-normal prior", "lotka_volterra", file},
 	}
 }
 
@@ -41,6 +48,17 @@ func Names() []string {
 		names = append(names, e.name)
 	}
 	return names
+}
+
+// Catalog describes the simulators, in the order of [Names].
+func Catalog() []data.Info {
+	var all []data.Info
+	for _, e := range entries() {
+		s := e.build()
+		doc := fmt.Sprintf("%d parameters given %d numbers: %s", len(s.Params), len(s.Data), e.doc)
+		all = append(all, data.Info{Name: e.name, Doc: doc, Params: []string{"simulator", "n"}})
+	}
+	return all
 }
 
 // ByName returns a simulator of [Names]; an unknown name is an error that lists them.

@@ -50,10 +50,11 @@ var rooms = map[string][]string{
 	"data/synth": {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data"},
 	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data"},
 	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
-	// Simulators, two of which solve equations; no room of the road imports them.
+	// Simulators, two of which solve equations. Only the dispatcher and what stands on it know them.
 	"data/simulator": {"flow", "internal/seed", "internal/choice", "ode", "data", "data/table"},
 	"data/dataset": {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data",
-		"data/synth", "data/table", "data/image"},
+		"data/synth", "data/table", "data/image",
+		"data/simulator", "ode"}, // simulations by the name of a simulator, less those whose solve failed
 
 	// Networks on an engine, and what a checkpoint is.
 	"nn": {"flow", "internal/seed", "internal/memory", "internal/choice", "engine/native", "engine/onnx",
@@ -71,7 +72,8 @@ var rooms = map[string][]string{
 	"eval": {"flow", "path", "nn", "ode", "sde", "data", "data/image", "likelihood", "model", "classify",
 		"metrics", "calibration",
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
-	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/image", "data/dataset",
+	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/image", "data/simulator",
+		"data/dataset",
 		"likelihood", "field", "model", "calibration", "coupling", "train", "eval", "plot",
 		"internal/seed", "internal/memory", "internal/atomicfile", "internal/filelock", "internal/tfevents",
 		"internal/settings",
@@ -80,7 +82,8 @@ var rooms = map[string][]string{
 		"coupling", "train", "metrics", "internal/seed", "internal/memory", "internal/child", "internal/choice"},
 	// A grid of runs, with the files of those known by name. It trains the classifier that its
 	// images are compared by.
-	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/dataset", "likelihood",
+	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/simulator",
+		"data/dataset", "likelihood", "calibration",
 		"field", "model", "coupling", "train", "classify", "eval", "run", "neuralode", "metrics", "plot",
 		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat",
 		"internal/digest", "internal/child", "internal/memory"},

@@ -29,7 +29,7 @@ func (d dataResult) text(w io.Writer) {
 func (a *app) dataCommand() *cobra.Command {
 	list := &cobra.Command{
 		Use:     "list",
-		Short:   "List the synthetic and the UCI data sets, with the settings of each",
+		Short:   "List the synthetic sets, the UCI sets and the simulators, with the settings of each",
 		Example: "  flowmatch data list\n  flowmatch data list --json",
 		Args:    arguments(),
 		RunE: a.do(func(*cobra.Command, []string) (result, error) {

@@ -1,0 +1,155 @@
+package dataset
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"flowmatch/data"
+	"flowmatch/data/simulator"
+	"flowmatch/flow"
+	"flowmatch/internal/choice"
+	"flowmatch/internal/digest"
+	"flowmatch/internal/memory"
+	"flowmatch/ode"
+)
+
+// checkSimulator refuses what does not fit a simulator.
+func (c Config) checkSimulator() error {
+	switch {
+	case c.Simulator == "":
+		return fmt.Errorf("data: kind %s without simulator; set it to one of %s", data.KindSimulator,
+			choice.List(simulator.Names()))
+	case c.Name != "" || c.Path != "":
+		return fmt.Errorf("data: simulator %s is set, and name or path as well; leave one out",
+			choice.Quote(c.Simulator))
+	case c.N == 0:
+		return errors.New("data: n is not set; it is the number of simulations, of which val and test are parts")
+	}
+	_, err := simulator.ByName(c.Simulator)
+	return inData(err)
+}
+
+// openSimulator makes simulations: parameters of the prior to learn, and what is simulated of
+// them as contexts. Those that fail are left out, and noted.
+func (c Config) openSimulator(seed uint64) (*data.Set, error) {
+	sim, err := simulator.ByName(c.Simulator)
+	if err != nil {
+		return nil, inData(err)
+	}
+	s := &data.Set{
+		Name: c.Simulator, Kind: data.KindSimulator, Dim: len(sim.Params), Shape: []int{len(sim.Params)},
+		Columns: sim.Params, Context: len(sim.Data), ContextColumns: sim.Data,
+	}
+	text, err := json.Marshal(Config{Simulator: c.Simulator, N: c.N})
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	s.Fingerprint = digest.Of(text)
+	each := float64(8 * (s.Dim + s.Context))
+	if err := memory.Check(fmt.Sprintf("data.n %d", c.N), float64(c.N)*each); err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	points, note, err := simulate(sim, c.N, seed)
+	if err != nil {
+		return nil, err
+	}
+	if note != "" {
+		s.Notes = append(s.Notes, note)
+	}
+	train, val, test, err := data.Split(points.Len(), size(c.Val, defaultFileVal), size(c.Test, defaultFileTest), seed)
+	if err != nil {
+		return nil, fmt.Errorf("%w (simulator %s)", err, c.Simulator)
+	}
+	s.TrainSet, s.Val, s.Test = data.Subset(points, train), data.Subset(points, val), data.Subset(points, test)
+	if how := cmp.Or(c.Standardize, StandardizeColumns); how != StandardizeNone {
+		x, given, err := data.Rows(s.TrainSet, 0, s.TrainSet.Len(), nil)
+		if err != nil {
+			return nil, err
+		}
+		if s.Standardizer, err = fit(how, x, sim.Params); err != nil {
+			return nil, err
+		}
+		if s.ContextStandardizer, err = data.Fit(given.Context, sim.Data); err != nil {
+			return nil, fmt.Errorf("%w (what simulator %s makes); raise data.n", err, c.Simulator)
+		}
+		s.Standardizer.Apply(points.X)
+		s.ContextStandardizer.Apply(points.Given.Context)
+	}
+	s.Train = data.Shuffle(s.TrainSet, seed)
+	return s, nil
+}
+
+// inARow is how many simulations one core makes in a row.
+const inARow = 256
+
+// simulate makes n simulations on all cores: number i is a function of the seed and i. note
+// says how many have failed, which are left out.
+func simulate(sim *simulator.Simulator, n int, seed uint64) (p data.Points, note string, err error) {
+	p.X, p.Given = flow.NewBatch(n, len(sim.Params)), flow.NewGiven(n, false, len(sim.Data))
+	blocks := (n + inARow - 1) / inARow
+	failures := make([]error, blocks)
+	next := make(chan int)
+	var busy sync.WaitGroup
+	for range min(blocks, runtime.GOMAXPROCS(0)) {
+		busy.Go(func() {
+			for b := range next {
+				lo, hi := b*inARow, min(n, (b+1)*inARow)
+				failures[b] = sim.Draw(p.X.Slice(lo, hi), p.Given.Context.Slice(lo, hi), seed, uint64(lo))
+			}
+		})
+	}
+	for b := range blocks {
+		next <- b
+	}
+	close(next)
+	busy.Wait()
+	var failed ode.PointsError
+	for b, err := range failures {
+		var some *ode.PointsError
+		switch {
+		case errors.As(err, &some):
+			failed.Append(*some, b*inARow)
+		case err != nil:
+			return p, "", inData(err)
+		}
+	}
+	return without(p, failed)
+}
+
+// without leaves out the simulations that have failed.
+func without(p data.Points, failed ode.PointsError) (data.Points, string, error) {
+	n := len(failed.Points)
+	if n == 0 {
+		return p, "", nil
+	}
+	note := fmt.Sprintf("%d of %d simulations failed and are left out: the first is number %d, %v", n, p.Len(),
+		failed.Points[0]+1, failed.Errs[0])
+	if n == p.Len() {
+		return p, "", fmt.Errorf("data: all simulations failed: %w", failed.Errs[0])
+	}
+	bad := map[int]bool{}
+	for _, i := range failed.Points {
+		bad[i] = true
+	}
+	keep := make([]int, 0, p.Len()-n)
+	for i := range p.Len() {
+		if !bad[i] {
+			keep = append(keep, i)
+		}
+	}
+	kept := data.Points{X: flow.NewBatch(len(keep), p.X.D), Given: flow.NewGiven(len(keep), false, p.Given.Context.D)}
+	err := p.Read(kept.X, kept.Given, keep, nil)
+	return kept, note, err
+}
+
+// inData marks an error of a simulator as one of the section.
+func inData(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("data: %w", err)
+}
