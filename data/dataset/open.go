@@ -22,8 +22,9 @@ import (
 // Open reads or draws what c describes. Paths that are not absolute are relative
 // to dir (empty: the working directory). Everything random follows from seed,
 // under separate purposes: the stream ("data", or "shuffle" and "dequantize"),
-// a finite sample ("sample"), simulations (those of [simulator.Simulator.Draw]), the split of
-// a file or of simulations ("split", of SplitSeed where that is set), the held-out draws ("val", "test"), and the draws a standardizer is fitted on
+// a finite sample ("sample"), simulations (those of [simulator.Simulator.Draw]), the
+// split of a file ("split", of SplitSeed where that is set) or of simulations, the
+// held-out draws ("val", "test"), and the draws a standardizer is fitted on
 // ("standardize").
 func (c Config) Open(dir string, seed uint64) (*data.Set, error) {
 	if err := c.Validate(); err != nil {

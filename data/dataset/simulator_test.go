@@ -157,7 +157,7 @@ func TestBadSimulatorSectionsAreErrors(t *testing.T) {
 		{Config{Simulator: "two_moons", N: 10, Kind: data.KindTable}, "by kind or uci the data are table"},
 		{Config{Simulator: "two_moons", N: 10, UCI: "power", Path: "x"}, "by kind or uci the data are uci"},
 		{Config{Kind: data.KindSimulator}, "kind simulator without simulator; set it to one of"},
-		{Config{Simulator: "two_moons", N: 10, Context: []string{"data1"}}, "context is set, but the data are simulator"},
+		{Config{Simulator: "two_moons", N: 10, Context: []string{"x1"}}, "context is set, but the data are simulator"},
 		{Config{Simulator: "two_moons", N: 10, Label: "a"}, "label is set, but the data are simulator"},
 		{Config{Simulator: "two_moons", N: 10, Val: new(11.0)}, "val = 11 asks for more than the 10 points"},
 		{Config{Simulator: "two_moons", N: 10, Standardize: "rows"}, "unknown standardize"},
