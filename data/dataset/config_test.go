@@ -338,7 +338,8 @@ func TestConfigsThatCannotBeOpenedSayWhatWouldBeRight(t *testing.T) {
 			`path "t.xlsx" does not say what the file is; set kind to one of table, images, cifar10, cifar100, ` +
 				"folder, shards"},
 		{Config{Path: "t.csv", Kind: "video"},
-			`unknown kind "video"; it must be one of synthetic, table, uci, simulator, images, cifar10, cifar100, folder, shards`},
+			`unknown kind "video"; it must be one of synthetic, table, uci, simulator, images, cifar10, ` +
+				"cifar100, folder, shards"},
 		{Config{Path: "t.csv", Kind: data.KindSynthetic}, "kind synthetic needs name, not path"},
 		{Config{Name: "moons", Kind: data.KindTable}, "kind table needs path, not name"},
 		{Config{Name: "moons", Columns: []string{"x"}}, "columns is set, but the data are synthetic; it is for table"},
