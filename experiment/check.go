@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"flowmatch/data"
 	"flowmatch/nn"
@@ -48,6 +49,7 @@ type opened struct {
 	engine string
 	by     string // the settings that say what the data are
 	set    *data.Set
+	seen   map[string]bool // simulators whose observations were read
 }
 
 // check reports a cell that cannot be made.
@@ -79,7 +81,15 @@ func (o *opened) check(g Grid, c Cell) error {
 	if err := c.Config.Check(o.set); err != nil {
 		return err
 	}
-	return c.measurable(g, o.set)
+	if err := c.measurable(g, o.set); err != nil || !c.observed() || o.seen[c.Config.Data.Simulator] {
+		return err
+	}
+	if o.seen == nil {
+		o.seen = map[string]bool{}
+	}
+	o.seen[c.Config.Data.Simulator] = true
+	_, err = c.observations()
+	return err
 }
 
 // measurable reports data that a cell cannot be measured on, or drawn.
@@ -88,19 +98,35 @@ func (c Cell) measurable(g Grid, set *data.Set) error {
 	if c.Trial {
 		held, key = set.Val, "data.val"
 	}
-	if held == nil || held.Len() == 0 {
+	if c.need(func(n needs) bool { return n.held }) && (held == nil || held.Len() == 0) {
 		return fmt.Errorf("no points of %s are held out to measure it on; see %s", set.Name, key)
+	}
+	if c.need(func(n needs) bool { return n.simulator }) && c.Config.Data.Simulator == "" {
+		return fmt.Errorf("measures %s: %w", strings.Join(c.measures, ", "), errNoSimulator)
 	}
 	if slices.Contains(c.measures, "bpd") && !set.Dequantized {
 		return fmt.Errorf("the measure bpd is for dequantised images, and %s has none; leave it out", set.Name)
 	}
-	drawn := slices.IndexFunc(g.Pictures, func(p Picture) bool {
-		task := p.Task == c.Task || p.Task == "" && c.Task == g.Tasks[0].Name
-		method := len(p.Methods) == 0 || slices.Contains(p.Methods, c.Method)
-		return !p.fromResults() && task && method && c.Seed == g.Seeds[0]
-	})
-	if drawn < 0 || c.Trial || set.Image() != nil {
-		return nil
+	for _, p := range g.Pictures {
+		if c.Trial || !p.shows(g, c) {
+			continue
+		}
+		err := flat(set.Dim)
+		switch {
+		case p.Kind == kindPosterior:
+			err = c.posed(p)
+		case set.Image() != nil:
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return flat(set.Dim)
+	return nil
+}
+
+// shows says whether a picture is drawn of the run of a cell.
+func (p Picture) shows(g Grid, c Cell) bool {
+	p = p.filled(g)
+	return !p.fromResults() && p.Task == c.Task && slices.Contains(p.Methods, c.Method) && c.Seed == g.Seeds[0]
 }

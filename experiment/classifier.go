@@ -57,7 +57,7 @@ func (f *faults) classifier(g Grid) {
 // ofFeatures says whether a measure needs the classifier.
 func ofFeatures(name string) bool {
 	m, err := measureByName(name)
-	return err == nil && m.features
+	return err == nil && m.needs.features
 }
 
 func (c Cell) needsClassifier() bool { return slices.ContainsFunc(c.measures, ofFeatures) }

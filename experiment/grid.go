@@ -72,44 +72,10 @@ type Skip struct {
 	Why    string `yaml:"why"`
 }
 
-// Table is a table of a page: a row for each method. With Value its columns are the
-// tasks; with Values they are values, and with Reach what it takes to come as far, and
-// there is one table for each task.
-type Table struct {
-	Title   string   `yaml:"title"`
-	Text    string   `yaml:"text"` // Markdown, above the table; a template, as Grid.Notes
-	Value   string   `yaml:"value"`
-	Values  []Column `yaml:"values"`
-	Reach   *Reach   `yaml:"reach"`
-	Tasks   []string `yaml:"tasks"`   // empty: all
-	Methods []string `yaml:"methods"` // empty: all
-	Digits  int      `yaml:"digits"`  // significant; default 3
-	// Less says that less is better: the least mean of a column is printed in bold, and those
-	// that are as good within the spread over the seeds.
-	Less bool `yaml:"less"`
-	// Floor is a value of the task itself, such as w2_data, in a row below the methods.
-	Floor     string      `yaml:"floor"`
-	Published []Published `yaml:"published"`
-}
-
-// Column is a column of values and its heading.
-type Column struct {
-	Value string `yaml:"value"`
-	Title string `yaml:"title"`
-}
-
-// Published are figures of the literature that stand below ours.
-type Published struct {
-	Name   string `yaml:"name"`   // stands in the row, such as "Tong et al."
-	Source string `yaml:"source"` // where from, and how it is known
-	// Rows has for each method (of ours or another name) the figure by column.
-	Rows map[string]map[string]string `yaml:"rows"`
-}
-
 // Picture is a picture of a page.
 type Picture struct {
-	// Kind is samples, times, stages, nfe, curves, values or dots; of kind neural_ode orbits,
-	// curves or dots:
+	// Kind is samples, times, stages, nfe, posterior, curves, values or dots; of kind neural_ode
+	// orbits, curves or dots:
 	//
 	// Of images there are a few in the place of a panel of points.
 	//
@@ -117,6 +83,8 @@ type Picture struct {
 	//	times    rows of methods, columns of t: where the points are on their paths
 	//	stages   rows of methods, columns of snapshots: samples as training goes on
 	//	nfe      rows of methods, columns of NFE: samples of the midpoint rule
+	//	posterior  samples of one method given the first observation of its simulator, beside
+	//	         the reference: all pairs of parameters
 	//	orbits   columns of methods: the trajectory on its fit, and their distance over time
 	//	curves   lines of the curves named, by method, the mean over the seeds with a band of
 	//	         one standard deviation
@@ -380,66 +348,6 @@ func (g Grid) Validate() error {
 	f.tables(g, tasks, methods)
 	f.pictures(g, pictures, tasks, methods)
 	return errors.Join(f...)
-}
-
-// tables reports what is wrong with tables.
-func (f *faults) tables(g Grid, tasks, methods []string) {
-	for i, t := range g.Tables {
-		at := fmt.Sprintf("tables[%d]", i)
-		given := 0
-		for _, is := range []bool{t.Value != "", len(t.Values) > 0, t.Reach != nil} {
-			if is {
-				given++
-			}
-		}
-		if given != 1 {
-			f.add("%s: table %q: give either value or values or reach", at, t.Title)
-		}
-		f.reach(t, methods)
-		if t.Digits < 0 {
-			f.add("%s: table %q: digits is %d; it must be at least 1", at, t.Title, t.Digits)
-		}
-		for _, name := range t.figures() {
-			if err := g.values().check(name); err != nil {
-				f.add("%s: table %q: %w", at, t.Title, err)
-			}
-		}
-		f.published(t, tasks)
-		f.known("table "+t.Title, "task", tasks, t.Tasks...)
-		f.known("table "+t.Title, "method", methods, t.Methods...)
-	}
-}
-
-// figures are the names of the values that a table shows.
-func (t Table) figures() (all []string) {
-	all = append(all, t.Value, t.Floor)
-	for _, c := range t.Values {
-		all = append(all, c.Value)
-	}
-	if t.Reach != nil {
-		all = append(all, t.Reach.Value.Value, t.Reach.Cost.Value)
-	}
-	return slices.DeleteFunc(all, func(name string) bool { return name == "" })
-}
-
-// published reports figures of the literature that no column would show.
-func (f *faults) published(t Table, tasks []string) {
-	columns := tasks
-	if len(t.Values) > 0 {
-		columns = nil
-		for _, c := range t.Values {
-			columns = append(columns, cmp.Or(c.Title, c.Value))
-		}
-	}
-	for _, p := range t.Published {
-		if p.Name == "" || p.Source == "" {
-			f.add("table %q: published figures need a name and a source", t.Title)
-		}
-		for _, m := range slices.Sorted(maps.Keys(p.Rows)) {
-			f.known(fmt.Sprintf("table %q, published, row %q", t.Title, m), "column", columns,
-				slices.Sorted(maps.Keys(p.Rows[m]))...)
-		}
-	}
 }
 
 func names(v []Variant) []string {

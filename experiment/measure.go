@@ -74,34 +74,45 @@ func (t trained) sampleFrom(ctx context.Context, x0 flow.Batch, given flow.Given
 type measure struct {
 	name string
 	do   func(ctx context.Context, c Cell, t trained, r *Result) error
-	// features says that it compares images by the features of the grid's classifier.
-	features bool
+	// needs is what a grid must have for it.
+	needs    needs
 	recorded recorded
+}
+
+// needs are what a measure needs beside a trained run.
+type needs struct {
+	features  bool // the features of the grid's classifier: it compares images by them
+	held      bool // held-out points
+	simulator bool // a simulator to draw from
+	observed  bool // the observations of the simulator, in the folder of the data
 }
 
 // measures is the table of measures.
 func measures() []measure {
+	heldOut, byFeatures := needs{held: true}, needs{held: true, features: true}
 	return []measure{
-		{"samples", samples, false, recorded{values: []string{
+		{"samples", samples, heldOut, recorded{values: []string{
 			"w2", "sliced_w2", "mmd", "nfe", "path_energy", "npe", "straightness", "psnr", "input_psnr", "ssim",
 			"input_ssim", "consistency", "w2_data",
 		}}},
-		{"likelihood", likelihoods, false, recorded{values: []string{
+		{"likelihood", likelihoods, heldOut, recorded{values: []string{
 			"nll", "nll_se", "nll_nfe", "bpd", "bpd_se", "bpd_error", "optimum", "gap", "nll_difference",
 			"nll_cut_difference",
 		}}},
-		{"bpd", bits, false, recorded{values: []string{"bpd_#", "bpd_#_se", "bpd_nfe", "bpd_error"}}},
-		{"solvers", solvers, false, recordedOfSolvers()},
-		{"few_steps", fewSteps, false, recordedOfFewSteps()},
-		{"samplers", samplers, false, recordedOfSamplers()},
-		{"stages", stages, false, recordedOfStages()},
-		{"features", features, true, recorded{values: []string{
+		{"bpd", bits, heldOut, recorded{values: []string{"bpd_#", "bpd_#_se", "bpd_nfe", "bpd_error"}}},
+		{"solvers", solvers, heldOut, recordedOfSolvers()},
+		{"few_steps", fewSteps, heldOut, recordedOfFewSteps()},
+		{"samplers", samplers, heldOut, recordedOfSamplers()},
+		{"stages", stages, heldOut, recordedOfStages()},
+		{"features", features, byFeatures, recorded{values: []string{
 			"fid", "fid_data", "kid", "precision", "recall", "nfe", "fid_nfe", "accuracy", "agreement",
 			"inception_score",
 		}}},
-		{"feature_solvers", featureSolvers, true, recordedOfFeatureSolvers()},
-		{"feature_stages", featureStages, true, recorded{[]string{"nfe_last", "nfe_spread"},
+		{"feature_solvers", featureSolvers, byFeatures, recordedOfFeatureSolvers()},
+		{"feature_stages", featureStages, byFeatures, recorded{[]string{"nfe_last", "nfe_spread"},
 			[]string{"fid_by_step", "fid_by_second", "nfe_by_step"}}},
+		{"posterior", posteriors, needs{simulator: true, observed: true}, recordedOfPosteriors()},
+		{"calibration", calibrates, needs{simulator: true}, recordedOfCalibration()},
 	}
 }
 
@@ -131,6 +142,17 @@ func measures() []measure {
 //	            where the density is known, the values steps_to_gap_0.1, seconds_to_gap_0.1
 //	            and evaluations_to_gap_0.1 (and 0.05, 0.2): what it took until the
 //	            negative log-likelihood was first so close to the optimum
+//
+// These are of runs that learn the posteriors of a simulator. Samples outside of the prior are
+// drawn again:
+//
+//	posterior    c2st, the mean over the ten observations of sbibm of C2ST between 10,000
+//	             samples and the reference, c2st_se, its standard error, and c2st_1 to
+//	             c2st_10; outside, the share of samples outside of the prior; sample_seconds
+//	             and sample_nfe of 10,000 samples
+//	calibration  of 500 fresh simulations: sbc_p, the p-value of the ranks' uniformity (the
+//	             least of the parameters, corrected for their number), sbc_bias, sbc_spread;
+//	             tarp_p, tarp_atc, tarp_atc_err; the curve tarp, coverage over level
 //
 // These compare eval.samples images with as many that are held out, by the features of the
 // grid's classifier, and need one. The tolerances of the run file's solver are those of bpd,

@@ -22,6 +22,9 @@ func (f *faults) pictures(g Grid, kinds, tasks, methods []string) {
 		f.known(at, "task", tasks, p.Task)
 		f.known(at, "task", tasks, p.Tasks...)
 		f.known(at, "method", methods, p.Methods...)
+		if p.Kind == kindPosterior && len(p.Methods) != 1 {
+			f.add("%s: the kind %s is of one method; name it in methods", at, kindPosterior)
+		}
 		if slug(p.File) != p.File || p.File == "" {
 			f.add("picture: file %q must be a name of small letters, digits and hyphens", p.File)
 		}

@@ -31,6 +31,7 @@ type Cell struct {
 
 	asked    asked
 	measures []string
+	files    string // folder of the data files, of observations too
 	shared   string // folder of what the cells of a task share
 	options  []Cell // of a run that awaits the end of a search: itself with each value
 }
@@ -74,8 +75,9 @@ func (g Grid) Plan(dir string, set []string) ([]Cell, error) {
 	return cells, nil
 }
 
-// DataIn puts the data of cells that are not absolute paths below a folder. It says whether
-// there are such; plans do not depend on where the data are.
+// DataIn puts the data of cells that are not absolute paths below a folder, in which
+// observations of simulators are read, too. It says whether there are such; plans do not depend
+// on where the data are.
 func DataIn(dir string, cells []Cell) (found bool, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return false, fmt.Errorf("experiment: %w", err)
@@ -86,6 +88,8 @@ func DataIn(dir string, cells []Cell) (found bool, err error) {
 			found = found || path != "" && !filepath.IsAbs(path)
 		}
 		*d = d.In(dir)
+		cells[i].files = dir
+		found = found || cells[i].observed()
 		if _, err := DataIn(dir, cells[i].options); err != nil {
 			return found, err
 		}
@@ -121,13 +125,11 @@ func (p place) cells(seed uint64) (cells []Cell, err error) {
 	var options []Cell
 	for _, v := range s.Values {
 		if seed == p.g.Seeds[0] {
-			for _, trial := range s.seeds(p.g) {
-				c, err := p.cell(trial, &try{v, true})
-				if err != nil {
-					return nil, fmt.Errorf("trial of %s %v: %w", s.Key, v, err)
-				}
-				cells = append(cells, c)
+			trials, err := p.trials(v)
+			if err != nil {
+				return nil, fmt.Errorf("trial of %s %v: %w", s.Key, v, err)
 			}
+			cells = append(cells, trials...)
 		}
 		c, err := p.cell(seed, &try{v, false})
 		if err != nil {
@@ -138,6 +140,33 @@ func (p place) cells(seed uint64) (cells []Cell, err error) {
 	c := options[0]
 	c.Value, c.options = "", options
 	return append(cells, c), nil
+}
+
+// trials returns those of a value that the runs of the method are the first to wait for.
+func (p place) trials(v any) (cells []Cell, err error) {
+	s := p.g.Search
+	for _, name := range s.deciders(p.g.Methods[p.method].Name) {
+		at := p
+		at.method = slices.Index(names(p.g.Methods), name)
+		if len(s.On) > 0 && p.method != p.g.firstSearched(p.task) || p.g.skips(p.g.Tasks[p.task].Name, name) {
+			continue
+		}
+		for _, seed := range s.seeds(p.g) {
+			c, err := at.cell(seed, &try{v, true})
+			if err != nil {
+				return nil, err
+			}
+			cells = append(cells, c)
+		}
+	}
+	return cells, nil
+}
+
+// firstSearched is the number of the first method of a task for which there is a search.
+func (g Grid) firstSearched(task int) int {
+	return slices.IndexFunc(g.Methods, func(m Variant) bool {
+		return g.Search.of(m.Name) && !g.skips(g.Tasks[task].Name, m.Name)
+	})
 }
 
 // cell returns one cell, with a value of the search or (t is nil) without.

@@ -31,7 +31,10 @@ type Search struct {
 	// Set are settings of trials alone, below those of a command.
 	Set     map[string]any `yaml:"set"`
 	Methods []string       `yaml:"methods"` // for which there is a search; empty: all
-	Text    string         `yaml:"text"`    // Markdown, above the table of the search
+	// On are methods whose trials decide for all methods of a task together, by the least sum
+	// of their means; empty: each method has trials, and a best value, of its own.
+	On   []string `yaml:"on"`
+	Text string   `yaml:"text"` // Markdown, above the table of the search
 }
 
 // try is a value of a search that a cell is planned with.
@@ -106,6 +109,12 @@ func (f *faults) search(g Grid, measures, methods []string) {
 	}
 	f.known("search", "measure", measures, s.Measure...)
 	f.known("search", "method", methods, s.Methods...)
+	f.known("search", "method", methods, s.On...)
+	for _, name := range s.On {
+		if !s.of(name) {
+			f.add("search: on names %s, which is not one of search.methods", name)
+		}
+	}
 	if s.By != "" && len(s.Measure) > 0 {
 		if err := g.values().check(s.By, s.Measure...); err != nil {
 			f.add("search: by: %w", err)
@@ -190,7 +199,7 @@ func (c Cell) settled(s *Search, results []Result) (Cell, error) {
 	if len(c.options) == 0 {
 		return c, nil
 	}
-	best := s.best(results, c.Task, c.Method)
+	best := s.best(results, c.Task, s.deciders(c.Method))
 	for _, o := range c.options {
 		if o.Value == best {
 			return o, nil
@@ -198,7 +207,7 @@ func (c Cell) settled(s *Search, results []Result) (Cell, error) {
 	}
 	var why []string
 	for _, r := range results {
-		if r.Trial && r.Task == c.Task && r.Method == c.Method && r.Failed != "" {
+		if r.Trial && r.Task == c.Task && slices.Contains(s.deciders(c.Method), r.Method) && r.Failed != "" {
 			why = append(why, fmt.Sprintf("%s: %s", r.Value, r.Failed))
 		}
 	}
@@ -213,25 +222,40 @@ func (s *Search) over(results []Result, task, method, value string) summary {
 	})
 }
 
-// best returns the value whose trials have the least mean, all of them, of those that are to
-// be trusted or, where none is, of all; empty: none has.
-func (s *Search) best(results []Result, task, method string) string {
-	return cmp.Or(s.least(results, task, method, true), s.least(results, task, method, false))
+// deciders are the methods whose trials decide for a method.
+func (s *Search) deciders(method string) []string {
+	if len(s.On) > 0 {
+		return s.On
+	}
+	return []string{method}
+}
+
+// best returns the value whose trials have the least sum of the means of methods, all of them,
+// of those that are to be trusted or, where none is, of all; empty: none has.
+func (s *Search) best(results []Result, task string, methods []string) string {
+	return cmp.Or(s.least(results, task, methods, true), s.least(results, task, methods, false))
 }
 
 // least is best of the values whose means are to be trusted, or of all.
-func (s *Search) least(results []Result, task, method string, trusted bool) string {
+func (s *Search) least(results []Result, task string, methods []string, trusted bool) string {
 	best, least := "", math.Inf(1)
 	for _, v := range s.Values {
-		text, trials := try{value: v}.text(), 0
-		for _, r := range results {
-			if r.Trial && r.Task == task && r.Method == method && r.Value == text {
-				trials++
+		text, sum := try{value: v}.text(), 0.0
+		for _, method := range methods {
+			trials := 0
+			for _, r := range results {
+				if r.Trial && r.Task == task && r.Method == method && r.Value == text {
+					trials++
+				}
 			}
+			m := s.over(results, task, method, text)
+			if m.n == 0 || m.n != trials || trusted && m.doubts > 0 {
+				sum = math.Inf(1)
+			}
+			sum += m.mean
 		}
-		m := s.over(results, task, method, text)
-		if m.n > 0 && m.n == trials && m.mean < least && !(trusted && m.doubts > 0) {
-			best, least = text, m.mean
+		if sum < least {
+			best, least = text, sum
 		}
 	}
 	return best
@@ -262,8 +286,12 @@ func (s *Search) write(w *strings.Builder, g Grid, results []Result) {
 // sentence says how the search was made.
 func (s *Search) sentence(g Grid) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Each method has the best of %d values of `%s` (bold): that of the least `%s`, "+
-		"on validation points, of a trial with ", len(s.Values), s.Key, s.By)
+	who, by := "Each method has", "that of the least `"+s.By+"`"
+	if len(s.On) > 0 {
+		who, by = "All methods of a task have", "that of the least sum of `"+s.By+"` of "+strings.Join(s.On, " and ")
+	}
+	fmt.Fprintf(&b, "%s the best of %d values of `%s` (bold): %s, on validation points, of a trial with ", who,
+		len(s.Values), s.Key, by)
 	if s.Share < 1 {
 		fmt.Fprintf(&b, "%.2g of the steps and ", s.Share)
 	}
@@ -298,10 +326,10 @@ func (s *Search) table(w *strings.Builder, g Grid, task string, results []Result
 	row(w, rule)
 	var ends []string
 	for _, m := range g.Methods {
-		if !s.of(m.Name) || g.skips(task, m.Name) {
+		if !s.of(m.Name) || g.skips(task, m.Name) || !slices.Contains(s.deciders(m.Name), m.Name) {
 			continue
 		}
-		best, cells := s.best(results, task, m.Name), []string{m.Name}
+		best, cells := s.best(results, task, s.deciders(m.Name)), []string{m.Name}
 		for _, value := range head[1:] {
 			text := Table{}.format(s.over(results, task, m.Name, value))
 			if text == missing && slices.ContainsFunc(results, func(r Result) bool {
