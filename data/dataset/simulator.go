@@ -73,14 +73,65 @@ func (c Config) openSimulator(seed uint64) (*data.Set, error) {
 		if s.Standardizer, err = fit(how, x, sim.Params); err != nil {
 			return nil, err
 		}
-		if s.ContextStandardizer, err = data.Fit(given.Context, sim.Data); err != nil {
-			return nil, fmt.Errorf("%w (what simulator %s makes); raise data.n", err, c.Simulator)
+		if s.ContextStandardizer, note, err = fitVarying(given.Context, sim.Data); err != nil {
+			return nil, err
+		}
+		if note != "" {
+			s.Notes = append(s.Notes, note)
 		}
 		s.Standardizer.Apply(points.X)
 		s.ContextStandardizer.Apply(points.Given.Context)
 	}
 	s.Train = data.Shuffle(s.TrainSet, seed)
 	return s, nil
+}
+
+// fitVarying fits a standardizer of columns, of which those that are constant, as what is
+// simulated of a rare event may be, are centred alone: another value may still be observed. note
+// names them.
+func fitVarying(x flow.Batch, columns []string) (s *data.Standardizer, note string, err error) {
+	var vary []int
+	var names, constant []string
+	for j := range x.D {
+		if varies(x, j) {
+			vary, names = append(vary, j), append(names, columns[j])
+		} else {
+			constant = append(constant, columns[j])
+		}
+	}
+	s = &data.Standardizer{Mean: make([]float64, x.D), Std: make([]float64, x.D)}
+	for j := range x.D {
+		s.Mean[j], s.Std[j] = x.X[j], 1
+	}
+	if len(vary) > 0 {
+		some := flow.NewBatch(x.N, len(vary))
+		for i := range x.N {
+			for k, j := range vary {
+				some.Row(i)[k] = x.Row(i)[j]
+			}
+		}
+		of, err := data.Fit(some, names)
+		if err != nil {
+			return nil, "", err
+		}
+		for k, j := range vary {
+			s.Mean[j], s.Std[j] = of.Mean[k], of.Std[k]
+		}
+	}
+	if constant != nil {
+		note = fmt.Sprintf("%s of what is simulated to train on is constant, and tells nothing", choice.List(constant))
+	}
+	return s, note, nil
+}
+
+// varies says whether a column has two values.
+func varies(x flow.Batch, j int) bool {
+	for i := range x.N {
+		if x.Row(i)[j] != x.Row(0)[j] {
+			return true
+		}
+	}
+	return false
 }
 
 // inARow is how many simulations one core makes in a row.

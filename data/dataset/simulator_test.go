@@ -144,6 +144,17 @@ func TestSimulationsThatFailAreLeftOutAndNoted(t *testing.T) {
 	datatest.WantError(t, "none left", err, "all simulations failed: simulator own")
 }
 
+// Of few epidemics none may have anyone infected on the first day.
+func TestWhatIsConstantOfSimulationsIsCentredAlone(t *testing.T) {
+	s := mustOpen(t, Config{Simulator: "sir", N: 200}, "", 1)
+	if len(s.Notes) != 1 || !strings.Contains(s.Notes[0], `"x1" of what is simulated to train on is constant`) {
+		t.Errorf("notes %q, want one of x1", s.Notes)
+	}
+	if z := s.ContextStandardizer; z.Mean[0] != 0 || z.Std[0] != 1 || !(z.Std[5] > 1) {
+		t.Errorf("standardized by %+v", z)
+	}
+}
+
 func TestBadSimulatorSectionsAreErrors(t *testing.T) {
 	for _, c := range []struct {
 		cfg  Config
