@@ -108,7 +108,8 @@ func TestPosteriorsAreComparedWithTheirReferences(t *testing.T) {
 		default:
 			runs = append(runs, r)
 			if r.Value != "2e-2" || len(r.Missing) > 0 {
-				t.Errorf("%s ran with %s, and %v is missing; want the better rate, and nothing", r.Method, r.Value, r.Missing)
+				t.Errorf("%s ran with %s, and %v is missing; want the better rate, and nothing", r.Method, r.Value,
+					r.Missing)
 			}
 		}
 	}
