@@ -27,13 +27,17 @@ type peer struct {
 	name    string // of the package, as a method names it
 	version string // that results are made with
 	program string
+	// posterior says that it learns posteriors of simulators with settings of its own, and
+	// leaves samples in the place of weights.
+	posterior bool
 }
 
 // peers is the table of peers. scripts/setup-peers.sh installs these versions.
 func peers() []peer {
 	return []peer{
-		{"torchcfm", "1.0.7", "with_torchcfm.py"},
-		{"flow-matching", "1.0.10", "with_flow_matching.py"},
+		{"torchcfm", "1.0.7", "with_torchcfm.py", false},
+		{"flow-matching", "1.0.10", "with_flow_matching.py", false},
+		{"sbi", "0.27.0", "with_sbi.py", true},
 	}
 }
 
@@ -158,6 +162,7 @@ type told struct {
 	Seconds float64  `json:"seconds"`
 	Threads int      `json:"threads"`
 	NLL     *float64 `json:"nll"`
+	Sample  float64  `json:"sample_seconds"` // of samples of one posterior
 }
 
 // start runs the program of a peer, which says its versions.
@@ -174,8 +179,19 @@ func (p *Peers) start(ctx context.Context, of peer) (*tutor, error) {
 
 // teach has the program train, and returns the lines of its answer.
 func (t *tutor) teach(l lesson, step func(int, float64)) (lines []told, err error) {
+	if lines, err = t.ask(l, step); err != nil {
+		return nil, err
+	}
+	if n := len(lines); n < 2 || lines[n-2].Step != l.Steps || !(lines[n-2].Seconds > 0) {
+		return nil, fmt.Errorf("%s does not say what its %d steps took", t.of.name, l.Steps)
+	}
+	return lines, nil
+}
+
+// ask sends a request, and returns the lines of the answer. The program then ends.
+func (t *tutor) ask(request any, step func(int, float64)) (lines []told, err error) {
 	defer t.stop()
-	if err := t.program.Send(l); err != nil {
+	if err := t.program.Send(request); err != nil {
 		return nil, t.worded(err)
 	}
 	for {
@@ -185,16 +201,12 @@ func (t *tutor) teach(l lesson, step func(int, float64)) (lines []told, err erro
 		}
 		lines = append(lines, line)
 		if line.Threads > 0 {
-			break
+			return lines, nil
 		}
 		if step != nil {
 			step(line.Step, line.Loss)
 		}
 	}
-	if n := len(lines); n < 2 || lines[n-2].Step != l.Steps || !(lines[n-2].Seconds > 0) {
-		return nil, fmt.Errorf("%s does not say what its %d steps took", t.of.name, l.Steps)
-	}
-	return lines, nil
 }
 
 // lastWords is how many lines of what a program said last are in an error.

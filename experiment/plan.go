@@ -280,7 +280,11 @@ func (g Grid) check(c Cell) error {
 			"set it to a number of points")
 	}
 	if c.Peer != "" {
-		if err := c.checkPeer(); err != nil {
+		check := c.checkPeer
+		if c.learnsPosterior() {
+			check = func() error { return c.checkPosteriorPeer(g) }
+		}
+		if err := check(); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package experiment_test
+package experiment
 
 import (
 	"encoding/base64"
@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"flowmatch/experiment"
 )
 
 // Files of 40 samples as bzip2 writes them: around (0, 0), and far from all parameters that
@@ -87,18 +85,18 @@ pictures:
 `
 
 func TestPosteriorsAreComparedWithTheirReferences(t *testing.T) {
-	g, cells := plan(t, simulated, t.TempDir())
-	if found, err := experiment.DataIn(benchmark(t), cells); err != nil || !found {
+	g, cells := planned(t, simulated, t.TempDir())
+	if found, err := DataIn(benchmark(t), cells); err != nil || !found {
 		t.Fatalf("the folder of observations is of no use: %v", err)
 	}
-	if err := experiment.Check(g, cells); err != nil {
+	if err := Check(g, cells); err != nil {
 		t.Fatal(err)
 	}
-	results, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{})
+	results, err := Run(t.Context(), g, cells, RunOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	trials, runs := 0, []experiment.Result{}
+	trials, runs := 0, []Result{}
 	for _, r := range results {
 		switch {
 		case r.Trial && r.Method == "moons again":
@@ -132,12 +130,12 @@ func TestPosteriorsAreComparedWithTheirReferences(t *testing.T) {
 		t.Errorf("the coverage is %v", c)
 	}
 	dir := t.TempDir()
-	drawn, err := experiment.Draw(t.Context(), g, cells, results, dir)
+	drawn, err := Draw(t.Context(), g, cells, results, dir)
 	if err != nil || drawn["posterior"].File == "" || drawn["coverage"].File == "" {
 		t.Errorf("pictures %v, %v", drawn, err)
 	}
 	var page strings.Builder
-	if err := (experiment.Page{Name: "simulated", Pictures: drawn}).Write(&page, g, results); err != nil {
+	if err := (Page{Name: "simulated", Pictures: drawn}).Write(&page, g, results); err != nil {
 		t.Fatal(err)
 	}
 	v := runs[0].Values
@@ -191,11 +189,11 @@ func TestGridsOfPosteriorsThatCannotBeMeasured(t *testing.T) {
 			"data.simulator"},
 		{"", "", filepath.Join("two_moons", "num_observation_1", "observation.csv")}, // an empty folder
 	} {
-		g, cells := plan(t, strings.Replace(simulated, c.from, c.to, 1), t.TempDir())
-		if _, err := experiment.DataIn(dir, cells); err != nil {
+		g, cells := planned(t, strings.Replace(simulated, c.from, c.to, 1), t.TempDir())
+		if _, err := DataIn(dir, cells); err != nil {
 			t.Fatal(err)
 		}
-		if err := experiment.Check(g, cells); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := Check(g, cells); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %q", err, c.want)
 		}
 	}
@@ -207,7 +205,7 @@ func TestGridsOfPosteriorsThatCannotBeMeasured(t *testing.T) {
 		{"error: c2st_se", "error: c2st_sd", "c2st_sd"},
 		{"beside: true, rows: {moons:", "beside: true, rows: {moon:", `unknown method "moon"`},
 	} {
-		g, err := experiment.Parse([]byte(strings.Replace(simulated, c.from, c.to, 1)))
+		g, err := Parse([]byte(strings.Replace(simulated, c.from, c.to, 1)))
 		if err == nil {
 			err = g.Validate()
 		}

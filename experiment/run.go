@@ -102,8 +102,11 @@ func (c Cell) make(ctx context.Context, g Grid, plan string, o RunOptions) (*Res
 		Values: map[string]float64{}, Curves: map[string]Curve{},
 	}
 	do := c.makeRun
-	if c.Neural != nil {
+	switch {
+	case c.Neural != nil:
 		do = c.makeNeural
+	case c.learnsPosterior():
+		do = c.makePosterior
 	}
 	r.set("threads", float64(runtime.GOMAXPROCS(0)))
 	if err := do(ctx, g, o, r); err != nil {

@@ -79,6 +79,9 @@ type said struct {
 	Versions map[string]string `json:"versions"`
 	Threads  int               `json:"threads"`
 	NLL      *float64          `json:"nll,omitempty"` // of the points of checkFile, in model units
+	// Seconds of training, and of samples of one posterior, of a peer that leaves samples.
+	Seconds       float64 `json:"seconds,omitempty"`
+	SampleSeconds float64 `json:"sample_seconds,omitempty"`
 }
 
 // trainByPeer has a peer train the cell, unless it has already, and returns the run.
