@@ -140,7 +140,8 @@ func (c Cell) learnPosterior(ctx context.Context, o RunOptions, of []simulator.O
 		return s, fmt.Errorf("%s does not say what its training took", c.Peer)
 	}
 	end := lines[len(lines)-1]
-	s = said{Versions: t.versions, Threads: end.Threads, Seconds: lines[len(lines)-2].Seconds, SampleSeconds: end.Sample}
+	s = said{Versions: t.versions, Threads: end.Threads, SampleSeconds: end.Sample}
+	s.Seconds = lines[len(lines)-2].Seconds
 	return s, writeJSON(filepath.Join(c.Dir, peerFile), s)
 }
 
