@@ -20,6 +20,10 @@ var ErrConstantColumn = errors.New("constant column")
 type Standardizer struct {
 	Mean []float64 `json:"mean" yaml:"mean"`
 	Std  []float64 `json:"std" yaml:"std"`
+	// Squash, of contexts alone, makes the map z = asinh((x - Mean) / Std): numbers near the
+	// mean stay nearly as they are, and outliers come near. It is no affine map, so that
+	// densities of what is squashed are not those of LogDet.
+	Squash bool `json:"squash,omitempty" yaml:"squash,omitempty"`
 }
 
 // Fit returns the per-column standardizer of x: mean and standard deviation of
@@ -109,15 +113,23 @@ func (s *Standardizer) Validate() error {
 	return nil
 }
 
-// Apply maps x to model units in place: z = (x - Mean) / Std.
+// Apply maps x to model units in place: z = (x - Mean) / Std, or its asinh.
 // It panics when the standardizer has neither 1 nor x.D coordinates.
 func (s *Standardizer) Apply(x flow.Batch) {
+	if s.Squash {
+		s.each(x, func(v, mean, std float64) float64 { return math.Asinh((v - mean) / std) })
+		return
+	}
 	s.each(x, func(v, mean, std float64) float64 { return (v - mean) / std })
 }
 
-// Invert maps z back to original units in place: x = Mean + Std * z.
+// Invert maps z back to original units in place: x = Mean + Std * z, or that of sinh z.
 // It panics when the standardizer has neither 1 nor z.D coordinates.
 func (s *Standardizer) Invert(z flow.Batch) {
+	if s.Squash {
+		s.each(z, func(v, mean, std float64) float64 { return mean + std*math.Sinh(v) })
+		return
+	}
 	s.each(z, func(v, mean, std float64) float64 { return mean + std*v })
 }
 

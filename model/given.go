@@ -91,6 +91,13 @@ func (m *Model) FarContext(z flow.Batch) string {
 	if m.made() != nil || m.spec.ContextStandardizer == nil || z.D != m.spec.Net.Context {
 		return ""
 	}
+	s := m.spec.ContextStandardizer
+	if s.Squash {
+		z = z.Clone()
+		for i, v := range z.X {
+			z.X[i] = math.Sinh(v)
+		}
+	}
 	far, worst, worstBy := 0, 0, 0.0
 	for i := range z.N {
 		most := 0.0
@@ -110,7 +117,6 @@ func (m *Model) FarContext(z flow.Batch) string {
 		return ""
 	}
 	k := worst % z.D
-	s := m.spec.ContextStandardizer
 	return fmt.Sprintf("%d of %d contexts are far from those that the model was trained on, which says nothing of "+
 		"them: in context %d %s is %.4g, %.3g standard deviations from the mean %.4g", far, z.N, worst/z.D+1,
 		m.contextName(k), s.Mean[k]+s.Std[k]*z.X[worst], math.Abs(z.X[worst]), s.Mean[k])

@@ -37,6 +37,18 @@ func TestContextsComeToModelUnits(t *testing.T) {
 	if why := m.FarContext(far); why != want {
 		t.Errorf("got %q, want %q", why, want)
 	}
+	spec.ContextStandardizer = &data.Standardizer{Mean: []float64{10, -1}, Std: []float64{2, 0.5}, Squash: true}
+	squashing, err := New(spec, net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	squashed := far.Clone()
+	for i, v := range far.X {
+		squashed.X[i] = math.Asinh(v)
+	}
+	if why := squashing.FarContext(squashed); why != want || squashed.X[3] != math.Asinh(7) {
+		t.Errorf("squashed: got %q, want %q", why, want)
+	}
 	for want, c := range map[string]flow.Batch{
 		"takes 2 for each point":    {N: 1, D: 3, X: make([]float64, 3)},
 		`context 2: "y" is NaN`:     {N: 2, D: 2, X: []float64{1, 2, 3, math.NaN()}},

@@ -160,6 +160,10 @@ func (s Spec) check() error {
 	if s.Standardizer == nil {
 		return nil
 	}
+	if s.Standardizer.Squash {
+		return fmt.Errorf("%w: a standardizer that squashes is for contexts; the density of points needs one that "+
+			"does not", ErrSpec)
+	}
 	if err := s.Standardizer.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrSpec, err)
 	}

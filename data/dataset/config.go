@@ -105,6 +105,10 @@ type Config struct {
 	// Missing says what to do with rows of a table in which a number is missing or not finite:
 	// report an error (error, the default), or leave them out and count them (drop).
 	Missing string `json:"missing,omitempty" yaml:"missing,omitempty"`
+	// SquashContext is whether the numbers of a context, once standardized, go through the
+	// inverse hyperbolic sine. Those near the mean stay nearly as they are, and outliers come
+	// near: of contexts with heavy tails training may diverge without. Default false.
+	SquashContext bool `json:"squash_context,omitempty" yaml:"squash_context,omitempty"`
 	// Label is the column of a table that holds the class of each row, a whole number
 	// from 0; default none.
 	Label string `json:"label,omitempty" yaml:"label,omitempty"`
@@ -365,6 +369,7 @@ func (c Config) checkFields(kind string) error {
 		{"test_context_path", c.TestContextPath != "", []string{data.KindTable}},
 		{"missing", c.Missing != "", []string{data.KindTable}},
 		{"bounds", c.Bounds != nil, []string{data.KindTable}},
+		{"squash_context", c.SquashContext, []string{data.KindTable, data.KindSimulator}},
 		{"label", c.Label != "", []string{data.KindTable}},
 		{"delimiter", c.Delimiter != "", []string{data.KindTable}},
 		{"header", c.Header != nil, []string{data.KindTable}},
@@ -386,6 +391,12 @@ func (c Config) checkFields(kind string) error {
 	}
 	if err := c.checkContext(); err != nil {
 		return err
+	}
+	switch {
+	case c.SquashContext && !c.Given():
+		return errors.New("data: squash_context is set, but there is no context; name its columns in context")
+	case c.SquashContext && c.Standardize == StandardizeNone:
+		return errors.New("data: squash_context is of standardized contexts, and standardize is none; leave one out")
 	}
 	if params := synth.SetParams(c.Params); kind != data.KindSynthetic && len(params) > 0 {
 		return fmt.Errorf("data: %s is set, but the data are %s; it is for synthetic sets", params[0], kind)

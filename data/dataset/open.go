@@ -236,6 +236,7 @@ func (c Config) standardize(s *data.Set, how string, t, apart table.Table) error
 		if s.ContextStandardizer, err = c.Grid.fit(given.Context, s.ContextShape, t.ContextColumns); err != nil {
 			return fmt.Errorf("%s: %w", c.contextKey(), err)
 		}
+		s.ContextStandardizer.Squash = c.SquashContext
 	}
 	for _, part := range []table.Table{t, apart} {
 		if part.X.N == 0 {

@@ -79,6 +79,7 @@ func (c Config) openSimulator(seed uint64) (*data.Set, error) {
 		if note != "" {
 			s.Notes = append(s.Notes, note)
 		}
+		s.ContextStandardizer.Squash = c.SquashContext
 		s.Standardizer.Apply(points.X)
 		s.ContextStandardizer.Apply(points.Given.Context)
 	}

@@ -144,6 +144,22 @@ func TestSimulationsThatFailAreLeftOutAndNoted(t *testing.T) {
 	datatest.WantError(t, "none left", err, "all simulations failed: simulator own")
 }
 
+// The contexts of slcp_distractors have heavy tails, which training would see.
+func TestContextsAreSquashed(t *testing.T) {
+	most := func(squash bool) float64 {
+		s := mustOpen(t, Config{Simulator: "slcp_distractors", N: 2000, SquashContext: squash}, "", 1)
+		_, given, err := data.Rows(s.TrainSet, 0, s.TrainSet.Len(), nil)
+		if err != nil || s.ContextStandardizer.Squash != squash {
+			t.Fatalf("%+v, %v", s.ContextStandardizer, err)
+		}
+		return max(slices.Max(given.Context.X), -slices.Min(given.Context.X))
+	}
+	raw, squashed := most(false), most(true)
+	if raw < 20 || math.Abs(squashed-math.Asinh(raw)) > 1e-9 {
+		t.Errorf("the farthest number is %g, and %g squashed; want %g", raw, squashed, math.Asinh(raw))
+	}
+}
+
 // Of few epidemics none may have anyone infected on the first day.
 func TestWhatIsConstantOfSimulationsIsCentredAlone(t *testing.T) {
 	s := mustOpen(t, Config{Simulator: "sir", N: 200}, "", 1)
@@ -169,6 +185,9 @@ func TestBadSimulatorSectionsAreErrors(t *testing.T) {
 		{Config{Simulator: "two_moons", N: 10, UCI: "power", Path: "x"}, "by kind or uci the data are uci"},
 		{Config{Kind: data.KindSimulator}, "kind simulator without simulator; set it to one of"},
 		{Config{Simulator: "two_moons", N: 10, Context: []string{"x1"}}, "context is set, but the data are simulator"},
+		{Config{Simulator: "two_moons", N: 10, SquashContext: true, Standardize: "none"}, "and standardize is none"},
+		{Config{Path: "t.csv", SquashContext: true}, "squash_context is set, but there is no context"},
+		{Config{Name: "moons", SquashContext: true}, "squash_context is set, but the data are synthetic"},
 		{Config{Simulator: "two_moons", N: 10, Label: "a"}, "label is set, but the data are simulator"},
 		{Config{Simulator: "two_moons", N: 10, Val: new(11.0)}, "val = 11 asks for more than the 10 points"},
 		{Config{Simulator: "two_moons", N: 10, Standardize: "rows"}, "unknown standardize"},
