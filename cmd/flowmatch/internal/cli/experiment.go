@@ -83,13 +83,17 @@ An interrupted grid continues at the first run, or its first measurement, that i
 not done. A training that diverges does not end the grid. What could not be measured is
 on the page, and the exit code is then 1, unless --allow-missing is given.
 
-The experiment peers also trains the same flows with Python libraries, by the
-interpreter of --peers. scripts/setup-peers.sh DIR installs them; then PYTHON is
-DIR/bin/python.`,
+The experiments peers and sbi-peers also train the same flows with Python libraries, by
+the interpreter of --peers. scripts/setup-peers.sh DIR installs them; then PYTHON is
+DIR/bin/python.
+
+The experiments sbi and sbi-peers read observations and their posteriors: the DIR of
+--data is the folder sbibm/tasks of github.com/sbi-benchmark/sbibm.`,
 		Example: `  flowmatch experiment couplings
   flowmatch experiment couplings --seeds 1 --set train.steps=500 --out runs/try --docs /tmp
   flowmatch experiment digits --data DIR
   flowmatch experiment digits --data DIR --set train.steps=20000 --set eval.samples=1000 --seeds 5 --out runs/long
+  flowmatch experiment sbi --data DIR
   flowmatch experiment mine.yaml --check
   flowmatch experiment peers --peers DIR/bin/python
   flowmatch experiment couplings --json`,
