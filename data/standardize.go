@@ -20,9 +20,9 @@ var ErrConstantColumn = errors.New("constant column")
 type Standardizer struct {
 	Mean []float64 `json:"mean" yaml:"mean"`
 	Std  []float64 `json:"std" yaml:"std"`
-	// Squash, of contexts alone, makes the map z = asinh((x - Mean) / Std): numbers near the
-	// mean stay nearly as they are, and outliers come near. It is no affine map, so that
-	// densities of what is squashed are not those of LogDet.
+	// Squash, of contexts alone, makes the map z = 3 asinh((x - Mean) / (3 Std)): numbers
+	// within two deviations of the mean stay nearly as they are, and outliers come near. It is
+	// no affine map, so that densities of what is squashed are not those of LogDet.
 	Squash bool `json:"squash,omitempty" yaml:"squash,omitempty"`
 }
 
@@ -113,25 +113,35 @@ func (s *Standardizer) Validate() error {
 	return nil
 }
 
-// Apply maps x to model units in place: z = (x - Mean) / Std, or its asinh.
+// Apply maps x to model units in place: z = (x - Mean) / Std, or that squashed.
 // It panics when the standardizer has neither 1 nor x.D coordinates.
 func (s *Standardizer) Apply(x flow.Batch) {
 	if s.Squash {
-		s.each(x, func(v, mean, std float64) float64 { return math.Asinh((v - mean) / std) })
+		s.each(x, func(v, mean, std float64) float64 { return squash((v - mean) / std) })
 		return
 	}
 	s.each(x, func(v, mean, std float64) float64 { return (v - mean) / std })
 }
 
-// Invert maps z back to original units in place: x = Mean + Std * z, or that of sinh z.
+// Invert maps z back to original units in place: x = Mean + Std * z, or that of what was
+// squashed.
 // It panics when the standardizer has neither 1 nor z.D coordinates.
 func (s *Standardizer) Invert(z flow.Batch) {
 	if s.Squash {
-		s.each(z, func(v, mean, std float64) float64 { return mean + std*math.Sinh(v) })
+		s.each(z, func(v, mean, std float64) float64 { return mean + std*Stretch(v) })
 		return
 	}
 	s.each(z, func(v, mean, std float64) float64 { return mean + std*v })
 }
+
+// squashed is from where on, in standard deviations, Standardizer.Squash brings numbers near.
+const squashed = 3
+
+func squash(z float64) float64 { return squashed * math.Asinh(z/squashed) }
+
+// Stretch returns how many standard deviations from the mean a number is that a
+// [Standardizer] with Squash has made z of.
+func Stretch(z float64) float64 { return squashed * math.Sinh(z/squashed) }
 
 func (s *Standardizer) each(x flow.Batch, f func(v, mean, std float64) float64) {
 	s.check(x.D)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/nn"
 )
@@ -95,7 +96,7 @@ func (m *Model) FarContext(z flow.Batch) string {
 	if s.Squash {
 		z = z.Clone()
 		for i, v := range z.X {
-			z.X[i] = math.Sinh(v)
+			z.X[i] = data.Stretch(v)
 		}
 	}
 	far, worst, worstBy := 0, 0, 0.0

@@ -44,9 +44,9 @@ func TestContextsComeToModelUnits(t *testing.T) {
 	}
 	squashed := far.Clone()
 	for i, v := range far.X {
-		squashed.X[i] = math.Asinh(v)
+		squashed.X[i] = 3 * math.Asinh(v/3)
 	}
-	if why := squashing.FarContext(squashed); why != want || squashed.X[3] != math.Asinh(7) {
+	if why := squashing.FarContext(squashed); why != want {
 		t.Errorf("squashed: got %q, want %q", why, want)
 	}
 	for want, c := range map[string]flow.Batch{

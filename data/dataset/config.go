@@ -105,9 +105,10 @@ type Config struct {
 	// Missing says what to do with rows of a table in which a number is missing or not finite:
 	// report an error (error, the default), or leave them out and count them (drop).
 	Missing string `json:"missing,omitempty" yaml:"missing,omitempty"`
-	// SquashContext is whether the numbers of a context, once standardized, go through the
-	// inverse hyperbolic sine. Those near the mean stay nearly as they are, and outliers come
-	// near: of contexts with heavy tails training may diverge without. Default false.
+	// SquashContext is whether the numbers z of a context, once standardized, become
+	// 3 asinh(z/3). Those within two deviations of the mean stay nearly as they are, and
+	// outliers come near: of contexts with heavy tails training may diverge without. Default
+	// false.
 	SquashContext bool `json:"squash_context,omitempty" yaml:"squash_context,omitempty"`
 	// Label is the column of a table that holds the class of each row, a whole number
 	// from 0; default none.
