@@ -13,7 +13,7 @@ func TestASquashedContextIsTheInverseHyperbolicSine(t *testing.T) {
 	x := flow.Batch{N: 3, D: 2, X: []float64{1, -2, 3, -1.99, 2e6, -5e5}}
 	z := x.Clone()
 	s.Apply(z)
-	for i, want := range []float64{0, 0, 0.982350450712, 0.019999851855, 40.230134849575, -40.230124349551} {
+	for i, want := range []float64{0, 0, 0.962423650119, 0.019999666682, 27.631020115930, -27.631013115915} {
 		if math.Abs(z.X[i]-want) > 1e-9*max(1, math.Abs(want)) {
 			t.Errorf("number %d: %.12f, want %.12f", i, z.X[i], want)
 		}

@@ -20,8 +20,8 @@ var ErrConstantColumn = errors.New("constant column")
 type Standardizer struct {
 	Mean []float64 `json:"mean" yaml:"mean"`
 	Std  []float64 `json:"std" yaml:"std"`
-	// Squash, of contexts alone, makes the map z = 3 asinh((x - Mean) / (3 Std)): numbers
-	// within two deviations of the mean stay nearly as they are, and outliers come near. It is
+	// Squash, of contexts alone, makes the map z = 2 asinh((x - Mean) / (2 Std)): numbers
+	// within a deviation of the mean stay nearly as they are, and outliers come near. It is
 	// no affine map, so that densities of what is squashed are not those of LogDet.
 	Squash bool `json:"squash,omitempty" yaml:"squash,omitempty"`
 }
@@ -135,7 +135,7 @@ func (s *Standardizer) Invert(z flow.Batch) {
 }
 
 // squashed is from where on, in standard deviations, Standardizer.Squash brings numbers near.
-const squashed = 3
+const squashed = 2
 
 func squash(z float64) float64 { return squashed * math.Asinh(z/squashed) }
 

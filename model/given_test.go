@@ -44,7 +44,7 @@ func TestContextsComeToModelUnits(t *testing.T) {
 	}
 	squashed := far.Clone()
 	for i, v := range far.X {
-		squashed.X[i] = 3 * math.Asinh(v/3)
+		squashed.X[i] = 2 * math.Asinh(v/2)
 	}
 	if why := squashing.FarContext(squashed); why != want {
 		t.Errorf("squashed: got %q, want %q", why, want)

@@ -23,7 +23,7 @@ var keyDocs = map[string]string{
 	"data.kind":                    "What the data are. Left out, it is synthetic with a name, uci with a uci, simulator with a simulator, a table for .csv, .tsv, .txt, .npy and .parquet, shards for .tar, .tar.gz and .tgz, and images for file names with idx in them; a run file also takes it from a folder, from NPY images of bytes and from IDX files of other names.",
 	"data.columns":                 "The names of the columns of a table to learn; default all but the label and the context. A run file has at most 20,000 values: to learn more columns, leave columns out.",
 	"data.context":                 "The names of the columns of a table on which the others are conditioned: they are given when samples are drawn. Default none.",
-	"data.squash_context":          "Whether the numbers z of a context, once standardized, become 3 asinh(z/3). Those within two deviations of the mean stay nearly as they are, and outliers come near: of contexts with heavy tails training may diverge without. Default false.",
+	"data.squash_context":          "Whether the numbers z of a context, once standardized, become 2 asinh(z/2). Those within a deviation of the mean stay nearly as they are, and outliers come near: of contexts with heavy tails training may diverge without. Default false.",
 	"data.label":                   "The column of a table that holds the class of each row, a whole number from 0; default none.",
 	"data.delimiter":               "The character between the fields of a text table, or the word tab; default a comma, in .tsv files a tab or, where that separates nothing, what does.",
 	"data.header":                  "Whether the first row of a text table holds the names of the columns; left out, it is found in the file.",

@@ -106,7 +106,7 @@ type Config struct {
 	// report an error (error, the default), or leave them out and count them (drop).
 	Missing string `json:"missing,omitempty" yaml:"missing,omitempty"`
 	// SquashContext is whether the numbers z of a context, once standardized, become
-	// 3 asinh(z/3). Those within two deviations of the mean stay nearly as they are, and
+	// 2 asinh(z/2). Those within a deviation of the mean stay nearly as they are, and
 	// outliers come near: of contexts with heavy tails training may diverge without. Default
 	// false.
 	SquashContext bool `json:"squash_context,omitempty" yaml:"squash_context,omitempty"`

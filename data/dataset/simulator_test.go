@@ -155,8 +155,8 @@ func TestContextsAreSquashed(t *testing.T) {
 		return max(slices.Max(given.Context.X), -slices.Min(given.Context.X))
 	}
 	raw, squashed := most(false), most(true)
-	if raw < 20 || math.Abs(squashed-3*math.Asinh(raw/3)) > 1e-9 {
-		t.Errorf("the farthest number is %g, and %g squashed; want %g", raw, squashed, 3*math.Asinh(raw/3))
+	if raw < 20 || math.Abs(squashed-2*math.Asinh(raw/2)) > 1e-9 {
+		t.Errorf("the farthest number is %g, and %g squashed; want %g", raw, squashed, 2*math.Asinh(raw/2))
 	}
 }
 
