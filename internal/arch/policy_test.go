@@ -47,19 +47,22 @@ var rooms = map[string][]string{
 	// Data: the words below, readers and laws on them, one dispatcher on top.
 	"data": {"flow", "internal/seed", "internal/digest", "internal/stat", "internal/atomicfile",
 		"internal/memory", "internal/absent", "internal/choice"},
-	"data/synth": {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data"},
-	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data"},
+	// What the columns of a table are: also part of a checkpoint, and so below the readers.
+	"data/schema": {"flow", "internal/choice"},
+	"data/synth":  {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data"},
+	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data",
+		"data/schema"},
 	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
 	// Simulators, two of which solve equations. Only the dispatcher and what stands on it know them.
 	"data/simulator": {"flow", "internal/seed", "internal/choice", "ode", "data", "data/table"},
 	"data/dataset": {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data",
-		"data/synth", "data/table", "data/image",
+		"data/schema", "data/synth", "data/table", "data/image",
 		"data/simulator", "ode"}, // simulations by the name of a simulator, less those whose solve failed
 
 	// Networks on an engine, and what a checkpoint is.
 	"nn": {"flow", "internal/seed", "internal/memory", "internal/choice", "engine/native", "engine/onnx",
 		"engine/onnx/exchange"},
-	"model": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/image", "likelihood", "field",
+	"model": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/image", "likelihood", "field",
 		"internal/seed", "internal/memory", "internal/atomicfile", "internal/absent", "internal/choice", "engine/onnx"},
 
 	// What makes and uses models.
@@ -72,8 +75,8 @@ var rooms = map[string][]string{
 	"eval": {"flow", "path", "nn", "ode", "sde", "data", "data/image", "likelihood", "model", "classify",
 		"metrics", "calibration",
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
-	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/synth", "data/table", "data/image", "data/simulator",
-		"data/dataset",
+	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/table", "data/image",
+		"data/simulator", "data/dataset",
 		"likelihood", "field", "model", "calibration", "coupling", "train", "eval", "plot",
 		"internal/seed", "internal/memory", "internal/atomicfile", "internal/filelock", "internal/tfevents",
 		"internal/settings",
@@ -151,7 +154,7 @@ var modules = map[string]module{
 	"gonum.org/v1/gonum": {
 		rooms: []string{"field", "metrics", "likelihood", "calibration", "data", "data/synth", "data/table",
 			"data/simulator", "flowtest"},
-		testRooms: []string{"path", "ode", "coupling", "internal/assign", "nn", "model", "train"},
+		testRooms: []string{"path", "ode", "coupling", "internal/assign", "nn", "model", "train", "data/schema"},
 		why:       "matrix products and factorisations; in tests quadrature and special functions as a second opinion",
 	},
 }

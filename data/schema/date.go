@@ -1,0 +1,142 @@
+package schema
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// layouts are those of dates that are known, as package time has them. Where two read a column,
+// the first counts.
+var layouts = slices.Concat(
+	timed("2006-01-02", "T15:04:05Z07:00", " 15:04:05Z07:00", " 15:04:05 Z07:00", "T15:04:05Z0700", "T15:04:05",
+		" 15:04:05", "T15:04", " 15:04"),
+	[]string{"20060102", "2006-01", "2006/01", "15:04:05", "15:04", "3:04 PM"},
+	timed("2006/01/02", " 15:04:05", " 15:04"),
+	timed("01/02/2006", " 15:04:05", " 15:04", " 3:04 PM", " 3:04:05 PM"),
+	timed("02/01/2006", " 15:04:05", " 15:04"),
+	timed("1/2/2006", " 15:04:05", " 15:04", " 3:04 PM", " 3:04:05 PM"),
+	timed("2/1/2006", " 15:04:05", " 15:04"),
+	timed("02.01.2006", " 15:04:05", " 15:04"), timed("2.1.2006", " 15:04:05", " 15:04"),
+	timed("02-01-2006", " 15:04:05", " 15:04"),
+	[]string{"2 Jan 2006", "2 January 2006", "Jan 2, 2006", "January 2, 2006", "2-Jan-2006", "2-Jan-06", "Jan 2006",
+		"January 2006"},
+)
+
+// timed returns a layout of days without and with times of day.
+func timed(day string, times ...string) []string {
+	all := []string{day}
+	for _, t := range times {
+		all = append(all, day+t)
+	}
+	return all
+}
+
+// fraction is what stands behind the seconds of dates that have thousandths, or millionths.
+var fraction = []string{"", ".000", ".000000"}
+
+// The units of dates: a second, or a month where there are no days.
+const perSecond, perMonth = 1, 2
+
+// unit returns the unit of the dates of a layout; 0: it is none that is known.
+func (f Format) unit() int {
+	switch layout := f.base(); {
+	case !slices.Contains(layouts, layout):
+		return 0
+	case slices.Contains([]string{"2006-01", "2006/01", "Jan 2006", "January 2006"}, layout):
+		return perMonth
+	}
+	return perSecond
+}
+
+// base is the layout without fractions of seconds, which are read without being in it.
+func (f Format) base() string {
+	return strings.Replace(strings.Replace(f.Layout, ".000000", "", 1), ".000", "", 1)
+}
+
+// parseDate returns a date in its unit since the beginning of 1970.
+func (f Format) parseDate(text string) (float64, bool) {
+	t, err := time.Parse(f.base(), text)
+	if err != nil {
+		return 0, false
+	}
+	if f.unit() == perMonth {
+		return float64(12*(t.Year()-1970) + int(t.Month()) - 1), true
+	}
+	if t.Year() == 0 { // a time of day
+		t = t.AddDate(1970, 0, 0)
+	}
+	return float64(t.Unix()) + float64(t.Nanosecond())/1e9, true
+}
+
+// writeDate is parseDate backward.
+func (f Format) writeDate(v float64) string {
+	if f.unit() == perMonth {
+		return time.Date(1970, time.Month(1+int(math.Round(v))), 1, 0, 0, 0, 0, time.UTC).Format(f.Layout)
+	}
+	whole := math.Floor(v)
+	nano := math.Round((v-whole)*1e6) * 1e3
+	return time.Unix(int64(whole), int64(nano)).UTC().Format(f.Layout)
+}
+
+// asDates reads values as dates: of the layouts that read all, the first, or the one that reads
+// most. named says that the name of the column speaks of a date, as eight digits alone do not.
+func asDates(values []string, counts []int, named bool) numbers {
+	var best numbers
+	for _, layout := range layouts {
+		if layout == "20060102" && !named {
+			continue
+		}
+		if n := readDates(values, counts, layout, best.share); n.share > best.share {
+			best = n
+		}
+	}
+	if d := best.format.Layout; strings.HasPrefix(d, "01/02/") || strings.HasPrefix(d, "1/2/") {
+		days := strings.NewReplacer("01/02/", "02/01/", "1/2/", "2/1/").Replace(d)
+		if other := readDates(values, counts, days, 0); other.share == best.share {
+			best.note = "the month is taken to come before the day"
+		}
+	}
+	return best
+}
+
+// readDates reads values in one layout, and gives up where fewer than a share will be dates.
+func readDates(values []string, counts []int, layout string, share float64) numbers {
+	n := numbers{value: make([]float64, len(values)), ok: make([]bool, len(values))}
+	n.format.Layout = layout
+	rows, good, bad, exact := 0, 0, 0, 0
+	for k, text := range values {
+		n.value[k] = math.NaN()
+		if isMissing(text) {
+			continue
+		}
+		rows += counts[k]
+		v, ok := n.format.parseDate(text)
+		if !ok {
+			if bad++; bad > 20 && good == 0 {
+				return numbers{}
+			}
+			continue
+		}
+		good += counts[k]
+		n.value[k], n.ok[k] = v, true
+		if at := strings.LastIndexByte(text, '.'); strings.Contains(layout, ":05") && at > strings.LastIndexByte(text, ':') {
+			exact = max(exact, len(strings.TrimRight(text[at+1:], "Z")))
+		}
+	}
+	if rows > 0 {
+		n.share = float64(good) / float64(rows)
+	}
+	if exact > 0 {
+		f := fraction[min(2, (exact+2)/3)]
+		n.format.Layout = strings.Replace(layout, ":05", ":05"+f, 1)
+	}
+	if n.share <= share {
+		return numbers{}
+	}
+	if strings.Contains(layout, "Z07") {
+		n.note = "times are brought to UTC"
+	}
+	return n
+}

@@ -1,0 +1,261 @@
+package schema
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// cellsOf returns the cells of columns, each of a name and its texts.
+func cellsOf(columns ...[]string) Cells {
+	c := Cells{Rows: len(columns[0]) - 1, Delimiter: ","}
+	for _, texts := range columns {
+		var t Texts
+		for _, text := range texts[1:] {
+			t.Add(text)
+		}
+		c.Names, c.Columns = append(c.Names, texts[0]), append(c.Columns, t)
+	}
+	return c
+}
+
+// repeat returns a column of n texts, those given in turn.
+func repeat(name string, n int, texts ...string) []string {
+	out := []string{name}
+	for i := range n {
+		out = append(out, texts[i%len(texts)])
+	}
+	return out
+}
+
+// count returns a column of the texts of 0 to n-1 in a format.
+func count(name, format string, n int) []string {
+	out := []string{name}
+	for i := range n {
+		out = append(out, fmt.Sprintf(format, i))
+	}
+	return out
+}
+
+func TestKindsOfColumnsAreFound(t *testing.T) {
+	shuffled := []string{"customer_id"}
+	for i := range 40 {
+		shuffled = append(shuffled, fmt.Sprint(1000+i*17%40))
+	}
+	for _, c := range []struct {
+		column []string
+		want   Column // of what is compared: Kind, Levels, Lo, Hi, Step, Missing, Marker, Value
+	}{
+		{repeat("x", 40, "1.5", "-2.25", "3"), Column{Kind: Real, Lo: -2.25, Hi: 3, Step: 0.75}},
+		{repeat("x", 40, "1e3", "2.5", "7"), Column{Kind: Real, Lo: 2.5, Hi: 1000}},
+		{repeat("n", 40, "3", "7", "13", "NA"), Column{Kind: Integer, Lo: 3, Hi: 13, Step: 2, Missing: 10, Marker: "NA"}},
+		{repeat("mass", 40, "2700.0", "3750.0", "3775.0"), Column{Kind: Integer, Lo: 2700, Hi: 3775, Step: 25}},
+		{repeat("price", 40, "1,234", "12,345,678", "99"), Column{Kind: Integer, Lo: 99, Hi: 12345678, Step: 1}},
+		{repeat("price", 40, "1.234,50", "12,25", "7"), Column{Kind: Real, Lo: 7, Hi: 1234.5, Step: 0.25}},
+		{repeat("price", 40, "$1,200", "-$5", "$70"), Column{Kind: Integer, Lo: -5, Hi: 1200, Step: 5}},
+		{repeat("share", 40, "45%", "7.5%", "100%"), Column{Kind: Real, Lo: 7.5, Hi: 100, Step: 2.5}},
+		{repeat("b", 40, "0", "1"), Column{Kind: Binary, Levels: []string{"0", "1"}}},
+		{repeat("b", 40, "True", "False"), Column{Kind: Binary, Levels: []string{"False", "True"}}},
+		{repeat("b", 40, "yes", "no", ""), Column{Kind: Binary, Levels: []string{"no", "yes"}, Missing: 13}},
+		{repeat("g", 40, "b", "a", "rare", "a"), Column{Kind: Category, Levels: []string{"a", "b", "rare"}}},
+		{repeat("g", 40, "X", "null"), Column{Kind: Category, Levels: []string{"X"}, Missing: 20, Marker: "null"}},
+		{repeat("o", 40, "high", "Low", "medium"), Column{Kind: Ordered, Levels: []string{"Low", "medium", "high"}, Hi: 2,
+			Step: 1}},
+		{repeat("d", 40, "2024-01-02", "2024-01-09"), Column{Kind: Date, Lo: 1704153600, Hi: 1704758400, Step: 604800}},
+		{repeat("d", 40, "31.12.1999", "01.01.2000"), Column{Kind: Date, Lo: 946598400, Hi: 946684800, Step: 86400}},
+		{repeat("d", 40, "2024-01", "2023-11"), Column{Kind: Date, Lo: 646, Hi: 648, Step: 2}},
+		{repeat("t", 40, "2024-01-02T03:04:05Z", "2024-01-02T04:04:05+01:00"), Column{Kind: Date, Lo: 1704164645,
+			Hi: 1704164645}},
+		{count("row", "%d", 40), Column{Kind: Identifier}},
+		{shuffled, Column{Kind: Identifier}},
+		{count("name", "person %d", 40), Column{Kind: Identifier}},
+		{repeat("c", 40, "same"), Column{Kind: Constant, Value: "same"}},
+		{repeat("c", 40, "", "NA", ""), Column{Kind: Constant, Value: "", Missing: 40}},
+	} {
+		s, faults, err := Infer(cellsOf(c.column), Options{})
+		if err != nil || len(faults) > 0 {
+			t.Errorf("%s: %v, %v", c.column[:4], faults, err)
+			continue
+		}
+		got := s.Columns[0]
+		got.Name, got.Format, got.Note = "", Format{}, ""
+		if c.want.Missing > 0 && c.want.Marker == "" {
+			got.Marker = ""
+		}
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v; want %+v", c.column[:4], got, c.want)
+		}
+	}
+}
+
+// Every value that is read is written as it was.
+func TestValuesAreWrittenAsTheyWereRead(t *testing.T) {
+	for _, texts := range [][]string{
+		{"39.1", "18.7", "40.0"}, {"1,234", "12,345,678", "-99"}, {"1.234,50", "12,25", "-7,00"}, {"$1,200", "-$5", "$70"},
+		{"45%", "7.5%", "100%"}, {"0.0001", "12", "1.5"}, {"1e-07", "2.5", "1e+30"}, {"12 345", "7", "1 000"},
+		{"2024-01-31", "1969-12-31"}, {"31/12/1999", "01/02/2000"}, {"1/31/1999", "12/2/2000"}, {"2024-01", "1950-12"},
+		{"2024-01-02 03:04:05.250", "2024-01-02 03:04:05.000"}, {"23:59", "00:00"}, {"5 Mar 2020", "12 Dec 2021"},
+	} {
+		s, faults, err := Infer(cellsOf(append([]string{"x"}, texts...)), Options{Kinds: kindFor(texts)})
+		if err != nil || len(faults) > 0 {
+			t.Errorf("%q: %v, %v", texts, faults, err)
+			continue
+		}
+		c := s.Columns[0]
+		for _, text := range texts {
+			v, problem := c.value(text)
+			if got := c.write(v); got != text || problem != "" {
+				t.Errorf("%q (%+v): %q is written as %q (%s)", texts, c.Format, text, got, problem)
+			}
+		}
+	}
+}
+
+// kindFor says that two texts are not two levels.
+func kindFor(texts []string) map[string]string {
+	if strings.ContainsAny(texts[0], "-/:") && !strings.ContainsAny(texts[0], "e%$") || strings.Contains(texts[0], "Mar") {
+		return map[string]string{"x": string(Date)}
+	}
+	return map[string]string{"x": string(Real)}
+}
+
+// Cells that are not what their column is are all told.
+func TestFaultsAreAllFound(t *testing.T) {
+	numbers := count("x", "%d.5", 97)
+	numbers = append(numbers, "1.2.3", "ten", "ten")
+	dates := repeat("when", 99, "2024-01-02", "2024-02-03")
+	dates = append(dates, "2024-13-01")
+	_, faults, err := Infer(cellsOf(numbers, dates), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []struct {
+		row, count int
+		column     string
+	}{{97, 1, "x"}, {98, 2, "x"}, {99, 1, "when"}}
+	if len(faults) != len(want) {
+		t.Fatalf("faults %+v", faults)
+	}
+	for i, w := range want {
+		if f := faults[i]; f.Row != w.row || f.Count != w.count || f.Column != w.column {
+			t.Errorf("fault %+v; want %+v", f, w)
+		}
+	}
+}
+
+func TestWhatIsSaidOfColumnsHolds(t *testing.T) {
+	cells := cellsOf(repeat("zip", 40, "10115", "20095", "80331"), repeat("size", 40, "b", "a", "c"),
+		count("row", "%d", 40), repeat("name", 40, "x", "y"))
+	s, faults, err := Infer(cells, Options{
+		Kinds: map[string]string{"zip": "category"}, Levels: map[string][]string{"size": {"c", "b", "a", "z"}},
+		Exclude: []string{"name"},
+	})
+	if err != nil || len(faults) > 0 {
+		t.Fatal(faults, err)
+	}
+	if got, want := s.Names(), []string{"zip", "size"}; !slices.Equal(got, want) {
+		t.Errorf("learnt %q; want %q", got, want)
+	}
+	if c := s.Columns[1]; c.Kind != Ordered || c.Hi != 3 {
+		t.Errorf("size is %+v", c)
+	}
+	s, _, err = Infer(cells, Options{Columns: []string{"row", "zip"}})
+	if err != nil || !slices.Equal(s.Names(), []string{"zip", "row"}) {
+		t.Errorf("columns that are asked for: %q, %v", s.Names(), err)
+	}
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{Kinds: map[string]string{"zipp": "category"}}, `did you mean "zip"`},
+		{Options{Kinds: map[string]string{"zip": "text"}}, "category"},
+		{Options{Exclude: []string{"q"}}, "exclude"},
+		{Options{Exclude: []string{"zip"}, Columns: []string{"zip"}}, "which columns asks for"},
+		{Options{Exclude: []string{"zip"}, Kinds: map[string]string{"zip": "real"}}, "in exclude"},
+		{Options{Levels: map[string][]string{"size": {"a"}}}, "want 2 to"},
+		{Options{Levels: map[string][]string{"size": {"a", "a"}}}, "twice"},
+		{Options{Levels: map[string][]string{"zip": {"a", "b"}}, Kinds: map[string]string{"zip": "real"}}, "as real"},
+	} {
+		if _, _, err := Infer(cells, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v; want %q", c.o, err, c.want)
+		}
+	}
+	for _, c := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{Kinds: map[string]string{"size": "real"}}, "is no number"},
+		{Options{Kinds: map[string]string{"size": "binary"}}, "want 2"},
+		{Options{Kinds: map[string]string{"zip": "constant"}}, "a second value"},
+		{Options{Kinds: map[string]string{"zip": "date"}}, "is no date"},
+		{Options{Levels: map[string][]string{"size": {"a", "b"}}}, `"c" is none of the levels`},
+	} {
+		_, faults, err := Infer(cells, c.o)
+		if err != nil || len(faults) == 0 || !strings.Contains(faults[0].Problem, c.want) {
+			t.Errorf("%+v: %v, %v; want %q", c.o, faults, err, c.want)
+		}
+	}
+}
+
+// A schema comes back from JSON, and what it cannot be is refused.
+func TestSchemasFromFilesAreChecked(t *testing.T) {
+	good := func() *Schema {
+		values := draws(300)["lognormal"]
+		c := columnOf(values)
+		c.Name = "x"
+		var err error
+		if c.Code, err = c.fitNumber(values, Quantile); err != nil {
+			t.Fatal(err)
+		}
+		return &Schema{N: 300, Columns: []Column{c, {Name: "g", Kind: Category, Levels: []string{"a", "b", "c"},
+			Code: &Code{Shares: []float64{0.5, 0.25, 0.25}, Unit: 2}}, {Name: "k", Kind: Constant, Value: "v"}}}
+	}
+	text, err := json.Marshal(good())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Schema
+	if err := json.Unmarshal(text, &back); err != nil || !reflect.DeepEqual(&back, good()) {
+		t.Fatalf("%+v comes back as %+v: %v", good(), back, err)
+	}
+	if err := back.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for name, spoil := range map[string]func(s *Schema){
+		"no columns":        func(s *Schema) { s.Columns = nil },
+		"none learnt":       func(s *Schema) { s.Columns = s.Columns[2:] },
+		"a kind":            func(s *Schema) { s.Columns[0].Kind = "complex" },
+		"names twice":       func(s *Schema) { s.Columns[1].Name = "x" },
+		"no code":           func(s *Schema) { s.Columns[1].Code = nil },
+		"a share too few":   func(s *Schema) { s.Columns[1].Code.Shares = []float64{1} },
+		"a share of NaN":    func(s *Schema) { s.Columns[1].Code.Shares[0] = math.NaN() },
+		"no unit":           func(s *Schema) { s.Columns[1].Code.Unit = 0 },
+		"a level twice":     func(s *Schema) { s.Columns[1].Levels[1] = "a" },
+		"too many levels":   func(s *Schema) { s.Columns[1].Levels = make([]string, 1001) },
+		"knots that fall":   func(s *Schema) { s.Columns[0].Code.Y[1] = s.Columns[0].Code.Y[0] },
+		"knots of one side": func(s *Schema) { s.Columns[0].Code.Z = s.Columns[0].Code.Z[1:] },
+		"no knots":          func(s *Schema) { s.Columns[0].Code.Y, s.Columns[0].Code.Z = nil, nil },
+		"a transform":       func(s *Schema) { s.Columns[0].Code.Transform = "root" },
+		"no scale":          func(s *Schema) { s.Columns[0].Code.Transform, s.Columns[0].Code.Scale = Standard, 0 },
+		"log below 0":       func(s *Schema) { s.Columns[0].Code.Transform, s.Columns[0].Lo = Log, -1 },
+		"a range":           func(s *Schema) { s.Columns[0].Lo = math.Inf(-1) },
+		"a step":            func(s *Schema) { s.Columns[0].Step = -1 },
+		"decimals":          func(s *Schema) { s.Columns[0].Format.Decimals = 400 },
+		"a layout":          func(s *Schema) { s.Columns[0].Kind, s.Columns[0].Format.Layout = Date, "yyyy" },
+		"a missing share":   func(s *Schema) { s.Columns[0].Code.Missing = 1.5 },
+		"missing of none":   func(s *Schema) { s.Columns[0].Code.Missing = 0.5 },
+		"a delimiter":       func(s *Schema) { s.Delimiter = `"` },
+		"a sign":            func(s *Schema) { s.Columns[0].Format.Prefix = "EUR" },
+		"binary of 3":       func(s *Schema) { s.Columns[1].Kind = Binary },
+	} {
+		s := good()
+		spoil(s)
+		if err := s.Validate(); err == nil {
+			t.Errorf("%s is not refused", name)
+		}
+	}
+}

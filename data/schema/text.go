@@ -1,0 +1,164 @@
+package schema
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"flowmatch/flow"
+	"flowmatch/internal/choice"
+)
+
+// Parse returns the rows of a table in data units, [N, C], by the names of its columns. Columns
+// of the table that the schema does not learn are passed over; one that it does and that is not there is
+// an error. Faults are the cells that are none of their column's; with any, x is not to be used.
+func (s *Schema) Parse(cells Cells) (x flow.Batch, faults []Fault, err error) {
+	learnt := s.Learnt()
+	x = flow.NewBatch(cells.Rows, len(learnt))
+	for k, j := range learnt {
+		c := s.Columns[j]
+		at := slices.Index(cells.Names, c.Name)
+		if at < 0 {
+			return x, nil, &MissingError{Column: c.Name, Columns: cells.Names}
+		}
+		values, bad := c.parse(cells.Columns[at])
+		faults = append(faults, bad...)
+		for i, v := range cells.Columns[at].Index {
+			x.Row(i)[k] = values[v]
+		}
+	}
+	slices.SortStableFunc(faults, func(a, b Fault) int { return a.Row - b.Row })
+	return x, faults, nil
+}
+
+// MissingError is that of a table without a column that is learnt.
+type MissingError struct {
+	Column  string
+	Columns []string // of the table
+}
+
+// Error names the columns that there are.
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("no column %s; the columns are %s", choice.Quote(e.Column), choice.List(e.Columns))
+}
+
+// parse returns the values of the distinct texts of a column.
+func (c Column) parse(t Texts) (values []float64, faults []Fault) {
+	counts, first := t.counts(), t.first()
+	values = make([]float64, len(t.Values))
+	for k, text := range t.Values {
+		v, problem := c.value(text)
+		if values[k] = v; problem != "" {
+			faults = append(faults, Fault{Row: first[k], Column: c.Name, Count: counts[k],
+				Problem: choice.Quote(text) + " " + problem})
+		}
+	}
+	return values, faults
+}
+
+// value returns the number that a text stands for, or what is wrong with it.
+func (c Column) value(text string) (v float64, problem string) {
+	if c.Kind.levels() {
+		if at := c.level(text); at >= 0 {
+			return float64(at), ""
+		}
+	}
+	if isMissing(text) {
+		if c.Missing == 0 {
+			return 0, "is no value, and the column has one in every row"
+		}
+		return math.NaN(), ""
+	}
+	ok := true
+	switch {
+	case c.Kind.levels():
+		return 0, "is none of the levels, " + choice.List(c.Levels)
+	case c.Kind == Date:
+		if v, ok = c.Format.parseDate(text); !ok {
+			return 0, "is no date as the others are, such as " + c.Format.writeDate(c.Lo)
+		}
+	default:
+		if v, _, ok = c.Format.parse(text); !ok {
+			if v, _, ok = (Format{}).parse(text); !ok {
+				return 0, "is no number"
+			}
+		}
+	}
+	if z := c.Code; z != nil && !c.takes(v) {
+		return 0, fmt.Sprintf("is out of what the column can be, from %s to %s (transform %s)", c.write(c.Lo),
+			c.write(c.Hi), z.Transform)
+	}
+	return v, ""
+}
+
+// level returns the place of a level; -1: it is none. Numbers are the same however they are written.
+func (c Column) level(text string) int {
+	if at := slices.Index(c.Levels, text); at >= 0 {
+		return at
+	}
+	v, _, ok := Format{}.parse(text)
+	return slices.IndexFunc(c.Levels, func(l string) bool {
+		u, _, number := Format{}.parse(l)
+		return ok && number && u == v
+	})
+}
+
+// takes says whether the transform takes a value, with all of the noise of its grid.
+func (c Column) takes(v float64) bool {
+	lo, hi := v, v
+	if c.Step > 0 {
+		lo, hi = v-c.Step/2, v+c.Step/2
+	}
+	switch c.Code.Transform {
+	case Log:
+		return lo >= 0 && hi > 0
+	case Log1p:
+		return lo > -1
+	case Logit:
+		return lo >= c.Code.A && hi <= c.Code.B && v > c.Code.A && v < c.Code.B
+	}
+	return true
+}
+
+// write returns the text of a value that is not missing.
+func (c Column) write(v float64) string {
+	switch {
+	case c.Kind.levels():
+		return c.Levels[min(max(int(v), 0), len(c.Levels)-1)]
+	case c.Kind == Date:
+		return c.Format.writeDate(v)
+	}
+	return c.Format.write(v)
+}
+
+// Header returns the names of the columns that [Schema.Text] writes: those that are learnt and the
+// constant ones, in the order of the file.
+func (s *Schema) Header() (names []string) {
+	for _, c := range s.Columns {
+		if c.Kind != Identifier {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// Text returns a row x [C] in data units as the texts of a file, under [Schema.Header]: constants
+// are put back, and what is missing is written as the data have it.
+func (s *Schema) Text(x []float64) (fields []string) {
+	at := 0
+	for _, c := range s.Columns {
+		switch {
+		case c.Kind == Identifier:
+		case c.Kind == Constant:
+			fields = append(fields, c.Value)
+		default:
+			text := c.Marker
+			if !math.IsNaN(x[at]) {
+				text = c.write(x[at])
+			}
+			fields = append(fields, text)
+			at++
+		}
+	}
+	return fields
+}
