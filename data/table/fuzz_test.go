@@ -3,10 +3,13 @@ package table
 import (
 	"bytes"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"flowmatch/data/internal/datatest"
 	"flowmatch/data/internal/npy"
+	"flowmatch/data/schema"
+	"flowmatch/flow"
 )
 
 // A reader handed any bytes must return either an error of this room or a table
@@ -64,5 +67,45 @@ func FuzzNPY(f *testing.F) {
 		}
 		table, err := fromArray(a, "f", Options{})
 		checkRead(t, table, err)
+	})
+}
+
+// A table of any text is a fault, or has a schema whose rows become points and texts, which are read as
+// the same rows.
+func FuzzTypedCSV(f *testing.F) {
+	f.Add([]byte("x,g,d\n1.5,a,2024-01-01\n2,b,2024-02-01\nNA,a,2024-03-05\n"), ',')
+	f.Add([]byte("1,2;yes\n3,5;no\n;yes\n"), ';')
+	f.Add([]byte("x\n1e300\n-1e300\n0\n"), ',')
+	f.Add([]byte("n,m\n1,9007199254740993\n2,1\n5,\n"), ',')
+	f.Fuzz(func(t *testing.T, b []byte, delimiter rune) {
+		cells, err := csvCells(bytes.NewReader(b), "f", Options{Delimiter: delimiter})
+		if err != nil {
+			return
+		}
+		s, faults, err := schema.Infer(cells.Cells, schema.Options{})
+		if err != nil || len(faults) > 0 || len(s.Learnt()) == 0 {
+			return
+		}
+		x, faults, err := s.Parse(cells.Cells)
+		if err != nil || len(faults) > 0 {
+			t.Fatalf("what was found is not what is read: %v, %v", faults, err)
+		}
+		if s, err = s.Fit(x, nil); err != nil {
+			t.Fatal(err)
+		}
+		points, rows := flow.NewBatch(x.N, s.Dim()), flow.NewBatch(x.N, x.D)
+		rng := rand.New(rand.NewPCG(1, 2))
+		s.Points(points, x, func(int) *rand.Rand { return rng })
+		s.Rows(rows, points)
+		for i := range rows.N {
+			if texts := s.Text(rows.Row(i)); len(texts) != len(s.Header()) {
+				t.Errorf("%d texts for %d columns", len(texts), len(s.Header()))
+			}
+			for k, v := range rows.Row(i) {
+				if was := x.Row(i)[k]; math.IsNaN(was) != math.IsNaN(v) || math.Abs(v-was) > 1e-6*(1+math.Abs(was)) {
+					t.Errorf("row %d, column %q: %g comes back as %g", i, s.Names()[k], was, v)
+				}
+			}
+		}
 	})
 }

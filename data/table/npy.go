@@ -65,20 +65,29 @@ func flatten(a *npy.Array, path string, shape []int) error {
 	return nil
 }
 
-func fromArray(a *npy.Array, path string, opts Options) (Table, error) {
+// sides returns how many rows and columns an array has.
+func sides(a *npy.Array, path string) (n, d int, err error) {
 	if len(a.Shape) != 1 && len(a.Shape) != 2 {
-		return Table{}, files.Malformed(path,
+		return 0, 0, files.Malformed(path,
 			"array of shape %v; a table has 1 or 2 axes (for images say kind: images)", a.Shape)
 	}
-	n, d := a.Shape[0], 1
+	n, d = a.Shape[0], 1
 	if len(a.Shape) == 2 {
 		d = a.Shape[1]
 	}
 	if n == 0 || d == 0 {
-		return Table{}, files.Malformed(path, "array of shape %v has no numbers", a.Shape)
+		return 0, 0, files.Malformed(path, "array of shape %v has no numbers", a.Shape)
 	}
 	if d > maxColumns {
-		return Table{}, files.Malformed(path, "array of shape %v; want at most %d columns", a.Shape, maxColumns)
+		return 0, 0, files.Malformed(path, "array of shape %v; want at most %d columns", a.Shape, maxColumns)
+	}
+	return n, d, nil
+}
+
+func fromArray(a *npy.Array, path string, opts Options) (Table, error) {
+	n, d, err := sides(a, path)
+	if err != nil {
+		return Table{}, err
 	}
 	names := opts.numbered(d)
 	chosen, err := choose(path, names, &opts)

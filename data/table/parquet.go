@@ -34,49 +34,20 @@ func readParquet(path string, opts Options) (t Table, err error) {
 }
 
 func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Table, err error) {
-	// The library panics on some damaged files. What it read is gone either way,
-	// and a user's bad file must not look like a bug of ours.
-	defer func() {
-		if p := recover(); p != nil {
-			t, err = Table{}, files.Malformed(path, "damaged Parquet file: %v", p)
-		}
-	}()
-	if err := checkFooter(r, size); err != nil {
-		return Table{}, files.Malformed(path, "not a Parquet file: %v", err)
-	}
-	f, err := parquet.OpenFile(r, size)
+	defer damaged(path, func(e error) { t, err = Table{}, e })
+	p, err := openParquet(r, size, path)
 	if err != nil {
-		return Table{}, files.Malformed(path, "not a Parquet file: %v", err)
-	}
-	var names []string
-	for _, p := range f.Schema().Columns() { // leaves, in the order of the chunks
-		names = append(names, strings.Join(p, "."))
-	}
-	if err := checkNames(path, "schema", names); err != nil {
 		return Table{}, err
 	}
-	index := pandasIndex(f, names)
+	f, names, index := p.File, p.names, p.index
 	chosen, err := choose(path, names, &opts, index...)
 	if err != nil {
 		return Table{}, err
 	}
 	in := source{path: path, names: names, chosen: chosen, opts: opts, where: files.Row,
 		whole: make([]bool, len(chosen))}
-	// The numbers of a column that hardly changes take no room in the file.
-	if most := (numbersFree + numbersMost*size) / 8 / int64(len(chosen)); f.NumRows() > most {
-		return Table{}, files.Malformed(path, "%d rows of %d columns in %d bytes, more than can be read; want at "+
-			"most %d rows of a file of this size", f.NumRows(), len(chosen), size, most)
-	}
-	for _, g := range f.Metadata().RowGroups {
-		for _, c := range chosen {
-			if codec := g.Columns[c].MetaData.Codec; codec == format.Lz4 || codec == format.Lz4Raw {
-				return Table{}, files.Malformed(path, "%s is compressed with %v, which cannot be read; write the file "+
-					"with snappy, gzip, zstd or brotli", column(names[c]), codec)
-			}
-			if err := checkPages(r, size, g.Columns[c].MetaData); err != nil {
-				return Table{}, files.Malformed(path, "damaged Parquet file: %s: %v", column(names[c]), err)
-			}
-		}
+	if err := p.check(r, size, chosen); err != nil {
+		return Table{}, err
 	}
 	x, err := in.parquet(f)
 	if err != nil {
@@ -92,6 +63,61 @@ func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Tabl
 		}
 	}
 	return t, nil
+}
+
+// damaged is to be deferred: the library panics on some damaged files. What it read is gone either
+// way, and a user's bad file must not look like a bug of ours.
+func damaged(path string, fail func(error)) {
+	if p := recover(); p != nil {
+		fail(files.Malformed(path, "damaged Parquet file: %v", p))
+	}
+}
+
+// parquetTable is an opened file.
+type parquetTable struct {
+	*parquet.File
+	path  string
+	names []string // of all columns
+	index []string // of those that are the index of the rows
+}
+
+func openParquet(r io.ReaderAt, size int64, path string) (p parquetTable, err error) {
+	p.path = path
+	if err := checkFooter(r, size); err != nil {
+		return p, files.Malformed(path, "not a Parquet file: %v", err)
+	}
+	if p.File, err = parquet.OpenFile(r, size); err != nil {
+		return p, files.Malformed(path, "not a Parquet file: %v", err)
+	}
+	for _, c := range p.Schema().Columns() { // leaves, in the order of the chunks
+		p.names = append(p.names, strings.Join(c, "."))
+	}
+	if err := checkNames(path, "schema", p.names); err != nil {
+		return p, err
+	}
+	p.index = pandasIndex(p.File, p.names)
+	return p, nil
+}
+
+// check reports columns that cannot be read, or not in the memory that a file of this size may take.
+func (p parquetTable) check(r io.ReaderAt, size int64, chosen []int) error {
+	// The numbers of a column that hardly changes take no room in the file.
+	if most := (numbersFree + numbersMost*size) / 8 / int64(len(chosen)); p.NumRows() > most {
+		return files.Malformed(p.path, "%d rows of %d columns in %d bytes, more than can be read; want at "+
+			"most %d rows of a file of this size", p.NumRows(), len(chosen), size, most)
+	}
+	for _, g := range p.Metadata().RowGroups {
+		for _, c := range chosen {
+			if codec := g.Columns[c].MetaData.Codec; codec == format.Lz4 || codec == format.Lz4Raw {
+				return files.Malformed(p.path, "%s is compressed with %v, which cannot be read; write the file "+
+					"with snappy, gzip, zstd or brotli", column(p.names[c]), codec)
+			}
+			if err := checkPages(r, size, g.Columns[c].MetaData); err != nil {
+				return files.Malformed(p.path, "damaged Parquet file: %s: %v", column(p.names[c]), err)
+			}
+		}
+	}
+	return nil
 }
 
 // checkFooter reports a footer that is longer than its file: the library makes room for what
@@ -184,7 +210,13 @@ func (in source) parquet(f *parquet.File) ([]float64, error) {
 			return nil, files.MalformedAt(in.path, column(name), "%s", err)
 		}
 		in.whole[k] = leaf.Node.Type().Kind() == parquet.Int64
-		col, err := in.readColumn(f, c, n, number)
+		there := func(v parquet.Value) (float64, bool) {
+			if v.IsNull() {
+				return math.NaN(), in.opts.DropMissing
+			}
+			return number(v), true
+		}
+		col, err := readColumn(f, c, n, there, in.path, name)
 		if err != nil {
 			return nil, err
 		}
@@ -233,11 +265,14 @@ func parquetNumber(leaf parquet.LeafColumn) (func(parquet.Value) float64, error)
 	}
 }
 
-// readColumn reads column c of every row group, until there are more than n values.
-func (in source) readColumn(f *parquet.File, c, n int, number func(parquet.Value) float64) (col []float64, err error) {
+// readColumn reads column c of every row group, until there are more than n values. value says
+// false of a null that the column may not have.
+func readColumn[T any](
+	f *parquet.File, c, n int, value func(parquet.Value) (T, bool), path, name string,
+) (col []T, err error) {
 	for _, group := range f.RowGroups() {
 		pages := group.ColumnChunks()[c].Pages()
-		col, err = in.appendPages(col, pages, n, number, in.names[c])
+		col, err = appendPages(col, pages, n, value, path, name)
 		if err = errors.Join(err, pages.Close()); err != nil {
 			return nil, err
 		}
@@ -245,17 +280,17 @@ func (in source) readColumn(f *parquet.File, c, n int, number func(parquet.Value
 	return col, nil
 }
 
-func (in source) appendPages(
-	col []float64, pages parquet.Pages, most int, number func(parquet.Value) float64, name string,
-) ([]float64, error) {
+func appendPages[T any](
+	col []T, pages parquet.Pages, most int, value func(parquet.Value) (T, bool), path, name string,
+) ([]T, error) {
 	for len(col) <= most { // of more, the file is not what it says
 		page, err := pages.ReadPage()
 		if err == io.EOF {
 			return col, nil
 		} else if err != nil {
-			return nil, files.Malformed(in.path, "%s cannot be read: %v", column(name), err)
+			return nil, files.Malformed(path, "%s cannot be read: %v", column(name), err)
 		}
-		if col, err = in.appendValues(col, page.Values(), number, name); err != nil {
+		if col, err = appendValues(col, page.Values(), value, path, name); err != nil {
 			return nil, err
 		}
 		parquet.Release(page)
@@ -263,26 +298,23 @@ func (in source) appendPages(
 	return col, nil
 }
 
-func (in source) appendValues(
-	col []float64, r parquet.ValueReader, number func(parquet.Value) float64, name string,
-) ([]float64, error) {
+func appendValues[T any](
+	col []T, r parquet.ValueReader, value func(parquet.Value) (T, bool), path, name string,
+) ([]T, error) {
 	var buf [512]parquet.Value
 	for {
 		n, err := r.ReadValues(buf[:])
 		for _, v := range buf[:n] {
-			switch {
-			case !v.IsNull():
-				col = append(col, number(v))
-			case in.opts.DropMissing:
-				col = append(col, math.NaN())
-			default:
-				return nil, gap(in.path, fmt.Sprintf("%s, %s", files.Row(len(col)), column(name)), "the value is null")
+			one, ok := value(v)
+			if !ok {
+				return nil, gap(path, fmt.Sprintf("%s, %s", files.Row(len(col)), column(name)), "the value is null")
 			}
+			col = append(col, one)
 		}
 		if err == io.EOF {
 			return col, nil
 		} else if err != nil {
-			return nil, files.Malformed(in.path, "%s cannot be read: %v", column(name), err)
+			return nil, files.Malformed(path, "%s cannot be read: %v", column(name), err)
 		}
 	}
 }

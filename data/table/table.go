@@ -72,6 +72,8 @@ type Options struct {
 	// Columns picks columns by name, in this order; empty means all of them but
 	// the label and the context. Columns without names are called c0, c1, and so on.
 	Columns []string
+	// Exclude names columns that are left out where Columns is empty.
+	Exclude []string
 	// Context names the columns of what a row is given, in this order.
 	Context []string
 	// Rest makes all columns that Columns and Label do not name those of the context.
@@ -137,9 +139,18 @@ func choose(path string, names []string, opts *Options, leftOut ...string) ([]in
 	want := opts.Columns
 	if len(want) == 0 {
 		not := func(n string) bool {
-			return n == opts.Label && n != "" || slices.Contains(leftOut, n) || slices.Contains(opts.Context, n)
+			return n == opts.Label && n != "" || slices.Contains(leftOut, n) || slices.Contains(opts.Context, n) ||
+				slices.Contains(opts.Exclude, n)
 		}
 		want = slices.DeleteFunc(slices.Clone(names), not)
+	}
+	for _, name := range opts.Exclude {
+		if !slices.Contains(names, name) {
+			return nil, files.Malformed(path, "no %s to leave out; the columns are %s", column(name), choice.List(names))
+		}
+		if slices.Contains(opts.Columns, name) || slices.Contains(opts.Context, name) || name == opts.Label {
+			return nil, files.Malformed(path, "%s is to be left out (exclude), and is asked for: name it once", column(name))
+		}
 	}
 	learnt := len(want)
 	want = slices.Concat(want, opts.Context)

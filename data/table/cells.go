@@ -1,0 +1,267 @@
+package table
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"flowmatch/data/internal/files"
+	"flowmatch/data/internal/npy"
+	"flowmatch/data/schema"
+	"flowmatch/internal/choice"
+)
+
+// Cells are the texts of a file, of all of its columns.
+type Cells struct {
+	schema.Cells
+	Path   string
+	Header bool                 // the names are the first line of a text
+	Where  func(row int) string // where a row is: "line 7", "row 3"
+	Notes  []string
+}
+
+// Known says whether a file is a table, by its extension.
+func Known(path string) bool {
+	return slices.Contains([]string{".csv", ".tsv", ".txt", ".npy", ".parquet"}, files.Extension(path))
+}
+
+// ReadCells reads the texts of a table by its extension, as [Read] does the numbers: of text, of
+// NPY and of Parquet. Rows of another number of fields than the first are told of together.
+func ReadCells(path string, opts Options) (Cells, error) {
+	switch ext := files.Extension(path); ext {
+	case ".csv", ".tsv", ".txt":
+		f, err := files.Open(path)
+		if err != nil {
+			return Cells{}, err
+		}
+		defer f.Close()
+		return csvCells(f, path, opts)
+	case ".npy":
+		return npyCells(path)
+	case ".parquet":
+		return readParquetCells(path)
+	default:
+		return Cells{}, files.Malformed(path,
+			"extension %q is not that of a table; want .csv, .tsv, .txt, .npy or .parquet", ext)
+	}
+}
+
+// csvCells reads the fields of a text.
+func csvCells(r io.Reader, path string, opts Options) (Cells, error) {
+	c, err := newCSVReader(r, path, opts)
+	if err != nil {
+		return Cells{}, err
+	}
+	first, err := c.next()
+	if err == io.EOF {
+		return Cells{}, files.Malformed(path, "empty file")
+	} else if err != nil {
+		return Cells{}, err
+	}
+	if len(first) > maxColumns {
+		return Cells{}, files.MalformedAt(path, "line 1", "%d fields; want at most %d columns", len(first), maxColumns)
+	}
+	t := &textCells{c: c, first: slices.Clone(first), line: c.line()}
+	t.out = Cells{Path: path, Cells: schema.Cells{Names: files.Numbered(len(first)),
+		Columns: make([]schema.Texts, len(first)), Delimiter: string(c.Comma)}}
+	if err := t.read(opts); err != nil {
+		return Cells{}, err
+	}
+	if c.note != "" {
+		t.out.Notes = append(t.out.Notes, c.note)
+	}
+	if t.out.Rows == 0 {
+		return Cells{}, files.Malformed(path, "no rows of data")
+	}
+	return t.out, nil
+}
+
+// textCells reads the rows of a text.
+type textCells struct {
+	c     *csvReader
+	first []string
+	line  int // of the first row
+	out   Cells
+	lines csvLines
+	bad   []schema.Fault // rows of another number of fields
+	where []int          // the lines of these
+}
+
+func (t *textCells) read(opts Options) error {
+	row, err := t.c.next()
+	if err != nil && err != io.EOF {
+		return err
+	}
+	t.out.Header = headed(t.first, row, opts)
+	if opts.Header == nil && !t.out.Header {
+		doubt := newHeaderDoubt(t.first)
+		doubt.see(t.first)
+		doubt.see(row)
+		if e := doubt.report(t.out.Path); e != nil {
+			return e
+		}
+	}
+	if t.out.Header {
+		if err := t.name(); err != nil {
+			return err
+		}
+	} else {
+		t.add(t.first, t.line)
+	}
+	for ; err == nil; row, err = t.c.next() {
+		t.add(row, t.c.line())
+	}
+	if err != io.EOF {
+		return err
+	}
+	t.out.Where = t.lines.where
+	return t.ragged()
+}
+
+// add adds a row.
+func (t *textCells) add(row []string, line int) {
+	if len(row) != len(t.first) {
+		t.bad = append(t.bad, schema.Fault{Problem: fmt.Sprintf("%d fields; want %d as in the first line", len(row),
+			len(t.first))})
+		t.where = append(t.where, line)
+		return
+	}
+	for d, field := range row {
+		texts := &t.out.Columns[d]
+		known, ok := texts.Has(field)
+		if !ok {
+			known = strings.Clone(field) // of a row's own memory
+		}
+		texts.Add(known)
+	}
+	t.lines.add(line)
+	t.out.Rows++
+}
+
+// ragged reports rows of another number of fields.
+func (t *textCells) ragged() error {
+	if t.bad == nil {
+		return nil
+	}
+	for i := range t.bad {
+		t.bad[i].Row, t.bad[i].Count = i, 1
+	}
+	return Faults(t.out.Path, t.bad, func(i int) string { return fmt.Sprintf("line %d", t.where[i]) })
+}
+
+// name takes the names of the columns from the first row. One that has none is called as pandas
+// calls it.
+func (t *textCells) name() error {
+	names := slices.Clone(t.first)
+	for i, name := range names {
+		if name == "" {
+			names[i] = fmt.Sprintf("Unnamed: %d", i)
+			t.out.Notes = append(t.out.Notes, fmt.Sprintf("column %d has no name, and is called %s", i+1,
+				choice.Quote(names[i])))
+		}
+	}
+	t.out.Names = names
+	return checkNames(t.out.Path, "header", names)
+}
+
+// headed says whether a first row holds names: where none of its fields is a number; or some are
+// none, while those below them are.
+func headed(first, second []string, opts Options) bool {
+	if opts.Header != nil {
+		return *opts.Header
+	}
+	number := func(field string) bool {
+		_, err := strconv.ParseFloat(field, 64)
+		return err == nil || errors.Is(err, strconv.ErrRange)
+	}
+	if !slices.ContainsFunc(first, number) {
+		return true
+	}
+	for d, field := range first {
+		if field != "" && !number(field) && d < len(second) && number(second[d]) {
+			return true
+		}
+	}
+	return false
+}
+
+// npyCells reads an array of numbers, of which NaN is missing.
+func npyCells(path string) (Cells, error) {
+	a, err := npy.Read(path)
+	if err != nil {
+		return Cells{}, err
+	}
+	n, d, err := sides(a, path)
+	if err != nil {
+		return Cells{}, err
+	}
+	out := Cells{Path: path, Where: files.Row, Cells: schema.Cells{Names: files.Numbered(d), Rows: n,
+		Columns: make([]schema.Texts, d)}}
+	for i := range n {
+		for c := range d {
+			at := i*d + c
+			if a.Fortran {
+				at = c*n + i
+			}
+			out.Columns[c].Add(strconv.FormatFloat(a.At(at), 'g', -1, 64))
+		}
+	}
+	return out, nil
+}
+
+// mostFaults is how many faults of a file are told, one in a line.
+const mostFaults = 20
+
+// Faults returns the error of cells that are not what their columns are: the first of them, with
+// their places, and how many more there are.
+func Faults(path string, faults []schema.Fault, where func(row int) string) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	at := func(f schema.Fault) string {
+		if f.Column == "" {
+			return where(f.Row)
+		}
+		return where(f.Row) + ", " + column(f.Column)
+	}
+	problem := func(f schema.Fault) string {
+		if f.Count > 1 {
+			return fmt.Sprintf("%s (%d cells)", f.Problem, f.Count)
+		}
+		return f.Problem
+	}
+	if len(faults) == 1 {
+		return files.MalformedAt(path, at(faults[0]), "%s", problem(faults[0]))
+	}
+	var lines []string
+	for _, f := range faults[:min(len(faults), mostFaults)] {
+		lines = append(lines, at(f)+": "+problem(f))
+	}
+	if more := len(faults) - mostFaults; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
+	}
+	return files.MalformedAt(path, fmt.Sprintf("%d faults", len(faults)), "\n  %s", strings.Join(lines, "\n  "))
+}
+
+// Infer reads a table and finds out what its columns hold. Every fault is told.
+func Infer(path string, opts Options, o schema.Options) (*schema.Schema, Cells, error) {
+	cells, err := ReadCells(path, opts)
+	if err != nil {
+		return nil, cells, err
+	}
+	s, faults, err := schema.Infer(cells.Cells, o)
+	if err != nil {
+		return nil, cells, files.Malformed(path, "%v", err)
+	}
+	if err := Faults(path, faults, cells.Where); err != nil {
+		return nil, cells, err
+	}
+	if len(s.Learnt()) == 0 {
+		return nil, cells, files.Malformed(path, "no column is left to learn: each is an identifier or a constant; "+
+			"say what they are (kinds)")
+	}
+	return s, cells, nil
+}

@@ -1,0 +1,194 @@
+package table
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
+
+	"flowmatch/data/internal/files"
+	"flowmatch/data/schema"
+)
+
+// readParquetCells reads the columns of a Parquet file as texts: numbers, truth values, texts,
+// dates and decimals. Nulls are empty. Columns of lists, and of bytes that are no text, are
+// told of together.
+func readParquetCells(path string) (Cells, error) {
+	f, err := files.OpenFile(path)
+	if err != nil {
+		return Cells{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Cells{}, fmt.Errorf("data: %w", err)
+	}
+	return decodeParquetCells(f, info.Size(), path)
+}
+
+func decodeParquetCells(r io.ReaderAt, size int64, path string) (out Cells, err error) {
+	defer damaged(path, func(e error) { out, err = Cells{}, e })
+	p, err := openParquet(r, size, path)
+	if err != nil {
+		return Cells{}, err
+	}
+	all := make([]int, len(p.names))
+	for c := range all {
+		all[c] = c
+	}
+	if err := p.check(r, size, all); err != nil {
+		return Cells{}, err
+	}
+	texts := make([]func(parquet.Value) string, len(all))
+	var bad []error
+	for c := range all {
+		leaf, ok := p.Schema().Lookup(p.Schema().Columns()[c]...)
+		if !ok {
+			return Cells{}, files.Malformed(path, "%s is not in the schema", column(p.names[c]))
+		}
+		if texts[c], err = parquetText(leaf); err != nil {
+			bad = append(bad, fmt.Errorf("%s %w", column(p.names[c]), err))
+		}
+	}
+	if len(bad) > 0 {
+		return Cells{}, files.Malformed(path, "%v", errors.Join(bad...))
+	}
+	out = Cells{Path: path, Where: files.Row}
+	out.Names, out.Index, out.Rows = p.names, p.index, int(p.NumRows())
+	for c, name := range p.names {
+		t, err := p.texts(c, texts[c], name)
+		if err != nil {
+			return Cells{}, err
+		}
+		out.Columns = append(out.Columns, t)
+	}
+	if out.Rows == 0 {
+		return Cells{}, files.Malformed(path, "no rows of data")
+	}
+	return out, nil
+}
+
+// texts reads one column.
+func (p parquetTable) texts(c int, text func(parquet.Value) string, name string) (t schema.Texts, err error) {
+	add := func(v parquet.Value) (struct{}, bool) {
+		if v.IsNull() {
+			t.Add("")
+		} else {
+			t.Add(strings.TrimSpace(text(v)))
+		}
+		return struct{}{}, true
+	}
+	if _, err := readColumn(p.File, c, int(p.NumRows()), add, p.path, name); err != nil {
+		return t, err
+	}
+	if n := len(t.Index); n != int(p.NumRows()) {
+		return t, files.Malformed(p.path, "%s has %d values for %d rows", column(name), n, p.NumRows())
+	}
+	return t, nil
+}
+
+// parquetText returns how to turn a value of a column into text.
+func parquetText(leaf parquet.LeafColumn) (func(parquet.Value) string, error) {
+	if leaf.MaxRepetitionLevel > 0 {
+		return nil, errors.New("holds lists; want one value a row")
+	}
+	typ := leaf.Node.Type()
+	if l := typ.LogicalType(); l != nil && l.Value != nil {
+		if text := logicalText(typ.Kind(), l.Value); text != nil {
+			return text, nil
+		}
+		if _, plain := l.Value.(*format.IntType); !plain {
+			return nil, fmt.Errorf("is of type %s; want numbers, truth values, texts or dates", l)
+		}
+	}
+	switch typ.Kind() {
+	case parquet.Boolean:
+		return func(v parquet.Value) string { return strconv.FormatBool(v.Boolean()) }, nil
+	case parquet.Double:
+		return func(v parquet.Value) string { return strconv.FormatFloat(v.Double(), 'g', -1, 64) }, nil
+	case parquet.Float:
+		return func(v parquet.Value) string { return strconv.FormatFloat(float64(v.Float()), 'g', -1, 32) }, nil
+	case parquet.ByteArray, parquet.FixedLenByteArray:
+		return func(v parquet.Value) string { return string(v.ByteArray()) }, nil
+	case parquet.Int32, parquet.Int64:
+		whole, err := parquetNumber(leaf)
+		if err != nil {
+			return nil, err
+		}
+		if typ.Kind() == parquet.Int64 && whole(parquet.Int64Value(-1)) < 0 {
+			return func(v parquet.Value) string { return strconv.FormatInt(v.Int64(), 10) }, nil
+		}
+		return func(v parquet.Value) string { return strconv.FormatFloat(whole(v), 'f', -1, 64) }, nil
+	}
+	return nil, fmt.Errorf("is of type %s; want numbers, truth values, texts or dates", typ.Kind())
+}
+
+// logicalText returns how a value is written that means something else than its type; nil: it is
+// not one of these.
+func logicalText(kind parquet.Kind, logical format.LogicalTypeValue) func(parquet.Value) string {
+	switch l := logical.(type) {
+	case *format.StringType, *format.EnumType, *format.JsonType:
+		return func(v parquet.Value) string { return string(v.ByteArray()) }
+	case *format.DateType:
+		return func(v parquet.Value) string {
+			return time.Unix(int64(v.Int32())*86400, 0).UTC().Format(time.DateOnly)
+		}
+	case *format.TimestampType:
+		unit := int64(l.Unit.Value.Duration())
+		return func(v parquet.Value) string {
+			t := v.Int64()
+			perSecond := int64(time.Second) / unit
+			whole, rest := t/perSecond, t%perSecond
+			if rest < 0 {
+				whole, rest = whole-1, rest+perSecond
+			}
+			layout := "2006-01-02 15:04:05"
+			if rest != 0 {
+				layout += ".000000"
+			}
+			return time.Unix(whole, rest*unit).UTC().Format(layout)
+		}
+	case *format.DecimalType:
+		return func(v parquet.Value) string { return decimal(unscaled(kind, v), int(l.Scale)) }
+	}
+	return nil
+}
+
+// unscaled is the whole number of a decimal: of bytes, big-endian in two's complement.
+func unscaled(kind parquet.Kind, v parquet.Value) *big.Int {
+	switch kind {
+	case parquet.Int32:
+		return big.NewInt(int64(v.Int32()))
+	case parquet.Int64:
+		return big.NewInt(v.Int64())
+	}
+	b := v.ByteArray()
+	n := new(big.Int).SetBytes(b)
+	if len(b) > 0 && b[0]&0x80 != 0 {
+		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
+	}
+	return n
+}
+
+// decimal writes n/10^scale.
+func decimal(n *big.Int, scale int) string {
+	if scale <= 0 {
+		return n.String()
+	}
+	digits := new(big.Int).Abs(n).String()
+	if short := scale + 1 - len(digits); short > 0 {
+		digits = strings.Repeat("0", short) + digits
+	}
+	at := len(digits) - scale
+	text := digits[:at] + "." + digits[at:]
+	if n.Sign() < 0 {
+		text = "-" + text
+	}
+	return text
+}
