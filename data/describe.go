@@ -15,6 +15,9 @@ func (s *Set) Describe() []string {
 		lines = append(lines, fmt.Sprintf("given %d numbers of context%s: %s", s.Context, shaped(s.ContextShape),
 			choice.List(s.ContextColumns)))
 	}
+	if s.Schema != nil {
+		lines = append(lines, s.Schema.Lines()...)
+	}
 	if s.Classes > 0 {
 		of := ""
 		if s.LabelName != "" && s.Kind == KindTable {
@@ -53,7 +56,11 @@ func (s *Set) points() string {
 	if s.Header {
 		from = ", named by the first line"
 	}
-	return fmt.Sprintf("%srows of %d columns%s: %s", s.count(), s.Dim, from, choice.List(s.Columns))
+	names := s.Columns
+	if s.Schema != nil {
+		names = s.Schema.Names()
+	}
+	return fmt.Sprintf("%srows of %d columns%s: %s", s.count(), len(names), from, choice.List(names))
 }
 
 // count is how many points there are, and a blank; empty where the law has no end of them.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"flowmatch/data/schema"
 	"flowmatch/flow"
 )
 
@@ -63,6 +64,9 @@ type Set struct {
 	// call, as the average over K dequantisations needs.
 	Val, Test Finite
 
+	// Schema is that of a table whose columns are learnt as what they hold; nil otherwise. Columns
+	// are then its Coordinates, and it maps original to model units in the place of Standardizer.
+	Schema *schema.Schema
 	// Standardizer maps original to model units; nil means they are the same
 	// (for images: the same as [-1, 1]; for a UCI set: those of the published
 	// tables, not of the file).
@@ -104,9 +108,12 @@ func (s *Set) LogDet() float64 {
 }
 
 // Original maps points from model units to original units in place; images come
-// to [-1, 1]. It panics when x.D is neither Dim nor fits the standardizer.
+// to [-1, 1]. It panics when x.D is neither Dim nor fits the standardizer or the schema.
 func (s *Set) Original(x flow.Batch) {
-	if s.Standardizer != nil {
+	switch {
+	case s.Schema != nil:
+		s.Schema.Invert(x)
+	case s.Standardizer != nil:
 		s.Standardizer.Invert(x)
 	}
 }

@@ -143,6 +143,9 @@ func squash(z float64) float64 { return squashed * math.Asinh(z/squashed) }
 // [Standardizer] with Squash has made z of.
 func Stretch(z float64) float64 { return squashed * math.Sinh(z/squashed) }
 
+// Slope returns dx/dz of coordinate d: its Std, whatever the value is.
+func (s *Standardizer) Slope(d int, _ float64) float64 { return s.Std[min(d, len(s.Std)-1)] }
+
 func (s *Standardizer) each(x flow.Batch, f func(v, mean, std float64) float64) {
 	s.check(x.D)
 	if len(s.Mean) == 1 {

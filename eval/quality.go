@@ -134,8 +134,8 @@ func (s Subject) paths(x0, test flow.Batch, given flow.Given) (*Paths, error) {
 		return nil, err
 	}
 	x1 := test.Clone()
-	if std := s.Model.Spec().Standardizer; std != nil {
-		std.Apply(x1)
+	if u := s.Model.Spec().Units(); u != nil {
+		u.Apply(x1)
 	}
 	steps := cmp.Or(s.EulerSteps, pathSteps)
 	lo, hi := s.Model.Span()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"flowmatch/flow"
 	"flowmatch/internal/absent"
@@ -109,8 +110,11 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 	if len(failed.Points) == x.N {
 		return s, failed.Errs[0]
 	}
-	if std := m.spec.Standardizer; std != nil {
-		std.Invert(x)
+	if u := m.spec.Units(); u != nil {
+		u.Invert(x)
+	}
+	if logp != nil {
+		m.toDataUnits(logp, x)
 	}
 	s.X0, s.X, s.LogP = x0, x, logp
 	return s, failed.Err()
@@ -166,7 +170,9 @@ func (m *Model) logProb(
 ) ([]float64, ode.Stats, error) {
 	var logp []float64
 	var failed ode.PointsError
-	st, err := m.inBatches(m.toModelUnits(x), o.Batch, o.Given, o.Progress, func(b *batch) (ode.Stats, error) {
+	z := m.toModelUnits(x)
+	out := m.outside(z)
+	st, err := m.inBatches(z, o.Batch, o.Given, o.Progress, func(b *batch) (ode.Stats, error) {
 		p, err := m.problem(b, o.Divergence, watched(o.Solver, hi, lo, 1, b.step))
 		if err != nil {
 			return ode.Stats{}, err
@@ -190,7 +196,10 @@ func (m *Model) logProb(
 	if err != nil {
 		return nil, st, err
 	}
-	m.toDataUnits(logp)
+	m.toDataUnits(logp, x)
+	for _, i := range out {
+		logp[i] = math.Inf(-1)
+	}
 	return logp, st, failed.Err()
 }
 
@@ -200,17 +209,6 @@ func (m *Model) problem(b *batch, div likelihood.Divergence, s ode.Solver) (like
 	return likelihood.Problem{
 		Field: f, Source: m.source, Lo: lo, Hi: hi, Divergence: div, Solver: s, First: b.first,
 	}, err
-}
-
-// toDataUnits adds the log-determinant of the standardisation: p(x) = p(z) |∂z/∂x|.
-func (m *Model) toDataUnits(logp []float64) {
-	if m.spec.Standardizer == nil {
-		return
-	}
-	shift := m.spec.Standardizer.LogDet(m.Dim())
-	for i := range logp {
-		logp[i] -= shift
-	}
 }
 
 // ErrNotDiscrete is returned when bits per dimension are asked of data that

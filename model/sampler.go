@@ -159,7 +159,6 @@ func (o Density) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode
 		return nil, st, err
 	}
 	copy(b.x.X, x.X)
-	m.toDataUnits(logp)
 	return logp, st, err
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"flowmatch/data"
 	"flowmatch/data/image"
+	"flowmatch/data/schema"
 	"flowmatch/data/synth"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
@@ -35,12 +36,15 @@ type Spec struct {
 	Shape []int `json:"shape"`
 	// Standardizer maps data to model units; nil when they are the same.
 	Standardizer *data.Standardizer `json:"standardizer,omitempty"`
+	// Schema is that of a table whose columns are learnt as what they hold: it maps points to model
+	// units in the place of a Standardizer, and rows to points. nil: numbers.
+	Schema *schema.Schema `json:"schema,omitempty"`
 	// BinWidth is the width of one integer level of the data, in data units, for
 	// dequantised images; 0 for continuous data. With it densities can be given in bits
 	// per dimension.
 	BinWidth float64 `json:"bin_width,omitempty"`
-	// Columns are the names of the coordinates of a table, and Kinds what each holds
-	// (all "real" so far); nil for data that are no table.
+	// Columns are the names of the coordinates of a table, and Kinds the kinds of their columns
+	// ("real" without a Schema); nil for data that are no table.
 	Columns []string `json:"columns,omitempty"`
 	Kinds   []string `json:"kinds,omitempty"`
 	// ContextColumns are the names of the numbers of a context, where they are columns of a
@@ -157,6 +161,9 @@ func (s Spec) check() error {
 	case s.DataScale > 0 && s.Precondition != nil:
 		return fmt.Errorf("%w: DataScale is set beside a Precondition, which has it as its Data", ErrSpec)
 	}
+	if s.Schema != nil {
+		return s.checkSchema(dim)
+	}
 	if s.Standardizer == nil {
 		return nil
 	}
@@ -169,6 +176,20 @@ func (s Spec) check() error {
 	}
 	if n := len(s.Standardizer.Mean); n != 1 && n != dim {
 		return fmt.Errorf("%w: a standardizer of %d coordinates for points of dimension %d", ErrSpec, n, dim)
+	}
+	return nil
+}
+
+// checkSchema reports a schema that is none, or not one of points of so many coordinates.
+func (s Spec) checkSchema(dim int) error {
+	if s.Standardizer != nil {
+		return fmt.Errorf("%w: it has both a schema and a standardizer; leave one out", ErrSpec)
+	}
+	if err := s.Schema.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	if n := s.Schema.Dim(); n != dim {
+		return fmt.Errorf("%w: a schema of %d coordinates for points of dimension %d", ErrSpec, n, dim)
 	}
 	return nil
 }
@@ -477,13 +498,4 @@ func (m *Model) fits(what string, x flow.Batch) error {
 			len(x.X), m.Dim())
 	}
 	return nil
-}
-
-// toModelUnits returns a copy of x in model units.
-func (m *Model) toModelUnits(x flow.Batch) flow.Batch {
-	z := x.Clone()
-	if m.spec.Standardizer != nil {
-		m.spec.Standardizer.Apply(z)
-	}
-	return z
 }

@@ -10,6 +10,7 @@ import (
 	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
+	"flowmatch/model"
 	"flowmatch/plot"
 )
 
@@ -28,16 +29,16 @@ func (a *artist) window(ctx context.Context, axes [2]int) (plane, plot.Limits, e
 	if a.Limits != (plot.Limits{}) {
 		return p, a.Limits, nil
 	}
-	std := a.Model.Spec().Standardizer
-	return p, plot.Around(p.coordinates(x), [2]float64{unit(std, axes[0]), unit(std, axes[1])}), nil
+	u := a.Model.Spec().Units()
+	return p, plot.Around(p.coordinates(x), [2]float64{unit(u, axes[0], p.at), unit(u, axes[1], p.at)}), nil
 }
 
-// unit is the length of a model unit along an axis.
-func unit(std *data.Standardizer, axis int) float64 {
-	if std == nil {
+// unit is the length of a model unit along an axis, at a point x in data units.
+func unit(u model.Units, axis int, x []float64) float64 {
+	if u == nil {
 		return 1
 	}
-	return std.Std[min(axis, len(std.Std)-1)]
+	return u.Slope(axis, x[axis])
 }
 
 // mostAspect is the ratio of the sides of a picture beyond which its axes are scaled apart.
@@ -69,27 +70,27 @@ func (a *artist) typical(ctx context.Context) (flow.Batch, error) {
 
 // toData turns points from model units into those of the data, in place.
 func (a *artist) toData(x flow.Batch) {
-	if std := a.Model.Spec().Standardizer; std != nil && x.N > 0 {
-		std.Invert(x)
+	if u := a.Model.Spec().Units(); u != nil && x.N > 0 {
+		u.Invert(x)
 	}
 }
 
 // inDataUnits is a field of the model as one of points in data units.
 type inDataUnits struct {
 	flow.Field
-	std *data.Standardizer
+	units model.Units
 }
 
 // Velocity implements [flow.Field].
 func (f inDataUnits) Velocity(v []float64, t float64, x []float64) error {
 	d := f.Dim()
 	z := flow.Batch{N: len(x) / d, D: d, X: slices.Clone(x)}
-	f.std.Apply(z)
+	f.units.Apply(z)
 	if err := f.Field.Velocity(v, t, z.X); err != nil {
 		return err
 	}
 	for i := range v {
-		v[i] *= unit(f.std, i%d)
+		v[i] *= unit(f.units, i%d, x[i-i%d:i-i%d+d])
 	}
 	return nil
 }
@@ -116,8 +117,8 @@ func (a *artist) field(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if std := a.Model.Spec().Standardizer; std != nil {
-		f = inDataUnits{f, std}
+	if u := a.Model.Spec().Units(); u != nil {
+		f = inDataUnits{f, u}
 	}
 	part, limits, err := a.window(ctx, axes)
 	if err != nil {
@@ -217,7 +218,7 @@ func (a *artist) lineDensity(ctx context.Context, w io.Writer) error {
 	lo, hi := a.Limits.XMin, a.Limits.XMax
 	if a.Limits == (plot.Limits{}) {
 		lo, hi = slices.Min(x.X), slices.Max(x.X)
-		air := cmp.Or(0.12*(hi-lo), unit(a.Model.Spec().Standardizer, 0))
+		air := cmp.Or(0.12*(hi-lo), unit(a.Model.Spec().Units(), 0, []float64{(lo + hi) / 2}))
 		lo, hi = lo-air, hi+air
 	}
 	at := flow.NewBatch(4*cmp.Or(a.Cells, 96), 1)

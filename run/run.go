@@ -231,6 +231,9 @@ func limited(m *model.Model, cfg Config) (*model.Model, error) {
 // columns in another order now, and the classes may be numbered otherwise. Both are found by
 // their names.
 func openOrdered(cfg Config, spec model.Spec) (*data.Set, error) {
+	if spec.Schema != nil {
+		return cfg.Data.OpenAs("", cfg.Seed, spec.Schema)
+	}
 	set, err := cfg.Open()
 	if err == nil && spec.Columns != nil && (!slices.Equal(set.Columns, spec.Columns) ||
 		!slices.Equal(set.ContextColumns, spec.ContextColumns)) {

@@ -365,7 +365,9 @@ func specOf(cfg Config, set *data.Set) model.Spec {
 		ContextColumns: set.ContextColumns, ContextStandardizer: set.ContextStandardizer, Fingerprint: set.Fingerprint,
 		Bounds: set.Bounds,
 	}
-	if set.Columns != nil {
+	if spec.Schema = set.Schema; set.Schema != nil {
+		_, spec.Kinds = set.Schema.Coordinates()
+	} else if set.Columns != nil {
 		spec.Kinds = slices.Repeat([]string{"real"}, len(set.Columns))
 	}
 	if cfg.Conditional {
@@ -389,6 +391,10 @@ func (s *session) newObjective(ctx context.Context, eng *nn.Engine, spec model.S
 	kind, err := train.KindOf(s.cfg.Train.Objective)
 	if err != nil {
 		return nil, err
+	}
+	if kind.Teacher && s.set.Schema != nil {
+		return nil, fmt.Errorf("%w: the objective %s is for tables of numbers; leave data.schema out", ErrSettings,
+			kind.Name)
 	}
 	in := train.Inputs{Set: s.set, Seed: s.cfg.Seed}
 	if in.Coupling, err = s.cfg.Coupling.New(); err != nil {

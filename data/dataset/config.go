@@ -86,6 +86,22 @@ type Config struct {
 	// the context. A run file has at most 20,000 values: to learn more columns, leave Columns
 	// out.
 	Columns []string `json:"columns,omitempty" yaml:"columns,omitempty"`
+	// Exclude are the names of the columns of a table to leave out; default none.
+	Exclude []string `json:"exclude,omitempty" yaml:"exclude,omitempty"`
+	// Schema is how the columns of a table are read: as numbers (default), each of them scaled as
+	// standardize says; or auto, each as what it holds: numbers, whole numbers, levels, dates,
+	// missing values. The other keys of a schema need auto: kinds, levels and transforms.
+	Schema string `json:"schema,omitempty" yaml:"schema,omitempty"`
+	// Kinds are the kinds of columns, by name, where they are not to be found in the file: real,
+	// integer, binary, category, ordered, date, identifier (left out) or constant.
+	Kinds map[string]string `json:"kinds,omitempty" yaml:"kinds,omitempty"`
+	// Levels are the levels of columns in their order, by name; such a column is ordered unless
+	// kinds has it as another kind.
+	Levels map[string][]string `json:"levels,omitempty" yaml:"levels,omitempty"`
+	// Transforms are how columns of numbers are brought near a normal law, by name: standard,
+	// log, log1p, logit, robust or quantile; left out, the data choose.
+	Transforms map[string]string `json:"transforms,omitempty" yaml:"transforms,omitempty"`
+
 	// Context are the names of the columns of a table on which the others are conditioned: they
 	// are given when samples are drawn. With context_path they are columns of that file, all of
 	// them by default. Default none.
@@ -364,6 +380,11 @@ func (c Config) checkFields(kind string) error {
 		{"simulator", c.Simulator != "", []string{data.KindSimulator}},
 		{"uci", c.UCI != "", []string{data.KindUCI}},
 		{"columns", c.Columns != nil, []string{data.KindTable}},
+		{"exclude", c.Exclude != nil, []string{data.KindTable}},
+		{"schema", c.Schema != "", []string{data.KindTable}},
+		{"kinds", c.Kinds != nil, []string{data.KindTable}},
+		{"levels", c.Levels != nil, []string{data.KindTable}},
+		{"transforms", c.Transforms != nil, []string{data.KindTable}},
 		{"context", c.Context != nil, []string{data.KindTable}},
 		{"target", c.Target != nil, []string{data.KindTable}},
 		{"context_path", c.ContextPath != "", []string{data.KindTable}},
@@ -402,7 +423,7 @@ func (c Config) checkFields(kind string) error {
 	if params := synth.SetParams(c.Params); kind != data.KindSynthetic && len(params) > 0 {
 		return fmt.Errorf("data: %s is set, but the data are %s; it is for synthetic sets", params[0], kind)
 	}
-	if err := c.checkText(kind); err != nil {
+	if err := cmp.Or(c.checkText(kind), c.checkSchema()); err != nil {
 		return err
 	}
 	if kind == data.KindImages && c.TestPath != "" && (c.LabelsPath != "") != (c.TestLabelsPath != "") {

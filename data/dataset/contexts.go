@@ -95,7 +95,7 @@ func (c Config) checkContext() error {
 func (c Config) tableOptions() (table.Options, error) {
 	delimiter, err := c.delimiter()
 	opts := table.Options{Columns: c.Columns, Label: c.Label, Delimiter: delimiter, Header: c.Header,
-		DropMissing: c.Missing == MissingDrop}
+		DropMissing: c.Missing == MissingDrop, Exclude: c.Exclude}
 	if c.ContextPath == "" {
 		opts.Context = c.Context
 	}

@@ -34,6 +34,9 @@ func (c Config) Open(dir string, seed uint64) (*data.Set, error) {
 	case data.KindSynthetic:
 		return c.openLaw(seed)
 	case data.KindTable:
+		if c.Typed() {
+			return c.openTyped(dir, seed, nil)
+		}
 		return c.openTable(dir, seed)
 	case data.KindUCI:
 		return c.openUCI(dir, seed)

@@ -13,6 +13,7 @@ import (
 	"flowmatch/data"
 	"flowmatch/data/image"
 	"flowmatch/data/internal/files"
+	"flowmatch/data/schema"
 	"flowmatch/data/table"
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
@@ -30,6 +31,9 @@ type Like struct {
 	LabelName  string   // the column of labels of a table; empty where there is none
 	ClassNames []string // of classes that have names, by label; nil where labels are numbers
 	Classes    int      // that the model takes labels of; 0: none, and those of the file are passed over
+	// Schema is that of a table whose columns are learnt as what they hold; nil: of numbers. Then the
+	// rest does not matter.
+	Schema *schema.Schema
 }
 
 // dim is how many numbers a point has.
@@ -60,6 +64,12 @@ type Points struct {
 // has no names for them, by their order. Classes are the model's, by name; labels that are
 // numbers where the names are none are those of its classes.
 func (c Config) Points(path, labels string, like Like, rng *rand.Rand) (Points, error) {
+	if like.Schema != nil {
+		if labels != "" {
+			return Points{}, labelsOfTable(labels)
+		}
+		return c.typedPoints(path, like.Schema, rng)
+	}
 	kind, err := c.kindOf(path)
 	if err != nil {
 		return Points{}, err
@@ -127,11 +137,16 @@ func (c Config) like(kind, path, labels string, like Like) Config {
 	return as
 }
 
+// labelsOfTable is the error of a file of labels beside a table.
+func labelsOfTable(labels string) error {
+	return files.Malformed(labels, "a file of labels is for images and NPY; a table has them in a column")
+}
+
 // tablePoints reads points that are numbers.
 func (c Config) tablePoints(path, labels string, like Like) (p Points, err error) {
 	array := files.Extension(path) == ".npy"
 	if labels != "" && !array {
-		return p, files.Malformed(labels, "a file of labels is for images and NPY; a table has them in a column")
+		return p, labelsOfTable(labels)
 	}
 	opts := table.Options{Header: c.Header}
 	if opts.Delimiter, err = c.delimiter(); err != nil {

@@ -121,7 +121,8 @@ func readDates(values []string, counts []int, layout string, share float64) numb
 		}
 		good += counts[k]
 		n.value[k], n.ok[k] = v, true
-		if at := strings.LastIndexByte(text, '.'); strings.Contains(layout, ":05") && at > strings.LastIndexByte(text, ':') {
+		at := strings.LastIndexByte(text, '.')
+		if strings.Contains(layout, ":05") && at > strings.LastIndexByte(text, ':') {
 			exact = max(exact, len(strings.TrimRight(text[at+1:], "Z")))
 		}
 	}

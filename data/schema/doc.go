@@ -25,6 +25,6 @@
 //	log p(z) + LogDet - LogNoise
 //
 // has a mean over the noise that is at most log p(row), and the mean of its exp is p(row): a
-// density in the numbers and a mass in the levels. Numbers on a grid have the mass density * step,
-// see [Schema.LogStep].
+// density in the numbers and a mass in the levels. A number on a grid has the mass density * cell,
+// see [Schema.LogCells].
 package schema

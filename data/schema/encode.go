@@ -47,8 +47,8 @@ func (c *Column) point(x []float64, v float64, rng *rand.Rand) {
 		}
 		if missing {
 			v = c.Code.inverse(rng.NormFloat64())
-		} else if c.Step > 0 {
-			v += c.Step * (inside(rng) - 0.5)
+		} else if lo, hi := c.cell(v); hi > lo {
+			v = lo + (hi-lo)*inside(rng)
 		}
 		x[0] = v
 	case len(x) == 1:
@@ -98,7 +98,7 @@ func largest(x []float64) int {
 
 // LogNoise returns, for each of the points [N, Dim()] in data units, the log-density of what
 // [Schema.Points] draws for levels, for what is missing, and for the numbers in its place. The
-// noise of a grid is not counted: its density is 1/Step.
+// noise of a grid is not counted: see [Schema.LogCells].
 func (s *Schema) LogNoise(points flow.Batch) []float64 {
 	learnt := s.fits(nil, points)
 	sums := make([]float64, points.N)
@@ -189,8 +189,10 @@ func (c *Column) settle(y float64) float64 {
 	}
 	y = min(max(y, c.Lo), c.Hi)
 	switch {
+	case c.Values != nil:
+		return c.nearest(y)
 	case c.Step > 0:
-		y = min(c.Lo+c.Step*math.Round((y-c.Lo)/c.Step), c.Hi)
+		y = c.nearest(y)
 	case c.Kind == Integer:
 		return math.Round(y)
 	}

@@ -286,6 +286,11 @@ func (e evidence) numeric(c Column, kind Kind, n numbers) (Column, []Fault) {
 	if c.Lo == c.Hi { // beside missing ones
 		c.Step = 0
 	}
+	if kind == Real || kind == Integer {
+		if c.Values = c.valuesOf(n.value, e.rows); c.Values != nil {
+			c.Step = 0
+		}
+	}
 	return c, faults
 }
 

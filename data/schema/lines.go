@@ -67,6 +67,9 @@ func (c Column) Range() string {
 	if c.Step > 0 && c.Step != 1 && c.Kind != Date {
 		text += fmt.Sprintf(", in steps of %.6g", c.Step)
 	}
+	if c.Values != nil {
+		text += fmt.Sprintf(", %d values", len(c.Values))
+	}
 	return text
 }
 
@@ -89,7 +92,7 @@ func (c Column) Plan() string {
 		return "kept aside, and put back into samples"
 	case c.Kind.number() && k != nil:
 		does = append(does, "transform "+k.Transform)
-		if c.Step > 0 {
+		if c.onGrid() {
 			does = append(does, "noise of a step of the grid")
 		}
 	case c.Kind.levels():

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"flowmatch/flow"
 	"flowmatch/internal/choice"
 )
 
@@ -47,6 +48,9 @@ type Column struct {
 	Lo   float64 `json:"lo,omitempty"`
 	Hi   float64 `json:"hi,omitempty"`
 	Step float64 `json:"step,omitempty"`
+	// Values are the only values of numbers, rising, where they are few and on no even grid; nil:
+	// there may be others.
+	Values []float64 `json:"values,omitempty"`
 	// Missing is how many values are missing, and Marker how that is written.
 	Missing int    `json:"missing,omitempty"`
 	Marker  string `json:"marker,omitempty"`
@@ -158,16 +162,23 @@ func (c Column) width() int {
 	return len(c.Levels)
 }
 
-// LogStep returns the sum of log Step over the columns on a grid, which a log-density in data
-// units and this is a log-mass in these columns. Levels have a mass as they are.
-func (s *Schema) LogStep() float64 {
-	sum := 0.0
-	for _, i := range s.Learnt() {
-		if c := s.Columns[i]; c.Kind.number() && c.Step > 0 {
-			sum += math.Log(c.Step)
+// LogCells returns, for each row of rows [N, C], the sum of the logarithms of the cells of its
+// numbers on a grid: log p of a row and this is a log-mass in these numbers. Levels have a
+// mass as they are.
+func (s *Schema) LogCells(rows flow.Batch) []float64 {
+	sums := make([]float64, rows.N)
+	for k, i := range s.Learnt() {
+		c := s.Columns[i]
+		if !c.Kind.number() || !c.onGrid() {
+			continue
+		}
+		for row := range sums {
+			if lo, hi := c.cell(rows.Row(row)[k]); hi > lo {
+				sums[row] += math.Log(hi - lo)
+			}
 		}
 	}
-	return sum
+	return sums
 }
 
 // ErrSchema is returned for a schema that none of this package is.
@@ -225,6 +236,9 @@ func (c Column) validate() error {
 	if c.Kind.number() {
 		if !finite(c.Lo, c.Hi, c.Step) || c.Lo > c.Hi || c.Step < 0 {
 			return fmt.Errorf("values from %g to %g on a grid of %g", c.Lo, c.Hi, c.Step)
+		}
+		if !c.checkValues() {
+			return fmt.Errorf("%d values from %g to %g that are no grid", len(c.Values), c.Lo, c.Hi)
 		}
 		if c.Kind == Ordered && (c.Lo != 0 || c.Hi != float64(len(c.Levels)-1) || c.Step != 1) {
 			return fmt.Errorf("places from %g to %g of %d levels", c.Lo, c.Hi, len(c.Levels))

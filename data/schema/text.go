@@ -105,10 +105,7 @@ func (c Column) level(text string) int {
 
 // takes says whether the transform takes a value, with all of the noise of its grid.
 func (c Column) takes(v float64) bool {
-	lo, hi := v, v
-	if c.Step > 0 {
-		lo, hi = v-c.Step/2, v+c.Step/2
-	}
+	lo, hi := c.cell(v)
 	switch c.Code.Transform {
 	case Log:
 		return lo >= 0 && hi > 0

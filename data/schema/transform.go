@@ -97,10 +97,6 @@ func rising(v []float64) bool {
 	return true
 }
 
-// least and most are the ends of the values with the noise of their grid.
-func (c Column) least() float64 { return c.Lo - c.Step/2 }
-func (c Column) most() float64  { return c.Hi + c.Step/2 }
-
 // forward returns z of y and log dz/dy. Out of what the transform takes it is not finite.
 func (k *Code) forward(y float64) (z, logdet float64) {
 	switch k.Transform {
@@ -151,25 +147,33 @@ func (k *Code) segment(knots []float64, v float64) int {
 }
 
 // spread returns values with, on a grid, the noise of their cells: those of one cell lie evenly
-// in it, so that nothing is random. They are sorted, and missing ones are left out.
-func (c Column) spread(values []float64) []float64 {
-	y := slices.DeleteFunc(slices.Clone(values), math.IsNaN)
+// in it, so that nothing is random. They are sorted, and missing ones are left out. cells are those
+// of the grid that values lie in.
+func (c Column) spread(values []float64) (y []float64, cells []span) {
+	y = slices.DeleteFunc(slices.Clone(values), math.IsNaN)
 	slices.Sort(y)
-	if c.Step == 0 {
-		return y
+	if !c.onGrid() {
+		return y, nil
 	}
 	for from := 0; from < len(y); {
 		to := from
 		for to < len(y) && y[to] == y[from] {
 			to++
 		}
-		at := y[from]
+		lo, hi := c.cell(y[from])
 		for i := from; i < to; i++ {
-			y[i] = at + c.Step*((float64(i-from)+0.5)/float64(to-from)-0.5)
+			y[i] = lo + (hi-lo)*(float64(i-from)+0.5)/float64(to-from)
 		}
+		cells = append(cells, span{lo, hi, from, to})
 		from = to
 	}
-	return y
+	return y, cells
+}
+
+// span is a cell with the sorted values from to to.
+type span struct {
+	lo, hi   float64
+	from, to int
 }
 
 // fitNumber returns the code of a column of numbers by some of its values: that of a name or,
@@ -178,7 +182,7 @@ func (c Column) spread(values []float64) []float64 {
 // Bayesian information criterion of Schwarz 1978), so that a simple one is taken unless the data
 // speak for another.
 func (c Column) fitNumber(values []float64, name string) (*Code, error) {
-	y := c.spread(values)
+	y, cells := c.spread(values)
 	if len(y) == 0 || y[0] == y[len(y)-1] {
 		// No row to train on tells how the others vary: their range does.
 		width := max(c.most()-c.least(), math.Abs(c.Lo)*1e-3, 1e-9)
@@ -190,7 +194,7 @@ func (c Column) fitNumber(values []float64, name string) (*Code, error) {
 		if name != "" && name != t {
 			continue
 		}
-		k, parameters := c.candidate(t, y)
+		k, parameters := c.candidate(t, y, cells)
 		if k == nil {
 			continue
 		}
@@ -204,13 +208,13 @@ func (c Column) fitNumber(values []float64, name string) (*Code, error) {
 	return best, nil
 }
 
-// candidate fits a transform to sorted values y, and returns how many numbers it has; nil:
-// the values are none that it takes.
-func (c Column) candidate(t string, y []float64) (k *Code, parameters float64) {
+// candidate fits a transform to sorted values y in some cells, and returns how many numbers it has;
+// nil: the values are none that it takes.
+func (c Column) candidate(t string, y []float64, cells []span) (k *Code, parameters float64) {
 	k, parameters = &Code{Transform: t, Scale: 1}, 2
 	switch t {
 	case Log:
-		if c.least() < 0 || c.Step == 0 && c.Lo <= 0 {
+		if c.least() < 0 || !c.onGrid() && c.Lo <= 0 {
 			return nil, 0
 		}
 	case Log1p:
@@ -233,7 +237,7 @@ func (c Column) candidate(t string, y []float64) (k *Code, parameters float64) {
 	case Quantile:
 		k.Scale = 0
 		var free int
-		if k.Y, k.Z, free = c.knots(y); len(k.Y) < 2 {
+		if k.Y, k.Z, free = knots(y, cells); len(k.Y) < 2 {
 			return nil, 0
 		}
 		return k, 2 * float64(free-1)
@@ -256,7 +260,7 @@ func (c Column) candidate(t string, y []float64) (k *Code, parameters float64) {
 // bounds are those of logit: of shares 0 and 1, else the range, with air around values that are
 // not on a grid.
 func (c Column) bounds(n int) (lo, hi float64) {
-	if lo, hi = c.least(), c.most(); c.Step > 0 {
+	if lo, hi = c.least(), c.most(); c.onGrid() {
 		return lo, hi
 	}
 	if lo > 0 && hi < 1 && lo < 0.1 && hi > 0.9 {
@@ -286,7 +290,7 @@ const (
 // knots returns values and the normal quantiles that they stand at: evenly in the quantiles, and
 // at both ends of a cell that many values lie in, with knots between them that are even in the
 // probability. free is how many are not such.
-func (c Column) knots(y []float64) (at, z []float64, free int) {
+func knots(y []float64, cells []span) (at, z []float64, free int) {
 	n := float64(len(y))
 	segments := min(max(len(y)/rowsOfKnot, 8), mostKnots)
 	edge := quantile(0.5 / n)
@@ -302,7 +306,7 @@ func (c Column) knots(y []float64) (at, z []float64, free int) {
 		at, z = append(at, v), append(z, q)
 	}
 	many := int(n/float64(segments)) + 1
-	heavy := c.heavy(y, many)
+	heavy := slices.DeleteFunc(slices.Clone(cells), func(s span) bool { return s.to-s.from < many })
 	next, h := 0, 0
 	for s := 0; s <= segments; s++ {
 		p := normal(edge - 2*edge*float64(s)/float64(segments))
@@ -326,32 +330,6 @@ func (c Column) knots(y []float64) (at, z []float64, free int) {
 // leastRise is how far knots are apart at least in the quantiles: a gap in the values has room
 // for almost none.
 const leastRise = 1e-3
-
-// cell is one of a grid with the values from to to.
-type cell struct {
-	lo, hi   float64
-	from, to int
-}
-
-// heavy returns the cells of sorted values y that so many lie in.
-func (c Column) heavy(y []float64, many int) (cells []cell) {
-	if c.Step == 0 {
-		return nil
-	}
-	for from := 0; from < len(y); {
-		at := c.Lo + c.Step*math.Round((y[from]-c.Lo)/c.Step)
-		to := from
-		for to < len(y) && y[to] < at+c.Step/2 {
-			to++
-		}
-		to = max(to, from+1)
-		if to-from >= many {
-			cells = append(cells, cell{at - c.Step/2, at + c.Step/2, from, to})
-		}
-		from = to
-	}
-	return cells
-}
 
 // normal is the distribution function of N(0, 1), and quantile its inverse.
 func normal(z float64) float64   { return 0.5 * math.Erfc(-z/math.Sqrt2) }

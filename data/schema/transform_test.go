@@ -23,6 +23,7 @@ func draws(n int) map[string][]float64 {
 		"mostly 0":  func() float64 { return math.Floor(max(0, 3000*rng.NormFloat64()-1000)/100) * 100 },
 		"ages":      func() float64 { return math.Round(min(90, max(18, 45+15*rng.NormFloat64()))) },
 		"classes":   func() float64 { return float64(1 + rng.IntN(3)) },
+		"uneven":    func() float64 { return math.Sqrt(float64(rng.IntN(40))) },
 	}
 	out := map[string][]float64{}
 	for _, name := range sorted(laws) {
@@ -43,6 +44,9 @@ func columnOf(values []float64) Column {
 	}
 	c := Column{Name: "x", Kind: kind, Format: Format{Decimals: decimals}}
 	c.Lo, c.Hi, c.Step = gridOf(values, decimals)
+	if c.Values = c.valuesOf(values, len(values)); c.Values != nil {
+		c.Step = 0
+	}
 	return c
 }
 
@@ -58,7 +62,7 @@ func TestTransformsInvertAndHaveTheirJacobian(t *testing.T) {
 				continue // the law has values that it does not take
 			}
 			tried++
-			y := c.spread(values)
+			y, _ := c.spread(values)
 			for i := 0; i < len(y); i += 7 {
 				z, logdet := k.forward(y[i])
 				if back := k.inverse(z); math.Abs(back-y[i]) > 1e-9*(1+math.Abs(y[i])) {
@@ -124,11 +128,11 @@ func TestDensitiesIntegrateToOne(t *testing.T) {
 
 // The masses of whole numbers, density times step averaged over the noise, sum to 1.
 func TestMassesOfWholeNumbersSumToOne(t *testing.T) {
-	for _, name := range []string{"counts", "ages", "classes", "mostly 0"} {
+	for _, name := range []string{"counts", "ages", "classes"} {
 		values := draws(1000)[name]
 		c := columnOf(values)
 		if c.Step == 0 {
-			t.Fatalf("%s is on no grid", name)
+			t.Fatalf("%s is on no even grid", name)
 		}
 		k, err := c.fitNumber(values, "")
 		if err != nil {
@@ -147,6 +151,38 @@ func TestMassesOfWholeNumbersSumToOne(t *testing.T) {
 		}
 		if math.Abs(sum-1) > 5e-3 {
 			t.Errorf("%s (%s): the masses sum to %g", name, k.Transform, sum)
+		}
+	}
+}
+
+// The cells of an uneven grid lie side by side, each around its value, and what is nearest to a point in
+// one is its value. log p and LogCells make a mass.
+func TestCellsOfUnevenGrids(t *testing.T) {
+	for _, name := range []string{"uneven"} {
+		c := columnOf(draws(1000)[name])
+		if c.Values == nil {
+			t.Fatalf("%s has an even grid of %g", name, c.Step)
+		}
+		end, width := c.least(), 0.0
+		for _, v := range c.Values {
+			lo, hi := c.cell(v)
+			if math.Abs(lo-end) > 1e-9*(1+math.Abs(lo)) || !(lo < v && v < hi) {
+				t.Errorf("%s: the cell of %g is %g to %g, behind %g", name, v, lo, hi, end)
+			}
+			for _, y := range []float64{lo + 1e-9*(hi-lo), v, hi - 1e-9*(hi-lo)} {
+				if got := c.nearest(y); got != v {
+					t.Errorf("%s: %g is nearest to %g; want %g", name, y, got, v)
+				}
+			}
+			c.Name = "x"
+			s := &Schema{Columns: []Column{c}}
+			if got := s.LogCells(flow.Batch{N: 1, D: 1, X: []float64{v}})[0]; math.Abs(got-math.Log(hi-lo)) > 1e-12 {
+				t.Errorf("%s: log cell of %g is %g", name, v, got)
+			}
+			end, width = hi, width+hi-lo
+		}
+		if end != c.most() || math.Abs(width-(c.most()-c.least())) > 1e-9*width {
+			t.Errorf("%s: the cells end at %g", name, end)
 		}
 	}
 }
@@ -259,7 +295,8 @@ func TestRowsComeBackAndSamplesArePossible(t *testing.T) {
 	for i := range back.N {
 		for k, v := range back.Row(i) {
 			c := s.Columns[k]
-			possible := c.Kind.number() && v >= c.Lo && v <= c.Hi && (c.Step == 0 || math.Mod(v-c.Lo, c.Step) == 0) ||
+			possible := c.Kind.number() && v >= c.Lo && v <= c.Hi && (c.Step == 0 || math.Mod(v-c.Lo, c.Step) == 0) &&
+				(c.Values == nil || slices.Contains(c.Values, v)) ||
 				c.Kind.levels() && v >= 0 && int(v) < len(c.Levels) || math.IsNaN(v) && c.Missing > 0
 			if !possible {
 				t.Fatalf("column %s: %g is impossible", c.Name, v)
@@ -271,7 +308,8 @@ func TestRowsComeBackAndSamplesArePossible(t *testing.T) {
 // The slope of a coordinate is that of its map by differences, and their logarithms sum to LogDet.
 func TestSlopesOfCoordinatesSumToTheLogDet(t *testing.T) {
 	s := &Schema{Columns: []Column{
-		{Name: "a", Kind: Integer, Lo: 0, Hi: 9, Step: 1, Missing: 2, Code: &Code{Transform: Log1p, Scale: 2, Missing: 0.2}},
+		{Name: "a", Kind: Integer, Lo: 0, Hi: 9, Step: 1, Missing: 2,
+			Code: &Code{Transform: Log1p, Scale: 2, Missing: 0.2}},
 		{Name: "b", Kind: Binary, Levels: []string{"n", "y"}, Code: &Code{Shares: []float64{0.4, 0.6}, Unit: 2}},
 		{Name: "c", Kind: Category, Levels: []string{"p", "q", "r"},
 			Code: &Code{Shares: []float64{0.4, 0.4, 0.2}, Unit: 3}},
@@ -298,7 +336,8 @@ func TestSlopesOfCoordinatesSumToTheLogDet(t *testing.T) {
 		t.Errorf("LogDet %g; the slopes make %g", got, sum)
 	}
 	names, kinds := s.Coordinates()
-	if want := []string{"a", "a is missing", "b=y", "c=p", "c=q", "c=r"}; !slices.Equal(names, want) || len(kinds) != 6 {
+	want := []string{"a", "a is missing", "b=y", "c=p", "c=q", "c=r"}
+	if !slices.Equal(names, want) || len(kinds) != 6 {
 		t.Errorf("coordinates %q of kinds %q", names, kinds)
 	}
 }

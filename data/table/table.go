@@ -129,7 +129,8 @@ func Read(path string, opts Options) (Table, error) {
 func choose(path string, names []string, opts *Options, leftOut ...string) ([]int, error) {
 	if opts.Rest {
 		opts.Context = slices.DeleteFunc(slices.Clone(names), func(n string) bool {
-			return n == opts.Label && n != "" || slices.Contains(leftOut, n) || slices.Contains(opts.Columns, n)
+			return n == opts.Label && n != "" || slices.Contains(leftOut, n) || slices.Contains(opts.Columns, n) ||
+				slices.Contains(opts.Exclude, n)
 		})
 		if len(opts.Context) == 0 {
 			return nil, files.Malformed(path, "all of its columns are learnt, so none is left for the context: %s",
@@ -146,10 +147,12 @@ func choose(path string, names []string, opts *Options, leftOut ...string) ([]in
 	}
 	for _, name := range opts.Exclude {
 		if !slices.Contains(names, name) {
-			return nil, files.Malformed(path, "no %s to leave out; the columns are %s", column(name), choice.List(names))
+			return nil, files.Malformed(path, "no %s to leave out; the columns are %s", column(name),
+				choice.List(names))
 		}
 		if slices.Contains(opts.Columns, name) || slices.Contains(opts.Context, name) || name == opts.Label {
-			return nil, files.Malformed(path, "%s is to be left out (exclude), and is asked for: name it once", column(name))
+			return nil, files.Malformed(path, "%s is to be left out (exclude), and is asked for: name it once",
+				column(name))
 		}
 	}
 	learnt := len(want)

@@ -62,8 +62,9 @@ var rooms = map[string][]string{
 	// Networks on an engine, and what a checkpoint is.
 	"nn": {"flow", "internal/seed", "internal/memory", "internal/choice", "engine/native", "engine/onnx",
 		"engine/onnx/exchange"},
-	"model": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/image", "likelihood", "field",
-		"internal/seed", "internal/memory", "internal/atomicfile", "internal/absent", "internal/choice", "engine/onnx"},
+	"model": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/image", "likelihood",
+		"field", "internal/seed", "internal/memory", "internal/atomicfile", "internal/absent", "internal/choice",
+		"engine/onnx"},
 
 	// What makes and uses models.
 	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling",

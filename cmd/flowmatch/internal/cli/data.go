@@ -42,11 +42,11 @@ func (a *app) dataCommand() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:     "data",
-		Short:   "List data sets",
-		Example: "  flowmatch data list",
+		Short:   "List data sets, and describe tables",
+		Example: "  flowmatch data list\n  flowmatch data describe people.csv",
 		Args:    cobra.ArbitraryArgs,
 		RunE:    oneOf,
 	}
-	cmd.AddCommand(list)
+	cmd.AddCommand(list, a.describeCommand())
 	return cmd
 }

@@ -80,11 +80,12 @@ func (f *logpFlags) read(cmd *cobra.Command, r *run.Run) (points, error) {
 	}
 	like := dataset.Like{
 		Shape: spec.Shape, Columns: spec.Columns, LabelName: spec.LabelName, ClassNames: spec.ClassNames,
+		Schema: spec.Schema,
 	}
 	if !cmd.Flags().Changed("label") { // else those of the file are passed over
 		like.Classes = spec.Net.Classes
 	}
-	if f.data != was.Path && sampled(f.data, spec.Columns) {
+	if spec.Schema == nil && f.data != was.Path && sampled(f.data, spec.Columns) {
 		was.Header = new(true)
 	}
 	read := func() (dataset.Points, error) {

@@ -327,6 +327,9 @@ func (f *sampleFlags) openChecked(cmd *cobra.Command, dir string) (r *run.Run, e
 	if !cmd.Flags().Changed("seed") {
 		f.seed = r.Config.Seed
 	}
+	if err := f.checkTyped(r, ext); err != nil {
+		return nil, "", err
+	}
 	return r, ext, sparesData(f.out, r.Config)
 }
 

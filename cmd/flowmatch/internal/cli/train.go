@@ -129,9 +129,13 @@ type trainFlags struct {
 func (a *app) trainCommand() *cobra.Command {
 	var f trainFlags
 	cmd := &cobra.Command{
-		Use:   "train RUN.yaml --out DIR",
-		Short: "Train a flow with the settings of a run file",
+		Use:   "train (RUN.yaml | TABLE) --out DIR",
+		Short: "Train a flow with the settings of a run file, or on a table",
 		Long: `Train a flow with the settings of a run file, in a folder that then holds the whole run.
+In the place of a run file stands a table, CSV, NPY or Parquet, where nothing is to be
+said of it: the kinds of its columns are found (flowmatch data describe TABLE shows
+them), and the settings suit its size. --set changes them; run.yaml in the folder has
+all of them.
 
 Ctrl-C saves and stops, as do SIGTERM, SIGHUP and Ctrl-\; a second signal kills. --resume
 continues. A resumed run is bit-identical to an uninterrupted one, on the same backend,
@@ -146,11 +150,13 @@ from an earlier version. Two trainings in one folder are an error.
 flowmatch config describes the keys of a run file.`,
 		Example: `  flowmatch train run.yaml --out runs/first
   flowmatch train run.yaml --out runs/second --set train.lr=3e-4 --set seed=2
+  flowmatch train people.csv --out runs/people
+  flowmatch train people.csv --out runs/people --set data.exclude=[name] --set data.kinds.zip=category
   flowmatch train run.yaml --out runs/first --resume
   flowmatch train run.yaml --out runs/seen --set train.sample_every=500 --set train.tensorboard=true
   flowmatch train run.yaml --out runs/gpu --backend xla --json`,
 		Args:              arguments("RUN.yaml"),
-		ValidArgsFunction: yamlArgument(),
+		ValidArgsFunction: runArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			return a.train(cmd.Context(), args[0], f)
 		}),
@@ -169,12 +175,19 @@ flowmatch config describes the keys of a run file.`,
 
 func (a *app) train(ctx context.Context, file string, f trainFlags) (result, error) {
 	read := run.ReadConfig
+	if isTable(file) {
+		read = a.sizedTable
+	}
 	if f.resume && sameFile(file, filepath.Join(f.out, run.ConfigFile)) {
 		read = func(_ string, set []string) (run.Config, error) { return run.ReadResumed(f.out, set) }
 	}
 	cfg, err := readRun(read, file, f.set, f.backend)
 	if err != nil {
 		return nil, err
+	}
+	if isTable(file) { // which nothing but the folder needs to go on
+		file = filepath.Join(f.out, run.ConfigFile)
+		f.set, f.backend = nil, ""
 	}
 	res, _, err := a.trainRun(ctx, cfg, f.out, f.resume, resumeCommand(file, f))
 	if err != nil {

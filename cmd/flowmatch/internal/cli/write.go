@@ -40,6 +40,9 @@ func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval
 			return r.DrawPoints(w, s.X, p.Given.Label, cols, o)
 		})
 	}
+	if sch := r.Model.Spec().Schema; sch != nil {
+		return []string{file}, nil, writeTyped(file, ext, sch, s.X)
+	}
 	extra, given := extraColumns(r, s, p), givenColumns(r.Model.Spec(), context)
 	if ext == ".npy" {
 		wrote, err = writeNPY(file, s.X, extra, given)

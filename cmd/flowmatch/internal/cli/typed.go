@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"encoding/csv"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"flowmatch/data/schema"
+	"flowmatch/data/table"
+	"flowmatch/flow"
+	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/choice"
+	"flowmatch/run"
+)
+
+// This file has what commands do with tables whose columns are learnt as what they hold.
+
+// tableEndings are those of the files that train takes in the place of a run file.
+var tableEndings = []string{"csv", "tsv", "txt", "npy", "parquet", "csv.gz", "tsv.gz", "txt.gz", "csv.bz2", "tsv.bz2",
+	"txt.bz2"}
+
+// isTable says whether a file is a table, by its name.
+func isTable(file string) bool { return table.Known(file) }
+
+// runArgument completes run files and tables.
+func runArgument() cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return append([]string{"yaml", "yml"}, tableEndings...), cobra.ShellCompDirectiveFilterFileExt
+	}
+}
+
+// sizedTable returns the settings of a training on a table that suit its size.
+func (a *app) sizedTable(file string, set []string) (run.Config, error) {
+	cfg, err := run.TableConfig(file, set)
+	if err != nil || !cfg.Data.Typed() {
+		return cfg, err
+	}
+	d, err := cfg.Data.Describe("")
+	if err != nil {
+		return cfg, err
+	}
+	rows, err := cfg.TrainRows(d.Schema.N)
+	if err != nil {
+		return cfg, err
+	}
+	return run.SizedTable(file, set, rows, d.Schema.Dim())
+}
+
+// checkTyped reports what samples of a table whose columns are learnt as what they hold cannot be.
+func (f *sampleFlags) checkTyped(r *run.Run, ext string) error {
+	s := r.Model.Spec().Schema
+	if s == nil {
+		return nil
+	}
+	if f.logp {
+		return usagef("--logp is for tables of numbers, and rows of %s have levels or a grid: draw samples, and then "+
+			"evaluate them by flowmatch logp %s --data FILE", r.Dir, quote(r.Dir))
+	}
+	if ext != ".npy" {
+		return nil
+	}
+	for _, c := range s.Columns {
+		number := c.Kind == schema.Real || c.Kind == schema.Integer
+		if c.Kind != schema.Identifier && !number {
+			return usagef("--out %q holds numbers alone, and column %s is %s; give a .csv", f.out, choice.Quote(c.Name),
+				c.Kind)
+		}
+	}
+	return nil
+}
+
+// writeTyped writes points [N, D] in data units as rows of the table that the model was trained on: its
+// columns, in their order, as they are written there.
+func writeTyped(file, ext string, s *schema.Schema, points flow.Batch) error {
+	rows := flow.NewBatch(points.N, len(s.Learnt()))
+	s.Rows(rows, points)
+	if ext == ".npy" {
+		return table.WriteNPY(file, rows)
+	}
+	return atomicfile.WriteFile(file, func(w io.Writer) error {
+		out := csv.NewWriter(w)
+		if d := []rune(s.Delimiter); len(d) == 1 {
+			out.Comma = d[0]
+		}
+		out.Write(s.Header()) // errors stay in the writer until Flush
+		for i := range rows.N {
+			out.Write(s.Text(rows.Row(i)))
+		}
+		out.Flush()
+		return out.Error()
+	})
+}

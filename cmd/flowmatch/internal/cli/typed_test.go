@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"flowmatch/data/schema"
+	"flowmatch/data/table"
+)
+
+// peopleTable is a table as people have it: with an index, text, missing values, dates and a constant.
+func peopleTable(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("id;income;age;city;since;country\n")
+	for i := range 150 {
+		age := fmt.Sprint(20 + i*7%50)
+		if i%8 == 0 {
+			age = "NA"
+		}
+		fmt.Fprintf(&b, "%d;%d,%d0;%s;%s;0%d.0%d.2024;DE\n", i, 100+i*i%977, i%10, age,
+			[]string{"Rome", "Oslo", "Bern"}[i%3], 1+i%9, 1+i%5)
+	}
+	return writeText(t, "people.csv", b.String())
+}
+
+// A table trains without a run file; its samples have its columns, their order, formats and levels, lie
+// in their range, and go back in: to be evaluated, and to be trained on.
+func TestATableOfAnyColumnsGoesInAndComesOut(t *testing.T) {
+	file, tmp := peopleTable(t), t.TempDir()
+	dir := filepath.Join(tmp, "run")
+	tiny := []string{"--set", "train.steps=60", "--set", "net.hidden=[16]", "--set", "eval.rtol=1e-3", "--set",
+		"eval.atol=1e-3", "-q"}
+	res := succeedJSON(t, append([]string{"train", file, "--out", dir}, tiny...)...)
+	about := fmt.Sprint(res["about"])
+	for _, want := range []string{
+		`1 date ("since")`, `left out: "id"`, `constant: "country"`, `"age" 19`, "transforms:",
+	} {
+		if !strings.Contains(about, want) {
+			t.Errorf("train says %s; want %s", about, want)
+		}
+	}
+	samples := filepath.Join(tmp, "samples.csv")
+	succeed(t, "sample", dir, "--n", "80", "--out", samples, "-q")
+	text, err := os.ReadFile(samples)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if lines[0] != "income;age;city;since;country" || len(lines) != 81 {
+		t.Fatalf("%d lines, the first %q", len(lines), lines[0])
+	}
+	// The schema of the data reads the samples without a fault: kinds, levels, range and grid fit.
+	s, _, err := table.Infer(file, table.Options{}, schema.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells, err := table.ReadCells(samples, table.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, faults, err := s.Parse(cells.Cells)
+	if err != nil || len(faults) > 0 {
+		t.Fatal(faults, err)
+	}
+	for k, i := range s.Learnt() {
+		c := s.Columns[i]
+		for row := range rows.N {
+			if v := rows.Row(row)[k]; c.Step > 0 && (v < c.Lo || v > c.Hi) || c.Values != nil && v == v &&
+				!slices.Contains(c.Values, v) {
+				t.Errorf("%s of row %d is %g, which the data cannot be", c.Name, row, v)
+			}
+		}
+	}
+	for _, line := range lines[1:] {
+		f := strings.Split(line, ";")
+		if !strings.HasSuffix(f[0], "0") || !strings.Contains(f[0], ",") || f[4] != "DE" {
+			t.Errorf("%s is not written as the file is", line)
+		}
+	}
+	if got := succeedJSON(t, "logp", dir, "--data", samples, "-q"); got["points"] != 80.0 || got["unscored"] != nil {
+		t.Errorf("log-densities of %v points, none of %v", got["points"], got["unscored"])
+	}
+	again := filepath.Join(tmp, "again")
+	succeed(t, append([]string{"train", samples, "--out", again}, tiny...)...)
+	// The run is whole: it is resumed from its own run.yaml, evaluated and drawn.
+	succeed(t, "train", filepath.Join(dir, "run.yaml"), "--out", dir, "--resume", "-q")
+	succeed(t, "eval", dir, "-q")
+	succeed(t, "plot", dir, "--kind", "samples", "--out", filepath.Join(tmp, "s.png"), "-q")
+}
+
+func TestWhatATableCannotBeIsSaid(t *testing.T) {
+	file, tmp := peopleTable(t), t.TempDir()
+	dir := filepath.Join(tmp, "run")
+	succeed(t, "train", file, "--out", dir, "--set", "train.steps=5", "--set", "net.hidden=[8]", "-q")
+	broken := writeText(t, "broken.csv", "x,y\n1,a\n2\n3,b,c\n")
+	other := writeText(t, "other.csv", "income;age;city;since\n100,00;30;Paris;01.01.2024\n")
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"sample " + dir + " --n 3 --out " + tmp + "/s.npy", exitUsage, "holds numbers alone"},
+		{"sample " + dir + " --n 3 --logp --out " + tmp + "/s.csv", exitUsage, "--logp is for tables of numbers"},
+		{"logp " + dir + " --data " + other, exitFailure, `"Paris" is none of the levels`},
+		{"data describe " + broken, exitFailure, "2 faults"},
+		{"data describe " + tmp + "/nothing.csv", exitUsage, "no such file"},
+		{"data describe " + file + " --set train.steps=3", exitUsage, "no setting of the data"},
+		{"data describe " + file + " --set data.kinds.agee=real", exitUsage, `did you mean "age"`},
+		{"train " + broken + " --out " + tmp + "/b", exitFailure, "line 3: 1 fields; want 2"},
+		{"train " + file + " --out " + tmp + "/b --set train.objective=reflow --set train.teacher=" + dir, exitUsage,
+			"is for tables of numbers"},
+	} {
+		code, _, stderr := invoke(t, append(strings.Fields(c.args), "-q")...)
+		if code != c.code || !strings.Contains(stderr, c.want) {
+			t.Errorf("%s: exit code %d, standard error %q; want %d and %q", c.args, code, stderr, c.code, c.want)
+		}
+	}
+}
+
+func TestDescribeTellsWhatColumnsAre(t *testing.T) {
+	out := succeed(t, "data", "describe", peopleTable(t), "--set", "data.kinds.age=category")
+	for _, want := range []string{"rows     150", `separated by ";"`, "identifier: left out: it counts the rows",
+		"category: 50 levels", "19 missing", "constant: \"DE\"", "date: 01.01.2024 to 09.05.2024", "Rome"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%s\nlacks %q", out, want)
+		}
+	}
+	goldenJSON(t, "data-describe", succeedJSON(t, "data", "describe", peopleTable(t)))
+}

@@ -1,0 +1,234 @@
+package dataset
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+
+	"flowmatch/data"
+	"flowmatch/data/internal/files"
+	"flowmatch/data/schema"
+	"flowmatch/data/table"
+	"flowmatch/flow"
+	"flowmatch/internal/choice"
+	"flowmatch/internal/digest"
+	"flowmatch/internal/seed"
+)
+
+// The values of [Config.Schema].
+const (
+	SchemaNumbers = "numbers" // every column is of numbers
+	SchemaAuto    = "auto"    // the kind of each column is found
+)
+
+// Typed says whether the columns of a table are read as what they hold.
+func (c Config) Typed() bool { return c.Schema == SchemaAuto }
+
+// checkSchema reports keys of a schema without one, and what does not go with one.
+func (c Config) checkSchema() error {
+	if c.Schema != "" {
+		if err := choice.Check("schema", c.Schema, []string{SchemaNumbers, SchemaAuto}); err != nil {
+			return fmt.Errorf("data: %w", err)
+		}
+	}
+	const together = "with schema: auto all columns are learnt together"
+	for _, f := range []struct {
+		name  string
+		set   bool
+		typed bool
+		why   string
+	}{
+		{"kinds", c.Kinds != nil, true, "it needs schema: auto"},
+		{"levels", c.Levels != nil, true, "it needs schema: auto"},
+		{"transforms", c.Transforms != nil, true, "it needs schema: auto"},
+		{"standardize", c.Standardize != "", false,
+			"with schema: auto the transforms scale each column; see transforms"},
+		{"label", c.Label != "", false, "with schema: auto a column of levels is learnt with the others"},
+		{"context", c.Context != nil, false, together},
+		{"target", c.Target != nil, false, together},
+		{"context_path", c.ContextPath != "", false, together},
+		{"test_context_path", c.TestContextPath != "", false, together},
+		{"bounds", c.Bounds != nil, false, "with schema: auto samples keep to the range of the data; see transforms"},
+		{"missing", c.Missing != "", false, "with schema: auto missing values are learnt with the others"},
+	} {
+		if f.set && f.typed != c.Typed() {
+			return fmt.Errorf("data: %s is set, but %s; leave it out", f.name, f.why)
+		}
+	}
+	return nil
+}
+
+// TrainRows returns how many of n rows are those to train on.
+func (c Config) TrainRows(n int) (int, error) {
+	train, _, _, err := c.parts(n, c.TestPath != "", 0)
+	return len(train), err
+}
+
+// Described is what is known of a table before it is trained on.
+type Described struct {
+	Schema *schema.Schema // with the transforms that all rows choose
+	Header bool           // the first line of a text holds the names
+	Notes  []string
+}
+
+// Describe reads the table of c, whose paths are relative to dir, and says what its columns hold.
+// [Config.Typed] must be true.
+func (c Config) Describe(dir string) (Described, error) {
+	if err := c.Validate(); err != nil {
+		return Described{}, err
+	}
+	s, cells, x, err := c.readTyped(within(dir, c.Path), nil)
+	if err != nil {
+		return Described{}, err
+	}
+	s, err = s.Fit(x, c.Transforms)
+	if err != nil {
+		return Described{}, fmt.Errorf("data: %w (%s)", err, choice.Cut(c.Path))
+	}
+	return Described{Schema: s, Header: cells.Header, Notes: cells.Notes}, nil
+}
+
+// readTyped reads a table and its rows in data units, with the schema that it has itself where s is
+// nil.
+func (c Config) readTyped(path string, s *schema.Schema) (*schema.Schema, table.Cells, flow.Batch, error) {
+	delimiter, err := c.delimiter()
+	if err != nil {
+		return nil, table.Cells{}, flow.Batch{}, err
+	}
+	opts := table.Options{Delimiter: delimiter, Header: c.Header}
+	var cells table.Cells
+	if s == nil {
+		s, cells, err = table.Infer(path, opts, schema.Options{
+			Columns: c.Columns, Exclude: c.Exclude, Kinds: c.Kinds, Levels: c.Levels,
+		})
+	} else {
+		cells, err = table.ReadCells(path, opts)
+	}
+	if err != nil {
+		return nil, cells, flow.Batch{}, err
+	}
+	x, faults, err := s.Parse(cells.Cells)
+	if missing, ok := errors.AsType[*schema.MissingError](err); ok {
+		return nil, cells, x, &data.FileError{Path: path, Missing: missing.Column, Problem: missing.Error()}
+	}
+	return s, cells, x, table.Faults(path, faults, cells.Where)
+}
+
+// OpenAs is Open of a table with the schema of a model that was trained on it: its columns are found
+// by their names, and hold what they held then.
+func (c Config) OpenAs(dir string, seed uint64, s *schema.Schema) (*data.Set, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	return c.openTyped(dir, seed, s)
+}
+
+// openTyped opens a table whose columns are read as what they hold: those of a schema or, for nil, as
+// they are found.
+func (c Config) openTyped(dir string, seedValue uint64, known *schema.Schema) (*data.Set, error) {
+	sch, cells, x, err := c.readTyped(within(dir, c.Path), known)
+	if err != nil {
+		return nil, err
+	}
+	train, val, test, err := c.parts(x.N, c.TestPath != "", seedValue)
+	if err != nil {
+		return nil, err
+	}
+	if known == nil {
+		if sch, err = sch.Fit(x.Rows(train), c.Transforms); err != nil {
+			return nil, fmt.Errorf("data: %w (%s)", err, choice.Cut(c.Path))
+		}
+	}
+	print, err := fingerprintTyped(sch, x)
+	if err != nil {
+		return nil, err
+	}
+	points := Rows{Schema: sch, X: x}
+	s := &data.Set{
+		Name: filepath.Base(c.Path), Kind: data.KindTable, Dim: sch.Dim(), Shape: []int{sch.Dim()},
+		Header: cells.Header, Notes: slices.Clone(cells.Notes), Schema: sch, Fingerprint: print,
+		TrainSet: data.Subset(points, train), Val: data.Subset(points, val), Test: data.Subset(points, test),
+	}
+	s.Columns, _ = sch.Coordinates()
+	if c.TestPath != "" {
+		_, apart, held, err := c.readTyped(within(dir, c.TestPath), sch)
+		if err != nil {
+			return nil, err
+		}
+		if print, err = fingerprintTyped(sch, held); err != nil {
+			return nil, err
+		}
+		holdApart(s, Rows{Schema: sch, X: held}, print)
+		s.Notes = append(s.Notes, apart.Notes...)
+	}
+	s.Train = data.Shuffle(s.TrainSet, seedValue)
+	return s, nil
+}
+
+// fingerprintTyped is the SHA-256 of rows and of what their columns hold.
+func fingerprintTyped(s *schema.Schema, x flow.Batch) (string, error) {
+	text, err := json.Marshal(s.Bare())
+	if err != nil {
+		return "", fmt.Errorf("data: %w", err)
+	}
+	d := digest.New()
+	d.Text(string(text))
+	d.Text(table.Table{X: x}.Fingerprint())
+	return d.String(), nil
+}
+
+// Rows are the rows of a table as points in model units, with noise that is drawn when they are read.
+type Rows struct {
+	Schema *schema.Schema
+	X      flow.Batch // [N, C]
+}
+
+// Len returns how many rows there are.
+func (r Rows) Len() int { return r.X.N }
+
+// Dim returns how many coordinates a row has in model units.
+func (r Rows) Dim() int { return r.Schema.Dim() }
+
+// Classes returns 0: levels are coordinates.
+func (r Rows) Classes() int { return 0 }
+
+// Context returns 0.
+func (r Rows) Context() int { return 0 }
+
+// Read implements [data.Finite]. Without an rng the noise of a row is that of its number.
+func (r Rows) Read(z flow.Batch, given flow.Given, index []int, rng *rand.Rand) error {
+	if err := data.CheckRead(r, z, given, index); err != nil {
+		return err
+	}
+	if given.Label != nil {
+		return data.ErrNoLabels
+	}
+	r.Schema.Points(z, r.X.Rows(index), func(k int) *rand.Rand {
+		if rng != nil {
+			return rng
+		}
+		return seed.Rand(0, "data/dequantize", uint64(index[k]))
+	})
+	r.Schema.Apply(z)
+	return nil
+}
+
+// typedPoints reads points of a model with a schema.
+func (c Config) typedPoints(path string, s *schema.Schema, rng *rand.Rand) (Points, error) {
+	if !slices.Contains(append(textTables(), binaryTables()...), files.Extension(path)) {
+		return Points{}, files.Malformed(path, "is no table; want one with the columns of the training data")
+	}
+	if c.Path != path {
+		c.Delimiter, c.Header = "", nil // those of another file
+	}
+	_, cells, rows, err := c.readTyped(path, s)
+	if err != nil {
+		return Points{}, err
+	}
+	p := Points{X: flow.NewBatch(rows.N, s.Dim()), Notes: cells.Notes, Where: cells.Where}
+	s.Points(p.X, rows, func(int) *rand.Rand { return rng })
+	return p, nil
+}

@@ -1,0 +1,70 @@
+package model
+
+import (
+	"slices"
+
+	"flowmatch/flow"
+)
+
+// Units maps points between data units and model units: a [data.Standardizer] or a
+// [schema.Schema].
+type Units interface {
+	// Apply maps points [N, D] from data units to model units in place, and Invert back.
+	Apply(x flow.Batch)
+	Invert(z flow.Batch)
+	// Slope returns dx/dz of coordinate d at the value v in data units.
+	Slope(d int, v float64) float64
+}
+
+// Units returns the units of the data; nil where they are those of the model.
+func (s Spec) Units() Units {
+	switch {
+	case s.Schema != nil:
+		return s.Schema
+	case s.Standardizer != nil:
+		return s.Standardizer
+	}
+	return nil
+}
+
+// toModelUnits returns a copy of x in model units.
+func (m *Model) toModelUnits(x flow.Batch) flow.Batch {
+	z := x.Clone()
+	if u := m.spec.Units(); u != nil {
+		u.Apply(z)
+	}
+	return z
+}
+
+// outside returns the numbers of points z in model units that a transform of the schema does not take,
+// as log does not take -1: their density is 0. They are moved to the middle, so that they can be solved.
+func (m *Model) outside(z flow.Batch) (points []int) {
+	if m.spec.Schema == nil {
+		return nil
+	}
+	for i := range z.N {
+		row := z.Row(i)
+		if slices.ContainsFunc(row, func(v float64) bool { return v-v != 0 }) {
+			points = append(points, i)
+			clear(row)
+		}
+	}
+	return points
+}
+
+// toDataUnits adds the log-determinant of the map to model units, at the points x [N, D] in data
+// units: p(x) = p(z) |dz/dx|. Of a table with a schema it makes log p of rows: see there.
+func (m *Model) toDataUnits(logp []float64, x flow.Batch) {
+	switch {
+	case m.spec.Schema != nil:
+		det, noise := m.spec.Schema.LogDet(x), m.spec.Schema.LogNoise(x)
+		for i := range logp {
+			logp[i] += det[i] - noise[i]
+		}
+	case m.spec.Standardizer != nil:
+		shift := m.spec.Standardizer.LogDet(m.Dim())
+		for i := range logp {
+			logp[i] -= shift
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package train
+
+import (
+	"fmt"
+	"math"
+)
+
+// ForTable returns the settings of a run file that suit a table of so many rows to train on,
+// each of so many coordinates, as "key=value".
+//
+// The network grows with the rows: one that is wide learns few rows by heart. Steps are so many that
+// each row is seen some hundreds of times, at least 2,000 and at most 20,000; of few rows the
+// validation ends the training before.
+func ForTable(rows, coordinates int) []string {
+	const (
+		batch        = 256
+		least, most  = 2000, 20000
+		passes       = 400
+		validations  = 40 // of the whole training
+		patience     = 8
+		narrow, wide = 64, 256
+	)
+	steps := min(max(least, passes*rows/batch), most)
+	steps -= steps % 100
+	// A power of two about the root of all numbers of the table.
+	width := 1 << int(math.Round(math.Log2(math.Sqrt(float64(rows*coordinates))/2)))
+	width = min(max(narrow, width), wide)
+	return []string{
+		fmt.Sprintf("train.steps=%d", steps),
+		fmt.Sprintf("train.batch=%d", batch),
+		fmt.Sprintf("train.val_every=%d", max(1, steps/validations)),
+		fmt.Sprintf("train.patience=%d", patience),
+		fmt.Sprintf("net.hidden=[%d, %d, %d]", width, width, width),
+	}
+}
