@@ -77,7 +77,8 @@ type Config struct {
 	// pattern of files (shards: DIR/*.tar).
 	Path string `json:"path,omitempty" yaml:"path,omitempty"`
 	// Kind is what the data are. Left out, it is synthetic with a name, uci with a uci,
-	// simulator with a simulator, a table for .csv, .tsv, .txt, .npy and .parquet, shards for .tar, .tar.gz and .tgz,
+	// simulator with a simulator, a table for .csv, .tsv, .txt, .npy, .parquet and .xlsx, shards
+	// for .tar, .tar.gz and .tgz,
 	// and images for file names with idx in them; a run file also takes it from a folder, from
 	// NPY images of bytes and from IDX files of other names.
 	Kind string `json:"kind,omitempty" yaml:"kind,omitempty"`
@@ -455,7 +456,7 @@ func (c Config) checkText(kind string) error {
 
 // textTables are the endings of the tables of text, and binaryTables those of others.
 func textTables() []string   { return []string{".csv", ".tsv", ".txt"} }
-func binaryTables() []string { return []string{".npy", ".parquet"} }
+func binaryTables() []string { return []string{".npy", ".parquet", ".xlsx"} }
 
 // list writes words as a sentence has them: a, b and c.
 func list(words []string) string {

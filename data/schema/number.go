@@ -53,6 +53,10 @@ func (f Format) validate(k Kind) error {
 	return nil
 }
 
+// ParseNumber returns the number of a text that is written with a point and without thousands, and its
+// decimals (-1: it has an exponent), or says that it is none.
+func ParseNumber(text string) (v float64, decimals int, ok bool) { return Format{}.parse(text) }
+
 func (f Format) point() string {
 	if f.Point == "" {
 		return "."

@@ -25,11 +25,14 @@ type Cells struct {
 
 // Known says whether a file is a table, by its extension.
 func Known(path string) bool {
-	return slices.Contains([]string{".csv", ".tsv", ".txt", ".npy", ".parquet"}, files.Extension(path))
+	return slices.Contains([]string{".csv", ".tsv", ".txt", ".npy", ".parquet", workbookEnding}, files.Extension(path))
 }
 
+// workbookEnding is that of the workbooks of spreadsheets.
+const workbookEnding = ".xlsx"
+
 // ReadCells reads the texts of a table by its extension, as [Read] does the numbers: of text, of
-// NPY and of Parquet. Rows of another number of fields than the first are told of together.
+// NPY, of Parquet, and of workbooks (.xlsx). Rows of another number of fields than the first are told of together.
 func ReadCells(path string, opts Options) (Cells, error) {
 	switch ext := files.Extension(path); ext {
 	case ".csv", ".tsv", ".txt":
@@ -43,9 +46,11 @@ func ReadCells(path string, opts Options) (Cells, error) {
 		return npyCells(path)
 	case ".parquet":
 		return readParquetCells(path)
+	case workbookEnding:
+		return readExcelCells(path, opts)
 	default:
 		return Cells{}, files.Malformed(path,
-			"extension %q is not that of a table; want .csv, .tsv, .txt, .npy or .parquet", ext)
+			"extension %q is not that of a table; want .csv, .tsv, .txt, .npy, .parquet or .xlsx", ext)
 	}
 }
 

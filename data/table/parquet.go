@@ -34,7 +34,7 @@ func readParquet(path string, opts Options) (t Table, err error) {
 }
 
 func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Table, err error) {
-	defer damaged(path, func(e error) { t, err = Table{}, e })
+	defer damaged(path, "Parquet file", func(e error) { t, err = Table{}, e })
 	p, err := openParquet(r, size, path)
 	if err != nil {
 		return Table{}, err
@@ -65,11 +65,11 @@ func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Tabl
 	return t, nil
 }
 
-// damaged is to be deferred: the library panics on some damaged files. What it read is gone either
+// damaged is to be deferred: libraries panic on some damaged files. What it read is gone either
 // way, and a user's bad file must not look like a bug of ours.
-func damaged(path string, fail func(error)) {
+func damaged(path, what string, fail func(error)) {
 	if p := recover(); p != nil {
-		fail(files.Malformed(path, "damaged Parquet file: %v", p))
+		fail(files.Malformed(path, "damaged %s: %v", what, p))
 	}
 }
 

@@ -33,7 +33,7 @@ func readParquetCells(path string) (Cells, error) {
 }
 
 func decodeParquetCells(r io.ReaderAt, size int64, path string) (out Cells, err error) {
-	defer damaged(path, func(e error) { out, err = Cells{}, e })
+	defer damaged(path, "Parquet file", func(e error) { out, err = Cells{}, e })
 	p, err := openParquet(r, size, path)
 	if err != nil {
 		return Cells{}, err

@@ -116,6 +116,9 @@ func Read(path string, opts Options) (Table, error) {
 		return readNPYTable(path, opts)
 	case ".parquet":
 		return readParquet(path, opts)
+	case workbookEnding:
+		return Table{}, files.Malformed(path, "is a workbook, whose columns may hold anything: read it with "+
+			"schema: auto (data.schema), or save the sheet as CSV")
 	default:
 		return Table{}, files.Malformed(path,
 			"extension %q is not that of a table; want .csv, .tsv, .txt, .npy or .parquet", ext)

@@ -132,8 +132,8 @@ func (a *app) trainCommand() *cobra.Command {
 		Use:   "train (RUN.yaml | TABLE) --out DIR",
 		Short: "Train a flow with the settings of a run file, or on a table",
 		Long: `Train a flow with the settings of a run file, in a folder that then holds the whole run.
-In the place of a run file stands a table, CSV, NPY or Parquet, where nothing is to be
-said of it: the kinds of its columns are found (flowmatch data describe TABLE shows
+In the place of a run file stands a table (CSV, NPY, Parquet, Excel) where nothing is to
+be said of it: the kinds of its columns are found (flowmatch data describe TABLE shows
 them), and the settings suit its size. --set changes them; run.yaml in the folder has
 all of them.
 

@@ -17,8 +17,8 @@ import (
 // This file has what commands do with tables whose columns are learnt as what they hold.
 
 // tableEndings are those of the files that train takes in the place of a run file.
-var tableEndings = []string{"csv", "tsv", "txt", "npy", "parquet", "csv.gz", "tsv.gz", "txt.gz", "csv.bz2", "tsv.bz2",
-	"txt.bz2"}
+var tableEndings = []string{"csv", "tsv", "txt", "npy", "parquet", "xlsx", "csv.gz", "tsv.gz", "txt.gz",
+	"csv.bz2", "tsv.bz2", "txt.bz2"}
 
 // isTable says whether a file is a table, by its name.
 func isTable(file string) bool { return table.Known(file) }

@@ -1,0 +1,215 @@
+package table
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/xuri/excelize/v2"
+
+	"flowmatch/data/internal/files"
+	"flowmatch/data/schema"
+	"flowmatch/internal/choice"
+)
+
+// A workbook may unpack to workbookFree bytes, and beyond that to workbookMost times its own: one of
+// 1 MB could else fill the memory.
+const workbookFree, workbookMost = 64 << 20, 60
+
+// readExcelCells reads the first sheet of a workbook that has cells: numbers with all their digits, not
+// as they are shown, dates as 2006-01-02 15:04:05. The first row holds the names, unless opts say
+// otherwise.
+func readExcelCells(path string, opts Options) (out Cells, err error) {
+	defer damaged(path, "workbook", func(e error) { out, err = Cells{}, e })
+	r, err := files.OpenFile(path)
+	if err != nil {
+		return Cells{}, err
+	}
+	defer r.Close()
+	info, err := r.Stat()
+	if err != nil {
+		return Cells{}, fmt.Errorf("data: %w", err)
+	}
+	limit := workbookFree + workbookMost*info.Size()
+	f, err := excelize.OpenReader(r, excelize.Options{RawCellValue: true, UnzipSizeLimit: limit,
+		UnzipXMLSizeLimit: limit})
+	if err != nil {
+		return Cells{}, files.Malformed(path, "not a workbook (.xlsx): %v", err)
+	}
+	defer f.Close()
+	book := workbook{File: f, path: path, dates: map[int]bool{}}
+	return book.cells(opts)
+}
+
+// workbook is one that is read.
+type workbook struct {
+	*excelize.File
+	path  string
+	sheet string
+	dates map[int]bool // by the number of a style, whether it shows a date
+	epoch bool         // days are counted from 1904
+}
+
+// cells reads the first sheet with cells.
+func (b *workbook) cells(opts Options) (Cells, error) {
+	if p, err := b.GetWorkbookProps(); err == nil && p.Date1904 != nil {
+		b.epoch = *p.Date1904
+	}
+	var full []string
+	var lines [][]string
+	for _, sheet := range b.GetSheetList() {
+		rows, err := b.GetRows(sheet)
+		if err != nil {
+			return Cells{}, files.Malformed(b.path, "sheet %s cannot be read: %v", choice.Quote(sheet), err)
+		}
+		if slices.ContainsFunc(rows, func(row []string) bool { return len(row) > 0 }) {
+			if full = append(full, sheet); len(full) == 1 {
+				b.sheet, lines = sheet, rows
+			}
+		}
+	}
+	if full == nil {
+		return Cells{}, files.Malformed(b.path, "no rows of data")
+	}
+	t := &textCells{out: Cells{Path: b.path}}
+	if len(full) > 1 {
+		t.out.Notes = append(t.out.Notes, fmt.Sprintf("of its sheets (%s) the first is read", choice.List(full)))
+	}
+	return t.out, b.fill(t, lines, opts)
+}
+
+// fill adds the rows of a sheet to t. Empty rows are passed over, and missing fields at the end of a row
+// are empty.
+func (b *workbook) fill(t *textCells, lines [][]string, opts Options) error {
+	wide := 0
+	for _, row := range lines {
+		wide = max(wide, len(row))
+	}
+	if wide > maxColumns {
+		return files.Malformed(b.path, "%d columns; want at most %d", wide, maxColumns)
+	}
+	var rows [][]string
+	var at []int
+	for i, row := range lines {
+		if !slices.ContainsFunc(row, func(s string) bool { return strings.TrimSpace(s) != "" }) {
+			continue
+		}
+		full := make([]string, wide)
+		for d, text := range row {
+			v, err := b.text(d+1, i+1, text)
+			if err != nil {
+				return err
+			}
+			full[d] = strings.TrimSpace(v)
+		}
+		rows, at = append(rows, full), append(at, i+1)
+	}
+	if len(rows) == 0 {
+		return files.Malformed(b.path, "no rows of data")
+	}
+	var second []string
+	if len(rows) > 1 {
+		second = rows[1]
+	}
+	t.first = rows[0]
+	t.out.Cells = schema.Cells{Names: files.Numbered(wide), Columns: make([]schema.Texts, wide)}
+	if t.out.Header = headed(t.first, second, opts); t.out.Header {
+		if err := t.name(); err != nil {
+			return err
+		}
+		rows, at = rows[1:], at[1:]
+	}
+	if len(rows) == 0 {
+		return files.Malformed(b.path, "no rows of data")
+	}
+	for i, row := range rows {
+		t.add(row, at[i])
+	}
+	t.out.Where = func(row int) string { return fmt.Sprintf("row %d", at[row]) }
+	return nil
+}
+
+// text returns the text of a cell whose raw text is given: a date where its style shows one, and a
+// truth value as that.
+func (b *workbook) text(column, row int, raw string) (string, error) {
+	if raw == "" || strings.Trim(raw, "0123456789.-+eE") != "" {
+		return raw, nil
+	}
+	name, err := excelize.CoordinatesToCellName(column, row)
+	if err != nil {
+		return "", files.Malformed(b.path, "cell %d of row %d: %v", column, row, err)
+	}
+	kind, err := b.GetCellType(b.sheet, name)
+	if err != nil {
+		return "", files.Malformed(b.path, "cell %s: %v", name, err)
+	}
+	switch kind {
+	case excelize.CellTypeBool:
+		return map[bool]string{true: "TRUE", false: "FALSE"}[raw == "1"], nil
+	case excelize.CellTypeUnset, excelize.CellTypeNumber, excelize.CellTypeDate:
+	default:
+		return raw, nil
+	}
+	style, err := b.GetCellStyle(b.sheet, name)
+	if err != nil {
+		return "", files.Malformed(b.path, "cell %s: %v", name, err)
+	}
+	if !b.showsDate(style) {
+		return raw, nil
+	}
+	return b.date(raw), nil
+}
+
+// date returns the date of a number of days.
+func (b *workbook) date(raw string) string {
+	days, _, ok := schema.ParseNumber(raw)
+	if !ok {
+		return raw
+	}
+	t, err := excelize.ExcelDateToTime(days, b.epoch)
+	if err != nil {
+		return raw
+	}
+	if days == float64(int64(days)) {
+		return t.Format("2006-01-02")
+	}
+	return t.Format("2006-01-02 15:04:05")
+}
+
+// showsDate says whether a style shows a number as a date: by the formats that ECMA-376 (18.8.30)
+// numbers, or by one of its own with days, months, years or hours.
+func (b *workbook) showsDate(style int) bool {
+	if is, known := b.dates[style]; known {
+		return is
+	}
+	s, err := b.GetStyle(style)
+	is := err == nil && (s.NumFmt >= 14 && s.NumFmt <= 22 || s.NumFmt >= 27 && s.NumFmt <= 36 ||
+		s.NumFmt >= 45 && s.NumFmt <= 47 || s.NumFmt >= 50 && s.NumFmt <= 58)
+	if err == nil && s.CustomNumFmt != nil {
+		is = is || datePattern(*s.CustomNumFmt)
+	}
+	b.dates[style] = is
+	return is
+}
+
+// datePattern says whether a format of numbers has a part of a date, outside of its quotes and
+// brackets.
+func datePattern(format string) bool {
+	quoted, bracket := false, false
+	for i := 0; i < len(format); i++ {
+		switch c := format[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '\\' || c == '_' || c == '*':
+			i++ // the next one stands for itself
+		case c == '[':
+			bracket = true
+		case c == ']':
+			bracket = false
+		case !bracket && strings.IndexByte("yYmMdDhHsS", c) >= 0:
+			return true
+		}
+	}
+	return false
+}
