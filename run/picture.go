@@ -331,10 +331,16 @@ func (a *artist) points(w io.Writer, x flow.Batch, label []int32, cols int) erro
 	}
 	o := a.options()
 	o.Truth = a.Truth
-	if a.pairs {
+	pairs := a.Pairs()
+	switch {
+	case pairs != nil && a.Columns == [2]int{}:
+		only(panels, pairs, &o)
+		if a.pairs {
+			return plot.Pairs(w, panels, o)
+		}
+	case a.pairs:
 		return plot.Pairs(w, panels, o)
-	}
-	if x.D == 2 || x.D > plot.MaxPairs || a.Columns != [2]int{} {
+	case x.D > 1 || a.Columns != [2]int{}:
 		axes, err := a.axes("samples")
 		if err != nil {
 			return err

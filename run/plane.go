@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"flowmatch/flow"
+	"flowmatch/plot"
 )
 
 // plane is a plane through the points of a model, along two of their coordinates; the others
@@ -22,6 +23,11 @@ func (a *artist) axes(kind string) ([2]int, error) {
 		return [2]int{}, fmt.Errorf("run: a picture of the %s is for points of 2 dimensions or more, and these are "+
 			"images; draw their samples", kind)
 	case a.Columns == [2]int{}:
+		if s := a.Model.Spec().Schema; s != nil {
+			if n := s.Numbers(); len(n) > 1 {
+				return [2]int(n[:2]), nil
+			}
+		}
 		return [2]int{0, 1}, nil
 	}
 	for _, c := range a.Columns {
@@ -31,6 +37,36 @@ func (a *artist) axes(kind string) ([2]int, error) {
 		}
 	}
 	return a.Columns, nil
+}
+
+// Pairs returns the coordinates that a picture of samples shows in pairs where none are chosen, of a table
+// whose columns are learnt as what they hold the numbers; nil: it shows two.
+func (r *Run) Pairs() []int {
+	spec, d := r.Model.Spec(), r.Model.Dim()
+	var all []int
+	if spec.Schema != nil {
+		all = spec.Schema.Numbers()
+		all = all[:min(len(all), plot.MaxPairs)]
+	} else if spec.Image() == nil && d <= plot.MaxPairs {
+		for k := range d {
+			all = append(all, k)
+		}
+	}
+	if len(all) < 3 {
+		return nil
+	}
+	return all
+}
+
+// some returns some coordinates of points x.
+func some(x flow.Batch, coordinates []int) flow.Batch {
+	out := flow.NewBatch(x.N, len(coordinates))
+	for i := range x.N {
+		for k, d := range coordinates {
+			out.Row(i)[k] = x.Row(i)[d]
+		}
+	}
+	return out
 }
 
 // through returns the plane along two axes through the mean of points x.
@@ -54,6 +90,23 @@ func (p plane) points(x flow.Batch) flow.Batch {
 		}
 	}
 	return out
+}
+
+// only leaves the columns that a picture of all pairs shows.
+func only(panels []plot.Panel, columns []int, o *plot.Options) {
+	for i := range panels {
+		panels[i].Points = some(panels[i].Points, columns)
+	}
+	names, truth := o.Names, o.Truth
+	o.Names, o.Truth = nil, nil
+	for _, k := range columns {
+		if names != nil {
+			o.Names = append(o.Names, names[k])
+		}
+		if truth != nil {
+			o.Truth = append(o.Truth, truth[k])
+		}
+	}
 }
 
 // coordinates returns those of points x that the plane is along.

@@ -126,6 +126,20 @@ func (s *Schema) Coordinates() (names, kinds []string) {
 	return names, kinds
 }
 
+// Numbers returns the coordinates of points that are numbers, and not levels or whether one is
+// missing.
+func (s *Schema) Numbers() (coordinates []int) {
+	at := 0
+	for _, i := range s.Learnt() {
+		c := s.Columns[i]
+		if c.Kind.number() {
+			coordinates = append(coordinates, at)
+		}
+		at += c.width()
+	}
+	return coordinates
+}
+
 // Bare returns s without its codes: what its columns hold, whatever rows they were fitted by.
 func (s *Schema) Bare() *Schema {
 	bare := *s

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -91,6 +92,7 @@ type textCells struct {
 	line  int // of the first row
 	out   Cells
 	lines csvLines
+	doubt *headerDoubt   // whether the first row holds names; nil: it does, or cannot
 	bad   []schema.Fault // rows of another number of fields
 	where []int          // the lines of these
 }
@@ -102,12 +104,7 @@ func (t *textCells) read(opts Options) error {
 	}
 	t.out.Header = headed(t.first, row, opts)
 	if opts.Header == nil && !t.out.Header {
-		doubt := newHeaderDoubt(t.first)
-		doubt.see(t.first)
-		doubt.see(row)
-		if e := doubt.report(t.out.Path); e != nil {
-			return e
-		}
+		t.doubt = newHeaderDoubt(t.first)
 	}
 	if t.out.Header {
 		if err := t.name(); err != nil {
@@ -123,7 +120,7 @@ func (t *textCells) read(opts Options) error {
 		return err
 	}
 	t.out.Where = t.lines.where
-	return t.ragged()
+	return cmp.Or(t.ragged(), t.doubt.report(t.out.Path))
 }
 
 // add adds a row.
@@ -142,6 +139,7 @@ func (t *textCells) add(row []string, line int) {
 		}
 		texts.Add(known)
 	}
+	t.doubt.see(row)
 	t.lines.add(line)
 	t.out.Rows++
 }

@@ -142,7 +142,7 @@ var modules = map[string]module{
 	"github.com/parquet-go/parquet-go": {rooms: []string{"data/table", "cmd/flowmatch"},
 		why: "tables in Parquet files, and in the torture a whole one to damage"},
 	"github.com/xuri/excelize/v2": {rooms: []string{"data/table"}, why: "tables in workbooks of spreadsheets"},
-	"github.com/sbinet/npyio": {testRooms: []string{"data/table"}, why: "NumPy files, to test ours"},
+	"github.com/sbinet/npyio":     {testRooms: []string{"data/table"}, why: "NumPy files, to test ours"},
 	"github.com/spf13/cobra": {rooms: []string{"cmd/flowmatch"},
 		why: "subcommands, flags, help and shell completion"},
 	"github.com/spf13/pflag":            {rooms: []string{"cmd/flowmatch"}, why: "the flags of cobra"},

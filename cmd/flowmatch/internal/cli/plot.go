@@ -202,7 +202,7 @@ func (f *plotFlags) fits(cmd *cobra.Command, r *run.Run) error {
 		return usagef("--kind %s is for tables and other points, and %s is a run of images", f.kind, r.Dir)
 	case spec.Image() != nil:
 		return exclude(cmd, "on a grid of images", "title", "dpi", "limits", "truth")
-	case f.kind == "samples" && r.Model.Dim() > 2 && r.Model.Dim() <= plot.MaxPairs && !cmd.Flags().Changed("columns"):
+	case f.kind == "samples" && r.Pairs() != nil && !cmd.Flags().Changed("columns"):
 		return exclude(cmd, "on a picture of all pairs of columns; choose two with --columns", "limits")
 	}
 	return nil
@@ -287,7 +287,8 @@ func (f *plotFlags) addAll(cmd *cobra.Command) {
 	fl.Uint64Var(&f.o.Seed, "seed", 0, "seed of these points (default: that of the run)")
 	fl.StringSliceVar(&f.columns, "columns", nil,
 		"two columns of points of more than 2 dimensions, as age,income, or c0,c1 where they have no names "+
-			"(default the first two; of samples up to 8 dimensions all pairs)")
+			"(default the first two, of a table with levels the first two numbers; of samples all pairs of up "+
+			"to 8 columns)")
 	fl.StringVar(&f.given, "given", "", givenUsage+"(one)")
 	fl.StringVar(&f.truth, "truth", "",
 		"true values to mark in samples, pairs and density: as theta1=0.3,theta2=1, or a file with one row")

@@ -10,6 +10,8 @@ import (
 
 	"flowmatch/data/schema"
 	"flowmatch/data/table"
+	"flowmatch/run"
+	"flowmatch/train"
 )
 
 // peopleTable is a table as people have it: with an index, text, missing values, dates and a constant.
@@ -91,6 +93,17 @@ func TestATableOfAnyColumnsGoesInAndComesOut(t *testing.T) {
 	succeed(t, "train", filepath.Join(dir, "run.yaml"), "--out", dir, "--resume", "-q")
 	succeed(t, "eval", dir, "-q")
 	succeed(t, "plot", dir, "--kind", "samples", "--out", filepath.Join(tmp, "s.png"), "-q")
+	r, err := run.Open(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shown []string
+	for _, k := range r.Pairs() {
+		shown = append(shown, r.Model.Spec().Columns[k])
+	}
+	if want := []string{"income", "age", "since"}; !slices.Equal(shown, want) {
+		t.Errorf("a picture shows %q; want the numbers, %q", shown, want)
+	}
 }
 
 func TestWhatATableCannotBeIsSaid(t *testing.T) {
@@ -131,4 +144,30 @@ func TestDescribeTellsWhatColumnsAre(t *testing.T) {
 		}
 	}
 	goldenJSON(t, "data-describe", succeedJSON(t, "data", "describe", peopleTable(t)))
+}
+
+func TestOverfittingIsSaid(t *testing.T) {
+	for _, c := range []struct {
+		name                 string
+		training, validation []float64
+		want                 bool
+	}{
+		{"rises at the end", []float64{5, 4, 3, 2, 1}, []float64{3, 2, 2.2, 2.3, 2.4}, true},
+		{"falls", []float64{5, 4, 3, 2, 1}, []float64{3, 2.5, 2.2, 2.1, 2}, false},
+		{"both rise", []float64{1, 1, 2, 3, 4}, []float64{3, 2, 2.2, 2.3, 2.4}, false},
+		{"hardly rises", []float64{5, 4, 3, 2, 1}, []float64{3, 2, 2.01, 2.02, 2.03}, false},
+		{"too few", []float64{5, 4}, []float64{2, 3}, false}, {"none", nil, nil, false},
+	} {
+		var events []train.Event
+		for i, v := range c.validation {
+			measured := train.Event{Step: 10 * i, Loss: c.training[i], ValLoss: &v}
+			events = append(events, measured, train.Event{Step: 10*i + 5})
+		}
+		for _, best := range []bool{true, false} {
+			if got := overfits(events, 10, best); (got != "") != c.want ||
+				c.want && strings.Contains(got, "train.patience") == best {
+				t.Errorf("%s: %q", c.name, got)
+			}
+		}
+	}
 }
