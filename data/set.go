@@ -96,6 +96,8 @@ type Set struct {
 // Original units are those of the file, or of the law; of images, the levels 0 to 256
 // of a pixel with its noise, so that BPD is the NLL in original units over D ln 2 (a
 // level is 2/Levels of [-1, 1]).
+//
+// With a Schema it differs from row to row, and is not in it: see [schema.Schema.LogDet].
 func (s *Set) LogDet() float64 {
 	sum := 0.0
 	if s.Standardizer != nil {

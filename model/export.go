@@ -106,6 +106,9 @@ func (m *Model) describe(meta map[string]string, name string, o ExportOptions) e
 	meta[metaTime] = "0 is noise, 1 is data"
 	meta[metaUnits] = "x and the output are in model units; " +
 		"data = x * std + mean where there is a standardizer, else data = x"
+	if m.spec.Schema != nil {
+		meta[metaUnits] = "x and the output are in model units, of which the schema of the spec makes rows of a table"
+	}
 	if name == preconditioned {
 		meta[metaTime] = "t is 4τ - 2, τ = α s_1/(α s_1 + σ s_0), the share of the data in x_t; " +
 			"α and σ are those of the path"

@@ -392,10 +392,6 @@ func (s *session) newObjective(ctx context.Context, eng *nn.Engine, spec model.S
 	if err != nil {
 		return nil, err
 	}
-	if kind.Teacher && s.set.Schema != nil {
-		return nil, fmt.Errorf("%w: the objective %s is for tables of numbers; leave data.schema out", ErrSettings,
-			kind.Name)
-	}
 	in := train.Inputs{Set: s.set, Seed: s.cfg.Seed}
 	if in.Coupling, err = s.cfg.Coupling.New(); err != nil {
 		return nil, err

@@ -34,6 +34,10 @@ func (s *session) pairs(ctx context.Context, eng *nn.Engine, spec model.Spec, be
 			"but this run's are of dimension %d in %d classes; give the data section of the teacher",
 			ErrSettings, name, of.Net.Dim, of.Net.Classes, spec.Net.Dim, spec.Net.Classes)
 	}
+	if !reflect.DeepEqual(of.Schema, spec.Schema) {
+		return train.Pairs{}, fmt.Errorf("%w: the columns of the teacher %s do not hold what those of this run do "+
+			"(data.schema); give the data section of the teacher, its seed or split_seed included", ErrSettings, name)
+	}
 	if !reflect.DeepEqual(of.Source, spec.Source) {
 		return train.Pairs{}, fmt.Errorf(
 			"%w: the teacher %s does not start from the source of this run; give the source section of the teacher",
@@ -43,7 +47,7 @@ func (s *session) pairs(ctx context.Context, eng *nn.Engine, spec model.Spec, be
 	if err != nil {
 		return train.Pairs{}, err
 	}
-	p, err := train.MakePairs(ctx, teacher, how, spec.Standardizer, n, s.cfg.Seed)
+	p, err := train.MakePairs(ctx, teacher, how, spec.Units(), n, s.cfg.Seed)
 	if err != nil {
 		return p, err
 	}

@@ -87,15 +87,15 @@ func teacherKind(name, doc string, keys ...string) Kind {
 // MakePairs carries n draws of the teacher's source to points by a sampler without
 // noise. Those of a conditional teacher take every class in turn. z is the draw (of the
 // path's Gaussian in units of its deviation), x_1 is in the model units of the student,
-// whose standardisation is std (nil: none). The pairs are a function of the teacher, the
+// whose units are those of units (nil: those of the data). The pairs are a function of the teacher, the
 // sampler and seed. The error of a teacher that cannot make them is [ErrObjective].
 func MakePairs(
-	ctx context.Context, teacher *model.Model, how model.Sampler, std *data.Standardizer, n int, seedValue uint64,
+	ctx context.Context, teacher *model.Model, how model.Sampler, units model.Units, n int, seedValue uint64,
 ) (Pairs, error) {
 	if n < 0 {
 		return Pairs{}, fmt.Errorf("train: %d pairs asked for; it must not be negative", n)
 	}
-	if err := checkTeacher(teacher, how, std); err != nil {
+	if err := checkTeacher(teacher, how, units); err != nil {
 		return Pairs{}, err
 	}
 	// z is x_0 before σ scales it: a source that is not the path's Gaussian is not scaled.
@@ -121,8 +121,8 @@ func MakePairs(
 		if err != nil {
 			return Pairs{}, fmt.Errorf("train: pairs %d to %d of the teacher: %w", from, to, err)
 		}
-		if std != nil {
-			std.Apply(s.X)
+		if !absent.Is(units) {
+			units.Apply(s.X)
 		}
 		for i := range z.N {
 			row := p.X.Row(from + i)
@@ -134,7 +134,7 @@ func MakePairs(
 }
 
 // checkTeacher reports a model that cannot make pairs, or not so.
-func checkTeacher(teacher *model.Model, how model.Sampler, std *data.Standardizer) error {
+func checkTeacher(teacher *model.Model, how model.Sampler, units model.Units) error {
 	if teacher == nil || teacher.Net() == nil {
 		return misfit("the teacher is nil or empty; give a model that was trained")
 	}
@@ -148,14 +148,22 @@ func checkTeacher(teacher *model.Model, how model.Sampler, std *data.Standardize
 	if teacher.Net().Config().Context > 0 {
 		return misfit("this model cannot be a teacher: it takes a context")
 	}
-	if std == nil {
+	if absent.Is(units) {
 		return nil
 	}
-	if err := std.Validate(); err != nil {
-		return misfit("the student's standardizer: %w", err)
-	}
-	if d := teacher.Dim(); len(std.Mean) != 1 && len(std.Mean) != d {
-		return misfit("the teacher is of dimension %d, and the student's standardizer of %d", d, len(std.Mean))
+	d := teacher.Dim()
+	switch u := units.(type) {
+	case *data.Standardizer:
+		if err := u.Validate(); err != nil {
+			return misfit("the student's standardizer: %w", err)
+		}
+		if len(u.Mean) != 1 && len(u.Mean) != d {
+			return misfit("the teacher is of dimension %d, and the student's standardizer of %d", d, len(u.Mean))
+		}
+	case interface{ Dim() int }: // a schema
+		if u.Dim() != d {
+			return misfit("the teacher is of dimension %d, and the student's schema of %d", d, u.Dim())
+		}
 	}
 	return nil
 }

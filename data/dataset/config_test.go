@@ -334,8 +334,8 @@ func TestConfigsThatCannotBeOpenedSayWhatWouldBeRight(t *testing.T) {
 		{Config{Name: "moons", Path: "t.csv"}, `both name "moons" and path "t.csv" are set`},
 		{Config{Name: "moon"}, `unknown synthetic set "moon"; did you mean "moons"? it must be one of`},
 		{Config{Name: "moons", Params: synth.Params{Dim: new(3)}}, "moons does not take dim"},
-		{Config{Path: "t.xlsx"},
-			`path "t.xlsx" does not say what the file is; set kind to one of table, images, cifar10, cifar100, ` +
+		{Config{Path: "t.ods"},
+			`path "t.ods" does not say what the file is; set kind to one of table, images, cifar10, cifar100, ` +
 				"folder, shards"},
 		{Config{Path: "t.csv", Kind: "video"},
 			`unknown kind "video"; it must be one of synthetic, table, uci, simulator, images, cifar10, ` +

@@ -257,7 +257,10 @@ func TestSchemasFromFilesAreChecked(t *testing.T) {
 		"missing of none":   func(s *Schema) { s.Columns[0].Code.Missing = 0.5 },
 		"a delimiter":       func(s *Schema) { s.Delimiter = `"` },
 		"a sign":            func(s *Schema) { s.Columns[0].Format.Prefix = "EUR" },
-		"binary of 3":       func(s *Schema) { s.Columns[1].Kind = Binary },
+		"one level": func(s *Schema) {
+			s.Columns[1].Levels, s.Columns[1].Code.Shares = []string{"a"}, []float64{1}
+		},
+		"binary of 3": func(s *Schema) { s.Columns[1].Kind = Binary },
 	} {
 		s := good()
 		spoil(s)

@@ -233,9 +233,9 @@ func (c Column) validate() error {
 	if !c.Learnt() {
 		return nil
 	}
-	least := 1
-	if c.Kind == Binary {
-		least = 2
+	least := 2
+	if c.Missing > 0 && c.Kind != Binary { // which is a level, too
+		least = 1
 	}
 	switch n := len(c.Levels); {
 	case c.Kind.levels() && (n < least || n > maxLevels):

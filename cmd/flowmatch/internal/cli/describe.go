@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"flowmatch/data/schema"
+	"flowmatch/internal/choice"
 	"flowmatch/run"
 )
 
@@ -65,12 +66,20 @@ func (d describeResult) text(w io.Writer) {
 				about = append(about, s)
 			}
 		}
-		fmt.Fprintf(w, "%s\t%s: %s\n", c.Name, c.Kind, strings.Join(about, "; "))
+		fmt.Fprintf(w, "%s\t%s: %s\n", shown(c.Name), c.Kind, strings.Join(about, "; "))
 	}
 	fmt.Fprintf(w, "model\t%d coordinates a row\n", d.Dim)
 	for _, note := range d.Notes {
 		fmt.Fprintf(w, "note\t%s\n", note)
 	}
+}
+
+// shown is a name as it is, or quoted where it would not be read as a name.
+func shown(name string) string {
+	if q := choice.Quote(name); q != `"`+name+`"` || name == "" {
+		return q
+	}
+	return name
 }
 
 func (a *app) describeCommand() *cobra.Command {

@@ -89,6 +89,9 @@ func TestATableOfAnyColumnsGoesInAndComesOut(t *testing.T) {
 	}
 	again := filepath.Join(tmp, "again")
 	succeed(t, append([]string{"train", samples, "--out", again}, tiny...)...)
+	// A student learns from its pairs.
+	succeed(t, append([]string{"train", file, "--out", filepath.Join(tmp, "student"), "--set",
+		"train.objective=reflow", "--set", "train.pairs=100", "--set", "train.teacher=" + dir}, tiny...)...)
 	// The run is whole: it is resumed from its own run.yaml, evaluated and drawn.
 	succeed(t, "train", filepath.Join(dir, "run.yaml"), "--out", dir, "--resume", "-q")
 	succeed(t, "eval", dir, "-q")
@@ -125,8 +128,8 @@ func TestWhatATableCannotBeIsSaid(t *testing.T) {
 		{"data describe " + file + " --set train.steps=3", exitUsage, "no setting of the data"},
 		{"data describe " + file + " --set data.kinds.agee=real", exitUsage, `did you mean "age"`},
 		{"train " + broken + " --out " + tmp + "/b", exitFailure, "line 3: 1 fields; want 2"},
-		{"train " + file + " --out " + tmp + "/b --set train.objective=reflow --set train.teacher=" + dir, exitUsage,
-			"is for tables of numbers"},
+		{"train " + file + " --out " + tmp + "/b --set train.objective=reflow --set train.pairs=100 --set seed=1 " +
+			"--set train.teacher=" + dir, exitUsage, "do not hold what those of this run do"},
 	} {
 		code, _, stderr := invoke(t, append(strings.Fields(c.args), "-q")...)
 		if code != c.code || !strings.Contains(stderr, c.want) {
