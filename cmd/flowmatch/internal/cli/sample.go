@@ -111,6 +111,7 @@ type sampleFlags struct {
 	guidance float64
 	seed     uint64
 	logp     bool
+	complete bool // rows without missing values alone
 	out      string
 	// Of runs with a condition, or that complete images.
 	condition, mask string
@@ -134,7 +135,8 @@ The extension of the file selects the format: .csv with column names, .npy (floa
 With --logp the same solve also computes the log-density of each sample (nats): it is
 the last column, logp, of a .csv, or the file NAME.logp.npy next to NAME.npy. Samples of
 a conditional model have their labels in the same form; without --label they take every
-class in turn.
+class in turn. Rows of a table that was learnt with data.schema: auto have its columns,
+formats and levels; values are missing as often as there, with --complete none.
 
 --grid draws images in this number of rows and columns. If the columns (or the rows) are
 a multiple of the classes of a conditional model, they are titled with the classes.
@@ -172,6 +174,7 @@ func (a *app) sampleCommand() *cobra.Command {
   flowmatch sample runs/first --n 1000 --solver ddpm --steps 200 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver ddim --eta 0.5 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver heun_sde --diffusion sigma:0.5 --out samples.csv
+  flowmatch sample runs/people --n 1000 --complete --out people.csv
   flowmatch sample runs/meanflow --n 1000 --solver average --steps 2 --out samples.csv
   flowmatch sample runs/posterior --given "x1=0.3,x2=-1" --n 1000 --out posterior.csv
   flowmatch sample runs/posterior --given observed.csv --n 1000 --out posteriors.npy
@@ -205,6 +208,7 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 	fl.StringVar(&f.label, "label", "",
 		"class of all samples, by name or number, for a conditional model (default: every class in turn)")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the noise (default: that of the run)")
+	fl.BoolVar(&f.complete, "complete", false, "of a table with missing values, only rows without any")
 	fl.BoolVar(&f.logp, "logp", false, "also write the log-density of each sample")
 	fl.StringVar(&f.condition, "condition", "",
 		"images from which a run with a condition makes its samples: a file, a folder, or test for held-out ones")
@@ -246,7 +250,7 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	}
 	a.status("drawing %d samples", f.n)
 	start := time.Now()
-	s, err := r.Model.Sample(cmd.Context(), model.SampleOptions{
+	s, err := f.draw(cmd.Context(), r, model.SampleOptions{
 		N: f.n, Seed: f.seed, Given: p.Given, Sampler: how, Progress: a.watch("samples", f.n),
 	})
 	if err != nil && len(warnings) > 0 {

@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"context"
 	"encoding/csv"
+	"fmt"
 	"io"
+	"math"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -11,6 +15,8 @@ import (
 	"flowmatch/flow"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
+	"flowmatch/internal/seed"
+	"flowmatch/model"
 	"flowmatch/run"
 )
 
@@ -50,8 +56,13 @@ func (a *app) sizedTable(file string, set []string) (run.Config, error) {
 // checkTyped reports what samples of a table whose columns are learnt as what they hold cannot be.
 func (f *sampleFlags) checkTyped(r *run.Run, ext string) error {
 	s := r.Model.Spec().Schema
-	if s == nil {
+	switch {
+	case s == nil && f.complete:
+		return usagef("--complete is for tables that were learnt with data.schema: auto, and %s was not", r.Dir)
+	case s == nil:
 		return nil
+	case f.complete && !slices.ContainsFunc(s.Columns, misses):
+		return usagef("--complete has no effect: no value is missing in the data of %s", r.Dir)
 	}
 	if f.logp {
 		return usagef("--logp is for tables of numbers, and rows of %s have levels or a grid: draw samples, and then "+
@@ -68,6 +79,44 @@ func (f *sampleFlags) checkTyped(r *run.Run, ext string) error {
 		}
 	}
 	return nil
+}
+
+// misses says whether a column that is learnt has missing values.
+func misses(c schema.Column) bool { return c.Learnt() && c.Missing > 0 }
+
+// mostRounds is how often samples are drawn for rows without missing values.
+const mostRounds = 100
+
+// draw draws samples, with --complete until so many have no missing values.
+func (f *sampleFlags) draw(ctx context.Context, r *run.Run, o model.SampleOptions) (model.Samples, error) {
+	if !f.complete {
+		return r.Model.Sample(ctx, o)
+	}
+	s, n, base := r.Model.Spec().Schema, o.N, o.Seed
+	out := model.Samples{X: flow.Batch{D: r.Model.Dim()}, X0: flow.Batch{D: r.Model.Dim()}}
+	for round := range mostRounds {
+		if round > 0 {
+			o.Seed = seed.Rand(base, "sample/complete", uint64(round)).Uint64()
+		}
+		drawn, err := r.Model.Sample(ctx, o)
+		if err != nil {
+			return drawn, err
+		}
+		out.Stats = out.Stats.Max(drawn.Stats)
+		rows := flow.NewBatch(drawn.X.N, len(s.Learnt()))
+		s.Rows(rows, drawn.X)
+		for i := range rows.N {
+			if out.X.N < n && !slices.ContainsFunc(rows.Row(i), math.IsNaN) {
+				out.X.X, out.X0.X = append(out.X.X, drawn.X.Row(i)...), append(out.X0.X, drawn.X0.Row(i)...)
+				out.X.N, out.X0.N = out.X.N+1, out.X0.N+1
+			}
+		}
+		if out.X.N == n {
+			return out, nil
+		}
+	}
+	return out, fmt.Errorf("--complete: of %d rows that were drawn %d have no missing values, and %d are asked for; "+
+		"leave columns with many missing values out of the training (data.exclude)", mostRounds*n, out.X.N, n)
 }
 
 // writeTyped writes points [N, D] in data units as rows of the table that the model was trained on: its

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,6 +90,17 @@ func TestATableOfAnyColumnsGoesInAndComesOut(t *testing.T) {
 	}
 	again := filepath.Join(tmp, "again")
 	succeed(t, append([]string{"train", samples, "--out", again}, tiny...)...)
+	// As asked, no value is missing.
+	complete := filepath.Join(tmp, "complete.csv")
+	succeed(t, "sample", dir, "--n", "40", "--complete", "--out", complete, "-q")
+	full, err := table.ReadCells(complete, table.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows, faults, err := s.Parse(full.Cells); err != nil || len(faults) > 0 || rows.N != 40 ||
+		slices.ContainsFunc(rows.X, math.IsNaN) {
+		t.Errorf("%d rows, faults %v, %v; want 40 without missing values", rows.N, faults, err)
+	}
 	// A student learns from its pairs.
 	succeed(t, append([]string{"train", file, "--out", filepath.Join(tmp, "student"), "--set",
 		"train.objective=reflow", "--set", "train.pairs=100", "--set", "train.teacher=" + dir}, tiny...)...)
@@ -115,11 +127,16 @@ func TestWhatATableCannotBeIsSaid(t *testing.T) {
 	succeed(t, "train", file, "--out", dir, "--set", "train.steps=5", "--set", "net.hidden=[8]", "-q")
 	broken := writeText(t, "broken.csv", "x,y\n1,a\n2\n3,b,c\n")
 	other := writeText(t, "other.csv", "income;age;city;since\n100,00;30;Paris;01.01.2024\n")
+	whole := filepath.Join(tmp, "whole")
+	succeed(t, "train", writeText(t, "whole.csv", "x,g\n"+strings.Repeat("1.5,a\n2.5,b\n4,a\n", 20)), "--out", whole,
+		"--set", "train.steps=5", "--set", "net.hidden=[8]", "-q")
 	for _, c := range []struct {
 		args string
 		code int
 		want string
 	}{
+		{"sample " + whole + " --n 3 --complete --out " + tmp + "/s.csv", exitUsage, "--complete has no effect"},
+		{"sample " + trained(t) + " --n 3 --complete --out " + tmp + "/s.csv", exitUsage, "--complete is for tables"},
 		{"sample " + dir + " --n 3 --out " + tmp + "/s.npy", exitUsage, "holds numbers alone"},
 		{"sample " + dir + " --n 3 --logp --out " + tmp + "/s.csv", exitUsage, "--logp is for tables of numbers"},
 		{"logp " + dir + " --data " + other, exitFailure, `"Paris" is none of the levels`},
