@@ -135,8 +135,7 @@ The extension of the file selects the format: .csv with column names, .npy (floa
 With --logp the same solve also computes the log-density of each sample (nats): it is
 the last column, logp, of a .csv, or the file NAME.logp.npy next to NAME.npy. Samples of
 a conditional model have their labels in the same form; without --label they take every
-class in turn. Rows of a table that was learnt with data.schema: auto have its columns,
-formats and levels; values are missing as often as there, with --complete none.
+class in turn. Values of a table are missing as in the data, with --complete none is.
 
 --grid draws images in this number of rows and columns. If the columns (or the rows) are
 a multiple of the classes of a conditional model, they are titled with the classes.
@@ -182,7 +181,6 @@ func (a *app) sampleCommand() *cobra.Command {
   flowmatch sample runs/digits --n 64 --label 3 --guidance 1.5 --out threes.png
   flowmatch sample runs/digits --grid 8x10 --out digits.png
   flowmatch sample runs/superres --condition test --n 12 --out larger.png
-  flowmatch sample runs/superres --condition small.png --n 8 --out large.png
   flowmatch sample runs/digits --condition test --mask left --n 12 --out completed.png`,
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
