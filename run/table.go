@@ -30,11 +30,22 @@ func TableConfig(file string, set []string) (Config, error) {
 	return ParseConfig(nil, all)
 }
 
-// SizedTable is TableConfig with the network, the steps and the stop that suit so many rows to
-// train on of so many coordinates, where they are not set.
+// SizedTable is TableConfig with the network, the steps and the stop that suit the rows of the table, of
+// so many coordinates, where they are not set.
 func SizedTable(file string, set []string, rows, coordinates int) (Config, error) {
-	defaults := train.ForTable(rows, coordinates)
-	given := keysOf(set)
+	c, err := TableConfig(file, set)
+	if err != nil {
+		return c, err
+	}
+	learn, held, err := c.Data.PartSizes(rows)
+	if err != nil {
+		return c, fmt.Errorf("run: %w", err)
+	}
+	given, asked := keysOf(set), 0
+	if slices.Contains(given, "train.steps") {
+		asked = c.Train.Steps
+	}
+	defaults := train.ForTable(learn, held, coordinates, asked)
 	var more []string
 	for _, s := range defaults {
 		key, _, _ := strings.Cut(s, "=")
@@ -43,13 +54,4 @@ func SizedTable(file string, set []string, rows, coordinates int) (Config, error
 		}
 	}
 	return TableConfig(file, slices.Concat(more, set))
-}
-
-// TrainRows returns how many rows of n a run of the settings trains on.
-func (c Config) TrainRows(n int) (int, error) {
-	train, err := c.Data.TrainRows(n)
-	if err != nil {
-		return 0, fmt.Errorf("run: %w", err)
-	}
-	return train, nil
 }

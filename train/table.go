@@ -10,8 +10,9 @@ import (
 //
 // The network grows with the rows: one that is wide learns few rows by heart. Steps are so many that
 // each row is seen some hundreds of times, at least 2,000 and at most 20,000; of few rows the
-// validation ends the training before.
-func ForTable(rows, coordinates int) []string {
+// validation on held rows ends the training before, where there are some. asked are the steps that are
+// asked for; 0: none are.
+func ForTable(rows, held, coordinates, asked int) []string {
 	const (
 		batch        = 256
 		least, most  = 2000, 20000
@@ -21,15 +22,20 @@ func ForTable(rows, coordinates int) []string {
 		narrow, wide = 64, 256
 	)
 	steps := min(max(least, passes*rows/batch), most)
-	steps -= steps % 100
+	if steps -= steps % 100; asked > 0 {
+		steps = asked
+	}
 	// A power of two about the root of all numbers of the table.
 	width := 1 << int(math.Round(math.Log2(math.Sqrt(float64(rows*coordinates))/2)))
 	width = min(max(narrow, width), wide)
-	return []string{
+	settings := []string{
 		fmt.Sprintf("train.steps=%d", steps),
 		fmt.Sprintf("train.batch=%d", batch),
-		fmt.Sprintf("train.val_every=%d", max(1, steps/validations)),
-		fmt.Sprintf("train.patience=%d", patience),
 		fmt.Sprintf("net.hidden=[%d, %d, %d]", width, width, width),
 	}
+	if held > 0 {
+		settings = append(settings, fmt.Sprintf("train.val_every=%d", max(1, steps/validations)),
+			fmt.Sprintf("train.patience=%d", patience))
+	}
+	return settings
 }

@@ -61,10 +61,10 @@ func (c Config) checkSchema() error {
 	return nil
 }
 
-// TrainRows returns how many of n rows are those to train on.
-func (c Config) TrainRows(n int) (int, error) {
-	train, _, _, err := c.parts(n, c.TestPath != "", 0)
-	return len(train), err
+// PartSizes returns how many of n rows of a file are those to train on, and how many to validate on.
+func (c Config) PartSizes(n int) (train, val int, err error) {
+	learn, held, _, err := c.parts(n, c.TestPath != "", 0)
+	return len(learn), len(held), err
 }
 
 // Described is what is known of a table before it is trained on.

@@ -151,8 +151,8 @@ func TestBadCSVIsReportedWithLineColumnAndValue(t *testing.T) {
 			t.Errorf("%q: error %v is no FileError", c.text, err)
 		}
 	}
-	_, err := Read(datatest.WriteTemp(t, "t.xlsx", nil), Options{})
-	datatest.WantError(t, "xlsx", err, `extension ".xlsx" is not that of a table; want .csv`)
+	_, err := Read(datatest.WriteTemp(t, "t.ods", nil), Options{})
+	datatest.WantError(t, "ods", err, `extension ".ods" is not that of a table; want .csv`)
 	_, err = Read(filepath.Join(t.TempDir(), "none.csv"), Options{})
 	datatest.WantError(t, "no file", err, "none.csv")
 	if !errors.Is(err, os.ErrNotExist) {

@@ -30,7 +30,7 @@ func openText(r io.Reader, path string) (text io.Reader, head []byte, err error)
 	}
 	if bytes.HasPrefix(head, []byte("PK\x03\x04")) {
 		return nil, nil, files.Malformed(path,
-			"is a zip file, as a workbook is; call it .xlsx, or save the sheet as CSV")
+			"is a zip file, as a workbook (.xlsx) is; give it that ending, or save the sheet as CSV")
 	}
 	if end := bytes.IndexAny(head, "\r\n"); end >= 0 && end+1 < len(head) && head[end] == '\r' && head[end+1] != '\n' {
 		return &oldEnds{r: buf}, bytes.ReplaceAll(head, []byte("\r"), []byte("\n")), nil

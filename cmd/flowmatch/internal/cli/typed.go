@@ -46,11 +46,7 @@ func (a *app) sizedTable(file string, set []string) (run.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	rows, err := cfg.TrainRows(d.Schema.N)
-	if err != nil {
-		return cfg, err
-	}
-	return run.SizedTable(file, set, rows, d.Schema.Dim())
+	return run.SizedTable(file, set, d.Schema.N, d.Schema.Dim())
 }
 
 // checkTyped reports what samples of a table whose columns are learnt as what they hold cannot be.
