@@ -20,7 +20,7 @@ func rowsSchema() *schema.Schema {
 		{Name: "price", Kind: schema.Real, Lo: 0.5, Hi: 90, Format: schema.Format{Decimals: -1},
 			Code: &schema.Code{Transform: schema.Log, Shift: 2, Scale: 1.5}},
 		{Name: "group", Kind: schema.Category, Levels: []string{"a", "b", "c"},
-			Code: &schema.Code{Shares: []float64{0.5, 0.25, 0.25}, Unit: 2}},
+			Code: &schema.Code{Shares: []float64{0.5, 0.25, 0.25}, Unit: 2, Noise: 0.1}},
 	}}
 }
 

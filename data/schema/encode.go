@@ -7,9 +7,10 @@ import (
 	"flowmatch/flow"
 )
 
-// levelNoise is the deviation of the noise of levels, in units of their distance: what is drawn
-// for one is nearer to another once in a million times, and drawn again then.
-const levelNoise = 0.1
+// levelNoise is the deviation of the noise of levels, in units of their distance (docs/design/schema.md
+// has others beside it), and mostNoise the largest that a schema from a file may have. What is drawn for a level
+// and is nearer to another is drawn again.
+const levelNoise, mostNoise = 0.2, 0.25
 
 // fits reports batches that are not of s: rows [N, C], or none, and points [N, Dim()].
 func (s *Schema) fits(rows *flow.Batch, points flow.Batch) []int {
@@ -43,7 +44,7 @@ func (c *Column) point(x []float64, v float64, rng *rand.Rand) {
 	switch {
 	case c.Kind.number():
 		if len(x) == 2 {
-			two(x[1:], missing, rng)
+			two(x[1:], missing, c.Code.Noise, rng)
 		}
 		if missing {
 			v = c.Code.inverse(rng.NormFloat64())
@@ -52,7 +53,7 @@ func (c *Column) point(x []float64, v float64, rng *rand.Rand) {
 		}
 		x[0] = v
 	case len(x) == 1:
-		two(x, v == 1, rng)
+		two(x, v == 1, c.Code.Noise, rng)
 	default:
 		at := len(c.Levels)
 		if !missing {
@@ -60,7 +61,7 @@ func (c *Column) point(x []float64, v float64, rng *rand.Rand) {
 		}
 		for again := true; again; again = largest(x) != at {
 			for i := range x {
-				if x[i] = levelNoise * rng.NormFloat64(); i == at {
+				if x[i] = c.Code.Noise * rng.NormFloat64(); i == at {
 					x[i]++
 				}
 			}
@@ -75,13 +76,13 @@ func inside(rng *rand.Rand) float64 {
 	return min(max(rng.Float64(), air), 1-air)
 }
 
-// two writes 0 or 1 with noise.
-func two(x []float64, second bool, rng *rand.Rand) {
+// two writes 0 or 1 with noise of a deviation.
+func two(x []float64, second bool, noise float64, rng *rand.Rand) {
 	e := rng.NormFloat64()
-	for math.Abs(e)*levelNoise >= 0.5 {
+	for math.Abs(e)*noise >= 0.5 {
 		e = rng.NormFloat64()
 	}
-	if x[0] = levelNoise * e; second {
+	if x[0] = noise * e; second {
 		x[0]++
 	}
 }
@@ -116,14 +117,15 @@ func (s *Schema) LogNoise(points flow.Batch) []float64 {
 
 func (c *Column) logNoise(x []float64) float64 {
 	gauss := func(v, at float64) float64 {
-		e := (v - at) / levelNoise
-		return -e*e/2 - math.Log(2*math.Pi)/2 - math.Log(levelNoise)
+		e := (v - at) / c.Code.Noise
+		return -e*e/2 - math.Log(2*math.Pi)/2 - math.Log(c.Code.Noise)
 	}
-	flag := func(v float64) float64 {
+	flag := func(v float64) float64 { // of what is within half of the distance
+		at := 0.0
 		if v > 0.5 {
-			return gauss(v, 1)
+			at = 1
 		}
-		return gauss(v, 0)
+		return gauss(v, at) - math.Log(math.Erf(0.5/(c.Code.Noise*math.Sqrt2)))
 	}
 	switch {
 	case c.Kind.number() && len(x) == 1:
@@ -138,7 +140,7 @@ func (c *Column) logNoise(x []float64) float64 {
 	case len(x) == 1:
 		return flag(x[0])
 	}
-	at, sum := largest(x), 0.0
+	at, sum := largest(x), 0.0 // what is drawn again is counted as nothing: 2e-4 of it for each other level
 	for i, v := range x {
 		if i == at {
 			v--

@@ -52,6 +52,9 @@ func (s *Schema) Fit(x flow.Batch, transforms map[string]string) (*Schema, error
 		if c.Missing > 0 { // where none of the rows to train on lacks it, one of the others does
 			c.Code.Missing = max(float64(missing), 0.5) / float64(x.N+1)
 		}
+		if c.Missing > 0 || !c.Kind.number() {
+			c.Code.Noise = levelNoise
+		}
 	}
 	return &out, out.Validate()
 }

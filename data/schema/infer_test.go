@@ -219,7 +219,8 @@ func TestSchemasFromFilesAreChecked(t *testing.T) {
 			t.Fatal(err)
 		}
 		return &Schema{N: 300, Columns: []Column{c, {Name: "g", Kind: Category, Levels: []string{"a", "b", "c"},
-			Code: &Code{Shares: []float64{0.5, 0.25, 0.25}, Unit: 2}}, {Name: "k", Kind: Constant, Value: "v"}}}
+			Code: &Code{Shares: []float64{0.5, 0.25, 0.25}, Unit: 2, Noise: 0.1}},
+			{Name: "k", Kind: Constant, Value: "v"}}}
 	}
 	text, err := json.Marshal(good())
 	if err != nil {
@@ -253,6 +254,9 @@ func TestSchemasFromFilesAreChecked(t *testing.T) {
 		"a step":            func(s *Schema) { s.Columns[0].Step = -1 },
 		"decimals":          func(s *Schema) { s.Columns[0].Format.Decimals = 400 },
 		"a layout":          func(s *Schema) { s.Columns[0].Kind, s.Columns[0].Format.Layout = Date, "yyyy" },
+		"no noise":          func(s *Schema) { s.Columns[1].Code.Noise = 0 },
+		"much noise":        func(s *Schema) { s.Columns[1].Code.Noise = 0.3 },
+		"noise of numbers":  func(s *Schema) { s.Columns[0].Code.Noise = 0.1 },
 		"a missing share":   func(s *Schema) { s.Columns[0].Code.Missing = 1.5 },
 		"missing of none":   func(s *Schema) { s.Columns[0].Code.Missing = 0.5 },
 		"a delimiter":       func(s *Schema) { s.Delimiter = `"` },

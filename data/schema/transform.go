@@ -38,6 +38,9 @@ type Code struct {
 	// less that of one that is not.
 	Shares []float64 `json:"shares,omitempty"`
 	Unit   float64   `json:"unit,omitempty"`
+	// Noise is the deviation of the noise of levels, where the distance of two is 1; 0 where there
+	// are none.
+	Noise float64 `json:"noise,omitempty"`
 	// Missing is the share of values that are missing: a level of its own; 0: none is.
 	Missing float64 `json:"missing,omitempty"`
 }
@@ -49,6 +52,9 @@ func (k *Code) validate(c Column) error {
 	}
 	if !(k.Missing >= 0 && k.Missing < 1) || k.Missing == 0 != (c.Missing == 0) {
 		return fmt.Errorf("a share of %g is missing, of %d values that are", k.Missing, c.Missing)
+	}
+	if noisy := !c.Kind.number() || k.Missing > 0; noisy != (k.Noise > 0) || !(k.Noise <= mostNoise) {
+		return fmt.Errorf("noise of %g of its levels; want one up to %g where there are some", k.Noise, mostNoise)
 	}
 	if !c.Kind.number() {
 		return k.validateLevels(len(c.Levels))

@@ -309,10 +309,11 @@ func TestRowsComeBackAndSamplesArePossible(t *testing.T) {
 func TestSlopesOfCoordinatesSumToTheLogDet(t *testing.T) {
 	s := &Schema{Columns: []Column{
 		{Name: "a", Kind: Integer, Lo: 0, Hi: 9, Step: 1, Missing: 2,
-			Code: &Code{Transform: Log1p, Scale: 2, Missing: 0.2}},
-		{Name: "b", Kind: Binary, Levels: []string{"n", "y"}, Code: &Code{Shares: []float64{0.4, 0.6}, Unit: 2}},
+			Code: &Code{Transform: Log1p, Scale: 2, Missing: 0.2, Noise: 0.1}},
+		{Name: "b", Kind: Binary, Levels: []string{"n", "y"},
+			Code: &Code{Shares: []float64{0.4, 0.6}, Unit: 2, Noise: 0.1}},
 		{Name: "c", Kind: Category, Levels: []string{"p", "q", "r"},
-			Code: &Code{Shares: []float64{0.4, 0.4, 0.2}, Unit: 3}},
+			Code: &Code{Shares: []float64{0.4, 0.4, 0.2}, Unit: 3, Noise: 0.1}},
 	}}
 	if err := s.Validate(); err != nil {
 		t.Fatal(err)
@@ -347,7 +348,7 @@ func TestSlopesOfCoordinatesSumToTheLogDet(t *testing.T) {
 func TestMassesOfLevelsSumToOne(t *testing.T) {
 	c := Column{Name: "island", Kind: Category, Levels: []string{"A", "B", "C"}}
 	share := []float64{0.5, 0.3, 0.2}
-	c.Code = &Code{Shares: share, Unit: 2}
+	c.Code = &Code{Shares: share, Unit: 2, Noise: 0.1}
 	rng := rand.New(rand.NewPCG(5, 6))
 	// A mixture of Gaussians on the levels, a little narrower than the noise.
 	const width = 0.08
