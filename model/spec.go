@@ -180,20 +180,6 @@ func (s Spec) check() error {
 	return nil
 }
 
-// checkSchema reports a schema that is none, or not one of points of so many coordinates.
-func (s Spec) checkSchema(dim int) error {
-	if s.Standardizer != nil {
-		return fmt.Errorf("%w: it has both a schema and a standardizer; leave one out", ErrSpec)
-	}
-	if err := s.Schema.Validate(); err != nil {
-		return fmt.Errorf("%w: %w", ErrSpec, err)
-	}
-	if n := s.Schema.Dim(); n != dim {
-		return fmt.Errorf("%w: a schema of %d coordinates for points of dimension %d", ErrSpec, n, dim)
-	}
-	return nil
-}
-
 // derive makes what a model computes with from its Spec.
 func (m *Model) derive() (err error) {
 	spec := &m.spec
