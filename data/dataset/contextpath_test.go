@@ -113,10 +113,17 @@ func TestRowsWithMissingNumbersAreLeftOutOfBothFiles(t *testing.T) {
 		t.Errorf("%d rows are left, and %d left out, of 60 with two gaps", n, s.Skipped)
 	}
 	notes := strings.Join(s.Notes, "; ")
-	for _, want := range []string{`1 of 60 rows are left out`, `line 13, column "a"`, `line 42, column "u"`} {
+	for _, want := range []string{`1 of 60 rows are left out`, `line 13, column "a"`, `line 42, column "u"`,
+		"x.csv: 1 of 60"} {
 		if !strings.Contains(notes, want) {
 			t.Errorf("the notes do not say %q: %s", want, notes)
 		}
+	}
+	// What is left out of a test file is said of that file.
+	c = Config{Path: "theta.csv", Columns: []string{"b"}, TestPath: "test.csv", Missing: MissingDrop}
+	write(t, dir, "test.csv", "a,b,kind\n1,2,0\n1,NaN,1\n3,4,1\n")
+	if s := mustOpen(t, c, dir, 3); len(s.Notes) != 1 || !strings.HasPrefix(s.Notes[0], "test.csv: 1 of 3 rows") {
+		t.Errorf("notes of a test file: %q", s.Notes)
 	}
 	for want, c := range map[string]Config{
 		`line 13, column "a": "NaN" is not finite`: {Path: "theta.csv"},

@@ -3,6 +3,7 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"flowmatch/data"
@@ -120,7 +121,7 @@ func (c Config) readTable(path, contexts string, opts table.Options) (table.Tabl
 	given, err := table.Read(contexts, table.Options{Columns: c.Context, Prefix: contextPrefix, Flat: true,
 		Delimiter: opts.Delimiter, Header: opts.Header, DropMissing: opts.DropMissing})
 	if err != nil {
-		return t, fmt.Errorf("data.context_path: %w", hinted(err))
+		return t, hinted(err)
 	}
 	return join(t, given, path, contexts)
 }
@@ -178,10 +179,16 @@ func join(t, given table.Table, path, contexts string) (table.Table, error) {
 		given.X = given.X.Rows(ofGiven)
 	}
 	t.Context, t.ContextColumns, t.Shape = given.X, given.Columns, given.Shape
-	for _, note := range given.Notes {
-		t.Notes = append(t.Notes, "contexts: "+note)
-	}
+	t.Notes = slices.Concat(t.Notes, notesOf(contexts, given.Notes))
 	return t, nil
+}
+
+// notesOf returns notes on a file, of which a data set has several, with its name.
+func notesOf(path string, notes []string) (named []string) {
+	for _, note := range notes {
+		named = append(named, choice.Cut(filepath.Base(path))+": "+note)
+	}
+	return named
 }
 
 // common returns the rows that two tables of n rows have kept in common, as rows of each; nil is all

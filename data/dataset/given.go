@@ -32,7 +32,7 @@ func ReadContexts(path string, columns []string) (flow.Batch, error) {
 	case array && all.X.D != len(columns) && all.X.N*all.X.D == len(columns): // one context, by its axes
 		return flow.Batch{N: 1, D: len(columns), X: all.X.X}, nil
 	case all.X.D != len(columns):
-		return c, files.Malformed(path, "%d columns without names%s; the context has %d: %s", all.X.D,
+		return c, files.Malformed(path, "%d columns without names%s; want %d: %s", all.X.D,
 			shapeOf(all.Shape), len(columns), choice.List(columns))
 	}
 	return all.X, nil
@@ -76,15 +76,20 @@ func ContextLabels(path string, columns []string, like Like) ([]int32, error) {
 // ParseContext reads one context of these columns from text such as x1=0.3,x2=-1, in any
 // order.
 func ParseContext(text string, columns []string) (flow.Batch, error) {
+	return ParsePoint("context", text, columns)
+}
+
+// ParsePoint is [ParseContext] of any numbers; errors call them what.
+func ParsePoint(what, text string, columns []string) (flow.Batch, error) {
 	c := flow.NewBatch(1, len(columns))
 	seen := make([]bool, len(columns))
 	for part := range strings.SplitSeq(text, ",") {
 		name, value, ok := strings.Cut(part, "=")
 		name = strings.TrimSpace(name)
 		if !ok {
-			return c, fmt.Errorf("%s is no NAME=NUMBER; the context is %s", choice.Quote(part), choice.List(columns))
+			return c, fmt.Errorf("%s is no NAME=NUMBER; the %s is %s", choice.Quote(part), what, choice.List(columns))
 		}
-		if err := choice.Check("context", name, columns); err != nil {
+		if err := choice.Check(what, name, columns); err != nil {
 			return c, err
 		}
 		k := slices.Index(columns, name)
@@ -99,7 +104,7 @@ func ParseContext(text string, columns []string) (flow.Batch, error) {
 	}
 	for k, there := range seen {
 		if !there {
-			return c, fmt.Errorf("%s is missing; the context is %s", choice.Quote(columns[k]), choice.List(columns))
+			return c, fmt.Errorf("%s is missing; the %s is %s", choice.Quote(columns[k]), what, choice.List(columns))
 		}
 	}
 	return c, nil

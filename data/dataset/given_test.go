@@ -42,10 +42,10 @@ func TestContextsAreReadByNameOrByOrder(t *testing.T) {
 		t.Errorf("one context by its axes: %v, %v", c, err)
 	}
 	for want, file := range map[string]string{
-		`no column "y"`: write("other.csv", "x,z\n1,2\n"),
-		"3 columns without names; the context has 2": write("three.csv", "1,2,3\n"),
-		"no such file":              filepath.Join(dir, "gone.csv"),
-		`line 2, column "y": "fog"`: write("fog.csv", "x,y\n1,fog\n"),
+		`no column "y"`:                   write("other.csv", "x,z\n1,2\n"),
+		"3 columns without names; want 2": write("three.csv", "1,2,3\n"),
+		"no such file":                    filepath.Join(dir, "gone.csv"),
+		`line 2, column "y": "fog"`:       write("fog.csv", "x,y\n1,fog\n"),
 	} {
 		if _, err := ReadContexts(file, []string{"x", "y"}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", filepath.Base(file), err, want)

@@ -111,9 +111,7 @@ func (c Config) imageSet(m, apart *image.Collection, seed uint64) (*data.Set, er
 		}
 		holdApart(s, apart, apart.Fingerprint())
 		s.Skipped += apart.Skipped
-		for _, note := range apart.Notes {
-			s.Notes = append(s.Notes, choice.Cut(path)+": "+note)
-		}
+		s.Notes = slices.Concat(s.Notes, notesOf(path, apart.Notes))
 	}
 	if c.Standardize == StandardizeScalar {
 		if s.Standardizer, err = m.Fit(train); err != nil {

@@ -214,7 +214,7 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 		}
 		holdApart(s, apart.Points(), apart.Fingerprint())
 		s.Skipped += apart.Read - apart.X.N
-		s.Notes = append(s.Notes, apart.Notes...)
+		s.Notes = slices.Concat(s.Notes, apart.Notes)
 	}
 	if how := cmp.Or(c.Standardize, StandardizeColumns); how != StandardizeNone {
 		if err := c.standardize(s, how, t, apart); err != nil {
@@ -283,6 +283,7 @@ func (c Config) readTest(dir string, opts table.Options, of table.Table) (table.
 			choice.List(slices.Concat(t.Columns, t.ContextColumns)), choice.Cut(c.Path),
 			choice.List(slices.Concat(of.Columns, of.ContextColumns)))
 	}
+	t.Notes = notesOf(path, t.Notes)
 	if t.Label, err = data.Renumber(t.Label, t.ClassNames, of.ClassNames, data.Classes(of.Label)); err != nil {
 		return table.Table{}, files.Malformed(path, "%v, the classes of the training rows", err)
 	}

@@ -162,7 +162,7 @@ func (c Config) openTyped(dir string, seedValue uint64, known *schema.Schema) (*
 			return nil, err
 		}
 		holdApart(s, Rows{Schema: sch, X: held}, print)
-		s.Notes = append(s.Notes, apart.Notes...)
+		s.Notes = slices.Concat(s.Notes, notesOf(c.TestPath, apart.Notes))
 	}
 	s.Train = data.Shuffle(s.TrainSet, seedValue)
 	return s, nil

@@ -231,7 +231,8 @@ func TestPicturesOfOneContext(t *testing.T) {
 		"--given has 300 contexts, and a picture is of one": {"--kind", "samples", "--given", sims},
 		"--given has no effect on a picture of kind loss":   {"--kind", "loss", "--given", "x=1,y=1"},
 		"--truth has no effect on a picture of kind field":  {"--kind", "field", "--truth", "a=1,b=1"},
-		`--truth: "b" is missing`:                           {"--kind", "pairs", "--truth", "a=1"},
+		`--truth: "b" is missing; the point is "a", "b"`:    {"--kind", "pairs", "--truth", "a=1"},
+		`--truth: unknown point "c"`:                        {"--kind", "pairs", "--truth", "a=1,c=1"},
 		"--truth has 300 rows":                              {"--kind", "pairs", "--truth", sims},
 		`--given: unknown context "z"`:                      {"--kind", "samples", "--given", "z=3"},
 	} {

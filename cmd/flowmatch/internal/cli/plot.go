@@ -377,7 +377,7 @@ func (f *plotFlags) ofContext(cmd *cobra.Command, r *run.Run) (warnings []string
 	if !cmd.Flags().Changed("truth") {
 		return warnings, nil
 	}
-	truth, err := readPoints("--truth", f.truth, columnNames(r.Model.Spec()))
+	truth, err := readPoints("--truth", "point", f.truth, columnNames(r.Model.Spec()))
 	if err != nil {
 		return nil, err
 	}
