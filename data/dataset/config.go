@@ -117,7 +117,8 @@ type Config struct {
 	TestContextPath string `json:"test_context_path,omitempty" yaml:"test_context_path,omitempty"`
 	// Bounds are the least and the largest value of columns to learn, such as those of a prior:
 	// samples are drawn until they are inside, and log-densities are those inside. A row outside is
-	// an error. For a side without a bound, write 1e300 or -1e300.
+	// an error, and so are bounds within those of a simulator's prior. For a side without a bound,
+	// write 1e300 or -1e300.
 	Bounds map[string]data.Bound `json:"bounds,omitempty" yaml:"bounds,omitempty"`
 	// Missing says what to do with rows of a table in which a number is missing or not finite:
 	// report an error (error, the default), or leave them out and count them (drop).

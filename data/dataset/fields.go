@@ -35,7 +35,7 @@ func (c Config) checkFields(kind string) error {
 		{"context_path", c.ContextPath != "", []string{data.KindTable}},
 		{"test_context_path", c.TestContextPath != "", []string{data.KindTable}},
 		{"missing", c.Missing != "", []string{data.KindTable}},
-		{"bounds", c.Bounds != nil, []string{data.KindTable}},
+		{"bounds", c.Bounds != nil, []string{data.KindTable, data.KindSimulator}},
 		{"squash_context", c.SquashContext, []string{data.KindTable, data.KindSimulator}},
 		{"label", c.Label != "", []string{data.KindTable}},
 		{"delimiter", c.Delimiter != "", []string{data.KindTable}},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"sync"
 
@@ -43,6 +44,9 @@ func (c Config) openSimulator(seed uint64) (*data.Set, error) {
 	s := &data.Set{
 		Name: c.Simulator, Kind: data.KindSimulator, Dim: len(sim.Params), Shape: []int{len(sim.Params)},
 		Columns: sim.Params, Context: len(sim.Data), ContextColumns: sim.Data,
+	}
+	if s.Bounds, err = c.boundsOf(sim); err != nil {
+		return nil, err
 	}
 	text, err := json.Marshal(Config{Simulator: c.Simulator, N: c.N})
 	if err != nil {
@@ -86,6 +90,32 @@ func (c Config) openSimulator(seed uint64) (*data.Set, error) {
 	s.Train = data.Shuffle(s.TrainSet, seed)
 	return s, nil
 }
+
+// boundsOf returns the box of a simulator's parameters, which must hold all of its prior; nil without one.
+func (c Config) boundsOf(sim *simulator.Simulator) (data.Bounds, error) {
+	if len(c.Bounds) == 0 {
+		return nil, nil
+	}
+	b, err := data.NewBounds(c.Bounds, sim.Params)
+	if err != nil {
+		return nil, fmt.Errorf("data: data.%w", err)
+	}
+	for k, name := range sim.Params {
+		lo, hi := math.Inf(-1), math.Inf(1)
+		if box := sim.Prior.Box(); box != nil {
+			lo, hi = box.Lo[k], box.Hi[k]
+		}
+		// Numbers as large as 1e300 stand for no bound in a run file.
+		if b[k][0] > max(lo, -unbounded) || b[k][1] < min(hi, unbounded) {
+			return nil, fmt.Errorf("data: data.bounds: %s is %v, and draws of the prior of %s are from %g to %g; want "+
+				"all of them inside", choice.Quote(name), []float64(b[k]), c.Simulator, lo, hi)
+		}
+	}
+	return b, nil
+}
+
+// unbounded is the bound that a run file has for none.
+const unbounded = 1e300
 
 // fitVarying fits a standardizer of columns, of which those that are constant, as what is
 // simulated of a rare event may be, are centred alone: another value may still be observed. note

@@ -171,6 +171,32 @@ func TestWhatIsConstantOfSimulationsIsCentredAlone(t *testing.T) {
 	}
 }
 
+// The bounds of a simulator are those of its prior, or wider.
+func TestASimulatorTakesTheBoundsOfItsPrior(t *testing.T) {
+	side := func(lo, hi float64) map[string]data.Bound { return map[string]data.Bound{"theta1": {lo, hi}} }
+	s := mustOpen(t, Config{Simulator: "two_moons", N: 100, Bounds: side(-1, 1)}, "", 1)
+	if got := s.Bounds.Named(s.Columns); got != "theta1 in [-1, 1]" {
+		t.Errorf("bounds %q", got)
+	}
+	free := map[string]data.Bound{"beta": {0, unbounded}, "gamma": {-unbounded, unbounded}}
+	if s := mustOpen(t, Config{Simulator: "sir", N: 100, Bounds: free}, "", 1); s.Bounds[0][0] != 0 {
+		t.Errorf("bounds %v", s.Bounds)
+	}
+	for _, c := range []struct {
+		name string
+		is   map[string]data.Bound
+		want string
+	}{
+		{"two_moons", side(-0.5, 1), `"theta1" is [-0.5 1], and draws of the prior of two_moons are from -1 to 1`},
+		{"gaussian_linear", side(-9, 9), "from -Inf to +Inf"},
+		{"slcp", map[string]data.Bound{"theta9": {-3, 3}}, `data.bounds: no column "theta9" is learnt`},
+		{"sir", map[string]data.Bound{"beta": {0, 5}}, "from 0 to +Inf"},
+	} {
+		_, err := Config{Simulator: c.name, N: 100, Bounds: c.is}.Open("", 1)
+		datatest.WantError(t, c.name, err, c.want)
+	}
+}
+
 func TestBadSimulatorSectionsAreErrors(t *testing.T) {
 	for _, c := range []struct {
 		cfg  Config
