@@ -35,6 +35,9 @@ func (a *artist) context(kind string) error {
 		if spec.ContextStandardizer != nil {
 			spec.ContextStandardizer.Invert(given)
 		}
+		if len(a.Label) != 1 { // the class that was held out with the context, not another
+			a.Label = p.Given.Label
+		}
 	case given.N == 0:
 		return nil
 	}

@@ -2,8 +2,10 @@ package run
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -102,5 +104,39 @@ func TestAPictureIsOfTheContextThatItNames(t *testing.T) {
 		if err := r.Picture(t.Context(), io.Discard, "samples", o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", o, err, want)
 		}
+	}
+}
+
+// TestAPictureOfAHeldOutContextIsOfItsClass: a context under the class of another point may be none that
+// the model has ever seen.
+func TestAPictureOfAHeldOutContextIsOfItsClass(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("a,x,kind\n")
+	for i := range 100 {
+		fmt.Fprintf(&b, "%g,%g,%d\n", math.Sin(float64(i)), math.Cos(float64(3*i)), min(i%10, 1))
+	}
+	file := filepath.Join(t.TempDir(), "sims.csv")
+	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := ParseConfig([]byte("data: {path: "+file+", context: [x], label: kind}\nconditional: true\n"+
+		"net: {residual: {width: 8, blocks: 1}}\ntrain: {steps: 20, batch: 32}\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Train(t.Context(), cfg, filepath.Join(t.TempDir(), "run"), TrainOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := r.artist(PictureOptions{N: 10}, "density")
+	if err == nil {
+		err = a.context("density")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, held, err := a.subject.TestPoints(1); err != nil || held.Label[0] != 1 || !slices.Equal(a.Label, held.Label) ||
+		!strings.HasSuffix(a.about, ", the first held out, class 1") {
+		t.Errorf("the picture %q is of class %v; want %v, the second (%v)", a.about, a.Label, held.Label, err)
 	}
 }
