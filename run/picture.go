@@ -79,10 +79,10 @@ type PictureOptions struct {
 	Columns [2]int
 	// Given is one context, in data units, that the picture is of; the zero Batch: held-out ones in
 	// turn, of a density and a field the first of these. Told, if not nil, is called with the one
-	// context that a picture is of.
+	// context that a picture is of, and the name of its class, which is empty for several or none.
 	Given flow.Batch
 	Label []int32 // the class of Given, one; nil: every class in turn
-	Told  func(context []float64)
+	Told  func(context []float64, class string)
 	// Truth is a point, in data units, that is marked in pictures of samples, pairs and the density,
 	// such as the parameters that the context was observed of; nil: none.
 	Truth []float64

@@ -52,11 +52,13 @@ func (a *artist) context(kind string) error {
 	if len(a.Label) != 1 && single && spec.Net.Classes > 0 {
 		a.Label = []int32{0}
 	}
+	class := ""
 	if len(a.Label) == 1 && int(a.Label[0]) < spec.Net.Classes {
-		a.about += ", class " + data.NameClasses(spec.ClassNames, spec.Net.Classes)[a.Label[0]]
+		class = data.NameClasses(spec.ClassNames, spec.Net.Classes)[a.Label[0]]
+		a.about += ", class " + class
 	}
 	if a.Told != nil {
-		a.Told(slices.Clone(given.X))
+		a.Told(slices.Clone(given.X), class)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func TestAPictureIsOfTheContextThatItNames(t *testing.T) {
 	}
 	for _, kind := range []string{"samples", "pairs", "density", "field", "trajectories"} {
 		var told []float64
-		o := PictureOptions{N: 50, Cells: 8, Given: given, Told: func(c []float64) { told = c }}
+		o := PictureOptions{N: 50, Cells: 8, Given: given, Told: func(c []float64, _ string) { told = c }}
 		if err := r.Picture(t.Context(), io.Discard, kind, o); err != nil || !slices.Equal(told, given.X) {
 			t.Errorf("%s of %v: told %v (%v)", kind, given.X, told, err)
 		}
@@ -128,7 +128,8 @@ func TestAPictureOfAHeldOutContextIsOfItsClass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := r.artist(PictureOptions{N: 10}, "density")
+	told := ""
+	a, err := r.artist(PictureOptions{N: 10, Told: func(_ []float64, class string) { told = class }}, "density")
 	if err == nil {
 		err = a.context("density")
 	}
@@ -136,7 +137,7 @@ func TestAPictureOfAHeldOutContextIsOfItsClass(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, held, err := a.subject.TestPoints(1); err != nil || held.Label[0] != 1 || !slices.Equal(a.Label, held.Label) ||
-		!strings.HasSuffix(a.about, ", the first held out, class 1") {
-		t.Errorf("the picture %q is of class %v; want %v, the second (%v)", a.about, a.Label, held.Label, err)
+		!strings.HasSuffix(a.about, ", the first held out, class 1") || told != "1" {
+		t.Errorf("the picture %q is of class %v, %q; want %v, the second (%v)", a.about, a.Label, told, held.Label, err)
 	}
 }

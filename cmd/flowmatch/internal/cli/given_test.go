@@ -293,7 +293,10 @@ func TestClassesStandBesideContexts(t *testing.T) {
 	}
 	picture := filepath.Join(t.TempDir(), "p.png")
 	single := writeText(t, "single.csv", "kind,x\n7,0.25\n")
-	succeed(t, "plot", dir, "--kind", "density", "--given", single, "--out", picture, "-q")
+	drawn := succeedJSON(t, "plot", dir, "--kind", "density", "--given", single, "--out", picture, "-q")
+	if fmt.Sprint(drawn["label"]) != "7" {
+		t.Errorf("the class of a picture: %v", drawn)
+	}
 	odd := writeText(t, "odd.csv", "kind,x\n5,0.25\n")
 	for want, args := range map[string][]string{
 		"leave out one of them": {"sample", dir, "--given", labelled, "--label", "3", "--n", "2", "--out", out},

@@ -25,6 +25,7 @@ type plotResult struct {
 	// Given is the one context that the picture is of, in data units; absent: it is of several, or
 	// of none.
 	Given    map[string]float64 `json:"given,omitempty"`
+	Label    string             `json:"label,omitempty"` // its class; absent: several, or none
 	Truth    []float64          `json:"truth,omitempty"` // the point that is marked
 	Warnings []string           `json:"warnings,omitempty"`
 
@@ -39,6 +40,9 @@ func (p plotResult) text(w io.Writer) {
 			parts = append(parts, fmt.Sprintf("%s=%.6g", name, p.Given[name]))
 		}
 		fmt.Fprintf(w, "given\t%s\n", choice.Cut(strings.Join(parts, ",")))
+	}
+	if p.Label != "" {
+		fmt.Fprintf(w, "label\t%s\n", p.Label)
 	}
 	for _, warning := range p.Warnings {
 		fmt.Fprintf(w, "warning\t%s\n", warning)
@@ -237,7 +241,8 @@ their means. For points with 1 dimension the field is the density over time, wit
 A run with data.context is drawn for the context of --given; samples then stand alone, and
 --kind pairs is a corner plot, in which --truth marks the true values. Without --given,
 samples and trajectories are of held-out contexts in turn, and a density or a field is of
-the first held-out one. The title and --json name the context.
+the first held-out one. The title and --json name the context. Of a run with labels, the
+file of --given may have their column, which tells the class.
 
 --kind calibration shows whether a posterior is as wide as it should be, on average over
 held-out points: how far their ranks among samples, and the coverage of these, are from
@@ -356,9 +361,9 @@ func (a *app) plot(cmd *cobra.Command, dir string, f plotFlags) (result, error) 
 	return &res, err
 }
 
-// told takes down the context that the picture is of.
-func (p *plotResult) told(context []float64) {
-	p.Given = map[string]float64{}
+// told takes down the context that the picture is of, and its class.
+func (p *plotResult) told(context []float64, class string) {
+	p.Given, p.Label = map[string]float64{}, class
 	for k, v := range context[:min(len(context), len(p.names))] {
 		p.Given[p.names[k]] = v
 	}
