@@ -56,6 +56,8 @@ func (a *artist) context(kind string) error {
 	if len(a.Label) == 1 && int(a.Label[0]) < spec.Net.Classes {
 		class = data.NameClasses(spec.ClassNames, spec.Net.Classes)[a.Label[0]]
 		a.about += ", class " + class
+	} else if spec.Net.Classes > 0 {
+		a.about += ", every class in turn"
 	}
 	if a.Told != nil {
 		a.Told(slices.Clone(given.X), class)

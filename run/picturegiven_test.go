@@ -136,8 +136,17 @@ func TestAPictureOfAHeldOutContextIsOfItsClass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, held, err := a.subject.TestPoints(1); err != nil || held.Label[0] != 1 || !slices.Equal(a.Label, held.Label) ||
+	_, held, err := a.subject.TestPoints(1)
+	if err != nil || held.Label[0] != 1 || !slices.Equal(a.Label, held.Label) ||
 		!strings.HasSuffix(a.about, ", the first held out, class 1") || told != "1" {
 		t.Errorf("the picture %q is of class %v, %q; want %v, the second (%v)", a.about, a.Label, told, held.Label, err)
+	}
+	// A picture of all classes says so.
+	a, err = r.artist(PictureOptions{N: 10, Given: flow.Batch{N: 1, D: 1, X: []float64{0.5}}}, "pairs")
+	if err == nil {
+		err = a.context("pairs")
+	}
+	if err != nil || a.about != "given x = 0.5, every class in turn" {
+		t.Errorf("a picture of all classes: %q (%v)", a.about, err)
 	}
 }
