@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"flowmatch/coupling"
 	"flowmatch/flow"
 	"flowmatch/internal/stat"
 )
@@ -148,5 +149,26 @@ func TestAPictureOfAHeldOutContextIsOfItsClass(t *testing.T) {
 	}
 	if err != nil || a.about != "given x = 0.5, every class in turn" {
 		t.Errorf("a picture of all classes: %q (%v)", a.about, err)
+	}
+}
+
+// TestAPictureOfCouplingsIsOfTheRunsWeight: what a run leaves to the default looks as the default does, and
+// another weight of contexts gives other pairs.
+func TestAPictureOfCouplingsIsOfTheRunsWeight(t *testing.T) {
+	r := linearPosterior(t, "5")
+	draw := func(c coupling.Config) string {
+		var b bytes.Buffer
+		r.Config.Coupling = c
+		if err := r.Picture(t.Context(), &b, "couplings", PictureOptions{N: 100}); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	usual := draw(coupling.Config{Name: "independent"})
+	if draw(coupling.Config{Name: "ot", ContextWeight: new(coupling.DefaultContextWeight)}) != usual {
+		t.Error("the default weight is not that of the picture of other runs")
+	}
+	if draw(coupling.Config{Name: "ot", ContextWeight: new(0.0)}) == usual {
+		t.Error("a run whose coupling sees no contexts is drawn with one that does")
 	}
 }

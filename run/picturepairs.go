@@ -35,8 +35,13 @@ func (a *artist) couplings(w io.Writer) error {
 	if given.Context.N > 0 {
 		ot.ContextWeight = new(coupling.DefaultContextWeight)
 	}
+	own := a.Config.Coupling
+	if own.Name == ot.Name { // with its own weight of contexts
+		ot = own
+		ot.Batch = 0 // all points that are drawn
+	}
 	ways := []coupling.Config{{Name: "independent"}, ot}
-	if own := a.Config.Coupling; !slices.Contains([]string{"", "independent", "ot"}, own.Name) {
+	if !slices.Contains([]string{"", "independent", "ot"}, own.Name) {
 		own.Batch = 0 // all points that are drawn
 		ways = append(ways, own)
 	}
