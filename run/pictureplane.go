@@ -81,19 +81,32 @@ type inDataUnits struct {
 	units model.Units
 }
 
-// Velocity implements [flow.Field].
+// Velocity implements [flow.Field]. Points that have no model units, such as those beyond the bounds of
+// a column, do not move.
 func (f inDataUnits) Velocity(v []float64, t float64, x []float64) error {
 	d := f.Dim()
 	z := flow.Batch{N: len(x) / d, D: d, X: slices.Clone(x)}
 	f.units.Apply(z)
+	out := make([]bool, z.N)
+	for i := range out {
+		if out[i] = slices.ContainsFunc(z.Row(i), notFinite); out[i] {
+			clear(z.Row(i))
+		}
+	}
 	if err := f.Field.Velocity(v, t, z.X); err != nil {
 		return err
 	}
 	for i := range v {
+		if out[i/d] {
+			v[i] = 0
+			continue
+		}
 		v[i] *= unit(f.units, i%d, x[i-i%d:i-i%d+d])
 	}
 	return nil
 }
+
+func notFinite(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }
 
 // field draws the velocities in the plane, over the points at that time; of points on the line
 // the density over time, with paths.
