@@ -117,6 +117,7 @@ func (o Options) out(name string) string {
 // evidence is what a column is judged by.
 type evidence struct {
 	name     string
+	given    Kind // that the options say
 	texts    Texts
 	counts   []int
 	rows     int // with a value
@@ -143,6 +144,7 @@ func (o Options) column(cells Cells, i int) (c Column, faults []Fault) {
 	if given == "" && o.Levels[e.name] != nil {
 		given = Ordered
 	}
+	e.given = given
 	switch why := o.out(e.name); {
 	case why != "":
 		c.Kind, c.Note = Identifier, "left out: "+why
@@ -155,7 +157,9 @@ func (o Options) column(cells Cells, i int) (c Column, faults []Fault) {
 		return c, faultOfConstant(given, e)
 	case given == Constant:
 		c.Kind = Constant
-		return c, []Fault{e.fault(e.texts.Values[len(e.texts.Values)-1], "a second value of a constant")}
+		first, second := e.texts.Values[0], e.texts.Values[1]
+		return c, []Fault{e.fault(second, fmt.Sprintf("%s is a second value, beside %s, of a column that kinds has "+
+			"as constant; take it out of kinds, or give it another kind", choice.Quote(second), choice.Quote(first)))}
 	case given == Identifier:
 		c.Kind, c.Note = Identifier, "left out: kinds says so"
 		return c, nil
@@ -196,6 +200,17 @@ func (e evidence) fault(value, problem string) Fault {
 // found returns a column as what its values look like. asked says that it is to be learnt.
 func (e evidence) found(c Column, asked bool) (Column, []Fault) {
 	n := asNumbers(e.texts.Values, e.counts, e.cells.Delimiter == ";")
+	if len(e.distinct) > 2 && slices.ContainsFunc(e.distinct, isCode) {
+		if d := asDates(e.texts.Values, e.counts, saysDate(e.name)); d.share >= readShare {
+			return e.numeric(c, Date, d)
+		}
+		c, faults := e.text(c, asked)
+		c.Note = join("codes, some of which begin with 0", c.Note)
+		return c, faults
+	}
+	if n.share < readShare && n.share > 0 && n.share+e.infinite() >= readShare {
+		return e.numeric(c, Real, n)
+	}
 	if n.share < readShare {
 		if d := asDates(e.texts.Values, e.counts, saysDate(e.name)); d.share >= readShare {
 			return e.numeric(c, Date, d)
@@ -269,9 +284,7 @@ func (e evidence) numeric(c Column, kind Kind, n numbers) (Column, []Fault) {
 		if n.ok[k] || isMissing(v) {
 			continue
 		}
-		faults = append(faults, e.fault(v, fmt.Sprintf("%s is no %s, as %.4g %% of the values of the column are; "+
-			"mend it, empty it, or say that the column is a category (kinds)", choice.Quote(v),
-			map[bool]string{true: "date", false: "number"}[kind == Date], 100*n.share)))
+		faults = append(faults, e.fault(v, e.unread(v, kind, n.share)))
 	}
 	decimals := n.format.Decimals
 	if kind == Date {
@@ -292,6 +305,32 @@ func (e evidence) numeric(c Column, kind Kind, n numbers) (Column, []Fault) {
 		}
 	}
 	return c, faults
+}
+
+// unread says what is wrong with a value that is no number, or no date, of a column where a share of them
+// are, or which is to be of that kind.
+func (e evidence) unread(value string, kind Kind, share float64) string {
+	what := "no " + map[bool]string{true: "date", false: "number"}[kind == Date]
+	if isInfinite(value) {
+		what = "not finite"
+	}
+	if e.given != "" {
+		return fmt.Sprintf("%s is %s, and kinds has the column as %s; mend it, empty it, or give the column another kind",
+			choice.Quote(value), what, kind)
+	}
+	return fmt.Sprintf("%s is %s, as %.4g %% of the values of the column are; mend it, empty it, or say that the "+
+		"column is a category (kinds)", choice.Quote(value), what, 100*share)
+}
+
+// infinite returns which share of the values are infinite.
+func (e evidence) infinite() float64 {
+	n := 0
+	for k, v := range e.texts.Values {
+		if isInfinite(v) {
+			n += e.counts[k]
+		}
+	}
+	return float64(n) / float64(e.rows)
 }
 
 func join(a, b string) string {

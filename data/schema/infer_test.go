@@ -77,6 +77,9 @@ func TestKindsOfColumnsAreFound(t *testing.T) {
 			Hi: 1704164645}},
 		{count("row", "%d", 40), Column{Kind: Identifier}},
 		{shuffled, Column{Kind: Identifier}},
+		{repeat("zip", 40, "01234", "90210", "345"), Column{Kind: Category, Levels: []string{"345", "01234", "90210"}}},
+		{repeat("date", 40, "01.02.2020", "03.02.2020", "05.02.2020"),
+			Column{Kind: Date, Lo: 1580515200, Hi: 1580860800, Step: 172800}},
 		{count("name", "person %d", 40), Column{Kind: Identifier}},
 		{repeat("c", 40, "same"), Column{Kind: Constant, Value: "same"}},
 		{repeat("c", 40, "", "NA", ""), Column{Kind: Constant, Value: "", Missing: 40}},
@@ -102,7 +105,7 @@ func TestValuesAreWrittenAsTheyWereRead(t *testing.T) {
 	for _, texts := range [][]string{
 		{"39.1", "18.7", "40.0"}, {"1,234", "12,345,678", "-99"}, {"1.234,50", "12,25", "-7,00"},
 		{"$1,200", "-$5", "$70"},
-		{"45%", "7.5%", "100%"}, {"0.0001", "12", "1.5"}, {"1e-07", "2.5", "1e+30"}, {"12 345", "7", "1 000"},
+		{"45%", "7.5%", "100%"}, {"0.0001", "12", "1.5"}, {"1e-07", "2.5", "1e+30"}, {"1.25e+300", "-2.5e-10"}, {"12 345", "7", "1 000"},
 		{"2024-01-31", "1969-12-31"}, {"31/12/1999", "01/02/2000"}, {"1/31/1999", "12/2/2000"}, {"2024-01", "1950-12"},
 		{"2024-01-02 03:04:05.250", "2024-01-02 03:04:05.000"}, {"23:59", "00:00"}, {"5 Mar 2020", "12 Dec 2021"},
 	} {
@@ -154,6 +157,17 @@ func TestFaultsAreAllFound(t *testing.T) {
 	}
 }
 
+// Infinite values are no levels: a column of them and numbers is one of numbers with faults.
+func TestInfiniteValuesAreFaults(t *testing.T) {
+	for _, text := range []string{"inf", "-Infinity", "1e400"} {
+		s, faults, err := Infer(cellsOf(repeat("x", 40, "1.5", "2.25", text, "3")), Options{})
+		if err != nil || len(faults) != 1 || faults[0].Row != 2 || faults[0].Count != 10 ||
+			!strings.Contains(faults[0].Problem, "is not finite") {
+			t.Errorf("%s: %+v, %+v, %v", text, s, faults, err)
+		}
+	}
+}
+
 func TestWhatIsSaidOfColumnsHolds(t *testing.T) {
 	cells := cellsOf(repeat("zip", 40, "10115", "20095", "80331"), repeat("size", 40, "b", "a", "c"),
 		count("row", "%d", 40), repeat("name", 40, "x", "y"))
@@ -195,9 +209,9 @@ func TestWhatIsSaidOfColumnsHolds(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{Options{Kinds: map[string]string{"size": "real"}}, "is no number"},
+		{Options{Kinds: map[string]string{"size": "real"}}, "is no number, and kinds has the column as real"},
 		{Options{Kinds: map[string]string{"size": "binary"}}, "want 2"},
-		{Options{Kinds: map[string]string{"zip": "constant"}}, "a second value"},
+		{Options{Kinds: map[string]string{"zip": "constant"}}, `"20095" is a second value, beside "10115"`},
 		{Options{Kinds: map[string]string{"zip": "date"}}, "is no date"},
 		{Options{Levels: map[string][]string{"size": {"a", "b"}}}, `"c" is none of the levels`},
 	} {

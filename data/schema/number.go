@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -106,6 +107,15 @@ func (f Format) parse(text string) (v float64, decimals int, ok bool) {
 	return v, decimals, true
 }
 
+// isCode says whether a text is of digits that begin with a zero, such as 01234, which a number would lose.
+func isCode(text string) bool { return len(text) > 1 && text[0] == '0' && isDigits(text) }
+
+// isInfinite says whether a text is a number that is infinite.
+func isInfinite(text string) bool {
+	v, err := strconv.ParseFloat(text, 64)
+	return math.IsInf(v, 0) && (err == nil || errors.Is(err, strconv.ErrRange))
+}
+
 // isDigits says whether a text is one or more digits.
 func isDigits(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
 
@@ -118,7 +128,7 @@ func (f Format) write(v float64) string {
 	minus := strings.HasPrefix(text, "-")
 	text = strings.TrimPrefix(text, "-")
 	whole, part, broken := strings.Cut(text, ".")
-	if broken && !f.Fixed {
+	if broken && !f.Fixed && f.Decimals >= 0 { // else it may end in an exponent
 		part = strings.TrimRight(part, "0")
 	}
 	if f.Group != "" && isDigits(whole) {

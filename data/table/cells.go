@@ -263,8 +263,26 @@ func Infer(path string, opts Options, o schema.Options) (*schema.Schema, Cells, 
 		return nil, cells, err
 	}
 	if len(s.Learnt()) == 0 {
-		return nil, cells, files.Malformed(path, "no column is left to learn: each is an identifier or a constant; "+
-			"say what they are (kinds)")
+		return nil, cells, files.Malformed(path, "no column is left to learn: %s", idle(s))
 	}
 	return s, cells, nil
+}
+
+// mostIdle is how many columns an error tells of that are not learnt.
+const mostIdle = 5
+
+// idle says why the columns of s are not learnt.
+func idle(s *schema.Schema) string {
+	var why []string
+	for _, c := range s.Columns[:min(len(s.Columns), mostIdle)] {
+		reason := c.Note
+		if c.Kind == schema.Constant && c.Note == "" {
+			reason = "all rows have " + choice.Quote(c.Value)
+		}
+		why = append(why, column(c.Name)+": "+reason)
+	}
+	if more := len(s.Columns) - len(why); more > 0 {
+		why = append(why, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(why, "; ")
 }

@@ -75,6 +75,12 @@ func TestFaultsOfAFileAreToldTogether(t *testing.T) {
 	if n := strings.Count(err.Error(), "is no number"); n != 20 {
 		t.Errorf("%d faults are told; want 20", n)
 	}
+	_, _, err = Infer(write(t, "c.csv", "x,y,z\n1,a,2\n1,a,3\n"), Options{}, schema.Options{Exclude: []string{"z"}})
+	for _, want := range []string{"no column is left to learn", `column "y": all rows have "a"`, `"z": left out: in exclude`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %q", err, want)
+		}
+	}
 	_, err = ReadCells(write(t, "b.csv", "x,y\n1,a\n1\n2,b\n1,2,3\n"), Options{})
 	for _, want := range []string{"2 faults", "line 3: 1 fields; want 2", "line 5: 3 fields"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -110,12 +116,14 @@ func TestCellsOfParquet(t *testing.T) {
 		Day   int32     `parquet:"day,date"`
 		At    time.Time `parquet:"at,timestamp(millisecond)"`
 		Cost  int64     `parquet:"cost,decimal(2:12)"`
+		Time  int64     `parquet:"time,time(microsecond)"`
+		Short int32     `parquet:"short,time(millisecond)"`
 	}
 	half := 0.5
 	var b bytes.Buffer
 	err := parquet.Write(&b, []row{
-		{1 << 60, &half, true, " Ann ", 19000, time.Unix(1700000000, 5e8), -5},
-		{-2, nil, false, "Bob", -1, time.Unix(0, 0), 12345},
+		{1 << 60, &half, true, " Ann ", 19000, time.Unix(1700000000, 5e8), -5, 86399_500_000, 3_600_000},
+		{-2, nil, false, "Bob", -1, time.Unix(0, 0), 12345, 0, 62_000},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +135,7 @@ func TestCellsOfParquet(t *testing.T) {
 	want := map[string][2]string{
 		"whole": {"1152921504606846976", "-2"}, "real": {"0.5", ""}, "yes": {"true", "false"}, "name": {"Ann", "Bob"},
 		"day": {"2022-01-08", "1969-12-31"}, "at": {"2023-11-14 22:13:20.500000", "1970-01-01 00:00:00"},
-		"cost": {"-0.05", "123.45"},
+		"cost": {"-0.05", "123.45"}, "time": {"23:59:59.500000", "00:00:00"}, "short": {"01:00:00", "00:01:02"},
 	}
 	for c, name := range cells.Names {
 		for i, w := range want[name] {
@@ -138,6 +146,17 @@ func TestCellsOfParquet(t *testing.T) {
 	}
 	if len(cells.Names) != len(want) || cells.Rows != 2 {
 		t.Errorf("%q, %d rows", cells.Names, cells.Rows)
+	}
+}
+
+func TestParquetWithoutRowsSaysSo(t *testing.T) {
+	var b bytes.Buffer
+	if err := parquet.Write(&b, []struct{ X float64 }{}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := decodeParquetCells(bytes.NewReader(b.Bytes()), int64(b.Len()), "a.parquet")
+	if err == nil || !strings.Contains(err.Error(), "no rows of data") {
+		t.Error(err)
 	}
 }
 

@@ -95,6 +95,9 @@ func (b *workbook) fill(t *textCells, lines [][]string, opts Options) error {
 			continue
 		}
 		full := make([]string, wide)
+		if err := b.formulas(row, i+1, wide); err != nil {
+			return err
+		}
 		for d, text := range row {
 			v, err := b.text(d+1, i+1, text)
 			if err != nil {
@@ -126,6 +129,29 @@ func (b *workbook) fill(t *textCells, lines [][]string, opts Options) error {
 		t.add(row, at[i])
 	}
 	t.out.Where = func(row int) string { return fmt.Sprintf("row %d", at[row]) }
+	return nil
+}
+
+// formulas reports an empty cell of a row with a formula whose value the file does not have, as files have
+// it that no program of spreadsheets has saved.
+func (b *workbook) formulas(row []string, at, wide int) error {
+	for d := range wide {
+		if d < len(row) && row[d] != "" {
+			continue
+		}
+		name, err := excelize.CoordinatesToCellName(d+1, at)
+		if err != nil {
+			return files.Malformed(b.path, "cell %d of row %d: %v", d+1, at, err)
+		}
+		kind, err := b.GetCellType(b.sheet, name)
+		if err == nil && kind != excelize.CellTypeUnset && kind != excelize.CellTypeNumber {
+			continue // its value is a text that is empty
+		}
+		if formula, err := b.GetCellFormula(b.sheet, name); err == nil && formula != "" {
+			return files.MalformedAt(b.path, "cell "+name, "the value of its formula is not in the file; open the "+
+				"workbook in a spreadsheet program, and save it")
+		}
+	}
 	return nil
 }
 

@@ -1,6 +1,9 @@
 package table
 
 import (
+	"archive/zip"
+	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -134,5 +137,58 @@ func TestFormatsOfDatesAreKnown(t *testing.T) {
 		if datePattern(format) != want {
 			t.Errorf("%s: %v", format, !want)
 		}
+	}
+}
+
+// A formula has its value only where a spreadsheet program has saved the file. One whose value is an empty
+// text has it.
+func TestFormulasWithoutValuesAreErrors(t *testing.T) {
+	path := workbookOf(t, "A1", [][]any{{"a", "b", "sum"}, {1, 2}, {3, 4}}, func(f *excelize.File) {
+		if err := f.SetCellFormula("Sheet1", "C3", "A3+B3"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if _, err := ReadCells(path, Options{}); err != nil {
+		t.Errorf("a formula of an empty text: %v", err)
+	}
+	bare := filepath.Join(t.TempDir(), "bare.xlsx")
+	rewrite(t, path, bare, "xl/worksheets/sheet1.xml", ` t="str"`, "")
+	_, err := ReadCells(bare, Options{})
+	if err == nil || !strings.Contains(err.Error(), "cell C3: the value of its formula is not in the file") {
+		t.Error(err)
+	}
+}
+
+// rewrite copies a zip file with one text of one of its parts replaced.
+func rewrite(t *testing.T, from, to, part, old, with string) {
+	t.Helper()
+	r, err := zip.OpenReader(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, f := range r.File {
+		text, err := fs.ReadFile(r, f.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Name == part {
+			text = bytes.ReplaceAll(text, []byte(old), []byte(with))
+		}
+		out, err := w.Create(f.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.Write(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, b.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -42,6 +42,9 @@ func decodeParquetCells(r io.ReaderAt, size int64, path string) (out Cells, err 
 	for c := range all {
 		all[c] = c
 	}
+	if p.NumRows() == 0 { // then there may be no pages to check
+		return Cells{}, files.Malformed(path, "no rows of data")
+	}
 	if err := p.check(r, size, all); err != nil {
 		return Cells{}, err
 	}
@@ -67,9 +70,6 @@ func decodeParquetCells(r io.ReaderAt, size int64, path string) (out Cells, err 
 			return Cells{}, err
 		}
 		out.Columns = append(out.Columns, t)
-	}
-	if out.Rows == 0 {
-		return Cells{}, files.Malformed(path, "no rows of data")
 	}
 	return out, nil
 }
@@ -138,6 +138,19 @@ func logicalText(kind parquet.Kind, logical format.LogicalTypeValue) func(parque
 	case *format.DateType:
 		return func(v parquet.Value) string {
 			return time.Unix(int64(v.Int32())*86400, 0).UTC().Format(time.DateOnly)
+		}
+	case *format.TimeType:
+		unit := l.Unit.Value.Duration()
+		return func(v parquet.Value) string {
+			t := time.Duration(v.Int64()) * unit
+			if kind == parquet.Int32 {
+				t = time.Duration(v.Int32()) * unit
+			}
+			layout := time.TimeOnly
+			if t%time.Second != 0 {
+				layout += ".000000"
+			}
+			return time.Unix(0, int64(t)).UTC().Format(layout)
 		}
 	case *format.TimestampType:
 		unit := int64(l.Unit.Value.Duration())
