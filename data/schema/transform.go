@@ -112,10 +112,10 @@ func (k *Code) forward(y float64) (z, logdet float64) {
 		z, logdet = math.Log1p(y), -math.Log1p(y)
 	case Logit:
 		z = math.Log((y - k.A) / (k.B - y))
-		logdet = math.Log((k.B - k.A) / ((y - k.A) * (k.B - y)))
+		logdet = math.Log(k.B-k.A) - math.Log(y-k.A) - math.Log(k.B-y) // the product may be no float64
 	case Robust:
 		u := (y - k.A) / k.B
-		z, logdet = math.Asinh(u), -math.Log(k.B)-0.5*math.Log1p(u*u)
+		z, logdet = math.Asinh(u), -math.Log(k.B)-math.Log(math.Hypot(1, u))
 	case Quantile:
 		i := k.segment(k.Y, y)
 		slope := (k.Z[i+1] - k.Z[i]) / (k.Y[i+1] - k.Y[i])
@@ -197,7 +197,7 @@ func (c Column) fitNumber(values []float64, name string) (*Code, error) {
 	var best *Code
 	most := math.Inf(-1)
 	for _, t := range Transforms() {
-		if name != "" && name != t {
+		if name != "" && name != t || name == "" && t == Quantile && len(y) < leastQuantile {
 			continue
 		}
 		k, parameters := c.candidate(t, y, cells)
@@ -286,6 +286,10 @@ func (k *Code) normality(y []float64) float64 {
 	}
 	return sum
 }
+
+// leastQuantile is from how many values on quantile may be chosen: of fewer the knots are the values
+// themselves, and two that are near put the next one very far off.
+const leastQuantile = 40
 
 // Knots of quantile are so far apart, or as far as rowsOfKnot values are.
 const (

@@ -203,6 +203,41 @@ func TestTheDataChooseTheTransform(t *testing.T) {
 	}
 }
 
+// Few values, two of them near, do not put others far off.
+func TestFewValuesAreNotTheirOwnQuantiles(t *testing.T) {
+	values := []float64{-0.2593, -0.2591, 1.288185, -1.444}
+	for n := 2; n <= len(values); n++ {
+		k, err := columnOf(values[:n]).fitNumber(values[:n], "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range values {
+			if z, _ := k.forward(v); n > 2 && math.Abs(z) > 20 || k.Transform == Quantile {
+				t.Errorf("of %d values: %g is %g by %s", n, v, z, k.Transform)
+			}
+		}
+	}
+}
+
+// Densities of numbers of any size are finite.
+func TestDensitiesOfExtremeNumbers(t *testing.T) {
+	for _, values := range [][]float64{{1e-301, 4e-301, 9e-301}, {-1e300, 2e299, 1e300}, {-1, 0, 1, 1e250}} {
+		c := columnOf(values)
+		c.Step, c.Values = 0, nil
+		for _, transform := range []string{Logit, Robust} {
+			k, err := c.fitNumber(values, transform)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range values {
+				if z, logdet := k.forward(v); !finite(z, logdet) {
+					t.Errorf("%s of %g in %v: %g, log-derivative %g", transform, v, values, z, logdet)
+				}
+			}
+		}
+	}
+}
+
 // Ten outliers in a thousand rows leave the rest as wide as it was, and come no farther out than a
 // network sees.
 func TestOutliersDoNotWreckAColumn(t *testing.T) {

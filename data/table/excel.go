@@ -2,7 +2,9 @@ package table
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/xuri/excelize/v2"
@@ -181,9 +183,26 @@ func (b *workbook) text(column, row int, raw string) (string, error) {
 		return "", files.Malformed(b.path, "cell %s: %v", name, err)
 	}
 	if !b.showsDate(style) {
-		return raw, nil
+		return digits15(raw), nil
 	}
 	return b.date(raw), nil
+}
+
+// digits15 returns a number as spreadsheets show it, with 15 digits: files have 97.9 as 97.90000000000001.
+func digits15(raw string) string {
+	v, err := strconv.ParseFloat(raw, 64)
+	if err != nil || len(raw) <= 15 || !strings.Contains(raw, ".") {
+		return raw
+	}
+	const low, high = 1e-5, 1e15 // between which no exponent is needed
+	if a := math.Abs(v); a < low || a >= high {
+		return strconv.FormatFloat(v, 'g', 15, 64)
+	}
+	v, err = strconv.ParseFloat(strconv.FormatFloat(v, 'g', 15, 64), 64)
+	if err != nil {
+		return raw
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
 // date returns the date of a number of days.

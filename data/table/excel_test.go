@@ -192,3 +192,14 @@ func rewrite(t *testing.T, from, to, part, old, with string) {
 		t.Fatal(err)
 	}
 }
+
+func TestNumbersOfWorkbooksHave15Digits(t *testing.T) {
+	for raw, want := range map[string]string{
+		"97.90000000000001": "97.9", "1.1000000000000001": "1.1", "-807.0599999999999": "-807.06", "0.33333333333333331": "0.333333333333333", "12.5": "12.5", "1234567890123456": "1234567890123456", "3.0000000000000001E-7": "3e-07",
+		"0.0": "0.0",
+	} {
+		if got := digits15(raw); got != want {
+			t.Errorf("%s is read as %s; want %s", raw, got, want)
+		}
+	}
+}
