@@ -26,7 +26,7 @@ func (s *Schema) Fit(x flow.Batch, transforms map[string]string) (*Schema, error
 		case at < 0:
 			return nil, fmt.Errorf("schema: transforms: %w", choice.Check("column", name, s.Names()))
 		case !s.Columns[at].Learnt() || !s.Columns[at].Kind.number():
-			return nil, fmt.Errorf("schema: transforms has %s, which is %s: a transform is for numbers; leave it out",
+			return nil, fmt.Errorf("schema: transforms has %s, which is of kind %s: a transform is for numbers; leave it out",
 				choice.Quote(name), s.Columns[at].Kind)
 		}
 	}

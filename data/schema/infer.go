@@ -222,7 +222,7 @@ func (e evidence) found(c Column, asked bool) (Column, []Fault) {
 			return e.numeric(c, Date, d)
 		}
 	}
-	if n.share == 1 && len(e.distinct) == 2 && c.Missing == 0 {
+	if n.share == 1 && len(e.distinct) == 2 {
 		c.Kind, c.Levels = Binary, levelsOf(e.distinct)
 		return c, nil
 	}

@@ -64,6 +64,7 @@ func TestKindsOfColumnsAreFound(t *testing.T) {
 		{repeat("share", 40, "45%", "7.5%", "100%"), Column{Kind: Real, Lo: 7.5, Hi: 100, Step: 2.5}},
 		{repeat("b", 40, "0", "1"), Column{Kind: Binary, Levels: []string{"0", "1"}}},
 		{repeat("b", 40, "True", "False"), Column{Kind: Binary, Levels: []string{"False", "True"}}},
+		{repeat("b", 39, "0", "1", "NA"), Column{Kind: Binary, Levels: []string{"0", "1"}, Missing: 13, Marker: "NA"}},
 		{repeat("b", 40, "yes", "no", ""), Column{Kind: Binary, Levels: []string{"no", "yes"}, Missing: 13}},
 		{repeat("g", 40, "b", "a", "rare", "a"), Column{Kind: Category, Levels: []string{"a", "b", "rare"}}},
 		{repeat("g", 40, "X", "null"), Column{Kind: Category, Levels: []string{"X"}, Missing: 20, Marker: "null"}},

@@ -257,7 +257,7 @@ func Infer(path string, opts Options, o schema.Options) (*schema.Schema, Cells, 
 	}
 	s, faults, err := schema.Infer(cells.Cells, o)
 	if err != nil {
-		return nil, cells, files.Malformed(path, "%v", err)
+		return nil, cells, fmt.Errorf("data: %w (%s)", err, choice.Cut(path)) // it is of the settings
 	}
 	if err := Faults(path, faults, cells.Where); err != nil {
 		return nil, cells, err

@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"flowmatch/data"
 	"flowmatch/data/schema"
 	"flowmatch/internal/choice"
 	"flowmatch/run"
@@ -120,6 +123,11 @@ func describe(file string, set []string) (result, error) {
 	}
 	d, err := c.Data.Describe("")
 	if err != nil {
+		_, inFile := errors.AsType[*data.FileError](err)
+		_, ofPath := errors.AsType[*fs.PathError](err)
+		if !inFile && !ofPath { // but of a setting
+			return nil, usageError{err}
+		}
 		return nil, ofFile(err)
 	}
 	r := describeResult{File: file, Rows: d.Schema.N, Header: d.Header, Split: d.Schema.Delimiter,

@@ -144,6 +144,8 @@ func TestWhatATableCannotBeIsSaid(t *testing.T) {
 		{"data describe " + tmp + "/nothing.csv", exitUsage, "no such file"},
 		{"data describe " + file + " --set train.steps=3", exitUsage, "no setting of the data"},
 		{"data describe " + file + " --set data.kinds.agee=real", exitUsage, `did you mean "age"`},
+		{"data describe " + file + " --set data.transforms.age=logg", exitUsage, `did you mean "log"`},
+		{"train " + file + " --out " + tmp + "/b --set data.kinds.agee=real", exitUsage, `did you mean "age"`},
 		{"train " + broken + " --out " + tmp + "/b", exitFailure, "line 3: 1 fields; want 2"},
 		{"train " + file + " --out " + tmp + "/b --set train.objective=reflow --set train.pairs=100 --set seed=1 " +
 			"--set train.teacher=" + dir, exitUsage, "do not hold what those of this run do"},
