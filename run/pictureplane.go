@@ -15,15 +15,11 @@ import (
 )
 
 // window returns the plane through the data along two axes, and the rectangle of it that they
-// fill, a little widened, in data units; where there are no data, those of samples.
+// fill, a little widened, in data units; where no points are held out, those of samples.
 func (a *artist) window(ctx context.Context, axes [2]int) (plane, plot.Limits, error) {
 	x, err := a.typical(ctx)
 	if err != nil {
 		return plane{}, plot.Limits{}, err
-	}
-	if x.N == 0 {
-		p := plane{axes: axes, at: make([]float64, a.Model.Dim())}
-		return p, plot.Limits{XMin: -4, XMax: 4, YMin: -4, YMax: 4}, nil
 	}
 	p := through(x, axes)
 	if a.Limits != (plot.Limits{}) {
@@ -53,7 +49,7 @@ func stretched(l plot.Limits) bool {
 // typical returns points in data units that lie where the data do.
 func (a *artist) typical(ctx context.Context) (flow.Batch, error) {
 	const most = 2000
-	if set := a.beside(); set != nil {
+	if set := a.beside(); set != nil && set.Test.Len() > 0 {
 		x, _, err := data.RandomRows(set.Test, most, a.Config.Seed, "run/limits",
 			seed.Rand(a.Config.Seed, "run/limits", 1))
 		if err == nil {

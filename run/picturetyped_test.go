@@ -43,3 +43,30 @@ func TestFieldsOfBoundedColumnsAreDrawn(t *testing.T) {
 		t.Errorf("velocities %v; want none beyond the bounds, and some within", v)
 	}
 }
+
+// Where no points are held out, pictures show where samples lie.
+func TestPicturesWithoutHeldOutPoints(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "line.csv")
+	if err := os.WriteFile(file, []byte("a\n1001.5\n1002.25\n1004\n1003.5\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	cfg := parseText(t, "data: {val: 0, test: 0}\nnet: {hidden: [8]}\ntrain: {steps: 5, batch: 16}\n"+
+		"eval: {solver: euler, steps: 4}", "data.path="+file)
+	r, err := Train(t.Context(), cfg, filepath.Join(t.TempDir(), "run"), TrainOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"density", "field", "samples"} {
+		if err := r.Picture(t.Context(), io.Discard, kind, PictureOptions{N: 50, Cells: 8}); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	a, err := r.artist(PictureOptions{N: 50}, "density")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := a.typical(t.Context())
+	if err != nil || x.N == 0 || x.X[0] < 900 || x.X[0] > 1100 {
+		t.Errorf("typical points %v, %v; want samples around 1003", x.X[:min(len(x.X), 3)], err)
+	}
+}
