@@ -106,6 +106,9 @@ func (c Config) readTyped(path string, s *schema.Schema) (*schema.Schema, table.
 		})
 	} else {
 		cells, err = table.ReadCells(path, opts)
+		if err == nil {
+			err = cells.CheckRead(schema.Options{Columns: s.Names()})
+		}
 	}
 	if err != nil {
 		return nil, cells, flow.Batch{}, err

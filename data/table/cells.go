@@ -22,6 +22,26 @@ type Cells struct {
 	Header bool                 // the names are the first line of a text
 	Where  func(row int) string // where a row is: "line 7", "row 3"
 	Notes  []string
+	Unread []Unread // columns that cannot be texts; one text stands for them in all rows
+}
+
+// Unread is a column of lists, say.
+type Unread struct{ Column, Problem string }
+
+// CheckRead reports columns that o asks for and that cannot be texts.
+func (c Cells) CheckRead(o schema.Options) error {
+	var bad []string
+	for _, u := range c.Unread {
+		out := slices.Contains(o.Exclude, u.Column) || o.Columns != nil && !slices.Contains(o.Columns, u.Column) ||
+			o.Kinds[u.Column] == string(schema.Identifier)
+		if !out {
+			bad = append(bad, column(u.Column)+" "+u.Problem+", or leave the column out (exclude)")
+		}
+	}
+	if bad == nil {
+		return nil
+	}
+	return files.Malformed(c.Path, "%s", strings.Join(bad, "\n"))
 }
 
 // Known says whether a file is a table, by its extension.
@@ -253,6 +273,9 @@ func Faults(path string, faults []schema.Fault, where func(row int) string) erro
 func Infer(path string, opts Options, o schema.Options) (*schema.Schema, Cells, error) {
 	cells, err := ReadCells(path, opts)
 	if err != nil {
+		return nil, cells, err
+	}
+	if err := cells.CheckRead(o); err != nil {
 		return nil, cells, err
 	}
 	s, faults, err := schema.Infer(cells.Cells, o)

@@ -160,6 +160,30 @@ func TestParquetWithoutRowsSaysSo(t *testing.T) {
 	}
 }
 
+// A column of lists is an error, unless it is left out.
+func TestListsOfParquetCanBeLeftOut(t *testing.T) {
+	type row struct {
+		X float64
+		L []int64 `parquet:"l,list"`
+	}
+	var b bytes.Buffer
+	if err := parquet.Write(&b, []row{{1.5, []int64{1, 2}}, {2.5, nil}, {4, []int64{3}}}); err != nil {
+		t.Fatal(err)
+	}
+	path := write(t, "a.parquet", b.String())
+	_, _, err := Infer(path, Options{}, schema.Options{})
+	if err == nil || !strings.Contains(err.Error(), `"l.list.element" holds lists; want one value a row, or leave`) {
+		t.Error(err)
+	}
+	for _, o := range []schema.Options{{Exclude: []string{"l.list.element"}}, {Columns: []string{"X"}},
+		{Kinds: map[string]string{"l.list.element": "identifier"}}} {
+		s, _, err := Infer(path, Options{}, o)
+		if err != nil || len(s.Learnt()) != 1 {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
 func TestDecimalsOfBytesAreTwosComplement(t *testing.T) {
 	for _, c := range []struct {
 		bytes []byte

@@ -17,8 +17,7 @@ import (
 )
 
 // readParquetCells reads the columns of a Parquet file as texts: numbers, truth values, texts,
-// dates and decimals. Nulls are empty. Columns of lists, and of bytes that are no text, are
-// told of together.
+// dates, times and decimals. Nulls are empty. Other columns, such as those of lists, are in Cells.Unread.
 func readParquetCells(path string) (Cells, error) {
 	f, err := files.OpenFile(path)
 	if err != nil {
@@ -49,22 +48,22 @@ func decodeParquetCells(r io.ReaderAt, size int64, path string) (out Cells, err 
 		return Cells{}, err
 	}
 	texts := make([]func(parquet.Value) string, len(all))
-	var bad []error
+	out = Cells{Path: path, Where: files.Row}
 	for c := range all {
 		leaf, ok := p.Schema().Lookup(p.Schema().Columns()[c]...)
 		if !ok {
 			return Cells{}, files.Malformed(path, "%s is not in the schema", column(p.names[c]))
 		}
 		if texts[c], err = parquetText(leaf); err != nil {
-			bad = append(bad, fmt.Errorf("%s %w", column(p.names[c]), err))
+			out.Unread = append(out.Unread, Unread{Column: p.names[c], Problem: err.Error()})
 		}
 	}
-	if len(bad) > 0 {
-		return Cells{}, files.Malformed(path, "%v", errors.Join(bad...))
-	}
-	out = Cells{Path: path, Where: files.Row}
 	out.Names, out.Index, out.Rows = p.names, p.index, int(p.NumRows())
 	for c, name := range p.names {
+		if texts[c] == nil {
+			out.Columns = append(out.Columns, schema.Texts{Values: []string{"unread"}, Index: make([]int32, out.Rows)})
+			continue
+		}
 		t, err := p.texts(c, texts[c], name)
 		if err != nil {
 			return Cells{}, err
