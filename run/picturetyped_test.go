@@ -22,8 +22,8 @@ func TestFieldsOfBoundedColumnsAreDrawn(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text.String()), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	cfg := parseText(t, "data: {schema: auto, val: 20, test: 30, transforms: {a: logit, b: log1p}}\nnet: {hidden: [8]}\n"+
-		"train: {steps: 5, batch: 16}\neval: {solver: euler, steps: 4}", "data.path="+file)
+	cfg := parseText(t, "data: {schema: auto, val: 20, test: 30, transforms: {a: logit, b: log1p}}\n"+
+		"net: {hidden: [8]}\ntrain: {steps: 5, batch: 16}\neval: {solver: euler, steps: 4}", "data.path="+file)
 	r, err := Train(t.Context(), cfg, filepath.Join(t.TempDir(), "run"), TrainOptions{})
 	if err != nil {
 		t.Fatal(err)

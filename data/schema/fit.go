@@ -26,8 +26,8 @@ func (s *Schema) Fit(x flow.Batch, transforms map[string]string) (*Schema, error
 		case at < 0:
 			return nil, fmt.Errorf("schema: transforms: %w", choice.Check("column", name, s.Names()))
 		case !s.Columns[at].Learnt() || !s.Columns[at].Kind.number():
-			return nil, fmt.Errorf("schema: transforms has %s, which is of kind %s: a transform is for numbers; leave it out",
-				choice.Quote(name), s.Columns[at].Kind)
+			return nil, fmt.Errorf("schema: transforms has %s, which is of kind %s: a transform is for numbers; "+
+				"leave it out", choice.Quote(name), s.Columns[at].Kind)
 		}
 	}
 	out := *s

@@ -315,8 +315,8 @@ func (e evidence) unread(value string, kind Kind, share float64) string {
 		what = "not finite"
 	}
 	if e.given != "" {
-		return fmt.Sprintf("%s is %s, and kinds has the column as %s; mend it, empty it, or give the column another kind",
-			choice.Quote(value), what, kind)
+		return fmt.Sprintf("%s is %s, and kinds has the column as %s; mend it, empty it, or give the column another "+
+			"kind", choice.Quote(value), what, kind)
 	}
 	return fmt.Sprintf("%s is %s, as %.4g %% of the values of the column are; mend it, empty it, or say that the "+
 		"column is a category (kinds)", choice.Quote(value), what, 100*share)

@@ -76,7 +76,8 @@ func TestFaultsOfAFileAreToldTogether(t *testing.T) {
 		t.Errorf("%d faults are told; want 20", n)
 	}
 	_, _, err = Infer(write(t, "c.csv", "x,y,z\n1,a,2\n1,a,3\n"), Options{}, schema.Options{Exclude: []string{"z"}})
-	for _, want := range []string{"no column is left to learn", `column "y": all rows have "a"`, `"z": left out: in exclude`} {
+	for _, want := range []string{"no column is left to learn", `column "y": all rows have "a"`,
+		`"z": left out: in exclude`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want %q", err, want)
 		}
