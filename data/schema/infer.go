@@ -205,7 +205,7 @@ func (e evidence) found(c Column, asked bool) (Column, []Fault) {
 			return e.numeric(c, Date, d)
 		}
 		c, faults := e.text(c, asked)
-		c.Note = join("codes, some of which begin with 0", c.Note)
+		c.Note = join(c.Note, "some begin with 0, as codes do; if they are numbers, kinds can say integer")
 		return c, faults
 	}
 	if n.share < readShare && n.share > 0 && n.share+e.infinite() >= readShare {
