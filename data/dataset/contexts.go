@@ -70,13 +70,11 @@ func (c Config) checkContext() error {
 			return fmt.Errorf("data: bounds: %s: %w", choice.Quote(name), err)
 		}
 	}
-	switch {
+	switch target := len(c.Target) > 0; {
 	case c.SquashContext && !c.Given():
 		return errors.New("data: squash_context is set, but there is no context; name its columns in context")
 	case c.SquashContext && c.Standardize == StandardizeNone:
 		return errors.New("data: squash_context is of standardized contexts, and standardize is none; leave one out")
-	}
-	switch target := len(c.Target) > 0; {
 	case target && c.ContextPath != "":
 		return errors.New("data: target is set beside context_path: all columns of path but the label are learnt " +
 			"then; to pick some, use columns")

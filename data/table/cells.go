@@ -77,18 +77,9 @@ func ReadCells(path string, opts Options) (Cells, error) {
 
 // csvCells reads the fields of a text.
 func csvCells(r io.Reader, path string, opts Options) (Cells, error) {
-	c, err := newCSVReader(r, path, opts)
+	c, first, err := openCSV(r, path, opts)
 	if err != nil {
 		return Cells{}, err
-	}
-	first, err := c.next()
-	if err == io.EOF {
-		return Cells{}, files.Malformed(path, "empty file")
-	} else if err != nil {
-		return Cells{}, err
-	}
-	if len(first) > maxColumns {
-		return Cells{}, files.MalformedAt(path, "line 1", "%d fields; want at most %d columns", len(first), maxColumns)
 	}
 	t := &textCells{c: c, first: slices.Clone(first), line: c.line()}
 	t.out = Cells{Path: path, Cells: schema.Cells{Names: files.Numbered(len(first)),

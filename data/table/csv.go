@@ -17,20 +17,25 @@ import (
 	"flowmatch/internal/choice"
 )
 
+// openCSV returns the reader of a text, and its first line, which is the reader's until the next.
+func openCSV(r io.Reader, path string, opts Options) (c *csvReader, first []string, err error) {
+	if c, err = newCSVReader(r, path, opts); err != nil {
+		return nil, nil, err
+	}
+	switch first, err = c.next(); {
+	case err == io.EOF:
+		err = files.Malformed(path, "empty file")
+	case err == nil && len(first) > maxColumns:
+		err = files.MalformedAt(path, "line 1", "%d fields; want at most %d columns", len(first), maxColumns)
+	}
+	return c, first, err
+}
+
 // decodeCSV reads a CSV file from r; path is for the errors.
 func decodeCSV(r io.Reader, path string, opts Options) (Table, error) {
-	c, err := newCSVReader(r, path, opts)
+	c, first, err := openCSV(r, path, opts)
 	if err != nil {
 		return Table{}, err
-	}
-	first, err := c.next()
-	if err == io.EOF {
-		return Table{}, files.Malformed(path, "empty file")
-	} else if err != nil {
-		return Table{}, err
-	}
-	if len(first) > maxColumns {
-		return Table{}, files.MalformedAt(path, "line 1", "%d fields; want at most %d columns", len(first), maxColumns)
 	}
 	names := opts.numbered(len(first))
 	header := opts.Header != nil && *opts.Header || opts.Header == nil && looksLikeNames(first, opts.DropMissing)

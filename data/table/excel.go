@@ -23,16 +23,12 @@ const workbookFree, workbookMost = 64 << 20, 60
 // otherwise.
 func readExcelCells(path string, opts Options) (out Cells, err error) {
 	defer damaged(path, "workbook", func(e error) { out, err = Cells{}, e })
-	r, err := files.OpenFile(path)
+	r, size, err := files.OpenSized(path)
 	if err != nil {
 		return Cells{}, err
 	}
 	defer r.Close()
-	info, err := r.Stat()
-	if err != nil {
-		return Cells{}, fmt.Errorf("data: %w", err)
-	}
-	limit := workbookFree + workbookMost*info.Size()
+	limit := workbookFree + workbookMost*size
 	f, err := excelize.OpenReader(r, excelize.Options{RawCellValue: true, UnzipSizeLimit: limit,
 		UnzipXMLSizeLimit: limit})
 	if err != nil {

@@ -21,16 +21,12 @@ import (
 // are called by their path, such as "pos.x". Nulls, and columns that are lists
 // or not numbers, are FileErrors.
 func readParquet(path string, opts Options) (t Table, err error) {
-	f, err := files.OpenFile(path)
+	f, size, err := files.OpenSized(path)
 	if err != nil {
 		return Table{}, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return Table{}, fmt.Errorf("data: %w", err)
-	}
-	return decodeParquet(f, info.Size(), path, opts)
+	return decodeParquet(f, size, path, opts)
 }
 
 func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Table, err error) {

@@ -19,16 +19,12 @@ import (
 // readParquetCells reads the columns of a Parquet file as texts: numbers, truth values, texts,
 // dates, times and decimals. Nulls are empty. Other columns, such as those of lists, are in Cells.Unread.
 func readParquetCells(path string) (Cells, error) {
-	f, err := files.OpenFile(path)
+	f, size, err := files.OpenSized(path)
 	if err != nil {
 		return Cells{}, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return Cells{}, fmt.Errorf("data: %w", err)
-	}
-	return decodeParquetCells(f, info.Size(), path)
+	return decodeParquetCells(f, size, path)
 }
 
 func decodeParquetCells(r io.ReaderAt, size int64, path string) (out Cells, err error) {

@@ -53,6 +53,18 @@ func Label(v float64) (int32, error) {
 // Row names row i of a file without lines, counted from 1.
 func Row(i int) string { return fmt.Sprintf("row %d", i+1) }
 
+// OpenSized is [OpenFile] with the size of the file in bytes.
+func OpenSized(path string) (f *os.File, size int64, err error) {
+	if f, err = OpenFile(path); err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("data: %w", err), f.Close())
+	}
+	return f, info.Size(), nil
+}
+
 // OpenFile opens a file for reading; not a folder, a pipe, a socket or a device.
 func OpenFile(path string) (*os.File, error) {
 	info, err := os.Stat(path)
