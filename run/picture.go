@@ -53,7 +53,7 @@ func pictures() []picture {
 		{"flow", 1500, false, (*artist).flow},
 		{"couplings", 200, false, func(a *artist, _ context.Context, w io.Writer) error { return a.couplings(w) }},
 		{"pit", 1000, false, (*artist).pit},
-		{"calibration", pointsDrawn, false, (*artist).calibration},
+		{"calibration", 0, false, (*artist).calibration}, // the report's own,
 		{"denoising", 5, true, (*artist).strips},
 		{"interpolation", 6, true, (*artist).interpolation},
 		{"neighbours", 8, true, (*artist).neighbours},
@@ -125,7 +125,6 @@ type artist struct {
 	one     flow.Batch // the one context, in model units, that the picture is of; the zero Batch: none
 	about   string     // what the title says of it
 	pairs   bool       // all pairs of columns are asked for
-	held    int        // how many held-out points were asked for; 0: none were
 }
 
 // Picture draws a picture of one kind: PNG, or an animated GIF for flow.
@@ -150,7 +149,6 @@ func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOp
 // artist returns who draws: an eye sees three digits, so a picture need not wait for
 // more.
 func (r *Run) artist(o PictureOptions, kind string) (*artist, error) {
-	held := o.N
 	if o.N == 0 {
 		k := max(0, slices.Index(Pictures(), kind)) // of none there is an error already
 		if p := pictures()[k]; r.Model.Spec().Image() != nil && !p.images {
@@ -162,7 +160,7 @@ func (r *Run) artist(o PictureOptions, kind string) (*artist, error) {
 	s, err := r.Subject(false)
 	s.Settings.Solve.RTol = max(s.Settings.Solve.RTol, pictureTolerance)
 	s.Settings.Solve.ATol = max(s.Settings.Solve.ATol, pictureTolerance)
-	return &artist{Run: r, PictureOptions: o, subject: s, held: held}, err
+	return &artist{Run: r, PictureOptions: o, subject: s}, err
 }
 
 // data returns the data of the run, or nil where they cannot be opened.
@@ -385,7 +383,7 @@ func (a *artist) calibration(ctx context.Context, w io.Writer) error {
 	if a.subject.Set, err = a.Run.Data(); err != nil {
 		return err
 	}
-	c, err := a.subject.Calibration(ctx, a.held)
+	c, err := a.subject.Calibration(ctx, a.N)
 	if err != nil {
 		return err
 	}

@@ -102,16 +102,17 @@ func sharesBelow(truth, samples flow.Batch, rng *rand.Rand) flow.Batch {
 		for i := range truth.N {
 			v := truth.X[i*truth.D+j]
 			below, _ := slices.BinarySearch(column, v)
-			upTo, _ := slices.BinarySearchFunc(column, v, func(a, b float64) int {
-				if a <= b {
-					return -1
-				}
-				return 1
-			})
+			upTo := atMost(column, v)
 			out.X[i*out.D+j] = (float64(below) + rng.Float64()*float64(upTo-below)) / float64(len(column))
 		}
 	}
 	return out
+}
+
+// atMost returns how many of sorted numbers are at most v.
+func atMost(sorted []float64, v float64) int {
+	n, _ := slices.BinarySearch(sorted, math.Nextafter(v, math.Inf(1)))
+	return n
 }
 
 // pitSeries returns a line for each column of the shares, of many columns for those farthest
@@ -138,12 +139,7 @@ func pitSeries(shares flow.Batch, band float64, names []string) (series []plot.S
 		}
 		slices.Sort(u)
 		for _, x := range right.X {
-			n, _ := slices.BinarySearchFunc(u, x, func(a, b float64) int {
-				if a <= b {
-					return -1
-				}
-				return 1
-			})
+			n := atMost(u, x)
 			y := float64(n)/float64(len(u)) - x
 			l.Y, l.far = append(l.Y, y), max(l.far, math.Abs(y))
 		}
