@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,17 +17,9 @@ import (
 
 // modeResult is what sample --map prints: the most likely point of each context.
 type modeResult struct {
-	Run     string   `json:"run"`
-	Files   []string `json:"files"`
-	N       int      `json:"n"`
-	Dim     int      `json:"dim"`
-	Seed    uint64   `json:"seed"`
-	Solver  string   `json:"solver"`
-	NFE     int      `json:"nfe"`
-	Seconds float64  `json:"seconds"`
-	Backend string   `json:"backend"`
-	Label   string   `json:"label,omitempty"`
-	Given   string   `json:"given,omitempty"`
+	solved
+	Label string `json:"label,omitempty"`
+	Given string `json:"given,omitempty"`
 	// Points are the most likely points, and LogP their log-densities in nats.
 	Points [][]float64 `json:"points"`
 	LogP   []float64   `json:"logp"`
@@ -41,9 +32,7 @@ type modeResult struct {
 }
 
 func (m modeResult) text(w io.Writer) {
-	fmt.Fprintf(w, "most likely\t%d points of %d dimensions, seed %d, in %s\n", m.N, m.Dim, m.Seed,
-		strings.Join(m.Files, ", "))
-	fmt.Fprintf(w, "solver\t%s, NFE %d, %.2f s on backend %s\n", m.Solver, m.NFE, m.Seconds, m.Backend)
+	m.head(w, fmt.Sprintf("most likely\t%d points", m.N))
 	if m.Label != "" {
 		fmt.Fprintf(w, "label\t%s\n", m.Label)
 	}
@@ -119,9 +108,10 @@ func (a *app) mode(cmd *cobra.Command, r *run.Run, ext string, f sampleFlags) (r
 	if err != nil {
 		return nil, err
 	}
-	res := modeResult{Run: r.Dir, N: n, Dim: modes.X.D, Seed: f.seed, Solver: o.Solver.String(), NFE: modes.NFE,
-		Seconds: time.Since(start).Seconds(), Backend: r.Model.Net().Engine().Name(), Label: f.label, Given: f.given,
-		LogP: modes.LogP, Mass: modes.Mass}
+	res := modeResult{
+		solved: solvedBy(r, modes.X, f.seed, o.Solver.String(), modes.NFE, start),
+		Label:  f.label, Given: f.given, LogP: modes.LogP, Mass: modes.Mass,
+	}
 	spec := r.Model.Spec()
 	res.Bounds = spec.Bounds.Named(spec.Columns)
 	for i := range n {

@@ -13,6 +13,7 @@ import (
 
 	"flowmatch/data/image"
 	"flowmatch/eval"
+	"flowmatch/flow"
 	"flowmatch/internal/choice"
 	"flowmatch/internal/stat"
 	"flowmatch/likelihood"
@@ -22,7 +23,8 @@ import (
 	"flowmatch/sde"
 )
 
-type sampleResult struct {
+// solved is what sample says of its work, whether it draws points or looks for the most likely.
+type solved struct {
 	Run     string   `json:"run"`
 	Files   []string `json:"files"`
 	N       int      `json:"n"`
@@ -32,6 +34,22 @@ type sampleResult struct {
 	NFE     int      `json:"nfe"`
 	Seconds float64  `json:"seconds"`
 	Backend string   `json:"backend"`
+}
+
+// solvedBy is what is said of points [N, D] that a run drew, or looked for, since start.
+func solvedBy(r *run.Run, x flow.Batch, seed uint64, solver string, nfe int, start time.Time) solved {
+	return solved{Run: r.Dir, N: x.N, Dim: x.D, Seed: seed, Solver: solver, NFE: nfe,
+		Seconds: time.Since(start).Seconds(), Backend: r.Model.Net().Engine().Name()}
+}
+
+// head writes the first two lines of a result; what are its points.
+func (s solved) head(w io.Writer, what string) {
+	fmt.Fprintf(w, "%s of %d dimensions, seed %d, in %s\n", what, s.Dim, s.Seed, strings.Join(s.Files, ", "))
+	fmt.Fprintf(w, "solver\t%s, NFE %d, %.2f s on backend %s\n", s.Solver, s.NFE, s.Seconds, s.Backend)
+}
+
+type sampleResult struct {
+	solved
 	// MeanLogP is the mean log-density of the samples, in nats; with --logp.
 	MeanLogP   *float64 `json:"mean_logp,omitempty"`
 	Divergence string   `json:"divergence,omitempty"`
@@ -54,8 +72,7 @@ type sampleResult struct {
 }
 
 func (s sampleResult) text(w io.Writer) {
-	fmt.Fprintf(w, "samples\t%d of %d dimensions, seed %d, in %s\n", s.N, s.Dim, s.Seed, strings.Join(s.Files, ", "))
-	fmt.Fprintf(w, "solver\t%s, NFE %d, %.2f s on backend %s\n", s.Solver, s.NFE, s.Seconds, s.Backend)
+	s.head(w, fmt.Sprintf("samples\t%d", s.N))
 	switch {
 	case s.Label != "":
 		fmt.Fprintf(w, "label\t%s\n", s.Label)
@@ -337,9 +354,8 @@ func (f *sampleFlags) openChecked(cmd *cobra.Command, dir string) (r *run.Run, e
 
 func (f *sampleFlags) result(r *run.Run, s model.Samples, how model.Sampler, start time.Time) sampleResult {
 	res := sampleResult{
-		Run: r.Dir, N: s.X.N, Dim: s.X.D, Seed: f.seed, Solver: how.String(), NFE: s.Stats.NFE,
-		Seconds: time.Since(start).Seconds(), Backend: r.Model.Net().Engine().Name(), Condition: f.condition,
-		Label: f.label, Given: f.given,
+		solved:    solvedBy(r, s.X, f.seed, how.String(), s.Stats.NFE, start),
+		Condition: f.condition, Label: f.label, Given: f.given,
 	}
 	if s.Inside != nil {
 		spec := r.Model.Spec()
