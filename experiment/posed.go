@@ -74,5 +74,5 @@ func (p Picture) drawPosteriorOf(ctx context.Context, w io.Writer, c Cell) error
 		return err
 	}
 	return plot.Samples(w, []plot.Panel{{Title: "reference", Points: o.Posterior.Slice(0, n)},
-		{Title: "flow", Points: d.x}}, plot.Options{Names: sim.Params, DPI: galleryDPI})
+		{Title: "flow", Points: d.X}}, plot.Options{Names: sim.Params, DPI: galleryDPI})
 }

@@ -13,6 +13,7 @@ import (
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 	"flowmatch/internal/stat"
+	"flowmatch/model"
 	"flowmatch/nn"
 )
 
@@ -31,9 +32,6 @@ const (
 // freshSimulations is the number of the first simulation that calibration looks at: far
 // beyond those of any training.
 const freshSimulations = 1 << 40
-
-// mostRounds is how often samples outside of the prior's box are drawn again.
-const mostRounds = 200
 
 var errNoSimulator = errors.New("it is of the posteriors of a simulator; set data.simulator")
 
@@ -103,11 +101,16 @@ func posteriors(ctx context.Context, c Cell, t trained, r *Result) error {
 			return fmt.Errorf("observation %d: %w", k+1, err)
 		}
 		seconds = append(seconds, time.Since(start).Seconds())
-		nfe, samples = append(nfe, float64(d.nfe)), append(samples, d.x)
-		outside = append(outside, 1-float64(d.x.N)/float64(d.drawn))
+		nfe, samples = append(nfe, float64(d.Stats.NFE)), append(samples, d.X)
+		if a := d.Inside; a != nil {
+			outside = append(outside, 1-float64(a.Inside)/float64(a.Drawn))
+		}
 	}
 	r.set("sample_seconds", stat.Mean(seconds))
 	r.set("sample_nfe", stat.Mean(nfe))
+	if len(outside) == 0 {
+		outside = []float64{0} // a prior without a box has no outside
+	}
 	r.set("outside", stat.Mean(outside))
 	return r.compare(ctx, t.Model.Net().Engine(), observations, samples)
 }
@@ -133,61 +136,26 @@ func (r *Result) compare(ctx context.Context, eng *nn.Engine, of []simulator.Obs
 	return nil
 }
 
-// draws are samples of posteriors.
-type draws struct {
-	x     flow.Batch // within the prior's box, those of each context one after the other
-	drawn int        // how many it took
-	nfe   int        // of the first round
-}
-
 // within draws n samples for each of the contexts, which are in model units, by the run file's
-// solver. Those outside of the prior's box are drawn again.
+// solver; those outside of the prior's box are drawn again.
 func (t trained) within(ctx context.Context, c Cell, sim *simulator.Simulator, contexts flow.Batch, n int,
-	purpose string) (d draws, err error) {
+	purpose string) (model.Samples, error) {
 	solver, err := t.Settings.Solver()
 	if err != nil {
-		return d, err
+		return model.Samples{}, err
 	}
-	d.x = flow.NewBatch(contexts.N*n, t.Model.Dim())
-	pending := make([]int, d.x.N)
-	for i := range pending {
-		pending[i] = i
+	rows := make([]int, contexts.N*n)
+	for i := range rows {
+		rows[i] = i / n
 	}
-	box := sim.Prior.Box()
-	for round := range uint64(mostRounds) {
-		x0 := flow.NewBatch(len(pending), d.x.D)
-		t.Model.Source().Sample(x0, seed.Rand(c.Seed, purpose, round))
-		s, err := t.sampleFrom(ctx, x0, flow.Given{Context: contextsOf(contexts, pending, n)}, solver)
-		if err != nil {
-			return d, err
-		}
-		if d.drawn += len(pending); round == 0 {
-			d.nfe = s.Stats.NFE
-		}
-		var again []int
-		for k, i := range pending {
-			if copy(d.x.Row(i), s.X.Row(k)); box != nil && !box.Contains(d.x.Row(i)) {
-				again = append(again, i)
-			}
-		}
-		if pending = again; len(pending) == 0 {
-			return d, nil
-		}
+	o := model.SampleOptions{
+		N: len(rows), Seed: seed.Rand(c.Seed, purpose, 0).Uint64(), Sampler: model.ODE{Solver: solver},
+		Given: flow.Given{Context: contexts}.Rows(rows), Within: &model.Within{},
 	}
-	return d, fmt.Errorf("%d of %d samples lie outside of the prior in each of %d rounds", len(pending), d.x.N,
-		mostRounds)
-}
-
-// contextsOf returns the contexts of the points pending, n of which have the same.
-func contextsOf(contexts flow.Batch, pending []int, n int) flow.Batch {
-	if contexts.N == 1 {
-		return contexts
+	if box := sim.Prior.Box(); box != nil {
+		o.Within.Inside = box.Contains
 	}
-	of := flow.NewBatch(len(pending), contexts.D)
-	for k, i := range pending {
-		copy(of.Row(k), contexts.Row(i/n))
-	}
-	return of
+	return t.Model.Sample(ctx, o)
 }
 
 // calibrates tests whether posteriors of fresh simulations are right on average.
@@ -209,7 +177,7 @@ func calibrates(ctx context.Context, c Cell, t trained, r *Result) error {
 		return err
 	}
 	rng := seed.Rand(c.Seed, "experiment/ranks", 0)
-	ranks, err := calibration.SBC(truth, d.x, rng)
+	ranks, err := calibration.SBC(truth, d.X, rng)
 	if err != nil {
 		return err
 	}
@@ -225,7 +193,7 @@ func calibrates(ctx context.Context, c Cell, t trained, r *Result) error {
 	r.set("sbc_p", min(1, slices.Min(p)*float64(len(p)))) // of as many tests
 	r.set("sbc_bias", slices.Max(bias))
 	r.set("sbc_spread", stat.Mean(spread))
-	cover, err := calibration.TARP(truth, d.x, calibration.References(truth, rng), rng)
+	cover, err := calibration.TARP(truth, d.X, calibration.References(truth, rng), rng)
 	if err != nil {
 		return err
 	}
