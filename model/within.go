@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
@@ -19,7 +20,8 @@ type Within struct {
 	// Inside says whether a point [D], in data units, is in the region; nil: every point is. See
 	// [flowmatch/data.Bounds.Inside] and [flowmatch/data.Support].
 	Inside func(x []float64) bool
-	// Draws is how many samples of a context estimate the mass inside; 0: 1000.
+	// Draws is the most samples of a context that estimate the mass inside; 0: 1000. There are fewer
+	// where these tell its logarithm to 0.01 nats.
 	Draws int
 	// Tries is how many samples of a context are drawn for one inside, on average, before drawing
 	// gives up with [ErrMass]; 0: 1000.
@@ -48,7 +50,7 @@ type Acceptance struct {
 // points.
 type Mass struct {
 	Contexts int     `json:"contexts"` // different ones
-	Draws    int     `json:"draws"`    // for each of them
+	Draws    int     `json:"draws"`    // all of them
 	Mean     float64 `json:"mean"`
 	Least    float64 `json:"least"`
 	// StdErr is the largest standard error of the logarithm of a mass, in nats.
@@ -360,7 +362,7 @@ func (m *Model) normalize(ctx context.Context, x flow.Batch, logp []float64, o L
 	if err := m.weigh(ctx, groups, o, w); err != nil {
 		return nil, err
 	}
-	mass, failed := &Mass{Draws: w.Draws, Least: 1}, ode.PointsError{}
+	mass, failed := &Mass{Least: 1}, ode.PointsError{}
 	for _, g := range groups {
 		if g.inside == 0 {
 			why := fmt.Errorf("%w: none of %d samples for point %d is inside, so that its density cannot be divided "+
@@ -373,10 +375,8 @@ func (m *Model) normalize(ctx context.Context, x flow.Batch, logp []float64, o L
 		mass.Contexts++
 		p := float64(g.inside) / float64(g.drawn)
 		mass.Mean += p
-		mass.Least = min(mass.Least, p)
-		// Of none outside, as if one had been.
-		q := min(p, (float64(g.drawn)-1)/float64(g.drawn))
-		mass.StdErr = max(mass.StdErr, math.Sqrt((1-q)/(q*float64(g.drawn))))
+		mass.Draws += g.drawn
+		mass.Least, mass.StdErr = min(mass.Least, p), max(mass.StdErr, g.logErr())
 	}
 	if mass.Contexts == 0 && len(groups) > 0 {
 		return nil, failed.Errs[0]
@@ -399,27 +399,53 @@ func (m *Model) normalize(ctx context.Context, x flow.Batch, logp []float64, o L
 // weighed is about how many samples weigh is at a time.
 const weighed = 1 << 18
 
-// weigh counts for each kind of point how many of w.Draws samples are inside. All kinds start from
-// the same source points, so that the mass of one does not depend on the others.
+// The first draws of a context, and the standard error of the logarithm of a mass, in nats, at
+// which they are enough.
+const firstDraws, closeEnough = 200, 0.01
+
+// weigh counts for each kind of point how many samples are inside: of a few draws and, where these
+// do not tell the mass closely, of w.Draws. All kinds start from the same source points, so that
+// the mass of one does not depend on the others.
 func (m *Model) weigh(ctx context.Context, groups []*alike, o LikelihoodOptions, w Within) error {
 	x0 := flow.NewBatch(w.Draws, m.Dim())
 	m.source.Sample(x0, seed.Rand(w.Seed, "mass", 0))
-	most := max(1, weighed/w.Draws)
+	few, report, round := min(w.Draws, firstDraws), rising(o.Progress), uint64(0)
+	o.Progress = func(done float64, nfe int) { report(done, nfe, round) }
+	if err := m.weighFrom(ctx, x0.Slice(0, few), groups, o, w); err != nil || few == w.Draws {
+		return err
+	}
+	var rest []*alike
+	for _, g := range groups {
+		if g.logErr() > closeEnough {
+			rest = append(rest, g)
+		}
+	}
+	round = 1
+	return m.weighFrom(ctx, x0.Slice(few, w.Draws), rest, o, w)
+}
+
+// logErr is the standard error of the logarithm of the mass inside: of none outside, as if one had
+// been; of none inside, +Inf.
+func (g *alike) logErr() float64 {
+	n := float64(g.drawn)
+	q := min(float64(g.inside), n-1) / n
+	return math.Sqrt((1 - q) / (q * n))
+}
+
+// weighFrom is weigh with these source points.
+func (m *Model) weighFrom(ctx context.Context, x0 flow.Batch, groups []*alike, o LikelihoodOptions, w Within) error {
+	most := max(1, weighed/x0.N)
 	for from := 0; from < len(groups); from += most {
 		some := groups[from:min(from+most, len(groups))]
-		rows, start := make([]int, 0, len(some)*w.Draws), flow.NewBatch(len(some)*w.Draws, m.Dim())
+		rows, start := make([]int, 0, len(some)*x0.N), flow.NewBatch(len(some)*x0.N, m.Dim())
 		for k, g := range some {
 			copy(start.X[k*len(x0.X):], x0.X)
-			for range w.Draws {
-				rows = append(rows, g.rows[0])
-			}
+			rows = append(rows, slices.Repeat(g.rows[:1], x0.N)...)
 		}
 		solver := o.Solver
 		solver.Observe = nil
 		progress := func(done float64, nfe int) {
-			if o.Progress != nil {
-				o.Progress((float64(from)+done*float64(len(some)))/float64(len(groups)), nfe)
-			}
+			o.Progress((float64(from)+done*float64(len(some)))/float64(len(groups)), nfe)
 		}
 		s, err := m.SampleFrom(ctx, start, SampleOptions{Given: o.Given.Rows(rows), Sampler: ODE{Solver: solver},
 			Batch: o.Batch, Progress: progress})
@@ -427,7 +453,7 @@ func (m *Model) weigh(ctx context.Context, groups []*alike, o LikelihoodOptions,
 			return fmt.Errorf("model: the mass inside: %w", err)
 		}
 		for i := range rows {
-			g := some[i/w.Draws]
+			g := some[i/x0.N]
 			if g.drawn++; w.Inside(s.X.Row(i)) {
 				g.inside++
 			}

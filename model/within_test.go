@@ -96,6 +96,24 @@ func TestSamplesAndDensitiesAreThoseWithinTheBounds(t *testing.T) {
 	}
 }
 
+// TestAMassIsDrawnUntilItIsKnown: of a context that is inside but for one in a thousand, 200 draws
+// are enough; of one that is half inside, not.
+func TestAMassIsDrawnUntilItIsKnown(t *testing.T) {
+	m := bounded(t)
+	given := flow.Given{Context: flow.NewBatch(1, 2)} // x[0] is N(1, 4)
+	for _, c := range []struct {
+		below float64
+		draws int
+	}{{1 + 2*3.1, 200}, {1, 1000}} {
+		mass, err := m.Normalize(t.Context(), flow.NewBatch(1, 2), []float64{0}, LikelihoodOptions{Given: given,
+			Solver: euler(2), Within: &Within{Inside: func(x []float64) bool { return x[0] < c.below }}})
+		want := 0.5 * math.Erfc(-(c.below-1)/2/math.Sqrt2)
+		if err != nil || mass.Draws != c.draws || math.Abs(math.Log(mass.Mean/want)) > 4*mass.StdErr {
+			t.Errorf("below %g: %+v (%v), want a mass of %.4f by %d draws", c.below, mass, err, want, c.draws)
+		}
+	}
+}
+
 // TestARegionIsWhereADensityIsNotZero: of Go, any region can be told.
 func TestARegionIsWhereADensityIsNotZero(t *testing.T) {
 	m, ctx := bounded(t), t.Context()

@@ -110,7 +110,7 @@ func massText(w io.Writer, m *model.Mass) {
 	if m.Contexts > 1 {
 		fmt.Fprintf(w, " on average over %d contexts, %.4g at least", m.Contexts, m.Least)
 	}
-	fmt.Fprintf(w, ", of %d draws each: log p ± %.2g nats\n", m.Draws, m.StdErr)
+	fmt.Fprintf(w, ", of %d draws: log p ± %.2g nats\n", m.Draws, m.StdErr)
 	if m.Outside > 0 {
 		fmt.Fprintf(w, "  out of the bounds\t%d of the points: their density is 0, and the mean leaves them out\n",
 			m.Outside)
