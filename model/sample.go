@@ -23,8 +23,8 @@ type SampleOptions struct {
 	Given   flow.Given
 	Sampler Sampler
 	// Batch is the most points that are solved together: a solve's memory grows with
-	// it. 0 chooses one of about a million numbers. With equal steps it changes nothing
-	// but rounding, as under ode.Adaptive with Each; without, the points of a batch share
+	// it. 0 chooses one of about a million numbers. With equal steps it changes nothing (on XLA
+	// nothing but rounding), as under ode.Adaptive with Each; without, the points of a batch share
 	// their steps, so that results differ within the tolerance, as with
 	// likelihood.Problem.BatchSize.
 	Batch int

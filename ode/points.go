@@ -47,7 +47,7 @@ func (e *PointsError) Err() error {
 }
 
 // SolvePoints integrates points x [N, d] from t0 to t1, in place, each with step control
-// of its own: where a point arrives depends on itself alone, within the rounding of f.
+// of its own: where a point arrives depends on itself alone, as far as that holds of f.
 // Solver.Control must be an [Adaptive] with Each. All points that are under way go through
 // a stage together, at times of their own, and those that have arrived are left out, so
 // that a batch costs what its points need rather than what the hardest of them does.

@@ -10,7 +10,8 @@
 //
 // Functions take pointers and lengths and check nothing: this is the ground
 // floor of the engine, and its callers have planned every access. Results are
-// the same bits for the same level; levels differ in the last bits, because they
+// the same bits for the same level, and a row of a product of floats is, whatever
+// rows stand beside it; levels differ in the last bits, because they
 // sum in different orders. So do products in bfloat16 on CPUs with AVX512-BF16,
 // which have no level of their own, and take denormal numbers for zeros there.
 package kernel

@@ -13,9 +13,11 @@ const productSig = "func(k int, a *float32, ars, acs int, b *float32, brs int, "
 
 // block is the state of one product while its code is written.
 type block struct {
-	f         family
-	rows      int
-	sets      int // sets of sums, so that few rows do not wait for themselves
+	f    family
+	rows int
+	// sets of sums, so that few rows do not wait for themselves. Floats have one, whatever the rows:
+	// a row of a product has the same bits beside any others.
+	sets      int
 	k, b, brs Register
 	acs       Register
 	s, s3     Register   // one and three times the stride of rows of A
@@ -34,7 +36,7 @@ func (f family) product(rows int) {
 	Doc(fmt.Sprintf("%s is the product of %d rows of A with %d columns of B.", name, rows, f.width()))
 	f.begin()
 	p := &block{f: f, rows: rows, sets: 1}
-	if rows*f.vecs*2 <= 12 && f.isa == "512" || rows*f.vecs*2 <= 8 || rows*f.vecs*2 <= 24 && f.fixed != nil {
+	if f.fixed != nil && rows*f.vecs*2 <= 24 {
 		p.sets = 2
 	}
 	p.loadParams()
