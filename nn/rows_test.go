@@ -56,8 +56,8 @@ func besideOthers(t *testing.T, net *Net) {
 			got := evaluate(lo, hi)
 			for k, v := range got.X {
 				if is := want.X[lo*want.D+k]; math.Float64bits(v) != math.Float64bits(is) {
-					t.Fatalf("number %d of point %d is %v among %d points, and %v among %d", k%want.D, lo+k/want.D, v, size,
-						is, n)
+					t.Fatalf("number %d of point %d is %v among %d points, and %v among %d", k%want.D,
+						lo+k/want.D, v, size, is, n)
 				}
 			}
 		}

@@ -139,6 +139,29 @@ func (s *Schema) Header() (names []string) {
 	return names
 }
 
+// Values returns a row x [C] in data units as JSON has it, under [Schema.Header]: numbers where the
+// column is of numbers, nil for what is missing, and else the texts of [Schema.Text].
+func (s *Schema) Values(x []float64) (values []any) {
+	fields, at := s.Text(x), 0
+	for _, c := range s.Columns {
+		if c.Kind == Identifier {
+			continue
+		}
+		var value any = fields[len(values)]
+		if c.Learnt() {
+			switch v := x[at]; {
+			case math.IsNaN(v):
+				value = nil
+			case c.Kind == Real || c.Kind == Integer:
+				value = v
+			}
+			at++
+		}
+		values = append(values, value)
+	}
+	return values
+}
+
 // Text returns a row x [C] in data units as the texts of a file, under [Schema.Header]: constants
 // are put back, and what is missing is written as the data have it.
 func (s *Schema) Text(x []float64) (fields []string) {

@@ -91,6 +91,9 @@ var rooms = map[string][]string{
 		"field", "model", "coupling", "train", "classify", "eval", "run", "neuralode", "metrics", "plot",
 		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat",
 		"internal/digest", "internal/child", "internal/memory"},
+	// Requests over HTTP.
+	"serve": {"flow", "ode", "data", "data/table", "model", "eval", "run", "internal/seed", "internal/memory",
+		"internal/choice"},
 	"cmd/flowmatch": {anyRoom},
 
 	// What another module does, as tests.
@@ -111,7 +114,7 @@ var testsOnly = map[string]string{
 // reachEngine are the rooms whose code or tests may depend on nn, directly or
 // through others. Everywhere else the mathematics is built and tested without it.
 var reachEngine = []string{"nn", "engine/onnx/exchange", "neuralode", "model", "train", "classify", "eval", "run",
-	"experiment", "bench", "cmd/flowmatch", "scripts/library", "."}
+	"experiment", "bench", "serve", "cmd/flowmatch", "scripts/library", "."}
 
 // module is a library that is not ours.
 type module struct {
@@ -145,9 +148,12 @@ var modules = map[string]module{
 	"github.com/sbinet/npyio":     {testRooms: []string{"data/table"}, why: "NumPy files, to test ours"},
 	"github.com/spf13/cobra": {rooms: []string{"cmd/flowmatch"},
 		why: "subcommands, flags, help and shell completion"},
-	"github.com/spf13/pflag":            {rooms: []string{"cmd/flowmatch"}, why: "the flags of cobra"},
-	"github.com/schollz/progressbar/v3": {rooms: []string{"cmd/flowmatch"}, why: "progress in a terminal"},
-	"golang.org/x/term":                 {rooms: []string{"cmd/flowmatch"}, why: "is the output a terminal?"},
+	"github.com/spf13/pflag": {rooms: []string{"cmd/flowmatch"}, why: "the flags of cobra"},
+	"github.com/danielgtaylor/huma/v2": {rooms: []string{"serve"},
+		why: "handlers whose requests are checked by an OpenAPI document that is made of them"},
+	"github.com/prometheus/client_golang": {rooms: []string{"serve"}, why: "figures of a service, for Prometheus"},
+	"github.com/schollz/progressbar/v3":   {rooms: []string{"cmd/flowmatch"}, why: "progress in a terminal"},
+	"golang.org/x/term":                   {rooms: []string{"cmd/flowmatch"}, why: "is the output a terminal?"},
 	"golang.org/x/sys": {rooms: []string{"cmd/flowmatch", "engine/native", "internal/filelock", "internal/memory"},
 		why: "what the processor can do; locks of files on Windows; the memory there is, outside Linux"},
 	"golang.org/x/image": {rooms: []string{"plot", "data/image"},
@@ -166,12 +172,14 @@ var bannedStd = map[string]struct {
 	except []string
 	why    string
 }{
-	"log":       {[]string{"cmd/flowmatch"}, "library rooms do not log; they return errors and call observe functions"},
-	"log/slog":  {[]string{"cmd/flowmatch"}, "library rooms do not log; they return errors and call observe functions"},
+	"log": {[]string{"cmd/flowmatch"}, "library rooms do not log; they return errors and call observe functions"},
+	"log/slog": {[]string{"cmd/flowmatch", "serve"},
+		"library rooms do not log; they return errors and call observe functions"},
 	"math/rand": {nil, "randomness is an explicit *rand.Rand of math/rand/v2 from internal/seed"},
 	"unsafe": {[]string{"nn", "engine/native", "internal/memory"},
 		"only kernels need it, and a call of Windows"},
-	"reflect": {[]string{"run", "nn", "model", "engine/native", "internal/settings", "internal/absent"},
+	"reflect": {[]string{"run", "nn", "model", "engine/native", "internal/settings", "internal/absent",
+		"serve"}, // whose answers have schemas by their types
 		"plain code reads better"},
 }
 

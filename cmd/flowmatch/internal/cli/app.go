@@ -146,7 +146,7 @@ samples from them by solving the learnt ODE, and computes exact likelihoods.`,
 	root.AddCommand(
 		a.demoCommand(), a.trainCommand(), a.classifierCommand(), a.sampleCommand(), a.logpCommand(), a.evalCommand(),
 		a.compareCommand(), a.exportCommand(), a.plotCommand(), a.experimentCommand(), a.benchCommand(),
-		a.dataCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand(),
+		a.serveCommand(), a.dataCommand(), a.configCommand(), a.doctorCommand(), a.versionCommand(),
 	)
 	root.SetHelpCommand(helpCommand())
 	return root

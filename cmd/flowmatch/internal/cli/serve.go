@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"flowmatch/run"
+	"flowmatch/serve"
+)
+
+// servedResult is what a service says of itself when it has ended.
+type servedResult struct {
+	Address string   `json:"address"`
+	Models  []string `json:"models"`
+	Seconds float64  `json:"seconds"`
+}
+
+func (s servedResult) text(w io.Writer) {
+	fmt.Fprintf(w, "served\t%s, on %s, for %.0f s\n", strings.Join(s.Models, ", "), s.Address, s.Seconds)
+}
+
+type serveFlags struct {
+	addr, tokens, cert, key, backend string
+	queue, points, nfe               int
+	timeout, grace                   time.Duration
+	openAPI                          bool
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve DIR...",
+		Short: "Answer requests for samples and log-densities over HTTP",
+		Long: `Serve trained runs, each by the name of its folder:
+
+  GET  /v1/models               the models, and what each takes
+  POST /v1/models/NAME/sample   {"n": 10, "seed": 1}: as JSON, CSV or NPY, by Accept
+  POST /v1/models/NAME/logp     {"x": [[0.1, 0.2]]}
+  GET  /openapi.json            all of this as an OpenAPI document
+  GET  /metrics                 figures for Prometheus
+  GET  /livez, /readyz          is it alive; does it take requests
+
+Requests for one model that can share a solve do. Each point has steps of its own, so
+that an answer depends on the request and its seed alone. If more than --max-queue
+requests wait, others get 429. A new checkpoint in the folder of a run is taken up
+without a lost request.
+
+SIGTERM or Ctrl-C ends the service: requests that it has are answered first, for
+--grace at most. The log is JSON on standard error.
+
+Without --token-file anybody who reaches the address may ask. By default that is this
+machine alone.`,
+		Example: `  flowmatch serve runs/moons
+  curl -s localhost:8080/v1/models/moons/sample -d '{"n": 5, "seed": 1}'
+  flowmatch serve runs/moons runs/people --addr :8443 --token-file token --tls-cert cert.pem --tls-key key.pem`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("argument DIR is missing")
+			}
+			return nil
+		},
+		ValidArgsFunction: folderArgument(),
+		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
+			return a.serve(cmd, args, f)
+		}),
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.addr, "addr", "127.0.0.1:8080", "address to listen on, as HOST:PORT")
+	fl.StringVar(&f.tokens, "token-file", "", "file of secrets, one a line: a request must bring one as a bearer token")
+	fl.StringVar(&f.cert, "tls-cert", "", "file of the certificate, for HTTPS")
+	fl.StringVar(&f.key, "tls-key", "", "file of the key of --tls-cert")
+	fl.IntVar(&f.queue, "max-queue", 256, "requests that wait or are under way, at most")
+	fl.IntVar(&f.points, "max-points", 100_000, "points of a request, at most")
+	fl.IntVar(&f.nfe, "max-nfe", 20_000, "evaluations of the network for a point, at most")
+	fl.DurationVar(&f.timeout, "timeout", time.Minute, "time of a request, at most")
+	fl.DurationVar(&f.grace, "grace", 30*time.Second, "time for the requests under way when the service ends")
+	fl.StringVar(&f.backend, "backend", "", "backend (default: the one of the run)")
+	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
+	return cmd
+}
+
+// options returns those of the server.
+func (f serveFlags) options(dirs []string) (serve.Options, error) {
+	o := serve.Options{Runs: dirs, Open: run.OpenOptions{Backend: f.backend}, MaxQueue: f.queue, MaxPoints: f.points,
+		MaxNFE: f.nfe, Timeout: f.timeout, Version: run.Version()}
+	for _, n := range []struct {
+		flag string
+		v    int64
+	}{{"max-queue", int64(f.queue)}, {"max-points", int64(f.points)}, {"max-nfe", int64(f.nfe)},
+		{"timeout", int64(f.timeout)}, {"grace", int64(f.grace)}} {
+		if n.v < 1 {
+			return o, usagef("--%s must be positive", n.flag)
+		}
+	}
+	if f.tokens == "" {
+		return o, nil
+	}
+	file, err := os.Open(f.tokens)
+	if err != nil {
+		return o, usagef("--token-file: %w", err)
+	}
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		if t := strings.TrimSpace(lines.Text()); t != "" {
+			o.Tokens = append(o.Tokens, t)
+		}
+	}
+	if o.Tokens == nil {
+		return o, usagef("--token-file: %s has no token; write one a line", f.tokens)
+	}
+	return o, nil
+}
+
+func (a *app) serve(cmd *cobra.Command, dirs []string, f serveFlags) (result, error) {
+	o, err := f.options(dirs)
+	if err != nil {
+		return nil, err
+	}
+	level := slog.LevelInfo
+	if a.quiet {
+		level = slog.LevelWarn
+	}
+	o.Log = slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+	server, err := serve.New(o)
+	if err != nil {
+		return nil, err
+	}
+	defer server.Close()
+	l, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", f.addr)
+	if err != nil {
+		return nil, usagef("--addr: %w", err)
+	}
+	res, start := servedResult{Address: l.Addr().String(), Models: server.Models()}, time.Now()
+	o.Log.Info("serving", "address", res.Address, "models", res.Models)
+	a.leave.unsaved.Store(true) // requests under way are answered first
+	defer a.leave.unsaved.Store(false)
+	err = server.Serve(cmd.Context(), l, f.grace, [2]string{f.cert, f.key})
+	res.Seconds = time.Since(start).Seconds()
+	return res, err
+}

@@ -1,0 +1,114 @@
+package serve
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"flowmatch/internal/choice"
+)
+
+// meters are the figures of a server, for Prometheus.
+type meters struct {
+	registry        *prometheus.Registry
+	requests        *prometheus.CounterVec
+	seconds         *prometheus.HistogramVec
+	jobs, rows, nfe prometheus.Histogram
+}
+
+func newMeters() *meters {
+	m := &meters{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flowmatch_requests_total", Help: "Requests, by operation and status.",
+		}, []string{"operation", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "flowmatch_request_seconds", Help: "Seconds of a request, by operation.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 16),
+		}, []string{"operation"}),
+		jobs: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "flowmatch_solve_requests", Help: "Requests that share a solve.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 9),
+		}),
+		rows: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "flowmatch_solve_points", Help: "Points of a solve.", Buckets: prometheus.ExponentialBuckets(1, 4, 8),
+		}),
+		nfe: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "flowmatch_solve_nfe", Help: "Evaluations of the network in a solve.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 15),
+		}),
+	}
+	m.registry.MustRegister(m.requests, m.seconds, m.jobs, m.rows, m.nfe, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// watch reads the length of the queue when it is asked for.
+func (m *meters) watch(q *queue) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "flowmatch_queue_requests", Help: "Requests that wait or are under way.",
+	}, func() float64 { return float64(q.length()) }))
+}
+
+func (m *meters) solved(jobs, points, nfe int) {
+	m.jobs.Observe(float64(jobs))
+	m.rows.Observe(float64(points))
+	m.nfe.Observe(float64(nfe))
+}
+
+func (m *meters) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// operation is the name by which a path is counted: one of a few, whatever a request says.
+func operation(path string) string {
+	for _, op := range []string{"sample", "logp"} {
+		if strings.HasPrefix(path, "/v1/models/") && strings.HasSuffix(path, "/"+op) {
+			return op
+		}
+	}
+	return "other"
+}
+
+// status remembers the status of an answer.
+type status struct {
+	http.ResponseWriter
+	code int
+}
+
+func (s *status) WriteHeader(code int) {
+	s.code = code
+	s.ResponseWriter.WriteHeader(code)
+}
+
+// Unwrap is for http.ResponseController.
+func (s *status) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// logged counts a request, and logs it with an id, which the answer has too.
+func (s *Server) logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		id := rand.Text()
+		w.Header().Set("X-Request-Id", id)
+		to := &status{w, http.StatusOK}
+		next.ServeHTTP(to, r)
+		took := time.Since(start)
+		op := operation(r.URL.Path)
+		s.meters.requests.WithLabelValues(op, strconv.Itoa(to.code)).Inc()
+		s.meters.seconds.WithLabelValues(op).Observe(took.Seconds())
+		level := slog.LevelInfo
+		if to.code >= http.StatusInternalServerError {
+			level = slog.LevelError
+		}
+		s.o.Log.Log(context.WithoutCancel(r.Context()), level, "request", "id", id, "method", r.Method,
+			"path", choice.Cut(r.URL.Path), "status", to.code, "seconds", took.Seconds())
+	})
+}

@@ -1,0 +1,108 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"flowmatch/run"
+)
+
+// entry is a run that is served, by its name.
+type entry struct {
+	name    string
+	open    func() (*run.Run, error)
+	files   []string // whose change means another state of the run
+	current atomic.Pointer[served]
+}
+
+// served is a state of a run.
+type served struct {
+	*run.Run
+	name  string
+	stamp string
+	since time.Time
+}
+
+// newEntry opens the run of a folder.
+func newEntry(name, dir string, o run.OpenOptions) (*entry, error) {
+	e := &entry{name: name, open: func() (*run.Run, error) { return run.OpenWith(dir, o) }}
+	for _, f := range []string{run.ConfigFile, run.CheckpointFile, run.BestFile} {
+		e.files = append(e.files, filepath.Join(dir, f))
+	}
+	_, err := e.refresh()
+	return e, err
+}
+
+// stamp tells one state of the files from another.
+func (e *entry) stamp() string {
+	text := ""
+	for _, f := range e.files {
+		if info, err := os.Stat(f); err == nil {
+			text += fmt.Sprint(info.ModTime().UnixNano(), " ", info.Size(), ";")
+		}
+	}
+	return text
+}
+
+// refresh opens the run again if its files have changed, and says whether it did. With an error the state
+// before stays.
+func (e *entry) refresh() (bool, error) {
+	stamp := e.stamp()
+	if now := e.current.Load(); now != nil && now.stamp == stamp {
+		return false, nil
+	}
+	r, err := e.open()
+	if err != nil {
+		return false, err
+	}
+	e.current.Store(&served{r, e.name, stamp, time.Now()})
+	return true, nil
+}
+
+// nameRuns returns the names of the runs of folders: each that of its folder. The error names folders of
+// one name.
+func nameRuns(dirs []string) (names []string, err error) {
+	for _, dir := range dirs {
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return nil, fmt.Errorf("serve: %w", err)
+		}
+		name := filepath.Base(abs)
+		if k := slices.Index(names, name); k >= 0 {
+			return nil, fmt.Errorf("serve: %s and %s would both be called %s; rename one of the folders", dirs[k], dir,
+				name)
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+// watch looks every so often for changed files of runs, until ctx ends.
+func watch(ctx context.Context, entries []*entry, every time.Duration, log *slog.Logger) {
+	said := map[*entry]string{} // the error that was logged last
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(every):
+		}
+		for _, e := range entries {
+			changed, err := e.refresh()
+			switch {
+			case changed:
+				delete(said, e)
+				log.Info("the run has a new state", "model", e.name, "step", e.current.Load().Step)
+			case err != nil && said[e] != err.Error() && !errors.Is(err, run.ErrNoRun):
+				said[e] = err.Error()
+				log.Warn("the new state of the run cannot be read; the one before stays", "model", e.name, "error", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,285 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"flowmatch/flow"
+	"flowmatch/ode"
+)
+
+// solve is a solve that several jobs may share: points x [N, D], which it may overwrite, and what they
+// are given, become results [N, D] and, where it has densities, log-densities [N]. A point's result must
+// depend on the point alone. An [*ode.PointsError] is of some of the points.
+type solve func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error)
+
+// job is a request that waits for its points.
+type job struct {
+	ctx   context.Context
+	key   any // jobs with equal keys may share a solve
+	solve solve
+	x     flow.Batch // of which the first next are under way or done; results take their place
+	given flow.Given // one for all or one a point
+	logp  []float64
+	nfe   int // the most of a solve
+	next  int
+	left  int // points without a result
+	err   error
+	done  chan struct{} // closed when nothing is left, or with an error
+}
+
+// part is the points of a job that are solved for together, and where they are in the batch.
+type part struct {
+	job    *job
+	lo, hi int
+}
+
+// errBusy is returned for a job that finds the queue full.
+var errBusy = errors.New("too many requests are waiting")
+
+// queue has jobs done by a few workers, of which each solves for the points of as many jobs as fit
+// together. Jobs take turns, so that a large one does not keep small ones waiting.
+type queue struct {
+	mu      sync.Mutex
+	some    sync.Cond // there are jobs, or the queue is closed
+	jobs    []*job    // those with points that are not under way, in turn
+	waiting int       // jobs that are not done
+	closed  bool
+	workers sync.WaitGroup
+
+	most   int // jobs that may wait
+	rows   func(dim int) int
+	solved func(jobs, points, nfe int) // after each solve
+}
+
+// newQueue returns a queue of most jobs with so many workers.
+func newQueue(most, workers int, solved func(jobs, points, nfe int)) *queue {
+	q := &queue{most: most, rows: rowsOf, solved: solved}
+	q.some.L = &q.mu
+	for range workers {
+		q.workers.Go(q.work)
+	}
+	return q
+}
+
+// solvedNumbers is about how many numbers are solved for at a time: enough for products of matrices to
+// be fast, and few enough for others not to wait long. leastRows is how many points they are at least.
+const solvedNumbers, leastRows, mostRows = 1 << 17, 16, 4096
+
+// rowsOf is how many points of a dimension are solved for at a time.
+func rowsOf(dim int) int { return min(max(leastRows, solvedNumbers/max(1, dim)), mostRows) }
+
+// do waits until the job is done. Points whose solve failed are in the error.
+func (q *queue) do(j *job) error {
+	j.left, j.done = j.x.N, make(chan struct{})
+	q.mu.Lock()
+	if q.closed || q.waiting >= q.most {
+		q.mu.Unlock()
+		return errBusy
+	}
+	q.waiting++
+	q.jobs = append(q.jobs, j)
+	q.mu.Unlock()
+	q.some.Signal()
+	defer func() {
+		q.mu.Lock()
+		q.waiting--
+		q.mu.Unlock()
+	}()
+	select {
+	case <-j.done:
+		return j.err
+	case <-j.ctx.Done():
+		q.end(j, context.Cause(j.ctx))
+		return j.err
+	}
+}
+
+// length is how many jobs are not done.
+func (q *queue) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiting
+}
+
+// close ends the workers once nothing waits.
+func (q *queue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.some.Broadcast()
+	q.workers.Wait()
+}
+
+// end ends a job that has not, with an error or (nil) without.
+func (q *queue) end(j *job, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	select {
+	case <-j.done:
+	default:
+		j.err, j.next = err, j.x.N
+		close(j.done)
+	}
+}
+
+func (q *queue) work() {
+	for {
+		parts := q.take()
+		if parts == nil {
+			return
+		}
+		q.solve(parts)
+	}
+}
+
+// take waits for jobs, and returns parts of those that can share a solve with the first; nil: there will
+// be no more.
+func (q *queue) take() (parts []part) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for {
+		q.jobs = live(q.jobs)
+		if len(q.jobs) > 0 {
+			break
+		}
+		if q.closed {
+			return nil
+		}
+		q.some.Wait()
+	}
+	first := q.jobs[0]
+	var alike, others []*job
+	for _, j := range q.jobs {
+		if j.key == first.key {
+			alike = append(alike, j)
+		} else {
+			others = append(others, j)
+		}
+	}
+	room := q.rows(first.x.D)
+	var rest []*job
+	for k, j := range alike {
+		share := room / (len(alike) - k) // of what is left, so that small jobs leave more for others
+		n := min(max(1, share), j.x.N-j.next, room)
+		if n > 0 {
+			parts = append(parts, part{j, j.next, j.next + n})
+			j.next, room = j.next+n, room-n
+		}
+		if j.next < j.x.N {
+			rest = append(rest, j)
+		}
+	}
+	q.jobs = append(others, rest...)
+	if len(q.jobs) > 0 {
+		q.some.Signal()
+	}
+	return parts
+}
+
+// live returns the jobs that have points left to solve for.
+func live(jobs []*job) []*job {
+	kept := jobs[:0]
+	for _, j := range jobs {
+		if j.next < j.x.N {
+			kept = append(kept, j)
+		}
+	}
+	return kept
+}
+
+// solve solves for parts of jobs together. It stops when no job wants its points any more.
+func (q *queue) solve(parts []part) {
+	first := parts[0].job
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var wanted atomic.Int64
+	wanted.Store(int64(len(parts)))
+	n := 0
+	for _, p := range parts {
+		n += p.hi - p.lo
+		stop := context.AfterFunc(p.job.ctx, func() {
+			if wanted.Add(-1) == 0 {
+				cancel()
+			}
+		})
+		defer stop()
+	}
+	x := flow.Batch{N: n, D: first.x.D, X: make([]float64, 0, n*first.x.D)}
+	var g flow.Given
+	for _, p := range parts {
+		x.X = append(x.X, p.job.x.Slice(p.lo, p.hi).X...)
+		g = joined(g, p.job.given.Slice(p.lo, p.hi), p.hi-p.lo)
+	}
+	out, logp, nfe, err := first.solve(ctx, x, g)
+	some, failed := errors.AsType[*ode.PointsError](err)
+	if q.solved != nil {
+		q.solved(len(parts), n, nfe)
+	}
+	at := 0
+	for _, p := range parts {
+		k := p.hi - p.lo
+		why := err
+		if failed {
+			why = errorOf(some, at, at+k, p.lo)
+		}
+		if gone := context.Cause(p.job.ctx); gone != nil {
+			why = gone // which may be why the solve has ended
+		}
+		if why == nil {
+			q.give(p, out.Slice(at, at+k), logp, at, nfe)
+		} else {
+			q.end(p.job, why)
+		}
+		at += k
+	}
+}
+
+// errorOf is the error of the points lo to hi of a solve, whose first is point first of its job; nil:
+// there is none.
+func errorOf(e *ode.PointsError, lo, hi, first int) error {
+	for k, i := range e.Points {
+		if lo <= i && i < hi {
+			return fmt.Errorf("point %d: %w", first+i-lo, e.Errs[k])
+		}
+	}
+	return nil
+}
+
+// give puts results where the points were, and ends the job with its last.
+func (q *queue) give(p part, out flow.Batch, logp []float64, at, nfe int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	select {
+	case <-p.job.done:
+		return
+	default:
+	}
+	j := p.job
+	copy(j.x.Slice(p.lo, p.hi).X, out.X)
+	if logp != nil {
+		copy(j.logp[p.lo:p.hi], logp[at:])
+	}
+	j.nfe = max(j.nfe, nfe)
+	if j.left -= p.hi - p.lo; j.left == 0 {
+		close(j.done)
+	}
+}
+
+// joined returns what two sets of points are given, one entry for each point; n are those of b.
+func joined(a, b flow.Given, n int) flow.Given {
+	if len(b.Label) == 1 {
+		b.Label = slices.Repeat(b.Label, n)
+	}
+	if b.Context.N == 1 {
+		b.Context = b.Context.Rows(make([]int, n))
+	}
+	a.Label = append(a.Label, b.Label...)
+	a.Context.X = append(a.Context.X, b.Context.X...)
+	a.Context.N, a.Context.D = a.Context.N+b.Context.N, b.Context.D
+	return a
+}

@@ -1,0 +1,254 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"flowmatch/internal/choice"
+	"flowmatch/run"
+)
+
+// Options says how a Server answers. A zero field has the default that is named beside it.
+type Options struct {
+	// Runs are the folders of the runs that are served, each by the name of its folder.
+	Runs []string
+	Open run.OpenOptions // how they are opened
+	// Tokens are secrets, one of which a request must bring as a bearer token; nil: none must.
+	Tokens    []string
+	MaxQueue  int           // requests that wait or are under way; default 256
+	MaxPoints int           // of a request; default 100,000
+	MaxNFE    int           // evaluations of the network for a point; default 20,000
+	MaxBody   int64         // bytes of a request; default 16 MiB
+	Timeout   time.Duration // of a request; default a minute
+	Workers   int           // solves at a time; default the number of cores
+	// Watch is how often folders are looked at for a new state; default a second.
+	Watch time.Duration
+	Log   *slog.Logger // default: nothing is logged
+	// Version is that of the program, for the OpenAPI document.
+	Version string
+}
+
+func (o Options) defaults() Options {
+	o.MaxQueue, o.MaxPoints = cmp.Or(o.MaxQueue, 256), cmp.Or(o.MaxPoints, 100_000)
+	o.MaxNFE, o.MaxBody = cmp.Or(o.MaxNFE, 20_000), cmp.Or(o.MaxBody, 16<<20)
+	o.Timeout, o.Watch = cmp.Or(o.Timeout, time.Minute), cmp.Or(o.Watch, time.Second)
+	o.Workers = cmp.Or(o.Workers, runtime.GOMAXPROCS(0))
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// check reports an option that cannot be used.
+func (o Options) check() error {
+	for _, f := range []struct {
+		name string
+		v    int64
+	}{
+		{"MaxQueue", int64(o.MaxQueue)}, {"MaxPoints", int64(o.MaxPoints)}, {"MaxNFE", int64(o.MaxNFE)},
+		{"MaxBody", o.MaxBody}, {"Timeout", int64(o.Timeout)}, {"Workers", int64(o.Workers)}, {"Watch", int64(o.Watch)},
+	} {
+		if f.v < 0 {
+			return fmt.Errorf("serve: %s is negative", f.name)
+		}
+	}
+	if len(o.Runs) == 0 {
+		return errors.New("serve: there is no run to serve")
+	}
+	if slices.Contains(o.Tokens, "") {
+		return errors.New("serve: a token is empty")
+	}
+	return nil
+}
+
+// Server answers requests for runs. Make one with New.
+type Server struct {
+	o       Options
+	entries []*entry
+	queue   *queue
+	meters  *meters
+	handler http.Handler
+	api     huma.API
+	ready   context.Context
+	drain   context.CancelFunc // not ready from then on
+}
+
+// New opens the runs, and returns a server of them. Close it.
+func New(o Options) (*Server, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	s := &Server{o: o.defaults()}
+	names, err := nameRuns(o.Runs)
+	if err != nil {
+		return nil, err
+	}
+	for k, dir := range o.Runs {
+		e, err := newEntry(names[k], dir, o.Open)
+		if err != nil {
+			return nil, err
+		}
+		s.entries = append(s.entries, e)
+	}
+	s.ready, s.drain = context.WithCancel(context.Background())
+	s.meters = newMeters()
+	s.queue = newQueue(s.o.MaxQueue, s.o.Workers, s.meters.solved)
+	s.meters.watch(s.queue)
+	s.handler = s.routes()
+	return s, nil
+}
+
+// Close ends the solves that are under way, and waits for them.
+func (s *Server) Close() {
+	s.drain()
+	s.queue.close()
+}
+
+// Models returns the names of the models.
+func (s *Server) Models() (names []string) {
+	for _, e := range s.entries {
+		names = append(names, e.name)
+	}
+	return names
+}
+
+// Handler answers requests.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// OpenAPI returns the OpenAPI document of the server, as JSON.
+func (s *Server) OpenAPI() ([]byte, error) { return s.api.OpenAPI().MarshalJSON() }
+
+// Serve answers requests from l until ctx ends; then those under way are answered, for grace at most, and
+// new ones refused. tls are the files of a certificate and its key; empty: requests are not encrypted.
+func (s *Server) Serve(ctx context.Context, l net.Listener, grace time.Duration, tls [2]string) error {
+	server := &http.Server{
+		Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ReadTimeout: s.o.Timeout, WriteTimeout: 2 * s.o.Timeout, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelWarn),
+	}
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	go watch(watching, s.entries, s.o.Watch, s.o.Log)
+	failed := make(chan error, 1)
+	go func() {
+		if tls[0] != "" {
+			failed <- server.ServeTLS(l, tls[0], tls[1])
+			return
+		}
+		failed <- server.Serve(l)
+	}()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	s.drain()
+	s.o.Log.Info("draining", "waiting", s.queue.length())
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if err := server.Shutdown(last); err != nil {
+		return errors.Join(fmt.Errorf("serve: some requests were not answered in %s: %w", grace, err), server.Close())
+	}
+	return nil
+}
+
+// model returns the state of a run by its name.
+func (s *Server) model(name string) (*served, error) {
+	k := slices.IndexFunc(s.entries, func(e *entry) bool { return e.name == name })
+	if k < 0 {
+		return nil, huma.Error404NotFound(fmt.Sprintf("there is no model %s; there is %s", choice.Quote(name),
+			choice.List(s.Models())))
+	}
+	return s.entries[k].current.Load(), nil
+}
+
+// routes are the paths of the server.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	config := huma.DefaultConfig("flowmatch", cmp.Or(s.o.Version, "devel"))
+	config.Info.Description = "Samples and log-densities of flow matching models."
+	config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", nil
+	if s.o.Tokens != nil {
+		config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+		config.Security = []map[string][]string{{"token": {}}}
+	}
+	s.api = humago.New(mux, config)
+	s.register()
+	mux.Handle("GET /metrics", s.meters.handler())
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if s.ready.Err() != nil {
+			http.Error(w, "draining", http.StatusServiceUnavailable)
+			return
+		}
+		io.WriteString(w, "ok\n")
+	})
+	foreign := http.NewCrossOriginProtection() // a page of another site may not ask through its reader's browser
+	return s.logged(s.secured(foreign.Handler(s.bounded(mux))))
+}
+
+// errTimeout ends a request that takes too long.
+var errTimeout = errors.New("serve: the time of the request is over")
+
+// bounded bounds the time and the size of a request, whose body is JSON.
+func (s *Server) bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeoutCause(r.Context(), s.o.Timeout, errTimeout)
+		defer cancel()
+		r.Body = http.MaxBytesReader(w, r.Body, s.o.MaxBody)
+		if t := r.Header.Get("Content-Type"); t == "" || strings.HasPrefix(t, "application/x-www-form-urlencoded") {
+			r.Header.Set("Content-Type", asJSON) // curl -d says so of whatever it sends
+		}
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// probes are the paths that need no token.
+var probes = []string{"/livez", "/readyz"}
+
+// secured lets those in who bring a token, and tells browsers to be careful.
+func (s *Server) secured(next http.Handler) http.Handler {
+	var hashes [][32]byte
+	for _, t := range s.o.Tokens {
+		hashes = append(hashes, sha256.Sum256([]byte(t)))
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if hashes == nil || slices.Contains(probes, r.URL.Path) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		sum, known := sha256.Sum256([]byte(token)), 0
+		for _, want := range hashes { // all of them: how long it takes says nothing
+			known |= subtle.ConstantTimeCompare(sum[:], want[:])
+		}
+		if !ok || known == 0 {
+			h.Set("WWW-Authenticate", `Bearer realm="flowmatch"`)
+			http.Error(w, "a bearer token is needed", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
