@@ -12,6 +12,10 @@
 // takes its class probabilities. [PSNR] and [SSIM] (with an [ImageShape]) compare
 // image with image by their pixels.
 //
+// Of a [Table], whose columns are numbers or levels, [Marginals] and [Patterns] compare
+// columns and missing values, [Associations] says which columns have to do with each
+// other, and [Closest] and [Nearer] tell whether rows were copied.
+//
 // # Caveats
 //
 //   - Points are the empirical distributions of their batches, every point of the
