@@ -26,6 +26,13 @@ type Report struct {
 	Likelihood *Likelihood            `json:"likelihood,omitempty"`
 	Samples    *Quality               `json:"samples,omitempty"`
 	C2ST       *C2ST                  `json:"c2st,omitempty"`
+	// Of tables: how far columns, and what they have to do with each other, are from those of the data, whether a
+	// random forest tells samples from held-out rows, whether they are copies, and what they are worth for learning.
+	Marginals    *Marginals    `json:"marginals,omitempty"`
+	Correlations *Correlations `json:"correlations,omitempty"`
+	Forest       *C2ST         `json:"forest,omitempty"`
+	Closest      *Closest      `json:"closest,omitempty"`
+	Efficacy     *Efficacy     `json:"efficacy,omitempty"`
 	// Calibration says whether samples given a context are as wide as they should be.
 	Calibration *Calibration `json:"calibration,omitempty"`
 	// Features is what [Subject.Compare] or [Subject.Classify] returned: they need a network,
@@ -54,6 +61,12 @@ const (
 	PartSamples    = "samples"
 	// PartC2ST is a classifier two-sample test, measured unasked where it takes seconds.
 	PartC2ST = "c2st"
+	// The parts of tables, measured unasked of files of rows.
+	PartMarginals    = "marginals"
+	PartCorrelations = "correlations"
+	PartForest       = "forest" // the two-sample test by a random forest
+	PartClosest      = "closest"
+	PartEfficacy     = "efficacy"
 	// PartCalibration is ranks and coverage, measured unasked of tables with contexts.
 	PartCalibration = "calibration"
 	// PartFeatures names Report.Features, which [Subject.Report] does not measure itself.
@@ -66,16 +79,23 @@ type part struct {
 	// applies says whether the part is measured where none was asked for by name; nil:
 	// always.
 	applies func(s Subject) bool
+	// whole says that it is measured on all of the data, and so without held-out points, too.
+	whole   bool
 	measure func(Subject, context.Context, *Report) error
 }
 
 // parts is the table.
 func parts() []part {
 	return []part{
-		{PartLikelihood, func(s Subject) bool { return s.Model.HasDensity() == nil }, Subject.reportLikelihood},
-		{PartSamples, nil, Subject.reportSamples},
-		{PartC2ST, Subject.hasC2ST, Subject.reportC2ST},
-		{PartCalibration, Subject.hasCalibration, Subject.reportCalibration},
+		{PartLikelihood, func(s Subject) bool { return s.Model.HasDensity() == nil }, false, Subject.reportLikelihood},
+		{PartSamples, nil, false, Subject.reportSamples},
+		{PartC2ST, Subject.hasC2ST, false, Subject.reportC2ST},
+		{PartMarginals, Subject.hasTable, true, Subject.reportMarginals},
+		{PartCorrelations, Subject.hasTable, true, Subject.reportCorrelations},
+		{PartForest, Subject.hasForest, false, Subject.reportForest},
+		{PartClosest, Subject.hasTable, false, Subject.reportClosest},
+		{PartEfficacy, Subject.hasEfficacy, false, Subject.reportEfficacy},
+		{PartCalibration, Subject.hasCalibration, false, Subject.reportCalibration},
 	}
 }
 
@@ -105,12 +125,12 @@ func (e *PartError) Unwrap() error { return e.Err }
 // Report measures the parts named; of no names all that apply to the model, which a
 // likelihood does not where it has no density (model.ErrNoDensity, if it is asked for), and a
 // two-sample test not of images, of more than 16 numbers a point or of more than 10000 points, and
-// calibration of points of up to 16 numbers with contexts alone.
+// calibration of points of up to 16 numbers with contexts alone. The parts of tables apply to those of files.
 //
 // The Report is worth reading with an error too: a part that fails does not keep others
 // from being measured, and what it had measured before is there. The errors are
-// [PartError]s, joined; without points to measure on, [ErrNoPoints]. When ctx ends, no
-// further part begins.
+// [PartError]s, joined; without held-out points, [ErrNoPoints], and what needs none is measured all the
+// same. When ctx ends, no further part begins.
 func (s Subject) Report(ctx context.Context, names ...string) (Report, error) {
 	s, err := s.checked()
 	if err != nil {
@@ -132,12 +152,15 @@ func (s Subject) Report(ctx context.Context, names ...string) (Report, error) {
 	if s.Set != nil {
 		rep.Data = s.Set.Name
 	}
-	if _, err := s.held(); err != nil {
-		return rep, err
+	_, without := s.held()
+	if s.Set == nil {
+		return rep, without
 	}
+	s.drawn = new(tables)
 	var errs []error
 	for _, p := range parts() {
-		if len(names) == 0 && p.applies != nil && !p.applies(s) || len(names) > 0 && !slices.Contains(names, p.name) {
+		if without != nil && !p.whole || len(names) > 0 && !slices.Contains(names, p.name) ||
+			len(names) == 0 && p.applies != nil && !p.applies(s) {
 			continue
 		}
 		if err := p.measure(s, ctx, &rep); err != nil {
@@ -147,7 +170,7 @@ func (s Subject) Report(ctx context.Context, names ...string) (Report, error) {
 			break
 		}
 	}
-	return rep, errors.Join(errs...)
+	return rep, errors.Join(append(errs, without)...)
 }
 
 // reportLikelihood measures likelihoods, of images with all samples of noise.

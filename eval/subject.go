@@ -26,6 +26,9 @@ type Subject struct {
 	PartSeed *uint64
 	Name     string // of the model, as reports give it
 	Step     int    // optimizer steps behind the model, likewise
+	// Target is the column that [Subject.Efficacy] predicts from the others; empty: the class or, without one,
+	// the last column.
+	Target string
 	// EulerSteps, of a distilled student, is the number of Euler steps that it was made
 	// for, along which its paths are then measured; 0: 100 steps.
 	EulerSteps int
@@ -35,6 +38,8 @@ type Subject struct {
 	// ("log-densities") and of how many points, and returns what its progress is reported
 	// to.
 	Watch func(what string, points int) model.Progress
+
+	drawn *tables // what the parts of a report share; nil: each draws its own
 }
 
 // ErrNoPoints is returned when held-out points are needed and the subject has none.

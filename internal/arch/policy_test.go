@@ -75,6 +75,7 @@ var rooms = map[string][]string{
 	"neuralode": {"flow", "ode", "nn", "train", "internal/seed", "internal/absent"},
 	"eval": {"flow", "path", "nn", "ode", "sde", "data", "data/image", "likelihood", "model", "classify",
 		"metrics", "calibration",
+		"data/schema", // rows of a table as what its columns hold
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
 	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/table", "data/image",
 		"data/simulator", "data/dataset",

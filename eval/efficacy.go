@@ -1,0 +1,256 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"flowmatch/classify"
+	"flowmatch/flow"
+	"flowmatch/internal/choice"
+)
+
+// Efficacy is what samples of a table are worth for learning: how well a random forest that was trained on samples
+// predicts one column of held-out rows from the others, beside one that was trained on as many rows of the data.
+type Efficacy struct {
+	Target string `json:"target"` // the column
+	// Classes is how many levels it has, which are told by the others; 0: it is of numbers.
+	Classes  int `json:"classes,omitempty"`
+	Training int `json:"training"` // rows of the data, and samples, that a forest has learnt from, at most
+	HeldOut  int `json:"held_out"` // rows asked about
+	// Data and Samples are the scores of the forest that was trained on either, and Guess that of the
+	// class that is most frequent in the data.
+	Data    Score    `json:"data"`
+	Samples Score    `json:"samples"`
+	Guess   *Score   `json:"guess,omitempty"`
+	Doubts  []string `json:"doubts,omitempty"`
+}
+
+// Score says how good predictions are.
+type Score struct {
+	// Accuracy is the share of classes that are right, with its standard error, and F1 the mean over the classes
+	// that occur of the harmonic mean of precision and recall (macro F1).
+	Accuracy *float64 `json:"accuracy,omitempty"`
+	StdErr   *float64 `json:"std_err,omitempty"`
+	F1       *float64 `json:"f1,omitempty"`
+	// R2 is, of numbers, 1 - Σ(y-ŷ)²/Σ(y-mean)²; nil: of classes, or all of the held-out rows have one number.
+	R2 *float64 `json:"r2,omitempty"`
+	// MAE is, of numbers, the mean of |y-ŷ|, in units of the column.
+	MAE *float64 `json:"mae,omitempty"`
+}
+
+// target returns the place of the column that is predicted: that of Subject.Target, else the class, which is the
+// last column of a model with classes, else the last.
+func (s Subject) target(columns []Column) (int, error) {
+	if s.Target == "" {
+		return len(columns) - 1, nil
+	}
+	names := Rows{Columns: columns}.names()
+	if err := choice.Check("column", s.Target, names); err != nil {
+		return 0, fmt.Errorf("eval: target: %w", err)
+	}
+	return slices.Index(names, s.Target), nil
+}
+
+// Efficacy measures it with the column Subject.Target.
+func (s Subject) Efficacy(ctx context.Context) (*Efficacy, error) {
+	s, err := s.checked()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.held(); err != nil {
+		return nil, err
+	}
+	t, err := s.tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k, err := s.target(t.data.Columns)
+	if err != nil {
+		return nil, err
+	}
+	if len(t.data.Columns) < 2 {
+		return nil, fmt.Errorf("eval: %s has one column, and none to predict it from", s.Set.Name)
+	}
+	training := t.training
+	if training.X.N == 0 {
+		return nil, fmt.Errorf("eval: %s has no rows to train on: each batch is drawn afresh", s.Set.Name)
+	}
+	n := min(training.X.N, t.samples.X.N)
+	e := &Efficacy{Target: t.data.Columns[k].Name, Classes: len(t.data.Columns[k].Levels), Training: n}
+	x, y := t.held.apart(k)
+	e.HeldOut = x.N
+	if x.N == 0 {
+		return nil, fmt.Errorf("eval: %s is missing in all held-out rows", choice.Quote(e.Target))
+	}
+	for _, of := range []struct {
+		rows Rows
+		what string
+		into *Score
+	}{{training.part(0, n), "rows to train on", &e.Data}, {t.samples.part(0, n), "samples", &e.Samples}} {
+		learnt, answers := of.rows.apart(k)
+		if learnt.N == 0 {
+			return nil, fmt.Errorf("eval: %s is missing in all %s", choice.Quote(e.Target), of.what)
+		}
+		o := classify.ForestOptions{Classes: e.Classes, Seed: s.Seed}
+		f, err := classify.NewForest(ctx, learnt, answers, o)
+		if err != nil {
+			return nil, err
+		}
+		told, err := f.Predict(x)
+		if err != nil {
+			return nil, err
+		}
+		if *of.into = scoreOf(told, y, e.Classes); of.into == &e.Data && e.Classes > 0 {
+			guess := scoreOf(slices.Repeat([]float64{mostFrequent(answers)}, len(y)), y, e.Classes)
+			e.Guess = &guess
+		}
+	}
+	e.doubt()
+	return e, nil
+}
+
+// doubt says why the scores are not to be trusted.
+func (e *Efficacy) doubt() {
+	e.Doubts = few(e.HeldOut, "held-out rows")
+	useless := e.Classes == 0 && e.Data.R2 != nil && *e.Data.R2 < 0.05
+	if e.Classes > 0 {
+		useless = *e.Data.Accuracy < *e.Guess.Accuracy+2**e.Data.StdErr
+	}
+	if useless {
+		e.Doubts = append(e.Doubts,
+			"the data themselves do not tell the column much better than a guess: choose another target")
+	}
+}
+
+// apart returns the rows in which column k is there: the other columns as coordinates of a forest, one a level, and
+// the values of that column.
+func (r Rows) apart(k int) (flow.Batch, []float64) {
+	var there []int
+	var y []float64
+	for i := range r.X.N {
+		if v := r.X.Row(i)[k]; !math.IsNaN(v) {
+			there, y = append(there, i), append(y, v)
+		}
+	}
+	others := Rows{Columns: slices.Delete(slices.Clone(r.Columns), k, k+1), X: flow.NewBatch(len(there), r.X.D-1)}
+	for at, i := range there {
+		copy(others.X.Row(at), slices.Delete(slices.Clone(r.X.Row(i)), k, k+1))
+	}
+	return others.coordinates(), y
+}
+
+// coordinates returns rows as a forest takes them: a number as it is, NaN where it is missing, and of levels without an
+// order a coordinate for each, which is 1 of its own and 0 otherwise, or where there are two one for both.
+func (r Rows) coordinates() flow.Batch {
+	width := make([]int, len(r.Columns))
+	all := 0
+	for k, c := range r.Columns {
+		if width[k] = 1; !c.Ordered && len(c.Levels) > 2 {
+			width[k] = len(c.Levels)
+		}
+		all += width[k]
+	}
+	x := flow.NewBatch(r.X.N, all)
+	for i := range x.N {
+		to := x.Row(i)
+		for k, v := range r.X.Row(i) {
+			if width[k] == 1 {
+				to[0] = v
+			} else if !math.IsNaN(v) {
+				to[int(v)] = 1
+			}
+			to = to[width[k]:]
+		}
+	}
+	return x
+}
+
+func mostFrequent(classes []float64) float64 {
+	count := map[float64]int{}
+	best := classes[0]
+	for _, c := range classes {
+		if count[c]++; count[c] > count[best] {
+			best = c
+		}
+	}
+	return best
+}
+
+// scoreOf returns the score of what was told of y; classes 0: they are numbers.
+func scoreOf(told, y []float64, classes int) (s Score) {
+	if classes == 0 {
+		mean, square, total, absolute := 0.0, 0.0, 0.0, 0.0
+		for _, v := range y {
+			mean += v / float64(len(y))
+		}
+		for i, v := range y {
+			square, total = square+(v-told[i])*(v-told[i]), total+(v-mean)*(v-mean)
+			absolute += math.Abs(v-told[i]) / float64(len(y))
+		}
+		s.R2, s.MAE = numberOf(1-square/total), &absolute
+		return s
+	}
+	right, f1, occur := 0.0, 0.0, 0.0
+	both, ofTold, ofY := make([]float64, classes), make([]float64, classes), make([]float64, classes)
+	for i, v := range y {
+		ofTold[int(told[i])]++
+		ofY[int(v)]++
+		if told[i] == v {
+			right++
+			both[int(v)]++
+		}
+	}
+	for c := range both {
+		if n := ofTold[c] + ofY[c]; n > 0 {
+			f1 += 2 * both[c] / n
+			occur++
+		}
+	}
+	n := float64(len(y))
+	right, f1 = right/n, f1/occur
+	stdErr := math.Sqrt(right * (1 - right) / n)
+	s.Accuracy, s.StdErr, s.F1 = &right, &stdErr, &f1
+	return s
+}
+
+// reportEfficacy measures it.
+func (s Subject) reportEfficacy(ctx context.Context, rep *Report) (err error) {
+	rep.Efficacy, err = s.Efficacy(ctx)
+	return err
+}
+
+// Forest is how well a random forest tells samples of a table from held-out rows, both as the file has them: what
+// a perceptron is asked about in [C2ST] is what the model learns, which has noise for levels and grids. As in [C2ST],
+// samples have the contexts of other rows.
+func (s Subject) Forest(ctx context.Context) (*C2ST, error) {
+	s, err := s.checked()
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.tables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	held, n := t.held, min(t.held.X.N, t.samples.X.N)
+	samples := t.samples.part(0, n)
+	if s.Model.Net().Config().Context > 0 { // sample i has the context of row i
+		held, samples = t.held.part(0, n/2), t.samples.part(n/2, n)
+	}
+	o := classify.C2STOptions{Seed: s.Seed}
+	if progress := s.watch("rows told apart from samples", held.X.N); progress != nil {
+		o.Progress = func(done float64) { progress(done, t.nfe) }
+	}
+	r, err := classify.TwoSampleForest(ctx, held.coordinates(), samples.coordinates(), o)
+	if err != nil {
+		return nil, err
+	}
+	return &C2ST{r, t.nfe}, nil
+}
+
+// reportForest makes the test.
+func (s Subject) reportForest(ctx context.Context, rep *Report) (err error) {
+	rep.Forest, err = s.Forest(ctx)
+	return err
+}

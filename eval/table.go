@@ -1,0 +1,256 @@
+package eval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"flowmatch/data"
+	"flowmatch/data/schema"
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/metrics"
+)
+
+// Column is a column of the rows that the parts of tables compare.
+type Column struct {
+	Name string
+	// Levels are the names of its levels, whose places the values are; nil: the values are numbers.
+	Levels []string
+	// Ordered says that the levels have an order, and are compared as numbers.
+	Ordered bool
+	// Date says that the numbers are dates: seconds since 1970, or months.
+	Date bool
+}
+
+// Rows are rows of a table as its file has them: numbers in their own units, whole where they are whole,
+// the places of levels, and NaN for what is missing.
+type Rows struct {
+	Columns []Column
+	X       flow.Batch // [N, len(Columns)]
+}
+
+// table returns the rows as metrics take them.
+func (r Rows) table() metrics.Table {
+	t := metrics.Table{X: r.X}
+	for _, c := range r.Columns {
+		n := len(c.Levels)
+		if c.Ordered {
+			n = 0
+		}
+		t.Levels = append(t.Levels, n)
+	}
+	return t
+}
+
+// part returns rows lo to hi.
+func (r Rows) part(lo, hi int) Rows { return Rows{r.Columns, r.X.Slice(lo, hi)} }
+
+// names returns the names of the columns.
+func (r Rows) names() (names []string) {
+	for _, c := range r.Columns {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// columns are those of the rows of the subject: what the model is given comes first, then what it learns,
+// and the class at the end.
+func (s Subject) columns() (columns []Column) {
+	spec := s.Model.Spec()
+	for k := range spec.Net.Context {
+		columns = append(columns, Column{Name: nameOf(spec.ContextColumns, k, "context ")})
+	}
+	if spec.Schema != nil {
+		for _, k := range spec.Schema.Learnt() {
+			c := spec.Schema.Columns[k]
+			columns = append(columns, Column{Name: c.Name, Levels: c.Levels, Ordered: c.Kind == schema.Ordered,
+				Date: c.Kind == schema.Date})
+		}
+	} else {
+		for k := range s.Model.Dim() {
+			columns = append(columns, Column{Name: nameOf(spec.Columns, k, "x")})
+		}
+	}
+	if n := spec.Net.Classes; n > 0 {
+		name := spec.LabelName
+		if name == "" {
+			name = "label"
+		}
+		columns = append(columns, Column{Name: name, Levels: data.NameClasses(spec.ClassNames, n)})
+	}
+	return columns
+}
+
+// nameOf returns the name of column k.
+func nameOf(names []string, k int, otherwise string) string {
+	if names != nil {
+		return names[k]
+	}
+	return fmt.Sprint(otherwise, k+1)
+}
+
+// rowsOf returns points x in data units, and what they are given, as rows.
+func (s Subject) rowsOf(x flow.Batch, given flow.Given) Rows {
+	r := Rows{Columns: s.columns()}
+	if std := s.Model.Spec().ContextStandardizer; std != nil && given.Context.N > 0 {
+		given.Context = given.Context.Clone()
+		std.Invert(given.Context)
+	}
+	learnt := x
+	if sch := s.Model.Spec().Schema; sch != nil {
+		learnt = flow.NewBatch(x.N, len(sch.Learnt()))
+		sch.Rows(learnt, x)
+	}
+	r.X = flow.NewBatch(x.N, len(r.Columns))
+	for i := range x.N {
+		row := r.X.Row(i)
+		if given.Context.N > 0 {
+			row = row[copy(row, given.Context.Row(i)):]
+		}
+		row = row[copy(row, learnt.Row(i)):]
+		if given.Label != nil {
+			if row[0] = float64(given.Label[i]); given.Label[i] < 0 { // of no class
+				row[0] = math.NaN()
+			}
+		}
+	}
+	return r
+}
+
+// tables are what the parts of tables compare.
+type tables struct {
+	data     Rows // of all parts of the data, in a random order
+	samples  Rows // as many
+	held     Rows // held-out rows; there may be none
+	training Rows // those that the model learnt; there may be none
+	nfe      int  // of the samples
+}
+
+// Of the rows that were trained on so many are looked at, or fewer where they have many columns: of each sample
+// the closest is sought among them, and this product is a few seconds.
+const mostTraining, mostCompared = 50000, 1 << 31
+
+// hasTable says whether the parts of tables are measured unasked.
+func (s Subject) hasTable() bool {
+	return (s.Set.Kind == data.KindTable || s.Set.Kind == data.KindUCI) && s.isPoints() == nil
+}
+
+// hasForest says whether the test by a forest is made unasked.
+func (s Subject) hasForest() bool {
+	least := c2stLeast
+	if s.Model.Net().Config().Context > 0 {
+		least *= 2
+	}
+	return s.hasTable() && s.Set.Test != nil && s.Set.Test.Len() >= least
+}
+
+// hasEfficacy says whether a column is predicted unasked: there must be another.
+func (s Subject) hasEfficacy() bool { return s.hasTable() && len(s.columns()) > 1 }
+
+// tables returns what the parts of tables compare: up to Settings.Samples rows of the data, as many samples,
+// which are given what held-out rows are given, and held-out rows. A report draws them once.
+func (s Subject) tables(ctx context.Context) (*tables, error) {
+	if s.drawn != nil && s.drawn.samples.X.N > 0 {
+		return s.drawn, nil
+	}
+	if s.Model.Spec().Image() != nil || s.Set.Image() != nil {
+		return nil, errors.New("eval: this part is of tables, and these are images; compare images by features")
+	}
+	t := s.drawn
+	if t == nil {
+		t = new(tables)
+	}
+	n := s.Settings.Samples
+	var given flow.Given
+	var err error
+	if t.held, given, err = s.someRows(n, s.Set.Test); err != nil {
+		return nil, err
+	}
+	compared := mostCompared / (2 * n * len(s.columns()))
+	if t.training, _, err = s.someRows(min(mostTraining, max(n, compared)), s.Set.TrainSet); err != nil {
+		return nil, err
+	}
+	own := given
+	if t.data, own, err = s.someRows(n, s.Set.TrainSet, s.Set.Val, s.Set.Test); err != nil {
+		return nil, err
+	}
+	if n = t.data.X.N; n == 0 {
+		return nil, fmt.Errorf("eval: %s has no rows to compare samples with", s.Set.Name)
+	}
+	if t.held.X.N > 0 { // a context of a row that was trained on would make samples near to it
+		own = given.Rows(cycle(n, t.held.X.N))
+	}
+	sampler, err := s.Settings.Sampler()
+	if err != nil {
+		return nil, err
+	}
+	drawn, err := s.draw(ctx, sampler, n, own)
+	if err != nil {
+		return nil, fmt.Errorf("samples: %w", err)
+	}
+	t.nfe, t.samples = drawn.Stats.NFE, s.rowsOf(drawn.X, own)
+	return t, nil
+}
+
+// cycle returns n numbers from 0 to of, in turn.
+func cycle(n, of int) []int {
+	v := make([]int, n)
+	for i := range v {
+		v[i] = i % of
+	}
+	return v
+}
+
+// someRows returns up to n rows of some parts of the data, drawn at random, in a random order, and what the
+// model takes of what they are given.
+func (s Subject) someRows(n int, parts ...data.Finite) (Rows, flow.Given, error) {
+	total := 0
+	for _, p := range parts {
+		if p != nil {
+			total += p.Len()
+		}
+	}
+	chosen := s.Seed
+	if s.PartSeed != nil {
+		chosen = *s.PartSeed
+	}
+	order := seed.Rand(chosen, "eval/rows", uint64(len(parts))).Perm(total)[:min(n, total)]
+	spec := s.Model.Spec()
+	x := flow.NewBatch(len(order), s.Model.Dim())
+	given := flow.NewGiven(len(order), spec.Net.Classes > 0, spec.Net.Context)
+	lo := 0
+	for _, p := range parts {
+		if p == nil || p.Len() == 0 {
+			continue
+		}
+		hi := lo + p.Len()
+		var places, numbers []int
+		for at, i := range order {
+			if lo <= i && i < hi {
+				places, numbers = append(places, at), append(numbers, i-lo)
+			}
+		}
+		rng := seed.Rand(s.Seed, "eval/rows", uint64(lo))
+		part, own, err := data.Rows(data.Subset(p, numbers), 0, len(numbers), rng)
+		if err == nil {
+			s.Set.Original(part)
+			own, err = s.taken(part, own)
+		}
+		if err != nil {
+			return Rows{}, given, fmt.Errorf("eval: rows of %s: %w", s.Set.Name, err)
+		}
+		for k, at := range places {
+			copy(x.Row(at), part.Row(k))
+			if given.Label != nil {
+				given.Label[at] = own.Label[k]
+			}
+			if given.Context.N > 0 {
+				copy(given.Context.Row(at), own.Context.Row(k))
+			}
+		}
+		lo = hi
+	}
+	return s.rowsOf(x, given), given, nil
+}
