@@ -221,10 +221,16 @@ func (s Subject) reportEfficacy(ctx context.Context, rep *Report) (err error) {
 	return err
 }
 
-// Forest is how well a random forest tells samples of a table from held-out rows, both as the file has them: what
+// Forest is how well a random forest tells samples of a table from held-out rows.
+type Forest struct {
+	C2ST
+	Doubts []string `json:"doubts,omitempty"`
+}
+
+// Forest says how well a random forest tells samples of a table from held-out rows, both as the file has them: what
 // a perceptron is asked about in [C2ST] is what the model learns, which has noise for levels and grids. As in [C2ST],
 // samples have the contexts of other rows.
-func (s Subject) Forest(ctx context.Context) (*C2ST, error) {
+func (s Subject) Forest(ctx context.Context) (*Forest, error) {
 	s, err := s.checked()
 	if err != nil {
 		return nil, err
@@ -246,7 +252,7 @@ func (s Subject) Forest(ctx context.Context) (*C2ST, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &C2ST{r, t.nfe}, nil
+	return &Forest{C2ST{r, t.nfe}, few(held.X.N, "held-out rows")}, nil
 }
 
 // reportForest makes the test.

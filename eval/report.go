@@ -30,7 +30,7 @@ type Report struct {
 	// random forest tells samples from held-out rows, whether they are copies, and what they are worth for learning.
 	Marginals    *Marginals    `json:"marginals,omitempty"`
 	Correlations *Correlations `json:"correlations,omitempty"`
-	Forest       *C2ST         `json:"forest,omitempty"`
+	Forest       *Forest       `json:"forest,omitempty"`
 	Closest      *Closest      `json:"closest,omitempty"`
 	Efficacy     *Efficacy     `json:"efficacy,omitempty"`
 	// Calibration says whether samples given a context are as wide as they should be.

@@ -20,8 +20,8 @@ type Column struct {
 	Levels []string
 	// Ordered says that the levels have an order, and are compared as numbers.
 	Ordered bool
-	// Date says that the numbers are dates: seconds since 1970, or months.
-	Date bool
+	// Axis, of dates, returns one as a number to draw, and its unit; nil of others.
+	Axis func(v float64) (at float64, unit string)
 }
 
 // Rows are rows of a table as its file has them: numbers in their own units, whole where they are whole,
@@ -65,8 +65,11 @@ func (s Subject) columns() (columns []Column) {
 	if spec.Schema != nil {
 		for _, k := range spec.Schema.Learnt() {
 			c := spec.Schema.Columns[k]
-			columns = append(columns, Column{Name: c.Name, Levels: c.Levels, Ordered: c.Kind == schema.Ordered,
-				Date: c.Kind == schema.Date})
+			col := Column{Name: c.Name, Levels: c.Levels, Ordered: c.Kind == schema.Ordered}
+			if c.Kind == schema.Date {
+				col.Axis = c.Axis
+			}
+			columns = append(columns, col)
 		}
 	} else {
 		for k := range s.Model.Dim() {
@@ -146,8 +149,12 @@ func (s Subject) hasForest() bool {
 	return s.hasTable() && s.Set.Test != nil && s.Set.Test.Len() >= least
 }
 
-// hasEfficacy says whether a column is predicted unasked: there must be another.
-func (s Subject) hasEfficacy() bool { return s.hasTable() && len(s.columns()) > 1 }
+// hasEfficacy says whether a column is predicted unasked: there must be another. A target asks for it.
+func (s Subject) hasEfficacy() bool { return s.Target != "" || s.hasTable() && len(s.columns()) > 1 }
+
+// RowNames returns the names of the columns that rows of the subject have, of which [Subject.Efficacy] predicts
+// one.
+func (s Subject) RowNames() []string { return Rows{Columns: s.columns()}.names() }
 
 // tables returns what the parts of tables compare: up to Settings.Samples rows of the data, as many samples,
 // which are given what held-out rows are given, and held-out rows. A report draws them once.

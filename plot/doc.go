@@ -7,7 +7,7 @@
 // what was fitted to it, [Dot] a figure of a dot plot, [Pairs] what a coupling pairs;
 // [Options] is what all pictures share, and its zero value is a good
 // picture. Each picture is one function: [Samples], [Gallery], [Density], [Field],
-// [Trajectories], [OverTime], [Couplings], [Loss], [Lines], [DotPlot], [Fits], [FlowGIF] and
+// [Trajectories], [OverTime], [Couplings], [Loss], [Lines], [DotPlot], [BarChart], [Matrix], [Fits], [FlowGIF] and
 // [ImageGrid].
 //
 // Colours and marks follow the names of things, in every picture alike; see style.go.

@@ -102,6 +102,7 @@ type layout struct {
 	lastBar    *bar     // of the last panel, if it has one of its own; bar is then of the others
 	beside     []entry  // lines of a legend beside the panels, or none
 	labels     []string // of rows of dots, in the place of numbers at the y axis
+	upNames    []string // of the columns of a matrix, upwards below it, in the place of numbers
 	lim        func(row, col int) Limits
 	logX, logY bool
 }
@@ -140,6 +141,14 @@ func (l layout) margins(probe *canvas) (m margins) {
 	}
 	if l.panelTitle {
 		m.top += px(sizePanel + 3)
+	}
+	if l.upNames != nil {
+		m.bottom = px(6 + tickLen + 2)
+		widest := 0.0
+		for _, name := range l.upNames {
+			widest = max(widest, probe.width(name, sizeTick))
+		}
+		m.bottom += int(math.Ceil(widest))
 	}
 	if anyName(l.xNames) {
 		m.bottom += px(sizeName + 4)

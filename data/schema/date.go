@@ -141,3 +141,15 @@ func readDates(values []string, counts []int, layout string, share float64) numb
 	}
 	return n
 }
+
+// Axis returns a date as a number to draw, and its unit: a year with decimals, or the hour of a time of day.
+func (c Column) Axis(v float64) (at float64, unit string) {
+	const year = 365.2425 * 24 * 3600
+	switch {
+	case c.Format.unit() == perMonth:
+		return 1970 + v/12, "year"
+	case !strings.Contains(c.Format.Layout, "06"): // no year
+		return v / 3600, "hour"
+	}
+	return 1970 + v/year, "year"
+}

@@ -83,6 +83,8 @@ var rooms = map[string][]string{
 		"internal/seed", "internal/memory", "internal/atomicfile", "internal/filelock", "internal/tfevents",
 		"internal/settings",
 		"internal/choice"},
+	// An evaluation in words, and as a page with the pictures of its run.
+	"report": {"flow", "eval", "model", "plot", "run", "internal/atomicfile", "internal/choice"},
 	"bench": {"flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field", "model",
 		"coupling", "train", "metrics", "internal/seed", "internal/memory", "internal/child", "internal/choice"},
 	// A grid of runs, with the files of those known by name. It trains the classifier that its
@@ -115,7 +117,7 @@ var testsOnly = map[string]string{
 // reachEngine are the rooms whose code or tests may depend on nn, directly or
 // through others. Everywhere else the mathematics is built and tested without it.
 var reachEngine = []string{"nn", "engine/onnx/exchange", "neuralode", "model", "train", "classify", "eval", "run",
-	"experiment", "bench", "serve", "cmd/flowmatch", "scripts/library", "."}
+	"report", "experiment", "bench", "serve", "cmd/flowmatch", "scripts/library", "."}
 
 // module is a library that is not ours.
 type module struct {

@@ -17,6 +17,7 @@ import (
 
 	"flowmatch/eval"
 	"flowmatch/internal/atomicfile"
+	"flowmatch/report"
 	"flowmatch/run"
 )
 
@@ -56,7 +57,7 @@ func (d demoResult) text(w io.Writer) {
 	fmt.Fprintf(w, "run\t%s, %d steps in %.1f s on backend %s\n", d.Run, d.Step, d.TrainSeconds, d.Backend)
 	fmt.Fprintf(w, "data\t%s, seed %d\n", d.Data, d.Seed)
 	fmt.Fprintf(w, "solver\t%s, %.1f s\n", d.Solver, d.EvalSeconds)
-	likelihoodText(w, &d.Likelihood)
+	writeLines(w, report.Likelihood(&d.Likelihood))
 	fmt.Fprintf(w, "pictures\t%s, %.1f s\n", strings.Join(d.Pictures, " "), d.PictureSeconds)
 	fmt.Fprintf(w, "seconds\t%.1f\n", d.Seconds)
 	fmt.Fprintf(w, "next\tflowmatch sample %s --n 1000 --logp --out samples.csv\n", quote(d.Run))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -11,8 +12,10 @@ import (
 
 	"flowmatch/classify"
 	"flowmatch/eval"
+	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
 	"flowmatch/model"
+	"flowmatch/report"
 	"flowmatch/run"
 )
 
@@ -117,6 +120,7 @@ type evalFlags struct {
 	runFlags
 	featureFlags
 	only                           []string
+	html, target                   string
 	test, samples, dequantizations int
 }
 
@@ -130,7 +134,11 @@ func (f *evalFlags) add(cmd *cobra.Command) {
 	fl.IntVar(&f.samples, "samples", 0, "samples to measure and to compare by features (default: that of the run file)")
 	fl.IntVar(&f.dequantizations, "dequantizations", 0,
 		"samples of noise of each image for bits per dimension (default: that of the run file)")
+	fl.StringVar(&f.html, "html", "", "write a report with pictures into this .html file, which opens without a network")
+	fl.StringVar(&f.target, "target", "",
+		"column that the part efficacy predicts from the others (default: the label, else the last column)")
 	complete(cmd, "only", eval.Parts()...)
+	completeFiles(cmd, "html", "html")
 }
 
 // partFlags are the flags that have an effect on some parts only.
@@ -138,7 +146,9 @@ var partFlags = []struct {
 	flags, parts []string
 }{
 	{[]string{"test", "dequantizations"}, []string{eval.PartLikelihood}},
-	{[]string{"samples"}, []string{eval.PartSamples, eval.PartC2ST, eval.PartFeatures}},
+	{[]string{"samples"}, []string{eval.PartSamples, eval.PartC2ST, eval.PartFeatures, eval.PartMarginals,
+		eval.PartCorrelations, eval.PartForest, eval.PartClosest, eval.PartEfficacy}},
+	{[]string{"target"}, []string{eval.PartEfficacy}},
 	{[]string{"classifier", "features", "reference", "guidance"}, []string{eval.PartFeatures}},
 }
 
@@ -170,8 +180,17 @@ func (f *evalFlags) check(cmd *cobra.Command) (use, error) {
 			return 0, usagef("--%s is %d; it must be at least 1", size.flag, size.v)
 		}
 	}
-	samples := slices.ContainsFunc([]string{eval.PartSamples, eval.PartC2ST, eval.PartCalibration, eval.PartFeatures},
-		f.wants)
+	samples := slices.ContainsFunc(eval.Parts(), func(part string) bool {
+		return part != eval.PartLikelihood && f.wants(part)
+	})
+	if f.html != "" {
+		if _, err := extension("--html", f.html, ".html"); err != nil {
+			return 0, usageError{err}
+		}
+		if err := writable("--html", f.html); err != nil {
+			return 0, err
+		}
+	}
 	switch {
 	case samples && f.wants(eval.PartLikelihood):
 		return useBoth, nil
@@ -216,6 +235,11 @@ func (f *evalFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 			return nil, err
 		}
 	}
+	if f.html != "" {
+		if err := sparesData(f.html, r.Config); err != nil {
+			return nil, err
+		}
+	}
 	if cmd.Flags().Changed("dequantizations") && r.Model.Spec().BinWidth == 0 {
 		return nil, usagef("--dequantizations is for images of bytes, and %s is a run of other data", dir)
 	}
@@ -235,6 +259,15 @@ points. It reports how often a cross-validated perceptron tells them apart, as s
 0.5 is perfect, 1 is the worst. By default it is measured for up to 10000 samples with up to
 16 numbers each, labels and contexts included. For more, ask for it by --only c2st.
 
+Of a file of rows it reports how far columns (marginals) and their correlations are from those
+of the data, whether a random forest tells samples from held-out rows (forest), whether
+samples are copies of rows that were trained on (closest), and what they are worth for
+learning (efficacy): forests trained on data and on samples predict one column, --target, of
+held-out rows. All take up to --samples rows, drawn at random.
+
+--html writes the figures and pictures of data and samples into one file: marginals,
+correlations, missing values, densities, grids of images, the loss and the settings.
+
 Of a table with a context (data.context), it also reports the calibration of posteriors:
 the ranks of held-out points among 100 samples given the same context (SBC), and the
 coverage of these samples (TARP). plot --kind calibration draws both.
@@ -252,6 +285,8 @@ figure is not to be trusted, why, and what would help.
 If a part cannot be measured, the others are still reported; the exit code is then 1.`,
 		Example: `  flowmatch eval runs/first
   flowmatch eval runs/first --json
+  flowmatch eval runs/people --html report.html --target income
+  flowmatch eval runs/people --only closest,efficacy --samples 5000
   flowmatch eval runs/first --solver dopri5 --rtol 1e-7 --atol 1e-7
   flowmatch eval runs/first --only c2st --samples 10000
   flowmatch eval runs/posterior --only calibration
@@ -286,14 +321,20 @@ func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := f.checkTarget(cmd, &s); err != nil {
+		return nil, err
+	}
 	rep, err := s.Report(cmd.Context(), f.only...)
+	if err != nil && !errors.Is(err, eval.ErrNoPoints) && !errors.As(err, new(*eval.PartError)) {
+		return nil, err
+	}
 	if errors.Is(err, eval.ErrNoPoints) {
 		rep.Warnings = append(rep.Warnings,
-			"no points are held out, so there is nothing to measure on; see data.test of the run file")
-		return evalResult{rep}, nil
-	}
-	if err != nil && !errors.As(err, new(*eval.PartError)) {
-		return nil, err
+			"no points are held out, so there is nothing to compare with new points; see data.test of the run file")
+		if !errors.As(err, new(*eval.PartError)) {
+			err = nil
+		}
+		byFeatures = nil
 	}
 	rep.Warnings = append(rep.Warnings, f.short(cmd, rep)...)
 	if byFeatures != nil && cmd.Context().Err() == nil {
@@ -301,11 +342,36 @@ func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) 
 		rep.Features, failure = byFeatures(cmd.Context(), s)
 		err = errors.Join(err, rep.Lacks(failure))
 	}
-	nothing := rep.Likelihood == nil && rep.Samples == nil && rep.C2ST == nil && rep.Features == nil
-	if err == nil || nothing && cmd.Context().Err() != nil {
-		return evalResult{rep}, err
+	if len(report.Sections(rep)) == 1 && cmd.Context().Err() != nil { // nothing was measured
+		return evalResult{Report: rep}, err
 	}
-	return evalResult{rep}, partial{err}
+	res := evalResult{Report: rep, HTML: f.html}
+	if f.html != "" {
+		a.status("drawing %s", f.html)
+		write := func(w io.Writer) error { return report.Page{Run: r, Report: rep}.Write(cmd.Context(), w) }
+		if err := atomicfile.WriteFile(f.html, write); err != nil {
+			return evalResult{Report: rep}, err
+		}
+	}
+	if err != nil {
+		return res, partial{err}
+	}
+	return res, nil
+}
+
+// checkTarget sets the column of --target, or reports one that there is not.
+func (f *evalFlags) checkTarget(cmd *cobra.Command, s *eval.Subject) error {
+	if !cmd.Flags().Changed("target") {
+		return nil
+	}
+	if s.Model.Spec().Image() != nil {
+		return usagef("--target is for tables, and %s is a run of images", s.Name)
+	}
+	if err := choice.Check("column", f.target, s.RowNames()); err != nil {
+		return usagef("--target: %w", err)
+	}
+	s.Target = f.target
+	return nil
 }
 
 // short says where fewer points are held out than were asked for.

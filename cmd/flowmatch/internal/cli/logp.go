@@ -16,6 +16,7 @@ import (
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
 	"flowmatch/likelihood"
+	"flowmatch/report"
 	"flowmatch/run"
 )
 
@@ -40,7 +41,7 @@ func (l logpResult) text(w io.Writer) {
 	fmt.Fprintf(w, "solver\t%s, %.2f s on backend %s\n", l.Solver, l.Seconds, l.Backend)
 	fmt.Fprintf(w, "seed\t%d\n", l.Seed)
 	if l.Likelihood != nil {
-		likelihoodText(w, l.Likelihood)
+		writeLines(w, report.Likelihood(l.Likelihood))
 	}
 	if l.File != "" {
 		fmt.Fprintf(w, "values\t%s\n", l.File)

@@ -12,6 +12,7 @@ import (
 	"flowmatch/flow"
 	"flowmatch/model"
 	"flowmatch/ode"
+	"flowmatch/report"
 	"flowmatch/run"
 )
 
@@ -43,11 +44,11 @@ func (m modeResult) text(w io.Writer) {
 		fmt.Fprintf(w, "bounds\t%s\n", m.Bounds)
 	}
 	if m.Mass != nil {
-		massText(w, m.Mass)
+		writeLines(w, report.Mass(m.Mass))
 	}
 	const most = 3
 	for i, x := range m.Points[:min(most, len(m.Points))] {
-		fmt.Fprintf(w, "  point %d\t%.6g, log p %s nats\n", i+1, x, decimals(m.LogP[i]))
+		fmt.Fprintf(w, "  point %d\t%.6g, log p %s nats\n", i+1, x, report.Decimals(m.LogP[i]))
 	}
 	for _, warning := range m.Warnings {
 		fmt.Fprintf(w, "warning\t%s\n", warning)

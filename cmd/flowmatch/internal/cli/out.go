@@ -12,28 +12,31 @@ import (
 	"flowmatch/run"
 )
 
-// inFolder reports a file of --out that cannot be written, for its folder is not there, or that
+// inFolder reports what writable does of a file of --out.
+func inFolder(file string, inputs ...string) error { return writable("--out", file, inputs...) }
+
+// writable reports a file of a flag that cannot be written, for its folder is not there, or that
 // must not be, for it is one of the inputs or belongs to a run: before the work that it is to
 // hold.
-func inFolder(file string, inputs ...string) error {
+func writable(flag, file string, inputs ...string) error {
 	dir := filepath.Dir(file)
 	switch info, err := os.Stat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("--out %q: no such folder: %q; make it first", file, dir)
+		return fmt.Errorf("%s %q: no such folder: %q; make it first", flag, file, dir)
 	case err != nil:
-		return fmt.Errorf("--out %q: %w", file, err)
+		return fmt.Errorf("%s %q: %w", flag, file, err)
 	case !info.IsDir():
-		return fmt.Errorf("--out %q: %q is a file, not a folder", file, dir)
+		return fmt.Errorf("%s %q: %q is a file, not a folder", flag, file, dir)
 	}
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		return fmt.Errorf("--out %q is a folder; give the name of a file", file)
+		return fmt.Errorf("%s %q is a folder; give the name of a file", flag, file)
 	}
 	if run.Owns(file) {
-		return usagef("--out %q is a file of the run in that folder; give another name", file)
+		return usagef("%s %q is a file of the run in that folder; give another name", flag, file)
 	}
 	for _, in := range inputs {
 		if in != "" && (dataset.Config{Path: in, Kind: data.KindFolder}).Reads(file) != "" {
-			return usagef("--out %q would replace %q, which is read; give another name", file, in)
+			return usagef("%s %q would replace %q, which is read; give another name", flag, file, in)
 		}
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 	"flowmatch/likelihood"
 	"flowmatch/model"
 	"flowmatch/ode"
+	"flowmatch/report"
 	"flowmatch/run"
 	"flowmatch/sde"
 )
@@ -97,10 +98,10 @@ func (s sampleResult) text(w io.Writer) {
 		fmt.Fprintf(w, "  inside\t%s\n", insideText(a))
 	}
 	if s.Mass != nil {
-		massText(w, s.Mass)
+		writeLines(w, report.Mass(s.Mass))
 	}
 	if s.MeanLogP != nil {
-		fmt.Fprintf(w, "mean log-density\t%s nats, divergence %s\n", decimals(*s.MeanLogP), s.Divergence)
+		fmt.Fprintf(w, "mean log-density\t%s nats, divergence %s\n", report.Decimals(*s.MeanLogP), s.Divergence)
 	}
 	for _, warning := range s.Warnings {
 		fmt.Fprintf(w, "warning\t%s\n", warning)

@@ -186,7 +186,7 @@ func TestOverfittingIsSaid(t *testing.T) {
 			events = append(events, measured, train.Event{Step: 10*i + 5})
 		}
 		for _, best := range []bool{true, false} {
-			if got := overfits(events, 10, best); (got != "") != c.want ||
+			if got := run.Overfits(events, 10, best); (got != "") != c.want ||
 				c.want && strings.Contains(got, "train.patience") == best {
 				t.Errorf("%s: %q", c.name, got)
 			}
