@@ -49,7 +49,7 @@ func (s Subject) Closest(ctx context.Context) (*Closest, error) {
 		return nil, fmt.Errorf("eval: %s has no rows to train on that could be copied: each batch is drawn afresh",
 			s.Set.Name)
 	}
-	samples, err := metrics.Closest(t.training.table(), t.samples.table())
+	samples, err := metrics.Closest(t.training.table(), t.fresh.table())
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +65,10 @@ func (s Subject) Closest(ctx context.Context) (*Closest, error) {
 		c.Ratio = &ratio
 	}
 	c.Nearer, c.NearerStdErr = metrics.Nearer(samples, held)
+	if 2*c.HeldOutCopies > c.HeldOut {
+		c.Doubts = append(c.Doubts, "most held-out rows are rows that were trained on, too: there are so few different "+
+			"rows that copies say little")
+	}
 	if all := s.Set.TrainSet.Len(); c.Training < all {
 		c.Doubts = append(c.Doubts, fmt.Sprintf("the closest is sought in %d of %d rows, so that copies of others are "+
 			"not counted", c.Training, all))

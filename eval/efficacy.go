@@ -239,10 +239,10 @@ func (s Subject) Forest(ctx context.Context) (*Forest, error) {
 	if err != nil {
 		return nil, err
 	}
-	held, n := t.held, min(t.held.X.N, t.samples.X.N)
-	samples := t.samples.part(0, n)
+	held, n := t.held, min(t.held.X.N, t.fresh.X.N)
+	samples := t.fresh.part(0, n)
 	if s.Model.Net().Config().Context > 0 { // sample i has the context of row i
-		held, samples = t.held.part(0, n/2), t.samples.part(n/2, n)
+		held, samples = t.held.part(0, n/2), t.fresh.part(n/2, n)
 	}
 	o := classify.C2STOptions{Seed: s.Seed}
 	if progress := s.watch("rows told apart from samples", held.X.N); progress != nil {

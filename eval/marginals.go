@@ -22,9 +22,9 @@ type Marginals struct {
 	// PatternsTV is the total variation distance of their shares.
 	Patterns   []Pattern `json:"patterns,omitempty"`
 	PatternsTV *float64  `json:"patterns_tv,omitempty"`
-	// Halves are these figures of one half of the rows against the other: as far as two samples of one
-	// law are apart. Halves have fewer rows, and so are a little farther apart than samples of the law would be.
-	Halves  Distance   `json:"halves"`
+	// Chance are these figures of two sets of as many rows of one law: √½ of those of one half of the rows of the
+	// data against the other, which have half as many.
+	Chance  Distance   `json:"chance"`
 	Columns []Marginal `json:"columns"`
 	// Doubts say why the figures are not to be trusted; empty: they are.
 	Doubts []string `json:"doubts,omitempty"`
@@ -102,7 +102,12 @@ func (s Subject) Marginals(ctx context.Context) (*Marginals, error) {
 		}
 	}
 	if n > 1 {
-		m.Halves, _, _, err = compared(t.data.part(0, n/2), t.data.part(n/2, n))
+		m.Chance, _, _, err = compared(t.data.part(0, n/2), t.data.part(n/2, n))
+		for _, v := range []*float64{m.Chance.W1, m.Chance.TV, m.Chance.PatternsTV} {
+			if v != nil {
+				*v *= math.Sqrt2 / 2
+			}
+		}
 	}
 	return m, err
 }
@@ -145,10 +150,10 @@ func (s Subject) reportMarginals(ctx context.Context, rep *Report) (err error) {
 type Correlations struct {
 	Rows  int      `json:"rows"`
 	Names []string `json:"names"`
-	// Error is the mean of |samples - data| over the pairs of columns, and Halves that of one half of the rows
-	// against the other; nil: there is no pair.
+	// Error is the mean of |samples - data| over the pairs of columns, and Chance that of two sets of as many rows of
+	// one law, as in [Marginals]; nil: there is no pair.
 	Error  *float64 `json:"error,omitempty"`
-	Halves *float64 `json:"halves,omitempty"`
+	Chance *float64 `json:"chance,omitempty"`
 	// Worst is the pair of the largest difference.
 	Worst *Correlated `json:"worst,omitempty"`
 	// Data and Samples have a row and a column for each name; null: not defined, as of a constant.
@@ -207,7 +212,7 @@ func (s Subject) Correlations(ctx context.Context) (*Correlations, error) {
 	}
 	second, err := metrics.Associations(t.data.part(n/2, n).table())
 	mean, _, _ = metrics.AssociationError(first, second)
-	c.Halves = numberOf(mean)
+	c.Chance = numberOf(mean * math.Sqrt2 / 2)
 	return c, err
 }
 

@@ -125,7 +125,8 @@ func (s Subject) rowsOf(x flow.Batch, given flow.Given) Rows {
 // tables are what the parts of tables compare.
 type tables struct {
 	data     Rows // of all parts of the data, in a random order
-	samples  Rows // as many
+	samples  Rows // as many, given what these rows are given
+	fresh    Rows // samples given what held-out rows are given, where that has numbers, else samples
 	held     Rows // held-out rows; there may be none
 	training Rows // those that the model learnt; there may be none
 	nfe      int  // of the samples
@@ -156,8 +157,8 @@ func (s Subject) hasEfficacy() bool { return s.Target != "" || s.hasTable() && l
 // one.
 func (s Subject) RowNames() []string { return Rows{Columns: s.columns()}.names() }
 
-// tables returns what the parts of tables compare: up to Settings.Samples rows of the data, as many samples,
-// which are given what held-out rows are given, and held-out rows. A report draws them once.
+// tables returns what the parts of tables compare: up to Settings.Samples rows of the data, as many samples, and
+// held-out rows. A report draws them once.
 func (s Subject) tables(ctx context.Context) (*tables, error) {
 	if s.drawn != nil && s.drawn.samples.X.N > 0 {
 		return s.drawn, nil
@@ -170,7 +171,7 @@ func (s Subject) tables(ctx context.Context) (*tables, error) {
 		t = new(tables)
 	}
 	n := s.Settings.Samples
-	var given flow.Given
+	var own, given flow.Given
 	var err error
 	if t.held, given, err = s.someRows(n, s.Set.Test); err != nil {
 		return nil, err
@@ -179,35 +180,37 @@ func (s Subject) tables(ctx context.Context) (*tables, error) {
 	if t.training, _, err = s.someRows(min(mostTraining, max(n, compared)), s.Set.TrainSet); err != nil {
 		return nil, err
 	}
-	own := given
 	if t.data, own, err = s.someRows(n, s.Set.TrainSet, s.Set.Val, s.Set.Test); err != nil {
 		return nil, err
 	}
 	if n = t.data.X.N; n == 0 {
 		return nil, fmt.Errorf("eval: %s has no rows to compare samples with", s.Set.Name)
 	}
-	if t.held.X.N > 0 { // a context of a row that was trained on would make samples near to it
-		own = given.Rows(cycle(n, t.held.X.N))
-	}
-	sampler, err := s.Settings.Sampler()
-	if err != nil {
+	if t.fresh, t.nfe, err = s.drawnRows(ctx, n, own); err != nil {
 		return nil, err
 	}
-	drawn, err := s.draw(ctx, sampler, n, own)
-	if err != nil {
-		return nil, fmt.Errorf("samples: %w", err)
+	t.samples = t.fresh
+	// The context of a row that was trained on would make a sample near to it.
+	if h := t.held.X.N; h > 0 && s.Model.Net().Config().Context > 0 {
+		if t.fresh, _, err = s.drawnRows(ctx, h, given); err != nil {
+			t.samples = Rows{}
+			return nil, err
+		}
 	}
-	t.nfe, t.samples = drawn.Stats.NFE, s.rowsOf(drawn.X, own)
 	return t, nil
 }
 
-// cycle returns n numbers from 0 to of, in turn.
-func cycle(n, of int) []int {
-	v := make([]int, n)
-	for i := range v {
-		v[i] = i % of
+// drawnRows returns n samples as rows, and what they took.
+func (s Subject) drawnRows(ctx context.Context, n int, given flow.Given) (Rows, int, error) {
+	sampler, err := s.Settings.Sampler()
+	if err != nil {
+		return Rows{}, 0, err
 	}
-	return v
+	drawn, err := s.draw(ctx, sampler, n, given)
+	if err != nil {
+		return Rows{}, 0, fmt.Errorf("samples: %w", err)
+	}
+	return s.rowsOf(drawn.X, given), drawn.Stats.NFE, nil
 }
 
 // someRows returns up to n rows of some parts of the data, drawn at random, in a random order, and what the

@@ -89,7 +89,7 @@ func TestRowsOfTablesAreThoseOfTheFile(t *testing.T) {
 // copyist is a subject whose samples, held-out and training rows are given.
 func copyist(t *testing.T, s Subject, data, samples, held, training Rows) Subject {
 	t.Helper()
-	s.drawn = &tables{data: data, samples: samples, held: held, training: training}
+	s.drawn = &tables{data: data, samples: samples, fresh: samples, held: held, training: training}
 	return s
 }
 
@@ -203,7 +203,7 @@ func TestPartsOfTables(t *testing.T) {
 		}
 	}
 	m := all.Marginals
-	if m.Rows != 100 || len(m.Columns) != 4 || m.Columns[0].W1 == nil || m.Columns[2].TV == nil || m.Halves.W1 == nil ||
+	if m.Rows != 100 || len(m.Columns) != 4 || m.Columns[0].W1 == nil || m.Columns[2].TV == nil || m.Chance.W1 == nil ||
 		len(m.Patterns) < 2 || m.PatternsTV == nil {
 		t.Errorf("marginals %+v", m)
 	}
@@ -246,5 +246,27 @@ func TestPlacesOfOrderedLevelsAreNumbers(t *testing.T) {
 	r := Rows{Columns: []Column{{Levels: []string{"s", "m"}, Ordered: true}, {Levels: []string{"a", "b"}}, {}}}
 	if got := r.table().Levels; !slices.Equal(got, []int{0, 2, 0}) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// The class of rows is a column, and samples have the classes of the data in their proportions.
+func TestClassesAreAColumn(t *testing.T) {
+	var b strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&b, "%d,%d,%d\n", i%7, i%5, min(i%10, 1))
+	}
+	c := setup{data: dataset.Config{Path: written(t, "t.csv", []byte(b.String())), Label: "c2", Val: new(0.0),
+		Test: new(20.0)}, net: nn.Config{Hidden: []int{8}}, conditional: true, settings: quick(100)}
+	s := c.train(t)
+	m, err := s.Marginals(t.Context())
+	check(t, err)
+	last := m.Columns[2]
+	if last.Name != "label" || last.TV == nil || *last.TV > 1e-12 || m.Columns[0].TV != nil {
+		t.Errorf("got %+v", m.Columns)
+	}
+	e, err := s.Efficacy(t.Context())
+	check(t, err)
+	if e.Target != "label" || e.Classes != 2 {
+		t.Errorf("got %+v", e)
 	}
 }

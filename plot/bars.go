@@ -36,7 +36,8 @@ func BarChart(w io.Writer, names []string, sets []Bars, xName string, o Options)
 		}
 		for i, v := range s.Values {
 			if !(v >= 0) || math.IsInf(v, 0) {
-				return fmt.Errorf("plot: bars %q of %q: %w: %v; want a number of at least 0", s.Name, names[i], ErrOptions, v)
+				return fmt.Errorf("plot: bars %q of %q: %w: %v; want a number of at least 0", s.Name, names[i],
+					ErrOptions, v)
 			}
 		}
 		top = max(top, slices.Max(s.Values))

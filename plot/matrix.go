@@ -24,8 +24,8 @@ func Matrix(w io.Writer, names []string, m flow.Batch, top float64, o Options) e
 		return fmt.Errorf("plot: matrix: %w: it has no rows", ErrEmpty)
 	}
 	if m.D != m.N || len(m.X) != m.N*m.D || len(names) != m.N {
-		return fmt.Errorf("plot: matrix: %w: %d numbers of [%d, %d] and %d names; want as many columns as rows, and names",
-			ErrShape, len(m.X), m.N, m.D, len(names))
+		return fmt.Errorf("plot: matrix: %w: %d numbers of [%d, %d] and %d names; want as many columns as rows, and "+
+			"as many names", ErrShape, len(m.X), m.N, m.D, len(names))
 	}
 	if !(top > 0) || math.IsInf(top, 0) {
 		return fmt.Errorf("plot: matrix: %w: colours from %v to %v; want a number above 0", ErrOptions, -top, top)
@@ -61,7 +61,8 @@ func Matrix(w io.Writer, names []string, m flow.Batch, top float64, o Options) e
 	f.yAxis(a)
 	for j, name := range names {
 		x := float64(a.rect.Min.X) + (float64(edge(j)+edge(j+1)))/2 + f.px(0.36*sizeTick)
-		f.text(x, float64(a.rect.Max.Y)+f.px(tickLen+2), name, textStyle{size: sizeTick, align: 1, color: inkText, up: true})
+		f.text(x, float64(a.rect.Max.Y)+f.px(tickLen+2), name,
+			textStyle{size: sizeTick, align: 1, color: inkText, up: true})
 	}
 	return f.encode(w)
 }

@@ -50,7 +50,8 @@ func columns(m *eval.Marginals) (all []column) {
 // marginal draws the marginals of column k: bars of levels and of few numbers, else histograms.
 func marginal(m *eval.Marginals, k int) picture {
 	col := m.Data.Columns[k]
-	sets := []plot.Panel{{Title: "data", Points: present(m.Data.X, k)}, {Title: "samples", Points: present(m.Samples.X, k)}}
+	sets := []plot.Panel{{Title: "data", Points: present(m.Data.X, k)},
+		{Title: "samples", Points: present(m.Samples.X, k)}}
 	sets = slices.DeleteFunc(sets, func(p plot.Panel) bool { return p.Points.N == 0 })
 	if len(sets) == 0 {
 		return picture{Failed: "every value is missing"}
@@ -101,7 +102,9 @@ func bars(w io.Writer, col eval.Column, sets []plot.Panel, values []float64, o p
 	}
 	values = slices.Clone(values)
 	if len(col.Levels) > 0 && !col.Ordered {
-		slices.SortStableFunc(values, func(a, b float64) int { return -cmp.Compare(share(sets[0], a), share(sets[0], b)) })
+		slices.SortStableFunc(values, func(a, b float64) int {
+			return -cmp.Compare(share(sets[0], a), share(sets[0], b))
+		})
 	}
 	shown := values
 	if len(values) > levelsShown {

@@ -209,7 +209,8 @@ func (l *lines) check(c *eval.Check) {
 func calibration(c *eval.Calibration) (l lines) {
 	l.head("calibration", "%d held-out points, %d samples for each, NFE %d", c.Points, c.Samples, c.NFE)
 	for _, r := range c.Ranks {
-		l.add("ranks of "+choice.Cut(r.Name), "bias %.3f ± %.3f, spread %.3f ± %.3f (1: right, more: too narrow), p = %.2g",
+		l.add("ranks of "+choice.Cut(r.Name),
+			"bias %.3f ± %.3f, spread %.3f ± %.3f (1: right, more: too narrow), p = %.2g",
 			r.Bias, r.BiasErr, r.Spread, r.SpreadErr, min(r.KSP, r.Chi2P))
 	}
 	l.add("coverage", "ATC %.4f ± %.4f (0: right, less: too narrow), p = %.2g", c.Coverage.ATC, c.Coverage.ATCErr,

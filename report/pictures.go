@@ -59,8 +59,8 @@ func (p Page) groups(ctx context.Context) []group {
 	spec := p.Run.Model.Spec()
 	if c := p.Report.Correlations; c != nil {
 		add("Correlations", "Spearman's correlation of two numbers, Cramér's V of two columns of levels, and the "+
-			"correlation ratio of ranks where one is of levels. The last two are corrected for chance. Grey: not defined.",
-			false, matrices(c)...)
+			"correlation ratio of ranks where one is of levels. The last two are corrected for chance. "+
+			"Grey: not defined.", false, matrices(c)...)
 	}
 	add("Samples and data", "", spec.Image() == nil, p.samples(ctx)...)
 	add("Training", "", true, draw("Loss", "of training and, where points are held out for it, of validation",

@@ -12,14 +12,14 @@ import (
 
 func marginals(m *eval.Marginals) (l lines) {
 	l.head("marginals", "%d rows of the data, with those trained on, against as many samples, NFE %d", m.Rows, m.NFE)
-	add := func(name string, v, halves *float64, what string) {
+	add := func(name string, v, chance *float64, what string) {
 		if v != nil {
-			l.add(name, "%s %s (two halves of the data: %s)", Decimals(*v), what, known(halves))
+			l.add(name, "%s %s (by chance %s)", Decimals(*v), what, known(chance))
 		}
 	}
-	add("W1 of numbers", m.W1, m.Halves.W1, "standard deviations, mean of the columns")
-	add("shares of levels", m.TV, m.Halves.TV, "of total variation, mean of the columns")
-	add("missing values", m.PatternsTV, m.Halves.PatternsTV, "of total variation between their patterns")
+	add("W1 of numbers", m.W1, m.Chance.W1, "standard deviations, mean of the columns")
+	add("shares of levels", m.TV, m.Chance.TV, "of total variation, mean of the columns")
+	add("missing values", m.PatternsTV, m.Chance.PatternsTV, "of total variation between their patterns")
 	for _, by := range []struct {
 		what   string
 		figure func(eval.Marginal) *float64
@@ -44,7 +44,7 @@ func marginals(m *eval.Marginals) (l lines) {
 func correlations(c *eval.Correlations) (l lines) {
 	l.head("correlations", "of ranks; of levels Cramér's V, of both the correlation ratio; %d rows and as many samples",
 		c.Rows)
-	l.add("error", "%s, mean of the pairs of columns (two halves of the data: %s)", known(c.Error), known(c.Halves))
+	l.add("error", "%s, mean of the pairs of columns (by chance %s)", known(c.Error), known(c.Chance))
 	if w := c.Worst; w != nil {
 		l.add("farthest", "%s and %s: %.3f in the data, %.3f in samples", choice.Quote(w.Columns[0]),
 			choice.Quote(w.Columns[1]), w.Data, w.Samples)

@@ -134,7 +134,8 @@ func (f *evalFlags) add(cmd *cobra.Command) {
 	fl.IntVar(&f.samples, "samples", 0, "samples to measure and to compare by features (default: that of the run file)")
 	fl.IntVar(&f.dequantizations, "dequantizations", 0,
 		"samples of noise of each image for bits per dimension (default: that of the run file)")
-	fl.StringVar(&f.html, "html", "", "write a report with pictures into this .html file, which opens without a network")
+	fl.StringVar(&f.html, "html", "",
+		"write a report with pictures into this .html file, which opens without a network")
 	fl.StringVar(&f.target, "target", "",
 		"column that the part efficacy predicts from the others (default: the label, else the last column)")
 	complete(cmd, "only", eval.Parts()...)
