@@ -66,12 +66,12 @@ func (s Subject) Closest(ctx context.Context) (*Closest, error) {
 	}
 	c.Nearer, c.NearerStdErr = metrics.Nearer(samples, held)
 	if 2*c.HeldOutCopies > c.HeldOut {
-		c.Doubts = append(c.Doubts, "most held-out rows are rows that were trained on, too: there are so few different "+
-			"rows that copies say little")
+		c.Doubts = append(c.Doubts,
+			"most held-out rows are rows that were trained on, too: so few rows are different that copies say little")
 	}
 	if all := s.Set.TrainSet.Len(); c.Training < all {
-		c.Doubts = append(c.Doubts, fmt.Sprintf("the closest is sought in %d of %d rows, so that copies of others are "+
-			"not counted", c.Training, all))
+		c.Doubts = append(c.Doubts, fmt.Sprintf(
+			"the closest is sought in %d of %d rows, so that copies of others are not counted", c.Training, all))
 	}
 	return c, nil
 }

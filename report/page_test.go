@@ -192,7 +192,8 @@ func TestThePageOfPoints(t *testing.T) {
 func TestThePageOfImages(t *testing.T) {
 	file := "\x00\x00\x08\x03\x00\x00\x00\x28\x00\x00\x00\x04\x00\x00\x00\x04" + strings.Repeat("\x00\xf0\x10\x80", 4*40)
 	path := written(t, "t-images-idx3-ubyte", file)
-	text := fmt.Sprintf("data: {path: %s, val: 4, test: 12}\nnet: {unet: {channels: 4, mult: [1, 1], blocks: 1}}", path)
+	text := fmt.Sprintf("data: {path: %s, val: 4, test: 12}\n", path) +
+		"net: {unet: {channels: 4, mult: [1, 1], blocks: 1}}"
 	cfg, err := run.ParseConfig([]byte(text), []string{"train.steps=2", "train.batch=4", "eval.solver=euler",
 		"eval.steps=2", "eval.samples=4", "eval.test=2", "eval.divergence=hutchinson"})
 	text, _ = page(t, trained(t, cfg, err))
