@@ -190,8 +190,8 @@ func TestThePageOfPoints(t *testing.T) {
 }
 
 func TestThePageOfImages(t *testing.T) {
-	file := "\x00\x00\x08\x03\x00\x00\x00\x28\x00\x00\x00\x04\x00\x00\x00\x04" + strings.Repeat("\x00\xf0\x10\x80", 4*40)
-	path := written(t, "t-images-idx3-ubyte", file)
+	head := "\x00\x00\x08\x03\x00\x00\x00\x28\x00\x00\x00\x04\x00\x00\x00\x04"
+	path := written(t, "t-images-idx3-ubyte", head+strings.Repeat("\x00\xf0\x10\x80", 4*40))
 	text := fmt.Sprintf("data: {path: %s, val: 4, test: 12}\n", path) +
 		"net: {unet: {channels: 4, mult: [1, 1], blocks: 1}}"
 	cfg, err := run.ParseConfig([]byte(text), []string{"train.steps=2", "train.batch=4", "eval.solver=euler",

@@ -71,16 +71,17 @@ func closest(c *eval.Closest) (l lines) {
 func efficacy(e *eval.Efficacy) (l lines) {
 	l.head("efficacy", "random forests of %d rows predict %s of %d held-out rows from the other columns", e.Training,
 		choice.Quote(e.Target), e.HeldOut)
-	l.add("trained on data", "%s", score(e.Data))
-	l.add("trained on samples", "%s", score(e.Samples))
+	l.add("trained on data", "%s", Score(e.Data))
+	l.add("trained on samples", "%s", Score(e.Samples))
 	if e.Guess != nil {
-		l.add("most frequent class", "%s", score(*e.Guess))
+		l.add("most frequent class", "%s", Score(*e.Guess))
 	}
 	l.doubts(untrusted, e.Doubts)
 	return l
 }
 
-func score(s eval.Score) string {
+// Score says how good predictions are.
+func Score(s eval.Score) string {
 	if s.Accuracy != nil {
 		return fmt.Sprintf("accuracy %.4f ± %.4f, macro F1 %.4f", *s.Accuracy, *s.StdErr, *s.F1)
 	}

@@ -14,6 +14,7 @@ import (
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
 	"flowmatch/plot"
+	"flowmatch/report"
 	"flowmatch/run"
 )
 
@@ -110,6 +111,36 @@ var comparedFigures = []struct {
 		}
 		return fmt.Sprintf("%.4f ± %.4f", r.C2ST.Accuracy, r.C2ST.StdErr)
 	}},
+	{"W1 of columns", func(r eval.Report) string {
+		if r.Marginals == nil {
+			return ""
+		}
+		return optional("%.4f", r.Marginals.W1)
+	}},
+	{"error of correlations", func(r eval.Report) string {
+		if r.Correlations == nil {
+			return ""
+		}
+		return optional("%.4f", r.Correlations.Error)
+	}},
+	{"C2ST, random forest", func(r eval.Report) string {
+		if r.Forest == nil {
+			return ""
+		}
+		return fmt.Sprintf("%.4f ± %.4f", r.Forest.Accuracy, r.Forest.StdErr)
+	}},
+	{"nearer than held-out rows", func(r eval.Report) string {
+		if r.Closest == nil {
+			return ""
+		}
+		return fmt.Sprintf("%.3f ± %.3f", r.Closest.Nearer, r.Closest.NearerStdErr)
+	}},
+	{"efficacy", func(r eval.Report) string {
+		if r.Efficacy == nil {
+			return ""
+		}
+		return report.Score(r.Efficacy.Samples)
+	}},
 	{"path energy", ofPaths(func(q *eval.Quality) float64 { return q.PathEnergy })},
 	{"straightness", ofPaths(func(q *eval.Quality) float64 { return q.Straightness })},
 	{"NFE of samples", func(r eval.Report) string {
@@ -194,7 +225,8 @@ different data.`,
 }
 
 // comparedParts are the parts of an evaluation that need no other file.
-var comparedParts = []string{eval.PartLikelihood, eval.PartSamples, eval.PartC2ST}
+var comparedParts = []string{eval.PartLikelihood, eval.PartSamples, eval.PartC2ST, eval.PartMarginals,
+	eval.PartCorrelations, eval.PartForest, eval.PartClosest, eval.PartEfficacy}
 
 func (a *app) compare(ctx context.Context, dirs []string, f compareFlags) (result, error) {
 	for _, part := range f.only {

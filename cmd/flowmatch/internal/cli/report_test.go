@@ -35,6 +35,12 @@ func TestEvalOfATableWritesAReport(t *testing.T) {
 			t.Errorf("--only %s: %v", part, one)
 		}
 	}
+	compared := succeed(t, "compare", dir, dir, "--only", "marginals,forest,efficacy", "-q")
+	for _, want := range []string{"W1 of columns", "C2ST, random forest", "efficacy"} {
+		if !strings.Contains(compared, want) {
+			t.Errorf("no %q in\n%s", want, compared)
+		}
+	}
 	text := succeed(t, "eval", dir, "--only", "closest,efficacy", "-q")
 	for _, want := range []string{"  copies ", " of 20 held-out rows\n", "  trained on samples ",
 		"  not to be trusted "} {
