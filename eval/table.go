@@ -59,7 +59,7 @@ func (r Rows) names() (names []string) {
 // and the class at the end.
 func (s Subject) columns() (columns []Column) {
 	spec := s.Model.Spec()
-	for k := range spec.Net.Context {
+	for k := range s.fewContexts() {
 		columns = append(columns, Column{Name: nameOf(spec.ContextColumns, k, "context ")})
 	}
 	if spec.Schema != nil {
@@ -86,6 +86,17 @@ func (s Subject) columns() (columns []Column) {
 	return columns
 }
 
+// mostContexts is up to how many numbers of a context are columns: those of images and series are not.
+const mostContexts = 32
+
+// fewContexts returns how many numbers of what the model is given are columns.
+func (s Subject) fewContexts() int {
+	if n := s.Model.Spec().Net.Context; n <= mostContexts {
+		return n
+	}
+	return 0
+}
+
 // nameOf returns the name of column k.
 func nameOf(names []string, k int, otherwise string) string {
 	if names != nil {
@@ -109,7 +120,7 @@ func (s Subject) rowsOf(x flow.Batch, given flow.Given) Rows {
 	r.X = flow.NewBatch(x.N, len(r.Columns))
 	for i := range x.N {
 		row := r.X.Row(i)
-		if given.Context.N > 0 {
+		if given.Context.N > 0 && s.fewContexts() > 0 {
 			row = row[copy(row, given.Context.Row(i)):]
 		}
 		row = row[copy(row, learnt.Row(i)):]

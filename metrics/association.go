@@ -25,11 +25,17 @@ func Associations(t Table) (flow.Batch, error) {
 	}
 	c := t.X.D
 	out := flow.NewBatch(c, c)
+	whole := make([][]float64, c) // ranks of columns without missing values, which all of their pairs share
+	for k := range c {
+		if v := t.present(k); len(v) == t.X.N && t.Levels[k] == 0 {
+			whole[k] = ranks(v)
+		}
+	}
 	assign.Parallel(c, 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			out.Row(i)[i] = 1
 			for j := range i {
-				out.Row(i)[j] = t.association(i, j)
+				out.Row(i)[j] = t.association(i, j, whole)
 			}
 		}
 	})
@@ -59,8 +65,11 @@ func AssociationError(a, b flow.Batch) (mean float64, i, j int) {
 	return mean / float64(n), i, j
 }
 
-// association returns that of columns i and j.
-func (t Table) association(i, j int) float64 {
+// association returns that of columns i and j; whole are the ranks of those that are known.
+func (t Table) association(i, j int, whole [][]float64) float64 {
+	if whole[i] != nil && whole[j] != nil {
+		return pearson(whole[i], whole[j])
+	}
 	var a, b []float64
 	for row := range t.X.N {
 		if x, y := t.X.Row(row)[i], t.X.Row(row)[j]; !math.IsNaN(x) && !math.IsNaN(y) {
