@@ -162,18 +162,12 @@ func (s Subject) compare(ctx context.Context, e Extractor, o FeatureOptions) (*F
 	if w.trainImages, _, err = s.rows(s.Set.TrainSet, w.testImages.N, "run/judge", 1); err != nil {
 		return nil, nil, err
 	}
-	prompt, err := s.Prompt(w.testImages.N)
+	prompt, err := s.HeldOutPrompt(w.testImages.N)
 	if err != nil {
 		return nil, nil, err
 	}
-	switch {
-	case prompt.Given.Context.N > 0:
+	if w.label = prompt.Given.Label; prompt.Given.Context.N > 0 {
 		w.label = w.testLabel
-	case prompt.Given.Label != nil && w.testLabel != nil:
-		// In the proportions of the held-out images, or the distance would be between these.
-		prompt.Given.Label, w.label = w.testLabel, w.testLabel
-	default:
-		w.label = prompt.Given.Label
 	}
 	r := &FeatureReport{Extractor: e.Name(), Samples: w.testImages.N, Guidance: 1}
 	if o.Guidance != nil {

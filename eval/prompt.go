@@ -42,6 +42,23 @@ func (s Subject) Prompt(n int) (p Prompt, err error) {
 	return p, err
 }
 
+// HeldOutPrompt is the Prompt of n samples that are compared with held-out points: the classes,
+// too, are those of held-out points in turn, where these have some, and so in their proportions. A
+// distance between samples and points of other proportions would be one of these.
+func (s Subject) HeldOutPrompt(n int) (p Prompt, err error) {
+	if p, err = s.Prompt(n); err != nil || p.Given.Label == nil || p.Given.Context.N > 0 {
+		return p, err
+	}
+	held, err := s.heldOut(n)
+	if held.Given.Label != nil {
+		p.Given.Label = held.Given.Label
+	}
+	if errors.Is(err, ErrNoPoints) {
+		err = nil
+	}
+	return p, err
+}
+
 // ImagePrompt returns what n samples are given by the images of a file or folder, in turn:
 // of super-resolution images at low resolution, or at full size, which are then made
 // small; else images at full size. Labels are not among it. It needs no Set, and the error

@@ -167,8 +167,17 @@ func TestClassesComeInTurn(t *testing.T) {
 		data: dataset.Config{Name: "8gaussians", Val: new(50.0), Test: new(60.0)},
 		net:  nn.Config{Hidden: []int{8}}, conditional: true,
 	}.train(t)
+	_, held, err := s.TestPoints(20)
+	check(t, err)
+	beside, err := s.HeldOutPrompt(20)
+	if err != nil || !slices.Equal(beside.Given.Label, held.Label) {
+		t.Errorf("beside points of classes %v: %v (%v)", held.Label, beside.Given.Label, err)
+	}
 	s.Set = nil
 	p, err := s.Prompt(10)
+	if beside, err := s.HeldOutPrompt(10); err != nil || !slices.Equal(beside.Given.Label, p.Given.Label) {
+		t.Errorf("beside no points: %v (%v)", beside.Given.Label, err)
+	}
 	want := []int32{0, 1, 2, 3, 4, 5, 6, 7, 0, 1}
 	if err != nil || !slices.Equal(p.Given.Label, want) || p.OfImages() || p.Shown().N != 0 {
 		t.Errorf("got %+v, %v", p, err)

@@ -274,7 +274,7 @@ func (t trained) start(c Cell) (test, x0 flow.Batch, given flow.Given, err error
 	if test, _, err = t.TestPoints(t.Settings.Samples); err != nil {
 		return test, x0, given, err
 	}
-	p, err := t.Prompt(test.N)
+	p, err := t.HeldOutPrompt(test.N)
 	return test, source(t, test.N, c.Seed), p.Given, err
 }
 

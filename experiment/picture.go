@@ -372,7 +372,7 @@ func (p Picture) panels(ctx context.Context, t trained, n int) ([]plot.Panel, er
 
 // drawn returns samples in data units, from the same source points for every run.
 func drawn(ctx context.Context, t trained, solver ode.Solver, n int) (flow.Batch, error) {
-	p, err := t.Prompt(n)
+	p, err := t.HeldOutPrompt(n)
 	if err != nil {
 		return flow.Batch{}, err
 	}

@@ -264,15 +264,9 @@ func (a *artist) inProportion(p *eval.Prompt) error {
 	if set == nil || set.Test.Len() == 0 || set.Test.Classes() == 0 {
 		return nil
 	}
-	_, given, err := a.subject.TestPoints(len(label))
-	if err != nil {
-		return err
-	}
-	p.Given.Label = make([]int32, len(label))
-	for i := range label {
-		p.Given.Label[i] = given.Label[i%len(given.Label)]
-	}
-	return nil
+	held, err := a.subject.HeldOutPrompt(len(label))
+	p.Given.Label = held.Given.Label
+	return err
 }
 
 // sample draws n samples in data units.
