@@ -53,26 +53,34 @@ const pathSteps = 100
 // the point is given. Beside an error, which names what failed, there is what was
 // measured all the same.
 func (s Subject) Quality(ctx context.Context) (*Quality, error) {
-	s, err := s.checked()
-	if err != nil {
-		return nil, err
+	q, _, err := s.quality(ctx)
+	return q, err
+}
+
+// quality is Quality, with what model.Astray says of the samples where their steps are not too few.
+func (s Subject) quality(ctx context.Context) (q *Quality, astray string, err error) {
+	if s, err = s.checked(); err != nil {
+		return nil, "", err
 	}
 	sampler, err := s.Settings.Sampler()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	test, given, err := s.TestPoints(s.Settings.Samples)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	drawn, err := s.draw(ctx, sampler, test.N, given)
 	if ctx.Err() != nil {
-		return nil, err
+		return nil, "", err
 	}
-	q := &Quality{Points: test.N}
+	q = &Quality{Points: test.N}
 	var errs [4]error
 	if errs[0] = err; err == nil {
 		q.NFE = drawn.Stats.NFE
+		if s.Model.TooFew(sampler) == "" {
+			astray = s.Model.Astray(drawn.X, true)
+		}
 		errs[1], errs[2] = s.compareWith(q, drawn.X, test, given.Context)
 	} else { // their paths begin where they would
 		drawn.X0 = flow.NewBatch(test.N, test.D)
@@ -87,7 +95,7 @@ func (s Subject) Quality(ctx context.Context) (*Quality, error) {
 	if q.Restoration == nil && q.Distances == nil && q.Paths == nil {
 		q = nil
 	}
-	return q, errors.Join(errs[:]...)
+	return q, astray, errors.Join(errs[:]...)
 }
 
 // compareWith measures samples x beside the test points, both in data units, whose contexts

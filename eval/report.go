@@ -149,6 +149,9 @@ func (s Subject) Report(ctx context.Context, names ...string) (Report, error) {
 		Run: s.Name, Step: s.Step, Backend: s.Model.Net().Engine().Name(), Seed: s.Seed,
 		Solver: sampler.String(), Warnings: s.warnings(), Condition: s.Model.Spec().Condition,
 	}
+	if why := s.Model.TooFew(sampler); why != "" {
+		rep.Warnings = append(rep.Warnings, why)
+	}
 	if s.Set != nil {
 		rep.Data = s.Set.Name
 	}
@@ -189,6 +192,9 @@ func (s Subject) reportLikelihood(ctx context.Context, rep *Report) error {
 
 // reportSamples measures samples.
 func (s Subject) reportSamples(ctx context.Context, rep *Report) (err error) {
-	rep.Samples, err = s.Quality(ctx)
+	var astray string
+	if rep.Samples, astray, err = s.quality(ctx); astray != "" {
+		rep.Warnings = append(rep.Warnings, astray)
+	}
 	return err
 }

@@ -399,3 +399,25 @@ func TestAPartErrorNamesTheRoomOnce(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// A report says beside its figures that the steps are too few, or else that the samples are not of
+// the size of the data.
+func TestAReportDoubtsItsSamples(t *testing.T) {
+	s := moons().train(t)
+	spec := s.Model.Spec()
+	spec.DataScale = 50 // of other data
+	var err error
+	s.Model, err = model.New(spec, s.Model.Net())
+	check(t, err)
+	for want, solve := range map[string]ode.Config{
+		"euler 1 steps are too few":  {Solver: "euler", Steps: 1},
+		"times the size of the data": {Solver: "dopri5"},
+	} {
+		s.Settings = Settings{Solve: solve, Samples: 40}
+		rep, err := s.Report(t.Context(), PartSamples)
+		check(t, err)
+		if len(rep.Warnings) != 1 || !strings.Contains(rep.Warnings[0], want) {
+			t.Errorf("%v: %q, want %q", solve, rep.Warnings, want)
+		}
+	}
+}

@@ -210,17 +210,6 @@ func (o SDE) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Sta
 	return nil, st, err
 }
 
-// Stiff returns why the steps are too few for m to be trusted, as [sde.Sampler.Stiff] does;
-// empty: nothing speaks against them.
-func (o SDE) Stiff(m *Model) string {
-	if m.made() != nil {
-		return ""
-	}
-	s := o.Sampler
-	s.Scale = m.scale()
-	return s.Stiff(m.scheduler, m.output())
-}
-
 // String implements [Sampler].
 func (o ODE) String() string { return o.Solver.String() }
 

@@ -28,8 +28,9 @@ type Spec struct {
 	// the output is the Prediction.
 	Precondition *path.Precondition `json:"precondition,omitempty"`
 	// DataScale is the root mean square of the coordinates of the data, in model units; 0: not
-	// known, and taken for 1. It decides how near to a singular start a solve begins: see
-	// [path.SpanOf]. With a Precondition it is that one's, and must be left out.
+	// known, and taken for 1. It decides how near to a singular start a solve begins (see
+	// [path.SpanOf]), and what samples are compared with ([Model.Astray]). With a Precondition it is
+	// that one's, and must be left out.
 	DataScale float64 `json:"data_scale,omitempty"`
 	// Shape of one data point, e.g. [2] or [28, 28]; its product is Net.Dim. Nil means
 	// [Net.Dim].

@@ -111,3 +111,19 @@ func (p Precondition) Field(f flow.Field, s Scheduler, y Prediction) flow.Field 
 		return affineCoef{t: k.Time, scale: 1 / k.In, a: k.Skip, b: k.Out}, nil
 	}})
 }
+
+// Gaussian returns the exact field of prediction y along the path s for Gaussian data about 0, as
+// wide as p says, in dim dimensions: that of a network F = 0.
+func (p Precondition) Gaussian(s Scheduler, y Prediction, dim int) flow.Field {
+	return p.Field(still(dim), s, y)
+}
+
+// still is the field 0, of so many dimensions.
+type still int
+
+func (d still) Dim() int { return int(d) }
+
+func (still) Velocity(v []float64, _ float64, _ []float64) error {
+	clear(v)
+	return nil
+}

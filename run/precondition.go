@@ -28,9 +28,7 @@ func (c Config) scale(spec *model.Spec, set *data.Set) (warnings []string, err e
 	}
 	scale := ode.RMS(x.X)
 	if !*c.Precondition {
-		if scale > 1 { // else a solve begins where it does at 1
-			spec.DataScale = scale
-		}
+		spec.DataScale = scale
 		return unscaled(*spec, set, x, scale), nil
 	}
 	p := &path.Precondition{Data: scale}

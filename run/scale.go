@@ -27,7 +27,10 @@ func unscaled(spec model.Spec, set *data.Set, x flow.Batch, scale float64) (warn
 		return nil
 	}
 	warnings = outlying(set, x)
-	const remedy = "; data.standardize: columns (or scalar) scales them to 1"
+	remedy := "; data.standardize: columns (or scalar) scales them to 1"
+	if spec.Precondition == nil && spec.Prediction != path.Velocity {
+		remedy += ", and precondition: true trains a prediction of any scale"
+	}
 	name, narrow := narrowest(set, x)
 	limit := float64(widestPlain)
 	if spec.Precondition != nil {

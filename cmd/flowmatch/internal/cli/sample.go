@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -276,7 +277,7 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	if err != nil && !some {
 		return nil, asUsage(err, model.ErrNoScore)
 	}
-	res := f.result(r, s, how, start)
+	res := f.result(r, s, how, start, p.Given.Empty() && p.Hold == nil)
 	if s.LogP == nil { // which is that of the sample as it was drawn
 		if err := p.Keep(s.X); err != nil {
 			return nil, err
@@ -353,7 +354,9 @@ func (f *sampleFlags) openChecked(cmd *cobra.Command, dir string) (r *run.Run, e
 	return r, ext, sparesData(f.out, r.Config)
 }
 
-func (f *sampleFlags) result(r *run.Run, s model.Samples, how model.Sampler, start time.Time) sampleResult {
+// result describes samples; alike is that of [model.Model.Astray].
+func (f *sampleFlags) result(r *run.Run, s model.Samples, how model.Sampler, start time.Time,
+	alike bool) sampleResult {
 	res := sampleResult{
 		solved:    solvedBy(r, s.X, f.seed, how.String(), s.Stats.NFE, start),
 		Condition: f.condition, Label: f.label, Given: f.given,
@@ -368,10 +371,8 @@ func (f *sampleFlags) result(r *run.Run, s model.Samples, how model.Sampler, sta
 	if f.guidance != 1 {
 		res.Guidance = &f.guidance
 	}
-	if d, ok := how.(model.SDE); ok {
-		if why := d.Stiff(r.Model); why != "" {
-			res.Warnings = append(res.Warnings, why)
-		}
+	if why := cmp.Or(r.Model.TooFew(how), r.Model.Astray(s.X, alike)); why != "" {
+		res.Warnings = append(res.Warnings, why)
 	}
 	if d, ok := how.(model.Density); ok {
 		mean := stat.Mean(slices.DeleteFunc(slices.Clone(s.LogP), math.IsNaN))
