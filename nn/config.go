@@ -177,7 +177,8 @@ func (c Config) Widths() []int {
 	case c.OfImages():
 		return nil
 	case c.Residual != nil:
-		return slices.Repeat([]int{c.Residual.Width}, 2*c.Residual.Blocks)
+		blocks := min(max(c.Residual.Blocks, 1), mostLayers) // Validate reports others
+		return slices.Repeat([]int{c.Residual.Width}, 2*blocks)
 	}
 	return c.Hidden
 }
