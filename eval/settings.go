@@ -92,8 +92,14 @@ func (c Settings) Validate() error {
 			return fmt.Errorf("eval: %s is %d; it must be at least %d", f.key, f.v, f.least)
 		}
 	}
+	if c.Dequantizations > mostDequantizations {
+		return fmt.Errorf("eval: dequantizations is %d; it must be at most %d", c.Dequantizations, mostDequantizations)
+	}
 	return nil
 }
+
+// mostDequantizations is far more than the 50 of the paper; each is a solve for all the points.
+const mostDequantizations = 10000
 
 // ode returns the settings of the ODE's solver.
 func (c Settings) ode() ode.Config {

@@ -76,6 +76,7 @@ func TestSettingsThatCannotBeUsedNameTheKey(t *testing.T) {
 		{Settings{Samples: -1}, "eval: samples is -1; it must be at least 1"},
 		{Settings{Test: -1}, "eval: test is -1; it must be at least 0"},
 		{Settings{Dequantizations: -1}, "eval: dequantizations is -1"},
+		{Settings{Dequantizations: 1e12}, "eval: dequantizations is 1000000000000; it must be at most 10000"},
 	} {
 		if err := c.s.Validate(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: got %v, want %q", c.s, err, c.want)
