@@ -225,14 +225,16 @@ func Split(n int, val, test float64, seedValue uint64) (trainI, valI, testI []in
 // name is the part, for the error.
 func PartSize(name string, size float64, n int) (int, error) {
 	switch {
-	case math.IsNaN(size) || size < 0 || size > math.MaxInt32:
-		return 0, fmt.Errorf("data: %s = %g; want a fraction below 1 or a number of points", name, size)
+	case math.IsNaN(size) || size < 0:
+		return 0, fmt.Errorf("data: %s = %g; want a fraction from 0 to below 1, or a number of points", name, size)
 	case size < 1:
 		return int(math.Round(size * float64(n))), nil
 	case size != math.Trunc(size):
-		return 0, fmt.Errorf("data: %s = %g; from 1 on it counts points and must be whole", name, size)
+		return 0, fmt.Errorf("data: %s = %g; from 1 on it counts points and must be whole; a fraction is below 1", name,
+			size)
 	case size > float64(n):
-		return 0, fmt.Errorf("data: %s = %g asks for more than the %d points there are", name, size, n)
+		return 0, fmt.Errorf("data: %s = %.15g asks for more than the %d points there are; give fewer, or a fraction "+
+			"of them, such as 0.1", name, size, n)
 	}
 	return int(size), nil
 }

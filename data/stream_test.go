@@ -248,9 +248,11 @@ func TestSplitCoversAllPointsOnceAndIsDeterminedByTheSeed(t *testing.T) {
 		want      string
 	}{
 		{0.5, 0.5, "val takes 5 and test 5 of 10 points, which leaves none"},
-		{-1, 0, "val = -1; want a fraction below 1 or a number of points"},
-		{0, 1.5, "test = 1.5; from 1 on it counts points and must be whole"},
-		{11, 0, "val = 11 asks for more than the 10 points"},
+		{-1, 0, "val = -1; want a fraction from 0 to below 1, or a number of points"},
+		{0, 1.5, "test = 1.5; from 1 on it counts points and must be whole; a fraction is below 1"},
+		{11, 0, "val = 11 asks for more than the 10 points there are; give fewer, or a fraction of them"},
+		{1e12, 0, "val = 1000000000000 asks for more than the 10 points there are"},
+		{0, 1e300, "test = 1e+300 asks for more than the 10 points there are"},
 	} {
 		_, _, _, err := data.Split(10, c.val, c.test, 1)
 		datatest.WantError(t, fmt.Sprintf("Split(10, %g, %g)", c.val, c.test), err, c.want)

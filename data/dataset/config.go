@@ -397,7 +397,7 @@ func (c Config) checkSizes(kind string) error {
 		if size.v == nil {
 			continue
 		}
-		if _, err := data.PartSize(size.name, *size.v, math.MaxInt32); err != nil {
+		if _, err := data.PartSize(size.name, *size.v, math.MaxInt); err != nil { // how many there are is not known
 			return err
 		}
 		if kind == data.KindSynthetic && *size.v > 0 && *size.v < 1 {

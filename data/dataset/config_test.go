@@ -379,7 +379,7 @@ func TestConfigsThatCannotBeOpenedSayWhatWouldBeRight(t *testing.T) {
 			"delimiter is set, but t.npy is no table of text; it is for .csv, .tsv and .txt: leave it out"},
 		{Config{Path: "t.parquet", Header: new(false)}, "header is set, but t.parquet is no table of text"},
 		{Config{Path: "t.csv", Test: new(0.2), TestPath: "u.csv"}, "test and test_path are both set"},
-		{Config{Path: "t.csv", Val: new(-0.2)}, "val = -0.2; want a fraction below 1 or a number of points"},
+		{Config{Path: "t.csv", Val: new(-0.2)}, "val = -0.2; want a fraction from 0 to below 1"},
 		{Config{Path: "t.csv", Test: new(2.5)}, "test = 2.5; from 1 on it counts points and must be whole"},
 		{Config{Name: "moons", Val: new(0.1)}, "val = 0.1 of an endless set; give a number of points"},
 		{Config{Name: "moons", N: -1}, "n = -1; want a number of points, or 0"},

@@ -112,7 +112,7 @@ func (c Config) affordable(dim int, val, test float64) error {
 		parts[3].n = standardizeDraws
 	}
 	for _, p := range parts {
-		what := fmt.Sprintf("%s %g", p.what, p.n)
+		what := fmt.Sprintf("%s %.15g", p.what, p.n)
 		if err := memory.Check(what, p.n*each); err != nil {
 			return err
 		}

@@ -18,14 +18,17 @@ func TestSizesThatDoNotFitAreToldBeforehand(t *testing.T) {
 	label[1] = 1
 	labels := writeIDX(t, filepath.Join(t.TempDir(), "idx1"), label, 20)
 	digits := writeText(t, "images.yaml", fmt.Sprintf(`data: {path: %q, labels_path: %q}`, images, labels))
+	deep := writeText(t, "deep.yaml", "data: {name: moons}\nnet: {residual: {blocks: 1000000000000}}")
 	for _, c := range []struct{ args, want string }{
 		{train + "net.hidden=[1000000,1000000]", "net.hidden [1000000 1000000], 1e+12 weights, needs"},
 		{train + "net.hidden=[100000000000]", "hidden[0] 100000000000 needs"},
+		{"train " + deep + " --out " + out, "residual.blocks 1000000000000 needs"},
 		{train + "net.time_frequencies=9000000000000000000", "time_frequencies 9000000000000000000 needs"},
 		{train + "net.time_frequencies=1000000000", "of 2000000003 inputs needs"},
 		{train + "net.space_frequencies=1000000000", "of 4000000003 inputs needs"},
 		{train + "train.batch=100000000000", "train.batch 100000000000 of net.hidden [8] needs"},
-		{train + "data.n=1000000000000", "data.n 1e+12 needs"},
+		{train + "data.n=1000000000000", "data.n 1000000000000 needs"},
+		{train + "data.val=1000000000000", "data.val 1000000000000 needs"},
 		{train + "train.objective=reflow --set train.teacher=" + dir + " --set train.pairs=1000000000000",
 			"train.pairs 1000000000000 needs"},
 		{"classifier " + digits + " --out " + out + ".safetensors --batch 1000000000000", "batch 1000000000000 needs"},
