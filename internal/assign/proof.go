@@ -5,46 +5,42 @@ import (
 	"slices"
 )
 
-// carried says that row gives a share of the mass to col.
-type carried struct {
-	row, col int
-	share    float64
-}
-
-// A proof looks for prices u, v of rows and columns that show a plan to be optimal:
+// A proof looks for prices u, v of rows and columns that show pairs to be optimal:
 //
-//	u_i + v_j <= c_ij for all i, j, with equality where mass is carried.
+//	u_i + v_j <= c_ij for all i, j, with equality for the pairs.
 //
 // Each may miss by ownShare of c_ij, its rounding. Beside outliers that is what can be asked:
 // their costs round off what the others cost.
 type proof struct {
 	u, v  []float64
-	pairs []carried
+	to    []int                           // the column of each row
 	costs func(c []float64, first, j int) // fills in c_ij of rows from the first on
 
-	give, take [][]carried // the pairs of each row, and of each column
-	cost       []float64
+	from []int // the row of each column
+	cost []float64
 }
 
 // gap mends the prices, where u is the most that the columns but those outside allow, and
-// returns by how much the plan may cost more than the best. Prices of columns outside are a first
+// returns by how much the pairs may cost more than the best. Prices of columns outside are a first
 // guess where known is set, and else say nothing.
 //
-// A column costs what its rows pay for it; rows for which that is too much get cheaper, which
-// makes their other columns dearer, and so on (Bellman and Ford). For the best plan
-// this ends; another has a cycle along which it goes on for ever.
+// A column costs what its row pays for it; rows for which that is too much get cheaper, which
+// makes their own columns dearer, and so on (Bellman and Ford). For the best pairs
+// this ends; others have a cycle along which it goes on for ever.
 func (f *proof) gap(outside []int, known bool) float64 {
-	f.sort()
-	f.cost = make([]float64, len(f.u))
+	f.from, f.cost = make([]int, len(f.v)), make([]float64, len(f.u))
+	for i, j := range f.to {
+		f.from[j] = i
+	}
 	if !known {
 		for _, j := range outside {
 			f.v[j] = math.Inf(-1)
 		}
 	}
 	queue := slices.Clone(outside)
-	for _, e := range f.pairs {
-		if len(outside) > 0 && f.excess(e) > 0 && !math.IsInf(f.v[e.col], -1) {
-			queue = append(queue, e.col)
+	for i, j := range f.to {
+		if len(outside) > 0 && f.excess(i) > 0 && !math.IsInf(f.v[j], -1) {
+			queue = append(queue, j)
 		}
 	}
 	for budget := 32*len(queue) + 512; len(queue) > 0; budget-- {
@@ -54,49 +50,36 @@ func (f *proof) gap(outside []int, known bool) float64 {
 		queue = f.serve(queue[0], queue[1:])
 	}
 	gap := 0.0
-	for _, e := range f.pairs {
-		gap += e.share * f.excess(e)
+	for i := range f.to {
+		gap += f.excess(i)
 	}
 	return gap
 }
 
-// excess returns by how much a pair costs more than its prices.
-func (f *proof) excess(e carried) float64 {
+// excess returns by how much the pair of a row costs more than its prices.
+func (f *proof) excess(row int) float64 {
 	var c [1]float64
-	f.costs(c[:], e.row, e.col)
-	return max(0, c[0]-f.v[e.col]-f.u[e.row]-ownShare*c[0])
+	col := f.to[row]
+	f.costs(c[:], row, col)
+	return max(0, c[0]-f.v[col]-f.u[row]-ownShare*c[0])
 }
 
-// serve prices column j for what its rows pay, and the rows for what it costs. It appends to queue
+// serve prices column j for what its row pays, and the rows for what it costs. It appends to queue
 // the columns that this makes too cheap.
 func (f *proof) serve(j int, queue []int) []int {
 	f.costs(f.cost, 0, j)
-	price := f.v[j]
-	for _, e := range f.take[j] {
-		c := f.cost[e.row]
-		if h := c - f.u[e.row]; !(h <= price+ownShare*c) {
-			price = h
-		}
+	price, own := f.v[j], f.cost[f.from[j]]
+	if h := own - f.u[f.from[j]]; !(h <= price+ownShare*own) {
+		price = h
 	}
 	f.v[j] = price
 	for i, c := range f.cost {
 		if h := c - price; h < f.u[i]-ownShare*c {
 			f.u[i] = h
-			for _, e := range f.give[i] {
-				if e.col != j && f.excess(e) > 0 {
-					queue = append(queue, e.col)
-				}
+			if f.to[i] != j && f.excess(i) > 0 {
+				queue = append(queue, f.to[i])
 			}
 		}
 	}
 	return queue
-}
-
-// sort finds the pairs of each row and of each column.
-func (f *proof) sort() {
-	f.give, f.take = make([][]carried, len(f.u)), make([][]carried, len(f.v))
-	for _, e := range f.pairs {
-		f.give[e.row] = append(f.give[e.row], e)
-		f.take[e.col] = append(f.take[e.col], e)
-	}
 }

@@ -38,9 +38,6 @@ func newPlan(cost, near []float64, d, n, m int) *plan {
 	for k := range all {
 		t.parent[k], t.child[k], t.next[k], t.before[k] = -1, -1, -1, -1
 	}
-	for _, c := range cost {
-		t.tol = max(t.tol, 0x1p-50*c)
-	}
 	rows := treeOrder(near, d)
 	cols := t.columns(rows)
 	g := gcd(n, m)
@@ -119,13 +116,61 @@ func (t *plan) arc(k int) (i, j int) {
 
 // solve exchanges pairs until none is too dear, row after row and round again.
 func (t *plan) solve() {
-	// Rounding may make ties come and go for ever: the prices of the caller tell.
+	t.tol = 0x1p-50 * slices.Max(t.cost)
+	// Rounding may make ties come and go for ever: the caller looks at what the prices prove.
 	for round := 0; round < 64; round++ {
 		t.settle()
 		if !t.improve() {
 			return
 		}
 	}
+}
+
+// refine solves, and then again for what the prices leave of the costs, as [Workspace.refine] does:
+// beside outliers prices round off what the other pairs cost. It returns the cost of the plan, of units
+// that each cost what paid says, and by how much it may exceed the least. The costs of t are lost.
+func (t *plan) refine(paid func(i, j int) float64) (sum, gap float64) {
+	for round := 0; ; round++ {
+		t.solve()
+		if sum, gap = t.total(paid), t.residual(); gap <= gapShare*sum || round == refinements {
+			return sum, gap
+		}
+		// A better plan has no pair that costs more than the present one in all.
+		Parallel(len(t.cost), 1<<16, func(lo, hi int) {
+			for k, r := range t.cost[lo:hi] {
+				t.cost[lo+k] = min(r, 2*gap)
+			}
+		})
+	}
+}
+
+// total returns what the units of the plan cost.
+func (t *plan) total(cost func(i, j int) float64) (sum float64) {
+	for k, units := range t.flow {
+		if units > 0 {
+			sum += float64(units) * cost(t.arc(k))
+		}
+	}
+	return sum
+}
+
+// residual makes the costs those that the prices leave, with prices of the rows so low that
+// none is negative, and returns what the plan costs by them.
+func (t *plan) residual() (gap float64) {
+	u, v := t.price[:t.n], t.price[t.n:]
+	Parallel(t.n, 16, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			row := t.cost[i*t.m : (i+1)*t.m]
+			for j, c := range row {
+				row[j] = difference(c, u[i], v[j])
+			}
+			least := slices.Min(row)
+			for j := range row {
+				row[j] -= least
+			}
+		}
+	})
+	return t.total(func(i, j int) float64 { return t.cost[i*t.m+j] })
 }
 
 // improve exchanges pairs until a look at all rows finds none that is too dear. It reports

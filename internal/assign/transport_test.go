@@ -115,8 +115,73 @@ func TestTransportOfManyPointsIsProven(t *testing.T) {
 	const n, m, d = 500, 499, 2
 	rng := rand.New(rand.NewPCG(7, 16))
 	x, y := points(rng, n, d), points(rng, m, d)
-	mean, gap := planned(y, x, make([]float64, d), math.Inf(1), Squared)
-	if gap > 1e-12 || mean <= 0 {
-		t.Errorf("mean %g, which may be %g above the least", mean, gap)
+	cost := make([]float64, n*m)
+	SquaredDistances(cost, y, x, d)
+	of := slices.Clone(cost)
+	sum, gap := newPlan(cost, y, d, m, n).refine(func(i, j int) float64 { return of[i*n+j] })
+	if gap > 1e-12*sum || sum <= 0 {
+		t.Errorf("a cost of %g, which may be %g above the least", sum, gap)
 	}
+}
+
+// On the line the best plan takes both sets in order, however far apart their points are and
+// whatever share of their mass is far away. So it is known, and none is refused.
+func TestPlansOfOutliersOnTheLineAreInOrder(t *testing.T) {
+	far := map[string]func(rng *rand.Rand, x []float64){
+		"spread": func(rng *rand.Rand, x []float64) {
+			for i := range x {
+				x[i] *= math.Pow(10, 10*rng.Float64())
+			}
+		},
+		"geometric": func(_ *rand.Rand, x []float64) {
+			for i := range x {
+				x[i] = math.Pow(10, 14*float64(i)/float64(len(x)))
+			}
+		},
+		"three groups": func(_ *rand.Rand, x []float64) { // of the same share of each set
+			for g, at := range []float64{1e6, -3e9, 1e12} {
+				for k := range len(x) / 15 {
+					x[g*len(x)/15+k] += at
+				}
+			}
+		},
+		"groups of other shares": func(rng *rand.Rand, x []float64) {
+			for g, at := range []float64{1e4, -1e8, 1e11} {
+				for k := range 1 + rng.IntN(4) {
+					x[5*g+k] += at
+				}
+			}
+		},
+	}
+	for name, move := range far {
+		for seed := range uint64(5) {
+			rng := rand.New(rand.NewPCG(seed, 18))
+			x, y := points(rng, 60, 1), points(rng, 90, 1)
+			move(rng, x)
+			move(rng, y)
+			for _, p := range []Power{Distance, Squared} {
+				got, err := Transport(x, y, 1, p)
+				if want := inOrder(x, y, p); err != nil || math.Abs(got-want) > 1e-9*want {
+					t.Errorf("%s, seed %d, power %d: %.12g, %v; want %.12g", name, seed, p, got, err, want)
+				}
+			}
+		}
+	}
+}
+
+// inOrder returns the mean cost of carrying points of the line to others in their order.
+func inOrder(x, y []float64, p Power) (mean float64) {
+	x, y = slices.Sorted(slices.Values(x)), slices.Sorted(slices.Values(y))
+	for i, j, at := 0, 0, 0; i < len(x); { // at: of the mass, in units of 1/(n·m)
+		next := min((i+1)*len(y), (j+1)*len(x))
+		square := (x[i] - y[j]) * (x[i] - y[j])
+		mean += float64(next-at) / float64(len(x)*len(y)) * p.of(square)
+		if at = next; at == (i+1)*len(y) {
+			i++
+		}
+		if at == (j+1)*len(x) {
+			j++
+		}
+	}
+	return mean
 }

@@ -77,11 +77,7 @@ func (p Power) of(square float64) float64 {
 func (w *Workspace) proven(a, b, middle []float64, reach float64, p Power, known bool) (gap float64) {
 	d := len(middle)
 	n := len(a) / d
-	pairs := make([]carried, n)
-	for i, j := range w.x[:n] {
-		pairs[i] = carried{i, j, 1}
-	}
-	f := &proof{u: w.u, v: w.v, pairs: pairs, costs: func(cost []float64, first, j int) {
+	f := &proof{u: w.u, v: w.v, to: w.x[:n], costs: func(cost []float64, first, j int) {
 		squaredRow(cost, b[j*d:(j+1)*d], a[first*d:][:len(cost)*d])
 		power(cost, p)
 	}}
@@ -90,15 +86,13 @@ func (w *Workspace) proven(a, b, middle []float64, reach float64, p Power, known
 	return f.gap(outside, known)
 }
 
-// divided returns the columns that are within reach of middle and get all they take from rows
-// that are, whose prices are those of the pulled points, and the other columns.
+// divided returns the columns that are within reach of middle and have rows that are, whose prices
+// are those of the pulled points, and the other columns.
 func (f *proof) divided(a, b, middle []float64, reach float64) (inside, outside []int) {
 	d := len(middle)
 	far := make([]bool, len(f.v))
-	for _, e := range f.pairs {
-		if radius(a[e.row*d:(e.row+1)*d], middle) > reach {
-			far[e.col] = true
-		}
+	for i, j := range f.to {
+		far[j] = radius(a[i*d:(i+1)*d], middle) > reach
 	}
 	for j, is := range far {
 		if is || radius(b[j*d:(j+1)*d], middle) > reach {
