@@ -132,14 +132,23 @@ func hinted(err error) error {
 	return fmt.Errorf("%w, or leave out all such rows (data.missing: %s)", err, MissingDrop)
 }
 
-// bounds returns the box of the points of a table, all of which must be inside; nil without one.
-func (c Config) bounds(t table.Table, path string) (data.Bounds, error) {
+// box returns the bounds of columns of these names; nil without any.
+func (c Config) box(columns []string) (data.Bounds, error) {
 	if len(c.Bounds) == 0 {
 		return nil, nil
 	}
-	b, err := data.NewBounds(c.Bounds, t.Columns)
+	b, err := data.NewBounds(c.Bounds, columns)
 	if err != nil {
 		return nil, fmt.Errorf("data.%w", err)
+	}
+	return b, nil
+}
+
+// bounds returns the box of the points of a table, all of which must be inside; nil without one.
+func (c Config) bounds(t table.Table, path string) (data.Bounds, error) {
+	b, err := c.box(t.Columns)
+	if b == nil {
+		return nil, err
 	}
 	for i := range t.X.N {
 		if d := b.Outside(t.X.Row(i)); d >= 0 {

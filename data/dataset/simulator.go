@@ -93,12 +93,12 @@ func (c Config) openSimulator(seed uint64) (*data.Set, error) {
 
 // boundsOf returns the box of a simulator's parameters, which must hold all of its prior; nil without one.
 func (c Config) boundsOf(sim *simulator.Simulator) (data.Bounds, error) {
-	if len(c.Bounds) == 0 {
-		return nil, nil
-	}
-	b, err := data.NewBounds(c.Bounds, sim.Params)
+	b, err := c.box(sim.Params)
 	if err != nil {
-		return nil, fmt.Errorf("data: data.%w", err)
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	if b == nil {
+		return nil, nil
 	}
 	for k, name := range sim.Params {
 		lo, hi := math.Inf(-1), math.Inf(1)
