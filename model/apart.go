@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 
-	"flowmatch/flow"
 	"flowmatch/likelihood"
 	"flowmatch/ode"
 )
@@ -22,9 +21,28 @@ func failedByItself(err error) bool {
 		errors.Is(err, ode.ErrMaxNFE))
 }
 
+// halves finds by halves those of a batch, points or kinds of them, of which a solve fails: solve is
+// for a part of them, and alone is told of each that fails by itself. why is how the solve of all
+// failed; any other failure than by itself ends it, as an error of alone does.
+func halves[T any](all []T, why error, solve func(part []T) error, alone func(one T, why error) error) error {
+	if len(all) == 1 {
+		return alone(all[0], why)
+	}
+	for _, half := range [][]T{all[:len(all)/2], all[len(all)/2:]} {
+		err := solve(half)
+		if failedByItself(err) {
+			err = halves(half, err, solve, alone)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // apart returns the log-densities of a batch of which the problem p failed as a whole with
-// why, NaN of each point that it fails of alone, which an [*ode.PointsError] names. It finds
-// them by halves. st are the Stats so far. Where it fails of all points, the error is why.
+// why, NaN of each point that it fails of alone, which an [*ode.PointsError] names. st are the
+// Stats so far. Where it fails of all points, the error is why.
 func (m *Model) apart(ctx context.Context, b *batch, p likelihood.Problem, st ode.Stats, why error) (
 	[]float64, ode.Stats, error,
 ) {
@@ -33,36 +51,23 @@ func (m *Model) apart(ctx context.Context, b *batch, p likelihood.Problem, st od
 		numbers = upTo(b.first, b.first+b.x.N)
 	}
 	var failed ode.PointsError
-	var split func(rows []int, why error) error
-	split = func(rows []int, reason error) error {
-		if len(rows) == 1 {
-			logp[rows[0]] = math.NaN()
-			failed.Points = append(failed.Points, rows[0])
-			failed.Errs = append(failed.Errs, errors.Unwrap(reason)) // without the numbers of the points
-			if n := len(failed.Points); n > maxFailed || n == b.x.N {
-				return why
-			}
-			return nil
+	err := halves(upTo(0, b.x.N), why, func(rows []int) error {
+		part, s, err := m.someOf(ctx, b, p, rows, numbers)
+		st = st.Max(s)
+		for k, v := range part {
+			logp[rows[k]] = v
 		}
-		for _, half := range [][]int{rows[:len(rows)/2], rows[len(rows)/2:]} {
-			part, s, err := m.someOf(ctx, b, p, half, numbers)
-			st = st.Max(s)
-			switch {
-			case failedByItself(err):
-				if err := split(half, err); err != nil {
-					return err
-				}
-			case err != nil:
-				return err
-			default:
-				for k, i := range half {
-					logp[i] = part[k]
-				}
-			}
+		return err
+	}, func(row int, reason error) error {
+		logp[row] = math.NaN()
+		failed.Points = append(failed.Points, row)
+		failed.Errs = append(failed.Errs, errors.Unwrap(reason)) // without the numbers of the points
+		if n := len(failed.Points); n > maxFailed || n == b.x.N {
+			return why
 		}
 		return nil
-	}
-	if err := split(upTo(0, b.x.N), why); err != nil {
+	})
+	if err != nil {
 		return nil, st, err
 	}
 	return logp, st, failed.Err()
@@ -104,69 +109,46 @@ func (m *Model) sampleApart(ctx context.Context, how Sampler, b *batch) (logp []
 	if o, ok := how.(ODE); len(groups) == 1 || ok && o.Hold != nil {
 		return nil, st, err
 	}
-	a := apartSampling{m: m, how: how, b: b, from: from, st: st}
 	if _, density := how.(Density); density {
-		a.logp = make([]float64, b.x.N)
+		logp = make([]float64, b.x.N)
 	}
-	if err := a.halves(ctx, groups, err); err != nil {
-		return nil, a.st, err
-	}
-	return a.logp, a.st, a.failed.Err()
-}
-
-// apartSampling samples the points of a batch by what they are given.
-type apartSampling struct {
-	m      *Model
-	how    Sampler
-	b      *batch
-	from   flow.Batch // where the points start
-	logp   []float64  // nil: the sampler has none
-	st     ode.Stats
-	failed ode.PointsError
-	kinds  int // of points that failed
-}
-
-// halves samples the points of some kinds, of which the solve failed together with why.
-func (a *apartSampling) halves(ctx context.Context, groups []*alike, why error) error {
-	if len(groups) == 1 {
-		if a.kinds++; a.kinds > maxFailed {
-			return why
-		}
-		for _, i := range groups[0].rows {
-			nan(a.b.x.Row(i))
-			a.failed.Points, a.failed.Errs = append(a.failed.Points, i), append(a.failed.Errs, why)
-			if a.logp != nil {
-				a.logp[i] = math.NaN()
-			}
-		}
-		return nil
-	}
-	for _, half := range [][]*alike{groups[:len(groups)/2], groups[len(groups)/2:]} {
+	var failed ode.PointsError
+	kinds := 0
+	err = halves(groups, err, func(groups []*alike) error {
 		var rows []int
-		for _, g := range half {
+		for _, g := range groups {
 			rows = append(rows, g.rows...)
 		}
-		part := *a.b
-		part.x, part.given = a.from.Rows(rows), a.b.given.Rows(rows)
-		logp, st, err := a.how.sample(ctx, a.m, &part)
-		a.st = a.st.Max(st)
-		switch {
-		case failedByItself(err):
-			if err := a.halves(ctx, half, err); err != nil {
-				return err
-			}
-			continue
-		case err != nil:
+		part := *b
+		part.x, part.given = from.Rows(rows), b.given.Rows(rows)
+		densities, s, err := how.sample(ctx, m, &part)
+		if st = st.Max(s); err != nil {
 			return err
 		}
 		for k, i := range rows {
-			copy(a.b.x.Row(i), part.x.Row(k))
-			if a.logp != nil {
-				a.logp[i] = logp[k]
+			copy(b.x.Row(i), part.x.Row(k))
+		}
+		for k, v := range densities {
+			logp[rows[k]] = v
+		}
+		return nil
+	}, func(g *alike, why error) error {
+		if kinds++; kinds > maxFailed {
+			return why
+		}
+		for _, i := range g.rows {
+			nan(b.x.Row(i))
+			failed.Points, failed.Errs = append(failed.Points, i), append(failed.Errs, why)
+			if logp != nil {
+				logp[i] = math.NaN()
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, st, err
 	}
-	return nil
+	return logp, st, failed.Err()
 }
 
 // nan makes numbers none.
