@@ -350,7 +350,8 @@ func TestOtherSitesMayNotAsk(t *testing.T) {
 	if code, body, _ := post(t, url, `{"n": 1}`, "Origin", "https://elsewhere.example"); code != http.StatusForbidden {
 		t.Errorf("a page of another site: %d %s", code, body)
 	}
-	if code, body, _ := post(t, url, `{"n": 1}`, "Content-Type", "application/x-www-form-urlencoded"); code != http.StatusOK {
+	code, body, _ := post(t, url, `{"n": 1}`, "Content-Type", "application/x-www-form-urlencoded")
+	if code != http.StatusOK {
 		t.Errorf("curl -d: %d %s", code, body)
 	}
 }
