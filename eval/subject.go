@@ -197,7 +197,7 @@ func (s Subject) taken(x flow.Batch, given flow.Given) (flow.Given, error) {
 	if cfg.Context == 0 {
 		given.Context = flow.Batch{}
 	}
-	if err := given.Check(x.N, cfg.Classes, cfg.Context); err != nil {
+	if err := cfg.CheckGiven(given, x.N); err != nil {
 		return given, fmt.Errorf("eval: what the points of %s are given: %w", s.Set.Name, err)
 	}
 	return given, nil

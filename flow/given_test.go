@@ -49,17 +49,43 @@ func TestCheckSaysWhatDoesNotFit(t *testing.T) {
 		{"a context cut off", flow.Given{Context: flow.Batch{N: 2, D: 4, X: make([]float64, 7)}}, 2, 0, 4,
 			flow.ErrContext, "shape [2, 4] has 7 numbers"},
 	} {
-		err := c.given.Check(c.n, c.classes, c.dim)
+		err := c.given.Check(c.n, c.classes, c.dim, 0)
 		if !errors.Is(err, c.sentinel) || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got error %v, want %v with %q", c.name, err, c.sentinel, c.want)
 		}
 	}
 }
 
+func TestCheckSaysWhatIsShownInVain(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		shown  flow.Batch
+		n, dim int
+		want   string // empty: it fits
+	}{
+		{"nothing", flow.Batch{}, 3, 2, ""},
+		{"each point", contexts(3, 2), 3, 2, ""},
+		{"one for all", contexts(1, 2), 3, 2, ""},
+		{"a flow that does not look", contexts(3, 2), 3, 0, "the flow was not trained to look at any"},
+		{"another dimension", contexts(3, 1), 3, 2, "[3, 1] with 3 numbers for points of dimension 2"},
+		{"cut off", flow.Batch{N: 2, D: 2, X: make([]float64, 3)}, 2, 2, "with 3 numbers"},
+		{"other points", contexts(2, 2), 3, 2, "of 2 points are shown, of 3 that there are"},
+	} {
+		err := flow.Given{Shown: c.shown}.Check(c.n, 0, 0, c.dim)
+		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, flow.ErrShown) ||
+			!strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: got error %v, want %q", c.name, err, c.want)
+		}
+	}
+	if (flow.Given{Shown: contexts(1, 2)}).Empty() {
+		t.Error("what is shown is something")
+	}
+}
+
 func TestSliceSharesMemoryAndKeepsSingleEntries(t *testing.T) {
-	g := flow.Given{Label: []int32{5, 6, 7}, Context: contexts(3, 2)}
+	g := flow.Given{Label: []int32{5, 6, 7}, Context: contexts(3, 2), Shown: contexts(3, 1)}
 	part := g.Slice(1, 3)
-	if !slices.Equal(part.Label, []int32{6, 7}) || part.Context.N != 2 ||
+	if !slices.Equal(part.Label, []int32{6, 7}) || part.Context.N != 2 || !slices.Equal(part.Shown.X, []float64{1, 2}) ||
 		!slices.Equal(part.Context.X, []float64{2, 3, 4, 5}) {
 		t.Errorf("points 1 and 2 of three: %+v", part)
 	}
@@ -71,7 +97,7 @@ func TestSliceSharesMemoryAndKeepsSingleEntries(t *testing.T) {
 		t.Error("a slice reaches beyond its end")
 	}
 	all := flow.Given{Label: []int32{5}, Context: contexts(1, 2)}
-	if part := all.Slice(4, 9); len(part.Label) != 1 || part.Context.N != 1 || part.Check(5, 6, 2) != nil {
+	if part := all.Slice(4, 9); len(part.Label) != 1 || part.Context.N != 1 || part.Check(5, 6, 2, 0) != nil {
 		t.Errorf("an entry that holds for all points: %+v", part)
 	}
 	if part := (flow.Given{}).Slice(4, 9); !part.Empty() {
@@ -80,9 +106,9 @@ func TestSliceSharesMemoryAndKeepsSingleEntries(t *testing.T) {
 }
 
 func TestRowsAreCopiesInTheOrderAskedFor(t *testing.T) {
-	g := flow.Given{Label: []int32{5, 6, 7}, Context: contexts(3, 2)}
+	g := flow.Given{Label: []int32{5, 6, 7}, Context: contexts(3, 2), Shown: contexts(3, 1)}
 	rows := g.Rows([]int{2, 0})
-	if !slices.Equal(rows.Label, []int32{7, 5}) || rows.Context.N != 2 ||
+	if !slices.Equal(rows.Label, []int32{7, 5}) || rows.Context.N != 2 || !slices.Equal(rows.Shown.X, []float64{2, 0}) ||
 		!slices.Equal(rows.Context.X, []float64{4, 5, 0, 1}) {
 		t.Errorf("points 2 and 0 of three: %+v", rows)
 	}
@@ -90,7 +116,7 @@ func TestRowsAreCopiesInTheOrderAskedFor(t *testing.T) {
 		t.Error("rows share memory")
 	}
 	all := flow.Given{Label: []int32{5}, Context: contexts(1, 2)}
-	if rows := all.Rows([]int{8, 4, 9}); len(rows.Label) != 1 || rows.Context.N != 1 || rows.Check(3, 6, 2) != nil {
+	if rows := all.Rows([]int{8, 4, 9}); len(rows.Label) != 1 || rows.Context.N != 1 || rows.Check(3, 6, 2, 0) != nil {
 		t.Errorf("an entry that holds for all points: %+v", rows)
 	}
 	if rows := (flow.Given{}).Rows([]int{1}); !rows.Empty() {
@@ -112,7 +138,7 @@ func TestNewGivenHasRoomForWhatIsAskedFor(t *testing.T) {
 		if c.labels {
 			classes = 2
 		}
-		if err := g.Check(4, classes, c.dim); err != nil {
+		if err := g.Check(4, classes, c.dim, 0); err != nil {
 			t.Error(err)
 		}
 	}
@@ -121,9 +147,9 @@ func TestNewGivenHasRoomForWhatIsAskedFor(t *testing.T) {
 func ExampleGiven() {
 	// Three points of a flow with ten classes: two of class 7, and one without a label.
 	g := flow.Given{Label: []int32{7, 7, -1}}
-	fmt.Println(g.Check(3, 10, 0))
+	fmt.Println(g.Check(3, 10, 0, 0))
 	fmt.Println(g.Slice(1, 3).Label)
-	fmt.Println(g.Check(4, 10, 0))
+	fmt.Println(g.Check(4, 10, 0, 0))
 	// Output:
 	// <nil>
 	// [7 -1]

@@ -31,7 +31,7 @@ func (m *Model) inBatches(
 	if size < 0 {
 		return dearest, fmt.Errorf("model: batches of %d points; it must be at least 1, or 0 to choose", size)
 	}
-	if err := given.Check(x.N, m.spec.Net.Classes, m.spec.Net.Context); err != nil {
+	if err := m.spec.Net.CheckGiven(given, x.N); err != nil {
 		return dearest, fmt.Errorf("model: %w", err)
 	}
 	if size == 0 {

@@ -51,7 +51,7 @@ func (m *Model) CheckLogProb(
 	if len(logp) != x.N {
 		return c, fmt.Errorf("model: %d log-densities of %d points to check", len(logp), x.N)
 	}
-	if err := o.Given.Check(x.N, m.spec.Net.Classes, m.spec.Net.Context); err != nil {
+	if err := m.spec.Net.CheckGiven(o.Given, x.N); err != nil {
 		return c, fmt.Errorf("model: %w", err)
 	}
 	rows := ranked(logp, min(x.N, max(checkLeast, min(checkMost, checkNumbers/m.Dim()))))

@@ -117,7 +117,8 @@ func checkGuidance(m *Model, scale *float64) error {
 // guided returns the field (or prediction) of what b is given, guided, and how many
 // evaluations of the network one of its own is. bind makes the field of what is given.
 func guided(b *batch, scale *float64, bind func(flow.Given) (flow.Field, error)) (f flow.Field, cost int, err error) {
-	noLabel := flow.Given{Label: []int32{-1}, Context: b.given.Context}
+	noLabel := b.given
+	noLabel.Label = []int32{-1}
 	switch {
 	case scale == nil || *scale == 1:
 		f, err = bind(b.given)

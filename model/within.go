@@ -141,7 +141,7 @@ func (m *Model) sampleWithin(ctx context.Context, o SampleOptions, w Within) (s 
 		return s, fmt.Errorf("%w: points that are known in part cannot be drawn again until they are in a region",
 			ErrSampler)
 	}
-	if err := o.Given.Check(o.N, m.spec.Net.Classes, m.spec.Net.Context); err != nil {
+	if err := m.spec.Net.CheckGiven(o.Given, o.N); err != nil {
 		return s, fmt.Errorf("model: %w", err)
 	}
 	groups, of := alikes(o.Given, o.N)
@@ -355,7 +355,7 @@ func (m *Model) Normalize(ctx context.Context, x flow.Batch, logp []float64, o L
 func (m *Model) normalize(ctx context.Context, x flow.Batch, logp []float64, o LikelihoodOptions, w Within) (
 	*Mass, error,
 ) {
-	if err := o.Given.Check(x.N, m.spec.Net.Classes, m.spec.Net.Context); err != nil {
+	if err := m.spec.Net.CheckGiven(o.Given, x.N); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	groups, of := alikes(o.Given, x.N)

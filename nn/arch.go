@@ -11,7 +11,7 @@ import (
 type arch struct {
 	cfg Config
 	layout
-	body
+	body   body
 	shards int // parts that the loss of a batch is cut into; see Engine.shards
 	// embeddedInput says that the contexts that come in are embedded already.
 	embeddedInput bool
@@ -125,9 +125,23 @@ func (c Config) StepBytes(batch int, o StepOptions) float64 {
 	return float64(batch) * (host + 4*kept/float64(max(1, o.Accumulate)))
 }
 
+// forward is that of the body, which sees the coordinates that are shown and does not move them: see
+// [Config].Shown.
+func (m *arch) forward(p []*Node, at input) *Node {
+	return at.hidden(m.body.forward(p, at.seen()))
+}
+
 // tangents is that of the body, which must be in forward mode.
 func (m *arch) tangents(p []*Node, at input, along direction) (f, df *Node) {
-	return m.body.(forwardMode).tangents(p, at, along)
+	if m.cfg.Shown {
+		e := along.e
+		if e.Rank() == 2 {
+			e = InsertAxes(e, 0)
+		}
+		along.e = at.hidden(e)
+	}
+	f, df = m.body.(forwardMode).tangents(p, at.seen(), along)
+	return at.hidden(f), at.hidden(df)
 }
 
 // hasTangents says whether the body can carry tangents forward.
@@ -146,6 +160,14 @@ type input struct {
 	embedded  bool // the contexts are
 	drop      *Node
 	recompute bool // see StepOptions
+}
+
+// seen returns the input with the values of the coordinates that are shown in their places.
+func (at input) seen() input {
+	if at.shown != nil {
+		at.x = Add(at.hidden(at.x), as(at.x, at.shown))
+	}
+	return at
 }
 
 // images returns the input of a network of images [H, W, C]: x [N, H, W, C] and behind

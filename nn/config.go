@@ -12,7 +12,7 @@ import (
 // Config describes a velocity network f(x, t | label, context). Without Residual, UNet or
 // DiT it is a multilayer perceptron,
 //
-//	h_0 = [x, Fourier(x), τ(t), onehot(label), context],  h_l = act(W_l h_{l-1} + b_l),  f = W_L h_{L-1} + b_L
+//	h_0 = [x, Fourier(x), τ(t), onehot(label), context, known],  h_l = act(W_l h_{l-1} + b_l),  f = W_L h_{L-1} + b_L
 //
 // and, with Average, one of average velocities u(x, t, s), whose input has τ(s-t)
 // beside τ(t).
@@ -43,6 +43,10 @@ type Config struct {
 	// a perceptron as further inputs, a UNet or DiT as further channels of its input,
 	// which they must fill as images of Image's height and width. Default 0.
 	Context int `yaml:"condition,omitempty" json:"condition,omitempty"`
+	// Shown makes a net that may be told some of the coordinates of each point
+	// (flow.Given.Shown): x has their values, known is 1 there and 0 elsewhere, and f is zero there,
+	// so that a solve moves the others alone. It is for perceptrons. Default false.
+	Shown bool `yaml:"shown,omitempty" json:"shown,omitempty"`
 	// Average makes the net u(x, t, s), the average velocity of a flow on its way
 	// from x at time t to time s. Its second input is the length s-t, with the
 	// features of a time, so that s = t, the velocity itself, is the same input at
@@ -243,6 +247,8 @@ func (c Config) validateImages() error {
 		return errors.New("nn: unet and dit are both set; a net is one of them, so leave one out")
 	case c.Average:
 		return fmt.Errorf("nn: interval, for average velocities, is for perceptrons; a %s has one time", key)
+	case c.Shown:
+		return fmt.Errorf("nn: shown is for perceptrons; a %s sees all of an image", key)
 	case len(image) > 0 && (len(image) != 3 || image[0]*image[1]*image[2] != c.Dim || slices.Min(image) < 1):
 		return fmt.Errorf("nn: %s.image is %v; it must be height, width and channels, with the product %d",
 			key, image, c.Dim)
@@ -258,7 +264,15 @@ func (c Config) validateImages() error {
 
 // inputs returns the width of h_0.
 func (c Config) inputs() int {
-	return c.Dim + 2*c.SpaceFrequencies*c.Dim + c.clocks() + c.Classes + c.Context
+	return c.Dim + 2*c.SpaceFrequencies*c.Dim + c.clocks() + c.Classes + c.Context + c.showable()
+}
+
+// showable returns how many coordinates may be shown.
+func (c Config) showable() int {
+	if c.Shown {
+		return c.Dim
+	}
+	return 0
 }
 
 // clocks returns the number of features of times among them.

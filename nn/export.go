@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
 
 	"flowmatch/engine/native"
@@ -30,6 +31,8 @@ type ONNXOptions struct {
 // [N, ...Shape] and t [N], float32; of a network that has them, label [N], int64, and the
 // context, named condition, [N, height, width, channels] of a network of images, else
 // [N, Dc]. The result has the shape of x.
+//
+// A network that may be shown coordinates (Config.Shown) is written as one that is shown none.
 //
 // The weights are initializers by the names of [Net.Tensors]. What is translated is
 // the graph that the network records, so any network works whose operations ONNX
@@ -65,11 +68,29 @@ func (n *Net) ONNX(o ONNXOptions) (_ *onnx.Model, err error) {
 		prog = n.progs.average
 		p.Inputs = append(p.Inputs, exchange.Port{Name: "s"})
 	}
+	if n.arch.cfg.Shown {
+		prog = n.arch.withNothingShown(prog)
+	}
 	if o.Around != nil {
 		prog = &program{name: prog.name, inputs: prog.inputs, build: around(prog.build, o.Around)}
 	}
 	p.Record = prog.record
 	return p.Model()
+}
+
+// withNothingShown returns a program of the network without the inputs of what is shown.
+func (m *arch) withNothingShown(p *program) *program {
+	const two = 2
+	at := headInputs + len(m.cfg.givenShapes(1)) - two // they are the last of what is given
+	return &program{name: p.name,
+		inputs: func(n, k int) []shapes.Shape {
+			in := p.inputs(n, k)
+			return slices.Concat(in[:at], in[at+two:])
+		},
+		build: func(in []*Node) []*Node {
+			none := ZerosLike(in[1])
+			return p.build(slices.Concat(in[:at], []*Node{none, none}, in[at:]))
+		}}
 }
 
 // around changes the graph of a network: see [ONNXOptions].

@@ -254,7 +254,7 @@ func (m *arch) exampleLoss(p, ahead []*Node, b examples, l Loss) *Node {
 	default:
 		f = m.forward(p, at)
 	}
-	each := ReduceMean(Square(Sub(f, target)), 1)
+	each := ReduceMean(Square(Sub(f, at.hidden(target))), 1)
 	if l.Power > 0 {
 		d := float64(m.cfg.Dim)
 		each = Mul(each, StopGradient(Exp(MulScalar(Log(AddScalar(MulScalar(each, d), l.Offset)), -l.Power))))

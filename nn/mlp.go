@@ -81,12 +81,15 @@ func (m *mlp) features(at input, along *direction) (h, dh *Node) {
 	if m.cfg.Context > 0 {
 		parts = append(parts, at.context)
 	}
+	if m.cfg.Shown {
+		parts = append(parts, at.known)
+	}
 	h = Concatenate(parts, -1)
 	if along == nil {
 		return h, nil
 	}
 	k := dparts[0].Shape().Dimensions[1]
-	rest := m.cfg.Classes + m.cfg.Context // which are constant
+	rest := m.cfg.Classes + m.cfg.Context + m.cfg.showable() // which are constant
 	if along.moving {
 		for _, d := range dclocks {
 			dparts = append(dparts, BroadcastToDims(InsertAxes(d, 1), n, k, d.Shape().Dimensions[1]))

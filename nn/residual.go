@@ -8,7 +8,7 @@ import (
 
 // residual is the network of [Residual]:
 //
-//	c = act(W_c [τ(t), onehot(label), embed(context)] + b_c)
+//	c = act(W_c [τ(t), onehot(label), embed(context), known] + b_c)
 //	h_0 = W_x [x, Fourier(x)] + b_x
 //	h_l = h_{l-1} + W_2 act(W_1 act(h_{l-1} (1 + scale_l(c)) + shift_l(c)))     (biases left out)
 //	f = W act(h_L) + b
@@ -36,7 +36,7 @@ func newResidual(cfg Config, l *layout) (*residual, error) {
 	r := cfg.Residual
 	n := &residual{cfg: cfg, act: act, points: &mlp{cfg: cfg, act: act}}
 	n.embed = newEmbedder(r.Embed, cfg.Context, act, l)
-	n.given = l.hidden("given", cfg.clocks()+cfg.Classes+r.Embed.numbers(cfg.Context), r.Width)
+	n.given = l.hidden("given", cfg.clocks()+cfg.Classes+r.Embed.numbers(cfg.Context)+cfg.showable(), r.Width)
 	n.input = l.linear("input", cfg.Dim*(1+2*cfg.SpaceFrequencies), r.Width)
 	for i := range r.Blocks {
 		name := fmt.Sprintf("blocks.%d.", i)
@@ -98,6 +98,9 @@ func (n *residual) condition(p []*Node, at input, directions int) dual {
 	}
 	if n.cfg.Context > 0 {
 		given = append(given, n.embedding(p, at))
+	}
+	if n.cfg.Shown {
+		given = append(given, at.known)
 	}
 	if len(given) > 0 {
 		g := Concatenate(given, -1)

@@ -43,11 +43,11 @@ var (
 	_ flow.Timed    = forwardVelocity{}
 )
 
-// Bind returns the velocity field of n for points with these labels and contexts: one
+// Bind returns the velocity field of n for points with these labels, contexts and shown coordinates: one
 // entry of each for all points, or one for each point, of a network that has them. It
-// keeps both, which must not change afterwards. The error is [flow.ErrLabels] or
-// [flow.ErrContext] where they do not fit the network; if they do not fit the points,
-// evaluating the field returns it.
+// keeps all, which must not change afterwards. The error is [flow.ErrLabels],
+// [flow.ErrContext] or [flow.ErrShown] where they do not fit the network; if they do not fit the
+// points, evaluating the field returns it.
 func (n *Net) Bind(g flow.Given) (Velocity, error) {
 	if err := n.made(); err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func (n *Net) Bind(g flow.Given) (Velocity, error) {
 }
 
 func (n *Net) bind(g flow.Given) (*velocity, error) {
-	if err := n.arch.cfg.checkGiven(g, max(1, len(g.Label), g.Context.N)); err != nil {
+	if err := n.arch.cfg.checkGiven(g, max(1, len(g.Label), g.Context.N, g.Shown.N)); err != nil {
 		return nil, err
 	}
 	return &velocity{net: n, given: g}, nil
@@ -261,7 +261,7 @@ func eachBasis(d, n int, fn func(basis []float64, k int) error) error {
 func (f *velocity) embedded() (flow.Given, error) {
 	f.once.Do(func() {
 		n, d, e := f.given.Context.N, f.given.Context.D, f.net.arch.embedded()
-		f.embed = flow.Given{Label: f.given.Label, Context: flow.NewBatch(n, e)}
+		f.embed = flow.Given{Label: f.given.Label, Context: flow.NewBatch(n, e), Shown: f.given.Shown}
 		f.fault = f.net.blocks().run(f.net.progs.embed, n, 0, func(in *frame, i, j int) {
 			in.give(0, f.net.theta)
 			in.set(1, f.given.Context.X[i*d:j*d])
