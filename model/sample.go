@@ -110,6 +110,7 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 	if len(failed.Points) == x.N {
 		return s, failed.Errs[0]
 	}
+	putShown(x, o.Given.Shown)
 	if u := m.spec.Units(); u != nil {
 		u.Invert(x)
 	}
@@ -118,6 +119,20 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 	}
 	s.X0, s.X, s.LogP = x0, x, logp
 	return s, failed.Err()
+}
+
+// putShown puts coordinates that are shown into the points x, which the solve did not move.
+func putShown(x, shown flow.Batch) {
+	for i := range x.N {
+		if shown.N == 0 {
+			return
+		}
+		for k, v := range shown.Row(min(i, shown.N-1)) {
+			if !math.IsNaN(v) {
+				x.Row(i)[k] = v
+			}
+		}
+	}
 }
 
 // LikelihoodOptions says how to evaluate a log-density.
@@ -203,7 +218,13 @@ func (m *Model) logProb(
 	return logp, st, failed.Err()
 }
 
+// ErrShownDensity is returned when a log-density is asked for of points of which coordinates are shown.
+var ErrShownDensity = errors.New("model: a log-density is that of all coordinates: show none of them")
+
 func (m *Model) problem(b *batch, div likelihood.Divergence, s ode.Solver) (likelihood.Problem, error) {
+	if b.given.Shown.N > 0 {
+		return likelihood.Problem{}, ErrShownDensity
+	}
 	f, err := m.Field(b.given)
 	lo, hi := m.Span()
 	return likelihood.Problem{

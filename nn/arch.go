@@ -162,11 +162,9 @@ type input struct {
 	recompute bool // see StepOptions
 }
 
-// seen returns the input with the values of the coordinates that are shown in their places.
+// seen returns the input with zeros in the places of the coordinates that are shown.
 func (at input) seen() input {
-	if at.shown != nil {
-		at.x = Add(at.hidden(at.x), as(at.x, at.shown))
-	}
+	at.x = at.hidden(at.x)
 	return at
 }
 

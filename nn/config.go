@@ -12,7 +12,7 @@ import (
 // Config describes a velocity network f(x, t | label, context). Without Residual, UNet or
 // DiT it is a multilayer perceptron,
 //
-//	h_0 = [x, Fourier(x), τ(t), onehot(label), context, known],  h_l = act(W_l h_{l-1} + b_l),  f = W_L h_{L-1} + b_L
+//	h_0 = [x, Fourier(x), τ(t), onehot(label), context, shown, known],  h_l = act(W_l h_{l-1} + b_l),  f = W_L h_{L-1} + b_L
 //
 // and, with Average, one of average velocities u(x, t, s), whose input has τ(s-t)
 // beside τ(t).
@@ -43,9 +43,9 @@ type Config struct {
 	// a perceptron as further inputs, a UNet or DiT as further channels of its input,
 	// which they must fill as images of Image's height and width. Default 0.
 	Context int `yaml:"condition,omitempty" json:"condition,omitempty"`
-	// Shown makes a net that may be told some of the coordinates of each point
-	// (flow.Given.Shown): x has their values, known is 1 there and 0 elsewhere, and f is zero there,
-	// so that a solve moves the others alone. It is for perceptrons. Default false.
+	// Shown makes a net that may be shown some of the coordinates of each point: shown has their
+	// values and known is 1 there, both are 0 elsewhere; x is 0 there, and so is f, so that a solve
+	// moves the others alone. It is for perceptrons. Default: whether train.shown is set.
 	Shown bool `yaml:"shown,omitempty" json:"shown,omitempty"`
 	// Average makes the net u(x, t, s), the average velocity of a flow on its way
 	// from x at time t to time s. Its second input is the length s-t, with the
@@ -267,10 +267,10 @@ func (c Config) inputs() int {
 	return c.Dim + 2*c.SpaceFrequencies*c.Dim + c.clocks() + c.Classes + c.Context + c.showable()
 }
 
-// showable returns how many coordinates may be shown.
+// showable returns how many inputs what is shown has: a value and a mark for each coordinate.
 func (c Config) showable() int {
 	if c.Shown {
-		return c.Dim
+		return 2 * c.Dim
 	}
 	return 0
 }

@@ -116,7 +116,7 @@ func repeat(x []float32, n int) {
 // CheckGiven reports whether what is given fits n points. The error is [flow.ErrLabels],
 // [flow.ErrContext] or [flow.ErrShown].
 func (c Config) CheckGiven(g flow.Given, n int) error {
-	return g.Check(n, c.Classes, c.Context, c.showable())
+	return g.Check(n, c.Classes, c.Context, c.showable()/2)
 }
 
 // checkGiven is CheckGiven with the name of this package.

@@ -82,7 +82,7 @@ func (m *mlp) features(at input, along *direction) (h, dh *Node) {
 		parts = append(parts, at.context)
 	}
 	if m.cfg.Shown {
-		parts = append(parts, at.known)
+		parts = append(parts, at.shown, at.known)
 	}
 	h = Concatenate(parts, -1)
 	if along == nil {

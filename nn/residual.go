@@ -8,7 +8,7 @@ import (
 
 // residual is the network of [Residual]:
 //
-//	c = act(W_c [τ(t), onehot(label), embed(context), known] + b_c)
+//	c = act(W_c [τ(t), onehot(label), embed(context), shown, known] + b_c)
 //	h_0 = W_x [x, Fourier(x)] + b_x
 //	h_l = h_{l-1} + W_2 act(W_1 act(h_{l-1} (1 + scale_l(c)) + shift_l(c)))     (biases left out)
 //	f = W act(h_L) + b
@@ -100,7 +100,7 @@ func (n *residual) condition(p []*Node, at input, directions int) dual {
 		given = append(given, n.embedding(p, at))
 	}
 	if n.cfg.Shown {
-		given = append(given, at.known)
+		given = append(given, at.shown, at.known)
 	}
 	if len(given) > 0 {
 		g := Concatenate(given, -1)

@@ -185,6 +185,11 @@ func (c Config) compatible() error {
 	switch {
 	case c.Train.LabelDropout > 0 && !c.Conditional:
 		return errors.New("train.label_dropout is for conditional networks; set conditional: true")
+	case c.Train.Shown > 0 && !c.Data.Typed():
+		return errors.New("train.shown is for tables with data.schema: auto; leave it out")
+	case c.Train.Shown > 0 && c.Coupling.Name != "independent":
+		return fmt.Errorf("train.shown needs noise that is independent of what is shown: coupling independent, not %s",
+			c.Coupling.Name)
 	case kind.Finite && c.Coupling.Name != "independent":
 		return fmt.Errorf("coupling.name %s is for the objectives %s, not for %s, which needs the independent coupling",
 			c.Coupling.Name, objectives(func(k train.Kind) bool { return k.Coupled }), kind.Name)

@@ -282,7 +282,7 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, begun bool) (err er
 // netFor returns the network's configuration for the data.
 func netFor(cfg Config, set *data.Set) (nn.Config, error) {
 	net := cfg.Net
-	net.Dim, net.Classes, net.Context = set.Dim, 0, set.Context
+	net.Dim, net.Classes, net.Context, net.Shown = set.Dim, 0, set.Context, cfg.Train.Shown > 0
 	if cfg.Conditional {
 		if set.Classes == 0 {
 			return net, fmt.Errorf("%w: conditional is set, but the data (%s) have no labels", ErrSettings, set.Name)
@@ -336,6 +336,7 @@ func sameNet(given, is nn.Config, set *data.Set) error {
 		{"net.dim", given.Dim, is.Dim, given.Dim != 0},
 		{"net.classes", given.Classes, is.Classes, given.Classes != 0},
 		{"net.condition", given.Context, is.Context, given.Context != 0},
+		{"net.shown", given.Shown, is.Shown, given.Shown},
 		{image, imageOf(given), imageOf(is), len(imageOf(given)) > 0},
 	} {
 		if f.set && !reflect.DeepEqual(f.given, f.is) {

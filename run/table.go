@@ -30,9 +30,10 @@ func TableConfig(file string, set []string) (Config, error) {
 	return ParseConfig(nil, all)
 }
 
-// SizedTable is TableConfig with the network, the steps and the stop that suit the rows of the table, of
-// so many coordinates, where they are not set.
-func SizedTable(file string, set []string, rows, coordinates int) (Config, error) {
+// SizedTable is TableConfig with the network, the steps and the stop that suit a table of so many rows,
+// of so many columns to learn and coordinates, where they are not set. Columns are shown, where that goes with
+// what is set.
+func SizedTable(file string, set []string, rows, columns, coordinates int) (Config, error) {
 	c, err := TableConfig(file, set)
 	if err != nil {
 		return c, err
@@ -46,6 +47,9 @@ func SizedTable(file string, set []string, rows, coordinates int) (Config, error
 		asked = c.Train.Steps
 	}
 	defaults := train.ForTable(learn, held, coordinates, asked)
+	if c.Train.Objective == "cfm" && c.Coupling.Name == "independent" && columns > 1 && c.Data.Typed() {
+		defaults = append(defaults, fmt.Sprintf("train.shown=%g", train.TableShown))
+	}
 	var more []string
 	for _, s := range defaults {
 		key, _, _ := strings.Cut(s, "=")

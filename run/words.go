@@ -43,6 +43,7 @@ var plainDocs = map[string]string{
 		"none: leave it out.",
 	"net.condition": "How many numbers the network is given for each point, besides its label. The section " +
 		"condition sets it: leave it out.",
+	"net.shown": "Whether the network is shown some coordinates of the points. train.shown sets it: leave it out.",
 	"net.interval": "Whether the network learns average velocities, and so has two times. The objective " +
 		"sets it: leave it out.",
 	"net.hidden":     "The width of each hidden layer of the perceptron; default [64, 64, 64].",

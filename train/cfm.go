@@ -3,6 +3,7 @@ package train
 import (
 	"cmp"
 	"fmt"
+	"math/rand/v2"
 
 	"flowmatch/coupling"
 	"flowmatch/data"
@@ -26,7 +27,11 @@ type CFM struct {
 	// network learns the conditional field and the unconditional one, which guidance
 	// needs (Ho and Salimans 2022).
 	LabelDropout float64
-	Seed         uint64
+	// Show, of a network that is shown coordinates (nn.Config.Shown), writes which are shown of
+	// points x1 [N, D] in model units into shown [N, D], where NaN hides: see flow.Given. What it draws
+	// must be rng's. nil: none are.
+	Show func(shown, x1 flow.Batch, rng *rand.Rand)
+	Seed uint64
 
 	timing *timing // made once for a training; nil: made when needed
 }
@@ -35,7 +40,14 @@ func cfmKind() Kind {
 	return Kind{
 		Name: "cfm", Doc: "conditional flow matching, equation 9", Score: true,
 		Context: true, Noisy: true, Coupled: true, Sourced: true, Preconditioned: true,
-		build: func(c Config, in Inputs) (Objective, error) { return c.cfm(in), nil },
+		keys: []string{"shown"},
+		build: func(c Config, in Inputs) (Objective, error) {
+			o := c.cfm(in)
+			if c.Shown > 0 {
+				return o.showing(c.Shown, in.Set)
+			}
+			return o, nil
+		},
 	}
 }
 
@@ -88,7 +100,7 @@ func (o CFM) Check(m *model.Model) error {
 			return misfit("the weighting is %s; a path with noise of its own needs %s", o.Weighting, Unit)
 		}
 	}
-	return o.checkTiming(m)
+	return cmp.Or(o.checkShown(m), o.checkTiming(m))
 }
 
 // checkTiming reports times and a weighting that are none, or do not fit the model.
@@ -139,6 +151,7 @@ func (o CFM) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 	if len(read.Label) == 0 && o.needsLabels() {
 		read.Label = make([]int32, ex.X1.N) // for the coupling alone
 	}
+	o.makeRoom(ex)
 	if err := o.Data.Fill(ex.X1, read, step); err != nil {
 		return fmt.Errorf("train: data of step %d: %w", step, err)
 	}
@@ -180,6 +193,7 @@ func (o CFM) heldOut(m *model.Model, held data.Finite, batch int) (*nn.Examples,
 	}
 	ex := nn.NewExamples(n, x1.D)
 	ex.X1, ex.Given = x1, taken(m, given)
+	o.makeRoom(ex)
 	o.Seed = rng.Uint64() // apart from every training step
 	for from := 0; from < n; from += batch {
 		to := min(from+batch, n)
@@ -218,6 +232,7 @@ func (o CFM) fill(m *model.Model, ex *nn.Examples, label []int32, step uint64) e
 			return err
 		}
 	}
+	o.show(ex, step)
 	o.timing.draw(ex.T, ex.Weight, seed.Rand(o.Seed, "train/time", step))
 	o.coefficients(m, ex)
 	if noisy, ok := m.Scheduler().(path.Noisy); ok {

@@ -39,6 +39,11 @@ type Config struct {
 	// that it can be guided; default 0.
 	LabelDropout float64 `yaml:"label_dropout,omitempty" json:"label_dropout,omitempty"`
 
+	// Shown is the share of the rows of a batch of which the network is shown some columns while
+	// it learns the others: what imputation, and sampling given any columns, need. It is for tables with
+	// data.schema: auto. Default 0; of a table in the place of a run file, 0.5.
+	Shown float64 `yaml:"shown,omitempty" json:"shown,omitempty"`
+
 	Loop `yaml:",inline"`
 
 	// StepOptions say how a step saves time and memory, of regressions alone.
@@ -116,6 +121,8 @@ func (c Config) Validate() error {
 			k.Name)
 	case !(c.LabelDropout >= 0 && c.LabelDropout < 1):
 		return fmt.Errorf("train: label_dropout is %g; it must be in [0, 1)", c.LabelDropout)
+	case !(c.Shown >= 0 && c.Shown <= 1):
+		return fmt.Errorf("train: shown is %g; it must be in [0, 1]", c.Shown)
 	case c.Accumulate > 1 && c.Batch%c.Accumulate != 0:
 		return fmt.Errorf("train: accumulate is %d; it must divide batch, %d", c.Accumulate, c.Batch)
 	}
@@ -134,7 +141,7 @@ func (c Config) ownKeys(k Kind) error {
 		key string
 		set bool
 	}{
-		{"ml", c.ML != (MLConfig{})},
+		{"ml", c.ML != (MLConfig{})}, {"shown", c.Shown != 0},
 		{"teacher", c.Teacher != ""}, {"pairs", c.Pairs != 0}, {"distill_steps", c.DistillSteps != 0},
 	} {
 		if f.set {

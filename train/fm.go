@@ -63,6 +63,8 @@ func (o FM) Check(m *model.Model) error {
 	case m.Spec().Source != nil:
 		return misfit("%s is for paths from a Gaussian: a source is for the objective %s", kind.Name,
 			oneOf(func(k Kind) bool { return k.Sourced }))
+	case o.Show != nil:
+		return misfit("%s is of points of which nothing is known: leave Show out", kind.Name)
 	case misfits != nil:
 		return misfits
 	case o.coupling() != nil:

@@ -5,6 +5,10 @@ import (
 	"math"
 )
 
+// TableShown is the share of the rows of which columns are shown by default: train.shown of a table in the
+// place of a run file.
+const TableShown = 0.5
+
 // ForTable returns the settings of a run file that suit a table of so many rows to train on,
 // each of so many coordinates, as "key=value".
 //

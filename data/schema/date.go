@@ -108,7 +108,7 @@ func readDates(values []string, counts []int, layout string, share float64) numb
 	rows, good, bad, exact := 0, 0, 0, 0
 	for k, text := range values {
 		n.value[k] = math.NaN()
-		if isMissing(text) {
+		if IsMissing(text) {
 			continue
 		}
 		rows += counts[k]

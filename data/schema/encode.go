@@ -153,14 +153,20 @@ func (c *Column) logNoise(x []float64) float64 {
 // Rows writes points [N, Dim()] in data units as rows [N, C]: each value within the range of the
 // data, on their grid, or one of the levels, whatever the points are. It panics for shapes that do not
 // fit.
-func (s *Schema) Rows(rows, points flow.Batch) {
+func (s *Schema) Rows(rows, points flow.Batch) { s.rows(rows, points, (*Column).row) }
+
+// Complete is Rows without missing values: a value is what it is if it is there.
+func (s *Schema) Complete(rows, points flow.Batch) { s.rows(rows, points, (*Column).present) }
+
+// rows writes the values that of makes of coordinates.
+func (s *Schema) rows(rows, points flow.Batch, of func(c *Column, x []float64) float64) {
 	learnt := s.fits(&rows, points)
 	for i := range rows.N {
 		from, to := points.Row(i), rows.Row(i)
 		for k, j := range learnt {
 			c := &s.Columns[j]
 			w := c.width()
-			to[k] = c.row(from[:w])
+			to[k] = of(c, from[:w])
 			from = from[w:]
 		}
 	}
@@ -168,9 +174,16 @@ func (s *Schema) Rows(rows, points flow.Batch) {
 
 // row returns the value of coordinates.
 func (c *Column) row(x []float64) float64 {
-	switch {
-	case c.Kind.number() && len(x) == 2 && x[1] > 0.5:
+	number := c.Kind.number()
+	if number && len(x) == 2 && x[1] > 0.5 || !number && len(x) > 1 && largest(x) == len(c.Levels) {
 		return math.NaN()
+	}
+	return c.present(x)
+}
+
+// present returns the value of coordinates, whether it is missing or not.
+func (c *Column) present(x []float64) float64 {
+	switch {
 	case c.Kind.number():
 		return c.settle(x[0])
 	case len(x) == 1 && x[0] > 0.5:
@@ -178,10 +191,7 @@ func (c *Column) row(x []float64) float64 {
 	case len(x) == 1:
 		return 0
 	}
-	if at := largest(x); at < len(c.Levels) {
-		return float64(at)
-	}
-	return math.NaN()
+	return float64(largest(x[:len(c.Levels)]))
 }
 
 // settle brings a number into the range of its column and onto its grid.

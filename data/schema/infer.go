@@ -131,7 +131,7 @@ func (o Options) column(cells Cells, i int) (c Column, faults []Fault) {
 	markers := 0
 	for k, v := range e.texts.Values {
 		switch {
-		case !isMissing(v):
+		case !IsMissing(v):
 			e.rows += e.counts[k]
 			e.distinct = append(e.distinct, v)
 		default:
@@ -281,7 +281,7 @@ func (e evidence) numeric(c Column, kind Kind, n numbers) (Column, []Fault) {
 	c.Kind, c.Format, c.Note = kind, n.format, n.note
 	var faults []Fault
 	for k, v := range e.texts.Values {
-		if n.ok[k] || isMissing(v) {
+		if n.ok[k] || IsMissing(v) {
 			continue
 		}
 		faults = append(faults, e.fault(v, e.unread(v, kind, n.share)))

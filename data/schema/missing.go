@@ -9,5 +9,5 @@ var absent = map[string]bool{
 	"?": true, "-": true, "--": true, ".": true, "missing": true,
 }
 
-// isMissing says whether a text says that a value is missing.
-func isMissing(text string) bool { return len(text) < 10 && absent[strings.ToLower(text)] }
+// IsMissing says whether a text says that a value is missing.
+func IsMissing(text string) bool { return len(text) < 10 && absent[strings.ToLower(text)] }

@@ -177,7 +177,7 @@ type numbers struct {
 // asNumbers reads values, which come so often, as numbers in the format that most are in.
 // semicolons says that the file has them between its fields, as where decimals have commas.
 func asNumbers(values []string, counts []int, semicolons bool) numbers {
-	first := slices.IndexFunc(values, func(v string) bool { return !isMissing(v) })
+	first := slices.IndexFunc(values, func(v string) bool { return !IsMissing(v) })
 	if first < 0 {
 		return numbers{}
 	}
@@ -213,7 +213,7 @@ func read(values []string, counts []int, f Format) numbers {
 	decimals := -2 // none was seen
 	for k, text := range values {
 		n.value[k] = math.NaN()
-		if isMissing(text) {
+		if IsMissing(text) {
 			continue
 		}
 		rows += counts[k]

@@ -13,22 +13,62 @@ import (
 // of the table that the schema does not learn are passed over; one that it does and that is not there is
 // an error. Faults are the cells that are none of their column's; with any, x is not to be used.
 func (s *Schema) Parse(cells Cells) (x flow.Batch, faults []Fault, err error) {
+	for _, name := range s.Names() {
+		if !slices.Contains(cells.Names, name) {
+			return x, nil, &MissingError{Column: name, Columns: cells.Names}
+		}
+	}
+	x, faults = s.parse(cells, Column.value)
+	return x, faults, nil
+}
+
+// ParseSome is Parse of a table of which anything may be missing: a column, or a value of any column, is
+// then NaN. Odd are the numbers that no row of the data could have, out of their range or off their grid;
+// one that is out of range is brought to its end.
+func (s *Schema) ParseSome(cells Cells) (x flow.Batch, faults, odd []Fault) {
+	read := func(c Column, text string) (float64, string) {
+		c.Missing = max(c.Missing, 1)
+		return c.read(text)
+	}
+	x, faults = s.parse(cells, func(c Column, text string) (float64, string) {
+		v, problem := read(c, text)
+		if c.Kind.number() {
+			v = min(max(v, c.Lo), c.Hi)
+		}
+		return v, problem
+	})
+	_, odd = s.parse(cells, func(c Column, text string) (float64, string) {
+		v, problem := read(c, text)
+		if problem != "" {
+			return v, "" // which is a fault
+		}
+		return v, c.odd(v)
+	})
+	return x, faults, odd
+}
+
+// parse returns the rows of a table, and what value finds wrong with its cells.
+func (s *Schema) parse(cells Cells, value func(c Column, text string) (float64, string)) (flow.Batch, []Fault) {
+	var faults []Fault
 	learnt := s.Learnt()
-	x = flow.NewBatch(cells.Rows, len(learnt))
+	x := flow.NewBatch(cells.Rows, len(learnt))
 	for k, j := range learnt {
 		c := s.Columns[j]
 		at := slices.Index(cells.Names, c.Name)
 		if at < 0 {
-			return x, nil, &MissingError{Column: c.Name, Columns: cells.Names}
+			for i := range x.N {
+				x.Row(i)[k] = math.NaN()
+			}
+			continue
 		}
-		values, bad := c.parse(cells.Columns[at])
+		values, bad := c.parse(cells.Columns[at], value)
 		faults = append(faults, bad...)
 		for i, v := range cells.Columns[at].Index {
 			x.Row(i)[k] = values[v]
 		}
 	}
 	slices.SortStableFunc(faults, func(a, b Fault) int { return a.Row - b.Row })
-	return x, faults, nil
+	return x, faults
 }
 
 // MissingError is that of a table without a column that is learnt.
@@ -43,11 +83,11 @@ func (e *MissingError) Error() string {
 }
 
 // parse returns the values of the distinct texts of a column.
-func (c Column) parse(t Texts) (values []float64, faults []Fault) {
+func (c Column) parse(t Texts, value func(c Column, text string) (float64, string)) (values []float64, faults []Fault) {
 	counts, first := t.counts(), t.first()
 	values = make([]float64, len(t.Values))
 	for k, text := range t.Values {
-		v, problem := c.value(text)
+		v, problem := value(c, text)
 		if values[k] = v; problem != "" {
 			faults = append(faults, Fault{Row: first[k], Column: c.Name, Count: counts[k],
 				Problem: choice.Quote(text) + " " + problem})
@@ -58,12 +98,22 @@ func (c Column) parse(t Texts) (values []float64, faults []Fault) {
 
 // value returns the number that a text stands for, or what is wrong with it.
 func (c Column) value(text string) (v float64, problem string) {
+	v, problem = c.read(text)
+	if z := c.Code; problem == "" && z != nil && v == v && !c.Kind.levels() && !c.takes(v) {
+		return 0, fmt.Sprintf("is out of what the column can be, from %s to %s (transform %s)", c.write(c.Lo),
+			c.write(c.Hi), z.Transform)
+	}
+	return v, problem
+}
+
+// read is value whatever the transform takes.
+func (c Column) read(text string) (v float64, problem string) {
 	if c.Kind.levels() {
 		if at := c.level(text); at >= 0 {
 			return float64(at), ""
 		}
 	}
-	if isMissing(text) {
+	if IsMissing(text) {
 		if c.Missing == 0 {
 			return 0, "is no value, and the column has one in every row"
 		}
@@ -72,7 +122,11 @@ func (c Column) value(text string) (v float64, problem string) {
 	ok := true
 	switch {
 	case c.Kind.levels():
-		return 0, "is none of the levels, " + choice.List(c.Levels)
+		hint := ""
+		if near := choice.Nearest(text, c.Levels); near != "" && len(c.Levels) > 2 {
+			hint = "; did you mean " + choice.Quote(near) + "?"
+		}
+		return 0, "is none of the levels, " + choice.List(c.Levels) + hint
 	case c.Kind == Date:
 		if v, ok = c.Format.parseDate(text); !ok {
 			return 0, "is no date as the others are, such as " + c.Format.writeDate(c.Lo)
@@ -84,11 +138,21 @@ func (c Column) value(text string) (v float64, problem string) {
 			}
 		}
 	}
-	if z := c.Code; z != nil && !c.takes(v) {
-		return 0, fmt.Sprintf("is out of what the column can be, from %s to %s (transform %s)", c.write(c.Lo),
-			c.write(c.Hi), z.Transform)
-	}
 	return v, ""
+}
+
+// odd says why a number is none of the data; empty: it may be one.
+func (c Column) odd(v float64) string {
+	switch {
+	case math.IsNaN(v) || c.Kind.levels():
+		return ""
+	case v < c.Lo || v > c.Hi:
+		return fmt.Sprintf("is out of the range of the data, from %s to %s", c.write(c.Lo), c.write(c.Hi))
+	}
+	if at := c.settle(v); math.Abs(at-v) > 1e-9*max(math.Abs(v), c.Hi-c.Lo) {
+		return "is between the values of the data; the nearest is " + c.write(at)
+	}
+	return ""
 }
 
 // level returns the place of a level; -1: it is none. Numbers are the same however they are written.

@@ -232,32 +232,39 @@ const mostFaults = 20
 // Faults returns the error of cells that are not what their columns are: the first of them, with
 // their places, and how many more there are.
 func Faults(path string, faults []schema.Fault, where func(row int) string) error {
-	if len(faults) == 0 {
+	switch len(faults) {
+	case 0:
 		return nil
+	case 1:
+		at, problem := told(faults[0], where)
+		return files.MalformedAt(path, at, "%s", problem)
 	}
-	at := func(f schema.Fault) string {
-		if f.Column == "" {
-			return where(f.Row)
-		}
-		return where(f.Row) + ", " + column(f.Column)
-	}
-	problem := func(f schema.Fault) string {
-		if f.Count > 1 {
-			return fmt.Sprintf("%s (%d cells)", f.Problem, f.Count)
-		}
-		return f.Problem
-	}
-	if len(faults) == 1 {
-		return files.MalformedAt(path, at(faults[0]), "%s", problem(faults[0]))
-	}
-	var lines []string
+	return files.MalformedAt(path, fmt.Sprintf("%d faults", len(faults)), "\n  %s",
+		strings.Join(Tell(faults, where), "\n  "))
+}
+
+// Tell returns faults with their places, a line for each of the first, and one that says how many more there
+// are.
+func Tell(faults []schema.Fault, where func(row int) string) (lines []string) {
 	for _, f := range faults[:min(len(faults), mostFaults)] {
-		lines = append(lines, at(f)+": "+problem(f))
+		at, problem := told(f, where)
+		lines = append(lines, at+": "+problem)
 	}
 	if more := len(faults) - mostFaults; more > 0 {
 		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
-	return files.MalformedAt(path, fmt.Sprintf("%d faults", len(faults)), "\n  %s", strings.Join(lines, "\n  "))
+	return lines
+}
+
+// told returns the place of a fault, and what is wrong.
+func told(f schema.Fault, where func(row int) string) (at, problem string) {
+	if at = where(f.Row); f.Column != "" {
+		at += ", " + column(f.Column)
+	}
+	if f.Count > 1 {
+		return at, fmt.Sprintf("%s (%d cells)", f.Problem, f.Count)
+	}
+	return at, f.Problem
 }
 
 // Infer reads a table and finds out what its columns hold. Every fault is told.

@@ -19,12 +19,17 @@ import (
 const givenUsage = "context, of a run with data.context: as x1=0.3,x2=-1, or a file with a row for each context "
 
 // givens are what --given says: contexts, in data units, their classes where their file has a column
-// of labels that the run takes (else nil), and warnings of them.
+// of labels that the run takes (else nil), and warnings of them; or of a table with a schema what is shown of
+// its rows, in model units.
 type givens struct {
 	x        flow.Batch
+	shown    flow.Batch
 	label    []int32
 	warnings []string
 }
+
+// rows returns how many there are.
+func (g givens) rows() int { return max(g.x.N, g.shown.N) }
 
 // contexts reads --given, and warns of contexts that are far from those of the training; the zero
 // value where it is not given.
@@ -34,6 +39,8 @@ func contexts(cmd *cobra.Command, r *run.Run, text string) (g givens, err error)
 	switch given := cmd.Flags().Changed("given"); {
 	case !given:
 		return g, nil
+	case spec.Schema != nil:
+		return g, usagef("--given is for sample: a log-density is that of whole rows of %s", r.Dir)
 	case columns == nil && r.Model.Conditioner() != nil:
 		return g, usagef("--given is for contexts of tables, and %s makes images from images", r.Dir)
 	case columns == nil:
@@ -79,6 +86,9 @@ func readPoints(flag, what, text string, columns []string) (c flow.Batch, err er
 
 // contexts reads --given; the zero value is that of held-out ones, and of a run that takes none.
 func (f *sampleFlags) contexts(cmd *cobra.Command, r *run.Run) (g givens, err error) {
+	if s := r.Model.Spec().Schema; s != nil {
+		return f.shown(cmd, r, s)
+	}
 	takes := r.Model.Spec().ContextColumns != nil
 	switch {
 	case takes && f.given == heldOut:

@@ -154,7 +154,13 @@ The extension of the file selects the format: .csv with column names, .npy (floa
 With --logp the same solve also computes the log-density of each sample (nats): it is
 the last column, logp, of a .csv, or the file NAME.logp.npy next to NAME.npy. Samples of
 a conditional model have their labels in the same form; without --label they take every
-class in turn. Values of a table are missing as in the data, with --complete none is.
+class in turn.
+
+Of a table whose columns are learnt as what they hold, --given takes any columns, as
+species=Adelie,mass=3500 or a file with a row for each condition: the others are drawn
+given these. Values are missing as in the data, with --complete none is. Both need a run
+that was trained with train.shown, as a table in the place of a run file is. To fill in a table use
+flowmatch impute.
 
 --grid draws images in this number of rows and columns. If the columns (or the rows) are
 a multiple of the classes of a conditional model, they are titled with the classes.
@@ -193,6 +199,7 @@ func (a *app) sampleCommand() *cobra.Command {
   flowmatch sample runs/first --n 1000 --solver ddim --eta 0.5 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver heun_sde --diffusion sigma:0.5 --out samples.csv
   flowmatch sample runs/people --n 1000 --complete --out people.csv
+  flowmatch sample runs/people --n 1000 --given "city=Rome,age=40" --out romans.csv
   flowmatch sample runs/meanflow --n 1000 --solver average --steps 2 --out samples.csv
   flowmatch sample runs/posterior --given "x1=0.3,x2=-1" --n 1000 --out posterior.csv
   flowmatch sample runs/posterior --given observed.csv --n 1000 --out posteriors.npy
@@ -232,7 +239,8 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 	fl.StringVar(&f.mask, "mask", "",
 		"missing part of the images of --condition, for a run without a condition to complete: "+
 			strings.Join(image.Masks(), ", "))
-	fl.StringVar(&f.given, "given", "", givenUsage+"(--n samples of each, in its order), or test for held-out rows")
+	fl.StringVar(&f.given, "given", "", givenUsage+"(--n samples of each, in its order), or test for held-out rows; "+
+		"of a table with data.schema: auto any of its columns, as NAME=VALUE,... or a file of rows")
 	fl.BoolVar(&f.mode, "map", false, "the most likely point of each context or class, in place of samples")
 	fl.StringVar(&f.out, "out", "", "file to write: .csv, .npy or .png")
 	fl.Float64Var(&f.eta, "eta", 0, "share of ancestral noise in ddim, from 0 (none) to 1 (ddpm)")
@@ -267,7 +275,7 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	}
 	a.status("drawing %d samples", f.n)
 	start := time.Now()
-	s, err := f.draw(cmd.Context(), r, model.SampleOptions{
+	s, err := r.Model.Sample(cmd.Context(), model.SampleOptions{
 		N: f.n, Seed: f.seed, Given: p.Given, Sampler: how, Progress: a.watch("samples", f.n),
 	})
 	if err != nil && len(warnings) > 0 {
@@ -284,11 +292,16 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 		}
 	}
 	var more []string
-	res.Files, more, err = a.writeSamples(r, f.out, ext, s, p, contextsOf(r, context, p, f.n), f.cols)
+	if f.complete && ext != ".png" {
+		sch := r.Model.Spec().Schema
+		res.Files, err = []string{f.out}, writeTyped(f.out, ext, sch, rowsOf(sch, s.X, sch.Complete))
+	} else {
+		res.Files, more, err = a.writeSamples(r, f.out, ext, s, p, contextsOf(r, context, p, f.n), f.cols)
+	}
 	res.Warnings = slices.Concat(res.Warnings, warnings, more)
 	if some && err == nil {
 		res.Unsolved = slices.Sorted(slices.Values(failed.Points))
-		err = unsolved(res.Unsolved, failed, f.n, context.N)
+		err = unsolved(res.Unsolved, failed, f.n, g.rows())
 	}
 	return res, err
 }
@@ -322,7 +335,7 @@ func (f *sampleFlags) forContexts(cmd *cobra.Command, r *run.Run) (p eval.Prompt
 		return p, g, err
 	}
 	each := f.n
-	f.n *= max(1, g.x.N)
+	f.n *= max(1, g.rows())
 	if err := fitsN(r, f.n); err != nil {
 		return p, g, err
 	}
@@ -330,6 +343,7 @@ func (f *sampleFlags) forContexts(cmd *cobra.Command, r *run.Run) (p eval.Prompt
 		inTurn = append(inTurn, slices.Repeat([]int32{l}, each)...)
 	}
 	p, err = f.prompt(cmd, r, inTurn, g.x)
+	p.Given.Shown = spread(g.shown, each)
 	return p, g, err
 }
 

@@ -1,23 +1,24 @@
 package cli
 
 import (
-	"context"
 	"encoding/csv"
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"flowmatch/data/dataset"
 	"flowmatch/data/schema"
 	"flowmatch/data/table"
 	"flowmatch/flow"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
-	"flowmatch/internal/seed"
-	"flowmatch/model"
 	"flowmatch/run"
+	"flowmatch/train"
 )
 
 // This file has what commands do with tables whose columns are learnt as what they hold.
@@ -46,7 +47,7 @@ func (a *app) sizedTable(file string, set []string) (run.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	return run.SizedTable(file, set, d.Schema.N, d.Schema.Dim())
+	return run.SizedTable(file, set, d.Schema.N, len(d.Schema.Learnt()), d.Schema.Dim())
 }
 
 // checkTyped reports what samples of a table whose columns are learnt as what they hold cannot be.
@@ -80,46 +81,71 @@ func (f *sampleFlags) checkTyped(r *run.Run, ext string) error {
 // misses says whether a column that is learnt has missing values.
 func misses(c schema.Column) bool { return c.Learnt() && c.Missing > 0 }
 
-// mostRounds is how often samples are drawn for rows without missing values.
-const mostRounds = 100
-
-// draw draws samples, with --complete until so many have no missing values.
-func (f *sampleFlags) draw(ctx context.Context, r *run.Run, o model.SampleOptions) (model.Samples, error) {
-	if !f.complete {
-		return r.Model.Sample(ctx, o)
+// shown reads what sample gives rows of a table with a schema: --given, of any columns, and --complete, that
+// no value is missing. The zero value is that of neither.
+func (f *sampleFlags) shown(cmd *cobra.Command, r *run.Run, s *schema.Schema) (g givens, err error) {
+	given := cmd.Flags().Changed("given")
+	switch {
+	case !given && !f.complete:
+		return g, nil
+	case f.mode:
+		return g, usagef("--map looks for the most likely of all values; leave --given and --complete out")
+	case !r.Model.Spec().Net.Shown:
+		return g, notShown(r, map[bool]string{true: "--given", false: "--complete"}[given])
+	case given && f.given == "":
+		return g, usagef("--given is empty; the columns of %s are %s", r.Dir, choice.List(s.Names()))
 	}
-	s, n, base := r.Model.Spec().Schema, o.N, o.Seed
-	out := model.Samples{X: flow.Batch{D: r.Model.Dim()}, X0: flow.Batch{D: r.Model.Dim()}}
-	for round := range mostRounds {
-		if round > 0 {
-			o.Seed = seed.Rand(base, "sample/complete", uint64(round)).Uint64()
-		}
-		drawn, err := r.Model.Sample(ctx, o)
-		if err != nil {
-			return drawn, err
-		}
-		out.Stats = out.Stats.Max(drawn.Stats)
-		rows := flow.NewBatch(drawn.X.N, len(s.Learnt()))
-		s.Rows(rows, drawn.X)
-		for i := range rows.N {
-			if out.X.N < n && !slices.ContainsFunc(rows.Row(i), math.IsNaN) {
-				out.X.X, out.X0.X = append(out.X.X, drawn.X.Row(i)...), append(out.X0.X, drawn.X0.Row(i)...)
-				out.X.N, out.X0.N = out.X.N+1, out.X0.N+1
-			}
-		}
-		if out.X.N == n {
-			return out, nil
+	x := flow.NewBatch(1, len(s.Learnt()))
+	for i := range x.X {
+		x.X[i] = math.NaN()
+	}
+	if given {
+		if x, err = f.known(r, s); err != nil {
+			return g, err
 		}
 	}
-	return out, fmt.Errorf("--complete: of %d rows that were drawn %d have no missing values, and %d are asked for; "+
-		"leave columns with many missing values out of the training (data.exclude)", mostRounds*n, out.X.N, n)
+	g.shown = s.Shown(x, f.complete)
+	return g, nil
 }
 
-// writeTyped writes points [N, D] in data units as rows of the table that the model was trained on: its
-// columns, in their order, as they are written there.
-func writeTyped(file, ext string, s *schema.Schema, points flow.Batch) error {
+// known returns the rows of --given; NaN: not known.
+func (f *sampleFlags) known(r *run.Run, s *schema.Schema) (flow.Batch, error) {
+	if _, missing := os.Stat(f.given); missing != nil && strings.Contains(f.given, "=") {
+		some, err := dataset.ParseSome(f.given, s)
+		if err != nil {
+			return some.X, usagef("--given: %w", err)
+		}
+		return some.X, nil
+	}
+	some, err := r.Config.Data.ReadSome(f.given, s)
+	if err != nil {
+		return some.X, fmt.Errorf("--given: %w", ofFile(err))
+	}
+	if err := some.CheckNames(s); err != nil {
+		return some.X, usagef("--given: %w (%s)", err, f.given)
+	}
+	if len(some.Odd) > 0 {
+		return some.X, fmt.Errorf("--given: %s: %s", f.given, strings.Join(some.Odd, "\n  "))
+	}
+	return some.X, nil
+}
+
+// notShown is the error of what asks a run for some columns given others, and was not trained to tell.
+func notShown(r *run.Run, what string) error {
+	return usagef("%s needs a run that was trained with train.shown, and %s was not: train it again with --set "+
+		"train.shown=%g", what, r.Dir, train.TableShown)
+}
+
+// rowsOf returns points in data units as rows, by Rows or Complete of the schema.
+func rowsOf(s *schema.Schema, points flow.Batch, by func(rows, points flow.Batch)) flow.Batch {
 	rows := flow.NewBatch(points.N, len(s.Learnt()))
-	s.Rows(rows, points)
+	by(rows, points)
+	return rows
+}
+
+// writeTyped writes rows [N, C] in data units as the table that the model was trained on has them: its
+// columns, in their order, as they are written there.
+func writeTyped(file, ext string, s *schema.Schema, rows flow.Batch) error {
 	if ext == ".npy" {
 		return table.WriteNPY(file, rows)
 	}

@@ -41,7 +41,7 @@ func (a *app) writeSamples(r *run.Run, file, ext string, s model.Samples, p eval
 		})
 	}
 	if sch := r.Model.Spec().Schema; sch != nil {
-		return []string{file}, nil, writeTyped(file, ext, sch, s.X)
+		return []string{file}, nil, writeTyped(file, ext, sch, rowsOf(sch, s.X, sch.Rows))
 	}
 	extra, given := extraColumns(r, s, p), givenColumns(r.Model.Spec(), context)
 	if ext == ".npy" {

@@ -1,0 +1,107 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"flowmatch/data/internal/files"
+	"flowmatch/data/schema"
+	"flowmatch/data/table"
+	"flowmatch/flow"
+	"flowmatch/internal/choice"
+)
+
+// Some are rows of a table of which anything may be missing: values, and whole columns.
+type Some struct {
+	table.Cells
+	X flow.Batch // [N, C] in data units, of the columns that are learnt; NaN: not known
+	// Odd are the numbers that no row of the data could have, with their places: see
+	// [schema.Schema.ParseSome].
+	Odd []string
+}
+
+// ReadSome reads the rows of a file as a schema has them, with the settings of c where it is the file of
+// these.
+func (c Config) ReadSome(path string, s *schema.Schema) (Some, error) {
+	if !table.Known(path) {
+		return Some{}, files.Malformed(path, "is no table; want one with columns of the training data")
+	}
+	opts := table.Options{Header: c.Header}
+	if c.Path != path {
+		opts.Header = nil // that of another file
+	} else if delimiter, err := c.delimiter(); err != nil {
+		return Some{}, err
+	} else {
+		opts.Delimiter = delimiter
+	}
+	cells, err := table.ReadCells(path, opts)
+	if err != nil {
+		return Some{}, err
+	}
+	if err := cells.CheckRead(schema.Options{Columns: s.Names()}); err != nil {
+		return Some{}, err
+	}
+	x, faults, odd := s.ParseSome(cells.Cells)
+	return Some{Cells: cells, X: x, Odd: table.Tell(odd, cells.Where)}, table.Faults(path, faults, cells.Where)
+}
+
+// ParseSome reads one row from text such as "species=Adelie,mass=3500". A comma belongs to a value
+// where no NAME= follows. What [Some.CheckNames] reports is an error, and so is an odd number.
+func ParseSome(text string, s *schema.Schema) (Some, error) {
+	var cells schema.Cells
+	var values []string
+	for part := range strings.SplitSeq(text, ",") {
+		name, value, ok := strings.Cut(part, "=")
+		switch {
+		case ok:
+			cells.Names, values = append(cells.Names, strings.TrimSpace(name)), append(values, value)
+		case values == nil:
+			return Some{}, fmt.Errorf("%s is no NAME=VALUE; the columns are %s", choice.Quote(part),
+				choice.List(s.Names()))
+		default:
+			values[len(values)-1] += "," + part
+		}
+	}
+	for k, name := range cells.Names {
+		var t schema.Texts
+		t.Add(strings.TrimSpace(values[k]))
+		cells.Columns = append(cells.Columns, t)
+		if slices.Contains(cells.Names[:k], name) {
+			return Some{}, fmt.Errorf("%s is given twice", choice.Quote(name))
+		}
+	}
+	cells.Rows = 1
+	x, faults, odd := s.ParseSome(cells)
+	var wrong []error
+	for _, f := range slices.Concat(faults, odd) {
+		wrong = append(wrong, fmt.Errorf("%s: %s", choice.Quote(f.Column), f.Problem))
+	}
+	p := Some{Cells: table.Cells{Cells: cells}, X: x}
+	for k, name := range s.Names() {
+		if slices.Contains(cells.Names, name) && math.IsNaN(x.X[k]) && wrong == nil {
+			wrong = append(wrong, fmt.Errorf("%s has no value: leave it out", choice.Quote(name)))
+		}
+	}
+	return p, errors.Join(append(wrong, p.CheckNames(s))...)
+}
+
+// CheckNames reports columns that say nothing of the others: those that the data do not have, or that are not
+// learnt.
+func (p Some) CheckNames(s *schema.Schema) error {
+	for _, name := range p.Names {
+		at := slices.IndexFunc(s.Columns, func(c schema.Column) bool { return c.Name == name })
+		if at < 0 {
+			return choice.Check("column", name, s.Names()) // it is none of these either
+		}
+		switch c := s.Columns[at]; {
+		case c.Kind == schema.Identifier:
+			return fmt.Errorf("column %s is an identifier, which is not learnt: leave it out", choice.Quote(name))
+		case c.Kind == schema.Constant:
+			return fmt.Errorf("column %s is %s in all rows: leave it out", choice.Quote(name), choice.Quote(c.Value))
+		}
+	}
+	return nil
+}
