@@ -85,7 +85,8 @@ func TestCheckSaysWhatIsShownInVain(t *testing.T) {
 func TestSliceSharesMemoryAndKeepsSingleEntries(t *testing.T) {
 	g := flow.Given{Label: []int32{5, 6, 7}, Context: contexts(3, 2), Shown: contexts(3, 1)}
 	part := g.Slice(1, 3)
-	if !slices.Equal(part.Label, []int32{6, 7}) || part.Context.N != 2 || !slices.Equal(part.Shown.X, []float64{1, 2}) ||
+	if !slices.Equal(part.Label, []int32{6, 7}) || part.Context.N != 2 ||
+		!slices.Equal(part.Shown.X, []float64{1, 2}) ||
 		!slices.Equal(part.Context.X, []float64{2, 3, 4, 5}) {
 		t.Errorf("points 1 and 2 of three: %+v", part)
 	}
@@ -108,7 +109,8 @@ func TestSliceSharesMemoryAndKeepsSingleEntries(t *testing.T) {
 func TestRowsAreCopiesInTheOrderAskedFor(t *testing.T) {
 	g := flow.Given{Label: []int32{5, 6, 7}, Context: contexts(3, 2), Shown: contexts(3, 1)}
 	rows := g.Rows([]int{2, 0})
-	if !slices.Equal(rows.Label, []int32{7, 5}) || rows.Context.N != 2 || !slices.Equal(rows.Shown.X, []float64{2, 0}) ||
+	if !slices.Equal(rows.Label, []int32{7, 5}) || rows.Context.N != 2 ||
+		!slices.Equal(rows.Shown.X, []float64{2, 0}) ||
 		!slices.Equal(rows.Context.X, []float64{4, 5, 0, 1}) {
 		t.Errorf("points 2 and 0 of three: %+v", rows)
 	}

@@ -12,7 +12,8 @@ import (
 // Config describes a velocity network f(x, t | label, context). Without Residual, UNet or
 // DiT it is a multilayer perceptron,
 //
-//	h_0 = [x, Fourier(x), τ(t), onehot(label), context, shown, known],  h_l = act(W_l h_{l-1} + b_l),  f = W_L h_{L-1} + b_L
+//	h_0 = [x, Fourier(x), τ(t), onehot(label), context, shown, known],
+//	h_l = act(W_l h_{l-1} + b_l),  f = W_L h_{L-1} + b_L
 //
 // and, with Average, one of average velocities u(x, t, s), whose input has τ(s-t)
 // beside τ(t).

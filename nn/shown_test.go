@@ -14,8 +14,8 @@ var showing = map[string]Config{
 	"plain":    {Dim: 3, Hidden: []int{9, 7}, Shown: true},
 	"features": {Dim: 3, Hidden: []int{9, 7}, Shown: true, TimeFrequencies: 2, SpaceFrequencies: 2},
 	"residual": {Dim: 3, Residual: &Residual{Width: 8, Blocks: 2}, Shown: true},
-	"context": {Dim: 3, Residual: &Residual{Width: 8, Blocks: 2, Embed: Embed{Kind: EmbedMLP, Hidden: []int{5}, Width: 4}}, Shown: true,
-		Context: 2},
+	"context": {Dim: 3, Shown: true, Context: 2, Residual: &Residual{Width: 8, Blocks: 2,
+		Embed: Embed{Kind: EmbedMLP, Hidden: []int{5}, Width: 4}}},
 }
 
 // seen gives points with the second coordinate of each, of the first two points alone.

@@ -17,8 +17,8 @@ func (o CFM) showing(share float64, set *data.Set) (Objective, error) {
 	case s == nil:
 		return nil, misfit("train.shown is for tables with data.schema: auto, and %s is none", set.Name)
 	case len(s.Learnt()) < 2:
-		return nil, misfit("train.shown is %g, and %s has one column to learn: leave it out, for it shows columns while "+
-			"others are learnt", share, set.Name)
+		return nil, misfit("train.shown is %g, and %s has one column to learn: leave it out, for it shows columns "+
+			"while others are learnt", share, set.Name)
 	}
 	o.Show = func(shown, x1 flow.Batch, rng *rand.Rand) { s.Hide(shown, x1, share, rng) }
 	return o, nil

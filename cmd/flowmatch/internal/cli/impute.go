@@ -191,8 +191,8 @@ func holesOf(some dataset.Some, s *schema.Schema) (h holes, err error) {
 	h.missing, h.warnings = map[string]int{}, slices.Clone(some.Notes)
 	for _, name := range names {
 		if !slices.Contains(some.Names, name) {
-			h.warnings = append(h.warnings, fmt.Sprintf("there is no column %s: nothing is known of its values, and they "+
-				"are not written", choice.Quote(name)))
+			h.warnings = append(h.warnings, fmt.Sprintf("there is no column %s: nothing is known of its values, and "+
+				"they are not written", choice.Quote(name)))
 		}
 	}
 	if len(h.warnings)-len(some.Notes) == len(names) {
