@@ -140,6 +140,7 @@ func (halves) Fill(context, x flow.Batch, _ *rand.Rand) error {
 // of those that it belongs to.
 func TestKeysOfOtherObjectivesAreErrors(t *testing.T) {
 	keys := map[string]func(c *Config){
+		"shown":             func(c *Config) { c.Shown = 0.5 },
 		"ml":                func(c *Config) { c.ML.Kinetic = 1 },
 		"teacher":           func(c *Config) { c.Teacher = "folder" },
 		"pairs":             func(c *Config) { c.Pairs = 200 },
