@@ -74,6 +74,9 @@ func (s *Server) sampleJob(ctx context.Context, r *served, b sampleBody) (*job, 
 	if err != nil {
 		return nil, nil, err
 	}
+	if b.N > s.o.MaxPoints { // so that the product below is no other number
+		return nil, nil, s.affords(b.N, m.Dim())
+	}
 	n := b.N * max(1, z.N)
 	if err := s.affords(n, m.Dim()); err != nil {
 		return nil, nil, err
@@ -173,8 +176,8 @@ func (b sampleBody) given(m *model.Model, z flow.Batch, n int) (g flow.Given, er
 
 // affords reports a request of more points than the server answers.
 func (s *Server) affords(n, dim int) error {
-	if n > s.o.MaxPoints || n < 1 {
-		return invalid("n: %d points are asked for; at most %d are answered at a time", n, s.o.MaxPoints)
+	if most := min(s.o.MaxPoints, mostNumbers/dim); n > most || n < 1 {
+		return invalid("n: %d points are asked for; at most %d of this model are answered at a time", n, most)
 	}
 	if err := memory.Check(fmt.Sprintf("%d points of %d numbers", n, dim), 4*8*float64(n)*float64(dim)); err != nil {
 		return invalid("n: %v", err)

@@ -48,6 +48,7 @@ type queue struct {
 	some    sync.Cond // there are jobs, or the queue is closed
 	jobs    []*job    // those with points that are not under way, in turn
 	waiting int       // jobs that are not done
+	numbers int       // of their points
 	closed  bool
 	workers sync.WaitGroup
 
@@ -66,6 +67,10 @@ func newQueue(most, workers int, solved func(jobs, points, nfe int)) *queue {
 	return q
 }
 
+// mostNumbers bounds the numbers of all points that wait: with their answers as JSON they take a few
+// hundred megabytes.
+const mostNumbers = 1 << 24
+
 // solvedNumbers is about how many numbers are solved for at a time: enough for products of matrices to
 // be fast, and few enough for others not to wait long. leastRows is how many points they are at least.
 const solvedNumbers, leastRows, mostRows = 1 << 17, 16, 4096
@@ -77,17 +82,18 @@ func rowsOf(dim int) int { return min(max(leastRows, solvedNumbers/max(1, dim)),
 func (q *queue) do(j *job) error {
 	j.left, j.done = j.x.N, make(chan struct{})
 	q.mu.Lock()
-	if q.closed || q.waiting >= q.most {
+	numbers := j.x.N * j.x.D
+	if q.closed || q.waiting >= q.most || q.numbers+numbers > mostNumbers {
 		q.mu.Unlock()
 		return errBusy
 	}
-	q.waiting++
+	q.waiting, q.numbers = q.waiting+1, q.numbers+numbers
 	q.jobs = append(q.jobs, j)
 	q.mu.Unlock()
 	q.some.Signal()
 	defer func() {
 		q.mu.Lock()
-		q.waiting--
+		q.waiting, q.numbers = q.waiting-1, q.numbers-numbers
 		q.mu.Unlock()
 	}()
 	select {

@@ -218,6 +218,7 @@ func TestBadRequestsAreToldWhatIsWrong(t *testing.T) {
 		{"none/sample", `{"n": 1}`, 404, `there is \"moons\"`},
 		{"moons/sample", `{"n": 0}`, 422, "n"},
 		{"moons/sample", `{"n": 1001}`, 422, "at most 1000"},
+		{"moons/sample", `{"n": 4611686018427387904}`, 422, "at most 1000"},
 		{"moons/sample", `{"n": 1, "sed": 3}`, 422, "sed"},
 		{"moons/sample", `{"n": 1`, 400, ""},
 		{"moons/sample", `{"n": 1, "label": "x"}`, 422, "none of the classes"},
