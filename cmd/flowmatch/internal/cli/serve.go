@@ -31,7 +31,6 @@ type serveFlags struct {
 	addr, tokens, cert, key, backend string
 	queue, points, nfe               int
 	timeout, grace                   time.Duration
-	openAPI                          bool
 }
 
 func (a *app) serveCommand() *cobra.Command {
