@@ -44,7 +44,11 @@ type imputeResult struct {
 }
 
 func (i imputeResult) text(w io.Writer) {
-	fmt.Fprintf(w, "imputed\t%s, %d times: %s\n", i.Data, i.N, i.File)
+	times := "once"
+	if i.N > 1 {
+		times = fmt.Sprintf("%d times", i.N)
+	}
+	fmt.Fprintf(w, "imputed\t%s, %s: %s\n", i.Data, times, i.File)
 	fmt.Fprintf(w, "rows\t%d, of which %d lacked values\n", i.Rows, i.Filled)
 	for _, name := range slices.Sorted(maps.Keys(i.Missing)) {
 		fmt.Fprintf(w, "  %s\t%d\n", choice.Quote(name), i.Missing[name])
