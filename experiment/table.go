@@ -253,8 +253,9 @@ func (t Table) over(results []Result, c column, method string) summary {
 	return s
 }
 
-// leastDecimal is the size below which figures are written with an exponent.
-const leastDecimal = 1e-3
+// leastDecimal is the size below which figures are written with an exponent, and mostDecimal that
+// from which on they are, but for whole numbers.
+const leastDecimal, mostDecimal = 1e-3, 1e6
 
 // missing stands for a figure that does not exist.
 const missing = "–"
@@ -280,9 +281,10 @@ func (t Table) format(s summary) string {
 	digits := cmp.Or(t.Digits, defaultDigits)
 	size := max(math.Abs(s.mean), s.std)
 	number := func(v float64) string { return fmt.Sprintf("%.*e", digits-1, v) }
-	if size == 0 || size >= leastDecimal {
+	whole := s.std == 0 && s.mean == math.Trunc(s.mean)
+	if whole || leastDecimal <= size && size < mostDecimal {
 		decimals := 0
-		if size > 0 && !(s.std == 0 && s.mean == math.Trunc(s.mean)) {
+		if !whole {
 			decimals = max(0, digits-1-int(math.Floor(math.Log10(size))))
 		}
 		number = func(v float64) string { return fmt.Sprintf("%.*f", decimals, v) }
