@@ -57,15 +57,15 @@ func (text) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{OneOf: []*huma.Schema{{Type: huma.TypeString}, {Type: huma.TypeInteger}}}
 }
 
-// contexts are one context or several, each with a number for each of its names.
-type contexts []map[string]float64
+// contexts are one context or several, each with a value for each of its names.
+type contexts []map[string]any
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (c *contexts) UnmarshalJSON(b []byte) error {
 	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("[")) {
-		return json.Unmarshal(b, (*[]map[string]float64)(c))
+		return json.Unmarshal(b, (*[]map[string]any)(c))
 	}
-	var one map[string]float64
+	var one map[string]any
 	if err := json.Unmarshal(b, &one); err != nil {
 		return err
 	}
@@ -75,8 +75,7 @@ func (c *contexts) UnmarshalJSON(b []byte) error {
 
 // Schema implements huma.SchemaProvider.
 func (contexts) Schema(huma.Registry) *huma.Schema {
-	number := &huma.Schema{Type: huma.TypeNumber}
-	one := &huma.Schema{Type: huma.TypeObject, AdditionalProperties: number}
+	one := &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
 	many := &huma.Schema{Type: huma.TypeArray, Items: one}
 	return &huma.Schema{OneOf: []*huma.Schema{one, many}}
 }
@@ -85,8 +84,8 @@ func (contexts) Schema(huma.Registry) *huma.Schema {
 type How struct {
 	Solver string   `json:"solver,omitempty" doc:"method, such as dopri5, euler or average; default: that of the model"`
 	Steps  int      `json:"steps,omitempty" minimum:"1" maximum:"100000" doc:"equal steps; default: by the tolerances"`
-	RTol   *float64 `json:"rtol,omitempty" exclusiveMinimum:"0" maximum:"1" doc:"relative tolerance"`
-	ATol   *float64 `json:"atol,omitempty" exclusiveMinimum:"0" maximum:"1" doc:"absolute tolerance"`
+	RTol   *float64 `json:"rtol,omitempty" minimum:"1e-12" maximum:"1" doc:"relative tolerance"`
+	ATol   *float64 `json:"atol,omitempty" minimum:"1e-12" maximum:"1" doc:"absolute tolerance"`
 }
 
 // sampleBody asks for samples.
@@ -106,7 +105,6 @@ type sampled struct {
 	Step    int       `json:"step" doc:"steps of training behind the weights"`
 	Seed    uint64    `json:"seed"`
 	Solver  string    `json:"solver"`
-	NFE     int       `json:"nfe" doc:"evaluations of the network for the point that took most"`
 	Columns []string  `json:"columns"`
 	X       [][]any   `json:"x" doc:"a row for each sample: numbers, texts, and null for what is missing"`
 	Labels  []string  `json:"labels,omitempty" doc:"the class of each sample"`
@@ -126,7 +124,6 @@ type densities struct {
 	Model  string     `json:"model"`
 	Step   int        `json:"step" doc:"steps of training behind the weights"`
 	Solver string     `json:"solver"`
-	NFE    int        `json:"nfe" doc:"evaluations of the network for the point that took most"`
 	LogP   []*float64 `json:"logp" doc:"nats; null: the density is 0"`
 }
 
@@ -158,7 +155,9 @@ func classOf(m *model.Model, t text) (int32, error) {
 func contextsOf(m *model.Model, given contexts) (flow.Batch, error) {
 	names := m.Spec().ContextColumns
 	switch {
-	case names == nil && len(given) > 0:
+	case names == nil && given != nil && m.Spec().Schema != nil:
+		return flow.Batch{}, invalid("given: columns of a table are given to flowmatch sample; this service does not yet")
+	case names == nil && given != nil:
 		return flow.Batch{}, invalid("given: the model takes no context; leave it out")
 	case names == nil:
 		return flow.Batch{}, nil
@@ -177,7 +176,11 @@ func contextsOf(m *model.Model, given contexts) (flow.Batch, error) {
 			if !there {
 				return c, invalid("given: context %d has no %s", i+1, choice.Quote(name))
 			}
-			c.Row(i)[k] = v
+			number, ok := v.(float64)
+			if !ok {
+				return c, invalid("given: %s of context %d is no number", choice.Quote(name), i+1)
+			}
+			c.Row(i)[k] = number
 		}
 	}
 	z, err := m.Contexts(c)

@@ -62,8 +62,19 @@ func (e *entry) refresh() (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if was := e.current.Load(); was != nil && !alike(was.Run, r) {
+		return false, fmt.Errorf("serve: %s holds another model now, of other columns, classes or contexts", r.Dir)
+	}
 	e.current.Store(&served{r, e.name, stamp, time.Now()})
 	return true, nil
+}
+
+// alike says whether requests for one run fit another.
+func alike(a, b *run.Run) bool {
+	was, is := a.Model.Spec(), b.Model.Spec()
+	return a.Model.Dim() == b.Model.Dim() && slices.Equal(columns(a.Model), columns(b.Model)) &&
+		was.Net.Classes == is.Net.Classes && slices.Equal(was.ClassNames, is.ClassNames) &&
+		slices.Equal(was.ContextColumns, is.ContextColumns)
 }
 
 // nameRuns returns the names of the runs of folders: each that of its folder. The error names folders of

@@ -128,6 +128,9 @@ func (b sampleBody) sampler(r *served, mostNFE int) (model.Sampler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.Solve.Solver == eval.Average && !r.Model.Net().Config().Average {
+		return nil, invalid("solver: the model has not learnt average velocities; choose a solver of the ODE")
+	}
 	if b.Guidance != nil && r.Config.Train.LabelDropout == 0 {
 		return nil, invalid("guidance: the model was not trained for it (train.label_dropout); leave it out")
 	}

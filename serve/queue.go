@@ -25,7 +25,6 @@ type job struct {
 	x     flow.Batch // of which the first next are under way or done; results take their place
 	given flow.Given // one for all or one a point
 	logp  []float64
-	nfe   int // the most of a solve
 	next  int
 	left  int // points without a result
 	err   error
@@ -237,7 +236,7 @@ func (q *queue) solve(parts []part) {
 			why = gone // which may be why the solve has ended
 		}
 		if why == nil {
-			q.give(p, out.Slice(at, at+k), logp, at, nfe)
+			q.give(p, out.Slice(at, at+k), logp, at)
 		} else {
 			q.end(p.job, why)
 		}
@@ -257,7 +256,7 @@ func errorOf(e *ode.PointsError, lo, hi, first int) error {
 }
 
 // give puts results where the points were, and ends the job with its last.
-func (q *queue) give(p part, out flow.Batch, logp []float64, at, nfe int) {
+func (q *queue) give(p part, out flow.Batch, logp []float64, at int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	select {
@@ -270,7 +269,6 @@ func (q *queue) give(p part, out flow.Batch, logp []float64, at, nfe int) {
 	if logp != nil {
 		copy(j.logp[p.lo:p.hi], logp[at:])
 	}
-	j.nfe = max(j.nfe, nfe)
 	if j.left -= p.hi - p.lo; j.left == 0 {
 		close(j.done)
 	}

@@ -120,7 +120,7 @@ func (s *Server) sample(ctx context.Context, in *struct {
 	if err := s.queue.do(j); err != nil {
 		return nil, answer(err)
 	}
-	info.NFE, info.Columns, info.LogP = j.nfe, columns(r.Model), j.logp
+	info.Columns, info.LogP = columns(r.Model), j.logp
 	info.Labels = classNames(r.Model, j.given.Label)
 	body, err := info.encode(as, r.Model, j.x)
 	return &encoded{as, body}, err
@@ -218,7 +218,6 @@ func (s *Server) logp(ctx context.Context, in *struct {
 	if err := s.queue.do(j); err != nil {
 		return nil, answer(err)
 	}
-	info.NFE = j.nfe
 	for _, v := range j.logp {
 		if math.IsInf(v, -1) {
 			info.LogP = append(info.LogP, nil)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"flowmatch/data/internal/files"
 	"flowmatch/data/internal/npy"
@@ -104,7 +105,7 @@ type textCells struct {
 	out   Cells
 	lines csvLines
 	doubt *headerDoubt   // whether the first row holds names; nil: it does, or cannot
-	bad   []schema.Fault // rows of another number of fields
+	bad   []schema.Fault // rows of another number of fields, or of no text
 	where []int          // the lines of these
 }
 
@@ -143,6 +144,14 @@ func (t *textCells) add(row []string, line int) {
 		return
 	}
 	for d, field := range row {
+		if !utf8.ValidString(field) { // a checkpoint, which is JSON, could not keep it
+			t.bad = append(t.bad, schema.Fault{Problem: fmt.Sprintf("column %d: %s is no text in UTF-8; save the file as "+
+				"that", d+1, choice.Quote(field))})
+			t.where = append(t.where, line)
+			return
+		}
+	}
+	for d, field := range row {
 		texts := &t.out.Columns[d]
 		known, ok := texts.Has(field)
 		if !ok {
@@ -155,7 +164,7 @@ func (t *textCells) add(row []string, line int) {
 	t.out.Rows++
 }
 
-// ragged reports rows of another number of fields.
+// ragged reports rows of another number of fields, or of no text.
 func (t *textCells) ragged() error {
 	if t.bad == nil {
 		return nil

@@ -195,3 +195,15 @@ func TestDecimalsOfBytesAreTwosComplement(t *testing.T) {
 		}
 	}
 }
+
+// TestTextsAreUTF8: a level of another encoding could not be kept by a checkpoint, which is JSON.
+func TestTextsAreUTF8(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "latin.csv")
+	if err := os.WriteFile(file, []byte("a,b\n1,caf\xe9\n2,tea\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ReadCells(file, Options{})
+	if err == nil || !strings.Contains(err.Error(), "line 2") || !strings.Contains(err.Error(), "UTF-8") {
+		t.Errorf("a text in Latin-1: %v", err)
+	}
+}

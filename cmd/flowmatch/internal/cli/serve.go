@@ -73,7 +73,7 @@ machine alone.`,
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.addr, "addr", "127.0.0.1:8080", "address to listen on, as HOST:PORT")
-	fl.StringVar(&f.tokens, "token-file", "", "file of secrets, one a line: a request must bring one as a bearer token")
+	fl.StringVar(&f.tokens, "token-file", "", "file of secrets, one a line (# begins a remark): a request must bring one as a bearer token")
 	fl.StringVar(&f.cert, "tls-cert", "", "file of the certificate, for HTTPS")
 	fl.StringVar(&f.key, "tls-key", "", "file of the key of --tls-cert")
 	fl.IntVar(&f.queue, "max-queue", 256, "requests that wait or are under way, at most")
@@ -107,10 +107,14 @@ func (f serveFlags) options(dirs []string) (serve.Options, error) {
 		return o, usagef("--token-file: %w", err)
 	}
 	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		if t := strings.TrimSpace(lines.Text()); t != "" {
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		if t := strings.TrimSpace(lines.Text()); t != "" && !strings.HasPrefix(t, "#") {
 			o.Tokens = append(o.Tokens, t)
 		}
+	}
+	if err := lines.Err(); err != nil {
+		return o, usagef("--token-file: %w", err)
 	}
 	if o.Tokens == nil {
 		return o, usagef("--token-file: %s has no token; write one a line", f.tokens)
