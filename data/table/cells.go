@@ -132,6 +132,9 @@ func (t *textCells) read(opts Options) error {
 		return err
 	}
 	t.out.Where = t.lines.where
+	if opts.Header == nil && t.out.Header && t.likeRows() {
+		return doubtful(t.out.Path, t.first)
+	}
 	return cmp.Or(t.ragged(), t.doubt.report(t.out.Path))
 }
 

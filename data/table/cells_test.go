@@ -207,3 +207,23 @@ func TestTextsAreUTF8(t *testing.T) {
 		t.Errorf("a text in Latin-1: %v", err)
 	}
 }
+
+// TestAFirstLineLikeTheRowsIsInDoubt: it may be the first of them, and no names.
+func TestAFirstLineLikeTheRowsIsInDoubt(t *testing.T) {
+	for text, want := range map[string]bool{
+		"2024-01-01,A\n2024-02-01,B\n2024-03-01,A\n": true,
+		"\"1,0\",B\n\"2,5\",A\n\"3,5\",B\n":          true,
+		"yes,A\nno,B\nyes,A\nno,A\n":                 true,
+		"day,kind\n2024-02-01,B\n2024-03-01,A\n":     false,
+		"other,kind\nother,B\nnone,A\n":              false, // one column has a level of its own name
+	} {
+		_, err := ReadCells(write(t, "t.csv", text), Options{})
+		if got := err != nil && strings.Contains(err.Error(), "say header"); got != want {
+			t.Errorf("%q: %v", text, err)
+		}
+		yes := true
+		if _, err := ReadCells(write(t, "t.csv", text), Options{Header: &yes}); err != nil {
+			t.Errorf("%q, with a header: %v", text, err)
+		}
+	}
+}

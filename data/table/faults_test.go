@@ -22,7 +22,7 @@ func readText(t *testing.T, text string, opts Options) (Table, error) {
 }
 
 func TestALineThatMayBeAHeaderIsAsked(t *testing.T) {
-	const may = "may be the names of the columns or a row of numbers; say header: true or header: false"
+	const may = "may be the names of the columns or a row of values; say header: true or header: false"
 	for _, c := range []struct {
 		text string
 		want string // the error, or the columns and the number of rows

@@ -3,6 +3,8 @@ package table
 import (
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"flowmatch/data/internal/files"
 	"flowmatch/internal/choice"
@@ -54,6 +56,35 @@ func (h *headerDoubt) report(path string) error {
 	if h == nil || h.rows < 2 || !h.counts && slices.Contains(h.alone, false) {
 		return nil
 	}
-	return files.MalformedAt(path, "line 1", "%s may be the names of the columns or a row of numbers; "+
-		"say header: true or header: false (data.header)", choice.List(h.first))
+	return doubtful(path, h.first)
+}
+
+// doubtful is the error of a first line that may be either.
+func doubtful(path string, first []string) error {
+	return files.MalformedAt(path, "line 1", "%s may be the names of the columns or a row of values; "+
+		"say header: true or header: false (data.header)", choice.List(first))
+}
+
+// likeRows says whether a first line that was taken for names is like the rows: each of its fields is a
+// value that its column has, or a date or a number with a decimal comma where the first row has one, too.
+func (t *textCells) likeRows() bool {
+	for d, name := range t.first {
+		of := &t.out.Columns[d]
+		if _, own := of.Has(name); own && name != "" {
+			continue
+		}
+		if len(of.Values) == 0 || !isValue(name) || !isValue(of.Values[0]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isValue says whether a text can hardly be a name: a date, or a number with a decimal comma.
+func isValue(text string) bool {
+	if _, err := time.Parse(time.DateOnly, text); err == nil {
+		return true
+	}
+	_, err := strconv.ParseFloat(strings.Replace(text, ",", ".", 1), 64)
+	return err == nil
 }
