@@ -1,6 +1,7 @@
 package table
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -56,7 +57,7 @@ func (b *workbook) cells(opts Options) (Cells, error) {
 	var full []string
 	var lines [][]string
 	for _, sheet := range b.GetSheetList() {
-		rows, err := b.GetRows(sheet)
+		rows, err := b.rows(sheet)
 		if err != nil {
 			return Cells{}, files.Malformed(b.path, "sheet %s cannot be read: %v", choice.Quote(sheet), err)
 		}
@@ -74,6 +75,33 @@ func (b *workbook) cells(opts Options) (Cells, error) {
 		t.out.Notes = append(t.out.Notes, fmt.Sprintf("of its sheets (%s) the first is read", choice.List(full)))
 	}
 	return t.out, b.fill(t, lines, opts)
+}
+
+// mostRows is how many rows a sheet has at most.
+const mostRows = 1 << 20
+
+// rows returns the rows of a sheet, those that it leaves out as empty ones. A row whose number is beyond the
+// last that a sheet has would be counted up to.
+func (b *workbook) rows(sheet string) (all [][]string, err error) {
+	it, err := b.Rows(sheet)
+	if err != nil {
+		return nil, err
+	}
+	last := 0 // row with a cell
+	for it.Next() {
+		if len(all) == mostRows {
+			err = fmt.Errorf("a row has a number beyond %d", mostRows)
+			break
+		}
+		var row []string
+		if row, err = it.Columns(); err != nil {
+			break
+		}
+		if all = append(all, row); len(row) > 0 {
+			last = len(all)
+		}
+	}
+	return all[:last], errors.Join(err, it.Close())
 }
 
 // fill adds the rows of a sheet to t. Empty rows are passed over, and missing fields at the end of a row
