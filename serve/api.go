@@ -156,7 +156,7 @@ func contextsOf(m *model.Model, given contexts) (flow.Batch, error) {
 	names := m.Spec().ContextColumns
 	switch {
 	case names == nil && given != nil && m.Spec().Schema != nil:
-		return flow.Batch{}, invalid("given: columns of a table are given to flowmatch sample; this service does not yet")
+		return flow.Batch{}, invalid("given: this service does not take columns of a table yet; flowmatch sample does")
 	case names == nil && given != nil:
 		return flow.Batch{}, invalid("given: the model takes no context; leave it out")
 	case names == nil:

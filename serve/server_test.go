@@ -331,7 +331,8 @@ func TestTokensLetIn(t *testing.T) {
 		code        int
 	}{
 		{"/v1/models", "", 401}, {"/v1/models", "Bearer three", 401}, {"/v1/models", "two", 401},
-		{"/v1/models", "Bearer two", 200}, {"/v1/models", "bearer one", 200}, {"/livez", "", 200}, {"/readyz", "", 200}, {"/metrics", "", 401},
+		{"/v1/models", "Bearer two", 200},
+		{"/v1/models", "bearer one", 200}, {"/livez", "", 200}, {"/readyz", "", 200}, {"/metrics", "", 401},
 		{"/openapi.json", "", 401}, {"/openapi.json", "Bearer one", 200},
 	} {
 		if code, body, head := get(t, h.URL+c.path, "Authorization", c.token); code != c.code ||

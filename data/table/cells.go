@@ -148,8 +148,8 @@ func (t *textCells) add(row []string, line int) {
 	}
 	for d, field := range row {
 		if !utf8.ValidString(field) { // a checkpoint, which is JSON, could not keep it
-			t.bad = append(t.bad, schema.Fault{Problem: fmt.Sprintf("column %d: %s is no text in UTF-8; save the file as "+
-				"that", d+1, choice.Quote(field))})
+			problem := fmt.Sprintf("column %d: %s is no text in UTF-8; save the file as that", d+1, choice.Quote(field))
+			t.bad = append(t.bad, schema.Fault{Problem: problem})
 			t.where = append(t.where, line)
 			return
 		}

@@ -73,7 +73,8 @@ machine alone.`,
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.addr, "addr", "127.0.0.1:8080", "address to listen on, as HOST:PORT")
-	fl.StringVar(&f.tokens, "token-file", "", "file of secrets, one a line (# begins a remark): a request must bring one as a bearer token")
+	fl.StringVar(&f.tokens, "token-file", "",
+		"file of secrets, one a line (# begins a remark): a request must bring one as a bearer token")
 	fl.StringVar(&f.cert, "tls-cert", "", "file of the certificate, for HTTPS")
 	fl.StringVar(&f.key, "tls-key", "", "file of the key of --tls-cert")
 	fl.IntVar(&f.queue, "max-queue", 256, "requests that wait or are under way, at most")
