@@ -34,14 +34,7 @@ const copied = 1e-9
 
 // Closest compares up to Settings.Samples samples with as many held-out rows.
 func (s Subject) Closest(ctx context.Context) (*Closest, error) {
-	s, err := s.checked()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.held(); err != nil {
-		return nil, err
-	}
-	t, err := s.tables(ctx)
+	s, t, err := s.comparing(ctx, true)
 	if err != nil {
 		return nil, err
 	}

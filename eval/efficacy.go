@@ -55,14 +55,7 @@ func (s Subject) target(columns []Column) (int, error) {
 
 // Efficacy measures it with the column Subject.Target.
 func (s Subject) Efficacy(ctx context.Context) (*Efficacy, error) {
-	s, err := s.checked()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.held(); err != nil {
-		return nil, err
-	}
-	t, err := s.tables(ctx)
+	s, t, err := s.comparing(ctx, true)
 	if err != nil {
 		return nil, err
 	}
@@ -231,11 +224,7 @@ type Forest struct {
 // a perceptron is asked about in [C2ST] is what the model learns, which has noise for levels and grids. As in [C2ST],
 // samples have the contexts of other rows.
 func (s Subject) Forest(ctx context.Context) (*Forest, error) {
-	s, err := s.checked()
-	if err != nil {
-		return nil, err
-	}
-	t, err := s.tables(ctx)
+	s, t, err := s.comparing(ctx, false)
 	if err != nil {
 		return nil, err
 	}

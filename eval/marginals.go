@@ -73,11 +73,7 @@ func numberOf(v float64) *float64 { return finite(&v) }
 
 // Marginals compares the columns of up to Settings.Samples rows with those of as many samples.
 func (s Subject) Marginals(ctx context.Context) (*Marginals, error) {
-	s, err := s.checked()
-	if err != nil {
-		return nil, err
-	}
-	t, err := s.tables(ctx)
+	_, t, err := s.comparing(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -171,11 +167,7 @@ type Correlated struct {
 
 // Correlations compares up to Settings.Samples rows with as many samples.
 func (s Subject) Correlations(ctx context.Context) (*Correlations, error) {
-	s, err := s.checked()
-	if err != nil {
-		return nil, err
-	}
-	t, err := s.tables(ctx)
+	_, t, err := s.comparing(ctx, false)
 	if err != nil {
 		return nil, err
 	}

@@ -168,6 +168,20 @@ func (s Subject) hasEfficacy() bool { return s.Target != "" || s.hasTable() && l
 // one.
 func (s Subject) RowNames() []string { return Rows{Columns: s.columns()}.names() }
 
+// comparing returns the subject as parts of tables need it, and what they compare; held says that it must
+// have held-out points.
+func (s Subject) comparing(ctx context.Context, held bool) (Subject, *tables, error) {
+	s, err := s.checked()
+	if err == nil && held {
+		_, err = s.held()
+	}
+	if err != nil {
+		return s, nil, err
+	}
+	t, err := s.tables(ctx)
+	return s, t, err
+}
+
 // tables returns what the parts of tables compare: up to Settings.Samples rows of the data, as many samples, and
 // held-out rows. A report draws them once.
 func (s Subject) tables(ctx context.Context) (*tables, error) {
