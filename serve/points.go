@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"flowmatch/data"
+	"flowmatch/data/schema"
 	"flowmatch/eval"
 	"flowmatch/flow"
 	"flowmatch/internal/memory"
@@ -21,7 +22,7 @@ type key struct {
 	of       *served
 	what     string // sample, density or logp
 	solver   string
-	guidance float64 // NaN is no key: 1 is none
+	guidance float64 // 1: none
 }
 
 // settings returns those of a request over those of the run. Adaptive steps are each point's own.
@@ -40,7 +41,7 @@ func (b How) settings(r *served, mostNFE int) (eval.Settings, error) {
 		s.Solve.Steps = 0
 		s.Solve.RTol, s.Solve.ATol = or(b.RTol, s.Solve.RTol), or(b.ATol, s.Solve.ATol)
 	}
-	s.Solve.Control = ""
+	s.Solve.Control = ode.ByPoint
 	s.Solve.MaxNFE = min(cmp.Or(s.Solve.MaxNFE, mostNFE), mostNFE)
 	if err := s.Validate(); err != nil {
 		return s, invalid("%v", err)
@@ -53,15 +54,6 @@ func or(v *float64, otherwise float64) float64 {
 		return otherwise
 	}
 	return *v
-}
-
-// each gives each point steps of its own, where they are not equal.
-func each(s ode.Solver) ode.Solver {
-	if a, adaptive := s.Control.(ode.Adaptive); adaptive {
-		a.Each = true
-		s.Control = a
-	}
-	return s
 }
 
 // sampleJob returns the job of a request for samples, and what it says of itself.
@@ -146,11 +138,11 @@ func (b sampleBody) sampler(r *served, mostNFE int) (model.Sampler, error) {
 			return nil, err
 		}
 		div, err := s.DivergenceFor(r.Model.Dim(), 0)
-		return model.Density{Solver: each(solver), Divergence: div}, err
+		return model.Density{Solver: solver, Divergence: div}, err
 	}
 	how, err := s.Sampler()
 	if o, ok := how.(model.ODE); ok {
-		o.Solver, o.Guidance = each(o.Solver), b.Guidance
+		o.Guidance = b.Guidance
 		return o, err
 	}
 	if b.Guidance != nil {
@@ -208,7 +200,6 @@ func (s *Server) densityJob(ctx context.Context, r *served, b logpBody) (*job, *
 	if err != nil {
 		return nil, nil, err
 	}
-	solver = each(solver)
 	div, err := settings.DivergenceFor(m.Dim(), 0)
 	if err != nil {
 		return nil, nil, err
@@ -279,22 +270,29 @@ func classNames(m *model.Model, labels []int32) (names []string) {
 	return names
 }
 
+// values returns samples in data units as values of the columns that are learnt: of a table with a schema
+// whole rows, else the samples themselves.
+func values(sch *schema.Schema, x flow.Batch) flow.Batch {
+	if sch == nil {
+		return x
+	}
+	v := flow.NewBatch(x.N, len(sch.Learnt()))
+	sch.Rows(v, x)
+	return v
+}
+
 // rows returns samples in data units as rows of JSON.
 func rows(m *model.Model, x flow.Batch) [][]any {
-	out := make([][]any, x.N)
-	sch := m.Spec().Schema
-	if sch == nil {
-		for i := range out {
-			for _, v := range x.Row(i) {
-				out[i] = append(out[i], number(v))
-			}
-		}
-		return out
-	}
-	learnt := flow.NewBatch(x.N, len(sch.Learnt()))
-	sch.Rows(learnt, x)
+	out, sch := make([][]any, x.N), m.Spec().Schema
+	v := values(sch, x)
 	for i := range out {
-		out[i] = sch.Values(learnt.Row(i))
+		if sch != nil {
+			out[i] = sch.Values(v.Row(i))
+			continue
+		}
+		for _, one := range v.Row(i) {
+			out[i] = append(out[i], number(one))
+		}
 	}
 	return out
 }
@@ -309,20 +307,16 @@ func number(v float64) any {
 
 // texts returns samples in data units as fields of a table.
 func texts(m *model.Model, x flow.Batch) [][]string {
-	out := make([][]string, x.N)
-	sch := m.Spec().Schema
-	if sch == nil {
-		for i := range out {
-			for _, v := range x.Row(i) {
-				out[i] = append(out[i], fmt.Sprint(v))
-			}
-		}
-		return out
-	}
-	learnt := flow.NewBatch(x.N, len(sch.Learnt()))
-	sch.Rows(learnt, x)
+	out, sch := make([][]string, x.N), m.Spec().Schema
+	v := values(sch, x)
 	for i := range out {
-		out[i] = sch.Text(learnt.Row(i))
+		if sch != nil {
+			out[i] = sch.Text(v.Row(i))
+			continue
+		}
+		for _, one := range v.Row(i) {
+			out[i] = append(out[i], fmt.Sprint(one))
+		}
 	}
 	return out
 }

@@ -51,14 +51,13 @@ type queue struct {
 	closed  bool
 	workers sync.WaitGroup
 
-	most   int // jobs that may wait
-	rows   func(dim int) int
+	most   int                         // jobs that may wait
 	solved func(jobs, points, nfe int) // after each solve
 }
 
 // newQueue returns a queue of most jobs with so many workers.
 func newQueue(most, workers int, solved func(jobs, points, nfe int)) *queue {
-	q := &queue{most: most, rows: rowsOf, solved: solved}
+	q := &queue{most: most, solved: solved}
 	q.some.L = &q.mu
 	for range workers {
 		q.workers.Go(q.work)
@@ -120,7 +119,7 @@ func (q *queue) close() {
 	q.workers.Wait()
 }
 
-// end ends a job that has not, with an error or (nil) without.
+// end ends a job that has not, with an error.
 func (q *queue) end(j *job, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -166,7 +165,7 @@ func (q *queue) take() (parts []part) {
 			others = append(others, j)
 		}
 	}
-	room := q.rows(first.x.D)
+	room := rowsOf(first.x.D)
 	var rest []*job
 	for k, j := range alike {
 		share := room / (len(alike) - k) // of what is left, so that small jobs leave more for others

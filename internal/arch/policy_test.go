@@ -95,8 +95,8 @@ var rooms = map[string][]string{
 		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat",
 		"internal/digest", "internal/child", "internal/memory"},
 	// Requests over HTTP.
-	"serve": {"flow", "ode", "data", "data/table", "model", "eval", "run", "internal/seed", "internal/memory",
-		"internal/choice"},
+	"serve": {"flow", "ode", "data", "data/schema", "data/table", "model", "eval", "run", "internal/seed",
+		"internal/memory", "internal/choice"},
 	"cmd/flowmatch": {anyRoom},
 
 	// What another module does, as tests.
