@@ -90,7 +90,8 @@ func (f *faults) search(g Grid, measures, methods []string) {
 		return
 	}
 	if s.Key == "" || s.By == "" || len(s.Measure) == 0 && !among(s.By, g.recorded().values) {
-		f.add("search: it needs a key, measure, and by: the value of these measures that decides, or val_loss without any")
+		f.add("search: it needs a key, measure, and by: the value of these measures that decides, or val_loss, " +
+			"which needs none")
 	}
 	if len(s.Values) < 2 {
 		f.add("search: there are %d values of %s; it needs at least two to choose from", len(s.Values), s.Key)
