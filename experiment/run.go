@@ -206,7 +206,7 @@ func (c Cell) resumeMeasures(r *Result) (done []string, err error) {
 }
 
 // cost records what training took: seconds and steps, milliseconds and evaluations
-// of the network a step, and the number of weights.
+// of the network a step, and the number of weights; and to what validation loss it came.
 func cost(t *run.Run, r *Result) error {
 	events, err := run.ReadMetrics(metricsFile(t.Dir))
 	if err != nil {
@@ -220,6 +220,9 @@ func cost(t *run.Run, r *Result) error {
 	r.set("seconds", last.Seconds)
 	r.set("ms_per_step", 1e3*last.Seconds/float64(last.Step))
 	r.set("weights", float64(t.Model.Net().NumWeights()))
+	if last.ValLoss != nil {
+		r.set("val_loss", *last.ValLoss)
+	}
 	_, evaluations := spent(events, last.Step)
 	r.set("evaluations_per_step", evaluations/float64(last.Step))
 	return nil

@@ -23,6 +23,7 @@ type Search struct {
 	Key    string `yaml:"key"`    // the setting, dotted, such as train.lr
 	Values []any  `yaml:"values"` // what is tried, in order
 	// By is the value that decides, such as nll: the least mean over the seeds wins.
+	// val_loss, which needs no measure, compares the values of one method by its own objective.
 	By      string   `yaml:"by"`
 	Measure []string `yaml:"measure"` // what is measured of a trial; see [Measures]
 	Seeds   []uint64 `yaml:"seeds"`   // of the trials; default the first of the grid's
@@ -88,8 +89,9 @@ func (f *faults) search(g Grid, measures, methods []string) {
 	if s == nil {
 		return
 	}
-	if s.Key == "" || s.By == "" || len(s.Measure) == 0 {
-		f.add("search: it needs a key, measure, and by: the value of these measures that decides")
+	if s.Key == "" || s.By == "" || len(s.Measure) == 0 && !among(s.By, g.recorded().values) {
+		f.add("search: it needs a key, measure, and by: the value of these measures that decides, or val_loss, " +
+			"which needs none")
 	}
 	if len(s.Values) < 2 {
 		f.add("search: there are %d values of %s; it needs at least two to choose from", len(s.Values), s.Key)

@@ -102,6 +102,22 @@ func TestASearchGivesEachMethodItsBestValue(t *testing.T) {
 	}
 }
 
+// Whatever a method is trained for, it can be compared with itself by that.
+func TestASearchByTheValidationLossNeedsNoMeasure(t *testing.T) {
+	text := strings.NewReplacer("measure: [likelihood]", "measure: []", "by: nll", "by: val_loss",
+		"  set: {eval.test: 30}\n", "").Replace(searched)
+	g, cells := plan(t, text, t.TempDir())
+	results, err := experiment.Run(t.Context(), g, cells[:3], experiment.RunOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad, good := results[0].Values, results[1].Values
+	if _, ok := bad["nll"]; ok || !(good["val_loss"] < bad["val_loss"]) || results[2].Value != "2e-2" {
+		t.Errorf("trials %v and %v, the run took %q; want its value to be that of the less val_loss, and no NLL",
+			bad, good, results[2].Value)
+	}
+}
+
 // The held-out points stay unseen by the choice.
 func TestTrialsAreMeasuredOnValidationPoints(t *testing.T) {
 	g, cells := plan(t, searched, t.TempDir())
