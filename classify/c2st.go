@@ -97,7 +97,7 @@ func TwoSampleForest(ctx context.Context, reference, x flow.Batch, o C2STOptions
 		if err != nil {
 			return 0, err
 		}
-		got, err := f.Predict(asked)
+		got, err := f.Predict(ctx, asked)
 		return shareEqual(got, want), err
 	})
 }

@@ -64,7 +64,7 @@ func NewForest(ctx context.Context, x flow.Batch, y []float64, o ForestOptions) 
 	for range min(runtime.GOMAXPROCS(0), o.Trees) {
 		group.Go(func() {
 			for k := range next {
-				f.trees[k] = newGrower(x, y, o, k).tree()
+				f.trees[k] = newGrower(ctx, x, y, o, k).tree()
 			}
 		})
 	}
@@ -76,7 +76,7 @@ func NewForest(ctx context.Context, x flow.Batch, y []float64, o ForestOptions) 
 	}
 	close(next)
 	group.Wait()
-	return f, err
+	return f, cmp.Or(err, ctx.Err()) // of trees that were left as they are
 }
 
 func (o ForestOptions) check(x flow.Batch, y []float64) error {
@@ -101,14 +101,18 @@ func (o ForestOptions) check(x flow.Batch, y []float64) error {
 // ErrDim is returned for points of another dimension than a classifier was made for.
 var ErrDim = errors.New("classify: points of another dimension")
 
-// Predict returns for each of points x [N, D] the class that is likeliest, or the number.
-func (f *Forest) Predict(x flow.Batch) ([]float64, error) {
+// Predict returns for each of points x [N, D] the class that is likeliest, or the number. When ctx ends, its
+// error is returned.
+func (f *Forest) Predict(ctx context.Context, x flow.Batch) ([]float64, error) {
 	if x.D != f.dim {
 		return nil, fmt.Errorf("%w: %d, and the forest is of %d", ErrDim, x.D, f.dim)
 	}
 	out := make([]float64, x.N)
 	sum := make([]float64, max(1, f.classes))
 	for i := range out {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		clear(sum)
 		for _, t := range f.trees {
 			for k, v := range leaf(t, x.Row(i)) {
@@ -137,6 +141,7 @@ func leaf(t []node, x []float64) []float64 {
 
 // grower grows one tree.
 type grower struct {
+	ctx     context.Context // no question is asked after its end
 	x       flow.Batch
 	y       []float64
 	o       ForestOptions
@@ -156,8 +161,8 @@ type value struct {
 	row int
 }
 
-func newGrower(x flow.Batch, y []float64, o ForestOptions, k int) *grower {
-	g := &grower{x: x, y: y, o: o, rng: seed.Rand(o.Seed, "classify/forest", uint64(k)), order: indices(x.D),
+func newGrower(ctx context.Context, x flow.Batch, y []float64, o ForestOptions, k int) *grower {
+	g := &grower{ctx: ctx, x: x, y: y, o: o, rng: seed.Rand(o.Seed, "classify/forest", uint64(k)), order: indices(x.D),
 		tried: max(1, int(math.Sqrt(float64(x.D)))), least: 1, sorted: make([]value, x.N),
 		totals: make([]float64, max(1, o.Classes)), leftSum: make([]float64, max(1, o.Classes))}
 	if o.Classes == 0 {
@@ -188,7 +193,7 @@ func (g *grower) grow(rows []int) int {
 		same = same && g.y[i] == g.y[rows[0]]
 	}
 	feature, threshold := -1, 0.0
-	if !same && len(rows) > g.least {
+	if !same && len(rows) > g.least && g.ctx.Err() == nil {
 		feature, threshold = g.question(rows)
 	}
 	if feature < 0 {

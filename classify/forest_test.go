@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"flowmatch/flow"
 )
@@ -18,7 +19,7 @@ func grown(t *testing.T, x flow.Batch, y []float64, o ForestOptions, asked flow.
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := f.Predict(asked)
+	got, err := f.Predict(t.Context(), asked)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +136,7 @@ func TestForestsThatCannotBeGrown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Predict(flow.NewBatch(1, 2)); !errors.Is(err, ErrDim) {
+	if _, err := f.Predict(t.Context(), flow.NewBatch(1, 2)); !errors.Is(err, ErrDim) {
 		t.Errorf("of another dimension: %v", err)
 	}
 	ended, end := context.WithCancel(t.Context())
@@ -143,6 +144,26 @@ func TestForestsThatCannotBeGrown(t *testing.T) {
 	if _, err := NewForest(ended, x, []float64{0, 1}, ForestOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end: %v", err)
 	}
+	if _, err := f.Predict(ended, x); !errors.Is(err, context.Canceled) {
+		t.Errorf("a prediction after the end: %v", err)
+	}
+	// A tree is left as it is.
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	many, begin := noise(200000, 5), time.Now()
+	_, err = NewForest(ctx, many, column(many, 0), ForestOptions{Trees: 1})
+	if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
+		t.Errorf("%v after %v", err, took)
+	}
+}
+
+// column returns a coordinate of all points.
+func column(x flow.Batch, k int) []float64 {
+	v := make([]float64, x.N)
+	for i := range v {
+		v[i] = x.Row(i)[k]
+	}
+	return v
 }
 
 // Two samples of one law are not told apart; a moved one, or one without the missing values of the other, is.

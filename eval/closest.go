@@ -42,11 +42,11 @@ func (s Subject) Closest(ctx context.Context) (*Closest, error) {
 		return nil, fmt.Errorf("eval: %s has no rows to train on that could be copied: each batch is drawn afresh",
 			s.Set.Name)
 	}
-	samples, err := metrics.Closest(t.training.table(), t.fresh.table())
+	samples, err := metrics.Closest(ctx, t.training.table(), t.fresh.table())
 	if err != nil {
 		return nil, err
 	}
-	held, err := metrics.Closest(t.training.table(), t.held.table())
+	held, err := metrics.Closest(ctx, t.training.table(), t.held.table())
 	if err != nil {
 		return nil, err
 	}

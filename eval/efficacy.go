@@ -91,7 +91,7 @@ func (s Subject) Efficacy(ctx context.Context) (*Efficacy, error) {
 		if err != nil {
 			return nil, err
 		}
-		told, err := f.Predict(x)
+		told, err := f.Predict(ctx, x)
 		if err != nil {
 			return nil, err
 		}

@@ -102,6 +102,30 @@ func figure(what string, err error, figures map[**float64]float64) error {
 	return nil
 }
 
+// until returns what f returns, or the error of ctx when that ends first: f, which holds what it needs and
+// changes nothing else, then goes on by itself. It is for what cannot be stopped on its way, as an exact
+// assignment.
+func until[T any](ctx context.Context, f func() (T, error)) (v T, err error) {
+	if err := ctx.Err(); err != nil {
+		return v, err
+	}
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	select {
+	case got := <-done:
+		return got.v, got.err
+	case <-ctx.Done():
+		return v, ctx.Err()
+	}
+}
+
 // whole returns a report, of which nothing was measured where it is nil, with the error as that
 // of the part.
 func whole(r *FeatureReport, err error) (*FeatureReport, error) {
@@ -148,11 +172,27 @@ type seen struct {
 	testImages, trainImages flow.Batch
 }
 
+// leaving is an extractor that is not waited for once ctx has ended.
+type leaving struct {
+	Extractor
+	ctx context.Context
+}
+
+// Features implements [Extractor].
+func (l leaving) Features(x flow.Batch) (features, probs flow.Batch, err error) {
+	both, err := until(l.ctx, func() (both [2]flow.Batch, err error) {
+		both[0], both[1], err = l.Extractor.Features(x)
+		return both, err
+	})
+	return both[0], both[1], err
+}
+
 func (s Subject) compare(ctx context.Context, e Extractor, o FeatureOptions) (*FeatureReport, *seen, error) {
 	sampler, err := s.guided(o.Guidance)
 	if err != nil {
 		return nil, nil, err
 	}
+	e = leaving{e, ctx}
 	w := &seen{}
 	var given flow.Given
 	if w.testImages, given, err = s.rows(s.Set.Test, s.Settings.Samples, "run/test", 0); err != nil {

@@ -173,11 +173,11 @@ func (s Subject) Correlations(ctx context.Context) (*Correlations, error) {
 	}
 	n := t.data.X.N
 	of := make([][][]*float64, 2)
-	data, err := metrics.Associations(t.data.table())
+	data, err := metrics.Associations(ctx, t.data.table())
 	if err != nil {
 		return nil, err
 	}
-	samples, err := metrics.Associations(t.samples.table())
+	samples, err := metrics.Associations(ctx, t.samples.table())
 	if err != nil {
 		return nil, err
 	}
@@ -198,11 +198,11 @@ func (s Subject) Correlations(ctx context.Context) (*Correlations, error) {
 	if n < 2 {
 		return c, nil
 	}
-	first, err := metrics.Associations(t.data.part(0, n/2).table())
+	first, err := metrics.Associations(ctx, t.data.part(0, n/2).table())
 	if err != nil {
 		return nil, err
 	}
-	second, err := metrics.Associations(t.data.part(n/2, n).table())
+	second, err := metrics.Associations(ctx, t.data.part(n/2, n).table())
 	mean, _, _ = metrics.AssociationError(first, second)
 	c.Chance = numberOf(mean * math.Sqrt2 / 2)
 	return c, err

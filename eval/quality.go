@@ -81,12 +81,12 @@ func (s Subject) quality(ctx context.Context) (q *Quality, astray string, err er
 		if s.Model.TooFew(sampler) == "" {
 			astray = s.Model.Astray(drawn.X, true)
 		}
-		errs[1], errs[2] = s.compareWith(q, drawn.X, test, given.Context)
+		errs[1], errs[2] = s.compareWith(ctx, q, drawn.X, test, given.Context)
 	} else { // their paths begin where they would
 		drawn.X0 = flow.NewBatch(test.N, test.D)
 		s.Model.Source().Sample(drawn.X0, seed.Rand(s.Seed, "sample", 0))
 	}
-	q.Paths, errs[3] = s.paths(drawn.X0, test, given)
+	q.Paths, errs[3] = s.paths(ctx, drawn.X0, test, given)
 	for i, what := range []string{"samples", "restoration", "distances to the data", "paths"} {
 		if errs[i] != nil {
 			errs[i] = fmt.Errorf("%s: %w", what, errs[i])
@@ -100,14 +100,14 @@ func (s Subject) quality(ctx context.Context) (q *Quality, astray string, err er
 
 // compareWith measures samples x beside the test points, both in data units, whose contexts
 // are given.
-func (s Subject) compareWith(q *Quality, x, test, context flow.Batch) (restoration, distances error) {
+func (s Subject) compareWith(ctx context.Context, q *Quality, x, test, context flow.Batch) (restoration, distances error) {
 	if c := s.Model.Conditioner(); c != nil {
 		if err := c.Keep(x, context); err != nil {
 			return err, nil
 		}
 		q.Restoration, restoration = s.restoration(x, test, context)
 	}
-	q.Distances, distances = s.distances(x, test)
+	q.Distances, distances = s.distances(ctx, x, test)
 	return restoration, distances
 }
 
@@ -120,13 +120,15 @@ func (s Subject) draw(ctx context.Context, sampler model.Sampler, n int, given f
 
 // distances compares samples with as many points; both in data units. Beside an error there
 // are those that were measured.
-func (s Subject) distances(x, test flow.Batch) (*Distances, error) {
+func (s Subject) distances(ctx context.Context, x, test flow.Batch) (*Distances, error) {
 	var d Distances
-	w2, err := metrics.W2(x, test)
+	w2, err := until(ctx, func() (float64, error) { return metrics.W2(x, test) })
 	errs := []error{figure("", err, map[**float64]float64{&d.W2: w2})}
-	sliced, err := metrics.SlicedW2(x, test, slicedDirections, seed.Rand(s.Seed, "run/quality", 0))
+	sliced, err := until(ctx, func() (float64, error) {
+		return metrics.SlicedW2(x, test, slicedDirections, seed.Rand(s.Seed, "run/quality", 0))
+	})
 	errs = append(errs, figure("", err, map[**float64]float64{&d.SlicedW2: sliced}))
-	mmd, err := metrics.MMD(x, test)
+	mmd, err := until(ctx, func() (float64, error) { return metrics.MMD(x, test) })
 	errs = append(errs, figure("", err, map[**float64]float64{&d.MMD: mmd}))
 	if d == (Distances{}) {
 		return nil, errors.Join(errs...)
@@ -136,7 +138,7 @@ func (s Subject) distances(x, test flow.Batch) (*Distances, error) {
 
 // paths measures how straight and how short the paths from source points x0, in model
 // units, to the data are, of which test are some points, in data units.
-func (s Subject) paths(x0, test flow.Batch, given flow.Given) (*Paths, error) {
+func (s Subject) paths(ctx context.Context, x0, test flow.Batch, given flow.Given) (*Paths, error) {
 	f, err := s.Model.Field(given)
 	if err != nil {
 		return nil, err
@@ -148,12 +150,26 @@ func (s Subject) paths(x0, test flow.Batch, given flow.Given) (*Paths, error) {
 	steps := cmp.Or(s.EulerSteps, pathSteps)
 	lo, hi := s.Model.Span()
 	var p Paths
-	p.PathEnergy, p.Straightness, err = metrics.Trajectories(onUnitTime(f, lo, hi, steps), x0, steps)
+	p.PathEnergy, p.Straightness, err = metrics.Trajectories(stoppable{onUnitTime(f, lo, hi, steps), ctx}, x0, steps)
 	if err != nil {
 		return nil, err
 	}
-	w2, err := metrics.W2(x0, x1)
+	w2, err := until(ctx, func() (float64, error) { return metrics.W2(x0, x1) })
 	return &p, figure("", err, map[**float64]float64{&p.NPE: metrics.NPE(p.PathEnergy, w2)})
+}
+
+// stoppable is a field that has the error of ctx when that ends.
+type stoppable struct {
+	flow.Field
+	ctx context.Context
+}
+
+// Velocity implements [flow.Field].
+func (f stoppable) Velocity(v []float64, t float64, x []float64) error {
+	if err := f.ctx.Err(); err != nil {
+		return err
+	}
+	return f.Field.Velocity(v, t, x)
 }
 
 // onUnitTime returns a field of [lo, hi] as one of [0, 1], for so many Euler steps, which

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"slices"
 
@@ -18,15 +19,15 @@ import (
 // 1 - (1 - η²)(n-1)/(n-k) (Kelley 1935), and Bergsma (2013). What comes out below 0 is 0.
 //
 // Rows in which one of both is missing are left out. NaN: too few are left, or one of both is
-// constant in them.
-func Associations(t Table) (flow.Batch, error) {
+// constant in them. When ctx ends, its error is returned.
+func Associations(ctx context.Context, t Table) (flow.Batch, error) {
 	if err := t.check("Associations", "the table"); err != nil {
 		return flow.Batch{}, err
 	}
 	c := t.X.D
 	out := flow.NewBatch(c, c)
 	whole := make([][]float64, c) // ranks of columns without missing values, which all of their pairs share
-	for k := range c {
+	for k := 0; k < c && ctx.Err() == nil; k++ {
 		if v := t.present(k); len(v) == t.X.N && t.Levels[k] == 0 {
 			whole[k] = ranks(v)
 		}
@@ -34,7 +35,7 @@ func Associations(t Table) (flow.Batch, error) {
 	assign.Parallel(c, 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			out.Row(i)[i] = 1
-			for j := range i {
+			for j := 0; j < i && ctx.Err() == nil; j++ {
 				out.Row(i)[j] = t.association(i, j, whole)
 			}
 		}
@@ -44,7 +45,7 @@ func Associations(t Table) (flow.Batch, error) {
 			out.Row(j)[i] = out.Row(i)[j]
 		}
 	}
-	return out, nil
+	return out, ctx.Err()
 }
 
 // AssociationError returns the mean of |a - b| over the pairs of different columns, of associations

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"math"
 	"slices"
 
@@ -13,8 +14,8 @@ import (
 // and of 0 or 1 for equal or different levels. Two missing values are equal, and one is as far as can be
 // from any other. It is 0 for a copy, and 1 for a row that has nothing in common with any.
 //
-// It takes time that grows as N M C.
-func Closest(reference, x Table) ([]float64, error) {
+// It takes time that grows as N M C. When ctx ends, its error is returned.
+func Closest(ctx context.Context, reference, x Table) ([]float64, error) {
 	if err := fitTables("Closest", reference, x); err != nil {
 		return nil, err
 	}
@@ -28,7 +29,7 @@ func Closest(reference, x Table) ([]float64, error) {
 	}
 	out := make([]float64, x.X.N)
 	assign.Parallel(x.X.N, 1, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
+		for i := lo; i < hi && ctx.Err() == nil; i++ {
 			least := math.Inf(1)
 			for j := range reference.X.N {
 				least = min(least, apart(x.X.Row(i), reference.X.Row(j), unit, least))
@@ -36,7 +37,7 @@ func Closest(reference, x Table) ([]float64, error) {
 			out[i] = least / float64(x.X.D)
 		}
 	})
-	return out, nil
+	return out, ctx.Err()
 }
 
 // apart returns the sum of the distances of two rows over their columns, or what it came to when that

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -97,7 +98,7 @@ func TestAssociationsOfKnownTables(t *testing.T) {
 		{"a number that levels say nothing of", []int{2, 0}, []float64{0, 1, 1, 2, 0, 4, 1, 3}, 0},
 		{"a level a row", []int{2, 0}, []float64{0, 1, 1, 2}, nan},
 	} {
-		m, err := Associations(rows(c.levels, c.v...))
+		m, err := Associations(t.Context(), rows(c.levels, c.v...))
 		if err != nil || m.X[0] != 1 || m.X[3] != 1 || !close12(m.X[1], c.want) || !close12(m.X[2], m.X[1]) {
 			t.Errorf("%s: got %v, %v; want %g", c.name, m.X, err, c.want)
 		}
@@ -111,7 +112,7 @@ func TestChanceIsNoAssociation(t *testing.T) {
 	for i := range v {
 		v[i] = float64(rng.IntN(10))
 	}
-	m, err := Associations(rows([]int{10, 10}, v...))
+	m, err := Associations(t.Context(), rows([]int{10, 10}, v...))
 	if err != nil || m.X[1] > 0.2 { // φ² is 0.8 of chance, and V without its correction 0.3
 		t.Errorf("got %v, %v", m.X[1], err)
 	}
@@ -140,7 +141,7 @@ func TestClosestRecords(t *testing.T) {
 		4, 0, nan, // 4 of 10 from the first
 		nan, nan, 5, // the number and the level missing, and beyond the range of 1
 	)
-	got, err := Closest(reference, x)
+	got, err := Closest(t.Context(), reference, x)
 	want := []float64{0, 0, 0.1 / 3, 1.0 / 3, 0.4 / 3, 1}
 	if err != nil || !slices.EqualFunc(got, want, close12) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
@@ -181,7 +182,7 @@ func TestTablesThatDoNotFitAreErrors(t *testing.T) {
 		"infinite": rows([]int{0, 2}, math.Inf(1), 0),
 	} {
 		_, marginals := Marginals(good, bad)
-		_, closest := Closest(good, bad)
+		_, closest := Closest(t.Context(), good, bad)
 		_, _, patterns := Patterns(good, bad)
 		for _, err := range []error{marginals, closest, patterns} {
 			if err == nil || !strings.HasPrefix(err.Error(), "metrics: ") {
@@ -189,7 +190,16 @@ func TestTablesThatDoNotFitAreErrors(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Associations(rows([]int{0, 2})); !errors.Is(err, ErrSize) {
+	if _, err := Associations(t.Context(), rows([]int{0, 2})); !errors.Is(err, ErrSize) {
 		t.Errorf("associations of no rows: %v", err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	_, associations := Associations(ended, good)
+	_, closest := Closest(ended, good, good)
+	for _, err := range []error{associations, closest} {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("after the end: %v", err)
+		}
 	}
 }

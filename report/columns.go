@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -24,7 +25,7 @@ type column struct {
 }
 
 // columns returns those of a table, with pictures.
-func columns(m *eval.Marginals) (all []column) {
+func columns(ctx context.Context, m *eval.Marginals) (all []column) {
 	for k, v := range m.Columns {
 		c := column{Name: v.Name}
 		if v.W1 != nil {
@@ -38,7 +39,7 @@ func columns(m *eval.Marginals) (all []column) {
 				percent(v.SamplesMissing)))
 		}
 		if k < columnsShown {
-			c.picture = marginal(m, k)
+			c.picture = marginal(ctx, m, k)
 		} else {
 			c.Failed = fmt.Sprintf("no picture: those of the first %d columns are drawn", columnsShown)
 		}
@@ -48,7 +49,7 @@ func columns(m *eval.Marginals) (all []column) {
 }
 
 // marginal draws the marginals of column k: bars of levels and of few numbers, else histograms.
-func marginal(m *eval.Marginals, k int) picture {
+func marginal(ctx context.Context, m *eval.Marginals, k int) picture {
 	col := m.Data.Columns[k]
 	sets := []plot.Panel{{Title: "data", Points: present(m.Data.X, k)},
 		{Title: "samples", Points: present(m.Samples.X, k)}}
@@ -58,7 +59,7 @@ func marginal(m *eval.Marginals, k int) picture {
 	}
 	values := slices.Compact(slices.Sorted(slices.Values(together(sets))))
 	if len(col.Levels) > 0 || len(values) <= levelsShown && whole(values) && col.Axis == nil {
-		return draw("", "", func(w io.Writer, dark bool) error { return bars(w, col, sets, values, look(dark)) })
+		return draw(ctx, "", "", func(w io.Writer, dark bool) error { return bars(w, col, sets, values, look(dark)) })
 	}
 	name := short(col.Name)
 	for _, s := range sets {
@@ -68,7 +69,7 @@ func marginal(m *eval.Marginals, k int) picture {
 			}
 		}
 	}
-	return draw("", "", func(w io.Writer, dark bool) error {
+	return draw(ctx, "", "", func(w io.Writer, dark bool) error {
 		o := look(dark)
 		o.Size, o.Names = 2.2, []string{name}
 		return plot.Samples(w, sets, o)
@@ -102,9 +103,11 @@ func bars(w io.Writer, col eval.Column, sets []plot.Panel, values []float64, o p
 	}
 	values = slices.Clone(values)
 	if len(col.Levels) > 0 && !col.Ordered {
-		slices.SortStableFunc(values, func(a, b float64) int {
-			return -cmp.Compare(share(sets[0], a), share(sets[0], b))
-		})
+		count := map[float64]int{} // of up to as many levels as there are rows
+		for _, v := range sets[0].Points.X {
+			count[v]++
+		}
+		slices.SortStableFunc(values, func(a, b float64) int { return -cmp.Compare(count[a], count[b]) })
 	}
 	shown := values
 	if len(values) > levelsShown {
@@ -149,7 +152,7 @@ func short(name string) string {
 }
 
 // matrices draws the correlations of data and samples, and their difference.
-func matrices(c *eval.Correlations) (all []picture) {
+func matrices(ctx context.Context, c *eval.Correlations) (all []picture) {
 	n := min(len(c.Names), matrixShown)
 	if n < 2 {
 		return nil
@@ -176,7 +179,7 @@ func matrices(c *eval.Correlations) (all []picture) {
 		of    flow.Batch
 		top   float64
 	}{{"Data", data, 1}, {"Samples", samples, 1}, {"Samples less data", difference, top}} {
-		all = append(all, draw(m.title, text, func(w io.Writer, dark bool) error {
+		all = append(all, draw(ctx, m.title, text, func(w io.Writer, dark bool) error {
 			return plot.Matrix(w, names, m.of, m.top, look(dark))
 		}))
 	}

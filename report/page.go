@@ -45,14 +45,14 @@ type group struct {
 }
 
 // Write writes the page. Pictures are drawn for it, twice: for light and for dark pages. One that cannot be drawn is
-// said on the page, and is no error; that of ctx is one.
+// said on the page, and is no error; that of ctx is one. When ctx ends, no further picture is begun.
 func (p Page) Write(ctx context.Context, w io.Writer) error {
 	c := content{Title: filepath.Base(p.Run.Dir)}
 	all := Sections(p.Report)
 	c.Summary, c.Sections = append(all[0].Lines, p.training()...), all[1:]
 	c.Groups = p.groups(ctx)
 	if m := p.Report.Marginals; m != nil {
-		c.Columns, c.Patterns = columns(m), m.Patterns
+		c.Columns, c.Patterns = columns(ctx, m), m.Patterns
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -23,11 +23,15 @@ type picture struct {
 }
 
 // draw makes a picture by a function that draws it in light or dark colours.
-func draw(title, text string, by func(w io.Writer, dark bool) error) picture {
+func draw(ctx context.Context, title, text string, by func(w io.Writer, dark bool) error) picture {
 	p := picture{Title: title, Text: text}
 	for _, dark := range []bool{false, true} {
 		var png bytes.Buffer
-		if err := by(&png, dark); err != nil {
+		err := ctx.Err()
+		if err == nil {
+			err = by(&png, dark)
+		}
+		if err != nil {
 			p.Failed = choice.Spoken(err)
 			return p
 		}
@@ -60,10 +64,10 @@ func (p Page) groups(ctx context.Context) []group {
 	if c := p.Report.Correlations; c != nil {
 		add("Correlations", "Spearman's correlation of two numbers, Cramér's V of two columns of levels, and the "+
 			"correlation ratio of ranks where one is of levels. The last two are corrected for chance. "+
-			"Grey: not defined.", false, matrices(c)...)
+			"Grey: not defined.", false, matrices(ctx, c)...)
 	}
 	add("Samples and data", "", spec.Image() == nil, p.samples(ctx)...)
-	add("Training", "", true, draw("Loss", "of training and, where points are held out for it, of validation",
+	add("Training", "", true, draw(ctx, "Loss", "of training and, where points are held out for it, of validation",
 		func(w io.Writer, dark bool) error {
 			return p.Run.Picture(ctx, w, "loss", run.PictureOptions{DPI: pageDPI, Dark: dark})
 		}))
@@ -77,7 +81,7 @@ const imagesShown, pointsShown = 64, 2000
 func (p Page) samples(ctx context.Context) (all []picture) {
 	spec := p.Run.Model.Spec()
 	ofRun := func(title, text, kind string, n int) {
-		all = append(all, draw(title, text, func(w io.Writer, dark bool) error {
+		all = append(all, draw(ctx, title, text, func(w io.Writer, dark bool) error {
 			o := run.PictureOptions{N: n, Seed: p.Report.Seed, DPI: pageDPI, Dark: dark}
 			return p.Run.Picture(ctx, w, kind, o)
 		}))
@@ -85,7 +89,7 @@ func (p Page) samples(ctx context.Context) (all []picture) {
 	switch {
 	case spec.Image() != nil:
 		ofRun("Samples", "", "samples", imagesShown-imagesShown%max(1, p.Run.ClassColumns()))
-		all = append(all, draw("Held-out images", "", p.heldOut))
+		all = append(all, draw(ctx, "Held-out images", "", p.heldOut))
 	case spec.Schema != nil && len(spec.Schema.Numbers()) < 2: // there are no points to see
 	case spec.Schema == nil && p.Run.Model.Dim() > plot.MaxPairs:
 		ofRun("Samples beside held-out data", "the first two columns", "samples", pointsShown)

@@ -68,8 +68,10 @@ func replace(path string, perm fs.FileMode, write func(w io.Writer) error) (err 
 		return fmt.Errorf("atomicfile: %w", err)
 	}
 	temp := f.Name()
+	writing.Store(temp, true)
 	done := false
 	defer func() {
+		writing.Delete(temp)
 		if !done { // an error, or a panic of write passing through
 			f.Close()
 			os.Remove(temp)

@@ -116,6 +116,18 @@ func fresh(f *os.File) bool {
 // try is [filelock.Try]; tests have it say that there are no locks.
 var try = filelock.Try
 
+// writing are the temporary files that this process writes.
+var writing sync.Map
+
+// Abandon removes the temporary files that this process is writing: for one that ends without waiting
+// for its writers, whose files keep their old content.
+func Abandon() {
+	writing.Range(func(temp, _ any) bool {
+		os.Remove(temp.(string))
+		return true
+	})
+}
+
 // swept are the folders that this process has swept.
 var swept sync.Map
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -127,5 +128,35 @@ func TestNamesAsLongAsTheFileSystemTakes(t *testing.T) {
 		dir := t.TempDir()
 		mustWrite(t, filepath.Join(dir, name), "long")
 		wantOnly(t, dir, name)
+	}
+}
+
+// A process that leaves its writers alone leaves nothing of them behind.
+func TestAbandonedFilesAreRemoved(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	if err := atomicfile.WriteBytes(path, []byte("old")); err != nil {
+		t.Fatal(err)
+	}
+	began, goOn, ended := make(chan bool), make(chan bool), make(chan error)
+	go func() {
+		ended <- atomicfile.WriteFile(path, func(io.Writer) error {
+			close(began)
+			<-goOn
+			return nil
+		})
+	}()
+	<-began
+	if n := count(t, dir); n != 2 {
+		t.Fatalf("%d files; want the old one and the temporary one", n)
+	}
+	atomicfile.Abandon()
+	if n := count(t, dir); n != 1 && runtime.GOOS != "windows" { // which removes no file that is open
+		t.Errorf("%d files; want the old one alone", n)
+	}
+	close(goOn)
+	<-ended // whatever became of it
+	if n := count(t, dir); n != 1 {
+		t.Errorf("%d files at the end", n)
 	}
 }

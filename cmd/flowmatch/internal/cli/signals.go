@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"flowmatch/internal/atomicfile"
 )
 
 // grace is how long a command may take to end by itself once it was asked to.
@@ -102,6 +104,7 @@ func (a *app) supervise(ctx context.Context, args []string) int {
 
 // abandon says that the program leaves, beside a command that has not ended.
 func (a *app) abandon(ctx context.Context) int {
+	atomicfile.Abandon()
 	code, text := interruptedBy(ctx), "interrupted"
 	if advice := a.leave.advice.Load(); advice != nil {
 		text += "\n" + *advice
