@@ -2,6 +2,9 @@ package choice
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -79,5 +82,33 @@ func TestErrorsAreSpokenWithoutPackages(t *testing.T) {
 		if got := Spoken(errors.New(text)); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
+	}
+}
+
+// Whatever an error quotes, and whoever words it, its text is short.
+func TestErrorsQuoteLittle(t *testing.T) {
+	name, words := strings.Repeat("a", 1<<20), strings.Repeat("a b ", 1<<18)
+	_, statName := os.Stat(name)
+	_, statWords := os.Stat(words)
+	_, number := strconv.Atoi(words)
+	for what, err := range map[string]error{
+		"a path":                 statName,
+		"a path with spaces":     fmt.Errorf("%s: data: %w", words, statWords),
+		"a path among others":    errors.Join(errors.New("first"), fmt.Errorf("data: %w", statName)),
+		"a link":                 os.Symlink(words, name),
+		"a renamed file":         os.Rename(name, words),
+		"a number":               number,
+		"a word":                 fmt.Errorf("%s is no table", name),
+		"quotes within quotes":   fmt.Errorf("unknown %q; want 1", `"`+words+`\"`),
+		"a path of quoted words": fmt.Errorf("--out %q: %w", words, statWords),
+	} {
+		got := Spoken(err)
+		if n := strings.Count(got, "a"); n > 3*80+40 || len(got) > 500 || !strings.Contains(got, "...") {
+			t.Errorf("%s: %d characters: %.100s", what, len(got), got)
+		}
+	}
+	usual := "open " + strings.Repeat("folder/", 30) + "my file.csv: no such file or directory"
+	if got := Spoken(errors.New(usual)); got != usual {
+		t.Errorf("got %s, want it whole", got)
 	}
 }
