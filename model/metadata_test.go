@@ -17,7 +17,7 @@ import (
 )
 
 // wrong are values that no key of a spec has, or not all of them.
-var wrong = []string{"null", "true", `"x"`, `""`, "{}", "[]", `[""]`, "-1", "0", "1", "3", "0.5", "-0.5", "1e-320",
+var wrong = []string{"null", "true", `"x"`, `"NA"`, `""`, "{}", "[]", `[""]`, "-1", "0", "1", "3", "0.5", "-0.5", "1e-320",
 	"1e300", "-1e300", "9223372036854775807", "-9223372036854775808", "4611686018427387904", "[-1,-2]", "[1,2]",
 	"[2,-1]", "[0]", "[1e300]", "[null]", "[0,0]", "[-1,1]", "[4294967296,4294967296]", "[2,2,2,2,2,2,2,2,2,2,2,2]",
 	`["a","a"]`, `["a","b","c"]`, `{"mean":[0],"std":[1]}`, `{"x":1}`}
@@ -69,6 +69,7 @@ func TestMetadataAreCheckedWhole(t *testing.T) {
 			Standardizer: &data.Standardizer{Mean: []float64{1, 2}, Std: []float64{2, 3}},
 			Columns:      []string{"a", "b"}, Kinds: []string{"real", "real"}, ClassNames: []string{"x", "y"},
 			LabelName: "class", BinWidth: 0.5, Fingerprint: "f", NoDensity: "none", NoScore: "none"},
+		"rows": {Net: nn.Config{Dim: 7, Hidden: []int{3}}, Schema: manySchema()},
 		"scaled": {Net: nn.Config{Dim: 2, Hidden: []int{3}, SpaceFrequencies: 1},
 			Precondition: &path.Precondition{Data: 2}},
 		"images": {Net: nn.Config{Dim: 16,

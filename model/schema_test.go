@@ -24,6 +24,25 @@ func rowsSchema() *schema.Schema {
 	}}
 }
 
+// manySchema has a column of each kind: whole numbers of which some are missing, a date, levels in an order, and two.
+func manySchema() *schema.Schema {
+	return &schema.Schema{N: 10, Delimiter: ",", Columns: []schema.Column{
+		{Name: "count", Kind: schema.Integer, Lo: 1, Hi: 9, Step: 1, Missing: 2, Marker: "NA",
+			Code: &schema.Code{Transform: schema.Standard, Shift: 4, Scale: 2, Noise: 0.2, Missing: 0.2}},
+		{Name: "day", Kind: schema.Date, Lo: 0, Hi: 864000, Step: 86400, Format: schema.Format{Layout: "2006-01-02"},
+			Code: &schema.Code{Transform: schema.Robust, Scale: 1, A: 400000, B: 90000}},
+		{Name: "size", Kind: schema.Ordered, Levels: []string{"S", "M", "L"}, Hi: 2, Step: 1,
+			Code: &schema.Code{Transform: schema.Logit, Scale: 1, A: -0.5, B: 2.5}},
+		{Name: "yes", Kind: schema.Binary, Levels: []string{"no", "yes"},
+			Code: &schema.Code{Shares: []float64{0.5, 0.5}, Unit: 2, Noise: 0.2}},
+		{Name: "share", Kind: schema.Real, Lo: 0, Hi: 1, Values: []float64{0, 0.1, 1}, Format: schema.Format{Decimals: 1},
+			Code: &schema.Code{Transform: schema.Quantile, Y: []float64{-0.05, 0.5, 1.5}, Z: []float64{-1, 0, 1}}},
+		{Name: "price", Kind: schema.Real, Lo: 0.5, Hi: 90, Format: schema.Format{Decimals: -1},
+			Code: &schema.Code{Transform: schema.Log, Shift: 2, Scale: 1.5}},
+		{Name: "id", Kind: schema.Identifier}, {Name: "k", Kind: schema.Constant, Value: "v"},
+	}}
+}
+
 // The log-density of a row is that of its point in model units, with the Jacobian of the transforms and
 // without the density of the noise; of a point that no row is, it is -Inf.
 func TestLogDensitiesOfRows(t *testing.T) {

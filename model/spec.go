@@ -147,6 +147,9 @@ func (s Spec) check() error {
 	if n := len(s.Columns); n != 0 && n != dim {
 		return fmt.Errorf("%w: %d columns for points of dimension %d", ErrSpec, n, dim)
 	}
+	if n := len(s.Kinds); n != 0 && n != dim {
+		return fmt.Errorf("%w: kinds of %d columns for points of dimension %d", ErrSpec, n, dim)
+	}
 	if err := errors.Join(s.checkContext(), s.checkBounds()); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 )
 
 // Units maps points between data units and model units: a [data.Standardizer] or a
@@ -80,6 +81,16 @@ func (s Spec) checkSchema(dim int) error {
 	}
 	if n := s.Schema.Dim(); n != dim {
 		return fmt.Errorf("%w: a schema of %d coordinates for points of dimension %d", ErrSpec, n, dim)
+	}
+	names, kinds := s.Schema.Coordinates()
+	for _, f := range []struct {
+		what       string
+		have, want []string
+	}{{"columns", s.Columns, names}, {"kinds", s.Kinds, kinds}} {
+		if len(f.have) > 0 && !slices.Equal(f.have, f.want) {
+			return fmt.Errorf("%w: its %s, %s, are not those of its schema, %s", ErrSpec, f.what, choice.List(f.have),
+				choice.List(f.want))
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package path
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 
@@ -36,6 +37,29 @@ import (
 type Precondition struct {
 	Data   float64 `yaml:"data,omitempty" json:"data,omitempty"`
 	Source float64 `yaml:"source,omitempty" json:"source,omitempty"`
+}
+
+// UnmarshalJSON reads what is in a checkpoint. There a scale of 0, which would mean 1, is left out: one that is
+// written is a fault of the file.
+func (p *Precondition) UnmarshalJSON(text []byte) error {
+	var in struct{ Data, Source *float64 }
+	if err := json.Unmarshal(text, &in); err != nil {
+		return err
+	}
+	*p = Precondition{}
+	for _, f := range []struct {
+		name string
+		v    *float64
+		into *float64
+	}{{"data", in.Data, &p.Data}, {"source", in.Source, &p.Source}} {
+		if f.v == nil {
+			continue
+		}
+		if *f.into = *f.v; *f.v == 0 {
+			return fmt.Errorf("path: the scale of the %s is 0; it must be positive", f.name)
+		}
+	}
+	return nil
 }
 
 // Scaling is a Precondition at one time, for one prediction y:

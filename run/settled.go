@@ -64,6 +64,9 @@ var ErrNoBest = errors.New("run: the state of the best validation is gone")
 // ownFile reports a checkpoint that is not that of the run in its folder, or not the one that it
 // is used with: extra is what the file says of its training.
 func ownFile(file string, step int, extra map[string]string, cfg Config) error {
+	if _, err := progressOf(file, step, extra); err != nil {
+		return err
+	}
 	faults, err := otherSettings(file, extra, cfg)
 	if err != nil {
 		return err

@@ -146,3 +146,28 @@ func TestColumnsKeepTheirNamesOnResume(t *testing.T) {
 		t.Errorf("swapped names: got %v", err)
 	}
 }
+
+// What a checkpoint says of its training is checked when it is opened, and not only when it is resumed.
+func TestProgressIsCheckedWhenARunIsOpened(t *testing.T) {
+	good := map[string]string{keyProgress: `{"best_loss": 0.5, "best_step": 7}`, keyBest: "7"}
+	if p, err := progressOf("f", 9, good); err != nil || p.BestStep != 7 {
+		t.Errorf("got %+v, %v", p, err)
+	}
+	if _, err := progressOf("f", 9, nil); err != nil { // a snapshot
+		t.Error(err)
+	}
+	for what, extra := range map[string]map[string]string{
+		"a best step below 0":    {keyProgress: `{"best_step": -3}`},
+		"a best step to come":    {keyProgress: `{"best_step": 10}`},
+		"no progress":            {keyProgress: "x"},
+		"a best state below 0":   {keyBest: "-3"},
+		"a best state of step 0": {keyBest: "0"},
+		"a best state to come":   {keyBest: "10"},
+		"no number":              {keyBest: "x"},
+		"nothing":                {keyBest: ""},
+	} {
+		if err := ownFile("f", 9, extra, Config{}); err == nil || !strings.Contains(err.Error(), "f: ") {
+			t.Errorf("%s: got %v, want an error that names the file", what, err)
+		}
+	}
+}

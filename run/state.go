@@ -205,13 +205,8 @@ func (s *session) restore(file string, eng *nn.Engine) error {
 		return fmt.Errorf("%w: train.steps is %d, but %d steps were taken already; give at least as many",
 			ErrChanged, s.cfg.Train.Steps, taken)
 	}
-	if text := ckpt.Extra[keyProgress]; text != "" {
-		if err := json.Unmarshal([]byte(text), &s.progress); err != nil {
-			return fmt.Errorf("run: %s: the progress %s: %w", file, choice.Quote(text), err)
-		}
-	}
-	if err := s.progress.Validate(int(ckpt.State.Step)); err != nil {
-		return fmt.Errorf("run: checkpoint %s: %w", file, err)
+	if s.progress, err = progressOf(file, int(ckpt.State.Step), ckpt.Extra); err != nil {
+		return err
 	}
 	if p := s.progress; p.BestStep > 0 && s.cfg.Train.Patience > 0 && !exists(filepath.Join(s.dir, BestFile)) {
 		// Nobody kept the best state, for there was no early stopping: the best is yet to come.
@@ -219,6 +214,26 @@ func (s *session) restore(file string, eng *nn.Engine) error {
 	}
 	s.from = int(ckpt.State.Step)
 	return s.trainer.Restore(ckpt.State)
+}
+
+// progressOf returns what a file of so many steps says of its training in extra, or reports what no training can
+// have come to.
+func progressOf(file string, step int, extra map[string]string) (p train.Progress, err error) {
+	if text := extra[keyProgress]; text != "" {
+		if err := json.Unmarshal([]byte(text), &p); err != nil {
+			return p, fmt.Errorf("run: %s: the progress %s: %w", file, choice.Quote(text), err)
+		}
+	}
+	if err := p.Validate(step); err != nil {
+		return p, fmt.Errorf("run: checkpoint %s: %w", file, err)
+	}
+	if text, ok := extra[keyBest]; ok {
+		if best, err := strconv.Atoi(text); err != nil || best < 1 || best > step {
+			return p, fmt.Errorf("run: checkpoint %s: the best state is that of step %s; want a step from 1 to %d", file,
+				choice.Quote(text), step)
+		}
+	}
+	return p, nil
 }
 
 // notResumed is what remains of a run whose classes have other numbers now.

@@ -60,8 +60,8 @@ func (s *Schema) Fit(x flow.Batch, transforms map[string]string) (*Schema, error
 }
 
 // mostUnit bounds how far levels are apart: of one that is rare, the deviation of the coordinate
-// is small.
-const mostUnit = 4
+// is small. They are 2 apart at least, where all shares are equal, and from a file half of that.
+const mostUnit, leastUnit = 4, 1
 
 // fitLevels returns the code of levels: coordinates of mean 0, and of variance 1 on average.
 func (c Column) fitLevels(values []float64) *Code {

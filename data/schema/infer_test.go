@@ -281,7 +281,40 @@ func TestSchemasFromFilesAreChecked(t *testing.T) {
 		"one level": func(s *Schema) {
 			s.Columns[1].Levels, s.Columns[1].Code.Shares = []string{"a"}, []float64{1}
 		},
-		"binary of 3": func(s *Schema) { s.Columns[1].Kind = Binary },
+		"binary of 3":                func(s *Schema) { s.Columns[1].Kind = Binary },
+		"a level that is missing":    func(s *Schema) { s.Columns[1].Levels[2] = "" },
+		"a level that reads as such": func(s *Schema) { s.Columns[1].Levels[0] = "NA" },
+		"a name that is empty":       func(s *Schema) { s.Columns[1].Name = "" },
+		"missing below 0":            func(s *Schema) { s.Columns[0].Missing = -1 },
+		"a marker that is a value":   func(s *Schema) { s.Columns[0].Marker = "7" },
+		"rows below 0":               func(s *Schema) { s.N = -1 },
+		"more missing than rows":     func(s *Schema) { s.Columns[2].Missing, s.Columns[2].Kind = 301, Category },
+		"a share below 0":            func(s *Schema) { s.Columns[1].Code.Shares = []float64{1.5, -0.25, -0.25} },
+		"shares of more than 1":      func(s *Schema) { s.Columns[1].Code.Shares[0] = 0.9 },
+		"levels far apart":           func(s *Schema) { s.Columns[1].Code.Unit = 1e308 },
+		"levels that are not apart":  func(s *Schema) { s.Columns[1].Code.Unit = 1e-300 },
+		"almost no noise":            func(s *Schema) { s.Columns[1].Code.Noise = 1e-300 },
+		"a bound beyond all numbers": func(s *Schema) { s.Columns[0].Hi = 1e308 },
+		"bounds beyond all numbers":  func(s *Schema) { s.Columns[0].Lo, s.Columns[0].Hi = -1e308, 1e308 },
+		"a bound beyond its grid": func(s *Schema) {
+			c := &s.Columns[0]
+			c.Code = &Code{Transform: Log, Shift: 8, Scale: 0.2}
+			c.Lo, c.Hi, c.Step = 3000, 1e308, 1
+		},
+		"a grid beyond its bounds": func(s *Schema) {
+			c := &s.Columns[0]
+			c.Code = &Code{Transform: Standard, Shift: 8, Scale: 2}
+			c.Lo, c.Hi, c.Step = 3, 13, 1e9
+		},
+		"half of a whole number": func(s *Schema) { s.Columns[0].Kind, s.Columns[0].Lo = Integer, 0.5 },
+		"a grid between whole numbers": func(s *Schema) {
+			c := &s.Columns[0]
+			c.Kind, c.Lo, c.Hi, c.Step = Integer, 1, 9, 0.5
+		},
+		"dates of no calendar": func(s *Schema) {
+			c := &s.Columns[0]
+			c.Kind, c.Format.Layout, c.Lo, c.Hi = Date, "2006-01-02", 0, 1e15
+		},
 	} {
 		s := good()
 		spoil(s)

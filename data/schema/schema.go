@@ -207,9 +207,12 @@ func (s *Schema) Validate() error {
 	if s == nil || len(s.Columns) == 0 {
 		return fmt.Errorf("%w: it has no columns", ErrSchema)
 	}
+	if s.N < 0 {
+		return fmt.Errorf("%w: it is of %d rows", ErrSchema, s.N)
+	}
 	seen := map[string]bool{}
 	for i, c := range s.Columns {
-		if err := c.validate(); err != nil {
+		if err := c.validate(s.N); err != nil {
 			return fmt.Errorf("%w: column %d, %s: %w", ErrSchema, i+1, choice.Quote(c.Name), err)
 		}
 		if seen[c.Name] {
@@ -226,12 +229,18 @@ func (s *Schema) Validate() error {
 	return nil
 }
 
-func (c Column) validate() error {
+func (c Column) validate(rows int) error {
 	if err := choice.Check("kind", string(c.Kind), Kinds()); err != nil {
 		return err
 	}
+	if c.Name == "" {
+		return errors.New("it has no name")
+	}
 	if !c.Learnt() {
 		return nil
+	}
+	if err := c.checkTexts(rows); err != nil {
+		return err
 	}
 	least := 2
 	if c.Missing > 0 && c.Kind != Binary { // which is a level, too
@@ -261,7 +270,10 @@ func (c Column) validate() error {
 	if err := c.Format.validate(c.Kind); err != nil {
 		return err
 	}
-	return c.Code.validate(c)
+	if err := c.Code.validate(c); err != nil {
+		return err
+	}
+	return c.checkBounds()
 }
 
 // twice returns a text that comes twice; empty: none does.

@@ -53,8 +53,9 @@ func (k *Code) validate(c Column) error {
 	if !(k.Missing >= 0 && k.Missing < 1) || k.Missing == 0 != (c.Missing == 0) {
 		return fmt.Errorf("a share of %g is missing, of %d values that are", k.Missing, c.Missing)
 	}
-	if noisy := !c.Kind.number() || k.Missing > 0; noisy != (k.Noise > 0) || !(k.Noise <= mostNoise) {
-		return fmt.Errorf("noise of %g of its levels; want one up to %g where there are some", k.Noise, mostNoise)
+	if noisy := !c.Kind.number() || k.Missing > 0; noisy != (k.Noise >= leastNoise) || !(k.Noise <= mostNoise) {
+		return fmt.Errorf("noise of %g of its levels; want one from %g to %g where there are some", k.Noise, leastNoise,
+			mostNoise)
 	}
 	if !c.Kind.number() {
 		return k.validateLevels(len(c.Levels))
@@ -88,8 +89,21 @@ func (k *Code) validateLevels(n int) error {
 	if k.Missing > 0 {
 		n++
 	}
-	if len(k.Shares) != n || !finite(k.Shares...) || !finite(k.Unit) || k.Unit <= 0 || k.Transform != "" {
-		return fmt.Errorf("%d shares of %d levels, %g apart", len(k.Shares), n, k.Unit)
+	if len(k.Shares) != n || k.Transform != "" {
+		return fmt.Errorf("%d shares of %d levels", len(k.Shares), n)
+	}
+	sum := 0.0
+	for _, p := range k.Shares {
+		if !(p >= 0 && p <= 1+rounding) {
+			return fmt.Errorf("a level has a share of %g", p)
+		}
+		sum += p
+	}
+	if math.Abs(sum-1) > rounding {
+		return fmt.Errorf("the shares of its levels have the sum %g; want 1", sum)
+	}
+	if !(k.Unit >= leastUnit && k.Unit <= mostUnit) {
+		return fmt.Errorf("its levels are %g apart; want %d to %d", k.Unit, leastUnit, mostUnit)
 	}
 	return nil
 }
