@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"flowmatch/internal/choice"
 	"flowmatch/nn"
 	"flowmatch/ode"
 )
@@ -175,7 +176,7 @@ func (s *Search) idle(g Grid, set []string) error {
 	for _, text := range set {
 		key, _, _ := strings.Cut(text, "=")
 		if key == s.Key || strings.HasPrefix(s.Key, key+".") {
-			return fmt.Errorf("setting %q: the grid searches for its own %s; leave it out", text, s.Key)
+			return fmt.Errorf("setting %s: the grid searches for its own %s; leave it out", choice.Quote(text), s.Key)
 		}
 	}
 	_, given := lookUp(g.Base, strings.Split(s.Key, "."))

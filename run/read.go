@@ -211,7 +211,7 @@ func absoluteSettings(set []string) ([]string, error) {
 		}
 		abs, err := filepath.Abs(value)
 		if err != nil {
-			return nil, fmt.Errorf("run: setting %q: %w", s, err)
+			return nil, fmt.Errorf("run: setting %s: %w", choice.Quote(s), err)
 		}
 		out[i] = key + "=" + strconv.Quote(abs)
 	}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"sort"
+
+	"flowmatch/internal/choice"
 )
 
 // The transforms of numbers. Each is a rising map from the values of a column, with the noise of
@@ -77,7 +79,7 @@ func (k *Code) validate(c Column) error {
 	case Quantile:
 		ok = len(k.Y) == len(k.Z) && len(k.Y) >= 2 && rising(k.Y) && rising(k.Z)
 	default:
-		return fmt.Errorf("it has the transform %q; want one of %v", k.Transform, Transforms())
+		return fmt.Errorf("it has the transform %s; want one of %v", choice.Quote(k.Transform), Transforms())
 	}
 	if !ok {
 		return fmt.Errorf("the numbers of its transform, %s, are none of one", k.Transform)

@@ -72,7 +72,7 @@ func ReadCells(path string, opts Options) (Cells, error) {
 		return readExcelCells(path, opts)
 	default:
 		return Cells{}, files.Malformed(path,
-			"extension %q is not that of a table; want .csv, .tsv, .txt, .npy, .parquet or .xlsx", ext)
+			"extension %s is not that of a table; want .csv, .tsv, .txt, .npy, .parquet or .xlsx", choice.Quote(ext))
 	}
 }
 
@@ -182,16 +182,26 @@ func (t *textCells) ragged() error {
 // calls it.
 func (t *textCells) name() error {
 	names := slices.Clone(t.first)
+	given := 0
 	for i, name := range names {
-		if name == "" {
-			names[i] = fmt.Sprintf("Unnamed: %d", i)
+		if name != "" {
+			continue
+		}
+		names[i] = fmt.Sprintf("Unnamed: %d", i)
+		if given++; given <= mostNamed {
 			t.out.Notes = append(t.out.Notes, fmt.Sprintf("column %d has no name, and is called %s", i+1,
 				choice.Quote(names[i])))
 		}
 	}
+	if more := given - mostNamed; more > 0 {
+		t.out.Notes = append(t.out.Notes, fmt.Sprintf("%d more columns have no name, and are called as these", more))
+	}
 	t.out.Names = names
 	return checkNames(t.out.Path, "header", names)
 }
+
+// mostNamed is how many columns without a name are told of, one by one.
+const mostNamed = 5
 
 // headed says whether a first row holds names: where none of its fields is a number; or some are
 // none, while those below them are.

@@ -104,12 +104,50 @@ func (b *workbook) rows(sheet string) (all [][]string, err error) {
 	return all[:last], errors.Join(err, it.Close())
 }
 
-// fill adds the rows of a sheet to t. Empty rows are passed over, and missing fields at the end of a row
-// are empty.
-func (b *workbook) fill(t *textCells, lines [][]string, opts Options) error {
-	wide := 0
+// used returns the columns of a sheet that have a cell with anything in it, and how many columns the sheet has.
+func used(lines [][]string) (columns []int, wide int) {
+	var has []bool
 	for _, row := range lines {
-		wide = max(wide, len(row))
+		for d, text := range row {
+			if d >= len(has) {
+				has = append(has, make([]bool, len(row)-len(has))...)
+			}
+			has[d] = has[d] || strings.TrimSpace(text) != ""
+		}
+	}
+	for d, is := range has {
+		if is {
+			columns = append(columns, d)
+		}
+	}
+	return columns, len(has)
+}
+
+// emptyColumns says that there are columns without anything before the last that is used, and in which cell
+// that begins; empty: there are none.
+func emptyColumns(lines [][]string, columns []int) string {
+	if len(columns) == 0 {
+		return ""
+	}
+	last := columns[len(columns)-1]
+	empty := last + 1 - len(columns)
+	if empty == 0 {
+		return ""
+	}
+	row := slices.IndexFunc(lines, func(row []string) bool {
+		return last < len(row) && strings.TrimSpace(row[last]) != ""
+	})
+	cell, _ := excelize.CoordinatesToCellName(last+1, row+1) // of a row that there is
+	return fmt.Sprintf("%d empty columns, without a name, are left out; the last column that is not begins in cell %s",
+		empty, cell)
+}
+
+// fill adds the rows of a sheet to t. Empty rows and columns without anything are passed over, and missing
+// fields at the end of a row are empty.
+func (b *workbook) fill(t *textCells, lines [][]string, opts Options) error {
+	columns, wide := used(lines)
+	if note := emptyColumns(lines, columns); note != "" {
+		t.out.Notes = append(t.out.Notes, note)
 	}
 	if wide > maxColumns {
 		return files.Malformed(b.path, "%d columns; want at most %d", wide, maxColumns)
@@ -120,16 +158,19 @@ func (b *workbook) fill(t *textCells, lines [][]string, opts Options) error {
 		if !slices.ContainsFunc(row, func(s string) bool { return strings.TrimSpace(s) != "" }) {
 			continue
 		}
-		full := make([]string, wide)
-		if err := b.formulas(row, i+1, wide); err != nil {
+		full := make([]string, len(columns))
+		if err := b.formulas(row, i+1, columns); err != nil {
 			return err
 		}
-		for d, text := range row {
-			v, err := b.text(d+1, i+1, text)
+		for k, d := range columns {
+			if d >= len(row) {
+				break
+			}
+			v, err := b.text(d+1, i+1, row[d])
 			if err != nil {
 				return err
 			}
-			full[d] = strings.TrimSpace(v)
+			full[k] = strings.TrimSpace(v)
 		}
 		rows, at = append(rows, full), append(at, i+1)
 	}
@@ -141,7 +182,7 @@ func (b *workbook) fill(t *textCells, lines [][]string, opts Options) error {
 		second = rows[1]
 	}
 	t.first = rows[0]
-	t.out.Cells = schema.Cells{Names: files.Numbered(wide), Columns: make([]schema.Texts, wide)}
+	t.out.Cells = schema.Cells{Names: files.Numbered(len(columns)), Columns: make([]schema.Texts, len(columns))}
 	if t.out.Header = headed(t.first, second, opts); t.out.Header {
 		if err := t.name(); err != nil {
 			return err
@@ -160,8 +201,8 @@ func (b *workbook) fill(t *textCells, lines [][]string, opts Options) error {
 
 // formulas reports an empty cell of a row with a formula whose value the file does not have, as files have
 // it that no program of spreadsheets has saved.
-func (b *workbook) formulas(row []string, at, wide int) error {
-	for d := range wide {
+func (b *workbook) formulas(row []string, at int, columns []int) error {
+	for _, d := range columns {
 		if d < len(row) && row[d] != "" {
 			continue
 		}

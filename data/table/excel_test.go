@@ -204,3 +204,29 @@ func TestNumbersOfWorkbooksHave15Digits(t *testing.T) {
 		}
 	}
 }
+
+// One cell far away is one column more, and not 16,381 of them.
+func TestACellFarAway(t *testing.T) {
+	rows := [][]any{{"a", "b"}, {1, "x"}, {2, "y"}, {3, "z"}}
+	path := workbookOf(t, "B2", rows, func(f *excelize.File) {
+		if err := f.SetCellValue("Sheet1", "XFD4", "far"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	c, err := ReadCells(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "16381 empty columns, without a name, are left out; the last column that is not begins in cell XFD4"
+	if len(c.Names) != 3 || c.Names[0] != "a" || c.Rows != 3 || len(c.Notes) != 2 || c.Notes[0] != want {
+		t.Errorf("%d rows of %q, with the notes %q", c.Rows, c.Names, c.Notes)
+	}
+	text := filepath.Join(t.TempDir(), "a.csv")
+	commas := strings.Repeat(",", 5000)
+	if err := os.WriteFile(text, []byte("a"+commas+"\n1"+commas+"\n2"+commas+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = ReadCells(text, Options{}); err != nil || len(c.Notes) > 7 {
+		t.Errorf("%d notes, %v; want a few", len(c.Notes), err)
+	}
+}

@@ -121,7 +121,7 @@ func Read(path string, opts Options) (Table, error) {
 			"schema: auto (data.schema), or save the sheet as CSV")
 	default:
 		return Table{}, files.Malformed(path,
-			"extension %q is not that of a table; want .csv, .tsv, .txt, .npy or .parquet", ext)
+			"extension %s is not that of a table; want .csv, .tsv, .txt, .npy or .parquet", choice.Quote(ext))
 	}
 }
 

@@ -132,7 +132,7 @@ samples from them by solving the learnt ODE, and computes exact likelihoods.`,
 		Args:                       cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("unknown command %q%s", args[0], suggestion(cmd, args[0]))
+				return usagef("unknown command %s%s", choice.Quote(args[0]), suggestion(cmd, args[0]))
 			}
 			cmd.SetOut(a.stderr)
 			_ = cmd.Help() // nothing can be done about a broken standard error
@@ -277,7 +277,7 @@ func arguments(names ...string) cobra.PositionalArgs {
 		case len(args) < len(names):
 			return usagef("argument %s is missing", names[len(args)])
 		case len(args) > len(names):
-			return usagef("unexpected argument %q", args[len(names)])
+			return usagef("unexpected argument %s", choice.Quote(args[len(names)]))
 		}
 		return nil
 	}

@@ -60,7 +60,7 @@ default are comments. Its data are moons: set data.name, or data.path, to yours.
   flowmatch config --template > run.yaml`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usagef("unexpected argument %q", args[1])
+				return usagef("unexpected argument %s", choice.Quote(args[1]))
 			}
 			return nil
 		},

@@ -238,7 +238,7 @@ func checkBackend(name string) error {
 		return nil
 	}
 	_, err := nn.Open(name) // its error lists the names
-	return usageError{cmp.Or(err, usagef("unknown backend %q", name))}
+	return usageError{cmp.Or(err, usagef("unknown backend %s", choice.Quote(name)))}
 }
 
 // extension returns the ending of a file's name, which must be one of those given.

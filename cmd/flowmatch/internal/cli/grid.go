@@ -26,7 +26,7 @@ func (f *sampleFlags) layOut(cmd *cobra.Command, r *run.Run) ([]int32, error) {
 		cols = r.ClassColumns()
 	}
 	if err != nil || rows < 1 || cols < 1 || rows > 1<<20 || cols > 1<<20 {
-		return nil, usagef("--grid is %q; it must be rows and columns, as 8x10, or one number", f.grid)
+		return nil, usagef("--grid is %s; it must be rows and columns, as 8x10, or one number", choice.Quote(f.grid))
 	}
 	if cmd.Flags().Changed("n") && f.n != rows*cols {
 		return nil, usagef("--n is %d, and --grid %s has %d images; give one of them", f.n, f.grid, rows*cols)
