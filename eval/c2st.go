@@ -13,7 +13,8 @@ import (
 // beside them where the model takes that; see [classify.TwoSample].
 type C2ST struct {
 	classify.C2ST
-	NFE int `json:"nfe"` // of the samples
+	NFE    int      `json:"nfe"`              // of the samples
+	Doubts []string `json:"doubts,omitempty"` // why the figure is not to be trusted; empty: it is
 }
 
 // The test is made unasked up to so many numbers a point, those that are given included, and
@@ -74,7 +75,7 @@ func (s Subject) TwoSample(ctx context.Context) (*C2ST, error) {
 	classes := s.Model.Net().Config().Classes
 	r, err := classify.TwoSample(ctx, s.Model.Net().Engine(), beside(test, given, classes),
 		beside(drawn.X, prompt, classes), o)
-	return &C2ST{r, drawn.Stats.NFE}, err
+	return &C2ST{r, drawn.Stats.NFE, few(test.N, "held-out points")}, err
 }
 
 // apart returns held-out points, what they are given, and what as many samples are given.

@@ -217,7 +217,6 @@ func (s Subject) reportEfficacy(ctx context.Context, rep *Report) (err error) {
 // Forest is how well a random forest tells samples of a table from held-out rows.
 type Forest struct {
 	C2ST
-	Doubts []string `json:"doubts,omitempty"`
 }
 
 // Forest says how well a random forest tells samples of a table from held-out rows, both as the file has them: what
@@ -241,7 +240,7 @@ func (s Subject) Forest(ctx context.Context) (*Forest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Forest{C2ST{r, t.nfe}, few(held.X.N, "held-out rows")}, nil
+	return &Forest{C2ST{r, t.nfe, few(held.X.N, "held-out rows")}}, nil
 }
 
 // reportForest makes the test.

@@ -35,6 +35,8 @@ type Likelihood struct {
 	Mass *model.Mass `json:"mass,omitempty"`
 	// Check says whether the mean is to be believed; nil where there is no mean.
 	Check *Check `json:"check,omitempty"`
+	// Doubts say why so few points tell nothing, whatever Check says; only a Report has them.
+	Doubts []string `json:"doubts,omitempty"`
 }
 
 // UnscoredError is returned by [Subject.Likelihood] where some points have no log-density that

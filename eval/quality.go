@@ -8,7 +8,9 @@ import (
 	"math"
 
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 	"flowmatch/internal/seed"
+	"flowmatch/internal/stat"
 	"flowmatch/metrics"
 	"flowmatch/model"
 	"flowmatch/path"
@@ -23,16 +25,26 @@ type Quality struct {
 	*Paths
 	// Restoration compares the samples with the images that their contexts are of.
 	Restoration *Restoration `json:"restoration,omitempty"`
+	// Doubts say why the figures are not to be trusted; empty: they are.
+	Doubts []string `json:"doubts,omitempty"`
 }
 
-// Distances are those between samples and held-out points, in data units.
+// Distances are those between samples and held-out points. Columns of a table with a schema have units of their
+// own, dates and grams, and are measured in model units: in deviations of the columns.
 type Distances struct {
+	Unit     string   `json:"unit"`                // [UnitData] or [UnitModel]
 	W2       *float64 `json:"w2,omitempty"`        // exact 2-Wasserstein distance
 	SlicedW2 *float64 `json:"sliced_w2,omitempty"` // over 128 directions
 	// MMD is squared, of an RBF kernel with the median distance as its bandwidth; nil of one
 	// point, which has none.
 	MMD *float64 `json:"mmd,omitempty"`
 }
+
+// The units of distances.
+const (
+	UnitData  = "data"  // those of the data
+	UnitModel = "model" // standard deviations of the columns, after their transforms
+)
 
 // Paths measure the paths from the source points of the samples, in model units and in
 // time scaled to [0, 1], along Euler steps; see [metrics.Trajectories].
@@ -74,7 +86,7 @@ func (s Subject) quality(ctx context.Context) (q *Quality, astray string, err er
 	if ctx.Err() != nil {
 		return nil, "", err
 	}
-	q = &Quality{Points: test.N}
+	q = &Quality{Points: test.N, Doubts: append(few(test.N, "held-out points"), s.unlikeUnits(test)...)}
 	var errs [4]error
 	if errs[0] = err; err == nil {
 		q.NFE = drawn.Stats.NFE
@@ -118,10 +130,47 @@ func (s Subject) draw(ctx context.Context, sampler model.Sampler, n int, given f
 	})
 }
 
+// unlike is by how much deviations of columns may differ for distances between rows to say something of each.
+const unlike = 10
+
+// unlikeUnits says which column of points in data units decides distances, where others hardly matter to them.
+func (s Subject) unlikeUnits(x flow.Batch) []string {
+	spec := s.Model.Spec()
+	if spec.Schema != nil || len(spec.Columns) < 2 || x.N < 2 {
+		return nil
+	}
+	least, most, at := math.Inf(1), 0.0, 0
+	for k := range x.D {
+		column := make([]float64, x.N)
+		for i := range column {
+			column[i] = x.Row(i)[k]
+		}
+		_, stdErr := stat.MeanStdErr(column)
+		std := stdErr * math.Sqrt(float64(x.N))
+		if std > most {
+			most, at = std, k
+		}
+		if std > 0 {
+			least = min(least, std)
+		}
+	}
+	if most <= unlike*least {
+		return nil
+	}
+	return []string{fmt.Sprintf("distances are in the units of the columns, whose deviations are from %.3g to %.3g: "+
+		"%s decides them; a run with schema: auto (data.schema) has distances in deviations of each column", least, most,
+		choice.Quote(spec.Columns[at]))}
+}
+
 // distances compares samples with as many points; both in data units. Beside an error there
 // are those that were measured.
 func (s Subject) distances(ctx context.Context, x, test flow.Batch) (*Distances, error) {
-	var d Distances
+	d := Distances{Unit: UnitData}
+	if sch := s.Model.Spec().Schema; sch != nil {
+		d.Unit, x, test = UnitModel, x.Clone(), test.Clone()
+		sch.Apply(x)
+		sch.Apply(test)
+	}
 	w2, err := until(ctx, func() (float64, error) { return metrics.W2(x, test) })
 	errs := []error{figure("", err, map[**float64]float64{&d.W2: w2})}
 	sliced, err := until(ctx, func() (float64, error) {
@@ -130,7 +179,7 @@ func (s Subject) distances(ctx context.Context, x, test flow.Batch) (*Distances,
 	errs = append(errs, figure("", err, map[**float64]float64{&d.SlicedW2: sliced}))
 	mmd, err := until(ctx, func() (float64, error) { return metrics.MMD(x, test) })
 	errs = append(errs, figure("", err, map[**float64]float64{&d.MMD: mmd}))
-	if d == (Distances{}) {
+	if d == (Distances{Unit: d.Unit}) {
 		return nil, errors.Join(errs...)
 	}
 	return &d, errors.Join(errs...)

@@ -183,7 +183,9 @@ func (s Subject) reportLikelihood(ctx context.Context, rep *Report) error {
 		return err
 	}
 	l, logp, err := s.Likelihood(ctx, x, given)
-	rep.Likelihood = l
+	if rep.Likelihood = l; l != nil {
+		l.Doubts = few(l.Points, "held-out points")
+	}
 	if err == nil && l.BPD != nil {
 		l.Dequantizations, err = s.bitsPerDim(ctx, logp)
 	}

@@ -44,8 +44,9 @@ func TestAReportHasAllItsKeys(t *testing.T) {
 	for section, keys := range map[string][]string{
 		"likelihood": {"points", "nll", "std_err", "divergence", "nfe", "optimum", "gap", "check"},
 		"check":      {"points", "difference", "limit", "tail", "trusted", "why", "help"},
-		"samples":    {"points", "nfe", "w2", "sliced_w2", "mmd", "path_energy", "npe", "straightness"},
-		"c2st":       {"accuracy", "std_err", "folds", "reference", "points", "chance", "nfe"},
+		"samples": {"points", "nfe", "w2", "sliced_w2", "mmd", "path_energy", "npe", "straightness", "unit",
+			"doubts"},
+		"c2st": {"accuracy", "std_err", "folds", "reference", "points", "chance", "nfe", "doubts"},
 	} {
 		part, _ := got[section].(map[string]any)
 		if section == "check" {

@@ -270,3 +270,62 @@ func TestClassesAreAColumn(t *testing.T) {
 		t.Errorf("got %+v", e)
 	}
 }
+
+// Distances of a table are in deviations of its columns, whatever these are measured in; without a schema the
+// column that decides them is named.
+func TestDistancesOfTablesHaveAUnit(t *testing.T) {
+	var unit [2]*Quality
+	for k, factor := range []float64{1, 1e6} {
+		var b strings.Builder
+		b.WriteString("a,b\n")
+		rng := rand.New(rand.NewPCG(3, 4))
+		for range 400 {
+			u := rng.NormFloat64()
+			fmt.Fprintf(&b, "%.9g,%.9g\n", factor*u, u+rng.NormFloat64())
+		}
+		s := typed(t, written(t, "units.csv", []byte(b.String())), 200)
+		q, err := s.Quality(t.Context())
+		check(t, err)
+		unit[k] = q
+		if q.Unit != UnitModel || len(q.Doubts) > 0 {
+			t.Errorf("unit %s, doubts %q", q.Unit, q.Doubts)
+		}
+	}
+	if a, b := *unit[0].W2, *unit[1].W2; math.Abs(a/b-1) > 1e-6 || a > 5 {
+		t.Errorf("W2 is %g, and %g in another unit; want one figure, of about 1", a, b)
+	}
+	s := typed(t, mixed(t, 60), 30)
+	s.Settings.Samples = 30
+	r, err := s.Report(t.Context(), PartLikelihood, PartSamples, PartC2ST, PartForest, PartClosest)
+	check(t, err)
+	want := "30 held-out points are few: chance decides the figure"
+	for part, doubts := range map[string][]string{PartLikelihood: r.Likelihood.Doubts, PartSamples: r.Samples.Doubts,
+		PartC2ST: r.C2ST.Doubts, PartForest: r.Forest.Doubts, PartClosest: r.Closest.Doubts} {
+		if len(doubts) == 0 || strings.Replace(doubts[0], "rows", "points", 1) != want {
+			t.Errorf("%s: doubts %q, want %q", part, doubts, want)
+		}
+	}
+}
+
+func TestColumnsThatDecideDistancesAreNamed(t *testing.T) {
+	s := typed(t, mixed(t, 60), 30)
+	spec := s.Model.Spec()
+	spec.Schema, spec.Kinds = nil, nil
+	x := flow.NewBatch(50, s.Model.Dim())
+	rng := rand.New(rand.NewPCG(5, 6))
+	for i := range x.X {
+		x.X[i] = rng.NormFloat64()
+	}
+	m, err := model.New(spec, s.Model.Net())
+	check(t, err)
+	s.Model = m
+	if doubts := s.unlikeUnits(x); doubts != nil {
+		t.Errorf("columns of one scale: %q", doubts)
+	}
+	for i := range x.N {
+		x.Row(i)[1] *= 1000
+	}
+	if doubts := s.unlikeUnits(x); len(doubts) != 1 || !strings.Contains(doubts[0], spec.Columns[1]) {
+		t.Errorf("got %q, want one that names %s", doubts, spec.Columns[1])
+	}
+}

@@ -91,9 +91,7 @@ func partLines(r eval.Report, part string) []Line {
 	case part == eval.PartCorrelations && r.Correlations != nil:
 		return correlations(r.Correlations)
 	case part == eval.PartForest && r.Forest != nil:
-		l := twoSample("C2ST, random forest", "rows", &r.Forest.C2ST)
-		l.doubts(untrusted, r.Forest.Doubts)
-		return l
+		return twoSample("C2ST, random forest", "rows", &r.Forest.C2ST)
 	case part == eval.PartClosest && r.Closest != nil:
 		return closest(r.Closest)
 	case part == eval.PartEfficacy && r.Efficacy != nil:
@@ -109,6 +107,7 @@ func partLines(r eval.Report, part string) []Line {
 func twoSample(name, of string, c *eval.C2ST) (l lines) {
 	l.head(name, "%.4f ± %.4f, %d samples against %d held-out %s (%.4g: not told apart), NFE %d", c.Accuracy, c.StdErr,
 		c.Points, c.Reference, of, c.Chance, c.NFE)
+	l.doubts(untrusted, c.Doubts)
 	return l
 }
 
@@ -119,8 +118,12 @@ func quality(q *eval.Quality) (l lines) {
 	}
 	l.head("samples", "%d against as many held-out points%s", q.Points, nfe)
 	if q.Distances != nil {
-		l.add("W2", "%s", known(q.W2))
-		l.add("sliced W2", "%s", known(q.SlicedW2))
+		unit := ", in the units of the data"
+		if q.Unit == eval.UnitModel {
+			unit = ", in standard deviations of the columns, after their transforms"
+		}
+		l.add("W2", "%s%s", known(q.W2), unit)
+		l.add("sliced W2", "%s%s", known(q.SlicedW2), unit)
 		l.add("MMD", "%s", known(q.MMD))
 	}
 	if q.Paths != nil {
@@ -128,6 +131,7 @@ func quality(q *eval.Quality) (l lines) {
 		l.add("NPE", "%s", known(q.NPE))
 		l.add("straightness", "%s", Decimals(q.Straightness))
 	}
+	l.doubts(untrusted, q.Doubts)
 	if p := q.Restoration; p != nil {
 		l.head("restoration", "%d images against their originals", p.Images)
 		l.add("PSNR", "%.2f dB (input: %.2f dB)", p.PSNR, p.InputPSNR)
@@ -162,6 +166,7 @@ func Likelihood(v *eval.Likelihood) []Line {
 	if v.Check != nil {
 		l.check(v.Check)
 	}
+	l.doubts(untrusted, v.Doubts)
 	return l
 }
 

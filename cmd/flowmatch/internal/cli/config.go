@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flowmatch/internal/choice"
 	"flowmatch/internal/settings"
 	"flowmatch/run"
 )
