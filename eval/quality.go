@@ -112,7 +112,8 @@ func (s Subject) quality(ctx context.Context) (q *Quality, astray string, err er
 
 // compareWith measures samples x beside the test points, both in data units, whose contexts
 // are given.
-func (s Subject) compareWith(ctx context.Context, q *Quality, x, test, context flow.Batch) (restoration, distances error) {
+func (s Subject) compareWith(ctx context.Context, q *Quality, x, test, context flow.Batch) (restoration,
+	distances error) {
 	if c := s.Model.Conditioner(); c != nil {
 		if err := c.Keep(x, context); err != nil {
 			return err, nil
@@ -158,8 +159,8 @@ func (s Subject) unlikeUnits(x flow.Batch) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("distances are in the units of the columns, whose deviations are from %.3g to %.3g: "+
-		"%s decides them; a run with schema: auto (data.schema) has distances in deviations of each column", least, most,
-		choice.Quote(spec.Columns[at]))}
+		"%s decides them; a run with schema: auto (data.schema) has distances in deviations of each column", least,
+		most, choice.Quote(spec.Columns[at]))}
 }
 
 // distances compares samples with as many points; both in data units. Beside an error there

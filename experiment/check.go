@@ -3,6 +3,7 @@ package experiment
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -13,19 +14,40 @@ import (
 
 // Check reports the first cell that is not done whose run cannot begin, or be measured: its
 // engine or its data are not there, or do not go with its settings or with the pictures of the
-// grid. Cells one after the other that have the same data open them once.
+// grid. Cells one after the other that have the same data open them once. Files that are not there are
+// told first, before any data are made or read.
 func Check(g Grid, cells []Cell) error {
 	var last opened
+	var todo []Cell
 	for _, c := range cells {
 		done, err := c.done(g)
 		if err != nil {
 			return err
 		}
-		if done {
+		if !done {
+			todo = append(todo, c)
+		}
+	}
+	for _, check := range []func(Cell) error{Cell.filesAreThere, func(c Cell) error { return last.check(g, c) }} {
+		for _, c := range todo {
+			if err := check(c); err != nil {
+				return fmt.Errorf("task %s, method %s, seed %d: %w", c.Task, c.Method, c.Seed, err)
+			}
+		}
+	}
+	return nil
+}
+
+// filesAreThere reports a file of data that is not; of patterns it knows nothing.
+func (c Cell) filesAreThere() error {
+	d := c.Config.Data
+	for _, path := range []string{d.Path, d.LabelsPath, d.TestPath, d.TestLabelsPath, d.ContextPath,
+		d.TestContextPath} {
+		if path == "" || strings.ContainsAny(path, "*?[{") {
 			continue
 		}
-		if err := last.check(g, c); err != nil {
-			return fmt.Errorf("task %s, method %s, seed %d: %w", c.Task, c.Method, c.Seed, err)
+		if _, err := os.Stat(path); err != nil {
+			return fmt.Errorf("data: %w", err)
 		}
 	}
 	return nil

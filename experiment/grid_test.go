@@ -2,6 +2,7 @@ package experiment_test
 
 import (
 	"errors"
+	"io/fs"
 	"reflect"
 	"strings"
 	"testing"
@@ -238,5 +239,24 @@ func TestGridsAreCheckedWithTheirData(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want an error with %q", c.new, err, c.want)
 		}
+	}
+}
+
+// Files that are not there are told before data of another task are made.
+func TestFilesAreLookedForFirst(t *testing.T) {
+	task := "tasks: [{name: made, set: {data: {name: gaussian, dim: 3, n: 1000000000000}}}, " +
+		"{name: read, set: {data: {path: none.csv}}}]\n"
+	text := "title: t\nmethods: [{name: FM}]\nseeds: [7]\nmeasure: [samples]\n" + task
+	g, err := experiment.Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells, err := g.Plan(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := experiment.Check(g, cells); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(),
+		"task read, method FM, seed 7: ") {
+		t.Errorf("got %v, want that none.csv is not there", err)
 	}
 }

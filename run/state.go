@@ -229,8 +229,8 @@ func progressOf(file string, step int, extra map[string]string) (p train.Progres
 	}
 	if text, ok := extra[keyBest]; ok {
 		if best, err := strconv.Atoi(text); err != nil || best < 1 || best > step {
-			return p, fmt.Errorf("run: checkpoint %s: the best state is that of step %s; want a step from 1 to %d", file,
-				choice.Quote(text), step)
+			return p, fmt.Errorf("run: checkpoint %s: the best state is that of step %s; want a step from 1 to %d",
+				file, choice.Quote(text), step)
 		}
 	}
 	return p, nil

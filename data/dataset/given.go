@@ -83,11 +83,11 @@ func ParseContext(text string, columns []string) (flow.Batch, error) {
 func ParsePoint(what, text string, columns []string) (flow.Batch, error) {
 	c := flow.NewBatch(1, len(columns))
 	seen := make([]bool, len(columns))
-	for part := range strings.SplitSeq(text, ",") {
-		name, value, ok := strings.Cut(part, "=")
-		name = strings.TrimSpace(name)
-		if !ok {
-			return c, fmt.Errorf("%s is no NAME=NUMBER; the %s is %s", choice.Quote(part), what, choice.List(columns))
+	for _, part := range partsOf(text) {
+		name, value := part.name, part.value
+		if !part.ok {
+			return c, fmt.Errorf("%s is no NAME=NUMBER; the %s is %s (a name with commas or = in it stands in quotes)",
+				choice.Quote(part.text), what, choice.List(columns))
 		}
 		if err := choice.Check(what, name, columns); err != nil {
 			return c, err

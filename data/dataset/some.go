@@ -49,20 +49,20 @@ func (c Config) ReadSome(path string, s *schema.Schema) (Some, error) {
 }
 
 // ParseSome reads one row from text such as "species=Adelie,mass=3500". A comma belongs to a value
-// where no NAME= follows. What [Some.CheckNames] reports is an error, and so is an odd number.
+// where no NAME= follows, and names and values may be quoted, as "a, b"="c=d". What [Some.CheckNames]
+// reports is an error, and so is an odd number.
 func ParseSome(text string, s *schema.Schema) (Some, error) {
 	var cells schema.Cells
 	var values []string
-	for part := range strings.SplitSeq(text, ",") {
-		name, value, ok := strings.Cut(part, "=")
+	for _, part := range partsOf(text) {
 		switch {
-		case ok:
-			cells.Names, values = append(cells.Names, strings.TrimSpace(name)), append(values, value)
+		case part.ok:
+			cells.Names, values = append(cells.Names, part.name), append(values, part.value)
 		case values == nil:
-			return Some{}, fmt.Errorf("%s is no NAME=VALUE; the columns are %s", choice.Quote(part),
-				choice.List(s.Names()))
+			return Some{}, fmt.Errorf("%s is no NAME=VALUE; the columns are %s (a name or a value with commas or = in "+
+				"it stands in quotes)", choice.Quote(part.text), choice.List(s.Names()))
 		default:
-			values[len(values)-1] += "," + part
+			values[len(values)-1] += "," + part.text
 		}
 	}
 	for k, name := range cells.Names {

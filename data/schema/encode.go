@@ -8,8 +8,8 @@ import (
 )
 
 // levelNoise is the deviation of the noise of levels, in units of their distance (docs/design/schema.md
-// has others beside it), and leastNoise and mostNoise are those that a schema from a file may have. What is drawn for a level
-// and is nearer to another is drawn again.
+// has others beside it), and leastNoise and mostNoise are those that a schema from a file may have. What is drawn
+// for a level and is nearer to another is drawn again.
 const levelNoise, leastNoise, mostNoise = 0.2, 0.01, 0.25
 
 // fits reports batches that are not of s: rows [N, C], or none, and points [N, Dim()].

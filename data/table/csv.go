@@ -128,7 +128,7 @@ func newCSVReader(r io.Reader, path string, opts Options) (*csvReader, error) {
 			usual = '\t'
 		}
 		if c.Comma = separatorOf(head, usual); c.Comma != usual {
-			c.note = fmt.Sprintf("its fields are separated by %q; if not, say by what with the delimiter option",
+			c.note = fmt.Sprintf("its fields are separated by %q (data.delimiter of a run file can say otherwise)",
 				c.Comma)
 		}
 	}

@@ -40,7 +40,8 @@ func contexts(cmd *cobra.Command, r *run.Run, text string) (g givens, err error)
 	case !given:
 		return g, nil
 	case spec.Schema != nil:
-		return g, usagef("--given is for sample: a log-density is that of whole rows of %s", r.Dir)
+		return g, usagef("--given of the table of %s is for sample, which draws the other columns: flowmatch sample "+
+			"%s --given ...; a log-density or a picture is of whole rows", r.Dir, r.Dir)
 	case columns == nil && r.Model.Conditioner() != nil:
 		return g, usagef("--given is for contexts of tables, and %s makes images from images", r.Dir)
 	case columns == nil:

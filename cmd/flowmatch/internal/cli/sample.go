@@ -36,17 +36,26 @@ type solved struct {
 	NFE     int      `json:"nfe"`
 	Seconds float64  `json:"seconds"`
 	Backend string   `json:"backend"`
+	columns int      // of a table with a schema; 0: of another
 }
 
 // solvedBy is what is said of points [N, D] that a run drew, or looked for, since start.
 func solvedBy(r *run.Run, x flow.Batch, seed uint64, solver string, nfe int, start time.Time) solved {
-	return solved{Run: r.Dir, N: x.N, Dim: x.D, Seed: seed, Solver: solver, NFE: nfe,
+	s := solved{Run: r.Dir, N: x.N, Dim: x.D, Seed: seed, Solver: solver, NFE: nfe,
 		Seconds: time.Since(start).Seconds(), Backend: r.Model.Net().Engine().Name()}
+	if schema := r.Model.Spec().Schema; schema != nil {
+		s.columns = len(schema.Columns)
+	}
+	return s
 }
 
 // head writes the first two lines of a result; what are its points.
 func (s solved) head(w io.Writer, what string) {
-	fmt.Fprintf(w, "%s of %d dimensions, seed %d, in %s\n", what, s.Dim, s.Seed, strings.Join(s.Files, ", "))
+	of := fmt.Sprintf("%d dimensions", s.Dim)
+	if s.columns > 0 { // the coordinates of a level are none of the reader's
+		of = fmt.Sprintf("%d columns", s.columns)
+	}
+	fmt.Fprintf(w, "%s of %s, seed %d, in %s\n", what, of, s.Seed, strings.Join(s.Files, ", "))
 	fmt.Fprintf(w, "solver\t%s, NFE %d, %.2f s on backend %s\n", s.Solver, s.NFE, s.Seconds, s.Backend)
 }
 
@@ -240,7 +249,8 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 		"missing part of the images of --condition, for a run without a condition to complete: "+
 			strings.Join(image.Masks(), ", "))
 	fl.StringVar(&f.given, "given", "", givenUsage+"(--n samples of each, in its order), or test for held-out rows; "+
-		"of a table with data.schema: auto any of its columns, as NAME=VALUE,... or a file of rows")
+		"of a table with data.schema: auto any of its columns, as NAME=VALUE,... or a file of rows; "+
+		"names and values with commas or = stand in double quotes")
 	fl.BoolVar(&f.mode, "map", false, "the most likely point of each context or class, in place of samples")
 	fl.StringVar(&f.out, "out", "", "file to write: .csv, .npy or .png")
 	fl.Float64Var(&f.eta, "eta", 0, "share of ancestral noise in ddim, from 0 (none) to 1 (ddpm)")

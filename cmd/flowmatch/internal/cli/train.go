@@ -174,6 +174,9 @@ flowmatch config describes the keys of a run file.`,
 }
 
 func (a *app) train(ctx context.Context, file string, f trainFlags) (result, error) {
+	if err := notAFolder(file); err != nil {
+		return nil, err
+	}
 	read := run.ReadConfig
 	if isTable(file) {
 		read = a.sizedTable
@@ -195,6 +198,20 @@ func (a *app) train(ctx context.Context, file string, f trainFlags) (result, err
 			run.ErrSettings, run.ErrInTheWay)
 	}
 	return res, nil
+}
+
+// notAFolder reports a folder in the place of a run file, with what to give instead.
+func notAFolder(file string) error {
+	info, err := os.Stat(file)
+	if err != nil || !info.IsDir() {
+		return nil // what is wrong with it is told where it is read
+	}
+	if run.Begun(file) {
+		return usagef("%s is the folder of a run; to go on with its training: flowmatch train %s --out %s --resume",
+			file, filepath.Join(file, run.ConfigFile), file)
+	}
+	return usagef("%s is a folder; give a table or a run file. To learn the pictures in it, write a run file with "+
+		"data: {path: %s} and net: {unet: {}}; examples/folder.yaml is one", file, file)
 }
 
 // sameFile says whether two names are of one file.
