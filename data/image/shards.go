@@ -247,8 +247,8 @@ func (e member) label(text []byte, labels map[string]int32) (bool, error) {
 	v, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	good := err == nil && v >= 0 && v < files.MaxClasses
 	if ext == ".cls" && !good {
-		return false, fmt.Errorf("%s is not a class label; want a whole number from 0 to %d", choice.Quote(string(text)),
-			files.MaxClasses-1)
+		return false, fmt.Errorf("%s is not a class label; want a whole number from 0 to %d",
+			choice.Quote(string(text)), files.MaxClasses-1)
 	}
 	if _, known := labels[stem(e.name)]; good && (ext == ".cls" || !known) { // .cls goes before .txt
 		labels[stem(e.name)] = int32(v)
