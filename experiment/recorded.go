@@ -24,7 +24,7 @@ func (a recorded) with(b recorded) recorded {
 var (
 	recordedOfRuns = recorded{values: []string{
 		"threads", "measure_seconds", "steps", "seconds", "ms_per_step", "weights", "evaluations_per_step",
-		"val_loss", // where there are validation points; each objective has its own scale
+		"val_loss",                    // where there are validation points; each objective has its own scale
 		"nll_check", "nll_check_peer", // of peers
 	}}
 	recordedOfFits = recorded{

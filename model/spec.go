@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -192,7 +193,7 @@ func (m *Model) derive() (err error) {
 	}
 	*spec = spec.named()
 	m.source = path.Source(m.scheduler)
-	if err := m.precondition(); err != nil {
+	if err := cmp.Or(m.precondition(), spec.checkLevels()); err != nil {
 		return err
 	}
 	if spec.Source != nil {

@@ -1,11 +1,14 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
+	"flowmatch/nn"
 )
 
 // Units maps points between data units and model units: a [data.Standardizer] or a
@@ -25,6 +28,32 @@ func (s Spec) Units() Units {
 		return s.Schema
 	case s.Standardizer != nil:
 		return s.Standardizer
+	}
+	return nil
+}
+
+// Levels returns what a network may know of the levels of a table: those of the Schema, in units of
+// the scale of the data; nil without both.
+func (s Spec) Levels() []nn.Levels {
+	if s.Schema == nil || s.Precondition == nil {
+		return nil
+	}
+	scale := cmp.Or(s.Precondition.Data, 1)
+	var all []nn.Levels
+	for _, l := range s.Schema.Levels() {
+		to := nn.Levels{At: l.At, Noise: l.Noise / scale, Shares: l.Shares}
+		for k := range l.On {
+			to.Off, to.On = append(to.Off, l.Off[k]/scale), append(to.On, l.On[k]/scale)
+		}
+		all = append(all, to)
+	}
+	return all
+}
+
+// checkLevels reports levels of the network that are not those of the table.
+func (s Spec) checkLevels() error {
+	if len(s.Net.Levels) > 0 && !reflect.DeepEqual(s.Net.Levels, s.Levels()) {
+		return fmt.Errorf("%w: the levels of the network are not those of the schema and the precondition", ErrSpec)
 	}
 	return nil
 }

@@ -12,7 +12,8 @@ type arch struct {
 	cfg Config
 	layout
 	body   body
-	shards int // parts that the loss of a batch is cut into; see Engine.shards
+	levels *levels // nil: no coordinates are of levels
+	shards int     // parts that the loss of a batch is cut into; see Engine.shards
 	// embeddedInput says that the contexts that come in are embedded already.
 	embeddedInput bool
 }
@@ -59,7 +60,7 @@ func newArch(cfg Config, shards int) (m *arch, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	m = &arch{cfg: cfg, shards: shards}
+	m = &arch{cfg: cfg, shards: shards, levels: newLevels(cfg.Levels, cfg.Dim)}
 	if image, key := cfg.image(); key != "" && len(image) == 0 {
 		return nil, fmt.Errorf("nn: %s.image is missing: height, width and channels", key)
 	}
@@ -128,7 +129,8 @@ func (c Config) StepBytes(batch int, o StepOptions) float64 {
 // forward is that of the body, which sees the coordinates that are shown and does not move them: see
 // [Config].Shown.
 func (m *arch) forward(p []*Node, at input) *Node {
-	return at.hidden(m.body.forward(p, at.seen()))
+	at = at.seen()
+	return at.hidden(m.levels.apply(dual{v: m.body.forward(p, at)}, dual{v: at.x}, at.t).v)
 }
 
 // tangents is that of the body, which must be in forward mode.
@@ -140,8 +142,14 @@ func (m *arch) tangents(p []*Node, at input, along direction) (f, df *Node) {
 		}
 		along.e = at.hidden(e)
 	}
-	f, df = m.body.(forwardMode).tangents(p, at.seen(), along)
-	return at.hidden(f), at.hidden(df)
+	at = at.seen()
+	f, df = m.body.(forwardMode).tangents(p, at, along)
+	e := along.e
+	if e.Rank() == 2 {
+		e = InsertAxes(e, 0)
+	}
+	out := m.levels.apply(dual{f, df}, dual{at.x, e}, at.t)
+	return at.hidden(out.v), at.hidden(out.d)
 }
 
 // hasTangents says whether the body can carry tangents forward.

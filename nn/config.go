@@ -48,6 +48,10 @@ type Config struct {
 	// values and known is 1 there, both are 0 elsewhere; x is 0 there, and so is f, so that a solve
 	// moves the others alone. It is for perceptrons. Default: whether train.shown is set.
 	Shown bool `yaml:"shown,omitempty" json:"shown,omitempty"`
+	// Levels are coordinates of which the net has the exact posterior as far as they tell it
+	// themselves: see [Levels]. It is for perceptrons of preconditioned models. Default: those of
+	// the columns of a table, where they are learnt with precondition_levels.
+	Levels []Levels `yaml:"-" json:"levels,omitempty"`
 	// Average makes the net u(x, t, s), the average velocity of a flow on its way
 	// from x at time t to time s. Its second input is the length s-t, with the
 	// features of a time, so that s = t, the velocity itself, is the same input at
@@ -165,6 +169,9 @@ func (c Config) Validate() error {
 	if c.Context < 0 {
 		return fmt.Errorf("nn: condition is %d; it must be how many numbers a context has, or 0 for no context",
 			c.Context)
+	}
+	if err := c.validateLevels(); err != nil {
+		return err
 	}
 	if c.Residual != nil {
 		if c.OfImages() {

@@ -34,8 +34,12 @@ type Config struct {
 	// so that every path and prediction trains equally well; default true for the objective cfm
 	// on Gaussian paths, which alone can use it. Then weighting unit weighs errors of these
 	// targets, and times are shares of the data in x_t, τ.
-	Precondition *bool           `yaml:"precondition" json:"precondition"`
-	Coupling     coupling.Config `yaml:"coupling" json:"coupling"` // how noise x_0 and data x_1 are paired
+	Precondition *bool `yaml:"precondition" json:"precondition"`
+	// PreconditionLevels is whether the network has what the coordinates of a level say of it
+	// themselves, and learns the rest; default true for the levels of data.schema: auto with
+	// precondition: true.
+	PreconditionLevels *bool           `yaml:"precondition_levels,omitempty" json:"precondition_levels,omitempty"`
+	Coupling           coupling.Config `yaml:"coupling" json:"coupling"` // how noise x_0 and data x_1 are paired
 	// the network: a perceptron, or net.unet or net.dit for images
 	Net nn.Config `yaml:"net" json:"net"`
 	// Conditional is whether the network is given the labels of the data; default false.
@@ -71,6 +75,9 @@ func (c Config) Defaults() Config {
 	if c.Precondition == nil {
 		c.Precondition = &able
 	}
+	if c.PreconditionLevels == nil && c.levelled() == nil {
+		c.PreconditionLevels = new(true)
+	}
 	steps := c.Train.Steps
 	c.Train = c.Train.DefaultsFor(c.Net, *c.Precondition && able)
 	if c.Net.OfImages() {
@@ -95,6 +102,19 @@ func (c Config) sized(set *data.Set) Config {
 	}
 	c.Train.Steps = train.StepsFor(images, c.Train.Batch)
 	return c
+}
+
+// levelled reports settings with which no levels are learnt with a precondition. c has its defaults.
+func (c Config) levelled() error {
+	switch {
+	case !c.Data.Typed():
+		return errors.New("precondition_levels is for tables with data.schema: auto; leave it out")
+	case !*c.Precondition:
+		return errors.New("precondition_levels needs precondition: true; leave it out")
+	case c.Net.OfImages():
+		return errors.New("precondition_levels is for perceptrons; leave it out")
+	}
+	return nil
 }
 
 // preconditionable reports an objective or a path that preconditioning is not for.
@@ -175,6 +195,11 @@ func (c Config) compatible() error {
 	}
 	if *c.Precondition {
 		if err := c.preconditionable(); err != nil {
+			return err
+		}
+	}
+	if levels := c.PreconditionLevels; levels != nil && *levels {
+		if err := c.levelled(); err != nil {
 			return err
 		}
 	}

@@ -40,15 +40,15 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 	if s.cfg.Net, err = netFor(s.cfg, s.set); err != nil {
 		return nil, err
 	}
+	spec, err := s.spec()
+	if err != nil {
+		return nil, err
+	}
 	net, err := model.ReadWeights(weights, eng, s.cfg.Net)
 	if err != nil {
 		return nil, err
 	}
 	s.cfg.Net = net.Config()
-	spec, err := s.spec()
-	if err != nil {
-		return nil, err
-	}
 	if s.model, err = model.New(spec, net); err != nil {
 		return nil, err
 	}

@@ -71,6 +71,7 @@ var keyDocs = map[string]string{
 	"source.stds":                  "The standard deviations of the components of a mixture, one number each; left out, they come from noise.",
 	"source.weights":               "The weights of the components of a mixture, one number each; they need not sum to 1. Left out, those of means are equal, others random.",
 	"precondition":                 "Whether inputs and targets of the network are scaled to unit variance, so that every path and prediction trains equally well; default true for the objective cfm on Gaussian paths, which alone can use it. Then weighting unit weighs errors of these targets, and times are shares of the data in x_t, τ.",
+	"precondition_levels":          "Whether the network has what the coordinates of a level say of it themselves, and learns the rest; default true for the levels of data.schema: auto with precondition: true.",
 	"coupling":                     "How noise x_0 and data x_1 are paired.",
 	"coupling.name":                "Empty means independent.",
 	"coupling.reg":                 "Of sinkhorn; 0 means 0.05.",

@@ -183,6 +183,9 @@ func parseWritten(text []byte, set []string) (Config, error) {
 	var given Config
 	if _, err := settings.Read(&given, settings.File(text)); err == nil { // else loading reports it
 		was = slices.Concat(was, beforeOf[given.Train.Objective])
+		if given.Data.Typed() {
+			was = append(was, "precondition_levels=false")
+		}
 	}
 	w := settings.Written{Text: text, Before: settings.Settings(was), Retired: retired}
 	c, _, err := settings.LoadWritten[Config](w, settings.Settings(set)...)

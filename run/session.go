@@ -256,15 +256,15 @@ func (c Config) Check(set *data.Set) (err error) {
 // build makes the model, and the objective that the data and the Config ask for.
 func (s *session) build(ctx context.Context, eng *nn.Engine, begun bool) (err error) {
 	cfg := &s.cfg
+	spec, err := s.spec()
+	if err != nil {
+		return err
+	}
 	net, err := nn.New(eng, cfg.Net, cfg.Seed)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	cfg.Net = net.Config()
-	spec, err := s.spec()
-	if err != nil {
-		return err
-	}
 	if s.objective, err = s.newObjective(ctx, eng, spec, begun); err != nil {
 		return err
 	}
@@ -355,8 +355,14 @@ func (s *session) spec() (model.Spec, error) {
 		return spec, err
 	}
 	spec.NoDensity, spec.NoScore = kind.Limits(s.cfg.Coupling.Name)
-	s.warnings, err = s.cfg.scale(&spec, s.set)
-	return spec, err
+	if s.warnings, err = s.cfg.scale(&spec, s.set); err != nil {
+		return spec, err
+	}
+	if levels := s.cfg.PreconditionLevels; levels != nil && *levels {
+		s.cfg.Net.Levels = spec.Levels()
+		spec.Net = s.cfg.Net
+	}
+	return spec, nil
 }
 
 func specOf(cfg Config, set *data.Set) model.Spec {
