@@ -75,18 +75,18 @@ func OptimizerFor(c Config, batch int) string {
 
 // RateFor returns the learning rate that was measured to do best for networks of that
 // configuration with an optimizer: 0.01 for perceptrons; with AdamW less for those wider than
-// 64, in proportion to 1/width. For UNets it is 0.004, less for those of more than 32 channels
-// in proportion to 1/channels, and for transformers 0.001.
+// 64, in proportion to 1/width. For networks of images it is 0.004, less for UNets of more than 32
+// channels, and for transformers wider than 64, in the same proportion.
 func RateFor(c Config, optimizer string) float64 {
 	const rate, width = 1e-2, 64
-	const unetRate, unetChannels = 4e-3, 32
+	const imageRate, unetChannels, ditWidth = 4e-3, 32, 64
 	widths := c.Widths()
 	switch {
 	case c.UNet != nil:
 		channels := c.Defaults().UNet.Channels
-		return unetRate * min(1, unetChannels/float64(channels))
-	case widths == nil:
-		return 1e-3
+		return imageRate * min(1, unetChannels/float64(channels))
+	case c.DiT != nil:
+		return imageRate * min(1, ditWidth/float64(c.Defaults().DiT.Width))
 	}
 	if widest := slices.Max(widths); optimizer == AdamW && widest > width {
 		return rate * width / float64(widest)

@@ -148,7 +148,8 @@ func TestTheOptimizerAndTheRateOfANetwork(t *testing.T) {
 		{Config{UNet: &UNet{Channels: 10}}, 256, AdamW, 4e-3},
 		{Config{UNet: &UNet{Channels: 32}}, 256, AdamW, 4e-3},
 		{Config{UNet: &UNet{Channels: 128}}, 256, AdamW, 1e-3},
-		{Config{DiT: &DiT{}}, 4096, AdamW, 1e-3},
+		{Config{DiT: &DiT{Width: 64}}, 4096, AdamW, 4e-3},
+		{Config{DiT: &DiT{Width: 512}}, 4096, AdamW, 5e-4},
 	} {
 		name := OptimizerFor(c.net, c.batch)
 		if rate := RateFor(c.net, name); name != c.name || rate != c.rate {

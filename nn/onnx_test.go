@@ -30,6 +30,7 @@ func exported() map[string]Config {
 			DiT: &DiT{Image: []int{8, 6, 2}, Width: 16, Depth: 2, Heads: 2}},
 		"unet of blocks that resize": {Dim: 8 * 8, Context: 2 * 8 * 8, UNet: &UNet{Image: []int{8, 8, 1}, Channels: 6,
 			Mult: []int{1, 2}, Blocks: 1, Embedding: addEmbedding, ResblockUpdown: true}},
+		"levels of a table":         {Dim: 5, Hidden: []int{9}, Levels: someLevels()},
 		"perceptron with a context": {Dim: 2, Hidden: []int{9}, Context: 3},
 		"unet of odd sizes": {Dim: 7 * 5, UNet: &UNet{Image: []int{7, 5, 1}, Channels: 6,
 			Mult: []int{1, 1, 2}, Blocks: 1}},

@@ -111,7 +111,8 @@ var plainDocs = map[string]string{
 		"25 passes over the images, at least 2,000 steps and at most 10,000.",
 	"train.batch": "The number of examples in a step; default 256, for net.unet and net.dit 64.",
 	"train.lr": "The highest learning rate. Default 0.01 for perceptrons; with adamw and layers wider " +
-		"than 64, 0.64/width; for UNets 0.004, beyond 32 channels 0.128/channels; for transformers 0.001.",
+		"than 64, 0.64/width; for UNets 0.004, beyond 32 channels 0.128/channels; " +
+		"for transformers 0.004, wider than 64 0.256/width.",
 	"train.schedule": "The learning rate after the warm-up: it stays the same (constant), decreases along " +
 		"half a cosine (cosine, default), or decreases along a line, as in the paper (poly).",
 	"train.warmup": "The number of steps at the start in which the learning rate increases; 0 (default): none.",

@@ -22,7 +22,7 @@ func ForTable(rows, held, coordinates, asked int) []string {
 		least, most  = 2000, 20000
 		passes       = 400
 		validations  = 40 // of the whole training
-		patience     = 8
+		patience     = 16
 		narrow, wide = 64, 256
 	)
 	steps := min(max(least, passes*rows/batch), most)
