@@ -129,8 +129,15 @@ func (c Config) StepBytes(batch int, o StepOptions) float64 {
 // forward is that of the body, which sees the coordinates that are shown and does not move them: see
 // [Config].Shown.
 func (m *arch) forward(p []*Node, at input) *Node {
+	f, _ := m.judge(p, at)
+	return f
+}
+
+// judge is forward with the chances of the levels.
+func (m *arch) judge(p []*Node, at input) (*Node, chances) {
 	at = at.seen()
-	return at.hidden(m.levels.apply(dual{v: m.body.forward(p, at)}, dual{v: at.x}, at.t).v)
+	f, of := m.levels.apply(dual{v: m.body.forward(p, at)}, dual{v: at.x}, at.t)
+	return at.hidden(f.v), of
 }
 
 // tangents is that of the body, which must be in forward mode.
@@ -148,7 +155,7 @@ func (m *arch) tangents(p []*Node, at input, along direction) (f, df *Node) {
 	if e.Rank() == 2 {
 		e = InsertAxes(e, 0)
 	}
-	out := m.levels.apply(dual{f, df}, dual{at.x, e}, at.t)
+	out, _ := m.levels.apply(dual{f, df}, dual{at.x, e}, at.t)
 	return at.hidden(out.v), at.hidden(out.d)
 }
 

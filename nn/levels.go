@@ -81,61 +81,88 @@ func newLevels(groups []Levels, dim int) *levels {
 	return h
 }
 
-// apply turns what a body returns, f with its derivatives, into what the network returns. x is its
-// input z [N, D] with its derivatives, t [N] its time 4τ − 2, where τ = c/(c + s).
-func (h *levels) apply(f, x dual, t *Node) dual {
-	if h == nil {
-		return f
-	}
-	g := t.Graph()
-	row := func(v []float32) *Node { return InsertAxes(Const(g, v), 0) }
-	off, step, noise := row(h.off), row(h.step), Square(row(h.noise))
+// row is a constant, the same for every point.
+func row(g *Graph, v []float32) *Node { return InsertAxes(Const(g, v), 0) }
+
+// angles returns the weights c of y and s of the noise, [N, 1], at the time t = 4c/(c + s) − 2, [N].
+func angles(t *Node) (c, s *Node) {
 	share := InsertAxes(MulScalar(AddScalar(t, 2), 0.25), 1)
 	norm := Rsqrt(Add(Square(share), Square(OneMinus(share))))
-	c, s := Mul(share, norm), Mul(OneMinus(share), norm)
+	return Mul(share, norm), Mul(OneMinus(share), norm)
+}
+
+// apply turns what a body returns, f with its derivatives, into what the network returns, and the
+// chances of levels. x is its input z [N, D] with its derivatives, t [N] its time.
+func (h *levels) apply(f, x dual, t *Node) (dual, chances) {
+	if h == nil {
+		return f, chances{}
+	}
+	g := t.Graph()
+	off, step, noise, mask := row(g, h.off), row(g, h.step), Square(row(g, h.noise)), row(g, h.mask)
+	c, s := angles(t)
 	v := Add(Mul(Square(c), noise), Square(s))
 
 	// log π, but for a constant: the odds of each level.
 	lean := Div(Mul(c, step), v) // d log π/dz
-	odds := dual{v: Add(Add(f.v, row(h.prior)), Mul(lean, Sub(x.v, Mul(c, Add(off, MulScalar(step, 0.5))))))}
+	odds := dual{v: Add(Add(f.v, row(g, h.prior)), Mul(lean, Sub(x.v, Mul(c, Add(off, MulScalar(step, 0.5))))))}
 	if f.d != nil {
 		odds.d = Add(f.d, Mul(InsertAxes(lean, 1), x.d))
 	}
-	pi := h.softmax(odds)
+	of := h.softmax(odds)
 
-	mu := Add(off, Mul(step, pi.v))
+	mu := Add(off, Mul(step, of.pi.v))
 	pull := Div(Mul(c, OneMinus(noise)), v)
 	w := Mul(s, Sub(mu, Mul(pull, Sub(x.v, Mul(c, mu)))))
-	mask := row(h.mask)
 	out := dual{v: Add(Mul(mask, w), Mul(OneMinus(mask), f.v))}
 	if f.d != nil {
-		dmu := Mul(InsertAxes(step, 1), pi.d)
 		wide := func(y *Node) *Node { return InsertAxes(y, 1) }
+		dmu := Mul(wide(step), of.pi.d)
 		dw := Mul(wide(s), Sub(dmu, Mul(wide(pull), Sub(x.d, Mul(wide(c), dmu)))))
 		out.d = Add(Mul(wide(mask), dw), Mul(wide(OneMinus(mask)), f.d))
 	}
-	return out
+	return out, of
 }
 
-// softmax returns the probabilities of levels, zero at other coordinates.
-func (h *levels) softmax(odds dual) dual {
+// chances are the probabilities π of levels, zero at other coordinates, with the odds and the sums that
+// they are made of: π = exp(odds)/total.
+type chances struct {
+	pi          dual
+	odds, total *Node
+}
+
+func (h *levels) softmax(odds dual) chances {
 	g := odds.v.Graph()
-	row := func(v []float32) *Node { return InsertAxes(Const(g, v), 0) }
-	part, mask, same := row(h.part), row(h.mask), Const(g, h.same)
+	part, mask, same := row(g, h.part), row(g, h.mask), Const(g, h.same)
 	odds.v = Sub(odds.v, linear(Mul(odds.v, part), same))
 	if odds.d != nil {
 		odds.d = Sub(odds.d, linear(Mul(odds.d, InsertAxes(part, 1)), same))
 	}
 	l := ClipScalar(odds.v, -mostOdds, mostOdds)
 	e := Mul(Exp(l), mask)
-	total := Add(linear(e, same), row(h.alone))
+	total := Add(linear(e, same), row(g, h.alone))
 	pi := dual{v: Div(e, total)}
 	if odds.d != nil {
 		within := Mul(ConvertDType(Equal(l, odds.v), l.DType()), pi.v)
 		d := Mul(InsertAxes(within, 1), odds.d)
 		pi.d = Sub(d, Mul(InsertAxes(pi.v, 1), linear(d, same)))
 	}
-	return pi
+	return chances{pi, l, total}
+}
+
+// errors puts the cross-entropy of levels in the places of their squared errors, [N, D]: −log π of the
+// level that a value has, at its coordinate, or at that of the other of two levels. What it has is
+// what the input z and the target w say: y = c z + s w.
+func (h *levels) errors(squared *Node, of chances, z, w, t *Node) *Node {
+	// Of one-hot numbers with little noise the softmax of so many times them is one-hot.
+	const sharp = mostOdds
+	g := t.Graph()
+	c, s := angles(t)
+	mask, alone := row(g, h.mask), row(g, h.alone)
+	y := Div(Sub(Add(Mul(c, z), Mul(s, w)), row(g, h.off)), Add(row(g, h.step), OneMinus(mask)))
+	is := StopGradient(h.softmax(dual{v: MulScalar(Sub(y, MulScalar(alone, 0.5)), sharp)}).pi.v)
+	log := Log(of.total)
+	entropy := Add(Mul(is, Sub(log, of.odds)), Mul(Mul(alone, OneMinus(is)), log))
+	return Add(Mul(mask, entropy), Mul(OneMinus(mask), squared))
 }
 
 // validateLevels reports levels that are none of the points of the network, or that it cannot have.

@@ -23,32 +23,44 @@ func someLevels() []Levels {
 	}
 }
 
+// chance returns the probabilities of the levels of one group given z, by Bayes' rule.
+func chance(g Levels, z []float64, c, s float64) []float64 {
+	p, total := make([]float64, len(g.Shares)), 0.0
+	for level := range p {
+		log := math.Log(g.Shares[level])
+		for k, m := range g.means(level) {
+			log -= math.Pow(z[k]-c*m, 2) / (2 * (c*c*g.Noise*g.Noise + s*s))
+		}
+		p[level] = math.Exp(log)
+		total += p[level]
+	}
+	for level := range p {
+		p[level] /= total
+	}
+	return p
+}
+
+// means are the coordinates of a level without noise.
+func (g Levels) means(level int) []float64 {
+	m := append([]float64(nil), g.Off...)
+	switch {
+	case len(m) > 1:
+		m[level] = g.On[level]
+	case level == 1:
+		m[0] = g.On[0]
+	}
+	return m
+}
+
 // posterior returns E[w | z] of one group, of a mixture of normal laws, one for each level: of a level the mean
 // of w is linear in z, by the regression of one normal number on another.
 func posterior(g Levels, z []float64, c, s float64) []float64 {
-	w, total, out := len(z), 0.0, make([]float64, len(z))
-	for level := range g.Shares {
-		mean, log := make([]float64, w), math.Log(g.Shares[level])
-		for k := range w {
-			on := k == level
-			if w == 1 {
-				on = level == 1
-			}
-			if mean[k] = g.Off[k]; on {
-				mean[k] = g.On[k]
-			}
-			v := c*c*g.Noise*g.Noise + s*s
-			log -= math.Pow(z[k]-c*mean[k], 2) / (2 * v)
-		}
-		p := math.Exp(log)
-		total += p
-		for k, m := range mean {
-			variance, covariance := c*c*g.Noise*g.Noise+s*s, s*c*g.Noise*g.Noise-c*s
+	out := make([]float64, len(z))
+	for level, p := range chance(g, z, c, s) {
+		variance, covariance := c*c*g.Noise*g.Noise+s*s, s*c*g.Noise*g.Noise-c*s
+		for k, m := range g.means(level) {
 			out[k] += p * (s*m + covariance/variance*(z[k]-c*m))
 		}
-	}
-	for k := range out {
-		out[k] /= total
 	}
 	return out
 }
@@ -78,6 +90,65 @@ func TestANetworkThatKnowsNothingHasThePosteriorOfIndependentLevels(t *testing.T
 					t.Errorf("share %g, point %d, coordinate %d: %g, want %g", share, i, k, got, w)
 				}
 			}
+		}
+	}
+}
+
+// Of a network that knows nothing the loss is −log of the posterior of the level that a value has, and
+// elsewhere the squared error; of what is shown there is none.
+func TestTheCrossEntropyOfLevels(t *testing.T) {
+	cfg := leveled["shown"]
+	net := newNet(t, cfg)
+	net, err := net.WithWeights(make([]float32, net.NumWeights()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 3
+	ex := NewExamples(n, 5)
+	ex.Loss.CrossEntropy = true
+	has := [n][]int{{0, 1}, {2, 0}, {1, 1}} // the levels of each
+	x0 := randomPoints(n, 5, 3)
+	for i := range n {
+		ex.X1.Row(i)[0] = 0.7
+		for j, g := range cfg.Levels {
+			for k := range g.On {
+				v := g.Off[k]
+				if has[i][j] == k && len(g.On) > 1 || has[i][j] == 1 && len(g.On) == 1 {
+					v = g.On[k]
+				}
+				ex.X1.Row(i)[g.At+k] = v + 0.1*float64(k-1)
+			}
+		}
+		copy(ex.X0.Row(i), x0[5*i:])
+		share := []float64{0.2, 0.6, 0.95}[i]
+		norm := math.Hypot(share, 1-share)
+		ex.T[i], ex.Weight[i] = 4*share-2, 1+float64(i)
+		ex.Alpha[i], ex.Sigma[i] = share/norm, (1-share)/norm
+		ex.G1[i], ex.G0[i] = ex.Sigma[i], -ex.Alpha[i]
+	}
+	ex.Given.Shown = flow.NewBatch(n, 5)
+	for i := range ex.Given.Shown.X {
+		ex.Given.Shown.X[i] = math.NaN()
+	}
+	ex.Given.Shown.Row(1)[4] = ex.X1.Row(1)[4]
+	got, err := net.Loss(ex)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		c, s := ex.Alpha[i], ex.Sigma[i]
+		want := math.Pow(s*ex.X1.Row(i)[0]-c*ex.X0.Row(i)[0], 2)
+		for j, g := range cfg.Levels {
+			z := make([]float64, len(g.On))
+			for k := range z {
+				z[k] = c*ex.X1.Row(i)[g.At+k] + s*ex.X0.Row(i)[g.At+k]
+			}
+			if i != 1 || j != 1 {
+				want -= math.Log(chance(g, z, c, s)[has[i][j]])
+			}
+		}
+		if want *= ex.Weight[i] / 5; math.Abs(got[i]-want) > 1e-5*(1+want) {
+			t.Errorf("the loss of example %d is %g, want %g", i, got[i], want)
 		}
 	}
 }

@@ -59,6 +59,9 @@ type Loss struct {
 	// 1/(|Δ|² + Offset)^p, a constant to the gradient: MeanFlow's adaptive loss. 0: no
 	// such weight.
 	Power, Offset float64
+	// CrossEntropy takes −log of the probability of the level that a value has, in the place of
+	// the squared error of its coordinates, of a network with Config.Levels.
+	CrossEntropy bool
 }
 
 // MostParts is the most parts of ByParts: each is an evaluation of the network in a step.
@@ -209,7 +212,9 @@ func (m *arch) batchLoss(p, ahead []*Node, b examples, l Loss) *Node {
 }
 
 // plain is l for examples that keep their targets.
-func (l Loss) plain() Loss { return Loss{Power: l.Power, Offset: l.Offset} }
+func (l Loss) plain() Loss {
+	return Loss{Power: l.Power, Offset: l.Offset, CrossEntropy: l.CrossEntropy}
+}
 
 // losses returns the losses of the examples, in one part or two.
 func (m *arch) losses(p, ahead []*Node, b examples, l Loss) (parts []*Node) {
@@ -233,7 +238,10 @@ func (m *arch) exampleLoss(p, ahead []*Node, b examples, l Loss) *Node {
 		at.s = Reshape(column(6), n)
 	}
 	target := Add(Mul(g1, b.x1), Mul(g0, b.x0))
-	var f *Node
+	var (
+		f  *Node
+		of chances
+	)
 	switch l.Average {
 	case ByIdentity, ByExample:
 		own := ahead
@@ -252,9 +260,13 @@ func (m *arch) exampleLoss(p, ahead []*Node, b examples, l Loss) *Node {
 	case ByParts:
 		f, target = m.forward(p, at), StopGradient(m.parted(ahead, at, l.Parts))
 	default:
-		f = m.forward(p, at)
+		f, of = m.judge(p, at)
 	}
-	each := ReduceMean(Square(Sub(f, at.hidden(target))), 1)
+	errors := Square(Sub(f, at.hidden(target)))
+	if l.CrossEntropy && m.levels != nil {
+		errors = at.hidden(m.levels.errors(errors, of, at.x, target, at.t))
+	}
+	each := ReduceMean(errors, 1)
 	if l.Power > 0 {
 		d := float64(m.cfg.Dim)
 		each = Mul(each, StopGradient(Exp(MulScalar(Log(AddScalar(MulScalar(each, d), l.Offset)), -l.Power))))

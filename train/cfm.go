@@ -152,6 +152,7 @@ func (o CFM) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 		read.Label = make([]int32, ex.X1.N) // for the coupling alone
 	}
 	o.makeRoom(ex)
+	ex.Loss = o.loss(m)
 	if err := o.Data.Fill(ex.X1, read, step); err != nil {
 		return fmt.Errorf("train: data of step %d: %w", step, err)
 	}
@@ -167,6 +168,13 @@ func (o CFM) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 		}
 	}
 	return nil
+}
+
+// loss returns that of the examples: with unit weights levels have their cross-entropy, which other
+// weightings, factors of a squared error, are not for.
+func (o CFM) loss(m *model.Model) nn.Loss {
+	unit := o.Weighting == Unit || o.Weighting == ""
+	return nn.Loss{CrossEntropy: unit && len(m.Net().Config().Levels) > 0}
 }
 
 // needsLabels reports whether the coupling transports within classes.
@@ -194,6 +202,7 @@ func (o CFM) heldOut(m *model.Model, held data.Finite, batch int) (*nn.Examples,
 	ex := nn.NewExamples(n, x1.D)
 	ex.X1, ex.Given = x1, taken(m, given)
 	o.makeRoom(ex)
+	ex.Loss = o.loss(m)
 	o.Seed = rng.Uint64() // apart from every training step
 	for from := 0; from < n; from += batch {
 		to := min(from+batch, n)
