@@ -157,6 +157,9 @@ func (n *Net) check(ex *Examples) error {
 	if !n.arch.cfg.Average && (ex.S != nil || ex.Loss.Average != "") {
 		return fmt.Errorf("%w: examples with the ends of time spans", ErrNoAverage)
 	}
+	if ex.Loss.CrossEntropy && n.arch.levels == nil {
+		return errors.New("nn: the loss has a cross-entropy of levels, and the network has no Levels; leave one out")
+	}
 	if err := ex.Loss.validate(size); err != nil {
 		return err
 	}

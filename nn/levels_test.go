@@ -131,6 +131,10 @@ func TestTheCrossEntropyOfLevels(t *testing.T) {
 		ex.Given.Shown.X[i] = math.NaN()
 	}
 	ex.Given.Shown.Row(1)[4] = ex.X1.Row(1)[4]
+	plain := newNet(t, Config{Dim: 5, Hidden: []int{9, 7}, Shown: true})
+	if _, err := plain.Loss(ex); err == nil || !strings.Contains(err.Error(), "no Levels") {
+		t.Errorf("of a network without levels: %v", err)
+	}
 	got, err := net.Loss(ex)
 	if err != nil {
 		t.Fatal(err)
