@@ -63,11 +63,15 @@ func solve(ctx context.Context, s ode.Solver, f flow.Field, x flow.Batch, lo, hi
 	if a, ok := s.Control.(ode.Adaptive); !ok || !a.Each {
 		return s.Solve(ctx, f.Velocity, x.X, lo, hi)
 	}
-	some := func(rows []int, ts []float64) (func(dx, x []float64) error, error) {
+	return s.SolvePoints(ctx, pointsOf(f, lo), x.X, x.D, lo, hi)
+}
+
+// pointsOf returns f of points at times of their own, in a solve from time lo.
+func pointsOf(f flow.Field, lo float64) ode.PointsFunc {
+	return func(rows []int, ts []float64) (func(dx, x []float64) error, error) {
 		g, err := flow.AtTimes(f, rows, ts)
 		return func(dx, x []float64) error { return g.Velocity(dx, lo, x) }, err
 	}
-	return s.SolvePoints(ctx, some, x.X, x.D, lo, hi)
 }
 
 // watched returns the solver with step called with the share of the time from t0 to t1

@@ -85,6 +85,8 @@ type points struct {
 	asked   []int     // the rows of this evaluation
 	in, out []float64 // [len(rows), d]
 	rhs     func(dx, x []float64) error
+
+	seen *frames // states at some times; nil: none are asked for
 }
 
 // point is where one point stands.
@@ -147,18 +149,14 @@ func (p *points) solve() error {
 	}
 	p.observe()
 	for p.left > 0 {
-		if err := p.gather(); err != nil {
-			return err
-		}
-		for _, part := range []func() error{p.first, p.lengths, p.stages} {
+		for _, part := range []func() error{p.tell, p.gather, p.first, p.lengths, p.stages, p.ends, p.take} {
 			if err := part(); err != nil {
 				return err
 			}
 		}
-		p.take()
 		p.observe()
 	}
-	return nil
+	return p.tell()
 }
 
 // gather leaves out the points that have arrived, once that halves the number of the rows.
@@ -331,7 +329,7 @@ func (p *points) stages() error {
 }
 
 // take takes the steps that their control accepts, and leaves out who has arrived.
-func (p *points) take() {
+func (p *points) take() error {
 	for j, i := range p.rows {
 		if !p.on[j] {
 			continue
@@ -340,6 +338,9 @@ func (p *points) take() {
 		next := p.at[i].tNext
 		if ok, _ := p.ctl.accept(&p.r, next); ok { // the error of accept is that of given steps
 			h, last := next-p.r.t, p.r.m.Stages()-1
+			if err := p.keep(i, next); err != nil {
+				return err
+			}
 			copy(p.r.x, p.r.y)
 			p.r.t = next
 			if p.r.haveFirst = p.r.fsal; p.r.fsal {
@@ -355,6 +356,7 @@ func (p *points) take() {
 			p.drop(j)
 		}
 	}
+	return nil
 }
 
 // observe shows the point that is furthest behind, or the end of all.

@@ -205,3 +205,67 @@ func ExampleSolver_SolvePoints() {
 	fmt.Printf("%.6f %.6f\n", x[0], x[1])
 	// Output: 0.904837 0.006738
 }
+
+// TestStatesOfPointsAreThoseOfEachAlone: at times between, and where they arrive.
+func TestStatesOfPointsAreThoseOfEachAlone(t *testing.T) {
+	const n = 40
+	for _, m := range adaptiveMethods() {
+		for _, ts := range [][]float64{{0, 0.01, 0.3, 0.31, 1}, {1, 0.5, 0.2}, {0.3}} {
+			a := Adaptive{RTol: 1e-6, ATol: 1e-6, MaxStep: 0.3}
+			x, f, one := spirals(n)
+			want, ends := make([][]float64, len(ts)), slices.Clone(x)
+			for k := range want {
+				want[k] = make([]float64, len(x))
+			}
+			for i := range n {
+				_, err := Solver{Method: m, Control: a}.SolveAt(t.Context(), one(i), ends[2*i:2*i+2], ts,
+					func(k int, x []float64) error {
+						copy(want[k][2*i:], x)
+						return nil
+					})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			a.Each = true
+			var got [][]float64
+			_, err := Solver{Method: m, Control: a}.SolvePointsAt(t.Context(), f, x, 2, ts,
+				func(k int, x []float64) error {
+					if k != len(got) {
+						t.Errorf("%s: state %d comes after %d", m.Name, k, len(got))
+					}
+					got = append(got, x)
+					return nil
+				})
+			if err != nil || !slices.Equal(x, ends) || !slices.EqualFunc(got, want, slices.Equal) {
+				t.Errorf("%s at %v: %v, other ends or states", m.Name, ts, err)
+			}
+		}
+	}
+}
+
+// TestStatesOfAPointThatFailsAreNone: those before its end are there, and all of the others.
+func TestStatesOfAPointThatFailsAreNone(t *testing.T) {
+	x := []float64{1, 1}
+	f := func(rows []int, _ []float64) (func(dx, x []float64) error, error) {
+		return func(dx, x []float64) error {
+			for j, i := range rows {
+				dx[j] = float64(i) * 2 * x[j] * x[j] // x = 1/(1 - 2t) of point 1
+			}
+			return nil
+		}, nil
+	}
+	s := Solver{Method: Dopri5, Control: Adaptive{RTol: 1e-6, ATol: 1e-6, Each: true}}
+	var got [][]float64
+	_, err := s.SolvePointsAt(t.Context(), f, x, 1, []float64{0, 0.25, 0.75, 1}, func(_ int, x []float64) error {
+		got = append(got, x)
+		return nil
+	})
+	if some := (*PointsError)(nil); !errors.As(err, &some) || !slices.Equal(some.Points, []int{1}) {
+		t.Fatalf("%v, want point 1 to fail", err)
+	}
+	if len(got) != 4 || math.Abs(got[1][1]-2) > 1e-4 || !math.IsNaN(got[2][1]) || !math.IsNaN(got[3][1]) ||
+		got[3][0] != 1 {
+		t.Errorf("states %v", got)
+	}
+}
