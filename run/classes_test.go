@@ -45,11 +45,11 @@ func TestClassesStayThoseOfTheModel(t *testing.T) {
 		t.Fatalf("%d classes %q; want 3, of the labels 1, 2 and 3", spec.Net.Classes, spec.ClassNames)
 	}
 	for name, want := range map[string]int32{"1": 0, "3": 2} {
-		if k, err := r.Class(name); err != nil || k != want {
+		if k, err := r.Model.Spec().Class(name); err != nil || k != want {
 			t.Errorf("class %s is %d (error %v), want %d", name, k, err, want)
 		}
 	}
-	if _, err := r.Class("0"); err == nil {
+	if _, err := r.Model.Spec().Class("0"); err == nil {
 		t.Error("class 0, which was never seen, is one")
 	}
 

@@ -11,7 +11,7 @@ import (
 // Runs that share data.split_seed are evaluated on the same points, whatever their seeds.
 func TestRunsOfOneSplitAreEvaluatedOnTheSamePoints(t *testing.T) {
 	table := filepath.Join(t.TempDir(), "a.csv")
-	csv(t, table, 200, 0)
+	csvText(t, table, 200, 0)
 	of := func(set ...string) (*Run, []float64) {
 		c := parseText(t, fmt.Sprintf("data: {path: %q, test: 60}\nnet: {hidden: [4]}\ntrain: {steps: 2, batch: 8}",
 			table), set...)

@@ -1,15 +1,10 @@
 package run
 
 import (
-	"fmt"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 
-	"flowmatch/data"
 	"flowmatch/flow"
-	"flowmatch/internal/choice"
 	"flowmatch/plot"
 )
 
@@ -68,42 +63,9 @@ func (r *Run) common(label []int32, lines int, line func(i int) int) []string {
 		}
 		class[k] = l
 	}
-	names := make([]string, lines)
+	all, names := r.Model.Spec().Classes(), make([]string, lines)
 	for k, c := range class {
-		names[k] = r.className(int(c))
+		names[k] = all[c]
 	}
 	return names
-}
-
-// className is the name of a class: its folder's, or its number.
-func (r *Run) className(class int) string { return r.ClassNames()[class] }
-
-// ClassNames returns the names of the classes that the model takes labels of: those of
-// folders, or numbers; none of a run that is not conditional.
-func (r *Run) ClassNames() []string {
-	spec := r.Model.Spec()
-	return data.NameClasses(spec.ClassNames, spec.Net.Classes)
-}
-
-// Class returns the number of a class: that of the name or, where no name is a number, of
-// the number itself, which may be written as 1.0. The error says what the classes are.
-func (r *Run) Class(name string) (int32, error) {
-	names := r.ClassNames()
-	if k := slices.Index(names, name); k >= 0 {
-		return int32(k), nil
-	}
-	what, numbers := choice.List(names), names
-	if r.Model.Spec().ClassNames == nil {
-		what = fmt.Sprintf("0 to %d, without names", len(names)-1)
-	} else if _, ok := data.ClassNumbers(names); !ok {
-		numbers = data.NameClasses(nil, len(names))
-		what += fmt.Sprintf(", by their numbers 0 to %d", len(names)-1)
-	}
-	if v, err := strconv.ParseFloat(strings.TrimSpace(name), 64); err == nil {
-		// A number however it is written, as 1.0.
-		if k := slices.Index(numbers, strconv.FormatFloat(v, 'f', -1, 64)); k >= 0 {
-			return int32(k), nil
-		}
-	}
-	return 0, fmt.Errorf("run: no class is called %s; the classes of %s are %s", choice.Quote(name), r.Dir, what)
 }

@@ -81,9 +81,9 @@ func TestAClassIsFoundByItsNameOrNumber(t *testing.T) {
 		{few, "7.0", 2}, {few, "0", -1}, {few, "2", 1}, {pets, "cat", 0}, {pets, "1.5", 1}, {pets, "1.0", 1},
 		{pets, "0", 0}, {pets, "2", -1}, {pets, "dog", -1},
 	} {
-		k, err := c.r.Class(c.name)
+		k, err := c.r.Model.Spec().Class(c.name)
 		if found := err == nil; found != (c.want >= 0) || found && k != c.want {
-			t.Errorf("%q of %q: class %d (error %v), want %d", c.name, c.r.ClassNames(), k, err, c.want)
+			t.Errorf("%q of %q: class %d (error %v), want %d", c.name, c.r.Model.Spec().Classes(), k, err, c.want)
 		}
 	}
 }

@@ -139,7 +139,7 @@ func TestTheBestStateDoesNotOutliveEarlyStopping(t *testing.T) {
 }
 
 // csv writes a table of n rows with a column that shifts.
-func csv(t *testing.T, file string, n int, shift float64) {
+func csvText(t *testing.T, file string, n int, shift float64) {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString("height,width\n")
@@ -156,7 +156,7 @@ func csv(t *testing.T, file string, n int, shift float64) {
 func TestTheDataOfARun(t *testing.T) {
 	folder := t.TempDir()
 	here, there, dir := filepath.Join(folder, "a.csv"), filepath.Join(folder, "b.csv"), filepath.Join(folder, "run")
-	csv(t, here, 100, 0)
+	csvText(t, here, 100, 0)
 	config := func(path string, steps int) Config {
 		c, err := ParseConfig(
 			fmt.Appendf(nil, "data: {path: %q}\nnet: {hidden: [4]}\ntrain: {steps: %d, batch: 8}\n", path, steps), nil)
@@ -209,7 +209,7 @@ func TestTheDataOfARun(t *testing.T) {
 	if _, err := Train(t.Context(), config(there, 6), dir, TrainOptions{Resume: true}); err != nil {
 		t.Errorf("the same data elsewhere: %v", err)
 	}
-	csv(t, there, 100, 1)
+	csvText(t, there, 100, 1)
 	if _, err := Train(t.Context(), config(there, 8), dir, TrainOptions{Resume: true}); !errors.Is(err, ErrChanged) ||
 		!strings.Contains(err.Error(), "hold other numbers") {
 		t.Errorf("other data of the same name: %v", err)
@@ -220,7 +220,7 @@ func TestTheDataOfARun(t *testing.T) {
 func TestARunIsEvaluatedOnItsOwnColumns(t *testing.T) {
 	folder := t.TempDir()
 	file, dir := filepath.Join(folder, "a.csv"), filepath.Join(folder, "run")
-	csv(t, file, 100, 0)
+	csvText(t, file, 100, 0)
 	text := fmt.Appendf(nil, "data: {path: %q}\nnet: {hidden: [4]}\ntrain: {steps: 4, batch: 8}\n"+
 		"eval: {samples: 5}\n", file)
 	c, err := ParseConfig(text, nil)
@@ -251,7 +251,7 @@ func TestARunIsEvaluatedOnItsOwnColumns(t *testing.T) {
 		t.Errorf("with its columns in another order NLL is %g, was %g; warnings %q", got.Likelihood.NLL,
 			want.Likelihood.NLL, got.Warnings)
 	}
-	csv(t, file, 100, 1)
+	csvText(t, file, 100, 1)
 	if r, err = Open(dir, ""); err != nil {
 		t.Fatal(err)
 	}

@@ -62,8 +62,8 @@ func dataOf(dir string, o OpenOptions) error {
 func TestTheFolderOfAStranger(t *testing.T) {
 	folder := t.TempDir()
 	table, secret := filepath.Join(folder, "a.csv"), filepath.Join(folder, "secret.csv")
-	csv(t, table, 100, 0)
-	csv(t, secret, 100, 0)
+	csvText(t, table, 100, 0)
+	csvText(t, secret, 100, 0)
 	dir := filepath.Join(folder, "run")
 	onTable(t, dir, table)
 	own := filepath.Join(dir, ConfigFile)
@@ -108,7 +108,7 @@ func TestTheFolderOfAStranger(t *testing.T) {
 
 	// Within the folder, and not by a link.
 	inside, link := filepath.Join(dir, "data.csv"), filepath.Join(dir, "link.csv")
-	csv(t, inside, 100, 0)
+	csvText(t, inside, 100, 0)
 	rewrite(t, own, secret, "data.csv")
 	if err := dataOf(dir, OpenOptions{}); err != nil {
 		t.Errorf("a path within: %v", err)
@@ -139,7 +139,7 @@ func TestTheFolderOfAStranger(t *testing.T) {
 func TestAFolderWithoutVersionsIsAStrangers(t *testing.T) {
 	folder := t.TempDir()
 	table := filepath.Join(folder, "a.csv")
-	csv(t, table, 100, 0)
+	csvText(t, table, 100, 0)
 	dir := filepath.Join(folder, "run")
 	onTable(t, dir, table)
 	own := filepath.Join(dir, ConfigFile)
@@ -212,7 +212,7 @@ func TestATrainingWithoutAKeySaysSo(t *testing.T) {
 	}
 	folder := t.TempDir()
 	table := filepath.Join(folder, "a.csv")
-	csv(t, table, 100, 0)
+	csvText(t, table, 100, 0)
 	text := fmt.Sprintf("data: {path: %q}\nnet: {hidden: [4]}\ntrain: {steps: 4, batch: 8}\n", table)
 	train := func(text, dir string) (told string) {
 		o := TrainOptions{Unsealed: func(keys []string, why error) { told = fmt.Sprint(keys, why) }}

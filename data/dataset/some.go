@@ -3,7 +3,9 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -48,9 +50,63 @@ func (c Config) ReadSome(path string, s *schema.Schema) (Some, error) {
 	return Some{Cells: cells, X: x, Odd: table.Tell(odd, cells.Where)}, table.Faults(path, faults, cells.Where)
 }
 
+// SomeOf returns rows as JSON has them, each with values by the names of columns: see
+// [schema.Schema.ParseValues]. A column that a row lacks is not known there.
+func SomeOf(rows []map[string]any, s *schema.Schema) (Some, error) {
+	var some Some
+	for _, c := range s.Columns { // in the order of the table, and others behind
+		if slices.ContainsFunc(rows, func(row map[string]any) bool { _, has := row[c.Name]; return has }) {
+			some.Names = append(some.Names, c.Name)
+		}
+	}
+	for _, row := range rows {
+		for _, name := range slices.Sorted(maps.Keys(row)) {
+			if !slices.Contains(some.Names, name) {
+				some.Names = append(some.Names, name)
+			}
+		}
+	}
+	for _, name := range some.Names {
+		var t schema.Texts
+		for _, row := range rows {
+			text := ""
+			if v := row[name]; v != nil {
+				text = fmt.Sprint(v)
+			}
+			t.Add(text)
+		}
+		some.Columns = append(some.Columns, t)
+	}
+	some.Cells.Rows = len(rows)
+	x, faults, odd := s.ParseValues(rows)
+	if some.X, some.Odd = x, table.Tell(odd, rowNumber); len(faults) > 0 {
+		return some, toldOf(faults)
+	}
+	return some, nil
+}
+
+// PointsOf returns whole rows as JSON has them as points [N, D] in data units: see
+// [schema.Schema.ParseWhole] and [schema.Schema.Points], which rng drives in the order of the rows.
+func PointsOf(rows []map[string]any, s *schema.Schema, rng *rand.Rand) (flow.Batch, error) {
+	x, faults := s.ParseWhole(rows)
+	if len(faults) > 0 {
+		return flow.Batch{}, toldOf(faults)
+	}
+	points := flow.NewBatch(x.N, s.Dim())
+	s.Points(points, x, func(int) *rand.Rand { return rng })
+	return points, nil
+}
+
+// toldOf is the error of faults of rows that are in no file.
+func toldOf(faults []schema.Fault) error {
+	return errors.New(strings.Join(table.Tell(faults, rowNumber), "; "))
+}
+
+func rowNumber(row int) string { return fmt.Sprintf("row %d", row+1) }
+
 // ParseSome reads one row from text such as "species=Adelie,mass=3500". A comma belongs to a value
-// where no NAME= follows, and names and values may be quoted, as "a, b"="c=d". What [Some.CheckNames]
-// reports is an error, and so is an odd number.
+// where no NAME= follows, and names and values may be quoted, as "a, b"="c=d". What
+// [schema.Schema.CheckNames] reports is an error, and so is an odd number.
 func ParseSome(text string, s *schema.Schema) (Some, error) {
 	var cells schema.Cells
 	var values []string
@@ -85,23 +141,5 @@ func ParseSome(text string, s *schema.Schema) (Some, error) {
 			wrong = append(wrong, fmt.Errorf("%s has no value: leave it out", choice.Quote(name)))
 		}
 	}
-	return p, errors.Join(append(wrong, p.CheckNames(s))...)
-}
-
-// CheckNames reports columns that say nothing of the others: those that the data do not have, or that are not
-// learnt.
-func (p Some) CheckNames(s *schema.Schema) error {
-	for _, name := range p.Names {
-		at := slices.IndexFunc(s.Columns, func(c schema.Column) bool { return c.Name == name })
-		if at < 0 {
-			return choice.Check("column", name, s.Names()) // it is none of these either
-		}
-		switch c := s.Columns[at]; {
-		case c.Kind == schema.Identifier:
-			return fmt.Errorf("column %s is an identifier, which is not learnt: leave it out", choice.Quote(name))
-		case c.Kind == schema.Constant:
-			return fmt.Errorf("column %s is %s in all rows: leave it out", choice.Quote(name), choice.Quote(c.Value))
-		}
-	}
-	return nil
+	return p, errors.Join(append(wrong, s.CheckNames(cells.Names))...)
 }

@@ -98,12 +98,19 @@ func (c Column) parse(t Texts, value func(c Column, text string) (float64, strin
 
 // value returns the number that a text stands for, or what is wrong with it.
 func (c Column) value(text string) (v float64, problem string) {
-	v, problem = c.read(text)
-	if z := c.Code; problem == "" && z != nil && v == v && !c.Kind.levels() && !c.takes(v) {
-		return 0, fmt.Sprintf("is out of what the column can be, from %s to %s (transform %s)", c.write(c.Lo),
-			c.write(c.Hi), z.Transform)
+	if v, problem = c.read(text); problem == "" {
+		problem = c.beyond(v)
 	}
 	return v, problem
+}
+
+// beyond says that a value is out of what the transform takes; empty: it is not.
+func (c Column) beyond(v float64) string {
+	if z := c.Code; z == nil || v != v || c.Kind.levels() || c.takes(v) {
+		return ""
+	}
+	return fmt.Sprintf("is out of what the column can be, from %s to %s (transform %s)", c.write(c.Lo), c.write(c.Hi),
+		c.Code.Transform)
 }
 
 // read is value whatever the transform takes.
@@ -201,29 +208,6 @@ func (s *Schema) Header() (names []string) {
 		}
 	}
 	return names
-}
-
-// Values returns a row x [C] in data units as JSON has it, under [Schema.Header]: numbers where the
-// column is of numbers, nil for what is missing, and else the texts of [Schema.Text].
-func (s *Schema) Values(x []float64) (values []any) {
-	fields, at := s.Text(x), 0
-	for _, c := range s.Columns {
-		if c.Kind == Identifier {
-			continue
-		}
-		var value any = fields[len(values)]
-		if c.Learnt() {
-			switch v := x[at]; {
-			case math.IsNaN(v):
-				value = nil
-			case c.Kind == Real || c.Kind == Integer:
-				value = v
-			}
-			at++
-		}
-		values = append(values, value)
-	}
-	return values
 }
 
 // Text returns a row x [C] in data units as the texts of a file, under [Schema.Header]: constants

@@ -40,7 +40,7 @@ func TestLabelsOfATableAreWhatItSays(t *testing.T) {
 		succeed(t, "logp", dir, "--data", file, "-q")
 	}
 	code, _, stderr := invoke(t, "sample", dir, "--n", "2", "--label", "0", "--out", file)
-	if want := `no class is called "0"; the classes of ` + dir + ` are "1", "2", "7"`; code != exitUsage ||
+	if want := `no class is called "0"; the classes are "1", "2", "7"`; code != exitUsage ||
 		!strings.Contains(stderr, want) {
 		t.Errorf("exit code %d, %q; want 2 and %q", code, stderr, want)
 	}
@@ -62,7 +62,7 @@ func TestALabelIsAskedForByItsNumberOrName(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "s.csv")
 	dir := classes(t) // a law, whose classes have no names
 	code, _, stderr := invoke(t, "sample", dir, "--n", "2", "--label", "virginica", "--out", file)
-	if want := `no class is called "virginica"; the classes of ` + dir + ` are 0 to 1, without names`; code !=
+	if want := `no class is called "virginica"; the classes are 0 to 1, without names`; code !=
 		exitUsage || !strings.Contains(stderr, want) {
 		t.Errorf("exit code %d, %q; want 2 and %q", code, stderr, want)
 	}

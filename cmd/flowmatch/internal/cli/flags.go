@@ -259,7 +259,7 @@ func labels(cmd *cobra.Command, r *run.Run, label string, n int, otherwise []int
 	if !r.Conditional() {
 		return nil, usagef("--label is for conditional models, and %s is not one", r.Dir)
 	}
-	class, err := r.Class(label)
+	class, err := r.Model.Spec().Class(label)
 	if err != nil {
 		return nil, usagef("--label: %w", err)
 	}

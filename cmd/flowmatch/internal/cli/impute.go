@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -115,37 +114,37 @@ func (a *app) impute(cmd *cobra.Command, dir string, f imputeFlags) (result, err
 	if err != nil {
 		return nil, fmt.Errorf("--data: %w", ofFile(err))
 	}
-	h, err := holesOf(some, s)
+	h, err := run.HolesOf(some, s)
 	if err != nil {
-		return nil, fmt.Errorf("--data: %s: %w", f.data, err)
+		return nil, usagef("--data: %s: %w", f.data, err)
 	}
 	if f.n > 1 && slices.Contains(some.Names, imputation) {
 		return nil, usagef("--n %d numbers the tables in a column %q, and %s has one: give it another name", f.n,
 			imputation, f.data)
 	}
-	if err := memory.Check(fmt.Sprintf("--n %d of %d rows", f.n, len(h.rows)),
-		4*8*float64(f.n)*float64(len(h.rows))*float64(r.Model.Dim())); err != nil {
+	if err := memory.Check(fmt.Sprintf("--n %d of %d rows", f.n, len(h.Rows)),
+		4*8*float64(f.n)*float64(len(h.Rows))*float64(r.Model.Dim())); err != nil {
 		return nil, err
 	}
 	how, err := r.Config.Eval.Sampler()
 	if err != nil {
 		return nil, err
 	}
-	res := imputeResult{Run: r.Dir, Data: f.data, File: f.out, Rows: some.X.N, Filled: len(h.rows), Missing: h.missing,
-		N: f.n, Seed: f.seed, Solver: how.String(), Backend: r.Model.Net().Engine().Name(), Warnings: h.warnings}
+	res := imputeResult{Run: r.Dir, Data: f.data, File: f.out, Rows: some.X.N, Filled: len(h.Rows), Missing: h.Missing,
+		N: f.n, Seed: f.seed, Solver: how.String(), Backend: r.Model.Net().Engine().Name(), Warnings: h.Warnings}
 	start := time.Now()
-	if n := f.n * len(h.rows); n > 0 {
+	var filled flow.Batch
+	if n := f.n * len(h.Rows); n > 0 {
 		a.status("filling in %d rows", n)
-		known := some.X.Rows(slices.Repeat(h.rows, f.n))
 		drawn, err := r.Model.Sample(cmd.Context(), model.SampleOptions{N: n, Seed: f.seed, Sampler: how,
-			Given: flow.Given{Shown: s.Shown(known, true)}, Progress: a.watch("rows", n)})
+			Given: flow.Given{Shown: h.Shown(f.n)}, Progress: a.watch("rows", n)})
 		if err != nil {
 			return nil, err
 		}
-		h.values, res.NFE = rowsOf(s, drawn.X, s.Complete), drawn.Stats.NFE
+		filled, res.NFE = h.Filled(drawn.X), drawn.Stats.NFE
 	}
 	res.Seconds = time.Since(start).Seconds()
-	return res, f.write(some, s, h)
+	return res, f.write(some, s, h, filled)
 }
 
 // openChecked opens the run for flags that are right, and returns what the columns of its table hold.
@@ -179,73 +178,8 @@ func (f *imputeFlags) openChecked(cmd *cobra.Command, dir string) (*run.Run, *sc
 // imputation is the column that numbers the tables of several imputations.
 const imputation = "imputation"
 
-// holes are the values that are missing in a table, and what they are filled with.
-type holes struct {
-	rows     []int          // in which a value is missing
-	missing  map[string]int // how many, by column
-	fields   []int          // of each column of the file its place among the texts of a row, -1: it is not learnt
-	learnt   []int          // of each column of the file its place among the values of a row, -1: it has none
-	values   flow.Batch     // [n·len(rows), C] of the rows without holes, n times
-	warnings []string
-}
-
-// holesOf finds the missing values of a table.
-func holesOf(some dataset.Some, s *schema.Schema) (h holes, err error) {
-	names, header := s.Names(), s.Header()
-	h.missing, h.warnings = map[string]int{}, slices.Clone(some.Notes)
-	for _, name := range names {
-		if !slices.Contains(some.Names, name) {
-			h.warnings = append(h.warnings, fmt.Sprintf("there is no column %s: nothing is known of its values, and "+
-				"they are not written", choice.Quote(name)))
-		}
-	}
-	if len(h.warnings)-len(some.Notes) == len(names) {
-		return h, usagef("it has none of the columns that were learnt, %s", choice.List(names))
-	}
-	lacks := make([]bool, some.X.N)
-	for k, name := range some.Names {
-		h.fields = append(h.fields, slices.Index(header, name))
-		h.learnt = append(h.learnt, slices.Index(names, name))
-		count := 0
-		for i := range some.X.N {
-			if h.isHole(some, i, k) {
-				count++
-				lacks[i] = lacks[i] || h.fields[k] >= 0
-			}
-		}
-		switch {
-		case count > 0 && h.fields[k] < 0:
-			h.warnings = append(h.warnings, fmt.Sprintf("column %s is not learnt: its %d missing values stay so",
-				choice.Quote(name), count))
-		case count > 0:
-			h.missing[name] = count
-		}
-	}
-	for i, lack := range lacks {
-		if lack {
-			h.rows = append(h.rows, i)
-		}
-	}
-	if h.rows == nil {
-		h.warnings = append(h.warnings, "no value is missing: the rows are as they were")
-	}
-	for _, odd := range some.Odd {
-		h.warnings = append(h.warnings, odd+"; it stays, and is taken for the nearest value of the data")
-	}
-	return h, nil
-}
-
-// isHole says whether the value of a row is missing in column k of the file.
-func (h holes) isHole(some dataset.Some, row, k int) bool {
-	if h.learnt[k] >= 0 { // where NA may be a level
-		return math.IsNaN(some.X.Row(row)[h.learnt[k]])
-	}
-	c := some.Columns[k]
-	return schema.IsMissing(c.Values[c.Index[row]])
-}
-
 // write writes the table, filled in, once or several times.
-func (f *imputeFlags) write(some dataset.Some, s *schema.Schema, h holes) error {
+func (f *imputeFlags) write(some dataset.Some, s *schema.Schema, h run.Holes, filled flow.Batch) error {
 	return atomicfile.WriteFile(f.out, func(w io.Writer) error {
 		out := csv.NewWriter(w)
 		switch d := []rune(some.Delimiter); {
@@ -264,13 +198,16 @@ func (f *imputeFlags) write(some dataset.Some, s *schema.Schema, h holes) error 
 			out.Write(number(imputation, some.Names)) // errors stay in the writer until Flush
 		}
 		for k := range f.n {
-			for i, next := 0, k*len(h.rows); i < some.X.N; i++ {
+			for i, next := 0, k*len(h.Rows); i < some.X.N; i++ {
 				fields := make([]string, len(some.Names))
 				for c, column := range some.Columns {
 					fields[c] = column.Values[column.Index[i]]
 				}
-				if next < (k+1)*len(h.rows) && h.rows[next-k*len(h.rows)] == i {
-					h.fill(fields, some, i, s.Text(h.values.Row(next)))
+				if holes := h.Of(i); holes != nil {
+					texts := s.Text(filled.Row(next))
+					for _, hole := range holes {
+						fields[hole.Column] = texts[hole.Field]
+					}
 					next++
 				}
 				out.Write(number(strconv.Itoa(k+1), fields))
@@ -279,13 +216,4 @@ func (f *imputeFlags) write(some dataset.Some, s *schema.Schema, h holes) error 
 		out.Flush()
 		return out.Error()
 	})
-}
-
-// fill puts the texts of a row without holes into the fields of one with them.
-func (h holes) fill(fields []string, some dataset.Some, row int, texts []string) {
-	for k, at := range h.fields {
-		if at >= 0 && h.isHole(some, row, k) {
-			fields[k] = texts[at]
-		}
-	}
 }

@@ -125,9 +125,9 @@ func (a *app) mode(cmd *cobra.Command, r *run.Run, ext string, f sampleFlags) (r
 		warnings = append(warnings, fmt.Sprintf("%d of %d points were still rising when the steps ran out: the "+
 			"density may be flat, or have no top", len(res.Unsettled), n))
 	}
-	p := eval.Prompt{Given: given}
 	var more []string
-	res.Files, more, err = a.writeSamples(r, f.out, ext, model.Samples{X: modes.X, LogP: modes.LogP}, p, context, 0)
+	res.Files, more, err = a.writeSamples(r, f.out, ext, run.Drawn{X: modes.X, LogP: modes.LogP, Label: given.Label,
+		Context: context}, eval.Prompt{Given: given}, 0)
 	res.Warnings = slices.Concat(warnings, more)
 	return res, err
 }

@@ -98,7 +98,7 @@ type plotFlags struct {
 
 // chosen returns the coordinates that --columns names, of which there are two.
 func (f *plotFlags) chosen(r *run.Run) (axes [2]int, err error) {
-	names := columnNames(r.Model.Spec())
+	names := r.Model.Spec().ColumnNames()
 	if len(f.columns) != 2 || f.columns[0] == f.columns[1] {
 		return axes, usagef("--columns %s; it needs two different columns of %s", strings.Join(f.columns, ","),
 			choice.Cut(strings.Join(names, ", ")))
@@ -382,7 +382,7 @@ func (f *plotFlags) ofContext(cmd *cobra.Command, r *run.Run) (warnings []string
 	if !cmd.Flags().Changed("truth") {
 		return warnings, nil
 	}
-	truth, err := readPoints("--truth", "point", f.truth, columnNames(r.Model.Spec()))
+	truth, err := readPoints("--truth", "point", f.truth, r.Model.Spec().ColumnNames())
 	if err != nil {
 		return nil, err
 	}

@@ -302,12 +302,8 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 		}
 	}
 	var more []string
-	if f.complete && ext != ".png" {
-		sch := r.Model.Spec().Schema
-		res.Files, err = []string{f.out}, writeTyped(f.out, ext, sch, rowsOf(sch, s.X, sch.Complete))
-	} else {
-		res.Files, more, err = a.writeSamples(r, f.out, ext, s, p, contextsOf(r, context, p, f.n), f.cols)
-	}
+	res.Files, more, err = a.writeSamples(r, f.out, ext, run.Drawn{X: s.X, Label: p.Given.Label, LogP: s.LogP,
+		Context: contextsOf(r, context, p, f.n), Complete: f.complete}, p, f.cols)
 	res.Warnings = slices.Concat(res.Warnings, warnings, more)
 	if some && err == nil {
 		res.Unsolved = slices.Sorted(slices.Values(failed.Points))

@@ -1,12 +1,9 @@
 package cli
 
 import (
-	"encoding/csv"
 	"fmt"
-	"io"
 	"math"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,7 +12,6 @@ import (
 	"flowmatch/data/schema"
 	"flowmatch/data/table"
 	"flowmatch/flow"
-	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
 	"flowmatch/run"
 	"flowmatch/train"
@@ -58,28 +54,18 @@ func (f *sampleFlags) checkTyped(r *run.Run, ext string) error {
 		return usagef("--complete is for tables that were learnt with data.schema: auto, and %s was not", r.Dir)
 	case s == nil:
 		return nil
-	case f.complete && !slices.ContainsFunc(s.Columns, misses):
+	case f.complete && !s.MissesValues():
 		return usagef("--complete has no effect: no value is missing in the data of %s", r.Dir)
 	}
 	if f.logp {
 		return usagef("--logp is for tables of numbers, and rows of %s have levels or a grid: draw samples, and then "+
 			"evaluate them by flowmatch logp %s --data FILE", r.Dir, quote(r.Dir))
 	}
-	if ext != ".npy" {
-		return nil
-	}
-	for _, c := range s.Columns {
-		number := c.Kind == schema.Real || c.Kind == schema.Integer
-		if c.Kind != schema.Identifier && !number {
-			return usagef("--out %q holds numbers alone, and column %s is %s; give a .csv", f.out, choice.Quote(c.Name),
-				c.Kind)
-		}
+	if err := s.CheckNumbers(); ext == ".npy" && err != nil {
+		return usagef("--out %q: %w; give a .csv", f.out, err)
 	}
 	return nil
 }
-
-// misses says whether a column that is learnt has missing values.
-func misses(c schema.Column) bool { return c.Learnt() && c.Missing > 0 }
 
 // shown reads what sample gives rows of a table with a schema: --given, of any columns, and --complete, that
 // no value is missing. The zero value is that of neither.
@@ -121,7 +107,7 @@ func (f *sampleFlags) known(r *run.Run, s *schema.Schema) (flow.Batch, error) {
 	if err != nil {
 		return some.X, fmt.Errorf("--given: %w", ofFile(err))
 	}
-	if err := some.CheckNames(s); err != nil {
+	if err := s.CheckNames(some.Names); err != nil {
 		return some.X, usagef("--given: %w (%s)", err, f.given)
 	}
 	if len(some.Odd) > 0 {
@@ -134,31 +120,4 @@ func (f *sampleFlags) known(r *run.Run, s *schema.Schema) (flow.Batch, error) {
 func notShown(r *run.Run, what string) error {
 	return usagef("%s needs a run that was trained with train.shown, and %s was not: train it again with --set "+
 		"train.shown=%g", what, r.Dir, train.TableShown)
-}
-
-// rowsOf returns points in data units as rows, by Rows or Complete of the schema.
-func rowsOf(s *schema.Schema, points flow.Batch, by func(rows, points flow.Batch)) flow.Batch {
-	rows := flow.NewBatch(points.N, len(s.Learnt()))
-	by(rows, points)
-	return rows
-}
-
-// writeTyped writes rows [N, C] in data units as the table that the model was trained on has them: its
-// columns, in their order, as they are written there.
-func writeTyped(file, ext string, s *schema.Schema, rows flow.Batch) error {
-	if ext == ".npy" {
-		return table.WriteNPY(file, rows)
-	}
-	return atomicfile.WriteFile(file, func(w io.Writer) error {
-		out := csv.NewWriter(w)
-		if d := []rune(s.Delimiter); len(d) == 1 {
-			out.Comma = d[0]
-		}
-		out.Write(s.Header()) // errors stay in the writer until Flush
-		for i := range rows.N {
-			out.Write(s.Text(rows.Row(i)))
-		}
-		out.Flush()
-		return out.Error()
-	})
 }
