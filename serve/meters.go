@@ -70,7 +70,7 @@ func (m *meters) handler() http.Handler {
 
 // operation is the name by which a path is counted: one of a few, whatever a request says.
 func operation(path string) string {
-	for _, op := range []string{"sample", "logp"} {
+	for _, op := range []string{"sample", "stream", "logp", "impute"} {
 		if strings.HasPrefix(path, "/v1/models/") && strings.HasSuffix(path, "/"+op) {
 			return op
 		}

@@ -72,7 +72,7 @@ func (e *entry) refresh() (bool, error) {
 // alike says whether requests for one run fit another.
 func alike(a, b *run.Run) bool {
 	was, is := a.Model.Spec(), b.Model.Spec()
-	return a.Model.Dim() == b.Model.Dim() && slices.Equal(columns(a.Model), columns(b.Model)) &&
+	return a.Model.Dim() == b.Model.Dim() && slices.Equal(was.ColumnNames(), is.ColumnNames()) &&
 		was.Net.Classes == is.Net.Classes && slices.Equal(was.ClassNames, is.ClassNames) &&
 		slices.Equal(was.ContextColumns, is.ContextColumns)
 }

@@ -20,7 +20,8 @@ type solve func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []
 // job is a request that waits for its points.
 type job struct {
 	ctx   context.Context
-	key   any // jobs with equal keys may share a solve
+	key   any  // jobs with equal keys may share a solve
+	whole bool // it shares none, and all of its points are solved for at once
 	solve solve
 	x     flow.Batch // of which the first next are under way or done; results take their place
 	given flow.Given // one for all or one a point
@@ -79,6 +80,9 @@ func rowsOf(dim int) int { return min(max(leastRows, solvedNumbers/max(1, dim)),
 // do waits until the job is done. Points whose solve failed are in the error.
 func (q *queue) do(j *job) error {
 	j.left, j.done = j.x.N, make(chan struct{})
+	if j.whole {
+		j.key = j
+	}
 	q.mu.Lock()
 	numbers := j.x.N * j.x.D
 	if q.closed || q.waiting >= q.most || q.numbers+numbers > mostNumbers {
@@ -166,6 +170,9 @@ func (q *queue) take() (parts []part) {
 		}
 	}
 	room := rowsOf(first.x.D)
+	if first.whole {
+		room = first.x.N
+	}
 	var rest []*job
 	for k, j := range alike {
 		share := room / (len(alike) - k) // of what is left, so that small jobs leave more for others
@@ -278,11 +285,15 @@ func joined(a, b flow.Given, n int) flow.Given {
 	if len(b.Label) == 1 {
 		b.Label = slices.Repeat(b.Label, n)
 	}
-	if b.Context.N == 1 {
-		b.Context = b.Context.Rows(make([]int, n))
-	}
 	a.Label = append(a.Label, b.Label...)
-	a.Context.X = append(a.Context.X, b.Context.X...)
-	a.Context.N, a.Context.D = a.Context.N+b.Context.N, b.Context.D
+	a.Context, a.Shown = below(a.Context, b.Context, n), below(a.Shown, b.Shown, n)
 	return a
+}
+
+// below returns the rows of a and of b, of which a single one stands for n.
+func below(a, b flow.Batch, n int) flow.Batch {
+	if b.N == 1 {
+		b = b.Rows(make([]int, n))
+	}
+	return flow.Batch{N: a.N + b.N, D: b.D, X: append(a.X, b.X...)}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"flowmatch/client"
 	"flowmatch/internal/choice"
 	"flowmatch/run"
 )
@@ -212,7 +213,7 @@ func (s *Server) bounded(next http.Handler) http.Handler {
 		defer cancel()
 		r.Body = http.MaxBytesReader(w, r.Body, s.o.MaxBody)
 		if t := r.Header.Get("Content-Type"); t == "" || strings.HasPrefix(t, "application/x-www-form-urlencoded") {
-			r.Header.Set("Content-Type", asJSON) // curl -d says so of whatever it sends
+			r.Header.Set("Content-Type", client.JSON) // curl -d says so of whatever it sends
 		}
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})

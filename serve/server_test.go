@@ -21,6 +21,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"flowmatch/client"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
@@ -107,7 +108,7 @@ func answered(t *testing.T, r *http.Request) (int, string, http.Header) {
 func TestSamplesAreThoseOfTheModel(t *testing.T) {
 	s, h := serving(t, nil)
 	code, body, _ := post(t, h.URL+"/v1/models/moons/sample", `{"n": 40, "seed": 7, "label": 1, "logp": true}`)
-	var got sampled
+	var got client.Samples
 	if err := json.Unmarshal([]byte(body), &got); err != nil || code != http.StatusOK {
 		t.Fatal(code, body, err)
 	}
@@ -137,7 +138,7 @@ func TestSamplesAreThoseOfTheModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, body, _ = post(t, h.URL+"/v1/models/moons/logp", string(points))
-	var logp densities
+	var logp client.LogP
 	if err := json.Unmarshal([]byte(body), &logp); err != nil || code != http.StatusOK {
 		t.Fatal(code, body, err)
 	}
@@ -154,7 +155,7 @@ func TestFormatsOfSamples(t *testing.T) {
 	code, body, head := post(t, url, `{"n": 3, "seed": 1}`, "Accept", "text/csv")
 	lines := strings.Split(strings.TrimSpace(body), "\n")
 	if code != http.StatusOK || len(lines) != 4 || !strings.HasSuffix(lines[0], ",label") ||
-		head.Get("Content-Type") != asCSV {
+		head.Get("Content-Type") != client.CSV {
 		t.Errorf("CSV: %d %s", code, body)
 	}
 	code, body, _ = post(t, url, `{"n": 3, "seed": 1}`, "Accept", "application/x-npy, */*;q=0.1")
@@ -214,8 +215,17 @@ func TestBadRequestsAreToldWhatIsWrong(t *testing.T) {
 		{"moons/sample", `{"n": 4611686018427387904}`, 422, "at most 1000"},
 		{"moons/sample", `{"n": 1, "sed": 3}`, 422, "sed"},
 		{"moons/sample", `{"n": 1`, 400, ""},
-		{"moons/sample", `{"n": 1, "label": "x"}`, 422, "none of the classes"},
-		{"moons/sample", `{"n": 1, "label": 2}`, 422, "none of the classes: 0 to 1"},
+		{"moons/sample", `{"n": 1, "label": "x"}`, 422, "label: no class is called"},
+		{"moons/sample", `{"n": 1, "label": 2}`, 422, "the classes are 0 to 1"},
+		{"moons/sample", `{"n": 1, "label": [0, 1]}`, 422, "2 classes for 1 of given"},
+		{"moons/sample", `{"n": 1, "label": [[0]]}`, 422, "body.label"},
+		{"moons/sample", `{"n": 1, "complete": true}`, 422, "complete: "},
+		{"moons/sample", `{"n": 1, "columns": 2}`, 422, "columns: they are those of a picture"},
+		{"moons/sample", `{"n": 1, "given": 3}`, 422, "body.given"},
+		{"moons/impute", `{"rows": [{"a": 1}]}`, 422, "data.schema: auto"},
+		{"moons/stream", `{"n": 1, "times": [0, 0.5]}`, 422, "times: they must rise from 0 to 1"},
+		{"moons/stream", `{"n": 1, "logp": true}`, 422, "logp: "},
+		{"moons/stream", `{"n": 1000, "times": [0, 1], "solver": "average"}`, 422, "average velocities"},
 		{"moons/sample", `{"n": 1, "given": {"a": 1}}`, 422, "takes no context"},
 		{"moons/sample", `{"n": 1, "solver": "oiler"}`, 422, `did you mean \"euler\"`},
 		{"moons/sample", `{"n": 1, "steps": 5, "rtol": 1e-3}`, 422, "no tolerances"},
@@ -225,9 +235,14 @@ func TestBadRequestsAreToldWhatIsWrong(t *testing.T) {
 		{"moons/sample", `{"n": 1, "given": {"a": "b"}}`, 422, "takes no context"},
 		{"moons/sample", `{"n": 1, "solver": "euler", "steps": 100000}`, 422, "max_nfe"},
 		{"moons/logp", `{"x": []}`, 422, "x"},
-		{"moons/logp", `{"x": [[1]], "label": [0]}`, 422, "1 numbers; a point of the model has 2"},
+		{"moons/logp", `{"x": [[1]], "label": [0]}`, 422, "1 values; a point of the model has 2"},
 		{"moons/logp", `{"x": [[1, 2]]}`, 422, "0 classes for 1 points"},
 		{"moons/logp", `{"x": [[1, 1e300]], "label": [0]}`, 422, "point"},
+		{"moons/logp", `{"x": [[1, "a"]], "label": [0]}`, 422, "value 2 of point 1 is no number"},
+		{"moons/logp", `{"x": [{"c0": 1, "d": 2}], "label": 0}`, 422, "point 1 has no \\\"c1\\\""},
+		{"moons/logp", `{"x": [{"c0": 1, "c1": 2, "d": 2}], "label": 0}`, 422, "point 1: "},
+		{"moons/logp", `{"x": [3], "label": 0}`, 422, "body.x[0]"},
+		{"moons/logp", `{"x": [[1, 1]], "label": 0, "seed": 3}`, 422, "seed: "},
 	} {
 		code, body, _ := post(t, h.URL+"/v1/models/"+c.path, c.body)
 		if code != c.code || !strings.Contains(body, c.want) {
@@ -363,7 +378,7 @@ func TestANewStateIsTakenUp(t *testing.T) {
 	go watch(ctx, s.entries, s.o.Watch, s.o.Log)
 	step := func() int {
 		code, body, _ := post(t, h.URL+"/v1/models/moons/sample", `{"n": 1}`)
-		var got sampled
+		var got client.Samples
 		if err := json.Unmarshal([]byte(body), &got); err != nil || code != http.StatusOK {
 			t.Fatal(code, body, err)
 		}
@@ -418,7 +433,7 @@ func TestFiguresAndDocument(t *testing.T) {
 			t.Errorf("the metrics have no %q: %d", want, code)
 		}
 	}
-	var models []modelInfo
+	var models []client.Model
 	code, body, _ = get(t, h.URL+"/v1/models")
 	if code != http.StatusOK || json.Unmarshal([]byte(body), &models) != nil ||
 		len(models) != 1 || !slices.Equal(models[0].Classes, []string{"0", "1"}) || models[0].Dim != 2 {
@@ -447,13 +462,38 @@ func TestFiguresAndDocument(t *testing.T) {
 func TestSourcePointsAreThoseOfTheSeed(t *testing.T) {
 	s, _ := serving(t, nil)
 	r := s.entries[0].current.Load()
-	j, _, err := s.sampleJob(t.Context(), r, sampleBody{N: 4})
+	d, err := s.drawing(t.Context(), r, client.SampleRequest{N: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := flow.NewBatch(4, 2)
 	r.Model.Source().Sample(want, seed.Rand(r.Config.Seed, "sample", 0))
-	if !slices.Equal(j.x.X, want.X) || !slices.Equal(j.given.Label, []int32{0, 1, 0, 1}) {
-		t.Errorf("%v of classes %v, want %v", j.x.X, j.given.Label, want.X)
+	if !slices.Equal(d.job.x.X, want.X) || !slices.Equal(d.job.given.Label, []int32{0, 1, 0, 1}) {
+		t.Errorf("%v of classes %v, want %v", d.job.x.X, d.job.given.Label, want.X)
+	}
+}
+
+// TestManySamplesWithinBoundsDiffer: such a request is solved as a whole, however large it is.
+func TestManySamplesWithinBoundsDiffer(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "box")
+	file := filepath.Join(t.TempDir(), "box.csv")
+	text := "a,b\n"
+	for i := range 300 {
+		text += fmt.Sprintf("%g,%g\n", float64(i%17)/17, float64(i*i%23)/23)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	trained(t, dir, "data.name=", "conditional=false", "data.path="+file, "data.bounds={a: [0, 1]}", "data.n=0",
+		"eval.solver=euler", "eval.steps=3")
+	_, h := serving(t, func(o *Options) { o.Runs = []string{dir} })
+	const n = 2 * mostRows
+	got := ask[client.Samples](t, h.URL+"/v1/models/box/sample", client.SampleRequest{N: n})
+	seen := map[any]bool{}
+	for _, row := range got.X {
+		seen[row[1]] = true
+	}
+	if len(seen) < n*9/10 {
+		t.Errorf("%d samples are %d different ones", n, len(seen))
 	}
 }

@@ -95,8 +95,10 @@ var rooms = map[string][]string{
 		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat",
 		"internal/digest", "internal/child", "internal/memory"},
 	// Requests over HTTP.
-	"serve": {"flow", "ode", "data", "data/schema", "data/table", "model", "eval", "run", "internal/seed",
-		"internal/memory", "internal/choice"},
+	"serve": {"client", "flow", "ode", "data/schema", "data/table", "data/dataset", "model", "eval", "run",
+		"internal/seed", "internal/memory", "internal/choice"},
+	// Requests as who sends them sees them; a program that asks a service links nothing else.
+	"client": {},
 	"cmd/flowmatch": {anyRoom},
 
 	// What another module does, as tests.

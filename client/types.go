@@ -1,0 +1,219 @@
+package client
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
+// This file has the requests and answers of a service as JSON has them. The service decodes and describes
+// its requests by the same types: `doc` and the limits in the tags are those of its OpenAPI document.
+
+// Model is what a model is, and what requests may and must say.
+type Model struct {
+	Name    string `json:"name"`
+	Step    int    `json:"step" doc:"steps of training behind the weights"`
+	Loaded  string `json:"loaded" doc:"when this state was read (RFC 3339)"`
+	Dim     int    `json:"dim" doc:"numbers of a point, as the flow moves it"`
+	Shape   []int  `json:"shape,omitempty" doc:"of an image: height, width, channels"`
+	Path    string `json:"path"`
+	Weights int    `json:"weights" doc:"number of weights of the network"`
+	// Columns are those of a row of samples.
+	Columns []string `json:"columns,omitempty" doc:"names of the values of a row; those of an image have none"`
+	Kinds   []string `json:"kinds,omitempty" doc:"what the columns of a table hold: real, category, date ..."`
+	Shown   bool     `json:"shown,omitempty" doc:"given takes any of the columns, and rows can be imputed"`
+	Classes []string `json:"classes,omitempty" doc:"what label takes, by name or by number"`
+	Given   []string `json:"given,omitempty" doc:"what given must say of each context"`
+	// Guidance says whether the model was trained for it.
+	Guidance bool   `json:"guidance,omitempty" doc:"guidance has an effect"`
+	Bounds   string `json:"bounds,omitempty" doc:"samples lie within them"`
+	Density  string `json:"no_density,omitempty" doc:"why there are no log-densities; absent: there are"`
+	Solver   string `json:"solver" doc:"where a request names none"`
+}
+
+// Text is a text that JSON may also have as a number, such as a class.
+type Text string
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (t *Text) UnmarshalJSON(b []byte) error {
+	var s string
+	if err := json.Unmarshal(b, &s); err == nil {
+		*t = Text(s)
+		return nil
+	}
+	var n json.Number
+	if err := json.Unmarshal(b, &n); err != nil {
+		return fmt.Errorf("%s is neither a text nor a number", strconv.Quote(string(b[:min(len(b), 40)])))
+	}
+	*t = Text(n)
+	return nil
+}
+
+// Labels are one class or several. A single one is a text in JSON, and so may be a number.
+type Labels []Text
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (l *Labels) UnmarshalJSON(b []byte) error {
+	if isList(b) {
+		return json.Unmarshal(b, (*[]Text)(l))
+	}
+	var one Text
+	err := json.Unmarshal(b, &one)
+	*l = Labels{one}
+	return err
+}
+
+// Rows are rows by the names of columns, or contexts by the names of their numbers: one or several. A
+// single one is an object in JSON. Values are numbers, texts, and nil for what is not known.
+type Rows []map[string]any
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (r *Rows) UnmarshalJSON(b []byte) error {
+	if isList(b) {
+		return json.Unmarshal(b, (*[]map[string]any)(r))
+	}
+	var one map[string]any
+	err := json.Unmarshal(b, &one)
+	*r = Rows{one}
+	return err
+}
+
+// Point is a point or a row: its values in the order of the columns, or by their names.
+type Point struct {
+	Values []any
+	Named  map[string]any
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (p *Point) UnmarshalJSON(b []byte) error {
+	if isList(b) {
+		return json.Unmarshal(b, &p.Values)
+	}
+	return json.Unmarshal(b, &p.Named)
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (p Point) MarshalJSON() ([]byte, error) {
+	if p.Named != nil {
+		return json.Marshal(p.Named)
+	}
+	return json.Marshal(p.Values)
+}
+
+func isList(b []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(b), []byte("[")) }
+
+// How is how a request wants its points to be solved for. A zero field is as the model says.
+type How struct {
+	Solver string   `json:"solver,omitempty" doc:"method, such as dopri5, euler or average; default: that of the model"`
+	Steps  int      `json:"steps,omitempty" minimum:"1" maximum:"100000" doc:"equal steps; default: by the tolerances"`
+	RTol   *float64 `json:"rtol,omitempty" minimum:"1e-12" maximum:"1" doc:"relative tolerance"`
+	ATol   *float64 `json:"atol,omitempty" minimum:"1e-12" maximum:"1" doc:"absolute tolerance"`
+}
+
+// SampleRequest asks for samples.
+type SampleRequest struct {
+	N        int      `json:"n" minimum:"1" doc:"samples, of each of given if there are several"`
+	Seed     *uint64  `json:"seed,omitempty" doc:"of the noise; default: that of the run"`
+	Label    Labels   `json:"label,omitempty" doc:"class of all, or of each of given; default: every class in turn"`
+	Given    Rows     `json:"given,omitempty" doc:"a context, or values of some columns of a table; or a list of these"`
+	Complete bool     `json:"complete,omitempty" doc:"of a table with missing values, only rows without any"`
+	Guidance *float64 `json:"guidance,omitempty" doc:"scale of classifier-free guidance"`
+	LogP     bool     `json:"logp,omitempty" doc:"the log-density of each sample, too"`
+	Columns  int      `json:"columns,omitempty" minimum:"1" maximum:"1024" doc:"images in a row of a picture"`
+	How
+}
+
+// StreamRequest asks for samples and the states that they come from.
+type StreamRequest struct {
+	SampleRequest
+	Times []float64 `json:"times,omitempty" doc:"from 0 (noise) to 1 (samples), rising; default: 0, 0.1, ... 1"`
+}
+
+// Samples are samples, as JSON has them.
+type Samples struct {
+	Model    string    `json:"model"`
+	Step     int       `json:"step" doc:"steps of training behind the weights"`
+	Seed     uint64    `json:"seed"`
+	Solver   string    `json:"solver"`
+	Columns  []string  `json:"columns,omitempty"`
+	X        [][]any   `json:"x" doc:"a row for each sample: numbers, texts, and null for what is missing"`
+	Labels   []string  `json:"labels,omitempty" doc:"the class of each sample"`
+	LogP     []float64 `json:"logp,omitempty" doc:"nats"`
+	Warnings []string  `json:"warnings,omitempty" doc:"what is to be known of the samples"`
+}
+
+// Numbers returns X as numbers, or says which value is none.
+func (s *Samples) Numbers() ([][]float64, error) {
+	x := make([][]float64, len(s.X))
+	for i, row := range s.X {
+		x[i] = make([]float64, len(row))
+		for k, v := range row {
+			var ok bool
+			if x[i][k], ok = v.(float64); !ok {
+				return nil, fmt.Errorf("client: value %d of sample %d is %v, which is no number", k+1, i+1, v)
+			}
+		}
+	}
+	return x, nil
+}
+
+// State is the points of a stream at a time between noise (0) and samples (1).
+type State struct {
+	T float64 `json:"t"`
+	X [][]any `json:"x" doc:"as those of samples"`
+}
+
+// LogPRequest asks for log-densities.
+type LogPRequest struct {
+	X     []Point `json:"x" minItems:"1" doc:"points or rows, in units of the data"`
+	Label Labels  `json:"label,omitempty" doc:"class of each point, or one of all"`
+	Given Rows    `json:"given,omitempty" doc:"context of each point, or one of all"`
+	Seed  *uint64 `json:"seed,omitempty" doc:"of the noise of levels and grids of a table; default: that of the run"`
+	How
+}
+
+// LogP is log-densities.
+type LogP struct {
+	Model  string     `json:"model"`
+	Step   int        `json:"step" doc:"steps of training behind the weights"`
+	Solver string     `json:"solver"`
+	LogP   []*float64 `json:"logp" doc:"nats; null: the density is 0"`
+}
+
+// ImputeRequest asks for rows with their missing values filled in.
+type ImputeRequest struct {
+	Rows Rows    `json:"rows" doc:"rows by the names of columns; null: missing"`
+	N    int     `json:"n,omitempty" minimum:"1" doc:"how often to fill in each row; default 1"`
+	Seed *uint64 `json:"seed,omitempty" doc:"of the noise; default: that of the run"`
+	How
+}
+
+// Imputed is rows whose missing values are filled in.
+type Imputed struct {
+	Model    string             `json:"model"`
+	Step     int                `json:"step" doc:"steps of training behind the weights"`
+	Seed     uint64             `json:"seed"`
+	Solver   string             `json:"solver"`
+	Rows     [][]map[string]any `json:"rows" doc:"all rows, n times"`
+	Missing  map[string]int     `json:"missing" doc:"how many values were missing, by column"`
+	Warnings []string           `json:"warnings,omitempty" doc:"what is to be known of the rows"`
+}
+
+// The types of content of samples.
+const (
+	JSON   = "application/json"
+	CSV    = "text/csv"
+	NPY    = "application/x-npy"
+	NPZ    = "application/x-npz"
+	PNG    = "image/png"
+	Events = "text/event-stream"
+)
+
+// The heads of an answer in another format than JSON, which has them as fields.
+const (
+	HeadStep    = "Flowmatch-Step"
+	HeadSeed    = "Flowmatch-Seed"
+	HeadSolver  = "Flowmatch-Solver"
+	HeadWarning = "Flowmatch-Warning" // one each
+)

@@ -1,0 +1,124 @@
+package serve
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"flowmatch/client"
+	"flowmatch/data/table"
+	"flowmatch/run"
+)
+
+// encoded is an answer whose type of content the request chose.
+type encoded struct {
+	ContentType string   `header:"Content-Type"`
+	Step        int      `header:"Flowmatch-Step"`
+	Seed        string   `header:"Flowmatch-Seed"`
+	Solver      string   `header:"Flowmatch-Solver"`
+	Warnings    []string `header:"Flowmatch-Warning"`
+	Body        []byte
+}
+
+// accepted returns which of the types of content of samples a request wants, by the Accept of HTTP; JSON
+// where it does not matter.
+func accepted(accept string) (string, error) {
+	if accept == "" {
+		return client.JSON, nil
+	}
+	best, weight := "", 0.0
+	for part := range strings.SplitSeq(accept, ",") {
+		name, rest, _ := strings.Cut(part, ";")
+		q := 1.0
+		if _, v, ok := strings.Cut(rest, "q="); ok {
+			if w, err := strconv.ParseFloat(strings.TrimSpace(v), 64); err == nil {
+				q = w
+			}
+		}
+		as := ""
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case client.JSON, "*/*", "application/*":
+			as = client.JSON
+		case client.CSV, "text/*":
+			as = client.CSV
+		case client.NPY, "application/octet-stream":
+			as = client.NPY
+		case client.NPZ, "application/zip":
+			as = client.NPZ
+		case client.PNG, "image/*":
+			as = client.PNG
+		}
+		if as != "" && q > weight {
+			best, weight = as, q
+		}
+	}
+	if best == "" {
+		return "", huma.Error406NotAcceptable(fmt.Sprintf("samples are %s, %s, %s, %s or %s", client.JSON, client.CSV,
+			client.NPY, client.NPZ, client.PNG))
+	}
+	return best, nil
+}
+
+// mostDrawn bounds the numbers of the images of a picture.
+const mostDrawn = 1 << 22
+
+// suits reports a type of content that the samples of a request cannot have.
+func (d *drawing) suits(as string) error {
+	spec := d.of.Model.Spec()
+	switch n := d.job.x.N; {
+	case as != client.PNG && d.cols > 0:
+		return invalid("columns: they are those of a picture; leave it out, or accept %s", client.PNG)
+	case as == client.PNG && spec.Image() == nil:
+		return huma.Error406NotAcceptable(fmt.Sprintf("pictures are of images, and the model makes none; accept %s, "+
+			"%s or %s", client.JSON, client.CSV, client.NPY))
+	case as == client.PNG && n*d.job.x.D > mostDrawn:
+		return invalid("n: a picture has at most %d of these images", mostDrawn/d.job.x.D)
+	case as == client.PNG && d.job.logp != nil:
+		return invalid("logp: a picture has no log-densities; leave it out")
+	case (as == client.NPY || as == client.NPZ) && spec.Schema != nil && spec.Schema.CheckNumbers() != nil:
+		return huma.Error406NotAcceptable(fmt.Sprintf("%v; accept %s or %s", spec.Schema.CheckNumbers(), client.JSON,
+			client.CSV))
+	}
+	return nil
+}
+
+// encode writes the samples in a format other than JSON.
+func (d *drawing) encode(as string, rows run.Rows) (*encoded, error) {
+	out := &encoded{ContentType: as, Step: d.info.Step, Seed: strconv.FormatUint(d.info.Seed, 10),
+		Solver: d.info.Solver, Warnings: d.info.Warnings}
+	var b bytes.Buffer
+	var err error
+	switch as {
+	case client.CSV:
+		out.Warnings = append(out.Warnings, rows.Notes...)
+		err = rows.CSV(&b)
+	case client.NPY:
+		err = table.EncodeNPY(&b, rows.X)
+	case client.NPZ:
+		err = writeNPZ(&b, rows)
+	case client.PNG:
+		err = d.of.DrawPoints(&b, rows.X, d.drawn.Label, d.cols, run.PictureOptions{})
+	}
+	out.Body = b.Bytes()
+	return out, err
+}
+
+// writeNPZ writes samples as x, and what belongs to each beside it, as NumPy's savez does.
+func writeNPZ(w io.Writer, rows run.Rows) error {
+	z := zip.NewWriter(w)
+	for _, a := range append([]run.Array{{Name: "x", X: rows.X}}, rows.Beside...) {
+		part, err := z.CreateHeader(&zip.FileHeader{Name: a.Name + ".npy", Method: zip.Store})
+		if err != nil {
+			return err
+		}
+		if err := table.EncodeNPY(part, a.X); err != nil {
+			return err
+		}
+	}
+	return z.Close()
+}

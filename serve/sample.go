@@ -1,0 +1,273 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"flowmatch/client"
+	"flowmatch/eval"
+	"flowmatch/flow"
+	"flowmatch/internal/memory"
+	"flowmatch/internal/seed"
+	"flowmatch/model"
+	"flowmatch/ode"
+	"flowmatch/run"
+)
+
+// key tells jobs that can share a solve: of one state of a run, solved for in one way.
+type key struct {
+	of       *served
+	what     string // sample, density or logp
+	shown    bool   // columns are
+	solver   string
+	guidance float64 // 1: none
+}
+
+// settingsOf returns the settings of a request over those of the run. Adaptive steps are each point's own.
+func settingsOf(h client.How, r *served, mostNFE int) (eval.Settings, error) {
+	s := r.Config.Eval
+	if h.Solver != "" && h.Solver != s.Solve.Solver {
+		s.Solve.Solver, s.Solve.Steps = h.Solver, 0
+	}
+	if h.Steps > 0 {
+		s.Solve.Steps = h.Steps
+	}
+	if h.RTol != nil || h.ATol != nil {
+		if h.Steps > 0 {
+			return s, invalid("steps: equal steps have no tolerances; leave out steps, or rtol and atol")
+		}
+		s.Solve.Steps = 0
+		s.Solve.RTol, s.Solve.ATol = or(h.RTol, s.Solve.RTol), or(h.ATol, s.Solve.ATol)
+	}
+	s.Solve.Control = ode.ByPoint
+	s.Solve.MaxNFE = min(cmp.Or(s.Solve.MaxNFE, mostNFE), mostNFE)
+	if err := s.Validate(); err != nil {
+		return s, invalid("%v", err)
+	}
+	return s, nil
+}
+
+func or[T any](v *T, otherwise T) T {
+	if v == nil {
+		return otherwise
+	}
+	return *v
+}
+
+// drawing is a request for samples under way.
+type drawing struct {
+	of    *served
+	job   *job
+	how   model.Sampler
+	info  client.Samples // without X
+	drawn run.Drawn      // without X and LogP
+	cols  int            // of a picture
+}
+
+// drawing returns what a request for samples asks for.
+func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest) (*drawing, error) {
+	m := r.Model
+	if m.Conditioner() != nil {
+		return nil, invalid("the model makes images from images, which this service does not do")
+	}
+	g, err := s.gives(r, b)
+	if err != nil {
+		return nil, err
+	}
+	if b.LogP && m.Spec().Schema != nil {
+		return nil, invalid("logp: the rows of the model have levels or a grid; ask /logp for the log-density of rows")
+	}
+	d := &drawing{of: r, cols: b.Columns, drawn: run.Drawn{Label: g.label, Context: g.context, Complete: b.Complete}}
+	if d.how, err = samplerOf(r, b, s.o.MaxNFE); err != nil {
+		return nil, err
+	}
+	d.info = client.Samples{Model: r.name, Step: r.Step, Seed: or(b.Seed, r.Config.Seed), Solver: d.how.String(),
+		Columns: r.columns(), Warnings: g.warnings}
+	for _, l := range g.label {
+		d.info.Labels = append(d.info.Labels, m.Spec().Classes()[l])
+	}
+	d.job = &job{ctx: ctx, x: flow.NewBatch(g.n, m.Dim()), given: g.given}
+	k := key{of: r, what: "sample", shown: g.given.Shown.N > 0, solver: d.info.Solver, guidance: or(b.Guidance, 1)}
+	if b.LogP {
+		k.what, d.job.logp = "density", make([]float64, g.n)
+	}
+	// Samples out of bounds are drawn again, so that they are more than these points; and probes are
+	// those of the places of points in a solve.
+	if len(m.Spec().Bounds) > 0 || estimated(d.how) {
+		d.job.whole, d.job.solve = true, alone(m, d.how, d.info.Seed)
+		return d, nil
+	}
+	m.Source().Sample(d.job.x, seed.Rand(d.info.Seed, "sample", 0)) // as Model.Sample does
+	d.job.key = k
+	d.job.solve = func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
+		out, err := m.SampleFrom(ctx, x, model.SampleOptions{Given: g, Sampler: d.how})
+		return out.X, out.LogP, out.Stats.NFE, err
+	}
+	return d, nil
+}
+
+// estimated says whether a sampler estimates log-densities by random probes.
+func estimated(how model.Sampler) bool {
+	d, ok := how.(model.Density)
+	return ok && d.Divergence.String() != "exact"
+}
+
+// alone draws all samples of a job by itself.
+func alone(m *model.Model, how model.Sampler, seedValue uint64) solve {
+	return func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
+		d, err := m.Sample(ctx, model.SampleOptions{N: x.N, Seed: seedValue, Given: g, Sampler: how})
+		return d.X, d.LogP, d.Stats.NFE, err
+	}
+}
+
+// gives is what n samples are given: in the units of the model, and what their rows say of it.
+type gives struct {
+	n        int
+	given    flow.Given
+	label    []int32    // of each sample
+	context  flow.Batch // of each sample, in the units of the data
+	warnings []string
+}
+
+// gives reads what the samples of a request are given: n of each of what it lists.
+func (s *Server) gives(r *served, b client.SampleRequest) (g gives, err error) {
+	m := r.Model
+	var c, z, shown flow.Batch
+	if m.Spec().Schema != nil {
+		shown, err = shownOf(m, b.Given, b.Complete)
+	} else if b.Complete {
+		err = invalid("complete: it is for tables that were learnt with data.schema: auto; leave it out")
+	} else {
+		c, z, err = contextsOf(m, b.Given)
+	}
+	if err != nil {
+		return g, err
+	}
+	each := max(1, z.N, shown.N)
+	if b.N > s.o.MaxPoints { // so that the product below is no other number
+		return g, s.affords("n", b.N, m.Dim())
+	}
+	if g.n = b.N * each; s.affords("n", g.n, m.Dim()) != nil {
+		return g, s.affords("n", g.n, m.Dim())
+	}
+	of := make([]int, g.n)
+	for i := range of {
+		of[i] = i / b.N
+	}
+	if z.N > 0 {
+		g.context, g.given.Context = c.Rows(of), z.Rows(of)
+		if why := m.FarContext(z); why != "" {
+			g.warnings = append(g.warnings, why)
+		}
+	}
+	if shown.N > 0 {
+		g.given.Shown = shown.Rows(of)
+	}
+	if g.label, err = labelsFor(r, b, g.n, each); err != nil {
+		return g, err
+	}
+	g.given.Label = g.label
+	return g, nil
+}
+
+// labelsFor returns the classes of n samples of a request, of which each has as many for what it is given.
+func labelsFor(r *served, b client.SampleRequest, n, each int) ([]int32, error) {
+	named, err := labelsOf(r.Model, b.Label)
+	switch l := len(named); {
+	case err != nil:
+		return nil, err
+	case l == 0 && b.Columns > 0 && n%b.Columns == 0:
+		return r.GridLabels(n/b.Columns, b.Columns), nil
+	case l == 0:
+		return flow.LabelsInTurn(n, r.Model.Spec().Net.Classes), nil
+	case l != 1 && l != each:
+		return nil, invalid("label: %d classes for %d of given; name one for all, or one for each", l, each)
+	}
+	label := make([]int32, n)
+	for i := range label {
+		label[i] = named[i*len(named)/n]
+	}
+	return label, nil
+}
+
+// samplerOf returns how the samples of a request are drawn.
+func samplerOf(r *served, b client.SampleRequest, mostNFE int) (model.Sampler, error) {
+	s, err := settingsOf(b.How, r, mostNFE)
+	if err != nil {
+		return nil, err
+	}
+	if s.Solve.Solver == eval.Average && !r.Model.Net().Config().Average {
+		return nil, invalid("solver: the model has not learnt average velocities; choose a solver of the ODE")
+	}
+	if b.Guidance != nil && r.Config.Train.LabelDropout == 0 {
+		return nil, invalid("guidance: the model was not trained for it (train.label_dropout); leave it out")
+	}
+	if b.LogP {
+		if err := r.Model.HasDensity(); err != nil {
+			return nil, invalid("logp: %v", err)
+		}
+		if b.Guidance != nil {
+			return nil, invalid("guidance: guided samples have no log-density; leave out one of logp and guidance")
+		}
+		solver, err := s.Solver()
+		if err != nil {
+			return nil, err
+		}
+		div, err := s.DivergenceFor(r.Model.Dim(), or(b.Seed, r.Config.Seed))
+		return model.Density{Solver: solver, Divergence: div}, err
+	}
+	how, err := s.Sampler()
+	if o, ok := how.(model.ODE); ok {
+		o.Guidance = b.Guidance
+		return o, err
+	}
+	if b.Guidance != nil {
+		return nil, invalid("guidance: steps of the average velocity have none; choose another solver")
+	}
+	return how, err
+}
+
+// affords reports a field that asks for more points than the server answers.
+func (s *Server) affords(field string, n, dim int) error {
+	if most := min(s.o.MaxPoints, mostNumbers/dim); n > most || n < 1 {
+		return invalid("%s: %d points are asked for; at most %d of this model are answered at a time", field, n, most)
+	}
+	if err := memory.Check(fmt.Sprintf("%d points of %d numbers", n, dim), 4*8*float64(n)*float64(dim)); err != nil {
+		return invalid("%s: %v", field, err)
+	}
+	return nil
+}
+
+// done waits for the samples, and returns them.
+func (s *Server) done(d *drawing) (run.Rows, error) {
+	if err := s.queue.do(d.job); err != nil {
+		return run.Rows{}, answer(err)
+	}
+	return d.rows(d.job.x, d.job.logp), nil
+}
+
+// rows returns points in data units, with what the samples have beside them.
+func (d *drawing) rows(x flow.Batch, logp []float64) run.Rows {
+	drawn := d.drawn
+	drawn.X, drawn.LogP = x, logp
+	return run.RowsOf(d.of.Model.Spec(), drawn)
+}
+
+// json are the samples with their values.
+func (d *drawing) json(rows run.Rows) client.Samples {
+	out := d.info
+	out.X, out.LogP = valuesOf(rows), d.job.logp
+	out.Warnings = slices.Concat(d.info.Warnings, rows.Notes)
+	return out
+}
+
+// valuesOf returns rows as JSON has them.
+func valuesOf(rows run.Rows) [][]any {
+	x := make([][]any, rows.X.N)
+	for i := range x {
+		x[i] = rows.Values(i)
+	}
+	return x
+}

@@ -1,0 +1,160 @@
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"flowmatch/client"
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/model"
+	"flowmatch/run"
+)
+
+// mostStreamed bounds the numbers of all states of a stream.
+const mostStreamed = 1 << 21
+
+// stream answers a request for samples by events: the states of its points at some times, then the samples,
+// which are those of a request without a stream.
+func (s *Server) stream(ctx context.Context, in *struct {
+	Name string `path:"name" maxLength:"255" doc:"of the model"`
+	Body client.StreamRequest
+}) (*huma.StreamResponse, error) {
+	r, err := s.model(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.drawing(ctx, r, in.Body.SampleRequest)
+	if err != nil {
+		return nil, err
+	}
+	times, err := timesOf(d, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	states := make(chan run.Rows, len(times)) // so that the solve never waits for the reader
+	d.streamed(times, states)
+	return &huma.StreamResponse{Body: func(c huma.Context) {
+		ctx, cancel := context.WithCancel(c.Context())
+		defer cancel() // a reader that is gone ends the solve
+		d.job.ctx = ctx
+		ended := make(chan error, 1)
+		go func() { ended <- s.queue.do(d.job) }()
+		c.SetHeader("Content-Type", client.Events)
+		d.tell(newEvents(c), times, states, ended)
+	}}, nil
+}
+
+// timesOf returns the times of a stream, or what is wrong with the request.
+func timesOf(d *drawing, b client.StreamRequest) ([]float64, error) {
+	times := b.Times
+	if times == nil {
+		times = []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1}
+	}
+	_, ode := d.how.(model.ODE)
+	rising := slices.IsSorted(times) && len(slices.Compact(slices.Clone(times))) == len(times)
+	n := d.job.x.N * d.job.x.D
+	switch {
+	case b.LogP:
+		return nil, invalid("logp: a stream has no log-densities; leave it out")
+	case b.Columns > 0:
+		return nil, invalid("columns: they are those of a picture; leave it out")
+	case !ode:
+		return nil, invalid("solver: a stream shows the way of a solver of the ODE; choose one")
+	case d.job.whole:
+		return nil, invalid("samples of the model are drawn again until they are within its bounds, so that there are " +
+			"no single ways to show")
+	case len(times) < 2 || times[0] != 0 || times[len(times)-1] != 1 || !rising:
+		return nil, invalid("times: they must rise from 0 to 1")
+	case len(times) > mostStreamed/n:
+		return nil, invalid("n: %d points at %d times are asked for; at most %d of this model are answered at so many",
+			d.job.x.N, len(times), mostStreamed/len(times)/d.job.x.D)
+	}
+	return times, nil
+}
+
+// streamed makes the job of samples one that gives out their states.
+func (d *drawing) streamed(times []float64, states chan<- run.Rows) {
+	d.job.whole = true
+	m, noise := d.of.Model, d.info.Seed
+	m.Source().Sample(d.job.x, seed.Rand(noise, "sample", 0))
+	d.job.solve = func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
+		o := model.SampleOptions{Given: g, Sampler: d.how}
+		out, err := m.SampleStates(ctx, x, o, times, func(_ int, x flow.Batch) error {
+			states <- d.rows(x, nil)
+			return nil
+		})
+		return out.X, nil, out.Stats.NFE, err
+	}
+}
+
+// tell writes events until the job has ended.
+func (d *drawing) tell(e *events, times []float64, states <-chan run.Rows, ended <-chan error) {
+	told := 0
+	state := func(rows run.Rows) bool {
+		told++
+		return e.send("state", client.State{T: times[told-1], X: valuesOf(rows)})
+	}
+	for {
+		select {
+		case rows := <-states:
+			if !state(rows) {
+				return
+			}
+		case err := <-ended:
+			for err == nil && told < len(times) { // the solve gave them out before it ended
+				if !state(<-states) {
+					return
+				}
+			}
+			if err != nil {
+				e.fail(answer(err))
+				return
+			}
+			e.send("samples", d.json(d.rows(d.job.x, nil)))
+			return
+		}
+	}
+}
+
+// events writes server-sent events.
+type events struct {
+	w     huma.Context
+	flush *http.ResponseController
+}
+
+func newEvents(c huma.Context) *events {
+	e := &events{w: c}
+	if w, ok := c.BodyWriter().(http.ResponseWriter); ok {
+		e.flush = http.NewResponseController(w)
+	}
+	return e
+}
+
+// send writes an event, and says whether anybody reads.
+func (e *events) send(name string, data any) bool {
+	b, err := json.Marshal(data)
+	if err != nil {
+		e.fail(err)
+		return false
+	}
+	_, err = e.w.BodyWriter().Write(slices.Concat([]byte("event: "+name+"\ndata: "), b, []byte("\n\n")))
+	if err == nil && e.flush != nil {
+		err = e.flush.Flush()
+	}
+	return err == nil
+}
+
+// fail writes the event of an error, which ends the stream.
+func (e *events) fail(err error) {
+	problem := huma.ErrorModel{Status: http.StatusInternalServerError, Detail: "the samples cannot be drawn"}
+	if s, ok := errors.AsType[huma.StatusError](err); ok {
+		problem.Status, problem.Detail = s.GetStatus(), s.Error()
+	}
+	e.send("error", problem)
+}
