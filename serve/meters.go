@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -69,9 +70,10 @@ func (m *meters) handler() http.Handler {
 }
 
 // operation is the name by which a path is counted: one of a few, whatever a request says.
-func operation(path string) string {
-	for _, op := range []string{"sample", "stream", "logp", "impute"} {
-		if strings.HasPrefix(path, "/v1/models/") && strings.HasSuffix(path, "/"+op) {
+func operation(of string) string {
+	model, last := path.Split(of)
+	for _, op := range []string{"sample", "stream", "logp", "impute", "infer"} {
+		if last == op && (strings.HasPrefix(model, "/v1/models/") || strings.HasPrefix(model, "/v2/models/")) {
 			return op
 		}
 	}

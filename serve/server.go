@@ -190,6 +190,7 @@ func (s *Server) routes() http.Handler {
 	}
 	s.api = humago.New(mux, config)
 	s.register()
+	s.kserve(mux)
 	mux.Handle("GET /metrics", s.meters.handler())
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -220,7 +221,7 @@ func (s *Server) bounded(next http.Handler) http.Handler {
 }
 
 // probes are the paths that need no token.
-var probes = []string{"/livez", "/readyz"}
+var probes = []string{"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"}
 
 // secured lets those in who bring a token, and tells browsers to be careful.
 func (s *Server) secured(next http.Handler) http.Handler {
