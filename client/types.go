@@ -20,11 +20,12 @@ type Model struct {
 	Path    string `json:"path"`
 	Weights int    `json:"weights" doc:"number of weights of the network"`
 	// Columns are those of a row of samples.
-	Columns []string `json:"columns,omitempty" doc:"names of the values of a row; those of an image have none"`
-	Kinds   []string `json:"kinds,omitempty" doc:"what the columns of a table hold: real, category, date ..."`
-	Shown   bool     `json:"shown,omitempty" doc:"given takes any of the columns, and rows can be imputed"`
-	Classes []string `json:"classes,omitempty" doc:"what label takes, by name or by number"`
-	Given   []string `json:"given,omitempty" doc:"what given must say of each context"`
+	Columns   []string `json:"columns,omitempty" doc:"names of the values of a row; those of an image have none"`
+	Kinds     []string `json:"kinds,omitempty" doc:"what the columns of a table hold: real, category, date ..."`
+	Shown     bool     `json:"shown,omitempty" doc:"given takes any of the columns, and rows can be imputed"`
+	Classes   []string `json:"classes,omitempty" doc:"what label takes, by name or by number"`
+	Given     []string `json:"given,omitempty" doc:"what given must say of each context"`
+	LabelName string   `json:"label_name,omitempty" doc:"the column of the classes in the table of the data"`
 	// Guidance says whether the model was trained for it.
 	Guidance bool   `json:"guidance,omitempty" doc:"guidance has an effect"`
 	Bounds   string `json:"bounds,omitempty" doc:"samples lie within them"`

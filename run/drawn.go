@@ -32,8 +32,8 @@ type Array struct {
 	X    flow.Batch // [N, any]
 }
 
-// mostGivenColumns is how many numbers of a context stand in the columns of a table of samples.
-const mostGivenColumns = 100
+// MostGivenColumns is how many numbers of a context stand in the columns of a table of samples.
+const MostGivenColumns = 100
 
 // Rows are samples as a file has them, in one way for all who write them.
 type Rows struct {
@@ -71,7 +71,7 @@ func RowsOf(spec model.Spec, d Drawn) Rows {
 	own, taken := slices.Clone(r.Beside), slices.Clone(r.Names)
 	if n := len(spec.ContextColumns); d.Context.N > 0 && n > 0 {
 		r.Beside = append(r.Beside, Array{"given", d.Context})
-		if r.Wide = n > mostGivenColumns; !r.Wide { // of an image, say: no table is to be as wide
+		if r.Wide = n > MostGivenColumns; !r.Wide { // of an image, say: no table is to be as wide
 			r.after, taken = columnsOf(spec.ContextColumns, d.Context), append(taken, spec.ContextColumns...)
 		}
 	}

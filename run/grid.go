@@ -13,8 +13,11 @@ const mostColumns = 20
 
 // ClassColumns returns the number of classes that a grid of images has a column for
 // each of; 0: the run is not conditional, or has too many.
-func (r *Run) ClassColumns() int {
-	if classes := r.Model.Spec().Net.Classes; classes <= mostColumns {
+func (r *Run) ClassColumns() int { return ClassColumns(r.Model.Spec().Net.Classes) }
+
+// ClassColumns returns how many of so many classes a grid of images has a column for each of: all, or none.
+func ClassColumns(classes int) int {
+	if classes <= mostColumns {
 		return classes
 	}
 	return 0

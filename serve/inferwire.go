@@ -24,7 +24,7 @@ import (
 // readInfer reads a body: its JSON, and the tensors in binary behind it.
 func readInfer(r *http.Request) (*inferBody, []byte, error) {
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return nil, nil, huma.Error415UnsupportedMediaType("the body is not to be compressed: leave Content-Encoding out")
+		return nil, nil, huma.Error415UnsupportedMediaType("the body is compressed: leave Content-Encoding out")
 	}
 	all, err := io.ReadAll(r.Body)
 	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -37,8 +37,8 @@ func readInfer(r *http.Request) (*inferBody, []byte, error) {
 	if head := r.Header.Get(headLength); head != "" {
 		n, err := strconv.Atoi(head)
 		if err != nil || n < 0 || n > len(all) {
-			return nil, nil, huma.Error400BadRequest(fmt.Sprintf("%s is %s; it must be from 0 to the %d bytes of the body",
-				headLength, choice.Quote(head), len(all)))
+			return nil, nil, huma.Error400BadRequest(fmt.Sprintf("%s is %s; it must be from 0 to the %d bytes of the "+
+				"body", headLength, choice.Quote(head), len(all)))
 		}
 		text, rest = all[:n], all[n:]
 	}
@@ -67,7 +67,8 @@ func tensorsOf(body *inferBody, rest []byte) (all []*tensor, err error) {
 		case size != nil && in.Data != nil:
 			err = invalid("input %s: it has both data and binary_data_size; leave out one", choice.Quote(t.name))
 		case size != nil && (*size < 0 || *size > len(rest)):
-			err = invalid("input %s: binary_data_size is %d, and %d bytes are left", choice.Quote(t.name), *size, len(rest))
+			err = invalid("input %s: binary_data_size is %d, and %d bytes are left", choice.Quote(t.name), *size,
+				len(rest))
 		case size != nil:
 			err, rest = t.fromBytes(rest[:*size], n), rest[*size:]
 		default:

@@ -14,7 +14,7 @@ func (r *served) info() client.Model {
 		Name: r.name, Step: r.Step, Loaded: r.since.UTC().Format(time.RFC3339), Dim: r.Model.Dim(),
 		Path: r.Config.Path.Name, Weights: r.Model.Net().NumWeights(), Columns: r.columns(), Shown: spec.Net.Shown,
 		Given: spec.ContextColumns, Classes: spec.Classes(), Guidance: r.Config.Train.LabelDropout > 0,
-		Solver: r.Config.Eval.Solve.Solver,
+		LabelName: spec.LabelName, Solver: r.Config.Eval.Solve.Solver,
 	}
 	if s := spec.Schema; s != nil {
 		for _, c := range s.Columns {

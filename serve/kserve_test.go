@@ -40,7 +40,8 @@ func TestProtocolTellsOfModels(t *testing.T) {
 		{"/v2", 200, `"extensions":["binary_tensor_data","parameters"],"name":"flowmatch","version":"1.2"`},
 		{"/v2/models/moons", 200, `"inputs":[{"name":"n","datatype":"INT64","shape":[1]},{"name":"seed",` +
 			`"datatype":"UINT64","shape":[1]},{"name":"label","datatype":"BYTES","shape":[-1]},{"name":"x",` +
-			`"datatype":"FP64","shape":[-1,2]}],"name":"moons","outputs":[{"name":"x","datatype":"FP64","shape":[-1,2]},` +
+			`"datatype":"FP64","shape":[-1,2]}],"name":"moons","outputs":[` +
+			`{"name":"x","datatype":"FP64","shape":[-1,2]},` +
 			`{"name":"label","datatype":"BYTES","shape":[-1]},{"name":"logp","datatype":"FP64","shape":[-1]}],` +
 			`"platform":"flowmatch","versions":["50"]`},
 		{"/v2/models/moons/versions/50", 200, `"name":"moons"`},
@@ -167,7 +168,7 @@ func TestBadInferenceIsToldWhatIsWrong(t *testing.T) {
 	for _, c := range []struct{ body, length, want string }{
 		{`{}`, "", "neither n, for samples, nor points"},
 		{`{"inputs": 3}`, "", "the body is not as the protocol says"},
-		{n(`, {"name": "m", "datatype": "INT64", "shape": [1], "data": [3]}]`), "", "it must be one of n, seed, label, x"},
+		{n(`, {"name": "m", "datatype": "INT64", "shape": [1], "data": [3]}]`), "", "must be one of n, seed, label, x"},
 		{n(`, {"name": "n", "datatype": "INT64", "shape": [1], "data": [3]}]`), "", "comes twice"},
 		{n(`, {"name": "seed", "datatype": "INT64", "shape": [1], "data": [-3]}]`), "", "must not be negative"},
 		{n(`, {"name": "seed", "datatype": "FP16", "shape": [1], "data": [3]}]`), "", "datatype"},
@@ -180,7 +181,8 @@ func TestBadInferenceIsToldWhatIsWrong(t *testing.T) {
 		{n(`], "parameters": {"steps": -3}`), "", "steps"},
 		{n(`], "parameters": {"steps": 3, "rtol": 0.1}`), "", "no tolerances"},
 		{`{"inputs": [{"name": "n", "datatype": "INT64", "shape": [1], "data": [300]}]}`, "", "at most 100"},
-		{`{"inputs": [{"name": "n", "datatype": "INT64", "shape": [1], "data": [-9223372036854775808]}]}`, "", "negative"},
+		{`{"inputs": [{"name": "n", "datatype": "INT64", "shape": [1], "data": [-9223372036854775808]}]}`, "",
+			"negative"},
 		{`{"inputs": [{"name": "x", "datatype": "FP64", "shape": [0, 2], "data": []}]}`, "", "has no rows"},
 		{`{"inputs": [{"name": "x", "datatype": "FP64", "shape": [1, 3], "data": [1, 2, 3]}]}`, "", "3 values"},
 		{`{"inputs": [{"name": "x", "datatype": "FP64", "shape": [9999999, 9999999], "data": [1]}]}`, "", "more than"},
@@ -192,7 +194,8 @@ func TestBadInferenceIsToldWhatIsWrong(t *testing.T) {
 	} {
 		code, text, _ := post(t, h.URL+"/v2/models/moons/infer", c.body, headLength, c.length)
 		var e map[string]string
-		if code < 400 || code >= 500 || json.Unmarshal([]byte(text), &e) != nil || !strings.Contains(e["error"], c.want) {
+		if code < 400 || code >= 500 || json.Unmarshal([]byte(text), &e) != nil ||
+			!strings.Contains(e["error"], c.want) {
 			t.Errorf("%s: %d %s; want %q", c.body, code, text, c.want)
 		}
 	}

@@ -67,8 +67,8 @@ func timesOf(d *drawing, b client.StreamRequest) ([]float64, error) {
 	case !ode:
 		return nil, invalid("solver: a stream shows the way of a solver of the ODE; choose one")
 	case d.job.whole:
-		return nil, invalid("samples of the model are drawn again until they are within its bounds, so that no single " +
-			"ways are to be shown")
+		return nil, invalid("samples of the model are drawn again until they are within its bounds, so that there " +
+			"are no single ways to show")
 	case len(times) < 2 || times[0] != 0 || times[len(times)-1] != 1 || !rising:
 		return nil, invalid("times: they must rise from 0 to 1")
 	case len(times) > mostStreamed/n:

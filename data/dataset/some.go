@@ -108,28 +108,16 @@ func rowNumber(row int) string { return fmt.Sprintf("row %d", row+1) }
 // where no NAME= follows, and names and values may be quoted, as "a, b"="c=d". What
 // [schema.Schema.CheckNames] reports is an error, and so is an odd number.
 func ParseSome(text string, s *schema.Schema) (Some, error) {
-	var cells schema.Cells
-	var values []string
-	for _, part := range partsOf(text) {
-		switch {
-		case part.ok:
-			cells.Names, values = append(cells.Names, part.name), append(values, part.value)
-		case values == nil:
-			return Some{}, fmt.Errorf("%s is no NAME=VALUE; the columns are %s (a name or a value with commas or = in "+
-				"it stands in quotes)", choice.Quote(part.text), choice.List(s.Names()))
-		default:
-			values[len(values)-1] += "," + part.text
-		}
+	names, values, err := SplitNamed(text, s.Names())
+	if err != nil {
+		return Some{}, err
 	}
-	for k, name := range cells.Names {
+	cells := schema.Cells{Names: names, Rows: 1}
+	for _, value := range values {
 		var t schema.Texts
-		t.Add(strings.TrimSpace(values[k]))
+		t.Add(value)
 		cells.Columns = append(cells.Columns, t)
-		if slices.Contains(cells.Names[:k], name) {
-			return Some{}, fmt.Errorf("%s is given twice", choice.Quote(name))
-		}
 	}
-	cells.Rows = 1
 	x, faults, odd := s.ParseSome(cells)
 	var wrong []error
 	for _, f := range slices.Concat(faults, odd) {
@@ -142,4 +130,24 @@ func ParseSome(text string, s *schema.Schema) (Some, error) {
 		}
 	}
 	return p, errors.Join(append(wrong, s.CheckNames(cells.Names))...)
+}
+
+// SplitNamed splits text such as "species=Adelie,mass=3500" into names and values. A comma belongs to a
+// value where no NAME= follows, and names and values may be quoted, as "a, b"="c=d". columns are those
+// that an error names.
+func SplitNamed(text string, columns []string) (names, values []string, err error) {
+	for _, part := range partsOf(text) {
+		switch {
+		case part.ok && slices.Contains(names, part.name):
+			return nil, nil, fmt.Errorf("%s is given twice", choice.Quote(part.name))
+		case part.ok:
+			names, values = append(names, part.name), append(values, strings.TrimSpace(part.value))
+		case values == nil:
+			return nil, nil, fmt.Errorf("%s is no NAME=VALUE; the columns are %s (a name or a value with commas or = in "+
+				"it stands in quotes)", choice.Quote(part.text), choice.List(columns))
+		default:
+			values[len(values)-1] = strings.TrimSpace(values[len(values)-1] + "," + part.text)
+		}
+	}
+	return names, values, nil
 }

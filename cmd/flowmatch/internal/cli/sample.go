@@ -145,6 +145,7 @@ type sampleFlags struct {
 	condition, mask string
 	given           string // the contexts of a run that takes some
 	mode            bool   // the most likely points, not samples
+	tokens          string // a file, of samples from a service
 	// Of samplers with noise.
 	eta       float64
 	diffusion string
@@ -192,13 +193,17 @@ approximate: the known pixels are held, which informs the rest less than a condi
 a posteriori estimate, by climbing log p from the best of 200 samples. The file has its
 log-density, too.
 
+In the place of a folder stands a model of a service (flowmatch serve), as
+http://HOST:PORT/MODEL: the samples are drawn there, with the same flags, each by steps of
+its own. They are those of the folder with the same --seed and --control point.
+
 The training data are opened only for --condition test, and for a picture of points,
 which also shows held-out points.`
 
 func (a *app) sampleCommand() *cobra.Command {
 	var f sampleFlags
 	cmd := &cobra.Command{
-		Use:   "sample DIR (--n N | --grid ROWSxCOLS | --map) --out FILE",
+		Use:   "sample DIR|URL (--n N | --grid ROWSxCOLS | --map) --out FILE",
 		Short: "Draw samples from a trained run",
 		Long:  sampleLong,
 		Example: `  flowmatch sample runs/first --n 1000 --out samples.csv
@@ -216,6 +221,7 @@ func (a *app) sampleCommand() *cobra.Command {
   flowmatch sample runs/digits --n 64 --label 3 --guidance 1.5 --out threes.png
   flowmatch sample runs/digits --grid 8x10 --out digits.png
   flowmatch sample runs/superres --condition test --n 12 --out larger.png
+  flowmatch sample http://127.0.0.1:8080/first --n 1000 --seed 7 --out samples.csv
   flowmatch sample runs/digits --condition test --mask left --n 12 --out completed.png`,
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
@@ -253,6 +259,7 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 		"names and values with commas or = stand in double quotes")
 	fl.BoolVar(&f.mode, "map", false, "the most likely point of each context or class, in place of samples")
 	fl.StringVar(&f.out, "out", "", "file to write: .csv, .npy or .png")
+	fl.StringVar(&f.tokens, "token-file", "", "file with the bearer token of a service, in its first line")
 	fl.Float64Var(&f.eta, "eta", 0, "share of ancestral noise in ddim, from 0 (none) to 1 (ddpm)")
 	fl.StringVar(&f.diffusion, "diffusion", "", "noise rate of euler_maruyama and heun_sde: "+
 		strings.Join(sde.DiffusionNames(), ", ")+", or one with a factor, such as sigma:0.5 (default own)")
@@ -267,6 +274,12 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 }
 
 func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, error) {
+	if isURL(dir) {
+		return a.sampleRemote(cmd, dir, f)
+	}
+	if f.tokens != "" {
+		return nil, usagef("--token-file is for samples from a service (http://HOST:PORT/MODEL): %s is a folder", dir)
+	}
 	r, ext, err := f.openChecked(cmd, dir)
 	if err != nil {
 		return nil, err

@@ -103,24 +103,31 @@ func (f serveFlags) options(dirs []string) (serve.Options, error) {
 	if f.tokens == "" {
 		return o, nil
 	}
-	file, err := os.Open(f.tokens)
+	var err error
+	o.Tokens, err = readTokens(f.tokens)
+	return o, err
+}
+
+// readTokens reads a file of tokens, one a line.
+func readTokens(name string) (tokens []string, err error) {
+	file, err := os.Open(name)
 	if err != nil {
-		return o, usagef("--token-file: %w", err)
+		return nil, usagef("--token-file: %w", err)
 	}
 	defer file.Close()
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
 		if t := strings.TrimSpace(lines.Text()); t != "" && !strings.HasPrefix(t, "#") {
-			o.Tokens = append(o.Tokens, t)
+			tokens = append(tokens, t)
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return o, usagef("--token-file: %w", err)
+		return nil, usagef("--token-file: %w", err)
 	}
-	if o.Tokens == nil {
-		return o, usagef("--token-file: %s has no token; write one a line", f.tokens)
+	if tokens == nil {
+		return nil, usagef("--token-file: %s has no token; write one a line", name)
 	}
-	return o, nil
+	return tokens, nil
 }
 
 func (a *app) serve(cmd *cobra.Command, dirs []string, f serveFlags) (result, error) {

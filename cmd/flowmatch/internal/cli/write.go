@@ -45,11 +45,16 @@ func writeRows(file, ext string, rows run.Rows) (wrote, warnings []string, err e
 	if err := atomicfile.WriteFile(file, rows.CSV); err != nil || !rows.Wide {
 		return wrote, rows.Notes, err
 	}
-	given := rows.Beside[len(rows.Beside)-1]
-	beside := besideNPY(file, given.Name)
-	warnings = append(warnings, fmt.Sprintf("the context has %d numbers, which are in %s and not in the columns "+
-		"of the samples", given.X.D, beside))
-	return append(wrote, beside), append(warnings, rows.Notes...), table.WriteNPY(beside, given.X)
+	beside, note, err := writeWide(file, rows.Beside[len(rows.Beside)-1].X)
+	return append(wrote, beside), append([]string{note}, rows.Notes...), err
+}
+
+// writeWide writes contexts of too many numbers for columns beside the file of their samples, and says so.
+func writeWide(file string, given flow.Batch) (beside, note string, err error) {
+	beside = besideNPY(file, "given")
+	note = fmt.Sprintf("the context has %d numbers, which are in %s and not in the columns of the samples", given.D,
+		beside)
+	return beside, note, table.WriteNPY(beside, given)
 }
 
 // distinct returns the numbers of the rows that differ from the one before.
