@@ -31,7 +31,7 @@ import (
 var update = flag.Bool("update", false, "write the golden file")
 
 // trained returns the folder of a small run with classes, below dir.
-func trained(t *testing.T, dir string, set ...string) string {
+func trained(t testing.TB, dir string, set ...string) string {
 	t.Helper()
 	cfg, err := run.ParseConfig(nil, append([]string{
 		"data.name=moons", "conditional=true", "net.hidden=[16, 16]", "train.steps=50", "train.batch=64", "data.n=500",

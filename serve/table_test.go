@@ -34,7 +34,7 @@ func people(n int) string {
 }
 
 // tableOf returns the folder of a run on a table.
-func tableOf(t *testing.T, set ...string) string {
+func tableOf(t testing.TB, set ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "people.csv")

@@ -143,7 +143,7 @@ var modules = map[string]module{
 	"github.com/nlpodyssey/safetensors": {rooms: []string{"model"}, why: "the file format of a checkpoint"},
 	"github.com/goccy/go-yaml": {
 		rooms:     []string{"run", "path", "data", "data/dataset", "experiment", "internal/settings"},
-		testRooms: []string{"ode", "likelihood", "nn", "train", "eval"},
+		testRooms: []string{"ode", "likelihood", "nn", "train", "eval", "cmd/flowmatch"},
 		why:       "configuration files with positions in error messages"},
 	"github.com/agnivade/levenshtein": {rooms: []string{"internal/choice"},
 		why: "did you mean ...? for misspelt keys and names"},

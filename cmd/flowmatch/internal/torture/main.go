@@ -32,6 +32,9 @@ func campaigns() []campaign {
 		{"mutants", readMutants},
 		{"bombs", dropBombs},
 		{"goroutines", shareModel},
+		{"service: swaps", swapUnder},
+		{"service: overload", overload},
+		{"service: malformed", malformed},
 	}
 }
 
