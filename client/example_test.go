@@ -2,12 +2,24 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 
 	"flowmatch/client"
 )
+
+// A service on this machine is asked for samples.
+func ExampleClient() {
+	ctx := context.Background()
+	c := &client.Client{URL: "http://127.0.0.1:8080"}
+	s, err := c.Sample(ctx, "moons", client.SampleRequest{N: 10})
+	if errors.Is(err, client.ErrBusy) {
+		fmt.Println("try again later")
+	}
+	fmt.Println(s, err)
+}
 
 // Samples of two moons of a class, from a service such as `flowmatch serve runs/moons`.
 func ExampleClient_Sample() {

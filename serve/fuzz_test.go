@@ -25,7 +25,8 @@ var bodies = map[string][]string{
 	"v2/models/moons/infer": {`{"inputs": [{"name": "n", "datatype": "INT64", "shape": [1], "data": [2]}, {"name": "label",
 		"datatype": "BYTES", "shape": [1], "data": ["1"]}],
 		"outputs": [{"name": "x", "parameters": {"binary_data": true}}]}`,
-		`{"parameters": {"seed": 1}, "inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [[1, 2]]}]}`},
+		`{"parameters": {"seed": 1}, "inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 2],
+			"data": [[1, 2]]}]}`},
 	"v2/models/people/infer": {`{"inputs": [{"name": "x.age", "datatype": "INT8", "shape": [1], "data": [30]}]}`},
 }
 
@@ -63,8 +64,9 @@ func statusOfBody(h http.Handler, path, accept, head, body string) (int, string)
 
 // mutated returns a body with a few of its parts changed.
 func mutated(rng *rand.Rand, body string) string {
-	words := []string{`"`, `{`, `}`, `[`, `]`, `,`, `:`, "null", "true", "-1", "0", "1e308", "1e-320",
-		"18446744073709551616", "NaN", `""`, `"\u0000"`, "[]", "{}", "[[]]", "\xff", `"x"`, "9007199254740993", `{"a": {"b": []}}`, "3.5"}
+	words := []string{`"`, "{", "}", "[", "]", ",", ":", "null", "true", "-1", "0", "1e308", "1e-320", "NaN", `""`,
+		"18446744073709551616", `"\u0000"`, "[]", "{}", "[[]]", "\xff", `"x"`, "9007199254740993",
+		`{"a": {"b": []}}`, "3.5"}
 	for range 1 + rng.IntN(3) {
 		at := rng.IntN(len(body) + 1)
 		end := min(len(body), at+rng.IntN(8))

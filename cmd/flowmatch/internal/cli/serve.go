@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,21 +29,24 @@ func (s servedResult) text(w io.Writer) {
 }
 
 type serveFlags struct {
-	addr, tokens, cert, key, backend string
-	queue, points, nfe               int
-	timeout, grace                   time.Duration
+	addr, tokens, cert, key, backend, pprof string
+	queue, points, nfe                      int
+	timeout, grace                          time.Duration
 }
 
 func (a *app) serveCommand() *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
 		Use:   "serve DIR...",
-		Short: "Answer requests for samples and log-densities over HTTP",
+		Short: "Answer requests for samples, log-densities and imputed rows over HTTP",
 		Long: `Serve trained runs, each by the name of its folder:
 
   GET  /v1/models               the models, and what each takes
-  POST /v1/models/NAME/sample   {"n": 10, "seed": 1}: as JSON, CSV or NPY, by Accept
+  POST /v1/models/NAME/sample   {"n": 10, "seed": 1}: JSON, CSV, NPY, NPZ or PNG, by Accept
+  POST /v1/models/NAME/stream   the same, with the states on the way, as events
   POST /v1/models/NAME/logp     {"x": [[0.1, 0.2]]}
+  POST /v1/models/NAME/impute   {"rows": [{"age": null, "city": "Rome"}]}
+  POST /v2/models/NAME/infer    the Open Inference Protocol of KServe and Triton
   GET  /openapi.json            all of this as an OpenAPI document
   GET  /metrics                 figures for Prometheus
   GET  /livez, /readyz          is it alive; does it take requests
@@ -82,6 +86,7 @@ machine alone.`,
 	fl.IntVar(&f.nfe, "max-nfe", 20_000, "evaluations of the network for a point, at most")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "time of a request, at most")
 	fl.DurationVar(&f.grace, "grace", 30*time.Second, "time for the requests under way when the service ends")
+	fl.StringVar(&f.pprof, "pprof", "", "loopback address for profiles of the program (net/http/pprof), as 127.0.0.1:6060")
 	fl.StringVar(&f.backend, "backend", "", "backend (default: the one of the run)")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	return cmd
@@ -149,6 +154,9 @@ func (a *app) serve(cmd *cobra.Command, dirs []string, f serveFlags) (result, er
 	if err != nil {
 		return nil, usagef("--addr: %w", err)
 	}
+	if err := f.profile(cmd.Context(), o.Log); err != nil {
+		return nil, err
+	}
 	res, start := servedResult{Address: l.Addr().String(), Models: server.Models()}, time.Now()
 	o.Log.Info("serving", "address", res.Address, "models", res.Models)
 	a.leave.unsaved.Store(true) // requests under way are answered first
@@ -156,4 +164,27 @@ func (a *app) serve(cmd *cobra.Command, dirs []string, f serveFlags) (result, er
 	err = server.Serve(cmd.Context(), l, f.grace, [2]string{f.cert, f.key})
 	res.Seconds = time.Since(start).Seconds()
 	return res, err
+}
+
+// profile serves profiles of the program, where --pprof asks for that.
+func (f serveFlags) profile(ctx context.Context, log *slog.Logger) error {
+	if f.pprof == "" {
+		return nil
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", f.pprof)
+	if err != nil {
+		return usagef("--pprof: %w", err)
+	}
+	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+		l.Close()
+		return usagef("--pprof %s is no loopback address, and profiles are for this machine alone; give 127.0.0.1:PORT",
+			f.pprof)
+	}
+	log.Info("profiles", "address", l.Addr().String())
+	go func() {
+		if err := serve.Profiles(ctx, l); err != nil {
+			log.Warn("profiles", "error", err)
+		}
+	}()
+	return nil
 }

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"sync"
 	"time"
@@ -94,6 +93,9 @@ func (t *torturer) serviceRun(r *report, name string, steps int) string {
 	return dir
 }
 
+// same says whether two answers have the same samples.
+func same(a, b *client.Samples) bool { return fmt.Sprint(a.X) == fmt.Sprint(b.X) }
+
 // swapUnder trains on and on in the folder of a run that is served, kills the training and the service, and
 // asks all the while: each answer must be of a state that was saved.
 func swapUnder(t *torturer, r *report) {
@@ -115,7 +117,7 @@ func swapUnder(t *torturer, r *report) {
 			return
 		case got.Step%15 != 0 || got.Step < last:
 			r.fault("an answer of step %d after one of %d, which was never saved", got.Step, last)
-		case answers[got.Step] != nil && !reflect.DeepEqual(answers[got.Step].X, got.X):
+		case answers[got.Step] != nil && !same(answers[got.Step], got):
 			r.fault("two answers of step %d differ", got.Step)
 		}
 		answers[got.Step], last = got, got.Step
@@ -187,7 +189,7 @@ func overload(t *torturer, r *report) {
 					refused++
 				case err != nil:
 					r.fault("%v", err)
-				case !reflect.DeepEqual(got.X, want[k].X):
+				case !same(got, want[k]):
 					r.fault("seed %d has another answer under load", k)
 				}
 				mu.Unlock()

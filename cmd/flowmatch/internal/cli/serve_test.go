@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestServicesThatCannotBe(t *testing.T) {
+	run := trained(t)
+	for args, want := range map[string]string{
+		"":                            "argument DIR is missing",
+		run + " " + run:               "would both be called run",
+		run + " --max-queue 0":        "--max-queue must be positive",
+		run + " --timeout -1s":        "--timeout is -1s",
+		run + " --token-file nothing": "--token-file: ",
+		run + " --tls-cert c.pem":     "tls-key",
+		run + " --addr 1.2.3.4.5:1":   "--addr: ",
+		run + " --addr 127.0.0.1:0 --pprof 0.0.0.0:0": "is no loopback address",
+		run + " --addr 127.0.0.1:0 --pprof 127.0.0.1": "--pprof: ",
+		t.TempDir():                            "not a run's folder",
+		run + " --backend z":                   "z",
+		run + " --token-file " + empty(t):      "has no token",
+		run + " --addr 127.0.0.1:0 --grace 0s": "--grace is 0s",
+	} {
+		code, _, stderr := invoke(t, append([]string{"serve"}, strings.Fields(args)...)...)
+		if code == 0 || !strings.Contains(stderr, want) {
+			t.Errorf("serve %s: exit code %d, %q; want %q", args, code, stderr, want)
+		}
+	}
+}
+
+// empty is a file of tokens without one.
+func empty(t *testing.T) string { return writeText(t, "token", "# none yet\n\n") }
+
+// TestAServiceAnswersUntilItsEnd: as a command, with profiles of its own.
+func TestAServiceAnswersUntilItsEnd(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	r, w := io.Pipe()
+	ended, out := make(chan int, 1), new(strings.Builder)
+	go func() {
+		code := execute(ctx, []string{"serve", trained(t), "--addr", "127.0.0.1:0", "--pprof", "127.0.0.1:0"}, out, w)
+		w.Close()
+		ended <- code
+	}()
+	lines, addresses := bufio.NewScanner(r), map[string]string{}
+	for len(addresses) < 2 && lines.Scan() {
+		var said struct{ Msg, Address string }
+		if err := json.Unmarshal(lines.Bytes(), &said); err != nil {
+			t.Fatalf("the log has %q: %v", lines.Text(), err)
+		}
+		addresses[said.Msg] = said.Address
+	}
+	go io.Copy(io.Discard, r)
+	for _, url := range []string{addresses["serving"] + "/v1/models/run", addresses["profiles"] + "/debug/pprof/cmdline"} {
+		resp, err := http.Get("http://" + url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body.Close(); resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", url, resp.Status)
+		}
+	}
+	stop()
+	<-ended
+	if !strings.Contains(out.String(), "served") || !strings.Contains(out.String(), addresses["serving"]) {
+		t.Errorf("at the end: %q", out)
+	}
+}
