@@ -86,7 +86,7 @@ machine alone.`,
 	fl.IntVar(&f.nfe, "max-nfe", 20_000, "evaluations of the network for a point, at most")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "time of a request, at most")
 	fl.DurationVar(&f.grace, "grace", 30*time.Second, "time for the requests under way when the service ends")
-	fl.StringVar(&f.pprof, "pprof", "", "loopback address for profiles of the program (net/http/pprof), as 127.0.0.1:6060")
+	fl.StringVar(&f.pprof, "pprof", "", "loopback address of its own for profiles (net/http/pprof), as 127.0.0.1:6060")
 	fl.StringVar(&f.backend, "backend", "", "backend (default: the one of the run)")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	return cmd

@@ -57,7 +57,8 @@ func TestAServiceAnswersUntilItsEnd(t *testing.T) {
 		addresses[said.Msg] = said.Address
 	}
 	go io.Copy(io.Discard, r)
-	for _, url := range []string{addresses["serving"] + "/v1/models/run", addresses["profiles"] + "/debug/pprof/cmdline"} {
+	for _, url := range []string{addresses["serving"] + "/v1/models/run",
+		addresses["profiles"] + "/debug/pprof/cmdline"} {
 		resp, err := http.Get("http://" + url)
 		if err != nil {
 			t.Fatal(err)

@@ -85,8 +85,8 @@ func compare(bin, python, peers string, threads, pairs int, l load) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	fmt.Printf("%d clients, %v on each service, %d times in turn; %d cores, %d threads of PyTorch\n\n", l.clients, l.whole,
-		pairs, runtime.NumCPU(), threads)
+	fmt.Printf("%d clients, %v on each service, %d times in turn; %d cores, %d threads of PyTorch\n\n", l.clients,
+		l.whole, pairs, runtime.NumCPU(), threads)
 	fmt.Println("| network | service | requests/s | p50 | p99 | memory at most | first answer after |")
 	fmt.Println("| --- | --- | --- | --- | --- | --- | --- |")
 	for _, k := range kinds {
@@ -165,14 +165,14 @@ func measure(s service, k kind, l load) (f figures, err error) {
 		return f, err
 	}
 	defer func() {
-		cmd.Process.Signal(os.Interrupt)
+		cmd.Process.Kill() // one under way would hold the cores of the next
 		cmd.Wait()
 	}()
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = l.clients
 	url := "http://127.0.0.1:" + port + s.path
 	ask := func(seed int) error { return post(url, k, seed) }
 	for err = ask(0); err != nil; err = ask(0) {
-		if time.Since(start) > time.Minute {
+		if time.Since(start) > 5*time.Minute {
 			return f, fmt.Errorf("%w: %s", err, stderr.String())
 		}
 		time.Sleep(2 * time.Millisecond)
