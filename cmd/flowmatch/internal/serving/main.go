@@ -117,7 +117,7 @@ func compare(bin, python, peers string, threads, pairs int, l load) error {
 		}
 		for i, s := range services {
 			f := median(all[i])
-			fmt.Printf("| %s | %s | %.0f | %s | %s | %.0f MiB | %s |\n", k.name, s.name, f.rate, ms(f.p50), ms(f.p99),
+			fmt.Printf("| %s | %s | %.2g | %s | %s | %.0f MiB | %s |\n", k.name, s.name, f.rate, ms(f.p50), ms(f.p99),
 				float64(f.memory)/(1<<20), ms(f.cold))
 		}
 	}
@@ -178,12 +178,13 @@ func measure(s service, k kind, l load) (f figures, err error) {
 		time.Sleep(2 * time.Millisecond)
 	}
 	f.cold = time.Since(start)
+	begin := time.Now()
 	times, err := under(l, ask)
 	if err != nil {
 		return f, err
 	}
+	f.rate = float64(len(times)) / time.Since(begin).Seconds() // also of those that end after the time
 	slices.Sort(times)
-	f.rate = float64(len(times)) / l.whole.Seconds()
 	f.p50, f.p99 = times[len(times)/2], times[len(times)*99/100]
 	f.memory, err = peak(cmd.Process.Pid)
 	return f, err
