@@ -117,7 +117,7 @@ func compare(bin, python, peers string, threads, pairs int, l load) error {
 		}
 		for i, s := range services {
 			f := median(all[i])
-			fmt.Printf("| %s | %s | %.2g | %s | %s | %.0f MiB | %s |\n", k.name, s.name, f.rate, ms(f.p50), ms(f.p99),
+			fmt.Printf("| %s | %s | %.3g | %s | %s | %.0f MiB | %s |\n", k.name, s.name, f.rate, ms(f.p50), ms(f.p99),
 				float64(f.memory)/(1<<20), ms(f.cold))
 		}
 	}
