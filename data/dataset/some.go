@@ -143,8 +143,8 @@ func SplitNamed(text string, columns []string) (names, values []string, err erro
 		case part.ok:
 			names, values = append(names, part.name), append(values, strings.TrimSpace(part.value))
 		case values == nil:
-			return nil, nil, fmt.Errorf("%s is no NAME=VALUE; the columns are %s (a name or a value with commas or = in "+
-				"it stands in quotes)", choice.Quote(part.text), choice.List(columns))
+			return nil, nil, fmt.Errorf("%s is no NAME=VALUE; the columns are %s (a name or a value with commas or = "+
+				"in it stands in quotes)", choice.Quote(part.text), choice.List(columns))
 		default:
 			values[len(values)-1] = strings.TrimSpace(values[len(values)-1] + "," + part.text)
 		}
