@@ -42,15 +42,28 @@ func (s Subject) Closest(ctx context.Context) (*Closest, error) {
 		return nil, fmt.Errorf("eval: %s has no rows to train on that could be copied: each batch is drawn afresh",
 			s.Set.Name)
 	}
-	samples, err := metrics.Closest(ctx, t.training.table(), t.fresh.table())
+	c, err := Tables{Samples: t.fresh, Training: t.training, Held: t.held}.Closest(ctx)
 	if err != nil {
 		return nil, err
 	}
-	held, err := metrics.Closest(ctx, t.training.table(), t.held.table())
+	if all := s.Set.TrainSet.Len(); c.Training < all {
+		c.Doubts = append(c.Doubts, fmt.Sprintf(
+			"the closest is sought in %d of %d rows, so that copies of others are not counted", c.Training, all))
+	}
+	return c, nil
+}
+
+// Closest compares samples with held-out rows by the closest of the rows trained on.
+func (t Tables) Closest(ctx context.Context) (*Closest, error) {
+	samples, err := metrics.Closest(ctx, t.Training.table(), t.Samples.table())
 	if err != nil {
 		return nil, err
 	}
-	c := &Closest{Training: t.training.X.N, HeldOut: len(held), Samples: len(samples), Median: median(samples),
+	held, err := metrics.Closest(ctx, t.Training.table(), t.Held.table())
+	if err != nil {
+		return nil, err
+	}
+	c := &Closest{Training: t.Training.X.N, HeldOut: len(held), Samples: len(samples), Median: median(samples),
 		HeldOutMedian: median(held), Copies: copies(samples), HeldOutCopies: copies(held),
 		Doubts: few(len(held), "held-out rows")}
 	if c.HeldOutMedian > copied {
@@ -61,10 +74,6 @@ func (s Subject) Closest(ctx context.Context) (*Closest, error) {
 	if 2*c.HeldOutCopies > c.HeldOut {
 		c.Doubts = append(c.Doubts,
 			"most held-out rows are rows that were trained on, too: so few rows are different that copies say little")
-	}
-	if all := s.Set.TrainSet.Len(); c.Training < all {
-		c.Doubts = append(c.Doubts, fmt.Sprintf(
-			"the closest is sought in %d of %d rows, so that copies of others are not counted", c.Training, all))
 	}
 	return c, nil
 }

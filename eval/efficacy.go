@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -40,54 +41,47 @@ type Score struct {
 	MAE *float64 `json:"mae,omitempty"`
 }
 
-// target returns the place of the column that is predicted: that of Subject.Target, else the class, which is the
-// last column of a model with classes, else the last.
-func (s Subject) target(columns []Column) (int, error) {
-	if s.Target == "" {
-		return len(columns) - 1, nil
-	}
-	names := Rows{Columns: columns}.names()
-	if err := choice.Check("column", s.Target, names); err != nil {
-		return 0, fmt.Errorf("eval: target: %w", err)
-	}
-	return slices.Index(names, s.Target), nil
-}
-
 // Efficacy measures it with the column Subject.Target.
 func (s Subject) Efficacy(ctx context.Context) (*Efficacy, error) {
 	s, t, err := s.comparing(ctx, true)
 	if err != nil {
 		return nil, err
 	}
-	k, err := s.target(t.data.Columns)
-	if err != nil {
-		return nil, err
-	}
-	if len(t.data.Columns) < 2 {
-		return nil, fmt.Errorf("eval: %s has one column, and none to predict it from", s.Set.Name)
-	}
-	training := t.training
-	if training.X.N == 0 {
+	if t.training.X.N == 0 {
 		return nil, fmt.Errorf("eval: %s has no rows to train on: each batch is drawn afresh", s.Set.Name)
 	}
-	n := min(training.X.N, t.samples.X.N)
-	e := &Efficacy{Target: t.data.Columns[k].Name, Classes: len(t.data.Columns[k].Levels), Training: n}
-	x, y := t.held.apart(k)
-	e.HeldOut = x.N
-	if x.N == 0 {
+	return Tables{Samples: t.samples, Training: t.training, Held: t.held}.Efficacy(ctx, s.Target, s.Seed)
+}
+
+// Efficacy measures it with a column, by its name; empty: the last one. The forests are a function of the seed.
+func (t Tables) Efficacy(ctx context.Context, target string, seed uint64) (*Efficacy, error) {
+	columns := t.Held.Columns
+	if len(columns) < 2 {
+		return nil, errors.New("eval: efficacy: the rows have one column, and none to predict it from")
+	}
+	k := len(columns) - 1
+	if target != "" {
+		if err := choice.Check("column", target, t.Held.names()); err != nil {
+			return nil, fmt.Errorf("eval: target: %w", err)
+		}
+		k = slices.Index(t.Held.names(), target)
+	}
+	n := min(t.Training.X.N, t.Samples.X.N)
+	e := &Efficacy{Target: columns[k].Name, Classes: len(columns[k].Levels), Training: n}
+	x, y := t.Held.apart(k)
+	if e.HeldOut = x.N; x.N == 0 {
 		return nil, fmt.Errorf("eval: %s is missing in all held-out rows", choice.Quote(e.Target))
 	}
 	for _, of := range []struct {
 		rows Rows
 		what string
 		into *Score
-	}{{training.part(0, n), "rows to train on", &e.Data}, {t.samples.part(0, n), "samples", &e.Samples}} {
+	}{{t.Training.part(0, n), "rows to train on", &e.Data}, {t.Samples.part(0, n), "samples", &e.Samples}} {
 		learnt, answers := of.rows.apart(k)
 		if learnt.N == 0 {
 			return nil, fmt.Errorf("eval: %s is missing in all %s", choice.Quote(e.Target), of.what)
 		}
-		o := classify.ForestOptions{Classes: e.Classes, Seed: s.Seed}
-		f, err := classify.NewForest(ctx, learnt, answers, o)
+		f, err := classify.NewForest(ctx, learnt, answers, classify.ForestOptions{Classes: e.Classes, Seed: seed})
 		if err != nil {
 			return nil, err
 		}
@@ -236,11 +230,22 @@ func (s Subject) Forest(ctx context.Context) (*Forest, error) {
 	if progress := s.watch("rows told apart from samples", held.X.N); progress != nil {
 		o.Progress = func(done float64) { progress(done, t.nfe) }
 	}
-	r, err := classify.TwoSampleForest(ctx, held.coordinates(), samples.coordinates(), o)
+	f, err := Tables{Samples: samples, Held: held}.Forest(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	return &Forest{C2ST{r, t.nfe, few(held.X.N, "held-out rows")}}, nil
+	f.NFE = t.nfe
+	return f, nil
+}
+
+// Forest says how well a random forest tells samples from as many held-out rows.
+func (t Tables) Forest(ctx context.Context, o classify.C2STOptions) (*Forest, error) {
+	n := min(t.Held.X.N, t.Samples.X.N)
+	r, err := classify.TwoSampleForest(ctx, t.Held.part(0, n).coordinates(), t.Samples.part(0, n).coordinates(), o)
+	if err != nil {
+		return nil, err
+	}
+	return &Forest{C2ST{C2ST: r, Doubts: few(n, "held-out rows")}}, nil
 }
 
 // reportForest makes the test.

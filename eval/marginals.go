@@ -77,28 +77,37 @@ func (s Subject) Marginals(ctx context.Context) (*Marginals, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := t.data.X.N
-	m := &Marginals{Rows: n, NFE: t.nfe, Data: t.data, Samples: t.samples, Doubts: few(n, "rows")}
-	all, columns, patterns, err := compared(t.data, t.samples)
+	m, err := Tables{Data: t.data, Samples: t.samples}.Marginals()
+	if m != nil {
+		m.NFE = t.nfe
+	}
+	return m, err
+}
+
+// Marginals compares the columns of the samples with those of the data, and each half of these with the other.
+func (t Tables) Marginals() (*Marginals, error) {
+	n := t.Data.X.N
+	m := &Marginals{Rows: n, Data: t.Data, Samples: t.Samples, Doubts: few(n, "rows")}
+	all, columns, patterns, err := compared(t.Data, t.Samples)
 	if err != nil {
 		return nil, err
 	}
 	m.W1, m.TV, m.PatternsTV = all.W1, all.TV, all.PatternsTV
 	for k, c := range columns {
-		m.Columns = append(m.Columns, Marginal{Name: t.data.Columns[k].Name, W1: numberOf(c.W1), TV: numberOf(c.TV),
+		m.Columns = append(m.Columns, Marginal{Name: t.Data.Columns[k].Name, W1: numberOf(c.W1), TV: numberOf(c.TV),
 			Missing: c.ReferenceMissing, SamplesMissing: c.Missing})
 	}
 	if len(patterns) > 1 {
 		for _, p := range patterns {
 			names := []string{}
 			for _, k := range p.Columns {
-				names = append(names, t.data.Columns[k].Name)
+				names = append(names, t.Data.Columns[k].Name)
 			}
 			m.Patterns = append(m.Patterns, Pattern{names, p.Reference, p.Other})
 		}
 	}
 	if n > 1 {
-		m.Chance, _, _, err = compared(t.data.part(0, n/2), t.data.part(n/2, n))
+		m.Chance, _, _, err = compared(t.Data.part(0, n/2), t.Data.part(n/2, n))
 		for _, v := range []*float64{m.Chance.W1, m.Chance.TV, m.Chance.PatternsTV} {
 			if v != nil {
 				*v *= math.Sqrt2 / 2
@@ -171,13 +180,19 @@ func (s Subject) Correlations(ctx context.Context) (*Correlations, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := t.data.X.N
+	return Tables{Data: t.data, Samples: t.samples}.Correlations(ctx)
+}
+
+// Correlations compares the associations of the columns of the samples with those of the data, and each half of
+// these with the other.
+func (t Tables) Correlations(ctx context.Context) (*Correlations, error) {
+	n := t.Data.X.N
 	of := make([][][]*float64, 2)
-	data, err := metrics.Associations(ctx, t.data.table())
+	data, err := metrics.Associations(ctx, t.Data.table())
 	if err != nil {
 		return nil, err
 	}
-	samples, err := metrics.Associations(ctx, t.samples.table())
+	samples, err := metrics.Associations(ctx, t.Samples.table())
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +205,7 @@ func (s Subject) Correlations(ctx context.Context) (*Correlations, error) {
 			of[k] = append(of[k], row)
 		}
 	}
-	c := &Correlations{Rows: n, Names: t.data.names(), Data: of[0], Samples: of[1], Doubts: few(n, "rows")}
+	c := &Correlations{Rows: n, Names: t.Data.names(), Data: of[0], Samples: of[1], Doubts: few(n, "rows")}
 	mean, i, j := metrics.AssociationError(data, samples)
 	if c.Error = numberOf(mean); c.Error != nil {
 		c.Worst = &Correlated{[2]string{c.Names[i], c.Names[j]}, data.Row(i)[j], samples.Row(i)[j]}
@@ -198,11 +213,11 @@ func (s Subject) Correlations(ctx context.Context) (*Correlations, error) {
 	if n < 2 {
 		return c, nil
 	}
-	first, err := metrics.Associations(ctx, t.data.part(0, n/2).table())
+	first, err := metrics.Associations(ctx, t.Data.part(0, n/2).table())
 	if err != nil {
 		return nil, err
 	}
-	second, err := metrics.Associations(ctx, t.data.part(n/2, n).table())
+	second, err := metrics.Associations(ctx, t.Data.part(n/2, n).table())
 	mean, _, _ = metrics.AssociationError(first, second)
 	c.Chance = numberOf(mean * math.Sqrt2 / 2)
 	return c, err

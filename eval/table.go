@@ -7,53 +7,9 @@ import (
 	"math"
 
 	"flowmatch/data"
-	"flowmatch/data/schema"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
-	"flowmatch/metrics"
 )
-
-// Column is a column of the rows that the parts of tables compare.
-type Column struct {
-	Name string
-	// Levels are the names of its levels, whose places the values are; nil: the values are numbers.
-	Levels []string
-	// Ordered says that the levels have an order, and are compared as numbers.
-	Ordered bool
-	// Axis, of dates, returns one as a number to draw, and its unit; nil of others.
-	Axis func(v float64) (at float64, unit string)
-}
-
-// Rows are rows of a table as its file has them: numbers in their own units, whole where they are whole,
-// the places of levels, and NaN for what is missing.
-type Rows struct {
-	Columns []Column
-	X       flow.Batch // [N, len(Columns)]
-}
-
-// table returns the rows as metrics take them.
-func (r Rows) table() metrics.Table {
-	t := metrics.Table{X: r.X}
-	for _, c := range r.Columns {
-		n := len(c.Levels)
-		if c.Ordered {
-			n = 0
-		}
-		t.Levels = append(t.Levels, n)
-	}
-	return t
-}
-
-// part returns rows lo to hi.
-func (r Rows) part(lo, hi int) Rows { return Rows{r.Columns, r.X.Slice(lo, hi)} }
-
-// names returns the names of the columns.
-func (r Rows) names() (names []string) {
-	for _, c := range r.Columns {
-		names = append(names, c.Name)
-	}
-	return names
-}
 
 // columns are those of the rows of the subject: what the model is given comes first, then what it learns,
 // and the class at the end.
@@ -63,14 +19,7 @@ func (s Subject) columns() (columns []Column) {
 		columns = append(columns, Column{Name: nameOf(spec.ContextColumns, k, "context ")})
 	}
 	if spec.Schema != nil {
-		for _, k := range spec.Schema.Learnt() {
-			c := spec.Schema.Columns[k]
-			col := Column{Name: c.Name, Levels: c.Levels, Ordered: c.Kind == schema.Ordered}
-			if c.Kind == schema.Date {
-				col.Axis = c.Axis
-			}
-			columns = append(columns, col)
-		}
+		columns = append(columns, columnsOf(spec.Schema)...)
 	} else {
 		for k := range s.Model.Dim() {
 			columns = append(columns, Column{Name: nameOf(spec.Columns, k, "x")})

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -211,5 +212,47 @@ func TestATableOfWhichAnythingMayBeMissing(t *testing.T) {
 				t.Errorf("%s of %s: %v, want %q", c.row, c.names, f.got, f.want)
 			}
 		}
+	}
+}
+
+// Rows that another program made are read as they are, and what no row of the data could have is told.
+func TestRowsThatAnythingMayHaveMade(t *testing.T) {
+	s, _ := mixedSchema(t)
+	cells := func(names string, row string) Cells {
+		c := Cells{Names: strings.Split(names, ","), Rows: 1, Columns: make([]Texts, 5)}
+		for k, text := range strings.Split(row, ",") {
+			c.Columns[k].Add(text)
+		}
+		return c
+	}
+	const names = "weight,age,flag,city,answer"
+	nan := math.NaN()
+	for _, c := range []struct {
+		row        string
+		want       []float64
+		impossible []string
+	}{
+		{"2.25,30,no,Oslo,yes", []float64{2.25, 30, 0, 1, 0}, nil},
+		{"2.25,,yes,,", []float64{2.25, nan, 1, nan, nan}, nil},
+		{"9.5,19,no,Oslo,yes", []float64{9.5, 19, 0, 1, 0}, []string{"from 1 to 9", "from 20 to 69"}},
+		{"1,30.5,no,Oslo,yes", []float64{1, 30.5, 0, 1, 0}, []string{"the nearest is 31"}},
+		{",30,,Paris,yes", []float64{nan, 30, nan, nan, 0}, []string{"one in every row", "one in every row",
+			"none of the levels"}},
+		{"inf,30,no,Oslo,yes", []float64{nan, 30, 0, 1, 0}, []string{"is no number"}},
+	} {
+		x, impossible, err := s.ParseAny(cells(names, c.row))
+		if err != nil || !slices.EqualFunc(x.X, c.want, same) || len(impossible) != len(c.impossible) {
+			t.Errorf("%s: %v, impossible %v (%v); want %v and %q", c.row, x.X, impossible, err, c.want, c.impossible)
+			continue
+		}
+		for k, want := range c.impossible {
+			if !strings.Contains(impossible[k].Problem, want) {
+				t.Errorf("%s: %v, want %q", c.row, impossible[k], want)
+			}
+		}
+	}
+	var missing *MissingError
+	if _, _, err := s.ParseAny(cells("weight,age,flag,city,note", "2.25,30,no,Oslo,yes")); !errors.As(err, &missing) {
+		t.Errorf("without a column: %v", err)
 	}
 }

@@ -13,13 +13,38 @@ import (
 // of the table that the schema does not learn are passed over; one that it does and that is not there is
 // an error. Faults are the cells that are none of their column's; with any, x is not to be used.
 func (s *Schema) Parse(cells Cells) (x flow.Batch, faults []Fault, err error) {
-	for _, name := range s.Names() {
-		if !slices.Contains(cells.Names, name) {
-			return x, nil, &MissingError{Column: name, Columns: cells.Names}
-		}
+	if err := s.in(cells); err != nil {
+		return x, nil, err
 	}
 	x, faults = s.parse(cells, Column.value)
 	return x, faults, nil
+}
+
+// ParseAny is Parse of rows that anything may have made, by the columns alone. Impossible are the cells that no row
+// of the data could have: a text that is none of its column's, which is then NaN, and a number out of their range or
+// off their grid, which stays as it is.
+func (s *Schema) ParseAny(cells Cells) (x flow.Batch, impossible []Fault, err error) {
+	if err := s.in(cells); err != nil {
+		return x, nil, err
+	}
+	x, impossible = s.parse(cells, func(c Column, text string) (float64, string) {
+		v, problem := c.read(text)
+		if problem != "" {
+			return math.NaN(), problem
+		}
+		return v, c.odd(v)
+	})
+	return x, impossible, nil
+}
+
+// in reports a column that the schema learns and a table does not have.
+func (s *Schema) in(cells Cells) error {
+	for _, name := range s.Names() {
+		if !slices.Contains(cells.Names, name) {
+			return &MissingError{Column: name, Columns: cells.Names}
+		}
+	}
+	return nil
 }
 
 // ParseSome is Parse of a table of which anything may be missing: a column, or a value of any column, is
