@@ -25,6 +25,10 @@ type Program struct {
 	stderr bytes.Buffer
 }
 
+// Group makes a command, which is one of [exec.CommandContext] and does not run yet, end with all that it has started
+// when it is killed. Elsewhere than on Unix the command alone is.
+func Group(cmd *exec.Cmd) { group(cmd) }
+
 // Start runs a command, whose pipes it takes, and decodes its first line into hello. The
 // error is a [Broken] where the program starts and does not say hello.
 func Start(cmd *exec.Cmd, hello any) (*Program, error) {
@@ -84,7 +88,11 @@ func (p *Program) Ask(q, answer any) error {
 func (p *Program) Stop(after time.Duration) {
 	_ = p.in.Close()
 	if p.cmd.ProcessState == nil {
-		defer time.AfterFunc(after, func() { _ = p.cmd.Process.Kill() }).Stop()
+		kill := p.cmd.Process.Kill
+		if p.cmd.Cancel != nil {
+			kill = p.cmd.Cancel
+		}
+		defer time.AfterFunc(after, func() { _ = kill() }).Stop()
 		_ = p.cmd.Wait()
 	}
 }

@@ -1,10 +1,12 @@
 package child
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os/exec"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -58,4 +60,29 @@ func TestABrokenConversationHasTheLastWords(t *testing.T) {
 	if err := p.Ask(line{}, &hello); !errors.Is(err, io.EOF) {
 		t.Errorf("no answer: got %v, want io.EOF within", err)
 	}
+}
+
+// What a command has started ends with it.
+func TestAGroupEndsTogether(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := exec.CommandContext(ctx, "sh", "-c", `sleep 600 & echo "{\"n\": $!}"; wait`)
+	Group(cmd)
+	if cmd.SysProcAttr == nil {
+		t.Skip("this system has no groups of processes")
+	}
+	var hello line
+	p, err := Start(cmd, &hello)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	p.Stop(time.Minute)
+	there := func() bool { return exec.Command("kill", "-0", strconv.Itoa(hello.N)).Run() == nil }
+	for range 100 {
+		if !there() {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Errorf("process %d runs on", hello.N)
 }
