@@ -6,11 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 )
 
 // Process returns the bytes that this process holds now and has held at most; 0:
 // this system does not report it.
 func Process() (now, peak int64) { return process() }
+
+// Tree returns the bytes that a process and all that it has started hold now, and what they are known to have held
+// at most: that, or what the largest of them has. 0: this system does not report it, as only Linux does, or the
+// process is not there. Of a process that starts no other peak misses only what it took since.
+func Tree(pid int) (now, peak int64) { return held(pid) }
+
+// Ended returns the bytes that a process which has ended held at most, or the largest of those that it had
+// started and waited for; 0: this system does not report it. Where [Tree] reports them it does not.
+func Ended(state *os.ProcessState) int64 { return ended(state) }
 
 // Available returns the bytes that this process may still take. On Linux it is what the machine
 // has free or can free, and the limits of its control groups (of version 1 and 2) and of its

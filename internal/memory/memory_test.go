@@ -1,10 +1,16 @@
 package memory
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
+	"io"
 	"math"
+	"os"
+	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -49,5 +55,71 @@ func TestWhatDoesNotFitNamesTheSettingAndTheSize(t *testing.T) {
 		if got := Size(bytes); got != want {
 			t.Errorf("%g bytes are %q, want %q", bytes, got, want)
 		}
+	}
+}
+
+// takes is the variable of the environment that makes this test binary a program which holds so many megabytes,
+// and starts another with half of them.
+const takes = "FLOWMATCH_TEST_TAKES"
+
+func TestMain(m *testing.M) {
+	if mb, err := strconv.Atoi(os.Getenv(takes)); err == nil {
+		hold(mb)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// hold takes megabytes until its input ends, which it says by a line, and has another process take half of them.
+func hold(mb int) {
+	x := make([]byte, mb<<20)
+	for i := 0; i < len(x); i += 512 {
+		x[i] = 1
+	}
+	if mb > 60 {
+		cmd, in, _ := holding(mb / 2)
+		defer cmd.Wait()
+		defer in.Close()
+	}
+	fmt.Println("ready")
+	io.Copy(io.Discard, os.Stdin)
+	runtime.KeepAlive(x)
+}
+
+// holding starts such a program and waits until it holds what it is to.
+func holding(mb int) (*exec.Cmd, io.Closer, error) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), takes+"="+strconv.Itoa(mb))
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err == nil {
+		_, err = bufio.NewReader(out).ReadString('\n')
+	}
+	return cmd, in, err
+}
+
+// A process is counted with those that it has started, and after its end by the larger of them.
+func TestWhatOtherProcessesHold(t *testing.T) {
+	cmd, in, err := holding(100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now, peak := Tree(cmd.Process.Pid); runtime.GOOS == "linux" && (now < 150<<20 || now > 300<<20) || peak < now {
+		t.Errorf("the tree holds %d bytes, and held %d; want 150 MB and a little", now, peak)
+	}
+	if err := errors.Join(in.Close(), cmd.Wait()); err != nil {
+		t.Fatal(err)
+	}
+	if peak := Ended(cmd.ProcessState); peak != 0 && peak < 100<<20 {
+		t.Errorf("it held %d bytes, want 100 MB and a little", peak)
+	}
+	if now, peak := Tree(cmd.Process.Pid); now != 0 || peak != 0 {
+		t.Errorf("a process that has ended holds %d bytes, and held %d", now, peak)
 	}
 }
