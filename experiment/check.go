@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"flowmatch/data"
+	"flowmatch/data/schema"
+	"flowmatch/internal/choice"
 	"flowmatch/nn"
 	"flowmatch/run"
 )
@@ -71,11 +73,44 @@ type opened struct {
 	engine string
 	by     string // the settings that say what the data are
 	set    *data.Set
-	seen   map[string]bool // simulators whose observations were read
+	seen   map[string]bool // simulators whose observations were read, and tables
+}
+
+// checkRows reports the table of a cell that cannot be divided, or that its peer does not take.
+func (o *opened) checkRows(g Grid, c Cell) error {
+	by, err := json.Marshal([]any{c.Task, c.Tabular.File, c.Tabular.Target, c.Tabular.Held, c.Peer != ""})
+	if err != nil || o.seen[string(by)] {
+		return err
+	}
+	d, err := c.divide()
+	if err != nil {
+		return err
+	}
+	for _, p := range g.Pictures {
+		for _, name := range p.Columns {
+			if err := choice.Check("column", name, d.schema.Names()); err != nil && p.filled(g).Task == c.Task {
+				return fmt.Errorf("picture %s: %w", p.File, err)
+			}
+		}
+	}
+	for _, col := range d.schema.Columns {
+		if c.Peer != "" && col.Kind == schema.Date {
+			return fmt.Errorf("%s: column %s is of dates, which the peers do not take; skip the task, or leave the column "+
+				"out of the file", c.Tabular.File, choice.Quote(col.Name))
+		}
+	}
+	if o.seen == nil {
+		o.seen = map[string]bool{}
+	}
+	o.seen[string(by)] = true
+	return nil
 }
 
 // check reports a cell that cannot be made.
 func (o *opened) check(g Grid, c Cell) error {
+	if c.Tabular != nil {
+		return o.checkRows(g, c)
+	}
 	backend := c.Config.Backend
 	if c.Neural != nil {
 		backend = c.Neural.Backend

@@ -24,8 +24,9 @@ type Grid struct {
 	Finding  string   `yaml:"finding"`
 	Question string   `yaml:"question"` // what is asked and how, in Markdown
 	Seeds    []uint64 `yaml:"seeds"`
-	// Kind is empty for runs of `flowmatch train`, or neural_ode for fits of
-	// trajectories, whose settings are those of [Neural].
+	// Kind is empty for runs of `flowmatch train`, neural_ode for fits of trajectories, whose
+	// settings are those of [Neural], or tables for rows like those of a table, by this and by other
+	// programs, whose settings are those of [Tabular].
 	Kind string `yaml:"kind"`
 	// Base is the run file that all cells share; a task, then a method, then a seed
 	// change it.
@@ -75,7 +76,8 @@ type Skip struct {
 // Picture is a picture of a page.
 type Picture struct {
 	// Kind is samples, times, stages, nfe, posterior, curves, values or dots; of kind neural_ode
-	// orbits, curves or dots:
+	// orbits, curves or dots; of kind tables
+	// rows or dots:
 	//
 	// Of images there are a few in the place of a panel of points.
 	//
@@ -89,6 +91,7 @@ type Picture struct {
 	//	curves   lines of the curves named, by method, the mean over the seeds with a band of
 	//	         one standard deviation
 	//	values   lines through the values NAME_N of the curves named, against N
+	//	rows     of kind tables: one or two columns, of the data and of the samples of each method
 	//	dots     a panel for each of the tasks, with a row for each method and in it the values
 	//	         named by curves, mean and standard deviation
 	Kind    string   `yaml:"kind"`
@@ -100,9 +103,10 @@ type Picture struct {
 	Methods []string `yaml:"methods"` // empty: all
 	// Curves names those of kinds curves and values, a line for each curve and method; of kind
 	// dots values, a dot for each.
-	Curves []string `yaml:"curves"`
-	XName  string   `yaml:"x"`
-	YName  string   `yaml:"y"`
+	Curves  []string `yaml:"curves"`
+	Columns []string `yaml:"columns"` // of kind rows: one or two
+	XName   string   `yaml:"x"`
+	YName   string   `yaml:"y"`
 	// LinearX and LinearY are those of plot.LineOptions.
 	LinearX bool `yaml:"linear_x"`
 	LinearY bool `yaml:"linear_y"`
@@ -111,11 +115,11 @@ type Picture struct {
 // ErrGrid is returned for a grid that cannot be run.
 var ErrGrid = errors.New("experiment: bad grid")
 
-// kindNeural is the kind of a grid of [Neural] cells.
-const kindNeural = "neural_ode"
+// kindNeural is the kind of a grid of [Neural] cells, kindTables that of [Tabular] ones.
+const kindNeural, kindTables = "neural_ode", "tables"
 
 // kinds are those that Grid.Kind takes.
-var kinds = []string{kindNeural}
+var kinds = []string{kindNeural, kindTables}
 
 // defaultDigits is the default of Table.Digits.
 const defaultDigits = 3
@@ -168,9 +172,12 @@ func parse(text []byte) (g Grid, err error) {
 			return g, err
 		}
 	}
-	if l.Kind == kindNeural {
+	switch l.Kind {
+	case kindNeural:
 		g, err = load[Neural](text)
-	} else {
+	case kindTables:
+		g, err = load[Tabular](text)
+	default:
 		g, err = load[run.Config](text)
 	}
 	if err != nil {
@@ -331,8 +338,14 @@ func (g Grid) Validate() error {
 		}
 	}
 	measures, pictures := namesOf(g.all()), pictureKinds()
-	if g.Kind == kindNeural {
+	switch g.Kind {
+	case kindNeural:
 		pictures = []string{"orbits", "curves", "dots"}
+	case kindTables:
+		pictures = []string{kindRows, kindDots}
+		if g.Search != nil {
+			f.add("search: a grid of kind tables has none: its methods have their own defaults")
+		}
 	}
 	f.known("kind", "kind", kinds, g.Kind)
 	f.known("measure", "measure", measures, g.Measure...)

@@ -203,11 +203,12 @@ func (p Page) provenance(g Grid, results []Result) string {
 	return fmt.Sprintf("Written on %s: %s, seeds %s; "+
 		"mean ± standard deviation over the seeds. %s, %.0f of them used; flowmatch %s.%s",
 		p.Date, made, strings.Trim(fmt.Sprint(g.Seeds), "[]"), p.Machine, threads, strings.Join(versions, ", "),
-		libraries(others))
+		libraries(others, g.Kind == kindTables))
 }
 
-// libraries says what trained in place of the program, and on how many threads.
-func libraries(results []Result) string {
+// libraries says what trained in place of the program, and on how many threads; all says that it took all that there
+// are.
+func libraries(results []Result, all bool) string {
 	if len(results) == 0 {
 		return ""
 	}
@@ -220,8 +221,12 @@ func libraries(results []Result) string {
 	}
 	slices.Sort(names)
 	slices.Sort(threads)
-	return fmt.Sprintf(" The peers: %s; threads: %s, the faster of one and all.",
-		strings.Join(slices.Compact(names), ", "), strings.Join(slices.Compact(threads), " or "))
+	text := fmt.Sprintf(" The peers: %s; threads: %s", strings.Join(slices.Compact(names), ", "),
+		strings.Join(slices.Compact(threads), " or "))
+	if all {
+		return text + "."
+	}
+	return text + ", the faster of one and all."
 }
 
 // HasPeers reports whether Python libraries train methods of the grid.

@@ -38,6 +38,10 @@ func peers() []peer {
 		{"torchcfm", "1.0.7", "with_torchcfm.py", false},
 		{"flow-matching", "1.0.10", "with_flow_matching.py", false},
 		{"sbi", "0.27.0", "with_sbi.py", true},
+		// Those of tables; their models are in tableModels.
+		{"ForestDiffusion", "1.0.6", "with_forestdiffusion.py", false},
+		{"ctgan", "0.12.1", "with_ctgan.py", false},
+		{"scikit-learn", "1.9.1", "with_sklearn.py", false},
 	}
 }
 
@@ -135,6 +139,7 @@ func (p *Peers) Close() error {
 // tutor is a running program of a peer; peers/peer.py has the other end.
 type tutor struct {
 	of       peer
+	command  *exec.Cmd
 	program  *child.Program
 	versions map[string]string
 }
@@ -170,7 +175,9 @@ func (p *Peers) start(ctx context.Context, of peer) (*tutor, error) {
 	t := &tutor{of: of}
 	var hello struct{ Versions map[string]string }
 	var err error
-	if t.program, err = child.Start(p.command(ctx, filepath.Join(p.dir, "peers", of.program)), &hello); err != nil {
+	t.command = p.command(ctx, filepath.Join(p.dir, "peers", of.program))
+	child.Group(t.command)
+	if t.program, err = child.Start(t.command, &hello); err != nil {
 		return nil, t.worded(err)
 	}
 	t.versions = hello.Versions

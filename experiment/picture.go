@@ -95,6 +95,9 @@ func (p Picture) draw(ctx context.Context, g Grid, cells []Cell, results []Resul
 		case p.Kind == "orbits":
 			d.Missing, err = p.drawOrbits(w, g, cells, results)
 			return err
+		case p.Kind == kindRows:
+			d.Missing, err = p.drawRows(w, g, cells, results)
+			return err
 		case p.Kind == kindPosterior:
 			d.Missing, err = p.drawPosterior(ctx, w, g, cells, results)
 			return err

@@ -25,6 +25,9 @@ func (f *faults) pictures(g Grid, kinds, tasks, methods []string) {
 		if p.Kind == kindPosterior && len(p.Methods) != 1 {
 			f.add("%s: the kind %s is of one method; name it in methods", at, kindPosterior)
 		}
+		if n := len(p.Columns); (p.Kind == kindRows) != (n > 0) || n > 2 {
+			f.add("%s: columns belong to the kind rows, which has one or two", at)
+		}
 		if slug(p.File) != p.File || p.File == "" {
 			f.add("picture: file %q must be a name of small letters, digits and hyphens", p.File)
 		}

@@ -20,10 +20,11 @@ type Cell struct {
 	Task, Method string
 	Seed         uint64
 	Config       run.Config
-	Neural       *Neural // in place of Config, of a grid of kind neural_ode
-	Dir          string  // folder of the run, below the grid's
-	Teacher      string  // folder of the run that this one learns from; empty: none
-	Peer         string  // the library that trains it; empty: this program
+	Neural       *Neural  // in place of Config, of a grid of kind neural_ode
+	Tabular      *Tabular // likewise, of kind tables
+	Dir          string   // folder of the run, below the grid's
+	Teacher      string   // folder of the run that this one learns from; empty: none
+	Peer         string   // the library that trains it; empty: this program
 	// Trial says that the cell is a trial of the grid's search. Value is what it, or a run
 	// that takes the best, has for Search.Key; empty: no search, or not decided yet.
 	Trial bool
@@ -83,6 +84,9 @@ func DataIn(dir string, cells []Cell) (found bool, err error) {
 		return false, fmt.Errorf("experiment: %w", err)
 	}
 	for i := range cells {
+		if t := cells[i].Tabular; t != nil && !filepath.IsAbs(t.File) {
+			t.File, found = filepath.Join(dir, t.File), true
+		}
 		d := &cells[i].Config.Data
 		for _, path := range []string{d.Path, d.TestPath, d.ContextPath, d.TestContextPath} {
 			found = found || path != "" && !filepath.IsAbs(path)
@@ -174,8 +178,11 @@ func (p place) cell(seed uint64, t *try) (Cell, error) {
 	task, method := p.g.Tasks[p.task], p.g.Methods[p.method]
 	c := Cell{Task: task.Name, Method: method.Name, Seed: seed, Peer: method.Peer, measures: p.g.measuresOf(seed)}
 	c.shared = filepath.Join(p.dir, slug(task.Name))
-	if p.g.Kind == kindNeural {
+	switch p.g.Kind {
+	case kindNeural:
 		c.Neural = new(Neural)
+	case kindTables:
+		c.Tabular = new(Tabular)
 	}
 	c.Dir = p.folder(method.Name, seed)
 	if t != nil {
@@ -243,6 +250,11 @@ func (c *Cell) read(layers []settings.Layer) error {
 		c.Neural = &n
 		return err
 	}
+	if c.Tabular != nil {
+		t, _, err := settings.Load[Tabular](layers...)
+		c.Tabular = &t
+		return err
+	}
 	var err error
 	c.Config, _, err = settings.Load[run.Config](layers...)
 	return err
@@ -267,6 +279,9 @@ func (g Grid) check(c Cell) error {
 		}
 		return nil
 	}
+	if c.Tabular != nil {
+		return c.checkTabular()
+	}
 	every, val := c.Config.Train.SnapshotEvery, c.Config.Data.Val
 	switch {
 	case c.Config.Seed != c.Seed:
@@ -280,6 +295,9 @@ func (g Grid) check(c Cell) error {
 			"set it to a number of points")
 	}
 	if c.Peer != "" {
+		if len(TableModels(c.Peer)) > 0 {
+			return fmt.Errorf("the peer %s has models of tables; set kind: %s", c.Peer, kindTables)
+		}
 		check := c.checkPeer
 		if c.learnsPosterior() {
 			check = func() error { return c.checkPosteriorPeer(g) }

@@ -99,8 +99,11 @@ func recordedOfFeatureSolvers() recorded {
 
 // all is the table of measures of a kind of grid.
 func (g Grid) all() []measure {
-	if g.Kind == kindNeural {
+	switch g.Kind {
+	case kindNeural:
 		return neuralMeasures()
+	case kindTables:
+		return tabularMeasures()
 	}
 	return measures()
 }
@@ -108,8 +111,11 @@ func (g Grid) all() []measure {
 // recorded returns what the measures named record, beside what every cell has.
 func (g Grid) recorded(measures ...string) recorded {
 	out := recordedOfRuns
-	if g.Kind == kindNeural {
+	switch g.Kind {
+	case kindNeural:
 		out = recordedOfFits
+	case kindTables:
+		out = recorded{values: []string{"threads", "measure_seconds"}}
 	}
 	for _, m := range g.all() {
 		if slices.Contains(measures, m.name) {

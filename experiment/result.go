@@ -35,6 +35,8 @@ type Result struct {
 	Trial  bool   `json:"trial,omitempty"`
 	Value  string `json:"value,omitempty"`
 	Failed string `json:"failed,omitempty"`
+	// Over says of measures, by their names, the limit of the grid that the run would have gone over.
+	Over map[string]string `json:"over,omitempty"`
 	// Missing says of measures, by their names, why something of what they record is not there.
 	Missing map[string]string `json:"missing,omitempty"`
 	// Doubts says of values and curves, by their names, why they are not to be trusted; of

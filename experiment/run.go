@@ -19,6 +19,8 @@ type RunOptions struct {
 	// Peers train the cells of methods with a peer. They are needed where
 	// [UndonePeers] names one.
 	Peers *Peers
+	// Program is this program, which cells of kind tables run; empty: os.Executable().
+	Program string
 	// Cell is called when cell number k of n begins; done says that it has its
 	// result already.
 	Cell func(k, n int, c Cell, done bool)
@@ -105,6 +107,8 @@ func (c Cell) make(ctx context.Context, g Grid, plan string, o RunOptions) (*Res
 	switch {
 	case c.Neural != nil:
 		do = c.makeNeural
+	case c.Tabular != nil:
+		do = c.makeTabular
 	case c.learnsPosterior():
 		do = c.makePosterior
 	}
@@ -201,7 +205,7 @@ func (c Cell) resumeMeasures(r *Result) (done []string, err error) {
 	}
 	maps.Copy(r.Values, m.Result.Values)
 	maps.Copy(r.Curves, m.Result.Curves)
-	r.Doubts, r.Missing = m.Result.Doubts, m.Result.Missing
+	r.Doubts, r.Missing, r.Over, r.Libraries = m.Result.Doubts, m.Result.Missing, m.Result.Over, m.Result.Libraries
 	return m.Done, nil
 }
 

@@ -11,16 +11,18 @@ import (
 
 // Table is a table of a page: a row for each method. With Value its columns are the
 // tasks; with Values they are values, and with Reach what it takes to come as far, and
-// there is one table for each task.
+// there is one table for each task. With Ranks they are values, too, in one table for all tasks.
 type Table struct {
-	Title   string   `yaml:"title"`
-	Text    string   `yaml:"text"` // Markdown, above the table; a template, as Grid.Notes
-	Value   string   `yaml:"value"`
-	Values  []Column `yaml:"values"`
-	Reach   *Reach   `yaml:"reach"`
-	Tasks   []string `yaml:"tasks"`   // empty: all
-	Methods []string `yaml:"methods"` // empty: all
-	Digits  int      `yaml:"digits"`  // significant; default 3
+	Title  string   `yaml:"title"`
+	Text   string   `yaml:"text"` // Markdown, above the table; a template, as Grid.Notes
+	Value  string   `yaml:"value"`
+	Values []Column `yaml:"values"`
+	Reach  *Reach   `yaml:"reach"`
+	// Ranks are columns of the mean rank of each method over the tasks, in the place of values.
+	Ranks   []RankColumn `yaml:"ranks"`
+	Tasks   []string     `yaml:"tasks"`   // empty: all
+	Methods []string     `yaml:"methods"` // empty: all
+	Digits  int          `yaml:"digits"`  // significant; default 3
 	// Less says that less is better: the least mean of a column is printed in bold, and those
 	// that are as good within the spread over the seeds.
 	Less bool `yaml:"less"`
@@ -53,13 +55,13 @@ func (f *faults) tables(g Grid, tasks, methods []string) {
 	for i, t := range g.Tables {
 		at := fmt.Sprintf("tables[%d]", i)
 		given := 0
-		for _, is := range []bool{t.Value != "", len(t.Values) > 0, t.Reach != nil} {
+		for _, is := range []bool{t.Value != "", len(t.Values) > 0, t.Reach != nil, len(t.Ranks) > 0} {
 			if is {
 				given++
 			}
 		}
 		if given != 1 {
-			f.add("%s: table %q: give either value or values or reach", at, t.Title)
+			f.add("%s: table %q: give either value or values or reach or ranks", at, t.Title)
 		}
 		f.reach(t, methods)
 		if t.Digits < 0 {
@@ -80,6 +82,9 @@ func (f *faults) tables(g Grid, tasks, methods []string) {
 func (t Table) figures() (all []string) {
 	all = append(all, t.Value, t.Floor, t.Error)
 	for _, c := range t.Values {
+		all = append(all, c.Value)
+	}
+	for _, c := range t.Ranks {
 		all = append(all, c.Value)
 	}
 	if t.Reach != nil {
@@ -122,6 +127,10 @@ func (t Table) write(b *strings.Builder, g Grid, results []Result) {
 	fmt.Fprintf(b, "\n## %s\n\n", t.Title)
 	if t.Text != "" {
 		fmt.Fprintf(b, "%s\n\n", strings.TrimSpace(t.Text))
+	}
+	if len(t.Ranks) > 0 {
+		t.rankRows(b, results)
+		return
 	}
 	if t.Value != "" {
 		columns := make([]column, len(t.Tasks))
@@ -184,6 +193,9 @@ func (t Table) rows(b *strings.Builder, columns []column, results []Result) {
 		cells := []string{m}
 		for k, c := range columns {
 			text := t.format(t.over(results, c, m))
+			if text == missing {
+				text = cmp.Or(beyond(results, c.task, m, c.value), missing)
+			}
 			if slices.Contains(bold[k], m) {
 				text = "**" + text + "**"
 			}
