@@ -85,7 +85,9 @@ on the page, and the exit code is then 1, unless --allow-missing is given.
 
 The experiments peers and sbi-peers also train the same flows with Python libraries, by
 the interpreter of --peers. scripts/setup-peers.sh DIR installs them; then PYTHON is
-DIR/bin/python.
+DIR/bin/python. So does tables, where other methods make samples of tables and fill in
+their holes; its tables are in the DIR of --data, and scripts/sklearn-tables.py DIR writes
+four of them.
 
 The experiments sbi and sbi-peers read observations and their posteriors: the DIR of
 --data is the folder sbibm/tasks of github.com/sbi-benchmark/sbibm.`,
@@ -96,6 +98,7 @@ The experiments sbi and sbi-peers read observations and their posteriors: the DI
   flowmatch experiment sbi --data DIR
   flowmatch experiment mine.yaml --check
   flowmatch experiment peers --peers DIR/bin/python
+  flowmatch experiment tables --data DIR --peers DIR/bin/python
   flowmatch experiment couplings --json`,
 		Args:              arguments("NAME"),
 		ValidArgsFunction: nameArgument(experiment.Known(), true),
