@@ -410,3 +410,48 @@ func TestInterruptedTablesAreMadeAgain(t *testing.T) {
 		t.Errorf("%d results (%v), missing %v", len(results), err, Missing(results))
 	}
 }
+
+// A page shows the rows of each method beside the data, and says on how many threads all of them ran.
+func TestAPageOfTables(t *testing.T) {
+	text := peerRows + `
+tables: [{title: Ranks, ranks: [{value: c2st, least: 0.5}]}, {title: Seconds, value: seconds}]
+pictures:
+  - {kind: rows, file: two, columns: [size, count], caption: "Two columns."}
+  - {kind: rows, file: one, columns: [size], caption: "One column."}
+  - {kind: dots, file: dots, curves: [w1], caption: "W1."}
+`
+	dir := t.TempDir()
+	g, cells := rowsOf(t, text, aTable(t, 200), filepath.Join(dir, "runs"))
+	script := fakeOrder + `cp "$table" "$out"; echo '{"threads": 2}'`
+	results, err := Run(t.Context(), g, cells, RunOptions{Peers: started(t, script)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	AllKnown(t, g, results)
+	drawn, err := Draw(t.Context(), g, cells, results, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"one", "two", "dots"} {
+		if d := drawn[name]; d.File == "" || len(d.Missing) > 0 {
+			t.Errorf("picture %s: %+v", name, d)
+		}
+	}
+	var b strings.Builder
+	if err := (Page{Name: "rows", Pictures: drawn}).Write(&b, g, results); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| method | c2st | all |", "| theirs | 1.50 | 1.50 |", "ctgan 0.12.1", "threads: 2.\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the page lacks %q:\n%s", want, b.String())
+		}
+	}
+	// Samples that are gone are missing in pictures.
+	if err := os.Remove(filepath.Join(cells[0].Dir, tableSamplesFile)); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := g.Pictures[0].filled(g).draw(t.Context(), g, cells, results, filepath.Join(dir, "x.png")); d.File != "" ||
+		err == nil && len(d.Missing) == 0 {
+		t.Errorf("without samples: %+v, %v", d, err)
+	}
+}
