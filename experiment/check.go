@@ -95,8 +95,8 @@ func (o *opened) checkRows(g Grid, c Cell) error {
 	}
 	for _, col := range d.schema.Columns {
 		if c.Peer != "" && col.Kind == schema.Date {
-			return fmt.Errorf("%s: column %s is of dates, which the peers do not take; skip the task, or leave the column "+
-				"out of the file", c.Tabular.File, choice.Quote(col.Name))
+			return fmt.Errorf("%s: column %s is of dates, which the peers do not take; skip the task, or leave the "+
+				"column out of the file", c.Tabular.File, choice.Quote(col.Name))
 		}
 	}
 	if o.seen == nil {

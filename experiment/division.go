@@ -62,8 +62,8 @@ func (c Cell) divide() (d division, err error) {
 	}
 	held := int(math.Round(t.Held * float64(all.N)))
 	if all.N < leastTableRows || held < 5 || all.N-held < 10 {
-		return d, fmt.Errorf("%s has %d rows, of which %d would be held out (held); it needs %d at least, 5 of them held "+
-			"out and 10 to learn from", t.File, all.N, held, leastTableRows)
+		return d, fmt.Errorf("%s has %d rows, of which %d would be held out (held); it needs %d at least, 5 of them "+
+			"held out and 10 to learn from", t.File, all.N, held, leastTableRows)
 	}
 	x, odd, err := d.schema.ParseAny(cells.Cells)
 	if err != nil {

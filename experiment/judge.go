@@ -21,7 +21,8 @@ const fillColumn = "imputation"
 
 // readRows reads a file that a model has left, whose columns must be those of the table, and the impossible values
 // in it.
-func (d *division) readRows(file string, before ...string) (x flow.Batch, first schema.Texts, impossible int, err error) {
+func (d *division) readRows(file string, before ...string) (x flow.Batch, first schema.Texts, impossible int,
+	err error) {
 	cells, err := table.ReadCells(file, table.Options{Header: new(true)})
 	if err != nil {
 		return x, first, 0, err
@@ -130,7 +131,8 @@ func (c Cell) judgeFilled(d division, file string, r *Result) error {
 	}
 	for i, at := range numbers.Index {
 		if want := strconv.Itoa(i/truth.N + 1); numbers.Values[at] != want {
-			return fmt.Errorf("%s: row %d has %s %s; want %s", file, i+1, fillColumn, choice.Quote(numbers.Values[at]), want)
+			return fmt.Errorf("%s: row %d has %s %s; want %s", file, i+1, fillColumn, choice.Quote(numbers.Values[at]),
+				want)
 		}
 	}
 	var sum fillErrors

@@ -153,32 +153,39 @@ func copyFile(to, from string) error {
 	return atomicfile.WriteBytes(to, text)
 }
 
+// TableJob is what this program is asked for as another one would be: to learn from a table, and then to draw
+// samples or to fill in its holes.
+type TableJob struct {
+	Table   string // file to learn from
+	Dir     string // folder of the run
+	Out     string // file to write
+	Impute  bool   // holes are to be filled in
+	N       int    // samples, or how often holes are filled in
+	Seed    uint64
+	Options []string // settings of the training, key=value
+}
+
 // runOwn runs this program as its users do: it trains, and then samples or imputes.
 func (c Cell) runOwn(ctx context.Context, d division, task, file string, left allowance, o RunOptions) (s usage,
 	err error) {
-	program := o.Program
-	if program == "" {
-		if program, err = os.Executable(); err != nil {
-			return s, fmt.Errorf("experiment: %w", err)
-		}
+	if o.Commands == nil {
+		return s, errors.New("experiment: RunOptions.Commands is nil; cells of kind tables need it")
 	}
-	dir := filepath.Join(c.Dir, task)
-	if err := os.RemoveAll(dir); err != nil { // of a run that was stopped
+	j := TableJob{Table: filepath.Join(c.rowsDir(), learntFile), Dir: filepath.Join(c.Dir, task), Out: file,
+		N: d.train().N, Seed: c.Seed, Options: c.Tabular.Options}
+	if task == taskImputation {
+		j.Table, j.N, j.Impute = filepath.Join(c.rowsDir(), holesFile), c.Tabular.Fills, true
+	}
+	if err := os.RemoveAll(j.Dir); err != nil { // of a run that was stopped
 		return s, fmt.Errorf("experiment: %w", err)
 	}
-	from, number := filepath.Join(c.rowsDir(), learntFile), strconv.FormatUint(c.Seed, 10)
-	last := []string{"sample", dir, "--n", strconv.Itoa(d.train().N)}
-	if task == taskImputation {
-		from = filepath.Join(c.rowsDir(), holesFile)
-		last = []string{"impute", dir, "--data", from, "--n", strconv.Itoa(c.Tabular.Fills)}
+	commands, err := o.Commands(j)
+	if err != nil {
+		return s, err
 	}
-	first := []string{"train", from, "--out", dir, "--set", "seed=" + number}
-	for _, option := range c.Tabular.Options {
-		first = append(first, "--set", option)
-	}
-	for _, args := range [][]string{first, append(last, "--seed", number, "--out", file)} {
+	for _, args := range commands {
 		took, err := left.watch(ctx, func(ctx context.Context, started func(*exec.Cmd)) error {
-			return runProgram(ctx, program, append(args, "--quiet"), started)
+			return runProgram(ctx, args, started)
 		})
 		s = s.plus(took)
 		if left.seconds -= took.Seconds; err != nil {
@@ -188,9 +195,9 @@ func (c Cell) runOwn(ctx context.Context, d division, task, file string, left al
 	return s, nil
 }
 
-// runProgram runs a program, whose last words are in the error where it fails.
-func runProgram(ctx context.Context, program string, args []string, started func(*exec.Cmd)) error {
-	cmd := exec.CommandContext(ctx, program, args...)
+// runProgram runs a program with its arguments, whose last words are in the error where it fails.
+func runProgram(ctx context.Context, args []string, started func(*exec.Cmd)) error {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	child.Group(cmd)
 	var said bytes.Buffer
 	cmd.Stderr = &said
@@ -200,7 +207,7 @@ func runProgram(ctx context.Context, program string, args []string, started func
 	started(cmd)
 	if err := cmd.Wait(); err != nil {
 		lines := strings.Split(strings.TrimSpace(said.String()), "\n")
-		return fmt.Errorf("%s %s ends with %w: %s", filepath.Base(program), args[0], err,
+		return fmt.Errorf("%s ends with %w: %s", strings.Join(args[:min(2, len(args))], " "), err,
 			strings.Join(lines[max(0, len(lines)-lastWords):], "\n"))
 	}
 	return nil

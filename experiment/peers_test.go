@@ -63,7 +63,8 @@ func planned(t *testing.T, text, dir string) (Grid, []Cell) {
 // Shell programs in place of the peers: what they say at first, and the whole of one that
 // trains, whose weights are a file that is there.
 const (
-	fakeHello = `echo '{"versions": {"flow-matching": "1.0.10", "torchcfm": "1.0.7", "sbi": "0.27.0", "torch": "9.1", "ForestDiffusion": "1.0.6", "ctgan": "0.12.1", "scikit-learn": "1.9.1"}}'
+	fakeHello = `printf '{"versions": {"flow-matching": "1.0.10", "torchcfm": "1.0.7", "sbi": "0.27.0", "torch": "9.1"'
+printf ', "ForestDiffusion": "1.0.6", "ctgan": "0.12.1", "scikit-learn": "1.9.1"}}\n'
 read request || exit 0
 `
 	fakeTraining = fakeHello + `

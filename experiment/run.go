@@ -19,8 +19,9 @@ type RunOptions struct {
 	// Peers train the cells of methods with a peer. They are needed where
 	// [UndonePeers] names one.
 	Peers *Peers
-	// Program is this program, which cells of kind tables run; empty: os.Executable().
-	Program string
+	// Commands returns the command lines, program first, by which this program does a job, one after the other.
+	// Cells of kind tables need it.
+	Commands func(TableJob) ([][]string, error)
 	// Cell is called when cell number k of n begins; done says that it has its
 	// result already.
 	Cell func(k, n int, c Cell, done bool)

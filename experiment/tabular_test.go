@@ -29,7 +29,8 @@ measure: [samples, imputation]
 `
 
 // peerRows is rowsGrid with a method of a peer.
-var peerRows = strings.Replace(rowsGrid, "methods:\n", "methods:\n  - {name: theirs, peer: ctgan, set: {model: tvae}}\n", 1)
+var peerRows = strings.Replace(rowsGrid, "methods:\n",
+	"methods:\n  - {name: theirs, peer: ctgan, set: {model: tvae}}\n", 1)
 
 // aTable writes a table of numbers, whole numbers and levels, some of them missing, into a folder, and returns it.
 func aTable(t *testing.T, n int) (dir string) {
@@ -41,8 +42,8 @@ func aTable(t *testing.T, n int) (dir string) {
 	for range n {
 		k := rng.IntN(3)
 		note := []string{"no", "yes", ""}[rng.IntN(3)]
-		fmt.Fprintf(&b, "%.2f,%d,%s,%s\n", float64(k)+0.2*rng.NormFloat64(), 10*k+rng.IntN(9), []string{"a", "b", "c"}[k],
-			note)
+		fmt.Fprintf(&b, "%.2f,%d,%s,%s\n", float64(k)+0.2*rng.NormFloat64(), 10*k+rng.IntN(9),
+			[]string{"a", "b", "c"}[k], note)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "t.csv"), []byte(b.String()), 0o666); err != nil {
 		t.Fatal(err)
@@ -151,7 +152,7 @@ func TestAllMethodsHaveTheSameRows(t *testing.T) {
 	}
 }
 
-// fakeOrder is a peer that answers an order of samples by the rows that it learns from, and one of imputation by a file.
+// fakeOrder is the beginning of a peer that knows the files of an order.
 const fakeOrder = fakeHello + `
 field() { rest=${request#*\"$1\":\"}; echo "${rest%%\"*}"; }
 table=$(field table); out=$(field out)
@@ -180,7 +181,8 @@ func TestAPeerMakesTables(t *testing.T) {
 	asked, err := os.ReadFile(log)
 	for _, want := range []string{`"model":"tvae","task":"samples"`, `"n":160,"target":"kind"`,
 		`{"name":"size","kind":"real"},{"name":"count","kind":"integer"},` +
-			`{"name":"kind","kind":"category","levels":["a","b","c"]},{"name":"note","kind":"binary","levels":["no","yes"]}`} {
+			`{"name":"kind","kind":"category","levels":["a","b","c"]},` +
+			`{"name":"note","kind":"binary","levels":["no","yes"]}`} {
 		if err != nil || !strings.Contains(string(asked), want) {
 			t.Errorf("asked %s (%v), want %s", asked, err, want)
 		}
@@ -190,7 +192,8 @@ func TestAPeerMakesTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := Run(t.Context(), g, cells, RunOptions{})
-	if err != nil || again[0].Values["c2st"] != theirs.Values["c2st"] || again[0].Values["seconds"] != theirs.Values["seconds"] {
+	if err != nil || again[0].Values["c2st"] != theirs.Values["c2st"] ||
+		again[0].Values["seconds"] != theirs.Values["seconds"] {
 		t.Errorf("measured again: %v (%v), want %v", again, err, theirs)
 	}
 }
@@ -198,8 +201,9 @@ func TestAPeerMakesTables(t *testing.T) {
 // What a model leaves that is no table like the one it had is told, and the grid goes on.
 func TestTablesThatAreWrongAreTold(t *testing.T) {
 	for name, c := range map[string]struct{ script, want string }{
-		"dies":           {"echo out of memory >&2; exit 3", "ctgan ends with exit status 3: out of memory"},
-		"other columns":  {`sed 's/note/notes/' "$table" >"$out"; echo '{"threads": 2}'`, `has the columns "size", "count", "kind", "notes"; want`},
+		"dies": {"echo out of memory >&2; exit 3", "ctgan ends with exit status 3: out of memory"},
+		"other columns": {`sed 's/note/notes/' "$table" >"$out"; echo '{"threads": 2}'`,
+			`has the columns "size", "count", "kind", "notes"; want`},
 		"too few rows":   {`head -50 "$table" >"$out"; echo '{"threads": 2}'`, "has 49 rows; want 160"},
 		"other levels":   {`sed 's/,a,/,x,/' "$table" >"$out"; echo '{"threads": 2}'`, ""},
 		"takes too long": {"sleep 60", ""},
@@ -225,7 +229,8 @@ func TestTablesThatAreWrongAreTold(t *testing.T) {
 			case name == "takes too long":
 				var b strings.Builder
 				Table{Title: "T", Value: "c2st"}.write(&b, g, results)
-				if took := time.Since(start); !strings.Contains(b.String(), "| theirs | > 0.02 min |") || took > 40*time.Second {
+				took := time.Since(start)
+				if !strings.Contains(b.String(), "| theirs | > 0.02 min |") || took > 40*time.Second {
 					t.Errorf("after %v, over %v:\n%s", took, results[0].Over, b.String())
 				}
 			}
@@ -233,7 +238,7 @@ func TestTablesThatAreWrongAreTold(t *testing.T) {
 	}
 }
 
-// This program runs as a program of its own, by the commands that its users have.
+// This program runs as a program of its own, by the commands that it is told.
 func TestThisProgramMakesTables(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	if err != nil {
@@ -244,7 +249,7 @@ func TestThisProgramMakesTables(t *testing.T) {
 	script := "#!" + shell + "\necho \"$@\" >>" + dir + `/log
 case $1 in
 train) cp "$2" ` + dir + `/table ;;
-sample) while [ "$1" != --out ]; do shift; done; cp ` + dir + `/table "$2" ;;
+sample) cp ` + dir + `/table "$4" ;;
 impute) echo it cannot >&2; exit 4 ;;
 esac`
 	if err := os.WriteFile(program, []byte(script), 0o777); err != nil {
@@ -252,19 +257,27 @@ esac`
 	}
 	text := strings.Replace(rowsGrid, "methods:\n", "methods:\n  - {name: ours, set: {options: [data.test=0]}}\n", 1)
 	g, cells := rowsOf(t, text, aTable(t, 200), filepath.Join(dir, "runs"))
-	results, err := Run(t.Context(), g, cells, RunOptions{Program: program})
+	results, err := Run(t.Context(), g, cells, RunOptions{Commands: func(j TableJob) ([][]string, error) {
+		first := []string{program, "train", j.Table, "seed", fmt.Sprint(j.Seed), strings.Join(j.Options, " ")}
+		second := []string{program, "sample", fmt.Sprint(j.N), "to", j.Out}
+		if j.Impute {
+			second[1] = "impute"
+		}
+		return [][]string{first, second}, nil
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if results[0].Values["c2st"] != results[1].Values["c2st"] || !(results[0].Values["seconds"] > 0) {
 		t.Errorf("ours %v, rows %v", results[0].Values, results[1].Values)
 	}
-	if why := results[0].Missing["imputation"]; !strings.Contains(why, "flowmatch impute ends with exit status 4: it cannot") {
+	why := results[0].Missing["imputation"]
+	if !strings.Contains(why, "flowmatch impute ends with exit status 4: it cannot") {
 		t.Errorf("imputation: %q", why)
 	}
 	log, err := os.ReadFile(filepath.Join(dir, "log"))
-	for _, want := range []string{learntFile + " --out ", "--set seed=3 --set data.test=0", "--n 160 --seed 3 --out ",
-		holesFile + " --n 5 --seed 3 --out "} {
+	for _, want := range []string{learntFile + " seed 3 data.test=0", "sample 160 to ", holesFile + " seed 3",
+		"impute 5 to "} {
 		if err != nil || !strings.Contains(string(log), want) {
 			t.Errorf("ran\n%s(%v)\nwant %s", log, err, want)
 		}
@@ -346,7 +359,8 @@ func TestGridsOfTablesThatCannotBe(t *testing.T) {
 		{"target: kind}", "target: kind, held: 1}", "held is 1; it must be between 0 and 1"},
 		{"target: kind}", "target: kind, minutes: -1}", "minutes is -1; it must be positive"},
 		{"file: t.csv, ", "", "file is missing"},
-		{"kind: tables", "kind: tables\nsearch: {key: seed, values: [1, 2], by: c2st}", "its methods have their own defaults"},
+		{"kind: tables", "kind: tables\nsearch: {key: seed, values: [1, 2], by: c2st}",
+			"its methods have their own defaults"},
 		{"kind: tables", "kind: table", `did you mean "tables"?`},
 		{"measure: [", "pictures: [{kind: rows, file: x}]\nmeasure: [", "which has one or two"},
 		{"measure: [", "tables: [{title: R, ranks: [{value: c2stt}]}]\nmeasure: [", `did you mean "c2st"?`},
@@ -441,7 +455,8 @@ pictures:
 	if err := (Page{Name: "rows", Pictures: drawn}).Write(&b, g, results); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| method | c2st | all |", "| theirs | 1.50 | 1.50 |", "ctgan 0.12.1", "threads: 2.\n"} {
+	for _, want := range []string{"| method | c2st | all |", "| theirs | 1.50 | 1.50 |", "ctgan 0.12.1",
+		"threads: 2.\n"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the page lacks %q:\n%s", want, b.String())
 		}
@@ -450,8 +465,8 @@ pictures:
 	if err := os.Remove(filepath.Join(cells[0].Dir, tableSamplesFile)); err != nil {
 		t.Fatal(err)
 	}
-	if d, err := g.Pictures[0].filled(g).draw(t.Context(), g, cells, results, filepath.Join(dir, "x.png")); d.File != "" ||
-		err == nil && len(d.Missing) == 0 {
+	d, err := g.Pictures[0].filled(g).draw(t.Context(), g, cells, results, filepath.Join(dir, "x.png"))
+	if d.File != "" || err == nil && len(d.Missing) == 0 {
 		t.Errorf("without samples: %+v, %v", d, err)
 	}
 }

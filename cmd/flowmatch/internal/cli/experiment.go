@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -162,6 +163,7 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 	}
 	start := time.Now()
 	o := a.cellHooks(ctx, g, &res)
+	o.Commands = tableCommands
 	if o.Peers, err = a.startPeers(ctx, g, cells, f.peers); err != nil {
 		return nil, err
 	}
@@ -254,6 +256,24 @@ func (a *app) startPeers(ctx context.Context, g experiment.Grid, cells []experim
 	a.status("starting the other libraries")
 	p, err := experiment.StartPeers(ctx, python, names)
 	return p, asUsage(err, experiment.ErrPeers)
+}
+
+// tableCommands are the command lines of a job of tables, as a user would write them.
+func tableCommands(j experiment.TableJob) ([][]string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	number := strconv.FormatUint(j.Seed, 10)
+	first := []string{program, "train", j.Table, "--out", j.Dir, "--set", "seed=" + number, "--quiet"}
+	for _, option := range j.Options {
+		first = append(first, "--set", option)
+	}
+	second := []string{program, "sample", j.Dir}
+	if j.Impute {
+		second = []string{program, "impute", j.Dir, "--data", j.Table}
+	}
+	return [][]string{first, append(second, "--n", strconv.Itoa(j.N), "--seed", number, "--out", j.Out, "--quiet")}, nil
 }
 
 // cellHooks reports the progress of a grid, and counts the cells that are made.

@@ -172,3 +172,41 @@ func TestExperimentRefusesBadGrids(t *testing.T) {
 		}
 	}
 }
+
+// This program learns a table as a program of its own, draws samples and fills in holes, which are measured.
+func TestAnExperimentOfTables(t *testing.T) {
+	t.Setenv(childEnv, "1")
+	dir := t.TempDir()
+	table := "size,count,kind\n"
+	for i := range 120 {
+		table += fmt.Sprintf("%.1f,%d,%s\n", float64(i%3)+0.1*float64(i%7), 10*(i%3)+i%5, []string{"a", "b", "c"}[i%3])
+	}
+	grid := `
+title: Tables
+kind: tables
+seeds: [1]
+base: {file: t.csv}
+tasks: [{name: t}]
+methods: [{name: ours, set: {options: [train.steps=60, data.test=0]}}]
+measure: [samples, imputation]
+`
+	for name, text := range map[string]string{"grid.yaml": grid, "t.csv": table} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := succeedJSON(t, "experiment", filepath.Join(dir, "grid.yaml"), "--data", dir, "--out",
+		filepath.Join(dir, "runs"), "--docs", filepath.Join(dir, "docs"), "--json")
+	results, _ := got["results"].([]any)
+	if len(results) != 1 {
+		t.Fatalf("%d results of %v", len(results), got)
+	}
+	values, _ := results[0].(map[string]any)["values"].(map[string]any)
+	for name, want := range map[string][2]float64{"c2st": {0.2, 1}, "impossible": {0, 0}, "rmse": {0.01, 2},
+		"wrong":   {0, 1},
+		"seconds": {0.01, 300}, "impute_seconds": {0.01, 300}} {
+		if v, ok := values[name].(float64); !ok || v < want[0] || v > want[1] {
+			t.Errorf("%s is %v, want %g to %g", name, values[name], want[0], want[1])
+		}
+	}
+}
