@@ -275,7 +275,7 @@ func TestTheExperimentsOfTheProgramArePlanned(t *testing.T) {
 		}
 		want := 5
 		switch name {
-		case "digits", "checkerboard", "diffusion", "few-steps", "tabular": // hours
+		case "digits", "checkerboard", "diffusion", "few-steps", "tables", "tabular": // hours
 			want = 3
 		case "sbi", "sbi-peers": // hours, and ten observations of each posterior
 			want = 1
