@@ -61,12 +61,12 @@ func (c Cell) judgeSamples(ctx context.Context, d division, file string, r *Resu
 		return err
 	}
 	r.setSome(map[string]*float64{"w1": m.W1, "tv": m.TV})
-	a, err := t.Correlations()
+	a, err := t.Correlations(ctx)
 	if err != nil {
 		return err
 	}
 	r.setSome(map[string]*float64{"correlation": a.Error})
-	near, err := t.Closest()
+	near, err := t.Closest(ctx)
 	if err != nil {
 		return err
 	}
