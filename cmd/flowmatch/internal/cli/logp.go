@@ -4,17 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"flowmatch/data/schema"
 	"flowmatch/data/synth"
 	"flowmatch/data/table"
 	"flowmatch/eval"
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
+	"flowmatch/internal/stat"
 	"flowmatch/likelihood"
 	"flowmatch/report"
 	"flowmatch/run"
@@ -28,7 +31,10 @@ type logpResult struct {
 	Backend string  `json:"backend"`
 	Seconds float64 `json:"seconds"`
 	*eval.Likelihood
-	File string `json:"file,omitempty"`
+	// LogMass is the mean of the rows of a table with numbers on a grid, of which each has the
+	// probability of its cell there; nil: there are none, and log p is all.
+	LogMass *float64 `json:"log_mass,omitempty"`
+	File    string   `json:"file,omitempty"`
 	// Unscored are the numbers, from 0, of the points without a log-density.
 	Unscored []int `json:"unscored,omitempty"`
 	// Warnings say what is to be known of the file of points, one sentence each.
@@ -42,6 +48,9 @@ func (l logpResult) text(w io.Writer) {
 	fmt.Fprintf(w, "seed\t%d\n", l.Seed)
 	if l.Likelihood != nil {
 		writeLines(w, report.Likelihood(l.Likelihood))
+	}
+	if l.LogMass != nil {
+		fmt.Fprintf(w, "log-mass\t%.5g nats a row: a number on a grid has the probability of its cell\n", *l.LogMass)
 	}
 	if l.File != "" {
 		fmt.Fprintf(w, "values\t%s\n", l.File)
@@ -68,7 +77,8 @@ func (a *app) logpCommand() *cobra.Command {
 together with the divergence of the velocity. The mean is checked as in eval: some of
 the points are solved for again, and a figure that is not to be trusted is reported. A
 point so far out that the solve fails there is named and left out of the mean. Its value
-in --out is NaN, and the exit code is 1.
+in --out is NaN, and the exit code is 1. Of a table with numbers on a grid there are
+log-masses, too: a density gives such a number no probability, its cell has one.
 
 The points come from a file in a format that the run can be trained on, from a file that
 sample writes, or are drawn from a synthetic data set. Columns are matched by name if
@@ -196,8 +206,12 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 		Backend: r.Model.Net().Engine().Name(), Seconds: time.Since(start).Seconds(), Likelihood: l, File: f.out,
 		Warnings: pts.notes,
 	}
-	if err := writeValues(f.out, ext, logp); err != nil {
+	masses := logMasses(r.Model.Spec().Schema, pts.x, logp)
+	if err := writeValues(f.out, ext, logp, masses); err != nil {
 		return nil, err
+	}
+	if scored := slices.DeleteFunc(slices.Clone(masses), math.IsNaN); len(scored) > 0 {
+		res.LogMass = new(stat.Mean(scored))
 	}
 	if unscored != nil {
 		res.Unscored = unscored.Points
@@ -206,16 +220,43 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 	return res, nil
 }
 
-// writeValues writes one log-density a point, if a file is asked for.
-func writeValues(file, ext string, logp []float64) error {
+// writeValues writes one log-density a point, and in a table its log-mass where there is one, if a file is asked
+// for.
+func writeValues(file, ext string, logp, masses []float64) error {
 	values := flow.Batch{N: len(logp), D: 1, X: logp}
 	switch ext {
 	case ".csv":
-		return table.WriteCSV(file, []string{"logp"}, values)
+		names := []string{"logp"}
+		if masses != nil {
+			names, values = append(names, "log_mass"), flow.NewBatch(len(logp), 2)
+			for i := range logp {
+				values.Row(i)[0], values.Row(i)[1] = logp[i], masses[i]
+			}
+		}
+		return table.WriteCSV(file, names, values)
 	case ".npy":
 		return table.WriteNPY(file, values)
 	}
 	return nil
+}
+
+// logMasses returns the log-masses of the rows of points x [N, D] in data units; nil where no number of the table
+// lies on a grid, so that they are the log-densities.
+func logMasses(s *schema.Schema, x flow.Batch, logp []float64) []float64 {
+	if s == nil {
+		return nil
+	}
+	rows := flow.NewBatch(x.N, len(s.Learnt()))
+	s.Rows(rows, x)
+	masses, gridded := s.LogCells(rows), false
+	for i, p := range logp {
+		gridded = gridded || masses[i] != 0
+		masses[i] += p
+	}
+	if !gridded {
+		return nil
+	}
+	return masses
 }
 
 // open opens the run, with the settings of the flags.

@@ -85,8 +85,26 @@ func TestATableOfAnyColumnsGoesInAndComesOut(t *testing.T) {
 			t.Errorf("%s is not written as the file is", line)
 		}
 	}
-	if got := succeedJSON(t, "logp", dir, "--data", samples, "-q"); got["points"] != 80.0 || got["unscored"] != nil {
+	values := filepath.Join(tmp, "logp.csv")
+	got := succeedJSON(t, "logp", dir, "--data", samples, "--out", values, "-q")
+	if got["points"] != 80.0 || got["unscored"] != nil {
 		t.Errorf("log-densities of %v points, none of %v", got["points"], got["unscored"])
+	}
+	// The mass of a row has the cells of its numbers: incomes in tens, years, days.
+	both, err := table.Read(values, table.Options{})
+	if err != nil || both.X.D != 2 || !slices.Equal(both.Columns, []string{"logp", "log_mass"}) {
+		t.Fatalf("columns %q: %v", both.Columns, err)
+	}
+	inCells := s.LogCells(rows)
+	mean := 0.0
+	for i := range rows.N {
+		row := both.X.Row(i)
+		if mean += row[1] / float64(rows.N); math.Abs(row[1]-row[0]-inCells[i]) > 1e-6*(1+math.Abs(inCells[i])) {
+			t.Errorf("row %d: log p %g, log-mass %g, and its cells have %g", i, row[0], row[1], inCells[i])
+		}
+	}
+	if m, ok := got["log_mass"].(float64); !ok || math.Abs(m-mean) > 1e-6*(1+math.Abs(mean)) {
+		t.Errorf("the mean log-mass is %v, and that of the file %g", got["log_mass"], mean)
 	}
 	again := filepath.Join(tmp, "again")
 	succeed(t, append([]string{"train", samples, "--out", again}, tiny...)...)
