@@ -46,7 +46,8 @@ func rules() []rule {
 			withoutContext, ""},
 		{"net.space_scale", withoutSpaceFrequencies, "set net.space_frequencies"},
 		{"net.unet.heads", whereHeadsAreCounted, "leave net.unet.head_channels out"},
-		{"train.times.name", whereAllTimesWeighAlike, "set train.weighting to likelihood, for instance"},
+		{"train.times.name", whereTheWeightingIsUnit, "set train.weighting to likelihood, for instance"},
+		{"train.times.name", whereAllTimesWeighAlike, "set another train.weighting or train.prediction"},
 		{"net.classes", whereUnconditional, "set conditional: true"},
 		{"train.intervals.falloff", whereOneLengthIsLearnt, "set train.intervals.finest to 2 or more"},
 		{"train.lr_min", whereTheRateIsConstant, "set train.warmup, or another train.schedule"},
@@ -151,14 +152,19 @@ func whereHeadsAreCounted(c Config, _ train.Kind) string {
 	return "net.unet.head_channels says how many heads there are"
 }
 
-// whereAllTimesWeighAlike is about times in proportion to a weighting.
-func whereAllTimesWeighAlike(c Config, _ train.Kind) string {
-	t := c.Train
-	if t.Times.Name != train.Proportional {
+// whereTheWeightingIsUnit is about times in proportion to a weighting.
+func whereTheWeightingIsUnit(c Config, _ train.Kind) string {
+	if c.Train.Times.Name != train.Proportional || c.Train.Weighting != train.Unit {
 		return ""
 	}
-	if t.Weighting == train.Unit {
-		return "the weighting unit is the same at all times"
+	return "the weighting unit is the same at all times"
+}
+
+// whereAllTimesWeighAlike is about the same for the other weightings.
+func whereAllTimesWeighAlike(c Config, _ train.Kind) string {
+	t := c.Train
+	if t.Times.Name != train.Proportional || t.Weighting == train.Unit {
+		return ""
 	}
 	s, err := c.Path.New()
 	if err != nil || *c.Precondition || !t.Weighting.Even(s, t.Prediction) {

@@ -35,7 +35,8 @@ func TestNoSettingIsWithoutEffect(t *testing.T) {
 		{moons + "path: {name: ve}\nprecondition: false\n" +
 			"train: {times: {name: proportional}, weighting: likelihood, prediction: noise}",
 			"line 4: train.times.name is proportional, but has no effect: the weighting likelihood of the " +
-				"prediction noise is the same at all times of path ve"},
+				"prediction noise is the same at all times of path ve; leave it out, or set another " +
+				"train.weighting or train.prediction"},
 		{moons + "net: {space_scale: 0.2}", "net.space_scale is 0.2, but has no effect: it is the scale of " +
 			"net.space_frequencies, which is 0; leave it out, or set net.space_frequencies"},
 		{images + "net: {unet: {heads: 2, head_channels: 8}}", "net.unet.heads is 2, but has no effect: " +
@@ -87,7 +88,7 @@ func TestNoSettingIsWithoutEffect(t *testing.T) {
 		{moons + "train: {objective: shortcut, intervals: {finest: 1, falloff: 1}}",
 			"line 2: train.intervals.falloff is 1, but has no effect: train.intervals.finest is 1"},
 		{moons + "train: {objective: shortcut, intervals: {power: 1}}", "line 2: train: intervals.power is set"},
-		{moons + "train: {times: {name: uniform, mean: 1}}", "mean and std belong to logit_normal"},
+		{moons + "train: {times: {name: uniform, mean: 1}}", "times.mean and times.std belong to logit_normal"},
 		{moons + "train: {times: {power: 1}}", "power belongs to the time distribution power"},
 		{moons + "train: {label_dropout: 0.1}", "line 2: train.label_dropout is for conditional networks"},
 		{moons + "train: {ml: {kinetic: 1}}", "line 2: train: ml is set"},

@@ -68,14 +68,21 @@ func (d Times) Validate() error {
 		return fmt.Errorf("train: %w", err)
 	}
 	if d.Name != "logit_normal" && (d.Mean != 0 || d.Std != 0) {
-		return fmt.Errorf("train: times: mean and std belong to logit_normal, not to %s", d.Name)
+		return fmt.Errorf("train: times.mean and times.std belong to logit_normal, not to %s; leave them out", d.Name)
 	}
 	if d.Name != "power" && d.Power != 0 {
-		return fmt.Errorf("train: times: power belongs to the time distribution power, not to %s", d.Name)
+		return fmt.Errorf("train: times.power belongs to the time distribution power, not to %s; leave it out", d.Name)
 	}
-	if !(d.Std >= 0 && d.Power >= 0) || math.IsInf(d.Std+d.Power, 0) || d.Mean-d.Mean != 0 {
-		return fmt.Errorf("train: times: std %g and power %g must be positive, and mean %g finite", d.Std, d.Power,
-			d.Mean)
+	for _, f := range []struct {
+		name string
+		v    float64
+	}{{"std", d.Std}, {"power", d.Power}} {
+		if !(f.v >= 0) || math.IsInf(f.v, 0) { // 0 is unset
+			return fmt.Errorf("train: times.%s is %g; it must be positive and finite", f.name, f.v)
+		}
+	}
+	if d.Mean-d.Mean != 0 {
+		return fmt.Errorf("train: times.mean is %g; it must be finite", d.Mean)
 	}
 	return nil
 }
