@@ -17,6 +17,7 @@ func TestFiguresAreWrittenWithTheDigitsThatMatter(t *testing.T) {
 		{summary{mean: 12345, std: 123, n: 5}, "12345 ± 123"},
 		{summary{mean: 0.00001234, std: 0.000001, n: 5}, "1.23e-05 ± 1.00e-06"},
 		{summary{mean: 1.234e15, std: 2e15, n: 5}, "1.23e+15 ± 2.00e+15"},
+		{summary{mean: 6.6e25, n: 1}, "6.60e+25"},
 		{summary{mean: 4000000, n: 5}, "4000000"},
 		{summary{mean: -0.001, std: 0.5, n: 5}, "-0.001 ± 0.500"},
 		{summary{mean: 56, n: 5}, "56"},

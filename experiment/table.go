@@ -266,8 +266,8 @@ func (t Table) over(results []Result, c column, method string) summary {
 }
 
 // leastDecimal is the size below which figures are written with an exponent, and mostDecimal that
-// from which on they are, but for whole numbers.
-const leastDecimal, mostDecimal = 1e-3, 1e6
+// from which on they are, but for whole numbers. From mostWhole on, a float64 is always whole.
+const leastDecimal, mostDecimal, mostWhole = 1e-3, 1e6, 1 << 53
 
 // missing stands for a figure that does not exist.
 const missing = "–"
@@ -293,7 +293,7 @@ func (t Table) format(s summary) string {
 	digits := cmp.Or(t.Digits, defaultDigits)
 	size := max(math.Abs(s.mean), s.std)
 	number := func(v float64) string { return fmt.Sprintf("%.*e", digits-1, v) }
-	whole := s.std == 0 && s.mean == math.Trunc(s.mean)
+	whole := s.std == 0 && s.mean == math.Trunc(s.mean) && size < mostWhole
 	if whole || leastDecimal <= size && size < mostDecimal {
 		decimals := 0
 		if !whole {
