@@ -35,8 +35,8 @@ type Progress struct {
 	Seconds  float64 `json:"seconds"`
 	// Slower is how many times the training began again at a lower learning rate.
 	Slower int `json:"slower,omitempty"`
-	// First is the loss of the first step, and Watched the mean in the making of the losses of
-	// the last steps: a start whose loss grows beyond all bounds has diverged.
+	// First is the loss of the first step, and Watched the mean in the making of the logarithms of
+	// the losses of the last steps: a start whose loss grows beyond all bounds has diverged.
 	First   float64 `json:"first,omitempty"`
 	Watched float64 `json:"watched,omitempty"`
 	// The log line in the making: sums of losses and evaluations over Count steps.

@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"flowmatch/nn"
 )
@@ -15,8 +16,10 @@ const (
 	slowerTimes = 4
 )
 
-// The mean loss of a regression over watched steps is not to be more than tooLarge times that
-// of the first step, which no update precedes.
+// The geometric mean of the losses of a regression over watched steps is not to be more than tooLarge
+// times that of the first step, which no update precedes. It is geometric because targets may have
+// heavy tails, as those of a bridge at its ends: a single batch of a good training can then have a
+// thousand times the loss of the others.
 const (
 	watched  = 50
 	tooLarge = 30
@@ -75,19 +78,20 @@ func (r *running) watch(step int, loss float64) error {
 	if step == 0 {
 		r.p.First = loss
 	}
-	r.p.Watched += loss / watched
+	r.p.Watched += math.Log(max(loss, math.SmallestNonzeroFloat64)) / watched
 	last := (step+1)%watched == 0
 	if !last && step+1 < r.Steps {
 		return nil
 	}
-	mean, n := r.p.Watched, watched
+	log, n := r.p.Watched, watched
 	if !last {
 		n = (step + 1) % watched
-		mean *= watched / float64(n)
+		log *= watched / float64(n)
 	}
 	r.p.Watched = 0
+	mean := math.Exp(log)
 	if first := r.p.First; first > 0 && mean > tooLarge*first {
-		return fmt.Errorf("%w: the mean loss of %d steps is %.3g, that of the first step was %.3g", nn.ErrDiverged,
+		return fmt.Errorf("%w: the losses of %d steps are %.3g in the geometric mean, that of the first step was %.3g", nn.ErrDiverged,
 			n, mean, first)
 	}
 	return nil

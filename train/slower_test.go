@@ -128,3 +128,35 @@ func TestAFallBackAfterAResumeIsThatOfATrainingThatNeverStopped(t *testing.T) {
 		}
 	}
 }
+
+// One batch with a huge loss, as heavy tails of targets make it, is no divergence; fifty are.
+func TestOneHugeLossIsNoDivergence(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		loss   func(step int) float64
+		diverg bool
+	}{
+		{"one in fifty", func(step int) float64 {
+			if step%50 == 20 {
+				return 1e5
+			}
+			return 3
+		}, false},
+		{"all", func(step int) float64 {
+			if step == 0 {
+				return 3
+			}
+			return 200
+		}, true},
+		{"zeros", func(step int) float64 { return float64(1 - min(step, 1)) }, false},
+	} {
+		r := &running{t: Task{squares: true}, Loop: Loop{Steps: 100}}
+		var err error
+		for step := 0; step < 100 && err == nil; step++ {
+			err = r.watch(step, c.loss(step))
+		}
+		if errors.Is(err, nn.ErrDiverged) != c.diverg {
+			t.Errorf("%s: %v, want divergence: %v", c.name, err, c.diverg)
+		}
+	}
+}
