@@ -282,8 +282,9 @@ func (r *running) finish(ctx context.Context, e Event) error {
 			}
 			return err
 		}
-		if math.IsNaN(v) {
-			return fmt.Errorf("%w: the validation loss after step %d is %g", nn.ErrDiverged, done, v)
+		if v-v != 0 { // infinite, too: no log line holds it
+			return fmt.Errorf("%w: the validation loss after step %d is %g; lower the learning rate, clip gradients or "+
+				"check the scale of the data", nn.ErrDiverged, done, v)
 		}
 		e.ValLoss = &v
 		if best, err = r.improved(v, done); err != nil {
@@ -336,10 +337,9 @@ func (r *running) report(e Event) error {
 }
 
 // improved records a validation loss and reports whether the state should be kept
-// as the best; that matters only when stopping early is possible. An infinite loss is no
-// better than none.
+// as the best; that matters only when stopping early is possible.
 func (r *running) improved(v float64, step int) (best bool, err error) {
-	if !math.IsInf(v, 1) && (r.p.BestStep == 0 || v < r.p.BestLoss) {
+	if r.p.BestStep == 0 || v < r.p.BestLoss {
 		r.p.BestLoss, r.p.BestStep, r.p.Misses = v, step, 0
 		if r.t.best != nil {
 			*r.t.best, err = r.t.Trainer.AveragedWeights()

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -448,14 +449,16 @@ func TestADivergedTrainingSaysWhatIsSaved(t *testing.T) {
 	if err := run(Hooks{}, 1); !errors.Is(err, nn.ErrDiverged) || strings.Contains(err.Error(), "saved") {
 		t.Errorf("with nothing saved: %v", err)
 	}
-	if err := run(save, math.NaN()); !errors.Is(err, nn.ErrDiverged) || !strings.Contains(err.Error(), "after step 5") {
-		t.Errorf("a validation that is not a number: %v", err)
-	}
-	// An infinite one is no better than none, and can be written down.
+	// A validation that is not finite is no result, and no log line holds it.
 	var p Progress
 	save.Save = func(_ nn.State, at Progress, _ bool) error { p = at; return nil }
-	if err := run(save, math.Inf(1)); !errors.Is(err, nn.ErrDiverged) || p.BestStep != 0 || p.BestLoss != 0 {
-		t.Errorf("an infinite validation: %+v, %v", p, err)
+	save.Event = func(e Event) error { _, err := json.Marshal(e); return err }
+	for _, val := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		err := run(save, val)
+		if !errors.Is(err, nn.ErrDiverged) || !strings.Contains(err.Error(), "after step 5") ||
+			!strings.Contains(err.Error(), "lower the learning rate") || p.BestStep != 0 || p.BestLoss != 0 {
+			t.Errorf("a validation of %g: %+v, %v", val, p, err)
+		}
 	}
 }
 
