@@ -2,7 +2,7 @@
 //
 // There are only a few types: none of its own. [WriteFile] is the one verb: it
 // hands the caller a writer, and the file appears under its name only once
-// everything was written and reached the disk.
+// everything was written and reached the disk. [Check] tells beforehand whether it could.
 //
 // # Caveats
 //
@@ -141,4 +141,29 @@ func WriteBytes(path string, content []byte) error {
 		_, err := w.Write(content)
 		return err
 	})
+}
+
+// Check reports why WriteFile could not write path: its name is too long, or its folder takes
+// no new files. It leaves nothing behind.
+func Check(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && !info.Mode().IsRegular():
+		return nil // written to directly, or refused by WriteFile
+	case err == nil:
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return fmt.Errorf("atomicfile: %w", err)
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("atomicfile: %w", err)
+	}
+	f, err := createTemp(path)
+	if err != nil {
+		return fmt.Errorf("atomicfile: %w", err)
+	}
+	f.Close()
+	if err := os.Remove(f.Name()); err != nil {
+		return fmt.Errorf("atomicfile: %w", err)
+	}
+	return nil
 }

@@ -9,15 +9,17 @@ import (
 
 	"flowmatch/data"
 	"flowmatch/data/dataset"
+	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/choice"
 	"flowmatch/run"
 )
 
 // inFolder reports what writable does of a file of --out.
 func inFolder(file string, inputs ...string) error { return writable("--out", file, inputs...) }
 
-// writable reports a file of a flag that cannot be written, for its folder is not there, or that
-// must not be, for it is one of the inputs or belongs to a run: before the work that it is to
-// hold.
+// writable reports a file of a flag that cannot be written, for its folder is not there or takes
+// no files or its name is too long, or that must not be, for it is one of the inputs or belongs to
+// a run: before the work that it is to hold.
 func writable(flag, file string, inputs ...string) error {
 	dir := filepath.Dir(file)
 	switch info, err := os.Stat(dir); {
@@ -38,6 +40,13 @@ func writable(flag, file string, inputs ...string) error {
 		if in != "" && (dataset.Config{Path: in, Kind: data.KindFolder}).Reads(file) != "" {
 			return usagef("%s %q would replace %q, which is read; give another name", flag, file, in)
 		}
+	}
+	if err := atomicfile.Check(file); err != nil {
+		cause := err
+		if at, ok := errors.AsType[*fs.PathError](err); ok {
+			cause = at.Err // without the name of a file that is made for a try
+		}
+		return fmt.Errorf("%s %q cannot be written: %w; give another name or folder", flag, choice.Cut(file), cause)
 	}
 	return nil
 }

@@ -34,6 +34,11 @@ func TestAMissingOutputFolderIsToldBeforehand(t *testing.T) {
 	if code != exitFailure || !strings.Contains(stderr, "is a folder; give the name of a file") {
 		t.Errorf("a folder: exit code %d, %q", code, stderr)
 	}
+	long := filepath.Join(t.TempDir(), strings.Repeat("n", 300)+".csv")
+	code, _, stderr = invoke(t, "sample", dir, "--n", "5", "--out", long)
+	if code != exitFailure || !strings.Contains(stderr, "cannot be written") || strings.Contains(stderr, "drawing") {
+		t.Errorf("a name that is too long: exit code %d, %q", code, stderr)
+	}
 }
 
 // What is written must not replace what is read, or the files of a run.
