@@ -38,9 +38,13 @@ func TestALineThatMayBeAHeaderIsAsked(t *testing.T) {
 		{"0.0,1.0\n0.5,2\n", "[c0 c1] 2"},
 		{"0,0,1\n5,6,7.5\n", "[c0 c1 c2] 2"}, // no names, which must differ
 		{"0,1,2\n", "[c0 c1 c2] 1"},          // there is no row but this one
+		{",0\n0,0.5\n1,2\n", may},            // as pandas writes an index and a column without a name
+		{",0,1\n0,0.5,2\n1,3,4\n", may},
+		{",10,50\n0,0.1,0.2\n1,0.3,0.4\n", may},
+		{",10,50\n0,0.1,2\n1,0.3,0.4\n", "[c0 c1 c2] 2"}, // a value that is missing
 		{"01,02,03\n5,6,7\n", "[c0 c1 c2] 2"},
 	} {
-		got, err := readText(t, c.text, Options{})
+		got, err := readText(t, c.text, Options{DropMissing: true})
 		if err != nil {
 			datatest.WantError(t, c.text, err, c.want)
 		} else if s := fmt.Sprint(got.Columns, " ", got.X.N); s != c.want {

@@ -11,8 +11,8 @@ import (
 )
 
 // headerDoubt finds out whether a first line of numbers may be the names of the columns, as
-// pandas writes 0,1,2 for columns without names; nil is no doubt. There is doubt where the
-// line counts, or where it alone has whole numbers.
+// pandas writes 0,1,2 for columns without names, or ,0,1 with an index before them; nil is no
+// doubt. There is doubt where the line counts, or where it alone has whole numbers.
 type headerDoubt struct {
 	first  []string
 	counts bool
@@ -23,15 +23,19 @@ type headerDoubt struct {
 // newHeaderDoubt returns that of a first line; nil where it cannot be names.
 func newHeaderDoubt(first []string) *headerDoubt {
 	h := &headerDoubt{first: slices.Clone(first), alone: slices.Repeat([]bool{true}, len(first))}
-	values, taken := make([]int, len(first)), map[int]bool{}
-	for d, field := range first {
+	named := first
+	if len(first) > 1 && first[0] == "" { // the place of an index
+		named = first[1:]
+	}
+	values, taken := make([]int, len(named)), map[int]bool{}
+	for d, field := range named {
 		v, err := strconv.Atoi(field)
 		if err != nil || strconv.Itoa(v) != field || taken[v] {
 			return nil
 		}
 		values[d], taken[v] = v, true
 	}
-	h.counts = len(values) >= 3 || len(values) == 2 && values[0] == 0
+	h.counts = len(values) >= 3 || len(first) >= 2 && values[0] == 0
 	for d, v := range values {
 		h.counts = h.counts && v == values[0]+d
 	}
@@ -47,7 +51,7 @@ func (h *headerDoubt) see(row []string) {
 		return
 	}
 	for d, field := range row {
-		h.alone[d] = h.alone[d] && !isInteger(field)
+		h.alone[d] = h.alone[d] && (h.first[d] == "" || !isInteger(field))
 	}
 }
 
