@@ -283,8 +283,8 @@ func (r *running) finish(ctx context.Context, e Event) error {
 			return err
 		}
 		if v-v != 0 { // infinite, too: no log line holds it
-			return fmt.Errorf("%w: the validation loss after step %d is %g; lower the learning rate, clip gradients or "+
-				"check the scale of the data", nn.ErrDiverged, done, v)
+			return fmt.Errorf("%w: the validation loss after step %d is %g; lower the learning rate, clip gradients "+
+				"or check the scale of the data", nn.ErrDiverged, done, v)
 		}
 		e.ValLoss = &v
 		if best, err = r.improved(v, done); err != nil {
