@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"flowmatch/model"
+	"flowmatch/nn"
 )
 
 // A checkpoint knows its settings: those of the folder's run.yaml must not become others
@@ -71,6 +74,27 @@ func TestACheckpointKnowsItsSettings(t *testing.T) {
 	if _, err := Open(dir, ""); !errors.Is(err, ErrOtherModel) || !strings.Contains(err.Error(),
 		"path.name is vp in it, and condot in run.yaml") {
 		t.Errorf("a checkpoint of another path: got %v", err)
+	}
+	if err := resume(); !errors.Is(err, ErrChanged) {
+		t.Errorf("a checkpoint of another path, resumed: got %v", err)
+	}
+
+	// One whose settings are those of the run, and whose model is not.
+	eng, err := nn.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ckpt, err := model.Load(filepath.Join(other, CheckpointFile), eng)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(ckpt.Extra, keySettings) // as of an earlier version
+	if err := ckpt.Save(filepath.Join(dir, CheckpointFile)); err != nil {
+		t.Fatal(err)
+	}
+	if err := resume(); !errors.Is(err, ErrOtherModel) || !strings.Contains(err.Error(),
+		"path.name is vp in it, and condot in run.yaml") {
+		t.Errorf("a checkpoint of another model, resumed: got %v", err)
 	}
 }
 

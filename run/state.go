@@ -201,6 +201,9 @@ func (s *session) restore(file string, eng *nn.Engine) error {
 	if err := cmp.Or(s.sameSettings(file, ckpt), s.sameData(ckpt), s.samePairs(ckpt)); err != nil {
 		return err
 	}
+	if err := ownModel(ckpt.Spec, s.cfg); err != nil {
+		return fmt.Errorf("%w (%s)", err, file)
+	}
 	if taken := int(ckpt.State.Step); s.cfg.Train.Steps < taken {
 		return fmt.Errorf("%w: train.steps is %d, but %d steps were taken already; give at least as many",
 			ErrChanged, s.cfg.Train.Steps, taken)
