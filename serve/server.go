@@ -184,6 +184,7 @@ func (s *Server) routes() http.Handler {
 	config := huma.DefaultConfig("flowmatch", cmp.Or(s.o.Version, "devel"))
 	config.Info.Description = "Samples and log-densities of flow matching models."
 	config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", nil
+	config.Transformers = append(config.Transformers, shortErrors)
 	if s.o.Tokens != nil {
 		config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
 		config.Security = []map[string][]string{{"token": {}}}

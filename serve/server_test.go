@@ -249,6 +249,17 @@ func TestBadRequestsAreToldWhatIsWrong(t *testing.T) {
 			t.Errorf("%s %s: %d %s; want %d and %q", c.path, c.body, code, body, c.code, c.want)
 		}
 	}
+	// An error quotes the start of a request, not all of it.
+	long := strings.Repeat("z", 100_000)
+	for body, code := range map[string]int{
+		strings.Repeat("[", 100_000): 400, `{"n": 1, "` + long + `": 1}`: 422, `{"n": 1, "seed": "` + long + `"}`: 422,
+		`{"n": ` + strings.Repeat("1", 100_000) + `}`: 400,
+	} {
+		got, answer, _ := post(t, h.URL+"/v1/models/moons/sample", body)
+		if got != code || len(answer) > 2000 {
+			t.Errorf("%.20s...: %d and %d bytes; want %d and at most 2000", body, got, len(answer), code)
+		}
+	}
 }
 
 // statusOf is the status that an error of a solve is answered with; 0: it has none.
