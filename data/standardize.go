@@ -41,6 +41,10 @@ func Fit(x flow.Batch, columns []string) (*Standardizer, error) {
 	s := &Standardizer{Mean: make([]float64, x.D), Std: make([]float64, x.D)}
 	for d := range x.D {
 		mean, std, constant := moments.Of(x.X[d:], x.D, x.N)
+		if constant && x.N == 1 {
+			return nil, errors.New("data: there is one row to train on, which has no deviation; give more rows, or hold " +
+				"out fewer of them")
+		}
 		if constant {
 			return nil, fmt.Errorf(
 				"data: column %s is %g in all %d training rows: %w; leave it out with the columns option",

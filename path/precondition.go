@@ -82,12 +82,15 @@ func (p Precondition) scales() (data, source float64) {
 	return data, source
 }
 
-// Validate reports scales that are not positive and finite.
+// leastScale and mostScale bound scales: numbers of a network, in float32, cannot be of others.
+const leastScale, mostScale = 1e-30, 1e30
+
+// Validate reports scales that no numbers of a network have.
 func (p Precondition) Validate() error {
 	data, source := p.scales()
 	for name, v := range map[string]float64{"data": data, "source": source} {
-		if !(v > 0) || math.IsInf(v, 0) {
-			return fmt.Errorf("path: the scale of the %s is %g; it must be positive", name, v)
+		if !(v >= leastScale && v <= mostScale) {
+			return fmt.Errorf("path: the scale of the %s is %g; it must be between %g and %g", name, v, leastScale, mostScale)
 		}
 	}
 	return nil

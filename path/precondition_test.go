@@ -2,6 +2,7 @@ package path
 
 import (
 	"math"
+	"strings"
 	"math/rand/v2"
 	"testing"
 
@@ -120,8 +121,11 @@ func TestSkipIsTheExactFieldOfGaussianData(t *testing.T) {
 			}
 		}
 	}
-	if err := (Precondition{Data: -1}).Validate(); err == nil {
-		t.Error("a negative scale is valid")
+	for _, bad := range []float64{-1, 1e-300, 1e300, math.NaN(), math.Inf(1)} {
+		err := (Precondition{Data: bad}).Validate()
+		if err == nil || !strings.Contains(err.Error(), "it must be between 1e-30 and 1e+30") {
+			t.Errorf("a scale of %g: %v", bad, err)
+		}
 	}
 	var _ flow.Field = Precondition{}.Field(exactF{}, CondOT{}, Data)
 }
