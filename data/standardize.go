@@ -42,8 +42,8 @@ func Fit(x flow.Batch, columns []string) (*Standardizer, error) {
 	for d := range x.D {
 		mean, std, constant := moments.Of(x.X[d:], x.D, x.N)
 		if constant && x.N == 1 {
-			return nil, errors.New("data: there is one row to train on, which has no deviation; give more rows, or hold " +
-				"out fewer of them")
+			return nil, errors.New("data: there is one row to train on, which has no deviation; give more rows, or " +
+				"hold out fewer of them")
 		}
 		if constant {
 			return nil, fmt.Errorf(

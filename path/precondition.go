@@ -90,7 +90,8 @@ func (p Precondition) Validate() error {
 	data, source := p.scales()
 	for name, v := range map[string]float64{"data": data, "source": source} {
 		if !(v >= leastScale && v <= mostScale) {
-			return fmt.Errorf("path: the scale of the %s is %g; it must be between %g and %g", name, v, leastScale, mostScale)
+			return fmt.Errorf("path: the scale of the %s is %g; it must be between %g and %g", name, v, leastScale,
+				mostScale)
 		}
 	}
 	return nil

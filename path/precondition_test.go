@@ -2,8 +2,8 @@ package path
 
 import (
 	"math"
-	"strings"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"flowmatch/flow"

@@ -91,8 +91,8 @@ func (r *running) watch(step int, loss float64) error {
 	r.p.Watched = 0
 	mean := math.Exp(log)
 	if first := r.p.First; first > 0 && mean > tooLarge*first {
-		return fmt.Errorf("%w: the losses of %d steps are %.3g in the geometric mean, that of the first step was %.3g", nn.ErrDiverged,
-			n, mean, first)
+		return fmt.Errorf("%w: the losses of %d steps are %.3g in the geometric mean, that of the first step was %.3g",
+			nn.ErrDiverged, n, mean, first)
 	}
 	return nil
 }

@@ -395,7 +395,8 @@ func TestConfigsThatCannotBeOpenedSayWhatWouldBeRight(t *testing.T) {
 	datatest.WantError(t, "no training rows", err,
 		"val takes 2 and test 1 of 3 points, which leaves none to train on; make val or test smaller (t.csv)")
 	_, err = Config{Path: "t.csv", Val: new(2.0), Test: new(0.0)}.Open(dir, 1)
-	datatest.WantError(t, "one training row", err, "there is one row to train on, which has no deviation; give more rows")
+	datatest.WantError(t, "one training row", err,
+		"there is one row to train on, which has no deviation; give more rows")
 }
 
 func TestAConfigSurvivesYAMLAndJSON(t *testing.T) {
