@@ -98,7 +98,7 @@ var rooms = map[string][]string{
 	"serve": {"client", "flow", "ode", "data/schema", "data/table", "data/dataset", "model", "eval", "run",
 		"internal/seed", "internal/memory", "internal/choice"},
 	// Requests as who sends them sees them; a program that asks a service links nothing else.
-	"client": {},
+	"client":        {},
 	"cmd/flowmatch": {anyRoom},
 
 	// What another module does, as tests.
