@@ -41,7 +41,7 @@ func (s Spec) Levels() []nn.Levels {
 	scale := cmp.Or(s.Precondition.Data, 1)
 	var all []nn.Levels
 	for _, l := range s.Schema.Levels() {
-		to := nn.Levels{At: l.At, Noise: l.Noise / scale, Shares: l.Shares}
+		to := nn.Levels{At: l.At, Noise: l.Noise / scale, Shares: l.Shares, Missing: l.Missing}
 		for k := range l.On {
 			to.Off, to.On = append(to.Off, l.Off[k]/scale), append(to.On, l.On[k]/scale)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
 )
@@ -33,6 +34,10 @@ type Levels struct {
 	On     []float64 `json:"on"`     //
 	Noise  float64   `json:"noise"`  // positive
 	Shares []float64 `json:"shares"` // how often each level comes: two for a single coordinate
+	// Missing says of a single coordinate that it is On where the number at the coordinate before it
+	// is missing. Such a number has no meaning. Where this is shown, it has no loss, which would be
+	// of noise alone: the network need not learn to tell it from a number that is there.
+	Missing bool `json:"missing,omitempty"`
 }
 
 // levels is the head of [Levels] as constants, a number for each coordinate of a point; those that are
@@ -42,6 +47,7 @@ type levels struct {
 	alone                         []float32 // 1 where exp(0), of the level that has no coordinate, counts as well
 	part                          []float32 // of the mean of a value's odds; 0 where there is one alone
 	same                          [][]float32
+	absent                        [][]float32 // from whether a number is missing to the number; nil: none may be
 }
 
 // mostOdds bounds the logarithms of odds, whose exponentials must be finite in float32.
@@ -68,6 +74,13 @@ func newLevels(groups []Levels, dim int) *levels {
 			h.mask[i], h.off[i], h.step[i] = 1, float32(g.Off[k]), float32(g.On[k]-g.Off[k])
 			h.noise[i] = float32(g.Noise)
 			h.same[i][i] = 1
+			if g.Missing {
+				if h.absent == nil {
+					h.absent = slices.Repeat([][]float32{vector()}, dim)
+				}
+				h.absent[i-1] = vector()
+				h.absent[i-1][i] = 1
+			}
 			if w == 1 {
 				h.prior[i] = float32(math.Log(g.Shares[1] / g.Shares[0]))
 				continue
@@ -151,8 +164,9 @@ func (h *levels) softmax(odds dual) chances {
 
 // errors puts the cross-entropy of levels in the places of their squared errors, [N, D]: −log π of the
 // level that a value has, at its coordinate, or at that of the other of two levels. What it has is
-// what the input z and the target w say: y = c z + s w.
-func (h *levels) errors(squared *Node, of chances, z, w, t *Node) *Node {
+// what the input z and the target w say: y = c z + s w. A number that is shown to be missing has none;
+// known are the coordinates that are shown, nil without.
+func (h *levels) errors(squared *Node, of chances, z, w, t, known *Node) *Node {
 	// Of one-hot numbers with little noise the softmax of so many times them is one-hot.
 	const sharp = mostOdds
 	g := t.Graph()
@@ -162,6 +176,9 @@ func (h *levels) errors(squared *Node, of chances, z, w, t *Node) *Node {
 	is := StopGradient(h.softmax(dual{v: MulScalar(Sub(y, MulScalar(alone, 0.5)), sharp)}).pi.v)
 	log := Log(of.total)
 	entropy := Add(Mul(is, Sub(log, of.odds)), Mul(Mul(alone, OneMinus(is)), log))
+	if known != nil && h.absent != nil {
+		squared = Mul(squared, OneMinus(linear(Mul(is, known), Const(g, h.absent))))
+	}
 	return Add(Mul(mask, entropy), Mul(OneMinus(mask), squared))
 }
 
@@ -194,6 +211,10 @@ func (g Levels) validate(from, dim int) error {
 	if w < 1 || len(g.Off) != w || len(g.Shares) != levels {
 		return fmt.Errorf("%d on, %d off and %d shares; a single coordinate has two shares, and others have as many "+
 			"as coordinates", w, len(g.Off), len(g.Shares))
+	}
+	if g.Missing && (w != 1 || g.At <= from) {
+		return fmt.Errorf("%d coordinates at %d say that a number is missing; it must be one, behind the number", w,
+			g.At)
 	}
 	if g.At < from || g.At > dim-w {
 		return fmt.Errorf("coordinates %d to %d; they must follow those of the levels before, and lie within %d", g.At,

@@ -157,6 +157,48 @@ func TestTheCrossEntropyOfLevels(t *testing.T) {
 	}
 }
 
+// A number that is shown to be missing has no loss; one of which that is hidden has.
+func TestAMissingNumberHasNoLossWhereItIsShown(t *testing.T) {
+	cfg := Config{Dim: 3, Hidden: []int{5}, Shown: true, Levels: []Levels{{At: 2, Off: []float64{-0.5},
+		On: []float64{1.5}, Noise: 0.3, Shares: []float64{0.75, 0.25}, Missing: true}}}
+	net := newNet(t, cfg)
+	net, err := net.WithWeights(make([]float32, net.NumWeights()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 4 // missing or not, shown or not
+	ex := NewExamples(n, 3)
+	ex.Loss.CrossEntropy = true
+	ex.Given.Shown = flow.NewBatch(n, 3)
+	for i := range n {
+		ex.T[i], ex.Alpha[i], ex.Sigma[i], ex.Weight[i] = 0, math.Sqrt(0.5), math.Sqrt(0.5), 1
+		ex.G1[i], ex.G0[i] = ex.Sigma[i], -ex.Alpha[i]
+		copy(ex.X1.Row(i), []float64{0.3, 0.8, []float64{-0.5, 1.5}[i%2]})
+		copy(ex.X0.Row(i), []float64{-1, 1.7, 0.2})
+		for k := range 3 {
+			ex.Given.Shown.Row(i)[k] = math.NaN()
+		}
+		if i >= 2 {
+			ex.Given.Shown.Row(i)[2] = ex.X1.Row(i)[2]
+		}
+	}
+	loss, err := net.Loss(ex)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, number := math.Pow(0.3+1, 2)/2, math.Pow(0.8-1.7, 2)/2
+	for i, entropy := range []float64{loss[0]*3 - first - number, loss[1]*3 - first - number} {
+		if !(entropy > 0) {
+			t.Errorf("example %d: a cross-entropy of %g beside the squares", i, entropy)
+		}
+	}
+	for i, want := range map[int]float64{2: first + number, 3: first} {
+		if math.Abs(3*loss[i]-want) > 1e-5 {
+			t.Errorf("the loss of example %d is %g/3, want %g/3", i, 3*loss[i], want)
+		}
+	}
+}
+
 func TestDerivativesGoThroughLevels(t *testing.T) {
 	for name, cfg := range leveled {
 		t.Run(name, func(t *testing.T) {
@@ -228,6 +270,8 @@ func TestBadLevelsAreRefused(t *testing.T) {
 		{func(c *Config) { c.Levels[1].Shares = []float64{1, 0} }, "a share of 0"},
 		{func(c *Config) { c.Levels[1].Shares[0] = math.NaN() }, "a share of NaN"},
 		{func(c *Config) { c.Levels[0].On = nil }, "0 on"},
+		{func(c *Config) { c.Levels[0].Missing = true }, "3 coordinates at 1 say that a number is missing"},
+		{func(c *Config) { c.Levels[1].Missing = true }, "1 coordinates at 4 say that a number is missing"},
 	} {
 		cfg := Config{Dim: 5, Hidden: []int{3}, Levels: someLevels()}
 		c.change(&cfg)

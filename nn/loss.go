@@ -264,7 +264,7 @@ func (m *arch) exampleLoss(p, ahead []*Node, b examples, l Loss) *Node {
 	}
 	errors := Square(Sub(f, at.hidden(target)))
 	if l.CrossEntropy && m.levels != nil {
-		errors = at.hidden(m.levels.errors(errors, of, at.x, target, at.t))
+		errors = at.hidden(m.levels.errors(errors, of, at.x, target, at.t, at.known))
 	}
 	each := ReduceMean(errors, 1)
 	if l.Power > 0 {

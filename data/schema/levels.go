@@ -9,6 +9,7 @@ type Level struct {
 	Off, On []float64
 	Noise   float64
 	Shares  []float64
+	Missing bool // it says whether the number at the coordinate before is missing
 }
 
 // Levels returns those of the columns that are learnt, in their order.
@@ -22,7 +23,7 @@ func (s *Schema) Levels() []Level {
 			first, shares = 1, []float64{1 - c.Code.Missing, c.Code.Missing}
 		}
 		if first < c.width() {
-			l := Level{At: at + first, Shares: s.smooth(shares)}
+			l := Level{At: at + first, Shares: s.smooth(shares), Missing: first > 0}
 			for k := first; k < c.width(); k++ {
 				shift, unit := c.affine(k)
 				l.Off, l.On, l.Noise = append(l.Off, -unit*shift), append(l.On, unit*(1-shift)), unit*c.Code.Noise
