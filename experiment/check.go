@@ -42,10 +42,8 @@ func Check(g Grid, cells []Cell) error {
 
 // filesAreThere reports a file of data that is not; of patterns it knows nothing.
 func (c Cell) filesAreThere() error {
-	d := c.Config.Data
-	for _, path := range []string{d.Path, d.LabelsPath, d.TestPath, d.TestLabelsPath, d.ContextPath,
-		d.TestContextPath} {
-		if path == "" || strings.ContainsAny(path, "*?[{") {
+	for _, path := range c.Config.Data.Files() {
+		if strings.ContainsAny(path, "*?[{") {
 			continue
 		}
 		if _, err := os.Stat(path); err != nil {

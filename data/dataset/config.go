@@ -192,11 +192,25 @@ type Config struct {
 
 // In returns c with its paths, those that are not absolute, below a folder.
 func (c Config) In(dir string) Config {
-	for _, p := range []*string{&c.Path, &c.LabelsPath, &c.TestPath, &c.TestLabelsPath, &c.ContextPath,
-		&c.TestContextPath} {
+	for _, p := range c.paths() {
 		*p = within(dir, *p)
 	}
 	return c
+}
+
+// paths are the fields that name files and folders.
+func (c *Config) paths() []*string {
+	return []*string{&c.Path, &c.LabelsPath, &c.TestPath, &c.TestLabelsPath, &c.ContextPath, &c.TestContextPath}
+}
+
+// Files returns the files and folders that c names, which may be patterns.
+func (c Config) Files() (files []string) {
+	for _, p := range c.paths() {
+		if *p != "" {
+			files = append(files, *p)
+		}
+	}
+	return files
 }
 
 // Defaults returns c with the number of channels filled in where its kind takes one; the

@@ -12,11 +12,7 @@ import (
 // any depth: to write it would change the data. "" says that it is none of theirs. Links are
 // followed; file may be yet to be made, or a folder.
 func (c Config) Reads(file string) string {
-	for _, in := range []string{c.Path, c.LabelsPath, c.TestPath, c.TestLabelsPath,
-		c.ContextPath, c.TestContextPath} {
-		if in == "" {
-			continue
-		}
+	for _, in := range c.Files() {
 		of, err := os.Stat(in)
 		if err != nil {
 			continue
