@@ -95,8 +95,7 @@ func (s Subject) quality(ctx context.Context) (q *Quality, astray string, err er
 		}
 		errs[1], errs[2] = s.compareWith(ctx, q, drawn.X, test, given.Context)
 	} else { // their paths begin where they would
-		drawn.X0 = flow.NewBatch(test.N, test.D)
-		s.Model.Source().Sample(drawn.X0, seed.Rand(s.Seed, "sample", 0))
+		drawn.X0 = s.Model.SourcePoints(test.N, s.Seed)
 	}
 	q.Paths, errs[3] = s.paths(ctx, drawn.X0, test, given)
 	for i, what := range []string{"samples", "restoration", "distances to the data", "paths"} {

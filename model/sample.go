@@ -68,9 +68,15 @@ func (m *Model) Sample(ctx context.Context, o SampleOptions) (Samples, error) {
 	if w := m.within(o.Within); w != nil {
 		return m.sampleWithin(ctx, o, *w)
 	}
-	x0 := flow.NewBatch(o.N, m.Dim())
-	m.source.Sample(x0, seed.Rand(o.Seed, "sample", 0))
-	return m.SampleFrom(ctx, x0, o)
+	return m.SampleFrom(ctx, m.SourcePoints(o.N, o.Seed), o)
+}
+
+// SourcePoints returns the points [n, D], in model units, that n samples of a seed begin at. What flows
+// out of bounds is drawn again from others.
+func (m *Model) SourcePoints(n int, seedValue uint64) flow.Batch {
+	x0 := flow.NewBatch(n, m.Dim())
+	m.Source().Sample(x0, seed.Rand(seedValue, "sample", 0))
+	return x0
 }
 
 // SampleFrom is Sample from given source points [N, D], in model units, which are not
@@ -110,15 +116,20 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 	if len(failed.Points) == x.N {
 		return s, failed.Errs[0]
 	}
-	putShown(x, o.Given.Shown)
-	if u := m.spec.Units(); u != nil {
-		u.Invert(x)
-	}
+	m.fromModelUnits(x, o.Given.Shown)
 	if logp != nil {
 		m.toDataUnits(logp, x)
 	}
 	s.X0, s.X, s.LogP = x0, x, logp
 	return s, failed.Err()
+}
+
+// fromModelUnits brings points x, which a solve has moved, to data units, with what is shown of them.
+func (m *Model) fromModelUnits(x, shown flow.Batch) {
+	putShown(x, shown)
+	if u := m.spec.Units(); u != nil {
+		u.Invert(x)
+	}
 }
 
 // putShown puts coordinates that are shown into the points x, which the solve did not move.

@@ -53,13 +53,12 @@ func (m *Model) statesOf(x0 flow.Batch, o SampleOptions, shares []float64) (how 
 		return how, err
 	}
 	how, ok := o.Sampler.(ODE)
-	rising := slices.IsSorted(shares) && len(slices.Compact(slices.Clone(shares))) == len(shares)
 	switch {
 	case !ok || how.Hold != nil:
 		return how, fmt.Errorf("%w: states on the way are those of an ODE that holds nothing", ErrSampler)
 	case o.N != 0 && o.N != x0.N:
 		return how, fmt.Errorf("model: %d samples asked for from %d source points", o.N, x0.N)
-	case len(shares) < 2 || shares[0] != 0 || shares[len(shares)-1] != 1 || !rising:
+	case !RisesToOne(shares):
 		return how, fmt.Errorf("model: states at shares %v of the time; they must rise from 0 to 1", shares)
 	}
 	if err := m.spec.Net.CheckGiven(o.Given, x0.N); err != nil {
@@ -68,13 +67,17 @@ func (m *Model) statesOf(x0 flow.Batch, o SampleOptions, shares []float64) (how 
 	return how, how.check(m, x0.N)
 }
 
+// RisesToOne says whether shares of the time are ones that [Model.SampleStates] takes: rising from 0 to 1.
+func RisesToOne(shares []float64) bool {
+	n := len(shares)
+	return n >= 2 && shares[0] == 0 && shares[n-1] == 1 && slices.IsSorted(shares) &&
+		len(slices.Compact(slices.Clone(shares))) == n
+}
+
 // shownState returns a state in data units, with what is shown of its points.
 func (m *Model) shownState(state []float64, shown flow.Batch) flow.Batch {
 	x := flow.Batch{N: len(state) / m.Dim(), D: m.Dim(), X: slices.Clone(state)}
-	putShown(x, shown)
-	if u := m.spec.Units(); u != nil {
-		u.Invert(x)
-	}
+	m.fromModelUnits(x, shown)
 	return x
 }
 

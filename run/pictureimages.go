@@ -58,8 +58,7 @@ func (a *artist) strips(ctx context.Context, w io.Writer) error {
 	for k, u := range stripTimes {
 		times[k] = lo + (hi-lo)*u
 	}
-	x := flow.NewBatch(a.N, a.Model.Dim())
-	a.Model.Source().Sample(x, seed.Rand(a.Seed, "sample", 0))
+	x := a.Model.SourcePoints(a.N, a.Seed)
 	path, err := a.trajectories(ctx, x, times)
 	if err != nil {
 		return err
@@ -128,8 +127,7 @@ func (a *artist) interpolation(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	d := a.Model.Dim()
-	ends := flow.NewBatch(2*a.N, d)
-	a.Model.Source().Sample(ends, seed.Rand(a.Seed, "sample", 0))
+	ends := a.Model.SourcePoints(2*a.N, a.Seed)
 	p, err := a.prompt(a.N)
 	if err != nil {
 		return err

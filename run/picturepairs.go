@@ -22,12 +22,12 @@ func (a *artist) couplings(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	x0, x1 := flow.NewBatch(a.N, a.Model.Dim()), flow.NewBatch(a.N, a.Model.Dim())
+	x1 := flow.NewBatch(a.N, a.Model.Dim())
 	given := flow.NewGiven(a.N, a.Run.Conditional() && set.Classes > 0, set.Context)
 	if err := set.Train.Fill(x1, given, a.Seed); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
-	a.Model.Source().Sample(x0, seed.Rand(a.Seed, "sample", 0))
+	x0 := a.Model.SourcePoints(a.N, a.Seed)
 	ot := coupling.Config{Name: "ot"} // what points are given is not transported
 	if given.Label != nil {
 		ot.LabelAware = new(true)

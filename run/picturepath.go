@@ -9,7 +9,6 @@ import (
 
 	"flowmatch/flow"
 	"flowmatch/internal/memory"
-	"flowmatch/internal/seed"
 	"flowmatch/plot"
 )
 
@@ -89,9 +88,7 @@ func (a *artist) pathAt(ctx context.Context, times []float64) ([]flow.Batch, err
 		(frames+16)*8*float64(a.N)*float64(a.Model.Dim())); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	x := flow.NewBatch(a.N, a.Model.Dim())
-	a.Model.Source().Sample(x, seed.Rand(a.Seed, "sample", 0))
-	path, err := a.trajectories(ctx, x, times)
+	path, err := a.trajectories(ctx, a.Model.SourcePoints(a.N, a.Seed), times)
 	for _, p := range path {
 		a.toData(p)
 	}

@@ -8,7 +8,6 @@ import (
 	"flowmatch/data/dataset"
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
-	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/run"
 )
@@ -78,8 +77,7 @@ func (s *Server) holes(r *served, b client.ImputeRequest) (run.Holes, error) {
 // imputeJob returns the job that draws what is missing, n times.
 func imputeJob(ctx context.Context, r *served, h run.Holes, noise uint64, n int, how model.Sampler) *job {
 	m := r.Model
-	j := &job{ctx: ctx, x: flow.NewBatch(n*len(h.Rows), m.Dim()), given: flow.Given{Shown: h.Shown(n)}}
-	m.Source().Sample(j.x, seed.Rand(noise, "sample", 0)) // as Model.Sample does
+	j := &job{ctx: ctx, x: m.SourcePoints(n*len(h.Rows), noise), given: flow.Given{Shown: h.Shown(n)}}
 	j.key = key{of: r, what: "sample", shown: true, solver: how.String(), guidance: 1}
 	j.solve = func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
 		d, err := m.SampleFrom(ctx, x, model.SampleOptions{Given: g, Sampler: how})

@@ -10,7 +10,6 @@ import (
 	"flowmatch/eval"
 	"flowmatch/flow"
 	"flowmatch/internal/memory"
-	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/ode"
 	"flowmatch/run"
@@ -88,7 +87,7 @@ func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest)
 	for _, l := range g.label {
 		d.info.Labels = append(d.info.Labels, m.Spec().Classes()[l])
 	}
-	d.job = &job{ctx: ctx, x: flow.NewBatch(g.n, m.Dim()), given: g.given}
+	d.job = &job{ctx: ctx, given: g.given}
 	k := key{of: r, what: "sample", shown: g.given.Shown.N > 0, solver: d.info.Solver, guidance: or(b.Guidance, 1)}
 	if b.LogP {
 		k.what, d.job.logp = "density", make([]float64, g.n)
@@ -96,11 +95,11 @@ func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest)
 	// Samples out of bounds are drawn again, so that they are more than these points; and probes are
 	// those of the places of points in a solve.
 	if len(m.Spec().Bounds) > 0 || estimated(d.how) {
+		d.job.x = flow.NewBatch(g.n, m.Dim())
 		d.job.whole, d.job.solve = true, alone(m, d.how, d.info.Seed)
 		return d, nil
 	}
-	m.Source().Sample(d.job.x, seed.Rand(d.info.Seed, "sample", 0)) // as Model.Sample does
-	d.job.key = k
+	d.job.x, d.job.key = m.SourcePoints(g.n, d.info.Seed), k
 	d.job.solve = func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
 		out, err := m.SampleFrom(ctx, x, model.SampleOptions{Given: g, Sampler: d.how})
 		return out.X, out.LogP, out.Stats.NFE, err

@@ -11,7 +11,6 @@ import (
 
 	"flowmatch/client"
 	"flowmatch/flow"
-	"flowmatch/internal/seed"
 	"flowmatch/model"
 	"flowmatch/run"
 )
@@ -57,7 +56,6 @@ func timesOf(d *drawing, b client.StreamRequest) ([]float64, error) {
 		times = []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1}
 	}
 	_, ode := d.how.(model.ODE)
-	rising := slices.IsSorted(times) && len(slices.Compact(slices.Clone(times))) == len(times)
 	n := d.job.x.N * d.job.x.D
 	switch {
 	case b.LogP:
@@ -69,7 +67,7 @@ func timesOf(d *drawing, b client.StreamRequest) ([]float64, error) {
 	case d.job.whole:
 		return nil, invalid("samples of the model are drawn again until they are within its bounds, so that there " +
 			"are no single ways to show")
-	case len(times) < 2 || times[0] != 0 || times[len(times)-1] != 1 || !rising:
+	case !model.RisesToOne(times):
 		return nil, invalid("times: they must rise from 0 to 1")
 	case len(times) > mostStreamed/n:
 		return nil, invalid("n: %d points at %d times are asked for; at most %d of this model are answered at so many",
@@ -81,11 +79,9 @@ func timesOf(d *drawing, b client.StreamRequest) ([]float64, error) {
 // streamed makes the job of samples one that gives out their states.
 func (d *drawing) streamed(times []float64, states chan<- run.Rows) {
 	d.job.whole = true
-	m, noise := d.of.Model, d.info.Seed
-	m.Source().Sample(d.job.x, seed.Rand(noise, "sample", 0))
 	d.job.solve = func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
 		o := model.SampleOptions{Given: g, Sampler: d.how}
-		out, err := m.SampleStates(ctx, x, o, times, func(_ int, x flow.Batch) error {
+		out, err := d.of.Model.SampleStates(ctx, x, o, times, func(_ int, x flow.Batch) error {
 			states <- d.rows(x, nil)
 			return nil
 		})
