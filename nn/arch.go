@@ -142,19 +142,16 @@ func (m *arch) judge(p []*Node, at input) (*Node, chances) {
 
 // tangents is that of the body, which must be in forward mode.
 func (m *arch) tangents(p []*Node, at input, along direction) (f, df *Node) {
-	if m.cfg.Shown {
-		e := along.e
-		if e.Rank() == 2 {
-			e = InsertAxes(e, 0)
-		}
-		along.e = at.hidden(e)
-	}
-	at = at.seen()
-	f, df = m.body.(forwardMode).tangents(p, at, along)
 	e := along.e
 	if e.Rank() == 2 {
 		e = InsertAxes(e, 0)
 	}
+	if m.cfg.Shown {
+		e = at.hidden(e)
+		along.e = e
+	}
+	at = at.seen()
+	f, df = m.body.(forwardMode).tangents(p, at, along)
 	out, _ := m.levels.apply(dual{f, df}, dual{at.x, e}, at.t)
 	return at.hidden(out.v), at.hidden(out.d)
 }

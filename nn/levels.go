@@ -133,14 +133,16 @@ func (h *levels) apply(f, x dual, t *Node) (dual, chances) {
 		dw := Mul(wide(s), Sub(dmu, Mul(wide(pull), Sub(x.d, Mul(wide(c), dmu)))))
 		out.d = Add(Mul(wide(mask), dw), Mul(wide(OneMinus(mask)), f.d))
 	}
+	of.c, of.s = c, s
 	return out, of
 }
 
 // chances are the probabilities π of levels, zero at other coordinates, with the odds and the sums that
-// they are made of: π = exp(odds)/total.
+// they are made of, π = exp(odds)/total, and the weights c and s of the time that they are at.
 type chances struct {
 	pi          dual
 	odds, total *Node
+	c, s        *Node
 }
 
 func (h *levels) softmax(odds dual) chances {
@@ -159,20 +161,19 @@ func (h *levels) softmax(odds dual) chances {
 		d := Mul(InsertAxes(within, 1), odds.d)
 		pi.d = Sub(d, Mul(InsertAxes(pi.v, 1), linear(d, same)))
 	}
-	return chances{pi, l, total}
+	return chances{pi: pi, odds: l, total: total}
 }
 
 // errors puts the cross-entropy of levels in the places of their squared errors, [N, D]: −log π of the
 // level that a value has, at its coordinate, or at that of the other of two levels. What it has is
 // what the input z and the target w say: y = c z + s w. A number that is shown to be missing has none;
 // known are the coordinates that are shown, nil without.
-func (h *levels) errors(squared *Node, of chances, z, w, t, known *Node) *Node {
+func (h *levels) errors(squared *Node, of chances, z, w, known *Node) *Node {
 	// Of one-hot numbers with little noise the softmax of so many times them is one-hot.
 	const sharp = mostOdds
-	g := t.Graph()
-	c, s := angles(t)
+	g := squared.Graph()
 	mask, alone := row(g, h.mask), row(g, h.alone)
-	y := Div(Sub(Add(Mul(c, z), Mul(s, w)), row(g, h.off)), Add(row(g, h.step), OneMinus(mask)))
+	y := Div(Sub(Add(Mul(of.c, z), Mul(of.s, w)), row(g, h.off)), Add(row(g, h.step), OneMinus(mask)))
 	is := StopGradient(h.softmax(dual{v: MulScalar(Sub(y, MulScalar(alone, 0.5)), sharp)}).pi.v)
 	log := Log(of.total)
 	entropy := Add(Mul(is, Sub(log, of.odds)), Mul(Mul(alone, OneMinus(is)), log))

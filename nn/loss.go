@@ -213,7 +213,8 @@ func (m *arch) batchLoss(p, ahead []*Node, b examples, l Loss) *Node {
 
 // plain is l for examples that keep their targets.
 func (l Loss) plain() Loss {
-	return Loss{Power: l.Power, Offset: l.Offset, CrossEntropy: l.CrossEntropy}
+	l.Average, l.Rows, l.Parts = "", 0, 0
+	return l
 }
 
 // losses returns the losses of the examples, in one part or two.
@@ -263,8 +264,8 @@ func (m *arch) exampleLoss(p, ahead []*Node, b examples, l Loss) *Node {
 		f, of = m.judge(p, at)
 	}
 	errors := Square(Sub(f, at.hidden(target)))
-	if l.CrossEntropy && m.levels != nil {
-		errors = at.hidden(m.levels.errors(errors, of, at.x, target, at.t, at.known))
+	if l.CrossEntropy {
+		errors = at.hidden(m.levels.errors(errors, of, at.x, target, at.known))
 	}
 	each := ReduceMean(errors, 1)
 	if l.Power > 0 {
