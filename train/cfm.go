@@ -151,8 +151,7 @@ func (o CFM) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 	if len(read.Label) == 0 && o.needsLabels() {
 		read.Label = make([]int32, ex.X1.N) // for the coupling alone
 	}
-	o.makeRoom(ex)
-	ex.Loss = o.loss(m)
+	o.prepare(m, ex)
 	if err := o.Data.Fill(ex.X1, read, step); err != nil {
 		return fmt.Errorf("train: data of step %d: %w", step, err)
 	}
@@ -201,8 +200,7 @@ func (o CFM) heldOut(m *model.Model, held data.Finite, batch int) (*nn.Examples,
 	}
 	ex := nn.NewExamples(n, x1.D)
 	ex.X1, ex.Given = x1, taken(m, given)
-	o.makeRoom(ex)
-	ex.Loss = o.loss(m)
+	o.prepare(m, ex)
 	o.Seed = rng.Uint64() // apart from every training step
 	for from := 0; from < n; from += batch {
 		to := min(from+batch, n)

@@ -39,8 +39,9 @@ func (o CFM) checkShown(m *model.Model) error {
 	return nil
 }
 
-// makeRoom makes room for what is shown of the examples.
-func (o CFM) makeRoom(ex *nn.Examples) {
+// prepare says what the loss of examples of m is, and makes room for what is shown of them.
+func (o CFM) prepare(m *model.Model, ex *nn.Examples) {
+	ex.Loss = o.loss(m)
 	if o.Show != nil && ex.Given.Shown.N != ex.X1.N {
 		ex.Given.Shown = flow.NewBatch(ex.X1.N, ex.X1.D)
 	}
