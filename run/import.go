@@ -44,7 +44,7 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 	if err != nil {
 		return nil, err
 	}
-	net, err := model.ReadWeights(weights, eng, s.cfg.Net)
+	net, err := model.ReadWeights(weights, eng, spec.Net)
 	if err != nil {
 		return nil, err
 	}

@@ -260,7 +260,7 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, begun bool) (err er
 	if err != nil {
 		return err
 	}
-	net, err := nn.New(eng, cfg.Net, cfg.Seed)
+	net, err := nn.New(eng, spec.Net, cfg.Seed)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSettings, err)
 	}
@@ -359,8 +359,7 @@ func (s *session) spec() (model.Spec, error) {
 		return spec, err
 	}
 	if levels := s.cfg.PreconditionLevels; levels != nil && *levels {
-		s.cfg.Net.Levels = spec.Levels()
-		spec.Net = s.cfg.Net
+		spec.Net.Levels = spec.Levels()
 	}
 	return spec, nil
 }
