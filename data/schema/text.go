@@ -51,25 +51,34 @@ func (s *Schema) in(cells Cells) error {
 // then NaN. Odd are the numbers that no row of the data could have, out of their range or off their grid;
 // one that is out of range is brought to its end.
 func (s *Schema) ParseSome(cells Cells) (x flow.Batch, faults, odd []Fault) {
-	read := func(c Column, text string) (float64, string) {
+	within, oddly := someOf(Column.read)
+	x, faults = s.parse(cells, within)
+	_, odd = s.parse(cells, oddly)
+	return x, faults, odd
+}
+
+// someOf returns two ways to read what read reads, of rows of which any value may be missing: one brings
+// numbers into the range of their column, and the other reports what is odd about those that are no fault.
+func someOf[T any](read func(Column, T) (float64, string)) (within, oddly func(Column, T) (float64, string)) {
+	some := func(c Column, is T) (float64, string) {
 		c.Missing = max(c.Missing, 1)
-		return c.read(text)
+		return read(c, is)
 	}
-	x, faults = s.parse(cells, func(c Column, text string) (float64, string) {
-		v, problem := read(c, text)
+	within = func(c Column, is T) (float64, string) {
+		v, problem := some(c, is)
 		if c.Kind.number() {
 			v = min(max(v, c.Lo), c.Hi)
 		}
 		return v, problem
-	})
-	_, odd = s.parse(cells, func(c Column, text string) (float64, string) {
-		v, problem := read(c, text)
+	}
+	oddly = func(c Column, is T) (float64, string) {
+		v, problem := some(c, is)
 		if problem != "" {
 			return v, "" // which is a fault
 		}
 		return v, c.odd(v)
-	})
-	return x, faults, odd
+	}
+	return within, oddly
 }
 
 // parse returns the rows of a table, and what value finds wrong with its cells.

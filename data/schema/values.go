@@ -40,24 +40,14 @@ func (s *Schema) Values(x []float64) (values []any) {
 // as json.Number), texts of levels and dates, also numbers as the file writes them, and nil for what is not
 // known. Columns that are not learnt are passed over.
 func (s *Schema) ParseValues(rows []map[string]any) (x flow.Batch, faults, odd []Fault) {
-	x, faults = s.parseRows(rows, func(c Column, value any) (float64, string) {
-		c.Missing = max(c.Missing, 1)
-		v, problem := c.parseValue(value)
-		if c.Kind.number() {
-			v = min(max(v, c.Lo), c.Hi)
+	within, oddly := someOf(Column.parseValue)
+	x, faults = s.parseRows(rows, within)
+	_, odd = s.parseRows(rows, func(c Column, value any) (float64, string) {
+		v, problem := oddly(c, value)
+		if problem != "" {
+			problem = quoted(value) + problem
 		}
 		return v, problem
-	})
-	_, odd = s.parseRows(rows, func(c Column, value any) (float64, string) {
-		c.Missing = max(c.Missing, 1)
-		v, problem := c.parseValue(value)
-		if problem == "" { // else it is a fault
-			if problem = c.odd(v); problem != "" {
-				problem = quoted(value) + problem
-			}
-			return v, problem
-		}
-		return v, ""
 	})
 	return x, faults, odd
 }
