@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"flowmatch/data/schema"
@@ -77,7 +78,7 @@ func (c Cell) divide() (d division, err error) {
 	d.rows, d.held = x.Rows(order), held
 	d.texts = make([][]string, x.N)
 	for k, col := range d.schema.Columns {
-		texts := cells.Columns[columnIn(cells.Names, col.Name)]
+		texts := cells.Columns[slices.Index(cells.Names, col.Name)]
 		for i, from := range order {
 			text := texts.Values[texts.Index[from]]
 			d.texts[i] = append(d.texts[i], plainText(col, d.rows.Row(i)[k], text))
@@ -85,16 +86,6 @@ func (c Cell) divide() (d division, err error) {
 	}
 	d.digHoles(t.Holes, t.Seed)
 	return d, nil
-}
-
-// columnIn is the place of a column that is there.
-func columnIn(names []string, name string) int {
-	for k, n := range names {
-		if n == name {
-			return k
-		}
-	}
-	return -1
 }
 
 // plainText is a value as all methods can read it: nothing where it is missing, and a number as programs write it.
@@ -158,20 +149,11 @@ func (d *division) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("experiment: %w", err)
 	}
-	full := d.texts[d.held:]
-	holed := make([][]string, len(full))
-	for i, row := range full {
-		for k, text := range row {
-			if d.holes[i][k] {
-				text = ""
-			}
-			holed[i] = append(holed[i], text)
-		}
-	}
 	for _, part := range []struct {
 		name string
 		rows [][]string
-	}{{learntFile, full}, {heldFile, d.texts[:d.held]}, {holesFile, holed}} {
+	}{{learntFile, d.texts[d.held:]}, {heldFile, d.texts[:d.held]},
+		{holesFile, d.filled(make([]string, len(d.schema.Columns)))}} {
 		text, err := csvText(d.schema.Names(), part.rows)
 		if err != nil {
 			return fmt.Errorf("experiment: %w", err)
@@ -190,6 +172,20 @@ func (d *division) write(dir string) error {
 		}
 	}
 	return nil
+}
+
+// filled returns the rows to learn from as texts, with those of fill, one for each column, in their holes.
+func (d *division) filled(fill []string) [][]string {
+	rows := make([][]string, len(d.holes))
+	for i := range rows {
+		rows[i] = slices.Clone(d.texts[d.held+i])
+		for k, hole := range d.holes[i] {
+			if hole {
+				rows[i][k] = fill[k]
+			}
+		}
+	}
+	return rows
 }
 
 // csvText is a table as the text of a CSV file.

@@ -3,10 +3,8 @@ package experiment
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -300,20 +298,13 @@ func (d *division) fillByMeans(file string) error {
 		}
 		fill[k] = col.Levels[most]
 	}
-	return atomicfile.WriteFile(file, func(w io.Writer) error {
-		out := csv.NewWriter(w)
-		out.Write(append([]string{fillColumn}, d.schema.Names()...)) // errors stay in the writer
-		for i, row := range d.texts[d.held:] {
-			line := []string{"1"}
-			for k, text := range row {
-				if d.holes[i][k] {
-					text = fill[k]
-				}
-				line = append(line, text)
-			}
-			out.Write(line)
-		}
-		out.Flush()
-		return out.Error()
-	})
+	rows := d.filled(fill)
+	for i := range rows {
+		rows[i] = append([]string{"1"}, rows[i]...)
+	}
+	text, err := csvText(append([]string{fillColumn}, d.schema.Names()...), rows)
+	if err != nil {
+		return fmt.Errorf("experiment: %w", err)
+	}
+	return atomicfile.WriteBytes(file, text)
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
@@ -44,11 +45,15 @@ func (p Picture) drawRows(w io.Writer, g Grid, cells []Cell, results []Result) (
 
 // points are columns of the rows in which all of them are there.
 func (d *division) points(x flow.Batch, columns []string) flow.Batch {
+	names, places := d.schema.Names(), make([]int, len(columns))
+	for k, name := range columns {
+		places[k] = slices.Index(names, name)
+	}
 	out := flow.Batch{D: len(columns)}
 	for i := range x.N {
 		var row []float64
-		for _, name := range columns {
-			if v := x.Row(i)[columnIn(d.schema.Names(), name)]; !math.IsNaN(v) {
+		for _, k := range places {
+			if v := x.Row(i)[k]; !math.IsNaN(v) {
 				row = append(row, v)
 			}
 		}
