@@ -56,13 +56,7 @@ type Labels []Text
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (l *Labels) UnmarshalJSON(b []byte) error {
-	if isList(b) {
-		return json.Unmarshal(b, (*[]Text)(l))
-	}
-	var one Text
-	err := json.Unmarshal(b, &one)
-	*l = Labels{one}
-	return err
+	return oneOrMore(b, (*[]Text)(l))
 }
 
 // Rows are rows by the names of columns, or contexts by the names of their numbers: one or several. A
@@ -71,12 +65,17 @@ type Rows []map[string]any
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (r *Rows) UnmarshalJSON(b []byte) error {
+	return oneOrMore(b, (*[]map[string]any)(r))
+}
+
+// oneOrMore reads a list, or a single value as a list of one.
+func oneOrMore[T any](b []byte, into *[]T) error {
 	if isList(b) {
-		return json.Unmarshal(b, (*[]map[string]any)(r))
+		return json.Unmarshal(b, into)
 	}
-	var one map[string]any
+	var one T
 	err := json.Unmarshal(b, &one)
-	*r = Rows{one}
+	*into = []T{one}
 	return err
 }
 
