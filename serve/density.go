@@ -72,10 +72,7 @@ func givenTo(m *model.Model, b client.LogPRequest, n int) (g flow.Given, err err
 }
 
 // logp answers a request for log-densities.
-func (s *Server) logp(ctx context.Context, in *struct {
-	Name string `path:"name" maxLength:"255" doc:"of the model"`
-	Body client.LogPRequest
-}) (*struct{ Body *client.LogP }, error) {
+func (s *Server) logp(ctx context.Context, in *asked[client.LogPRequest]) (*struct{ Body *client.LogP }, error) {
 	r, err := s.model(in.Name)
 	if err != nil {
 		return nil, err

@@ -44,11 +44,7 @@ func imageRun(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := filepath.Join(dir, "pixels")
-	if _, err := run.Train(t.Context(), cfg, out, run.TrainOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return fitted(t, cfg, filepath.Join(dir, "pixels"))
 }
 
 func TestImagesAreAnsweredAsPictures(t *testing.T) {

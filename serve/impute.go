@@ -13,10 +13,7 @@ import (
 )
 
 // impute answers a request for rows whose missing values are filled in.
-func (s *Server) impute(ctx context.Context, in *struct {
-	Name string `path:"name" maxLength:"255" doc:"of the model"`
-	Body client.ImputeRequest
-}) (*struct{ Body *client.Imputed }, error) {
+func (s *Server) impute(ctx context.Context, in *asked[client.ImputeRequest]) (*struct{ Body *client.Imputed }, error) {
 	r, err := s.model(in.Name)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -102,9 +103,9 @@ func (s *Server) inferSamples(r *http.Request, m *served, body *inferBody, q *in
 	[]*tensor, error,
 ) {
 	p := body.Parameters
-	b := client.SampleRequest{Seed: first(q.seed, p.Seed), Label: q.label, Given: q.given, Complete: p.Complete,
+	b := client.SampleRequest{Seed: cmp.Or(q.seed, p.Seed), Label: q.label, Given: q.given, Complete: p.Complete,
 		Guidance: p.Guidance, How: p.How}
-	n := first(q.n, p.N)
+	n := cmp.Or(q.n, p.N)
 	if n == nil {
 		return nil, invalid("inputs: there is neither n, for samples, nor points for log-densities (%s)",
 			choice.List(namesOf(m.points())))
@@ -158,7 +159,7 @@ func (s *Server) inferDensities(r *http.Request, m *served, body *inferBody, q *
 			return nil, invalid("outputs: %s is none of log-densities, which are logp", choice.Quote(o.Name))
 		}
 	}
-	b := client.LogPRequest{X: q.x, Label: q.label, Given: q.given, Seed: first(q.seed, p.Seed), How: p.How}
+	b := client.LogPRequest{X: q.x, Label: q.label, Given: q.given, Seed: cmp.Or(q.seed, p.Seed), How: p.How}
 	brief := b
 	brief.X = b.X[:min(1, len(b.X))] // the others are read below
 	if err := s.valid(brief); err != nil {
@@ -173,14 +174,6 @@ func (s *Server) inferDensities(r *http.Request, m *served, body *inferBody, q *
 	}
 	about["step"], about["solver"] = info.Step, info.Solver
 	return []*tensor{{name: "logp", kind: "FP64", shape: []int{len(j.logp)}, numbers: j.logp}}, nil
-}
-
-// first returns the first that is not nil.
-func first[T any](a, b *T) *T {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // valid reports a request that its schema does not take, as those of the other routes are checked.

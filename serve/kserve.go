@@ -34,7 +34,7 @@ func (s *Server) kserve(mux *http.ServeMux) {
 				protocolError(w, err)
 				return
 			}
-			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Type", client.JSON)
 			json.NewEncoder(w).Encode(v)
 		})
 	}
@@ -97,7 +97,7 @@ func protocolError(w http.ResponseWriter, err error) {
 			w.Header()[name] = values
 		}
 	}
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", client.JSON)
 	w.WriteHeader(code)
 	json.NewEncoder(w).Encode(map[string]string{"error": text})
 }

@@ -10,10 +10,16 @@ import (
 	"time"
 )
 
+// Loopback says whether an address is one of this machine alone.
+func Loopback(addr net.Addr) bool {
+	a, ok := addr.(*net.TCPAddr)
+	return ok && a.IP.IsLoopback()
+}
+
 // Profiles serves profiles of the program (net/http/pprof) from l until ctx ends. l must listen on a
 // loopback address: profiles tell of the program whatever they are asked.
 func Profiles(ctx context.Context, l net.Listener) error {
-	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+	if !Loopback(l.Addr()) {
 		return fmt.Errorf("serve: profiles are for this machine alone, and %s is no loopback address; use 127.0.0.1",
 			l.Addr())
 	}

@@ -12,6 +12,12 @@ import (
 	"flowmatch/client"
 )
 
+// asked is a request for something of a model.
+type asked[T any] struct {
+	Name string `path:"name" maxLength:"255" doc:"of the model"`
+	Body T
+}
+
 // register adds the operations to the API.
 func (s *Server) register() {
 	addSchemas(s.api.OpenAPI().Components.Schemas)

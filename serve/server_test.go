@@ -39,10 +39,7 @@ func trained(t testing.TB, dir string, set ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run.Train(t.Context(), cfg, dir, run.TrainOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	return dir
+	return fitted(t, cfg, dir)
 }
 
 // serving returns a server of a small run, and what answers requests.

@@ -20,10 +20,7 @@ const mostStreamed = 1 << 21
 
 // stream answers a request for samples by events: the states of its points at some times, then the samples,
 // which are those of a request without a stream.
-func (s *Server) stream(ctx context.Context, in *struct {
-	Name string `path:"name" maxLength:"255" doc:"of the model"`
-	Body client.StreamRequest
-}) (*huma.StreamResponse, error) {
+func (s *Server) stream(ctx context.Context, in *asked[client.StreamRequest]) (*huma.StreamResponse, error) {
 	r, err := s.model(in.Name)
 	if err != nil {
 		return nil, err

@@ -46,11 +46,16 @@ func tableOf(t testing.TB, set ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := filepath.Join(dir, "people")
-	if _, err := run.Train(t.Context(), cfg, out, run.TrainOptions{}); err != nil {
+	return fitted(t, cfg, filepath.Join(dir, "people"))
+}
+
+// fitted trains a run into a folder, and returns that.
+func fitted(t testing.TB, cfg run.Config, dir string) string {
+	t.Helper()
+	if _, err := run.Train(t.Context(), cfg, dir, run.TrainOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	return out
+	return dir
 }
 
 // ask posts a request and decodes its answer.

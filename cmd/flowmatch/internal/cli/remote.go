@@ -136,10 +136,7 @@ func (a *app) sampleRemote(cmd *cobra.Command, from string, f sampleFlags) (resu
 		return res, err
 	}
 	res.Files = []string{f.out}
-	err = atomicfile.WriteFile(f.out, func(w io.Writer) error {
-		_, err := w.Write(file.Body)
-		return err
-	})
+	err = atomicfile.WriteBytes(f.out, file.Body)
 	if err == nil && ext == ".csv" && len(m.Given) > run.MostGivenColumns {
 		var beside, note string
 		beside, note, err = writeWide(f.out, spread(given, b.N))

@@ -175,7 +175,7 @@ func (f serveFlags) profile(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return usagef("--pprof: %w", err)
 	}
-	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+	if !serve.Loopback(l.Addr()) {
 		l.Close()
 		return usagef("--pprof %s is no loopback address, and profiles are for this machine alone; give 127.0.0.1:PORT",
 			f.pprof)
