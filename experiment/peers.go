@@ -136,7 +136,7 @@ func (p *Peers) Close() error {
 	return nil
 }
 
-// tutor is a running program of a peer; peers/peer.py has the other end.
+// tutor is a running program of a peer; peers/talk.py has the other end.
 type tutor struct {
 	of       peer
 	command  *exec.Cmd

@@ -14,27 +14,16 @@ used, "nll": of the points of check by the library itself, if it has likelihoods
 stops when standard input ends: then flowmatch is gone. By hand: start a program, and
 paste the line.
 """
-import json
 import math
-import os
-import platform
-import sys
-import threading
 import time
-from importlib.metadata import version
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from talk import hear, say
+
 TRIAL, ROUNDS = 0.3, 4  # seconds that each number of threads is tried for, and how often
-
-
-OUT = sys.stdout  # of the conversation, whatever a library makes of sys.stdout
-
-
-def say(**line):
-    print(json.dumps(line), file=OUT, flush=True)
 
 
 def steps(net, points, batch, lr, example):
@@ -86,22 +75,14 @@ def train(q, new, example):
     return net, {"threads": threads}
 
 
-def leave_with_parent():
-    sys.stdin.read()
-    os._exit(1)
-
-
 def main(library, new, example, likelihood=None):
     """Runs a peer: new(dim, width) makes the network, whose weights are net.0.weight and so on.
 
     likelihood(net, x, tolerance) returns the log-densities of points, in nats.
     """
-    say(versions={name: version(name) for name in (library, "torch")} | {"Python": platform.python_version()})
-    line = sys.stdin.readline()
-    if not line:
+    q = hear(library, "torch")
+    if q is None:
         return
-    threading.Thread(target=leave_with_parent, daemon=True).start()
-    q = json.loads(line)
     net, report = train(q, new, example)
     save_file({k: v.contiguous() for k, v in net.state_dict().items()}, q["weights"])
     if likelihood:

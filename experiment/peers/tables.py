@@ -9,27 +9,14 @@ A peer says its versions, and takes one line of JSON:
 An empty field of the table is missing. The peer leaves samples, or the table n times with its holes filled in, one
 below the other and numbered from 1 in a first column "imputation", and answers {"threads": used}.
 """
-import json
 import os
-import platform
 import sys
 import tempfile
-import threading
-from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
 
-OUT = sys.stdout  # of the conversation, whatever a library prints
-
-
-def say(**line):
-    print(json.dumps(line), file=OUT, flush=True)
-
-
-def leave_with_parent():
-    sys.stdin.read()
-    os._exit(1)
+from talk import hear, say
 
 
 def levels_of(column):
@@ -100,13 +87,10 @@ def one_hot(x, columns):
 
 def main(libraries, answer):
     """Runs a peer: answer(q) draws as the request says, and returns the tables of write."""
-    say(versions={name: version(name) for name in libraries} | {"Python": platform.python_version()})
-    line = sys.stdin.readline()
-    if not line:
+    q = hear(*libraries)
+    if q is None:
         return
-    threading.Thread(target=leave_with_parent, daemon=True).start()
     sys.stdout = sys.stderr
-    q = json.loads(line)
     with tempfile.TemporaryDirectory() as folder:  # for what a library writes besides
         os.chdir(folder)
         write(q, answer(q))

@@ -10,21 +10,17 @@ of parameters [N, D] and data [N, Dx], the support of the prior (null: without b
 answers {"step": epochs, "seconds": of the training}, then {"threads": used, "sample_seconds": of one
 posterior}.
 """
-import json
 import os
-import platform
 import sys
 import tempfile
-import threading
 import time
-from importlib.metadata import version
 
 import numpy as np
 import torch
 from sbi.inference import FMPE
 from sbi.utils import BoxUniform
 
-import peer
+from talk import hear, say
 
 TRIAL = 2000  # simulations of an epoch that each number of threads is tried with
 
@@ -70,22 +66,20 @@ def answer(q):
     start = time.perf_counter()
     method = learn(law, theta, x)
     seconds = time.perf_counter() - start
-    peer.say(step=int(method.summary["epochs_trained"][-1]), seconds=seconds)
+    say(step=int(method.summary["epochs_trained"][-1]), seconds=seconds)
     posterior = method.build_posterior()
     start, drawn = time.perf_counter(), []
     for o in observed:
         drawn.append(posterior.sample((q["samples"],), x=o, show_progress_bars=False))
     seconds = (time.perf_counter() - start) / len(observed)
     np.save(q["out"], torch.cat(drawn).double().numpy())
-    peer.say(threads=threads, sample_seconds=seconds)
+    say(threads=threads, sample_seconds=seconds)
 
 
 if __name__ == "__main__":
-    peer.say(versions={name: version(name) for name in ("sbi", "torch")} | {"Python": platform.python_version()})
-    line = sys.stdin.readline()
-    if line:
-        threading.Thread(target=peer.leave_with_parent, daemon=True).start()
-        sys.stdout = sys.stderr  # what sbi prints is none of the conversation, for which peer has the other
+    q = hear("sbi", "torch")
+    if q is not None:
+        sys.stdout = sys.stderr  # what sbi prints is none of the conversation
         with tempfile.TemporaryDirectory() as folder:  # for its logs
             os.chdir(folder)
-            answer(json.loads(line))
+            answer(q)
