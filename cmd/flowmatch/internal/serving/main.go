@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -22,6 +23,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"flowmatch/internal/memory"
 )
 
 // kind is a network that is served, and what a client asks for.
@@ -186,8 +189,10 @@ func measure(s service, k kind, l load) (f figures, err error) {
 	f.rate = float64(len(times)) / time.Since(begin).Seconds() // also of those that end after the time
 	slices.Sort(times)
 	f.p50, f.p99 = times[len(times)/2], times[len(times)*99/100]
-	f.memory, err = peak(cmd.Process.Pid)
-	return f, err
+	if _, f.memory = memory.Tree(cmd.Process.Pid); f.memory == 0 {
+		return f, errors.New("this system does not say how much memory a service has held; run it on Linux")
+	}
+	return f, nil
 }
 
 // under asks by as many clients as there are, and returns how long each request took.
@@ -239,18 +244,6 @@ func freePort() (string, error) {
 	defer l.Close()
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	return port, err
-}
-
-// peak is how many bytes a process has held at most, where the system tells (Linux).
-func peak(pid int) (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := strings.Cut(string(text), "VmHWM:")
-	var kib int64
-	_, err = fmt.Sscan(rest, &kib)
-	return kib << 10, err
 }
 
 // median returns the median of each figure.
