@@ -129,6 +129,21 @@ func Clear(dir string) {
 	f.Close()
 }
 
+// IsHeld says whether a folder's lock is held; false where nobody knows. It leaves the folder as it is.
+func IsHeld(dir string) bool {
+	path := filepath.Join(dir, name)
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close() // which gives back what Try took
+	state, err := Try(f)
+	return err == nil && state == Held && Is(f, path)
+}
+
 // Unlock gives the lock back; a second call does nothing.
 func (l *Folder) Unlock() {
 	if l == nil || l.file == nil {

@@ -67,12 +67,12 @@ func TestAFolderHasOneHolder(t *testing.T) {
 		t.Errorf("a second lock: %v, want ErrHeld by %q", err, want)
 	}
 	filelock.Clear(dir) // not one that is held
-	if got := names(t, dir); got != ".lock" {
+	if got := names(t, dir); got != ".lock" || !filelock.IsHeld(dir) {
 		t.Errorf("in the folder: %q", got)
 	}
 	l.Unlock()
 	l.Unlock() // does nothing
-	if got := names(t, dir); got != "" {
+	if got := names(t, dir); got != "" || filelock.IsHeld(dir) {
 		t.Errorf("left in the folder: %s", got)
 	}
 	if l, err = filelock.LockFolder(dir); err != nil {
@@ -105,7 +105,7 @@ func TestALockIsGoneWithItsProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	child.Wait() // it was killed: no news
-	if got := names(t, dir); got != ".lock" {
+	if got := names(t, dir); got != ".lock" || filelock.IsHeld(dir) {
 		t.Errorf("left in the folder: %q", got)
 	}
 	filelock.Clear(dir)
