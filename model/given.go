@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"flowmatch/data"
 	"flowmatch/flow"
@@ -79,6 +80,39 @@ func (m *Model) observed(context []float64, k int) bool {
 	}
 	numbers := r.Embed.Shape[1]
 	return context[k-k%numbers+numbers-1] != 0
+}
+
+// ContextKnown returns the contexts [N, Dc], in model units, that show of images x [N, D], in data units, the
+// values that are known, [N·D]: of a pixel all channels or none. A model without a Spec.Condition of
+// inpainting has no such contexts, which is an error.
+func (m *Model) ContextKnown(x flow.Batch, known []bool) (flow.Batch, error) {
+	if err := m.made(); err != nil {
+		return flow.Batch{}, err
+	}
+	if m.condition == nil {
+		return flow.Batch{}, ErrNoContext
+	}
+	if err := m.fits("images", x); err != nil {
+		return flow.Batch{}, err
+	}
+	if len(known) != len(x.X) {
+		return flow.Batch{}, fmt.Errorf("model: %d truth values for %d values of images", len(known), len(x.X))
+	}
+	channels := 1
+	if shape := m.spec.Image(); len(shape) == 3 {
+		channels = shape[2]
+	}
+	pixels := make([]bool, 0, len(known)/channels)
+	for p := range len(known) / channels {
+		of := known[p*channels : (p+1)*channels]
+		if slices.Contains(of, !of[0]) {
+			return flow.Batch{}, fmt.Errorf("model: of pixel %d some channels are known and some are not",
+				p%(m.Dim()/channels)+1)
+		}
+		pixels = append(pixels, of[0])
+	}
+	context := flow.NewBatch(x.N, m.condition.Dim())
+	return context, m.condition.Reveal(context, m.toModelUnits(x), pixels)
 }
 
 // farContext is from how many standard deviations of the training contexts on a model knows

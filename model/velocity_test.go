@@ -31,8 +31,8 @@ func TestVelocitiesAreThoseOfStates(t *testing.T) {
 			if scale != nil && m.Spec().Net.Classes == 0 {
 				continue
 			}
-			o := SampleOptions{Given: given(n), Sampler: ODE{Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(50)},
-				Guidance: scale}}
+			solver := ode.Solver{Method: ode.RK4, Control: ode.Fixed(50)}
+			o := SampleOptions{Given: given(n), Sampler: ODE{Solver: solver, Guidance: scale}}
 			var states []flow.Batch
 			_, err := m.SampleStates(t.Context(), m.SourcePoints(n, 3), o, []float64{0, 0.4 - h, 0.4, 0.4 + h, 1},
 				func(_ int, x flow.Batch) error {

@@ -317,3 +317,37 @@ func TestImagesAreReadInOneOfTheShapes(t *testing.T) {
 		t.Errorf("a picture for wide images: %v", err)
 	}
 }
+
+// TestWhatIsRevealedIsWhatAMaskWouldLeave: the context of a mask is that of the pixels which it leaves.
+func TestWhatIsRevealedIsWhatAMaskWouldLeave(t *testing.T) {
+	std := &data.Standardizer{Mean: []float64{0.1}, Std: []float64{0.4}}
+	shape := []int{4, 6, 3}
+	_, x := someImages(t, 2, shape, std)
+	for _, mask := range []string{"center", "pixels"} {
+		c := newCondition(t, ConditionConfig{Kind: Inpaint, Mask: mask}, shape, std)
+		want := fill(c, x, 5)
+		var known []bool
+		for i := range x.N {
+			for p := range 4 * 6 {
+				known = append(known, c.Known(want.Row(i))[3*p])
+			}
+		}
+		got := flow.NewBatch(x.N, c.Dim())
+		if err := c.Reveal(got, x, known); err != nil || !slices.Equal(got.X, want.X) {
+			t.Errorf("%s: another context (%v)", mask, err)
+		}
+		if err := c.Reveal(got, x, known[1:]); err == nil {
+			t.Error("pixels of which one is neither known nor not")
+		}
+		if err := c.Reveal(flow.NewBatch(2, 3), x, known); err == nil {
+			t.Error("contexts of another size")
+		}
+	}
+	small := newCondition(t, ConditionConfig{Kind: SuperRes, Factor: 2}, shape, std)
+	if err := small.Reveal(flow.NewBatch(2, small.Dim()), x, make([]bool, 48)); err == nil {
+		t.Error("an image at low resolution has pixels that are known")
+	}
+	if err := (*Condition)(nil).Reveal(flow.Batch{}, flow.Batch{}, nil); err == nil {
+		t.Error("no condition")
+	}
+}

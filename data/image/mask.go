@@ -1,6 +1,8 @@
 package image
 
 import (
+	"cmp"
+	"fmt"
 	"math/rand/v2"
 
 	"flowmatch/flow"
@@ -42,14 +44,60 @@ func (c *Condition) missing(rng *rand.Rand) []bool {
 // hide writes a context of inpainting, pixel by pixel its channels, 0 where it is
 // missing, and 1 where it is known, else 0; x and context are in model units.
 func (c *Condition) hide(context, x []float64, rng *rand.Rand) {
+	c.cover(context, x, c.missing(rng))
+}
+
+// cover is hide of given pixels.
+func (c *Condition) cover(context, x []float64, missing []bool) {
 	clear(context)
-	for p, gone := range c.missing(rng) {
+	for p, gone := range missing {
 		if gone {
 			continue
 		}
 		at := context[p*(c.c+1) : (p+1)*(c.c+1)]
 		copy(at, x[p*c.c:(p+1)*c.c])
 		at[c.c] = 1
+	}
+}
+
+// Reveal writes the contexts [N, Dim] of inpainting that show of images x [N, D], in model units, the pixels
+// that are known, [N·D/channels], whatever masks the Condition draws. A kind that is not inpaint or a shape
+// that does not fit is an error.
+func (c *Condition) Reveal(context, x flow.Batch, known []bool) error {
+	if err := c.usable(); err != nil {
+		return err
+	}
+	if c.cfg.Kind != Inpaint {
+		return fmt.Errorf("data: condition.kind is %s, which has no pixels that are known; it must be %s", c.cfg.Kind,
+			Inpaint)
+	}
+	if err := cmp.Or(shaped("images", x, x.N, c.pixels()), shaped("contexts", context, x.N, c.Dim()),
+		c.standardizes(x.D)); err != nil {
+		return err
+	}
+	if n := x.N * c.h * c.w; len(known) != n {
+		return fmt.Errorf("data: %d truth values for %d pixels", len(known), n)
+	}
+	levels := x.Clone()
+	c.toLevels(levels)
+	gone := make([]bool, c.h*c.w)
+	for i := range x.N {
+		for p := range gone {
+			gone[p] = !known[i*len(gone)+p]
+		}
+		c.cover(context.Row(i), levels.Row(i), gone)
+	}
+	return nil
+}
+
+// toLevels brings images in model units to the middles of their levels.
+func (c *Condition) toLevels(x flow.Batch) {
+	if c.std != nil {
+		c.std.Invert(x)
+	}
+	level(x.X)
+	if c.std != nil {
+		c.std.Apply(x)
 	}
 }
 
