@@ -95,7 +95,7 @@ func TestErrorsSayWhatTheServiceSays(t *testing.T) {
 func TestStreamsThatBreakOff(t *testing.T) {
 	state := "event: state\ndata: {\"t\": 0, \"x\": [[1]]}\n\n"
 	for body, want := range map[string]string{
-		state: "ends before its samples", "event: state\ndata: {\n\n": "a state cannot be read",
+		state: "ends before its last event", "event: state\ndata: {\n\n": "a state cannot be read",
 		": a remark\n\n" + state + "event: error\ndata: {\"status\": 422, \"detail\": \"too far\"}\n\n": "422: too far",
 	} {
 		c := answering(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) })
@@ -132,5 +132,33 @@ func TestFormsOfJSON(t *testing.T) {
 	b, err := json.Marshal([]client.Point{{Values: []any{1, "b"}}, {Named: map[string]any{"c": 2}}})
 	if err != nil || string(b) != `[[1,"b"],{"c":2}]` {
 		t.Errorf("%s %v", b, err)
+	}
+}
+
+func TestATrainingIsWatchedUntilItsEnd(t *testing.T) {
+	body := "event: metrics\ndata: {\"metrics\": [{\"step\": 7, \"loss\": 1}]}\n\nevent: end\ndata: {}\n\n"
+	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RequestURI() != "/v1/models/a%20b/metrics/stream?after=3" || r.Header.Get("Accept") != client.Events {
+			t.Errorf("asked %s, %v", r.URL, r.Header)
+		}
+		fmt.Fprint(w, body)
+	})
+	var steps []int
+	each := func(m client.Metrics) error {
+		steps = append(steps, m.Metrics[0].Step)
+		return nil
+	}
+	if err := c.Watch(t.Context(), "a b", 3, each); err != nil || !reflect.DeepEqual(steps, []int{7}) {
+		t.Errorf("steps %v, %v", steps, err)
+	}
+	for body, want := range map[string]string{
+		"event: metrics\ndata: {\"metrics\": [{\"step\": 7}]}\n\n": "ends before its last event",
+		"event: metrics\ndata: no\n\n":                             "metrics cannot be read",
+		"event: error\ndata: {\"detail\": \"gone\"}\n\n":           "gone",
+	} {
+		bad := answering(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) })
+		if err := bad.Watch(t.Context(), "a", 0, each); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", body, err, want)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 )
 
@@ -18,38 +19,53 @@ func (c *Client) Stream(ctx context.Context, model string, r StreamRequest, stat
 		return nil, err
 	}
 	defer resp.Body.Close() // which ends the solve where it is not read to its end
-	events := bufio.NewReader(resp.Body)
-	for {
-		name, data, err := event(events)
-		if err != nil {
-			return nil, fmt.Errorf("client: the stream ends before its samples: %w", err)
-		}
+	var samples *Samples
+	err = readEvents(resp, func(name string, data []byte) (bool, error) {
 		switch name {
 		case "state":
 			var s State
 			if err := json.Unmarshal(data, &s); err != nil {
-				return nil, fmt.Errorf("client: a state cannot be read: %w", err)
+				return false, fmt.Errorf("client: a state cannot be read: %w", err)
 			}
-			if err := state(s); err != nil {
-				return nil, err
-			}
+			return false, state(s)
 		case "samples":
-			s := new(Samples)
-			if err := json.Unmarshal(data, s); err != nil {
-				return nil, fmt.Errorf("client: the samples cannot be read: %w", err)
+			samples = new(Samples)
+			if err := json.Unmarshal(data, samples); err != nil {
+				return false, fmt.Errorf("client: the samples cannot be read: %w", err)
 			}
-			return s, nil
-		case "error":
+			return true, nil
+		}
+		return false, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return samples, nil
+}
+
+// readEvents calls each with the events of an answer until it says that one is the last, or returns an error.
+// An event called error is one.
+func readEvents(resp *http.Response, each func(name string, data []byte) (last bool, err error)) error {
+	events := bufio.NewReader(resp.Body)
+	for {
+		name, data, err := event(events)
+		if err != nil {
+			return fmt.Errorf("client: the stream ends before its last event: %w", err)
+		}
+		if name == "error" {
 			e := &Error{RequestID: resp.Header.Get("X-Request-Id")}
 			var problem struct {
 				Status int    `json:"status"`
 				Detail string `json:"detail"`
 			}
 			if err := json.Unmarshal(data, &problem); err != nil {
-				return nil, fmt.Errorf("client: an error cannot be read: %w", err)
+				return fmt.Errorf("client: an error cannot be read: %w", err)
 			}
 			e.Status, e.Message = problem.Status, problem.Detail
-			return nil, e
+			return e
+		}
+		if last, err := each(name, data); last || err != nil {
+			return err
 		}
 	}
 }

@@ -31,6 +31,10 @@ type Model struct {
 	Bounds   string `json:"bounds,omitempty" doc:"samples lie within them"`
 	Density  string `json:"no_density,omitempty" doc:"why there are no log-densities; absent: there are"`
 	Solver   string `json:"solver" doc:"where a request names none"`
+	// Untrained says why nothing can be asked of the model yet.
+	Untrained string `json:"untrained,omitempty" doc:"why nothing can be asked yet; absent: all can"`
+	// Condition is what images are made from, of a model that makes them from images.
+	Condition string `json:"condition,omitempty" doc:"images are made from others: of those, this is known"`
 }
 
 // Text is a text that JSON may also have as a number, such as a class.
@@ -120,7 +124,11 @@ type SampleRequest struct {
 	Complete bool     `json:"complete,omitempty" doc:"of a table with missing values, only rows without any"`
 	Guidance *float64 `json:"guidance,omitempty" doc:"scale of classifier-free guidance"`
 	LogP     bool     `json:"logp,omitempty" doc:"the log-density of each sample, too"`
-	Columns  int      `json:"columns,omitempty" minimum:"1" maximum:"1024" doc:"images in a row of a picture"`
+	// Noise are the source points, in the place of those of the seed.
+	Noise [][]float64 `json:"noise,omitempty" minItems:"1" doc:"source points, in units of the model"`
+	// With is what the answer is to have besides, as JSON. To count evaluations the samples are solved for alone.
+	With    []string `json:"with,omitempty" enum:"noise,nfe" maxItems:"2" doc:"what JSON is to have besides"`
+	Columns int      `json:"columns,omitempty" minimum:"1" maximum:"1024" doc:"images in a row of a picture"`
 	How
 }
 
@@ -132,15 +140,17 @@ type StreamRequest struct {
 
 // Samples are samples, as JSON has them.
 type Samples struct {
-	Model    string    `json:"model"`
-	Step     int       `json:"step" doc:"steps of training behind the weights"`
-	Seed     uint64    `json:"seed"`
-	Solver   string    `json:"solver"`
-	Columns  []string  `json:"columns,omitempty"`
-	X        [][]any   `json:"x" doc:"a row for each sample: numbers, texts, and null for what is missing"`
-	Labels   []string  `json:"labels,omitempty" doc:"the class of each sample"`
-	LogP     []float64 `json:"logp,omitempty" doc:"nats"`
-	Warnings []string  `json:"warnings,omitempty" doc:"what is to be known of the samples"`
+	Model    string      `json:"model"`
+	Step     int         `json:"step" doc:"steps of training behind the weights"`
+	Seed     uint64      `json:"seed"`
+	Solver   string      `json:"solver"`
+	Columns  []string    `json:"columns,omitempty"`
+	X        [][]any     `json:"x" doc:"a row for each sample: numbers, texts, and null for what is missing"`
+	Labels   []string    `json:"labels,omitempty" doc:"the class of each sample"`
+	LogP     []float64   `json:"logp,omitempty" doc:"nats"`
+	NFE      int         `json:"nfe,omitempty" doc:"evaluations of the network, if with asks for them"`
+	Noise    [][]float64 `json:"noise,omitempty" doc:"source point of each sample, in units of the model"`
+	Warnings []string    `json:"warnings,omitempty" doc:"what is to be known of the samples"`
 }
 
 // Numbers returns X as numbers, or says which value is none.
@@ -170,6 +180,8 @@ type LogPRequest struct {
 	Label Labels  `json:"label,omitempty" doc:"class of each point, or one of all"`
 	Given Rows    `json:"given,omitempty" doc:"context of each point, or one of all"`
 	Seed  *uint64 `json:"seed,omitempty" doc:"of the noise of levels and grids of a table; default: that of the run"`
+	// T is the time of the density, that of the points of the flow then; nil: 1.
+	T *float64 `json:"t,omitempty" minimum:"0" maximum:"1" doc:"time between noise (0) and samples (1); default 1"`
 	How
 }
 

@@ -69,7 +69,7 @@ func TestPublicSettingsSayNoPaths(t *testing.T) {
 	cfg := parse(t)
 	cfg.Backend = "xla:/opt/secret/plugin.so"
 	for key, path := range cfg.paths() {
-		*path = "/home/secret/" + key + ".csv"
+		*path = "/srv/secret/" + key + ".csv"
 	}
 	text, err := cfg.Public()
 	if err != nil {
@@ -79,7 +79,7 @@ func TestPublicSettingsSayNoPaths(t *testing.T) {
 		!strings.Contains(s, "backend: xla\n") {
 		t.Errorf("the settings are\n%s", s)
 	}
-	if cfg.Data.Path != "/home/secret/data.path.csv" {
+	if cfg.Data.Path != "/srv/secret/data.path.csv" {
 		t.Error("the settings were changed")
 	}
 	if _, err := FolderConfig(t.TempDir()); !errors.Is(err, ErrNoRun) {

@@ -21,6 +21,12 @@ func (s *Server) densityJob(ctx context.Context, r *served, b client.LogPRequest
 	if b.Seed != nil && m.Spec().Schema == nil {
 		return nil, nil, invalid("seed: it is of the noise of levels and grids, and the model has none; leave it out")
 	}
+	if b.T != nil && *b.T != 1 && m.Spec().Schema != nil {
+		return nil, nil, invalid("t: %s; leave it out", notOnTheWay)
+	}
+	if m.Conditioner() != nil {
+		return nil, nil, invalid(fromImages)
+	}
 	settings, err := settingsOf(b.How, r, s.o.MaxNFE)
 	if err != nil {
 		return nil, nil, err
@@ -38,31 +44,32 @@ func (s *Server) densityJob(ctx context.Context, r *served, b client.LogPRequest
 	if j.x, err = pointsOf(m, b.X, noise); err != nil {
 		return nil, nil, err
 	}
-	if j.given, err = givenTo(m, b, n); err != nil {
+	if j.given, err = givenTo(m, b.Label, b.Given, n); err != nil {
 		return nil, nil, err
 	}
 	how := model.Density{Solver: solver, Divergence: div}
 	info := &client.LogP{Model: r.name, Step: r.Step, Solver: how.String()}
-	j.key, j.whole = key{of: r, what: "logp", solver: info.Solver}, estimated(how)
+	t := or(b.T, 1)
+	j.key, j.whole = key{of: r, what: "logp", solver: info.Solver, t: t}, estimated(how)
 	j.solve = func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
-		logp, st, err := m.LogProb(ctx, x, model.LikelihoodOptions{Given: g, Solver: solver, Divergence: div})
+		logp, st, err := m.LogProbAt(ctx, x, t, model.LikelihoodOptions{Given: g, Solver: solver, Divergence: div})
 		return x, logp, st.NFE, err
 	}
 	return j, info, nil
 }
 
-// givenTo returns what n points of a request are given.
-func givenTo(m *model.Model, b client.LogPRequest, n int) (g flow.Given, err error) {
-	if m.Spec().Schema != nil && b.Given != nil {
+// givenTo returns what n points of a request are given, in model units.
+func givenTo(m *model.Model, label client.Labels, given client.Rows, n int) (g flow.Given, err error) {
+	if m.Spec().Schema != nil && given != nil {
 		return g, invalid("given: a log-density is that of whole rows; leave it out")
 	}
-	if _, g.Context, err = contextsOf(m, b.Given); err != nil {
+	if _, g.Context, err = contextsOf(m, given); err != nil {
 		return g, err
 	}
 	if c := g.Context.N; c > 1 && c != n {
 		return g, invalid("given: %d contexts for %d points; give one for all, or one for each", c, n)
 	}
-	if g.Label, err = labelsOf(m, b.Label); err != nil {
+	if g.Label, err = labelsOf(m, label); err != nil {
 		return g, err
 	}
 	if l := len(g.Label); m.Spec().Net.Classes > 0 && l != 1 && l != n {

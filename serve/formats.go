@@ -73,6 +73,8 @@ func (d *drawing) suits(as string) error {
 	switch n := d.job.x.N; {
 	case as != client.PNG && d.cols > 0:
 		return invalid("columns: they are those of a picture; leave it out, or accept %s", client.PNG)
+	case as != client.JSON && len(d.with) > 0:
+		return invalid("with: JSON alone has something besides; leave it out, or accept %s", client.JSON)
 	case as == client.PNG && spec.Image() == nil:
 		return huma.Error406NotAcceptable(fmt.Sprintf("pictures are of images, and the model makes none; accept %s, "+
 			"%s or %s", client.JSON, client.CSV, client.NPY))

@@ -15,9 +15,13 @@ import (
 // bodies are requests that are right, or nearly, of which others are made.
 var bodies = map[string][]string{
 	"v1/models/moons/sample": {`{"n": 3, "seed": 1, "label": 1, "logp": true}`,
-		`{"n": 2, "solver": "euler", "steps": 3}`, `{"n": 1, "rtol": 1e-3, "atol": 1e-3, "label": ["0"]}`},
-	"v1/models/moons/stream":  {`{"n": 2, "times": [0, 0.5, 1], "steps": 2, "solver": "euler"}`},
-	"v1/models/moons/logp":    {`{"x": [[0.1, 0.2], {"c0": 1, "c1": 2}], "label": [0, 1]}`},
+		`{"n": 2, "solver": "euler", "steps": 3}`, `{"n": 1, "rtol": 1e-3, "atol": 1e-3, "label": ["0"]}`,
+		`{"n": 2, "noise": [[0.1, 0.2], [1, 2]], "with": ["noise", "nfe"]}`},
+	"v1/models/moons/stream": {`{"n": 2, "times": [0, 0.5, 1], "steps": 2, "solver": "euler"}`},
+	"v1/models/moons/logp":   {`{"x": [[0.1, 0.2], {"c0": 1, "c1": 2}], "label": [0, 1], "t": 0.5}`},
+	"v1/models/moons/field":  {`{"x": [[0.1, 0.2], {"c0": 1, "c1": 2}], "t": 0.5, "label": [0, 1]}`},
+	"v1/models/moons/complete": {`{"x": [[0.1, null], [null, null]], "n": 2, "label": [0, 1], "steps": 2,
+		"solver": "euler"}`},
 	"v1/models/people/sample": {`{"n": 2, "given": [{"age": 30, "city": "Rome"}, {"height": null}], "complete": true}`},
 	"v1/models/people/logp": {`{"x": [[30, "Rome", 1.7, "DE"], {"age": null, "city": "Oslo", "height": 1.6}],
 		"seed": 3}`},

@@ -18,7 +18,7 @@ import (
 )
 
 // imageRun returns the folder of a run on grey images of 4 by 8 pixels of two classes, with guidance.
-func imageRun(t *testing.T) string {
+func imageRun(t *testing.T, set ...string) string {
 	t.Helper()
 	const n = 60
 	dir := t.TempDir()
@@ -40,7 +40,7 @@ func imageRun(t *testing.T) string {
 	cfg, err := run.ParseConfig(fmt.Appendf(nil, "data: {path: %q, labels_path: %q, val: 10, test: 10}\n"+
 		"conditional: true\nnet: {unet: {channels: 4, mult: [1], blocks: 1}}\n"+
 		"train: {steps: 3, batch: 8, label_dropout: 0.2}\neval: {solver: euler, steps: 4}\n",
-		filepath.Join(dir, "x-images-idx3-ubyte"), filepath.Join(dir, "x-labels-idx1-ubyte")), nil)
+		filepath.Join(dir, "x-images-idx3-ubyte"), filepath.Join(dir, "x-labels-idx1-ubyte")), set)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,13 @@ import (
 )
 
 // info says what a model is.
+func (e *entry) info() client.Model {
+	if r := e.current.Load(); r != nil {
+		return r.info()
+	}
+	return client.Model{Name: e.name, Untrained: untrained}
+}
+
 func (r *served) info() client.Model {
 	spec := r.Model.Spec()
 	i := client.Model{
@@ -25,6 +32,9 @@ func (r *served) info() client.Model {
 	}
 	if spec.Image() != nil {
 		i.Shape = spec.Shape
+	}
+	if c := r.Model.Conditioner(); c != nil {
+		i.Condition = c.Config().String()
 	}
 	if len(spec.Bounds) > 0 {
 		i.Bounds = spec.Bounds.Named(spec.Columns)

@@ -72,7 +72,8 @@ func (m *meters) handler() http.Handler {
 // operation is the name by which a path is counted: one of a few, whatever a request says.
 func operation(of string) string {
 	model, last := path.Split(of)
-	for _, op := range []string{"sample", "stream", "logp", "impute", "infer"} {
+	for _, op := range []string{"sample", "stream", "logp", "field", "impute", "complete", "run", "metrics",
+		"infer"} {
 		if last == op && (strings.HasPrefix(model, "/v1/models/") || strings.HasPrefix(model, "/v2/models/")) {
 			return op
 		}

@@ -17,9 +17,11 @@ import (
 // entry is a run that is served, by its name.
 type entry struct {
 	name    string
+	dir     string
 	open    func() (*run.Run, error)
 	files   []string // whose change means another state of the run
-	current atomic.Pointer[served]
+	journal *run.Journal
+	current atomic.Pointer[served] // nil of a run whose training has saved nothing yet
 }
 
 // served is a state of a run.
@@ -30,13 +32,17 @@ type served struct {
 	since time.Time
 }
 
-// newEntry opens the run of a folder.
+// newEntry opens the run of a folder. One that is being trained may have nothing to open yet.
 func newEntry(name, dir string, o run.OpenOptions) (*entry, error) {
-	e := &entry{name: name, open: func() (*run.Run, error) { return run.OpenWith(dir, o) }}
+	e := &entry{name: name, dir: dir, open: func() (*run.Run, error) { return run.OpenWith(dir, o) },
+		journal: run.NewJournal(dir)}
 	for _, f := range []string{run.ConfigFile, run.CheckpointFile, run.BestFile} {
 		e.files = append(e.files, filepath.Join(dir, f))
 	}
 	_, err := e.refresh()
+	if errors.Is(err, run.ErrNoCheckpoint) && run.IsTraining(dir) {
+		err = nil
+	}
 	return e, err
 }
 
@@ -110,7 +116,8 @@ func watch(ctx context.Context, entries []*entry, every time.Duration, log *slog
 			case changed:
 				delete(said, e)
 				log.Info("the run has a new state", "model", e.name, "step", e.current.Load().Step)
-			case err != nil && said[e] != err.Error() && !errors.Is(err, run.ErrNoRun):
+			case err != nil && said[e] != err.Error() && !errors.Is(err, run.ErrNoRun) &&
+				!errors.Is(err, run.ErrNoCheckpoint):
 				said[e] = err.Error()
 				log.Warn("the new state of the run cannot be read; the one before stays", "model", e.name, "error", err)
 			}

@@ -26,6 +26,7 @@ type job struct {
 	x     flow.Batch // of which the first next are under way or done; results take their place
 	given flow.Given // one for all or one a point
 	logp  []float64
+	nfe   int // evaluations of the network in its solves
 	next  int
 	left  int // points without a result
 	err   error
@@ -242,7 +243,7 @@ func (q *queue) solve(parts []part) {
 			why = gone // which may be why the solve has ended
 		}
 		if why == nil {
-			q.give(p, out.Slice(at, at+k), logp, at)
+			q.give(p, out.Slice(at, at+k), logp, at, nfe)
 		} else {
 			q.end(p.job, why)
 		}
@@ -262,7 +263,7 @@ func errorOf(e *ode.PointsError, lo, hi, first int) error {
 }
 
 // give puts results where the points were, and ends the job with its last.
-func (q *queue) give(p part, out flow.Batch, logp []float64, at int) {
+func (q *queue) give(p part, out flow.Batch, logp []float64, at, nfe int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	select {
@@ -271,6 +272,7 @@ func (q *queue) give(p part, out flow.Batch, logp []float64, at int) {
 	default:
 	}
 	j := p.job
+	j.nfe += nfe
 	copy(j.x.Slice(p.lo, p.hi).X, out.X)
 	if logp != nil {
 		copy(j.logp[p.lo:p.hi], logp[at:])

@@ -26,21 +26,20 @@ func (s *Server) register() {
 	}, func(context.Context, *struct{}) (*struct{ Body []client.Model }, error) {
 		all := []client.Model{}
 		for _, e := range s.entries {
-			all = append(all, e.current.Load().info())
+			all = append(all, e.info())
 		}
 		return &struct{ Body []client.Model }{all}, nil
 	})
 	huma.Register(s.api, huma.Operation{
 		OperationID: "model", Method: http.MethodGet, Path: "/v1/models/{name}", Summary: "What a model is and takes",
-	}, func(_ context.Context, in *struct {
-		Name string `path:"name" maxLength:"255" doc:"of the model"`
-	}) (*struct{ Body client.Model }, error) {
-		r, err := s.model(in.Name)
+	}, func(_ context.Context, in *ofModel) (*struct{ Body client.Model }, error) {
+		e, err := s.entry(in.Name)
 		if err != nil {
 			return nil, err
 		}
-		return &struct{ Body client.Model }{r.info()}, nil
+		return &struct{ Body client.Model }{e.info()}, nil
 	})
+	s.registerLook()
 	huma.Register(s.api, s.operation("sample", "Draw samples", s.sampleAnswers(),
 		"The answer is a function of the request alone: of its seed, on one kind of processor. Accept chooses JSON, "+
 			"CSV, NPY (the values of the columns alone), NPZ (all that belongs to the samples) or, of images, PNG."),
@@ -48,7 +47,13 @@ func (s *Server) register() {
 	huma.Register(s.api, s.operation("stream", "Draw samples, and show where they come from", s.streamAnswers(),
 		"Server-sent events: a state for each of the times, and then the samples, which are those of the same request "+
 			"without a stream. Closing the connection ends the solve."), s.stream)
-	huma.Register(s.api, s.operation("logp", "Evaluate log-densities of points", nil, ""), s.logp)
+	huma.Register(s.api, s.operation("logp", "Evaluate log-densities of points", nil,
+		"At t the density is that of the points of the flow at that time: its own marginal."), s.logp)
+	huma.Register(s.api, s.operation("field", "Evaluate velocities at points", nil,
+		"The derivative of the states of a stream by their time."), s.field)
+	huma.Register(s.api, s.operation("complete", "Fill in what is not known of points, such as pixels of images", nil,
+		"Runs of condition inpaint were trained to; of others the answer is an approximation, and says so."),
+		s.complete)
 	huma.Register(s.api, s.operation("impute", "Fill in the missing values of rows", nil,
 		"Of a table that was learnt with train.shown: each row by draws from p(missing | known)."), s.impute)
 }
@@ -58,7 +63,7 @@ func (s *Server) operation(name, summary string, answers map[string]*huma.Respon
 	return huma.Operation{
 		OperationID: name, Method: http.MethodPost, Path: "/v1/models/{name}/" + name, Summary: summary,
 		Description: about, MaxBodyBytes: s.o.MaxBody, Responses: answers,
-		Errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity,
+		Errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity,
 			http.StatusTooManyRequests, http.StatusGatewayTimeout},
 	}
 }

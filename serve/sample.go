@@ -22,6 +22,7 @@ type key struct {
 	shown    bool   // columns are
 	solver   string
 	guidance float64 // 1: none
+	t        float64 // of a field or a density, between noise and data
 }
 
 // settingsOf returns the settings of a request over those of the run. Adaptive steps are each point's own.
@@ -60,16 +61,24 @@ type drawing struct {
 	of    *served
 	job   *job
 	how   model.Sampler
+	with  []string
+	noise flow.Batch     // the source points, if with has them
 	info  client.Samples // without X
 	drawn run.Drawn      // without X and LogP
 	cols  int            // of a picture
 }
 
+// What some models do not do.
+const (
+	fromImages = "the model makes images from images; /complete takes those of condition inpaint"
+	notGuided  = "guidance: the model was not trained for it (train.label_dropout); leave it out"
+)
+
 // drawing returns what a request for samples asks for.
 func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest) (*drawing, error) {
 	m := r.Model
 	if m.Conditioner() != nil {
-		return nil, invalid("the model makes images from images, which this service does not do")
+		return nil, invalid(fromImages)
 	}
 	g, err := s.gives(r, b)
 	if err != nil {
@@ -78,7 +87,8 @@ func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest)
 	if b.LogP && m.Spec().Schema != nil {
 		return nil, invalid("logp: the rows of the model have levels or a grid; ask /logp for the log-density of rows")
 	}
-	d := &drawing{of: r, cols: b.Columns, drawn: run.Drawn{Label: g.label, Context: g.context, Complete: b.Complete}}
+	d := &drawing{of: r, cols: b.Columns, with: b.With}
+	d.drawn = run.Drawn{Label: g.label, Context: g.context, Complete: b.Complete}
 	if d.how, err = samplerOf(r, b, s.o.MaxNFE); err != nil {
 		return nil, err
 	}
@@ -92,19 +102,64 @@ func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest)
 	if b.LogP {
 		k.what, d.job.logp = "density", make([]float64, g.n)
 	}
-	// Samples out of bounds are drawn again, so that they are more than these points; and probes are
-	// those of the places of points in a solve.
-	if len(m.Spec().Bounds) > 0 || estimated(d.how) {
-		d.job.x = flow.NewBatch(g.n, m.Dim())
-		d.job.whole, d.job.solve = true, alone(m, d.how, d.info.Seed)
-		return d, nil
+	return d, d.from(b, g.n, k)
+}
+
+// from says where the n samples of a request come from, and how they are solved for: with others of a key, if
+// they can be.
+func (d *drawing) from(b client.SampleRequest, n int, k key) (err error) {
+	m := d.of.Model
+	bounded := len(m.Spec().Bounds) > 0
+	if err := checkNoise(b, n, m.Dim()); err != nil {
+		return err
 	}
-	d.job.x, d.job.key = m.SourcePoints(g.n, d.info.Seed), k
+	switch {
+	case bounded && b.Noise != nil:
+		return invalid("noise: samples of the model are drawn again until they are within its bounds; leave it out")
+	case bounded && slices.Contains(b.With, withNoise):
+		return invalid("with: samples of the model are drawn again until they are within its bounds, from other "+
+			"noise than that of the seed; leave out %s", withNoise)
+	}
+	if bounded { // more samples than these points are drawn
+		d.job.x = flow.NewBatch(n, m.Dim())
+		d.job.whole, d.job.solve = true, d.alone()
+		return nil
+	}
+	d.job.x, d.job.key = m.SourcePoints(n, d.info.Seed), k
+	for i, row := range b.Noise {
+		copy(d.job.x.Row(i), row)
+	}
+	if slices.Contains(b.With, withNoise) {
+		d.noise = d.job.x.Clone()
+	}
+	// Probes are those of the places of points in a solve, and evaluations those of its dearest point.
+	d.job.whole = estimated(d.how) || slices.Contains(b.With, withNFE)
 	d.job.solve = func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
 		out, err := m.SampleFrom(ctx, x, model.SampleOptions{Given: g, Sampler: d.how})
 		return out.X, out.LogP, out.Stats.NFE, err
 	}
-	return d, nil
+	return nil
+}
+
+// What the samples of a request may have besides.
+const withNoise, withNFE = "noise", "nfe"
+
+// checkNoise reports source points of a request that are not those of n samples.
+func checkNoise(b client.SampleRequest, n, dim int) error {
+	switch {
+	case b.Noise == nil:
+		return nil
+	case b.Seed != nil:
+		return invalid("seed: the source points are given by noise; leave out one of them")
+	case len(b.Noise) != n:
+		return invalid("noise: %d points for %d samples; give one for each", len(b.Noise), n)
+	}
+	for i, row := range b.Noise {
+		if len(row) != dim {
+			return invalid("noise: point %d has %d numbers; a source point of the model has %d", i+1, len(row), dim)
+		}
+	}
+	return nil
 }
 
 // estimated says whether a sampler estimates log-densities by random probes.
@@ -114,10 +169,10 @@ func estimated(how model.Sampler) bool {
 }
 
 // alone draws all samples of a job by itself.
-func alone(m *model.Model, how model.Sampler, seedValue uint64) solve {
+func (d *drawing) alone() solve {
 	return func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
-		d, err := m.Sample(ctx, model.SampleOptions{N: x.N, Seed: seedValue, Given: g, Sampler: how})
-		return d.X, d.LogP, d.Stats.NFE, err
+		s, err := d.of.Model.Sample(ctx, model.SampleOptions{N: x.N, Seed: d.info.Seed, Given: g, Sampler: d.how})
+		return s.X, s.LogP, s.Stats.NFE, err
 	}
 }
 
@@ -201,7 +256,7 @@ func samplerOf(r *served, b client.SampleRequest, mostNFE int) (model.Sampler, e
 		return nil, invalid("solver: the model has not learnt average velocities; choose a solver of the ODE")
 	}
 	if b.Guidance != nil && r.Config.Train.LabelDropout == 0 {
-		return nil, invalid("guidance: the model was not trained for it (train.label_dropout); leave it out")
+		return nil, invalid(notGuided)
 	}
 	if b.LogP {
 		if err := r.Model.HasDensity(); err != nil {
@@ -259,6 +314,12 @@ func (d *drawing) json(rows run.Rows) client.Samples {
 	out := d.info
 	out.X, out.LogP = valuesOf(rows), d.job.logp
 	out.Warnings = slices.Concat(d.info.Warnings, rows.Notes)
+	if slices.Contains(d.with, withNFE) {
+		out.NFE = d.job.nfe
+	}
+	for i := range d.noise.N {
+		out.Noise = append(out.Noise, d.noise.Row(i))
+	}
 	return out
 }
 

@@ -79,14 +79,15 @@ func (o Options) check() error {
 
 // Server answers requests for runs. Make one with New.
 type Server struct {
-	o       Options
-	entries []*entry
-	queue   *queue
-	meters  *meters
-	handler http.Handler
-	api     huma.API
-	ready   context.Context
-	drain   context.CancelFunc // not ready from then on
+	o        Options
+	entries  []*entry
+	queue    *queue
+	meters   *meters
+	watchers watchers
+	handler  http.Handler
+	api      huma.API
+	ready    context.Context
+	drain    context.CancelFunc // not ready from then on
 }
 
 // New opens the runs, and returns a server of them. Close it.
@@ -168,14 +169,30 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, grace time.Duration,
 	return nil
 }
 
-// model returns the state of a run by its name.
-func (s *Server) model(name string) (*served, error) {
+// entry returns what is served by a name.
+func (s *Server) entry(name string) (*entry, error) {
 	k := slices.IndexFunc(s.entries, func(e *entry) bool { return e.name == name })
 	if k < 0 {
 		return nil, huma.Error404NotFound(fmt.Sprintf("there is no model %s; there is %s", choice.Quote(name),
 			choice.List(s.Models())))
 	}
-	return s.entries[k].current.Load(), nil
+	return s.entries[k], nil
+}
+
+// untrained is why a run answers no requests yet.
+const untrained = "its training has not saved a checkpoint yet"
+
+// model returns the state of a run by its name.
+func (s *Server) model(name string) (*served, error) {
+	e, err := s.entry(name)
+	if err != nil {
+		return nil, err
+	}
+	r := e.current.Load()
+	if r == nil {
+		return nil, huma.Error409Conflict(fmt.Sprintf("%s answers no requests yet: %s", choice.Quote(name), untrained))
+	}
+	return r, nil
 }
 
 // routes are the paths of the server.

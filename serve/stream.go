@@ -61,7 +61,7 @@ func timesOf(d *drawing, b client.StreamRequest) ([]float64, error) {
 		return nil, invalid("columns: they are those of a picture; leave it out")
 	case !ode:
 		return nil, invalid("solver: a stream shows the way of a solver of the ODE; choose one")
-	case d.job.whole:
+	case len(d.of.Model.Spec().Bounds) > 0:
 		return nil, invalid("samples of the model are drawn again until they are within its bounds, so that there " +
 			"are no single ways to show")
 	case !model.RisesToOne(times):

@@ -96,6 +96,7 @@ var rooms = map[string][]string{
 		"internal/digest", "internal/child", "internal/memory"},
 	// Requests over HTTP.
 	"serve": {"client", "flow", "ode", "data/schema", "data/table", "data/dataset", "model", "eval", "run",
+		"data/image", // what of an image its model was trained to make the rest from
 		"internal/seed", "internal/memory", "internal/choice"},
 	// Requests as who sends them sees them; a program that asks a service links nothing else.
 	"client":        {},

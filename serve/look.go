@@ -1,0 +1,270 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"net/http"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"flowmatch/client"
+	"flowmatch/data/schema"
+	"flowmatch/model"
+	"flowmatch/run"
+)
+
+// This file says what a page shows of the training behind a model.
+
+// ofModel is a request for something of a model that has no body.
+type ofModel struct {
+	Name string `path:"name" maxLength:"255" doc:"of the model"`
+}
+
+// ofMetrics asks for metrics.
+type ofMetrics struct {
+	Name   string `path:"name" maxLength:"255" doc:"of the model"`
+	After  int    `query:"after" minimum:"0" doc:"only those of later steps"`
+	Points int    `query:"points" minimum:"2" maximum:"5000" default:"1000" doc:"how many at most"`
+}
+
+// runOf says what the training behind a model is.
+func (s *Server) runOf(_ context.Context, in *ofModel) (*struct{ Body *client.Run }, error) {
+	e, err := s.entry(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := run.FolderConfig(e.dir)
+	if err != nil {
+		return nil, s.unread(e, err)
+	}
+	settings, err := cfg.Public()
+	if err != nil {
+		return nil, err
+	}
+	out := &client.Run{Name: e.name, Steps: cfg.Train.Steps, Training: run.IsTraining(e.dir), Data: dataOf(cfg),
+		Kind: cfg.Data.ResolvedKind(), Settings: string(settings)}
+	if r := e.current.Load(); r != nil {
+		out.Step = r.Step
+		describe(out, r.Model.Spec())
+	}
+	events, err := e.journal.Events()
+	if err != nil {
+		return nil, s.unread(e, err)
+	}
+	if n := len(events); n > 0 {
+		last := events[n-1]
+		out.Logged, out.Seconds = last.Step, last.Seconds
+		if left := cfg.Train.Steps - last.Step; out.Training && left >= 0 && last.Step > 0 {
+			out.Left = new(last.Seconds / float64(last.Step) * float64(left))
+		}
+	}
+	return &struct{ Body *client.Run }{out}, nil
+}
+
+// dataOf names the data of a run.
+func dataOf(cfg run.Config) string {
+	d := cfg.Data
+	if d.Path != "" {
+		return filepath.Base(filepath.ToSlash(d.Path))
+	}
+	return cmp.Or(d.Name, d.Simulator, d.UCI, d.ResolvedKind())
+}
+
+// unread logs why a folder cannot be read, which is said to none, for it names files.
+func (s *Server) unread(e *entry, err error) error {
+	s.o.Log.Warn("the folder of the run cannot be read", "model", e.name, "error", err)
+	return huma.Error503ServiceUnavailable("the folder of the run cannot be read now; the log of the service says why")
+}
+
+// mostLevels is how many levels of a column are listed.
+const mostLevels = 200
+
+// describe says what the data of a model are.
+func describe(out *client.Run, spec model.Spec) {
+	if s := spec.Standardizer; s != nil && spec.Image() == nil {
+		out.Center, out.Scale = s.Mean, s.Std
+	}
+	if s := spec.ContextStandardizer; s != nil && spec.ContextColumns != nil {
+		out.ContextCenter, out.ContextScale = s.Mean, s.Std
+	}
+	if spec.Schema == nil {
+		return
+	}
+	for _, c := range spec.Schema.Columns {
+		to := client.Column{Name: c.Name, Kind: string(c.Kind), Step: c.Step, Value: c.Value, Missing: c.Missing > 0}
+		switch {
+		case c.Kind == schema.Identifier:
+			continue
+		case len(c.Levels) > 0:
+			to.Levels, to.Of = c.Levels[:min(len(c.Levels), mostLevels)], len(c.Levels)
+		case c.Kind != schema.Constant && finite(c.Lo) && finite(c.Hi):
+			to.Low, to.High = new(c.Lo), new(c.Hi)
+		}
+		out.Columns = append(out.Columns, to)
+	}
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// metrics answers a request for the metrics of a training.
+func (s *Server) metrics(_ context.Context, in *ofMetrics) (*struct{ Body *client.Metrics }, error) {
+	e, err := s.entry(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.metricsOf(e, in.After, in.Points)
+	return &struct{ Body *client.Metrics }{out}, err
+}
+
+// metricsOf returns the metrics of steps after one, at most so many.
+func (s *Server) metricsOf(e *entry, after, most int) (*client.Metrics, error) {
+	out := &client.Metrics{Name: e.name, Training: run.IsTraining(e.dir), Metrics: []client.Metric{}}
+	cfg, err := run.FolderConfig(e.dir)
+	if err != nil {
+		return nil, s.unread(e, err)
+	}
+	out.Steps = cfg.Train.Steps
+	events, err := e.journal.Events()
+	if err != nil {
+		return nil, s.unread(e, err)
+	}
+	var all []client.Metric
+	for _, v := range events {
+		if v.Step <= after {
+			continue
+		}
+		all = append(all, client.Metric{Step: v.Step, Loss: v.Loss, ValLoss: v.ValLoss, LR: v.LR, GradNorm: v.GradNorm,
+			Rate: v.Rate, Seconds: v.Seconds})
+	}
+	out.Lines = len(all)
+	out.Metrics = append(out.Metrics, thinned(all, most)...)
+	return out, nil
+}
+
+// thinned returns the first and the last of metrics, and as many between as there may be: the loss of one is the
+// mean of those that it stands for, and validations come before others.
+func thinned(all []client.Metric, most int) []client.Metric {
+	if len(all) <= most {
+		return all
+	}
+	var kept []client.Metric
+	for k := range most {
+		lo, hi := k*len(all)/most, (k+1)*len(all)/most
+		group := all[lo:hi]
+		of := group[len(group)-1]
+		if at := slices.IndexFunc(group, func(m client.Metric) bool { return m.ValLoss != nil }); at >= 0 {
+			of.ValLoss = group[at].ValLoss
+		}
+		of.Loss = 0
+		for _, m := range group {
+			of.Loss += m.Loss / float64(len(group))
+		}
+		kept = append(kept, of)
+	}
+	return kept
+}
+
+// mostWatched bounds the streams of metrics at a time; each looks at files every so often.
+const mostWatched = 64
+
+// watchers counts the streams of metrics.
+type watchers struct{ n atomic.Int64 }
+
+// enter says whether there is room for one more.
+func (w *watchers) enter() bool {
+	if w.n.Add(1) > mostWatched {
+		w.n.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (w *watchers) leave() { w.n.Add(-1) }
+
+// watchMetrics answers by events: the metrics that there are, and what is written from then on, until the
+// training or the time of the request is over.
+func (s *Server) watchMetrics(_ context.Context, in *ofMetrics) (*huma.StreamResponse, error) {
+	e, err := s.entry(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	first, err := s.metricsOf(e, in.After, in.Points)
+	if err != nil {
+		return nil, err
+	}
+	if !s.watchers.enter() {
+		return nil, answer(errBusy)
+	}
+	return &huma.StreamResponse{Body: func(c huma.Context) {
+		defer s.watchers.leave()
+		c.SetHeader("Content-Type", client.Events)
+		events := newEvents(c)
+		if !events.send("metrics", first) {
+			return
+		}
+		s.follow(c.Context(), e, in, events, first)
+	}}, nil
+}
+
+// follow sends what is written after the first metrics.
+func (s *Server) follow(ctx context.Context, e *entry, in *ofMetrics, events *events, last *client.Metrics) {
+	after := lastStep(last, in.After)
+	for last.Training {
+		select {
+		case <-ctx.Done():
+			events.send("end", map[string]bool{"training": true})
+			return
+		case <-s.ready.Done():
+			return
+		case <-time.After(s.o.Watch):
+		}
+		now, err := s.metricsOf(e, after, in.Points)
+		if err != nil {
+			events.fail(err)
+			return
+		}
+		if len(now.Metrics) > 0 || !now.Training {
+			if !events.send("metrics", now) {
+				return
+			}
+		}
+		after, last = lastStep(now, after), now
+	}
+	events.send("end", map[string]bool{"training": false})
+}
+
+func lastStep(m *client.Metrics, otherwise int) int {
+	if n := len(m.Metrics); n > 0 {
+		return m.Metrics[n-1].Step
+	}
+	return otherwise
+}
+
+// registerLook adds what a page asks for.
+func (s *Server) registerLook() {
+	huma.Register(s.api, huma.Operation{
+		OperationID: "run", Method: http.MethodGet, Path: "/v1/models/{name}/run",
+		Summary: "The training behind a model", Errors: []int{http.StatusNotFound, http.StatusServiceUnavailable},
+	}, s.runOf)
+	huma.Register(s.api, huma.Operation{
+		OperationID: "metrics", Method: http.MethodGet, Path: "/v1/models/{name}/metrics",
+		Summary:     "The metrics of a training",
+		Description: "Thinned to so many points: a loss is then the mean of those that it stands for.",
+		Errors:      []int{http.StatusNotFound, http.StatusServiceUnavailable},
+	}, s.metrics)
+	data := s.schemaOf(reflect.TypeFor[client.Metrics]())
+	huma.Register(s.api, huma.Operation{
+		OperationID: "watch-metrics", Method: http.MethodGet, Path: "/v1/models/{name}/metrics/stream",
+		Summary: "The metrics of a training as they are written",
+		Description: "Server-sent events: metrics, first those that there are and then those that were written since, " +
+			"and end, when the training is over (training: false) or the time of the request is (training: true).",
+		Responses: answers("Metrics", map[string]*huma.Schema{client.Events: data}),
+		Errors:    []int{http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+	}, s.watchMetrics)
+}
