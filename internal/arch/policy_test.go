@@ -27,6 +27,7 @@ var rooms = map[string][]string{
 	// What is behind a run file.
 	"internal/settings": {"internal/choice", "internal/atomicfile"},
 	"internal/arch":     {},
+	"internal/browser":  {}, // pages in a browser, for tests
 
 	// Tensor engines know nothing of flows.
 	"engine/native":        {"internal/seed"},
@@ -96,7 +97,9 @@ var rooms = map[string][]string{
 		"internal/digest", "internal/child", "internal/memory"},
 	// Requests over HTTP.
 	"serve": {"client", "flow", "ode", "data/schema", "data/table", "data/dataset", "model", "eval", "run",
-		"internal/seed", "internal/memory", "internal/choice"},
+		"serve/page", "internal/seed", "internal/memory", "internal/choice"},
+	// Files for browsers, and nothing of flows.
+	"serve/page": {},
 	// Requests as who sends them sees them; a program that asks a service links nothing else.
 	"client":        {},
 	"cmd/flowmatch": {anyRoom},
@@ -113,7 +116,8 @@ var rooms = map[string][]string{
 
 // testsOnly are rooms that only tests may import.
 var testsOnly = map[string]string{
-	"flowtest": "known answers and conformance suites belong to tests, not to the program",
+	"flowtest":         "known answers and conformance suites belong to tests, not to the program",
+	"internal/browser": "a browser is for tests of pages",
 }
 
 // reachEngine are the rooms whose code or tests may depend on nn, directly or
@@ -156,6 +160,9 @@ var modules = map[string]module{
 	"github.com/spf13/pflag": {rooms: []string{"cmd/flowmatch"}, why: "the flags of cobra"},
 	"github.com/danielgtaylor/huma/v2": {rooms: []string{"serve"},
 		why: "handlers whose requests are checked by an OpenAPI document that is made of them"},
+	"github.com/chromedp/chromedp": {rooms: []string{"internal/browser"}, testRooms: []string{"serve/page"},
+		why: "pages are tested in a browser"},
+	"github.com/chromedp/cdproto":         {rooms: []string{"internal/browser"}, why: "the words of chromedp"},
 	"github.com/prometheus/client_golang": {rooms: []string{"serve"}, why: "figures of a service, for Prometheus"},
 	"github.com/schollz/progressbar/v3":   {rooms: []string{"cmd/flowmatch"}, why: "progress in a terminal"},
 	"golang.org/x/term":                   {rooms: []string{"cmd/flowmatch"}, why: "is the output a terminal?"},
