@@ -22,6 +22,7 @@ import (
 	"flowmatch/client"
 	"flowmatch/internal/choice"
 	"flowmatch/run"
+	"flowmatch/serve/lecture"
 	"flowmatch/serve/page"
 )
 
@@ -127,7 +128,8 @@ func (s *Server) Close() {
 }
 
 // Models returns the names of the models.
-func (s *Server) Models() (names []string) {
+func (s *Server) Models() []string {
+	names := []string{}
 	for _, e := range s.entries {
 		names = append(names, e.name)
 	}
@@ -178,8 +180,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, grace time.Duration,
 func (s *Server) model(name string) (*served, error) {
 	k := slices.IndexFunc(s.entries, func(e *entry) bool { return e.name == name })
 	if k < 0 {
-		return nil, huma.Error404NotFound(fmt.Sprintf("there is no model %s; there is %s", choice.Quote(name),
-			choice.List(s.Models())))
+		there := "there is " + choice.List(s.Models())
+		if len(s.entries) == 0 {
+			there = "only the lecture is served"
+		}
+		return nil, huma.Error404NotFound(fmt.Sprintf("there is no model %s; %s", choice.Quote(name), there))
 	}
 	return s.entries[k].current.Load(), nil
 }
@@ -207,6 +212,9 @@ func (s *Server) routes() (http.Handler, error) {
 		}
 		io.WriteString(w, "ok\n")
 	})
+	if s.o.Lecture {
+		mux.Handle("GET "+lecture.Root, lecture.Handler())
+	}
 	foreign := http.NewCrossOriginProtection() // a page of another site may not ask through its reader's browser
 	pages, err := page.Handler(page.Options{Runs: len(s.entries) > 0, Lecture: s.o.Lecture, Version: s.o.Version})
 	if err != nil {

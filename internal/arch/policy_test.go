@@ -97,9 +97,12 @@ var rooms = map[string][]string{
 		"internal/digest", "internal/child", "internal/memory"},
 	// Requests over HTTP.
 	"serve": {"client", "flow", "ode", "data/schema", "data/table", "data/dataset", "model", "eval", "run",
-		"serve/page", "internal/seed", "internal/memory", "internal/choice"},
+		"serve/page", "serve/lecture", "internal/seed", "internal/memory", "internal/choice"},
 	// Files for browsers, and nothing of flows.
 	"serve/page": {},
+	// The pictures of the lecture are of exact fields: no network, and no engine.
+	"serve/lecture": {"flow", "path", "field", "coupling", "ode", "likelihood", "data/synth", "internal/seed",
+		"internal/choice"},
 	// Requests as who sends them sees them; a program that asks a service links nothing else.
 	"client":        {},
 	"cmd/flowmatch": {anyRoom},
@@ -160,7 +163,7 @@ var modules = map[string]module{
 	"github.com/spf13/pflag": {rooms: []string{"cmd/flowmatch"}, why: "the flags of cobra"},
 	"github.com/danielgtaylor/huma/v2": {rooms: []string{"serve"},
 		why: "handlers whose requests are checked by an OpenAPI document that is made of them"},
-	"github.com/chromedp/chromedp": {rooms: []string{"internal/browser"}, testRooms: []string{"serve/page"},
+	"github.com/chromedp/chromedp": {rooms: []string{"internal/browser"}, testRooms: []string{"serve"},
 		why: "pages are tested in a browser"},
 	"github.com/chromedp/cdproto":         {rooms: []string{"internal/browser"}, why: "the words of chromedp"},
 	"github.com/prometheus/client_golang": {rooms: []string{"serve"}, why: "figures of a service, for Prometheus"},
@@ -173,7 +176,7 @@ var modules = map[string]module{
 	"gonum.org/v1/plot": {rooms: []string{"plot"}, why: "text and outlines in pictures"},
 	"gonum.org/v1/gonum": {
 		rooms: []string{"field", "metrics", "likelihood", "calibration", "data", "data/synth", "data/table",
-			"data/simulator", "flowtest"},
+			"data/simulator", "flowtest", "serve/lecture"},
 		testRooms: []string{"path", "ode", "coupling", "internal/assign", "nn", "model", "train", "data/schema"},
 		why:       "matrix products and factorisations; in tests quadrature and special functions as a second opinion",
 	},
