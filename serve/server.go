@@ -22,6 +22,8 @@ import (
 	"flowmatch/client"
 	"flowmatch/internal/choice"
 	"flowmatch/run"
+	"flowmatch/serve/lecture"
+	"flowmatch/serve/page"
 )
 
 // Options says how a Server answers. A zero field has the default that is named beside it.
@@ -29,6 +31,8 @@ type Options struct {
 	// Runs are the folders of the runs that are served, each by the name of its folder.
 	Runs []string
 	Open run.OpenOptions // how they are opened
+	// Lecture adds the lecture on flow matching, a page whose pictures are computed here. It needs no run.
+	Lecture bool
 	// Tokens are secrets, one of which a request must bring as a bearer token; nil: none must.
 	Tokens    []string
 	MaxQueue  int           // requests that wait or are under way; default 256
@@ -68,8 +72,8 @@ func (o Options) check() error {
 			return fmt.Errorf("serve: %s is negative", f.name)
 		}
 	}
-	if len(o.Runs) == 0 {
-		return errors.New("serve: there is no run to serve")
+	if len(o.Runs) == 0 && !o.Lecture {
+		return errors.New("serve: there is no run to serve, and no Lecture")
 	}
 	if slices.Contains(o.Tokens, "") {
 		return errors.New("serve: a token is empty")
@@ -90,7 +94,7 @@ type Server struct {
 	drain    context.CancelFunc // not ready from then on
 }
 
-// New opens the runs, and returns a server of them. Close it.
+// New opens the runs, and returns a server of them, and of pages that show them. Close it.
 func New(o Options) (*Server, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -111,7 +115,10 @@ func New(o Options) (*Server, error) {
 	s.meters = newMeters()
 	s.queue = newQueue(s.o.MaxQueue, s.o.Workers, s.meters.solved)
 	s.meters.watch(s.queue)
-	s.handler = s.routes()
+	if s.handler, err = s.routes(); err != nil {
+		s.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -122,7 +129,8 @@ func (s *Server) Close() {
 }
 
 // Models returns the names of the models.
-func (s *Server) Models() (names []string) {
+func (s *Server) Models() []string {
+	names := []string{}
 	for _, e := range s.entries {
 		names = append(names, e.name)
 	}
@@ -173,8 +181,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, grace time.Duration,
 func (s *Server) entry(name string) (*entry, error) {
 	k := slices.IndexFunc(s.entries, func(e *entry) bool { return e.name == name })
 	if k < 0 {
-		return nil, huma.Error404NotFound(fmt.Sprintf("there is no model %s; there is %s", choice.Quote(name),
-			choice.List(s.Models())))
+		there := "there is " + choice.List(s.Models())
+		if len(s.entries) == 0 {
+			there = "only the lecture is served"
+		}
+		return nil, huma.Error404NotFound(fmt.Sprintf("there is no model %s; %s", choice.Quote(name), there))
 	}
 	return s.entries[k], nil
 }
@@ -196,7 +207,7 @@ func (s *Server) model(name string) (*served, error) {
 }
 
 // routes are the paths of the server.
-func (s *Server) routes() http.Handler {
+func (s *Server) routes() (http.Handler, error) {
 	mux := http.NewServeMux()
 	config := huma.DefaultConfig("flowmatch", cmp.Or(s.o.Version, "devel"))
 	config.Info.Description = "Samples and log-densities of flow matching models."
@@ -218,8 +229,21 @@ func (s *Server) routes() http.Handler {
 		}
 		io.WriteString(w, "ok\n")
 	})
+	if s.o.Lecture {
+		mux.Handle("GET "+lecture.Root, lecture.Handler())
+	}
 	foreign := http.NewCrossOriginProtection() // a page of another site may not ask through its reader's browser
-	return s.logged(s.secured(foreign.Handler(s.bounded(mux))))
+	pages, err := page.Handler(page.Options{Runs: len(s.entries) > 0, Lecture: s.o.Lecture, Version: s.o.Version})
+	if err != nil {
+		return nil, err
+	}
+	// Pages hold no secret, and are where a reader gives the token: they need none.
+	all := http.NewServeMux()
+	for _, of := range []string{"GET /{$}", "GET /page.json", "GET /static/", "GET /lecture"} {
+		all.Handle(of, pages)
+	}
+	all.Handle("/", s.secured(foreign.Handler(s.bounded(mux))))
+	return s.logged(all), nil
 }
 
 // errTimeout ends a request that takes too long.

@@ -27,6 +27,7 @@ var rooms = map[string][]string{
 	// What is behind a run file.
 	"internal/settings": {"internal/choice", "internal/atomicfile"},
 	"internal/arch":     {},
+	"internal/browser":  {}, // pages in a browser, for tests
 
 	// Tensor engines know nothing of flows.
 	"engine/native":        {"internal/seed"},
@@ -97,7 +98,12 @@ var rooms = map[string][]string{
 	// Requests over HTTP.
 	"serve": {"client", "flow", "ode", "data/schema", "data/table", "data/dataset", "model", "eval", "run",
 		"data/image", // what of an image its model was trained to make the rest from
-		"internal/seed", "internal/memory", "internal/choice"},
+		"serve/page", "serve/lecture", "internal/seed", "internal/memory", "internal/choice"},
+	// Files for browsers, and nothing of flows.
+	"serve/page": {},
+	// The pictures of the lecture are of exact fields: no network, and no engine.
+	"serve/lecture": {"flow", "path", "field", "coupling", "ode", "likelihood", "data/synth", "internal/seed",
+		"internal/choice"},
 	// Requests as who sends them sees them; a program that asks a service links nothing else.
 	"client":        {},
 	"cmd/flowmatch": {anyRoom},
@@ -114,7 +120,8 @@ var rooms = map[string][]string{
 
 // testsOnly are rooms that only tests may import.
 var testsOnly = map[string]string{
-	"flowtest": "known answers and conformance suites belong to tests, not to the program",
+	"flowtest":         "known answers and conformance suites belong to tests, not to the program",
+	"internal/browser": "a browser is for tests of pages",
 }
 
 // reachEngine are the rooms whose code or tests may depend on nn, directly or
@@ -157,6 +164,9 @@ var modules = map[string]module{
 	"github.com/spf13/pflag": {rooms: []string{"cmd/flowmatch"}, why: "the flags of cobra"},
 	"github.com/danielgtaylor/huma/v2": {rooms: []string{"serve"},
 		why: "handlers whose requests are checked by an OpenAPI document that is made of them"},
+	"github.com/chromedp/chromedp": {rooms: []string{"internal/browser"}, testRooms: []string{"serve"},
+		why: "pages are tested in a browser"},
+	"github.com/chromedp/cdproto":         {rooms: []string{"internal/browser"}, why: "the words of chromedp"},
 	"github.com/prometheus/client_golang": {rooms: []string{"serve"}, why: "figures of a service, for Prometheus"},
 	"github.com/schollz/progressbar/v3":   {rooms: []string{"cmd/flowmatch"}, why: "progress in a terminal"},
 	"golang.org/x/term":                   {rooms: []string{"cmd/flowmatch"}, why: "is the output a terminal?"},
@@ -167,7 +177,7 @@ var modules = map[string]module{
 	"gonum.org/v1/plot": {rooms: []string{"plot"}, why: "text and outlines in pictures"},
 	"gonum.org/v1/gonum": {
 		rooms: []string{"field", "metrics", "likelihood", "calibration", "data", "data/synth", "data/table",
-			"data/simulator", "flowtest"},
+			"data/simulator", "flowtest", "serve/lecture"},
 		testRooms: []string{"path", "ode", "coupling", "internal/assign", "nn", "model", "train", "data/schema"},
 		why:       "matrix products and factorisations; in tests quadrature and special functions as a second opinion",
 	},

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,14 +23,20 @@ import (
 type servedResult struct {
 	Address string   `json:"address"`
 	Models  []string `json:"models"`
+	Lecture bool     `json:"lecture"`
 	Seconds float64  `json:"seconds"`
 }
 
 func (s servedResult) text(w io.Writer) {
-	fmt.Fprintf(w, "served\t%s, on %s, for %.0f s\n", strings.Join(s.Models, ", "), s.Address, s.Seconds)
+	what := s.Models
+	if s.Lecture {
+		what = append(slices.Clone(what), "the lecture")
+	}
+	fmt.Fprintf(w, "served\t%s, on %s, for %.0f s\n", strings.Join(what, ", "), s.Address, s.Seconds)
 }
 
 type serveFlags struct {
+	lecture                                 bool
 	addr, tokens, cert, key, backend, pprof string
 	queue, points, nfe                      int
 	timeout, grace                          time.Duration
@@ -37,10 +45,11 @@ type serveFlags struct {
 func (a *app) serveCommand() *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
-		Use:   "serve DIR...",
+		Use:   "serve [DIR...]",
 		Short: "Answer requests for samples, log-densities and imputed rows over HTTP",
 		Long: `Serve trained runs, each by the name of its folder:
 
+  GET  /                        a page that shows them, for browsers
   GET  /v1/models               the models, and what each takes
   POST /v1/models/NAME/sample   {"n": 10, "seed": 1}: JSON, CSV, NPY, NPZ or PNG, by Accept
   POST /v1/models/NAME/stream   the same, with the states on the way, as events
@@ -50,6 +59,9 @@ func (a *app) serveCommand() *cobra.Command {
   GET  /openapi.json            all of this as an OpenAPI document
   GET  /metrics                 figures for Prometheus
   GET  /livez, /readyz          is it alive; does it take requests
+
+With --lecture, /lecture is a lecture on flow matching in eight moving pictures, in English
+and Chinese, computed here. It needs no DIR.
 
 Requests for one model that can share a solve do. Each point has steps of its own, so
 that an answer depends on the request and its seed alone. If more than --max-queue
@@ -63,10 +75,11 @@ Without --token-file anybody who reaches the address may ask. By default that is
 machine alone.`,
 		Example: `  flowmatch serve runs/moons
   curl -s localhost:8080/v1/models/moons/sample -d '{"n": 5, "seed": 1}'
+  flowmatch serve --lecture
   flowmatch serve runs/moons runs/people --addr :8443 --token-file token --tls-cert cert.pem --tls-key key.pem`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usagef("argument DIR is missing")
+			if len(args) == 0 && !f.lecture {
+				return usagef("argument DIR is missing; only --lecture needs none")
 			}
 			return nil
 		},
@@ -76,6 +89,7 @@ machine alone.`,
 		}),
 	}
 	fl := cmd.Flags()
+	fl.BoolVar(&f.lecture, "lecture", false, "serve the lecture on flow matching, at /lecture")
 	fl.StringVar(&f.addr, "addr", "127.0.0.1:8080", "address to listen on, as HOST:PORT")
 	fl.StringVar(&f.tokens, "token-file", "",
 		"file of secrets, one a line (# begins a remark): a request must bring one as a bearer token")
@@ -94,7 +108,7 @@ machine alone.`,
 
 // options returns those of the server.
 func (f serveFlags) options(dirs []string) (serve.Options, error) {
-	o := serve.Options{Runs: dirs, Open: run.OpenOptions{Backend: f.backend}, MaxQueue: f.queue, MaxPoints: f.points,
+	o := serve.Options{Runs: dirs, Lecture: f.lecture, Open: run.OpenOptions{Backend: f.backend}, MaxQueue: f.queue, MaxPoints: f.points,
 		MaxNFE: f.nfe, Timeout: f.timeout, Version: run.Version()}
 	for _, n := range []struct {
 		flag string
@@ -136,6 +150,11 @@ func readTokens(name string) (tokens []string, err error) {
 }
 
 func (a *app) serve(cmd *cobra.Command, dirs []string, f serveFlags) (result, error) {
+	for _, name := range []string{"max-queue", "max-points", "max-nfe", "backend"} {
+		if len(dirs) == 0 && cmd.Flags().Changed(name) {
+			return nil, usagef("--%s has no effect on the lecture; it is for runs, and no DIR is given", name)
+		}
+	}
 	o, err := f.options(dirs)
 	if err != nil {
 		return nil, err
@@ -157,13 +176,28 @@ func (a *app) serve(cmd *cobra.Command, dirs []string, f serveFlags) (result, er
 	if err := f.profile(cmd.Context(), o.Log); err != nil {
 		return nil, err
 	}
-	res, start := servedResult{Address: l.Addr().String(), Models: server.Models()}, time.Now()
-	o.Log.Info("serving", "address", res.Address, "models", res.Models)
+	res, start := servedResult{Address: l.Addr().String(), Models: server.Models(), Lecture: o.Lecture}, time.Now()
+	o.Log.Info("serving", "address", res.Address, "models", res.Models, "page", f.page(l.Addr()))
 	a.leave.unsaved.Store(true) // requests under way are answered first
 	defer a.leave.unsaved.Store(false)
 	err = server.Serve(cmd.Context(), l, f.grace, [2]string{f.cert, f.key})
 	res.Seconds = time.Since(start).Seconds()
 	return res, err
+}
+
+// page is the address for browsers.
+func (f serveFlags) page(at net.Addr) string {
+	scheme, host, to := "http", at.String(), ""
+	if f.cert != "" {
+		scheme = "https"
+	}
+	if ip, ok := at.(*net.TCPAddr); ok && ip.IP.IsUnspecified() {
+		host = net.JoinHostPort("localhost", strconv.Itoa(ip.Port))
+	}
+	if f.lecture {
+		to = "lecture"
+	}
+	return scheme + "://" + host + "/" + to
 }
 
 // profile serves profiles of the program, where --pprof asks for that.

@@ -14,6 +14,9 @@ func TestServicesThatCannotBe(t *testing.T) {
 	run := trained(t)
 	for args, want := range map[string]string{
 		"":                            "argument DIR is missing",
+		"--lecture --max-nfe 3":       "--max-nfe has no effect on the lecture",
+		"--lecture --backend go":      "--backend has no effect on the lecture",
+		"--lecture nothing":           "not a run's folder",
 		run + " " + run:               "would both be called run",
 		run + " --max-queue 0":        "--max-queue must be positive",
 		run + " --timeout -1s":        "--timeout is -1s",

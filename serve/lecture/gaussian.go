@@ -1,0 +1,80 @@
+package lecture
+
+import (
+	"context"
+
+	"flowmatch/flow"
+	"flowmatch/path"
+)
+
+// gaussianAnswer is one Gaussian path: p_t(x|x_1) = N(x; μ_t, σ_t² I), the flow ψ_t that makes it, and the
+// field that moves it.
+type gaussianAnswer struct {
+	Mu      [2]float64 `json:"mu"` // α_t x_1
+	Sigma   float64    `json:"sigma"`
+	DSigma  float64    `json:"dsigma"`
+	Density picture    `json:"density"`
+	Field   arrows     `json:"field"` // u_t(x|x_1) of equation 12
+	N       int        `json:"n"`     // points of noise
+	Times   numbers    `json:"times"`
+	States  numbers    `json:"states"` // ψ_t(x_0) at all times, and then at t
+	// Velocity is d/dt ψ_t(x_0), and Equation12 is u_t at ψ_t(x_0): the same vectors.
+	Velocity   numbers `json:"velocity"`
+	Equation12 numbers `json:"equation12"`
+}
+
+// gaussianPane shows equations 10 to 13.
+func gaussianPane(_ context.Context, q *query) (any, error) {
+	s := schedule(q.name("path", pathNames...), q.number("sigma_min", leftNoise, 0.02, 0.8))
+	t := clamped(s, q.number("t", 0.5, 0, 1))
+	x, y := q.number("x", 2, -window, window), q.number("y", 1, -window, window)
+	from := q.seed()
+	if err := q.ok(); err != nil {
+		return nil, err
+	}
+	c := s.At(t)
+	a := gaussianAnswer{Mu: [2]float64{c.Alpha * x, c.Alpha * y}, Sigma: c.Sigma, DSigma: c.DSigma, N: 22}
+	var err error
+	a.Density, err = drawDensity(func(logp, at []float64) error {
+		off := flow.Batch{N: len(logp), D: 2, X: at}.Clone()
+		for k := range off.X {
+			off.X[k] -= a.Mu[k%2]
+		}
+		flow.Gaussian{Std: c.Sigma}.LogProb(logp, off)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := func(n int) flow.Batch { // the data point, beside each of n points
+		x1 := flow.NewBatch(n, 2)
+		for i := range n {
+			copy(x1.Row(i), []float64{x, y})
+		}
+		return x1
+	}
+	a.Field, err = drawArrows(13, func(v, at []float64) error {
+		n := len(at) / 2
+		return path.ConditionalVelocity(flow.Batch{N: n, D: 2, X: v}, c, flow.Batch{N: n, D: 2, X: at}, all(n))
+	})
+	if err != nil {
+		return nil, err
+	}
+	x0, x1 := noise(a.N, from), all(a.N)
+	lo, _ := s.Domain()
+	a.Times = between(lo, t, 40)
+	xt, ut := flow.NewBatch(a.N, 2), flow.NewBatch(a.N, 2)
+	for _, at := range append(a.Times, t) {
+		ts := make([]float64, a.N)
+		for i := range ts {
+			ts[i] = at
+		}
+		if err := path.Interpolate(xt, ut, s, ts, x0, x1); err != nil {
+			return nil, err
+		}
+		a.States = append(a.States, xt.X...)
+	}
+	a.Velocity, a.Equation12 = ut.Clone().X, make(numbers, len(ut.X))
+	err = path.ConditionalVelocity(flow.Batch{N: a.N, D: 2, X: a.Equation12}, c, xt, x1)
+	return a, err
+}

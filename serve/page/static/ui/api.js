@@ -1,0 +1,148 @@
+// Requests to the service, and the token that it may ask for.
+import { h, uid } from "./dom.js";
+import { say, strings, t } from "./lang.js";
+
+strings({
+  en: {
+    "api.token": "This service asks for a token",
+    "api.token.why": "It is in the file that the service was started with. This tab keeps it until it is closed.",
+    "api.token.field": "Token",
+    "api.token.wrong": "The service does not know this token.",
+    "api.token.ok": "Continue",
+    "api.down": "The service does not answer. Is it still running?",
+  },
+  zh: {
+    "api.token": "此服务需要令牌",
+    "api.token.why": "令牌在启动服务时所用的文件里。本标签页会保留它，直到关闭为止。",
+    "api.token.field": "令牌",
+    "api.token.wrong": "服务不认识这个令牌。",
+    "api.token.ok": "继续",
+    "api.down": "服务没有响应。它还在运行吗？",
+  },
+});
+
+const key = "flowmatch.token";
+let kept = null; // where the browser keeps nothing
+const token = () => {
+  try { return sessionStorage.getItem(key) ?? kept; } catch { return kept; }
+};
+const keep = (value) => {
+  kept = value;
+  try { sessionStorage.setItem(key, value); } catch { /* kept is enough */ }
+};
+
+let asking = null;
+
+/** ask shows a dialog for the token; many requests share one. */
+function ask(again) {
+  asking ??= new Promise((done) => {
+    const field = h("input", { type: "password", id: uid("token"), autocomplete: "off", required: true });
+    const dialog = h("dialog", { class: "dialog" },
+      h("form", { method: "dialog" },
+        say(h("h2"), "api.token"),
+        say(h("p"), again ? "api.token.wrong" : "api.token.why"),
+        say(h("label", { for: field.id }), "api.token.field"), field,
+        say(h("button", { class: "primary" }), "api.token.ok")));
+    dialog.addEventListener("cancel", (e) => e.preventDefault());
+    dialog.addEventListener("close", () => {
+      keep(field.value.trim());
+      dialog.remove();
+      asking = null;
+      done();
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+  return asking;
+}
+
+/** ApiError is an answer that says what is wrong. */
+export class ApiError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** detail is what the body of an error says. */
+async function detail(response) {
+  const text = await response.text();
+  try {
+    const body = JSON.parse(text);
+    const more = (body.errors ?? []).map((e) => [e.location, e.message].filter(Boolean).join(": "));
+    return [body.detail ?? body.error ?? body.title, ...more].filter(Boolean).join("; ");
+  } catch {
+    return text.trim() || `${response.status} ${response.statusText}`;
+  }
+}
+
+/** call sends a request with the token, and asks for the token if that is needed. Errors are ApiErrors. */
+export async function call(url, options = {}) {
+  for (let again = false; ; again = true) {
+    const headers = new Headers(options.headers);
+    if (token()) headers.set("Authorization", `Bearer ${token()}`);
+    let response;
+    const sent = token();
+    try {
+      response = await fetch(url, { ...options, headers, credentials: "same-origin" });
+    } catch (e) {
+      if (e.name === "AbortError") throw e;
+      throw new ApiError(0, t("api.down"));
+    }
+    if (response.status === 401) {
+      if (token() === sent) await ask(again || sent !== null);
+      continue;
+    }
+    if (!response.ok) throw new ApiError(response.status, await detail(response));
+    return response;
+  }
+}
+
+/** getJSON asks for JSON; query are the parameters. */
+export async function getJSON(path, query = {}, options = {}) {
+  const q = new URLSearchParams(Object.entries(query).filter(([, v]) => v !== null && v !== undefined));
+  return (await call(q.size ? `${path}?${q}` : path, options)).json();
+}
+
+/** postJSON sends JSON, and returns the JSON of the answer. */
+export async function postJSON(path, body, options = {}) {
+  const headers = { "Content-Type": "application/json", Accept: "application/json", ...options.headers };
+  return (await call(path, { ...options, method: "POST", headers, body: JSON.stringify(body) })).json();
+}
+
+/**
+ * latest returns a function that runs fn(signal, ...args) with the arguments of the last of its calls, a
+ * moment later. What is superseded is aborted, but only once it took `patience` milliseconds: so a slider
+ * that moves shows states on its way.
+ */
+export function latest(fn, wait = 15, patience = 400) {
+  let next = null;
+  let timer = null;
+  let running = null;
+  const run = async (args) => {
+    const mine = { abort: new AbortController(), since: performance.now() };
+    running = mine;
+    try {
+      await fn(mine.abort.signal, ...args);
+    } catch (e) {
+      if (e.name !== "AbortError") console.error(e);
+    } finally {
+      if (running === mine) running = null;
+    }
+  };
+  const attempt = () => {
+    timer = null;
+    if (running && performance.now() - running.since < patience) {
+      timer = setTimeout(attempt, wait);
+      return;
+    }
+    running?.abort.abort();
+    const args = next;
+    next = null;
+    run(args);
+  };
+  return (...args) => {
+    next = args;
+    timer ??= setTimeout(attempt, wait);
+  };
+}

@@ -1,0 +1,96 @@
+// Charts of curves, by uPlot, in the looks of the page.
+import uPlot from "/static/vendor/uplot/uPlot.esm.js";
+import { color } from "./colors.js";
+import { h, number } from "./dom.js";
+import { label, onLang, t } from "./lang.js";
+import { onTheme } from "./theme.js";
+
+/**
+ * Chart draws curves over one axis. `x` and `y` are {key, log, range}; `series` are {key, color, dash,
+ * points, width, band}, in the order of the data: show([xs, ys, …]), where null is a hole. The legend has a
+ * line of its own style for each, and the values under the cursor. `line` is an x that is marked.
+ */
+export class Chart {
+  constructor({ name, x, y, series, height = 240 }) {
+    Object.assign(this, { name, x, y, series, height });
+    this.data = [[], ...series.map(() => [])];
+    this.mark = null;
+    this.el = h("div", { class: "chart", role: "img" });
+    label(this.el, name);
+    new ResizeObserver(() => this.fit()).observe(this.el);
+    onTheme(() => this.make());
+    onLang(() => this.make());
+  }
+
+  /** show draws other data. */
+  show(data) {
+    this.data = data;
+    if (this.plot) this.plot.setData(data);
+    else this.make();
+  }
+
+  /** at marks a value of the x axis; null: none. */
+  at(x) {
+    this.mark = x;
+    this.plot?.redraw(false);
+  }
+
+  fit() {
+    const width = this.el.clientWidth;
+    if (!this.plot) this.make();
+    else if (width && width !== this.plot.width) this.plot.setSize({ width, height: this.height });
+  }
+
+  make() {
+    const width = this.el.clientWidth;
+    if (!width) return;
+    this.plot?.destroy();
+    this.plot = new uPlot(this.options(width), this.data, this.el);
+  }
+
+  options(width) {
+    const axis = (a, size) => ({
+      label: t(a.key), labelSize: 18, labelGap: 2, labelFont: "12px system-ui, sans-serif", font: "11px system-ui, sans-serif",
+      stroke: color("muted"), grid: { stroke: color("grid"), width: 1 }, ticks: { stroke: color("grid"), width: 1, size: 4 },
+      size, values: (_, vs) => vs.map((v) => (v === null ? "" : number(v, 3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, ""))),
+      ...(a.log ? { filter: (_, splits) => splits.map((s) => (Math.abs(Math.log10(s) % 1) < 1e-9 ? s : null)) } : {}),
+    });
+    const range = (a) => (a.range ? () => a.range : undefined);
+    return {
+      width,
+      height: this.height,
+      padding: [10, 12, 0, 0],
+      scales: {
+        x: { time: false, distr: this.x.log ? 3 : 1, range: range(this.x) },
+        y: { distr: this.y.log ? 3 : 1, range: range(this.y) },
+      },
+      axes: [axis(this.x, 34), axis(this.y, 50)],
+      series: [
+        { label: t(this.x.key), value: (_, v) => (v === null ? "–" : number(v, 3)) },
+        ...this.series.map((s) => ({
+          label: t(s.key), stroke: () => color(s.color), width: s.width ?? 2, dash: s.dash,
+          value: (_, v) => (v === null || v === undefined ? "–" : number(v, 3)),
+          points: { show: s.points ?? false, size: 7, fill: () => color(s.color), stroke: () => color(s.color) },
+          paths: s.width === 0 ? () => null : undefined,
+        })),
+      ],
+      legend: { markers: { width: 2, dash: (_, k) => (this.series[k - 1]?.dash ? "dashed" : "solid") } },
+      cursor: { drag: { x: false, y: false } },
+      hooks: {
+        draw: [(u) => {
+          if (this.mark === null) return;
+          const px = u.valToPos(this.mark, "x", true);
+          const g = u.ctx;
+          g.save();
+          g.strokeStyle = color("accent");
+          g.lineWidth = 2 * (window.devicePixelRatio || 1);
+          g.beginPath();
+          g.moveTo(px, u.bbox.top);
+          g.lineTo(px, u.bbox.top + u.bbox.height);
+          g.stroke();
+          g.restore();
+        }],
+      },
+    };
+  }
+}

@@ -1,0 +1,73 @@
+// Texts in English and Chinese, by keys. A text may have equations between dollar signs and holes {name}.
+import { math } from "./tex.js";
+
+const texts = { en: {}, zh: {} };
+const listeners = new Set();
+const known = (l) => l === "en" || l === "zh";
+
+/** lang is the language of the page: en or zh. */
+export const lang = () => (document.documentElement.lang.startsWith("zh") ? "zh" : "en");
+
+/** strings adds texts: {en: {key: text}, zh: {key: text}}. */
+export function strings(more) {
+  for (const l of ["en", "zh"]) Object.assign(texts[l], more[l]);
+}
+
+/** missing returns the keys that one language has and the other has not. */
+export function missing() {
+  const keys = new Set([...Object.keys(texts.en), ...Object.keys(texts.zh)]);
+  return [...keys].filter((k) => !texts.en[k] || !texts.zh[k]);
+}
+
+/** t returns the text of a key, its holes filled in. */
+export function t(key, holes = {}) {
+  const text = texts[lang()][key];
+  if (text === undefined) {
+    console.error(`there is no text ${key} in ${lang()}`);
+    return key;
+  }
+  return text.replace(/\{(\w+)\}/g, (all, name) => holes[name] ?? all);
+}
+
+/** rich returns the nodes of a text: its words, and its equations as MathML. */
+export function rich(text) {
+  return text.split("$").map((part, k) => (k % 2 ? math(part) : document.createTextNode(part)));
+}
+
+/** say gives an element the text of a key, now and whenever the language changes. */
+export function say(el, key, holes) {
+  el.dataset.t = key;
+  el.holes = holes;
+  el.replaceChildren(...rich(t(key, holes)));
+  return el;
+}
+
+/** label gives an element the name that is read aloud, now and whenever the language changes. */
+export function label(el, key, holes) {
+  el.dataset.tLabel = key;
+  el.labelHoles = holes;
+  el.setAttribute("aria-label", t(key, holes).replaceAll("$", ""));
+  if (el.matches("button.round, .tool")) el.title = el.getAttribute("aria-label");
+  return el;
+}
+
+/** onLang calls fn whenever the language has changed, and returns what ends that. */
+export function onLang(fn) {
+  listeners.add(fn);
+  return () => listeners.delete(fn);
+}
+
+/** setLang changes the language, and remembers it. */
+export function setLang(l) {
+  if (!known(l) || l === lang()) return;
+  document.documentElement.lang = l === "zh" ? "zh-Hans" : "en";
+  try { localStorage.setItem("flowmatch.lang", l); } catch { /* a browser that remembers nothing */ }
+  const url = new URL(location.href);
+  if (url.searchParams.has("lang")) {
+    url.searchParams.set("lang", l);
+    history.replaceState(null, "", url);
+  }
+  for (const el of document.querySelectorAll("[data-t]")) say(el, el.dataset.t, el.holes);
+  for (const el of document.querySelectorAll("[data-t-label]")) label(el, el.dataset.tLabel, el.labelHoles);
+  for (const fn of listeners) fn();
+}
