@@ -134,6 +134,9 @@ func (s *Server) metricsOf(e *entry, after, most int) (*client.Metrics, error) {
 	if err != nil {
 		return nil, s.unread(e, err)
 	}
+	if n := len(events); n > 0 && events[n-1].Step < after {
+		after = 0 // the training began again
+	}
 	var all []client.Metric
 	for _, v := range events {
 		if v.Step <= after {

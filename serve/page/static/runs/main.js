@@ -1,31 +1,124 @@
-// The page of runs: what is served.
-import { getJSON } from "../ui/api.js";
+// The page of runs: which there are, and for each the panes that fit what it is.
 import { h } from "../ui/dom.js";
-import { say, strings } from "../ui/lang.js";
+import { say, strings, t } from "../ui/lang.js";
 import { shell } from "../ui/shell.js";
+import { get, path } from "./service.js";
+import * as complete from "./complete.js";
+import * as compare from "./compare.js";
+import * as flow from "./flow.js";
+import * as images from "./images.js";
+import * as impute from "./impute.js";
+import * as interpolate from "./interpolate.js";
+import * as rows from "./rows.js";
+import * as training from "./training.js";
 
 strings({
   en: {
-    "runs.title": "Models that are served", "runs.step": "step {step}", "runs.weights": "{n} weights",
-    "runs.dim": "{n} dimensions",
+    "runs.title": "Runs", "runs.choose": "Runs", "runs.panes": "Views of this run",
+    "runs.step": "step {step}", "runs.weights": "{n} weights", "runs.dim": "{n} dimensions", "runs.image": "images, {n}",
+    "runs.table": "table, {n} columns", "runs.classes": "{n} classes", "runs.contexts": "given {n} numbers",
+    "runs.live": "in training", "runs.none": "There is no run called {name}. Choose one above.",
+    "runs.untrained": "The training of this run has not saved a checkpoint yet. Until then its losses are all there is.",
+    "runs.pairs": "This run makes images from images. Its own view is the completion of images.",
   },
   zh: {
-    "runs.title": "正在提供服务的模型", "runs.step": "第 {step} 步", "runs.weights": "{n} 个权重", "runs.dim": "{n} 维",
+    "runs.title": "模型", "runs.choose": "模型", "runs.panes": "此模型的视图",
+    "runs.step": "第 {step} 步", "runs.weights": "{n} 个权重", "runs.dim": "{n} 维", "runs.image": "图像，{n}",
+    "runs.table": "表格，{n} 列", "runs.classes": "{n} 个类别", "runs.contexts": "以 {n} 个数为条件",
+    "runs.live": "正在训练", "runs.none": "没有名为 {name} 的模型。请在上方选择。",
+    "runs.untrained": "此模型的训练还没有保存检查点。在此之前只能看到损失。",
+    "runs.pairs": "此模型由图像生成图像，只能用来补全图像。",
   },
 });
 
+// The panes in their order. Each has a name, fits({model, run}), and open(place, {model, run}), which fills an
+// element and returns what ends its work, or nothing.
+const panes = [flow, compare, images, interpolate, complete, rows, impute, training];
+
 const content = document.getElementById("content");
-const list = h("div", { class: "grid" });
-shell("runs");
-content.append(say(h("h1"), "runs.title"), list);
-try {
-  for (const m of await getJSON("/v1/models")) {
-    list.append(h("article", { class: "card" },
-      h("h2", {}, m.name),
-      say(h("p", { class: "muted" }), "runs.step", { step: m.step }),
-      say(h("p", { class: "muted" }), "runs.dim", { n: m.dim }),
-      say(h("p", { class: "muted" }), "runs.weights", { n: m.weights })));
-  }
-} catch (e) {
-  list.append(h("p", { class: "notice error" }, e.message));
+const chosen = h("div");
+const list = h("nav", { class: "runs" });
+let close = null;
+let models = [];
+let shown = 0;
+
+/** address reads the part of the address behind #: the name of a run, and of a pane. */
+function address() {
+  const [name = "", pane = ""] = location.hash.slice(1).split("/").map(decodeURIComponent);
+  return { name, pane };
 }
+
+const link = (name, pane) => `#${encodeURIComponent(name)}${pane ? `/${pane}` : ""}`;
+
+function listRuns() {
+  const { name } = address();
+  list.hidden = models.length < 2;
+  list.replaceChildren(...models.map((m) => h("a", { href: link(m.name), "aria-current": m.name === name ? "page" : null },
+    h("b", {}, m.name), m.untrained ? say(h("span"), "runs.live") : say(h("span"), "runs.step", { step: m.step }))));
+}
+
+/** facts are the short words below the name of a run. */
+function facts(model, run) {
+  const words = (key, holes) => say(h("li"), key, holes);
+  const n = (x) => x.toLocaleString("en");
+  return h("ul", { class: "facts" },
+    run.training && say(h("li", { class: "live" }), "runs.live"),
+    !model.untrained && [
+      model.shape ? words("runs.image", { n: model.shape.join("×") })
+        : model.kinds ? words("runs.table", { n: model.columns.length }) : words("runs.dim", { n: model.dim }),
+      model.classes && words("runs.classes", { n: model.classes.length }),
+      model.given && words("runs.contexts", { n: model.given.length }),
+      words("runs.weights", { n: n(model.weights) }),
+      words("runs.step", { step: n(model.step) })]);
+}
+
+/** open shows a run, and of it the pane of the address, or the first. */
+async function open() {
+  const mine = ++shown;
+  close?.();
+  close = null;
+  if (!address().name && models.length > 0) {
+    history.replaceState(null, "", link(models[0].name));
+  }
+  const { name, pane } = address();
+  listRuns();
+  if (!models.some((m) => m.name === name)) {
+    chosen.replaceChildren(say(h("p", { class: "notice error", role: "alert" }), "runs.none", { name }));
+    return;
+  }
+  const [model, run] = await Promise.all([get(path(name, "").slice(0, -1)), get(path(name, "run"))]);
+  if (mine !== shown) return;
+  const fitting = panes.filter((p) => p.fits({ model, run }));
+  const now = fitting.find((p) => p.name === pane) ?? fitting[0];
+  const tabs = h("nav", { class: "tabs" }, fitting.map((p) => say(h("a", {
+    href: link(name, p.name), "aria-current": p === now ? "page" : null, id: `tab-${p.name}` }), `runs.pane.${p.name}`)));
+  tabs.setAttribute("aria-label", t("runs.panes"));
+  const place = h("section", { class: "pane", id: `pane-${now.name}`, "aria-labelledby": `tab-${now.name}` });
+  chosen.replaceChildren(h("header", { class: "head" }, h("h1", {}, name), facts(model, run)), tabs,
+    model.untrained ? say(h("p", { class: "notice" }), "runs.untrained") : "",
+    model.condition ? say(h("p", { class: "notice" }), "runs.pairs") : "", place);
+  close = now.open(place, { model, run, again: () => open().catch(fail) }) ?? null;
+  document.title = `${name} · flowmatch`;
+}
+
+function fail(e) {
+  chosen.replaceChildren(h("p", { class: "notice error", role: "alert" }, e.message));
+}
+
+async function start() {
+  content.append(list, chosen);
+  list.setAttribute("aria-label", t("runs.choose"));
+  models = await get("/v1/models");
+  await open();
+  window.addEventListener("hashchange", () => open().catch(fail));
+  // A training that goes on has new states, which are shown in the list.
+  setInterval(async () => {
+    try {
+      models = await get("/v1/models");
+      listRuns();
+    } catch { /* the pane says it */ }
+  }, 15000);
+}
+
+shell("runs");
+start().catch(fail);

@@ -56,11 +56,12 @@ function ask(again) {
   return asking;
 }
 
-/** ApiError is an answer that says what is wrong. */
+/** ApiError is an answer that says what is wrong; `after` is its Retry-After. */
 export class ApiError extends Error {
-  constructor(status, message) {
+  constructor(status, message, after = null) {
     super(message);
     this.status = status;
+    this.after = after;
   }
 }
 
@@ -93,7 +94,7 @@ export async function call(url, options = {}) {
       if (token() === sent) await ask(again || sent !== null);
       continue;
     }
-    if (!response.ok) throw new ApiError(response.status, await detail(response));
+    if (!response.ok) throw new ApiError(response.status, await detail(response), response.headers.get("Retry-After"));
     return response;
   }
 }

@@ -7,7 +7,7 @@ import { onTheme } from "./theme.js";
 
 /**
  * Chart draws curves over one axis. `x` and `y` are {key, log, range}; `series` are {key, color, dash,
- * points, width, band}, in the order of the data: show([xs, ys, …]), where null is a hole. The legend has a
+ * points, width, span}, in the order of the data: show([xs, ys, …]), where null is a hole, which `span` bridges. The legend has a
  * line of its own style for each, and the values under the cursor. `line` is an x that is marked.
  */
 export class Chart {
@@ -68,7 +68,7 @@ export class Chart {
       series: [
         { label: t(this.x.key), value: (_, v) => (v === null ? "–" : number(v, 3)) },
         ...this.series.map((s) => ({
-          label: t(s.key), stroke: () => color(s.color), width: s.width ?? 2, dash: s.dash,
+          label: t(s.key), stroke: () => color(s.color), width: s.width ?? 2, dash: s.dash, spanGaps: s.span ?? false,
           value: (_, v) => (v === null || v === undefined ? "–" : number(v, 3)),
           points: { show: s.points ?? false, size: 7, fill: () => color(s.color), stroke: () => color(s.color) },
           paths: s.width === 0 ? () => null : undefined,

@@ -1,0 +1,85 @@
+// The pane of images: a grid by class that forms from noise.
+import { button, slider } from "../ui/controls.js";
+import { h } from "../ui/dom.js";
+import { say, strings } from "../ui/lang.js";
+import { Conditions, seed, time } from "./controls.js";
+import { most, paint, tile } from "./pixels.js";
+import { Note, stream } from "./service.js";
+import { solve } from "./solve.js";
+
+strings({
+  en: {
+    "runs.pane.images": "Images", "runs.images.about": "Every image starts as noise at $t=0$. Move the time to see where it comes from.",
+    "runs.images.rows": "Images of each class", "runs.images.count": "Images", "runs.images.draw": "Draw",
+  },
+  zh: {
+    "runs.pane.images": "图像", "runs.images.about": "每幅图像在 $t=0$ 时都是噪声。移动时间即可看到它的由来。",
+    "runs.images.rows": "每类的图像数", "runs.images.count": "图像数", "runs.images.draw": "采样",
+  },
+});
+
+export const name = "images";
+export const fits = ({ model }) => !model.untrained && Boolean(model.shape) && !model.condition;
+
+const times = [0, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.9, 1];
+
+export function open(place, { model, run }) {
+  const note = new Note();
+  const again = () => restart();
+  const classes = model.classes ?? [];
+  const conditions = new Conditions({ model, run }, again);
+  const number_ = seed(again);
+  const how = solve(again);
+  const each = slider({ key: classes.length ? "runs.images.rows" : "runs.images.count", min: 1, max: classes.length ? 5 : 30,
+    step: 1, value: classes.length ? 2 : 12, on: again });
+  const clock = time(() => draw(), { value: 1, play: 3 });
+  const grid = h("div", { class: "tiles" });
+  let states = [];
+  let tiles = [];
+
+  /** layout puts a column for each class, or what fits. */
+  function layout(n, columns, labels) {
+    grid.style.setProperty("--columns", columns);
+    tiles = Array.from({ length: n }, (_, i) => tile(model.shape, [], labels?.[i] ?? String(i + 1)));
+    const heads = labels && columns === classes.length && columns > 1
+      ? labels.slice(0, columns).map((l) => h("span", { class: "tile-name", "aria-hidden": "true" }, l)) : [];
+    grid.replaceChildren(...heads, ...tiles);
+  }
+
+  function draw() {
+    if (states.length === 0) return;
+    let k = states.findIndex((s) => s.t >= clock.value - 1e-9);
+    if (k < 0) k = states.length - 1;
+    const [a, b] = [states[Math.max(0, k - 1)], states[k]];
+    const share = k === 0 ? 1 : (clock.value - a.t) / (b.t - a.t);
+    tiles.forEach((c, i) => paint(c, model.shape, b.x[i].map((v, d) => a.x[i][d] + share * (v - a.x[i][d]))));
+  }
+
+  const restart = note.task(async (signal) => {
+    clock.stop();
+    const mixed = classes.length > 0 && classes.length <= 20 && conditions.class === "";
+    const columns = mixed ? classes.length : Math.min(10, each.value * (classes.length ? 5 : 1));
+    const n = most(model.shape, mixed ? columns * each.value : each.value * (classes.length ? 5 : 1));
+    const labels = mixed ? Array.from({ length: n }, (_, i) => classes[i % columns])
+      : conditions.class ? Array(n).fill(conditions.class) : null;
+    states = [];
+    let begun = false;
+    await stream(model.name, { n, seed: number_.value, times, ...conditions.of(), ...how.how() }, (t, x) => {
+      if (!begun) layout(n, columns, labels);
+      begun = true;
+      states.push({ t, x });
+      clock.value = t;
+      draw();
+    }, { signal, waiting: note.waiting });
+  });
+
+  place.append(h("div", { class: "columns" },
+    h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.images.about"), grid, h("div", { class: "under" }, clock.el), note.el),
+    h("div", { class: "card side" }, number_.el, conditions.parts, each.el, how.parts,
+      button({ key: "runs.images.draw", primary: true, on: again }))));
+  restart();
+  return () => {
+    clock.stop();
+    restart.stop();
+  };
+}

@@ -1,0 +1,179 @@
+// What a picture of a flow in the plane is made of: paths of particles, and fields and densities at times.
+import { post, stream } from "./service.js";
+
+/** at returns the points of all paths at a time, flat, between the times that there are. */
+export function at(paths, time) {
+  const { times, states } = paths;
+  if (states.length === 0) return [];
+  let k = times.findIndex((t) => t >= time);
+  if (k < 0 || k >= states.length) k = states.length - 1;
+  if (k === 0) return states[0];
+  const share = Math.min(1, Math.max(0, (time - times[k - 1]) / (times[k] - times[k - 1])));
+  const [a, b] = [states[k - 1], states[k]];
+  return a.map((v, i) => v + share * (b[i] - v));
+}
+
+/** columns takes two columns of rows, flat. */
+export const columns = (x, [i, k]) => x.flatMap((row) => [row[i], row[k]]);
+
+/** paths asks for particles on their way; on(paths) hears of each state. */
+export async function paths(model, body, pair, on, options) {
+  const it = { times: body.times, states: [], rows: [], samples: null };
+  it.samples = await stream(model, body, (_, x) => {
+    it.rows.push(x);
+    it.states.push(columns(x, pair));
+    on?.(it);
+  }, options);
+  return it;
+}
+
+/** boxOf is a box around where points begin and end, a little wider and not too long. */
+export function boxOf(paths) {
+  const side = (k) => {
+    const ends = (states, share) => {
+      const v = states.filter((_, i) => i % 2 === k && Number.isFinite(states[i])).sort((a, b) => a - b);
+      return [v[Math.floor(share * (v.length - 1))], v[Math.ceil((1 - share) * (v.length - 1))]];
+    };
+    const [d0, d1] = ends(paths.states.at(-1), 0.002);
+    const [n0, n1] = ends(paths.states[0], 0.01);
+    const room = Math.max(d1 - d0, 1e-6);
+    // Noise of many times the width of the data would leave of these but a dot.
+    const lo = Math.max(Math.min(d0, n0), d0 - room);
+    const hi = Math.min(Math.max(d1, n1), d1 + room);
+    return [(lo + hi) / 2, (hi - lo) / 2];
+  };
+  const [cx, rx] = side(0);
+  const [cy, ry] = side(1);
+  const most = Math.max(rx, ry);
+  const even = most < 4 * Math.min(rx, ry); // sides of one scale, as in most pictures
+  const [wx, wy] = even ? [most * 1.1, most * 1.1] : [rx * 1.1, ry * 1.1];
+  return [cx - wx, cx + wx, cy - wy, cy + wy];
+}
+
+/** lattice returns the middles of n x n cells of a box, row by row from below. */
+export function lattice([x0, x1, y0, y1], n) {
+  const x = [];
+  for (let j = 0; j < n; j++) {
+    for (let i = 0; i < n; i++) x.push([x0 + ((i + 0.5) * (x1 - x0)) / n, y0 + ((j + 0.5) * (y1 - y0)) / n]);
+  }
+  return x;
+}
+
+// A density on a grid is for the eye: a few steps of order two are enough.
+const gridSolver = (time) => ({ solver: "heun2", steps: Math.max(2, Math.ceil(9 * time)) });
+const mostMixed = 4;
+
+/**
+ * Marginals are the field and the density of a model at a time, given what its conditions say. Of all classes
+ * they are those of the mixture: p = mean of p_k, and u = Σ p_k u_k / Σ p_k.
+ */
+export class Marginals {
+  constructor(model, conditions, density) {
+    Object.assign(this, { model, conditions, dense: density });
+  }
+
+  /** classes are those whose mixture is shown; null: there are too many. */
+  classes() {
+    const { classes } = this.model;
+    if (!classes) return [""];
+    if (this.conditions.class !== "") return [this.conditions.class];
+    return classes.length <= mostMixed ? classes : null;
+  }
+
+  body(label, x, t) {
+    const of = this.conditions.of();
+    return { x, t, given: of.given, ...(label === "" ? {} : { label }) };
+  }
+
+  /** logp returns log-densities of points at a time. */
+  async logp(x, t, how, options) {
+    const of = this.classes();
+    const each = await Promise.all(of.map((c) => post(this.model.name, "logp", { ...this.body(c, x, t), ...how }, options)));
+    if (each.length === 1) return each[0].logp.map((v) => v ?? -Infinity);
+    return x.map((_, i) => {
+      const v = each.map((e) => e.logp[i] ?? -Infinity);
+      const most = Math.max(...v);
+      if (most === -Infinity) return most;
+      return most + Math.log(v.reduce((sum, u) => sum + Math.exp(u - most), 0) / v.length);
+    });
+  }
+
+  density(box, n, t, options) {
+    return this.logp(lattice(box, n), t, gridSolver(t), options).then((v) => v.map(Math.exp));
+  }
+
+  /** field returns velocities of points at a time, flat. */
+  async field(x, t, options) {
+    const of = this.classes();
+    const guidance = this.conditions.guided;
+    const ask = (c) => post(this.model.name, "field", { ...this.body(c, x, t), ...(guidance === null ? {} : { guidance }) },
+      options);
+    if (of.length === 1) return (await ask(of[0])).v.flat();
+    const each = await Promise.all(of.map(ask));
+    const logs = this.dense
+      ? await Promise.all(of.map((c) => post(this.model.name, "logp", { ...this.body(c, x, t), ...gridSolver(t) }, options)))
+      : of.map(() => ({ logp: x.map(() => 0) }));
+    return x.flatMap((_, i) => {
+      const v = logs.map((e) => e.logp[i] ?? -Infinity);
+      const most = Math.max(...v);
+      const w = v.map((u) => (most === -Infinity ? 1 : Math.exp(u - most)));
+      const sum = w.reduce((a, b) => a + b, 0);
+      return [0, 1].map((d) => w.reduce((a, wk, k) => a + (wk / sum) * each[k].v[i][d], 0));
+    });
+  }
+}
+
+/**
+ * Frames keeps what was computed at times on a grid of so many: get(t) returns that of the time next to t, or
+ * asks for it and returns the last that was shown. When nothing else is asked for, it asks for the others.
+ */
+export class Frames {
+  constructor(count, make, on, fail) {
+    Object.assign(this, { count, make, on, fail, kept: new Map(), running: null, last: null, ahead: false, wanted: null });
+  }
+
+  clear() {
+    this.running?.abort();
+    this.running = null;
+    this.kept.clear();
+    this.last = null;
+  }
+
+  get(t) {
+    const k = Math.round(t * this.count);
+    if (this.kept.has(k)) {
+      this.last = this.kept.get(k);
+    } else if (!this.running) {
+      this.ask(k);
+    }
+    this.wanted = k;
+    return this.last;
+  }
+
+  async ask(k) {
+    const mine = new AbortController();
+    this.running = mine;
+    try {
+      const made = await this.make(k / this.count, mine.signal);
+      if (this.running !== mine) return;
+      this.kept.set(k, made);
+      this.running = null;
+      this.on();
+      if (!this.running && this.wanted !== null && !this.kept.has(this.wanted)) this.ask(this.wanted);
+      if (!this.running && this.ahead) this.next();
+    } catch (e) {
+      if (this.running === mine) this.running = null;
+      if (e.name !== "AbortError") this.fail(e);
+    }
+  }
+
+  /** next asks for the first time of which there is nothing yet. */
+  next() {
+    for (let k = 0; k <= this.count; k++) {
+      if (!this.kept.has(k)) {
+        this.ask(k);
+        return;
+      }
+    }
+  }
+}

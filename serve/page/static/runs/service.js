@@ -1,0 +1,147 @@
+// What the service is asked for, and how a pane waits for it.
+import { call, getJSON } from "../ui/api.js";
+import { h } from "../ui/dom.js";
+import { say, strings } from "../ui/lang.js";
+
+strings({
+  en: { "runs.busy": "Computing …", "runs.waiting": "The service is busy: it is asked again in {s} s." },
+  zh: { "runs.busy": "正在计算……", "runs.waiting": "服务繁忙：{s} 秒后重新请求。" },
+});
+
+/** path is where a model is asked for something. */
+export const path = (model, what) => `/v1/models/${encodeURIComponent(model)}/${what}`;
+
+/** sleep waits so many seconds, or until the signal aborts. */
+const sleep = (seconds, signal) => new Promise((done, fail) => {
+  const timer = setTimeout(done, 1000 * seconds);
+  signal?.addEventListener("abort", () => {
+    clearTimeout(timer);
+    fail(new DOMException("superseded", "AbortError"));
+  }, { once: true });
+});
+
+/** patiently sends a request again while the service has no room for it, as its Retry-After says. */
+async function patiently(send, signal, waiting) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await send();
+    } catch (e) {
+      if (e.status !== 429 || tries >= 8) throw e;
+      const s = Math.min(30, Number(e.after) || 1);
+      waiting?.(s);
+      await sleep(s, signal);
+    }
+  }
+}
+
+/** get asks for what a path has. */
+export const get = (url, query, signal) => patiently(() => getJSON(url, query, { signal }), signal);
+
+/** post asks a model for something, as JSON or as a file of another type, whose response is returned. */
+export function post(model, what, body, { signal, accept = "application/json", waiting } = {}) {
+  const headers = { "Content-Type": "application/json", Accept: accept };
+  const options = { method: "POST", headers, body: JSON.stringify(body), signal };
+  return patiently(async () => {
+    const response = await call(path(model, what), options);
+    return accept === "application/json" ? response.json() : response;
+  }, signal, waiting);
+}
+
+/** events calls each(name, data) with the server-sent events of a response until it returns true. */
+async function events(response, each) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let text = ""; ;) {
+    const { value, done } = await reader.read();
+    if (done) return false;
+    text += value;
+    for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
+      const lines = text.slice(0, end).split("\n");
+      text = text.slice(end + 2);
+      const name = lines.find((l) => l.startsWith("event: "))?.slice(7);
+      const data = JSON.parse(lines.filter((l) => l.startsWith("data: ")).map((l) => l.slice(6)).join("\n"));
+      if (name === "error") throw new Error(data.detail);
+      if (each(name, data)) {
+        reader.cancel().catch(() => {});
+        return true;
+      }
+    }
+  }
+}
+
+/** stream asks for samples on their way: state(t, x) is called for each time, and the samples are returned. */
+export async function stream(model, body, state, { signal, waiting } = {}) {
+  const response = await post(model, "stream", body, { signal, waiting, accept: "text/event-stream" });
+  let samples = null;
+  await events(response, (name, data) => {
+    if (name === "state") state(data.t, data.x);
+    else samples = data;
+    return name === "samples";
+  });
+  if (!samples) throw new Error("the stream ended before its samples");
+  return samples;
+}
+
+/**
+ * follow calls each(metrics) with the metrics of a training as they are written, until the training is over or
+ * the signal aborts. A connection that ends is made again.
+ */
+export async function follow(model, each, signal) {
+  for (let after = 0, last = false, failed = 0; !last;) {
+    try {
+      const response = await patiently(() => call(`${path(model, "metrics/stream")}?after=${after}`, { signal }), signal);
+      await events(response, (name, data) => {
+        if (name === "end") {
+          last = !data.training;
+          return true;
+        }
+        failed = 0;
+        after = data.metrics.at(-1)?.step ?? after;
+        each(data);
+        return false;
+      });
+    } catch (e) {
+      if (e.name === "AbortError" || (e.status && e.status !== 503) || ++failed > 20) throw e;
+    }
+    if (!last) await sleep(1, signal);
+  }
+}
+
+/**
+ * Note is the line of a pane that says that something is computed, or what is wrong. task(fn) returns a function
+ * that runs fn(signal, ...args): what is superseded is aborted, and errors are said in words.
+ */
+export class Note {
+  constructor() {
+    this.el = h("div", { class: "status", "aria-live": "polite" });
+    this.tasks = 0;
+  }
+
+  task(fn) {
+    let running = null;
+    const run = async (...args) => {
+      running?.abort();
+      const mine = new AbortController();
+      running = mine;
+      const slow = setTimeout(() => this.busy("runs.busy"), 250);
+      try {
+        await fn(mine.signal, ...args);
+        if (running === mine) this.clear();
+      } catch (e) {
+        if (running === mine && e.name !== "AbortError") this.fail(e);
+      } finally {
+        clearTimeout(slow);
+        if (running === mine) running = null;
+      }
+    };
+    run.stop = () => running?.abort();
+    return run;
+  }
+
+  busy(key, holes) { this.el.replaceChildren(say(h("p", { class: "muted" }), key, holes)); }
+
+  waiting = (s) => this.busy("runs.waiting", { s });
+
+  clear() { this.el.replaceChildren(); }
+
+  fail(e) { this.el.replaceChildren(h("p", { class: "notice error", role: "alert" }, e.message)); }
+}
