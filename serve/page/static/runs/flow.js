@@ -130,12 +130,14 @@ export function open(place, { model, run }) {
     try {
       const [v] = await marginals.logp([[x, y]], clock.value, {}, { signal });
       say(reading, "runs.flow.here", { x: number(x), y: number(y), logp: number(v, 4) });
+      hint.hidden = true;
     } catch (e) {
       if (e.name !== "AbortError") note.fail(e);
     }
   });
 
   function hints() {
+    hint.hidden = false;
     const key = !plane2 ? "runs.flow.plane" : marginals.classes() === null ? "runs.flow.many"
       : model.no_density ? "runs.flow.nodensity" : conditions.guided !== null ? "runs.flow.guided" : "runs.flow.point";
     say(hint, key, { n: model.dim, why: model.no_density });

@@ -9,7 +9,7 @@ import { Note, post } from "./service.js";
 
 strings({
   en: {
-    "runs.pane.rows": "Rows", "runs.rows.about": "Marginals of samples. Give values of some columns to see the others given these.",
+    "runs.pane.rows": "Samples", "runs.rows.about": "Marginals of samples. Give values of some columns to see the others given these.",
     "runs.rows.points": "Marginals of samples, column by column.",
     "runs.rows.count": "Rows", "runs.rows.complete": "Only rows without missing values", "runs.rows.any": "any",
     "runs.rows.given": "Given values", "runs.rows.csv": "Download as CSV", "runs.rows.table": "Samples",
@@ -18,7 +18,7 @@ strings({
     "runs.rows.clear": "Give nothing",
   },
   zh: {
-    "runs.pane.rows": "行", "runs.rows.about": "样本的边缘分布。给定某些列的值，即可看到其余列的条件分布。",
+    "runs.pane.rows": "样本", "runs.rows.about": "样本的边缘分布。给定某些列的值，即可看到其余列的条件分布。",
     "runs.rows.points": "样本各列的边缘分布。",
     "runs.rows.count": "行数", "runs.rows.complete": "只要没有缺失值的行", "runs.rows.any": "任意",
     "runs.rows.given": "给定的值", "runs.rows.csv": "下载 CSV", "runs.rows.table": "样本",

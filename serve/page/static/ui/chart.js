@@ -5,6 +5,12 @@ import { h, number } from "./dom.js";
 import { label, onLang, t } from "./lang.js";
 import { onTheme } from "./theme.js";
 
+/** decades leaves of the marks of a logarithmic axis the powers of ten, where there are several. */
+function decades(splits) {
+  const is = (s) => Math.abs(Math.log10(s) % 1) < 1e-9;
+  return splits.filter(is).length > 1 ? splits.map((s) => (is(s) ? s : null)) : splits;
+}
+
 /**
  * Chart draws curves over one axis. `x` and `y` are {key, log, range}; `series` are {key, color, dash,
  * points, width, span}, in the order of the data: show([xs, ys, …]), where null is a hole, which `span` bridges. The legend has a
@@ -53,13 +59,13 @@ export class Chart {
       label: t(a.key), labelSize: 18, labelGap: 2, labelFont: "12px system-ui, sans-serif", font: "11px system-ui, sans-serif",
       stroke: color("muted"), grid: { stroke: color("grid"), width: 1 }, ticks: { stroke: color("grid"), width: 1, size: 4 },
       size, values: (_, vs) => vs.map((v) => (v === null ? "" : number(v, 3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, ""))),
-      ...(a.log ? { filter: (_, splits) => splits.map((s) => (Math.abs(Math.log10(s) % 1) < 1e-9 ? s : null)) } : {}),
+      ...(a.log ? { filter: (_, splits) => decades(splits) } : {}),
     });
     const range = (a) => (a.range ? () => a.range : undefined);
     return {
       width,
       height: this.height,
-      padding: [10, 12, 0, 0],
+      padding: [10, 22, 0, 0],
       scales: {
         x: { time: false, distr: this.x.log ? 3 : 1, range: range(this.x) },
         y: { distr: this.y.log ? 3 : 1, range: range(this.y) },
