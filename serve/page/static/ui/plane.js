@@ -1,7 +1,7 @@
 // A picture of the plane, as layers that are painted one over another.
 import { color, image, scale } from "./colors.js";
 import { h, number } from "./dom.js";
-import { label, onLang, t } from "./lang.js";
+import { label, onLang, say } from "./lang.js";
 import { onTheme } from "./theme.js";
 
 const painters = { density, points, arrows, lines, box: rectangle, text };
@@ -291,16 +291,9 @@ export function legend(items) {
       if (mark === "ring") g.stroke();
       else g.fill();
     }
-    const words = h("span", { dataset: { t: key } });
-    words.textContent = "";
-    return h("li", {}, canvas, words);
+    return h("li", {}, canvas, say(h("span"), key));
   }));
-  const words = () => {
-    paint();
-    for (const el of list.querySelectorAll("[data-t]")) el.textContent = t(el.dataset.t);
-  };
-  onTheme(words);
-  onLang(words);
-  words();
+  onTheme(paint);
+  paint();
   return list;
 }
