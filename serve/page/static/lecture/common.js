@@ -15,7 +15,7 @@ export const time = (on, value = 0.5, play = 5) => slider({
 });
 
 /** draw is a button for other random numbers: seed() is the present one. */
-export function draw(on) {
-  let seed = 1;
+export function draw(on, first = 1) {
+  let seed = first;
   return { el: button({ key: "seed", on: () => { seed++; on(); } }), seed: () => seed };
 }

@@ -15,7 +15,7 @@ function figure(host) {
   const planes = names.map((n) => new Plane({ name: `diffusion.picture${n}` }));
   const costs = names.map(() => h("span", { class: "muted" }));
   const alpha = new Chart({ name: "diffusion.factor", height: 200, x: { key: "diffusion.timename" }, y: { key: "diffusion.alphaname" }, series });
-  const sigma = new Chart({ name: "diffusion.width", height: 200, x: { key: "diffusion.timename" }, y: { key: "diffusion.sigmaname", log: true }, series });
+  const sigma = new Chart({ name: "diffusion.width", height: 200, x: { key: "diffusion.timename" }, y: { key: "diffusion.sigmaname", log: 10 }, series });
   const paint = () => {
     if (!last) return;
     alpha.at(t.value);
@@ -52,6 +52,9 @@ function figure(host) {
 export const diffusion = {
   id: "diffusion", figure, wide: true,
   equations: [["p_t(x|x_1) = \\mathcal{N}(x | x_1, \\sigma_{1-t}^2 I)", "VE"],
-    ["p_t(x|x_1) = \\mathcal{N}(x | \\alpha_{1-t} x_1, (1 - \\alpha_{1-t}^2) I), \\quad \\alpha_t = e^{-\\frac{1}{2} T(t)}", "VP"],
-    ["p_t(x|x_1) = \\mathcal{N}(x | t x_1, (1 - (1 - \\sigma_{\\min}) t)^2 I)", "OT"]],
+    ["u_t(x|x_1) = - \\frac{\\sigma'_{1-t}}{\\sigma_{1-t}} (x - x_1)", "VE"],
+    ["p_t(x|x_1) = \\mathcal{N}(x | \\alpha_{1-t} x_1, (1 - \\alpha_{1-t}^2) I)", "VP"],
+    ["\\alpha_t = e^{-\\frac{1}{2} T(t)}, \\quad T(t) = \\int_0^{\\,\\,t} \\beta(s) \\, ds", "VP"],
+    ["u_t(x|x_1) = \\frac{\\alpha'_{1-t}}{1 - \\alpha_{1-t}^2} (\\alpha_{1-t} x - x_1)", "VP"],
+  ],
 };

@@ -10,11 +10,11 @@ const names = "ABCDEFGHIJKL";
 const reach = 0.45; // of an arrow at the point, in units of its velocity
 
 function figure(host) {
-  const ask = () => request({ points: points.value, t: t.value, x: plane.at[0], y: plane.at[1], seed: again.seed() });
-  const plane = new Plane({ name: "fields.picture", at: [0.4, 0.3], pick: ask, hover: true });
+  const ask = () => request({ law: "ring", points: points.value, t: t.value, x: plane.at[0], y: plane.at[1], seed: again.seed() });
+  const plane = new Plane({ name: "fields.picture", at: [0.3, 0.5], pick: ask, hover: true });
   const t = time(ask, 0.45);
   const points = slider({ key: "fields.points", min: 2, max: 12, step: 1, value: 5, on: ask });
-  const again = draw(ask);
+  const again = draw(ask, 23);
   const bars = h("ol", { class: "bars" });
   const numbers = readout([{ key: "fields.mean", same: true }, { key: "fields.exact", same: true }]);
   host.append(h("div", { class: "stage" }, plane.el, legend([
@@ -25,13 +25,13 @@ function figure(host) {
     const n = a.weights.length;
     const here = Array.from({ length: n }, () => [q.x, q.y]).flat();
     plane.show([density(a.density),
-      { kind: "arrows", x: a.field.x, v: a.field.v, scale: 0.1, color: "muted", width: 1, alpha: 0.6 },
+      { kind: "arrows", x: a.field.x, v: a.field.v, scale: 0.1, color: "muted", width: 1, alpha: 0.85 },
       { kind: "lines", color: "data", width: 1, dash: [2, 4], alpha: 0.7,
         paths: a.weights.map((_, i) => [q.x, q.y, a.data[2 * i], a.data[2 * i + 1]]) },
       { kind: "points", x: a.data, shape: "diamond", color: "data", size: 5 },
       ...a.weights.map((_, i) => ({ kind: "text", x: [a.data[2 * i], a.data[2 * i + 1] + 0.34], text: names[i], bold: true })),
       { kind: "arrows", x: here, v: a.conditional, scale: reach, color: "data", widths: a.weights.map((w) => 1 + 4 * w),
-        alphas: a.weights.map((w) => 0.45 + 0.55 * w) },
+        alphas: a.weights.map((w) => 0.65 + 0.35 * w) },
       { kind: "arrows", x: [q.x, q.y], v: a.marginal, scale: reach, color: "field", width: 4.5 },
       { kind: "points", x: [q.x, q.y], shape: "circle", color: "ink", size: 5 }]);
     numbers.set([a.mean, a.marginal].map((v) => `(${fixed(v[0], 4)}, ${fixed(v[1], 4)})`));

@@ -6,7 +6,11 @@ import { draw, paths, time } from "./common.js";
 import { asker, density, fixed, readout, ways } from "./pane.js";
 
 function figure(host) {
-  const ask = () => request({ path: path.value, t: t.value, x: plane.at[0], y: plane.at[1], sigma_min: least.value, seed: again.seed() });
+  const ask = () => {
+    const noWidth = path.value === "vp"; // its variance is set by that of the data
+    least.input.disabled = noWidth;
+    request({ path: path.value, t: t.value, x: plane.at[0], y: plane.at[1], sigma_min: noWidth ? null : least.value, seed: again.seed() });
+  };
   const plane = new Plane({ name: "gaussian.picture", at: [2, 1.4], pick: ask });
   const t = time(ask, 0.6);
   const path = paths(ask);
@@ -20,13 +24,12 @@ function figure(host) {
   const request = asker(host, "gaussian", (a, q) => {
     const now = a.states.slice(-2 * a.n);
     plane.show([density(a.density),
-      { kind: "arrows", x: a.field.x, v: a.field.v, scale: 0.13, color: "muted", width: 1.1, alpha: 0.7 },
+      { kind: "arrows", x: a.field.x, v: a.field.v, scale: 0.08, color: "muted", width: 1.1, alpha: 0.85 },
       { kind: "lines", paths: ways(a.times, a.states, a.n), color: "field", width: 1.5, alpha: 0.7 },
       { kind: "points", x: a.states.slice(0, 2 * a.n), color: "noise", size: 2.5 },
       { kind: "points", x: now, color: "field", size: 4 },
       { kind: "points", x: [q.x, q.y], shape: "diamond", color: "data", size: 6.5 }]);
-    const gap = Math.max(...a.velocity.map((v, k) => Math.abs(v - a.equation12[k])));
-    numbers.set([`(${fixed(a.mu[0])}, ${fixed(a.mu[1])})`, fixed(a.sigma, 3), gap === 0 ? "0" : number(gap, 2)]);
+    numbers.set([`(${fixed(a.mu[0])}, ${fixed(a.mu[1])})`, fixed(a.sigma, 3), a.gap === 0 ? "0" : number(a.gap, 2)]);
   });
   ask();
 }
@@ -35,5 +38,5 @@ export const gaussian = {
   id: "gaussian", figure,
   equations: [["p_t(x|x_1) = \\mathcal{N}(x | \\mu_t(x_1), \\sigma_t(x_1)^2 I)", "10"],
     ["\\psi_t(x) = \\sigma_t(x_1) x + \\mu_t(x_1)", "11"],
-    ["u_t(x|x_1) = \\frac{\\sigma_t'(x_1)}{\\sigma_t(x_1)} (x - \\mu_t(x_1)) + \\mu_t'(x_1)", "12"]],
+    ["u_t(x|x_1) = \\frac{\\sigma'_t(x_1)}{\\sigma_t(x_1)} (x - \\mu_t(x_1)) + \\mu'_t(x_1)", "12"]],
 };

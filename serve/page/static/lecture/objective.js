@@ -9,8 +9,8 @@ import { asker, fixed, readout } from "./pane.js";
 function figure(host) {
   const losses = new Chart({ name: "objective.picture", x: { key: "objective.sname" }, y: { key: "objective.lossname" },
     series: [{ key: "objective.fmname", color: "field" }, { key: "objective.cfmname", color: "data", dash: [8, 5] }] });
-  const gap = new Chart({ name: "objective.picture2", x: { key: "objective.drawsname", log: true },
-    y: { key: "objective.gradname", log: true },
+  const gap = new Chart({ name: "objective.picture2", x: { key: "objective.drawsname", log: 2 },
+    y: { key: "objective.gradname", log: 10 },
     series: [{ key: "objective.difference", color: "third", points: true, width: 1.5 },
       { key: "objective.error", color: "muted", dash: [8, 5] }] });
   const ask = () => request({ log2n: n.value, s: s.value, seed: again.seed() });

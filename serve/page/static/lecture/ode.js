@@ -6,7 +6,7 @@ import { draw, time } from "./common.js";
 import { asker, at, readout, ways } from "./pane.js";
 
 function figure(host) {
-  const plane = new Plane({ name: "ode.picture", box: [-3.6, 3.6, -3.6, 3.6] });
+  const plane = new Plane({ name: "ode.picture", box: [-3, 3, -3, 3] });
   let last = null;
   const paint = () => {
     if (!last) return;

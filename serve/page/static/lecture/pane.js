@@ -16,7 +16,7 @@ export function section({ id, equations, figure, wide = false }, count) {
         say(h("span"), `${id}.title`)),
       say(h("p"), `${id}.text`),
       h("div", { class: "equations" }, equations.map(([tex, tag]) =>
-        h("div", { class: tex.length > 70 ? "equation long" : "equation", tabindex: 0, role: "group" }, math(tex, true),
+        h("div", { class: "equation", tabindex: 0, role: "group" }, math(tex, true),
           tag ? h("span", { class: "tag" }, `(${tag})`) : null))),
       say(h("p", { class: "hint" }), `${id}.try`)),
     host);
@@ -31,12 +31,13 @@ export function section({ id, equations, figure, wide = false }, count) {
 
 /**
  * asker returns a function that asks the service for a pane and hands the answer to show. What goes wrong
- * stands in the figure. The number of answers that were shown is in data-shown.
+ * stands in the figure. data-shown counts the answers that were shown, and data-busy is there while one
+ * is waited for.
  */
 export function asker(host, name, show) {
   const notice = h("p", { class: "notice error", role: "status", hidden: true });
   host.append(notice);
-  return latest(async (signal, query) => {
+  const request = latest(async (signal, query) => {
     let answer;
     try {
       answer = await getJSON(`/lecture/api/${name}`, query, { signal });
@@ -49,7 +50,11 @@ export function asker(host, name, show) {
     notice.hidden = true;
     show(answer, query);
     host.dataset.shown = Number(host.dataset.shown ?? 0) + 1;
-  });
+  }, { idle: () => delete host.dataset.busy });
+  return (query) => {
+    host.dataset.busy = "";
+    request(query);
+  };
 }
 
 /** density is the layer of a picture of the service. */

@@ -10,8 +10,8 @@ import { asker, at, fixed, readout, ways } from "./pane.js";
 function figure(host) {
   let last = null;
   const plane = new Plane({ name: "transport.picture" });
-  const cost = new Chart({ name: "transport.costpicture", height: 300, x: { key: "transport.nfename", log: true },
-    y: { key: "transport.errorname", log: true },
+  const cost = new Chart({ name: "transport.costpicture", height: 300, x: { key: "transport.nfename", log: 2 },
+    y: { key: "transport.errorname", log: 10 },
     series: [{ key: "path.ot", color: "field", points: true }, { key: "path.vp", color: "data", dash: [8, 4], points: true },
       { key: "path.ve", color: "second", dash: [2, 4], points: true }] });
   const paint = () => {
@@ -55,6 +55,8 @@ function figure(host) {
 
 export const transport = {
   id: "transport", figure, wide: true,
-  equations: [["\\psi_t(x) = (1 - (1 - \\sigma_{\\min}) t) x + t x_1", "14"],
-    ["\\mathcal{L}_{\\text{CFM}}(\\theta) = \\mathbb{E}_{t, q(x_1), p_0(x_0)} \\Vert v_t(\\psi_t(x_0), \\theta) - (x_1 - (1 - \\sigma_{\\min}) x_0) \\Vert^2", ""]],
+  equations: [["p_t(x|x_1) = \\mathcal{N}(x | t x_1, (1 - (1 - \\sigma_{\\min}) t)^2 I)", ""],
+    ["\\psi_t(x) = (1 - (1 - \\sigma_{\\min}) t) x + t x_1", "14"],
+    ["\\mathcal{L}_{\\text{CFM}}(\\theta) = \\mathbb{E}_{t, q(x_1), p_0(x_0)} \\Vert v_t(\\psi_t(x_0), \\theta) - \\frac{d}{dt} \\psi_t(x_0) \\Vert^2", ""],
+    ["\\frac{d}{dt} \\psi_t(x_0) = x_1 - (1 - \\sigma_{\\min}) x_0", ""]],
 };

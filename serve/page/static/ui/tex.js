@@ -60,12 +60,14 @@ class Reader {
       while (["_", "^", "'"].includes(this.left[0])) {
         const mark = this.left.shift();
         if (mark === "_") sub = this.group();
-        else sup = mark === "^" ? this.group() : m("mo", null, "′");
+        else if (mark === "^") sup = this.group();
+        else base.append("′"); // fonts do not agree on primes as superscripts
       }
       if (sub && sup) base = m("msubsup", null, base, sub, sup);
       else if (sub) base = m("msub", null, base, sub);
       else if (sup) base = m("msup", null, base, sup);
       out.push(base);
+      if (/^[∫∬]/.test(base.textContent)) out.push(m("mspace", { width: "0.25em" }));
     }
     return out;
   }
@@ -88,7 +90,10 @@ class Reader {
     if (letters[c]) return m("mi", c === "nabla" || c === "partial" ? { mathvariant: "normal" } : null, letters[c]);
     if (operators[c]) return m("mo", ["Vert", "mid"].includes(c) ? { stretchy: "false" } : null, operators[c]);
     if (large[c]) return m("mo", { largeop: "true" }, large[c]);
-    if (names.includes(c)) return m("mi", { mathvariant: "normal" }, c);
+    if (names.includes(c)) {
+      const name = m("mi", { mathvariant: "normal" }, c);
+      return "(}_^".includes(this.left[0] ?? "}") ? name : m("mrow", null, name, m("mspace", { width: "0.17em" }));
+    }
     switch (c) {
       case "frac": return m("mfrac", null, this.group(), this.group());
       case "sqrt": return m("msqrt", null, this.group());
