@@ -33,6 +33,8 @@ type Options struct {
 	Open run.OpenOptions // how they are opened
 	// Lecture adds the lecture on flow matching, a page whose pictures are computed here. It needs no run.
 	Lecture bool
+	// NoPage leaves out the page of runs, for a service that programs alone ask.
+	NoPage bool
 	// Tokens are secrets, one of which a request must bring as a bearer token; nil: none must.
 	Tokens    []string
 	MaxQueue  int           // requests that wait or are under way; default 256
@@ -233,7 +235,12 @@ func (s *Server) routes() (http.Handler, error) {
 		mux.Handle("GET "+lecture.Root, lecture.Handler())
 	}
 	foreign := http.NewCrossOriginProtection() // a page of another site may not ask through its reader's browser
-	pages, err := page.Handler(page.Options{Runs: len(s.entries) > 0, Lecture: s.o.Lecture, Version: s.o.Version})
+	rest := s.secured(foreign.Handler(s.bounded(mux)))
+	if s.o.NoPage && !s.o.Lecture {
+		return s.logged(rest), nil
+	}
+	pages, err := page.Handler(page.Options{Runs: len(s.entries) > 0 && !s.o.NoPage, Lecture: s.o.Lecture,
+		Version: s.o.Version})
 	if err != nil {
 		return nil, err
 	}
@@ -242,7 +249,7 @@ func (s *Server) routes() (http.Handler, error) {
 	for _, of := range []string{"GET /{$}", "GET /page.json", "GET /static/", "GET /lecture"} {
 		all.Handle(of, pages)
 	}
-	all.Handle("/", s.secured(foreign.Handler(s.bounded(mux))))
+	all.Handle("/", rest)
 	return s.logged(all), nil
 }
 

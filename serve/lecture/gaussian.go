@@ -2,6 +2,7 @@ package lecture
 
 import (
 	"context"
+	"math"
 
 	"flowmatch/flow"
 	"flowmatch/path"
@@ -18,14 +19,17 @@ type gaussianAnswer struct {
 	N       int        `json:"n"`     // points of noise
 	Times   numbers    `json:"times"`
 	States  numbers    `json:"states"` // ψ_t(x_0) at all times, and then at t
-	// Velocity is d/dt ψ_t(x_0), and Equation12 is u_t at ψ_t(x_0): the same vectors.
-	Velocity   numbers `json:"velocity"`
-	Equation12 numbers `json:"equation12"`
+	// Gap is the largest difference between d/dt ψ_t(x_0) and u_t at ψ_t(x_0).
+	Gap float64 `json:"gap"`
 }
 
 // gaussianPane shows equations 10 to 13.
 func gaussianPane(_ context.Context, q *query) (any, error) {
-	s := schedule(q.name("path", pathNames...), q.number("sigma_min", leftNoise, 0.02, 0.8))
+	name, least := q.name("path", pathNames...), q.number("sigma_min", leftNoise, 0.02, 0.8)
+	if name == "vp" && q.values.Has("sigma_min") {
+		q.fail("sigma_min has no effect on vp, whose width ends at 0; leave it out")
+	}
+	s := schedule(name, least)
 	t := clamped(s, q.number("t", 0.5, 0, 1))
 	x, y := q.number("x", 2, -window, window), q.number("y", 1, -window, window)
 	from := q.seed()
@@ -53,7 +57,7 @@ func gaussianPane(_ context.Context, q *query) (any, error) {
 		}
 		return x1
 	}
-	a.Field, err = drawArrows(13, func(v, at []float64) error {
+	a.Field, err = drawArrows(11, func(v, at []float64) error {
 		n := len(at) / 2
 		return path.ConditionalVelocity(flow.Batch{N: n, D: 2, X: v}, c, flow.Batch{N: n, D: 2, X: at}, all(n))
 	})
@@ -74,7 +78,12 @@ func gaussianPane(_ context.Context, q *query) (any, error) {
 		}
 		a.States = append(a.States, xt.X...)
 	}
-	a.Velocity, a.Equation12 = ut.Clone().X, make(numbers, len(ut.X))
-	err = path.ConditionalVelocity(flow.Batch{N: a.N, D: 2, X: a.Equation12}, c, xt, x1)
-	return a, err
+	v := flow.NewBatch(a.N, 2)
+	if err := path.ConditionalVelocity(v, c, xt, x1); err != nil {
+		return nil, err
+	}
+	for k := range v.X {
+		a.Gap = max(a.Gap, math.Abs(v.X[k]-ut.X[k]))
+	}
+	return a, nil
 }

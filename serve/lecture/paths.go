@@ -85,7 +85,7 @@ func costPane(ctx context.Context, q *query) (any, error) {
 	for n := 1; n <= 64; n *= 2 {
 		a.NFE = append(a.NFE, float64(n))
 	}
-	const n = 32
+	const n = 24
 	for _, name := range pathNames {
 		s := schedule(name, 0.01)
 		u, err := exact(m, s)

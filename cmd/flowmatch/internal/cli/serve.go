@@ -36,7 +36,7 @@ func (s servedResult) text(w io.Writer) {
 }
 
 type serveFlags struct {
-	lecture                                 bool
+	lecture, noPage                         bool
 	addr, tokens, cert, key, backend, pprof string
 	queue, points, nfe                      int
 	timeout, grace                          time.Duration
@@ -49,12 +49,16 @@ func (a *app) serveCommand() *cobra.Command {
 		Short: "Answer requests for samples, log-densities and imputed rows over HTTP",
 		Long: `Serve trained runs, each by the name of its folder:
 
-  GET  /                        a page that shows them, for browsers
+  GET  /                        a page for browsers that shows the runs: losses as they come, flows,
+                                images, tables; --no-page leaves it out
   GET  /v1/models               the models, and what each takes
   POST /v1/models/NAME/sample   {"n": 10, "seed": 1}: JSON, CSV, NPY, NPZ or PNG, by Accept
   POST /v1/models/NAME/stream   the same, with the states on the way, as events
   POST /v1/models/NAME/logp     {"x": [[0.1, 0.2]]}
+  POST /v1/models/NAME/field    {"x": [[0.1, 0.2]], "t": 0.5}: velocities
   POST /v1/models/NAME/impute   {"rows": [{"age": null, "city": "Rome"}]}
+  POST /v1/models/NAME/complete {"x": [[0.1, null]]}: points of which a part is known
+  GET  /v1/models/NAME/run      the training behind a model; NAME/metrics has its losses
   POST /v2/models/NAME/infer    the Open Inference Protocol of KServe and Triton
   GET  /openapi.json            all of this as an OpenAPI document
   GET  /metrics                 figures for Prometheus
@@ -67,6 +71,9 @@ Requests for one model that can share a solve do. Each point has steps of its ow
 that an answer depends on the request and its seed alone. If more than --max-queue
 requests wait, others get 429. A new checkpoint in the folder of a run is taken up
 without a lost request.
+
+The address of the page is printed and logged. A run that is being trained is served
+from its first checkpoint on; its losses can be watched before.
 
 SIGTERM or Ctrl-C ends the service: requests that it has are answered first, for
 --grace at most. The log is JSON on standard error.
@@ -90,6 +97,7 @@ machine alone.`,
 	}
 	fl := cmd.Flags()
 	fl.BoolVar(&f.lecture, "lecture", false, "serve the lecture on flow matching, at /lecture")
+	fl.BoolVar(&f.noPage, "no-page", false, "serve no page for browsers, but answers to programs alone")
 	fl.StringVar(&f.addr, "addr", "127.0.0.1:8080", "address to listen on, as HOST:PORT")
 	fl.StringVar(&f.tokens, "token-file", "",
 		"file of secrets, one a line (# begins a remark): a request must bring one as a bearer token")
@@ -108,8 +116,8 @@ machine alone.`,
 
 // options returns those of the server.
 func (f serveFlags) options(dirs []string) (serve.Options, error) {
-	o := serve.Options{Runs: dirs, Lecture: f.lecture, Open: run.OpenOptions{Backend: f.backend}, MaxQueue: f.queue, MaxPoints: f.points,
-		MaxNFE: f.nfe, Timeout: f.timeout, Version: run.Version()}
+	o := serve.Options{Runs: dirs, Lecture: f.lecture, NoPage: f.noPage, Open: run.OpenOptions{Backend: f.backend},
+		MaxQueue: f.queue, MaxPoints: f.points, MaxNFE: f.nfe, Timeout: f.timeout, Version: run.Version()}
 	for _, n := range []struct {
 		flag string
 		v    int64
@@ -150,7 +158,7 @@ func readTokens(name string) (tokens []string, err error) {
 }
 
 func (a *app) serve(cmd *cobra.Command, dirs []string, f serveFlags) (result, error) {
-	for _, name := range []string{"max-queue", "max-points", "max-nfe", "backend"} {
+	for _, name := range []string{"max-queue", "max-points", "max-nfe", "backend", "no-page"} {
 		if len(dirs) == 0 && cmd.Flags().Changed(name) {
 			return nil, usagef("--%s has no effect on the lecture; it is for runs, and no DIR is given", name)
 		}
@@ -177,7 +185,14 @@ func (a *app) serve(cmd *cobra.Command, dirs []string, f serveFlags) (result, er
 		return nil, err
 	}
 	res, start := servedResult{Address: l.Addr().String(), Models: server.Models(), Lecture: o.Lecture}, time.Now()
-	o.Log.Info("serving", "address", res.Address, "models", res.Models, "page", f.page(l.Addr()))
+	said := []any{"address", res.Address, "models", res.Models}
+	if where := f.page(l.Addr()); where != "" {
+		said = append(said, "page", where)
+		if !a.quiet && !a.json {
+			fmt.Fprintf(a.stdout, "page    %s\n", where)
+		}
+	}
+	o.Log.Info("serving", said...)
 	a.leave.unsaved.Store(true) // requests under way are answered first
 	defer a.leave.unsaved.Store(false)
 	err = server.Serve(cmd.Context(), l, f.grace, [2]string{f.cert, f.key})
@@ -185,8 +200,11 @@ func (a *app) serve(cmd *cobra.Command, dirs []string, f serveFlags) (result, er
 	return res, err
 }
 
-// page is the address for browsers.
+// page is the address for browsers; empty: there is no page.
 func (f serveFlags) page(at net.Addr) string {
+	if f.noPage && !f.lecture {
+		return ""
+	}
 	scheme, host, to := "http", at.String(), ""
 	if f.cert != "" {
 		scheme = "https"

@@ -72,6 +72,9 @@ func TestAServiceAnswersUntilItsEnd(t *testing.T) {
 	}
 	stop()
 	<-ended
+	if !strings.Contains(out.String(), "page    http://"+addresses["serving"]+"/\n") {
+		t.Errorf("the address of the page is not printed: %q", out)
+	}
 	if !strings.Contains(out.String(), "served") || !strings.Contains(out.String(), addresses["serving"]) {
 		t.Errorf("at the end: %q", out)
 	}

@@ -1,8 +1,48 @@
-// The lecture.
-import { say, strings } from "../ui/lang.js";
+// The lecture: eight panes, in its order.
+import "./texts.js";
 import { h } from "../ui/dom.js";
+import { label, onLang, say, t } from "../ui/lang.js";
 import { shell } from "../ui/shell.js";
+import { density } from "./density.js";
+import { diffusion } from "./diffusion.js";
+import { fields } from "./fields.js";
+import { gaussian } from "./gaussian.js";
+import { marginal } from "./marginal.js";
+import { objective } from "./objective.js";
+import { ode } from "./ode.js";
+import { section } from "./pane.js";
+import { transport } from "./transport.js";
 
-strings({ en: { "lecture.title": "Flow Matching" }, zh: { "lecture.title": "流匹配" } });
+const panes = [ode, density, marginal, fields, objective, gaussian, diffusion, transport];
+
 shell("lecture");
-document.getElementById("content").append(say(h("h1"), "lecture.title"));
+const title = () => (document.title = t("lecture.title"));
+onLang(title);
+title();
+
+const links = panes.map((p, k) =>
+  h("a", { href: `#${p.id}` }, h("b", {}, String(k + 1)), say(h("span"), `${p.id}.short`)));
+const sections = panes.map((p, k) => section(p, k + 1));
+document.getElementById("content").append(
+  h("div", { class: "lecture" },
+    h("header", {}, say(h("h1"), "lecture.title"), say(h("p"), "lecture.about")),
+    label(h("nav", { class: "contents" }, h("ol", {}, links.map((a) => h("li", {}, a)))), "lecture.contents"),
+    h("div", { class: "panes" }, sections)));
+
+// The pane that is read now is marked.
+const mark = () => {
+  const line = 0.35 * innerHeight;
+  let now = sections.findLastIndex((s) => s.getBoundingClientRect().top < line);
+  if (now < 0) now = 0;
+  links.forEach((a, k) => {
+    if (k !== now) a.removeAttribute("aria-current");
+    else if (!a.hasAttribute("aria-current")) {
+      a.setAttribute("aria-current", "true");
+      const list = a.closest("ol");
+      list.scrollTo({ left: a.offsetLeft - (list.clientWidth - a.offsetWidth) / 2, behavior: "smooth" });
+    }
+  });
+};
+addEventListener("scroll", mark, { passive: true });
+mark();
+if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();

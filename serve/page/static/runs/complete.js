@@ -1,6 +1,6 @@
 // The pane of completion: paint what is missing of an image, and see what may be there.
 import { button, slider } from "../ui/controls.js";
-import { h } from "../ui/dom.js";
+import { h, uid } from "../ui/dom.js";
 import { label, say, strings, t } from "../ui/lang.js";
 import { Conditions, seed } from "./controls.js";
 import { paint, tile } from "./pixels.js";
@@ -143,8 +143,7 @@ export function open(place, { model, run }) {
     warnings.replaceChildren(...(made.warnings ?? []).map((w) => h("p", { class: "notice" }, w)));
   });
 
-  const file = h("input", { type: "file", accept: "image/*", class: "file" });
-  label(file, "runs.complete.file");
+  const file = h("input", { type: "file", accept: "image/*", class: "file", id: uid("file") });
   file.addEventListener("change", () => file.files[0] && load(file.files[0]).catch((e) => note.fail(e)));
   const fraction = (v, lo, hi) => v >= lo && v < hi;
   place.append(h("div", { class: "columns" },
@@ -158,7 +157,8 @@ export function open(place, { model, run }) {
         button({ key: "runs.complete.middle", on: mask((x, y) => fraction(x, wide / 4, (3 * wide) / 4) && fraction(y, high / 4, (3 * high) / 4)) })),
       brush.el, conditions.parts, number_.el, count.el, how.parts,
       button({ key: "runs.complete.go", primary: true, on: () => go() }),
-      h("div", { class: "buttons" }, button({ key: "runs.complete.image", on: () => picture() })), file)));
+      h("div", { class: "buttons" }, button({ key: "runs.complete.image", on: () => picture() })),
+      h("div", { class: "control" }, say(h("label", { for: file.id }), "runs.complete.file"), file))));
   picture().then(mask((_, y) => y >= high / 2));
   return () => {
     picture.stop();

@@ -5,7 +5,7 @@ import { h, number } from "../ui/dom.js";
 import { onLang, say, strings } from "../ui/lang.js";
 import { legend, Plane } from "../ui/plane.js";
 import { Conditions, seed, time } from "./controls.js";
-import { at, boxOf, Frames, lattice, Marginals, paths } from "./scene.js";
+import { around, at, boxOf, Frames, lattice, Marginals, paths } from "./scene.js";
 import { Note } from "./service.js";
 
 strings({
@@ -52,7 +52,6 @@ export function open(place, { model, run }) {
   let moving = null;
   let plane = null;
   let here = null;
-  let densityMost = 1;
 
   const conditions = new Conditions({ model, run }, () => restart());
   const marginals = new Marginals(model, conditions, !model.no_density);
@@ -78,8 +77,13 @@ export function open(place, { model, run }) {
   const failed = (e) => note.fail(e);
   const fieldFrames = new Frames(frames, (time_, signal) =>
     marginals.field(lattice(plane.box, coarse), time_, { signal, waiting: note.waiting }), () => paint(), failed);
-  const densityFrames = new Frames(frames, (time_, signal) =>
-    marginals.density(plane.box, fine, time_, { signal, waiting: note.waiting }), () => paint(), failed);
+  const densityFrames = new Frames(frames, async (time_, signal) => {
+    const box = around(at(moving, time_), plane.box);
+    const values = await marginals.density(box, fine, time_, { signal, waiting: note.waiting });
+    // One scale for all times would hide the noise: the most of each is what its highest cells have.
+    const max = Float64Array.from(values).sort()[Math.floor(values.length * 0.99)] || 1;
+    return { kind: "density", values, w: fine, h: fine, max, box };
+  }, () => paint(), failed);
 
   const fieldShown = () => plane2 && show.field && plane && marginals.classes() !== null;
   const densityShown = () => show.density && plane && marginals.classes() !== null && conditions.guided === null;
@@ -89,13 +93,8 @@ export function open(place, { model, run }) {
     const now = clock.value;
     const list = [];
     if (densityShown()) {
-      const values = densityFrames.get(now);
-      if (values) {
-        // One scale for all times would hide the noise: the most of each is what its 99.7th part has.
-        const sorted = Float64Array.from(values).sort();
-        densityMost = sorted[Math.floor(sorted.length * 0.997)] || 1;
-        list.push({ kind: "density", values, w: fine, h: fine, max: densityMost });
-      }
+      const image = densityFrames.get(now);
+      if (image) list.push(image);
     }
     if (show.paths) {
       const n = Math.min(120, moving.states[0].length / 2);

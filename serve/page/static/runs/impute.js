@@ -1,6 +1,6 @@
 // The pane of imputation: rows with holes are pasted, and come back filled in.
 import { button, slider } from "../ui/controls.js";
-import { h, number, uid } from "../ui/dom.js";
+import { h, number, plain, uid } from "../ui/dom.js";
 import { label, say, strings, t } from "../ui/lang.js";
 import { seed } from "./controls.js";
 import { parse, write } from "./csv.js";
@@ -55,7 +55,6 @@ function read(text, columns) {
 
 /** sum says in short what the draws of a field are. */
 function sum(values) {
-  const plain = (v) => number(v, 4).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
   if (values.every((v) => typeof v === "number")) {
     const mean = values.reduce((a, b) => a + b, 0) / values.length;
     const std = Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length);

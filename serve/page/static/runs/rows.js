@@ -1,6 +1,6 @@
 // The pane of rows: their marginals, what they are given, and a table of them.
 import { button, select, slider, toggle } from "../ui/controls.js";
-import { h, number } from "../ui/dom.js";
+import { h, plain } from "../ui/dom.js";
 import { label, say, strings } from "../ui/lang.js";
 import { legend } from "../ui/plane.js";
 import { Bars, histogram } from "./bars.js";
@@ -44,7 +44,7 @@ function inputs(columns, on) {
       delete words.dataset.t;
       words.textContent = c.name;
     } else {
-      const range = c.low === undefined ? "" : `${number(c.low, 4)} – ${number(c.high, 4)}`;
+      const range = c.low === undefined ? "" : `${plain(c.low)} – ${plain(c.high)}`;
       it = field({ text: c.name, type: c.kind === "date" ? "text" : "number", step: c.step || "any", placeholder: range, on });
     }
     const get = () => (c.levels || c.kind === "date" ? it.value : Number(it.value));
@@ -83,12 +83,13 @@ export function open(place, { model, run }) {
       bars.get(c).show(histogram(column, rows.x.map((r) => r[k]), all?.x.map((r) => r[k])), Boolean(all));
     }
     if (charts.childElementCount === 0) charts.append(...[...bars.values()].map((b) => b.el));
+    const numeric = (k) => (rows.x.some((r) => typeof r[k] === "number") ? "number" : null);
     key.replaceChildren(all ? legend([{ mark: "square", color: "field", key: "runs.rows.some" },
       { mark: "line", color: "data", key: "runs.rows.all" }]) : "");
-    table.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, model.columns.map((c) => h("th", {}, c)))),
-      h("tbody", {}, rows.x.slice(0, 12).map((r) => h("tr", {}, r.map((v) =>
-        h("td", { class: typeof v === "number" ? "number" : null },
-          v === null ? h("span", { class: "muted" }, "–") : typeof v === "number" ? number(v, 5).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "") : String(v))))))));
+    table.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, model.columns.map((c, k) => h("th", { class: numeric(k) }, c)))),
+      h("tbody", {}, rows.x.slice(0, 12).map((r) => h("tr", {}, r.map((v, k) =>
+        h("td", { class: numeric(k) },
+          v === null ? h("span", { class: "muted" }, "–") : typeof v === "number" ? plain(v, 5) : String(v))))))));
   }
 
   const request = (of) => ({ n: count.value, seed: number_.value, ...conditions.of(), ...(full?.value ? { complete: true } : {}), ...of });

@@ -50,6 +50,16 @@ export function boxOf(paths) {
   return [cx - wx, cx + wx, cy - wy, cy + wy];
 }
 
+/** around is a box around flat points, within another: what is likely is in it. */
+export function around(x, [x0, x1, y0, y1]) {
+  const ends = (k, lo, hi) => {
+    const v = x.filter((_, i) => i % 2 === k).sort((a, b) => a - b);
+    const room = 0.3 * (v.at(-1) - v[0]) + 0.02 * (hi - lo);
+    return [Math.max(lo, v[0] - room), Math.min(hi, v.at(-1) + room)];
+  };
+  return [...ends(0, x0, x1), ...ends(1, y0, y1)];
+}
+
 /** lattice returns the middles of n x n cells of a box, row by row from below. */
 export function lattice([x0, x1, y0, y1], n) {
   const x = [];

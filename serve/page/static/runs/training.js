@@ -50,7 +50,7 @@ export function open(place, { model, run, again }) {
   const chartPlace = h("div");
   const bar = h("progress", { max: 1, value: 0 });
   const metrics = [];
-  let log = true;
+  let log = 2; // the base of the axis; 0: it is not logarithmic
   let state = { training: run.training, steps: run.steps };
   const ending = new AbortController();
 
@@ -65,11 +65,17 @@ export function open(place, { model, run, again }) {
     });
     chartPlace.replaceChildren(chart.el);
   };
+  /** baseOf is the base that suits the losses: powers of ten are too far apart for most. */
+  const baseOf = () => {
+    const all = metrics.flatMap((m) => [m.loss, m.val_loss ?? m.loss]);
+    const [lo, hi] = [Math.min(...all), Math.max(...all)];
+    return !axis.value || lo <= 0 ? 0 : hi / lo > 100 ? 10 : 2;
+  };
   const draw = () => {
     if (metrics.length === 0) return;
-    const positive = metrics.every((m) => m.loss > 0 && (m.val_loss ?? 1) > 0);
-    if (log && !positive) {
-      log = false;
+    const base = baseOf();
+    if (log !== base) {
+      log = base;
       make();
     }
     chart.show([metrics.map((m) => m.step), smooth(metrics.map((m) => m.loss), metrics.length > 200 ? 5 : 1),
@@ -93,11 +99,7 @@ export function open(place, { model, run, again }) {
       model.solver && fact("runs.solver", model.solver),
     ].filter(Boolean).flat());
   };
-  const axis = toggle({ key: "runs.loss.log", value: true, on: (on) => {
-    log = on;
-    make();
-    draw();
-  } });
+  const axis = toggle({ key: "runs.loss.log", value: true, on: () => draw() });
 
   make();
   rows();

@@ -114,9 +114,9 @@ export async function postJSON(path, body, options = {}) {
 /**
  * latest returns a function that runs fn(signal, ...args) with the arguments of the last of its calls, a
  * moment later. What is superseded is aborted, but only once it took `patience` milliseconds: so a slider
- * that moves shows states on its way.
+ * that moves shows states on its way. idle() is called when nothing is left to do.
  */
-export function latest(fn, wait = 15, patience = 400) {
+export function latest(fn, { wait = 15, patience = 400, idle = null } = {}) {
   let next = null;
   let timer = null;
   let running = null;
@@ -129,6 +129,7 @@ export function latest(fn, wait = 15, patience = 400) {
       if (e.name !== "AbortError") console.error(e);
     } finally {
       if (running === mine) running = null;
+      if (!running && !timer) idle?.();
     }
   };
   const attempt = () => {

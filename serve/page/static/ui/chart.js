@@ -5,16 +5,18 @@ import { h, number } from "./dom.js";
 import { label, onLang, t } from "./lang.js";
 import { onTheme } from "./theme.js";
 
-/** decades leaves of the marks of a logarithmic axis the powers of ten, where there are several. */
-function decades(splits) {
-  const is = (s) => Math.abs(Math.log10(s) % 1) < 1e-9;
-  return splits.filter(is).length > 1 ? splits.map((s) => (is(s) ? s : null)) : splits;
+/** powers are those of a base from min to max. */
+function powers(base, min, max) {
+  const out = [];
+  for (let k = Math.ceil(Math.log(min) / Math.log(base) - 1e-9); base ** k <= max * 1.000001; k++) out.push(base ** k);
+  return out;
 }
 
 /**
- * Chart draws curves over one axis. `x` and `y` are {key, log, range}; `series` are {key, color, dash,
- * points, width, span}, in the order of the data: show([xs, ys, …]), where null is a hole, which `span` bridges. The legend has a
- * line of its own style for each, and the values under the cursor. `line` is an x that is marked.
+ * Chart draws curves over one axis. `x` and `y` are {key, log, range}, where log is the base of a
+ * logarithmic axis (2 or 10); `series` are {key, color, dash, points, width, span}, in the order of the
+ * data: show([xs, ys, …]), where null is a hole, which `span` bridges. The legend has a line of its own style for each, and the values
+ * under the cursor. at(x) marks a place.
  */
 export class Chart {
   constructor({ name, x, y, series, height = 240 }) {
@@ -58,24 +60,25 @@ export class Chart {
     const axis = (a, size) => ({
       label: t(a.key), labelSize: 18, labelGap: 2, labelFont: "12px system-ui, sans-serif", font: "11px system-ui, sans-serif",
       stroke: color("muted"), grid: { stroke: color("grid"), width: 1 }, ticks: { stroke: color("grid"), width: 1, size: 4 },
-      size, values: (_, vs) => vs.map((v) => (v === null ? "" : number(v, 3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, ""))),
-      ...(a.log ? { filter: (_, splits) => decades(splits) } : {}),
+      size, values: (_, vs) => vs.map((v) => (v === null ? "" : number(v, 3)).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "")),
+      ...(a.log ? { splits: (_, k, min, max) => powers(a.log, min, max) } : {}),
     });
     const range = (a) => (a.range ? () => a.range : undefined);
     return {
       width,
       height: this.height,
-      padding: [10, 22, 0, 0],
+      padding: [10, 16, 0, 0],
+      pxAlign: 0,
       scales: {
-        x: { time: false, distr: this.x.log ? 3 : 1, range: range(this.x) },
-        y: { distr: this.y.log ? 3 : 1, range: range(this.y) },
+        x: { time: false, distr: this.x.log ? 3 : 1, log: this.x.log, range: range(this.x) },
+        y: { distr: this.y.log ? 3 : 1, log: this.y.log, range: range(this.y) },
       },
-      axes: [axis(this.x, 34), axis(this.y, 50)],
+      axes: [axis(this.x, 28), axis(this.y, 50)],
       series: [
-        { label: t(this.x.key), value: (_, v) => (v === null ? "–" : number(v, 3)) },
+        { label: t(this.x.key), value: (_, v) => (v === null ? "" : number(v, 3)) },
         ...this.series.map((s) => ({
           label: t(s.key), stroke: () => color(s.color), width: s.width ?? 2, dash: s.dash, spanGaps: s.span ?? false,
-          value: (_, v) => (v === null || v === undefined ? "–" : number(v, 3)),
+          value: (_, v) => (v === null || v === undefined ? "" : number(v, 3)),
           points: { show: s.points ?? false, size: 7, fill: () => color(s.color), stroke: () => color(s.color) },
           paths: s.width === 0 ? () => null : undefined,
         })),
@@ -88,6 +91,7 @@ export class Chart {
           const px = u.valToPos(this.mark, "x", true);
           const g = u.ctx;
           g.save();
+          g.setLineDash([]);
           g.strokeStyle = color("accent");
           g.lineWidth = 2 * (window.devicePixelRatio || 1);
           g.beginPath();

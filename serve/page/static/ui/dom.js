@@ -36,6 +36,9 @@ export function icon(...paths) {
 let count = 0;
 export const uid = (of) => `${of}-${++count}`;
 
+/** plain writes a number without zeros at its end. */
+export const plain = (x, digits = 4) => number(x, digits).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+
 /** number writes a number with so many significant digits, with a true minus sign. */
 export function number(x, digits = 3) {
   if (!Number.isFinite(x)) return Number.isNaN(x) ? "–" : x > 0 ? "∞" : "−∞";

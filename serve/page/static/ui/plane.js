@@ -1,7 +1,7 @@
 // A picture of the plane, as layers that are painted one over another.
 import { color, image, scale } from "./colors.js";
 import { h, number } from "./dom.js";
-import { label, onLang, t } from "./lang.js";
+import { label, onLang, say } from "./lang.js";
 import { onTheme } from "./theme.js";
 
 const painters = { density, points, arrows, lines, box: rectangle, text };
@@ -67,6 +67,18 @@ export class Plane {
     for (const l of this.layers) if (l.kind === "density") this.layer(l);
     this.axes();
     for (const l of this.layers) if (l.kind !== "density") this.layer(l);
+    if (this.keys) this.cross();
+  }
+
+  /** cross shows where the arrow keys are. */
+  cross() {
+    const [x, y] = this.px(...this.at);
+    for (const [style, width] of [["surface", 5], ["accent", 2]]) {
+      this.g.strokeStyle = color(style);
+      this.g.lineWidth = width;
+      line(this.g, [x - 12, y, x + 12, y]);
+      line(this.g, [x, y - 12, x, y + 12]);
+    }
   }
 
   layer(l) {
@@ -110,6 +122,7 @@ export class Plane {
     };
     let down = false;
     const go = (e, done) => {
+      this.keys = false;
       this.at = point(e);
       this.pick(...this.at, done);
     };
@@ -135,7 +148,13 @@ export class Plane {
       const step = (x1 - x0) / (e.shiftKey ? 10 : 40);
       this.at = [Math.min(x1, Math.max(x0, this.at[0] + move[0] * step)),
         Math.min(y1, Math.max(y0, this.at[1] + move[1] * step))];
+      this.keys = true;
       this.pick(...this.at, true);
+      this.paint();
+    });
+    c.addEventListener("blur", () => {
+      this.keys = false;
+      this.paint();
     });
   }
 }
@@ -200,28 +219,38 @@ function points(p, g, l) {
 }
 
 function arrows(p, g, l) {
-  g.strokeStyle = g.fillStyle = color(l.color ?? "field");
   for (let k = 0; k + 1 < l.x.length; k += 2) {
     const i = k / 2;
     const scale = l.scale ?? 1;
     const width = l.widths?.[i] ?? l.width ?? 1.5;
+    const from = p.px(l.x[k], l.x[k + 1]);
+    const to = p.px(l.x[k] + scale * l.v[k], l.x[k + 1] + scale * l.v[k + 1]);
+    g.globalAlpha = 0.7; // an edge, for arrows on a density of their own lightness
+    g.strokeStyle = g.fillStyle = color("surface");
+    arrow(g, from, to, width, 1.6);
     g.globalAlpha = l.alphas?.[i] ?? l.alpha ?? 1;
-    arrow(g, p.px(l.x[k], l.x[k + 1]), p.px(l.x[k] + scale * l.v[k], l.x[k + 1] + scale * l.v[k + 1]), width);
+    g.strokeStyle = g.fillStyle = color(l.color ?? "field");
+    arrow(g, from, to, width);
   }
 }
 
-function arrow(g, [ax, ay], [bx, by], width) {
+function arrow(g, [ax, ay], [bx, by], width, edge = 0) {
   const length = Math.hypot(bx - ax, by - ay);
   if (length < 0.5) return;
   const head = Math.min(3 + 2.4 * width, length * 0.6);
   const [ux, uy] = [(bx - ax) / length, (by - ay) / length];
-  g.lineWidth = width;
+  g.lineWidth = width + edge;
   line(g, [ax, ay, bx - ux * head * 0.8, by - uy * head * 0.8]);
   g.beginPath();
   g.moveTo(bx, by);
   g.lineTo(bx - ux * head - uy * head * 0.45, by - uy * head + ux * head * 0.45);
   g.lineTo(bx - ux * head + uy * head * 0.45, by - uy * head - ux * head * 0.45);
+  g.closePath();
   g.fill();
+  if (edge) {
+    g.lineWidth = edge;
+    g.stroke();
+  }
 }
 
 function lines(p, g, l) {
@@ -261,7 +290,7 @@ function text(p, g, l) {
 
 /**
  * legend lists what marks mean: {mark: "circle", color, key}, where marks are shapes, "line", "dash",
- * "arrow" and "scale" (a scale of densities from nothing to the most).
+ * "arrow", "box" and "scale" (a scale of densities from nothing to the most).
  */
 export function legend(items) {
   const list = h("ul", { class: "legend" });
@@ -285,22 +314,16 @@ export function legend(items) {
     } else if (mark === "line" || mark === "dash") {
       g.setLineDash(mark === "dash" ? [5, 4] : []);
       line(g, [1, 7, 23, 7]);
-    } else if (mark === "arrow") arrow(g, [1, 7], [23, 7], 2);
+    } else if (mark === "box") g.strokeRect(7, 2, 10, 10);
+    else if (mark === "arrow") arrow(g, [1, 7], [23, 7], 2);
     else {
       shape(g, mark, 12, 7, 4.5);
       if (mark === "ring") g.stroke();
       else g.fill();
     }
-    const words = h("span", { dataset: { t: key } });
-    words.textContent = "";
-    return h("li", {}, canvas, words);
+    return h("li", {}, canvas, say(h("span"), key));
   }));
-  const words = () => {
-    paint();
-    for (const el of list.querySelectorAll("[data-t]")) el.textContent = t(el.dataset.t);
-  };
-  onTheme(words);
-  onLang(words);
-  words();
+  onTheme(paint);
+  paint();
   return list;
 }

@@ -1,5 +1,5 @@
 // Equations as MathML, of the small part of TeX that the pages use: letters, numbers, operators, sub- and
-// superscripts, \frac, \sqrt, \dot, \hat, \mathbb, \text, \bigl and \bigr, and the symbols below. A library
+// superscripts, \frac, \sqrt, \dot, \hat, \mathbb, \text, \left and \right, and the symbols below. A library
 // for all of TeX has 170 kB and needs inline styles, which the policy of the pages forbids.
 const ns = "http://www.w3.org/1998/Math/MathML";
 
@@ -57,14 +57,17 @@ class Reader {
       let base = this.atom();
       let sub = null;
       let sup = null;
-      while (this.left[0] === "_" || this.left[0] === "^") {
-        if (this.left.shift() === "_") sub = this.group();
-        else sup = this.group();
+      while (["_", "^", "'"].includes(this.left[0])) {
+        const mark = this.left.shift();
+        if (mark === "_") sub = this.group();
+        else if (mark === "^") sup = this.group();
+        else base.append("′"); // fonts do not agree on primes as superscripts
       }
       if (sub && sup) base = m("msubsup", null, base, sub, sup);
       else if (sub) base = m("msub", null, base, sub);
       else if (sup) base = m("msup", null, base, sup);
       out.push(base);
+      if (/^[∫∬]/.test(base.textContent)) out.push(m("mspace", { width: "0.25em" }));
     }
     return out;
   }
@@ -78,7 +81,6 @@ class Reader {
     }
     if (/^\d/.test(t)) return m("mn", null, t);
     if (/^\p{L}$/u.test(t)) return m("mi", null, t);
-    if (t === "'") return m("mo", { lspace: "0", rspace: "0" }, "′");
     if (t === "-") return m("mo", null, "−");
     if (t[0] !== "\\") return m("mo", "()[]|".includes(t) ? { stretchy: "false" } : null, t);
     return this.command(t.slice(1));
@@ -86,9 +88,12 @@ class Reader {
 
   command(c) {
     if (letters[c]) return m("mi", c === "nabla" || c === "partial" ? { mathvariant: "normal" } : null, letters[c]);
-    if (operators[c]) return m("mo", "Vertmid".includes(c) ? { stretchy: "false" } : null, operators[c]);
+    if (operators[c]) return m("mo", ["Vert", "mid"].includes(c) ? { stretchy: "false" } : null, operators[c]);
     if (large[c]) return m("mo", { largeop: "true" }, large[c]);
-    if (names.includes(c)) return m("mi", { mathvariant: "normal" }, c);
+    if (names.includes(c)) {
+      const name = m("mi", { mathvariant: "normal" }, c);
+      return "(}_^".includes(this.left[0] ?? "}") ? name : m("mrow", null, name, m("mspace", { width: "0.17em" }));
+    }
     switch (c) {
       case "frac": return m("mfrac", null, this.group(), this.group());
       case "sqrt": return m("msqrt", null, this.group());
@@ -97,7 +102,7 @@ class Reader {
       case "mathbb": return m("mi", null, doubled[this.group().textContent]);
       case "mathcal": return m("mi", { class: "script" }, { N: "𝒩", L: "ℒ" }[this.group().textContent]);
       case "text": return m("mtext", null, this.words());
-      case "bigl": case "bigr": return m("mo", { minsize: "1.4em", maxsize: "1.4em" }, this.left.shift());
+      case "left": case "right": return m("mo", { stretchy: "true", fence: "true" }, this.left.shift());
       case ",": return m("mspace", { width: "0.18em" });
       case "quad": return m("mspace", { width: "1em" });
       case "{": case "}": return m("mo", { stretchy: "false" }, c);
