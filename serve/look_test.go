@@ -437,3 +437,17 @@ func TestStreamsOfMetricsAreBounded(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+func TestThePageCanBeLeftOut(t *testing.T) {
+	for _, without := range []bool{false, true} {
+		_, h := serving(t, func(o *Options) { o.NoPage = without })
+		for _, path := range []string{"/", "/static/runs/main.js", "/page.json"} {
+			if code, _, _ := get(t, h.URL+path); (code == http.StatusOK) == without {
+				t.Errorf("%s: %d, with NoPage %v", path, code, without)
+			}
+		}
+		if code, _, _ := get(t, h.URL+"/v1/models"); code != http.StatusOK {
+			t.Errorf("with NoPage %v there is no API", without)
+		}
+	}
+}

@@ -57,7 +57,12 @@ export function open(place, { model, run }) {
   const marginals = new Marginals(model, conditions, !model.no_density);
   const number_ = seed(() => restart());
   const count = slider({ key: "runs.flow.count", min: 50, max: 1500, step: 50, value: 400, on: () => restart() });
-  const clock = time(() => paint(), { value: 1 });
+  const clock = time(() => {
+    // Who moves the time will want the others soon.
+    fieldFrames.ahead = fieldShown();
+    densityFrames.ahead = densityShown();
+    paint();
+  }, { value: 1 });
   const layer = (key) => toggle({ key: `runs.flow.${key}`, value: show[key], on: (on) => {
     show[key] = on;
     paint();
@@ -74,16 +79,15 @@ export function open(place, { model, run }) {
   const reading = h("p", { class: "reading", "aria-live": "polite" });
   const hint = h("p", { class: "muted small" });
 
-  const failed = (e) => note.fail(e);
   const fieldFrames = new Frames(frames, (time_, signal) =>
-    marginals.field(lattice(plane.box, coarse), time_, { signal, waiting: note.waiting }), () => paint(), failed);
+    marginals.field(lattice(plane.box, coarse), time_, { signal, waiting: note.waiting }), () => paint(), note);
   const densityFrames = new Frames(frames, async (time_, signal) => {
     const box = around(at(moving, time_), plane.box);
     const values = await marginals.density(box, fine, time_, { signal, waiting: note.waiting });
     // One scale for all times would hide the noise: the most of each is what its highest cells have.
     const max = Float64Array.from(values).sort()[Math.floor(values.length * 0.99)] || 1;
     return { kind: "density", values, w: fine, h: fine, max, box };
-  }, () => paint(), failed);
+  }, () => paint(), note);
 
   const fieldShown = () => plane2 && show.field && plane && marginals.classes() !== null;
   const densityShown = () => show.density && plane && marginals.classes() !== null && conditions.guided === null;
@@ -161,8 +165,6 @@ export function open(place, { model, run }) {
       } : null });
       picture.replaceChildren(plane.el);
     }
-    fieldFrames.ahead = fieldShown();
-    densityFrames.ahead = densityShown();
     paint();
   });
 

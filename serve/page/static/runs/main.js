@@ -109,8 +109,8 @@ async function start() {
   content.append(list, chosen);
   list.setAttribute("aria-label", t("runs.choose"));
   models = await get("/v1/models");
-  await open();
   window.addEventListener("hashchange", () => open().catch(fail));
+  await open();
   // A training that goes on has new states, which are shown in the list.
   setInterval(async () => {
     try {

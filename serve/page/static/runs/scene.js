@@ -138,13 +138,14 @@ export class Marginals {
  * asks for it and returns the last that was shown. When nothing else is asked for, it asks for the others.
  */
 export class Frames {
-  constructor(count, make, on, fail) {
-    Object.assign(this, { count, make, on, fail, kept: new Map(), running: null, last: null, ahead: false, wanted: null });
+  constructor(count, make, on, note) {
+    Object.assign(this, { count, make, on, note, kept: new Map(), running: null, last: null, ahead: false, wanted: null });
   }
 
   clear() {
     this.running?.abort();
     this.running = null;
+    this.ahead = false;
     this.kept.clear();
     this.last = null;
   }
@@ -163,6 +164,7 @@ export class Frames {
   async ask(k) {
     const mine = new AbortController();
     this.running = mine;
+    this.note.begin();
     try {
       const made = await this.make(k / this.count, mine.signal);
       if (this.running !== mine) return;
@@ -173,7 +175,9 @@ export class Frames {
       if (!this.running && this.ahead) this.next();
     } catch (e) {
       if (this.running === mine) this.running = null;
-      if (e.name !== "AbortError") this.fail(e);
+      if (e.name !== "AbortError") this.note.fail(e);
+    } finally {
+      this.note.end();
     }
   }
 

@@ -113,7 +113,17 @@ export async function follow(model, each, signal) {
 export class Note {
   constructor() {
     this.el = h("div", { class: "status", "aria-live": "polite" });
-    this.tasks = 0;
+    this.under = 0;
+    this.el.dataset.busy = 0;
+    this.el.dataset.done = 0;
+  }
+
+  /** begin and end count what is under way, and what is done, for those who wait for it. */
+  begin() { this.el.dataset.busy = ++this.under; }
+
+  end() {
+    this.el.dataset.busy = --this.under;
+    this.el.dataset.done = Number(this.el.dataset.done) + 1;
   }
 
   task(fn) {
@@ -122,6 +132,7 @@ export class Note {
       running?.abort();
       const mine = new AbortController();
       running = mine;
+      this.begin();
       const slow = setTimeout(() => this.busy("runs.busy"), 250);
       try {
         await fn(mine.signal, ...args);
@@ -131,6 +142,7 @@ export class Note {
       } finally {
         clearTimeout(slow);
         if (running === mine) running = null;
+        this.end();
       }
     };
     run.stop = () => running?.abort();

@@ -1,0 +1,351 @@
+package serve
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"flowmatch/internal/browser"
+	"flowmatch/run"
+)
+
+// paged are the panes of each run of the tests of the page, in their order.
+var paged = []struct {
+	run   string
+	panes []string
+}{
+	{"moons", []string{"flow", "compare", "rows", "training"}},
+	{"five", []string{"flow", "compare", "rows", "training"}},
+	{"people", []string{"rows", "impute", "training"}},
+	{"pixels", []string{"images", "interpolate", "complete", "training"}},
+	{"bounded", []string{"rows", "training"}},
+}
+
+// paging returns the address of a service of small runs of all kinds, whose requests go through wrap, if it is
+// not nil.
+func paging(t *testing.T, wrap func(http.Handler) http.Handler) string {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := New(Options{Runs: []string{
+		trained(t, filepath.Join(dir, "moons"), "train.label_dropout=0.2"),
+		trained(t, filepath.Join(dir, "five"), "data.name=gmm", "data.dim=5", "conditional=false", "train.steps=20"),
+		tableOf(t), imageRun(t), boundedRun(t),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := s.Handler()
+	if wrap != nil {
+		handler = wrap(handler)
+	}
+	h := httptest.NewServer(handler)
+	t.Cleanup(func() {
+		h.Close()
+		s.Close()
+	})
+	return h.URL
+}
+
+// show opens a pane of a run, and waits until it has computed what it shows.
+func show(p *browser.Page, run, pane string) {
+	p.Eval(fmt.Sprintf(`location.hash = "#%s/%s"`, run, pane), nil)
+	p.Wait(fmt.Sprintf(`document.querySelector("h1")?.textContent === %q && document.querySelector("#pane-%s .status")`,
+		run, pane))
+	still(p)
+}
+
+// still waits until nothing of the pane is under way, and something is done.
+func still(p *browser.Page) {
+	p.Eval(`new Promise((f) => setTimeout(f, 40)).then(() => 0)`, nil) // sliders wait a moment before they ask
+	p.Wait(`[...document.querySelectorAll(".pane .status")].every((e) => e.dataset.busy === "0" && e.dataset.done > 0)`)
+	p.Eval(`new Promise(requestAnimationFrame).then(() => new Promise(requestAnimationFrame)).then(() => 0)`, nil)
+}
+
+// seen is all that the pane shows beside its controls: pictures and words.
+func seen(p *browser.Page) (all string) {
+	p.Eval(`[...document.querySelectorAll(".pane canvas")].map((c) => c.toDataURL()).join() +
+		[...document.querySelectorAll(".pane .reading, .pane td, .pane .notice, .pane dd")].map((e) => e.textContent).join()`,
+		&all)
+	return all
+}
+
+func TestEveryPaneOfEveryRunOpens(t *testing.T) {
+	p := browser.Open(t, browser.Options{})
+	url := paging(t, nil)
+	p.Go(url + "/")
+	p.Wait(`document.querySelectorAll(".runs a").length === 5 && document.querySelector("#pane-flow")`) // the first
+	p.Resize(390, 844) // a phone
+	for _, of := range paged {
+		for _, pane := range of.panes {
+			show(p, of.run, pane)
+			if n := p.Colors(p.Picture("#pane-" + pane)); n < 20 {
+				t.Errorf("%s/%s: the picture has %d colours", of.run, pane, n)
+			}
+			var wrong, wide int
+			p.Eval(`document.querySelectorAll(".error").length`, &wrong)
+			p.Eval(`document.documentElement.scrollWidth`, &wide)
+			if wrong > 0 || wide > 390 {
+				t.Errorf("%s/%s: %d errors, %d pixels wide of 390", of.run, pane, wrong, wide)
+			}
+		}
+		var tabs []string
+		p.Eval(`[...document.querySelectorAll(".tabs a")].map((a) => a.id.slice(4))`, &tabs)
+		if got, want := fmt.Sprint(tabs), fmt.Sprint(of.panes); got != want {
+			t.Errorf("%s has the panes %s, want %s", of.run, got, want)
+		}
+	}
+	p.Click(".language")
+	p.Wait(`document.querySelector(".tabs a").textContent === "样本"`)
+	var missing []string
+	p.Eval(`import("/static/ui/lang.js").then((m) => m.missing())`, &missing)
+	if len(missing) > 0 {
+		t.Errorf("texts in one language alone: %q", missing)
+	}
+	p.Eval(`location.hash = "#nothing"`, nil)
+	p.Wait(`document.querySelector(".error")?.textContent.includes("nothing")`)
+	complaints(t, p)
+}
+
+// change moves control k of the pane, and returns its name; empty: it is none that moves.
+const change = `(() => {
+	const c = document.querySelectorAll(".pane .control")[%d];
+	if (!c || c.hidden) return "";
+	const name = c.textContent;
+	const fire = (el, event) => el.dispatchEvent(new Event(event, {bubbles: true}));
+	const range = c.querySelector("input[type=range]");
+	const select = c.querySelector("select");
+	const other = c.querySelector("input[type=radio]:not(:checked):not(:disabled)");
+	const text = c.querySelector("input[type=number], input[type=text]");
+	const box = c.querySelector("input[type=checkbox]");
+	if (range) {
+		const middle = (Number(range.min) + Number(range.max)) / 2;
+		range.value = middle + (range.value > middle ? -0.3 : 0.3) * (range.max - range.min);
+		fire(range, "input");
+	} else if (select) {
+		select.selectedIndex = (select.selectedIndex + 1) %% select.options.length;
+		fire(select, "change");
+	} else if (text) {
+		text.value = parseFloat(text.placeholder) || Number(text.value) + 1; // a number that the data have
+		fire(text, "change");
+	} else if (other ?? box) {
+		(other ?? box).click();
+	} else {
+		return "";
+	}
+	return name;
+})()`
+
+func TestControlsOfThePageOfRunsMoveItsPictures(t *testing.T) {
+	p := browser.Open(t, browser.Options{})
+	p.Go(paging(t, nil) + "/")
+	for _, of := range []struct {
+		run, pane string
+		least     int
+	}{{"moons", "flow", 8}, {"moons", "compare", 7}, {"five", "flow", 6}, {"people", "rows", 6}, {"pixels", "images", 6},
+		{"pixels", "interpolate", 6}, {"bounded", "rows", 2}} {
+		show(p, of.run, of.pane)
+		moved, was := 0, seen(p)
+		for k := range 16 {
+			var name string
+			p.Eval(fmt.Sprintf(change, k), &name)
+			if name == "" {
+				continue
+			}
+			still(p)
+			now := seen(p)
+			if now == was {
+				t.Errorf("%s/%s: %q changes nothing", of.run, of.pane, name)
+			}
+			var box bool
+			p.Eval(fmt.Sprintf(`document.querySelectorAll(".pane .control")[%d].matches(".toggle")`, k), &box)
+			if box { // back, for others move what it hides
+				p.Eval(fmt.Sprintf(change, k), nil)
+				still(p)
+				now = seen(p)
+			}
+			moved, was = moved+1, now
+		}
+		if moved < of.least {
+			t.Errorf("%s/%s: %d controls, want at least %d", of.run, of.pane, moved, of.least)
+		}
+	}
+	complaints(t, p)
+}
+
+// The time plays, and log p is read by the mouse and by the arrow keys.
+func TestAFlowIsPlayedAndReadByHand(t *testing.T) {
+	p := browser.Open(t, browser.Options{})
+	p.Go(paging(t, nil) + "/")
+	show(p, "moons", "flow")
+	const reading = `document.querySelector(".reading").textContent`
+	p.Click("canvas.plane")
+	p.Wait(reading + `.includes("log")`)
+	var before string
+	p.Eval(reading, &before)
+	p.Eval(`document.querySelector("canvas.plane").focus()`, nil)
+	for range 5 {
+		p.Type("\u0304") // the arrow up
+	}
+	p.Wait(fmt.Sprintf(reading+` !== %q`, before))
+	p.Click("button.round")
+	p.Wait(`(() => { const v = document.querySelector(".slider input").value; return v > 0.2 && v < 1; })()`)
+	p.Click("button.round")
+	still(p)
+	complaints(t, p)
+}
+
+// What is painted over is filled in, by the mouse and by the keyboard.
+func TestImagesAreCompletedByPainting(t *testing.T) {
+	p := browser.Open(t, browser.Options{})
+	p.Go(paging(t, nil) + "/")
+	show(p, "pixels", "complete")
+	p.Wait(`document.querySelector(".easel").width === 8`)
+	p.Click(".side .buttons button") // clear
+	const easel = `document.querySelector(".easel").toDataURL()`
+	var clean, painted, more string
+	p.Eval(easel, &clean)
+	p.Click(".side > button.primary")
+	p.Wait(`document.querySelector(".error")`) // nothing is missing
+	p.Click(".easel")
+	p.Eval(easel, &painted)
+	p.Type("\u0302\u0302\u0302 ") // left, and space
+	p.Eval(easel, &more)
+	if clean == painted || painted == more {
+		t.Error("the brush paints nothing")
+	}
+	p.Click(".side > button.primary")
+	p.Wait(`document.querySelectorAll(".paint .tiles canvas").length === 6 && !document.querySelector(".error")`)
+	p.Wait(`document.querySelector(".warnings").textContent.includes("approximation")`)
+	complaints(t, p)
+}
+
+func TestRowsArePastedFilledInAndDownloaded(t *testing.T) {
+	p := browser.Open(t, browser.Options{})
+	p.Go(paging(t, nil) + "/")
+	show(p, "people", "impute")
+	p.Wait(`document.querySelectorAll("td.filled").length > 0`) // the example
+	paste := func(text string) {
+		p.Eval(fmt.Sprintf(`document.querySelector("textarea").value = %q`, text), nil)
+		p.Click(".card .buttons button.primary")
+		still(p)
+	}
+	for text, want := range map[string]string{
+		"a,b\n1,2":                    "The first line must be names",
+		"age,city\n":                  "no rows",
+		"age,city\n30":                "has 1 fields",
+		"age,city\nold,Rome":          "is no number",
+		"age,city,height\n,Paris,1.7": "Paris",
+	} {
+		paste(text)
+		var got string
+		p.Eval(`document.querySelector(".pane .error")?.textContent ?? ""`, &got)
+		if !strings.Contains(got, want) {
+			t.Errorf("of %q: %q, want %q", text, got, want)
+		}
+	}
+	p.Problems() // the browser itself reports a 422
+	paste("city;age\nRome;\nOslo;NA\n")
+	var filled, kept int
+	p.Eval(`document.querySelectorAll("td.filled").length`, &filled)
+	p.Eval(`[...document.querySelectorAll("td")].filter((e) => e.textContent === "Rome").length`, &kept)
+	if filled != 2 || kept != 1 {
+		t.Errorf("%d fields are filled in, %d kept; want 2 and 1", filled, kept)
+	}
+	show(p, "people", "rows")
+	p.Eval(`(() => {
+		const make = URL.createObjectURL;
+		URL.createObjectURL = (blob) => {
+			blob.text().then((text) => (window.saved = text));
+			return make(blob);
+		};
+	})()`, nil)
+	p.Click(".row button")
+	p.Wait(`window.saved`)
+	var csv string
+	p.Eval(`window.saved`, &csv)
+	if lines := strings.Split(strings.TrimSpace(csv), "\n"); len(lines) != 1001 || lines[0] != "age,city,height,country" {
+		t.Errorf("the file has %d lines, of which the first is %q", len(lines), lines[0])
+	}
+	complaints(t, p)
+}
+
+// A service that is busy is asked again after its Retry-After, and what is superseded is aborted.
+func TestThePageWaitsForABusyServiceAndDropsWhatIsSuperseded(t *testing.T) {
+	var refused, aborted, held atomic.Int64
+	url := paging(t, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/stream") && r.Method == http.MethodPost {
+				switch {
+				case refused.Add(1) == 1:
+					w.Header().Set("Retry-After", "1")
+					http.Error(w, `{"detail": "busy"}`, http.StatusTooManyRequests)
+					return
+				case held.Load() == 1:
+					held.Store(2)
+					var body [1]byte
+					for { // the end of the connection is seen once the body is read
+						if _, err := r.Body.Read(body[:]); err != nil {
+							break
+						}
+					}
+					<-r.Context().Done()
+					aborted.Add(1)
+					return
+				}
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	p := browser.Open(t, browser.Options{})
+	p.Go(url + "/#moons/flow")
+	p.Wait(`document.querySelector(".status")?.textContent.includes("asked again in 1 s")`)
+	p.Wait(`document.querySelector("canvas.plane")`)
+	still(p)
+	p.Problems() // the browser itself reports the 429
+	held.Store(1)
+	p.Click(".boxed") // another seed
+	p.Wait(`document.querySelector(".status").textContent.includes("Computing")`)
+	p.Click(".boxed")
+	still(p)
+	if held.Load() != 2 || aborted.Load() != 1 {
+		t.Errorf("%d requests were held and %d aborted; want 2 (one) and 1", held.Load(), aborted.Load())
+	}
+	complaints(t, p)
+}
+
+// A run that has only begun shows its losses, and the rest of it as soon as there is a checkpoint.
+func TestThePageWatchesATraining(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "young")
+	cfg, err := run.ParseConfig(nil, []string{"data.name=moons", "net.hidden=[16, 16]", "train.steps=40",
+		"train.log_every=2", "train.checkpoint_every=0", "train.batch=64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		_, err := run.Train(t.Context(), cfg, dir, run.TrainOptions{Step: func(step int, _ float64) {
+			if step == 21 {
+				close(begun)
+				<-goOn
+			}
+		}})
+		ended <- err
+	}()
+	<-begun
+	s, h := serving(t, func(o *Options) { o.Runs = []string{dir} })
+	go watch(t.Context(), s.entries, s.o.Watch, s.o.Log)
+	p := browser.Open(t, browser.Options{})
+	p.Go(h.URL + "/")
+	p.Wait(`document.querySelector("#pane-training .u-legend") && document.body.textContent.includes("step 20 of 40")`)
+	p.Wait(`document.querySelector(".facts .live") && document.querySelectorAll(".tabs a").length === 1`)
+	close(goOn)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	p.Wait(`document.querySelectorAll(".tabs a").length === 4 && document.querySelector("#pane-flow canvas")`)
+	complaints(t, p)
+}
