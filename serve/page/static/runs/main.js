@@ -1,6 +1,6 @@
 // The page of runs: which there are, and for each the panes that fit what it is.
 import { h } from "../ui/dom.js";
-import { say, strings, t } from "../ui/lang.js";
+import { label, say, strings } from "../ui/lang.js";
 import { shell } from "../ui/shell.js";
 import { get, path } from "./service.js";
 import * as complete from "./complete.js";
@@ -19,7 +19,7 @@ strings({
     "runs.table": "table, {n} columns", "runs.classes": "{n} classes", "runs.contexts": "given {n} numbers",
     "runs.live": "in training", "runs.none": "There is no run called {name}. Choose one above.",
     "runs.untrained": "The training of this run has not saved a checkpoint yet. Until then its losses are all there is.",
-    "runs.pairs": "This run makes images from images. Its own view is the completion of images.",
+    "runs.pairs": "This run makes images from images ({what}).",
   },
   zh: {
     "runs.title": "模型", "runs.choose": "模型", "runs.panes": "此模型的视图",
@@ -27,7 +27,7 @@ strings({
     "runs.table": "表格，{n} 列", "runs.classes": "{n} 个类别", "runs.contexts": "以 {n} 个数为条件",
     "runs.live": "正在训练", "runs.none": "没有名为 {name} 的模型。请在上方选择。",
     "runs.untrained": "此模型的训练还没有保存检查点。在此之前只能看到损失。",
-    "runs.pairs": "此模型由图像生成图像，只能用来补全图像。",
+    "runs.pairs": "此模型由图像生成图像（{what}）。",
   },
 });
 
@@ -92,12 +92,15 @@ async function open() {
   const now = fitting.find((p) => p.name === pane) ?? fitting[0];
   const tabs = h("nav", { class: "tabs" }, fitting.map((p) => say(h("a", {
     href: link(name, p.name), "aria-current": p === now ? "page" : null, id: `tab-${p.name}` }), `runs.pane.${p.name}`)));
-  tabs.setAttribute("aria-label", t("runs.panes"));
+  label(tabs, "runs.panes");
   const place = h("section", { class: "pane", id: `pane-${now.name}`, "aria-labelledby": `tab-${now.name}` });
   chosen.replaceChildren(h("header", { class: "head" }, h("h1", {}, name), facts(model, run)), tabs,
     model.untrained ? say(h("p", { class: "notice" }), "runs.untrained") : "",
-    model.condition ? say(h("p", { class: "notice" }), "runs.pairs") : "", place);
+    model.condition ? say(h("p", { class: "notice" }), "runs.pairs", { what: model.condition }) : "", place);
   close = now.open(place, { model, run, again: () => open().catch(fail) }) ?? null;
+  for (const nav of [list, tabs]) {
+    nav.querySelector("[aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
+  }
   document.title = `${name} · flowmatch`;
 }
 
@@ -107,7 +110,7 @@ function fail(e) {
 
 async function start() {
   content.append(list, chosen);
-  list.setAttribute("aria-label", t("runs.choose"));
+  label(list, "runs.choose");
   models = await get("/v1/models");
   window.addEventListener("hashchange", () => open().catch(fail));
   await open();

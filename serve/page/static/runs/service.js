@@ -108,7 +108,8 @@ export async function follow(model, each, signal) {
 
 /**
  * Note is the line of a pane that says that something is computed, or what is wrong. task(fn) returns a function
- * that runs fn(signal, ...args): what is superseded is aborted, and errors are said in words.
+ * that runs fn(signal, ...args): what is superseded is aborted, and errors are said in words. One that is quiet
+ * goes on for long, and says only errors.
  */
 export class Note {
   constructor() {
@@ -126,14 +127,14 @@ export class Note {
     this.el.dataset.done = Number(this.el.dataset.done) + 1;
   }
 
-  task(fn) {
+  task(fn, { quiet = false } = {}) {
     let running = null;
     const run = async (...args) => {
       running?.abort();
       const mine = new AbortController();
       running = mine;
       this.begin();
-      const slow = setTimeout(() => this.busy("runs.busy"), 250);
+      const slow = setTimeout(() => quiet || this.busy("runs.busy"), 250);
       try {
         await fn(mine.signal, ...args);
         if (running === mine) this.clear();

@@ -122,7 +122,7 @@ export function open(place, { model, run, again }) {
       if (untrained && !more.training) setTimeout(again, 1500);
     }, ending.signal);
     if (metrics.length === 0) chartPlace.replaceChildren(say(h("p", { class: "muted" }), "runs.loss.none"));
-  })();
+  }, { quiet: true })();
   const looking = untrainedWatch(model, again, ending.signal);
   return () => {
     ending.abort();
