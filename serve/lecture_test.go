@@ -138,8 +138,14 @@ func TestPicturesOfTheLectureAreMovedByHand(t *testing.T) {
 	}
 	opened(p, "diffusion")
 	p.Click("#diffusion button.round")
-	p.Wait(`document.querySelector("#diffusion .slider input").value > 0.7`)
-	p.Click("#diffusion button.round") // pause
+	p.Eval(`new Promise((done) => { // the pause comes from the page, in time on any machine
+		const look = () => {
+			if (document.querySelector("#diffusion .slider input").value <= 0.6) return setTimeout(look, 10);
+			document.querySelector("#diffusion button.round").click();
+			done(0);
+		};
+		look();
+	})`, nil)
 	var a, b float64
 	p.Eval(`Number(document.querySelector("#diffusion .slider input").value)`, &a)
 	p.Eval(`new Promise((f) => setTimeout(f, 200)).then(() => 0)`, nil)
@@ -253,6 +259,34 @@ func TestTheLectureAsksForTheToken(t *testing.T) {
 	p.Wait(`document.querySelector("#ode .figure")?.dataset.shown > 0`)
 }
 
+// The lecture needs no run, and stands beside those that there are.
+func TestTheLectureStandsBesideRuns(t *testing.T) {
+	url := lecturing(t, nil)
+	if code, body, _ := get(t, url+"/v1/models"); code != http.StatusOK || strings.TrimSpace(body) != "[]" {
+		t.Errorf("the models of the lecture alone: %d %s", code, body)
+	}
+	if code, body, _ := post(t, url+"/v1/models/moons/sample", `{"n": 1}`); code != http.StatusNotFound ||
+		!strings.Contains(body, "only the lecture is served") {
+		t.Errorf("a model of the lecture alone: %d %s", code, body)
+	}
+	_, h := serving(t, func(o *Options) { o.Lecture = true })
+	for path, want := range map[string]string{"/": "static/runs/main.js", "/lecture": "static/lecture/main.js",
+		"/page.json": `"runs":true`, "/v1/models": "moons", "/lecture/api/fields?t=0.5": `"weights"`} {
+		if code, body, _ := get(t, h.URL+path); code != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %.100s; want %s", path, code, body, want)
+		}
+	}
+	_, h = serving(t, nil)
+	for _, path := range []string{"/lecture", "/lecture/api/fields"} {
+		if code, _, _ := get(t, h.URL+path); code != http.StatusNotFound {
+			t.Errorf("%s without the lecture: %d", path, code)
+		}
+	}
+	if _, err := New(Options{}); err == nil || !strings.Contains(err.Error(), "no run to serve") {
+		t.Errorf("a server of nothing: %v", err)
+	}
+}
+
 // With FLOWMATCH_PICTURES=DIR, every pane is written into that folder in each language and theme, as
 // windows and phones show it: to be looked at.
 func TestPicturesOfTheLecture(t *testing.T) {
@@ -277,6 +311,7 @@ func TestPicturesOfTheLecture(t *testing.T) {
 		for _, id := range lectureIDs {
 			opened(p, id)
 			settled(p, id)
+			write(t, filepath.Join(dir, view.name+"-"+id+"-window.png"), p.Picture(""))
 			write(t, filepath.Join(dir, view.name+"-"+id+".png"), p.Picture("#"+id))
 		}
 		complaints(t, p)

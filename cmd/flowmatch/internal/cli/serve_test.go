@@ -40,6 +40,38 @@ func TestServicesThatCannotBe(t *testing.T) {
 // empty is a file of tokens without one.
 func empty(t *testing.T) string { return writeText(t, "token", "# none yet\n\n") }
 
+// TestTheLectureIsServedWithoutARun: and the last line says what was.
+func TestTheLectureIsServedWithoutARun(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	r, w := io.Pipe()
+	ended, out := make(chan int, 1), new(strings.Builder)
+	go func() {
+		code := execute(ctx, []string{"serve", "--lecture", "--addr", "127.0.0.1:0", "--json"}, out, w)
+		w.Close()
+		ended <- code
+	}()
+	var said struct{ Msg, Page string }
+	if err := json.NewDecoder(r).Decode(&said); err != nil || said.Msg != "serving" {
+		t.Fatalf("the log begins with %+v, %v", said, err)
+	}
+	go io.Copy(io.Discard, r)
+	resp, err := http.Get(said.Page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Body.Close(); resp.StatusCode != http.StatusOK || !strings.HasSuffix(said.Page, "/lecture") {
+		t.Errorf("%s: %s", said.Page, resp.Status)
+	}
+	stop()
+	<-ended
+	var res servedResult
+	if err := json.Unmarshal([]byte(out.String()), &res); err != nil || !res.Lecture || res.Models == nil ||
+		len(res.Models) > 0 {
+		t.Errorf("at the end: %s, %v", out, err)
+	}
+}
+
 // TestAServiceAnswersUntilItsEnd: as a command, with profiles of its own.
 func TestAServiceAnswersUntilItsEnd(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())

@@ -38,5 +38,6 @@ export const gaussian = {
   id: "gaussian", figure,
   equations: [["p_t(x|x_1) = \\mathcal{N}(x | \\mu_t(x_1), \\sigma_t(x_1)^2 I)", "10"],
     ["\\psi_t(x) = \\sigma_t(x_1) x + \\mu_t(x_1)", "11"],
+    ["\\psi_t^{-1}(y) = \\frac{y - \\mu_t(x_1)}{\\sigma_t(x_1)}", "13"],
     ["u_t(x|x_1) = \\frac{\\sigma'_t(x_1)}{\\sigma_t(x_1)} (x - \\mu_t(x_1)) + \\mu'_t(x_1)", "12"]],
 };

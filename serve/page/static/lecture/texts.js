@@ -42,7 +42,7 @@ strings({
 
     "density.short": "Continuity",
     "density.title": "A flow carries a density",
-    "density.text": "Points that are drawn from $p_0$ have another density $p_t$ later. By (3) it is the density of where a point came from, times how much the flow has squeezed its surroundings. A field generates the path $p_t$ if, and only if, the continuity equation (4) holds: mass moves, but none appears and none is lost. So the mass in a box changes by what flows in through its edge, and by nothing else.",
+    "density.text": "Points that are drawn from $p_0$ have another density $p_t$ later. By (3) it is the density of where a point came from, times how much the flow has squeezed its surroundings. A field generates the path $p_t$ if, and only if, the continuity equation (4) holds, which is the Fokker–Planck equation without diffusion: mass moves, but none appears and none is lost. So the mass in a box changes by what flows in through its edge, and by nothing else.",
     "density.try": "Click to move the box. The two numbers of each pair agree everywhere, at every time.",
     "density.half": "half the side of the box",
     "density.mass": "mass in the box",
@@ -108,7 +108,7 @@ strings({
 
     "gaussian.short": "Gaussian",
     "gaussian.title": "Gaussian conditional paths",
-    "gaussian.text": "To use (9) we choose a conditional path: a Gaussian of mean $\\mu_t$ and width $\\sigma_t$ (10), from $\\mu_0 = 0$, $\\sigma_0 = 1$ to $\\mu_1 = x_1$, $\\sigma_1 = \\sigma_{\\min}$. The map $\\psi_t$ of (11) makes it out of noise: $\\psi_t(x_0)$ is a draw from it. Its derivative by $t$ is the velocity of that draw. Put in $\\psi_t^{-1}$, and the result is the field (12), which is known in closed form.",
+    "gaussian.text": "To use (9) we choose a conditional path: a Gaussian of mean $\\mu_t$ and width $\\sigma_t$ (10), from $\\mu_0 = 0$, $\\sigma_0 = 1$ to $\\mu_1 = x_1$, $\\sigma_1 = \\sigma_{\\min}$. The map $\\psi_t$ of (11) makes it out of noise: $\\psi_t(x_0)$ is a draw from it. Its derivative by $t$ is the velocity of that draw. Put in $\\psi_t^{-1}$ of (13), and the result is the field (12), which is known in closed form.",
     "gaussian.try": "Click to choose $x_1$, and change the path. The curves are $\\psi_t(x_0)$; on OT they are straight.",
     "gaussian.sigmamin": "$\\sigma_{\\min}$",
     "gaussian.mu": "mean $\\mu_t$",
@@ -197,7 +197,7 @@ strings({
 
     "density.short": "连续性方程",
     "density.title": "流携带概率密度",
-    "density.text": "从 $p_0$ 抽取的点，之后服从另一个密度 $p_t$。由变量替换定理 (3)，它等于点的来处的密度，乘以流对其邻域的压缩程度。向量场 $v$ 生成概率密度路径 $p_t$，当且仅当连续性方程 (4) 成立：质量只会移动，既不会凭空出现，也不会消失。因此，方框里质量的变化，恰好等于从边界流入的量。",
+    "density.text": "从 $p_0$ 抽取的点，之后服从另一个密度 $p_t$。由变量替换定理 (3)，它等于点的来处的密度，乘以流对其邻域的压缩程度。向量场 $v$ 生成概率密度路径 $p_t$，当且仅当连续性方程 (4)（即没有扩散项的 Fokker–Planck 方程）成立：质量只会移动，既不会凭空出现，也不会消失。因此，方框里质量的变化，恰好等于从边界流入的量。",
     "density.try": "点击图像移动方框。在任何位置、任何时刻，每一对数都相等。",
     "density.half": "方框边长的一半",
     "density.mass": "方框内的质量",

@@ -67,7 +67,7 @@ class Reader {
       else if (sub) base = m("msub", null, base, sub);
       else if (sup) base = m("msup", null, base, sup);
       out.push(base);
-      if (/^[∫∬]/.test(base.textContent)) out.push(m("mspace", { width: "0.25em" }));
+      if (/^[∫∬]/.test(base.textContent)) out.push(m("mspace", { width: "0.35em" }));
     }
     return out;
   }
