@@ -265,8 +265,8 @@ func (s *Server) registerLook() {
 	huma.Register(s.api, huma.Operation{
 		OperationID: "watch-metrics", Method: http.MethodGet, Path: "/v1/models/{name}/metrics/stream",
 		Summary: "The metrics of a training as they are written",
-		Description: "Server-sent events: metrics, first those that there are and then those that were written since, " +
-			"and end, when the training is over (training: false) or the time of the request is (training: true).",
+		Description: "Server-sent events: metrics, first those that there are and then those that are written, and " +
+			"end, when the training is over (training: false) or the time of the request is (training: true).",
 		Responses: answers("Metrics", map[string]*huma.Schema{client.Events: data}),
 		Errors:    []int{http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 	}, s.watchMetrics)

@@ -259,7 +259,8 @@ func TestImagesAreCompletedAsTheyWereTrainedTo(t *testing.T) {
 		}
 	}
 	c := &client.Client{URL: h.URL}
-	got, err := c.Complete(t.Context(), "pixels", client.CompleteRequest{X: [][]*float64{row}, Label: client.Labels{"1"}})
+	half := client.CompleteRequest{X: [][]*float64{row}, Label: client.Labels{"1"}}
+	got, err := c.Complete(t.Context(), "pixels", half)
 	if err != nil || len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], "condition.mask") {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -285,7 +286,9 @@ func TestImagesAreCompletedAsTheyWereTrainedTo(t *testing.T) {
 	if models, err = c.Models(t.Context()); err != nil || models[0].Condition != "inpaint, mask center" {
 		t.Errorf("%+v, %v", models, err)
 	}
-	for path, body := range map[string]string{"sample": `{"n": 1}`, "logp": `{"x": [[0]]}`, "field": `{"x": [[0]], "t": 0}`} {
+	for path, body := range map[string]string{
+		"sample": `{"n": 1}`, "logp": `{"x": [[0]]}`, "field": `{"x": [[0]], "t": 0}`,
+	} {
 		code, text, _ := post(t, h.URL+"/v1/models/pixels/"+path, body)
 		if code != http.StatusUnprocessableEntity || !strings.Contains(text, "/complete") {
 			t.Errorf("%s: %d %s", path, code, text)

@@ -68,7 +68,7 @@ func still(p *browser.Page) {
 // seen is all that the pane shows beside its controls: pictures and words.
 func seen(p *browser.Page) (all string) {
 	p.Eval(`[...document.querySelectorAll(".pane canvas")].map((c) => c.toDataURL()).join() +
-		[...document.querySelectorAll(".pane .reading, .pane td, .pane .notice, .pane dd")].map((e) => e.textContent).join()`,
+		[...document.querySelectorAll(".reading, .pane td, .pane .notice, .pane dd")].map((e) => e.textContent).join()`,
 		&all)
 	return all
 }
@@ -77,7 +77,7 @@ func TestEveryPaneOfEveryRunOpens(t *testing.T) {
 	p := browser.Open(t, browser.Options{})
 	url := paging(t, nil)
 	p.Go(url + "/")
-	p.Wait(`document.querySelectorAll(".runs a").length === 5 && document.querySelector("#pane-flow")`) // the first
+	p.Wait(`document.querySelectorAll(".runs a").length === 5 && document.querySelector("#pane-flow")`)
 	p.Resize(390, 844) // a phone
 	for _, of := range paged {
 		for _, pane := range of.panes {
@@ -145,8 +145,10 @@ func TestControlsOfThePageOfRunsMoveItsPictures(t *testing.T) {
 	for _, of := range []struct {
 		run, pane string
 		least     int
-	}{{"moons", "flow", 8}, {"moons", "compare", 7}, {"five", "flow", 6}, {"people", "rows", 6}, {"pixels", "images", 6},
-		{"pixels", "interpolate", 6}, {"bounded", "rows", 2}} {
+	}{
+		{"moons", "flow", 8}, {"moons", "compare", 7}, {"five", "flow", 6}, {"people", "rows", 6},
+		{"pixels", "images", 6}, {"pixels", "interpolate", 6}, {"bounded", "rows", 2},
+	} {
 		show(p, of.run, of.pane)
 		moved, was := 0, seen(p)
 		for k := range 16 {
@@ -267,7 +269,8 @@ func TestRowsArePastedFilledInAndDownloaded(t *testing.T) {
 	p.Wait(`window.saved`)
 	var csv string
 	p.Eval(`window.saved`, &csv)
-	if lines := strings.Split(strings.TrimSpace(csv), "\n"); len(lines) != 1001 || lines[0] != "age,city,height,country" {
+	lines := strings.Split(strings.TrimSpace(csv), "\n")
+	if len(lines) != 1001 || lines[0] != "age,city,height,country" {
 		t.Errorf("the file has %d lines, of which the first is %q", len(lines), lines[0])
 	}
 	complaints(t, p)

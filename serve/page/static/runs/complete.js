@@ -44,7 +44,7 @@ export function open(place, { model, run }) {
   const canvas = h("canvas", { class: "tile easel", width: wide, height: high, tabindex: 0, role: "application" });
   const results = h("div", { class: "tiles" });
   const warnings = h("div", { class: "warnings" });
-  results.style.setProperty("--columns", 5);
+  results.style.setProperty("--columns", 3);
   label(canvas, "runs.complete.paint");
   label(results, "runs.complete.results");
   let image = null;
