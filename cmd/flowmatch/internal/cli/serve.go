@@ -88,6 +88,12 @@ machine alone.`,
 			return a.serve(cmd, args, f)
 		}),
 	}
+	f.define(cmd)
+	return cmd
+}
+
+// define declares the flags.
+func (f *serveFlags) define(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.BoolVar(&f.lecture, "lecture", false, "serve the lecture on flow matching, at /lecture")
 	fl.StringVar(&f.addr, "addr", "127.0.0.1:8080", "address to listen on, as HOST:PORT")
@@ -103,13 +109,12 @@ machine alone.`,
 	fl.StringVar(&f.pprof, "pprof", "", "loopback address of its own for profiles (net/http/pprof), as 127.0.0.1:6060")
 	fl.StringVar(&f.backend, "backend", "", "backend (default: the one of the run)")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
-	return cmd
 }
 
 // options returns those of the server.
 func (f serveFlags) options(dirs []string) (serve.Options, error) {
-	o := serve.Options{Runs: dirs, Lecture: f.lecture, Open: run.OpenOptions{Backend: f.backend}, MaxQueue: f.queue, MaxPoints: f.points,
-		MaxNFE: f.nfe, Timeout: f.timeout, Version: run.Version()}
+	o := serve.Options{Runs: dirs, Lecture: f.lecture, Open: run.OpenOptions{Backend: f.backend},
+		MaxQueue: f.queue, MaxPoints: f.points, MaxNFE: f.nfe, Timeout: f.timeout, Version: run.Version()}
 	for _, n := range []struct {
 		flag string
 		v    int64
