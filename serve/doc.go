@@ -5,5 +5,7 @@
 // is bounded, and more is refused (429). A run whose checkpoint is replaced is taken up between two
 // solves; if it cannot be read, the one before stays.
 //
+// Browsers get pages (package page), among them a lecture whose pictures package lecture computes.
+//
 // The paths and bodies are described by an OpenAPI document that the server makes of its own handlers.
 package serve

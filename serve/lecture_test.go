@@ -112,7 +112,8 @@ func TestControlsOfTheLectureMoveItsPictures(t *testing.T) {
 
 // words are the numbers below the pictures of a pane.
 func words(p *browser.Page, id string) (text string) {
-	p.Eval(fmt.Sprintf(`[...document.querySelectorAll("#%s dd, #%[1]s .bars")].map((e) => e.textContent).join()`, id), &text)
+	const js = `[...document.querySelectorAll("#%s dd, #%[1]s .bars")].map((e) => e.textContent).join()`
+	p.Eval(fmt.Sprintf(js, id), &text)
 	return text
 }
 
@@ -203,8 +204,9 @@ func TestTheLectureFitsPhonesAndKeyboards(t *testing.T) {
 			p.Eval(`new Promise((f) => setTimeout(f, 150)).then(() => {
 				const width = document.documentElement.clientWidth;
 				if (document.documentElement.scrollWidth <= width) return [];
-				return [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > width + 1)
-					.map((e) => e.tagName + "." + e.className).slice(0, 8);
+				return [...document.querySelectorAll("body *")]
+					.filter((e) => e.getBoundingClientRect().right > width + 1).slice(0, 8)
+					.map((e) => e.tagName + "." + e.className);
 			})`, &over)
 			if len(over) > 0 {
 				t.Errorf("%s at %d pixels: %q stick out", lang, width, over)
@@ -215,15 +217,16 @@ func TestTheLectureFitsPhonesAndKeyboards(t *testing.T) {
 	// From the top, the tab key comes by every control.
 	p.Eval(`(document.activeElement.blur(), scrollTo(0, 0))`, nil)
 	const mark = `document.querySelectorAll("button, input[type=range], a[href], canvas[tabindex]")`
-	p.Eval(`window.reached = new Set(), document.addEventListener("focusin", (e) => window.reached.add(e.target)), 0`, nil)
+	p.Eval(`window.reached = new Set(),
+		document.addEventListener("focusin", (e) => window.reached.add(e.target)), 0`, nil)
 	var all int
 	p.Eval(mark+`.length`, &all)
 	for range 2 * all { // groups of radios and scrolling equations are stops, too
 		p.Type("\t")
 	}
 	var left []string
-	p.Eval(`[...`+mark+`].filter((e) => !window.reached.has(e)).map((e) => e.closest("[id]").id + " " + e.outerHTML.slice(0, 80))`,
-		&left)
+	p.Eval(`[...`+mark+`].filter((e) => !window.reached.has(e))
+		.map((e) => e.closest("[id]").id + " " + e.outerHTML.slice(0, 80))`, &left)
 	if len(left) > 0 {
 		t.Errorf("%d of %d controls are not reached: %q", len(left), all, left)
 	}

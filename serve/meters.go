@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"flowmatch/internal/choice"
+	"flowmatch/serve/lecture"
 )
 
 // meters are the figures of a server, for Prometheus.
@@ -81,6 +82,11 @@ func operation(of string) string {
 	return "other"
 }
 
+// ofPage says whether a path is that of a part of a page.
+func ofPage(of string) bool {
+	return strings.HasPrefix(of, "/static/") || strings.HasPrefix(of, lecture.Root) || of == "/page.json"
+}
+
 // status remembers the status of an answer.
 type status struct {
 	http.ResponseWriter
@@ -108,8 +114,11 @@ func (s *Server) logged(next http.Handler) http.Handler {
 		s.meters.requests.WithLabelValues(op, strconv.Itoa(to.code)).Inc()
 		s.meters.seconds.WithLabelValues(op).Observe(took.Seconds())
 		level := slog.LevelInfo
-		if to.code >= http.StatusInternalServerError {
+		switch {
+		case to.code >= http.StatusInternalServerError:
 			level = slog.LevelError
+		case to.code < http.StatusBadRequest && ofPage(r.URL.Path):
+			level = slog.LevelDebug // a slider that is moved asks many times
 		}
 		s.o.Log.Log(context.WithoutCancel(r.Context()), level, "request", "id", id, "method", r.Method,
 			"path", choice.Cut(r.URL.Path), "status", to.code, "seconds", took.Seconds())

@@ -18,7 +18,7 @@ type gaussianAnswer struct {
 	Field   arrows     `json:"field"` // u_t(x|x_1) of equation 12
 	N       int        `json:"n"`     // points of noise
 	Times   numbers    `json:"times"`
-	States  numbers    `json:"states"` // ψ_t(x_0) at all times, and then at t
+	States  numbers    `json:"states"` // ψ_t(x_0) at all times, of which t is the last
 	// Gap is the largest difference between d/dt ψ_t(x_0) and u_t at ψ_t(x_0).
 	Gap float64 `json:"gap"`
 }
@@ -50,33 +50,19 @@ func gaussianPane(_ context.Context, q *query) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := func(n int) flow.Batch { // the data point, beside each of n points
-		x1 := flow.NewBatch(n, 2)
-		for i := range n {
-			copy(x1.Row(i), []float64{x, y})
-		}
-		return x1
-	}
 	a.Field, err = drawArrows(11, func(v, at []float64) error {
-		n := len(at) / 2
-		return path.ConditionalVelocity(flow.Batch{N: n, D: 2, X: v}, c, flow.Batch{N: n, D: 2, X: at}, all(n))
+		u, points := flow.Batch{N: len(v) / 2, D: 2, X: v}, flow.Batch{N: len(at) / 2, D: 2, X: at}
+		return path.ConditionalVelocity(u, c, points, repeated(x, y, points.N))
 	})
 	if err != nil {
 		return nil, err
 	}
-	x0, x1 := noise(a.N, from), all(a.N)
+	x0, x1 := noise(a.N, from), repeated(x, y, a.N)
 	lo, _ := s.Domain()
 	a.Times = between(lo, t, 40)
-	xt, ut := flow.NewBatch(a.N, 2), flow.NewBatch(a.N, 2)
-	for _, at := range append(a.Times, t) {
-		ts := make([]float64, a.N)
-		for i := range ts {
-			ts[i] = at
-		}
-		if err := path.Interpolate(xt, ut, s, ts, x0, x1); err != nil {
-			return nil, err
-		}
-		a.States = append(a.States, xt.X...)
+	var xt, ut flow.Batch
+	if a.States, xt, ut, err = along(s, a.Times, x0, x1); err != nil {
+		return nil, err
 	}
 	v := flow.NewBatch(a.N, 2)
 	if err := path.ConditionalVelocity(v, c, xt, x1); err != nil {
@@ -86,4 +72,30 @@ func gaussianPane(_ context.Context, q *query) (any, error) {
 		a.Gap = max(a.Gap, math.Abs(v.X[k]-ut.X[k]))
 	}
 	return a, nil
+}
+
+// repeated returns n times the same point.
+func repeated(x, y float64, n int) flow.Batch {
+	b := flow.NewBatch(n, 2)
+	for i := range n {
+		copy(b.Row(i), []float64{x, y})
+	}
+	return b
+}
+
+// along returns ψ_t(x_0) at all times, one time after another, and the points and their velocities at the
+// last.
+func along(s path.Scheduler, times []float64, x0, x1 flow.Batch) (states numbers, xt, ut flow.Batch, err error) {
+	xt, ut = flow.NewBatch(x0.N, 2), flow.NewBatch(x0.N, 2)
+	ts := make([]float64, x0.N)
+	for _, t := range times {
+		for i := range ts {
+			ts[i] = t
+		}
+		if err := path.Interpolate(xt, ut, s, ts, x0, x1); err != nil {
+			return nil, xt, ut, err
+		}
+		states = append(states, xt.X...)
+	}
+	return states, xt, ut, nil
 }

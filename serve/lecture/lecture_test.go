@@ -56,14 +56,15 @@ func TestEulerLeavesATurnAsItsFormulaSays(t *testing.T) {
 	}
 	near(t, "the error", a.Euler.Error, math.Sqrt(sum/float64(a.N)), 1e-6)
 	if a.Euler.NFE != 16 || a.Control.Error > 1e-5 || a.Control.NFE <= 16 {
-		t.Errorf("Euler took %d evaluations; dopri5 %d, with an error of %g", a.Euler.NFE, a.Control.NFE, a.Control.Error)
+		t.Errorf("Euler took %d evaluations; dopri5 %d, with an error of %g", a.Euler.NFE, a.Control.NFE,
+			a.Control.Error)
 	}
 }
 
 // The mass of a box changes by what flows through its edge, and log p_t by equation 3 is the mixture's own.
 func TestMassIsNeitherMadeNorLost(t *testing.T) {
-	for _, query := range []string{"t=0", "t=0.3&x=1&y=-1&half=1.5", "t=0.6&law=ring&x=2&y=1", "t=0.9&law=two&x=-1&y=-1",
-		"t=1&law=ring&x=1.5&half=2", "t=1e-5&x=-4&y=4&half=0.1"} {
+	for _, query := range []string{"t=0", "t=0.3&x=1&y=-1&half=1.5", "t=0.6&law=ring&x=2&y=1",
+		"t=0.9&law=two&x=-1&y=-1", "t=1&law=ring&x=1.5&half=2", "t=1e-5&x=-4&y=4&half=0.1"} {
 		a := computed[densityAnswer](t, densityPane, query)
 		near(t, query+": the rate", a.Box.Rate, -a.Box.Flux, 1e-5)
 		near(t, query+": log p", a.Trace.LogP, a.Trace.Exact, 1e-5)
@@ -80,7 +81,8 @@ func TestMassIsNeitherMadeNorLost(t *testing.T) {
 
 // The weighted mean of the conditional fields is the marginal field, for any point and time.
 func TestTheMarginalFieldIsTheMeanOfTheConditionalOnes(t *testing.T) {
-	for _, query := range []string{"t=0", "t=0.5", "t=1&x=-3&y=2", "t=0.7&points=12&law=ring&seed=3", "t=0.2&points=1"} {
+	for _, query := range []string{"t=0", "t=0.5", "t=1&x=-3&y=2", "t=0.7&points=12&law=ring&seed=3",
+		"t=0.2&points=1"} {
 		a := computed[fieldsAnswer](t, fieldsPane, query)
 		sum := 0.0
 		for _, w := range a.Weights {
@@ -116,7 +118,8 @@ func TestDrawsOfTheMarginalPathHaveItsMoments(t *testing.T) {
 			near(t, query+": the variance", square, a.Sigma*a.Sigma, 5*a.Sigma*a.Sigma*math.Sqrt(2/n))
 		}
 	}
-	all, one := computed[marginalAnswer](t, marginalPane, "t=1"), computed[marginalAnswer](t, marginalPane, "t=1&only=1")
+	all := computed[marginalAnswer](t, marginalPane, "t=1")
+	one := computed[marginalAnswer](t, marginalPane, "t=1&only=1")
 	if string(all.Density.Values) == string(one.Density.Values) || len(all.Density.Values) != cells*cells {
 		t.Error("the density of one point is that of all")
 	}
@@ -163,7 +166,8 @@ func text(x float64) string {
 
 // ψ_t(x_0) moves with the field of equation 12, and ends where the path says.
 func TestGaussianPathsMoveWithEquation12(t *testing.T) {
-	for _, query := range []string{"t=0.4", "path=vp&t=0.7", "path=ve&t=0.2&sigma_min=0.3", "t=1&sigma_min=0.02", "path=vp&t=0"} {
+	for _, query := range []string{"t=0.4", "path=vp&t=0.7", "path=ve&t=0.2&sigma_min=0.3", "t=1&sigma_min=0.02",
+		"path=vp&t=0"} {
 		a := computed[gaussianAnswer](t, gaussianPane, query+"&x=1.5&y=-2")
 		if a.Gap > 1e-9*math.Max(1, math.Abs(a.DSigma)) {
 			t.Errorf("%s: the gap is %g", query, a.Gap)
@@ -316,7 +320,8 @@ func TestAnswersAreTheSameEachTime(t *testing.T) {
 			t.Errorf("%s: the seed has no effect", name)
 		}
 	}
-	if b, err := json.Marshal(numbers{1, math.NaN(), math.Inf(-1), 1.0 / 3}); err != nil || string(b) != "[1,null,null,0.333333]" {
+	b, err := json.Marshal(numbers{1, math.NaN(), math.Inf(-1), 1.0 / 3})
+	if err != nil || string(b) != "[1,null,null,0.333333]" {
 		t.Errorf("numbers are %s, %v", b, err)
 	}
 }

@@ -105,10 +105,7 @@ func fieldsPane(_ context.Context, q *query) (any, error) {
 	if err := u.Velocity(a.Marginal[:], t, []float64{x, y}); err != nil {
 		return nil, err
 	}
-	at := flow.NewBatch(points, 2) // the same x beside each data point
-	for i := range at.N {
-		copy(at.Row(i), []float64{x, y})
-	}
+	at := repeated(x, y, points) // the same x beside each data point
 	c, v := s.At(t), flow.NewBatch(points, 2)
 	if err := path.ConditionalVelocity(v, c, at, x1); err != nil {
 		return nil, err

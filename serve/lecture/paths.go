@@ -153,17 +153,9 @@ func pairsPane(_ context.Context, q *query) (any, error) {
 	a.Times = between(0, 1, 40)
 	for k, t := range a.Times {
 		a.Times[k] = clamped(s, t)
-		ts := make([]float64, n)
-		for i := range ts {
-			ts[i] = a.Times[k]
-		}
-		xt, ut := flow.NewBatch(n, 2), flow.NewBatch(n, 2)
-		if err := path.Interpolate(xt, ut, s, ts, x0, x1); err != nil {
-			return nil, err
-		}
-		a.States = append(a.States, xt.X...)
 	}
-	return a, nil
+	a.States, _, _, err = along(s, a.Times, x0, x1)
+	return a, err
 }
 
 // meanSquare is the mean of |x − y|² over the rows.

@@ -47,7 +47,8 @@ func TestFilesAreServedWithTheirTypesAndThePolicy(t *testing.T) {
 			t.Errorf("%s: browsers may guess its type", path)
 		}
 		again := get(h, path, "If-None-Match", r.Header.Get("ETag"))
-		if body, err := io.ReadAll(again.Body); again.StatusCode != http.StatusNotModified || len(body) > 0 || err != nil {
+		body, err := io.ReadAll(again.Body)
+		if again.StatusCode != http.StatusNotModified || len(body) > 0 || err != nil {
 			t.Errorf("%s: asked again: %d with %d bytes", path, again.StatusCode, len(body))
 		}
 	}

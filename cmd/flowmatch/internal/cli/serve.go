@@ -95,6 +95,12 @@ machine alone.`,
 			return a.serve(cmd, args, f)
 		}),
 	}
+	f.define(cmd)
+	return cmd
+}
+
+// define declares the flags.
+func (f *serveFlags) define(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.BoolVar(&f.lecture, "lecture", false, "serve the lecture on flow matching, at /lecture")
 	fl.BoolVar(&f.noPage, "no-page", false, "serve no page for browsers, but answers to programs alone")
@@ -111,7 +117,6 @@ machine alone.`,
 	fl.StringVar(&f.pprof, "pprof", "", "loopback address of its own for profiles (net/http/pprof), as 127.0.0.1:6060")
 	fl.StringVar(&f.backend, "backend", "", "backend (default: the one of the run)")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
-	return cmd
 }
 
 // options returns those of the server.

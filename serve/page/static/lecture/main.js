@@ -30,6 +30,7 @@ document.getElementById("content").append(
     h("div", { class: "panes" }, sections)));
 
 // The pane that is read now is marked.
+const still = matchMedia("(prefers-reduced-motion: reduce)");
 const mark = () => {
   const line = 0.35 * innerHeight;
   let now = sections.findLastIndex((s) => s.getBoundingClientRect().top < line);
@@ -39,7 +40,7 @@ const mark = () => {
     else if (!a.hasAttribute("aria-current")) {
       a.setAttribute("aria-current", "true");
       const list = a.closest("ol");
-      list.scrollTo({ left: a.offsetLeft - (list.clientWidth - a.offsetWidth) / 2, behavior: "smooth" });
+      list.scrollTo({ left: a.offsetLeft - (list.clientWidth - a.offsetWidth) / 2, behavior: still.matches ? "auto" : "smooth" });
     }
   });
 };
