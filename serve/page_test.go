@@ -25,29 +25,27 @@ var paged = []struct {
 	{"bounded", []string{"rows", "training"}},
 }
 
-// paging returns the address of a service of small runs of all kinds, whose requests go through wrap, if it is
-// not nil.
-func paging(t *testing.T, wrap func(http.Handler) http.Handler) string {
-	t.Helper()
+func TestThePageOfRuns(t *testing.T) {
 	dir := t.TempDir()
-	s, err := New(Options{Runs: []string{
-		trained(t, filepath.Join(dir, "moons"), "train.label_dropout=0.2"),
-		trained(t, filepath.Join(dir, "five"), "data.name=gmm", "data.dim=5", "conditional=false", "train.steps=20"),
-		tableOf(t), imageRun(t), boundedRun(t),
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler := s.Handler()
-	if wrap != nil {
-		handler = wrap(handler)
-	}
-	h := httptest.NewServer(handler)
-	t.Cleanup(func() {
-		h.Close()
-		s.Close()
+	_, h := serving(t, func(o *Options) {
+		o.Runs = []string{
+			trained(t, filepath.Join(dir, "moons"), "train.label_dropout=0.2"),
+			trained(t, filepath.Join(dir, "five"), "data.name=gmm", "data.dim=5", "conditional=false", "train.steps=20"),
+			tableOf(t), imageRun(t), boundedRun(t),
+		}
 	})
-	return h.URL
+	for _, c := range []struct {
+		name string
+		test func(t *testing.T, url string)
+	}{
+		{"every pane opens", everyPaneOpens},
+		{"controls move pictures", controlsMovePictures},
+		{"a flow is played and read by hand", flowIsPlayed},
+		{"images are completed by painting", imagesAreCompleted},
+		{"rows are pasted, filled in and downloaded", rowsAreFilledIn},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, h.URL) })
+	}
 }
 
 // show opens a pane of a run, and waits until it has computed what it shows.
@@ -73,9 +71,8 @@ func seen(p *browser.Page) (all string) {
 	return all
 }
 
-func TestEveryPaneOfEveryRunOpens(t *testing.T) {
+func everyPaneOpens(t *testing.T, url string) {
 	p := browser.Open(t, browser.Options{})
-	url := paging(t, nil)
 	p.Go(url + "/")
 	p.Wait(`document.querySelectorAll(".runs a").length === 5 && document.querySelector("#pane-flow")`)
 	p.Resize(390, 844) // a phone
@@ -139,9 +136,9 @@ const change = `(() => {
 	return name;
 })()`
 
-func TestControlsOfThePageOfRunsMoveItsPictures(t *testing.T) {
+func controlsMovePictures(t *testing.T, url string) {
 	p := browser.Open(t, browser.Options{})
-	p.Go(paging(t, nil) + "/")
+	p.Go(url + "/")
 	for _, of := range []struct {
 		run, pane string
 		least     int
@@ -179,9 +176,9 @@ func TestControlsOfThePageOfRunsMoveItsPictures(t *testing.T) {
 }
 
 // The time plays, and log p is read by the mouse and by the arrow keys.
-func TestAFlowIsPlayedAndReadByHand(t *testing.T) {
+func flowIsPlayed(t *testing.T, url string) {
 	p := browser.Open(t, browser.Options{})
-	p.Go(paging(t, nil) + "/")
+	p.Go(url + "/")
 	show(p, "moons", "flow")
 	const reading = `document.querySelector(".reading").textContent`
 	p.Click("canvas.plane")
@@ -201,9 +198,9 @@ func TestAFlowIsPlayedAndReadByHand(t *testing.T) {
 }
 
 // What is painted over is filled in, by the mouse and by the keyboard.
-func TestImagesAreCompletedByPainting(t *testing.T) {
+func imagesAreCompleted(t *testing.T, url string) {
 	p := browser.Open(t, browser.Options{})
-	p.Go(paging(t, nil) + "/")
+	p.Go(url + "/")
 	show(p, "pixels", "complete")
 	p.Wait(`document.querySelector(".easel").width === 8`)
 	p.Click(".side .buttons button") // clear
@@ -225,9 +222,9 @@ func TestImagesAreCompletedByPainting(t *testing.T) {
 	complaints(t, p)
 }
 
-func TestRowsArePastedFilledInAndDownloaded(t *testing.T) {
+func rowsAreFilledIn(t *testing.T, url string) {
 	p := browser.Open(t, browser.Options{})
-	p.Go(paging(t, nil) + "/")
+	p.Go(url + "/")
 	show(p, "people", "impute")
 	p.Wait(`document.querySelectorAll("td.filled").length > 0`) // the example
 	paste := func(text string) {
@@ -279,32 +276,33 @@ func TestRowsArePastedFilledInAndDownloaded(t *testing.T) {
 // A service that is busy is asked again after its Retry-After, and what is superseded is aborted.
 func TestThePageWaitsForABusyServiceAndDropsWhatIsSuperseded(t *testing.T) {
 	var refused, aborted, held atomic.Int64
-	url := paging(t, func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasSuffix(r.URL.Path, "/stream") && r.Method == http.MethodPost {
-				switch {
-				case refused.Add(1) == 1:
-					w.Header().Set("Retry-After", "1")
-					http.Error(w, `{"detail": "busy"}`, http.StatusTooManyRequests)
-					return
-				case held.Load() == 1:
-					held.Store(2)
-					var body [1]byte
-					for { // the end of the connection is seen once the body is read
-						if _, err := r.Body.Read(body[:]); err != nil {
-							break
-						}
+	_, plain := serving(t, nil)
+	next := plain.Config.Handler
+	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/stream") && r.Method == http.MethodPost {
+			switch {
+			case refused.Add(1) == 1:
+				w.Header().Set("Retry-After", "1")
+				http.Error(w, `{"detail": "busy"}`, http.StatusTooManyRequests)
+				return
+			case held.Load() == 1:
+				held.Store(2)
+				var body [1]byte
+				for { // the end of the connection is seen once the body is read
+					if _, err := r.Body.Read(body[:]); err != nil {
+						break
 					}
-					<-r.Context().Done()
-					aborted.Add(1)
-					return
 				}
+				<-r.Context().Done()
+				aborted.Add(1)
+				return
 			}
-			next.ServeHTTP(w, r)
-		})
-	})
+		}
+		next.ServeHTTP(w, r)
+	}))
+	t.Cleanup(h.Close)
 	p := browser.Open(t, browser.Options{})
-	p.Go(url + "/#moons/flow")
+	p.Go(h.URL + "/#moons/flow")
 	p.Wait(`document.querySelector(".status")?.textContent.includes("asked again in 1 s")`)
 	p.Wait(`document.querySelector("canvas.plane")`)
 	still(p)
@@ -315,7 +313,7 @@ func TestThePageWaitsForABusyServiceAndDropsWhatIsSuperseded(t *testing.T) {
 	p.Click(".boxed")
 	still(p)
 	if held.Load() != 2 || aborted.Load() != 1 {
-		t.Errorf("%d requests were held and %d aborted; want 2 (one) and 1", held.Load(), aborted.Load())
+		t.Errorf("held is %d and %d requests were aborted; want 2 (one was held) and 1", held.Load(), aborted.Load())
 	}
 	complaints(t, p)
 }

@@ -13,14 +13,20 @@ import (
 func TestThePageOfRunsInABrowser(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle("/", handler(t, Options{Runs: true, Lecture: true}))
-	mux.HandleFunc("GET /v1/models", func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "Bearer sesame" {
-			http.Error(w, "a bearer token is needed", http.StatusUnauthorized)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Write([]byte(`[{"name": "moons", "step": 50, "dim": 2, "weights": 1234}]`))
-	})
+	const model = `{"name": "moons", "step": 0, "untrained": "not yet"}`
+	for path, answer := range map[string]string{
+		"/v1/models": "[" + model + "]", "/v1/models/moons": model,
+		"/v1/models/moons/run":            `{"name": "moons", "steps": 9, "data": "moons", "settings": "seed: 1"}`,
+		"/v1/models/moons/metrics/stream": "event: end\ndata: {\"training\": false}\n\n",
+	} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Authorization") != "Bearer sesame" {
+				http.Error(w, "a bearer token is needed", http.StatusUnauthorized)
+				return
+			}
+			w.Write([]byte(answer))
+		})
+	}
 	h := httptest.NewServer(mux)
 	defer h.Close()
 	p := browser.Open(t, browser.Options{})
@@ -29,10 +35,11 @@ func TestThePageOfRunsInABrowser(t *testing.T) {
 	p.Problems() // the browser itself reports the 401
 	p.Click("dialog input")
 	p.Type("sesame\r")
-	p.Wait(`document.body.textContent.includes("moons")`)
+	p.Wait(`document.body.textContent.includes("seed: 1")`)
 	p.Wait(`document.querySelectorAll(".pages a").length === 2`)
 	p.Click(".language")
-	p.Wait(`document.documentElement.lang === "zh-Hans" && document.querySelector("h1").textContent.includes("模型")`)
+	p.Wait(`document.documentElement.lang === "zh-Hans" && document.querySelector("h1").textContent === "moons" &&
+		document.querySelector(".tabs").textContent === "训练"`)
 	p.Click(".tool:not(.language)")
 	p.Wait(`document.documentElement.dataset.theme === "dark"`)
 	if found := p.Problems(); len(found) > 0 {
