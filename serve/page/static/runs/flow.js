@@ -12,7 +12,7 @@ strings({
   en: {
     "runs.pane.flow": "Flow", "runs.flow.name": "Particles, field and density of the flow at a time",
     "runs.flow.about": "Noise ($t=0$) becomes data ($t=1$): the particles follow $\\dot x = u_t(x)$.",
-    "runs.flow.count": "Particles", "runs.flow.particles": "Particles", "runs.flow.paths": "Trajectories",
+    "runs.flow.count": "Number of particles", "runs.flow.particles": "Particles", "runs.flow.paths": "Trajectories",
     "runs.flow.field": "Velocity field", "runs.flow.density": "Density", "runs.flow.horizontal": "Horizontal",
     "runs.flow.vertical": "Vertical", "runs.flow.less": "less", "runs.flow.more": "more likely",
     "runs.flow.here": "At {x}, {y}: $\\log p_t(x)$ = {logp}",
@@ -42,7 +42,7 @@ export const fits = ({ model }) => !model.untrained && !model.shape && !model.ki
   !model.bounds;
 
 const times = Array.from({ length: 31 }, (_, k) => k / 30);
-const [fine, coarse, frames] = [44, 17, 20];
+const [fine, coarse, frames] = [44, window.innerWidth < 600 ? 12 : 17, 20];
 
 export function open(place, { model, run }) {
   const plane2 = model.dim === 2;

@@ -74,7 +74,7 @@ export function open(place, { model, run }) {
   });
 
   place.append(h("div", { class: "columns" },
-    h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.images.about"), grid, h("div", { class: "under" }, clock.el), note.el),
+    h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.images.about"), grid, h("div", { class: "under full" }, clock.el), note.el),
     h("div", { class: "card side" }, number_.el, conditions.parts, each.el, how.parts,
       button({ key: "runs.images.draw", primary: true, on: again }))));
   restart();
