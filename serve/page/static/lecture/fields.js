@@ -34,7 +34,7 @@ function figure(host) {
         alphas: a.weights.map((w) => 0.65 + 0.35 * w) },
       { kind: "arrows", x: [q.x, q.y], v: a.marginal, scale: reach, color: "field", width: 4.5 },
       { kind: "points", x: [q.x, q.y], shape: "circle", color: "ink", size: 5 }]);
-    numbers.set([a.mean, a.marginal].map((v) => `(${fixed(v[0], 4)}, ${fixed(v[1], 4)})`));
+    numbers.set([a.mean, a.marginal].map((v) => `(${fixed(v[0], 3)}, ${fixed(v[1], 3)})`));
     bars.replaceChildren(...a.weights.map((w, i) => {
       const fill = h("span", { class: "fill" });
       fill.style.width = `${100 * w}%`;

@@ -200,7 +200,7 @@ export function shape(g, kind, x, y, r) {
 }
 
 function points(p, g, l) {
-  const r = l.size ?? 3;
+  const r = (l.size ?? 3) * Math.min(1, Math.max(0.6, p.w / 380)); // smaller marks in small pictures
   g.globalAlpha = l.alpha ?? 1;
   g.fillStyle = color(l.color ?? "data");
   g.strokeStyle = color("surface");
