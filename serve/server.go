@@ -139,17 +139,22 @@ func (s *Server) Models() []string {
 	return names
 }
 
-// Handler answers requests.
-func (s *Server) Handler() http.Handler { return s.handler }
+// Handler answers requests, whatever host they name; [Server.Serve] refuses some.
+func (s *Server) Handler() http.Handler { return s.logged(s.handler) }
 
 // OpenAPI returns the OpenAPI document of the server, as JSON.
 func (s *Server) OpenAPI() ([]byte, error) { return s.api.OpenAPI().MarshalJSON() }
 
 // Serve answers requests from l until ctx ends; then those under way are answered, for grace at most, and
 // new ones refused. tls are the files of a certificate and its key; empty: requests are not encrypted.
+// On a loopback address a server without tokens refuses requests that name another host than this machine.
 func (s *Server) Serve(ctx context.Context, l net.Listener, grace time.Duration, tls [2]string) error {
+	handler := s.handler
+	if s.o.Tokens == nil && Loopback(l.Addr()) {
+		handler = localHosts(handler, ", or the service must have tokens")
+	}
 	server := &http.Server{
-		Handler: s.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: s.logged(handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ReadTimeout: s.o.Timeout, WriteTimeout: 2 * s.o.Timeout, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelWarn),
 	}
@@ -237,7 +242,7 @@ func (s *Server) routes() (http.Handler, error) {
 	foreign := http.NewCrossOriginProtection() // a page of another site may not ask through its reader's browser
 	rest := s.secured(foreign.Handler(s.bounded(mux)))
 	if s.o.NoPage && !s.o.Lecture {
-		return s.logged(rest), nil
+		return rest, nil
 	}
 	pages, err := page.Handler(page.Options{Runs: len(s.entries) > 0 && !s.o.NoPage, Lecture: s.o.Lecture,
 		Version: s.o.Version})
@@ -250,7 +255,7 @@ func (s *Server) routes() (http.Handler, error) {
 		all.Handle(of, pages)
 	}
 	all.Handle("/", rest)
-	return s.logged(all), nil
+	return all, nil
 }
 
 // errTimeout ends a request that takes too long.
