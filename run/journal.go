@@ -1,15 +1,14 @@
 package run
 
 import (
-	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -32,6 +31,7 @@ type Journal struct {
 	mu     sync.Mutex
 	file   fs.FileInfo // what was read of
 	read   int64       // bytes of it
+	tail   []byte      // the last of them
 	events []train.Event
 }
 
@@ -41,59 +41,90 @@ func NewJournal(dir string) *Journal { return &Journal{dir: dir} }
 // mostJournal bounds the bytes of metrics that are read: tens of millions of steps in the usual intervals.
 const mostJournal = 64 << 20
 
+// tailBytes are kept to know a file again: a few lines, whose times no two trainings share.
+const tailBytes = 512
+
 // Events returns all that there is so far, in order; none where nothing was written yet. What is returned is
 // not to be changed. A file that was replaced, as a resumed training does, is read anew.
 func (j *Journal) Events() ([]train.Event, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	name := filepath.Join(j.dir, MetricsFile)
-	info, err := os.Stat(name)
+	f, info, err := openJournal(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		j.file, j.read, j.events = nil, 0, nil
+		j.forget()
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("run: %w", err)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("run: %s is no file", name)
-	case info.Size() > mostJournal:
-		return nil, fmt.Errorf("run: %s has %d bytes; at most %d are read", name, info.Size(), mostJournal)
+		return nil, err
 	}
-	if j.file == nil || !os.SameFile(j.file, info) || info.Size() < j.read {
-		j.read, j.events = 0, nil
+	defer f.Close()
+	if !j.goesOn(f, info) {
+		j.forget()
 	}
 	j.file = info
 	if info.Size() == j.read {
 		return j.events, nil
 	}
-	return j.events, j.more(name)
+	err = j.more(f, name)
+	if err != nil && j.read > 0 { // what looked like the same file is another
+		j.forget()
+		err = j.more(f, name)
+	}
+	return j.events, err
 }
 
-// more reads the lines that were written since.
-func (j *Journal) more(name string) error {
+// openJournal opens a file of metrics, which may be replaced at any time: what is said of it is of the file that
+// is open.
+func openJournal(name string) (*os.File, fs.FileInfo, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() { // to open one might wait for ever
+		return nil, nil, fmt.Errorf("run: %s is no file", name)
+	}
 	f, err := os.Open(name)
 	if err != nil {
-		return fmt.Errorf("run: %w", err)
+		return nil, nil, fmt.Errorf("run: %w", err)
 	}
-	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		err = fmt.Errorf("run: %w", err)
+	case info.Size() > mostJournal:
+		err = fmt.Errorf("run: %s has %d bytes; at most %d are read", name, info.Size(), mostJournal)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+// goesOn says whether a file is the one that was read, with more or no lines since. Systems give the number of a
+// file that is gone to the next one, so that the bytes are compared, too.
+func (j *Journal) goesOn(f *os.File, info fs.FileInfo) bool {
+	if j.file == nil || !os.SameFile(j.file, info) || info.Size() < j.read {
+		return false
+	}
+	now := make([]byte, len(j.tail))
+	_, err := f.ReadAt(now, j.read-int64(len(now)))
+	return (err == nil || errors.Is(err, io.EOF)) && bytes.Equal(now, j.tail)
+}
+
+func (j *Journal) forget() { j.file, j.read, j.tail, j.events = nil, 0, nil, nil }
+
+// more reads the lines that were written since.
+func (j *Journal) more(f *os.File, name string) error {
 	b, err := io.ReadAll(io.NewSectionReader(f, j.read, mostJournal-j.read))
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
 	b = b[:bytes.LastIndexByte(b, '\n')+1] // the last line may be under way
-	events := j.events                     // of which readers see the start
-	lines := bufio.NewScanner(bytes.NewReader(b))
-	for lines.Scan() {
-		var e train.Event
-		if err := json.Unmarshal(bytes.TrimPrefix(lines.Bytes(), []byte("\ufeff")), &e); err != nil {
-			return fmt.Errorf("run: %s, line %d: %w", name, len(events)+1, err)
-		}
-		events = append(events, e)
+	events, err := parseEvents(j.events, b, name)
+	if err != nil {
+		return err
 	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("run: %s: %w", name, err)
-	}
-	j.read, j.events = j.read+int64(len(b)), events
+	j.read, j.events = j.read+int64(len(b)), events // of which readers see the start
+	j.tail = append(j.tail, b...)
+	j.tail = slices.Clone(j.tail[max(0, len(j.tail)-tailBytes):])
 	return nil
 }
 

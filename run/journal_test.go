@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,5 +85,62 @@ func TestPublicSettingsSayNoPaths(t *testing.T) {
 	}
 	if _, err := FolderConfig(t.TempDir()); !errors.Is(err, ErrNoRun) {
 		t.Errorf("of an empty folder: %v", err)
+	}
+}
+
+// TestAJournalKnowsAnotherFileOfTheSameNumber: systems give the inode of a file that is gone to the next one, as
+// rewriting one in place does here.
+func TestAJournalKnowsAnotherFileOfTheSameNumber(t *testing.T) {
+	line := func(step int, seconds float64) string {
+		text, err := metricsLine(train.Event{Step: step, Loss: 1, Seconds: seconds})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	dir := t.TempDir()
+	file, j := filepath.Join(dir, MetricsFile), NewJournal(dir)
+	for _, c := range []struct {
+		name, text string
+		steps      []int
+	}{
+		{"two lines", line(10, 1.5) + line(20, 3.25), []int{10, 20}},
+		{"longer lines", "\ufeff" + line(10, 1.512345) + line(20, 3.25341) + line(30, 5), []int{10, 20, 30}},
+		{"as long", "\ufeff" + line(10, 1.612345) + line(20, 3.35341) + line(40, 5), []int{10, 20, 40}},
+		{"lines that end at the same places", "\ufeff" + line(11, 1.7) + line(22, 3.5) + line(33, 6) + line(44, 8),
+			[]int{11, 22, 33, 44}},
+		{"more of the same", "\ufeff" + line(11, 1.7) + line(22, 3.5) + line(33, 6) + line(44, 8) + line(55, 9),
+			[]int{11, 22, 33, 44, 55}},
+		{"none", "", nil},
+	} {
+		f, err := os.OpenFile(file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString(c.text); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		events, err := j.Events()
+		var steps []int
+		for _, e := range events {
+			steps = append(steps, e.Step)
+		}
+		if err != nil || !slices.Equal(steps, c.steps) {
+			t.Errorf("%s: steps %v, want %v (%v)", c.name, steps, c.steps, err)
+		}
+	}
+	// What is read before damage is not lost when it is mended in place.
+	if err := os.WriteFile(file, []byte(line(10, 1)+"no JSON\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Events(); err == nil || !strings.Contains(err.Error(), "line 2") {
+		t.Errorf("of a damaged file: %v", err)
+	}
+	if err := os.WriteFile(file, []byte(line(10, 1)+line(20, 2)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if events, err := j.Events(); len(events) != 2 || err != nil {
+		t.Errorf("of one that was mended: %v, %v", events, err)
 	}
 }

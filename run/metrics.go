@@ -85,15 +85,24 @@ func ReadMetrics(file string) ([]train.Event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	var events []train.Event
-	b = bytes.TrimPrefix(b, []byte("\ufeff")) // which some editors put in front
-	sc := bufio.NewScanner(bytes.NewReader(b[:bytes.LastIndexByte(b, '\n')+1]))
-	for n := 1; sc.Scan(); n++ {
+	return parseEvents(nil, b[:bytes.LastIndexByte(b, '\n')+1], file)
+}
+
+// parseEvents returns the events of the whole lines b of a file behind those of the lines before.
+func parseEvents(before []train.Event, b []byte, file string) ([]train.Event, error) {
+	if len(before) == 0 {
+		b = bytes.TrimPrefix(b, []byte("\ufeff")) // which some editors put in front
+	}
+	events, sc := before, bufio.NewScanner(bytes.NewReader(b))
+	for sc.Scan() {
 		var e train.Event
 		if err := json.Unmarshal(sc.Bytes(), &e); err != nil {
-			return nil, fmt.Errorf("run: %s, line %d: %w", file, n, err)
+			return nil, fmt.Errorf("run: %s, line %d: %w", file, len(events)+1, err)
 		}
 		events = append(events, e)
 	}
-	return events, sc.Err()
+	if err := sc.Err(); err != nil {
+		return nil, fmt.Errorf("run: %s, line %d: %w", file, len(events)+1, err)
+	}
+	return events, nil
 }
