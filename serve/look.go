@@ -17,6 +17,7 @@ import (
 	"flowmatch/data/schema"
 	"flowmatch/model"
 	"flowmatch/run"
+	"flowmatch/train"
 )
 
 // This file says what a page shows of the training behind a model.
@@ -54,10 +55,10 @@ func (s *Server) runOf(_ context.Context, in *ofModel) (*struct{ Body *client.Ru
 		describe(out, r.Model.Spec())
 	}
 	events, err := e.journal.Events()
-	if err != nil {
-		return nil, s.unread(e, err)
+	if err != nil { // all else can be said
+		s.o.Log.Warn("the metrics of the run cannot be read", "model", e.name, "error", err)
 	}
-	if n := len(events); n > 0 {
+	if n := len(events); err == nil && n > 0 {
 		last := events[n-1]
 		out.Logged, out.Seconds = last.Step, last.Seconds
 		if left := cfg.Train.Steps - last.Step; out.Training && left >= 0 && last.Step > 0 {
@@ -137,38 +138,42 @@ func (s *Server) metricsOf(e *entry, after, most int) (*client.Metrics, error) {
 	if n := len(events); n > 0 && events[n-1].Step < after {
 		after = 0 // the training began again
 	}
-	var all []client.Metric
-	for _, v := range events {
-		if v.Step <= after {
-			continue
-		}
-		all = append(all, client.Metric{Step: v.Step, Loss: v.Loss, ValLoss: v.ValLoss, LR: v.LR, GradNorm: v.GradNorm,
-			Rate: v.Rate, Seconds: v.Seconds})
-	}
-	out.Lines = len(all)
-	out.Metrics = append(out.Metrics, thinned(all, most)...)
+	first, _ := slices.BinarySearchFunc(events, after+1, func(v train.Event, step int) int { return v.Step - step })
+	out.Lines = len(events) - first
+	out.Metrics = append(out.Metrics, thinned(events[first:], most)...)
 	return out, nil
 }
 
-// thinned returns the first and the last of metrics, and as many between as there may be: the loss of one is the
-// mean of those that it stands for, and validations come before others.
-func thinned(all []client.Metric, most int) []client.Metric {
+// thinned returns the first and the last of events, and as many between as there may be: one of each group of
+// them, the last with a validation if there is one, and its loss is the mean of the group.
+func thinned(all []train.Event, most int) []client.Metric {
 	if len(all) <= most {
-		return all
+		most = len(all)
 	}
-	var kept []client.Metric
+	kept := make([]client.Metric, 0, most)
 	for k := range most {
-		lo, hi := k*len(all)/most, (k+1)*len(all)/most
+		// Between the first and the last, each a group of its own, the rest in equal parts.
+		lo, hi := 0, 1
+		switch rest := len(all) - 2; {
+		case k == most-1:
+			lo, hi = len(all)-1, len(all)
+		case k > 0:
+			lo, hi = 1+(k-1)*rest/(most-2), 1+k*rest/(most-2)
+		}
 		group := all[lo:hi]
 		of := group[len(group)-1]
-		if at := slices.IndexFunc(group, func(m client.Metric) bool { return m.ValLoss != nil }); at >= 0 {
-			of.ValLoss = group[at].ValLoss
+		for _, v := range slices.Backward(group) {
+			if v.ValLoss != nil {
+				of = v
+				break
+			}
 		}
-		of.Loss = 0
-		for _, m := range group {
-			of.Loss += m.Loss / float64(len(group))
+		loss := 0.0
+		for _, v := range group {
+			loss += v.Loss / float64(len(group))
 		}
-		kept = append(kept, of)
+		kept = append(kept, client.Metric{Step: of.Step, Loss: loss, ValLoss: of.ValLoss, LR: of.LR,
+			GradNorm: of.GradNorm, Rate: of.Rate, Seconds: of.Seconds})
 	}
 	return kept
 }
@@ -197,12 +202,13 @@ func (s *Server) watchMetrics(_ context.Context, in *ofMetrics) (*huma.StreamRes
 	if err != nil {
 		return nil, err
 	}
-	first, err := s.metricsOf(e, in.After, in.Points)
-	if err != nil {
-		return nil, err
-	}
 	if !s.watchers.enter() {
 		return nil, answer(errBusy)
+	}
+	first, err := s.metricsOf(e, in.After, in.Points)
+	if err != nil {
+		s.watchers.leave()
+		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		defer s.watchers.leave()
@@ -223,7 +229,8 @@ func (s *Server) follow(ctx context.Context, e *entry, in *ofMetrics, events *ev
 		case <-ctx.Done():
 			events.send("end", map[string]bool{"training": true})
 			return
-		case <-s.ready.Done():
+		case <-s.ready.Done(): // the service ends
+			events.send("end", map[string]bool{"training": true})
 			return
 		case <-time.After(s.o.Watch):
 		}
@@ -257,16 +264,18 @@ func (s *Server) registerLook() {
 	}, s.runOf)
 	huma.Register(s.api, huma.Operation{
 		OperationID: "metrics", Method: http.MethodGet, Path: "/v1/models/{name}/metrics",
-		Summary:     "The metrics of a training",
-		Description: "Thinned to so many points: a loss is then the mean of those that it stands for.",
-		Errors:      []int{http.StatusNotFound, http.StatusServiceUnavailable},
+		Summary: "The metrics of a training",
+		Description: "Thinned to so many points: the first, the last, and between them one of each group of lines, " +
+			"with the mean of its losses.",
+		Errors: []int{http.StatusNotFound, http.StatusServiceUnavailable},
 	}, s.metrics)
 	data := s.schemaOf(reflect.TypeFor[client.Metrics]())
 	huma.Register(s.api, huma.Operation{
 		OperationID: "watch-metrics", Method: http.MethodGet, Path: "/v1/models/{name}/metrics/stream",
 		Summary: "The metrics of a training as they are written",
 		Description: "Server-sent events: metrics, first those that there are and then those that are written, and " +
-			"end, when the training is over (training: false) or the time of the request is (training: true).",
+			"end, when the training is over (training: false), or the time of the request or of the service is " +
+			"(training: true).",
 		Responses: answers("Metrics", map[string]*huma.Schema{client.Events: data}),
 		Errors:    []int{http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 	}, s.watchMetrics)

@@ -1,16 +1,13 @@
 package serve
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
-	"sync"
 	"testing"
 
 	"flowmatch/client"
@@ -327,117 +324,6 @@ func TestARunSaysWhatItIs(t *testing.T) {
 		return nil
 	}); err != nil || watched != len(all.Metrics) {
 		t.Errorf("%d metrics of a training that is over, %v", watched, err)
-	}
-}
-
-func TestThinnedMetricsKeepMeansAndValidations(t *testing.T) {
-	var all []client.Metric
-	for k := range 1001 {
-		m := client.Metric{Step: k + 1, Loss: float64(k % 2)}
-		if k == 500 {
-			m.ValLoss = new(0.25)
-		}
-		all = append(all, m)
-	}
-	got, sum, validated := thinned(all, 10), 0.0, 0
-	for _, m := range got {
-		sum += m.Loss
-		if m.ValLoss != nil {
-			validated++
-		}
-	}
-	if len(got) != 10 || got[9].Step != 1001 || math.Abs(sum/10-0.5) > 0.01 || validated != 1 {
-		t.Errorf("%+v", got)
-	}
-	if got := thinned(all[:7], 10); len(got) != 7 {
-		t.Errorf("%d of 7", len(got))
-	}
-}
-
-// TestATrainingIsWatched: from its first step, when there is no checkpoint yet, to its end, and its model
-// answers as soon as there is one.
-func TestATrainingIsWatched(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "moons")
-	cfg, err := run.ParseConfig(nil, []string{"data.name=moons", "net.hidden=[16, 16]", "train.steps=40",
-		"train.log_every=10", "train.checkpoint_every=0", "train.batch=64"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	begun, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	release := sync.OnceFunc(func() { close(goOn) })
-	defer release()
-	go func() {
-		_, err := run.Train(t.Context(), cfg, dir, run.TrainOptions{Step: func(step int, _ float64) {
-			if step == 15 {
-				close(begun)
-				<-goOn
-			}
-		}})
-		ended <- err
-	}()
-	<-begun
-	s, h := serving(t, func(o *Options) { o.Runs = []string{dir} })
-	c := &client.Client{URL: h.URL}
-	models, err := c.Models(t.Context())
-	if err != nil || models[0].Untrained == "" || models[0].Name != "moons" {
-		t.Errorf("%+v, %v", models, err)
-	}
-	if code, body, _ := post(t, h.URL+"/v1/models/moons/sample", `{"n": 1}`); code != http.StatusConflict ||
-		!strings.Contains(body, "checkpoint") {
-		t.Errorf("%d %s", code, body)
-	}
-	if code, body, _ := get(t, h.URL+"/v2/models/moons/ready"); code != http.StatusConflict {
-		t.Errorf("%d %s", code, body)
-	}
-	r, err := c.Run(t.Context(), "moons")
-	if err != nil || !r.Training || r.Step != 0 || r.Steps != 40 || r.Logged != 10 || r.Left == nil {
-		t.Errorf("%+v, %v", r, err)
-	}
-	var steps []int
-	if err := c.Watch(t.Context(), "moons", 0, func(m client.Metrics) error {
-		release()
-		for _, one := range m.Metrics {
-			steps = append(steps, one.Step)
-		}
-		return nil
-	}); err != nil || !reflect.DeepEqual(steps, []int{10, 20, 30, 40}) {
-		t.Errorf("steps %v, %v", steps, err)
-	}
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.entries[0].refresh(); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := c.Sample(t.Context(), "moons", client.SampleRequest{N: 1}); err != nil || got.Step != 40 {
-		t.Errorf("%+v, %v", got, err)
-	}
-	// Without a training a folder that has no checkpoint is no run to serve.
-	if err := os.Remove(filepath.Join(dir, run.CheckpointFile)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := New(Options{Runs: []string{dir}}); !errors.Is(err, run.ErrNoCheckpoint) {
-		t.Errorf("%v", err)
-	}
-}
-
-// TestStreamsOfMetricsEndWithTheirTime: so that none lasts for ever, and no more than some are under way.
-func TestStreamsOfMetricsAreBounded(t *testing.T) {
-	s, h := serving(t, nil)
-	for range mostWatched {
-		if !s.watchers.enter() {
-			t.Fatal("too few may watch")
-		}
-	}
-	if code, _, head := get(t, h.URL+"/v1/models/moons/metrics/stream"); code != http.StatusTooManyRequests ||
-		head.Get("Retry-After") == "" {
-		t.Errorf("one more than may watch: %d", code)
-	}
-	s.watchers.leave()
-	w := httptest.NewRecorder()
-	s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/models/moons/metrics/stream", nil))
-	if !strings.HasSuffix(w.Body.String(), "event: end\ndata: {\"training\":false}\n\n") {
-		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 

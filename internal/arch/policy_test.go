@@ -98,6 +98,7 @@ var rooms = map[string][]string{
 	// Requests over HTTP.
 	"serve": {"client", "flow", "ode", "data/schema", "data/table", "data/dataset", "model", "eval", "run",
 		"data/image", // what of an image its model was trained to make the rest from
+		"train",      // the events of run.Journal, which it thins
 		"serve/page", "serve/lecture", "internal/seed", "internal/memory", "internal/choice"},
 	// Files for browsers, and nothing of flows.
 	"serve/page": {},
