@@ -21,17 +21,18 @@ type VelocityOptions struct {
 
 // Velocity returns dx/ds [N, D] at points x [N, D], both in data units, at share s of the time from noise (0)
 // to data (1): the derivative of the states of [Model.SampleStates] by their shares. The error is [ErrRows]
-// of a model of rows.
-func (m *Model) Velocity(ctx context.Context, x flow.Batch, share float64, o VelocityOptions) (flow.Batch, error) {
+// of a model of rows. The evaluations of the stats are those of a point: one, or two with guidance.
+func (m *Model) Velocity(ctx context.Context, x flow.Batch, share float64, o VelocityOptions) (
+	flow.Batch, ode.Stats, error) {
 	if err := m.onTheWay("points", x, share); err != nil {
-		return flow.Batch{}, err
+		return flow.Batch{}, ode.Stats{}, err
 	}
 	if err := checkGuidance(m, o.Guidance); err != nil {
-		return flow.Batch{}, err
+		return flow.Batch{}, ode.Stats{}, err
 	}
 	v, z := flow.NewBatch(x.N, x.D), m.toModelUnits(x)
 	lo, hi := m.Span()
-	_, err := m.inBatches(z, 0, o.Given, nil, func(b *batch) (st ode.Stats, err error) {
+	st, err := m.inBatches(z, 0, o.Given, nil, func(b *batch) (st ode.Stats, err error) {
 		if err := context.Cause(ctx); err != nil {
 			return st, err
 		}
@@ -43,7 +44,7 @@ func (m *Model) Velocity(ctx context.Context, x flow.Batch, share float64, o Vel
 		return st, f.Velocity(v.Slice(b.first, b.first+b.x.N).X, lo+share*(hi-lo), b.x.X)
 	})
 	if err != nil {
-		return flow.Batch{}, fmt.Errorf("model: a velocity: %w", err)
+		return flow.Batch{}, st, fmt.Errorf("model: a velocity: %w", err)
 	}
 	u := m.spec.Units()
 	for i := range v.N {
@@ -55,7 +56,7 @@ func (m *Model) Velocity(ctx context.Context, x flow.Batch, share float64, o Vel
 			}
 		}
 	}
-	return v, nil
+	return v, st, nil
 }
 
 // LogProbAt is [Model.LogProb] of what the points of the flow are at share s of the time from noise (0) to

@@ -42,9 +42,12 @@ func TestVelocitiesAreThoseOfStates(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v, err := m.Velocity(t.Context(), states[2], 0.4, VelocityOptions{Given: o.Given, Guidance: scale})
+			v, st, err := m.Velocity(t.Context(), states[2], 0.4, VelocityOptions{Given: o.Given, Guidance: scale})
 			if err != nil {
 				t.Fatal(err)
+			}
+			if guided := scale != nil; guided && st.NFE != 2 || !guided && st.NFE != 1 {
+				t.Errorf("%s: %d evaluations (guided: %v)", name, st.NFE, guided)
 			}
 			for k, got := range v.X {
 				want := (states[3].X[k] - states[1].X[k]) / (2 * h)
@@ -88,28 +91,28 @@ func TestWhatIsOnNoWay(t *testing.T) {
 	x := flow.NewBatch(1, 2)
 	o := LikelihoodOptions{Solver: euler(2)}
 	for _, share := range []float64{-0.1, 1.1, math.NaN()} {
-		if _, err := m.Velocity(t.Context(), x, share, VelocityOptions{}); err == nil {
+		if _, _, err := m.Velocity(t.Context(), x, share, VelocityOptions{}); err == nil {
 			t.Errorf("there is a velocity at %v", share)
 		}
 		if _, _, err := m.LogProbAt(t.Context(), x, share, o); err == nil {
 			t.Errorf("there is a density at %v", share)
 		}
 	}
-	if _, err := m.Velocity(t.Context(), flow.NewBatch(1, 3), 0.5, VelocityOptions{}); err == nil {
+	if _, _, err := m.Velocity(t.Context(), flow.NewBatch(1, 3), 0.5, VelocityOptions{}); err == nil {
 		t.Error("points of three dimensions have a velocity in the plane")
 	}
 	two := 2.0
-	if _, err := m.Velocity(t.Context(), x, 0.5, VelocityOptions{Guidance: &two}); !errors.Is(err, ErrSampler) {
+	if _, _, err := m.Velocity(t.Context(), x, 0.5, VelocityOptions{Guidance: &two}); !errors.Is(err, ErrSampler) {
 		t.Errorf("guidance without labels: %v", err)
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if _, err := m.Velocity(ended, x, 0.5, VelocityOptions{}); !errors.Is(err, context.Canceled) {
+	if _, _, err := m.Velocity(ended, x, 0.5, VelocityOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("with an ended context: %v", err)
 	}
 	rows := *m
 	rows.spec.Schema = &schema.Schema{}
-	if _, err := rows.Velocity(t.Context(), x, 0.5, VelocityOptions{}); !errors.Is(err, ErrRows) {
+	if _, _, err := rows.Velocity(t.Context(), x, 0.5, VelocityOptions{}); !errors.Is(err, ErrRows) {
 		t.Errorf("of rows: %v", err)
 	}
 	if _, _, err := rows.LogProbAt(t.Context(), x, 0.5, o); !errors.Is(err, ErrRows) {

@@ -28,7 +28,7 @@ func (s *Server) field(ctx context.Context, in *asked[client.FieldRequest]) (*st
 	for i := range out.V {
 		out.V[i] = j.x.Row(i)
 		for _, v := range out.V[i] {
-			if v-v != 0 {
+			if !finite(v) {
 				return nil, invalid("x: the velocity at point %d is no finite number; the point is too far out", i+1)
 			}
 		}
@@ -61,7 +61,7 @@ func (s *Server) fieldJob(ctx context.Context, r *served, b client.FieldRequest)
 	scale := or(b.Guidance, 1)
 	return &job{ctx: ctx, x: x, given: given, key: key{of: r, what: "field", t: b.T, guidance: scale},
 		solve: func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
-			v, err := m.Velocity(ctx, x, b.T, model.VelocityOptions{Given: g, Guidance: b.Guidance})
-			return v, nil, 1, err
+			v, st, err := m.Velocity(ctx, x, b.T, model.VelocityOptions{Given: g, Guidance: b.Guidance})
+			return v, nil, st.NFE, err
 		}}, nil
 }
