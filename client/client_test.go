@@ -106,6 +106,23 @@ func TestStreamsThatBreakOff(t *testing.T) {
 	}
 }
 
+// TestWhatIsAskedOfMetricsIsSent: also what is wrong, for the service says so.
+func TestWhatIsAskedOfMetricsIsSent(t *testing.T) {
+	for want, c := range map[string][2]int{
+		"": {}, "after=5": {5, 0}, "after=-1": {-1, 0}, "after=5&points=-3": {5, -3},
+	} {
+		service := answering(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.RawQuery != want {
+				t.Errorf("after %d, points %d: %q, want %q", c[0], c[1], r.URL.RawQuery, want)
+			}
+			io.WriteString(w, "{}")
+		})
+		if _, err := service.Metrics(t.Context(), "moons", c[0], c[1]); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestFormsOfJSON(t *testing.T) {
 	var got struct {
 		Label client.Labels

@@ -153,7 +153,7 @@ func (c *Client) Watch(ctx context.Context, model string, after int, each func(M
 func metricsPath(model, what string, after, points int) string {
 	q := url.Values{}
 	for name, v := range map[string]int{"after": after, "points": points} {
-		if v > 0 {
+		if v != 0 { // the service says what is wrong with a negative one
 			q.Set(name, strconv.Itoa(v))
 		}
 	}
