@@ -90,7 +90,7 @@ type File struct {
 	Type     string // of content
 	Body     []byte
 	Step     int
-	Seed     uint64
+	Seed     *uint64 // of the noise; nil where the request has the noise
 	Solver   string
 	Warnings []string
 }
@@ -107,8 +107,12 @@ func (c *Client) SampleFile(ctx context.Context, model string, r SampleRequest, 
 	if f.Step, err = strconv.Atoi(resp.Header.Get(HeadStep)); err != nil {
 		return nil, fmt.Errorf("client: the answer has no step of training (%s): is it one of flowmatch?", HeadStep)
 	}
-	if f.Seed, err = strconv.ParseUint(resp.Header.Get(HeadSeed), 10, 64); err != nil {
-		return nil, fmt.Errorf("client: the answer has no seed (%s): is it one of flowmatch?", HeadSeed)
+	if r.Noise == nil {
+		seed, err := strconv.ParseUint(resp.Header.Get(HeadSeed), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("client: the answer has no seed (%s): is it one of flowmatch?", HeadSeed)
+		}
+		f.Seed = &seed
 	}
 	if f.Body, err = io.ReadAll(resp.Body); err != nil {
 		return nil, fmt.Errorf("client: %w", err)

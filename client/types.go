@@ -142,7 +142,7 @@ type StreamRequest struct {
 type Samples struct {
 	Model    string      `json:"model"`
 	Step     int         `json:"step" doc:"steps of training behind the weights"`
-	Seed     uint64      `json:"seed"`
+	Seed     *uint64     `json:"seed,omitempty" doc:"of the noise; none where the request has the noise"`
 	Solver   string      `json:"solver"`
 	Columns  []string    `json:"columns,omitempty"`
 	X        [][]any     `json:"x" doc:"a row for each sample: numbers, texts, and null for what is missing"`

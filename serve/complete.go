@@ -137,6 +137,9 @@ func completedWith(r *served, b client.CompleteRequest, k known, info *client.Co
 	g = g.Rows(of)
 	c := r.Model.Conditioner()
 	if c == nil {
+		if why := r.Model.FarContext(g.Context); why != "" {
+			info.Warnings = append(info.Warnings, why)
+		}
 		info.Warnings = append(info.Warnings, approximate)
 		return g, nil
 	}

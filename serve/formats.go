@@ -91,8 +91,8 @@ func (d *drawing) suits(as string) error {
 
 // encode writes the samples in a format other than JSON.
 func (d *drawing) encode(as string, rows run.Rows) (*encoded, error) {
-	out := &encoded{ContentType: as, Step: d.info.Step, Seed: strconv.FormatUint(d.info.Seed, 10),
-		Solver: d.info.Solver, Warnings: d.info.Warnings}
+	out := &encoded{ContentType: as, Step: d.info.Step, Seed: d.seedText(), Solver: d.info.Solver,
+		Warnings: d.info.Warnings}
 	var b bytes.Buffer
 	var err error
 	switch as {
@@ -108,6 +108,14 @@ func (d *drawing) encode(as string, rows run.Rows) (*encoded, error) {
 	}
 	out.Body = b.Bytes()
 	return out, err
+}
+
+// seedText is the header of the seed, which samples of given noise have not.
+func (d *drawing) seedText() string {
+	if d.info.Seed == nil {
+		return ""
+	}
+	return strconv.FormatUint(*d.info.Seed, 10)
 }
 
 // writeNPZ writes samples as x, and what belongs to each beside it, as NumPy's savez does.

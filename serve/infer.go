@@ -129,7 +129,7 @@ func (s *Server) inferSamples(r *http.Request, m *served, body *inferBody, q *in
 	if err != nil {
 		return nil, err
 	}
-	about["seed"], about["step"], about["solver"] = d.info.Seed, d.info.Step, d.info.Solver
+	about["seed"], about["step"], about["solver"] = d.seed, d.info.Step, d.info.Solver
 	out := m.tensors(rows)
 	if d.info.Labels != nil {
 		out = append(out, &tensor{name: "label", kind: "BYTES", shape: []int{b.N}, texts: d.info.Labels})

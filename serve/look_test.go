@@ -51,7 +51,7 @@ func TestFieldsAreThoseOfTheModel(t *testing.T) {
 		for _, l := range r.Label {
 			given.Label = append(given.Label, map[client.Text]int32{"0": 0, "1": 1}[l])
 		}
-		want, err := m.Velocity(t.Context(), points, r.T, model.VelocityOptions{Given: given, Guidance: r.Guidance})
+		want, _, err := m.Velocity(t.Context(), points, r.T, model.VelocityOptions{Given: given, Guidance: r.Guidance})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,6 +60,9 @@ func TestFieldsAreThoseOfTheModel(t *testing.T) {
 				t.Errorf("at %v velocity %d is %v, want %v", r.T, i, v, want.Row(i))
 			}
 		}
+	}
+	if _, text, _ := get(t, h.URL+"/metrics"); !strings.Contains(text, "flowmatch_solve_nfe_sum 4\n") {
+		t.Error("two solves and a guided one are not counted as 4 evaluations")
 	}
 }
 
@@ -116,8 +119,15 @@ func TestNoiseInThePlaceOfASeed(t *testing.T) {
 		back.Noise = append(back.Noise, want.Noise[2-i])
 	}
 	got, err := c.Sample(t.Context(), "moons", back)
-	if err != nil || got.NFE != 0 || got.Noise != nil {
+	if err != nil || got.NFE != 0 || got.Noise != nil || got.Seed != nil {
 		t.Fatalf("%+v, %v", got, err)
+	}
+	if file, err := c.SampleFile(t.Context(), "moons", back, client.CSV); err != nil || file.Seed != nil {
+		t.Errorf("a file of given noise: %+v, %v", file, err)
+	}
+	back.Noise, back.Seed = nil, &noise
+	if file, err := c.SampleFile(t.Context(), "moons", back, client.CSV); err != nil || *file.Seed != noise {
+		t.Errorf("a file of a seed: %+v, %v", file, err)
 	}
 	for i := range want.X {
 		if !reflect.DeepEqual(got.X[2-i], want.X[i]) {
@@ -236,6 +246,32 @@ func TestBadRequestsOfAPageAreToldWhatIsWrong(t *testing.T) {
 		"moons/metrics?points=1": 422, "moons/metrics?after=-1": 422, "moons/metrics?points=1000000": 422} {
 		if code, body, _ := get(t, h.URL+"/v1/models/"+path); code != want {
 			t.Errorf("%s: %d %s; want %d", path, code, body, want)
+		}
+	}
+}
+
+// TestCompletionsFarFromTheTrainingSaySo: as samples do.
+func TestCompletionsFarFromTheTrainingSaySo(t *testing.T) {
+	dir, text := t.TempDir(), "a,b,c\n"
+	for i := range 200 {
+		text += fmt.Sprintf("%d,%d,%d\n", i*37%101, i*53%103, i%10)
+	}
+	file := filepath.Join(dir, "given.csv")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := run.ParseConfig(fmt.Appendf(nil, "data: {path: %q, context: [c], val: 20, test: 20}\n"+
+		"net: {residual: {width: 8, blocks: 1}}\ntrain: {steps: 5, batch: 32}\n", file), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, h := serving(t, func(o *Options) { o.Runs = []string{fitted(t, cfg, filepath.Join(dir, "far"))} })
+	c, half := &client.Client{URL: h.URL}, 50.0
+	for value, warnings := range map[float64]int{5: 1, 1000: 2} {
+		r := client.CompleteRequest{X: [][]*float64{{&half, nil}}, Given: client.Rows{{"c": value}}}
+		got, err := c.Complete(t.Context(), "far", r)
+		if err != nil || len(got.Warnings) != warnings {
+			t.Errorf("c=%v: %+v, %v; want %d warnings", value, got, err, warnings)
 		}
 	}
 }

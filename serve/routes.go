@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
-	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -126,6 +125,6 @@ func (s *Server) sample(ctx context.Context, in *struct {
 		return d.encode(as, rows)
 	}
 	body, err := json.Marshal(d.json(rows))
-	return &encoded{ContentType: as, Step: d.info.Step, Seed: strconv.FormatUint(d.info.Seed, 10),
-		Solver: d.info.Solver, Body: body}, err
+	return &encoded{ContentType: as, Step: d.info.Step, Seed: d.seedText(), Solver: d.info.Solver,
+		Body: body}, err
 }

@@ -64,6 +64,7 @@ type drawing struct {
 	with  []string
 	noise flow.Batch     // the source points, if with has them
 	info  client.Samples // without X
+	seed  uint64         // of noise and probes
 	drawn run.Drawn      // without X and LogP
 	cols  int            // of a picture
 }
@@ -87,13 +88,16 @@ func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest)
 	if b.LogP && m.Spec().Schema != nil {
 		return nil, invalid("logp: the rows of the model have levels or a grid; ask /logp for the log-density of rows")
 	}
-	d := &drawing{of: r, cols: b.Columns, with: b.With}
+	d := &drawing{of: r, cols: b.Columns, with: b.With, seed: or(b.Seed, r.Config.Seed)}
 	d.drawn = run.Drawn{Label: g.label, Context: g.context, Complete: b.Complete}
 	if d.how, err = samplerOf(r, b, s.o.MaxNFE); err != nil {
 		return nil, err
 	}
-	d.info = client.Samples{Model: r.name, Step: r.Step, Seed: or(b.Seed, r.Config.Seed), Solver: d.how.String(),
-		Columns: r.columns(), Warnings: g.warnings}
+	d.info = client.Samples{Model: r.name, Step: r.Step, Solver: d.how.String(), Columns: r.columns(),
+		Warnings: g.warnings}
+	if b.Noise == nil {
+		d.info.Seed = &d.seed
+	}
 	for _, l := range g.label {
 		d.info.Labels = append(d.info.Labels, m.Spec().Classes()[l])
 	}
@@ -125,9 +129,11 @@ func (d *drawing) from(b client.SampleRequest, n int, k key) (err error) {
 		d.job.whole, d.job.solve = true, d.alone()
 		return nil
 	}
-	d.job.x, d.job.key = m.SourcePoints(n, d.info.Seed), k
-	for i, row := range b.Noise {
-		copy(d.job.x.Row(i), row)
+	d.job.key = k
+	if b.Noise == nil {
+		d.job.x = m.SourcePoints(n, d.seed)
+	} else {
+		d.job.x = flow.Batch{N: n, D: m.Dim(), X: slices.Concat(b.Noise...)}
 	}
 	if slices.Contains(b.With, withNoise) {
 		d.noise = d.job.x.Clone()
@@ -171,7 +177,7 @@ func estimated(how model.Sampler) bool {
 // alone draws all samples of a job by itself.
 func (d *drawing) alone() solve {
 	return func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
-		s, err := d.of.Model.Sample(ctx, model.SampleOptions{N: x.N, Seed: d.info.Seed, Given: g, Sampler: d.how})
+		s, err := d.of.Model.Sample(ctx, model.SampleOptions{N: x.N, Seed: d.seed, Given: g, Sampler: d.how})
 		return s.X, s.LogP, s.Stats.NFE, err
 	}
 }

@@ -126,7 +126,7 @@ func TestSamplesAreThoseOfTheModel(t *testing.T) {
 				want.X.Row(i), want.LogP[i])
 		}
 	}
-	if got.Step != 50 || got.Seed != 7 || got.Model != "moons" || len(got.Columns) != 2 {
+	if got.Step != 50 || *got.Seed != 7 || got.Model != "moons" || len(got.Columns) != 2 {
 		t.Errorf("the answer says %+v", got)
 	}
 	points, err := json.Marshal(map[string]any{"x": got.X, "label": []int{1}})

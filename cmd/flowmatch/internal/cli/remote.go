@@ -129,7 +129,7 @@ func (a *app) sampleRemote(cmd *cobra.Command, from string, f sampleFlags) (resu
 	if err != nil {
 		return nil, ofService(err, service)
 	}
-	res := remoteResult{Service: service, Model: name, Step: file.Step, N: n, Seed: file.Seed, Solver: file.Solver,
+	res := remoteResult{Service: service, Model: name, Step: file.Step, N: n, Seed: *file.Seed, Solver: file.Solver,
 		Seconds: time.Since(start).Seconds(), Warnings: file.Warnings}
 	if ext == ".npy" {
 		res.Files, err = unpack(f.out, file.Body)
