@@ -139,8 +139,8 @@ func IsHeld(dir string) bool {
 	if err != nil {
 		return false
 	}
-	defer f.Close() // which gives back what Try took
-	state, err := Try(f)
+	defer f.Close()       // which gives back what look took
+	state, err := look(f) // others who look at the time hold nothing
 	return err == nil && state == Held && Is(f, path)
 }
 

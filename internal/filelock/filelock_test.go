@@ -81,6 +81,32 @@ func TestAFolderHasOneHolder(t *testing.T) {
 	l.Unlock()
 }
 
+// TestWhoLooksHoldsNothing: many look at once at a lock whose holder was killed, and at one that is held.
+func TestWhoLooksHoldsNothing(t *testing.T) {
+	locks(t)
+	free, held := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(free, ".lock"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := filelock.LockFolder(held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Unlock()
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			for range 200 {
+				if filelock.IsHeld(free) || !filelock.IsHeld(held) {
+					t.Error("a look changes what others see")
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 func TestALockIsGoneWithItsProcess(t *testing.T) {
 	locks(t)
 	dir := t.TempDir()

@@ -10,9 +10,14 @@ import (
 
 // Try takes the lock of an open file, which closing it gives back, and returns whether it
 // has it: another open file of the same, of this process or another, may hold it.
-func Try(f *os.File) (State, error) {
+func Try(f *os.File) (State, error) { return try(f, syscall.LOCK_EX) }
+
+// look is Try by a lock that any number may have at a time, and that Try keeps them from.
+func look(f *os.File) (State, error) { return try(f, syscall.LOCK_SH) }
+
+func try(f *os.File, how int) (State, error) {
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
 		if !errors.Is(err, syscall.EINTR) {
 			return stateOf(err)
 		}
