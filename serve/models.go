@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,11 @@ type entry struct {
 	files   []string // whose change means another state of the run
 	journal *run.Journal
 	current atomic.Pointer[served] // nil of a run whose training has saved nothing yet
+
+	mu     sync.Mutex // of the last try to open it
+	tried  string     // its stamp
+	when   time.Time
+	failed error
 }
 
 // served is a state of a run.
@@ -57,22 +63,38 @@ func (e *entry) stamp() string {
 	return text
 }
 
+// tryAgain is when files that could not be opened are tried once more, unchanged: memory or handles may have been
+// short. An attempt makes an engine, which is dear.
+const tryAgain = time.Minute
+
 // refresh opens the run again if its files have changed, and says whether it did. With an error the state
 // before stays.
 func (e *entry) refresh() (bool, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	stamp := e.stamp()
 	if now := e.current.Load(); now != nil && now.stamp == stamp {
 		return false, nil
 	}
+	if e.failed != nil && e.tried == stamp && time.Since(e.when) < tryAgain {
+		return false, e.failed
+	}
+	e.tried, e.when = stamp, time.Now()
+	e.failed = e.take(stamp)
+	return e.failed == nil, e.failed
+}
+
+// take opens the run, and makes it the state that answers.
+func (e *entry) take(stamp string) error {
 	r, err := e.open()
 	if err != nil {
-		return false, err
+		return err
 	}
 	if was := e.current.Load(); was != nil && !alike(was.Run, r) {
-		return false, fmt.Errorf("serve: %s holds another model now, of other columns, classes or contexts", r.Dir)
+		return fmt.Errorf("serve: %s holds another model now, of other columns, classes or contexts", r.Dir)
 	}
 	e.current.Store(&served{r, e.name, stamp, time.Now()})
-	return true, nil
+	return nil
 }
 
 // alike says whether requests for one run fit another.

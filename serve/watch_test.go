@@ -136,6 +136,36 @@ func TestATrainingIsWatched(t *testing.T) {
 	}
 }
 
+// TestARunIsOpenedOnceForEachState: an attempt that fails is not made again and again.
+func TestARunIsOpenedOnceForEachState(t *testing.T) {
+	dir, release, ended := held(t)
+	e, err := newEntry("moons", dir, run.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, open := 0, e.open
+	e.open = func() (*run.Run, error) {
+		opened++
+		return open()
+	}
+	look := func(want int, why error) {
+		t.Helper()
+		for range 3 {
+			if _, err := e.refresh(); opened != want || !errors.Is(err, why) {
+				t.Errorf("opened %d times, %v; want %d, %v", opened, err, want, why)
+			}
+		}
+	}
+	look(0, run.ErrNoCheckpoint)
+	e.when = time.Now().Add(-2 * tryAgain)
+	look(1, run.ErrNoCheckpoint)
+	release()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	look(2, nil)
+}
+
 // TestStreamsOfMetricsEnd: with the time of the request, so that none lasts for ever, and with the service. Whoever
 // reads is told that the training goes on.
 func TestStreamsOfMetricsEnd(t *testing.T) {
