@@ -73,6 +73,13 @@ func (m *meters) handler() http.Handler {
 // operation is the name by which a path is counted: one of a few, whatever a request says.
 func operation(of string) string {
 	model, last := path.Split(of)
+	switch {
+	case strings.HasPrefix(of, lecture.Root):
+		return "lecture"
+	case last == "stream" && path.Base(model) == "metrics" && strings.HasPrefix(of, "/v1/models/") &&
+		strings.Count(of, "/") == 5:
+		return "watch" // it lasts as long as there is something to see
+	}
 	for _, op := range []string{"sample", "stream", "logp", "field", "impute", "complete", "run", "metrics",
 		"infer"} {
 		if last == op && (strings.HasPrefix(model, "/v1/models/") || strings.HasPrefix(model, "/v2/models/")) {
