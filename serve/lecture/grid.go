@@ -14,8 +14,7 @@ type picture struct {
 	W      int        `json:"w"`
 	H      int        `json:"h"`
 	Box    [4]float64 `json:"box"`
-	Max    float64    `json:"max"`    // the density that Values has as 255
-	Values []byte     `json:"values"` // in steps of Max/255, in base64
+	Values []byte     `json:"values"` // in steps of 1/255 of the largest, in base64
 }
 
 // middles are the middles of n x n cells of the window.
@@ -40,7 +39,6 @@ func drawDensity(logp func(logp, x []float64) error) (picture, error) {
 	for _, v := range values {
 		most = max(most, v)
 	}
-	p.Max = math.Exp(most)
 	for k, v := range values {
 		p.Values[k] = byte(math.Round(255 * math.Exp(v-most)))
 	}
