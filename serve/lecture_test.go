@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"flowmatch/internal/browser"
 )
@@ -272,7 +273,10 @@ func TestTheLectureStandsBesideRuns(t *testing.T) {
 		!strings.Contains(body, "only the lecture is served") {
 		t.Errorf("a model of the lecture alone: %d %s", code, body)
 	}
-	_, h := serving(t, func(o *Options) { o.Lecture = true })
+	s, h := serving(t, func(o *Options) { o.Lecture, o.Workers = true, 8 })
+	if turns := s.lectures().Turns; turns != 4 {
+		t.Errorf("the lecture takes %d of 8 workers from the models", turns)
+	}
 	for path, want := range map[string]string{"/": "static/runs/main.js", "/lecture": "static/lecture/main.js",
 		"/page.json": `"runs":true`, "/v1/models": "moons", "/lecture/api/fields?t=0.5": `"weights"`} {
 		if code, body, _ := get(t, h.URL+path); code != http.StatusOK || !strings.Contains(body, want) {
@@ -284,6 +288,10 @@ func TestTheLectureStandsBesideRuns(t *testing.T) {
 		if code, _, _ := get(t, h.URL+path); code != http.StatusNotFound {
 			t.Errorf("%s without the lecture: %d", path, code)
 		}
+	}
+	late := lecturing(t, func(o *Options) { o.Timeout = time.Nanosecond })
+	if code, body, _ := get(t, late+"/lecture/api/ode"); code != http.StatusGatewayTimeout {
+		t.Errorf("a request whose time is over: %d %q", code, body)
 	}
 	if _, err := New(Options{}); err == nil || !strings.Contains(err.Error(), "no run to serve") {
 		t.Errorf("a server of nothing: %v", err)

@@ -237,7 +237,7 @@ func (s *Server) routes() (http.Handler, error) {
 		io.WriteString(w, "ok\n")
 	})
 	if s.o.Lecture {
-		mux.Handle("GET "+lecture.Root, lecture.Handler())
+		mux.Handle("GET "+lecture.Root, lecture.Handler(s.lectures()))
 	}
 	foreign := http.NewCrossOriginProtection() // a page of another site may not ask through its reader's browser
 	rest := s.secured(foreign.Handler(s.bounded(mux)))
@@ -256,6 +256,14 @@ func (s *Server) routes() (http.Handler, error) {
 	}
 	all.Handle("/", rest)
 	return all, nil
+}
+
+// lectures leaves half of the cores to the models, where there are some.
+func (s *Server) lectures() (o lecture.Options) {
+	if len(s.entries) > 0 {
+		o.Turns = max(1, s.o.Workers/2)
+	}
+	return o
 }
 
 // errTimeout ends a request that takes too long.

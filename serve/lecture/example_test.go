@@ -12,7 +12,7 @@ import (
 func Example() {
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest("GET", lecture.Root+"fields?law=ring&points=3&t=0.5&x=0.5&y=1", nil)
-	lecture.Handler().ServeHTTP(w, r)
+	lecture.Handler(lecture.Options{}).ServeHTTP(w, r)
 	var a struct {
 		Weights        []float64
 		Mean, Marginal [2]float64

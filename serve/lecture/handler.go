@@ -1,6 +1,7 @@
 package lecture
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,51 +22,88 @@ var panes = map[string]pane{
 	"gaussian": gaussianPane, "diffusion": diffusionPane, "pairs": pairsPane, "cost": costPane,
 }
 
-// Handler answers GET requests below Root with JSON. A query that cannot be answered gets 400, and
-// {"error": ...} that names the parameter, its value and what would be right. So many requests are
-// computed at a time as there are cores; others wait.
-func Handler() http.Handler {
-	mux := http.NewServeMux()
-	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
+// Options says how much is computed at a time. A zero field has the default that is named beside it.
+type Options struct {
+	Turns   int // requests that are computed at a time; default the number of cores
+	Waiting int // requests that wait for a turn besides; default 64
+}
+
+// Handler answers GET requests below Root with JSON. Errors are problems (RFC 9457), as those of the models are: a
+// query that cannot be answered gets 400, and a detail that names the parameter, its value and what would be right.
+// One that finds no room to wait gets 429, one whose time is over 504, and one that a page of another site sends
+// through its reader's browser 403.
+func Handler(o Options) http.Handler { return handler(o, panes) }
+
+func handler(o Options, panes map[string]pane) http.Handler {
+	o.Turns, o.Waiting = cmp.Or(o.Turns, runtime.GOMAXPROCS(0)), cmp.Or(o.Waiting, 64)
+	mux, turns, here := http.NewServeMux(), make(chan struct{}, o.Turns), make(chan struct{}, o.Turns+o.Waiting)
 	for name, p := range panes {
 		mux.HandleFunc("GET "+Root+name, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+				fail(w, http.StatusForbidden, "a page of another site asks; open the lecture itself")
+				return
+			}
+			select {
+			case here <- struct{}{}:
+				defer func() { <-here }()
+			default:
+				w.Header().Set("Retry-After", "1")
+				fail(w, http.StatusTooManyRequests, "too many requests are waiting; try again later")
+				return
+			}
 			select {
 			case turns <- struct{}{}:
 				defer func() { <-turns }()
+				answer(w, r, p)
 			case <-r.Context().Done():
-				return // who asked went away
+				end(w, r)
 			}
-			answer(w, r, p)
 		})
 	}
 	return mux
 }
 
-// failure is what an answer without a picture says.
-type failure struct {
-	Error string `json:"error"`
+// problem is what an answer without a picture says.
+type problem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+}
+
+func fail(w http.ResponseWriter, status int, detail string) {
+	say(w, "application/problem+json", status, problem{http.StatusText(status), status, detail})
+}
+
+func say(w http.ResponseWriter, kind string, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		fail(w, http.StatusInternalServerError, "the answer is no JSON")
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	w.WriteHeader(status)
+	w.Write(body) // who went away needs no answer
+}
+
+// end answers a request whose context has ended: its time is over, or who asked went away.
+func end(w http.ResponseWriter, r *http.Request) {
+	if errors.Is(r.Context().Err(), context.DeadlineExceeded) {
+		fail(w, http.StatusGatewayTimeout, "the request took too long; try again later")
+	}
 }
 
 func answer(w http.ResponseWriter, r *http.Request, p pane) {
-	w.Header().Set("Content-Type", "application/json")
-	say := func(code int, v any) {
-		body, err := json.Marshal(v)
-		if err != nil {
-			code, body = http.StatusInternalServerError, []byte(`{"error": "the answer is no JSON"}`)
-		}
-		w.WriteHeader(code)
-		w.Write(body) // who went away needs no answer
-	}
 	q := newQuery(r.URL.Query())
 	got, err := p(r.Context(), q)
 	switch {
 	case q.err() != nil:
-		say(http.StatusBadRequest, failure{q.err().Error()})
-	case errors.Is(err, context.Canceled):
+		fail(w, http.StatusBadRequest, q.err().Error())
+	case err != nil && r.Context().Err() != nil:
+		end(w, r)
 	case err != nil:
-		say(http.StatusInternalServerError, failure{err.Error()})
+		fail(w, http.StatusInternalServerError, err.Error())
 	default:
-		say(http.StatusOK, got)
+		say(w, "application/json", http.StatusOK, got)
 	}
 }
 

@@ -288,7 +288,9 @@ func TestQueriesThatCannotBeAnswered(t *testing.T) {
 		"cost?low=ring":                  `did you mean \"law\"`,
 	} {
 		code, body := asked(t, query)
-		if code != http.StatusBadRequest || !strings.Contains(body, want) || !json.Valid([]byte(body)) {
+		const problem = `{"title":"Bad Request","status":400,"detail":"`
+		if code != http.StatusBadRequest || !strings.HasPrefix(body, problem) || !strings.Contains(body, want) ||
+			!json.Valid([]byte(body)) {
 			t.Errorf("%s: %d %s; want 400 and %q", query, code, body, want)
 		}
 	}

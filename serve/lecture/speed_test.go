@@ -11,7 +11,7 @@ import (
 func asked(t testing.TB, query string) (int, string) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, Root+query, nil))
+	Handler(Options{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, Root+query, nil))
 	return w.Code, strings.TrimSpace(w.Body.String())
 }
 

@@ -71,7 +71,7 @@ async function detail(response) {
   try {
     const body = JSON.parse(text);
     const more = (body.errors ?? []).map((e) => [e.location, e.message].filter(Boolean).join(": "));
-    return [body.detail ?? body.error ?? body.title, ...more].filter(Boolean).join("; ");
+    return [body.detail ?? body.title, ...more].filter(Boolean).join("; ");
   } catch {
     return text.trim() || `${response.status} ${response.statusText}`;
   }
