@@ -72,7 +72,7 @@ func complaints(t *testing.T, p *browser.Page) {
 }
 
 // Every pane opens, and each of its controls changes what is seen.
-func TestControlsOfTheLectureMoveItsPictures(t *testing.T) {
+func TestControlsOfTheLectureMoveItsPicturesInABrowser(t *testing.T) {
 	p := browser.Open(t, browser.Options{})
 	p.Go(lecturing(t, nil) + "/lecture?lang=en")
 	for _, id := range lectureIDs {
@@ -119,7 +119,7 @@ func words(p *browser.Page, id string) (text string) {
 }
 
 // A click, a drag and the arrow keys move what the pictures are of; play moves the time.
-func TestPicturesOfTheLectureAreMovedByHand(t *testing.T) {
+func TestPicturesOfTheLectureAreMovedByHandInABrowser(t *testing.T) {
 	p := browser.Open(t, browser.Options{})
 	p.Go(lecturing(t, nil) + "/lecture?lang=en")
 	for _, id := range []string{"density", "marginal", "fields", "gaussian"} {
@@ -159,7 +159,7 @@ func TestPicturesOfTheLectureAreMovedByHand(t *testing.T) {
 }
 
 // Both languages have all texts, and the page holds no key and no TeX.
-func TestTheLectureIsWholeInBothLanguages(t *testing.T) {
+func TestTheLectureIsWholeInBothLanguagesInABrowser(t *testing.T) {
 	for lang, want := range map[string]string{"en": "A flow carries a density", "zh": "流携带概率密度"} {
 		p := browser.Open(t, browser.Options{})
 		p.Go(lecturing(t, nil) + "/lecture?lang=" + lang)
@@ -192,7 +192,7 @@ func TestTheLectureIsWholeInBothLanguages(t *testing.T) {
 }
 
 // Nothing sticks out at any width from a small phone on, and the keyboard reaches all controls.
-func TestTheLectureFitsPhonesAndKeyboards(t *testing.T) {
+func TestTheLectureFitsPhonesAndKeyboardsInABrowser(t *testing.T) {
 	p := browser.Open(t, browser.Options{Width: 390, Height: 844})
 	p.Go(lecturing(t, nil) + "/lecture?lang=en")
 	for _, id := range lectureIDs {
@@ -235,7 +235,7 @@ func TestTheLectureFitsPhonesAndKeyboards(t *testing.T) {
 }
 
 // With tokens, the page is there without one, and what it computes needs one.
-func TestTheLectureAsksForTheToken(t *testing.T) {
+func TestTheLectureAsksForTheTokenInABrowser(t *testing.T) {
 	url := lecturing(t, func(o *Options) { o.Tokens = []string{"sesame"} })
 	for path, want := range map[string]int{
 		"/lecture": http.StatusOK, "/": http.StatusOK, "/static/ui/ui.css": http.StatusOK, "/page.json": http.StatusOK,
@@ -300,7 +300,7 @@ func TestTheLectureStandsBesideRuns(t *testing.T) {
 
 // With FLOWMATCH_PICTURES=DIR, every pane is written into that folder in each language and theme, as
 // windows and phones show it: to be looked at.
-func TestPicturesOfTheLecture(t *testing.T) {
+func TestPicturesOfTheLectureInABrowser(t *testing.T) {
 	dir := os.Getenv("FLOWMATCH_PICTURES")
 	if dir == "" {
 		t.Skip("FLOWMATCH_PICTURES is not set")

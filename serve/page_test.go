@@ -25,7 +25,7 @@ var paged = []struct {
 	{"bounded", []string{"rows", "training"}},
 }
 
-func TestThePageOfRuns(t *testing.T) {
+func TestThePageOfRunsInABrowser(t *testing.T) {
 	dir := t.TempDir()
 	_, h := serving(t, func(o *Options) {
 		o.Runs = []string{
@@ -274,7 +274,7 @@ func rowsAreFilledIn(t *testing.T, url string) {
 }
 
 // A service that is busy is asked again after its Retry-After, and what is superseded is aborted.
-func TestThePageWaitsForABusyServiceAndDropsWhatIsSuperseded(t *testing.T) {
+func TestThePageInABrowserWaitsForABusyServiceAndDropsWhatIsSuperseded(t *testing.T) {
 	var refused, aborted, held atomic.Int64
 	_, plain := serving(t, nil)
 	next := plain.Config.Handler
@@ -319,7 +319,7 @@ func TestThePageWaitsForABusyServiceAndDropsWhatIsSuperseded(t *testing.T) {
 }
 
 // A run that has only begun shows its losses, and the rest of it as soon as there is a checkpoint.
-func TestThePageWatchesATraining(t *testing.T) {
+func TestThePageInABrowserWatchesATraining(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "young")
 	cfg, err := run.ParseConfig(nil, []string{"data.name=moons", "net.hidden=[16, 16]", "train.steps=40",
 		"train.log_every=2", "train.checkpoint_every=0", "train.batch=64"})

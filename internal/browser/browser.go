@@ -70,9 +70,16 @@ func Find(t testing.TB) string {
 	return ""
 }
 
+// mark is in the name of each test that opens a browser, so that a run of tests can leave them out.
+const mark = "InABrowser"
+
 // Open starts a browser with one empty page. It ends with the test.
 func Open(t testing.TB, o Options) *Page {
 	t.Helper()
+	if !strings.Contains(t.Name(), mark) {
+		t.Fatalf("%s opens a browser: its name must have %s, by which .ci/run leaves it out where it is slow", t.Name(),
+			mark)
+	}
 	file := Find(t)
 	if o.Width == 0 {
 		o.Width, o.Height = 1280, 800
