@@ -72,14 +72,14 @@ that an answer depends on the request and its seed alone. If more than --max-que
 requests wait, others get 429. A new checkpoint in the folder of a run is taken up
 without a lost request.
 
-The address of the page is printed and logged. A run that is being trained is served
-from its first checkpoint on; its losses can be watched before.
+The addresses of the page and of the lecture are printed and logged. A run that is being
+trained is served from its first checkpoint on; its losses can be watched before.
 
 SIGTERM or Ctrl-C ends the service: requests that it has are answered first, for
 --grace at most. The log is JSON on standard error.
 
 Without --token-file anybody who reaches the address may ask. By default that is this
-machine alone.`,
+machine alone, as localhost or 127.0.0.1.`,
 		Example: `  flowmatch serve runs/moons
   curl -s localhost:8080/v1/models/moons/sample -d '{"n": 5, "seed": 1}'
   flowmatch serve --lecture
@@ -191,10 +191,10 @@ func (a *app) serve(cmd *cobra.Command, dirs []string, f serveFlags) (result, er
 	}
 	res, start := servedResult{Address: l.Addr().String(), Models: server.Models(), Lecture: o.Lecture}, time.Now()
 	said := []any{"address", res.Address, "models", res.Models}
-	if where := f.page(l.Addr()); where != "" {
-		said = append(said, "page", where)
+	for _, p := range f.pages(l.Addr(), len(dirs) > 0) {
+		said = append(said, p.name, p.where)
 		if !a.quiet && !a.json {
-			fmt.Fprintf(a.stdout, "page    %s\n", where)
+			fmt.Fprintf(a.stdout, "%-7s %s\n", p.name, p.where)
 		}
 	}
 	o.Log.Info("serving", said...)
@@ -205,22 +205,25 @@ func (a *app) serve(cmd *cobra.Command, dirs []string, f serveFlags) (result, er
 	return res, err
 }
 
-// page is the address for browsers; empty: there is no page.
-func (f serveFlags) page(at net.Addr) string {
-	if f.noPage && !f.lecture {
-		return ""
-	}
-	scheme, host, to := "http", at.String(), ""
+// page is what a browser can open.
+type page struct{ name, where string }
+
+// pages are the page of runs, where there are some, and the lecture.
+func (f serveFlags) pages(at net.Addr, runs bool) (all []page) {
+	scheme, host := "http", at.String()
 	if f.cert != "" {
 		scheme = "https"
 	}
 	if ip, ok := at.(*net.TCPAddr); ok && ip.IP.IsUnspecified() {
 		host = net.JoinHostPort("localhost", strconv.Itoa(ip.Port))
 	}
-	if f.lecture {
-		to = "lecture"
+	if runs && !f.noPage {
+		all = append(all, page{"page", scheme + "://" + host + "/"})
 	}
-	return scheme + "://" + host + "/" + to
+	if f.lecture {
+		all = append(all, page{"lecture", scheme + "://" + host + "/lecture"})
+	}
+	return all
 }
 
 // profile serves profiles of the program, where --pprof asks for that.

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -51,17 +53,17 @@ func TestTheLectureIsServedWithoutARun(t *testing.T) {
 		w.Close()
 		ended <- code
 	}()
-	var said struct{ Msg, Page string }
+	var said struct{ Msg, Page, Lecture string }
 	if err := json.NewDecoder(r).Decode(&said); err != nil || said.Msg != "serving" {
 		t.Fatalf("the log begins with %+v, %v", said, err)
 	}
 	go io.Copy(io.Discard, r)
-	resp, err := http.Get(said.Page)
+	resp, err := http.Get(said.Lecture)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp.Body.Close(); resp.StatusCode != http.StatusOK || !strings.HasSuffix(said.Page, "/lecture") {
-		t.Errorf("%s: %s", said.Page, resp.Status)
+	if resp.Body.Close(); resp.StatusCode != http.StatusOK || said.Page != "" {
+		t.Errorf("%+v: %s", said, resp.Status)
 	}
 	stop()
 	<-ended
@@ -69,6 +71,28 @@ func TestTheLectureIsServedWithoutARun(t *testing.T) {
 	if err := json.Unmarshal([]byte(out.String()), &res); err != nil || !res.Lecture || res.Models == nil ||
 		len(res.Models) > 0 {
 		t.Errorf("at the end: %s, %v", out, err)
+	}
+}
+
+// TestThePagesOfAServiceAreNamed: the lecture beside the page of runs, and each alone.
+func TestThePagesOfAServiceAreNamed(t *testing.T) {
+	here, all := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}, &net.TCPAddr{IP: net.IPv6zero, Port: 8080}
+	for _, c := range []struct {
+		f    serveFlags
+		at   net.Addr
+		runs bool
+		want []page
+	}{
+		{serveFlags{lecture: true}, here, true,
+			[]page{{"page", "http://127.0.0.1:8080/"}, {"lecture", "http://127.0.0.1:8080/lecture"}}},
+		{serveFlags{lecture: true}, here, false, []page{{"lecture", "http://127.0.0.1:8080/lecture"}}},
+		{serveFlags{lecture: true, noPage: true}, here, true, []page{{"lecture", "http://127.0.0.1:8080/lecture"}}},
+		{serveFlags{cert: "cert.pem"}, all, true, []page{{"page", "https://localhost:8080/"}}},
+		{serveFlags{noPage: true}, here, true, nil},
+	} {
+		if got := c.f.pages(c.at, c.runs); !slices.Equal(got, c.want) {
+			t.Errorf("%+v: %v, want %v", c.f, got, c.want)
+		}
 	}
 }
 
