@@ -11,6 +11,9 @@
 //	/lecture/api/pairs      noise and data, paired and joined by straight lines         (14)
 //	/lecture/api/cost       evaluations against error along VE, VP and OT               (section 4.2)
 //
+// Numbers of equations and sections are the lecture's, here and in all comments; docs/guide/paper.md has them in
+// brackets beside those of the paper.
+//
 // Everything comes from the library itself: schedules of path, exact fields of field, solvers of ode,
 // densities of likelihood, pairs of coupling, laws of data/synth. An answer is a function of its query.
 // Queries are bounded so that each takes a few hundredths of a second on one core.
