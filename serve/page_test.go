@@ -30,7 +30,7 @@ func TestThePageOfRunsInABrowser(t *testing.T) {
 	_, h := serving(t, func(o *Options) {
 		o.Runs = []string{
 			trained(t, filepath.Join(dir, "moons"), "train.label_dropout=0.2"),
-			trained(t, filepath.Join(dir, "five"), "data.name=gmm", "data.dim=5", "conditional=false", "train.steps=20"),
+			trained(t, filepath.Join(dir, "five"), "data.name=gmm", "data.dim=5", "conditional=false"),
 			tableOf(t), imageRun(t), boundedRun(t),
 		}
 	})
