@@ -19,9 +19,9 @@ strings({
   },
   zh: {
     "runs.pane.impute": "补缺",
-    "runs.impute.about": "粘贴若干行，第一行为列名。空白、NA 与 ? 会在已知内容的条件下采样补全。",
-    "runs.impute.rows": "行（CSV）", "runs.impute.draws": "每行采样次数", "runs.impute.go": "补全",
-    "runs.impute.example": "示例", "runs.impute.result": "补全结果", "runs.impute.names": "第一行必须是列名：{names}。",
+    "runs.impute.about": "粘贴若干行，第一行为列名。空白、NA 与 ? 会在已知内容的条件下采样补上。",
+    "runs.impute.rows": "行（CSV）", "runs.impute.draws": "每行采样次数", "runs.impute.go": "补缺",
+    "runs.impute.example": "示例", "runs.impute.result": "补缺结果", "runs.impute.names": "第一行必须是列名：{names}。",
     "runs.impute.none": "列名之下没有任何行。",
     "runs.impute.short": "第 {row} 行有 {n} 个字段，而列名有 {names} 个。",
     "runs.impute.number": "第 {row} 行：{name} 的值 {value} 不是数。",
