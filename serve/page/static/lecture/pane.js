@@ -31,10 +31,16 @@ export function section({ id, equations, figure, wide = false }, count) {
 
 /**
  * asker returns a function that asks the service for a pane and hands the answer to show. What goes wrong
- * stands in the figure. data-shown counts the answers that were shown, and data-busy is there while one
- * is waited for.
+ * stands in the figure. data-shown counts the answers that were shown, and data-busy has the names of those
+ * that are waited for; without any it is not there.
  */
 export function asker(host, name, show) {
+  const busy = (is) => {
+    const others = (host.dataset.busy ?? "").split(" ").filter((n) => n && n !== name);
+    const all = is ? [...others, name] : others;
+    if (all.length > 0) host.dataset.busy = all.join(" ");
+    else delete host.dataset.busy;
+  };
   const notice = h("p", { class: "notice error", role: "status", hidden: true });
   host.append(notice);
   const request = latest(async (signal, query) => {
@@ -50,9 +56,9 @@ export function asker(host, name, show) {
     notice.hidden = true;
     show(answer, query);
     host.dataset.shown = Number(host.dataset.shown ?? 0) + 1;
-  }, { idle: () => delete host.dataset.busy });
+  }, { idle: () => busy(false) });
   return (query) => {
-    host.dataset.busy = "";
+    busy(true);
     request(query);
   };
 }

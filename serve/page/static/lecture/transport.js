@@ -57,6 +57,7 @@ export const transport = {
   id: "transport", figure, wide: true,
   equations: [["p_t(x|x_1) = \\mathcal{N}(x | t x_1, (1 - (1 - \\sigma_{\\min}) t)^2 I)", ""],
     ["\\psi_t(x) = (1 - (1 - \\sigma_{\\min}) t) x + t x_1", "14"],
+    ["u_t(x|x_1) = \\frac{x_1 - (1 - \\sigma_{\\min}) x}{1 - (1 - \\sigma_{\\min}) t}", ""],
     ["\\mathcal{L}_{\\text{CFM}}(\\theta) = \\mathbb{E}_{t, q(x_1), p_0(x_0)} \\Vert v_t(\\psi_t(x_0), \\theta) - \\frac{d}{dt} \\psi_t(x_0) \\Vert^2", ""],
     ["\\frac{d}{dt} \\psi_t(x_0) = x_1 - (1 - \\sigma_{\\min}) x_0", ""]],
 };

@@ -1,8 +1,8 @@
 // Marginals: bars of levels, and histograms of numbers, with an outline of others behind.
 import { color } from "../ui/colors.js";
 import { h, number } from "../ui/dom.js";
-import { onLang, t } from "../ui/lang.js";
-import { onTheme } from "../ui/theme.js";
+import { t } from "../ui/lang.js";
+import { redrawn } from "../ui/redraw.js";
 
 const mostLevels = 12;
 const bins = 24;
@@ -53,8 +53,7 @@ export class Bars {
     this.note = h("p", { class: "muted small" });
     this.el = h("figure", { class: "marginal" }, h("figcaption", {}, name), this.canvas, this.note);
     new ResizeObserver(() => this.paint()).observe(this.canvas);
-    onTheme(() => this.paint());
-    onLang(() => this.paint());
+    redrawn(this.canvas, () => this.paint());
   }
 
   show(of) {

@@ -14,15 +14,15 @@ strings({
     "runs.compare.steps": "equal steps", "runs.compare.tol": "tolerance", "runs.compare.nsteps": "Steps",
     "runs.compare.tolerance": "Tolerance", "runs.compare.nfe": "{n} evaluations a sample",
     "runs.compare.distance": "Distance of the samples of one solver from those of the other: on average {mean}, at most {most}",
-    "runs.compare.paths": "Paths", "runs.compare.samples": "Samples", "runs.compare.a": "First solver", "runs.compare.b": "Second solver",
+    "runs.compare.paths": "Paths", "runs.compare.a": "First solver", "runs.compare.b": "Second solver",
   },
   zh: {
     "runs.pane.compare": "求解器", "runs.compare.about": "同样的噪声，用两种方式求解。网络求值次数（NFE）越少，采样越便宜。",
     "runs.compare.name": "一种求解器的样本与路径", "runs.compare.solver": "求解器", "runs.compare.by": "步长由",
-    "runs.compare.steps": "等分步数", "runs.compare.tol": "误差容限", "runs.compare.nsteps": "步数",
-    "runs.compare.tolerance": "误差容限", "runs.compare.nfe": "每个样本 {n} 次求值",
+    "runs.compare.steps": "等分步数", "runs.compare.tol": "容差", "runs.compare.nsteps": "步数",
+    "runs.compare.tolerance": "容差", "runs.compare.nfe": "每个样本 {n} 次求值",
     "runs.compare.distance": "两种求解器的样本之间的距离：平均 {mean}，最大 {most}",
-    "runs.compare.paths": "路径", "runs.compare.samples": "样本", "runs.compare.a": "第一种求解器", "runs.compare.b": "第二种求解器",
+    "runs.compare.paths": "路径", "runs.compare.a": "第一种求解器", "runs.compare.b": "第二种求解器",
   },
 });
 

@@ -16,6 +16,7 @@ strings({
     "runs.complete.middle": "Middle", "runs.complete.go": "Complete", "runs.complete.count": "Completions",
     "runs.complete.image": "Another image", "runs.complete.file": "Your image", "runs.complete.results": "Completions",
     "runs.complete.nothing": "Nothing is missing yet: paint over a part of the image.",
+    "runs.complete.none": "There is no image to complete yet: take another, or one of your own.",
   },
   zh: {
     "runs.pane.complete": "补全",
@@ -25,6 +26,7 @@ strings({
     "runs.complete.middle": "中间", "runs.complete.go": "补全", "runs.complete.count": "补全数",
     "runs.complete.image": "换一幅图像", "runs.complete.file": "你的图像", "runs.complete.results": "补全结果",
     "runs.complete.nothing": "还没有缺失的部分：请涂掉图像的一部分。",
+    "runs.complete.none": "还没有可补全的图像：请换一幅，或选择你自己的图像。",
   },
 });
 
@@ -106,6 +108,7 @@ export function open(place, { model, run }) {
 
   /** picture draws an image to paint on. A run that makes images from images is asked with nothing known. */
   const picture = note.task(async (signal) => {
+    load.stop();
     const options = { signal, waiting: note.waiting };
     if (model.condition) {
       const none = new Array(high * wide * channels).fill(null);
@@ -118,8 +121,10 @@ export function open(place, { model, run }) {
   });
 
   /** load takes an image of the reader, brought to the size of the model. It leaves the browser with a request. */
-  async function load(file) {
+  const load = note.task(async (signal, file) => {
+    picture.stop();
     const bitmap = await createImageBitmap(file, { resizeWidth: wide, resizeHeight: high, resizeQuality: "high" });
+    if (signal.aborted) return;
     const small = h("canvas", { width: wide, height: high });
     const g = small.getContext("2d");
     g.drawImage(bitmap, 0, 0, wide, high);
@@ -130,9 +135,10 @@ export function open(place, { model, run }) {
       return (channels === 1 ? grey : data[p + (k % channels)]) / 127.5 - 1;
     });
     show();
-  }
+  });
 
   const go = note.task(async (signal) => {
+    if (!image) throw new Error(t("runs.complete.none"));
     if (!missing.includes(true)) {
       throw new Error(t("runs.complete.nothing"));
     }
@@ -144,7 +150,7 @@ export function open(place, { model, run }) {
   });
 
   const file = h("input", { type: "file", accept: "image/*", class: "file", id: uid("file") });
-  file.addEventListener("change", () => file.files[0] && load(file.files[0]).catch((e) => note.fail(e)));
+  file.addEventListener("change", () => file.files[0] && load(file.files[0]));
   const fraction = (v, lo, hi) => v >= lo && v < hi;
   place.append(h("div", { class: "columns" },
     h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.complete.about"),
@@ -162,6 +168,7 @@ export function open(place, { model, run }) {
   picture().then(mask((_, y) => y >= high / 2));
   return () => {
     picture.stop();
+    load.stop();
     go.stop();
   };
 }

@@ -6,13 +6,13 @@ import { label, say, strings } from "../ui/lang.js";
 strings({
   en: {
     "runs.seed": "Seed", "runs.seed.new": "Another seed", "runs.label": "Class", "runs.label.all": "all",
-    "runs.guidance": "Guidance", "runs.context": "Given",
-    "runs.t": "Time $t$",
+    "runs.guidance": "Guidance", "runs.t": "Time $t$",
+    "runs.more": "{n} more",
   },
   zh: {
     "runs.seed": "随机种子", "runs.seed.new": "换一个种子", "runs.label": "类别", "runs.label.all": "全部",
-    "runs.guidance": "引导强度", "runs.context": "给定",
-    "runs.t": "时间 $t$",
+    "runs.guidance": "引导强度", "runs.t": "时间 $t$",
+    "runs.more": "其余 {n} 个",
   },
 });
 
@@ -26,9 +26,21 @@ export function field({ key, text, value = "", type = "text", on, ...rest }) {
   return { el: h("div", { class: "control" }, words, input), input, get value() { return input.value; } };
 }
 
-/** seed is a number that a button changes. */
+/** folded returns parts, those after the first so many in a list that folds out. */
+export function folded(parts, most, kind = "folded") {
+  if (parts.length <= most) return parts;
+  const summary = say(h("summary"), "runs.more", { n: parts.length - most });
+  return [...parts.slice(0, most), h("details", {}, summary, h("div", { class: kind }, parts.slice(most)))];
+}
+
+/** seed is a number that a button changes. What is no seed becomes the nearest that is one. */
 export function seed(on) {
-  const it = field({ key: "runs.seed", value: 1, type: "number", min: 0, max: 999999, step: 1, on });
+  const it = field({ key: "runs.seed", value: 1, type: "number", min: 0, max: Number.MAX_SAFE_INTEGER, step: 1,
+    on: () => {
+      it.input.value = whole();
+      on();
+    } });
+  const whole = () => Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.floor(Number(it.value) || 0)));
   const next = h("button", { type: "button", class: "tool boxed" }, icon("M16 10a6 6 0 1 1-2-4.500M14 2v4h-4"));
   label(next, "runs.seed.new");
   next.addEventListener("click", () => {
@@ -36,7 +48,7 @@ export function seed(on) {
     on();
   });
   it.el.replaceChildren(it.el.firstChild, h("div", { class: "beside" }, it.input, next));
-  return { el: it.el, get value() { return Math.max(0, Math.floor(Number(it.value) || 0)); } };
+  return { el: it.el, get value() { return whole(); } };
 }
 
 /** time is the slider of time, from noise to data. */
@@ -61,11 +73,15 @@ export class Conditions {
       this.scale = slider({ key: "runs.guidance", min: 0, max: 5, step: 0.1, value: 1, format: (v) => v.toFixed(1), on });
       this.parts.push(this.scale.el);
     }
-    this.given = (model.given ?? []).slice(0, 24).map((name, k) => field({
-      text: name, type: "number", step: "any", value: Number((run.context_center?.[k] ?? 0).toPrecision(3)), on,
-      title: run.context_scale ? `${number(run.context_center[k])} ± ${number(run.context_scale[k])}` : null,
-    }));
-    this.parts.push(...this.given.map((f) => f.el));
+    this.given = (model.given ?? []).map((name, k) => {
+      const middle = Number((run.context_center?.[k] ?? 0).toPrecision(3));
+      const it = field({ text: name, type: "number", step: "any", value: middle, on: () => {
+        if (it.value === "") it.input.value = middle;
+        on();
+      }, title: run.context_scale ? `${number(run.context_center[k])} ± ${number(run.context_scale[k])}` : null });
+      return it;
+    });
+    this.parts.push(...folded(this.given.map((f) => f.el), 24));
   }
 
   /** class is the one that is chosen; empty: all, or there are none. */
@@ -83,7 +99,7 @@ export class Conditions {
     if (this.class !== "") body.label = this.class;
     if (this.guided !== null) body.guidance = this.guided;
     if (this.model.given) {
-      body.given = Object.fromEntries(this.model.given.map((n, k) => [n, Number(this.given[k]?.value ?? 0)]));
+      body.given = Object.fromEntries(this.model.given.map((n, k) => [n, Number(this.given[k].value)]));
     }
     return body;
   }

@@ -2,7 +2,7 @@
 import { select, slider, toggle } from "../ui/controls.js";
 import { latest } from "../ui/api.js";
 import { h, number } from "../ui/dom.js";
-import { onLang, say, strings } from "../ui/lang.js";
+import { say, strings } from "../ui/lang.js";
 import { legend, Plane } from "../ui/plane.js";
 import { Conditions, seed, time } from "./controls.js";
 import { around, at, boxOf, Frames, lattice, Marginals, paths } from "./scene.js";
@@ -14,8 +14,8 @@ strings({
     "runs.flow.about": "Noise ($t=0$) becomes data ($t=1$): the particles follow $\\dot x = u_t(x)$.",
     "runs.flow.count": "Number of particles", "runs.flow.particles": "Particles", "runs.flow.paths": "Trajectories",
     "runs.flow.field": "Velocity field", "runs.flow.density": "Density", "runs.flow.horizontal": "Horizontal",
-    "runs.flow.vertical": "Vertical", "runs.flow.less": "less", "runs.flow.more": "more likely",
-    "runs.flow.here": "At {x}, {y}: $\\log p_t(x)$ = {logp}",
+    "runs.flow.vertical": "Vertical", "runs.flow.more": "more likely",
+    "runs.flow.here": "At {x}, {y} and time {t}: $\\log p_t(x)$ = {logp}",
     "runs.flow.point": "Point at the picture, or move a mark with the arrow keys, to read the log-density there.",
     "runs.flow.guided": "Guided samples have no density, so none is shown.",
     "runs.flow.many": "Choose one class to see its field and density.",
@@ -27,8 +27,8 @@ strings({
     "runs.flow.about": "噪声（$t=0$）变成数据（$t=1$）：粒子沿 $\\dot x = u_t(x)$ 运动。",
     "runs.flow.count": "粒子数", "runs.flow.particles": "粒子", "runs.flow.paths": "轨迹",
     "runs.flow.field": "速度场", "runs.flow.density": "密度", "runs.flow.horizontal": "横轴",
-    "runs.flow.vertical": "纵轴", "runs.flow.less": "较低", "runs.flow.more": "密度较高",
-    "runs.flow.here": "在 {x}, {y}：$\\log p_t(x)$ = {logp}",
+    "runs.flow.vertical": "纵轴", "runs.flow.more": "密度较高",
+    "runs.flow.here": "在 {x}, {y}，时间 {t}：$\\log p_t(x)$ = {logp}",
     "runs.flow.point": "指向图中一点，或用方向键移动标记，即可读出该处的对数密度。",
     "runs.flow.guided": "引导后的样本没有密度，因此不显示。",
     "runs.flow.many": "请选择一个类别以查看其速度场与密度。",
@@ -52,6 +52,7 @@ export function open(place, { model, run }) {
   let moving = null;
   let plane = null;
   let here = null;
+  let turn = 0; // a reading of another turn is of other conditions
 
   const conditions = new Conditions({ model, run }, () => restart());
   const marginals = new Marginals(model, conditions, !model.no_density);
@@ -62,6 +63,9 @@ export function open(place, { model, run }) {
     fieldFrames.ahead = fieldShown();
     densityFrames.ahead = densityShown();
     paint();
+    if (!here) return;
+    reading.setAttribute("aria-live", "off"); // a time that plays would be read aloud without end
+    read(...here);
   }, { value: 1 });
   const layer = (key) => toggle({ key: `runs.flow.${key}`, value: show[key], on: (on) => {
     show[key] = on;
@@ -79,8 +83,10 @@ export function open(place, { model, run }) {
   const reading = h("p", { class: "reading", "aria-live": "polite" });
   const hint = h("p", { class: "muted small" });
 
-  const fieldFrames = new Frames(frames, (time_, signal) =>
-    marginals.field(lattice(plane.box, coarse), time_, { signal, waiting: note.waiting }), () => paint(), note);
+  const fieldFrames = new Frames(frames, async (time_, signal) => {
+    const { box } = plane;
+    return { box, v: await marginals.field(lattice(box, coarse), time_, { signal, waiting: note.waiting }) };
+  }, () => paint(), note);
   const densityFrames = new Frames(frames, async (time_, signal) => {
     const box = around(at(moving, time_), plane.box);
     const values = await marginals.density(box, fine, time_, { signal, waiting: note.waiting });
@@ -106,8 +112,8 @@ export function open(place, { model, run }) {
         moving.states.flatMap((s) => [s[2 * i], s[2 * i + 1]])) });
     }
     if (fieldShown()) {
-      const v = fieldFrames.get(now);
-      if (v) list.push(arrows(v));
+      const frame = fieldFrames.get(now);
+      if (frame) list.push(arrows(frame));
     }
     if (show.particles) {
       const n = moving.states[0].length / 2;
@@ -118,9 +124,9 @@ export function open(place, { model, run }) {
   }
 
   /** arrows are as long as a cell where the field is fastest, nearly. */
-  function arrows(v) {
-    const x = lattice(plane.box, coarse).flat();
-    const cell = (plane.box[1] - plane.box[0]) / coarse;
+  function arrows({ box, v }) {
+    const x = lattice(box, coarse).flat();
+    const cell = (box[1] - box[0]) / coarse;
     const speeds = x.map((_, k) => (k % 2 ? 0 : Math.hypot(v[k], v[k + 1]))).filter((_, k) => k % 2 === 0);
     const sorted = [...speeds].sort((a, b) => a - b);
     const fast = sorted[Math.floor(sorted.length * 0.95)] || 1;
@@ -130,12 +136,14 @@ export function open(place, { model, run }) {
 
   const read = latest(async (signal, x, y) => {
     if (model.no_density || !plane2 || conditions.guided !== null || marginals.classes() === null) return;
+    const [now, mine] = [clock.value, turn];
     try {
-      const [v] = await marginals.logp([[x, y]], clock.value, {}, { signal });
-      say(reading, "runs.flow.here", { x: number(x), y: number(y), logp: number(v, 4) });
+      const [v] = await marginals.logp([[x, y]], now, {}, { signal, waiting: note.waiting });
+      if (mine !== turn) return;
+      say(reading, "runs.flow.here", { x: number(x), y: number(y), t: now.toFixed(2), logp: number(v, 4) });
       hint.hidden = true;
     } catch (e) {
-      if (e.name !== "AbortError") note.fail(e);
+      if (e.name !== "AbortError" && mine === turn) note.fail(e);
     }
   });
 
@@ -148,12 +156,11 @@ export function open(place, { model, run }) {
 
   const restart = note.task(async (signal) => {
     clock.stop();
-    fieldFrames.clear();
-    densityFrames.clear();
+    forget();
     hints();
-    reading.replaceChildren();
     const body = { n: count.value, seed: number_.value, times, ...conditions.of() };
     const next = await paths(model.name, body, pair, null, { signal, waiting: note.waiting });
+    forget(); // a time that was moved meanwhile has asked for frames of the picture before
     moving = next;
     const box = boxOf(moving);
     if (!plane || box.some((v, k) => Math.abs(v - plane.box[k]) > 0.12 * (box[1] - box[0]))) {
@@ -161,12 +168,22 @@ export function open(place, { model, run }) {
       plane = new Plane({ box, name: "runs.flow.name", hover: true, pick: plane2 ? (x, y) => {
         here = [x, y];
         paint();
+        reading.setAttribute("aria-live", "polite");
         read(x, y);
       } : null });
       picture.replaceChildren(plane.el);
     }
     paint();
+    if (here) read(...here);
   });
+
+  function forget() {
+    fieldFrames.clear();
+    densityFrames.clear();
+    turn++;
+    delete reading.dataset.t;
+    reading.replaceChildren();
+  }
 
   hints();
   place.append(h("div", { class: "columns" },
@@ -181,12 +198,9 @@ export function open(place, { model, run }) {
     h("div", { class: "card side" }, axes.map((a) => a.el), layers.map((l) => l.el), count.el, number_.el,
       conditions.parts)));
   restart();
-  const offLang = onLang(() => paint());
   return () => {
     clock.stop();
     restart.stop();
-    fieldFrames.clear();
-    densityFrames.clear();
-    offLang();
+    forget();
   };
 }

@@ -11,10 +11,12 @@ strings({
   en: {
     "runs.pane.images": "Images", "runs.images.about": "Every image starts as noise at $t=0$. Move the time to see where it comes from.",
     "runs.images.rows": "Images of each class", "runs.images.count": "Images", "runs.images.draw": "Draw",
+    "runs.images.fewer": "Only {n} of {all} images: one request has no room for more of this size.",
   },
   zh: {
     "runs.pane.images": "图像", "runs.images.about": "每幅图像在 $t=0$ 时都是噪声。移动时间即可看到它的由来。",
     "runs.images.rows": "每类的图像数", "runs.images.count": "图像数", "runs.images.draw": "采样",
+    "runs.images.fewer": "只有 {all} 幅中的 {n} 幅：这种大小的图像，一次请求放不下更多。",
   },
 });
 
@@ -34,16 +36,28 @@ export function open(place, { model, run }) {
     step: 1, value: classes.length ? 2 : 12, on: again });
   const clock = time(() => draw(), { value: 1, play: 3 });
   const grid = h("div", { class: "tiles" });
+  const fewer = h("p", { class: "notice", hidden: true });
   let states = [];
   let tiles = [];
 
-  /** layout puts a column for each class, or what fits. */
-  function layout(n, columns, labels) {
+  /** layout puts a column for each class, with its name, or what fits. */
+  function layout({ n, columns, labels, heads }) {
     grid.style.setProperty("--columns", columns);
     tiles = Array.from({ length: n }, (_, i) => tile(model.shape, [], labels?.[i] ?? String(i + 1)));
-    const heads = labels && columns === classes.length && columns > 1
-      ? labels.slice(0, columns).map((l) => h("span", { class: "tile-name", "aria-hidden": "true" }, l)) : [];
-    grid.replaceChildren(...heads, ...tiles);
+    const names = heads ? labels.slice(0, columns).map((l) => h("span", { class: "tile-name", "aria-hidden": "true" }, l)) : [];
+    grid.replaceChildren(...names, ...tiles);
+  }
+
+  /** plan says how many images are asked for, in whole rows where these are of classes, and how they stand. */
+  function plan() {
+    const mixed = classes.length > 1 && classes.length <= 20 && conditions.class === "";
+    const all = mixed ? classes.length * each.value : each.value * (classes.length ? 5 : 1);
+    let n = most(model.shape, all);
+    if (mixed && n > classes.length) n -= n % classes.length;
+    const columns = Math.min(n, mixed ? classes.length : Math.min(10, all));
+    const labels = mixed ? Array.from({ length: n }, (_, i) => classes[i % classes.length])
+      : conditions.class ? Array(n).fill(conditions.class) : null;
+    return { n, all, columns, labels, heads: mixed };
   }
 
   function draw() {
@@ -57,15 +71,14 @@ export function open(place, { model, run }) {
 
   const restart = note.task(async (signal) => {
     clock.stop();
-    const mixed = classes.length > 0 && classes.length <= 20 && conditions.class === "";
-    const columns = mixed ? classes.length : Math.min(10, each.value * (classes.length ? 5 : 1));
-    const n = most(model.shape, mixed ? columns * each.value : each.value * (classes.length ? 5 : 1));
-    const labels = mixed ? Array.from({ length: n }, (_, i) => classes[i % columns])
-      : conditions.class ? Array(n).fill(conditions.class) : null;
+    const how_ = plan();
+    const { n, all } = how_;
+    fewer.hidden = n === all;
+    say(fewer, "runs.images.fewer", { n, all });
     states = [];
     let begun = false;
     await stream(model.name, { n, seed: number_.value, times, ...conditions.of(), ...how.how() }, (t, x) => {
-      if (!begun) layout(n, columns, labels);
+      if (!begun) layout(how_);
       begun = true;
       states.push({ t, x });
       clock.value = t;
@@ -74,7 +87,7 @@ export function open(place, { model, run }) {
   });
 
   place.append(h("div", { class: "columns" },
-    h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.images.about"), grid, h("div", { class: "under full" }, clock.el), note.el),
+    h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.images.about"), grid, fewer, h("div", { class: "under full" }, clock.el), note.el),
     h("div", { class: "card side" }, number_.el, conditions.parts, each.el, how.parts,
       button({ key: "runs.images.draw", primary: true, on: again }))));
   restart();

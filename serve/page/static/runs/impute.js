@@ -19,9 +19,9 @@ strings({
   },
   zh: {
     "runs.pane.impute": "补缺",
-    "runs.impute.about": "粘贴若干行，第一行为列名。空白、NA 与 ? 会在已知内容的条件下采样补全。",
-    "runs.impute.rows": "行（CSV）", "runs.impute.draws": "每行采样次数", "runs.impute.go": "补全",
-    "runs.impute.example": "示例", "runs.impute.result": "补全结果", "runs.impute.names": "第一行必须是列名：{names}。",
+    "runs.impute.about": "粘贴若干行，第一行为列名。空白、NA 与 ? 会在已知内容的条件下采样补上。",
+    "runs.impute.rows": "行（CSV）", "runs.impute.draws": "每行采样次数", "runs.impute.go": "补缺",
+    "runs.impute.example": "示例", "runs.impute.result": "补缺结果", "runs.impute.names": "第一行必须是列名：{names}。",
     "runs.impute.none": "列名之下没有任何行。",
     "runs.impute.short": "第 {row} 行有 {n} 个字段，而列名有 {names} 个。",
     "runs.impute.number": "第 {row} 行：{name} 的值 {value} 不是数。",
@@ -70,18 +70,25 @@ export function open(place, { model, run }) {
   const note = new Note();
   const text = h("textarea", { id: uid("rows"), rows: 6, spellcheck: "false", class: "code" });
   const draws = slider({ key: "runs.impute.draws", min: 1, max: 100, step: 1, value: 20 });
-  const number_ = seed(() => go());
+  const number_ = seed(() => work());
   const result = h("div", { class: "scroll", tabindex: 0 });
   label(result, "runs.impute.result");
   const below = h("div");
 
-  /** example pastes a few samples of the model, with holes. */
-  const example = note.task(async (signal) => {
+  let drawing = false;
+
+  /** example pastes a few samples of the model, with holes, unless the reader writes meanwhile. */
+  async function example(signal) {
     const body = { n: 4, seed: 1 + Math.floor(Math.random() * 1000) };
-    const { x } = await post(model.name, "sample", body, { signal, waiting: note.waiting });
-    text.value = write(model.columns, x.map((row, i) => row.map((v, k) => ((k * 5 + i * 3) % 7 < 2 ? null : v))));
-    await fill(signal);
-  });
+    drawing = true;
+    try {
+      const { x } = await post(model.name, "sample", body, { signal, waiting: note.waiting });
+      text.value = write(model.columns, x.map((row, i) => row.map((v, k) => ((k * 5 + i * 3) % 7 < 2 ? null : v))));
+    } finally {
+      if (!signal.aborted) drawing = false;
+    }
+  }
+  text.addEventListener("input", () => drawing && work.stop());
 
   async function fill(signal) {
     const { names, rows } = read(text.value, run.columns);
@@ -98,17 +105,19 @@ export function open(place, { model, run }) {
       ...(got.warnings ?? []).map((w) => h("p", { class: "notice" }, w)));
   }
 
-  const go = note.task(fill);
+  // One task, so that what is asked for last is what is shown.
+  const work = note.task(async (signal, { anew = false } = {}) => {
+    drawing = false;
+    if (anew) await example(signal);
+    await fill(signal);
+  });
   place.append(h("div", { class: "columns" },
     h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.impute.about"),
       say(h("label", { for: text.id }), "runs.impute.rows"), text,
-      h("div", { class: "buttons" }, button({ key: "runs.impute.go", primary: true, on: () => go() }),
-        button({ key: "runs.impute.example", on: () => example() })), note.el),
+      h("div", { class: "buttons" }, button({ key: "runs.impute.go", primary: true, on: () => work() }),
+        button({ key: "runs.impute.example", on: () => work({ anew: true }) })), note.el),
     h("div", { class: "card side" }, draws.el, number_.el)),
   h("div", { class: "card" }, say(h("h2"), "runs.impute.result"), result, below));
-  example();
-  return () => {
-    go.stop();
-    example.stop();
-  };
+  work({ anew: true });
+  return () => work.stop();
 }

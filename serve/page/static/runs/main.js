@@ -17,7 +17,7 @@ strings({
     "runs.title": "Runs", "runs.choose": "Runs", "runs.panes": "Views of this run",
     "runs.step": "step {step}", "runs.weights": "{n} weights", "runs.dim": "{n} dimensions", "runs.image": "images, {n}",
     "runs.table": "table, {n} columns", "runs.classes": "{n} classes", "runs.contexts": "given {n} numbers",
-    "runs.live": "in training", "runs.none": "There is no run called {name}. Choose one above.",
+    "runs.live": "in training", "runs.young": "no checkpoint yet", "runs.none": "There is no run called {name}. Choose one above.",
     "runs.untrained": "The training of this run has not saved a checkpoint yet. Until then its losses are all there is.",
     "runs.pairs": "This run makes images from images ({what}).",
   },
@@ -25,14 +25,15 @@ strings({
     "runs.title": "模型", "runs.choose": "模型", "runs.panes": "此模型的视图",
     "runs.step": "第 {step} 步", "runs.weights": "{n} 个权重", "runs.dim": "{n} 维", "runs.image": "图像，{n}",
     "runs.table": "表格，{n} 列", "runs.classes": "{n} 个类别", "runs.contexts": "以 {n} 个数为条件",
-    "runs.live": "正在训练", "runs.none": "没有名为 {name} 的模型。请在上方选择。",
+    "runs.live": "正在训练", "runs.young": "尚无检查点", "runs.none": "没有名为 {name} 的模型。请在上方选择。",
     "runs.untrained": "此模型的训练还没有保存检查点。在此之前只能看到损失。",
     "runs.pairs": "此模型由图像生成图像（{what}）。",
   },
 });
 
-// The panes in their order. Each has a name, fits({model, run}), and open(place, {model, run}), which fills an
-// element and returns what ends its work, or nothing.
+// The panes in their order. Each has a name, fits({model, run}), and open(place, {model, run, again, ended}), which
+// fills an element and returns what ends its work, or nothing. again() opens the run again, as it is then, and ended()
+// says that its training is over.
 const panes = [flow, compare, images, interpolate, complete, rows, impute, training];
 
 const content = document.getElementById("content");
@@ -50,11 +51,32 @@ function address() {
 
 const link = (name, pane) => `#${encodeURIComponent(name)}${pane ? `/${pane}` : ""}`;
 
+/** keeping changes what is in an element, and leaves the focus on the link that has it, or else in the content. */
+function keeping(el, change) {
+  const had = document.activeElement;
+  const focused = el.contains(had);
+  const href = had?.getAttribute("href");
+  change();
+  if (!focused || el.contains(had)) return;
+  const same = href ? el.querySelector(`a[href="${CSS.escape(href)}"]`) : null;
+  (same ?? content).focus({ preventScroll: true });
+}
+
+let listed = ""; // what the list was made of
+
 function listRuns() {
   const { name } = address();
   list.hidden = models.length < 2;
-  list.replaceChildren(...models.map((m) => h("a", { href: link(m.name), "aria-current": m.name === name ? "page" : null },
-    h("b", {}, m.name), m.untrained ? say(h("span"), "runs.live") : say(h("span"), "runs.step", { step: m.step }))));
+  const now = JSON.stringify(models.map((m) => [m.name, m.step, m.untrained]));
+  if (now !== listed) {
+    listed = now;
+    keeping(list, () => list.replaceChildren(...models.map((m) => h("a", { href: link(m.name) }, h("b", {}, m.name),
+      m.untrained ? say(h("span"), "runs.young") : say(h("span"), "runs.step", { step: m.step })))));
+  }
+  models.forEach((m, k) => {
+    if (m.name === name) list.children[k].setAttribute("aria-current", "page");
+    else list.children[k].removeAttribute("aria-current");
+  });
 }
 
 /** facts are the short words below the name of a run. */
@@ -94,10 +116,12 @@ async function open() {
     href: link(name, p.name), "aria-current": p === now ? "page" : null, id: `tab-${p.name}` }), `runs.pane.${p.name}`)));
   label(tabs, "runs.panes");
   const place = h("section", { class: "pane", id: `pane-${now.name}`, "aria-labelledby": `tab-${now.name}` });
-  chosen.replaceChildren(h("header", { class: "head" }, h("h1", {}, name), facts(model, run)), tabs,
+  const words = facts(model, run);
+  keeping(chosen, () => chosen.replaceChildren(h("header", { class: "head" }, h("h1", {}, name), words), tabs,
     model.untrained ? say(h("p", { class: "notice" }), "runs.untrained") : "",
-    model.condition ? say(h("p", { class: "notice" }), "runs.pairs", { what: model.condition }) : "", place);
-  close = now.open(place, { model, run, again: () => open().catch(fail) }) ?? null;
+    model.condition ? say(h("p", { class: "notice" }), "runs.pairs", { what: model.condition }) : "", place));
+  close = now.open(place, { model, run, again: () => open().catch(fail),
+    ended: () => words.querySelector(".live")?.remove() }) ?? null;
   for (const nav of [list, tabs]) {
     nav.querySelector("[aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
   }

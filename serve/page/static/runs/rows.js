@@ -1,10 +1,10 @@
 // The pane of rows: their marginals, what they are given, and a table of them.
 import { button, select, slider, toggle } from "../ui/controls.js";
-import { h, plain } from "../ui/dom.js";
+import { h, plain, uid } from "../ui/dom.js";
 import { label, say, strings } from "../ui/lang.js";
 import { legend } from "../ui/plane.js";
 import { Bars, histogram } from "./bars.js";
-import { Conditions, field, seed } from "./controls.js";
+import { Conditions, field, folded, seed } from "./controls.js";
 import { Note, post } from "./service.js";
 
 strings({
@@ -15,7 +15,7 @@ strings({
     "runs.rows.given": "Given values", "runs.rows.csv": "Download as CSV", "runs.rows.table": "Samples",
     "runs.rows.all": "all rows", "runs.rows.some": "rows with the given values", "runs.rows.missing": "missing",
     "runs.rows.others": "others", "runs.rows.shown": "This run was not trained to be shown columns (train.shown), so none can be given.",
-    "runs.rows.clear": "Give nothing",
+    "runs.rows.clear": "Give nothing", "runs.rows.first": "The first {n} rows of {all}.",
   },
   zh: {
     "runs.pane.rows": "样本", "runs.rows.about": "样本的边缘分布。给定某些列的值，即可看到其余列的条件分布。",
@@ -24,20 +24,25 @@ strings({
     "runs.rows.given": "给定的值", "runs.rows.csv": "下载 CSV", "runs.rows.table": "样本",
     "runs.rows.all": "全部行", "runs.rows.some": "具有给定值的行", "runs.rows.missing": "缺失",
     "runs.rows.others": "其他", "runs.rows.shown": "此模型训练时没有学习给定列（train.shown），因此不能给定值。",
-    "runs.rows.clear": "清除给定值",
+    "runs.rows.clear": "清除给定值", "runs.rows.first": "{all} 行中的前 {n} 行。",
   },
 });
 
 export const name = "rows";
 export const fits = ({ model }) => !model.untrained && !model.shape && !model.condition;
 
-const mostColumns = 24;
+const mostColumns = 24; // the others fold out
+const mostRows = 12;
 
 /** inputs are what values of columns are given by. */
 function inputs(columns, on) {
-  const all = columns.filter((c) => c.kind !== "constant").slice(0, mostColumns).map((c) => {
+  const all = columns.filter((c) => c.kind !== "constant").map((c) => {
     let it;
-    if (c.levels) {
+    if (c.levels && c.of > c.levels.length) { // not all of them are listed: any can be written
+      const list = h("datalist", { id: uid("levels") }, c.levels.map((l) => h("option", { value: l })));
+      it = field({ text: c.name, list: list.id, on });
+      it.el.append(list);
+    } else if (c.levels) {
       it = select({ key: "runs.rows.any", value: "", on, options: [{ value: "", key: "runs.rows.any" },
         ...c.levels.map((l) => ({ value: l, text: l }))] });
       const words = it.el.querySelector("label");
@@ -52,7 +57,7 @@ function inputs(columns, on) {
       clear: () => ((it.input ?? it.el.querySelector("select")).value = "") };
   });
   return {
-    parts: all.map((i) => i.el),
+    parts: folded(all.map((i) => i.el), mostColumns, "side"),
     value: () => Object.fromEntries(all.filter((i) => i.has()).map((i) => [i.name, i.get()])),
     clear: () => all.forEach((i) => i.clear()),
   };
@@ -70,26 +75,28 @@ export function open(place, { model, run }) {
   const charts = h("div", { class: "marginals" });
   const table = h("div", { class: "scroll", tabindex: 0 });
   label(table, "runs.rows.table");
+  const first = h("p", { class: "muted small" });
   const bars = new Map();
   const key = h("div");
   let free = null; // all rows of the seed, to compare with those that something is given
   let last = null;
 
   function draw(rows, all) {
-    const shown = model.columns.slice(0, mostColumns).map((c, k) => ({ column: columns.find((d) => d.name === c) ?? { kind: "real" }, c, k }));
+    const shown = model.columns.map((c, k) => ({ column: columns.find((d) => d.name === c) ?? { kind: "real" }, c, k }));
     for (const { column, c, k } of shown) {
       if (column.kind === "constant") continue;
       if (!bars.has(c)) bars.set(c, new Bars(c));
       bars.get(c).show(histogram(column, rows.x.map((r) => r[k]), all?.x.map((r) => r[k])), Boolean(all));
     }
-    if (charts.childElementCount === 0) charts.append(...[...bars.values()].map((b) => b.el));
+    if (charts.childElementCount === 0) charts.append(...folded([...bars.values()].map((b) => b.el), mostColumns, "marginals"));
     const numeric = (k) => (rows.x.some((r) => typeof r[k] === "number") ? "number" : null);
     key.replaceChildren(all ? legend([{ mark: "square", color: "field", key: "runs.rows.some" },
       { mark: "line", color: "data", key: "runs.rows.all" }]) : "");
     table.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, model.columns.map((c, k) => h("th", { class: numeric(k) }, c)))),
-      h("tbody", {}, rows.x.slice(0, 12).map((r) => h("tr", {}, r.map((v, k) =>
+      h("tbody", {}, rows.x.slice(0, mostRows).map((r) => h("tr", {}, r.map((v, k) =>
         h("td", { class: numeric(k) },
           v === null ? h("span", { class: "muted" }, "–") : typeof v === "number" ? plain(v, 5) : String(v))))))));
+    say(first, "runs.rows.first", { n: Math.min(mostRows, rows.x.length), all: rows.x.length });
   }
 
   const request = (of) => ({ n: count.value, seed: number_.value, ...conditions.of(), ...(full?.value ? { complete: true } : {}), ...of });
@@ -127,7 +134,7 @@ export function open(place, { model, run }) {
       } })],
       model.kinds && !given ? say(h("p", { class: "notice" }), "runs.rows.shown") : null)),
   h("div", { class: "card" }, h("div", { class: "row" }, say(h("h2"), "runs.rows.table"),
-    button({ key: "runs.rows.csv", on: () => download() })), table));
+    button({ key: "runs.rows.csv", on: () => download() })), table, first));
   restart();
   return () => {
     restart.stop();

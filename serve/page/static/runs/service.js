@@ -1,11 +1,13 @@
 // What the service is asked for, and how a pane waits for it.
 import { call, getJSON } from "../ui/api.js";
 import { h } from "../ui/dom.js";
-import { say, strings } from "../ui/lang.js";
+import { say, strings, t as words } from "../ui/lang.js";
 
 strings({
-  en: { "runs.busy": "Computing …", "runs.waiting": "The service is busy: it is asked again in {s} s." },
-  zh: { "runs.busy": "正在计算……", "runs.waiting": "服务繁忙：{s} 秒后重新请求。" },
+  en: { "runs.busy": "Computing …", "runs.waiting": "The service is busy: it is asked again in {s} s.",
+    "runs.cut": "The stream ended before its samples." },
+  zh: { "runs.busy": "正在计算……", "runs.waiting": "服务繁忙：{s} 秒后重新请求。",
+    "runs.cut": "数据流在样本到达之前中断。" },
 });
 
 /** path is where a model is asked for something. */
@@ -20,17 +22,26 @@ const sleep = (seconds, signal) => new Promise((done, fail) => {
   }, { once: true });
 });
 
-/** patiently sends a request again while the service has no room for it, as its Retry-After says. */
+/**
+ * patiently sends a request again while the service has no room for it, as its Retry-After says. waiting hears of the
+ * seconds, and null when they are over and it was answered, or dropped.
+ */
 async function patiently(send, signal, waiting) {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await send();
-    } catch (e) {
-      if (e.status !== 429 || tries >= 8) throw e;
-      const s = Math.min(30, Number(e.after) || 1);
-      waiting?.(s);
-      await sleep(s, signal);
+  let waited = false;
+  try {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await send();
+      } catch (e) {
+        if (e.status !== 429 || tries >= 8) throw e;
+        const s = Math.min(30, Number(e.after) || 1);
+        waited = true;
+        waiting?.(s);
+        await sleep(s, signal);
+      }
     }
+  } finally {
+    if (waited) waiting?.(null);
   }
 }
 
@@ -77,7 +88,7 @@ export async function stream(model, body, state, { signal, waiting } = {}) {
     else samples = data;
     return name === "samples";
   });
-  if (!samples) throw new Error("the stream ended before its samples");
+  if (!samples) throw new Error(words("runs.cut"));
   return samples;
 }
 
@@ -139,7 +150,8 @@ export class Note {
         await fn(mine.signal, ...args);
         if (running === mine) this.clear();
       } catch (e) {
-        if (running === mine && e.name !== "AbortError") this.fail(e);
+        if (running === mine && e.name === "AbortError") this.clear();
+        else if (running === mine) this.fail(e);
       } finally {
         clearTimeout(slow);
         if (running === mine) running = null;
@@ -152,7 +164,11 @@ export class Note {
 
   busy(key, holes) { this.el.replaceChildren(say(h("p", { class: "muted" }), key, holes)); }
 
-  waiting = (s) => this.busy("runs.waiting", { s });
+  /** waiting says that the service is busy; null takes that back. */
+  waiting = (s) => {
+    if (s !== null) this.busy("runs.waiting", { s });
+    else if (this.el.querySelector("[data-t='runs.waiting']")) this.clear();
+  };
 
   clear() { this.el.replaceChildren(); }
 

@@ -2,7 +2,8 @@
 import { Chart } from "../ui/chart.js";
 import { h, number } from "../ui/dom.js";
 import { toggle } from "../ui/controls.js";
-import { lang, onLang, say, strings, t } from "../ui/lang.js";
+import { lang, say, strings, t } from "../ui/lang.js";
+import { redrawn } from "../ui/redraw.js";
 import { get, follow, Note, path } from "./service.js";
 
 strings({
@@ -44,7 +45,7 @@ function smooth(ys, n) {
   });
 }
 
-export function open(place, { model, run, again }) {
+export function open(place, { model, run, again, ended }) {
   const note = new Note();
   const facts = h("dl", { class: "facts-list" });
   const chartPlace = h("div");
@@ -56,6 +57,7 @@ export function open(place, { model, run, again }) {
 
   let chart = null;
   const make = () => {
+    chart?.destroy();
     chart = new Chart({
       name: "runs.loss.chart", height: 320, x: { key: "runs.loss.step" }, y: { key: "runs.loss", log },
       series: [
@@ -103,14 +105,13 @@ export function open(place, { model, run, again }) {
 
   make();
   rows();
-  const offLang = onLang(rows);
+  redrawn(facts, rows);
   place.append(h("div", { class: "columns wide-left" },
     h("div", { class: "card" }, h("div", { class: "row" }, say(h("h2"), "runs.loss"), axis.el), chartPlace, note.el),
     h("div", { class: "card" }, say(h("h2"), "runs.pane.training"), facts)),
   h("details", { class: "card" }, say(h("summary"), "runs.settings"), h("pre", { tabindex: 0 }, run.settings)));
 
   note.task(async () => {
-    const untrained = Boolean(model.untrained);
     await follow(model.name, (more) => {
       // A training that began again has its steps again.
       const from = more.metrics[0]?.step;
@@ -119,7 +120,7 @@ export function open(place, { model, run, again }) {
       state = more;
       draw();
       rows();
-      if (untrained && !more.training) setTimeout(again, 1500);
+      if (!more.training) ended();
     }, ending.signal);
     if (metrics.length === 0) chartPlace.replaceChildren(say(h("p", { class: "muted" }), "runs.loss.none"));
   }, { quiet: true })();
@@ -127,7 +128,7 @@ export function open(place, { model, run, again }) {
   return () => {
     ending.abort();
     clearInterval(looking);
-    offLang();
+    chart.destroy();
   };
 }
 

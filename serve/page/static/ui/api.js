@@ -8,6 +8,7 @@ strings({
     "api.token.why": "It is in the file that the service was started with. This tab keeps it until it is closed.",
     "api.token.field": "Token",
     "api.token.wrong": "The service does not know this token.",
+    "api.token.letters": "A token has only letters, digits and signs of ASCII, and no spaces.",
     "api.token.ok": "Continue",
     "api.down": "The service does not answer. Is it still running?",
   },
@@ -16,20 +17,25 @@ strings({
     "api.token.why": "令牌在启动服务时所用的文件里。本标签页会保留它，直到关闭为止。",
     "api.token.field": "令牌",
     "api.token.wrong": "服务不认识这个令牌。",
+    "api.token.letters": "令牌只含 ASCII 字母、数字和符号，不含空格。",
     "api.token.ok": "继续",
     "api.down": "服务没有响应。它还在运行吗？",
   },
 });
 
 const key = "flowmatch.token";
-let kept = null; // where the browser keeps nothing
-const token = () => {
-  try { return sessionStorage.getItem(key) ?? kept; } catch { return kept; }
-};
-const keep = (value) => {
-  kept = value;
-  try { sessionStorage.setItem(key, value); } catch { /* kept is enough */ }
-};
+const sendable = (value) => /^[!-~]+$/.test(value); // what a header may have
+let token = null; // the one that is sent
+try { token = sessionStorage.getItem(key); } catch { /* a browser that keeps nothing */ }
+if (token !== null && !sendable(token)) token = null;
+
+/** keep keeps a token that the service has taken for as long as the tab is open; null: it forgets it. */
+function keep(value) {
+  try {
+    if (value === null) sessionStorage.removeItem(key);
+    else sessionStorage.setItem(key, value);
+  } catch { /* it is asked for again in the next page */ }
+}
 
 let asking = null;
 
@@ -43,9 +49,13 @@ function ask(again) {
         say(h("p"), again ? "api.token.wrong" : "api.token.why"),
         say(h("label", { for: field.id }), "api.token.field"), field,
         say(h("button", { class: "primary" }), "api.token.ok")));
+    field.addEventListener("input", () => {
+      const value = field.value.trim();
+      field.setCustomValidity(value === "" || sendable(value) ? "" : t("api.token.letters"));
+    });
     dialog.addEventListener("cancel", (e) => e.preventDefault());
     dialog.addEventListener("close", () => {
-      keep(field.value.trim());
+      token = field.value.trim() || null;
       dialog.remove();
       asking = null;
       done();
@@ -81,9 +91,9 @@ async function detail(response) {
 export async function call(url, options = {}) {
   for (let again = false; ; again = true) {
     const headers = new Headers(options.headers);
-    if (token()) headers.set("Authorization", `Bearer ${token()}`);
+    const sent = token;
+    if (sent) headers.set("Authorization", `Bearer ${sent}`);
     let response;
-    const sent = token();
     try {
       response = await fetch(url, { ...options, headers, credentials: "same-origin" });
     } catch (e) {
@@ -91,9 +101,13 @@ export async function call(url, options = {}) {
       throw new ApiError(0, t("api.down"));
     }
     if (response.status === 401) {
-      if (token() === sent) await ask(again || sent !== null);
+      if (token === sent) {
+        keep(null);
+        await ask(again || sent !== null);
+      }
       continue;
     }
+    if (sent && sent === token) keep(sent);
     if (!response.ok) throw new ApiError(response.status, await detail(response), response.headers.get("Retry-After"));
     return response;
   }
@@ -103,12 +117,6 @@ export async function call(url, options = {}) {
 export async function getJSON(path, query = {}, options = {}) {
   const q = new URLSearchParams(Object.entries(query).filter(([, v]) => v !== null && v !== undefined));
   return (await call(q.size ? `${path}?${q}` : path, options)).json();
-}
-
-/** postJSON sends JSON, and returns the JSON of the answer. */
-export async function postJSON(path, body, options = {}) {
-  const headers = { "Content-Type": "application/json", Accept: "application/json", ...options.headers };
-  return (await call(path, { ...options, method: "POST", headers, body: JSON.stringify(body) })).json();
 }
 
 /**

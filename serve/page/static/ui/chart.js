@@ -2,8 +2,8 @@
 import uPlot from "/static/vendor/uplot/uPlot.esm.js";
 import { color } from "./colors.js";
 import { h, number } from "./dom.js";
-import { label, onLang, t } from "./lang.js";
-import { onTheme } from "./theme.js";
+import { label, t } from "./lang.js";
+import { redrawn } from "./redraw.js";
 
 /** powers are those of a base from min to max. */
 function powers(base, min, max) {
@@ -15,8 +15,8 @@ function powers(base, min, max) {
 /**
  * Chart draws curves over one axis. `x` and `y` are {key, log, range}, where log is the base of a
  * logarithmic axis (2 or 10); `series` are {key, color, dash, points, width, span}, in the order of the
- * data: show([xs, ys, …]), where null is a hole, which `span` bridges. The legend has a line of its own style for each, and the values
- * under the cursor. at(x) marks a place.
+ * data: show([xs, ys, …]), where null is a hole, which `span` bridges. The legend has a line of its own style for
+ * each, and the values under the cursor. at(x) marks a place.
  */
 export class Chart {
   constructor({ name, x, y, series, height = 240 }) {
@@ -26,8 +26,7 @@ export class Chart {
     this.el = h("div", { class: "chart", role: "img" });
     label(this.el, name);
     new ResizeObserver(() => this.fit()).observe(this.el);
-    onTheme(() => this.make());
-    onLang(() => this.make());
+    redrawn(this.el, () => this.make());
   }
 
   /** show draws other data. */
@@ -51,9 +50,16 @@ export class Chart {
 
   make() {
     const width = this.el.clientWidth;
-    if (!width) return;
+    if (!width || this.over) return;
     this.plot?.destroy();
     this.plot = new uPlot(this.options(width), this.data, this.el);
+  }
+
+  /** destroy ends it: uPlot listens to the window. */
+  destroy() {
+    this.plot?.destroy();
+    this.plot = null;
+    this.over = true;
   }
 
   options(width) {

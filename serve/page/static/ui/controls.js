@@ -1,7 +1,8 @@
 // Controls: each has an element `el` with its own label, and a value that a page may set. They use the
 // browser's own inputs, so keyboards and screen readers know them.
 import { h, icon, uid } from "./dom.js";
-import { label, onLang, say, strings } from "./lang.js";
+import { label, say, strings } from "./lang.js";
+import { redrawn } from "./redraw.js";
 
 strings({
   en: { "ui.play": "Play", "ui.pause": "Pause" },
@@ -14,7 +15,7 @@ strings({
  */
 export function slider({ key, min, max, step, value, format = String, on, play = 0 }) {
   const input = h("input", { type: "range", id: uid("slider"), min, max, step });
-  const out = h("output", { for: input.id });
+  const out = h("span", { class: "value", "aria-hidden": "true" }); // readers hear it from the slider
   const name = say(h("label", { for: input.id }), key);
   const show = () => {
     out.textContent = format(Number(input.value));
@@ -24,7 +25,7 @@ export function slider({ key, min, max, step, value, format = String, on, play =
   };
   input.value = value;
   show();
-  onLang(show);
+  redrawn(out, show);
   const it = {
     el: null,
     input,

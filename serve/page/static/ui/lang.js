@@ -1,4 +1,5 @@
 // Texts in English and Chinese, by keys. A text may have equations between dollar signs and holes {name}.
+import { redraw } from "./redraw.js";
 import { math } from "./tex.js";
 
 const texts = { en: {}, zh: {} };
@@ -19,26 +20,29 @@ export function missing() {
   return [...keys].filter((k) => !texts.en[k] || !texts.zh[k]);
 }
 
-/** t returns the text of a key, its holes filled in. */
-export function t(key, holes = {}) {
+/** raw is the text of a key, with its holes. */
+function raw(key) {
   const text = texts[lang()][key];
-  if (text === undefined) {
-    console.error(`there is no text ${key} in ${lang()}`);
-    return key;
-  }
-  return text.replace(/\{(\w+)\}/g, (all, name) => holes[name] ?? all);
+  if (text !== undefined) return text;
+  console.error(`there is no text ${key} in ${lang()}`);
+  return key;
 }
 
-/** rich returns the nodes of a text: its words, and its equations as MathML. */
-export function rich(text) {
-  return text.split("$").map((part, k) => (k % 2 ? math(part) : document.createTextNode(part)));
+const fill = (text, holes = {}) => text.replace(/\{(\w+)\}/g, (all, name) => holes[name] ?? all);
+
+/** t returns the text of a key, its holes filled in. */
+export const t = (key, holes) => fill(raw(key), holes);
+
+/** rich returns the nodes of a text: its words with their holes filled in, and its equations as MathML. */
+function rich(text, holes) {
+  return text.split("$").map((part, k) => (k % 2 ? math(part) : document.createTextNode(fill(part, holes))));
 }
 
 /** say gives an element the text of a key, now and whenever the language changes. */
 export function say(el, key, holes) {
   el.dataset.t = key;
   el.holes = holes;
-  el.replaceChildren(...rich(t(key, holes)));
+  el.replaceChildren(...rich(raw(key), holes));
   return el;
 }
 
@@ -46,16 +50,13 @@ export function say(el, key, holes) {
 export function label(el, key, holes) {
   el.dataset.tLabel = key;
   el.labelHoles = holes;
-  el.setAttribute("aria-label", t(key, holes).replaceAll("$", ""));
+  el.setAttribute("aria-label", fill(raw(key).replaceAll("$", ""), holes));
   if (el.matches("button.round, .tool")) el.title = el.getAttribute("aria-label");
   return el;
 }
 
-/** onLang calls fn whenever the language has changed, and returns what ends that. */
-export function onLang(fn) {
-  listeners.add(fn);
-  return () => listeners.delete(fn);
-}
+/** onLang calls fn whenever the language has changed, for ever: what may leave the page is redrawn (redraw.js). */
+export const onLang = (fn) => listeners.add(fn);
 
 /** setLang changes the language, and remembers it. */
 export function setLang(l) {
@@ -70,4 +71,5 @@ export function setLang(l) {
   for (const el of document.querySelectorAll("[data-t]")) say(el, el.dataset.t, el.holes);
   for (const el of document.querySelectorAll("[data-t-label]")) label(el, el.dataset.tLabel, el.labelHoles);
   for (const fn of listeners) fn();
+  redraw();
 }

@@ -1,8 +1,8 @@
 // A picture of the plane, as layers that are painted one over another.
 import { color, image, scale } from "./colors.js";
 import { h, number } from "./dom.js";
-import { label, onLang, say } from "./lang.js";
-import { onTheme } from "./theme.js";
+import { label, say } from "./lang.js";
+import { redrawn } from "./redraw.js";
 
 const painters = { density, points, arrows, lines, box: rectangle, text };
 
@@ -31,8 +31,7 @@ export class Plane {
     this.el = this.canvas;
     this.g = this.canvas.getContext("2d");
     new ResizeObserver(() => this.fit()).observe(this.canvas);
-    onTheme(() => this.paint());
-    onLang(() => this.paint());
+    redrawn(this.canvas, () => this.paint());
     if (pick) this.listen(hover);
   }
 
@@ -94,20 +93,28 @@ export class Plane {
     g.save();
     g.lineWidth = 1;
     g.font = "11px system-ui, sans-serif";
-    g.fillStyle = color("faint");
+    g.fillStyle = color("muted");
+    const name = (text, x, y) => { // its edge keeps it legible on any density
+      g.lineWidth = 3;
+      g.lineJoin = "round";
+      g.strokeStyle = color("surface");
+      g.strokeText(text, x, y);
+      g.fillText(text, x, y);
+      g.lineWidth = 1;
+    };
     for (let k = Math.ceil(x0 / step); k * step <= x1; k++) {
       const [px] = this.px(k * step, 0);
       g.strokeStyle = color(k === 0 ? "axis" : "grid");
       line(g, [px, 0, px, this.h]);
       g.textAlign = "center";
-      if (px > 12 && px < this.w - 12) g.fillText(number(k * step, 2).replace(/\.0+$/, ""), px, this.h - 5);
+      if (px > 12 && px < this.w - 12) name(tick(k, step), px, this.h - 5);
     }
     for (let k = Math.ceil(y0 / step); k * step <= y1; k++) {
       const [, py] = this.px(0, k * step);
       g.strokeStyle = color(k === 0 ? "axis" : "grid");
       line(g, [0, py, this.w, py]);
       g.textAlign = "left";
-      if (py > 14 && py < this.h - 22) g.fillText(number(k * step, 2).replace(/\.0+$/, ""), 4, py - 3);
+      if (py > 14 && py < this.h - 22) name(tick(k, step), 4, py - 3);
     }
     g.restore();
   }
@@ -163,6 +170,12 @@ export class Plane {
 function nice(x) {
   const p = 10 ** Math.floor(Math.log10(x));
   return [1, 2, 5, 10].find((k) => k * p >= x * 0.999) * p;
+}
+
+/** tick writes k steps with as many digits as tell it from its neighbours. */
+export function tick(k, step) {
+  const size = (x) => Math.floor(Math.log10(Math.abs(x)) + 1e-9);
+  return k === 0 ? "0" : number(k * step, Math.max(1, size(k * step) - size(step) + 1));
 }
 
 function line(g, path) {
@@ -323,7 +336,6 @@ export function legend(items) {
     }
     return h("li", {}, canvas, say(h("span"), key));
   }));
-  onTheme(paint);
   paint();
-  return list;
+  return redrawn(list, paint);
 }

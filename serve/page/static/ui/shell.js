@@ -28,6 +28,14 @@ const sun = () => icon("M10 6.500a3.500 3.500 0 1 0 0 7 3.500 3.500 0 0 0 0-7z",
   "M10 1v2.500M10 16.500V19M1 10h2.500M16.500 10H19M3.600 3.600l1.800 1.800M14.600 14.600l1.800 1.800M3.600 16.400l1.800-1.800M14.600 5.400l1.800-1.800");
 const moon = () => icon("M16.500 12.200A7 7 0 0 1 7.800 3.500a7 7 0 1 0 8.700 8.700z");
 
+/** skip goes to the content. The part of the address behind # is left alone: it names what is shown. */
+function skip(e) {
+  e.preventDefault();
+  const content = document.getElementById("content");
+  content.focus({ preventScroll: true });
+  content.scrollIntoView();
+}
+
 /** shell puts the bar before the content of the page; active is runs or lecture. */
 export async function shell(active) {
   const other = h("button", { type: "button", class: "tool language" });
@@ -45,7 +53,7 @@ export async function shell(active) {
   show();
   const pages = label(h("nav", { class: "pages" }), "shell.pages");
   document.body.prepend(
-    say(h("a", { class: "skip", href: "#content" }), "shell.skip"),
+    say(h("a", { class: "skip", href: "#content", on: { click: skip } }), "shell.skip"),
     h("header", { class: "bar" },
       h("a", { class: "brand", href: active === "lecture" ? "/lecture" : "/" },
         h("img", { src: "/static/ui/icon.svg", alt: "", width: 24, height: 24 }), "flowmatch"),

@@ -47,7 +47,7 @@ class Reader {
     const at = this.tex.indexOf("\\text{", this.textFrom ?? 0) + 6;
     const end = this.tex.indexOf("}", at);
     this.textFrom = end;
-    while (this.left.shift() !== "}");
+    while (this.left.length > 0 && this.left.shift() !== "}");
     return this.tex.slice(at, end);
   }
 

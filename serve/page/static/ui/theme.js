@@ -1,4 +1,6 @@
 // Light and dark: as the system says, or as the reader chose.
+import { redraw } from "./redraw.js";
+
 const listeners = new Set();
 const system = matchMedia("(prefers-color-scheme: dark)");
 
@@ -9,12 +11,17 @@ export const theme = () => document.documentElement.dataset.theme ?? (system.mat
 export function setTheme(to) {
   document.documentElement.dataset.theme = to;
   try { localStorage.setItem("flowmatch.theme", to); } catch { /* a browser that remembers nothing */ }
-  for (const fn of listeners) fn();
+  changed();
 }
 
-/** onTheme calls fn whenever the theme has changed. */
+function changed() {
+  for (const fn of listeners) fn();
+  redraw();
+}
+
+/** onTheme calls fn whenever the theme has changed, for ever: what may leave the page is redrawn (redraw.js). */
 export const onTheme = (fn) => listeners.add(fn);
 
 system.addEventListener("change", () => {
-  if (!document.documentElement.dataset.theme) for (const fn of listeners) fn();
+  if (!document.documentElement.dataset.theme) changed();
 });
