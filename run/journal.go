@@ -66,12 +66,7 @@ func (j *Journal) Events() ([]train.Event, error) {
 	if info.Size() == j.read {
 		return j.events, nil
 	}
-	err = j.more(f, name)
-	if err != nil && j.read > 0 { // what looked like the same file is another
-		j.forget()
-		err = j.more(f, name)
-	}
-	return j.events, err
+	return j.events, j.more(f, name)
 }
 
 // openJournal opens a file of metrics, which may be replaced at any time: what is said of it is of the file that
