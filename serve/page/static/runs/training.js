@@ -61,7 +61,8 @@ export function open(place, { model, run, again, ended }) {
     chart = new Chart({
       name: "runs.loss.chart", height: 320, x: { key: "runs.loss.step" }, y: { key: "runs.loss", log },
       series: [
-        { key: "runs.loss.train", color: "field", width: 1.5 },
+        // Few losses are marks, too: of one alone there is no line.
+        { key: "runs.loss.train", color: "field", width: 1.5, points: (u) => u.data[0].length < 12 },
         { key: "runs.loss.val", color: "data", points: true, dash: [6, 4], width: 1.5, span: true },
       ],
     });
