@@ -12,7 +12,8 @@ strings({
     "runs.pane.complete": "Completion",
     "runs.complete.about": "Paint over what is to be missing: the rest stays, and the flow draws what may be there.",
     "runs.complete.paint": "Image to paint on. Arrow keys move the brush, space paints.",
-    "runs.complete.brush": "Brush", "runs.complete.clear": "Clear", "runs.complete.left": "Left half", "runs.complete.bottom": "Lower half",
+    "runs.complete.brush": "Brush", "runs.complete.clear": "Clear", "runs.complete.left": "Left half",
+    "runs.complete.bottom": "Lower half",
     "runs.complete.middle": "Middle", "runs.complete.go": "Complete", "runs.complete.count": "Completions",
     "runs.complete.image": "Another image", "runs.complete.file": "Your image", "runs.complete.results": "Completions",
     "runs.complete.nothing": "Nothing is missing yet: paint over a part of the image.",
@@ -65,14 +66,16 @@ export function open(place, { model, run }) {
     }
     if (at && document.activeElement === canvas) {
       g.strokeStyle = "#2456c7";
-      g.strokeRect(Math.floor(at[0] - brush.value / 2) + 0.5, Math.floor(at[1] - brush.value / 2) + 0.5, brush.value, brush.value);
+      g.strokeRect(Math.floor(at[0] - brush.value / 2) + 0.5, Math.floor(at[1] - brush.value / 2) + 0.5, brush.value,
+        brush.value);
     }
   }
 
   function dab([x, y]) {
     const r = brush.value / 2;
     for (let j = Math.max(0, Math.round(y - r)); j < Math.min(high, Math.round(y + r)); j++) {
-      for (let i = Math.max(0, Math.round(x - r)); i < Math.min(wide, Math.round(x + r)); i++) missing[j * wide + i] = true;
+      const end = Math.min(wide, Math.round(x + r));
+      for (let i = Math.max(0, Math.round(x - r)); i < end; i++) missing[j * wide + i] = true;
     }
     show();
   }
@@ -112,10 +115,12 @@ export function open(place, { model, run }) {
     const options = { signal, waiting: note.waiting };
     if (model.condition) {
       const none = new Array(high * wide * channels).fill(null);
-      const made = await post(model.name, "complete", { x: [none], seed: number_.value, ...conditions.of(), ...how.how() }, options);
+      const made = await post(model.name, "complete", { x: [none], seed: number_.value, ...conditions.of(),
+        ...how.how() }, options);
       image = made.x[0][0];
     } else {
-      image = (await post(model.name, "sample", { n: 1, seed: number_.value, ...conditions.of(), ...how.how() }, options)).x[0];
+      image = (await post(model.name, "sample", { n: 1, seed: number_.value, ...conditions.of(), ...how.how() },
+        options)).x[0];
     }
     show();
   });
@@ -151,7 +156,7 @@ export function open(place, { model, run }) {
 
   const file = h("input", { type: "file", accept: "image/*", class: "file", id: uid("file") });
   file.addEventListener("change", () => file.files[0] && load(file.files[0]));
-  const fraction = (v, lo, hi) => v >= lo && v < hi;
+  const middle = (v, of) => v >= of / 4 && v < (3 * of) / 4;
   place.append(h("div", { class: "columns" },
     h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.complete.about"),
       h("div", { class: "paint" }, canvas, h("div", {}, results, warnings)), note.el),
@@ -160,7 +165,7 @@ export function open(place, { model, run }) {
         button({ key: "runs.complete.clear", on: mask(() => false) }),
         button({ key: "runs.complete.left", on: mask((x) => x < wide / 2) }),
         button({ key: "runs.complete.bottom", on: mask((_, y) => y >= high / 2) }),
-        button({ key: "runs.complete.middle", on: mask((x, y) => fraction(x, wide / 4, (3 * wide) / 4) && fraction(y, high / 4, (3 * high) / 4)) })),
+        button({ key: "runs.complete.middle", on: mask((x, y) => middle(x, wide) && middle(y, high)) })),
       brush.el, conditions.parts, number_.el, count.el, how.parts,
       button({ key: "runs.complete.go", primary: true, on: () => go() }),
       h("div", { class: "buttons" }, button({ key: "runs.complete.image", on: () => picture() })),

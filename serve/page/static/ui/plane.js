@@ -144,7 +144,8 @@ export class Plane {
       const r = c.getBoundingClientRect();
       const [x0, x1, y0, y1] = this.box;
       const clip = (v) => Math.min(1, Math.max(0, v));
-      return [x0 + clip((e.clientX - r.left) / r.width) * (x1 - x0), y1 - clip((e.clientY - r.top) / r.height) * (y1 - y0)];
+      return [x0 + clip((e.clientX - r.left) / r.width) * (x1 - x0),
+        y1 - clip((e.clientY - r.top) / r.height) * (y1 - y0)];
     };
     let down = false;
     const go = (e, done) => {
@@ -216,7 +217,8 @@ function density(p, g, l) {
 export function shape(g, kind, x, y, r) {
   g.beginPath();
   const corners = {
-    diamond: [[0, -1.25], [1.25, 0], [0, 1.25], [-1.25, 0]], square: [[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]],
+    diamond: [[0, -1.25], [1.25, 0], [0, 1.25], [-1.25, 0]],
+    square: [[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]],
     triangle: [[0, -1.2], [1.1, 0.8], [-1.1, 0.8]],
     star: Array.from({ length: 10 }, (_, k) => {
       const a = (k * Math.PI) / 5 - Math.PI / 2;
