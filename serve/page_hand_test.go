@@ -134,13 +134,17 @@ func TestClosedPanesAreForgotten(t *testing.T) {
 func TestWhatTheReaderBringsStays(t *testing.T) {
 	_, plain := serving(t, func(o *Options) { o.Runs = []string{tableOf(t), imageRun(t)} })
 	var hold, fail atomic.Bool
-	goOn := make(chan struct{})
+	goOn, more := make(chan struct{}), make(chan struct{})
 	url := between(t, plain, func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasSuffix(r.URL.Path, "/sample") {
 			return false
 		}
 		if hold.CompareAndSwap(true, false) {
-			<-goOn
+			if strings.Contains(r.URL.Path, "pixels") {
+				<-more
+			} else {
+				<-goOn
+			}
 		}
 		if fail.CompareAndSwap(true, false) {
 			http.Error(w, `{"detail": "out of order"}`, http.StatusInternalServerError)
@@ -162,9 +166,51 @@ func TestWhatTheReaderBringsStays(t *testing.T) {
 		t.Errorf("the rows are %q", text)
 	}
 	complaints(t, p)
+	bringAnImage(t, p, &hold, more)
 	fail.Store(true)
-	p.Eval(`location.hash = "#pixels/complete"`, nil)
+	p.Eval(`location.hash = "#people/rows"`, nil)
 	p.Wait(`document.querySelector(".error")?.textContent.includes("out of order")`)
+	fail.Store(true)
+	p.Problems() // the browser itself reports the 500
+	p.Eval(`location.hash = "#pixels/complete"`, nil)
+	p.Wait(`document.querySelector(".easel") && document.querySelector(".error")?.textContent.includes("out of order")`)
 	p.Click(".side > button.primary")
 	p.Wait(`document.querySelector(".error")?.textContent.includes("no image to complete yet")`)
+}
+
+// bringAnImage takes a file to paint on while an image is drawn, which then comes too late.
+func bringAnImage(t *testing.T, p *browser.Page, hold *atomic.Bool, goOn chan struct{}) {
+	const easel = `document.querySelector(".easel").toDataURL()`
+	hold.Store(true)
+	p.Eval(`location.hash = "#pixels/complete"`, nil)
+	p.Wait(`document.querySelector("#pane-complete .status")?.dataset.busy === "1"`)
+	p.Eval(`new Promise((done) => {
+		const canvas = document.createElement("canvas");
+		const g = canvas.getContext("2d");
+		g.fillStyle = "#808080";
+		g.fillRect(0, 0, canvas.width, canvas.height);
+		canvas.toBlob((blob) => {
+			const files = new DataTransfer();
+			files.items.add(new File([blob], "grey.png", { type: "image/png" }));
+			const input = document.querySelector("input[type=file]");
+			input.files = files.files;
+			input.dispatchEvent(new Event("change"));
+			done(0);
+		});
+	})`, nil)
+	p.Wait(`(() => { // all of the upper half is grey
+		const c = document.querySelector(".easel").cloneNode();
+		c.getContext("2d").drawImage(document.querySelector(".easel"), 0, 0);
+		const { data } = c.getContext("2d").getImageData(0, 0, c.width, 1);
+		return data.every((v, k) => v === (k % 4 === 3 ? 255 : 128));
+	})()`)
+	var brought, after string
+	p.Eval(easel, &brought)
+	close(goOn)
+	p.Wait(`document.querySelector(".status").dataset.busy === "0"`)
+	p.Eval(`new Promise((f) => setTimeout(f, 100)).then(() => 0)`, nil)
+	if p.Eval(easel, &after); after != brought {
+		t.Error("the image that was drawn replaces the one of the reader")
+	}
+	complaints(t, p)
 }
