@@ -214,3 +214,22 @@ func bringAnImage(t *testing.T, p *browser.Page, hold *atomic.Bool, goOn chan st
 	}
 	complaints(t, p)
 }
+
+// Columns beyond the first fold out, and none is left out.
+func TestManyColumnsFoldOut(t *testing.T) {
+	_, h := serving(t, func(o *Options) {
+		o.Runs = []string{trained(t, filepath.Join(t.TempDir(), "wide"), "data.name=gmm", "data.dim=30",
+			"conditional=false", "train.steps=5")}
+	})
+	p := browser.Open(t, browser.Options{})
+	p.Go(h.URL + "/")
+	show(p, "wide", "rows")
+	p.Wait(`document.querySelectorAll(".card > .marginals > .marginal").length === 24`)
+	p.Click(".marginals summary")
+	p.Wait(`document.querySelectorAll(".marginals details .marginal canvas").length === 6`)
+	p.Wait(`document.querySelector(".marginals details canvas").clientWidth > 100`)
+	if n, blank := pictures(p, "#pane-rows"); n != 30 || len(blank) > 0 {
+		t.Errorf("of %d pictures, %q show nothing; want 30 and none", n, blank)
+	}
+	complaints(t, p)
+}
