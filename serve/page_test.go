@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -23,17 +24,33 @@ var paged = []struct {
 	{"people", []string{"rows", "impute", "training"}},
 	{"pixels", []string{"images", "interpolate", "complete", "training"}},
 	{"bounded", []string{"rows", "training"}},
+	{"posterior", []string{"flow", "compare", "rows", "training"}},
+	{"ve", []string{"flow", "compare", "rows", "training"}},
+	{"inpaint", []string{"complete", "training"}},
 }
 
-func TestThePageOfRunsInABrowser(t *testing.T) {
+// everyKind serves a run of each kind that pages tell apart, and returns the address.
+func everyKind(t *testing.T) string {
 	dir := t.TempDir()
+	inpaint := filepath.Join(dir, "inpaint")
+	painted := imageRun(t, "condition.kind=inpaint", "condition.mask=center", "train.label_dropout=0")
+	if err := os.Rename(painted, inpaint); err != nil {
+		t.Fatal(err)
+	}
 	_, h := serving(t, func(o *Options) {
 		o.Runs = []string{
 			trained(t, filepath.Join(dir, "moons"), "train.label_dropout=0.2"),
-			trained(t, filepath.Join(dir, "five"), "data.name=gmm", "data.dim=5", "conditional=false"),
-			tableOf(t), imageRun(t), boundedRun(t),
+			trained(t, filepath.Join(dir, "five"), "data.name=gmm", "data.dim=5", "conditional=false",
+				"train.steps=20"),
+			tableOf(t), imageRun(t), boundedRun(t), posteriorRun(t, dir),
+			trained(t, filepath.Join(dir, "ve"), "path.name=ve", "conditional=false"), inpaint,
 		}
 	})
+	return h.URL
+}
+
+func TestThePageOfRunsInABrowser(t *testing.T) {
+	url := everyKind(t)
 	for _, c := range []struct {
 		name string
 		test func(t *testing.T, url string)
@@ -44,7 +61,7 @@ func TestThePageOfRunsInABrowser(t *testing.T) {
 		{"images are completed by painting", imagesAreCompleted},
 		{"rows are pasted, filled in and downloaded", rowsAreFilledIn},
 	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, h.URL) })
+		t.Run(c.name, func(t *testing.T) { c.test(t, url) })
 	}
 }
 
@@ -74,13 +91,14 @@ func seen(p *browser.Page) (all string) {
 func everyPaneOpens(t *testing.T, url string) {
 	p := browser.Open(t, browser.Options{})
 	p.Go(url + "/")
-	p.Wait(`document.querySelectorAll(".runs a").length === 5 && document.querySelector("#pane-flow")`)
+	p.Wait(`document.querySelectorAll(".runs a").length === 8 && document.querySelector("#pane-flow")`)
 	p.Resize(390, 844) // a phone
 	for _, of := range paged {
 		for _, pane := range of.panes {
 			show(p, of.run, pane)
-			if n := p.Colors(p.Picture("#pane-" + pane)); n < 20 {
-				t.Errorf("%s/%s: the picture has %d colours", of.run, pane, n)
+			n, blank := pictures(p, "#pane-"+pane)
+			if len(blank) > 0 || n == 0 && pane != "impute" { // which has a table
+				t.Errorf("%s/%s: of %d pictures, %q show nothing", of.run, pane, n, blank)
 			}
 			var wrong, wide int
 			p.Eval(`document.querySelectorAll(".error").length`, &wrong)
@@ -96,7 +114,7 @@ func everyPaneOpens(t *testing.T, url string) {
 		}
 	}
 	p.Click(".language")
-	p.Wait(`document.querySelector(".tabs a").textContent === "样本"`)
+	p.Wait(`document.querySelector(".tabs a").textContent === "补全"`)
 	var missing []string
 	p.Eval(`import("/static/ui/lang.js").then((m) => m.missing())`, &missing)
 	if len(missing) > 0 {
@@ -144,7 +162,8 @@ func controlsMovePictures(t *testing.T, url string) {
 		least     int
 	}{
 		{"moons", "flow", 8}, {"moons", "compare", 7}, {"five", "flow", 6}, {"people", "rows", 6},
-		{"pixels", "images", 6}, {"pixels", "interpolate", 6}, {"bounded", "rows", 2},
+		{"pixels", "images", 6}, {"pixels", "interpolate", 6}, {"bounded", "rows", 2}, {"posterior", "flow", 8},
+		{"posterior", "compare", 8}, {"posterior", "rows", 4}, {"ve", "flow", 7},
 	} {
 		show(p, of.run, of.pane)
 		moved, was := 0, seen(p)

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -33,6 +34,18 @@ func TestThePageOfRunsInABrowser(t *testing.T) {
 	p.Go(h.URL + "/")
 	p.Wait(`document.querySelector("dialog[open] input")`)
 	p.Problems() // the browser itself reports the 401
+	const enter = `(() => {
+		const input = document.querySelector("dialog input");
+		input.value = %q;
+		input.dispatchEvent(new Event("input"));
+		document.querySelector("dialog button").click();
+	})()`
+	p.Eval(fmt.Sprintf(enter, "令牌"), nil)
+	p.Wait(`document.querySelector("dialog[open] input").validationMessage.includes("ASCII")`)
+	p.Eval(fmt.Sprintf(enter, "open"), nil)
+	p.Wait(`document.querySelector("dialog[open]")?.textContent.includes("does not know")`)
+	p.Wait(`sessionStorage.length === 0`) // a wrong token is not kept
+	p.Problems()
 	p.Click("dialog input")
 	p.Type("sesame\r")
 	p.Wait(`document.body.textContent.includes("seed: 1")`)

@@ -5,8 +5,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func handler(t *testing.T, o Options) http.Handler {
@@ -96,6 +98,25 @@ func TestWhatPagesLoadIsThere(t *testing.T) {
 		}
 		if strings.Contains(string(files[page].body), "://") {
 			t.Errorf("%s loads something from elsewhere", page)
+		}
+	}
+}
+
+// Lines of JavaScript are as short as those of Go; only one text alone may be longer, for it is not cut in two.
+func TestLinesOfJavaScriptAreShort(t *testing.T) {
+	files, err := load(embedded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := regexp.MustCompile(`"[^"]{60,}"`)
+	for name, f := range files {
+		if !strings.HasSuffix(name, ".js") || strings.HasPrefix(name, "static/vendor/") {
+			continue
+		}
+		for k, line := range strings.Split(string(f.body), "\n") {
+			if n := utf8.RuneCountInString(line); n > 120 && !text.MatchString(line) {
+				t.Errorf("%s:%d has %d columns, and at most 120 are allowed", name, k+1, n)
+			}
 		}
 	}
 }

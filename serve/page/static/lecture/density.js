@@ -9,10 +9,12 @@ function figure(host) {
   const ask = () => request({ law: law.value, t: t.value, x: plane.at[0], y: plane.at[1], half: half.value });
   const plane = new Plane({ name: "density.picture", at: [0.9, 0.9], pick: ask });
   const numbers = readout([{ key: "density.rate", same: true }, { key: "density.flux", same: true },
-    { key: "density.logp", same: true }, { key: "density.exact", same: true }, { key: "density.mass" }, { key: "density.det" }]);
+    { key: "density.logp", same: true }, { key: "density.exact", same: true }, { key: "density.mass" },
+    { key: "density.det" }]);
   const t = time(ask, 0.6);
   const law = laws(ask);
-  const half = slider({ key: "density.half", min: 0.2, max: 2, step: 0.05, value: 0.8, on: ask, format: (v) => fixed(v) });
+  const half = slider({ key: "density.half", min: 0.2, max: 2, step: 0.05, value: 0.8, on: ask,
+    format: (v) => fixed(v) });
   host.append(h("div", { class: "stage" }, plane.el, legend([
     { mark: "scale", key: "mark.density" }, { mark: "arrow", color: "muted", key: "density.field" },
     { mark: "box", color: "data", key: "density.box" }, { mark: "line", color: "third", key: "density.way" }])),

@@ -14,8 +14,10 @@ function figure(host) {
   let last = null;
   const planes = names.map((n) => new Plane({ name: `diffusion.picture${n}` }));
   const costs = names.map(() => h("span", { class: "muted" }));
-  const alpha = new Chart({ name: "diffusion.factor", height: 200, x: { key: "diffusion.timename" }, y: { key: "diffusion.alphaname" }, series });
-  const sigma = new Chart({ name: "diffusion.width", height: 200, x: { key: "diffusion.timename" }, y: { key: "diffusion.sigmaname", log: 10 }, series });
+  const alpha = new Chart({ name: "diffusion.factor", height: 200, x: { key: "diffusion.timename" },
+    y: { key: "diffusion.alphaname" }, series });
+  const sigma = new Chart({ name: "diffusion.width", height: 200, x: { key: "diffusion.timename" },
+    y: { key: "diffusion.sigmaname", log: 10 }, series });
   const paint = () => {
     if (!last) return;
     alpha.at(t.value);
@@ -34,7 +36,8 @@ function figure(host) {
   const again = draw(ask);
   host.append(h("div", { class: "trio" }, names.map((n, k) =>
     h("div", {}, h("h3", {}, say(h("span"), `path.${n}`), costs[k]), planes[k].el))),
-  legend([{ mark: "circle", color: "field", key: "diffusion.points" }, { mark: "line", color: "field", key: "diffusion.way" },
+  legend([{ mark: "circle", color: "field", key: "diffusion.points" },
+    { mark: "line", color: "field", key: "diffusion.way" },
     { mark: "diamond", color: "data", key: "diffusion.data" }]),
   h("div", { class: "controls" }, t.el, law.el, again.el),
   h("div", { class: "duo" }, h("div", {}, say(h("h3"), "diffusion.alpha"), alpha.el),

@@ -9,17 +9,20 @@ function figure(host) {
   const ask = () => {
     const noWidth = path.value === "vp"; // its variance is set by that of the data
     least.input.disabled = noWidth;
-    request({ path: path.value, t: t.value, x: plane.at[0], y: plane.at[1], sigma_min: noWidth ? null : least.value, seed: again.seed() });
+    request({ path: path.value, t: t.value, x: plane.at[0], y: plane.at[1], sigma_min: noWidth ? null : least.value,
+      seed: again.seed() });
   };
   const plane = new Plane({ name: "gaussian.picture", at: [2, 1.4], pick: ask });
   const t = time(ask, 0.6);
   const path = paths(ask);
-  const least = slider({ key: "gaussian.sigmamin", min: 0.02, max: 0.8, step: 0.02, value: 0.12, on: ask, format: (v) => fixed(v) });
+  const least = slider({ key: "gaussian.sigmamin", min: 0.02, max: 0.8, step: 0.02, value: 0.12, on: ask,
+    format: (v) => fixed(v) });
   const again = draw(ask);
   const numbers = readout([{ key: "gaussian.mu" }, { key: "gaussian.sigma" }, { key: "gaussian.gap" }]);
   host.append(h("div", { class: "stage" }, plane.el, legend([
     { mark: "scale", key: "mark.density" }, { mark: "arrow", color: "muted", key: "gaussian.field" },
-    { mark: "circle", color: "field", key: "gaussian.draws" }, { mark: "diamond", color: "data", key: "gaussian.x1" }])),
+    { mark: "circle", color: "field", key: "gaussian.draws" },
+    { mark: "diamond", color: "data", key: "gaussian.x1" }])),
   h("div", { class: "controls" }, t.el, path.el, least.el, again.el), numbers.el);
   const request = asker(host, "gaussian", (a, q) => {
     const now = a.states.slice(-2 * a.n);

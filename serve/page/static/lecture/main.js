@@ -40,7 +40,8 @@ const mark = () => {
     else if (!a.hasAttribute("aria-current")) {
       a.setAttribute("aria-current", "true");
       const list = a.closest("ol");
-      list.scrollTo({ left: a.offsetLeft - (list.clientWidth - a.offsetWidth) / 2, behavior: still.matches ? "auto" : "smooth" });
+      list.scrollTo({ left: a.offsetLeft - (list.clientWidth - a.offsetWidth) / 2,
+        behavior: still.matches ? "auto" : "smooth" });
     }
   });
 };

@@ -22,7 +22,8 @@ function figure(host) {
   } });
   const ask = () => {
     chosen = Math.min(chosen, points.value - 1);
-    request({ law: law.value, points: points.value, only: show.value === "one" ? chosen : -1, t: t.value, seed: again.seed() });
+    request({ law: law.value, points: points.value, only: show.value === "one" ? chosen : -1, t: t.value,
+      seed: again.seed() });
   };
   const t = time(ask, 0.55);
   const points = slider({ key: "marginal.points", min: 1, max: 60, step: 1, value: 8, on: ask });
@@ -40,7 +41,8 @@ function figure(host) {
     plane.show([density(a.density),
       { kind: "points", x: a.draws, color: "noise", size: 2.4, alpha: 0.9 },
       { kind: "points", x: a.data, shape: "diamond", color: "data", size: 4.5, alpha: q.only < 0 ? 1 : 0.55 },
-      q.only >= 0 && { kind: "points", x: a.data.slice(2 * q.only, 2 * q.only + 2), shape: "ring", color: "third", size: 9 }]);
+      q.only >= 0 && { kind: "points", x: a.data.slice(2 * q.only, 2 * q.only + 2), shape: "ring", color: "third",
+        size: 9 }]);
     numbers.set([fixed(a.alpha), fixed(a.sigma, 3), String(q.only < 0 ? q.points : 1)]);
   });
   ask();
@@ -48,6 +50,7 @@ function figure(host) {
 
 export const marginal = {
   id: "marginal", figure,
-  equations: [["\\mathcal{L}_{\\text{FM}}(\\theta) = \\mathbb{E}_{t, p_t(x)} \\Vert v_t(x, \\theta) - u_t(x) \\Vert^2", "5"],
+  equations: [["\\mathcal{L}_{\\text{FM}}(\\theta) = \\mathbb{E}_{t, p_t(x)} \\Vert v_t(x, \\theta) - u_t(x) \\Vert^2",
+    "5"],
     ["p_t(x) = \\int p_t(x|x_1) q(x_1) dx_1", "6"]],
 };

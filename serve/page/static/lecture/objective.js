@@ -17,7 +17,8 @@ function figure(host) {
   const n = slider({ key: "objective.n", min: 4, max: 13, step: 1, value: 11, on: ask, format: (v) => String(2 ** v) });
   const s = slider({ key: "objective.s", min: -1, max: 2, step: 0.05, value: 0.2, on: ask, format: (v) => fixed(v) });
   const again = draw(ask);
-  const numbers = readout([{ key: "objective.gap", same: true }, { key: "objective.const", same: true }, { key: "objective.ratio" }]);
+  const numbers = readout([{ key: "objective.gap", same: true }, { key: "objective.const", same: true },
+    { key: "objective.ratio" }]);
   host.append(
     h("div", { class: "duo" }, h("div", {}, say(h("h3"), "objective.losses"), losses.el),
       h("div", {}, say(h("h3"), "objective.gradients"), gap.el)),

@@ -65,7 +65,8 @@ export function asker(host, name, show) {
 
 /** density is the layer of a picture of the service. */
 export function density(p) {
-  return { kind: "density", w: p.w, h: p.h, box: p.box, max: 255, values: Uint8Array.from(atob(p.values), (c) => c.charCodeAt(0)) };
+  return { kind: "density", w: p.w, h: p.h, box: p.box, max: 255,
+    values: Uint8Array.from(atob(p.values), (c) => c.charCodeAt(0)) };
 }
 
 /** at returns the state at time t, between those of `times`, each of `size` numbers. */

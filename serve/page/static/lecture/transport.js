@@ -12,7 +12,8 @@ function figure(host) {
   const plane = new Plane({ name: "transport.picture" });
   const cost = new Chart({ name: "transport.costpicture", height: 300, x: { key: "transport.nfename", log: 2 },
     y: { key: "transport.errorname", log: 10 },
-    series: [{ key: "path.ot", color: "field", points: true }, { key: "path.vp", color: "data", dash: [8, 4], points: true },
+    series: [{ key: "path.ot", color: "field", points: true },
+      { key: "path.vp", color: "data", dash: [8, 4], points: true },
       { key: "path.ve", color: "second", dash: [2, 4], points: true }] });
   const paint = () => {
     if (!last) return;
@@ -20,7 +21,8 @@ function figure(host) {
       { kind: "lines", paths: ways(last.times, last.states, last.n), color: "field", width: 1.2, alpha: 0.55 },
       { kind: "points", x: last.noise, color: "noise", size: 3.2 },
       { kind: "points", x: last.data, shape: "diamond", color: "data", size: 3.6 },
-      { kind: "points", x: at(last.times, last.states, 2 * last.n, t.value), shape: "square", color: "field", size: 3.2 }]);
+      { kind: "points", x: at(last.times, last.states, 2 * last.n, t.value), shape: "square", color: "field",
+        size: 3.2 }]);
   };
   const ask = () => {
     request({ law: law.value, coupling: pairs.value, path: path.value, points: batch.value, seed: again.seed() });
@@ -41,7 +43,8 @@ function figure(host) {
   host.append(h("div", { class: "duo" },
     h("div", {}, say(h("h3"), "transport.pairs"), plane.el, legend([
       { mark: "circle", color: "noise", key: "mark.noise" }, { mark: "diamond", color: "data", key: "mark.data" },
-      { mark: "line", color: "field", key: "transport.lines" }, { mark: "square", color: "field", key: "transport.now" }])),
+      { mark: "line", color: "field", key: "transport.lines" },
+      { mark: "square", color: "field", key: "transport.now" }])),
     h("div", {}, say(h("h3"), "transport.cost"), cost.el, numbers.el)),
   h("div", { class: "controls" }, t.el, pairs.el, path.el, batch.el, law.el, again.el));
   const request = asker(host, "pairs", (a) => {

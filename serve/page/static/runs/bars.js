@@ -40,9 +40,11 @@ export function histogram(column, values, others) {
   const whole = column.step && (hi - lo) / column.step < bins ? column.step : 0;
   if (whole) [lo, hi] = [lo - whole / 2, hi + whole / 2];
   const n = whole ? Math.round((hi - lo) / whole) : bins;
-  const tests = Array.from({ length: n }, (_, k) => (v) => !missing(v) && Math.min(n - 1, Math.max(0, Math.floor((n * (v - lo)) / (hi - lo)))) === k);
+  const bin = (v) => Math.min(n - 1, Math.max(0, Math.floor((n * (v - lo)) / (hi - lo))));
+  const tests = Array.from({ length: n }, (_, k) => (v) => !missing(v) && bin(v) === k);
   const gone = (v) => v.filter(missing).length / Math.max(1, v.length);
-  return { lo, hi, own: share(values, tests), other: others && share(others, tests), missing: gaps ? gone(values) : null };
+  return { lo, hi, own: share(values, tests), other: others && share(others, tests),
+    missing: gaps ? gone(values) : null };
 }
 
 /** Bars is the picture of one column. */

@@ -9,8 +9,10 @@ import { Note, post } from "./service.js";
 
 strings({
   en: {
-    "runs.pane.compare": "Solvers", "runs.compare.about": "The same noise, solved in two ways. The fewer evaluations of the network (NFE), the cheaper a sample.",
-    "runs.compare.name": "Samples and paths of one solver", "runs.compare.solver": "Solver", "runs.compare.by": "Steps by",
+    "runs.pane.compare": "Solvers",
+    "runs.compare.about": "The same noise, solved in two ways. The fewer evaluations of the network (NFE), the cheaper a sample.",
+    "runs.compare.name": "Samples and paths of one solver", "runs.compare.solver": "Solver",
+    "runs.compare.by": "Steps by",
     "runs.compare.steps": "equal steps", "runs.compare.tol": "tolerance", "runs.compare.nsteps": "Steps",
     "runs.compare.tolerance": "Tolerance", "runs.compare.nfe": "{n} evaluations a sample",
     "runs.compare.distance": "Distance of the samples of one solver from those of the other: on average {mean}, at most {most}",
@@ -27,8 +29,7 @@ strings({
 });
 
 export const name = "compare";
-export const fits = ({ model }) => !model.untrained && !model.shape && !model.kinds && !model.condition && model.dim >= 2 &&
-  !model.bounds;
+export { fits } from "./flow.js"; // whatever has a picture of its flow
 
 const solvers = ["euler", "midpoint", "heun2", "rk4", "bosh3", "dopri5", "tsit5", "dopri8"];
 const adaptive = new Set(["heun2", "bosh3", "dopri5", "tsit5", "dopri8"]);
@@ -36,7 +37,8 @@ const adaptive = new Set(["heun2", "bosh3", "dopri5", "tsit5", "dopri8"]);
 /** Side is one of the two solvers: its controls, and its picture. */
 class Side {
   constructor(key, { solver, steps, tol }, on) {
-    this.solver = select({ key: "runs.compare.solver", value: solver, options: solvers.map((s) => ({ value: s, text: s })),
+    this.solver = select({ key: "runs.compare.solver", value: solver,
+      options: solvers.map((s) => ({ value: s, text: s })),
       on: () => {
         this.fit();
         on();
@@ -108,7 +110,8 @@ export function open(place, { model, run }) {
       side.plane.show([
         { kind: "lines", color: "noise", width: 1, alpha: 0.6, paths: Array.from({ length: count }, (_, i) =>
           ways.states.flatMap((s) => [s[2 * i], s[2 * i + 1]])) },
-        { kind: "points", x: columns(samples.x, [0, 1]), color: k ? "second" : "data", shape: k ? "diamond" : "circle", size: 2.6 },
+        { kind: "points", x: columns(samples.x, [0, 1]), color: k ? "second" : "data", shape: k ? "diamond" : "circle",
+          size: 2.6 },
       ]);
       say(side.nfe, "runs.compare.nfe", { n: samples.nfe });
     });
@@ -119,7 +122,8 @@ export function open(place, { model, run }) {
 
   place.append(h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.compare.about"),
     h("div", { class: "controls" }, number_.el, conditions.parts), distance, note.el,
-    legend([{ mark: "circle", color: "data", key: "runs.compare.a" }, { mark: "diamond", color: "second", key: "runs.compare.b" },
+    legend([{ mark: "circle", color: "data", key: "runs.compare.a" },
+      { mark: "diamond", color: "second", key: "runs.compare.b" },
       { mark: "line", color: "noise", key: "runs.compare.paths" }])),
   h("div", { class: "columns even" }, sides.map((s) => s.el)));
   restart();

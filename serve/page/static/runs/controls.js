@@ -70,7 +70,8 @@ export class Conditions {
       this.parts.push(this.label.el);
     }
     if (model.guidance && guidance) {
-      this.scale = slider({ key: "runs.guidance", min: 0, max: 5, step: 0.1, value: 1, format: (v) => v.toFixed(1), on });
+      this.scale = slider({ key: "runs.guidance", min: 0, max: 5, step: 0.1, value: 1, on,
+        format: (v) => v.toFixed(1) });
       this.parts.push(this.scale.el);
     }
     this.given = (model.given ?? []).map((name, k) => {

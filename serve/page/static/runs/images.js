@@ -9,7 +9,8 @@ import { solve } from "./solve.js";
 
 strings({
   en: {
-    "runs.pane.images": "Images", "runs.images.about": "Every image starts as noise at $t=0$. Move the time to see where it comes from.",
+    "runs.pane.images": "Images",
+    "runs.images.about": "Every image starts as noise at $t=0$. Move the time to see where it comes from.",
     "runs.images.rows": "Images of each class", "runs.images.count": "Images", "runs.images.draw": "Draw",
     "runs.images.fewer": "Only {n} of {all} images: one request has no room for more of this size.",
   },
@@ -32,7 +33,8 @@ export function open(place, { model, run }) {
   const conditions = new Conditions({ model, run }, again);
   const number_ = seed(again);
   const how = solve(again);
-  const each = slider({ key: classes.length ? "runs.images.rows" : "runs.images.count", min: 1, max: classes.length ? 5 : 30,
+  const each = slider({ key: classes.length ? "runs.images.rows" : "runs.images.count", min: 1,
+    max: classes.length ? 5 : 30,
     step: 1, value: classes.length ? 2 : 12, on: again });
   const clock = time(() => draw(), { value: 1, play: 3 });
   const grid = h("div", { class: "tiles" });
@@ -44,7 +46,8 @@ export function open(place, { model, run }) {
   function layout({ n, columns, labels, heads }) {
     grid.style.setProperty("--columns", columns);
     tiles = Array.from({ length: n }, (_, i) => tile(model.shape, [], labels?.[i] ?? String(i + 1)));
-    const names = heads ? labels.slice(0, columns).map((l) => h("span", { class: "tile-name", "aria-hidden": "true" }, l)) : [];
+    const head = (l) => h("span", { class: "tile-name", "aria-hidden": "true" }, l);
+    const names = heads ? labels.slice(0, columns).map(head) : [];
     grid.replaceChildren(...names, ...tiles);
   }
 
@@ -87,7 +90,8 @@ export function open(place, { model, run }) {
   });
 
   place.append(h("div", { class: "columns" },
-    h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.images.about"), grid, fewer, h("div", { class: "under full" }, clock.el), note.el),
+    h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.images.about"), grid, fewer,
+      h("div", { class: "under full" }, clock.el), note.el),
     h("div", { class: "card side" }, number_.el, conditions.parts, each.el, how.parts,
       button({ key: "runs.images.draw", primary: true, on: again }))));
   restart();

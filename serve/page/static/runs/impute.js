@@ -11,7 +11,8 @@ strings({
     "runs.pane.impute": "Imputation",
     "runs.impute.about": "Paste rows with a line of names. Empty fields, NA and ? are filled in by draws given what is known.",
     "runs.impute.rows": "Rows (CSV)", "runs.impute.draws": "Draws of each row", "runs.impute.go": "Fill in",
-    "runs.impute.example": "Example", "runs.impute.result": "Filled in", "runs.impute.names": "The first line must be names of columns: {names}.",
+    "runs.impute.example": "Example", "runs.impute.result": "Filled in",
+    "runs.impute.names": "The first line must be names of columns: {names}.",
     "runs.impute.none": "There are no rows below the line of names.",
     "runs.impute.short": "Row {row} has {n} fields, and there are {names} names.",
     "runs.impute.number": "Row {row}: {value} of {name} is no number.",
@@ -38,10 +39,14 @@ const hole = (v) => ["", "na", "nan", "null", "?"].includes(v.trim().toLowerCase
 function read(text, columns) {
   const { names, rows } = parse(text);
   const known = new Map(columns.map((c) => [c.name, c]));
-  if (!names.some((n) => known.has(n))) throw new Error(t("runs.impute.names", { names: [...known.keys()].join(", ") }));
+  if (!names.some((n) => known.has(n))) {
+    throw new Error(t("runs.impute.names", { names: [...known.keys()].join(", ") }));
+  }
   if (rows.length === 0) throw new Error(t("runs.impute.none"));
   return { names, rows: rows.map((r, i) => {
-    if (r.length !== names.length) throw new Error(t("runs.impute.short", { row: i + 1, n: r.length, names: names.length }));
+    if (r.length !== names.length) {
+      throw new Error(t("runs.impute.short", { row: i + 1, n: r.length, names: names.length }));
+    }
     return Object.fromEntries(names.map((n, k) => {
       const column = known.get(n);
       if (hole(r[k])) return [n, null];
@@ -92,10 +97,12 @@ export function open(place, { model, run }) {
 
   async function fill(signal) {
     const { names, rows } = read(text.value, run.columns);
-    const got = await post(model.name, "impute", { rows, n: draws.value, seed: number_.value }, { signal, waiting: note.waiting });
+    const got = await post(model.name, "impute", { rows, n: draws.value, seed: number_.value },
+      { signal, waiting: note.waiting });
     const filled = rows.map((row, i) => names.map((n) => {
       const values = got.rows.map((all) => all[i][n]);
-      if (row[n] !== null || values.every((v) => v === null)) return h("td", {}, row[n] === null ? "–" : String(row[n]));
+      if (row[n] !== null) return h("td", {}, String(row[n]));
+      if (values.every((v) => v === null)) return h("td", {}, "–");
       const [value, spread] = sum(values);
       return h("td", { class: "filled" }, h("b", {}, value), " ", h("span", { class: "muted" }, spread));
     }));

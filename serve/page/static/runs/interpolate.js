@@ -53,9 +53,11 @@ export function open(place, { model, run }) {
         noise.push(slerp(ends.noise[2 * p], ends.noise[2 * p + 1], k / (count.value - 1)));
       }
     }
-    const made = await post(model.name, "sample", { n: noise.length, noise, ...conditions.of(), ...how.how() }, options);
+    const made = await post(model.name, "sample", { n: noise.length, noise, ...conditions.of(), ...how.how() },
+      options);
     strip.style.setProperty("--columns", count.value);
-    strip.replaceChildren(...made.x.map((x, i) => tile(model.shape, x, `${Math.floor(i / count.value) + 1}: ${(i % count.value) + 1}`)));
+    strip.replaceChildren(...made.x.map((x, i) =>
+      tile(model.shape, x, `${Math.floor(i / count.value) + 1}: ${(i % count.value) + 1}`)));
   });
 
   place.append(h("div", { class: "columns" },

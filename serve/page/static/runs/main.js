@@ -15,9 +15,11 @@ import * as training from "./training.js";
 strings({
   en: {
     "runs.title": "Runs", "runs.choose": "Runs", "runs.panes": "Views of this run",
-    "runs.step": "step {step}", "runs.weights": "{n} weights", "runs.dim": "{n} dimensions", "runs.image": "images, {n}",
+    "runs.step": "step {step}", "runs.weights": "{n} weights", "runs.dim": "{n} dimensions",
+    "runs.image": "images, {n}",
     "runs.table": "table, {n} columns", "runs.classes": "{n} classes", "runs.contexts": "given {n} numbers",
-    "runs.live": "in training", "runs.young": "no checkpoint yet", "runs.none": "There is no run called {name}. Choose one above.",
+    "runs.live": "in training", "runs.young": "no checkpoint yet",
+    "runs.none": "There is no run called {name}. Choose one above.",
     "runs.untrained": "The training of this run has not saved a checkpoint yet. Until then its losses are all there is.",
     "runs.pairs": "This run makes images from images ({what}).",
   },
@@ -113,7 +115,8 @@ async function open() {
   const fitting = panes.filter((p) => p.fits({ model, run }));
   const now = fitting.find((p) => p.name === pane) ?? fitting[0];
   const tabs = h("nav", { class: "tabs" }, fitting.map((p) => say(h("a", {
-    href: link(name, p.name), "aria-current": p === now ? "page" : null, id: `tab-${p.name}` }), `runs.pane.${p.name}`)));
+    href: link(name, p.name), "aria-current": p === now ? "page" : null, id: `tab-${p.name}` }),
+      `runs.pane.${p.name}`)));
   label(tabs, "runs.panes");
   const place = h("section", { class: "pane", id: `pane-${now.name}`, "aria-labelledby": `tab-${now.name}` });
   const words = facts(model, run);

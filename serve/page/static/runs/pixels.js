@@ -22,3 +22,16 @@ export function paint(canvas, [high, wide, channels = 1], values) {
 
 /** most is how many images of a shape are asked for at a time, at most. */
 export const most = (shape, n) => Math.max(1, Math.min(n, Math.floor(120000 / shape.reduce((a, b) => a * b, 1))));
+
+/** read returns the values of an image file, brought to a shape. */
+export async function read(file, [high, wide, channels = 1]) {
+  const bitmap = await createImageBitmap(file, { resizeWidth: wide, resizeHeight: high, resizeQuality: "high" });
+  const g = h("canvas", { width: wide, height: high }).getContext("2d");
+  g.drawImage(bitmap, 0, 0, wide, high);
+  const { data } = g.getImageData(0, 0, wide, high);
+  return Array.from({ length: high * wide * channels }, (_, k) => {
+    const p = 4 * Math.floor(k / channels);
+    const grey = 0.299 * data[p] + 0.587 * data[p + 1] + 0.114 * data[p + 2];
+    return (channels === 1 ? grey : data[p + (k % channels)]) / 127.5 - 1;
+  });
+}

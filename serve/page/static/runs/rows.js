@@ -9,12 +9,14 @@ import { Note, post } from "./service.js";
 
 strings({
   en: {
-    "runs.pane.rows": "Samples", "runs.rows.about": "Marginals of samples. Give values of some columns to see the others given these.",
+    "runs.pane.rows": "Samples",
+    "runs.rows.about": "Marginals of samples. Give values of some columns to see the others given these.",
     "runs.rows.points": "Marginals of samples, column by column.",
     "runs.rows.count": "Rows", "runs.rows.complete": "Only rows without missing values", "runs.rows.any": "any",
     "runs.rows.given": "Given values", "runs.rows.csv": "Download as CSV", "runs.rows.table": "Samples",
     "runs.rows.all": "all rows", "runs.rows.some": "rows with the given values", "runs.rows.missing": "missing",
-    "runs.rows.others": "others", "runs.rows.shown": "This run was not trained to be shown columns (train.shown), so none can be given.",
+    "runs.rows.others": "others",
+    "runs.rows.shown": "This run was not trained to be shown columns (train.shown), so none can be given.",
     "runs.rows.clear": "Give nothing", "runs.rows.first": "The first {n} rows of {all}.",
   },
   zh: {
@@ -50,7 +52,8 @@ function inputs(columns, on) {
       words.textContent = c.name;
     } else {
       const range = c.low === undefined ? "" : `${plain(c.low)} – ${plain(c.high)}`;
-      it = field({ text: c.name, type: c.kind === "date" ? "text" : "number", step: c.step || "any", placeholder: range, on });
+      it = field({ text: c.name, type: c.kind === "date" ? "text" : "number", step: c.step || "any", on,
+        placeholder: range });
     }
     const get = () => (c.levels || c.kind === "date" ? it.value : Number(it.value));
     return { el: it.el, name: c.name, get, has: () => (it.input ?? it.el.querySelector("select")).value !== "",
@@ -82,24 +85,28 @@ export function open(place, { model, run }) {
   let last = null;
 
   function draw(rows, all) {
-    const shown = model.columns.map((c, k) => ({ column: columns.find((d) => d.name === c) ?? { kind: "real" }, c, k }));
-    for (const { column, c, k } of shown) {
+    for (const [k, c] of model.columns.entries()) {
+      const column = columns.find((d) => d.name === c) ?? { kind: "real" };
       if (column.kind === "constant") continue;
       if (!bars.has(c)) bars.set(c, new Bars(c));
       bars.get(c).show(histogram(column, rows.x.map((r) => r[k]), all?.x.map((r) => r[k])), Boolean(all));
     }
-    if (charts.childElementCount === 0) charts.append(...folded([...bars.values()].map((b) => b.el), mostColumns, "marginals"));
+    if (charts.childElementCount === 0) {
+      charts.append(...folded([...bars.values()].map((b) => b.el), mostColumns, "marginals"));
+    }
     const numeric = (k) => (rows.x.some((r) => typeof r[k] === "number") ? "number" : null);
     key.replaceChildren(all ? legend([{ mark: "square", color: "field", key: "runs.rows.some" },
       { mark: "line", color: "data", key: "runs.rows.all" }]) : "");
-    table.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, model.columns.map((c, k) => h("th", { class: numeric(k) }, c)))),
+    const heads = model.columns.map((c, k) => h("th", { class: numeric(k) }, c));
+    table.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, heads)),
       h("tbody", {}, rows.x.slice(0, mostRows).map((r) => h("tr", {}, r.map((v, k) =>
         h("td", { class: numeric(k) },
           v === null ? h("span", { class: "muted" }, "–") : typeof v === "number" ? plain(v, 5) : String(v))))))));
     say(first, "runs.rows.first", { n: Math.min(mostRows, rows.x.length), all: rows.x.length });
   }
 
-  const request = (of) => ({ n: count.value, seed: number_.value, ...conditions.of(), ...(full?.value ? { complete: true } : {}), ...of });
+  const request = (of) => ({ n: count.value, seed: number_.value, ...conditions.of(),
+    ...(full?.value ? { complete: true } : {}), ...of });
 
   const restart = note.task(async (signal) => {
     const options = { signal, waiting: note.waiting };
@@ -115,7 +122,8 @@ export function open(place, { model, run }) {
   });
 
   const download = note.task(async (signal) => {
-    const response = await post(model.name, "sample", last ?? request({}), { signal, accept: "text/csv", waiting: note.waiting });
+    const response = await post(model.name, "sample", last ?? request({}),
+      { signal, accept: "text/csv", waiting: note.waiting });
     const url = URL.createObjectURL(await response.blob());
     const a = h("a", { href: url, download: `${model.name}.csv` });
     document.body.append(a);

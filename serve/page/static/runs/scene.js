@@ -97,10 +97,14 @@ export class Marginals {
     return { x, t, given: of.given, ...(label === "" ? {} : { label }) };
   }
 
+  logpOf(label, x, t, how, options) {
+    return post(this.model.name, "logp", { ...this.body(label, x, t), ...how }, options);
+  }
+
   /** logp returns log-densities of points at a time. */
   async logp(x, t, how, options) {
     const of = this.classes();
-    const each = await Promise.all(of.map((c) => post(this.model.name, "logp", { ...this.body(c, x, t), ...how }, options)));
+    const each = await Promise.all(of.map((c) => this.logpOf(c, x, t, how, options)));
     if (each.length === 1) return each[0].logp.map((v) => v ?? -Infinity);
     return x.map((_, i) => {
       const v = each.map((e) => e.logp[i] ?? -Infinity);
@@ -118,12 +122,12 @@ export class Marginals {
   async field(x, t, options) {
     const of = this.classes();
     const guidance = this.conditions.guided;
-    const ask = (c) => post(this.model.name, "field", { ...this.body(c, x, t), ...(guidance === null ? {} : { guidance }) },
-      options);
+    const guided = guidance === null ? {} : { guidance };
+    const ask = (c) => post(this.model.name, "field", { ...this.body(c, x, t), ...guided }, options);
     if (of.length === 1) return (await ask(of[0])).v.flat();
     const each = await Promise.all(of.map(ask));
     const logs = this.dense
-      ? await Promise.all(of.map((c) => post(this.model.name, "logp", { ...this.body(c, x, t), ...gridSolver }, options)))
+      ? await Promise.all(of.map((c) => this.logpOf(c, x, t, gridSolver, options)))
       : of.map(() => ({ logp: x.map(() => 0) }));
     return x.flatMap((_, i) => {
       const v = logs.map((e) => e.logp[i] ?? -Infinity);
@@ -141,7 +145,8 @@ export class Marginals {
  */
 export class Frames {
   constructor(count, make, on, note) {
-    Object.assign(this, { count, make, on, note, kept: new Map(), running: null, last: null, ahead: false, wanted: null });
+    Object.assign(this, { count, make, on, note, kept: new Map(), running: null, last: null, ahead: false,
+      wanted: null });
   }
 
   clear() {

@@ -99,7 +99,8 @@ export async function stream(model, body, state, { signal, waiting } = {}) {
 export async function follow(model, each, signal) {
   for (let after = 0, last = false, failed = 0; !last;) {
     try {
-      const response = await patiently(() => call(`${path(model, "metrics/stream")}?after=${after}`, { signal }), signal);
+      const response = await patiently(() => call(`${path(model, "metrics/stream")}?after=${after}`, { signal }),
+        signal);
       await events(response, (name, data) => {
         if (name === "end") {
           last = !data.training;

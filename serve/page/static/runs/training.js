@@ -9,10 +9,12 @@ import { get, follow, Note, path } from "./service.js";
 strings({
   en: {
     "runs.pane.training": "Training", "runs.loss": "Loss", "runs.loss.chart": "Loss of training and validation by step",
-    "runs.loss.train": "training", "runs.loss.val": "validation", "runs.loss.step": "step", "runs.loss.log": "Logarithmic axis",
+    "runs.loss.train": "training", "runs.loss.val": "validation", "runs.loss.step": "step",
+    "runs.loss.log": "Logarithmic axis",
     "runs.loss.none": "There are no metrics of this run.", "runs.settings": "Settings (run.yaml)",
     "runs.data": "Data", "runs.progress": "Progress", "runs.progress.of": "step {step} of {steps}",
-    "runs.time": "Time of training", "runs.left": "Time left", "runs.rate": "Examples a second", "runs.best": "Lowest validation loss",
+    "runs.time": "Time of training", "runs.left": "Time left", "runs.rate": "Examples a second",
+    "runs.best": "Lowest validation loss",
     "runs.best.at": "{loss} at step {step}", "runs.path": "Path", "runs.solver": "Solver",
   },
   zh: {
@@ -61,7 +63,8 @@ export function open(place, { model, run, again, ended }) {
     chart = new Chart({
       name: "runs.loss.chart", height: 320, x: { key: "runs.loss.step" }, y: { key: "runs.loss", log },
       series: [
-        { key: "runs.loss.train", color: "field", width: 1.5 },
+        // Few losses are marks, too: of one alone there is no line.
+        { key: "runs.loss.train", color: "field", width: 1.5, points: (u) => u.data[0].length < 12 },
         { key: "runs.loss.val", color: "data", points: true, dash: [6, 4], width: 1.5, span: true },
       ],
     });
@@ -96,7 +99,8 @@ export function open(place, { model, run, again, ended }) {
       last && fact("runs.time", duration(last.seconds)),
       left !== null && fact("runs.left", duration(left)),
       last?.rate && fact("runs.rate", Math.round(last.rate).toLocaleString("en")),
-      best && fact("runs.best", t("runs.best.at", { loss: number(best.val_loss, 4), step: best.step.toLocaleString("en") })),
+      best && fact("runs.best", t("runs.best.at", { loss: number(best.val_loss, 4),
+        step: best.step.toLocaleString("en") })),
       model.path && fact("runs.path", model.path),
       model.solver && fact("runs.solver", model.solver),
     ].filter(Boolean).flat());

@@ -1,7 +1,7 @@
 // Charts of curves, by uPlot, in the looks of the page.
 import uPlot from "/static/vendor/uplot/uPlot.esm.js";
 import { color } from "./colors.js";
-import { h, number } from "./dom.js";
+import { h, number, plain } from "./dom.js";
 import { label, t } from "./lang.js";
 import { redrawn } from "./redraw.js";
 
@@ -64,9 +64,11 @@ export class Chart {
 
   options(width) {
     const axis = (a, size) => ({
-      label: t(a.key), labelSize: 18, labelGap: 2, labelFont: "12px system-ui, sans-serif", font: "11px system-ui, sans-serif",
-      stroke: color("muted"), grid: { stroke: color("grid"), width: 1 }, ticks: { stroke: color("grid"), width: 1, size: 4 },
-      size, values: (_, vs) => vs.map((v) => (v === null ? "" : number(v, 3)).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "")),
+      label: t(a.key), labelSize: 18, labelGap: 2, labelFont: "12px system-ui, sans-serif",
+      font: "11px system-ui, sans-serif",
+      stroke: color("muted"), grid: { stroke: color("grid"), width: 1 },
+      ticks: { stroke: color("grid"), width: 1, size: 4 },
+      size, values: (_, vs) => vs.map((v) => (v === null ? "" : plain(v, 3))),
       ...(a.log ? { splits: (_, k, min, max) => powers(a.log, min, max) } : {}),
     });
     const range = (a) => (a.range ? () => a.range : undefined);

@@ -45,7 +45,8 @@ export function number(x, digits = 3) {
   const size = Math.abs(x);
   if (size !== 0 && (size >= 1e5 || size < 1e-3)) {
     const [m, e] = x.toExponential(digits - 1).split("e");
-    return `${m.replace("-", "−")}·10${String(Number(e)).replace(/./g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)])}`;
+    const power = String(Number(e)).replace(/./g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
+    return `${m.replace("-", "−")}·10${power}`;
   }
   const decimals = size === 0 ? digits - 1 : Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
   return x.toFixed(Math.min(decimals, 6)).replace("-", "−");

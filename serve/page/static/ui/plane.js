@@ -66,6 +66,7 @@ export class Plane {
     for (const l of this.layers) if (l.kind === "density") this.layer(l);
     this.axes();
     for (const l of this.layers) if (l.kind !== "density") this.layer(l);
+    this.numbers();
     if (this.keys) this.cross();
   }
 
@@ -86,35 +87,53 @@ export class Plane {
     this.g.restore();
   }
 
+  /** ticks are the round numbers of an axis, from one end to the other. */
+  ticks(from, to) {
+    const step = nice((this.box[1] - this.box[0]) / (this.w < 260 ? 4 : 8));
+    const out = [];
+    for (let k = Math.ceil(from / step); k * step <= to; k++) out.push({ k, at: k * step, text: tick(k, step) });
+    return out;
+  }
+
   axes() {
     const g = this.g;
     const [x0, x1, y0, y1] = this.box;
-    const step = nice((x1 - x0) / (this.w < 260 ? 4 : 8));
-    g.save();
     g.lineWidth = 1;
-    g.font = "11px system-ui, sans-serif";
-    g.fillStyle = color("muted");
-    const name = (text, x, y) => { // its edge keeps it legible on any density
-      g.lineWidth = 3;
-      g.lineJoin = "round";
-      g.strokeStyle = color("surface");
-      g.strokeText(text, x, y);
-      g.fillText(text, x, y);
-      g.lineWidth = 1;
-    };
-    for (let k = Math.ceil(x0 / step); k * step <= x1; k++) {
-      const [px] = this.px(k * step, 0);
+    for (const { k, at } of this.ticks(x0, x1)) {
+      const [px] = this.px(at, 0);
       g.strokeStyle = color(k === 0 ? "axis" : "grid");
       line(g, [px, 0, px, this.h]);
-      g.textAlign = "center";
-      if (px > 12 && px < this.w - 12) name(tick(k, step), px, this.h - 5);
     }
-    for (let k = Math.ceil(y0 / step); k * step <= y1; k++) {
-      const [, py] = this.px(0, k * step);
+    for (const { k, at } of this.ticks(y0, y1)) {
+      const [, py] = this.px(0, at);
       g.strokeStyle = color(k === 0 ? "axis" : "grid");
       line(g, [0, py, this.w, py]);
-      g.textAlign = "left";
-      if (py > 14 && py < this.h - 22) name(tick(k, step), 4, py - 3);
+    }
+  }
+
+  /** numbers writes the numbers of the axes, with an edge that keeps them legible on any density. */
+  numbers() {
+    const g = this.g;
+    const [x0, x1, y0, y1] = this.box;
+    const write = (text, x, y) => {
+      g.strokeText(text, x, y);
+      g.fillText(text, x, y);
+    };
+    g.save();
+    g.font = "11px system-ui, sans-serif";
+    g.fillStyle = color("muted");
+    g.strokeStyle = color("surface");
+    g.lineWidth = 3;
+    g.lineJoin = "round";
+    g.textAlign = "center";
+    for (const { at, text: number_ } of this.ticks(x0, x1)) {
+      const [px] = this.px(at, 0);
+      if (px > 12 && px < this.w - 12) write(number_, px, this.h - 5);
+    }
+    g.textAlign = "left";
+    for (const { at, text: number_ } of this.ticks(y0, y1)) {
+      const [, py] = this.px(0, at);
+      if (py > 14 && py < this.h - 22) write(number_, 4, py - 3);
     }
     g.restore();
   }
@@ -125,7 +144,8 @@ export class Plane {
       const r = c.getBoundingClientRect();
       const [x0, x1, y0, y1] = this.box;
       const clip = (v) => Math.min(1, Math.max(0, v));
-      return [x0 + clip((e.clientX - r.left) / r.width) * (x1 - x0), y1 - clip((e.clientY - r.top) / r.height) * (y1 - y0)];
+      return [x0 + clip((e.clientX - r.left) / r.width) * (x1 - x0),
+        y1 - clip((e.clientY - r.top) / r.height) * (y1 - y0)];
     };
     let down = false;
     const go = (e, done) => {
@@ -197,7 +217,8 @@ function density(p, g, l) {
 export function shape(g, kind, x, y, r) {
   g.beginPath();
   const corners = {
-    diamond: [[0, -1.25], [1.25, 0], [0, 1.25], [-1.25, 0]], square: [[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]],
+    diamond: [[0, -1.25], [1.25, 0], [0, 1.25], [-1.25, 0]],
+    square: [[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]],
     triangle: [[0, -1.2], [1.1, 0.8], [-1.1, 0.8]],
     star: Array.from({ length: 10 }, (_, k) => {
       const a = (k * Math.PI) / 5 - Math.PI / 2;
