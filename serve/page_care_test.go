@@ -39,7 +39,7 @@ func between(t *testing.T, to *httptest.Server, first func(http.ResponseWriter, 
 
 // The map of a density is that of the run's own solver, which the readings have: on paths that bend late, on noise
 // of many times the width of the data, and on narrow posteriors.
-func TestMapsOfDensitiesAgreeWithReadings(t *testing.T) {
+func TestMapsOfDensitiesAgreeWithReadingsInABrowser(t *testing.T) {
 	dir := t.TempDir()
 	one := func(name string) string {
 		return trained(t, filepath.Join(dir, name), "path.name="+name, "conditional=false", "net.hidden=[32, 32]",
@@ -84,7 +84,7 @@ func set(p *browser.Page, name, value string) {
 }
 
 // A time that is moved while the particles of another context are on their way leaves nothing of the box before.
-func TestAFieldIsThatOfItsPicture(t *testing.T) {
+func TestAFieldIsThatOfItsPictureInABrowser(t *testing.T) {
 	_, plain := serving(t, func(o *Options) { o.Runs = []string{posteriorRun(t, t.TempDir())} })
 	var hold atomic.Bool
 	var fields atomic.Int64
@@ -131,7 +131,7 @@ func TestAFieldIsThatOfItsPicture(t *testing.T) {
 }
 
 // A note that the service is busy goes away with the answer, of every kind of request.
-func TestTheNoteOfABusyServiceGoesAway(t *testing.T) {
+func TestTheNoteOfABusyServiceGoesAwayInABrowser(t *testing.T) {
 	_, plain := serving(t, nil)
 	var mu sync.Mutex
 	refused := map[string]bool{}
@@ -202,7 +202,7 @@ func dying(t *testing.T) (h *httptest.Server, kill func()) {
 }
 
 // A training that ends before its first checkpoint is not opened again and again, and said to be over.
-func TestADeadTrainingIsOpenedOnce(t *testing.T) {
+func TestADeadTrainingIsOpenedOnceInABrowser(t *testing.T) {
 	plain, kill := dying(t)
 	var opened, looked atomic.Int64
 	url := between(t, plain, func(_ http.ResponseWriter, r *http.Request) bool {

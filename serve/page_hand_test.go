@@ -12,7 +12,7 @@ import (
 )
 
 // The keyboard keeps its place: the skip link leaves the run alone, tabs and the list keep the focus.
-func TestTheKeyboardKeepsItsPlace(t *testing.T) {
+func TestTheKeyboardKeepsItsPlaceInABrowser(t *testing.T) {
 	_, h := serving(t, func(o *Options) { o.Runs = append(o.Runs, imageRun(t)) })
 	p := browser.Open(t, browser.Options{})
 	p.Go(h.URL + "/#moons/rows")
@@ -32,7 +32,7 @@ func TestTheKeyboardKeepsItsPlace(t *testing.T) {
 }
 
 // The list of runs is asked for every 15 s, and is the same list unless something changed.
-func TestTheListOfRunsKeepsTheFocus(t *testing.T) {
+func TestTheListOfRunsKeepsTheFocusInABrowser(t *testing.T) {
 	_, h := serving(t, func(o *Options) { o.Runs = append(o.Runs, imageRun(t)) })
 	var asked atomic.Int64
 	url := between(t, h, func(_ http.ResponseWriter, r *http.Request) bool {
@@ -53,7 +53,7 @@ func TestTheListOfRunsKeepsTheFocus(t *testing.T) {
 }
 
 // A reading is of the time that is shown, and dollar signs of an address are no equations.
-func TestReadingsAndNamesAreWhatTheySay(t *testing.T) {
+func TestReadingsAndNamesAreWhatTheySayInABrowser(t *testing.T) {
 	_, h := serving(t, nil)
 	p := browser.Open(t, browser.Options{})
 	p.Go(h.URL + "/#moons/flow")
@@ -77,7 +77,7 @@ func TestReadingsAndNamesAreWhatTheySay(t *testing.T) {
 }
 
 // What is given stands in the request as it stands in the page.
-func TestWhatIsGivenIsSent(t *testing.T) {
+func TestWhatIsGivenIsSentInABrowser(t *testing.T) {
 	_, h := serving(t, nil)
 	p := browser.Open(t, browser.Options{})
 	p.Go(h.URL + "/#moons/flow")
@@ -101,7 +101,7 @@ func TestWhatIsGivenIsSent(t *testing.T) {
 }
 
 // Panes that were closed are forgotten: a change of the theme draws no picture that is not in the page.
-func TestClosedPanesAreForgotten(t *testing.T) {
+func TestClosedPanesAreForgottenInABrowser(t *testing.T) {
 	dir := t.TempDir()
 	_, h := serving(t, func(o *Options) { o.Runs = append(o.Runs, trained(t, filepath.Join(dir, "other"))) })
 	p := browser.Open(t, browser.Options{})
@@ -131,7 +131,7 @@ func TestClosedPanesAreForgotten(t *testing.T) {
 }
 
 // What the reader brings stays, whatever is on its way.
-func TestWhatTheReaderBringsStays(t *testing.T) {
+func TestWhatTheReaderBringsStaysInABrowser(t *testing.T) {
 	_, plain := serving(t, func(o *Options) { o.Runs = []string{tableOf(t), imageRun(t)} })
 	var hold, fail atomic.Bool
 	goOn, more := make(chan struct{}), make(chan struct{})
@@ -216,7 +216,7 @@ func bringAnImage(t *testing.T, p *browser.Page, hold *atomic.Bool, goOn chan st
 }
 
 // Columns beyond the first fold out, and none is left out.
-func TestManyColumnsFoldOut(t *testing.T) {
+func TestManyColumnsFoldOutInABrowser(t *testing.T) {
 	_, h := serving(t, func(o *Options) {
 		o.Runs = []string{trained(t, filepath.Join(t.TempDir(), "wide"), "data.name=gmm", "data.dim=30",
 			"conditional=false", "train.steps=5")}
