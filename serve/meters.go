@@ -94,15 +94,30 @@ func ofPage(of string) bool {
 	return strings.HasPrefix(of, "/static/") || strings.HasPrefix(of, lecture.Root) || of == "/page.json"
 }
 
+// statusGone is logged and counted for a request whose client went away before its answer: as nginx
+// does, for HTTP has no such status. Nobody gets it.
+const statusGone = 499
+
 // status remembers the status of an answer.
 type status struct {
 	http.ResponseWriter
-	code int
+	code  int
+	wrote bool
 }
 
+// WriteHeader is called a second time where the body of an answer cannot be written.
 func (s *status) WriteHeader(code int) {
 	s.code = code
-	s.ResponseWriter.WriteHeader(code)
+	if !s.wrote {
+		s.wrote = true
+		s.ResponseWriter.WriteHeader(code)
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (s *status) Write(b []byte) (int, error) {
+	s.wrote = true
+	return s.ResponseWriter.Write(b)
 }
 
 // Unwrap is for http.ResponseController.
@@ -114,8 +129,11 @@ func (s *Server) logged(next http.Handler) http.Handler {
 		start := time.Now()
 		id := rand.Text()
 		w.Header().Set("X-Request-Id", id)
-		to := &status{w, http.StatusOK}
+		to := &status{ResponseWriter: w, code: http.StatusOK}
 		next.ServeHTTP(to, r)
+		if to.code >= http.StatusInternalServerError && r.Context().Err() != nil {
+			to.code = statusGone // what failed is the request, as of sliders that move on
+		}
 		took := time.Since(start)
 		op := operation(r.URL.Path)
 		s.meters.requests.WithLabelValues(op, strconv.Itoa(to.code)).Inc()
