@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template"
 
@@ -98,6 +99,37 @@ func (f figures) reach(g Grid, name, task, method, cost string) (string, error) 
 		}
 	}
 	return "", fmt.Errorf("no table of %s asks what it takes to reach anything in %s", g.Title, cost)
+}
+
+// ahead writes for how many methods the mean of a task is below the figure that is published
+// under a name, and of how many.
+func (f figures) ahead(g Grid, name, task, published string) (string, error) {
+	for _, t := range g.Tables {
+		for _, p := range t.Published {
+			if p.Name != published {
+				continue
+			}
+			all, err := f(name)
+			below, of := 0, 0
+			for method, figures := range p.Rows {
+				text, ok := figures[task]
+				s := over(all, task, method, t.Value)
+				if !ok || s.n == 0 {
+					continue
+				}
+				theirs, wrong := strconv.ParseFloat(text, 64)
+				if wrong != nil {
+					return "", fmt.Errorf("%s is published as %s, which is no number", method, choice.Quote(text))
+				}
+				of++
+				if s.mean < theirs {
+					below++
+				}
+			}
+			return fmt.Sprintf("%d of %d", below, of), err
+		}
+	}
+	return "", fmt.Errorf("no table of %s has figures that are published as %s", g.Title, choice.Quote(published))
 }
 
 // knows reports a value that nothing of the grid measures, and a name of a task or a method
@@ -222,6 +254,12 @@ func (g Grid) fill(text string, results []Result) (string, error) {
 			return f.best("", task, value, methods...)
 		},
 		"reach": func(task, method, cost string) (string, error) { return f.reach("", task, method, cost) },
+		"ahead": func(task, published string) (string, error) {
+			if err := choice.Check("task", task, names(g.Tasks)); err != nil {
+				return "", err
+			}
+			return f.ahead(g, "", task, published)
+		},
 	}).Parse(text)
 	if err != nil {
 		return "", fmt.Errorf("experiment: %w", err)

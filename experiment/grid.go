@@ -355,7 +355,7 @@ func (g Grid) Validate() error {
 			f.add("measure_first: %s is measured of every run; leave it out", name)
 		}
 	}
-	f.search(g, measures, methods)
+	f.search(g, measures, tasks, methods)
 	f.classifier(g)
 	f.templates(g)
 	f.tables(g, tasks, methods)

@@ -122,7 +122,7 @@ type place struct {
 // cells returns the run of a seed, after the trials of a search that come before it.
 func (p place) cells(seed uint64) (cells []Cell, err error) {
 	s := p.g.Search
-	if !s.of(p.g.Methods[p.method].Name) {
+	if !s.of(p.g.Tasks[p.task].Name, p.g.Methods[p.method].Name) {
 		c, err := p.cell(seed, nil)
 		return []Cell{c}, err
 	}
@@ -169,7 +169,7 @@ func (p place) trials(v any) (cells []Cell, err error) {
 // firstSearched is the number of the first method of a task for which there is a search.
 func (g Grid) firstSearched(task int) int {
 	return slices.IndexFunc(g.Methods, func(m Variant) bool {
-		return g.Search.of(m.Name) && !g.skips(g.Tasks[task].Name, m.Name)
+		return g.Search.of(g.Tasks[task].Name, m.Name) && !g.skips(g.Tasks[task].Name, m.Name)
 	})
 }
 

@@ -77,11 +77,12 @@ tables:
   - title: C2ST
     value: c2st
     error: c2st_se
-    published: [{name: NPE, source: a paper, beside: true, rows: {moons: {few: "0.7"}}}]
+    published: [{name: NPE, source: a paper, beside: true, rows: {moons: {few: "0.7"}, moons again: {few: "1.01"}}}]
   - {title: Calibration, values: [{value: sbc_p}, {value: tarp_atc}, {value: outside}, {value: c2st_3}]}
 pictures:
   - {kind: posterior, file: posterior, caption: A posterior., methods: [moons]}
   - {kind: curves, file: coverage, caption: Coverage., curves: [tarp], methods: [moons], linear_x: true, linear_y: true}
+notes: Better than NPE {{ahead "few" "NPE"}}.
 `
 
 func TestPosteriorsAreComparedWithTheirReferences(t *testing.T) {
@@ -140,9 +141,9 @@ func TestPosteriorsAreComparedWithTheirReferences(t *testing.T) {
 	}
 	v := runs[0].Values
 	for _, want := range []string{
-		"| method | few | few, NPE |\n| --- | ---: | ---: |\n",
+		"| method | few | few, NPE |\n| --- | ---: | ---: |\n", "Better than NPE 1 of 2.",
 		fmt.Sprintf("| moons | %.3f ± %.3f | 0.7 |\n", v["c2st"], v["c2st_se"]),
-		fmt.Sprintf("| moons again | %.3f ± %.3f | – |\n", v["c2st"], v["c2st_se"]),
+		fmt.Sprintf("| moons again | %.3f ± %.3f | 1.01 |\n", v["c2st"], v["c2st_se"]),
 		"All methods of a task have the best of 2 values of `train.lr` (bold): " +
 			"that of the least sum of `nll` of moons again",
 	} {
@@ -203,6 +204,8 @@ func TestGridsOfPosteriorsThatCannotBeMeasured(t *testing.T) {
 		{"on: [moons again]", "on: [moon]", `search: unknown method "moon"`},
 		{"on: [moons again]", "on: [moons again]\n  methods: [moons]", "which is not one of search.methods"},
 		{"error: c2st_se", "error: c2st_sd", "c2st_sd"},
+		{`ahead "few"`, `ahead "fe"`, `unknown task "fe"`},
+		{`ahead "few" "NPE"`, `ahead "few" "NLE"`, `figures that are published as "NLE"`},
 		{"beside: true, rows: {moons:", "beside: true, rows: {moon:", `unknown method "moon"`},
 	} {
 		g, err := Parse([]byte(strings.Replace(simulated, c.from, c.to, 1)))

@@ -33,6 +33,7 @@ type Search struct {
 	// Set are settings of trials alone, below those of a command.
 	Set     map[string]any `yaml:"set"`
 	Methods []string       `yaml:"methods"` // for which there is a search; empty: all
+	Tasks   []string       `yaml:"tasks"`   // for which there is a search; empty: all
 	// On are methods whose trials decide for all methods of a task together, by the least sum
 	// of their means; empty: each method has trials, and a best value, of its own.
 	On   []string `yaml:"on"`
@@ -55,9 +56,17 @@ func (s Search) Defaults() Search {
 	return s
 }
 
-// of says whether there is a search for a method.
-func (s *Search) of(method string) bool {
-	return s != nil && (len(s.Methods) == 0 || slices.Contains(s.Methods, method))
+// of says whether there is a search for a method on a task.
+func (s *Search) of(task, method string) bool { return s.ofTask(task) && s.ofMethod(method) }
+
+// ofMethod says whether there is a search for a method on some task.
+func (s *Search) ofMethod(name string) bool {
+	return s != nil && (len(s.Methods) == 0 || slices.Contains(s.Methods, name))
+}
+
+// ofTask says whether there is a search for some method on a task.
+func (s *Search) ofTask(name string) bool {
+	return s != nil && (len(s.Tasks) == 0 || slices.Contains(s.Tasks, name))
 }
 
 // by is the value that decides the search; empty: there is none.
@@ -85,7 +94,7 @@ func (g Grid) stepsKey() string {
 }
 
 // search reports what is wrong with the search of a grid.
-func (f *faults) search(g Grid, measures, methods []string) {
+func (f *faults) search(g Grid, measures, tasks, methods []string) {
 	s := g.Search
 	if s == nil {
 		return
@@ -113,8 +122,9 @@ func (f *faults) search(g Grid, measures, methods []string) {
 	f.known("search", "measure", measures, s.Measure...)
 	f.known("search", "method", methods, s.Methods...)
 	f.known("search", "method", methods, s.On...)
+	f.known("search", "task", tasks, s.Tasks...)
 	for _, name := range s.On {
-		if !s.of(name) {
+		if !s.ofMethod(name) {
 			f.add("search: on names %s, which is not one of search.methods", name)
 		}
 	}
@@ -137,12 +147,12 @@ func (f *faults) overruled(g Grid) {
 		f.add("search: set has %s, %s", key, fix)
 	}
 	for _, v := range g.Tasks {
-		if _, ok := v.Set[key]; ok {
-			f.add("task %s sets %s, %s", v.Name, key, fix)
+		if _, ok := v.Set[key]; ok && g.Search.ofTask(v.Name) {
+			f.add("task %s sets %s, %s, or leave the task out of search.tasks", v.Name, key, fix)
 		}
 	}
 	for _, m := range g.Methods {
-		searched := g.Search.of(m.Name)
+		searched := g.Search.ofMethod(m.Name)
 		if _, ok := m.Set[key]; ok && searched {
 			f.add("method %s sets %s, %s, or leave the method out of search.methods", m.Name, key, fix)
 		}
@@ -180,9 +190,10 @@ func (s *Search) idle(g Grid, set []string) error {
 		}
 	}
 	_, given := lookUp(g.Base, strings.Split(s.Key, "."))
-	if given && !slices.ContainsFunc(g.Methods, func(m Variant) bool { return !s.of(m.Name) }) {
-		return fmt.Errorf("%s: base sets %s, which the search tries values of for every method; leave it out there",
-			g.where("base."+s.Key), s.Key)
+	if given && !slices.ContainsFunc(g.Methods, func(m Variant) bool { return !s.ofMethod(m.Name) }) &&
+		!slices.ContainsFunc(g.Tasks, func(t Variant) bool { return !s.ofTask(t.Name) }) {
+		return fmt.Errorf("%s: base sets %s, which the search tries values of for every method and task; "+
+			"leave it out there", g.where("base."+s.Key), s.Key)
 	}
 	return nil
 }
@@ -272,6 +283,9 @@ func (s *Search) write(w *strings.Builder, g Grid, results []Result) {
 	}
 	fmt.Fprintf(w, "%s\n", s.sentence(g))
 	for _, task := range g.Tasks {
+		if !s.ofTask(task.Name) {
+			continue
+		}
 		title := "\n"
 		if len(g.Tasks) > 1 {
 			title = fmt.Sprintf("\n%s:\n\n", task.Name)
@@ -309,8 +323,13 @@ func (s *Search) sentence(g Grid) string {
 	b.WriteString(".")
 	var out []string
 	for _, m := range g.Methods {
-		if !s.of(m.Name) {
+		if !s.ofMethod(m.Name) {
 			out = append(out, m.Name)
+		}
+	}
+	for _, t := range g.Tasks {
+		if !s.ofTask(t.Name) {
+			out = append(out, t.Name)
 		}
 	}
 	if len(out) > 0 {
@@ -329,7 +348,7 @@ func (s *Search) table(w *strings.Builder, g Grid, task string, results []Result
 	row(w, rule)
 	var ends []string
 	for _, m := range g.Methods {
-		if !s.of(m.Name) || g.skips(task, m.Name) || !slices.Contains(s.deciders(m.Name), m.Name) {
+		if !s.of(task, m.Name) || g.skips(task, m.Name) || !slices.Contains(s.deciders(m.Name), m.Name) {
 			continue
 		}
 		best, cells := s.best(results, task, s.deciders(m.Name)), []string{m.Name}

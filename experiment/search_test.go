@@ -270,6 +270,36 @@ func TestANeuralGridIsSearched(t *testing.T) {
 	}
 }
 
+func TestASearchCanBeForSomeTasks(t *testing.T) {
+	dir := t.TempDir()
+	text := strings.Replace(searched, "tasks: [{name: moons}]",
+		"tasks: [{name: moons}, {name: more steps, set: {train.steps: 40, train.lr: 1e-3}}]", 1)
+	text = strings.Replace(text, "methods: [FM, diffusion]", "methods: [FM, diffusion]\n  tasks: [moons]", 1)
+	text = strings.Replace(text, ", set: {train.lr: 3e-3}", "", 1)
+	text = strings.Replace(text, "batch: 16", "batch: 16, lr: 3e-3", 1) // of the method without a search
+	g, cells := plan(t, text, dir)
+	if len(cells) != 4+12 {
+		t.Errorf("%d cells, want 4 trials and 12 runs", len(cells))
+	}
+	for _, c := range cells {
+		if c.Task == "more steps" && (c.Trial || c.Config.Train.LR != 1e-3) {
+			t.Errorf("%s, %s: trial %v, rate %g; want no trial, and the rate of the task", c.Task, c.Method, c.Trial,
+				c.Config.Train.LR)
+		}
+	}
+	results, err := experiment.Run(t.Context(), g, cells, experiment.RunOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var page bytes.Buffer
+	if err := (experiment.Page{Name: "searched"}).Write(&page, g, results); err != nil {
+		t.Fatal(err)
+	}
+	if text := page.String(); !strings.Contains(text, "Without a search: fixed, more steps.") {
+		t.Errorf("the page does not say which task has no search:\n%s", text)
+	}
+}
+
 func TestSearchesThatCannotBeMadeAreRefused(t *testing.T) {
 	for _, c := range []struct{ old, new, want string }{
 		{"key: train.lr", "key: train.lrr", `unknown key "train.lrr"; did you mean "train.lr"?`},
@@ -290,6 +320,7 @@ func TestSearchesThatCannotBeMadeAreRefused(t *testing.T) {
 		{"set: {eval.test: 30}", "set: {train.lr: 30}", "search: set has train.lr"},
 		{"set: {eval.test: 30}", "set: {train.steps: 30}", "both share and train.steps"},
 		{"methods: [FM, diffusion]", "methods: [FM, fixed]", "method fixed sets train.lr"},
+		{"methods: [FM, diffusion]", "tasks: [moon]", `search: unknown task "moon"`},
 		{"tasks: [{name: moons}]", "tasks: [{name: moons, set: {train.lr: 1}}]", "task moons sets train.lr"},
 		{"data: {name: moons, val: 50, test: 60}", "data: {name: moons, val: 0, test: 60}", "data.val is 0"},
 		{`v "moons" "FM"`, `v "moons" "FN"`, `notes: `},

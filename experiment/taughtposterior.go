@@ -62,7 +62,7 @@ func (c Cell) checkPosteriorPeer(g Grid) error {
 	if !c.observed() {
 		f.add("the peer %s is for the measure posterior alone; add it to measure", c.Peer)
 	}
-	if c.Trial || g.Search.of(c.Method) {
+	if c.Trial || g.Search.of(c.Task, c.Method) {
 		f.add("the peer %s has settings of its own, and a search would set %s; list search.methods without it", c.Peer,
 			g.Search.Key)
 	}

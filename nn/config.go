@@ -112,7 +112,9 @@ func (c Config) OnImages(shape []int) Config {
 }
 
 // drops says whether training drops numbers out.
-func (c Config) drops() bool { return c.UNet != nil && c.UNet.Dropout > 0 }
+func (c Config) drops() bool {
+	return c.UNet != nil && c.UNet.Dropout > 0 || c.Residual != nil && c.Residual.Dropout > 0
+}
 
 // Defaults returns c with every unset field filled in.
 func (c Config) Defaults() Config {

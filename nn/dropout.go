@@ -42,10 +42,13 @@ func (d drops) slice(i, j int) drops {
 	return d
 }
 
-// dropped sets each number of x [N, H, W, C] to zero with probability rate and divides
+// dropped sets each number of x [N, H, W, C] or [N, C] to zero with probability rate and divides
 // the rest by 1-rate, by the states [2, N] of the examples. Other blocks drop other
 // numbers.
 func dropped(x, states *Node, rate float64, block int) *Node {
+	if s := x.Shape().Dimensions; len(s) == 2 {
+		return Reshape(dropped(Reshape(x, s[0], 1, 1, s[1]), states, rate, block), s...)
+	}
 	d, g, rng := x.Shape().Dimensions, x.Graph(), seed.Rand(uint64(block), "nn/dropout/tables", 0)
 	var sum *Node
 	for lane, p := range dropPrimes {

@@ -120,16 +120,31 @@ func TestDroppedTossesIndependentCoins(t *testing.T) {
 	near("one channel", channel, len(m)/8, rate)
 }
 
-// dropping is smallUNet with dropout.
-func dropping(rate float64) Config {
-	u := *smallUNet.UNet
-	u.Dropout = rate
-	cfg := smallUNet
-	cfg.UNet = &u
-	return cfg
+// droppings are networks with dropout, and examples for them.
+var droppings = map[string]struct {
+	of       func(rate float64) Config
+	examples func(n int, cfg Config) *Examples
+}{
+	"unet": {func(rate float64) Config {
+		u := *smallUNet.UNet
+		u.Dropout = rate
+		cfg := smallUNet
+		cfg.UNet = &u
+		return cfg
+	}, imageExamples},
+	"residual": {func(rate float64) Config {
+		return Config{Dim: 3, Context: 2, Classes: 2, Residual: &Residual{Width: 16, Blocks: 2, Dropout: rate}}
+	}, givenExamples},
 }
 
 func TestDropoutIsForStepsOnlyAndAFunctionOfSeedAndStep(t *testing.T) {
+	for name, d := range droppings {
+		t.Run(name, func(t *testing.T) { testDropout(t, d.of, d.examples) })
+	}
+}
+
+func testDropout(t *testing.T, dropping func(float64) Config, examples func(int, Config) *Examples) {
+	t.Helper()
 	cfg := dropping(0.4)
 	start, err := scrambled(t, cfg).Weights()
 	if err != nil {
@@ -146,7 +161,7 @@ func TestDropoutIsForStepsOnlyAndAFunctionOfSeedAndStep(t *testing.T) {
 		}
 		return tr
 	}
-	ex := imageExamples(8, cfg)
+	ex := examples(8, cfg)
 	steps := func(tr *NetTrainer, n int) (losses []float64) {
 		for range n {
 			r, err := tr.Step(ex, 0) // the weights stay, so only the coins change
@@ -201,7 +216,14 @@ func TestDropoutIsForStepsOnlyAndAFunctionOfSeedAndStep(t *testing.T) {
 // Coins belong to examples, so cutting the batch in parts, as the go engine does, tosses
 // no others.
 func TestEnginesAgreeOnStepsWithDropout(t *testing.T) {
-	cfg := dropping(0.3)
+	for name, d := range droppings {
+		cfg := d.of(0.3)
+		t.Run(name, func(t *testing.T) { testEnginesAgree(t, cfg, d.examples(6, cfg)) })
+	}
+}
+
+func testEnginesAgree(t *testing.T, cfg Config, ex *Examples) {
+	t.Helper()
 	start, err := scrambled(t, cfg).Weights()
 	if err != nil {
 		t.Fatal(err)
@@ -223,12 +245,54 @@ func TestEnginesAgreeOnStepsWithDropout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if results[i], err = tr.Step(imageExamples(6, cfg), 1e-3); err != nil {
+		if results[i], err = tr.Step(ex, 1e-3); err != nil {
 			t.Fatal(err)
 		}
 	}
 	a, b := results[0], results[1]
 	if math.Abs(a.Loss-b.Loss) > 1e-5*b.Loss || math.Abs(a.GradNorm-b.GradNorm) > 1e-4*b.GradNorm {
 		t.Errorf("loss %g and gradient norm %g, want %g and %g", a.Loss, a.GradNorm, b.Loss, b.GradNorm)
+	}
+}
+
+// The derivative along a direction is that of the network with the same numbers left out.
+func TestTangentsLeaveOutTheSameNumbers(t *testing.T) {
+	cfg, n, h := Config{Dim: 3, Residual: &Residual{Width: 16, Blocks: 2, Dropout: 0.4}}, 6, 1e-2
+	net := scrambled(t, cfg)
+	p := &program{eng: net.eng, name: "tangents", inputs: func(n, _ int) []shapes.Shape {
+		return []shapes.Shape{floats(net.arch.size), floats(n, 3), floats(n), floats(n, 3), floats(len(dropPrimes), n)}
+	}, build: func(in []*Node) []*Node {
+		w := net.arch.params(in[0])
+		at := func(step float64) input {
+			return input{x: Add(in[1], MulScalar(in[3], step)), t: in[2], drop: in[4]}
+		}
+		_, df := net.arch.tangents(w, at(0), direction{e: InsertAxes(in[3], 1)})
+		whole := at(0)
+		whole.drop = nil
+		_, without := net.arch.tangents(w, whole, direction{e: InsertAxes(in[3], 1)})
+		difference := Sub(net.arch.forward(w, at(h)), net.arch.forward(w, at(-h)))
+		return []*Node{df, MulScalar(difference, 1/(2*h)), without}
+	}}
+	f, err := p.frame(n, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.give(0, net.theta)
+	f.set(1, randomPoints(n, 3, 1))
+	f.set(2, []float64{0, 0.1, 0.3, 0.5, 0.8, 1})
+	f.set(3, randomPoints(n, 3, 2))
+	drawn := drawDrops(n, seed.Rand(1, "test", 0))
+	copy(f.floats(4), slices.Concat(drawn[:]...))
+	if err := f.run(); err != nil {
+		t.Fatal(err)
+	}
+	df, want, without := f.result(0), f.result(1), f.result(2)
+	for i := range want {
+		if math.Abs(float64(df[i]-want[i])) > 3e-3*(1+math.Abs(float64(want[i]))) {
+			t.Errorf("number %d: derivative %g, want %g", i, df[i], want[i])
+		}
+	}
+	if slices.Equal(df, without) {
+		t.Error("nothing was left out")
 	}
 }

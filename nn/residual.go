@@ -75,10 +75,12 @@ func (n *residual) run(p []*Node, at input, along *direction) dual {
 	h := x.affine(p, n.input)
 	for _, b := range n.blocks {
 		if along != nil {
-			h = b.apply(p, h, c, n.act)
+			h = n.apply(p, b, h, c, at.drop)
 			continue
 		}
-		h.v = at.block(func(in ...*Node) *Node { return b.apply(p, dual{v: in[0]}, dual{v: in[1]}, n.act).v }, h.v, c.v)
+		h.v = at.block(func(in ...*Node) *Node {
+			return n.apply(p, b, dual{v: in[0]}, dual{v: in[1]}, at.drop).v
+		}, h.v, c.v)
 	}
 	return h.activate(n.act).affine(p, n.output)
 }
@@ -131,9 +133,12 @@ func (n *residual) embedded() int {
 // embedContext implements embedding.
 func (n *residual) embedContext(p []*Node, context *Node) *Node { return n.embed.apply(p, context) }
 
-// apply adds the result of the block to h.
-func (b residualBlock) apply(p []*Node, h, c dual, act activation) dual {
+// apply adds the result of a block to h; drop are the states of dropout, nil for none.
+func (n *residual) apply(p []*Node, b residualBlock, h, c dual, drop *Node) dual {
 	m := c.affine(p, b.adapt).cut(2)
-	z := h.mul(m[0].plus(1)).add(m[1]).activate(act)
-	return h.add(z.affine(p, b.first).activate(act).affine(p, b.second))
+	z := h.mul(m[0].plus(1)).add(m[1]).activate(n.act).affine(p, b.first).activate(n.act)
+	if drop != nil {
+		z = z.mul(dual{v: dropped(OnesLike(z.v), drop, n.cfg.Residual.Dropout, b.second)})
+	}
+	return h.add(z.affine(p, b.second))
 }

@@ -15,6 +15,9 @@ type Residual struct {
 	Width int `yaml:"width" json:"width"`
 	// Blocks is the number of blocks, of two layers each. Default 4.
 	Blocks int `yaml:"blocks" json:"blocks"`
+	// Dropout is the probability with which a number is left out before the last layer of a
+	// block, in training. Default 0.
+	Dropout float64 `yaml:"dropout,omitempty" json:"dropout,omitempty"`
 	// Embed is the network that embeds the context.
 	Embed Embed `yaml:"embed,omitempty" json:"embed,omitzero"`
 }
@@ -100,6 +103,9 @@ func (r Residual) validate(context int) error {
 	r = r.Defaults()
 	if r.Width < 1 || r.Blocks < 1 {
 		return fmt.Errorf("nn: residual.width %d and residual.blocks %d must be at least 1", r.Width, r.Blocks)
+	}
+	if !(r.Dropout >= 0 && r.Dropout < 1) {
+		return fmt.Errorf("nn: residual.dropout is %g; it must be in [0, 1)", r.Dropout)
 	}
 	return r.Embed.validate(context)
 }

@@ -143,6 +143,7 @@ func TestAnEmbeddedSetHasNoOrder(t *testing.T) {
 func TestBadResidualConfigsAreNamed(t *testing.T) {
 	for want, r := range map[string]Residual{
 		"residual.width -1":                              {Width: -1},
+		"residual.dropout is 1":                          {Dropout: 1},
 		`unknown kind "sets"; did you mean "set"?`:       {Embed: Embed{Kind: "sets"}},
 		"hidden, width or shape is set, but the kind":    {Embed: Embed{Width: 3}},
 		"shape is [6], but the kind is mlp":              {Embed: Embed{Kind: EmbedMLP, Shape: []int{6}}},

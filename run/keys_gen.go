@@ -95,6 +95,7 @@ var keyDocs = map[string]string{
 	"net.residual":                 "Makes the net a perceptron of residual blocks, which see time, label and context in every block; hidden then does not count. Default nil.",
 	"net.residual.width":           "The width of a block. Default 128.",
 	"net.residual.blocks":          "The number of blocks, of two layers each. Default 4.",
+	"net.residual.dropout":         "The probability with which a number is left out before the last layer of a block, in training. Default 0.",
 	"net.residual.embed":           "The network that embeds the context.",
 	"net.residual.embed.kind":      "identity (default), the context itself; mlp, a perceptron of it; set, the mean of a perceptron of each of many observations, whatever their order and number; series, 1-D convolutions along a series; or image, 2-D convolutions.",
 	"net.residual.embed.shape":     "That of one context, whose product is the number of its numbers: of set, observations and numbers of each, the last of which is 1 where there is an observation and 0 where there is none; of series, times and channels; of image, height, width and channels. Default in a run file: that of the array in data.context_path. Identity and mlp take no shape.",

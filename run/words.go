@@ -57,6 +57,8 @@ var plainDocs = map[string]string{
 		"instead of convolutions; default false.",
 	"net.unet.dropout": "The probability that a number is dropped before the last convolution of a " +
 		"residual block, only during training; default 0.",
+	"net.residual.dropout": "The probability that a number is dropped before the last layer of a block, only " +
+		"during training; default 0. It helps where data are few.",
 	"net.dit":       "A transformer for images (DiT), instead of the perceptron.",
 	"net.dit.image": "The height, width and channels of the images. The data give them: leave it out.",
 
