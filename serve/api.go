@@ -75,8 +75,11 @@ func answer(err error) error {
 	case errors.Is(err, errTimeout):
 		return huma.Error504GatewayTimeout("the request took too long; ask for fewer points, or fewer steps")
 	case errors.Is(err, model.ErrMass), errors.Is(err, flow.ErrContext), errors.Is(err, flow.ErrLabels),
-		errors.Is(err, ode.ErrMaxNFE), errors.Is(err, ode.ErrNonFinite), errors.Is(err, ode.ErrStepTooSmall):
+		errors.Is(err, ode.ErrMaxNFE):
 		return huma.Error422UnprocessableEntity(err.Error())
+	case errors.Is(err, ode.ErrNonFinite), errors.Is(err, ode.ErrStepTooSmall):
+		return huma.Error422UnprocessableEntity(
+			"the flow cannot be solved; a value far from the data, such as a context, may be why: " + err.Error())
 	}
 	return err
 }

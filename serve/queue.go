@@ -256,7 +256,7 @@ func (q *queue) solve(parts []part) {
 func errorOf(e *ode.PointsError, lo, hi, first int) error {
 	for k, i := range e.Points {
 		if lo <= i && i < hi {
-			return fmt.Errorf("point %d: %w", first+i-lo, e.Errs[k])
+			return fmt.Errorf("point %d: %w", first+i-lo+1, e.Errs[k])
 		}
 	}
 	return nil

@@ -233,7 +233,7 @@ func TestBadRequestsAreToldWhatIsWrong(t *testing.T) {
 		{"moons/logp", `{"x": []}`, 422, "x"},
 		{"moons/logp", `{"x": [[1]], "label": [0]}`, 422, "1 values; a point of the model has 2"},
 		{"moons/logp", `{"x": [[1, 2]]}`, 422, "0 classes for 1 points"},
-		{"moons/logp", `{"x": [[1, 1e300]], "label": [0]}`, 422, "point"},
+		{"moons/logp", `{"x": [[1, 1e300]], "label": [0]}`, 422, "as a context, may be why: point 1: "},
 		{"moons/logp", `{"x": [[1, "a"]], "label": [0]}`, 422, "value 2 of point 1 is no number"},
 		{"moons/logp", `{"x": [{"c0": 1, "d": 2}], "label": 0}`, 422, "point 1 has no \\\"c1\\\""},
 		{"moons/logp", `{"x": [{"c0": 1, "c1": 2, "d": 2}], "label": 0}`, 422, "point 1: "},
