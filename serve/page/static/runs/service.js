@@ -14,7 +14,7 @@ strings({
 export const path = (model, what) => `/v1/models/${encodeURIComponent(model)}/${what}`;
 
 /** sleep waits so many seconds, or until the signal aborts. */
-const sleep = (seconds, signal) => new Promise((done, fail) => {
+export const sleep = (seconds, signal) => new Promise((done, fail) => {
   const timer = setTimeout(done, 1000 * seconds);
   signal?.addEventListener("abort", () => {
     clearTimeout(timer);
@@ -92,11 +92,15 @@ export async function stream(model, body, state, { signal, waiting } = {}) {
   return samples;
 }
 
+/** lasting tells errors that are answers, which will be the same again, from those of a service that is away. */
+const lasting = (e) => e.name === "AbortError" || (e.status >= 400 && e.status < 500 && e.status !== 429);
+
 /**
  * follow calls each(metrics) with the metrics of a training as they are written, until the training is over or
- * the signal aborts. A connection that ends is made again.
+ * the signal aborts. A connection that ends is made again, for as long as it takes: trouble(error) hears what is
+ * wrong with it, and trouble(null) that it is well again.
  */
-export async function follow(model, each, signal) {
+export async function follow(model, each, signal, trouble) {
   for (let after = 0, last = false, failed = 0; !last;) {
     try {
       const response = await patiently(() => call(`${path(model, "metrics/stream")}?after=${after}`, { signal }),
@@ -106,15 +110,17 @@ export async function follow(model, each, signal) {
           last = !data.training;
           return true;
         }
+        if (failed > 0) trouble?.(null);
         failed = 0;
         after = data.metrics.at(-1)?.step ?? after;
         each(data);
         return false;
       });
     } catch (e) {
-      if (e.name === "AbortError" || (e.status && e.status !== 503) || ++failed > 20) throw e;
+      if (lasting(e)) throw e;
+      if (++failed > 1) trouble?.(e); // one may be the end of a connection
     }
-    if (!last) await sleep(1, signal);
+    if (!last) await sleep(Math.min(10, Math.max(1, 2 ** (failed - 1))), signal);
   }
 }
 

@@ -125,7 +125,7 @@ export function open(place, { model, run, again, ended }) {
       draw();
       rows();
       if (!more.training) ended();
-    }, ending.signal);
+    }, ending.signal, (e) => (e ? note.fail(e) : note.clear()));
     if (metrics.length === 0) chartPlace.replaceChildren(say(h("p", { class: "muted" }), "runs.loss.none"));
   }, { quiet: true })();
   const looking = untrainedWatch(model, again, ending.signal);
