@@ -217,9 +217,9 @@ func TestADeadTrainingIsOpenedOnceInABrowser(t *testing.T) {
 	p := browser.Open(t, browser.Options{})
 	p.Go(url + "/#dead")
 	p.Wait(`document.querySelector("#pane-training .u-legend") && document.body.textContent.includes("step 20 of 40")`)
-	p.Wait(`document.querySelector(".facts .live")`)
+	p.Wait(`document.querySelector(".facts .live:not([hidden])")`)
 	kill()
-	p.Wait(`!document.querySelector(".facts .live")`)
+	p.Wait(`!document.querySelector(".facts .live:not([hidden])")`)
 	for was := looked.Load(); looked.Load() < was+3; { // it looks for a checkpoint every two seconds
 		p.Eval(`new Promise((f) => setTimeout(f, 100)).then(() => 0)`, nil)
 	}

@@ -361,7 +361,7 @@ func TestThePageInABrowserWatchesATraining(t *testing.T) {
 	p := browser.Open(t, browser.Options{})
 	p.Go(h.URL + "/")
 	p.Wait(`document.querySelector("#pane-training .u-legend") && document.body.textContent.includes("step 20 of 40")`)
-	p.Wait(`document.querySelector(".facts .live") && document.querySelectorAll(".tabs a").length === 1`)
+	p.Wait(`document.querySelector(".facts .live:not([hidden])") && document.querySelectorAll(".tabs a").length === 1`)
 	close(goOn)
 	if err := <-ended; err != nil {
 		t.Fatal(err)

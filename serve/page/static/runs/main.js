@@ -33,9 +33,9 @@ strings({
   },
 });
 
-// The panes in their order. Each has a name, fits({model, run}), and open(place, {model, run, again, ended}), which
-// fills an element and returns what ends its work, or nothing. again() opens the run again, as it is then, and ended()
-// says that its training is over.
+// The panes in their order. Each has a name, fits({model, run}), and open(place, {model, run, again, begun, ended}),
+// which fills an element and returns what ends its work, or nothing. again() opens the run again, as it is then;
+// begun() and ended() say that its training goes on, or is over.
 const panes = [flow, compare, images, interpolate, complete, rows, impute, training];
 
 const content = document.getElementById("content");
@@ -79,6 +79,9 @@ function listRuns() {
     if (m.name === name) list.children[k].setAttribute("aria-current", "page");
     else list.children[k].removeAttribute("aria-current");
   });
+  const current = models.find((m) => m.name === name);
+  const step = chosen.querySelector(".facts .step");
+  if (current && step) say(step, "runs.step", { step: current.step.toLocaleString("en") });
 }
 
 /** facts are the short words below the name of a run. */
@@ -86,14 +89,14 @@ function facts(model, run) {
   const words = (key, holes) => say(h("li"), key, holes);
   const n = (x) => x.toLocaleString("en");
   return h("ul", { class: "facts" },
-    run.training && say(h("li", { class: "live" }), "runs.live"),
+    say(h("li", { class: "live", hidden: !run.training }), "runs.live"),
     !model.untrained && [
       model.shape ? words("runs.image", { n: model.shape.join("×") })
         : model.kinds ? words("runs.table", { n: model.columns.length }) : words("runs.dim", { n: model.dim }),
       model.classes && words("runs.classes", { n: model.classes.length }),
       model.given && words("runs.contexts", { n: model.given.length }),
       words("runs.weights", { n: n(model.weights) }),
-      words("runs.step", { step: n(model.step) })]);
+      say(h("li", { class: "step" }), "runs.step", { step: n(model.step) })]);
 }
 
 /** open shows a run, and of it the pane of the address, or the first. */
@@ -120,11 +123,12 @@ async function open() {
   label(tabs, "runs.panes");
   const place = h("section", { class: "pane", id: `pane-${now.name}`, "aria-labelledby": `tab-${now.name}` });
   const words = facts(model, run);
+  const live = (is) => (words.querySelector(".live").hidden = !is);
   keeping(chosen, () => chosen.replaceChildren(h("header", { class: "head" }, h("h1", {}, name), words), tabs,
     model.untrained ? say(h("p", { class: "notice" }), "runs.untrained") : "",
     model.condition ? say(h("p", { class: "notice" }), "runs.pairs", { what: model.condition }) : "", place));
   close = now.open(place, { model, run, again: () => open().catch(fail),
-    ended: () => words.querySelector(".live")?.remove() }) ?? null;
+    begun: () => live(true), ended: () => live(false) }) ?? null;
   for (const nav of [list, tabs]) {
     nav.querySelector("[aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
   }

@@ -4,7 +4,7 @@ import { h, number } from "../ui/dom.js";
 import { toggle } from "../ui/controls.js";
 import { lang, say, strings, t } from "../ui/lang.js";
 import { redrawn } from "../ui/redraw.js";
-import { get, follow, Note, path } from "./service.js";
+import { get, follow, Note, path, sleep } from "./service.js";
 
 strings({
   en: {
@@ -47,7 +47,7 @@ function smooth(ys, n) {
   });
 }
 
-export function open(place, { model, run, again, ended }) {
+export function open(place, { model, run, again, begun, ended }) {
   const note = new Note();
   const facts = h("dl", { class: "facts-list" });
   const chartPlace = h("div");
@@ -115,7 +115,7 @@ export function open(place, { model, run, again, ended }) {
     h("div", { class: "card" }, say(h("h2"), "runs.pane.training"), facts)),
   h("details", { class: "card" }, say(h("summary"), "runs.settings"), h("pre", { tabindex: 0 }, run.settings)));
 
-  note.task(async () => {
+  const watch = note.task(async () => {
     await follow(model.name, (more) => {
       // A training that began again has its steps again.
       const from = more.metrics[0]?.step;
@@ -124,16 +124,30 @@ export function open(place, { model, run, again, ended }) {
       state = more;
       draw();
       rows();
-      if (!more.training) ended();
+      if (more.training) begun();
+      else ended();
     }, ending.signal, (e) => (e ? note.fail(e) : note.clear()));
     if (metrics.length === 0) chartPlace.replaceChildren(say(h("p", { class: "muted" }), "runs.loss.none"));
-  }, { quiet: true })();
+  }, { quiet: true });
+  watching(watch, model, ending.signal);
   const looking = untrainedWatch(model, again, ending.signal);
   return () => {
     ending.abort();
     clearInterval(looking);
     chart.destroy();
   };
+}
+
+/** watching watches a training, and watches again what is over but is taken up again. */
+async function watching(watch, model, signal) {
+  await watch();
+  while (!signal.aborted) {
+    try {
+      await sleep(5, signal);
+      const now = await get(path(model.name, "metrics"), { points: 2 }, signal);
+      if (now.training) await watch();
+    } catch { /* it is over, or the service is away: then it is looked for again */ }
+  }
 }
 
 /** untrainedWatch opens the run again as soon as it has a checkpoint. */
