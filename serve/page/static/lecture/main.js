@@ -47,4 +47,19 @@ const mark = () => {
 };
 addEventListener("scroll", mark, { passive: true });
 mark();
-if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+
+// The panes above the one that is gone to grow while their pictures are made: it is kept in its place until the
+// reader moves.
+let kept = null;
+const keep = () => kept?.scrollIntoView({ behavior: "instant" });
+const goTo = (hash) => {
+  kept = sections.find((s) => `#${s.id}` === hash) ?? null;
+  keep();
+};
+for (const a of links) a.addEventListener("click", () => goTo(a.hash)); // once more to the same is no other hash
+addEventListener("hashchange", () => goTo(location.hash));
+for (const moved of ["wheel", "touchmove", "pointerdown", "keydown"]) {
+  addEventListener(moved, () => (kept = null), { passive: true, capture: true });
+}
+new ResizeObserver(keep).observe(document.querySelector(".panes"));
+goTo(location.hash);
