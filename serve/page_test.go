@@ -254,6 +254,7 @@ func rowsAreFilledIn(t *testing.T, url string) {
 	for text, want := range map[string]string{
 		"a,b\n1,2":                    "The first line must be names",
 		"age,city\n":                  "no rows",
+		"age,city,age\n1,Rome,2":      "has age twice",
 		"age,city\n30":                "has 1 fields",
 		"age,city\nold,Rome":          "is no number",
 		"age,city,height\n,Paris,1.7": "Paris",

@@ -13,6 +13,7 @@ strings({
     "runs.impute.rows": "Rows (CSV)", "runs.impute.draws": "Draws of each row", "runs.impute.go": "Fill in",
     "runs.impute.example": "Example", "runs.impute.result": "Filled in",
     "runs.impute.names": "The first line must be names of columns: {names}.",
+    "runs.impute.twice": "The line of names has {name} twice: name each column once.",
     "runs.impute.none": "There are no rows below the line of names.",
     "runs.impute.short": "Row {row} has {n} fields, and there are {names} names.",
     "runs.impute.number": "Row {row}: {value} of {name} is no number.",
@@ -23,6 +24,7 @@ strings({
     "runs.impute.about": "粘贴若干行，第一行为列名。空白、NA 与 ? 会在已知内容的条件下采样补上。",
     "runs.impute.rows": "行（CSV）", "runs.impute.draws": "每行采样次数", "runs.impute.go": "补缺",
     "runs.impute.example": "示例", "runs.impute.result": "补缺结果", "runs.impute.names": "第一行必须是列名：{names}。",
+    "runs.impute.twice": "列名 {name} 出现了两次：每列只能写一次。",
     "runs.impute.none": "列名之下没有任何行。",
     "runs.impute.short": "第 {row} 行有 {n} 个字段，而列名有 {names} 个。",
     "runs.impute.number": "第 {row} 行：{name} 的值 {value} 不是数。",
@@ -42,6 +44,8 @@ function read(text, columns) {
   if (!names.some((n) => known.has(n))) {
     throw new Error(t("runs.impute.names", { names: [...known.keys()].join(", ") }));
   }
+  const twice = names.find((n, k) => names.indexOf(n) !== k);
+  if (twice !== undefined) throw new Error(t("runs.impute.twice", { name: twice }));
   if (rows.length === 0) throw new Error(t("runs.impute.none"));
   return { names, rows: rows.map((r, i) => {
     if (r.length !== names.length) {
