@@ -265,9 +265,11 @@ func rowsAreFilledIn(t *testing.T, url string) {
 		if !strings.Contains(got, want) {
 			t.Errorf("of %q: %q, want %q", text, got, want)
 		}
+		p.Wait(`document.querySelector(".scroll.stale td.filled")`) // what is left of the rows before
 	}
 	p.Problems() // the browser itself reports a 422
 	paste("city;age\nRome;\nOslo;NA\n")
+	p.Wait(`!document.querySelector(".stale")`)
 	var filled, kept int
 	p.Eval(`document.querySelectorAll("td.filled").length`, &filled)
 	p.Eval(`[...document.querySelectorAll("td")].filter((e) => e.textContent === "Rome").length`, &kept)

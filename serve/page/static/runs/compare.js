@@ -118,7 +118,7 @@ export function open(place, { model, run }) {
     const far = got[0].samples.x.map((row, i) => Math.hypot(...row.map((v, d) => v - got[1].samples.x[i][d])));
     say(distance, "runs.compare.distance", { mean: number(far.reduce((a, b) => a + b, 0) / far.length),
       most: number(Math.max(...far)) });
-  });
+  }, { shows: [distance, ...sides.flatMap((s) => [s.picture, s.nfe])] });
 
   place.append(h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.compare.about"),
     h("div", { class: "controls" }, number_.el, conditions.parts), distance, note.el,

@@ -75,11 +75,11 @@ export function open(place, { model, run }) {
     const made = await ask("complete", { x: [x], n: count.value }, signal);
     results.replaceChildren(...made.x.map(([v], k) => tile(model.shape, v, String(k + 1))));
     warnings.replaceChildren(...(made.warnings ?? []).map((w) => h("p", { class: "notice" }, w)));
-  });
+  }, { shows: [results, warnings] });
 
   place.append(h("div", { class: "columns" },
-    h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.complete.about"),
-      h("div", { class: "paint" }, easel.el, h("div", {}, results, warnings)), note.el),
+    h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.complete.about"), note.el,
+      h("div", { class: "paint" }, easel.el, h("div", {}, results, warnings))),
     h("div", { class: "card side" }, masks(easel), brush.el, conditions.parts, number_.el, count.el, how.parts,
       button({ key: "runs.complete.go", primary: true, on: () => go() }),
       h("div", { class: "buttons" }, button({ key: "runs.complete.image", on: () => picture() })), chooser(load))));

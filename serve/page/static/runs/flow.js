@@ -53,7 +53,6 @@ class Flow {
     this.moving = null; // the particles on their way
     this.plane = null;
     this.here = null; // the point that is read
-    this.restart = this.note.task((signal) => this.begin(signal));
     const again = () => this.restart();
     this.conditions = new Conditions({ model, run }, again);
     this.marginals = new Marginals(model, this.conditions, !model.no_density);
@@ -61,6 +60,7 @@ class Flow {
     this.count = slider({ key: "runs.flow.count", min: 50, max: 1500, step: 50, value: 400, on: again });
     this.clock = time(() => this.moved(), { value: 1 });
     this.picture = h("div", { class: "picture" });
+    this.restart = this.note.task((signal) => this.begin(signal), { shows: [this.picture] });
     this.reading = new Reading(this);
     this.field = new Frames(frames, (t, signal) => this.fieldAt(t, signal), () => this.paint(), this.note);
     this.density = new Frames(frames, (t, signal) => this.densityAt(t, signal), () => this.paint(), this.note);
@@ -81,8 +81,8 @@ class Flow {
     }, options: model.columns.map((c, i) => ({ value: String(i), text: c })) });
     const axes = flat ? [] : [axis("runs.flow.horizontal", 0), axis("runs.flow.vertical", 1)];
     return [h("div", { class: "columns" },
-      h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.flow.about"), this.picture,
-        h("div", { class: "under" }, this.clock.el), this.reading.parts, this.note.el,
+      h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.flow.about"), this.note.el, this.picture,
+        h("div", { class: "under" }, this.clock.el), this.reading.parts,
         legend([
           { mark: "circle", color: "data", key: "runs.flow.particles" },
           flat && { mark: "arrow", color: "field", key: "runs.flow.field" },

@@ -82,16 +82,17 @@ export function open(place, { model, run }) {
     let begun = false;
     await stream(model.name, { n, seed: number_.value, times, ...conditions.of(), ...how.how() }, (t, x) => {
       if (!begun) layout(how_);
+      grid.classList.remove("stale");
       begun = true;
       states.push({ t, x });
       clock.value = t;
       draw();
     }, { signal, waiting: note.waiting });
-  });
+  }, { shows: [grid] });
 
   place.append(h("div", { class: "columns" },
-    h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.images.about"), grid, fewer,
-      h("div", { class: "under full" }, clock.el), note.el),
+    h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.images.about"), note.el, grid, fewer,
+      h("div", { class: "under full" }, clock.el)),
     h("div", { class: "card side" }, number_.el, conditions.parts, each.el, how.parts,
       button({ key: "runs.images.draw", primary: true, on: again }))));
   restart();

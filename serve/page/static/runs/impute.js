@@ -121,7 +121,7 @@ export function open(place, { model, run }) {
     drawing = false;
     if (anew) await example(signal);
     await fill(signal);
-  });
+  }, { shows: [result, below] });
   place.append(h("div", { class: "columns" },
     h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.impute.about"),
       say(h("label", { for: text.id }), "runs.impute.rows"), text,

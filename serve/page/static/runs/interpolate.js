@@ -58,10 +58,10 @@ export function open(place, { model, run }) {
     strip.style.setProperty("--columns", count.value);
     strip.replaceChildren(...made.x.map((x, i) =>
       tile(model.shape, x, `${Math.floor(i / count.value) + 1}: ${(i % count.value) + 1}`)));
-  });
+  }, { shows: [strip] });
 
   place.append(h("div", { class: "columns" },
-    h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.interpolate.about"), strip, note.el),
+    h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.interpolate.about"), note.el, strip),
     h("div", { class: "card side" }, number_.el, conditions.parts, count.el, pairs.el, how.parts)));
   restart();
   return () => restart.stop();

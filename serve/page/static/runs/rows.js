@@ -51,18 +51,23 @@ function inputs(columns, on) {
       delete words.dataset.t;
       words.textContent = c.name;
     } else {
-      const range = c.low === undefined ? "" : `${plain(c.low)} – ${plain(c.high)}`;
+      // Bounds of dates are in their unit; a sample shows how they are written (example).
+      const range = c.low === undefined || c.kind === "date" ? "" : `${plain(c.low)} – ${plain(c.high)}`;
       it = field({ text: c.name, type: c.kind === "date" ? "text" : "number", step: c.step || "any", on,
         placeholder: range });
     }
     const get = () => (c.levels || c.kind === "date" ? it.value : Number(it.value));
-    return { el: it.el, name: c.name, get, has: () => (it.input ?? it.el.querySelector("select")).value !== "",
+    return { el: it.el, name: c.name, get, date: c.kind === "date" ? it.input : null, has: () => (it.input ?? it.el.querySelector("select")).value !== "",
       clear: () => ((it.input ?? it.el.querySelector("select")).value = "") };
   });
   return {
     parts: folded(all.map((i) => i.el), mostColumns, "side"),
     value: () => Object.fromEntries(all.filter((i) => i.has()).map((i) => [i.name, i.get()])),
     clear: () => all.forEach((i) => i.clear()),
+    example: (names, x) => all.filter((i) => i.date).forEach((i) => {
+      const k = names.indexOf(i.name);
+      i.date.placeholder = x.find((r) => r[k] !== null)?.[k] ?? "";
+    }),
   };
 }
 
@@ -115,11 +120,12 @@ export function open(place, { model, run }) {
     const base = request({});
     if (!free || JSON.stringify(free.base) !== JSON.stringify(base)) {
       free = { base, rows: await post(model.name, "sample", base, options) };
+      given?.example(model.columns, free.rows.x);
     }
     last = some ? request({ given: values }) : base;
     const rows = some ? await post(model.name, "sample", last, options) : free.rows;
     draw(rows, some ? free.rows : null);
-  });
+  }, { shows: [charts, key, table, first] });
 
   const download = note.task(async (signal) => {
     const response = await post(model.name, "sample", last ?? request({}),
@@ -134,7 +140,7 @@ export function open(place, { model, run }) {
 
   const about = given ? "runs.rows.about" : "runs.rows.points";
   place.append(h("div", { class: "columns" },
-    h("div", { class: "card" }, say(h("p", { class: "muted" }), about), charts, key, note.el),
+    h("div", { class: "card" }, say(h("p", { class: "muted" }), about), note.el, charts, key),
     h("div", { class: "card side" }, number_.el, count.el, conditions.parts, full?.el ?? null,
       given && [say(h("h3"), "runs.rows.given"), given.parts, button({ key: "runs.rows.clear", on: () => {
         given.clear();

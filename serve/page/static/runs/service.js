@@ -127,7 +127,8 @@ export async function follow(model, each, signal, trouble) {
 /**
  * Note is the line of a pane that says that something is computed, or what is wrong. task(fn) returns a function
  * that runs fn(signal, ...args): what is superseded is aborted, and errors are said in words. One that is quiet
- * goes on for long, and says only errors.
+ * goes on for long, and says only errors. The elements of `shows` are what it makes: after an error they are dim, for
+ * what they show is not what was asked for.
  */
 export class Note {
   constructor() {
@@ -145,8 +146,9 @@ export class Note {
     this.el.dataset.done = Number(this.el.dataset.done) + 1;
   }
 
-  task(fn, { quiet = false } = {}) {
+  task(fn, { quiet = false, shows = [] } = {}) {
     let running = null;
+    const stale = (is) => shows.forEach((el) => el.classList.toggle("stale", is));
     const run = async (...args) => {
       running?.abort();
       const mine = new AbortController();
@@ -155,10 +157,16 @@ export class Note {
       const slow = setTimeout(() => quiet || this.busy("runs.busy"), 250);
       try {
         await fn(mine.signal, ...args);
-        if (running === mine) this.clear();
+        if (running === mine) {
+          this.clear();
+          stale(false);
+        }
       } catch (e) {
         if (running === mine && e.name === "AbortError") this.clear();
-        else if (running === mine) this.fail(e);
+        else if (running === mine) {
+          this.fail(e);
+          stale(true);
+        }
       } finally {
         clearTimeout(slow);
         if (running === mine) running = null;
