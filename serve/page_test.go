@@ -246,6 +246,7 @@ func rowsAreFilledIn(t *testing.T, url string) {
 	p.Go(url + "/")
 	show(p, "people", "impute")
 	p.Wait(`document.querySelectorAll("td.filled").length > 0`) // the example
+	p.Wait(`!/\d{7}/.test(document.querySelector("textarea").value)`)
 	paste := func(text string) {
 		p.Eval(fmt.Sprintf(`document.querySelector("textarea").value = %q`, text), nil)
 		p.Click(".card .buttons button.primary")

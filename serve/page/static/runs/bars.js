@@ -1,13 +1,13 @@
 // Marginals: bars of levels, and histograms of numbers, with an outline of others behind.
 import { color } from "../ui/colors.js";
-import { h, number } from "../ui/dom.js";
+import { h, plain } from "../ui/dom.js";
 import { t } from "../ui/lang.js";
 import { redrawn } from "../ui/redraw.js";
 
 const mostLevels = 12;
 const bins = 24;
 
-/** histogram returns the shares of the values of a column, and of others, as {names, lo, hi, own, other}. */
+/** histogram returns the shares of the values of a column, and of others, as {names, ends, whole, own, other}. */
 export function histogram(column, values, others) {
   const share = (v, of) => of.map((test) => v.filter(test).length / Math.max(1, v.length));
   const missing = (v) => v === null;
@@ -36,14 +36,15 @@ export function histogram(column, values, others) {
   // A few far values would leave a single bar of the rest.
   let lo = sorted[Math.floor(0.002 * (sorted.length - 1))] ?? 0;
   let hi = sorted[Math.ceil(0.998 * (sorted.length - 1))] ?? 1;
-  if (lo === hi) [lo, hi] = [lo - 0.5, hi + 0.5];
+  if (lo === hi && !column.step) [lo, hi] = [lo - 0.5, hi + 0.5];
   const whole = column.step && (hi - lo) / column.step < bins ? column.step : 0;
+  const ends = [lo, hi]; // what the axis says: whole numbers are in the middle of their bars
   if (whole) [lo, hi] = [lo - whole / 2, hi + whole / 2];
   const n = whole ? Math.round((hi - lo) / whole) : bins;
   const bin = (v) => Math.min(n - 1, Math.max(0, Math.floor((n * (v - lo)) / (hi - lo))));
   const tests = Array.from({ length: n }, (_, k) => (v) => !missing(v) && bin(v) === k);
   const gone = (v) => v.filter(missing).length / Math.max(1, v.length);
-  return { lo, hi, own: share(values, tests), other: others && share(others, tests),
+  return { ends, whole, own: share(values, tests), other: others && share(others, tests),
     missing: gaps ? gone(values) : null };
 }
 
@@ -136,10 +137,12 @@ export class Bars {
     g.stroke();
     g.fillStyle = color("muted");
     g.textBaseline = "bottom";
-    g.textAlign = "left";
-    g.fillText(number(of.lo, 3), 0, height);
-    g.textAlign = "right";
-    g.fillText(number(of.hi, 3), w, height);
+    of.ends.slice(0, of.own.length).forEach((v, k) => {
+      const text = plain(v);
+      const middle = of.whole && g.measureText(text).width < each;
+      g.textAlign = middle ? "center" : k ? "right" : "left";
+      g.fillText(text, (k ? w : 0) + (middle ? (k ? -each : each) / 2 : 0), height);
+    });
   }
 }
 

@@ -62,6 +62,9 @@ function read(text, columns) {
   }) };
 }
 
+/** short leaves of the digits of a number those that matter. */
+const short = (v) => (typeof v === "number" && !Number.isInteger(v) ? Number(v.toPrecision(6)) : v);
+
 /** sum says in short what the draws of a field are. */
 function sum(values) {
   if (values.every((v) => typeof v === "number")) {
@@ -92,7 +95,8 @@ export function open(place, { model, run }) {
     drawing = true;
     try {
       const { x } = await post(model.name, "sample", body, { signal, waiting: note.waiting });
-      text.value = write(model.columns, x.map((row, i) => row.map((v, k) => ((k * 5 + i * 3) % 7 < 2 ? null : v))));
+      text.value = write(model.columns, x.map((row, i) =>
+        row.map((v, k) => ((k * 5 + i * 3) % 7 < 2 ? null : short(v)))));
     } finally {
       if (!signal.aborted) drawing = false;
     }

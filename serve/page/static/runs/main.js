@@ -45,9 +45,18 @@ let close = null;
 let models = [];
 let shown = 0;
 
+/** plainly decodes a part of an address; what is not encoded stays as it is. */
+function plainly(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** address reads the part of the address behind #: the name of a run, and of a pane. */
 function address() {
-  const [name = "", pane = ""] = location.hash.slice(1).split("/").map(decodeURIComponent);
+  const [name = "", pane = ""] = location.hash.slice(1).split("/").map(plainly);
   return { name, pane };
 }
 

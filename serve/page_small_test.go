@@ -1,0 +1,39 @@
+package serve
+
+import (
+	"testing"
+
+	"flowmatch/internal/browser"
+)
+
+// An address that is none still shows which runs there are, and the switch of language fits on one line of a phone.
+func TestAnAddressThatIsNoneShowsTheRunsInABrowser(t *testing.T) {
+	_, h := serving(t, func(o *Options) { o.Runs = append(o.Runs, imageRun(t)) })
+	p := browser.Open(t, browser.Options{Width: 390, Height: 844})
+	p.Go(h.URL + "/#%")
+	p.Wait(`document.querySelector(".error")?.textContent.includes("no run called %")`)
+	p.Wait(`document.querySelectorAll(".runs a").length === 2`)
+	p.Wait(`(() => {
+		const words = document.createRange();
+		words.selectNodeContents(document.querySelector(".language"));
+		return words.getClientRects().length === 1 &&
+			document.documentElement.scrollWidth <= document.documentElement.clientWidth;
+	})()`)
+	complaints(t, p)
+}
+
+// The ends of an axis of whole numbers are whole numbers.
+func TestAxesOfWholeNumbersInABrowser(t *testing.T) {
+	_, h := serving(t, nil)
+	p := browser.Open(t, browser.Options{})
+	p.Go(h.URL + "/")
+	p.Wait(`document.querySelector("h1")`)
+	var got string
+	p.Eval(`import("/static/runs/bars.js").then(({histogram}) => JSON.stringify([[0, 1, 2, 2], [3, 3]].map((v) => {
+		const of = histogram({kind: "integer", step: 1}, v);
+		return [of.ends, of.own];
+	})))`, &got)
+	if want := "[[[0,2],[0.25,0.25,0.5]],[[3,3],[1]]]"; got != want {
+		t.Errorf("the ends and shares are %s, want %s", got, want)
+	}
+}
