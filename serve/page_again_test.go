@@ -50,6 +50,7 @@ func TestAWatchedTrainingGoesOnInABrowser(t *testing.T) {
 	p.Wait(`document.body.textContent.includes("step 22 of 40") && !document.querySelector("#pane-training .error")`)
 	p.Wait(`document.querySelector(".facts .live[hidden]")`)
 	phase.Store(resumed)
-	p.Wait(`document.body.textContent.includes("step 23 of 40") && document.querySelector(".facts .live:not([hidden])")`)
+	p.Wait(`document.body.textContent.includes("step 23 of 40") &&
+		document.querySelector(".facts .live:not([hidden])")`)
 	p.Wait(`document.querySelector(".facts .step").textContent === "step 1,234"`)
 }
