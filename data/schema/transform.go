@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -217,7 +218,7 @@ func (c Column) fitNumber(values []float64, name string) (*Code, error) {
 			continue
 		}
 		k, parameters := c.candidate(t, y, cells)
-		if k == nil {
+		if c.Code = k; k == nil || c.checkBounds() != nil { // as log1p of 0, 1e300 and 2e300
 			continue
 		}
 		if score := k.normality(y) - 0.5*parameters*math.Log(float64(len(y))); score > most || name != "" {
@@ -225,7 +226,8 @@ func (c Column) fitNumber(values []float64, name string) (*Code, error) {
 		}
 	}
 	if best == nil {
-		return nil, fmt.Errorf("its values, from %g to %g, have no transform %s", c.Lo, c.Hi, name)
+		return nil, fmt.Errorf("its values, from %g to %g, have no transform %s", c.Lo, c.Hi,
+			cmp.Or(name, "that keeps them finite"))
 	}
 	return best, nil
 }
