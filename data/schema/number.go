@@ -86,6 +86,9 @@ func (f Format) parse(text string) (v float64, decimals int, ok bool) {
 		}
 		whole = strings.Join(groups, "")
 	}
+	if strings.Contains(whole, ".") { // 0.1 is none where decimals have commas
+		return 0, 0, false
+	}
 	digits = whole
 	if broken {
 		digits += "." + part

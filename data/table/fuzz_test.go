@@ -77,6 +77,7 @@ func FuzzTypedCSV(f *testing.F) {
 	f.Add([]byte("1,2;yes\n3,5;no\n;yes\n"), ';')
 	f.Add([]byte("x\n1e300\n-1e300\n0\n"), ',')
 	f.Add([]byte("1e300\n2e300\n0"), ')')
+	f.Add([]byte("0.1\n0\n0,"), '¡')
 	f.Add([]byte("n,m\n1,9007199254740993\n2,1\n5,\n"), ',')
 	f.Fuzz(func(t *testing.T, b []byte, delimiter rune) {
 		cells, err := csvCells(bytes.NewReader(b), "f", Options{Delimiter: delimiter})
