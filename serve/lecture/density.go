@@ -42,15 +42,11 @@ type trace struct {
 
 // densityPane carries the density of noise along a flow.
 func densityPane(ctx context.Context, q *query) (any, error) {
-	name := q.name("law", lawNames...)
+	m := q.law()
 	t := q.number("t", 0.5, 0, 1)
 	x, y := q.number("x", 0, -window, window), q.number("y", 0, -window, window)
 	half := q.number("half", 0.8, 0.1, 2)
 	if err := q.ok(); err != nil {
-		return nil, err
-	}
-	m, err := law(name)
-	if err != nil {
 		return nil, err
 	}
 	u, err := exact(m, path.CondOT{})

@@ -21,9 +21,19 @@ type marginalAnswer struct {
 	Sigma   float64 `json:"sigma"`
 }
 
+// marginal returns the path to each of a few data points at time t, their marginal field, and p_t.
+func marginal(x1 flow.Batch, t float64) (c path.Coef, u *field.Marginal, p picture, err error) {
+	s := path.CondOT{SigmaMin: leftNoise}
+	if u, err = field.NewMarginal(s, x1, nil); err != nil {
+		return c, nil, p, err
+	}
+	p, err = drawDensity(func(logp, x []float64) error { return u.LogProb(logp, t, x) })
+	return s.At(t), u, p, err
+}
+
 // marginalPane mixes conditional paths: equation 6.
 func marginalPane(_ context.Context, q *query) (any, error) {
-	name := q.name("law", lawNames...)
+	m := q.law()
 	points := q.whole("points", 8, 1, 60)
 	only := q.whole("only", -1, -1, 59) // the number of the one point that is looked at; -1: all
 	t := q.number("t", 0.5, 0, 1)
@@ -34,26 +44,17 @@ func marginalPane(_ context.Context, q *query) (any, error) {
 	if err := q.ok(); err != nil {
 		return nil, err
 	}
-	m, err := law(name)
-	if err != nil {
-		return nil, err
-	}
 	x1 := drawn(m, points, from)
-	a := marginalAnswer{Data: x1.X}
+	data := x1.X
 	if only >= 0 {
 		x1 = x1.Slice(only, only+1)
 	}
-	s := path.CondOT{SigmaMin: leftNoise}
-	u, err := field.NewMarginal(s, x1, nil)
+	c, _, p, err := marginal(x1, t)
 	if err != nil {
 		return nil, err
 	}
-	if a.Density, err = drawDensity(func(logp, x []float64) error { return u.LogProb(logp, t, x) }); err != nil {
-		return nil, err
-	}
+	a := marginalAnswer{Data: data, Density: p, Alpha: c.Alpha, Sigma: c.Sigma}
 	// A draw from p_t: a data point, and a point of its own path.
-	c := s.At(t)
-	a.Alpha, a.Sigma = c.Alpha, c.Sigma
 	x0, rng := noise(160, from), seed.Rand(from, "lecture/which", 0)
 	for i := range x0.N {
 		to := x1.Row(rng.IntN(x1.N))
@@ -77,7 +78,7 @@ type fieldsAnswer struct {
 
 // fieldsPane shows that the marginal field is a weighted mean of conditional ones: equations 7 and 8.
 func fieldsPane(_ context.Context, q *query) (any, error) {
-	name := q.name("law", lawNames...)
+	m := q.law()
 	points := q.whole("points", 5, 1, 12)
 	t := q.number("t", 0.5, 0, 1)
 	x, y := q.number("x", 0.5, -window, window), q.number("y", 0.5, -window, window)
@@ -85,20 +86,12 @@ func fieldsPane(_ context.Context, q *query) (any, error) {
 	if err := q.ok(); err != nil {
 		return nil, err
 	}
-	m, err := law(name)
-	if err != nil {
-		return nil, err
-	}
 	x1 := drawn(m, points, from)
-	s := path.CondOT{SigmaMin: leftNoise}
-	u, err := field.NewMarginal(s, x1, nil)
+	c, u, p, err := marginal(x1, t)
 	if err != nil {
 		return nil, err
 	}
-	a := fieldsAnswer{Data: x1.X}
-	if a.Density, err = drawDensity(func(logp, x []float64) error { return u.LogProb(logp, t, x) }); err != nil {
-		return nil, err
-	}
+	a := fieldsAnswer{Data: x1.X, Density: p}
 	if a.Field, err = drawArrows(15, func(v, x []float64) error { return u.Velocity(v, t, x) }); err != nil {
 		return nil, err
 	}
@@ -106,7 +99,7 @@ func fieldsPane(_ context.Context, q *query) (any, error) {
 		return nil, err
 	}
 	at := repeated(x, y, points) // the same x beside each data point
-	c, v := s.At(t), flow.NewBatch(points, 2)
+	v := flow.NewBatch(points, 2)
 	if err := path.ConditionalVelocity(v, c, at, x1); err != nil {
 		return nil, err
 	}

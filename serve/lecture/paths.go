@@ -29,13 +29,9 @@ type travelled struct {
 
 // diffusionPane compares VE, VP and OT (section 4.1): equation 8 for each.
 func diffusionPane(ctx context.Context, q *query) (any, error) {
-	name := q.name("law", lawNames...)
+	m := q.law()
 	from := q.seed()
 	if err := q.ok(); err != nil {
-		return nil, err
-	}
-	m, err := law(name)
-	if err != nil {
 		return nil, err
 	}
 	a := diffusionAnswer{N: 80, Times: between(0, 1, 40), Data: drawn(m, 250, from).X, Paths: map[string]travelled{}}
@@ -72,13 +68,9 @@ type costAnswer struct {
 
 // costPane measures what a sample costs along each path.
 func costPane(ctx context.Context, q *query) (any, error) {
-	name := q.name("law", lawNames...)
+	m := q.law()
 	from := q.seed()
 	if err := q.ok(); err != nil {
-		return nil, err
-	}
-	m, err := law(name)
-	if err != nil {
 		return nil, err
 	}
 	a := costAnswer{Errors: map[string]numbers{}}
@@ -126,16 +118,12 @@ type pairsAnswer struct {
 
 // pairsPane joins noise and data: equation 14, or VP for comparison.
 func pairsPane(_ context.Context, q *query) (any, error) {
-	name := q.name("law", lawNames...)
+	m := q.law()
 	how := q.name("coupling", "independent", "ot")
 	s := schedule(q.name("path", "ot", "vp"), 0)
 	n := q.whole("points", 24, 2, 128)
 	from := q.seed()
 	if err := q.ok(); err != nil {
-		return nil, err
-	}
-	m, err := law(name)
-	if err != nil {
 		return nil, err
 	}
 	x0, x1 := noise(n, from), drawn(m, n, from)
@@ -154,6 +142,7 @@ func pairsPane(_ context.Context, q *query) (any, error) {
 	for k, t := range a.Times {
 		a.Times[k] = clamped(s, t)
 	}
+	var err error
 	a.States, _, _, err = along(s, a.Times, x0, x1)
 	return a, err
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"flowmatch/data/synth"
 	"flowmatch/internal/choice"
 )
 
@@ -83,6 +84,15 @@ func (q *query) name(name string, of ...string) string {
 
 // seed returns the seed of what is drawn.
 func (q *query) seed() uint64 { return uint64(q.whole("seed", 1, 0, 1<<30)) }
+
+// law returns the data that are asked for.
+func (q *query) law() *synth.Mixture {
+	m, err := law(q.name("law", lawNames...))
+	if err != nil {
+		q.fail("%w", err)
+	}
+	return m
+}
 
 // err returns the first parameter that cannot be used, or is not known.
 func (q *query) err() error {
