@@ -64,7 +64,7 @@ func (c *Client) Models(ctx context.Context) ([]Model, error) {
 // Model returns what a model is and takes.
 func (c *Client) Model(ctx context.Context, name string) (*Model, error) {
 	m := new(Model)
-	return m, c.get(ctx, "/v1/models/"+url.PathEscape(name), m)
+	return m, c.get(ctx, modelPath(name), m)
 }
 
 // Sample draws samples.
@@ -120,6 +120,11 @@ func (c *Client) SampleFile(ctx context.Context, model string, r SampleRequest, 
 	return f, nil
 }
 
+// modelPath is the path of a model, or of something of it.
+func modelPath(name string, what ...string) string {
+	return strings.Join(append([]string{"/v1/models", url.PathEscape(name)}, what...), "/")
+}
+
 // get asks for what a path has.
 func (c *Client) get(ctx context.Context, path string, into any) error {
 	resp, err := c.do(ctx, http.MethodGet, path, nil, JSON)
@@ -144,7 +149,7 @@ func (c *Client) send(ctx context.Context, model, what string, body any, as stri
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	return c.do(ctx, http.MethodPost, "/v1/models/"+url.PathEscape(model)+"/"+what, b, as)
+	return c.do(ctx, http.MethodPost, modelPath(model, what), b, as)
 }
 
 // decode reads an answer.

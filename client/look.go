@@ -119,7 +119,7 @@ func (c *Client) Complete(ctx context.Context, model string, r CompleteRequest) 
 // Run returns the training behind a model.
 func (c *Client) Run(ctx context.Context, model string) (*Run, error) {
 	r := new(Run)
-	return r, c.get(ctx, "/v1/models/"+url.PathEscape(model)+"/run", r)
+	return r, c.get(ctx, modelPath(model, "run"), r)
 }
 
 // Metrics returns the metrics of a training, of steps after one, thinned to at most so many; 0: as many as the
@@ -157,7 +157,7 @@ func metricsPath(model, what string, after, points int) string {
 			q.Set(name, strconv.Itoa(v))
 		}
 	}
-	path := "/v1/models/" + url.PathEscape(model) + "/" + what
+	path := modelPath(model, what)
 	if len(q) > 0 {
 		path += "?" + q.Encode()
 	}
