@@ -2,6 +2,7 @@
 import { getJSON, latest } from "../ui/api.js";
 import { h } from "../ui/dom.js";
 import { say } from "../ui/lang.js";
+import { between } from "../ui/states.js";
 import { math } from "../ui/tex.js";
 
 /**
@@ -70,15 +71,8 @@ export function density(p) {
 }
 
 /** at returns the state at time t, between those of `times`, each of `size` numbers. */
-export function at(times, states, size, t) {
-  const last = times.length - 1;
-  if (t <= times[0]) return states.slice(0, size);
-  if (t >= times[last]) return states.slice(last * size, (last + 1) * size);
-  const k = times.findIndex((s) => s > t) - 1;
-  const share = (t - times[k]) / (times[k + 1] - times[k]);
-  return Array.from({ length: size }, (_, i) =>
-    states[k * size + i] + share * (states[(k + 1) * size + i] - states[k * size + i]));
-}
+export const at = (times, states, size, t) =>
+  between(times, times.length, (k) => states.slice(k * size, (k + 1) * size), t);
 
 /** ways returns a path for each of n points up to time t. */
 export function ways(times, states, n, t = Infinity) {

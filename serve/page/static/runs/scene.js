@@ -1,17 +1,9 @@
 // What a picture of a flow in the plane is made of: paths of particles, and fields and densities at times.
+import { between } from "../ui/states.js";
 import { post, stream } from "./service.js";
 
 /** at returns the points of all paths at a time, flat, between the times that there are. */
-export function at(paths, time) {
-  const { times, states } = paths;
-  if (states.length === 0) return [];
-  let k = times.findIndex((t) => t >= time);
-  if (k < 0 || k >= states.length) k = states.length - 1;
-  if (k === 0) return states[0];
-  const share = Math.min(1, Math.max(0, (time - times[k - 1]) / (times[k] - times[k - 1])));
-  const [a, b] = [states[k - 1], states[k]];
-  return a.map((v, i) => v + share * (b[i] - v));
-}
+export const at = ({ times, states }, time) => between(times, states.length, (k) => states[k], time);
 
 /** columns takes two columns of rows, flat. */
 export const columns = (x, [i, k]) => x.flatMap((row) => [row[i], row[k]]);

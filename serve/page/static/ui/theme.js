@@ -3,13 +3,14 @@ import { redraw } from "./redraw.js";
 
 const listeners = new Set();
 const system = matchMedia("(prefers-color-scheme: dark)");
+const set = document.documentElement.dataset; // by boot.js: theme, and chosen where it is the reader's choice
 
 /** theme is what is shown: light or dark. */
-export const theme = () => document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light");
+export const theme = () => set.theme;
 
 /** setTheme changes the theme, and remembers it. */
 export function setTheme(to) {
-  document.documentElement.dataset.theme = to;
+  [set.theme, set.chosen] = [to, ""];
   try { localStorage.setItem("flowmatch.theme", to); } catch { /* a browser that remembers nothing */ }
   changed();
 }
@@ -23,5 +24,7 @@ function changed() {
 export const onTheme = (fn) => listeners.add(fn);
 
 system.addEventListener("change", () => {
-  if (!document.documentElement.dataset.theme) changed();
+  if ("chosen" in set) return;
+  set.theme = system.matches ? "dark" : "light";
+  changed();
 });
