@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,7 +13,6 @@ import (
 	"testing"
 
 	"flowmatch/internal/browser"
-	"flowmatch/run"
 )
 
 // posteriorRun returns the folder of a run whose points are given two numbers.
@@ -164,23 +162,7 @@ func dying(t *testing.T) (h *httptest.Server, kill func()) {
 	dir := t.TempDir()
 	live, dead := filepath.Join(dir, "live"), filepath.Join(dir, "dead")
 	left := filepath.Join(dir, "left") // what lies there after it
-	cfg, err := run.ParseConfig(nil, []string{"data.name=moons", "net.hidden=[16, 16]", "train.steps=40",
-		"train.log_every=2", "train.checkpoint_every=0", "train.batch=64"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	begun, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	go func() {
-		hold := run.TrainOptions{Step: func(step int, _ float64) {
-			if step == 21 {
-				close(begun)
-				<-goOn
-			}
-		}}
-		_, err := run.Train(context.WithoutCancel(t.Context()), cfg, live, hold)
-		ended <- err
-	}()
-	<-begun
+	release, ended := heldAt(t, live, 21, 2)
 	if err := os.CopyFS(left, os.DirFS(live)); err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +171,7 @@ func dying(t *testing.T) (h *httptest.Server, kill func()) {
 	}
 	_, h = serving(t, func(o *Options) { o.Runs = append(o.Runs, dead) })
 	t.Cleanup(func() {
-		close(goOn)
+		release()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}

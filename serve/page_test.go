@@ -3,7 +3,6 @@ package serve
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"testing"
 
 	"flowmatch/internal/browser"
-	"flowmatch/run"
 )
 
 // paged are the panes of each run of the tests of the page, in their order.
@@ -300,14 +298,13 @@ func rowsAreFilledIn(t *testing.T, url string) {
 func TestThePageInABrowserWaitsForABusyServiceAndDropsWhatIsSuperseded(t *testing.T) {
 	var refused, aborted, held atomic.Int64
 	_, plain := serving(t, nil)
-	next := plain.Config.Handler
-	h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url := between(t, plain, func(w http.ResponseWriter, r *http.Request) bool {
 		if strings.HasSuffix(r.URL.Path, "/stream") && r.Method == http.MethodPost {
 			switch {
 			case refused.Add(1) == 1:
 				w.Header().Set("Retry-After", "1")
 				http.Error(w, `{"detail": "busy"}`, http.StatusTooManyRequests)
-				return
+				return true
 			case held.Load() == 1:
 				held.Store(2)
 				var body [1]byte
@@ -318,14 +315,13 @@ func TestThePageInABrowserWaitsForABusyServiceAndDropsWhatIsSuperseded(t *testin
 				}
 				<-r.Context().Done()
 				aborted.Add(1)
-				return
+				return true
 			}
 		}
-		next.ServeHTTP(w, r)
-	}))
-	t.Cleanup(h.Close)
+		return false
+	})
 	p := browser.Open(t, browser.Options{})
-	p.Go(h.URL + "/#moons/flow")
+	p.Go(url + "/#moons/flow")
 	p.Wait(`document.querySelector(".status")?.textContent.includes("asked again in 1 s")`)
 	p.Wait(`document.querySelector("canvas.plane")`)
 	still(p)
@@ -344,29 +340,14 @@ func TestThePageInABrowserWaitsForABusyServiceAndDropsWhatIsSuperseded(t *testin
 // A run that has only begun shows its losses, and the rest of it as soon as there is a checkpoint.
 func TestThePageInABrowserWatchesATraining(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "young")
-	cfg, err := run.ParseConfig(nil, []string{"data.name=moons", "net.hidden=[16, 16]", "train.steps=40",
-		"train.log_every=2", "train.checkpoint_every=0", "train.batch=64"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	begun, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	go func() {
-		_, err := run.Train(t.Context(), cfg, dir, run.TrainOptions{Step: func(step int, _ float64) {
-			if step == 21 {
-				close(begun)
-				<-goOn
-			}
-		}})
-		ended <- err
-	}()
-	<-begun
+	release, ended := heldAt(t, dir, 21, 2)
 	s, h := serving(t, func(o *Options) { o.Runs = []string{dir} })
 	go watch(t.Context(), s.entries, s.o.Watch, s.o.Log)
 	p := browser.Open(t, browser.Options{})
 	p.Go(h.URL + "/")
 	p.Wait(`document.querySelector("#pane-training .u-legend") && document.body.textContent.includes("step 20 of 40")`)
 	p.Wait(`document.querySelector(".facts .live:not([hidden])") && document.querySelectorAll(".tabs a").length === 1`)
-	close(goOn)
+	release()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}

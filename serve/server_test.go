@@ -49,6 +49,12 @@ func serving(t *testing.T, change func(*Options)) (*Server, *httptest.Server) {
 	if change != nil {
 		change(&o)
 	}
+	return started(t, o)
+}
+
+// started returns a server with some options, and what answers requests.
+func started(t *testing.T, o Options) (*Server, *httptest.Server) {
+	t.Helper()
 	s, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,9 @@
 package serve
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -61,8 +63,15 @@ func TestThinnedMetricsKeepMeansAndValidations(t *testing.T) {
 func held(t *testing.T) (dir string, release func(), ended <-chan error) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "moons")
+	release, ended = heldAt(t, dir, 15, 10)
+	return dir, release, ended
+}
+
+// heldAt is held in a folder, behind a step, with a line of metrics every so many steps.
+func heldAt(t *testing.T, dir string, at, every int) (release func(), ended <-chan error) {
+	t.Helper()
 	cfg, err := run.ParseConfig(nil, []string{"data.name=moons", "net.hidden=[16, 16]", "train.steps=40",
-		"train.log_every=10", "train.checkpoint_every=0", "train.batch=64"})
+		fmt.Sprintf("train.log_every=%d", every), "train.checkpoint_every=0", "train.batch=64"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,12 +79,13 @@ func held(t *testing.T) (dir string, release func(), ended <-chan error) {
 	release = sync.OnceFunc(func() { close(goOn) })
 	go func() {
 		defer close(end)
-		_, err := run.Train(t.Context(), cfg, dir, run.TrainOptions{Step: func(step int, _ float64) {
-			if step == 15 {
+		hold := run.TrainOptions{Step: func(step int, _ float64) {
+			if step == at {
 				close(begun)
 				<-goOn
 			}
-		}})
+		}}
+		_, err := run.Train(context.WithoutCancel(t.Context()), cfg, dir, hold)
 		end <- err
 	}()
 	t.Cleanup(func() {
@@ -84,7 +94,7 @@ func held(t *testing.T) (dir string, release func(), ended <-chan error) {
 		}
 	})
 	<-begun
-	return dir, release, end
+	return release, end
 }
 
 // TestATrainingIsWatched: from its first step, when there is no checkpoint yet, to its end, and its model
