@@ -178,7 +178,7 @@ func TestEnginesAgreeOnAUNetWithAContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eng, err := Open("go")
+	eng, err := Open(inTurn)
 	if err != nil {
 		t.Fatal(err)
 	}

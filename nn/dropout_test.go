@@ -229,7 +229,7 @@ func testEnginesAgree(t *testing.T, cfg Config, ex *Examples) {
 		t.Fatal(err)
 	}
 	var results [2]StepResult
-	for i, backend := range []string{"", "go"} {
+	for i, backend := range []string{"", inTurn} {
 		eng, err := Open(backend)
 		if err != nil {
 			t.Fatal(err)

@@ -107,7 +107,7 @@ func TestEnginesAgreeOnAStepUnderOptions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		eng, err := Open("go:ops_sequential") // side by side its convolutions can wait for each other forever
+		eng, err := Open(inTurn)
 		if err != nil {
 			t.Fatal(err)
 		}
