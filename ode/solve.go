@@ -19,9 +19,29 @@ type Solver struct {
 	MaxNFE int
 	// MaxTape bounds the bytes of the states that a [Tape] keeps. 0: no bound.
 	MaxTape int64
+	// Space is where the states are, if that is not flat; nil: R^n. It is for Solve, SolveAt,
+	// SolveVia and SolvePoints; tapes and adjoints refuse it.
+	Space Space
+	// Projected takes straight steps in a Space, and projects their ends to it, in the place of
+	// steps along geodesics.
+	Projected bool
 	// Observe, if not nil, is called at t0 and after each accepted step. To end a
 	// solve from there, cancel its context.
 	Observe func(Step)
+}
+
+// Space is a curved space of states, as the steps of a solver need it. A step from x is a vector
+// xi at x, and any method is one of the coordinates xi there (Munthe-Kaas 1999), so that it
+// keeps its order.
+type Space interface {
+	// Move writes the state that a step xi from x leads to into y; y aliases neither.
+	Move(y, x, xi []float64) error
+	// Pull turns v, a velocity at the end of the step xi from x, into that of xi, in place. It is
+	// not finite where xi is too long to be told apart by its end.
+	Pull(v, x, xi []float64)
+	// Project moves x to the nearest state of the space, in place. In the space the right-hand
+	// side must be the same before and after, as manifold.Field is.
+	Project(x []float64) error
 }
 
 // Step is what Observe sees.
@@ -108,6 +128,8 @@ func (s Solver) check(f Func, t0, t1 float64) error {
 		return fmt.Errorf("ode: %w: MaxNFE is %d; it must be positive, or 0 for no bound", ErrInvalid, s.MaxNFE)
 	case f == nil:
 		return fmt.Errorf("ode: %w: the right-hand side f is nil", ErrInvalid)
+	case s.Projected && s.Space == nil:
+		return fmt.Errorf("ode: %w: Projected is set, and there is no Space to project to", ErrInvalid)
 	case math.IsNaN(t0) || math.IsInf(t0, 0) || math.IsNaN(t1) || math.IsInf(t1, 0):
 		return fmt.Errorf("ode: %w: the interval from t0=%g to t1=%g must be finite", ErrInvalid, t0, t1)
 	}
@@ -133,12 +155,18 @@ type run struct {
 	haveFirst   bool        // k[0] is f(t, x)
 	haveEnd     bool        // k[s] is f at the end of the step
 	st          Stats
+
+	space     Space     // nil: flat
+	projected bool      // its steps are straight
+	xi        []float64 // the step that led to y, in a space
+	raw       []float64 // k[s-1] of a method that is FSAL before it was pulled, in a space
 }
 
 func newRun(s Solver, f Func, x []float64, t0, t1 float64) *run {
 	r := &run{
 		m: s.Method, f: f, fsal: s.Method.fsal(), maxNFE: s.MaxNFE, watch: s.Observe,
 		t0: t0, t1: t1, dir: 1, t: t0, x: x, lead: len(x), st: Stats{LastT: t0},
+		space: s.Space, projected: s.Projected,
 	}
 	if t1 < t0 {
 		r.dir = -1
@@ -151,6 +179,9 @@ func newRun(s Solver, f Func, x []float64, t0, t1 float64) *run {
 		return v
 	}
 	r.y, r.e = cut(), cut()
+	if r.space != nil {
+		r.xi, r.raw = make([]float64, n), make([]float64, n)
+	}
 	r.k = make([][]float64, stages+1)
 	for i := range r.k {
 		r.k[i] = cut()
@@ -213,15 +244,59 @@ func (r *run) stages(tNext float64) error {
 		if r.fsal && i == s-1 {
 			in = r.y // the new state, too
 		}
-		combine(in, r.x, h, r.m.A[i], r.k)
+		if err := r.move(in, h, r.m.A[i]); err != nil {
+			return err
+		}
 		if err := r.eval(r.k[i], node(r.m, i, r.t, tNext), r.y); err != nil {
 			return err
 		}
+		r.pull(i, h, r.m.A[i])
 	}
 	if !r.fsal {
-		combine(r.y, r.x, h, r.m.B, r.k)
+		return r.move(r.y, h, r.m.B)
 	}
 	return nil
+}
+
+// move writes the state that h times the weighted sum of the stages leads to into y.
+func (r *run) move(y []float64, h float64, weights []float64) error {
+	if r.space == nil {
+		combine(y, r.x, h, weights, r.k)
+		return nil
+	}
+	combine(r.xi, nil, h, weights, r.k)
+	return r.moveBy(y, r.xi)
+}
+
+// moveBy writes the state that the step xi leads to into y, in a space.
+func (r *run) moveBy(y, xi []float64) error {
+	var err error
+	if r.projected {
+		for i, x := range r.x {
+			y[i] = x + xi[i]
+		}
+		err = r.space.Project(y)
+	} else {
+		err = r.space.Move(y, r.x, xi)
+	}
+	if err != nil {
+		return fmt.Errorf("ode: a step from t=%g: %w", r.t, err)
+	}
+	return nil
+}
+
+// pull turns stage i, which is at the end of the step of these weights, into the velocity of the step.
+func (r *run) pull(i int, h float64, weights []float64) {
+	if r.space == nil {
+		return
+	}
+	if r.fsal && i == r.m.Stages()-1 {
+		copy(r.raw, r.k[i])
+	}
+	if !r.projected {
+		combine(r.xi, nil, h, weights, r.k)
+		r.space.Pull(r.k[i], r.x, r.xi)
+	}
 }
 
 // node returns t + c_i·h, exactly tNext for c_i = 1 so that f is never asked
@@ -239,6 +314,8 @@ func (r *run) take(tNext float64) {
 	copy(r.x, r.y)
 	r.t = tNext
 	switch {
+	case r.fsal && r.space != nil:
+		copy(r.k[0], r.raw)
 	case r.fsal:
 		r.k[0], r.k[s-1] = r.k[s-1], r.k[0]
 	case r.haveEnd:

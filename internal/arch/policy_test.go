@@ -42,6 +42,8 @@ var rooms = map[string][]string{
 	"field":      {"flow", "internal/seed", "path"},
 	"sde":        {"flow", "internal/seed", "internal/choice", "path", "ode"}, // one Stats for both kinds of solver
 	"likelihood": {"flow", "internal/seed", "internal/memory", "internal/choice", "internal/stat", "ode"},
+	// Curved spaces of points: what solvers and training ask of them.
+	"manifold": {"flow", "internal/choice"},
 	// Ranks and coverage need no classifier; the tests that do are in classify.
 	"calibration": {"flow"},
 
@@ -113,7 +115,7 @@ var rooms = map[string][]string{
 	"scripts/library": {},
 
 	// Known answers for tests, of rooms that need no engine. No room's code imports it.
-	"flowtest": {"flow", "path", "ode", "field", "coupling", "likelihood", "internal/seed"},
+	"flowtest": {"flow", "path", "ode", "field", "coupling", "likelihood", "manifold", "internal/seed"},
 
 	// The package of the module's root is documentation and an example.
 	".": {},
@@ -177,7 +179,7 @@ var modules = map[string]module{
 	"gonum.org/v1/plot": {rooms: []string{"plot"}, why: "text and outlines in pictures"},
 	"gonum.org/v1/gonum": {
 		rooms: []string{"field", "metrics", "likelihood", "calibration", "data", "data/synth", "data/table",
-			"data/simulator", "flowtest", "serve/lecture"},
+			"data/simulator", "flowtest", "serve/lecture", "manifold"},
 		testRooms: []string{"path", "ode", "coupling", "internal/assign", "nn", "model", "train", "data/schema"},
 		why:       "matrix products and factorisations; in tests quadrature and special functions as a second opinion",
 	},
