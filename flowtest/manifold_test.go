@@ -91,7 +91,7 @@ func TestTheManifoldSuiteFindsEveryKindOfFault(t *testing.T) {
 		t.Errorf("one without a fault: %v", err)
 	}
 	for fault, want := range map[string]string{
-		"project": "Project of a point", "tangent": "Tangent of a derivative", "velocity": "the velocity of a geodesic",
+		"project": "Project of a point", "tangent": "Log(Exp(v))", "velocity": "the velocity of a geodesic",
 		"log": "Log(Exp(v))", "pull": "Pull is", "volume": "LogVolume", "curvature": "Curvature",
 		"jacobian": "LogJacobian", "inside": "the density integrates to", "total": "the density integrates to",
 	} {

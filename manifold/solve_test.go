@@ -88,7 +88,8 @@ func TestEveryMethodKeepsItsOrderOnTheSphere(t *testing.T) {
 		for _, projected := range []bool{false, true} {
 			off := func(n int) float64 {
 				x := append([]float64(nil), x0...)
-				s := ode.Solver{Method: method, Control: ode.Fixed(n), Space: manifold.Steps{M: m}, Projected: projected}
+				s := ode.Solver{Method: method, Control: ode.Fixed(n), Space: manifold.Steps{M: m},
+					Projected: projected}
 				if _, err := s.Solve(context.Background(), f.Velocity, x, 0, 1); err != nil {
 					t.Fatal(err)
 				}
@@ -103,8 +104,8 @@ func TestEveryMethodKeepsItsOrderOnTheSphere(t *testing.T) {
 			}
 			coarse, fine := off(n), off(2*n)
 			if order := math.Log2(coarse / fine); fine > 1e-13 && order < float64(method.Order)-0.3 {
-				t.Errorf("%s, projected %v: errors %.3g and %.3g, order %.2f; want %d", name, projected, coarse, fine, order,
-					method.Order)
+				t.Errorf("%s, projected %v: errors %.3g and %.3g, order %.2f; want %d", name, projected, coarse,
+					fine, order, method.Order)
 			}
 		}
 	}
@@ -307,7 +308,8 @@ func TestTheDivergenceIsThatOfTheManifold(t *testing.T) {
 			mean, square = mean+one[0]/n, square+one[0]*one[0]/n
 		}
 		if se := math.Sqrt((square - mean*mean) / n); math.Abs(mean-want) > 5*se {
-			t.Errorf("%v: the mean over probes is %.4g, want %.4g within five standard errors of %.2g", m, mean, want, se)
+			t.Errorf("%v: the mean over probes is %.4g, want %.4g within five standard errors of %.2g", m, mean, want,
+				se)
 		}
 	}
 }
