@@ -76,7 +76,9 @@ func pointsOf(f flow.Field, lo float64) ode.PointsFunc {
 
 // watched returns the solver with step called with the share of the time from t0 to t1
 // that is behind it; every evaluation of the solver is cost evaluations of the network.
-func watched(s ode.Solver, t0, t1 float64, cost int, step Progress) ode.Solver {
+// It keeps to the manifold of the model.
+func (m *Model) watched(s ode.Solver, t0, t1 float64, cost int, step Progress) ode.Solver {
+	s = m.onSpace(s)
 	observe := s.Observe
 	s.Observe = func(q ode.Step) {
 		if observe != nil {

@@ -102,6 +102,9 @@ func save(path string, spec Spec, net *nn.Net, step int64, extra map[string]stri
 	if spec.Scheduler != nil {
 		return fmt.Errorf("%w (it is a %T)", ErrUnnamed, spec.Scheduler)
 	}
+	if spec.Law != nil {
+		return fmt.Errorf("%w of your own (%T), which has no name and cannot be saved", ErrCurved, spec.Law)
+	}
 	text, err := json.Marshal(spec)
 	if err != nil {
 		return fmt.Errorf("model: encoding the spec: %w", err)

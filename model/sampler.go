@@ -94,6 +94,9 @@ func (o SDE) check(m *Model, _ int) error {
 		return fmt.Errorf("%w: SDE.Sampler.Seed, First or Scale is set; the seed is SampleOptions.Seed, "+
 			"and the scale is that of Spec.DataScale", ErrSampler)
 	}
+	if m.manifold != nil {
+		return fmt.Errorf("%w: samplers with noise are for R^d, and not for a %v; use an ODE solver", ErrCurved, m.manifold)
+	}
 	if o.Sampler.NeedsScore() {
 		if err := m.HasScore(); err != nil {
 			return err
@@ -144,14 +147,14 @@ func (o ODE) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Sta
 	if o.Hold != nil {
 		f = m.held(f, b.x, o.Hold.slice(b.first, b.first+b.x.N))
 	}
-	st, err := solve(ctx, watched(o.Solver, lo, hi, cost, b.step), f, b.x, lo, hi)
+	st, err := solve(ctx, m.watched(o.Solver, lo, hi, cost, b.step), f, b.x, lo, hi)
 	st.NFE *= cost
 	return nil, st, err
 }
 
 func (o Density) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Stats, error) {
 	lo, hi := m.Span()
-	p, err := m.problem(b, o.Divergence, watched(o.Solver, lo, hi, 1, b.step))
+	p, err := m.problem(b, o.Divergence, m.watched(o.Solver, lo, hi, 1, b.step))
 	if err != nil {
 		return nil, ode.Stats{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"flowmatch/data/synth"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
+	"flowmatch/manifold"
 	"flowmatch/nn"
 	"flowmatch/path"
 )
@@ -66,6 +67,10 @@ type Spec struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 	// Source is where the flow starts from, in model units; nil: the path's Gaussian.
 	Source *synth.SourceConfig `json:"source,omitempty"`
+	// Space is the manifold that the points are on, with the source on it; nil: R^D. Path must then be
+	// condot: the path is along geodesics. Points are those of [manifold.Space.Points], and
+	// densities with respect to the Riemannian volume.
+	Space *manifold.Space `json:"space,omitempty"`
 	// Condition says how the context of an image is made from the image; nil: there is
 	// none, or (a network with nn.Config.Context) it comes with the data.
 	Condition *image.ConditionConfig `json:"condition,omitempty"`
@@ -79,6 +84,9 @@ type Spec struct {
 	// and used but not saved: a file can record a schedule by its name only. Give it one
 	// with [path.Register], and name it in Path.
 	Scheduler path.Scheduler `json:"-"`
+	// Law is a source on a manifold of your own, in place of Space. A model with one can be trained
+	// and used but not saved.
+	Law manifold.Law `json:"-"`
 }
 
 // Model is a flow: it maps noise to data and back, and knows densities. It is
@@ -90,6 +98,7 @@ type Model struct {
 	source    flow.Source
 	clock     func() *path.Clock // made when asked for; nil without a Precondition
 	condition *image.Condition
+	manifold  manifold.Manifold // nil: R^D
 }
 
 // ErrSpec is returned for a Spec whose parts do not fit one another or the network.
@@ -203,6 +212,9 @@ func (m *Model) derive() (err error) {
 		if m.source, err = spec.Source.New(); err != nil {
 			return err
 		}
+	}
+	if err := m.curve(); err != nil {
+		return err
 	}
 	if spec.Condition == nil {
 		return nil
@@ -430,6 +442,9 @@ func (m *Model) HasScore() error {
 	if m.spec.Source != nil {
 		why = fmt.Sprintf("source %s", m.spec.Source.Name)
 	}
+	if m.manifold != nil {
+		why = fmt.Sprint(m.manifold)
+	}
 	if why != "" {
 		return fmt.Errorf("%w (this model has %s)", ErrNoScore, why)
 	}
@@ -444,7 +459,7 @@ func (m *Model) Field(given flow.Given) (flow.Field, error) {
 	}
 	f, err := m.bind(given)
 	if err != nil || m.output() == path.Velocity {
-		return f, err
+		return m.tangent(f), err
 	}
 	return path.AsVelocity(f, m.scheduler, m.spec.Prediction), nil
 }
@@ -488,5 +503,5 @@ func (m *Model) fits(what string, x flow.Batch) error {
 		return fmt.Errorf("model: %s of shape [%d, %d] with %d numbers for a model of dimension %d", what, x.N, x.D,
 			len(x.X), m.Dim())
 	}
-	return nil
+	return m.checkPoints(x)
 }

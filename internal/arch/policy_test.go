@@ -66,11 +66,11 @@ var rooms = map[string][]string{
 	"nn": {"flow", "internal/seed", "internal/memory", "internal/choice", "engine/native", "engine/onnx",
 		"engine/onnx/exchange"},
 	"model": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/image", "likelihood",
-		"field", "internal/seed", "internal/memory", "internal/atomicfile", "internal/absent", "internal/choice",
-		"engine/onnx"},
+		"field", "manifold", "internal/seed", "internal/memory", "internal/atomicfile", "internal/absent",
+		"internal/choice", "engine/onnx"},
 
 	// What makes and uses models.
-	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling",
+	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "manifold",
 		"internal/seed", "internal/memory", "internal/choice", "internal/stat", "internal/absent"},
 	"classify": {"flow", "data", "data/image", "nn", "train", "engine/onnx", "internal/choice", "internal/digest",
 		"internal/memory", "internal/absent", "internal/atomicfile",
