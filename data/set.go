@@ -6,6 +6,7 @@ import (
 
 	"flowmatch/data/schema"
 	"flowmatch/flow"
+	"flowmatch/manifold"
 )
 
 // The kinds of data. [Set.Kind] is one of the first five; the others are ways to store
@@ -71,6 +72,9 @@ type Set struct {
 	// (for images: the same as [-1, 1]; for a UCI set: those of the published
 	// tables, not of the file).
 	Standardizer *Standardizer
+	// Space is the manifold that the points are on, and how they stand in the columns of a file; nil:
+	// R^D. Columns are then its Coordinates.
+	Space *manifold.Space
 	// Bounds is the box that all points are in, in original units; nil: none is known.
 	Bounds Bounds
 	// Density is the exact log p_1 in model units; nil when unknown.

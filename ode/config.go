@@ -24,6 +24,9 @@ type Config struct {
 	// are solved together; or point, none, so that what becomes of a point does not depend on
 	// the others. Default: point for log-densities, batch for all else.
 	Control string `yaml:"control,omitempty" json:"control,omitempty"`
+	// Projected is whether steps of points on a manifold are straight, and end at the nearest point of
+	// it, rather than along its geodesics; default false.
+	Projected bool `yaml:"projected,omitempty" json:"projected,omitempty"`
 	// MaxNFE is the number of evaluations after which a solve fails; default 20000.
 	MaxNFE int `yaml:"max_nfe" json:"max_nfe"`
 }
@@ -125,7 +128,8 @@ func (c Config) New() (Solver, error) {
 	if err != nil {
 		return Solver{}, err
 	}
-	s := Solver{Method: m, Control: Fixed(cmp.Or(c.Steps, fixedSteps)), MaxNFE: c.MaxNFE}
+	s := Solver{Method: m, Control: Fixed(cmp.Or(c.Steps, fixedSteps)), MaxNFE: c.MaxNFE,
+		Projected: c.Projected}
 	if c.Steps == 0 && m.BErr != nil {
 		s.Control = Adaptive{RTol: c.RTol, ATol: c.ATol, Each: c.Control == ByPoint}
 	}
@@ -138,15 +142,19 @@ func (s Solver) String() string {
 	if s.Method == nil {
 		return "no solver"
 	}
+	projected := ""
+	if s.Projected {
+		projected = " projected"
+	}
 	switch c := s.Control.(type) {
 	case Adaptive:
 		text := fmt.Sprintf("%s rtol=%g atol=%g", s.Method.Name, c.RTol, c.ATol)
 		if c.Each {
 			text += " control=" + ByPoint
 		}
-		return text
+		return text + projected
 	case Fixed:
-		return fmt.Sprintf("%s %d steps", s.Method.Name, int(c))
+		return fmt.Sprintf("%s %d steps", s.Method.Name, int(c)) + projected
 	}
 	return s.Method.Name
 }

@@ -62,6 +62,9 @@ func RowsOf(spec model.Spec, d Drawn) Rows {
 		return r
 	}
 	r := Rows{Names: spec.ColumnNames(), X: d.X}
+	if spec.Space != nil {
+		r.Names, r.X = spec.Space.Columns, spec.Space.Rows(d.X)
+	}
 	if d.Label != nil {
 		r.Beside = append(r.Beside, Array{dataset.LabelColumn, labelNumbers(spec, d.Label)})
 	}

@@ -369,7 +369,7 @@ func specOf(cfg Config, set *data.Set) model.Spec {
 		Net: cfg.Net, Path: cfg.Path, Prediction: cfg.Train.Prediction,
 		Shape: set.Shape, Standardizer: set.Standardizer, Columns: set.Columns,
 		ContextColumns: set.ContextColumns, ContextStandardizer: set.ContextStandardizer, Fingerprint: set.Fingerprint,
-		Bounds: set.Bounds,
+		Bounds: set.Bounds, Space: set.Space,
 	}
 	if spec.Schema = set.Schema; set.Schema != nil {
 		_, spec.Kinds = set.Schema.Coordinates()
@@ -399,7 +399,7 @@ func (s *session) newObjective(ctx context.Context, eng *nn.Engine, spec model.S
 		return nil, err
 	}
 	in := train.Inputs{Set: s.set, Seed: s.cfg.Seed}
-	if in.Coupling, err = s.cfg.Coupling.New(); err != nil {
+	if in.Coupling, err = couplingOf(s.cfg.Coupling, s.set.Space); err != nil {
 		return nil, err
 	}
 	if kind.Teacher {

@@ -22,6 +22,7 @@ import (
 	"flowmatch/data/synth"
 	"flowmatch/data/table"
 	"flowmatch/internal/choice"
+	"flowmatch/manifold"
 )
 
 // kinds lists the kinds that [Config.Kind] can name, and imageKinds those of images.
@@ -186,6 +187,8 @@ type Config struct {
 	// of the run. Runs of several seeds that share it are evaluated on the same points.
 	SplitSeed *uint64 `json:"split_seed,omitempty" yaml:"split_seed,omitempty"`
 
+	// Space is the manifold that the points of a table are on, which the run file says; the zero Config: R^D.
+	Space manifold.Config `json:"-" yaml:"-"`
 	// Grid is how the numbers of a context of a table hang together, which the network decides.
 	Grid Grid `json:"-" yaml:"-"`
 }
@@ -270,7 +273,7 @@ func (c Config) Validate() error {
 	if err := c.checkKind(kind); err != nil {
 		return err
 	}
-	if err := c.checkFields(kind); err != nil {
+	if err := cmp.Or(c.checkFields(kind), c.checkSpace(kind)); err != nil {
 		return err
 	}
 	if kind == data.KindUCI {

@@ -127,7 +127,7 @@ func newCSVReader(r io.Reader, path string, opts Options) (*csvReader, error) {
 		if files.Extension(path) == ".tsv" {
 			usual = '\t'
 		}
-		if c.Comma = separatorOf(head, usual); c.Comma != usual {
+		if c.Comma = separatorOf(head, usual, opts.Comments); c.Comma != usual {
 			c.note = fmt.Sprintf("its fields are separated by %q (data.delimiter of a run file can say otherwise)",
 				c.Comma)
 		}
@@ -135,6 +135,9 @@ func newCSVReader(r io.Reader, path string, opts Options) (*csvReader, error) {
 	if c.Comma == '"' || c.Comma == '\r' || c.Comma == '\n' || c.Comma == '\ufffd' {
 		return nil, files.Malformed(path,
 			"delimiter %q cannot separate fields; want one such as a comma, a semicolon or a tab", c.Comma)
+	}
+	if opts.Comments {
+		c.Comment = comment
 	}
 	c.FieldsPerRecord = -1 // counted here, for a better message
 	c.ReuseRecord = true

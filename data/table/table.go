@@ -90,6 +90,8 @@ type Options struct {
 	// that it does when one of its fields is not a number. A first line of numbers that may
 	// be names, such as 0,1,2, is then an error.
 	Header *bool
+	// Comments passes over the lines of a text that begin with #.
+	Comments bool
 	// Shape, if not nil, is that of a row of an NPY array, of D numbers: the array is
 	// [N, Shape...] or [N, D].
 	Shape []int

@@ -48,7 +48,7 @@ var rooms = map[string][]string{
 	"calibration": {"flow"},
 
 	// Data: the words below, readers and laws on them, one dispatcher on top.
-	"data": {"flow", "internal/seed", "internal/digest", "internal/stat", "internal/atomicfile",
+	"data": {"flow", "manifold", "internal/seed", "internal/digest", "internal/stat", "internal/atomicfile",
 		"internal/memory", "internal/absent", "internal/choice"},
 	// What the columns of a table are: also part of a checkpoint, and so below the readers.
 	"data/schema": {"flow", "internal/choice"},
@@ -58,7 +58,7 @@ var rooms = map[string][]string{
 	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
 	// Simulators, two of which solve equations. Only the dispatcher and what stands on it know them.
 	"data/simulator": {"flow", "internal/seed", "internal/choice", "ode", "data", "data/table"},
-	"data/dataset": {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data",
+	"data/dataset": {"flow", "manifold", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data",
 		"data/schema", "data/synth", "data/table", "data/image",
 		"data/simulator", "ode"}, // simulations by the name of a simulator, less those whose solve failed
 
@@ -80,7 +80,7 @@ var rooms = map[string][]string{
 		"metrics", "calibration",
 		"data/schema", // rows of a table as what its columns hold
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
-	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/table", "data/image",
+	"run": {"flow", "path", "manifold", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/table", "data/image",
 		"data/simulator", "data/dataset",
 		"likelihood", "field", "model", "calibration", "coupling", "train", "eval", "plot",
 		"internal/seed", "internal/memory", "internal/atomicfile", "internal/filelock", "internal/tfevents",
