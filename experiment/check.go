@@ -170,6 +170,8 @@ func (c Cell) measurable(g Grid, set *data.Set) error {
 		switch {
 		case p.Kind == kindPosterior:
 			err = c.posed(p)
+		case p.Kind == kindDensity && set.Space != nil:
+			err = nil
 		case set.Image() != nil:
 			err = nil
 		}

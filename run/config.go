@@ -27,8 +27,10 @@ type Config struct {
 	// the tensor engine: native (default), go, xla or xla:/path/to/plugin.so
 	Backend string         `yaml:"backend" json:"backend"`
 	Data    dataset.Config `yaml:"data" json:"data"` // what to learn from
-	// Space is the state space of the points, where that is not flat: sphere, torus, so3, poincare or
-	// spd, a section with the settings of one, or {product: [...]} of several.
+	// Space is the state space of the points of a table, where that is not flat: sphere, torus, so3,
+	// poincare or spd, a section with the name and the settings of one, or {product: [...]} of several.
+	// Its settings are dim, form (what the columns are: latlon, vector, angles, quaternion, matrix or
+	// triangle), units (degrees or radians), source (uniform or normal) and std of a normal source.
 	Space manifold.Config `yaml:"space,omitempty" json:"space,omitzero"`
 	Path  path.Config     `yaml:"path" json:"path"` // the schedule of the probability path
 	// Source is a synthetic set from which the flow starts, in the units of the model. Without

@@ -306,7 +306,7 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	}
 	failed, some := errors.AsType[*ode.PointsError](err)
 	if err != nil && !some {
-		return nil, asUsage(err, model.ErrNoScore)
+		return nil, asUsage(err, model.ErrNoScore, model.ErrCurved)
 	}
 	res := f.result(r, s, how, start, p.Given.Empty() && p.Hold == nil)
 	if s.LogP == nil { // which is that of the sample as it was drawn
