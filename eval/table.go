@@ -142,7 +142,8 @@ func (s Subject) tables(ctx context.Context) (*tables, error) {
 		return nil, errors.New("eval: this part is of tables, and these are images; compare images by features")
 	}
 	if space := s.Model.Spec().Space; space != nil {
-		return nil, fmt.Errorf("eval: this part is of tables whose columns stand alone, and these are points of %s", space)
+		return nil, fmt.Errorf("eval: this part is of tables whose columns stand alone, and these are points of %s",
+			space)
 	}
 	t := s.drawn
 	if t == nil {

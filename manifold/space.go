@@ -126,8 +126,8 @@ func (c Config) resolve(columns []string) (Config, error) {
 		wants = append(wants, fmt.Sprintf("%d (%s)", try.width(), form))
 	}
 	if fit < 0 {
-		return c, fmt.Errorf("space: %d columns (%s) for points of %s; want %s: name those to learn in data.columns", n,
-			choice.List(columns), c.Name, strings.Join(wants, " or "))
+		return c, fmt.Errorf("space: points of %s have as many columns as %s, and there are %d (%s); name those to "+
+			"learn in data.columns", c.Name, strings.Join(wants, " or "), n, choice.List(columns))
 	}
 	if slices.Contains(k.angles, c.Form) {
 		c.Units = cmp.Or(c.Units, Degrees)

@@ -45,8 +45,8 @@ func (m *Model) curve() error {
 		{"a prediction other than velocity", spec.Prediction != path.Velocity},
 	} {
 		if f.set {
-			return fmt.Errorf("%w: a model on a manifold (%v) has no %s: its path is along geodesics from a source on the "+
-				"manifold", ErrSpec, m.manifold, f.what)
+			return fmt.Errorf("%w: a model on a manifold (%v) has no %s: its path is along geodesics from a source on "+
+				"the manifold", ErrSpec, m.manifold, f.what)
 		}
 	}
 	m.source = manifold.Source{Law: law}

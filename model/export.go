@@ -66,8 +66,8 @@ func (m *Model) ONNX(o ExportOptions) (*onnx.Model, error) {
 		return nil, fmt.Errorf("%w (it is a %T)", ErrUnnamed, m.spec.Scheduler)
 	}
 	if m.manifold != nil && !o.Raw {
-		return nil, fmt.Errorf("%w: the velocity is projected to what is tangent (%v), and no file has that: export the "+
-			"network as it is (Raw), and project there", ErrCurved, m.manifold)
+		return nil, fmt.Errorf("%w: the velocity is projected to what is tangent (%v), and no file has that: export "+
+			"the network as it is (Raw), and project there", ErrCurved, m.manifold)
 	}
 	w := nn.ONNXOptions{Result: path.Velocity.String(), Shape: m.spec.Shape, Average: o.Average}
 	switch {

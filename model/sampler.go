@@ -95,7 +95,8 @@ func (o SDE) check(m *Model, _ int) error {
 			"and the scale is that of Spec.DataScale", ErrSampler)
 	}
 	if m.manifold != nil {
-		return fmt.Errorf("%w: samplers with noise are for R^d, and not for a %v; use an ODE solver", ErrCurved, m.manifold)
+		return fmt.Errorf("%w: samplers with noise are for R^d, and not for a %v; use an ODE solver", ErrCurved,
+			m.manifold)
 	}
 	if o.Sampler.NeedsScore() {
 		if err := m.HasScore(); err != nil {

@@ -403,14 +403,6 @@ func (m *Model) Source() flow.Source {
 	return m.source
 }
 
-// Conditioner returns what makes contexts of images; nil for a model without.
-func (m *Model) Conditioner() *image.Condition {
-	if m == nil {
-		return nil
-	}
-	return m.condition
-}
-
 // ErrNoDensity is returned when a log-density is asked of a model that has none, and
 // ErrNoScore when a sampler needs the score of one whose field does not determine it.
 var (
@@ -439,11 +431,11 @@ func (m *Model) HasScore() error {
 	if _, noisy := m.scheduler.(path.Noisy); noisy {
 		why = "path " + m.spec.pathName()
 	}
-	if m.spec.Source != nil {
-		why = fmt.Sprintf("source %s", m.spec.Source.Name)
-	}
-	if m.manifold != nil {
+	switch {
+	case m.manifold != nil:
 		why = fmt.Sprint(m.manifold)
+	case m.spec.Source != nil:
+		why = fmt.Sprintf("source %s", m.spec.Source.Name)
 	}
 	if why != "" {
 		return fmt.Errorf("%w (this model has %s)", ErrNoScore, why)

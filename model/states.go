@@ -36,7 +36,8 @@ func (m *Model) SampleStates(ctx context.Context, x0 flow.Batch, o SampleOptions
 		ts[k] = lo + share*(hi-lo)
 	}
 	ts[len(ts)-1] = hi
-	s.Stats, err = solveAt(ctx, m.watched(how.Solver, lo, hi, cost, step), f, x, ts, func(k int, state []float64) error {
+	solver := m.watched(how.Solver, lo, hi, cost, step)
+	s.Stats, err = solveAt(ctx, solver, f, x, ts, func(k int, state []float64) error {
 		return out(k, m.shownState(state, o.Given.Shown))
 	})
 	s.Stats.NFE *= cost

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"flowmatch/flow"
@@ -30,11 +31,11 @@ func (a *artist) checkSpace(kind string) error {
 		return fmt.Errorf("run: a picture of kind %s is of points of R^d; of points of %s there are %s", kind, space,
 			choice.List(picturesOnSpaces))
 	case kind == "density" && !mapped && !(space.Form == manifold.Angles && space.Dim <= 2):
-		return fmt.Errorf("run: the density is drawn of a sphere of dimension 2 and of a torus of one or two angles, and "+
-			"the space is %v; draw samples", space.Manifold())
+		return fmt.Errorf("run: the density is drawn of a sphere of dimension 2 and of a torus of one or two angles, "+
+			"and the space is %v; draw samples", space.Manifold())
 	case a.Columns != [2]int{} || a.Truth != nil || a.Limits != plot.Limits{}:
-		return fmt.Errorf("run: columns, limits and a truth have no effect on a picture of points of %s; leave them out",
-			space)
+		return fmt.Errorf("run: columns, limits and a truth have no effect on a picture of points of %s; leave them "+
+			"out", space)
 	}
 	return nil
 }
@@ -46,16 +47,18 @@ func isMap(space *manifold.Space) bool {
 
 // lonLat returns points of a sphere as longitudes and latitudes in degrees.
 func lonLat(x flow.Batch) flow.Batch {
-	of := manifold.Space{Config: manifold.Config{Name: "sphere", Dim: 2, Form: manifold.LatLon},
+	return places().Rows(x)
+}
+
+// places is the sphere in columns of longitude and latitude.
+func places() *manifold.Space {
+	return &manifold.Space{Config: manifold.Config{Name: "sphere", Dim: 2, Form: manifold.LatLon},
 		Columns: []string{"longitude", "latitude"}}
-	return of.Rows(x)
 }
 
 // onSphere returns longitudes and latitudes in degrees as points of it.
 func onSphere(lonLat flow.Batch) (flow.Batch, error) {
-	of := manifold.Space{Config: manifold.Config{Name: "sphere", Dim: 2, Form: manifold.LatLon},
-		Columns: []string{"longitude", "latitude"}}
-	return of.Points(lonLat, nil)
+	return places().Points(lonLat, nil)
 }
 
 // spacePoints draws samples beside as many held-out points.
@@ -134,7 +137,7 @@ func (a *artist) spaceDensity(ctx context.Context, w io.Writer) error {
 func (a *artist) torusDensity(ctx context.Context, w io.Writer, space *manifold.Space) error {
 	half := 180.0
 	if space.Units == manifold.Radians {
-		half = 3.141592653589793
+		half = math.Pi
 	}
 	o := a.options()
 	o.Names = space.Columns
@@ -148,8 +151,8 @@ func (a *artist) torusDensity(ctx context.Context, w io.Writer, space *manifold.
 			return err
 		}
 		series, name := a.curves(line, [][]float64{nil, logp})
-		return plot.Lines(w, series, plot.LineOptions{Options: o, LinearX: true, LinearY: true, XName: or(o.Names, "x1"),
-			YName: name})
+		return plot.Lines(w, series, plot.LineOptions{Options: o, LinearX: true, LinearY: true,
+			XName: or(o.Names, "x1"), YName: name})
 	}
 	cells := cmp.Or(a.Cells, 96)
 	grid := plot.Grid{Limits: plot.Limits{XMin: -half, XMax: half, YMin: -half, YMax: half}, NX: cells, NY: cells}

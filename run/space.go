@@ -24,7 +24,8 @@ func (c Config) validateSpace(kind train.Kind) error {
 		{"path.name " + c.Path.Name, "its path adds up multiples of points and noise, which leads off the space: " +
 			"there a path goes along geodesics", "leave path out", c.Path.Name != "condot"},
 		{"path.sigma_min", "geodesics end at the points, without noise", "leave it out", sigma != nil && *sigma != 0},
-		{"source.name " + c.Source.Name, "it is a law on R^d", "leave it out, and set space.source", c.Source.Name != ""},
+		{"source.name " + c.Source.Name, "it is a law on R^d", "leave it out, and set space.source",
+			c.Source.Name != ""},
 		{"train.prediction " + c.Train.Prediction.String(), "only the velocity is a vector there", "leave it out",
 			c.Train.Prediction != path.Velocity},
 		{"train.weighting " + string(c.Train.Weighting), "it is made of the noise of a path, and geodesics have none",

@@ -42,7 +42,8 @@ func placesFile(t *testing.T) string {
 func TestARunOnTheSphereIsTrainedResumedAndOpened(t *testing.T) {
 	file := placesFile(t)
 	text := fmt.Sprintf("space: sphere\ndata: {path: %q, columns: [latitude, longitude]}\nnet: {hidden: [16]}\n"+
-		"coupling: {name: ot}\ntrain: {steps: %%d, batch: 32, val_every: 10, checkpoint_every: 10, schedule: constant}\n"+
+		"coupling: {name: ot}\n"+
+		"train: {steps: %%d, batch: 32, val_every: 10, checkpoint_every: 10, schedule: constant}\n"+
 		"eval: {solver: rk4, steps: 4, projected: true}\n", file)
 	train := func(dir string, steps int, resume bool) *Run {
 		cfg, err := ParseConfig(fmt.Appendf(nil, text, steps), nil)

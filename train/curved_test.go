@@ -27,7 +27,8 @@ func pointsOf(l manifold.Law, n int, key uint64) data.Points {
 func curvedLaws() []manifold.Mixture {
 	var laws []manifold.Mixture
 	for _, m := range []manifold.Manifold{manifold.Sphere{D: 2}, manifold.Torus{D: 2}, manifold.SO3{},
-		manifold.Poincare{D: 2}, manifold.SPD{N: 2}, manifold.Product{manifold.Sphere{D: 2}, manifold.Euclidean{D: 1}}} {
+		manifold.Poincare{D: 2}, manifold.SPD{N: 2},
+		manifold.Product{manifold.Sphere{D: 2}, manifold.Euclidean{D: 1}}} {
 		origin, a, b := make([]float64, m.Ambient()), make([]float64, m.Ambient()), make([]float64, m.Ambient())
 		m.Origin(origin)
 		around := manifold.NewNormal(m, origin, 1)

@@ -23,7 +23,8 @@ func onSpace(t *testing.T, space manifold.Config, text string) Config {
 
 func TestATableOfPlacesBecomesPointsOfTheSphere(t *testing.T) {
 	c := onSpace(t, manifold.Config{Name: "sphere"},
-		"# quakes, from a catalogue, with commas\n# and a second line\nMagnitude,LATITUDE,Longitude\n5,0,0\n6,90,0\n7,0,-90\n")
+		"# quakes, from a catalogue, with commas\n# and a second line\nMagnitude,LATITUDE,Longitude\n"+
+			"5,0,0\n6,90,0\n7,0,-90\n")
 	c.Columns = []string{"latitude", "longitude"}
 	set, err := c.Open("", 1)
 	if err != nil {
@@ -65,7 +66,7 @@ func TestFaultsOfPointsOfASpaceAreNamed(t *testing.T) {
 		want  string
 	}{
 		"a latitude": {sphere, "# c\nlat,lon\n1,2\n95,3\n", nil, `line 4: space: "lat" is 95 degrees`},
-		"one column": {sphere, "a\n1\n2\n", nil, "1 columns"},
+		"one column": {sphere, "a\n1\n2\n", nil, "and there are 1"},
 		"no such column": {sphere, "a,b\n1,2\n2,3\n", func(c *Config) { c.Columns = []string{"lat", "b"} },
 			`no column "lat"`},
 		"a schema": {sphere, "a,b\n1,2\n2,3\n", func(c *Config) { c.Schema = "auto" }, "schema is set"},

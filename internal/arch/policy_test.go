@@ -58,7 +58,8 @@ var rooms = map[string][]string{
 	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
 	// Simulators, two of which solve equations. Only the dispatcher and what stands on it know them.
 	"data/simulator": {"flow", "internal/seed", "internal/choice", "ode", "data", "data/table"},
-	"data/dataset": {"flow", "manifold", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data",
+	"data/dataset": {"flow", "manifold", "internal/seed", "internal/digest", "internal/memory", "internal/choice",
+		"data",
 		"data/schema", "data/synth", "data/table", "data/image",
 		"data/simulator", "ode"}, // simulations by the name of a simulator, less those whose solve failed
 
@@ -80,7 +81,8 @@ var rooms = map[string][]string{
 		"metrics", "calibration",
 		"data/schema", // rows of a table as what its columns hold
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
-	"run": {"flow", "path", "manifold", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/table", "data/image",
+	"run": {"flow", "path", "manifold", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/table",
+		"data/image",
 		"data/simulator", "data/dataset",
 		"likelihood", "field", "model", "calibration", "coupling", "train", "eval", "plot",
 		"internal/seed", "internal/memory", "internal/atomicfile", "internal/filelock", "internal/tfevents",
