@@ -139,7 +139,7 @@ const unlike = 10
 // unlikeUnits says which column of points in data units decides distances, where others hardly matter to them.
 func (s Subject) unlikeUnits(x flow.Batch) []string {
 	spec := s.Model.Spec()
-	if spec.Schema != nil || len(spec.Columns) < 2 || x.N < 2 {
+	if spec.Schema != nil || spec.Space != nil || len(spec.Columns) < 2 || x.N < 2 {
 		return nil
 	}
 	least, most, at := math.Inf(1), 0.0, 0

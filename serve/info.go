@@ -53,6 +53,8 @@ func (r *served) columns() []string {
 		return nil
 	case spec.Schema != nil:
 		return spec.Schema.Header()
+	case spec.Space != nil:
+		return spec.Space.Columns
 	}
 	return spec.ColumnNames()
 }
