@@ -20,7 +20,9 @@ func TestRequestsAreReadStrictly(t *testing.T) {
 			t.Errorf("%s: %d %s; want %s", body, status, text, want)
 		}
 	}
-	for _, text := range []string{`{"a": {"b": 1}, "b": [{"b": "b:"}, {"b": "\"b\":"}], "c\\": "c\\"}`, `"a"`, `["a", "a"]`} {
+	for _, text := range []string{
+		`{"a": {"b": 1}, "b": [{"b": "b:"}, {"b": "\"b\":"}], "c\\": "c\\"}`, `"a"`, `["a", "a"]`,
+	} {
 		if err := once([]byte(text)); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
