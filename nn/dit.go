@@ -26,14 +26,33 @@ type dit struct {
 // ditBlock are the tensors of a block, by the numbers of their weights.
 type ditBlock struct{ qkv, proj, fc1, fc2, adapt int }
 
+// newDiTBlock adds the tensors of a block of some width. Its linear maps begin as Xavier's uniform ones, with no
+// bias.
+func newDiTBlock(l *layout, name string, width, hidden int) ditBlock {
+	glorot := func(name string, in, out int) int {
+		return l.affine(name, start{0, math.Sqrt(6 / float64(in+out))}, out, in)
+	}
+	return ditBlock{
+		qkv:   glorot(name+"attn.qkv", width, 3*width),
+		proj:  glorot(name+"attn.proj", width, width),
+		fc1:   glorot(name+"mlp.fc1", width, hidden),
+		fc2:   glorot(name+"mlp.fc2", hidden, width),
+		adapt: l.affine(name+"adaLN_modulation.1", start{}, 6*width, width),
+	}
+}
+
+// blockHow is how blocks are applied: turn is done to queries and keys, and drop to what is added, first by the
+// attention and then by the perceptron, if they are there.
+type blockHow struct {
+	heads int
+	turn  func(x *Node) *Node
+	drop  func(x *Node, part int) *Node
+}
+
 func newDiT(cfg Config, l *layout) *dit {
 	d := cfg.DiT.Defaults()
 	n := &dit{cfg: cfg, net: d, label: -1}
 	w, in, out := d.Width, cfg.channels()*d.Patch*d.Patch, d.Image[2]*d.Patch*d.Patch
-	// glorot adds a linear map that begins as Xavier's uniform one, with no bias.
-	glorot := func(name string, in, out int) int {
-		return l.affine(name, start{0, math.Sqrt(6 / float64(in+out))}, out, in)
-	}
 	n.patch = l.affine("x_embedder.proj", start{0, math.Sqrt(6 / float64(in+w))}, w, cfg.channels(), d.Patch, d.Patch)
 	n.time[0] = l.affine("t_embedder.mlp.0", spread(0.02), w, ditFrequencies)
 	n.time[1] = l.affine("t_embedder.mlp.2", spread(0.02), w, w)
@@ -41,14 +60,7 @@ func newDiT(cfg Config, l *layout) *dit {
 		n.label = l.add("y_embedder.embedding_table.weight", spread(0.02), cfg.Classes+1, w)
 	}
 	for i := range d.Depth {
-		name := fmt.Sprintf("blocks.%d.", i)
-		n.blocks = append(n.blocks, ditBlock{
-			qkv:   glorot(name+"attn.qkv", w, 3*w),
-			proj:  glorot(name+"attn.proj", w, w),
-			fc1:   glorot(name+"mlp.fc1", w, d.hidden()),
-			fc2:   glorot(name+"mlp.fc2", d.hidden(), w),
-			adapt: l.affine(name+"adaLN_modulation.1", start{}, 6*w, w),
-		})
+		n.blocks = append(n.blocks, newDiTBlock(l, fmt.Sprintf("blocks.%d.", i), w, d.hidden()))
 	}
 	n.last = l.affine("final_layer.linear", start{}, out, w)
 	n.adapt = l.affine("final_layer.adaLN_modulation.1", start{}, 2*w, w)
@@ -71,7 +83,7 @@ func (n *dit) forward(p []*Node, at input) *Node {
 	x = Add(linear(x, Reshape(p[n.patch], n.net.Width, channels*side*side)), InsertAxes(p[n.patch+1], 0, 0))
 	x = Add(x, InsertAxes(Const(x.Graph(), n.positions()), 0))
 	for _, b := range n.blocks {
-		x = at.block(func(in ...*Node) *Node { return b.apply(p, in[0], c, n.net.Heads) }, x)
+		x = at.block(func(in ...*Node) *Node { return b.apply(p, in[0], c, blockHow{heads: n.net.Heads}) }, x)
 	}
 	m := cut(affine(c, p, n.adapt), 2)
 	x = tokenwise(modulated(x, m[0], m[1]), p, n.last)
@@ -85,10 +97,14 @@ func (n *dit) embed(p []*Node, at input) *Node {
 	if n.label < 0 {
 		return c
 	}
-	// Label -1, for which OneHot is zero, is the last row of the table.
-	hot := OneHot(at.label, n.cfg.Classes, c.DType())
+	return Add(c, embedded(p[n.label], at.label, n.cfg.Classes))
+}
+
+// embedded is the row of a table for each label. Label -1, for which OneHot is zero, is the last.
+func embedded(table, label *Node, classes int) *Node {
+	hot := OneHot(label, classes, table.DType())
 	hot = Concatenate([]*Node{hot, OneMinus(ReduceAndKeep(hot, ReduceSum, -1))}, -1)
-	return Add(c, wide(Dot(as(p[n.label], hot), p[n.label]).Product()))
+	return wide(Dot(hot, table).Product())
 }
 
 // positions are the fixed embeddings of the positions of the patches, [T, Width]: sines
@@ -136,21 +152,29 @@ func modulated(x, shift, scale *Node) *Node {
 
 // apply adds the results of attention and perceptron to x, each shifted, scaled and
 // weighed by the embedding c.
-func (b ditBlock) apply(p []*Node, x, c *Node, heads int) *Node {
+func (b ditBlock) apply(p []*Node, x, c *Node, how blockHow) *Node {
+	drop := how.drop
+	if drop == nil {
+		drop = func(x *Node, _ int) *Node { return x }
+	}
 	m := cut(affine(c, p, b.adapt), 6)
-	x = Add(x, Mul(m[2], b.attention(p, modulated(x, m[0], m[1]), heads)))
-	return Add(x, Mul(m[5], b.perceptron(p, modulated(x, m[3], m[4]))))
+	x = Add(x, Mul(m[2], drop(b.attention(p, modulated(x, m[0], m[1]), how), 0)))
+	return Add(x, Mul(m[5], drop(b.perceptron(p, modulated(x, m[3], m[4])), 1)))
 }
 
 // attention of tokens to each other; qkv has q for all heads first, then k, then v.
-func (b ditBlock) attention(p []*Node, x *Node, heads int) *Node {
+func (b ditBlock) attention(p []*Node, x *Node, how blockHow) *Node {
 	d := x.Shape().Dimensions
-	head := d[2] / heads
-	qkv := Reshape(tokenwise(x, p, b.qkv), d[0], d[1], 3, heads, head)
+	head := d[2] / how.heads
+	qkv := Reshape(tokenwise(x, p, b.qkv), d[0], d[1], 3, how.heads, head)
 	part := func(k int) *Node {
-		return Reshape(Slice(qkv, AxisRange(), AxisRange(), AxisRange(k, k+1)), d[0], d[1], heads, head)
+		return Reshape(Slice(qkv, AxisRange(), AxisRange(), AxisRange(k, k+1)), d[0], d[1], how.heads, head)
 	}
-	return tokenwise(Reshape(attended(p[b.qkv], part(0), part(1), part(2)), d...), p, b.proj)
+	q, k := part(0), part(1)
+	if how.turn != nil {
+		q, k = how.turn(q), how.turn(k)
+	}
+	return tokenwise(Reshape(attended(p[b.qkv], q, k, part(2)), d...), p, b.proj)
 }
 
 func (b ditBlock) perceptron(p []*Node, x *Node) *Node {

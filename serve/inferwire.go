@@ -43,7 +43,7 @@ func readInfer(r *http.Request) (*inferBody, []byte, error) {
 		text, rest = all[:n], all[n:]
 	}
 	body := new(inferBody)
-	if err := json.Unmarshal(text, body); err != nil {
+	if err := decode(text, body); err != nil {
 		return nil, nil, huma.Error400BadRequest("the body is not as the protocol says: " + err.Error())
 	}
 	return body, rest, nil

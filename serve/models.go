@@ -138,11 +138,15 @@ func watch(ctx context.Context, entries []*entry, every time.Duration, log *slog
 			case changed:
 				delete(said, e)
 				log.Info("the run has a new state", "model", e.name, "step", e.current.Load().Step)
-			case err != nil && said[e] != err.Error() && !errors.Is(err, run.ErrNoRun) &&
-				!errors.Is(err, run.ErrNoCheckpoint):
+			case err != nil && said[e] != err.Error() && (e.current.Load() != nil || !notYet(err)):
 				said[e] = err.Error()
 				log.Warn("the new state of the run cannot be read; the one before stays", "model", e.name, "error", err)
 			}
 		}
 	}
+}
+
+// notYet says of an error that a training may have yet to write what is missing.
+func notYet(err error) bool {
+	return errors.Is(err, run.ErrNoRun) || errors.Is(err, run.ErrNoCheckpoint)
 }

@@ -54,3 +54,27 @@ func TestAWatchedTrainingGoesOnInABrowser(t *testing.T) {
 		document.querySelector(".facts .live:not([hidden])")`)
 	p.Wait(`document.querySelector(".facts .step").textContent === "step 1,234"`)
 }
+
+// A view says that its run has a newer state, and is made anew when asked to.
+func TestANewerStateIsSaidInABrowser(t *testing.T) {
+	_, h := serving(t, nil)
+	var newer atomic.Bool
+	url := between(t, h, func(w http.ResponseWriter, r *http.Request) bool {
+		if !newer.Load() || r.URL.Path != "/v1/models" {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `[{"name": "moons", "step": 1234}]`)
+		return true
+	})
+	p := browser.Open(t, browser.Options{})
+	p.Go(url + "/#moons/flow")
+	p.Wait(`document.querySelector("#pane-flow canvas")`)
+	newer.Store(true)
+	p.Wait(`document.querySelector(".newer:not([hidden])")?.textContent.includes("step 1,234")`)
+	p.Wait(`document.querySelector(".facts .step").textContent === "step 1,234"`)
+	newer.Store(false)
+	p.Click(".newer button")
+	p.Wait(`document.querySelector(".newer")?.hidden && document.querySelector("#pane-flow canvas")`)
+	complaints(t, p)
+}

@@ -219,6 +219,7 @@ func (s *Server) routes() (http.Handler, error) {
 	config := huma.DefaultConfig("flowmatch", cmp.Or(s.o.Version, "devel"))
 	config.Info.Description = "Samples and log-densities of flow matching models."
 	config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", nil
+	config.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
 	config.Transformers = append(config.Transformers, shortErrors)
 	if s.o.Tokens != nil {
 		config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}

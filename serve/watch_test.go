@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -252,4 +253,36 @@ func TestStreamsOfMetricsAreBounded(t *testing.T) {
 	if !strings.HasSuffix(w.Body.String(), "event: end\ndata: {\"training\":false}\n\n") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
+}
+
+// A folder that is removed while its run is served is said once; the state before goes on answering.
+func TestAFolderThatIsGoneIsSaid(t *testing.T) {
+	dir := trained(t, filepath.Join(t.TempDir(), "moons"))
+	e, err := newEntry("moons", dir, run.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	said := make(chan string, 100)
+	go watch(t.Context(), []*entry{e}, time.Millisecond, slog.New(slog.NewTextHandler(lines(said), nil)))
+	if line := <-said; !strings.Contains(line, "the one before stays") || !strings.Contains(line, dir) {
+		t.Errorf("the log has %q", line)
+	}
+	time.Sleep(50 * time.Millisecond)
+	if n := len(said); n > 0 {
+		t.Errorf("%d more lines", n)
+	}
+	if e.current.Load() == nil {
+		t.Error("the run answers no more")
+	}
+}
+
+// lines is written to by line.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
 }

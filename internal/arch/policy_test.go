@@ -40,6 +40,7 @@ var rooms = map[string][]string{
 	"coupling":   {"flow", "internal/seed", "internal/assign", "internal/choice"},
 	"metrics":    {"flow", "internal/seed", "internal/assign", "internal/choice", "internal/stat"},
 	"field":      {"flow", "internal/seed", "path"},
+	"discrete":   {"internal/seed", "internal/choice"},                        // sequences of tokens
 	"sde":        {"flow", "internal/seed", "internal/choice", "path", "ode"}, // one Stats for both kinds of solver
 	"likelihood": {"flow", "internal/seed", "internal/memory", "internal/choice", "internal/stat", "ode"},
 	// Curved spaces of points: what solvers and training ask of them.
@@ -55,6 +56,7 @@ var rooms = map[string][]string{
 	"data/synth":  {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data"},
 	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data",
 		"data/schema"},
+	"data/text":  {"discrete", "internal/seed", "internal/choice"},
 	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
 	// Simulators, two of which solve equations. Only the dispatcher and what stands on it know them.
 	"data/simulator": {"flow", "internal/seed", "internal/choice", "ode", "data", "data/table"},
@@ -64,14 +66,14 @@ var rooms = map[string][]string{
 		"data/simulator", "ode"}, // simulations by the name of a simulator, less those whose solve failed
 
 	// Networks on an engine, and what a checkpoint is.
-	"nn": {"flow", "internal/seed", "internal/memory", "internal/choice", "engine/native", "engine/onnx",
+	"nn": {"flow", "discrete", "internal/seed", "internal/memory", "internal/choice", "engine/native", "engine/onnx",
 		"engine/onnx/exchange"},
 	"model": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/image", "likelihood",
 		"field", "manifold", "internal/seed", "internal/memory", "internal/atomicfile", "internal/absent",
 		"internal/choice", "engine/onnx"},
 
 	// What makes and uses models.
-	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling", "manifold",
+	"train": {"flow", "path", "discrete", "manifold", "nn", "ode", "data", "likelihood", "field", "model", "coupling",
 		"internal/seed", "internal/memory", "internal/choice", "internal/stat", "internal/absent"},
 	"classify": {"flow", "data", "data/image", "nn", "train", "engine/onnx", "internal/choice", "internal/digest",
 		"internal/memory", "internal/absent", "internal/atomicfile",

@@ -1,4 +1,5 @@
 // The page of runs: which there are, and for each the panes that fit what it is.
+import { button } from "../ui/controls.js";
 import { h } from "../ui/dom.js";
 import { label, say, strings } from "../ui/lang.js";
 import { shell } from "../ui/shell.js";
@@ -21,6 +22,8 @@ strings({
     "runs.live": "in training", "runs.young": "no checkpoint yet",
     "runs.none": "There is no run called {name}. Choose one above.",
     "runs.untrained": "The training of this run has not saved a checkpoint yet. Until then its losses are all there is.",
+    "runs.newer": "The training has saved a newer state: step {step}. What is drawn from now on is of it.",
+    "runs.newer.show": "Show the view anew",
     "runs.pairs": "This run makes images from images ({what}).",
   },
   zh: {
@@ -29,6 +32,7 @@ strings({
     "runs.table": "表格，{n} 列", "runs.classes": "{n} 个类别", "runs.contexts": "以 {n} 个数为条件",
     "runs.live": "正在训练", "runs.young": "尚无检查点", "runs.none": "没有名为 {name} 的模型。请在上方选择。",
     "runs.untrained": "此模型的训练还没有保存检查点。在此之前只能看到损失。",
+    "runs.newer": "训练已保存更新的状态：第 {step} 步。此后绘制的内容均来自该状态。", "runs.newer.show": "重新显示此视图",
     "runs.pairs": "此模型由图像生成图像（{what}）。",
   },
 });
@@ -89,8 +93,23 @@ function listRuns() {
     else list.children[k].removeAttribute("aria-current");
   });
   const current = models.find((m) => m.name === name);
-  const step = chosen.querySelector(".facts .step");
-  if (current && step) say(step, "runs.step", { step: current.step.toLocaleString("en") });
+  if (current) newer(current.step);
+}
+
+let stepShown = 0; // of the state that the open view was made of
+let anew = false; // does a view keep pictures of a state?
+
+/** newer says that there is a later state than that of the open view: its pictures are of the one before. */
+function newer(step) {
+  const place = chosen.querySelector(".newer");
+  if (!place || step === stepShown) return;
+  stepShown = step;
+  const at = { step: step.toLocaleString("en") };
+  say(chosen.querySelector(".facts .step"), "runs.step", at);
+  if (!anew) return;
+  place.hidden = false;
+  place.replaceChildren(say(h("span"), "runs.newer", at),
+    button({ key: "runs.newer.show", on: () => open().catch(fail) }));
 }
 
 /** facts are the short words below the name of a run. */
@@ -135,7 +154,10 @@ async function open() {
   const live = (is) => (words.querySelector(".live").hidden = !is);
   keeping(chosen, () => chosen.replaceChildren(h("header", { class: "head" }, h("h1", {}, name), words), tabs,
     model.untrained ? say(h("p", { class: "notice" }), "runs.untrained") : "",
-    model.condition ? say(h("p", { class: "notice" }), "runs.pairs", { what: model.condition }) : "", place));
+    model.condition ? say(h("p", { class: "notice" }), "runs.pairs", { what: model.condition }) : "",
+    model.untrained ? "" : h("div", { class: "notice newer", role: "status", hidden: true }), place));
+  stepShown = model.step;
+  anew = now !== training;
   close = now.open(place, { model, run, again: () => open().catch(fail),
     begun: () => live(true), ended: () => live(false) }) ?? null;
   for (const nav of [list, tabs]) {

@@ -1,0 +1,205 @@
+// Package text makes sequences of tokens of texts: by bytes, or by the characters that a text has.
+package text
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"flowmatch/discrete"
+	"flowmatch/internal/choice"
+	"flowmatch/internal/seed"
+)
+
+// Kinds of a [Vocabulary].
+const (
+	Bytes = "bytes" // 256 levels, of any file
+	Chars = "chars" // the characters of a text, in the order of their code points
+)
+
+// Kinds are the names of the kinds of a vocabulary.
+func Kinds() []string { return []string{Bytes, Chars} }
+
+// Vocabulary says which text each level of a token stands for.
+type Vocabulary struct {
+	Kind  string `json:"kind"`
+	Chars string `json:"chars,omitempty"` // of kind chars: character k is level k
+}
+
+// Of returns the vocabulary of a kind that a text needs.
+func Of(kind, text string) (Vocabulary, error) {
+	if err := choice.Check("kind of tokens", kind, Kinds()); err != nil {
+		return Vocabulary{}, fmt.Errorf("text: %w", err)
+	}
+	v := Vocabulary{Kind: kind}
+	if kind == Bytes {
+		return v, nil
+	}
+	if !utf8.ValidString(text) {
+		return v, fmt.Errorf("text: byte %d is no UTF-8; take the tokens bytes, or convert the text", invalidAt(text))
+	}
+	seen := map[rune]bool{}
+	for _, r := range text {
+		seen[r] = true
+	}
+	chars := make([]rune, 0, len(seen))
+	for r := range seen {
+		chars = append(chars, r)
+	}
+	slices.Sort(chars)
+	if v.Chars = string(chars); len(chars) < 2 {
+		return v, fmt.Errorf("text: the text has %d different characters; there must be 2 at least", len(chars))
+	}
+	return v, nil
+}
+
+// invalidAt is the place of the first byte that is no UTF-8.
+func invalidAt(text string) int {
+	for i, r := range text {
+		if r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)) {
+			return i
+		}
+	}
+	return -1
+}
+
+// Validate reports a vocabulary that no text has: a file may be damaged.
+func (v Vocabulary) Validate() error {
+	if err := choice.Check("kind of tokens", v.Kind, Kinds()); err != nil {
+		return fmt.Errorf("text: %w", err)
+	}
+	chars := []rune(v.Chars)
+	switch {
+	case v.Kind == Bytes && v.Chars != "":
+		return errors.New("text: a vocabulary of bytes has characters")
+	case v.Kind == Chars && (len(chars) < 2 || !utf8.ValidString(v.Chars)):
+		return fmt.Errorf("text: a vocabulary of %d characters; there must be 2 at least", len(chars))
+	}
+	for i := range max(0, len(chars)-1) {
+		if chars[i] >= chars[i+1] {
+			return fmt.Errorf("text: characters %q and %q of a vocabulary are not in order", chars[i], chars[i+1])
+		}
+	}
+	return nil
+}
+
+// Levels is the number of levels of a token.
+func (v Vocabulary) Levels() int {
+	if v.Kind == Bytes {
+		return 256
+	}
+	return utf8.RuneCountInString(v.Chars)
+}
+
+// Encode returns the tokens of a text. The error names the first character that the vocabulary has not.
+func (v Vocabulary) Encode(text string) ([]int32, error) {
+	if v.Kind == Bytes {
+		out := make([]int32, len(text))
+		for i := range len(text) {
+			out[i] = int32(text[i])
+		}
+		return out, nil
+	}
+	level := map[rune]int32{}
+	for k, r := range []rune(v.Chars) {
+		level[r] = int32(k)
+	}
+	out, line := make([]int32, 0, len(text)), 1
+	for _, r := range text {
+		k, ok := level[r]
+		if !ok {
+			return nil, fmt.Errorf("text: line %d has %q, which is not among the %d characters that were learnt", line,
+				r, len(level))
+		}
+		if r == '\n' {
+			line++
+		}
+		out = append(out, k)
+	}
+	return out, nil
+}
+
+// Decode returns the text of tokens. What is no level, such as a mask, is shown as ▁.
+func (v Vocabulary) Decode(tokens []int32) string {
+	var b strings.Builder
+	chars := []rune(v.Chars)
+	for _, k := range tokens {
+		switch {
+		case k < 0 || int(k) >= v.Levels():
+			b.WriteRune('▁')
+		case v.Kind == Bytes:
+			b.WriteByte(byte(k))
+		default:
+			b.WriteRune(chars[k])
+		}
+	}
+	return b.String()
+}
+
+// Corpus is a text as tokens: the end of it is held out, first to validate on and then to test on.
+type Corpus struct {
+	Vocabulary
+	Train, Val, Test []int32
+}
+
+// held is the share of a text that validates, and of that which tests.
+const held = 0.05
+
+// Read returns the corpus of a file. Of sequences of length tokens each part must have one at least.
+func Read(path, kind string, length int) (*Corpus, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("text: %w", err)
+	}
+	c, err := New(string(raw), kind, length)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// New is Read of a text.
+func New(text, kind string, length int) (*Corpus, error) {
+	v, err := Of(kind, text)
+	if err != nil {
+		return nil, err
+	}
+	all, err := v.Encode(text)
+	if err != nil {
+		return nil, err
+	}
+	part := int(held * float64(len(all)))
+	if length < 1 || part < length {
+		return nil, fmt.Errorf("text: %d tokens in sequences of %d; %g %% at the end test, and as many validate: that "+
+			"must be one sequence at least", len(all), length, 100*held)
+	}
+	n := len(all)
+	return &Corpus{v, all[:n-2*part], all[n-2*part : n-part], all[n-part:]}, nil
+}
+
+// Batch returns n windows of l tokens of the training part, where they begin by chance: those of a seed and step.
+func (c *Corpus) Batch(seedValue uint64, step, n, l int) discrete.Tokens {
+	rng, x := seed.Rand(seedValue, "data/text", uint64(step)), discrete.NewTokens(n, l)
+	for i := range n {
+		copy(x.Row(i), c.Train[rng.IntN(len(c.Train)-l+1):])
+	}
+	return x
+}
+
+// Windows cuts tokens into sequences of l, one behind the other; what is left at the end is left out. There are most
+// of them at most, spread over all; 0: all.
+func Windows(tokens []int32, l, most int) discrete.Tokens {
+	all := len(tokens) / l
+	n := all
+	if most > 0 {
+		n = min(n, most)
+	}
+	x := discrete.NewTokens(n, l)
+	for i := range n {
+		copy(x.Row(i), tokens[i*all/n*l:])
+	}
+	return x
+}
