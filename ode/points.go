@@ -247,11 +247,12 @@ func (p *points) evaluate(stage int, at func(i int) (t float64, x []float64, ask
 		if !ok {
 			continue
 		}
-		if p.r.maxNFE > 0 && p.r.st.NFE >= p.r.maxNFE {
+		cost := p.r.cost(t)
+		if p.r.maxNFE > 0 && p.r.st.NFE+cost > p.r.maxNFE {
 			p.fail(j, p.r.spent())
 			continue
 		}
-		p.at[i].st.NFE++
+		p.at[i].st.NFE += cost
 		p.ts[j] = t
 		copy(p.row(p.in, j), x)
 		p.asked = append(p.asked, j)

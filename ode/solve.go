@@ -17,6 +17,9 @@ type Solver struct {
 	Control Control
 	// MaxNFE bounds the number of evaluations of f; it is never exceeded. 0: no bound.
 	MaxNFE int
+	// Cost, if not nil, says how much a call of f at t counts in NFE and MaxNFE: 2 where f is made of
+	// two evaluations there. nil: 1.
+	Cost func(t float64) int
 	// MaxTape bounds the bytes of the states that a [Tape] keeps. 0: no bound.
 	MaxTape int64
 	// Observe, if not nil, is called at t0 and after each accepted step. To end a
@@ -36,7 +39,7 @@ type Step struct {
 // are solved in several batches, Stats is that of the most expensive one ([Stats.Max]).
 // The stochastic samplers of room sde count in it, too.
 type Stats struct {
-	// NFE counts the calls of f, every one: rejected steps, the choice of the first
+	// NFE counts the calls of f, each by Solver.Cost, every one: rejected steps, the choice of the first
 	// step and interpolation included. A value that is reused (FSAL) counts once.
 	NFE int
 	// VJPs counts the vector-Jacobian products: of Tape.Backprop, the calls of vjp; of
@@ -121,6 +124,7 @@ type run struct {
 	ctx    context.Context // of finish
 	fsal   bool
 	maxNFE int
+	price  func(t float64) int // nil: 1
 	watch  func(Step)
 
 	t0, t1, dir float64
@@ -137,7 +141,7 @@ type run struct {
 
 func newRun(s Solver, f Func, x []float64, t0, t1 float64) *run {
 	r := &run{
-		m: s.Method, f: f, fsal: s.Method.fsal(), maxNFE: s.MaxNFE, watch: s.Observe,
+		m: s.Method, f: f, fsal: s.Method.fsal(), maxNFE: s.MaxNFE, price: s.Cost, watch: s.Observe,
 		t0: t0, t1: t1, dir: 1, t: t0, x: x, lead: len(x), st: Stats{LastT: t0},
 	}
 	if t1 < t0 {
@@ -264,14 +268,23 @@ func (r *run) eval(dx []float64, t float64, x []float64) error {
 	if err := r.ctx.Err(); err != nil {
 		return fmt.Errorf("ode: stopped at t=%g of [%g, %g] after %d evaluations: %w", r.t, r.t0, r.t1, r.st.NFE, err)
 	}
-	if r.maxNFE > 0 && r.st.NFE >= r.maxNFE {
+	cost := r.cost(t)
+	if r.maxNFE > 0 && r.st.NFE+cost > r.maxNFE {
 		return r.spent()
 	}
-	r.st.NFE++
+	r.st.NFE += cost
 	if err := r.f(dx, t, x); err != nil {
 		return fmt.Errorf("ode: f failed at t=%g, evaluation %d: %w", t, r.st.NFE, err)
 	}
 	return nil
+}
+
+// cost is how much an evaluation at t counts.
+func (r *run) cost(t float64) int {
+	if r.price == nil {
+		return 1
+	}
+	return r.price(t)
 }
 
 // spent is the error of a solve that would need more than MaxNFE evaluations.

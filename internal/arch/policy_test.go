@@ -12,7 +12,8 @@ const anyRoom = "*"
 var rooms = map[string][]string{
 	// The ground floor knows nothing of the rest.
 	"flow":                {},
-	"ode":                 {"internal/choice"},
+	"timegrid":            {"internal/choice"},
+	"ode":                 {"internal/choice", "timegrid"}, // a grid in the settings of a solver
 	"internal/seed":       {},
 	"internal/filelock":   {},
 	"internal/atomicfile": {"internal/filelock"},
@@ -176,7 +177,7 @@ var modules = map[string]module{
 		why: "font weights in the interface of gonum/plot; images brought to one size"},
 	"gonum.org/v1/plot": {rooms: []string{"plot"}, why: "text and outlines in pictures"},
 	"gonum.org/v1/gonum": {
-		rooms: []string{"field", "metrics", "likelihood", "calibration", "data", "data/synth", "data/table",
+		rooms: []string{"timegrid", "field", "metrics", "likelihood", "calibration", "data", "data/synth", "data/table",
 			"data/simulator", "flowtest", "serve/lecture"},
 		testRooms: []string{"path", "ode", "coupling", "internal/assign", "nn", "model", "train", "data/schema"},
 		why:       "matrix products and factorisations; in tests quadrature and special functions as a second opinion",
