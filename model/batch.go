@@ -75,14 +75,14 @@ func pointsOf(f flow.Field, lo float64) ode.PointsFunc {
 }
 
 // watched returns the solver with step called with the share of the time from t0 to t1
-// that is behind it; every evaluation of the solver is cost evaluations of the network.
-func watched(s ode.Solver, t0, t1 float64, cost int, step Progress) ode.Solver {
+// that is behind it.
+func watched(s ode.Solver, t0, t1 float64, step Progress) ode.Solver {
 	observe := s.Observe
 	s.Observe = func(q ode.Step) {
 		if observe != nil {
 			observe(q)
 		}
-		step((q.T-t0)/(t1-t0), cost*q.Stats.NFE)
+		step((q.T-t0)/(t1-t0), q.Stats.NFE)
 	}
 	return s
 }

@@ -199,7 +199,7 @@ func (m *Model) logProb(
 	z := m.toModelUnits(x)
 	out := m.outside(z)
 	st, err := m.inBatches(z, o.Batch, o.Given, o.Progress, func(b *batch) (ode.Stats, error) {
-		p, err := m.problem(b, o.Divergence, watched(o.Solver, hi, lo, 1, b.step))
+		p, err := m.problem(b, o.Divergence, watched(o.Solver, hi, lo, b.step))
 		if err != nil {
 			return ode.Stats{}, err
 		}

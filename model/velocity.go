@@ -27,7 +27,8 @@ func (m *Model) Velocity(ctx context.Context, x flow.Batch, share float64, o Vel
 	if err := m.onTheWay("points", x, share); err != nil {
 		return flow.Batch{}, ode.Stats{}, err
 	}
-	if err := checkGuidance(m, o.Guidance); err != nil {
+	guided := guidance{scale: o.Guidance}
+	if err := guided.check(m); err != nil {
 		return flow.Batch{}, ode.Stats{}, err
 	}
 	v, z := flow.NewBatch(x.N, x.D), m.toModelUnits(x)
@@ -36,12 +37,15 @@ func (m *Model) Velocity(ctx context.Context, x flow.Batch, share float64, o Vel
 		if err := context.Cause(ctx); err != nil {
 			return st, err
 		}
-		f, cost, err := guided(b, o.Guidance, m.Field)
+		f, cost, err := guided.field(b.given, lo, hi, m.Field)
 		if err != nil {
 			return st, err
 		}
-		st.NFE = cost
-		return st, f.Velocity(v.Slice(b.first, b.first+b.x.N).X, lo+share*(hi-lo), b.x.X)
+		t := lo + share*(hi-lo)
+		if st.NFE = 1; cost != nil {
+			st.NFE = cost(t)
+		}
+		return st, f.Velocity(v.Slice(b.first, b.first+b.x.N).X, t, b.x.X)
 	})
 	if err != nil {
 		return flow.Batch{}, st, fmt.Errorf("model: a velocity: %w", err)
