@@ -49,7 +49,8 @@ func (f tilted) Velocity(v []float64, _ float64, _ []float64) error {
 func (f tilted) AtTimes([]int, []float64) (flow.Field, error) { return f, nil }
 
 func TestGuidanceKeepsToItsInterval(t *testing.T) {
-	g := field.Guided{Conditional: tilted{1, 3}, Unconditional: tilted{0, 1}, Scale: 2, Interval: &[2]float64{0.25, 0.5}}
+	g := field.Guided{Conditional: tilted{1, 3}, Unconditional: tilted{0, 1}, Scale: 2,
+		Interval: &[2]float64{0.25, 0.5}}
 	for at, want := range map[float64]tilted{0: {1, 3}, 0.2499: {1, 3}, 0.25: {2, 5}, 0.5: {2, 5}, 0.5001: {1, 3}} {
 		var v tilted
 		if err := g.Velocity(v[:], at, make([]float64, 2)); err != nil || v != want {

@@ -161,12 +161,17 @@ func (m *Model) contextUnits() string {
 // at all.
 func (m *Model) SaveONNX(path string, o ExportOptions) (*onnx.Model, error) {
 	file, err := m.ONNX(o)
+	return file, saveFile(path, file, err)
+}
+
+// saveFile writes a file that was made, unless err says that it was not.
+func saveFile(path string, file *onnx.Model, err error) error {
 	if err != nil {
-		return nil, err
+		return err
 	}
 	buf, err := file.Marshal()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return file, atomicfile.WriteBytes(path, buf)
+	return atomicfile.WriteBytes(path, buf)
 }

@@ -24,7 +24,8 @@ func (g guidance) check(m *Model) error {
 	plain := g.scale == nil || *g.scale == 1
 	switch {
 	case plain && g.interval != nil:
-		return fmt.Errorf("%w: a guidance interval has no effect without guidance; set a scale, or leave it out", ErrSampler)
+		return fmt.Errorf("%w: a guidance interval has no effect without guidance; set a scale, or leave it out",
+			ErrSampler)
 	case plain && g.rescale != 0:
 		return fmt.Errorf("%w: a rescale of guidance has no effect without guidance; set a scale, or leave it out",
 			ErrSampler)
@@ -35,8 +36,8 @@ func (g guidance) check(m *Model) error {
 	case *g.scale-*g.scale != 0:
 		return fmt.Errorf("%w: the guidance scale is %g; it must be a finite number, 1 for none", ErrSampler, *g.scale)
 	case g.interval != nil && !(0 <= g.interval[0] && g.interval[0] < g.interval[1] && g.interval[1] <= 1):
-		return fmt.Errorf("%w: the guidance interval is from %g to %g; it must rise, from 0 (noise) to 1 (data) at most",
-			ErrSampler, g.interval[0], g.interval[1])
+		return fmt.Errorf("%w: the guidance interval is from %g to %g; it must rise, from 0 (noise) to 1 (data) at "+
+			"most", ErrSampler, g.interval[0], g.interval[1])
 	case !(g.rescale >= 0 && g.rescale <= 1):
 		return fmt.Errorf("%w: the rescale of guidance is %g; it must be from 0 (none) to 1", ErrSampler, g.rescale)
 	}

@@ -33,8 +33,8 @@ func TestEvaluationsOutsideOfTheGuidanceIntervalCountOnce(t *testing.T) {
 		"ODE": {ODE{Solver: euler(10), Guidance: two, GuidanceInterval: interval}, 10 + 4},
 		"Heun": {ODE{Solver: ode.Solver{Method: ode.Heun2, Control: ode.Fixed(10)}, Guidance: two,
 			GuidanceInterval: interval}, 20 + 4 + 4},
-		"SDE": {SDE{Sampler: sde.Sampler{Method: sde.DDIM, Spaced: ode.Spaced{Shares: []float64{0, 0.25, 0.5, 0.75, 1}}},
-			Guidance: two, GuidanceInterval: interval}, 4 + 1},
+		"SDE": {SDE{Sampler: sde.Sampler{Method: sde.DDIM,
+			Spaced: ode.Spaced{Shares: []float64{0, 0.25, 0.5, 0.75, 1}}}, Guidance: two, GuidanceInterval: interval}, 4 + 1},
 		"everywhere": {ODE{Solver: euler(10), Guidance: two, GuidanceInterval: &[2]float64{0, 1}}, 20},
 	} {
 		o.Sampler = c.how
@@ -115,7 +115,8 @@ func TestGuidanceWithoutEffectIsRefused(t *testing.T) {
 		for _, how := range []Sampler{c.how, SDE{Sampler: sde.Sampler{Steps: 2}, Guidance: c.how.Guidance,
 			GuidanceInterval: c.how.GuidanceInterval, GuidanceRescale: c.how.GuidanceRescale}} {
 			o.Sampler = how
-			if _, err := m.Sample(t.Context(), o); !errors.Is(err, ErrSampler) || !strings.Contains(err.Error(), c.want) {
+			_, err := m.Sample(t.Context(), o)
+			if !errors.Is(err, ErrSampler) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%+v: %v; want %q", how, err, c.want)
 			}
 		}

@@ -12,8 +12,8 @@ import (
 // SampleStates is [Model.SampleFrom] by an [ODE] that calls out(k, x) with the states [N, D] of all points,
 // in data units, at share shares[k] of the time from noise (0) to data (1), for every k in order. shares
 // must rise from 0 to 1. The samples are those of SampleFrom to the bit, where Solver.Control is
-// [ode.Fixed] or [ode.Spaced] or has Each; they are solved in one batch. x is the callee's to keep, and an error from out
-// ends the solve. What is held cannot be seen on its way.
+// [ode.Fixed] or [ode.Spaced] or has Each; they are solved in one batch. x is the callee's to keep, and
+// an error from out ends the solve. What is held cannot be seen on its way.
 func (m *Model) SampleStates(ctx context.Context, x0 flow.Batch, o SampleOptions, shares []float64,
 	out func(k int, x flow.Batch) error) (Samples, error) {
 	var s Samples

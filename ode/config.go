@@ -99,6 +99,22 @@ func (c Config) givenSteps() int {
 	return cmp.Or(c.Steps, c.TimeGrid.Steps())
 }
 
+// WithSteps returns c with other given steps: of this number (0: as many as c has) and on this grid
+// (nil: that of c, unless it is one of another number of steps, or of no effect on a single one).
+func (c Config) WithSteps(steps int, g *timegrid.Config) Config {
+	if old := c.TimeGrid; steps > 0 && old != nil && (steps == 1 || old.Steps() > 0 && old.Steps() != steps) {
+		c.TimeGrid = nil
+	}
+	c.Steps = cmp.Or(steps, c.Steps)
+	if g != nil {
+		c.TimeGrid = g
+		if g.Steps() > 0 {
+			c.Steps = steps // which Validate compares
+		}
+	}
+	return c
+}
+
 // uneven says whether there is a time grid whose steps are not equal.
 func (c Config) uneven() bool { return c.TimeGrid != nil && !c.TimeGrid.Even() }
 

@@ -30,7 +30,8 @@ func TestSpacedStepsEndAtTheirShares(t *testing.T) {
 	if got, want := stepEnds(t, s, 5, 1), []float64{5, 4, 3, 1}; !slices.Equal(got, want) {
 		t.Errorf("backward times %v, want %v", got, want)
 	}
-	if got, want := stepEnds(t, s.Finer(), 0, 1), []float64{0, 0.25, 0.5, 0.625, 0.75, 0.875, 1}; !slices.Equal(got, want) {
+	want := []float64{0, 0.25, 0.5, 0.625, 0.75, 0.875, 1}
+	if got := stepEnds(t, s.Finer(), 0, 1); !slices.Equal(got, want) {
 		t.Errorf("finer times %v, want %v", got, want)
 	}
 }
@@ -56,7 +57,8 @@ func TestEqualSharesAreFixedStepsToTheBit(t *testing.T) {
 }
 
 func TestSharesThatDoNotRiseAreRefused(t *testing.T) {
-	for _, shares := range [][]float64{nil, {0}, {0, 0.5}, {0.1, 1}, {0, 0.5, 0.5, 1}, {0, 0.7, 0.6, 1}, {0, math.NaN(), 1}} {
+	for _, shares := range [][]float64{nil, {0}, {0, 0.5}, {0.1, 1}, {0, 0.5, 0.5, 1}, {0, 0.7, 0.6, 1},
+		{0, math.NaN(), 1}} {
 		s := Solver{Method: Euler, Control: Spaced{Shares: shares}}
 		_, err := s.Solve(t.Context(), func([]float64, float64, []float64) error { return nil }, []float64{0}, 0, 1)
 		if !errors.Is(err, ErrInvalid) {
@@ -71,9 +73,9 @@ func TestATimeGridMakesTheStepsOfASolver(t *testing.T) {
 		want string // of the solver
 		n    int
 	}{
-		{Config{Solver: "euler", TimeGrid: &timegrid.Config{Shift: 3}}, "euler 100 steps shift=3", 100},
+		{Config{Solver: "euler", TimeGrid: &timegrid.Config{Shift: new(3.0)}}, "euler 100 steps shift=3", 100},
 		{Config{Solver: "heun2", Steps: 4, TimeGrid: &timegrid.Config{Spacing: "karras"}}, "heun2 4 steps karras", 4},
-		{Config{Steps: 5, TimeGrid: &timegrid.Config{Shift: 2}}, "dopri5 5 steps shift=2", 5},
+		{Config{Steps: 5, TimeGrid: &timegrid.Config{Shift: new(2.0)}}, "dopri5 5 steps shift=2", 5},
 		{Config{TimeGrid: &timegrid.Config{Times: []float64{0, 0.3, 1}}}, "dopri5 2 steps times=0,0.3,1", 2},
 		{Config{Solver: "euler", Steps: 4, TimeGrid: &timegrid.Config{}}, "euler 4 steps", 4},
 	} {
@@ -88,7 +90,7 @@ func TestATimeGridMakesTheStepsOfASolver(t *testing.T) {
 }
 
 func TestATimeGridWithoutEffectIsRefused(t *testing.T) {
-	shift, times := &timegrid.Config{Shift: 3}, &timegrid.Config{Times: []float64{0, 0.3, 1}}
+	shift, times := &timegrid.Config{Shift: new(3.0)}, &timegrid.Config{Times: []float64{0, 0.3, 1}}
 	for _, c := range []struct {
 		c    Config
 		want string

@@ -25,7 +25,8 @@ func TestSpacedStepsAreThoseOfAGrid(t *testing.T) {
 		for i, s := range []Sampler{given, grid} {
 			ends[i] = flow.NewBatch(5, 1)
 			ends[i].X[2] = 1
-			if st, err := s.Sample(t.Context(), mix, path.CondOT{}, path.Velocity, ends[i]); err != nil || st.Accepted != 3 {
+			st, err := s.Sample(t.Context(), mix, path.CondOT{}, path.Velocity, ends[i])
+			if err != nil || st.Accepted != 3 {
 				t.Fatal(st, err)
 			}
 		}

@@ -75,7 +75,7 @@ func (s *Server) holes(r *served, b client.ImputeRequest) (run.Holes, error) {
 func imputeJob(ctx context.Context, r *served, h run.Holes, noise uint64, n int, how model.Sampler) *job {
 	m := r.Model
 	j := &job{ctx: ctx, x: m.SourcePoints(n*len(h.Rows), noise), given: flow.Given{Shown: h.Shown(n)}}
-	j.key = key{of: r, what: "sample", shown: true, solver: how.String(), guidance: 1}
+	j.key = key{of: r, what: "sample", shown: true, solver: how.String(), guidance: guided{scale: 1}}
 	j.solve = func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
 		d, err := m.SampleFrom(ctx, x, model.SampleOptions{Given: g, Sampler: how})
 		return d.X, nil, d.Stats.NFE, err

@@ -54,8 +54,8 @@ func (p *inferParameters) UnmarshalJSON(b []byte) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode((*plain)(p)); err != nil {
-		return fmt.Errorf("parameters: %w; there are n, seed, solver, steps, rtol, atol, guidance, complete and "+
-			"binary_data_output", err)
+		return fmt.Errorf("parameters: %w; there are n, seed, solver, steps, time_grid, rtol, atol, guidance, "+
+			"complete and binary_data_output", err)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"flowmatch/model"
 	"flowmatch/ode"
 	"flowmatch/run"
+	"flowmatch/timegrid"
 )
 
 // key tells jobs that can share a solve: of one state of a run, solved for in one way.
@@ -21,24 +22,39 @@ type key struct {
 	what     string // sample, density or logp
 	shown    bool   // columns are
 	solver   string
-	guidance float64 // 1: none
+	guidance guided
 	t        float64 // of a field or a density, between noise and data
+}
+
+// guided is the guidance of a job; jobs of one guidance can share a solve.
+type guided struct {
+	scale    float64 // 1: none
+	interval [2]float64
+	rescale  float64
+}
+
+// guidedBy returns the guidance of a request for samples.
+func guidedBy(b client.SampleRequest) guided {
+	g := guided{scale: or(b.Guidance, 1), rescale: b.GuidanceRescale}
+	copy(g.interval[:], b.GuidanceInterval)
+	return g
 }
 
 // settingsOf returns the settings of a request over those of the run. Adaptive steps are each point's own.
 func settingsOf(h client.How, r *served, mostNFE int) (eval.Settings, error) {
 	s := r.Config.Eval
 	if h.Solver != "" && h.Solver != s.Solve.Solver {
-		s.Solve.Solver, s.Solve.Steps = h.Solver, 0
+		s.Solve.Solver, s.Solve.Steps, s.Solve.TimeGrid = h.Solver, 0, nil
 	}
-	if h.Steps > 0 {
-		s.Solve.Steps = h.Steps
-	}
+	s.Solve = s.Solve.WithSteps(h.Steps, (*timegrid.Config)(h.TimeGrid))
 	if h.RTol != nil || h.ATol != nil {
-		if h.Steps > 0 {
+		switch {
+		case h.Steps > 0:
 			return s, invalid("steps: equal steps have no tolerances; leave out steps, or rtol and atol")
+		case h.TimeGrid != nil:
+			return s, invalid("time_grid: given steps have no tolerances; leave out time_grid, or rtol and atol")
 		}
-		s.Solve.Steps = 0
+		s.Solve.Steps, s.Solve.TimeGrid = 0, nil
 		s.Solve.RTol, s.Solve.ATol = or(h.RTol, s.Solve.RTol), or(h.ATol, s.Solve.ATol)
 	}
 	s.Solve.Control = ode.ByPoint
@@ -102,7 +118,7 @@ func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest)
 		d.info.Labels = append(d.info.Labels, m.Spec().Classes()[l])
 	}
 	d.job = &job{ctx: ctx, given: g.given}
-	k := key{of: r, what: "sample", shown: g.given.Shown.N > 0, solver: d.info.Solver, guidance: or(b.Guidance, 1)}
+	k := key{of: r, what: "sample", shown: g.given.Shown.N > 0, solver: d.info.Solver, guidance: guidedBy(b)}
 	if b.LogP {
 		k.what, d.job.logp = "density", make([]float64, g.n)
 	}
@@ -264,6 +280,9 @@ func samplerOf(r *served, b client.SampleRequest, mostNFE int) (model.Sampler, e
 	if b.Guidance != nil && r.Config.Train.LabelDropout == 0 {
 		return nil, invalid(notGuided)
 	}
+	if err := checkGuidance(b); err != nil {
+		return nil, err
+	}
 	if b.LogP {
 		if err := r.Model.HasDensity(); err != nil {
 			return nil, invalid("logp: %v", err)
@@ -280,13 +299,30 @@ func samplerOf(r *served, b client.SampleRequest, mostNFE int) (model.Sampler, e
 	}
 	how, err := s.Sampler()
 	if o, ok := how.(model.ODE); ok {
-		o.Guidance = b.Guidance
+		o.Guidance, o.GuidanceRescale = b.Guidance, b.GuidanceRescale
+		if b.GuidanceInterval != nil {
+			o.GuidanceInterval = (*[2]float64)(b.GuidanceInterval)
+		}
 		return o, err
 	}
 	if b.Guidance != nil {
 		return nil, invalid("guidance: steps of the average velocity have none; choose another solver")
 	}
 	return how, err
+}
+
+// checkGuidance reports parts of guidance that are wrong, or have no effect.
+func checkGuidance(b client.SampleRequest) error {
+	plain, i := b.Guidance == nil || *b.Guidance == 1, b.GuidanceInterval
+	switch {
+	case plain && i != nil:
+		return invalid("guidance_interval: there is no guidance; give its scale, or leave out the interval")
+	case plain && b.GuidanceRescale != 0:
+		return invalid("guidance_rescale: there is no guidance; give its scale, or leave out the rescale")
+	case i != nil && !(len(i) == 2 && 0 <= i[0] && i[0] < i[1] && i[1] <= 1):
+		return invalid("guidance_interval: %v; give two times that rise, from 0 (noise) to 1 (data) at most", i)
+	}
+	return nil
 }
 
 // affords reports a field that asks for more points than the server answers.

@@ -30,33 +30,33 @@ type Config struct {
 	Spacing string `yaml:"spacing,omitempty" json:"spacing,omitempty"`
 	// Shift is the factor of σ/(1-σ), above 0; above 1 there are more steps where there is noise.
 	// Default 1: none.
-	Shift float64 `yaml:"shift,omitempty" json:"shift,omitempty"`
+	Shift *float64 `yaml:"shift,omitempty" json:"shift,omitempty"`
 	// Mu is the logarithm of the shift, in the place of it.
 	Mu *float64 `yaml:"mu,omitempty" json:"mu,omitempty"`
 	// Tokens makes the shift depend on the size of an image: the number of patches that the network
 	// sees. Mu is then base_shift at base_tokens and max_shift at max_tokens, and linear in the
 	// tokens between and beyond.
-	Tokens int `yaml:"tokens,omitempty" json:"tokens,omitempty"`
+	Tokens *int `yaml:"tokens,omitempty" json:"tokens,omitempty"`
 	// BaseShift is the mu of base_tokens; default 0.5.
 	BaseShift *float64 `yaml:"base_shift,omitempty" json:"base_shift,omitempty"`
 	// MaxShift is the mu of max_tokens; default 1.15.
 	MaxShift *float64 `yaml:"max_shift,omitempty" json:"max_shift,omitempty"`
 	// BaseTokens is a number of tokens; default 256.
-	BaseTokens int `yaml:"base_tokens,omitempty" json:"base_tokens,omitempty"`
+	BaseTokens *int `yaml:"base_tokens,omitempty" json:"base_tokens,omitempty"`
 	// MaxTokens is a larger number of tokens; default 4096.
-	MaxTokens int `yaml:"max_tokens,omitempty" json:"max_tokens,omitempty"`
+	MaxTokens *int `yaml:"max_tokens,omitempty" json:"max_tokens,omitempty"`
 	// SigmaMin is the level before the last step, in (0, 1), before the shift; default 1/steps, as of
 	// equal steps. A schedule of 1000 discrete times has 0.001.
-	SigmaMin float64 `yaml:"sigma_min,omitempty" json:"sigma_min,omitempty"`
+	SigmaMin *float64 `yaml:"sigma_min,omitempty" json:"sigma_min,omitempty"`
 	// ShiftTerminal is the level before the last step, in (0, 1), that the shifted levels are
 	// stretched to end at; default: they are not.
-	ShiftTerminal float64 `yaml:"shift_terminal,omitempty" json:"shift_terminal,omitempty"`
+	ShiftTerminal *float64 `yaml:"shift_terminal,omitempty" json:"shift_terminal,omitempty"`
 	// Rho is the power of karras, above 0; default 7.
-	Rho float64 `yaml:"rho,omitempty" json:"rho,omitempty"`
+	Rho *float64 `yaml:"rho,omitempty" json:"rho,omitempty"`
 	// Alpha is the first parameter of beta, above 0; default 0.6.
-	Alpha float64 `yaml:"alpha,omitempty" json:"alpha,omitempty"`
+	Alpha *float64 `yaml:"alpha,omitempty" json:"alpha,omitempty"`
 	// Beta is the second parameter of beta, above 0; default 0.6.
-	Beta float64 `yaml:"beta,omitempty" json:"beta,omitempty"`
+	Beta *float64 `yaml:"beta,omitempty" json:"beta,omitempty"`
 	// Sigmas are the levels before each step, falling from 1, in the place of even ones; a 0 at the
 	// end may be left out. The shift changes them.
 	Sigmas []float64 `yaml:"sigmas,omitempty" json:"sigmas,omitempty"`
@@ -74,17 +74,23 @@ func (g Config) spacing() spacing {
 // Even says whether nothing is set: the steps are equal.
 func (g Config) Even() bool { return len(g.set()) == 0 && g.Spacing == "" }
 
+// OnlyShifts says whether the steps are even ones that are shifted, by [Config.Factor]: the grid of any
+// number of steps is then a formula of their number.
+func (g Config) OnlyShifts() bool {
+	return g.spacing().level == nil && g.SigmaMin == nil && g.ShiftTerminal == nil && g.Sigmas == nil && g.Times == nil
+}
+
 // set returns the keys that are set, without spacing.
 func (g Config) set() (keys []string) {
 	for _, f := range []struct {
 		key string
 		is  bool
 	}{
-		{"shift", g.Shift != 0}, {"mu", g.Mu != nil}, {"tokens", g.Tokens != 0},
+		{"shift", g.Shift != nil}, {"mu", g.Mu != nil}, {"tokens", g.Tokens != nil},
 		{"base_shift", g.BaseShift != nil}, {"max_shift", g.MaxShift != nil},
-		{"base_tokens", g.BaseTokens != 0}, {"max_tokens", g.MaxTokens != 0},
-		{"sigma_min", g.SigmaMin != 0}, {"shift_terminal", g.ShiftTerminal != 0},
-		{"rho", g.Rho != 0}, {"alpha", g.Alpha != 0}, {"beta", g.Beta != 0},
+		{"base_tokens", g.BaseTokens != nil}, {"max_tokens", g.MaxTokens != nil},
+		{"sigma_min", g.SigmaMin != nil}, {"shift_terminal", g.ShiftTerminal != nil},
+		{"rho", g.Rho != nil}, {"alpha", g.Alpha != nil}, {"beta", g.Beta != nil},
 		{"sigmas", g.Sigmas != nil}, {"times", g.Times != nil},
 	} {
 		if f.is {
@@ -147,36 +153,26 @@ func turn(v []float64) int {
 
 // checkNumbers reports numbers out of range.
 func (g Config) checkNumbers() error {
+	const positive, share, finite = "above 0", "above 0 and below 1", "a finite number"
 	for _, f := range []struct {
-		key string
-		v   float64
-	}{{"shift", g.Shift}, {"rho", g.Rho}, {"alpha", g.Alpha}, {"beta", g.Beta}} {
-		if !(f.v >= 0) || math.IsInf(f.v, 0) { // 0 is unset
-			return fmt.Errorf("%s is %g; it must be a number above 0", f.key, f.v)
+		key  string
+		v    *float64
+		want string
+	}{{"shift", g.Shift, positive}, {"rho", g.Rho, positive}, {"alpha", g.Alpha, positive}, {"beta", g.Beta, positive},
+		{"sigma_min", g.SigmaMin, share}, {"shift_terminal", g.ShiftTerminal, share},
+		{"mu", g.Mu, finite}, {"base_shift", g.BaseShift, finite}, {"max_shift", g.MaxShift, finite}} {
+		switch {
+		case f.v == nil:
+		case *f.v-*f.v != 0, f.want != finite && *f.v <= 0, f.want == share && *f.v >= 1:
+			return fmt.Errorf("%s is %g; it must be %s", f.key, *f.v, f.want)
 		}
 	}
 	for _, f := range []struct {
 		key string
-		v   float64
-	}{{"sigma_min", g.SigmaMin}, {"shift_terminal", g.ShiftTerminal}} {
-		if !(f.v >= 0 && f.v < 1) {
-			return fmt.Errorf("%s is %g; it must be above 0 and below 1", f.key, f.v)
-		}
-	}
-	for _, f := range []struct {
-		key string
-		v   *float64
-	}{{"mu", g.Mu}, {"base_shift", g.BaseShift}, {"max_shift", g.MaxShift}} {
-		if f.v != nil && *f.v-*f.v != 0 {
-			return fmt.Errorf("%s is %g; it must be a finite number", f.key, *f.v)
-		}
-	}
-	for _, f := range []struct {
-		key string
-		v   int
+		v   *int
 	}{{"tokens", g.Tokens}, {"base_tokens", g.BaseTokens}, {"max_tokens", g.MaxTokens}} {
-		if f.v < 0 {
-			return fmt.Errorf("%s is %d; it must be at least 1", f.key, f.v)
+		if f.v != nil && *f.v < 1 {
+			return fmt.Errorf("%s is %d; it must be at least 1", f.key, *f.v)
 		}
 	}
 	return nil
@@ -190,7 +186,7 @@ func (g Config) checkShift(set []string) error {
 		case "shift", "mu", "tokens":
 			kinds++
 		case "base_shift", "max_shift", "base_tokens", "max_tokens":
-			if g.Tokens == 0 {
+			if g.Tokens == nil {
 				return fmt.Errorf("%s has no effect without tokens, the number of patches of an image", key)
 			}
 		}
@@ -211,7 +207,8 @@ func (g Config) checkShift(set []string) error {
 func (g Config) checkSpacing(set []string) error {
 	s := g.spacing()
 	for _, key := range set {
-		if own := key == "rho" || key == "alpha" || key == "beta"; own && !slices.Contains(strings.Fields(s.takes), key) {
+		own := key == "rho" || key == "alpha" || key == "beta"
+		if own && !slices.Contains(strings.Fields(s.takes), key) {
 			return fmt.Errorf("%s has no effect on the spacing %s; leave it out", key, s.name)
 		}
 	}
@@ -219,41 +216,41 @@ func (g Config) checkSpacing(set []string) error {
 	case g.Sigmas == nil:
 		return nil
 	case s.level != nil:
-		return fmt.Errorf("spacing %s is set beside sigmas, whose levels it would replace; leave one of them out", s.name)
-	case g.SigmaMin != 0:
+		return fmt.Errorf("spacing %s is set beside sigmas, whose levels it would replace; leave one of them out",
+			s.name)
+	case g.SigmaMin != nil:
 		return fmt.Errorf("sigma_min is set beside sigmas, which have a last level; leave it out")
 	}
 	return nil
 }
 
 // tokens returns the numbers of tokens at which mu is given.
-func (g Config) tokens() (base, most int) {
-	return cmp.Or(g.BaseTokens, 256), cmp.Or(g.MaxTokens, 4096)
+func (g Config) tokens() (base, most int) { return value(g.BaseTokens, 256), value(g.MaxTokens, 4096) }
+
+func value[T any](v *T, otherwise T) T {
+	if v == nil {
+		return otherwise
+	}
+	return *v
 }
 
 // mu returns the logarithm of the shift.
 func (g Config) mu() float64 {
-	value := func(v *float64, otherwise float64) float64 {
-		if v == nil {
-			return otherwise
-		}
-		return *v
-	}
 	switch {
 	case g.Mu != nil:
 		return *g.Mu
-	case g.Tokens > 0:
+	case g.Tokens != nil:
 		base, most := g.tokens()
 		lo, hi := value(g.BaseShift, 0.5), value(g.MaxShift, 1.15)
-		return lo + (hi-lo)*float64(g.Tokens-base)/float64(most-base)
+		return lo + (hi-lo)*float64(*g.Tokens-base)/float64(most-base)
 	}
-	return math.Log(cmp.Or(g.Shift, 1))
+	return math.Log(value(g.Shift, 1))
 }
 
 // Factor returns the shift, however it is given: what σ/(1-σ) is multiplied by; 1 for none.
 func (g Config) Factor() float64 {
-	if g.Mu == nil && g.Tokens == 0 {
-		return cmp.Or(g.Shift, 1)
+	if g.Mu == nil && g.Tokens == nil {
+		return value(g.Shift, 1)
 	}
 	return math.Exp(g.mu())
 }
@@ -315,19 +312,19 @@ func (g Config) levels(n int) []float64 {
 		switch {
 		case g.Sigmas != nil:
 			v[k] = g.Sigmas[k]
-		case g.SigmaMin > 0 && n > 1:
-			v[k] = 1 + (g.SigmaMin-1)*float64(k)/float64(n-1)
+		case g.SigmaMin != nil && n > 1:
+			v[k] = 1 + (*g.SigmaMin-1)*float64(k)/float64(n-1)
 		default:
 			v[k] = 1 - float64(k)/float64(n)
 		}
 		v[k] = Shifted(v[k], g.Factor())
 	}
-	v[0] = 1 // exactly, whatever the rounding
+	v[0] = 1    // exactly, whatever the rounding
 	if n == 1 { // a terminal would divide by 1 - 1
 		return v
 	}
-	if g.ShiftTerminal > 0 {
-		scale := (1 - g.ShiftTerminal) / (1 - v[n-1])
+	if g.ShiftTerminal != nil {
+		scale := (1 - *g.ShiftTerminal) / (1 - v[n-1])
 		for k := range v {
 			v[k] = 1 - (1-v[k])*scale
 		}
@@ -345,20 +342,21 @@ func (g Config) levels(n int) []float64 {
 // "karras shift=3".
 func (g Config) String() string {
 	var parts []string
-	say := func(key string, v float64, is bool) {
-		if is {
-			parts = append(parts, fmt.Sprintf("%s=%g", key, v))
-		}
-	}
 	if s := g.spacing(); s.level != nil {
 		parts = append(parts, s.name)
 	}
-	say("shift", g.Factor(), g.Factor() != 1)
-	say("sigma_min", g.SigmaMin, g.SigmaMin > 0)
-	say("shift_terminal", g.ShiftTerminal, g.ShiftTerminal > 0)
-	say("rho", g.Rho, g.Rho > 0)
-	say("alpha", g.Alpha, g.Alpha > 0)
-	say("beta", g.Beta, g.Beta > 0)
+	if f := g.Factor(); f != 1 {
+		parts = append(parts, fmt.Sprintf("shift=%g", f))
+	}
+	for _, f := range []struct {
+		key string
+		v   *float64
+	}{{"sigma_min", g.SigmaMin}, {"shift_terminal", g.ShiftTerminal}, {"rho", g.Rho}, {"alpha", g.Alpha},
+		{"beta", g.Beta}} {
+		if f.v != nil {
+			parts = append(parts, fmt.Sprintf("%s=%g", f.key, *f.v))
+		}
+	}
 	switch {
 	case g.Times != nil:
 		parts = append(parts, "times="+listed(g.Times))

@@ -1,7 +1,6 @@
 package timegrid
 
 import (
-	"cmp"
 	"math"
 
 	"gonum.org/v1/gonum/mathext"
@@ -20,7 +19,7 @@ func spacings() []spacing {
 	return []spacing{
 		{name: "uniform"},
 		{"karras", "rho", func(g Config, first, last, u float64) float64 { // arXiv 2206.00364, equation 5
-			rho := cmp.Or(g.Rho, 7)
+			rho := value(g.Rho, 7)
 			a, b := math.Pow(first, 1/rho), math.Pow(last, 1/rho)
 			return math.Pow(a+u*(b-a), rho)
 		}},
@@ -28,7 +27,7 @@ func spacings() []spacing {
 			return math.Exp(math.Log(first) + u*(math.Log(last)-math.Log(first)))
 		}},
 		{"beta", "alpha beta", func(g Config, first, last, u float64) float64 { // arXiv 2407.12173
-			return last + (first-last)*mathext.InvRegIncBeta(cmp.Or(g.Alpha, 0.6), cmp.Or(g.Beta, 0.6), 1-u)
+			return last + (first-last)*mathext.InvRegIncBeta(value(g.Alpha, 0.6), value(g.Beta, 0.6), 1-u)
 		}},
 	}
 }

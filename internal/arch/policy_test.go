@@ -69,7 +69,7 @@ var rooms = map[string][]string{
 		"engine/onnx"},
 
 	// What makes and uses models.
-	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling",
+	"train": {"flow", "path", "nn", "timegrid", "ode", "data", "likelihood", "field", "model", "coupling",
 		"internal/seed", "internal/memory", "internal/choice", "internal/stat", "internal/absent"},
 	"classify": {"flow", "data", "data/image", "nn", "train", "engine/onnx", "internal/choice", "internal/digest",
 		"internal/memory", "internal/absent", "internal/atomicfile",
@@ -79,7 +79,8 @@ var rooms = map[string][]string{
 		"metrics", "calibration",
 		"data/schema", // rows of a table as what its columns hold
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
-	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/table", "data/image",
+	"run": {"flow", "path", "nn", "timegrid", "ode", "sde", "data", "data/schema", "data/synth", "data/table",
+		"data/image",
 		"data/simulator", "data/dataset",
 		"likelihood", "field", "model", "calibration", "coupling", "train", "eval", "plot",
 		"internal/seed", "internal/memory", "internal/atomicfile", "internal/filelock", "internal/tfevents",
@@ -97,7 +98,7 @@ var rooms = map[string][]string{
 		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat",
 		"internal/digest", "internal/child", "internal/memory"},
 	// Requests over HTTP.
-	"serve": {"client", "flow", "ode", "data/schema", "data/table", "data/dataset", "model", "eval", "run",
+	"serve": {"client", "flow", "timegrid", "ode", "data/schema", "data/table", "data/dataset", "model", "eval", "run",
 		"data/image", // what of an image its model was trained to make the rest from
 		"train",      // the events of run.Journal, which it thins
 		"serve/page", "serve/lecture", "internal/seed", "internal/memory", "internal/choice"},
