@@ -78,6 +78,8 @@ func TestSamplesOfAServiceAreThoseOfTheFolder(t *testing.T) {
 		{trained(t), "--n 20 --seed 7", ".csv"},
 		{trained(t), "--n 20 --solver dopri5 --rtol 1e-4 --control point --logp", ".csv"},
 		{trained(t), "--n 20 --solver euler --steps 3 --logp", ".npy"},
+		{trained(t), "--n 20 --solver euler --steps 4 --shift 3 --spacing karras", ".csv"},
+		{images, "--n 4 --solver euler --steps 5 --guidance 2 --guidance-interval 0.1,0.5 --guidance-rescale 0.7", ".npy"},
 		{law, "--n 9 --complete --given a=p,x=0,5", ".csv"},
 		{law, "--n 3 --given " + some, ".csv"},
 		{posterior, "--n 3 --given " + obs + " --logp", ".csv"},
