@@ -63,8 +63,8 @@ func (m *Model) ONNXSampler(o SamplerOptions) (*onnx.Model, error) {
 	case m.spec.Source != nil:
 		file.Metadata[metaUnits] = "noise is drawn of the source of the spec, and samples are in the units of the data"
 	case m.spec.Schema != nil:
-		file.Metadata[metaUnits] = "noise is drawn of N(0, 1), and samples are in model units, of which the schema of " +
-			"the spec makes rows of a table"
+		file.Metadata[metaUnits] = "noise is drawn of N(0, 1), and samples are in model units, of which the schema " +
+			"of the spec makes rows of a table"
 	}
 	return file, nil
 }
@@ -188,7 +188,8 @@ func (w *samplerWriter) body(n string) onnx.Graph {
 	more := w.node("Identity", nil, on)
 	points := w.field.Inputs[0].Dims
 	return onnx.Graph{Name: "step", Nodes: w.nodes,
-		Inputs:  []onnx.Value{scalar(turn, onnx.Int64), scalar(on, onnx.Bool), {Name: x, Type: onnx.Float, Dims: points}},
+		Inputs: []onnx.Value{scalar(turn, onnx.Int64), scalar(on, onnx.Bool),
+			{Name: x, Type: onnx.Float, Dims: points}},
 		Outputs: []onnx.Value{scalar(more, onnx.Bool), {Name: next, Type: onnx.Float, Dims: points}}}
 }
 

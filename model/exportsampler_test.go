@@ -73,7 +73,8 @@ func TestTheFileOfASamplerDrawsWhatTheModelDraws(t *testing.T) {
 		}
 		solver, err := ode.Config{Solver: c.method.Name, Steps: c.steps}.New()
 		if err == nil && c.shift != 0 && c.steps > 1 {
-			solver, err = ode.Config{Solver: c.method.Name, Steps: c.steps, TimeGrid: &timegrid.Config{Shift: &c.shift}}.New()
+			solver, err = ode.Config{Solver: c.method.Name, Steps: c.steps,
+				TimeGrid: &timegrid.Config{Shift: &c.shift}}.New()
 		}
 		if err != nil {
 			t.Fatal(name, err)

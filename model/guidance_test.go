@@ -34,7 +34,8 @@ func TestEvaluationsOutsideOfTheGuidanceIntervalCountOnce(t *testing.T) {
 		"Heun": {ODE{Solver: ode.Solver{Method: ode.Heun2, Control: ode.Fixed(10)}, Guidance: two,
 			GuidanceInterval: interval}, 20 + 4 + 4},
 		"SDE": {SDE{Sampler: sde.Sampler{Method: sde.DDIM,
-			Spaced: ode.Spaced{Shares: []float64{0, 0.25, 0.5, 0.75, 1}}}, Guidance: two, GuidanceInterval: interval}, 4 + 1},
+			Spaced: ode.Spaced{Shares: []float64{0, 0.25, 0.5, 0.75, 1}}}, Guidance: two,
+			GuidanceInterval: interval}, 4 + 1},
 		"everywhere": {ODE{Solver: euler(10), Guidance: two, GuidanceInterval: &[2]float64{0, 1}}, 20},
 	} {
 		o.Sampler = c.how

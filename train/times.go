@@ -82,8 +82,8 @@ func (d Times) Validate() error {
 		return fmt.Errorf("train: times.power belongs to the time distribution power, not to %s; leave it out", d.Name)
 	}
 	if d.Name == Proportional && d.Shift != nil {
-		return fmt.Errorf("train: times.shift does not go with %s times, whose density is that of the weighting; leave "+
-			"it out", Proportional)
+		return fmt.Errorf("train: times.shift does not go with %s times, whose density is that of the weighting; "+
+			"leave it out", Proportional)
 	}
 	for _, f := range []struct {
 		name string

@@ -64,9 +64,9 @@ var rooms = map[string][]string{
 	// Networks on an engine, and what a checkpoint is.
 	"nn": {"flow", "internal/seed", "internal/memory", "internal/choice", "engine/native", "engine/onnx",
 		"engine/onnx/exchange"},
-	"model": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/image", "likelihood",
-		"field", "internal/seed", "internal/memory", "internal/atomicfile", "internal/absent", "internal/choice",
-		"engine/onnx"},
+	"model": {"flow", "path", "nn", "timegrid", "ode", "sde", "data", "data/schema", "data/synth", "data/image",
+		"likelihood", "field", "internal/seed", "internal/memory", "internal/atomicfile", "internal/absent",
+		"internal/choice", "engine/onnx"},
 
 	// What makes and uses models.
 	"train": {"flow", "path", "nn", "timegrid", "ode", "data", "likelihood", "field", "model", "coupling",
@@ -75,7 +75,7 @@ var rooms = map[string][]string{
 		"internal/memory", "internal/absent", "internal/atomicfile",
 		"internal/seed", "internal/stat"}, // two samples told apart
 	"neuralode": {"flow", "ode", "nn", "train", "internal/seed", "internal/absent"},
-	"eval": {"flow", "path", "nn", "ode", "sde", "data", "data/image", "likelihood", "model", "classify",
+	"eval": {"flow", "path", "nn", "timegrid", "ode", "sde", "data", "data/image", "likelihood", "model", "classify",
 		"metrics", "calibration",
 		"data/schema", // rows of a table as what its columns hold
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},

@@ -45,8 +45,8 @@ func (f exportFlags) samplerOptions(r *run.Run) (o model.SamplerOptions, err err
 	}
 	if g := r.Config.Eval.Solve.TimeGrid; g != nil && f.shift == 0 {
 		if o.Shift = g.Factor(); !g.OnlyShifts() {
-			return o, usagef("the run samples on the time grid %v, and a file has even steps with a shift: give --shift "+
-				"(1 for none)", g)
+			return o, usagef("the run samples on the time grid %v, and a file has even steps with a shift: give "+
+				"--shift (1 for none)", g)
 		}
 	}
 	return o, nil
@@ -58,6 +58,29 @@ const (
 	mostChecked   = 32
 )
 
+// drawSamplerCheck draws what n samples are made of: as files, and as the model takes it beside noise.
+func drawSamplerCheck(r *run.Run, n int) (files map[string]flow.Batch, given flow.Given) {
+	cfg, rng := r.Model.Net().Config(), seed.Rand(r.Config.Seed, "flowmatch/export", 0)
+	noise, condition := flow.NewBatch(n, cfg.Dim), flow.NewBatch(n, cfg.Context)
+	for _, b := range []flow.Batch{noise, condition} {
+		for i := range b.X {
+			b.X[i] = float64(float32(rng.NormFloat64()))
+		}
+	}
+	files = map[string]flow.Batch{"noise": noise}
+	if given.Label = flow.LabelsInTurn(n, cfg.Classes); given.Label != nil {
+		label := flow.NewBatch(n, 1)
+		for i, l := range given.Label {
+			label.X[i] = float64(l)
+		}
+		files["label"] = label
+	}
+	if cfg.Context > 0 {
+		given.Context, files["condition"] = condition, condition
+	}
+	return files, given
+}
+
 // writeSamplerCheck writes noise, and the samples that the program makes of it in each number of steps.
 func writeSamplerCheck(ctx context.Context, r *run.Run, dir string, f exportFlags) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
@@ -67,23 +90,14 @@ func writeSamplerCheck(ctx context.Context, r *run.Run, dir string, f exportFlag
 	if err != nil {
 		return err
 	}
-	m, cfg := r.Model, r.Model.Net().Config()
-	n, rng := f.check, seed.Rand(r.Config.Seed, "flowmatch/export", 0)
-	noise, condition := flow.NewBatch(n, cfg.Dim), flow.NewBatch(n, cfg.Context)
-	for _, b := range []flow.Batch{noise, condition} {
-		for i := range b.X {
-			b.X[i] = float64(float32(rng.NormFloat64()))
-		}
-	}
-	given := flow.Given{Label: flow.LabelsInTurn(n, cfg.Classes)}
-	if cfg.Context > 0 {
-		given.Context = condition
-	}
+	m, cfg, n := r.Model, r.Model.Net().Config(), f.check
+	files, given := drawSamplerCheck(r, n)
+	noise := files["noise"]
 	x0, std := noise.Clone(), m.SourceScale()
 	for i := range x0.X {
 		x0.X[i] *= std
 	}
-	files := map[string]flow.Batch{"noise": noise, "steps": flow.NewBatch(mostChecked-fewestChecked+1, 1)}
+	files["steps"] = flow.NewBatch(mostChecked-fewestChecked+1, 1)
 	out := flow.NewBatch(files["steps"].N*n, cfg.Dim)
 	for k := range files["steps"].N {
 		steps := fewestChecked + k
@@ -104,16 +118,6 @@ func writeSamplerCheck(ctx context.Context, r *run.Run, dir string, f exportFlag
 		copy(out.Slice(k*n, (k+1)*n).X, s.X.X)
 	}
 	files["output"] = out
-	if given.Label != nil {
-		label := flow.NewBatch(n, 1)
-		for i, l := range given.Label {
-			label.X[i] = float64(l)
-		}
-		files["label"] = label
-	}
-	if cfg.Context > 0 {
-		files["condition"] = condition
-	}
 	for name, b := range files {
 		if err := table.WriteNPY(filepath.Join(dir, name+".npy"), b); err != nil {
 			return err

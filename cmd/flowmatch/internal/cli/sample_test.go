@@ -122,7 +122,8 @@ func TestGuidanceOfAnInterval(t *testing.T) {
 		"--solver ddim --steps 10 --guidance 2 --guidance-interval 0,1":        20,
 		"--solver euler --steps 2 --guidance 2 --guidance-rescale 0.7":         4,
 	} {
-		got := succeedJSON(t, append([]string{"sample", dir, "--n", "3", "--out", out, "-q"}, strings.Fields(flags)...)...)
+		line := "sample " + dir + " --n 3 -q --out " + out + " " + flags
+		got := succeedJSON(t, strings.Fields(line)...)
 		if got["nfe"] != nfe || got["guidance"] != 2.0 {
 			t.Errorf("%s: %v evaluations, want %v", flags, got["nfe"], nfe)
 		}
@@ -140,7 +141,8 @@ func TestSamplesOnATimeGrid(t *testing.T) {
 	}
 	draw := func(flags string) ([]float64, any) {
 		out := filepath.Join(tmp, "s.csv")
-		got := succeedJSON(t, append([]string{"sample", dir, "--n", "3", "--out", out, "-q"}, strings.Fields(flags)...)...)
+		line := "sample " + dir + " --n 3 -q --out " + out + " " + flags
+		got := succeedJSON(t, strings.Fields(line)...)
 		return coordinates(t, out), got["solver"]
 	}
 	even, _ := draw("--solver euler --steps 4")
