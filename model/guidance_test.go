@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -144,5 +145,24 @@ func TestAverageStepsTakeATimeGrid(t *testing.T) {
 	bad := Average{Steps: 2, Spaced: ode.Spaced{Shares: []float64{0, 1}}}
 	if _, err := m.Sample(t.Context(), SampleOptions{N: 1, Sampler: bad}); !errors.Is(err, ErrSampler) {
 		t.Errorf("steps and shares: %v", err)
+	}
+}
+
+func TestStatesOnATimeGridEndInItsSamples(t *testing.T) {
+	m, o := labelled(t)
+	o.Sampler = ODE{Solver: ode.Solver{Method: ode.Heun2, Control: ode.Spaced{Shares: []float64{0, 0.4, 0.9, 1}}},
+		Guidance: new(2.0), GuidanceInterval: &[2]float64{0.3, 0.7}}
+	x0 := m.SourcePoints(o.N, o.Seed)
+	want, err := m.SampleFrom(t.Context(), x0, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	got, err := m.SampleStates(t.Context(), x0, o, []float64{0, 0.5, 1}, func(int, flow.Batch) error {
+		seen++
+		return nil
+	})
+	if err != nil || seen != 3 || !slices.Equal(got.X.X, want.X.X) {
+		t.Errorf("%d states end in %v, %v; want %v", seen, got.X.X, err, want.X.X)
 	}
 }

@@ -85,14 +85,14 @@ func (c Config) Validate() error {
 	if err := c.checkGrid(); err != nil {
 		return err
 	}
-	if c = c.Defaults(); c.givenSteps() > 0 {
+	if c = c.Defaults(); c.GivenSteps() > 0 {
 		return c.checkSteps()
 	}
 	return nil
 }
 
-// givenSteps returns the number of steps that are asked for; 0: none is.
-func (c Config) givenSteps() int {
+// GivenSteps returns the number of steps that are asked for; 0: none is.
+func (c Config) GivenSteps() int {
 	if c.TimeGrid == nil {
 		return c.Steps
 	}
@@ -143,7 +143,7 @@ func (c Config) checkGrid() error {
 	switch {
 	case err != nil:
 		return err
-	case c.givenSteps() == 0 && m.BErr != nil:
+	case c.GivenSteps() == 0 && m.BErr != nil:
 		return fmt.Errorf("time_grid: %s chooses its steps by the tolerances, so that a time grid has no effect; set "+
 			"steps, or leave it out", m.Name)
 	case c.Steps == 1 && c.TimeGrid.Steps() == 0:
@@ -164,9 +164,9 @@ func (c Config) checkSteps() error {
 	if m.fsal() {
 		each--
 	}
-	if c.givenSteps() > c.MaxNFE/each {
+	if c.GivenSteps() > c.MaxNFE/each {
 		return fmt.Errorf("steps is %d; %s makes %d evaluations in each, and max_nfe is %d: take fewer steps, or "+
-			"raise max_nfe", c.givenSteps(), c.Solver, each, c.MaxNFE)
+			"raise max_nfe", c.GivenSteps(), c.Solver, each, c.MaxNFE)
 	}
 	return nil
 }

@@ -228,12 +228,12 @@ func (s *session) affordable() error {
 // state of the points solved together, with log p.
 func (s *session) tape() error {
 	c := s.cfg.Train.ML
-	if c.Solve.Steps == 0 { // or another objective
+	if c.Solve.GivenSteps() == 0 { // or another objective
 		return nil
 	}
 	n := cmp.Or(c.BatchSize, s.cfg.Train.Batch)
-	bytes := 8 * float64(c.Solve.Steps) * float64(n) * float64(s.set.Dim+1)
-	if err := memory.Check(fmt.Sprintf("train.ml.steps %d of %d points", c.Solve.Steps, n), bytes); err != nil {
+	bytes := 8 * float64(c.Solve.GivenSteps()) * float64(n) * float64(s.set.Dim+1)
+	if err := memory.Check(fmt.Sprintf("train.ml.steps %d of %d points", c.Solve.GivenSteps(), n), bytes); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
 	return nil
