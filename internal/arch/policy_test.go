@@ -28,6 +28,9 @@ var rooms = map[string][]string{
 	"internal/settings": {"internal/choice", "internal/atomicfile"},
 	"internal/arch":     {},
 	"internal/browser":  {}, // pages in a browser, for tests
+	// The door to MPI, and nothing of flows.
+	"cluster":             {},
+	"cluster/clustertest": {"cluster"},
 
 	// Tensor engines know nothing of flows.
 	"engine/native":        {"internal/seed"},
@@ -61,15 +64,16 @@ var rooms = map[string][]string{
 		"data/simulator", "ode"}, // simulations by the name of a simulator, less those whose solve failed
 
 	// Networks on an engine, and what a checkpoint is.
-	"nn": {"flow", "internal/seed", "internal/memory", "internal/choice", "engine/native", "engine/onnx",
+	"nn": {"cluster", "flow", "internal/seed", "internal/memory", "internal/choice", "engine/native", "engine/onnx",
 		"engine/onnx/exchange"},
 	"model": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/image", "likelihood",
 		"field", "internal/seed", "internal/memory", "internal/atomicfile", "internal/absent", "internal/choice",
 		"engine/onnx"},
 
 	// What makes and uses models.
-	"train": {"flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling",
-		"internal/seed", "internal/memory", "internal/choice", "internal/stat", "internal/absent"},
+	"train": {"cluster", "flow", "path", "nn", "ode", "data", "likelihood", "field", "model", "coupling",
+		"internal/seed", "internal/memory", "internal/choice", "internal/stat", "internal/absent",
+		"internal/digest"}, // are the weights of all ranks the same?
 	"classify": {"flow", "data", "data/image", "nn", "train", "engine/onnx", "internal/choice", "internal/digest",
 		"internal/memory", "internal/absent", "internal/atomicfile",
 		"internal/seed", "internal/stat"}, // two samples told apart
@@ -83,7 +87,7 @@ var rooms = map[string][]string{
 		"likelihood", "field", "model", "calibration", "coupling", "train", "eval", "plot",
 		"internal/seed", "internal/memory", "internal/atomicfile", "internal/filelock", "internal/tfevents",
 		"internal/settings",
-		"internal/choice"},
+		"internal/choice", "internal/digest", "cluster"},
 	// An evaluation in words, and as a page with the pictures of its run.
 	"report": {"flow", "eval", "model", "plot", "run", "internal/atomicfile", "internal/choice"},
 	"bench": {"flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field", "model",
@@ -121,8 +125,9 @@ var rooms = map[string][]string{
 
 // testsOnly are rooms that only tests may import.
 var testsOnly = map[string]string{
-	"flowtest":         "known answers and conformance suites belong to tests, not to the program",
-	"internal/browser": "a browser is for tests of pages",
+	"flowtest":            "known answers and conformance suites belong to tests, not to the program",
+	"internal/browser":    "a browser is for tests of pages",
+	"cluster/clustertest": "it runs tests in ranks",
 }
 
 // reachEngine are the rooms whose code or tests may depend on nn, directly or
@@ -192,14 +197,17 @@ var bannedStd = map[string]struct {
 	"log/slog": {[]string{"cmd/flowmatch", "serve"},
 		"library rooms do not log; they return errors and call observe functions"},
 	"math/rand": {nil, "randomness is an explicit *rand.Rand of math/rand/v2 from internal/seed"},
-	"unsafe": {[]string{"nn", "engine/native", "internal/memory"},
-		"only kernels need it, and a call of Windows"},
+	"unsafe": {[]string{"nn", "engine/native", "internal/memory", "cluster"},
+		"only kernels need it, a call of Windows, and the memory that is handed to MPI"},
 	"reflect": {[]string{"run", "nn", "model", "engine/native", "internal/settings", "internal/absent",
 		"serve"}, // whose answers have schemas by their types
 		"plain code reads better"},
 }
 
-// cgoTag is the build tag behind which cgo may be used.
+// cgoTags are the build tags behind which cgo may be used, by room; elsewhere it is xla.
+var cgoTags = map[string]string{"cluster": "mpi"}
+
+// cgoTag is that of the rooms that cgoTags does not name.
 const cgoTag = "xla"
 
 // cgoModules need cgo, so their importers must be behind cgoTag as well.
