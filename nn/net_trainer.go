@@ -6,6 +6,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
 
+	"flowmatch/cluster"
 	"flowmatch/internal/seed"
 )
 
@@ -16,7 +17,8 @@ type NetTrainer struct {
 	net   *Net // architecture and programs; its weights are the start only
 	how   StepOptions
 	progs *byLoss // Step
-	parts *parts  // Step, where it accumulates or runs on several devices; else nil
+	parts *parts  // Step, where it accumulates or runs on several devices or ranks; else nil
+	ranks *cluster.Comm
 }
 
 // NewTrainer starts training from the weights of n. The options are those of Step; under
