@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 
+	"flowmatch/cluster"
 	"flowmatch/data"
 	"flowmatch/data/table"
 	"flowmatch/internal/atomicfile"
@@ -48,6 +49,9 @@ type TrainOptions struct {
 	// Undrawn is called where the samples of a step cannot be solved for or drawn, so
 	// that there is no picture of them; training goes on.
 	Undrawn func(step int, err error)
+	// Ranks are the processes that share the steps; nil: this one makes them all. Rank 0 alone writes,
+	// opens the folder and has the hooks called, but for Step. With a teacher all must see the folder.
+	Ranks *cluster.Comm
 }
 
 // ErrExists is returned by Train when the folder already holds a run.
@@ -57,21 +61,24 @@ var ErrExists = errors.New("run: the folder already holds a run")
 // that a training makes, which would be lost.
 var ErrInTheWay = errors.New("run: the folder is that of no run")
 
-// Train trains in dir until it is done or ctx ends, and returns the run opened.
-// When ctx ends, the state is saved and the error is train.ErrInterrupted. While it trains,
-// nobody else can in the same folder: see [ErrBusy].
+// Train trains in dir until it is done or ctx ends, and returns the run opened; on other
+// ranks than 0 nil. When ctx ends, the state is saved and the error is train.ErrInterrupted. While it
+// trains, nobody else can in the same folder: see [ErrBusy].
 func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, error) {
 	cfg = cfg.Defaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
+	if o.Ranks.Rank() > 0 {
+		return nil, follow(ctx, cfg, dir, o)
+	}
 	lock, err := lockFolder(dir)
 	if err != nil {
-		return nil, err
+		return nil, o.Ranks.Agree(err)
 	}
 	defer lock.Unlock()
 	s, err := prepare(ctx, cfg, dir, o)
-	if err != nil {
+	if err := s.gather(o.Ranks, err); err != nil {
 		return nil, err
 	}
 	if err := s.run(ctx, o); err != nil {
@@ -122,19 +129,11 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if err := cmp.Or(nothingInTheWay(dir), besideData(dir, cfg)); err != nil {
 		return nil, err
 	}
-	eng, err := nn.Open(cfg.Backend)
+	s, eng, err := openData(cfg, dir)
 	if err != nil {
 		return nil, err
 	}
-	set, err := cfg.Open()
-	if err != nil {
-		return nil, err
-	}
-	cfg = cfg.sized(set)
-	if err := cfg.Train.Validate(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
-	}
-	s := &session{cfg: cfg, dir: dir, set: set}
+	set := s.set
 	begun := o.Resume && Begun(dir)
 	var was Config // when the run began
 	if begun {
@@ -145,7 +144,7 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 			return nil, err
 		}
 	}
-	if s.cfg.Net, err = netFor(cfg, set); err != nil {
+	if s.cfg.Net, err = netFor(s.cfg, set); err != nil {
 		return nil, err
 	}
 	if o.Opened != nil {
@@ -174,6 +173,23 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 		o.Resumed(s.from, changes)
 	}
 	return s, s.writeDescription(eng)
+}
+
+// openData returns a session with its data.
+func openData(cfg Config, dir string) (*session, *nn.Engine, error) {
+	eng, err := nn.Open(cfg.Backend)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, err := cfg.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg = cfg.sized(set)
+	if err := cfg.Train.Validate(); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrSettings, err)
+	}
+	return &session{cfg: cfg, dir: dir, set: set}, eng, nil
 }
 
 // besideData reports a folder that lies in that of the pictures to train on.
@@ -426,7 +442,7 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 		return err
 	}
 	training := train.Session{Model: s.model, Objective: s.objective, Trainer: s.trainer, Held: s.set.Val,
-		Progress: s.progress, Hooks: p.hooks(o)}
+		Progress: s.progress, Hooks: p.hooks(o), Ranks: o.Ranks}
 	if _, err := training.Run(ctx, s.cfg.Train.Loop); err != nil {
 		return err
 	}

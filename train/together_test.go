@@ -61,7 +61,8 @@ func traced(t testing.TB, s session, l Loop, ranks *cluster.Comm) (out trace) {
 		Step: func(_ int, loss float64) { out.losses = append(out.losses, loss) },
 		Save: func(nn.State, Progress, bool) error { return nil },
 	}
-	p, err := Session{Model: s.m, Objective: s.o, Trainer: s.tr, Held: s.held, Hooks: h, Ranks: ranks}.Run(t.Context(), l)
+	of := Session{Model: s.m, Objective: s.o, Trainer: s.tr, Held: s.held, Hooks: h, Ranks: ranks}
+	p, err := of.Run(t.Context(), l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,8 +86,8 @@ func TestRanksTrainAsOneDoes(t *testing.T) {
 				}
 				t.Logf("%s: losses differ by up to %.2g of themselves", c.name, worst)
 				if len(got.losses) != len(want.losses) || !(worst <= 1e-6) {
-					t.Errorf("%s: the losses of %d ranks differ from those of one by up to %.2g of themselves", c.name, n,
-						worst)
+					t.Errorf("%s: the losses of %d ranks differ from those of one by up to %.2g of themselves",
+						c.name, n, worst)
 				}
 				if v, w := got.progress.BestLoss, want.progress.BestLoss; math.Abs(v-w) > 1e-6*w {
 					t.Errorf("%s: the best validation is %g, of one rank %g", c.name, v, w)
@@ -130,7 +131,8 @@ func TestRanksStopTogetherAndGoOn(t *testing.T) {
 	if !errors.Is(err, ErrInterrupted) || s.tr.Steps() != 18 {
 		t.Fatalf("stopped after step %d: %v; want ErrInterrupted after step 18", s.tr.Steps(), err)
 	}
-	if word := []string{"rank 1 of 2 was asked to end", "(a signal)"}[ranks.Rank()]; !strings.Contains(err.Error(), word) {
+	word := []string{"rank 1 of 2 was asked to end", "(a signal)"}[ranks.Rank()]
+	if !strings.Contains(err.Error(), word) {
 		t.Errorf("the error is %q, and does not say %q", err, word)
 	}
 	if ranks.Rank() == 0 && (saves != 1 || saved.Step != 18 || kept.Count != p.Count) ||

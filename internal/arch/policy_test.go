@@ -87,7 +87,7 @@ var rooms = map[string][]string{
 		"likelihood", "field", "model", "calibration", "coupling", "train", "eval", "plot",
 		"internal/seed", "internal/memory", "internal/atomicfile", "internal/filelock", "internal/tfevents",
 		"internal/settings",
-		"internal/choice", "internal/digest", "cluster"},
+		"internal/choice", "cluster"},
 	// An evaluation in words, and as a page with the pictures of its run.
 	"report": {"flow", "eval", "model", "plot", "run", "internal/atomicfile", "internal/choice"},
 	"bench": {"flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field", "model",
