@@ -192,7 +192,7 @@ func (a *app) train(ctx context.Context, file string, f trainFlags) (result, err
 		file = filepath.Join(f.out, run.ConfigFile)
 		f.set, f.backend = nil, ""
 	}
-	res, _, err := a.trainRun(ctx, cfg, f.out, f.resume, resumeCommand(file, f))
+	res, _, err := a.trainRun(ctx, cfg, f.out, f.resume, resumeCommand(file, f, a.ranks.Size()))
 	if err != nil {
 		return nil, asUsage(advise(err, run.ErrExists, "give another --out, or --resume"), run.ErrChanged,
 			run.ErrSettings, run.ErrInTheWay)
@@ -243,6 +243,10 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 	again string) (*trainResult, *run.Run, error) {
 	cfg = cfg.Defaults()
 	res := &trainResult{Run: dir}
+	if a.follows() {
+		_, err := run.Train(ctx, cfg, dir, a.followHooks(resume))
+		return res, nil, err
+	}
 	if resume && !run.Begun(dir) {
 		a.status("%s has no checkpoint: this training begins at step 0", dir)
 	}
@@ -284,6 +288,7 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 	var p *training
 	return run.TrainOptions{
 		Resume:  resume,
+		Ranks:   a.ranks,
 		Resumed: func(step int, changes []run.Change) { a.resumed(res, step, changes) },
 		Opened: func(set *data.Set, is run.Config) {
 			cfg = is
@@ -376,9 +381,13 @@ func likelihoodLoss(c train.Config) bool {
 	return err == nil && k.Solves && c.ML.Kinetic == 0 && c.ML.Jacobian == 0
 }
 
-// resumeCommand is the command line that goes on with an interrupted training.
-func resumeCommand(file string, f trainFlags) string {
-	words := []string{"flowmatch", "train", quote(file), "--out", quote(f.out)}
+// resumeCommand is the command line that goes on with an interrupted training of so many ranks.
+func resumeCommand(file string, f trainFlags, ranks int) string {
+	words := []string{"flowmatch"}
+	if ranks > 1 {
+		words = []string{"mpirun", "-np", strconv.Itoa(ranks), "flowmatch-mpi"}
+	}
+	words = append(words, "train", quote(file), "--out", quote(f.out))
 	for _, s := range f.set {
 		words = append(words, "--set", quote(s))
 	}

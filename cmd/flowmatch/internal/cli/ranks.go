@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"flowmatch/cluster"
+	"flowmatch/internal/choice"
+	"flowmatch/run"
+	"flowmatch/train"
+)
+
+// inRanks are the commands whose work ranks share.
+var inRanks = []string{"train"}
+
+// checkRanks reports a command that is one process's, and was started as several.
+func (a *app) checkRanks(cmd *cobra.Command) error {
+	if n := a.ranks.Size(); n > 1 && !slices.Contains(inRanks, cmd.Name()) {
+		return usagef("%s is for one process, and mpirun (or srun) started %d; start it alone. Ranks share the work of %s",
+			cmd.CommandPath(), n, choice.List(inRanks))
+	}
+	return nil
+}
+
+// follows says whether another rank does the talking and the writing.
+func (a *app) follows() bool { return a.ranks.Rank() > 0 }
+
+// join makes the app that of a rank: rank 0 alone says what is done and what came out.
+func (a *app) join(ranks *cluster.Comm) {
+	if a.ranks = ranks; a.follows() {
+		a.stdout, a.quiet = io.Discard, true
+	}
+}
+
+// patience is how long a rank with an error waits for rank 0 to end the job by the same one.
+const patience = time.Second
+
+// failing words an error of one of several ranks. What all ranks know, rank 0 says; what may
+// be that of all, too.
+func (a *app) failing(ctx context.Context, err error) error {
+	if a.ranks.Size() == 1 {
+		return err
+	}
+	if errors.Is(err, train.ErrInterrupted) {
+		a.endTogether.Store(true)
+		if a.follows() {
+			return nil
+		}
+	}
+	if a.follows() {
+		select {
+		case <-time.After(patience):
+		case <-ctx.Done(): // another rank has ended the job
+			return nil
+		}
+	}
+	if of := (*cluster.RankError)(nil); errors.As(err, &of) { // which names the rank
+		return err
+	}
+	return fmt.Errorf("rank %d of %d: %w", a.ranks.Rank(), a.ranks.Size(), err)
+}
+
+// leaveRanks ends this rank with the exit code of its command. The others are ended with it, unless
+// they end by themselves: by this call, or by the launcher, where a signal ended this one.
+func (a *app) leaveRanks(ctx context.Context, code int) int {
+	if code != 0 && !a.endTogether.Load() {
+		if ctx.Err() != nil {
+			return code
+		}
+		a.ranks.Abort(code)
+	}
+	if err := a.ranks.Close(); err != nil {
+		fmt.Fprintf(a.stderr, "flowmatch: %v\n", err)
+		return max(code, exitFailure)
+	}
+	return code
+}
+
+// followHooks are those of a training on another rank than 0.
+func (a *app) followHooks(resume bool) run.TrainOptions {
+	return run.TrainOptions{
+		Resume: resume, Ranks: a.ranks,
+		Step:     func(int, float64) { a.leave.unsaved.Store(true) },
+		FellBack: func(train.FellBack) {},
+	}
+}
+
+// terminated is the exit code of a rank that ended because another one was asked to.
+const terminated = 128 + int(syscall.SIGTERM)
