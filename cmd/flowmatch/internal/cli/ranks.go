@@ -12,13 +12,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"flowmatch/cluster"
+	"flowmatch/experiment"
 	"flowmatch/internal/choice"
 	"flowmatch/run"
 	"flowmatch/train"
 )
 
 // inRanks are the commands whose work ranks share.
-var inRanks = []string{"train"}
+var inRanks = []string{"train", "experiment"}
 
 // checkRanks reports a command that is one process's, and was started as several.
 func (a *app) checkRanks(cmd *cobra.Command) error {
@@ -90,6 +91,27 @@ func (a *app) followHooks(resume bool) run.TrainOptions {
 		Step:     func(int, float64) { a.leave.unsaved.Store(true) },
 		FellBack: func(train.FellBack) {},
 	}
+}
+
+// sharedExperiment has the ranks make the runs of an experiment, each a shard, and then rank 0 the page.
+func (a *app) sharedExperiment(ctx context.Context, f experimentFlags) (result, error) {
+	n := a.ranks.Size()
+	if n == 1 || f.check {
+		return a.experiment(ctx, f)
+	}
+	if f.shard != "" {
+		return nil, usagef("--shard is for jobs of one process; mpirun (or srun) started %d, which share the runs", n)
+	}
+	own := f
+	own.shard, own.allowMissing = experiment.Shard{Number: a.ranks.Rank() + 1, Of: n}.String(), false
+	_, err := a.experiment(ctx, own)
+	if err := a.ranks.Agree(err); err != nil {
+		return nil, err
+	}
+	if a.follows() {
+		return experimentResult{}, nil
+	}
+	return a.experiment(ctx, f)
 }
 
 // terminated is the exit code of a rank that ended because another one was asked to.
