@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"sync"
 
+	"flowmatch/cluster"
 	"flowmatch/data"
 	"flowmatch/data/image"
 	"flowmatch/data/schema"
@@ -90,6 +91,7 @@ type Model struct {
 	source    flow.Source
 	clock     func() *path.Clock // made when asked for; nil without a Precondition
 	condition *image.Condition
+	ranks     *cluster.Comm // see Together
 }
 
 // ErrSpec is returned for a Spec whose parts do not fit one another or the network.
