@@ -20,6 +20,7 @@ import (
 // concurrent use, but which call comes first must be the same on all ranks.
 type Comm struct {
 	rank, size int
+	started    bool // MPI is there, to be ended
 
 	mu    sync.Mutex // MPI is called by one thread at a time
 	stats Stats
@@ -52,7 +53,7 @@ var open = sync.OnceValues(func() (*Comm, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Comm{rank: rank, size: size}, nil
+	return &Comm{rank: rank, size: size, started: WithMPI}, nil
 })
 
 // Size returns the number of ranks, at least 1.
@@ -213,7 +214,7 @@ func (c *Comm) Barrier() error {
 // Close ends the ranks' work together; every rank must come to it. One that does not, and
 // ends, is an error of the job.
 func (c *Comm) Close() error {
-	if c.alone() {
+	if c == nil || !c.started {
 		return nil
 	}
 	return c.together("finalize", finalize)

@@ -192,7 +192,7 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 	if err != nil {
 		return nil, err
 	}
-	s.Set = pts.set
+	s.Set, s.Model = pts.set, s.Model.Together(a.ranks)
 	start := time.Now()
 	l, logp, err := s.Likelihood(cmd.Context(), pts.x, pts.given)
 	var unscored *eval.UnscoredError
@@ -200,6 +200,9 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 		unscored.Where = pts.where
 	} else if err != nil {
 		return nil, err
+	}
+	if a.follows() {
+		return silent{}, nil
 	}
 	res := logpResult{
 		Run: r.Dir, Data: pts.name, Solver: solver.String(), Seed: r.Config.Seed,

@@ -19,7 +19,7 @@ import (
 )
 
 // inRanks are the commands whose work ranks share.
-var inRanks = []string{"train", "experiment"}
+var inRanks = []string{"train", "experiment", "sample", "logp", "eval"}
 
 // checkRanks reports a command that is one process's, and was started as several.
 func (a *app) checkRanks(cmd *cobra.Command) error {
@@ -109,10 +109,15 @@ func (a *app) sharedExperiment(ctx context.Context, f experimentFlags) (result, 
 		return nil, err
 	}
 	if a.follows() {
-		return experimentResult{}, nil
+		return silent{}, nil
 	}
 	return a.experiment(ctx, f)
 }
+
+// silent is the result of another rank than 0, which says and writes nothing.
+type silent struct{}
+
+func (silent) text(io.Writer) {}
 
 // terminated is the exit code of a rank that ended because another one was asked to.
 const terminated = 128 + int(syscall.SIGTERM)

@@ -285,6 +285,9 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 		return nil, err
 	}
 	if f.mode {
+		if n := a.ranks.Size(); n > 1 {
+			return nil, usagef("--map is for one process, and mpirun (or srun) started %d; start it alone", n)
+		}
 		return a.mode(cmd, r, ext, f)
 	}
 	p, g, err := f.forContexts(cmd, r)
@@ -298,7 +301,7 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	}
 	a.status("drawing %d samples", f.n)
 	start := time.Now()
-	s, err := r.Model.Sample(cmd.Context(), model.SampleOptions{
+	s, err := r.Model.Together(a.ranks).Sample(cmd.Context(), model.SampleOptions{
 		N: f.n, Seed: f.seed, Given: p.Given, Sampler: how, Progress: a.watch("samples", f.n),
 	})
 	if err != nil && len(warnings) > 0 {
@@ -307,6 +310,9 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	failed, some := errors.AsType[*ode.PointsError](err)
 	if err != nil && !some {
 		return nil, asUsage(err, model.ErrNoScore)
+	}
+	if a.follows() {
+		return silent{}, nil
 	}
 	res := f.result(r, s, how, start, p.Given.Empty() && p.Hold == nil)
 	if s.LogP == nil { // which is that of the sample as it was drawn
