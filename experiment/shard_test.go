@@ -42,7 +42,8 @@ func TestShardsAreDisjointAndComplete(t *testing.T) {
 				}
 			}
 			if n != len(cells) || len(in) != len(cells) {
-				t.Errorf("%s: %d shards have %d cells, %d of them different, want all %d", name, of, n, len(in), len(cells))
+				t.Errorf("%s: %d shards have %d cells, %d of them different, want all %d", name, of, n, len(in),
+					len(cells))
 			}
 			tasks := map[string]int{}
 			for _, c := range cells {

@@ -56,8 +56,8 @@ func TestRanksTakeTheStepOfOne(t *testing.T) {
 				t.Fatal(err)
 			}
 			if d := apart(got.Moment1, want.Moment1); !(d <= 1e-5) || !(math.Abs(r.Loss/alone.Loss-1) <= 1e-6) {
-				t.Errorf("%s on %q, %d examples, %+v: gradients are %.2g apart, losses are %g and %g", c.net, c.backend, c.n,
-					c.how, d, r.Loss, alone.Loss)
+				t.Errorf("%s on %q, %d examples, %+v: gradients are %.2g apart, losses are %g and %g", c.net, c.backend,
+					c.n, c.how, d, r.Loss, alone.Loss)
 			}
 			bits := make([]byte, 0, len(got.Weights))
 			for _, w := range got.Weights {

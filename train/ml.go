@@ -82,9 +82,9 @@ func (o ML) Steps(ctx context.Context, t Training) (StepFunc, error) {
 		return nil, fmt.Errorf("train: Training.Batch is %d, and must be at least 1, with a Trainer", t.Batch)
 	}
 	if parts := o.numParts(t.Batch); parts < t.Ranks.Size() {
-		return nil, misfit("ranks of a training by maximum likelihood share the parts that are solved together, and %d "+
-			"points in parts of %d are %d for %d ranks: set ml.batch_size to %d or less", t.Batch, o.size(t.Batch), parts,
-			t.Ranks.Size(), max(1, t.Batch/t.Ranks.Size()))
+		return nil, misfit("ranks of a training by maximum likelihood share the parts that are solved together, "+
+			"and %d points in parts of %d are %d for %d ranks: set ml.batch_size to %d or less", t.Batch,
+			o.size(t.Batch), parts, t.Ranks.Size(), max(1, t.Batch/t.Ranks.Size()))
 	}
 	net := t.Model.Net().Config()
 	x1, given := flow.NewBatch(t.Batch, net.Dim), flow.NewGiven(t.Batch, net.Classes > 0, net.Context)

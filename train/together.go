@@ -108,9 +108,9 @@ func (g *together) same() error {
 	}
 	for rank, is := range all {
 		if string(is) != string(all[0]) {
-			return fmt.Errorf("train: the weights of rank %d are not those of rank 0 after step %d: all ranks must run "+
-				"the same program on the same kind of processor with the same number of cores; the same FLOWMATCH_CPU, "+
-				"such as avx2, makes processors alike", rank, g.trainer.Steps())
+			return fmt.Errorf("train: the weights of rank %d are not those of rank 0 after step %d: all ranks must "+
+				"run the same program on the same kind of processor with the same number of cores; the same "+
+				"FLOWMATCH_CPU, such as avx2, makes processors alike", rank, g.trainer.Steps())
 		}
 	}
 	return nil

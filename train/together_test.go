@@ -25,7 +25,8 @@ var shared = []struct {
 	of   func(t testing.TB) session
 }{
 	{"a perceptron", func(t testing.TB) session {
-		return newSession(t, along(t, path.CondOT{}), CFM{Data: data.Shuffle(points(100, 2), 1), Seed: 2}, points(50, 2))
+		o := CFM{Data: data.Shuffle(points(100, 2), 1), Seed: 2}
+		return newSession(t, along(t, path.CondOT{}), o, points(50, 2))
 	}},
 	{"optimal transport, dropout", func(t testing.TB) session {
 		m := newModel(t, model.Spec{}, nn.Config{Residual: &nn.Residual{Width: 16, Blocks: 1, Dropout: 0.1}})

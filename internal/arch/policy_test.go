@@ -66,7 +66,8 @@ var rooms = map[string][]string{
 	// Networks on an engine, and what a checkpoint is.
 	"nn": {"cluster", "flow", "internal/seed", "internal/memory", "internal/choice", "engine/native", "engine/onnx",
 		"engine/onnx/exchange"},
-	"model": {"cluster", "flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/image", "likelihood",
+	"model": {"cluster", "flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/image",
+		"likelihood",
 		"field", "internal/seed", "internal/memory", "internal/atomicfile", "internal/absent", "internal/choice",
 		"engine/onnx"},
 

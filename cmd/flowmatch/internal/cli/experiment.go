@@ -70,12 +70,9 @@ type experimentFlags struct {
 	check, allowMissing    bool
 }
 
-func (a *app) experimentCommand() *cobra.Command {
-	var f experimentFlags
-	cmd := &cobra.Command{
-		Use:   "experiment NAME|FILE.yaml",
-		Short: "Run a grid of training runs and write a page of the results",
-		Long: `Run a grid of training runs (tasks times methods times seeds) and write a page of
+// experimentLong is the help of experiment.
+func experimentLong() string {
+	return `Run a grid of training runs (tasks times methods times seeds) and write a page of
 tables (mean ± standard deviation over the seeds) and pictures. README.md in the same
 folder uses these figures to answer what is claimed of flow matching.
 
@@ -101,7 +98,15 @@ their holes; its tables are in the DIR of --data, and scripts/sklearn-tables.py 
 four of them.
 
 The experiments sbi and sbi-peers read observations and their posteriors: the DIR of
---data is the folder sbibm/tasks of github.com/sbi-benchmark/sbibm.`,
+--data is the folder sbibm/tasks of github.com/sbi-benchmark/sbibm.`
+}
+
+func (a *app) experimentCommand() *cobra.Command {
+	var f experimentFlags
+	cmd := &cobra.Command{
+		Use:   "experiment NAME|FILE.yaml",
+		Short: "Run a grid of training runs and write a page of the results",
+		Long:  experimentLong(),
 		Example: `  flowmatch experiment couplings
   flowmatch experiment couplings --seeds 1 --set train.steps=500 --out runs/try --docs /tmp
   flowmatch experiment digits --data DIR

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -182,16 +183,13 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 	if err != nil {
 		return nil, err
 	}
-	solver, err := r.Config.Eval.DensitySolver()
-	if err != nil {
+	solver, wrong := r.Config.Eval.DensitySolver()
+	r.Watch = a.watch
+	s, err := r.Subject(false)
+	if err = cmp.Or(wrong, err); err != nil {
 		return nil, err
 	}
 	a.status("evaluating %d points of %s", pts.x.N, pts.name)
-	r.Watch = a.watch
-	s, err := r.Subject(false)
-	if err != nil {
-		return nil, err
-	}
 	s.Set, s.Model = pts.set, s.Model.Together(a.ranks)
 	start := time.Now()
 	l, logp, err := s.Likelihood(cmd.Context(), pts.x, pts.given)

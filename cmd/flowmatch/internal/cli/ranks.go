@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -13,7 +14,6 @@ import (
 
 	"flowmatch/cluster"
 	"flowmatch/experiment"
-	"flowmatch/internal/choice"
 	"flowmatch/run"
 	"flowmatch/train"
 )
@@ -24,8 +24,8 @@ var inRanks = []string{"train", "experiment", "sample", "logp", "eval"}
 // checkRanks reports a command that is one process's, and was started as several.
 func (a *app) checkRanks(cmd *cobra.Command) error {
 	if n := a.ranks.Size(); n > 1 && !slices.Contains(inRanks, cmd.Name()) {
-		return usagef("%s is for one process, and mpirun (or srun) started %d; start it alone. Ranks share the work of %s",
-			cmd.CommandPath(), n, choice.List(inRanks))
+		return usagef("%s is for one process, and mpirun (or srun) started %d; start it alone. "+
+			"Ranks share the work of %s", cmd.CommandPath(), n, strings.Join(inRanks, ", "))
 	}
 	return nil
 }
