@@ -114,6 +114,22 @@ func (a *app) sharedExperiment(ctx context.Context, f experimentFlags) (result, 
 	return a.experiment(ctx, f)
 }
 
+// sums are what the sums over the ranks of a training have cost rank 0.
+type sums struct {
+	Number         int     `json:"number"` // of ranks
+	BytesPerStep   float64 `json:"bytes_per_step"`
+	SecondsPerStep float64 `json:"seconds_per_step"` // with the time spent waiting for other ranks
+}
+
+// sums returns those of so many steps; nil of one process, or of none.
+func (a *app) sums(steps int) *sums {
+	if a.ranks.Size() == 1 || steps < 1 {
+		return nil
+	}
+	s := a.ranks.Stats()
+	return &sums{a.ranks.Size(), float64(s.Bytes) / float64(steps), s.Seconds / float64(steps)}
+}
+
 // silent is the result of another rank than 0, which says and writes nothing.
 type silent struct{}
 

@@ -115,7 +115,7 @@ func TestJobsOfRanksEndAndGoOn(t *testing.T) {
 			"--set", "train.steps=200", "--set", "train.checkpoint_every=10"}, more...)
 	}
 	if code, said := startJob(t, 2, train("whole")...).ended(t); code != 0 || !strings.Contains(said, "200 of 200") ||
-		strings.Count(said, "steps ") != 1 {
+		strings.Count(said, "steps ") != 1 || !strings.Contains(said, "ranks    ") {
 		t.Fatalf("exit code %d, and the job says\n%s", code, said)
 	}
 	first := filepath.Join(dir, "stopped", run.CheckpointFile)

@@ -42,6 +42,7 @@ type trainResult struct {
 	Images   bool     `json:"images,omitempty"`   // its points are images
 	Changes  []change `json:"changes,omitempty"`  // settings that a resumed run has changed
 	Warnings []string `json:"warnings,omitempty"` // settings that the training is too short for
+	Ranks    *sums    `json:"ranks,omitempty"`    // of several ranks, what they sent
 }
 
 // change is a setting that is not what it was when the run began.
@@ -83,6 +84,10 @@ func (t trainResult) text(w io.Writer) {
 		fmt.Fprintf(w, "evaluations\t%.1f a solve\n", t.NFE)
 	}
 	fmt.Fprintf(w, "seconds\t%.1f\n", t.Seconds)
+	if r := t.Ranks; r != nil {
+		fmt.Fprintf(w, "ranks\t%d; each sent %.4g MB a step in %.3g ms, waiting included\n", r.Number,
+			r.BytesPerStep/1e6, 1e3*r.SecondsPerStep)
+	}
 	for _, text := range t.Warnings {
 		fmt.Fprintf(w, "warning\t%s\n", text)
 	}
@@ -275,6 +280,7 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 	if why := run.Overfits(events, r.Step, r.Best); why != "" && !likelihoodLoss(cfg.Train) {
 		a.warn(res, why)
 	}
+	res.Ranks = a.sums(res.Step - res.ResumedFrom)
 	net := r.Model.Net()
 	res.ModelStep, res.ModelBest, res.Backend = r.Step, r.Best, net.Engine().Name()
 	res.Parameters, res.Condition = net.NumWeights(), r.Model.Conditioner() != nil
