@@ -218,7 +218,7 @@ func suggestion(cmd *cobra.Command, name string) string {
 // do makes a command's RunE of a function that returns its result.
 func (a *app) do(f func(cmd *cobra.Command, args []string) (result, error)) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		a.running = true
+		a.running, a.quiet = true, a.quiet || a.follows()
 		if err := cmp.Or(givenValues(cmd), a.checkRanks(cmd)); err != nil {
 			return err
 		}

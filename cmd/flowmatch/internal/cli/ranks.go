@@ -36,7 +36,7 @@ func (a *app) follows() bool { return a.ranks.Rank() > 0 }
 // join makes the app that of a rank: rank 0 alone says what is done and what came out.
 func (a *app) join(ranks *cluster.Comm) {
 	if a.ranks = ranks; a.follows() {
-		a.stdout, a.quiet = io.Discard, true
+		a.stdout = io.Discard
 	}
 }
 
