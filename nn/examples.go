@@ -105,11 +105,15 @@ func (n *Net) LossGradient(ex *Examples) (loss float64, grad []float64, err erro
 
 // onExamples runs a program of weights and examples.
 func (n *Net) onExamples(p *program, ex *Examples, take func(f *frame)) error {
+	theta, err := n.weights()
+	if err != nil {
+		return err
+	}
 	f, err := n.examplesFrame(p, ex, 1)
 	if err != nil {
 		return err
 	}
-	f.give(0, n.theta)
+	f.give(0, theta)
 	if err := f.run(); err != nil {
 		return fmt.Errorf("nn: %s: %w", p.name, err)
 	}

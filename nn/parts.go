@@ -33,9 +33,8 @@ func newParts(tr *NetTrainer) (*parts, error) {
 
 // reset makes the sum zero. A step does so itself, but keeps what is not finite: 0·∞.
 func (p *parts) reset(tr *Trainer) (err error) {
-	zeros := make([]float32, tr.layout.size)
 	for d := range p.sum {
-		if p.sum[d], err = tr.eng.uploadTo(compute.DeviceNum(d), zeros); err != nil {
+		if p.sum[d], err = tr.eng.newSlab(compute.DeviceNum(d), tr.layout.size, nil); err != nil {
 			return fmt.Errorf("nn: clearing the gradient: %w", err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 
 	"flowmatch/data"
@@ -77,12 +78,7 @@ func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, e
 	if err := s.run(ctx, o); err != nil {
 		return nil, err
 	}
-	r, err := Open(dir, cfg.Backend)
-	if err != nil {
-		return nil, err
-	}
-	r.open = s.data
-	return r, nil
+	return s.opened()
 }
 
 // session is everything that one call of Train works with.
@@ -91,7 +87,7 @@ type session struct {
 	dir       string
 	set       *data.Set
 	objective train.Objective
-	model     *model.Model // its weights are those at the start
+	model     *model.Model // without weights: the trainer has them
 	trainer   *nn.NetTrainer
 	progress  train.Progress
 	from      int
@@ -167,7 +163,7 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if !begun {
 		return s, errors.Join(s.forget(), s.writeDescription(eng))
 	}
-	if err := s.restore(filepath.Join(dir, CheckpointFile), eng); err != nil {
+	if err := s.restore(filepath.Join(dir, CheckpointFile)); err != nil {
 		return nil, err
 	}
 	if o.Resumed != nil {
@@ -273,7 +269,7 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, begun bool) (err er
 	}
 	optimizer := cfg.Train.Optimizer
 	optimizer.Seed = cfg.Seed
-	if s.trainer, err = net.NewTrainer(optimizer, cfg.Train.StepOptions); err != nil {
+	if s.trainer, err = net.IntoTrainer(optimizer, cfg.Train.StepOptions); err != nil {
 		return err
 	}
 	return s.drawable()
@@ -470,8 +466,38 @@ func (p *records) hooks(o TrainOptions) train.Hooks {
 	return h
 }
 
-// opened returns the session as a run, with its data and another network.
-func (s *session) opened(m *model.Model, step int) *Run {
+// opened ends a session and returns its run as [Open] does, with the data and the weights that are
+// in memory, unless those of the best validation are others.
+func (s *session) opened() (*Run, error) {
+	cfg, err := readRunConfig(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Backend = s.cfg.Backend
+	if file := usedFile(s.dir, cfg); filepath.Base(file) == BestFile {
+		s.trainer = nil // what it holds may be large, and is not needed any more
+		runtime.GC()
+		r, err := Open(s.dir, cfg.Backend)
+		if err != nil {
+			return nil, err
+		}
+		r.open = s.data
+		return r, nil
+	}
+	step := int(s.trainer.Steps())
+	net, err := s.trainer.IntoAveraged()
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.model.WithNet(net)
+	if err != nil {
+		return nil, err
+	}
+	return &Run{Dir: s.dir, Config: cfg, Model: m, Step: step, open: s.data}, nil
+}
+
+// during returns the session as a run under way, with its data and a network of its trainer.
+func (s *session) during(m *model.Model, step int) *Run {
 	return &Run{Dir: s.dir, Config: s.cfg, Model: m, Step: step, open: s.data}
 }
 

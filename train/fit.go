@@ -43,12 +43,12 @@ func (f Fit) Train(ctx context.Context, m *model.Model, o Objective) (*model.Mod
 	if ended != nil && !errors.Is(ended, ErrInterrupted) {
 		return nil, ended
 	}
+	var net *nn.Net
 	if best == nil {
-		if best, err = tr.AveragedWeights(); err != nil {
-			return nil, err
-		}
+		net, err = tr.IntoAveraged()
+	} else {
+		net, err = m.Net().WithWeights(best)
 	}
-	net, err := m.Net().WithWeights(best)
 	if err != nil {
 		return nil, err
 	}

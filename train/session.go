@@ -63,7 +63,7 @@ func (s Session) attempt(ctx context.Context, l Loop) (Progress, error) {
 	}
 	if val != nil {
 		task.Validate = func(ctx context.Context) (float64, error) {
-			net, err := s.Trainer.Averaged()
+			net, err := s.Trainer.ViewAveraged()
 			if err != nil {
 				return 0, err
 			}
@@ -101,7 +101,7 @@ func (s Session) check() error {
 
 // averaged returns the model with the averaged weights.
 func (s Session) averaged() (*model.Model, error) {
-	net, err := s.Trainer.Averaged()
+	net, err := s.Trainer.ViewAveraged()
 	if err != nil {
 		return nil, err
 	}

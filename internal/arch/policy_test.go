@@ -192,8 +192,8 @@ var bannedStd = map[string]struct {
 	"log/slog": {[]string{"cmd/flowmatch", "serve"},
 		"library rooms do not log; they return errors and call observe functions"},
 	"math/rand": {nil, "randomness is an explicit *rand.Rand of math/rand/v2 from internal/seed"},
-	"unsafe": {[]string{"nn", "engine/native", "internal/memory"},
-		"only kernels need it, and a call of Windows"},
+	"unsafe": {[]string{"nn", "engine/native", "internal/memory", "model"},
+		"only kernels need it, a call of Windows, and slabs of hundreds of megabytes that are written as they lie"},
 	"reflect": {[]string{"run", "nn", "model", "engine/native", "internal/settings", "internal/absent",
 		"serve"}, // whose answers have schemas by their types
 		"plain code reads better"},
