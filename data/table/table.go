@@ -106,12 +106,7 @@ type Options struct {
 func Read(path string, opts Options) (Table, error) {
 	switch ext := files.Extension(path); ext {
 	case ".csv", ".tsv", ".txt":
-		f, err := files.Open(path)
-		if err != nil {
-			return Table{}, err
-		}
-		defer f.Close()
-		return decodeCSV(f, path, opts)
+		return readCSV(path, opts)
 	case ".npy":
 		return readNPYTable(path, opts)
 	case ".parquet":
