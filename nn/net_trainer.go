@@ -21,7 +21,9 @@ type NetTrainer struct {
 
 // NewTrainer starts training from the weights of n. The options are those of Step; under
 // the zero StepOptions a step is one pass over the batch in float32.
-func (n *Net) NewTrainer(o Optimizer, how StepOptions) (*NetTrainer, error) { return n.newTrainer(o, how, false) }
+func (n *Net) NewTrainer(o Optimizer, how StepOptions) (*NetTrainer, error) {
+	return n.newTrainer(o, how, false)
+}
 
 // IntoTrainer is NewTrainer that takes the weights of n over, instead of a copy of them: nothing
 // else may use n meanwhile, and what would evaluate it afterwards is an error. Its Config and its
@@ -60,6 +62,30 @@ func (tr *NetTrainer) Raw() (*Net, error) { return tr.with((*Trainer).RawWeights
 
 // Averaged returns a copy of the network with the averaged weights (EMA).
 func (tr *NetTrainer) Averaged() (*Net, error) { return tr.with((*Trainer).AveragedWeights) }
+
+// StepMemory returns the bytes that training on batches of so many examples takes, under the zero
+// Loss: the state, the gradient and what a step has beside them. It compiles the step, which the
+// first one need not do then. known is false on an engine that does not say it.
+func (tr *NetTrainer) StepMemory(batch int) (bytes int, known bool, err error) {
+	defer rescue(&err, "training step")
+	if tr == nil || tr.net == nil {
+		return 0, false, errNoTrainer
+	}
+	slabs, prog := stateSlabs, tr.progs.of(Loss{})
+	if tr.parts != nil {
+		slabs, prog, batch = slabs+1, tr.parts.progs.of(Loss{}), max(1, batch/max(1, tr.how.Accumulate))
+	}
+	f, err := prog.frame(batch/max(1, prog.devices), 0)
+	if err != nil {
+		return 0, false, err
+	}
+	defer prog.back(f)
+	m, known := f.c.exec.(interface{ Memory() int })
+	if !known {
+		return 0, false, nil
+	}
+	return 4*slabs*tr.layout.size + m.Memory(), true, nil
+}
 
 // Restart goes back to the weights that training began with.
 func (tr *NetTrainer) Restart() error {

@@ -40,6 +40,8 @@ type TrainOptions struct {
 	// Opened is called before training with the data, and with the settings that they
 	// complete.
 	Opened func(*data.Set, Config)
+	// Estimated is called before a training of a gigabyte and more with what it takes.
+	Estimated func(Estimate)
 	// Warned is called before training with what is wrong with the data, a sentence each:
 	// a scale at which they train badly.
 	Warned func(warning string)
@@ -157,6 +159,9 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 		}
 	}
 	if err := s.build(ctx, eng, begun); err != nil {
+		return nil, err
+	}
+	if err := s.estimate(o); err != nil {
 		return nil, err
 	}
 	s.warn(o)

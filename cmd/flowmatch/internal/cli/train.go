@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"flowmatch/data"
+	"flowmatch/internal/memory"
 	"flowmatch/run"
 	"flowmatch/train"
 )
@@ -288,6 +289,14 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 		Opened: func(set *data.Set, is run.Config) {
 			cfg = is
 			a.opened(res, set, is)
+		},
+		Estimated: func(e run.Estimate) {
+			free := ""
+			if e.Free > 0 {
+				free = fmt.Sprintf(", of %s that there are", memory.Size(float64(e.Free)))
+			}
+			a.status("%d weights; training on batches of %d takes %s of memory%s", e.Weights, e.Batch,
+				memory.Size(float64(e.Bytes)), free)
 		},
 		Warned:   func(w string) { a.warn(res, w) },
 		Unsealed: func(keys []string, why error) { a.warn(res, unsealed(keys, why)) },
