@@ -34,12 +34,7 @@ func (m *Model) inBatches(
 	if err := m.spec.Net.CheckGiven(given, x.N); err != nil {
 		return dearest, fmt.Errorf("model: %w", err)
 	}
-	if size == 0 {
-		size = max(1, batchNumbers/m.Dim())
-	}
-	if parts := (x.N + size - 1) / size; parts > 0 {
-		size = (x.N + parts - 1) / parts // equal, for an engine compiles for every size
-	}
+	size = m.batchOf(x.N, size)
 	spent := 0
 	for from := 0; from < x.N; from += size {
 		to := min(from+size, x.N)
@@ -56,6 +51,18 @@ func (m *Model) inBatches(
 		}
 	}
 	return dearest, nil
+}
+
+// batchOf returns how many of n points are solved together, of at most size or, where that is 0, of
+// batchNumbers.
+func (m *Model) batchOf(n, size int) int {
+	if size == 0 {
+		size = max(1, batchNumbers/m.Dim())
+	}
+	if parts := (n + size - 1) / size; parts > 0 {
+		size = (n + parts - 1) / parts // equal, for an engine compiles for every size
+	}
+	return size
 }
 
 // solve moves points x along f, each with steps of its own where the solver says so.

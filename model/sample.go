@@ -33,6 +33,8 @@ type SampleOptions struct {
 	Within *Within
 	// Progress, if not nil, is called as the sampling goes on.
 	Progress Progress
+
+	before int // see SampleEach
 }
 
 // Samples is what sampling returns. X and X0 are [N, D]; X is in data units,
@@ -101,7 +103,7 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 	var logp []float64
 	var failed ode.PointsError
 	s.Stats, err = m.inBatches(x, o.Batch, o.Given, o.Progress, func(b *batch) (ode.Stats, error) {
-		b.seed = o.Seed
+		b.seed, b.before = o.Seed, o.before
 		part, st, err := m.sampleApart(ctx, o.Sampler, b)
 		logp = append(logp, part...)
 		if some := (*ode.PointsError)(nil); errors.As(err, &some) {
@@ -239,7 +241,7 @@ func (m *Model) problem(b *batch, div likelihood.Divergence, s ode.Solver) (like
 	f, err := m.Field(b.given)
 	lo, hi := m.Span()
 	return likelihood.Problem{
-		Field: f, Source: m.source, Lo: lo, Hi: hi, Divergence: div, Solver: s, First: b.first,
+		Field: f, Source: m.source, Lo: lo, Hi: hi, Divergence: div, Solver: s, First: b.before + b.first,
 	}, err
 }
 

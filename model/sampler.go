@@ -35,6 +35,8 @@ type batch struct {
 	given flow.Given
 	seed  uint64 // of all points
 	step  Progress
+	// before counts the points that came before all of these: see SampleEach.
+	before int
 }
 
 // ODE draws samples by solving dx/dt = v_t(x | given).
@@ -197,7 +199,7 @@ func (o SDE) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Sta
 		return nil, ode.Stats{}, err
 	}
 	sampler, observe := o.Sampler, o.Sampler.Observe
-	sampler.Seed, sampler.First = b.seed, uint64(b.first)
+	sampler.Seed, sampler.First = b.seed, uint64(b.before+b.first)
 	sampler.Scale = m.scale()
 	lo, hi := sampler.Span(m.scheduler, m.output())
 	sampler.Observe = func(q ode.Step) {

@@ -332,9 +332,18 @@ func EncodeCSV(w io.Writer, columns []string, x flow.Batch) error {
 	if err != nil {
 		return err
 	}
+	c := csv.NewWriter(w)
+	c.Write(columns) // errors stay in the writer until Flush
+	if c.Flush(); c.Error() != nil {
+		return c.Error()
+	}
+	return EncodeRows(w, x)
+}
+
+// EncodeRows is [EncodeCSV] without the line of names, for what is written in parts.
+func EncodeRows(w io.Writer, x flow.Batch) error {
 	buf := bufio.NewWriter(w)
 	c := csv.NewWriter(buf)
-	c.Write(columns) // errors stay in the writer until Flush
 	row := make([]string, x.D)
 	for i := range x.N {
 		for d, v := range x.Row(i) {

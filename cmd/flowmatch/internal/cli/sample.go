@@ -298,9 +298,11 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	}
 	a.status("drawing %d samples", f.n)
 	start := time.Now()
-	s, err := r.Model.Sample(cmd.Context(), model.SampleOptions{
-		N: f.n, Seed: f.seed, Given: p.Given, Sampler: how, Progress: a.watch("samples", f.n),
-	})
+	o := model.SampleOptions{N: f.n, Seed: f.seed, Given: p.Given, Sampler: how, Progress: a.watch("samples", f.n)}
+	if f.inParts(r) && r.Model.CanEach(o) {
+		return f.sampleInParts(cmd.Context(), r, o, start, ext)
+	}
+	s, err := r.Model.Sample(cmd.Context(), o)
 	if err != nil && len(warnings) > 0 {
 		err = fmt.Errorf("%w (%s)", err, warnings[0])
 	}
@@ -355,8 +357,10 @@ func (f *sampleFlags) forContexts(cmd *cobra.Command, r *run.Run) (p eval.Prompt
 	}
 	each := f.n
 	f.n *= max(1, g.rows())
-	if err := fitsN(r, f.n); err != nil {
-		return p, g, err
+	if !f.inParts(r) {
+		if err := fitsN(r, f.n); err != nil {
+			return p, g, err
+		}
 	}
 	for _, l := range g.label {
 		inTurn = append(inTurn, slices.Repeat([]int32{l}, each)...)
