@@ -101,18 +101,20 @@ func (f *tensorFile) whole(size int64) error {
 		bytes, room := t.DType.Size(), left/max(1, t.DType.Size())
 		for _, n := range t.Shape {
 			if n > 0 && bytes/t.DType.Size() > room/n {
-				return fmt.Errorf("not a whole safetensors file: tensor %q is %v, more than the file holds", name, t.Shape)
+				return fmt.Errorf("not a whole safetensors file: tensor %q is %v, more than the file holds", name,
+					t.Shape)
 			}
 			bytes *= n
 		}
 		if t.DataOffsets[0] != end || t.DataOffsets[1] != end+bytes || t.DataOffsets[1] > left {
-			return fmt.Errorf("not a whole safetensors file: tensor %q lies at bytes %v of %d; by the ones before, its "+
-				"type and its shape it must lie at [%d %d]", name, t.DataOffsets, left, end, end+bytes)
+			return fmt.Errorf("not a whole safetensors file: tensor %q lies at bytes %v of %d; by the ones before, "+
+				"its type and its shape it must lie at [%d %d]", name, t.DataOffsets, left, end, end+bytes)
 		}
 		end += bytes
 	}
 	if end != left {
-		return fmt.Errorf("not a whole safetensors file: its tensors have %d bytes, and the file %d for them", end, left)
+		return fmt.Errorf("not a whole safetensors file: its tensors have %d bytes, and the file %d for them", end,
+			left)
 	}
 	return nil
 }

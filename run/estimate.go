@@ -56,8 +56,8 @@ func (s *session) estimate(o TrainOptions) error {
 // warnAccumulate says where parts of a batch cost memory instead of saving some.
 func (s *session) warnAccumulate(slab int) {
 	if k := s.cfg.Train.Accumulate; k > 1 && s.model.Net().Engine().Name() == nn.DefaultBackend {
-		s.warnings = append(s.warnings, fmt.Sprintf("train.accumulate %d saves nothing on the native engine, which takes "+
-			"a batch in tiles of an image or a few for each core, and keeps the sum of the gradients, %s more: leave it "+
-			"out", k, memory.Size(float64(slab))))
+		s.warnings = append(s.warnings, fmt.Sprintf("train.accumulate %d saves nothing on the native engine, which "+
+			"takes a batch in tiles of an image or a few for each core, and keeps the sum of the gradients, %s more: "+
+			"leave it out", k, memory.Size(float64(slab))))
 	}
 }

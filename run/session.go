@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"slices"
 
 	"flowmatch/data"
@@ -158,13 +157,9 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 			return nil, err
 		}
 	}
-	if err := s.build(ctx, eng, begun); err != nil {
+	if err := s.build(ctx, eng, o, begun); err != nil {
 		return nil, err
 	}
-	if err := s.estimate(o); err != nil {
-		return nil, err
-	}
-	s.warn(o)
 	if !begun {
 		return s, errors.Join(s.forget(), s.writeDescription(eng))
 	}
@@ -195,6 +190,13 @@ func nothingInTheWay(dir string) error {
 	}
 	return fmt.Errorf("%w: %s has no %s, but %s, which would be replaced or removed; take another folder, or move "+
 		"them away", ErrInTheWay, dir, ConfigFile, choice.List(names))
+}
+
+// foretell says before a training what it takes, and what is wrong though it can be trained.
+func (s *session) foretell(o TrainOptions) error {
+	err := s.estimate(o)
+	s.warn(o)
+	return err
 }
 
 // warn tells what is wrong, though it can be trained.
@@ -254,8 +256,9 @@ func (c Config) Check(set *data.Set) (err error) {
 	return s.affordable()
 }
 
-// build makes the model, and the objective that the data and the Config ask for.
-func (s *session) build(ctx context.Context, eng *nn.Engine, begun bool) (err error) {
+// build makes the model, and the objective that the data and the Config ask for, and foretells what
+// training takes.
+func (s *session) build(ctx context.Context, eng *nn.Engine, o TrainOptions, begun bool) (err error) {
 	cfg := &s.cfg
 	spec, err := s.spec()
 	if err != nil {
@@ -277,7 +280,10 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, begun bool) (err er
 	if s.trainer, err = net.IntoTrainer(optimizer, cfg.Train.StepOptions); err != nil {
 		return err
 	}
-	return s.drawable()
+	if err := s.drawable(); err != nil {
+		return err
+	}
+	return s.foretell(o)
 }
 
 // netFor returns the network's configuration for the data.
@@ -470,41 +476,3 @@ func (p *records) hooks(o TrainOptions) train.Hooks {
 	}
 	return h
 }
-
-// opened ends a session and returns its run as [Open] does, with the data and the weights that are
-// in memory, unless those of the best validation are others.
-func (s *session) opened() (*Run, error) {
-	cfg, err := readRunConfig(s.dir)
-	if err != nil {
-		return nil, err
-	}
-	cfg.Backend = s.cfg.Backend
-	if file := usedFile(s.dir, cfg); filepath.Base(file) == BestFile {
-		s.trainer = nil // what it holds may be large, and is not needed any more
-		runtime.GC()
-		r, err := Open(s.dir, cfg.Backend)
-		if err != nil {
-			return nil, err
-		}
-		r.open = s.data
-		return r, nil
-	}
-	step := int(s.trainer.Steps())
-	net, err := s.trainer.IntoAveraged()
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.model.WithNet(net)
-	if err != nil {
-		return nil, err
-	}
-	return &Run{Dir: s.dir, Config: cfg, Model: m, Step: step, open: s.data}, nil
-}
-
-// during returns the session as a run under way, with its data and a network of its trainer.
-func (s *session) during(m *model.Model, step int) *Run {
-	return &Run{Dir: s.dir, Config: s.cfg, Model: m, Step: step, open: s.data}
-}
-
-// data is the open of a run whose data are open already.
-func (s *session) data() (*data.Set, error) { return s.set, nil }

@@ -96,7 +96,8 @@ func TestAFaultBehindTheFirstBlockIsTold(t *testing.T) {
 }
 
 func FuzzPlainText(f *testing.F) {
-	for _, s := range []string{"a,b\n1,2\n3.5,-4e5\n", "a;b\r\n1;2\r\n\r\n3;4", "x\n-.5\n+1.\n00012345678901234567\n", "1.5,2.5\n3.5,4.5\n"} {
+	for _, s := range []string{"a,b\n1,2\n3.5,-4e5\n", "a;b\r\n1;2\r\n\r\n3;4",
+		"x\n-.5\n+1.\n00012345678901234567\n", "1.5,2.5\n3.5,4.5\n"} {
 		f.Add(s, false)
 	}
 	f.Fuzz(func(t *testing.T, text string, drop bool) {

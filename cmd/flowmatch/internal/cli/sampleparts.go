@@ -22,7 +22,8 @@ const partsFrom = 4 << 20
 // follow from one sample, whatever the others are.
 func (f *sampleFlags) inParts(r *run.Run) bool {
 	spec, ext := r.Model.Spec(), filepath.Ext(f.out)
-	return float64(f.n)*float64(r.Model.Dim()) >= partsFrom && (ext == ".csv" || ext == ".npy" && spec.Net.Classes == 0) &&
+	rows := ext == ".csv" || ext == ".npy" && spec.Net.Classes == 0
+	return rows && float64(f.n)*float64(r.Model.Dim()) >= partsFrom &&
 		!f.logp && !f.mode && f.given == "" && f.condition == "" && f.grid == "" && spec.Net.Context == 0
 }
 
