@@ -138,15 +138,20 @@ func (p *plainReader) cut(text io.Reader, left []byte, order, work chan<- *textB
 	for end := false; !end; {
 		buf := make([]byte, len(left)+blockSize)
 		n := copy(buf, left)
-		got, err := io.ReadFull(text, buf[n:])
-		buf = buf[:n+got]
+		var err error
+		for n < len(buf) && err == nil { // io.ReadFull has one error for the end and for a file that is cut off
+			var got int
+			got, err = text.Read(buf[n:])
+			n += got
+		}
+		buf = buf[:n]
 		end = err != nil
 		b := &textBlock{text: buf, plain: true, done: make(chan struct{})}
 		if !end {
 			last := bytes.LastIndexByte(buf, '\n') + 1
 			b.text, left = buf[:last], buf[last:]
 		}
-		if end && err != io.EOF && err != io.ErrUnexpectedEOF || len(left) > maxRow-blockSize {
+		if end && err != io.EOF || len(left) > maxRow-blockSize {
 			b.text, b.plain, end = nil, false, true
 		}
 		select {
