@@ -63,6 +63,8 @@ var rooms = map[string][]string{
 	// Networks on an engine, and what a checkpoint is.
 	"nn": {"flow", "internal/seed", "internal/memory", "internal/choice", "engine/native", "engine/onnx",
 		"engine/onnx/exchange"},
+	// Files of other programs, as tensors: a format, and nothing of networks.
+	"model/weights": {"internal/atomicfile", "internal/choice"},
 	"model": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/image", "likelihood",
 		"field", "internal/seed", "internal/memory", "internal/atomicfile", "internal/absent", "internal/choice",
 		"engine/onnx"},
@@ -149,7 +151,8 @@ var modules = map[string]module{
 	"github.com/mmcloughlin/avo": {rooms: []string{"engine/native"}, why: "programs that write assembly"},
 	"google.golang.org/protobuf": {rooms: []string{"internal/tfevents", "engine/onnx"},
 		why: "the wire format of TensorBoard's event files and of ONNX files"},
-	"github.com/nlpodyssey/safetensors": {rooms: []string{"model"}, why: "the file format of a checkpoint"},
+	"github.com/nlpodyssey/safetensors": {rooms: []string{"model", "model/weights"},
+		why: "the file format of a checkpoint, and of weights of others"},
 	"github.com/goccy/go-yaml": {
 		rooms:     []string{"run", "path", "data", "data/dataset", "experiment", "internal/settings"},
 		testRooms: []string{"ode", "likelihood", "nn", "train", "eval", "cmd/flowmatch"},
