@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -71,17 +72,17 @@ func (n *dit) forward(p []*Node, at input) *Node {
 	x = Add(linear(x, Reshape(p[n.patch], n.net.Width, channels*side*side)), InsertAxes(p[n.patch+1], 0, 0))
 	x = Add(x, InsertAxes(Const(x.Graph(), n.positions()), 0))
 	for _, b := range n.blocks {
-		x = at.block(func(in ...*Node) *Node { return b.apply(p, in[0], c, n.net.Heads) }, x)
+		x = at.block(func(in ...*Node) *Node { return b.apply(p, in[0], c, n.net) }, x)
 	}
 	m := cut(affine(c, p, n.adapt), 2)
-	x = tokenwise(modulated(x, m[0], m[1]), p, n.last)
+	x = tokenwise(modulated(x, m[0], m[1], ditEps), p, n.last)
 	x = TransposeAllDims(Reshape(x, size, rows, columns, side, side, n.net.Image[2]), 0, 1, 3, 2, 4, 5)
 	return Reshape(x, size, n.cfg.Dim)
 }
 
 // embed returns the embedding of time and label, [N, Width].
 func (n *dit) embed(p []*Node, at input) *Node {
-	c := affine(silu(affine(sinusoids(at.t, ditFrequencies), p, n.time[0])), p, n.time[1])
+	c := affine(silu(affine(n.net.Time.of(at.t, ditFrequencies), p, n.time[0])), p, n.time[1])
 	if n.label < 0 {
 		return c
 	}
@@ -123,23 +124,23 @@ func cut(z *Node, parts int) []*Node {
 	return out
 }
 
-// ditEps is that of the layer norms.
+// ditEps is what is added to the variance in the layer norms.
 const ditEps = 1e-6
 
 // modulated is norm(x)·(1 + scale) + shift, with the layer norm of each token: mean 0
 // and variance 1, without weights.
-func modulated(x, shift, scale *Node) *Node {
+func modulated(x, shift, scale *Node, eps float64) *Node {
 	x = Sub(x, ReduceAndKeep(x, ReduceMean, -1))
-	x = Div(x, Sqrt(AddScalar(ReduceAndKeep(Square(x), ReduceMean, -1), ditEps)))
+	x = Div(x, Sqrt(AddScalar(ReduceAndKeep(Square(x), ReduceMean, -1), eps)))
 	return Add(Mul(x, AddScalar(scale, 1)), shift)
 }
 
 // apply adds the results of attention and perceptron to x, each shifted, scaled and
 // weighed by the embedding c.
-func (b ditBlock) apply(p []*Node, x, c *Node, heads int) *Node {
+func (b ditBlock) apply(p []*Node, x, c *Node, net DiT) *Node {
 	m := cut(affine(c, p, b.adapt), 6)
-	x = Add(x, Mul(m[2], b.attention(p, modulated(x, m[0], m[1]), heads)))
-	return Add(x, Mul(m[5], b.perceptron(p, modulated(x, m[3], m[4]))))
+	x = Add(x, Mul(m[2], b.attention(p, modulated(x, m[0], m[1], ditEps), net.Heads)))
+	return Add(x, Mul(m[5], b.perceptron(p, modulated(x, m[3], m[4], cmp.Or(net.MLPNormEps, ditEps)))))
 }
 
 // attention of tokens to each other; qkv has q for all heads first, then k, then v.
