@@ -70,7 +70,7 @@ func (n *dit) forward(p []*Node, at input) *Node {
 	x := Reshape(at.images(n.net.Image), size, rows, side, columns, side, channels)
 	x = Reshape(TransposeAllDims(x, 0, 1, 3, 5, 2, 4), size, tokens, channels*side*side) // a patch as the kernel has it
 	x = Add(linear(x, Reshape(p[n.patch], n.net.Width, channels*side*side)), InsertAxes(p[n.patch+1], 0, 0))
-	x = Add(x, InsertAxes(Const(x.Graph(), n.positions()), 0))
+	x = Add(x, InsertAxes(Const(x.Graph(), n.net.Positions()), 0))
 	for _, b := range n.blocks {
 		x = at.block(func(in ...*Node) *Node { return b.apply(p, in[0], c, n.net) }, x)
 	}
@@ -92,15 +92,15 @@ func (n *dit) embed(p []*Node, at input) *Node {
 	return Add(c, wide(Dot(as(p[n.label], hot), p[n.label]).Product()))
 }
 
-// positions are the fixed embeddings of the positions of the patches, [T, Width]: sines
-// and cosines of the column, then of the row.
-func (n *dit) positions() [][]float32 {
-	rows, columns := n.net.grid()
-	quarter := n.net.Width / 4
+// Positions are the fixed embeddings of the positions of the patches, [T, Width]: sines
+// and cosines of the column, then of the row. d is complete.
+func (d DiT) Positions() [][]float32 {
+	rows, columns := d.grid()
+	quarter := d.Width / 4
 	out := make([][]float32, 0, rows*columns)
 	for i := range rows {
 		for j := range columns {
-			e := make([]float32, n.net.Width)
+			e := make([]float32, d.Width)
 			for k := range quarter {
 				omega := math.Pow(maxPeriod, -float64(k)/float64(quarter))
 				for axis, at := range []int{j, i} {
