@@ -20,6 +20,7 @@ const (
 	KindCIFAR100  = "cifar100"  // the binary version
 	KindFolder    = "folder"    // PNG and JPEG images, in a folder for each class or in none
 	KindShards    = "shards"    // tar files of PNG and JPEG images
+	KindNone      = "none"      // no data: of a model that was trained elsewhere
 )
 
 // Set is data ready to train on and to evaluate with. All points it hands out are

@@ -80,7 +80,8 @@ type Config struct {
 	// simulator with a simulator, a table for .csv, .tsv, .txt, .npy, .parquet and .xlsx, shards
 	// for .tar, .tar.gz and .tgz,
 	// and images for file names with idx in them; a run file also takes it from a folder, from
-	// NPY images of bytes and from IDX files of other names.
+	// NPY images of bytes and from IDX files of other names. It is none in the run of a model that
+	// was imported, which has no data.
 	Kind string `json:"kind,omitempty" yaml:"kind,omitempty"`
 
 	// Columns are the names of the columns of a table to learn; default all but the label and
@@ -267,6 +268,9 @@ func (c Config) Law() (data.Distribution, error) {
 // missing, what contradicts, and fields that the kind of data does not take.
 func (c Config) Validate() error {
 	kind := c.ResolvedKind()
+	if kind == data.KindNone {
+		return c.checkNone()
+	}
 	if err := c.checkKind(kind); err != nil {
 		return err
 	}
@@ -297,6 +301,19 @@ func (c Config) Validate() error {
 		return err
 	}
 	return nil
+}
+
+// ErrNone is returned by [Config.Open] where there are no data: the model was trained elsewhere.
+var ErrNone = errors.New("data: kind none: the model was trained elsewhere, and its data are not known; to use some, " +
+	"write a data section for them into run.yaml")
+
+// checkNone reports data of a run that has none.
+func (c Config) checkNone() error {
+	if files := c.Files(); c.Name+c.UCI+c.Simulator != "" || len(files) > 0 {
+		return errors.New("data: kind none is for a model without data, but there is a name, a uci, a simulator or a " +
+			"path: leave out kind")
+	}
+	return c.checkFields(data.KindNone)
 }
 
 // checkKind reports a kind that is not known or that name and path contradict.

@@ -31,6 +31,8 @@ func (c Config) Open(dir string, seed uint64) (*data.Set, error) {
 		return nil, err
 	}
 	switch c.ResolvedKind() {
+	case data.KindNone:
+		return nil, ErrNone
 	case data.KindSynthetic:
 		return c.openLaw(seed)
 	case data.KindTable:

@@ -65,6 +65,8 @@ var rooms = map[string][]string{
 		"engine/onnx/exchange"},
 	// Files of other programs, as tensors: a format, and nothing of networks.
 	"model/weights": {"internal/atomicfile", "internal/choice"},
+	// The names that other programs have for the parts of networks, and what these mean there.
+	"model/layout": {"flow", "path", "nn", "data", "model", "model/weights", "internal/choice", "internal/atomicfile"},
 	"model": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/image", "likelihood",
 		"field", "internal/seed", "internal/memory", "internal/atomicfile", "internal/absent", "internal/choice",
 		"engine/onnx"},
@@ -129,7 +131,7 @@ var testsOnly = map[string]string{
 
 // reachEngine are the rooms whose code or tests may depend on nn, directly or
 // through others. Everywhere else the mathematics is built and tested without it.
-var reachEngine = []string{"nn", "engine/onnx/exchange", "neuralode", "model", "train", "classify", "eval", "run",
+var reachEngine = []string{"nn", "engine/onnx/exchange", "neuralode", "model", "model/layout", "train", "classify", "eval", "run",
 	"report", "experiment", "bench", "serve", "cmd/flowmatch", "scripts/library", "."}
 
 // module is a library that is not ours.
@@ -151,7 +153,7 @@ var modules = map[string]module{
 	"github.com/mmcloughlin/avo": {rooms: []string{"engine/native"}, why: "programs that write assembly"},
 	"google.golang.org/protobuf": {rooms: []string{"internal/tfevents", "engine/onnx"},
 		why: "the wire format of TensorBoard's event files and of ONNX files"},
-	"github.com/nlpodyssey/safetensors": {rooms: []string{"model", "model/weights"},
+	"github.com/nlpodyssey/safetensors": {rooms: []string{"model", "model/weights", "model/layout"},
 		why: "the file format of a checkpoint, and of weights of others"},
 	"github.com/goccy/go-yaml": {
 		rooms:     []string{"run", "path", "data", "data/dataset", "experiment", "internal/settings"},

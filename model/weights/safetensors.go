@@ -69,3 +69,33 @@ func readSafetensors(f io.ReaderAt, size int64) ([]*Group, error) {
 	}
 	return []*Group{g}, nil
 }
+
+// Array is a float32 tensor as a safetensors file is written with it.
+type Array struct {
+	Dims    []int
+	Numbers []float32
+}
+
+// DType implements [safetensors.View].
+func (a Array) DType() safetensors.DType { return safetensors.F32 }
+
+// Shape implements [safetensors.View].
+func (a Array) Shape() []uint64 {
+	s := make([]uint64, len(a.Dims))
+	for i, n := range a.Dims {
+		s[i] = uint64(n)
+	}
+	return s
+}
+
+// DataLen implements [safetensors.View].
+func (a Array) DataLen() uint64 { return uint64(4 * len(a.Numbers)) }
+
+// Data implements [safetensors.View].
+func (a Array) Data() []byte {
+	b := make([]byte, 0, 4*len(a.Numbers))
+	for _, v := range a.Numbers {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return b
+}

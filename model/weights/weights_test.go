@@ -187,7 +187,7 @@ func TestFaultsAreErrors(t *testing.T) {
 		{write("empty.pt", ""), "it is empty"},
 		{write("text.pt", "not weights, but a text"), "neither a safetensors file nor"},
 		{write("none.safetensors", header(`{}`)), "it holds no tensors"},
-		{write("of.safetensors", header(`{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}`)), "of 0 bytes"},
+		{write("far.safetensors", header(`{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}`)), "0 bytes"},
 		{write("big.safetensors", header(`{"a":{"dtype":"F32","shape":[9],"data_offsets":[0,4]}}`)+"1234"), "not in its"},
 		{write("huge.safetensors", "\xff\xff\xff\xff\x00\x00\x00\x00{}"), "its header has"},
 		{write("out.index.json", `{"weight_map":{"a":"../../etc/passwd"}}`), "lie beside it"},

@@ -145,7 +145,7 @@ samples from them by solving the learnt ODE, and computes exact likelihoods.`,
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on standard error")
 	root.AddCommand(
 		a.demoCommand(), a.trainCommand(), a.classifierCommand(), a.sampleCommand(), a.imputeCommand(),
-		a.logpCommand(), a.evalCommand(), a.compareCommand(), a.exportCommand(), a.plotCommand(),
+		a.logpCommand(), a.evalCommand(), a.compareCommand(), a.importCommand(), a.exportCommand(), a.plotCommand(),
 		a.experimentCommand(), a.benchCommand(), a.serveCommand(), a.dataCommand(), a.configCommand(),
 		a.doctorCommand(), a.versionCommand(),
 	)

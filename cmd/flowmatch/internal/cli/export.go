@@ -15,6 +15,7 @@ import (
 	"flowmatch/internal/memory"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
+	"flowmatch/model/layout"
 	"flowmatch/nn"
 	"flowmatch/run"
 )
@@ -47,6 +48,7 @@ func (e exportResult) text(w io.Writer) {
 
 type exportFlags struct {
 	out, backend string
+	as           string // a layout of weights; empty: ONNX
 	raw, average bool
 	check        int
 }
@@ -55,7 +57,7 @@ func (a *app) exportCommand() *cobra.Command {
 	var f exportFlags
 	cmd := &cobra.Command{
 		Use:   "export DIR --out FILE.onnx",
-		Short: "Write the velocity field of a trained run as an ONNX file",
+		Short: "Write the velocity field of a trained run as an ONNX file, or its weights for PyTorch",
 		Long: `Write the velocity field v(x, t) of a trained run, or v(x, t, label) of a
 conditional one, as an ONNX file for onnxruntime and other programs.
 
@@ -71,15 +73,23 @@ The file computes the velocity for every kind of prediction, preconditioned or n
 because it includes the formulas of the path. A schedule of your own is the exception.
 --raw writes the network's own input and output instead, and --average the average
 velocity u(x, t, s) of a run that learnt it. scripts/check-onnx.sh compares a file
-with onnxruntime.`,
+with onnxruntime.
+
+--as LAYOUT writes the weights instead, to a safetensors file with the names of tensors
+that another program has, so that training goes on there; flowmatch import --list has
+the layouts. What the network sees and outputs is printed, and in the metadata.`,
 		Example: `  flowmatch export runs/first --out field.onnx
   flowmatch export runs/first --raw --out network.onnx
+  flowmatch export runs/images --as guided-diffusion --out adm.safetensors
   flowmatch export runs/meanflow --average --out average.onnx`,
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			if cmd.Flags().Changed("check") && f.check < 1 {
 				return nil, usagef("--check is %d; it must be at least 1, or left out", f.check)
+			}
+			if f.as != "" {
+				return exportWeights(args[0], f)
 			}
 			return export(args[0], f)
 		}),
@@ -91,10 +101,13 @@ with onnxruntime.`,
 	fl.BoolVar(&f.average, "average", false, "write the average velocity u(x, t, s) of a run that learnt it")
 	fl.IntVar(&f.check, "check", 0,
 		"also write this number of points and the program's results for them, as NAME.check/*.npy")
-	cmd.MarkFlagsMutuallyExclusive("raw", "average")
+	fl.StringVar(&f.as, "as", "", "write the weights in the layout of "+strings.Join(layout.Names(), ", "))
+	cmd.MarkFlagsMutuallyExclusive("raw", "average", "as")
+	cmd.MarkFlagsMutuallyExclusive("check", "as")
+	complete(cmd, "as", layout.Names()...)
 	require(cmd, "out")
 	complete(cmd, "backend", backendNames()...)
-	completeFiles(cmd, "out", "onnx")
+	completeFiles(cmd, "out", "onnx", "safetensors")
 	return cmd
 }
 
