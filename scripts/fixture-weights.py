@@ -64,6 +64,13 @@ torch.save(views, out / "views.pt")
 legacy(views, "views-legacy.pt")
 
 
+# A model beside its average, which is a list in the order of the weights, as flow_matching saves it.
+shadow = {"model." + k: v for k, v in state.items()}
+shadow["num_updates"] = torch.tensor(3)
+shadow.update({f"shadow_params.{i}": v * 0.5 for i, v in enumerate(state.values())})
+torch.save({"model": shadow, "epoch": 1}, out / "shadow.pth")
+
+
 class Mine:
     pass
 

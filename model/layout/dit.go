@@ -114,8 +114,10 @@ func fillDiT(p *plan, d ditShape) error {
 		}
 		p.entries = append(p.entries, e)
 	}
-	positions := d.net.Positions()
-	p.constants = []constant{{"pos_embed", []int{1, len(positions), d.net.Width}, slices.Concat(positions...)}}
+	tokens := im[0] / d.net.Patch * (im[1] / d.net.Patch)
+	p.constants = []constant{{"pos_embed", []int{1, tokens, d.net.Width}, func() []float32 {
+		return slices.Concat(d.net.Positions()...)
+	}}}
 	switch {
 	case d.classes > 0 && d.null:
 		p.tell("no class", "label -1, %d in its table", d.classes)

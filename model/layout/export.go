@@ -108,7 +108,7 @@ func (p *plan) tensors(ours []nn.Tensor, slab []float32) map[string]weights.Arra
 		}
 	}
 	for _, c := range p.constants {
-		all[c.name] = weights.Array{Dims: c.shape, Numbers: c.numbers}
+		all[c.name] = weights.Array{Dims: c.shape, Numbers: c.numbers()}
 	}
 	return all
 }

@@ -13,17 +13,23 @@ import (
 func torchMLP() form {
 	return form{name: "MLP", anchor: suffix("net.0.weight"),
 		plan: func(f *found, s *settings) (*plan, error) {
+			s.same("dim", f.rows("net.6.weight"))
 			s.same("w", f.rows("net.0.weight"))
 			s.same("time_varying", f.column("net.0.weight") > f.rows("net.6.weight"))
 			return planSequence(f, s, "net.", "selu")
 		},
 		export: func(m *model.Model) (*plan, error) {
 			cfg := m.Net().Config()
-			if len(cfg.Hidden) != 3 || cfg.Activation != "selu" || cfg.Classes+cfg.Context > 0 {
-				return nil, fmt.Errorf("net.hidden is %v with activation %s; torchcfm's MLP has three hidden layers "+
-					"with selu, and neither labels nor contexts", cfg.Hidden, cfg.Activation)
+			alike := len(cfg.Hidden) == 3 && slices.Min(cfg.Hidden) == slices.Max(cfg.Hidden)
+			if !alike || cfg.Activation != "selu" || cfg.Classes+cfg.Context > 0 {
+				return nil, fmt.Errorf("net.hidden is %v with activation %s; torchcfm's MLP has three equal hidden "+
+					"layers with selu, and neither labels nor contexts", cfg.Hidden, cfg.Activation)
 			}
-			return exportSequence(m, "net.")
+			p, err := exportSequence(m, "net.")
+			if err == nil {
+				p.given = map[string]any{"dim": cfg.Dim, "w": cfg.Hidden[0], "time_varying": true}
+			}
+			return p, err
 		}}
 }
 
