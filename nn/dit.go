@@ -11,8 +11,9 @@ import (
 // dit is a transformer over the patches of an image (DiT, Peebles and Xie 2022). Time
 // and label say how each block shifts and scales its input, and how much of its result
 // is added: nothing at first (adaLN-zero).
-// Its tensors have the names and shapes of the public DiT and SiT, without pos_embed,
-// which is not learnt but a function of the configuration.
+// Its tensors have the names and shapes of the public DiT and SiT without learn_sigma, and
+// without pos_embed, which is not learnt but a function of the configuration. Package
+// model/layout reads their files.
 type dit struct {
 	cfg    Config
 	net    DiT

@@ -13,8 +13,9 @@ import (
 // and Nichol 2021, which the paper uses): residual blocks at several resolutions, on
 // the way down and, joined with what they were there, on the way up; attention where
 // the image is small; an embedding of time and label added in every block.
-// Its tensors have the names and shapes of guided-diffusion's UNetModel or, with a
-// context, of its SuperResModel.
+// Its tensors have the names and shapes of guided-diffusion's UNetModel without
+// learn_sigma or, with a context, of its SuperResModel; attention has its legacy order.
+// Package model/layout reads its files.
 type unet struct {
 	cfg  Config
 	net  UNet

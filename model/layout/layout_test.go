@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -62,8 +63,18 @@ func uniform(seed string, n int) []float64 {
 
 var perBlock = regexp.MustCompile(`transformer_blocks\.\d+\.norm1\.emb`)
 
-// arrays are the tensors of a case.
+// made are the tensors of cases, which are made once.
+var made = map[string]map[string]weights.Array{}
+
+// arrays are the tensors of a case, in a map of the caller's own.
 func (c network) arrays() map[string]weights.Array {
+	if made[c.Name] == nil {
+		made[c.Name] = c.makeArrays()
+	}
+	return maps.Clone(made[c.Name])
+}
+
+func (c network) makeArrays() map[string]weights.Array {
 	all := map[string]weights.Array{}
 	for _, t := range c.Tensors {
 		name, a, n, in := t[0].(string), weights.Array{}, 1, 1
