@@ -123,7 +123,8 @@ func TestWhatANetworkOutputsCanBeSet(t *testing.T) {
 			}
 		}
 	}
-	if z := other.Model.Spec().Standardizer; z == nil || z.Mean[0] != 0.25 || z.Std[0] != 0.5 || other.Coupling != "ot" {
+	z := other.Model.Spec().Standardizer
+	if z == nil || z.Mean[0] != 0.25 || z.Std[0] != 0.5 || other.Coupling != "ot" {
 		t.Errorf("the standardizer is %v and the coupling %q", z, other.Coupling)
 	}
 	c = named(t, "DiT")

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -113,30 +112,21 @@ func (s *settings) same(key string, is any) {
 	if !ok {
 		return
 	}
-	if want := plain(is); !reflect.DeepEqual(v, want) {
-		s.fail("%s is %s, but the tensors are those of %s", key, show(v), show(want))
+	if has, want := written(v), written(is); has != want {
+		s.fail("%s is %s, but the tensors are those of %s", key, choice.Cut(has), want)
 	}
 }
 
-// plain returns a value as JSON reads it.
-func plain(v any) (out any) {
+// written returns a value as JSON has it.
+func written(v any) string {
 	text, err := json.Marshal(v)
-	if err == nil {
-		err = json.Unmarshal(text, &out)
+	if err != nil { // of what JSON has not read
+		return fmt.Sprintf("%q", fmt.Sprint(v))
 	}
-	if err != nil {
-		return v
-	}
-	return out
+	return string(text)
 }
 
-func show(v any) string {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return choice.Quote(fmt.Sprint(v))
-	}
-	return choice.Cut(string(text))
-}
+func show(v any) string { return choice.Cut(written(v)) }
 
 // image returns the height and width of images: a number, or two.
 func (s *settings) image(key string) (height, width int) {

@@ -78,18 +78,10 @@ of the layout, and is printed. These settings change it:
 
 The run has no data: sample, logp --data, serve and export work, train --resume and eval do not.`,
 		Example: `  flowmatch import --list
-  flowmatch import cifar10.pt --as torchcfm --set image_size=32 --set num_heads=4 --set num_head_channels=64 --out runs/cifar
+  flowmatch import cifar10.pt --as torchcfm --config cifar10.json --out runs/cifar
   flowmatch import DiT-XL-2-256x256.pt --as dit --out runs/dit
   flowmatch import ddpm-cifar10-32 --as diffusers --out runs/ddpm`,
-		Args: func(_ *cobra.Command, args []string) error {
-			switch {
-			case f.list && len(args) > 0:
-				return usagef("--list takes no FILE")
-			case !f.list && len(args) == 0:
-				return usagef("FILE is missing")
-			}
-			return nil
-		},
+		Args: func(_ *cobra.Command, args []string) error { return f.checkFiles(args) },
 		RunE: a.do(func(_ *cobra.Command, args []string) (result, error) {
 			if f.list {
 				return layouts(), nil
@@ -114,6 +106,17 @@ The run has no data: sample, logp --data, serve and export work, train --resume 
 	complete(cmd, "backend", backendNames()...)
 	completeFiles(cmd, "config", "json")
 	return cmd
+}
+
+// checkFiles reports files that are missing, or have no effect.
+func (f importFlags) checkFiles(files []string) error {
+	switch {
+	case f.list && len(files) > 0:
+		return usagef("--list takes no FILE")
+	case !f.list && len(files) == 0:
+		return usagef("FILE is missing")
+	}
+	return nil
 }
 
 func layouts() layoutList {

@@ -20,7 +20,7 @@ func TestWeightsOfOthersBecomeARunAndGoBack(t *testing.T) {
 	dir, back := filepath.Join(tmp, "run"), filepath.Join(tmp, "back.safetensors")
 	out := succeed(t, "import", foreign("checkpoint.ckpt"), "--as", "sequential", "--set", "activation=silu", "--key",
 		"net_model", "--out", dir)
-	for _, want := range []string{"net_model.module", `there are also "ema_model.module._orig_mod"`, "velocity", "condot"} {
+	for _, want := range []string{"net_model.module", `are also "ema_model.module._orig_mod"`, "velocity", "condot"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the output has no %q:\n%s", want, out)
 		}
