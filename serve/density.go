@@ -15,7 +15,7 @@ func (s *Server) densityJob(ctx context.Context, r *served, b client.LogPRequest
 	if err := m.HasDensity(); err != nil {
 		return nil, nil, invalid("%v", err)
 	}
-	if err := s.affords("x", n, m.Dim()); err != nil {
+	if err := s.affords(ctx, "x", n, m.Dim()); err != nil {
 		return nil, nil, err
 	}
 	if b.Seed != nil && m.Spec().Schema == nil {

@@ -47,7 +47,7 @@ func (s *Server) fieldJob(ctx context.Context, r *served, b client.FieldRequest)
 	case b.Guidance != nil && r.Config.Train.LabelDropout == 0:
 		return nil, invalid(notGuided)
 	}
-	if err := s.affords("x", n, m.Dim()); err != nil {
+	if err := s.affords(ctx, "x", n, m.Dim()); err != nil {
 		return nil, err
 	}
 	x, err := pointsOf(m, b.X, 0)

@@ -81,7 +81,7 @@ func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest)
 	if m.Conditioner() != nil {
 		return nil, invalid(fromImages)
 	}
-	g, err := s.gives(r, b)
+	g, err := s.gives(ctx, r, b)
 	if err != nil {
 		return nil, err
 	}
@@ -124,19 +124,23 @@ func (d *drawing) from(b client.SampleRequest, n int, k key) (err error) {
 		return invalid("with: samples of the model are drawn again until they are within its bounds, from other "+
 			"noise than that of the seed; leave out %s", withNoise)
 	}
+	d.job.x = flow.Batch{N: n, D: m.Dim()}
 	if bounded { // more samples than these points are drawn
-		d.job.x = flow.NewBatch(n, m.Dim())
+		d.job.from = func() flow.Batch { return flow.NewBatch(n, m.Dim()) }
 		d.job.whole, d.job.solve = true, d.alone()
 		return nil
 	}
 	d.job.key = k
-	if b.Noise == nil {
-		d.job.x = m.SourcePoints(n, d.seed)
-	} else {
-		d.job.x = flow.Batch{N: n, D: m.Dim(), X: slices.Concat(b.Noise...)}
-	}
-	if slices.Contains(b.With, withNoise) {
-		d.noise = d.job.x.Clone()
+	d.job.from = func() (x flow.Batch) {
+		if b.Noise == nil {
+			x = m.SourcePoints(n, d.seed)
+		} else {
+			x = flow.Batch{N: n, D: m.Dim(), X: slices.Concat(b.Noise...)}
+		}
+		if slices.Contains(b.With, withNoise) {
+			d.noise = x.Clone()
+		}
+		return x
 	}
 	// Probes are those of the places of points in a solve, and evaluations those of its dearest point.
 	d.job.whole = estimated(d.how) || slices.Contains(b.With, withNFE)
@@ -192,7 +196,7 @@ type gives struct {
 }
 
 // gives reads what the samples of a request are given: n of each of what it lists.
-func (s *Server) gives(r *served, b client.SampleRequest) (g gives, err error) {
+func (s *Server) gives(ctx context.Context, r *served, b client.SampleRequest) (g gives, err error) {
 	m := r.Model
 	var c, z, shown flow.Batch
 	if m.Spec().Schema != nil {
@@ -206,11 +210,12 @@ func (s *Server) gives(r *served, b client.SampleRequest) (g gives, err error) {
 		return g, err
 	}
 	each := max(1, z.N, shown.N)
-	if b.N > s.o.MaxPoints { // so that the product below is no other number
-		return g, s.affords("n", b.N, m.Dim())
+	if err := s.few("n", b.N, m.Dim()); err != nil { // so that the product below is no other number
+		return g, err
 	}
-	if g.n = b.N * each; s.affords("n", g.n, m.Dim()) != nil {
-		return g, s.affords("n", g.n, m.Dim())
+	g.n = b.N * each
+	if err := s.affords(ctx, "n", g.n, m.Dim()); err != nil {
+		return g, err
 	}
 	of := make([]int, g.n)
 	for i := range of {
@@ -289,13 +294,27 @@ func samplerOf(r *served, b client.SampleRequest, mostNFE int) (model.Sampler, e
 	return how, err
 }
 
-// affords reports a field that asks for more points than the server answers.
-func (s *Server) affords(field string, n, dim int) error {
-	if most := min(s.o.MaxPoints, mostNumbers/dim); n > most || n < 1 {
+// mostPoints is how many points of a dimension are answered at a time.
+func (s *Server) mostPoints(dim int) int { return min(s.o.MaxPoints, mostNumbers/dim) }
+
+// few reports a field that asks for more points than the server answers.
+func (s *Server) few(field string, n, dim int) error {
+	if most := s.mostPoints(dim); n > most || n < 1 {
 		return invalid("%s: %d points are asked for; at most %d of this model are answered at a time", field, n, most)
+	}
+	return nil
+}
+
+// affords makes room for the points of a request, before they are there, or says why there is none.
+func (s *Server) affords(ctx context.Context, field string, n, dim int) error {
+	if err := s.few(field, n, dim); err != nil {
+		return err
 	}
 	if err := memory.Check(fmt.Sprintf("%d points of %d numbers", n, dim), 4*8*float64(n)*float64(dim)); err != nil {
 		return invalid("%s: %v", field, err)
+	}
+	if p, ok := ctx.Value(ofPlace{}).(*place); ok {
+		return answer(p.take(n * dim))
 	}
 	return nil
 }

@@ -87,6 +87,7 @@ func (o Options) check() error {
 type Server struct {
 	o        Options
 	entries  []*entry
+	places   *places
 	queue    *queue
 	meters   *meters
 	watchers watchers
@@ -115,8 +116,9 @@ func New(o Options) (*Server, error) {
 	}
 	s.ready, s.drain = context.WithCancel(context.Background())
 	s.meters = newMeters()
-	s.queue = newQueue(s.o.MaxQueue, s.o.Workers, s.meters.solved)
-	s.meters.watch(s.queue)
+	s.places = &places{most: s.o.MaxQueue}
+	s.queue = newQueue(s.o.Workers, s.meters.solved)
+	s.meters.watch(s.places)
 	if s.handler, err = s.routes(); err != nil {
 		s.Close()
 		return nil, err
@@ -140,7 +142,7 @@ func (s *Server) Models() []string {
 }
 
 // Handler answers requests, whatever host they name; [Server.Serve] refuses some.
-func (s *Server) Handler() http.Handler { return s.logged(s.handler) }
+func (s *Server) Handler() http.Handler { return s.logged(problems(s.handler)) }
 
 // OpenAPI returns the OpenAPI document of the server, as JSON.
 func (s *Server) OpenAPI() ([]byte, error) { return s.api.OpenAPI().MarshalJSON() }
@@ -153,8 +155,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, grace time.Duration,
 	if s.o.Tokens == nil && Loopback(l.Addr()) {
 		handler = localHosts(handler, ", or the service must have tokens")
 	}
-	server := &http.Server{
-		Handler: s.logged(handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+	server := &http.Server{ // each part of an answer has a new WriteTimeout: see extend
+		Handler: s.logged(problems(handler)), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ReadTimeout: s.o.Timeout, WriteTimeout: 2 * s.o.Timeout, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelWarn),
 	}
@@ -175,7 +177,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, grace time.Duration,
 	case <-ctx.Done():
 	}
 	s.drain()
-	s.o.Log.Info("draining", "waiting", s.queue.length())
+	s.o.Log.Info("draining", "waiting", s.places.length())
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err := server.Shutdown(last); err != nil {

@@ -264,48 +264,17 @@ func TestBadRequestsAreToldWhatIsWrong(t *testing.T) {
 	}
 }
 
-// statusOf is the status that an error of a solve is answered with; 0: it has none.
-func statusOf(err error) int {
+// codeOf is the status that an error of a solve is answered with; 0: it has none.
+func codeOf(err error) int {
 	if s, ok := errors.AsType[huma.StatusError](answer(err)); ok {
 		return s.GetStatus()
 	}
 	return 0
 }
 
-func TestFullQueuesRefuse(t *testing.T) {
-	held, free := make(chan struct{}), make(chan struct{})
-	q := newQueue(2, 1, nil)
-	defer q.close()
-	slow := func(_ context.Context, x flow.Batch, _ flow.Given) (flow.Batch, []float64, int, error) {
-		held <- struct{}{}
-		<-free
-		return x, nil, 1, nil
-	}
-	var group sync.WaitGroup
-	for k := range 2 {
-		group.Go(func() {
-			if err := q.do(&job{ctx: t.Context(), key: k, solve: slow, x: flow.NewBatch(1, 1)}); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	<-held
-	for q.length() < 2 {
-		time.Sleep(time.Millisecond)
-	}
-	err := q.do(&job{ctx: t.Context(), solve: slow, x: flow.NewBatch(1, 1)})
-	if code := statusOf(err); code != http.StatusTooManyRequests {
-		t.Errorf("a full queue answers %d", code)
-	}
-	free <- struct{}{}
-	<-held
-	free <- struct{}{}
-	group.Wait()
-}
-
 // TestSmallJobsDoNotWaitForLargeOnes: they take turns.
 func TestSmallJobsDoNotWaitForLargeOnes(t *testing.T) {
-	q := newQueue(10, 1, nil)
+	q := newQueue(1, nil)
 	defer q.close()
 	begun := make(chan struct{}, 1000)
 	step := func(_ context.Context, x flow.Batch, _ flow.Given) (flow.Batch, []float64, int, error) {
@@ -335,7 +304,7 @@ func TestSmallJobsDoNotWaitForLargeOnes(t *testing.T) {
 }
 
 func TestCancelledRequestsEndTheirSolve(t *testing.T) {
-	q := newQueue(10, 1, nil)
+	q := newQueue(1, nil)
 	defer q.close()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, errTimeout)
 	defer cancel()
@@ -346,7 +315,7 @@ func TestCancelledRequestsEndTheirSolve(t *testing.T) {
 		close(ended)
 		return x, nil, 0, ctx.Err()
 	}})
-	if code := statusOf(err); code != http.StatusGatewayTimeout {
+	if code := codeOf(err); code != http.StatusGatewayTimeout {
 		t.Errorf("a request out of time answers %d (%v)", code, err)
 	}
 	<-ended
