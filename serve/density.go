@@ -27,7 +27,7 @@ func (s *Server) densityJob(ctx context.Context, r *served, b client.LogPRequest
 	if m.Conditioner() != nil {
 		return nil, nil, invalid(fromImages)
 	}
-	settings, err := settingsOf(b.How, r, s.o.MaxNFE)
+	settings, err := settingsOf(b.How, r, s.o.MaxNFE, true)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -24,7 +24,7 @@ func (s *Server) impute(ctx context.Context, in *asked[client.ImputeRequest]) (*
 	if err != nil {
 		return nil, err
 	}
-	settings, err := settingsOf(b.How, r, s.o.MaxNFE)
+	settings, err := settingsOf(b.How, r, s.o.MaxNFE, false)
 	if err != nil {
 		return nil, err
 	}

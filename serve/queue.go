@@ -98,13 +98,12 @@ func (q *queue) do(j *job) error {
 	}
 }
 
-// close ends the workers once nothing waits.
+// close ends the workers once nothing waits; [sync.WaitGroup.Wait] of workers says when.
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()
 	q.some.Broadcast()
-	q.workers.Wait()
 }
 
 // end ends a job that has not, with an error.

@@ -9,6 +9,7 @@ import (
 	"flowmatch/client"
 	"flowmatch/eval"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 	"flowmatch/internal/memory"
 	"flowmatch/model"
 	"flowmatch/ode"
@@ -25,14 +26,26 @@ type key struct {
 	t        float64 // of a field or a density, between noise and data
 }
 
-// settingsOf returns the settings of a request over those of the run. Adaptive steps are each point's own.
-func settingsOf(h client.How, r *served, mostNFE int) (eval.Settings, error) {
+// settingsOf returns the settings of a request over those of the run; density: it asks for log-densities, which are
+// solved for by an ODE. Adaptive steps are each point's own.
+func settingsOf(h client.How, r *served, mostNFE int, density bool) (eval.Settings, error) {
 	s := r.Config.Eval
+	if density && s.Defaults().Solve.Solver == eval.Average {
+		s.Solve.Solver, s.Solve.Steps = "", 0
+	}
 	if h.Solver != "" && h.Solver != s.Solve.Solver {
 		s.Solve.Solver, s.Solve.Steps = h.Solver, 0
 	}
+	if density && s.Defaults().Solve.Solver == eval.Average {
+		return s, invalid("solver: log-densities need a solver of the ODE (%s), which %s is not", choice.List(ode.Names()),
+			h.Solver)
+	}
 	if h.Steps > 0 {
 		s.Solve.Steps = h.Steps
+	}
+	tolerance := "rtol"
+	if h.RTol == nil {
+		tolerance = "atol"
 	}
 	if h.RTol != nil || h.ATol != nil {
 		if h.Steps > 0 {
@@ -45,6 +58,14 @@ func settingsOf(h client.How, r *served, mostNFE int) (eval.Settings, error) {
 	s.Solve.MaxNFE = min(cmp.Or(s.Solve.MaxNFE, mostNFE), mostNFE)
 	if err := s.Validate(); err != nil {
 		return s, invalid("%v", err)
+	}
+	if h.RTol != nil || h.ATol != nil {
+		switch solve := s.Defaults().Solve; {
+		case solve.Solver == eval.Average:
+			return s, invalid("%s: steps of the average velocity have no tolerance; give steps", tolerance)
+		case solve.WithoutTolerance() != "":
+			return s, invalid("%s: %s; give steps", tolerance, solve.WithoutTolerance())
+		}
 	}
 	return s, nil
 }
@@ -259,7 +280,7 @@ func labelsFor(r *served, b client.SampleRequest, n, each int) ([]int32, error) 
 
 // samplerOf returns how the samples of a request are drawn.
 func samplerOf(r *served, b client.SampleRequest, mostNFE int) (model.Sampler, error) {
-	s, err := settingsOf(b.How, r, mostNFE)
+	s, err := settingsOf(b.How, r, mostNFE, b.LogP)
 	if err != nil {
 		return nil, err
 	}
