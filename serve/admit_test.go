@@ -88,8 +88,10 @@ func TestBodiesOfTooManyPointsAreNotDecoded(t *testing.T) {
 			t.Errorf("%s: %d bytes are taken for a body of %d that is refused", path, took, len(c.body))
 		}
 	}
-	head := `{"inputs": [{"name": "x", "datatype": "UINT8", "shape": [200000], "parameters": {"binary_data_size": 200000}}]}`
-	code, text, _ := post(t, h.URL+"/v2/models/moons/infer", head+strings.Repeat("a", n), headLength, fmt.Sprint(len(head)))
+	head := `{"inputs": [{"name": "x", "datatype": "UINT8", "shape": [200000],
+		"parameters": {"binary_data_size": 200000}}]}`
+	code, text, _ := post(t, h.URL+"/v2/models/moons/infer", head+strings.Repeat("a", n), headLength,
+		fmt.Sprint(len(head)))
 	if code != http.StatusUnprocessableEntity || !strings.Contains(text, "more than 9000 values") {
 		t.Errorf("tensors in binary: %d %s", code, text)
 	}

@@ -24,7 +24,7 @@ func TestRequestsAreReadStrictly(t *testing.T) {
 		{infer, `{"parameters": {"n": 1, "Seed": 5}}`, 422, `did you mean \"seed\"?`},
 		{sample, `{"n": 1e30}`, 422, `n is number 1e30, which is out of range`},
 		{sample, `{"n": 1.5}`, 422, `expected integer`},
-		{sample, `{"n": 2, "noise": [["n", "n"], 1]}`, 422, `body.noise`}, // of a list, the keys of the object around it
+		{sample, `{"n": 2, "noise": [["n", "n"], 1]}`, 422, `body.noise`}, // keys of the object around
 		{sample, `{"n": 1, "noise": [[1e400, 1]]}`, 400, `noise has the number 1e400, which is out of range`},
 		{infer, `{"parameters": {"rtol": 1e400}}`, 400, `rtol has the number 1e400`},
 		{sample, `{"n": null}`, 422, `n: null stands for`},

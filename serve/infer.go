@@ -61,8 +61,8 @@ func (p *inferParameters) UnmarshalJSON(b []byte) error {
 }
 
 // inferKeys are the keys of a body at any depth.
-var inferKeys = names{deep: true, whole: []string{"n", "seed", "steps", "shape", "binary_data_size"}, all: []string{"id",
-	"parameters", "inputs", "outputs", "name", "datatype", "shape", "data", "binary_data_size", "binary_data",
+var inferKeys = names{deep: true, whole: []string{"n", "seed", "steps", "shape", "binary_data_size"}, all: []string{
+	"id", "parameters", "inputs", "outputs", "name", "datatype", "shape", "data", "binary_data_size", "binary_data",
 	"binary_data_output", "n", "seed", "solver", "steps", "rtol", "atol", "guidance", "complete"}}
 
 // infer answers a request of the Open Inference Protocol.

@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"flowmatch/nn"
 	"flowmatch/run"
 )
 
@@ -48,7 +47,7 @@ func newEntry(name, dir string, o run.OpenOptions) (*entry, error) {
 		e.files = append(e.files, filepath.Join(dir, f))
 	}
 	_, err := e.refresh()
-	for _, lasting := range []error{run.ErrNoRun, run.ErrForeign, run.ErrPath, nn.ErrNoBackend} {
+	for _, lasting := range []error{run.ErrNoRun, run.ErrForeign, run.ErrPath} {
 		if errors.Is(err, lasting) {
 			return nil, err
 		}

@@ -53,8 +53,8 @@ func TestWordsAndMarksAreThoseOfWhatIsThereInABrowser(t *testing.T) {
 	p.Eval(`[...document.querySelectorAll("label")].find((l) => l.textContent.includes("Trajectories")).click()`, nil)
 	p.Wait(`document.querySelector(".legend").textContent.includes("Trajectories")`)
 	var got string
-	p.Eval(`import("/static/ui/chart.js").then(({ticks}) => JSON.stringify([[10, 1, 1000], [10, 0.3, 1.5], [10, 1.1, 1.4],
-		[2, 1, 16]].map((a) => ticks(...a).map((v) => Number(v.toPrecision(6))))))`, &got)
+	p.Eval(`import("/static/ui/chart.js").then(({ticks}) => JSON.stringify([[10, 1, 1000], [10, 0.3, 1.5],
+		[10, 1.1, 1.4], [2, 1, 16]].map((a) => ticks(...a).map((v) => Number(v.toPrecision(6))))))`, &got)
 	if want := "[[1,10,100,1000],[0.5,1,1.5],[1.1,1.2,1.3,1.4],[1,2,4,8,16]]"; got != want {
 		t.Errorf("the marks of axes are %s, want %s", got, want)
 	}

@@ -81,8 +81,8 @@ func register[I, O any](s *Server, name, summary string, answers map[string]*hum
 // notLetIn are what a request gets without a token where one must be brought, or from another site.
 var notLetIn = []int{http.StatusUnauthorized, http.StatusForbidden}
 
-const aboutNull = "In rows and points null stands for a value that is not known. A key of the request is left out where " +
-	"it has no value; null there is an error."
+const aboutNull = "In rows and points null stands for a value that is not known. A key of the request is left out " +
+	"where it has no value; null there is an error."
 
 // answers describes answers of one schema or another by type of content.
 func answers(about string, content map[string]*huma.Schema) map[string]*huma.Response {

@@ -37,8 +37,8 @@ func settingsOf(h client.How, r *served, mostNFE int, density bool) (eval.Settin
 		s.Solve.Solver, s.Solve.Steps = h.Solver, 0
 	}
 	if density && s.Defaults().Solve.Solver == eval.Average {
-		return s, invalid("solver: log-densities need a solver of the ODE (%s), which %s is not", choice.List(ode.Names()),
-			h.Solver)
+		return s, invalid("solver: log-densities need a solver of the ODE (%s), which %s is not",
+			choice.List(ode.Names()), h.Solver)
 	}
 	if h.Steps > 0 {
 		s.Solve.Steps = h.Steps

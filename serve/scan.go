@@ -198,7 +198,8 @@ func (s *scanner) literal() error {
 		return nil
 	}
 	if _, err := strconv.ParseFloat(string(text), 64); err != nil {
-		return malformed(fmt.Sprintf("%s has the number %s, which is out of range", s.field(), choice.Cut(string(text))))
+		return malformed(fmt.Sprintf("%s has the number %s, which is out of range", s.field(),
+			choice.Cut(string(text))))
 	}
 	if !slices.Contains(s.known.whole, s.field()) {
 		return nil

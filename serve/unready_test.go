@@ -56,7 +56,8 @@ func TestRunsThatCannotBeReadDoNotStopOthers(t *testing.T) {
 		t.Errorf("readyz says %q", text)
 	}
 	models, err := (&client.Client{URL: h.URL}).Models(t.Context())
-	if err != nil || models[0].Untrained != "" || models[1].Untrained != unreadable || models[2].Untrained != untrained {
+	if err != nil || models[0].Untrained != "" || models[1].Untrained != unreadable ||
+		models[2].Untrained != untrained {
 		t.Errorf("%+v, %v", models, err)
 	}
 	if err := os.WriteFile(checkpoint, append(whole, 0)[:len(whole)], 0o600); err != nil {
@@ -123,12 +124,12 @@ func TestNobodyWaitsAfterTheGrace(t *testing.T) {
 	begun, free := make(chan struct{}), make(chan struct{})
 	defer close(free)
 	s.handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		s.queue.do(&job{ctx: t.Context(), x: flow.NewBatch(1, 1), solve: func(_ context.Context, x flow.Batch, _ flow.Given) (
-			flow.Batch, []float64, int, error) {
+		stuck := func(_ context.Context, x flow.Batch, _ flow.Given) (flow.Batch, []float64, int, error) {
 			close(begun)
 			<-free
 			return x, nil, 0, nil
-		}})
+		}
+		s.queue.do(&job{ctx: t.Context(), x: flow.NewBatch(1, 1), solve: stuck})
 	})
 	url, stop, ended := s.started(t, 10*time.Millisecond)
 	go http.Get(url)
@@ -181,7 +182,8 @@ func TestErrorsOfEveryKindAreProblems(t *testing.T) {
 		{"GET", "/v2/nothing", []string{"Authorization", "Bearer one"}, 404},
 		{"GET", "/static/nothing", nil, 404},
 		{"PUT", "/v1/models", []string{"Authorization", "Bearer one"}, 405},
-		{"POST", "/v1/models/moons/sample", []string{"Authorization", "Bearer one", "Origin", "https://a.example"}, 403},
+		{"POST", "/v1/models/moons/sample", []string{"Authorization", "Bearer one", "Origin", "https://a.example"},
+			403},
 		{"POST", "/v1/models/moons/sample", []string{"Authorization", "Bearer one", "Content-Encoding", "gzip"}, 415},
 		{"POST", "/v1/models/moons/sample", []string{"Authorization", "Bearer one", "Content-Type", "text/csv"}, 415},
 		{"POST", "/v1/models/moons/sample", []string{"Authorization", "Bearer one", "Content-Type", "application/json",

@@ -19,8 +19,9 @@ func (s *Schema) OffGrid(rows flow.Batch) (faults []Fault) {
 		for k, j := range s.Learnt() {
 			c, v := &s.Columns[j], rows.Row(i)[k]
 			if at := c.gridValue(v); math.Abs(at-v) > 1e-9*max(math.Abs(v), c.Hi-c.Lo) {
-				faults = append(faults, Fault{Row: i, Column: c.Name, Count: 1, Problem: quoted(strconv.FormatFloat(v, 'g', -1,
-					64)) + "is between the values of the data; the nearest is " + c.write(at)})
+				text := strconv.FormatFloat(v, 'g', -1, 64)
+				faults = append(faults, Fault{Row: i, Column: c.Name, Count: 1,
+					Problem: quoted(text) + "is between the values of the data; the nearest is " + c.write(at)})
 			}
 		}
 	}

@@ -43,8 +43,8 @@ func TestNumbersBetweenTheValuesAreFound(t *testing.T) {
 	for _, c := range []struct {
 		mass, uneven float64
 		want         string
-	}{{190, 5, ""}, {215, 5, ""}, {180, 1, ""}, {math.NaN(), 2, ""}, {192, 5, `"192" is between`}, {217, 5, "is between"},
-		{190, 5000, ""}} {
+	}{{190, 5, ""}, {215, 5, ""}, {180, 1, ""}, {math.NaN(), 2, ""}, {192, 5, `"192" is between`},
+		{217, 5, "is between"}, {190, 5000, ""}} {
 		faults := s.OffGrid(row(c.mass, c.uneven))
 		if (c.want == "") != (faults == nil) || faults != nil && !strings.Contains(faults[0].Problem, c.want) {
 			t.Errorf("%v, %v: %+v; want %q", c.mass, c.uneven, faults, c.want)
