@@ -267,6 +267,24 @@ func (s *Server) refuse(c huma.Context, err error) {
 	}
 }
 
+// largeAnswer is how many numbers make an answer a large one: as JSON it takes a hundred bytes for each while it is
+// encoded, and so few are at a time.
+const largeAnswer = 1 << 17
+
+// encoding waits until an answer of so many numbers can be encoded. The func that it returns is to be called after
+// that.
+func (s *Server) encoding(ctx context.Context, numbers int) (func(), error) {
+	if numbers < largeAnswer {
+		return func() {}, nil
+	}
+	select {
+	case s.large <- struct{}{}:
+		return func() { <-s.large }, nil
+	case <-ctx.Done():
+		return nil, answer(context.Cause(ctx))
+	}
+}
+
 // leastWrite is how long a client has at least to read each part of its answer; else it is twice the time of a
 // request.
 const leastWrite = 10 * time.Second

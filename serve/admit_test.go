@@ -97,6 +97,27 @@ func TestBodiesOfTooManyPointsAreNotDecoded(t *testing.T) {
 	}
 }
 
+// TestLargeAnswersAreEncodedInTurn: those that wait too long are late, and small ones do not wait.
+func TestLargeAnswersAreEncodedInTurn(t *testing.T) {
+	s, _ := serving(t, func(o *Options) { o.Workers = 2 })
+	done, err := s.encoding(t.Context(), largeAnswer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errTimeout)
+	if _, err := s.encoding(ctx, largeAnswer); err == nil || codeOf(err) != http.StatusGatewayTimeout {
+		t.Errorf("a second one: %v", err)
+	}
+	if _, err := s.encoding(ctx, largeAnswer-1); err != nil {
+		t.Errorf("a small one: %v", err)
+	}
+	done()
+	if _, err := s.encoding(t.Context(), largeAnswer); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestBodiesHaveRoom: for what they take to be read and decoded, which is counted for more than it is.
 func TestBodiesHaveRoom(t *testing.T) {
 	s, h := serving(t, nil)

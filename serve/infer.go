@@ -110,6 +110,15 @@ func (s *Server) inferred(w http.ResponseWriter, r *http.Request, m *served, bod
 	if err != nil {
 		return err
 	}
+	numbers := 0
+	for _, t := range out {
+		numbers += len(t.numbers) + len(t.texts)
+	}
+	done, err := s.encoding(r.Context(), numbers)
+	if err != nil {
+		return err
+	}
+	defer done()
 	return writeInfer(w, m, body, out, about)
 }
 

@@ -138,6 +138,11 @@ func (s *Server) sample(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	done, err := s.encoding(ctx, d.job.x.N*d.job.x.D)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	if as != client.JSON {
 		return d.encode(as, rows)
 	}

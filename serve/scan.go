@@ -34,11 +34,13 @@ type scanned struct {
 
 // scan looks through a body of at most so many values.
 func scan(data []byte, known names, most int) (scanned, error) {
-	var skip struct{}
-	if err := json.Unmarshal(data, &skip); err != nil { // before anything else it looks whether data is JSON
+	if !json.Valid(data) {
+		var skip struct{}
+		err := json.Unmarshal(data, &skip)
 		if syntax, is := errors.AsType[*json.SyntaxError](err); is {
 			return scanned{}, malformed(fmt.Sprintf("%v, at byte %d", syntax, syntax.Offset))
 		}
+		return scanned{}, malformed("it is no JSON")
 	}
 	s := scanner{data: data, known: known, most: most, found: scanned{text: data, lists: map[string]int{}}}
 	for s.at < len(data) {

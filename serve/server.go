@@ -93,6 +93,7 @@ type Server struct {
 	o        Options
 	entries  []*entry
 	places   *places
+	large    chan struct{} // held while a large answer is encoded
 	queue    *queue
 	meters   *meters
 	watchers watchers
@@ -116,6 +117,7 @@ func New(o Options) (*Server, error) {
 	s.ready, s.drain = context.WithCancel(context.Background())
 	s.meters = newMeters()
 	s.places = &places{most: s.o.MaxQueue}
+	s.large = make(chan struct{}, max(1, s.o.Workers/2))
 	s.queue = newQueue(s.o.Workers, s.meters.solved)
 	s.meters.watch(s.places)
 	if s.handler, err = s.routes(); err != nil {
