@@ -113,6 +113,28 @@ type How struct {
 	Steps  int      `json:"steps,omitempty" minimum:"1" maximum:"100000" doc:"equal steps; default: by the tolerances"`
 	RTol   *float64 `json:"rtol,omitempty" minimum:"1e-12" maximum:"1" doc:"relative tolerance"`
 	ATol   *float64 `json:"atol,omitempty" minimum:"1e-12" maximum:"1" doc:"absolute tolerance"`
+	// TimeGrid is where the steps lie, of a method with given steps.
+	TimeGrid *TimeGrid `json:"time_grid,omitempty" doc:"where given steps lie; default: they are equal"`
+}
+
+// TimeGrid is where steps lie between noise and data. Its fields are those of timegrid.Config, which
+// says what each is.
+type TimeGrid struct {
+	Spacing       string    `json:"spacing,omitempty" doc:"uniform, karras, exponential or beta"`
+	Shift         *float64  `json:"shift,omitempty" minimum:"0" doc:"factor of noise to data; above 1: steps at noise"`
+	Mu            *float64  `json:"mu,omitempty" doc:"logarithm of the shift"`
+	Tokens        *int      `json:"tokens,omitempty" minimum:"0" doc:"patches of an image, by which mu is computed"`
+	BaseShift     *float64  `json:"base_shift,omitempty" doc:"mu at base_tokens; default 0.5"`
+	MaxShift      *float64  `json:"max_shift,omitempty" doc:"mu at max_tokens; default 1.15"`
+	BaseTokens    *int      `json:"base_tokens,omitempty" minimum:"0" doc:"default 256"`
+	MaxTokens     *int      `json:"max_tokens,omitempty" minimum:"0" doc:"default 4096"`
+	SigmaMin      *float64  `json:"sigma_min,omitempty" minimum:"0" doc:"level of noise before the last step"`
+	ShiftTerminal *float64  `json:"shift_terminal,omitempty" minimum:"0" doc:"the same, after the shift"`
+	Rho           *float64  `json:"rho,omitempty" minimum:"0" doc:"of karras; default 7"`
+	Alpha         *float64  `json:"alpha,omitempty" minimum:"0" doc:"of beta; default 0.6"`
+	Beta          *float64  `json:"beta,omitempty" minimum:"0" doc:"of beta; default 0.6"`
+	Sigmas        []float64 `json:"sigmas,omitempty" maxItems:"100001" doc:"levels of noise, falling from 1 to 0"`
+	Times         []float64 `json:"times,omitempty" maxItems:"100001" doc:"shares of the time, rising from 0 to 1"`
 }
 
 // SampleRequest asks for samples.
@@ -123,7 +145,10 @@ type SampleRequest struct {
 	Given    Rows     `json:"given,omitempty" doc:"a context, or values of some columns of a table; or a list of these"`
 	Complete bool     `json:"complete,omitempty" doc:"of a table with missing values, only rows without any"`
 	Guidance *float64 `json:"guidance,omitempty" doc:"scale of classifier-free guidance"`
-	LogP     bool     `json:"logp,omitempty" doc:"the log-density of each sample, too"`
+	// GuidanceInterval and GuidanceRescale say when there is guidance, and how strong it may become.
+	GuidanceInterval []float64 `json:"guidance_interval,omitempty" doc:"its first and last time, from 0 to 1"`
+	GuidanceRescale  float64   `json:"guidance_rescale,omitempty" minimum:"0" maximum:"1" doc:"share of its deviation"`
+	LogP             bool      `json:"logp,omitempty" doc:"the log-density of each sample, too"`
 	// Noise are the source points, in the place of those of the seed.
 	Noise [][]float64 `json:"noise,omitempty" minItems:"1" doc:"source points, in units of the model"`
 	// With is what the answer is to have besides, as JSON. To count evaluations the samples are solved for alone.

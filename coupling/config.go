@@ -64,11 +64,14 @@ func (c Config) labelAware() bool { return c.LabelAware != nil && *c.LabelAware 
 func (c Config) Validate() error { _, err := c.New(); return err }
 
 // New makes the coupling. The error names the field at fault and what it may be.
-func (c Config) New() (Coupling, error) {
+func (c Config) New() (Coupling, error) { return c.NewBy(nil) }
+
+// NewBy is New with a cost in the place of the squared distance.
+func (c Config) NewBy(cost Cost) (Coupling, error) {
 	if c.Batch < 0 {
 		return nil, fmt.Errorf("coupling: batch = %d: want a number of rows, or 0 for all", c.Batch)
 	}
-	whole, err := c.whole()
+	whole, err := c.whole(cost)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +88,7 @@ func (c Config) New() (Coupling, error) {
 }
 
 // whole makes the coupling of a whole batch.
-func (c Config) whole() (Coupling, error) {
+func (c Config) whole(cost Cost) (Coupling, error) {
 	switch c.Name {
 	case "independent", "":
 		if c.labelAware() {
@@ -102,9 +105,10 @@ func (c Config) whole() (Coupling, error) {
 		}
 		return Independent{}, c.onlySinkhorn("independent")
 	case "ot":
-		return OT{LabelAware: c.labelAware()}, c.onlySinkhorn("ot")
+		return OT{LabelAware: c.labelAware(), Cost: cost}, c.onlySinkhorn("ot")
 	case "sinkhorn":
-		s := Sinkhorn{Reg: c.Reg, Epsilon: c.Epsilon, MaxIter: c.MaxIter, Tol: c.Tol, LabelAware: c.labelAware()}
+		s := Sinkhorn{Reg: c.Reg, Epsilon: c.Epsilon, MaxIter: c.MaxIter, Tol: c.Tol,
+			LabelAware: c.labelAware(), Cost: cost}
 		return s, s.validate()
 	}
 	return nil, fmt.Errorf("coupling: %w", choice.Check("coupling", c.Name, Names()))

@@ -47,6 +47,38 @@ func (Independent) Match(src []int, x0, x1 flow.Batch, label []int32, _ *rand.Ra
 // every row of x0 is used exactly once. rng is used only with LabelAware.
 type OT struct {
 	LabelAware bool // transport within classes, see the package's section on labels
+	Cost       Cost // in the place of the squared distance; nil: that
+}
+
+// Cost is what it costs to pair points, such as the square of the length of a geodesic.
+type Cost interface {
+	// Cost returns that of a row of x0 and a row of x1. Rows of points with contexts have these behind
+	// them: see [Contextual]. It must be safe for concurrent use. What is not finite is an error of
+	// the coupling.
+	Cost(x0, x1 []float64) float64
+}
+
+// costs writes the costs of all pairs of x0 and x1 by c, or the squared distances where that is nil.
+// That of row i of x0 and j of x1 is at i*n+j or, transposed, at j*n+i.
+func costs(c Cost, cost []float64, x0, x1 flow.Batch, transposed bool) {
+	n := x0.N
+	switch {
+	case c == nil && transposed:
+		assign.SquaredDistances(cost, x1.X, x0.X, x0.D)
+		return
+	case c == nil:
+		assign.SquaredDistances(cost, x0.X, x1.X, x0.D)
+		return
+	}
+	for i := range n {
+		for j := range n {
+			at := i*n + j
+			if transposed {
+				at = j*n + i
+			}
+			cost[at] = c.Cost(x0.Row(i), x1.Row(j))
+		}
+	}
 }
 
 // Match implements [Coupling]. An error names a coordinate that is not finite.
@@ -55,6 +87,14 @@ func (o OT) Match(src []int, x0, x1 flow.Batch, label []int32, rng *rand.Rand) e
 		return err
 	}
 	transport := func(src []int, x0, x1 flow.Batch) error {
+		if o.Cost != nil {
+			cost := make([]float64, x1.N*x1.N)
+			costs(o.Cost, cost, x0, x1, true)
+			if _, err := new(assign.Workspace).Solve(src, cost, x1.N); err != nil {
+				return fmt.Errorf("coupling: optimal transport of x_1 (rows) and x_0 (columns): %w", err)
+			}
+			return nil
+		}
 		// x1 comes first: its row j is assigned a row of x0, which is what src holds.
 		if _, err := new(assign.Workspace).SolvePoints(src, x1.X, x0.X, x1.D, assign.Squared); err != nil {
 			return fmt.Errorf("coupling: optimal transport of x_1 (a) and x_0 (b): %w", err)

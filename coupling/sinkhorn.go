@@ -47,6 +47,7 @@ type Sinkhorn struct {
 	MaxIter    int     // of all iterations together; 0 means 10000
 	Tol        float64 // of the marginal of x0, Σ_i |Σ_j π_ij − 1/N|, in (0, 1); 0 means 1e-3
 	LabelAware bool    // transport within classes, see the package's section on labels
+	Cost       Cost    // C_ij in the place of the squared distance; nil: that
 }
 
 func (s Sinkhorn) withDefaults() Sinkhorn {
@@ -110,8 +111,8 @@ func (s Sinkhorn) plan(x0, x1 flow.Batch) (*plan, error) {
 	if n == 0 {
 		return p, nil
 	}
-	assign.SquaredDistances(p.cost, x0.X, x1.X, x0.D)
-	assign.SquaredDistances(p.costT, x1.X, x0.X, x0.D)
+	costs(s.Cost, p.cost, x0, x1, false)
+	costs(s.Cost, p.costT, x0, x1, true)
 	mean, err := p.meanCost()
 	if err != nil {
 		return nil, err

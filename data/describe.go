@@ -49,6 +49,8 @@ func (s *Set) points() string {
 			sides = append(sides, fmt.Sprint(side))
 		}
 		return fmt.Sprintf("%simages of %s", s.count(), strings.Join(sides, "x"))
+	case s.Space != nil:
+		return fmt.Sprintf("%spoints of %v, in columns %s", s.count(), s.Space.Manifold(), choice.List(s.Space.Columns))
 	case s.Columns == nil:
 		return fmt.Sprintf("%spoints of %d dimensions", s.count(), s.Dim)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"flowmatch/data/schema"
 	"flowmatch/flow"
+	"flowmatch/manifold"
 )
 
 // The kinds of data. [Set.Kind] is one of the first five; the others are ways to store
@@ -20,6 +21,7 @@ const (
 	KindCIFAR100  = "cifar100"  // the binary version
 	KindFolder    = "folder"    // PNG and JPEG images, in a folder for each class or in none
 	KindShards    = "shards"    // tar files of PNG and JPEG images
+	KindNone      = "none"      // no data: of a model that was trained elsewhere
 )
 
 // Set is data ready to train on and to evaluate with. All points it hands out are
@@ -71,6 +73,9 @@ type Set struct {
 	// (for images: the same as [-1, 1]; for a UCI set: those of the published
 	// tables, not of the file).
 	Standardizer *Standardizer
+	// Space is the manifold that the points are on, and how they stand in the columns of a file; nil:
+	// R^D. Columns are then its Coordinates.
+	Space *manifold.Space
 	// Bounds is the box that all points are in, in original units; nil: none is known.
 	Bounds Bounds
 	// Density is the exact log p_1 in model units; nil when unknown.

@@ -32,7 +32,7 @@ type Quality struct {
 // Distances are those between samples and held-out points. Columns of a table with a schema have units of their
 // own, dates and grams, and are measured in model units: in deviations of the columns.
 type Distances struct {
-	Unit     string   `json:"unit"`                // [UnitData] or [UnitModel]
+	Unit     string   `json:"unit"`                // [UnitData], [UnitModel] or [UnitSpace]
 	W2       *float64 `json:"w2,omitempty"`        // exact 2-Wasserstein distance
 	SlicedW2 *float64 `json:"sliced_w2,omitempty"` // over 128 directions
 	// MMD is squared, of an RBF kernel with the median distance as its bandwidth; nil of one
@@ -44,6 +44,7 @@ type Distances struct {
 const (
 	UnitData  = "data"  // those of the data
 	UnitModel = "model" // standard deviations of the columns, after their transforms
+	UnitSpace = "space" // of the space around a manifold: lengths of chords
 )
 
 // Paths measure the paths from the source points of the samples, in model units and in
@@ -97,7 +98,9 @@ func (s Subject) quality(ctx context.Context) (q *Quality, astray string, err er
 	} else { // their paths begin where they would
 		drawn.X0 = s.Model.SourcePoints(test.N, s.Seed)
 	}
-	q.Paths, errs[3] = s.paths(ctx, drawn.X0, test, given)
+	if s.Model.Manifold() == nil { // straightness is that of lines
+		q.Paths, errs[3] = s.paths(ctx, drawn.X0, test, given)
+	}
 	for i, what := range []string{"samples", "restoration", "distances to the data", "paths"} {
 		if errs[i] != nil {
 			errs[i] = fmt.Errorf("%s: %w", what, errs[i])
@@ -136,7 +139,7 @@ const unlike = 10
 // unlikeUnits says which column of points in data units decides distances, where others hardly matter to them.
 func (s Subject) unlikeUnits(x flow.Batch) []string {
 	spec := s.Model.Spec()
-	if spec.Schema != nil || len(spec.Columns) < 2 || x.N < 2 {
+	if spec.Schema != nil || spec.Space != nil || len(spec.Columns) < 2 || x.N < 2 {
 		return nil
 	}
 	least, most, at := math.Inf(1), 0.0, 0
@@ -166,6 +169,9 @@ func (s Subject) unlikeUnits(x flow.Batch) []string {
 // are those that were measured.
 func (s Subject) distances(ctx context.Context, x, test flow.Batch) (*Distances, error) {
 	d := Distances{Unit: UnitData}
+	if s.Model.Manifold() != nil {
+		d.Unit = UnitSpace
+	}
 	if sch := s.Model.Spec().Schema; sch != nil {
 		d.Unit, x, test = UnitModel, x.Clone(), test.Clone()
 		sch.Apply(x)

@@ -74,6 +74,11 @@ func (c Settings) Validate() error {
 	if err := c.ode().Validate(); err != nil {
 		return fmt.Errorf("eval: %w", err)
 	}
+	if c.Solve.Solver == Average {
+		if _, err := c.averageGrid(); err != nil {
+			return fmt.Errorf("eval: %w", err)
+		}
+	}
 	switch steps := c.Solve.Steps; { // which are not those of an ODE for Average
 	case steps < 0:
 		return fmt.Errorf("eval: steps is %d; it must be at least 1, or 0 for one step", steps)
@@ -104,9 +109,21 @@ const mostDequantizations = 10000
 // ode returns the settings of the ODE's solver.
 func (c Settings) ode() ode.Config {
 	if c.Solve.Solver == Average || c.Solve.Solver == oldAverage {
-		c.Solve.Solver, c.Solve.Steps = "", 0
+		c.Solve.Solver, c.Solve.Steps, c.Solve.TimeGrid = "", 0, nil
 	}
 	return c.Solve
+}
+
+// averageGrid returns the steps of the average velocity that are not equal; none: they are.
+func (c Settings) averageGrid() (ode.Spaced, error) {
+	o := ode.Config{Solver: ode.Euler.Name, Steps: c.Solve.Steps, TimeGrid: c.Solve.TimeGrid}
+	if o.TimeGrid != nil && o.TimeGrid.Steps() == 0 {
+		o.Steps = cmp.Or(o.Steps, 1)
+	}
+	if err := o.Validate(); err != nil {
+		return ode.Spaced{}, err
+	}
+	return o.Spaced(1)
 }
 
 // Sampler returns how samples are drawn.
@@ -115,6 +132,10 @@ func (c Settings) Sampler() (model.Sampler, error) {
 		return nil, err
 	}
 	if c.Defaults().Solve.Solver == Average {
+		spaced, err := c.averageGrid()
+		if spaced.Shares != nil || err != nil {
+			return model.Average{Spaced: spaced}, err
+		}
 		return model.Average{Steps: cmp.Or(c.Solve.Steps, 1)}, nil
 	}
 	solver, err := c.Solver()

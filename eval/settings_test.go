@@ -6,6 +6,7 @@ import (
 
 	"flowmatch/likelihood"
 	"flowmatch/ode"
+	"flowmatch/timegrid"
 )
 
 func TestEachToleranceReachesTheSolver(t *testing.T) {
@@ -71,6 +72,9 @@ func TestSettingsThatCannotBeUsedNameTheKey(t *testing.T) {
 		{Settings{Solve: ode.Config{Solver: "average", Steps: -1}}, "eval: steps is -1"},
 		{Settings{Solve: ode.Config{Solver: "average", Steps: 20001}}, "eval: steps is 20001"},
 		{Settings{Solve: ode.Config{MaxNFE: -1}}, "eval: max_nfe is -1"},
+		{Settings{Solve: ode.Config{TimeGrid: &timegrid.Config{Shift: new(3.0)}}}, "eval: time_grid: dopri5 chooses"},
+		{Settings{Solve: ode.Config{Solver: "average", TimeGrid: &timegrid.Config{Shift: new(3.0)}}},
+			"eval: time_grid: one step goes from noise to data"},
 		{Settings{Divergence: likelihood.Config{Divergence: "excat"}}, `"excat"`},
 		{Settings{Divergence: likelihood.Config{Probes: -1}}, "eval: probes is -1"},
 		{Settings{Samples: -1}, "eval: samples is -1; it must be at least 1"},
@@ -91,6 +95,27 @@ func TestSettingsThatCannotBeUsedNameTheKey(t *testing.T) {
 	c := Settings{Solve: ode.Config{Solver: "interval"}}.Defaults()
 	if c.Solve.Solver != Average || c.Defaults() != c {
 		t.Errorf("defaults of the old name: %+v", c)
+	}
+}
+
+func TestStepsOfTheAverageVelocityTakeATimeGrid(t *testing.T) {
+	for _, c := range []struct {
+		s    ode.Config
+		want string
+	}{
+		{ode.Config{Solver: Average}, "average 1 steps"},
+		{ode.Config{Solver: Average, Steps: 4, TimeGrid: &timegrid.Config{Shift: new(3.0)}}, "average 4 steps shift=3"},
+		{ode.Config{Solver: Average, TimeGrid: &timegrid.Config{Times: []float64{0, 0.2, 1}}},
+			"average 2 steps times=0,0.2,1"},
+	} {
+		how, err := Settings{Solve: c.s}.Sampler()
+		if err != nil || how.String() != c.want {
+			t.Errorf("%v, %v; want %s", how, err, c.want)
+		}
+		solver, err := Settings{Solve: c.s}.Solver() // of densities, which steps of averages say nothing of
+		if err != nil || solver.String() != "dopri5 rtol=1e-05 atol=1e-05" {
+			t.Errorf("%v, %v", solver, err)
+		}
 	}
 }
 

@@ -98,7 +98,8 @@ const mostTraining, mostCompared = 50000, 1 << 31
 
 // hasTable says whether the parts of tables are measured unasked.
 func (s Subject) hasTable() bool {
-	return (s.Set.Kind == data.KindTable || s.Set.Kind == data.KindUCI) && s.isPoints() == nil
+	return (s.Set.Kind == data.KindTable || s.Set.Kind == data.KindUCI) && s.isPoints() == nil &&
+		s.Model.Spec().Space == nil // whose coordinates are no columns
 }
 
 // hasForest says whether the test by a forest is made unasked.
@@ -139,6 +140,10 @@ func (s Subject) tables(ctx context.Context) (*tables, error) {
 	}
 	if s.Model.Spec().Image() != nil || s.Set.Image() != nil {
 		return nil, errors.New("eval: this part is of tables, and these are images; compare images by features")
+	}
+	if space := s.Model.Spec().Space; space != nil {
+		return nil, fmt.Errorf("eval: this part is of tables whose columns stand alone, and these are points of %s",
+			space)
 	}
 	t := s.drawn
 	if t == nil {

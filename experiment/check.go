@@ -122,7 +122,7 @@ func (o *opened) check(g Grid, c Cell) error {
 	if c.Neural != nil {
 		return nil
 	}
-	of := run.Config{Seed: c.Seed, Data: c.Config.Data, Condition: c.Config.Condition}
+	of := run.Config{Seed: c.Seed, Data: c.Config.Data, Space: c.Config.Space, Condition: c.Config.Condition}
 	by, err := json.Marshal(of)
 	if err != nil {
 		return err
@@ -170,6 +170,8 @@ func (c Cell) measurable(g Grid, set *data.Set) error {
 		switch {
 		case p.Kind == kindPosterior:
 			err = c.posed(p)
+		case p.Kind == kindDensity && set.Space != nil:
+			err = nil
 		case set.Image() != nil:
 			err = nil
 		}

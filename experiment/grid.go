@@ -75,7 +75,7 @@ type Skip struct {
 
 // Picture is a picture of a page.
 type Picture struct {
-	// Kind is samples, times, stages, nfe, posterior, curves, values or dots; of kind neural_ode
+	// Kind is samples, times, stages, nfe, posterior, density, curves, values or dots; of kind neural_ode
 	// orbits, curves or dots; of kind tables
 	// rows or dots:
 	//
@@ -87,6 +87,7 @@ type Picture struct {
 	//	nfe      rows of methods, columns of NFE: samples of the midpoint rule
 	//	posterior  samples of one method given the first observation of its simulator, beside
 	//	         the reference: all pairs of parameters
+	//	density  the learnt density of one method, log p, of points on a sphere beside those held out
 	//	orbits   columns of methods: the trajectory on its fit, and their distance over time
 	//	curves   lines of the curves named, by method, the mean over the seeds with a band of
 	//	         one standard deviation

@@ -22,7 +22,8 @@ import (
 
 // pictureKinds returns the kinds of picture of grids of runs; see [Picture].
 func pictureKinds() []string {
-	return []string{"samples", "times", "stages", "nfe", kindPosterior, "curves", kindValues, kindDots}
+	return []string{"samples", "times", "stages", "nfe", kindPosterior, kindDensity, "curves", kindValues,
+		kindDots}
 }
 
 // The kinds of picture that are drawn of values.
@@ -100,6 +101,9 @@ func (p Picture) draw(ctx context.Context, g Grid, cells []Cell, results []Resul
 			return err
 		case p.Kind == kindPosterior:
 			d.Missing, err = p.drawPosterior(ctx, w, g, cells, results)
+			return err
+		case p.Kind == kindDensity:
+			d.Missing, err = p.drawDensity(ctx, w, g, cells, results)
 			return err
 		}
 		d.Missing, err = p.drawGallery(ctx, w, g, cells, results)

@@ -22,8 +22,8 @@ func (f *faults) pictures(g Grid, kinds, tasks, methods []string) {
 		f.known(at, "task", tasks, p.Task)
 		f.known(at, "task", tasks, p.Tasks...)
 		f.known(at, "method", methods, p.Methods...)
-		if p.Kind == kindPosterior && len(p.Methods) != 1 {
-			f.add("%s: the kind %s is of one method; name it in methods", at, kindPosterior)
+		if (p.Kind == kindPosterior || p.Kind == kindDensity) && len(p.Methods) != 1 {
+			f.add("%s: the kind %s is of one method; name it in methods", at, p.Kind)
 		}
 		if n := len(p.Columns); (p.Kind == kindRows) != (n > 0) || n > 2 {
 			f.add("%s: columns belong to the kind rows, which has one or two", at)

@@ -2,7 +2,7 @@
 // room speaks of points, velocity fields and source distributions.
 //
 // There are only a few types: [Batch] is N points of R^D; [Field] is a
-// velocity field v_t(x); [Differentiable], [Diverger] and [Parametric] are what a
+// velocity field v_t(x); [Differentiable], [Diverger], [Prober] and [Parametric] are what a
 // field may offer beyond that; [Source] is the distribution p_0 that a flow starts
 // from; [Given] is what a flow is conditioned on.
 //
@@ -71,6 +71,15 @@ type Diverger interface {
 	Field
 	// VelocityDiv writes v_t(x) into v (length N*D) and ∇·v_t(x) into div (length N).
 	VelocityDiv(v, div []float64, t float64, x []float64) error
+}
+
+// Prober is the optional upgrade of a Field on a curved space, whose divergence is not the trace of
+// a Jacobian: it has its own estimate of it by a probe.
+type Prober interface {
+	Field
+	// VelocityProbe writes v_t(x) into v (length N*D) and into div (length N) an estimate of the
+	// divergence that is unbiased for probes e, [N, D], with E[e eᵀ] = I.
+	VelocityProbe(v, div []float64, t float64, x, e []float64) error
 }
 
 // Timed is a Field that can be evaluated at points with a time each: what step control

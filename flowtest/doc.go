@@ -3,8 +3,8 @@
 //
 // There are only a few types: [FieldOptions] says where [TestField] looks;
 // [Linear] is a velocity field whose flow is a matrix exponential; [Named] is a
-// schedule with its name. [TestScheduler] and [TestField] are the suites: a new
-// schedule or field earns its tests with one line.
+// schedule with its name. [TestScheduler], [TestField], [TestCoupling] and [TestManifold]
+// are the suites: a new schedule, field, coupling or manifold earns its tests with one line.
 //
 // # Caveats
 //

@@ -31,7 +31,19 @@ func Schedules() []Named {
 		{"poly", path.Poly{}},
 		{"poly 3", path.Poly{N: 3}},
 		{"linear_vp", path.LinearVP{}},
+		{"discrete_vp", discrete("linear", 1000, 1e-4, 0.02)},
+		{"discrete_vp scaled_linear", discrete("scaled_linear", 1000, 0.00085, 0.012)},
+		{"discrete_vp cosine", discrete("cosine", 1000, 0, 0)},
 	}
+}
+
+// discrete is [path.NewDiscreteVP] of settings that are right.
+func discrete(betas string, steps int, lo, hi float64) path.Scheduler {
+	d, err := path.NewDiscreteVP(betas, steps, lo, hi)
+	if err != nil {
+		panic("flowtest: " + err.Error())
+	}
+	return d
 }
 
 // TestScheduler fails t unless s passes [path.Check] and, at 200 random times,

@@ -43,6 +43,12 @@ func (p Problem) chunk(x flow.Batch, from, to int, reg Regularizer) (*chunk, err
 	}
 	c.z = make([]float64, nd+c.n*(1+reg.states()))
 	copy(c.z, x.Slice(from, to).X)
+	if space := p.Solver.Space; space != nil {
+		c.solver.Space = beside{space, nd}
+		if a, ok := p.Solver.Control.(ode.Adaptive); ok && a.Each {
+			c.solver.Space = beside{space, c.d}
+		}
+	}
 	if a, ok := p.Solver.Control.(ode.Adaptive); ok && a.Norm == nil {
 		a.Norm = func(r []float64) float64 { return max(ode.RMS(r[:nd]), ode.RMS(c.delta(r))) }
 		if a.Each {
@@ -52,6 +58,23 @@ func (p Problem) chunk(x flow.Batch, from, to int, reg Regularizer) (*chunk, err
 	}
 	return c, nil
 }
+
+// beside is a space of points, the first n numbers of a state, beside which the rest is flat.
+type beside struct {
+	ode.Space
+	n int
+}
+
+func (b beside) Move(y, x, xi []float64) error {
+	for i := b.n; i < len(x); i++ {
+		y[i] = x[i] + xi[i]
+	}
+	return b.Space.Move(y[:b.n], x[:b.n], xi[:b.n])
+}
+
+func (b beside) Pull(v, x, xi []float64) { b.Space.Pull(v[:b.n], x[:b.n], xi[:b.n]) }
+
+func (b beside) Project(x []float64) error { return b.Space.Project(x[:b.n]) }
 
 // solve takes z from time t0 to t1.
 func (c *chunk) solve(ctx context.Context, t0, t1 float64) (ode.Stats, error) {

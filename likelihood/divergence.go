@@ -115,6 +115,10 @@ func drift(f flow.Field, es [][]float64, n int, jacobian bool) (rates, error) {
 	if f, ok := f.(flow.Diverger); ok && len(es) == 0 && !jacobian {
 		return func(v, div, _ []float64, t float64, x []float64) error { return f.VelocityDiv(v, div, t, x) }, nil
 	}
+	if f, ok := f.(flow.Prober); ok && len(es) > 0 && !jacobian {
+		one := make([]float64, n)
+		return func(v, div, _ []float64, t float64, x []float64) error { return probed(f, es, one, v, div, t, x) }, nil
+	}
 	df, ok := f.(flow.Differentiable)
 	switch {
 	case !ok && len(es) > 0:
@@ -157,6 +161,20 @@ func hutchinson(f flow.Differentiable, es [][]float64, g, v, div, jac []float64,
 		}
 		for i := range jac {
 			jac[i] += square(g[i*d:(i+1)*d]) / float64(len(es))
+		}
+	}
+	return nil
+}
+
+// probed writes v and the mean of a field's own estimates of its divergence.
+func probed(f flow.Prober, es [][]float64, one, v, div []float64, t float64, x []float64) error {
+	clear(div)
+	for _, e := range es {
+		if err := f.VelocityProbe(v, one, t, x, e); err != nil {
+			return err
+		}
+		for i, d := range one {
+			div[i] += d / float64(len(es))
 		}
 	}
 	return nil

@@ -21,6 +21,9 @@ var ErrInvalid = errors.New("invalid problem")
 // be [flow.Timed]. If Solver.Control is [ode.Adaptive] without a Norm, the error norm is
 // the larger of the root mean squares over the points and over the Δ, so that the few
 // Δ are not drowned by the many coordinates.
+//
+// With Solver.Space the points are in it, and the field must have the divergence of that space:
+// see manifold.Field.
 type Problem struct {
 	Field  flow.Field  // a flow.Diverger or flow.Differentiable as well
 	Source flow.Source // the law of x at time Lo

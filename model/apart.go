@@ -48,7 +48,7 @@ func (m *Model) apart(ctx context.Context, b *batch, p likelihood.Problem, st od
 ) {
 	logp, numbers := make([]float64, b.x.N), p.Rows
 	if numbers == nil {
-		numbers = upTo(b.first, b.first+b.x.N)
+		numbers = upTo(b.before+b.first, b.before+b.first+b.x.N)
 	}
 	var failed ode.PointsError
 	err := halves(upTo(0, b.x.N), why, func(rows []int) error {

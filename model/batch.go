@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"flowmatch/flow"
@@ -20,27 +21,46 @@ type Progress func(done float64, nfe int)
 // and a thousand small images, which most solves stay below.
 const batchNumbers = 1 << 20
 
+// solved is what came out of a solve, beside the points, which it moved.
+type solved struct {
+	logp   []float64 // nil: none was asked for
+	stats  ode.Stats // of the part that took the most evaluations
+	failed ode.PointsError
+}
+
+// add adds what came out of the part that begins at point number first.
+func (s *solved) add(part solved, first int) {
+	s.logp = append(s.logp, part.logp...)
+	s.stats = s.stats.Max(part.stats)
+	s.failed.Append(part.failed, first)
+}
+
+// keep makes the error of a part that it keeps, that of some points, none.
+func (s *solved) keep(err error) error {
+	some, ok := errors.AsType[*ode.PointsError](err)
+	if !ok {
+		return err
+	}
+	s.failed = *some
+	return nil
+}
+
 // inBatches solves points x in equal parts of at most size, or of batchNumbers, each
-// with its own part of given. solve moves the points of its part in place and calls
-// step with the share of the part's time that is behind it. It returns the Stats of
-// the part that took the most evaluations, and the error of the one that failed.
+// with its own part of given; of a model whose solves are shared each rank solves some of them.
+// solve moves the points of its part in place and calls step with the share of the part's time
+// that is behind it. The error is that of the part that failed.
 func (m *Model) inBatches(
-	x flow.Batch, size int, given flow.Given, progress Progress, solve func(b *batch) (ode.Stats, error),
-) (ode.Stats, error) {
-	var dearest ode.Stats
+	x flow.Batch, size int, given flow.Given, progress Progress, solve func(b *batch) (solved, error),
+) (all solved, err error) {
 	if size < 0 {
-		return dearest, fmt.Errorf("model: batches of %d points; it must be at least 1, or 0 to choose", size)
+		return all, fmt.Errorf("model: batches of %d points; it must be at least 1, or 0 to choose", size)
 	}
 	if err := m.spec.Net.CheckGiven(given, x.N); err != nil {
-		return dearest, fmt.Errorf("model: %w", err)
+		return all, fmt.Errorf("model: %w", err)
 	}
-	if size == 0 {
-		size = max(1, batchNumbers/m.Dim())
-	}
-	if parts := (x.N + size - 1) / size; parts > 0 {
-		size = (x.N + parts - 1) / parts // equal, for an engine compiles for every size
-	}
+	size = m.batchOf(x.N, size)
 	spent := 0
+	var parts []solved
 	for from := 0; from < x.N; from += size {
 		to := min(from+size, x.N)
 		step := func(share float64, nfe int) {
@@ -48,14 +68,32 @@ func (m *Model) inBatches(
 				progress((float64(from)+share*float64(to-from))/float64(x.N), spent+nfe)
 			}
 		}
-		st, err := solve(&batch{first: from, x: x.Slice(from, to), given: given.Slice(from, to), step: step})
-		spent += st.NFE
-		dearest = dearest.Max(st)
-		if err != nil {
-			return dearest, err
+		var part solved
+		if err == nil && len(parts)%m.ranks.Size() == m.ranks.Rank() {
+			part, err = solve(&batch{first: from, x: x.Slice(from, to), given: given.Slice(from, to), step: step})
+		}
+		spent += part.stats.NFE
+		if parts = append(parts, part); err != nil && m.ranks.Size() == 1 {
+			break
 		}
 	}
-	return dearest, nil
+	err = m.exchange(x, size, parts, err)
+	for k, part := range parts {
+		all.add(part, k*size)
+	}
+	return all, err
+}
+
+// batchOf returns how many of n points are solved together, of at most size or, where that is 0, of
+// batchNumbers.
+func (m *Model) batchOf(n, size int) int {
+	if size == 0 {
+		size = max(1, batchNumbers/m.Dim())
+	}
+	if parts := (n + size - 1) / size; parts > 0 {
+		size = (n + parts - 1) / parts // equal, for an engine compiles for every size
+	}
+	return size
 }
 
 // solve moves points x along f, each with steps of its own where the solver says so.
@@ -75,14 +113,15 @@ func pointsOf(f flow.Field, lo float64) ode.PointsFunc {
 }
 
 // watched returns the solver with step called with the share of the time from t0 to t1
-// that is behind it; every evaluation of the solver is cost evaluations of the network.
-func watched(s ode.Solver, t0, t1 float64, cost int, step Progress) ode.Solver {
+// that is behind it. It keeps to the manifold of the model.
+func (m *Model) watched(s ode.Solver, t0, t1 float64, step Progress) ode.Solver {
+	s = m.onSpace(s)
 	observe := s.Observe
 	s.Observe = func(q ode.Step) {
 		if observe != nil {
 			observe(q)
 		}
-		step((q.T-t0)/(t1-t0), cost*q.Stats.NFE)
+		step((q.T-t0)/(t1-t0), q.Stats.NFE)
 	}
 	return s
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/nlpodyssey/safetensors"
 
@@ -102,6 +103,9 @@ func save(path string, spec Spec, net *nn.Net, step int64, extra map[string]stri
 	if spec.Scheduler != nil {
 		return fmt.Errorf("%w (it is a %T)", ErrUnnamed, spec.Scheduler)
 	}
+	if spec.Law != nil {
+		return fmt.Errorf("%w of your own (%T), which has no name and cannot be saved", ErrCurved, spec.Law)
+	}
 	text, err := json.Marshal(spec)
 	if err != nil {
 		return fmt.Errorf("model: encoding the spec: %w", err)
@@ -161,16 +165,13 @@ func Load(path string, eng *nn.Engine) (*Checkpoint, error) {
 			prefix string
 			data   *[]float32
 		}{{"", &c.State.EMA}, {prefixRaw, &c.State.Weights}, {prefixM, &c.State.Moment1}, {prefixV, &c.State.Var2}} {
-			*s.data = make([]float32, 0, c.Net.NumWeights())
+			*s.data = make([]float32, c.Net.NumWeights())
 			for _, t := range c.Net.Tensors() {
-				data, err := f.read(s.prefix+t.Name, t.Shape)
-				if err == nil && s.prefix == prefixV {
-					err = notNegative(s.prefix+t.Name, data)
-				}
+				data, err := f.state(s.prefix, t.Name, t.Shape)
 				if err != nil {
 					return err
 				}
-				*s.data = append(*s.data, data...)
+				copy((*s.data)[t.Offset:], data)
 			}
 		}
 		return nil
@@ -179,6 +180,39 @@ func Load(path string, eng *nn.Engine) (*Checkpoint, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// Resume reads the state of a checkpoint into a trainer, tensor by tensor, so that there is no second
+// copy of it. Before that fits is called with the checkpoint, of which Net and the slabs of State are
+// nil, and may refuse it: it must see that Spec.Net is the network of the trainer. Errors are those of
+// [Load] and those of fits.
+func Resume(path string, tr *nn.NetTrainer, fits func(*Checkpoint) error) error {
+	return readFile(path, "checkpoint", func(f *tensorFile) (err error) {
+		c := &Checkpoint{Extra: f.extra()}
+		if c.Spec, c.State.Step, err = f.spec(); err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(f.tensors)), func(name string) bool {
+			return strings.HasPrefix(name, prefixRaw)
+		}) {
+			return ErrNoState
+		}
+		if err := fits(c); err != nil {
+			return err
+		}
+		return tr.Read(c.State.Step, func(slab int, name string, shape []int) ([]float32, error) {
+			return f.state([...]string{prefixRaw, "", prefixM, prefixV}[slab], name, shape)
+		})
+	})
+}
+
+// state reads a tensor of the state of a training.
+func (f *tensorFile) state(prefix, name string, shape []int) ([]float32, error) {
+	data, err := f.read(prefix+name, shape)
+	if err == nil && prefix == prefixV {
+		err = notNegative(prefix+name, data)
+	}
+	return data, err
 }
 
 // notNegative reports a number of a tensor below 0: an optimizer would take the root of it.

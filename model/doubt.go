@@ -45,9 +45,14 @@ func (m *Model) TooFew(how Sampler) string {
 		"take more steps%s", how, width, help)
 }
 
-// width is [sde.Sampler.Width] of a solver with steps of equal length; 1 of another one.
+// width is [sde.Sampler.Width] of a solver with given steps; 1 of another one.
 func (m *Model) width(s ode.Solver, judged bool) (float64, error) {
-	if _, equal := s.Control.(ode.Fixed); !equal || !judged {
+	switch s.Control.(type) {
+	case ode.Fixed, ode.Spaced:
+	default:
+		judged = false
+	}
+	if !judged {
 		return 1, nil
 	}
 	data := path.Precondition{Data: m.scale()}

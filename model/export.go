@@ -65,6 +65,10 @@ func (m *Model) ONNX(o ExportOptions) (*onnx.Model, error) {
 	if m.spec.Scheduler != nil {
 		return nil, fmt.Errorf("%w (it is a %T)", ErrUnnamed, m.spec.Scheduler)
 	}
+	if m.manifold != nil && !o.Raw {
+		return nil, fmt.Errorf("%w: the velocity is projected to what is tangent (%v), and no file has that: export "+
+			"the network as it is (Raw), and project there", ErrCurved, m.manifold)
+	}
 	w := nn.ONNXOptions{Result: path.Velocity.String(), Shape: m.spec.Shape, Average: o.Average}
 	switch {
 	case o.Average:
@@ -161,12 +165,17 @@ func (m *Model) contextUnits() string {
 // at all.
 func (m *Model) SaveONNX(path string, o ExportOptions) (*onnx.Model, error) {
 	file, err := m.ONNX(o)
+	return file, saveFile(path, file, err)
+}
+
+// saveFile writes a file that was made, unless err says that it was not.
+func saveFile(path string, file *onnx.Model, err error) error {
 	if err != nil {
-		return nil, err
+		return err
 	}
 	buf, err := file.Marshal()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return file, atomicfile.WriteBytes(path, buf)
+	return atomicfile.WriteBytes(path, buf)
 }

@@ -19,6 +19,9 @@ func (h *Hold) check(m *Model, n int) error {
 	if h == nil {
 		return nil
 	}
+	if m.manifold != nil {
+		return fmt.Errorf("%w: coordinates of points of a manifold are not known one by one: leave Hold out", ErrCurved)
+	}
 	if h.X.N != n || h.X.D != m.Dim() || len(h.X.X) != h.X.N*h.X.D || len(h.Known) != len(h.X.X) {
 		return fmt.Errorf("%w: points known in part are [%d, %d] with %d numbers and %d truth values; "+
 			"they must be [%d, %d]",

@@ -64,6 +64,10 @@ func (m *Model) Mode(ctx context.Context, o ModeOptions) (Modes, error) {
 	if err := m.HasDensity(); err != nil {
 		return Modes{}, err
 	}
+	if m.manifold != nil {
+		return Modes{}, fmt.Errorf("%w: the climb to the most likely point goes straight, which leads off a %v",
+			ErrCurved, m.manifold)
+	}
 	if o.Draws < 0 || o.Starts < 0 || o.Steps < 0 {
 		return Modes{}, fmt.Errorf("model: %d draws, %d starts and %d steps of a mode; want 1 at least, or 0 for the "+
 			"default", o.Draws, o.Starts, o.Steps)

@@ -33,6 +33,8 @@ type SampleOptions struct {
 	Within *Within
 	// Progress, if not nil, is called as the sampling goes on.
 	Progress Progress
+
+	before int // see SampleEach
 }
 
 // Samples is what sampling returns. X and X0 are [N, D]; X is in data units,
@@ -98,30 +100,25 @@ func (m *Model) SampleFrom(ctx context.Context, x0 flow.Batch, o SampleOptions) 
 		return s, err
 	}
 	x := x0.Clone()
-	var logp []float64
-	var failed ode.PointsError
-	s.Stats, err = m.inBatches(x, o.Batch, o.Given, o.Progress, func(b *batch) (ode.Stats, error) {
-		b.seed = o.Seed
-		part, st, err := m.sampleApart(ctx, o.Sampler, b)
-		logp = append(logp, part...)
-		if some := (*ode.PointsError)(nil); errors.As(err, &some) {
-			failed.Append(*some, b.first)
-			err = nil
-		}
-		return st, err
+	size := m.perRank(o.Batch, x.N, commonSteps(o.Sampler))
+	all, err := m.inBatches(x, size, o.Given, o.Progress, func(b *batch) (part solved, err error) {
+		b.seed, b.before = o.Seed, o.before
+		part.logp, part.stats, err = m.sampleApart(ctx, o.Sampler, b)
+		return part, part.keep(err)
 	})
+	s.Stats = all.stats
 	if err != nil {
 		return s, err
 	}
-	if len(failed.Points) == x.N {
-		return s, failed.Errs[0]
+	if len(all.failed.Points) == x.N {
+		return s, all.failed.Errs[0]
 	}
 	m.fromModelUnits(x, o.Given.Shown)
-	if logp != nil {
-		m.toDataUnits(logp, x)
+	if all.logp != nil {
+		m.toDataUnits(all.logp, x)
 	}
-	s.X0, s.X, s.LogP = x0, x, logp
-	return s, failed.Err()
+	s.X0, s.X, s.LogP = x0, x, all.logp
+	return s, all.failed.Err()
 }
 
 // fromModelUnits brings points x, which a solve has moved, to data units, with what is shown of them.
@@ -194,39 +191,32 @@ func (m *Model) LogProb(ctx context.Context, x flow.Batch, o LikelihoodOptions) 
 func (m *Model) logProb(
 	ctx context.Context, x flow.Batch, o LikelihoodOptions, lo, hi float64, rows []int,
 ) ([]float64, ode.Stats, error) {
-	var logp []float64
-	var failed ode.PointsError
 	z := m.toModelUnits(x)
 	out := m.outside(z)
-	st, err := m.inBatches(z, o.Batch, o.Given, o.Progress, func(b *batch) (ode.Stats, error) {
-		p, err := m.problem(b, o.Divergence, watched(o.Solver, hi, lo, 1, b.step))
+	size := m.perRank(o.Batch, z.N, common(o.Solver))
+	all, err := m.inBatches(z, size, o.Given, o.Progress, func(b *batch) (part solved, err error) {
+		p, err := m.problem(b, o.Divergence, m.watched(o.Solver, hi, lo, b.step))
 		if err != nil {
-			return ode.Stats{}, err
+			return part, err
 		}
 		p.Lo, p.Hi = lo, hi
 		if rows != nil {
 			p.Rows = rows[b.first : b.first+b.x.N]
 		}
-		part, _, st, err := p.LogProb(ctx, b.x)
+		part.logp, _, part.stats, err = p.LogProb(ctx, b.x)
 		if failedByItself(err) {
-			part, st, err = m.apart(ctx, b, p, st, err)
+			part.logp, part.stats, err = m.apart(ctx, b, p, part.stats, err)
 		}
-		logp = append(logp, part...)
-		var some *ode.PointsError
-		if errors.As(err, &some) {
-			failed.Append(*some, b.first)
-			err = nil
-		}
-		return st, err
+		return part, part.keep(err)
 	})
 	if err != nil {
-		return nil, st, err
+		return nil, all.stats, err
 	}
-	m.toDataUnits(logp, x)
+	m.toDataUnits(all.logp, x)
 	for _, i := range out {
-		logp[i] = math.Inf(-1)
+		all.logp[i] = math.Inf(-1)
 	}
-	return logp, st, failed.Err()
+	return all.logp, all.stats, all.failed.Err()
 }
 
 // ErrShownDensity is returned when a log-density is asked for of points of which coordinates are shown.
@@ -239,7 +229,7 @@ func (m *Model) problem(b *batch, div likelihood.Divergence, s ode.Solver) (like
 	f, err := m.Field(b.given)
 	lo, hi := m.Span()
 	return likelihood.Problem{
-		Field: f, Source: m.source, Lo: lo, Hi: hi, Divergence: div, Solver: s, First: b.first,
+		Field: f, Source: m.source, Lo: lo, Hi: hi, Divergence: div, Solver: s, First: b.before + b.first,
 	}, err
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"flowmatch/field"
 	"flowmatch/flow"
 	"flowmatch/likelihood"
 	"flowmatch/ode"
@@ -35,6 +34,8 @@ type batch struct {
 	given flow.Given
 	seed  uint64 // of all points
 	step  Progress
+	// before counts the points that came before all of these: see SampleEach.
+	before int
 }
 
 // ODE draws samples by solving dx/dt = v_t(x | given).
@@ -44,6 +45,12 @@ type ODE struct {
 	// the field without a label. At other scales each evaluation is two of the network, and
 	// Stats.NFE counts both. See [field.Guided].
 	Guidance *float64
+	// GuidanceInterval is the first and the last time of guidance, as shares of the time from noise (0)
+	// to data (1); nil: it is at all times. Outside an evaluation is one of the network.
+	GuidanceInterval *[2]float64
+	// GuidanceRescale, from 0 to 1, is how much of the standard deviation of a velocity over the
+	// coordinates of a point is that of the velocity without guidance.
+	GuidanceRescale float64
 	// Hold completes points of which a part is known; nil: all coordinates are drawn.
 	Hold *Hold
 }
@@ -54,33 +61,42 @@ type Density struct {
 	Divergence likelihood.Divergence // nil: exact
 }
 
-// Average takes steps x += (s-t) u(x, t, s) of the average velocity on a uniform grid, each
+// Average takes steps x += (s-t) u(x, t, s) of the average velocity on a grid of times, each
 // one evaluation of a network that was made with nn.Config.Average.
 type Average struct {
-	Steps int // at least 1
+	Steps  int        // at least 1, or 0 with Spaced
+	Spaced ode.Spaced // if it has shares, the grid instead
 }
 
 // SDE draws samples along an SDE with the marginals of the path, or by DDPM or DDIM: see
 // package sde. The seed of its noise is SampleOptions.Seed, and the scale of the data the
 // model's.
 type SDE struct {
-	Sampler sde.Sampler // its Steps or Grid must be set; its Seed, First and Scale must not
+	// Sampler must have Steps, Spaced or a Grid, and no Seed, First, Scale or Cost.
+	Sampler sde.Sampler
 	// Guidance is as in ODE: of the prediction, which is the same as of the velocity.
 	Guidance *float64
+	// GuidanceInterval is as in ODE.
+	GuidanceInterval *[2]float64
+	// GuidanceRescale is as in ODE, of the prediction.
+	GuidanceRescale float64
 }
 
 // ErrSampler is returned for a sampler that the model cannot use.
 var ErrSampler = errors.New("model: this sampler does not fit the model")
 
 func (o ODE) check(m *Model, n int) error {
-	return cmp.Or(checkGuidance(m, o.Guidance), o.Hold.check(m, n))
+	return cmp.Or(o.guidance().check(m), o.Hold.check(m, n))
 }
 
 func (o Density) check(m *Model, _ int) error { return m.HasDensity() }
 
 func (o Average) check(m *Model, _ int) error {
 	switch {
-	case o.Steps < 1:
+	case o.Spaced.Shares != nil && (o.Steps != 0 || o.Spaced.Check() != nil):
+		return fmt.Errorf("%w: %d steps of the average velocity, and %d at given times; set one of them, with times "+
+			"that rise", ErrSampler, o.Steps, o.Spaced.Steps())
+	case o.Spaced.Shares == nil && o.Steps < 1:
 		return fmt.Errorf("%w: %d steps of the average velocity; it must be at least 1", ErrSampler, o.Steps)
 	case m.spec.Prediction != path.Velocity:
 		return fmt.Errorf("%w: average velocities are for the prediction velocity, not %v", ErrSampler,
@@ -90,68 +106,38 @@ func (o Average) check(m *Model, _ int) error {
 }
 
 func (o SDE) check(m *Model, _ int) error {
-	if o.Sampler.Seed != 0 || o.Sampler.First != 0 || o.Sampler.Scale != 0 {
-		return fmt.Errorf("%w: SDE.Sampler.Seed, First or Scale is set; the seed is SampleOptions.Seed, "+
-			"and the scale is that of Spec.DataScale", ErrSampler)
+	if o.Sampler.Seed != 0 || o.Sampler.First != 0 || o.Sampler.Scale != 0 || o.Sampler.Cost != nil {
+		return fmt.Errorf("%w: SDE.Sampler.Seed, First, Scale or Cost is set; the seed is SampleOptions.Seed, "+
+			"the scale is that of Spec.DataScale, and the cost that of the guidance", ErrSampler)
+	}
+	if m.manifold != nil {
+		return fmt.Errorf("%w: samplers with noise are for R^d, and not for a %v; use an ODE solver", ErrCurved,
+			m.manifold)
 	}
 	if o.Sampler.NeedsScore() {
 		if err := m.HasScore(); err != nil {
 			return err
 		}
 	}
-	return checkGuidance(m, o.Guidance)
-}
-
-func checkGuidance(m *Model, scale *float64) error {
-	switch {
-	case scale == nil:
-		return nil
-	case m.spec.Net.Classes == 0:
-		return fmt.Errorf("%w: guidance needs labels, and this model is unconditional", ErrSampler)
-	case *scale-*scale != 0:
-		return fmt.Errorf("%w: the guidance scale is %g; it must be a finite number, 1 for none", ErrSampler, *scale)
-	}
-	return nil
-}
-
-// guided returns the field (or prediction) of what b is given, guided, and how many
-// evaluations of the network one of its own is. bind makes the field of what is given.
-func guided(b *batch, scale *float64, bind func(flow.Given) (flow.Field, error)) (f flow.Field, cost int, err error) {
-	noLabel := b.given
-	noLabel.Label = []int32{-1}
-	switch {
-	case scale == nil || *scale == 1:
-		f, err = bind(b.given)
-		return f, 1, err
-	case *scale == 0:
-		f, err = bind(noLabel)
-		return f, 1, err
-	}
-	with, err := bind(b.given)
-	if err != nil {
-		return nil, 0, err
-	}
-	without, err := bind(noLabel)
-	return field.Guided{Conditional: with, Unconditional: without, Scale: *scale}, 2, err
+	return o.guidance().check(m)
 }
 
 func (o ODE) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Stats, error) {
 	lo, hi := m.Span()
-	f, cost, err := guided(b, o.Guidance, m.Field)
+	f, solver, err := o.guided(m, b)
 	if err != nil {
 		return nil, ode.Stats{}, err
 	}
 	if o.Hold != nil {
 		f = m.held(f, b.x, o.Hold.slice(b.first, b.first+b.x.N))
 	}
-	st, err := solve(ctx, watched(o.Solver, lo, hi, cost, b.step), f, b.x, lo, hi)
-	st.NFE *= cost
+	st, err := solve(ctx, m.watched(solver, lo, hi, b.step), f, b.x, lo, hi)
 	return nil, st, err
 }
 
 func (o Density) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Stats, error) {
 	lo, hi := m.Span()
-	p, err := m.problem(b, o.Divergence, watched(o.Solver, lo, hi, 1, b.step))
+	p, err := m.problem(b, o.Divergence, m.watched(o.Solver, lo, hi, b.step))
 	if err != nil {
 		return nil, ode.Stats{}, err
 	}
@@ -172,11 +158,12 @@ func (o Average) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode
 	lo, hi := m.Span()
 	u := make([]float64, len(b.x.X))
 	b.step(0, 0)
-	for k := range o.Steps {
+	steps, at := o.grid(lo, hi)
+	for k := range steps {
 		if err := ctx.Err(); err != nil {
 			return nil, st, fmt.Errorf("model: sampling: %w", err)
 		}
-		t, s := lo+(hi-lo)*float64(k)/float64(o.Steps), lo+(hi-lo)*float64(k+1)/float64(o.Steps)
+		t, s := at(k), at(k+1)
 		if err := f.Average(u, t, s, b.x.X); err != nil {
 			return nil, st, err
 		}
@@ -186,28 +173,36 @@ func (o Average) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode
 		st.NFE++
 		st.Accepted++
 		st.LastT, st.LastH = s, s-t
-		b.step(float64(k+1)/float64(o.Steps), st.NFE)
+		b.step(float64(k+1)/float64(steps), st.NFE)
 	}
 	return nil, st, nil
 }
 
+// grid returns the number of steps and the times between them.
+func (o Average) grid(lo, hi float64) (steps int, at func(k int) float64) {
+	if o.Spaced.Shares != nil {
+		return o.Spaced.Steps(), func(k int) float64 { return o.Spaced.At(k, lo, hi) }
+	}
+	return o.Steps, func(k int) float64 { return lo + (hi-lo)*float64(k)/float64(o.Steps) }
+}
+
 func (o SDE) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Stats, error) {
-	f, cost, err := guided(b, o.Guidance, m.bind)
+	sampler, observe := o.Sampler, o.Sampler.Observe
+	sampler.Seed, sampler.First = b.seed, uint64(b.before+b.first)
+	sampler.Scale = m.scale()
+	lo, hi := sampler.Span(m.scheduler, m.output())
+	f, cost, err := o.guidance().field(b.given, lo, hi, m.bind)
 	if err != nil {
 		return nil, ode.Stats{}, err
 	}
-	sampler, observe := o.Sampler, o.Sampler.Observe
-	sampler.Seed, sampler.First = b.seed, uint64(b.first)
-	sampler.Scale = m.scale()
-	lo, hi := sampler.Span(m.scheduler, m.output())
+	sampler.Cost = cost
 	sampler.Observe = func(q ode.Step) {
 		if observe != nil {
 			observe(q)
 		}
-		b.step((q.T-lo)/(hi-lo), cost*q.Stats.NFE)
+		b.step((q.T-lo)/(hi-lo), q.Stats.NFE)
 	}
 	st, err := sampler.Sample(ctx, f, m.scheduler, m.output(), b.x)
-	st.NFE *= cost
 	return nil, st, err
 }
 
@@ -218,7 +213,12 @@ func (o ODE) String() string { return o.Solver.String() }
 func (o Density) String() string { return o.Solver.String() }
 
 // String implements [Sampler].
-func (o Average) String() string { return fmt.Sprintf("average %d steps", o.Steps) }
+func (o Average) String() string {
+	if o.Spaced.Shares != nil {
+		return fmt.Sprintf("average %v", o.Spaced)
+	}
+	return fmt.Sprintf("average %d steps", o.Steps)
+}
 
 // String implements [Sampler].
 func (o SDE) String() string { return o.Sampler.String() }

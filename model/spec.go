@@ -8,12 +8,14 @@ import (
 	"reflect"
 	"sync"
 
+	"flowmatch/cluster"
 	"flowmatch/data"
 	"flowmatch/data/image"
 	"flowmatch/data/schema"
 	"flowmatch/data/synth"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
+	"flowmatch/manifold"
 	"flowmatch/nn"
 	"flowmatch/path"
 )
@@ -66,6 +68,10 @@ type Spec struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 	// Source is where the flow starts from, in model units; nil: the path's Gaussian.
 	Source *synth.SourceConfig `json:"source,omitempty"`
+	// Space is the manifold that the points are on, with the source on it; nil: R^D. Path must then be
+	// condot: the path is along geodesics. Points are those of [manifold.Space.Points], and
+	// densities with respect to the Riemannian volume.
+	Space *manifold.Space `json:"space,omitempty"`
 	// Condition says how the context of an image is made from the image; nil: there is
 	// none, or (a network with nn.Config.Context) it comes with the data.
 	Condition *image.ConditionConfig `json:"condition,omitempty"`
@@ -79,6 +85,8 @@ type Spec struct {
 	// and used but not saved: a file can record a schedule by its name only. Give it one
 	// with [path.Register], and name it in Path.
 	Scheduler path.Scheduler `json:"-"`
+	// Law, in place of Space, is a source on a manifold of your own: such a model cannot be saved.
+	Law manifold.Law `json:"-"`
 }
 
 // Model is a flow: it maps noise to data and back, and knows densities. It is
@@ -90,6 +98,8 @@ type Model struct {
 	source    flow.Source
 	clock     func() *path.Clock // made when asked for; nil without a Precondition
 	condition *image.Condition
+	manifold  manifold.Manifold // nil: R^D
+	ranks     *cluster.Comm     // see Together
 }
 
 // ErrSpec is returned for a Spec whose parts do not fit one another or the network.
@@ -203,6 +213,9 @@ func (m *Model) derive() (err error) {
 		if m.source, err = spec.Source.New(); err != nil {
 			return err
 		}
+	}
+	if err := m.curve(); err != nil {
+		return err
 	}
 	if spec.Condition == nil {
 		return nil
@@ -391,14 +404,6 @@ func (m *Model) Source() flow.Source {
 	return m.source
 }
 
-// Conditioner returns what makes contexts of images; nil for a model without.
-func (m *Model) Conditioner() *image.Condition {
-	if m == nil {
-		return nil
-	}
-	return m.condition
-}
-
 // ErrNoDensity is returned when a log-density is asked of a model that has none, and
 // ErrNoScore when a sampler needs the score of one whose field does not determine it.
 var (
@@ -427,7 +432,10 @@ func (m *Model) HasScore() error {
 	if _, noisy := m.scheduler.(path.Noisy); noisy {
 		why = "path " + m.spec.pathName()
 	}
-	if m.spec.Source != nil {
+	switch {
+	case m.manifold != nil:
+		why = fmt.Sprint(m.manifold)
+	case m.spec.Source != nil:
 		why = fmt.Sprintf("source %s", m.spec.Source.Name)
 	}
 	if why != "" {
@@ -444,7 +452,7 @@ func (m *Model) Field(given flow.Given) (flow.Field, error) {
 	}
 	f, err := m.bind(given)
 	if err != nil || m.output() == path.Velocity {
-		return f, err
+		return m.tangent(f), err
 	}
 	return path.AsVelocity(f, m.scheduler, m.spec.Prediction), nil
 }
@@ -488,5 +496,5 @@ func (m *Model) fits(what string, x flow.Batch) error {
 		return fmt.Errorf("model: %s of shape [%d, %d] with %d numbers for a model of dimension %d", what, x.N, x.D,
 			len(x.X), m.Dim())
 	}
-	return nil
+	return m.checkPoints(x)
 }

@@ -12,8 +12,8 @@ import (
 // SampleStates is [Model.SampleFrom] by an [ODE] that calls out(k, x) with the states [N, D] of all points,
 // in data units, at share shares[k] of the time from noise (0) to data (1), for every k in order. shares
 // must rise from 0 to 1. The samples are those of SampleFrom to the bit, where Solver.Control is
-// [ode.Fixed] or has Each; they are solved in one batch. x is the callee's to keep, and an error from out
-// ends the solve. What is held cannot be seen on its way.
+// [ode.Fixed] or [ode.Spaced] or has Each; they are solved in one batch. x is the callee's to keep, and
+// an error from out ends the solve. What is held cannot be seen on its way.
 func (m *Model) SampleStates(ctx context.Context, x0 flow.Batch, o SampleOptions, shares []float64,
 	out func(k int, x flow.Batch) error) (Samples, error) {
 	var s Samples
@@ -22,7 +22,7 @@ func (m *Model) SampleStates(ctx context.Context, x0 flow.Batch, o SampleOptions
 		return s, err
 	}
 	x := x0.Clone()
-	f, cost, err := guided(&batch{x: x, given: o.Given}, how.Guidance, m.Field)
+	f, solver, err := how.guided(m, &batch{x: x, given: o.Given})
 	if err != nil {
 		return s, err
 	}
@@ -36,10 +36,9 @@ func (m *Model) SampleStates(ctx context.Context, x0 flow.Batch, o SampleOptions
 		ts[k] = lo + share*(hi-lo)
 	}
 	ts[len(ts)-1] = hi
-	s.Stats, err = solveAt(ctx, watched(how.Solver, lo, hi, cost, step), f, x, ts, func(k int, state []float64) error {
+	s.Stats, err = solveAt(ctx, m.watched(solver, lo, hi, step), f, x, ts, func(k int, state []float64) error {
 		return out(k, m.shownState(state, o.Given.Shown))
 	})
-	s.Stats.NFE *= cost
 	s.X0, s.X = x0, m.shownState(x.X, o.Given.Shown)
 	return s, err
 }

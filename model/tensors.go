@@ -1,12 +1,16 @@
 package model
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
+	"unsafe"
 
 	"github.com/nlpodyssey/safetensors"
 
@@ -15,21 +19,30 @@ import (
 	"flowmatch/nn"
 )
 
-// tensorFile is a safetensors file that was read.
+// tensorFile is a safetensors file whose header was read; its tensors are read as they are asked for.
 type tensorFile struct {
-	safetensors.SafeTensors
+	file     io.ReaderAt
+	data     int64 // where the tensors begin
+	tensors  map[string]*safetensors.TensorInfo
 	metadata map[string]string
 	numbers  int // at most, of all tensors
+	buf      []byte
+	out      []float32 // what read returned last
 }
 
-// readFile reads a safetensors file and has use look at it. Errors name the file and
+// readFile opens a safetensors file and has use look at it. Errors name the file and
 // what it should be.
 func readFile(path, what string, use func(f *tensorFile) error) error {
-	buf, err := atomicfile.Read(path)
+	file, err := atomicfile.Open(path)
 	if err != nil {
 		return fmt.Errorf("model: %w", err)
 	}
-	f, err := decodeTensors(buf)
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	f, err := decodeTensors(file, info.Size())
 	if err == nil {
 		err = use(f)
 	}
@@ -39,16 +52,71 @@ func readFile(path, what string, use func(f *tensorFile) error) error {
 	return nil
 }
 
-func decodeTensors(buf []byte) (*tensorFile, error) {
-	_, header, err := safetensors.ReadMetadata(buf)
+// decodeTensors reads the header of a file of that size.
+func decodeTensors(file io.ReaderAt, size int64) (*tensorFile, error) {
+	const head, most = 8, 100 << 20 // the length of the header, and how large a reader takes it
+	header, err := readAt(file, 0, head, size)
 	if err != nil {
-		return nil, fmt.Errorf("not a whole safetensors file: %w", err)
+		return nil, err
 	}
-	file, err := safetensors.Deserialize(buf)
-	if err != nil {
-		return nil, fmt.Errorf("not a whole safetensors file: %w", err)
+	n := binary.LittleEndian.Uint64(header)
+	if n > most {
+		return nil, fmt.Errorf("not a whole safetensors file: a header of %d bytes", n)
 	}
-	return &tensorFile{file, header.Metadata(), len(buf) / 4}, nil
+	if header, err = readAt(file, head, int64(n), size); err != nil {
+		return nil, err
+	}
+	var meta safetensors.Metadata
+	if err := json.Unmarshal(header, &meta); err != nil {
+		return nil, fmt.Errorf("not a whole safetensors file: its header: %w", err)
+	}
+	f := &tensorFile{file: file, data: head + int64(n), tensors: meta.Tensors(), metadata: meta.Metadata(),
+		numbers: int(size / 4)}
+	return f, f.whole(size)
+}
+
+// readAt reads n bytes of a file of that size.
+func readAt(file io.ReaderAt, at, n, size int64) ([]byte, error) {
+	if n > size-at {
+		return nil, fmt.Errorf("not a whole safetensors file: it has %d bytes, and its header alone ends at %d", size,
+			at+n)
+	}
+	buf := make([]byte, n)
+	if _, err := file.ReadAt(buf, at); err != nil {
+		return nil, err
+	}
+	return buf, nil
+}
+
+// whole reports a header that does not describe all bytes of the file, each of them once.
+func (f *tensorFile) whole(size int64) error {
+	names := slices.Collect(maps.Keys(f.tensors))
+	slices.SortFunc(names, func(a, b string) int {
+		x, y := f.tensors[a].DataOffsets, f.tensors[b].DataOffsets
+		return cmp.Or(cmp.Compare(x[0], y[0]), cmp.Compare(x[1], y[1]), cmp.Compare(a, b))
+	})
+	end, left := uint64(0), uint64(size-f.data)
+	for _, name := range names {
+		t := f.tensors[name]
+		bytes, room := t.DType.Size(), left/max(1, t.DType.Size())
+		for _, n := range t.Shape {
+			if n > 0 && bytes/t.DType.Size() > room/n {
+				return fmt.Errorf("not a whole safetensors file: tensor %q is %v, more than the file holds", name,
+					t.Shape)
+			}
+			bytes *= n
+		}
+		if t.DataOffsets[0] != end || t.DataOffsets[1] != end+bytes || t.DataOffsets[1] > left {
+			return fmt.Errorf("not a whole safetensors file: tensor %q lies at bytes %v of %d; by the ones before, "+
+				"its type and its shape it must lie at [%d %d]", name, t.DataOffsets, left, end, end+bytes)
+		}
+		end += bytes
+	}
+	if end != left {
+		return fmt.Errorf("not a whole safetensors file: its tensors have %d bytes, and the file %d for them", end,
+			left)
+	}
+	return nil
 }
 
 // describe decodes what the metadata says under a key into v.
@@ -128,27 +196,45 @@ func (f *tensorFile) fits(c nn.Config) error {
 const timeInput = "4τ-2"
 
 func (f *tensorFile) has(name string) bool {
-	_, ok := f.Tensor(name)
+	_, ok := f.tensors[name]
 	return ok
 }
 
-// read returns the numbers of a tensor, which must be finite float32 of that shape.
+// readBytes is how much of a tensor is read at a time.
+const readBytes = 1 << 20
+
+// read returns the numbers of a tensor, which must be finite float32 of that shape. They are valid
+// until the next call: a large file is read in the memory of its largest tensor.
 func (f *tensorFile) read(name string, shape []int) ([]float32, error) {
-	t, ok := f.Tensor(name)
+	t, ok := f.tensors[name]
 	if !ok {
 		return nil, fmt.Errorf("tensor %q is missing", name)
 	}
 	want := (array{shape: shape}).Shape()
-	if t.DType() != safetensors.F32 || !slices.Equal(t.Shape(), want) {
-		return nil, fmt.Errorf("tensor %q is %v %v; the network needs F32 %v", name, t.DType(), t.Shape(), want)
+	if t.DType != safetensors.F32 || !slices.Equal(t.Shape, want) {
+		return nil, fmt.Errorf("tensor %q is %v %v; the network needs F32 %v", name, t.DType, t.Shape, want)
 	}
-	raw := t.Data()
-	out := make([]float32, len(raw)/4)
-	for i := range out {
-		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-		if v := float64(out[i]); math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, fmt.Errorf("tensor %q holds %g at position %d", name, v, i)
+	n := int(t.DataOffsets[1]-t.DataOffsets[0]) / 4
+	if cap(f.out) < n {
+		f.out = make([]float32, n)
+	}
+	out := f.out[:n]
+	if f.buf == nil {
+		f.buf = make([]byte, readBytes)
+	}
+	for done := 0; done < len(out); {
+		part := f.buf[:min(len(f.buf), 4*(len(out)-done))]
+		if _, err := f.file.ReadAt(part, f.data+int64(t.DataOffsets[0])+int64(4*done)); err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", name, err)
 		}
+		for i := range len(part) / 4 {
+			v := math.Float32frombits(binary.LittleEndian.Uint32(part[4*i:]))
+			if v-v != 0 {
+				return nil, fmt.Errorf("tensor %q holds %g at position %d", name, v, done+i)
+			}
+			out[done+i] = v
+		}
+		done += len(part) / 4
 	}
 	return out, nil
 }
@@ -171,7 +257,12 @@ func (a array) Shape() []uint64 {
 
 func (a array) DataLen() uint64 { return uint64(4 * len(a.data)) }
 
+// Data returns the bytes of the numbers, in their own memory where the machine has them in the order
+// of the file.
 func (a array) Data() []byte {
+	if len(a.data) > 0 && binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
+		return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(a.data))), 4*len(a.data))
+	}
 	b := make([]byte, 0, 4*len(a.data))
 	for _, v := range a.data {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))

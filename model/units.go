@@ -92,6 +92,10 @@ func (m *Model) toDataUnits(logp []float64, x flow.Batch) {
 		for i := range logp {
 			logp[i] += det[i] - noise[i]
 		}
+	case m.manifold != nil:
+		for i := range logp {
+			logp[i] -= m.manifold.LogVolume(x.Row(i))
+		}
 	case m.spec.Standardizer != nil:
 		shift := m.spec.Standardizer.LogDet(m.Dim())
 		for i := range logp {

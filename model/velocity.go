@@ -27,22 +27,27 @@ func (m *Model) Velocity(ctx context.Context, x flow.Batch, share float64, o Vel
 	if err := m.onTheWay("points", x, share); err != nil {
 		return flow.Batch{}, ode.Stats{}, err
 	}
-	if err := checkGuidance(m, o.Guidance); err != nil {
+	guided := guidance{scale: o.Guidance}
+	if err := guided.check(m); err != nil {
 		return flow.Batch{}, ode.Stats{}, err
 	}
-	v, z := flow.NewBatch(x.N, x.D), m.toModelUnits(x)
+	v := m.toModelUnits(x)
 	lo, hi := m.Span()
-	st, err := m.inBatches(z, 0, o.Given, nil, func(b *batch) (st ode.Stats, err error) {
+	all, err := m.inBatches(v, m.perRank(0, v.N, false), o.Given, nil, func(b *batch) (part solved, err error) {
 		if err := context.Cause(ctx); err != nil {
-			return st, err
+			return part, err
 		}
-		f, cost, err := guided(b, o.Guidance, m.Field)
+		f, cost, err := guided.field(b.given, lo, hi, m.Field)
 		if err != nil {
-			return st, err
+			return part, err
 		}
-		st.NFE = cost
-		return st, f.Velocity(v.Slice(b.first, b.first+b.x.N).X, lo+share*(hi-lo), b.x.X)
+		t := lo + share*(hi-lo)
+		if part.stats.NFE = 1; cost != nil {
+			part.stats.NFE = cost(t)
+		}
+		return part, f.Velocity(b.x.X, t, b.x.Clone().X)
 	})
+	st := all.stats
 	if err != nil {
 		return flow.Batch{}, st, fmt.Errorf("model: a velocity: %w", err)
 	}

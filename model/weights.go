@@ -22,7 +22,7 @@ func ReadWeights(path string, eng *nn.Engine, cfg nn.Config) (n *nn.Net, err err
 		for _, t := range n.Tensors() {
 			known[t.Name] = true
 		}
-		for _, name := range slices.Sorted(slices.Values(f.Names())) {
+		for _, name := range slices.Sorted(maps.Keys(f.tensors)) {
 			if !known[name] {
 				return fmt.Errorf("tensor %q is none of the network's, which are %v", name,
 					slices.Sorted(maps.Keys(known)))

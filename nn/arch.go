@@ -80,6 +80,16 @@ func newArch(cfg Config, shards int) (m *arch, err error) {
 	return m, err
 }
 
+// Tensors returns the names and shapes of the tensors of a network of c, which is complete,
+// and their places in its slab, as [Module.Tensors] does of one that was made.
+func (c Config) Tensors() ([]Tensor, error) {
+	m, err := newArch(c, 1)
+	if err != nil {
+		return nil, err
+	}
+	return m.tensors, nil
+}
+
 // Sizes names the settings that a network's size follows from: "net.hidden [64 64]".
 func (c Config) Sizes() string {
 	switch {

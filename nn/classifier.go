@@ -80,11 +80,7 @@ func RestoreClassifier(eng *Engine, cfg ClassifierConfig,
 	if err != nil {
 		return nil, err
 	}
-	theta, err := l.restore(read)
-	if err != nil {
-		return nil, err
-	}
-	return makeClassifier(eng, cfg, l, theta)
+	return makeClassifier(eng, cfg, l, l.restore(read))
 }
 
 // planClassifier returns cfg with its defaults, checked, and its layout.
@@ -110,8 +106,9 @@ func classifierLayout(cfg ClassifierConfig) *layout {
 	return l
 }
 
-func makeClassifier(eng *Engine, cfg ClassifierConfig, l *layout, theta []float32) (*Classifier, error) {
-	m, err := newModule(eng, l, theta)
+func makeClassifier(eng *Engine, cfg ClassifierConfig, l *layout,
+	fill func(theta []float32) error) (*Classifier, error) {
+	m, err := fillModule(eng, l, fill)
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func NewDiscriminator(eng *Engine, cfg DiscriminatorConfig, seedValue uint64) (*
 	if err := l.check(fmt.Sprintf("hidden layers %v", cfg.Hidden)); err != nil {
 		return nil, err
 	}
-	m, err := newModule(eng, l, l.initial(seed.Rand(seedValue, "nn/discriminator", 0)))
+	m, err := fillModule(eng, l, l.initial(seed.Rand(seedValue, "nn/discriminator", 0)))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -10,8 +11,9 @@ import (
 // dit is a transformer over the patches of an image (DiT, Peebles and Xie 2022). Time
 // and label say how each block shifts and scales its input, and how much of its result
 // is added: nothing at first (adaLN-zero).
-// Its tensors have the names and shapes of the public DiT and SiT, without pos_embed,
-// which is not learnt but a function of the configuration.
+// Its tensors have the names and shapes of the public DiT and SiT without learn_sigma, and
+// without pos_embed, which is not learnt but a function of the configuration. Package
+// model/layout reads their files.
 type dit struct {
 	cfg    Config
 	net    DiT
@@ -45,6 +47,7 @@ func newDiTBlock(l *layout, name string, width, hidden int) ditBlock {
 // attention and then by the perceptron, if they are there.
 type blockHow struct {
 	heads int
+	eps   float64 // of the norm before the perceptron; 0: ditEps
 	turn  func(x *Node) *Node
 	drop  func(x *Node, part int) *Node
 }
@@ -81,19 +84,20 @@ func (n *dit) forward(p []*Node, at input) *Node {
 	x := Reshape(at.images(n.net.Image), size, rows, side, columns, side, channels)
 	x = Reshape(TransposeAllDims(x, 0, 1, 3, 5, 2, 4), size, tokens, channels*side*side) // a patch as the kernel has it
 	x = Add(linear(x, Reshape(p[n.patch], n.net.Width, channels*side*side)), InsertAxes(p[n.patch+1], 0, 0))
-	x = Add(x, InsertAxes(Const(x.Graph(), n.positions()), 0))
+	x = Add(x, InsertAxes(Const(x.Graph(), n.net.Positions()), 0))
+	how := blockHow{heads: n.net.Heads, eps: n.net.MLPNormEps}
 	for _, b := range n.blocks {
-		x = at.block(func(in ...*Node) *Node { return b.apply(p, in[0], c, blockHow{heads: n.net.Heads}) }, x)
+		x = at.block(func(in ...*Node) *Node { return b.apply(p, in[0], c, how) }, x)
 	}
 	m := cut(affine(c, p, n.adapt), 2)
-	x = tokenwise(modulated(x, m[0], m[1]), p, n.last)
+	x = tokenwise(modulated(x, m[0], m[1], ditEps), p, n.last)
 	x = TransposeAllDims(Reshape(x, size, rows, columns, side, side, n.net.Image[2]), 0, 1, 3, 2, 4, 5)
 	return Reshape(x, size, n.cfg.Dim)
 }
 
 // embed returns the embedding of time and label, [N, Width].
 func (n *dit) embed(p []*Node, at input) *Node {
-	c := affine(silu(affine(sinusoids(at.t, ditFrequencies), p, n.time[0])), p, n.time[1])
+	c := affine(silu(affine(n.net.Time.of(at.t, ditFrequencies), p, n.time[0])), p, n.time[1])
 	if n.label < 0 {
 		return c
 	}
@@ -107,15 +111,15 @@ func embedded(table, label *Node, classes int) *Node {
 	return wide(Dot(hot, table).Product())
 }
 
-// positions are the fixed embeddings of the positions of the patches, [T, Width]: sines
-// and cosines of the column, then of the row.
-func (n *dit) positions() [][]float32 {
-	rows, columns := n.net.grid()
-	quarter := n.net.Width / 4
+// Positions are the fixed embeddings of the positions of the patches, [T, Width]: sines
+// and cosines of the column, then of the row. d is complete.
+func (d DiT) Positions() [][]float32 {
+	rows, columns := d.grid()
+	quarter := d.Width / 4
 	out := make([][]float32, 0, rows*columns)
 	for i := range rows {
 		for j := range columns {
-			e := make([]float32, n.net.Width)
+			e := make([]float32, d.Width)
 			for k := range quarter {
 				omega := math.Pow(maxPeriod, -float64(k)/float64(quarter))
 				for axis, at := range []int{j, i} {
@@ -139,14 +143,14 @@ func cut(z *Node, parts int) []*Node {
 	return out
 }
 
-// ditEps is that of the layer norms.
+// ditEps is what is added to the variance in the layer norms.
 const ditEps = 1e-6
 
 // modulated is norm(x)·(1 + scale) + shift, with the layer norm of each token: mean 0
 // and variance 1, without weights.
-func modulated(x, shift, scale *Node) *Node {
+func modulated(x, shift, scale *Node, eps float64) *Node {
 	x = Sub(x, ReduceAndKeep(x, ReduceMean, -1))
-	x = Div(x, Sqrt(AddScalar(ReduceAndKeep(Square(x), ReduceMean, -1), ditEps)))
+	x = Div(x, Sqrt(AddScalar(ReduceAndKeep(Square(x), ReduceMean, -1), eps)))
 	return Add(Mul(x, AddScalar(scale, 1)), shift)
 }
 
@@ -158,8 +162,8 @@ func (b ditBlock) apply(p []*Node, x, c *Node, how blockHow) *Node {
 		drop = func(x *Node, _ int) *Node { return x }
 	}
 	m := cut(affine(c, p, b.adapt), 6)
-	x = Add(x, Mul(m[2], drop(b.attention(p, modulated(x, m[0], m[1]), how), 0)))
-	return Add(x, Mul(m[5], drop(b.perceptron(p, modulated(x, m[3], m[4])), 1)))
+	x = Add(x, Mul(m[2], drop(b.attention(p, modulated(x, m[0], m[1], ditEps), how), 0)))
+	return Add(x, Mul(m[5], drop(b.perceptron(p, modulated(x, m[3], m[4], cmp.Or(how.eps, ditEps))), 1)))
 }
 
 // attention of tokens to each other; qkv has q for all heads first, then k, then v.

@@ -20,6 +20,11 @@ type DiT struct {
 	Heads int `yaml:"heads" json:"heads"`
 	// MLPRatio is the width of the hidden layer of a block, in Width; default 4.
 	MLPRatio float64 `yaml:"mlp_ratio" json:"mlp_ratio"`
+	// MLPNormEps is what is added to the variance in the norm before that layer; default 1e-6,
+	// as in all other norms.
+	MLPNormEps float64 `yaml:"mlp_norm_eps,omitempty" json:"mlp_norm_eps,omitempty"`
+	// Time is how the network sees the time; default features of 1000 t.
+	Time *TimeFeatures `yaml:"time,omitempty" json:"time,omitempty"`
 }
 
 // Defaults returns d with every unset field filled in.
@@ -49,6 +54,12 @@ func (d DiT) validate() error {
 	}
 	if !(d.MLPRatio*float64(d.Width) >= 1) {
 		return fmt.Errorf("nn: dit.mlp_ratio is %g; the hidden layer of a block needs at least 1 unit", d.MLPRatio)
+	}
+	if !(d.MLPNormEps >= 0 && d.MLPNormEps < 1) {
+		return fmt.Errorf("nn: dit.mlp_norm_eps is %g; it must be in [0, 1)", d.MLPNormEps)
+	}
+	if err := d.Time.validate("dit", ditFrequencies); err != nil {
+		return err
 	}
 	if im := d.Image; len(im) > 0 && (im[0]%d.Patch != 0 || im[1]%d.Patch != 0) {
 		return fmt.Errorf("nn: dit.patch %d does not divide images of %d by %d; it must divide height and width",

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"flowmatch/cluster"
 	"flowmatch/flow"
 )
 
@@ -55,9 +56,9 @@ func (ex *Examples) Slice(i, j int) *Examples {
 	return part
 }
 
-// cut cuts a batch into parts of at most rows examples. Those whose targets are made by
-// the loss and those that keep their own are apart, for each kind is one program.
-func (ex *Examples) cut(rows int) (parts []*Examples) {
+// cut cuts a rank's share of a batch into parts of at most rows examples. Those whose targets are
+// made by the loss and those that keep their own are apart, for each kind is one program.
+func (ex *Examples) cut(rows int, ranks *cluster.Comm) (parts []*Examples) {
 	add := func(from, end int, l func(rows int) Loss) {
 		for ; from < end; from += rows {
 			part := ex.Slice(from, min(from+rows, end))
@@ -66,8 +67,10 @@ func (ex *Examples) cut(rows int) (parts []*Examples) {
 		}
 	}
 	made := ex.Loss.Rows
-	add(0, made, func(rows int) Loss { l := ex.Loss; l.Rows = rows; return l })
-	add(made, ex.X1.N, func(int) Loss { return ex.Loss.plain() })
+	i, j := ranks.Share(made)
+	add(i, j, func(rows int) Loss { l := ex.Loss; l.Rows = rows; return l })
+	i, j = ranks.Share(ex.X1.N - made)
+	add(made+i, made+j, func(int) Loss { return ex.Loss.plain() })
 	return parts
 }
 
@@ -105,11 +108,15 @@ func (n *Net) LossGradient(ex *Examples) (loss float64, grad []float64, err erro
 
 // onExamples runs a program of weights and examples.
 func (n *Net) onExamples(p *program, ex *Examples, take func(f *frame)) error {
+	theta, err := n.weights()
+	if err != nil {
+		return err
+	}
 	f, err := n.examplesFrame(p, ex, 1)
 	if err != nil {
 		return err
 	}
-	f.give(0, n.theta)
+	f.give(0, theta)
 	if err := f.run(); err != nil {
 		return fmt.Errorf("nn: %s: %w", p.name, err)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
 
@@ -94,46 +93,47 @@ func (l *layout) affine(name string, s start, shape ...int) int {
 	return w
 }
 
-// initial draws the slab.
-func (l *layout) initial(rng *rand.Rand) []float32 {
-	theta := make([]float32, l.size)
-	for i, t := range l.tensors {
-		s := l.starts[i]
-		for k := range t.Size() {
-			theta[t.Offset+k] = float32(s.centre + (2*rng.Float64()-1)*s.bound)
+// initial returns what draws a slab.
+func (l *layout) initial(rng *rand.Rand) func(theta []float32) error {
+	return func(theta []float32) error {
+		for i, t := range l.tensors {
+			s := l.starts[i]
+			for k := range t.Size() {
+				theta[t.Offset+k] = float32(s.centre + (2*rng.Float64()-1)*s.bound)
+			}
 		}
+		return nil
 	}
-	return theta
 }
 
-// check reports a network that is too large for the memory that there is: its weights are
-// there twice, on the host and on the engine. settings are those that make it as large.
+// check reports a network that is too large for the memory that there is. settings are those that make it as large.
 func (l *layout) check(settings string) error {
-	if err := memory.Check(fmt.Sprintf("%s, %.3g weights,", settings, l.count), 2*4*l.count); err != nil {
+	if err := memory.Check(fmt.Sprintf("%s, %.3g weights,", settings, l.count), 4*l.count); err != nil {
 		return fmt.Errorf("nn: %w", err)
 	}
 	return nil
 }
 
-// restore reads the slab, tensor by tensor. The slab is made when all are there: what
-// describes a network may be wrong, and ask for more memory than there is.
-func (l *layout) restore(read func(name string, shape []int) ([]float32, error)) ([]float32, error) {
-	if read == nil {
-		return nil, errors.New("nn: the function that reads the tensors is nil")
-	}
-	parts := make([][]float32, len(l.tensors))
-	for i, t := range l.tensors {
-		data, err := read(t.Name, t.Shape)
-		if err != nil {
-			return nil, err
+// restore returns what reads a slab, tensor by tensor. What is not read costs no memory: what
+// describes a network may be wrong, and its slab larger than all of the file.
+func (l *layout) restore(read func(name string, shape []int) ([]float32, error)) func(theta []float32) error {
+	return func(theta []float32) error {
+		if read == nil {
+			return errors.New("nn: the function that reads the tensors is nil")
 		}
-		if len(data) != t.Size() {
-			return nil, fmt.Errorf("nn: tensor %s has %d values; its shape %v takes %d", t.Name, len(data),
-				t.Shape, t.Size())
+		for _, t := range l.tensors {
+			data, err := read(t.Name, t.Shape)
+			if err != nil {
+				return err
+			}
+			if len(data) != t.Size() {
+				return fmt.Errorf("nn: tensor %s has %d values; its shape %v takes %d", t.Name, len(data),
+					t.Shape, t.Size())
+			}
+			copy(theta[t.Offset:], data)
 		}
-		parts[i] = data
+		return nil
 	}
-	return slices.Concat(parts...), nil
 }
 
 // params cuts the slab into the tensors of the layout.

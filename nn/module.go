@@ -13,7 +13,7 @@ import (
 type Module struct {
 	eng    *Engine
 	layout *layout
-	theta  compute.Buffer // the slab, float32 [P], in the engine
+	theta  compute.Buffer // the slab, float32 [P], in the engine; nil: a trainer has taken it
 }
 
 // errUnmade is that of a network that no function of this package made.
@@ -27,16 +27,35 @@ func (m *Module) check() error {
 	return nil
 }
 
+// errTaken is that of a network whose weights [Net.IntoTrainer] has taken.
+var errTaken = errors.New("nn: the weights of this network have gone into a trainer; take Averaged or Raw of that")
+
+// weights returns the slab in the engine.
+func (m *Module) weights() (compute.Buffer, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	if m.theta == nil {
+		return nil, errTaken
+	}
+	return m.theta, nil
+}
+
 // newModule returns a module with the weights of the slab given.
 func newModule(eng *Engine, l *layout, theta []float32) (Module, error) {
 	if len(theta) != l.size {
 		return Module{}, fmt.Errorf("nn: %d weights given, the network has %d", len(theta), l.size)
 	}
-	b, err := eng.upload(theta)
-	if err != nil {
-		return Module{}, fmt.Errorf("nn: copying weights to the engine: %w", err)
-	}
-	return Module{eng: eng, layout: l, theta: b}, nil
+	return fillModule(eng, l, func(dst []float32) error {
+		copy(dst, theta)
+		return nil
+	})
+}
+
+// fillModule returns a module with the weights that fill writes into a slab of zeros.
+func fillModule(eng *Engine, l *layout, fill func(theta []float32) error) (Module, error) {
+	b, err := eng.newSlab(0, l.size, fill)
+	return Module{eng: eng, layout: l, theta: b}, err
 }
 
 // Engine returns the engine that the network runs on; nil of an empty Module.
@@ -57,10 +76,11 @@ func (m *Module) NumWeights() int {
 
 // Weights returns a copy of the slab, of length P.
 func (m *Module) Weights() ([]float32, error) {
-	if err := m.check(); err != nil {
+	theta, err := m.weights()
+	if err != nil {
 		return nil, err
 	}
-	w, err := download(m.theta)
+	w, err := download(theta)
 	if err != nil {
 		return nil, fmt.Errorf("nn: reading weights: %w", err)
 	}

@@ -3,6 +3,7 @@ package nn
 import (
 	"slices"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
@@ -16,6 +17,8 @@ type Net struct {
 	Module
 	arch  *arch
 	progs *programs // shared by all nets of one architecture
+	// draw writes the weights that New drew; nil of another.
+	draw func(theta []float32) error
 }
 
 // New returns a network with weights drawn from seed (PyTorch's Linear
@@ -28,7 +31,13 @@ func New(eng *Engine, cfg Config, seedValue uint64) (*Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	return makeNet(eng, m, m.initial(seed.Rand(seedValue, "nn/init", 0)))
+	draw := func(theta []float32) error { return m.initial(seed.Rand(seedValue, "nn/init", 0))(theta) }
+	n, err := makeNet(eng, m, draw)
+	if err != nil {
+		return nil, err
+	}
+	n.draw = draw
+	return n, nil
 }
 
 // Restore returns a network with the tensors given, by the names of Tensors.
@@ -41,15 +50,11 @@ func Restore(eng *Engine, cfg Config, read func(name string, shape []int) ([]flo
 	if err != nil {
 		return nil, err
 	}
-	theta, err := m.restore(read)
-	if err != nil {
-		return nil, err
-	}
-	return makeNet(eng, m, theta)
+	return makeNet(eng, m, m.restore(read))
 }
 
-func makeNet(eng *Engine, m *arch, theta []float32) (*Net, error) {
-	module, err := newModule(eng, &m.layout, theta)
+func makeNet(eng *Engine, m *arch, fill func(theta []float32) error) (*Net, error) {
+	module, err := fillModule(eng, &m.layout, fill)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +71,11 @@ func (n *Net) WithWeights(theta []float32) (*Net, error) {
 		return nil, err
 	}
 	return &Net{Module: module, arch: n.arch, progs: n.progs}, nil
+}
+
+// on returns a network like n on a slab in the engine.
+func (n *Net) on(theta compute.Buffer) *Net {
+	return &Net{Module: Module{eng: n.eng, layout: n.layout, theta: theta}, arch: n.arch, progs: n.progs}
 }
 
 // made reports a network that no function of this package made.

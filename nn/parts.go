@@ -10,7 +10,8 @@ import (
 )
 
 // parts takes the gradient of a batch in parts, one after the other
-// (StepOptions.Accumulate) and each on several devices (StepOptions.Devices).
+// (StepOptions.Accumulate), each on several devices (StepOptions.Devices), and those of other
+// ranks by these (NetTrainer.Together).
 type parts struct {
 	sum   []compute.Buffer // of gradients so far, [P], on each device
 	progs *byLoss          // adds the gradient of a part
@@ -33,9 +34,8 @@ func newParts(tr *NetTrainer) (*parts, error) {
 
 // reset makes the sum zero. A step does so itself, but keeps what is not finite: 0·∞.
 func (p *parts) reset(tr *Trainer) (err error) {
-	zeros := make([]float32, tr.layout.size)
 	for d := range p.sum {
-		if p.sum[d], err = tr.eng.uploadTo(compute.DeviceNum(d), zeros); err != nil {
+		if p.sum[d], err = tr.eng.newSlab(compute.DeviceNum(d), tr.layout.size, nil); err != nil {
 			return fmt.Errorf("nn: clearing the gradient: %w", err)
 		}
 	}
@@ -58,13 +58,24 @@ func (tr *NetTrainer) stepInParts(ex *Examples, lr float64) (r StepResult, err e
 			err = errors.Join(err, tr.parts.reset(tr.Trainer))
 		}
 	}()
-	for i, part := range ex.cut(max(1, ex.X1.N/max(1, tr.how.Accumulate))) {
+	ranks := tr.ranks.Size()
+	most := max(1, (ex.X1.N/max(1, tr.how.Accumulate)+ranks-1)/ranks)
+	parts := ex.cut(most, tr.ranks)
+	if len(parts) == 0 { // there are more ranks than examples
+		if err := tr.parts.reset(tr.Trainer); err != nil {
+			return r, err
+		}
+	}
+	for i, part := range parts {
 		share := float64(part.X1.N) / float64(ex.X1.N)
 		loss, err := tr.addPart(part, i > 0, share)
 		if err != nil {
 			return r, err
 		}
 		r.Loss += share * loss
+	}
+	if r.Loss, err = tr.sumOverRanks(r.Loss); err != nil {
+		return r, fmt.Errorf("nn: training step: %w", err)
 	}
 	f, err := tr.parts.apply.frame(0, 0)
 	if err != nil {

@@ -34,7 +34,7 @@ type StepOptions struct {
 	// part, and a program of its own. An engine that keeps all of a batch's
 	// activations (go, xla) needs 1/k of their memory: 1265 MiB became 882 for that UNet
 	// on xla, k = 4, compiler included. The native engine takes any batch in tiles of a
-	// few images for each core (93 MiB), and saves next to nothing.
+	// few images for each core (93 MiB), and saves nothing: it keeps one more slab.
 	Accumulate int `yaml:"accumulate,omitempty" json:"accumulate,omitempty"`
 	// Recompute keeps only what goes in and out of a network's blocks (a UNet's
 	// residual block with its attention, a perceptron's layer) for the backward pass, and

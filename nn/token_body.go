@@ -54,7 +54,7 @@ func (b *tokenBody) logits(p []*Node, at tokenInput) *Node {
 		x = block.apply(p, x, given, how)
 	}
 	m := cut(affine(given, p, b.adapt), 2)
-	x = Reshape(modulated(x, m[0], m[1]), n*c.Length, c.Width)
+	x = Reshape(modulated(x, m[0], m[1], ditEps), n*c.Length, c.Width)
 	if b.last < 0 {
 		return linear(x, Slice(table, AxisRange(0, c.Levels)))
 	}
@@ -64,7 +64,7 @@ func (b *tokenBody) logits(p []*Node, at tokenInput) *Node {
 // given is the embedding of time, label and context, [N, Width]. A label -1 is none, for which there is a last row
 // of the table.
 func (b *tokenBody) given(p []*Node, at tokenInput) *Node {
-	c := affine(silu(affine(sinusoids(at.t, ditFrequencies), p, b.time[0])), p, b.time[1])
+	c := affine(silu(affine((*TimeFeatures)(nil).of(at.t, ditFrequencies), p, b.time[0])), p, b.time[1])
 	if b.label >= 0 {
 		c = Add(c, embedded(p[b.label], at.label, b.cfg.Classes))
 	}

@@ -25,18 +25,18 @@ type TokenNet struct {
 
 // NewTokenNet returns a network with weights drawn from seed. It begins with every level alike.
 func NewTokenNet(eng *Engine, cfg TokenConfig, seedValue uint64) (*TokenNet, error) {
-	return planTokens(eng, cfg, func(l *layout) ([]float32, error) {
-		return l.initial(seed.Rand(seedValue, "nn/tokens", 0)), nil
+	return planTokens(eng, cfg, func(l *layout) func([]float32) error {
+		return l.initial(seed.Rand(seedValue, "nn/tokens", 0))
 	})
 }
 
 // RestoreTokenNet returns a network with the tensors given; see [Restore].
 func RestoreTokenNet(eng *Engine, cfg TokenConfig,
 	read func(name string, shape []int) ([]float32, error)) (*TokenNet, error) {
-	return planTokens(eng, cfg, func(l *layout) ([]float32, error) { return l.restore(read) })
+	return planTokens(eng, cfg, func(l *layout) func([]float32) error { return l.restore(read) })
 }
 
-func planTokens(eng *Engine, cfg TokenConfig, weights func(*layout) ([]float32, error)) (*TokenNet, error) {
+func planTokens(eng *Engine, cfg TokenConfig, weights func(*layout) func([]float32) error) (*TokenNet, error) {
 	if err := eng.check(); err != nil {
 		return nil, err
 	}
@@ -48,11 +48,7 @@ func planTokens(eng *Engine, cfg TokenConfig, weights func(*layout) ([]float32, 
 	if err := l.check("the transformer of tokens"); err != nil {
 		return nil, err
 	}
-	theta, err := weights(l)
-	if err != nil {
-		return nil, err
-	}
-	m, err := newModule(eng, l, theta)
+	m, err := fillModule(eng, l, weights(l))
 	if err != nil {
 		return nil, err
 	}

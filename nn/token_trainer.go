@@ -123,7 +123,7 @@ func (n *TokenNet) NewTrainer(o Optimizer) (*TokenTrainer, error) {
 	if err := n.made(); err != nil {
 		return nil, err
 	}
-	base, err := n.newTrainer(o, 1)
+	base, err := n.newTrainer(o, 1, false)
 	if err != nil {
 		return nil, err
 	}

@@ -53,10 +53,11 @@ const stateSlabs = 4
 const hyperCount = 4
 
 // NewTrainer starts training from the weights of m.
-func (m *Module) NewTrainer(o Optimizer) (*Trainer, error) { return m.newTrainer(o, 1) }
+func (m *Module) NewTrainer(o Optimizer) (*Trainer, error) { return m.newTrainer(o, 1, false) }
 
-// newTrainer is NewTrainer with the state on several devices.
-func (m *Module) newTrainer(o Optimizer, devices int) (*Trainer, error) {
+// newTrainer is NewTrainer with the state on several devices. take has it take the weights of m
+// over, instead of a copy of them.
+func (m *Module) newTrainer(o Optimizer, devices int, take bool) (*Trainer, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
@@ -71,14 +72,30 @@ func (m *Module) newTrainer(o Optimizer, devices int) (*Trainer, error) {
 		(stateSlabs+1)*4*m.layout.count*float64(devices)); err != nil {
 		return nil, fmt.Errorf("nn: %w", err)
 	}
-	w, err := m.Weights()
+	theta, err := m.weights()
 	if err != nil {
 		return nil, err
 	}
+	w, err := view(theta)
+	if err != nil {
+		return nil, fmt.Errorf("nn: reading weights: %w", err)
+	}
 	tr := &Trainer{eng: m.eng, opt: o.Defaults(), state: make([]slabs, devices), layout: m.layout}
 	tr.apply = tr.applyProgram()
-	zeros := make([]float32, len(w))
-	return tr, tr.put(State{Weights: w, EMA: w, Moment1: zeros, Var2: zeros})
+	copied := func(x []float32) error { copy(x, w); return nil }
+	for d := range tr.state {
+		for i, fill := range [stateSlabs]func(x []float32) error{copied, copied, nil, nil} {
+			if take && d == 0 && i == 0 {
+				tr.state[d][i] = theta
+			} else if tr.state[d][i], err = m.eng.newSlab(compute.DeviceNum(d), m.layout.size, fill); err != nil {
+				return nil, fmt.Errorf("nn: writing training state: %w", err)
+			}
+		}
+	}
+	if take {
+		m.theta = nil
+	}
+	return tr, nil
 }
 
 // applyProgram declares the program that takes a step with a gradient: weights, EMA,
@@ -98,20 +115,20 @@ func (tr *Trainer) stateShapes() []shapes.Shape {
 	return []shapes.Shape{slab, slab, slab, slab, floats(hyperCount)}
 }
 
-func (tr *Trainer) put(s State) error {
-	if *tr.opt.EMADecay == 0 {
-		s.EMA = s.Weights // which may not be so in the state of another decay
-	}
-	tr.step = s.Step
-	for i, v := range [][]float32{s.Weights, s.EMA, s.Moment1, s.Var2} {
+// fill writes the state of a step: slab i of it by what slab(i) returns.
+func (tr *Trainer) fill(step int64, slab func(i int) func(x []float32) error) error {
+	for i := range stateSlabs {
+		fill := slab(i)
+		if i == 1 && *tr.opt.EMADecay == 0 {
+			fill = slab(0) // which may not be so in the state of another decay
+		}
 		for d := range tr.state {
-			b, err := tr.eng.uploadTo(compute.DeviceNum(d), v)
-			if err != nil {
+			if err := tr.eng.refill(compute.DeviceNum(d), &tr.state[d][i], tr.layout.size, fill); err != nil {
 				return fmt.Errorf("nn: writing training state: %w", err)
 			}
-			tr.state[d][i] = b
 		}
 	}
+	tr.step = step
 	return nil
 }
 
@@ -134,6 +151,18 @@ func (tr *Trainer) Steps() int64 {
 	return tr.step
 }
 
+// Read takes up a state that was saved, tensor by tensor, straight into its place. slab numbers
+// the fields of State: 0 Weights, 1 EMA, 2 Moment1, 3 Var2. After an error the state is that of no
+// training.
+func (tr *Trainer) Read(step int64, read func(slab int, name string, shape []int) ([]float32, error)) error {
+	if err := tr.check(); err != nil {
+		return err
+	}
+	return tr.fill(step, func(i int) func(x []float32) error {
+		return tr.layout.restore(func(name string, shape []int) ([]float32, error) { return read(i, name, shape) })
+	})
+}
+
 // Restore goes back to a state that State returned.
 func (tr *Trainer) Restore(s State) error {
 	if err := tr.check(); err != nil {
@@ -145,7 +174,28 @@ func (tr *Trainer) Restore(s State) error {
 				tr.layout.size)
 		}
 	}
-	return tr.put(s)
+	all := [stateSlabs][]float32{s.Weights, s.EMA, s.Moment1, s.Var2}
+	return tr.fill(s.Step, func(i int) func(x []float32) error {
+		return func(x []float32) error {
+			copy(x, all[i])
+			return nil
+		}
+	})
+}
+
+// View returns the state as it is in the memory of the engine, where that is this process's: to be
+// read only, and before the next step. Of another engine it is a copy, as State's always is.
+func (tr *Trainer) View() (s State, err error) {
+	if err := tr.check(); err != nil {
+		return State{}, err
+	}
+	s.Step = tr.step
+	for i, dst := range []*[]float32{&s.Weights, &s.EMA, &s.Moment1, &s.Var2} {
+		if *dst, err = view(tr.state[0][i]); err != nil {
+			return State{}, fmt.Errorf("nn: reading training state: %w", err)
+		}
+	}
+	return s, nil
 }
 
 // State returns a copy of the state.

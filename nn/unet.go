@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -12,8 +13,9 @@ import (
 // and Nichol 2021, which the paper uses): residual blocks at several resolutions, on
 // the way down and, joined with what they were there, on the way up; attention where
 // the image is small; an embedding of time and label added in every block.
-// Its tensors have the names and shapes of guided-diffusion's UNetModel or, with a
-// context, of its SuperResModel.
+// Its tensors have the names and shapes of guided-diffusion's UNetModel without
+// learn_sigma or, with a context, of its SuperResModel; attention has its legacy order.
+// Package model/layout reads its files.
 type unet struct {
 	cfg  Config
 	net  UNet
@@ -43,13 +45,17 @@ type level struct {
 // resize halves or doubles the image, by the convolution of that number or, where it
 // is not nil, by a residual block.
 type resize struct {
-	conv  int
+	conv  int  // -1: none
+	end   bool // only the ends of rows and columns are padded
 	block *resBlock
 }
 
-// norm is a group norm: the number of its weight, its bias is the next; and the least
-// number of channels in a group.
-type norm struct{ weight, least int }
+// norm is a group norm: the number of its weight, its bias is the next; the most groups and
+// the least number of channels in one; and what is added to the variance.
+type norm struct {
+	weight, most, least int
+	eps                 float64
+}
 
 // resBlock are the tensors of a residual block.
 type resBlock struct {
@@ -145,7 +151,7 @@ func (b builder) conv(name string, side, in, out int, zero bool) int {
 func (b builder) norm(name string, channels int) norm {
 	w := b.add(name+".weight", start{centre: 1}, channels)
 	b.add(name+".bias", start{}, channels)
-	return norm{w, b.net.GroupChannels}
+	return norm{w, cmp.Or(b.net.NormGroups, normGroups), b.net.GroupChannels, cmp.Or(b.net.NormEps, normEps)}
 }
 
 // level adds a residual block, and attention where the image has a size for it.
@@ -162,8 +168,11 @@ func (b builder) level(name string, in, out, scale int) level {
 // resize adds what changes the size of the image: a convolution, or a residual block
 // with by in it.
 func (b builder) resize(name, conv string, channels int, by func(x *Node) *Node) *resize {
-	if !b.net.ResblockUpdown {
-		return &resize{conv: b.conv(name+"."+conv, 3, channels, channels, false)}
+	switch {
+	case b.net.Resample == resampleMean:
+		return &resize{conv: -1}
+	case !b.net.ResblockUpdown:
+		return &resize{conv: b.conv(name+"."+conv, 3, channels, channels, false), end: b.net.Resample == resampleEnd}
 	}
 	r := b.block(name, channels, channels)
 	r.resized = by
@@ -229,28 +238,13 @@ func (n *unet) forward(p []*Node, at input) *Node {
 
 // embed returns the embedding of time and label, [N, 4·Channels], after its SiLU.
 func (n *unet) embed(p []*Node, at input) *Node {
-	e := affine(sinusoids(at.t, n.net.Channels), p, n.time[0])
+	e := affine(n.net.Time.of(at.t, n.net.Channels), p, n.time[0])
 	e = affine(silu(e), p, n.time[1])
 	if n.emb >= 0 {
 		// Label -1 is a row of zeros: no label.
 		e = Add(e, wide(Dot(OneHot(at.label, n.cfg.Classes, p[n.emb].DType()), p[n.emb]).Product()))
 	}
 	return silu(e)
-}
-
-const (
-	timeScale = 1000  // makes of t in [0, 1] the steps 0 to 1000 that the embeddings are made for
-	maxPeriod = 10000 // the longest, in 2π steps
-)
-
-// sinusoids are the features of a time [N]: width/2 cosines, then as many sines.
-func sinusoids(t *Node, width int) *Node {
-	omega := make([]float32, width/2)
-	for i := range omega {
-		omega[i] = float32(timeScale * math.Pow(maxPeriod, -float64(i)/float64(len(omega))))
-	}
-	phase := Mul(InsertAxes(t, 1), InsertAxes(Const(t.Graph(), omega), 0))
-	return Concatenate([]*Node{Cos(phase), Sin(phase)}, -1)
 }
 
 func (lv level) apply(p []*Node, h *Node, c shared) *Node {
@@ -262,8 +256,13 @@ func (lv level) apply(p []*Node, h *Node, c shared) *Node {
 }
 
 func (r resize) halve(p []*Node, x *Node, c shared) *Node {
-	if r.block != nil {
+	switch {
+	case r.block != nil:
 		return r.block.apply(p, x, c)
+	case r.conv < 0:
+		return pooled(x)
+	case r.end:
+		return padded2(x, p, r.conv, 2, [][2]int{{0, 1}, {0, 1}})
 	}
 	return convolution(x, p, r.conv, 2)
 }
@@ -272,7 +271,11 @@ func (r resize) double(p []*Node, x *Node, c shared, height, width int) *Node {
 	if r.block != nil {
 		return r.block.apply(p, x, c)
 	}
-	return convolution(doubled(x, height, width), p, r.conv, 1)
+	x = doubled(x, height, width)
+	if r.conv < 0 {
+		return x
+	}
+	return convolution(x, p, r.conv, 1)
 }
 
 // apply is x + conv(silu(scale·norm(conv(silu(norm(x)))) + shift)), or with an
@@ -335,10 +338,10 @@ const (
 	normEps    = 1e-5
 )
 
-// groups returns how many groups there are of a number of channels: at most 32, a power of
-// two that divides them and leaves each as many as it must have at the least.
+// groups returns how many groups there are of a number of channels: the most, or half of that
+// so often that they divide them and leave each as many as it must have at the least.
 func (m norm) groups(channels int) int {
-	groups := normGroups
+	groups := m.most
 	for groups > 1 && (channels%groups != 0 || channels/groups < m.least) {
 		groups /= 2
 	}
@@ -360,16 +363,20 @@ func (m norm) apply(p []*Node, x *Node) *Node {
 	spread := func(z *Node) *Node { return InsertAxes(z, 1, 1) }
 	x = Sub(x, spread(byGroup(ReduceMean(x, 1, 2))))
 	v := byGroup(ReduceMean(Square(x), 1, 2))
-	scale := Div(InsertAxes(p[m.weight], 0), Sqrt(AddScalar(v, normEps)))
+	scale := Div(InsertAxes(p[m.weight], 0), Sqrt(AddScalar(v, m.eps)))
 	return Add(Mul(x, spread(scale)), InsertAxes(p[m.weight+1], 0, 0, 0))
 }
 
 // convolution of images [N, H, W, in] by tensor number w, [out, in, k, k], and bias;
 // as PyTorch's with padding k/2.
 func convolution(x *Node, p []*Node, w, stride int) *Node {
+	k := p[w].Shape().Dimensions[2:]
+	return padded2(x, p, w, stride, [][2]int{{k[0] / 2, k[0] / 2}, {k[1] / 2, k[1] / 2}})
+}
+
+// padded2 is convolution with so many zeros before and behind each column, and each row.
+func padded2(x *Node, p []*Node, w, stride int, pad [][2]int) *Node {
 	kernel := TransposeAllDims(p[w], 2, 3, 1, 0)
-	k := kernel.Shape().Dimensions
-	pad := [][2]int{{k[0] / 2, k[0] / 2}, {k[1] / 2, k[1] / 2}}
 	y := Convolve(as(kernel, x), kernel).Strides(stride).PaddingPerDim(pad).Done()
 	return Add(wide(y), InsertAxes(p[w+1], 0, 0, 0))
 }

@@ -39,6 +39,17 @@ type UNet struct {
 	// ResblockUpdown halves and doubles the image inside of residual blocks (those of
 	// BigGAN, in ADM's own models) rather than by convolutions; default false.
 	ResblockUpdown bool `yaml:"resblock_updown,omitempty" json:"resblock_updown,omitempty"`
+	// Resample is how the image is halved and doubled without resblock_updown: by convolutions
+	// (conv, the default), by those whose input is padded behind its rows and columns only when
+	// it is halved (conv_end, as in diffusers' DDPM), or by means of four pixels and their
+	// repetition, without weights (mean).
+	Resample string `yaml:"resample,omitempty" json:"resample,omitempty"`
+	// NormGroups is the most groups of a norm; default 32.
+	NormGroups int `yaml:"norm_groups,omitempty" json:"norm_groups,omitempty"`
+	// NormEps is what is added to the variance in a norm; default 1e-5.
+	NormEps float64 `yaml:"norm_eps,omitempty" json:"norm_eps,omitempty"`
+	// Time is how the network sees the time; default features of 1000 t.
+	Time *TimeFeatures `yaml:"time,omitempty" json:"time,omitempty"`
 	// Dropout is the probability with which a number is left out before the last
 	// convolution of a residual block, in [NetTrainer.Step] only: losses, velocities and
 	// their derivatives are those of the whole network. Default 0.
@@ -76,7 +87,7 @@ func (u UNet) sized() UNet {
 		const levels, least = 4, 4
 		h, w := u.Image[0], u.Image[1]
 		u.Mult = []int{1}
-		for len(u.Mult) < levels && min(h, w)/2 >= least && (h%2+w%2 == 0 || !u.ResblockUpdown) {
+		for len(u.Mult) < levels && min(h, w)/2 >= least && (h%2+w%2 == 0 || !u.evenOnly()) {
 			u.Mult, h, w = append(u.Mult, 2), (h+1)/2, (w+1)/2
 		}
 	}
@@ -92,6 +103,13 @@ func (u UNet) sized() UNet {
 // ends in white and black images.
 const defaultGroupChannels = 4
 
+// What UNet.Resample may be, beside nothing.
+const (
+	resampleConv = "conv"
+	resampleEnd  = "conv_end"
+	resampleMean = "mean"
+)
+
 // What UNet.Embedding may be.
 const (
 	scaleShift   = "scale_shift"
@@ -102,6 +120,18 @@ func (u UNet) validate() error {
 	u = u.Defaults()
 	if err := choice.Check("embedding", u.Embedding, []string{scaleShift, addEmbedding}); err != nil {
 		return fmt.Errorf("nn: unet.embedding: %w", err)
+	}
+	if err := u.validateNorms(); err != nil {
+		return err
+	}
+	if u.Resample != "" {
+		if err := choice.Check("resample", u.Resample, []string{resampleConv, resampleEnd, resampleMean}); err != nil {
+			return fmt.Errorf("nn: unet.resample: %w", err)
+		}
+		if u.ResblockUpdown {
+			return fmt.Errorf("nn: unet.resample is %s, but resblock_updown changes sizes in residual blocks; "+
+				"leave one out", u.Resample)
+		}
 	}
 	if !(u.Dropout >= 0 && u.Dropout < 1) {
 		return fmt.Errorf("nn: unet.dropout is %g; it must be in [0, 1)", u.Dropout)
@@ -123,10 +153,13 @@ func (u UNet) validate() error {
 		return fmt.Errorf("nn: unet.mult %v halves images of %d by %d to nothing; leave some out",
 			u.Mult, u.Image[0], u.Image[1])
 	}
-	if factor := 1 << (len(u.Mult) - 1); u.ResblockUpdown && (u.Image[0]%factor != 0 || u.Image[1]%factor != 0) {
-		return fmt.Errorf("nn: unet.resblock_updown halves even sizes only, "+
-			"and unet.mult %v halves images of %d by %d %d times",
-			u.Mult, u.Image[0], u.Image[1], len(u.Mult)-1)
+	if factor := 1 << (len(u.Mult) - 1); u.evenOnly() && (u.Image[0]%factor != 0 || u.Image[1]%factor != 0) {
+		key := "resblock_updown"
+		if u.Resample != "" {
+			key = "resample " + u.Resample
+		}
+		return fmt.Errorf("nn: unet.%s halves even sizes only, and unet.mult %v halves images of %d by %d %d times",
+			key, u.Mult, u.Image[0], u.Image[1], len(u.Mult)-1)
 	}
 	for _, size := range u.Attention {
 		if !slices.Contains(u.heights(), size) {
@@ -141,6 +174,22 @@ func (u UNet) validate() error {
 		}
 	}
 	return nil
+}
+
+// evenOnly says whether only images of even sizes can be halved.
+func (u UNet) evenOnly() bool {
+	return u.ResblockUpdown || u.Resample == resampleEnd || u.Resample == resampleMean
+}
+
+// validateNorms reports settings of norms and of the time that no network has.
+func (u UNet) validateNorms() error {
+	if u.NormGroups < 0 {
+		return fmt.Errorf("nn: unet.norm_groups is %d; it must be at least 1, or left out", u.NormGroups)
+	}
+	if !(u.NormEps >= 0 && u.NormEps < 1) {
+		return fmt.Errorf("nn: unet.norm_eps is %g; it must be in [0, 1)", u.NormEps)
+	}
+	return u.Time.validate("unet", u.Channels)
 }
 
 // heights are the heights of the image at the resolutions.

@@ -196,7 +196,7 @@ func TestNormsHaveGroupsOfSeveralChannels(t *testing.T) {
 		{2, 4, 1}, {8, 4, 2}, {10, 4, 2}, {16, 4, 4}, {20, 4, 4}, {32, 4, 8}, {64, 4, 16}, {96, 4, 16}, {128, 4, 32},
 		{192, 4, 32}, {7, 4, 1}, {8, 1, 8}, {10, 1, 2}, {32, 1, 32}, {64, 1, 32}, {128, 64, 2}, {128, 1000, 1},
 	} {
-		if got := (norm{0, c.least}).groups(c.channels); got != c.want {
+		if got := (norm{0, normGroups, c.least, 0}).groups(c.channels); got != c.want {
 			t.Errorf("%d channels, at least %d in a group: %d groups, want %d", c.channels, c.least, got, c.want)
 		}
 	}

@@ -260,10 +260,15 @@ func eachBasis(d, n int, fn func(basis []float64, k int) error) error {
 // embedded returns what is given, with the contexts embedded: once for all evaluations.
 func (f *velocity) embedded() (flow.Given, error) {
 	f.once.Do(func() {
+		theta, err := f.net.weights()
+		if err != nil {
+			f.fault = err
+			return
+		}
 		n, d, e := f.given.Context.N, f.given.Context.D, f.net.arch.embedded()
 		f.embed = flow.Given{Label: f.given.Label, Context: flow.NewBatch(n, e), Shown: f.given.Shown}
 		f.fault = f.net.blocks().run(f.net.progs.embed, n, 0, func(in *frame, i, j int) {
-			in.give(0, f.net.theta)
+			in.give(0, theta)
 			in.set(1, f.given.Context.X[i*d:j*d])
 		}, func(out *frame, i, j int) { out.read(f.embed.Context.X[i*e:j*e], 0) })
 	})
@@ -284,6 +289,10 @@ func (f *velocity) evaluate(p *program, tangents int, t float64, x []float64,
 	if err := f.net.arch.cfg.checkGiven(f.given, n); err != nil {
 		return err
 	}
+	theta, err := f.net.weights()
+	if err != nil {
+		return err
+	}
 	cfg, given := f.net.arch.cfg, f.given
 	if p.embedded {
 		cfg.Context = f.net.arch.embedded()
@@ -295,7 +304,7 @@ func (f *velocity) evaluate(p *program, tangents int, t float64, x []float64,
 		return fmt.Errorf("nn: %d points, of which %d have a time", n, len(f.ts))
 	}
 	return f.net.blocks().run(p, n, tangents, func(in *frame, i, j int) {
-		in.give(0, f.net.theta)
+		in.give(0, theta)
 		in.set(1, x[i*d:j*d])
 		ts := in.floats(2)
 		for k := range ts {

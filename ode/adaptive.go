@@ -152,7 +152,10 @@ func (c *pid) errorNorm(r *run, h float64) float64 {
 
 // initialStep estimates a first step from x, f and one Euler step (HNW II.4).
 func (c *pid) initialStep(r *run) (float64, error) {
-	t, h0 := c.euler(r)
+	t, h0, err := c.euler(r)
+	if err != nil {
+		return 0, err
+	}
 	if err := r.eval(r.k[1], t, r.y); err != nil {
 		return 0, err
 	}
@@ -172,7 +175,7 @@ func (c *pid) scaled(r *run, v, minus []float64) float64 {
 }
 
 // euler writes the end of a short Euler step into r.y, and returns its time and length.
-func (c *pid) euler(r *run) (t, h0 float64) {
+func (c *pid) euler(r *run) (t, h0 float64, err error) {
 	rest := math.Abs(r.t1 - r.t)
 	d0, d1 := c.scaled(r, r.x, nil), c.scaled(r, r.k[0], nil)
 	h0 = 1e-6
@@ -180,13 +183,13 @@ func (c *pid) euler(r *run) (t, h0 float64) {
 		h0 = 0.01 * d0 / d1
 	}
 	h0 = min(h0, rest, c.MaxStep)
-	for i, x := range r.x {
-		r.y[i] = x + r.dir*h0*r.k[0][i]
+	if err := r.move(r.y, r.dir*h0, []float64{1}); err != nil {
+		return 0, 0, err
 	}
 	if h0 == rest {
-		return r.t1, h0
+		return r.t1, h0, nil
 	}
-	return r.t + r.dir*h0, h0
+	return r.t + r.dir*h0, h0, nil
 }
 
 // firstStep returns the length of the first step from f after an Euler step of length h0,

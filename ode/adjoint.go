@@ -1,6 +1,7 @@
 package ode
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -52,7 +53,7 @@ type Sensitivity func(dx, gx, gtheta []float64, t float64, x, a []float64) error
 // sum, and ATol means the same for both. Norm and Observe see that scaled system.
 func (s Solver) Adjoint(ctx context.Context, f Sensitivity, ts []float64, xs, as [][]float64,
 	gtheta []float64) (a []float64, st Stats, err error) {
-	if err := checkAdjoint(f, ts, xs, as); err != nil {
+	if err := cmp.Or(s.flat(), checkAdjoint(f, ts, xs, as)); err != nil {
 		return nil, st, err
 	}
 	last := len(ts) - 1

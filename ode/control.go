@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Control decides how long the steps are. It is one of [Fixed], [Grid] and
+// Control decides how long the steps are. It is one of [Fixed], [Grid], [Spaced] and
 // [Adaptive], so a solve cannot be given a step count and a grid that disagree.
 type Control interface {
 	// start checks the control against the run and returns its stepper.

@@ -45,7 +45,8 @@ func (s Solver) SolveAt(ctx context.Context, f Func, x []float64, ts []float64,
 	})
 }
 
-// interpolate writes the state at t, inside the step from r.t to tNext, into dst.
+// interpolate writes the state at t, inside the step from r.t to tNext, into dst. In a space it
+// interpolates the step, whose derivative at its end is that of the end pulled back.
 func (r *run) interpolate(dst []float64, t, tNext float64) error {
 	s := r.m.Stages()
 	end := r.k[s-1]
@@ -60,16 +61,47 @@ func (r *run) interpolate(dst []float64, t, tNext float64) error {
 	}
 	h := tNext - r.t
 	th := (t - r.t) / h
-	u := th * (1 - th)
-	// The cubic with the values and slopes of both ends (HNW II.6.7).
-	for i, x := range r.x {
-		d := r.y[i] - x
-		dst[i] = x + th*d - u*((1-2*th)*d+(th-1)*h*r.k[0][i]+th*h*end[i])
+	if r.space != nil {
+		return r.interpolateIn(dst, end, h, th)
 	}
+	for i, x := range r.x {
+		dst[i] = cubic(x, r.y[i]-x, r.k[0][i], end[i], h, th)
+	}
+	r.dense(dst, h, th)
+	return nil
+}
+
+// cubic is the one from x to x+d with the slopes k0 and k1 at both ends (HNW II.6.7).
+func cubic(x, d, k0, k1, h, th float64) float64 {
+	u := th * (1 - th)
+	return x + th*d - u*((1-2*th)*d+(th-1)*h*k0+th*h*k1)
+}
+
+// dense adds what the method knows beyond the cubic.
+func (r *run) dense(dst []float64, h, th float64) {
+	u := th * (1 - th)
 	weight := h * u * u
 	for _, row := range r.m.Dense {
 		combine(dst, dst, weight, row, r.k)
 		weight *= th
 	}
-	return nil
+}
+
+// interpolateIn interpolates the step in a space.
+func (r *run) interpolateIn(dst, end []float64, h, th float64) error {
+	xi := make([]float64, len(r.x))
+	if r.fsal {
+		combine(r.xi, nil, h, r.m.A[r.m.Stages()-1], r.k)
+	} else {
+		combine(r.xi, nil, h, r.m.B, r.k)
+		end = append([]float64(nil), end...) // the first stage of the next step
+		if !r.projected {
+			r.space.Pull(end, r.x, r.xi)
+		}
+	}
+	for i, d := range r.xi {
+		xi[i] = cubic(0, d, r.k[0][i], end[i], h, th)
+	}
+	r.dense(xi, h, th)
+	return r.moveBy(dst, xi)
 }

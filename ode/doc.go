@@ -2,8 +2,8 @@
 // knows nothing of flows: a state is a []float64 and a right-hand side a [Func].
 //
 // There are only a few types: [Tableau] is a method, as data; [Control] says how
-// long the steps are, and is one of [Fixed], [Grid] and [Adaptive]; [Solver] joins
-// the two and solves; [Config] is a solver as a configuration file names it; [Stats] is
+// long the steps are, and is one of [Fixed], [Grid], [Spaced] and [Adaptive]; [Solver]
+// joins the two and solves; [Config] is a solver as a configuration file names it; [Stats] is
 // what a solve cost; [Tape] remembers a solve so that a gradient can be taken back
 // through it; [Sensitivity] is a right-hand side with its derivatives, for the gradient
 // without a memory.

@@ -17,6 +17,8 @@ func (s Solver) Finer() Solver {
 		s.Control = 2 * c
 	case Grid:
 		s.Control = c.halved()
+	case Spaced:
+		s.Control = Spaced{Shares: Grid(c.Shares).halved(), Name: c.Name}
 	}
 	s.MaxNFE *= 4
 	return s

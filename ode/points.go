@@ -75,6 +75,7 @@ type points struct {
 	d      int
 	x, y   []float64   // [N, d]: states, and those after the step that is tried
 	k      [][]float64 // stages, [N, d] each
+	raw    []float64   // [N, d]: those of a run, in a space
 	at     []point     // [N]
 	failed PointsError
 
@@ -125,6 +126,9 @@ func (s Solver) points(ctx context.Context, f PointsFunc, x []float64, d int, t0
 	p := &points{ctl: *a.pid(), f: f, d: d, x: x, y: make([]float64, n*d), at: make([]point, n)}
 	p.r = *newRun(s, never, x[:0], t0, t1)
 	p.r.ctx, p.r.e = ctx, make([]float64, d)
+	if p.r.space != nil {
+		p.r.xi, p.raw = make([]float64, d), make([]float64, n*d)
+	}
 	p.k = make([][]float64, len(p.r.k))
 	for j := range p.k {
 		p.k[j] = make([]float64, n*d)
@@ -195,6 +199,9 @@ func (p *points) load(i int) {
 	for j := range p.k {
 		p.r.k[j] = p.row(p.k[j], i)
 	}
+	if p.raw != nil {
+		p.r.raw = p.row(p.raw, i)
+	}
 	p.ctl.pidState = a.pidState
 }
 
@@ -247,11 +254,12 @@ func (p *points) evaluate(stage int, at func(i int) (t float64, x []float64, ask
 		if !ok {
 			continue
 		}
-		if p.r.maxNFE > 0 && p.r.st.NFE >= p.r.maxNFE {
+		cost := p.r.cost(t)
+		if p.r.maxNFE > 0 && p.r.st.NFE+cost > p.r.maxNFE {
 			p.fail(j, p.r.spent())
 			continue
 		}
-		p.at[i].st.NFE++
+		p.at[i].st.NFE += cost
 		p.ts[j] = t
 		copy(p.row(p.in, j), x)
 		p.asked = append(p.asked, j)
@@ -286,12 +294,14 @@ func (p *points) first() error {
 
 // lengths chooses the step of each point, the first one by an Euler step.
 func (p *points) lengths() error {
-	err := p.evaluate(1, func(i int) (t float64, x []float64, asked bool) {
-		if p.ctl.h != 0 {
-			return 0, nil, false
+	p.each(func(i int) (err error) {
+		if p.ctl.h == 0 {
+			p.at[i].tNext, p.at[i].trial, err = p.ctl.euler(&p.r)
 		}
-		t, p.at[i].trial = p.ctl.euler(&p.r)
-		return t, p.r.y, true
+		return err
+	})
+	err := p.evaluate(1, func(i int) (t float64, x []float64, asked bool) {
+		return p.at[i].tNext, p.r.y, p.ctl.h == 0
 	})
 	if err != nil {
 		return err
@@ -309,21 +319,26 @@ func (p *points) lengths() error {
 // stages computes k and, in y, the new states.
 func (p *points) stages() error {
 	m := p.r.m
+	move := func(weights []float64) {
+		p.each(func(i int) error { return p.r.move(p.r.y, p.at[i].tNext-p.r.t, weights) })
+	}
 	for s := 1; s < m.Stages(); s++ {
+		move(m.A[s])
 		err := p.evaluate(s, func(i int) (float64, []float64, bool) {
-			next := p.at[i].tNext
-			combine(p.r.y, p.r.x, next-p.r.t, m.A[s], p.r.k)
-			return node(m, s, p.r.t, next), p.r.y, true
+			return node(m, s, p.r.t, p.at[i].tNext), p.r.y, true
 		})
 		if err != nil {
 			return err
 		}
+		if p.r.space != nil {
+			p.each(func(i int) error {
+				p.r.pull(s, p.at[i].tNext-p.r.t, m.A[s])
+				return nil
+			})
+		}
 	}
 	if !p.r.fsal {
-		p.each(func(i int) error {
-			combine(p.r.y, p.r.x, p.at[i].tNext-p.r.t, m.B, p.r.k)
-			return nil
-		})
+		move(m.B)
 	}
 	return nil
 }
@@ -343,7 +358,9 @@ func (p *points) take() error {
 			}
 			copy(p.r.x, p.r.y)
 			p.r.t = next
-			if p.r.haveFirst = p.r.fsal; p.r.fsal {
+			if p.r.haveFirst = p.r.fsal; p.r.fsal && p.raw != nil {
+				copy(p.r.k[0], p.r.raw)
+			} else if p.r.fsal {
 				copy(p.r.k[0], p.r.k[last])
 			}
 			p.r.st.Accepted++

@@ -17,11 +17,34 @@ type Solver struct {
 	Control Control
 	// MaxNFE bounds the number of evaluations of f; it is never exceeded. 0: no bound.
 	MaxNFE int
+	// Cost, if not nil, says how much a call of f at t counts in NFE and MaxNFE: 2 where f is made of
+	// two evaluations there. nil: 1.
+	Cost func(t float64) int
 	// MaxTape bounds the bytes of the states that a [Tape] keeps. 0: no bound.
 	MaxTape int64
+	// Space is where the states are, if that is not flat; nil: R^n. It is for Solve, SolveAt,
+	// SolveVia and SolvePoints; tapes and adjoints refuse it.
+	Space Space
+	// Projected takes straight steps in a Space, and projects their ends to it, in the place of
+	// steps along geodesics.
+	Projected bool
 	// Observe, if not nil, is called at t0 and after each accepted step. To end a
 	// solve from there, cancel its context.
 	Observe func(Step)
+}
+
+// Space is a curved space of states, as the steps of a solver need it. A step from x is a vector
+// xi at x, and any method is one of the coordinates xi there (Munthe-Kaas 1999), so that it
+// keeps its order.
+type Space interface {
+	// Move writes the state that a step xi from x leads to into y; y aliases neither.
+	Move(y, x, xi []float64) error
+	// Pull turns v, a velocity at the end of the step xi from x, into that of xi, in place. It is
+	// not finite where xi is too long to be told apart by its end.
+	Pull(v, x, xi []float64)
+	// Project moves x to the nearest state of the space, in place. In the space the right-hand
+	// side must be the same before and after, as manifold.Field is.
+	Project(x []float64) error
 }
 
 // Step is what Observe sees.
@@ -36,7 +59,7 @@ type Step struct {
 // are solved in several batches, Stats is that of the most expensive one ([Stats.Max]).
 // The stochastic samplers of room sde count in it, too.
 type Stats struct {
-	// NFE counts the calls of f, every one: rejected steps, the choice of the first
+	// NFE counts the calls of f, each by Solver.Cost, every one: rejected steps, the choice of the first
 	// step and interpolation included. A value that is reused (FSAL) counts once.
 	NFE int
 	// VJPs counts the vector-Jacobian products: of Tape.Backprop, the calls of vjp; of
@@ -108,6 +131,8 @@ func (s Solver) check(f Func, t0, t1 float64) error {
 		return fmt.Errorf("ode: %w: MaxNFE is %d; it must be positive, or 0 for no bound", ErrInvalid, s.MaxNFE)
 	case f == nil:
 		return fmt.Errorf("ode: %w: the right-hand side f is nil", ErrInvalid)
+	case s.Projected && s.Space == nil:
+		return fmt.Errorf("ode: %w: Projected is set, and there is no Space to project to", ErrInvalid)
 	case math.IsNaN(t0) || math.IsInf(t0, 0) || math.IsNaN(t1) || math.IsInf(t1, 0):
 		return fmt.Errorf("ode: %w: the interval from t0=%g to t1=%g must be finite", ErrInvalid, t0, t1)
 	}
@@ -121,6 +146,7 @@ type run struct {
 	ctx    context.Context // of finish
 	fsal   bool
 	maxNFE int
+	price  func(t float64) int // nil: 1
 	watch  func(Step)
 
 	t0, t1, dir float64
@@ -133,12 +159,18 @@ type run struct {
 	haveFirst   bool        // k[0] is f(t, x)
 	haveEnd     bool        // k[s] is f at the end of the step
 	st          Stats
+
+	space     Space     // nil: flat
+	projected bool      // its steps are straight
+	xi        []float64 // the step that led to y, in a space
+	raw       []float64 // k[s-1] of a method that is FSAL before it was pulled, in a space
 }
 
 func newRun(s Solver, f Func, x []float64, t0, t1 float64) *run {
 	r := &run{
-		m: s.Method, f: f, fsal: s.Method.fsal(), maxNFE: s.MaxNFE, watch: s.Observe,
+		m: s.Method, f: f, fsal: s.Method.fsal(), maxNFE: s.MaxNFE, price: s.Cost, watch: s.Observe,
 		t0: t0, t1: t1, dir: 1, t: t0, x: x, lead: len(x), st: Stats{LastT: t0},
+		space: s.Space, projected: s.Projected,
 	}
 	if t1 < t0 {
 		r.dir = -1
@@ -151,6 +183,9 @@ func newRun(s Solver, f Func, x []float64, t0, t1 float64) *run {
 		return v
 	}
 	r.y, r.e = cut(), cut()
+	if r.space != nil {
+		r.xi, r.raw = make([]float64, n), make([]float64, n)
+	}
 	r.k = make([][]float64, stages+1)
 	for i := range r.k {
 		r.k[i] = cut()
@@ -213,15 +248,59 @@ func (r *run) stages(tNext float64) error {
 		if r.fsal && i == s-1 {
 			in = r.y // the new state, too
 		}
-		combine(in, r.x, h, r.m.A[i], r.k)
+		if err := r.move(in, h, r.m.A[i]); err != nil {
+			return err
+		}
 		if err := r.eval(r.k[i], node(r.m, i, r.t, tNext), r.y); err != nil {
 			return err
 		}
+		r.pull(i, h, r.m.A[i])
 	}
 	if !r.fsal {
-		combine(r.y, r.x, h, r.m.B, r.k)
+		return r.move(r.y, h, r.m.B)
 	}
 	return nil
+}
+
+// move writes the state that h times the weighted sum of the stages leads to into y.
+func (r *run) move(y []float64, h float64, weights []float64) error {
+	if r.space == nil {
+		combine(y, r.x, h, weights, r.k)
+		return nil
+	}
+	combine(r.xi, nil, h, weights, r.k)
+	return r.moveBy(y, r.xi)
+}
+
+// moveBy writes the state that the step xi leads to into y, in a space.
+func (r *run) moveBy(y, xi []float64) error {
+	var err error
+	if r.projected {
+		for i, x := range r.x {
+			y[i] = x + xi[i]
+		}
+		err = r.space.Project(y)
+	} else {
+		err = r.space.Move(y, r.x, xi)
+	}
+	if err != nil {
+		return fmt.Errorf("ode: a step from t=%g: %w", r.t, err)
+	}
+	return nil
+}
+
+// pull turns stage i, which is at the end of the step of these weights, into the velocity of the step.
+func (r *run) pull(i int, h float64, weights []float64) {
+	if r.space == nil {
+		return
+	}
+	if r.fsal && i == r.m.Stages()-1 {
+		copy(r.raw, r.k[i])
+	}
+	if !r.projected {
+		combine(r.xi, nil, h, weights, r.k)
+		r.space.Pull(r.k[i], r.x, r.xi)
+	}
 }
 
 // node returns t + c_i·h, exactly tNext for c_i = 1 so that f is never asked
@@ -239,6 +318,8 @@ func (r *run) take(tNext float64) {
 	copy(r.x, r.y)
 	r.t = tNext
 	switch {
+	case r.fsal && r.space != nil:
+		copy(r.k[0], r.raw)
 	case r.fsal:
 		r.k[0], r.k[s-1] = r.k[s-1], r.k[0]
 	case r.haveEnd:
@@ -264,14 +345,23 @@ func (r *run) eval(dx []float64, t float64, x []float64) error {
 	if err := r.ctx.Err(); err != nil {
 		return fmt.Errorf("ode: stopped at t=%g of [%g, %g] after %d evaluations: %w", r.t, r.t0, r.t1, r.st.NFE, err)
 	}
-	if r.maxNFE > 0 && r.st.NFE >= r.maxNFE {
+	cost := r.cost(t)
+	if r.maxNFE > 0 && r.st.NFE+cost > r.maxNFE {
 		return r.spent()
 	}
-	r.st.NFE++
+	r.st.NFE += cost
 	if err := r.f(dx, t, x); err != nil {
 		return fmt.Errorf("ode: f failed at t=%g, evaluation %d: %w", t, r.st.NFE, err)
 	}
 	return nil
+}
+
+// cost is how much an evaluation at t counts.
+func (r *run) cost(t float64) int {
+	if r.price == nil {
+		return 1
+	}
+	return r.price(t)
 }
 
 // spent is the error of a solve that would need more than MaxNFE evaluations.

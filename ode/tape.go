@@ -28,6 +28,9 @@ func (tp *Tape) Steps() int { return len(tp.xs) }
 // Record is [Solver.Solve] that also returns the tape of the solve. With an error
 // the tape holds the steps that were accepted.
 func (s Solver) Record(ctx context.Context, f Func, x []float64, t0, t1 float64) (*Tape, Stats, error) {
+	if err := s.flat(); err != nil {
+		return nil, Stats{LastT: t0}, err
+	}
 	tp := &Tape{m: s.Method, dim: len(x), ts: []float64{t0}, max: s.MaxTape}
 	st, err := s.solve(ctx, f, x, t0, t1, tp.keep)
 	tp.at = []int{0, len(tp.xs)}
@@ -37,6 +40,9 @@ func (s Solver) Record(ctx context.Context, f Func, x []float64, t0, t1 float64)
 // RecordVia is [Solver.SolveVia] that also returns the tape of the solve.
 func (s Solver) RecordVia(ctx context.Context, f Func, x []float64, ts []float64,
 	out func(i int, x []float64) error) (*Tape, Stats, error) {
+	if err := s.flat(); err != nil {
+		return nil, Stats{}, err
+	}
 	tp := &Tape{m: s.Method, dim: len(x), max: s.MaxTape}
 	if len(ts) > 0 {
 		tp.ts = append(tp.ts, ts[0])
@@ -46,6 +52,14 @@ func (s Solver) RecordVia(ctx context.Context, f Func, x []float64, ts []float64
 		return out(i, r.x)
 	})
 	return tp, st, err
+}
+
+// flat reports a Space, through whose steps no gradient goes back.
+func (s Solver) flat() error {
+	if s.Space != nil {
+		return fmt.Errorf("ode: %w: no gradient goes back through the steps of a Space: leave it out", ErrInvalid)
+	}
+	return nil
 }
 
 func (tp *Tape) keep(r *run, tNext float64) error {

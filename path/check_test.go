@@ -73,7 +73,7 @@ func TestEveryNameGivesASchedule(t *testing.T) {
 	}
 	_, err := path.ByName("linear")
 	want := `path: unknown schedule "linear"; did you mean "linear_vp"? ` +
-		`it must be one of condot, vp, ve, cosine, poly, linear_vp, icfm, bridge`
+		`it must be one of condot, vp, ve, cosine, poly, linear_vp, discrete_vp, icfm, bridge`
 	if err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %s", err, want)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"flowmatch/internal/absent"
+	"flowmatch/internal/choice"
 )
 
 // Config is a schedule as a configuration file names it. A nil field is the
@@ -20,14 +21,21 @@ type Config struct {
 	SigmaMin *float64 `yaml:"sigma_min,omitempty" json:"sigma_min,omitempty"`
 	// SigmaMax is of ve, above sigma_min, default 50.
 	SigmaMax *float64 `yaml:"sigma_max,omitempty" json:"sigma_max,omitempty"`
-	// BetaMin is of vp, above 0, default 0.1.
+	// BetaMin is of vp, above 0, default 0.1; and of discrete_vp, where it is the variance of the
+	// noise of the first step, in (0, 1), default 0.0001.
 	BetaMin *float64 `yaml:"beta_min,omitempty" json:"beta_min,omitempty"`
-	// BetaMax is of vp, at least beta_min, default 20.
+	// BetaMax is of vp, at least beta_min, default 20; and of discrete_vp, that of the last step,
+	// below 1, default 0.02.
 	BetaMax *float64 `yaml:"beta_max,omitempty" json:"beta_max,omitempty"`
 	// Power is of poly, at least 1, default 2.
 	Power *float64 `yaml:"power,omitempty" json:"power,omitempty"`
 	// Sigma is of icfm, at least 0, default 0.1; and of bridge, above 0, default 1.
 	Sigma *float64 `yaml:"sigma,omitempty" json:"sigma,omitempty"`
+	// Betas is of discrete_vp: how the noise of a step grows from the first to the last, linear
+	// (default), scaled_linear or cosine, which has no beta_min and beta_max.
+	Betas string `yaml:"betas,omitempty" json:"betas,omitempty"`
+	// Steps is of discrete_vp, a whole number, at least 3, default 1000.
+	Steps *float64 `yaml:"steps,omitempty" json:"steps,omitempty"`
 	// Params are the settings of a schedule of [Register], by names of its own.
 	Params map[string]float64 `yaml:"params,omitempty" json:"params,omitempty"`
 }
@@ -37,7 +45,7 @@ type Config struct {
 func Names() []string { return append(builtin(), registeredNames()...) }
 
 func builtin() []string {
-	return []string{"condot", "vp", "ve", "cosine", "poly", "linear_vp", "icfm", "bridge"}
+	return []string{"condot", "vp", "ve", "cosine", "poly", "linear_vp", "discrete_vp", "icfm", "bridge"}
 }
 
 // ByName returns the named schedule with its defaults.
@@ -70,6 +78,8 @@ func (c Config) New() (Scheduler, error) {
 		return s, c.verify([]string{"power"}, limit{"power", s.N, s.N >= 1, "at least 1"})
 	case "linear_vp":
 		return LinearVP{}, c.verify(nil)
+	case "discrete_vp":
+		return c.discrete()
 	case "icfm":
 		s := Bridge{Sigma: value(c.Sigma, 0.1)}
 		return s, c.verify([]string{"sigma"}, limit{"sigma", s.Sigma, s.Sigma >= 0, "at least 0"})
@@ -78,6 +88,25 @@ func (c Config) New() (Scheduler, error) {
 		return s, c.verify([]string{"sigma"}, limit{"sigma", s.Sigma, s.Sigma > 0, "above 0"})
 	}
 	return c.registered()
+}
+
+// discrete makes a [DiscreteVP].
+func (c Config) discrete() (Scheduler, error) {
+	betas, lo, hi := cmp.Or(c.Betas, "linear"), 0.0, 0.0
+	used := []string{"betas", "steps"}
+	if betas != "cosine" {
+		used, lo, hi = append(used, "beta_min", "beta_max"), value(c.BetaMin, 1e-4), value(c.BetaMax, 0.02)
+	}
+	steps := value(c.Steps, 1000)
+	if err := c.verify(used, limit{"steps", steps, steps == math.Trunc(steps) && steps >= 3 && steps <= mostDiscrete,
+		fmt.Sprintf("a whole number from 3 to %d", mostDiscrete)}); err != nil {
+		return nil, err
+	}
+	d, err := NewDiscreteVP(betas, int(steps), lo, hi)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // ConfigOf returns the configuration that makes s, a schedule of this package (or a pointer
@@ -102,6 +131,9 @@ func ConfigOf(s Scheduler) (c Config, ok bool) {
 		return ConfigOf(*s)
 	case *Bridge:
 		return ConfigOf(*s)
+	case *DiscreteVP:
+		c = Config{Name: "discrete_vp", Betas: s.betas, BetaMin: unlessZero(s.min), BetaMax: unlessZero(s.max),
+			Steps: unlessZero(float64(s.steps))}
 	case CondOT:
 		c = Config{Name: "condot", SigmaMin: unlessZero(s.SigmaMin)}
 	case VP:
@@ -151,6 +183,9 @@ func (c Config) verify(used []string, limits ...limit) error {
 		return fmt.Errorf("path: params: schedule %s does not use them, only a registered one does: remove them",
 			c.Name)
 	}
+	if c.Betas != "" && !slices.Contains(used, "betas") {
+		return fmt.Errorf("path: betas = %s: schedule %s does not use it: remove it", choice.Quote(c.Betas), c.Name)
+	}
 	for _, f := range c.fields() {
 		if f.v == nil || slices.Contains(used, f.name) {
 			continue
@@ -177,7 +212,7 @@ type field struct {
 
 func (c Config) fields() []field {
 	return []field{{"sigma_min", c.SigmaMin}, {"sigma_max", c.SigmaMax}, {"beta_min", c.BetaMin},
-		{"beta_max", c.BetaMax}, {"power", c.Power}, {"sigma", c.Sigma}}
+		{"beta_max", c.BetaMax}, {"power", c.Power}, {"sigma", c.Sigma}, {"steps", c.Steps}}
 }
 
 func value(p *float64, otherwise float64) float64 {

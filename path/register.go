@@ -61,6 +61,10 @@ func (c Config) registered() (Scheduler, error) {
 	if maker == nil {
 		return nil, fmt.Errorf("path: %w", choice.Check("schedule", c.Name, Names()))
 	}
+	if c.Betas != "" {
+		return nil, fmt.Errorf("path: betas = %s: schedule %s does not use it: the settings of a registered schedule "+
+			"are params", choice.Quote(c.Betas), c.Name)
+	}
 	for _, f := range c.fields() {
 		if f.v != nil {
 			return nil, fmt.Errorf("path: %s = %g: schedule %s does not use it: "+

@@ -119,8 +119,11 @@ func quality(q *eval.Quality) (l lines) {
 	l.head("samples", "%d against as many held-out points%s", q.Points, nfe)
 	if q.Distances != nil {
 		unit := ", in the units of the data"
-		if q.Unit == eval.UnitModel {
+		switch q.Unit {
+		case eval.UnitModel:
 			unit = ", in standard deviations of the columns, after their transforms"
+		case eval.UnitSpace:
+			unit = ", by chords in the space around"
 		}
 		l.add("W2", "%s%s", known(q.W2), unit)
 		l.add("sliced W2", "%s%s", known(q.SlicedW2), unit)

@@ -12,6 +12,7 @@ import (
 	"flowmatch/data/image"
 	"flowmatch/data/synth"
 	"flowmatch/eval"
+	"flowmatch/manifold"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/path"
@@ -26,7 +27,12 @@ type Config struct {
 	// the tensor engine: native (default), go, xla or xla:/path/to/plugin.so
 	Backend string         `yaml:"backend" json:"backend"`
 	Data    dataset.Config `yaml:"data" json:"data"` // what to learn from
-	Path    path.Config    `yaml:"path" json:"path"` // the schedule of the probability path
+	// Space is the state space of the points of a table, where that is not flat: sphere, torus, so3,
+	// poincare or spd, a section with the name and the settings of one, or {product: [...]} of several.
+	// Its settings are dim, form (what the columns are: latlon, vector, angles, quaternion, matrix or
+	// triangle), units (degrees or radians), source (uniform or normal) and std of a normal source.
+	Space manifold.Config `yaml:"space,omitempty" json:"space,omitzero"`
+	Path  path.Config     `yaml:"path" json:"path"` // the schedule of the probability path
 	// Source is a synthetic set from which the flow starts, in the units of the model. Without
 	// it the flow starts from the Gaussian of the path.
 	Source synth.SourceConfig `yaml:"source,omitempty" json:"source,omitempty"`
@@ -62,6 +68,7 @@ func (c Config) Defaults() Config {
 		c.Path.Name = "condot"
 	}
 	c.Data = c.Data.Defaults()
+	c.Data.Space = c.Space
 	if name := c.Coupling.Name; c.Conditional && name != "" && name != "independent" && c.Coupling.LabelAware == nil {
 		c.Coupling.LabelAware = new(true)
 	}
@@ -119,6 +126,9 @@ func (c Config) levelled() error {
 
 // preconditionable reports an objective or a path that preconditioning is not for.
 func (c Config) preconditionable() error {
+	if !c.Space.Flat() {
+		return fmt.Errorf("precondition is for points of R^d, and the space is %s; leave it out", c.Space)
+	}
 	kind, err := train.KindOf(cmp.Or(c.Train.Objective, train.Config{}.Defaults().Objective))
 	if err != nil {
 		return err
@@ -159,7 +169,7 @@ func (c Config) Validate() error {
 			net.Dim = max(1, net.Dim*side)
 		}
 	}
-	for _, v := range []interface{ Validate() error }{c.Data, c.Path, c.Source, c.Coupling, c.Condition, net,
+	for _, v := range []interface{ Validate() error }{c.Space, c.Data, c.Path, c.Source, c.Coupling, c.Condition, net,
 		c.Train, c.Eval} {
 		if err := v.Validate(); err != nil {
 			return err
@@ -190,7 +200,7 @@ func (c Config) compatible() error {
 	if err != nil {
 		return err
 	}
-	if err := c.validateCondition(kind); err != nil {
+	if err := cmp.Or(c.validateSpace(kind), c.validateCondition(kind)); err != nil {
 		return err
 	}
 	if *c.Precondition {

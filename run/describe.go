@@ -14,6 +14,7 @@ import (
 	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/path"
+	"flowmatch/timegrid"
 	"flowmatch/train"
 )
 
@@ -80,26 +81,28 @@ func allowed() map[string][]string {
 			data.KindSynthetic, data.KindTable, data.KindUCI, data.KindSimulator, data.KindImages,
 			data.KindCIFAR10, data.KindCIFAR100, data.KindFolder, data.KindShards,
 		},
-		"data.standardize":       {dataset.StandardizeNone, dataset.StandardizeColumns, dataset.StandardizeScalar},
-		"data.layout":            image.Layouts(),
-		"data.corrupt":           {dataset.CorruptFail, dataset.CorruptSkip},
-		"source.name":            synth.Names(),
-		"path.name":              path.Names(),
-		"coupling.name":          coupling.Names(),
-		"net.activation":         nn.Activations(),
-		"condition.kind":         {image.SuperRes, image.Inpaint},
-		"condition.mask":         image.Masks(),
-		"train.objective":        train.Objectives(),
-		"train.prediction":       predictions,
-		"train.times.name":       train.TimeNames(),
-		"train.weighting":        train.Weightings(),
-		"train.intervals.target": train.AverageTargets(),
-		"train.schedule":         train.Schedules(),
-		"train.optimizer.name":   nn.OptimizerNames(),
-		"train.precision":        nn.Precisions(),
-		"train.ml.solver":        ode.Names(),
-		"train.ml.divergence":    likelihood.Names(),
-		"eval.solver":            eval.Solvers(),
-		"eval.divergence":        likelihood.Names(),
+		"data.standardize":           {dataset.StandardizeNone, dataset.StandardizeColumns, dataset.StandardizeScalar},
+		"data.layout":                image.Layouts(),
+		"data.corrupt":               {dataset.CorruptFail, dataset.CorruptSkip},
+		"source.name":                synth.Names(),
+		"path.name":                  path.Names(),
+		"coupling.name":              coupling.Names(),
+		"net.activation":             nn.Activations(),
+		"condition.kind":             {image.SuperRes, image.Inpaint},
+		"condition.mask":             image.Masks(),
+		"train.objective":            train.Objectives(),
+		"train.prediction":           predictions,
+		"train.times.name":           train.TimeNames(),
+		"train.weighting":            train.Weightings(),
+		"train.intervals.target":     train.AverageTargets(),
+		"train.schedule":             train.Schedules(),
+		"train.optimizer.name":       nn.OptimizerNames(),
+		"train.precision":            nn.Precisions(),
+		"train.ml.solver":            ode.Names(),
+		"train.ml.time_grid.spacing": timegrid.Spacings(),
+		"train.ml.divergence":        likelihood.Names(),
+		"eval.solver":                eval.Solvers(),
+		"eval.time_grid.spacing":     timegrid.Spacings(),
+		"eval.divergence":            likelihood.Names(),
 	}
 }

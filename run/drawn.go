@@ -62,6 +62,9 @@ func RowsOf(spec model.Spec, d Drawn) Rows {
 		return r
 	}
 	r := Rows{Names: spec.ColumnNames(), X: d.X}
+	if spec.Space != nil {
+		r.Names, r.X = spec.Space.Columns, spec.Space.Rows(d.X)
+	}
 	if d.Label != nil {
 		r.Beside = append(r.Beside, Array{dataset.LabelColumn, labelNumbers(spec, d.Label)})
 	}
@@ -124,7 +127,12 @@ func freeName(name string, taken []string) string {
 
 // CSV writes the rows as a table with a line of names: of a table with a schema as its file was written,
 // else in digits enough to read the same numbers back, with what belongs to each sample in further columns.
-func (r Rows) CSV(w io.Writer) error {
+func (r Rows) CSV(w io.Writer) error { return r.csv(w, true) }
+
+// More is CSV without the line of names: of further rows of a table.
+func (r Rows) More(w io.Writer) error { return r.csv(w, false) }
+
+func (r Rows) csv(w io.Writer, head bool) error {
 	if r.schema == nil {
 		names := slices.Clone(r.Names)
 		for _, c := range r.after {
@@ -137,13 +145,18 @@ func (r Rows) CSV(w io.Writer) error {
 				all.Row(i)[r.X.D+k] = c.X.X[i]
 			}
 		}
+		if !head {
+			return table.EncodeRows(w, all)
+		}
 		return table.EncodeCSV(w, names, all)
 	}
 	out := csv.NewWriter(w)
 	if d := []rune(r.schema.Delimiter); len(d) == 1 {
 		out.Comma = d[0]
 	}
-	out.Write(r.Names) // errors stay in the writer until Flush
+	if head {
+		out.Write(r.Names) // errors stay in the writer until Flush
+	}
 	for i := range r.X.N {
 		out.Write(r.schema.Text(r.X.Row(i)))
 	}

@@ -65,6 +65,8 @@ func rules() []rule {
 			}
 			return c.Eval.Solve.WithoutTolerance()
 		}, withControl},
+		{"eval.projected", whereSpaceIsFlat, "set space"},
+		{"train.ml.projected", func(Config, train.Kind) string { return "maximum likelihood is for R^d" }, ""},
 		{"eval.divergence eval.probes eval.test eval.dequantizations", withoutDensity, ""},
 		{"eval.samples eval.test eval.dequantizations", whereNothingIsTested, "set data.test to a number of points"},
 		{"eval.dequantizations", withoutDequantization, ""},
@@ -208,6 +210,13 @@ func whereNothingValidates(c Config, _ train.Kind) string {
 		return ""
 	}
 	return "train.val_every is 0, so that nothing is validated"
+}
+
+func whereSpaceIsFlat(c Config, _ train.Kind) string {
+	if !c.Space.Flat() {
+		return ""
+	}
+	return "there is no space to project to"
 }
 
 func withoutDensity(_ Config, k train.Kind) string {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"flowmatch/data"
+	"flowmatch/data/dataset"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/model"
 	"flowmatch/nn"
@@ -55,6 +57,39 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 	return s.imported(eng, events)
 }
 
+// AdoptOptions says how [Adopt] makes a run.
+type AdoptOptions struct {
+	Backend  string // "": the default one
+	Coupling string // how noise and data were paired in training; "": independently
+}
+
+// Adopt makes dir the folder of a run without data, of a model that was trained elsewhere, and
+// returns the run opened. It can be sampled, served, exported and asked for log-densities, but
+// neither resumed nor evaluated. The errors are those of [Import].
+func Adopt(m *model.Model, dir string, o AdoptOptions) (*Run, error) {
+	spec := m.Spec()
+	cfg := Config{
+		Backend: o.Backend, Data: dataset.Config{Kind: data.KindNone}, Path: spec.Path, Precondition: new(false),
+		Net: spec.Net, Conditional: spec.Net.Classes > 0,
+	}
+	cfg.Coupling.Name, cfg.Train.Prediction = o.Coupling, spec.Prediction
+	cfg = cfg.Defaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	if exists(filepath.Join(dir, ConfigFile)) {
+		return nil, fmt.Errorf("%w: %s", ErrExists, dir)
+	}
+	if err := importable(dir); err != nil {
+		return nil, err
+	}
+	m, err := limited(m, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return (&session{cfg: cfg, dir: dir, model: m}).imported(m.Net().Engine(), nil)
+}
+
 // importing is in a folder while a run is imported: what lies beside it without a run.yaml is
 // the half of an import that was killed.
 const importing = ".importing"
@@ -103,6 +138,8 @@ func (s *session) imported(eng *nn.Engine, events []train.Event) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.open = s.data
+	if s.set != nil {
+		r.open = s.data
+	}
 	return r, nil
 }

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -138,7 +139,7 @@ func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOp
 	}
 	a, err := r.artist(o, kind)
 	if err == nil {
-		err = a.context(kind)
+		err = cmp.Or(a.checkSpace(kind), a.context(kind))
 	}
 	if err != nil {
 		return err
@@ -290,7 +291,7 @@ func (a *artist) sample(ctx context.Context, p eval.Prompt, n int, seedValue uin
 func (r *Run) DrawPoints(w io.Writer, x flow.Batch, label []int32, cols int, o PictureOptions) error {
 	a, err := r.artist(o, "samples")
 	if err == nil {
-		err = a.context("samples")
+		err = cmp.Or(a.checkSpace("samples"), a.context("samples"))
 	}
 	if err != nil {
 		return err
@@ -300,6 +301,9 @@ func (r *Run) DrawPoints(w io.Writer, x flow.Batch, label []int32, cols int, o P
 
 func (a *artist) points(w io.Writer, x flow.Batch, label []int32, cols int) error {
 	spec := a.Model.Spec()
+	if spec.Space != nil {
+		return a.spacePoints(w, x, label)
+	}
 	if spec.Image() != nil && a.pairs {
 		return errors.New("run: a picture of pairs is of points, and these are images; draw their samples")
 	}

@@ -166,6 +166,9 @@ func (a *artist) names(axes [2]int) []string {
 // density draws the learnt density beside the exact one, where it is known, and their
 // difference.
 func (a *artist) density(ctx context.Context, w io.Writer) error {
+	if a.Model.Spec().Space != nil {
+		return a.spaceDensity(ctx, w)
+	}
 	if a.onLine() {
 		return a.lineDensity(ctx, w)
 	}
@@ -238,9 +241,18 @@ func (a *artist) lineDensity(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var series []plot.Series
-	name := "p(x)"
-	for k, logp := range [][]float64{exact, learnt} {
+	series, name := a.curves(at, [][]float64{exact, learnt})
+	o := a.options()
+	return plot.Lines(w, series, plot.LineOptions{
+		Options: o, LinearX: true, LinearY: true, XName: or(o.Names, "x1"), YName: name,
+	})
+}
+
+// curves returns the exact and the learnt density at points of the line as curves, those that are
+// known, and the name of their axis.
+func (a *artist) curves(at flow.Batch, logps [][]float64) (series []plot.Series, name string) {
+	name = "p(x)"
+	for k, logp := range logps {
 		if logp == nil {
 			continue
 		}
@@ -253,10 +265,7 @@ func (a *artist) lineDensity(ctx context.Context, w io.Writer) error {
 		}
 		series = append(series, s)
 	}
-	o := a.options()
-	return plot.Lines(w, series, plot.LineOptions{
-		Options: o, LinearX: true, LinearY: true, XName: or(o.Names, "x1"), YName: name,
-	})
+	return series, name
 }
 
 // or returns the first name, if there is one.

@@ -22,6 +22,9 @@ const (
 // the source, where the run has one. It returns what is wrong with the scale, and is a pure
 // function of the configuration and the data.
 func (c Config) scale(spec *model.Spec, set *data.Set) (warnings []string, err error) {
+	if !c.Space.Flat() {
+		return nil, nil // points of a manifold have the scale that it has
+	}
 	x := flow.NewBatch(max(64, min(scalePoints, scaleNumbers/set.Dim)), set.Dim)
 	if err := set.Train.Fill(x, flow.Given{}, 0); err != nil {
 		return nil, fmt.Errorf("run: the scale of the data: %w", err)

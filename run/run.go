@@ -235,7 +235,10 @@ func openOrdered(cfg Config, spec model.Spec) (*data.Set, error) {
 		return cfg.Data.OpenAs("", cfg.Seed, spec.Schema)
 	}
 	set, err := cfg.Open()
-	if err == nil && spec.Columns != nil && (!slices.Equal(set.Columns, spec.Columns) ||
+	if err == nil && spec.Space != nil && set.Space != nil && !slices.Equal(set.Space.Columns, spec.Space.Columns) {
+		cfg.Data = cfg.Data.WithColumns(spec.Space.Columns, spec.ContextColumns)
+		set, err = cfg.Open()
+	} else if err == nil && spec.Columns != nil && (!slices.Equal(set.Columns, spec.Columns) ||
 		!slices.Equal(set.ContextColumns, spec.ContextColumns)) {
 		cfg.Data = cfg.Data.WithColumns(spec.Columns, spec.ContextColumns)
 		set, err = cfg.Open()
@@ -270,6 +273,7 @@ func (c Config) Open() (*data.Set, error) {
 	if r := c.Net.Residual; r != nil {
 		c.Data.Grid = dataset.Grid{Axes: r.Embed.Axes(), Shape: r.Embed.Shape, Marked: r.Embed.Kind == nn.EmbedSet}
 	}
+	c.Data.Space = c.Space
 	set, err := c.Data.Open("", c.Seed)
 	if err != nil || c.Condition.Kind == "" {
 		return set, err

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 
+	"flowmatch/cluster"
 	"flowmatch/data"
 	"flowmatch/data/table"
 	"flowmatch/internal/atomicfile"
@@ -39,6 +40,8 @@ type TrainOptions struct {
 	// Opened is called before training with the data, and with the settings that they
 	// complete.
 	Opened func(*data.Set, Config)
+	// Estimated is called before a training of a gigabyte and more with what it takes.
+	Estimated func(Estimate)
 	// Warned is called before training with what is wrong with the data, a sentence each:
 	// a scale at which they train badly.
 	Warned func(warning string)
@@ -48,6 +51,9 @@ type TrainOptions struct {
 	// Undrawn is called where the samples of a step cannot be solved for or drawn, so
 	// that there is no picture of them; training goes on.
 	Undrawn func(step int, err error)
+	// Ranks are the processes that share the steps; nil: this one makes them all. Rank 0 alone writes,
+	// opens the folder and has the hooks called, but for Step. With a teacher all must see the folder.
+	Ranks *cluster.Comm
 }
 
 // ErrExists is returned by Train when the folder already holds a run.
@@ -57,32 +63,30 @@ var ErrExists = errors.New("run: the folder already holds a run")
 // that a training makes, which would be lost.
 var ErrInTheWay = errors.New("run: the folder is that of no run")
 
-// Train trains in dir until it is done or ctx ends, and returns the run opened.
-// When ctx ends, the state is saved and the error is train.ErrInterrupted. While it trains,
-// nobody else can in the same folder: see [ErrBusy].
+// Train trains in dir until it is done or ctx ends, and returns the run opened; on other
+// ranks than 0 nil. When ctx ends, the state is saved and the error is train.ErrInterrupted. While it
+// trains, nobody else can in the same folder: see [ErrBusy].
 func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, error) {
 	cfg = cfg.Defaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
+	if o.Ranks.Rank() > 0 {
+		return nil, follow(ctx, cfg, dir, o)
+	}
 	lock, err := lockFolder(dir)
 	if err != nil {
-		return nil, err
+		return nil, o.Ranks.Agree(err)
 	}
 	defer lock.Unlock()
 	s, err := prepare(ctx, cfg, dir, o)
-	if err != nil {
+	if err := s.gather(o.Ranks, err); err != nil {
 		return nil, err
 	}
 	if err := s.run(ctx, o); err != nil {
 		return nil, err
 	}
-	r, err := Open(dir, cfg.Backend)
-	if err != nil {
-		return nil, err
-	}
-	r.open = s.data
-	return r, nil
+	return s.opened()
 }
 
 // session is everything that one call of Train works with.
@@ -91,7 +95,7 @@ type session struct {
 	dir       string
 	set       *data.Set
 	objective train.Objective
-	model     *model.Model // its weights are those at the start
+	model     *model.Model // without weights: the trainer has them
 	trainer   *nn.NetTrainer
 	progress  train.Progress
 	from      int
@@ -122,19 +126,11 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if err := cmp.Or(nothingInTheWay(dir), besideData(dir, cfg)); err != nil {
 		return nil, err
 	}
-	eng, err := nn.Open(cfg.Backend)
+	s, eng, err := openData(cfg, dir)
 	if err != nil {
 		return nil, err
 	}
-	set, err := cfg.Open()
-	if err != nil {
-		return nil, err
-	}
-	cfg = cfg.sized(set)
-	if err := cfg.Train.Validate(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSettings, err)
-	}
-	s := &session{cfg: cfg, dir: dir, set: set}
+	set := s.set
 	begun := o.Resume && Begun(dir)
 	var was Config // when the run began
 	if begun {
@@ -145,7 +141,7 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 			return nil, err
 		}
 	}
-	if s.cfg.Net, err = netFor(cfg, set); err != nil {
+	if s.cfg.Net, err = netFor(s.cfg, set); err != nil {
 		return nil, err
 	}
 	if o.Opened != nil {
@@ -160,20 +156,36 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 			return nil, err
 		}
 	}
-	if err := s.build(ctx, eng, begun); err != nil {
+	if err := s.build(ctx, eng, o, begun); err != nil {
 		return nil, err
 	}
-	s.warn(o)
 	if !begun {
 		return s, errors.Join(s.forget(), s.writeDescription(eng))
 	}
-	if err := s.restore(filepath.Join(dir, CheckpointFile), eng); err != nil {
+	if err := s.restore(filepath.Join(dir, CheckpointFile)); err != nil {
 		return nil, err
 	}
 	if o.Resumed != nil {
 		o.Resumed(s.from, changes)
 	}
 	return s, s.writeDescription(eng)
+}
+
+// openData returns a session with its data.
+func openData(cfg Config, dir string) (*session, *nn.Engine, error) {
+	eng, err := nn.Open(cfg.Backend)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, err := cfg.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg = cfg.sized(set)
+	if err := cfg.Train.Validate(); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrSettings, err)
+	}
+	return &session{cfg: cfg, dir: dir, set: set}, eng, nil
 }
 
 // besideData reports a folder that lies in that of the pictures to train on.
@@ -194,6 +206,13 @@ func nothingInTheWay(dir string) error {
 	}
 	return fmt.Errorf("%w: %s has no %s, but %s, which would be replaced or removed; take another folder, or move "+
 		"them away", ErrInTheWay, dir, ConfigFile, choice.List(names))
+}
+
+// foretell says before a training what it takes, and what is wrong though it can be trained.
+func (s *session) foretell(o TrainOptions) error {
+	err := s.estimate(o)
+	s.warn(o)
+	return err
 }
 
 // warn tells what is wrong, though it can be trained.
@@ -228,12 +247,12 @@ func (s *session) affordable() error {
 // state of the points solved together, with log p.
 func (s *session) tape() error {
 	c := s.cfg.Train.ML
-	if c.Solve.Steps == 0 { // or another objective
+	if c.Solve.GivenSteps() == 0 { // or another objective
 		return nil
 	}
 	n := cmp.Or(c.BatchSize, s.cfg.Train.Batch)
-	bytes := 8 * float64(c.Solve.Steps) * float64(n) * float64(s.set.Dim+1)
-	if err := memory.Check(fmt.Sprintf("train.ml.steps %d of %d points", c.Solve.Steps, n), bytes); err != nil {
+	bytes := 8 * float64(c.Solve.GivenSteps()) * float64(n) * float64(s.set.Dim+1)
+	if err := memory.Check(fmt.Sprintf("train.ml.steps %d of %d points", c.Solve.GivenSteps(), n), bytes); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
 	return nil
@@ -253,8 +272,9 @@ func (c Config) Check(set *data.Set) (err error) {
 	return s.affordable()
 }
 
-// build makes the model, and the objective that the data and the Config ask for.
-func (s *session) build(ctx context.Context, eng *nn.Engine, begun bool) (err error) {
+// build makes the model, and the objective that the data and the Config ask for, and foretells what
+// training takes.
+func (s *session) build(ctx context.Context, eng *nn.Engine, o TrainOptions, begun bool) (err error) {
 	cfg := &s.cfg
 	spec, err := s.spec()
 	if err != nil {
@@ -273,10 +293,13 @@ func (s *session) build(ctx context.Context, eng *nn.Engine, begun bool) (err er
 	}
 	optimizer := cfg.Train.Optimizer
 	optimizer.Seed = cfg.Seed
-	if s.trainer, err = net.NewTrainer(optimizer, cfg.Train.StepOptions); err != nil {
+	if s.trainer, err = net.IntoTrainer(optimizer, cfg.Train.StepOptions); err != nil {
 		return err
 	}
-	return s.drawable()
+	if err := s.drawable(); err != nil {
+		return err
+	}
+	return s.foretell(o)
 }
 
 // netFor returns the network's configuration for the data.
@@ -369,7 +392,7 @@ func specOf(cfg Config, set *data.Set) model.Spec {
 		Net: cfg.Net, Path: cfg.Path, Prediction: cfg.Train.Prediction,
 		Shape: set.Shape, Standardizer: set.Standardizer, Columns: set.Columns,
 		ContextColumns: set.ContextColumns, ContextStandardizer: set.ContextStandardizer, Fingerprint: set.Fingerprint,
-		Bounds: set.Bounds,
+		Bounds: set.Bounds, Space: set.Space,
 	}
 	if spec.Schema = set.Schema; set.Schema != nil {
 		_, spec.Kinds = set.Schema.Coordinates()
@@ -399,7 +422,7 @@ func (s *session) newObjective(ctx context.Context, eng *nn.Engine, spec model.S
 		return nil, err
 	}
 	in := train.Inputs{Set: s.set, Seed: s.cfg.Seed}
-	if in.Coupling, err = s.cfg.Coupling.New(); err != nil {
+	if in.Coupling, err = couplingOf(s.cfg.Coupling, s.set.Space); err != nil {
 		return nil, err
 	}
 	if kind.Teacher {
@@ -426,7 +449,7 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 		return err
 	}
 	training := train.Session{Model: s.model, Objective: s.objective, Trainer: s.trainer, Held: s.set.Val,
-		Progress: s.progress, Hooks: p.hooks(o)}
+		Progress: s.progress, Hooks: p.hooks(o), Ranks: o.Ranks}
 	if _, err := training.Run(ctx, s.cfg.Train.Loop); err != nil {
 		return err
 	}
@@ -469,11 +492,3 @@ func (p *records) hooks(o TrainOptions) train.Hooks {
 	}
 	return h
 }
-
-// opened returns the session as a run, with its data and another network.
-func (s *session) opened(m *model.Model, step int) *Run {
-	return &Run{Dir: s.dir, Config: s.cfg, Model: m, Step: step, open: s.data}
-}
-
-// data is the open of a run whose data are open already.
-func (s *session) data() (*data.Set, error) { return s.set, nil }

@@ -91,6 +91,7 @@ func ownModel(spec model.Spec, cfg Config) error {
 	}{
 		{"path.name", spec.Path.Name, cfg.Path.Name},
 		{"train.prediction", spec.Prediction, cfg.Train.Prediction},
+		{"space", spaceName(spec), cfg.Space.String()},
 		{"precondition", spec.Precondition != nil, *cfg.Precondition},
 		{"net.hidden", spec.Net.Hidden, cfg.Net.Hidden},
 		{"conditional", spec.Net.Classes > 0, cfg.Conditional},
@@ -100,4 +101,12 @@ func ownModel(spec model.Spec, cfg Config) error {
 		}
 	}
 	return nil
+}
+
+// spaceName names the space of a model; empty: R^d.
+func spaceName(spec model.Spec) string {
+	if spec.Space == nil {
+		return ""
+	}
+	return spec.Space.String()
 }

@@ -81,7 +81,7 @@ func (p *records) resume() error {
 		p.progress.Due != nil { // the step is taken up again, with its picture
 		return nil
 	}
-	net, err := p.trainer.Averaged()
+	net, err := p.trainer.ViewAveraged()
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (p *records) resume() error {
 // different steps compare. When training is interrupted meanwhile it leaves that to the
 // next session.
 func (p *records) draw(step int, m *model.Model) error {
-	r := p.opened(m, step)
+	r := p.during(m, step)
 	o := PictureOptions{N: shownPoints, Seed: p.cfg.Seed}
 	if p.set.Kind == data.KindImages {
 		if o.N = shownImages; r.ClassColumns() > 0 {

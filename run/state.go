@@ -193,11 +193,18 @@ func fewer(was, is Config) string {
 }
 
 // restore takes up the state of a checkpoint.
-func (s *session) restore(file string, eng *nn.Engine) error {
-	ckpt, err := model.Load(file, eng)
-	if err != nil {
-		return err
-	}
+func (s *session) restore(file string) error {
+	// The errors of these name the file already, or need not.
+	var refused error
+	err := model.Resume(file, s.trainer, func(ckpt *model.Checkpoint) error {
+		refused = s.fits(file, ckpt)
+		return refused
+	})
+	return cmp.Or(refused, err)
+}
+
+// fits reports a checkpoint that the session cannot go on from, and takes up its progress.
+func (s *session) fits(file string, ckpt *model.Checkpoint) (err error) {
 	if err := cmp.Or(s.sameSettings(file, ckpt), s.sameData(ckpt), s.samePairs(ckpt)); err != nil {
 		return err
 	}
@@ -216,7 +223,7 @@ func (s *session) restore(file string, eng *nn.Engine) error {
 		s.progress.BestLoss, s.progress.BestStep, s.progress.Misses = 0, 0, 0
 	}
 	s.from = int(ckpt.State.Step)
-	return s.trainer.Restore(ckpt.State)
+	return nil
 }
 
 // progressOf returns what a file of so many steps says of its training in extra, or reports what no training can

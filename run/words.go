@@ -14,14 +14,17 @@ func docs() map[string]string {
 // measurements behind it.
 var plainDocs = map[string]string{
 	"path.name": "How noise becomes data: condot, straight lines at constant speed (default); vp or ve, the " +
-		"diffusion paths; cosine, poly or linear_vp; icfm or bridge, which add noise around the line.",
+		"diffusion paths; cosine, poly or linear_vp; discrete_vp, that of diffusion models in steps; " +
+		"icfm or bridge, which add noise around the line.",
 	"path.sigma_min": "Of condot: the standard deviation that remains at a data point, in [0, 1); default 0. " +
 		"Of ve: the smallest one, above 0; default 0.01.",
 	"path.sigma_max": "Of ve: the largest standard deviation, that of the source, above sigma_min; default " +
 		"50.",
-	"path.beta_min": "Of vp: the smallest rate of noise, above 0; default 0.1.",
-	"path.beta_max": "Of vp: the largest rate of noise, at least beta_min; default 20.",
-	"path.power":    "Of poly: the power of its polynomials, at least 1; default 2.",
+	"path.beta_min": "Of vp: the smallest rate of noise, above 0; default 0.1. Of discrete_vp: the noise of the " +
+		"first step, in (0, 1); default 0.0001.",
+	"path.beta_max": "Of vp: the largest rate of noise, at least beta_min; default 20. Of discrete_vp: the " +
+		"noise of the last step, below 1; default 0.02.",
+	"path.power": "Of poly: the power of its polynomials, at least 1; default 2.",
 	"path.sigma": "Of icfm: the standard deviation around the line between two points, at least 0; default " +
 		"0.1. Of bridge: that of the Brownian bridge between them, above 0; default 1.",
 	"path.params": "The settings, by name, of a schedule that a Go program has registered.",

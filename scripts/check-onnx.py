@@ -18,6 +18,8 @@ def main(file, folder):
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     arrays = {p.stem: np.load(p) for p in pathlib.Path(folder).glob("*.npy")}
     want = arrays["output"]
+    if "steps" in arrays:
+        return sampler(session, arrays)
     feed = {}
     for port in session.get_inputs():
         dtype = np.int64 if port.type == "tensor(int64)" else np.float32
@@ -34,6 +36,26 @@ def main(file, folder):
         failed |= not good
         print(f"  batch {n}: difference {worst:.2e}, of outputs up to {scale:.3g}: {'good' if good else 'TOO LARGE'}")
     return failed
+
+
+def sampler(session, arrays):
+    """The file of a sampler, in each number of steps."""
+    feed = {}
+    for port in session.get_inputs():
+        print(f"  {port.name}: {port.type} {port.shape}")
+        if port.name != "steps":
+            dtype = np.int64 if port.type == "tensor(int64)" else np.float32
+            feed[port.name] = arrays[port.name].astype(dtype).reshape(-1, *port.shape[1:])
+    n = len(feed["noise"])
+    worst = 0.0
+    for k, steps in enumerate(arrays["steps"].ravel().astype(np.int64)):
+        want = arrays["output"][k * n : (k + 1) * n]
+        (got,) = session.run(None, {**feed, "steps": np.array(steps)})
+        worst = max(worst, np.abs(got.reshape(n, -1) - want).max() / np.abs(want).max())
+    good = worst <= TOLERANCE
+    first, last = arrays["steps"].ravel()[[0, -1]]
+    print(f"  {first:g} to {last:g} steps: difference {worst:.2e} of the samples: {'good' if good else 'TOO LARGE'}")
+    return not good
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # Checks ONNX files against other programs. Needs python3 with venv.
 #   scripts/check-onnx.sh RUN [RUN ...]
 # exports runs and checks the files by ONNX's checker, and their numbers, at batches
-# of 1, 3 and 64, by onnxruntime beside ours.
+# of 1, 3 and 64, by onnxruntime beside ours; those of samplers in 2 to 32 steps.
 #   scripts/check-onnx.sh --torchvision
 # exports Inception and others from PyTorch and checks what we make of them.
 # ONNX_VENV names the folder of the Python environment, which is made if need be.
@@ -25,7 +25,8 @@ fi
 need onnx onnxruntime
 (cd "$here/.." && go build -o "$temp/flowmatch" ./cmd/flowmatch)
 for run in "$@"; do
-	for how in "" --raw --average; do # the velocity, the network as it is, the average velocity
+	# The velocity, the network as it is, the average velocity; whole samplers, of 2 to 32 steps.
+	for how in "" --raw --average "--sampler euler" "--sampler midpoint --shift 3"; do
 		"$temp/flowmatch" export "$run" $how --out "$temp/field.onnx" --check 64 >/dev/null 2>"$temp/error" || {
 			[ "$how" = --average ] && grep -q "export it without --average" "$temp/error" && continue # this run has none
 			cat "$temp/error" >&2

@@ -29,6 +29,8 @@ type Sampler struct {
 	// Grid, if not nil, are the times of the steps instead: increasing, in Span,
 	// the first of them the time of the points given.
 	Grid []float64
+	// Spaced, if it has shares, are the steps instead: at these shares of Span.
+	Spaced ode.Spaced
 	// Diffusion is g of EulerMaruyama and Heun; nil means Own{}.
 	Diffusion Diffusion
 	// Eta in [0,1] is the share of the ancestral noise that DDIM adds.
@@ -39,6 +41,8 @@ type Sampler struct {
 	Denoise bool
 	// MaxNFE bounds the number of evaluations of the prediction; 0: no bound.
 	MaxNFE int
+	// Cost, if not nil, says how much an evaluation at t counts in NFE and MaxNFE; nil: 1.
+	Cost func(t float64) int
 	// Scale is the root mean square of the coordinates of the data; 0 means 1. It says how
 	// near to a singular start Span begins: see [path.SpanOf]. Data wider than 10 outweigh
 	// the noise before the first of many equal steps would end: on a path from pure noise
@@ -61,13 +65,16 @@ func (s Sampler) String() string {
 	case DDIM:
 		name += fmt.Sprintf(" eta=%g", s.Eta)
 	}
+	if s.Spaced.Shares != nil {
+		return fmt.Sprintf("%s, %v", name, s.Spaced)
+	}
 	return fmt.Sprintf("%s, %d steps", name, s.steps())
 }
 
 // Sample takes the points x, [N, D], in place from the start of Span (where they
 // are draws of [path.Source]) to its end. f predicts p along the path sched; it may be a
-// prediction with guidance (field.Guided). Of Stats, NFE counts the calls of f and Accepted
-// the steps. With an error, x are the points at Stats.LastT. The context is looked at
+// prediction with guidance (field.Guided). Of Stats, NFE counts the calls of f, by
+// Cost, and Accepted the steps. With an error, x are the points at Stats.LastT. The context is looked at
 // before every evaluation; nothing is allocated per step.
 func (s Sampler) Sample(ctx context.Context, f flow.Field, sched path.Scheduler, p path.Prediction,
 	x flow.Batch) (ode.Stats, error) {
@@ -114,8 +121,11 @@ func (s Sampler) diffusion() Diffusion {
 }
 
 func (s Sampler) steps() int {
-	if s.Grid != nil {
+	switch {
+	case s.Grid != nil:
 		return len(s.Grid) - 1
+	case s.Spaced.Shares != nil:
+		return s.Spaced.Steps()
 	}
 	return s.Steps
 }
@@ -127,6 +137,13 @@ const wide = 10
 func (s Sampler) times(sched path.Scheduler, lo, hi float64) []float64 {
 	if s.Grid != nil {
 		return s.Grid
+	}
+	if s.Spaced.Shares != nil {
+		t := make([]float64, s.steps()+1)
+		for k := range t {
+			t[k] = s.Spaced.At(k, lo, hi)
+		}
+		return t
 	}
 	first, _ := sched.Domain()
 	pure := sched.At(first)
@@ -198,6 +215,11 @@ func (s Sampler) Validate() error {
 	case s.Grid != nil && s.Steps != 0 && s.Steps != len(s.Grid)-1:
 		return fmt.Errorf("sde: %w: Steps is %d and Grid has %d times; set one of them", ErrInvalid,
 			s.Steps, len(s.Grid))
+	case s.Spaced.Shares != nil && (s.Grid != nil || s.Steps != 0 && s.Steps != s.Spaced.Steps()):
+		return fmt.Errorf("sde: %w: Spaced has %d steps, and Steps is %d or Grid is set; set one of them", ErrInvalid,
+			s.Spaced.Steps(), s.Steps)
+	case s.Spaced.Shares != nil && s.Spaced.Check() != nil:
+		return fmt.Errorf("sde: %w: %w", ErrInvalid, s.Spaced.Check())
 	case s.steps() < 1:
 		return fmt.Errorf("sde: %w: %d steps; there must be at least 1", ErrInvalid, s.steps())
 	case s.MaxNFE < 0:
@@ -255,7 +277,15 @@ func (r *run) predict(t float64, y []float64) error {
 	if err := r.ctx.Err(); err != nil {
 		return fmt.Errorf("sde: stopped at t=%g in step %d of %d: %w", r.st.LastT, r.st.Accepted+1, r.steps(), err)
 	}
-	r.st.NFE++
+	cost := 1
+	if r.Cost != nil {
+		cost = r.Cost(t)
+	}
+	if r.MaxNFE > 0 && r.st.NFE+cost > r.MaxNFE {
+		return fmt.Errorf("sde: %w at t=%g in step %d of %d after %d evaluations: take fewer steps, or raise max_nfe",
+			ode.ErrMaxNFE, t, r.st.Accepted+1, r.steps(), r.st.NFE)
+	}
+	r.st.NFE += cost
 	if err := r.field.Velocity(r.f, t, y); err != nil {
 		return fmt.Errorf("sde: the prediction failed at t=%g, step %d: %w", t, r.st.Accepted+1, err)
 	}

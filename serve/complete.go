@@ -32,7 +32,7 @@ func (s *Server) complete(ctx context.Context, in *asked[client.CompleteRequest]
 	}
 	b := in.Body
 	b.N = max(1, b.N)
-	if err := s.completes(r, b); err != nil {
+	if err := s.completes(ctx, r, b); err != nil {
 		return nil, err
 	}
 	k, err := knownOf(r.Model, b)
@@ -49,7 +49,8 @@ func (s *Server) complete(ctx context.Context, in *asked[client.CompleteRequest]
 		}
 	}
 	info := &client.Completed{Model: r.name, Step: r.Step, Seed: or(b.Seed, r.Config.Seed), Solver: how.String()}
-	j := &job{ctx: ctx, x: r.Model.SourcePoints(k.x.N, info.Seed), whole: true}
+	j := &job{ctx: ctx, x: flow.Batch{N: k.x.N, D: k.x.D}, whole: true}
+	j.from = func() flow.Batch { return r.Model.SourcePoints(k.x.N, info.Seed) }
 	if j.given, err = completedWith(r, b, k, info); err != nil {
 		return nil, err
 	}
@@ -72,20 +73,23 @@ func (s *Server) complete(ctx context.Context, in *asked[client.CompleteRequest]
 	return &struct{ Body *client.Completed }{info}, nil
 }
 
+// ofTable is why rows are not completed.
+const ofTable = "the model is of the rows of a table; ask /impute to fill them in"
+
 // completes reports a model that completes nothing, or more points than are answered.
-func (s *Server) completes(r *served, b client.CompleteRequest) error {
+func (s *Server) completes(ctx context.Context, r *served, b client.CompleteRequest) error {
 	m := r.Model
 	switch c := m.Conditioner(); {
 	case m.Spec().Schema != nil:
-		return invalid("the model is of the rows of a table; ask /impute to fill them in")
+		return invalid(ofTable)
 	case c != nil && c.Config().Kind != image.Inpaint:
 		return invalid("the model makes images from images (%s), which have no pixels to fill in", c.Config())
 	case len(m.Spec().Bounds) > 0:
 		return invalid("samples of the model are drawn again until they are within its bounds; no completion is")
 	case b.N > s.o.MaxPoints || len(b.X) > s.o.MaxPoints:
-		return s.affords("x", max(b.N, len(b.X)), m.Dim())
+		return s.few("x", max(b.N, len(b.X)), m.Dim())
 	}
-	return s.affords("x", b.N*len(b.X), m.Dim())
+	return s.affords(ctx, "x", b.N*len(b.X), m.Dim())
 }
 
 // knownOf returns the points of a request, as often as it asks for.

@@ -15,7 +15,7 @@ func (s *Server) densityJob(ctx context.Context, r *served, b client.LogPRequest
 	if err := m.HasDensity(); err != nil {
 		return nil, nil, invalid("%v", err)
 	}
-	if err := s.affords("x", n, m.Dim()); err != nil {
+	if err := s.affords(ctx, "x", n, m.Dim()); err != nil {
 		return nil, nil, err
 	}
 	if b.Seed != nil && m.Spec().Schema == nil {
@@ -27,7 +27,7 @@ func (s *Server) densityJob(ctx context.Context, r *served, b client.LogPRequest
 	if m.Conditioner() != nil {
 		return nil, nil, invalid(fromImages)
 	}
-	settings, err := settingsOf(b.How, r, s.o.MaxNFE)
+	settings, err := settingsOf(b.How, r, s.o.MaxNFE, true)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -47,7 +47,7 @@ func (s *Server) fieldJob(ctx context.Context, r *served, b client.FieldRequest)
 	case b.Guidance != nil && r.Config.Train.LabelDropout == 0:
 		return nil, invalid(notGuided)
 	}
-	if err := s.affords("x", n, m.Dim()); err != nil {
+	if err := s.affords(ctx, "x", n, m.Dim()); err != nil {
 		return nil, err
 	}
 	x, err := pointsOf(m, b.X, 0)
@@ -59,7 +59,7 @@ func (s *Server) fieldJob(ctx context.Context, r *served, b client.FieldRequest)
 		return nil, err
 	}
 	scale := or(b.Guidance, 1)
-	return &job{ctx: ctx, x: x, given: given, key: key{of: r, what: "field", t: b.T, guidance: scale},
+	return &job{ctx: ctx, x: x, given: given, key: key{of: r, what: "field", t: b.T, guidance: guided{scale: scale}},
 		solve: func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
 			v, st, err := m.Velocity(ctx, x, b.T, model.VelocityOptions{Given: g, Guidance: b.Guidance})
 			return v, nil, st.NFE, err

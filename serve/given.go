@@ -8,6 +8,7 @@ import (
 	"flowmatch/internal/choice"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
+	"fmt"
 )
 
 // This file reads what requests give points: classes, contexts, and values of columns of a table.
@@ -102,7 +103,11 @@ func pointsOf(m *model.Model, x []client.Point, noise uint64) (flow.Batch, error
 	if s := m.Spec().Schema; s != nil {
 		return rowPoints(s, x, noise)
 	}
-	names, out := m.Spec().ColumnNames(), flow.NewBatch(len(x), m.Dim())
+	names, space := m.Spec().ColumnNames(), m.Spec().Space
+	if space != nil {
+		names = space.Columns
+	}
+	out := flow.NewBatch(len(x), len(names))
 	for i, p := range x {
 		values, err := inOrder(names, p, i)
 		if err != nil {
@@ -116,7 +121,14 @@ func pointsOf(m *model.Model, x []client.Point, noise uint64) (flow.Batch, error
 			out.Row(i)[k] = number
 		}
 	}
-	return out, nil
+	if space == nil {
+		return out, nil
+	}
+	points, err := space.Points(out, func(i int) string { return fmt.Sprintf("point %d", i+1) })
+	if err != nil {
+		return out, invalid("x: %v", err)
+	}
+	return points, nil
 }
 
 // rowPoints is pointsOf of a table.

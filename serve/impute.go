@@ -20,11 +20,11 @@ func (s *Server) impute(ctx context.Context, in *asked[client.ImputeRequest]) (*
 	}
 	b := in.Body
 	b.N = max(1, b.N)
-	h, err := s.holes(r, b)
+	h, err := s.holes(ctx, r, b)
 	if err != nil {
 		return nil, err
 	}
-	settings, err := settingsOf(b.How, r, s.o.MaxNFE)
+	settings, err := settingsOf(b.How, r, s.o.MaxNFE, false)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +47,7 @@ func (s *Server) impute(ctx context.Context, in *asked[client.ImputeRequest]) (*
 }
 
 // holes finds the missing values of the rows of a request.
-func (s *Server) holes(r *served, b client.ImputeRequest) (run.Holes, error) {
+func (s *Server) holes(ctx context.Context, r *served, b client.ImputeRequest) (run.Holes, error) {
 	sch := r.Model.Spec().Schema
 	switch {
 	case sch == nil:
@@ -58,7 +58,7 @@ func (s *Server) holes(r *served, b client.ImputeRequest) (run.Holes, error) {
 	case len(b.Rows) == 0:
 		return run.Holes{}, invalid("rows: there is none; give rows with values of %s", choice.List(sch.Names()))
 	case len(b.Rows) > s.o.MaxPoints || b.N > s.o.MaxPoints:
-		return run.Holes{}, s.affords("rows", max(len(b.Rows), b.N), sch.Dim())
+		return run.Holes{}, s.few("rows", max(len(b.Rows), b.N), sch.Dim())
 	}
 	some, err := dataset.SomeOf(b.Rows, sch)
 	if err != nil {
@@ -68,14 +68,16 @@ func (s *Server) holes(r *served, b client.ImputeRequest) (run.Holes, error) {
 	if err != nil {
 		return h, invalid("rows: %v", err)
 	}
-	return h, s.affords("rows", b.N*len(b.Rows), sch.Dim())
+	return h, s.affords(ctx, "rows", b.N*len(b.Rows), sch.Dim())
 }
 
 // imputeJob returns the job that draws what is missing, n times.
 func imputeJob(ctx context.Context, r *served, h run.Holes, noise uint64, n int, how model.Sampler) *job {
 	m := r.Model
-	j := &job{ctx: ctx, x: m.SourcePoints(n*len(h.Rows), noise), given: flow.Given{Shown: h.Shown(n)}}
-	j.key = key{of: r, what: "sample", shown: true, solver: how.String(), guidance: 1}
+	points := n * len(h.Rows)
+	j := &job{ctx: ctx, x: flow.Batch{N: points, D: m.Dim()}, given: flow.Given{Shown: h.Shown(n)}}
+	j.from = func() flow.Batch { return m.SourcePoints(points, noise) }
+	j.key = key{of: r, what: "sample", shown: true, solver: how.String(), guidance: guided{scale: 1}}
 	j.solve = func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
 		d, err := m.SampleFrom(ctx, x, model.SampleOptions{Given: g, Sampler: how})
 		return d.X, nil, d.Stats.NFE, err

@@ -54,11 +54,16 @@ func (p *inferParameters) UnmarshalJSON(b []byte) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode((*plain)(p)); err != nil {
-		return fmt.Errorf("parameters: %w; there are n, seed, solver, steps, rtol, atol, guidance, complete and "+
-			"binary_data_output", err)
+		return fmt.Errorf("parameters: %w; there are n, seed, solver, steps, time_grid, rtol, atol, guidance, "+
+			"complete and binary_data_output", err)
 	}
 	return nil
 }
+
+// inferKeys are the keys of a body at any depth.
+var inferKeys = names{deep: true, whole: []string{"n", "seed", "steps", "shape", "binary_data_size"}, all: []string{
+	"id", "parameters", "inputs", "outputs", "name", "datatype", "shape", "data", "binary_data_size", "binary_data",
+	"binary_data_output", "n", "seed", "solver", "steps", "rtol", "atol", "guidance", "complete"}}
 
 // infer answers a request of the Open Inference Protocol.
 func (s *Server) infer(w http.ResponseWriter, r *http.Request) {
@@ -67,12 +72,22 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request) {
 		protocolError(w, err)
 		return
 	}
-	body, rest, err := readInfer(r)
+	p, err := s.places.enter()
+	if err != nil {
+		drain(r)
+		protocolError(w, answer(err))
+		return
+	}
+	defer p.leave()
+	r = r.WithContext(placed(r.Context(), p))
+	body, rest, err := s.readInfer(w, r, m, p)
 	if err == nil {
 		var inputs []*tensor
 		if inputs, err = tensorsOf(body, rest); err == nil {
 			err = s.inferred(w, r, m, body, inputs)
 		}
+	} else {
+		drain(r)
 	}
 	if err != nil {
 		protocolError(w, err)
@@ -95,6 +110,15 @@ func (s *Server) inferred(w http.ResponseWriter, r *http.Request, m *served, bod
 	if err != nil {
 		return err
 	}
+	numbers := 0
+	for _, t := range out {
+		numbers += len(t.numbers) + len(t.texts)
+	}
+	done, err := s.encoding(r.Context(), numbers)
+	if err != nil {
+		return err
+	}
+	defer done()
 	return writeInfer(w, m, body, out, about)
 }
 

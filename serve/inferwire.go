@@ -2,9 +2,7 @@ package serve
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"slices"
@@ -22,16 +20,10 @@ import (
 // This file reads and writes the bodies of the Open Inference Protocol.
 
 // readInfer reads a body: its JSON, and the tensors in binary behind it.
-func readInfer(r *http.Request) (*inferBody, []byte, error) {
-	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return nil, nil, huma.Error415UnsupportedMediaType("the body is compressed: leave Content-Encoding out")
-	}
-	all, err := io.ReadAll(r.Body)
-	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, nil, huma.NewError(http.StatusRequestEntityTooLarge,
-			fmt.Sprintf("the body has more than %d bytes", large.Limit))
-	} else if err != nil {
-		return nil, nil, huma.Error400BadRequest("the body ends early")
+func (s *Server) readInfer(w http.ResponseWriter, r *http.Request, m *served, p *place) (*inferBody, []byte, error) {
+	all, err := s.read(w, r, p)
+	if err != nil {
+		return nil, nil, err
 	}
 	text, rest := all, []byte(nil)
 	if head := r.Header.Get(headLength); head != "" {
@@ -42,11 +34,33 @@ func readInfer(r *http.Request) (*inferBody, []byte, error) {
 		}
 		text, rest = all[:n], all[n:]
 	}
+	most := s.mostValues(m.Model)
+	found, err := scan(text, inferKeys, most)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.hold(found.cost()); err != nil {
+		return nil, nil, answer(err)
+	}
 	body := new(inferBody)
-	if err := decode(text, body); err != nil {
+	if err := decode(found.text, body); err != nil {
 		return nil, nil, huma.Error400BadRequest("the body is not as the protocol says: " + err.Error())
 	}
-	return body, rest, nil
+	inBinary := scanned{}
+	for _, in := range body.Inputs {
+		n, err := (&tensor{name: in.Name, shape: in.Shape}).count()
+		if err != nil {
+			return nil, nil, err
+		}
+		if inBinary.values += n; inBinary.values > most {
+			return nil, nil, invalid("the inputs have more than %d values, which is more than the points that are "+
+				"answered at a time have; ask for fewer of them", most)
+		}
+	}
+	if rest == nil {
+		return body, nil, nil
+	}
+	return body, rest, answer(p.hold(inBinary.cost()))
 }
 
 // tensorsOf reads the inputs, those in binary from rest in their order.

@@ -12,7 +12,7 @@ func (e *entry) info() client.Model {
 	if r := e.current.Load(); r != nil {
 		return r.info()
 	}
-	return client.Model{Name: e.name, Untrained: untrained}
+	return client.Model{Name: e.name, Untrained: e.why()}
 }
 
 func (r *served) info() client.Model {
@@ -53,6 +53,8 @@ func (r *served) columns() []string {
 		return nil
 	case spec.Schema != nil:
 		return spec.Schema.Header()
+	case spec.Space != nil:
+		return spec.Space.Columns
 	}
 	return spec.ColumnNames()
 }

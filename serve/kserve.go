@@ -92,6 +92,9 @@ func protocolError(w http.ResponseWriter, err error) {
 	if e, ok := errors.AsType[huma.StatusError](err); ok {
 		code, text = e.GetStatus(), e.Error()
 	}
+	if m, ok := errors.AsType[*huma.ErrorModel](err); ok && len(m.Errors) > 0 {
+		text += ": " + strings.TrimPrefix(m.Errors[0].Location+": "+m.Errors[0].Message, ": ")
+	}
 	if h, ok := errors.AsType[huma.HeadersError](err); ok {
 		for name, values := range h.GetHeaders() {
 			w.Header()[name] = values

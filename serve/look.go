@@ -260,14 +260,15 @@ func lastStep(m *client.Metrics, otherwise int) int {
 func (s *Server) registerLook() {
 	huma.Register(s.api, huma.Operation{
 		OperationID: "run", Method: http.MethodGet, Path: "/v1/models/{name}/run",
-		Summary: "The training behind a model", Errors: []int{http.StatusNotFound, http.StatusServiceUnavailable},
+		Summary: "The training behind a model",
+		Errors:  append([]int{http.StatusNotFound, http.StatusServiceUnavailable}, notLetIn...),
 	}, s.runOf)
 	huma.Register(s.api, huma.Operation{
 		OperationID: "metrics", Method: http.MethodGet, Path: "/v1/models/{name}/metrics",
 		Summary: "The metrics of a training",
 		Description: "Thinned to so many points: the first, the last, and between them one of each group of lines, " +
 			"with the mean of its losses.",
-		Errors: []int{http.StatusNotFound, http.StatusServiceUnavailable},
+		Errors: append([]int{http.StatusNotFound, http.StatusServiceUnavailable}, notLetIn...),
 	}, s.metrics)
 	data := s.schemaOf(reflect.TypeFor[client.Metrics]())
 	huma.Register(s.api, huma.Operation{
@@ -277,6 +278,7 @@ func (s *Server) registerLook() {
 			"end, when the training is over (training: false), or the time of the request or of the service is " +
 			"(training: true).",
 		Responses: answers("Metrics", map[string]*huma.Schema{client.Events: data}),
-		Errors:    []int{http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+		Errors: append([]int{http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+			notLetIn...),
 	}, s.watchMetrics)
 }

@@ -53,11 +53,11 @@ func newMeters() *meters {
 	return m
 }
 
-// watch reads the length of the queue when it is asked for.
-func (m *meters) watch(q *queue) {
+// watch reads how many requests have a place when it is asked for.
+func (m *meters) watch(p *places) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "flowmatch_queue_requests", Help: "Requests that wait or are under way.",
-	}, func() float64 { return float64(q.length()) }))
+	}, func() float64 { return float64(p.length()) }))
 }
 
 func (m *meters) solved(jobs, points, nfe int) {
@@ -101,8 +101,23 @@ const statusGone = 499
 // status remembers the status of an answer.
 type status struct {
 	http.ResponseWriter
-	code  int
-	wrote bool
+	code   int
+	wrote  bool
+	extend func(http.ResponseWriter) // before something is written
+}
+
+// statusOf returns the status of an answer that w writes; nil: it is not remembered.
+func statusOf(w http.ResponseWriter) *status {
+	for {
+		switch is := w.(type) {
+		case *status:
+			return is
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = is.Unwrap()
+		default:
+			return nil
+		}
+	}
 }
 
 // WriteHeader is called a second time where the body of an answer cannot be written.
@@ -110,6 +125,7 @@ func (s *status) WriteHeader(code int) {
 	s.code = code
 	if !s.wrote {
 		s.wrote = true
+		s.extend(s.ResponseWriter)
 		s.ResponseWriter.WriteHeader(code)
 	}
 }
@@ -117,6 +133,7 @@ func (s *status) WriteHeader(code int) {
 // Write implements http.ResponseWriter.
 func (s *status) Write(b []byte) (int, error) {
 	s.wrote = true
+	s.extend(s.ResponseWriter)
 	return s.ResponseWriter.Write(b)
 }
 
@@ -129,7 +146,7 @@ func (s *Server) logged(next http.Handler) http.Handler {
 		start := time.Now()
 		id := rand.Text()
 		w.Header().Set("X-Request-Id", id)
-		to := &status{ResponseWriter: w, code: http.StatusOK}
+		to := &status{ResponseWriter: w, code: http.StatusOK, extend: s.extend}
 		next.ServeHTTP(to, r)
 		if to.code >= http.StatusInternalServerError && r.Context().Err() != nil {
 			to.code = statusGone // what failed is the request, as of sliders that move on

@@ -28,6 +28,7 @@ type entry struct {
 	tried  string     // its stamp
 	when   time.Time
 	failed error
+	said   string // the error that was logged last
 }
 
 // served is a state of a run.
@@ -38,7 +39,7 @@ type served struct {
 	since time.Time
 }
 
-// newEntry opens the run of a folder. One that is being trained may have nothing to open yet.
+// newEntry opens the run of a folder. Its error is one that waiting does not mend, such as a folder without a run.
 func newEntry(name, dir string, o run.OpenOptions) (*entry, error) {
 	e := &entry{name: name, dir: dir, open: func() (*run.Run, error) { return run.OpenWith(dir, o) },
 		journal: run.NewJournal(dir)}
@@ -46,10 +47,58 @@ func newEntry(name, dir string, o run.OpenOptions) (*entry, error) {
 		e.files = append(e.files, filepath.Join(dir, f))
 	}
 	_, err := e.refresh()
-	if errors.Is(err, run.ErrNoCheckpoint) && run.IsTraining(dir) {
-		err = nil
+	for _, lasting := range []error{run.ErrNoRun, run.ErrForeign, run.ErrPath} {
+		if errors.Is(err, lasting) {
+			return nil, err
+		}
 	}
-	return e, err
+	return e, nil
+}
+
+// openRuns opens the runs of folders. Those that cannot be read yet are served once they can be; it fails if all are
+// such, and none of them is being trained.
+func openRuns(dirs []string, o run.OpenOptions, log *slog.Logger) (all []*entry, err error) {
+	names, err := nameRuns(dirs)
+	if err != nil {
+		return nil, err
+	}
+	var wrong []error
+	for k, dir := range dirs {
+		e, err := newEntry(names[k], dir, o)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+		if e.failed != nil && !(errors.Is(e.failed, run.ErrNoCheckpoint) && run.IsTraining(dir)) {
+			wrong = append(wrong, e.failed)
+		}
+	}
+	if len(wrong) == len(all) {
+		return nil, errors.Join(wrong...)
+	}
+	for _, e := range all {
+		if e.failed != nil {
+			e.said = e.failed.Error()
+			log.Warn("the run is served once it can be read", "model", e.name, "error", e.failed)
+		}
+	}
+	return all, nil
+}
+
+// untrained is why a run answers no requests yet, and unreadable why one does not whose checkpoint is there.
+const (
+	untrained  = "its training has not saved a checkpoint yet"
+	unreadable = "its checkpoint cannot be read now; the log of the service says why"
+)
+
+// why says why a run answers no requests yet.
+func (e *entry) why() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.failed == nil || notYet(e.failed) {
+		return untrained
+	}
+	return unreadable
 }
 
 // stamp tells one state of the files from another.
@@ -125,7 +174,6 @@ func nameRuns(dirs []string) (names []string, err error) {
 
 // watch looks every so often for changed files of runs, until ctx ends.
 func watch(ctx context.Context, entries []*entry, every time.Duration, log *slog.Logger) {
-	said := map[*entry]string{} // the error that was logged last
 	for {
 		select {
 		case <-ctx.Done():
@@ -134,13 +182,18 @@ func watch(ctx context.Context, entries []*entry, every time.Duration, log *slog
 		}
 		for _, e := range entries {
 			changed, err := e.refresh()
+			serves := e.current.Load() != nil
 			switch {
 			case changed:
-				delete(said, e)
+				e.said = ""
 				log.Info("the run has a new state", "model", e.name, "step", e.current.Load().Step)
-			case err != nil && said[e] != err.Error() && (e.current.Load() != nil || !notYet(err)):
-				said[e] = err.Error()
-				log.Warn("the new state of the run cannot be read; the one before stays", "model", e.name, "error", err)
+			case err != nil && e.said != err.Error() && (serves || !notYet(err)):
+				e.said = err.Error()
+				text := "the run is served once it can be read"
+				if serves {
+					text = "the new state of the run cannot be read; the one before stays"
+				}
+				log.Warn(text, "model", e.name, "error", err)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"path/filepath"
 	"testing"
 
 	"flowmatch/internal/browser"
@@ -36,4 +37,26 @@ func TestAxesOfWholeNumbersInABrowser(t *testing.T) {
 	if want := "[[[0,2],[0.25,0.25,0.5]],[[3,3],[1]]]"; got != want {
 		t.Errorf("the ends and shares are %s, want %s", got, want)
 	}
+}
+
+// One is one, marks are those of what is drawn, and an axis of few powers has marks between them.
+func TestWordsAndMarksAreThoseOfWhatIsThereInABrowser(t *testing.T) {
+	line := trained(t, filepath.Join(t.TempDir(), "line"), "data.name=gmm", "data.dim=1", "conditional=false")
+	_, h := serving(t, func(o *Options) { o.Runs = append(o.Runs, line) })
+	p := browser.Open(t, browser.Options{})
+	p.Go(h.URL + "/#line")
+	p.Wait(`document.querySelector(".facts")?.textContent.includes("1 dimension") &&
+		!document.querySelector(".facts").textContent.includes("1 dimensions")`)
+	p.Go(h.URL + "/#moons/flow")
+	p.Wait(`document.querySelector(".legend")?.textContent.includes("Particles") &&
+		!document.querySelector(".legend").textContent.includes("Trajectories")`)
+	p.Eval(`[...document.querySelectorAll("label")].find((l) => l.textContent.includes("Trajectories")).click()`, nil)
+	p.Wait(`document.querySelector(".legend").textContent.includes("Trajectories")`)
+	var got string
+	p.Eval(`import("/static/ui/chart.js").then(({ticks}) => JSON.stringify([[10, 1, 1000], [10, 0.3, 1.5],
+		[10, 1.1, 1.4], [2, 1, 16]].map((a) => ticks(...a).map((v) => Number(v.toPrecision(6))))))`, &got)
+	if want := "[[1,10,100,1000],[0.5,1,1.5],[1.1,1.2,1.3,1.4],[1,2,4,8,16]]"; got != want {
+		t.Errorf("the marks of axes are %s, want %s", got, want)
+	}
+	complaints(t, p)
 }

@@ -23,8 +23,9 @@ type job struct {
 	key   any  // jobs with equal keys may share a solve
 	whole bool // it shares none, and all of its points are solved for at once
 	solve solve
-	x     flow.Batch // of which the first next are under way or done; results take their place
-	given flow.Given // one for all or one a point
+	from  func() flow.Batch // makes x, whose X is nil until then; nil: x is there
+	x     flow.Batch        // of which the first next are under way or done; results take their place
+	given flow.Given        // one for all or one a point
 	logp  []float64
 	nfe   int // evaluations of the network in its solves
 	next  int
@@ -39,37 +40,27 @@ type part struct {
 	lo, hi int
 }
 
-// errBusy is returned for a job that finds the queue full.
-var errBusy = errors.New("too many requests are waiting")
-
 // queue has jobs done by a few workers, of which each solves for the points of as many jobs as fit
 // together. Jobs take turns, so that a large one does not keep small ones waiting.
 type queue struct {
 	mu      sync.Mutex
 	some    sync.Cond // there are jobs, or the queue is closed
 	jobs    []*job    // those with points that are not under way, in turn
-	waiting int       // jobs that are not done
-	numbers int       // of their points
 	closed  bool
 	workers sync.WaitGroup
 
-	most   int                         // jobs that may wait
 	solved func(jobs, points, nfe int) // after each solve
 }
 
-// newQueue returns a queue of most jobs with so many workers.
-func newQueue(most, workers int, solved func(jobs, points, nfe int)) *queue {
-	q := &queue{most: most, solved: solved}
+// newQueue returns a queue with so many workers.
+func newQueue(workers int, solved func(jobs, points, nfe int)) *queue {
+	q := &queue{solved: solved}
 	q.some.L = &q.mu
 	for range workers {
 		q.workers.Go(q.work)
 	}
 	return q
 }
-
-// mostNumbers bounds the numbers of all points that wait: with their answers as JSON they take a few
-// hundred megabytes.
-const mostNumbers = 1 << 24
 
 // solvedNumbers is about how many numbers are solved for at a time: enough for products of matrices to
 // be fast, and few enough for others not to wait long. leastRows is how many points they are at least.
@@ -78,27 +69,26 @@ const solvedNumbers, leastRows, mostRows = 1 << 17, 16, 4096
 // rowsOf is how many points of a dimension are solved for at a time.
 func rowsOf(dim int) int { return min(max(leastRows, solvedNumbers/max(1, dim)), mostRows) }
 
-// do waits until the job is done. Points whose solve failed are in the error.
+// do waits until the job is done, whose request has a place. Points whose solve failed are in the error.
 func (q *queue) do(j *job) error {
+	if err := context.Cause(j.ctx); err != nil {
+		return err
+	}
+	if j.from != nil {
+		j.x = j.from()
+	}
 	j.left, j.done = j.x.N, make(chan struct{})
 	if j.whole {
 		j.key = j
 	}
 	q.mu.Lock()
-	numbers := j.x.N * j.x.D
-	if q.closed || q.waiting >= q.most || q.numbers+numbers > mostNumbers {
+	if q.closed {
 		q.mu.Unlock()
 		return errBusy
 	}
-	q.waiting, q.numbers = q.waiting+1, q.numbers+numbers
 	q.jobs = append(q.jobs, j)
 	q.mu.Unlock()
 	q.some.Signal()
-	defer func() {
-		q.mu.Lock()
-		q.waiting, q.numbers = q.waiting-1, q.numbers-numbers
-		q.mu.Unlock()
-	}()
 	select {
 	case <-j.done:
 		return j.err
@@ -108,20 +98,12 @@ func (q *queue) do(j *job) error {
 	}
 }
 
-// length is how many jobs are not done.
-func (q *queue) length() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.waiting
-}
-
-// close ends the workers once nothing waits.
+// close ends the workers once nothing waits; [sync.WaitGroup.Wait] of workers says when.
 func (q *queue) close() {
 	q.mu.Lock()
 	q.closed = true
 	q.mu.Unlock()
 	q.some.Broadcast()
-	q.workers.Wait()
 }
 
 // end ends a job that has not, with an error.

@@ -22,6 +22,7 @@ func (s *Server) register() {
 	addSchemas(s.api.OpenAPI().Components.Schemas)
 	huma.Register(s.api, huma.Operation{
 		OperationID: "models", Method: http.MethodGet, Path: "/v1/models", Summary: "The models that there are",
+		Errors: notLetIn,
 	}, func(context.Context, *struct{}) (*struct{ Body []client.Model }, error) {
 		all := []client.Model{}
 		for _, e := range s.entries {
@@ -31,6 +32,7 @@ func (s *Server) register() {
 	})
 	huma.Register(s.api, huma.Operation{
 		OperationID: "model", Method: http.MethodGet, Path: "/v1/models/{name}", Summary: "What a model is and takes",
+		Errors: append([]int{http.StatusNotFound}, notLetIn...),
 	}, func(_ context.Context, in *ofModel) (*struct{ Body client.Model }, error) {
 		e, err := s.entry(in.Name)
 		if err != nil {
@@ -39,33 +41,48 @@ func (s *Server) register() {
 		return &struct{ Body client.Model }{e.info()}, nil
 	})
 	s.registerLook()
-	huma.Register(s.api, s.operation("sample", "Draw samples", s.sampleAnswers(),
+	register(s, "sample", "Draw samples", s.sampleAnswers(),
 		"The answer is a function of the request alone: of its seed, on one kind of processor. Accept chooses JSON, "+
-			"CSV, NPY (the values of the columns alone), NPZ (all that belongs to the samples) or, of images, PNG."),
+			"CSV, NPY (the values of the columns alone), NPZ (all that belongs to the samples) or, of images, PNG.",
 		s.sample)
-	huma.Register(s.api, s.operation("stream", "Draw samples, and show where they come from", s.streamAnswers(),
+	register(s, "stream", "Draw samples, and show where they come from", s.streamAnswers(),
 		"Server-sent events: a state for each of the times, and then the samples, which are those of the same request "+
-			"without a stream. Closing the connection ends the solve."), s.stream)
-	huma.Register(s.api, s.operation("logp", "Evaluate log-densities of points", nil,
-		"At t the density is that of the points of the flow at that time: its own marginal."), s.logp)
-	huma.Register(s.api, s.operation("field", "Evaluate velocities at points", nil,
-		"The derivative of the states of a stream by their time."), s.field)
-	huma.Register(s.api, s.operation("complete", "Fill in what is not known of points, such as pixels of images", nil,
-		"Runs of condition inpaint were trained to; of others the answer is an approximation, and says so."),
+			"without a stream. Closing the connection ends the solve.", s.stream)
+	register(s, "logp", "Evaluate log-densities of points", nil,
+		"At t the density is that of the points of the flow at that time: its own marginal.", s.logp)
+	register(s, "field", "Evaluate velocities at points", nil,
+		"The derivative of the states of a stream by their time.", s.field)
+	register(s, "complete", "Fill in what is not known of points, such as pixels of images", nil,
+		"Runs of condition inpaint were trained to; of others the answer is an approximation, and says so.",
 		s.complete)
-	huma.Register(s.api, s.operation("impute", "Fill in the missing values of rows", nil,
-		"Of a table that was learnt with train.shown: each row by draws from p(missing | known)."), s.impute)
+	register(s, "impute", "Fill in the missing values of rows", nil,
+		"Of a table that was learnt with train.shown: each row by draws from p(missing | known).", s.impute)
 }
 
-// operation is what can be asked of a model.
-func (s *Server) operation(name, summary string, answers map[string]*huma.Response, about string) huma.Operation {
-	return huma.Operation{
+// register adds what can be asked of a model, with a body.
+func register[I, O any](s *Server, name, summary string, answers map[string]*huma.Response, about string,
+	handler func(context.Context, *I) (*O, error),
+) {
+	body, _ := reflect.TypeFor[I]().FieldByName("Body")
+	op := huma.Operation{
 		OperationID: name, Method: http.MethodPost, Path: "/v1/models/{name}/" + name, Summary: summary,
-		Description: about, MaxBodyBytes: s.o.MaxBody, Responses: answers,
-		Errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity,
-			http.StatusTooManyRequests, http.StatusGatewayTimeout},
+		Description: about + " " + aboutNull, Responses: answers, Middlewares: huma.Middlewares{s.admitted(body.Type)},
+		MaxBodyBytes: -1, BodyReadTimeout: -1, // admitted reads the body, within limits of its own
+		Errors: append([]int{http.StatusBadRequest, http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict,
+			http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity,
+			http.StatusTooManyRequests, http.StatusGatewayTimeout}, notLetIn...),
 	}
+	if name == "sample" {
+		op.Errors = append(op.Errors, http.StatusNotAcceptable)
+	}
+	huma.Register(s.api, op, handler)
 }
+
+// notLetIn are what a request gets without a token where one must be brought, or from another site.
+var notLetIn = []int{http.StatusUnauthorized, http.StatusForbidden}
+
+const aboutNull = "In rows and points null stands for a value that is not known. A key of the request is left out " +
+	"where it has no value; null there is an error."
 
 // answers describes answers of one schema or another by type of content.
 func answers(about string, content map[string]*huma.Schema) map[string]*huma.Response {
@@ -121,10 +138,18 @@ func (s *Server) sample(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	done, err := s.encoding(ctx, d.job.x.N*d.job.x.D)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	if as != client.JSON {
 		return d.encode(as, rows)
 	}
 	body, err := json.Marshal(d.json(rows))
+	if late := context.Cause(ctx); late != nil {
+		return nil, answer(late)
+	}
 	return &encoded{ContentType: as, Step: d.info.Step, Seed: d.seedText(), Solver: d.info.Solver,
 		Body: body}, err
 }

@@ -9,10 +9,12 @@ import (
 	"flowmatch/client"
 	"flowmatch/eval"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 	"flowmatch/internal/memory"
 	"flowmatch/model"
 	"flowmatch/ode"
 	"flowmatch/run"
+	"flowmatch/timegrid"
 )
 
 // key tells jobs that can share a solve: of one state of a run, solved for in one way.
@@ -21,30 +23,65 @@ type key struct {
 	what     string // sample, density or logp
 	shown    bool   // columns are
 	solver   string
-	guidance float64 // 1: none
+	guidance guided
 	t        float64 // of a field or a density, between noise and data
 }
 
-// settingsOf returns the settings of a request over those of the run. Adaptive steps are each point's own.
-func settingsOf(h client.How, r *served, mostNFE int) (eval.Settings, error) {
+// guided is the guidance of a job; jobs of one guidance can share a solve.
+type guided struct {
+	scale    float64 // 1: none
+	interval [2]float64
+	rescale  float64
+}
+
+// guidedBy returns the guidance of a request for samples.
+func guidedBy(b client.SampleRequest) guided {
+	g := guided{scale: or(b.Guidance, 1), rescale: b.GuidanceRescale}
+	copy(g.interval[:], b.GuidanceInterval)
+	return g
+}
+
+// settingsOf returns the settings of a request over those of the run; density: it asks for log-densities, which are
+// solved for by an ODE. Adaptive steps are each point's own.
+func settingsOf(h client.How, r *served, mostNFE int, density bool) (eval.Settings, error) {
 	s := r.Config.Eval
-	if h.Solver != "" && h.Solver != s.Solve.Solver {
-		s.Solve.Solver, s.Solve.Steps = h.Solver, 0
+	if density && s.Defaults().Solve.Solver == eval.Average {
+		s.Solve.Solver, s.Solve.Steps = "", 0
 	}
-	if h.Steps > 0 {
-		s.Solve.Steps = h.Steps
+	if h.Solver != "" && h.Solver != s.Solve.Solver {
+		s.Solve.Solver, s.Solve.Steps, s.Solve.TimeGrid = h.Solver, 0, nil
+	}
+	if density && s.Defaults().Solve.Solver == eval.Average {
+		return s, invalid("solver: log-densities need a solver of the ODE (%s), which %s is not",
+			choice.List(ode.Names()), h.Solver)
+	}
+	s.Solve = s.Solve.WithSteps(h.Steps, (*timegrid.Config)(h.TimeGrid))
+	tolerance := "rtol"
+	if h.RTol == nil {
+		tolerance = "atol"
 	}
 	if h.RTol != nil || h.ATol != nil {
-		if h.Steps > 0 {
+		switch {
+		case h.Steps > 0:
 			return s, invalid("steps: equal steps have no tolerances; leave out steps, or rtol and atol")
+		case h.TimeGrid != nil:
+			return s, invalid("time_grid: given steps have no tolerances; leave out time_grid, or rtol and atol")
 		}
-		s.Solve.Steps = 0
+		s.Solve.Steps, s.Solve.TimeGrid = 0, nil
 		s.Solve.RTol, s.Solve.ATol = or(h.RTol, s.Solve.RTol), or(h.ATol, s.Solve.ATol)
 	}
 	s.Solve.Control = ode.ByPoint
 	s.Solve.MaxNFE = min(cmp.Or(s.Solve.MaxNFE, mostNFE), mostNFE)
 	if err := s.Validate(); err != nil {
 		return s, invalid("%v", err)
+	}
+	if h.RTol != nil || h.ATol != nil {
+		switch solve := s.Defaults().Solve; {
+		case solve.Solver == eval.Average:
+			return s, invalid("%s: steps of the average velocity have no tolerance; give steps", tolerance)
+		case solve.WithoutTolerance() != "":
+			return s, invalid("%s: %s; give steps", tolerance, solve.WithoutTolerance())
+		}
 	}
 	return s, nil
 }
@@ -81,7 +118,7 @@ func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest)
 	if m.Conditioner() != nil {
 		return nil, invalid(fromImages)
 	}
-	g, err := s.gives(r, b)
+	g, err := s.gives(ctx, r, b)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +139,7 @@ func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest)
 		d.info.Labels = append(d.info.Labels, m.Spec().Classes()[l])
 	}
 	d.job = &job{ctx: ctx, given: g.given}
-	k := key{of: r, what: "sample", shown: g.given.Shown.N > 0, solver: d.info.Solver, guidance: or(b.Guidance, 1)}
+	k := key{of: r, what: "sample", shown: g.given.Shown.N > 0, solver: d.info.Solver, guidance: guidedBy(b)}
 	if b.LogP {
 		k.what, d.job.logp = "density", make([]float64, g.n)
 	}
@@ -124,19 +161,23 @@ func (d *drawing) from(b client.SampleRequest, n int, k key) (err error) {
 		return invalid("with: samples of the model are drawn again until they are within its bounds, from other "+
 			"noise than that of the seed; leave out %s", withNoise)
 	}
+	d.job.x = flow.Batch{N: n, D: m.Dim()}
 	if bounded { // more samples than these points are drawn
-		d.job.x = flow.NewBatch(n, m.Dim())
+		d.job.from = func() flow.Batch { return flow.NewBatch(n, m.Dim()) }
 		d.job.whole, d.job.solve = true, d.alone()
 		return nil
 	}
 	d.job.key = k
-	if b.Noise == nil {
-		d.job.x = m.SourcePoints(n, d.seed)
-	} else {
-		d.job.x = flow.Batch{N: n, D: m.Dim(), X: slices.Concat(b.Noise...)}
-	}
-	if slices.Contains(b.With, withNoise) {
-		d.noise = d.job.x.Clone()
+	d.job.from = func() (x flow.Batch) {
+		if b.Noise == nil {
+			x = m.SourcePoints(n, d.seed)
+		} else {
+			x = flow.Batch{N: n, D: m.Dim(), X: slices.Concat(b.Noise...)}
+		}
+		if slices.Contains(b.With, withNoise) {
+			d.noise = x.Clone()
+		}
+		return x
 	}
 	// Probes are those of the places of points in a solve, and evaluations those of its dearest point.
 	d.job.whole = estimated(d.how) || slices.Contains(b.With, withNFE)
@@ -192,7 +233,7 @@ type gives struct {
 }
 
 // gives reads what the samples of a request are given: n of each of what it lists.
-func (s *Server) gives(r *served, b client.SampleRequest) (g gives, err error) {
+func (s *Server) gives(ctx context.Context, r *served, b client.SampleRequest) (g gives, err error) {
 	m := r.Model
 	var c, z, shown flow.Batch
 	if m.Spec().Schema != nil {
@@ -206,11 +247,12 @@ func (s *Server) gives(r *served, b client.SampleRequest) (g gives, err error) {
 		return g, err
 	}
 	each := max(1, z.N, shown.N)
-	if b.N > s.o.MaxPoints { // so that the product below is no other number
-		return g, s.affords("n", b.N, m.Dim())
+	if err := s.few("n", b.N, m.Dim()); err != nil { // so that the product below is no other number
+		return g, err
 	}
-	if g.n = b.N * each; s.affords("n", g.n, m.Dim()) != nil {
-		return g, s.affords("n", g.n, m.Dim())
+	g.n = b.N * each
+	if err := s.affords(ctx, "n", g.n, m.Dim()); err != nil {
+		return g, err
 	}
 	of := make([]int, g.n)
 	for i := range of {
@@ -254,7 +296,7 @@ func labelsFor(r *served, b client.SampleRequest, n, each int) ([]int32, error) 
 
 // samplerOf returns how the samples of a request are drawn.
 func samplerOf(r *served, b client.SampleRequest, mostNFE int) (model.Sampler, error) {
-	s, err := settingsOf(b.How, r, mostNFE)
+	s, err := settingsOf(b.How, r, mostNFE, b.LogP)
 	if err != nil {
 		return nil, err
 	}
@@ -263,6 +305,9 @@ func samplerOf(r *served, b client.SampleRequest, mostNFE int) (model.Sampler, e
 	}
 	if b.Guidance != nil && r.Config.Train.LabelDropout == 0 {
 		return nil, invalid(notGuided)
+	}
+	if err := checkGuidance(b); err != nil {
+		return nil, err
 	}
 	if b.LogP {
 		if err := r.Model.HasDensity(); err != nil {
@@ -280,7 +325,10 @@ func samplerOf(r *served, b client.SampleRequest, mostNFE int) (model.Sampler, e
 	}
 	how, err := s.Sampler()
 	if o, ok := how.(model.ODE); ok {
-		o.Guidance = b.Guidance
+		o.Guidance, o.GuidanceRescale = b.Guidance, b.GuidanceRescale
+		if b.GuidanceInterval != nil {
+			o.GuidanceInterval = (*[2]float64)(b.GuidanceInterval)
+		}
 		return o, err
 	}
 	if b.Guidance != nil {
@@ -289,13 +337,41 @@ func samplerOf(r *served, b client.SampleRequest, mostNFE int) (model.Sampler, e
 	return how, err
 }
 
-// affords reports a field that asks for more points than the server answers.
-func (s *Server) affords(field string, n, dim int) error {
-	if most := min(s.o.MaxPoints, mostNumbers/dim); n > most || n < 1 {
+// checkGuidance reports parts of guidance that are wrong, or have no effect.
+func checkGuidance(b client.SampleRequest) error {
+	plain, i := b.Guidance == nil || *b.Guidance == 1, b.GuidanceInterval
+	switch {
+	case plain && i != nil:
+		return invalid("guidance_interval: there is no guidance; give its scale, or leave out the interval")
+	case plain && b.GuidanceRescale != 0:
+		return invalid("guidance_rescale: there is no guidance; give its scale, or leave out the rescale")
+	case i != nil && !(len(i) == 2 && 0 <= i[0] && i[0] < i[1] && i[1] <= 1):
+		return invalid("guidance_interval: %v; give two times that rise, from 0 (noise) to 1 (data) at most", i)
+	}
+	return nil
+}
+
+// mostPoints is how many points of a dimension are answered at a time.
+func (s *Server) mostPoints(dim int) int { return min(s.o.MaxPoints, mostNumbers/dim) }
+
+// few reports a field that asks for more points than the server answers.
+func (s *Server) few(field string, n, dim int) error {
+	if most := s.mostPoints(dim); n > most || n < 1 {
 		return invalid("%s: %d points are asked for; at most %d of this model are answered at a time", field, n, most)
+	}
+	return nil
+}
+
+// affords makes room for the points of a request, before they are there, or says why there is none.
+func (s *Server) affords(ctx context.Context, field string, n, dim int) error {
+	if err := s.few(field, n, dim); err != nil {
+		return err
 	}
 	if err := memory.Check(fmt.Sprintf("%d points of %d numbers", n, dim), 4*8*float64(n)*float64(dim)); err != nil {
 		return invalid("%s: %v", field, err)
+	}
+	if p, ok := ctx.Value(ofPlace{}).(*place); ok {
+		return answer(p.take(n * dim))
 	}
 	return nil
 }

@@ -21,8 +21,8 @@ func TestSourcePointsAreThoseOfTheSeed(t *testing.T) {
 	}
 	want := flow.NewBatch(4, 2)
 	r.Model.Source().Sample(want, seed.Rand(r.Config.Seed, "sample", 0))
-	if !slices.Equal(d.job.x.X, want.X) || !slices.Equal(d.job.given.Label, []int32{0, 1, 0, 1}) {
-		t.Errorf("%v of classes %v, want %v", d.job.x.X, d.job.given.Label, want.X)
+	if !slices.Equal(d.job.from().X, want.X) || !slices.Equal(d.job.given.Label, []int32{0, 1, 0, 1}) {
+		t.Errorf("%v of classes %v, want %v", d.job.from().X, d.job.given.Label, want.X)
 	}
 }
 

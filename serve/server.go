@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -43,6 +44,9 @@ type Options struct {
 	MaxBody   int64         // bytes of a request; default 16 MiB
 	Timeout   time.Duration // of a request; default a minute
 	Workers   int           // solves at a time; default the number of cores
+	// DrainDelay is how long [Server.Serve] takes requests after its end was asked for, while /readyz says that it is
+	// not ready: until those that send them know. Default 0.
+	DrainDelay time.Duration
 	// Watch is how often folders are looked at for a new state; default a second.
 	Watch time.Duration
 	Log   *slog.Logger // default: nothing is logged
@@ -69,6 +73,7 @@ func (o Options) check() error {
 	}{
 		{"MaxQueue", int64(o.MaxQueue)}, {"MaxPoints", int64(o.MaxPoints)}, {"MaxNFE", int64(o.MaxNFE)},
 		{"MaxBody", o.MaxBody}, {"Timeout", int64(o.Timeout)}, {"Workers", int64(o.Workers)}, {"Watch", int64(o.Watch)},
+		{"DrainDelay", int64(o.DrainDelay)},
 	} {
 		if f.v < 0 {
 			return fmt.Errorf("serve: %s is negative", f.name)
@@ -87,6 +92,8 @@ func (o Options) check() error {
 type Server struct {
 	o        Options
 	entries  []*entry
+	places   *places
+	large    chan struct{} // held while a large answer is encoded
 	queue    *queue
 	meters   *meters
 	watchers watchers
@@ -94,6 +101,7 @@ type Server struct {
 	api      huma.API
 	ready    context.Context
 	drain    context.CancelFunc // not ready from then on
+	late     atomic.Bool        // Serve has ended before all requests were answered
 }
 
 // New opens the runs, and returns a server of them, and of pages that show them. Close it.
@@ -102,21 +110,16 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{o: o.defaults()}
-	names, err := nameRuns(o.Runs)
-	if err != nil {
+	var err error
+	if s.entries, err = openRuns(o.Runs, o.Open, s.o.Log); err != nil {
 		return nil, err
-	}
-	for k, dir := range o.Runs {
-		e, err := newEntry(names[k], dir, o.Open)
-		if err != nil {
-			return nil, err
-		}
-		s.entries = append(s.entries, e)
 	}
 	s.ready, s.drain = context.WithCancel(context.Background())
 	s.meters = newMeters()
-	s.queue = newQueue(s.o.MaxQueue, s.o.Workers, s.meters.solved)
-	s.meters.watch(s.queue)
+	s.places = &places{most: s.o.MaxQueue}
+	s.large = make(chan struct{}, max(1, s.o.Workers/2))
+	s.queue = newQueue(s.o.Workers, s.meters.solved)
+	s.meters.watch(s.places)
 	if s.handler, err = s.routes(); err != nil {
 		s.Close()
 		return nil, err
@@ -124,10 +127,14 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Close ends the solves that are under way, and waits for them.
+// Close ends the solves that are under way, and waits for them, unless they are those of a Serve whose grace was over:
+// nobody waits for these.
 func (s *Server) Close() {
 	s.drain()
 	s.queue.close()
+	if !s.late.Load() {
+		s.queue.workers.Wait()
+	}
 }
 
 // Models returns the names of the models.
@@ -140,21 +147,21 @@ func (s *Server) Models() []string {
 }
 
 // Handler answers requests, whatever host they name; [Server.Serve] refuses some.
-func (s *Server) Handler() http.Handler { return s.logged(s.handler) }
+func (s *Server) Handler() http.Handler { return s.logged(problems(s.handler)) }
 
 // OpenAPI returns the OpenAPI document of the server, as JSON.
 func (s *Server) OpenAPI() ([]byte, error) { return s.api.OpenAPI().MarshalJSON() }
 
-// Serve answers requests from l until ctx ends; then those under way are answered, for grace at most, and
-// new ones refused. tls are the files of a certificate and its key; empty: requests are not encrypted.
+// Serve answers requests from l until ctx ends; then, after DrainDelay, those under way are answered, for grace at
+// most, and new ones refused. tls are the files of a certificate and its key; empty: requests are not encrypted.
 // On a loopback address a server without tokens refuses requests that name another host than this machine.
 func (s *Server) Serve(ctx context.Context, l net.Listener, grace time.Duration, tls [2]string) error {
 	handler := s.handler
 	if s.o.Tokens == nil && Loopback(l.Addr()) {
 		handler = localHosts(handler, ", or the service must have tokens")
 	}
-	server := &http.Server{
-		Handler: s.logged(handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+	server := &http.Server{ // each part of an answer has a new WriteTimeout: see extend
+		Handler: s.logged(problems(handler)), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ReadTimeout: s.o.Timeout, WriteTimeout: 2 * s.o.Timeout, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelWarn),
 	}
@@ -175,13 +182,33 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, grace time.Duration,
 	case <-ctx.Done():
 	}
 	s.drain()
-	s.o.Log.Info("draining", "waiting", s.queue.length())
+	s.o.Log.Info("draining", "waiting", s.places.length(), "delay", s.o.DrainDelay.String())
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-time.After(s.o.DrainDelay):
+	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err := server.Shutdown(last); err != nil {
+		s.late.Store(true)
 		return errors.Join(fmt.Errorf("serve: some requests were not answered in %s: %w", grace, err), server.Close())
 	}
 	return nil
+}
+
+// waiting says how many models answer nothing yet. It names none: probes need no token.
+func (s *Server) waiting() string {
+	n := 0
+	for _, e := range s.entries {
+		if e.current.Load() == nil {
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d models answer no requests yet\n", n, len(s.entries))
 }
 
 // entry returns what is served by a name.
@@ -197,9 +224,6 @@ func (s *Server) entry(name string) (*entry, error) {
 	return s.entries[k], nil
 }
 
-// untrained is why a run answers no requests yet.
-const untrained = "its training has not saved a checkpoint yet"
-
 // model returns the state of a run by its name.
 func (s *Server) model(name string) (*served, error) {
 	e, err := s.entry(name)
@@ -208,7 +232,7 @@ func (s *Server) model(name string) (*served, error) {
 	}
 	r := e.current.Load()
 	if r == nil {
-		return nil, huma.Error409Conflict(fmt.Sprintf("%s answers no requests yet: %s", choice.Quote(name), untrained))
+		return nil, huma.Error409Conflict(fmt.Sprintf("%s answers no requests yet: %s", choice.Quote(name), e.why()))
 	}
 	return r, nil
 }
@@ -235,7 +259,7 @@ func (s *Server) routes() (http.Handler, error) {
 			http.Error(w, "draining", http.StatusServiceUnavailable)
 			return
 		}
-		io.WriteString(w, "ok\n")
+		io.WriteString(w, "ok\n"+s.waiting())
 	})
 	if s.o.Lecture {
 		mux.Handle("GET "+lecture.Root, lecture.Handler(s.lectures()))

@@ -231,7 +231,19 @@ func TestBadRequestsAreToldWhatIsWrong(t *testing.T) {
 		{"moons/sample", `{"n": 1, "given": {"a": 1}}`, 422, "takes no context"},
 		{"moons/sample", `{"n": 1, "solver": "oiler"}`, 422, `did you mean \"euler\"`},
 		{"moons/sample", `{"n": 1, "steps": 5, "rtol": 1e-3}`, 422, "no tolerances"},
+		{"moons/sample", `{"n": 1, "solver": "euler", "rtol": 1e-3}`, 422, "rtol: euler takes equal steps"},
+		{"moons/stream", `{"n": 1, "solver": "rk4", "atol": 1e-3}`, 422, "atol: rk4 takes equal steps"},
+		{"moons/complete", `{"x": [[1, null]], "solver": "euler", "rtol": 1e-3}`, 422, "rtol: euler takes equal steps"},
+		{"moons/logp", `{"x": [[1, 1]], "label": 0, "solver": "euler", "rtol": 1e-3}`, 422, "rtol: euler takes equal"},
+		{"moons/logp", `{"x": [[1, 1]], "label": 0, "solver": "average"}`, 422, "need a solver of the ODE"},
+		{"moons/sample", `{"n": 1, "logp": true, "solver": "average"}`, 422, "solver: "},
 		{"moons/sample", `{"n": 1, "guidance": 2}`, 422, "guidance"},
+		{"moons/sample", `{"n": 1, "guidance_interval": [0, 0.5]}`, 422, "guidance_interval: there is no guidance"},
+		{"moons/sample", `{"n": 1, "guidance_rescale": 0.5}`, 422, "guidance_rescale: there is no guidance"},
+		{"moons/sample", `{"n": 1, "time_grid": {"shift": 3}}`, 422, "time_grid: dopri5 chooses its steps"},
+		{"moons/sample", `{"n": 1, "solver": "euler", "time_grid": {"shft": 3}}`, 422, "shft"},
+		{"moons/sample", `{"n": 1, "solver": "euler", "time_grid": {"times": [0, 0.5]}}`, 422, "rise from 0 to 1"},
+		{"moons/sample", `{"n": 1, "time_grid": {"times": [0, 1]}, "rtol": 1e-3}`, 422, "time_grid: given steps"},
 		{"moons/sample", `{"n": 1, "solver": "average"}`, 422, "average velocities"},
 		{"moons/sample", `{"n": 1, "rtol": 1e-300}`, 422, "rtol"},
 		{"moons/sample", `{"n": 1, "given": {"a": "b"}}`, 422, "takes no context"},
@@ -264,48 +276,17 @@ func TestBadRequestsAreToldWhatIsWrong(t *testing.T) {
 	}
 }
 
-// statusOf is the status that an error of a solve is answered with; 0: it has none.
-func statusOf(err error) int {
+// codeOf is the status that an error of a solve is answered with; 0: it has none.
+func codeOf(err error) int {
 	if s, ok := errors.AsType[huma.StatusError](answer(err)); ok {
 		return s.GetStatus()
 	}
 	return 0
 }
 
-func TestFullQueuesRefuse(t *testing.T) {
-	held, free := make(chan struct{}), make(chan struct{})
-	q := newQueue(2, 1, nil)
-	defer q.close()
-	slow := func(_ context.Context, x flow.Batch, _ flow.Given) (flow.Batch, []float64, int, error) {
-		held <- struct{}{}
-		<-free
-		return x, nil, 1, nil
-	}
-	var group sync.WaitGroup
-	for k := range 2 {
-		group.Go(func() {
-			if err := q.do(&job{ctx: t.Context(), key: k, solve: slow, x: flow.NewBatch(1, 1)}); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	<-held
-	for q.length() < 2 {
-		time.Sleep(time.Millisecond)
-	}
-	err := q.do(&job{ctx: t.Context(), solve: slow, x: flow.NewBatch(1, 1)})
-	if code := statusOf(err); code != http.StatusTooManyRequests {
-		t.Errorf("a full queue answers %d", code)
-	}
-	free <- struct{}{}
-	<-held
-	free <- struct{}{}
-	group.Wait()
-}
-
 // TestSmallJobsDoNotWaitForLargeOnes: they take turns.
 func TestSmallJobsDoNotWaitForLargeOnes(t *testing.T) {
-	q := newQueue(10, 1, nil)
+	q := newQueue(1, nil)
 	defer q.close()
 	begun := make(chan struct{}, 1000)
 	step := func(_ context.Context, x flow.Batch, _ flow.Given) (flow.Batch, []float64, int, error) {
@@ -335,7 +316,7 @@ func TestSmallJobsDoNotWaitForLargeOnes(t *testing.T) {
 }
 
 func TestCancelledRequestsEndTheirSolve(t *testing.T) {
-	q := newQueue(10, 1, nil)
+	q := newQueue(1, nil)
 	defer q.close()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, errTimeout)
 	defer cancel()
@@ -346,7 +327,7 @@ func TestCancelledRequestsEndTheirSolve(t *testing.T) {
 		close(ended)
 		return x, nil, 0, ctx.Err()
 	}})
-	if code := statusOf(err); code != http.StatusGatewayTimeout {
+	if code := codeOf(err); code != http.StatusGatewayTimeout {
 		t.Errorf("a request out of time answers %d (%v)", code, err)
 	}
 	<-ended

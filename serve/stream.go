@@ -117,14 +117,15 @@ func (d *drawing) tell(e *events, times []float64, states <-chan run.Rows, ended
 
 // events writes server-sent events.
 type events struct {
-	w     huma.Context
-	flush *http.ResponseController
+	w      huma.Context
+	flush  *http.ResponseController
+	status *status
 }
 
 func newEvents(c huma.Context) *events {
 	e := &events{w: c}
 	if w, ok := c.BodyWriter().(http.ResponseWriter); ok {
-		e.flush = http.NewResponseController(w)
+		e.flush, e.status = http.NewResponseController(w), statusOf(w)
 	}
 	return e
 }
@@ -148,6 +149,9 @@ func (e *events) fail(err error) {
 	problem := huma.ErrorModel{Status: http.StatusInternalServerError, Detail: "the samples cannot be drawn"}
 	if s, ok := errors.AsType[huma.StatusError](err); ok {
 		problem.Status, problem.Detail = s.GetStatus(), s.Error()
+	}
+	if e.status != nil { // of the log: the answer has begun with another
+		e.status.code = problem.Status
 	}
 	e.send("error", problem)
 }

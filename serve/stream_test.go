@@ -73,10 +73,10 @@ func TestClosingAStreamEndsItsSolve(t *testing.T) {
 	if _, err := c.Sample(ctx, "moons", client.SampleRequest{N: 1}); err != nil {
 		t.Errorf("after %v: %v", time.Since(start), err)
 	}
-	for s.queue.length() > 0 && ctx.Err() == nil {
+	for s.places.length() > 0 && ctx.Err() == nil {
 		time.Sleep(time.Millisecond)
 	}
-	if n := s.queue.length(); n != 0 {
+	if n := s.places.length(); n != 0 {
 		t.Errorf("%d requests are left", n)
 	}
 }

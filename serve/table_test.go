@@ -134,7 +134,16 @@ func TestLogDensitiesOfRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := dataset.PointsOf([]map[string]any{{"age": 41.5, "city": "Bern", "height": 1.8}}, r.Model.Spec().Schema,
+		seed.Rand(9, "flowmatch/logp", 0)); err == nil {
+		t.Error("an age between those of the data is taken")
+	}
 	noise := uint64(9)
+	same := client.Point{Named: rows[0]}
+	twice := ask[client.LogP](t, url, client.LogPRequest{X: []client.Point{same, {Named: rows[1]}, same}, Seed: &noise})
+	if *twice.LogP[0] != *twice.LogP[2] || *twice.LogP[0] == *twice.LogP[1] {
+		t.Errorf("equal rows have log-densities %v and %v", *twice.LogP[0], *twice.LogP[2])
+	}
 	for _, x := range [][]client.Point{
 		{{Named: rows[0]}, {Named: rows[1]}},
 		{{Values: []any{nil, "Oslo", 1.6, "DE"}}, {Values: []any{41.0, "Bern", 1.8, "DE"}}},
@@ -194,6 +203,8 @@ func TestBadRowsAreToldWhatIsWrong(t *testing.T) {
 		{"sample", `{"n": 1, "logp": true}`, "logp: "},
 		{"sample", `{"n": 60, "given": [{"age": 30}, {"age": 31}]}`, "at most 100"},
 		{"logp", `{"x": [{"age": 30, "city": "Rome"}]}`, `row 1, column \"height\": there is no value`},
+		{"logp", `{"x": [{"age": 30.5, "city": "Rome", "height": 1.7}]}`, `\"30.5\" is between the values of the data`},
+		{"complete", `{"x": [["Rome", null]]}`, "ask /impute"},
 		{"logp", `{"x": [[30, "Rome"]]}`, "has 2 values; a point of the model has 4"},
 		{"logp", `{"x": [[30, "Rome", 1.5, "DE"]], "given": {"age": 3}}`, "given: "},
 		{"impute", `{"rows": []}`, "rows: there is none"},

@@ -169,12 +169,18 @@ func (t *tensor) parse(text string, bad func() error) error {
 		t.numbers = append(t.numbers, v)
 		return nil
 	case "UINT8", "UINT16", "UINT32", "UINT64":
+		if is, ok := whole(text); ok {
+			text = is
+		}
 		v, err := strconv.ParseUint(text, 10, 8*widths[t.kind])
 		if err != nil {
 			return bad()
 		}
 		t.numbers, t.whole = append(t.numbers, float64(v)), append(t.whole, int64(v))
 		return nil
+	}
+	if is, ok := whole(text); ok {
+		text = is
 	}
 	v, err := strconv.ParseInt(text, 10, 8*widths[t.kind])
 	if err != nil {

@@ -40,7 +40,8 @@ func cfmKind() Kind {
 	return Kind{
 		Name: "cfm", Doc: "conditional flow matching, equation 9", Score: true,
 		Context: true, Noisy: true, Coupled: true, Sourced: true, Preconditioned: true,
-		keys: []string{"shown"},
+		Curved: true,
+		keys:   []string{"shown"},
 		build: func(c Config, in Inputs) (Objective, error) {
 			o := c.cfm(in)
 			if c.Shown > 0 {
@@ -100,7 +101,7 @@ func (o CFM) Check(m *model.Model) error {
 			return misfit("the weighting is %s; a path with noise of its own needs %s", o.Weighting, Unit)
 		}
 	}
-	return cmp.Or(o.checkShown(m), o.checkTiming(m))
+	return cmp.Or(o.checkShown(m), o.checkCurved(m), o.checkTiming(m))
 }
 
 // checkTiming reports times and a weighting that are none, or do not fit the model.
@@ -229,7 +230,7 @@ func taken(m *model.Model, given flow.Given) flow.Given {
 // fill completes examples whose x_1 is there, and what is given; label are those that the
 // coupling sees.
 func (o CFM) fill(m *model.Model, ex *nn.Examples, label []int32, step uint64) error {
-	if m.Spec().Source != nil {
+	if m.Spec().Source != nil || m.Manifold() != nil {
 		m.Source().Sample(ex.X0, seed.Rand(o.Seed, "train/noise", step))
 	} else if err := nn.Normal(ex.X0.X, seed.Key(o.Seed, "train/noise"), step); err != nil {
 		return err
@@ -241,6 +242,9 @@ func (o CFM) fill(m *model.Model, ex *nn.Examples, label []int32, step uint64) e
 	}
 	o.show(ex, step)
 	o.timing.draw(ex.T, ex.Weight, seed.Rand(o.Seed, "train/time", step))
+	if m.Manifold() != nil {
+		return geodesic(m.Manifold(), ex, step)
+	}
 	o.coefficients(m, ex)
 	if noisy, ok := m.Scheduler().(path.Noisy); ok {
 		return o.addNoise(ex, noisy, step)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"flowmatch/cluster"
 	"flowmatch/data"
 	"flowmatch/internal/absent"
 	"flowmatch/model"
@@ -18,6 +19,7 @@ type Fit struct {
 	Step      nn.StepOptions
 	Held      data.Finite // held-out points to validate on; nil: none
 	Hooks     Hooks
+	Ranks     *cluster.Comm // who shares the steps, as in [Session]; nil: nobody
 }
 
 // Train trains a model on an objective and returns the trained model, that of the
@@ -34,7 +36,7 @@ func (f Fit) Train(ctx context.Context, m *model.Model, o Objective) (*model.Mod
 	if err != nil {
 		return nil, err
 	}
-	s := Session{Model: m, Objective: o, Trainer: tr, Held: f.Held, Hooks: f.Hooks}
+	s := Session{Model: m, Objective: o, Trainer: tr, Held: f.Held, Hooks: f.Hooks, Ranks: f.Ranks}
 	var best []float32
 	if f.Loop.Patience > 0 {
 		s.best = &best
@@ -43,12 +45,12 @@ func (f Fit) Train(ctx context.Context, m *model.Model, o Objective) (*model.Mod
 	if ended != nil && !errors.Is(ended, ErrInterrupted) {
 		return nil, ended
 	}
+	var net *nn.Net
 	if best == nil {
-		if best, err = tr.AveragedWeights(); err != nil {
-			return nil, err
-		}
+		net, err = tr.IntoAveraged()
+	} else {
+		net, err = m.Net().WithWeights(best)
 	}
-	net, err := m.Net().WithWeights(best)
 	if err != nil {
 		return nil, err
 	}

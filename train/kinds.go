@@ -37,6 +37,8 @@ type Kind struct {
 	Coupled, Sourced bool
 	// Preconditioned: it takes models with model.Spec.Precondition.
 	Preconditioned bool
+	// Curved: it takes models on manifolds.
+	Curved bool
 	// Velocity: it takes the prediction velocity only.
 	Velocity bool
 	// Score: its field determines the score, with a Gaussian path and independent pairs.
@@ -72,6 +74,9 @@ func (k Kind) takes(m *model.Model) error {
 	case isNoisy(m) && !k.Noisy:
 		return misfit("the path has noise of its own, which is for the objective %s, not for %s",
 			oneOf(func(k Kind) bool { return k.Noisy }), k.Name)
+	case m.Manifold() != nil && !k.Curved:
+		return misfit("the model is on a manifold, which is for the objective %s, not for %s",
+			oneOf(func(k Kind) bool { return k.Curved }), k.Name)
 	case m.Spec().Precondition != nil && !k.Preconditioned:
 		return misfit("the model has a Precondition, which is for the objective %s, not for %s",
 			oneOf(func(k Kind) bool { return k.Preconditioned }), k.Name)

@@ -351,10 +351,10 @@ func (r *running) improved(v float64, step int) (best bool, err error) {
 	return false, nil
 }
 
-// state returns that of the trainer, which is finite: one that is not is [nn.ErrDiverged], and
-// takes the place of none that was saved.
+// state returns that of the trainer, to be read before the next step, which is finite: one that is
+// not is [nn.ErrDiverged], and takes the place of none that was saved.
 func (r *running) state() (nn.State, error) {
-	s, err := r.t.Trainer.State()
+	s, err := r.t.Trainer.View()
 	if err != nil {
 		return s, err
 	}

@@ -1,10 +1,12 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
 
+	"flowmatch/cluster"
 	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/seed"
@@ -79,6 +81,11 @@ func (o ML) Steps(ctx context.Context, t Training) (StepFunc, error) {
 	if t.Trainer == nil || t.Batch < 1 {
 		return nil, fmt.Errorf("train: Training.Batch is %d, and must be at least 1, with a Trainer", t.Batch)
 	}
+	if parts := o.numParts(t.Batch); parts < t.Ranks.Size() {
+		return nil, misfit("ranks of a training by maximum likelihood share the parts that are solved together, "+
+			"and %d points in parts of %d are %d for %d ranks: set ml.batch_size to %d or less", t.Batch,
+			o.size(t.Batch), parts, t.Ranks.Size(), max(1, t.Batch/t.Ranks.Size()))
+	}
 	net := t.Model.Net().Config()
 	x1, given := flow.NewBatch(t.Batch, net.Dim), flow.NewGiven(t.Batch, net.Classes > 0, net.Context)
 	return func(step int, lr float64) (r nn.StepResult, err error) {
@@ -89,7 +96,7 @@ func (o ML) Steps(ctx context.Context, t Training) (StepFunc, error) {
 		if err != nil {
 			return r, err
 		}
-		theta, loss, nfe, err := o.gradient(ctx, net, x1, given, uint64(step))
+		theta, loss, nfe, err := o.gradient(ctx, net, x1, given, uint64(step), t.Ranks)
 		if err != nil {
 			return r, fmt.Errorf("train: likelihood at step %d: %w", step, err)
 		}
@@ -100,9 +107,10 @@ func (o ML) Steps(ctx context.Context, t Training) (StepFunc, error) {
 }
 
 // gradient returns the gradient of the loss of x1, the loss, and how often the
-// solves evaluated the field on their way to the source, a mean over the parts.
+// solves evaluated the field on their way to the source, a mean over the parts. Ranks take the
+// parts in turn, and sum what they come to.
 func (o ML) gradient(
-	ctx context.Context, net *nn.Net, x1 flow.Batch, given flow.Given, step uint64,
+	ctx context.Context, net *nn.Net, x1 flow.Batch, given flow.Given, step uint64, ranks *cluster.Comm,
 ) (theta []float64, loss, nfe float64, err error) {
 	theta = make([]float64, net.NumWeights())
 	w := make([]float64, x1.N)
@@ -110,8 +118,12 @@ func (o ML) gradient(
 		w[i] = -1 / float64(x1.N)
 	}
 	rng := seed.Rand(o.Seed, "train/probe", step)
+	turn := -1
 	err = o.parts(net, x1, given, func(p likelihood.Problem, from, to int) error {
 		p.Divergence, p.Regularizer = divergence(o.Hutchinson, rng.Uint64()), o.Regularizer
+		if turn++; turn%ranks.Size() != ranks.Rank() {
+			return nil
+		}
 		g, err := p.Gradient(ctx, x1.Slice(from, to), w[from:to])
 		if err != nil {
 			return err
@@ -125,7 +137,12 @@ func (o ML) gradient(
 		nfe += share * float64(g.Solve.NFE)
 		return nil
 	})
-	return theta, loss, nfe, err
+	if err != nil {
+		return theta, loss, nfe, err
+	}
+	sums := []float64{loss, nfe}
+	err = cmp.Or(cluster.Sum(ranks, theta), cluster.Sum(ranks, sums))
+	return theta, sums[0], sums[1], err
 }
 
 // Validation implements [Validator] by the mean −log p of Held random points, in nats
@@ -156,14 +173,22 @@ func (o ML) Validation(m *model.Model, held data.Finite, batch int) (Validate, e
 	}, nil
 }
 
+// size is how many of n points are solved together.
+func (o ML) size(n int) int {
+	if o.BatchSize < 1 {
+		return n
+	}
+	return min(o.BatchSize, n)
+}
+
+// numParts is how many parts n points are solved in.
+func (o ML) numParts(n int) int { return (n + o.size(n) - 1) / o.size(n) }
+
 // parts calls each with the problem of every BatchSize points.
 func (o ML) parts(
 	net *nn.Net, x1 flow.Batch, given flow.Given, each func(p likelihood.Problem, from, to int) error,
 ) error {
-	size := o.BatchSize
-	if size < 1 {
-		size = x1.N
-	}
+	size := o.size(x1.N)
 	for from := 0; from < x1.N; from += size {
 		to := min(from+size, x1.N)
 		f, err := net.Bind(given.Slice(from, to))

@@ -50,7 +50,7 @@ func TestTheGradientOfAStepIsThatOfItsLoss(t *testing.T) {
 			o := ML{Hutchinson: hutchinson, BatchSize: 5, Seed: 4, Regularizer: reg,
 				Solver: ode.Solver{Method: ode.RK4, Control: ode.Fixed(3)}}
 			loss := func(net *nn.Net) ([]float64, float64) {
-				theta, loss, nfe, err := o.gradient(t.Context(), net, set.X, set.Given, 7)
+				theta, loss, nfe, err := o.gradient(t.Context(), net, set.X, set.Given, 7, nil)
 				if err != nil || nfe != 12 {
 					t.Fatalf("3 steps of rk4 took %g evaluations, want 12 (%v)", nfe, err)
 				}
@@ -83,7 +83,7 @@ func TestProbesChangeWithTheStepAndTheSeedOnly(t *testing.T) {
 	set := points(12, 2)
 	loss := func(step, seedValue uint64, size int) float64 {
 		o := ML{Hutchinson: true, BatchSize: size, Seed: seedValue, Solver: tight}
-		_, l, _, err := o.gradient(t.Context(), net, set.X, flow.Given{}, step)
+		_, l, _, err := o.gradient(t.Context(), net, set.X, flow.Given{}, step, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

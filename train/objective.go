@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"flowmatch/cluster"
 	"flowmatch/data"
 	"flowmatch/flow"
 	"flowmatch/internal/absent"
@@ -49,6 +50,7 @@ type Training struct {
 	Batch   int            // examples a step
 	From    int            // the first step to take, counted from 0
 	To      int            // the last one is the one before
+	Ranks   *cluster.Comm  // who shares the steps; nil: nobody
 }
 
 // Validator is the optional upgrade of an Objective that measures networks on held-out

@@ -88,12 +88,13 @@ type Hooks struct {
 	// learning rate; nil: it does not, and ends with the error.
 	FellBack func(FellBack) error
 	// Save is called when the state should reach the disk; best says that its
-	// validation loss is the lowest so far.
+	// validation loss is the lowest so far. What s holds is the trainer's own, to be read only,
+	// until Save returns.
 	Save func(s nn.State, p Progress, best bool) error
 	// Snapshot is called every Loop.SnapshotEvery steps, with a state to keep, before
-	// that of the step is saved.
+	// that of the step is saved. What s holds is the trainer's own, as in Save.
 	Snapshot func(s nn.State) error
 	// Sample is called every Loop.SampleEvery steps with the model of the averaged weights,
-	// to show what it makes.
+	// to show what it makes. The model is the trainer's own until Sample returns.
 	Sample func(step int, m *model.Model) error
 }

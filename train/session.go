@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"flowmatch/cluster"
 	"flowmatch/data"
 	"flowmatch/internal/absent"
 	"flowmatch/model"
@@ -22,6 +23,9 @@ type Session struct {
 	// Progress is what a checkpoint of the state had kept; the zero Progress at the start.
 	Progress Progress
 	Hooks    Hooks
+	// Ranks share the examples of each step; nil: this process makes them all. Everything else must be
+	// the same on all ranks. The hooks are called on rank 0 alone, but for Step.
+	Ranks *cluster.Comm
 
 	best *[]float32 // the averaged weights of the best validation, to be kept; nil: not
 }
@@ -40,21 +44,30 @@ func (s Session) Run(ctx context.Context, l Loop) (Progress, error) {
 		return s.Progress, err
 	}
 	l = l.Defaults()
+	var all *together
+	if s.Ranks.Size() > 1 {
+		var err error
+		if ctx, all, err = s.together(ctx); err != nil {
+			return s.Progress, err
+		}
+		defer all.stop()
+		s.Hooks = all.hooks(s.Hooks)
+	}
 	for {
-		p, ended := s.attempt(ctx, l.slower(s.Progress.Slower))
+		p, ended := s.attempt(ctx, l.slower(s.Progress.Slower), all)
 		next, again, err := s.fallBack(l, p, ended)
 		if err != nil {
 			return p, err
 		}
 		if !again {
-			return p, ended
+			return p, all.told(ended)
 		}
 		s.Progress = next
 	}
 }
 
-// attempt is Run at one learning rate. l is complete.
-func (s Session) attempt(ctx context.Context, l Loop) (Progress, error) {
+// attempt is Run at one learning rate, by several ranks or (all is nil) one. l is complete.
+func (s Session) attempt(ctx context.Context, l Loop, all *together) (Progress, error) {
 	task := Task{Trainer: s.Trainer.Trainer, Model: s.averaged, Progress: s.Progress, Hooks: s.Hooks, best: s.best}
 	_, task.squares = s.Objective.(Regression)
 	val, err := s.validation(l.Batch)
@@ -63,7 +76,7 @@ func (s Session) attempt(ctx context.Context, l Loop) (Progress, error) {
 	}
 	if val != nil {
 		task.Validate = func(ctx context.Context) (float64, error) {
-			net, err := s.Trainer.Averaged()
+			net, err := s.Trainer.ViewAveraged()
 			if err != nil {
 				return 0, err
 			}
@@ -75,13 +88,17 @@ func (s Session) attempt(ctx context.Context, l Loop) (Progress, error) {
 	}
 	working, stop := context.WithCancel(ctx)
 	var wait func()
-	t := Training{Model: s.Model, Trainer: s.Trainer, Batch: l.Batch, From: int(s.Trainer.Steps()), To: l.Steps}
+	t := Training{Model: s.Model, Trainer: s.Trainer, Batch: l.Batch, From: int(s.Trainer.Steps()), To: l.Steps,
+		Ranks: s.Ranks}
 	if task.Step, wait, err = s.steps(working, t); err != nil {
 		stop()
 		return s.Progress, err
 	}
 	defer wait()
 	defer stop()
+	if all != nil {
+		all.wrap(&task)
+	}
 	return l.Run(ctx, task)
 }
 
@@ -101,7 +118,7 @@ func (s Session) check() error {
 
 // averaged returns the model with the averaged weights.
 func (s Session) averaged() (*model.Model, error) {
-	net, err := s.Trainer.Averaged()
+	net, err := s.Trainer.ViewAveraged()
 	if err != nil {
 		return nil, err
 	}

@@ -46,12 +46,7 @@ func (s Session) fallBack(l Loop, p Progress, cause error) (progress Progress, o
 	if s.Hooks.FellBack == nil || taken > startSteps || !errors.Is(cause, nn.ErrDiverged) || p.Slower >= slowerTimes {
 		return p, false, nil
 	}
-	w, err := s.Model.Net().Weights()
-	if err != nil {
-		return p, false, err
-	}
-	zeros := make([]float32, len(w))
-	if err := s.Trainer.Restore(nn.State{Weights: w, EMA: w, Moment1: zeros, Var2: zeros}); err != nil {
+	if err := s.Trainer.Restart(); err != nil {
 		return p, false, err
 	}
 	next := Progress{Slower: p.Slower + 1, Seconds: p.Seconds}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"flowmatch/internal/choice"
+	"flowmatch/timegrid"
 )
 
 // Times is the distribution that training times are drawn from, as the
@@ -15,6 +16,10 @@ import (
 //	logit_normal  t = 1/(1+exp(-(Mean + Std·Φ⁻¹(u))))    (Esser et al. 2024; mean and std 1.2 are EDM's skew)
 //	power         t = u^Power                            (1/2 is t = √u: more weight near the data)
 //	proportional  the density of t is in proportion to the weighting
+//
+// Shift moves the times of the first three as that of a time grid moves the steps of a sampler
+// ([timegrid.Config]): more of them are near the noise above 1, and a network sees in training the
+// times that it is asked for (Esser et al., arXiv 2403.03206, section 5.3.2).
 //
 // Of a preconditioned model, uniform, logit_normal and power are distributions of the share
 // of the data τ, brought to [0, 1] ([path.Precondition]).
@@ -34,7 +39,10 @@ type Times struct {
 	Mean  float64 `yaml:"mean,omitempty" json:"mean,omitempty"`   // logit_normal; default 0
 	Std   float64 `yaml:"std,omitempty" json:"std,omitempty"`     // logit_normal; default 1
 	Power float64 `yaml:"power,omitempty" json:"power,omitempty"` // power; default 0.5
-	IID   bool    `yaml:"iid,omitempty" json:"iid,omitempty"`     // draw the u independently
+	// Shift is the factor that noise to data is multiplied by at each time; default 1. That of sampling
+	// is eval.time_grid.shift, or exp(mu).
+	Shift *float64 `yaml:"shift,omitempty" json:"shift,omitempty"`
+	IID   bool     `yaml:"iid,omitempty" json:"iid,omitempty"` // draw the u independently
 }
 
 // TimeNames returns the names that Times.Name takes.
@@ -73,6 +81,10 @@ func (d Times) Validate() error {
 	if d.Name != "power" && d.Power != 0 {
 		return fmt.Errorf("train: times.power belongs to the time distribution power, not to %s; leave it out", d.Name)
 	}
+	if d.Name == Proportional && d.Shift != nil {
+		return fmt.Errorf("train: times.shift does not go with %s times, whose density is that of the weighting; "+
+			"leave it out", Proportional)
+	}
 	for _, f := range []struct {
 		name string
 		v    float64
@@ -80,6 +92,9 @@ func (d Times) Validate() error {
 		if !(f.v >= 0) || math.IsInf(f.v, 0) { // 0 is unset
 			return fmt.Errorf("train: times.%s is %g; it must be positive and finite", f.name, f.v)
 		}
+	}
+	if s := d.Shift; s != nil && !(*s > 0 && *s-*s == 0) {
+		return fmt.Errorf("train: times.shift is %g; it must be positive and finite", *s)
 	}
 	if d.Mean-d.Mean != 0 {
 		return fmt.Errorf("train: times.mean is %g; it must be finite", d.Mean)
@@ -102,6 +117,9 @@ func (d Times) Sample(t []float64, lo, hi float64, rng *rand.Rand) {
 			u = 1 / (1 + math.Exp(-(d.Mean + d.Std*z)))
 		case "power":
 			u = math.Pow(u, d.Power)
+		}
+		if d.Shift != nil && *d.Shift != 1 {
+			u = 1 - timegrid.Shifted(1-u, *d.Shift)
 		}
 		t[i] = lo + (hi-lo)*u
 	}

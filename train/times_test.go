@@ -4,7 +4,10 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
+
+	"flowmatch/timegrid"
 )
 
 func TestTimesHaveTheirDistribution(t *testing.T) {
@@ -45,5 +48,31 @@ func TestTimesStayInTheirInterval(t *testing.T) {
 	Times{Name: "logit_normal", Std: 9}.Sample(ts, 0.1, 0.7, rand.New(rand.NewPCG(1, 9)))
 	if slices.Min(ts) < 0.1 || slices.Max(ts) > 0.7 {
 		t.Errorf("times span [%g, %g], want within [0.1, 0.7]", slices.Min(ts), slices.Max(ts))
+	}
+}
+
+// What is drawn is what a sampler with the same shift asks for: the quantiles of the times are its steps.
+func TestShiftedTimesAreThoseOfSampling(t *testing.T) {
+	const n = 4000
+	for _, shift := range []float64{0.4, 1, 3} {
+		steps, err := timegrid.Config{Shift: &shift}.Shares(20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ts := make([]float64, n)
+		Times{Shift: &shift}.Sample(ts, 0, 1, rand.New(rand.NewPCG(1, 9)))
+		slices.Sort(ts)
+		for k, want := range steps[1:20] {
+			// Stratified: number i of them is in its cell.
+			at := (k + 1) * n / 20
+			if !(ts[at-1] <= want && want <= ts[at]) {
+				t.Errorf("shift %g: %d of %d times are up to %g, want %g", shift, at, n, ts[at-1], want)
+			}
+		}
+	}
+	for _, bad := range []Times{{Shift: new(0.0)}, {Shift: new(math.Inf(1))}, {Name: Proportional, Shift: new(2.0)}} {
+		if err := bad.Validate(); err == nil || !strings.Contains(err.Error(), "times.shift") {
+			t.Errorf("%+v: %v", bad, err)
+		}
 	}
 }

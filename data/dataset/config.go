@@ -22,6 +22,7 @@ import (
 	"flowmatch/data/synth"
 	"flowmatch/data/table"
 	"flowmatch/internal/choice"
+	"flowmatch/manifold"
 )
 
 // kinds lists the kinds that [Config.Kind] can name, and imageKinds those of images.
@@ -78,9 +79,9 @@ type Config struct {
 	Path string `json:"path,omitempty" yaml:"path,omitempty"`
 	// Kind is what the data are. Left out, it is synthetic with a name, uci with a uci,
 	// simulator with a simulator, a table for .csv, .tsv, .txt, .npy, .parquet and .xlsx, shards
-	// for .tar, .tar.gz and .tgz,
-	// and images for file names with idx in them; a run file also takes it from a folder, from
-	// NPY images of bytes and from IDX files of other names.
+	// for .tar, .tar.gz and .tgz, and images for file names with idx in them; a run file also takes
+	// it from a folder, from NPY images of bytes and from IDX files of other names. An imported
+	// model has none.
 	Kind string `json:"kind,omitempty" yaml:"kind,omitempty"`
 
 	// Columns are the names of the columns of a table to learn; default all but the label and
@@ -186,6 +187,8 @@ type Config struct {
 	// of the run. Runs of several seeds that share it are evaluated on the same points.
 	SplitSeed *uint64 `json:"split_seed,omitempty" yaml:"split_seed,omitempty"`
 
+	// Space is the manifold that the points of a table are on, which the run file says; the zero Config: R^D.
+	Space manifold.Config `json:"-" yaml:"-"`
 	// Grid is how the numbers of a context of a table hang together, which the network decides.
 	Grid Grid `json:"-" yaml:"-"`
 }
@@ -267,10 +270,13 @@ func (c Config) Law() (data.Distribution, error) {
 // missing, what contradicts, and fields that the kind of data does not take.
 func (c Config) Validate() error {
 	kind := c.ResolvedKind()
+	if kind == data.KindNone {
+		return c.checkNone()
+	}
 	if err := c.checkKind(kind); err != nil {
 		return err
 	}
-	if err := c.checkFields(kind); err != nil {
+	if err := cmp.Or(c.checkFields(kind), c.checkSpace(kind)); err != nil {
 		return err
 	}
 	if kind == data.KindUCI {
@@ -297,6 +303,19 @@ func (c Config) Validate() error {
 		return err
 	}
 	return nil
+}
+
+// ErrNone is returned by [Config.Open] where there are no data: the model was trained elsewhere.
+var ErrNone = errors.New("data: kind none: the model was trained elsewhere, and its data are not known; to use some, " +
+	"write a data section for them into run.yaml")
+
+// checkNone reports data of a run that has none.
+func (c Config) checkNone() error {
+	if files := c.Files(); c.Name+c.UCI+c.Simulator != "" || len(files) > 0 {
+		return errors.New("data: kind none is for a model without data, but there is a name, a uci, a simulator or a " +
+			"path: leave out kind")
+	}
+	return c.checkFields(data.KindNone)
 }
 
 // checkKind reports a kind that is not known or that name and path contradict.

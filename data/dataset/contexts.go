@@ -100,7 +100,7 @@ func (c Config) checkContext() error {
 func (c Config) tableOptions() (table.Options, error) {
 	delimiter, err := c.delimiter()
 	opts := table.Options{Columns: c.Columns, Label: c.Label, Delimiter: delimiter, Header: c.Header,
-		DropMissing: c.Missing == MissingDrop, Exclude: c.Exclude}
+		DropMissing: c.Missing == MissingDrop, Exclude: c.Exclude, Comments: !c.Space.Flat()}
 	if c.ContextPath == "" {
 		opts.Context = c.Context
 	}
@@ -112,7 +112,7 @@ func (c Config) tableOptions() (table.Options, error) {
 
 // readTable reads a table of points, with contexts from a file of their own where there is one.
 func (c Config) readTable(path, contexts string, opts table.Options) (table.Table, error) {
-	t, err := table.Read(path, opts)
+	t, err := c.readNamed(path, opts)
 	if err != nil || contexts == "" {
 		return t, hinted(err)
 	}

@@ -31,6 +31,8 @@ func (c Config) Open(dir string, seed uint64) (*data.Set, error) {
 		return nil, err
 	}
 	switch c.ResolvedKind() {
+	case data.KindNone:
+		return nil, ErrNone
 	case data.KindSynthetic:
 		return c.openLaw(seed)
 	case data.KindTable:
@@ -188,9 +190,13 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	space, err := c.onManifold(&t)
+	if err != nil {
+		return nil, err
+	}
 	points := t.Points()
 	s := &data.Set{
-		Name: filepath.Base(c.Path), Kind: data.KindTable, Dim: t.X.D, Shape: []int{t.X.D},
+		Name: filepath.Base(c.Path), Kind: data.KindTable, Space: space, Dim: t.X.D, Shape: []int{t.X.D},
 		Columns: t.Columns, Context: points.Context(), ContextColumns: t.ContextColumns,
 		Classes: points.Classes(), ClassNames: t.ClassNames, LabelName: c.Label,
 		Fingerprint: t.Fingerprint(), Header: t.Header,
@@ -212,11 +218,16 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 		if _, err := c.bounds(apart, within(dir, c.TestPath)); err != nil {
 			return nil, err
 		}
+		if space != nil {
+			if err := toPoints(space, &apart, c.TestPath); err != nil {
+				return nil, err
+			}
+		}
 		holdApart(s, apart.Points(), apart.Fingerprint())
 		s.Skipped += apart.Read - apart.X.N
 		s.Notes = slices.Concat(s.Notes, apart.Notes)
 	}
-	if how := cmp.Or(c.Standardize, StandardizeColumns); how != StandardizeNone {
+	if how := cmp.Or(c.Standardize, StandardizeColumns); how != StandardizeNone && space == nil {
 		if err := c.standardize(s, how, t, apart); err != nil {
 			return nil, fmt.Errorf("%w (%s)", err, strings.Join(append([]string{choice.Cut(c.Path)}, t.Notes...), "; "))
 		}

@@ -17,6 +17,7 @@ import (
 	"flowmatch/data/table"
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
+	"flowmatch/manifold"
 )
 
 // LabelColumn is the column of the labels in tables of samples of a model that knows no name
@@ -31,6 +32,8 @@ type Like struct {
 	LabelName  string   // the column of labels of a table; empty where there is none
 	ClassNames []string // of classes that have names, by label; nil where labels are numbers
 	Classes    int      // that the model takes labels of; 0: none, and those of the file are passed over
+	// Space is the manifold that the points are on; nil: R^D. Then Columns do not matter.
+	Space *manifold.Space
 	// Schema is that of a table whose columns are learnt as what they hold; nil: of numbers. Then the
 	// rest does not matter.
 	Schema *schema.Schema
@@ -148,7 +151,10 @@ func (c Config) tablePoints(path, labels string, like Like) (p Points, err error
 	if labels != "" && !array {
 		return p, labelsOfTable(labels)
 	}
-	opts := table.Options{Header: c.Header}
+	if like.Space != nil {
+		like.Columns, like.Shape = like.Space.Columns, []int{len(like.Space.Columns)}
+	}
+	opts := table.Options{Header: c.Header, Comments: like.Space != nil}
 	if opts.Delimiter, err = c.delimiter(); err != nil {
 		return p, err
 	}
@@ -169,6 +175,11 @@ func (c Config) tablePoints(path, labels string, like Like) (p Points, err error
 	}
 	if err != nil {
 		return p, err
+	}
+	if like.Space != nil {
+		if err := toPoints(like.Space, &t, path); err != nil {
+			return p, err
+		}
 	}
 	p = Points{X: t.X, Notes: t.Notes, Where: t.Where}
 	if c.Images() {

@@ -85,15 +85,18 @@ func SomeOf(rows []map[string]any, s *schema.Schema) (Some, error) {
 	return some, nil
 }
 
-// PointsOf returns whole rows as JSON has them as points [N, D] in data units: see
-// [schema.Schema.ParseWhole] and [schema.Schema.Points], which rng drives in the order of the rows.
+// PointsOf returns whole rows as JSON has them as points [N, D] in data units, whose density is asked for: see
+// [schema.Schema.ParseWhole], [schema.Schema.OffGrid] and [schema.Schema.PointsByRow], which rng drives.
 func PointsOf(rows []map[string]any, s *schema.Schema, rng *rand.Rand) (flow.Batch, error) {
 	x, faults := s.ParseWhole(rows)
+	if len(faults) == 0 {
+		faults = s.OffGrid(x)
+	}
 	if len(faults) > 0 {
 		return flow.Batch{}, toldOf(faults)
 	}
 	points := flow.NewBatch(x.N, s.Dim())
-	s.Points(points, x, func(int) *rand.Rand { return rng })
+	s.PointsByRow(points, x, rng)
 	return points, nil
 }
 

@@ -219,7 +219,7 @@ func (r Rows) Read(z flow.Batch, given flow.Given, index []int, rng *rand.Rand) 
 	return nil
 }
 
-// typedPoints reads points of a model with a schema.
+// typedPoints reads points of a model with a schema, whose density is asked for.
 func (c Config) typedPoints(path string, s *schema.Schema, rng *rand.Rand) (Points, error) {
 	if !slices.Contains(append(textTables(), binaryTables()...), files.Extension(path)) {
 		return Points{}, files.Malformed(path, "is no table; want one with the columns of the training data")
@@ -231,7 +231,10 @@ func (c Config) typedPoints(path string, s *schema.Schema, rng *rand.Rand) (Poin
 	if err != nil {
 		return Points{}, err
 	}
+	if err := table.Faults(path, s.OffGrid(rows), cells.Where); err != nil {
+		return Points{}, err
+	}
 	p := Points{X: flow.NewBatch(rows.N, s.Dim()), Notes: cells.Notes, Where: cells.Where}
-	s.Points(p.X, rows, func(int) *rand.Rand { return rng })
+	s.PointsByRow(p.X, rows, rng)
 	return p, nil
 }

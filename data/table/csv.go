@@ -37,31 +37,56 @@ func decodeCSV(r io.Reader, path string, opts Options) (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
+	in, doubt, err := named(path, first, opts)
+	if err != nil {
+		return Table{}, err
+	}
+	x, lines, err := c.rows(first, in, doubt)
+	if err != nil {
+		return Table{}, err
+	}
+	return in.numbered(x, lines, c.note)
+}
+
+// named returns what a text with that first line is read as, and the doubt whether the line holds
+// names.
+func named(path string, first []string, opts Options) (in source, doubt *headerDoubt, err error) {
 	names := opts.numbered(len(first))
 	header := opts.Header != nil && *opts.Header || opts.Header == nil && looksLikeNames(first, opts.DropMissing)
-	var doubt *headerDoubt
 	if opts.Header == nil && !header {
 		doubt = newHeaderDoubt(first)
 	}
 	if header {
 		names = slices.Clone(first)
 		if err := checkNames(path, "header", names); err != nil {
-			return Table{}, err
+			return in, nil, err
 		}
 	}
+	given := !header && namesAll(opts.Columns, names)
+	if given {
+		names = slices.Clone(opts.Columns)
+	}
 	chosen, err := choose(path, names, &opts)
-	if err != nil {
-		return Table{}, err
-	}
-	in := source{path: path, names: names, chosen: chosen, opts: opts, whole: make([]bool, len(chosen)), header: header}
-	x, lines, err := c.rows(first, in, doubt)
-	if err != nil {
-		return Table{}, err
-	}
+	return source{path: path, names: names, chosen: chosen, opts: opts, whole: make([]bool, len(chosen)),
+		header: header, given: given}, doubt, err
+}
+
+// namesAll says whether the columns asked for are names of their own for all columns of a file without any.
+func namesAll(columns, numbered []string) bool {
+	return len(columns) == len(numbered) && !slices.ContainsFunc(columns, func(name string) bool {
+		return slices.Contains(numbered, name)
+	})
+}
+
+// numbered makes a table of the numbers of a text.
+func (in source) numbered(x []float64, lines csvLines, note string) (Table, error) {
 	in.where = lines.where
 	t, err := in.assemble(x)
-	if err == nil && c.note != "" {
-		t.note("%s", c.note)
+	if err == nil && note != "" {
+		t.note("%s", note)
+	}
+	if err == nil && in.given {
+		t.note("it has no names of columns; in their order they are %s", choice.List(in.names))
 	}
 	return t, err
 }
@@ -122,23 +147,33 @@ func newCSVReader(r io.Reader, path string, opts Options) (*csvReader, error) {
 		return nil, err
 	}
 	c := &csvReader{Reader: csv.NewReader(text), path: path, left: limit}
-	if c.Comma = opts.Delimiter; c.Comma == 0 {
-		usual := ','
-		if files.Extension(path) == ".tsv" {
-			usual = '\t'
-		}
-		if c.Comma = separatorOf(head, usual); c.Comma != usual {
-			c.note = fmt.Sprintf("its fields are separated by %q (data.delimiter of a run file can say otherwise)",
-				c.Comma)
-		}
-	}
+	c.Comma, c.note = commaOf(head, path, opts)
 	if c.Comma == '"' || c.Comma == '\r' || c.Comma == '\n' || c.Comma == '\ufffd' {
 		return nil, files.Malformed(path,
 			"delimiter %q cannot separate fields; want one such as a comma, a semicolon or a tab", c.Comma)
 	}
+	if opts.Comments {
+		c.Comment = comment
+	}
 	c.FieldsPerRecord = -1 // counted here, for a better message
 	c.ReuseRecord = true
 	return c, nil
+}
+
+// commaOf returns what separates the fields of a text that begins with head, and what its owner should
+// know of that.
+func commaOf(head []byte, path string, opts Options) (comma rune, note string) {
+	if opts.Delimiter != 0 {
+		return opts.Delimiter, ""
+	}
+	usual := ','
+	if files.Extension(path) == ".tsv" {
+		usual = '\t'
+	}
+	if comma = separatorOf(head, usual, opts.Comments); comma != usual {
+		note = fmt.Sprintf("its fields are separated by %q (data.delimiter of a run file can say otherwise)", comma)
+	}
+	return comma, note
 }
 
 // next returns the fields of the next row without the spaces around them; they
@@ -314,9 +349,18 @@ func EncodeCSV(w io.Writer, columns []string, x flow.Batch) error {
 	if err != nil {
 		return err
 	}
+	c := csv.NewWriter(w)
+	c.Write(columns) // errors stay in the writer until Flush
+	if c.Flush(); c.Error() != nil {
+		return c.Error()
+	}
+	return EncodeRows(w, x)
+}
+
+// EncodeRows is [EncodeCSV] without the line of names, for what is written in parts.
+func EncodeRows(w io.Writer, x flow.Batch) error {
 	buf := bufio.NewWriter(w)
 	c := csv.NewWriter(buf)
-	c.Write(columns) // errors stay in the writer until Flush
 	row := make([]string, x.D)
 	for i := range x.N {
 		for d, v := range x.Row(i) {

@@ -114,7 +114,16 @@ func fromArray(a *npy.Array, path string, opts Options) (Table, error) {
 // EncodeNPY writes x as a NumPy array of shape (N, D), float64 in C order,
 // format version 1.
 func EncodeNPY(w io.Writer, x flow.Batch) error {
-	header := fmt.Sprintf("{'descr': '<f8', 'fortran_order': False, 'shape': (%d, %d), }", x.N, x.D)
+	if err := EncodeNPYHead(w, x.N, x.D); err != nil {
+		return err
+	}
+	return EncodeNPYRows(w, x)
+}
+
+// EncodeNPYHead writes what comes before the numbers of an array [n, d], and EncodeNPYRows the numbers
+// of some of its rows: for what is written in parts.
+func EncodeNPYHead(w io.Writer, n, d int) error {
+	header := fmt.Sprintf("{'descr': '<f8', 'fortran_order': False, 'shape': (%d, %d), }", n, d)
 	// The data start at a multiple of 64 bytes: 10 come before the header, and a
 	// line feed ends it.
 	header += strings.Repeat(" ", 63-(10+len(header))%64) + "\n"
@@ -122,9 +131,12 @@ func EncodeNPY(w io.Writer, x flow.Batch) error {
 	b.WriteString("\x93NUMPY\x01\x00")
 	binary.Write(&b, binary.LittleEndian, uint16(len(header)))
 	b.WriteString(header)
-	if _, err := w.Write(b.Bytes()); err != nil {
-		return err
-	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// EncodeNPYRows writes rows of an array: see [EncodeNPYHead].
+func EncodeNPYRows(w io.Writer, x flow.Batch) error {
 	return binary.Write(w, binary.LittleEndian, x.X[:x.N*x.D])
 }
 

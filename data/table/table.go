@@ -90,6 +90,8 @@ type Options struct {
 	// that it does when one of its fields is not a number. A first line of numbers that may
 	// be names, such as 0,1,2, is then an error.
 	Header *bool
+	// Comments passes over the lines of a text that begin with #.
+	Comments bool
 	// Shape, if not nil, is that of a row of an NPY array, of D numbers: the array is
 	// [N, Shape...] or [N, D].
 	Shape []int
@@ -106,12 +108,7 @@ type Options struct {
 func Read(path string, opts Options) (Table, error) {
 	switch ext := files.Extension(path); ext {
 	case ".csv", ".tsv", ".txt":
-		f, err := files.Open(path)
-		if err != nil {
-			return Table{}, err
-		}
-		defer f.Close()
-		return decodeCSV(f, path, opts)
+		return readCSV(path, opts)
 	case ".npy":
 		return readNPYTable(path, opts)
 	case ".parquet":
@@ -227,6 +224,7 @@ type source struct {
 	where  func(row int) string // says where row i is: "line 7", "row 3"
 	whole  []bool               // of each column chosen, whether its numbers are whole by their type; nil: none is
 	header bool
+	given  bool // the names are those that were asked for: the file has none
 }
 
 // wholeLimit is 2^53, from which on a float64 does not hold every whole number.

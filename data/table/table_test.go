@@ -444,3 +444,22 @@ func TestFingerprintsOfTablesFollowTheirNumbers(t *testing.T) {
 		}
 	}
 }
+
+// A file without names takes those of the columns asked for, if these are all of its columns, and says so.
+func TestColumnsWithoutNamesTakeThoseAskedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fire.csv")
+	if err := os.WriteFile(path, []byte("# where\n-25.5,152.25\n-30,150.5\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Read(path, Options{Columns: []string{"latitude", "longitude"}, Comments: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Columns, []string{"latitude", "longitude"}) || got.X.N != 2 || got.X.X[1] != 152.25 ||
+		len(got.Notes) != 1 || !strings.Contains(got.Notes[0], `in their order they are "latitude", "longitude"`) {
+		t.Errorf("%+v", got)
+	}
+	if _, err = Read(path, Options{Columns: []string{"latitude"}, Comments: true}); err == nil {
+		t.Error("one name of two columns is no error")
+	}
+}

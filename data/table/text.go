@@ -63,19 +63,22 @@ func (o *oldEnds) Read(b []byte) (int, error) {
 	return kept, err
 }
 
+// comment is what a line of comment begins with, where there may be some.
+const comment = '#'
+
 // Delimiters are those that are found in the file itself.
 const Delimiters = ",;\t| "
 
 // separatorOf returns what separates the fields of a text that begins with head: usual or,
 // where that does not and one other does, the other. It separates where the first two lines
 // have the same number of fields, more than one.
-func separatorOf(head []byte, usual rune) rune {
-	if separates(head, usual) {
+func separatorOf(head []byte, usual rune, comments bool) rune {
+	if separates(head, usual, comments) {
 		return usual
 	}
 	found := usual
 	for _, other := range Delimiters {
-		if other != usual && separates(head, other) {
+		if other != usual && separates(head, other, comments) {
 			if found != usual {
 				return usual
 			}
@@ -85,12 +88,15 @@ func separatorOf(head []byte, usual rune) rune {
 	return found
 }
 
-func separates(head []byte, comma rune) bool {
+func separates(head []byte, comma rune, comments bool) bool {
 	if last := bytes.LastIndexByte(head, '\n'); len(head) == looked && last >= 0 {
 		head = head[:last+1] // whole lines
 	}
 	c := csv.NewReader(bytes.NewReader(head))
 	c.Comma = comma
+	if comments {
+		c.Comment = comment
+	}
 	c.FieldsPerRecord = 0 // as many as in the first line
 	first, err := c.Read()
 	if err != nil || len(first) < 2 || comma == ' ' && slices.Contains(first, "") {

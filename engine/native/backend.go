@@ -29,6 +29,8 @@ type Backend struct {
 	scratch   [][]float32 // tiles and strips, one for each worker
 	work      []kernel.Work
 	finalized atomic.Bool
+
+	packedAhead int // see graph.packLate
 }
 
 var _ compute.Backend = (*Backend)(nil)
@@ -60,6 +62,7 @@ func newAt(level kernel.Level, o Options) (*Backend, error) {
 	return &Backend{
 		level: level, vec: kernel.VectorAt(level), mat: kernel.MatrixAt(level), shadow: shadow,
 		team: newTeam(o.Threads), scratch: make([][]float32, o.Threads), work: make([]kernel.Work, o.Threads),
+		packedAhead: packedAhead,
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package native
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"sync/atomic"
 	"unsafe"
 
@@ -13,11 +14,11 @@ import (
 )
 
 // buffer is a tensor in memory. It wraps one of the shadow backend's, so that an
-// operation that falls back gets it without a copy.
+// operation that falls back gets it without a copy; one of a megabyte and more does not.
 type buffer struct {
 	backend *Backend
 	shape   shapes.Shape
-	shadow  compute.Buffer
+	shadow  compute.Buffer // nil: see behind
 	flat    any
 	ptr     unsafe.Pointer // of flat
 	// exposed is set once a caller may have kept the memory and write to it at any
@@ -29,10 +30,17 @@ type buffer struct {
 
 var errFinalized = errors.New("native: the backend is finalized")
 
+// large is the number of bytes from which on a buffer has memory of exactly its size, which the
+// collector takes back. The shadow backend rounds sizes up, by a third at most, and pools them.
+const large = 1 << 20
+
 // newBuffer allocates; the contents are zero or left over.
 func (b *Backend) newBuffer(shape shapes.Shape) (*buffer, error) {
 	if b.finalized.Load() {
 		return nil, errFinalized
+	}
+	if native(shape) && shape.Size()*shape.DType.Size() >= large {
+		return b.wrap(nil, dtypes.MakeAnySlice(shape.DType, shape.Size()), shape), nil
 	}
 	shadow, flat, err := b.shadow.NewSharedBuffer(0, shape)
 	if err != nil {
@@ -74,16 +82,51 @@ func (b *buffer) Finalize() error {
 		return nil
 	}
 	b.dead = true
-	err := b.shadow.Finalize()
 	b.flat, b.ptr = nil, nil
-	return err
+	if b.shadow == nil {
+		return nil
+	}
+	return b.shadow.Finalize()
+}
+
+// behind returns the buffer as the shadow backend takes it: itself, or a copy.
+func (b *buffer) behind() (compute.Buffer, error) {
+	if b.shadow != nil {
+		return b.shadow, nil
+	}
+	return b.backend.shadow.BufferFromFlatData(0, b.flat, b.shape)
 }
 
 func (b *buffer) Shape() (shapes.Shape, error)          { return b.shape, nil }
 func (b *buffer) DeviceNum() (compute.DeviceNum, error) { return 0, nil }
-func (b *buffer) ToFlatData(flat any) error             { return b.shadow.ToFlatData(flat) }
 func (b *buffer) CopyToDevice(compute.DeviceNum) (compute.Buffer, error) {
 	return nil, errors.New("native: there is one device only")
+}
+
+func (b *buffer) ToFlatData(flat any) error {
+	if b.dead {
+		return errors.New("native: the buffer is finalized")
+	}
+	if b.shadow != nil {
+		return b.shadow.ToFlatData(flat)
+	}
+	dst, src := reflect.ValueOf(flat), reflect.ValueOf(b.flat)
+	if dst.Kind() != reflect.Slice || dst.Type() != src.Type() || dst.Len() != src.Len() {
+		return fmt.Errorf("native: %T of length %d for a buffer of shape %s", flat, dst.Len(), b.shape)
+	}
+	reflect.Copy(dst, src)
+	return nil
+}
+
+// View returns the memory of the buffer, a slice of its type, to be read only. It is valid
+// until a program writes to the buffer or takes it over.
+func (b *buffer) View() any { return b.flat }
+
+// Fill has fill write the memory of the buffer, a slice of its type, which must not be kept. No
+// program may run on it meanwhile.
+func (b *buffer) Fill(fill func(flat any) error) error {
+	b.age.Add(1)
+	return fill(b.flat)
 }
 
 func (b *buffer) Data() (any, error) {
@@ -115,6 +158,19 @@ func (b *Backend) BufferFromFlatData(device compute.DeviceNum, flat any, shape s
 		return nil, err
 	}
 	return b.adopt(shadow)
+}
+
+// NewBuffer returns a buffer of zeros, which has View and Fill. Unlike that of NewSharedBuffer its
+// memory is not known to the caller, so that what is made of its contents need not be made again.
+func (b *Backend) NewBuffer(shape shapes.Shape) (compute.Buffer, error) {
+	buf, err := b.newBuffer(shape)
+	if err != nil {
+		return nil, err
+	}
+	if buf.shadow != nil { // from a pool
+		reflect.ValueOf(buf.flat).Clear()
+	}
+	return buf, nil
 }
 
 // HasSharedBuffers is true: buffers are memory of this process.

@@ -157,10 +157,14 @@ type convolving struct {
 	images           int // in a unit
 	xSize, ySize     int
 	half             bool
+	pack             *convPacking // into weights, before; nil: they are packed
 	g                *kernel.Conv2D
 }
 
 func (i *convolving) run(x *exec) {
+	if i.pack != nil {
+		i.pack.run(x)
+	}
 	var bias *float32
 	if i.biased {
 		bias = x.float(i.bias)
@@ -229,6 +233,10 @@ func (e *emitter) convolution(t *tensor, out ref, part int) instr {
 	}
 	i := &convolving{out: out, in: e.input(t, 0), weights: e.input(t, 1), images: images, xSize: xSize, ySize: ySize,
 		half: t.conv.half, g: g}
+	if t.packs != nil {
+		i.pack = &convPacking{out: e.packed, in: i.weights, c: t.packs.conv}
+		i.weights = e.packed
+	}
 	if len(t.in) > 2 {
 		i.bias, i.biased = e.whole(t.in[2]), true
 	}

@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"slices"
 
 	"flowmatch/engine/native/kernel"
 )
@@ -26,6 +27,7 @@ type emitter struct {
 	r       *region
 	at      map[*tensor]int // place in a tile, in elements of a unit
 	scratch int             // floats used so far
+	packed  ref             // where convolutions that pack their weights themselves do so
 }
 
 // emit writes the code of a region.
@@ -38,6 +40,9 @@ func (p *Program) emit(r *region) error {
 	e.at, unit = r.tiles(r.order)
 	r.tile = r.tileUnits(unit)
 	e.scratch = align(r.tile * unit)
+	if room := r.packing(); room > 0 {
+		e.packed = e.room(room)
+	}
 	for _, s := range r.order {
 		if s.group {
 			e.walk(s)
@@ -53,6 +58,20 @@ func (p *Program) emit(r *region) error {
 	p.scratch = max(p.scratch, e.scratch)
 	return nil
 }
+
+// packing is the most floats that a convolution of the region packs itself.
+func (r *region) packing() (room int) {
+	for _, t := range r.tensors {
+		if t.packs != nil {
+			room = max(room, t.packs.size())
+		}
+	}
+	return room
+}
+
+// packedFor is the number of images that are worth packing weights for, where nothing is summed over
+// the images of a tile.
+const packedFor = 8
 
 // tileUnits chooses how many units go through the loop at a time.
 func (r *region) tileUnits(unit int) int {
@@ -77,6 +96,9 @@ func (r *region) tileUnits(unit int) int {
 	}
 	if tile > 16 {
 		tile &^= 15
+	}
+	if r.packing() > 0 && !slices.ContainsFunc(r.tensors, (*tensor).accumulates) {
+		tile = max(tile, packedFor)
 	}
 	if pairs {
 		tile += tile % 2 // images are taken two at a time

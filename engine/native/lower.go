@@ -189,7 +189,11 @@ func (l *lowering) fold(n *node, call *shadowCall, inputs []*tensor) error {
 			}
 			t = &tensor{buf: buf.(*buffer)}
 		}
-		bufs = append(bufs, t.buf.shadow)
+		buf, err := t.buf.behind()
+		if err != nil {
+			return err
+		}
+		bufs = append(bufs, buf)
 	}
 	outs, err := call.exec.Execute(bufs, nil, 0)
 	if err != nil {

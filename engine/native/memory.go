@@ -231,17 +231,34 @@ func (p *Program) lay() {
 	}
 	sort.SliceStable(order, func(i, j int) bool { return order[i].size > order[j].size })
 	var placed []*slot
+	parts := map[*tensor]*slot{} // those of totals
 	for _, s := range order {
-		sort.Slice(placed, func(i, j int) bool { return placed[i].index < placed[j].index })
-		for _, q := range placed {
-			if q.lo > s.hi || q.hi < s.lo || q.index >= s.index+align(s.size) || q.index+align(q.size) <= s.index {
-				continue
+		sum := s.t.kind == kindTotal && s.lo == s.t.level && s.t.storage() == inFloats
+		if first := parts[s.t]; sum && first != nil {
+			s.index = first.index // over the first of them, which is read strip by strip before it is written
+		}
+		if !sum || parts[s.t] == nil || slices.ContainsFunc(placed, func(q *slot) bool {
+			return q != parts[s.t] && q.clashes(s)
+		}) {
+			s.index = 0
+			sort.Slice(placed, func(i, j int) bool { return placed[i].index < placed[j].index })
+			for _, q := range placed {
+				if q.clashes(s) {
+					s.index = q.index + align(q.size)
+				}
 			}
-			s.index = q.index + align(q.size)
+		}
+		if s.t.kind == kindTotal && s.lo < s.t.level {
+			parts[s.t] = s
 		}
 		placed = append(placed, s)
 		p.arena = max(p.arena, s.index+align(s.size))
 	}
+}
+
+// clashes says whether two slots of the arena are needed at a time and overlap where they are.
+func (s *slot) clashes(q *slot) bool {
+	return q.lo <= s.hi && q.hi >= s.lo && q.index < s.index+align(s.size) && q.index+align(q.size) > s.index
 }
 
 // align rounds a number of floats up to whole lines of the cache.

@@ -52,7 +52,7 @@ func (p *Program) held(t *tensor, args []*buffer) *buffer {
 // shadowBuffer returns a tensor as the shadow backend takes it.
 func (p *Program) shadowBuffer(t *tensor, args []*buffer) (compute.Buffer, error) {
 	if b := p.held(t, args); b != nil {
-		return b.shadow, nil
+		return b.behind()
 	}
 	base, offset := t.root()
 	buf, flat, err := p.backend.shadow.NewSharedBuffer(0, shapes.Make(t.typ, t.dims...))
@@ -113,7 +113,10 @@ func (w *wholeProgram) Execute(inputs []compute.Buffer, donate []bool,
 		if !ok || o.backend != w.backend || o.dead {
 			return nil, fmt.Errorf("native: argument %d is not a live buffer of this backend", i)
 		}
-		in[i] = o.shadow
+		var err error
+		if in[i], err = o.behind(); err != nil {
+			return nil, err
+		}
 		if len(donate) > 0 && donate[i] {
 			o.dead = true
 		}

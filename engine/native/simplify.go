@@ -20,6 +20,35 @@ func (g *graph) simplify() {
 	g.prune()
 	g.pack()
 	g.prune()
+	g.packLate()
+	g.prune()
+}
+
+// packedAhead is how many floats of convolutions' weights are packed ahead of a program's loops, at
+// most: 256 MiB. All of these are there at once, beside the weights themselves.
+const packedAhead = 64 << 20
+
+// packLate has the convolutions of a program with more weights than that pack their own, for each
+// tile of images and in the memory of the largest: the weights of a large network are then there once,
+// not twice, or in a training step three times. The numbers are the same.
+func (g *graph) packLate() {
+	total, seen := 0, map[*tensor]bool{}
+	for _, t := range g.tensors {
+		if t.kind == kindPack && t.conv != nil && !seen[t] {
+			seen[t] = true
+			total += t.size()
+		}
+	}
+	if total <= g.backend.packedAhead {
+		return
+	}
+	for _, t := range g.tensors {
+		if t.kind == kindConv && t.in[1].kind == kindPack {
+			t.packs = t.in[1]
+			t.in = slices.Clone(t.in)
+			t.in[1] = t.packs.in[0]
+		}
+	}
 }
 
 // prune keeps parameters and what outputs need, inputs before users.

@@ -59,6 +59,7 @@ type tensor struct {
 	data   []float32   // of a kindConst of floats
 	dot    *dot        // of kindDot
 	conv   *conv       // of kindConv and kindConvGrad
+	packs  *tensor     // of a kindConv that packs its weights itself: the kindPack in the place of in[1]
 	shadow *shadowCall // of kindShadow
 	buf    *buffer     // of a kindConst
 

@@ -78,8 +78,9 @@ type Graph struct {
 type Node struct {
 	Name, Op, Domain string
 	In, Out          []string
-	// Attrs are of type int64, float32, string, []int64, []float32 or *Tensor; what
-	// else there is in a file is read as a [Foreign].
+	// Attrs are of type int64, float32, string, []int64, []float32, *Tensor or *Graph (the body of
+	// a loop, which also sees the values around it); what else there is in a file is read as a
+	// [Foreign].
 	Attrs map[string]any
 }
 

@@ -20,6 +20,8 @@ func example() *Model {
 					"i": int64(-3), "f": float32(1.5), "s": "text", "is": []int64{1, -2},
 					"fs": []float32{0.5, float32(math.Inf(1))},
 					"t":  &Tensor{Name: "inner", Type: Int64, Dims: []int64{1}, Ints: []int64{-7}},
+					"g": &Graph{Name: "body", Nodes: []Node{{Op: "Op", In: []string{"x"}, Out: []string{"z"},
+						Attrs: map[string]any{}}}, Outputs: []Value{{Name: "z", Type: Float, Dims: []Dim{}}}},
 				}}},
 			Initializers: []Tensor{
 				{Name: "w", Type: Float, Dims: []int64{2, 1}, Floats: []float32{1, -2}},
@@ -29,6 +31,20 @@ func example() *Model {
 			Inputs:  []Value{{Name: "x", Type: Float, Dims: []Dim{{Param: "N"}, {Size: 3}}}},
 			Outputs: []Value{{Name: "y", Type: Int64, Dims: []Dim{}}},
 		}}
+}
+
+func TestGraphsWithinEachOtherEnd(t *testing.T) {
+	deep := &Graph{Name: "innermost"}
+	for range 100 {
+		deep = &Graph{Nodes: []Node{{Op: "Loop", Attrs: map[string]any{"body": deep}}}}
+	}
+	buf, err := (&Model{IR: 8, Opset: 18, Graph: *deep}).Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Unmarshal(buf); err == nil || !strings.Contains(err.Error(), "graphs within each other") {
+		t.Errorf("100 graphs within each other: %v", err)
+	}
 }
 
 func TestAModelIsReadAsItWasWritten(t *testing.T) {

@@ -41,6 +41,20 @@ var errTruncated = errors.New("not a whole ONNX file")
 type reader struct {
 	dir    string            // of the files beside; "" when there are none
 	beside map[string][]byte // those read
+	depth  int               // of graphs within graphs
+}
+
+// mostDepth is more graphs within each other than any network has.
+const mostDepth = 16
+
+// body reads a graph that is an attribute.
+func (r *reader) body(buf []byte) (Graph, error) {
+	if r.depth == mostDepth {
+		return Graph{}, fmt.Errorf("more than %d graphs within each other", mostDepth)
+	}
+	r.depth++
+	defer func() { r.depth-- }()
+	return r.graph(buf)
 }
 
 // item is one field of a message: a number, or bytes.

@@ -15,6 +15,7 @@ func (r *reader) attribute(buf []byte) (name string, v any, err error) {
 	var i int64
 	var s string
 	var t Tensor
+	var g Graph
 	floats, ints := []float32{}, []int64{}
 	err = items(buf, func(it item) (err error) {
 		switch it.field {
@@ -30,6 +31,8 @@ func (r *reader) attribute(buf []byte) (name string, v any, err error) {
 			s = string(it.bytes)
 		case attrT:
 			t, err = r.tensor(it.bytes)
+		case attrG:
+			g, err = r.body(it.bytes)
 		case attrFloats:
 			for _, u := range it.fixed32s() {
 				floats = append(floats, math.Float32frombits(u))
@@ -50,6 +53,8 @@ func (r *reader) attribute(buf []byte) (name string, v any, err error) {
 		v = s
 	case kindTensor:
 		v = &t
+	case kindGraph:
+		v = &g
 	case kindFloats:
 		v = floats
 	case kindInts:

@@ -17,7 +17,7 @@ const (
 	entryKey, entryValue                                                                  = 1, 2
 	graphNode, graphName, graphInitializer, graphInput, graphOutput                       = 1, 2, 5, 11, 12
 	nodeIn, nodeOut, nodeName, nodeOp, nodeAttr, nodeDomain                               = 1, 2, 3, 4, 5, 7
-	attrName, attrF, attrI, attrS, attrT, attrFloats, attrInts, attrType                  = 1, 2, 3, 4, 5, 7, 8, 20
+	attrName, attrF, attrI, attrS, attrT, attrG, attrFloats, attrInts, attrType           = 1, 2, 3, 4, 5, 6, 7, 8, 20
 	tensorDims, tensorType, tensorName, tensorRaw                                         = 1, 2, 8, 9
 	tensorFloats, tensorInt32s, tensorInt64s, tensorDoubles                               = 4, 5, 7, 10
 	tensorExternal, tensorLocation                                                        = 13, 14
@@ -30,7 +30,7 @@ const (
 
 // The kinds of attributes.
 const (
-	kindFloat, kindInt, kindString, kindTensor, kindFloats, kindInts = 1, 2, 3, 4, 6, 7
+	kindFloat, kindInt, kindString, kindTensor, kindGraph, kindFloats, kindInts = 1, 2, 3, 4, 5, 6, 7
 )
 
 // message is a protobuf message being written.
@@ -146,6 +146,13 @@ func attribute(name string, value any) (out message, err error) {
 			return nil, err
 		}
 		out.bytes(attrT, t)
+	case *Graph:
+		kind = kindGraph
+		g, err := v.marshal()
+		if err != nil {
+			return nil, err
+		}
+		out.bytes(attrG, g)
 	case []float32:
 		kind = kindFloats
 		for _, f := range v {

@@ -1,6 +1,7 @@
 package arch_test
 
 import (
+	"cmp"
 	"fmt"
 	"go/build/constraint"
 	"path"
@@ -184,7 +185,7 @@ func standardLibrary(t *tree) (found []string) {
 	return found
 }
 
-// cgo checks that files that need cgo are not built without cgoTag.
+// cgo checks that files that need cgo are not built without the tag of their room.
 func cgo(t *tree) (found []string) {
 	for _, f := range t.files {
 		for _, i := range f.imports() {
@@ -192,10 +193,10 @@ func cgo(t *tree) (found []string) {
 			if i.path != "C" && !slices.Contains(cgoModules, m) {
 				continue
 			}
-			if !needsTag(f, cgoTag) {
+			if tag := cmp.Or(cgoTags[f.room], cgoTag); !needsTag(f, tag) {
 				found = append(found,
 					fmt.Sprintf("%s: imports %q without //go:build %s: the default binary has no cgo", t.at(i.pos),
-						i.path, cgoTag))
+						i.path, tag))
 			}
 		}
 	}

@@ -12,7 +12,8 @@ const anyRoom = "*"
 var rooms = map[string][]string{
 	// The ground floor knows nothing of the rest.
 	"flow":                {},
-	"ode":                 {"internal/choice"},
+	"timegrid":            {"internal/choice"},
+	"ode":                 {"internal/choice", "timegrid"}, // a grid in the settings of a solver
 	"internal/seed":       {},
 	"internal/filelock":   {},
 	"internal/atomicfile": {"internal/filelock"},
@@ -28,6 +29,9 @@ var rooms = map[string][]string{
 	"internal/settings": {"internal/choice", "internal/atomicfile"},
 	"internal/arch":     {},
 	"internal/browser":  {}, // pages in a browser, for tests
+	// The door to MPI, and nothing of flows.
+	"cluster":             {},
+	"cluster/clustertest": {"cluster"},
 
 	// Tensor engines know nothing of flows.
 	"engine/native":        {"internal/seed"},
@@ -40,14 +44,16 @@ var rooms = map[string][]string{
 	"coupling":   {"flow", "internal/seed", "internal/assign", "internal/choice"},
 	"metrics":    {"flow", "internal/seed", "internal/assign", "internal/choice", "internal/stat"},
 	"field":      {"flow", "internal/seed", "path"},
-	"discrete":   {"internal/seed", "internal/choice"}, // sequences of tokens, which are no points
+	"discrete":   {"internal/seed", "internal/choice"},                        // sequences of tokens
 	"sde":        {"flow", "internal/seed", "internal/choice", "path", "ode"}, // one Stats for both kinds of solver
 	"likelihood": {"flow", "internal/seed", "internal/memory", "internal/choice", "internal/stat", "ode"},
+	// Curved spaces of points: what solvers and training ask of them.
+	"manifold": {"flow", "internal/choice"},
 	// Ranks and coverage need no classifier; the tests that do are in classify.
 	"calibration": {"flow"},
 
 	// Data: the words below, readers and laws on them, one dispatcher on top.
-	"data": {"flow", "internal/seed", "internal/digest", "internal/stat", "internal/atomicfile",
+	"data": {"flow", "manifold", "internal/seed", "internal/digest", "internal/stat", "internal/atomicfile",
 		"internal/memory", "internal/absent", "internal/choice"},
 	// What the columns of a table are: also part of a checkpoint, and so below the readers.
 	"data/schema": {"flow", "internal/choice"},
@@ -58,34 +64,42 @@ var rooms = map[string][]string{
 	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
 	// Simulators, two of which solve equations. Only the dispatcher and what stands on it know them.
 	"data/simulator": {"flow", "internal/seed", "internal/choice", "ode", "data", "data/table"},
-	"data/dataset": {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data",
+	"data/dataset": {"flow", "manifold", "internal/seed", "internal/digest", "internal/memory", "internal/choice",
+		"data",
 		"data/schema", "data/synth", "data/table", "data/image",
 		"data/simulator", "ode"}, // simulations by the name of a simulator, less those whose solve failed
 
 	// Networks on an engine, and what a checkpoint is.
-	"nn": {"flow", "discrete", "internal/seed", "internal/memory", "internal/choice", "engine/native", "engine/onnx",
+	"nn": {"cluster", "flow", "discrete", "internal/seed", "internal/memory", "internal/choice", "engine/native",
+		"engine/onnx",
 		"engine/onnx/exchange"},
-	"model": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/image", "likelihood",
-		"field", "internal/seed", "internal/memory", "internal/atomicfile", "internal/absent", "internal/choice",
-		"engine/onnx"},
+	// Files of other programs, as tensors: a format, and nothing of networks.
+	"model/weights": {"internal/atomicfile", "internal/choice"},
+	// The names that other programs have for the parts of networks, and what these mean there.
+	"model/layout": {"flow", "path", "nn", "data", "model", "model/weights", "internal/choice", "internal/atomicfile"},
+	"model": {"cluster", "flow", "path", "nn", "timegrid", "ode", "sde", "data", "data/schema", "data/synth",
+		"data/image", "likelihood", "field", "manifold", "internal/seed", "internal/memory", "internal/atomicfile",
+		"internal/absent", "internal/choice", "engine/onnx"},
 
 	// What makes and uses models.
-	"train": {"flow", "path", "discrete", "nn", "ode", "data", "likelihood", "field", "model", "coupling",
-		"internal/seed", "internal/memory", "internal/choice", "internal/stat", "internal/absent"},
+	"train": {"cluster", "flow", "path", "discrete", "manifold", "nn", "timegrid", "ode", "data", "likelihood", "field",
+		"model", "coupling", "internal/seed", "internal/memory", "internal/choice", "internal/stat", "internal/absent",
+		"internal/digest"}, // are the weights of all ranks the same?
 	"classify": {"flow", "data", "data/image", "nn", "train", "engine/onnx", "internal/choice", "internal/digest",
 		"internal/memory", "internal/absent", "internal/atomicfile",
 		"internal/seed", "internal/stat"}, // two samples told apart
 	"neuralode": {"flow", "ode", "nn", "train", "internal/seed", "internal/absent"},
-	"eval": {"flow", "path", "nn", "ode", "sde", "data", "data/image", "likelihood", "model", "classify",
+	"eval": {"flow", "path", "nn", "timegrid", "ode", "sde", "data", "data/image", "likelihood", "model", "classify",
 		"metrics", "calibration",
 		"data/schema", // rows of a table as what its columns hold
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
-	"run": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/table", "data/image",
+	"run": {"flow", "path", "manifold", "nn", "timegrid", "ode", "sde", "data", "data/schema", "data/synth",
+		"data/table", "data/image",
 		"data/simulator", "data/dataset",
 		"likelihood", "field", "model", "calibration", "coupling", "train", "eval", "plot",
 		"internal/seed", "internal/memory", "internal/atomicfile", "internal/filelock", "internal/tfevents",
 		"internal/settings",
-		"internal/choice"},
+		"internal/choice", "cluster"},
 	// An evaluation in words, and as a page with the pictures of its run.
 	"report": {"flow", "eval", "model", "plot", "run", "internal/atomicfile", "internal/choice"},
 	"bench": {"flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field", "model",
@@ -98,7 +112,7 @@ var rooms = map[string][]string{
 		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat",
 		"internal/digest", "internal/child", "internal/memory"},
 	// Requests over HTTP.
-	"serve": {"client", "flow", "ode", "data/schema", "data/table", "data/dataset", "model", "eval", "run",
+	"serve": {"client", "flow", "timegrid", "ode", "data/schema", "data/table", "data/dataset", "model", "eval", "run",
 		"data/image", // what of an image its model was trained to make the rest from
 		"train",      // the events of run.Journal, which it thins
 		"serve/page", "serve/lecture", "internal/seed", "internal/memory", "internal/choice"},
@@ -115,7 +129,7 @@ var rooms = map[string][]string{
 	"scripts/library": {},
 
 	// Known answers for tests, of rooms that need no engine. No room's code imports it.
-	"flowtest": {"flow", "path", "ode", "field", "coupling", "likelihood", "internal/seed"},
+	"flowtest": {"flow", "path", "ode", "field", "coupling", "likelihood", "manifold", "internal/seed"},
 
 	// The package of the module's root is documentation and an example.
 	".": {},
@@ -123,14 +137,15 @@ var rooms = map[string][]string{
 
 // testsOnly are rooms that only tests may import.
 var testsOnly = map[string]string{
-	"flowtest":         "known answers and conformance suites belong to tests, not to the program",
-	"internal/browser": "a browser is for tests of pages",
+	"flowtest":            "known answers and conformance suites belong to tests, not to the program",
+	"internal/browser":    "a browser is for tests of pages",
+	"cluster/clustertest": "it runs tests in ranks",
 }
 
 // reachEngine are the rooms whose code or tests may depend on nn, directly or
 // through others. Everywhere else the mathematics is built and tested without it.
-var reachEngine = []string{"nn", "engine/onnx/exchange", "neuralode", "model", "train", "classify", "eval", "run",
-	"report", "experiment", "bench", "serve", "cmd/flowmatch", "scripts/library", "."}
+var reachEngine = []string{"nn", "engine/onnx/exchange", "neuralode", "model", "model/layout", "train", "classify",
+	"eval", "run", "report", "experiment", "bench", "serve", "cmd/flowmatch", "scripts/library", "."}
 
 // module is a library that is not ours.
 type module struct {
@@ -151,7 +166,8 @@ var modules = map[string]module{
 	"github.com/mmcloughlin/avo": {rooms: []string{"engine/native"}, why: "programs that write assembly"},
 	"google.golang.org/protobuf": {rooms: []string{"internal/tfevents", "engine/onnx"},
 		why: "the wire format of TensorBoard's event files and of ONNX files"},
-	"github.com/nlpodyssey/safetensors": {rooms: []string{"model"}, why: "the file format of a checkpoint"},
+	"github.com/nlpodyssey/safetensors": {rooms: []string{"model", "model/weights", "model/layout"},
+		why: "the file format of a checkpoint, and of weights of others"},
 	"github.com/goccy/go-yaml": {
 		rooms:     []string{"run", "path", "data", "data/dataset", "experiment", "internal/settings"},
 		testRooms: []string{"ode", "likelihood", "nn", "train", "eval", "cmd/flowmatch"},
@@ -178,8 +194,8 @@ var modules = map[string]module{
 		why: "font weights in the interface of gonum/plot; images brought to one size"},
 	"gonum.org/v1/plot": {rooms: []string{"plot"}, why: "text and outlines in pictures"},
 	"gonum.org/v1/gonum": {
-		rooms: []string{"field", "metrics", "likelihood", "calibration", "data", "data/synth", "data/table",
-			"data/simulator", "flowtest", "serve/lecture"},
+		rooms: []string{"timegrid", "field", "metrics", "likelihood", "calibration", "data", "data/synth", "data/table",
+			"data/simulator", "flowtest", "serve/lecture", "manifold"},
 		testRooms: []string{"path", "ode", "coupling", "internal/assign", "nn", "model", "train", "data/schema"},
 		why:       "matrix products and factorisations; in tests quadrature and special functions as a second opinion",
 	},
@@ -194,14 +210,18 @@ var bannedStd = map[string]struct {
 	"log/slog": {[]string{"cmd/flowmatch", "serve"},
 		"library rooms do not log; they return errors and call observe functions"},
 	"math/rand": {nil, "randomness is an explicit *rand.Rand of math/rand/v2 from internal/seed"},
-	"unsafe": {[]string{"nn", "engine/native", "internal/memory"},
-		"only kernels need it, and a call of Windows"},
+	"unsafe": {[]string{"nn", "engine/native", "internal/memory", "cluster", "model"},
+		"only kernels need it, a call of Windows, the memory that is handed to MPI, and slabs of hundreds of " +
+			"megabytes that are written as they lie"},
 	"reflect": {[]string{"run", "nn", "model", "engine/native", "internal/settings", "internal/absent",
 		"serve"}, // whose answers have schemas by their types
 		"plain code reads better"},
 }
 
-// cgoTag is the build tag behind which cgo may be used.
+// cgoTags are the build tags behind which cgo may be used, by room; elsewhere it is xla.
+var cgoTags = map[string]string{"cluster": "mpi"}
+
+// cgoTag is that of the rooms that cgoTags does not name.
 const cgoTag = "xla"
 
 // cgoModules need cgo, so their importers must be behind cgoTag as well.

@@ -96,6 +96,10 @@ func TestRulesFindWhatTheyForbid(t *testing.T) {
 			[]string{"nn/a.go", "//go:build xla || linux\n\npackage nn\nimport \"C\"\n"}, "without //go:build xla"},
 		{"cgo where the tag is not", cgo, []string{"nn/a.go", "//go:build !xla\n\npackage nn\nimport \"C\"\n"},
 			"without //go:build xla"},
+		{"cgo behind the tag of its room", cgo,
+			[]string{"cluster/a.go", "//go:build mpi\n\npackage cluster\nimport \"C\"\n"}, ""},
+		{"cgo behind the tag of another room", cgo,
+			[]string{"cluster/a.go", "//go:build xla\n\npackage cluster\nimport \"C\"\n"}, "without //go:build mpi"},
 		{"a library that needs cgo", cgo,
 			[]string{"nn/a.go", "package nn\nimport _ \"github.com/gomlx/go-xla/compute/xla\"\n"}, "go-xla"},
 

@@ -69,11 +69,42 @@ func (m *Matrix) ConvPackedLen(c *Conv2D) int { return m.PackedLen(c.Kh*c.Kw*c.C
 // ConvPack packs weights for [Matrix.Conv]: element (kh,kw,ci,co) is at w plus
 // the sum of the indices times ws, so that strides may flip and transpose.
 func (m *Matrix) ConvPack(c *Conv2D, dst, w *float32, ws [4]int) {
-	k := c.Kh * c.Kw * c.Ci
+	k, taps := c.Kh*c.Kw*c.Ci, c.Kh*c.Kw
+	beside := taps > 1 && (ws[1] == 1 || ws[1] == -1) && ws[0] == ws[1]*c.Kw // as PyTorch lays them
 	for j := 0; j < c.Co; j += m.panel {
-		for t := range c.Kh * c.Kw {
-			from := elem(w, t/c.Kw*ws[0]+t%c.Kw*ws[1]+j*ws[3])
-			m.packPanel(elem(dst, j*k+t*c.Ci*m.panel), c.Ci, min(m.panel, c.Co-j), from, ws[2], ws[3])
+		from, to, wide := elem(w, j*ws[3]), elem(dst, j*k), min(m.panel, c.Co-j)
+		if beside && ws[3] == taps {
+			m.packColumns(c, to, from, wide, ws)
+			continue
+		}
+		for t := range taps {
+			at := elem(from, t/c.Kw*ws[0]+t%c.Kw*ws[1])
+			m.packPanel(elem(to, t*c.Ci*m.panel), c.Ci, wide, at, ws[2], ws[3])
+		}
+	}
+}
+
+// packColumns packs a panel of weights whose columns lie side by side, each with its taps: those of
+// the way back. Each row of them is read while it is in the first cache.
+func (m *Matrix) packColumns(c *Conv2D, dst, w *float32, wide int, ws [4]int) {
+	taps := c.Kh * c.Kw
+	low := w
+	if ws[1] < 0 {
+		low = elem(w, 1-taps)
+	}
+	for l := range c.Ci {
+		in := unsafe.Slice(elem(low, l*ws[2]), wide*taps)
+		for t := range taps {
+			row := unsafe.Slice(elem(dst, (t*c.Ci+l)*m.panel), m.panel)
+			from := t
+			if ws[1] < 0 {
+				from = taps - 1 - t
+			}
+			for x := range row[:wide] {
+				row[x] = in[from]
+				from += taps
+			}
+			clear(row[wide:])
 		}
 	}
 }

@@ -86,17 +86,7 @@ func testConv(t *testing.T, m *Matrix, r *rand.Rand, c Conv2D, work *Work) {
 		wantDW[wi] += p
 		sizeDW[wi] += math.Abs(p)
 	})
-	// Weights lie flipped and transposed in memory in half of the tests.
-	stored, at, ws := w, 0, [4]int{c.Kw * c.Ci * c.Co, c.Ci * c.Co, c.Co, 1}
-	if r.IntN(2) == 0 {
-		ws = [4]int{-c.Kw * c.Ci * c.Co, -c.Ci * c.Co, 1, c.Ci}
-		at = (c.Kh*c.Kw - 1) * c.Ci * c.Co
-		stored = make([]float32, len(w))
-		for i, v := range w {
-			tap, ci, co := i/(c.Ci*c.Co), i/c.Co%c.Ci, i%c.Co
-			stored[(c.Kh*c.Kw-1-tap)*c.Ci*c.Co+co*c.Ci+ci] = v
-		}
-	}
+	stored, at, ws := laid(&c, w, r.IntN(4))
 	wp := make([]float32, m.ConvPackedLen(&c)+1)
 	wp[len(wp)-1] = guard
 	m.ConvPack(&c, head(wp), &stored[at], ws)
@@ -112,6 +102,29 @@ func testConv(t *testing.T, m *Matrix, r *rand.Rand, c Conv2D, work *Work) {
 	}
 	checkProduct(t, what, c.Ho*c.Wo, c.Co, c.Kh*c.Kw*c.Ci, c.Co, y, want, size, guard)
 	checkProduct(t, what+" weights", c.Kh*c.Kw*c.Ci, c.Co, c.Ho*c.Wo, c.Co, dw, wantDW, sizeDW, guard)
+}
+
+// laid returns weights [Kh, Kw, Ci, Co] as they may lie in memory, where the first is, and the strides
+// of their axes: as they are, flipped and transposed, as PyTorch lays them, or flipped and transposed as
+// PyTorch lays them.
+func laid(c *Conv2D, w []float32, how int) (stored []float32, at int, ws [4]int) {
+	taps, io := c.Kh*c.Kw, c.Ci*c.Co
+	switch how {
+	case 0:
+		return w, 0, [4]int{c.Kw * io, io, c.Co, 1}
+	case 1:
+		at, ws = (taps-1)*io, [4]int{-c.Kw * io, -io, 1, c.Ci}
+	case 2:
+		ws = [4]int{c.Kw, 1, taps, c.Ci * taps}
+	case 3:
+		at, ws = taps-1, [4]int{-c.Kw, -1, c.Co * taps, taps}
+	}
+	stored = make([]float32, len(w))
+	for i, v := range w {
+		tap, ci, co := i/io, i/c.Co%c.Ci, i%c.Co
+		stored[at+tap/c.Kw*ws[0]+tap%c.Kw*ws[1]+ci*ws[2]+co*ws[3]] = v
+	}
+	return stored, at, ws
 }
 
 func TestConv(t *testing.T) {
@@ -165,8 +178,8 @@ func BenchmarkConv(b *testing.B) {
 			r := rand.New(rand.NewPCG(1, 1))
 			x, dy, w := normals(r, c.H*c.W*c.Ci), normals(r, c.Ho*c.Wo*c.Co), normals(r, c.Kh*c.Kw*c.Ci*c.Co)
 			y, wp := make([]float32, len(dy)), make([]float32, m.ConvPackedLen(&c))
-			m.ConvPack(&c, head(wp), head(w), [4]int{c.Kw * c.Ci * c.Co, c.Ci * c.Co, c.Co, 1})
 			var work Work
+			m.ConvPack(&c, head(wp), head(w), [4]int{c.Kw * c.Ci * c.Co, c.Ci * c.Co, c.Co, 1})
 			flop := 2 * float64(c.Ho*c.Wo*c.Kh*c.Kw*c.Ci*c.Co) / float64(c.InDilationH*c.InDilationW)
 			b.Run(fmt.Sprintf("%v/%s/forward", l, name), func(b *testing.B) {
 				for range b.N {

@@ -44,6 +44,8 @@ func (c call) results() ([]*operand, error) {
 		return c.in[:1], nil
 	case "Split":
 		return c.split()
+	case "Loop":
+		return c.loop()
 	}
 	return nil, errUnknown
 }

@@ -31,15 +31,23 @@ const smallest = 16
 // NewReader reads the weights of a file.
 func NewReader(m *onnx.Model) *Reader {
 	r := &Reader{model: m, offset: map[string]int{}, known: map[string]*onnx.Tensor{}}
-	for i := range m.Graph.Initializers {
-		r.keep(m.Graph.Initializers[i].Name, &m.Graph.Initializers[i])
+	r.keepAll(&m.Graph)
+	return r
+}
+
+// keepAll keeps the weights and the constants of a graph, and of the bodies of its loops.
+func (r *Reader) keepAll(g *onnx.Graph) {
+	for i := range g.Initializers {
+		r.keep(g.Initializers[i].Name, &g.Initializers[i])
 	}
-	for _, n := range m.Graph.Nodes {
+	for _, n := range g.Nodes {
 		if t, ok := n.Attrs["value"].(*onnx.Tensor); ok && n.Op == "Constant" && len(n.Out) > 0 {
 			r.keep(n.Out[0], t)
 		}
+		if body, ok := n.Attrs["body"].(*onnx.Graph); ok {
+			r.keepAll(body)
+		}
 	}
-	return r
 }
 
 func (r *Reader) keep(name string, t *onnx.Tensor) {
@@ -110,12 +118,26 @@ func (r *Reader) needed(names []string) []bool {
 		n := r.model.Graph.Nodes[i]
 		out[i] = slices.ContainsFunc(n.Out, func(s string) bool { return want[s] })
 		if out[i] {
-			for _, s := range n.In {
+			for _, s := range uses(n) {
 				want[s] = true
 			}
 		}
 	}
 	return out
+}
+
+// uses returns the values that a node takes, with those of around that the body of a loop sees.
+func uses(n onnx.Node) []string {
+	names := n.In
+	if body, ok := n.Attrs["body"].(*onnx.Graph); ok {
+		for _, inner := range body.Nodes {
+			names = append(slices.Clip(names), uses(inner)...)
+		}
+		for _, out := range body.Outputs {
+			names = append(slices.Clip(names), out.Name)
+		}
+	}
+	return names
 }
 
 // operand is a value of the file: known when the graph is built (host), or a node.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,11 +9,13 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"flowmatch/cluster"
 	"flowmatch/internal/choice"
 	"flowmatch/internal/memory"
 	"flowmatch/run"
@@ -33,6 +36,8 @@ type app struct {
 	demo           []byte // the run file of the demo
 	bar            *progress
 	leave          leaving
+	ranks          *cluster.Comm // nil: one process
+	endTogether    atomic.Bool   // all ranks know why they end
 }
 
 // result is what a command reports; its exported fields are the JSON object.
@@ -67,11 +72,17 @@ func (a *app) fail(ctx context.Context, cmd *cobra.Command, err error) int {
 	if isUsage := errors.As(err, new(usageError)); (isUsage || !a.running) && !errors.Is(err, memory.ErrTooLarge) {
 		code = exitUsage
 	}
-	if ctx.Err() != nil {
+	switch interrupted := errors.Is(err, train.ErrInterrupted); {
+	case ctx.Err() != nil:
 		code = interruptedBy(ctx)
-		if !errors.Is(err, train.ErrInterrupted) {
+		if !interrupted {
 			err = fmt.Errorf("interrupted: %w", err)
 		}
+	case interrupted && a.ranks.Size() > 1:
+		code = terminated
+	}
+	if err = a.failing(ctx, err); err == nil {
+		return code
 	}
 	a.settle()
 	text := choice.Spoken(err)
@@ -145,7 +156,7 @@ samples from them by solving the learnt ODE, and computes exact likelihoods.`,
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on standard error")
 	root.AddCommand(
 		a.demoCommand(), a.trainCommand(), a.classifierCommand(), a.sampleCommand(), a.imputeCommand(),
-		a.logpCommand(), a.evalCommand(), a.compareCommand(), a.exportCommand(), a.plotCommand(),
+		a.logpCommand(), a.evalCommand(), a.compareCommand(), a.importCommand(), a.exportCommand(), a.plotCommand(),
 		a.experimentCommand(), a.benchCommand(), a.serveCommand(), a.dataCommand(), a.configCommand(),
 		a.doctorCommand(), a.versionCommand(),
 	)
@@ -207,8 +218,8 @@ func suggestion(cmd *cobra.Command, name string) string {
 // do makes a command's RunE of a function that returns its result.
 func (a *app) do(f func(cmd *cobra.Command, args []string) (result, error)) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		a.running = true
-		if err := givenValues(cmd); err != nil {
+		a.running, a.quiet = true, a.quiet || a.follows()
+		if err := cmp.Or(givenValues(cmd), a.checkRanks(cmd)); err != nil {
 			return err
 		}
 		r, err := f(cmd, args)

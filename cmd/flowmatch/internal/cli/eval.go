@@ -325,6 +325,9 @@ func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) 
 	if err := f.checkTarget(cmd, &s); err != nil {
 		return nil, err
 	}
+	if s.Model = s.Model.Together(a.ranks); a.follows() {
+		s.Cache = "" // rank 0 writes
+	}
 	rep, err := s.Report(cmd.Context(), f.only...)
 	if err != nil && !errors.Is(err, eval.ErrNoPoints) && !errors.As(err, new(*eval.PartError)) {
 		return nil, err
@@ -345,6 +348,9 @@ func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) 
 	}
 	if len(report.Sections(rep)) == 1 && cmd.Context().Err() != nil { // nothing was measured
 		return evalResult{Report: rep}, err
+	}
+	if a.follows() {
+		return silent{}, nil
 	}
 	res := evalResult{Report: rep, HTML: f.html}
 	if f.html != "" {

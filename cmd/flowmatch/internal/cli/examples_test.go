@@ -173,7 +173,7 @@ func TestRunFilesOfTheExamplesAreValid(t *testing.T) {
 
 func TestTheCommandThatResumesSurvivesTheShell(t *testing.T) {
 	f := trainFlags{out: "my runs/it's", backend: "xla:/p q.so", set: []string{"net.hidden=[8, 8]", "train.lr=1e-3"}}
-	args, err := words(strings.ReplaceAll(resumeCommand("a b.yaml", f), `'\''`, `'"'"'`))
+	args, err := words(strings.ReplaceAll(resumeCommand("a b.yaml", f, 1), `'\''`, `'"'"'`))
 	want := []string{"flowmatch", "train", "a b.yaml", "--out", "my runs/it's", "--set", "net.hidden=[8, 8]", "--set",
 		"train.lr=1e-3", "--backend", "xla:/p q.so", "--resume"}
 	if err != nil || strings.Join(args, "|") != strings.Join(want, "|") {

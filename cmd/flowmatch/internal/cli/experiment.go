@@ -36,6 +36,7 @@ type experimentResult struct {
 	Results []experiment.Result `json:"results,omitempty"`
 	Missing []string            `json:"missing,omitempty"` // what could not be measured or drawn, and why
 	Checked bool                `json:"checked,omitempty"` // by --check: every run can begin, and none did
+	Shard   string              `json:"shard,omitempty"`   // the runs are those of a shard, without a page
 }
 
 func (e experimentResult) text(w io.Writer) {
@@ -45,6 +46,9 @@ func (e experimentResult) text(w io.Writer) {
 		return
 	}
 	fmt.Fprintf(w, "runs\t%d, of which %d were made now, in %s\n", e.Runs, e.Made, e.Folder)
+	if e.Shard != "" {
+		fmt.Fprintf(w, "shard\t%s; the same command without --shard writes the page once all are made\n", e.Shard)
+	}
 	if e.Page != "" {
 		fmt.Fprintf(w, "page\t%s\n", e.Page)
 	}
@@ -62,15 +66,13 @@ type experimentFlags struct {
 	out, docs, data, peers string
 	set                    []string
 	seeds                  int
+	shard                  string
 	check, allowMissing    bool
 }
 
-func (a *app) experimentCommand() *cobra.Command {
-	var f experimentFlags
-	cmd := &cobra.Command{
-		Use:   "experiment NAME|FILE.yaml",
-		Short: "Run a grid of training runs and write a page of the results",
-		Long: `Run a grid of training runs (tasks times methods times seeds) and write a page of
+// experimentLong is the help of experiment.
+func experimentLong() string {
+	return `Run a grid of training runs (tasks times methods times seeds) and write a page of
 tables (mean ± standard deviation over the seeds) and pictures. README.md in the same
 folder uses these figures to answer what is claimed of flow matching.
 
@@ -84,6 +86,11 @@ An interrupted grid continues at the first run, or its first measurement, that i
 not done. A training that diverges does not end the grid. What could not be measured is
 on the page, and the exit code is then 1, unless --allow-missing is given.
 
+With --shard 3/16 it makes the third of sixteen shares of the runs and no page, for jobs
+that know nothing of each other. They may share one --out, or have one each, of which the
+contents are then copied into one. The same command without --shard then finds all runs,
+and writes the page. Started by mpirun, ranks share the runs so, and rank 0 writes the page.
+
 The experiments peers and sbi-peers also train the same flows with Python libraries, by
 the interpreter of --peers. scripts/setup-peers.sh DIR installs them; then PYTHON is
 DIR/bin/python. So does tables, where other methods make samples of tables and fill in
@@ -91,7 +98,15 @@ their holes; its tables are in the DIR of --data, and scripts/sklearn-tables.py 
 four of them.
 
 The experiments sbi and sbi-peers read observations and their posteriors: the DIR of
---data is the folder sbibm/tasks of github.com/sbi-benchmark/sbibm.`,
+--data is the folder sbibm/tasks of github.com/sbi-benchmark/sbibm.`
+}
+
+func (a *app) experimentCommand() *cobra.Command {
+	var f experimentFlags
+	cmd := &cobra.Command{
+		Use:   "experiment NAME|FILE.yaml",
+		Short: "Run a grid of training runs and write a page of the results",
+		Long:  experimentLong(),
 		Example: `  flowmatch experiment couplings
   flowmatch experiment couplings --seeds 1 --set train.steps=500 --out runs/try --docs /tmp
   flowmatch experiment digits --data DIR
@@ -100,6 +115,7 @@ The experiments sbi and sbi-peers read observations and their posteriors: the DI
   flowmatch experiment mine.yaml --check
   flowmatch experiment peers --peers DIR/bin/python
   flowmatch experiment tables --data DIR --peers DIR/bin/python
+  flowmatch experiment couplings --shard 3/16 --out runs/couplings
   flowmatch experiment couplings --json`,
 		Args:              arguments("NAME"),
 		ValidArgsFunction: nameArgument(experiment.Known(), true),
@@ -109,7 +125,7 @@ The experiments sbi and sbi-peers read observations and their posteriors: the DI
 				return nil, usagef("--seeds is %d; it must be from 1 to %d, or left out for those of the grid", f.seeds,
 					mostSeeds)
 			}
-			return a.experiment(cmd.Context(), f)
+			return a.sharedExperiment(cmd.Context(), f)
 		}),
 	}
 	fl := cmd.Flags()
@@ -118,10 +134,12 @@ The experiments sbi and sbi-peers read observations and their posteriors: the DI
 	fl.StringArrayVar(&f.set, "set", nil, "change a setting of every run, as key=value")
 	fl.StringVar(&f.data, "data", "", "folder of the data files that the grid names (default: the current one)")
 	fl.IntVar(&f.seeds, "seeds", 0, "number of seeds: the first ones of the grid, or all of them and the numbers after")
+	fl.StringVar(&f.shard, "shard", "", "make only this share of the runs, such as 3/16, and no page")
 	fl.StringVar(&f.peers, "peers", "", "Python interpreter with the libraries of the grid's peers")
 	fl.BoolVar(&f.check, "check", false, "check the grid and stop")
 	fl.BoolVar(&f.allowMissing, "allow-missing", false, "exit with 0 even if something could not be measured")
 	cmd.MarkFlagsMutuallyExclusive("check", "allow-missing")
+	cmd.MarkFlagsMutuallyExclusive("shard", "allow-missing")
 	completeSettings(cmd)
 	return cmd
 }
@@ -156,7 +174,7 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 	if err != nil {
 		return nil, err
 	}
-	res := experimentResult{Name: name, Runs: len(cells), Folder: f.out}
+	res := experimentResult{Name: name, Runs: len(cells), Folder: f.out, Shard: f.shard}
 	if f.check {
 		res.Checked = true
 		return res, nil
@@ -168,11 +186,14 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, o.Peers.Close()) }()
-	lock, err := lockGrid(f.out)
+	lock, err := lockGrid(f.lockDir())
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Unlock()
+	if f.shard != "" {
+		f.docs = f.out
+	}
 	if err := os.MkdirAll(f.docs, 0o777); err != nil { // before hours of training, not after them
 		return nil, fmt.Errorf("--docs %s: %w", f.docs, err)
 	}
@@ -184,7 +205,9 @@ func (a *app) experiment(ctx context.Context, f experimentFlags) (_ result, err 
 	if err != nil {
 		return nil, err
 	}
-	err = a.writeResults(ctx, name, g, cells, &res, f)
+	if f.shard == "" {
+		err = a.writeResults(ctx, name, g, cells, &res, f)
+	}
 	res.Seconds = time.Since(start).Seconds()
 	if err == nil && len(res.Missing) > 0 && !f.allowMissing {
 		err = partial{errors.New("not everything could be measured or drawn; the page says what is missing, and why. " +
@@ -199,11 +222,18 @@ func (a *app) checkedCells(name string, g experiment.Grid, f experimentFlags) ([
 	if err != nil {
 		return nil, usageError{err}
 	}
+	if f.shard != "" {
+		s, err := experiment.ParseShard(f.shard)
+		if err != nil {
+			return nil, usagef("--shard: %w", err)
+		}
+		cells = s.Cells(g, cells)
+	}
 	files, err := experiment.DataIn(f.data, cells)
 	if err != nil {
 		return nil, err
 	}
-	if !files && f.data != "" {
+	if !files && f.data != "" && f.shard == "" {
 		return nil, usagef("--data is for grids that name data files by relative paths; %s names none", name)
 	}
 	a.status("checking %d runs", len(cells))
@@ -212,6 +242,15 @@ func (a *app) checkedCells(name string, g experiment.Grid, f experimentFlags) ([
 		err = fmt.Errorf("%w; --data DIR says where the data files are", err)
 	}
 	return cells, err
+}
+
+// lockDir is the folder whose lock a grid holds. Each shard has its own, for several may share one
+// folder of runs.
+func (f experimentFlags) lockDir() string {
+	if f.shard == "" {
+		return f.out
+	}
+	return filepath.Join(f.out, "shard-"+strings.ReplaceAll(f.shard, "/", "-of-"))
 }
 
 // seedsOf returns so many seeds as the flags ask for.

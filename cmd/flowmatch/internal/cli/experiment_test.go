@@ -210,3 +210,33 @@ measure: [samples, imputation]
 		}
 	}
 }
+
+func TestShardsOfAnExperimentMakeItsRuns(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "tiny.yaml")
+	if err := os.WriteFile(file, []byte(tinyGrid), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	docs := filepath.Join(dir, "docs")
+	args := []string{"experiment", file, "--out", filepath.Join(dir, "runs"), "--docs", docs, "--json"}
+	for _, shard := range []string{"1/3", "2/3", "3/3"} {
+		want := 1.0
+		if shard == "3/3" { // there are two runs
+			want = 0
+		}
+		got := succeedJSON(t, append(args, "--shard", shard)...)
+		if got["made"] != want || got["shard"] != shard || got["page"] != nil {
+			t.Errorf("shard %s made %v runs (%v), want %g and no page", shard, got["made"], got, want)
+		}
+	}
+	if _, err := os.Stat(docs); err == nil {
+		t.Error("a shard has made the folder of the page")
+	}
+	if got := succeedJSON(t, args...); got["made"] != 0.0 || got["page"] == nil {
+		t.Errorf("after the shards %v runs were made (page %v), want none", got["made"], got["page"])
+	}
+	code, _, stderr := invoke(t, append(args, "--shard", "4/3")...)
+	if code != exitUsage || !strings.Contains(stderr, "from 1 to their count") {
+		t.Errorf("--shard 4/3: exit code %d, %s", code, stderr)
+	}
+}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -10,12 +11,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"flowmatch/data/table"
+	"flowmatch/engine/onnx"
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
 	"flowmatch/internal/memory"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
+	"flowmatch/model/layout"
 	"flowmatch/nn"
+	"flowmatch/ode"
 	"flowmatch/run"
 )
 
@@ -47,7 +51,10 @@ func (e exportResult) text(w io.Writer) {
 
 type exportFlags struct {
 	out, backend string
+	as           string // a layout of weights; empty: ONNX
 	raw, average bool
+	sampler      string  // a method; empty: the field is written
+	shift        float64 // of the sampler
 	check        int
 }
 
@@ -55,7 +62,7 @@ func (a *app) exportCommand() *cobra.Command {
 	var f exportFlags
 	cmd := &cobra.Command{
 		Use:   "export DIR --out FILE.onnx",
-		Short: "Write the velocity field of a trained run as an ONNX file",
+		Short: "Write the velocity field of a trained run as an ONNX file, or its weights for PyTorch",
 		Long: `Write the velocity field v(x, t) of a trained run, or v(x, t, label) of a
 conditional one, as an ONNX file for onnxruntime and other programs.
 
@@ -71,19 +78,42 @@ The file computes the velocity for every kind of prediction, preconditioned or n
 because it includes the formulas of the path. A schedule of your own is the exception.
 --raw writes the network's own input and output instead, and --average the average
 velocity u(x, t, s) of a run that learnt it. scripts/check-onnx.sh compares a file
-with onnxruntime.`,
+with onnxruntime.
+
+--sampler writes a whole sampler: a loop of steps of that method. Inputs are noise
+[N, ...shape], drawn of N(0, 1), and steps, the number of steps (int64, a scalar), with
+label and condition as above; the output, samples, is in the units of the data. The shift
+of the steps is that of the run (eval.time_grid), or --shift.
+
+--as LAYOUT writes the weights instead, to a safetensors file with the names of tensors
+that another program has, so that training goes on there; flowmatch import --list has
+the layouts. What the network sees and outputs is printed, and in the metadata.`,
 		Example: `  flowmatch export runs/first --out field.onnx
   flowmatch export runs/first --raw --out network.onnx
-  flowmatch export runs/meanflow --average --out average.onnx`,
+  flowmatch export runs/images --as guided-diffusion --out adm.safetensors
+  flowmatch export runs/meanflow --average --out average.onnx
+  flowmatch export runs/first --sampler euler --shift 3 --out sampler.onnx`,
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			if cmd.Flags().Changed("check") && f.check < 1 {
 				return nil, usagef("--check is %d; it must be at least 1, or left out", f.check)
 			}
-			return export(args[0], f)
+			if err := f.checkSampler(cmd); err != nil {
+				return nil, err
+			}
+			if f.as != "" {
+				return exportWeights(args[0], f)
+			}
+			return export(cmd.Context(), args[0], f)
 		}),
 	}
+	f.flags(cmd)
+	return cmd
+}
+
+// flags adds those of the command.
+func (f *exportFlags) flags(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.out, "out", "", "file to write, .onnx")
 	fl.StringVar(&f.backend, "backend", "", backendUsage+"the run)")
@@ -91,14 +121,20 @@ with onnxruntime.`,
 	fl.BoolVar(&f.average, "average", false, "write the average velocity u(x, t, s) of a run that learnt it")
 	fl.IntVar(&f.check, "check", 0,
 		"also write this number of points and the program's results for them, as NAME.check/*.npy")
-	cmd.MarkFlagsMutuallyExclusive("raw", "average")
+	fl.StringVar(&f.sampler, "sampler", "", "write a whole sampler, whose steps are those of a method: "+
+		strings.Join(ode.Names(), ", "))
+	fl.Float64Var(&f.shift, "shift", 0, "shift of the steps of --sampler (default: that of the run)")
+	fl.StringVar(&f.as, "as", "", "write the weights in the layout of "+strings.Join(layout.Names(), ", "))
+	cmd.MarkFlagsMutuallyExclusive("raw", "average", "sampler", "as")
+	cmd.MarkFlagsMutuallyExclusive("check", "as")
+	complete(cmd, "sampler", ode.Names()...)
+	complete(cmd, "as", layout.Names()...)
 	require(cmd, "out")
 	complete(cmd, "backend", backendNames()...)
-	completeFiles(cmd, "out", "onnx")
-	return cmd
+	completeFiles(cmd, "out", "onnx", "safetensors")
 }
 
-func export(dir string, f exportFlags) (result, error) {
+func export(ctx context.Context, dir string, f exportFlags) (result, error) {
 	if _, err := extension("--out", f.out, ".onnx"); err != nil {
 		return nil, err
 	}
@@ -119,8 +155,7 @@ func export(dir string, f exportFlags) (result, error) {
 	if err := memory.Check(fmt.Sprintf("--check %d", f.check), 2*8*numbers); err != nil {
 		return nil, err
 	}
-	o := model.ExportOptions{Raw: f.raw, Average: f.average, Step: r.Step, Version: run.Version()}
-	file, err := r.Model.SaveONNX(f.out, o)
+	file, err := f.save(r)
 	if err != nil {
 		return nil, advise(err, nn.ErrNoAverage, "export it without --average")
 	}
@@ -136,9 +171,26 @@ func export(dir string, f exportFlags) (result, error) {
 	}
 	if f.check > 0 {
 		res.Check = strings.TrimSuffix(f.out, filepath.Ext(f.out)) + ".check"
-		err = writeCheck(r, res.Check, f)
+		if f.sampler == "" {
+			err = writeCheck(r, res.Check, f)
+		} else {
+			err = writeSamplerCheck(ctx, r, res.Check, f)
+		}
 	}
 	return res, err
+}
+
+// save writes the file.
+func (f exportFlags) save(r *run.Run) (*onnx.Model, error) {
+	if f.sampler == "" {
+		return r.Model.SaveONNX(f.out, model.ExportOptions{Raw: f.raw, Average: f.average, Step: r.Step,
+			Version: run.Version()})
+	}
+	o, err := f.samplerOptions(r)
+	if err != nil {
+		return nil, err
+	}
+	return r.Model.SaveONNXSampler(f.out, o)
 }
 
 // checkPoints are points with a time (and a later one), a label and a context each, and

@@ -77,6 +77,34 @@ func TestExportWritesAFileWithWhatItMeans(t *testing.T) {
 	}
 }
 
+// The numbers of the file are tested in package model, and beside onnxruntime by scripts/check-onnx.sh.
+func TestExportWritesASampler(t *testing.T) {
+	dir, out := trained(t), filepath.Join(t.TempDir(), "sampler.onnx")
+	got := succeedJSON(t, "export", dir, "--sampler", "midpoint", "--shift", "2", "--out", out, "--check", "3")
+	m, err := onnx.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got["output"] != "samples float [N, 2]" || m.Metadata["flowmatch.sampler"] != "midpoint shift=2" {
+		t.Errorf("the output is %v, the sampler %s", got["output"], m.Metadata["flowmatch.sampler"])
+	}
+	drawn, err := table.Read(filepath.Join(got["check"].(string), "output.npy"), table.Options{})
+	if err != nil || drawn.X.N != 31*3 { // of 2 to 32 steps
+		t.Errorf("%d samples to check (%v)", drawn.X.N, err)
+	}
+	for flags, want := range map[string]string{
+		"--shift 2":                  "--shift is for --sampler",
+		"--sampler eular":            `did you mean "euler"`,
+		"--sampler euler --shift 0":  "--shift is 0",
+		"--sampler euler --raw=true": "none of the others",
+	} {
+		line := "export " + dir + " --out " + out + " " + flags
+		if code, _, text := invoke(t, strings.Fields(line)...); code != 2 || !strings.Contains(text, want) {
+			t.Errorf("%s: exit code %d, %s; want 2 and %q", flags, code, text, want)
+		}
+	}
+}
+
 func TestExportRefusesWhatAFileCannotHold(t *testing.T) {
 	dir, tmp := trained(t), t.TempDir()
 	for _, c := range []struct{ args, want string }{

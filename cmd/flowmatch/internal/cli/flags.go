@@ -30,6 +30,7 @@ type runFlags struct {
 	rtol, atol float64
 	control    string
 	set        []string // where the data are
+	gridFlags
 }
 
 // use is what a command solves for, which decides on the solvers that it takes.
@@ -66,6 +67,7 @@ func (f *runFlags) add(cmd *cobra.Command, solvers []string) {
 	cmd.MarkFlagsMutuallyExclusive("steps", "atol")
 	complete(cmd, "backend", backendNames()...)
 	complete(cmd, "solver", solvers...)
+	f.gridFlags.add(cmd)
 }
 
 // open opens the run with the flags applied to its evaluation settings.
@@ -136,6 +138,9 @@ func (f *runFlags) checkValues(cmd *cobra.Command) error {
 			return usagef("--control: %w", err)
 		}
 	}
+	if err := f.gridFlags.check(cmd, f.steps); err != nil {
+		return err
+	}
 	return checkBackend(f.backend)
 }
 
@@ -183,10 +188,10 @@ func needsTolerance(solver string) string {
 func (f *runFlags) apply(cmd *cobra.Command, r *run.Run, u use) error {
 	s, set := &r.Config.Eval.Solve, cmd.Flags().Changed
 	if u == useODE && s.Solver == eval.Average { // which densities and paths do without
-		s.Solver, s.Steps = ode.Config{}.Defaults().Solver, 0
+		s.Solver, s.Steps, s.TimeGrid = ode.Config{}.Defaults().Solver, 0, nil
 	}
 	if set("solver") && f.solver != s.Solver {
-		s.Solver, s.Steps = f.solver, 0 // steps meant for another solver mean nothing
+		s.Solver, s.Steps, s.TimeGrid = f.solver, 0, nil // steps meant for another solver mean nothing
 	}
 	if f.solver == eval.Average && !r.Model.Spec().Net.Average {
 		return usagef("--solver %s is for runs that learnt average velocities (train.objective %s), which %s did not",
@@ -196,11 +201,11 @@ func (f *runFlags) apply(cmd *cobra.Command, r *run.Run, u use) error {
 		return err
 	}
 	switch {
-	case set("steps"):
-		s.Steps = f.steps
+	case set("steps") || f.gridFlags.given(cmd):
+		*s = s.WithSteps(f.steps, f.gridFlags.over(cmd, s.TimeGrid))
 	case (set("rtol") || set("atol") || set("control")) && s.Solver != eval.Average:
 		// Those of average velocities are the likelihood's.
-		s.Steps = 0
+		s.Steps, s.TimeGrid = 0, nil
 	}
 	if set("control") {
 		s.Control = f.control

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -182,17 +183,14 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 	if err != nil {
 		return nil, err
 	}
-	solver, err := r.Config.Eval.DensitySolver()
-	if err != nil {
+	solver, wrong := r.Config.Eval.DensitySolver()
+	r.Watch = a.watch
+	s, err := r.Subject(false)
+	if err = cmp.Or(wrong, err); err != nil {
 		return nil, err
 	}
 	a.status("evaluating %d points of %s", pts.x.N, pts.name)
-	r.Watch = a.watch
-	s, err := r.Subject(false)
-	if err != nil {
-		return nil, err
-	}
-	s.Set = pts.set
+	s.Set, s.Model = pts.set, s.Model.Together(a.ranks)
 	start := time.Now()
 	l, logp, err := s.Likelihood(cmd.Context(), pts.x, pts.given)
 	var unscored *eval.UnscoredError
@@ -200,6 +198,9 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 		unscored.Where = pts.where
 	} else if err != nil {
 		return nil, err
+	}
+	if a.follows() {
+		return silent{}, nil
 	}
 	res := logpResult{
 		Run: r.Dir, Data: pts.name, Solver: solver.String(), Seed: r.Config.Seed,

@@ -73,7 +73,7 @@ var plotKinds = []struct {
 
 // Flags that have no effect where nothing is solved, and on a grid of images.
 var (
-	withoutSolve = []string{"solver", "steps", "rtol", "atol", "control", "backend"}
+	withoutSolve = []string{"solver", "steps", "rtol", "atol", "control", "backend", "shift", "spacing", "time-grid"}
 	withoutLook  = []string{"log", "beside", "title", "dpi", "limits", "columns", "truth"}
 )
 

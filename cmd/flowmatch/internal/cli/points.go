@@ -80,12 +80,16 @@ func (f *logpFlags) read(cmd *cobra.Command, r *run.Run) (points, error) {
 	}
 	like := dataset.Like{
 		Shape: spec.Shape, Columns: spec.Columns, LabelName: spec.LabelName, ClassNames: spec.ClassNames,
-		Schema: spec.Schema,
+		Schema: spec.Schema, Space: spec.Space,
+	}
+	names := spec.Columns
+	if spec.Space != nil {
+		names = spec.Space.Columns
 	}
 	if !cmd.Flags().Changed("label") { // else those of the file are passed over
 		like.Classes = spec.Net.Classes
 	}
-	if spec.Schema == nil && f.data != was.Path && sampled(f.data, spec.Columns) {
+	if spec.Schema == nil && f.data != was.Path && sampled(f.data, names) {
 		was.Header = new(true)
 	}
 	read := func() (dataset.Points, error) {

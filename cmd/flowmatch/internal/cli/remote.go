@@ -167,7 +167,8 @@ func (f *sampleFlags) request(cmd *cobra.Command, m *client.Model, ext string) (
 ) {
 	set := cmd.Flags().Changed
 	b = client.SampleRequest{N: f.n, LogP: f.logp, Complete: f.complete,
-		How: client.How{Solver: f.solver, Steps: f.steps}}
+		GuidanceInterval: f.interval, GuidanceRescale: f.rescale,
+		How: client.How{Solver: f.solver, Steps: f.steps, TimeGrid: (*client.TimeGrid)(f.over(cmd, nil))}}
 	for _, v := range []struct {
 		flag string
 		to   **float64

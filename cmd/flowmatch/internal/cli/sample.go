@@ -17,7 +17,6 @@ import (
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
 	"flowmatch/internal/stat"
-	"flowmatch/likelihood"
 	"flowmatch/model"
 	"flowmatch/ode"
 	"flowmatch/report"
@@ -67,6 +66,9 @@ type sampleResult struct {
 	Label      string   `json:"label,omitempty"`    // the class of all samples; absent: several, or none
 	Classes    []string `json:"classes,omitempty"`  // their names, of several; absent: they have none
 	Guidance   *float64 `json:"guidance,omitempty"` // scale; absent: none
+	// Interval are the first and the last time of guidance; absent: it is at all times.
+	Interval []float64 `json:"guidance_interval,omitempty"`
+	Rescale  float64   `json:"guidance_rescale,omitempty"`
 	// Condition is where the images come from that the samples are made of; absent: none.
 	Condition string `json:"condition,omitempty"`
 	// Given is where the contexts come from; absent: there are none.
@@ -94,8 +96,11 @@ func (s sampleResult) text(w io.Writer) {
 	case g == nil:
 	case *g == 0:
 		fmt.Fprintf(w, "guidance\t0, the field without a label\n")
+	case s.Interval != nil:
+		fmt.Fprintf(w, "guidance\t%g from t = %g to %g, where every evaluation counts twice%s\n", *g, s.Interval[0],
+			s.Interval[1], rescaled(s.Rescale))
 	default:
-		fmt.Fprintf(w, "guidance\t%g, for which every evaluation counts twice\n", *g)
+		fmt.Fprintf(w, "guidance\t%g, for which every evaluation counts twice%s\n", *g, rescaled(s.Rescale))
 	}
 	if s.Condition != "" {
 		fmt.Fprintf(w, "condition\t%s\n", s.Condition)
@@ -118,6 +123,14 @@ func (s sampleResult) text(w io.Writer) {
 	}
 }
 
+// rescaled says how guidance was rescaled.
+func rescaled(by float64) string {
+	if by == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; rescaled by %g", by)
+}
+
 // insideText says how many draws were within the bounds.
 func insideText(a *model.Acceptance) string {
 	switch {
@@ -137,6 +150,8 @@ type sampleFlags struct {
 	grid     string
 	cols     int // of the grid; 0: none was asked for
 	guidance float64
+	interval []float64 // of the guidance
+	rescale  float64
 	seed     uint64
 	logp     bool
 	complete bool // rows without missing values alone
@@ -182,6 +197,11 @@ and heun_sde, which solve the SDE with the noise rate --diffusion. They use --st
 by default), and the last step adds no noise. --guidance works with them and with the
 ODE solvers.
 
+--shift, --spacing and --time-grid say where given steps lie (--steps, or those of the
+run file): closer together near the noise with a shift above 1, in the spacings of
+diffusion models, or at times of a file. Guidance can be limited to an interval of the
+time, where it costs, and be rescaled (--guidance-interval, --guidance-rescale).
+
 A run with a condition (super-resolution, inpainting) makes its samples from the images
 of --condition in turn: a folder, a file (.png, .jpg, .npy of bytes, IDX), or test for
 the held-out images. Images for super-resolution are small already, or are reduced. A
@@ -208,6 +228,9 @@ func (a *app) sampleCommand() *cobra.Command {
 		Long:  sampleLong,
 		Example: `  flowmatch sample runs/first --n 1000 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver euler --steps 100 --seed 7 --out samples.npy
+  flowmatch sample runs/first --n 1000 --solver euler --steps 20 --shift 3 --out samples.csv
+  flowmatch sample runs/first --n 1000 --solver heun2 --steps 10 --spacing karras --out samples.csv
+  flowmatch sample runs/first --n 1000 --solver euler --time-grid times.csv --out samples.csv
   flowmatch sample runs/first --n 1000 --rtol 1e-6 --atol 1e-6 --logp --out samples.csv
   flowmatch sample runs/first --n 1000 --solver ddpm --steps 200 --out samples.csv
   flowmatch sample runs/first --n 1000 --solver ddim --eta 0.5 --out samples.csv
@@ -219,6 +242,7 @@ func (a *app) sampleCommand() *cobra.Command {
   flowmatch sample runs/posterior --given observed.csv --n 1000 --out posteriors.npy
   flowmatch sample runs/posterior --given observed.csv --map --out modes.csv
   flowmatch sample runs/digits --n 64 --label 3 --guidance 1.5 --out threes.png
+  flowmatch sample runs/digits --n 64 --guidance 3 --guidance-interval 0.2,0.7 --out threes.png
   flowmatch sample runs/digits --grid 8x10 --out digits.png
   flowmatch sample runs/superres --condition test --n 12 --out larger.png
   flowmatch sample http://127.0.0.1:8080/first --n 1000 --seed 7 --out samples.csv
@@ -244,6 +268,10 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 	fl.Float64Var(&f.guidance, "guidance", 1,
 		"scale of classifier-free guidance, for a run trained with train.label_dropout "+
 			"(1: none, 0: the unconditional field)")
+	fl.Float64SliceVar(&f.interval, "guidance-interval", nil,
+		"first and last time of guidance, from 0 (noise) to 1 (data), as 0.2,0.8; outside an evaluation counts once")
+	fl.Float64Var(&f.rescale, "guidance-rescale", 0,
+		"how much of the deviation of a guided velocity is that without guidance, from 0 (none) to 1")
 	fl.StringVar(&f.label, "label", "",
 		"class of all samples, by name or number, for a conditional model (default: every class in turn)")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the noise (default: that of the run)")
@@ -285,6 +313,9 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 		return nil, err
 	}
 	if f.mode {
+		if n := a.ranks.Size(); n > 1 {
+			return nil, usagef("--map is for one process, and mpirun (or srun) started %d; start it alone", n)
+		}
 		return a.mode(cmd, r, ext, f)
 	}
 	p, g, err := f.forContexts(cmd, r)
@@ -298,15 +329,20 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	}
 	a.status("drawing %d samples", f.n)
 	start := time.Now()
-	s, err := r.Model.Sample(cmd.Context(), model.SampleOptions{
-		N: f.n, Seed: f.seed, Given: p.Given, Sampler: how, Progress: a.watch("samples", f.n),
-	})
+	o := model.SampleOptions{N: f.n, Seed: f.seed, Given: p.Given, Sampler: how, Progress: a.watch("samples", f.n)}
+	if a.ranks.Size() == 1 && f.inParts(r) && r.Model.CanEach(o) {
+		return f.sampleInParts(cmd.Context(), r, o, start, ext)
+	}
+	s, err := r.Model.Together(a.ranks).Sample(cmd.Context(), o)
 	if err != nil && len(warnings) > 0 {
 		err = fmt.Errorf("%w (%s)", err, warnings[0])
 	}
 	failed, some := errors.AsType[*ode.PointsError](err)
 	if err != nil && !some {
-		return nil, asUsage(err, model.ErrNoScore)
+		return nil, asUsage(err, model.ErrNoScore, model.ErrCurved)
+	}
+	if a.follows() {
+		return silent{}, nil
 	}
 	res := f.result(r, s, how, start, p.Given.Empty() && p.Hold == nil)
 	if s.LogP == nil { // which is that of the sample as it was drawn
@@ -355,8 +391,10 @@ func (f *sampleFlags) forContexts(cmd *cobra.Command, r *run.Run) (p eval.Prompt
 	}
 	each := f.n
 	f.n *= max(1, g.rows())
-	if err := fitsN(r, f.n); err != nil {
-		return p, g, err
+	if !f.inParts(r) {
+		if err := fitsN(r, f.n); err != nil {
+			return p, g, err
+		}
 	}
 	for _, l := range g.label {
 		inTurn = append(inTurn, slices.Repeat([]int32{l}, each)...)
@@ -402,7 +440,7 @@ func (f *sampleFlags) result(r *run.Run, s model.Samples, how model.Sampler, sta
 		res.Classes = r.Model.Spec().ClassNames
 	}
 	if f.guidance != 1 {
-		res.Guidance = &f.guidance
+		res.Guidance, res.Interval, res.Rescale = &f.guidance, f.interval, f.rescale
 	}
 	if why := cmp.Or(r.Model.TooFew(how), r.Model.Astray(s.X, alike)); why != "" {
 		res.Warnings = append(res.Warnings, why)
@@ -412,57 +450,4 @@ func (f *sampleFlags) result(r *run.Run, s model.Samples, how model.Sampler, sta
 		res.MeanLogP, res.Divergence = &mean, d.Divergence.String()
 	}
 	return res
-}
-
-// sampler returns how the samples are drawn; hold is what is known of them, or nil.
-func (f *sampleFlags) sampler(cmd *cobra.Command, r *run.Run, hold *model.Hold) (model.Sampler, error) {
-	var guidance *float64
-	if cmd.Flags().Changed("guidance") {
-		guidance = &f.guidance
-	}
-	if f.noisy() {
-		s, err := f.sde(r.Config.Eval.Solve.Defaults().MaxNFE)
-		return model.SDE{Sampler: s, Guidance: guidance}, err
-	}
-	s := r.Config.Eval
-	if f.logp {
-		solver, err := s.DensitySolver()
-		if err != nil {
-			return nil, err
-		}
-		var div likelihood.Divergence
-		div, err = s.DivergenceFor(r.Model.Dim(), f.seed)
-		return model.Density{Solver: solver, Divergence: div}, err
-	}
-	how, err := s.Sampler()
-	if o, ok := how.(model.ODE); ok {
-		o.Guidance, o.Hold = guidance, hold
-		how = o
-	}
-	return how, err
-}
-
-// sdeSteps is the number of steps of a sampler with noise where --steps is not given.
-const sdeSteps = 100
-
-// sde returns the sampler with noise, of no more evaluations than the run allows. Its last
-// step is without noise, as is usual; see
-// sde.Sampler.Denoise.
-func (f *sampleFlags) sde(maxNFE int) (s sde.Sampler, err error) {
-	s = sde.Sampler{Steps: sdeSteps, Eta: f.eta, Denoise: true, MaxNFE: maxNFE}
-	if f.steps > 0 {
-		s.Steps = f.steps
-	}
-	if s.Method, err = sde.ByName(f.solver); err != nil {
-		return s, usageError{err}
-	}
-	if f.diffusion != "" {
-		if s.Diffusion, err = sde.ParseDiffusion(f.diffusion); err != nil {
-			return s, usageError{err}
-		}
-	}
-	if err := s.Validate(); err != nil {
-		return s, usageError{err}
-	}
-	return s, nil
 }

@@ -114,6 +114,69 @@ func TestGuidanceOfEverySampler(t *testing.T) {
 	}
 }
 
+// An evaluation without guidance is one of the network.
+func TestGuidanceOfAnInterval(t *testing.T) {
+	dir, out := classes(t), filepath.Join(t.TempDir(), "s.csv")
+	for flags, nfe := range map[string]float64{
+		"--solver euler --steps 10 --guidance 2 --guidance-interval 0.25,0.55": 13, // at 0.3, 0.4 and 0.5
+		"--solver ddim --steps 10 --guidance 2 --guidance-interval 0,1":        20,
+		"--solver euler --steps 2 --guidance 2 --guidance-rescale 0.7":         4,
+	} {
+		line := "sample " + dir + " --n 3 -q --out " + out + " " + flags
+		got := succeedJSON(t, strings.Fields(line)...)
+		if got["nfe"] != nfe || got["guidance"] != 2.0 {
+			t.Errorf("%s: %v evaluations, want %v", flags, got["nfe"], nfe)
+		}
+	}
+}
+
+func TestSamplesOnATimeGrid(t *testing.T) {
+	dir, tmp := trained(t), t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(tmp, name)
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	draw := func(flags string) ([]float64, any) {
+		out := filepath.Join(tmp, "s.csv")
+		line := "sample " + dir + " --n 3 -q --out " + out + " " + flags
+		got := succeedJSON(t, strings.Fields(line)...)
+		return coordinates(t, out), got["solver"]
+	}
+	even, _ := draw("--solver euler --steps 4")
+	times, solver := draw("--solver euler --time-grid " + file("t.csv", "0\n0.25\n0.5\n0.75\n1\n"))
+	levels, _ := draw("--solver euler --time-grid " + file("sigma.csv", "sigma\n1\n0.75\n0.5\n0.25\n"))
+	if !slices.Equal(even, times) || !slices.Equal(even, levels) || solver != "euler 4 steps times=0,0.25,0.5,0.75,1" {
+		t.Errorf("even steps %v, times %v, levels %v by %v", even, times, levels, solver)
+	}
+	shifted, _ := draw("--solver euler --steps 4 --shift 3")
+	same, _ := draw("--solver euler --time-grid " + file("shifted.csv", "1\n0.9\n0.75\n0.5\n0\n"))
+	if !near(shifted, same, 1e-6) || near(shifted, even, 1e-6) {
+		t.Errorf("shifted %v, by its levels %v", shifted, same)
+	}
+	_, noisy := draw("--solver ddpm --steps 5 --spacing exponential")
+	if noisy != "ddpm, 5 steps exponential" {
+		t.Error(noisy)
+	}
+	for flags, want := range map[string]string{
+		"--solver dopri5 --shift 2":                                           "chooses its steps by the tolerances",
+		"--solver euler --steps 1 --shift 2":                                  "one step goes from noise to data",
+		"--solver euler --shift -1":                                           "--shift is -1",
+		"--solver euler --spacing even":                                       "unknown spacing",
+		"--solver euler --time-grid " + file("bad.csv", "0\n0.5\n"):           "rise from 0 to 1",
+		"--solver euler --time-grid " + file("two.csv", "0,1\n1,0\n"):         "2 columns",
+		"--solver euler --time-grid " + filepath.Join(tmp, "none.csv"):        "no such file",
+		"--solver euler --shift 2 --time-grid " + filepath.Join(tmp, "t.csv"): "shift is set beside times",
+	} {
+		line := "sample " + dir + " --n 1 --out " + filepath.Join(tmp, "s.csv") + " " + flags
+		if code, _, text := invoke(t, strings.Fields(line)...); code != 2 || !strings.Contains(text, want) {
+			t.Errorf("%s: exit code %d, %s; want 2 and %q", flags, code, text, want)
+		}
+	}
+}
+
 // near says whether numbers are the same within a tolerance.
 func near(a, b []float64, tol float64) bool {
 	if len(a) != len(b) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"io/fs"
 	"slices"
 	"strings"
@@ -53,7 +54,7 @@ func (f *sampleFlags) check(cmd *cobra.Command) (ext string, err error) {
 	case f.mask != "" && f.condition == "":
 		return "", usagef("--mask needs --condition, the images to complete")
 	}
-	if err := checkScale(f.guidance); err != nil {
+	if err := cmp.Or(checkScale(f.guidance), f.checkGuidance(cmd)); err != nil {
 		return "", err
 	}
 	if f.mask != "" {
@@ -70,8 +71,25 @@ func (f *sampleFlags) check(cmd *cobra.Command) (ext string, err error) {
 	if err := f.checkSolver(cmd, f.solverAsGiven()); err != nil || !f.noisy() {
 		return ext, err
 	}
-	_, err = f.sde(0)
+	_, err = f.sde(cmd, 0)
 	return ext, err
+}
+
+// checkGuidance reports an interval or a rescale of guidance that is wrong, or has no effect.
+func (f *sampleFlags) checkGuidance(cmd *cobra.Command) error {
+	for _, flag := range []string{"guidance-interval", "guidance-rescale"} {
+		if cmd.Flags().Changed(flag) && f.guidance == 1 {
+			return usagef("--%s needs --guidance, a scale other than 1", flag)
+		}
+	}
+	switch i := f.interval; {
+	case i != nil && !(len(i) == 2 && 0 <= i[0] && i[0] < i[1] && i[1] <= 1):
+		return usagef("--guidance-interval is %v; it must be two times that rise, from 0 (noise) to 1 (data) at most",
+			i)
+	case !(f.rescale >= 0 && f.rescale <= 1):
+		return usagef("--guidance-rescale is %g; it must be from 0 (none) to 1", f.rescale)
+	}
+	return nil
 }
 
 // solverRules says of each flag that only some solvers look at why another does not: "" is

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -39,7 +40,8 @@ type serveFlags struct {
 	lecture, noPage                         bool
 	addr, tokens, cert, key, backend, pprof string
 	queue, points, nfe                      int
-	timeout, grace                          time.Duration
+	body                                    int64
+	timeout, grace, delay                   time.Duration
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -70,13 +72,13 @@ and Chinese, computed here. It needs no DIR.
 Requests for one model that can share a solve do. Each point has steps of its own, so
 that an answer depends on the request and its seed alone. If more than --max-queue
 requests wait, others get 429. A new checkpoint in the folder of a run is taken up
-without a lost request.
+without a lost request. A run that cannot be read yet does not stop the others.
 
 The addresses of the page and of the lecture are printed and logged. A run that is being
 trained is served from its first checkpoint on; its losses can be watched before.
 
-SIGTERM or Ctrl-C ends the service: requests that it has are answered first, for
---grace at most. The log is JSON on standard error.
+SIGTERM or Ctrl-C ends the service: after --drain-delay requests that it has are answered
+first, for --grace at most. The log is JSON on standard error.
 
 Without --token-file anybody who reaches the address may ask. By default that is this
 machine alone, as localhost or 127.0.0.1.`,
@@ -112,8 +114,11 @@ func (f *serveFlags) define(cmd *cobra.Command) {
 	fl.IntVar(&f.queue, "max-queue", 256, "requests that wait or are under way, at most")
 	fl.IntVar(&f.points, "max-points", 100_000, "points of a request, at most")
 	fl.IntVar(&f.nfe, "max-nfe", 20_000, "evaluations of the network for a point, at most")
+	fl.Int64Var(&f.body, "max-body", 16<<20, "bytes of the body of a request, at most: 16 MiB")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "time of a request, at most")
 	fl.DurationVar(&f.grace, "grace", 30*time.Second, "time for the requests under way when the service ends")
+	fl.DurationVar(&f.delay, "drain-delay", 0,
+		"time before --grace in which requests are still taken and /readyz says 503, until those that send them know")
 	fl.StringVar(&f.pprof, "pprof", "", "loopback address of its own for profiles (net/http/pprof), as 127.0.0.1:6060")
 	fl.StringVar(&f.backend, "backend", "", "backend (default: the one of the run)")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
@@ -122,14 +127,23 @@ func (f *serveFlags) define(cmd *cobra.Command) {
 // options returns those of the server.
 func (f serveFlags) options(dirs []string) (serve.Options, error) {
 	o := serve.Options{Runs: dirs, Lecture: f.lecture, NoPage: f.noPage, Open: run.OpenOptions{Backend: f.backend},
-		MaxQueue: f.queue, MaxPoints: f.points, MaxNFE: f.nfe, Timeout: f.timeout, Version: run.Version()}
+		MaxQueue: f.queue, MaxPoints: f.points, MaxNFE: f.nfe, MaxBody: f.body, Timeout: f.timeout, DrainDelay: f.delay,
+		Version: run.Version()}
 	for _, n := range []struct {
 		flag string
 		v    int64
 	}{{"max-queue", int64(f.queue)}, {"max-points", int64(f.points)}, {"max-nfe", int64(f.nfe)},
-		{"timeout", int64(f.timeout)}, {"grace", int64(f.grace)}} {
+		{"max-body", f.body}, {"timeout", int64(f.timeout)}, {"grace", int64(f.grace)}} {
 		if n.v < 1 {
 			return o, usagef("--%s must be positive", n.flag)
+		}
+	}
+	if f.delay < 0 {
+		return o, usagef("--drain-delay is %s; it must not be negative", f.delay)
+	}
+	if f.cert != "" {
+		if _, err := tls.LoadX509KeyPair(f.cert, f.key); err != nil {
+			return o, usagef("--tls-cert %s, --tls-key %s: %w", quote(f.cert), quote(f.key), err)
 		}
 	}
 	if f.tokens == "" {
@@ -163,7 +177,7 @@ func readTokens(name string) (tokens []string, err error) {
 }
 
 func (a *app) serve(cmd *cobra.Command, dirs []string, f serveFlags) (result, error) {
-	for _, name := range []string{"max-queue", "max-points", "max-nfe", "backend", "no-page"} {
+	for _, name := range []string{"max-queue", "max-points", "max-nfe", "max-body", "backend", "no-page"} {
 		if len(dirs) == 0 && cmd.Flags().Changed(name) {
 			return nil, usagef("--%s has no effect on the lecture; it is for runs, and no DIR is given", name)
 		}
@@ -198,6 +212,10 @@ func (a *app) serve(cmd *cobra.Command, dirs []string, f serveFlags) (result, er
 		}
 	}
 	o.Log.Info("serving", said...)
+	if o.Tokens == nil && !serve.Loopback(l.Addr()) {
+		o.Log.Warn("anybody who reaches the address may ask; --token-file lets in only those who bring a token",
+			"address", res.Address)
+	}
 	a.leave.unsaved.Store(true) // requests under way are answered first
 	defer a.leave.unsaved.Store(false)
 	err = server.Serve(cmd.Context(), l, f.grace, [2]string{f.cert, f.key})

@@ -15,18 +15,22 @@ import (
 func TestServicesThatCannotBe(t *testing.T) {
 	run := trained(t)
 	for args, want := range map[string]string{
-		"":                            "argument DIR is missing",
-		"--lecture --max-nfe 3":       "--max-nfe has no effect on the lecture",
-		"--lecture --backend go":      "--backend has no effect on the lecture",
-		"--lecture nothing":           "not a run's folder",
-		run + " " + run:               "would both be called run",
-		run + " --max-queue 0":        "--max-queue must be positive",
-		run + " --timeout -1s":        "--timeout is -1s",
-		run + " --token-file nothing": "--token-file: ",
-		run + " --tls-cert c.pem":     "tls-key",
-		run + " --addr 1.2.3.4.5:1":   "--addr: ",
-		run + " --addr 127.0.0.1:0 --pprof 0.0.0.0:0": "is no loopback address",
-		run + " --addr 127.0.0.1:0 --pprof 127.0.0.1": "--pprof: ",
+		"":                         "argument DIR is missing",
+		"--lecture --max-nfe 3":    "--max-nfe has no effect on the lecture",
+		"--lecture --backend go":   "--backend has no effect on the lecture",
+		"--lecture nothing":        "not a run's folder",
+		run + " " + run:            "would both be called run",
+		run + " --max-queue 0":     "--max-queue must be positive",
+		run + " --max-body 0":      "--max-body must be positive",
+		run + " --drain-delay -1s": "--drain-delay is -1s",
+		"--lecture --max-body 3":   "--max-body has no effect on the lecture",
+		run + " --tls-cert " + empty(t) + " --tls-key nothing": "--tls-cert ",
+		run + " --timeout -1s":                                 "--timeout is -1s",
+		run + " --token-file nothing":                          "--token-file: ",
+		run + " --tls-cert c.pem":                              "tls-key",
+		run + " --addr 1.2.3.4.5:1":                            "--addr: ",
+		run + " --addr 127.0.0.1:0 --pprof 0.0.0.0:0":          "is no loopback address",
+		run + " --addr 127.0.0.1:0 --pprof 127.0.0.1":          "--pprof: ",
 		t.TempDir():                            "not a run's folder",
 		run + " --backend z":                   "z",
 		run + " --token-file " + empty(t):      "has no token",
@@ -133,5 +137,35 @@ func TestAServiceAnswersUntilItsEnd(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), "served") || !strings.Contains(out.String(), addresses["serving"]) {
 		t.Errorf("at the end: %q", out)
+	}
+}
+
+// TestServicesThatAnybodyReachesSaySo: where they have no tokens.
+func TestServicesThatAnybodyReachesSaySo(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		warn bool
+	}{{"--addr 0.0.0.0:0", true}, {"--addr 127.0.0.1:0", false}, {"--addr 0.0.0.0:0 --token-file " +
+		writeText(t, "token", "secret\n"), false}} {
+		ctx, stop := context.WithCancel(t.Context())
+		r, w := io.Pipe()
+		ended := make(chan int, 1)
+		go func() {
+			code := execute(ctx, append([]string{"serve", "--lecture"}, strings.Fields(c.args)...), io.Discard, w)
+			w.Close()
+			ended <- code
+		}()
+		lines := bufio.NewScanner(r)
+		var said strings.Builder
+		for lines.Scan() {
+			said.WriteString(lines.Text() + "\n")
+			if strings.Contains(lines.Text(), `"msg":"serving"`) {
+				stop() // what is said is said before the first request
+			}
+		}
+		stop()
+		if <-ended; strings.Contains(said.String(), "anybody who reaches the address may ask") != c.warn {
+			t.Errorf("%s: the log is %s; want a warning: %v", c.args, &said, c.warn)
+		}
 	}
 }

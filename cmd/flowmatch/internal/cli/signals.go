@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"flowmatch/cluster"
 	"flowmatch/internal/atomicfile"
 )
 
@@ -71,7 +72,13 @@ func Main() int {
 		cancel(signalled{s})
 	}()
 	a := &app{stdout: os.Stdout, stderr: os.Stderr, demo: demoConfig}
-	return a.supervise(ctx, os.Args[1:])
+	ranks, err := cluster.Open()
+	if err != nil {
+		a.running = true // nothing is wrong with the command line
+		return a.fail(ctx, a.root(), err)
+	}
+	a.join(ranks)
+	return a.leaveRanks(ctx, a.supervise(ctx, os.Args[1:]))
 }
 
 // supervise runs the program, and leaves soon after ctx has ended.
@@ -106,6 +113,9 @@ func (a *app) supervise(ctx context.Context, args []string) int {
 func (a *app) abandon(ctx context.Context) int {
 	atomicfile.Abandon()
 	code, text := interruptedBy(ctx), "interrupted"
+	if a.follows() { // the launcher says which rank ended
+		return code
+	}
 	if advice := a.leave.advice.Load(); advice != nil {
 		text += "\n" + *advice
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"flowmatch/data"
+	"flowmatch/internal/memory"
 	"flowmatch/run"
 	"flowmatch/train"
 )
@@ -42,6 +43,7 @@ type trainResult struct {
 	Images   bool     `json:"images,omitempty"`   // its points are images
 	Changes  []change `json:"changes,omitempty"`  // settings that a resumed run has changed
 	Warnings []string `json:"warnings,omitempty"` // settings that the training is too short for
+	Ranks    *sums    `json:"ranks,omitempty"`    // of several ranks, what they sent
 }
 
 // change is a setting that is not what it was when the run began.
@@ -83,6 +85,10 @@ func (t trainResult) text(w io.Writer) {
 		fmt.Fprintf(w, "evaluations\t%.1f a solve\n", t.NFE)
 	}
 	fmt.Fprintf(w, "seconds\t%.1f\n", t.Seconds)
+	if r := t.Ranks; r != nil {
+		fmt.Fprintf(w, "ranks\t%d; each sent %.4g MB a step in %.3g ms, waiting included\n", r.Number,
+			r.BytesPerStep/1e6, 1e3*r.SecondsPerStep)
+	}
 	for _, text := range t.Warnings {
 		fmt.Fprintf(w, "warning\t%s\n", text)
 	}
@@ -192,7 +198,7 @@ func (a *app) train(ctx context.Context, file string, f trainFlags) (result, err
 		file = filepath.Join(f.out, run.ConfigFile)
 		f.set, f.backend = nil, ""
 	}
-	res, _, err := a.trainRun(ctx, cfg, f.out, f.resume, resumeCommand(file, f))
+	res, _, err := a.trainRun(ctx, cfg, f.out, f.resume, resumeCommand(file, f, a.ranks.Size()))
 	if err != nil {
 		return nil, asUsage(advise(err, run.ErrExists, "give another --out, or --resume"), run.ErrChanged,
 			run.ErrSettings, run.ErrInTheWay)
@@ -243,6 +249,10 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 	again string) (*trainResult, *run.Run, error) {
 	cfg = cfg.Defaults()
 	res := &trainResult{Run: dir}
+	if a.follows() {
+		_, err := run.Train(ctx, cfg, dir, a.followHooks(resume))
+		return res, nil, err
+	}
 	if resume && !run.Begun(dir) {
 		a.status("%s has no checkpoint: this training begins at step 0", dir)
 	}
@@ -271,6 +281,7 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 	if why := run.Overfits(events, r.Step, r.Best); why != "" && !likelihoodLoss(cfg.Train) {
 		a.warn(res, why)
 	}
+	res.Ranks = a.sums(res.Step - res.ResumedFrom)
 	net := r.Model.Net()
 	res.ModelStep, res.ModelBest, res.Backend = r.Step, r.Best, net.Engine().Name()
 	res.Parameters, res.Condition = net.NumWeights(), r.Model.Conditioner() != nil
@@ -284,10 +295,19 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 	var p *training
 	return run.TrainOptions{
 		Resume:  resume,
+		Ranks:   a.ranks,
 		Resumed: func(step int, changes []run.Change) { a.resumed(res, step, changes) },
 		Opened: func(set *data.Set, is run.Config) {
 			cfg = is
 			a.opened(res, set, is)
+		},
+		Estimated: func(e run.Estimate) {
+			free := ""
+			if e.Free > 0 {
+				free = fmt.Sprintf(", of %s that there are", memory.Size(float64(e.Free)))
+			}
+			a.status("%d weights; training on batches of %d takes %s of memory%s", e.Weights, e.Batch,
+				memory.Size(float64(e.Bytes)), free)
 		},
 		Warned:   func(w string) { a.warn(res, w) },
 		Unsealed: func(keys []string, why error) { a.warn(res, unsealed(keys, why)) },
@@ -376,9 +396,13 @@ func likelihoodLoss(c train.Config) bool {
 	return err == nil && k.Solves && c.ML.Kinetic == 0 && c.ML.Jacobian == 0
 }
 
-// resumeCommand is the command line that goes on with an interrupted training.
-func resumeCommand(file string, f trainFlags) string {
-	words := []string{"flowmatch", "train", quote(file), "--out", quote(f.out)}
+// resumeCommand is the command line that goes on with an interrupted training of so many ranks.
+func resumeCommand(file string, f trainFlags, ranks int) string {
+	words := []string{"flowmatch"}
+	if ranks > 1 {
+		words = []string{"mpirun", "-np", strconv.Itoa(ranks), "flowmatch-mpi"}
+	}
+	words = append(words, "train", quote(file), "--out", quote(f.out))
 	for _, s := range f.set {
 		words = append(words, "--set", quote(s))
 	}

@@ -72,8 +72,17 @@ class Flow {
     const dense = flat && !model.no_density;
     const layer = (key) => toggle({ key: `runs.flow.${key}`, value: this.show[key], on: (on) => {
       this.show[key] = on;
+      marks();
       this.paint();
     } });
+    const key = h("div");
+    const marks = () => key.replaceChildren(legend([
+      this.show.particles && { mark: "circle", color: "data", key: "runs.flow.particles" },
+      this.show.field && { mark: "arrow", color: "field", key: "runs.flow.field" },
+      this.show.density && { mark: "scale", key: "runs.flow.more" },
+      this.show.paths && { mark: "line", color: "noise", key: "runs.flow.paths" },
+    ].filter(Boolean)));
+    marks();
     const layers = ["particles", "paths", flat && "field", dense && "density"].filter(Boolean).map(layer);
     const axis = (key, k) => select({ key, value: String(this.pair[k]), on: (v) => {
       this.pair[k] = Number(v);
@@ -83,12 +92,7 @@ class Flow {
     return [h("div", { class: "columns" },
       h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.flow.about"), this.note.el, this.picture,
         h("div", { class: "under" }, this.clock.el), this.reading.parts,
-        legend([
-          { mark: "circle", color: "data", key: "runs.flow.particles" },
-          flat && { mark: "arrow", color: "field", key: "runs.flow.field" },
-          dense && { mark: "scale", key: "runs.flow.more" },
-          { mark: "line", color: "noise", key: "runs.flow.paths" },
-        ].filter(Boolean))),
+        key),
       h("div", { class: "card side" }, [...axes, ...layers].map((c) => c.el), this.count.el, this.seed.el,
         this.conditions.parts))];
   }

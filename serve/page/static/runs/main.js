@@ -17,11 +17,13 @@ strings({
   en: {
     "runs.title": "Runs", "runs.choose": "Runs", "runs.panes": "Views of this run",
     "runs.step": "step {step}", "runs.weights": "{n} weights", "runs.dim": "{n} dimensions",
+    "runs.dim.one": "{n} dimension", "runs.table.one": "table, {n} column", "runs.classes.one": "{n} class",
+    "runs.contexts.one": "given {n} number",
     "runs.image": "images, {n}",
     "runs.table": "table, {n} columns", "runs.classes": "{n} classes", "runs.contexts": "given {n} numbers",
     "runs.live": "in training", "runs.young": "no checkpoint yet",
     "runs.none": "There is no run called {name}. Choose one above.",
-    "runs.untrained": "The training of this run has not saved a checkpoint yet. Until then its losses are all there is.",
+    "runs.untrained": "This run has no checkpoint that can be read yet. Until then its losses are all there is.",
     "runs.newer": "The training has saved a newer state: step {step}. What is drawn from now on is of it.",
     "runs.newer.show": "Show the view anew",
     "runs.pairs": "This run makes images from images ({what}).",
@@ -29,9 +31,11 @@ strings({
   zh: {
     "runs.title": "模型", "runs.choose": "模型", "runs.panes": "此模型的视图",
     "runs.step": "第 {step} 步", "runs.weights": "{n} 个权重", "runs.dim": "{n} 维", "runs.image": "图像，{n}",
+    "runs.dim.one": "{n} 维", "runs.table.one": "表格，{n} 列", "runs.classes.one": "{n} 个类别",
+    "runs.contexts.one": "以 {n} 个数为条件",
     "runs.table": "表格，{n} 列", "runs.classes": "{n} 个类别", "runs.contexts": "以 {n} 个数为条件",
     "runs.live": "正在训练", "runs.young": "尚无检查点", "runs.none": "没有名为 {name} 的模型。请在上方选择。",
-    "runs.untrained": "此模型的训练还没有保存检查点。在此之前只能看到损失。",
+    "runs.untrained": "此模型还没有可以读取的检查点。在此之前只能看到损失。",
     "runs.newer": "训练已保存更新的状态：第 {step} 步。此后绘制的内容均来自该状态。", "runs.newer.show": "重新显示此视图",
     "runs.pairs": "此模型由图像生成图像（{what}）。",
   },
@@ -115,14 +119,15 @@ function newer(step) {
 /** facts are the short words below the name of a run. */
 function facts(model, run) {
   const words = (key, holes) => say(h("li"), key, holes);
+  const counted = (key, k) => words(k === 1 ? `${key}.one` : key, { n: k });
   const n = (x) => x.toLocaleString("en");
   return h("ul", { class: "facts" },
     say(h("li", { class: "live", hidden: !run.training }), "runs.live"),
     !model.untrained && [
       model.shape ? words("runs.image", { n: model.shape.join("×") })
-        : model.kinds ? words("runs.table", { n: model.columns.length }) : words("runs.dim", { n: model.dim }),
-      model.classes && words("runs.classes", { n: model.classes.length }),
-      model.given && words("runs.contexts", { n: model.given.length }),
+        : model.kinds ? counted("runs.table", model.columns.length) : counted("runs.dim", model.dim),
+      model.classes && counted("runs.classes", model.classes.length),
+      model.given && counted("runs.contexts", model.given.length),
       words("runs.weights", { n: n(model.weights) }),
       say(h("li", { class: "step" }), "runs.step", { step: n(model.step) })]);
 }

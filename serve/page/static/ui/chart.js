@@ -5,10 +5,25 @@ import { h, number, plain } from "./dom.js";
 import { label, t } from "./lang.js";
 import { redrawn } from "./redraw.js";
 
-/** powers are those of a base from min to max. */
-function powers(base, min, max) {
+/** powers are those of a base from min to max, each also times the factors. */
+function powers(base, min, max, factors = [1]) {
   const out = [];
-  for (let k = Math.ceil(Math.log(min) / Math.log(base) - 1e-9); base ** k <= max * 1.000001; k++) out.push(base ** k);
+  for (let k = Math.floor(Math.log(min) / Math.log(base) - 1e-9); base ** k <= max * 1.000001; k++) {
+    out.push(...factors.map((f) => f * base ** k).filter((v) => v >= min * 0.999999 && v <= max * 1.000001));
+  }
+  return out;
+}
+
+/** ticks are the marks of a logarithmic axis: powers of its base, and where these are few, round numbers between. */
+export function ticks(base, min, max) {
+  let out = powers(base, min, max);
+  if (out.length < 3 && base === 10) out = powers(base, min, max, [1, 2, 5]);
+  if (out.length >= 3 || !(max > min)) return out;
+  const rough = (max - min) / 4;
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const step = unit * ([1, 2, 5].find((f) => f * unit >= rough) ?? 10);
+  out = [];
+  for (let k = Math.ceil(min / step - 1e-9); k * step <= max * 1.000001; k++) out.push(k * step);
   return out;
 }
 
@@ -69,7 +84,7 @@ export class Chart {
       stroke: color("muted"), grid: { stroke: color("grid"), width: 1 },
       ticks: { stroke: color("grid"), width: 1, size: 4 },
       size, values: (_, vs) => vs.map((v) => (v === null ? "" : plain(v, 3))),
-      ...(a.log ? { splits: (_, k, min, max) => powers(a.log, min, max) } : {}),
+      ...(a.log ? { splits: (_, k, min, max) => ticks(a.log, min, max), filter: (_, vs) => vs } : {}),
     });
     const range = (a) => (a.range ? () => a.range : undefined);
     return {

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"flowmatch/data/table"
+	"flowmatch/internal/atomicfile"
+	"flowmatch/model"
+	"flowmatch/ode"
+	"flowmatch/run"
+)
+
+// partsFrom is how many numbers samples have that are written part by part: 32 MB of them.
+const partsFrom = 4 << 20
+
+// mostInParts is how many numbers a file is given part by part: 100 GB of text or more. What is beyond fits no disk,
+// and is refused as if it were to be held in memory.
+const mostInParts = 1e10
+
+// inParts says whether the samples are many, and can go to the file part by part: each row of it must
+// follow from one sample, whatever the others are.
+func (f *sampleFlags) inParts(r *run.Run) bool {
+	spec, ext := r.Model.Spec(), filepath.Ext(f.out)
+	rows := ext == ".csv" || ext == ".npy" && spec.Net.Classes == 0
+	numbers := float64(f.n) * float64(r.Model.Dim())
+	return rows && numbers >= partsFrom && numbers <= mostInParts &&
+		!f.logp && !f.mode && f.given == "" && f.condition == "" && f.grid == "" && spec.Net.Context == 0
+}
+
+// sampleInParts draws the samples of o and writes each part when it is there.
+func (f *sampleFlags) sampleInParts(ctx context.Context, r *run.Run, o model.SampleOptions, start time.Time,
+	ext string) (result, error) {
+	var shown model.Samples // the first part, which stands for all where they are looked at
+	var notes []string
+	var failed *ode.PointsError
+	err := atomicfile.WriteFile(f.out, func(w io.Writer) error {
+		st, err := r.Model.SampleEach(ctx, o, func(first int, s model.Samples) error {
+			d := run.Drawn{X: s.X, Complete: f.complete}
+			if l := o.Given.Slice(first, first+s.X.N).Label; l != nil {
+				if d.Label = l; len(l) == 1 {
+					d.Label = slices.Repeat(l, s.X.N)
+				}
+			}
+			rows := run.RowsOf(r.Model.Spec(), d)
+			switch {
+			case first > 0 && ext == ".npy":
+				return table.EncodeNPYRows(w, rows.X)
+			case first > 0:
+				return rows.More(w)
+			}
+			shown, notes = s, rows.Notes
+			if ext == ".csv" {
+				return rows.CSV(w)
+			}
+			if err := table.EncodeNPYHead(w, f.n, rows.X.D); err != nil {
+				return err
+			}
+			return table.EncodeNPYRows(w, rows.X)
+		})
+		shown.Stats = st
+		if errors.As(err, &failed) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return nil, asUsage(err, model.ErrNoScore)
+	}
+	res := f.result(r, shown, o.Sampler, start, o.Given.Empty())
+	res.N, res.Files = f.n, []string{f.out}
+	res.Warnings = append(res.Warnings, notes...)
+	if failed != nil {
+		res.Unsolved = slices.Sorted(slices.Values(failed.Points))
+		err = unsolved(res.Unsolved, failed, f.n, 0)
+	}
+	return res, err
+}

@@ -1,0 +1,274 @@
+package layout
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"flowmatch/internal/choice"
+	"flowmatch/model/weights"
+)
+
+// settings are those of a network, under the names of its program. What is read of them is
+// noted, so that one that nobody reads is an error.
+type settings struct {
+	values map[string]any
+	known  map[string]bool
+	errs   []error
+}
+
+// fail notes that a setting is wrong.
+func (s *settings) fail(format string, args ...any) {
+	s.errs = append(s.errs, fmt.Errorf(format, args...))
+}
+
+// done reports what was wrong, and settings that nobody has read.
+func (s *settings) done() error {
+	if len(s.errs) > 0 {
+		return s.errs[0]
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.values)) {
+		if !s.known[key] && !strings.HasPrefix(key, "_") { // as _class_name of diffusers
+			return choice.Check("setting", key, slices.Sorted(maps.Keys(s.known)))
+		}
+	}
+	return nil
+}
+
+// ignore notes settings that say nothing of a trained network.
+func (s *settings) ignore(keys ...string) {
+	for _, key := range keys {
+		s.known[key] = true
+	}
+}
+
+func (s *settings) get(key string) (any, bool) {
+	s.known[key] = true
+	v, ok := s.values[key]
+	return v, ok && v != nil
+}
+
+func (s *settings) number(key string) (float64, bool) {
+	v, ok := s.get(key)
+	if !ok {
+		return 0, false
+	}
+	n, isNumber := v.(float64)
+	if !isNumber {
+		s.fail("%s is %s; it must be a number", key, show(v))
+	}
+	return n, isNumber
+}
+
+// whole returns a number that counts something; ok is false where it is not set, or -1.
+func (s *settings) whole(key string) (int, bool) {
+	v, ok := s.number(key)
+	if !ok || v == -1 {
+		return 0, false
+	}
+	if v != float64(int(v)) || v < 1 || v > 1<<30 {
+		s.fail("%s is %g; it must be a whole number, at least 1", key, v)
+		return 0, false
+	}
+	return int(v), true
+}
+
+func (s *settings) text(key string) (string, bool) {
+	v, ok := s.get(key)
+	if !ok {
+		return "", false
+	}
+	text, isText := v.(string)
+	if !isText {
+		s.fail("%s is %s; it must be a name", key, show(v))
+	}
+	return text, isText
+}
+
+// flag returns a setting that is true or false.
+func (s *settings) flag(key string, otherwise bool) bool {
+	v, ok := s.get(key)
+	if !ok {
+		return otherwise
+	}
+	switch v {
+	case true, "True":
+		return true
+	case false, "False":
+		return false
+	}
+	s.fail("%s is %s; it must be true or false", key, show(v))
+	return otherwise
+}
+
+// same notes a setting that is not what the tensors are.
+func (s *settings) same(key string, is any) {
+	v, ok := s.get(key)
+	if !ok {
+		return
+	}
+	if has, want := written(v), written(is); has != want {
+		s.fail("%s is %s, but the tensors are those of %s", key, choice.Cut(has), want)
+	}
+}
+
+// written returns a value as JSON has it.
+func written(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil { // of what JSON has not read
+		return fmt.Sprintf("%q", fmt.Sprint(v))
+	}
+	return string(text)
+}
+
+func show(v any) string { return choice.Cut(written(v)) }
+
+// image returns the height and width of images: a number, or two.
+func (s *settings) image(key string) (height, width int) {
+	v, ok := s.get(key)
+	if !ok {
+		s.fail("the size of the images cannot be told from the tensors: set %s", key)
+		return 0, 0
+	}
+	sides, isList := v.([]any)
+	if !isList {
+		sides = []any{v, v}
+	}
+	if len(sides) == 2 {
+		h, isNumber := sides[0].(float64)
+		w, areNumbers := sides[1].(float64)
+		whole := h == float64(int(h)) && w == float64(int(w)) && min(h, w) >= 1 && max(h, w) <= 1<<15
+		if isNumber && areNumbers && whole {
+			return int(h), int(w)
+		}
+	}
+	s.fail("%s is %s; it must be the side of the images, or [height, width]", key, show(v))
+	return 0, 0
+}
+
+// open returns the files of the weights and the settings.
+func (src Source) open() (files []string, s *settings, err error) {
+	s = &settings{values: map[string]any{}, known: map[string]bool{}}
+	config := src.Config
+	for _, file := range src.Files {
+		info, err := os.Stat(file)
+		if err != nil || !info.IsDir() {
+			files = append(files, file) // of which weights.Open says what is wrong
+			continue
+		}
+		in, found, err := folder(file, s)
+		if err != nil {
+			return nil, nil, err
+		}
+		if files = append(files, in); config == "" {
+			config = found
+		}
+	}
+	if config != "" {
+		if err := weights.ReadJSON(config, &s.values); err != nil {
+			return nil, nil, fmt.Errorf("layout: %w", err)
+		}
+	}
+	for _, text := range src.Set {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok || key == "" {
+			return nil, nil, fmt.Errorf("layout: the setting %s is none; write it as key=value", choice.Quote(text))
+		}
+		var v any
+		if json.Unmarshal([]byte(value), &v) != nil {
+			v = value
+		}
+		s.values[key] = v
+	}
+	return files, s, nil
+}
+
+// weightFiles are the names of the weights in a folder of diffusers, the best first.
+var weightFiles = []string{
+	"diffusion_pytorch_model.safetensors.index.json", "diffusion_pytorch_model.safetensors",
+	"diffusion_pytorch_model.bin",
+}
+
+// folder returns the weights and the configuration in a folder of diffusers, which may be that
+// of a pipeline: then the settings of its scheduler are noted, too.
+func folder(dir string, s *settings) (file, config string, err error) {
+	network := dir
+	if !exists(filepath.Join(dir, "config.json")) {
+		for _, part := range []string{"unet", "transformer"} {
+			if exists(filepath.Join(dir, part, "config.json")) {
+				network = filepath.Join(dir, part)
+			}
+		}
+		if network == dir {
+			return "", "", fmt.Errorf("layout: folder %s has no config.json, and no unet or transformer with one", dir)
+		}
+		if scheduler := filepath.Join(dir, "scheduler", "scheduler_config.json"); exists(scheduler) {
+			if err := readScheduler(scheduler, s); err != nil {
+				return "", "", err
+			}
+		}
+	}
+	for _, name := range weightFiles {
+		if file := filepath.Join(network, name); exists(file) {
+			return file, filepath.Join(network, "config.json"), nil
+		}
+	}
+	return "", "", fmt.Errorf("layout: folder %s has none of %s", network, choice.List(weightFiles))
+}
+
+// readScheduler notes what the scheduler of a pipeline says of the path and the output.
+func readScheduler(file string, s *settings) error {
+	var c struct {
+		Class      string   `json:"_class_name"`
+		Betas      string   `json:"beta_schedule"`
+		Start      *float64 `json:"beta_start"`
+		End        *float64 `json:"beta_end"`
+		Steps      *float64 `json:"num_train_timesteps"`
+		Prediction string   `json:"prediction_type"`
+		Trained    any      `json:"trained_betas"`
+	}
+	if err := weights.ReadJSON(file, &c); err != nil {
+		return fmt.Errorf("layout: %w", err)
+	}
+	if strings.HasPrefix(c.Class, "FlowMatch") {
+		steps := 1000.0
+		if c.Steps != nil {
+			steps = *c.Steps
+		}
+		maps.Copy(s.values, map[string]any{"schedule": "condot", "prediction": reversedVelocity,
+			"time_scale": -steps, "time_shift": steps})
+		return nil
+	}
+	if c.Trained != nil {
+		return fmt.Errorf("layout: %s: trained_betas are not read, only beta_schedule", file)
+	}
+	predictions := map[string]string{"": "noise", "epsilon": "noise", "sample": "data"}
+	prediction := predictions[c.Prediction]
+	if prediction == "" {
+		return fmt.Errorf("layout: %s: prediction_type is %s; it must be epsilon or sample", file,
+			choice.Quote(c.Prediction))
+	}
+	s.values["prediction"] = prediction
+	if c.Betas != "" {
+		s.values["schedule"] = c.Betas
+	}
+	if c.Betas == "squaredcos_cap_v2" {
+		c.Start, c.End = nil, nil
+	}
+	for key, v := range map[string]*float64{"beta_start": c.Start, "beta_end": c.End, "steps": c.Steps} {
+		if v != nil {
+			s.values[key] = *v
+		}
+	}
+	return nil
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return !errors.Is(err, os.ErrNotExist)
+}

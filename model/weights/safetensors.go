@@ -1,0 +1,101 @@
+package weights
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/nlpodyssey/safetensors"
+
+	"flowmatch/internal/choice"
+)
+
+// safeTypes names the types of a safetensors file as PyTorch does.
+var safeTypes = map[safetensors.DType]string{
+	safetensors.F32: "float32", safetensors.F16: "float16", safetensors.BF16: "bfloat16", safetensors.F64: "float64",
+}
+
+// readSafetensors reads the header of a safetensors file: one group without a key.
+func readSafetensors(f io.ReaderAt, size int64) ([]*Group, error) {
+	var length [8]byte
+	if _, err := f.ReadAt(length[:], 0); err != nil {
+		return nil, fmt.Errorf("not a whole safetensors file: %w", err)
+	}
+	n := binary.LittleEndian.Uint64(length[:])
+	if n > uint64(size-8) {
+		return nil, fmt.Errorf("not a whole safetensors file: its header has %d bytes, and the file %d", n, size)
+	}
+	text := make([]byte, n)
+	if _, err := f.ReadAt(text, 8); err != nil {
+		return nil, fmt.Errorf("not a whole safetensors file: %w", err)
+	}
+	var header safetensors.Metadata
+	if err := json.Unmarshal(text, &header); err != nil {
+		return nil, fmt.Errorf("the header of a safetensors file: %w", err)
+	}
+	g, data := &Group{}, uint64(size)-8-n
+	infos := header.Tensors()
+	for _, name := range slices.Sorted(maps.Keys(infos)) {
+		info := infos[name]
+		t := &Tensor{Name: name, Type: safeTypes[info.DType], src: f}
+		if t.Type == "" {
+			t.Type = info.DType.String()
+		}
+		from, to := info.DataOffsets[0], info.DataOffsets[1]
+		if from > to || to > data {
+			return nil, fmt.Errorf("tensor %s lies from byte %d to %d of data of %d bytes", choice.Quote(name), from,
+				to, data)
+		}
+		for _, d := range info.Shape {
+			if d > math.MaxInt32 {
+				return nil, fmt.Errorf("tensor %s has an axis of %d", choice.Quote(name), d)
+			}
+			t.Shape = append(t.Shape, int(d))
+		}
+		t.offset = int64(8 + n + from)
+		if err := t.within(int((to - from) / info.DType.Size())); err != nil {
+			return nil, err
+		}
+		if uint64(t.Size())*info.DType.Size() != to-from {
+			return nil, fmt.Errorf("tensor %s of shape %v has %d bytes", choice.Quote(name), t.Shape, to-from)
+		}
+		if err := g.add(t); err != nil {
+			return nil, err
+		}
+	}
+	return []*Group{g}, nil
+}
+
+// Array is a float32 tensor as a safetensors file is written with it.
+type Array struct {
+	Dims    []int
+	Numbers []float32
+}
+
+// DType implements [safetensors.View].
+func (a Array) DType() safetensors.DType { return safetensors.F32 }
+
+// Shape implements [safetensors.View].
+func (a Array) Shape() []uint64 {
+	s := make([]uint64, len(a.Dims))
+	for i, n := range a.Dims {
+		s[i] = uint64(n)
+	}
+	return s
+}
+
+// DataLen implements [safetensors.View].
+func (a Array) DataLen() uint64 { return uint64(4 * len(a.Numbers)) }
+
+// Data implements [safetensors.View].
+func (a Array) Data() []byte {
+	b := make([]byte, 0, 4*len(a.Numbers))
+	for _, v := range a.Numbers {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return b
+}

@@ -1,0 +1,43 @@
+package serve
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"flowmatch/run"
+)
+
+// A model on the sphere gives and takes the columns of its file.
+func TestAModelOnTheSphereSpeaksOfItsColumns(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("latitude,longitude\n")
+	for i := range 60 {
+		fmt.Fprintf(&text, "%d,%d\n", i%40, 3*i-90)
+	}
+	file := filepath.Join(t.TempDir(), "places.csv")
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := run.ParseConfig(fmt.Appendf(nil, "space: sphere\ndata: {path: %q}\nnet: {hidden: [8]}\n"+
+		"train: {steps: 5, batch: 8}\neval: {solver: rk4, steps: 4}", file), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, h := started(t, Options{Runs: []string{fitted(t, cfg, filepath.Join(t.TempDir(), "places"))}})
+	code, body, _ := post(t, h.URL+"/v1/models/places/sample", `{"n": 2, "seed": 7}`, "Accept", "text/csv")
+	if code != http.StatusOK || !strings.HasPrefix(body, "latitude,longitude\n") {
+		t.Errorf("samples: %d, %s", code, body)
+	}
+	code, body, _ = post(t, h.URL+"/v1/models/places/logp", `{"x": [[10, 20], {"longitude": 0, "latitude": 90}]}`)
+	if code != http.StatusOK || strings.Count(body, ",") < 1 {
+		t.Errorf("densities: %d, %s", code, body)
+	}
+	code, body, _ = post(t, h.URL+"/v1/models/places/logp", `{"x": [[100, 20]]}`)
+	if code != http.StatusUnprocessableEntity || !strings.Contains(body, "a latitude is within 90") {
+		t.Errorf("a place that is none: %d, %s", code, body)
+	}
+}
