@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"flowmatch/flow"
@@ -46,7 +45,7 @@ func (m *Model) SampleEach(
 	rng := seed.Rand(o.Seed, "sample", 0)
 	size := m.batchOf(o.N, o.Batch)
 	spent := 0
-	var failed ode.PointsError
+	var all solved
 	for from := 0; from < o.N; from += size {
 		to := min(from+size, o.N)
 		x0 := flow.NewBatch(to-from, m.Dim())
@@ -59,18 +58,15 @@ func (m *Model) SampleEach(
 			}
 		}
 		s, err := m.SampleFrom(ctx, x0, part)
-		if some := (*ode.PointsError)(nil); errors.As(err, &some) {
-			failed.Append(*some, from)
-			err = nil
-		}
-		if err == nil {
+		done := solved{stats: s.Stats}
+		if err = done.keep(err); err == nil {
 			err = take(from, s)
 		}
 		if err != nil {
-			return dearest, err
+			return all.stats, err
 		}
 		spent += s.Stats.NFE
-		dearest = dearest.Max(s.Stats)
+		all.add(done, from)
 	}
-	return dearest, failed.Err()
+	return all.stats, all.failed.Err()
 }
