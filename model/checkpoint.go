@@ -13,6 +13,7 @@ import (
 	"github.com/nlpodyssey/safetensors"
 
 	"flowmatch/internal/atomicfile"
+	"flowmatch/model/weights"
 	"flowmatch/nn"
 )
 
@@ -120,18 +121,18 @@ func save(path string, spec Spec, net *nn.Net, step int64, extra map[string]stri
 		}
 		meta[k] = v
 	}
-	tensors := map[string]array{}
+	tensors := map[string]weights.Array{}
 	for _, s := range slabs {
 		for _, t := range net.Tensors() {
-			tensors[s.prefix+t.Name] = array{t.Shape, s.data[t.Offset : t.Offset+t.Size()]}
+			tensors[s.prefix+t.Name] = weights.Array{Dims: t.Shape, Numbers: s.data[t.Offset : t.Offset+t.Size()]}
 		}
 	}
 	return writeTensors(path, tensors, meta)
 }
 
-func writeTensors(path string, tensors map[string]array, meta map[string]string) error {
+func writeTensors(path string, tensors map[string]weights.Array, meta map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(tensors)) {
-		for i, v := range tensors[name].data {
+		for i, v := range tensors[name].Numbers {
 			if v-v != 0 {
 				return fmt.Errorf("model: %s is not written, and what was there is kept: tensor %q holds %g at "+
 					"position %d", path, name, v, i)

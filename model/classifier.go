@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"flowmatch/model/weights"
 	"flowmatch/nn"
 )
 
@@ -24,9 +25,9 @@ func SaveClassifier(path string, c *nn.Classifier) error {
 	if err != nil {
 		return fmt.Errorf("model: encoding the classifier: %w", err)
 	}
-	tensors := map[string]array{}
+	tensors := map[string]weights.Array{}
 	for _, t := range c.Tensors() {
-		tensors[t.Name] = array{t.Shape, w[t.Offset : t.Offset+t.Size()]}
+		tensors[t.Name] = weights.Array{Dims: t.Shape, Numbers: w[t.Offset : t.Offset+t.Size()]}
 	}
 	return writeTensors(path, tensors, map[string]string{keyClassifier: string(spec), "format": "pt"})
 }

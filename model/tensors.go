@@ -10,12 +10,12 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"unsafe"
 
 	"github.com/nlpodyssey/safetensors"
 
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
+	"flowmatch/model/weights"
 	"flowmatch/nn"
 )
 
@@ -54,38 +54,13 @@ func readFile(path, what string, use func(f *tensorFile) error) error {
 
 // decodeTensors reads the header of a file of that size.
 func decodeTensors(file io.ReaderAt, size int64) (*tensorFile, error) {
-	const head, most = 8, 100 << 20 // the length of the header, and how large a reader takes it
-	header, err := readAt(file, 0, head, size)
+	meta, start, err := weights.Header(file, size)
 	if err != nil {
 		return nil, err
 	}
-	n := binary.LittleEndian.Uint64(header)
-	if n > most {
-		return nil, fmt.Errorf("not a whole safetensors file: a header of %d bytes", n)
-	}
-	if header, err = readAt(file, head, int64(n), size); err != nil {
-		return nil, err
-	}
-	var meta safetensors.Metadata
-	if err := json.Unmarshal(header, &meta); err != nil {
-		return nil, fmt.Errorf("not a whole safetensors file: its header: %w", err)
-	}
-	f := &tensorFile{file: file, data: head + int64(n), tensors: meta.Tensors(), metadata: meta.Metadata(),
+	f := &tensorFile{file: file, data: start, tensors: meta.Tensors(), metadata: meta.Metadata(),
 		numbers: int(size / 4)}
 	return f, f.whole(size)
-}
-
-// readAt reads n bytes of a file of that size.
-func readAt(file io.ReaderAt, at, n, size int64) ([]byte, error) {
-	if n > size-at {
-		return nil, fmt.Errorf("not a whole safetensors file: it has %d bytes, and its header alone ends at %d", size,
-			at+n)
-	}
-	buf := make([]byte, n)
-	if _, err := file.ReadAt(buf, at); err != nil {
-		return nil, err
-	}
-	return buf, nil
 }
 
 // whole reports a header that does not describe all bytes of the file, each of them once.
@@ -210,7 +185,7 @@ func (f *tensorFile) read(name string, shape []int) ([]float32, error) {
 	if !ok {
 		return nil, fmt.Errorf("tensor %q is missing", name)
 	}
-	want := (array{shape: shape}).Shape()
+	want := (weights.Array{Dims: shape}).Shape()
 	if t.DType != safetensors.F32 || !slices.Equal(t.Shape, want) {
 		return nil, fmt.Errorf("tensor %q is %v %v; the network needs F32 %v", name, t.DType, t.Shape, want)
 	}
@@ -237,35 +212,4 @@ func (f *tensorFile) read(name string, shape []int) ([]float32, error) {
 		done += len(part) / 4
 	}
 	return out, nil
-}
-
-// array is a float32 tensor as safetensors wants it.
-type array struct {
-	shape []int
-	data  []float32
-}
-
-func (a array) DType() safetensors.DType { return safetensors.F32 }
-
-func (a array) Shape() []uint64 {
-	s := make([]uint64, len(a.shape))
-	for i, n := range a.shape {
-		s[i] = uint64(n)
-	}
-	return s
-}
-
-func (a array) DataLen() uint64 { return uint64(4 * len(a.data)) }
-
-// Data returns the bytes of the numbers, in their own memory where the machine has them in the order
-// of the file.
-func (a array) Data() []byte {
-	if len(a.data) > 0 && binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
-		return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(a.data))), 4*len(a.data))
-	}
-	b := make([]byte, 0, 4*len(a.data))
-	for _, v := range a.data {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
-	}
-	return b
 }

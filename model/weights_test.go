@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"flowmatch/model/weights"
 )
 
 func TestWeightsOfAnotherProgramAreRead(t *testing.T) {
@@ -15,18 +17,18 @@ func TestWeightsOfAnotherProgramAreRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "w.safetensors")
-	write := func(change func(map[string]array)) {
+	write := func(change func(map[string]weights.Array)) {
 		t.Helper()
-		tensors := map[string]array{}
+		tensors := map[string]weights.Array{}
 		for _, l := range net.Tensors() {
-			tensors[l.Name] = array{l.Shape, theta[l.Offset : l.Offset+l.Size()]}
+			tensors[l.Name] = weights.Array{Dims: l.Shape, Numbers: theta[l.Offset : l.Offset+l.Size()]}
 		}
 		change(tensors)
 		if err := writeTensors(file, tensors, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write(func(map[string]array) {})
+	write(func(map[string]weights.Array) {})
 	got, err := ReadWeights(file, net.Engine(), planar.Net)
 	if err != nil {
 		t.Fatal(err)
@@ -34,12 +36,13 @@ func TestWeightsOfAnotherProgramAreRead(t *testing.T) {
 	if w, err := got.Weights(); err != nil || !slices.Equal(w, theta) {
 		t.Errorf("the weights differ (%v)", err)
 	}
-	for want, change := range map[string]func(map[string]array){
-		`tensor "net.4.bias" is missing`: func(m map[string]array) { delete(m, "net.4.bias") },
-		`tensor "net.2.bias" is F32 [6]; the network needs F32 [5]`: func(m map[string]array) {
+	for want, change := range map[string]func(map[string]weights.Array){
+		`tensor "net.4.bias" is missing`: func(m map[string]weights.Array) { delete(m, "net.4.bias") },
+		`tensor "net.2.bias" is F32 [6]; the network needs F32 [5]`: func(m map[string]weights.Array) {
 			m["net.2.bias"] = m["net.0.bias"]
 		},
-		`tensor "net.6.bias" is none of the network's, which are [net.0.bias net.0.weight`: func(m map[string]array) {
+		`tensor "net.6.bias" is none of the network's, which are [net.0.bias net.0.weight`: func(
+			m map[string]weights.Array) {
 			m["net.6.bias"] = m["net.0.bias"]
 		},
 	} {

@@ -210,7 +210,7 @@ var bannedStd = map[string]struct {
 	"log/slog": {[]string{"cmd/flowmatch", "serve"},
 		"library rooms do not log; they return errors and call observe functions"},
 	"math/rand": {nil, "randomness is an explicit *rand.Rand of math/rand/v2 from internal/seed"},
-	"unsafe": {[]string{"nn", "engine/native", "internal/memory", "cluster", "model"},
+	"unsafe": {[]string{"nn", "engine/native", "internal/memory", "cluster", "model/weights"},
 		"only kernels need it, a call of Windows, the memory that is handed to MPI, and slabs of hundreds of " +
 			"megabytes that are written as they lie"},
 	"reflect": {[]string{"run", "nn", "model", "engine/native", "internal/settings", "internal/absent",

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"unsafe"
 
 	"github.com/nlpodyssey/safetensors"
 
@@ -21,23 +22,11 @@ var safeTypes = map[safetensors.DType]string{
 
 // readSafetensors reads the header of a safetensors file: one group without a key.
 func readSafetensors(f io.ReaderAt, size int64) ([]*Group, error) {
-	var length [8]byte
-	if _, err := f.ReadAt(length[:], 0); err != nil {
-		return nil, fmt.Errorf("not a whole safetensors file: %w", err)
+	header, start, err := Header(f, size)
+	if err != nil {
+		return nil, err
 	}
-	n := binary.LittleEndian.Uint64(length[:])
-	if n > uint64(size-8) {
-		return nil, fmt.Errorf("not a whole safetensors file: its header has %d bytes, and the file %d", n, size)
-	}
-	text := make([]byte, n)
-	if _, err := f.ReadAt(text, 8); err != nil {
-		return nil, fmt.Errorf("not a whole safetensors file: %w", err)
-	}
-	var header safetensors.Metadata
-	if err := json.Unmarshal(text, &header); err != nil {
-		return nil, fmt.Errorf("the header of a safetensors file: %w", err)
-	}
-	g, data := &Group{}, uint64(size)-8-n
+	g, data := &Group{}, uint64(size-start)
 	infos := header.Tensors()
 	for _, name := range slices.Sorted(maps.Keys(infos)) {
 		info := infos[name]
@@ -56,7 +45,7 @@ func readSafetensors(f io.ReaderAt, size int64) ([]*Group, error) {
 			}
 			t.Shape = append(t.Shape, int(d))
 		}
-		t.offset = int64(8 + n + from)
+		t.offset = start + int64(from)
 		if err := t.within(int((to - from) / info.DType.Size())); err != nil {
 			return nil, err
 		}
@@ -68,6 +57,27 @@ func readSafetensors(f io.ReaderAt, size int64) ([]*Group, error) {
 		}
 	}
 	return []*Group{g}, nil
+}
+
+// Header reads the header of a safetensors file of that size, and says where its tensors begin.
+func Header(file io.ReaderAt, size int64) (header safetensors.Metadata, start int64, err error) {
+	const head, most = 8, 100 << 20 // the length of the header, and how large a reader takes it
+	var length [head]byte
+	if _, err := file.ReadAt(length[:], 0); err != nil {
+		return header, 0, fmt.Errorf("not a whole safetensors file: %w", err)
+	}
+	n := binary.LittleEndian.Uint64(length[:])
+	if n > uint64(min(size-head, most)) {
+		return header, 0, fmt.Errorf("not a whole safetensors file: its header has %d bytes, and the file %d", n, size)
+	}
+	text := make([]byte, n)
+	if _, err := file.ReadAt(text, head); err != nil {
+		return header, 0, err
+	}
+	if err := json.Unmarshal(text, &header); err != nil {
+		return header, 0, fmt.Errorf("not a whole safetensors file: its header: %w", err)
+	}
+	return header, head + int64(n), nil
 }
 
 // Array is a float32 tensor as a safetensors file is written with it.
@@ -91,8 +101,12 @@ func (a Array) Shape() []uint64 {
 // DataLen implements [safetensors.View].
 func (a Array) DataLen() uint64 { return uint64(4 * len(a.Numbers)) }
 
-// Data implements [safetensors.View].
+// Data implements [safetensors.View]: the bytes of the numbers, in their own memory where the machine has them in
+// the order of the file.
 func (a Array) Data() []byte {
+	if len(a.Numbers) > 0 && binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
+		return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(a.Numbers))), 4*len(a.Numbers))
+	}
 	b := make([]byte, 0, 4*len(a.Numbers))
 	for _, v := range a.Numbers {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
