@@ -16,19 +16,18 @@ type tokenBody struct {
 	last, adapt         int
 }
 
-// tokenInput is a state of n sequences in a graph, and what is given.
-type tokenInput struct{ x, t, label, context, shown, drop *Node }
+// tokenInput is a state of n sequences in a graph, which tokens of it are told, and what is given beside it.
+type tokenInput struct {
+	given
+	x, t, told, drop *Node
+}
 
 // split takes the state from the inputs of a program, and returns the rest.
 func (b *tokenBody) split(in []*Node) (at tokenInput, rest []*Node) {
-	at.x, at.t, rest = in[0], in[1], in[2:]
-	for _, f := range []struct {
-		to    **Node
-		there bool
-	}{{&at.label, b.label >= 0}, {&at.context, b.context >= 0}, {&at.shown, b.shown >= 0}} {
-		if f.there {
-			*f.to, rest = rest[0], rest[1:]
-		}
+	at.x, at.t = in[0], in[1]
+	at.given, rest = b.cfg.beside().splitGiven(in[2:])
+	if b.shown >= 0 {
+		at.told, rest = rest[0], rest[1:]
 	}
 	return at, rest
 }
@@ -39,7 +38,7 @@ func (b *tokenBody) logits(p []*Node, at tokenInput) *Node {
 	table := p[b.embed]
 	x := wide(Dot(OneHot(at.x, c.states(), table.DType()), table).Product())
 	if b.shown >= 0 {
-		x = Add(x, Mul(InsertAxes(at.shown, 1), InsertAxes(p[b.shown], 0)))
+		x = Add(x, Mul(InsertAxes(at.told, 1), InsertAxes(p[b.shown], 0)))
 	}
 	x = Add(Reshape(x, n, c.Length, c.Width), InsertAxes(p[b.place], 0))
 	given := silu(b.given(p, at))

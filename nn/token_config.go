@@ -5,6 +5,8 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
+
+	"flowmatch/flow"
 )
 
 // TokenConfig describes a transformer over sequences of tokens: it predicts the level of each token at t = 1 from
@@ -77,16 +79,24 @@ func (c TokenConfig) states() int {
 // hidden is the width of the hidden layer of a block.
 func (c TokenConfig) hidden() int { return int(c.MLPRatio * float64(c.Width)) }
 
+// beside is what is given beside the tokens, as other networks have it.
+func (c TokenConfig) beside() Config { return Config{Classes: c.Classes, Context: c.Context} }
+
+// completed is what is given with no label, and a context of zeros, where they are left out.
+func (c TokenConfig) completed(g flow.Given) flow.Given {
+	if c.Classes > 0 && len(g.Label) == 0 {
+		g.Label = []int32{-1}
+	}
+	if c.Context > 0 && g.Context.N == 0 {
+		g.Context = flow.NewBatch(1, c.Context)
+	}
+	return g
+}
+
 // stateShapes are the inputs that say where n sequences are, and what is given: tokens, times, labels, contexts, and
 // which tokens are known.
 func (c TokenConfig) stateShapes(n int) []shapes.Shape {
-	in := []shapes.Shape{shapes.Make(dtypes.Int32, n*c.Length), floats(n)}
-	if c.Classes > 0 {
-		in = append(in, shapes.Make(dtypes.Int32, n))
-	}
-	if c.Context > 0 {
-		in = append(in, floats(n, c.Context))
-	}
+	in := append([]shapes.Shape{shapes.Make(dtypes.Int32, n*c.Length), floats(n)}, c.beside().givenShapes(n)...)
 	if c.Shown {
 		in = append(in, floats(n*c.Length))
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //lint:ignore ST1001 graph code reads as formulas
@@ -147,13 +146,7 @@ func (n *TokenNet) check(x discrete.Tokens, t []float64, g flow.Given) error {
 	if g.Shown.N > 0 {
 		return fmt.Errorf("nn: %w: tokens that are known are in Tokens.Shown", flow.ErrShown)
 	}
-	if n.cfg.Classes > 0 && len(g.Label) == 0 {
-		g.Label = []int32{-1}
-	}
-	if n.cfg.Context > 0 && g.Context.N == 0 {
-		g.Context = flow.NewBatch(1, n.cfg.Context)
-	}
-	return g.Check(x.N, n.cfg.Classes, n.cfg.Context, 0)
+	return n.cfg.completed(g).Check(x.N, n.cfg.Classes, n.cfg.Context, 0)
 }
 
 // fill makes sequences i to j of a state the inputs of a frame from number at on, and returns the number behind them.
@@ -161,25 +154,7 @@ func (n *TokenNet) fill(f *frame, at int, x discrete.Tokens, t []float64, g flow
 	l := n.cfg.Length
 	clear(f.ints(at)[copy(f.ints(at), x.X[i*l:j*l]):])
 	f.set(at+1, t[i:j])
-	at += 2
-	if n.cfg.Classes > 0 {
-		for k := range f.ints(at) {
-			f.ints(at)[k] = entry(g.Label, i+k, -1)
-		}
-		at++
-	}
-	if n.cfg.Context > 0 {
-		c := g.Context
-		switch {
-		case c.N == 0:
-			clear(f.floats(at))
-		case c.N == 1:
-			f.set(at, slices.Repeat(c.X, j-i))
-		default:
-			f.set(at, c.Slice(i, j).X)
-		}
-		at++
-	}
+	at = n.cfg.beside().setGiven(f, at+2, n.cfg.completed(g).Slice(i, j))
 	if n.cfg.Shown {
 		dst := f.floats(at)
 		clear(dst)
@@ -191,17 +166,6 @@ func (n *TokenNet) fill(f *frame, at int, x discrete.Tokens, t []float64, g flow
 		at++
 	}
 	return at
-}
-
-// entry is element i of a list, its only element, or what stands for an empty one and for rows behind its end.
-func entry(list []int32, i int, none int32) int32 {
-	switch {
-	case len(list) == 1:
-		return list[0]
-	case i < len(list):
-		return list[i]
-	}
-	return none
 }
 
 func (n *TokenNet) posteriorGraph(in []*Node) []*Node {
