@@ -152,19 +152,20 @@ func (s *Sampler) grid() ([]float64, error) {
 // walk is a solve under way.
 type walk struct {
 	Sampler
-	m       Posterior
-	x       Tokens
-	rng     []*rand.Rand // of each sequence
-	t       []float64
-	p, free []float64 // posteriors
-	stats   Stats
-	u, mean []float64 // rates of one token
-	order   []int
+	m              Posterior
+	x              Tokens
+	rng            []*rand.Rand // of each sequence
+	t              []float64
+	p, free        []float64 // posteriors
+	stats          Stats
+	u, other, mean []float64 // rates of one token
+	order          []int
 }
 
 func (s Sampler) work(m Posterior, x Tokens) *walk {
 	w := &walk{Sampler: s, m: m, x: x, t: make([]float64, x.N), p: make([]float64, x.N*x.L*m.Levels()),
-		u: make([]float64, s.Path.States()), mean: make([]float64, s.Path.States())}
+		u: make([]float64, s.Path.States()), other: make([]float64, s.Path.States()),
+		mean: make([]float64, s.Path.States())}
 	if s.guided() {
 		w.free = make([]float64, len(w.p))
 	}
@@ -255,9 +256,10 @@ func leap(rng *rand.Rand, u []float64, z int32, h float64) int32 {
 // guide jumps with the geometric mean of the marginal rates of both posteriors. A path with a closed form has
 // rates in proportion to the posterior, and their integral is that of the step.
 func (w *walk) guide(rng *rand.Rand, t, s float64, z int32, p, free []float64) int32 {
-	u, other, h := w.u, make([]float64, len(w.u)), s-t
+	u, other, h := w.u, w.other, s-t
 	if w.Method == Exact {
 		clear(u)
+		clear(other)
 		copy(u, p)
 		copy(other, free)
 		u[z], other[z], h = 0, 0, w.Path.(Kernel).Integral(t, s)
