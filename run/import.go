@@ -24,9 +24,6 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	if exists(filepath.Join(dir, ConfigFile)) {
-		return nil, fmt.Errorf("%w: %s", ErrExists, dir)
-	}
 	if err := importable(dir); err != nil {
 		return nil, err
 	}
@@ -77,9 +74,6 @@ func Adopt(m *model.Model, dir string, o AdoptOptions) (*Run, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	if exists(filepath.Join(dir, ConfigFile)) {
-		return nil, fmt.Errorf("%w: %s", ErrExists, dir)
-	}
 	if err := importable(dir); err != nil {
 		return nil, err
 	}
@@ -94,8 +88,11 @@ func Adopt(m *model.Model, dir string, o AdoptOptions) (*Run, error) {
 // the half of an import that was killed.
 const importing = ".importing"
 
-// importable reports files that an import would replace.
+// importable reports a folder of a run, and files that an import would replace.
 func importable(dir string) error {
+	if exists(filepath.Join(dir, ConfigFile)) {
+		return fmt.Errorf("%w: %s", ErrExists, dir)
+	}
 	if exists(filepath.Join(dir, importing)) {
 		return nil
 	}
@@ -110,10 +107,7 @@ func (s *session) imported(eng *nn.Engine, events []train.Event) (*Run, error) {
 		return nil, err
 	}
 	defer lock.Unlock()
-	if exists(filepath.Join(s.dir, ConfigFile)) { // now that nobody else writes there
-		return nil, fmt.Errorf("%w: %s", ErrExists, s.dir)
-	}
-	if err := importable(s.dir); err != nil {
+	if err := importable(s.dir); err != nil { // now that nobody else writes there
 		return nil, err
 	}
 	mark := filepath.Join(s.dir, importing)
