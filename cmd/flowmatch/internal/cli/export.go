@@ -134,8 +134,9 @@ func (f *exportFlags) flags(cmd *cobra.Command) {
 	completeFiles(cmd, "out", "onnx", "safetensors")
 }
 
-func export(ctx context.Context, dir string, f exportFlags) (result, error) {
-	if _, err := extension("--out", f.out, ".onnx"); err != nil {
+// open opens the run that is exported, once it is known that its file can be written.
+func (f exportFlags) open(dir, ext string) (*run.Run, error) {
+	if _, err := extension("--out", f.out, ext); err != nil {
 		return nil, err
 	}
 	if err := inFolder(f.out); err != nil {
@@ -148,6 +149,11 @@ func export(ctx context.Context, dir string, f exportFlags) (result, error) {
 	if err == nil {
 		err = sparesData(f.out, r.Config)
 	}
+	return r, err
+}
+
+func export(ctx context.Context, dir string, f exportFlags) (result, error) {
+	r, err := f.open(dir, ".onnx")
 	if err != nil {
 		return nil, err
 	}

@@ -167,19 +167,7 @@ func (r weightsResult) text(w io.Writer) {
 
 // exportWeights writes the weights of a run for another program.
 func exportWeights(dir string, f exportFlags) (result, error) {
-	if _, err := extension("--out", f.out, ".safetensors"); err != nil {
-		return nil, err
-	}
-	if err := inFolder(f.out); err != nil {
-		return nil, err
-	}
-	if err := checkBackend(f.backend); err != nil {
-		return nil, err
-	}
-	r, err := openRun(dir, f.backend, nil)
-	if err == nil {
-		err = sparesData(f.out, r.Config)
-	}
+	r, err := f.open(dir, ".safetensors")
 	if err != nil {
 		return nil, err
 	}
