@@ -2,7 +2,7 @@
 //
 // There are only a few types: none of its own. [WriteFile] is the one verb: it
 // hands the caller a writer, and the file appears under its name only once
-// everything was written and reached the disk. [Check] tells beforehand whether it could.
+// everything was written and reached the disk. [Check] and [Fits] tell beforehand whether it could.
 //
 // # Caveats
 //

@@ -18,8 +18,8 @@ import (
 // partsFrom is how many numbers samples have that are written part by part: 32 MB of them.
 const partsFrom = 4 << 20
 
-// mostInParts is how many numbers a file is given part by part: 100 GB of text or more. What is beyond fits no disk,
-// and is refused as if it were to be held in memory.
+// mostInParts is how many numbers a file is given part by part: 100 GB of text or more. What is beyond fits no usual
+// disk, and is refused as if it were to be held in memory; what fits not the disk that is there, after the first part.
 const mostInParts = 1e10
 
 // inParts says whether the samples are many, and can go to the file part by part: each row of it must
@@ -38,7 +38,8 @@ func (f *sampleFlags) sampleInParts(ctx context.Context, r *run.Run, o model.Sam
 	var shown model.Samples // the first part, which stands for all where they are looked at
 	var notes []string
 	var failed *ode.PointsError
-	err := atomicfile.WriteFile(f.out, func(w io.Writer) error {
+	err := atomicfile.WriteFile(f.out, func(file io.Writer) error {
+		w := &counted{to: file}
 		st, err := r.Model.SampleEach(ctx, o, func(first int, s model.Samples) error {
 			d := run.Drawn{X: s.X, Complete: f.complete}
 			if l := o.Given.Slice(first, first+s.X.N).Label; l != nil {
@@ -54,13 +55,16 @@ func (f *sampleFlags) sampleInParts(ctx context.Context, r *run.Run, o model.Sam
 				return rows.More(w)
 			}
 			shown, notes = s, rows.Notes
+			var err error
 			if ext == ".csv" {
-				return rows.CSV(w)
+				err = rows.CSV(w)
+			} else if err = table.EncodeNPYHead(w, f.n, rows.X.D); err == nil {
+				err = table.EncodeNPYRows(w, rows.X)
 			}
-			if err := table.EncodeNPYHead(w, f.n, rows.X.D); err != nil {
+			if err != nil {
 				return err
 			}
-			return table.EncodeNPYRows(w, rows.X)
+			return atomicfile.Fits(f.out, float64(w.bytes)*float64(f.n-s.X.N)/float64(s.X.N))
 		})
 		shown.Stats = st
 		if errors.As(err, &failed) {
@@ -79,4 +83,16 @@ func (f *sampleFlags) sampleInParts(ctx context.Context, r *run.Run, o model.Sam
 		err = unsolved(res.Unsolved, failed, f.n, 0)
 	}
 	return res, err
+}
+
+// counted counts the bytes that are written through it.
+type counted struct {
+	to    io.Writer
+	bytes int64
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.to.Write(p)
+	c.bytes += int64(n)
+	return n, err
 }
