@@ -169,14 +169,35 @@ func (c Config) Validate() error {
 			net.Dim = max(1, net.Dim*side)
 		}
 	}
-	for _, v := range []interface{ Validate() error }{c.Space, c.Data, c.Path, c.Source, c.Coupling, c.Condition, net,
-		c.Train, c.Eval} {
+	for _, v := range []interface{ Validate() error }{c.Space, c.Data, c.Path, c.Source, c.Coupling, c.Condition,
+		ofNet{net}, c.Train, c.Eval} {
 		if err := v.Validate(); err != nil {
 			return err
 		}
 	}
 	return c.compatible()
 }
+
+// ofNet is the section net, whose errors begin with its name.
+type ofNet struct{ nn.Config }
+
+// Validate is that of the section.
+func (n ofNet) Validate() error {
+	err := n.Config.Validate()
+	if err == nil {
+		return nil
+	}
+	return netError{err}
+}
+
+// netError is an error of package nn about a key of the section net.
+type netError struct{ error }
+
+// Error returns the text with the name of the section in the place of that of the package.
+func (e netError) Error() string { return "net: " + strings.TrimPrefix(e.error.Error(), "nn: ") }
+
+// Unwrap returns the error of the package.
+func (e netError) Unwrap() error { return e.error }
 
 // imageOf returns the shape of the images of a network; nil where it is not known, or is
 // of none.

@@ -47,7 +47,8 @@ type Rows struct {
 	Notes  []string // what is to be known of the columns, one sentence each
 
 	schema *schema.Schema
-	after  []Array // columns of a table after the values, [N, 1] each
+	after  []Array          // columns of a table after the values, [N, 1] each
+	texts  map[int][]string // by column of such a table: what its numbers stand for
 }
 
 // RowsOf returns samples of a model as rows.
@@ -81,6 +82,9 @@ func RowsOf(spec model.Spec, d Drawn) Rows {
 	for _, c := range own {
 		if c.Name == dataset.LabelColumn && spec.LabelName != "" {
 			c.Name = spec.LabelName // so that the labels go back in
+			if _, numbers := data.ClassNumbers(spec.Classes()); !numbers {
+				r.texts = map[int][]string{r.X.D + len(r.after): spec.Classes()}
+			}
 		} else if free := freeName(c.Name, taken); free != c.Name {
 			r.Notes = append(r.Notes, fmt.Sprintf("the data have a column %s: that of the %s of the samples is "+
 				"called %s", choice.Quote(c.Name), c.Name, choice.Quote(free)))
@@ -145,10 +149,12 @@ func (r Rows) csv(w io.Writer, head bool) error {
 				all.Row(i)[r.X.D+k] = c.X.X[i]
 			}
 		}
-		if !head {
-			return table.EncodeRows(w, all)
+		if head {
+			if err := table.EncodeCSV(w, names, flow.Batch{D: all.D}); err != nil {
+				return err
+			}
 		}
-		return table.EncodeCSV(w, names, all)
+		return table.EncodeRows(w, all, r.texts)
 	}
 	out := csv.NewWriter(w)
 	if d := []rune(r.schema.Delimiter); len(d) == 1 {

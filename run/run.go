@@ -191,7 +191,8 @@ func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error)
 	name := file(cfg)
 	m, step, extra, err := model.OpenExtra(name, eng)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s; resume its training", ErrNoCheckpoint, dir)
+		return nil, fmt.Errorf("%w: %s; resume its training or, where it diverged, train anew with a lower train.lr",
+			ErrNoCheckpoint, dir)
 	}
 	if err != nil {
 		return nil, err

@@ -129,8 +129,8 @@ type Config struct {
 	// outliers come near: of contexts with heavy tails training may diverge without. Default
 	// false.
 	SquashContext bool `json:"squash_context,omitempty" yaml:"squash_context,omitempty"`
-	// Label is the column of a table that holds the class of each row, a whole number
-	// from 0; default none.
+	// Label is the column of a table that holds the class of each row: whole numbers from 0, or
+	// names; default none.
 	Label string `json:"label,omitempty" yaml:"label,omitempty"`
 	// Delimiter is the character between the fields of a text table, or the word tab;
 	// default a comma, in .tsv files a tab or, where that separates nothing, what does.

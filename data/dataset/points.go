@@ -225,10 +225,11 @@ func (l Like) named(label []int32, from []string, file string) ([]int32, error) 
 	return out, nil
 }
 
-// numbered is named of labels that are numbers: those of the classes where their names are
+// numbered is named of labels that may be numbers: those of the classes where their names are
 // not.
 func (l Like) numbered(label []int32, from []string, file string) ([]int32, error) {
-	if _, numbers := data.ClassNumbers(l.ClassNames); !numbers {
+	_, inFile := data.ClassNumbers(from)
+	if _, numbers := data.ClassNumbers(l.ClassNames); inFile && !numbers {
 		l.ClassNames = nil
 	}
 	return l.named(label, from, file)

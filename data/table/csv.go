@@ -2,6 +2,7 @@ package table
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -67,8 +68,12 @@ func named(path string, first []string, opts Options) (in source, doubt *headerD
 		names = slices.Clone(opts.Columns)
 	}
 	chosen, err := choose(path, names, &opts)
-	return source{path: path, names: names, chosen: chosen, opts: opts, whole: make([]bool, len(chosen)),
-		header: header, given: given}, doubt, err
+	in = source{path: path, names: names, chosen: chosen, opts: opts, whole: make([]bool, len(chosen)),
+		header: header, given: given}
+	if opts.Label != "" {
+		in.labels = new(labelText)
+	}
+	return in, doubt, err
 }
 
 // namesAll says whether the columns asked for are names of their own for all columns of a file without any.
@@ -223,12 +228,8 @@ func (c *csvReader) numbers(x []float64, row []string, in source) ([]float64, er
 		return nil, files.MalformedAt(c.path, where, "%d fields; want %d as in the first line", len(row), len(in.names))
 	}
 	for k, i := range in.chosen {
-		v, err := strconv.ParseFloat(row[i], 64)
-		if in.opts.DropMissing && isGap(row[i]) {
-			v, err = math.NaN(), nil
-		}
-		if problem, empty := problemOf(row[i], v, err, in.opts.Label != "" && k == len(in.chosen)-1); problem != "" &&
-			!(empty && in.opts.DropMissing) {
+		v, problem, empty := in.value(k, row[i])
+		if problem != "" {
 			line, _ := c.FieldPos(i)
 			at := fmt.Sprintf("line %d, %s", line, column(in.names[i]))
 			if empty {
@@ -244,15 +245,32 @@ func (c *csvReader) numbers(x []float64, row []string, in source) ([]float64, er
 	return x, nil
 }
 
+// value reads a field of a column chosen, and says what is wrong with it; "": nothing. empty is whether the
+// number is missing or not finite.
+func (in source) value(k int, field string) (v float64, problem string, empty bool) {
+	if in.labels != nil && k == len(in.chosen)-1 {
+		return in.labels.code(field, in.opts.DropMissing)
+	}
+	v, err := strconv.ParseFloat(field, 64)
+	if in.opts.DropMissing && isGap(field) {
+		return math.NaN(), "", false
+	}
+	problem, empty = problemOf(field, v, err)
+	if empty && in.opts.DropMissing {
+		problem = ""
+	}
+	return v, problem, empty
+}
+
 // isGap says whether a field is one of the words that other programs write for a number that is
 // missing.
 func isGap(field string) bool {
 	return slices.Contains([]string{"", "na", "n/a", "null", "none", "nan"}, strings.ToLower(field))
 }
 
-// problemOf says what is wrong with a field that reads as v with the error; "": nothing. label is
-// whether it is to be that of a class. empty is whether the number is missing or not finite.
-func problemOf(field string, v float64, err error, label bool) (problem string, empty bool) {
+// problemOf says what is wrong with a field that reads as v with the error; "": nothing. empty
+// is whether the number is missing or not finite.
+func problemOf(field string, v float64, err error) (problem string, empty bool) {
 	switch {
 	case field == "":
 		return "the field is empty", true
@@ -261,21 +279,18 @@ func problemOf(field string, v float64, err error, label bool) (problem string, 
 	case isGap(field):
 		return choice.Quote(field) + " is not a number", true
 	}
-	return notANumber(field, err, label), false
+	return notANumber(field, err), false
 }
 
 // notANumber says what is wrong with a field that cannot be read; "": nothing.
-func notANumber(field string, err error, label bool) string {
+func notANumber(field string, err error) string {
 	switch {
 	case errors.Is(err, strconv.ErrRange):
 		return choice.Quote(field) + " is beyond the range of a float64"
-	case err != nil && label:
-		return choice.Quote(field) + " is not a class label; want a whole number from 0: give each class a number" +
-			misread(field)
 	case err != nil:
 		return choice.Quote(field) +
 			" is not a number; want one such as -1.5 or 2e-3, or leave the column out with the columns option" +
-			misread(field)
+			cmp.Or(misread(field), ", or learn columns of any kind with schema: auto (data.schema)")
 	}
 	return ""
 }
@@ -354,16 +369,21 @@ func EncodeCSV(w io.Writer, columns []string, x flow.Batch) error {
 	if c.Flush(); c.Error() != nil {
 		return c.Error()
 	}
-	return EncodeRows(w, x)
+	return EncodeRows(w, x, nil)
 }
 
-// EncodeRows is [EncodeCSV] without the line of names, for what is written in parts.
-func EncodeRows(w io.Writer, x flow.Batch) error {
+// EncodeRows is [EncodeCSV] without the line of names, for what is written in parts. texts, by column, are what
+// its whole numbers stand for: names of classes.
+func EncodeRows(w io.Writer, x flow.Batch, texts map[int][]string) error {
 	buf := bufio.NewWriter(w)
 	c := csv.NewWriter(buf)
 	row := make([]string, x.D)
 	for i := range x.N {
 		for d, v := range x.Row(i) {
+			if names := texts[d]; names != nil {
+				row[d] = names[int(v)]
+				continue
+			}
 			row[d] = strconv.FormatFloat(v, 'g', -1, 64)
 		}
 		c.Write(row)

@@ -77,6 +77,7 @@ func decodePlain(r io.Reader, path string, opts Options) (t Table, plain bool, e
 	if err != nil || doubt != nil {
 		return t, false, nil
 	}
+	in.labels = nil // which are numbers
 	p := &plainReader{source: in, comma: byte(comma), column: slices.Repeat([]int{-1}, len(in.names)), line: 1}
 	for k, i := range in.chosen {
 		p.column[i] = k

@@ -192,7 +192,7 @@ func pandasIndex(f *parquet.File, names []string) []string {
 }
 
 // parquet reads the columns chosen, as rows.
-func (in source) parquet(f *parquet.File) ([]float64, error) {
+func (in *source) parquet(f *parquet.File) ([]float64, error) {
 	n := int(f.NumRows())
 	var x []float64
 	for k, c := range in.chosen {
@@ -201,17 +201,11 @@ func (in source) parquet(f *parquet.File) ([]float64, error) {
 		if !ok {
 			return nil, files.Malformed(in.path, "%s is not in the schema", column(name))
 		}
-		number, err := parquetNumber(leaf)
+		there, err := in.parquetValue(k, leaf)
 		if err != nil {
 			return nil, files.MalformedAt(in.path, column(name), "%s", err)
 		}
 		in.whole[k] = leaf.Node.Type().Kind() == parquet.Int64
-		there := func(v parquet.Value) (float64, bool) {
-			if v.IsNull() {
-				return math.NaN(), in.opts.DropMissing
-			}
-			return number(v), true
-		}
 		col, err := readColumn(f, c, n, there, in.path, name)
 		if err != nil {
 			return nil, err
@@ -227,6 +221,23 @@ func (in source) parquet(f *parquet.File) ([]float64, error) {
 		}
 	}
 	return x, nil
+}
+
+// parquetValue returns how to turn a value of a column chosen into a number: false of what is missing and
+// must not be.
+func (in *source) parquetValue(k int, leaf parquet.LeafColumn) (func(parquet.Value) (float64, bool), error) {
+	if in.opts.Label != "" && k == len(in.chosen)-1 && leaf.Node.Type().Kind() == parquet.ByteArray {
+		text, err := parquetText(leaf)
+		in.labels = new(labelText)
+		return in.labels.parquet(text, in.opts.DropMissing), err
+	}
+	number, err := parquetNumber(leaf)
+	return func(v parquet.Value) (float64, bool) {
+		if v.IsNull() {
+			return math.NaN(), in.opts.DropMissing
+		}
+		return number(v), true
+	}, err
 }
 
 // parquetNumber returns how to turn a value of a column into a float64.

@@ -80,7 +80,7 @@ type Options struct {
 	Rest bool
 	// Prefix stands before the number of a column without a name; empty: c.
 	Prefix string
-	// Label names the column of class labels, whole numbers from 0 on; empty
+	// Label names the column of class labels, whole numbers from 0 on or names of classes; empty
 	// means none.
 	Label string
 	// Delimiter separates the fields of a CSV file; 0 means a tab in files called .tsv and a
@@ -224,7 +224,8 @@ type source struct {
 	where  func(row int) string // says where row i is: "line 7", "row 3"
 	whole  []bool               // of each column chosen, whether its numbers are whole by their type; nil: none is
 	header bool
-	given  bool // the names are those that were asked for: the file has none
+	given  bool       // the names are those that were asked for: the file has none
+	labels *labelText // of a file whose labels may be names; nil: they are numbers
 }
 
 // wholeLimit is 2^53, from which on a float64 does not hold every whole number.
@@ -268,7 +269,7 @@ func (in source) assemble(x []float64) (Table, error) {
 	}
 	if in.opts.Label != "" {
 		var err error
-		if t, err = t.splitLabel(in.path, in.where); err != nil {
+		if t, err = in.splitLabel(t); err != nil {
 			return Table{}, err
 		}
 	}
@@ -364,23 +365,4 @@ func (t *Table) splitContext(n int) {
 		copy(context.Row(i), row[d:])
 	}
 	t.X, t.Context, t.Columns, t.ContextColumns = x, context, t.Columns[:d:d], t.Columns[d:]
-}
-
-// splitLabel takes the last column off as class labels.
-func (t Table) splitLabel(path string, where func(row int) string) (Table, error) {
-	d := t.X.D - 1
-	out := t
-	out.X, out.Columns, out.Label = flow.NewBatch(t.X.N, d), t.Columns[:d], make([]int32, t.X.N)
-	for i := range t.X.N {
-		row := t.X.Row(i)
-		copy(out.X.Row(i), row)
-		label, err := files.Label(row[d])
-		if err != nil {
-			return Table{}, files.MalformedAt(path, fmt.Sprintf("%s, %s", where(i), column(t.Columns[d])),
-				"%v; a column of other numbers is none of labels: leave label out to learn it with the rest", err)
-		}
-		out.Label[i] = label
-	}
-	out.Label, out.ClassNames = data.NumberClasses(out.Label)
-	return out, nil
 }

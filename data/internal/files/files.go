@@ -13,6 +13,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"flowmatch/data"
@@ -45,7 +46,8 @@ const MaxClasses = 1 << 16
 // Label returns v as a class label, or says why it is none.
 func Label(v float64) (int32, error) {
 	if v != math.Trunc(v) || v < 0 || v >= MaxClasses {
-		return 0, fmt.Errorf("%g is not a class label; want a whole number from 0 to %d", v, MaxClasses-1)
+		return 0, fmt.Errorf("%s is not a class label; want a whole number from 0 to %d",
+			strconv.FormatFloat(v, 'f', -1, 64), MaxClasses-1)
 	}
 	return int32(v), nil
 }
