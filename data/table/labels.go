@@ -73,8 +73,8 @@ func (in source) splitLabel(t Table) (Table, error) {
 			return out, err
 		case n > 0:
 			field := in.labels.Values[other[0]]
-			return Table{}, in.badLabel(t, slices.Index(label, float64(other[0])), choice.Quote(field)+" is no number, and "+
-				"other labels are: want whole numbers from 0, or names, in all rows"+misread(field))
+			return Table{}, in.badLabel(t, slices.Index(label, float64(other[0])), choice.Quote(field)+" is no number,"+
+				" and other labels are: want whole numbers from 0, or names, in all rows"+misread(field))
 		}
 		for i, code := range label {
 			label[i] = numbers[int(code)]
