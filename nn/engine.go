@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/compute/gobackend"
 
 	"flowmatch/engine/native"
+	"flowmatch/engine/native/machine"
 	"flowmatch/internal/choice"
 )
 
@@ -57,6 +58,16 @@ func Open(name string) (e *Engine, err error) {
 // sharedNative is the native engine, one for the whole process: two would compete for
 // the cores.
 var sharedNative = sync.OnceValues(func() (*native.Backend, error) { return native.New(native.Options{}) })
+
+// OpenSized returns a native engine of its own that goes through tensors by the given sizes, to compare
+// them: results are those of every other. Close it; two at work compete for the cores.
+func OpenSized(s machine.Sizes) (*Engine, error) {
+	b, err := native.New(native.Options{Sizes: &s})
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{name: native.Name, backend: b}, nil
+}
 
 // check reports an engine that Open did not make.
 func (e *Engine) check() error {

@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/compute/gobackend"
 
 	"flowmatch/engine/native/kernel"
+	"flowmatch/engine/native/machine"
 )
 
 // Name is the name of the backend.
@@ -19,6 +20,8 @@ const Name = "native"
 // programs share, and is safe for concurrent use; programs run one at a time.
 type Backend struct {
 	level  kernel.Level
+	sizes  machine.Sizes
+	choice machine.Choice
 	vec    *kernel.Vector
 	mat    *kernel.Matrix
 	shadow compute.Backend
@@ -38,6 +41,9 @@ var _ compute.Backend = (*Backend)(nil)
 // Options are those of a backend. The zero value uses all cores.
 type Options struct {
 	Threads int // 0: GOMAXPROCS
+	// Sizes of what the engine goes through at a time, which change no result. nil: those that
+	// [machine.EnvVar] forces, else those that suit this machine.
+	Sizes *machine.Sizes
 }
 
 // New returns a backend with the best instructions of the CPU, or those that the
@@ -55,12 +61,17 @@ func newAt(level kernel.Level, o Options) (*Backend, error) {
 	if o.Threads <= 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
+	choice, err := o.choice(o.Threads)
+	if err != nil {
+		return nil, err
+	}
 	shadow, err := gobackend.New("")
 	if err != nil {
 		return nil, err
 	}
 	return &Backend{
-		level: level, vec: kernel.VectorAt(level), mat: kernel.MatrixAt(level), shadow: shadow,
+		level: level, sizes: choice.Sizes, choice: choice, vec: kernel.VectorAt(level), shadow: shadow,
+		mat:  kernel.MatrixWith(level, blocks(choice.Sizes)),
 		team: newTeam(o.Threads), scratch: make([][]float32, o.Threads), work: make([]kernel.Work, o.Threads),
 		packedAhead: packedAhead,
 	}, nil

@@ -34,7 +34,7 @@ var rooms = map[string][]string{
 	"cluster/clustertest": {"cluster"},
 
 	// Tensor engines know nothing of flows.
-	"engine/native":        {"internal/seed"},
+	"engine/native":        {"internal/seed", "internal/atomicfile"}, // sizes that were measured are kept
 	"engine/onnx":          {"internal/atomicfile"},          // a file format
 	"engine/onnx/exchange": {"engine/native", "engine/onnx"}, // graphs as ONNX files and back
 
