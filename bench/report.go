@@ -24,6 +24,7 @@ type Report struct {
 	Threads     int               `json:"threads"`              // GOMAXPROCS
 	Load        float64           `json:"load"`                 // over the minute before: what else the machine did
 	PeakFLOPS   float64           `json:"peak_flops,omitempty"` // that one core can do with the engine's instructions
+	PeakAll     float64           `json:"peak_all,omitempty"`   // that all threads can do together
 	Backend     string            `json:"backend"`
 	Date        string            `json:"date"`
 	Seconds     float64           `json:"seconds"` // that the run took

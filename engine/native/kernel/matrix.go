@@ -172,6 +172,9 @@ func (t tiling) at(x int) (first, rows int) {
 	return x*q + r, q
 }
 
+// MultiplyAdds does about so many floating-point operations: nothing but multiply-adds.
+func (m *Matrix) MultiplyAdds(flop float64) { m.peak(1 + int(flop/float64(m.peakWork))) }
+
 // PeakFLOPS measures for about the given time how many floating-point operations
 // a second one core does at best, in a loop of nothing but multiply-adds.
 func (m *Matrix) PeakFLOPS(seconds float64) float64 {

@@ -117,7 +117,8 @@ func (a *app) bench(ctx context.Context, which string, f benchFlags) (res result
 	if err != nil {
 		return nil, err
 	}
-	report.Backend, report.PeakFLOPS = eng.Name(), eng.PeakFLOPS()
+	report.Backend = eng.Name()
+	report.PeakFLOPS, report.PeakAll = eng.PeakFLOPS()
 	if which != cases[0].Name { // one case is measured here, and nowhere else
 		o.Alone = f.elsewhere
 	}
