@@ -103,8 +103,9 @@ var rooms = map[string][]string{
 	// An evaluation in words, and as a page with the pictures of its run.
 	"report": {"flow", "eval", "model", "plot", "run", "internal/atomicfile", "internal/choice"},
 	// Sizes of the native engine are tried there.
-	"bench": {"engine/native", "flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field", "model",
-		"coupling", "train", "metrics", "internal/seed", "internal/memory", "internal/child", "internal/choice"},
+	"bench": {"engine/native", "flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field",
+		"model", "coupling", "train", "metrics", "internal/seed", "internal/memory", "internal/child",
+		"internal/choice"},
 	// A grid of runs, with the files of those known by name. It trains the classifier that its
 	// images are compared by.
 	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/table",

@@ -41,7 +41,8 @@ func (d doctorResult) text(w io.Writer) {
 	fmt.Fprintf(w, "CPU features\t%s\n", features)
 	m := d.Machine
 	fmt.Fprintf(w, "CPU\t%s (%s)\n", m.CPU.Name, m.CPU.Source)
-	fmt.Fprintf(w, "physical cores\t%d (%s), threads of each: %d (%s)\n", m.Core.N, m.Core.Source, m.SMT.N, m.SMT.Source)
+	fmt.Fprintf(w, "physical cores\t%d (%s), threads of each: %d (%s)\n", m.Core.N, m.Core.Source, m.SMT.N,
+		m.SMT.Source)
 	fmt.Fprintf(w, "L1 cache of data\t%v\nL2 cache\t%v\nL3 cache\t%v\n", m.L1, m.L2, m.L3)
 	if d.Sizes != nil {
 		fmt.Fprintf(w, "sizes\t%v\n\t%s\n", d.Sizes.Sizes, sizesFrom(*d.Sizes))
@@ -121,7 +122,7 @@ func (a *app) doctorCommand() *cobra.Command {
 	tune := false
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Report the processor, its caches and the backends of this machine, and why a backend is not available",
+		Short: "Report the processor, caches and backends of this machine, and why a backend is not available",
 		Long: `Report the processor, its caches, the sizes by which the native engine goes through
 tensors here, and the backends, with the reason why one is not available.
 
