@@ -43,7 +43,7 @@ type work func(ctx context.Context, units int) (nfe int, err error)
 // Options says how long to measure, and beside what. The zero value is the usual
 // measurement of this program alone.
 type Options struct {
-	Rounds int           // least of how many; 0: 3
+	Rounds int           // of how many at most; 0: 15
 	Budget time.Duration // of all rounds of a case, and of each variant of a peer; 0: 3 s. One round is always done.
 	Peers  *Peers        // their rounds alternate with ours; nil: none
 	// Alone runs a case in a process of its own, with that number of threads (0:
@@ -66,7 +66,8 @@ type Result struct {
 	Threads int      `json:"threads"`
 	FLOPS   float64  `json:"flops,omitempty"`  // of the matrix products, a second of the whole
 	Peers   []Time   `json:"peers,omitempty"`  // in their own order
-	Ratio   float64  `json:"ratio,omitempty"`  // to the best peer; below 1 this program is faster
+	Pairs   []Pair   `json:"pairs,omitempty"`  // over rounds, of each variant of a peer
+	Ratio   float64  `json:"ratio,omitempty"`  // to the best peer, the median; below 1 this program is faster
 	Target  float64  `json:"target,omitempty"` // that the ratio is to stay within
 	Memory  []Memory `json:"memory,omitempty"` // of processes that do this case only
 	Notes   []string `json:"notes,omitempty"`  // what could not be measured, and why
@@ -77,6 +78,14 @@ type Result struct {
 type Time struct {
 	Variant string  `json:"way"` // "torch fused"
 	Seconds float64 `json:"seconds"`
+}
+
+// Pair is the time of a unit in that of one variant of a peer, over rounds: both were measured one right
+// after the other.
+type Pair struct {
+	Variant string    `json:"way"`
+	Ratio   Quartiles `json:"ratio"`
+	Rounds  int       `json:"rounds"`
 }
 
 // targets are the ratios to the best peer that cases are to stay within; 1 for
@@ -137,7 +146,7 @@ func Measure(ctx context.Context, eng *nn.Engine, cases []Case, o Options,
 		report = func(string) {}
 	}
 	if o.Rounds == 0 {
-		o.Rounds = 3
+		o.Rounds = 15
 	}
 	if o.Budget == 0 {
 		o.Budget = 3 * time.Second
@@ -173,18 +182,47 @@ func measured(timers []*timer) (out []Result) {
 			continue
 		}
 		t.r.FLOPS = t.c.flops / t.r.Seconds
-		if best, ok := t.r.best(); ok {
-			t.r.Ratio, t.r.Target = t.r.Seconds/best.Seconds, target(t.r.Case)
-		}
+		t.pair()
 		out = append(out, t.r)
 	}
 	return out
 }
 
-// best returns the fastest variant of the peers.
+// pair works out the ratios to the peers and to the best of them.
+func (t *timer) pair() {
+	t.r.Pairs = nil
+	for _, p := range t.r.Peers {
+		if ratios := t.ratios[p.Variant]; len(ratios) > 0 {
+			t.r.Pairs = append(t.r.Pairs, Pair{p.Variant, quartilesOf(ratios), len(ratios)})
+		}
+	}
+	if best, ok := t.r.best(); ok {
+		t.r.Ratio, t.r.Target = t.r.Seconds/best.Seconds, target(t.r.Case)
+		if q, ok := t.r.spread(); ok {
+			t.r.Ratio = q.Median
+		}
+	}
+}
+
+// spread is the quartiles of the ratio to the best peer, where it was measured in pairs.
+func (r Result) spread() (Quartiles, bool) {
+	best, _ := r.best()
+	k := slices.IndexFunc(r.Pairs, func(p Pair) bool { return p.Variant == best.Variant })
+	if k < 0 {
+		return Quartiles{}, false
+	}
+	return r.Pairs[k].Ratio, true
+}
+
+// best returns the variant of the peers to which the median ratio is largest; without pairs, the fastest.
 func (r Result) best() (Time, bool) {
 	if len(r.Peers) == 0 {
 		return Time{}, false
+	}
+	if len(r.Pairs) > 0 {
+		best := slices.MaxFunc(r.Pairs, func(a, b Pair) int { return cmp.Compare(a.Ratio.Median, b.Ratio.Median) })
+		k := slices.IndexFunc(r.Peers, func(t Time) bool { return t.Variant == best.Variant })
+		return r.Peers[max(k, 0)], true
 	}
 	return slices.MinFunc(r.Peers, func(a, b Time) int {
 		if a.Seconds < b.Seconds {
@@ -200,6 +238,7 @@ type timer struct {
 	budget time.Duration // of our own rounds together
 	do     work          // nil before the first round
 	spent  float64
+	ratios map[string][]float64 // to variants of peers, of each round
 	r      Result
 }
 
@@ -207,7 +246,7 @@ func newTimer(c Case, o Options) *timer {
 	if c.Point != nil {
 		o.Budget /= scalingShare
 	}
-	return &timer{c: c, budget: o.Budget, r: Result{
+	return &timer{c: c, budget: o.Budget, ratios: map[string][]float64{}, r: Result{
 		Case: c.Name, Group: c.Group, Unit: c.Unit, Backend: "host", Threads: threads(), Point: c.Point,
 	}}
 }
@@ -222,21 +261,41 @@ func (t *timer) round(ctx context.Context, eng *nn.Engine, o Options) error {
 			return err
 		}
 	}
-	if t.r.Rounds == 0 || t.spent < t.budget.Seconds() {
-		seconds, _, err := timed(ctx, t.do, t.r.Units)
+	if t.r.Rounds > 0 && len(t.ratios) > 0 && t.spent >= t.budget.Seconds() {
+		return ctx.Err()
+	}
+	others := o.Peers.of(t.c.Name)
+	if len(others) == 0 {
+		if t.r.Rounds > 0 && t.spent >= t.budget.Seconds() {
+			return ctx.Err()
+		}
+		_, err := t.ours(ctx, 1)
+		return err
+	}
+	for _, one := range others { // right before each of them
+		seconds, err := t.ours(ctx, len(others))
 		if err != nil {
 			return err
 		}
-		t.spent += seconds * float64(t.r.Units)
-		if t.r.Rounds == 0 || seconds < t.r.Seconds {
-			t.r.Seconds = seconds
+		for _, theirs := range one.round(ctx, &t.r, t.budget/time.Duration(o.Rounds)) {
+			t.ratios[theirs.Variant] = append(t.ratios[theirs.Variant], seconds/theirs.Seconds)
 		}
-		t.r.Rounds++
 	}
-	if o.Peers != nil {
-		o.Peers.round(ctx, &t.r, t.budget/time.Duration(o.Rounds))
-	}
+	t.r.Rounds -= len(others) - 1 // which are one round
 	return ctx.Err()
+}
+
+// ours times this program; of a round it is one of so many times.
+func (t *timer) ours(ctx context.Context, of int) (seconds float64, err error) {
+	if seconds, _, err = timed(ctx, t.do, t.r.Units); err != nil {
+		return 0, err
+	}
+	t.spent += seconds * float64(t.r.Units) / float64(of)
+	if t.r.Rounds == 0 || seconds < t.r.Seconds {
+		t.r.Seconds = seconds
+	}
+	t.r.Rounds++
+	return seconds, nil
 }
 
 // start makes the work and does two units of it: one in which programs are

@@ -162,7 +162,7 @@ func TestTheLeastTimeOfTheRoundsCounts(t *testing.T) {
 			return 0, nil
 		}, nil
 	}}
-	r, err := c.run(t.Context(), nil, Options{})
+	r, err := c.run(t.Context(), nil, Options{Rounds: 3})
 	if err != nil {
 		t.Fatal(err)
 	}

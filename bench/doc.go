@@ -4,8 +4,9 @@
 // There are only a few types: [Case] is one of them; [Measure] measures some,
 // under [Options], in turns with [Peers], the Python programs that do the same
 // with other libraries; [Result] is the least time that one unit of a case's work
-// took, beside theirs; [Report] is all results and the machine, as text, as JSON
-// or as a page.
+// took, beside theirs, and the quartiles of the ratios of times that were measured one right
+// after the other ([Pair]); [Report] is all results and the machine, as text, as JSON or as a
+// section of a page ([Markdown]). [Tune] looks for sizes of the native engine that are faster.
 //
 // # Caveats
 //

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -54,55 +55,77 @@ var axisText = map[string]string{
 	"threads":   "threads (GOMAXPROCS)",
 }
 
-// Markdown writes the report as a page. command is what the page says it was made with;
-// pictures has the file of the picture of an axis of scaling, as the page links it, and that of
-// the libraries side by side under [PeersPicture]; any may be missing.
-func (r Report) Markdown(w io.Writer, command string, pictures map[string]string) error {
+// Markdown writes reports as a page with a section for each. command is what the page says it was made
+// with; pictures has, by [Report.Slug], the file of the picture of an axis of scaling, as the page links
+// it, and that of the libraries side by side under [PeersPicture]; any may be missing.
+func Markdown(w io.Writer, reports []Report, command string, pictures map[string]map[string]string) error {
 	p := &page{}
 	p.line("# Performance", "")
 	p.line("The times of flowmatch and of the same work in PyTorch, JAX and POT, measured in turns on one "+
-		"machine with nothing else to do.", "")
-	p.highlights(r)
+		"machine with nothing else to do. Each processor has a section.", "")
 	p.line("The ratio is the time of flowmatch over that of the fastest other library: below 1, flowmatch is "+
-		"faster. The target is a ratio to stay within. "+
+		"faster. Where its quartiles are beside it, it is the median over rounds, of times measured one right "+
+		"after the other; elsewhere it is that of the least times. The target is a ratio to stay within. "+
 		fmt.Sprintf("Bold is the fastest, if it is ahead by more than %.0f %%.", 100*tie), "")
+	p.line("## How it was measured", "", "This page is the output of one command:", "")
+	p.line("```sh", "scripts/setup-peers.sh DIR   # once: Python with PyTorch, JAX and POT", "go build ./cmd/flowmatch",
+		command, "```", "")
+	p.line("Each time is the lowest per-round mean. The rounds of flowmatch and of the other libraries alternate. "+
+		"Compilation is not timed. The figures of each processor are a JSON file in the folder beside this page, "+
+		"which the command adds or replaces.", "")
+	for _, r := range reports {
+		p.report(r, pictures[r.Slug()])
+	}
+	_, err := io.WriteString(w, strings.TrimRight(p.String(), "\n")+"\n")
+	return err
+}
+
+// report writes the section of a processor.
+func (p *page) report(r Report, pictures map[string]string) {
+	p.line(fmt.Sprintf("## %s, %s, %s", r.CPU, numbered(r.Cores, "core"), r.Platform), "")
+	p.highlights(r)
 	if file := pictures[PeersPicture]; file != "" {
 		p.line(fmt.Sprintf("![the times of other libraries in those of flowmatch](%s)", file), "",
 			"The time of each library, by its fastest variant, over that of flowmatch. Right of the line, at 1, a "+
 				"library is slower than flowmatch.", "")
 	}
-	p.line("## How it was measured", "", "This page is the output of one command:", "")
-	p.line("```sh", "scripts/setup-peers.sh DIR   # once: Python with PyTorch, JAX and POT", "go build ./cmd/flowmatch",
-		command, "```", "")
-	p.line(fmt.Sprintf("Measured on %s in %.0f minutes: %s, %d cores, %d threads, load %.2f before, %s; %s, "+
-		"flowmatch %s; backend %s.",
-		r.Date, math.Ceil(r.Seconds/60), r.CPU, r.Cores, r.Threads, r.Load, r.Platform, r.Go, r.Flowmatch, r.Backend))
+	p.line(fmt.Sprintf("Measured on %s in %.0f minutes: %s, load %.2f before; %s, flowmatch %s; backend %s.",
+		r.Date, math.Ceil(r.Seconds/60), numbered(r.Threads, "thread"), r.Load, r.Go, r.Flowmatch, r.Backend))
 	if r.PeakFLOPS > 0 {
-		p.line(fmt.Sprintf("The peak of one core is %.0f GFLOP/s, in a loop of only multiply-adds. \"Of peak\" is the "+
-			"share of the peak of all cores that the matrix products of a case reach.", r.PeakFLOPS/1e9))
+		together := ""
+		if r.PeakAll > 0 {
+			together = fmt.Sprintf(", and of all threads together %.0f", r.PeakAll/1e9)
+		}
+		p.line(fmt.Sprintf("The peak of one core is %.0f GFLOP/s%s, in a loop of only multiply-adds. \"Of peak\" is "+
+			"the share of the peak of all that the matrix products of a case reach.", r.PeakFLOPS/1e9, together))
 	}
 	if len(r.Versions) > 0 {
 		p.line("Other libraries: " + r.versions() + ", with as many threads (XLA uses every core).")
 	}
-	p.line("", "Each time is the lowest per-round mean. The rounds of flowmatch and of the other libraries alternate. "+
-		"Compilation is not timed.", "")
+	p.line("")
 	for _, c := range chapters {
 		if results := r.group(c.group); len(results) > 0 {
-			p.line("## "+c.title, "", c.text, "")
-			p.times(results, r.PeakFLOPS*float64(min(r.Threads, r.Cores)))
+			p.line("### "+c.title, "", c.text, "")
+			p.times(results, cmp.Or(r.PeakAll, r.PeakFLOPS*float64(min(r.Threads, r.Cores))))
 		}
 	}
 	p.memory(r.Results)
 	if axes := r.Axes(); len(axes) > 0 {
-		p.line("## How cost grows", "", "The time of a training step as one size varies. The slope is the exponent of "+
-			"the growth from the row above. 1 is proportional; for threads, -1 is perfect scaling.", "")
+		p.line("### How cost grows", "", "The time of a training step as one size varies. The slope is the exponent "+
+			"of the growth from the row above. 1 is proportional; for threads, -1 is perfect scaling.", "")
 		for _, axis := range axes {
 			p.scaling(axis, r.Lines(axis), pictures[axis])
 		}
 	}
 	p.notes(r.Results)
-	_, err := io.WriteString(w, strings.TrimRight(p.String(), "\n")+"\n")
-	return err
+}
+
+// numbered is a number of things.
+func numbered(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 func (r Report) group(name string) []Result {
@@ -137,8 +160,7 @@ func (p *page) highlights(r Report) {
 		}
 		if best, ok := r.Results[k].best(); ok {
 			ours, theirs := bold(r.Results[k], "flowmatch"), bold(r.Results[k], best.Variant)
-			rows = append(rows, []string{h.text, ours, theirs + ", " + best.Variant,
-				fmt.Sprintf("%.2f", r.Results[k].Ratio)})
+			rows = append(rows, []string{h.text, ours, theirs + ", " + best.Variant, r.Results[k].ratio()})
 		}
 	}
 	if len(rows) > 0 {
@@ -204,6 +226,14 @@ func (p *page) times(results []Result, peak float64) {
 	p.table(head, rows)
 }
 
+// ratio is the ratio to the best peer, with its quartiles where there are rounds enough.
+func (r Result) ratio() string {
+	if q, ok := r.spread(); ok {
+		return fmt.Sprintf("%.2f (%.2f-%.2f)", q.Median, q.Low, q.High)
+	}
+	return fmt.Sprintf("%.2f", r.Ratio)
+}
+
 // peerCells returns the cells of the peers of one case, its ratio and its target.
 func peerCells(r Result, variants []string) (row []string) {
 	for _, variant := range variants {
@@ -216,7 +246,7 @@ func peerCells(r Result, variants []string) (row []string) {
 	if r.Ratio > r.Target {
 		verdict = "missed"
 	}
-	return append(row, fmt.Sprintf("%.2f", r.Ratio), fmt.Sprintf("%g, %s", r.Target, verdict))
+	return append(row, r.ratio(), fmt.Sprintf("%g, %s", r.Target, verdict))
 }
 
 // memory writes what the processes of the training cases held.
@@ -252,7 +282,7 @@ func (p *page) memory(results []Result) {
 	for _, name := range who {
 		head = append(head, name+" start", "peak", "difference")
 	}
-	p.line("## Memory", "", "The memory of a new process that runs only this case: at its start, with the libraries "+
+	p.line("### Memory", "", "The memory of a new process that runs only this case: at its start, with the libraries "+
 		"imported, and at its peak. The difference is the memory of the work itself.", "")
 	p.table(head, rows)
 }
@@ -260,7 +290,7 @@ func (p *page) memory(results []Result) {
 // scaling writes the picture and the table of one axis.
 func (p *page) scaling(axis string, lines []Line, picture string) {
 	title := strings.ToUpper(axis[:1]) + axis[1:]
-	p.line("### "+title, "")
+	p.line("#### "+title, "")
 	if picture != "" {
 		p.line(fmt.Sprintf("![time of a training step by %s](%s)", axisText[axis], picture), "")
 	}
@@ -297,7 +327,7 @@ func (p *page) notes(results []Result) {
 	for _, r := range results {
 		for _, note := range r.Notes {
 			if !begun {
-				p.line("## Not measured", "")
+				p.line("### Not measured", "")
 				begun = true
 			}
 			p.line(fmt.Sprintf("- %s: %s", r.Case, note))

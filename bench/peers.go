@@ -87,29 +87,41 @@ func (p *Peers) Close() error {
 	return nil
 }
 
-// round times a round of every peer that knows the case of r, and keeps the
-// least time of each variant. A peer that fails leaves a note.
-func (p *Peers) round(ctx context.Context, r *Result, budget time.Duration) {
+// of returns the peers that know a case.
+func (p *Peers) of(name string) (out []*peer) {
+	if p == nil {
+		return nil
+	}
 	for _, one := range p.all {
-		if !slices.Contains(one.hello.Cases, r.Case) || ctx.Err() != nil {
-			continue
-		}
-		a, err := one.ask(request{Case: r.Case, Seconds: budget.Seconds()})
-		if err != nil {
-			if note := err.Error(); ctx.Err() == nil && !slices.Contains(r.Notes, note) {
-				r.Notes = append(r.Notes, note)
-			}
-			continue
-		}
-		for _, t := range a.Seconds {
-			k := slices.IndexFunc(r.Peers, func(u Time) bool { return u.Variant == t.Variant })
-			if k < 0 {
-				r.Peers = append(r.Peers, t)
-			} else {
-				r.Peers[k].Seconds = min(r.Peers[k].Seconds, t.Seconds)
-			}
+		if slices.Contains(one.hello.Cases, name) {
+			out = append(out, one)
 		}
 	}
+	return out
+}
+
+// round times a round of the case of r, keeps the least time of each variant, and returns those of the
+// round. A peer that fails leaves a note.
+func (p *peer) round(ctx context.Context, r *Result, budget time.Duration) []Time {
+	if ctx.Err() != nil {
+		return nil
+	}
+	a, err := p.ask(request{Case: r.Case, Seconds: budget.Seconds()})
+	if err != nil {
+		if note := err.Error(); ctx.Err() == nil && !slices.Contains(r.Notes, note) {
+			r.Notes = append(r.Notes, note)
+		}
+		return nil
+	}
+	for _, t := range a.Seconds {
+		k := slices.IndexFunc(r.Peers, func(u Time) bool { return u.Variant == t.Variant })
+		if k < 0 {
+			r.Peers = append(r.Peers, t)
+		} else {
+			r.Peers[k].Seconds = min(r.Peers[k].Seconds, t.Seconds)
+		}
+	}
+	return a.Seconds
 }
 
 // peer is a running program of another library; peers/peer.py has the other end.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flowmatch/engine/native/machine"
 	"flowmatch/internal/memory"
 )
 
@@ -24,6 +25,7 @@ type Report struct {
 	Threads     int               `json:"threads"`              // GOMAXPROCS
 	Load        float64           `json:"load"`                 // over the minute before: what else the machine did
 	PeakFLOPS   float64           `json:"peak_flops,omitempty"` // that one core can do with the engine's instructions
+	PeakAll     float64           `json:"peak_all,omitempty"`   // that all threads can do together
 	Backend     string            `json:"backend"`
 	Date        string            `json:"date"`
 	Seconds     float64           `json:"seconds"` // that the run took
@@ -38,22 +40,9 @@ func NewReport(version string) Report {
 	now, _ := memory.Process()
 	return Report{
 		Flowmatch: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		CPU: cpuModel(), Cores: runtime.NumCPU(), Threads: threads(), Load: load(), Memory: Memory{Start: now},
+		CPU: machine.Read().CPU.Name, Cores: runtime.NumCPU(), Threads: threads(), Load: load(),
+		Memory: Memory{Start: now},
 	}
-}
-
-// cpuModel returns the name of the processor where the system reports it.
-func cpuModel() string {
-	info, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOARCH
-	}
-	for line := range strings.Lines(string(info)) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
 }
 
 // load returns the load average of the last minute where the system reports it.
@@ -70,7 +59,7 @@ func (r Report) Text(w io.Writer) {
 	for _, x := range r.Results {
 		peer, seconds, ratio := "-", "", "-"
 		if best, ok := x.best(); ok {
-			peer, seconds, ratio = best.Variant, milliseconds(best.Seconds)+" ms", fmt.Sprintf("%.2f", x.Ratio)
+			peer, seconds, ratio = best.Variant, milliseconds(best.Seconds)+" ms", x.ratio()
 		}
 		fmt.Fprintf(w, "%s\t%s ms/%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\n",
 			x.Case, milliseconds(x.Seconds), x.Unit, count(x.NFE), peer, seconds, ratio, x.Backend, x.Threads, x.Rounds)

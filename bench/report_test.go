@@ -2,10 +2,12 @@ package bench
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -49,8 +51,12 @@ func TestThePageOfAReport(t *testing.T) {
 	var b bytes.Buffer
 	command := "./flowmatch bench all --peers DIR/bin/python --out docs/performance.md"
 	r := madeUp()
-	r.Results[0].Case, r.PeakFLOPS = highlights[0].name, 1e11
-	if err := r.Markdown(&b, command, map[string]string{"batch": "img/b.png", "peers": "img/p.png"}); err != nil {
+	r.Results[0].Case, r.PeakFLOPS, r.PeakAll = highlights[0].name, 1e11, 1.8e11
+	r.Results[0].Ratio, r.Results[0].Pairs = 0.61, []Pair{{"torch", Quartiles{0.4, 0.5, 0.6}, 9},
+		{"jax", Quartiles{0.58, 0.61, 0.7}, 9}}
+	other := Report{CPU: "Abacus", Cores: 1, Threads: 1, Platform: "linux/arm64", Results: r.Results[2:3]}
+	if err := Markdown(&b, []Report{r, other}, command,
+		map[string]map[string]string{r.Slug(): {"batch": "img/b.png", "peers": "img/p.png"}}); err != nil {
 		t.Fatal(err)
 	}
 	if *update {
@@ -157,7 +163,39 @@ type full struct{}
 func (full) Write([]byte) (int, error) { return 0, errors.New("the disk is full") }
 
 func TestAPageThatCannotBeWrittenIsAnError(t *testing.T) {
-	if err := madeUp().Markdown(full{}, "", nil); err == nil {
+	if err := Markdown(full{}, []Report{madeUp()}, "", nil); err == nil {
 		t.Error("no error")
+	}
+}
+
+func TestReportsAreReadByTheirNames(t *testing.T) {
+	dir := t.TempDir()
+	if all, err := Reports(filepath.Join(dir, "none")); err != nil || len(all) != 0 {
+		t.Errorf("no folder: %v (%v)", all, err)
+	}
+	r := madeUp()
+	if r.Slug() != "slide-rule-3000-2-cores-linux-amd64" {
+		t.Fatalf("slug %q", r.Slug())
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(name string, text []byte) {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(r.Slug()+".json", text)
+	if all, err := Reports(dir); err != nil || len(all) != 1 || !reflect.DeepEqual(all[0], r) {
+		t.Errorf("got %+v (%v)", all, err)
+	}
+	put("b.json", text)
+	if _, err := Reports(dir); err == nil || !strings.Contains(err.Error(), r.Slug()+".json") {
+		t.Errorf("a file with another name: error %v", err)
+	}
+	put("b.json", []byte("{"))
+	if _, err := Reports(dir); err == nil || !strings.Contains(err.Error(), "b.json is no report") {
+		t.Errorf("a damaged file: error %v", err)
 	}
 }

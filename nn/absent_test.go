@@ -85,7 +85,7 @@ func TestWhatWasNotMadeIsAnError(t *testing.T) {
 	var engine *Engine
 	var module *Module
 	var extractor *Extractor
-	if engine.Name() != "" || engine.Devices() != 0 || engine.PeakFLOPS() != 0 || engine.Description() == "" ||
+	if engine.Name() != "" || engine.Devices() != 0 || peakOf(engine) != 0 || engine.Description() == "" ||
 		module.Engine() != nil || module.NumWeights() != 0 || module.Tensors() != nil || none.Dim() != 0 ||
 		none.NumParams() != 0 || (*Trainer)(nil).Steps() != 0 || (*Classifier)(nil).Config().Classes != 0 ||
 		extractor.Outputs() != nil {
@@ -134,4 +134,9 @@ func TestNoAverageIsTheWeightsThemselves(t *testing.T) {
 	if _, err := tr.Apply(grad, math.NaN(), 0.1); !errors.Is(err, ErrDiverged) {
 		t.Errorf("a loss that is not a number: %v", err)
 	}
+}
+
+func peakOf(e *Engine) float64 {
+	one, all := e.PeakFLOPS()
+	return one + all
 }

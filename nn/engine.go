@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/compute/gobackend"
 
 	"flowmatch/engine/native"
+	"flowmatch/engine/native/machine"
 	"flowmatch/internal/choice"
 )
 
@@ -25,6 +26,7 @@ var ErrNoBackend = errors.New("nn: backend not available")
 type Engine struct {
 	name    string
 	backend compute.Backend
+	shared  bool // by the whole process
 }
 
 // Open returns the engine of that name: "" or "native" is [native.Backend], in pure Go;
@@ -51,12 +53,42 @@ func Open(name string) (e *Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{name: kind, backend: b}, nil
+	return &Engine{name: kind, backend: b, shared: true}, nil
 }
 
 // sharedNative is the native engine, one for the whole process: two would compete for
 // the cores.
 var sharedNative = sync.OnceValues(func() (*native.Backend, error) { return native.New(native.Options{}) })
+
+// OpenSized returns a native engine of its own that goes through tensors by the given sizes, to compare
+// them: results are those of every other. Close it afterwards.
+func OpenSized(s machine.Sizes) (*Engine, error) {
+	b, err := native.New(native.Options{Sizes: &s})
+	if err != nil {
+		return nil, err
+	}
+	return &Engine{name: native.Name, backend: b}, nil
+}
+
+// Close ends an engine of [OpenSized]. Those of [Open] are shared, and stay.
+func (e *Engine) Close() {
+	if b, ok := e.backend.(*native.Backend); ok && !e.shared {
+		b.Finalize()
+	}
+}
+
+// Machine is what the native engine knows of this machine, and the sizes that it chose; ok is false of
+// another engine.
+func (e *Engine) Machine() (m machine.Model, c machine.Choice, ok bool) {
+	if e.check() != nil {
+		return m, c, false
+	}
+	b, ok := e.backend.(*native.Backend)
+	if ok {
+		m, c = b.Machine()
+	}
+	return m, c, ok
+}
 
 // check reports an engine that Open did not make.
 func (e *Engine) check() error {
@@ -83,16 +115,16 @@ func (e *Engine) Description() string {
 }
 
 // PeakFLOPS measures how many floating-point operations a second one core does at
-// best, in a tenth of a second of nothing but multiply-adds with the instructions
-// that the native engine chose; 0 for another engine.
-func (e *Engine) PeakFLOPS() float64 {
+// best, and how many all threads together, in tenths of a second of nothing but multiply-adds
+// with the instructions that the native engine chose; 0 for another engine.
+func (e *Engine) PeakFLOPS() (one, all float64) {
 	if e.check() != nil {
-		return 0
+		return 0, 0
 	}
 	if b, ok := e.backend.(*native.Backend); ok {
 		return b.PeakFLOPS()
 	}
-	return 0
+	return 0, 0
 }
 
 // BackendStatus says whether an engine can be opened here.

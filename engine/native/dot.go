@@ -1,6 +1,10 @@
 package native
 
-import "slices"
+import (
+	"slices"
+
+	"flowmatch/engine/native/kernel"
+)
 
 // dot describes out[b,m,n] = Σ_k lhs[b,m,k] rhs[b,n,k], each of the four axes
 // standing for some neighbouring axes of the operands, by strides in elements.
@@ -9,6 +13,26 @@ type dot struct {
 	lb, lm, lk int  // strides of lhs
 	rb, rn, rk int  // strides of rhs
 	half       bool // done in bfloat16
+	thin       bool // with few columns, and rhs packed for them
+}
+
+// packedLen is the length of the packed rhs, in floats.
+func (d *dot) packedLen(m *kernel.Matrix) int {
+	switch {
+	case d.thin:
+		return d.k * d.n
+	case d.half:
+		return m.PackedLenBF16(d.k, d.n)
+	}
+	return m.PackedLen(d.k, d.n)
+}
+
+// panels is the number of panels of the packed rhs.
+func (d *dot) panels(m *kernel.Matrix) int {
+	if d.thin {
+		return 1
+	}
+	return (d.n + m.Panel() - 1) / m.Panel()
 }
 
 // group is the length and the stride of some axes taken as one.

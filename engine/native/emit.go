@@ -5,21 +5,12 @@ import (
 	"slices"
 
 	"flowmatch/engine/native/kernel"
+	"flowmatch/engine/native/machine"
 )
 
 // combine is the element-wise operation of a reduction.
 var combine = [...]kernel.BinaryOp{reduceSum: kernel.Add, reduceMax: kernel.Max, reduceMin: kernel.Min,
 	reduceProd: kernel.Mul}
-
-const (
-	// tileFloats is what the tensors of a tile may take: 2 MiB, some more than a
-	// core's second level of cache. They are written once and read once or twice,
-	// which streams well, while weights are read again for every tile.
-	tileFloats = 512 << 10
-	// tileRows is the least number of rows for which a product is worth reading
-	// its weights.
-	tileRows = 128
-)
 
 // emitter writes the instructions of one region.
 type emitter struct {
@@ -38,7 +29,7 @@ func (p *Program) emit(r *region) error {
 	e := &emitter{p: p, r: r}
 	var unit int
 	e.at, unit = r.tiles(r.order)
-	r.tile = r.tileUnits(unit)
+	r.tile = r.tileUnits(unit, p.backend.sizes)
 	e.scratch = align(r.tile * unit)
 	if room := r.packing(); room > 0 {
 		e.packed = e.room(room)
@@ -73,11 +64,11 @@ func (r *region) packing() (room int) {
 // the images of a tile.
 const packedFor = 8
 
-// tileUnits chooses how many units go through the loop at a time.
-func (r *region) tileUnits(unit int) int {
-	rows, walk, pairs := 0, 0, false
+// tileUnits chooses how many units, of so many floats in a tile each, go through the loop at a time.
+func (r *region) tileUnits(unit int, sizes machine.Sizes) int {
+	rows, walk, grain := 0, 0, 1
 	for _, t := range r.tensors {
-		pairs = pairs || t.kind == kindConvGrad && t.conv.half
+		grain = max(grain, r.grain(t))
 		walk = max(walk, t.chunk())
 		if t.kind == kindDot {
 			if t.accumulates() {
@@ -87,12 +78,12 @@ func (r *region) tileUnits(unit int) int {
 			}
 		}
 	}
-	tile := tileFloats / max(unit, 1)
+	tile := sizes.Tile / 4 / max(unit, 1)
 	if unit == 0 {
-		tile = 16 * stripMax / max(walk, 1)
+		tile = 16 * sizes.Strip / max(walk, 1)
 	}
 	if rows > 0 {
-		tile = max(tile, (tileRows+rows-1)/rows)
+		tile = max(tile, (sizes.Rows+rows-1)/rows)
 	}
 	if tile > 16 {
 		tile &^= 15
@@ -100,10 +91,36 @@ func (r *region) tileUnits(unit int) int {
 	if r.packing() > 0 && !slices.ContainsFunc(r.tensors, (*tensor).accumulates) {
 		tile = max(tile, packedFor)
 	}
-	if pairs {
-		tile += tile % 2 // images are taken two at a time
-	}
+	tile = max(1, tile/grain) * grain
 	return max(1, min(tile, (r.units+r.parts-1)/r.parts))
+}
+
+// sumRows is the number of rows over which a gradient is summed before the sum is added to that of
+// the rows before. It decides where sums are rounded, and so is no size of a machine: tiles are
+// whole multiples, and a gradient has the same bits whatever their size.
+const sumRows = 256
+
+// grain is the number of units that what accumulates in t takes at a time.
+func (r *region) grain(t *tensor) int {
+	rows := 0
+	switch {
+	case !t.accumulates():
+		return 1
+	case t.kind == kindConvGrad:
+		if t.conv.half {
+			return 2 // images are taken two at a time
+		}
+		return 1
+	case t.kind == kindDot:
+		rows = t.dot.k / r.units
+	default:
+		rows = t.in[0].dims[0] / r.units
+	}
+	grain := 1
+	for 2*grain*rows <= sumRows {
+		grain *= 2
+	}
+	return grain
 }
 
 // room takes floats of scratch.
@@ -166,7 +183,7 @@ func (e *emitter) single(t *tensor) (instr, error) {
 		op, inner := reduceOp(t.op), size(in[t.axis+1:])
 		if t.accumulates() {
 			return &accumulation{out: out, part: part, in: e.input(t, 0), rows: in[0] / n, inner: inner, op: op,
-				temp: e.room(inner)}, nil
+				temp: e.room(inner), grain: e.r.grain(t)}, nil
 		}
 		return &reduction{out: out, in: e.input(t, 0), outer: size(in[:t.axis]) / n, red: in[t.axis],
 				inner: inner, op: op},
@@ -191,9 +208,9 @@ func (e *emitter) dot(t *tensor, out ref, part int) instr {
 	lhs, rhs := e.input(t, 0), e.input(t, 1)
 	panels := (d.n + e.p.backend.mat.Panel() - 1) / e.p.backend.mat.Panel()
 	if t.accumulates() {
-		i := &outer{out: out, part: part, lhs: lhs, rhs: rhs, rows: d.k / n, d: d}
+		i := &outer{out: out, part: part, lhs: lhs, rhs: rhs, rows: d.k / n, d: d, grain: e.r.grain(t)}
 		if d.rn != 1 && d.n != 1 && !d.half {
-			i.pack = e.room(panels * e.p.backend.mat.PackedLen(d.k/n*e.r.tile, d.n))
+			i.pack = e.room(panels * e.p.backend.mat.PackedLen(d.k/n*min(i.grain, e.r.tile), d.n))
 		}
 		return i
 	}

@@ -20,7 +20,7 @@ type walker struct {
 
 // walk writes the instruction of a group.
 func (e *emitter) walk(s *step) {
-	strip := s.lcm * max(1, stripMax/s.lcm)
+	strip := s.lcm * max(1, e.p.backend.sizes.Strip/s.lcm)
 	w := &walker{emitter: e, s: s, w: &walk{strip: strip, chunk: s.chunk}, reg: map[*tensor]int32{},
 		last: map[*tensor]int{}, lenAt: map[lens]int32{}, rowAt: map[*tensor]int32{}}
 	for i, t := range s.made {

@@ -29,6 +29,10 @@ func (i *matmul) run(x *exec) {
 		x.mat.MulPackedBF16(m, d.n, d.k, lhs, d.lm, d.lk, x.float(i.rhs), x.float(i.out), d.n, bias, false, x.work)
 		return
 	}
+	if d.thin {
+		x.mat.MulThin(m, d.n, d.k, a, d.lm, x.float(i.rhs), x.float(i.out), d.n, bias)
+		return
+	}
 	if i.packed {
 		x.mat.MulPacked(m, d.n, d.k, a, d.lm, d.lk, x.float(i.rhs), x.float(i.out), d.n, bias, false, x.work)
 		return
@@ -75,26 +79,34 @@ type outer struct {
 	part     int // floats from one part to the next
 	lhs, rhs ref
 	rows     int // in a unit
+	grain    int // units that are summed at a time
 	pack     ref
 	d        *dot
 }
 
 func (i *outer) run(x *exec) {
-	d := i.d
 	c := plus(x.float(i.out), x.part*i.part)
-	k := x.n * i.rows
+	for u := 0; u < x.n; u += i.grain {
+		i.sum(x, c, u*i.rows, min(i.grain, x.n-u)*i.rows, !x.first || u > 0)
+	}
+}
+
+// sum adds the product over k rows of the tile, from row l on, to c, or makes c if there is none yet.
+func (i *outer) sum(x *exec, c *float32, l, k int, acc bool) {
+	d := i.d
 	if d.half {
-		x.mat.MulBF16(d.m, d.n, k, x.operand(i.lhs, 0), d.lm, d.lk, x.operand(i.rhs, 0), d.rk, d.rn, c, d.n,
-			nil, !x.first, x.work)
+		x.mat.MulBF16(d.m, d.n, k, x.operand(i.lhs, l*d.lk), d.lm, d.lk, x.operand(i.rhs, l*d.rk), d.rk, d.rn,
+			c, d.n, nil, acc, x.work)
 		return
 	}
+	a, b := plus(x.float(i.lhs), l*d.lk), plus(x.float(i.rhs), l*d.rk)
 	if d.rn == 1 || d.n == 1 {
-		x.mat.Mul(d.m, d.n, k, x.float(i.lhs), d.lm, d.lk, x.float(i.rhs), d.rk, c, d.n, nil, !x.first, x.work)
+		x.mat.Mul(d.m, d.n, k, a, d.lm, d.lk, b, d.rk, c, d.n, nil, acc, x.work)
 		return
 	}
 	p := x.float(i.pack)
-	x.mat.Pack(p, k, d.n, x.float(i.rhs), d.rk, d.rn, 0, (d.n+x.mat.Panel()-1)/x.mat.Panel())
-	x.mat.MulPacked(d.m, d.n, k, x.float(i.lhs), d.lm, d.lk, p, c, d.n, nil, !x.first, x.work)
+	x.mat.Pack(p, k, d.n, b, d.rk, d.rn, 0, (d.n+x.mat.Panel()-1)/x.mat.Panel())
+	x.mat.MulPacked(d.m, d.n, k, a, d.lm, d.lk, p, c, d.n, nil, acc, x.work)
 }
 
 // packing packs panels; its units are panels.
@@ -107,6 +119,10 @@ type packing struct {
 func (i *packing) run(x *exec) {
 	d := i.d
 	whole := ref{slot: i.out.slot, off: i.out.off}
+	if d.thin {
+		x.mat.PackThin(x.float(whole), d.k, d.n, x.float(i.in), d.rk, d.rn)
+		return
+	}
 	if d.half || i.rounds {
 		pack := x.mat.PackRounded
 		if d.half {
@@ -145,18 +161,26 @@ type accumulation struct {
 	part        int
 	in          ref
 	rows, inner int // rows in a unit
+	grain       int // units that are reduced at a time
 	op          reduceOp
 	temp        ref // [inner]
 }
 
 func (i *accumulation) run(x *exec) {
-	out, in, n := plus(x.float(i.out), x.part*i.part), x.float(i.in), x.n*i.rows
+	for u := 0; u < x.n; u += i.grain {
+		i.reduce(x, u*i.rows, min(i.grain, x.n-u)*i.rows, !x.first || u > 0)
+	}
+}
+
+// reduce reduces n rows of the tile, from a row on.
+func (i *accumulation) reduce(x *exec, row, n int, acc bool) {
+	out, in := plus(x.float(i.out), x.part*i.part), plus(x.float(i.in), row*i.inner)
 	if i.op == reduceSum {
-		x.vec.SumAxis(1, n, i.inner, out, in, !x.first)
+		x.vec.SumAxis(1, n, i.inner, out, in, acc)
 		return
 	}
 	to := out
-	if !x.first {
+	if acc {
 		to = x.float(i.temp)
 	}
 	op := combine[i.op]
@@ -168,7 +192,7 @@ func (i *accumulation) run(x *exec) {
 	case reduceProd:
 		x.vec.ProdAxis(1, n, i.inner, to, in)
 	}
-	if !x.first {
+	if acc {
 		x.vec.Binary[op](i.inner, out, out, to)
 	}
 }

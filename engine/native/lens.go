@@ -18,13 +18,13 @@ const (
 	lensRepeat                 // each element n times
 )
 
-// stripMax is the most elements in a strip. A few strips fit the first level of
-// cache; a call costs little next to the work on one.
-const stripMax = 1024
+// lensPeriodMax bounds the elements that are repeated on the fly. It is a property of the graph, and
+// does not follow the length of strips, so that every machine compiles the same operations.
+const lensPeriodMax = 1024
 
 // lensMax bounds what periods and repeats may have in common, which a strip must
 // be a multiple of.
-const lensMax = 4 * stripMax
+const lensMax = 4 * lensPeriodMax
 
 // lensOf looks at u.
 func lensOf(u *tensor) lens {
@@ -38,11 +38,11 @@ func lensOf(u *tensor) lens {
 	if u.isSplat() {
 		return lens{from, lensSplat, 1, offset}
 	}
-	if n, ok := u.period(); ok && n <= stripMax && !u.bool {
+	if n, ok := u.period(); ok && n <= lensPeriodMax && !u.bool {
 		return lens{from, lensPeriod, n, offset}
 	}
 	src := u.in[0]
-	if n, ok := u.repeat(); ok && n <= stripMax && !u.bool && len(src.dims) > 0 && src.dims[0] == u.dims[0] {
+	if n, ok := u.repeat(); ok && n <= lensPeriodMax && !u.bool && len(src.dims) > 0 && src.dims[0] == u.dims[0] {
 		return lens{src, lensRepeat, n, 0}
 	}
 	return lens{src: u}

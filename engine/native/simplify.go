@@ -361,18 +361,21 @@ func (g *graph) pack() {
 			return t
 		}
 		d := t.dot
-		if d.rn == 1 && d.k*d.n <= directMax {
+		in, rounds := unpacked(t.in[1])
+		thin := g.backend.mat.Thin(d.n, d.k) && d.lk == 1 && !d.half && !rounds
+		if !thin && d.rn == 1 && d.k*d.n <= directMax {
 			return t
 		}
-		length := g.backend.mat.PackedLen(d.k, d.n)
-		if d.half {
-			length = g.backend.mat.PackedLenBF16(d.k, d.n)
+		if thin {
+			of := *d
+			of.thin = true
+			d, t.dot = &of, &of
 		}
-		in, rounds := unpacked(t.in[1])
-		key := packKey{in, d.k, d.n, d.rk, d.rn, d.half, rounds}
+		length := d.packedLen(g.backend.mat)
+		key := packKey{in, d.k, d.n, d.rk, d.rn, d.half, rounds, thin}
 		p := packed[key]
 		if p == nil {
-			panels := (d.n + g.backend.mat.Panel() - 1) / g.backend.mat.Panel()
+			panels := d.panels(g.backend.mat)
 			p = &tensor{kind: kindPack, in: []*tensor{in}, dims: []int{panels, length / panels}, dot: d, typ: t.typ,
 				half: rounds}
 			packed[key] = p
@@ -386,4 +389,5 @@ type packKey struct {
 	x            *tensor
 	k, n, rk, rn int
 	half, rounds bool
+	thin         bool
 }

@@ -34,9 +34,9 @@ var rooms = map[string][]string{
 	"cluster/clustertest": {"cluster"},
 
 	// Tensor engines know nothing of flows.
-	"engine/native":        {"internal/seed"},
-	"engine/onnx":          {"internal/atomicfile"},          // a file format
-	"engine/onnx/exchange": {"engine/native", "engine/onnx"}, // graphs as ONNX files and back
+	"engine/native":        {"internal/seed", "internal/atomicfile"}, // sizes that were measured are kept
+	"engine/onnx":          {"internal/atomicfile"},                  // a file format
+	"engine/onnx/exchange": {"engine/native", "engine/onnx"},         // graphs as ONNX files and back
 
 	// The mathematics speaks in terms of flow.
 	"path":       {"flow", "internal/seed", "internal/choice", "internal/absent"},
@@ -102,8 +102,10 @@ var rooms = map[string][]string{
 		"internal/choice", "cluster"},
 	// An evaluation in words, and as a page with the pictures of its run.
 	"report": {"flow", "eval", "model", "plot", "run", "internal/atomicfile", "internal/choice"},
-	"bench": {"flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field", "model",
-		"coupling", "train", "metrics", "internal/seed", "internal/memory", "internal/child", "internal/choice"},
+	// Sizes of the native engine are tried there.
+	"bench": {"engine/native", "flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field",
+		"model", "coupling", "train", "metrics", "internal/seed", "internal/memory", "internal/child",
+		"internal/choice"},
 	// A grid of runs, with the files of those known by name. It trains the classifier that its
 	// images are compared by.
 	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/table",

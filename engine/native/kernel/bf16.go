@@ -73,7 +73,7 @@ func (m *Matrix) MulPackedBF16(mm, n, k int, a BF16, ars, acs int, bp *float32,
 		t.MulPacked(mm, n, k2, (*float32)(unsafe.Pointer(a.Half)), ars/2, 1, bp, c, ldc, bias, acc, work)
 		return
 	}
-	rows := even(mm, blockM)
+	rows := even(mm, m.blocks.Rows)
 	for i := 0; i < mm; i += rows {
 		h := min(rows, mm-i)
 		temp := grow(&work.h, h*k2)
@@ -86,8 +86,8 @@ func (m *Matrix) MulPackedBF16(mm, n, k int, a BF16, ars, acs int, bp *float32,
 // at b[l*brs+j*bcs].
 func (m *Matrix) MulBF16(mm, n, k int, a BF16, ars, acs int, b BF16, brs, bcs int,
 	c *float32, ldc int, bias *float32, acc bool, work *Work) {
-	for j := 0; j < n; j += blockN {
-		w := min(blockN, n-j)
+	for j := 0; j < n; j += m.blocks.Columns {
+		w := min(m.blocks.Columns, n-j)
 		bias := bias
 		if bias != nil {
 			bias = elem(bias, j)

@@ -224,7 +224,7 @@ func (m *Matrix) convClass(g *convClass, y, wp, bias *float32, work *Work) {
 	}
 	t := tilesOf(g.nw, most)
 	// So many rows that they and their sums stay in the second cache.
-	rows := max(1, 1<<16/(g.stepH+g.nw*c.Co))
+	rows := max(1, m.blocks.Pixels/(g.stepH+g.nw*c.Co))
 	for r := 0; r < g.nh; r += rows {
 		for j := 0; j < c.Co; j += m.panel {
 			for n, p := range g.parts {
@@ -255,7 +255,7 @@ func (c *Conv2D) gathers() bool {
 // the first output reads first.
 func (m *Matrix) convGather(c *Conv2D, y, x *float32, wide int, wp, bias *float32, work *Work) {
 	k := c.Kh * c.Kw * c.Ci
-	block := max(28, min(blockM, 1<<16/max(1, k)))
+	block := max(28, min(m.blocks.Rows, m.blocks.Pixels/max(1, k)))
 	pixels := c.Ho * c.Wo
 	for i := 0; i < pixels; i += block {
 		n := min(block, pixels-i)

@@ -433,6 +433,86 @@ func mul16x16AVX512BF16(k int, a *float32, ars int, acs int, b *float32, brs int
 // peakAVX512BF16 does n times 12 pairs of multiply-adds of 16 floats.
 func peakAVX512BF16(n int)
 
+// dots4x1AVX512 is the product of 4 rows of A with 1 columns of B, column by column.
+//
+//go:noescape
+func dots4x1AVX512(k int, a *float32, ars int, b *float32, sums *float32)
+
+// dots1x1AVX512 is the product of 1 rows of A with 1 columns of B, column by column.
+//
+//go:noescape
+func dots1x1AVX512(k int, a *float32, ars int, b *float32, sums *float32)
+
+// dots4x2AVX512 is the product of 4 rows of A with 2 columns of B, column by column.
+//
+//go:noescape
+func dots4x2AVX512(k int, a *float32, ars int, b *float32, sums *float32)
+
+// dots1x2AVX512 is the product of 1 rows of A with 2 columns of B, column by column.
+//
+//go:noescape
+func dots1x2AVX512(k int, a *float32, ars int, b *float32, sums *float32)
+
+// dots4x3AVX512 is the product of 4 rows of A with 3 columns of B, column by column.
+//
+//go:noescape
+func dots4x3AVX512(k int, a *float32, ars int, b *float32, sums *float32)
+
+// dots1x3AVX512 is the product of 1 rows of A with 3 columns of B, column by column.
+//
+//go:noescape
+func dots1x3AVX512(k int, a *float32, ars int, b *float32, sums *float32)
+
+// dots4x4AVX512 is the product of 4 rows of A with 4 columns of B, column by column.
+//
+//go:noescape
+func dots4x4AVX512(k int, a *float32, ars int, b *float32, sums *float32)
+
+// dots1x4AVX512 is the product of 1 rows of A with 4 columns of B, column by column.
+//
+//go:noescape
+func dots1x4AVX512(k int, a *float32, ars int, b *float32, sums *float32)
+
+// dots4x1AVX256 is the product of 4 rows of A with 1 columns of B, column by column.
+//
+//go:noescape
+func dots4x1AVX256(k int, a *float32, ars int, b *float32, sums *float32)
+
+// dots1x1AVX256 is the product of 1 rows of A with 1 columns of B, column by column.
+//
+//go:noescape
+func dots1x1AVX256(k int, a *float32, ars int, b *float32, sums *float32)
+
+// dots4x2AVX256 is the product of 4 rows of A with 2 columns of B, column by column.
+//
+//go:noescape
+func dots4x2AVX256(k int, a *float32, ars int, b *float32, sums *float32)
+
+// dots1x2AVX256 is the product of 1 rows of A with 2 columns of B, column by column.
+//
+//go:noescape
+func dots1x2AVX256(k int, a *float32, ars int, b *float32, sums *float32)
+
+// dots2x3AVX256 is the product of 2 rows of A with 3 columns of B, column by column.
+//
+//go:noescape
+func dots2x3AVX256(k int, a *float32, ars int, b *float32, sums *float32)
+
+// dots1x3AVX256 is the product of 1 rows of A with 3 columns of B, column by column.
+//
+//go:noescape
+func dots1x3AVX256(k int, a *float32, ars int, b *float32, sums *float32)
+
+// dots2x4AVX256 is the product of 2 rows of A with 4 columns of B, column by column.
+//
+//go:noescape
+func dots2x4AVX256(k int, a *float32, ars int, b *float32, sums *float32)
+
+// dots1x4AVX256 is the product of 1 rows of A with 4 columns of B, column by column.
+//
+//go:noescape
+func dots1x4AVX256(k int, a *float32, ars int, b *float32, sums *float32)
+
 // pairNeighboursAVX512BF16 makes pairs of bfloat16 of neighbours among n floats; if these are odd, the last pair has a zero.
 //
 //go:noescape

@@ -31,12 +31,14 @@ type transposeFunc func(src *float32, ss int, dst *float32, ds int, rows, cols i
 // Matrix is the table of matrix products and convolutions of a level. It has no
 // state: goroutines may share it, each with a [Work] of its own.
 type Matrix struct {
+	blocks       Blocks
 	panel, lanes int           // columns of a panel, and of a vector
 	wide         []productFunc // by rows: products of panel columns
 	slim         []productFunc // by rows: products of lanes columns
 	copyWide     copyFunc      // of panel columns
 	copySlim     copyFunc      // of lanes columns
 	transpose    transposeFunc
+	dots         []dots      // by columns: products with few of them; nil: there are none
 	peak         func(n int) // does n times peakWork operations
 	peakWork     int
 	// pairs multiplies pairs of bfloat16 as others do floats; nil: this CPU cannot.
@@ -67,14 +69,20 @@ func elem(p *float32, i int) *float32 {
 	return (*float32)(unsafe.Add(unsafe.Pointer(p), i*4))
 }
 
-// MatrixAt returns the matrix kernels of a level, which must be one of [Levels].
-func MatrixAt(l Level) *Matrix {
+// MatrixAt returns the matrix kernels of a level, which must be one of [Levels], with [DefaultBlocks].
+func MatrixAt(l Level) *Matrix { return MatrixWith(l, DefaultBlocks) }
+
+// MatrixWith is [MatrixAt] with blocks of other sizes, which must be positive.
+func MatrixWith(l Level, blocks Blocks) *Matrix {
 	m := portableMatrix()
 	if l != Portable {
 		m = assemblyMatrix(l)
 	}
 	v := VectorAt(l)
-	m.round, m.widen = v.Unary[RoundBF16], v.FromBF16
+	m.round, m.widen, m.blocks = v.Unary[RoundBF16], v.FromBF16, blocks
+	if m.pairs != nil {
+		m.pairs.blocks = blocks
+	}
 	return m
 }
 
@@ -163,6 +171,9 @@ func (t tiling) at(x int) (first, rows int) {
 	}
 	return x*q + r, q
 }
+
+// MultiplyAdds does about so many floating-point operations: nothing but multiply-adds.
+func (m *Matrix) MultiplyAdds(flop float64) { m.peak(1 + int(flop/float64(m.peakWork))) }
 
 // PeakFLOPS measures for about the given time how many floating-point operations
 // a second one core does at best, in a loop of nothing but multiply-adds.

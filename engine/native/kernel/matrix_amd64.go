@@ -16,6 +16,10 @@ func assemblyMatrix(l Level) *Matrix {
 			},
 			copyWide: copyRows16AVX256, copySlim: copyRows8AVX256, transpose: transposeAVX256,
 			peak: peakAVX256, peakWork: 12 * 8 * 2,
+			dots: []dots{
+				1: {4, dots4x1AVX256, dots1x1AVX256}, {4, dots4x2AVX256, dots1x2AVX256},
+				{2, dots2x3AVX256, dots1x3AVX256}, {2, dots2x4AVX256, dots1x4AVX256},
+			},
 		}
 	}
 	m := &Matrix{
@@ -32,6 +36,10 @@ func assemblyMatrix(l Level) *Matrix {
 		},
 		copyWide: copyRows32AVX512, copySlim: copyRows16AVX512, transpose: transposeAVX512,
 		peak: peakAVX512, peakWork: 12 * 16 * 2,
+		dots: []dots{
+			1: {4, dots4x1AVX512, dots1x1AVX512}, {4, dots4x2AVX512, dots1x2AVX512},
+			{4, dots4x3AVX512, dots1x3AVX512}, {4, dots4x4AVX512, dots1x4AVX512},
+		},
 	}
 	if cpu.X86.HasAVX512BF16 {
 		m.pairs = pairsAVX512(m)

@@ -1,11 +1,19 @@
 package kernel
 
-// Sizes of blocks, in elements.
-const (
-	blockK = 256 // columns of A: a panel of B of so many rows stays in the first cache
-	blockM = 168 // rows of A: blockM x blockK stay in the second cache
-	blockN = 512 // columns of B that Mul packs at a time
-)
+// blockK is how many products are summed before the sum is added to C: a panel of B of so many rows
+// stays in the first cache. Where sums are rounded does not depend on the machine.
+const blockK = 256
+
+// Blocks are the sizes by which products and convolutions go through their operands. No result
+// depends on them. [DefaultBlocks] are those of a CPU that is not known.
+type Blocks struct {
+	Rows    int // of A, that are packed at a time: Rows x 256 floats stay in the second cache
+	Columns int // of B that [Matrix.Mul] packs at a time
+	Pixels  int // floats of rows of an image, with their sums, that stay in the second cache
+}
+
+// DefaultBlocks suit caches of 32 KiB and 1 MiB.
+var DefaultBlocks = Blocks{Rows: 168, Columns: 512, Pixels: 1 << 16}
 
 // operands are the matrices of a product.
 type operands struct {
@@ -32,13 +40,17 @@ func (m *Matrix) MulPacked(mm, n, k int, a *float32, ars, acs int, bp *float32,
 func (m *Matrix) Mul(mm, n, k int, a *float32, ars, acs int, b *float32, brs int,
 	c *float32, ldc int, bias *float32, acc bool, work *Work) {
 	mode := modeOf(acc, bias)
+	if n <= thinMost && ars == 1 && acs != 1 && k > 0 {
+		m.mulTurned(mm, n, k, a, acs, b, brs, c, ldc, mode, bias, work)
+		return
+	}
 	if mm <= 2*(len(m.wide)-1) || k*n <= 2048 || n <= m.lanes {
 		o := operands{a, ars, acs, b, m.panel, brs, c, ldc, bias}
 		m.mul(mm, n, k, &o, mode, work)
 		return
 	}
-	for j := 0; j < n; j += blockN {
-		w := min(blockN, n-j)
+	for j := 0; j < n; j += m.blocks.Columns {
+		w := min(m.blocks.Columns, n-j)
 		for l, step := 0, even(k, blockK); l < k; l += step {
 			kc := min(step, k-l)
 			bp := grow(&work.b, m.PackedLen(kc, w))
@@ -87,7 +99,7 @@ func (m *Matrix) mul(mm, n, k int, o *operands, mode int, work *Work) {
 	if n <= m.lanes {
 		most = len(m.slim) - 1
 	}
-	rows, step := even(mm, blockM), even(k, blockK)
+	rows, step := even(mm, m.blocks.Rows), even(k, blockK)
 	for i := 0; i < mm; i += rows {
 		t := tilesOf(min(rows, mm-i), most)
 		for l := 0; l < k; l += step {
@@ -118,26 +130,42 @@ func (m *Matrix) worthPacking(n int, o *operands) bool {
 }
 
 // tiles multiplies the tiles of a block with every panel. A packed A has its
-// tiles one after the other.
+// tiles one after the other. A small B stays in the first cache: then C is written row by row.
 func (m *Matrix) tiles(t tiling, n, k int, o *operands, packed bool, mode int) {
-	for j := 0; j < n; j += m.panel {
-		w := min(m.panel, n-j)
-		product := m.wide
-		if w <= m.lanes {
-			product = m.slim
-		}
-		b, bias, mask := elem(o.b, j/m.panel*o.bps), o.bias, maskOf(w)
-		if mode == modeBias {
-			bias = elem(bias, j)
-		}
+	if k*n <= smallB {
 		for x := range t.count {
-			i, h := t.at(x)
-			c := elem(o.c, i*o.ldc+j)
-			if packed {
-				product[h](k, elem(o.a, i*k), 1, h, b, o.brs, c, o.ldc, mask, mode, bias)
-			} else {
-				product[h](k, elem(o.a, i*o.ars), o.ars, o.acs, b, o.brs, c, o.ldc, mask, mode, bias)
+			for j := 0; j < n; j += m.panel {
+				m.tile(t, x, j, n, k, o, packed, mode)
 			}
 		}
+		return
+	}
+	for j := 0; j < n; j += m.panel {
+		for x := range t.count {
+			m.tile(t, x, j, n, k, o, packed, mode)
+		}
+	}
+}
+
+// smallB is up to how many floats of B a product goes through all panels for each tile of rows.
+const smallB = 4096
+
+// tile multiplies tile x with the panel that begins at column j.
+func (m *Matrix) tile(t tiling, x, j, n, k int, o *operands, packed bool, mode int) {
+	w := min(m.panel, n-j)
+	product := m.wide
+	if w <= m.lanes {
+		product = m.slim
+	}
+	bias := o.bias
+	if mode == modeBias {
+		bias = elem(bias, j)
+	}
+	i, h := t.at(x)
+	b, c := elem(o.b, j/m.panel*o.bps), elem(o.c, i*o.ldc+j)
+	if packed {
+		product[h](k, elem(o.a, i*k), 1, h, b, o.brs, c, o.ldc, maskOf(w), mode, bias)
+	} else {
+		product[h](k, elem(o.a, i*o.ars), o.ars, o.acs, b, o.brs, c, o.ldc, maskOf(w), mode, bias)
 	}
 }

@@ -49,13 +49,15 @@ func (a *app) benchCommand() *cobra.Command {
 		Use:   "bench " + strings.Join(groups, "|") + "|CASE",
 		Short: "Time training, convolution, sampling, likelihoods and couplings, also against Python libraries",
 		Long: `Time the same work as other libraries: the same networks, batches, solvers and
-tolerances. The reported time is the lowest of several rounds. If you name one case,
+tolerances. The reported time is the lowest of many short rounds. If you name one case,
 only this case runs, and the reported memory is that of this case.
 
-With --peers, PyTorch, JAX and POT run the same cases in turns with this program,
-and the result has the ratio to the fastest of them. scripts/setup-peers.sh DIR
-installs them; then PYTHON is DIR/bin/python. With --out, the result is also
-written as a page with pictures, such as docs/performance.md.
+With --peers, PyTorch, JAX and POT run the same cases, each right after this program.
+The ratio to the best of them is the median over rounds, with its quartiles: what else
+the machine does meets both. scripts/setup-peers.sh DIR installs them; then PYTHON is
+DIR/bin/python. With --out, the result is also kept as JSON in a folder beside a page,
+a file for each machine, and all of them are written as the page, with pictures:
+docs/performance/*.json and docs/performance.md.
 
 Ctrl-C stops, and reports what was measured so far.`,
 		Example: `  flowmatch bench all
@@ -117,7 +119,8 @@ func (a *app) bench(ctx context.Context, which string, f benchFlags) (res result
 	if err != nil {
 		return nil, err
 	}
-	report.Backend, report.PeakFLOPS = eng.Name(), eng.PeakFLOPS()
+	report.Backend = eng.Name()
+	report.PeakFLOPS, report.PeakAll = eng.PeakFLOPS()
 	if which != cases[0].Name { // one case is measured here, and nowhere else
 		o.Alone = f.elsewhere
 	}
@@ -179,22 +182,67 @@ func (f benchFlags) elsewhere(ctx context.Context, name string, threads int,
 	return r, json.Unmarshal(out, &r)
 }
 
-// writePage writes a report as a page, and its pictures beside it.
+// writePage writes a report beside those of other machines, in the folder named as the page, and all of
+// them as a page, with the pictures of the new one.
 func writePage(file string, r bench.Report) error {
-	folder := filepath.Join(filepath.Dir(file), "img")
-	pictures := map[string]string{}
+	folder := strings.TrimSuffix(file, ".md")
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return err
+	}
+	err := atomicfile.WriteFile(filepath.Join(folder, r.Slug()+".json"), func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	})
+	if err != nil {
+		return err
+	}
+	all, err := bench.Reports(folder)
+	if err != nil {
+		return err
+	}
+	if err := draw(file, r); err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(file, func(w io.Writer) error {
+		return bench.Markdown(w, all, pageCommand, pictures(file, all))
+	})
+}
+
+// picture is the name of a picture of a report, as the page links it.
+func picture(r bench.Report, what string) string { return path.Join("img", r.Slug()+"-"+what+".png") }
+
+// pictures are those that are there beside a page, by machine.
+func pictures(file string, all []bench.Report) map[string]map[string]string {
+	out := map[string]map[string]string{}
+	for _, r := range all {
+		out[r.Slug()] = map[string]string{}
+		for _, what := range append(r.Axes(), bench.PeersPicture) {
+			name := picture(r, "scaling-"+what)
+			if what == bench.PeersPicture {
+				name = picture(r, what)
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(file), filepath.FromSlash(name))); err == nil {
+				out[r.Slug()][what] = name
+			}
+		}
+	}
+	return out
+}
+
+// draw draws the pictures of a report.
+func draw(file string, r bench.Report) error {
+	write := func(what string, fill func(w io.Writer) error) error {
+		name := filepath.Join(filepath.Dir(file), filepath.FromSlash(picture(r, what)))
+		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+			return err
+		}
+		return atomicfile.WriteFile(name, fill)
+	}
 	if beside := r.Beside(); len(beside) > 0 {
-		name := bench.PeersPicture + ".png"
-		if err := os.MkdirAll(folder, 0o777); err != nil {
+		if err := write(bench.PeersPicture, func(w io.Writer) error { return drawBeside(w, beside) }); err != nil {
 			return err
 		}
-		err := atomicfile.WriteFile(filepath.Join(folder, name), func(w io.Writer) error {
-			return drawBeside(w, beside)
-		})
-		if err != nil {
-			return err
-		}
-		pictures[bench.PeersPicture] = path.Join("img", name)
 	}
 	for _, axis := range r.Axes() {
 		var series []plot.Series
@@ -210,19 +258,14 @@ func writePage(file string, r bench.Report) error {
 		if places < 3 { // then the table shows as much
 			continue
 		}
-		if err := os.MkdirAll(folder, 0o777); err != nil {
-			return err
-		}
-		name := "scaling-" + axis + ".png"
-		err := atomicfile.WriteFile(filepath.Join(folder, name), func(w io.Writer) error {
+		err := write("scaling-"+axis, func(w io.Writer) error {
 			return plot.Lines(w, series, plot.LineOptions{XName: axis, YName: "ms per training step"})
 		})
 		if err != nil {
 			return err
 		}
-		pictures[axis] = path.Join("img", name)
 	}
-	return atomicfile.WriteFile(file, func(w io.Writer) error { return r.Markdown(w, pageCommand, pictures) })
+	return nil
 }
 
 // drawBeside draws how many times as long as flowmatch other libraries take, a row for each

@@ -48,13 +48,23 @@ func TestBenchMeasuresACaseWithOtherThreadsInAChild(t *testing.T) {
 func TestBenchWritesAPageWithItsPictures(t *testing.T) {
 	page := filepath.Join(t.TempDir(), "speed.md")
 	succeed(t, "bench", "scaling", "--quick", "--budget", "30ms", "-q", "--out", page)
-	text := string(readFile(t, page))
-	if !strings.Contains(text, "](img/scaling-batch.png)") || !strings.Contains(text, "| 128 |") {
+	text, name := string(readFile(t, page)), "img/"+bench.NewReport("").Slug()+"-scaling-batch.png"
+	if !strings.Contains(text, "]("+name+")") || !strings.Contains(text, "| 128 |") {
 		t.Errorf("the page lacks the picture or the table of scaling:\n%s", text)
 	}
-	if _, err := png.Decode(bytes.NewReader(readFile(t,
-		filepath.Join(filepath.Dir(page), "img", "scaling-batch.png")))); err != nil {
+	if _, err := png.Decode(bytes.NewReader(readFile(t, filepath.Join(filepath.Dir(page), name)))); err != nil {
 		t.Error(err)
+	}
+	// A report of another machine stays, and has its section.
+	other := filepath.Join(filepath.Dir(page), "speed", "abacus-1-cores-linux-arm64.json")
+	report := `{"cpu": "Abacus", "cores": 1, "platform": "linux/arm64", "results": []}`
+	if err := os.WriteFile(other, []byte(report), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	succeed(t, "bench", "scaling", "--quick", "--budget", "30ms", "-q", "--out", page)
+	text = string(readFile(t, page))
+	if !strings.Contains(text, "## Abacus, 1 core, linux/arm64") || strings.Count(text, "\n## ") != 3 {
+		t.Errorf("the page lacks a section of one of two machines:\n%s", text)
 	}
 }
 
@@ -90,11 +100,24 @@ func TestAnInterruptedBenchReportsWhatItMeasured(t *testing.T) {
 	}
 }
 
-// The page in the repository is made by the program; a command in it must parse.
+// The page in the repository is made by the program of the figures beside it; a command in it must parse.
 func TestThePageOfPerformanceIsTheOutputOfBench(t *testing.T) {
+	page := filepath.Join("..", "..", "..", "..", "docs", "performance.md")
+	all, err := bench.Reports(strings.TrimSuffix(page, ".md"))
+	if err != nil || len(all) == 0 {
+		t.Fatalf("%d reports (%v)", len(all), err)
+	}
 	var b strings.Builder
-	if err := bench.NewReport("v1").Markdown(&b, pageCommand, nil); err != nil {
+	if err := bench.Markdown(&b, all, pageCommand, pictures(page, all)); err != nil {
 		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(page, []byte(b.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if string(readFile(t, page)) != b.String() {
+		t.Errorf("%s is not what bench makes of the figures in its folder; -update writes it again", page)
 	}
 	lines := commandLines(b.String())
 	if len(lines) != 1 {

@@ -23,7 +23,7 @@ func TestEveryCommandPrintsOneJSONObjectWithItsFields(t *testing.T) {
 		fields string
 	}{
 		{"version", "flowmatch go platform"},
-		{"doctor", "flowmatch go platform cores threads cpu_features default_backend backends"},
+		{"doctor", "flowmatch go platform cores threads cpu_features default_backend backends machine sizes"},
 		{"data list", "datasets"},
 		{"train " + yaml + " --out " + tmp + "/run --set train.steps=3",
 			"run step steps loss val_loss seconds backend data parameters resumed_from stopped_early model_step"},
@@ -63,7 +63,7 @@ func TestTextOutputNamesWhatTheFiguresDependOn(t *testing.T) {
 		want []string
 	}{
 		{"version", []string{"flowmatch", "go1"}},
-		{"doctor", []string{"backend go", "available, the default", "backend xla"}},
+		{"doctor", []string{"backend go", "available, the default", "backend xla", "L2 cache", "tile=", "KiB"}},
 		{"data list", []string{"checkerboard", "moons", "8gaussians", "gmm", "copula", "power", "bsds300", "uci path"}},
 		{"eval " + dir, []string{"euler 5 steps", "checkerboard", "seed", "NFE 5", "exact", "NLL", "W2",
 			"straightness"}},

@@ -1,14 +1,19 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/cpu"
 
+	"flowmatch/bench"
+	"flowmatch/engine/native/machine"
 	"flowmatch/nn"
 )
 
@@ -19,6 +24,10 @@ type doctorResult struct {
 	Features []string           `json:"cpu_features"`
 	Default  string             `json:"default_backend"`
 	Backends []nn.BackendStatus `json:"backends"`
+	Machine  machine.Model      `json:"machine"`
+	Sizes    *machine.Choice    `json:"sizes,omitempty"`       // nil where what forces them is wrong
+	Wrong    string             `json:"sizes_error,omitempty"` // which this says
+	Tuning   *bench.Tuning      `json:"tuning,omitempty"`      // what --tune has measured
 }
 
 func (d doctorResult) text(w io.Writer) {
@@ -30,6 +39,23 @@ func (d doctorResult) text(w io.Writer) {
 		features = "none of those that matter here"
 	}
 	fmt.Fprintf(w, "CPU features\t%s\n", features)
+	m := d.Machine
+	fmt.Fprintf(w, "CPU\t%s (%s)\n", m.CPU.Name, m.CPU.Source)
+	fmt.Fprintf(w, "physical cores\t%d (%s), threads of each: %d (%s)\n", m.Core.N, m.Core.Source, m.SMT.N,
+		m.SMT.Source)
+	fmt.Fprintf(w, "L1 cache of data\t%v\nL2 cache\t%v\nL3 cache\t%v\n", m.L1, m.L2, m.L3)
+	if d.Sizes != nil {
+		fmt.Fprintf(w, "sizes\t%v\n\t%s\n", d.Sizes.Sizes, sizesFrom(*d.Sizes))
+		if d.Sizes.Note != "" {
+			fmt.Fprintf(w, "\tnot used: %s\n", d.Sizes.Note)
+		}
+	}
+	if d.Wrong != "" {
+		fmt.Fprintf(w, "sizes\tnone: %s\n", d.Wrong)
+	}
+	if d.Tuning != nil {
+		d.tuning(w)
+	}
 	for _, b := range d.Backends {
 		state := "not available"
 		if b.Available {
@@ -43,6 +69,35 @@ func (d doctorResult) text(w io.Writer) {
 			fmt.Fprintf(w, "\tuses the backend go for: %s\n", strings.Join(b.FallBack, ", "))
 		}
 	}
+}
+
+// sizesFrom says where sizes come from.
+func sizesFrom(c machine.Choice) string {
+	switch c.From {
+	case machine.FromEnvironment:
+		return "forced by " + machine.EnvVar
+	case machine.FromTuning:
+		return "measured by flowmatch doctor --tune, in " + c.File
+	}
+	return "chosen for these caches"
+}
+
+// tuning writes what was tried, each the median of its time over that of what it was to replace.
+func (d doctorResult) tuning(w io.Writer) {
+	title := "\ntried\ttime in that of the sizes before, median and quartiles\n"
+	for _, t := range d.Tuning.Trials {
+		taken := ""
+		if t.Taken {
+			taken = ", taken"
+		}
+		fmt.Fprintf(w, "%s%v%s\n", title, t.Sizes, taken)
+		for _, c := range t.Cases {
+			fmt.Fprintf(w, "  %s\t%.3f [%.3f, %.3f], %d rounds\n", c.Case, c.Ratio.Median, c.Ratio.Low, c.Ratio.High,
+				c.Rounds)
+		}
+		title = ""
+	}
+	fmt.Fprintln(w)
 }
 
 // cpuFeatures names the vector instructions that matter to an engine.
@@ -64,17 +119,69 @@ func cpuFeatures() []string {
 }
 
 func (a *app) doctorCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "doctor",
-		Short:   "Report the processor and the backends of this machine, and why a backend is not available",
-		Example: "  flowmatch doctor\n  flowmatch doctor --json",
+	tune := false
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Report the processor, caches and backends of this machine, and why a backend is not available",
+		Long: `Report the processor, its caches, the sizes by which the native engine goes through
+tensors here, and the backends, with the reason why one is not available.
+
+The sizes follow the caches. FLOWMATCH_SIZES=tile=4M,rows=256 forces some of them. No
+result depends on them: samples, losses and weights have the same bits.
+
+With --tune, other sizes are tried on training steps for under a minute, in turns with
+those in use. Sizes that are clearly faster are kept in the user's folder for caches, for
+this processor, number of threads and version of the program, and are used from then on.
+Ctrl-C stops without keeping anything.`,
+		Example: "  flowmatch doctor\n  flowmatch doctor --json\n  flowmatch doctor --tune",
 		Args:    arguments(),
-		RunE: a.do(func(*cobra.Command, []string) (result, error) {
-			return doctorResult{
-				versionResult: thisVersion(),
-				Cores:         runtime.NumCPU(), Threads: runtime.GOMAXPROCS(0), Features: cpuFeatures(),
-				Default: nn.DefaultBackend, Backends: nn.Backends(),
-			}, nil
+		RunE: a.do(func(cmd *cobra.Command, _ []string) (result, error) {
+			var tuning *bench.Tuning
+			if tune {
+				found, err := a.tune(cmd.Context())
+				if err != nil {
+					return nil, err
+				}
+				tuning = &found
+			}
+			return a.doctor(tuning), nil
 		}),
 	}
+	cmd.Flags().BoolVar(&tune, "tune", false, "try other sizes for under a minute, and keep what is clearly faster")
+	return cmd
+}
+
+// doctor reports; after a tuning the sizes are those that it has found.
+func (a *app) doctor(tuning *bench.Tuning) doctorResult {
+	d := doctorResult{
+		versionResult: thisVersion(),
+		Cores:         runtime.NumCPU(), Threads: runtime.GOMAXPROCS(0), Features: cpuFeatures(),
+		Default: nn.DefaultBackend, Backends: nn.Backends(), Machine: machine.Read(), Tuning: tuning,
+	}
+	if c, err := machine.Decide(d.Machine, d.Threads); err != nil {
+		d.Wrong = err.Error()
+	} else {
+		d.Sizes = &c
+	}
+	return d
+}
+
+// tune finds sizes and keeps them.
+func (a *app) tune(ctx context.Context) (t bench.Tuning, err error) {
+	if text := os.Getenv(machine.EnvVar); text != "" {
+		return t, usagef("--tune has no effect beside %s=%s, which forces sizes; unset it", machine.EnvVar, text)
+	}
+	m, threads, start := machine.Read(), runtime.GOMAXPROCS(0), time.Now()
+	if _, err := machine.File(m.CPU.Name); err != nil { // before the time is spent
+		return t, err
+	}
+	t, err = bench.Tune(ctx, machine.Choose(m, threads), func(doing string) {
+		a.status("%5s  %s", time.Since(start).Round(time.Second), doing)
+	})
+	if err != nil {
+		return t, err
+	}
+	_, err = machine.Tuned{CPU: m.CPU.Name, Version: machine.Version(), Threads: threads,
+		Date: start.Format(time.DateOnly), Sizes: t.Sizes}.Save()
+	return t, err
 }

@@ -40,6 +40,12 @@ func main() {
 		}
 	}
 	family{isa: "512", lanes: 16, fixed: new(int)}.peak()
+	for _, f := range []family{{isa: "512", lanes: 16, vecs: 1}, {isa: "256", lanes: 8, vecs: 1, bits: bits}} {
+		for cols := 1; cols <= dotsMax; cols++ {
+			f.dots(f.dotRows(cols), cols)
+			f.dots(1, cols)
+		}
+	}
 	pairNeighbours()
 	pairRows(false)
 	pairRows(true)

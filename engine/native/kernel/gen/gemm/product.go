@@ -13,16 +13,14 @@ const productSig = "func(k int, a *float32, ars, acs int, b *float32, brs int, "
 
 // block is the state of one product while its code is written.
 type block struct {
-	f    family
-	rows int
-	// sets of sums, so that few rows do not wait for themselves. Floats have one, whatever the rows:
-	// a row of a product has the same bits beside any others.
-	sets      int
+	f         family
+	rows      int
 	k, b, brs Register
 	acs       Register
 	s, s3     Register   // one and three times the stride of rows of A
 	bases     []Register // of every fourth row of A
-	acc       [][][]Register
+	// acc are the sums, one set whatever the rows: a row of a product has the same bits beside any others.
+	acc [][]Register
 }
 
 // product writes the kernel of a number of rows. To products of pairs of
@@ -35,10 +33,7 @@ func (f family) product(rows int) {
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s is the product of %d rows of A with %d columns of B.", name, rows, f.width()))
 	f.begin()
-	p := &block{f: f, rows: rows, sets: 1}
-	if f.fixed != nil && rows*f.vecs*2 <= 24 {
-		p.sets = 2
-	}
+	p := &block{f: f, rows: rows}
 	p.loadParams()
 	p.prefetch()
 	m := Load(Param("mask"), GP32())
@@ -81,13 +76,10 @@ func (p *block) loadParams() {
 	p.acs = strideParam("acs")
 	p.b = Load(Param("b"), GP64())
 	p.brs = strideParam("brs")
-	p.acc = make([][][]Register, p.sets)
-	for s := range p.acc {
-		p.acc[s] = make([][]Register, p.rows)
-		for i := range p.acc[s] {
-			for v := 0; v < p.f.vecs; v++ {
-				p.acc[s][i] = append(p.acc[s][i], p.f.vec())
-			}
+	p.acc = make([][]Register, p.rows)
+	for i := range p.acc {
+		for v := 0; v < p.f.vecs; v++ {
+			p.acc[i] = append(p.acc[i], p.f.vec())
 		}
 	}
 }
@@ -124,7 +116,7 @@ func (p *block) row(i int) Mem {
 }
 
 // step adds the product of one column of A with one row of B.
-func (p *block) step(mk *masks, set int) {
+func (p *block) step(mk *masks) {
 	var b []Register
 	for v := 0; v < p.f.vecs; v++ {
 		b = append(b, p.f.temporary(31-v))
@@ -138,13 +130,13 @@ func (p *block) step(mk *masks, set int) {
 	ADDQ(p.brs, p.b)
 	for i := 0; i < p.rows; i++ {
 		if p.f.vecs == 1 && p.f.isa == "512" && p.f.fixed == nil {
-			VFMADD231PS_BCST(p.row(i), b[0], p.acc[set][i][0])
+			VFMADD231PS_BCST(p.row(i), b[0], p.acc[i][0])
 			continue
 		}
 		a := p.f.temporary(i)
 		VBROADCASTSS(p.row(i), a)
 		for v := range b {
-			p.f.multiplyAdd(b[v], a, p.acc[set][i][v])
+			p.f.multiplyAdd(b[v], a, p.acc[i][v])
 		}
 	}
 	for _, base := range p.bases {
@@ -154,30 +146,23 @@ func (p *block) step(mk *masks, set int) {
 
 // loop sums over k, two at a time.
 func (p *block) loop(mk *masks, suffix string) {
-	for _, s := range p.acc {
-		for _, row := range s {
-			for _, x := range row {
-				zero(x, p.f.isa)
-			}
+	for _, row := range p.acc {
+		for _, x := range row {
+			zero(x, p.f.isa)
 		}
 	}
 	SUBQ(I32(2), p.k)
 	JLT(LabelRef("tail" + suffix))
 	Label("loop" + suffix)
-	p.step(mk, 0)
-	p.step(mk, p.sets-1)
+	p.step(mk)
+	p.step(mk)
 	SUBQ(I32(2), p.k)
 	JGE(LabelRef("loop" + suffix))
 	Label("tail" + suffix)
 	ADDQ(I32(2), p.k)
 	JEQ(LabelRef("sum" + suffix))
-	p.step(mk, 0)
+	p.step(mk)
 	Label("sum" + suffix)
-	for i := 0; p.sets == 2 && i < p.rows; i++ {
-		for v := range p.acc[0][i] {
-			VADDPS(p.acc[1][i][v], p.acc[0][i][v], p.acc[0][i][v])
-		}
-	}
 }
 
 // finish adds C (mode 1) or the bias (mode 2) and stores.
@@ -198,7 +183,7 @@ func (p *block) finish(mk *masks, suffix string) {
 			mk.load(v, at(bias, v), t)
 		}
 		for i := 0; i < p.rows; i++ {
-			VADDPS(t, p.acc[0][i][v], p.acc[0][i][v])
+			VADDPS(t, p.acc[i][v], p.acc[i][v])
 		}
 	}
 	JMP(LabelRef("store" + suffix))
@@ -206,7 +191,7 @@ func (p *block) finish(mk *masks, suffix string) {
 	c2 := GP64()
 	MOVQ(c, c2)
 	for i := 0; i < p.rows; i++ {
-		for v, x := range p.acc[0][i] {
+		for v, x := range p.acc[i] {
 			if mk == nil {
 				VADDPS(at(c2, v), x, x)
 			} else {
@@ -217,7 +202,7 @@ func (p *block) finish(mk *masks, suffix string) {
 	}
 	Label("store" + suffix)
 	for i := 0; i < p.rows; i++ {
-		for v, x := range p.acc[0][i] {
+		for v, x := range p.acc[i] {
 			if mk == nil {
 				VMOVUPS(x, at(c, v))
 			} else {
