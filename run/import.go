@@ -24,7 +24,7 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	if err := importable(dir); err != nil {
+	if err := Importable(dir); err != nil {
 		return nil, err
 	}
 	eng, err := nn.Open(cfg.Backend)
@@ -74,7 +74,7 @@ func Adopt(m *model.Model, dir string, o AdoptOptions) (*Run, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	if err := importable(dir); err != nil {
+	if err := Importable(dir); err != nil {
 		return nil, err
 	}
 	m, err := limited(m, cfg)
@@ -88,8 +88,9 @@ func Adopt(m *model.Model, dir string, o AdoptOptions) (*Run, error) {
 // the half of an import that was killed.
 const importing = ".importing"
 
-// importable reports a folder of a run, and files that an import would replace.
-func importable(dir string) error {
+// Importable reports a folder that [Import] and [Adopt] would refuse, before anything is read: one of a
+// run (ErrExists), and one with files that an import would replace (ErrInTheWay).
+func Importable(dir string) error {
 	if exists(filepath.Join(dir, ConfigFile)) {
 		return fmt.Errorf("%w: %s", ErrExists, dir)
 	}
@@ -107,7 +108,7 @@ func (s *session) imported(eng *nn.Engine, events []train.Event) (*Run, error) {
 		return nil, err
 	}
 	defer lock.Unlock()
-	if err := importable(s.dir); err != nil { // now that nobody else writes there
+	if err := Importable(s.dir); err != nil { // now that nobody else writes there
 		return nil, err
 	}
 	mark := filepath.Join(s.dir, importing)

@@ -90,7 +90,7 @@ func ditSettings(f *found, s *settings, p *plan, d *ditShape) {
 		if schedule == "" {
 			s.fail("path_type is %s; it must be Linear, GVP or VP", show(name))
 		}
-		s.values["schedule"] = schedule
+		s.put("schedule", "path_type", schedule)
 	}
 }
 

@@ -24,7 +24,16 @@ type settings struct {
 
 // fail notes that a setting is wrong.
 func (s *settings) fail(format string, args ...any) {
-	s.errs = append(s.errs, fmt.Errorf(format, args...))
+	s.errs = append(s.errs, asked{fmt.Errorf(format, args...)})
+}
+
+// put sets what a setting of the program, from, says under a name of its own.
+func (s *settings) put(key, from string, v any) {
+	if have, twice := s.values[key]; twice && have != nil && written(have) != written(v) {
+		s.fail("%s is %s, and %s says %s; leave one of them out", key, show(have), from, show(v))
+		return
+	}
+	s.values[key] = v
 }
 
 // done reports what was wrong, and settings that nobody has read.
@@ -34,7 +43,7 @@ func (s *settings) done() error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.values)) {
 		if !s.known[key] && !strings.HasPrefix(key, "_") { // as _class_name of diffusers
-			return choice.Check("setting", key, slices.Sorted(maps.Keys(s.known)))
+			return asked{choice.Check("setting", key, slices.Sorted(maps.Keys(s.known)))}
 		}
 	}
 	return nil
@@ -177,7 +186,8 @@ func (src Source) open() (files []string, s *settings, err error) {
 	for _, text := range src.Set {
 		key, value, ok := strings.Cut(text, "=")
 		if !ok || key == "" {
-			return nil, nil, fmt.Errorf("layout: the setting %s is none; write it as key=value", choice.Quote(text))
+			return nil, nil, asked{fmt.Errorf("layout: the setting %s is none; write it as key=value",
+				choice.Quote(text))}
 		}
 		var v any
 		if json.Unmarshal([]byte(value), &v) != nil {
@@ -231,6 +241,7 @@ func readScheduler(file string, s *settings) error {
 		Steps      *float64 `json:"num_train_timesteps"`
 		Prediction string   `json:"prediction_type"`
 		Trained    any      `json:"trained_betas"`
+		ZeroSNR    bool     `json:"rescale_betas_zero_snr"`
 	}
 	if err := weights.ReadJSON(file, &c); err != nil {
 		return fmt.Errorf("layout: %w", err)
@@ -244,13 +255,18 @@ func readScheduler(file string, s *settings) error {
 			"time_scale": -steps, "time_shift": steps})
 		return nil
 	}
-	if c.Trained != nil {
-		return fmt.Errorf("layout: %s: trained_betas are not read, only beta_schedule", file)
-	}
-	predictions := map[string]string{"": "noise", "epsilon": "noise", "sample": "data"}
+	predictions := map[string]string{"": "noise", "epsilon": "noise", "sample": "data", "v_prediction": "v"}
 	prediction := predictions[c.Prediction]
-	if prediction == "" {
-		return fmt.Errorf("layout: %s: prediction_type is %s; it must be epsilon or sample", file,
+	switch {
+	case c.Trained != nil:
+		return fmt.Errorf("layout: %s: trained_betas are not read, only beta_schedule", file)
+	case c.ZeroSNR:
+		return fmt.Errorf("layout: %s: rescale_betas_zero_snr is true; no path here has such betas", file)
+	case c.Class != "" && c.Betas == "":
+		return fmt.Errorf("layout: %s: the scheduler %s has no beta_schedule; read are those that have one, and "+
+			"FlowMatch...", file, choice.Quote(c.Class))
+	case prediction == "":
+		return fmt.Errorf("layout: %s: prediction_type is %s; it must be epsilon, sample or v_prediction", file,
 			choice.Quote(c.Prediction))
 	}
 	s.values["prediction"] = prediction

@@ -26,6 +26,7 @@ var adm = unetDialect{
 
 func guidedDiffusion() unetDialect {
 	d := adm
+	d.means = adm.means.scaled()
 	d.ignored = append(slices.Clone(adm.ignored), "timestep_respacing", "use_kl", "rescale_learned_sigmas")
 	return d
 }
@@ -135,11 +136,11 @@ func (d unetDialect) heed(s *settings, u *unetShape) {
 	// The names of guided-diffusion for what the output means.
 	for was, is := range map[string]string{"noise_schedule": "schedule", "diffusion_steps": "steps"} {
 		if v, ok := s.get(was); ok {
-			s.values[is] = v
+			s.put(is, was, v)
 		}
 	}
 	if s.flag("predict_xstart", false) {
-		s.values["prediction"] = "data"
+		s.put("prediction", "predict_xstart", "data")
 	}
 }
 
