@@ -58,6 +58,8 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 type AdoptOptions struct {
 	Backend  string // "": the default one
 	Coupling string // how noise and data were paired in training; "": independently
+	// LabelDropout is the share of labels that were taken away in training; 0: none, and no guidance.
+	LabelDropout float64
 }
 
 // Adopt makes dir the folder of a run without data, of a model that was trained elsewhere, and
@@ -69,7 +71,7 @@ func Adopt(m *model.Model, dir string, o AdoptOptions) (*Run, error) {
 		Backend: o.Backend, Data: dataset.Config{Kind: data.KindNone}, Path: spec.Path, Precondition: new(false),
 		Net: spec.Net, Conditional: spec.Net.Classes > 0,
 	}
-	cfg.Coupling.Name, cfg.Train.Prediction = o.Coupling, spec.Prediction
+	cfg.Coupling.Name, cfg.Train.Prediction, cfg.Train.LabelDropout = o.Coupling, spec.Prediction, o.LabelDropout
 	cfg = cfg.Defaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("run: %w", err)

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"flowmatch/model"
+	"flowmatch/nn"
+	"flowmatch/path"
 	"flowmatch/train"
 )
 
@@ -56,6 +58,32 @@ func TestARunOfAnotherProgramIsARun(t *testing.T) {
 	if _, err := Train(t.Context(), parse(t, "train.steps=40"), folder, TrainOptions{Resume: true}); !errors.Is(err,
 		model.ErrNoState) {
 		t.Errorf("resumed: got %v, want that there is no state to resume from", err)
+	}
+}
+
+// Labels guide only what was trained without them, too: a run of other weights says so.
+func TestARunOfOthersKeepsItsShareOfLabelsTakenAway(t *testing.T) {
+	eng, err := nn.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := nn.New(eng, nn.Config{Dim: 2, Hidden: []int{4}, Classes: 3}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.New(model.Spec{Path: path.Config{Name: "condot"}}, net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "run")
+	if _, err := Adopt(m, dir, AdoptOptions{LabelDropout: 0.1}); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Open(dir, ""); err != nil || r.Config.Train.LabelDropout != 0.1 {
+		t.Errorf("opened with %v (%v), want a share of 0.1", r.Config.Train, err)
+	}
+	if err := Importable(dir); !errors.Is(err, ErrExists) {
+		t.Errorf("a second import into it: %v", err)
 	}
 }
 

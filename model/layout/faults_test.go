@@ -86,6 +86,8 @@ func TestSettingsThatAreWrongAreNamed(t *testing.T) {
 		{"flow_matching's UNet as for CIFAR-10", []string{"ignore_time=true"}, "no such thing"},
 		{"DiT", []string{"num_heads=-1"}, "set num_heads"},
 		{"DiT", []string{"num_classes=7"}, "the table of labels has 4 rows"},
+		{"DiT", []string{"class_dropout_prob=0"}, "has 4 rows for 3 classes"},
+		{"DiT", []string{"class_dropout_prob=1"}, "from 0 to less than 1"},
 		{"DiT", []string{"depth=3"}, "those of 2"},
 		{"DiT", []string{"steps=10"}, "beta_max 2 "},
 		{"SiT, learn_sigma True", []string{"path_type=Linear", "schedule=vp"}, "path_type says \"condot\""},

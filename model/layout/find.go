@@ -239,6 +239,7 @@ func (c candidate) average(f *found, key string) error {
 	if list == nil || c.averaged() || key != "" && leadsTo(key, c.key()) {
 		return nil
 	}
+	others := fmt.Sprintf("the key %s takes the others", c.key())
 	if !list.ordered {
 		return fmt.Errorf("the averaged weights %s have no names, and the file not the order of PyTorch's; "+
 			"import the file that PyTorch saved", choice.Quote(shadow))
@@ -246,14 +247,14 @@ func (c candidate) average(f *found, key string) error {
 	for i, name := range f.names {
 		t := list.at(i)
 		if t == nil || !slices.Equal(t.Shape, f.tensors[name].Shape) {
-			return asked{fmt.Errorf("the averaged weights %s.%d are not of the shape of %s; the key %s takes the others",
-				list.key, i, choice.Quote(name), c.key())}
+			return asked{fmt.Errorf("the averaged weights %s.%d are not of the shape of %s; %s", list.key, i,
+				choice.Quote(name), others)}
 		}
 		f.tensors[name] = t
 	}
 	if list.at(len(f.names)) != nil {
-		return asked{fmt.Errorf("there are more than the %d averaged weights %s that the network has; the key %s takes "+
-			"the others", len(f.names), list.key, c.key())}
+		return asked{fmt.Errorf("there are more than the %d averaged weights %s that the network has; %s", len(f.names),
+			list.key, others)}
 	}
 	f.key = list.key
 	return nil

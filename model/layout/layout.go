@@ -105,6 +105,7 @@ type plan struct {
 	last      []string   // our tensors of the last layer, which outputs
 	facts     []Fact
 	frequency float64        // the FrequencyShift of the time
+	dropout   float64        // the share of labels that were taken away in training; 0: none
 	given     map[string]any // of an export: the settings of the program's network
 }
 
@@ -140,7 +141,10 @@ type Imported struct {
 	Model *model.Model
 	// Coupling is how noise and data were paired in training; "": independently.
 	Coupling string
-	Facts    []Fact
+	// LabelDropout is the share of labels that were taken away in training; 0: none, so that labels cannot be
+	// guided by.
+	LabelDropout float64
+	Facts        []Fact
 }
 
 // Import reads a model. Missing, unused and misshapen tensors are one error with the first of
@@ -201,7 +205,7 @@ func (l Layout) read(eng *nn.Engine, set *weights.Set, s *settings, key string) 
 		return nil, err
 	}
 	facts := slices.Concat(f.facts, []Fact{{"network", p.net.Sizes()}}, p.facts, means.facts())
-	return &Imported{Model: m, Coupling: means.coupling, Facts: facts}, nil
+	return &Imported{Model: m, Coupling: means.coupling, LabelDropout: p.dropout, Facts: facts}, nil
 }
 
 // meaning is what a network outputs, along which path, of which data, and what it has for the

@@ -126,6 +126,18 @@ func (s *settings) same(key string, is any) {
 	}
 }
 
+// share returns a share of labels, from 0 to less than 1.
+func (s *settings) share(key string, otherwise float64) float64 {
+	v, ok := s.number(key)
+	switch {
+	case !ok:
+		return otherwise
+	case !(v >= 0 && v < 1):
+		s.fail("%s is %g; it must be from 0 to less than 1", key, v)
+	}
+	return v
+}
+
 // written returns a value as JSON has it.
 func written(v any) string {
 	text, err := json.Marshal(v)

@@ -71,6 +71,9 @@ func (d unetDialect) plan(f *found, s *settings) (*plan, error) {
 	p := &plan{}
 	d.heed(s, &u)
 	order := s.flag("use_new_attention_order", d.newOrder)
+	if d.nullRow && u.classes > 0 {
+		p.dropout = s.share("class_drop_prob", 0.2) // of its program by default
+	}
 	if len(s.errs) > 0 {
 		return nil, s.errs[0]
 	}

@@ -153,7 +153,8 @@ func importWeights(f importFlags) (result, error) {
 		}
 		return nil, asUsage(err, layout.ErrAsked, fs.ErrNotExist)
 	}
-	r, err := run.Adopt(im.Model, f.out, run.AdoptOptions{Backend: f.backend, Coupling: im.Coupling})
+	r, err := run.Adopt(im.Model, f.out, run.AdoptOptions{Backend: f.backend, Coupling: im.Coupling,
+		LabelDropout: im.LabelDropout})
 	if err != nil {
 		return nil, asUsage(err, run.ErrExists, run.ErrInTheWay)
 	}

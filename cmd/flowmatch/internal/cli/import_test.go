@@ -89,7 +89,8 @@ func TestImportSaysWhatIsWrong(t *testing.T) {
 		{"import none.pt --as sequential --out " + out, exitUsage, "none.pt"},
 		{"import " + file + " --as sequential --config none.json --out " + out, exitUsage, "none.json"},
 		{"import " + file + " --as sequential --set activation --out " + out, exitUsage, "key=value"},
-		{"import " + foreign("checkpoint.ckpt") + " --as sequential --key emma --out " + out, exitUsage, "the key \"emma\""},
+		{"import " + foreign("checkpoint.ckpt") + " --as sequential --key emma --out " + out, exitUsage,
+			"the key \"emma\""},
 		{"import none.pt --as sequential --out " + taken, exitUsage, "already holds a run"}, // before FILE is read
 		{"import " + file + " --as sequential --set activation=silu --out " + taken, exitUsage, "already holds a run"},
 		{"eval " + taken, exitFailure, "trained elsewhere"},
