@@ -2,6 +2,7 @@ package run
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -84,6 +85,33 @@ func TestARunOfOthersKeepsItsShareOfLabelsTakenAway(t *testing.T) {
 	}
 	if err := Importable(dir); !errors.Is(err, ErrExists) {
 		t.Errorf("a second import into it: %v", err)
+	}
+}
+
+// Latents have more channels than a picture shows, which is said before they are drawn.
+func TestLatentsHaveNoPicture(t *testing.T) {
+	eng, err := nn.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for channels, want := range map[int]string{1: "", 3: "", 4: "have 4 channels", 2: "have 2 channels"} {
+		net, err := nn.New(eng, nn.Config{Dim: 4 * channels, Hidden: []int{4}}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := model.New(model.Spec{Path: path.Config{Name: "condot"}, Shape: []int{2, 2, channels}}, net)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Adopt(m, filepath.Join(t.TempDir(), "run"), AdoptOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range []error{r.Drawable(), r.Picture(t.Context(), io.Discard, "samples", PictureOptions{N: 2})} {
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%d channels: got %v, want %q", channels, err, want)
+			}
+		}
 	}
 }
 

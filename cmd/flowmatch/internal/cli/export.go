@@ -163,6 +163,7 @@ func export(ctx context.Context, dir string, f exportFlags) (result, error) {
 	}
 	file, err := f.save(r)
 	if err != nil {
+		err = advise(err, model.ErrNotVelocity, "export it with --raw")
 		return nil, advise(err, nn.ErrNoAverage, "export it without --average")
 	}
 	res := exportResult{

@@ -182,7 +182,7 @@ func exportWeights(dir string, f exportFlags) (result, error) {
 	}
 	facts, err := layout.Export(r.Model, f.as, f.out)
 	if err != nil {
-		return nil, err
+		return nil, asUsage(err, layout.ErrAsked)
 	}
 	return weightsResult{r.Dir, f.out, r.Step, f.as, facts}, nil
 }

@@ -95,6 +95,8 @@ func TestImportSaysWhatIsWrong(t *testing.T) {
 		{"import " + file + " --as sequential --set activation=silu --out " + taken, exitUsage, "already holds a run"},
 		{"eval " + taken, exitFailure, "trained elsewhere"},
 		{"export " + taken + " --as dit --out " + out + ".safetensors", exitFailure, "no DiT"},
+		{"export " + taken + " --as dot --out " + out + ".safetensors", exitUsage, `did you mean "dit"`},
+		{"plot " + taken + " --kind loss --out " + out + ".png", exitFailure, "has no losses"},
 		{"export " + taken + " --as dit --out " + out + ".onnx", exitUsage, ".safetensors"},
 		{"export " + taken + " --as dit --raw --out " + out + ".safetensors", exitUsage, "raw"},
 	} {

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -156,6 +157,11 @@ func (f *sampleFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 	r, err := openRun(dir, f.backend, f.set)
 	if err != nil {
 		return nil, err
+	}
+	if filepath.Ext(f.out) == ".png" {
+		if err := r.Drawable(); err != nil {
+			return nil, usagef("--out %q: %w; write a .npy", f.out, err)
+		}
 	}
 	set := cmd.Flags().Changed
 	if f.solver == "" {
