@@ -78,7 +78,9 @@ func TestSettingsThatAreWrongAreNamed(t *testing.T) {
 		{"torchcfm's UNet", []string{"num_head_channels=-1", "num_heads=-1"}, "the heads of attention cannot be told"},
 		{"torchcfm's UNet", []string{"num_channels=64"}, "the tensors are those of 32"},
 		{"torchcfm's UNet", []string{"num_res_block=1"}, `did you mean "num_res_blocks"`},
-		{"torchcfm's UNet", []string{"time_scale=0", "time_shift=3"}, ""},
+		{"torchcfm's UNet", []string{"time_scale=2", "time_shift=3"}, ""},
+		{"torchcfm's UNet", []string{"time_scale=0", "time_shift=3"}, "would not see the time"},
+		{"torchcfm's UNet", []string{"data_std=0"}, "data_std is 0"},
 		{"torchcfm's UNet", []string{"prediction=noisy"}, `did you mean "noise"`},
 		{"torchcfm's UNet", []string{"steps=10"}, "steps is of a path in steps"},
 		{"torchcfm's UNet", []string{"schedule=straight"}, "unknown schedule"},
@@ -256,6 +258,56 @@ func TestAnAverageWithoutNamesIsTakenInTheOrderOfTheWeights(t *testing.T) {
 			t.Errorf("%s: the first weights are %g, want the average, the average and twice as much", x.file, first)
 		}
 	}
+}
+
+// Lightning's callback puts the average into the place of the weights, and these beside it.
+func TestTheAverageOfLightningIsInThePlaceOfTheWeights(t *testing.T) {
+	eng, c := engine(t), named(t, "torchcfm's MLP, time_varying True")
+	all := map[string]weights.Array{}
+	for name, a := range c.arrays() {
+		all["state_dict."+name], all["current_model_state."+name] = a, a
+	}
+	want := Fact{"weights", `state_dict; there are also "current_model_state"`}
+	if im := c.imported(t, eng, c.source(t, all)); im.Facts[0] != want {
+		t.Errorf("told %v, want %v", im.Facts[0], want)
+	}
+}
+
+// The weights of a folder may be in shards of either kind, or in a variant of their own.
+func TestTheWeightsOfAFolderAreFoundUnderEveryName(t *testing.T) {
+	eng, c := engine(t), named(t, "UNet2DModel as DDPM")
+	src := c.source(t, c.arrays())
+	plain := filepath.Join(src.Files[0], "diffusion_pytorch_model.safetensors")
+	rename := func(name string) {
+		t.Helper()
+		if err := os.Rename(plain, filepath.Join(src.Files[0], name)); err != nil {
+			t.Fatal(err)
+		}
+		plain = filepath.Join(src.Files[0], name)
+	}
+	rename("diffusion_pytorch_model.fp16.safetensors")
+	c.imported(t, eng, src)
+	second := filepath.Join(src.Files[0], "diffusion_pytorch_model.ema.safetensors")
+	if err := os.WriteFile(second, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Import(eng, src); err == nil || !strings.Contains(err.Error(), "give one of them as the file") {
+		t.Errorf("two variants: %v", err)
+	}
+	if err := os.Remove(second); err != nil {
+		t.Fatal(err)
+	}
+	rename("part.bin")
+	index := map[string]any{"weight_map": map[string]string{"conv_in.weight": "part.bin"}}
+	text, err := json.Marshal(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(src.Files[0], "diffusion_pytorch_model.bin.index.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.imported(t, eng, src)
 }
 
 func TestSeveralNetworksWithoutAnAverageAreAnError(t *testing.T) {

@@ -174,9 +174,12 @@ func choose(all []candidate, key string) (candidate, error) {
 				choice.List(keysOf(all)))}
 		}
 	case len(all) > 1:
-		of = slices.DeleteFunc(slices.Clone(all), func(c candidate) bool {
-			return !c.averaged()
-		})
+		of = slices.DeleteFunc(slices.Clone(all), func(c candidate) bool { return !c.averaged() })
+		if len(of) == 0 { // Lightning's WeightAveraging puts the average into the place of the weights
+			of = slices.DeleteFunc(slices.Clone(all), func(c candidate) bool {
+				return leadsTo("current_model_state", c.key())
+			})
+		}
 	}
 	if len(of) != 1 {
 		return candidate{}, asked{fmt.Errorf("it holds several networks, %s; choose one by its key",

@@ -273,7 +273,7 @@ func (m meaning) with(s *settings) meaning {
 		}
 		var err error
 		if m.prediction, err = path.ParsePrediction(name); err != nil {
-			s.fail("prediction: %v, or %s", err, reversedVelocity)
+			s.fail("prediction: %s, or %s", strings.TrimPrefix(err.Error(), "path: "), reversedVelocity)
 		}
 	}
 	return m.units(s)
@@ -305,13 +305,18 @@ func (m meaning) but(other meaning) meaning {
 // units is the part of with that is of the time and the data.
 func (m meaning) units(s *settings) meaning {
 	if v, ok := s.number("time_scale"); ok {
-		m.time.Scale, m.time.Shift = v, 0
+		if m.time.Scale, m.time.Shift = v, 0; v == 0 {
+			s.fail("time_scale is 0; the network would not see the time")
+		}
 	}
 	if v, ok := s.number("time_shift"); ok {
 		m.time.Shift = v
 	}
 	mean, centred := s.number("data_mean")
 	std, scaled := s.number("data_std")
+	if scaled && !(std > 0) {
+		s.fail("data_std is %g; it must be above 0", std)
+	}
 	if centred || scaled {
 		m.standardizer = &data.Standardizer{Mean: []float64{mean}, Std: []float64{cmp.Or(std, 1)}}
 	}

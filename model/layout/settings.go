@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -213,7 +214,7 @@ func (src Source) open() (files []string, s *settings, err error) {
 // weightFiles are the names of the weights in a folder of diffusers, the best first.
 var weightFiles = []string{
 	"diffusion_pytorch_model.safetensors.index.json", "diffusion_pytorch_model.safetensors",
-	"diffusion_pytorch_model.bin",
+	"diffusion_pytorch_model.bin.index.json", "diffusion_pytorch_model.bin",
 }
 
 // folder returns the weights and the configuration in a folder of diffusers, which may be that
@@ -238,6 +239,19 @@ func folder(dir string, s *settings) (file, config string, err error) {
 	for _, name := range weightFiles {
 		if file := filepath.Join(network, name); exists(file) {
 			return file, filepath.Join(network, "config.json"), nil
+		}
+	}
+	// Variants, such as diffusion_pytorch_model.fp16.safetensors, whose shards are named by their index.
+	for _, ending := range []string{".safetensors.index.json", ".safetensors"} {
+		names, err := fs.Glob(os.DirFS(network), "diffusion_pytorch_model.*"+ending)
+		switch config := filepath.Join(network, "config.json"); {
+		case err != nil:
+			return "", "", err
+		case len(names) > 1:
+			return "", "", asked{fmt.Errorf("layout: folder %s has several variants, %s; give one of them as the file, "+
+				"and the settings of %s", network, choice.List(names), config)}
+		case len(names) == 1:
+			return filepath.Join(network, names[0]), config, nil
 		}
 	}
 	return "", "", fmt.Errorf("layout: folder %s has none of %s", network, choice.List(weightFiles))
