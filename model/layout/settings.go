@@ -248,8 +248,8 @@ func folder(dir string, s *settings) (file, config string, err error) {
 		case err != nil:
 			return "", "", err
 		case len(names) > 1:
-			return "", "", asked{fmt.Errorf("layout: folder %s has several variants, %s; give one of them as the file, "+
-				"and the settings of %s", network, choice.List(names), config)}
+			return "", "", asked{fmt.Errorf("layout: folder %s has several variants, %s; give one of them as the "+
+				"file, and the settings of %s", network, choice.List(names), config)}
 		case len(names) == 1:
 			return filepath.Join(network, names[0]), config, nil
 		}

@@ -178,7 +178,7 @@ func (f *sampleFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 		return nil, err
 	}
 	if f.noisy() {
-		return r, nil
+		return r, f.shift.see(r)
 	}
 	if f.mode {
 		return r, f.apply(cmd, r, useODE)
