@@ -74,8 +74,8 @@ func (s *shift) see(r *run.Run) error {
 	}
 	d := r.Model.Spec().Net.DiT
 	if d == nil || d.Tokens() == 0 {
-		return usagef("--shift %s is for transformers (net.dit), whose patches it counts, and %s has none; give a number",
-			autoShift, r.Dir)
+		return usagef("--shift %s is for transformers (net.dit), whose patches it counts, and %s has none; give a "+
+			"number", autoShift, r.Dir)
 	}
 	s.tokens = d.Tokens()
 	return nil

@@ -24,7 +24,8 @@ func ofImages(t *testing.T, cfg nn.Config) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.New(model.Spec{Path: path.Config{Name: "condot"}, Prediction: path.Data, Shape: []int{4, 8, 1}}, net)
+	spec := model.Spec{Path: path.Config{Name: "condot"}, Prediction: path.Data, Shape: []int{4, 8, 1}}
+	m, err := model.New(spec, net)
 	if err != nil {
 		t.Fatal(err)
 	}
