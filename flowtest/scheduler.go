@@ -48,7 +48,7 @@ func discrete(betas string, steps int, lo, hi float64) path.Scheduler {
 
 // TestScheduler fails t unless s passes [path.Check] and, at 200 random times,
 //
-//   - the conversions between all 16 pairs of predictions are right to 1e-11 of
+//   - the conversions between all 25 pairs of predictions are right to 1e-11 of
 //     the terms they add up, and return to where they began;
 //   - Interpolate and ConditionalVelocity agree (Theorem 3), and the velocity is
 //     d/dt ψ_t by a central difference;
@@ -60,7 +60,7 @@ func TestScheduler(t *testing.T, s path.Scheduler) {
 	}
 }
 
-var predictions = []path.Prediction{path.Velocity, path.Data, path.Noise, path.Score}
+var predictions = path.Predictions()
 
 func checkScheduler(s path.Scheduler) error {
 	if err := path.Check(s); err != nil {
@@ -80,7 +80,7 @@ func checkScheduler(s path.Scheduler) error {
 	rng := seed.Rand(seedOf, "flowtest scheduler", 0)
 	var errs []error
 	for range 200 {
-		// Inside by 1e-3, where all four kinds are defined.
+		// Inside by 1e-3, where all kinds are defined.
 		at := lo + (hi-lo)*(1e-3+(1-2e-3)*rng.Float64())
 		x0, x1 := rng.NormFloat64(), rng.NormFloat64()
 		if err := errors.Join(checkConversions(s.At(at), x0, x1), checkTheorem3(s, at, x0, x1)); err != nil {

@@ -82,7 +82,7 @@ func (m *Model) ONNX(o ExportOptions) (*onnx.Model, error) {
 		w.Around, err = path.ToVelocity[nn.Number](m.scheduler, m.spec.Prediction, m.spec.Precondition)
 		if err != nil {
 			return nil, fmt.Errorf("%w, and a file cannot hold path %s, which turns its output into one: %w; "+
-				"set Raw to write the network as it is", ErrNotVelocity, m.spec.pathName(), err)
+				"the network itself can be written (Raw)", ErrNotVelocity, m.spec.pathName(), err)
 		}
 	}
 	file, err := m.net.ONNX(w)

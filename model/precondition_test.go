@@ -47,7 +47,7 @@ func TestAnUntrainedPreconditionedModelIsTheGaussianOfItsScale(t *testing.T) {
 	wide := 50.0
 	x := flow.Batch{N: 3, D: 2, X: []float64{0, 0, 3, -1, 5, 7}}
 	for _, c := range []path.Config{{Name: "condot"}, {Name: "vp"}, {Name: "ve"}, {Name: "ve", SigmaMax: &wide}} {
-		for _, y := range []path.Prediction{path.Velocity, path.Data, path.Noise, path.Score} {
+		for _, y := range path.Predictions() {
 			m := learntNothing(t, Spec{Path: c, Prediction: y, Precondition: &path.Precondition{Data: scale}})
 			logp, _, err := m.LogProb(context.Background(), x, LikelihoodOptions{Solver: solver})
 			if err != nil {

@@ -73,3 +73,12 @@ func (d DiT) hidden() int { return int(d.MLPRatio * float64(d.Width)) }
 
 // grid is the number of patches from top to bottom and from left to right.
 func (d DiT) grid() (rows, columns int) { return d.Image[0] / d.Patch, d.Image[1] / d.Patch }
+
+// Tokens returns the number of patches that an image is cut into; 0 where the size of images is not known.
+func (d DiT) Tokens() int {
+	if len(d.Image) < 2 || d.Patch < 1 {
+		return 0
+	}
+	rows, columns := d.grid()
+	return rows * columns
+}

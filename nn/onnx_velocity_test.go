@@ -56,7 +56,7 @@ func velocityModel(t *testing.T, spec model.Spec) *model.Model {
 // the very ends of the span.
 func TestONNXFilesHaveTheVelocityOfEveryPathAndPrediction(t *testing.T) {
 	for _, c := range closedPaths() {
-		for _, y := range []path.Prediction{path.Velocity, path.Data, path.Noise, path.Score} {
+		for _, y := range path.Predictions() {
 			for _, p := range []*path.Precondition{nil, {Data: 1.5}, {Data: 0.2, Source: 3}} {
 				t.Run(fmt.Sprintf("%s %v %v", name(c), y, p), func(t *testing.T) {
 					compareVelocities(t, velocityModel(t, model.Spec{Path: c, Prediction: y, Precondition: p}))

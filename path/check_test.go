@@ -138,7 +138,7 @@ func TestEveryPredictionsNameRoundTrips(t *testing.T) {
 		}
 	}
 	_, err := path.ParsePrediction("eps")
-	want := `path: unknown prediction "eps"; it must be one of velocity, data, noise, score`
+	want := `path: unknown prediction "eps"; it must be one of velocity, data, noise, score, v`
 	if err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %s", err, want)
 	}

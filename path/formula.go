@@ -124,6 +124,8 @@ func vpFormula[V Number[V]](b0, b1 float64) func(t V) terms[V] {
 // convert is [Coef.Convert] of y to the velocity, with the factors that cancel left out:
 //
 //	v = σ̇/σ x + (α̇ − α σ̇/σ) x_1 = α̇/α x + (σ̇ − σ α̇/α) x_0,   x_0 = −σ score
+//
+// That of y = α x_0 − σ x_1 needs no rates: ((α α̇ + σ σ̇) x + (α σ̇ − σ α̇) y)/(α² + σ²).
 func (c terms[V]) convert(y Prediction) (a, b V) {
 	noise := c.dSigma.Minus(c.sigma.Times(c.alphaRate))
 	switch y {
@@ -133,6 +135,11 @@ func (c terms[V]) convert(y Prediction) (a, b V) {
 		return c.alphaRate, noise
 	case Score:
 		return c.alphaRate, c.sigma.Times(noise).Affine(-1, 0)
+	case VPrediction:
+		square := c.alpha.Times(c.alpha).Plus(c.sigma.Times(c.sigma))
+		along := c.alpha.Times(c.dAlpha).Plus(c.sigma.Times(c.dSigma))
+		across := c.alpha.Times(c.dSigma).Minus(c.sigma.Times(c.dAlpha))
+		return along.Over(square), across.Over(square)
 	}
 	return c.alpha.Affine(0, 0), c.alpha.Affine(0, 1)
 }

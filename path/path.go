@@ -62,7 +62,8 @@ type Scheduler interface {
 //	det = α f0 − σ f1;  a = (g1 f0 − g0 f1)/det;  b = (α g0 − σ g1)/det
 //
 // where f and g are the [Coef.Weights] of from and to. Both are infinite or NaN
-// where det is zero: Data at σ=0, Noise at α=0, Score at either. See [Span].
+// where det is zero: Data at σ=0, Noise at α=0, Score at either; of VPrediction it is α² + σ².
+// See [Span].
 // Of a kind to itself the answer is 0, 1 everywhere.
 func (c Coef) Convert(from, to Prediction) (a, b float64) {
 	if from == to {

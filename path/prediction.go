@@ -8,25 +8,29 @@ import (
 	"flowmatch/internal/choice"
 )
 
-// Prediction is what a network outputs: one of four targets, each a weighting of
+// Prediction is what a network outputs: one of five targets, each a weighting of
 // x_1 and x_0.
 type Prediction int
 
 // The targets. The zero value is Velocity, the paper's choice.
 const (
-	Velocity Prediction = iota // u_t = α̇ x_1 + σ̇ x_0
-	Data                       // x_1
-	Noise                      // x_0
-	Score                      // ∇ log p_t(x_t|x_1) = −x_0/σ
+	Velocity    Prediction = iota // u_t = α̇ x_1 + σ̇ x_0
+	Data                          // x_1
+	Noise                         // x_0
+	Score                         // ∇ log p_t(x_t|x_1) = −x_0/σ
+	VPrediction                   // v = α x_0 − σ x_1 (Salimans and Ho, arXiv 2202.00512)
 )
 
-var predictionNames = [...]string{"velocity", "data", "noise", "score"}
+var predictionNames = [...]string{"velocity", "data", "noise", "score", "v"}
+
+// Predictions returns all targets.
+func Predictions() []Prediction { return []Prediction{Velocity, Data, Noise, Score, VPrediction} }
 
 // Weights returns g1 and g0, the weights of x_1 and x_0 in the target of kind p:
 //
-//	Velocity (α̇, σ̇)   Data (1, 0)   Noise (0, 1)   Score (0, −1/σ)
+//	Velocity (α̇, σ̇)   Data (1, 0)   Noise (0, 1)   Score (0, −1/σ)   VPrediction (−σ, α)
 //
-// They are NaN for a p that is none of the four, which no file can hold: see
+// They are NaN for a p that is none of these, which no file can hold: see
 // [ParsePrediction].
 func (c Coef) Weights(p Prediction) (g1, g0 float64) {
 	switch p {
@@ -38,11 +42,13 @@ func (c Coef) Weights(p Prediction) (g1, g0 float64) {
 		return 0, 1
 	case Score:
 		return 0, -1 / c.Sigma
+	case VPrediction:
+		return -c.Sigma, c.Alpha
 	}
 	return math.NaN(), math.NaN()
 }
 
-// String returns the name of p: velocity, data, noise or score.
+// String returns the name of p: velocity, data, noise, score or v.
 func (p Prediction) String() string {
 	if p < 0 || int(p) >= len(predictionNames) {
 		return fmt.Sprintf("Prediction(%d)", int(p))

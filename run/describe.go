@@ -70,7 +70,7 @@ func objectiveChoices() []settings.Choice {
 // allowed returns the names that a key may be, by dotted key.
 func allowed() map[string][]string {
 	var predictions []string
-	for _, p := range []path.Prediction{path.Velocity, path.Data, path.Noise, path.Score} {
+	for _, p := range path.Predictions() {
 		predictions = append(predictions, p.String())
 	}
 	return map[string][]string{

@@ -24,7 +24,7 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	if err := importable(dir); err != nil {
+	if err := Importable(dir); err != nil {
 		return nil, err
 	}
 	eng, err := nn.Open(cfg.Backend)
@@ -58,6 +58,8 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 type AdoptOptions struct {
 	Backend  string // "": the default one
 	Coupling string // how noise and data were paired in training; "": independently
+	// LabelDropout is the share of labels that were taken away in training; 0: none, and no guidance.
+	LabelDropout float64
 }
 
 // Adopt makes dir the folder of a run without data, of a model that was trained elsewhere, and
@@ -69,12 +71,12 @@ func Adopt(m *model.Model, dir string, o AdoptOptions) (*Run, error) {
 		Backend: o.Backend, Data: dataset.Config{Kind: data.KindNone}, Path: spec.Path, Precondition: new(false),
 		Net: spec.Net, Conditional: spec.Net.Classes > 0,
 	}
-	cfg.Coupling.Name, cfg.Train.Prediction = o.Coupling, spec.Prediction
+	cfg.Coupling.Name, cfg.Train.Prediction, cfg.Train.LabelDropout = o.Coupling, spec.Prediction, o.LabelDropout
 	cfg = cfg.Defaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	if err := importable(dir); err != nil {
+	if err := Importable(dir); err != nil {
 		return nil, err
 	}
 	m, err := limited(m, cfg)
@@ -88,8 +90,9 @@ func Adopt(m *model.Model, dir string, o AdoptOptions) (*Run, error) {
 // the half of an import that was killed.
 const importing = ".importing"
 
-// importable reports a folder of a run, and files that an import would replace.
-func importable(dir string) error {
+// Importable reports a folder that [Import] and [Adopt] would refuse, before anything is read: one of a
+// run (ErrExists), and one with files that an import would replace (ErrInTheWay).
+func Importable(dir string) error {
 	if exists(filepath.Join(dir, ConfigFile)) {
 		return fmt.Errorf("%w: %s", ErrExists, dir)
 	}
@@ -107,7 +110,7 @@ func (s *session) imported(eng *nn.Engine, events []train.Event) (*Run, error) {
 		return nil, err
 	}
 	defer lock.Unlock()
-	if err := importable(s.dir); err != nil { // now that nobody else writes there
+	if err := Importable(s.dir); err != nil { // now that nobody else writes there
 		return nil, err
 	}
 	mark := filepath.Join(s.dir, importing)

@@ -2,6 +2,7 @@ package run
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"flowmatch/model"
+	"flowmatch/nn"
+	"flowmatch/path"
 	"flowmatch/train"
 )
 
@@ -56,6 +59,59 @@ func TestARunOfAnotherProgramIsARun(t *testing.T) {
 	if _, err := Train(t.Context(), parse(t, "train.steps=40"), folder, TrainOptions{Resume: true}); !errors.Is(err,
 		model.ErrNoState) {
 		t.Errorf("resumed: got %v, want that there is no state to resume from", err)
+	}
+}
+
+// Labels guide only what was trained without them, too: a run of other weights says so.
+func TestARunOfOthersKeepsItsShareOfLabelsTakenAway(t *testing.T) {
+	eng, err := nn.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := nn.New(eng, nn.Config{Dim: 2, Hidden: []int{4}, Classes: 3}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.New(model.Spec{Path: path.Config{Name: "condot"}}, net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "run")
+	if _, err := Adopt(m, dir, AdoptOptions{LabelDropout: 0.1}); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Open(dir, ""); err != nil || r.Config.Train.LabelDropout != 0.1 {
+		t.Errorf("opened with %v (%v), want a share of 0.1", r.Config.Train, err)
+	}
+	if err := Importable(dir); !errors.Is(err, ErrExists) {
+		t.Errorf("a second import into it: %v", err)
+	}
+}
+
+// Latents have more channels than a picture shows, which is said before they are drawn.
+func TestLatentsHaveNoPicture(t *testing.T) {
+	eng, err := nn.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for channels, want := range map[int]string{1: "", 3: "", 4: "have 4 channels", 2: "have 2 channels"} {
+		net, err := nn.New(eng, nn.Config{Dim: 4 * channels, Hidden: []int{4}}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := model.New(model.Spec{Path: path.Config{Name: "condot"}, Shape: []int{2, 2, channels}}, net)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Adopt(m, filepath.Join(t.TempDir(), "run"), AdoptOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range []error{r.Drawable(), r.Picture(t.Context(), io.Discard, "samples", PictureOptions{N: 2})} {
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%d channels: got %v, want %q", channels, err, want)
+			}
+		}
 	}
 }
 

@@ -139,7 +139,7 @@ func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOp
 	}
 	a, err := r.artist(o, kind)
 	if err == nil {
-		err = cmp.Or(a.checkSpace(kind), a.context(kind))
+		err = cmp.Or(a.checkSpace(kind), a.context(kind), a.drawable(kind))
 	}
 	if err != nil {
 		return err
@@ -403,6 +403,9 @@ func (a *artist) drawLoss(w io.Writer) error {
 		return err
 	}
 	training, validation := losses(events)
+	if len(training.X) == 0 {
+		return fmt.Errorf("run: %s has no losses: it was trained elsewhere, or its %s is lost", a.Dir, MetricsFile)
+	}
 	training.Name, validation.Name = "training", "validation (EMA)"
 	series := []plot.Series{training, validation}
 	if len(validation.X) == 0 {

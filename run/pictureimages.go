@@ -26,6 +26,25 @@ const between = 9
 // at together.
 const nearest, block = 4, 256
 
+// Drawable reports images that no picture shows: it shows grey ones and such of three colours, and latents
+// have other channels. Points are drawable.
+func (r *Run) Drawable() error {
+	shape := r.Model.Spec().Image()
+	if shape == nil || shape[2] == 1 || shape[2] == 3 {
+		return nil
+	}
+	return fmt.Errorf("run: images of %s have %d channels, and a picture shows 1 or 3; they may be latents, which a "+
+		"decoder turns into images", r.Dir, shape[2])
+}
+
+// drawable is [Run.Drawable], for pictures of the points.
+func (a *artist) drawable(kind string) error {
+	if kind == "loss" {
+		return nil
+	}
+	return a.Drawable()
+}
+
 // imagesOnly reports a picture of images of a run that has none.
 func (a *artist) imagesOnly(kind string) error {
 	if a.Model.Spec().Image() == nil {

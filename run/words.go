@@ -73,8 +73,8 @@ var plainDocs = map[string]string{
 		"three pixels in four (pixels).",
 
 	"train.objective": "What the network is trained to do.",
-	"train.prediction": "What the network outputs: the velocity (default), the data point, the noise or the " +
-		"score. The others are converted to the velocity.",
+	"train.prediction": "What the network outputs: the velocity (default), the data point, the noise, the " +
+		"score, or v = α x_0 - σ x_1. The others are converted to the velocity.",
 	"train.times": "How the training times are drawn.",
 	"train.times.name": "The distribution of t: uniform; logit_normal, the logistic function of a normal " +
 		"number; power, a power of a uniform number; or proportional to weighting, as in ScoreFlow " +

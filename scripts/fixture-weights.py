@@ -70,6 +70,10 @@ shadow["num_updates"] = torch.tensor(3)
 shadow.update({f"shadow_params.{i}": v * 0.5 for i, v in enumerate(state.values())})
 torch.save({"model": shadow, "epoch": 1}, out / "shadow.pth")
 
+# The same as the packages torch_ema and diffusers save it, in a tuple, beside the state of a generator of numpy.
+averages = {"decay": 0.9, "shadow_params": [v * 0.5 for v in state.values()], "collected_params": None}
+torch.save((1, {"model": state, "ema": averages, "rng": numpy.random.RandomState(1).get_state()}), out / "list.pth")
+
 
 class Mine:
     pass

@@ -30,16 +30,8 @@ func (g gaussian) Velocity(v []float64, t float64, x []float64) error {
 		score := -(x[i] - c.Alpha*g.m) / variance
 		data := g.m + c.Alpha*g.s*g.s*-score
 		noise := -c.Sigma * score
-		switch g.pred {
-		case path.Velocity:
-			v[i] = c.DAlpha*data + c.DSigma*noise
-		case path.Data:
-			v[i] = data
-		case path.Noise:
-			v[i] = noise
-		case path.Score:
-			v[i] = score
-		}
+		g1, g0 := c.Weights(g.pred)
+		v[i] = g1*data + g0*noise
 	}
 	return nil
 }
@@ -123,7 +115,7 @@ func samplers(steps int) (all []Sampler) {
 // miss at 1000 steps is Euler's on the ODE of VE, whose σ falls by a factor of 5000.)
 func TestEverySamplerComesToTheMarginalOfThePath(t *testing.T) {
 	for _, sched := range schedules(t) {
-		for _, p := range []path.Prediction{path.Velocity, path.Data, path.Noise, path.Score} {
+		for _, p := range path.Predictions() {
 			g := gaussian{path: sched, pred: p, m: 0.7, s: 0.5}
 			for _, s := range samplers(1000) {
 				mean, variance := miss(t, s, g)
@@ -141,7 +133,7 @@ func TestEverySamplerComesToTheMarginalOfThePath(t *testing.T) {
 func TestGuidedSamplesHaveTheGuidedLaw(t *testing.T) {
 	const scale = 2.5
 	for _, sched := range schedules(t) {
-		for _, p := range []path.Prediction{path.Velocity, path.Data, path.Noise, path.Score} {
+		for _, p := range path.Predictions() {
 			of := func(m float64) gaussian { return gaussian{path: sched, pred: p, m: m, s: 0.5} }
 			guided := field.Guided{Conditional: of(0.7), Unconditional: of(0), Scale: scale}
 			for _, s := range samplers(100) {

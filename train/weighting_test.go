@@ -13,7 +13,7 @@ import (
 func TestMatchVelocityWeightsAnyPredictionAsTheVelocityItImplies(t *testing.T) {
 	set := points(40, 2)
 	s := path.Cosine{}
-	for _, p := range []path.Prediction{path.Data, path.Noise, path.Score} {
+	for _, p := range path.Predictions()[1:] {
 		m := newModel(t, model.Spec{Scheduler: s, Prediction: p}, nn.Config{})
 		ex := examples(t, m, CFM{Data: data.Shuffle(set, 1), Weighting: MatchVelocity, Seed: 5}, 16, 0)
 		for i, at := range ex.T {
@@ -33,7 +33,7 @@ func TestMatchVelocityWeightsAnyPredictionAsTheVelocityItImplies(t *testing.T) {
 func TestLikelihoodWeightsAnyPredictionAsTheScoreItImplies(t *testing.T) {
 	set := points(40, 2)
 	for _, s := range []path.Scheduler{path.VP{}, path.CondOT{}, path.Cosine{}} {
-		for _, p := range []path.Prediction{path.Velocity, path.Data, path.Noise, path.Score} {
+		for _, p := range path.Predictions() {
 			m := newModel(t, model.Spec{Scheduler: s, Prediction: p}, nn.Config{})
 			ex := examples(t, m, CFM{Data: data.Shuffle(set, 1), Weighting: Likelihood, Seed: 5}, 16, 0)
 			for i, at := range ex.T {

@@ -42,6 +42,9 @@ func planDiffusersDiT(f *found, s *settings) (*plan, error) {
 	}
 	d.out = f.rows("proj_out_2.weight") / (n.Patch * n.Patch)
 	d.classes = max(0, f.rows(firstBlock+"class_embedder.embedding_table.weight")-1)
+	if d.classes > 0 {
+		p.dropout = 0.1 // as in the code of the program
+	}
 	s.same("num_embeds_ada_norm", d.classes)
 	s.same("num_layers", n.Depth)
 	s.same("patch_size", n.Patch)

@@ -27,7 +27,6 @@ type ditShape struct {
 }
 
 func planDiT(f *found, s *settings) (*plan, error) {
-	s.ignore("class_dropout_prob")
 	p, d := &plan{}, ditShape{null: true}
 	n := &d.net
 	kernel := f.shape("x_embedder.proj.weight")
@@ -72,12 +71,24 @@ func ditSettings(f *found, s *settings, p *plan, d *ditShape) {
 		p.tell("attention", "%d heads, as the published networks of width %d have", n.Heads, n.Width)
 	}
 	rows := f.rows("y_embedder.embedding_table.weight")
-	d.classes = max(0, rows-1)
+	p.dropout = s.share("class_dropout_prob", 0.1) // of DiT and SiT by default
+	if d.classes, d.null = max(0, rows-1), p.dropout > 0; !d.null {
+		d.classes = rows
+	}
 	if v, ok := s.whole("num_classes"); ok {
 		if d.classes = v; rows != v && rows != v+1 {
 			s.fail("num_classes is %d, but the table of labels has %d rows", v, rows)
 		}
-		d.null = rows == v+1
+		if null := rows == v+1; null != d.null {
+			if _, told := s.get("class_dropout_prob"); told {
+				s.fail("class_dropout_prob is %g, but the table of labels has %d rows for %d classes", p.dropout, rows,
+					v)
+			}
+			d.null = null
+		}
+	}
+	if !d.null || d.classes == 0 {
+		p.dropout = 0
 	}
 	s.same("patch_size", n.Patch)
 	s.same("in_channels", n.Image[2])
@@ -90,7 +101,7 @@ func ditSettings(f *found, s *settings, p *plan, d *ditShape) {
 		if schedule == "" {
 			s.fail("path_type is %s; it must be Linear, GVP or VP", show(name))
 		}
-		s.values["schedule"] = schedule
+		s.put("schedule", "path_type", schedule)
 	}
 }
 

@@ -42,7 +42,11 @@ func Export(m *model.Model, name, file string) ([]Fact, error) {
 	if err != nil {
 		return nil, fmt.Errorf("layout: %w", err)
 	}
+	means := meaningOf(m).facts()[:3]
 	meta := map[string]string{"format": "pt", "config": string(config)}
+	for _, f := range means {
+		meta[f.About] = f.Text
+	}
 	tensors := p.tensors(m.Net().Tensors(), slab)
 	if err := atomicfile.WriteFile(file, func(w io.Writer) error {
 		return safetensors.SerializeToWriter(tensors, meta, w)
@@ -50,7 +54,7 @@ func Export(m *model.Model, name, file string) ([]Fact, error) {
 		return nil, fmt.Errorf("layout: %w", err)
 	}
 	facts := []Fact{{"network", p.net.Sizes()}, {"settings", string(config)}}
-	return slices.Concat(facts, p.facts, meaningOf(m).facts()[:3]), nil
+	return slices.Concat(facts, p.facts, means), nil
 }
 
 // exported returns the plan of the first form that the model has.

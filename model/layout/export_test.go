@@ -1,7 +1,9 @@
 package layout
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,6 +56,12 @@ func TestWhatIsExportedIsWhatWasImported(t *testing.T) {
 				t.Errorf("a %v of %s came back as %v of %s", a.Prediction, a.Path.Name, b.Prediction, b.Path.Name)
 			}
 			c.compareFile(t, file, tensors)
+			content, err := os.ReadFile(file)
+			for _, f := range facts[len(facts)-3:] { // what it outputs, sees, and along which path
+				if err != nil || !bytes.Contains(content, fmt.Appendf(nil, "%q:%q", f.About, f.Text)) {
+					t.Errorf("the metadata have no %s %q (%v)", f.About, f.Text, err)
+				}
+			}
 		})
 	}
 }

@@ -3,6 +3,7 @@ package layout
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,7 +78,9 @@ func TestSettingsThatAreWrongAreNamed(t *testing.T) {
 		{"torchcfm's UNet", []string{"num_head_channels=-1", "num_heads=-1"}, "the heads of attention cannot be told"},
 		{"torchcfm's UNet", []string{"num_channels=64"}, "the tensors are those of 32"},
 		{"torchcfm's UNet", []string{"num_res_block=1"}, `did you mean "num_res_blocks"`},
-		{"torchcfm's UNet", []string{"time_scale=0", "time_shift=3"}, ""},
+		{"torchcfm's UNet", []string{"time_scale=2", "time_shift=3"}, ""},
+		{"torchcfm's UNet", []string{"time_scale=0", "time_shift=3"}, "would not see the time"},
+		{"torchcfm's UNet", []string{"data_std=0"}, "data_std is 0"},
 		{"torchcfm's UNet", []string{"prediction=noisy"}, `did you mean "noise"`},
 		{"torchcfm's UNet", []string{"steps=10"}, "steps is of a path in steps"},
 		{"torchcfm's UNet", []string{"schedule=straight"}, "unknown schedule"},
@@ -85,7 +88,14 @@ func TestSettingsThatAreWrongAreNamed(t *testing.T) {
 		{"flow_matching's UNet as for CIFAR-10", []string{"ignore_time=true"}, "no such thing"},
 		{"DiT", []string{"num_heads=-1"}, "set num_heads"},
 		{"DiT", []string{"num_classes=7"}, "the table of labels has 4 rows"},
+		{"DiT", []string{"class_dropout_prob=0"}, "has 4 rows for 3 classes"},
+		{"DiT", []string{"class_dropout_prob=1"}, "from 0 to less than 1"},
 		{"DiT", []string{"depth=3"}, "those of 2"},
+		{"DiT", []string{"steps=10"}, "beta_max 2 "},
+		{"SiT, learn_sigma True", []string{"path_type=Linear", "schedule=vp"}, "path_type says \"condot\""},
+		{"ADM, attention in legacy order", []string{"diffusion_steps=100", "steps=50"}, "diffusion_steps says 100"},
+		{"ADM, attention in legacy order", []string{"noise_schedule=cosine", "schedule=linear"}, "noise_schedule says"},
+		{"ADM, attention in legacy order", []string{"predict_xstart=true", "prediction=noise"}, "predict_xstart says"},
 		{"nn.Sequential", []string{"activation=swish"}, "unknown activation"},
 		{"nn.Sequential", []string{"time_scale=1000"}, "for networks of images"},
 		{"nn.Sequential", []string{"condition=2"}, "set classes or condition"},
@@ -138,6 +148,52 @@ func TestWhatANetworkOutputsCanBeSet(t *testing.T) {
 	}
 }
 
+// The linear betas of guided-diffusion and DiT are scaled, so that a diffusion in fewer steps ends at the
+// same noise (gaussian_diffusion.py, get_named_beta_schedule); those of diffusers are not.
+func TestLinearBetasAreThoseOfTheProgram(t *testing.T) {
+	eng := engine(t)
+	for _, x := range []struct {
+		of, schedule string
+		steps        float64
+		first, last  float64 // 0: the default
+	}{
+		{"DiT", "", 250, 4e-4, 0.08},
+		{"DiT", "linear", 4000, 2.5e-5, 0.005},
+		{"DiT", "", 1000, 0, 0},
+		{"DiT", "scaled_linear", 250, 0, 0},
+		{"ADM, attention in legacy order", "", 100, 1e-3, 0.2},
+		{"UNet2DModel as DDPM", "", 250, 0, 0},
+		{"SiT, learn_sigma True", "linear", 250, 0, 0}, // which has no such betas of its own
+	} {
+		c := named(t, x.of)
+		src := c.source(t, c.arrays())
+		src.Set = append(src.Set, fmt.Sprintf("steps=%g", x.steps))
+		if x.schedule != "" {
+			src.Set = append(src.Set, "schedule="+x.schedule)
+		}
+		p := c.imported(t, eng, src).Model.Spec().Path
+		for _, b := range []struct {
+			got  *float64
+			want float64
+		}{{p.BetaMin, x.first}, {p.BetaMax, x.last}} {
+			if (b.got == nil) != (b.want == 0) || b.got != nil && math.Abs(*b.got-b.want) > 1e-12 {
+				t.Errorf("%s, %g steps %s: betas %+v, want %g to %g", x.of, x.steps, x.schedule, p, x.first, x.last)
+			}
+		}
+	}
+}
+
+func TestLayersWithoutAnActivationBetweenThemAreAnError(t *testing.T) {
+	eng, c := engine(t), named(t, "nn.Sequential")
+	all := map[string]weights.Array{}
+	for name, a := range c.arrays() {
+		all[strings.Replace(name, "3.", "1.", 1)] = a
+	}
+	if _, err := Import(eng, c.source(t, all)); err == nil || !strings.Contains(err.Error(), "linear layer 1 follows") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAveragedWeightsAreTakenAndTold(t *testing.T) {
 	eng, c := engine(t), named(t, "torchcfm's MLP, time_varying True")
 	all := map[string]weights.Array{}
@@ -177,26 +233,81 @@ func TestAveragedWeightsAreTakenAndTold(t *testing.T) {
 // The file is of scripts/fixture-weights.py: an average of half the weights, as a list.
 func TestAnAverageWithoutNamesIsTakenInTheOrderOfTheWeights(t *testing.T) {
 	eng := engine(t)
-	file := filepath.Join("..", "weights", "testdata", "shadow.pth")
-	var first []float32
-	for _, key := range []string{"", "shadow_params", "model.model"} {
-		im, err := Import(eng, Source{Files: []string{file}, Layout: "sequential", Key: key,
-			Set: []string{"activation=silu"}})
-		if err != nil {
-			t.Fatal(err)
+	for _, x := range []struct{ file, raw, average string }{
+		{"shadow.pth", "model.model", "shadow_params"},
+		{"list.pth", "model", "ema"},
+	} {
+		file := filepath.Join("..", "weights", "testdata", x.file)
+		var first []float32
+		for _, key := range []string{"", x.average, x.raw} {
+			im, err := Import(eng, Source{Files: []string{file}, Layout: "sequential", Key: key,
+				Set: []string{"activation=silu"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, err := im.Model.Net().Weights()
+			if err != nil {
+				t.Fatal(err)
+			}
+			first = append(first, w[0])
+			if has := strings.Contains(im.Facts[0].Text, "shadow_params"); has != (key != x.raw) {
+				t.Errorf("%s, key %q: told %s", x.file, key, im.Facts[0].Text)
+			}
 		}
-		w, err := im.Model.Net().Weights()
-		if err != nil {
-			t.Fatal(err)
-		}
-		first = append(first, w[0])
-		if want := "shadow_params"; key != "model.model" && !strings.Contains(im.Facts[0].Text, want) {
-			t.Errorf("key %q: told %s", key, im.Facts[0].Text)
+		if first[0] != first[2]/2 || first[1] != first[0] || first[0] == 0 {
+			t.Errorf("%s: the first weights are %g, want the average, the average and twice as much", x.file, first)
 		}
 	}
-	if first[0] != first[2]/2 || first[1] != first[0] || first[0] == 0 {
-		t.Errorf("the first weights are %g, want the average, the average and twice as much", first)
+}
+
+// Lightning's callback puts the average into the place of the weights, and these beside it.
+func TestTheAverageOfLightningIsInThePlaceOfTheWeights(t *testing.T) {
+	eng, c := engine(t), named(t, "torchcfm's MLP, time_varying True")
+	all := map[string]weights.Array{}
+	for name, a := range c.arrays() {
+		all["state_dict."+name], all["current_model_state."+name] = a, a
 	}
+	want := Fact{"weights", `state_dict; there are also "current_model_state"`}
+	if im := c.imported(t, eng, c.source(t, all)); im.Facts[0] != want {
+		t.Errorf("told %v, want %v", im.Facts[0], want)
+	}
+}
+
+// The weights of a folder may be in shards of either kind, or in a variant of their own.
+func TestTheWeightsOfAFolderAreFoundUnderEveryName(t *testing.T) {
+	eng, c := engine(t), named(t, "UNet2DModel as DDPM")
+	src := c.source(t, c.arrays())
+	plain := filepath.Join(src.Files[0], "diffusion_pytorch_model.safetensors")
+	rename := func(name string) {
+		t.Helper()
+		if err := os.Rename(plain, filepath.Join(src.Files[0], name)); err != nil {
+			t.Fatal(err)
+		}
+		plain = filepath.Join(src.Files[0], name)
+	}
+	rename("diffusion_pytorch_model.fp16.safetensors")
+	c.imported(t, eng, src)
+	second := filepath.Join(src.Files[0], "diffusion_pytorch_model.ema.safetensors")
+	if err := os.WriteFile(second, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Import(eng, src); err == nil || !strings.Contains(err.Error(), "give one of them as the file") {
+		t.Errorf("two variants: %v", err)
+	}
+	if err := os.Remove(second); err != nil {
+		t.Fatal(err)
+	}
+	rename("part.bin")
+	index := map[string]any{"weight_map": map[string]string{"conv_in.weight": "part.bin"}}
+	text, err := json.Marshal(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(src.Files[0], "diffusion_pytorch_model.bin.index.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.imported(t, eng, src)
 }
 
 func TestSeveralNetworksWithoutAnAverageAreAnError(t *testing.T) {
@@ -219,7 +330,15 @@ func TestThePipelineOfDiffusersSaysWhatIsPredicted(t *testing.T) {
 		{`{"_class_name": "DDIMScheduler", "beta_schedule": "squaredcos_cap_v2", "beta_start": 0.001}`,
 			"noise, discrete_vp of 1000 steps, betas cosine, 999 - 1000 t"},
 		{`{"_class_name": "FlowMatchEulerDiscreteScheduler"}`, "velocity from data to noise, condot, 1000 - 1000 t"},
-		{`{"prediction_type": "v_prediction"}`, "it must be epsilon or sample"},
+		{`{"_class_name": "DDIMScheduler", "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012,
+			"prediction_type": "v_prediction"}`,
+			"v, discrete_vp of 1000 steps, betas scaled_linear from 0.00085 to 0.012, 999 - 1000 t"},
+		{`{"prediction_type": "flow_prediction"}`, "it must be epsilon, sample or v_prediction"},
+		{`{"beta_schedule": "linear", "rescale_betas_zero_snr": true}`, "rescale_betas_zero_snr"},
+		{`{"_class_name": "EDMEulerScheduler", "sigma_data": 0.5}`, "has no beta_schedule"},
+		{`{"beta_start": "low"}`, "beta_start is a JSON string"},
+		{`[1]`, "all of it is a JSON array"},
+		{`{`, "not JSON"},
 		{`{"trained_betas": [0.1]}`, "trained_betas"},
 	} {
 		dir := t.TempDir()

@@ -84,6 +84,7 @@ type candidate struct {
 	group  *weights.Group
 	prefix string
 	form   form
+	list   *average // its averaged weights without names; nil: there are none
 }
 
 // key is the way to it: "ema_model.module".
@@ -91,23 +92,30 @@ func (c candidate) key() string {
 	return strings.Trim(c.group.Key+"."+strings.TrimSuffix(c.prefix, "."), ".")
 }
 
-// find returns the tensors of a network of the layout: those of the key, or the averaged ones,
-// or the only ones there are.
-func (l Layout) find(set *weights.Set, key string) (*found, form, error) {
-	var all []candidate
+// candidates returns the networks of the layout in a file, by their first tensors.
+func (l Layout) candidates(set *weights.Set) (all []candidate) {
 	for _, g := range set.Groups {
 		for _, name := range g.Names {
 			for _, how := range l.forms {
 				prefix, ok := how.anchor(name)
-				c := candidate{g, prefix, how}
+				c := candidate{group: g, prefix: prefix, form: how}
 				if ok && !slices.ContainsFunc(all, func(have candidate) bool { return have.key() == c.key() }) {
+					c.list = averageOf(c, set)
 					all = append(all, c)
 				}
 			}
 		}
 	}
+	return all
+}
+
+// find returns the tensors of a network of the layout: those of the key, or the averaged ones,
+// or the only ones there are.
+func (l Layout) find(set *weights.Set, key string) (*found, form, error) {
+	all := l.candidates(set)
 	if len(all) == 0 {
-		return nil, form{}, fmt.Errorf("it holds no network of this layout; its tensors are %s", someNames(set))
+		return nil, form{}, fmt.Errorf("it holds no network of this layout; its tensors are %s%s", someNames(set),
+			l.elsewhere(set))
 	}
 	chosen, err := choose(all, key)
 	if err != nil {
@@ -129,6 +137,23 @@ func (l Layout) find(set *weights.Set, key string) (*found, form, error) {
 	return f, chosen.form, nil
 }
 
+// elsewhere says of which other layouts a file may be.
+func (l Layout) elsewhere(set *weights.Set) string {
+	var names []string
+	for _, other := range All() {
+		if other.Name == l.Name {
+			continue
+		}
+		if all := other.candidates(set); len(all) > 0 && (len(all) == 1 || other.Name != "sequential") {
+			names = append(names, other.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; they may be of " + choice.List(names)
+}
+
 func keysOf(all []candidate) (keys []string) {
 	for _, c := range all {
 		keys = append(keys, c.key())
@@ -142,22 +167,29 @@ func choose(all []candidate, key string) (candidate, error) {
 	switch {
 	case key != "":
 		of = slices.DeleteFunc(slices.Clone(all), func(c candidate) bool {
-			return !strings.Contains("."+c.key()+".", "."+key+".") && !c.averaged(key)
+			return !leadsTo(key, c.key()) && (c.list == nil || !leadsTo(key, c.list.key))
 		})
 		if len(of) == 0 {
-			return candidate{}, fmt.Errorf("no weights have the key %s; there are %s", choice.Quote(key),
-				choice.List(keysOf(all)))
+			return candidate{}, asked{fmt.Errorf("no weights have the key %s; there are %s", choice.Quote(key),
+				choice.List(keysOf(all)))}
 		}
 	case len(all) > 1:
-		of = slices.DeleteFunc(slices.Clone(all), func(c candidate) bool {
-			return !strings.Contains(strings.ToLower(c.key()), "ema")
-		})
+		of = slices.DeleteFunc(slices.Clone(all), func(c candidate) bool { return !c.averaged() })
+		if len(of) == 0 { // Lightning's WeightAveraging puts the average into the place of the weights
+			of = slices.DeleteFunc(slices.Clone(all), func(c candidate) bool {
+				return leadsTo("current_model_state", c.key())
+			})
+		}
 	}
 	if len(of) != 1 {
-		return candidate{}, fmt.Errorf("it holds several networks, %s; choose one by its key", choice.List(keysOf(all)))
+		return candidate{}, asked{fmt.Errorf("it holds several networks, %s; choose one by its key",
+			choice.List(keysOf(all)))}
 	}
 	return of[0], nil
 }
+
+// averaged says whether its name is that of averaged weights.
+func (c candidate) averaged() bool { return strings.Contains(strings.ToLower(c.key()), "ema") }
 
 // take returns the tensors of a candidate.
 func (c candidate) take() *found {
@@ -171,35 +203,63 @@ func (c candidate) take() *found {
 	return f
 }
 
-// shadow begins the names of averaged weights that are a list, in the order of the model's own:
-// those of the class EMA of flow_matching.
-const shadow = "shadow_params."
+// shadow is how averaged weights are called that are a list, in the order of the model's own: those of
+// the class EMA of flow_matching, beside its model, and of the packages torch_ema and diffusers, in a
+// dictionary of their own.
+const shadow = "shadow_params"
 
-// averaged says whether a key is that of such a list beside the weights.
-func (c candidate) averaged(key string) bool {
-	base := strings.TrimSuffix(c.prefix, "model.")
-	return base != c.prefix && key+"." == shadow && c.group.Tensor(base+shadow+"0") != nil
+// average is averaged weights as a list.
+type average struct {
+	key     string // the way to it
+	ordered bool   // the weights have the order in which they were saved
+	at      func(i int) *weights.Tensor
 }
 
-// average puts the averaged weights of such a list in the places of the others, unless these
-// are asked for.
+// averageOf returns the list of averaged weights that a candidate has; nil: there is none.
+func averageOf(c candidate, set *weights.Set) *average {
+	inside := strings.TrimSuffix(c.prefix, "model.") + shadow
+	if inside != c.prefix+shadow && c.group.Tensor(inside+".0") != nil {
+		key := strings.Trim(c.group.Key+"."+inside, ".")
+		return &average{key, c.group.Ordered, func(i int) *weights.Tensor {
+			return c.group.Tensor(fmt.Sprintf("%s.%d", inside, i))
+		}}
+	}
+	for _, g := range set.Groups {
+		if g.Tensor("0") != nil && (g.Key == shadow || strings.HasSuffix(g.Key, "."+shadow)) {
+			return &average{g.Key, c.group.Ordered, func(i int) *weights.Tensor { return g.Tensor(fmt.Sprint(i)) }}
+		}
+	}
+	return nil
+}
+
+// leadsTo says whether a key is a part of the way to a place in a file.
+func leadsTo(key, place string) bool { return strings.Contains("."+place+".", "."+key+".") }
+
+// average puts the averaged weights of a list in the places of the others, unless these are asked for,
+// or are averaged themselves.
 func (c candidate) average(f *found, key string) error {
-	if !c.averaged(strings.TrimSuffix(shadow, ".")) || strings.HasSuffix("."+key, ".model") {
+	list := c.list
+	if list == nil || c.averaged() || key != "" && leadsTo(key, c.key()) {
 		return nil
 	}
-	if !c.group.Ordered {
+	others := fmt.Sprintf("the key %s takes the others", c.key())
+	if !list.ordered {
 		return fmt.Errorf("the averaged weights %s have no names, and the file not the order of PyTorch's; "+
 			"import the file that PyTorch saved", choice.Quote(shadow))
 	}
-	base := strings.TrimSuffix(c.prefix, "model.")
 	for i, name := range f.names {
-		t := c.group.Tensor(fmt.Sprintf("%s%s%d", base, shadow, i))
+		t := list.at(i)
 		if t == nil || !slices.Equal(t.Shape, f.tensors[name].Shape) {
-			return fmt.Errorf("the averaged weights %s%d are not of the shape of %s", shadow, i, choice.Quote(name))
+			return asked{fmt.Errorf("the averaged weights %s.%d are not of the shape of %s; %s", list.key, i,
+				choice.Quote(name), others)}
 		}
 		f.tensors[name] = t
 	}
-	f.key = strings.Trim(c.group.Key+"."+base+strings.TrimSuffix(shadow, "."), ".")
+	if list.at(len(f.names)) != nil {
+		return asked{fmt.Errorf("there are more than the %d averaged weights %s that the network has; %s", len(f.names),
+			list.key, others)}
+	}
+	f.key = list.key
 	return nil
 }
 

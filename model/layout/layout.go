@@ -54,7 +54,7 @@ func All() []Layout {
 		{"flow-matching", "the image UNet of facebookresearch/flow_matching: velocity, t from 0 to 1",
 			[]form{unetForm(flowMatching)}},
 		{"dit", "DiT of facebookresearch: noise, discrete VP path of 1000 steps",
-			[]form{ditForm(diffusionMeaning(1000))}},
+			[]form{ditForm(diffusionMeaning(1000).scaled())}},
 		{"sit", "SiT: velocity, t from 0 to 1", []form{ditForm(meaning{})}},
 		{"sequential", "perceptrons that are one nn.Sequential: velocity, t from 0 to 1 behind x",
 			[]form{sequential()}},
@@ -72,9 +72,19 @@ func Names() []string {
 	return names
 }
 
+// ErrAsked is what errors are that the one who asked can mend: a layout, setting or key that there
+// is not, or one that is missing.
+var ErrAsked = errors.New("layout: what is asked for cannot be")
+
+// asked is an error that is [ErrAsked].
+type asked struct{ error }
+
+func (asked) Is(target error) bool { return target == ErrAsked }
+func (a asked) Unwrap() error      { return a.error }
+
 func byName(name string) (Layout, error) {
 	if err := choice.Check("layout", name, Names()); err != nil {
-		return Layout{}, fmt.Errorf("layout: %w", err)
+		return Layout{}, fmt.Errorf("layout: %w", asked{err})
 	}
 	all := All()
 	return all[slices.IndexFunc(all, func(l Layout) bool { return l.Name == name })], nil
@@ -95,6 +105,7 @@ type plan struct {
 	last      []string   // our tensors of the last layer, which outputs
 	facts     []Fact
 	frequency float64        // the FrequencyShift of the time
+	dropout   float64        // the share of labels that were taken away in training; 0: none
 	given     map[string]any // of an export: the settings of the program's network
 }
 
@@ -130,7 +141,10 @@ type Imported struct {
 	Model *model.Model
 	// Coupling is how noise and data were paired in training; "": independently.
 	Coupling string
-	Facts    []Fact
+	// LabelDropout is the share of labels that were taken away in training; 0: none, so that labels cannot be
+	// guided by.
+	LabelDropout float64
+	Facts        []Fact
 }
 
 // Import reads a model. Missing, unused and misshapen tensors are one error with the first of
@@ -191,7 +205,7 @@ func (l Layout) read(eng *nn.Engine, set *weights.Set, s *settings, key string) 
 		return nil, err
 	}
 	facts := slices.Concat(f.facts, []Fact{{"network", p.net.Sizes()}}, p.facts, means.facts())
-	return &Imported{Model: m, Coupling: means.coupling, Facts: facts}, nil
+	return &Imported{Model: m, Coupling: means.coupling, LabelDropout: p.dropout, Facts: facts}, nil
 }
 
 // meaning is what a network outputs, along which path, of which data, and what it has for the
@@ -203,6 +217,13 @@ type meaning struct {
 	time         nn.TimeFeatures // its Scale 0: 1
 	standardizer *data.Standardizer
 	coupling     string
+	perThousand  bool // the linear betas of a path in steps are those of 1000, times 1000/steps
+}
+
+// scaled returns m with betas that grow as the steps become fewer.
+func (m meaning) scaled() meaning {
+	m.perThousand = true
+	return m
 }
 
 // diffusionMeaning is that of models of the noise, of so many steps.
@@ -245,37 +266,57 @@ func (m meaning) with(s *settings) meaning {
 			*b.to = &v
 		}
 	}
+	m.scaleBetas()
 	if name, ok := s.text("prediction"); ok {
 		if m.reversed = name == reversedVelocity; m.reversed {
 			name = "velocity"
 		}
 		var err error
 		if m.prediction, err = path.ParsePrediction(name); err != nil {
-			s.fail("prediction: %v, or %s", err, reversedVelocity)
+			s.fail("prediction: %s, or %s", strings.TrimPrefix(err.Error(), "path: "), reversedVelocity)
 		}
 	}
 	return m.units(s)
 }
 
+// scaleBetas sets the linear betas of a program that has the same noise in any number of steps.
+func (m *meaning) scaleBetas() {
+	p := &m.path
+	if !m.perThousand || p.Name != "discrete_vp" || p.Betas != "" && p.Betas != "linear" || *p.Steps == 1000 {
+		return
+	}
+	if p.BetaMin == nil {
+		p.BetaMin = new(1000 / *p.Steps * 1e-4)
+	}
+	if p.BetaMax == nil {
+		p.BetaMax = new(1000 / *p.Steps * 0.02)
+	}
+}
+
 // reversedVelocity is the prediction of x_0 - x_1, from data to noise.
 const reversedVelocity = "reversed_velocity"
 
-// but returns m with the data of other.
+// but returns m with the data of other, and its way to scale betas.
 func (m meaning) but(other meaning) meaning {
-	m.standardizer, m.coupling = other.standardizer, other.coupling
+	m.standardizer, m.coupling, m.perThousand = other.standardizer, other.coupling, other.perThousand
 	return m
 }
 
 // units is the part of with that is of the time and the data.
 func (m meaning) units(s *settings) meaning {
 	if v, ok := s.number("time_scale"); ok {
-		m.time.Scale, m.time.Shift = v, 0
+		if m.time.Scale, m.time.Shift = v, 0; v == 0 {
+			s.fail("time_scale is 0; the network would not see the time")
+		}
 	}
 	if v, ok := s.number("time_shift"); ok {
 		m.time.Shift = v
 	}
 	mean, centred := s.number("data_mean")
 	std, scaled := s.number("data_std")
+	if scaled && !(std > 0) {
+		s.fail("data_std is %g; it must be above 0", std)
+	}
 	if centred || scaled {
 		m.standardizer = &data.Standardizer{Mean: []float64{mean}, Std: []float64{cmp.Or(std, 1)}}
 	}

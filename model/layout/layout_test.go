@@ -158,6 +158,33 @@ func (c network) channelsLast(x []float64) []float64 {
 	return out
 }
 
+// A network that was trained without labels, too, can be guided by them.
+func TestLabelsThatWereTakenAwayInTrainingAreTold(t *testing.T) {
+	eng := engine(t)
+	for _, x := range []struct {
+		of   string
+		set  []string
+		want float64
+	}{
+		{"DiT", nil, 0.1},
+		{"DiT", []string{"class_dropout_prob=0.25"}, 0.25},
+		{"SiT, learn_sigma True", nil, 0.1},
+		{"DiTTransformer2DModel", nil, 0.1},
+		{"flow_matching's UNet as for ImageNet", nil, 0.2},
+		{"flow_matching's UNet as for ImageNet", []string{"class_drop_prob=0"}, 0},
+		{"flow_matching's UNet as for CIFAR-10", nil, 0},
+		{"ADM, attention in new order", nil, 0}, // which has no row for none
+		{"UNet2DModel with classes", nil, 0},
+	} {
+		c := named(t, x.of)
+		src := c.source(t, c.arrays())
+		src.Set = append(src.Set, x.set...)
+		if got := c.imported(t, eng, src).LabelDropout; got != x.want {
+			t.Errorf("%s with %v: %g, want %g", x.of, x.set, got, x.want)
+		}
+	}
+}
+
 func engine(t *testing.T) *nn.Engine {
 	t.Helper()
 	eng, err := nn.Open("native")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"flowmatch/internal/choice"
 	"flowmatch/model"
 	"flowmatch/nn"
 )
@@ -50,6 +51,12 @@ func planSequence(f *found, s *settings, prefix, activation string) (*plan, erro
 			layers = append(layers, k)
 		}
 	}
+	for i, k := range layers[1:] {
+		if k == layers[i]+1 {
+			return nil, fmt.Errorf("linear layer %d follows upon %d with nothing between them, no activation either; "+
+				"the perceptron here has one between any two", k, layers[i])
+		}
+	}
 	if len(layers) < 2 {
 		return nil, fmt.Errorf("it has %d linear layers; a perceptron has at least two", len(layers))
 	}
@@ -60,7 +67,12 @@ func planSequence(f *found, s *settings, prefix, activation string) (*plan, erro
 	}
 	if activation == "" {
 		name, ok := s.text("activation")
-		if net.Activation = name; !ok {
+		switch net.Activation = name; {
+		case ok:
+			if err := choice.Check("activation", name, nn.Activations()); err != nil {
+				s.fail("%w", err)
+			}
+		default:
 			s.fail("the activation cannot be told from the tensors: set activation to one of %v", nn.Activations())
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -24,7 +25,16 @@ type settings struct {
 
 // fail notes that a setting is wrong.
 func (s *settings) fail(format string, args ...any) {
-	s.errs = append(s.errs, fmt.Errorf(format, args...))
+	s.errs = append(s.errs, asked{fmt.Errorf(format, args...)})
+}
+
+// put sets what a setting of the program, from, says under a name of its own.
+func (s *settings) put(key, from string, v any) {
+	if have, twice := s.values[key]; twice && have != nil && written(have) != written(v) {
+		s.fail("%s is %s, and %s says %s; leave one of them out", key, show(have), from, show(v))
+		return
+	}
+	s.values[key] = v
 }
 
 // done reports what was wrong, and settings that nobody has read.
@@ -34,7 +44,7 @@ func (s *settings) done() error {
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.values)) {
 		if !s.known[key] && !strings.HasPrefix(key, "_") { // as _class_name of diffusers
-			return choice.Check("setting", key, slices.Sorted(maps.Keys(s.known)))
+			return asked{choice.Check("setting", key, slices.Sorted(maps.Keys(s.known)))}
 		}
 	}
 	return nil
@@ -117,6 +127,18 @@ func (s *settings) same(key string, is any) {
 	}
 }
 
+// share returns a share of labels, from 0 to less than 1.
+func (s *settings) share(key string, otherwise float64) float64 {
+	v, ok := s.number(key)
+	switch {
+	case !ok:
+		return otherwise
+	case !(v >= 0 && v < 1):
+		s.fail("%s is %g; it must be from 0 to less than 1", key, v)
+	}
+	return v
+}
+
 // written returns a value as JSON has it.
 func written(v any) string {
 	text, err := json.Marshal(v)
@@ -177,7 +199,8 @@ func (src Source) open() (files []string, s *settings, err error) {
 	for _, text := range src.Set {
 		key, value, ok := strings.Cut(text, "=")
 		if !ok || key == "" {
-			return nil, nil, fmt.Errorf("layout: the setting %s is none; write it as key=value", choice.Quote(text))
+			return nil, nil, asked{fmt.Errorf("layout: the setting %s is none; write it as key=value",
+				choice.Quote(text))}
 		}
 		var v any
 		if json.Unmarshal([]byte(value), &v) != nil {
@@ -191,7 +214,7 @@ func (src Source) open() (files []string, s *settings, err error) {
 // weightFiles are the names of the weights in a folder of diffusers, the best first.
 var weightFiles = []string{
 	"diffusion_pytorch_model.safetensors.index.json", "diffusion_pytorch_model.safetensors",
-	"diffusion_pytorch_model.bin",
+	"diffusion_pytorch_model.bin.index.json", "diffusion_pytorch_model.bin",
 }
 
 // folder returns the weights and the configuration in a folder of diffusers, which may be that
@@ -218,6 +241,19 @@ func folder(dir string, s *settings) (file, config string, err error) {
 			return file, filepath.Join(network, "config.json"), nil
 		}
 	}
+	// Variants, such as diffusion_pytorch_model.fp16.safetensors, whose shards are named by their index.
+	for _, ending := range []string{".safetensors.index.json", ".safetensors"} {
+		names, err := fs.Glob(os.DirFS(network), "diffusion_pytorch_model.*"+ending)
+		switch config := filepath.Join(network, "config.json"); {
+		case err != nil:
+			return "", "", err
+		case len(names) > 1:
+			return "", "", asked{fmt.Errorf("layout: folder %s has several variants, %s; give one of them as the "+
+				"file, and the settings of %s", network, choice.List(names), config)}
+		case len(names) == 1:
+			return filepath.Join(network, names[0]), config, nil
+		}
+	}
 	return "", "", fmt.Errorf("layout: folder %s has none of %s", network, choice.List(weightFiles))
 }
 
@@ -231,6 +267,7 @@ func readScheduler(file string, s *settings) error {
 		Steps      *float64 `json:"num_train_timesteps"`
 		Prediction string   `json:"prediction_type"`
 		Trained    any      `json:"trained_betas"`
+		ZeroSNR    bool     `json:"rescale_betas_zero_snr"`
 	}
 	if err := weights.ReadJSON(file, &c); err != nil {
 		return fmt.Errorf("layout: %w", err)
@@ -244,13 +281,18 @@ func readScheduler(file string, s *settings) error {
 			"time_scale": -steps, "time_shift": steps})
 		return nil
 	}
-	if c.Trained != nil {
-		return fmt.Errorf("layout: %s: trained_betas are not read, only beta_schedule", file)
-	}
-	predictions := map[string]string{"": "noise", "epsilon": "noise", "sample": "data"}
+	predictions := map[string]string{"": "noise", "epsilon": "noise", "sample": "data", "v_prediction": "v"}
 	prediction := predictions[c.Prediction]
-	if prediction == "" {
-		return fmt.Errorf("layout: %s: prediction_type is %s; it must be epsilon or sample", file,
+	switch {
+	case c.Trained != nil:
+		return fmt.Errorf("layout: %s: trained_betas are not read, only beta_schedule", file)
+	case c.ZeroSNR:
+		return fmt.Errorf("layout: %s: rescale_betas_zero_snr is true; no path here has such betas", file)
+	case c.Class != "" && c.Betas == "":
+		return fmt.Errorf("layout: %s: the scheduler %s has no beta_schedule; read are those that have one, and "+
+			"FlowMatch...", file, choice.Quote(c.Class))
+	case prediction == "":
+		return fmt.Errorf("layout: %s: prediction_type is %s; it must be epsilon, sample or v_prediction", file,
 			choice.Quote(c.Prediction))
 	}
 	s.values["prediction"] = prediction

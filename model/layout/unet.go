@@ -26,6 +26,7 @@ var adm = unetDialect{
 
 func guidedDiffusion() unetDialect {
 	d := adm
+	d.means = adm.means.scaled()
 	d.ignored = append(slices.Clone(adm.ignored), "timestep_respacing", "use_kl", "rescale_learned_sigmas")
 	return d
 }
@@ -70,6 +71,9 @@ func (d unetDialect) plan(f *found, s *settings) (*plan, error) {
 	p := &plan{}
 	d.heed(s, &u)
 	order := s.flag("use_new_attention_order", d.newOrder)
+	if d.nullRow && u.classes > 0 {
+		p.dropout = s.share("class_drop_prob", 0.2) // of its program by default
+	}
 	if len(s.errs) > 0 {
 		return nil, s.errs[0]
 	}
@@ -135,11 +139,11 @@ func (d unetDialect) heed(s *settings, u *unetShape) {
 	// The names of guided-diffusion for what the output means.
 	for was, is := range map[string]string{"noise_schedule": "schedule", "diffusion_steps": "steps"} {
 		if v, ok := s.get(was); ok {
-			s.values[is] = v
+			s.put(is, was, v)
 		}
 	}
 	if s.flag("predict_xstart", false) {
-		s.values["prediction"] = "data"
+		s.put("prediction", "predict_xstart", "data")
 	}
 }
 

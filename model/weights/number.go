@@ -1,8 +1,10 @@
 package weights
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -172,7 +174,11 @@ func readJSON(file string, v any) error {
 		return fmt.Errorf("weights: %w", err)
 	}
 	if err := json.Unmarshal(text, v); err != nil {
-		return fmt.Errorf("weights: %s: %w", file, err)
+		if bad := (*json.UnmarshalTypeError)(nil); errors.As(err, &bad) {
+			return fmt.Errorf("weights: %s: %s is a JSON %s, which it must not be", file,
+				cmp.Or(bad.Field, "all of it"), bad.Value)
+		}
+		return fmt.Errorf("weights: %s: not JSON: %w", file, err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -27,6 +28,9 @@ func readSafetensors(f io.ReaderAt, size int64) ([]*Group, error) {
 		return nil, err
 	}
 	g, data := &Group{}, uint64(size-start)
+	if err := covers(header, data); err != nil {
+		return nil, err
+	}
 	infos := header.Tensors()
 	for _, name := range slices.Sorted(maps.Keys(infos)) {
 		info := infos[name]
@@ -35,10 +39,6 @@ func readSafetensors(f io.ReaderAt, size int64) ([]*Group, error) {
 			t.Type = info.DType.String()
 		}
 		from, to := info.DataOffsets[0], info.DataOffsets[1]
-		if from > to || to > data {
-			return nil, fmt.Errorf("tensor %s lies from byte %d to %d of data of %d bytes", choice.Quote(name), from,
-				to, data)
-		}
 		for _, d := range info.Shape {
 			if d > math.MaxInt32 {
 				return nil, fmt.Errorf("tensor %s has an axis of %d", choice.Quote(name), d)
@@ -59,6 +59,34 @@ func readSafetensors(f io.ReaderAt, size int64) ([]*Group, error) {
 	return []*Group{g}, nil
 }
 
+// covers reports data of so many bytes that are not what the tensors of a header are, one behind the
+// other: a part of a file is missing, or is of another one.
+func covers(header safetensors.Metadata, data uint64) error {
+	type part struct {
+		name     string
+		from, to uint64
+	}
+	var parts []part
+	for name, info := range header.Tensors() {
+		parts = append(parts, part{name, info.DataOffsets[0], info.DataOffsets[1]})
+	}
+	slices.SortFunc(parts, func(a, b part) int {
+		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to), cmp.Compare(a.name, b.name))
+	})
+	end := uint64(0)
+	for _, p := range parts {
+		if p.from != end || p.to < p.from || p.to > data {
+			return fmt.Errorf("tensor %s lies from byte %d to %d of data of %d bytes, and the one before it ends at %d",
+				choice.Quote(p.name), p.from, p.to, data, end)
+		}
+		end = p.to
+	}
+	if end != data {
+		return fmt.Errorf("its tensors end at byte %d of data of %d bytes", end, data)
+	}
+	return nil
+}
+
 // Header reads the header of a safetensors file of that size, and says where its tensors begin.
 func Header(file io.ReaderAt, size int64) (header safetensors.Metadata, start int64, err error) {
 	const head, most = 8, 100 << 20 // the length of the header, and how large a reader takes it
@@ -75,7 +103,7 @@ func Header(file io.ReaderAt, size int64) (header safetensors.Metadata, start in
 		return header, 0, err
 	}
 	if err := json.Unmarshal(text, &header); err != nil {
-		return header, 0, fmt.Errorf("not a whole safetensors file: its header: %w", err)
+		return header, 0, fmt.Errorf("the header of the safetensors file cannot be read: %w", err)
 	}
 	return header, head + int64(n), nil
 }

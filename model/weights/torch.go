@@ -40,11 +40,12 @@ var storageKinds = map[string]struct {
 }
 
 // inertClasses are classes whose objects stand beside weights and hold none: settings, types,
-// numbers of numpy. They are made of nothing but their name.
+// numbers and arrays of numpy. They are made of nothing but their name.
 var inertClasses = []string{
 	"argparse.Namespace", "types.SimpleNamespace", "torch.device", "pathlib.PosixPath", "pathlib.Path",
 	"numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "_codecs.encode",
 	"copy_reg._reconstructor", "copyreg._reconstructor", "__builtin__.object", "builtins.object",
+	"numpy.ndarray", "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct",
 	"builtins.set", "__builtin__.set", "builtins.slice", "builtins.complex",
 	"torch.float32", "torch.float16", "torch.bfloat16", "torch.float64", "torch.int64", "torch.int32", "torch.bool",
 }
@@ -279,8 +280,12 @@ func readPickles(f io.ReaderAt, code []byte, size int64) ([]*Group, error) {
 			return nil, fmt.Errorf("storage %s: %w", choice.Quote(name), err)
 		}
 		n := binary.LittleEndian.Uint64(count[:])
-		if at += 8; n != uint64(s.count) || n > uint64(size-at)/uint64(s.width) {
+		switch at += 8; {
+		case n != uint64(s.count):
 			return nil, fmt.Errorf("storage %s has %d numbers, and the file says %d", choice.Quote(name), s.count, n)
+		case n > uint64(size-at)/uint64(s.width):
+			return nil, fmt.Errorf("not a whole file of PyTorch: it ends in storage %s, of %d numbers of %s",
+				choice.Quote(name), n, s.kind)
 		}
 		s.offset = at
 		at += int64(s.count) * int64(s.width)
@@ -326,6 +331,11 @@ func (w *walk) into(key string, v any, depth int) error {
 			return nil
 		}
 		w.seen[on], values = true, on.items
+	case tuple:
+		if len(on) == 0 || w.seen[&on[0]] {
+			return nil
+		}
+		w.seen[&on[0]], values = true, on
 	default:
 		return nil
 	}

@@ -178,7 +178,7 @@ func (s *Set) openIndex(file string) error {
 	for _, shard := range shards {
 		path := filepath.Join(filepath.Dir(file), shard)
 		if _, err := os.Stat(path); err != nil {
-			return fmt.Errorf("weights: %s: a file that it names is not there: %w", file, err)
+			return fmt.Errorf("weights: %s: a file that it names is not there: %v", file, err)
 		}
 		if err := s.openFile(path); err != nil {
 			return err

@@ -182,6 +182,11 @@ func TestFaultsAreErrors(t *testing.T) {
 		}
 		return file
 	}
+	whole, err := os.ReadFile("testdata/legacy.pt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	legacy := string(whole)
 	header := func(text string) string { return string([]byte{byte(len(text)), 0, 0, 0, 0, 0, 0, 0}) + text }
 	for _, c := range []struct{ file, want string }{
 		{write("empty.pt", ""), "it is empty"},
@@ -194,6 +199,14 @@ func TestFaultsAreErrors(t *testing.T) {
 		{write("out.index.json", `{"weight_map":{"a":"../../etc/passwd"}}`), "lie beside it"},
 		{write("gone.index.json", `{"weight_map":{"a":"gone.safetensors"}}`), "is not there"},
 		{write("map.index.json", `{}`), "no weight_map"},
+		{write("tail.safetensors", header(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`)+"12345"),
+			"end at byte 4 of data of 5"},
+		{write("hole.safetensors", header(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`)+"12345678"),
+			"the one before it ends at 0"},
+		{write("f8.safetensors", header(`{"a":{"dtype":"F8_X","shape":[1],"data_offsets":[0,1]}}`)+"1"), "F8_X"},
+		{write("array.index.json", `[]`), "all of it is a JSON array"},
+		{write("cut.index.json", `{`), "not JSON"},
+		{write("cut.pth", legacy[:len(legacy)-1]), "it ends in storage"},
 		{write("pickle.pt", "\x80\x02K\x01."), "not of PyTorch"},
 	} {
 		if _, err := Open(c.file); err == nil || !strings.Contains(err.Error(), c.want) ||

@@ -53,8 +53,8 @@ type exportFlags struct {
 	out, backend string
 	as           string // a layout of weights; empty: ONNX
 	raw, average bool
-	sampler      string  // a method; empty: the field is written
-	shift        float64 // of the sampler
+	sampler      string // a method; empty: the field is written
+	shift        shift  // of the sampler
 	check        int
 }
 
@@ -123,7 +123,7 @@ func (f *exportFlags) flags(cmd *cobra.Command) {
 		"also write this number of points and the program's results for them, as NAME.check/*.npy")
 	fl.StringVar(&f.sampler, "sampler", "", "write a whole sampler, whose steps are those of a method: "+
 		strings.Join(ode.Names(), ", "))
-	fl.Float64Var(&f.shift, "shift", 0, "shift of the steps of --sampler (default: that of the run)")
+	fl.Var(&f.shift, "shift", "shift of the steps of --sampler, or "+autoShift+" (default: that of the run)")
 	fl.StringVar(&f.as, "as", "", "write the weights in the layout of "+strings.Join(layout.Names(), ", "))
 	cmd.MarkFlagsMutuallyExclusive("raw", "average", "sampler", "as")
 	cmd.MarkFlagsMutuallyExclusive("check", "as")
@@ -163,6 +163,7 @@ func export(ctx context.Context, dir string, f exportFlags) (result, error) {
 	}
 	file, err := f.save(r)
 	if err != nil {
+		err = advise(err, model.ErrNotVelocity, "export it with --raw")
 		return nil, advise(err, nn.ErrNoAverage, "export it without --average")
 	}
 	res := exportResult{

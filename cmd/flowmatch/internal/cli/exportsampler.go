@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"math"
 	"os"
 	"path/filepath"
 
@@ -26,8 +25,8 @@ func (f exportFlags) checkSampler(cmd *cobra.Command) error {
 	switch {
 	case set("shift") && !set("sampler"):
 		return usagef("--shift is for --sampler: the velocity has no steps")
-	case set("shift") && !(f.shift > 0 && !math.IsInf(f.shift, 0)):
-		return usagef("--shift is %g; it must be above 0", f.shift)
+	case set("shift") && f.shift.check() != nil:
+		return f.shift.check()
 	case !set("sampler"):
 		return nil
 	}
@@ -39,11 +38,19 @@ func (f exportFlags) checkSampler(cmd *cobra.Command) error {
 
 // samplerOptions returns what is written of the sampler, with the shift of the run where none is given.
 func (f exportFlags) samplerOptions(r *run.Run) (o model.SamplerOptions, err error) {
-	o = model.SamplerOptions{Shift: f.shift, Step: r.Step, Version: run.Version()}
+	o = model.SamplerOptions{Shift: f.shift.factor, Step: r.Step, Version: run.Version()}
+	if f.shift.auto {
+		if err := f.shift.see(r); err != nil {
+			return o, err
+		}
+		var g timegrid.Config
+		f.shift.set(&g)
+		o.Shift = g.Factor()
+	}
 	if o.Method, err = ode.ByName(f.sampler); err != nil {
 		return o, err
 	}
-	if g := r.Config.Eval.Solve.TimeGrid; g != nil && f.shift == 0 {
+	if g := r.Config.Eval.Solve.TimeGrid; g != nil && o.Shift == 0 {
 		if o.Shift = g.Factor(); !g.OnlyShifts() {
 			return o, usagef("the run samples on the time grid %v, and a file has even steps with a shift: give "+
 				"--shift (1 for none)", g)

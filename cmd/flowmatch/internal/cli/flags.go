@@ -186,6 +186,9 @@ func needsTolerance(solver string) string {
 // apply sets the evaluation settings of the run from the flags, which check has found no
 // fault with.
 func (f *runFlags) apply(cmd *cobra.Command, r *run.Run, u use) error {
+	if err := f.shift.see(r); err != nil {
+		return err
+	}
 	s, set := &r.Config.Eval.Solve, cmd.Flags().Changed
 	if u == useODE && s.Solver == eval.Average { // which densities and paths do without
 		s.Solver, s.Steps, s.TimeGrid = ode.Config{}.Defaults().Solver, 0, nil

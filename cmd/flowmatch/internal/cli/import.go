@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -69,7 +71,7 @@ What shapes do not tell, such as the heads of attention, is a setting of the pro
 --config FILE.json has it, or --set KEY=VALUE. What the network outputs and sees is that
 of the layout, and is printed. These settings change it:
 
-  prediction=velocity|noise|data|score|reversed_velocity (from data to noise)
+  prediction=velocity|noise|data|score|v|reversed_velocity (from data to noise)
   schedule=linear|scaled_linear|cosine, a diffusion in steps=N (1000) with the noise
     beta_start and beta_end a step; or the name of another path, such as condot
   time_scale, time_shift: the network sees time_shift + time_scale t, t = 0 at the noise
@@ -137,15 +139,22 @@ func importWeights(f importFlags) (result, error) {
 	if err := checkBackend(f.backend); err != nil {
 		return nil, err
 	}
+	if err := run.Importable(f.out); err != nil { // before weights of gigabytes are read
+		return nil, asUsage(err, run.ErrExists, run.ErrInTheWay)
+	}
 	eng, err := nn.Open(f.backend)
 	if err != nil {
 		return nil, err
 	}
 	im, err := layout.Import(eng, f.source)
 	if err != nil {
-		return nil, advise(err, weights.ErrGlobal, "load it in Python and save the state_dict() alone")
+		if errors.Is(err, weights.ErrGlobal) {
+			return nil, fmt.Errorf("%w: load it in Python and save the state_dict() alone", err)
+		}
+		return nil, asUsage(err, layout.ErrAsked, fs.ErrNotExist)
 	}
-	r, err := run.Adopt(im.Model, f.out, run.AdoptOptions{Backend: f.backend, Coupling: im.Coupling})
+	r, err := run.Adopt(im.Model, f.out, run.AdoptOptions{Backend: f.backend, Coupling: im.Coupling,
+		LabelDropout: im.LabelDropout})
 	if err != nil {
 		return nil, asUsage(err, run.ErrExists, run.ErrInTheWay)
 	}
@@ -173,7 +182,7 @@ func exportWeights(dir string, f exportFlags) (result, error) {
 	}
 	facts, err := layout.Export(r.Model, f.as, f.out)
 	if err != nil {
-		return nil, err
+		return nil, asUsage(err, layout.ErrAsked)
 	}
 	return weightsResult{r.Dir, f.out, r.Step, f.as, facts}, nil
 }

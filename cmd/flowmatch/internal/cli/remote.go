@@ -86,6 +86,9 @@ func (f *sampleFlags) checkRemote(cmd *cobra.Command) (ext string, err error) {
 	if f.noisy() {
 		return "", usagef("--solver %s adds noise, which a service does not do; draw from the folder", f.solver)
 	}
+	if f.shift.auto {
+		return "", usagef("--shift %s is for folders: a service does not tell the patches; give a number", autoShift)
+	}
 	if cmd.Flags().Changed("control") && f.control != ode.ByPoint {
 		return "", usagef("--control %s is for folders: a service takes steps of each point's own", f.control)
 	}

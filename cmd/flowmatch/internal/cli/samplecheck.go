@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -157,6 +158,11 @@ func (f *sampleFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	if filepath.Ext(f.out) == ".png" {
+		if err := r.Drawable(); err != nil {
+			return nil, usagef("--out %q: %w; write a .npy", f.out, err)
+		}
+	}
 	set := cmd.Flags().Changed
 	if f.solver == "" {
 		if err := f.checkSolver(cmd, r.Config.Eval.Solve.Solver); err != nil {
@@ -172,7 +178,7 @@ func (f *sampleFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 		return nil, err
 	}
 	if f.noisy() {
-		return r, nil
+		return r, f.shift.see(r)
 	}
 	if f.mode {
 		return r, f.apply(cmd, r, useODE)

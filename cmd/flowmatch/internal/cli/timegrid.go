@@ -1,23 +1,96 @@
 package cli
 
 import (
+	"fmt"
 	"io/fs"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"flowmatch/data/table"
 	"flowmatch/ode"
+	"flowmatch/run"
 	"flowmatch/timegrid"
 )
 
 // gridFlags are the flags of where given steps lie between noise and data.
 type gridFlags struct {
-	shift   float64
+	shift   shift
 	spacing string
 	file    string
 	read    timegrid.Config // what the file has
+}
+
+// shift is the value of --shift: a factor, or that of an image's number of patches.
+type shift struct {
+	factor float64
+	auto   bool
+	tokens int // of the run, where auto; 0: not known yet
+}
+
+// autoShift is how --shift asks for that of the number of patches.
+const autoShift = "auto"
+
+// String implements [pflag.Value].
+func (s *shift) String() string {
+	if s.auto {
+		return autoShift
+	}
+	return strconv.FormatFloat(s.factor, 'g', -1, 64)
+}
+
+// Type implements [pflag.Value].
+func (s *shift) Type() string { return "factor" }
+
+// Set implements [pflag.Value].
+func (s *shift) Set(text string) error {
+	if text == autoShift {
+		s.auto = true
+		return nil
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return fmt.Errorf("it must be a number above 0, or %s", autoShift)
+	}
+	*s = shift{factor: v}
+	return nil
+}
+
+// check reports a factor that is none.
+func (s *shift) check() error {
+	if !s.auto && !(s.factor > 0 && !math.IsInf(s.factor, 0)) {
+		return usagef("--shift is %g; it must be above 0, or %s", s.factor, autoShift)
+	}
+	return nil
+}
+
+// see counts the patches of the run's images, where they decide on the shift.
+func (s *shift) see(r *run.Run) error {
+	if !s.auto {
+		return nil
+	}
+	d := r.Model.Spec().Net.DiT
+	if d == nil || d.Tokens() == 0 {
+		return usagef("--shift %s is for transformers (net.dit), whose patches it counts, and %s has none; give a "+
+			"number", autoShift, r.Dir)
+	}
+	s.tokens = d.Tokens()
+	return nil
+}
+
+// set puts it into a grid, in the place of the shift there.
+func (s *shift) set(g *timegrid.Config) {
+	if s.auto {
+		tokens := max(1, s.tokens)
+		g.Shift, g.Mu, g.Tokens = nil, nil, &tokens
+		return
+	}
+	factor := s.factor
+	g.Shift, g.Mu, g.Tokens = &factor, nil, nil
+	g.BaseShift, g.MaxShift, g.BaseTokens, g.MaxTokens = nil, nil, nil, nil
 }
 
 // gridNames are their names.
@@ -25,8 +98,9 @@ var gridNames = []string{"shift", "spacing", "time-grid"}
 
 func (f *gridFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.Float64Var(&f.shift, "shift", 1, "shift of given steps towards the noise, or below 1 towards the data: the "+
-		"factor of noise to data at each time (default: that of the run file)")
+	fl.Var(&f.shift, "shift", "shift of given steps towards the noise, or below 1 towards the data: the factor of "+
+		"noise to data at each time; or "+autoShift+", by the number of patches of a transformer of images (default: "+
+		"that of the run file)")
 	fl.StringVar(&f.spacing, "spacing", "", "spacing of given steps: "+strings.Join(timegrid.Spacings(), ", ")+
 		" (default: that of the run file)")
 	fl.StringVar(&f.file, "time-grid", "", "file with the times of steps, as a column: shares of the time that rise "+
@@ -50,8 +124,8 @@ func (f *gridFlags) given(cmd *cobra.Command) bool {
 func (f *gridFlags) check(cmd *cobra.Command, steps int) error {
 	set := cmd.Flags().Changed
 	switch {
-	case set("shift") && !(f.shift > 0):
-		return usagef("--shift is %g; it must be above 0", f.shift)
+	case set("shift") && f.shift.check() != nil:
+		return f.shift.check()
 	case set("spacing") && f.spacing == "":
 		return usagef("--spacing is empty; leave it out for that of the run file")
 	case set("time-grid"):
@@ -116,8 +190,7 @@ func (f *gridFlags) over(cmd *cobra.Command, of *timegrid.Config) *timegrid.Conf
 		g = *of
 	}
 	if set("shift") {
-		g.Shift, g.Mu, g.Tokens = &f.shift, nil, nil
-		g.BaseShift, g.MaxShift, g.BaseTokens, g.MaxTokens = nil, nil, nil, nil
+		f.shift.set(&g)
 	}
 	if set("spacing") && f.spacing != g.Spacing {
 		g.Spacing, g.Sigmas = f.spacing, nil
