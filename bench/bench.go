@@ -238,6 +238,7 @@ type timer struct {
 	budget time.Duration // of our own rounds together
 	do     work          // nil before the first round
 	spent  float64
+	theirs time.Duration        // that rounds with peers have taken
 	ratios map[string][]float64 // to variants of peers, of each round
 	r      Result
 }
@@ -261,17 +262,16 @@ func (t *timer) round(ctx context.Context, eng *nn.Engine, o Options) error {
 			return err
 		}
 	}
-	if t.r.Rounds > 0 && len(t.ratios) > 0 && t.spent >= t.budget.Seconds() {
+	others := o.Peers.of(t.c.Name)
+	if t.done(len(others) > 0) {
 		return ctx.Err()
 	}
-	others := o.Peers.of(t.c.Name)
 	if len(others) == 0 {
-		if t.r.Rounds > 0 && t.spent >= t.budget.Seconds() {
-			return ctx.Err()
-		}
 		_, err := t.ours(ctx, 1)
 		return err
 	}
+	begin := time.Now()
+	defer func() { t.theirs += time.Since(begin) }()
 	for _, one := range others { // right before each of them
 		seconds, err := t.ours(ctx, len(others))
 		if err != nil {
@@ -283,6 +283,20 @@ func (t *timer) round(ctx context.Context, eng *nn.Engine, o Options) error {
 	}
 	t.r.Rounds -= len(others) - 1 // which are one round
 	return ctx.Err()
+}
+
+// Peers that take much longer than this program have fewer rounds: from enough on, no more than patience
+// times the budget is spent with them.
+const (
+	enough   = 7
+	patience = 8
+)
+
+// done says whether the budget of a case is spent.
+func (t *timer) done(withPeers bool) bool {
+	compared := !withPeers || len(t.ratios) > 0 // the estimate may have been a round
+	return t.r.Rounds > 0 && compared && t.spent >= t.budget.Seconds() ||
+		t.r.Rounds >= enough && t.theirs > patience*t.budget
 }
 
 // ours times this program; of a round it is one of so many times.

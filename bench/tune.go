@@ -78,6 +78,8 @@ type tuner struct {
 	open   func(s machine.Sizes) (all []work, done func(), err error)
 	budget time.Duration
 	round  float64 // seconds of a round: so short that what else the machine does meets few of them
+	least  int     // rounds of two sizes, whatever the time
+	timed  func(ctx context.Context, do work, units int) (seconds float64, nfe int, err error)
 	report func(doing string)
 }
 
@@ -88,7 +90,7 @@ func Tune(ctx context.Context, begin machine.Sizes, report func(doing string)) (
 	if report == nil {
 		report = func(string) {}
 	}
-	t := tuner{open: openSized, budget: tuneBudget, round: 0.02, report: report}
+	t := tuner{open: openSized, budget: tuneBudget, round: 0.02, least: 1, timed: timed, report: report}
 	for _, c := range tuneCases() {
 		t.names = append(t.names, c.Name)
 	}
@@ -165,26 +167,26 @@ func (t *tuner) try(ctx context.Context, out *Tuning, base, other machine.Sizes,
 	return nil
 }
 
-// pairs times two works in turns, at least once.
+// pairs times two works in turns.
 func (t *tuner) pairs(ctx context.Context, first, second work, budget time.Duration) (c TrialCase, err error) {
 	end := time.Now().Add(budget)
 	for _, do := range []work{first, second} { // compiles
-		if _, _, err := timed(ctx, do, 1); err != nil {
+		if _, _, err := t.timed(ctx, do, 1); err != nil {
 			return c, err
 		}
 	}
-	estimate, _, err := timed(ctx, first, 1)
+	estimate, _, err := t.timed(ctx, first, 1)
 	if err != nil {
 		return c, err
 	}
 	units := max(1, int(t.round/estimate))
 	var ratios []float64
-	for len(ratios) == 0 || time.Now().Before(end) {
-		a, _, err := timed(ctx, first, units)
+	for len(ratios) < t.least || time.Now().Before(end) {
+		a, _, err := t.timed(ctx, first, units)
 		if err != nil {
 			return c, err
 		}
-		b, _, err := timed(ctx, second, units)
+		b, _, err := t.timed(ctx, second, units)
 		if err != nil {
 			return c, err
 		}

@@ -134,3 +134,17 @@ func TestSizesThatAreNoneAreAnError(t *testing.T) {
 		t.Errorf("error %v, want what tile may be", err)
 	}
 }
+
+func TestThePeakOfAllThreads(t *testing.T) {
+	for _, threads := range []int{1, 2} {
+		b, err := New(Options{Threads: threads})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(b.Finalize)
+		one, all := b.PeakFLOPS()
+		if !(one > 0) || !(all > 0) || threads == 1 && all != one {
+			t.Errorf("%d threads: peak of one %g, of all %g", threads, one, all)
+		}
+	}
+}
