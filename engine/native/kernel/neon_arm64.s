@@ -12745,30 +12745,12801 @@ TEXT ·peakNEON(SB), NOSPLIT, $0-8
 	WORD $0x6f00e417 // movi v23.2d, #0x0
 	WORD $0x6f00e418 // movi v24.2d, #0x0
 loop:
-	WORD $0x4e20cc01 // fmla v1.4s, v0.4s, v0.4s
-	WORD $0x4e20cc02 // fmla v2.4s, v0.4s, v0.4s
-	WORD $0x4e20cc03 // fmla v3.4s, v0.4s, v0.4s
-	WORD $0x4e20cc04 // fmla v4.4s, v0.4s, v0.4s
-	WORD $0x4e20cc05 // fmla v5.4s, v0.4s, v0.4s
-	WORD $0x4e20cc06 // fmla v6.4s, v0.4s, v0.4s
-	WORD $0x4e20cc07 // fmla v7.4s, v0.4s, v0.4s
-	WORD $0x4e20cc08 // fmla v8.4s, v0.4s, v0.4s
-	WORD $0x4e20cc09 // fmla v9.4s, v0.4s, v0.4s
-	WORD $0x4e20cc0a // fmla v10.4s, v0.4s, v0.4s
-	WORD $0x4e20cc0b // fmla v11.4s, v0.4s, v0.4s
-	WORD $0x4e20cc0c // fmla v12.4s, v0.4s, v0.4s
-	WORD $0x4e20cc0d // fmla v13.4s, v0.4s, v0.4s
-	WORD $0x4e20cc0e // fmla v14.4s, v0.4s, v0.4s
-	WORD $0x4e20cc0f // fmla v15.4s, v0.4s, v0.4s
-	WORD $0x4e20cc10 // fmla v16.4s, v0.4s, v0.4s
-	WORD $0x4e20cc11 // fmla v17.4s, v0.4s, v0.4s
-	WORD $0x4e20cc12 // fmla v18.4s, v0.4s, v0.4s
-	WORD $0x4e20cc13 // fmla v19.4s, v0.4s, v0.4s
-	WORD $0x4e20cc14 // fmla v20.4s, v0.4s, v0.4s
-	WORD $0x4e20cc15 // fmla v21.4s, v0.4s, v0.4s
-	WORD $0x4e20cc16 // fmla v22.4s, v0.4s, v0.4s
-	WORD $0x4e20cc17 // fmla v23.4s, v0.4s, v0.4s
-	WORD $0x4e20cc18 // fmla v24.4s, v0.4s, v0.4s
+	WORD $0x4f801001 // fmla v1.4s, v0.4s, v0.s[0]
+	WORD $0x4f801002 // fmla v2.4s, v0.4s, v0.s[0]
+	WORD $0x4f801003 // fmla v3.4s, v0.4s, v0.s[0]
+	WORD $0x4f801004 // fmla v4.4s, v0.4s, v0.s[0]
+	WORD $0x4f801005 // fmla v5.4s, v0.4s, v0.s[0]
+	WORD $0x4f801006 // fmla v6.4s, v0.4s, v0.s[0]
+	WORD $0x4f801007 // fmla v7.4s, v0.4s, v0.s[0]
+	WORD $0x4f801008 // fmla v8.4s, v0.4s, v0.s[0]
+	WORD $0x4f801009 // fmla v9.4s, v0.4s, v0.s[0]
+	WORD $0x4f80100a // fmla v10.4s, v0.4s, v0.s[0]
+	WORD $0x4f80100b // fmla v11.4s, v0.4s, v0.s[0]
+	WORD $0x4f80100c // fmla v12.4s, v0.4s, v0.s[0]
+	WORD $0x4f80100d // fmla v13.4s, v0.4s, v0.s[0]
+	WORD $0x4f80100e // fmla v14.4s, v0.4s, v0.s[0]
+	WORD $0x4f80100f // fmla v15.4s, v0.4s, v0.s[0]
+	WORD $0x4f801010 // fmla v16.4s, v0.4s, v0.s[0]
+	WORD $0x4f801011 // fmla v17.4s, v0.4s, v0.s[0]
+	WORD $0x4f801012 // fmla v18.4s, v0.4s, v0.s[0]
+	WORD $0x4f801013 // fmla v19.4s, v0.4s, v0.s[0]
+	WORD $0x4f801014 // fmla v20.4s, v0.4s, v0.s[0]
+	WORD $0x4f801015 // fmla v21.4s, v0.4s, v0.s[0]
+	WORD $0x4f801016 // fmla v22.4s, v0.4s, v0.s[0]
+	WORD $0x4f801017 // fmla v23.4s, v0.4s, v0.s[0]
+	WORD $0x4f801018 // fmla v24.4s, v0.4s, v0.s[0]
+	SUBS $1, R0, R0
+	BGT loop
+	RET
+
+// func mul1x16BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul1x16BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $16, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F4, F5)
+	FLDPQ 32(R1), (F6, F7)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F8
+	ADD R4, R3, R3
+	WORD $0x4f48f080 // bfdot v0.4s, v4.8h, v8.2h[0]
+	WORD $0x4f48f0a1 // bfdot v1.4s, v5.8h, v8.2h[0]
+	WORD $0x4f48f0c2 // bfdot v2.4s, v6.8h, v8.2h[0]
+	WORD $0x4f48f0e3 // bfdot v3.4s, v7.8h, v8.2h[0]
+	FLDPQ 0(R1), (F9, F10)
+	FLDPQ 32(R1), (F11, F12)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F13
+	ADD R4, R3, R3
+	WORD $0x4f4df120 // bfdot v0.4s, v9.8h, v13.2h[0]
+	WORD $0x4f4df141 // bfdot v1.4s, v10.8h, v13.2h[0]
+	WORD $0x4f4df162 // bfdot v2.4s, v11.8h, v13.2h[0]
+	WORD $0x4f4df183 // bfdot v3.4s, v12.8h, v13.2h[0]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F14, F15)
+	FLDPQ 32(R1), (F16, F17)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F18
+	ADD R4, R3, R3
+	WORD $0x4f52f1c0 // bfdot v0.4s, v14.8h, v18.2h[0]
+	WORD $0x4f52f1e1 // bfdot v1.4s, v15.8h, v18.2h[0]
+	WORD $0x4f52f202 // bfdot v2.4s, v16.8h, v18.2h[0]
+	WORD $0x4f52f223 // bfdot v3.4s, v17.8h, v18.2h[0]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F19, F20)
+	FLDPQ 32(R1), (F21, F22)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F23
+	WORD $0x4f57f260 // bfdot v0.4s, v19.8h, v23.2h[0]
+	WORD $0x4f57f281 // bfdot v1.4s, v20.8h, v23.2h[0]
+	WORD $0x4f57f2a2 // bfdot v2.4s, v21.8h, v23.2h[0]
+	WORD $0x4f57f2c3 // bfdot v3.4s, v22.8h, v23.2h[0]
+	ADD R4, R3, R3
+	FLDPQ 0(R1), (F24, F25)
+	FLDPQ 32(R1), (F26, F27)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F28
+	WORD $0x4f5cf300 // bfdot v0.4s, v24.8h, v28.2h[0]
+	WORD $0x4f5cf321 // bfdot v1.4s, v25.8h, v28.2h[0]
+	WORD $0x4f5cf342 // bfdot v2.4s, v26.8h, v28.2h[0]
+	WORD $0x4f5cf363 // bfdot v3.4s, v27.8h, v28.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F29, F30)
+	FLDPQ 32(R1), (F31, F4)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F5
+	WORD $0x4f45f3a0 // bfdot v0.4s, v29.8h, v5.2h[0]
+	WORD $0x4f45f3c1 // bfdot v1.4s, v30.8h, v5.2h[0]
+	WORD $0x4f45f3e2 // bfdot v2.4s, v31.8h, v5.2h[0]
+	WORD $0x4f45f083 // bfdot v3.4s, v4.8h, v5.2h[0]
+	ADD R4, R3, R3
+rowsum:
+full:
+	MOVD c+48(FP), R9
+	MOVD ldc+56(FP), R10
+	LSL $2, R10, R10
+	MOVD mode+72(FP), R11
+	CMP $1, R11
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R12
+	FLDPQ 0(R12), (F6, F7)
+	FLDPQ 32(R12), (F8, F9)
+	WORD $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
+	WORD $0x4e27d421 // fadd v1.4s, v1.4s, v7.4s
+	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	WORD $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	B fullstore
+fulladd:
+	MOVD R9, R13
+	FLDPQ 0(R13), (F10, F11)
+	FLDPQ 32(R13), (F12, F13)
+	ADD R10, R13, R13
+	WORD $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
+	WORD $0x4e2bd421 // fadd v1.4s, v1.4s, v11.4s
+	WORD $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	WORD $0x4e2dd463 // fadd v3.4s, v3.4s, v13.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R9)
+	FSTPQ (F2, F3), 32(R9)
+	ADD R10, R9, R9
+	RET
+part:
+	MOVD ars+16(FP), R14
+	LSL $2, R14, R14
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R15
+	LSL $2, R15, R15
+	MOVD $16, R19
+	CMP R15, R19
+	CSEL LT, R19, R15, R19
+	MOVD $32, R20
+	CMP R15, R20
+	CSEL LT, R20, R15, R20
+	MOVD $48, R21
+	CMP R15, R21
+	CSEL LT, R21, R15, R21
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F14
+	WORD $0x3cf3682f // ldr q15, [x1, x19]
+	WORD $0x3cf46830 // ldr q16, [x1, x20]
+	WORD $0x3cf56831 // ldr q17, [x1, x21]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F18
+	WORD $0x4f52f1c0 // bfdot v0.4s, v14.8h, v18.2h[0]
+	WORD $0x4f52f1e1 // bfdot v1.4s, v15.8h, v18.2h[0]
+	WORD $0x4f52f202 // bfdot v2.4s, v16.8h, v18.2h[0]
+	WORD $0x4f52f223 // bfdot v3.4s, v17.8h, v18.2h[0]
+	ADD R4, R3, R3
+	FMOVQ 0(R1), F19
+	WORD $0x3cf36834 // ldr q20, [x1, x19]
+	WORD $0x3cf46835 // ldr q21, [x1, x20]
+	WORD $0x3cf56836 // ldr q22, [x1, x21]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F23
+	WORD $0x4f57f260 // bfdot v0.4s, v19.8h, v23.2h[0]
+	WORD $0x4f57f281 // bfdot v1.4s, v20.8h, v23.2h[0]
+	WORD $0x4f57f2a2 // bfdot v2.4s, v21.8h, v23.2h[0]
+	WORD $0x4f57f2c3 // bfdot v3.4s, v22.8h, v23.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F24
+	WORD $0x3cf36839 // ldr q25, [x1, x19]
+	WORD $0x3cf4683a // ldr q26, [x1, x20]
+	WORD $0x3cf5683b // ldr q27, [x1, x21]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F28
+	WORD $0x4f5cf300 // bfdot v0.4s, v24.8h, v28.2h[0]
+	WORD $0x4f5cf321 // bfdot v1.4s, v25.8h, v28.2h[0]
+	WORD $0x4f5cf342 // bfdot v2.4s, v26.8h, v28.2h[0]
+	WORD $0x4f5cf363 // bfdot v3.4s, v27.8h, v28.2h[0]
+	ADD R4, R3, R3
+cutsum:
+	MOVD c+48(FP), R22
+	MOVD ldc+56(FP), R23
+	LSL $2, R23, R23
+	MOVD mode+72(FP), R24
+	CMP $1, R24
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R25
+	FMOVQ 0(R25), F29
+	WORD $0x3cf36b3e // ldr q30, [x25, x19]
+	WORD $0x3cf46b3f // ldr q31, [x25, x20]
+	WORD $0x3cf56b24 // ldr q4, [x25, x21]
+	WORD $0x4e3dd400 // fadd v0.4s, v0.4s, v29.4s
+	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
+	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
+	WORD $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
+	B cutstore
+cutadd:
+	MOVD R22, R6
+	FMOVQ 0(R6), F5
+	WORD $0x3cf368c6 // ldr q6, [x6, x19]
+	WORD $0x3cf468c7 // ldr q7, [x6, x20]
+	WORD $0x3cf568c8 // ldr q8, [x6, x21]
+	ADD R23, R6, R6
+	WORD $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
+	WORD $0x4e26d421 // fadd v1.4s, v1.4s, v6.4s
+	WORD $0x4e27d442 // fadd v2.4s, v2.4s, v7.4s
+	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+cutstore:
+	FMOVQ F0, 0(R22)
+	WORD $0x3cb36ac1 // str q1, [x22, x19]
+	WORD $0x3cb46ac2 // str q2, [x22, x20]
+	WORD $0x3cb56ac3 // str q3, [x22, x21]
+	ADD R23, R22, R22
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F9
+	B end1
+four1:
+	FMOVQ 0(R1), F9
+	B end1
+two1:
+	FMOVD 0(R1), F9
+	TBZ $0, R5, end1
+	ADD $8, R1, R7
+	VLD1 (R7), V9.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F10
+	WORD $0x4f4af120 // bfdot v0.4s, v9.8h, v10.2h[0]
+	ADD R4, R3, R3
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F11
+	B end2
+four2:
+	FMOVQ 0(R1), F11
+	B end2
+two2:
+	FMOVD 0(R1), F11
+	TBZ $0, R5, end2
+	ADD $8, R1, R8
+	VLD1 (R8), V11.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F12
+	WORD $0x4f4cf160 // bfdot v0.4s, v11.8h, v12.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F13
+	B end3
+four3:
+	FMOVQ 0(R1), F13
+	B end3
+two3:
+	FMOVD 0(R1), F13
+	TBZ $0, R5, end3
+	ADD $8, R1, R11
+	VLD1 (R11), V13.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F14
+	WORD $0x4f4ef1a0 // bfdot v0.4s, v13.8h, v14.2h[0]
+	ADD R4, R3, R3
+narrowsum:
+	MOVD c+48(FP), R12
+	MOVD ldc+56(FP), R13
+	LSL $2, R13, R13
+	MOVD mode+72(FP), R9
+	CMP $1, R9
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R10
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R10), F15
+	B end4
+four4:
+	FMOVQ 0(R10), F15
+	B end4
+two4:
+	FMOVD 0(R10), F15
+	TBZ $0, R5, end4
+	ADD $8, R10, R14
+	VLD1 (R14), V15.S[2]
+end4:
+	WORD $0x4e2fd400 // fadd v0.4s, v0.4s, v15.4s
+	B narrowstore
+narrowadd:
+	MOVD R12, R15
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R15), F16
+	B end5
+four5:
+	FMOVQ 0(R15), F16
+	B end5
+two5:
+	FMOVD 0(R15), F16
+	TBZ $0, R5, end5
+	ADD $8, R15, R24
+	VLD1 (R24), V16.S[2]
+end5:
+	ADD R13, R15, R15
+	WORD $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
+narrowstore:
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS F0, 0(R12)
+	B end6
+four6:
+	FMOVQ F0, 0(R12)
+	B end6
+two6:
+	FMOVD F0, 0(R12)
+	TBZ $0, R5, end6
+	ADD $8, R12, R25
+	VST1 V0.S[2], (R25)
+end6:
+	ADD R13, R12, R12
+	RET
+
+// func mul2x16BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul2x16BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	WORD $0x6f00e406 // movi v6.2d, #0x0
+	WORD $0x6f00e407 // movi v7.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $16, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F8, F9)
+	FLDPQ 32(R1), (F10, F11)
+	ADD R2, R1, R1
+	FMOVD 0(R3), F12
+	ADD R4, R3, R3
+	WORD $0x4f4cf100 // bfdot v0.4s, v8.8h, v12.2h[0]
+	WORD $0x4f4cf121 // bfdot v1.4s, v9.8h, v12.2h[0]
+	WORD $0x4f4cf142 // bfdot v2.4s, v10.8h, v12.2h[0]
+	WORD $0x4f4cf163 // bfdot v3.4s, v11.8h, v12.2h[0]
+	WORD $0x4f6cf104 // bfdot v4.4s, v8.8h, v12.2h[1]
+	WORD $0x4f6cf125 // bfdot v5.4s, v9.8h, v12.2h[1]
+	WORD $0x4f6cf146 // bfdot v6.4s, v10.8h, v12.2h[1]
+	WORD $0x4f6cf167 // bfdot v7.4s, v11.8h, v12.2h[1]
+	FLDPQ 0(R1), (F13, F14)
+	FLDPQ 32(R1), (F15, F16)
+	ADD R2, R1, R1
+	FMOVD 0(R3), F17
+	ADD R4, R3, R3
+	WORD $0x4f51f1a0 // bfdot v0.4s, v13.8h, v17.2h[0]
+	WORD $0x4f51f1c1 // bfdot v1.4s, v14.8h, v17.2h[0]
+	WORD $0x4f51f1e2 // bfdot v2.4s, v15.8h, v17.2h[0]
+	WORD $0x4f51f203 // bfdot v3.4s, v16.8h, v17.2h[0]
+	WORD $0x4f71f1a4 // bfdot v4.4s, v13.8h, v17.2h[1]
+	WORD $0x4f71f1c5 // bfdot v5.4s, v14.8h, v17.2h[1]
+	WORD $0x4f71f1e6 // bfdot v6.4s, v15.8h, v17.2h[1]
+	WORD $0x4f71f207 // bfdot v7.4s, v16.8h, v17.2h[1]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F18, F19)
+	FLDPQ 32(R1), (F20, F21)
+	ADD R2, R1, R1
+	FMOVD 0(R3), F22
+	ADD R4, R3, R3
+	WORD $0x4f56f240 // bfdot v0.4s, v18.8h, v22.2h[0]
+	WORD $0x4f56f261 // bfdot v1.4s, v19.8h, v22.2h[0]
+	WORD $0x4f56f282 // bfdot v2.4s, v20.8h, v22.2h[0]
+	WORD $0x4f56f2a3 // bfdot v3.4s, v21.8h, v22.2h[0]
+	WORD $0x4f76f244 // bfdot v4.4s, v18.8h, v22.2h[1]
+	WORD $0x4f76f265 // bfdot v5.4s, v19.8h, v22.2h[1]
+	WORD $0x4f76f286 // bfdot v6.4s, v20.8h, v22.2h[1]
+	WORD $0x4f76f2a7 // bfdot v7.4s, v21.8h, v22.2h[1]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F23, F24)
+	FLDPQ 32(R1), (F25, F26)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F27
+	WORD $0x4f5bf2e0 // bfdot v0.4s, v23.8h, v27.2h[0]
+	WORD $0x4f5bf301 // bfdot v1.4s, v24.8h, v27.2h[0]
+	WORD $0x4f5bf322 // bfdot v2.4s, v25.8h, v27.2h[0]
+	WORD $0x4f5bf343 // bfdot v3.4s, v26.8h, v27.2h[0]
+	WORD $0xbc68687c // ldr s28, [x3, x8]
+	WORD $0x4f5cf2e4 // bfdot v4.4s, v23.8h, v28.2h[0]
+	WORD $0x4f5cf305 // bfdot v5.4s, v24.8h, v28.2h[0]
+	WORD $0x4f5cf326 // bfdot v6.4s, v25.8h, v28.2h[0]
+	WORD $0x4f5cf347 // bfdot v7.4s, v26.8h, v28.2h[0]
+	ADD R4, R3, R3
+	FLDPQ 0(R1), (F29, F30)
+	FLDPQ 32(R1), (F31, F8)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F9
+	WORD $0x4f49f3a0 // bfdot v0.4s, v29.8h, v9.2h[0]
+	WORD $0x4f49f3c1 // bfdot v1.4s, v30.8h, v9.2h[0]
+	WORD $0x4f49f3e2 // bfdot v2.4s, v31.8h, v9.2h[0]
+	WORD $0x4f49f103 // bfdot v3.4s, v8.8h, v9.2h[0]
+	WORD $0xbc68686a // ldr s10, [x3, x8]
+	WORD $0x4f4af3a4 // bfdot v4.4s, v29.8h, v10.2h[0]
+	WORD $0x4f4af3c5 // bfdot v5.4s, v30.8h, v10.2h[0]
+	WORD $0x4f4af3e6 // bfdot v6.4s, v31.8h, v10.2h[0]
+	WORD $0x4f4af107 // bfdot v7.4s, v8.8h, v10.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F11, F12)
+	FLDPQ 32(R1), (F13, F14)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F15
+	WORD $0x4f4ff160 // bfdot v0.4s, v11.8h, v15.2h[0]
+	WORD $0x4f4ff181 // bfdot v1.4s, v12.8h, v15.2h[0]
+	WORD $0x4f4ff1a2 // bfdot v2.4s, v13.8h, v15.2h[0]
+	WORD $0x4f4ff1c3 // bfdot v3.4s, v14.8h, v15.2h[0]
+	WORD $0xbc686870 // ldr s16, [x3, x8]
+	WORD $0x4f50f164 // bfdot v4.4s, v11.8h, v16.2h[0]
+	WORD $0x4f50f185 // bfdot v5.4s, v12.8h, v16.2h[0]
+	WORD $0x4f50f1a6 // bfdot v6.4s, v13.8h, v16.2h[0]
+	WORD $0x4f50f1c7 // bfdot v7.4s, v14.8h, v16.2h[0]
+	ADD R4, R3, R3
+rowsum:
+full:
+	MOVD c+48(FP), R9
+	MOVD ldc+56(FP), R10
+	LSL $2, R10, R10
+	MOVD mode+72(FP), R11
+	CMP $1, R11
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R12
+	FLDPQ 0(R12), (F17, F18)
+	FLDPQ 32(R12), (F19, F20)
+	WORD $0x4e31d400 // fadd v0.4s, v0.4s, v17.4s
+	WORD $0x4e32d421 // fadd v1.4s, v1.4s, v18.4s
+	WORD $0x4e33d442 // fadd v2.4s, v2.4s, v19.4s
+	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
+	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
+	WORD $0x4e32d4a5 // fadd v5.4s, v5.4s, v18.4s
+	WORD $0x4e33d4c6 // fadd v6.4s, v6.4s, v19.4s
+	WORD $0x4e34d4e7 // fadd v7.4s, v7.4s, v20.4s
+	B fullstore
+fulladd:
+	MOVD R9, R13
+	FLDPQ 0(R13), (F21, F22)
+	FLDPQ 32(R13), (F27, F23)
+	ADD R10, R13, R13
+	WORD $0x4e35d400 // fadd v0.4s, v0.4s, v21.4s
+	WORD $0x4e36d421 // fadd v1.4s, v1.4s, v22.4s
+	WORD $0x4e3bd442 // fadd v2.4s, v2.4s, v27.4s
+	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
+	FLDPQ 0(R13), (F24, F25)
+	FLDPQ 32(R13), (F26, F28)
+	ADD R10, R13, R13
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4e3cd4e7 // fadd v7.4s, v7.4s, v28.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R9)
+	FSTPQ (F2, F3), 32(R9)
+	ADD R10, R9, R9
+	FSTPQ (F4, F5), 0(R9)
+	FSTPQ (F6, F7), 32(R9)
+	ADD R10, R9, R9
+	RET
+part:
+	MOVD ars+16(FP), R14
+	LSL $2, R14, R14
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R15
+	LSL $2, R15, R15
+	MOVD $16, R19
+	CMP R15, R19
+	CSEL LT, R19, R15, R19
+	MOVD $32, R20
+	CMP R15, R20
+	CSEL LT, R20, R15, R20
+	MOVD $48, R21
+	CMP R15, R21
+	CSEL LT, R21, R15, R21
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F9
+	WORD $0x3cf3683d // ldr q29, [x1, x19]
+	WORD $0x3cf4683e // ldr q30, [x1, x20]
+	WORD $0x3cf5683f // ldr q31, [x1, x21]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F8
+	WORD $0x4f48f120 // bfdot v0.4s, v9.8h, v8.2h[0]
+	WORD $0x4f48f3a1 // bfdot v1.4s, v29.8h, v8.2h[0]
+	WORD $0x4f48f3c2 // bfdot v2.4s, v30.8h, v8.2h[0]
+	WORD $0x4f48f3e3 // bfdot v3.4s, v31.8h, v8.2h[0]
+	WORD $0xbc6e686a // ldr s10, [x3, x14]
+	WORD $0x4f4af124 // bfdot v4.4s, v9.8h, v10.2h[0]
+	WORD $0x4f4af3a5 // bfdot v5.4s, v29.8h, v10.2h[0]
+	WORD $0x4f4af3c6 // bfdot v6.4s, v30.8h, v10.2h[0]
+	WORD $0x4f4af3e7 // bfdot v7.4s, v31.8h, v10.2h[0]
+	ADD R4, R3, R3
+	FMOVQ 0(R1), F15
+	WORD $0x3cf3682b // ldr q11, [x1, x19]
+	WORD $0x3cf4682c // ldr q12, [x1, x20]
+	WORD $0x3cf5682d // ldr q13, [x1, x21]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F14
+	WORD $0x4f4ef1e0 // bfdot v0.4s, v15.8h, v14.2h[0]
+	WORD $0x4f4ef161 // bfdot v1.4s, v11.8h, v14.2h[0]
+	WORD $0x4f4ef182 // bfdot v2.4s, v12.8h, v14.2h[0]
+	WORD $0x4f4ef1a3 // bfdot v3.4s, v13.8h, v14.2h[0]
+	WORD $0xbc6e6870 // ldr s16, [x3, x14]
+	WORD $0x4f50f1e4 // bfdot v4.4s, v15.8h, v16.2h[0]
+	WORD $0x4f50f165 // bfdot v5.4s, v11.8h, v16.2h[0]
+	WORD $0x4f50f186 // bfdot v6.4s, v12.8h, v16.2h[0]
+	WORD $0x4f50f1a7 // bfdot v7.4s, v13.8h, v16.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F17
+	WORD $0x3cf36832 // ldr q18, [x1, x19]
+	WORD $0x3cf46833 // ldr q19, [x1, x20]
+	WORD $0x3cf56834 // ldr q20, [x1, x21]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F21
+	WORD $0x4f55f220 // bfdot v0.4s, v17.8h, v21.2h[0]
+	WORD $0x4f55f241 // bfdot v1.4s, v18.8h, v21.2h[0]
+	WORD $0x4f55f262 // bfdot v2.4s, v19.8h, v21.2h[0]
+	WORD $0x4f55f283 // bfdot v3.4s, v20.8h, v21.2h[0]
+	WORD $0xbc6e6876 // ldr s22, [x3, x14]
+	WORD $0x4f56f224 // bfdot v4.4s, v17.8h, v22.2h[0]
+	WORD $0x4f56f245 // bfdot v5.4s, v18.8h, v22.2h[0]
+	WORD $0x4f56f266 // bfdot v6.4s, v19.8h, v22.2h[0]
+	WORD $0x4f56f287 // bfdot v7.4s, v20.8h, v22.2h[0]
+	ADD R4, R3, R3
+cutsum:
+	MOVD c+48(FP), R22
+	MOVD ldc+56(FP), R23
+	LSL $2, R23, R23
+	MOVD mode+72(FP), R24
+	CMP $1, R24
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R25
+	FMOVQ 0(R25), F27
+	WORD $0x3cf36b37 // ldr q23, [x25, x19]
+	WORD $0x3cf46b38 // ldr q24, [x25, x20]
+	WORD $0x3cf56b39 // ldr q25, [x25, x21]
+	WORD $0x4e3bd400 // fadd v0.4s, v0.4s, v27.4s
+	WORD $0x4e37d421 // fadd v1.4s, v1.4s, v23.4s
+	WORD $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
+	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
+	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	WORD $0x4e37d4a5 // fadd v5.4s, v5.4s, v23.4s
+	WORD $0x4e38d4c6 // fadd v6.4s, v6.4s, v24.4s
+	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	B cutstore
+cutadd:
+	MOVD R22, R6
+	FMOVQ 0(R6), F26
+	WORD $0x3cf368dc // ldr q28, [x6, x19]
+	WORD $0x3cf468c8 // ldr q8, [x6, x20]
+	WORD $0x3cf568c9 // ldr q9, [x6, x21]
+	ADD R23, R6, R6
+	WORD $0x4e3ad400 // fadd v0.4s, v0.4s, v26.4s
+	WORD $0x4e3cd421 // fadd v1.4s, v1.4s, v28.4s
+	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	WORD $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	FMOVQ 0(R6), F29
+	WORD $0x3cf368de // ldr q30, [x6, x19]
+	WORD $0x3cf468ca // ldr q10, [x6, x20]
+	WORD $0x3cf568df // ldr q31, [x6, x21]
+	ADD R23, R6, R6
+	WORD $0x4e3dd484 // fadd v4.4s, v4.4s, v29.4s
+	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	WORD $0x4e2ad4c6 // fadd v6.4s, v6.4s, v10.4s
+	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
+cutstore:
+	FMOVQ F0, 0(R22)
+	WORD $0x3cb36ac1 // str q1, [x22, x19]
+	WORD $0x3cb46ac2 // str q2, [x22, x20]
+	WORD $0x3cb56ac3 // str q3, [x22, x21]
+	ADD R23, R22, R22
+	FMOVQ F4, 0(R22)
+	WORD $0x3cb36ac5 // str q5, [x22, x19]
+	WORD $0x3cb46ac6 // str q6, [x22, x20]
+	WORD $0x3cb56ac7 // str q7, [x22, x21]
+	ADD R23, R22, R22
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F14
+	B end1
+four1:
+	FMOVQ 0(R1), F14
+	B end1
+two1:
+	FMOVD 0(R1), F14
+	TBZ $0, R5, end1
+	ADD $8, R1, R7
+	VLD1 (R7), V14.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F15
+	WORD $0x4f4ff1c0 // bfdot v0.4s, v14.8h, v15.2h[0]
+	WORD $0xbc6e686b // ldr s11, [x3, x14]
+	WORD $0x4f4bf1c4 // bfdot v4.4s, v14.8h, v11.2h[0]
+	ADD R4, R3, R3
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F12
+	B end2
+four2:
+	FMOVQ 0(R1), F12
+	B end2
+two2:
+	FMOVD 0(R1), F12
+	TBZ $0, R5, end2
+	ADD $8, R1, R8
+	VLD1 (R8), V12.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F13
+	WORD $0x4f4df180 // bfdot v0.4s, v12.8h, v13.2h[0]
+	WORD $0xbc6e6870 // ldr s16, [x3, x14]
+	WORD $0x4f50f184 // bfdot v4.4s, v12.8h, v16.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F21
+	B end3
+four3:
+	FMOVQ 0(R1), F21
+	B end3
+two3:
+	FMOVD 0(R1), F21
+	TBZ $0, R5, end3
+	ADD $8, R1, R11
+	VLD1 (R11), V21.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F17
+	WORD $0x4f51f2a0 // bfdot v0.4s, v21.8h, v17.2h[0]
+	WORD $0xbc6e6872 // ldr s18, [x3, x14]
+	WORD $0x4f52f2a4 // bfdot v4.4s, v21.8h, v18.2h[0]
+	ADD R4, R3, R3
+narrowsum:
+	MOVD c+48(FP), R12
+	MOVD ldc+56(FP), R13
+	LSL $2, R13, R13
+	MOVD mode+72(FP), R9
+	CMP $1, R9
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R10
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R10), F19
+	B end4
+four4:
+	FMOVQ 0(R10), F19
+	B end4
+two4:
+	FMOVD 0(R10), F19
+	TBZ $0, R5, end4
+	ADD $8, R10, R15
+	VLD1 (R15), V19.S[2]
+end4:
+	WORD $0x4e33d400 // fadd v0.4s, v0.4s, v19.4s
+	WORD $0x4e33d484 // fadd v4.4s, v4.4s, v19.4s
+	B narrowstore
+narrowadd:
+	MOVD R12, R24
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R24), F20
+	B end5
+four5:
+	FMOVQ 0(R24), F20
+	B end5
+two5:
+	FMOVD 0(R24), F20
+	TBZ $0, R5, end5
+	ADD $8, R24, R25
+	VLD1 (R25), V20.S[2]
+end5:
+	ADD R13, R24, R24
+	WORD $0x4e34d400 // fadd v0.4s, v0.4s, v20.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R24), F22
+	B end6
+four6:
+	FMOVQ 0(R24), F22
+	B end6
+two6:
+	FMOVD 0(R24), F22
+	TBZ $0, R5, end6
+	ADD $8, R24, R6
+	VLD1 (R6), V22.S[2]
+end6:
+	ADD R13, R24, R24
+	WORD $0x4e36d484 // fadd v4.4s, v4.4s, v22.4s
+narrowstore:
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS F0, 0(R12)
+	B end7
+four7:
+	FMOVQ F0, 0(R12)
+	B end7
+two7:
+	FMOVD F0, 0(R12)
+	TBZ $0, R5, end7
+	ADD $8, R12, R19
+	VST1 V0.S[2], (R19)
+end7:
+	ADD R13, R12, R12
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS F4, 0(R12)
+	B end8
+four8:
+	FMOVQ F4, 0(R12)
+	B end8
+two8:
+	FMOVD F4, 0(R12)
+	TBZ $0, R5, end8
+	ADD $8, R12, R20
+	VST1 V4.S[2], (R20)
+end8:
+	ADD R13, R12, R12
+	RET
+
+// func mul3x16BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul3x16BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	WORD $0x6f00e406 // movi v6.2d, #0x0
+	WORD $0x6f00e407 // movi v7.2d, #0x0
+	WORD $0x6f00e408 // movi v8.2d, #0x0
+	WORD $0x6f00e409 // movi v9.2d, #0x0
+	WORD $0x6f00e40a // movi v10.2d, #0x0
+	WORD $0x6f00e40b // movi v11.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $16, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F12, F13)
+	FLDPQ 32(R1), (F14, F15)
+	ADD R2, R1, R1
+	FMOVD 0(R3), F16
+	FMOVS 8(R3), F17
+	ADD R4, R3, R3
+	WORD $0x4f50f180 // bfdot v0.4s, v12.8h, v16.2h[0]
+	WORD $0x4f50f1a1 // bfdot v1.4s, v13.8h, v16.2h[0]
+	WORD $0x4f50f1c2 // bfdot v2.4s, v14.8h, v16.2h[0]
+	WORD $0x4f50f1e3 // bfdot v3.4s, v15.8h, v16.2h[0]
+	WORD $0x4f70f184 // bfdot v4.4s, v12.8h, v16.2h[1]
+	WORD $0x4f70f1a5 // bfdot v5.4s, v13.8h, v16.2h[1]
+	WORD $0x4f70f1c6 // bfdot v6.4s, v14.8h, v16.2h[1]
+	WORD $0x4f70f1e7 // bfdot v7.4s, v15.8h, v16.2h[1]
+	WORD $0x4f51f188 // bfdot v8.4s, v12.8h, v17.2h[0]
+	WORD $0x4f51f1a9 // bfdot v9.4s, v13.8h, v17.2h[0]
+	WORD $0x4f51f1ca // bfdot v10.4s, v14.8h, v17.2h[0]
+	WORD $0x4f51f1eb // bfdot v11.4s, v15.8h, v17.2h[0]
+	FLDPQ 0(R1), (F18, F19)
+	FLDPQ 32(R1), (F20, F21)
+	ADD R2, R1, R1
+	FMOVD 0(R3), F22
+	FMOVS 8(R3), F23
+	ADD R4, R3, R3
+	WORD $0x4f56f240 // bfdot v0.4s, v18.8h, v22.2h[0]
+	WORD $0x4f56f261 // bfdot v1.4s, v19.8h, v22.2h[0]
+	WORD $0x4f56f282 // bfdot v2.4s, v20.8h, v22.2h[0]
+	WORD $0x4f56f2a3 // bfdot v3.4s, v21.8h, v22.2h[0]
+	WORD $0x4f76f244 // bfdot v4.4s, v18.8h, v22.2h[1]
+	WORD $0x4f76f265 // bfdot v5.4s, v19.8h, v22.2h[1]
+	WORD $0x4f76f286 // bfdot v6.4s, v20.8h, v22.2h[1]
+	WORD $0x4f76f2a7 // bfdot v7.4s, v21.8h, v22.2h[1]
+	WORD $0x4f57f248 // bfdot v8.4s, v18.8h, v23.2h[0]
+	WORD $0x4f57f269 // bfdot v9.4s, v19.8h, v23.2h[0]
+	WORD $0x4f57f28a // bfdot v10.4s, v20.8h, v23.2h[0]
+	WORD $0x4f57f2ab // bfdot v11.4s, v21.8h, v23.2h[0]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F24, F25)
+	FLDPQ 32(R1), (F26, F27)
+	ADD R2, R1, R1
+	FMOVD 0(R3), F28
+	FMOVS 8(R3), F29
+	ADD R4, R3, R3
+	WORD $0x4f5cf300 // bfdot v0.4s, v24.8h, v28.2h[0]
+	WORD $0x4f5cf321 // bfdot v1.4s, v25.8h, v28.2h[0]
+	WORD $0x4f5cf342 // bfdot v2.4s, v26.8h, v28.2h[0]
+	WORD $0x4f5cf363 // bfdot v3.4s, v27.8h, v28.2h[0]
+	WORD $0x4f7cf304 // bfdot v4.4s, v24.8h, v28.2h[1]
+	WORD $0x4f7cf325 // bfdot v5.4s, v25.8h, v28.2h[1]
+	WORD $0x4f7cf346 // bfdot v6.4s, v26.8h, v28.2h[1]
+	WORD $0x4f7cf367 // bfdot v7.4s, v27.8h, v28.2h[1]
+	WORD $0x4f5df308 // bfdot v8.4s, v24.8h, v29.2h[0]
+	WORD $0x4f5df329 // bfdot v9.4s, v25.8h, v29.2h[0]
+	WORD $0x4f5df34a // bfdot v10.4s, v26.8h, v29.2h[0]
+	WORD $0x4f5df36b // bfdot v11.4s, v27.8h, v29.2h[0]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	ADD R8, R8, R9
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F30, F31)
+	FLDPQ 32(R1), (F16, F12)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F13
+	WORD $0x4f4df3c0 // bfdot v0.4s, v30.8h, v13.2h[0]
+	WORD $0x4f4df3e1 // bfdot v1.4s, v31.8h, v13.2h[0]
+	WORD $0x4f4df202 // bfdot v2.4s, v16.8h, v13.2h[0]
+	WORD $0x4f4df183 // bfdot v3.4s, v12.8h, v13.2h[0]
+	WORD $0xbc68686e // ldr s14, [x3, x8]
+	WORD $0x4f4ef3c4 // bfdot v4.4s, v30.8h, v14.2h[0]
+	WORD $0x4f4ef3e5 // bfdot v5.4s, v31.8h, v14.2h[0]
+	WORD $0x4f4ef206 // bfdot v6.4s, v16.8h, v14.2h[0]
+	WORD $0x4f4ef187 // bfdot v7.4s, v12.8h, v14.2h[0]
+	WORD $0xbc69686f // ldr s15, [x3, x9]
+	WORD $0x4f4ff3c8 // bfdot v8.4s, v30.8h, v15.2h[0]
+	WORD $0x4f4ff3e9 // bfdot v9.4s, v31.8h, v15.2h[0]
+	WORD $0x4f4ff20a // bfdot v10.4s, v16.8h, v15.2h[0]
+	WORD $0x4f4ff18b // bfdot v11.4s, v12.8h, v15.2h[0]
+	ADD R4, R3, R3
+	FLDPQ 0(R1), (F17, F22)
+	FLDPQ 32(R1), (F18, F19)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F20
+	WORD $0x4f54f220 // bfdot v0.4s, v17.8h, v20.2h[0]
+	WORD $0x4f54f2c1 // bfdot v1.4s, v22.8h, v20.2h[0]
+	WORD $0x4f54f242 // bfdot v2.4s, v18.8h, v20.2h[0]
+	WORD $0x4f54f263 // bfdot v3.4s, v19.8h, v20.2h[0]
+	WORD $0xbc686875 // ldr s21, [x3, x8]
+	WORD $0x4f55f224 // bfdot v4.4s, v17.8h, v21.2h[0]
+	WORD $0x4f55f2c5 // bfdot v5.4s, v22.8h, v21.2h[0]
+	WORD $0x4f55f246 // bfdot v6.4s, v18.8h, v21.2h[0]
+	WORD $0x4f55f267 // bfdot v7.4s, v19.8h, v21.2h[0]
+	WORD $0xbc696877 // ldr s23, [x3, x9]
+	WORD $0x4f57f228 // bfdot v8.4s, v17.8h, v23.2h[0]
+	WORD $0x4f57f2c9 // bfdot v9.4s, v22.8h, v23.2h[0]
+	WORD $0x4f57f24a // bfdot v10.4s, v18.8h, v23.2h[0]
+	WORD $0x4f57f26b // bfdot v11.4s, v19.8h, v23.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F28, F24)
+	FLDPQ 32(R1), (F25, F26)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F27
+	WORD $0x4f5bf380 // bfdot v0.4s, v28.8h, v27.2h[0]
+	WORD $0x4f5bf301 // bfdot v1.4s, v24.8h, v27.2h[0]
+	WORD $0x4f5bf322 // bfdot v2.4s, v25.8h, v27.2h[0]
+	WORD $0x4f5bf343 // bfdot v3.4s, v26.8h, v27.2h[0]
+	WORD $0xbc68687d // ldr s29, [x3, x8]
+	WORD $0x4f5df384 // bfdot v4.4s, v28.8h, v29.2h[0]
+	WORD $0x4f5df305 // bfdot v5.4s, v24.8h, v29.2h[0]
+	WORD $0x4f5df326 // bfdot v6.4s, v25.8h, v29.2h[0]
+	WORD $0x4f5df347 // bfdot v7.4s, v26.8h, v29.2h[0]
+	WORD $0xbc69686d // ldr s13, [x3, x9]
+	WORD $0x4f4df388 // bfdot v8.4s, v28.8h, v13.2h[0]
+	WORD $0x4f4df309 // bfdot v9.4s, v24.8h, v13.2h[0]
+	WORD $0x4f4df32a // bfdot v10.4s, v25.8h, v13.2h[0]
+	WORD $0x4f4df34b // bfdot v11.4s, v26.8h, v13.2h[0]
+	ADD R4, R3, R3
+rowsum:
+full:
+	MOVD c+48(FP), R10
+	MOVD ldc+56(FP), R11
+	LSL $2, R11, R11
+	MOVD mode+72(FP), R12
+	CMP $1, R12
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R13
+	FLDPQ 0(R13), (F14, F30)
+	FLDPQ 32(R13), (F31, F16)
+	WORD $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
+	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
+	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
+	WORD $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
+	WORD $0x4e2ed484 // fadd v4.4s, v4.4s, v14.4s
+	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
+	WORD $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
+	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
+	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
+	B fullstore
+fulladd:
+	MOVD R10, R14
+	FLDPQ 0(R14), (F12, F15)
+	FLDPQ 32(R14), (F20, F21)
+	ADD R11, R14, R14
+	WORD $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
+	WORD $0x4e2fd421 // fadd v1.4s, v1.4s, v15.4s
+	WORD $0x4e34d442 // fadd v2.4s, v2.4s, v20.4s
+	WORD $0x4e35d463 // fadd v3.4s, v3.4s, v21.4s
+	FLDPQ 0(R14), (F17, F22)
+	FLDPQ 32(R14), (F18, F19)
+	ADD R11, R14, R14
+	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
+	WORD $0x4e36d4a5 // fadd v5.4s, v5.4s, v22.4s
+	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
+	WORD $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	FLDPQ 0(R14), (F23, F27)
+	FLDPQ 32(R14), (F29, F28)
+	ADD R11, R14, R14
+	WORD $0x4e37d508 // fadd v8.4s, v8.4s, v23.4s
+	WORD $0x4e3bd529 // fadd v9.4s, v9.4s, v27.4s
+	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
+	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R10)
+	FSTPQ (F2, F3), 32(R10)
+	ADD R11, R10, R10
+	FSTPQ (F4, F5), 0(R10)
+	FSTPQ (F6, F7), 32(R10)
+	ADD R11, R10, R10
+	FSTPQ (F8, F9), 0(R10)
+	FSTPQ (F10, F11), 32(R10)
+	ADD R11, R10, R10
+	RET
+part:
+	MOVD ars+16(FP), R15
+	LSL $2, R15, R15
+	ADD R15, R15, R19
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R20
+	LSL $2, R20, R20
+	MOVD $16, R21
+	CMP R20, R21
+	CSEL LT, R21, R20, R21
+	MOVD $32, R22
+	CMP R20, R22
+	CSEL LT, R22, R20, R22
+	MOVD $48, R23
+	CMP R20, R23
+	CSEL LT, R23, R20, R23
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F24
+	WORD $0x3cf56839 // ldr q25, [x1, x21]
+	WORD $0x3cf6682d // ldr q13, [x1, x22]
+	WORD $0x3cf7683a // ldr q26, [x1, x23]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F14
+	WORD $0x4f4ef300 // bfdot v0.4s, v24.8h, v14.2h[0]
+	WORD $0x4f4ef321 // bfdot v1.4s, v25.8h, v14.2h[0]
+	WORD $0x4f4ef1a2 // bfdot v2.4s, v13.8h, v14.2h[0]
+	WORD $0x4f4ef343 // bfdot v3.4s, v26.8h, v14.2h[0]
+	WORD $0xbc6f687e // ldr s30, [x3, x15]
+	WORD $0x4f5ef304 // bfdot v4.4s, v24.8h, v30.2h[0]
+	WORD $0x4f5ef325 // bfdot v5.4s, v25.8h, v30.2h[0]
+	WORD $0x4f5ef1a6 // bfdot v6.4s, v13.8h, v30.2h[0]
+	WORD $0x4f5ef347 // bfdot v7.4s, v26.8h, v30.2h[0]
+	WORD $0xbc73687f // ldr s31, [x3, x19]
+	WORD $0x4f5ff308 // bfdot v8.4s, v24.8h, v31.2h[0]
+	WORD $0x4f5ff329 // bfdot v9.4s, v25.8h, v31.2h[0]
+	WORD $0x4f5ff1aa // bfdot v10.4s, v13.8h, v31.2h[0]
+	WORD $0x4f5ff34b // bfdot v11.4s, v26.8h, v31.2h[0]
+	ADD R4, R3, R3
+	FMOVQ 0(R1), F16
+	WORD $0x3cf5682c // ldr q12, [x1, x21]
+	WORD $0x3cf6682f // ldr q15, [x1, x22]
+	WORD $0x3cf76834 // ldr q20, [x1, x23]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F21
+	WORD $0x4f55f200 // bfdot v0.4s, v16.8h, v21.2h[0]
+	WORD $0x4f55f181 // bfdot v1.4s, v12.8h, v21.2h[0]
+	WORD $0x4f55f1e2 // bfdot v2.4s, v15.8h, v21.2h[0]
+	WORD $0x4f55f283 // bfdot v3.4s, v20.8h, v21.2h[0]
+	WORD $0xbc6f6871 // ldr s17, [x3, x15]
+	WORD $0x4f51f204 // bfdot v4.4s, v16.8h, v17.2h[0]
+	WORD $0x4f51f185 // bfdot v5.4s, v12.8h, v17.2h[0]
+	WORD $0x4f51f1e6 // bfdot v6.4s, v15.8h, v17.2h[0]
+	WORD $0x4f51f287 // bfdot v7.4s, v20.8h, v17.2h[0]
+	WORD $0xbc736876 // ldr s22, [x3, x19]
+	WORD $0x4f56f208 // bfdot v8.4s, v16.8h, v22.2h[0]
+	WORD $0x4f56f189 // bfdot v9.4s, v12.8h, v22.2h[0]
+	WORD $0x4f56f1ea // bfdot v10.4s, v15.8h, v22.2h[0]
+	WORD $0x4f56f28b // bfdot v11.4s, v20.8h, v22.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F18
+	WORD $0x3cf56833 // ldr q19, [x1, x21]
+	WORD $0x3cf66837 // ldr q23, [x1, x22]
+	WORD $0x3cf7683b // ldr q27, [x1, x23]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F29
+	WORD $0x4f5df240 // bfdot v0.4s, v18.8h, v29.2h[0]
+	WORD $0x4f5df261 // bfdot v1.4s, v19.8h, v29.2h[0]
+	WORD $0x4f5df2e2 // bfdot v2.4s, v23.8h, v29.2h[0]
+	WORD $0x4f5df363 // bfdot v3.4s, v27.8h, v29.2h[0]
+	WORD $0xbc6f687c // ldr s28, [x3, x15]
+	WORD $0x4f5cf244 // bfdot v4.4s, v18.8h, v28.2h[0]
+	WORD $0x4f5cf265 // bfdot v5.4s, v19.8h, v28.2h[0]
+	WORD $0x4f5cf2e6 // bfdot v6.4s, v23.8h, v28.2h[0]
+	WORD $0x4f5cf367 // bfdot v7.4s, v27.8h, v28.2h[0]
+	WORD $0xbc73686e // ldr s14, [x3, x19]
+	WORD $0x4f4ef248 // bfdot v8.4s, v18.8h, v14.2h[0]
+	WORD $0x4f4ef269 // bfdot v9.4s, v19.8h, v14.2h[0]
+	WORD $0x4f4ef2ea // bfdot v10.4s, v23.8h, v14.2h[0]
+	WORD $0x4f4ef36b // bfdot v11.4s, v27.8h, v14.2h[0]
+	ADD R4, R3, R3
+cutsum:
+	MOVD c+48(FP), R24
+	MOVD ldc+56(FP), R25
+	LSL $2, R25, R25
+	MOVD mode+72(FP), R6
+	CMP $1, R6
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R7
+	FMOVQ 0(R7), F30
+	WORD $0x3cf568f8 // ldr q24, [x7, x21]
+	WORD $0x3cf668f9 // ldr q25, [x7, x22]
+	WORD $0x3cf768ed // ldr q13, [x7, x23]
+	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
+	WORD $0x4e38d421 // fadd v1.4s, v1.4s, v24.4s
+	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
+	WORD $0x4e2dd463 // fadd v3.4s, v3.4s, v13.4s
+	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
+	WORD $0x4e38d4a5 // fadd v5.4s, v5.4s, v24.4s
+	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
+	WORD $0x4e2dd4e7 // fadd v7.4s, v7.4s, v13.4s
+	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD $0x4e2dd56b // fadd v11.4s, v11.4s, v13.4s
+	B cutstore
+cutadd:
+	MOVD R24, R8
+	FMOVQ 0(R8), F26
+	WORD $0x3cf5691f // ldr q31, [x8, x21]
+	WORD $0x3cf66915 // ldr q21, [x8, x22]
+	WORD $0x3cf76911 // ldr q17, [x8, x23]
+	ADD R25, R8, R8
+	WORD $0x4e3ad400 // fadd v0.4s, v0.4s, v26.4s
+	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	WORD $0x4e35d442 // fadd v2.4s, v2.4s, v21.4s
+	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
+	FMOVQ 0(R8), F16
+	WORD $0x3cf5690c // ldr q12, [x8, x21]
+	WORD $0x3cf6690f // ldr q15, [x8, x22]
+	WORD $0x3cf76914 // ldr q20, [x8, x23]
+	ADD R25, R8, R8
+	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	WORD $0x4e2cd4a5 // fadd v5.4s, v5.4s, v12.4s
+	WORD $0x4e2fd4c6 // fadd v6.4s, v6.4s, v15.4s
+	WORD $0x4e34d4e7 // fadd v7.4s, v7.4s, v20.4s
+	FMOVQ 0(R8), F22
+	WORD $0x3cf5691d // ldr q29, [x8, x21]
+	WORD $0x3cf6691c // ldr q28, [x8, x22]
+	WORD $0x3cf76912 // ldr q18, [x8, x23]
+	ADD R25, R8, R8
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
+	WORD $0x4e3cd54a // fadd v10.4s, v10.4s, v28.4s
+	WORD $0x4e32d56b // fadd v11.4s, v11.4s, v18.4s
+cutstore:
+	FMOVQ F0, 0(R24)
+	WORD $0x3cb56b01 // str q1, [x24, x21]
+	WORD $0x3cb66b02 // str q2, [x24, x22]
+	WORD $0x3cb76b03 // str q3, [x24, x23]
+	ADD R25, R24, R24
+	FMOVQ F4, 0(R24)
+	WORD $0x3cb56b05 // str q5, [x24, x21]
+	WORD $0x3cb66b06 // str q6, [x24, x22]
+	WORD $0x3cb76b07 // str q7, [x24, x23]
+	ADD R25, R24, R24
+	FMOVQ F8, 0(R24)
+	WORD $0x3cb56b09 // str q9, [x24, x21]
+	WORD $0x3cb66b0a // str q10, [x24, x22]
+	WORD $0x3cb76b0b // str q11, [x24, x23]
+	ADD R25, R24, R24
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F19
+	B end1
+four1:
+	FMOVQ 0(R1), F19
+	B end1
+two1:
+	FMOVD 0(R1), F19
+	TBZ $0, R5, end1
+	ADD $8, R1, R9
+	VLD1 (R9), V19.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F23
+	WORD $0x4f57f260 // bfdot v0.4s, v19.8h, v23.2h[0]
+	WORD $0xbc6f686e // ldr s14, [x3, x15]
+	WORD $0x4f4ef264 // bfdot v4.4s, v19.8h, v14.2h[0]
+	WORD $0xbc73687b // ldr s27, [x3, x19]
+	WORD $0x4f5bf268 // bfdot v8.4s, v19.8h, v27.2h[0]
+	ADD R4, R3, R3
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F30
+	B end2
+four2:
+	FMOVQ 0(R1), F30
+	B end2
+two2:
+	FMOVD 0(R1), F30
+	TBZ $0, R5, end2
+	ADD $8, R1, R12
+	VLD1 (R12), V30.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F24
+	WORD $0x4f58f3c0 // bfdot v0.4s, v30.8h, v24.2h[0]
+	WORD $0xbc6f6879 // ldr s25, [x3, x15]
+	WORD $0x4f59f3c4 // bfdot v4.4s, v30.8h, v25.2h[0]
+	WORD $0xbc73686d // ldr s13, [x3, x19]
+	WORD $0x4f4df3c8 // bfdot v8.4s, v30.8h, v13.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F26
+	B end3
+four3:
+	FMOVQ 0(R1), F26
+	B end3
+two3:
+	FMOVD 0(R1), F26
+	TBZ $0, R5, end3
+	ADD $8, R1, R13
+	VLD1 (R13), V26.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F31
+	WORD $0x4f5ff340 // bfdot v0.4s, v26.8h, v31.2h[0]
+	WORD $0xbc6f6875 // ldr s21, [x3, x15]
+	WORD $0x4f55f344 // bfdot v4.4s, v26.8h, v21.2h[0]
+	WORD $0xbc736871 // ldr s17, [x3, x19]
+	WORD $0x4f51f348 // bfdot v8.4s, v26.8h, v17.2h[0]
+	ADD R4, R3, R3
+narrowsum:
+	MOVD c+48(FP), R14
+	MOVD ldc+56(FP), R10
+	LSL $2, R10, R10
+	MOVD mode+72(FP), R11
+	CMP $1, R11
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R20
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R20), F16
+	B end4
+four4:
+	FMOVQ 0(R20), F16
+	B end4
+two4:
+	FMOVD 0(R20), F16
+	TBZ $0, R5, end4
+	ADD $8, R20, R6
+	VLD1 (R6), V16.S[2]
+end4:
+	WORD $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
+	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
+	B narrowstore
+narrowadd:
+	MOVD R14, R7
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R7), F12
+	B end5
+four5:
+	FMOVQ 0(R7), F12
+	B end5
+two5:
+	FMOVD 0(R7), F12
+	TBZ $0, R5, end5
+	ADD $8, R7, R8
+	VLD1 (R8), V12.S[2]
+end5:
+	ADD R10, R7, R7
+	WORD $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R7), F15
+	B end6
+four6:
+	FMOVQ 0(R7), F15
+	B end6
+two6:
+	FMOVD 0(R7), F15
+	TBZ $0, R5, end6
+	ADD $8, R7, R21
+	VLD1 (R21), V15.S[2]
+end6:
+	ADD R10, R7, R7
+	WORD $0x4e2fd484 // fadd v4.4s, v4.4s, v15.4s
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS 0(R7), F20
+	B end7
+four7:
+	FMOVQ 0(R7), F20
+	B end7
+two7:
+	FMOVD 0(R7), F20
+	TBZ $0, R5, end7
+	ADD $8, R7, R22
+	VLD1 (R22), V20.S[2]
+end7:
+	ADD R10, R7, R7
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+narrowstore:
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS F0, 0(R14)
+	B end8
+four8:
+	FMOVQ F0, 0(R14)
+	B end8
+two8:
+	FMOVD F0, 0(R14)
+	TBZ $0, R5, end8
+	ADD $8, R14, R23
+	VST1 V0.S[2], (R23)
+end8:
+	ADD R10, R14, R14
+	TBNZ $2, R5, four9
+	TBNZ $1, R5, two9
+	FMOVS F4, 0(R14)
+	B end9
+four9:
+	FMOVQ F4, 0(R14)
+	B end9
+two9:
+	FMOVD F4, 0(R14)
+	TBZ $0, R5, end9
+	ADD $8, R14, R24
+	VST1 V4.S[2], (R24)
+end9:
+	ADD R10, R14, R14
+	TBNZ $2, R5, four10
+	TBNZ $1, R5, two10
+	FMOVS F8, 0(R14)
+	B end10
+four10:
+	FMOVQ F8, 0(R14)
+	B end10
+two10:
+	FMOVD F8, 0(R14)
+	TBZ $0, R5, end10
+	ADD $8, R14, R25
+	VST1 V8.S[2], (R25)
+end10:
+	ADD R10, R14, R14
+	RET
+
+// func mul4x16BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul4x16BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	WORD $0x6f00e406 // movi v6.2d, #0x0
+	WORD $0x6f00e407 // movi v7.2d, #0x0
+	WORD $0x6f00e408 // movi v8.2d, #0x0
+	WORD $0x6f00e409 // movi v9.2d, #0x0
+	WORD $0x6f00e40a // movi v10.2d, #0x0
+	WORD $0x6f00e40b // movi v11.2d, #0x0
+	WORD $0x6f00e40c // movi v12.2d, #0x0
+	WORD $0x6f00e40d // movi v13.2d, #0x0
+	WORD $0x6f00e40e // movi v14.2d, #0x0
+	WORD $0x6f00e40f // movi v15.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $16, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F16, F17)
+	FLDPQ 32(R1), (F18, F19)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F20
+	ADD R4, R3, R3
+	WORD $0x4f54f200 // bfdot v0.4s, v16.8h, v20.2h[0]
+	WORD $0x4f54f221 // bfdot v1.4s, v17.8h, v20.2h[0]
+	WORD $0x4f54f242 // bfdot v2.4s, v18.8h, v20.2h[0]
+	WORD $0x4f54f263 // bfdot v3.4s, v19.8h, v20.2h[0]
+	WORD $0x4f74f204 // bfdot v4.4s, v16.8h, v20.2h[1]
+	WORD $0x4f74f225 // bfdot v5.4s, v17.8h, v20.2h[1]
+	WORD $0x4f74f246 // bfdot v6.4s, v18.8h, v20.2h[1]
+	WORD $0x4f74f267 // bfdot v7.4s, v19.8h, v20.2h[1]
+	WORD $0x4f54fa08 // bfdot v8.4s, v16.8h, v20.2h[2]
+	WORD $0x4f54fa29 // bfdot v9.4s, v17.8h, v20.2h[2]
+	WORD $0x4f54fa4a // bfdot v10.4s, v18.8h, v20.2h[2]
+	WORD $0x4f54fa6b // bfdot v11.4s, v19.8h, v20.2h[2]
+	WORD $0x4f74fa0c // bfdot v12.4s, v16.8h, v20.2h[3]
+	WORD $0x4f74fa2d // bfdot v13.4s, v17.8h, v20.2h[3]
+	WORD $0x4f74fa4e // bfdot v14.4s, v18.8h, v20.2h[3]
+	WORD $0x4f74fa6f // bfdot v15.4s, v19.8h, v20.2h[3]
+	FLDPQ 0(R1), (F21, F22)
+	FLDPQ 32(R1), (F23, F24)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F25
+	ADD R4, R3, R3
+	WORD $0x4f59f2a0 // bfdot v0.4s, v21.8h, v25.2h[0]
+	WORD $0x4f59f2c1 // bfdot v1.4s, v22.8h, v25.2h[0]
+	WORD $0x4f59f2e2 // bfdot v2.4s, v23.8h, v25.2h[0]
+	WORD $0x4f59f303 // bfdot v3.4s, v24.8h, v25.2h[0]
+	WORD $0x4f79f2a4 // bfdot v4.4s, v21.8h, v25.2h[1]
+	WORD $0x4f79f2c5 // bfdot v5.4s, v22.8h, v25.2h[1]
+	WORD $0x4f79f2e6 // bfdot v6.4s, v23.8h, v25.2h[1]
+	WORD $0x4f79f307 // bfdot v7.4s, v24.8h, v25.2h[1]
+	WORD $0x4f59faa8 // bfdot v8.4s, v21.8h, v25.2h[2]
+	WORD $0x4f59fac9 // bfdot v9.4s, v22.8h, v25.2h[2]
+	WORD $0x4f59faea // bfdot v10.4s, v23.8h, v25.2h[2]
+	WORD $0x4f59fb0b // bfdot v11.4s, v24.8h, v25.2h[2]
+	WORD $0x4f79faac // bfdot v12.4s, v21.8h, v25.2h[3]
+	WORD $0x4f79facd // bfdot v13.4s, v22.8h, v25.2h[3]
+	WORD $0x4f79faee // bfdot v14.4s, v23.8h, v25.2h[3]
+	WORD $0x4f79fb0f // bfdot v15.4s, v24.8h, v25.2h[3]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F26, F27)
+	FLDPQ 32(R1), (F28, F29)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F30
+	ADD R4, R3, R3
+	WORD $0x4f5ef340 // bfdot v0.4s, v26.8h, v30.2h[0]
+	WORD $0x4f5ef361 // bfdot v1.4s, v27.8h, v30.2h[0]
+	WORD $0x4f5ef382 // bfdot v2.4s, v28.8h, v30.2h[0]
+	WORD $0x4f5ef3a3 // bfdot v3.4s, v29.8h, v30.2h[0]
+	WORD $0x4f7ef344 // bfdot v4.4s, v26.8h, v30.2h[1]
+	WORD $0x4f7ef365 // bfdot v5.4s, v27.8h, v30.2h[1]
+	WORD $0x4f7ef386 // bfdot v6.4s, v28.8h, v30.2h[1]
+	WORD $0x4f7ef3a7 // bfdot v7.4s, v29.8h, v30.2h[1]
+	WORD $0x4f5efb48 // bfdot v8.4s, v26.8h, v30.2h[2]
+	WORD $0x4f5efb69 // bfdot v9.4s, v27.8h, v30.2h[2]
+	WORD $0x4f5efb8a // bfdot v10.4s, v28.8h, v30.2h[2]
+	WORD $0x4f5efbab // bfdot v11.4s, v29.8h, v30.2h[2]
+	WORD $0x4f7efb4c // bfdot v12.4s, v26.8h, v30.2h[3]
+	WORD $0x4f7efb6d // bfdot v13.4s, v27.8h, v30.2h[3]
+	WORD $0x4f7efb8e // bfdot v14.4s, v28.8h, v30.2h[3]
+	WORD $0x4f7efbaf // bfdot v15.4s, v29.8h, v30.2h[3]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	ADD R8, R8, R9
+	ADD R8, R9, R10
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F31, F16)
+	FLDPQ 32(R1), (F17, F18)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F19
+	WORD $0x4f53f3e0 // bfdot v0.4s, v31.8h, v19.2h[0]
+	WORD $0x4f53f201 // bfdot v1.4s, v16.8h, v19.2h[0]
+	WORD $0x4f53f222 // bfdot v2.4s, v17.8h, v19.2h[0]
+	WORD $0x4f53f243 // bfdot v3.4s, v18.8h, v19.2h[0]
+	WORD $0xbc686874 // ldr s20, [x3, x8]
+	WORD $0x4f54f3e4 // bfdot v4.4s, v31.8h, v20.2h[0]
+	WORD $0x4f54f205 // bfdot v5.4s, v16.8h, v20.2h[0]
+	WORD $0x4f54f226 // bfdot v6.4s, v17.8h, v20.2h[0]
+	WORD $0x4f54f247 // bfdot v7.4s, v18.8h, v20.2h[0]
+	WORD $0xbc696875 // ldr s21, [x3, x9]
+	WORD $0x4f55f3e8 // bfdot v8.4s, v31.8h, v21.2h[0]
+	WORD $0x4f55f209 // bfdot v9.4s, v16.8h, v21.2h[0]
+	WORD $0x4f55f22a // bfdot v10.4s, v17.8h, v21.2h[0]
+	WORD $0x4f55f24b // bfdot v11.4s, v18.8h, v21.2h[0]
+	WORD $0xbc6a6876 // ldr s22, [x3, x10]
+	WORD $0x4f56f3ec // bfdot v12.4s, v31.8h, v22.2h[0]
+	WORD $0x4f56f20d // bfdot v13.4s, v16.8h, v22.2h[0]
+	WORD $0x4f56f22e // bfdot v14.4s, v17.8h, v22.2h[0]
+	WORD $0x4f56f24f // bfdot v15.4s, v18.8h, v22.2h[0]
+	ADD R4, R3, R3
+	FLDPQ 0(R1), (F23, F24)
+	FLDPQ 32(R1), (F25, F26)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F27
+	WORD $0x4f5bf2e0 // bfdot v0.4s, v23.8h, v27.2h[0]
+	WORD $0x4f5bf301 // bfdot v1.4s, v24.8h, v27.2h[0]
+	WORD $0x4f5bf322 // bfdot v2.4s, v25.8h, v27.2h[0]
+	WORD $0x4f5bf343 // bfdot v3.4s, v26.8h, v27.2h[0]
+	WORD $0xbc68687c // ldr s28, [x3, x8]
+	WORD $0x4f5cf2e4 // bfdot v4.4s, v23.8h, v28.2h[0]
+	WORD $0x4f5cf305 // bfdot v5.4s, v24.8h, v28.2h[0]
+	WORD $0x4f5cf326 // bfdot v6.4s, v25.8h, v28.2h[0]
+	WORD $0x4f5cf347 // bfdot v7.4s, v26.8h, v28.2h[0]
+	WORD $0xbc69687d // ldr s29, [x3, x9]
+	WORD $0x4f5df2e8 // bfdot v8.4s, v23.8h, v29.2h[0]
+	WORD $0x4f5df309 // bfdot v9.4s, v24.8h, v29.2h[0]
+	WORD $0x4f5df32a // bfdot v10.4s, v25.8h, v29.2h[0]
+	WORD $0x4f5df34b // bfdot v11.4s, v26.8h, v29.2h[0]
+	WORD $0xbc6a687e // ldr s30, [x3, x10]
+	WORD $0x4f5ef2ec // bfdot v12.4s, v23.8h, v30.2h[0]
+	WORD $0x4f5ef30d // bfdot v13.4s, v24.8h, v30.2h[0]
+	WORD $0x4f5ef32e // bfdot v14.4s, v25.8h, v30.2h[0]
+	WORD $0x4f5ef34f // bfdot v15.4s, v26.8h, v30.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F19, F20)
+	FLDPQ 32(R1), (F21, F31)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F16
+	WORD $0x4f50f260 // bfdot v0.4s, v19.8h, v16.2h[0]
+	WORD $0x4f50f281 // bfdot v1.4s, v20.8h, v16.2h[0]
+	WORD $0x4f50f2a2 // bfdot v2.4s, v21.8h, v16.2h[0]
+	WORD $0x4f50f3e3 // bfdot v3.4s, v31.8h, v16.2h[0]
+	WORD $0xbc686871 // ldr s17, [x3, x8]
+	WORD $0x4f51f264 // bfdot v4.4s, v19.8h, v17.2h[0]
+	WORD $0x4f51f285 // bfdot v5.4s, v20.8h, v17.2h[0]
+	WORD $0x4f51f2a6 // bfdot v6.4s, v21.8h, v17.2h[0]
+	WORD $0x4f51f3e7 // bfdot v7.4s, v31.8h, v17.2h[0]
+	WORD $0xbc696872 // ldr s18, [x3, x9]
+	WORD $0x4f52f268 // bfdot v8.4s, v19.8h, v18.2h[0]
+	WORD $0x4f52f289 // bfdot v9.4s, v20.8h, v18.2h[0]
+	WORD $0x4f52f2aa // bfdot v10.4s, v21.8h, v18.2h[0]
+	WORD $0x4f52f3eb // bfdot v11.4s, v31.8h, v18.2h[0]
+	WORD $0xbc6a6876 // ldr s22, [x3, x10]
+	WORD $0x4f56f26c // bfdot v12.4s, v19.8h, v22.2h[0]
+	WORD $0x4f56f28d // bfdot v13.4s, v20.8h, v22.2h[0]
+	WORD $0x4f56f2ae // bfdot v14.4s, v21.8h, v22.2h[0]
+	WORD $0x4f56f3ef // bfdot v15.4s, v31.8h, v22.2h[0]
+	ADD R4, R3, R3
+rowsum:
+full:
+	MOVD c+48(FP), R11
+	MOVD ldc+56(FP), R12
+	LSL $2, R12, R12
+	MOVD mode+72(FP), R13
+	CMP $1, R13
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R14
+	FLDPQ 0(R14), (F27, F28)
+	FLDPQ 32(R14), (F29, F23)
+	WORD $0x4e3bd400 // fadd v0.4s, v0.4s, v27.4s
+	WORD $0x4e3cd421 // fadd v1.4s, v1.4s, v28.4s
+	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
+	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
+	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	WORD $0x4e3cd4a5 // fadd v5.4s, v5.4s, v28.4s
+	WORD $0x4e3dd4c6 // fadd v6.4s, v6.4s, v29.4s
+	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
+	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
+	WORD $0x4e3cd529 // fadd v9.4s, v9.4s, v28.4s
+	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
+	WORD $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
+	WORD $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
+	WORD $0x4e3cd5ad // fadd v13.4s, v13.4s, v28.4s
+	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
+	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	B fullstore
+fulladd:
+	MOVD R11, R15
+	FLDPQ 0(R15), (F24, F25)
+	FLDPQ 32(R15), (F26, F30)
+	ADD R12, R15, R15
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
+	FLDPQ 0(R15), (F16, F17)
+	FLDPQ 32(R15), (F18, F19)
+	ADD R12, R15, R15
+	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
+	WORD $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	FLDPQ 0(R15), (F20, F21)
+	FLDPQ 32(R15), (F22, F31)
+	ADD R12, R15, R15
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	WORD $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
+	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
+	FLDPQ 0(R15), (F27, F28)
+	FLDPQ 32(R15), (F29, F23)
+	ADD R12, R15, R15
+	WORD $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
+	WORD $0x4e3cd5ad // fadd v13.4s, v13.4s, v28.4s
+	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
+	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R11)
+	FSTPQ (F2, F3), 32(R11)
+	ADD R12, R11, R11
+	FSTPQ (F4, F5), 0(R11)
+	FSTPQ (F6, F7), 32(R11)
+	ADD R12, R11, R11
+	FSTPQ (F8, F9), 0(R11)
+	FSTPQ (F10, F11), 32(R11)
+	ADD R12, R11, R11
+	FSTPQ (F12, F13), 0(R11)
+	FSTPQ (F14, F15), 32(R11)
+	ADD R12, R11, R11
+	RET
+part:
+	MOVD ars+16(FP), R19
+	LSL $2, R19, R19
+	ADD R19, R19, R20
+	ADD R19, R20, R21
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R22
+	LSL $2, R22, R22
+	MOVD $16, R23
+	CMP R22, R23
+	CSEL LT, R23, R22, R23
+	MOVD $32, R24
+	CMP R22, R24
+	CSEL LT, R24, R22, R24
+	MOVD $48, R25
+	CMP R22, R25
+	CSEL LT, R25, R22, R25
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F24
+	WORD $0x3cf76839 // ldr q25, [x1, x23]
+	WORD $0x3cf8683a // ldr q26, [x1, x24]
+	WORD $0x3cf9683e // ldr q30, [x1, x25]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F16
+	WORD $0x4f50f300 // bfdot v0.4s, v24.8h, v16.2h[0]
+	WORD $0x4f50f321 // bfdot v1.4s, v25.8h, v16.2h[0]
+	WORD $0x4f50f342 // bfdot v2.4s, v26.8h, v16.2h[0]
+	WORD $0x4f50f3c3 // bfdot v3.4s, v30.8h, v16.2h[0]
+	WORD $0xbc736871 // ldr s17, [x3, x19]
+	WORD $0x4f51f304 // bfdot v4.4s, v24.8h, v17.2h[0]
+	WORD $0x4f51f325 // bfdot v5.4s, v25.8h, v17.2h[0]
+	WORD $0x4f51f346 // bfdot v6.4s, v26.8h, v17.2h[0]
+	WORD $0x4f51f3c7 // bfdot v7.4s, v30.8h, v17.2h[0]
+	WORD $0xbc746872 // ldr s18, [x3, x20]
+	WORD $0x4f52f308 // bfdot v8.4s, v24.8h, v18.2h[0]
+	WORD $0x4f52f329 // bfdot v9.4s, v25.8h, v18.2h[0]
+	WORD $0x4f52f34a // bfdot v10.4s, v26.8h, v18.2h[0]
+	WORD $0x4f52f3cb // bfdot v11.4s, v30.8h, v18.2h[0]
+	WORD $0xbc756873 // ldr s19, [x3, x21]
+	WORD $0x4f53f30c // bfdot v12.4s, v24.8h, v19.2h[0]
+	WORD $0x4f53f32d // bfdot v13.4s, v25.8h, v19.2h[0]
+	WORD $0x4f53f34e // bfdot v14.4s, v26.8h, v19.2h[0]
+	WORD $0x4f53f3cf // bfdot v15.4s, v30.8h, v19.2h[0]
+	ADD R4, R3, R3
+	FMOVQ 0(R1), F20
+	WORD $0x3cf76835 // ldr q21, [x1, x23]
+	WORD $0x3cf86836 // ldr q22, [x1, x24]
+	WORD $0x3cf9683f // ldr q31, [x1, x25]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F27
+	WORD $0x4f5bf280 // bfdot v0.4s, v20.8h, v27.2h[0]
+	WORD $0x4f5bf2a1 // bfdot v1.4s, v21.8h, v27.2h[0]
+	WORD $0x4f5bf2c2 // bfdot v2.4s, v22.8h, v27.2h[0]
+	WORD $0x4f5bf3e3 // bfdot v3.4s, v31.8h, v27.2h[0]
+	WORD $0xbc73687c // ldr s28, [x3, x19]
+	WORD $0x4f5cf284 // bfdot v4.4s, v20.8h, v28.2h[0]
+	WORD $0x4f5cf2a5 // bfdot v5.4s, v21.8h, v28.2h[0]
+	WORD $0x4f5cf2c6 // bfdot v6.4s, v22.8h, v28.2h[0]
+	WORD $0x4f5cf3e7 // bfdot v7.4s, v31.8h, v28.2h[0]
+	WORD $0xbc74687d // ldr s29, [x3, x20]
+	WORD $0x4f5df288 // bfdot v8.4s, v20.8h, v29.2h[0]
+	WORD $0x4f5df2a9 // bfdot v9.4s, v21.8h, v29.2h[0]
+	WORD $0x4f5df2ca // bfdot v10.4s, v22.8h, v29.2h[0]
+	WORD $0x4f5df3eb // bfdot v11.4s, v31.8h, v29.2h[0]
+	WORD $0xbc756877 // ldr s23, [x3, x21]
+	WORD $0x4f57f28c // bfdot v12.4s, v20.8h, v23.2h[0]
+	WORD $0x4f57f2ad // bfdot v13.4s, v21.8h, v23.2h[0]
+	WORD $0x4f57f2ce // bfdot v14.4s, v22.8h, v23.2h[0]
+	WORD $0x4f57f3ef // bfdot v15.4s, v31.8h, v23.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F16
+	WORD $0x3cf76831 // ldr q17, [x1, x23]
+	WORD $0x3cf86832 // ldr q18, [x1, x24]
+	WORD $0x3cf96838 // ldr q24, [x1, x25]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F25
+	WORD $0x4f59f200 // bfdot v0.4s, v16.8h, v25.2h[0]
+	WORD $0x4f59f221 // bfdot v1.4s, v17.8h, v25.2h[0]
+	WORD $0x4f59f242 // bfdot v2.4s, v18.8h, v25.2h[0]
+	WORD $0x4f59f303 // bfdot v3.4s, v24.8h, v25.2h[0]
+	WORD $0xbc73687a // ldr s26, [x3, x19]
+	WORD $0x4f5af204 // bfdot v4.4s, v16.8h, v26.2h[0]
+	WORD $0x4f5af225 // bfdot v5.4s, v17.8h, v26.2h[0]
+	WORD $0x4f5af246 // bfdot v6.4s, v18.8h, v26.2h[0]
+	WORD $0x4f5af307 // bfdot v7.4s, v24.8h, v26.2h[0]
+	WORD $0xbc746873 // ldr s19, [x3, x20]
+	WORD $0x4f53f208 // bfdot v8.4s, v16.8h, v19.2h[0]
+	WORD $0x4f53f229 // bfdot v9.4s, v17.8h, v19.2h[0]
+	WORD $0x4f53f24a // bfdot v10.4s, v18.8h, v19.2h[0]
+	WORD $0x4f53f30b // bfdot v11.4s, v24.8h, v19.2h[0]
+	WORD $0xbc75687e // ldr s30, [x3, x21]
+	WORD $0x4f5ef20c // bfdot v12.4s, v16.8h, v30.2h[0]
+	WORD $0x4f5ef22d // bfdot v13.4s, v17.8h, v30.2h[0]
+	WORD $0x4f5ef24e // bfdot v14.4s, v18.8h, v30.2h[0]
+	WORD $0x4f5ef30f // bfdot v15.4s, v24.8h, v30.2h[0]
+	ADD R4, R3, R3
+cutsum:
+	MOVD c+48(FP), R6
+	MOVD ldc+56(FP), R7
+	LSL $2, R7, R7
+	MOVD mode+72(FP), R8
+	CMP $1, R8
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R9
+	FMOVQ 0(R9), F27
+	WORD $0x3cf7693c // ldr q28, [x9, x23]
+	WORD $0x3cf8693d // ldr q29, [x9, x24]
+	WORD $0x3cf96934 // ldr q20, [x9, x25]
+	WORD $0x4e3bd400 // fadd v0.4s, v0.4s, v27.4s
+	WORD $0x4e3cd421 // fadd v1.4s, v1.4s, v28.4s
+	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
+	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
+	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	WORD $0x4e3cd4a5 // fadd v5.4s, v5.4s, v28.4s
+	WORD $0x4e3dd4c6 // fadd v6.4s, v6.4s, v29.4s
+	WORD $0x4e34d4e7 // fadd v7.4s, v7.4s, v20.4s
+	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
+	WORD $0x4e3cd529 // fadd v9.4s, v9.4s, v28.4s
+	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
+	WORD $0x4e34d56b // fadd v11.4s, v11.4s, v20.4s
+	WORD $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
+	WORD $0x4e3cd5ad // fadd v13.4s, v13.4s, v28.4s
+	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
+	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
+	B cutstore
+cutadd:
+	MOVD R6, R10
+	FMOVQ 0(R10), F21
+	WORD $0x3cf76956 // ldr q22, [x10, x23]
+	WORD $0x3cf86957 // ldr q23, [x10, x24]
+	WORD $0x3cf9695f // ldr q31, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e35d400 // fadd v0.4s, v0.4s, v21.4s
+	WORD $0x4e36d421 // fadd v1.4s, v1.4s, v22.4s
+	WORD $0x4e37d442 // fadd v2.4s, v2.4s, v23.4s
+	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
+	FMOVQ 0(R10), F25
+	WORD $0x3cf7695a // ldr q26, [x10, x23]
+	WORD $0x3cf86953 // ldr q19, [x10, x24]
+	WORD $0x3cf96950 // ldr q16, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	WORD $0x4e3ad4a5 // fadd v5.4s, v5.4s, v26.4s
+	WORD $0x4e33d4c6 // fadd v6.4s, v6.4s, v19.4s
+	WORD $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
+	FMOVQ 0(R10), F17
+	WORD $0x3cf76952 // ldr q18, [x10, x23]
+	WORD $0x3cf86958 // ldr q24, [x10, x24]
+	WORD $0x3cf9695e // ldr q30, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
+	WORD $0x4e32d529 // fadd v9.4s, v9.4s, v18.4s
+	WORD $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
+	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
+	FMOVQ 0(R10), F27
+	WORD $0x3cf7695c // ldr q28, [x10, x23]
+	WORD $0x3cf8695d // ldr q29, [x10, x24]
+	WORD $0x3cf96954 // ldr q20, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
+	WORD $0x4e3cd5ad // fadd v13.4s, v13.4s, v28.4s
+	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
+	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
+cutstore:
+	FMOVQ F0, 0(R6)
+	WORD $0x3cb768c1 // str q1, [x6, x23]
+	WORD $0x3cb868c2 // str q2, [x6, x24]
+	WORD $0x3cb968c3 // str q3, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F4, 0(R6)
+	WORD $0x3cb768c5 // str q5, [x6, x23]
+	WORD $0x3cb868c6 // str q6, [x6, x24]
+	WORD $0x3cb968c7 // str q7, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F8, 0(R6)
+	WORD $0x3cb768c9 // str q9, [x6, x23]
+	WORD $0x3cb868ca // str q10, [x6, x24]
+	WORD $0x3cb968cb // str q11, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F12, 0(R6)
+	WORD $0x3cb768cd // str q13, [x6, x23]
+	WORD $0x3cb868ce // str q14, [x6, x24]
+	WORD $0x3cb968cf // str q15, [x6, x25]
+	ADD R7, R6, R6
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F21
+	B end1
+four1:
+	FMOVQ 0(R1), F21
+	B end1
+two1:
+	FMOVD 0(R1), F21
+	TBZ $0, R5, end1
+	ADD $8, R1, R13
+	VLD1 (R13), V21.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F22
+	WORD $0x4f56f2a0 // bfdot v0.4s, v21.8h, v22.2h[0]
+	WORD $0xbc736877 // ldr s23, [x3, x19]
+	WORD $0x4f57f2a4 // bfdot v4.4s, v21.8h, v23.2h[0]
+	WORD $0xbc74687f // ldr s31, [x3, x20]
+	WORD $0x4f5ff2a8 // bfdot v8.4s, v21.8h, v31.2h[0]
+	WORD $0xbc756879 // ldr s25, [x3, x21]
+	WORD $0x4f59f2ac // bfdot v12.4s, v21.8h, v25.2h[0]
+	ADD R4, R3, R3
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F26
+	B end2
+four2:
+	FMOVQ 0(R1), F26
+	B end2
+two2:
+	FMOVD 0(R1), F26
+	TBZ $0, R5, end2
+	ADD $8, R1, R14
+	VLD1 (R14), V26.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F19
+	WORD $0x4f53f340 // bfdot v0.4s, v26.8h, v19.2h[0]
+	WORD $0xbc736870 // ldr s16, [x3, x19]
+	WORD $0x4f50f344 // bfdot v4.4s, v26.8h, v16.2h[0]
+	WORD $0xbc746871 // ldr s17, [x3, x20]
+	WORD $0x4f51f348 // bfdot v8.4s, v26.8h, v17.2h[0]
+	WORD $0xbc756872 // ldr s18, [x3, x21]
+	WORD $0x4f52f34c // bfdot v12.4s, v26.8h, v18.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F24
+	B end3
+four3:
+	FMOVQ 0(R1), F24
+	B end3
+two3:
+	FMOVD 0(R1), F24
+	TBZ $0, R5, end3
+	ADD $8, R1, R15
+	VLD1 (R15), V24.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F30
+	WORD $0x4f5ef300 // bfdot v0.4s, v24.8h, v30.2h[0]
+	WORD $0xbc73687b // ldr s27, [x3, x19]
+	WORD $0x4f5bf304 // bfdot v4.4s, v24.8h, v27.2h[0]
+	WORD $0xbc74687c // ldr s28, [x3, x20]
+	WORD $0x4f5cf308 // bfdot v8.4s, v24.8h, v28.2h[0]
+	WORD $0xbc75687d // ldr s29, [x3, x21]
+	WORD $0x4f5df30c // bfdot v12.4s, v24.8h, v29.2h[0]
+	ADD R4, R3, R3
+narrowsum:
+	MOVD c+48(FP), R11
+	MOVD ldc+56(FP), R12
+	LSL $2, R12, R12
+	MOVD mode+72(FP), R22
+	CMP $1, R22
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R8
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R8), F20
+	B end4
+four4:
+	FMOVQ 0(R8), F20
+	B end4
+two4:
+	FMOVD 0(R8), F20
+	TBZ $0, R5, end4
+	ADD $8, R8, R9
+	VLD1 (R9), V20.S[2]
+end4:
+	WORD $0x4e34d400 // fadd v0.4s, v0.4s, v20.4s
+	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
+	B narrowstore
+narrowadd:
+	MOVD R11, R10
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R10), F1
+	B end5
+four5:
+	FMOVQ 0(R10), F1
+	B end5
+two5:
+	FMOVD 0(R10), F1
+	TBZ $0, R5, end5
+	ADD $8, R10, R23
+	VLD1 (R23), V1.S[2]
+end5:
+	ADD R12, R10, R10
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R10), F2
+	B end6
+four6:
+	FMOVQ 0(R10), F2
+	B end6
+two6:
+	FMOVD 0(R10), F2
+	TBZ $0, R5, end6
+	ADD $8, R10, R24
+	VLD1 (R24), V2.S[2]
+end6:
+	ADD R12, R10, R10
+	WORD $0x4e22d484 // fadd v4.4s, v4.4s, v2.4s
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS 0(R10), F3
+	B end7
+four7:
+	FMOVQ 0(R10), F3
+	B end7
+two7:
+	FMOVD 0(R10), F3
+	TBZ $0, R5, end7
+	ADD $8, R10, R25
+	VLD1 (R25), V3.S[2]
+end7:
+	ADD R12, R10, R10
+	WORD $0x4e23d508 // fadd v8.4s, v8.4s, v3.4s
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS 0(R10), F5
+	B end8
+four8:
+	FMOVQ 0(R10), F5
+	B end8
+two8:
+	FMOVD 0(R10), F5
+	TBZ $0, R5, end8
+	ADD $8, R10, R6
+	VLD1 (R6), V5.S[2]
+end8:
+	ADD R12, R10, R10
+	WORD $0x4e25d58c // fadd v12.4s, v12.4s, v5.4s
+narrowstore:
+	TBNZ $2, R5, four9
+	TBNZ $1, R5, two9
+	FMOVS F0, 0(R11)
+	B end9
+four9:
+	FMOVQ F0, 0(R11)
+	B end9
+two9:
+	FMOVD F0, 0(R11)
+	TBZ $0, R5, end9
+	ADD $8, R11, R7
+	VST1 V0.S[2], (R7)
+end9:
+	ADD R12, R11, R11
+	TBNZ $2, R5, four10
+	TBNZ $1, R5, two10
+	FMOVS F4, 0(R11)
+	B end10
+four10:
+	FMOVQ F4, 0(R11)
+	B end10
+two10:
+	FMOVD F4, 0(R11)
+	TBZ $0, R5, end10
+	ADD $8, R11, R13
+	VST1 V4.S[2], (R13)
+end10:
+	ADD R12, R11, R11
+	TBNZ $2, R5, four11
+	TBNZ $1, R5, two11
+	FMOVS F8, 0(R11)
+	B end11
+four11:
+	FMOVQ F8, 0(R11)
+	B end11
+two11:
+	FMOVD F8, 0(R11)
+	TBZ $0, R5, end11
+	ADD $8, R11, R14
+	VST1 V8.S[2], (R14)
+end11:
+	ADD R12, R11, R11
+	TBNZ $2, R5, four12
+	TBNZ $1, R5, two12
+	FMOVS F12, 0(R11)
+	B end12
+four12:
+	FMOVQ F12, 0(R11)
+	B end12
+two12:
+	FMOVD F12, 0(R11)
+	TBZ $0, R5, end12
+	ADD $8, R11, R0
+	VST1 V12.S[2], (R0)
+end12:
+	ADD R12, R11, R11
+	RET
+
+// func mul5x16BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul5x16BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	WORD $0x6f00e406 // movi v6.2d, #0x0
+	WORD $0x6f00e407 // movi v7.2d, #0x0
+	WORD $0x6f00e408 // movi v8.2d, #0x0
+	WORD $0x6f00e409 // movi v9.2d, #0x0
+	WORD $0x6f00e40a // movi v10.2d, #0x0
+	WORD $0x6f00e40b // movi v11.2d, #0x0
+	WORD $0x6f00e40c // movi v12.2d, #0x0
+	WORD $0x6f00e40d // movi v13.2d, #0x0
+	WORD $0x6f00e40e // movi v14.2d, #0x0
+	WORD $0x6f00e40f // movi v15.2d, #0x0
+	WORD $0x6f00e410 // movi v16.2d, #0x0
+	WORD $0x6f00e411 // movi v17.2d, #0x0
+	WORD $0x6f00e412 // movi v18.2d, #0x0
+	WORD $0x6f00e413 // movi v19.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $16, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F20, F21)
+	FLDPQ 32(R1), (F22, F23)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F24
+	FMOVQ 4(R3), F25
+	ADD R4, R3, R3
+	WORD $0x4f58f280 // bfdot v0.4s, v20.8h, v24.2h[0]
+	WORD $0x4f58f2a1 // bfdot v1.4s, v21.8h, v24.2h[0]
+	WORD $0x4f58f2c2 // bfdot v2.4s, v22.8h, v24.2h[0]
+	WORD $0x4f58f2e3 // bfdot v3.4s, v23.8h, v24.2h[0]
+	WORD $0x4f78f284 // bfdot v4.4s, v20.8h, v24.2h[1]
+	WORD $0x4f78f2a5 // bfdot v5.4s, v21.8h, v24.2h[1]
+	WORD $0x4f78f2c6 // bfdot v6.4s, v22.8h, v24.2h[1]
+	WORD $0x4f78f2e7 // bfdot v7.4s, v23.8h, v24.2h[1]
+	WORD $0x4f58fa88 // bfdot v8.4s, v20.8h, v24.2h[2]
+	WORD $0x4f58faa9 // bfdot v9.4s, v21.8h, v24.2h[2]
+	WORD $0x4f58faca // bfdot v10.4s, v22.8h, v24.2h[2]
+	WORD $0x4f58faeb // bfdot v11.4s, v23.8h, v24.2h[2]
+	WORD $0x4f78fa8c // bfdot v12.4s, v20.8h, v24.2h[3]
+	WORD $0x4f78faad // bfdot v13.4s, v21.8h, v24.2h[3]
+	WORD $0x4f78face // bfdot v14.4s, v22.8h, v24.2h[3]
+	WORD $0x4f78faef // bfdot v15.4s, v23.8h, v24.2h[3]
+	WORD $0x4f79fa90 // bfdot v16.4s, v20.8h, v25.2h[3]
+	WORD $0x4f79fab1 // bfdot v17.4s, v21.8h, v25.2h[3]
+	WORD $0x4f79fad2 // bfdot v18.4s, v22.8h, v25.2h[3]
+	WORD $0x4f79faf3 // bfdot v19.4s, v23.8h, v25.2h[3]
+	FLDPQ 0(R1), (F26, F27)
+	FLDPQ 32(R1), (F28, F29)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F30
+	FMOVQ 4(R3), F31
+	ADD R4, R3, R3
+	WORD $0x4f5ef340 // bfdot v0.4s, v26.8h, v30.2h[0]
+	WORD $0x4f5ef361 // bfdot v1.4s, v27.8h, v30.2h[0]
+	WORD $0x4f5ef382 // bfdot v2.4s, v28.8h, v30.2h[0]
+	WORD $0x4f5ef3a3 // bfdot v3.4s, v29.8h, v30.2h[0]
+	WORD $0x4f7ef344 // bfdot v4.4s, v26.8h, v30.2h[1]
+	WORD $0x4f7ef365 // bfdot v5.4s, v27.8h, v30.2h[1]
+	WORD $0x4f7ef386 // bfdot v6.4s, v28.8h, v30.2h[1]
+	WORD $0x4f7ef3a7 // bfdot v7.4s, v29.8h, v30.2h[1]
+	WORD $0x4f5efb48 // bfdot v8.4s, v26.8h, v30.2h[2]
+	WORD $0x4f5efb69 // bfdot v9.4s, v27.8h, v30.2h[2]
+	WORD $0x4f5efb8a // bfdot v10.4s, v28.8h, v30.2h[2]
+	WORD $0x4f5efbab // bfdot v11.4s, v29.8h, v30.2h[2]
+	WORD $0x4f7efb4c // bfdot v12.4s, v26.8h, v30.2h[3]
+	WORD $0x4f7efb6d // bfdot v13.4s, v27.8h, v30.2h[3]
+	WORD $0x4f7efb8e // bfdot v14.4s, v28.8h, v30.2h[3]
+	WORD $0x4f7efbaf // bfdot v15.4s, v29.8h, v30.2h[3]
+	WORD $0x4f7ffb50 // bfdot v16.4s, v26.8h, v31.2h[3]
+	WORD $0x4f7ffb71 // bfdot v17.4s, v27.8h, v31.2h[3]
+	WORD $0x4f7ffb92 // bfdot v18.4s, v28.8h, v31.2h[3]
+	WORD $0x4f7ffbb3 // bfdot v19.4s, v29.8h, v31.2h[3]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F24, F20)
+	FLDPQ 32(R1), (F21, F22)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F23
+	FMOVQ 4(R3), F25
+	ADD R4, R3, R3
+	WORD $0x4f57f300 // bfdot v0.4s, v24.8h, v23.2h[0]
+	WORD $0x4f57f281 // bfdot v1.4s, v20.8h, v23.2h[0]
+	WORD $0x4f57f2a2 // bfdot v2.4s, v21.8h, v23.2h[0]
+	WORD $0x4f57f2c3 // bfdot v3.4s, v22.8h, v23.2h[0]
+	WORD $0x4f77f304 // bfdot v4.4s, v24.8h, v23.2h[1]
+	WORD $0x4f77f285 // bfdot v5.4s, v20.8h, v23.2h[1]
+	WORD $0x4f77f2a6 // bfdot v6.4s, v21.8h, v23.2h[1]
+	WORD $0x4f77f2c7 // bfdot v7.4s, v22.8h, v23.2h[1]
+	WORD $0x4f57fb08 // bfdot v8.4s, v24.8h, v23.2h[2]
+	WORD $0x4f57fa89 // bfdot v9.4s, v20.8h, v23.2h[2]
+	WORD $0x4f57faaa // bfdot v10.4s, v21.8h, v23.2h[2]
+	WORD $0x4f57facb // bfdot v11.4s, v22.8h, v23.2h[2]
+	WORD $0x4f77fb0c // bfdot v12.4s, v24.8h, v23.2h[3]
+	WORD $0x4f77fa8d // bfdot v13.4s, v20.8h, v23.2h[3]
+	WORD $0x4f77faae // bfdot v14.4s, v21.8h, v23.2h[3]
+	WORD $0x4f77facf // bfdot v15.4s, v22.8h, v23.2h[3]
+	WORD $0x4f79fb10 // bfdot v16.4s, v24.8h, v25.2h[3]
+	WORD $0x4f79fa91 // bfdot v17.4s, v20.8h, v25.2h[3]
+	WORD $0x4f79fab2 // bfdot v18.4s, v21.8h, v25.2h[3]
+	WORD $0x4f79fad3 // bfdot v19.4s, v22.8h, v25.2h[3]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	ADD R8, R8, R9
+	ADD R8, R9, R10
+	ADD R10, R3, R11
+	ADD R8, R11, R11
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F30, F26)
+	FLDPQ 32(R1), (F27, F28)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F29
+	WORD $0x4f5df3c0 // bfdot v0.4s, v30.8h, v29.2h[0]
+	WORD $0x4f5df341 // bfdot v1.4s, v26.8h, v29.2h[0]
+	WORD $0x4f5df362 // bfdot v2.4s, v27.8h, v29.2h[0]
+	WORD $0x4f5df383 // bfdot v3.4s, v28.8h, v29.2h[0]
+	WORD $0xbc68687f // ldr s31, [x3, x8]
+	WORD $0x4f5ff3c4 // bfdot v4.4s, v30.8h, v31.2h[0]
+	WORD $0x4f5ff345 // bfdot v5.4s, v26.8h, v31.2h[0]
+	WORD $0x4f5ff366 // bfdot v6.4s, v27.8h, v31.2h[0]
+	WORD $0x4f5ff387 // bfdot v7.4s, v28.8h, v31.2h[0]
+	WORD $0xbc696877 // ldr s23, [x3, x9]
+	WORD $0x4f57f3c8 // bfdot v8.4s, v30.8h, v23.2h[0]
+	WORD $0x4f57f349 // bfdot v9.4s, v26.8h, v23.2h[0]
+	WORD $0x4f57f36a // bfdot v10.4s, v27.8h, v23.2h[0]
+	WORD $0x4f57f38b // bfdot v11.4s, v28.8h, v23.2h[0]
+	WORD $0xbc6a6878 // ldr s24, [x3, x10]
+	WORD $0x4f58f3cc // bfdot v12.4s, v30.8h, v24.2h[0]
+	WORD $0x4f58f34d // bfdot v13.4s, v26.8h, v24.2h[0]
+	WORD $0x4f58f36e // bfdot v14.4s, v27.8h, v24.2h[0]
+	WORD $0x4f58f38f // bfdot v15.4s, v28.8h, v24.2h[0]
+	FMOVS 0(R11), F20
+	WORD $0x4f54f3d0 // bfdot v16.4s, v30.8h, v20.2h[0]
+	WORD $0x4f54f351 // bfdot v17.4s, v26.8h, v20.2h[0]
+	WORD $0x4f54f372 // bfdot v18.4s, v27.8h, v20.2h[0]
+	WORD $0x4f54f393 // bfdot v19.4s, v28.8h, v20.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	FLDPQ 0(R1), (F21, F22)
+	FLDPQ 32(R1), (F25, F29)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F31
+	WORD $0x4f5ff2a0 // bfdot v0.4s, v21.8h, v31.2h[0]
+	WORD $0x4f5ff2c1 // bfdot v1.4s, v22.8h, v31.2h[0]
+	WORD $0x4f5ff322 // bfdot v2.4s, v25.8h, v31.2h[0]
+	WORD $0x4f5ff3a3 // bfdot v3.4s, v29.8h, v31.2h[0]
+	WORD $0xbc686877 // ldr s23, [x3, x8]
+	WORD $0x4f57f2a4 // bfdot v4.4s, v21.8h, v23.2h[0]
+	WORD $0x4f57f2c5 // bfdot v5.4s, v22.8h, v23.2h[0]
+	WORD $0x4f57f326 // bfdot v6.4s, v25.8h, v23.2h[0]
+	WORD $0x4f57f3a7 // bfdot v7.4s, v29.8h, v23.2h[0]
+	WORD $0xbc696878 // ldr s24, [x3, x9]
+	WORD $0x4f58f2a8 // bfdot v8.4s, v21.8h, v24.2h[0]
+	WORD $0x4f58f2c9 // bfdot v9.4s, v22.8h, v24.2h[0]
+	WORD $0x4f58f32a // bfdot v10.4s, v25.8h, v24.2h[0]
+	WORD $0x4f58f3ab // bfdot v11.4s, v29.8h, v24.2h[0]
+	WORD $0xbc6a687e // ldr s30, [x3, x10]
+	WORD $0x4f5ef2ac // bfdot v12.4s, v21.8h, v30.2h[0]
+	WORD $0x4f5ef2cd // bfdot v13.4s, v22.8h, v30.2h[0]
+	WORD $0x4f5ef32e // bfdot v14.4s, v25.8h, v30.2h[0]
+	WORD $0x4f5ef3af // bfdot v15.4s, v29.8h, v30.2h[0]
+	FMOVS 0(R11), F26
+	WORD $0x4f5af2b0 // bfdot v16.4s, v21.8h, v26.2h[0]
+	WORD $0x4f5af2d1 // bfdot v17.4s, v22.8h, v26.2h[0]
+	WORD $0x4f5af332 // bfdot v18.4s, v25.8h, v26.2h[0]
+	WORD $0x4f5af3b3 // bfdot v19.4s, v29.8h, v26.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F27, F20)
+	FLDPQ 32(R1), (F28, F31)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F23
+	WORD $0x4f57f360 // bfdot v0.4s, v27.8h, v23.2h[0]
+	WORD $0x4f57f281 // bfdot v1.4s, v20.8h, v23.2h[0]
+	WORD $0x4f57f382 // bfdot v2.4s, v28.8h, v23.2h[0]
+	WORD $0x4f57f3e3 // bfdot v3.4s, v31.8h, v23.2h[0]
+	WORD $0xbc686878 // ldr s24, [x3, x8]
+	WORD $0x4f58f364 // bfdot v4.4s, v27.8h, v24.2h[0]
+	WORD $0x4f58f285 // bfdot v5.4s, v20.8h, v24.2h[0]
+	WORD $0x4f58f386 // bfdot v6.4s, v28.8h, v24.2h[0]
+	WORD $0x4f58f3e7 // bfdot v7.4s, v31.8h, v24.2h[0]
+	WORD $0xbc69687e // ldr s30, [x3, x9]
+	WORD $0x4f5ef368 // bfdot v8.4s, v27.8h, v30.2h[0]
+	WORD $0x4f5ef289 // bfdot v9.4s, v20.8h, v30.2h[0]
+	WORD $0x4f5ef38a // bfdot v10.4s, v28.8h, v30.2h[0]
+	WORD $0x4f5ef3eb // bfdot v11.4s, v31.8h, v30.2h[0]
+	WORD $0xbc6a6875 // ldr s21, [x3, x10]
+	WORD $0x4f55f36c // bfdot v12.4s, v27.8h, v21.2h[0]
+	WORD $0x4f55f28d // bfdot v13.4s, v20.8h, v21.2h[0]
+	WORD $0x4f55f38e // bfdot v14.4s, v28.8h, v21.2h[0]
+	WORD $0x4f55f3ef // bfdot v15.4s, v31.8h, v21.2h[0]
+	FMOVS 0(R11), F22
+	WORD $0x4f56f370 // bfdot v16.4s, v27.8h, v22.2h[0]
+	WORD $0x4f56f291 // bfdot v17.4s, v20.8h, v22.2h[0]
+	WORD $0x4f56f392 // bfdot v18.4s, v28.8h, v22.2h[0]
+	WORD $0x4f56f3f3 // bfdot v19.4s, v31.8h, v22.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+rowsum:
+full:
+	MOVD c+48(FP), R12
+	MOVD ldc+56(FP), R13
+	LSL $2, R13, R13
+	MOVD mode+72(FP), R14
+	CMP $1, R14
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R15
+	FLDPQ 0(R15), (F25, F26)
+	FLDPQ 32(R15), (F29, F23)
+	WORD $0x4e39d400 // fadd v0.4s, v0.4s, v25.4s
+	WORD $0x4e3ad421 // fadd v1.4s, v1.4s, v26.4s
+	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
+	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	WORD $0x4e3ad4a5 // fadd v5.4s, v5.4s, v26.4s
+	WORD $0x4e3dd4c6 // fadd v6.4s, v6.4s, v29.4s
+	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
+	WORD $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
+	WORD $0x4e3ad529 // fadd v9.4s, v9.4s, v26.4s
+	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
+	WORD $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
+	WORD $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
+	WORD $0x4e3ad5ad // fadd v13.4s, v13.4s, v26.4s
+	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
+	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	WORD $0x4e39d610 // fadd v16.4s, v16.4s, v25.4s
+	WORD $0x4e3ad631 // fadd v17.4s, v17.4s, v26.4s
+	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
+	WORD $0x4e37d673 // fadd v19.4s, v19.4s, v23.4s
+	B fullstore
+fulladd:
+	MOVD R12, R19
+	FLDPQ 0(R19), (F24, F30)
+	FLDPQ 32(R19), (F21, F27)
+	ADD R13, R19, R19
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
+	WORD $0x4e35d442 // fadd v2.4s, v2.4s, v21.4s
+	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
+	FLDPQ 0(R19), (F20, F28)
+	FLDPQ 32(R19), (F22, F31)
+	ADD R13, R19, R19
+	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
+	WORD $0x4e3cd4a5 // fadd v5.4s, v5.4s, v28.4s
+	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
+	FLDPQ 0(R19), (F25, F26)
+	FLDPQ 32(R19), (F29, F23)
+	ADD R13, R19, R19
+	WORD $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
+	WORD $0x4e3ad529 // fadd v9.4s, v9.4s, v26.4s
+	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
+	WORD $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
+	FLDPQ 0(R19), (F24, F30)
+	FLDPQ 32(R19), (F21, F27)
+	ADD R13, R19, R19
+	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
+	WORD $0x4e35d5ce // fadd v14.4s, v14.4s, v21.4s
+	WORD $0x4e3bd5ef // fadd v15.4s, v15.4s, v27.4s
+	FLDPQ 0(R19), (F20, F28)
+	FLDPQ 32(R19), (F22, F31)
+	ADD R13, R19, R19
+	WORD $0x4e34d610 // fadd v16.4s, v16.4s, v20.4s
+	WORD $0x4e3cd631 // fadd v17.4s, v17.4s, v28.4s
+	WORD $0x4e36d652 // fadd v18.4s, v18.4s, v22.4s
+	WORD $0x4e3fd673 // fadd v19.4s, v19.4s, v31.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R12)
+	FSTPQ (F2, F3), 32(R12)
+	ADD R13, R12, R12
+	FSTPQ (F4, F5), 0(R12)
+	FSTPQ (F6, F7), 32(R12)
+	ADD R13, R12, R12
+	FSTPQ (F8, F9), 0(R12)
+	FSTPQ (F10, F11), 32(R12)
+	ADD R13, R12, R12
+	FSTPQ (F12, F13), 0(R12)
+	FSTPQ (F14, F15), 32(R12)
+	ADD R13, R12, R12
+	FSTPQ (F16, F17), 0(R12)
+	FSTPQ (F18, F19), 32(R12)
+	ADD R13, R12, R12
+	RET
+part:
+	MOVD ars+16(FP), R20
+	LSL $2, R20, R20
+	ADD R20, R20, R21
+	ADD R20, R21, R22
+	ADD R22, R3, R23
+	ADD R20, R23, R23
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R24
+	LSL $2, R24, R24
+	MOVD $16, R25
+	CMP R24, R25
+	CSEL LT, R25, R24, R25
+	MOVD $32, R6
+	CMP R24, R6
+	CSEL LT, R6, R24, R6
+	MOVD $48, R7
+	CMP R24, R7
+	CSEL LT, R7, R24, R7
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F25
+	WORD $0x3cf9683a // ldr q26, [x1, x25]
+	WORD $0x3ce6683d // ldr q29, [x1, x6]
+	WORD $0x3ce76837 // ldr q23, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F24
+	WORD $0x4f58f320 // bfdot v0.4s, v25.8h, v24.2h[0]
+	WORD $0x4f58f341 // bfdot v1.4s, v26.8h, v24.2h[0]
+	WORD $0x4f58f3a2 // bfdot v2.4s, v29.8h, v24.2h[0]
+	WORD $0x4f58f2e3 // bfdot v3.4s, v23.8h, v24.2h[0]
+	WORD $0xbc74687e // ldr s30, [x3, x20]
+	WORD $0x4f5ef324 // bfdot v4.4s, v25.8h, v30.2h[0]
+	WORD $0x4f5ef345 // bfdot v5.4s, v26.8h, v30.2h[0]
+	WORD $0x4f5ef3a6 // bfdot v6.4s, v29.8h, v30.2h[0]
+	WORD $0x4f5ef2e7 // bfdot v7.4s, v23.8h, v30.2h[0]
+	WORD $0xbc756875 // ldr s21, [x3, x21]
+	WORD $0x4f55f328 // bfdot v8.4s, v25.8h, v21.2h[0]
+	WORD $0x4f55f349 // bfdot v9.4s, v26.8h, v21.2h[0]
+	WORD $0x4f55f3aa // bfdot v10.4s, v29.8h, v21.2h[0]
+	WORD $0x4f55f2eb // bfdot v11.4s, v23.8h, v21.2h[0]
+	WORD $0xbc76687b // ldr s27, [x3, x22]
+	WORD $0x4f5bf32c // bfdot v12.4s, v25.8h, v27.2h[0]
+	WORD $0x4f5bf34d // bfdot v13.4s, v26.8h, v27.2h[0]
+	WORD $0x4f5bf3ae // bfdot v14.4s, v29.8h, v27.2h[0]
+	WORD $0x4f5bf2ef // bfdot v15.4s, v23.8h, v27.2h[0]
+	FMOVS 0(R23), F20
+	WORD $0x4f54f330 // bfdot v16.4s, v25.8h, v20.2h[0]
+	WORD $0x4f54f351 // bfdot v17.4s, v26.8h, v20.2h[0]
+	WORD $0x4f54f3b2 // bfdot v18.4s, v29.8h, v20.2h[0]
+	WORD $0x4f54f2f3 // bfdot v19.4s, v23.8h, v20.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	FMOVQ 0(R1), F28
+	WORD $0x3cf96836 // ldr q22, [x1, x25]
+	WORD $0x3ce6683f // ldr q31, [x1, x6]
+	WORD $0x3ce76838 // ldr q24, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F30
+	WORD $0x4f5ef380 // bfdot v0.4s, v28.8h, v30.2h[0]
+	WORD $0x4f5ef2c1 // bfdot v1.4s, v22.8h, v30.2h[0]
+	WORD $0x4f5ef3e2 // bfdot v2.4s, v31.8h, v30.2h[0]
+	WORD $0x4f5ef303 // bfdot v3.4s, v24.8h, v30.2h[0]
+	WORD $0xbc746875 // ldr s21, [x3, x20]
+	WORD $0x4f55f384 // bfdot v4.4s, v28.8h, v21.2h[0]
+	WORD $0x4f55f2c5 // bfdot v5.4s, v22.8h, v21.2h[0]
+	WORD $0x4f55f3e6 // bfdot v6.4s, v31.8h, v21.2h[0]
+	WORD $0x4f55f307 // bfdot v7.4s, v24.8h, v21.2h[0]
+	WORD $0xbc75687b // ldr s27, [x3, x21]
+	WORD $0x4f5bf388 // bfdot v8.4s, v28.8h, v27.2h[0]
+	WORD $0x4f5bf2c9 // bfdot v9.4s, v22.8h, v27.2h[0]
+	WORD $0x4f5bf3ea // bfdot v10.4s, v31.8h, v27.2h[0]
+	WORD $0x4f5bf30b // bfdot v11.4s, v24.8h, v27.2h[0]
+	WORD $0xbc766879 // ldr s25, [x3, x22]
+	WORD $0x4f59f38c // bfdot v12.4s, v28.8h, v25.2h[0]
+	WORD $0x4f59f2cd // bfdot v13.4s, v22.8h, v25.2h[0]
+	WORD $0x4f59f3ee // bfdot v14.4s, v31.8h, v25.2h[0]
+	WORD $0x4f59f30f // bfdot v15.4s, v24.8h, v25.2h[0]
+	FMOVS 0(R23), F26
+	WORD $0x4f5af390 // bfdot v16.4s, v28.8h, v26.2h[0]
+	WORD $0x4f5af2d1 // bfdot v17.4s, v22.8h, v26.2h[0]
+	WORD $0x4f5af3f2 // bfdot v18.4s, v31.8h, v26.2h[0]
+	WORD $0x4f5af313 // bfdot v19.4s, v24.8h, v26.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F29
+	WORD $0x3cf96834 // ldr q20, [x1, x25]
+	WORD $0x3ce66837 // ldr q23, [x1, x6]
+	WORD $0x3ce7683e // ldr q30, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F21
+	WORD $0x4f55f3a0 // bfdot v0.4s, v29.8h, v21.2h[0]
+	WORD $0x4f55f281 // bfdot v1.4s, v20.8h, v21.2h[0]
+	WORD $0x4f55f2e2 // bfdot v2.4s, v23.8h, v21.2h[0]
+	WORD $0x4f55f3c3 // bfdot v3.4s, v30.8h, v21.2h[0]
+	WORD $0xbc74687b // ldr s27, [x3, x20]
+	WORD $0x4f5bf3a4 // bfdot v4.4s, v29.8h, v27.2h[0]
+	WORD $0x4f5bf285 // bfdot v5.4s, v20.8h, v27.2h[0]
+	WORD $0x4f5bf2e6 // bfdot v6.4s, v23.8h, v27.2h[0]
+	WORD $0x4f5bf3c7 // bfdot v7.4s, v30.8h, v27.2h[0]
+	WORD $0xbc756879 // ldr s25, [x3, x21]
+	WORD $0x4f59f3a8 // bfdot v8.4s, v29.8h, v25.2h[0]
+	WORD $0x4f59f289 // bfdot v9.4s, v20.8h, v25.2h[0]
+	WORD $0x4f59f2ea // bfdot v10.4s, v23.8h, v25.2h[0]
+	WORD $0x4f59f3cb // bfdot v11.4s, v30.8h, v25.2h[0]
+	WORD $0xbc76687c // ldr s28, [x3, x22]
+	WORD $0x4f5cf3ac // bfdot v12.4s, v29.8h, v28.2h[0]
+	WORD $0x4f5cf28d // bfdot v13.4s, v20.8h, v28.2h[0]
+	WORD $0x4f5cf2ee // bfdot v14.4s, v23.8h, v28.2h[0]
+	WORD $0x4f5cf3cf // bfdot v15.4s, v30.8h, v28.2h[0]
+	FMOVS 0(R23), F22
+	WORD $0x4f56f3b0 // bfdot v16.4s, v29.8h, v22.2h[0]
+	WORD $0x4f56f291 // bfdot v17.4s, v20.8h, v22.2h[0]
+	WORD $0x4f56f2f2 // bfdot v18.4s, v23.8h, v22.2h[0]
+	WORD $0x4f56f3d3 // bfdot v19.4s, v30.8h, v22.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+cutsum:
+	MOVD c+48(FP), R8
+	MOVD ldc+56(FP), R9
+	LSL $2, R9, R9
+	MOVD mode+72(FP), R10
+	CMP $1, R10
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R11
+	FMOVQ 0(R11), F31
+	WORD $0x3cf96978 // ldr q24, [x11, x25]
+	WORD $0x3ce6697a // ldr q26, [x11, x6]
+	WORD $0x3ce76975 // ldr q21, [x11, x7]
+	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
+	WORD $0x4e38d421 // fadd v1.4s, v1.4s, v24.4s
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e35d463 // fadd v3.4s, v3.4s, v21.4s
+	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
+	WORD $0x4e38d4a5 // fadd v5.4s, v5.4s, v24.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
+	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
+	WORD $0x4e35d56b // fadd v11.4s, v11.4s, v21.4s
+	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
+	WORD $0x4e38d5ad // fadd v13.4s, v13.4s, v24.4s
+	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
+	WORD $0x4e35d5ef // fadd v15.4s, v15.4s, v21.4s
+	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
+	WORD $0x4e38d631 // fadd v17.4s, v17.4s, v24.4s
+	WORD $0x4e3ad652 // fadd v18.4s, v18.4s, v26.4s
+	WORD $0x4e35d673 // fadd v19.4s, v19.4s, v21.4s
+	B cutstore
+cutadd:
+	MOVD R8, R14
+	FMOVQ 0(R14), F27
+	WORD $0x3cf969d9 // ldr q25, [x14, x25]
+	WORD $0x3ce669dc // ldr q28, [x14, x6]
+	WORD $0x3ce769dd // ldr q29, [x14, x7]
+	ADD R9, R14, R14
+	WORD $0x4e3bd400 // fadd v0.4s, v0.4s, v27.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e3cd442 // fadd v2.4s, v2.4s, v28.4s
+	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
+	FMOVQ 0(R14), F20
+	WORD $0x3cf969d7 // ldr q23, [x14, x25]
+	WORD $0x3ce669d6 // ldr q22, [x14, x6]
+	WORD $0x3ce769de // ldr q30, [x14, x7]
+	ADD R9, R14, R14
+	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
+	WORD $0x4e37d4a5 // fadd v5.4s, v5.4s, v23.4s
+	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
+	FMOVQ 0(R14), F31
+	WORD $0x3cf969d8 // ldr q24, [x14, x25]
+	WORD $0x3ce669da // ldr q26, [x14, x6]
+	WORD $0x3ce769d5 // ldr q21, [x14, x7]
+	ADD R9, R14, R14
+	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
+	WORD $0x4e35d56b // fadd v11.4s, v11.4s, v21.4s
+	FMOVQ 0(R14), F27
+	WORD $0x3cf969d9 // ldr q25, [x14, x25]
+	WORD $0x3ce669dc // ldr q28, [x14, x6]
+	WORD $0x3ce769dd // ldr q29, [x14, x7]
+	ADD R9, R14, R14
+	WORD $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
+	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD $0x4e3cd5ce // fadd v14.4s, v14.4s, v28.4s
+	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	FMOVQ 0(R14), F20
+	WORD $0x3cf969d7 // ldr q23, [x14, x25]
+	WORD $0x3ce669d6 // ldr q22, [x14, x6]
+	WORD $0x3ce769de // ldr q30, [x14, x7]
+	ADD R9, R14, R14
+	WORD $0x4e34d610 // fadd v16.4s, v16.4s, v20.4s
+	WORD $0x4e37d631 // fadd v17.4s, v17.4s, v23.4s
+	WORD $0x4e36d652 // fadd v18.4s, v18.4s, v22.4s
+	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
+cutstore:
+	FMOVQ F0, 0(R8)
+	WORD $0x3cb96901 // str q1, [x8, x25]
+	WORD $0x3ca66902 // str q2, [x8, x6]
+	WORD $0x3ca76903 // str q3, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F4, 0(R8)
+	WORD $0x3cb96905 // str q5, [x8, x25]
+	WORD $0x3ca66906 // str q6, [x8, x6]
+	WORD $0x3ca76907 // str q7, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F8, 0(R8)
+	WORD $0x3cb96909 // str q9, [x8, x25]
+	WORD $0x3ca6690a // str q10, [x8, x6]
+	WORD $0x3ca7690b // str q11, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F12, 0(R8)
+	WORD $0x3cb9690d // str q13, [x8, x25]
+	WORD $0x3ca6690e // str q14, [x8, x6]
+	WORD $0x3ca7690f // str q15, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F16, 0(R8)
+	WORD $0x3cb96911 // str q17, [x8, x25]
+	WORD $0x3ca66912 // str q18, [x8, x6]
+	WORD $0x3ca76913 // str q19, [x8, x7]
+	ADD R9, R8, R8
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F31
+	B end1
+four1:
+	FMOVQ 0(R1), F31
+	B end1
+two1:
+	FMOVD 0(R1), F31
+	TBZ $0, R5, end1
+	ADD $8, R1, R15
+	VLD1 (R15), V31.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F24
+	WORD $0x4f58f3e0 // bfdot v0.4s, v31.8h, v24.2h[0]
+	WORD $0xbc74687a // ldr s26, [x3, x20]
+	WORD $0x4f5af3e4 // bfdot v4.4s, v31.8h, v26.2h[0]
+	WORD $0xbc756875 // ldr s21, [x3, x21]
+	WORD $0x4f55f3e8 // bfdot v8.4s, v31.8h, v21.2h[0]
+	WORD $0xbc76687b // ldr s27, [x3, x22]
+	WORD $0x4f5bf3ec // bfdot v12.4s, v31.8h, v27.2h[0]
+	FMOVS 0(R23), F25
+	WORD $0x4f59f3f0 // bfdot v16.4s, v31.8h, v25.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F28
+	B end2
+four2:
+	FMOVQ 0(R1), F28
+	B end2
+two2:
+	FMOVD 0(R1), F28
+	TBZ $0, R5, end2
+	ADD $8, R1, R19
+	VLD1 (R19), V28.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F29
+	WORD $0x4f5df380 // bfdot v0.4s, v28.8h, v29.2h[0]
+	WORD $0xbc746874 // ldr s20, [x3, x20]
+	WORD $0x4f54f384 // bfdot v4.4s, v28.8h, v20.2h[0]
+	WORD $0xbc756877 // ldr s23, [x3, x21]
+	WORD $0x4f57f388 // bfdot v8.4s, v28.8h, v23.2h[0]
+	WORD $0xbc766876 // ldr s22, [x3, x22]
+	WORD $0x4f56f38c // bfdot v12.4s, v28.8h, v22.2h[0]
+	FMOVS 0(R23), F30
+	WORD $0x4f5ef390 // bfdot v16.4s, v28.8h, v30.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F1
+	B end3
+four3:
+	FMOVQ 0(R1), F1
+	B end3
+two3:
+	FMOVD 0(R1), F1
+	TBZ $0, R5, end3
+	ADD $8, R1, R12
+	VLD1 (R12), V1.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F2
+	WORD $0x4f42f020 // bfdot v0.4s, v1.8h, v2.2h[0]
+	WORD $0xbc746863 // ldr s3, [x3, x20]
+	WORD $0x4f43f024 // bfdot v4.4s, v1.8h, v3.2h[0]
+	WORD $0xbc756865 // ldr s5, [x3, x21]
+	WORD $0x4f45f028 // bfdot v8.4s, v1.8h, v5.2h[0]
+	WORD $0xbc766866 // ldr s6, [x3, x22]
+	WORD $0x4f46f02c // bfdot v12.4s, v1.8h, v6.2h[0]
+	FMOVS 0(R23), F7
+	WORD $0x4f47f030 // bfdot v16.4s, v1.8h, v7.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+narrowsum:
+	MOVD c+48(FP), R13
+	MOVD ldc+56(FP), R24
+	LSL $2, R24, R24
+	MOVD mode+72(FP), R10
+	CMP $1, R10
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R11
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R11), F9
+	B end4
+four4:
+	FMOVQ 0(R11), F9
+	B end4
+two4:
+	FMOVD 0(R11), F9
+	TBZ $0, R5, end4
+	ADD $8, R11, R14
+	VLD1 (R14), V9.S[2]
+end4:
+	WORD $0x4e29d400 // fadd v0.4s, v0.4s, v9.4s
+	WORD $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
+	WORD $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
+	WORD $0x4e29d58c // fadd v12.4s, v12.4s, v9.4s
+	WORD $0x4e29d610 // fadd v16.4s, v16.4s, v9.4s
+	B narrowstore
+narrowadd:
+	MOVD R13, R25
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R25), F10
+	B end5
+four5:
+	FMOVQ 0(R25), F10
+	B end5
+two5:
+	FMOVD 0(R25), F10
+	TBZ $0, R5, end5
+	ADD $8, R25, R6
+	VLD1 (R6), V10.S[2]
+end5:
+	ADD R24, R25, R25
+	WORD $0x4e2ad400 // fadd v0.4s, v0.4s, v10.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R25), F11
+	B end6
+four6:
+	FMOVQ 0(R25), F11
+	B end6
+two6:
+	FMOVD 0(R25), F11
+	TBZ $0, R5, end6
+	ADD $8, R25, R7
+	VLD1 (R7), V11.S[2]
+end6:
+	ADD R24, R25, R25
+	WORD $0x4e2bd484 // fadd v4.4s, v4.4s, v11.4s
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS 0(R25), F13
+	B end7
+four7:
+	FMOVQ 0(R25), F13
+	B end7
+two7:
+	FMOVD 0(R25), F13
+	TBZ $0, R5, end7
+	ADD $8, R25, R8
+	VLD1 (R8), V13.S[2]
+end7:
+	ADD R24, R25, R25
+	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS 0(R25), F14
+	B end8
+four8:
+	FMOVQ 0(R25), F14
+	B end8
+two8:
+	FMOVD 0(R25), F14
+	TBZ $0, R5, end8
+	ADD $8, R25, R9
+	VLD1 (R9), V14.S[2]
+end8:
+	ADD R24, R25, R25
+	WORD $0x4e2ed58c // fadd v12.4s, v12.4s, v14.4s
+	TBNZ $2, R5, four9
+	TBNZ $1, R5, two9
+	FMOVS 0(R25), F15
+	B end9
+four9:
+	FMOVQ 0(R25), F15
+	B end9
+two9:
+	FMOVD 0(R25), F15
+	TBZ $0, R5, end9
+	ADD $8, R25, R15
+	VLD1 (R15), V15.S[2]
+end9:
+	ADD R24, R25, R25
+	WORD $0x4e2fd610 // fadd v16.4s, v16.4s, v15.4s
+narrowstore:
+	TBNZ $2, R5, four10
+	TBNZ $1, R5, two10
+	FMOVS F0, 0(R13)
+	B end10
+four10:
+	FMOVQ F0, 0(R13)
+	B end10
+two10:
+	FMOVD F0, 0(R13)
+	TBZ $0, R5, end10
+	ADD $8, R13, R19
+	VST1 V0.S[2], (R19)
+end10:
+	ADD R24, R13, R13
+	TBNZ $2, R5, four11
+	TBNZ $1, R5, two11
+	FMOVS F4, 0(R13)
+	B end11
+four11:
+	FMOVQ F4, 0(R13)
+	B end11
+two11:
+	FMOVD F4, 0(R13)
+	TBZ $0, R5, end11
+	ADD $8, R13, R0
+	VST1 V4.S[2], (R0)
+end11:
+	ADD R24, R13, R13
+	TBNZ $2, R5, four12
+	TBNZ $1, R5, two12
+	FMOVS F8, 0(R13)
+	B end12
+four12:
+	FMOVQ F8, 0(R13)
+	B end12
+two12:
+	FMOVD F8, 0(R13)
+	TBZ $0, R5, end12
+	ADD $8, R13, R12
+	VST1 V8.S[2], (R12)
+end12:
+	ADD R24, R13, R13
+	TBNZ $2, R5, four13
+	TBNZ $1, R5, two13
+	FMOVS F12, 0(R13)
+	B end13
+four13:
+	FMOVQ F12, 0(R13)
+	B end13
+two13:
+	FMOVD F12, 0(R13)
+	TBZ $0, R5, end13
+	ADD $8, R13, R1
+	VST1 V12.S[2], (R1)
+end13:
+	ADD R24, R13, R13
+	TBNZ $2, R5, four14
+	TBNZ $1, R5, two14
+	FMOVS F16, 0(R13)
+	B end14
+four14:
+	FMOVQ F16, 0(R13)
+	B end14
+two14:
+	FMOVD F16, 0(R13)
+	TBZ $0, R5, end14
+	ADD $8, R13, R2
+	VST1 V16.S[2], (R2)
+end14:
+	ADD R24, R13, R13
+	RET
+
+// func mul6x16BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul6x16BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	WORD $0x6f00e406 // movi v6.2d, #0x0
+	WORD $0x6f00e407 // movi v7.2d, #0x0
+	WORD $0x6f00e408 // movi v8.2d, #0x0
+	WORD $0x6f00e409 // movi v9.2d, #0x0
+	WORD $0x6f00e40a // movi v10.2d, #0x0
+	WORD $0x6f00e40b // movi v11.2d, #0x0
+	WORD $0x6f00e40c // movi v12.2d, #0x0
+	WORD $0x6f00e40d // movi v13.2d, #0x0
+	WORD $0x6f00e40e // movi v14.2d, #0x0
+	WORD $0x6f00e40f // movi v15.2d, #0x0
+	WORD $0x6f00e410 // movi v16.2d, #0x0
+	WORD $0x6f00e411 // movi v17.2d, #0x0
+	WORD $0x6f00e412 // movi v18.2d, #0x0
+	WORD $0x6f00e413 // movi v19.2d, #0x0
+	WORD $0x6f00e414 // movi v20.2d, #0x0
+	WORD $0x6f00e415 // movi v21.2d, #0x0
+	WORD $0x6f00e416 // movi v22.2d, #0x0
+	WORD $0x6f00e417 // movi v23.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $16, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F24, F25)
+	FLDPQ 32(R1), (F26, F27)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F28
+	FMOVQ 8(R3), F29
+	ADD R4, R3, R3
+	WORD $0x4f5cf300 // bfdot v0.4s, v24.8h, v28.2h[0]
+	WORD $0x4f5cf321 // bfdot v1.4s, v25.8h, v28.2h[0]
+	WORD $0x4f5cf342 // bfdot v2.4s, v26.8h, v28.2h[0]
+	WORD $0x4f5cf363 // bfdot v3.4s, v27.8h, v28.2h[0]
+	WORD $0x4f7cf304 // bfdot v4.4s, v24.8h, v28.2h[1]
+	WORD $0x4f7cf325 // bfdot v5.4s, v25.8h, v28.2h[1]
+	WORD $0x4f7cf346 // bfdot v6.4s, v26.8h, v28.2h[1]
+	WORD $0x4f7cf367 // bfdot v7.4s, v27.8h, v28.2h[1]
+	WORD $0x4f5cfb08 // bfdot v8.4s, v24.8h, v28.2h[2]
+	WORD $0x4f5cfb29 // bfdot v9.4s, v25.8h, v28.2h[2]
+	WORD $0x4f5cfb4a // bfdot v10.4s, v26.8h, v28.2h[2]
+	WORD $0x4f5cfb6b // bfdot v11.4s, v27.8h, v28.2h[2]
+	WORD $0x4f7cfb0c // bfdot v12.4s, v24.8h, v28.2h[3]
+	WORD $0x4f7cfb2d // bfdot v13.4s, v25.8h, v28.2h[3]
+	WORD $0x4f7cfb4e // bfdot v14.4s, v26.8h, v28.2h[3]
+	WORD $0x4f7cfb6f // bfdot v15.4s, v27.8h, v28.2h[3]
+	WORD $0x4f5dfb10 // bfdot v16.4s, v24.8h, v29.2h[2]
+	WORD $0x4f5dfb31 // bfdot v17.4s, v25.8h, v29.2h[2]
+	WORD $0x4f5dfb52 // bfdot v18.4s, v26.8h, v29.2h[2]
+	WORD $0x4f5dfb73 // bfdot v19.4s, v27.8h, v29.2h[2]
+	WORD $0x4f7dfb14 // bfdot v20.4s, v24.8h, v29.2h[3]
+	WORD $0x4f7dfb35 // bfdot v21.4s, v25.8h, v29.2h[3]
+	WORD $0x4f7dfb56 // bfdot v22.4s, v26.8h, v29.2h[3]
+	WORD $0x4f7dfb77 // bfdot v23.4s, v27.8h, v29.2h[3]
+	FLDPQ 0(R1), (F30, F31)
+	FLDPQ 32(R1), (F28, F24)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F25
+	FMOVQ 8(R3), F26
+	ADD R4, R3, R3
+	WORD $0x4f59f3c0 // bfdot v0.4s, v30.8h, v25.2h[0]
+	WORD $0x4f59f3e1 // bfdot v1.4s, v31.8h, v25.2h[0]
+	WORD $0x4f59f382 // bfdot v2.4s, v28.8h, v25.2h[0]
+	WORD $0x4f59f303 // bfdot v3.4s, v24.8h, v25.2h[0]
+	WORD $0x4f79f3c4 // bfdot v4.4s, v30.8h, v25.2h[1]
+	WORD $0x4f79f3e5 // bfdot v5.4s, v31.8h, v25.2h[1]
+	WORD $0x4f79f386 // bfdot v6.4s, v28.8h, v25.2h[1]
+	WORD $0x4f79f307 // bfdot v7.4s, v24.8h, v25.2h[1]
+	WORD $0x4f59fbc8 // bfdot v8.4s, v30.8h, v25.2h[2]
+	WORD $0x4f59fbe9 // bfdot v9.4s, v31.8h, v25.2h[2]
+	WORD $0x4f59fb8a // bfdot v10.4s, v28.8h, v25.2h[2]
+	WORD $0x4f59fb0b // bfdot v11.4s, v24.8h, v25.2h[2]
+	WORD $0x4f79fbcc // bfdot v12.4s, v30.8h, v25.2h[3]
+	WORD $0x4f79fbed // bfdot v13.4s, v31.8h, v25.2h[3]
+	WORD $0x4f79fb8e // bfdot v14.4s, v28.8h, v25.2h[3]
+	WORD $0x4f79fb0f // bfdot v15.4s, v24.8h, v25.2h[3]
+	WORD $0x4f5afbd0 // bfdot v16.4s, v30.8h, v26.2h[2]
+	WORD $0x4f5afbf1 // bfdot v17.4s, v31.8h, v26.2h[2]
+	WORD $0x4f5afb92 // bfdot v18.4s, v28.8h, v26.2h[2]
+	WORD $0x4f5afb13 // bfdot v19.4s, v24.8h, v26.2h[2]
+	WORD $0x4f7afbd4 // bfdot v20.4s, v30.8h, v26.2h[3]
+	WORD $0x4f7afbf5 // bfdot v21.4s, v31.8h, v26.2h[3]
+	WORD $0x4f7afb96 // bfdot v22.4s, v28.8h, v26.2h[3]
+	WORD $0x4f7afb17 // bfdot v23.4s, v24.8h, v26.2h[3]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F27, F29)
+	FLDPQ 32(R1), (F25, F30)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F31
+	FMOVQ 8(R3), F28
+	ADD R4, R3, R3
+	WORD $0x4f5ff360 // bfdot v0.4s, v27.8h, v31.2h[0]
+	WORD $0x4f5ff3a1 // bfdot v1.4s, v29.8h, v31.2h[0]
+	WORD $0x4f5ff322 // bfdot v2.4s, v25.8h, v31.2h[0]
+	WORD $0x4f5ff3c3 // bfdot v3.4s, v30.8h, v31.2h[0]
+	WORD $0x4f7ff364 // bfdot v4.4s, v27.8h, v31.2h[1]
+	WORD $0x4f7ff3a5 // bfdot v5.4s, v29.8h, v31.2h[1]
+	WORD $0x4f7ff326 // bfdot v6.4s, v25.8h, v31.2h[1]
+	WORD $0x4f7ff3c7 // bfdot v7.4s, v30.8h, v31.2h[1]
+	WORD $0x4f5ffb68 // bfdot v8.4s, v27.8h, v31.2h[2]
+	WORD $0x4f5ffba9 // bfdot v9.4s, v29.8h, v31.2h[2]
+	WORD $0x4f5ffb2a // bfdot v10.4s, v25.8h, v31.2h[2]
+	WORD $0x4f5ffbcb // bfdot v11.4s, v30.8h, v31.2h[2]
+	WORD $0x4f7ffb6c // bfdot v12.4s, v27.8h, v31.2h[3]
+	WORD $0x4f7ffbad // bfdot v13.4s, v29.8h, v31.2h[3]
+	WORD $0x4f7ffb2e // bfdot v14.4s, v25.8h, v31.2h[3]
+	WORD $0x4f7ffbcf // bfdot v15.4s, v30.8h, v31.2h[3]
+	WORD $0x4f5cfb70 // bfdot v16.4s, v27.8h, v28.2h[2]
+	WORD $0x4f5cfbb1 // bfdot v17.4s, v29.8h, v28.2h[2]
+	WORD $0x4f5cfb32 // bfdot v18.4s, v25.8h, v28.2h[2]
+	WORD $0x4f5cfbd3 // bfdot v19.4s, v30.8h, v28.2h[2]
+	WORD $0x4f7cfb74 // bfdot v20.4s, v27.8h, v28.2h[3]
+	WORD $0x4f7cfbb5 // bfdot v21.4s, v29.8h, v28.2h[3]
+	WORD $0x4f7cfb36 // bfdot v22.4s, v25.8h, v28.2h[3]
+	WORD $0x4f7cfbd7 // bfdot v23.4s, v30.8h, v28.2h[3]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	ADD R8, R8, R9
+	ADD R8, R9, R10
+	ADD R10, R3, R11
+	ADD R8, R11, R11
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F24, F26)
+	FLDPQ 32(R1), (F31, F27)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F29
+	WORD $0x4f5df300 // bfdot v0.4s, v24.8h, v29.2h[0]
+	WORD $0x4f5df341 // bfdot v1.4s, v26.8h, v29.2h[0]
+	WORD $0x4f5df3e2 // bfdot v2.4s, v31.8h, v29.2h[0]
+	WORD $0x4f5df363 // bfdot v3.4s, v27.8h, v29.2h[0]
+	WORD $0xbc686879 // ldr s25, [x3, x8]
+	WORD $0x4f59f304 // bfdot v4.4s, v24.8h, v25.2h[0]
+	WORD $0x4f59f345 // bfdot v5.4s, v26.8h, v25.2h[0]
+	WORD $0x4f59f3e6 // bfdot v6.4s, v31.8h, v25.2h[0]
+	WORD $0x4f59f367 // bfdot v7.4s, v27.8h, v25.2h[0]
+	WORD $0xbc69687c // ldr s28, [x3, x9]
+	WORD $0x4f5cf308 // bfdot v8.4s, v24.8h, v28.2h[0]
+	WORD $0x4f5cf349 // bfdot v9.4s, v26.8h, v28.2h[0]
+	WORD $0x4f5cf3ea // bfdot v10.4s, v31.8h, v28.2h[0]
+	WORD $0x4f5cf36b // bfdot v11.4s, v27.8h, v28.2h[0]
+	WORD $0xbc6a687e // ldr s30, [x3, x10]
+	WORD $0x4f5ef30c // bfdot v12.4s, v24.8h, v30.2h[0]
+	WORD $0x4f5ef34d // bfdot v13.4s, v26.8h, v30.2h[0]
+	WORD $0x4f5ef3ee // bfdot v14.4s, v31.8h, v30.2h[0]
+	WORD $0x4f5ef36f // bfdot v15.4s, v27.8h, v30.2h[0]
+	FMOVS 0(R11), F29
+	WORD $0x4f5df310 // bfdot v16.4s, v24.8h, v29.2h[0]
+	WORD $0x4f5df351 // bfdot v17.4s, v26.8h, v29.2h[0]
+	WORD $0x4f5df3f2 // bfdot v18.4s, v31.8h, v29.2h[0]
+	WORD $0x4f5df373 // bfdot v19.4s, v27.8h, v29.2h[0]
+	WORD $0xbc686979 // ldr s25, [x11, x8]
+	WORD $0x4f59f314 // bfdot v20.4s, v24.8h, v25.2h[0]
+	WORD $0x4f59f355 // bfdot v21.4s, v26.8h, v25.2h[0]
+	WORD $0x4f59f3f6 // bfdot v22.4s, v31.8h, v25.2h[0]
+	WORD $0x4f59f377 // bfdot v23.4s, v27.8h, v25.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	FLDPQ 0(R1), (F28, F30)
+	FLDPQ 32(R1), (F29, F24)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F26
+	WORD $0x4f5af380 // bfdot v0.4s, v28.8h, v26.2h[0]
+	WORD $0x4f5af3c1 // bfdot v1.4s, v30.8h, v26.2h[0]
+	WORD $0x4f5af3a2 // bfdot v2.4s, v29.8h, v26.2h[0]
+	WORD $0x4f5af303 // bfdot v3.4s, v24.8h, v26.2h[0]
+	WORD $0xbc68687f // ldr s31, [x3, x8]
+	WORD $0x4f5ff384 // bfdot v4.4s, v28.8h, v31.2h[0]
+	WORD $0x4f5ff3c5 // bfdot v5.4s, v30.8h, v31.2h[0]
+	WORD $0x4f5ff3a6 // bfdot v6.4s, v29.8h, v31.2h[0]
+	WORD $0x4f5ff307 // bfdot v7.4s, v24.8h, v31.2h[0]
+	WORD $0xbc696879 // ldr s25, [x3, x9]
+	WORD $0x4f59f388 // bfdot v8.4s, v28.8h, v25.2h[0]
+	WORD $0x4f59f3c9 // bfdot v9.4s, v30.8h, v25.2h[0]
+	WORD $0x4f59f3aa // bfdot v10.4s, v29.8h, v25.2h[0]
+	WORD $0x4f59f30b // bfdot v11.4s, v24.8h, v25.2h[0]
+	WORD $0xbc6a687b // ldr s27, [x3, x10]
+	WORD $0x4f5bf38c // bfdot v12.4s, v28.8h, v27.2h[0]
+	WORD $0x4f5bf3cd // bfdot v13.4s, v30.8h, v27.2h[0]
+	WORD $0x4f5bf3ae // bfdot v14.4s, v29.8h, v27.2h[0]
+	WORD $0x4f5bf30f // bfdot v15.4s, v24.8h, v27.2h[0]
+	FMOVS 0(R11), F26
+	WORD $0x4f5af390 // bfdot v16.4s, v28.8h, v26.2h[0]
+	WORD $0x4f5af3d1 // bfdot v17.4s, v30.8h, v26.2h[0]
+	WORD $0x4f5af3b2 // bfdot v18.4s, v29.8h, v26.2h[0]
+	WORD $0x4f5af313 // bfdot v19.4s, v24.8h, v26.2h[0]
+	WORD $0xbc68697f // ldr s31, [x11, x8]
+	WORD $0x4f5ff394 // bfdot v20.4s, v28.8h, v31.2h[0]
+	WORD $0x4f5ff3d5 // bfdot v21.4s, v30.8h, v31.2h[0]
+	WORD $0x4f5ff3b6 // bfdot v22.4s, v29.8h, v31.2h[0]
+	WORD $0x4f5ff317 // bfdot v23.4s, v24.8h, v31.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F25, F27)
+	FLDPQ 32(R1), (F26, F28)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F30
+	WORD $0x4f5ef320 // bfdot v0.4s, v25.8h, v30.2h[0]
+	WORD $0x4f5ef361 // bfdot v1.4s, v27.8h, v30.2h[0]
+	WORD $0x4f5ef342 // bfdot v2.4s, v26.8h, v30.2h[0]
+	WORD $0x4f5ef383 // bfdot v3.4s, v28.8h, v30.2h[0]
+	WORD $0xbc68687d // ldr s29, [x3, x8]
+	WORD $0x4f5df324 // bfdot v4.4s, v25.8h, v29.2h[0]
+	WORD $0x4f5df365 // bfdot v5.4s, v27.8h, v29.2h[0]
+	WORD $0x4f5df346 // bfdot v6.4s, v26.8h, v29.2h[0]
+	WORD $0x4f5df387 // bfdot v7.4s, v28.8h, v29.2h[0]
+	WORD $0xbc696878 // ldr s24, [x3, x9]
+	WORD $0x4f58f328 // bfdot v8.4s, v25.8h, v24.2h[0]
+	WORD $0x4f58f369 // bfdot v9.4s, v27.8h, v24.2h[0]
+	WORD $0x4f58f34a // bfdot v10.4s, v26.8h, v24.2h[0]
+	WORD $0x4f58f38b // bfdot v11.4s, v28.8h, v24.2h[0]
+	WORD $0xbc6a687f // ldr s31, [x3, x10]
+	WORD $0x4f5ff32c // bfdot v12.4s, v25.8h, v31.2h[0]
+	WORD $0x4f5ff36d // bfdot v13.4s, v27.8h, v31.2h[0]
+	WORD $0x4f5ff34e // bfdot v14.4s, v26.8h, v31.2h[0]
+	WORD $0x4f5ff38f // bfdot v15.4s, v28.8h, v31.2h[0]
+	FMOVS 0(R11), F30
+	WORD $0x4f5ef330 // bfdot v16.4s, v25.8h, v30.2h[0]
+	WORD $0x4f5ef371 // bfdot v17.4s, v27.8h, v30.2h[0]
+	WORD $0x4f5ef352 // bfdot v18.4s, v26.8h, v30.2h[0]
+	WORD $0x4f5ef393 // bfdot v19.4s, v28.8h, v30.2h[0]
+	WORD $0xbc68697d // ldr s29, [x11, x8]
+	WORD $0x4f5df334 // bfdot v20.4s, v25.8h, v29.2h[0]
+	WORD $0x4f5df375 // bfdot v21.4s, v27.8h, v29.2h[0]
+	WORD $0x4f5df356 // bfdot v22.4s, v26.8h, v29.2h[0]
+	WORD $0x4f5df397 // bfdot v23.4s, v28.8h, v29.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+rowsum:
+full:
+	MOVD c+48(FP), R12
+	MOVD ldc+56(FP), R13
+	LSL $2, R13, R13
+	MOVD mode+72(FP), R14
+	CMP $1, R14
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R15
+	FLDPQ 0(R15), (F24, F31)
+	FLDPQ 32(R15), (F30, F25)
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
+	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
+	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
+	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
+	WORD $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
+	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
+	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
+	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
+	WORD $0x4e38d610 // fadd v16.4s, v16.4s, v24.4s
+	WORD $0x4e3fd631 // fadd v17.4s, v17.4s, v31.4s
+	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
+	WORD $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
+	WORD $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD $0x4e3fd6b5 // fadd v21.4s, v21.4s, v31.4s
+	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
+	WORD $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
+	B fullstore
+fulladd:
+	MOVD R12, R19
+	FLDPQ 0(R19), (F27, F26)
+	FLDPQ 32(R19), (F28, F29)
+	ADD R13, R19, R19
+	WORD $0x4e3bd400 // fadd v0.4s, v0.4s, v27.4s
+	WORD $0x4e3ad421 // fadd v1.4s, v1.4s, v26.4s
+	WORD $0x4e3cd442 // fadd v2.4s, v2.4s, v28.4s
+	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
+	FLDPQ 0(R19), (F24, F31)
+	FLDPQ 32(R19), (F30, F25)
+	ADD R13, R19, R19
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
+	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	FLDPQ 0(R19), (F27, F26)
+	FLDPQ 32(R19), (F28, F29)
+	ADD R13, R19, R19
+	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
+	WORD $0x4e3ad529 // fadd v9.4s, v9.4s, v26.4s
+	WORD $0x4e3cd54a // fadd v10.4s, v10.4s, v28.4s
+	WORD $0x4e3dd56b // fadd v11.4s, v11.4s, v29.4s
+	FLDPQ 0(R19), (F24, F31)
+	FLDPQ 32(R19), (F30, F25)
+	ADD R13, R19, R19
+	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
+	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
+	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
+	FLDPQ 0(R19), (F27, F26)
+	FLDPQ 32(R19), (F28, F29)
+	ADD R13, R19, R19
+	WORD $0x4e3bd610 // fadd v16.4s, v16.4s, v27.4s
+	WORD $0x4e3ad631 // fadd v17.4s, v17.4s, v26.4s
+	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
+	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
+	FLDPQ 0(R19), (F24, F31)
+	FLDPQ 32(R19), (F30, F25)
+	ADD R13, R19, R19
+	WORD $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD $0x4e3fd6b5 // fadd v21.4s, v21.4s, v31.4s
+	WORD $0x4e3ed6d6 // fadd v22.4s, v22.4s, v30.4s
+	WORD $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R12)
+	FSTPQ (F2, F3), 32(R12)
+	ADD R13, R12, R12
+	FSTPQ (F4, F5), 0(R12)
+	FSTPQ (F6, F7), 32(R12)
+	ADD R13, R12, R12
+	FSTPQ (F8, F9), 0(R12)
+	FSTPQ (F10, F11), 32(R12)
+	ADD R13, R12, R12
+	FSTPQ (F12, F13), 0(R12)
+	FSTPQ (F14, F15), 32(R12)
+	ADD R13, R12, R12
+	FSTPQ (F16, F17), 0(R12)
+	FSTPQ (F18, F19), 32(R12)
+	ADD R13, R12, R12
+	FSTPQ (F20, F21), 0(R12)
+	FSTPQ (F22, F23), 32(R12)
+	ADD R13, R12, R12
+	RET
+part:
+	MOVD ars+16(FP), R20
+	LSL $2, R20, R20
+	ADD R20, R20, R21
+	ADD R20, R21, R22
+	ADD R22, R3, R23
+	ADD R20, R23, R23
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R24
+	LSL $2, R24, R24
+	MOVD $16, R25
+	CMP R24, R25
+	CSEL LT, R25, R24, R25
+	MOVD $32, R6
+	CMP R24, R6
+	CSEL LT, R6, R24, R6
+	MOVD $48, R7
+	CMP R24, R7
+	CSEL LT, R7, R24, R7
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F27
+	WORD $0x3cf9683a // ldr q26, [x1, x25]
+	WORD $0x3ce6683c // ldr q28, [x1, x6]
+	WORD $0x3ce7683d // ldr q29, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F24
+	WORD $0x4f58f360 // bfdot v0.4s, v27.8h, v24.2h[0]
+	WORD $0x4f58f341 // bfdot v1.4s, v26.8h, v24.2h[0]
+	WORD $0x4f58f382 // bfdot v2.4s, v28.8h, v24.2h[0]
+	WORD $0x4f58f3a3 // bfdot v3.4s, v29.8h, v24.2h[0]
+	WORD $0xbc74687f // ldr s31, [x3, x20]
+	WORD $0x4f5ff364 // bfdot v4.4s, v27.8h, v31.2h[0]
+	WORD $0x4f5ff345 // bfdot v5.4s, v26.8h, v31.2h[0]
+	WORD $0x4f5ff386 // bfdot v6.4s, v28.8h, v31.2h[0]
+	WORD $0x4f5ff3a7 // bfdot v7.4s, v29.8h, v31.2h[0]
+	WORD $0xbc75687e // ldr s30, [x3, x21]
+	WORD $0x4f5ef368 // bfdot v8.4s, v27.8h, v30.2h[0]
+	WORD $0x4f5ef349 // bfdot v9.4s, v26.8h, v30.2h[0]
+	WORD $0x4f5ef38a // bfdot v10.4s, v28.8h, v30.2h[0]
+	WORD $0x4f5ef3ab // bfdot v11.4s, v29.8h, v30.2h[0]
+	WORD $0xbc766879 // ldr s25, [x3, x22]
+	WORD $0x4f59f36c // bfdot v12.4s, v27.8h, v25.2h[0]
+	WORD $0x4f59f34d // bfdot v13.4s, v26.8h, v25.2h[0]
+	WORD $0x4f59f38e // bfdot v14.4s, v28.8h, v25.2h[0]
+	WORD $0x4f59f3af // bfdot v15.4s, v29.8h, v25.2h[0]
+	FMOVS 0(R23), F24
+	WORD $0x4f58f370 // bfdot v16.4s, v27.8h, v24.2h[0]
+	WORD $0x4f58f351 // bfdot v17.4s, v26.8h, v24.2h[0]
+	WORD $0x4f58f392 // bfdot v18.4s, v28.8h, v24.2h[0]
+	WORD $0x4f58f3b3 // bfdot v19.4s, v29.8h, v24.2h[0]
+	WORD $0xbc746aff // ldr s31, [x23, x20]
+	WORD $0x4f5ff374 // bfdot v20.4s, v27.8h, v31.2h[0]
+	WORD $0x4f5ff355 // bfdot v21.4s, v26.8h, v31.2h[0]
+	WORD $0x4f5ff396 // bfdot v22.4s, v28.8h, v31.2h[0]
+	WORD $0x4f5ff3b7 // bfdot v23.4s, v29.8h, v31.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	FMOVQ 0(R1), F30
+	WORD $0x3cf96839 // ldr q25, [x1, x25]
+	WORD $0x3ce66838 // ldr q24, [x1, x6]
+	WORD $0x3ce7683b // ldr q27, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F26
+	WORD $0x4f5af3c0 // bfdot v0.4s, v30.8h, v26.2h[0]
+	WORD $0x4f5af321 // bfdot v1.4s, v25.8h, v26.2h[0]
+	WORD $0x4f5af302 // bfdot v2.4s, v24.8h, v26.2h[0]
+	WORD $0x4f5af363 // bfdot v3.4s, v27.8h, v26.2h[0]
+	WORD $0xbc74687c // ldr s28, [x3, x20]
+	WORD $0x4f5cf3c4 // bfdot v4.4s, v30.8h, v28.2h[0]
+	WORD $0x4f5cf325 // bfdot v5.4s, v25.8h, v28.2h[0]
+	WORD $0x4f5cf306 // bfdot v6.4s, v24.8h, v28.2h[0]
+	WORD $0x4f5cf367 // bfdot v7.4s, v27.8h, v28.2h[0]
+	WORD $0xbc75687d // ldr s29, [x3, x21]
+	WORD $0x4f5df3c8 // bfdot v8.4s, v30.8h, v29.2h[0]
+	WORD $0x4f5df329 // bfdot v9.4s, v25.8h, v29.2h[0]
+	WORD $0x4f5df30a // bfdot v10.4s, v24.8h, v29.2h[0]
+	WORD $0x4f5df36b // bfdot v11.4s, v27.8h, v29.2h[0]
+	WORD $0xbc76687f // ldr s31, [x3, x22]
+	WORD $0x4f5ff3cc // bfdot v12.4s, v30.8h, v31.2h[0]
+	WORD $0x4f5ff32d // bfdot v13.4s, v25.8h, v31.2h[0]
+	WORD $0x4f5ff30e // bfdot v14.4s, v24.8h, v31.2h[0]
+	WORD $0x4f5ff36f // bfdot v15.4s, v27.8h, v31.2h[0]
+	FMOVS 0(R23), F26
+	WORD $0x4f5af3d0 // bfdot v16.4s, v30.8h, v26.2h[0]
+	WORD $0x4f5af331 // bfdot v17.4s, v25.8h, v26.2h[0]
+	WORD $0x4f5af312 // bfdot v18.4s, v24.8h, v26.2h[0]
+	WORD $0x4f5af373 // bfdot v19.4s, v27.8h, v26.2h[0]
+	WORD $0xbc746afc // ldr s28, [x23, x20]
+	WORD $0x4f5cf3d4 // bfdot v20.4s, v30.8h, v28.2h[0]
+	WORD $0x4f5cf335 // bfdot v21.4s, v25.8h, v28.2h[0]
+	WORD $0x4f5cf316 // bfdot v22.4s, v24.8h, v28.2h[0]
+	WORD $0x4f5cf377 // bfdot v23.4s, v27.8h, v28.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F29
+	WORD $0x3cf9683f // ldr q31, [x1, x25]
+	WORD $0x3ce6683a // ldr q26, [x1, x6]
+	WORD $0x3ce7683e // ldr q30, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F25
+	WORD $0x4f59f3a0 // bfdot v0.4s, v29.8h, v25.2h[0]
+	WORD $0x4f59f3e1 // bfdot v1.4s, v31.8h, v25.2h[0]
+	WORD $0x4f59f342 // bfdot v2.4s, v26.8h, v25.2h[0]
+	WORD $0x4f59f3c3 // bfdot v3.4s, v30.8h, v25.2h[0]
+	WORD $0xbc746878 // ldr s24, [x3, x20]
+	WORD $0x4f58f3a4 // bfdot v4.4s, v29.8h, v24.2h[0]
+	WORD $0x4f58f3e5 // bfdot v5.4s, v31.8h, v24.2h[0]
+	WORD $0x4f58f346 // bfdot v6.4s, v26.8h, v24.2h[0]
+	WORD $0x4f58f3c7 // bfdot v7.4s, v30.8h, v24.2h[0]
+	WORD $0xbc75687b // ldr s27, [x3, x21]
+	WORD $0x4f5bf3a8 // bfdot v8.4s, v29.8h, v27.2h[0]
+	WORD $0x4f5bf3e9 // bfdot v9.4s, v31.8h, v27.2h[0]
+	WORD $0x4f5bf34a // bfdot v10.4s, v26.8h, v27.2h[0]
+	WORD $0x4f5bf3cb // bfdot v11.4s, v30.8h, v27.2h[0]
+	WORD $0xbc76687c // ldr s28, [x3, x22]
+	WORD $0x4f5cf3ac // bfdot v12.4s, v29.8h, v28.2h[0]
+	WORD $0x4f5cf3ed // bfdot v13.4s, v31.8h, v28.2h[0]
+	WORD $0x4f5cf34e // bfdot v14.4s, v26.8h, v28.2h[0]
+	WORD $0x4f5cf3cf // bfdot v15.4s, v30.8h, v28.2h[0]
+	FMOVS 0(R23), F25
+	WORD $0x4f59f3b0 // bfdot v16.4s, v29.8h, v25.2h[0]
+	WORD $0x4f59f3f1 // bfdot v17.4s, v31.8h, v25.2h[0]
+	WORD $0x4f59f352 // bfdot v18.4s, v26.8h, v25.2h[0]
+	WORD $0x4f59f3d3 // bfdot v19.4s, v30.8h, v25.2h[0]
+	WORD $0xbc746af8 // ldr s24, [x23, x20]
+	WORD $0x4f58f3b4 // bfdot v20.4s, v29.8h, v24.2h[0]
+	WORD $0x4f58f3f5 // bfdot v21.4s, v31.8h, v24.2h[0]
+	WORD $0x4f58f356 // bfdot v22.4s, v26.8h, v24.2h[0]
+	WORD $0x4f58f3d7 // bfdot v23.4s, v30.8h, v24.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+cutsum:
+	MOVD c+48(FP), R9
+	MOVD ldc+56(FP), R10
+	LSL $2, R10, R10
+	MOVD mode+72(FP), R8
+	CMP $1, R8
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R11
+	FMOVQ 0(R11), F27
+	WORD $0x3cf9697c // ldr q28, [x11, x25]
+	WORD $0x3ce66979 // ldr q25, [x11, x6]
+	WORD $0x3ce7697d // ldr q29, [x11, x7]
+	WORD $0x4e3bd400 // fadd v0.4s, v0.4s, v27.4s
+	WORD $0x4e3cd421 // fadd v1.4s, v1.4s, v28.4s
+	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
+	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
+	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	WORD $0x4e3cd4a5 // fadd v5.4s, v5.4s, v28.4s
+	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
+	WORD $0x4e3dd4e7 // fadd v7.4s, v7.4s, v29.4s
+	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
+	WORD $0x4e3cd529 // fadd v9.4s, v9.4s, v28.4s
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD $0x4e3dd56b // fadd v11.4s, v11.4s, v29.4s
+	WORD $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
+	WORD $0x4e3cd5ad // fadd v13.4s, v13.4s, v28.4s
+	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
+	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	WORD $0x4e3bd610 // fadd v16.4s, v16.4s, v27.4s
+	WORD $0x4e3cd631 // fadd v17.4s, v17.4s, v28.4s
+	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
+	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
+	WORD $0x4e3bd694 // fadd v20.4s, v20.4s, v27.4s
+	WORD $0x4e3cd6b5 // fadd v21.4s, v21.4s, v28.4s
+	WORD $0x4e39d6d6 // fadd v22.4s, v22.4s, v25.4s
+	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	B cutstore
+cutadd:
+	MOVD R9, R14
+	FMOVQ 0(R14), F31
+	WORD $0x3cf969da // ldr q26, [x14, x25]
+	WORD $0x3ce669d8 // ldr q24, [x14, x6]
+	WORD $0x3ce769de // ldr q30, [x14, x7]
+	ADD R10, R14, R14
+	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
+	WORD $0x4e3ad421 // fadd v1.4s, v1.4s, v26.4s
+	WORD $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
+	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
+	FMOVQ 0(R14), F27
+	WORD $0x3cf969dc // ldr q28, [x14, x25]
+	WORD $0x3ce669d9 // ldr q25, [x14, x6]
+	WORD $0x3ce769dd // ldr q29, [x14, x7]
+	ADD R10, R14, R14
+	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	WORD $0x4e3cd4a5 // fadd v5.4s, v5.4s, v28.4s
+	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
+	WORD $0x4e3dd4e7 // fadd v7.4s, v7.4s, v29.4s
+	FMOVQ 0(R14), F31
+	WORD $0x3cf969da // ldr q26, [x14, x25]
+	WORD $0x3ce669d8 // ldr q24, [x14, x6]
+	WORD $0x3ce769de // ldr q30, [x14, x7]
+	ADD R10, R14, R14
+	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
+	WORD $0x4e3ad529 // fadd v9.4s, v9.4s, v26.4s
+	WORD $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
+	WORD $0x4e3ed56b // fadd v11.4s, v11.4s, v30.4s
+	FMOVQ 0(R14), F27
+	WORD $0x3cf969dc // ldr q28, [x14, x25]
+	WORD $0x3ce669d9 // ldr q25, [x14, x6]
+	WORD $0x3ce769dd // ldr q29, [x14, x7]
+	ADD R10, R14, R14
+	WORD $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
+	WORD $0x4e3cd5ad // fadd v13.4s, v13.4s, v28.4s
+	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
+	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	FMOVQ 0(R14), F31
+	WORD $0x3cf969da // ldr q26, [x14, x25]
+	WORD $0x3ce669d8 // ldr q24, [x14, x6]
+	WORD $0x3ce769de // ldr q30, [x14, x7]
+	ADD R10, R14, R14
+	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
+	WORD $0x4e3ad631 // fadd v17.4s, v17.4s, v26.4s
+	WORD $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
+	WORD $0x4e3ed673 // fadd v19.4s, v19.4s, v30.4s
+	FMOVQ 0(R14), F27
+	WORD $0x3cf969dc // ldr q28, [x14, x25]
+	WORD $0x3ce669d9 // ldr q25, [x14, x6]
+	WORD $0x3ce769dd // ldr q29, [x14, x7]
+	ADD R10, R14, R14
+	WORD $0x4e3bd694 // fadd v20.4s, v20.4s, v27.4s
+	WORD $0x4e3cd6b5 // fadd v21.4s, v21.4s, v28.4s
+	WORD $0x4e39d6d6 // fadd v22.4s, v22.4s, v25.4s
+	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+cutstore:
+	FMOVQ F0, 0(R9)
+	WORD $0x3cb96921 // str q1, [x9, x25]
+	WORD $0x3ca66922 // str q2, [x9, x6]
+	WORD $0x3ca76923 // str q3, [x9, x7]
+	ADD R10, R9, R9
+	FMOVQ F4, 0(R9)
+	WORD $0x3cb96925 // str q5, [x9, x25]
+	WORD $0x3ca66926 // str q6, [x9, x6]
+	WORD $0x3ca76927 // str q7, [x9, x7]
+	ADD R10, R9, R9
+	FMOVQ F8, 0(R9)
+	WORD $0x3cb96929 // str q9, [x9, x25]
+	WORD $0x3ca6692a // str q10, [x9, x6]
+	WORD $0x3ca7692b // str q11, [x9, x7]
+	ADD R10, R9, R9
+	FMOVQ F12, 0(R9)
+	WORD $0x3cb9692d // str q13, [x9, x25]
+	WORD $0x3ca6692e // str q14, [x9, x6]
+	WORD $0x3ca7692f // str q15, [x9, x7]
+	ADD R10, R9, R9
+	FMOVQ F16, 0(R9)
+	WORD $0x3cb96931 // str q17, [x9, x25]
+	WORD $0x3ca66932 // str q18, [x9, x6]
+	WORD $0x3ca76933 // str q19, [x9, x7]
+	ADD R10, R9, R9
+	FMOVQ F20, 0(R9)
+	WORD $0x3cb96935 // str q21, [x9, x25]
+	WORD $0x3ca66936 // str q22, [x9, x6]
+	WORD $0x3ca76937 // str q23, [x9, x7]
+	ADD R10, R9, R9
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F31
+	B end1
+four1:
+	FMOVQ 0(R1), F31
+	B end1
+two1:
+	FMOVD 0(R1), F31
+	TBZ $0, R5, end1
+	ADD $8, R1, R15
+	VLD1 (R15), V31.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F26
+	WORD $0x4f5af3e0 // bfdot v0.4s, v31.8h, v26.2h[0]
+	WORD $0xbc746878 // ldr s24, [x3, x20]
+	WORD $0x4f58f3e4 // bfdot v4.4s, v31.8h, v24.2h[0]
+	WORD $0xbc75687e // ldr s30, [x3, x21]
+	WORD $0x4f5ef3e8 // bfdot v8.4s, v31.8h, v30.2h[0]
+	WORD $0xbc76687b // ldr s27, [x3, x22]
+	WORD $0x4f5bf3ec // bfdot v12.4s, v31.8h, v27.2h[0]
+	FMOVS 0(R23), F28
+	WORD $0x4f5cf3f0 // bfdot v16.4s, v31.8h, v28.2h[0]
+	WORD $0xbc746af9 // ldr s25, [x23, x20]
+	WORD $0x4f59f3f4 // bfdot v20.4s, v31.8h, v25.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F29
+	B end2
+four2:
+	FMOVQ 0(R1), F29
+	B end2
+two2:
+	FMOVD 0(R1), F29
+	TBZ $0, R5, end2
+	ADD $8, R1, R19
+	VLD1 (R19), V29.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F1
+	WORD $0x4f41f3a0 // bfdot v0.4s, v29.8h, v1.2h[0]
+	WORD $0xbc746862 // ldr s2, [x3, x20]
+	WORD $0x4f42f3a4 // bfdot v4.4s, v29.8h, v2.2h[0]
+	WORD $0xbc756863 // ldr s3, [x3, x21]
+	WORD $0x4f43f3a8 // bfdot v8.4s, v29.8h, v3.2h[0]
+	WORD $0xbc766865 // ldr s5, [x3, x22]
+	WORD $0x4f45f3ac // bfdot v12.4s, v29.8h, v5.2h[0]
+	FMOVS 0(R23), F6
+	WORD $0x4f46f3b0 // bfdot v16.4s, v29.8h, v6.2h[0]
+	WORD $0xbc746ae7 // ldr s7, [x23, x20]
+	WORD $0x4f47f3b4 // bfdot v20.4s, v29.8h, v7.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F9
+	B end3
+four3:
+	FMOVQ 0(R1), F9
+	B end3
+two3:
+	FMOVD 0(R1), F9
+	TBZ $0, R5, end3
+	ADD $8, R1, R12
+	VLD1 (R12), V9.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F10
+	WORD $0x4f4af120 // bfdot v0.4s, v9.8h, v10.2h[0]
+	WORD $0xbc74686b // ldr s11, [x3, x20]
+	WORD $0x4f4bf124 // bfdot v4.4s, v9.8h, v11.2h[0]
+	WORD $0xbc75686d // ldr s13, [x3, x21]
+	WORD $0x4f4df128 // bfdot v8.4s, v9.8h, v13.2h[0]
+	WORD $0xbc76686e // ldr s14, [x3, x22]
+	WORD $0x4f4ef12c // bfdot v12.4s, v9.8h, v14.2h[0]
+	FMOVS 0(R23), F15
+	WORD $0x4f4ff130 // bfdot v16.4s, v9.8h, v15.2h[0]
+	WORD $0xbc746af1 // ldr s17, [x23, x20]
+	WORD $0x4f51f134 // bfdot v20.4s, v9.8h, v17.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+narrowsum:
+	MOVD c+48(FP), R13
+	MOVD ldc+56(FP), R24
+	LSL $2, R24, R24
+	MOVD mode+72(FP), R8
+	CMP $1, R8
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R11
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R11), F18
+	B end4
+four4:
+	FMOVQ 0(R11), F18
+	B end4
+two4:
+	FMOVD 0(R11), F18
+	TBZ $0, R5, end4
+	ADD $8, R11, R14
+	VLD1 (R14), V18.S[2]
+end4:
+	WORD $0x4e32d400 // fadd v0.4s, v0.4s, v18.4s
+	WORD $0x4e32d484 // fadd v4.4s, v4.4s, v18.4s
+	WORD $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
+	WORD $0x4e32d58c // fadd v12.4s, v12.4s, v18.4s
+	WORD $0x4e32d610 // fadd v16.4s, v16.4s, v18.4s
+	WORD $0x4e32d694 // fadd v20.4s, v20.4s, v18.4s
+	B narrowstore
+narrowadd:
+	MOVD R13, R25
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R25), F19
+	B end5
+four5:
+	FMOVQ 0(R25), F19
+	B end5
+two5:
+	FMOVD 0(R25), F19
+	TBZ $0, R5, end5
+	ADD $8, R25, R6
+	VLD1 (R6), V19.S[2]
+end5:
+	ADD R24, R25, R25
+	WORD $0x4e33d400 // fadd v0.4s, v0.4s, v19.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R25), F21
+	B end6
+four6:
+	FMOVQ 0(R25), F21
+	B end6
+two6:
+	FMOVD 0(R25), F21
+	TBZ $0, R5, end6
+	ADD $8, R25, R7
+	VLD1 (R7), V21.S[2]
+end6:
+	ADD R24, R25, R25
+	WORD $0x4e35d484 // fadd v4.4s, v4.4s, v21.4s
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS 0(R25), F22
+	B end7
+four7:
+	FMOVQ 0(R25), F22
+	B end7
+two7:
+	FMOVD 0(R25), F22
+	TBZ $0, R5, end7
+	ADD $8, R25, R9
+	VLD1 (R9), V22.S[2]
+end7:
+	ADD R24, R25, R25
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS 0(R25), F23
+	B end8
+four8:
+	FMOVQ 0(R25), F23
+	B end8
+two8:
+	FMOVD 0(R25), F23
+	TBZ $0, R5, end8
+	ADD $8, R25, R10
+	VLD1 (R10), V23.S[2]
+end8:
+	ADD R24, R25, R25
+	WORD $0x4e37d58c // fadd v12.4s, v12.4s, v23.4s
+	TBNZ $2, R5, four9
+	TBNZ $1, R5, two9
+	FMOVS 0(R25), F26
+	B end9
+four9:
+	FMOVQ 0(R25), F26
+	B end9
+two9:
+	FMOVD 0(R25), F26
+	TBZ $0, R5, end9
+	ADD $8, R25, R15
+	VLD1 (R15), V26.S[2]
+end9:
+	ADD R24, R25, R25
+	WORD $0x4e3ad610 // fadd v16.4s, v16.4s, v26.4s
+	TBNZ $2, R5, four10
+	TBNZ $1, R5, two10
+	FMOVS 0(R25), F24
+	B end10
+four10:
+	FMOVQ 0(R25), F24
+	B end10
+two10:
+	FMOVD 0(R25), F24
+	TBZ $0, R5, end10
+	ADD $8, R25, R19
+	VLD1 (R19), V24.S[2]
+end10:
+	ADD R24, R25, R25
+	WORD $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+narrowstore:
+	TBNZ $2, R5, four11
+	TBNZ $1, R5, two11
+	FMOVS F0, 0(R13)
+	B end11
+four11:
+	FMOVQ F0, 0(R13)
+	B end11
+two11:
+	FMOVD F0, 0(R13)
+	TBZ $0, R5, end11
+	ADD $8, R13, R0
+	VST1 V0.S[2], (R0)
+end11:
+	ADD R24, R13, R13
+	TBNZ $2, R5, four12
+	TBNZ $1, R5, two12
+	FMOVS F4, 0(R13)
+	B end12
+four12:
+	FMOVQ F4, 0(R13)
+	B end12
+two12:
+	FMOVD F4, 0(R13)
+	TBZ $0, R5, end12
+	ADD $8, R13, R12
+	VST1 V4.S[2], (R12)
+end12:
+	ADD R24, R13, R13
+	TBNZ $2, R5, four13
+	TBNZ $1, R5, two13
+	FMOVS F8, 0(R13)
+	B end13
+four13:
+	FMOVQ F8, 0(R13)
+	B end13
+two13:
+	FMOVD F8, 0(R13)
+	TBZ $0, R5, end13
+	ADD $8, R13, R1
+	VST1 V8.S[2], (R1)
+end13:
+	ADD R24, R13, R13
+	TBNZ $2, R5, four14
+	TBNZ $1, R5, two14
+	FMOVS F12, 0(R13)
+	B end14
+four14:
+	FMOVQ F12, 0(R13)
+	B end14
+two14:
+	FMOVD F12, 0(R13)
+	TBZ $0, R5, end14
+	ADD $8, R13, R2
+	VST1 V12.S[2], (R2)
+end14:
+	ADD R24, R13, R13
+	TBNZ $2, R5, four15
+	TBNZ $1, R5, two15
+	FMOVS F16, 0(R13)
+	B end15
+four15:
+	FMOVQ F16, 0(R13)
+	B end15
+two15:
+	FMOVD F16, 0(R13)
+	TBZ $0, R5, end15
+	ADD $8, R13, R21
+	VST1 V16.S[2], (R21)
+end15:
+	ADD R24, R13, R13
+	TBNZ $2, R5, four16
+	TBNZ $1, R5, two16
+	FMOVS F20, 0(R13)
+	B end16
+four16:
+	FMOVQ F20, 0(R13)
+	B end16
+two16:
+	FMOVD F20, 0(R13)
+	TBZ $0, R5, end16
+	ADD $8, R13, R22
+	VST1 V20.S[2], (R22)
+end16:
+	ADD R24, R13, R13
+	RET
+
+// func mul1x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul1x8BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $8, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F2, F3)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F4
+	ADD R4, R3, R3
+	WORD $0x4f44f040 // bfdot v0.4s, v2.8h, v4.2h[0]
+	WORD $0x4f44f061 // bfdot v1.4s, v3.8h, v4.2h[0]
+	FLDPQ 0(R1), (F5, F6)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F7
+	ADD R4, R3, R3
+	WORD $0x4f47f0a0 // bfdot v0.4s, v5.8h, v7.2h[0]
+	WORD $0x4f47f0c1 // bfdot v1.4s, v6.8h, v7.2h[0]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F8, F9)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F10
+	ADD R4, R3, R3
+	WORD $0x4f4af100 // bfdot v0.4s, v8.8h, v10.2h[0]
+	WORD $0x4f4af121 // bfdot v1.4s, v9.8h, v10.2h[0]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F11, F12)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F13
+	WORD $0x4f4df160 // bfdot v0.4s, v11.8h, v13.2h[0]
+	WORD $0x4f4df181 // bfdot v1.4s, v12.8h, v13.2h[0]
+	ADD R4, R3, R3
+	FLDPQ 0(R1), (F14, F15)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F16
+	WORD $0x4f50f1c0 // bfdot v0.4s, v14.8h, v16.2h[0]
+	WORD $0x4f50f1e1 // bfdot v1.4s, v15.8h, v16.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F17, F18)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F19
+	WORD $0x4f53f220 // bfdot v0.4s, v17.8h, v19.2h[0]
+	WORD $0x4f53f241 // bfdot v1.4s, v18.8h, v19.2h[0]
+	ADD R4, R3, R3
+rowsum:
+full:
+	MOVD c+48(FP), R9
+	MOVD ldc+56(FP), R10
+	LSL $2, R10, R10
+	MOVD mode+72(FP), R11
+	CMP $1, R11
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R12
+	FLDPQ 0(R12), (F20, F21)
+	WORD $0x4e34d400 // fadd v0.4s, v0.4s, v20.4s
+	WORD $0x4e35d421 // fadd v1.4s, v1.4s, v21.4s
+	B fullstore
+fulladd:
+	MOVD R9, R13
+	FLDPQ 0(R13), (F22, F23)
+	ADD R10, R13, R13
+	WORD $0x4e36d400 // fadd v0.4s, v0.4s, v22.4s
+	WORD $0x4e37d421 // fadd v1.4s, v1.4s, v23.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R9)
+	ADD R10, R9, R9
+	RET
+part:
+	MOVD ars+16(FP), R14
+	LSL $2, R14, R14
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R15
+	LSL $2, R15, R15
+	MOVD $16, R19
+	CMP R15, R19
+	CSEL LT, R19, R15, R19
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F24
+	WORD $0x3cf36839 // ldr q25, [x1, x19]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F26
+	WORD $0x4f5af300 // bfdot v0.4s, v24.8h, v26.2h[0]
+	WORD $0x4f5af321 // bfdot v1.4s, v25.8h, v26.2h[0]
+	ADD R4, R3, R3
+	FMOVQ 0(R1), F27
+	WORD $0x3cf3683c // ldr q28, [x1, x19]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F29
+	WORD $0x4f5df360 // bfdot v0.4s, v27.8h, v29.2h[0]
+	WORD $0x4f5df381 // bfdot v1.4s, v28.8h, v29.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F30
+	WORD $0x3cf3683f // ldr q31, [x1, x19]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F2
+	WORD $0x4f42f3c0 // bfdot v0.4s, v30.8h, v2.2h[0]
+	WORD $0x4f42f3e1 // bfdot v1.4s, v31.8h, v2.2h[0]
+	ADD R4, R3, R3
+cutsum:
+	MOVD c+48(FP), R20
+	MOVD ldc+56(FP), R21
+	LSL $2, R21, R21
+	MOVD mode+72(FP), R22
+	CMP $1, R22
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R23
+	FMOVQ 0(R23), F3
+	WORD $0x3cf36ae4 // ldr q4, [x23, x19]
+	WORD $0x4e23d400 // fadd v0.4s, v0.4s, v3.4s
+	WORD $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
+	B cutstore
+cutadd:
+	MOVD R20, R24
+	FMOVQ 0(R24), F5
+	WORD $0x3cf36b06 // ldr q6, [x24, x19]
+	ADD R21, R24, R24
+	WORD $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
+	WORD $0x4e26d421 // fadd v1.4s, v1.4s, v6.4s
+cutstore:
+	FMOVQ F0, 0(R20)
+	WORD $0x3cb36a81 // str q1, [x20, x19]
+	ADD R21, R20, R20
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F7
+	B end1
+four1:
+	FMOVQ 0(R1), F7
+	B end1
+two1:
+	FMOVD 0(R1), F7
+	TBZ $0, R5, end1
+	ADD $8, R1, R25
+	VLD1 (R25), V7.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F8
+	WORD $0x4f48f0e0 // bfdot v0.4s, v7.8h, v8.2h[0]
+	ADD R4, R3, R3
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F9
+	B end2
+four2:
+	FMOVQ 0(R1), F9
+	B end2
+two2:
+	FMOVD 0(R1), F9
+	TBZ $0, R5, end2
+	ADD $8, R1, R6
+	VLD1 (R6), V9.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F10
+	WORD $0x4f4af120 // bfdot v0.4s, v9.8h, v10.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F11
+	B end3
+four3:
+	FMOVQ 0(R1), F11
+	B end3
+two3:
+	FMOVD 0(R1), F11
+	TBZ $0, R5, end3
+	ADD $8, R1, R7
+	VLD1 (R7), V11.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F12
+	WORD $0x4f4cf160 // bfdot v0.4s, v11.8h, v12.2h[0]
+	ADD R4, R3, R3
+narrowsum:
+	MOVD c+48(FP), R8
+	MOVD ldc+56(FP), R11
+	LSL $2, R11, R11
+	MOVD mode+72(FP), R12
+	CMP $1, R12
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R13
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R13), F13
+	B end4
+four4:
+	FMOVQ 0(R13), F13
+	B end4
+two4:
+	FMOVD 0(R13), F13
+	TBZ $0, R5, end4
+	ADD $8, R13, R9
+	VLD1 (R9), V13.S[2]
+end4:
+	WORD $0x4e2dd400 // fadd v0.4s, v0.4s, v13.4s
+	B narrowstore
+narrowadd:
+	MOVD R8, R10
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R10), F14
+	B end5
+four5:
+	FMOVQ 0(R10), F14
+	B end5
+two5:
+	FMOVD 0(R10), F14
+	TBZ $0, R5, end5
+	ADD $8, R10, R14
+	VLD1 (R14), V14.S[2]
+end5:
+	ADD R11, R10, R10
+	WORD $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
+narrowstore:
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS F0, 0(R8)
+	B end6
+four6:
+	FMOVQ F0, 0(R8)
+	B end6
+two6:
+	FMOVD F0, 0(R8)
+	TBZ $0, R5, end6
+	ADD $8, R8, R15
+	VST1 V0.S[2], (R15)
+end6:
+	ADD R11, R8, R8
+	RET
+
+// func mul2x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul2x8BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $8, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F4, F5)
+	ADD R2, R1, R1
+	FMOVD 0(R3), F6
+	ADD R4, R3, R3
+	WORD $0x4f46f080 // bfdot v0.4s, v4.8h, v6.2h[0]
+	WORD $0x4f46f0a1 // bfdot v1.4s, v5.8h, v6.2h[0]
+	WORD $0x4f66f082 // bfdot v2.4s, v4.8h, v6.2h[1]
+	WORD $0x4f66f0a3 // bfdot v3.4s, v5.8h, v6.2h[1]
+	FLDPQ 0(R1), (F7, F8)
+	ADD R2, R1, R1
+	FMOVD 0(R3), F9
+	ADD R4, R3, R3
+	WORD $0x4f49f0e0 // bfdot v0.4s, v7.8h, v9.2h[0]
+	WORD $0x4f49f101 // bfdot v1.4s, v8.8h, v9.2h[0]
+	WORD $0x4f69f0e2 // bfdot v2.4s, v7.8h, v9.2h[1]
+	WORD $0x4f69f103 // bfdot v3.4s, v8.8h, v9.2h[1]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F10, F11)
+	ADD R2, R1, R1
+	FMOVD 0(R3), F12
+	ADD R4, R3, R3
+	WORD $0x4f4cf140 // bfdot v0.4s, v10.8h, v12.2h[0]
+	WORD $0x4f4cf161 // bfdot v1.4s, v11.8h, v12.2h[0]
+	WORD $0x4f6cf142 // bfdot v2.4s, v10.8h, v12.2h[1]
+	WORD $0x4f6cf163 // bfdot v3.4s, v11.8h, v12.2h[1]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F13, F14)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F15
+	WORD $0x4f4ff1a0 // bfdot v0.4s, v13.8h, v15.2h[0]
+	WORD $0x4f4ff1c1 // bfdot v1.4s, v14.8h, v15.2h[0]
+	WORD $0xbc686870 // ldr s16, [x3, x8]
+	WORD $0x4f50f1a2 // bfdot v2.4s, v13.8h, v16.2h[0]
+	WORD $0x4f50f1c3 // bfdot v3.4s, v14.8h, v16.2h[0]
+	ADD R4, R3, R3
+	FLDPQ 0(R1), (F17, F18)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F19
+	WORD $0x4f53f220 // bfdot v0.4s, v17.8h, v19.2h[0]
+	WORD $0x4f53f241 // bfdot v1.4s, v18.8h, v19.2h[0]
+	WORD $0xbc686874 // ldr s20, [x3, x8]
+	WORD $0x4f54f222 // bfdot v2.4s, v17.8h, v20.2h[0]
+	WORD $0x4f54f243 // bfdot v3.4s, v18.8h, v20.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F21, F22)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F23
+	WORD $0x4f57f2a0 // bfdot v0.4s, v21.8h, v23.2h[0]
+	WORD $0x4f57f2c1 // bfdot v1.4s, v22.8h, v23.2h[0]
+	WORD $0xbc686878 // ldr s24, [x3, x8]
+	WORD $0x4f58f2a2 // bfdot v2.4s, v21.8h, v24.2h[0]
+	WORD $0x4f58f2c3 // bfdot v3.4s, v22.8h, v24.2h[0]
+	ADD R4, R3, R3
+rowsum:
+full:
+	MOVD c+48(FP), R9
+	MOVD ldc+56(FP), R10
+	LSL $2, R10, R10
+	MOVD mode+72(FP), R11
+	CMP $1, R11
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R12
+	FLDPQ 0(R12), (F25, F26)
+	WORD $0x4e39d400 // fadd v0.4s, v0.4s, v25.4s
+	WORD $0x4e3ad421 // fadd v1.4s, v1.4s, v26.4s
+	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
+	WORD $0x4e3ad463 // fadd v3.4s, v3.4s, v26.4s
+	B fullstore
+fulladd:
+	MOVD R9, R13
+	FLDPQ 0(R13), (F27, F28)
+	ADD R10, R13, R13
+	WORD $0x4e3bd400 // fadd v0.4s, v0.4s, v27.4s
+	WORD $0x4e3cd421 // fadd v1.4s, v1.4s, v28.4s
+	FLDPQ 0(R13), (F29, F30)
+	ADD R10, R13, R13
+	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
+	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R9)
+	ADD R10, R9, R9
+	FSTPQ (F2, F3), 0(R9)
+	ADD R10, R9, R9
+	RET
+part:
+	MOVD ars+16(FP), R14
+	LSL $2, R14, R14
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R15
+	LSL $2, R15, R15
+	MOVD $16, R19
+	CMP R15, R19
+	CSEL LT, R19, R15, R19
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F31
+	WORD $0x3cf36824 // ldr q4, [x1, x19]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F5
+	WORD $0x4f45f3e0 // bfdot v0.4s, v31.8h, v5.2h[0]
+	WORD $0x4f45f081 // bfdot v1.4s, v4.8h, v5.2h[0]
+	WORD $0xbc6e6866 // ldr s6, [x3, x14]
+	WORD $0x4f46f3e2 // bfdot v2.4s, v31.8h, v6.2h[0]
+	WORD $0x4f46f083 // bfdot v3.4s, v4.8h, v6.2h[0]
+	ADD R4, R3, R3
+	FMOVQ 0(R1), F7
+	WORD $0x3cf36828 // ldr q8, [x1, x19]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F9
+	WORD $0x4f49f0e0 // bfdot v0.4s, v7.8h, v9.2h[0]
+	WORD $0x4f49f101 // bfdot v1.4s, v8.8h, v9.2h[0]
+	WORD $0xbc6e686a // ldr s10, [x3, x14]
+	WORD $0x4f4af0e2 // bfdot v2.4s, v7.8h, v10.2h[0]
+	WORD $0x4f4af103 // bfdot v3.4s, v8.8h, v10.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F11
+	WORD $0x3cf3682c // ldr q12, [x1, x19]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F15
+	WORD $0x4f4ff160 // bfdot v0.4s, v11.8h, v15.2h[0]
+	WORD $0x4f4ff181 // bfdot v1.4s, v12.8h, v15.2h[0]
+	WORD $0xbc6e686d // ldr s13, [x3, x14]
+	WORD $0x4f4df162 // bfdot v2.4s, v11.8h, v13.2h[0]
+	WORD $0x4f4df183 // bfdot v3.4s, v12.8h, v13.2h[0]
+	ADD R4, R3, R3
+cutsum:
+	MOVD c+48(FP), R20
+	MOVD ldc+56(FP), R21
+	LSL $2, R21, R21
+	MOVD mode+72(FP), R22
+	CMP $1, R22
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R23
+	FMOVQ 0(R23), F14
+	WORD $0x3cf36af0 // ldr q16, [x23, x19]
+	WORD $0x4e2ed400 // fadd v0.4s, v0.4s, v14.4s
+	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
+	WORD $0x4e2ed442 // fadd v2.4s, v2.4s, v14.4s
+	WORD $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
+	B cutstore
+cutadd:
+	MOVD R20, R24
+	FMOVQ 0(R24), F19
+	WORD $0x3cf36b11 // ldr q17, [x24, x19]
+	ADD R21, R24, R24
+	WORD $0x4e33d400 // fadd v0.4s, v0.4s, v19.4s
+	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
+	FMOVQ 0(R24), F18
+	WORD $0x3cf36b14 // ldr q20, [x24, x19]
+	ADD R21, R24, R24
+	WORD $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
+	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
+cutstore:
+	FMOVQ F0, 0(R20)
+	WORD $0x3cb36a81 // str q1, [x20, x19]
+	ADD R21, R20, R20
+	FMOVQ F2, 0(R20)
+	WORD $0x3cb36a83 // str q3, [x20, x19]
+	ADD R21, R20, R20
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F23
+	B end1
+four1:
+	FMOVQ 0(R1), F23
+	B end1
+two1:
+	FMOVD 0(R1), F23
+	TBZ $0, R5, end1
+	ADD $8, R1, R25
+	VLD1 (R25), V23.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F21
+	WORD $0x4f55f2e0 // bfdot v0.4s, v23.8h, v21.2h[0]
+	WORD $0xbc6e6876 // ldr s22, [x3, x14]
+	WORD $0x4f56f2e2 // bfdot v2.4s, v23.8h, v22.2h[0]
+	ADD R4, R3, R3
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F24
+	B end2
+four2:
+	FMOVQ 0(R1), F24
+	B end2
+two2:
+	FMOVD 0(R1), F24
+	TBZ $0, R5, end2
+	ADD $8, R1, R6
+	VLD1 (R6), V24.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F25
+	WORD $0x4f59f300 // bfdot v0.4s, v24.8h, v25.2h[0]
+	WORD $0xbc6e687a // ldr s26, [x3, x14]
+	WORD $0x4f5af302 // bfdot v2.4s, v24.8h, v26.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F27
+	B end3
+four3:
+	FMOVQ 0(R1), F27
+	B end3
+two3:
+	FMOVD 0(R1), F27
+	TBZ $0, R5, end3
+	ADD $8, R1, R7
+	VLD1 (R7), V27.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F28
+	WORD $0x4f5cf360 // bfdot v0.4s, v27.8h, v28.2h[0]
+	WORD $0xbc6e687d // ldr s29, [x3, x14]
+	WORD $0x4f5df362 // bfdot v2.4s, v27.8h, v29.2h[0]
+	ADD R4, R3, R3
+narrowsum:
+	MOVD c+48(FP), R8
+	MOVD ldc+56(FP), R11
+	LSL $2, R11, R11
+	MOVD mode+72(FP), R12
+	CMP $1, R12
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R13
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R13), F30
+	B end4
+four4:
+	FMOVQ 0(R13), F30
+	B end4
+two4:
+	FMOVD 0(R13), F30
+	TBZ $0, R5, end4
+	ADD $8, R13, R9
+	VLD1 (R9), V30.S[2]
+end4:
+	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
+	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
+	B narrowstore
+narrowadd:
+	MOVD R8, R10
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R10), F5
+	B end5
+four5:
+	FMOVQ 0(R10), F5
+	B end5
+two5:
+	FMOVD 0(R10), F5
+	TBZ $0, R5, end5
+	ADD $8, R10, R15
+	VLD1 (R15), V5.S[2]
+end5:
+	ADD R11, R10, R10
+	WORD $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R10), F31
+	B end6
+four6:
+	FMOVQ 0(R10), F31
+	B end6
+two6:
+	FMOVD 0(R10), F31
+	TBZ $0, R5, end6
+	ADD $8, R10, R22
+	VLD1 (R22), V31.S[2]
+end6:
+	ADD R11, R10, R10
+	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
+narrowstore:
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS F0, 0(R8)
+	B end7
+four7:
+	FMOVQ F0, 0(R8)
+	B end7
+two7:
+	FMOVD F0, 0(R8)
+	TBZ $0, R5, end7
+	ADD $8, R8, R23
+	VST1 V0.S[2], (R23)
+end7:
+	ADD R11, R8, R8
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS F2, 0(R8)
+	B end8
+four8:
+	FMOVQ F2, 0(R8)
+	B end8
+two8:
+	FMOVD F2, 0(R8)
+	TBZ $0, R5, end8
+	ADD $8, R8, R24
+	VST1 V2.S[2], (R24)
+end8:
+	ADD R11, R8, R8
+	RET
+
+// func mul3x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul3x8BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $8, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F6, F7)
+	ADD R2, R1, R1
+	FMOVD 0(R3), F8
+	FMOVS 8(R3), F9
+	ADD R4, R3, R3
+	WORD $0x4f48f0c0 // bfdot v0.4s, v6.8h, v8.2h[0]
+	WORD $0x4f48f0e1 // bfdot v1.4s, v7.8h, v8.2h[0]
+	WORD $0x4f68f0c2 // bfdot v2.4s, v6.8h, v8.2h[1]
+	WORD $0x4f68f0e3 // bfdot v3.4s, v7.8h, v8.2h[1]
+	WORD $0x4f49f0c4 // bfdot v4.4s, v6.8h, v9.2h[0]
+	WORD $0x4f49f0e5 // bfdot v5.4s, v7.8h, v9.2h[0]
+	FLDPQ 0(R1), (F10, F11)
+	ADD R2, R1, R1
+	FMOVD 0(R3), F12
+	FMOVS 8(R3), F13
+	ADD R4, R3, R3
+	WORD $0x4f4cf140 // bfdot v0.4s, v10.8h, v12.2h[0]
+	WORD $0x4f4cf161 // bfdot v1.4s, v11.8h, v12.2h[0]
+	WORD $0x4f6cf142 // bfdot v2.4s, v10.8h, v12.2h[1]
+	WORD $0x4f6cf163 // bfdot v3.4s, v11.8h, v12.2h[1]
+	WORD $0x4f4df144 // bfdot v4.4s, v10.8h, v13.2h[0]
+	WORD $0x4f4df165 // bfdot v5.4s, v11.8h, v13.2h[0]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F14, F15)
+	ADD R2, R1, R1
+	FMOVD 0(R3), F16
+	FMOVS 8(R3), F17
+	ADD R4, R3, R3
+	WORD $0x4f50f1c0 // bfdot v0.4s, v14.8h, v16.2h[0]
+	WORD $0x4f50f1e1 // bfdot v1.4s, v15.8h, v16.2h[0]
+	WORD $0x4f70f1c2 // bfdot v2.4s, v14.8h, v16.2h[1]
+	WORD $0x4f70f1e3 // bfdot v3.4s, v15.8h, v16.2h[1]
+	WORD $0x4f51f1c4 // bfdot v4.4s, v14.8h, v17.2h[0]
+	WORD $0x4f51f1e5 // bfdot v5.4s, v15.8h, v17.2h[0]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	ADD R8, R8, R9
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F18, F19)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F20
+	WORD $0x4f54f240 // bfdot v0.4s, v18.8h, v20.2h[0]
+	WORD $0x4f54f261 // bfdot v1.4s, v19.8h, v20.2h[0]
+	WORD $0xbc686875 // ldr s21, [x3, x8]
+	WORD $0x4f55f242 // bfdot v2.4s, v18.8h, v21.2h[0]
+	WORD $0x4f55f263 // bfdot v3.4s, v19.8h, v21.2h[0]
+	WORD $0xbc696876 // ldr s22, [x3, x9]
+	WORD $0x4f56f244 // bfdot v4.4s, v18.8h, v22.2h[0]
+	WORD $0x4f56f265 // bfdot v5.4s, v19.8h, v22.2h[0]
+	ADD R4, R3, R3
+	FLDPQ 0(R1), (F23, F24)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F25
+	WORD $0x4f59f2e0 // bfdot v0.4s, v23.8h, v25.2h[0]
+	WORD $0x4f59f301 // bfdot v1.4s, v24.8h, v25.2h[0]
+	WORD $0xbc68687a // ldr s26, [x3, x8]
+	WORD $0x4f5af2e2 // bfdot v2.4s, v23.8h, v26.2h[0]
+	WORD $0x4f5af303 // bfdot v3.4s, v24.8h, v26.2h[0]
+	WORD $0xbc69687b // ldr s27, [x3, x9]
+	WORD $0x4f5bf2e4 // bfdot v4.4s, v23.8h, v27.2h[0]
+	WORD $0x4f5bf305 // bfdot v5.4s, v24.8h, v27.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F28, F29)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F30
+	WORD $0x4f5ef380 // bfdot v0.4s, v28.8h, v30.2h[0]
+	WORD $0x4f5ef3a1 // bfdot v1.4s, v29.8h, v30.2h[0]
+	WORD $0xbc68687f // ldr s31, [x3, x8]
+	WORD $0x4f5ff382 // bfdot v2.4s, v28.8h, v31.2h[0]
+	WORD $0x4f5ff3a3 // bfdot v3.4s, v29.8h, v31.2h[0]
+	WORD $0xbc696868 // ldr s8, [x3, x9]
+	WORD $0x4f48f384 // bfdot v4.4s, v28.8h, v8.2h[0]
+	WORD $0x4f48f3a5 // bfdot v5.4s, v29.8h, v8.2h[0]
+	ADD R4, R3, R3
+rowsum:
+full:
+	MOVD c+48(FP), R10
+	MOVD ldc+56(FP), R11
+	LSL $2, R11, R11
+	MOVD mode+72(FP), R12
+	CMP $1, R12
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R13
+	FLDPQ 0(R13), (F6, F7)
+	WORD $0x4e26d400 // fadd v0.4s, v0.4s, v6.4s
+	WORD $0x4e27d421 // fadd v1.4s, v1.4s, v7.4s
+	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
+	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
+	WORD $0x4e26d484 // fadd v4.4s, v4.4s, v6.4s
+	WORD $0x4e27d4a5 // fadd v5.4s, v5.4s, v7.4s
+	B fullstore
+fulladd:
+	MOVD R10, R14
+	FLDPQ 0(R14), (F9, F12)
+	ADD R11, R14, R14
+	WORD $0x4e29d400 // fadd v0.4s, v0.4s, v9.4s
+	WORD $0x4e2cd421 // fadd v1.4s, v1.4s, v12.4s
+	FLDPQ 0(R14), (F10, F11)
+	ADD R11, R14, R14
+	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
+	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
+	FLDPQ 0(R14), (F13, F16)
+	ADD R11, R14, R14
+	WORD $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
+	WORD $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R10)
+	ADD R11, R10, R10
+	FSTPQ (F2, F3), 0(R10)
+	ADD R11, R10, R10
+	FSTPQ (F4, F5), 0(R10)
+	ADD R11, R10, R10
+	RET
+part:
+	MOVD ars+16(FP), R15
+	LSL $2, R15, R15
+	ADD R15, R15, R19
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R20
+	LSL $2, R20, R20
+	MOVD $16, R21
+	CMP R20, R21
+	CSEL LT, R21, R20, R21
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F14
+	WORD $0x3cf5682f // ldr q15, [x1, x21]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F17
+	WORD $0x4f51f1c0 // bfdot v0.4s, v14.8h, v17.2h[0]
+	WORD $0x4f51f1e1 // bfdot v1.4s, v15.8h, v17.2h[0]
+	WORD $0xbc6f6874 // ldr s20, [x3, x15]
+	WORD $0x4f54f1c2 // bfdot v2.4s, v14.8h, v20.2h[0]
+	WORD $0x4f54f1e3 // bfdot v3.4s, v15.8h, v20.2h[0]
+	WORD $0xbc736875 // ldr s21, [x3, x19]
+	WORD $0x4f55f1c4 // bfdot v4.4s, v14.8h, v21.2h[0]
+	WORD $0x4f55f1e5 // bfdot v5.4s, v15.8h, v21.2h[0]
+	ADD R4, R3, R3
+	FMOVQ 0(R1), F18
+	WORD $0x3cf56833 // ldr q19, [x1, x21]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F22
+	WORD $0x4f56f240 // bfdot v0.4s, v18.8h, v22.2h[0]
+	WORD $0x4f56f261 // bfdot v1.4s, v19.8h, v22.2h[0]
+	WORD $0xbc6f6879 // ldr s25, [x3, x15]
+	WORD $0x4f59f242 // bfdot v2.4s, v18.8h, v25.2h[0]
+	WORD $0x4f59f263 // bfdot v3.4s, v19.8h, v25.2h[0]
+	WORD $0xbc73687a // ldr s26, [x3, x19]
+	WORD $0x4f5af244 // bfdot v4.4s, v18.8h, v26.2h[0]
+	WORD $0x4f5af265 // bfdot v5.4s, v19.8h, v26.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F23
+	WORD $0x3cf56838 // ldr q24, [x1, x21]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F27
+	WORD $0x4f5bf2e0 // bfdot v0.4s, v23.8h, v27.2h[0]
+	WORD $0x4f5bf301 // bfdot v1.4s, v24.8h, v27.2h[0]
+	WORD $0xbc6f687e // ldr s30, [x3, x15]
+	WORD $0x4f5ef2e2 // bfdot v2.4s, v23.8h, v30.2h[0]
+	WORD $0x4f5ef303 // bfdot v3.4s, v24.8h, v30.2h[0]
+	WORD $0xbc73687f // ldr s31, [x3, x19]
+	WORD $0x4f5ff2e4 // bfdot v4.4s, v23.8h, v31.2h[0]
+	WORD $0x4f5ff305 // bfdot v5.4s, v24.8h, v31.2h[0]
+	ADD R4, R3, R3
+cutsum:
+	MOVD c+48(FP), R22
+	MOVD ldc+56(FP), R23
+	LSL $2, R23, R23
+	MOVD mode+72(FP), R24
+	CMP $1, R24
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R25
+	FMOVQ 0(R25), F28
+	WORD $0x3cf56b28 // ldr q8, [x25, x21]
+	WORD $0x4e3cd400 // fadd v0.4s, v0.4s, v28.4s
+	WORD $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
+	WORD $0x4e3cd442 // fadd v2.4s, v2.4s, v28.4s
+	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
+	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
+	B cutstore
+cutadd:
+	MOVD R22, R6
+	FMOVQ 0(R6), F29
+	WORD $0x3cf568c6 // ldr q6, [x6, x21]
+	ADD R23, R6, R6
+	WORD $0x4e3dd400 // fadd v0.4s, v0.4s, v29.4s
+	WORD $0x4e26d421 // fadd v1.4s, v1.4s, v6.4s
+	FMOVQ 0(R6), F7
+	WORD $0x3cf568c9 // ldr q9, [x6, x21]
+	ADD R23, R6, R6
+	WORD $0x4e27d442 // fadd v2.4s, v2.4s, v7.4s
+	WORD $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	FMOVQ 0(R6), F12
+	WORD $0x3cf568ca // ldr q10, [x6, x21]
+	ADD R23, R6, R6
+	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	WORD $0x4e2ad4a5 // fadd v5.4s, v5.4s, v10.4s
+cutstore:
+	FMOVQ F0, 0(R22)
+	WORD $0x3cb56ac1 // str q1, [x22, x21]
+	ADD R23, R22, R22
+	FMOVQ F2, 0(R22)
+	WORD $0x3cb56ac3 // str q3, [x22, x21]
+	ADD R23, R22, R22
+	FMOVQ F4, 0(R22)
+	WORD $0x3cb56ac5 // str q5, [x22, x21]
+	ADD R23, R22, R22
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F11
+	B end1
+four1:
+	FMOVQ 0(R1), F11
+	B end1
+two1:
+	FMOVD 0(R1), F11
+	TBZ $0, R5, end1
+	ADD $8, R1, R7
+	VLD1 (R7), V11.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F13
+	WORD $0x4f4df160 // bfdot v0.4s, v11.8h, v13.2h[0]
+	WORD $0xbc6f6870 // ldr s16, [x3, x15]
+	WORD $0x4f50f162 // bfdot v2.4s, v11.8h, v16.2h[0]
+	WORD $0xbc736871 // ldr s17, [x3, x19]
+	WORD $0x4f51f164 // bfdot v4.4s, v11.8h, v17.2h[0]
+	ADD R4, R3, R3
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F20
+	B end2
+four2:
+	FMOVQ 0(R1), F20
+	B end2
+two2:
+	FMOVD 0(R1), F20
+	TBZ $0, R5, end2
+	ADD $8, R1, R8
+	VLD1 (R8), V20.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F14
+	WORD $0x4f4ef280 // bfdot v0.4s, v20.8h, v14.2h[0]
+	WORD $0xbc6f686f // ldr s15, [x3, x15]
+	WORD $0x4f4ff282 // bfdot v2.4s, v20.8h, v15.2h[0]
+	WORD $0xbc736875 // ldr s21, [x3, x19]
+	WORD $0x4f55f284 // bfdot v4.4s, v20.8h, v21.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F22
+	B end3
+four3:
+	FMOVQ 0(R1), F22
+	B end3
+two3:
+	FMOVD 0(R1), F22
+	TBZ $0, R5, end3
+	ADD $8, R1, R9
+	VLD1 (R9), V22.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F25
+	WORD $0x4f59f2c0 // bfdot v0.4s, v22.8h, v25.2h[0]
+	WORD $0xbc6f6872 // ldr s18, [x3, x15]
+	WORD $0x4f52f2c2 // bfdot v2.4s, v22.8h, v18.2h[0]
+	WORD $0xbc736873 // ldr s19, [x3, x19]
+	WORD $0x4f53f2c4 // bfdot v4.4s, v22.8h, v19.2h[0]
+	ADD R4, R3, R3
+narrowsum:
+	MOVD c+48(FP), R12
+	MOVD ldc+56(FP), R13
+	LSL $2, R13, R13
+	MOVD mode+72(FP), R14
+	CMP $1, R14
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R10
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R10), F26
+	B end4
+four4:
+	FMOVQ 0(R10), F26
+	B end4
+two4:
+	FMOVD 0(R10), F26
+	TBZ $0, R5, end4
+	ADD $8, R10, R11
+	VLD1 (R11), V26.S[2]
+end4:
+	WORD $0x4e3ad400 // fadd v0.4s, v0.4s, v26.4s
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e3ad484 // fadd v4.4s, v4.4s, v26.4s
+	B narrowstore
+narrowadd:
+	MOVD R12, R20
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R20), F27
+	B end5
+four5:
+	FMOVQ 0(R20), F27
+	B end5
+two5:
+	FMOVD 0(R20), F27
+	TBZ $0, R5, end5
+	ADD $8, R20, R24
+	VLD1 (R24), V27.S[2]
+end5:
+	ADD R13, R20, R20
+	WORD $0x4e3bd400 // fadd v0.4s, v0.4s, v27.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R20), F30
+	B end6
+four6:
+	FMOVQ 0(R20), F30
+	B end6
+two6:
+	FMOVD 0(R20), F30
+	TBZ $0, R5, end6
+	ADD $8, R20, R25
+	VLD1 (R25), V30.S[2]
+end6:
+	ADD R13, R20, R20
+	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS 0(R20), F23
+	B end7
+four7:
+	FMOVQ 0(R20), F23
+	B end7
+two7:
+	FMOVD 0(R20), F23
+	TBZ $0, R5, end7
+	ADD $8, R20, R6
+	VLD1 (R6), V23.S[2]
+end7:
+	ADD R13, R20, R20
+	WORD $0x4e37d484 // fadd v4.4s, v4.4s, v23.4s
+narrowstore:
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS F0, 0(R12)
+	B end8
+four8:
+	FMOVQ F0, 0(R12)
+	B end8
+two8:
+	FMOVD F0, 0(R12)
+	TBZ $0, R5, end8
+	ADD $8, R12, R21
+	VST1 V0.S[2], (R21)
+end8:
+	ADD R13, R12, R12
+	TBNZ $2, R5, four9
+	TBNZ $1, R5, two9
+	FMOVS F2, 0(R12)
+	B end9
+four9:
+	FMOVQ F2, 0(R12)
+	B end9
+two9:
+	FMOVD F2, 0(R12)
+	TBZ $0, R5, end9
+	ADD $8, R12, R22
+	VST1 V2.S[2], (R22)
+end9:
+	ADD R13, R12, R12
+	TBNZ $2, R5, four10
+	TBNZ $1, R5, two10
+	FMOVS F4, 0(R12)
+	B end10
+four10:
+	FMOVQ F4, 0(R12)
+	B end10
+two10:
+	FMOVD F4, 0(R12)
+	TBZ $0, R5, end10
+	ADD $8, R12, R23
+	VST1 V4.S[2], (R23)
+end10:
+	ADD R13, R12, R12
+	RET
+
+// func mul4x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul4x8BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	WORD $0x6f00e406 // movi v6.2d, #0x0
+	WORD $0x6f00e407 // movi v7.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $8, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F8, F9)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F10
+	ADD R4, R3, R3
+	WORD $0x4f4af100 // bfdot v0.4s, v8.8h, v10.2h[0]
+	WORD $0x4f4af121 // bfdot v1.4s, v9.8h, v10.2h[0]
+	WORD $0x4f6af102 // bfdot v2.4s, v8.8h, v10.2h[1]
+	WORD $0x4f6af123 // bfdot v3.4s, v9.8h, v10.2h[1]
+	WORD $0x4f4af904 // bfdot v4.4s, v8.8h, v10.2h[2]
+	WORD $0x4f4af925 // bfdot v5.4s, v9.8h, v10.2h[2]
+	WORD $0x4f6af906 // bfdot v6.4s, v8.8h, v10.2h[3]
+	WORD $0x4f6af927 // bfdot v7.4s, v9.8h, v10.2h[3]
+	FLDPQ 0(R1), (F11, F12)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F13
+	ADD R4, R3, R3
+	WORD $0x4f4df160 // bfdot v0.4s, v11.8h, v13.2h[0]
+	WORD $0x4f4df181 // bfdot v1.4s, v12.8h, v13.2h[0]
+	WORD $0x4f6df162 // bfdot v2.4s, v11.8h, v13.2h[1]
+	WORD $0x4f6df183 // bfdot v3.4s, v12.8h, v13.2h[1]
+	WORD $0x4f4df964 // bfdot v4.4s, v11.8h, v13.2h[2]
+	WORD $0x4f4df985 // bfdot v5.4s, v12.8h, v13.2h[2]
+	WORD $0x4f6df966 // bfdot v6.4s, v11.8h, v13.2h[3]
+	WORD $0x4f6df987 // bfdot v7.4s, v12.8h, v13.2h[3]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F14, F15)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F16
+	ADD R4, R3, R3
+	WORD $0x4f50f1c0 // bfdot v0.4s, v14.8h, v16.2h[0]
+	WORD $0x4f50f1e1 // bfdot v1.4s, v15.8h, v16.2h[0]
+	WORD $0x4f70f1c2 // bfdot v2.4s, v14.8h, v16.2h[1]
+	WORD $0x4f70f1e3 // bfdot v3.4s, v15.8h, v16.2h[1]
+	WORD $0x4f50f9c4 // bfdot v4.4s, v14.8h, v16.2h[2]
+	WORD $0x4f50f9e5 // bfdot v5.4s, v15.8h, v16.2h[2]
+	WORD $0x4f70f9c6 // bfdot v6.4s, v14.8h, v16.2h[3]
+	WORD $0x4f70f9e7 // bfdot v7.4s, v15.8h, v16.2h[3]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	ADD R8, R8, R9
+	ADD R8, R9, R10
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F17, F18)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F19
+	WORD $0x4f53f220 // bfdot v0.4s, v17.8h, v19.2h[0]
+	WORD $0x4f53f241 // bfdot v1.4s, v18.8h, v19.2h[0]
+	WORD $0xbc686874 // ldr s20, [x3, x8]
+	WORD $0x4f54f222 // bfdot v2.4s, v17.8h, v20.2h[0]
+	WORD $0x4f54f243 // bfdot v3.4s, v18.8h, v20.2h[0]
+	WORD $0xbc696875 // ldr s21, [x3, x9]
+	WORD $0x4f55f224 // bfdot v4.4s, v17.8h, v21.2h[0]
+	WORD $0x4f55f245 // bfdot v5.4s, v18.8h, v21.2h[0]
+	WORD $0xbc6a6876 // ldr s22, [x3, x10]
+	WORD $0x4f56f226 // bfdot v6.4s, v17.8h, v22.2h[0]
+	WORD $0x4f56f247 // bfdot v7.4s, v18.8h, v22.2h[0]
+	ADD R4, R3, R3
+	FLDPQ 0(R1), (F23, F24)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F25
+	WORD $0x4f59f2e0 // bfdot v0.4s, v23.8h, v25.2h[0]
+	WORD $0x4f59f301 // bfdot v1.4s, v24.8h, v25.2h[0]
+	WORD $0xbc68687a // ldr s26, [x3, x8]
+	WORD $0x4f5af2e2 // bfdot v2.4s, v23.8h, v26.2h[0]
+	WORD $0x4f5af303 // bfdot v3.4s, v24.8h, v26.2h[0]
+	WORD $0xbc69687b // ldr s27, [x3, x9]
+	WORD $0x4f5bf2e4 // bfdot v4.4s, v23.8h, v27.2h[0]
+	WORD $0x4f5bf305 // bfdot v5.4s, v24.8h, v27.2h[0]
+	WORD $0xbc6a687c // ldr s28, [x3, x10]
+	WORD $0x4f5cf2e6 // bfdot v6.4s, v23.8h, v28.2h[0]
+	WORD $0x4f5cf307 // bfdot v7.4s, v24.8h, v28.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F29, F30)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F31
+	WORD $0x4f5ff3a0 // bfdot v0.4s, v29.8h, v31.2h[0]
+	WORD $0x4f5ff3c1 // bfdot v1.4s, v30.8h, v31.2h[0]
+	WORD $0xbc686868 // ldr s8, [x3, x8]
+	WORD $0x4f48f3a2 // bfdot v2.4s, v29.8h, v8.2h[0]
+	WORD $0x4f48f3c3 // bfdot v3.4s, v30.8h, v8.2h[0]
+	WORD $0xbc696869 // ldr s9, [x3, x9]
+	WORD $0x4f49f3a4 // bfdot v4.4s, v29.8h, v9.2h[0]
+	WORD $0x4f49f3c5 // bfdot v5.4s, v30.8h, v9.2h[0]
+	WORD $0xbc6a686a // ldr s10, [x3, x10]
+	WORD $0x4f4af3a6 // bfdot v6.4s, v29.8h, v10.2h[0]
+	WORD $0x4f4af3c7 // bfdot v7.4s, v30.8h, v10.2h[0]
+	ADD R4, R3, R3
+rowsum:
+full:
+	MOVD c+48(FP), R11
+	MOVD ldc+56(FP), R12
+	LSL $2, R12, R12
+	MOVD mode+72(FP), R13
+	CMP $1, R13
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R14
+	FLDPQ 0(R14), (F11, F12)
+	WORD $0x4e2bd400 // fadd v0.4s, v0.4s, v11.4s
+	WORD $0x4e2cd421 // fadd v1.4s, v1.4s, v12.4s
+	WORD $0x4e2bd442 // fadd v2.4s, v2.4s, v11.4s
+	WORD $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
+	WORD $0x4e2bd484 // fadd v4.4s, v4.4s, v11.4s
+	WORD $0x4e2cd4a5 // fadd v5.4s, v5.4s, v12.4s
+	WORD $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
+	WORD $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
+	B fullstore
+fulladd:
+	MOVD R11, R15
+	FLDPQ 0(R15), (F13, F14)
+	ADD R12, R15, R15
+	WORD $0x4e2dd400 // fadd v0.4s, v0.4s, v13.4s
+	WORD $0x4e2ed421 // fadd v1.4s, v1.4s, v14.4s
+	FLDPQ 0(R15), (F15, F16)
+	ADD R12, R15, R15
+	WORD $0x4e2fd442 // fadd v2.4s, v2.4s, v15.4s
+	WORD $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
+	FLDPQ 0(R15), (F19, F20)
+	ADD R12, R15, R15
+	WORD $0x4e33d484 // fadd v4.4s, v4.4s, v19.4s
+	WORD $0x4e34d4a5 // fadd v5.4s, v5.4s, v20.4s
+	FLDPQ 0(R15), (F21, F17)
+	ADD R12, R15, R15
+	WORD $0x4e35d4c6 // fadd v6.4s, v6.4s, v21.4s
+	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R11)
+	ADD R12, R11, R11
+	FSTPQ (F2, F3), 0(R11)
+	ADD R12, R11, R11
+	FSTPQ (F4, F5), 0(R11)
+	ADD R12, R11, R11
+	FSTPQ (F6, F7), 0(R11)
+	ADD R12, R11, R11
+	RET
+part:
+	MOVD ars+16(FP), R19
+	LSL $2, R19, R19
+	ADD R19, R19, R20
+	ADD R19, R20, R21
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R22
+	LSL $2, R22, R22
+	MOVD $16, R23
+	CMP R22, R23
+	CSEL LT, R23, R22, R23
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F18
+	WORD $0x3cf76836 // ldr q22, [x1, x23]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F25
+	WORD $0x4f59f240 // bfdot v0.4s, v18.8h, v25.2h[0]
+	WORD $0x4f59f2c1 // bfdot v1.4s, v22.8h, v25.2h[0]
+	WORD $0xbc73687a // ldr s26, [x3, x19]
+	WORD $0x4f5af242 // bfdot v2.4s, v18.8h, v26.2h[0]
+	WORD $0x4f5af2c3 // bfdot v3.4s, v22.8h, v26.2h[0]
+	WORD $0xbc74687b // ldr s27, [x3, x20]
+	WORD $0x4f5bf244 // bfdot v4.4s, v18.8h, v27.2h[0]
+	WORD $0x4f5bf2c5 // bfdot v5.4s, v22.8h, v27.2h[0]
+	WORD $0xbc756877 // ldr s23, [x3, x21]
+	WORD $0x4f57f246 // bfdot v6.4s, v18.8h, v23.2h[0]
+	WORD $0x4f57f2c7 // bfdot v7.4s, v22.8h, v23.2h[0]
+	ADD R4, R3, R3
+	FMOVQ 0(R1), F24
+	WORD $0x3cf7683c // ldr q28, [x1, x23]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F31
+	WORD $0x4f5ff300 // bfdot v0.4s, v24.8h, v31.2h[0]
+	WORD $0x4f5ff381 // bfdot v1.4s, v28.8h, v31.2h[0]
+	WORD $0xbc736868 // ldr s8, [x3, x19]
+	WORD $0x4f48f302 // bfdot v2.4s, v24.8h, v8.2h[0]
+	WORD $0x4f48f383 // bfdot v3.4s, v28.8h, v8.2h[0]
+	WORD $0xbc746869 // ldr s9, [x3, x20]
+	WORD $0x4f49f304 // bfdot v4.4s, v24.8h, v9.2h[0]
+	WORD $0x4f49f385 // bfdot v5.4s, v28.8h, v9.2h[0]
+	WORD $0xbc75687d // ldr s29, [x3, x21]
+	WORD $0x4f5df306 // bfdot v6.4s, v24.8h, v29.2h[0]
+	WORD $0x4f5df387 // bfdot v7.4s, v28.8h, v29.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F10
+	WORD $0x3cf7683e // ldr q30, [x1, x23]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F11
+	WORD $0x4f4bf140 // bfdot v0.4s, v10.8h, v11.2h[0]
+	WORD $0x4f4bf3c1 // bfdot v1.4s, v30.8h, v11.2h[0]
+	WORD $0xbc73686c // ldr s12, [x3, x19]
+	WORD $0x4f4cf142 // bfdot v2.4s, v10.8h, v12.2h[0]
+	WORD $0x4f4cf3c3 // bfdot v3.4s, v30.8h, v12.2h[0]
+	WORD $0xbc74686d // ldr s13, [x3, x20]
+	WORD $0x4f4df144 // bfdot v4.4s, v10.8h, v13.2h[0]
+	WORD $0x4f4df3c5 // bfdot v5.4s, v30.8h, v13.2h[0]
+	WORD $0xbc75686e // ldr s14, [x3, x21]
+	WORD $0x4f4ef146 // bfdot v6.4s, v10.8h, v14.2h[0]
+	WORD $0x4f4ef3c7 // bfdot v7.4s, v30.8h, v14.2h[0]
+	ADD R4, R3, R3
+cutsum:
+	MOVD c+48(FP), R24
+	MOVD ldc+56(FP), R25
+	LSL $2, R25, R25
+	MOVD mode+72(FP), R6
+	CMP $1, R6
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R7
+	FMOVQ 0(R7), F15
+	WORD $0x3cf768f0 // ldr q16, [x7, x23]
+	WORD $0x4e2fd400 // fadd v0.4s, v0.4s, v15.4s
+	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
+	WORD $0x4e2fd442 // fadd v2.4s, v2.4s, v15.4s
+	WORD $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
+	WORD $0x4e2fd484 // fadd v4.4s, v4.4s, v15.4s
+	WORD $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
+	WORD $0x4e2fd4c6 // fadd v6.4s, v6.4s, v15.4s
+	WORD $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
+	B cutstore
+cutadd:
+	MOVD R24, R8
+	FMOVQ 0(R8), F19
+	WORD $0x3cf76914 // ldr q20, [x8, x23]
+	ADD R25, R8, R8
+	WORD $0x4e33d400 // fadd v0.4s, v0.4s, v19.4s
+	WORD $0x4e34d421 // fadd v1.4s, v1.4s, v20.4s
+	FMOVQ 0(R8), F21
+	WORD $0x3cf76911 // ldr q17, [x8, x23]
+	ADD R25, R8, R8
+	WORD $0x4e35d442 // fadd v2.4s, v2.4s, v21.4s
+	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
+	FMOVQ 0(R8), F25
+	WORD $0x3cf7691a // ldr q26, [x8, x23]
+	ADD R25, R8, R8
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	WORD $0x4e3ad4a5 // fadd v5.4s, v5.4s, v26.4s
+	FMOVQ 0(R8), F27
+	WORD $0x3cf76912 // ldr q18, [x8, x23]
+	ADD R25, R8, R8
+	WORD $0x4e3bd4c6 // fadd v6.4s, v6.4s, v27.4s
+	WORD $0x4e32d4e7 // fadd v7.4s, v7.4s, v18.4s
+cutstore:
+	FMOVQ F0, 0(R24)
+	WORD $0x3cb76b01 // str q1, [x24, x23]
+	ADD R25, R24, R24
+	FMOVQ F2, 0(R24)
+	WORD $0x3cb76b03 // str q3, [x24, x23]
+	ADD R25, R24, R24
+	FMOVQ F4, 0(R24)
+	WORD $0x3cb76b05 // str q5, [x24, x23]
+	ADD R25, R24, R24
+	FMOVQ F6, 0(R24)
+	WORD $0x3cb76b07 // str q7, [x24, x23]
+	ADD R25, R24, R24
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F22
+	B end1
+four1:
+	FMOVQ 0(R1), F22
+	B end1
+two1:
+	FMOVD 0(R1), F22
+	TBZ $0, R5, end1
+	ADD $8, R1, R9
+	VLD1 (R9), V22.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F23
+	WORD $0x4f57f2c0 // bfdot v0.4s, v22.8h, v23.2h[0]
+	WORD $0xbc73687f // ldr s31, [x3, x19]
+	WORD $0x4f5ff2c2 // bfdot v2.4s, v22.8h, v31.2h[0]
+	WORD $0xbc746868 // ldr s8, [x3, x20]
+	WORD $0x4f48f2c4 // bfdot v4.4s, v22.8h, v8.2h[0]
+	WORD $0xbc756869 // ldr s9, [x3, x21]
+	WORD $0x4f49f2c6 // bfdot v6.4s, v22.8h, v9.2h[0]
+	ADD R4, R3, R3
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F24
+	B end2
+four2:
+	FMOVQ 0(R1), F24
+	B end2
+two2:
+	FMOVD 0(R1), F24
+	TBZ $0, R5, end2
+	ADD $8, R1, R10
+	VLD1 (R10), V24.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F28
+	WORD $0x4f5cf300 // bfdot v0.4s, v24.8h, v28.2h[0]
+	WORD $0xbc73687d // ldr s29, [x3, x19]
+	WORD $0x4f5df302 // bfdot v2.4s, v24.8h, v29.2h[0]
+	WORD $0xbc74686b // ldr s11, [x3, x20]
+	WORD $0x4f4bf304 // bfdot v4.4s, v24.8h, v11.2h[0]
+	WORD $0xbc75686c // ldr s12, [x3, x21]
+	WORD $0x4f4cf306 // bfdot v6.4s, v24.8h, v12.2h[0]
+	ADD R4, R3, R3
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F13
+	B end3
+four3:
+	FMOVQ 0(R1), F13
+	B end3
+two3:
+	FMOVD 0(R1), F13
+	TBZ $0, R5, end3
+	ADD $8, R1, R13
+	VLD1 (R13), V13.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F10
+	WORD $0x4f4af1a0 // bfdot v0.4s, v13.8h, v10.2h[0]
+	WORD $0xbc73686e // ldr s14, [x3, x19]
+	WORD $0x4f4ef1a2 // bfdot v2.4s, v13.8h, v14.2h[0]
+	WORD $0xbc74687e // ldr s30, [x3, x20]
+	WORD $0x4f5ef1a4 // bfdot v4.4s, v13.8h, v30.2h[0]
+	WORD $0xbc75686f // ldr s15, [x3, x21]
+	WORD $0x4f4ff1a6 // bfdot v6.4s, v13.8h, v15.2h[0]
+	ADD R4, R3, R3
+narrowsum:
+	MOVD c+48(FP), R14
+	MOVD ldc+56(FP), R15
+	LSL $2, R15, R15
+	MOVD mode+72(FP), R11
+	CMP $1, R11
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R12
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R12), F16
+	B end4
+four4:
+	FMOVQ 0(R12), F16
+	B end4
+two4:
+	FMOVD 0(R12), F16
+	TBZ $0, R5, end4
+	ADD $8, R12, R22
+	VLD1 (R22), V16.S[2]
+end4:
+	WORD $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
+	WORD $0x4e30d442 // fadd v2.4s, v2.4s, v16.4s
+	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	B narrowstore
+narrowadd:
+	MOVD R14, R6
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R6), F19
+	B end5
+four5:
+	FMOVQ 0(R6), F19
+	B end5
+two5:
+	FMOVD 0(R6), F19
+	TBZ $0, R5, end5
+	ADD $8, R6, R7
+	VLD1 (R7), V19.S[2]
+end5:
+	ADD R15, R6, R6
+	WORD $0x4e33d400 // fadd v0.4s, v0.4s, v19.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R6), F20
+	B end6
+four6:
+	FMOVQ 0(R6), F20
+	B end6
+two6:
+	FMOVD 0(R6), F20
+	TBZ $0, R5, end6
+	ADD $8, R6, R8
+	VLD1 (R8), V20.S[2]
+end6:
+	ADD R15, R6, R6
+	WORD $0x4e34d442 // fadd v2.4s, v2.4s, v20.4s
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS 0(R6), F21
+	B end7
+four7:
+	FMOVQ 0(R6), F21
+	B end7
+two7:
+	FMOVD 0(R6), F21
+	TBZ $0, R5, end7
+	ADD $8, R6, R23
+	VLD1 (R23), V21.S[2]
+end7:
+	ADD R15, R6, R6
+	WORD $0x4e35d484 // fadd v4.4s, v4.4s, v21.4s
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS 0(R6), F17
+	B end8
+four8:
+	FMOVQ 0(R6), F17
+	B end8
+two8:
+	FMOVD 0(R6), F17
+	TBZ $0, R5, end8
+	ADD $8, R6, R24
+	VLD1 (R24), V17.S[2]
+end8:
+	ADD R15, R6, R6
+	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
+narrowstore:
+	TBNZ $2, R5, four9
+	TBNZ $1, R5, two9
+	FMOVS F0, 0(R14)
+	B end9
+four9:
+	FMOVQ F0, 0(R14)
+	B end9
+two9:
+	FMOVD F0, 0(R14)
+	TBZ $0, R5, end9
+	ADD $8, R14, R25
+	VST1 V0.S[2], (R25)
+end9:
+	ADD R15, R14, R14
+	TBNZ $2, R5, four10
+	TBNZ $1, R5, two10
+	FMOVS F2, 0(R14)
+	B end10
+four10:
+	FMOVQ F2, 0(R14)
+	B end10
+two10:
+	FMOVD F2, 0(R14)
+	TBZ $0, R5, end10
+	ADD $8, R14, R9
+	VST1 V2.S[2], (R9)
+end10:
+	ADD R15, R14, R14
+	TBNZ $2, R5, four11
+	TBNZ $1, R5, two11
+	FMOVS F4, 0(R14)
+	B end11
+four11:
+	FMOVQ F4, 0(R14)
+	B end11
+two11:
+	FMOVD F4, 0(R14)
+	TBZ $0, R5, end11
+	ADD $8, R14, R10
+	VST1 V4.S[2], (R10)
+end11:
+	ADD R15, R14, R14
+	TBNZ $2, R5, four12
+	TBNZ $1, R5, two12
+	FMOVS F6, 0(R14)
+	B end12
+four12:
+	FMOVQ F6, 0(R14)
+	B end12
+two12:
+	FMOVD F6, 0(R14)
+	TBZ $0, R5, end12
+	ADD $8, R14, R0
+	VST1 V6.S[2], (R0)
+end12:
+	ADD R15, R14, R14
+	RET
+
+// func mul5x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul5x8BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	WORD $0x6f00e406 // movi v6.2d, #0x0
+	WORD $0x6f00e407 // movi v7.2d, #0x0
+	WORD $0x6f00e408 // movi v8.2d, #0x0
+	WORD $0x6f00e409 // movi v9.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $8, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F10, F11)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F12
+	FMOVQ 4(R3), F13
+	ADD R4, R3, R3
+	WORD $0x4f4cf140 // bfdot v0.4s, v10.8h, v12.2h[0]
+	WORD $0x4f4cf161 // bfdot v1.4s, v11.8h, v12.2h[0]
+	WORD $0x4f6cf142 // bfdot v2.4s, v10.8h, v12.2h[1]
+	WORD $0x4f6cf163 // bfdot v3.4s, v11.8h, v12.2h[1]
+	WORD $0x4f4cf944 // bfdot v4.4s, v10.8h, v12.2h[2]
+	WORD $0x4f4cf965 // bfdot v5.4s, v11.8h, v12.2h[2]
+	WORD $0x4f6cf946 // bfdot v6.4s, v10.8h, v12.2h[3]
+	WORD $0x4f6cf967 // bfdot v7.4s, v11.8h, v12.2h[3]
+	WORD $0x4f6df948 // bfdot v8.4s, v10.8h, v13.2h[3]
+	WORD $0x4f6df969 // bfdot v9.4s, v11.8h, v13.2h[3]
+	FLDPQ 0(R1), (F14, F15)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F16
+	FMOVQ 4(R3), F17
+	ADD R4, R3, R3
+	WORD $0x4f50f1c0 // bfdot v0.4s, v14.8h, v16.2h[0]
+	WORD $0x4f50f1e1 // bfdot v1.4s, v15.8h, v16.2h[0]
+	WORD $0x4f70f1c2 // bfdot v2.4s, v14.8h, v16.2h[1]
+	WORD $0x4f70f1e3 // bfdot v3.4s, v15.8h, v16.2h[1]
+	WORD $0x4f50f9c4 // bfdot v4.4s, v14.8h, v16.2h[2]
+	WORD $0x4f50f9e5 // bfdot v5.4s, v15.8h, v16.2h[2]
+	WORD $0x4f70f9c6 // bfdot v6.4s, v14.8h, v16.2h[3]
+	WORD $0x4f70f9e7 // bfdot v7.4s, v15.8h, v16.2h[3]
+	WORD $0x4f71f9c8 // bfdot v8.4s, v14.8h, v17.2h[3]
+	WORD $0x4f71f9e9 // bfdot v9.4s, v15.8h, v17.2h[3]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F18, F19)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F20
+	FMOVQ 4(R3), F21
+	ADD R4, R3, R3
+	WORD $0x4f54f240 // bfdot v0.4s, v18.8h, v20.2h[0]
+	WORD $0x4f54f261 // bfdot v1.4s, v19.8h, v20.2h[0]
+	WORD $0x4f74f242 // bfdot v2.4s, v18.8h, v20.2h[1]
+	WORD $0x4f74f263 // bfdot v3.4s, v19.8h, v20.2h[1]
+	WORD $0x4f54fa44 // bfdot v4.4s, v18.8h, v20.2h[2]
+	WORD $0x4f54fa65 // bfdot v5.4s, v19.8h, v20.2h[2]
+	WORD $0x4f74fa46 // bfdot v6.4s, v18.8h, v20.2h[3]
+	WORD $0x4f74fa67 // bfdot v7.4s, v19.8h, v20.2h[3]
+	WORD $0x4f75fa48 // bfdot v8.4s, v18.8h, v21.2h[3]
+	WORD $0x4f75fa69 // bfdot v9.4s, v19.8h, v21.2h[3]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	ADD R8, R8, R9
+	ADD R8, R9, R10
+	ADD R10, R3, R11
+	ADD R8, R11, R11
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F22, F23)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F24
+	WORD $0x4f58f2c0 // bfdot v0.4s, v22.8h, v24.2h[0]
+	WORD $0x4f58f2e1 // bfdot v1.4s, v23.8h, v24.2h[0]
+	WORD $0xbc686879 // ldr s25, [x3, x8]
+	WORD $0x4f59f2c2 // bfdot v2.4s, v22.8h, v25.2h[0]
+	WORD $0x4f59f2e3 // bfdot v3.4s, v23.8h, v25.2h[0]
+	WORD $0xbc69687a // ldr s26, [x3, x9]
+	WORD $0x4f5af2c4 // bfdot v4.4s, v22.8h, v26.2h[0]
+	WORD $0x4f5af2e5 // bfdot v5.4s, v23.8h, v26.2h[0]
+	WORD $0xbc6a687b // ldr s27, [x3, x10]
+	WORD $0x4f5bf2c6 // bfdot v6.4s, v22.8h, v27.2h[0]
+	WORD $0x4f5bf2e7 // bfdot v7.4s, v23.8h, v27.2h[0]
+	FMOVS 0(R11), F28
+	WORD $0x4f5cf2c8 // bfdot v8.4s, v22.8h, v28.2h[0]
+	WORD $0x4f5cf2e9 // bfdot v9.4s, v23.8h, v28.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	FLDPQ 0(R1), (F29, F30)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F31
+	WORD $0x4f5ff3a0 // bfdot v0.4s, v29.8h, v31.2h[0]
+	WORD $0x4f5ff3c1 // bfdot v1.4s, v30.8h, v31.2h[0]
+	WORD $0xbc68686c // ldr s12, [x3, x8]
+	WORD $0x4f4cf3a2 // bfdot v2.4s, v29.8h, v12.2h[0]
+	WORD $0x4f4cf3c3 // bfdot v3.4s, v30.8h, v12.2h[0]
+	WORD $0xbc69686a // ldr s10, [x3, x9]
+	WORD $0x4f4af3a4 // bfdot v4.4s, v29.8h, v10.2h[0]
+	WORD $0x4f4af3c5 // bfdot v5.4s, v30.8h, v10.2h[0]
+	WORD $0xbc6a686b // ldr s11, [x3, x10]
+	WORD $0x4f4bf3a6 // bfdot v6.4s, v29.8h, v11.2h[0]
+	WORD $0x4f4bf3c7 // bfdot v7.4s, v30.8h, v11.2h[0]
+	FMOVS 0(R11), F13
+	WORD $0x4f4df3a8 // bfdot v8.4s, v29.8h, v13.2h[0]
+	WORD $0x4f4df3c9 // bfdot v9.4s, v30.8h, v13.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F16, F14)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F15
+	WORD $0x4f4ff200 // bfdot v0.4s, v16.8h, v15.2h[0]
+	WORD $0x4f4ff1c1 // bfdot v1.4s, v14.8h, v15.2h[0]
+	WORD $0xbc686871 // ldr s17, [x3, x8]
+	WORD $0x4f51f202 // bfdot v2.4s, v16.8h, v17.2h[0]
+	WORD $0x4f51f1c3 // bfdot v3.4s, v14.8h, v17.2h[0]
+	WORD $0xbc696874 // ldr s20, [x3, x9]
+	WORD $0x4f54f204 // bfdot v4.4s, v16.8h, v20.2h[0]
+	WORD $0x4f54f1c5 // bfdot v5.4s, v14.8h, v20.2h[0]
+	WORD $0xbc6a6872 // ldr s18, [x3, x10]
+	WORD $0x4f52f206 // bfdot v6.4s, v16.8h, v18.2h[0]
+	WORD $0x4f52f1c7 // bfdot v7.4s, v14.8h, v18.2h[0]
+	FMOVS 0(R11), F19
+	WORD $0x4f53f208 // bfdot v8.4s, v16.8h, v19.2h[0]
+	WORD $0x4f53f1c9 // bfdot v9.4s, v14.8h, v19.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+rowsum:
+full:
+	MOVD c+48(FP), R12
+	MOVD ldc+56(FP), R13
+	LSL $2, R13, R13
+	MOVD mode+72(FP), R14
+	CMP $1, R14
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R15
+	FLDPQ 0(R15), (F21, F24)
+	WORD $0x4e35d400 // fadd v0.4s, v0.4s, v21.4s
+	WORD $0x4e38d421 // fadd v1.4s, v1.4s, v24.4s
+	WORD $0x4e35d442 // fadd v2.4s, v2.4s, v21.4s
+	WORD $0x4e38d463 // fadd v3.4s, v3.4s, v24.4s
+	WORD $0x4e35d484 // fadd v4.4s, v4.4s, v21.4s
+	WORD $0x4e38d4a5 // fadd v5.4s, v5.4s, v24.4s
+	WORD $0x4e35d4c6 // fadd v6.4s, v6.4s, v21.4s
+	WORD $0x4e38d4e7 // fadd v7.4s, v7.4s, v24.4s
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	B fullstore
+fulladd:
+	MOVD R12, R19
+	FLDPQ 0(R19), (F25, F26)
+	ADD R13, R19, R19
+	WORD $0x4e39d400 // fadd v0.4s, v0.4s, v25.4s
+	WORD $0x4e3ad421 // fadd v1.4s, v1.4s, v26.4s
+	FLDPQ 0(R19), (F27, F22)
+	ADD R13, R19, R19
+	WORD $0x4e3bd442 // fadd v2.4s, v2.4s, v27.4s
+	WORD $0x4e36d463 // fadd v3.4s, v3.4s, v22.4s
+	FLDPQ 0(R19), (F23, F28)
+	ADD R13, R19, R19
+	WORD $0x4e37d484 // fadd v4.4s, v4.4s, v23.4s
+	WORD $0x4e3cd4a5 // fadd v5.4s, v5.4s, v28.4s
+	FLDPQ 0(R19), (F31, F12)
+	ADD R13, R19, R19
+	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
+	WORD $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
+	FLDPQ 0(R19), (F10, F11)
+	ADD R13, R19, R19
+	WORD $0x4e2ad508 // fadd v8.4s, v8.4s, v10.4s
+	WORD $0x4e2bd529 // fadd v9.4s, v9.4s, v11.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F2, F3), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F4, F5), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F6, F7), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F8, F9), 0(R12)
+	ADD R13, R12, R12
+	RET
+part:
+	MOVD ars+16(FP), R20
+	LSL $2, R20, R20
+	ADD R20, R20, R21
+	ADD R20, R21, R22
+	ADD R22, R3, R23
+	ADD R20, R23, R23
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R24
+	LSL $2, R24, R24
+	MOVD $16, R25
+	CMP R24, R25
+	CSEL LT, R25, R24, R25
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F29
+	WORD $0x3cf9682d // ldr q13, [x1, x25]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F30
+	WORD $0x4f5ef3a0 // bfdot v0.4s, v29.8h, v30.2h[0]
+	WORD $0x4f5ef1a1 // bfdot v1.4s, v13.8h, v30.2h[0]
+	WORD $0xbc74686f // ldr s15, [x3, x20]
+	WORD $0x4f4ff3a2 // bfdot v2.4s, v29.8h, v15.2h[0]
+	WORD $0x4f4ff1a3 // bfdot v3.4s, v13.8h, v15.2h[0]
+	WORD $0xbc756871 // ldr s17, [x3, x21]
+	WORD $0x4f51f3a4 // bfdot v4.4s, v29.8h, v17.2h[0]
+	WORD $0x4f51f1a5 // bfdot v5.4s, v13.8h, v17.2h[0]
+	WORD $0xbc766874 // ldr s20, [x3, x22]
+	WORD $0x4f54f3a6 // bfdot v6.4s, v29.8h, v20.2h[0]
+	WORD $0x4f54f1a7 // bfdot v7.4s, v13.8h, v20.2h[0]
+	FMOVS 0(R23), F18
+	WORD $0x4f52f3a8 // bfdot v8.4s, v29.8h, v18.2h[0]
+	WORD $0x4f52f1a9 // bfdot v9.4s, v13.8h, v18.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	FMOVQ 0(R1), F16
+	WORD $0x3cf9682e // ldr q14, [x1, x25]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F19
+	WORD $0x4f53f200 // bfdot v0.4s, v16.8h, v19.2h[0]
+	WORD $0x4f53f1c1 // bfdot v1.4s, v14.8h, v19.2h[0]
+	WORD $0xbc746875 // ldr s21, [x3, x20]
+	WORD $0x4f55f202 // bfdot v2.4s, v16.8h, v21.2h[0]
+	WORD $0x4f55f1c3 // bfdot v3.4s, v14.8h, v21.2h[0]
+	WORD $0xbc756878 // ldr s24, [x3, x21]
+	WORD $0x4f58f204 // bfdot v4.4s, v16.8h, v24.2h[0]
+	WORD $0x4f58f1c5 // bfdot v5.4s, v14.8h, v24.2h[0]
+	WORD $0xbc766879 // ldr s25, [x3, x22]
+	WORD $0x4f59f206 // bfdot v6.4s, v16.8h, v25.2h[0]
+	WORD $0x4f59f1c7 // bfdot v7.4s, v14.8h, v25.2h[0]
+	FMOVS 0(R23), F26
+	WORD $0x4f5af208 // bfdot v8.4s, v16.8h, v26.2h[0]
+	WORD $0x4f5af1c9 // bfdot v9.4s, v14.8h, v26.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F27
+	WORD $0x3cf96836 // ldr q22, [x1, x25]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F23
+	WORD $0x4f57f360 // bfdot v0.4s, v27.8h, v23.2h[0]
+	WORD $0x4f57f2c1 // bfdot v1.4s, v22.8h, v23.2h[0]
+	WORD $0xbc74687c // ldr s28, [x3, x20]
+	WORD $0x4f5cf362 // bfdot v2.4s, v27.8h, v28.2h[0]
+	WORD $0x4f5cf2c3 // bfdot v3.4s, v22.8h, v28.2h[0]
+	WORD $0xbc75687f // ldr s31, [x3, x21]
+	WORD $0x4f5ff364 // bfdot v4.4s, v27.8h, v31.2h[0]
+	WORD $0x4f5ff2c5 // bfdot v5.4s, v22.8h, v31.2h[0]
+	WORD $0xbc76686c // ldr s12, [x3, x22]
+	WORD $0x4f4cf366 // bfdot v6.4s, v27.8h, v12.2h[0]
+	WORD $0x4f4cf2c7 // bfdot v7.4s, v22.8h, v12.2h[0]
+	FMOVS 0(R23), F10
+	WORD $0x4f4af368 // bfdot v8.4s, v27.8h, v10.2h[0]
+	WORD $0x4f4af2c9 // bfdot v9.4s, v22.8h, v10.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+cutsum:
+	MOVD c+48(FP), R6
+	MOVD ldc+56(FP), R7
+	LSL $2, R7, R7
+	MOVD mode+72(FP), R8
+	CMP $1, R8
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R9
+	FMOVQ 0(R9), F11
+	WORD $0x3cf9693e // ldr q30, [x9, x25]
+	WORD $0x4e2bd400 // fadd v0.4s, v0.4s, v11.4s
+	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
+	WORD $0x4e2bd442 // fadd v2.4s, v2.4s, v11.4s
+	WORD $0x4e3ed463 // fadd v3.4s, v3.4s, v30.4s
+	WORD $0x4e2bd484 // fadd v4.4s, v4.4s, v11.4s
+	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	WORD $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
+	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
+	WORD $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
+	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
+	B cutstore
+cutadd:
+	MOVD R6, R10
+	FMOVQ 0(R10), F15
+	WORD $0x3cf96951 // ldr q17, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e2fd400 // fadd v0.4s, v0.4s, v15.4s
+	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
+	FMOVQ 0(R10), F20
+	WORD $0x3cf9695d // ldr q29, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e34d442 // fadd v2.4s, v2.4s, v20.4s
+	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
+	FMOVQ 0(R10), F13
+	WORD $0x3cf96952 // ldr q18, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
+	WORD $0x4e32d4a5 // fadd v5.4s, v5.4s, v18.4s
+	FMOVQ 0(R10), F19
+	WORD $0x3cf96955 // ldr q21, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e33d4c6 // fadd v6.4s, v6.4s, v19.4s
+	WORD $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
+	FMOVQ 0(R10), F24
+	WORD $0x3cf96959 // ldr q25, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+cutstore:
+	FMOVQ F0, 0(R6)
+	WORD $0x3cb968c1 // str q1, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F2, 0(R6)
+	WORD $0x3cb968c3 // str q3, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F4, 0(R6)
+	WORD $0x3cb968c5 // str q5, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F6, 0(R6)
+	WORD $0x3cb968c7 // str q7, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F8, 0(R6)
+	WORD $0x3cb968c9 // str q9, [x6, x25]
+	ADD R7, R6, R6
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F16
+	B end1
+four1:
+	FMOVQ 0(R1), F16
+	B end1
+two1:
+	FMOVD 0(R1), F16
+	TBZ $0, R5, end1
+	ADD $8, R1, R11
+	VLD1 (R11), V16.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F14
+	WORD $0x4f4ef200 // bfdot v0.4s, v16.8h, v14.2h[0]
+	WORD $0xbc74687a // ldr s26, [x3, x20]
+	WORD $0x4f5af202 // bfdot v2.4s, v16.8h, v26.2h[0]
+	WORD $0xbc756877 // ldr s23, [x3, x21]
+	WORD $0x4f57f204 // bfdot v4.4s, v16.8h, v23.2h[0]
+	WORD $0xbc76687c // ldr s28, [x3, x22]
+	WORD $0x4f5cf206 // bfdot v6.4s, v16.8h, v28.2h[0]
+	FMOVS 0(R23), F31
+	WORD $0x4f5ff208 // bfdot v8.4s, v16.8h, v31.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F12
+	B end2
+four2:
+	FMOVQ 0(R1), F12
+	B end2
+two2:
+	FMOVD 0(R1), F12
+	TBZ $0, R5, end2
+	ADD $8, R1, R14
+	VLD1 (R14), V12.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F27
+	WORD $0x4f5bf180 // bfdot v0.4s, v12.8h, v27.2h[0]
+	WORD $0xbc74686a // ldr s10, [x3, x20]
+	WORD $0x4f4af182 // bfdot v2.4s, v12.8h, v10.2h[0]
+	WORD $0xbc756876 // ldr s22, [x3, x21]
+	WORD $0x4f56f184 // bfdot v4.4s, v12.8h, v22.2h[0]
+	WORD $0xbc76686b // ldr s11, [x3, x22]
+	WORD $0x4f4bf186 // bfdot v6.4s, v12.8h, v11.2h[0]
+	FMOVS 0(R23), F30
+	WORD $0x4f5ef188 // bfdot v8.4s, v12.8h, v30.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F15
+	B end3
+four3:
+	FMOVQ 0(R1), F15
+	B end3
+two3:
+	FMOVD 0(R1), F15
+	TBZ $0, R5, end3
+	ADD $8, R1, R15
+	VLD1 (R15), V15.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F17
+	WORD $0x4f51f1e0 // bfdot v0.4s, v15.8h, v17.2h[0]
+	WORD $0xbc746874 // ldr s20, [x3, x20]
+	WORD $0x4f54f1e2 // bfdot v2.4s, v15.8h, v20.2h[0]
+	WORD $0xbc75687d // ldr s29, [x3, x21]
+	WORD $0x4f5df1e4 // bfdot v4.4s, v15.8h, v29.2h[0]
+	WORD $0xbc76686d // ldr s13, [x3, x22]
+	WORD $0x4f4df1e6 // bfdot v6.4s, v15.8h, v13.2h[0]
+	FMOVS 0(R23), F18
+	WORD $0x4f52f1e8 // bfdot v8.4s, v15.8h, v18.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+narrowsum:
+	MOVD c+48(FP), R19
+	MOVD ldc+56(FP), R12
+	LSL $2, R12, R12
+	MOVD mode+72(FP), R13
+	CMP $1, R13
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R24
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R24), F19
+	B end4
+four4:
+	FMOVQ 0(R24), F19
+	B end4
+two4:
+	FMOVD 0(R24), F19
+	TBZ $0, R5, end4
+	ADD $8, R24, R8
+	VLD1 (R8), V19.S[2]
+end4:
+	WORD $0x4e33d400 // fadd v0.4s, v0.4s, v19.4s
+	WORD $0x4e33d442 // fadd v2.4s, v2.4s, v19.4s
+	WORD $0x4e33d484 // fadd v4.4s, v4.4s, v19.4s
+	WORD $0x4e33d4c6 // fadd v6.4s, v6.4s, v19.4s
+	WORD $0x4e33d508 // fadd v8.4s, v8.4s, v19.4s
+	B narrowstore
+narrowadd:
+	MOVD R19, R9
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R9), F21
+	B end5
+four5:
+	FMOVQ 0(R9), F21
+	B end5
+two5:
+	FMOVD 0(R9), F21
+	TBZ $0, R5, end5
+	ADD $8, R9, R10
+	VLD1 (R10), V21.S[2]
+end5:
+	ADD R12, R9, R9
+	WORD $0x4e35d400 // fadd v0.4s, v0.4s, v21.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R9), F24
+	B end6
+four6:
+	FMOVQ 0(R9), F24
+	B end6
+two6:
+	FMOVD 0(R9), F24
+	TBZ $0, R5, end6
+	ADD $8, R9, R25
+	VLD1 (R25), V24.S[2]
+end6:
+	ADD R12, R9, R9
+	WORD $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS 0(R9), F25
+	B end7
+four7:
+	FMOVQ 0(R9), F25
+	B end7
+two7:
+	FMOVD 0(R9), F25
+	TBZ $0, R5, end7
+	ADD $8, R9, R6
+	VLD1 (R6), V25.S[2]
+end7:
+	ADD R12, R9, R9
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS 0(R9), F1
+	B end8
+four8:
+	FMOVQ 0(R9), F1
+	B end8
+two8:
+	FMOVD 0(R9), F1
+	TBZ $0, R5, end8
+	ADD $8, R9, R7
+	VLD1 (R7), V1.S[2]
+end8:
+	ADD R12, R9, R9
+	WORD $0x4e21d4c6 // fadd v6.4s, v6.4s, v1.4s
+	TBNZ $2, R5, four9
+	TBNZ $1, R5, two9
+	FMOVS 0(R9), F3
+	B end9
+four9:
+	FMOVQ 0(R9), F3
+	B end9
+two9:
+	FMOVD 0(R9), F3
+	TBZ $0, R5, end9
+	ADD $8, R9, R11
+	VLD1 (R11), V3.S[2]
+end9:
+	ADD R12, R9, R9
+	WORD $0x4e23d508 // fadd v8.4s, v8.4s, v3.4s
+narrowstore:
+	TBNZ $2, R5, four10
+	TBNZ $1, R5, two10
+	FMOVS F0, 0(R19)
+	B end10
+four10:
+	FMOVQ F0, 0(R19)
+	B end10
+two10:
+	FMOVD F0, 0(R19)
+	TBZ $0, R5, end10
+	ADD $8, R19, R14
+	VST1 V0.S[2], (R14)
+end10:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four11
+	TBNZ $1, R5, two11
+	FMOVS F2, 0(R19)
+	B end11
+four11:
+	FMOVQ F2, 0(R19)
+	B end11
+two11:
+	FMOVD F2, 0(R19)
+	TBZ $0, R5, end11
+	ADD $8, R19, R0
+	VST1 V2.S[2], (R0)
+end11:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four12
+	TBNZ $1, R5, two12
+	FMOVS F4, 0(R19)
+	B end12
+four12:
+	FMOVQ F4, 0(R19)
+	B end12
+two12:
+	FMOVD F4, 0(R19)
+	TBZ $0, R5, end12
+	ADD $8, R19, R15
+	VST1 V4.S[2], (R15)
+end12:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four13
+	TBNZ $1, R5, two13
+	FMOVS F6, 0(R19)
+	B end13
+four13:
+	FMOVQ F6, 0(R19)
+	B end13
+two13:
+	FMOVD F6, 0(R19)
+	TBZ $0, R5, end13
+	ADD $8, R19, R1
+	VST1 V6.S[2], (R1)
+end13:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four14
+	TBNZ $1, R5, two14
+	FMOVS F8, 0(R19)
+	B end14
+four14:
+	FMOVQ F8, 0(R19)
+	B end14
+two14:
+	FMOVD F8, 0(R19)
+	TBZ $0, R5, end14
+	ADD $8, R19, R2
+	VST1 V8.S[2], (R2)
+end14:
+	ADD R12, R19, R19
+	RET
+
+// func mul6x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul6x8BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	WORD $0x6f00e406 // movi v6.2d, #0x0
+	WORD $0x6f00e407 // movi v7.2d, #0x0
+	WORD $0x6f00e408 // movi v8.2d, #0x0
+	WORD $0x6f00e409 // movi v9.2d, #0x0
+	WORD $0x6f00e40a // movi v10.2d, #0x0
+	WORD $0x6f00e40b // movi v11.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $8, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F12, F13)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F14
+	FMOVQ 8(R3), F15
+	ADD R4, R3, R3
+	WORD $0x4f4ef180 // bfdot v0.4s, v12.8h, v14.2h[0]
+	WORD $0x4f4ef1a1 // bfdot v1.4s, v13.8h, v14.2h[0]
+	WORD $0x4f6ef182 // bfdot v2.4s, v12.8h, v14.2h[1]
+	WORD $0x4f6ef1a3 // bfdot v3.4s, v13.8h, v14.2h[1]
+	WORD $0x4f4ef984 // bfdot v4.4s, v12.8h, v14.2h[2]
+	WORD $0x4f4ef9a5 // bfdot v5.4s, v13.8h, v14.2h[2]
+	WORD $0x4f6ef986 // bfdot v6.4s, v12.8h, v14.2h[3]
+	WORD $0x4f6ef9a7 // bfdot v7.4s, v13.8h, v14.2h[3]
+	WORD $0x4f4ff988 // bfdot v8.4s, v12.8h, v15.2h[2]
+	WORD $0x4f4ff9a9 // bfdot v9.4s, v13.8h, v15.2h[2]
+	WORD $0x4f6ff98a // bfdot v10.4s, v12.8h, v15.2h[3]
+	WORD $0x4f6ff9ab // bfdot v11.4s, v13.8h, v15.2h[3]
+	FLDPQ 0(R1), (F16, F17)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F18
+	FMOVQ 8(R3), F19
+	ADD R4, R3, R3
+	WORD $0x4f52f200 // bfdot v0.4s, v16.8h, v18.2h[0]
+	WORD $0x4f52f221 // bfdot v1.4s, v17.8h, v18.2h[0]
+	WORD $0x4f72f202 // bfdot v2.4s, v16.8h, v18.2h[1]
+	WORD $0x4f72f223 // bfdot v3.4s, v17.8h, v18.2h[1]
+	WORD $0x4f52fa04 // bfdot v4.4s, v16.8h, v18.2h[2]
+	WORD $0x4f52fa25 // bfdot v5.4s, v17.8h, v18.2h[2]
+	WORD $0x4f72fa06 // bfdot v6.4s, v16.8h, v18.2h[3]
+	WORD $0x4f72fa27 // bfdot v7.4s, v17.8h, v18.2h[3]
+	WORD $0x4f53fa08 // bfdot v8.4s, v16.8h, v19.2h[2]
+	WORD $0x4f53fa29 // bfdot v9.4s, v17.8h, v19.2h[2]
+	WORD $0x4f73fa0a // bfdot v10.4s, v16.8h, v19.2h[3]
+	WORD $0x4f73fa2b // bfdot v11.4s, v17.8h, v19.2h[3]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F20, F21)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F22
+	FMOVQ 8(R3), F23
+	ADD R4, R3, R3
+	WORD $0x4f56f280 // bfdot v0.4s, v20.8h, v22.2h[0]
+	WORD $0x4f56f2a1 // bfdot v1.4s, v21.8h, v22.2h[0]
+	WORD $0x4f76f282 // bfdot v2.4s, v20.8h, v22.2h[1]
+	WORD $0x4f76f2a3 // bfdot v3.4s, v21.8h, v22.2h[1]
+	WORD $0x4f56fa84 // bfdot v4.4s, v20.8h, v22.2h[2]
+	WORD $0x4f56faa5 // bfdot v5.4s, v21.8h, v22.2h[2]
+	WORD $0x4f76fa86 // bfdot v6.4s, v20.8h, v22.2h[3]
+	WORD $0x4f76faa7 // bfdot v7.4s, v21.8h, v22.2h[3]
+	WORD $0x4f57fa88 // bfdot v8.4s, v20.8h, v23.2h[2]
+	WORD $0x4f57faa9 // bfdot v9.4s, v21.8h, v23.2h[2]
+	WORD $0x4f77fa8a // bfdot v10.4s, v20.8h, v23.2h[3]
+	WORD $0x4f77faab // bfdot v11.4s, v21.8h, v23.2h[3]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	ADD R8, R8, R9
+	ADD R8, R9, R10
+	ADD R10, R3, R11
+	ADD R8, R11, R11
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F24, F25)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F26
+	WORD $0x4f5af300 // bfdot v0.4s, v24.8h, v26.2h[0]
+	WORD $0x4f5af321 // bfdot v1.4s, v25.8h, v26.2h[0]
+	WORD $0xbc68687b // ldr s27, [x3, x8]
+	WORD $0x4f5bf302 // bfdot v2.4s, v24.8h, v27.2h[0]
+	WORD $0x4f5bf323 // bfdot v3.4s, v25.8h, v27.2h[0]
+	WORD $0xbc69687c // ldr s28, [x3, x9]
+	WORD $0x4f5cf304 // bfdot v4.4s, v24.8h, v28.2h[0]
+	WORD $0x4f5cf325 // bfdot v5.4s, v25.8h, v28.2h[0]
+	WORD $0xbc6a687d // ldr s29, [x3, x10]
+	WORD $0x4f5df306 // bfdot v6.4s, v24.8h, v29.2h[0]
+	WORD $0x4f5df327 // bfdot v7.4s, v25.8h, v29.2h[0]
+	FMOVS 0(R11), F30
+	WORD $0x4f5ef308 // bfdot v8.4s, v24.8h, v30.2h[0]
+	WORD $0x4f5ef329 // bfdot v9.4s, v25.8h, v30.2h[0]
+	WORD $0xbc68697f // ldr s31, [x11, x8]
+	WORD $0x4f5ff30a // bfdot v10.4s, v24.8h, v31.2h[0]
+	WORD $0x4f5ff32b // bfdot v11.4s, v25.8h, v31.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	FLDPQ 0(R1), (F14, F12)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F13
+	WORD $0x4f4df1c0 // bfdot v0.4s, v14.8h, v13.2h[0]
+	WORD $0x4f4df181 // bfdot v1.4s, v12.8h, v13.2h[0]
+	WORD $0xbc68686f // ldr s15, [x3, x8]
+	WORD $0x4f4ff1c2 // bfdot v2.4s, v14.8h, v15.2h[0]
+	WORD $0x4f4ff183 // bfdot v3.4s, v12.8h, v15.2h[0]
+	WORD $0xbc696872 // ldr s18, [x3, x9]
+	WORD $0x4f52f1c4 // bfdot v4.4s, v14.8h, v18.2h[0]
+	WORD $0x4f52f185 // bfdot v5.4s, v12.8h, v18.2h[0]
+	WORD $0xbc6a6870 // ldr s16, [x3, x10]
+	WORD $0x4f50f1c6 // bfdot v6.4s, v14.8h, v16.2h[0]
+	WORD $0x4f50f187 // bfdot v7.4s, v12.8h, v16.2h[0]
+	FMOVS 0(R11), F17
+	WORD $0x4f51f1c8 // bfdot v8.4s, v14.8h, v17.2h[0]
+	WORD $0x4f51f189 // bfdot v9.4s, v12.8h, v17.2h[0]
+	WORD $0xbc686973 // ldr s19, [x11, x8]
+	WORD $0x4f53f1ca // bfdot v10.4s, v14.8h, v19.2h[0]
+	WORD $0x4f53f18b // bfdot v11.4s, v12.8h, v19.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F22, F20)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F21
+	WORD $0x4f55f2c0 // bfdot v0.4s, v22.8h, v21.2h[0]
+	WORD $0x4f55f281 // bfdot v1.4s, v20.8h, v21.2h[0]
+	WORD $0xbc686877 // ldr s23, [x3, x8]
+	WORD $0x4f57f2c2 // bfdot v2.4s, v22.8h, v23.2h[0]
+	WORD $0x4f57f283 // bfdot v3.4s, v20.8h, v23.2h[0]
+	WORD $0xbc69687a // ldr s26, [x3, x9]
+	WORD $0x4f5af2c4 // bfdot v4.4s, v22.8h, v26.2h[0]
+	WORD $0x4f5af285 // bfdot v5.4s, v20.8h, v26.2h[0]
+	WORD $0xbc6a687b // ldr s27, [x3, x10]
+	WORD $0x4f5bf2c6 // bfdot v6.4s, v22.8h, v27.2h[0]
+	WORD $0x4f5bf287 // bfdot v7.4s, v20.8h, v27.2h[0]
+	FMOVS 0(R11), F28
+	WORD $0x4f5cf2c8 // bfdot v8.4s, v22.8h, v28.2h[0]
+	WORD $0x4f5cf289 // bfdot v9.4s, v20.8h, v28.2h[0]
+	WORD $0xbc68697d // ldr s29, [x11, x8]
+	WORD $0x4f5df2ca // bfdot v10.4s, v22.8h, v29.2h[0]
+	WORD $0x4f5df28b // bfdot v11.4s, v20.8h, v29.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+rowsum:
+full:
+	MOVD c+48(FP), R12
+	MOVD ldc+56(FP), R13
+	LSL $2, R13, R13
+	MOVD mode+72(FP), R14
+	CMP $1, R14
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R15
+	FLDPQ 0(R15), (F30, F24)
+	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
+	WORD $0x4e38d421 // fadd v1.4s, v1.4s, v24.4s
+	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
+	WORD $0x4e38d463 // fadd v3.4s, v3.4s, v24.4s
+	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
+	WORD $0x4e38d4a5 // fadd v5.4s, v5.4s, v24.4s
+	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
+	WORD $0x4e38d4e7 // fadd v7.4s, v7.4s, v24.4s
+	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
+	WORD $0x4e38d56b // fadd v11.4s, v11.4s, v24.4s
+	B fullstore
+fulladd:
+	MOVD R12, R19
+	FLDPQ 0(R19), (F25, F31)
+	ADD R13, R19, R19
+	WORD $0x4e39d400 // fadd v0.4s, v0.4s, v25.4s
+	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	FLDPQ 0(R19), (F13, F15)
+	ADD R13, R19, R19
+	WORD $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
+	WORD $0x4e2fd463 // fadd v3.4s, v3.4s, v15.4s
+	FLDPQ 0(R19), (F18, F16)
+	ADD R13, R19, R19
+	WORD $0x4e32d484 // fadd v4.4s, v4.4s, v18.4s
+	WORD $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
+	FLDPQ 0(R19), (F17, F14)
+	ADD R13, R19, R19
+	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
+	WORD $0x4e2ed4e7 // fadd v7.4s, v7.4s, v14.4s
+	FLDPQ 0(R19), (F12, F19)
+	ADD R13, R19, R19
+	WORD $0x4e2cd508 // fadd v8.4s, v8.4s, v12.4s
+	WORD $0x4e33d529 // fadd v9.4s, v9.4s, v19.4s
+	FLDPQ 0(R19), (F21, F23)
+	ADD R13, R19, R19
+	WORD $0x4e35d54a // fadd v10.4s, v10.4s, v21.4s
+	WORD $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F2, F3), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F4, F5), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F6, F7), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F8, F9), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F10, F11), 0(R12)
+	ADD R13, R12, R12
+	RET
+part:
+	MOVD ars+16(FP), R20
+	LSL $2, R20, R20
+	ADD R20, R20, R21
+	ADD R20, R21, R22
+	ADD R22, R3, R23
+	ADD R20, R23, R23
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R24
+	LSL $2, R24, R24
+	MOVD $16, R25
+	CMP R24, R25
+	CSEL LT, R25, R24, R25
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F26
+	WORD $0x3cf9683b // ldr q27, [x1, x25]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F28
+	WORD $0x4f5cf340 // bfdot v0.4s, v26.8h, v28.2h[0]
+	WORD $0x4f5cf361 // bfdot v1.4s, v27.8h, v28.2h[0]
+	WORD $0xbc746876 // ldr s22, [x3, x20]
+	WORD $0x4f56f342 // bfdot v2.4s, v26.8h, v22.2h[0]
+	WORD $0x4f56f363 // bfdot v3.4s, v27.8h, v22.2h[0]
+	WORD $0xbc756874 // ldr s20, [x3, x21]
+	WORD $0x4f54f344 // bfdot v4.4s, v26.8h, v20.2h[0]
+	WORD $0x4f54f365 // bfdot v5.4s, v27.8h, v20.2h[0]
+	WORD $0xbc76687d // ldr s29, [x3, x22]
+	WORD $0x4f5df346 // bfdot v6.4s, v26.8h, v29.2h[0]
+	WORD $0x4f5df367 // bfdot v7.4s, v27.8h, v29.2h[0]
+	FMOVS 0(R23), F30
+	WORD $0x4f5ef348 // bfdot v8.4s, v26.8h, v30.2h[0]
+	WORD $0x4f5ef369 // bfdot v9.4s, v27.8h, v30.2h[0]
+	WORD $0xbc746af8 // ldr s24, [x23, x20]
+	WORD $0x4f58f34a // bfdot v10.4s, v26.8h, v24.2h[0]
+	WORD $0x4f58f36b // bfdot v11.4s, v27.8h, v24.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	FMOVQ 0(R1), F25
+	WORD $0x3cf9683f // ldr q31, [x1, x25]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F13
+	WORD $0x4f4df320 // bfdot v0.4s, v25.8h, v13.2h[0]
+	WORD $0x4f4df3e1 // bfdot v1.4s, v31.8h, v13.2h[0]
+	WORD $0xbc74686f // ldr s15, [x3, x20]
+	WORD $0x4f4ff322 // bfdot v2.4s, v25.8h, v15.2h[0]
+	WORD $0x4f4ff3e3 // bfdot v3.4s, v31.8h, v15.2h[0]
+	WORD $0xbc756872 // ldr s18, [x3, x21]
+	WORD $0x4f52f324 // bfdot v4.4s, v25.8h, v18.2h[0]
+	WORD $0x4f52f3e5 // bfdot v5.4s, v31.8h, v18.2h[0]
+	WORD $0xbc766870 // ldr s16, [x3, x22]
+	WORD $0x4f50f326 // bfdot v6.4s, v25.8h, v16.2h[0]
+	WORD $0x4f50f3e7 // bfdot v7.4s, v31.8h, v16.2h[0]
+	FMOVS 0(R23), F17
+	WORD $0x4f51f328 // bfdot v8.4s, v25.8h, v17.2h[0]
+	WORD $0x4f51f3e9 // bfdot v9.4s, v31.8h, v17.2h[0]
+	WORD $0xbc746aee // ldr s14, [x23, x20]
+	WORD $0x4f4ef32a // bfdot v10.4s, v25.8h, v14.2h[0]
+	WORD $0x4f4ef3eb // bfdot v11.4s, v31.8h, v14.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F12
+	WORD $0x3cf96833 // ldr q19, [x1, x25]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F21
+	WORD $0x4f55f180 // bfdot v0.4s, v12.8h, v21.2h[0]
+	WORD $0x4f55f261 // bfdot v1.4s, v19.8h, v21.2h[0]
+	WORD $0xbc746877 // ldr s23, [x3, x20]
+	WORD $0x4f57f182 // bfdot v2.4s, v12.8h, v23.2h[0]
+	WORD $0x4f57f263 // bfdot v3.4s, v19.8h, v23.2h[0]
+	WORD $0xbc75687c // ldr s28, [x3, x21]
+	WORD $0x4f5cf184 // bfdot v4.4s, v12.8h, v28.2h[0]
+	WORD $0x4f5cf265 // bfdot v5.4s, v19.8h, v28.2h[0]
+	WORD $0xbc766876 // ldr s22, [x3, x22]
+	WORD $0x4f56f186 // bfdot v6.4s, v12.8h, v22.2h[0]
+	WORD $0x4f56f267 // bfdot v7.4s, v19.8h, v22.2h[0]
+	FMOVS 0(R23), F20
+	WORD $0x4f54f188 // bfdot v8.4s, v12.8h, v20.2h[0]
+	WORD $0x4f54f269 // bfdot v9.4s, v19.8h, v20.2h[0]
+	WORD $0xbc746afd // ldr s29, [x23, x20]
+	WORD $0x4f5df18a // bfdot v10.4s, v12.8h, v29.2h[0]
+	WORD $0x4f5df26b // bfdot v11.4s, v19.8h, v29.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+cutsum:
+	MOVD c+48(FP), R6
+	MOVD ldc+56(FP), R7
+	LSL $2, R7, R7
+	MOVD mode+72(FP), R9
+	CMP $1, R9
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R10
+	FMOVQ 0(R10), F30
+	WORD $0x3cf9695a // ldr q26, [x10, x25]
+	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
+	WORD $0x4e3ad421 // fadd v1.4s, v1.4s, v26.4s
+	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
+	WORD $0x4e3ad463 // fadd v3.4s, v3.4s, v26.4s
+	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
+	WORD $0x4e3ad4a5 // fadd v5.4s, v5.4s, v26.4s
+	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
+	WORD $0x4e3ad4e7 // fadd v7.4s, v7.4s, v26.4s
+	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
+	WORD $0x4e3ad529 // fadd v9.4s, v9.4s, v26.4s
+	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
+	WORD $0x4e3ad56b // fadd v11.4s, v11.4s, v26.4s
+	B cutstore
+cutadd:
+	MOVD R6, R8
+	FMOVQ 0(R8), F24
+	WORD $0x3cf9691b // ldr q27, [x8, x25]
+	ADD R7, R8, R8
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e3bd421 // fadd v1.4s, v1.4s, v27.4s
+	FMOVQ 0(R8), F13
+	WORD $0x3cf9690f // ldr q15, [x8, x25]
+	ADD R7, R8, R8
+	WORD $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
+	WORD $0x4e2fd463 // fadd v3.4s, v3.4s, v15.4s
+	FMOVQ 0(R8), F18
+	WORD $0x3cf96910 // ldr q16, [x8, x25]
+	ADD R7, R8, R8
+	WORD $0x4e32d484 // fadd v4.4s, v4.4s, v18.4s
+	WORD $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
+	FMOVQ 0(R8), F17
+	WORD $0x3cf96919 // ldr q25, [x8, x25]
+	ADD R7, R8, R8
+	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
+	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	FMOVQ 0(R8), F14
+	WORD $0x3cf9691f // ldr q31, [x8, x25]
+	ADD R7, R8, R8
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
+	FMOVQ 0(R8), F21
+	WORD $0x3cf96917 // ldr q23, [x8, x25]
+	ADD R7, R8, R8
+	WORD $0x4e35d54a // fadd v10.4s, v10.4s, v21.4s
+	WORD $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
+cutstore:
+	FMOVQ F0, 0(R6)
+	WORD $0x3cb968c1 // str q1, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F2, 0(R6)
+	WORD $0x3cb968c3 // str q3, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F4, 0(R6)
+	WORD $0x3cb968c5 // str q5, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F6, 0(R6)
+	WORD $0x3cb968c7 // str q7, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F8, 0(R6)
+	WORD $0x3cb968c9 // str q9, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F10, 0(R6)
+	WORD $0x3cb968cb // str q11, [x6, x25]
+	ADD R7, R6, R6
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F28
+	B end1
+four1:
+	FMOVQ 0(R1), F28
+	B end1
+two1:
+	FMOVD 0(R1), F28
+	TBZ $0, R5, end1
+	ADD $8, R1, R11
+	VLD1 (R11), V28.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F22
+	WORD $0x4f56f380 // bfdot v0.4s, v28.8h, v22.2h[0]
+	WORD $0xbc746874 // ldr s20, [x3, x20]
+	WORD $0x4f54f382 // bfdot v2.4s, v28.8h, v20.2h[0]
+	WORD $0xbc75686c // ldr s12, [x3, x21]
+	WORD $0x4f4cf384 // bfdot v4.4s, v28.8h, v12.2h[0]
+	WORD $0xbc766873 // ldr s19, [x3, x22]
+	WORD $0x4f53f386 // bfdot v6.4s, v28.8h, v19.2h[0]
+	FMOVS 0(R23), F29
+	WORD $0x4f5df388 // bfdot v8.4s, v28.8h, v29.2h[0]
+	WORD $0xbc746afe // ldr s30, [x23, x20]
+	WORD $0x4f5ef38a // bfdot v10.4s, v28.8h, v30.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F26
+	B end2
+four2:
+	FMOVQ 0(R1), F26
+	B end2
+two2:
+	FMOVD 0(R1), F26
+	TBZ $0, R5, end2
+	ADD $8, R1, R14
+	VLD1 (R14), V26.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F24
+	WORD $0x4f58f340 // bfdot v0.4s, v26.8h, v24.2h[0]
+	WORD $0xbc74687b // ldr s27, [x3, x20]
+	WORD $0x4f5bf342 // bfdot v2.4s, v26.8h, v27.2h[0]
+	WORD $0xbc75686d // ldr s13, [x3, x21]
+	WORD $0x4f4df344 // bfdot v4.4s, v26.8h, v13.2h[0]
+	WORD $0xbc76686f // ldr s15, [x3, x22]
+	WORD $0x4f4ff346 // bfdot v6.4s, v26.8h, v15.2h[0]
+	FMOVS 0(R23), F18
+	WORD $0x4f52f348 // bfdot v8.4s, v26.8h, v18.2h[0]
+	WORD $0xbc746af0 // ldr s16, [x23, x20]
+	WORD $0x4f50f34a // bfdot v10.4s, v26.8h, v16.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F17
+	B end3
+four3:
+	FMOVQ 0(R1), F17
+	B end3
+two3:
+	FMOVD 0(R1), F17
+	TBZ $0, R5, end3
+	ADD $8, R1, R15
+	VLD1 (R15), V17.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F25
+	WORD $0x4f59f220 // bfdot v0.4s, v17.8h, v25.2h[0]
+	WORD $0xbc74686e // ldr s14, [x3, x20]
+	WORD $0x4f4ef222 // bfdot v2.4s, v17.8h, v14.2h[0]
+	WORD $0xbc75687f // ldr s31, [x3, x21]
+	WORD $0x4f5ff224 // bfdot v4.4s, v17.8h, v31.2h[0]
+	WORD $0xbc766875 // ldr s21, [x3, x22]
+	WORD $0x4f55f226 // bfdot v6.4s, v17.8h, v21.2h[0]
+	FMOVS 0(R23), F23
+	WORD $0x4f57f228 // bfdot v8.4s, v17.8h, v23.2h[0]
+	WORD $0xbc746ae1 // ldr s1, [x23, x20]
+	WORD $0x4f41f22a // bfdot v10.4s, v17.8h, v1.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+narrowsum:
+	MOVD c+48(FP), R19
+	MOVD ldc+56(FP), R12
+	LSL $2, R12, R12
+	MOVD mode+72(FP), R13
+	CMP $1, R13
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R24
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R24), F3
+	B end4
+four4:
+	FMOVQ 0(R24), F3
+	B end4
+two4:
+	FMOVD 0(R24), F3
+	TBZ $0, R5, end4
+	ADD $8, R24, R9
+	VLD1 (R9), V3.S[2]
+end4:
+	WORD $0x4e23d400 // fadd v0.4s, v0.4s, v3.4s
+	WORD $0x4e23d442 // fadd v2.4s, v2.4s, v3.4s
+	WORD $0x4e23d484 // fadd v4.4s, v4.4s, v3.4s
+	WORD $0x4e23d4c6 // fadd v6.4s, v6.4s, v3.4s
+	WORD $0x4e23d508 // fadd v8.4s, v8.4s, v3.4s
+	WORD $0x4e23d54a // fadd v10.4s, v10.4s, v3.4s
+	B narrowstore
+narrowadd:
+	MOVD R19, R10
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R10), F5
+	B end5
+four5:
+	FMOVQ 0(R10), F5
+	B end5
+two5:
+	FMOVD 0(R10), F5
+	TBZ $0, R5, end5
+	ADD $8, R10, R8
+	VLD1 (R8), V5.S[2]
+end5:
+	ADD R12, R10, R10
+	WORD $0x4e25d400 // fadd v0.4s, v0.4s, v5.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R10), F7
+	B end6
+four6:
+	FMOVQ 0(R10), F7
+	B end6
+two6:
+	FMOVD 0(R10), F7
+	TBZ $0, R5, end6
+	ADD $8, R10, R25
+	VLD1 (R25), V7.S[2]
+end6:
+	ADD R12, R10, R10
+	WORD $0x4e27d442 // fadd v2.4s, v2.4s, v7.4s
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS 0(R10), F9
+	B end7
+four7:
+	FMOVQ 0(R10), F9
+	B end7
+two7:
+	FMOVD 0(R10), F9
+	TBZ $0, R5, end7
+	ADD $8, R10, R6
+	VLD1 (R6), V9.S[2]
+end7:
+	ADD R12, R10, R10
+	WORD $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS 0(R10), F11
+	B end8
+four8:
+	FMOVQ 0(R10), F11
+	B end8
+two8:
+	FMOVD 0(R10), F11
+	TBZ $0, R5, end8
+	ADD $8, R10, R7
+	VLD1 (R7), V11.S[2]
+end8:
+	ADD R12, R10, R10
+	WORD $0x4e2bd4c6 // fadd v6.4s, v6.4s, v11.4s
+	TBNZ $2, R5, four9
+	TBNZ $1, R5, two9
+	FMOVS 0(R10), F22
+	B end9
+four9:
+	FMOVQ 0(R10), F22
+	B end9
+two9:
+	FMOVD 0(R10), F22
+	TBZ $0, R5, end9
+	ADD $8, R10, R11
+	VLD1 (R11), V22.S[2]
+end9:
+	ADD R12, R10, R10
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	TBNZ $2, R5, four10
+	TBNZ $1, R5, two10
+	FMOVS 0(R10), F20
+	B end10
+four10:
+	FMOVQ 0(R10), F20
+	B end10
+two10:
+	FMOVD 0(R10), F20
+	TBZ $0, R5, end10
+	ADD $8, R10, R14
+	VLD1 (R14), V20.S[2]
+end10:
+	ADD R12, R10, R10
+	WORD $0x4e34d54a // fadd v10.4s, v10.4s, v20.4s
+narrowstore:
+	TBNZ $2, R5, four11
+	TBNZ $1, R5, two11
+	FMOVS F0, 0(R19)
+	B end11
+four11:
+	FMOVQ F0, 0(R19)
+	B end11
+two11:
+	FMOVD F0, 0(R19)
+	TBZ $0, R5, end11
+	ADD $8, R19, R0
+	VST1 V0.S[2], (R0)
+end11:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four12
+	TBNZ $1, R5, two12
+	FMOVS F2, 0(R19)
+	B end12
+four12:
+	FMOVQ F2, 0(R19)
+	B end12
+two12:
+	FMOVD F2, 0(R19)
+	TBZ $0, R5, end12
+	ADD $8, R19, R15
+	VST1 V2.S[2], (R15)
+end12:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four13
+	TBNZ $1, R5, two13
+	FMOVS F4, 0(R19)
+	B end13
+four13:
+	FMOVQ F4, 0(R19)
+	B end13
+two13:
+	FMOVD F4, 0(R19)
+	TBZ $0, R5, end13
+	ADD $8, R19, R1
+	VST1 V4.S[2], (R1)
+end13:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four14
+	TBNZ $1, R5, two14
+	FMOVS F6, 0(R19)
+	B end14
+four14:
+	FMOVQ F6, 0(R19)
+	B end14
+two14:
+	FMOVD F6, 0(R19)
+	TBZ $0, R5, end14
+	ADD $8, R19, R2
+	VST1 V6.S[2], (R2)
+end14:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four15
+	TBNZ $1, R5, two15
+	FMOVS F8, 0(R19)
+	B end15
+four15:
+	FMOVQ F8, 0(R19)
+	B end15
+two15:
+	FMOVD F8, 0(R19)
+	TBZ $0, R5, end15
+	ADD $8, R19, R21
+	VST1 V8.S[2], (R21)
+end15:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four16
+	TBNZ $1, R5, two16
+	FMOVS F10, 0(R19)
+	B end16
+four16:
+	FMOVQ F10, 0(R19)
+	B end16
+two16:
+	FMOVD F10, 0(R19)
+	TBZ $0, R5, end16
+	ADD $8, R19, R22
+	VST1 V10.S[2], (R22)
+end16:
+	ADD R12, R19, R19
+	RET
+
+// func mul7x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul7x8BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	WORD $0x6f00e406 // movi v6.2d, #0x0
+	WORD $0x6f00e407 // movi v7.2d, #0x0
+	WORD $0x6f00e408 // movi v8.2d, #0x0
+	WORD $0x6f00e409 // movi v9.2d, #0x0
+	WORD $0x6f00e40a // movi v10.2d, #0x0
+	WORD $0x6f00e40b // movi v11.2d, #0x0
+	WORD $0x6f00e40c // movi v12.2d, #0x0
+	WORD $0x6f00e40d // movi v13.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $8, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F14, F15)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F16
+	FMOVQ 12(R3), F17
+	ADD R4, R3, R3
+	WORD $0x4f50f1c0 // bfdot v0.4s, v14.8h, v16.2h[0]
+	WORD $0x4f50f1e1 // bfdot v1.4s, v15.8h, v16.2h[0]
+	WORD $0x4f70f1c2 // bfdot v2.4s, v14.8h, v16.2h[1]
+	WORD $0x4f70f1e3 // bfdot v3.4s, v15.8h, v16.2h[1]
+	WORD $0x4f50f9c4 // bfdot v4.4s, v14.8h, v16.2h[2]
+	WORD $0x4f50f9e5 // bfdot v5.4s, v15.8h, v16.2h[2]
+	WORD $0x4f70f9c6 // bfdot v6.4s, v14.8h, v16.2h[3]
+	WORD $0x4f70f9e7 // bfdot v7.4s, v15.8h, v16.2h[3]
+	WORD $0x4f71f1c8 // bfdot v8.4s, v14.8h, v17.2h[1]
+	WORD $0x4f71f1e9 // bfdot v9.4s, v15.8h, v17.2h[1]
+	WORD $0x4f51f9ca // bfdot v10.4s, v14.8h, v17.2h[2]
+	WORD $0x4f51f9eb // bfdot v11.4s, v15.8h, v17.2h[2]
+	WORD $0x4f71f9cc // bfdot v12.4s, v14.8h, v17.2h[3]
+	WORD $0x4f71f9ed // bfdot v13.4s, v15.8h, v17.2h[3]
+	FLDPQ 0(R1), (F18, F19)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F20
+	FMOVQ 12(R3), F21
+	ADD R4, R3, R3
+	WORD $0x4f54f240 // bfdot v0.4s, v18.8h, v20.2h[0]
+	WORD $0x4f54f261 // bfdot v1.4s, v19.8h, v20.2h[0]
+	WORD $0x4f74f242 // bfdot v2.4s, v18.8h, v20.2h[1]
+	WORD $0x4f74f263 // bfdot v3.4s, v19.8h, v20.2h[1]
+	WORD $0x4f54fa44 // bfdot v4.4s, v18.8h, v20.2h[2]
+	WORD $0x4f54fa65 // bfdot v5.4s, v19.8h, v20.2h[2]
+	WORD $0x4f74fa46 // bfdot v6.4s, v18.8h, v20.2h[3]
+	WORD $0x4f74fa67 // bfdot v7.4s, v19.8h, v20.2h[3]
+	WORD $0x4f75f248 // bfdot v8.4s, v18.8h, v21.2h[1]
+	WORD $0x4f75f269 // bfdot v9.4s, v19.8h, v21.2h[1]
+	WORD $0x4f55fa4a // bfdot v10.4s, v18.8h, v21.2h[2]
+	WORD $0x4f55fa6b // bfdot v11.4s, v19.8h, v21.2h[2]
+	WORD $0x4f75fa4c // bfdot v12.4s, v18.8h, v21.2h[3]
+	WORD $0x4f75fa6d // bfdot v13.4s, v19.8h, v21.2h[3]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F22, F23)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F24
+	FMOVQ 12(R3), F25
+	ADD R4, R3, R3
+	WORD $0x4f58f2c0 // bfdot v0.4s, v22.8h, v24.2h[0]
+	WORD $0x4f58f2e1 // bfdot v1.4s, v23.8h, v24.2h[0]
+	WORD $0x4f78f2c2 // bfdot v2.4s, v22.8h, v24.2h[1]
+	WORD $0x4f78f2e3 // bfdot v3.4s, v23.8h, v24.2h[1]
+	WORD $0x4f58fac4 // bfdot v4.4s, v22.8h, v24.2h[2]
+	WORD $0x4f58fae5 // bfdot v5.4s, v23.8h, v24.2h[2]
+	WORD $0x4f78fac6 // bfdot v6.4s, v22.8h, v24.2h[3]
+	WORD $0x4f78fae7 // bfdot v7.4s, v23.8h, v24.2h[3]
+	WORD $0x4f79f2c8 // bfdot v8.4s, v22.8h, v25.2h[1]
+	WORD $0x4f79f2e9 // bfdot v9.4s, v23.8h, v25.2h[1]
+	WORD $0x4f59faca // bfdot v10.4s, v22.8h, v25.2h[2]
+	WORD $0x4f59faeb // bfdot v11.4s, v23.8h, v25.2h[2]
+	WORD $0x4f79facc // bfdot v12.4s, v22.8h, v25.2h[3]
+	WORD $0x4f79faed // bfdot v13.4s, v23.8h, v25.2h[3]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	ADD R8, R8, R9
+	ADD R8, R9, R10
+	ADD R10, R3, R11
+	ADD R8, R11, R11
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F26, F27)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F28
+	WORD $0x4f5cf340 // bfdot v0.4s, v26.8h, v28.2h[0]
+	WORD $0x4f5cf361 // bfdot v1.4s, v27.8h, v28.2h[0]
+	WORD $0xbc68687d // ldr s29, [x3, x8]
+	WORD $0x4f5df342 // bfdot v2.4s, v26.8h, v29.2h[0]
+	WORD $0x4f5df363 // bfdot v3.4s, v27.8h, v29.2h[0]
+	WORD $0xbc69687e // ldr s30, [x3, x9]
+	WORD $0x4f5ef344 // bfdot v4.4s, v26.8h, v30.2h[0]
+	WORD $0x4f5ef365 // bfdot v5.4s, v27.8h, v30.2h[0]
+	WORD $0xbc6a687f // ldr s31, [x3, x10]
+	WORD $0x4f5ff346 // bfdot v6.4s, v26.8h, v31.2h[0]
+	WORD $0x4f5ff367 // bfdot v7.4s, v27.8h, v31.2h[0]
+	FMOVS 0(R11), F16
+	WORD $0x4f50f348 // bfdot v8.4s, v26.8h, v16.2h[0]
+	WORD $0x4f50f369 // bfdot v9.4s, v27.8h, v16.2h[0]
+	WORD $0xbc68696e // ldr s14, [x11, x8]
+	WORD $0x4f4ef34a // bfdot v10.4s, v26.8h, v14.2h[0]
+	WORD $0x4f4ef36b // bfdot v11.4s, v27.8h, v14.2h[0]
+	WORD $0xbc69696f // ldr s15, [x11, x9]
+	WORD $0x4f4ff34c // bfdot v12.4s, v26.8h, v15.2h[0]
+	WORD $0x4f4ff36d // bfdot v13.4s, v27.8h, v15.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	FLDPQ 0(R1), (F17, F20)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F18
+	WORD $0x4f52f220 // bfdot v0.4s, v17.8h, v18.2h[0]
+	WORD $0x4f52f281 // bfdot v1.4s, v20.8h, v18.2h[0]
+	WORD $0xbc686873 // ldr s19, [x3, x8]
+	WORD $0x4f53f222 // bfdot v2.4s, v17.8h, v19.2h[0]
+	WORD $0x4f53f283 // bfdot v3.4s, v20.8h, v19.2h[0]
+	WORD $0xbc696875 // ldr s21, [x3, x9]
+	WORD $0x4f55f224 // bfdot v4.4s, v17.8h, v21.2h[0]
+	WORD $0x4f55f285 // bfdot v5.4s, v20.8h, v21.2h[0]
+	WORD $0xbc6a6878 // ldr s24, [x3, x10]
+	WORD $0x4f58f226 // bfdot v6.4s, v17.8h, v24.2h[0]
+	WORD $0x4f58f287 // bfdot v7.4s, v20.8h, v24.2h[0]
+	FMOVS 0(R11), F22
+	WORD $0x4f56f228 // bfdot v8.4s, v17.8h, v22.2h[0]
+	WORD $0x4f56f289 // bfdot v9.4s, v20.8h, v22.2h[0]
+	WORD $0xbc686977 // ldr s23, [x11, x8]
+	WORD $0x4f57f22a // bfdot v10.4s, v17.8h, v23.2h[0]
+	WORD $0x4f57f28b // bfdot v11.4s, v20.8h, v23.2h[0]
+	WORD $0xbc696979 // ldr s25, [x11, x9]
+	WORD $0x4f59f22c // bfdot v12.4s, v17.8h, v25.2h[0]
+	WORD $0x4f59f28d // bfdot v13.4s, v20.8h, v25.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F28, F29)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F30
+	WORD $0x4f5ef380 // bfdot v0.4s, v28.8h, v30.2h[0]
+	WORD $0x4f5ef3a1 // bfdot v1.4s, v29.8h, v30.2h[0]
+	WORD $0xbc68687f // ldr s31, [x3, x8]
+	WORD $0x4f5ff382 // bfdot v2.4s, v28.8h, v31.2h[0]
+	WORD $0x4f5ff3a3 // bfdot v3.4s, v29.8h, v31.2h[0]
+	WORD $0xbc696870 // ldr s16, [x3, x9]
+	WORD $0x4f50f384 // bfdot v4.4s, v28.8h, v16.2h[0]
+	WORD $0x4f50f3a5 // bfdot v5.4s, v29.8h, v16.2h[0]
+	WORD $0xbc6a686e // ldr s14, [x3, x10]
+	WORD $0x4f4ef386 // bfdot v6.4s, v28.8h, v14.2h[0]
+	WORD $0x4f4ef3a7 // bfdot v7.4s, v29.8h, v14.2h[0]
+	FMOVS 0(R11), F26
+	WORD $0x4f5af388 // bfdot v8.4s, v28.8h, v26.2h[0]
+	WORD $0x4f5af3a9 // bfdot v9.4s, v29.8h, v26.2h[0]
+	WORD $0xbc68696f // ldr s15, [x11, x8]
+	WORD $0x4f4ff38a // bfdot v10.4s, v28.8h, v15.2h[0]
+	WORD $0x4f4ff3ab // bfdot v11.4s, v29.8h, v15.2h[0]
+	WORD $0xbc69697b // ldr s27, [x11, x9]
+	WORD $0x4f5bf38c // bfdot v12.4s, v28.8h, v27.2h[0]
+	WORD $0x4f5bf3ad // bfdot v13.4s, v29.8h, v27.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+rowsum:
+full:
+	MOVD c+48(FP), R12
+	MOVD ldc+56(FP), R13
+	LSL $2, R13, R13
+	MOVD mode+72(FP), R14
+	CMP $1, R14
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R15
+	FLDPQ 0(R15), (F18, F19)
+	WORD $0x4e32d400 // fadd v0.4s, v0.4s, v18.4s
+	WORD $0x4e33d421 // fadd v1.4s, v1.4s, v19.4s
+	WORD $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
+	WORD $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
+	WORD $0x4e32d484 // fadd v4.4s, v4.4s, v18.4s
+	WORD $0x4e33d4a5 // fadd v5.4s, v5.4s, v19.4s
+	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
+	WORD $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
+	WORD $0x4e32d508 // fadd v8.4s, v8.4s, v18.4s
+	WORD $0x4e33d529 // fadd v9.4s, v9.4s, v19.4s
+	WORD $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
+	WORD $0x4e33d56b // fadd v11.4s, v11.4s, v19.4s
+	WORD $0x4e32d58c // fadd v12.4s, v12.4s, v18.4s
+	WORD $0x4e33d5ad // fadd v13.4s, v13.4s, v19.4s
+	B fullstore
+fulladd:
+	MOVD R12, R19
+	FLDPQ 0(R19), (F21, F24)
+	ADD R13, R19, R19
+	WORD $0x4e35d400 // fadd v0.4s, v0.4s, v21.4s
+	WORD $0x4e38d421 // fadd v1.4s, v1.4s, v24.4s
+	FLDPQ 0(R19), (F22, F23)
+	ADD R13, R19, R19
+	WORD $0x4e36d442 // fadd v2.4s, v2.4s, v22.4s
+	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
+	FLDPQ 0(R19), (F17, F20)
+	ADD R13, R19, R19
+	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
+	WORD $0x4e34d4a5 // fadd v5.4s, v5.4s, v20.4s
+	FLDPQ 0(R19), (F25, F30)
+	ADD R13, R19, R19
+	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
+	WORD $0x4e3ed4e7 // fadd v7.4s, v7.4s, v30.4s
+	FLDPQ 0(R19), (F31, F16)
+	ADD R13, R19, R19
+	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
+	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
+	FLDPQ 0(R19), (F14, F26)
+	ADD R13, R19, R19
+	WORD $0x4e2ed54a // fadd v10.4s, v10.4s, v14.4s
+	WORD $0x4e3ad56b // fadd v11.4s, v11.4s, v26.4s
+	FLDPQ 0(R19), (F15, F28)
+	ADD R13, R19, R19
+	WORD $0x4e2fd58c // fadd v12.4s, v12.4s, v15.4s
+	WORD $0x4e3cd5ad // fadd v13.4s, v13.4s, v28.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F2, F3), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F4, F5), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F6, F7), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F8, F9), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F10, F11), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F12, F13), 0(R12)
+	ADD R13, R12, R12
+	RET
+part:
+	MOVD ars+16(FP), R20
+	LSL $2, R20, R20
+	ADD R20, R20, R21
+	ADD R20, R21, R22
+	ADD R22, R3, R23
+	ADD R20, R23, R23
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R24
+	LSL $2, R24, R24
+	MOVD $16, R25
+	CMP R24, R25
+	CSEL LT, R25, R24, R25
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F27
+	WORD $0x3cf9683d // ldr q29, [x1, x25]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F18
+	WORD $0x4f52f360 // bfdot v0.4s, v27.8h, v18.2h[0]
+	WORD $0x4f52f3a1 // bfdot v1.4s, v29.8h, v18.2h[0]
+	WORD $0xbc746873 // ldr s19, [x3, x20]
+	WORD $0x4f53f362 // bfdot v2.4s, v27.8h, v19.2h[0]
+	WORD $0x4f53f3a3 // bfdot v3.4s, v29.8h, v19.2h[0]
+	WORD $0xbc756875 // ldr s21, [x3, x21]
+	WORD $0x4f55f364 // bfdot v4.4s, v27.8h, v21.2h[0]
+	WORD $0x4f55f3a5 // bfdot v5.4s, v29.8h, v21.2h[0]
+	WORD $0xbc766878 // ldr s24, [x3, x22]
+	WORD $0x4f58f366 // bfdot v6.4s, v27.8h, v24.2h[0]
+	WORD $0x4f58f3a7 // bfdot v7.4s, v29.8h, v24.2h[0]
+	FMOVS 0(R23), F22
+	WORD $0x4f56f368 // bfdot v8.4s, v27.8h, v22.2h[0]
+	WORD $0x4f56f3a9 // bfdot v9.4s, v29.8h, v22.2h[0]
+	WORD $0xbc746af7 // ldr s23, [x23, x20]
+	WORD $0x4f57f36a // bfdot v10.4s, v27.8h, v23.2h[0]
+	WORD $0x4f57f3ab // bfdot v11.4s, v29.8h, v23.2h[0]
+	WORD $0xbc756af1 // ldr s17, [x23, x21]
+	WORD $0x4f51f36c // bfdot v12.4s, v27.8h, v17.2h[0]
+	WORD $0x4f51f3ad // bfdot v13.4s, v29.8h, v17.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	FMOVQ 0(R1), F20
+	WORD $0x3cf96839 // ldr q25, [x1, x25]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F30
+	WORD $0x4f5ef280 // bfdot v0.4s, v20.8h, v30.2h[0]
+	WORD $0x4f5ef321 // bfdot v1.4s, v25.8h, v30.2h[0]
+	WORD $0xbc74687f // ldr s31, [x3, x20]
+	WORD $0x4f5ff282 // bfdot v2.4s, v20.8h, v31.2h[0]
+	WORD $0x4f5ff323 // bfdot v3.4s, v25.8h, v31.2h[0]
+	WORD $0xbc756870 // ldr s16, [x3, x21]
+	WORD $0x4f50f284 // bfdot v4.4s, v20.8h, v16.2h[0]
+	WORD $0x4f50f325 // bfdot v5.4s, v25.8h, v16.2h[0]
+	WORD $0xbc76686e // ldr s14, [x3, x22]
+	WORD $0x4f4ef286 // bfdot v6.4s, v20.8h, v14.2h[0]
+	WORD $0x4f4ef327 // bfdot v7.4s, v25.8h, v14.2h[0]
+	FMOVS 0(R23), F26
+	WORD $0x4f5af288 // bfdot v8.4s, v20.8h, v26.2h[0]
+	WORD $0x4f5af329 // bfdot v9.4s, v25.8h, v26.2h[0]
+	WORD $0xbc746aef // ldr s15, [x23, x20]
+	WORD $0x4f4ff28a // bfdot v10.4s, v20.8h, v15.2h[0]
+	WORD $0x4f4ff32b // bfdot v11.4s, v25.8h, v15.2h[0]
+	WORD $0xbc756afc // ldr s28, [x23, x21]
+	WORD $0x4f5cf28c // bfdot v12.4s, v20.8h, v28.2h[0]
+	WORD $0x4f5cf32d // bfdot v13.4s, v25.8h, v28.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F18
+	WORD $0x3cf96833 // ldr q19, [x1, x25]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F21
+	WORD $0x4f55f240 // bfdot v0.4s, v18.8h, v21.2h[0]
+	WORD $0x4f55f261 // bfdot v1.4s, v19.8h, v21.2h[0]
+	WORD $0xbc746878 // ldr s24, [x3, x20]
+	WORD $0x4f58f242 // bfdot v2.4s, v18.8h, v24.2h[0]
+	WORD $0x4f58f263 // bfdot v3.4s, v19.8h, v24.2h[0]
+	WORD $0xbc756876 // ldr s22, [x3, x21]
+	WORD $0x4f56f244 // bfdot v4.4s, v18.8h, v22.2h[0]
+	WORD $0x4f56f265 // bfdot v5.4s, v19.8h, v22.2h[0]
+	WORD $0xbc766877 // ldr s23, [x3, x22]
+	WORD $0x4f57f246 // bfdot v6.4s, v18.8h, v23.2h[0]
+	WORD $0x4f57f267 // bfdot v7.4s, v19.8h, v23.2h[0]
+	FMOVS 0(R23), F27
+	WORD $0x4f5bf248 // bfdot v8.4s, v18.8h, v27.2h[0]
+	WORD $0x4f5bf269 // bfdot v9.4s, v19.8h, v27.2h[0]
+	WORD $0xbc746af1 // ldr s17, [x23, x20]
+	WORD $0x4f51f24a // bfdot v10.4s, v18.8h, v17.2h[0]
+	WORD $0x4f51f26b // bfdot v11.4s, v19.8h, v17.2h[0]
+	WORD $0xbc756afd // ldr s29, [x23, x21]
+	WORD $0x4f5df24c // bfdot v12.4s, v18.8h, v29.2h[0]
+	WORD $0x4f5df26d // bfdot v13.4s, v19.8h, v29.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+cutsum:
+	MOVD c+48(FP), R6
+	MOVD ldc+56(FP), R7
+	LSL $2, R7, R7
+	MOVD mode+72(FP), R10
+	CMP $1, R10
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R8
+	FMOVQ 0(R8), F30
+	WORD $0x3cf9691f // ldr q31, [x8, x25]
+	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
+	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
+	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
+	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
+	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
+	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
+	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
+	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
+	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
+	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
+	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
+	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
+	B cutstore
+cutadd:
+	MOVD R6, R9
+	FMOVQ 0(R9), F16
+	WORD $0x3cf9692e // ldr q14, [x9, x25]
+	ADD R7, R9, R9
+	WORD $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
+	WORD $0x4e2ed421 // fadd v1.4s, v1.4s, v14.4s
+	FMOVQ 0(R9), F26
+	WORD $0x3cf9692f // ldr q15, [x9, x25]
+	ADD R7, R9, R9
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e2fd463 // fadd v3.4s, v3.4s, v15.4s
+	FMOVQ 0(R9), F20
+	WORD $0x3cf96939 // ldr q25, [x9, x25]
+	ADD R7, R9, R9
+	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	FMOVQ 0(R9), F28
+	WORD $0x3cf96935 // ldr q21, [x9, x25]
+	ADD R7, R9, R9
+	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
+	WORD $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
+	FMOVQ 0(R9), F24
+	WORD $0x3cf96936 // ldr q22, [x9, x25]
+	ADD R7, R9, R9
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	FMOVQ 0(R9), F23
+	WORD $0x3cf9693b // ldr q27, [x9, x25]
+	ADD R7, R9, R9
+	WORD $0x4e37d54a // fadd v10.4s, v10.4s, v23.4s
+	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
+	FMOVQ 0(R9), F17
+	WORD $0x3cf96932 // ldr q18, [x9, x25]
+	ADD R7, R9, R9
+	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
+	WORD $0x4e32d5ad // fadd v13.4s, v13.4s, v18.4s
+cutstore:
+	FMOVQ F0, 0(R6)
+	WORD $0x3cb968c1 // str q1, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F2, 0(R6)
+	WORD $0x3cb968c3 // str q3, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F4, 0(R6)
+	WORD $0x3cb968c5 // str q5, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F6, 0(R6)
+	WORD $0x3cb968c7 // str q7, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F8, 0(R6)
+	WORD $0x3cb968c9 // str q9, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F10, 0(R6)
+	WORD $0x3cb968cb // str q11, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F12, 0(R6)
+	WORD $0x3cb968cd // str q13, [x6, x25]
+	ADD R7, R6, R6
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F19
+	B end1
+four1:
+	FMOVQ 0(R1), F19
+	B end1
+two1:
+	FMOVD 0(R1), F19
+	TBZ $0, R5, end1
+	ADD $8, R1, R11
+	VLD1 (R11), V19.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F29
+	WORD $0x4f5df260 // bfdot v0.4s, v19.8h, v29.2h[0]
+	WORD $0xbc74687e // ldr s30, [x3, x20]
+	WORD $0x4f5ef262 // bfdot v2.4s, v19.8h, v30.2h[0]
+	WORD $0xbc75687f // ldr s31, [x3, x21]
+	WORD $0x4f5ff264 // bfdot v4.4s, v19.8h, v31.2h[0]
+	WORD $0xbc766870 // ldr s16, [x3, x22]
+	WORD $0x4f50f266 // bfdot v6.4s, v19.8h, v16.2h[0]
+	FMOVS 0(R23), F14
+	WORD $0x4f4ef268 // bfdot v8.4s, v19.8h, v14.2h[0]
+	WORD $0xbc746afa // ldr s26, [x23, x20]
+	WORD $0x4f5af26a // bfdot v10.4s, v19.8h, v26.2h[0]
+	WORD $0xbc756aef // ldr s15, [x23, x21]
+	WORD $0x4f4ff26c // bfdot v12.4s, v19.8h, v15.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F20
+	B end2
+four2:
+	FMOVQ 0(R1), F20
+	B end2
+two2:
+	FMOVD 0(R1), F20
+	TBZ $0, R5, end2
+	ADD $8, R1, R14
+	VLD1 (R14), V20.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F25
+	WORD $0x4f59f280 // bfdot v0.4s, v20.8h, v25.2h[0]
+	WORD $0xbc74687c // ldr s28, [x3, x20]
+	WORD $0x4f5cf282 // bfdot v2.4s, v20.8h, v28.2h[0]
+	WORD $0xbc756875 // ldr s21, [x3, x21]
+	WORD $0x4f55f284 // bfdot v4.4s, v20.8h, v21.2h[0]
+	WORD $0xbc766878 // ldr s24, [x3, x22]
+	WORD $0x4f58f286 // bfdot v6.4s, v20.8h, v24.2h[0]
+	FMOVS 0(R23), F22
+	WORD $0x4f56f288 // bfdot v8.4s, v20.8h, v22.2h[0]
+	WORD $0xbc746af7 // ldr s23, [x23, x20]
+	WORD $0x4f57f28a // bfdot v10.4s, v20.8h, v23.2h[0]
+	WORD $0xbc756afb // ldr s27, [x23, x21]
+	WORD $0x4f5bf28c // bfdot v12.4s, v20.8h, v27.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F17
+	B end3
+four3:
+	FMOVQ 0(R1), F17
+	B end3
+two3:
+	FMOVD 0(R1), F17
+	TBZ $0, R5, end3
+	ADD $8, R1, R15
+	VLD1 (R15), V17.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F18
+	WORD $0x4f52f220 // bfdot v0.4s, v17.8h, v18.2h[0]
+	WORD $0xbc746861 // ldr s1, [x3, x20]
+	WORD $0x4f41f222 // bfdot v2.4s, v17.8h, v1.2h[0]
+	WORD $0xbc756863 // ldr s3, [x3, x21]
+	WORD $0x4f43f224 // bfdot v4.4s, v17.8h, v3.2h[0]
+	WORD $0xbc766865 // ldr s5, [x3, x22]
+	WORD $0x4f45f226 // bfdot v6.4s, v17.8h, v5.2h[0]
+	FMOVS 0(R23), F7
+	WORD $0x4f47f228 // bfdot v8.4s, v17.8h, v7.2h[0]
+	WORD $0xbc746ae9 // ldr s9, [x23, x20]
+	WORD $0x4f49f22a // bfdot v10.4s, v17.8h, v9.2h[0]
+	WORD $0xbc756aeb // ldr s11, [x23, x21]
+	WORD $0x4f4bf22c // bfdot v12.4s, v17.8h, v11.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+narrowsum:
+	MOVD c+48(FP), R19
+	MOVD ldc+56(FP), R12
+	LSL $2, R12, R12
+	MOVD mode+72(FP), R13
+	CMP $1, R13
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R24
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R24), F13
+	B end4
+four4:
+	FMOVQ 0(R24), F13
+	B end4
+two4:
+	FMOVD 0(R24), F13
+	TBZ $0, R5, end4
+	ADD $8, R24, R10
+	VLD1 (R10), V13.S[2]
+end4:
+	WORD $0x4e2dd400 // fadd v0.4s, v0.4s, v13.4s
+	WORD $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
+	WORD $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
+	WORD $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
+	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
+	WORD $0x4e2dd54a // fadd v10.4s, v10.4s, v13.4s
+	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
+	B narrowstore
+narrowadd:
+	MOVD R19, R8
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R8), F29
+	B end5
+four5:
+	FMOVQ 0(R8), F29
+	B end5
+two5:
+	FMOVD 0(R8), F29
+	TBZ $0, R5, end5
+	ADD $8, R8, R9
+	VLD1 (R9), V29.S[2]
+end5:
+	ADD R12, R8, R8
+	WORD $0x4e3dd400 // fadd v0.4s, v0.4s, v29.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R8), F30
+	B end6
+four6:
+	FMOVQ 0(R8), F30
+	B end6
+two6:
+	FMOVD 0(R8), F30
+	TBZ $0, R5, end6
+	ADD $8, R8, R25
+	VLD1 (R25), V30.S[2]
+end6:
+	ADD R12, R8, R8
+	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS 0(R8), F31
+	B end7
+four7:
+	FMOVQ 0(R8), F31
+	B end7
+two7:
+	FMOVD 0(R8), F31
+	TBZ $0, R5, end7
+	ADD $8, R8, R6
+	VLD1 (R6), V31.S[2]
+end7:
+	ADD R12, R8, R8
+	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS 0(R8), F16
+	B end8
+four8:
+	FMOVQ 0(R8), F16
+	B end8
+two8:
+	FMOVD 0(R8), F16
+	TBZ $0, R5, end8
+	ADD $8, R8, R7
+	VLD1 (R7), V16.S[2]
+end8:
+	ADD R12, R8, R8
+	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	TBNZ $2, R5, four9
+	TBNZ $1, R5, two9
+	FMOVS 0(R8), F14
+	B end9
+four9:
+	FMOVQ 0(R8), F14
+	B end9
+two9:
+	FMOVD 0(R8), F14
+	TBZ $0, R5, end9
+	ADD $8, R8, R11
+	VLD1 (R11), V14.S[2]
+end9:
+	ADD R12, R8, R8
+	WORD $0x4e2ed508 // fadd v8.4s, v8.4s, v14.4s
+	TBNZ $2, R5, four10
+	TBNZ $1, R5, two10
+	FMOVS 0(R8), F26
+	B end10
+four10:
+	FMOVQ 0(R8), F26
+	B end10
+two10:
+	FMOVD 0(R8), F26
+	TBZ $0, R5, end10
+	ADD $8, R8, R14
+	VLD1 (R14), V26.S[2]
+end10:
+	ADD R12, R8, R8
+	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
+	TBNZ $2, R5, four11
+	TBNZ $1, R5, two11
+	FMOVS 0(R8), F15
+	B end11
+four11:
+	FMOVQ 0(R8), F15
+	B end11
+two11:
+	FMOVD 0(R8), F15
+	TBZ $0, R5, end11
+	ADD $8, R8, R0
+	VLD1 (R0), V15.S[2]
+end11:
+	ADD R12, R8, R8
+	WORD $0x4e2fd58c // fadd v12.4s, v12.4s, v15.4s
+narrowstore:
+	TBNZ $2, R5, four12
+	TBNZ $1, R5, two12
+	FMOVS F0, 0(R19)
+	B end12
+four12:
+	FMOVQ F0, 0(R19)
+	B end12
+two12:
+	FMOVD F0, 0(R19)
+	TBZ $0, R5, end12
+	ADD $8, R19, R15
+	VST1 V0.S[2], (R15)
+end12:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four13
+	TBNZ $1, R5, two13
+	FMOVS F2, 0(R19)
+	B end13
+four13:
+	FMOVQ F2, 0(R19)
+	B end13
+two13:
+	FMOVD F2, 0(R19)
+	TBZ $0, R5, end13
+	ADD $8, R19, R1
+	VST1 V2.S[2], (R1)
+end13:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four14
+	TBNZ $1, R5, two14
+	FMOVS F4, 0(R19)
+	B end14
+four14:
+	FMOVQ F4, 0(R19)
+	B end14
+two14:
+	FMOVD F4, 0(R19)
+	TBZ $0, R5, end14
+	ADD $8, R19, R2
+	VST1 V4.S[2], (R2)
+end14:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four15
+	TBNZ $1, R5, two15
+	FMOVS F6, 0(R19)
+	B end15
+four15:
+	FMOVQ F6, 0(R19)
+	B end15
+two15:
+	FMOVD F6, 0(R19)
+	TBZ $0, R5, end15
+	ADD $8, R19, R22
+	VST1 V6.S[2], (R22)
+end15:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four16
+	TBNZ $1, R5, two16
+	FMOVS F8, 0(R19)
+	B end16
+four16:
+	FMOVQ F8, 0(R19)
+	B end16
+two16:
+	FMOVD F8, 0(R19)
+	TBZ $0, R5, end16
+	ADD $8, R19, R20
+	VST1 V8.S[2], (R20)
+end16:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four17
+	TBNZ $1, R5, two17
+	FMOVS F10, 0(R19)
+	B end17
+four17:
+	FMOVQ F10, 0(R19)
+	B end17
+two17:
+	FMOVD F10, 0(R19)
+	TBZ $0, R5, end17
+	ADD $8, R19, R21
+	VST1 V10.S[2], (R21)
+end17:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four18
+	TBNZ $1, R5, two18
+	FMOVS F12, 0(R19)
+	B end18
+four18:
+	FMOVQ F12, 0(R19)
+	B end18
+two18:
+	FMOVD F12, 0(R19)
+	TBZ $0, R5, end18
+	ADD $8, R19, R3
+	VST1 V12.S[2], (R3)
+end18:
+	ADD R12, R19, R19
+	RET
+
+// func mul8x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul8x8BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	WORD $0x6f00e406 // movi v6.2d, #0x0
+	WORD $0x6f00e407 // movi v7.2d, #0x0
+	WORD $0x6f00e408 // movi v8.2d, #0x0
+	WORD $0x6f00e409 // movi v9.2d, #0x0
+	WORD $0x6f00e40a // movi v10.2d, #0x0
+	WORD $0x6f00e40b // movi v11.2d, #0x0
+	WORD $0x6f00e40c // movi v12.2d, #0x0
+	WORD $0x6f00e40d // movi v13.2d, #0x0
+	WORD $0x6f00e40e // movi v14.2d, #0x0
+	WORD $0x6f00e40f // movi v15.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $8, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F16, F17)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F18
+	FMOVQ 16(R3), F19
+	ADD R4, R3, R3
+	WORD $0x4f52f200 // bfdot v0.4s, v16.8h, v18.2h[0]
+	WORD $0x4f52f221 // bfdot v1.4s, v17.8h, v18.2h[0]
+	WORD $0x4f72f202 // bfdot v2.4s, v16.8h, v18.2h[1]
+	WORD $0x4f72f223 // bfdot v3.4s, v17.8h, v18.2h[1]
+	WORD $0x4f52fa04 // bfdot v4.4s, v16.8h, v18.2h[2]
+	WORD $0x4f52fa25 // bfdot v5.4s, v17.8h, v18.2h[2]
+	WORD $0x4f72fa06 // bfdot v6.4s, v16.8h, v18.2h[3]
+	WORD $0x4f72fa27 // bfdot v7.4s, v17.8h, v18.2h[3]
+	WORD $0x4f53f208 // bfdot v8.4s, v16.8h, v19.2h[0]
+	WORD $0x4f53f229 // bfdot v9.4s, v17.8h, v19.2h[0]
+	WORD $0x4f73f20a // bfdot v10.4s, v16.8h, v19.2h[1]
+	WORD $0x4f73f22b // bfdot v11.4s, v17.8h, v19.2h[1]
+	WORD $0x4f53fa0c // bfdot v12.4s, v16.8h, v19.2h[2]
+	WORD $0x4f53fa2d // bfdot v13.4s, v17.8h, v19.2h[2]
+	WORD $0x4f73fa0e // bfdot v14.4s, v16.8h, v19.2h[3]
+	WORD $0x4f73fa2f // bfdot v15.4s, v17.8h, v19.2h[3]
+	FLDPQ 0(R1), (F20, F21)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F22
+	FMOVQ 16(R3), F23
+	ADD R4, R3, R3
+	WORD $0x4f56f280 // bfdot v0.4s, v20.8h, v22.2h[0]
+	WORD $0x4f56f2a1 // bfdot v1.4s, v21.8h, v22.2h[0]
+	WORD $0x4f76f282 // bfdot v2.4s, v20.8h, v22.2h[1]
+	WORD $0x4f76f2a3 // bfdot v3.4s, v21.8h, v22.2h[1]
+	WORD $0x4f56fa84 // bfdot v4.4s, v20.8h, v22.2h[2]
+	WORD $0x4f56faa5 // bfdot v5.4s, v21.8h, v22.2h[2]
+	WORD $0x4f76fa86 // bfdot v6.4s, v20.8h, v22.2h[3]
+	WORD $0x4f76faa7 // bfdot v7.4s, v21.8h, v22.2h[3]
+	WORD $0x4f57f288 // bfdot v8.4s, v20.8h, v23.2h[0]
+	WORD $0x4f57f2a9 // bfdot v9.4s, v21.8h, v23.2h[0]
+	WORD $0x4f77f28a // bfdot v10.4s, v20.8h, v23.2h[1]
+	WORD $0x4f77f2ab // bfdot v11.4s, v21.8h, v23.2h[1]
+	WORD $0x4f57fa8c // bfdot v12.4s, v20.8h, v23.2h[2]
+	WORD $0x4f57faad // bfdot v13.4s, v21.8h, v23.2h[2]
+	WORD $0x4f77fa8e // bfdot v14.4s, v20.8h, v23.2h[3]
+	WORD $0x4f77faaf // bfdot v15.4s, v21.8h, v23.2h[3]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F24, F25)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F26
+	FMOVQ 16(R3), F27
+	ADD R4, R3, R3
+	WORD $0x4f5af300 // bfdot v0.4s, v24.8h, v26.2h[0]
+	WORD $0x4f5af321 // bfdot v1.4s, v25.8h, v26.2h[0]
+	WORD $0x4f7af302 // bfdot v2.4s, v24.8h, v26.2h[1]
+	WORD $0x4f7af323 // bfdot v3.4s, v25.8h, v26.2h[1]
+	WORD $0x4f5afb04 // bfdot v4.4s, v24.8h, v26.2h[2]
+	WORD $0x4f5afb25 // bfdot v5.4s, v25.8h, v26.2h[2]
+	WORD $0x4f7afb06 // bfdot v6.4s, v24.8h, v26.2h[3]
+	WORD $0x4f7afb27 // bfdot v7.4s, v25.8h, v26.2h[3]
+	WORD $0x4f5bf308 // bfdot v8.4s, v24.8h, v27.2h[0]
+	WORD $0x4f5bf329 // bfdot v9.4s, v25.8h, v27.2h[0]
+	WORD $0x4f7bf30a // bfdot v10.4s, v24.8h, v27.2h[1]
+	WORD $0x4f7bf32b // bfdot v11.4s, v25.8h, v27.2h[1]
+	WORD $0x4f5bfb0c // bfdot v12.4s, v24.8h, v27.2h[2]
+	WORD $0x4f5bfb2d // bfdot v13.4s, v25.8h, v27.2h[2]
+	WORD $0x4f7bfb0e // bfdot v14.4s, v24.8h, v27.2h[3]
+	WORD $0x4f7bfb2f // bfdot v15.4s, v25.8h, v27.2h[3]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	ADD R8, R8, R9
+	ADD R8, R9, R10
+	ADD R10, R3, R11
+	ADD R8, R11, R11
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F28, F29)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F30
+	WORD $0x4f5ef380 // bfdot v0.4s, v28.8h, v30.2h[0]
+	WORD $0x4f5ef3a1 // bfdot v1.4s, v29.8h, v30.2h[0]
+	WORD $0xbc68687f // ldr s31, [x3, x8]
+	WORD $0x4f5ff382 // bfdot v2.4s, v28.8h, v31.2h[0]
+	WORD $0x4f5ff3a3 // bfdot v3.4s, v29.8h, v31.2h[0]
+	WORD $0xbc696872 // ldr s18, [x3, x9]
+	WORD $0x4f52f384 // bfdot v4.4s, v28.8h, v18.2h[0]
+	WORD $0x4f52f3a5 // bfdot v5.4s, v29.8h, v18.2h[0]
+	WORD $0xbc6a6870 // ldr s16, [x3, x10]
+	WORD $0x4f50f386 // bfdot v6.4s, v28.8h, v16.2h[0]
+	WORD $0x4f50f3a7 // bfdot v7.4s, v29.8h, v16.2h[0]
+	FMOVS 0(R11), F17
+	WORD $0x4f51f388 // bfdot v8.4s, v28.8h, v17.2h[0]
+	WORD $0x4f51f3a9 // bfdot v9.4s, v29.8h, v17.2h[0]
+	WORD $0xbc686973 // ldr s19, [x11, x8]
+	WORD $0x4f53f38a // bfdot v10.4s, v28.8h, v19.2h[0]
+	WORD $0x4f53f3ab // bfdot v11.4s, v29.8h, v19.2h[0]
+	WORD $0xbc696976 // ldr s22, [x11, x9]
+	WORD $0x4f56f38c // bfdot v12.4s, v28.8h, v22.2h[0]
+	WORD $0x4f56f3ad // bfdot v13.4s, v29.8h, v22.2h[0]
+	WORD $0xbc6a6974 // ldr s20, [x11, x10]
+	WORD $0x4f54f38e // bfdot v14.4s, v28.8h, v20.2h[0]
+	WORD $0x4f54f3af // bfdot v15.4s, v29.8h, v20.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	FLDPQ 0(R1), (F21, F23)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F26
+	WORD $0x4f5af2a0 // bfdot v0.4s, v21.8h, v26.2h[0]
+	WORD $0x4f5af2e1 // bfdot v1.4s, v23.8h, v26.2h[0]
+	WORD $0xbc686878 // ldr s24, [x3, x8]
+	WORD $0x4f58f2a2 // bfdot v2.4s, v21.8h, v24.2h[0]
+	WORD $0x4f58f2e3 // bfdot v3.4s, v23.8h, v24.2h[0]
+	WORD $0xbc696879 // ldr s25, [x3, x9]
+	WORD $0x4f59f2a4 // bfdot v4.4s, v21.8h, v25.2h[0]
+	WORD $0x4f59f2e5 // bfdot v5.4s, v23.8h, v25.2h[0]
+	WORD $0xbc6a687b // ldr s27, [x3, x10]
+	WORD $0x4f5bf2a6 // bfdot v6.4s, v21.8h, v27.2h[0]
+	WORD $0x4f5bf2e7 // bfdot v7.4s, v23.8h, v27.2h[0]
+	FMOVS 0(R11), F30
+	WORD $0x4f5ef2a8 // bfdot v8.4s, v21.8h, v30.2h[0]
+	WORD $0x4f5ef2e9 // bfdot v9.4s, v23.8h, v30.2h[0]
+	WORD $0xbc68697f // ldr s31, [x11, x8]
+	WORD $0x4f5ff2aa // bfdot v10.4s, v21.8h, v31.2h[0]
+	WORD $0x4f5ff2eb // bfdot v11.4s, v23.8h, v31.2h[0]
+	WORD $0xbc696972 // ldr s18, [x11, x9]
+	WORD $0x4f52f2ac // bfdot v12.4s, v21.8h, v18.2h[0]
+	WORD $0x4f52f2ed // bfdot v13.4s, v23.8h, v18.2h[0]
+	WORD $0xbc6a6970 // ldr s16, [x11, x10]
+	WORD $0x4f50f2ae // bfdot v14.4s, v21.8h, v16.2h[0]
+	WORD $0x4f50f2ef // bfdot v15.4s, v23.8h, v16.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F17, F19)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F22
+	WORD $0x4f56f220 // bfdot v0.4s, v17.8h, v22.2h[0]
+	WORD $0x4f56f261 // bfdot v1.4s, v19.8h, v22.2h[0]
+	WORD $0xbc68687c // ldr s28, [x3, x8]
+	WORD $0x4f5cf222 // bfdot v2.4s, v17.8h, v28.2h[0]
+	WORD $0x4f5cf263 // bfdot v3.4s, v19.8h, v28.2h[0]
+	WORD $0xbc696874 // ldr s20, [x3, x9]
+	WORD $0x4f54f224 // bfdot v4.4s, v17.8h, v20.2h[0]
+	WORD $0x4f54f265 // bfdot v5.4s, v19.8h, v20.2h[0]
+	WORD $0xbc6a687d // ldr s29, [x3, x10]
+	WORD $0x4f5df226 // bfdot v6.4s, v17.8h, v29.2h[0]
+	WORD $0x4f5df267 // bfdot v7.4s, v19.8h, v29.2h[0]
+	FMOVS 0(R11), F26
+	WORD $0x4f5af228 // bfdot v8.4s, v17.8h, v26.2h[0]
+	WORD $0x4f5af269 // bfdot v9.4s, v19.8h, v26.2h[0]
+	WORD $0xbc686978 // ldr s24, [x11, x8]
+	WORD $0x4f58f22a // bfdot v10.4s, v17.8h, v24.2h[0]
+	WORD $0x4f58f26b // bfdot v11.4s, v19.8h, v24.2h[0]
+	WORD $0xbc696979 // ldr s25, [x11, x9]
+	WORD $0x4f59f22c // bfdot v12.4s, v17.8h, v25.2h[0]
+	WORD $0x4f59f26d // bfdot v13.4s, v19.8h, v25.2h[0]
+	WORD $0xbc6a697b // ldr s27, [x11, x10]
+	WORD $0x4f5bf22e // bfdot v14.4s, v17.8h, v27.2h[0]
+	WORD $0x4f5bf26f // bfdot v15.4s, v19.8h, v27.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+rowsum:
+full:
+	MOVD c+48(FP), R12
+	MOVD ldc+56(FP), R13
+	LSL $2, R13, R13
+	MOVD mode+72(FP), R14
+	CMP $1, R14
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R15
+	FLDPQ 0(R15), (F30, F31)
+	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
+	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
+	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
+	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
+	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	WORD $0x4e3ed4c6 // fadd v6.4s, v6.4s, v30.4s
+	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
+	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
+	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
+	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
+	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
+	WORD $0x4e3ed58c // fadd v12.4s, v12.4s, v30.4s
+	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
+	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
+	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	B fullstore
+fulladd:
+	MOVD R12, R19
+	FLDPQ 0(R19), (F18, F21)
+	ADD R13, R19, R19
+	WORD $0x4e32d400 // fadd v0.4s, v0.4s, v18.4s
+	WORD $0x4e35d421 // fadd v1.4s, v1.4s, v21.4s
+	FLDPQ 0(R19), (F16, F23)
+	ADD R13, R19, R19
+	WORD $0x4e30d442 // fadd v2.4s, v2.4s, v16.4s
+	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
+	FLDPQ 0(R19), (F22, F28)
+	ADD R13, R19, R19
+	WORD $0x4e36d484 // fadd v4.4s, v4.4s, v22.4s
+	WORD $0x4e3cd4a5 // fadd v5.4s, v5.4s, v28.4s
+	FLDPQ 0(R19), (F20, F29)
+	ADD R13, R19, R19
+	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
+	WORD $0x4e3dd4e7 // fadd v7.4s, v7.4s, v29.4s
+	FLDPQ 0(R19), (F26, F24)
+	ADD R13, R19, R19
+	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	FLDPQ 0(R19), (F25, F17)
+	ADD R13, R19, R19
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
+	FLDPQ 0(R19), (F19, F27)
+	ADD R13, R19, R19
+	WORD $0x4e33d58c // fadd v12.4s, v12.4s, v19.4s
+	WORD $0x4e3bd5ad // fadd v13.4s, v13.4s, v27.4s
+	FLDPQ 0(R19), (F30, F31)
+	ADD R13, R19, R19
+	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
+	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F2, F3), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F4, F5), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F6, F7), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F8, F9), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F10, F11), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F12, F13), 0(R12)
+	ADD R13, R12, R12
+	FSTPQ (F14, F15), 0(R12)
+	ADD R13, R12, R12
+	RET
+part:
+	MOVD ars+16(FP), R20
+	LSL $2, R20, R20
+	ADD R20, R20, R21
+	ADD R20, R21, R22
+	ADD R22, R3, R23
+	ADD R20, R23, R23
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R24
+	LSL $2, R24, R24
+	MOVD $16, R25
+	CMP R24, R25
+	CSEL LT, R25, R24, R25
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F18
+	WORD $0x3cf96835 // ldr q21, [x1, x25]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F16
+	WORD $0x4f50f240 // bfdot v0.4s, v18.8h, v16.2h[0]
+	WORD $0x4f50f2a1 // bfdot v1.4s, v21.8h, v16.2h[0]
+	WORD $0xbc746877 // ldr s23, [x3, x20]
+	WORD $0x4f57f242 // bfdot v2.4s, v18.8h, v23.2h[0]
+	WORD $0x4f57f2a3 // bfdot v3.4s, v21.8h, v23.2h[0]
+	WORD $0xbc756876 // ldr s22, [x3, x21]
+	WORD $0x4f56f244 // bfdot v4.4s, v18.8h, v22.2h[0]
+	WORD $0x4f56f2a5 // bfdot v5.4s, v21.8h, v22.2h[0]
+	WORD $0xbc76687c // ldr s28, [x3, x22]
+	WORD $0x4f5cf246 // bfdot v6.4s, v18.8h, v28.2h[0]
+	WORD $0x4f5cf2a7 // bfdot v7.4s, v21.8h, v28.2h[0]
+	FMOVS 0(R23), F20
+	WORD $0x4f54f248 // bfdot v8.4s, v18.8h, v20.2h[0]
+	WORD $0x4f54f2a9 // bfdot v9.4s, v21.8h, v20.2h[0]
+	WORD $0xbc746afd // ldr s29, [x23, x20]
+	WORD $0x4f5df24a // bfdot v10.4s, v18.8h, v29.2h[0]
+	WORD $0x4f5df2ab // bfdot v11.4s, v21.8h, v29.2h[0]
+	WORD $0xbc756afa // ldr s26, [x23, x21]
+	WORD $0x4f5af24c // bfdot v12.4s, v18.8h, v26.2h[0]
+	WORD $0x4f5af2ad // bfdot v13.4s, v21.8h, v26.2h[0]
+	WORD $0xbc766af8 // ldr s24, [x23, x22]
+	WORD $0x4f58f24e // bfdot v14.4s, v18.8h, v24.2h[0]
+	WORD $0x4f58f2af // bfdot v15.4s, v21.8h, v24.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	FMOVQ 0(R1), F25
+	WORD $0x3cf96831 // ldr q17, [x1, x25]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F19
+	WORD $0x4f53f320 // bfdot v0.4s, v25.8h, v19.2h[0]
+	WORD $0x4f53f221 // bfdot v1.4s, v17.8h, v19.2h[0]
+	WORD $0xbc74687b // ldr s27, [x3, x20]
+	WORD $0x4f5bf322 // bfdot v2.4s, v25.8h, v27.2h[0]
+	WORD $0x4f5bf223 // bfdot v3.4s, v17.8h, v27.2h[0]
+	WORD $0xbc75687e // ldr s30, [x3, x21]
+	WORD $0x4f5ef324 // bfdot v4.4s, v25.8h, v30.2h[0]
+	WORD $0x4f5ef225 // bfdot v5.4s, v17.8h, v30.2h[0]
+	WORD $0xbc76687f // ldr s31, [x3, x22]
+	WORD $0x4f5ff326 // bfdot v6.4s, v25.8h, v31.2h[0]
+	WORD $0x4f5ff227 // bfdot v7.4s, v17.8h, v31.2h[0]
+	FMOVS 0(R23), F16
+	WORD $0x4f50f328 // bfdot v8.4s, v25.8h, v16.2h[0]
+	WORD $0x4f50f229 // bfdot v9.4s, v17.8h, v16.2h[0]
+	WORD $0xbc746af7 // ldr s23, [x23, x20]
+	WORD $0x4f57f32a // bfdot v10.4s, v25.8h, v23.2h[0]
+	WORD $0x4f57f22b // bfdot v11.4s, v17.8h, v23.2h[0]
+	WORD $0xbc756af6 // ldr s22, [x23, x21]
+	WORD $0x4f56f32c // bfdot v12.4s, v25.8h, v22.2h[0]
+	WORD $0x4f56f22d // bfdot v13.4s, v17.8h, v22.2h[0]
+	WORD $0xbc766afc // ldr s28, [x23, x22]
+	WORD $0x4f5cf32e // bfdot v14.4s, v25.8h, v28.2h[0]
+	WORD $0x4f5cf22f // bfdot v15.4s, v17.8h, v28.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F20
+	WORD $0x3cf9683d // ldr q29, [x1, x25]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F26
+	WORD $0x4f5af280 // bfdot v0.4s, v20.8h, v26.2h[0]
+	WORD $0x4f5af3a1 // bfdot v1.4s, v29.8h, v26.2h[0]
+	WORD $0xbc746872 // ldr s18, [x3, x20]
+	WORD $0x4f52f282 // bfdot v2.4s, v20.8h, v18.2h[0]
+	WORD $0x4f52f3a3 // bfdot v3.4s, v29.8h, v18.2h[0]
+	WORD $0xbc756875 // ldr s21, [x3, x21]
+	WORD $0x4f55f284 // bfdot v4.4s, v20.8h, v21.2h[0]
+	WORD $0x4f55f3a5 // bfdot v5.4s, v29.8h, v21.2h[0]
+	WORD $0xbc766878 // ldr s24, [x3, x22]
+	WORD $0x4f58f286 // bfdot v6.4s, v20.8h, v24.2h[0]
+	WORD $0x4f58f3a7 // bfdot v7.4s, v29.8h, v24.2h[0]
+	FMOVS 0(R23), F19
+	WORD $0x4f53f288 // bfdot v8.4s, v20.8h, v19.2h[0]
+	WORD $0x4f53f3a9 // bfdot v9.4s, v29.8h, v19.2h[0]
+	WORD $0xbc746afb // ldr s27, [x23, x20]
+	WORD $0x4f5bf28a // bfdot v10.4s, v20.8h, v27.2h[0]
+	WORD $0x4f5bf3ab // bfdot v11.4s, v29.8h, v27.2h[0]
+	WORD $0xbc756afe // ldr s30, [x23, x21]
+	WORD $0x4f5ef28c // bfdot v12.4s, v20.8h, v30.2h[0]
+	WORD $0x4f5ef3ad // bfdot v13.4s, v29.8h, v30.2h[0]
+	WORD $0xbc766aff // ldr s31, [x23, x22]
+	WORD $0x4f5ff28e // bfdot v14.4s, v20.8h, v31.2h[0]
+	WORD $0x4f5ff3af // bfdot v15.4s, v29.8h, v31.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+cutsum:
+	MOVD c+48(FP), R6
+	MOVD ldc+56(FP), R7
+	LSL $2, R7, R7
+	MOVD mode+72(FP), R8
+	CMP $1, R8
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R9
+	FMOVQ 0(R9), F16
+	WORD $0x3cf96937 // ldr q23, [x9, x25]
+	WORD $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
+	WORD $0x4e37d421 // fadd v1.4s, v1.4s, v23.4s
+	WORD $0x4e30d442 // fadd v2.4s, v2.4s, v16.4s
+	WORD $0x4e37d463 // fadd v3.4s, v3.4s, v23.4s
+	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	WORD $0x4e37d4a5 // fadd v5.4s, v5.4s, v23.4s
+	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
+	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
+	WORD $0x4e37d529 // fadd v9.4s, v9.4s, v23.4s
+	WORD $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
+	WORD $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
+	WORD $0x4e30d58c // fadd v12.4s, v12.4s, v16.4s
+	WORD $0x4e37d5ad // fadd v13.4s, v13.4s, v23.4s
+	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+	B cutstore
+cutadd:
+	MOVD R6, R10
+	FMOVQ 0(R10), F22
+	WORD $0x3cf96959 // ldr q25, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e36d400 // fadd v0.4s, v0.4s, v22.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	FMOVQ 0(R10), F17
+	WORD $0x3cf9695c // ldr q28, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
+	WORD $0x4e3cd463 // fadd v3.4s, v3.4s, v28.4s
+	FMOVQ 0(R10), F26
+	WORD $0x3cf96952 // ldr q18, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e3ad484 // fadd v4.4s, v4.4s, v26.4s
+	WORD $0x4e32d4a5 // fadd v5.4s, v5.4s, v18.4s
+	FMOVQ 0(R10), F21
+	WORD $0x3cf96958 // ldr q24, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e35d4c6 // fadd v6.4s, v6.4s, v21.4s
+	WORD $0x4e38d4e7 // fadd v7.4s, v7.4s, v24.4s
+	FMOVQ 0(R10), F19
+	WORD $0x3cf9695b // ldr q27, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e33d508 // fadd v8.4s, v8.4s, v19.4s
+	WORD $0x4e3bd529 // fadd v9.4s, v9.4s, v27.4s
+	FMOVQ 0(R10), F30
+	WORD $0x3cf96954 // ldr q20, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
+	WORD $0x4e34d56b // fadd v11.4s, v11.4s, v20.4s
+	FMOVQ 0(R10), F29
+	WORD $0x3cf9695f // ldr q31, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e3dd58c // fadd v12.4s, v12.4s, v29.4s
+	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
+	FMOVQ 0(R10), F16
+	WORD $0x3cf96957 // ldr q23, [x10, x25]
+	ADD R7, R10, R10
+	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	WORD $0x4e37d5ef // fadd v15.4s, v15.4s, v23.4s
+cutstore:
+	FMOVQ F0, 0(R6)
+	WORD $0x3cb968c1 // str q1, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F2, 0(R6)
+	WORD $0x3cb968c3 // str q3, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F4, 0(R6)
+	WORD $0x3cb968c5 // str q5, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F6, 0(R6)
+	WORD $0x3cb968c7 // str q7, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F8, 0(R6)
+	WORD $0x3cb968c9 // str q9, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F10, 0(R6)
+	WORD $0x3cb968cb // str q11, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F12, 0(R6)
+	WORD $0x3cb968cd // str q13, [x6, x25]
+	ADD R7, R6, R6
+	FMOVQ F14, 0(R6)
+	WORD $0x3cb968cf // str q15, [x6, x25]
+	ADD R7, R6, R6
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F22
+	B end1
+four1:
+	FMOVQ 0(R1), F22
+	B end1
+two1:
+	FMOVD 0(R1), F22
+	TBZ $0, R5, end1
+	ADD $8, R1, R11
+	VLD1 (R11), V22.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F25
+	WORD $0x4f59f2c0 // bfdot v0.4s, v22.8h, v25.2h[0]
+	WORD $0xbc746871 // ldr s17, [x3, x20]
+	WORD $0x4f51f2c2 // bfdot v2.4s, v22.8h, v17.2h[0]
+	WORD $0xbc75687c // ldr s28, [x3, x21]
+	WORD $0x4f5cf2c4 // bfdot v4.4s, v22.8h, v28.2h[0]
+	WORD $0xbc76687a // ldr s26, [x3, x22]
+	WORD $0x4f5af2c6 // bfdot v6.4s, v22.8h, v26.2h[0]
+	FMOVS 0(R23), F18
+	WORD $0x4f52f2c8 // bfdot v8.4s, v22.8h, v18.2h[0]
+	WORD $0xbc746af5 // ldr s21, [x23, x20]
+	WORD $0x4f55f2ca // bfdot v10.4s, v22.8h, v21.2h[0]
+	WORD $0xbc756af8 // ldr s24, [x23, x21]
+	WORD $0x4f58f2cc // bfdot v12.4s, v22.8h, v24.2h[0]
+	WORD $0xbc766af3 // ldr s19, [x23, x22]
+	WORD $0x4f53f2ce // bfdot v14.4s, v22.8h, v19.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F27
+	B end2
+four2:
+	FMOVQ 0(R1), F27
+	B end2
+two2:
+	FMOVD 0(R1), F27
+	TBZ $0, R5, end2
+	ADD $8, R1, R14
+	VLD1 (R14), V27.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F30
+	WORD $0x4f5ef360 // bfdot v0.4s, v27.8h, v30.2h[0]
+	WORD $0xbc746874 // ldr s20, [x3, x20]
+	WORD $0x4f54f362 // bfdot v2.4s, v27.8h, v20.2h[0]
+	WORD $0xbc75687d // ldr s29, [x3, x21]
+	WORD $0x4f5df364 // bfdot v4.4s, v27.8h, v29.2h[0]
+	WORD $0xbc76687f // ldr s31, [x3, x22]
+	WORD $0x4f5ff366 // bfdot v6.4s, v27.8h, v31.2h[0]
+	FMOVS 0(R23), F16
+	WORD $0x4f50f368 // bfdot v8.4s, v27.8h, v16.2h[0]
+	WORD $0xbc746af7 // ldr s23, [x23, x20]
+	WORD $0x4f57f36a // bfdot v10.4s, v27.8h, v23.2h[0]
+	WORD $0xbc756ae1 // ldr s1, [x23, x21]
+	WORD $0x4f41f36c // bfdot v12.4s, v27.8h, v1.2h[0]
+	WORD $0xbc766ae3 // ldr s3, [x23, x22]
+	WORD $0x4f43f36e // bfdot v14.4s, v27.8h, v3.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F5
+	B end3
+four3:
+	FMOVQ 0(R1), F5
+	B end3
+two3:
+	FMOVD 0(R1), F5
+	TBZ $0, R5, end3
+	ADD $8, R1, R15
+	VLD1 (R15), V5.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F7
+	WORD $0x4f47f0a0 // bfdot v0.4s, v5.8h, v7.2h[0]
+	WORD $0xbc746869 // ldr s9, [x3, x20]
+	WORD $0x4f49f0a2 // bfdot v2.4s, v5.8h, v9.2h[0]
+	WORD $0xbc75686b // ldr s11, [x3, x21]
+	WORD $0x4f4bf0a4 // bfdot v4.4s, v5.8h, v11.2h[0]
+	WORD $0xbc76686d // ldr s13, [x3, x22]
+	WORD $0x4f4df0a6 // bfdot v6.4s, v5.8h, v13.2h[0]
+	FMOVS 0(R23), F15
+	WORD $0x4f4ff0a8 // bfdot v8.4s, v5.8h, v15.2h[0]
+	WORD $0xbc746af9 // ldr s25, [x23, x20]
+	WORD $0x4f59f0aa // bfdot v10.4s, v5.8h, v25.2h[0]
+	WORD $0xbc756af1 // ldr s17, [x23, x21]
+	WORD $0x4f51f0ac // bfdot v12.4s, v5.8h, v17.2h[0]
+	WORD $0xbc766afc // ldr s28, [x23, x22]
+	WORD $0x4f5cf0ae // bfdot v14.4s, v5.8h, v28.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R23, R23
+narrowsum:
+	MOVD c+48(FP), R19
+	MOVD ldc+56(FP), R12
+	LSL $2, R12, R12
+	MOVD mode+72(FP), R13
+	CMP $1, R13
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R24
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R24), F26
+	B end4
+four4:
+	FMOVQ 0(R24), F26
+	B end4
+two4:
+	FMOVD 0(R24), F26
+	TBZ $0, R5, end4
+	ADD $8, R24, R8
+	VLD1 (R8), V26.S[2]
+end4:
+	WORD $0x4e3ad400 // fadd v0.4s, v0.4s, v26.4s
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e3ad484 // fadd v4.4s, v4.4s, v26.4s
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
+	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
+	WORD $0x4e3ad58c // fadd v12.4s, v12.4s, v26.4s
+	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
+	B narrowstore
+narrowadd:
+	MOVD R19, R9
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R9), F18
+	B end5
+four5:
+	FMOVQ 0(R9), F18
+	B end5
+two5:
+	FMOVD 0(R9), F18
+	TBZ $0, R5, end5
+	ADD $8, R9, R10
+	VLD1 (R10), V18.S[2]
+end5:
+	ADD R12, R9, R9
+	WORD $0x4e32d400 // fadd v0.4s, v0.4s, v18.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R9), F21
+	B end6
+four6:
+	FMOVQ 0(R9), F21
+	B end6
+two6:
+	FMOVD 0(R9), F21
+	TBZ $0, R5, end6
+	ADD $8, R9, R25
+	VLD1 (R25), V21.S[2]
+end6:
+	ADD R12, R9, R9
+	WORD $0x4e35d442 // fadd v2.4s, v2.4s, v21.4s
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS 0(R9), F24
+	B end7
+four7:
+	FMOVQ 0(R9), F24
+	B end7
+two7:
+	FMOVD 0(R9), F24
+	TBZ $0, R5, end7
+	ADD $8, R9, R6
+	VLD1 (R6), V24.S[2]
+end7:
+	ADD R12, R9, R9
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS 0(R9), F19
+	B end8
+four8:
+	FMOVQ 0(R9), F19
+	B end8
+two8:
+	FMOVD 0(R9), F19
+	TBZ $0, R5, end8
+	ADD $8, R9, R7
+	VLD1 (R7), V19.S[2]
+end8:
+	ADD R12, R9, R9
+	WORD $0x4e33d4c6 // fadd v6.4s, v6.4s, v19.4s
+	TBNZ $2, R5, four9
+	TBNZ $1, R5, two9
+	FMOVS 0(R9), F22
+	B end9
+four9:
+	FMOVQ 0(R9), F22
+	B end9
+two9:
+	FMOVD 0(R9), F22
+	TBZ $0, R5, end9
+	ADD $8, R9, R11
+	VLD1 (R11), V22.S[2]
+end9:
+	ADD R12, R9, R9
+	WORD $0x4e36d508 // fadd v8.4s, v8.4s, v22.4s
+	TBNZ $2, R5, four10
+	TBNZ $1, R5, two10
+	FMOVS 0(R9), F30
+	B end10
+four10:
+	FMOVQ 0(R9), F30
+	B end10
+two10:
+	FMOVD 0(R9), F30
+	TBZ $0, R5, end10
+	ADD $8, R9, R14
+	VLD1 (R14), V30.S[2]
+end10:
+	ADD R12, R9, R9
+	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
+	TBNZ $2, R5, four11
+	TBNZ $1, R5, two11
+	FMOVS 0(R9), F20
+	B end11
+four11:
+	FMOVQ 0(R9), F20
+	B end11
+two11:
+	FMOVD 0(R9), F20
+	TBZ $0, R5, end11
+	ADD $8, R9, R0
+	VLD1 (R0), V20.S[2]
+end11:
+	ADD R12, R9, R9
+	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
+	TBNZ $2, R5, four12
+	TBNZ $1, R5, two12
+	FMOVS 0(R9), F29
+	B end12
+four12:
+	FMOVQ 0(R9), F29
+	B end12
+two12:
+	FMOVD 0(R9), F29
+	TBZ $0, R5, end12
+	ADD $8, R9, R15
+	VLD1 (R15), V29.S[2]
+end12:
+	ADD R12, R9, R9
+	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
+narrowstore:
+	TBNZ $2, R5, four13
+	TBNZ $1, R5, two13
+	FMOVS F0, 0(R19)
+	B end13
+four13:
+	FMOVQ F0, 0(R19)
+	B end13
+two13:
+	FMOVD F0, 0(R19)
+	TBZ $0, R5, end13
+	ADD $8, R19, R1
+	VST1 V0.S[2], (R1)
+end13:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four14
+	TBNZ $1, R5, two14
+	FMOVS F2, 0(R19)
+	B end14
+four14:
+	FMOVQ F2, 0(R19)
+	B end14
+two14:
+	FMOVD F2, 0(R19)
+	TBZ $0, R5, end14
+	ADD $8, R19, R2
+	VST1 V2.S[2], (R2)
+end14:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four15
+	TBNZ $1, R5, two15
+	FMOVS F4, 0(R19)
+	B end15
+four15:
+	FMOVQ F4, 0(R19)
+	B end15
+two15:
+	FMOVD F4, 0(R19)
+	TBZ $0, R5, end15
+	ADD $8, R19, R20
+	VST1 V4.S[2], (R20)
+end15:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four16
+	TBNZ $1, R5, two16
+	FMOVS F6, 0(R19)
+	B end16
+four16:
+	FMOVQ F6, 0(R19)
+	B end16
+two16:
+	FMOVD F6, 0(R19)
+	TBZ $0, R5, end16
+	ADD $8, R19, R21
+	VST1 V6.S[2], (R21)
+end16:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four17
+	TBNZ $1, R5, two17
+	FMOVS F8, 0(R19)
+	B end17
+four17:
+	FMOVQ F8, 0(R19)
+	B end17
+two17:
+	FMOVD F8, 0(R19)
+	TBZ $0, R5, end17
+	ADD $8, R19, R22
+	VST1 V8.S[2], (R22)
+end17:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four18
+	TBNZ $1, R5, two18
+	FMOVS F10, 0(R19)
+	B end18
+four18:
+	FMOVQ F10, 0(R19)
+	B end18
+two18:
+	FMOVD F10, 0(R19)
+	TBZ $0, R5, end18
+	ADD $8, R19, R3
+	VST1 V10.S[2], (R3)
+end18:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four19
+	TBNZ $1, R5, two19
+	FMOVS F12, 0(R19)
+	B end19
+four19:
+	FMOVQ F12, 0(R19)
+	B end19
+two19:
+	FMOVD F12, 0(R19)
+	TBZ $0, R5, end19
+	ADD $8, R19, R4
+	VST1 V12.S[2], (R4)
+end19:
+	ADD R12, R19, R19
+	TBNZ $2, R5, four20
+	TBNZ $1, R5, two20
+	FMOVS F14, 0(R19)
+	B end20
+four20:
+	FMOVQ F14, 0(R19)
+	B end20
+two20:
+	FMOVD F14, 0(R19)
+	TBZ $0, R5, end20
+	ADD $8, R19, R23
+	VST1 V14.S[2], (R23)
+end20:
+	ADD R12, R19, R19
+	RET
+
+// func mul9x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul9x8BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	WORD $0x6f00e406 // movi v6.2d, #0x0
+	WORD $0x6f00e407 // movi v7.2d, #0x0
+	WORD $0x6f00e408 // movi v8.2d, #0x0
+	WORD $0x6f00e409 // movi v9.2d, #0x0
+	WORD $0x6f00e40a // movi v10.2d, #0x0
+	WORD $0x6f00e40b // movi v11.2d, #0x0
+	WORD $0x6f00e40c // movi v12.2d, #0x0
+	WORD $0x6f00e40d // movi v13.2d, #0x0
+	WORD $0x6f00e40e // movi v14.2d, #0x0
+	WORD $0x6f00e40f // movi v15.2d, #0x0
+	WORD $0x6f00e410 // movi v16.2d, #0x0
+	WORD $0x6f00e411 // movi v17.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $8, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F18, F19)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F20
+	FMOVQ 16(R3), F21
+	FMOVQ 20(R3), F22
+	ADD R4, R3, R3
+	WORD $0x4f54f240 // bfdot v0.4s, v18.8h, v20.2h[0]
+	WORD $0x4f54f261 // bfdot v1.4s, v19.8h, v20.2h[0]
+	WORD $0x4f74f242 // bfdot v2.4s, v18.8h, v20.2h[1]
+	WORD $0x4f74f263 // bfdot v3.4s, v19.8h, v20.2h[1]
+	WORD $0x4f54fa44 // bfdot v4.4s, v18.8h, v20.2h[2]
+	WORD $0x4f54fa65 // bfdot v5.4s, v19.8h, v20.2h[2]
+	WORD $0x4f74fa46 // bfdot v6.4s, v18.8h, v20.2h[3]
+	WORD $0x4f74fa67 // bfdot v7.4s, v19.8h, v20.2h[3]
+	WORD $0x4f55f248 // bfdot v8.4s, v18.8h, v21.2h[0]
+	WORD $0x4f55f269 // bfdot v9.4s, v19.8h, v21.2h[0]
+	WORD $0x4f75f24a // bfdot v10.4s, v18.8h, v21.2h[1]
+	WORD $0x4f75f26b // bfdot v11.4s, v19.8h, v21.2h[1]
+	WORD $0x4f55fa4c // bfdot v12.4s, v18.8h, v21.2h[2]
+	WORD $0x4f55fa6d // bfdot v13.4s, v19.8h, v21.2h[2]
+	WORD $0x4f75fa4e // bfdot v14.4s, v18.8h, v21.2h[3]
+	WORD $0x4f75fa6f // bfdot v15.4s, v19.8h, v21.2h[3]
+	WORD $0x4f76fa50 // bfdot v16.4s, v18.8h, v22.2h[3]
+	WORD $0x4f76fa71 // bfdot v17.4s, v19.8h, v22.2h[3]
+	FLDPQ 0(R1), (F23, F24)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F25
+	FMOVQ 16(R3), F26
+	FMOVQ 20(R3), F27
+	ADD R4, R3, R3
+	WORD $0x4f59f2e0 // bfdot v0.4s, v23.8h, v25.2h[0]
+	WORD $0x4f59f301 // bfdot v1.4s, v24.8h, v25.2h[0]
+	WORD $0x4f79f2e2 // bfdot v2.4s, v23.8h, v25.2h[1]
+	WORD $0x4f79f303 // bfdot v3.4s, v24.8h, v25.2h[1]
+	WORD $0x4f59fae4 // bfdot v4.4s, v23.8h, v25.2h[2]
+	WORD $0x4f59fb05 // bfdot v5.4s, v24.8h, v25.2h[2]
+	WORD $0x4f79fae6 // bfdot v6.4s, v23.8h, v25.2h[3]
+	WORD $0x4f79fb07 // bfdot v7.4s, v24.8h, v25.2h[3]
+	WORD $0x4f5af2e8 // bfdot v8.4s, v23.8h, v26.2h[0]
+	WORD $0x4f5af309 // bfdot v9.4s, v24.8h, v26.2h[0]
+	WORD $0x4f7af2ea // bfdot v10.4s, v23.8h, v26.2h[1]
+	WORD $0x4f7af30b // bfdot v11.4s, v24.8h, v26.2h[1]
+	WORD $0x4f5afaec // bfdot v12.4s, v23.8h, v26.2h[2]
+	WORD $0x4f5afb0d // bfdot v13.4s, v24.8h, v26.2h[2]
+	WORD $0x4f7afaee // bfdot v14.4s, v23.8h, v26.2h[3]
+	WORD $0x4f7afb0f // bfdot v15.4s, v24.8h, v26.2h[3]
+	WORD $0x4f7bfaf0 // bfdot v16.4s, v23.8h, v27.2h[3]
+	WORD $0x4f7bfb11 // bfdot v17.4s, v24.8h, v27.2h[3]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F28, F29)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F30
+	FMOVQ 16(R3), F31
+	FMOVQ 20(R3), F20
+	ADD R4, R3, R3
+	WORD $0x4f5ef380 // bfdot v0.4s, v28.8h, v30.2h[0]
+	WORD $0x4f5ef3a1 // bfdot v1.4s, v29.8h, v30.2h[0]
+	WORD $0x4f7ef382 // bfdot v2.4s, v28.8h, v30.2h[1]
+	WORD $0x4f7ef3a3 // bfdot v3.4s, v29.8h, v30.2h[1]
+	WORD $0x4f5efb84 // bfdot v4.4s, v28.8h, v30.2h[2]
+	WORD $0x4f5efba5 // bfdot v5.4s, v29.8h, v30.2h[2]
+	WORD $0x4f7efb86 // bfdot v6.4s, v28.8h, v30.2h[3]
+	WORD $0x4f7efba7 // bfdot v7.4s, v29.8h, v30.2h[3]
+	WORD $0x4f5ff388 // bfdot v8.4s, v28.8h, v31.2h[0]
+	WORD $0x4f5ff3a9 // bfdot v9.4s, v29.8h, v31.2h[0]
+	WORD $0x4f7ff38a // bfdot v10.4s, v28.8h, v31.2h[1]
+	WORD $0x4f7ff3ab // bfdot v11.4s, v29.8h, v31.2h[1]
+	WORD $0x4f5ffb8c // bfdot v12.4s, v28.8h, v31.2h[2]
+	WORD $0x4f5ffbad // bfdot v13.4s, v29.8h, v31.2h[2]
+	WORD $0x4f7ffb8e // bfdot v14.4s, v28.8h, v31.2h[3]
+	WORD $0x4f7ffbaf // bfdot v15.4s, v29.8h, v31.2h[3]
+	WORD $0x4f74fb90 // bfdot v16.4s, v28.8h, v20.2h[3]
+	WORD $0x4f74fbb1 // bfdot v17.4s, v29.8h, v20.2h[3]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	ADD R8, R8, R9
+	ADD R8, R9, R10
+	ADD R10, R3, R11
+	ADD R8, R11, R11
+	ADD R10, R11, R12
+	ADD R8, R12, R12
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F21, F18)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F19
+	WORD $0x4f53f2a0 // bfdot v0.4s, v21.8h, v19.2h[0]
+	WORD $0x4f53f241 // bfdot v1.4s, v18.8h, v19.2h[0]
+	WORD $0xbc686876 // ldr s22, [x3, x8]
+	WORD $0x4f56f2a2 // bfdot v2.4s, v21.8h, v22.2h[0]
+	WORD $0x4f56f243 // bfdot v3.4s, v18.8h, v22.2h[0]
+	WORD $0xbc696879 // ldr s25, [x3, x9]
+	WORD $0x4f59f2a4 // bfdot v4.4s, v21.8h, v25.2h[0]
+	WORD $0x4f59f245 // bfdot v5.4s, v18.8h, v25.2h[0]
+	WORD $0xbc6a687a // ldr s26, [x3, x10]
+	WORD $0x4f5af2a6 // bfdot v6.4s, v21.8h, v26.2h[0]
+	WORD $0x4f5af247 // bfdot v7.4s, v18.8h, v26.2h[0]
+	FMOVS 0(R11), F23
+	WORD $0x4f57f2a8 // bfdot v8.4s, v21.8h, v23.2h[0]
+	WORD $0x4f57f249 // bfdot v9.4s, v18.8h, v23.2h[0]
+	WORD $0xbc686978 // ldr s24, [x11, x8]
+	WORD $0x4f58f2aa // bfdot v10.4s, v21.8h, v24.2h[0]
+	WORD $0x4f58f24b // bfdot v11.4s, v18.8h, v24.2h[0]
+	WORD $0xbc69697b // ldr s27, [x11, x9]
+	WORD $0x4f5bf2ac // bfdot v12.4s, v21.8h, v27.2h[0]
+	WORD $0x4f5bf24d // bfdot v13.4s, v18.8h, v27.2h[0]
+	WORD $0xbc6a697e // ldr s30, [x11, x10]
+	WORD $0x4f5ef2ae // bfdot v14.4s, v21.8h, v30.2h[0]
+	WORD $0x4f5ef24f // bfdot v15.4s, v18.8h, v30.2h[0]
+	FMOVS 0(R12), F31
+	WORD $0x4f5ff2b0 // bfdot v16.4s, v21.8h, v31.2h[0]
+	WORD $0x4f5ff251 // bfdot v17.4s, v18.8h, v31.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	ADD R4, R12, R12
+	FLDPQ 0(R1), (F28, F20)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F29
+	WORD $0x4f5df380 // bfdot v0.4s, v28.8h, v29.2h[0]
+	WORD $0x4f5df281 // bfdot v1.4s, v20.8h, v29.2h[0]
+	WORD $0xbc686873 // ldr s19, [x3, x8]
+	WORD $0x4f53f382 // bfdot v2.4s, v28.8h, v19.2h[0]
+	WORD $0x4f53f283 // bfdot v3.4s, v20.8h, v19.2h[0]
+	WORD $0xbc696876 // ldr s22, [x3, x9]
+	WORD $0x4f56f384 // bfdot v4.4s, v28.8h, v22.2h[0]
+	WORD $0x4f56f285 // bfdot v5.4s, v20.8h, v22.2h[0]
+	WORD $0xbc6a6879 // ldr s25, [x3, x10]
+	WORD $0x4f59f386 // bfdot v6.4s, v28.8h, v25.2h[0]
+	WORD $0x4f59f287 // bfdot v7.4s, v20.8h, v25.2h[0]
+	FMOVS 0(R11), F26
+	WORD $0x4f5af388 // bfdot v8.4s, v28.8h, v26.2h[0]
+	WORD $0x4f5af289 // bfdot v9.4s, v20.8h, v26.2h[0]
+	WORD $0xbc686977 // ldr s23, [x11, x8]
+	WORD $0x4f57f38a // bfdot v10.4s, v28.8h, v23.2h[0]
+	WORD $0x4f57f28b // bfdot v11.4s, v20.8h, v23.2h[0]
+	WORD $0xbc696978 // ldr s24, [x11, x9]
+	WORD $0x4f58f38c // bfdot v12.4s, v28.8h, v24.2h[0]
+	WORD $0x4f58f28d // bfdot v13.4s, v20.8h, v24.2h[0]
+	WORD $0xbc6a697b // ldr s27, [x11, x10]
+	WORD $0x4f5bf38e // bfdot v14.4s, v28.8h, v27.2h[0]
+	WORD $0x4f5bf28f // bfdot v15.4s, v20.8h, v27.2h[0]
+	FMOVS 0(R12), F30
+	WORD $0x4f5ef390 // bfdot v16.4s, v28.8h, v30.2h[0]
+	WORD $0x4f5ef291 // bfdot v17.4s, v20.8h, v30.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	ADD R4, R12, R12
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F21, F18)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F31
+	WORD $0x4f5ff2a0 // bfdot v0.4s, v21.8h, v31.2h[0]
+	WORD $0x4f5ff241 // bfdot v1.4s, v18.8h, v31.2h[0]
+	WORD $0xbc68687d // ldr s29, [x3, x8]
+	WORD $0x4f5df2a2 // bfdot v2.4s, v21.8h, v29.2h[0]
+	WORD $0x4f5df243 // bfdot v3.4s, v18.8h, v29.2h[0]
+	WORD $0xbc696873 // ldr s19, [x3, x9]
+	WORD $0x4f53f2a4 // bfdot v4.4s, v21.8h, v19.2h[0]
+	WORD $0x4f53f245 // bfdot v5.4s, v18.8h, v19.2h[0]
+	WORD $0xbc6a6876 // ldr s22, [x3, x10]
+	WORD $0x4f56f2a6 // bfdot v6.4s, v21.8h, v22.2h[0]
+	WORD $0x4f56f247 // bfdot v7.4s, v18.8h, v22.2h[0]
+	FMOVS 0(R11), F25
+	WORD $0x4f59f2a8 // bfdot v8.4s, v21.8h, v25.2h[0]
+	WORD $0x4f59f249 // bfdot v9.4s, v18.8h, v25.2h[0]
+	WORD $0xbc68697a // ldr s26, [x11, x8]
+	WORD $0x4f5af2aa // bfdot v10.4s, v21.8h, v26.2h[0]
+	WORD $0x4f5af24b // bfdot v11.4s, v18.8h, v26.2h[0]
+	WORD $0xbc696977 // ldr s23, [x11, x9]
+	WORD $0x4f57f2ac // bfdot v12.4s, v21.8h, v23.2h[0]
+	WORD $0x4f57f24d // bfdot v13.4s, v18.8h, v23.2h[0]
+	WORD $0xbc6a6978 // ldr s24, [x11, x10]
+	WORD $0x4f58f2ae // bfdot v14.4s, v21.8h, v24.2h[0]
+	WORD $0x4f58f24f // bfdot v15.4s, v18.8h, v24.2h[0]
+	FMOVS 0(R12), F27
+	WORD $0x4f5bf2b0 // bfdot v16.4s, v21.8h, v27.2h[0]
+	WORD $0x4f5bf251 // bfdot v17.4s, v18.8h, v27.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	ADD R4, R12, R12
+rowsum:
+full:
+	MOVD c+48(FP), R13
+	MOVD ldc+56(FP), R14
+	LSL $2, R14, R14
+	MOVD mode+72(FP), R15
+	CMP $1, R15
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R19
+	FLDPQ 0(R19), (F28, F20)
+	WORD $0x4e3cd400 // fadd v0.4s, v0.4s, v28.4s
+	WORD $0x4e34d421 // fadd v1.4s, v1.4s, v20.4s
+	WORD $0x4e3cd442 // fadd v2.4s, v2.4s, v28.4s
+	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
+	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
+	WORD $0x4e34d4a5 // fadd v5.4s, v5.4s, v20.4s
+	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
+	WORD $0x4e34d4e7 // fadd v7.4s, v7.4s, v20.4s
+	WORD $0x4e3cd508 // fadd v8.4s, v8.4s, v28.4s
+	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4e3cd54a // fadd v10.4s, v10.4s, v28.4s
+	WORD $0x4e34d56b // fadd v11.4s, v11.4s, v20.4s
+	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
+	WORD $0x4e34d5ad // fadd v13.4s, v13.4s, v20.4s
+	WORD $0x4e3cd5ce // fadd v14.4s, v14.4s, v28.4s
+	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
+	WORD $0x4e3cd610 // fadd v16.4s, v16.4s, v28.4s
+	WORD $0x4e34d631 // fadd v17.4s, v17.4s, v20.4s
+	B fullstore
+fulladd:
+	MOVD R13, R20
+	FLDPQ 0(R20), (F30, F31)
+	ADD R14, R20, R20
+	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
+	WORD $0x4e3fd421 // fadd v1.4s, v1.4s, v31.4s
+	FLDPQ 0(R20), (F29, F19)
+	ADD R14, R20, R20
+	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
+	WORD $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
+	FLDPQ 0(R20), (F22, F25)
+	ADD R14, R20, R20
+	WORD $0x4e36d484 // fadd v4.4s, v4.4s, v22.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	FLDPQ 0(R20), (F26, F23)
+	ADD R14, R20, R20
+	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
+	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
+	FLDPQ 0(R20), (F24, F21)
+	ADD R14, R20, R20
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	FLDPQ 0(R20), (F18, F27)
+	ADD R14, R20, R20
+	WORD $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
+	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
+	FLDPQ 0(R20), (F28, F20)
+	ADD R14, R20, R20
+	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
+	WORD $0x4e34d5ad // fadd v13.4s, v13.4s, v20.4s
+	FLDPQ 0(R20), (F30, F31)
+	ADD R14, R20, R20
+	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
+	WORD $0x4e3fd5ef // fadd v15.4s, v15.4s, v31.4s
+	FLDPQ 0(R20), (F29, F19)
+	ADD R14, R20, R20
+	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
+	WORD $0x4e33d631 // fadd v17.4s, v17.4s, v19.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F2, F3), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F4, F5), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F6, F7), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F8, F9), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F10, F11), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F12, F13), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F14, F15), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F16, F17), 0(R13)
+	ADD R14, R13, R13
+	RET
+part:
+	MOVD ars+16(FP), R21
+	LSL $2, R21, R21
+	ADD R21, R21, R22
+	ADD R21, R22, R23
+	ADD R23, R3, R24
+	ADD R21, R24, R24
+	ADD R23, R24, R25
+	ADD R21, R25, R25
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R6
+	LSL $2, R6, R6
+	MOVD $16, R7
+	CMP R6, R7
+	CSEL LT, R7, R6, R7
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F22
+	WORD $0x3ce76839 // ldr q25, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F26
+	WORD $0x4f5af2c0 // bfdot v0.4s, v22.8h, v26.2h[0]
+	WORD $0x4f5af321 // bfdot v1.4s, v25.8h, v26.2h[0]
+	WORD $0xbc756877 // ldr s23, [x3, x21]
+	WORD $0x4f57f2c2 // bfdot v2.4s, v22.8h, v23.2h[0]
+	WORD $0x4f57f323 // bfdot v3.4s, v25.8h, v23.2h[0]
+	WORD $0xbc766878 // ldr s24, [x3, x22]
+	WORD $0x4f58f2c4 // bfdot v4.4s, v22.8h, v24.2h[0]
+	WORD $0x4f58f325 // bfdot v5.4s, v25.8h, v24.2h[0]
+	WORD $0xbc776875 // ldr s21, [x3, x23]
+	WORD $0x4f55f2c6 // bfdot v6.4s, v22.8h, v21.2h[0]
+	WORD $0x4f55f327 // bfdot v7.4s, v25.8h, v21.2h[0]
+	FMOVS 0(R24), F18
+	WORD $0x4f52f2c8 // bfdot v8.4s, v22.8h, v18.2h[0]
+	WORD $0x4f52f329 // bfdot v9.4s, v25.8h, v18.2h[0]
+	WORD $0xbc756b1b // ldr s27, [x24, x21]
+	WORD $0x4f5bf2ca // bfdot v10.4s, v22.8h, v27.2h[0]
+	WORD $0x4f5bf32b // bfdot v11.4s, v25.8h, v27.2h[0]
+	WORD $0xbc766b1c // ldr s28, [x24, x22]
+	WORD $0x4f5cf2cc // bfdot v12.4s, v22.8h, v28.2h[0]
+	WORD $0x4f5cf32d // bfdot v13.4s, v25.8h, v28.2h[0]
+	WORD $0xbc776b14 // ldr s20, [x24, x23]
+	WORD $0x4f54f2ce // bfdot v14.4s, v22.8h, v20.2h[0]
+	WORD $0x4f54f32f // bfdot v15.4s, v25.8h, v20.2h[0]
+	FMOVS 0(R25), F30
+	WORD $0x4f5ef2d0 // bfdot v16.4s, v22.8h, v30.2h[0]
+	WORD $0x4f5ef331 // bfdot v17.4s, v25.8h, v30.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	FMOVQ 0(R1), F31
+	WORD $0x3ce7683d // ldr q29, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F19
+	WORD $0x4f53f3e0 // bfdot v0.4s, v31.8h, v19.2h[0]
+	WORD $0x4f53f3a1 // bfdot v1.4s, v29.8h, v19.2h[0]
+	WORD $0xbc75687a // ldr s26, [x3, x21]
+	WORD $0x4f5af3e2 // bfdot v2.4s, v31.8h, v26.2h[0]
+	WORD $0x4f5af3a3 // bfdot v3.4s, v29.8h, v26.2h[0]
+	WORD $0xbc766877 // ldr s23, [x3, x22]
+	WORD $0x4f57f3e4 // bfdot v4.4s, v31.8h, v23.2h[0]
+	WORD $0x4f57f3a5 // bfdot v5.4s, v29.8h, v23.2h[0]
+	WORD $0xbc776878 // ldr s24, [x3, x23]
+	WORD $0x4f58f3e6 // bfdot v6.4s, v31.8h, v24.2h[0]
+	WORD $0x4f58f3a7 // bfdot v7.4s, v29.8h, v24.2h[0]
+	FMOVS 0(R24), F21
+	WORD $0x4f55f3e8 // bfdot v8.4s, v31.8h, v21.2h[0]
+	WORD $0x4f55f3a9 // bfdot v9.4s, v29.8h, v21.2h[0]
+	WORD $0xbc756b12 // ldr s18, [x24, x21]
+	WORD $0x4f52f3ea // bfdot v10.4s, v31.8h, v18.2h[0]
+	WORD $0x4f52f3ab // bfdot v11.4s, v29.8h, v18.2h[0]
+	WORD $0xbc766b1b // ldr s27, [x24, x22]
+	WORD $0x4f5bf3ec // bfdot v12.4s, v31.8h, v27.2h[0]
+	WORD $0x4f5bf3ad // bfdot v13.4s, v29.8h, v27.2h[0]
+	WORD $0xbc776b1c // ldr s28, [x24, x23]
+	WORD $0x4f5cf3ee // bfdot v14.4s, v31.8h, v28.2h[0]
+	WORD $0x4f5cf3af // bfdot v15.4s, v29.8h, v28.2h[0]
+	FMOVS 0(R25), F20
+	WORD $0x4f54f3f0 // bfdot v16.4s, v31.8h, v20.2h[0]
+	WORD $0x4f54f3b1 // bfdot v17.4s, v29.8h, v20.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F22
+	WORD $0x3ce76839 // ldr q25, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F30
+	WORD $0x4f5ef2c0 // bfdot v0.4s, v22.8h, v30.2h[0]
+	WORD $0x4f5ef321 // bfdot v1.4s, v25.8h, v30.2h[0]
+	WORD $0xbc756873 // ldr s19, [x3, x21]
+	WORD $0x4f53f2c2 // bfdot v2.4s, v22.8h, v19.2h[0]
+	WORD $0x4f53f323 // bfdot v3.4s, v25.8h, v19.2h[0]
+	WORD $0xbc76687a // ldr s26, [x3, x22]
+	WORD $0x4f5af2c4 // bfdot v4.4s, v22.8h, v26.2h[0]
+	WORD $0x4f5af325 // bfdot v5.4s, v25.8h, v26.2h[0]
+	WORD $0xbc776877 // ldr s23, [x3, x23]
+	WORD $0x4f57f2c6 // bfdot v6.4s, v22.8h, v23.2h[0]
+	WORD $0x4f57f327 // bfdot v7.4s, v25.8h, v23.2h[0]
+	FMOVS 0(R24), F24
+	WORD $0x4f58f2c8 // bfdot v8.4s, v22.8h, v24.2h[0]
+	WORD $0x4f58f329 // bfdot v9.4s, v25.8h, v24.2h[0]
+	WORD $0xbc756b15 // ldr s21, [x24, x21]
+	WORD $0x4f55f2ca // bfdot v10.4s, v22.8h, v21.2h[0]
+	WORD $0x4f55f32b // bfdot v11.4s, v25.8h, v21.2h[0]
+	WORD $0xbc766b12 // ldr s18, [x24, x22]
+	WORD $0x4f52f2cc // bfdot v12.4s, v22.8h, v18.2h[0]
+	WORD $0x4f52f32d // bfdot v13.4s, v25.8h, v18.2h[0]
+	WORD $0xbc776b1b // ldr s27, [x24, x23]
+	WORD $0x4f5bf2ce // bfdot v14.4s, v22.8h, v27.2h[0]
+	WORD $0x4f5bf32f // bfdot v15.4s, v25.8h, v27.2h[0]
+	FMOVS 0(R25), F28
+	WORD $0x4f5cf2d0 // bfdot v16.4s, v22.8h, v28.2h[0]
+	WORD $0x4f5cf331 // bfdot v17.4s, v25.8h, v28.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+cutsum:
+	MOVD c+48(FP), R8
+	MOVD ldc+56(FP), R9
+	LSL $2, R9, R9
+	MOVD mode+72(FP), R10
+	CMP $1, R10
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R11
+	FMOVQ 0(R11), F31
+	WORD $0x3ce76974 // ldr q20, [x11, x7]
+	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
+	WORD $0x4e34d421 // fadd v1.4s, v1.4s, v20.4s
+	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
+	WORD $0x4e34d463 // fadd v3.4s, v3.4s, v20.4s
+	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
+	WORD $0x4e34d4a5 // fadd v5.4s, v5.4s, v20.4s
+	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
+	WORD $0x4e34d4e7 // fadd v7.4s, v7.4s, v20.4s
+	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
+	WORD $0x4e34d529 // fadd v9.4s, v9.4s, v20.4s
+	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
+	WORD $0x4e34d56b // fadd v11.4s, v11.4s, v20.4s
+	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
+	WORD $0x4e34d5ad // fadd v13.4s, v13.4s, v20.4s
+	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
+	WORD $0x4e34d5ef // fadd v15.4s, v15.4s, v20.4s
+	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
+	WORD $0x4e34d631 // fadd v17.4s, v17.4s, v20.4s
+	B cutstore
+cutadd:
+	MOVD R8, R12
+	FMOVQ 0(R12), F29
+	WORD $0x3ce7699e // ldr q30, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e3dd400 // fadd v0.4s, v0.4s, v29.4s
+	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
+	FMOVQ 0(R12), F19
+	WORD $0x3ce7699a // ldr q26, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e33d442 // fadd v2.4s, v2.4s, v19.4s
+	WORD $0x4e3ad463 // fadd v3.4s, v3.4s, v26.4s
+	FMOVQ 0(R12), F23
+	WORD $0x3ce76998 // ldr q24, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e37d484 // fadd v4.4s, v4.4s, v23.4s
+	WORD $0x4e38d4a5 // fadd v5.4s, v5.4s, v24.4s
+	FMOVQ 0(R12), F21
+	WORD $0x3ce76992 // ldr q18, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e35d4c6 // fadd v6.4s, v6.4s, v21.4s
+	WORD $0x4e32d4e7 // fadd v7.4s, v7.4s, v18.4s
+	FMOVQ 0(R12), F27
+	WORD $0x3ce76996 // ldr q22, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	FMOVQ 0(R12), F25
+	WORD $0x3ce7699c // ldr q28, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD $0x4e3cd56b // fadd v11.4s, v11.4s, v28.4s
+	FMOVQ 0(R12), F31
+	WORD $0x3ce76994 // ldr q20, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
+	WORD $0x4e34d5ad // fadd v13.4s, v13.4s, v20.4s
+	FMOVQ 0(R12), F29
+	WORD $0x3ce7699e // ldr q30, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
+	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
+	FMOVQ 0(R12), F19
+	WORD $0x3ce7699a // ldr q26, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e33d610 // fadd v16.4s, v16.4s, v19.4s
+	WORD $0x4e3ad631 // fadd v17.4s, v17.4s, v26.4s
+cutstore:
+	FMOVQ F0, 0(R8)
+	WORD $0x3ca76901 // str q1, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F2, 0(R8)
+	WORD $0x3ca76903 // str q3, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F4, 0(R8)
+	WORD $0x3ca76905 // str q5, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F6, 0(R8)
+	WORD $0x3ca76907 // str q7, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F8, 0(R8)
+	WORD $0x3ca76909 // str q9, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F10, 0(R8)
+	WORD $0x3ca7690b // str q11, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F12, 0(R8)
+	WORD $0x3ca7690d // str q13, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F14, 0(R8)
+	WORD $0x3ca7690f // str q15, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F16, 0(R8)
+	WORD $0x3ca76911 // str q17, [x8, x7]
+	ADD R9, R8, R8
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F23
+	B end1
+four1:
+	FMOVQ 0(R1), F23
+	B end1
+two1:
+	FMOVD 0(R1), F23
+	TBZ $0, R5, end1
+	ADD $8, R1, R15
+	VLD1 (R15), V23.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F24
+	WORD $0x4f58f2e0 // bfdot v0.4s, v23.8h, v24.2h[0]
+	WORD $0xbc756875 // ldr s21, [x3, x21]
+	WORD $0x4f55f2e2 // bfdot v2.4s, v23.8h, v21.2h[0]
+	WORD $0xbc766872 // ldr s18, [x3, x22]
+	WORD $0x4f52f2e4 // bfdot v4.4s, v23.8h, v18.2h[0]
+	WORD $0xbc77687b // ldr s27, [x3, x23]
+	WORD $0x4f5bf2e6 // bfdot v6.4s, v23.8h, v27.2h[0]
+	FMOVS 0(R24), F22
+	WORD $0x4f56f2e8 // bfdot v8.4s, v23.8h, v22.2h[0]
+	WORD $0xbc756b19 // ldr s25, [x24, x21]
+	WORD $0x4f59f2ea // bfdot v10.4s, v23.8h, v25.2h[0]
+	WORD $0xbc766b1c // ldr s28, [x24, x22]
+	WORD $0x4f5cf2ec // bfdot v12.4s, v23.8h, v28.2h[0]
+	WORD $0xbc776b1f // ldr s31, [x24, x23]
+	WORD $0x4f5ff2ee // bfdot v14.4s, v23.8h, v31.2h[0]
+	FMOVS 0(R25), F20
+	WORD $0x4f54f2f0 // bfdot v16.4s, v23.8h, v20.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F29
+	B end2
+four2:
+	FMOVQ 0(R1), F29
+	B end2
+two2:
+	FMOVD 0(R1), F29
+	TBZ $0, R5, end2
+	ADD $8, R1, R19
+	VLD1 (R19), V29.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F30
+	WORD $0x4f5ef3a0 // bfdot v0.4s, v29.8h, v30.2h[0]
+	WORD $0xbc756873 // ldr s19, [x3, x21]
+	WORD $0x4f53f3a2 // bfdot v2.4s, v29.8h, v19.2h[0]
+	WORD $0xbc76687a // ldr s26, [x3, x22]
+	WORD $0x4f5af3a4 // bfdot v4.4s, v29.8h, v26.2h[0]
+	WORD $0xbc776861 // ldr s1, [x3, x23]
+	WORD $0x4f41f3a6 // bfdot v6.4s, v29.8h, v1.2h[0]
+	FMOVS 0(R24), F3
+	WORD $0x4f43f3a8 // bfdot v8.4s, v29.8h, v3.2h[0]
+	WORD $0xbc756b05 // ldr s5, [x24, x21]
+	WORD $0x4f45f3aa // bfdot v10.4s, v29.8h, v5.2h[0]
+	WORD $0xbc766b07 // ldr s7, [x24, x22]
+	WORD $0x4f47f3ac // bfdot v12.4s, v29.8h, v7.2h[0]
+	WORD $0xbc776b09 // ldr s9, [x24, x23]
+	WORD $0x4f49f3ae // bfdot v14.4s, v29.8h, v9.2h[0]
+	FMOVS 0(R25), F11
+	WORD $0x4f4bf3b0 // bfdot v16.4s, v29.8h, v11.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F13
+	B end3
+four3:
+	FMOVQ 0(R1), F13
+	B end3
+two3:
+	FMOVD 0(R1), F13
+	TBZ $0, R5, end3
+	ADD $8, R1, R20
+	VLD1 (R20), V13.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F15
+	WORD $0x4f4ff1a0 // bfdot v0.4s, v13.8h, v15.2h[0]
+	WORD $0xbc756871 // ldr s17, [x3, x21]
+	WORD $0x4f51f1a2 // bfdot v2.4s, v13.8h, v17.2h[0]
+	WORD $0xbc766878 // ldr s24, [x3, x22]
+	WORD $0x4f58f1a4 // bfdot v4.4s, v13.8h, v24.2h[0]
+	WORD $0xbc776875 // ldr s21, [x3, x23]
+	WORD $0x4f55f1a6 // bfdot v6.4s, v13.8h, v21.2h[0]
+	FMOVS 0(R24), F18
+	WORD $0x4f52f1a8 // bfdot v8.4s, v13.8h, v18.2h[0]
+	WORD $0xbc756b1b // ldr s27, [x24, x21]
+	WORD $0x4f5bf1aa // bfdot v10.4s, v13.8h, v27.2h[0]
+	WORD $0xbc766b16 // ldr s22, [x24, x22]
+	WORD $0x4f56f1ac // bfdot v12.4s, v13.8h, v22.2h[0]
+	WORD $0xbc776b19 // ldr s25, [x24, x23]
+	WORD $0x4f59f1ae // bfdot v14.4s, v13.8h, v25.2h[0]
+	FMOVS 0(R25), F28
+	WORD $0x4f5cf1b0 // bfdot v16.4s, v13.8h, v28.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+narrowsum:
+	MOVD c+48(FP), R13
+	MOVD ldc+56(FP), R14
+	LSL $2, R14, R14
+	MOVD mode+72(FP), R6
+	CMP $1, R6
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R10
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R10), F31
+	B end4
+four4:
+	FMOVQ 0(R10), F31
+	B end4
+two4:
+	FMOVD 0(R10), F31
+	TBZ $0, R5, end4
+	ADD $8, R10, R11
+	VLD1 (R11), V31.S[2]
+end4:
+	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
+	WORD $0x4e3fd442 // fadd v2.4s, v2.4s, v31.4s
+	WORD $0x4e3fd484 // fadd v4.4s, v4.4s, v31.4s
+	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
+	WORD $0x4e3fd508 // fadd v8.4s, v8.4s, v31.4s
+	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
+	WORD $0x4e3fd58c // fadd v12.4s, v12.4s, v31.4s
+	WORD $0x4e3fd5ce // fadd v14.4s, v14.4s, v31.4s
+	WORD $0x4e3fd610 // fadd v16.4s, v16.4s, v31.4s
+	B narrowstore
+narrowadd:
+	MOVD R13, R12
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R12), F20
+	B end5
+four5:
+	FMOVQ 0(R12), F20
+	B end5
+two5:
+	FMOVD 0(R12), F20
+	TBZ $0, R5, end5
+	ADD $8, R12, R7
+	VLD1 (R7), V20.S[2]
+end5:
+	ADD R14, R12, R12
+	WORD $0x4e34d400 // fadd v0.4s, v0.4s, v20.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R12), F23
+	B end6
+four6:
+	FMOVQ 0(R12), F23
+	B end6
+two6:
+	FMOVD 0(R12), F23
+	TBZ $0, R5, end6
+	ADD $8, R12, R8
+	VLD1 (R8), V23.S[2]
+end6:
+	ADD R14, R12, R12
+	WORD $0x4e37d442 // fadd v2.4s, v2.4s, v23.4s
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS 0(R12), F30
+	B end7
+four7:
+	FMOVQ 0(R12), F30
+	B end7
+two7:
+	FMOVD 0(R12), F30
+	TBZ $0, R5, end7
+	ADD $8, R12, R9
+	VLD1 (R9), V30.S[2]
+end7:
+	ADD R14, R12, R12
+	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS 0(R12), F19
+	B end8
+four8:
+	FMOVQ 0(R12), F19
+	B end8
+two8:
+	FMOVD 0(R12), F19
+	TBZ $0, R5, end8
+	ADD $8, R12, R15
+	VLD1 (R15), V19.S[2]
+end8:
+	ADD R14, R12, R12
+	WORD $0x4e33d4c6 // fadd v6.4s, v6.4s, v19.4s
+	TBNZ $2, R5, four9
+	TBNZ $1, R5, two9
+	FMOVS 0(R12), F26
+	B end9
+four9:
+	FMOVQ 0(R12), F26
+	B end9
+two9:
+	FMOVD 0(R12), F26
+	TBZ $0, R5, end9
+	ADD $8, R12, R19
+	VLD1 (R19), V26.S[2]
+end9:
+	ADD R14, R12, R12
+	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
+	TBNZ $2, R5, four10
+	TBNZ $1, R5, two10
+	FMOVS 0(R12), F1
+	B end10
+four10:
+	FMOVQ 0(R12), F1
+	B end10
+two10:
+	FMOVD 0(R12), F1
+	TBZ $0, R5, end10
+	ADD $8, R12, R0
+	VLD1 (R0), V1.S[2]
+end10:
+	ADD R14, R12, R12
+	WORD $0x4e21d54a // fadd v10.4s, v10.4s, v1.4s
+	TBNZ $2, R5, four11
+	TBNZ $1, R5, two11
+	FMOVS 0(R12), F3
+	B end11
+four11:
+	FMOVQ 0(R12), F3
+	B end11
+two11:
+	FMOVD 0(R12), F3
+	TBZ $0, R5, end11
+	ADD $8, R12, R20
+	VLD1 (R20), V3.S[2]
+end11:
+	ADD R14, R12, R12
+	WORD $0x4e23d58c // fadd v12.4s, v12.4s, v3.4s
+	TBNZ $2, R5, four12
+	TBNZ $1, R5, two12
+	FMOVS 0(R12), F5
+	B end12
+four12:
+	FMOVQ 0(R12), F5
+	B end12
+two12:
+	FMOVD 0(R12), F5
+	TBZ $0, R5, end12
+	ADD $8, R12, R1
+	VLD1 (R1), V5.S[2]
+end12:
+	ADD R14, R12, R12
+	WORD $0x4e25d5ce // fadd v14.4s, v14.4s, v5.4s
+	TBNZ $2, R5, four13
+	TBNZ $1, R5, two13
+	FMOVS 0(R12), F7
+	B end13
+four13:
+	FMOVQ 0(R12), F7
+	B end13
+two13:
+	FMOVD 0(R12), F7
+	TBZ $0, R5, end13
+	ADD $8, R12, R2
+	VLD1 (R2), V7.S[2]
+end13:
+	ADD R14, R12, R12
+	WORD $0x4e27d610 // fadd v16.4s, v16.4s, v7.4s
+narrowstore:
+	TBNZ $2, R5, four14
+	TBNZ $1, R5, two14
+	FMOVS F0, 0(R13)
+	B end14
+four14:
+	FMOVQ F0, 0(R13)
+	B end14
+two14:
+	FMOVD F0, 0(R13)
+	TBZ $0, R5, end14
+	ADD $8, R13, R21
+	VST1 V0.S[2], (R21)
+end14:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four15
+	TBNZ $1, R5, two15
+	FMOVS F2, 0(R13)
+	B end15
+four15:
+	FMOVQ F2, 0(R13)
+	B end15
+two15:
+	FMOVD F2, 0(R13)
+	TBZ $0, R5, end15
+	ADD $8, R13, R22
+	VST1 V2.S[2], (R22)
+end15:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four16
+	TBNZ $1, R5, two16
+	FMOVS F4, 0(R13)
+	B end16
+four16:
+	FMOVQ F4, 0(R13)
+	B end16
+two16:
+	FMOVD F4, 0(R13)
+	TBZ $0, R5, end16
+	ADD $8, R13, R23
+	VST1 V4.S[2], (R23)
+end16:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four17
+	TBNZ $1, R5, two17
+	FMOVS F6, 0(R13)
+	B end17
+four17:
+	FMOVQ F6, 0(R13)
+	B end17
+two17:
+	FMOVD F6, 0(R13)
+	TBZ $0, R5, end17
+	ADD $8, R13, R3
+	VST1 V6.S[2], (R3)
+end17:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four18
+	TBNZ $1, R5, two18
+	FMOVS F8, 0(R13)
+	B end18
+four18:
+	FMOVQ F8, 0(R13)
+	B end18
+two18:
+	FMOVD F8, 0(R13)
+	TBZ $0, R5, end18
+	ADD $8, R13, R24
+	VST1 V8.S[2], (R24)
+end18:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four19
+	TBNZ $1, R5, two19
+	FMOVS F10, 0(R13)
+	B end19
+four19:
+	FMOVQ F10, 0(R13)
+	B end19
+two19:
+	FMOVD F10, 0(R13)
+	TBZ $0, R5, end19
+	ADD $8, R13, R4
+	VST1 V10.S[2], (R4)
+end19:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four20
+	TBNZ $1, R5, two20
+	FMOVS F12, 0(R13)
+	B end20
+four20:
+	FMOVQ F12, 0(R13)
+	B end20
+two20:
+	FMOVD F12, 0(R13)
+	TBZ $0, R5, end20
+	ADD $8, R13, R25
+	VST1 V12.S[2], (R25)
+end20:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four21
+	TBNZ $1, R5, two21
+	FMOVS F14, 0(R13)
+	B end21
+four21:
+	FMOVQ F14, 0(R13)
+	B end21
+two21:
+	FMOVD F14, 0(R13)
+	TBZ $0, R5, end21
+	ADD $8, R13, R6
+	VST1 V14.S[2], (R6)
+end21:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four22
+	TBNZ $1, R5, two22
+	FMOVS F16, 0(R13)
+	B end22
+four22:
+	FMOVQ F16, 0(R13)
+	B end22
+two22:
+	FMOVD F16, 0(R13)
+	TBZ $0, R5, end22
+	ADD $8, R13, R10
+	VST1 V16.S[2], (R10)
+end22:
+	ADD R14, R13, R13
+	RET
+
+// func mul10x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul10x8BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	WORD $0x6f00e406 // movi v6.2d, #0x0
+	WORD $0x6f00e407 // movi v7.2d, #0x0
+	WORD $0x6f00e408 // movi v8.2d, #0x0
+	WORD $0x6f00e409 // movi v9.2d, #0x0
+	WORD $0x6f00e40a // movi v10.2d, #0x0
+	WORD $0x6f00e40b // movi v11.2d, #0x0
+	WORD $0x6f00e40c // movi v12.2d, #0x0
+	WORD $0x6f00e40d // movi v13.2d, #0x0
+	WORD $0x6f00e40e // movi v14.2d, #0x0
+	WORD $0x6f00e40f // movi v15.2d, #0x0
+	WORD $0x6f00e410 // movi v16.2d, #0x0
+	WORD $0x6f00e411 // movi v17.2d, #0x0
+	WORD $0x6f00e412 // movi v18.2d, #0x0
+	WORD $0x6f00e413 // movi v19.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $8, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F20, F21)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F22
+	FMOVQ 16(R3), F23
+	FMOVQ 24(R3), F24
+	ADD R4, R3, R3
+	WORD $0x4f56f280 // bfdot v0.4s, v20.8h, v22.2h[0]
+	WORD $0x4f56f2a1 // bfdot v1.4s, v21.8h, v22.2h[0]
+	WORD $0x4f76f282 // bfdot v2.4s, v20.8h, v22.2h[1]
+	WORD $0x4f76f2a3 // bfdot v3.4s, v21.8h, v22.2h[1]
+	WORD $0x4f56fa84 // bfdot v4.4s, v20.8h, v22.2h[2]
+	WORD $0x4f56faa5 // bfdot v5.4s, v21.8h, v22.2h[2]
+	WORD $0x4f76fa86 // bfdot v6.4s, v20.8h, v22.2h[3]
+	WORD $0x4f76faa7 // bfdot v7.4s, v21.8h, v22.2h[3]
+	WORD $0x4f57f288 // bfdot v8.4s, v20.8h, v23.2h[0]
+	WORD $0x4f57f2a9 // bfdot v9.4s, v21.8h, v23.2h[0]
+	WORD $0x4f77f28a // bfdot v10.4s, v20.8h, v23.2h[1]
+	WORD $0x4f77f2ab // bfdot v11.4s, v21.8h, v23.2h[1]
+	WORD $0x4f57fa8c // bfdot v12.4s, v20.8h, v23.2h[2]
+	WORD $0x4f57faad // bfdot v13.4s, v21.8h, v23.2h[2]
+	WORD $0x4f77fa8e // bfdot v14.4s, v20.8h, v23.2h[3]
+	WORD $0x4f77faaf // bfdot v15.4s, v21.8h, v23.2h[3]
+	WORD $0x4f58fa90 // bfdot v16.4s, v20.8h, v24.2h[2]
+	WORD $0x4f58fab1 // bfdot v17.4s, v21.8h, v24.2h[2]
+	WORD $0x4f78fa92 // bfdot v18.4s, v20.8h, v24.2h[3]
+	WORD $0x4f78fab3 // bfdot v19.4s, v21.8h, v24.2h[3]
+	FLDPQ 0(R1), (F25, F26)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F27
+	FMOVQ 16(R3), F28
+	FMOVQ 24(R3), F29
+	ADD R4, R3, R3
+	WORD $0x4f5bf320 // bfdot v0.4s, v25.8h, v27.2h[0]
+	WORD $0x4f5bf341 // bfdot v1.4s, v26.8h, v27.2h[0]
+	WORD $0x4f7bf322 // bfdot v2.4s, v25.8h, v27.2h[1]
+	WORD $0x4f7bf343 // bfdot v3.4s, v26.8h, v27.2h[1]
+	WORD $0x4f5bfb24 // bfdot v4.4s, v25.8h, v27.2h[2]
+	WORD $0x4f5bfb45 // bfdot v5.4s, v26.8h, v27.2h[2]
+	WORD $0x4f7bfb26 // bfdot v6.4s, v25.8h, v27.2h[3]
+	WORD $0x4f7bfb47 // bfdot v7.4s, v26.8h, v27.2h[3]
+	WORD $0x4f5cf328 // bfdot v8.4s, v25.8h, v28.2h[0]
+	WORD $0x4f5cf349 // bfdot v9.4s, v26.8h, v28.2h[0]
+	WORD $0x4f7cf32a // bfdot v10.4s, v25.8h, v28.2h[1]
+	WORD $0x4f7cf34b // bfdot v11.4s, v26.8h, v28.2h[1]
+	WORD $0x4f5cfb2c // bfdot v12.4s, v25.8h, v28.2h[2]
+	WORD $0x4f5cfb4d // bfdot v13.4s, v26.8h, v28.2h[2]
+	WORD $0x4f7cfb2e // bfdot v14.4s, v25.8h, v28.2h[3]
+	WORD $0x4f7cfb4f // bfdot v15.4s, v26.8h, v28.2h[3]
+	WORD $0x4f5dfb30 // bfdot v16.4s, v25.8h, v29.2h[2]
+	WORD $0x4f5dfb51 // bfdot v17.4s, v26.8h, v29.2h[2]
+	WORD $0x4f7dfb32 // bfdot v18.4s, v25.8h, v29.2h[3]
+	WORD $0x4f7dfb53 // bfdot v19.4s, v26.8h, v29.2h[3]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F30, F31)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F22
+	FMOVQ 16(R3), F23
+	FMOVQ 24(R3), F20
+	ADD R4, R3, R3
+	WORD $0x4f56f3c0 // bfdot v0.4s, v30.8h, v22.2h[0]
+	WORD $0x4f56f3e1 // bfdot v1.4s, v31.8h, v22.2h[0]
+	WORD $0x4f76f3c2 // bfdot v2.4s, v30.8h, v22.2h[1]
+	WORD $0x4f76f3e3 // bfdot v3.4s, v31.8h, v22.2h[1]
+	WORD $0x4f56fbc4 // bfdot v4.4s, v30.8h, v22.2h[2]
+	WORD $0x4f56fbe5 // bfdot v5.4s, v31.8h, v22.2h[2]
+	WORD $0x4f76fbc6 // bfdot v6.4s, v30.8h, v22.2h[3]
+	WORD $0x4f76fbe7 // bfdot v7.4s, v31.8h, v22.2h[3]
+	WORD $0x4f57f3c8 // bfdot v8.4s, v30.8h, v23.2h[0]
+	WORD $0x4f57f3e9 // bfdot v9.4s, v31.8h, v23.2h[0]
+	WORD $0x4f77f3ca // bfdot v10.4s, v30.8h, v23.2h[1]
+	WORD $0x4f77f3eb // bfdot v11.4s, v31.8h, v23.2h[1]
+	WORD $0x4f57fbcc // bfdot v12.4s, v30.8h, v23.2h[2]
+	WORD $0x4f57fbed // bfdot v13.4s, v31.8h, v23.2h[2]
+	WORD $0x4f77fbce // bfdot v14.4s, v30.8h, v23.2h[3]
+	WORD $0x4f77fbef // bfdot v15.4s, v31.8h, v23.2h[3]
+	WORD $0x4f54fbd0 // bfdot v16.4s, v30.8h, v20.2h[2]
+	WORD $0x4f54fbf1 // bfdot v17.4s, v31.8h, v20.2h[2]
+	WORD $0x4f74fbd2 // bfdot v18.4s, v30.8h, v20.2h[3]
+	WORD $0x4f74fbf3 // bfdot v19.4s, v31.8h, v20.2h[3]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	ADD R8, R8, R9
+	ADD R8, R9, R10
+	ADD R10, R3, R11
+	ADD R8, R11, R11
+	ADD R10, R11, R12
+	ADD R8, R12, R12
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F21, F24)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F27
+	WORD $0x4f5bf2a0 // bfdot v0.4s, v21.8h, v27.2h[0]
+	WORD $0x4f5bf301 // bfdot v1.4s, v24.8h, v27.2h[0]
+	WORD $0xbc68687c // ldr s28, [x3, x8]
+	WORD $0x4f5cf2a2 // bfdot v2.4s, v21.8h, v28.2h[0]
+	WORD $0x4f5cf303 // bfdot v3.4s, v24.8h, v28.2h[0]
+	WORD $0xbc696879 // ldr s25, [x3, x9]
+	WORD $0x4f59f2a4 // bfdot v4.4s, v21.8h, v25.2h[0]
+	WORD $0x4f59f305 // bfdot v5.4s, v24.8h, v25.2h[0]
+	WORD $0xbc6a687a // ldr s26, [x3, x10]
+	WORD $0x4f5af2a6 // bfdot v6.4s, v21.8h, v26.2h[0]
+	WORD $0x4f5af307 // bfdot v7.4s, v24.8h, v26.2h[0]
+	FMOVS 0(R11), F29
+	WORD $0x4f5df2a8 // bfdot v8.4s, v21.8h, v29.2h[0]
+	WORD $0x4f5df309 // bfdot v9.4s, v24.8h, v29.2h[0]
+	WORD $0xbc686976 // ldr s22, [x11, x8]
+	WORD $0x4f56f2aa // bfdot v10.4s, v21.8h, v22.2h[0]
+	WORD $0x4f56f30b // bfdot v11.4s, v24.8h, v22.2h[0]
+	WORD $0xbc696977 // ldr s23, [x11, x9]
+	WORD $0x4f57f2ac // bfdot v12.4s, v21.8h, v23.2h[0]
+	WORD $0x4f57f30d // bfdot v13.4s, v24.8h, v23.2h[0]
+	WORD $0xbc6a697e // ldr s30, [x11, x10]
+	WORD $0x4f5ef2ae // bfdot v14.4s, v21.8h, v30.2h[0]
+	WORD $0x4f5ef30f // bfdot v15.4s, v24.8h, v30.2h[0]
+	FMOVS 0(R12), F20
+	WORD $0x4f54f2b0 // bfdot v16.4s, v21.8h, v20.2h[0]
+	WORD $0x4f54f311 // bfdot v17.4s, v24.8h, v20.2h[0]
+	WORD $0xbc68699f // ldr s31, [x12, x8]
+	WORD $0x4f5ff2b2 // bfdot v18.4s, v21.8h, v31.2h[0]
+	WORD $0x4f5ff313 // bfdot v19.4s, v24.8h, v31.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	ADD R4, R12, R12
+	FLDPQ 0(R1), (F27, F28)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F25
+	WORD $0x4f59f360 // bfdot v0.4s, v27.8h, v25.2h[0]
+	WORD $0x4f59f381 // bfdot v1.4s, v28.8h, v25.2h[0]
+	WORD $0xbc68687a // ldr s26, [x3, x8]
+	WORD $0x4f5af362 // bfdot v2.4s, v27.8h, v26.2h[0]
+	WORD $0x4f5af383 // bfdot v3.4s, v28.8h, v26.2h[0]
+	WORD $0xbc69687d // ldr s29, [x3, x9]
+	WORD $0x4f5df364 // bfdot v4.4s, v27.8h, v29.2h[0]
+	WORD $0x4f5df385 // bfdot v5.4s, v28.8h, v29.2h[0]
+	WORD $0xbc6a6876 // ldr s22, [x3, x10]
+	WORD $0x4f56f366 // bfdot v6.4s, v27.8h, v22.2h[0]
+	WORD $0x4f56f387 // bfdot v7.4s, v28.8h, v22.2h[0]
+	FMOVS 0(R11), F23
+	WORD $0x4f57f368 // bfdot v8.4s, v27.8h, v23.2h[0]
+	WORD $0x4f57f389 // bfdot v9.4s, v28.8h, v23.2h[0]
+	WORD $0xbc68697e // ldr s30, [x11, x8]
+	WORD $0x4f5ef36a // bfdot v10.4s, v27.8h, v30.2h[0]
+	WORD $0x4f5ef38b // bfdot v11.4s, v28.8h, v30.2h[0]
+	WORD $0xbc696974 // ldr s20, [x11, x9]
+	WORD $0x4f54f36c // bfdot v12.4s, v27.8h, v20.2h[0]
+	WORD $0x4f54f38d // bfdot v13.4s, v28.8h, v20.2h[0]
+	WORD $0xbc6a6975 // ldr s21, [x11, x10]
+	WORD $0x4f55f36e // bfdot v14.4s, v27.8h, v21.2h[0]
+	WORD $0x4f55f38f // bfdot v15.4s, v28.8h, v21.2h[0]
+	FMOVS 0(R12), F24
+	WORD $0x4f58f370 // bfdot v16.4s, v27.8h, v24.2h[0]
+	WORD $0x4f58f391 // bfdot v17.4s, v28.8h, v24.2h[0]
+	WORD $0xbc68699f // ldr s31, [x12, x8]
+	WORD $0x4f5ff372 // bfdot v18.4s, v27.8h, v31.2h[0]
+	WORD $0x4f5ff393 // bfdot v19.4s, v28.8h, v31.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	ADD R4, R12, R12
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F25, F26)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F29
+	WORD $0x4f5df320 // bfdot v0.4s, v25.8h, v29.2h[0]
+	WORD $0x4f5df341 // bfdot v1.4s, v26.8h, v29.2h[0]
+	WORD $0xbc686876 // ldr s22, [x3, x8]
+	WORD $0x4f56f322 // bfdot v2.4s, v25.8h, v22.2h[0]
+	WORD $0x4f56f343 // bfdot v3.4s, v26.8h, v22.2h[0]
+	WORD $0xbc696877 // ldr s23, [x3, x9]
+	WORD $0x4f57f324 // bfdot v4.4s, v25.8h, v23.2h[0]
+	WORD $0x4f57f345 // bfdot v5.4s, v26.8h, v23.2h[0]
+	WORD $0xbc6a687e // ldr s30, [x3, x10]
+	WORD $0x4f5ef326 // bfdot v6.4s, v25.8h, v30.2h[0]
+	WORD $0x4f5ef347 // bfdot v7.4s, v26.8h, v30.2h[0]
+	FMOVS 0(R11), F20
+	WORD $0x4f54f328 // bfdot v8.4s, v25.8h, v20.2h[0]
+	WORD $0x4f54f349 // bfdot v9.4s, v26.8h, v20.2h[0]
+	WORD $0xbc686975 // ldr s21, [x11, x8]
+	WORD $0x4f55f32a // bfdot v10.4s, v25.8h, v21.2h[0]
+	WORD $0x4f55f34b // bfdot v11.4s, v26.8h, v21.2h[0]
+	WORD $0xbc696978 // ldr s24, [x11, x9]
+	WORD $0x4f58f32c // bfdot v12.4s, v25.8h, v24.2h[0]
+	WORD $0x4f58f34d // bfdot v13.4s, v26.8h, v24.2h[0]
+	WORD $0xbc6a697b // ldr s27, [x11, x10]
+	WORD $0x4f5bf32e // bfdot v14.4s, v25.8h, v27.2h[0]
+	WORD $0x4f5bf34f // bfdot v15.4s, v26.8h, v27.2h[0]
+	FMOVS 0(R12), F28
+	WORD $0x4f5cf330 // bfdot v16.4s, v25.8h, v28.2h[0]
+	WORD $0x4f5cf351 // bfdot v17.4s, v26.8h, v28.2h[0]
+	WORD $0xbc68699f // ldr s31, [x12, x8]
+	WORD $0x4f5ff332 // bfdot v18.4s, v25.8h, v31.2h[0]
+	WORD $0x4f5ff353 // bfdot v19.4s, v26.8h, v31.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	ADD R4, R12, R12
+rowsum:
+full:
+	MOVD c+48(FP), R13
+	MOVD ldc+56(FP), R14
+	LSL $2, R14, R14
+	MOVD mode+72(FP), R15
+	CMP $1, R15
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R19
+	FLDPQ 0(R19), (F29, F22)
+	WORD $0x4e3dd400 // fadd v0.4s, v0.4s, v29.4s
+	WORD $0x4e36d421 // fadd v1.4s, v1.4s, v22.4s
+	WORD $0x4e3dd442 // fadd v2.4s, v2.4s, v29.4s
+	WORD $0x4e36d463 // fadd v3.4s, v3.4s, v22.4s
+	WORD $0x4e3dd484 // fadd v4.4s, v4.4s, v29.4s
+	WORD $0x4e36d4a5 // fadd v5.4s, v5.4s, v22.4s
+	WORD $0x4e3dd4c6 // fadd v6.4s, v6.4s, v29.4s
+	WORD $0x4e36d4e7 // fadd v7.4s, v7.4s, v22.4s
+	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
+	WORD $0x4e36d56b // fadd v11.4s, v11.4s, v22.4s
+	WORD $0x4e3dd58c // fadd v12.4s, v12.4s, v29.4s
+	WORD $0x4e36d5ad // fadd v13.4s, v13.4s, v22.4s
+	WORD $0x4e3dd5ce // fadd v14.4s, v14.4s, v29.4s
+	WORD $0x4e36d5ef // fadd v15.4s, v15.4s, v22.4s
+	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
+	WORD $0x4e36d631 // fadd v17.4s, v17.4s, v22.4s
+	WORD $0x4e3dd652 // fadd v18.4s, v18.4s, v29.4s
+	WORD $0x4e36d673 // fadd v19.4s, v19.4s, v22.4s
+	B fullstore
+fulladd:
+	MOVD R13, R20
+	FLDPQ 0(R20), (F23, F30)
+	ADD R14, R20, R20
+	WORD $0x4e37d400 // fadd v0.4s, v0.4s, v23.4s
+	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
+	FLDPQ 0(R20), (F20, F21)
+	ADD R14, R20, R20
+	WORD $0x4e34d442 // fadd v2.4s, v2.4s, v20.4s
+	WORD $0x4e35d463 // fadd v3.4s, v3.4s, v21.4s
+	FLDPQ 0(R20), (F24, F27)
+	ADD R14, R20, R20
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e3bd4a5 // fadd v5.4s, v5.4s, v27.4s
+	FLDPQ 0(R20), (F28, F25)
+	ADD R14, R20, R20
+	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
+	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	FLDPQ 0(R20), (F26, F31)
+	ADD R14, R20, R20
+	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
+	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
+	FLDPQ 0(R20), (F29, F22)
+	ADD R14, R20, R20
+	WORD $0x4e3dd54a // fadd v10.4s, v10.4s, v29.4s
+	WORD $0x4e36d56b // fadd v11.4s, v11.4s, v22.4s
+	FLDPQ 0(R20), (F23, F30)
+	ADD R14, R20, R20
+	WORD $0x4e37d58c // fadd v12.4s, v12.4s, v23.4s
+	WORD $0x4e3ed5ad // fadd v13.4s, v13.4s, v30.4s
+	FLDPQ 0(R20), (F20, F21)
+	ADD R14, R20, R20
+	WORD $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
+	WORD $0x4e35d5ef // fadd v15.4s, v15.4s, v21.4s
+	FLDPQ 0(R20), (F24, F27)
+	ADD R14, R20, R20
+	WORD $0x4e38d610 // fadd v16.4s, v16.4s, v24.4s
+	WORD $0x4e3bd631 // fadd v17.4s, v17.4s, v27.4s
+	FLDPQ 0(R20), (F28, F25)
+	ADD R14, R20, R20
+	WORD $0x4e3cd652 // fadd v18.4s, v18.4s, v28.4s
+	WORD $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F2, F3), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F4, F5), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F6, F7), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F8, F9), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F10, F11), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F12, F13), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F14, F15), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F16, F17), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F18, F19), 0(R13)
+	ADD R14, R13, R13
+	RET
+part:
+	MOVD ars+16(FP), R21
+	LSL $2, R21, R21
+	ADD R21, R21, R22
+	ADD R21, R22, R23
+	ADD R23, R3, R24
+	ADD R21, R24, R24
+	ADD R23, R24, R25
+	ADD R21, R25, R25
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R6
+	LSL $2, R6, R6
+	MOVD $16, R7
+	CMP R6, R7
+	CSEL LT, R7, R6, R7
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F26
+	WORD $0x3ce7683f // ldr q31, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F29
+	WORD $0x4f5df340 // bfdot v0.4s, v26.8h, v29.2h[0]
+	WORD $0x4f5df3e1 // bfdot v1.4s, v31.8h, v29.2h[0]
+	WORD $0xbc756876 // ldr s22, [x3, x21]
+	WORD $0x4f56f342 // bfdot v2.4s, v26.8h, v22.2h[0]
+	WORD $0x4f56f3e3 // bfdot v3.4s, v31.8h, v22.2h[0]
+	WORD $0xbc766877 // ldr s23, [x3, x22]
+	WORD $0x4f57f344 // bfdot v4.4s, v26.8h, v23.2h[0]
+	WORD $0x4f57f3e5 // bfdot v5.4s, v31.8h, v23.2h[0]
+	WORD $0xbc77687e // ldr s30, [x3, x23]
+	WORD $0x4f5ef346 // bfdot v6.4s, v26.8h, v30.2h[0]
+	WORD $0x4f5ef3e7 // bfdot v7.4s, v31.8h, v30.2h[0]
+	FMOVS 0(R24), F20
+	WORD $0x4f54f348 // bfdot v8.4s, v26.8h, v20.2h[0]
+	WORD $0x4f54f3e9 // bfdot v9.4s, v31.8h, v20.2h[0]
+	WORD $0xbc756b15 // ldr s21, [x24, x21]
+	WORD $0x4f55f34a // bfdot v10.4s, v26.8h, v21.2h[0]
+	WORD $0x4f55f3eb // bfdot v11.4s, v31.8h, v21.2h[0]
+	WORD $0xbc766b18 // ldr s24, [x24, x22]
+	WORD $0x4f58f34c // bfdot v12.4s, v26.8h, v24.2h[0]
+	WORD $0x4f58f3ed // bfdot v13.4s, v31.8h, v24.2h[0]
+	WORD $0xbc776b1b // ldr s27, [x24, x23]
+	WORD $0x4f5bf34e // bfdot v14.4s, v26.8h, v27.2h[0]
+	WORD $0x4f5bf3ef // bfdot v15.4s, v31.8h, v27.2h[0]
+	FMOVS 0(R25), F28
+	WORD $0x4f5cf350 // bfdot v16.4s, v26.8h, v28.2h[0]
+	WORD $0x4f5cf3f1 // bfdot v17.4s, v31.8h, v28.2h[0]
+	WORD $0xbc756b39 // ldr s25, [x25, x21]
+	WORD $0x4f59f352 // bfdot v18.4s, v26.8h, v25.2h[0]
+	WORD $0x4f59f3f3 // bfdot v19.4s, v31.8h, v25.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	FMOVQ 0(R1), F29
+	WORD $0x3ce76836 // ldr q22, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F23
+	WORD $0x4f57f3a0 // bfdot v0.4s, v29.8h, v23.2h[0]
+	WORD $0x4f57f2c1 // bfdot v1.4s, v22.8h, v23.2h[0]
+	WORD $0xbc75687e // ldr s30, [x3, x21]
+	WORD $0x4f5ef3a2 // bfdot v2.4s, v29.8h, v30.2h[0]
+	WORD $0x4f5ef2c3 // bfdot v3.4s, v22.8h, v30.2h[0]
+	WORD $0xbc766874 // ldr s20, [x3, x22]
+	WORD $0x4f54f3a4 // bfdot v4.4s, v29.8h, v20.2h[0]
+	WORD $0x4f54f2c5 // bfdot v5.4s, v22.8h, v20.2h[0]
+	WORD $0xbc776875 // ldr s21, [x3, x23]
+	WORD $0x4f55f3a6 // bfdot v6.4s, v29.8h, v21.2h[0]
+	WORD $0x4f55f2c7 // bfdot v7.4s, v22.8h, v21.2h[0]
+	FMOVS 0(R24), F24
+	WORD $0x4f58f3a8 // bfdot v8.4s, v29.8h, v24.2h[0]
+	WORD $0x4f58f2c9 // bfdot v9.4s, v22.8h, v24.2h[0]
+	WORD $0xbc756b1b // ldr s27, [x24, x21]
+	WORD $0x4f5bf3aa // bfdot v10.4s, v29.8h, v27.2h[0]
+	WORD $0x4f5bf2cb // bfdot v11.4s, v22.8h, v27.2h[0]
+	WORD $0xbc766b1c // ldr s28, [x24, x22]
+	WORD $0x4f5cf3ac // bfdot v12.4s, v29.8h, v28.2h[0]
+	WORD $0x4f5cf2cd // bfdot v13.4s, v22.8h, v28.2h[0]
+	WORD $0xbc776b1a // ldr s26, [x24, x23]
+	WORD $0x4f5af3ae // bfdot v14.4s, v29.8h, v26.2h[0]
+	WORD $0x4f5af2cf // bfdot v15.4s, v22.8h, v26.2h[0]
+	FMOVS 0(R25), F25
+	WORD $0x4f59f3b0 // bfdot v16.4s, v29.8h, v25.2h[0]
+	WORD $0x4f59f2d1 // bfdot v17.4s, v22.8h, v25.2h[0]
+	WORD $0xbc756b3f // ldr s31, [x25, x21]
+	WORD $0x4f5ff3b2 // bfdot v18.4s, v29.8h, v31.2h[0]
+	WORD $0x4f5ff2d3 // bfdot v19.4s, v22.8h, v31.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F23
+	WORD $0x3ce7683e // ldr q30, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F20
+	WORD $0x4f54f2e0 // bfdot v0.4s, v23.8h, v20.2h[0]
+	WORD $0x4f54f3c1 // bfdot v1.4s, v30.8h, v20.2h[0]
+	WORD $0xbc756875 // ldr s21, [x3, x21]
+	WORD $0x4f55f2e2 // bfdot v2.4s, v23.8h, v21.2h[0]
+	WORD $0x4f55f3c3 // bfdot v3.4s, v30.8h, v21.2h[0]
+	WORD $0xbc766878 // ldr s24, [x3, x22]
+	WORD $0x4f58f2e4 // bfdot v4.4s, v23.8h, v24.2h[0]
+	WORD $0x4f58f3c5 // bfdot v5.4s, v30.8h, v24.2h[0]
+	WORD $0xbc77687b // ldr s27, [x3, x23]
+	WORD $0x4f5bf2e6 // bfdot v6.4s, v23.8h, v27.2h[0]
+	WORD $0x4f5bf3c7 // bfdot v7.4s, v30.8h, v27.2h[0]
+	FMOVS 0(R24), F28
+	WORD $0x4f5cf2e8 // bfdot v8.4s, v23.8h, v28.2h[0]
+	WORD $0x4f5cf3c9 // bfdot v9.4s, v30.8h, v28.2h[0]
+	WORD $0xbc756b1a // ldr s26, [x24, x21]
+	WORD $0x4f5af2ea // bfdot v10.4s, v23.8h, v26.2h[0]
+	WORD $0x4f5af3cb // bfdot v11.4s, v30.8h, v26.2h[0]
+	WORD $0xbc766b19 // ldr s25, [x24, x22]
+	WORD $0x4f59f2ec // bfdot v12.4s, v23.8h, v25.2h[0]
+	WORD $0x4f59f3cd // bfdot v13.4s, v30.8h, v25.2h[0]
+	WORD $0xbc776b1d // ldr s29, [x24, x23]
+	WORD $0x4f5df2ee // bfdot v14.4s, v23.8h, v29.2h[0]
+	WORD $0x4f5df3cf // bfdot v15.4s, v30.8h, v29.2h[0]
+	FMOVS 0(R25), F22
+	WORD $0x4f56f2f0 // bfdot v16.4s, v23.8h, v22.2h[0]
+	WORD $0x4f56f3d1 // bfdot v17.4s, v30.8h, v22.2h[0]
+	WORD $0xbc756b3f // ldr s31, [x25, x21]
+	WORD $0x4f5ff2f2 // bfdot v18.4s, v23.8h, v31.2h[0]
+	WORD $0x4f5ff3d3 // bfdot v19.4s, v30.8h, v31.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+cutsum:
+	MOVD c+48(FP), R9
+	MOVD ldc+56(FP), R10
+	LSL $2, R10, R10
+	MOVD mode+72(FP), R8
+	CMP $1, R8
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R11
+	FMOVQ 0(R11), F20
+	WORD $0x3ce76975 // ldr q21, [x11, x7]
+	WORD $0x4e34d400 // fadd v0.4s, v0.4s, v20.4s
+	WORD $0x4e35d421 // fadd v1.4s, v1.4s, v21.4s
+	WORD $0x4e34d442 // fadd v2.4s, v2.4s, v20.4s
+	WORD $0x4e35d463 // fadd v3.4s, v3.4s, v21.4s
+	WORD $0x4e34d484 // fadd v4.4s, v4.4s, v20.4s
+	WORD $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
+	WORD $0x4e34d4c6 // fadd v6.4s, v6.4s, v20.4s
+	WORD $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
+	WORD $0x4e34d508 // fadd v8.4s, v8.4s, v20.4s
+	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	WORD $0x4e34d54a // fadd v10.4s, v10.4s, v20.4s
+	WORD $0x4e35d56b // fadd v11.4s, v11.4s, v21.4s
+	WORD $0x4e34d58c // fadd v12.4s, v12.4s, v20.4s
+	WORD $0x4e35d5ad // fadd v13.4s, v13.4s, v21.4s
+	WORD $0x4e34d5ce // fadd v14.4s, v14.4s, v20.4s
+	WORD $0x4e35d5ef // fadd v15.4s, v15.4s, v21.4s
+	WORD $0x4e34d610 // fadd v16.4s, v16.4s, v20.4s
+	WORD $0x4e35d631 // fadd v17.4s, v17.4s, v21.4s
+	WORD $0x4e34d652 // fadd v18.4s, v18.4s, v20.4s
+	WORD $0x4e35d673 // fadd v19.4s, v19.4s, v21.4s
+	B cutstore
+cutadd:
+	MOVD R9, R12
+	FMOVQ 0(R12), F24
+	WORD $0x3ce7699b // ldr q27, [x12, x7]
+	ADD R10, R12, R12
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e3bd421 // fadd v1.4s, v1.4s, v27.4s
+	FMOVQ 0(R12), F28
+	WORD $0x3ce7699a // ldr q26, [x12, x7]
+	ADD R10, R12, R12
+	WORD $0x4e3cd442 // fadd v2.4s, v2.4s, v28.4s
+	WORD $0x4e3ad463 // fadd v3.4s, v3.4s, v26.4s
+	FMOVQ 0(R12), F25
+	WORD $0x3ce7699d // ldr q29, [x12, x7]
+	ADD R10, R12, R12
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
+	FMOVQ 0(R12), F22
+	WORD $0x3ce76997 // ldr q23, [x12, x7]
+	ADD R10, R12, R12
+	WORD $0x4e36d4c6 // fadd v6.4s, v6.4s, v22.4s
+	WORD $0x4e37d4e7 // fadd v7.4s, v7.4s, v23.4s
+	FMOVQ 0(R12), F30
+	WORD $0x3ce7699f // ldr q31, [x12, x7]
+	ADD R10, R12, R12
+	WORD $0x4e3ed508 // fadd v8.4s, v8.4s, v30.4s
+	WORD $0x4e3fd529 // fadd v9.4s, v9.4s, v31.4s
+	FMOVQ 0(R12), F20
+	WORD $0x3ce76995 // ldr q21, [x12, x7]
+	ADD R10, R12, R12
+	WORD $0x4e34d54a // fadd v10.4s, v10.4s, v20.4s
+	WORD $0x4e35d56b // fadd v11.4s, v11.4s, v21.4s
+	FMOVQ 0(R12), F24
+	WORD $0x3ce7699b // ldr q27, [x12, x7]
+	ADD R10, R12, R12
+	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	WORD $0x4e3bd5ad // fadd v13.4s, v13.4s, v27.4s
+	FMOVQ 0(R12), F28
+	WORD $0x3ce7699a // ldr q26, [x12, x7]
+	ADD R10, R12, R12
+	WORD $0x4e3cd5ce // fadd v14.4s, v14.4s, v28.4s
+	WORD $0x4e3ad5ef // fadd v15.4s, v15.4s, v26.4s
+	FMOVQ 0(R12), F25
+	WORD $0x3ce7699d // ldr q29, [x12, x7]
+	ADD R10, R12, R12
+	WORD $0x4e39d610 // fadd v16.4s, v16.4s, v25.4s
+	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
+	FMOVQ 0(R12), F22
+	WORD $0x3ce76997 // ldr q23, [x12, x7]
+	ADD R10, R12, R12
+	WORD $0x4e36d652 // fadd v18.4s, v18.4s, v22.4s
+	WORD $0x4e37d673 // fadd v19.4s, v19.4s, v23.4s
+cutstore:
+	FMOVQ F0, 0(R9)
+	WORD $0x3ca76921 // str q1, [x9, x7]
+	ADD R10, R9, R9
+	FMOVQ F2, 0(R9)
+	WORD $0x3ca76923 // str q3, [x9, x7]
+	ADD R10, R9, R9
+	FMOVQ F4, 0(R9)
+	WORD $0x3ca76925 // str q5, [x9, x7]
+	ADD R10, R9, R9
+	FMOVQ F6, 0(R9)
+	WORD $0x3ca76927 // str q7, [x9, x7]
+	ADD R10, R9, R9
+	FMOVQ F8, 0(R9)
+	WORD $0x3ca76929 // str q9, [x9, x7]
+	ADD R10, R9, R9
+	FMOVQ F10, 0(R9)
+	WORD $0x3ca7692b // str q11, [x9, x7]
+	ADD R10, R9, R9
+	FMOVQ F12, 0(R9)
+	WORD $0x3ca7692d // str q13, [x9, x7]
+	ADD R10, R9, R9
+	FMOVQ F14, 0(R9)
+	WORD $0x3ca7692f // str q15, [x9, x7]
+	ADD R10, R9, R9
+	FMOVQ F16, 0(R9)
+	WORD $0x3ca76931 // str q17, [x9, x7]
+	ADD R10, R9, R9
+	FMOVQ F18, 0(R9)
+	WORD $0x3ca76933 // str q19, [x9, x7]
+	ADD R10, R9, R9
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F30
+	B end1
+four1:
+	FMOVQ 0(R1), F30
+	B end1
+two1:
+	FMOVD 0(R1), F30
+	TBZ $0, R5, end1
+	ADD $8, R1, R15
+	VLD1 (R15), V30.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F31
+	WORD $0x4f5ff3c0 // bfdot v0.4s, v30.8h, v31.2h[0]
+	WORD $0xbc756874 // ldr s20, [x3, x21]
+	WORD $0x4f54f3c2 // bfdot v2.4s, v30.8h, v20.2h[0]
+	WORD $0xbc766875 // ldr s21, [x3, x22]
+	WORD $0x4f55f3c4 // bfdot v4.4s, v30.8h, v21.2h[0]
+	WORD $0xbc776878 // ldr s24, [x3, x23]
+	WORD $0x4f58f3c6 // bfdot v6.4s, v30.8h, v24.2h[0]
+	FMOVS 0(R24), F27
+	WORD $0x4f5bf3c8 // bfdot v8.4s, v30.8h, v27.2h[0]
+	WORD $0xbc756b1c // ldr s28, [x24, x21]
+	WORD $0x4f5cf3ca // bfdot v10.4s, v30.8h, v28.2h[0]
+	WORD $0xbc766b1a // ldr s26, [x24, x22]
+	WORD $0x4f5af3cc // bfdot v12.4s, v30.8h, v26.2h[0]
+	WORD $0xbc776b19 // ldr s25, [x24, x23]
+	WORD $0x4f59f3ce // bfdot v14.4s, v30.8h, v25.2h[0]
+	FMOVS 0(R25), F29
+	WORD $0x4f5df3d0 // bfdot v16.4s, v30.8h, v29.2h[0]
+	WORD $0xbc756b36 // ldr s22, [x25, x21]
+	WORD $0x4f56f3d2 // bfdot v18.4s, v30.8h, v22.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F23
+	B end2
+four2:
+	FMOVQ 0(R1), F23
+	B end2
+two2:
+	FMOVD 0(R1), F23
+	TBZ $0, R5, end2
+	ADD $8, R1, R19
+	VLD1 (R19), V23.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F1
+	WORD $0x4f41f2e0 // bfdot v0.4s, v23.8h, v1.2h[0]
+	WORD $0xbc756863 // ldr s3, [x3, x21]
+	WORD $0x4f43f2e2 // bfdot v2.4s, v23.8h, v3.2h[0]
+	WORD $0xbc766865 // ldr s5, [x3, x22]
+	WORD $0x4f45f2e4 // bfdot v4.4s, v23.8h, v5.2h[0]
+	WORD $0xbc776867 // ldr s7, [x3, x23]
+	WORD $0x4f47f2e6 // bfdot v6.4s, v23.8h, v7.2h[0]
+	FMOVS 0(R24), F9
+	WORD $0x4f49f2e8 // bfdot v8.4s, v23.8h, v9.2h[0]
+	WORD $0xbc756b0b // ldr s11, [x24, x21]
+	WORD $0x4f4bf2ea // bfdot v10.4s, v23.8h, v11.2h[0]
+	WORD $0xbc766b0d // ldr s13, [x24, x22]
+	WORD $0x4f4df2ec // bfdot v12.4s, v23.8h, v13.2h[0]
+	WORD $0xbc776b0f // ldr s15, [x24, x23]
+	WORD $0x4f4ff2ee // bfdot v14.4s, v23.8h, v15.2h[0]
+	FMOVS 0(R25), F17
+	WORD $0x4f51f2f0 // bfdot v16.4s, v23.8h, v17.2h[0]
+	WORD $0xbc756b33 // ldr s19, [x25, x21]
+	WORD $0x4f53f2f2 // bfdot v18.4s, v23.8h, v19.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F31
+	B end3
+four3:
+	FMOVQ 0(R1), F31
+	B end3
+two3:
+	FMOVD 0(R1), F31
+	TBZ $0, R5, end3
+	ADD $8, R1, R20
+	VLD1 (R20), V31.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F20
+	WORD $0x4f54f3e0 // bfdot v0.4s, v31.8h, v20.2h[0]
+	WORD $0xbc756875 // ldr s21, [x3, x21]
+	WORD $0x4f55f3e2 // bfdot v2.4s, v31.8h, v21.2h[0]
+	WORD $0xbc766878 // ldr s24, [x3, x22]
+	WORD $0x4f58f3e4 // bfdot v4.4s, v31.8h, v24.2h[0]
+	WORD $0xbc77687b // ldr s27, [x3, x23]
+	WORD $0x4f5bf3e6 // bfdot v6.4s, v31.8h, v27.2h[0]
+	FMOVS 0(R24), F28
+	WORD $0x4f5cf3e8 // bfdot v8.4s, v31.8h, v28.2h[0]
+	WORD $0xbc756b1a // ldr s26, [x24, x21]
+	WORD $0x4f5af3ea // bfdot v10.4s, v31.8h, v26.2h[0]
+	WORD $0xbc766b19 // ldr s25, [x24, x22]
+	WORD $0x4f59f3ec // bfdot v12.4s, v31.8h, v25.2h[0]
+	WORD $0xbc776b1d // ldr s29, [x24, x23]
+	WORD $0x4f5df3ee // bfdot v14.4s, v31.8h, v29.2h[0]
+	FMOVS 0(R25), F22
+	WORD $0x4f56f3f0 // bfdot v16.4s, v31.8h, v22.2h[0]
+	WORD $0xbc756b3e // ldr s30, [x25, x21]
+	WORD $0x4f5ef3f2 // bfdot v18.4s, v31.8h, v30.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+narrowsum:
+	MOVD c+48(FP), R13
+	MOVD ldc+56(FP), R14
+	LSL $2, R14, R14
+	MOVD mode+72(FP), R6
+	CMP $1, R6
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R8
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R8), F1
+	B end4
+four4:
+	FMOVQ 0(R8), F1
+	B end4
+two4:
+	FMOVD 0(R8), F1
+	TBZ $0, R5, end4
+	ADD $8, R8, R11
+	VLD1 (R11), V1.S[2]
+end4:
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD $0x4e21d442 // fadd v2.4s, v2.4s, v1.4s
+	WORD $0x4e21d484 // fadd v4.4s, v4.4s, v1.4s
+	WORD $0x4e21d4c6 // fadd v6.4s, v6.4s, v1.4s
+	WORD $0x4e21d508 // fadd v8.4s, v8.4s, v1.4s
+	WORD $0x4e21d54a // fadd v10.4s, v10.4s, v1.4s
+	WORD $0x4e21d58c // fadd v12.4s, v12.4s, v1.4s
+	WORD $0x4e21d5ce // fadd v14.4s, v14.4s, v1.4s
+	WORD $0x4e21d610 // fadd v16.4s, v16.4s, v1.4s
+	WORD $0x4e21d652 // fadd v18.4s, v18.4s, v1.4s
+	B narrowstore
+narrowadd:
+	MOVD R13, R12
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R12), F3
+	B end5
+four5:
+	FMOVQ 0(R12), F3
+	B end5
+two5:
+	FMOVD 0(R12), F3
+	TBZ $0, R5, end5
+	ADD $8, R12, R7
+	VLD1 (R7), V3.S[2]
+end5:
+	ADD R14, R12, R12
+	WORD $0x4e23d400 // fadd v0.4s, v0.4s, v3.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R12), F5
+	B end6
+four6:
+	FMOVQ 0(R12), F5
+	B end6
+two6:
+	FMOVD 0(R12), F5
+	TBZ $0, R5, end6
+	ADD $8, R12, R9
+	VLD1 (R9), V5.S[2]
+end6:
+	ADD R14, R12, R12
+	WORD $0x4e25d442 // fadd v2.4s, v2.4s, v5.4s
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS 0(R12), F7
+	B end7
+four7:
+	FMOVQ 0(R12), F7
+	B end7
+two7:
+	FMOVD 0(R12), F7
+	TBZ $0, R5, end7
+	ADD $8, R12, R10
+	VLD1 (R10), V7.S[2]
+end7:
+	ADD R14, R12, R12
+	WORD $0x4e27d484 // fadd v4.4s, v4.4s, v7.4s
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS 0(R12), F9
+	B end8
+four8:
+	FMOVQ 0(R12), F9
+	B end8
+two8:
+	FMOVD 0(R12), F9
+	TBZ $0, R5, end8
+	ADD $8, R12, R15
+	VLD1 (R15), V9.S[2]
+end8:
+	ADD R14, R12, R12
+	WORD $0x4e29d4c6 // fadd v6.4s, v6.4s, v9.4s
+	TBNZ $2, R5, four9
+	TBNZ $1, R5, two9
+	FMOVS 0(R12), F11
+	B end9
+four9:
+	FMOVQ 0(R12), F11
+	B end9
+two9:
+	FMOVD 0(R12), F11
+	TBZ $0, R5, end9
+	ADD $8, R12, R19
+	VLD1 (R19), V11.S[2]
+end9:
+	ADD R14, R12, R12
+	WORD $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
+	TBNZ $2, R5, four10
+	TBNZ $1, R5, two10
+	FMOVS 0(R12), F13
+	B end10
+four10:
+	FMOVQ 0(R12), F13
+	B end10
+two10:
+	FMOVD 0(R12), F13
+	TBZ $0, R5, end10
+	ADD $8, R12, R0
+	VLD1 (R0), V13.S[2]
+end10:
+	ADD R14, R12, R12
+	WORD $0x4e2dd54a // fadd v10.4s, v10.4s, v13.4s
+	TBNZ $2, R5, four11
+	TBNZ $1, R5, two11
+	FMOVS 0(R12), F15
+	B end11
+four11:
+	FMOVQ 0(R12), F15
+	B end11
+two11:
+	FMOVD 0(R12), F15
+	TBZ $0, R5, end11
+	ADD $8, R12, R20
+	VLD1 (R20), V15.S[2]
+end11:
+	ADD R14, R12, R12
+	WORD $0x4e2fd58c // fadd v12.4s, v12.4s, v15.4s
+	TBNZ $2, R5, four12
+	TBNZ $1, R5, two12
+	FMOVS 0(R12), F17
+	B end12
+four12:
+	FMOVQ 0(R12), F17
+	B end12
+two12:
+	FMOVD 0(R12), F17
+	TBZ $0, R5, end12
+	ADD $8, R12, R1
+	VLD1 (R1), V17.S[2]
+end12:
+	ADD R14, R12, R12
+	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
+	TBNZ $2, R5, four13
+	TBNZ $1, R5, two13
+	FMOVS 0(R12), F19
+	B end13
+four13:
+	FMOVQ 0(R12), F19
+	B end13
+two13:
+	FMOVD 0(R12), F19
+	TBZ $0, R5, end13
+	ADD $8, R12, R2
+	VLD1 (R2), V19.S[2]
+end13:
+	ADD R14, R12, R12
+	WORD $0x4e33d610 // fadd v16.4s, v16.4s, v19.4s
+	TBNZ $2, R5, four14
+	TBNZ $1, R5, two14
+	FMOVS 0(R12), F23
+	B end14
+four14:
+	FMOVQ 0(R12), F23
+	B end14
+two14:
+	FMOVD 0(R12), F23
+	TBZ $0, R5, end14
+	ADD $8, R12, R22
+	VLD1 (R22), V23.S[2]
+end14:
+	ADD R14, R12, R12
+	WORD $0x4e37d652 // fadd v18.4s, v18.4s, v23.4s
+narrowstore:
+	TBNZ $2, R5, four15
+	TBNZ $1, R5, two15
+	FMOVS F0, 0(R13)
+	B end15
+four15:
+	FMOVQ F0, 0(R13)
+	B end15
+two15:
+	FMOVD F0, 0(R13)
+	TBZ $0, R5, end15
+	ADD $8, R13, R23
+	VST1 V0.S[2], (R23)
+end15:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four16
+	TBNZ $1, R5, two16
+	FMOVS F2, 0(R13)
+	B end16
+four16:
+	FMOVQ F2, 0(R13)
+	B end16
+two16:
+	FMOVD F2, 0(R13)
+	TBZ $0, R5, end16
+	ADD $8, R13, R21
+	VST1 V2.S[2], (R21)
+end16:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four17
+	TBNZ $1, R5, two17
+	FMOVS F4, 0(R13)
+	B end17
+four17:
+	FMOVQ F4, 0(R13)
+	B end17
+two17:
+	FMOVD F4, 0(R13)
+	TBZ $0, R5, end17
+	ADD $8, R13, R3
+	VST1 V4.S[2], (R3)
+end17:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four18
+	TBNZ $1, R5, two18
+	FMOVS F6, 0(R13)
+	B end18
+four18:
+	FMOVQ F6, 0(R13)
+	B end18
+two18:
+	FMOVD F6, 0(R13)
+	TBZ $0, R5, end18
+	ADD $8, R13, R24
+	VST1 V6.S[2], (R24)
+end18:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four19
+	TBNZ $1, R5, two19
+	FMOVS F8, 0(R13)
+	B end19
+four19:
+	FMOVQ F8, 0(R13)
+	B end19
+two19:
+	FMOVD F8, 0(R13)
+	TBZ $0, R5, end19
+	ADD $8, R13, R4
+	VST1 V8.S[2], (R4)
+end19:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four20
+	TBNZ $1, R5, two20
+	FMOVS F10, 0(R13)
+	B end20
+four20:
+	FMOVQ F10, 0(R13)
+	B end20
+two20:
+	FMOVD F10, 0(R13)
+	TBZ $0, R5, end20
+	ADD $8, R13, R25
+	VST1 V10.S[2], (R25)
+end20:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four21
+	TBNZ $1, R5, two21
+	FMOVS F12, 0(R13)
+	B end21
+four21:
+	FMOVQ F12, 0(R13)
+	B end21
+two21:
+	FMOVD F12, 0(R13)
+	TBZ $0, R5, end21
+	ADD $8, R13, R6
+	VST1 V12.S[2], (R6)
+end21:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four22
+	TBNZ $1, R5, two22
+	FMOVS F14, 0(R13)
+	B end22
+four22:
+	FMOVQ F14, 0(R13)
+	B end22
+two22:
+	FMOVD F14, 0(R13)
+	TBZ $0, R5, end22
+	ADD $8, R13, R8
+	VST1 V14.S[2], (R8)
+end22:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four23
+	TBNZ $1, R5, two23
+	FMOVS F16, 0(R13)
+	B end23
+four23:
+	FMOVQ F16, 0(R13)
+	B end23
+two23:
+	FMOVD F16, 0(R13)
+	TBZ $0, R5, end23
+	ADD $8, R13, R11
+	VST1 V16.S[2], (R11)
+end23:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four24
+	TBNZ $1, R5, two24
+	FMOVS F18, 0(R13)
+	B end24
+four24:
+	FMOVQ F18, 0(R13)
+	B end24
+two24:
+	FMOVD F18, 0(R13)
+	TBZ $0, R5, end24
+	ADD $8, R13, R7
+	VST1 V18.S[2], (R7)
+end24:
+	ADD R14, R13, R13
+	RET
+
+// func mul11x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul11x8BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	WORD $0x6f00e406 // movi v6.2d, #0x0
+	WORD $0x6f00e407 // movi v7.2d, #0x0
+	WORD $0x6f00e408 // movi v8.2d, #0x0
+	WORD $0x6f00e409 // movi v9.2d, #0x0
+	WORD $0x6f00e40a // movi v10.2d, #0x0
+	WORD $0x6f00e40b // movi v11.2d, #0x0
+	WORD $0x6f00e40c // movi v12.2d, #0x0
+	WORD $0x6f00e40d // movi v13.2d, #0x0
+	WORD $0x6f00e40e // movi v14.2d, #0x0
+	WORD $0x6f00e40f // movi v15.2d, #0x0
+	WORD $0x6f00e410 // movi v16.2d, #0x0
+	WORD $0x6f00e411 // movi v17.2d, #0x0
+	WORD $0x6f00e412 // movi v18.2d, #0x0
+	WORD $0x6f00e413 // movi v19.2d, #0x0
+	WORD $0x6f00e414 // movi v20.2d, #0x0
+	WORD $0x6f00e415 // movi v21.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $8, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F22, F23)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F24
+	FMOVQ 16(R3), F25
+	FMOVQ 28(R3), F26
+	ADD R4, R3, R3
+	WORD $0x4f58f2c0 // bfdot v0.4s, v22.8h, v24.2h[0]
+	WORD $0x4f58f2e1 // bfdot v1.4s, v23.8h, v24.2h[0]
+	WORD $0x4f78f2c2 // bfdot v2.4s, v22.8h, v24.2h[1]
+	WORD $0x4f78f2e3 // bfdot v3.4s, v23.8h, v24.2h[1]
+	WORD $0x4f58fac4 // bfdot v4.4s, v22.8h, v24.2h[2]
+	WORD $0x4f58fae5 // bfdot v5.4s, v23.8h, v24.2h[2]
+	WORD $0x4f78fac6 // bfdot v6.4s, v22.8h, v24.2h[3]
+	WORD $0x4f78fae7 // bfdot v7.4s, v23.8h, v24.2h[3]
+	WORD $0x4f59f2c8 // bfdot v8.4s, v22.8h, v25.2h[0]
+	WORD $0x4f59f2e9 // bfdot v9.4s, v23.8h, v25.2h[0]
+	WORD $0x4f79f2ca // bfdot v10.4s, v22.8h, v25.2h[1]
+	WORD $0x4f79f2eb // bfdot v11.4s, v23.8h, v25.2h[1]
+	WORD $0x4f59facc // bfdot v12.4s, v22.8h, v25.2h[2]
+	WORD $0x4f59faed // bfdot v13.4s, v23.8h, v25.2h[2]
+	WORD $0x4f79face // bfdot v14.4s, v22.8h, v25.2h[3]
+	WORD $0x4f79faef // bfdot v15.4s, v23.8h, v25.2h[3]
+	WORD $0x4f7af2d0 // bfdot v16.4s, v22.8h, v26.2h[1]
+	WORD $0x4f7af2f1 // bfdot v17.4s, v23.8h, v26.2h[1]
+	WORD $0x4f5afad2 // bfdot v18.4s, v22.8h, v26.2h[2]
+	WORD $0x4f5afaf3 // bfdot v19.4s, v23.8h, v26.2h[2]
+	WORD $0x4f7afad4 // bfdot v20.4s, v22.8h, v26.2h[3]
+	WORD $0x4f7afaf5 // bfdot v21.4s, v23.8h, v26.2h[3]
+	FLDPQ 0(R1), (F27, F28)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F29
+	FMOVQ 16(R3), F30
+	FMOVQ 28(R3), F31
+	ADD R4, R3, R3
+	WORD $0x4f5df360 // bfdot v0.4s, v27.8h, v29.2h[0]
+	WORD $0x4f5df381 // bfdot v1.4s, v28.8h, v29.2h[0]
+	WORD $0x4f7df362 // bfdot v2.4s, v27.8h, v29.2h[1]
+	WORD $0x4f7df383 // bfdot v3.4s, v28.8h, v29.2h[1]
+	WORD $0x4f5dfb64 // bfdot v4.4s, v27.8h, v29.2h[2]
+	WORD $0x4f5dfb85 // bfdot v5.4s, v28.8h, v29.2h[2]
+	WORD $0x4f7dfb66 // bfdot v6.4s, v27.8h, v29.2h[3]
+	WORD $0x4f7dfb87 // bfdot v7.4s, v28.8h, v29.2h[3]
+	WORD $0x4f5ef368 // bfdot v8.4s, v27.8h, v30.2h[0]
+	WORD $0x4f5ef389 // bfdot v9.4s, v28.8h, v30.2h[0]
+	WORD $0x4f7ef36a // bfdot v10.4s, v27.8h, v30.2h[1]
+	WORD $0x4f7ef38b // bfdot v11.4s, v28.8h, v30.2h[1]
+	WORD $0x4f5efb6c // bfdot v12.4s, v27.8h, v30.2h[2]
+	WORD $0x4f5efb8d // bfdot v13.4s, v28.8h, v30.2h[2]
+	WORD $0x4f7efb6e // bfdot v14.4s, v27.8h, v30.2h[3]
+	WORD $0x4f7efb8f // bfdot v15.4s, v28.8h, v30.2h[3]
+	WORD $0x4f7ff370 // bfdot v16.4s, v27.8h, v31.2h[1]
+	WORD $0x4f7ff391 // bfdot v17.4s, v28.8h, v31.2h[1]
+	WORD $0x4f5ffb72 // bfdot v18.4s, v27.8h, v31.2h[2]
+	WORD $0x4f5ffb93 // bfdot v19.4s, v28.8h, v31.2h[2]
+	WORD $0x4f7ffb74 // bfdot v20.4s, v27.8h, v31.2h[3]
+	WORD $0x4f7ffb95 // bfdot v21.4s, v28.8h, v31.2h[3]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F24, F25)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F22
+	FMOVQ 16(R3), F23
+	FMOVQ 28(R3), F26
+	ADD R4, R3, R3
+	WORD $0x4f56f300 // bfdot v0.4s, v24.8h, v22.2h[0]
+	WORD $0x4f56f321 // bfdot v1.4s, v25.8h, v22.2h[0]
+	WORD $0x4f76f302 // bfdot v2.4s, v24.8h, v22.2h[1]
+	WORD $0x4f76f323 // bfdot v3.4s, v25.8h, v22.2h[1]
+	WORD $0x4f56fb04 // bfdot v4.4s, v24.8h, v22.2h[2]
+	WORD $0x4f56fb25 // bfdot v5.4s, v25.8h, v22.2h[2]
+	WORD $0x4f76fb06 // bfdot v6.4s, v24.8h, v22.2h[3]
+	WORD $0x4f76fb27 // bfdot v7.4s, v25.8h, v22.2h[3]
+	WORD $0x4f57f308 // bfdot v8.4s, v24.8h, v23.2h[0]
+	WORD $0x4f57f329 // bfdot v9.4s, v25.8h, v23.2h[0]
+	WORD $0x4f77f30a // bfdot v10.4s, v24.8h, v23.2h[1]
+	WORD $0x4f77f32b // bfdot v11.4s, v25.8h, v23.2h[1]
+	WORD $0x4f57fb0c // bfdot v12.4s, v24.8h, v23.2h[2]
+	WORD $0x4f57fb2d // bfdot v13.4s, v25.8h, v23.2h[2]
+	WORD $0x4f77fb0e // bfdot v14.4s, v24.8h, v23.2h[3]
+	WORD $0x4f77fb2f // bfdot v15.4s, v25.8h, v23.2h[3]
+	WORD $0x4f7af310 // bfdot v16.4s, v24.8h, v26.2h[1]
+	WORD $0x4f7af331 // bfdot v17.4s, v25.8h, v26.2h[1]
+	WORD $0x4f5afb12 // bfdot v18.4s, v24.8h, v26.2h[2]
+	WORD $0x4f5afb33 // bfdot v19.4s, v25.8h, v26.2h[2]
+	WORD $0x4f7afb14 // bfdot v20.4s, v24.8h, v26.2h[3]
+	WORD $0x4f7afb35 // bfdot v21.4s, v25.8h, v26.2h[3]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	ADD R8, R8, R9
+	ADD R8, R9, R10
+	ADD R10, R3, R11
+	ADD R8, R11, R11
+	ADD R10, R11, R12
+	ADD R8, R12, R12
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F29, F30)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F27
+	WORD $0x4f5bf3a0 // bfdot v0.4s, v29.8h, v27.2h[0]
+	WORD $0x4f5bf3c1 // bfdot v1.4s, v30.8h, v27.2h[0]
+	WORD $0xbc68687c // ldr s28, [x3, x8]
+	WORD $0x4f5cf3a2 // bfdot v2.4s, v29.8h, v28.2h[0]
+	WORD $0x4f5cf3c3 // bfdot v3.4s, v30.8h, v28.2h[0]
+	WORD $0xbc69687f // ldr s31, [x3, x9]
+	WORD $0x4f5ff3a4 // bfdot v4.4s, v29.8h, v31.2h[0]
+	WORD $0x4f5ff3c5 // bfdot v5.4s, v30.8h, v31.2h[0]
+	WORD $0xbc6a6876 // ldr s22, [x3, x10]
+	WORD $0x4f56f3a6 // bfdot v6.4s, v29.8h, v22.2h[0]
+	WORD $0x4f56f3c7 // bfdot v7.4s, v30.8h, v22.2h[0]
+	FMOVS 0(R11), F23
+	WORD $0x4f57f3a8 // bfdot v8.4s, v29.8h, v23.2h[0]
+	WORD $0x4f57f3c9 // bfdot v9.4s, v30.8h, v23.2h[0]
+	WORD $0xbc686978 // ldr s24, [x11, x8]
+	WORD $0x4f58f3aa // bfdot v10.4s, v29.8h, v24.2h[0]
+	WORD $0x4f58f3cb // bfdot v11.4s, v30.8h, v24.2h[0]
+	WORD $0xbc696979 // ldr s25, [x11, x9]
+	WORD $0x4f59f3ac // bfdot v12.4s, v29.8h, v25.2h[0]
+	WORD $0x4f59f3cd // bfdot v13.4s, v30.8h, v25.2h[0]
+	WORD $0xbc6a697a // ldr s26, [x11, x10]
+	WORD $0x4f5af3ae // bfdot v14.4s, v29.8h, v26.2h[0]
+	WORD $0x4f5af3cf // bfdot v15.4s, v30.8h, v26.2h[0]
+	FMOVS 0(R12), F27
+	WORD $0x4f5bf3b0 // bfdot v16.4s, v29.8h, v27.2h[0]
+	WORD $0x4f5bf3d1 // bfdot v17.4s, v30.8h, v27.2h[0]
+	WORD $0xbc68699c // ldr s28, [x12, x8]
+	WORD $0x4f5cf3b2 // bfdot v18.4s, v29.8h, v28.2h[0]
+	WORD $0x4f5cf3d3 // bfdot v19.4s, v30.8h, v28.2h[0]
+	WORD $0xbc69699f // ldr s31, [x12, x9]
+	WORD $0x4f5ff3b4 // bfdot v20.4s, v29.8h, v31.2h[0]
+	WORD $0x4f5ff3d5 // bfdot v21.4s, v30.8h, v31.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	ADD R4, R12, R12
+	FLDPQ 0(R1), (F22, F23)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F24
+	WORD $0x4f58f2c0 // bfdot v0.4s, v22.8h, v24.2h[0]
+	WORD $0x4f58f2e1 // bfdot v1.4s, v23.8h, v24.2h[0]
+	WORD $0xbc686879 // ldr s25, [x3, x8]
+	WORD $0x4f59f2c2 // bfdot v2.4s, v22.8h, v25.2h[0]
+	WORD $0x4f59f2e3 // bfdot v3.4s, v23.8h, v25.2h[0]
+	WORD $0xbc69687a // ldr s26, [x3, x9]
+	WORD $0x4f5af2c4 // bfdot v4.4s, v22.8h, v26.2h[0]
+	WORD $0x4f5af2e5 // bfdot v5.4s, v23.8h, v26.2h[0]
+	WORD $0xbc6a687b // ldr s27, [x3, x10]
+	WORD $0x4f5bf2c6 // bfdot v6.4s, v22.8h, v27.2h[0]
+	WORD $0x4f5bf2e7 // bfdot v7.4s, v23.8h, v27.2h[0]
+	FMOVS 0(R11), F28
+	WORD $0x4f5cf2c8 // bfdot v8.4s, v22.8h, v28.2h[0]
+	WORD $0x4f5cf2e9 // bfdot v9.4s, v23.8h, v28.2h[0]
+	WORD $0xbc68697d // ldr s29, [x11, x8]
+	WORD $0x4f5df2ca // bfdot v10.4s, v22.8h, v29.2h[0]
+	WORD $0x4f5df2eb // bfdot v11.4s, v23.8h, v29.2h[0]
+	WORD $0xbc69697e // ldr s30, [x11, x9]
+	WORD $0x4f5ef2cc // bfdot v12.4s, v22.8h, v30.2h[0]
+	WORD $0x4f5ef2ed // bfdot v13.4s, v23.8h, v30.2h[0]
+	WORD $0xbc6a697f // ldr s31, [x11, x10]
+	WORD $0x4f5ff2ce // bfdot v14.4s, v22.8h, v31.2h[0]
+	WORD $0x4f5ff2ef // bfdot v15.4s, v23.8h, v31.2h[0]
+	FMOVS 0(R12), F24
+	WORD $0x4f58f2d0 // bfdot v16.4s, v22.8h, v24.2h[0]
+	WORD $0x4f58f2f1 // bfdot v17.4s, v23.8h, v24.2h[0]
+	WORD $0xbc686999 // ldr s25, [x12, x8]
+	WORD $0x4f59f2d2 // bfdot v18.4s, v22.8h, v25.2h[0]
+	WORD $0x4f59f2f3 // bfdot v19.4s, v23.8h, v25.2h[0]
+	WORD $0xbc69699a // ldr s26, [x12, x9]
+	WORD $0x4f5af2d4 // bfdot v20.4s, v22.8h, v26.2h[0]
+	WORD $0x4f5af2f5 // bfdot v21.4s, v23.8h, v26.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	ADD R4, R12, R12
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F27, F28)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F29
+	WORD $0x4f5df360 // bfdot v0.4s, v27.8h, v29.2h[0]
+	WORD $0x4f5df381 // bfdot v1.4s, v28.8h, v29.2h[0]
+	WORD $0xbc68687e // ldr s30, [x3, x8]
+	WORD $0x4f5ef362 // bfdot v2.4s, v27.8h, v30.2h[0]
+	WORD $0x4f5ef383 // bfdot v3.4s, v28.8h, v30.2h[0]
+	WORD $0xbc69687f // ldr s31, [x3, x9]
+	WORD $0x4f5ff364 // bfdot v4.4s, v27.8h, v31.2h[0]
+	WORD $0x4f5ff385 // bfdot v5.4s, v28.8h, v31.2h[0]
+	WORD $0xbc6a6878 // ldr s24, [x3, x10]
+	WORD $0x4f58f366 // bfdot v6.4s, v27.8h, v24.2h[0]
+	WORD $0x4f58f387 // bfdot v7.4s, v28.8h, v24.2h[0]
+	FMOVS 0(R11), F25
+	WORD $0x4f59f368 // bfdot v8.4s, v27.8h, v25.2h[0]
+	WORD $0x4f59f389 // bfdot v9.4s, v28.8h, v25.2h[0]
+	WORD $0xbc686976 // ldr s22, [x11, x8]
+	WORD $0x4f56f36a // bfdot v10.4s, v27.8h, v22.2h[0]
+	WORD $0x4f56f38b // bfdot v11.4s, v28.8h, v22.2h[0]
+	WORD $0xbc696977 // ldr s23, [x11, x9]
+	WORD $0x4f57f36c // bfdot v12.4s, v27.8h, v23.2h[0]
+	WORD $0x4f57f38d // bfdot v13.4s, v28.8h, v23.2h[0]
+	WORD $0xbc6a697a // ldr s26, [x11, x10]
+	WORD $0x4f5af36e // bfdot v14.4s, v27.8h, v26.2h[0]
+	WORD $0x4f5af38f // bfdot v15.4s, v28.8h, v26.2h[0]
+	FMOVS 0(R12), F29
+	WORD $0x4f5df370 // bfdot v16.4s, v27.8h, v29.2h[0]
+	WORD $0x4f5df391 // bfdot v17.4s, v28.8h, v29.2h[0]
+	WORD $0xbc68699e // ldr s30, [x12, x8]
+	WORD $0x4f5ef372 // bfdot v18.4s, v27.8h, v30.2h[0]
+	WORD $0x4f5ef393 // bfdot v19.4s, v28.8h, v30.2h[0]
+	WORD $0xbc69699f // ldr s31, [x12, x9]
+	WORD $0x4f5ff374 // bfdot v20.4s, v27.8h, v31.2h[0]
+	WORD $0x4f5ff395 // bfdot v21.4s, v28.8h, v31.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	ADD R4, R12, R12
+rowsum:
+full:
+	MOVD c+48(FP), R13
+	MOVD ldc+56(FP), R14
+	LSL $2, R14, R14
+	MOVD mode+72(FP), R15
+	CMP $1, R15
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R19
+	FLDPQ 0(R19), (F24, F25)
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	WORD $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
+	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	WORD $0x4e38d4c6 // fadd v6.4s, v6.4s, v24.4s
+	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	WORD $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
+	WORD $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
+	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	WORD $0x4e38d5ce // fadd v14.4s, v14.4s, v24.4s
+	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
+	WORD $0x4e38d610 // fadd v16.4s, v16.4s, v24.4s
+	WORD $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
+	WORD $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
+	WORD $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
+	WORD $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
+	B fullstore
+fulladd:
+	MOVD R13, R20
+	FLDPQ 0(R20), (F22, F23)
+	ADD R14, R20, R20
+	WORD $0x4e36d400 // fadd v0.4s, v0.4s, v22.4s
+	WORD $0x4e37d421 // fadd v1.4s, v1.4s, v23.4s
+	FLDPQ 0(R20), (F26, F29)
+	ADD R14, R20, R20
+	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
+	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
+	FLDPQ 0(R20), (F30, F27)
+	ADD R14, R20, R20
+	WORD $0x4e3ed484 // fadd v4.4s, v4.4s, v30.4s
+	WORD $0x4e3bd4a5 // fadd v5.4s, v5.4s, v27.4s
+	FLDPQ 0(R20), (F28, F31)
+	ADD R14, R20, R20
+	WORD $0x4e3cd4c6 // fadd v6.4s, v6.4s, v28.4s
+	WORD $0x4e3fd4e7 // fadd v7.4s, v7.4s, v31.4s
+	FLDPQ 0(R20), (F24, F25)
+	ADD R14, R20, R20
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	FLDPQ 0(R20), (F22, F23)
+	ADD R14, R20, R20
+	WORD $0x4e36d54a // fadd v10.4s, v10.4s, v22.4s
+	WORD $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
+	FLDPQ 0(R20), (F26, F29)
+	ADD R14, R20, R20
+	WORD $0x4e3ad58c // fadd v12.4s, v12.4s, v26.4s
+	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
+	FLDPQ 0(R20), (F30, F27)
+	ADD R14, R20, R20
+	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
+	WORD $0x4e3bd5ef // fadd v15.4s, v15.4s, v27.4s
+	FLDPQ 0(R20), (F28, F31)
+	ADD R14, R20, R20
+	WORD $0x4e3cd610 // fadd v16.4s, v16.4s, v28.4s
+	WORD $0x4e3fd631 // fadd v17.4s, v17.4s, v31.4s
+	FLDPQ 0(R20), (F24, F25)
+	ADD R14, R20, R20
+	WORD $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
+	WORD $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
+	FLDPQ 0(R20), (F22, F23)
+	ADD R14, R20, R20
+	WORD $0x4e36d694 // fadd v20.4s, v20.4s, v22.4s
+	WORD $0x4e37d6b5 // fadd v21.4s, v21.4s, v23.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F2, F3), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F4, F5), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F6, F7), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F8, F9), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F10, F11), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F12, F13), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F14, F15), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F16, F17), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F18, F19), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F20, F21), 0(R13)
+	ADD R14, R13, R13
+	RET
+part:
+	MOVD ars+16(FP), R21
+	LSL $2, R21, R21
+	ADD R21, R21, R22
+	ADD R21, R22, R23
+	ADD R23, R3, R24
+	ADD R21, R24, R24
+	ADD R23, R24, R25
+	ADD R21, R25, R25
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R6
+	LSL $2, R6, R6
+	MOVD $16, R7
+	CMP R6, R7
+	CSEL LT, R7, R6, R7
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F26
+	WORD $0x3ce7683d // ldr q29, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F30
+	WORD $0x4f5ef340 // bfdot v0.4s, v26.8h, v30.2h[0]
+	WORD $0x4f5ef3a1 // bfdot v1.4s, v29.8h, v30.2h[0]
+	WORD $0xbc75687b // ldr s27, [x3, x21]
+	WORD $0x4f5bf342 // bfdot v2.4s, v26.8h, v27.2h[0]
+	WORD $0x4f5bf3a3 // bfdot v3.4s, v29.8h, v27.2h[0]
+	WORD $0xbc76687c // ldr s28, [x3, x22]
+	WORD $0x4f5cf344 // bfdot v4.4s, v26.8h, v28.2h[0]
+	WORD $0x4f5cf3a5 // bfdot v5.4s, v29.8h, v28.2h[0]
+	WORD $0xbc77687f // ldr s31, [x3, x23]
+	WORD $0x4f5ff346 // bfdot v6.4s, v26.8h, v31.2h[0]
+	WORD $0x4f5ff3a7 // bfdot v7.4s, v29.8h, v31.2h[0]
+	FMOVS 0(R24), F24
+	WORD $0x4f58f348 // bfdot v8.4s, v26.8h, v24.2h[0]
+	WORD $0x4f58f3a9 // bfdot v9.4s, v29.8h, v24.2h[0]
+	WORD $0xbc756b19 // ldr s25, [x24, x21]
+	WORD $0x4f59f34a // bfdot v10.4s, v26.8h, v25.2h[0]
+	WORD $0x4f59f3ab // bfdot v11.4s, v29.8h, v25.2h[0]
+	WORD $0xbc766b16 // ldr s22, [x24, x22]
+	WORD $0x4f56f34c // bfdot v12.4s, v26.8h, v22.2h[0]
+	WORD $0x4f56f3ad // bfdot v13.4s, v29.8h, v22.2h[0]
+	WORD $0xbc776b17 // ldr s23, [x24, x23]
+	WORD $0x4f57f34e // bfdot v14.4s, v26.8h, v23.2h[0]
+	WORD $0x4f57f3af // bfdot v15.4s, v29.8h, v23.2h[0]
+	FMOVS 0(R25), F30
+	WORD $0x4f5ef350 // bfdot v16.4s, v26.8h, v30.2h[0]
+	WORD $0x4f5ef3b1 // bfdot v17.4s, v29.8h, v30.2h[0]
+	WORD $0xbc756b3b // ldr s27, [x25, x21]
+	WORD $0x4f5bf352 // bfdot v18.4s, v26.8h, v27.2h[0]
+	WORD $0x4f5bf3b3 // bfdot v19.4s, v29.8h, v27.2h[0]
+	WORD $0xbc766b3c // ldr s28, [x25, x22]
+	WORD $0x4f5cf354 // bfdot v20.4s, v26.8h, v28.2h[0]
+	WORD $0x4f5cf3b5 // bfdot v21.4s, v29.8h, v28.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	FMOVQ 0(R1), F31
+	WORD $0x3ce76838 // ldr q24, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F25
+	WORD $0x4f59f3e0 // bfdot v0.4s, v31.8h, v25.2h[0]
+	WORD $0x4f59f301 // bfdot v1.4s, v24.8h, v25.2h[0]
+	WORD $0xbc756876 // ldr s22, [x3, x21]
+	WORD $0x4f56f3e2 // bfdot v2.4s, v31.8h, v22.2h[0]
+	WORD $0x4f56f303 // bfdot v3.4s, v24.8h, v22.2h[0]
+	WORD $0xbc766877 // ldr s23, [x3, x22]
+	WORD $0x4f57f3e4 // bfdot v4.4s, v31.8h, v23.2h[0]
+	WORD $0x4f57f305 // bfdot v5.4s, v24.8h, v23.2h[0]
+	WORD $0xbc77687e // ldr s30, [x3, x23]
+	WORD $0x4f5ef3e6 // bfdot v6.4s, v31.8h, v30.2h[0]
+	WORD $0x4f5ef307 // bfdot v7.4s, v24.8h, v30.2h[0]
+	FMOVS 0(R24), F27
+	WORD $0x4f5bf3e8 // bfdot v8.4s, v31.8h, v27.2h[0]
+	WORD $0x4f5bf309 // bfdot v9.4s, v24.8h, v27.2h[0]
+	WORD $0xbc756b1a // ldr s26, [x24, x21]
+	WORD $0x4f5af3ea // bfdot v10.4s, v31.8h, v26.2h[0]
+	WORD $0x4f5af30b // bfdot v11.4s, v24.8h, v26.2h[0]
+	WORD $0xbc766b1c // ldr s28, [x24, x22]
+	WORD $0x4f5cf3ec // bfdot v12.4s, v31.8h, v28.2h[0]
+	WORD $0x4f5cf30d // bfdot v13.4s, v24.8h, v28.2h[0]
+	WORD $0xbc776b1d // ldr s29, [x24, x23]
+	WORD $0x4f5df3ee // bfdot v14.4s, v31.8h, v29.2h[0]
+	WORD $0x4f5df30f // bfdot v15.4s, v24.8h, v29.2h[0]
+	FMOVS 0(R25), F25
+	WORD $0x4f59f3f0 // bfdot v16.4s, v31.8h, v25.2h[0]
+	WORD $0x4f59f311 // bfdot v17.4s, v24.8h, v25.2h[0]
+	WORD $0xbc756b36 // ldr s22, [x25, x21]
+	WORD $0x4f56f3f2 // bfdot v18.4s, v31.8h, v22.2h[0]
+	WORD $0x4f56f313 // bfdot v19.4s, v24.8h, v22.2h[0]
+	WORD $0xbc766b37 // ldr s23, [x25, x22]
+	WORD $0x4f57f3f4 // bfdot v20.4s, v31.8h, v23.2h[0]
+	WORD $0x4f57f315 // bfdot v21.4s, v24.8h, v23.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F30
+	WORD $0x3ce7683b // ldr q27, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F26
+	WORD $0x4f5af3c0 // bfdot v0.4s, v30.8h, v26.2h[0]
+	WORD $0x4f5af361 // bfdot v1.4s, v27.8h, v26.2h[0]
+	WORD $0xbc75687c // ldr s28, [x3, x21]
+	WORD $0x4f5cf3c2 // bfdot v2.4s, v30.8h, v28.2h[0]
+	WORD $0x4f5cf363 // bfdot v3.4s, v27.8h, v28.2h[0]
+	WORD $0xbc76687d // ldr s29, [x3, x22]
+	WORD $0x4f5df3c4 // bfdot v4.4s, v30.8h, v29.2h[0]
+	WORD $0x4f5df365 // bfdot v5.4s, v27.8h, v29.2h[0]
+	WORD $0xbc776879 // ldr s25, [x3, x23]
+	WORD $0x4f59f3c6 // bfdot v6.4s, v30.8h, v25.2h[0]
+	WORD $0x4f59f367 // bfdot v7.4s, v27.8h, v25.2h[0]
+	FMOVS 0(R24), F22
+	WORD $0x4f56f3c8 // bfdot v8.4s, v30.8h, v22.2h[0]
+	WORD $0x4f56f369 // bfdot v9.4s, v27.8h, v22.2h[0]
+	WORD $0xbc756b1f // ldr s31, [x24, x21]
+	WORD $0x4f5ff3ca // bfdot v10.4s, v30.8h, v31.2h[0]
+	WORD $0x4f5ff36b // bfdot v11.4s, v27.8h, v31.2h[0]
+	WORD $0xbc766b17 // ldr s23, [x24, x22]
+	WORD $0x4f57f3cc // bfdot v12.4s, v30.8h, v23.2h[0]
+	WORD $0x4f57f36d // bfdot v13.4s, v27.8h, v23.2h[0]
+	WORD $0xbc776b18 // ldr s24, [x24, x23]
+	WORD $0x4f58f3ce // bfdot v14.4s, v30.8h, v24.2h[0]
+	WORD $0x4f58f36f // bfdot v15.4s, v27.8h, v24.2h[0]
+	FMOVS 0(R25), F26
+	WORD $0x4f5af3d0 // bfdot v16.4s, v30.8h, v26.2h[0]
+	WORD $0x4f5af371 // bfdot v17.4s, v27.8h, v26.2h[0]
+	WORD $0xbc756b3c // ldr s28, [x25, x21]
+	WORD $0x4f5cf3d2 // bfdot v18.4s, v30.8h, v28.2h[0]
+	WORD $0x4f5cf373 // bfdot v19.4s, v27.8h, v28.2h[0]
+	WORD $0xbc766b3d // ldr s29, [x25, x22]
+	WORD $0x4f5df3d4 // bfdot v20.4s, v30.8h, v29.2h[0]
+	WORD $0x4f5df375 // bfdot v21.4s, v27.8h, v29.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+cutsum:
+	MOVD c+48(FP), R10
+	MOVD ldc+56(FP), R8
+	LSL $2, R8, R8
+	MOVD mode+72(FP), R9
+	CMP $1, R9
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R11
+	FMOVQ 0(R11), F25
+	WORD $0x3ce76976 // ldr q22, [x11, x7]
+	WORD $0x4e39d400 // fadd v0.4s, v0.4s, v25.4s
+	WORD $0x4e36d421 // fadd v1.4s, v1.4s, v22.4s
+	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
+	WORD $0x4e36d463 // fadd v3.4s, v3.4s, v22.4s
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	WORD $0x4e36d4a5 // fadd v5.4s, v5.4s, v22.4s
+	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
+	WORD $0x4e36d4e7 // fadd v7.4s, v7.4s, v22.4s
+	WORD $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD $0x4e36d56b // fadd v11.4s, v11.4s, v22.4s
+	WORD $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
+	WORD $0x4e36d5ad // fadd v13.4s, v13.4s, v22.4s
+	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
+	WORD $0x4e36d5ef // fadd v15.4s, v15.4s, v22.4s
+	WORD $0x4e39d610 // fadd v16.4s, v16.4s, v25.4s
+	WORD $0x4e36d631 // fadd v17.4s, v17.4s, v22.4s
+	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
+	WORD $0x4e36d673 // fadd v19.4s, v19.4s, v22.4s
+	WORD $0x4e39d694 // fadd v20.4s, v20.4s, v25.4s
+	WORD $0x4e36d6b5 // fadd v21.4s, v21.4s, v22.4s
+	B cutstore
+cutadd:
+	MOVD R10, R12
+	FMOVQ 0(R12), F31
+	WORD $0x3ce76997 // ldr q23, [x12, x7]
+	ADD R8, R12, R12
+	WORD $0x4e3fd400 // fadd v0.4s, v0.4s, v31.4s
+	WORD $0x4e37d421 // fadd v1.4s, v1.4s, v23.4s
+	FMOVQ 0(R12), F24
+	WORD $0x3ce7699a // ldr q26, [x12, x7]
+	ADD R8, R12, R12
+	WORD $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
+	WORD $0x4e3ad463 // fadd v3.4s, v3.4s, v26.4s
+	FMOVQ 0(R12), F28
+	WORD $0x3ce7699e // ldr q30, [x12, x7]
+	ADD R8, R12, R12
+	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
+	WORD $0x4e3ed4a5 // fadd v5.4s, v5.4s, v30.4s
+	FMOVQ 0(R12), F27
+	WORD $0x3ce7699d // ldr q29, [x12, x7]
+	ADD R8, R12, R12
+	WORD $0x4e3bd4c6 // fadd v6.4s, v6.4s, v27.4s
+	WORD $0x4e3dd4e7 // fadd v7.4s, v7.4s, v29.4s
+	FMOVQ 0(R12), F25
+	WORD $0x3ce76996 // ldr q22, [x12, x7]
+	ADD R8, R12, R12
+	WORD $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
+	WORD $0x4e36d529 // fadd v9.4s, v9.4s, v22.4s
+	FMOVQ 0(R12), F31
+	WORD $0x3ce76997 // ldr q23, [x12, x7]
+	ADD R8, R12, R12
+	WORD $0x4e3fd54a // fadd v10.4s, v10.4s, v31.4s
+	WORD $0x4e37d56b // fadd v11.4s, v11.4s, v23.4s
+	FMOVQ 0(R12), F24
+	WORD $0x3ce7699a // ldr q26, [x12, x7]
+	ADD R8, R12, R12
+	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	WORD $0x4e3ad5ad // fadd v13.4s, v13.4s, v26.4s
+	FMOVQ 0(R12), F28
+	WORD $0x3ce7699e // ldr q30, [x12, x7]
+	ADD R8, R12, R12
+	WORD $0x4e3cd5ce // fadd v14.4s, v14.4s, v28.4s
+	WORD $0x4e3ed5ef // fadd v15.4s, v15.4s, v30.4s
+	FMOVQ 0(R12), F27
+	WORD $0x3ce7699d // ldr q29, [x12, x7]
+	ADD R8, R12, R12
+	WORD $0x4e3bd610 // fadd v16.4s, v16.4s, v27.4s
+	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
+	FMOVQ 0(R12), F25
+	WORD $0x3ce76996 // ldr q22, [x12, x7]
+	ADD R8, R12, R12
+	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
+	WORD $0x4e36d673 // fadd v19.4s, v19.4s, v22.4s
+	FMOVQ 0(R12), F31
+	WORD $0x3ce76997 // ldr q23, [x12, x7]
+	ADD R8, R12, R12
+	WORD $0x4e3fd694 // fadd v20.4s, v20.4s, v31.4s
+	WORD $0x4e37d6b5 // fadd v21.4s, v21.4s, v23.4s
+cutstore:
+	FMOVQ F0, 0(R10)
+	WORD $0x3ca76941 // str q1, [x10, x7]
+	ADD R8, R10, R10
+	FMOVQ F2, 0(R10)
+	WORD $0x3ca76943 // str q3, [x10, x7]
+	ADD R8, R10, R10
+	FMOVQ F4, 0(R10)
+	WORD $0x3ca76945 // str q5, [x10, x7]
+	ADD R8, R10, R10
+	FMOVQ F6, 0(R10)
+	WORD $0x3ca76947 // str q7, [x10, x7]
+	ADD R8, R10, R10
+	FMOVQ F8, 0(R10)
+	WORD $0x3ca76949 // str q9, [x10, x7]
+	ADD R8, R10, R10
+	FMOVQ F10, 0(R10)
+	WORD $0x3ca7694b // str q11, [x10, x7]
+	ADD R8, R10, R10
+	FMOVQ F12, 0(R10)
+	WORD $0x3ca7694d // str q13, [x10, x7]
+	ADD R8, R10, R10
+	FMOVQ F14, 0(R10)
+	WORD $0x3ca7694f // str q15, [x10, x7]
+	ADD R8, R10, R10
+	FMOVQ F16, 0(R10)
+	WORD $0x3ca76951 // str q17, [x10, x7]
+	ADD R8, R10, R10
+	FMOVQ F18, 0(R10)
+	WORD $0x3ca76953 // str q19, [x10, x7]
+	ADD R8, R10, R10
+	FMOVQ F20, 0(R10)
+	WORD $0x3ca76955 // str q21, [x10, x7]
+	ADD R8, R10, R10
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F24
+	B end1
+four1:
+	FMOVQ 0(R1), F24
+	B end1
+two1:
+	FMOVD 0(R1), F24
+	TBZ $0, R5, end1
+	ADD $8, R1, R15
+	VLD1 (R15), V24.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F26
+	WORD $0x4f5af300 // bfdot v0.4s, v24.8h, v26.2h[0]
+	WORD $0xbc75687c // ldr s28, [x3, x21]
+	WORD $0x4f5cf302 // bfdot v2.4s, v24.8h, v28.2h[0]
+	WORD $0xbc76687e // ldr s30, [x3, x22]
+	WORD $0x4f5ef304 // bfdot v4.4s, v24.8h, v30.2h[0]
+	WORD $0xbc77687b // ldr s27, [x3, x23]
+	WORD $0x4f5bf306 // bfdot v6.4s, v24.8h, v27.2h[0]
+	FMOVS 0(R24), F29
+	WORD $0x4f5df308 // bfdot v8.4s, v24.8h, v29.2h[0]
+	WORD $0xbc756b19 // ldr s25, [x24, x21]
+	WORD $0x4f59f30a // bfdot v10.4s, v24.8h, v25.2h[0]
+	WORD $0xbc766b16 // ldr s22, [x24, x22]
+	WORD $0x4f56f30c // bfdot v12.4s, v24.8h, v22.2h[0]
+	WORD $0xbc776b1f // ldr s31, [x24, x23]
+	WORD $0x4f5ff30e // bfdot v14.4s, v24.8h, v31.2h[0]
+	FMOVS 0(R25), F23
+	WORD $0x4f57f310 // bfdot v16.4s, v24.8h, v23.2h[0]
+	WORD $0xbc756b21 // ldr s1, [x25, x21]
+	WORD $0x4f41f312 // bfdot v18.4s, v24.8h, v1.2h[0]
+	WORD $0xbc766b23 // ldr s3, [x25, x22]
+	WORD $0x4f43f314 // bfdot v20.4s, v24.8h, v3.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F5
+	B end2
+four2:
+	FMOVQ 0(R1), F5
+	B end2
+two2:
+	FMOVD 0(R1), F5
+	TBZ $0, R5, end2
+	ADD $8, R1, R19
+	VLD1 (R19), V5.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F7
+	WORD $0x4f47f0a0 // bfdot v0.4s, v5.8h, v7.2h[0]
+	WORD $0xbc756869 // ldr s9, [x3, x21]
+	WORD $0x4f49f0a2 // bfdot v2.4s, v5.8h, v9.2h[0]
+	WORD $0xbc76686b // ldr s11, [x3, x22]
+	WORD $0x4f4bf0a4 // bfdot v4.4s, v5.8h, v11.2h[0]
+	WORD $0xbc77686d // ldr s13, [x3, x23]
+	WORD $0x4f4df0a6 // bfdot v6.4s, v5.8h, v13.2h[0]
+	FMOVS 0(R24), F15
+	WORD $0x4f4ff0a8 // bfdot v8.4s, v5.8h, v15.2h[0]
+	WORD $0xbc756b11 // ldr s17, [x24, x21]
+	WORD $0x4f51f0aa // bfdot v10.4s, v5.8h, v17.2h[0]
+	WORD $0xbc766b13 // ldr s19, [x24, x22]
+	WORD $0x4f53f0ac // bfdot v12.4s, v5.8h, v19.2h[0]
+	WORD $0xbc776b15 // ldr s21, [x24, x23]
+	WORD $0x4f55f0ae // bfdot v14.4s, v5.8h, v21.2h[0]
+	FMOVS 0(R25), F26
+	WORD $0x4f5af0b0 // bfdot v16.4s, v5.8h, v26.2h[0]
+	WORD $0xbc756b3c // ldr s28, [x25, x21]
+	WORD $0x4f5cf0b2 // bfdot v18.4s, v5.8h, v28.2h[0]
+	WORD $0xbc766b3e // ldr s30, [x25, x22]
+	WORD $0x4f5ef0b4 // bfdot v20.4s, v5.8h, v30.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F27
+	B end3
+four3:
+	FMOVQ 0(R1), F27
+	B end3
+two3:
+	FMOVD 0(R1), F27
+	TBZ $0, R5, end3
+	ADD $8, R1, R20
+	VLD1 (R20), V27.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F29
+	WORD $0x4f5df360 // bfdot v0.4s, v27.8h, v29.2h[0]
+	WORD $0xbc756879 // ldr s25, [x3, x21]
+	WORD $0x4f59f362 // bfdot v2.4s, v27.8h, v25.2h[0]
+	WORD $0xbc766876 // ldr s22, [x3, x22]
+	WORD $0x4f56f364 // bfdot v4.4s, v27.8h, v22.2h[0]
+	WORD $0xbc77687f // ldr s31, [x3, x23]
+	WORD $0x4f5ff366 // bfdot v6.4s, v27.8h, v31.2h[0]
+	FMOVS 0(R24), F23
+	WORD $0x4f57f368 // bfdot v8.4s, v27.8h, v23.2h[0]
+	WORD $0xbc756b01 // ldr s1, [x24, x21]
+	WORD $0x4f41f36a // bfdot v10.4s, v27.8h, v1.2h[0]
+	WORD $0xbc766b03 // ldr s3, [x24, x22]
+	WORD $0x4f43f36c // bfdot v12.4s, v27.8h, v3.2h[0]
+	WORD $0xbc776b18 // ldr s24, [x24, x23]
+	WORD $0x4f58f36e // bfdot v14.4s, v27.8h, v24.2h[0]
+	FMOVS 0(R25), F7
+	WORD $0x4f47f370 // bfdot v16.4s, v27.8h, v7.2h[0]
+	WORD $0xbc756b29 // ldr s9, [x25, x21]
+	WORD $0x4f49f372 // bfdot v18.4s, v27.8h, v9.2h[0]
+	WORD $0xbc766b2b // ldr s11, [x25, x22]
+	WORD $0x4f4bf374 // bfdot v20.4s, v27.8h, v11.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+narrowsum:
+	MOVD c+48(FP), R13
+	MOVD ldc+56(FP), R14
+	LSL $2, R14, R14
+	MOVD mode+72(FP), R6
+	CMP $1, R6
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R9
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R9), F13
+	B end4
+four4:
+	FMOVQ 0(R9), F13
+	B end4
+two4:
+	FMOVD 0(R9), F13
+	TBZ $0, R5, end4
+	ADD $8, R9, R11
+	VLD1 (R11), V13.S[2]
+end4:
+	WORD $0x4e2dd400 // fadd v0.4s, v0.4s, v13.4s
+	WORD $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
+	WORD $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
+	WORD $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
+	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
+	WORD $0x4e2dd54a // fadd v10.4s, v10.4s, v13.4s
+	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
+	WORD $0x4e2dd5ce // fadd v14.4s, v14.4s, v13.4s
+	WORD $0x4e2dd610 // fadd v16.4s, v16.4s, v13.4s
+	WORD $0x4e2dd652 // fadd v18.4s, v18.4s, v13.4s
+	WORD $0x4e2dd694 // fadd v20.4s, v20.4s, v13.4s
+	B narrowstore
+narrowadd:
+	MOVD R13, R12
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R12), F15
+	B end5
+four5:
+	FMOVQ 0(R12), F15
+	B end5
+two5:
+	FMOVD 0(R12), F15
+	TBZ $0, R5, end5
+	ADD $8, R12, R7
+	VLD1 (R7), V15.S[2]
+end5:
+	ADD R14, R12, R12
+	WORD $0x4e2fd400 // fadd v0.4s, v0.4s, v15.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R12), F17
+	B end6
+four6:
+	FMOVQ 0(R12), F17
+	B end6
+two6:
+	FMOVD 0(R12), F17
+	TBZ $0, R5, end6
+	ADD $8, R12, R8
+	VLD1 (R8), V17.S[2]
+end6:
+	ADD R14, R12, R12
+	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS 0(R12), F19
+	B end7
+four7:
+	FMOVQ 0(R12), F19
+	B end7
+two7:
+	FMOVD 0(R12), F19
+	TBZ $0, R5, end7
+	ADD $8, R12, R10
+	VLD1 (R10), V19.S[2]
+end7:
+	ADD R14, R12, R12
+	WORD $0x4e33d484 // fadd v4.4s, v4.4s, v19.4s
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS 0(R12), F21
+	B end8
+four8:
+	FMOVQ 0(R12), F21
+	B end8
+two8:
+	FMOVD 0(R12), F21
+	TBZ $0, R5, end8
+	ADD $8, R12, R15
+	VLD1 (R15), V21.S[2]
+end8:
+	ADD R14, R12, R12
+	WORD $0x4e35d4c6 // fadd v6.4s, v6.4s, v21.4s
+	TBNZ $2, R5, four9
+	TBNZ $1, R5, two9
+	FMOVS 0(R12), F26
+	B end9
+four9:
+	FMOVQ 0(R12), F26
+	B end9
+two9:
+	FMOVD 0(R12), F26
+	TBZ $0, R5, end9
+	ADD $8, R12, R19
+	VLD1 (R19), V26.S[2]
+end9:
+	ADD R14, R12, R12
+	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
+	TBNZ $2, R5, four10
+	TBNZ $1, R5, two10
+	FMOVS 0(R12), F28
+	B end10
+four10:
+	FMOVQ 0(R12), F28
+	B end10
+two10:
+	FMOVD 0(R12), F28
+	TBZ $0, R5, end10
+	ADD $8, R12, R0
+	VLD1 (R0), V28.S[2]
+end10:
+	ADD R14, R12, R12
+	WORD $0x4e3cd54a // fadd v10.4s, v10.4s, v28.4s
+	TBNZ $2, R5, four11
+	TBNZ $1, R5, two11
+	FMOVS 0(R12), F5
+	B end11
+four11:
+	FMOVQ 0(R12), F5
+	B end11
+two11:
+	FMOVD 0(R12), F5
+	TBZ $0, R5, end11
+	ADD $8, R12, R20
+	VLD1 (R20), V5.S[2]
+end11:
+	ADD R14, R12, R12
+	WORD $0x4e25d58c // fadd v12.4s, v12.4s, v5.4s
+	TBNZ $2, R5, four12
+	TBNZ $1, R5, two12
+	FMOVS 0(R12), F30
+	B end12
+four12:
+	FMOVQ 0(R12), F30
+	B end12
+two12:
+	FMOVD 0(R12), F30
+	TBZ $0, R5, end12
+	ADD $8, R12, R1
+	VLD1 (R1), V30.S[2]
+end12:
+	ADD R14, R12, R12
+	WORD $0x4e3ed5ce // fadd v14.4s, v14.4s, v30.4s
+	TBNZ $2, R5, four13
+	TBNZ $1, R5, two13
+	FMOVS 0(R12), F29
+	B end13
+four13:
+	FMOVQ 0(R12), F29
+	B end13
+two13:
+	FMOVD 0(R12), F29
+	TBZ $0, R5, end13
+	ADD $8, R12, R2
+	VLD1 (R2), V29.S[2]
+end13:
+	ADD R14, R12, R12
+	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
+	TBNZ $2, R5, four14
+	TBNZ $1, R5, two14
+	FMOVS 0(R12), F25
+	B end14
+four14:
+	FMOVQ 0(R12), F25
+	B end14
+two14:
+	FMOVD 0(R12), F25
+	TBZ $0, R5, end14
+	ADD $8, R12, R23
+	VLD1 (R23), V25.S[2]
+end14:
+	ADD R14, R12, R12
+	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
+	TBNZ $2, R5, four15
+	TBNZ $1, R5, two15
+	FMOVS 0(R12), F22
+	B end15
+four15:
+	FMOVQ 0(R12), F22
+	B end15
+two15:
+	FMOVD 0(R12), F22
+	TBZ $0, R5, end15
+	ADD $8, R12, R21
+	VLD1 (R21), V22.S[2]
+end15:
+	ADD R14, R12, R12
+	WORD $0x4e36d694 // fadd v20.4s, v20.4s, v22.4s
+narrowstore:
+	TBNZ $2, R5, four16
+	TBNZ $1, R5, two16
+	FMOVS F0, 0(R13)
+	B end16
+four16:
+	FMOVQ F0, 0(R13)
+	B end16
+two16:
+	FMOVD F0, 0(R13)
+	TBZ $0, R5, end16
+	ADD $8, R13, R22
+	VST1 V0.S[2], (R22)
+end16:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four17
+	TBNZ $1, R5, two17
+	FMOVS F2, 0(R13)
+	B end17
+four17:
+	FMOVQ F2, 0(R13)
+	B end17
+two17:
+	FMOVD F2, 0(R13)
+	TBZ $0, R5, end17
+	ADD $8, R13, R3
+	VST1 V2.S[2], (R3)
+end17:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four18
+	TBNZ $1, R5, two18
+	FMOVS F4, 0(R13)
+	B end18
+four18:
+	FMOVQ F4, 0(R13)
+	B end18
+two18:
+	FMOVD F4, 0(R13)
+	TBZ $0, R5, end18
+	ADD $8, R13, R24
+	VST1 V4.S[2], (R24)
+end18:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four19
+	TBNZ $1, R5, two19
+	FMOVS F6, 0(R13)
+	B end19
+four19:
+	FMOVQ F6, 0(R13)
+	B end19
+two19:
+	FMOVD F6, 0(R13)
+	TBZ $0, R5, end19
+	ADD $8, R13, R4
+	VST1 V6.S[2], (R4)
+end19:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four20
+	TBNZ $1, R5, two20
+	FMOVS F8, 0(R13)
+	B end20
+four20:
+	FMOVQ F8, 0(R13)
+	B end20
+two20:
+	FMOVD F8, 0(R13)
+	TBZ $0, R5, end20
+	ADD $8, R13, R25
+	VST1 V8.S[2], (R25)
+end20:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four21
+	TBNZ $1, R5, two21
+	FMOVS F10, 0(R13)
+	B end21
+four21:
+	FMOVQ F10, 0(R13)
+	B end21
+two21:
+	FMOVD F10, 0(R13)
+	TBZ $0, R5, end21
+	ADD $8, R13, R6
+	VST1 V10.S[2], (R6)
+end21:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four22
+	TBNZ $1, R5, two22
+	FMOVS F12, 0(R13)
+	B end22
+four22:
+	FMOVQ F12, 0(R13)
+	B end22
+two22:
+	FMOVD F12, 0(R13)
+	TBZ $0, R5, end22
+	ADD $8, R13, R9
+	VST1 V12.S[2], (R9)
+end22:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four23
+	TBNZ $1, R5, two23
+	FMOVS F14, 0(R13)
+	B end23
+four23:
+	FMOVQ F14, 0(R13)
+	B end23
+two23:
+	FMOVD F14, 0(R13)
+	TBZ $0, R5, end23
+	ADD $8, R13, R11
+	VST1 V14.S[2], (R11)
+end23:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four24
+	TBNZ $1, R5, two24
+	FMOVS F16, 0(R13)
+	B end24
+four24:
+	FMOVQ F16, 0(R13)
+	B end24
+two24:
+	FMOVD F16, 0(R13)
+	TBZ $0, R5, end24
+	ADD $8, R13, R7
+	VST1 V16.S[2], (R7)
+end24:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four25
+	TBNZ $1, R5, two25
+	FMOVS F18, 0(R13)
+	B end25
+four25:
+	FMOVQ F18, 0(R13)
+	B end25
+two25:
+	FMOVD F18, 0(R13)
+	TBZ $0, R5, end25
+	ADD $8, R13, R8
+	VST1 V18.S[2], (R8)
+end25:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four26
+	TBNZ $1, R5, two26
+	FMOVS F20, 0(R13)
+	B end26
+four26:
+	FMOVQ F20, 0(R13)
+	B end26
+two26:
+	FMOVD F20, 0(R13)
+	TBZ $0, R5, end26
+	ADD $8, R13, R10
+	VST1 V20.S[2], (R10)
+end26:
+	ADD R14, R13, R13
+	RET
+
+// func mul12x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+TEXT ·mul12x8BF16NEON(SB), NOSPLIT, $0-88
+	MOVD k+0(FP), R0
+	MOVD b+32(FP), R1
+	MOVD brs+40(FP), R2
+	LSL $2, R2, R2
+	MOVD a+8(FP), R3
+	MOVD acs+24(FP), R4
+	LSL $2, R4, R4
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	WORD $0x6f00e406 // movi v6.2d, #0x0
+	WORD $0x6f00e407 // movi v7.2d, #0x0
+	WORD $0x6f00e408 // movi v8.2d, #0x0
+	WORD $0x6f00e409 // movi v9.2d, #0x0
+	WORD $0x6f00e40a // movi v10.2d, #0x0
+	WORD $0x6f00e40b // movi v11.2d, #0x0
+	WORD $0x6f00e40c // movi v12.2d, #0x0
+	WORD $0x6f00e40d // movi v13.2d, #0x0
+	WORD $0x6f00e40e // movi v14.2d, #0x0
+	WORD $0x6f00e40f // movi v15.2d, #0x0
+	WORD $0x6f00e410 // movi v16.2d, #0x0
+	WORD $0x6f00e411 // movi v17.2d, #0x0
+	WORD $0x6f00e412 // movi v18.2d, #0x0
+	WORD $0x6f00e413 // movi v19.2d, #0x0
+	WORD $0x6f00e414 // movi v20.2d, #0x0
+	WORD $0x6f00e415 // movi v21.2d, #0x0
+	WORD $0x6f00e416 // movi v22.2d, #0x0
+	WORD $0x6f00e417 // movi v23.2d, #0x0
+	MOVWU mask+64(FP), R5
+	CLZW R5, R5
+	MOVD $32, R6
+	SUB R5, R6, R5
+	CMP $8, R5
+	BNE part
+	MOVD ars+16(FP), R7
+	CMP $1, R7
+	BNE rows
+	SUBS $2, R0, R0
+	BLT packedend
+packed:
+	FLDPQ 0(R1), (F24, F25)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F26
+	FMOVQ 16(R3), F27
+	FMOVQ 32(R3), F28
+	ADD R4, R3, R3
+	WORD $0x4f5af300 // bfdot v0.4s, v24.8h, v26.2h[0]
+	WORD $0x4f5af321 // bfdot v1.4s, v25.8h, v26.2h[0]
+	WORD $0x4f7af302 // bfdot v2.4s, v24.8h, v26.2h[1]
+	WORD $0x4f7af323 // bfdot v3.4s, v25.8h, v26.2h[1]
+	WORD $0x4f5afb04 // bfdot v4.4s, v24.8h, v26.2h[2]
+	WORD $0x4f5afb25 // bfdot v5.4s, v25.8h, v26.2h[2]
+	WORD $0x4f7afb06 // bfdot v6.4s, v24.8h, v26.2h[3]
+	WORD $0x4f7afb27 // bfdot v7.4s, v25.8h, v26.2h[3]
+	WORD $0x4f5bf308 // bfdot v8.4s, v24.8h, v27.2h[0]
+	WORD $0x4f5bf329 // bfdot v9.4s, v25.8h, v27.2h[0]
+	WORD $0x4f7bf30a // bfdot v10.4s, v24.8h, v27.2h[1]
+	WORD $0x4f7bf32b // bfdot v11.4s, v25.8h, v27.2h[1]
+	WORD $0x4f5bfb0c // bfdot v12.4s, v24.8h, v27.2h[2]
+	WORD $0x4f5bfb2d // bfdot v13.4s, v25.8h, v27.2h[2]
+	WORD $0x4f7bfb0e // bfdot v14.4s, v24.8h, v27.2h[3]
+	WORD $0x4f7bfb2f // bfdot v15.4s, v25.8h, v27.2h[3]
+	WORD $0x4f5cf310 // bfdot v16.4s, v24.8h, v28.2h[0]
+	WORD $0x4f5cf331 // bfdot v17.4s, v25.8h, v28.2h[0]
+	WORD $0x4f7cf312 // bfdot v18.4s, v24.8h, v28.2h[1]
+	WORD $0x4f7cf333 // bfdot v19.4s, v25.8h, v28.2h[1]
+	WORD $0x4f5cfb14 // bfdot v20.4s, v24.8h, v28.2h[2]
+	WORD $0x4f5cfb35 // bfdot v21.4s, v25.8h, v28.2h[2]
+	WORD $0x4f7cfb16 // bfdot v22.4s, v24.8h, v28.2h[3]
+	WORD $0x4f7cfb37 // bfdot v23.4s, v25.8h, v28.2h[3]
+	FLDPQ 0(R1), (F29, F30)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F31
+	FMOVQ 16(R3), F26
+	FMOVQ 32(R3), F27
+	ADD R4, R3, R3
+	WORD $0x4f5ff3a0 // bfdot v0.4s, v29.8h, v31.2h[0]
+	WORD $0x4f5ff3c1 // bfdot v1.4s, v30.8h, v31.2h[0]
+	WORD $0x4f7ff3a2 // bfdot v2.4s, v29.8h, v31.2h[1]
+	WORD $0x4f7ff3c3 // bfdot v3.4s, v30.8h, v31.2h[1]
+	WORD $0x4f5ffba4 // bfdot v4.4s, v29.8h, v31.2h[2]
+	WORD $0x4f5ffbc5 // bfdot v5.4s, v30.8h, v31.2h[2]
+	WORD $0x4f7ffba6 // bfdot v6.4s, v29.8h, v31.2h[3]
+	WORD $0x4f7ffbc7 // bfdot v7.4s, v30.8h, v31.2h[3]
+	WORD $0x4f5af3a8 // bfdot v8.4s, v29.8h, v26.2h[0]
+	WORD $0x4f5af3c9 // bfdot v9.4s, v30.8h, v26.2h[0]
+	WORD $0x4f7af3aa // bfdot v10.4s, v29.8h, v26.2h[1]
+	WORD $0x4f7af3cb // bfdot v11.4s, v30.8h, v26.2h[1]
+	WORD $0x4f5afbac // bfdot v12.4s, v29.8h, v26.2h[2]
+	WORD $0x4f5afbcd // bfdot v13.4s, v30.8h, v26.2h[2]
+	WORD $0x4f7afbae // bfdot v14.4s, v29.8h, v26.2h[3]
+	WORD $0x4f7afbcf // bfdot v15.4s, v30.8h, v26.2h[3]
+	WORD $0x4f5bf3b0 // bfdot v16.4s, v29.8h, v27.2h[0]
+	WORD $0x4f5bf3d1 // bfdot v17.4s, v30.8h, v27.2h[0]
+	WORD $0x4f7bf3b2 // bfdot v18.4s, v29.8h, v27.2h[1]
+	WORD $0x4f7bf3d3 // bfdot v19.4s, v30.8h, v27.2h[1]
+	WORD $0x4f5bfbb4 // bfdot v20.4s, v29.8h, v27.2h[2]
+	WORD $0x4f5bfbd5 // bfdot v21.4s, v30.8h, v27.2h[2]
+	WORD $0x4f7bfbb6 // bfdot v22.4s, v29.8h, v27.2h[3]
+	WORD $0x4f7bfbd7 // bfdot v23.4s, v30.8h, v27.2h[3]
+	SUBS $2, R0, R0
+	BGE packed
+packedend:
+	ADD $2, R0, R0
+	CBZ R0, packedsum
+	FLDPQ 0(R1), (F24, F25)
+	ADD R2, R1, R1
+	FMOVQ 0(R3), F28
+	FMOVQ 16(R3), F31
+	FMOVQ 32(R3), F26
+	ADD R4, R3, R3
+	WORD $0x4f5cf300 // bfdot v0.4s, v24.8h, v28.2h[0]
+	WORD $0x4f5cf321 // bfdot v1.4s, v25.8h, v28.2h[0]
+	WORD $0x4f7cf302 // bfdot v2.4s, v24.8h, v28.2h[1]
+	WORD $0x4f7cf323 // bfdot v3.4s, v25.8h, v28.2h[1]
+	WORD $0x4f5cfb04 // bfdot v4.4s, v24.8h, v28.2h[2]
+	WORD $0x4f5cfb25 // bfdot v5.4s, v25.8h, v28.2h[2]
+	WORD $0x4f7cfb06 // bfdot v6.4s, v24.8h, v28.2h[3]
+	WORD $0x4f7cfb27 // bfdot v7.4s, v25.8h, v28.2h[3]
+	WORD $0x4f5ff308 // bfdot v8.4s, v24.8h, v31.2h[0]
+	WORD $0x4f5ff329 // bfdot v9.4s, v25.8h, v31.2h[0]
+	WORD $0x4f7ff30a // bfdot v10.4s, v24.8h, v31.2h[1]
+	WORD $0x4f7ff32b // bfdot v11.4s, v25.8h, v31.2h[1]
+	WORD $0x4f5ffb0c // bfdot v12.4s, v24.8h, v31.2h[2]
+	WORD $0x4f5ffb2d // bfdot v13.4s, v25.8h, v31.2h[2]
+	WORD $0x4f7ffb0e // bfdot v14.4s, v24.8h, v31.2h[3]
+	WORD $0x4f7ffb2f // bfdot v15.4s, v25.8h, v31.2h[3]
+	WORD $0x4f5af310 // bfdot v16.4s, v24.8h, v26.2h[0]
+	WORD $0x4f5af331 // bfdot v17.4s, v25.8h, v26.2h[0]
+	WORD $0x4f7af312 // bfdot v18.4s, v24.8h, v26.2h[1]
+	WORD $0x4f7af333 // bfdot v19.4s, v25.8h, v26.2h[1]
+	WORD $0x4f5afb14 // bfdot v20.4s, v24.8h, v26.2h[2]
+	WORD $0x4f5afb35 // bfdot v21.4s, v25.8h, v26.2h[2]
+	WORD $0x4f7afb16 // bfdot v22.4s, v24.8h, v26.2h[3]
+	WORD $0x4f7afb37 // bfdot v23.4s, v25.8h, v26.2h[3]
+packedsum:
+	B full
+rows:
+	MOVD ars+16(FP), R8
+	LSL $2, R8, R8
+	ADD R8, R8, R9
+	ADD R8, R9, R10
+	ADD R10, R3, R11
+	ADD R8, R11, R11
+	ADD R10, R11, R12
+	ADD R8, R12, R12
+	SUBS $2, R0, R0
+	BLT rowend
+row:
+	FLDPQ 0(R1), (F29, F27)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F30
+	WORD $0x4f5ef3a0 // bfdot v0.4s, v29.8h, v30.2h[0]
+	WORD $0x4f5ef361 // bfdot v1.4s, v27.8h, v30.2h[0]
+	WORD $0xbc68687c // ldr s28, [x3, x8]
+	WORD $0x4f5cf3a2 // bfdot v2.4s, v29.8h, v28.2h[0]
+	WORD $0x4f5cf363 // bfdot v3.4s, v27.8h, v28.2h[0]
+	WORD $0xbc69687f // ldr s31, [x3, x9]
+	WORD $0x4f5ff3a4 // bfdot v4.4s, v29.8h, v31.2h[0]
+	WORD $0x4f5ff365 // bfdot v5.4s, v27.8h, v31.2h[0]
+	WORD $0xbc6a6878 // ldr s24, [x3, x10]
+	WORD $0x4f58f3a6 // bfdot v6.4s, v29.8h, v24.2h[0]
+	WORD $0x4f58f367 // bfdot v7.4s, v27.8h, v24.2h[0]
+	FMOVS 0(R11), F25
+	WORD $0x4f59f3a8 // bfdot v8.4s, v29.8h, v25.2h[0]
+	WORD $0x4f59f369 // bfdot v9.4s, v27.8h, v25.2h[0]
+	WORD $0xbc68697a // ldr s26, [x11, x8]
+	WORD $0x4f5af3aa // bfdot v10.4s, v29.8h, v26.2h[0]
+	WORD $0x4f5af36b // bfdot v11.4s, v27.8h, v26.2h[0]
+	WORD $0xbc69697e // ldr s30, [x11, x9]
+	WORD $0x4f5ef3ac // bfdot v12.4s, v29.8h, v30.2h[0]
+	WORD $0x4f5ef36d // bfdot v13.4s, v27.8h, v30.2h[0]
+	WORD $0xbc6a697c // ldr s28, [x11, x10]
+	WORD $0x4f5cf3ae // bfdot v14.4s, v29.8h, v28.2h[0]
+	WORD $0x4f5cf36f // bfdot v15.4s, v27.8h, v28.2h[0]
+	FMOVS 0(R12), F31
+	WORD $0x4f5ff3b0 // bfdot v16.4s, v29.8h, v31.2h[0]
+	WORD $0x4f5ff371 // bfdot v17.4s, v27.8h, v31.2h[0]
+	WORD $0xbc686998 // ldr s24, [x12, x8]
+	WORD $0x4f58f3b2 // bfdot v18.4s, v29.8h, v24.2h[0]
+	WORD $0x4f58f373 // bfdot v19.4s, v27.8h, v24.2h[0]
+	WORD $0xbc696999 // ldr s25, [x12, x9]
+	WORD $0x4f59f3b4 // bfdot v20.4s, v29.8h, v25.2h[0]
+	WORD $0x4f59f375 // bfdot v21.4s, v27.8h, v25.2h[0]
+	WORD $0xbc6a699a // ldr s26, [x12, x10]
+	WORD $0x4f5af3b6 // bfdot v22.4s, v29.8h, v26.2h[0]
+	WORD $0x4f5af377 // bfdot v23.4s, v27.8h, v26.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	ADD R4, R12, R12
+	FLDPQ 0(R1), (F30, F28)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F31
+	WORD $0x4f5ff3c0 // bfdot v0.4s, v30.8h, v31.2h[0]
+	WORD $0x4f5ff381 // bfdot v1.4s, v28.8h, v31.2h[0]
+	WORD $0xbc686878 // ldr s24, [x3, x8]
+	WORD $0x4f58f3c2 // bfdot v2.4s, v30.8h, v24.2h[0]
+	WORD $0x4f58f383 // bfdot v3.4s, v28.8h, v24.2h[0]
+	WORD $0xbc696879 // ldr s25, [x3, x9]
+	WORD $0x4f59f3c4 // bfdot v4.4s, v30.8h, v25.2h[0]
+	WORD $0x4f59f385 // bfdot v5.4s, v28.8h, v25.2h[0]
+	WORD $0xbc6a687d // ldr s29, [x3, x10]
+	WORD $0x4f5df3c6 // bfdot v6.4s, v30.8h, v29.2h[0]
+	WORD $0x4f5df387 // bfdot v7.4s, v28.8h, v29.2h[0]
+	FMOVS 0(R11), F26
+	WORD $0x4f5af3c8 // bfdot v8.4s, v30.8h, v26.2h[0]
+	WORD $0x4f5af389 // bfdot v9.4s, v28.8h, v26.2h[0]
+	WORD $0xbc68697b // ldr s27, [x11, x8]
+	WORD $0x4f5bf3ca // bfdot v10.4s, v30.8h, v27.2h[0]
+	WORD $0x4f5bf38b // bfdot v11.4s, v28.8h, v27.2h[0]
+	WORD $0xbc69697f // ldr s31, [x11, x9]
+	WORD $0x4f5ff3cc // bfdot v12.4s, v30.8h, v31.2h[0]
+	WORD $0x4f5ff38d // bfdot v13.4s, v28.8h, v31.2h[0]
+	WORD $0xbc6a6978 // ldr s24, [x11, x10]
+	WORD $0x4f58f3ce // bfdot v14.4s, v30.8h, v24.2h[0]
+	WORD $0x4f58f38f // bfdot v15.4s, v28.8h, v24.2h[0]
+	FMOVS 0(R12), F25
+	WORD $0x4f59f3d0 // bfdot v16.4s, v30.8h, v25.2h[0]
+	WORD $0x4f59f391 // bfdot v17.4s, v28.8h, v25.2h[0]
+	WORD $0xbc68699d // ldr s29, [x12, x8]
+	WORD $0x4f5df3d2 // bfdot v18.4s, v30.8h, v29.2h[0]
+	WORD $0x4f5df393 // bfdot v19.4s, v28.8h, v29.2h[0]
+	WORD $0xbc69699a // ldr s26, [x12, x9]
+	WORD $0x4f5af3d4 // bfdot v20.4s, v30.8h, v26.2h[0]
+	WORD $0x4f5af395 // bfdot v21.4s, v28.8h, v26.2h[0]
+	WORD $0xbc6a699b // ldr s27, [x12, x10]
+	WORD $0x4f5bf3d6 // bfdot v22.4s, v30.8h, v27.2h[0]
+	WORD $0x4f5bf397 // bfdot v23.4s, v28.8h, v27.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	ADD R4, R12, R12
+	SUBS $2, R0, R0
+	BGE row
+rowend:
+	ADD $2, R0, R0
+	CBZ R0, rowsum
+	FLDPQ 0(R1), (F31, F24)
+	ADD R2, R1, R1
+	FMOVS 0(R3), F25
+	WORD $0x4f59f3e0 // bfdot v0.4s, v31.8h, v25.2h[0]
+	WORD $0x4f59f301 // bfdot v1.4s, v24.8h, v25.2h[0]
+	WORD $0xbc68687d // ldr s29, [x3, x8]
+	WORD $0x4f5df3e2 // bfdot v2.4s, v31.8h, v29.2h[0]
+	WORD $0x4f5df303 // bfdot v3.4s, v24.8h, v29.2h[0]
+	WORD $0xbc69687a // ldr s26, [x3, x9]
+	WORD $0x4f5af3e4 // bfdot v4.4s, v31.8h, v26.2h[0]
+	WORD $0x4f5af305 // bfdot v5.4s, v24.8h, v26.2h[0]
+	WORD $0xbc6a687e // ldr s30, [x3, x10]
+	WORD $0x4f5ef3e6 // bfdot v6.4s, v31.8h, v30.2h[0]
+	WORD $0x4f5ef307 // bfdot v7.4s, v24.8h, v30.2h[0]
+	FMOVS 0(R11), F27
+	WORD $0x4f5bf3e8 // bfdot v8.4s, v31.8h, v27.2h[0]
+	WORD $0x4f5bf309 // bfdot v9.4s, v24.8h, v27.2h[0]
+	WORD $0xbc68697c // ldr s28, [x11, x8]
+	WORD $0x4f5cf3ea // bfdot v10.4s, v31.8h, v28.2h[0]
+	WORD $0x4f5cf30b // bfdot v11.4s, v24.8h, v28.2h[0]
+	WORD $0xbc696979 // ldr s25, [x11, x9]
+	WORD $0x4f59f3ec // bfdot v12.4s, v31.8h, v25.2h[0]
+	WORD $0x4f59f30d // bfdot v13.4s, v24.8h, v25.2h[0]
+	WORD $0xbc6a697d // ldr s29, [x11, x10]
+	WORD $0x4f5df3ee // bfdot v14.4s, v31.8h, v29.2h[0]
+	WORD $0x4f5df30f // bfdot v15.4s, v24.8h, v29.2h[0]
+	FMOVS 0(R12), F26
+	WORD $0x4f5af3f0 // bfdot v16.4s, v31.8h, v26.2h[0]
+	WORD $0x4f5af311 // bfdot v17.4s, v24.8h, v26.2h[0]
+	WORD $0xbc68699e // ldr s30, [x12, x8]
+	WORD $0x4f5ef3f2 // bfdot v18.4s, v31.8h, v30.2h[0]
+	WORD $0x4f5ef313 // bfdot v19.4s, v24.8h, v30.2h[0]
+	WORD $0xbc69699b // ldr s27, [x12, x9]
+	WORD $0x4f5bf3f4 // bfdot v20.4s, v31.8h, v27.2h[0]
+	WORD $0x4f5bf315 // bfdot v21.4s, v24.8h, v27.2h[0]
+	WORD $0xbc6a699c // ldr s28, [x12, x10]
+	WORD $0x4f5cf3f6 // bfdot v22.4s, v31.8h, v28.2h[0]
+	WORD $0x4f5cf317 // bfdot v23.4s, v24.8h, v28.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R11, R11
+	ADD R4, R12, R12
+rowsum:
+full:
+	MOVD c+48(FP), R13
+	MOVD ldc+56(FP), R14
+	LSL $2, R14, R14
+	MOVD mode+72(FP), R15
+	CMP $1, R15
+	BLT fullstore
+	BEQ fulladd
+	MOVD bias+80(FP), R19
+	FLDPQ 0(R19), (F25, F29)
+	WORD $0x4e39d400 // fadd v0.4s, v0.4s, v25.4s
+	WORD $0x4e3dd421 // fadd v1.4s, v1.4s, v29.4s
+	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
+	WORD $0x4e3dd463 // fadd v3.4s, v3.4s, v29.4s
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	WORD $0x4e3dd4a5 // fadd v5.4s, v5.4s, v29.4s
+	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
+	WORD $0x4e3dd4e7 // fadd v7.4s, v7.4s, v29.4s
+	WORD $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
+	WORD $0x4e3dd529 // fadd v9.4s, v9.4s, v29.4s
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD $0x4e3dd56b // fadd v11.4s, v11.4s, v29.4s
+	WORD $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
+	WORD $0x4e3dd5ad // fadd v13.4s, v13.4s, v29.4s
+	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
+	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	WORD $0x4e39d610 // fadd v16.4s, v16.4s, v25.4s
+	WORD $0x4e3dd631 // fadd v17.4s, v17.4s, v29.4s
+	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
+	WORD $0x4e3dd673 // fadd v19.4s, v19.4s, v29.4s
+	WORD $0x4e39d694 // fadd v20.4s, v20.4s, v25.4s
+	WORD $0x4e3dd6b5 // fadd v21.4s, v21.4s, v29.4s
+	WORD $0x4e39d6d6 // fadd v22.4s, v22.4s, v25.4s
+	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+	B fullstore
+fulladd:
+	MOVD R13, R20
+	FLDPQ 0(R20), (F26, F30)
+	ADD R14, R20, R20
+	WORD $0x4e3ad400 // fadd v0.4s, v0.4s, v26.4s
+	WORD $0x4e3ed421 // fadd v1.4s, v1.4s, v30.4s
+	FLDPQ 0(R20), (F27, F31)
+	ADD R14, R20, R20
+	WORD $0x4e3bd442 // fadd v2.4s, v2.4s, v27.4s
+	WORD $0x4e3fd463 // fadd v3.4s, v3.4s, v31.4s
+	FLDPQ 0(R20), (F24, F28)
+	ADD R14, R20, R20
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	WORD $0x4e3cd4a5 // fadd v5.4s, v5.4s, v28.4s
+	FLDPQ 0(R20), (F25, F29)
+	ADD R14, R20, R20
+	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
+	WORD $0x4e3dd4e7 // fadd v7.4s, v7.4s, v29.4s
+	FLDPQ 0(R20), (F26, F30)
+	ADD R14, R20, R20
+	WORD $0x4e3ad508 // fadd v8.4s, v8.4s, v26.4s
+	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
+	FLDPQ 0(R20), (F27, F31)
+	ADD R14, R20, R20
+	WORD $0x4e3bd54a // fadd v10.4s, v10.4s, v27.4s
+	WORD $0x4e3fd56b // fadd v11.4s, v11.4s, v31.4s
+	FLDPQ 0(R20), (F24, F28)
+	ADD R14, R20, R20
+	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	WORD $0x4e3cd5ad // fadd v13.4s, v13.4s, v28.4s
+	FLDPQ 0(R20), (F25, F29)
+	ADD R14, R20, R20
+	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
+	WORD $0x4e3dd5ef // fadd v15.4s, v15.4s, v29.4s
+	FLDPQ 0(R20), (F26, F30)
+	ADD R14, R20, R20
+	WORD $0x4e3ad610 // fadd v16.4s, v16.4s, v26.4s
+	WORD $0x4e3ed631 // fadd v17.4s, v17.4s, v30.4s
+	FLDPQ 0(R20), (F27, F31)
+	ADD R14, R20, R20
+	WORD $0x4e3bd652 // fadd v18.4s, v18.4s, v27.4s
+	WORD $0x4e3fd673 // fadd v19.4s, v19.4s, v31.4s
+	FLDPQ 0(R20), (F24, F28)
+	ADD R14, R20, R20
+	WORD $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	WORD $0x4e3cd6b5 // fadd v21.4s, v21.4s, v28.4s
+	FLDPQ 0(R20), (F25, F29)
+	ADD R14, R20, R20
+	WORD $0x4e39d6d6 // fadd v22.4s, v22.4s, v25.4s
+	WORD $0x4e3dd6f7 // fadd v23.4s, v23.4s, v29.4s
+fullstore:
+	FSTPQ (F0, F1), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F2, F3), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F4, F5), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F6, F7), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F8, F9), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F10, F11), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F12, F13), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F14, F15), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F16, F17), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F18, F19), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F20, F21), 0(R13)
+	ADD R14, R13, R13
+	FSTPQ (F22, F23), 0(R13)
+	ADD R14, R13, R13
+	RET
+part:
+	MOVD ars+16(FP), R21
+	LSL $2, R21, R21
+	ADD R21, R21, R22
+	ADD R21, R22, R23
+	ADD R23, R3, R24
+	ADD R21, R24, R24
+	ADD R23, R24, R25
+	ADD R21, R25, R25
+	CMP $4, R5
+	BLE thin
+	SUB $4, R5, R6
+	LSL $2, R6, R6
+	MOVD $16, R7
+	CMP R6, R7
+	CSEL LT, R7, R6, R7
+	SUBS $2, R0, R0
+	BLT cutend
+cut:
+	FMOVQ 0(R1), F26
+	WORD $0x3ce7683e // ldr q30, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F27
+	WORD $0x4f5bf340 // bfdot v0.4s, v26.8h, v27.2h[0]
+	WORD $0x4f5bf3c1 // bfdot v1.4s, v30.8h, v27.2h[0]
+	WORD $0xbc75687f // ldr s31, [x3, x21]
+	WORD $0x4f5ff342 // bfdot v2.4s, v26.8h, v31.2h[0]
+	WORD $0x4f5ff3c3 // bfdot v3.4s, v30.8h, v31.2h[0]
+	WORD $0xbc766878 // ldr s24, [x3, x22]
+	WORD $0x4f58f344 // bfdot v4.4s, v26.8h, v24.2h[0]
+	WORD $0x4f58f3c5 // bfdot v5.4s, v30.8h, v24.2h[0]
+	WORD $0xbc77687c // ldr s28, [x3, x23]
+	WORD $0x4f5cf346 // bfdot v6.4s, v26.8h, v28.2h[0]
+	WORD $0x4f5cf3c7 // bfdot v7.4s, v30.8h, v28.2h[0]
+	FMOVS 0(R24), F25
+	WORD $0x4f59f348 // bfdot v8.4s, v26.8h, v25.2h[0]
+	WORD $0x4f59f3c9 // bfdot v9.4s, v30.8h, v25.2h[0]
+	WORD $0xbc756b1d // ldr s29, [x24, x21]
+	WORD $0x4f5df34a // bfdot v10.4s, v26.8h, v29.2h[0]
+	WORD $0x4f5df3cb // bfdot v11.4s, v30.8h, v29.2h[0]
+	WORD $0xbc766b1b // ldr s27, [x24, x22]
+	WORD $0x4f5bf34c // bfdot v12.4s, v26.8h, v27.2h[0]
+	WORD $0x4f5bf3cd // bfdot v13.4s, v30.8h, v27.2h[0]
+	WORD $0xbc776b1f // ldr s31, [x24, x23]
+	WORD $0x4f5ff34e // bfdot v14.4s, v26.8h, v31.2h[0]
+	WORD $0x4f5ff3cf // bfdot v15.4s, v30.8h, v31.2h[0]
+	FMOVS 0(R25), F24
+	WORD $0x4f58f350 // bfdot v16.4s, v26.8h, v24.2h[0]
+	WORD $0x4f58f3d1 // bfdot v17.4s, v30.8h, v24.2h[0]
+	WORD $0xbc756b3c // ldr s28, [x25, x21]
+	WORD $0x4f5cf352 // bfdot v18.4s, v26.8h, v28.2h[0]
+	WORD $0x4f5cf3d3 // bfdot v19.4s, v30.8h, v28.2h[0]
+	WORD $0xbc766b39 // ldr s25, [x25, x22]
+	WORD $0x4f59f354 // bfdot v20.4s, v26.8h, v25.2h[0]
+	WORD $0x4f59f3d5 // bfdot v21.4s, v30.8h, v25.2h[0]
+	WORD $0xbc776b3d // ldr s29, [x25, x23]
+	WORD $0x4f5df356 // bfdot v22.4s, v26.8h, v29.2h[0]
+	WORD $0x4f5df3d7 // bfdot v23.4s, v30.8h, v29.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	FMOVQ 0(R1), F27
+	WORD $0x3ce7683f // ldr q31, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F24
+	WORD $0x4f58f360 // bfdot v0.4s, v27.8h, v24.2h[0]
+	WORD $0x4f58f3e1 // bfdot v1.4s, v31.8h, v24.2h[0]
+	WORD $0xbc75687c // ldr s28, [x3, x21]
+	WORD $0x4f5cf362 // bfdot v2.4s, v27.8h, v28.2h[0]
+	WORD $0x4f5cf3e3 // bfdot v3.4s, v31.8h, v28.2h[0]
+	WORD $0xbc766879 // ldr s25, [x3, x22]
+	WORD $0x4f59f364 // bfdot v4.4s, v27.8h, v25.2h[0]
+	WORD $0x4f59f3e5 // bfdot v5.4s, v31.8h, v25.2h[0]
+	WORD $0xbc77687a // ldr s26, [x3, x23]
+	WORD $0x4f5af366 // bfdot v6.4s, v27.8h, v26.2h[0]
+	WORD $0x4f5af3e7 // bfdot v7.4s, v31.8h, v26.2h[0]
+	FMOVS 0(R24), F29
+	WORD $0x4f5df368 // bfdot v8.4s, v27.8h, v29.2h[0]
+	WORD $0x4f5df3e9 // bfdot v9.4s, v31.8h, v29.2h[0]
+	WORD $0xbc756b1e // ldr s30, [x24, x21]
+	WORD $0x4f5ef36a // bfdot v10.4s, v27.8h, v30.2h[0]
+	WORD $0x4f5ef3eb // bfdot v11.4s, v31.8h, v30.2h[0]
+	WORD $0xbc766b18 // ldr s24, [x24, x22]
+	WORD $0x4f58f36c // bfdot v12.4s, v27.8h, v24.2h[0]
+	WORD $0x4f58f3ed // bfdot v13.4s, v31.8h, v24.2h[0]
+	WORD $0xbc776b1c // ldr s28, [x24, x23]
+	WORD $0x4f5cf36e // bfdot v14.4s, v27.8h, v28.2h[0]
+	WORD $0x4f5cf3ef // bfdot v15.4s, v31.8h, v28.2h[0]
+	FMOVS 0(R25), F25
+	WORD $0x4f59f370 // bfdot v16.4s, v27.8h, v25.2h[0]
+	WORD $0x4f59f3f1 // bfdot v17.4s, v31.8h, v25.2h[0]
+	WORD $0xbc756b3a // ldr s26, [x25, x21]
+	WORD $0x4f5af372 // bfdot v18.4s, v27.8h, v26.2h[0]
+	WORD $0x4f5af3f3 // bfdot v19.4s, v31.8h, v26.2h[0]
+	WORD $0xbc766b3d // ldr s29, [x25, x22]
+	WORD $0x4f5df374 // bfdot v20.4s, v27.8h, v29.2h[0]
+	WORD $0x4f5df3f5 // bfdot v21.4s, v31.8h, v29.2h[0]
+	WORD $0xbc776b3e // ldr s30, [x25, x23]
+	WORD $0x4f5ef376 // bfdot v22.4s, v27.8h, v30.2h[0]
+	WORD $0x4f5ef3f7 // bfdot v23.4s, v31.8h, v30.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	SUBS $2, R0, R0
+	BGE cut
+cutend:
+	ADD $2, R0, R0
+	CBZ R0, cutsum
+	FMOVQ 0(R1), F24
+	WORD $0x3ce7683c // ldr q28, [x1, x7]
+	ADD R2, R1, R1
+	FMOVS 0(R3), F25
+	WORD $0x4f59f300 // bfdot v0.4s, v24.8h, v25.2h[0]
+	WORD $0x4f59f381 // bfdot v1.4s, v28.8h, v25.2h[0]
+	WORD $0xbc75687a // ldr s26, [x3, x21]
+	WORD $0x4f5af302 // bfdot v2.4s, v24.8h, v26.2h[0]
+	WORD $0x4f5af383 // bfdot v3.4s, v28.8h, v26.2h[0]
+	WORD $0xbc76687d // ldr s29, [x3, x22]
+	WORD $0x4f5df304 // bfdot v4.4s, v24.8h, v29.2h[0]
+	WORD $0x4f5df385 // bfdot v5.4s, v28.8h, v29.2h[0]
+	WORD $0xbc77687b // ldr s27, [x3, x23]
+	WORD $0x4f5bf306 // bfdot v6.4s, v24.8h, v27.2h[0]
+	WORD $0x4f5bf387 // bfdot v7.4s, v28.8h, v27.2h[0]
+	FMOVS 0(R24), F30
+	WORD $0x4f5ef308 // bfdot v8.4s, v24.8h, v30.2h[0]
+	WORD $0x4f5ef389 // bfdot v9.4s, v28.8h, v30.2h[0]
+	WORD $0xbc756b1f // ldr s31, [x24, x21]
+	WORD $0x4f5ff30a // bfdot v10.4s, v24.8h, v31.2h[0]
+	WORD $0x4f5ff38b // bfdot v11.4s, v28.8h, v31.2h[0]
+	WORD $0xbc766b19 // ldr s25, [x24, x22]
+	WORD $0x4f59f30c // bfdot v12.4s, v24.8h, v25.2h[0]
+	WORD $0x4f59f38d // bfdot v13.4s, v28.8h, v25.2h[0]
+	WORD $0xbc776b1a // ldr s26, [x24, x23]
+	WORD $0x4f5af30e // bfdot v14.4s, v24.8h, v26.2h[0]
+	WORD $0x4f5af38f // bfdot v15.4s, v28.8h, v26.2h[0]
+	FMOVS 0(R25), F29
+	WORD $0x4f5df310 // bfdot v16.4s, v24.8h, v29.2h[0]
+	WORD $0x4f5df391 // bfdot v17.4s, v28.8h, v29.2h[0]
+	WORD $0xbc756b3b // ldr s27, [x25, x21]
+	WORD $0x4f5bf312 // bfdot v18.4s, v24.8h, v27.2h[0]
+	WORD $0x4f5bf393 // bfdot v19.4s, v28.8h, v27.2h[0]
+	WORD $0xbc766b3e // ldr s30, [x25, x22]
+	WORD $0x4f5ef314 // bfdot v20.4s, v24.8h, v30.2h[0]
+	WORD $0x4f5ef395 // bfdot v21.4s, v28.8h, v30.2h[0]
+	WORD $0xbc776b3f // ldr s31, [x25, x23]
+	WORD $0x4f5ff316 // bfdot v22.4s, v24.8h, v31.2h[0]
+	WORD $0x4f5ff397 // bfdot v23.4s, v28.8h, v31.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+cutsum:
+	MOVD c+48(FP), R8
+	MOVD ldc+56(FP), R9
+	LSL $2, R9, R9
+	MOVD mode+72(FP), R10
+	CMP $1, R10
+	BLT cutstore
+	BEQ cutadd
+	MOVD bias+80(FP), R11
+	FMOVQ 0(R11), F25
+	WORD $0x3ce7697a // ldr q26, [x11, x7]
+	WORD $0x4e39d400 // fadd v0.4s, v0.4s, v25.4s
+	WORD $0x4e3ad421 // fadd v1.4s, v1.4s, v26.4s
+	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
+	WORD $0x4e3ad463 // fadd v3.4s, v3.4s, v26.4s
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	WORD $0x4e3ad4a5 // fadd v5.4s, v5.4s, v26.4s
+	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
+	WORD $0x4e3ad4e7 // fadd v7.4s, v7.4s, v26.4s
+	WORD $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
+	WORD $0x4e3ad529 // fadd v9.4s, v9.4s, v26.4s
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	WORD $0x4e3ad56b // fadd v11.4s, v11.4s, v26.4s
+	WORD $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
+	WORD $0x4e3ad5ad // fadd v13.4s, v13.4s, v26.4s
+	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
+	WORD $0x4e3ad5ef // fadd v15.4s, v15.4s, v26.4s
+	WORD $0x4e39d610 // fadd v16.4s, v16.4s, v25.4s
+	WORD $0x4e3ad631 // fadd v17.4s, v17.4s, v26.4s
+	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
+	WORD $0x4e3ad673 // fadd v19.4s, v19.4s, v26.4s
+	WORD $0x4e39d694 // fadd v20.4s, v20.4s, v25.4s
+	WORD $0x4e3ad6b5 // fadd v21.4s, v21.4s, v26.4s
+	WORD $0x4e39d6d6 // fadd v22.4s, v22.4s, v25.4s
+	WORD $0x4e3ad6f7 // fadd v23.4s, v23.4s, v26.4s
+	B cutstore
+cutadd:
+	MOVD R8, R12
+	FMOVQ 0(R12), F29
+	WORD $0x3ce7699b // ldr q27, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e3dd400 // fadd v0.4s, v0.4s, v29.4s
+	WORD $0x4e3bd421 // fadd v1.4s, v1.4s, v27.4s
+	FMOVQ 0(R12), F30
+	WORD $0x3ce76998 // ldr q24, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e3ed442 // fadd v2.4s, v2.4s, v30.4s
+	WORD $0x4e38d463 // fadd v3.4s, v3.4s, v24.4s
+	FMOVQ 0(R12), F28
+	WORD $0x3ce7699f // ldr q31, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
+	WORD $0x4e3fd4a5 // fadd v5.4s, v5.4s, v31.4s
+	FMOVQ 0(R12), F25
+	WORD $0x3ce7699a // ldr q26, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
+	WORD $0x4e3ad4e7 // fadd v7.4s, v7.4s, v26.4s
+	FMOVQ 0(R12), F29
+	WORD $0x3ce7699b // ldr q27, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e3dd508 // fadd v8.4s, v8.4s, v29.4s
+	WORD $0x4e3bd529 // fadd v9.4s, v9.4s, v27.4s
+	FMOVQ 0(R12), F30
+	WORD $0x3ce76998 // ldr q24, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e3ed54a // fadd v10.4s, v10.4s, v30.4s
+	WORD $0x4e38d56b // fadd v11.4s, v11.4s, v24.4s
+	FMOVQ 0(R12), F28
+	WORD $0x3ce7699f // ldr q31, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e3cd58c // fadd v12.4s, v12.4s, v28.4s
+	WORD $0x4e3fd5ad // fadd v13.4s, v13.4s, v31.4s
+	FMOVQ 0(R12), F25
+	WORD $0x3ce7699a // ldr q26, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
+	WORD $0x4e3ad5ef // fadd v15.4s, v15.4s, v26.4s
+	FMOVQ 0(R12), F29
+	WORD $0x3ce7699b // ldr q27, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e3dd610 // fadd v16.4s, v16.4s, v29.4s
+	WORD $0x4e3bd631 // fadd v17.4s, v17.4s, v27.4s
+	FMOVQ 0(R12), F30
+	WORD $0x3ce76998 // ldr q24, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e3ed652 // fadd v18.4s, v18.4s, v30.4s
+	WORD $0x4e38d673 // fadd v19.4s, v19.4s, v24.4s
+	FMOVQ 0(R12), F28
+	WORD $0x3ce7699f // ldr q31, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e3cd694 // fadd v20.4s, v20.4s, v28.4s
+	WORD $0x4e3fd6b5 // fadd v21.4s, v21.4s, v31.4s
+	FMOVQ 0(R12), F25
+	WORD $0x3ce7699a // ldr q26, [x12, x7]
+	ADD R9, R12, R12
+	WORD $0x4e39d6d6 // fadd v22.4s, v22.4s, v25.4s
+	WORD $0x4e3ad6f7 // fadd v23.4s, v23.4s, v26.4s
+cutstore:
+	FMOVQ F0, 0(R8)
+	WORD $0x3ca76901 // str q1, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F2, 0(R8)
+	WORD $0x3ca76903 // str q3, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F4, 0(R8)
+	WORD $0x3ca76905 // str q5, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F6, 0(R8)
+	WORD $0x3ca76907 // str q7, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F8, 0(R8)
+	WORD $0x3ca76909 // str q9, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F10, 0(R8)
+	WORD $0x3ca7690b // str q11, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F12, 0(R8)
+	WORD $0x3ca7690d // str q13, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F14, 0(R8)
+	WORD $0x3ca7690f // str q15, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F16, 0(R8)
+	WORD $0x3ca76911 // str q17, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F18, 0(R8)
+	WORD $0x3ca76913 // str q19, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F20, 0(R8)
+	WORD $0x3ca76915 // str q21, [x8, x7]
+	ADD R9, R8, R8
+	FMOVQ F22, 0(R8)
+	WORD $0x3ca76917 // str q23, [x8, x7]
+	ADD R9, R8, R8
+	RET
+thin:
+	SUBS $2, R0, R0
+	BLT narrowend
+narrow:
+	TBNZ $2, R5, four1
+	TBNZ $1, R5, two1
+	FMOVS 0(R1), F29
+	B end1
+four1:
+	FMOVQ 0(R1), F29
+	B end1
+two1:
+	FMOVD 0(R1), F29
+	TBZ $0, R5, end1
+	ADD $8, R1, R15
+	VLD1 (R15), V29.S[2]
+end1:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F27
+	WORD $0x4f5bf3a0 // bfdot v0.4s, v29.8h, v27.2h[0]
+	WORD $0xbc75687e // ldr s30, [x3, x21]
+	WORD $0x4f5ef3a2 // bfdot v2.4s, v29.8h, v30.2h[0]
+	WORD $0xbc766878 // ldr s24, [x3, x22]
+	WORD $0x4f58f3a4 // bfdot v4.4s, v29.8h, v24.2h[0]
+	WORD $0xbc77687c // ldr s28, [x3, x23]
+	WORD $0x4f5cf3a6 // bfdot v6.4s, v29.8h, v28.2h[0]
+	FMOVS 0(R24), F31
+	WORD $0x4f5ff3a8 // bfdot v8.4s, v29.8h, v31.2h[0]
+	WORD $0xbc756b19 // ldr s25, [x24, x21]
+	WORD $0x4f59f3aa // bfdot v10.4s, v29.8h, v25.2h[0]
+	WORD $0xbc766b1a // ldr s26, [x24, x22]
+	WORD $0x4f5af3ac // bfdot v12.4s, v29.8h, v26.2h[0]
+	WORD $0xbc776b01 // ldr s1, [x24, x23]
+	WORD $0x4f41f3ae // bfdot v14.4s, v29.8h, v1.2h[0]
+	FMOVS 0(R25), F3
+	WORD $0x4f43f3b0 // bfdot v16.4s, v29.8h, v3.2h[0]
+	WORD $0xbc756b25 // ldr s5, [x25, x21]
+	WORD $0x4f45f3b2 // bfdot v18.4s, v29.8h, v5.2h[0]
+	WORD $0xbc766b27 // ldr s7, [x25, x22]
+	WORD $0x4f47f3b4 // bfdot v20.4s, v29.8h, v7.2h[0]
+	WORD $0xbc776b29 // ldr s9, [x25, x23]
+	WORD $0x4f49f3b6 // bfdot v22.4s, v29.8h, v9.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	TBNZ $2, R5, four2
+	TBNZ $1, R5, two2
+	FMOVS 0(R1), F11
+	B end2
+four2:
+	FMOVQ 0(R1), F11
+	B end2
+two2:
+	FMOVD 0(R1), F11
+	TBZ $0, R5, end2
+	ADD $8, R1, R19
+	VLD1 (R19), V11.S[2]
+end2:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F13
+	WORD $0x4f4df160 // bfdot v0.4s, v11.8h, v13.2h[0]
+	WORD $0xbc75686f // ldr s15, [x3, x21]
+	WORD $0x4f4ff162 // bfdot v2.4s, v11.8h, v15.2h[0]
+	WORD $0xbc766871 // ldr s17, [x3, x22]
+	WORD $0x4f51f164 // bfdot v4.4s, v11.8h, v17.2h[0]
+	WORD $0xbc776873 // ldr s19, [x3, x23]
+	WORD $0x4f53f166 // bfdot v6.4s, v11.8h, v19.2h[0]
+	FMOVS 0(R24), F21
+	WORD $0x4f55f168 // bfdot v8.4s, v11.8h, v21.2h[0]
+	WORD $0xbc756b17 // ldr s23, [x24, x21]
+	WORD $0x4f57f16a // bfdot v10.4s, v11.8h, v23.2h[0]
+	WORD $0xbc766b1b // ldr s27, [x24, x22]
+	WORD $0x4f5bf16c // bfdot v12.4s, v11.8h, v27.2h[0]
+	WORD $0xbc776b1e // ldr s30, [x24, x23]
+	WORD $0x4f5ef16e // bfdot v14.4s, v11.8h, v30.2h[0]
+	FMOVS 0(R25), F24
+	WORD $0x4f58f170 // bfdot v16.4s, v11.8h, v24.2h[0]
+	WORD $0xbc756b3c // ldr s28, [x25, x21]
+	WORD $0x4f5cf172 // bfdot v18.4s, v11.8h, v28.2h[0]
+	WORD $0xbc766b3f // ldr s31, [x25, x22]
+	WORD $0x4f5ff174 // bfdot v20.4s, v11.8h, v31.2h[0]
+	WORD $0xbc776b39 // ldr s25, [x25, x23]
+	WORD $0x4f59f176 // bfdot v22.4s, v11.8h, v25.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+	SUBS $2, R0, R0
+	BGE narrow
+narrowend:
+	ADD $2, R0, R0
+	CBZ R0, narrowsum
+	TBNZ $2, R5, four3
+	TBNZ $1, R5, two3
+	FMOVS 0(R1), F26
+	B end3
+four3:
+	FMOVQ 0(R1), F26
+	B end3
+two3:
+	FMOVD 0(R1), F26
+	TBZ $0, R5, end3
+	ADD $8, R1, R20
+	VLD1 (R20), V26.S[2]
+end3:
+	ADD R2, R1, R1
+	FMOVS 0(R3), F1
+	WORD $0x4f41f340 // bfdot v0.4s, v26.8h, v1.2h[0]
+	WORD $0xbc756863 // ldr s3, [x3, x21]
+	WORD $0x4f43f342 // bfdot v2.4s, v26.8h, v3.2h[0]
+	WORD $0xbc766865 // ldr s5, [x3, x22]
+	WORD $0x4f45f344 // bfdot v4.4s, v26.8h, v5.2h[0]
+	WORD $0xbc776867 // ldr s7, [x3, x23]
+	WORD $0x4f47f346 // bfdot v6.4s, v26.8h, v7.2h[0]
+	FMOVS 0(R24), F9
+	WORD $0x4f49f348 // bfdot v8.4s, v26.8h, v9.2h[0]
+	WORD $0xbc756b1d // ldr s29, [x24, x21]
+	WORD $0x4f5df34a // bfdot v10.4s, v26.8h, v29.2h[0]
+	WORD $0xbc766b0d // ldr s13, [x24, x22]
+	WORD $0x4f4df34c // bfdot v12.4s, v26.8h, v13.2h[0]
+	WORD $0xbc776b0f // ldr s15, [x24, x23]
+	WORD $0x4f4ff34e // bfdot v14.4s, v26.8h, v15.2h[0]
+	FMOVS 0(R25), F17
+	WORD $0x4f51f350 // bfdot v16.4s, v26.8h, v17.2h[0]
+	WORD $0xbc756b33 // ldr s19, [x25, x21]
+	WORD $0x4f53f352 // bfdot v18.4s, v26.8h, v19.2h[0]
+	WORD $0xbc766b35 // ldr s21, [x25, x22]
+	WORD $0x4f55f354 // bfdot v20.4s, v26.8h, v21.2h[0]
+	WORD $0xbc776b37 // ldr s23, [x25, x23]
+	WORD $0x4f57f356 // bfdot v22.4s, v26.8h, v23.2h[0]
+	ADD R4, R3, R3
+	ADD R4, R24, R24
+	ADD R4, R25, R25
+narrowsum:
+	MOVD c+48(FP), R13
+	MOVD ldc+56(FP), R14
+	LSL $2, R14, R14
+	MOVD mode+72(FP), R6
+	CMP $1, R6
+	BLT narrowstore
+	BEQ narrowadd
+	MOVD bias+80(FP), R10
+	TBNZ $2, R5, four4
+	TBNZ $1, R5, two4
+	FMOVS 0(R10), F27
+	B end4
+four4:
+	FMOVQ 0(R10), F27
+	B end4
+two4:
+	FMOVD 0(R10), F27
+	TBZ $0, R5, end4
+	ADD $8, R10, R11
+	VLD1 (R11), V27.S[2]
+end4:
+	WORD $0x4e3bd400 // fadd v0.4s, v0.4s, v27.4s
+	WORD $0x4e3bd442 // fadd v2.4s, v2.4s, v27.4s
+	WORD $0x4e3bd484 // fadd v4.4s, v4.4s, v27.4s
+	WORD $0x4e3bd4c6 // fadd v6.4s, v6.4s, v27.4s
+	WORD $0x4e3bd508 // fadd v8.4s, v8.4s, v27.4s
+	WORD $0x4e3bd54a // fadd v10.4s, v10.4s, v27.4s
+	WORD $0x4e3bd58c // fadd v12.4s, v12.4s, v27.4s
+	WORD $0x4e3bd5ce // fadd v14.4s, v14.4s, v27.4s
+	WORD $0x4e3bd610 // fadd v16.4s, v16.4s, v27.4s
+	WORD $0x4e3bd652 // fadd v18.4s, v18.4s, v27.4s
+	WORD $0x4e3bd694 // fadd v20.4s, v20.4s, v27.4s
+	WORD $0x4e3bd6d6 // fadd v22.4s, v22.4s, v27.4s
+	B narrowstore
+narrowadd:
+	MOVD R13, R12
+	TBNZ $2, R5, four5
+	TBNZ $1, R5, two5
+	FMOVS 0(R12), F30
+	B end5
+four5:
+	FMOVQ 0(R12), F30
+	B end5
+two5:
+	FMOVD 0(R12), F30
+	TBZ $0, R5, end5
+	ADD $8, R12, R7
+	VLD1 (R7), V30.S[2]
+end5:
+	ADD R14, R12, R12
+	WORD $0x4e3ed400 // fadd v0.4s, v0.4s, v30.4s
+	TBNZ $2, R5, four6
+	TBNZ $1, R5, two6
+	FMOVS 0(R12), F24
+	B end6
+four6:
+	FMOVQ 0(R12), F24
+	B end6
+two6:
+	FMOVD 0(R12), F24
+	TBZ $0, R5, end6
+	ADD $8, R12, R8
+	VLD1 (R8), V24.S[2]
+end6:
+	ADD R14, R12, R12
+	WORD $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
+	TBNZ $2, R5, four7
+	TBNZ $1, R5, two7
+	FMOVS 0(R12), F28
+	B end7
+four7:
+	FMOVQ 0(R12), F28
+	B end7
+two7:
+	FMOVD 0(R12), F28
+	TBZ $0, R5, end7
+	ADD $8, R12, R9
+	VLD1 (R9), V28.S[2]
+end7:
+	ADD R14, R12, R12
+	WORD $0x4e3cd484 // fadd v4.4s, v4.4s, v28.4s
+	TBNZ $2, R5, four8
+	TBNZ $1, R5, two8
+	FMOVS 0(R12), F31
+	B end8
+four8:
+	FMOVQ 0(R12), F31
+	B end8
+two8:
+	FMOVD 0(R12), F31
+	TBZ $0, R5, end8
+	ADD $8, R12, R15
+	VLD1 (R15), V31.S[2]
+end8:
+	ADD R14, R12, R12
+	WORD $0x4e3fd4c6 // fadd v6.4s, v6.4s, v31.4s
+	TBNZ $2, R5, four9
+	TBNZ $1, R5, two9
+	FMOVS 0(R12), F11
+	B end9
+four9:
+	FMOVQ 0(R12), F11
+	B end9
+two9:
+	FMOVD 0(R12), F11
+	TBZ $0, R5, end9
+	ADD $8, R12, R19
+	VLD1 (R19), V11.S[2]
+end9:
+	ADD R14, R12, R12
+	WORD $0x4e2bd508 // fadd v8.4s, v8.4s, v11.4s
+	TBNZ $2, R5, four10
+	TBNZ $1, R5, two10
+	FMOVS 0(R12), F25
+	B end10
+four10:
+	FMOVQ 0(R12), F25
+	B end10
+two10:
+	FMOVD 0(R12), F25
+	TBZ $0, R5, end10
+	ADD $8, R12, R0
+	VLD1 (R0), V25.S[2]
+end10:
+	ADD R14, R12, R12
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	TBNZ $2, R5, four11
+	TBNZ $1, R5, two11
+	FMOVS 0(R12), F1
+	B end11
+four11:
+	FMOVQ 0(R12), F1
+	B end11
+two11:
+	FMOVD 0(R12), F1
+	TBZ $0, R5, end11
+	ADD $8, R12, R20
+	VLD1 (R20), V1.S[2]
+end11:
+	ADD R14, R12, R12
+	WORD $0x4e21d58c // fadd v12.4s, v12.4s, v1.4s
+	TBNZ $2, R5, four12
+	TBNZ $1, R5, two12
+	FMOVS 0(R12), F3
+	B end12
+four12:
+	FMOVQ 0(R12), F3
+	B end12
+two12:
+	FMOVD 0(R12), F3
+	TBZ $0, R5, end12
+	ADD $8, R12, R1
+	VLD1 (R1), V3.S[2]
+end12:
+	ADD R14, R12, R12
+	WORD $0x4e23d5ce // fadd v14.4s, v14.4s, v3.4s
+	TBNZ $2, R5, four13
+	TBNZ $1, R5, two13
+	FMOVS 0(R12), F5
+	B end13
+four13:
+	FMOVQ 0(R12), F5
+	B end13
+two13:
+	FMOVD 0(R12), F5
+	TBZ $0, R5, end13
+	ADD $8, R12, R2
+	VLD1 (R2), V5.S[2]
+end13:
+	ADD R14, R12, R12
+	WORD $0x4e25d610 // fadd v16.4s, v16.4s, v5.4s
+	TBNZ $2, R5, four14
+	TBNZ $1, R5, two14
+	FMOVS 0(R12), F7
+	B end14
+four14:
+	FMOVQ 0(R12), F7
+	B end14
+two14:
+	FMOVD 0(R12), F7
+	TBZ $0, R5, end14
+	ADD $8, R12, R21
+	VLD1 (R21), V7.S[2]
+end14:
+	ADD R14, R12, R12
+	WORD $0x4e27d652 // fadd v18.4s, v18.4s, v7.4s
+	TBNZ $2, R5, four15
+	TBNZ $1, R5, two15
+	FMOVS 0(R12), F9
+	B end15
+four15:
+	FMOVQ 0(R12), F9
+	B end15
+two15:
+	FMOVD 0(R12), F9
+	TBZ $0, R5, end15
+	ADD $8, R12, R22
+	VLD1 (R22), V9.S[2]
+end15:
+	ADD R14, R12, R12
+	WORD $0x4e29d694 // fadd v20.4s, v20.4s, v9.4s
+	TBNZ $2, R5, four16
+	TBNZ $1, R5, two16
+	FMOVS 0(R12), F29
+	B end16
+four16:
+	FMOVQ 0(R12), F29
+	B end16
+two16:
+	FMOVD 0(R12), F29
+	TBZ $0, R5, end16
+	ADD $8, R12, R23
+	VLD1 (R23), V29.S[2]
+end16:
+	ADD R14, R12, R12
+	WORD $0x4e3dd6d6 // fadd v22.4s, v22.4s, v29.4s
+narrowstore:
+	TBNZ $2, R5, four17
+	TBNZ $1, R5, two17
+	FMOVS F0, 0(R13)
+	B end17
+four17:
+	FMOVQ F0, 0(R13)
+	B end17
+two17:
+	FMOVD F0, 0(R13)
+	TBZ $0, R5, end17
+	ADD $8, R13, R3
+	VST1 V0.S[2], (R3)
+end17:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four18
+	TBNZ $1, R5, two18
+	FMOVS F2, 0(R13)
+	B end18
+four18:
+	FMOVQ F2, 0(R13)
+	B end18
+two18:
+	FMOVD F2, 0(R13)
+	TBZ $0, R5, end18
+	ADD $8, R13, R24
+	VST1 V2.S[2], (R24)
+end18:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four19
+	TBNZ $1, R5, two19
+	FMOVS F4, 0(R13)
+	B end19
+four19:
+	FMOVQ F4, 0(R13)
+	B end19
+two19:
+	FMOVD F4, 0(R13)
+	TBZ $0, R5, end19
+	ADD $8, R13, R4
+	VST1 V4.S[2], (R4)
+end19:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four20
+	TBNZ $1, R5, two20
+	FMOVS F6, 0(R13)
+	B end20
+four20:
+	FMOVQ F6, 0(R13)
+	B end20
+two20:
+	FMOVD F6, 0(R13)
+	TBZ $0, R5, end20
+	ADD $8, R13, R25
+	VST1 V6.S[2], (R25)
+end20:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four21
+	TBNZ $1, R5, two21
+	FMOVS F8, 0(R13)
+	B end21
+four21:
+	FMOVQ F8, 0(R13)
+	B end21
+two21:
+	FMOVD F8, 0(R13)
+	TBZ $0, R5, end21
+	ADD $8, R13, R6
+	VST1 V8.S[2], (R6)
+end21:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four22
+	TBNZ $1, R5, two22
+	FMOVS F10, 0(R13)
+	B end22
+four22:
+	FMOVQ F10, 0(R13)
+	B end22
+two22:
+	FMOVD F10, 0(R13)
+	TBZ $0, R5, end22
+	ADD $8, R13, R10
+	VST1 V10.S[2], (R10)
+end22:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four23
+	TBNZ $1, R5, two23
+	FMOVS F12, 0(R13)
+	B end23
+four23:
+	FMOVQ F12, 0(R13)
+	B end23
+two23:
+	FMOVD F12, 0(R13)
+	TBZ $0, R5, end23
+	ADD $8, R13, R11
+	VST1 V12.S[2], (R11)
+end23:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four24
+	TBNZ $1, R5, two24
+	FMOVS F14, 0(R13)
+	B end24
+four24:
+	FMOVQ F14, 0(R13)
+	B end24
+two24:
+	FMOVD F14, 0(R13)
+	TBZ $0, R5, end24
+	ADD $8, R13, R7
+	VST1 V14.S[2], (R7)
+end24:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four25
+	TBNZ $1, R5, two25
+	FMOVS F16, 0(R13)
+	B end25
+four25:
+	FMOVQ F16, 0(R13)
+	B end25
+two25:
+	FMOVD F16, 0(R13)
+	TBZ $0, R5, end25
+	ADD $8, R13, R8
+	VST1 V16.S[2], (R8)
+end25:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four26
+	TBNZ $1, R5, two26
+	FMOVS F18, 0(R13)
+	B end26
+four26:
+	FMOVQ F18, 0(R13)
+	B end26
+two26:
+	FMOVD F18, 0(R13)
+	TBZ $0, R5, end26
+	ADD $8, R13, R9
+	VST1 V18.S[2], (R9)
+end26:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four27
+	TBNZ $1, R5, two27
+	FMOVS F20, 0(R13)
+	B end27
+four27:
+	FMOVQ F20, 0(R13)
+	B end27
+two27:
+	FMOVD F20, 0(R13)
+	TBZ $0, R5, end27
+	ADD $8, R13, R15
+	VST1 V20.S[2], (R15)
+end27:
+	ADD R14, R13, R13
+	TBNZ $2, R5, four28
+	TBNZ $1, R5, two28
+	FMOVS F22, 0(R13)
+	B end28
+four28:
+	FMOVQ F22, 0(R13)
+	B end28
+two28:
+	FMOVD F22, 0(R13)
+	TBZ $0, R5, end28
+	ADD $8, R13, R19
+	VST1 V22.S[2], (R19)
+end28:
+	ADD R14, R13, R13
+	RET
+
+// func peakBF16NEON(n int)
+TEXT ·peakBF16NEON(SB), NOSPLIT, $0-8
+	MOVD n+0(FP), R0
+	WORD $0x6f00e400 // movi v0.2d, #0x0
+	WORD $0x6f00e401 // movi v1.2d, #0x0
+	WORD $0x6f00e402 // movi v2.2d, #0x0
+	WORD $0x6f00e403 // movi v3.2d, #0x0
+	WORD $0x6f00e404 // movi v4.2d, #0x0
+	WORD $0x6f00e405 // movi v5.2d, #0x0
+	WORD $0x6f00e406 // movi v6.2d, #0x0
+	WORD $0x6f00e407 // movi v7.2d, #0x0
+	WORD $0x6f00e408 // movi v8.2d, #0x0
+	WORD $0x6f00e409 // movi v9.2d, #0x0
+	WORD $0x6f00e40a // movi v10.2d, #0x0
+	WORD $0x6f00e40b // movi v11.2d, #0x0
+	WORD $0x6f00e40c // movi v12.2d, #0x0
+	WORD $0x6f00e40d // movi v13.2d, #0x0
+	WORD $0x6f00e40e // movi v14.2d, #0x0
+	WORD $0x6f00e40f // movi v15.2d, #0x0
+	WORD $0x6f00e410 // movi v16.2d, #0x0
+	WORD $0x6f00e411 // movi v17.2d, #0x0
+	WORD $0x6f00e412 // movi v18.2d, #0x0
+	WORD $0x6f00e413 // movi v19.2d, #0x0
+	WORD $0x6f00e414 // movi v20.2d, #0x0
+	WORD $0x6f00e415 // movi v21.2d, #0x0
+	WORD $0x6f00e416 // movi v22.2d, #0x0
+	WORD $0x6f00e417 // movi v23.2d, #0x0
+	WORD $0x6f00e418 // movi v24.2d, #0x0
+loop:
+	WORD $0x4f40f001 // bfdot v1.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f002 // bfdot v2.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f003 // bfdot v3.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f004 // bfdot v4.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f005 // bfdot v5.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f006 // bfdot v6.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f007 // bfdot v7.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f008 // bfdot v8.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f009 // bfdot v9.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f00a // bfdot v10.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f00b // bfdot v11.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f00c // bfdot v12.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f00d // bfdot v13.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f00e // bfdot v14.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f00f // bfdot v15.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f010 // bfdot v16.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f011 // bfdot v17.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f012 // bfdot v18.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f013 // bfdot v19.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f014 // bfdot v20.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f015 // bfdot v21.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f016 // bfdot v22.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f017 // bfdot v23.4s, v0.8h, v0.2h[0]
+	WORD $0x4f40f018 // bfdot v24.4s, v0.8h, v0.2h[0]
 	SUBS $1, R0, R0
 	BGT loop
 	RET
@@ -13149,6 +25920,165 @@ turn:
 	ADD $16, R0, R0
 	B half
 done:
+	RET
+
+// func pairNeighboursNEON(n int, dst *float32, x *float32)
+TEXT ·pairNeighboursNEON(SB), NOSPLIT, $0-24
+	MOVD n+0(FP), R0
+	MOVD dst+8(FP), R1
+	MOVD x+16(FP), R2
+	SUBS $8, R0, R0
+	BLT by8end
+by8:
+	FLDPQ 0(R2), (F0, F1)
+	WORD $0x0ea16802 // bfcvtn v2.4h, v0.4s
+	WORD $0x4ea16822 // bfcvtn2 v2.8h, v1.4s
+	FMOVQ F2, 0(R1)
+	ADD $32, R2, R2
+	ADD $16, R1, R1
+	SUBS $8, R0, R0
+	BGE by8
+by8end:
+	ADD $8, R0, R0
+	SUBS $4, R0, R0
+	BLT by4end
+by4:
+	FMOVQ 0(R2), F3
+	WORD $0x0ea16864 // bfcvtn v4.4h, v3.4s
+	FMOVD F4, 0(R1)
+	ADD $16, R2, R2
+	ADD $8, R1, R1
+	SUBS $4, R0, R0
+	BGE by4
+by4end:
+	ADD $4, R0, R0
+	CBZ R0, done
+	TBNZ $1, R0, two1
+	FMOVS 0(R2), F5
+	B end1
+two1:
+	FMOVD 0(R2), F5
+	TBZ $0, R0, end1
+	ADD $8, R2, R3
+	VLD1 (R3), V5.S[2]
+end1:
+	WORD $0x0ea168a6 // bfcvtn v6.4h, v5.4s
+	CMP $3, R0
+	BEQ three
+	FMOVS F6, 0(R1)
+	RET
+three:
+	FMOVD F6, 0(R1)
+done:
+	RET
+
+// func pairRowsNEON(n int, dst *float32, x *float32, y *float32, both int)
+TEXT ·pairRowsNEON(SB), NOSPLIT, $0-40
+	MOVD n+0(FP), R0
+	MOVD dst+8(FP), R1
+	MOVD x+16(FP), R2
+	MOVD y+24(FP), R3
+	MOVD both+32(FP), R4
+	MOVD $0, R5
+	SUB R4, R5, R4
+	VDUP R4, V0.S4
+	SUBS $4, R0, R0
+	BLT by4end
+by4:
+	FMOVQ 0(R2), F1
+	FMOVQ 0(R3), F2
+	WORD $0x0ea16823 // bfcvtn v3.4h, v1.4s
+	WORD $0x0ea16844 // bfcvtn v4.4h, v2.4s
+	WORD $0x4e201c84 // and v4.16b, v4.16b, v0.16b
+	WORD $0x4e443865 // zip1 v5.8h, v3.8h, v4.8h
+	FMOVQ F5, 0(R1)
+	ADD $16, R2, R2
+	ADD $16, R3, R3
+	ADD $16, R1, R1
+	SUBS $4, R0, R0
+	BGE by4
+by4end:
+	ADD $4, R0, R0
+	CBZ R0, done
+	TBNZ $1, R0, two1
+	FMOVS 0(R2), F6
+	B end1
+two1:
+	FMOVD 0(R2), F6
+	TBZ $0, R0, end1
+	ADD $8, R2, R6
+	VLD1 (R6), V6.S[2]
+end1:
+	TBNZ $1, R0, two2
+	FMOVS 0(R3), F7
+	B end2
+two2:
+	FMOVD 0(R3), F7
+	TBZ $0, R0, end2
+	ADD $8, R3, R7
+	VLD1 (R7), V7.S[2]
+end2:
+	WORD $0x0ea168c8 // bfcvtn v8.4h, v6.4s
+	WORD $0x0ea168e9 // bfcvtn v9.4h, v7.4s
+	WORD $0x4e201d29 // and v9.16b, v9.16b, v0.16b
+	WORD $0x4e49390a // zip1 v10.8h, v8.8h, v9.8h
+	TBNZ $1, R0, two3
+	FMOVS F10, 0(R1)
+	B end3
+two3:
+	FMOVD F10, 0(R1)
+	TBZ $0, R0, end3
+	ADD $8, R1, R8
+	VST1 V10.S[2], (R8)
+end3:
+done:
+	RET
+
+// func pairHalvesNEON(n int, dst *float32, x *uint16, y *uint16, both int)
+TEXT ·pairHalvesNEON(SB), NOSPLIT, $0-40
+	MOVD n+0(FP), R0
+	MOVD dst+8(FP), R1
+	MOVD x+16(FP), R2
+	MOVD y+24(FP), R3
+	MOVD both+32(FP), R4
+	MOVD $0, R5
+	SUB R4, R5, R4
+	VDUP R4, V0.S4
+	SUBS $8, R0, R0
+	BLT by8end
+by8:
+	FMOVQ 0(R2), F1
+	FMOVQ 0(R3), F2
+	WORD $0x4e201c42 // and v2.16b, v2.16b, v0.16b
+	WORD $0x4e423823 // zip1 v3.8h, v1.8h, v2.8h
+	WORD $0x4e427824 // zip2 v4.8h, v1.8h, v2.8h
+	FSTPQ (F3, F4), 0(R1)
+	ADD $16, R2, R2
+	ADD $16, R3, R3
+	ADD $32, R1, R1
+	SUBS $8, R0, R0
+	BGE by8
+by8end:
+	ADD $8, R0, R0
+	MOVD both+32(FP), R6
+	SUBS $1, R0, R0
+	BLT by1end
+by1:
+	MOVHU (R2), R7
+	MOVHU (R3), R8
+	LSL $16, R8, R8
+	CBNZ R6, pair
+	MOVD $0, R8
+pair:
+	ORR R8, R7, R7
+	MOVW R7, (R1)
+	ADD $2, R2, R2
+	ADD $2, R3, R3
+	ADD $4, R1, R1
+	SUBS $1, R0, R0
+	BGE by1
+by1end:
+	ADD $1, R0, R0
 	RET
 
 // func negNEON(n int, dst *float32, x *float32)

@@ -2,92 +2,92 @@
 
 package kernel
 
-// mul1x16NEON is the product of 1 rows of A with 16 columns of B.
+// mul1x16NEON is the product of 1 rows of A with 16 columns of B, of floats.
 //
 //go:noescape
 func mul1x16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul2x16NEON is the product of 2 rows of A with 16 columns of B.
+// mul2x16NEON is the product of 2 rows of A with 16 columns of B, of floats.
 //
 //go:noescape
 func mul2x16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul3x16NEON is the product of 3 rows of A with 16 columns of B.
+// mul3x16NEON is the product of 3 rows of A with 16 columns of B, of floats.
 //
 //go:noescape
 func mul3x16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul4x16NEON is the product of 4 rows of A with 16 columns of B.
+// mul4x16NEON is the product of 4 rows of A with 16 columns of B, of floats.
 //
 //go:noescape
 func mul4x16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul5x16NEON is the product of 5 rows of A with 16 columns of B.
+// mul5x16NEON is the product of 5 rows of A with 16 columns of B, of floats.
 //
 //go:noescape
 func mul5x16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul6x16NEON is the product of 6 rows of A with 16 columns of B.
+// mul6x16NEON is the product of 6 rows of A with 16 columns of B, of floats.
 //
 //go:noescape
 func mul6x16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul1x8NEON is the product of 1 rows of A with 8 columns of B.
+// mul1x8NEON is the product of 1 rows of A with 8 columns of B, of floats.
 //
 //go:noescape
 func mul1x8NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul2x8NEON is the product of 2 rows of A with 8 columns of B.
+// mul2x8NEON is the product of 2 rows of A with 8 columns of B, of floats.
 //
 //go:noescape
 func mul2x8NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul3x8NEON is the product of 3 rows of A with 8 columns of B.
+// mul3x8NEON is the product of 3 rows of A with 8 columns of B, of floats.
 //
 //go:noescape
 func mul3x8NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul4x8NEON is the product of 4 rows of A with 8 columns of B.
+// mul4x8NEON is the product of 4 rows of A with 8 columns of B, of floats.
 //
 //go:noescape
 func mul4x8NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul5x8NEON is the product of 5 rows of A with 8 columns of B.
+// mul5x8NEON is the product of 5 rows of A with 8 columns of B, of floats.
 //
 //go:noescape
 func mul5x8NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul6x8NEON is the product of 6 rows of A with 8 columns of B.
+// mul6x8NEON is the product of 6 rows of A with 8 columns of B, of floats.
 //
 //go:noescape
 func mul6x8NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul7x8NEON is the product of 7 rows of A with 8 columns of B.
+// mul7x8NEON is the product of 7 rows of A with 8 columns of B, of floats.
 //
 //go:noescape
 func mul7x8NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul8x8NEON is the product of 8 rows of A with 8 columns of B.
+// mul8x8NEON is the product of 8 rows of A with 8 columns of B, of floats.
 //
 //go:noescape
 func mul8x8NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul9x8NEON is the product of 9 rows of A with 8 columns of B.
+// mul9x8NEON is the product of 9 rows of A with 8 columns of B, of floats.
 //
 //go:noescape
 func mul9x8NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul10x8NEON is the product of 10 rows of A with 8 columns of B.
+// mul10x8NEON is the product of 10 rows of A with 8 columns of B, of floats.
 //
 //go:noescape
 func mul10x8NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul11x8NEON is the product of 11 rows of A with 8 columns of B.
+// mul11x8NEON is the product of 11 rows of A with 8 columns of B, of floats.
 //
 //go:noescape
 func mul11x8NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
 
-// mul12x8NEON is the product of 12 rows of A with 8 columns of B.
+// mul12x8NEON is the product of 12 rows of A with 8 columns of B, of floats.
 //
 //go:noescape
 func mul12x8NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
@@ -96,6 +96,101 @@ func mul12x8NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *fl
 //
 //go:noescape
 func peakNEON(n int)
+
+// mul1x16BF16NEON is the product of 1 rows of A with 16 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul1x16BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul2x16BF16NEON is the product of 2 rows of A with 16 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul2x16BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul3x16BF16NEON is the product of 3 rows of A with 16 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul3x16BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul4x16BF16NEON is the product of 4 rows of A with 16 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul4x16BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul5x16BF16NEON is the product of 5 rows of A with 16 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul5x16BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul6x16BF16NEON is the product of 6 rows of A with 16 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul6x16BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul1x8BF16NEON is the product of 1 rows of A with 8 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul1x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul2x8BF16NEON is the product of 2 rows of A with 8 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul2x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul3x8BF16NEON is the product of 3 rows of A with 8 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul3x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul4x8BF16NEON is the product of 4 rows of A with 8 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul4x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul5x8BF16NEON is the product of 5 rows of A with 8 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul5x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul6x8BF16NEON is the product of 6 rows of A with 8 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul6x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul7x8BF16NEON is the product of 7 rows of A with 8 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul7x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul8x8BF16NEON is the product of 8 rows of A with 8 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul8x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul9x8BF16NEON is the product of 9 rows of A with 8 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul9x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul10x8BF16NEON is the product of 10 rows of A with 8 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul10x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul11x8BF16NEON is the product of 11 rows of A with 8 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul11x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// mul12x8BF16NEON is the product of 12 rows of A with 8 columns of B, of pairs of bfloat16.
+//
+//go:noescape
+func mul12x8BF16NEON(k int, a *float32, ars int, acs int, b *float32, brs int, c *float32, ldc int, mask uint32, mode int, bias *float32)
+
+// peakBF16NEON does n times 24 multiply-adds of 4 pairs of bfloat16.
+//
+//go:noescape
+func peakBF16NEON(n int)
 
 // copyPanel16NEON copies k rows of 16 columns, zeros where mask has none.
 //
@@ -111,6 +206,21 @@ func copyPanel8NEON(k int, src *float32, ss int, dst *float32, ds int, mask uint
 //
 //go:noescape
 func transposePanelNEON(src *float32, ss int, dst *float32, ds int, rows int, cols int)
+
+// pairNeighboursNEON makes pairs of bfloat16 of neighbours among n floats; if these are odd, the last pair has a zero.
+//
+//go:noescape
+func pairNeighboursNEON(n int, dst *float32, x *float32)
+
+// pairRowsNEON makes pairs of bfloat16 of the n elements of two rows; if both is zero, zeros are in the place of y.
+//
+//go:noescape
+func pairRowsNEON(n int, dst *float32, x *float32, y *float32, both int)
+
+// pairHalvesNEON makes pairs of the n bfloat16 of two rows; if both is zero, zeros are in the place of y.
+//
+//go:noescape
+func pairHalvesNEON(n int, dst *float32, x *uint16, y *uint16, both int)
 
 //go:noescape
 func negNEON(n int, dst *float32, x *float32)

@@ -31,6 +31,15 @@ func (fn *Func) ShiftLeft(d, a Reg, n int) { fn.integer("LSL", d, a, n) }
 // ShiftRight is d = a >> n, of unsigned numbers.
 func (fn *Func) ShiftRight(d, a Reg, n int) { fn.integer("LSR", d, a, n) }
 
+// Or is d = a | b.
+func (fn *Func) Or(d, a Reg, b any) { fn.integer("ORR", d, a, b) }
+
+// LoadHalf loads 16 bits from an address.
+func (fn *Func) LoadHalf(d, base Reg) { fn.line(regs(d), regs(base), "MOVHU (R%v), R%v", base, d) }
+
+// StoreWord stores the lower 32 bits of a.
+func (fn *Func) StoreWord(a, base Reg) { fn.line(nil, regs(a, base), "MOVW R%v, (R%v)", a, base) }
+
 // LeadingZeros counts them in the lower 32 bits of a.
 func (fn *Func) LeadingZeros(d, a Reg) { fn.line(regs(d), regs(a), "CLZW R%v, R%v", a, d) }
 

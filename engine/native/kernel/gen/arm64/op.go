@@ -105,6 +105,18 @@ var (
 		imm: func(i int) uint32 { return uint32(i&1)<<21 | uint32(i>>1)<<11 }}
 )
 
+// Instructions of FEAT_BF16, which not every processor has.
+var (
+	// BFDOTLane adds to each float of d the product of two pairs of bfloat16: one of n, and pair i
+	// of m.
+	BFDOTLane = Op{word: 0x4f40f000, syntax: "bfdot v{d}.4s, v{n}.8h, v{m}.2h[{i}]", reads: true,
+		imm: FMLALane.imm}
+	BFCVTN  = op(0x0ea16800, "bfcvtn v{d}.4h, v{n}.4s")
+	BFCVTN2 = readsDest(0x4ea16800, "bfcvtn2 v{d}.8h, v{n}.4s")
+	ZIP1H   = op(0x4e403800, "zip1 v{d}.8h, v{n}.8h, v{m}.8h")
+	ZIP2H   = op(0x4e407800, "zip2 v{d}.8h, v{n}.8h, v{m}.8h")
+)
+
 // encode returns the word of an instruction and its text.
 func (o Op) encode(i int, d, n, m uint32) (word uint32, text string) {
 	word = o.word | m<<16 | n<<5 | d

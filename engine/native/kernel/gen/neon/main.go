@@ -40,6 +40,7 @@ func kernels(f *arm64.File) error {
 	w := &writer{file: f}
 	w.products()
 	w.packing()
+	w.pairs()
 	for _, list := range [][]formula.Loop{formula.Unary(), formula.Binary(), formula.Fused(), formula.Integers(),
 		formula.Random()} {
 		for _, l := range list {

@@ -17,20 +17,32 @@ const (
 	slimVecs, slimRows = 2, 12
 )
 
-// products writes the products of all numbers of rows, and the loop that measures the peak.
+// element is what products multiply: floats, or pairs of bfloat16 in the place of each.
+type element struct {
+	suffix, what string
+	multiplyAdd  arm64.Op // by a lane
+}
+
+// products writes the products of all numbers of rows, and the loops that measure the peak.
 func (w *writer) products() {
-	for rows := 1; rows <= wideRows; rows++ {
-		w.product(rows, wideVecs)
+	for _, e := range []element{
+		{"", "floats", arm64.FMLALane},
+		{"BF16", "pairs of bfloat16", arm64.BFDOTLane},
+	} {
+		for rows := 1; rows <= wideRows; rows++ {
+			w.product(e, rows, wideVecs)
+		}
+		for rows := 1; rows <= slimRows; rows++ {
+			w.product(e, rows, slimVecs)
+		}
+		w.peak(e)
 	}
-	for rows := 1; rows <= slimRows; rows++ {
-		w.product(rows, slimVecs)
-	}
-	w.peak()
 }
 
 // block is the state of a product while its code is written.
 type block struct {
 	fn         *arm64.Func
+	add        arm64.Op // adds products
 	rows, vecs int
 	k, b, brs  arm64.Reg
 	acs        arm64.Reg
@@ -51,11 +63,13 @@ type block struct {
 //   - up to four columns: one vector, of as many floats as there are.
 //
 // Each sum takes its products in the same order in all of them, so that the bits are the same.
-func (w *writer) product(rows, vecs int) {
-	name := fmt.Sprintf("mul%dx%d", rows, vecs*lanes)
+func (w *writer) product(e element, rows, vecs int) {
+	name := fmt.Sprintf("mul%dx%d%s", rows, vecs*lanes, e.suffix)
 	fn := w.function(name, productSignature)
-	fn.Doc(fmt.Sprintf("%sNEON is the product of %d rows of A with %d columns of B.", name, rows, vecs*lanes))
-	p := &block{fn: fn, rows: rows, vecs: vecs, k: fn.Arg("k"), b: fn.Arg("b"), brs: stride(fn, "brs")}
+	fn.Doc(fmt.Sprintf("%sNEON is the product of %d rows of A with %d columns of B, of %s.", name, rows, vecs*lanes,
+		e.what))
+	p := &block{fn: fn, add: e.multiplyAdd, rows: rows, vecs: vecs, k: fn.Arg("k"), b: fn.Arg("b"),
+		brs: stride(fn, "brs")}
 	p.bases, p.acs = []arm64.Reg{fn.Arg("a")}, stride(fn, "acs")
 	for i := range rows {
 		p.acc = append(p.acc, nil)
@@ -183,7 +197,7 @@ func (p *block) column() {
 	fn.Add(p.bases[0], p.bases[0], p.acs)
 	for i, x := range a {
 		for v := range b {
-			fn.Lane(arm64.FMLALane, x.i, p.acc[i][v], b[v], x.v)
+			fn.Lane(p.add, x.i, p.acc[i][v], b[v], x.v)
 		}
 	}
 }
@@ -202,7 +216,7 @@ func (p *block) elements(vecs int, row access) {
 			fn.LoadAt(arm64.Single, x, base, p.strides[i%4-1])
 		}
 		for v := range b {
-			fn.Lane(arm64.FMLALane, 0, p.acc[i][v], b[v], x)
+			fn.Lane(p.add, 0, p.acc[i][v], b[v], x)
 		}
 	}
 	for _, base := range p.bases {
@@ -322,19 +336,18 @@ func (p *block) finish(label string, vecs int, row access) {
 const peakSums = 24
 
 // peak is a loop of nothing but multiply-adds: what the core can do at best.
-func (w *writer) peak() {
-	fn := w.function("peak", "func(n int)")
-	fn.Doc(fmt.Sprintf("peakNEON does n times %d multiply-adds of %d floats.", peakSums, lanes))
+func (w *writer) peak(e element) {
+	fn := w.function("peak"+e.suffix, "func(n int)")
+	fn.Doc(fmt.Sprintf("peak%sNEON does n times %d multiply-adds of %d %s.", e.suffix, peakSums, lanes, e.what))
 	n, x := fn.Arg("n"), fn.V()
 	fn.Zero(x)
-	acc := make([]arm64.Reg, peakSums)
-	for i := range acc {
-		acc[i] = fn.V()
-		fn.Zero(acc[i])
+	acc := vectors(fn, peakSums)
+	for _, a := range acc {
+		fn.Zero(a)
 	}
 	fn.Label("loop")
 	for _, a := range acc {
-		fn.Vec(arm64.FMLA, a, x, x)
+		fn.Lane(e.multiplyAdd, 0, a, x, x)
 	}
 	fn.SubFlags(n, n, 1)
 	fn.If("GT", "loop")
