@@ -140,10 +140,9 @@ func (fn *Func) kind(name string) string {
 // Return ends the function, with a result of one register if it has a result.
 func (fn *Func) Return(result ...Reg) {
 	for _, r := range result {
-		switch {
-		case r.vector:
+		if r.vector {
 			fn.line(nil, regs(r), "FMOVS F%v, %v", r, fn.at("ret"))
-		default:
+		} else {
 			fn.line(nil, regs(r), "MOVW R%v, %v", r, fn.at("ret"))
 		}
 	}

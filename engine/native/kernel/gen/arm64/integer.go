@@ -19,9 +19,6 @@ func (fn *Func) Sub(d, a Reg, b any) { fn.integer("SUB", d, a, b) }
 // SubFlags is d = a - b, and compares d with zero.
 func (fn *Func) SubFlags(d, a Reg, b any) { fn.integer("SUBS", d, a, b) }
 
-// AddFlags is d = a + b, and compares d with zero.
-func (fn *Func) AddFlags(d, a Reg, b any) { fn.integer("ADDS", d, a, b) }
-
 // And is d = a & b.
 func (fn *Func) And(d, a Reg, b any) { fn.integer("AND", d, a, b) }
 

@@ -65,8 +65,6 @@ var (
 var (
 	UZP1  = op(0x4e801800, "uzp1 v{d}.4s, v{n}.4s, v{m}.4s")
 	UZP2  = op(0x4e805800, "uzp2 v{d}.4s, v{n}.4s, v{m}.4s")
-	ZIP1  = op(0x4e803800, "zip1 v{d}.4s, v{n}.4s, v{m}.4s")
-	ZIP2  = op(0x4e807800, "zip2 v{d}.4s, v{n}.4s, v{m}.4s")
 	TRN1  = op(0x4e802800, "trn1 v{d}.4s, v{n}.4s, v{m}.4s")
 	TRN2  = op(0x4e806800, "trn2 v{d}.4s, v{n}.4s, v{m}.4s")
 	TRN1D = op(0x4ec02800, "trn1 v{d}.2d, v{n}.2d, v{m}.2d")
