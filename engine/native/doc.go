@@ -49,5 +49,6 @@
 // operation on other types, or one that the compiler does not know, runs on
 // GoMLX's Go backend, one operation at a time. A program is run by one caller at a
 // time; others wait. Results are the same bits for the same number of cores and the
-// same [kernel.Level], and, with bfloat16, for CPUs alike in having AVX512-BF16.
+// same [kernel.Level], and, with bfloat16, for CPUs alike in having
+// AVX512-BF16, or FEAT_BF16 of arm64.
 package native

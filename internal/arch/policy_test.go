@@ -247,6 +247,7 @@ const commandLine = "cmd/flowmatch"
 var generated = map[string]string{
 	"engine/native/ops.go":                      "engine/native/gen",
 	"engine/native/kernel/gemm_stub_amd64.go":   "engine/native/kernel/gen/gemm",
+	"engine/native/kernel/neon_stub_arm64.go":   "engine/native/kernel/gen/neon",
 	"engine/native/kernel/vector_stub_amd64.go": "engine/native/kernel/gen/vector",
 	"run/keys_gen.go":                           "internal/settings/gen",
 }

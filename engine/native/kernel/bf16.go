@@ -27,8 +27,8 @@ type pairMatrix struct {
 	halves     func(n int, dst *float32, x, y *uint16, both int) // the same of bfloat16
 }
 
-// HasBF16 says whether products in bfloat16 are faster than those of floats.
-// Elsewhere operands are rounded, and multiplied as floats.
+// HasBF16 says whether this CPU has instructions for products in bfloat16, which do twice
+// the work of those of floats. Elsewhere operands are rounded, and multiplied as floats.
 func (m *Matrix) HasBF16() bool { return m.pairs != nil }
 
 // inBF16 is the table that multiplies, and how many of its elements k numbers make.

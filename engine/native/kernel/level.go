@@ -4,41 +4,28 @@ import (
 	"fmt"
 	"os"
 	"strings"
-
-	"golang.org/x/sys/cpu"
 )
 
 // Level is a set of instructions that kernels are written for.
 type Level int
 
-// The levels, from the one that every CPU has to the widest.
+// The levels: the one that every CPU has, and those of amd64 and of arm64, narrowest first.
 const (
 	Portable Level = iota // Go
 	AVX2                  // AVX2 and FMA, 8 floats at a time
 	AVX512                // AVX-512 F, BW, DQ and VL, 16 floats at a time
+	NEON                  // the vectors that every arm64 has, 4 floats at a time
 )
 
-// EnvVar names the environment variable that forces a level: portable, avx2 or avx512.
+// EnvVar names the environment variable that forces a level: portable, avx2, avx512 or neon.
 const EnvVar = "FLOWMATCH_CPU"
 
-var levelNames = [...]string{"portable", "avx2", "avx512"}
+var levelNames = [...]string{"portable", "avx2", "avx512", "neon"}
 
 func (l Level) String() string { return levelNames[l] }
 
 // Levels returns the levels that this CPU has, narrowest first.
-func Levels() []Level {
-	out := []Level{Portable}
-	if !haveAssembly {
-		return out
-	}
-	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
-		out = append(out, AVX2)
-	}
-	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL {
-		out = append(out, AVX512)
-	}
-	return out
-}
+func Levels() []Level { return append([]Level{Portable}, assemblyLevels()...) }
 
 // Best returns the widest level that this CPU has, or the one that EnvVar asks
 // for; asking for one that the CPU does not have is an error.

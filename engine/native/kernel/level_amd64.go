@@ -1,5 +1,14 @@
-//go:build amd64
-
 package kernel
 
-const haveAssembly = true
+import "golang.org/x/sys/cpu"
+
+// assemblyLevels are those with kernels in assembly that this CPU has.
+func assemblyLevels() (out []Level) {
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+		out = append(out, AVX2)
+	}
+	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL {
+		out = append(out, AVX512)
+	}
+	return out
+}

@@ -1,5 +1,6 @@
-//go:build !amd64
+//go:build !amd64 && !arm64
 
 package kernel
 
-const haveAssembly = false
+// assemblyLevels are those with kernels in assembly: none.
+func assemblyLevels() []Level { return nil }

@@ -8,6 +8,7 @@ import (
 )
 
 //go:generate go run ./gen/gemm -out gemm_amd64.s -stubs gemm_stub_amd64.go -pkg kernel
+//go:generate go run ./gen/neon -out neon_arm64.s -stubs neon_stub_arm64.go
 
 // What a product does with C, besides adding up.
 const (

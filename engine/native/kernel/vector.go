@@ -142,6 +142,7 @@ var vectors = [...]func() *Vector{
 	Portable: sync.OnceValue(func() *Vector { return newVector(Portable) }),
 	AVX2:     sync.OnceValue(func() *Vector { return newVector(AVX2) }),
 	AVX512:   sync.OnceValue(func() *Vector { return newVector(AVX512) }),
+	NEON:     sync.OnceValue(func() *Vector { return newVector(NEON) }),
 }
 
 // VectorAt returns the loops of a level, which must be one of [Levels].

@@ -3,15 +3,14 @@ package main
 import (
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"flowmatch/engine/native/kernel/gen/formula"
 )
 
 // conversionLoops writes the conversions between float32 and other types. Those
 // to types of other sizes do whole vectors only, and n must be a multiple of 16.
 func conversionLoops(g *gen) {
-	loop{name: "fromI32", params: "dst *float32, x *int32", unroll: 4,
-		body: one(func(_ *gen, x vec) vec { return x.toFloat() })}.emit(g)
-	loop{name: "toI32", params: "dst *int32, x *float32", unroll: 4,
-		body: one(func(_ *gen, x vec) vec { return x.truncate() })}.emit(g)
+	g.loops(formula.Integers())
 	g.convert("fromF64", "dst *float32, x *float64", 4, 8, fromF64)
 	g.convert("toF64", "dst *float64, x *float32", 8, 4, toF64)
 	g.convert("fromBool", "dst *float32, x *uint8", 4, 1, func(g *gen, dst, x operand.Mem) {
@@ -29,17 +28,8 @@ func conversionLoops(g *gen) {
 		g.store(g.vec(d).shiftLeft(16), dst, nil)
 	})
 	g.convert("toBF16", "dst *uint16, x *float32", 2, 4, func(g *gen, dst, x operand.Mem) {
-		narrow(g, roundBF16(g, g.load(x, nil)).shiftRight(16), dst, 2)
+		narrow(g, formula.RoundBF16(g, g.load(x, nil)).ShiftRight(16).(vec), dst, 2)
 	})
-}
-
-// roundBF16 rounds x to bfloat16, in the upper half; what the lower half has does
-// not matter.
-func roundBF16(g *gen, x vec) vec {
-	// Rounding to even adds just less than a half, and the rest where the result would be odd.
-	odd := x.shiftRight(16).and(g.bits(1))
-	r := x.addInt(g.bits(0x7fff)).addInt(odd)
-	return x.cmp(unord, x).blend(x.or(g.bits(0x00400000)), r)
 }
 
 // convert writes a loop over whole vectors of elements of the sizes.

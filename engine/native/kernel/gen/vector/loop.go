@@ -3,50 +3,34 @@ package main
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/ir"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"flowmatch/engine/native/kernel/gen/formula"
 )
 
-// loop describes an elementwise loop.
-type loop struct {
-	name   string
-	params string // after n: pointers, of which dst and those that start with out are written; float32 are scalars
-	unroll int    // vectors in a turn
-	narrow int    // vectors in a turn of AVX2, if not the same
-	hoist  int    // constants kept in registers for AVX2, AVX-512 keeps hoistWide
-	flag   bool   // returns nonzero if a lane was raised
-	lazy   bool   // the body loads scalars itself, with arg
-	body   func(g *gen, in map[string]vec) []vec
+// loop writes a formula's loop.
+type loop struct{ formula.Loop }
+
+// loops writes functions.
+func (g *gen) loops(list []formula.Loop) {
+	for _, l := range list {
+		loop{l}.emit(g)
+	}
 }
 
 // hoistWide is how many constants stay in the 32 registers of AVX-512.
 const hoistWide = 10
 
-// param is a parameter of a loop.
+// param is a parameter of a loop, and where it is.
 type param struct {
-	name   string
-	scalar bool
-	out    bool
-	in     bool
-	ptr    reg.Register
-	value  vec
-}
-
-func parseParams(s string) []*param {
-	var out []*param
-	for field := range strings.SplitSeq(s, ", ") {
-		name, kind, _ := strings.Cut(field, " ")
-		p := &param{name: name, scalar: kind == "float32"}
-		p.out = strings.HasPrefix(name, "dst") || strings.HasPrefix(name, "out") || strings.HasPrefix(name, "both")
-		p.in = !p.scalar && (!p.out || strings.HasPrefix(name, "both"))
-		out = append(out, p)
-	}
-	return out
+	formula.Param
+	ptr   reg.Register
+	value vec
 }
 
 // function starts a function that keeps no pointer.
@@ -85,26 +69,29 @@ func (g *gen) hoist(constants []uint32, room int) {
 
 // emit writes the function.
 func (l loop) emit(g *gen) {
-	params := parseParams(l.params)
-	sig := "func(n int, " + l.params + ")"
-	if l.flag {
+	var params []*param
+	for _, p := range l.Parameters() {
+		params = append(params, &param{Param: p})
+	}
+	sig := "func(n int, " + l.Params + ")"
+	if l.Flag {
 		sig += " uint32"
 	}
-	g.function(l.name, sig)
+	g.function(l.Name, sig)
 	n := g.Load(g.Param("n"), g.GP64())
 	for _, p := range params {
-		if !p.scalar || !l.lazy {
+		if !p.Scalar || !l.Lazy {
 			p.load(g)
 		}
 	}
 	l.constants(g, params)
-	if l.flag {
+	if l.Flag {
 		g.clearFlag()
 	}
 	i := g.GP64()
 	g.XORQ(i, i)
 	l.turns(g, params, n, i)
-	if l.flag {
+	if l.Flag {
 		g.returnFlag()
 	}
 	g.VZEROUPPER()
@@ -113,12 +100,12 @@ func (l loop) emit(g *gen) {
 
 // load loads a parameter, a scalar into all lanes.
 func (p *param) load(g *gen) {
-	if !p.scalar {
-		p.ptr = g.Load(g.Param(p.name), g.GP64())
+	if !p.Scalar {
+		p.ptr = g.Load(g.Param(p.Name), g.GP64())
 		return
 	}
 	x := g.XMM()
-	g.Load(g.Param(p.name), x)
+	g.Load(g.Param(p.Name), x)
 	d := g.newReg()
 	g.VBROADCASTSS(x, d)
 	p.value = g.vec(d)
@@ -142,13 +129,13 @@ func (g *gen) arg(name string) vec {
 // constants hoists those that the body asks for.
 func (l loop) constants(g *gen, params []*param) {
 	asked := g.dry(func(d *gen) {
-		in := map[string]vec{}
+		in := map[string]formula.Vec{}
 		for _, p := range params {
-			in[p.name] = d.vec(d.newReg())
+			in[p.Name] = d.vec(d.newReg())
 		}
-		l.body(d, in)
+		l.Body(d, in)
 	})
-	room := l.hoist
+	room := l.Hoist
 	if g.wide {
 		room = hoistWide
 	}
@@ -158,15 +145,15 @@ func (l loop) constants(g *gen, params []*param) {
 // turns writes the loops: over several vectors, over one, and the masked rest.
 func (l loop) turns(g *gen, params []*param, n, i reg.Register) {
 	lanes := g.lanes()
-	if !g.wide && l.narrow > 0 {
-		l.unroll = l.narrow
+	if !g.wide && l.Narrow > 0 {
+		l.Unroll = l.Narrow
 	}
-	step := int32(l.unroll * lanes)
-	if l.unroll > 1 {
+	step := int32(l.Unroll * lanes)
+	if l.Unroll > 1 {
 		g.SUBQ(operand.I32(step), n)
 		g.JLT(operand.LabelRef("few"))
 		g.Label("many")
-		g.weave(l.unroll, func(u int) { l.step(g, params, i, u*g.bytes(), nil) })
+		g.weave(l.Unroll, func(u int) { l.step(g, params, i, u*g.bytes(), nil) })
 		g.ADDQ(operand.I32(step), i)
 		g.SUBQ(operand.I32(step), n)
 		g.JGE(operand.LabelRef("many"))
@@ -218,24 +205,24 @@ func (l loop) step(g *gen, params []*param, i reg.Register, disp int, m *mask) {
 	at := func(p *param) operand.Mem {
 		return operand.Mem{Base: p.ptr, Index: i, Scale: 4, Disp: disp}
 	}
-	in := map[string]vec{}
+	in := map[string]formula.Vec{}
 	for _, p := range params {
 		switch {
-		case p.scalar:
-			in[p.name] = p.value
-		case p.in:
-			in[p.name] = g.load(at(p), m)
+		case p.Scalar:
+			in[p.Name] = p.value
+		case p.In:
+			in[p.Name] = g.load(at(p), m)
 		}
 	}
-	out := l.body(g, in)
+	out := l.Body(g, in)
 	for _, p := range params {
-		if p.out {
-			g.store(out[0], at(p), m)
+		if p.Out {
+			g.store(out[0].(vec), at(p), m)
 			out = out[1:]
 		}
 	}
 	if len(out) > 0 {
-		panic(fmt.Sprintf("%s: %d results too many", l.name, len(out)))
+		panic(fmt.Sprintf("%s: %d results too many", l.Name, len(out)))
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/ir"
 	"github.com/mmcloughlin/avo/pass"
+
+	"flowmatch/engine/native/kernel/gen/formula"
 )
 
 func main() {
@@ -26,9 +28,9 @@ func main() {
 	ctx := build.NewContext()
 	for _, wide := range []bool{true, false} {
 		g := newGen(ctx, wide)
-		unaryLoops(g)
-		binaryLoops(g)
-		fusedLoops(g)
+		g.loops(formula.Unary())
+		g.loops(formula.Binary())
+		g.loops(formula.Fused())
 		conversionLoops(g)
 		reductions(g)
 		movement(g)

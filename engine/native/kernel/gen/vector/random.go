@@ -3,35 +3,14 @@ package main
 import (
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"flowmatch/engine/native/kernel/gen/formula"
 )
 
 // randomLoops writes the generator of random numbers and what becomes of its bits.
 func randomLoops(g *gen) {
 	philox(g)
-	loop{name: "uniform", params: "dst *float32, x *uint32", unroll: 4, hoist: 2,
-		body: one(func(g *gen, x vec) vec {
-			return x.shiftRight(8).toFloat().mul(g.num(1.0 / (1 << 24)))
-		})}.emit(g)
-	loop{name: "boxMuller", params: "both1 *float32, both2 *float32", unroll: 1, hoist: 0, body: boxMuller}.emit(g)
-}
-
-// boxMuller makes two normal numbers of two random words: one gives the radius,
-// with 31 bits, the other the angle.
-func boxMuller(g *gen, in map[string]vec) []vec {
-	u := in["both1"].shiftRight(1).toFloat().fma(g.num(1.0/(1<<31)), g.num(1.0/(1<<32)))
-	m, e := u.split()
-	minusTwo := g.num(-2)
-	r := logParts(g, m.sub(g.num(1)), e).mul(minusTwo)
-	r = r.maxOr(g.bits(0)).sqrt()
-	// The angle in quarters of a turn, 24 bits.
-	q := in["both2"].shiftRight(8).toFloat().mul(g.num(1.0 / (1 << 22)))
-	n := q.round(toEven)
-	s, c := sinCosPoly(g, q.sub(n).mul(g.num(1.57079632679489661923)))
-	i := n.toInt()
-	swap := i.shiftLeft(31).signMask()
-	sin := swap.blend(c, s).xor(i.shiftLeft(30).sign())
-	cos := swap.blend(s, c).xor(i.addInt(g.bits(1)).shiftLeft(30).sign())
-	return []vec{cos.mul(r), sin.mul(r)}
+	g.loops(formula.Random())
 }
 
 // philox writes blocks of 64 words: 16 counters of Philox4x32-10 in a row, the
