@@ -80,8 +80,8 @@ func (d *drawing) suits(as string) error {
 		return huma.Error406NotAcceptable(fmt.Sprintf("pictures are of images, and the model makes none; accept %s, "+
 			"%s or %s", client.JSON, client.CSV, client.NPY))
 	case as == client.PNG && d.of.Drawable() != nil:
-		return huma.Error406NotAcceptable(fmt.Sprintf("%v; accept %s, %s or %s", choice.Spoken(d.of.Drawable()), client.JSON,
-			client.CSV, client.NPY))
+		return huma.Error406NotAcceptable(fmt.Sprintf("%s; accept %s, %s or %s", choice.Spoken(d.of.Drawable()),
+			client.JSON, client.CSV, client.NPY))
 	case as == client.PNG && n*d.job.x.D > mostDrawn:
 		return invalid("n: a picture has at most %d of these images", mostDrawn/d.job.x.D)
 	case as == client.PNG && d.job.logp != nil:
