@@ -33,8 +33,8 @@ func (r *Run) Drawable() error {
 	if shape == nil || shape[2] == 1 || shape[2] == 3 {
 		return nil
 	}
-	return fmt.Errorf("run: images of %s have %d channels, and a picture shows 1 or 3; they may be latents, which a "+
-		"decoder turns into images", r.Dir, shape[2])
+	return fmt.Errorf("run: the images have %d channels, and a picture shows 1 or 3; they may be latents, which a "+
+		"decoder turns into images", shape[2])
 }
 
 // drawable is [Run.Drawable], for pictures of the points.

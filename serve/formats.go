@@ -12,6 +12,7 @@ import (
 
 	"flowmatch/client"
 	"flowmatch/data/table"
+	"flowmatch/internal/choice"
 	"flowmatch/run"
 )
 
@@ -78,6 +79,9 @@ func (d *drawing) suits(as string) error {
 	case as == client.PNG && spec.Image() == nil:
 		return huma.Error406NotAcceptable(fmt.Sprintf("pictures are of images, and the model makes none; accept %s, "+
 			"%s or %s", client.JSON, client.CSV, client.NPY))
+	case as == client.PNG && d.of.Drawable() != nil:
+		return huma.Error406NotAcceptable(fmt.Sprintf("%s; accept %s, %s or %s", choice.Spoken(d.of.Drawable()),
+			client.JSON, client.CSV, client.NPY))
 	case as == client.PNG && n*d.job.x.D > mostDrawn:
 		return invalid("n: a picture has at most %d of these images", mostDrawn/d.job.x.D)
 	case as == client.PNG && d.job.logp != nil:

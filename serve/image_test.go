@@ -14,6 +14,8 @@ import (
 	"flowmatch/client"
 	"flowmatch/flow"
 	"flowmatch/model"
+	"flowmatch/nn"
+	"flowmatch/path"
 	"flowmatch/run"
 )
 
@@ -100,5 +102,34 @@ func TestImagesAreAnsweredAsPictures(t *testing.T) {
 	code, text, _ := post(t, h.URL+"/v1/models/moons/sample", `{"n": 2}`, "Accept", "image/png")
 	if code != http.StatusNotAcceptable || !strings.Contains(text, "pictures are of images") {
 		t.Errorf("a picture of points: %d %s", code, text)
+	}
+}
+
+// Latents have other channels than a picture shows, which is said before they are drawn.
+func TestLatentsHaveNoPicture(t *testing.T) {
+	eng, err := nn.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := nn.New(eng, nn.Config{Dim: 16, Hidden: []int{4}}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.New(model.Spec{Path: path.Config{Name: "condot"}, Shape: []int{2, 2, 4}}, net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "latents")
+	if _, err := run.Adopt(m, dir, run.AdoptOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	_, h := started(t, Options{Runs: []string{dir}})
+	url := h.URL + "/v1/models/latents/sample"
+	code, text, _ := post(t, url, `{"n": 2}`, "Accept", "image/png")
+	if code != http.StatusNotAcceptable || !strings.Contains(text, "have 4 channels") {
+		t.Errorf("a picture of latents: %d %s", code, text)
+	}
+	if got := ask[client.Samples](t, url, client.SampleRequest{N: 2}); len(got.X) != 2 || len(got.X[0]) != 16 {
+		t.Errorf("latents as numbers: %d", len(got.X))
 	}
 }

@@ -329,6 +329,11 @@ func TestThePipelineOfDiffusersSaysWhatIsPredicted(t *testing.T) {
 			"data, discrete_vp of 100 steps, betas linear from 0.001 to 0.01, 99 - 100 t"},
 		{`{"_class_name": "DDIMScheduler", "beta_schedule": "squaredcos_cap_v2", "beta_start": 0.001}`,
 			"noise, discrete_vp of 1000 steps, betas cosine, 999 - 1000 t"},
+		{`{"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3}`,
+			"velocity from data to noise, shifts its steps by 3"},
+		{`{"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3, "use_dynamic_shifting": true}`,
+			"velocity from data to noise, by the number of patches"},
+		{`{"_class_name": "DDPMScheduler", "beta_schedule": "linear", "clip_sample": true}`, "noise, clips the data"},
 		{`{"_class_name": "FlowMatchEulerDiscreteScheduler"}`, "velocity from data to noise, condot, 1000 - 1000 t"},
 		{`{"_class_name": "DDIMScheduler", "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012,
 			"prediction_type": "v_prediction"}`,
@@ -370,7 +375,8 @@ func TestThePipelineOfDiffusersSaysWhatIsPredicted(t *testing.T) {
 			told[f.About] = f.Text
 		}
 		for _, want := range strings.SplitN(x.want, ", ", 2) {
-			if all := told["output"] + ", " + told["path"] + ", " + told["time"]; !strings.Contains(all, want) &&
+			if all := told["output"] + ", " + told["path"] + ", " + told["time"] + ", " +
+				told["sampling"]; !strings.Contains(all, want) &&
 				!strings.Contains(strings.Split(all, ",")[0], want) {
 				t.Errorf("%s: told %s, want %s", x.scheduler, all, x.want)
 			}

@@ -204,7 +204,7 @@ func (l Layout) read(eng *nn.Engine, set *weights.Set, s *settings, key string) 
 	if err != nil {
 		return nil, err
 	}
-	facts := slices.Concat(f.facts, []Fact{{"network", p.net.Sizes()}}, p.facts, means.facts())
+	facts := slices.Concat(f.facts, []Fact{{"network", p.net.Sizes()}}, p.facts, means.facts(), s.facts)
 	return &Imported{Model: m, Coupling: means.coupling, LabelDropout: p.dropout, Facts: facts}, nil
 }
 

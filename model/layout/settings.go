@@ -21,6 +21,7 @@ type settings struct {
 	values map[string]any
 	known  map[string]bool
 	errs   []error
+	facts  []Fact // of what is in the files beside settings
 }
 
 // fail notes that a setting is wrong.
@@ -257,20 +258,45 @@ func folder(dir string, s *settings) (file, config string, err error) {
 	return "", "", fmt.Errorf("layout: folder %s has none of %s", network, choice.List(weightFiles))
 }
 
+// scheduler is what is read of a scheduler_config.json.
+type scheduler struct {
+	Class      string   `json:"_class_name"`
+	Betas      string   `json:"beta_schedule"`
+	Start      *float64 `json:"beta_start"`
+	End        *float64 `json:"beta_end"`
+	Steps      *float64 `json:"num_train_timesteps"`
+	Prediction string   `json:"prediction_type"`
+	Trained    any      `json:"trained_betas"`
+	ZeroSNR    bool     `json:"rescale_betas_zero_snr"`
+	Clips      bool     `json:"clip_sample"`
+	Shift      float64  `json:"shift"`
+	Dynamic    bool     `json:"use_dynamic_shifting"`
+}
+
+// sampling says how the scheduler samples otherwise than a run does; "": it does not.
+func (c scheduler) sampling() string {
+	flow := strings.HasPrefix(c.Class, "FlowMatch")
+	switch {
+	case flow && c.Dynamic:
+		return "the scheduler shifts its steps by the number of patches, as time_grid.tokens does; the run has equal " +
+			"steps"
+	case flow && c.Shift != 0 && c.Shift != 1:
+		return fmt.Sprintf("the scheduler shifts its steps by %g, as time_grid.shift does; the run has equal steps",
+			c.Shift)
+	case c.Clips:
+		return "the scheduler clips the data that it predicts (clip_sample), which no sampler here does"
+	}
+	return ""
+}
+
 // readScheduler notes what the scheduler of a pipeline says of the path and the output.
 func readScheduler(file string, s *settings) error {
-	var c struct {
-		Class      string   `json:"_class_name"`
-		Betas      string   `json:"beta_schedule"`
-		Start      *float64 `json:"beta_start"`
-		End        *float64 `json:"beta_end"`
-		Steps      *float64 `json:"num_train_timesteps"`
-		Prediction string   `json:"prediction_type"`
-		Trained    any      `json:"trained_betas"`
-		ZeroSNR    bool     `json:"rescale_betas_zero_snr"`
-	}
+	var c scheduler
 	if err := weights.ReadJSON(file, &c); err != nil {
 		return fmt.Errorf("layout: %w", err)
+	}
+	if text := c.sampling(); text != "" {
+		s.facts = append(s.facts, Fact{"sampling", text})
 	}
 	if strings.HasPrefix(c.Class, "FlowMatch") {
 		steps := 1000.0
