@@ -188,8 +188,8 @@ type TokenBound struct {
 func (m *TokenModel) Bound(ctx context.Context, x discrete.Tokens, o discrete.ELBOOptions, progress Progress) (
 	b TokenBound, each []float64, err error) {
 	if x.N < 1 || x.L != m.spec.Net.Length {
-		return b, nil, fmt.Errorf("model: %d sequences of %d tokens; the model has a bound of sequences of %d", x.N, x.L,
-			m.spec.Net.Length)
+		return b, nil, fmt.Errorf("model: %d sequences of %d tokens; the model has a bound of sequences of %d", x.N,
+			x.L, m.spec.Net.Length)
 	}
 	if o.Draws == 0 {
 		o.Draws = DefaultDraws

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math"
 
-	"flowmatch/data/text"
+	texts "flowmatch/data/text"
 	"flowmatch/discrete"
 	"flowmatch/internal/choice"
 	"flowmatch/internal/settings"
@@ -89,7 +89,7 @@ type TokenEval struct {
 func (c TokenConfig) Defaults() TokenConfig {
 	c.Backend = cmp.Or(c.Backend, nn.DefaultBackend)
 	c.Space = cmp.Or(c.Space, TokenSpace)
-	c.Data.Tokens, c.Data.Length = cmp.Or(c.Data.Tokens, text.Chars), cmp.Or(c.Data.Length, 64)
+	c.Data.Tokens, c.Data.Length = cmp.Or(c.Data.Tokens, texts.Chars), cmp.Or(c.Data.Length, 64)
 	if c.Data.Val == nil {
 		c.Data.Val = new(64)
 	}
@@ -127,7 +127,7 @@ func (c TokenConfig) Validate() error {
 }
 
 func (d TokenData) validate() error {
-	if err := choice.Check("kind of tokens", d.Tokens, text.Kinds()); err != nil {
+	if err := choice.Check("kind of tokens", d.Tokens, texts.Kinds()); err != nil {
 		return fmt.Errorf("data.tokens: %w", err)
 	}
 	switch {
@@ -172,8 +172,8 @@ func (e TokenEval) Validate() error {
 	case !(e.Corrector >= 0) || math.IsInf(e.Corrector, 0):
 		return fmt.Errorf("eval.corrector is %g; it must be 0 or above", e.Corrector)
 	case e.Corrector > 0 && e.Solver == discrete.Exact:
-		return errors.New("eval.corrector is set, but the solver exact has none; set eval.solver to euler, or leave it " +
-			"out")
+		return errors.New("eval.corrector is set, but the solver exact has none; set eval.solver to euler, or leave " +
+			"it out")
 	case !(e.Temperature > 0) || math.IsInf(e.Temperature, 0):
 		return fmt.Errorf("eval.temperature is %g; it must be above 0", e.Temperature)
 	case !(e.TopP > 0 && e.TopP <= 1):
@@ -187,8 +187,8 @@ func (e TokenEval) Validate() error {
 }
 
 // Sampling returns the sampler of the settings with a seed.
-func (e TokenEval) Sampling(seed uint64) discrete.Solver {
-	return discrete.Solver{Steps: e.Steps, Method: e.Solver, Corrector: e.Corrector, Temperature: e.Temperature,
+func (e TokenEval) Sampling(seed uint64) discrete.Sampler {
+	return discrete.Sampler{Steps: e.Steps, Method: e.Solver, Corrector: e.Corrector, Temperature: e.Temperature,
 		TopP: e.TopP, Seed: seed}
 }
 
@@ -196,7 +196,8 @@ func (e TokenEval) Sampling(seed uint64) discrete.Solver {
 func (c TokenConfig) Idle() (idle []settings.Idle) {
 	if c.Train.Schedule == "constant" && c.Train.Warmup == 0 {
 		idle = append(idle, settings.Idle{Keys: []string{"train.lr_min"},
-			Why: "the learning rate is constant, without a warm-up", Fix: "set train.warmup, or another train.schedule"})
+			Why: "the learning rate is constant, without a warm-up",
+			Fix: "set train.warmup, or another train.schedule"})
 	}
 	if *c.Data.Val == 0 {
 		idle = append(idle, settings.Idle{Keys: []string{"train.val_every", "train.patience"},
@@ -229,7 +230,7 @@ var _ settings.Idler = TokenConfig{}
 // TokenKeys describes every key of a run file of tokens.
 func TokenKeys() []Key {
 	keys := settings.Describe(TokenConfig{}.Defaults(), tokenDocs, map[string][]string{
-		"space": {TokenSpace}, "data.tokens": text.Kinds(), "path.name": discrete.Schedules(),
+		"space": {TokenSpace}, "data.tokens": texts.Kinds(), "path.name": discrete.Schedules(),
 		"path.source": discrete.Sources(), "train.loss": train.TokenLosses(), "train.schedule": train.Schedules(),
 		"train.optimizer.name": {nn.AdamW}, "eval.solver": {discrete.Exact, discrete.Euler},
 	})

@@ -126,8 +126,8 @@ func pointsKeys(text []byte, set []string) error {
 		keys []string
 		why  string
 	}{
-		{[]string{"coupling"}, "noise and data of tokens are paired independently, for a mask is as far from one level " +
-			"as from another"},
+		{[]string{"coupling"}, "noise and data of tokens are paired independently, for a mask is as far from one " +
+			"level as from another"},
 		{[]string{"source"}, "the noise of tokens is path.source, mask or uniform"},
 		{[]string{"precondition", "precondition_levels"}, "levels have no variance to scale"},
 		{[]string{"condition"}, "it is for images"},
@@ -145,8 +145,8 @@ func pointsKeys(text []byte, set []string) error {
 			"it is there for points alone so far"},
 		{[]string{"eval.rtol", "eval.atol", "eval.control", "eval.max_nfe", "eval.time_grid",
 			"eval.projected"}, noODE},
-		{[]string{"eval.divergence", "eval.probes", "eval.dequantizations"}, "log p of tokens is bounded by the ELBO, " +
-			"of eval.draws, since there is no ODE whose divergence gives it"},
+		{[]string{"eval.divergence", "eval.probes", "eval.dequantizations"}, "log p of tokens is bounded by the " +
+			"ELBO, of eval.draws, since there is no ODE whose divergence gives it"},
 		{[]string{"eval.samples"}, "there is no distance between texts; eval.test is how many the bound is of"},
 		{[]string{"data.columns", "data.label", "data.schema", "data.context", "data.target", "data.exclude"},
 			"a text has no columns"},
@@ -166,8 +166,9 @@ func pointsKeys(text []byte, set []string) error {
 			given.Where("eval.solver"), name, noODE)
 	}
 	if name := points.Path.Name; slices.Contains(path.Names(), name) && !slices.Contains(discrete.Schedules(), name) {
-		return fmt.Errorf("%s: path.name %s cannot go with space tokens: it adds up multiples of points and noise, and "+
-			"levels are no numbers; take one of %s", given.Where("path.name"), name, choice.List(discrete.Schedules()))
+		return fmt.Errorf("%s: path.name %s cannot go with space tokens: it adds up multiples of points and noise, "+
+			"and levels are no numbers; take one of %s", given.Where("path.name"), name,
+			choice.List(discrete.Schedules()))
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"flowmatch/data/text"
+	texts "flowmatch/data/text"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/filelock"
 	"flowmatch/model"
@@ -68,7 +68,8 @@ func openTokens(dir string, o OpenOptions, snapshot int) (*TokenRun, error) {
 	}
 	spec := m.Spec()
 	if spec.Path != cfg.Path || spec.Net != cfg.Net.of(cfg, m.Levels()) || spec.Vocabulary.Kind != cfg.Data.Tokens {
-		return nil, fmt.Errorf("%w: its network, path or tokens are not those of %s (%s)", ErrOtherModel, ConfigFile, name)
+		return nil, fmt.Errorf("%w: its network, path or tokens are not those of %s (%s)", ErrOtherModel, ConfigFile,
+			name)
 	}
 	if err := ownFile(name, step, extra, cfg, cfg.Train.Patience); err != nil {
 		return nil, err
@@ -78,7 +79,7 @@ func openTokens(dir string, o OpenOptions, snapshot int) (*TokenRun, error) {
 }
 
 // Text opens the text that the run was trained on.
-func (r *TokenRun) Text() (*text.Corpus, error) {
+func (r *TokenRun) Text() (*texts.Corpus, error) {
 	if err := checkForeign(&r.Config, r.Dir, r.given, false); err != nil {
 		return nil, err
 	}
@@ -87,8 +88,8 @@ func (r *TokenRun) Text() (*text.Corpus, error) {
 		return nil, err
 	}
 	if is := fingerprint(corpus); is != r.Model.Spec().Fingerprint {
-		return nil, fmt.Errorf("%w: the text %s is another than the run was trained on (fingerprint %s, now %s); logp "+
-			"--data takes any text", ErrChanged, r.Config.Data.Path, r.Model.Spec().Fingerprint, is)
+		return nil, fmt.Errorf("%w: the text %s is another than the run was trained on (fingerprint %s, now %s)",
+			ErrChanged, r.Config.Data.Path, r.Model.Spec().Fingerprint, is)
 	}
 	return corpus, nil
 }

@@ -10,7 +10,7 @@ import (
 	"runtime"
 	"strconv"
 
-	"flowmatch/data/text"
+	texts "flowmatch/data/text"
 	"flowmatch/discrete"
 	"flowmatch/flow"
 	"flowmatch/internal/atomicfile"
@@ -29,7 +29,7 @@ type TokenOptions struct {
 	Event    func(train.Event)            // ValLoss is the bound, in nats of a token
 	Saved    func(step int)
 	Resumed  func(step int, changes []Change)
-	Opened   func(*text.Corpus, TokenConfig)
+	Opened   func(*texts.Corpus, TokenConfig)
 	Unsealed func(keys []string, why error)
 }
 
@@ -58,7 +58,7 @@ func TrainTokens(ctx context.Context, cfg TokenConfig, dir string, o TokenOption
 type tokenSession struct {
 	cfg      TokenConfig
 	dir      string
-	corpus   *text.Corpus
+	corpus   *texts.Corpus
 	spec     model.TokenSpec
 	net      *nn.TokenNet
 	trainer  *nn.TokenTrainer
@@ -146,16 +146,16 @@ func (s *tokenSession) affordable() error {
 	ofBlock := float64(net.Width)*(12+2*net.MLPRatio) + float64(net.Heads)*float64(net.Length)
 	weights := float64(net.Depth) * float64(net.Width) * float64(net.Width) * (10 + 2*net.MLPRatio)
 	bytes := 4 * (tokens*(float64(net.Depth)*ofBlock+4*float64(net.Levels)) + 5*weights)
-	if err := memory.Check(fmt.Sprintf("train.batch %d of sequences of %d tokens, in a network of width %d and depth %d",
-		s.cfg.Train.Batch, net.Length, net.Width, net.Depth), bytes); err != nil {
+	if err := memory.Check(fmt.Sprintf("train.batch %d of sequences of %d tokens, in a network of width %d and depth "+
+		"%d", s.cfg.Train.Batch, net.Length, net.Width, net.Depth), bytes); err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
 	return nil
 }
 
 // Open opens the text of a run, as tokens.
-func (c TokenConfig) Open() (*text.Corpus, error) {
-	corpus, err := text.Read(c.Data.Path, c.Data.Tokens, c.Data.Length)
+func (c TokenConfig) Open() (*texts.Corpus, error) {
+	corpus, err := texts.Read(c.Data.Path, c.Data.Tokens, c.Data.Length)
 	if err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
@@ -163,7 +163,7 @@ func (c TokenConfig) Open() (*text.Corpus, error) {
 }
 
 // fingerprint is that of all tokens of a text, and of what they stand for.
-func fingerprint(c *text.Corpus) string {
+func fingerprint(c *texts.Corpus) string {
 	d := digest.New()
 	d.Text(c.Kind)
 	d.Text(c.Chars)
@@ -248,7 +248,7 @@ func (s *tokenSession) run(ctx context.Context, o TokenOptions) (err error) {
 		},
 	}
 	if *s.cfg.Data.Val > 0 {
-		training.Held = text.Windows(s.corpus.Val, s.cfg.Data.Length, *s.cfg.Data.Val)
+		training.Held = texts.Windows(s.corpus.Val, s.cfg.Data.Length, *s.cfg.Data.Val)
 	} else {
 		training.Loop.ValEvery = new(0)
 	}

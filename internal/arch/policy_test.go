@@ -98,8 +98,8 @@ var rooms = map[string][]string{
 		"data/table", "data/image", "data/text",
 		"data/simulator", "data/dataset",
 		"likelihood", "field", "model", "calibration", "coupling", "train", "eval", "plot",
-		"internal/seed", "internal/digest", "internal/memory", "internal/atomicfile", "internal/filelock", "internal/tfevents",
-		"internal/settings",
+		"internal/seed", "internal/digest", "internal/memory", "internal/atomicfile", "internal/filelock",
+		"internal/tfevents", "internal/settings",
 		"internal/choice", "cluster"},
 	// An evaluation in words, and as a page with the pictures of its run.
 	"report": {"flow", "eval", "model", "plot", "run", "internal/atomicfile", "internal/choice"},
@@ -248,4 +248,5 @@ var generated = map[string]string{
 	"engine/native/kernel/gemm_stub_amd64.go":   "engine/native/kernel/gen/gemm",
 	"engine/native/kernel/vector_stub_amd64.go": "engine/native/kernel/gen/vector",
 	"run/keys_gen.go":                           "internal/settings/gen",
+	"run/tokenkeys_gen.go":                      "internal/settings/gen",
 }
