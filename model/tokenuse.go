@@ -167,8 +167,8 @@ func portion(p Progress, k, n int) Progress {
 	return func(done float64, nfe int) { p((float64(k)+done)/float64(n), nfe) }
 }
 
-// TokenBound is a bound of -log p of sequences: the mean over their tokens, with standard errors over sequences and
-// the draws of times and states. A model without an error has no less than the entropy.
+// TokenBound is a bound of -log p of sequences: the mean over their tokens. Standard errors are over sequences, with
+// the draws of times and states of each; of one sequence they are of the draws alone.
 type TokenBound struct {
 	Sequences  int     `json:"sequences"`
 	Tokens     int     `json:"tokens"`     // of all sequences
@@ -180,8 +180,6 @@ type TokenBound struct {
 	// BitsOfChar are those of a character of text.
 	BitsOfChar   float64 `json:"bits_per_character"`
 	BitsOfCharSE float64 `json:"bits_per_character_se"`
-	// DrawsSE is the part of BitsSE that more draws make smaller; the rest is that there are no more sequences.
-	DrawsSE float64 `json:"bits_per_token_draws_se"`
 }
 
 // Bound returns the bound of -log p of sequences by [discrete.ELBO], and that of each in nats.
@@ -214,17 +212,13 @@ func (m *TokenModel) Bound(ctx context.Context, x discrete.Tokens, o discrete.EL
 const DefaultDraws = 16
 
 func (m *TokenModel) summary(x discrete.Tokens, draws int, each, se []float64) TokenBound {
-	n, squares := float64(x.N), 0.0
-	for _, v := range se {
-		squares += v * v
-	}
 	perToken := 1 / (float64(x.L) * math.Ln2)
 	mean, over := stat.MeanStdErr(each)
-	b := TokenBound{Sequences: x.N, Tokens: len(x.X), Draws: draws, Characters: m.spec.Vocabulary.Characters(x.X),
-		Nats: mean / float64(x.L), Bits: mean * perToken, DrawsSE: math.Sqrt(squares) / n * perToken}
-	if b.BitsSE = b.DrawsSE; x.N > 1 {
-		b.BitsSE = over * perToken
+	if x.N == 1 {
+		over = se[0]
 	}
+	b := TokenBound{Sequences: x.N, Tokens: len(x.X), Draws: draws, Characters: m.spec.Vocabulary.Characters(x.X),
+		Nats: mean / float64(x.L), Bits: mean * perToken, BitsSE: over * perToken}
 	if b.Characters > 0 {
 		of := float64(b.Tokens) / float64(b.Characters)
 		b.BitsOfChar, b.BitsOfCharSE = b.Bits*of, b.BitsSE*of

@@ -157,7 +157,7 @@ func (s *tokenSession) affordable() error {
 func (c TokenConfig) Open() (*texts.Corpus, error) {
 	corpus, err := texts.Read(c.Data.Path, c.Data.Tokens, c.Data.Length)
 	if err != nil {
-		return nil, fmt.Errorf("run: %w", err)
+		return nil, fmt.Errorf("run: data.path: %w", err)
 	}
 	return corpus, nil
 }

@@ -122,6 +122,7 @@ type evalFlags struct {
 	only                           []string
 	html, target                   string
 	test, samples, dequantizations int
+	draws                          int
 }
 
 func (f *evalFlags) add(cmd *cobra.Command) {
@@ -134,6 +135,7 @@ func (f *evalFlags) add(cmd *cobra.Command) {
 	fl.IntVar(&f.samples, "samples", 0, "samples to measure and to compare by features (default: that of the run file)")
 	fl.IntVar(&f.dequantizations, "dequantizations", 0,
 		"samples of noise of each image for bits per dimension (default: that of the run file)")
+	fl.IntVar(&f.draws, "draws", 0, drawsUsage)
 	fl.StringVar(&f.html, "html", "",
 		"write a report with pictures into this .html file, which opens without a network")
 	fl.StringVar(&f.target, "target", "",
@@ -283,9 +285,13 @@ over times that stop earlier where the velocity is singular. If this changes the
 by more than its standard error, or if a few points decide it, the report says that the
 figure is not to be trusted, why, and what would help.
 
+Of a run of tokens the figure is the ELBO of held-out text, a bound of its log-probability,
+in bits a token and a character (--test sequences, --draws).
+
 If a part cannot be measured, the others are still reported; the exit code is then 1.`,
 		Example: `  flowmatch eval runs/first
   flowmatch eval runs/first --json
+  flowmatch eval runs/text --test 500 --draws 32
   flowmatch eval runs/people --html report.html --target income
   flowmatch eval runs/people --only closest,efficacy --samples 5000
   flowmatch eval runs/first --solver dopri5 --rtol 1e-7 --atol 1e-7
@@ -306,6 +312,12 @@ If a part cannot be measured, the others are still reported; the exit code is th
 }
 
 func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) {
+	if run.IsTokens(dir) {
+		return a.evalTokens(cmd, dir, f)
+	}
+	if err := pointsOnly(cmd); err != nil {
+		return nil, err
+	}
 	r, err := f.open(cmd, dir)
 	if err != nil {
 		return nil, err

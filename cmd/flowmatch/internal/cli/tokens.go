@@ -39,6 +39,10 @@ func (f *addsTokens) add(cmd *cobra.Command) {
 		"those of the path (default: that of the run file)")
 }
 
+// drawsUsage describes --draws.
+const drawsUsage = "of a run of tokens: times and states that its bound draws of each sequence (default: that of the " +
+	"run file)"
+
 // defaultMark marks a token to fill in.
 const defaultMark = "▁"
 
