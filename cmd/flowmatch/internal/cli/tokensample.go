@@ -118,13 +118,8 @@ func (f *sampleFlags) checkTokens(cmd *cobra.Command) (ext string, err error) {
 // applyTokens sets the evaluation settings of the run from the flags.
 func (f *sampleFlags) applyTokens(cmd *cobra.Command, r *run.TokenRun) error {
 	e, set := &r.Config.Eval, cmd.Flags().Changed
-	if set("solver") {
-		if err := choice.Check("solver of tokens", f.solver, []string{discrete.Exact, discrete.Euler}); err != nil {
-			return usagef("--solver: %w", err)
-		}
-		if e.Solver = f.solver; e.Solver == discrete.Exact {
-			e.Corrector = 0 // that of the run file is for euler
-		}
+	if err := applyJumps(cmd, e, f.runFlags); err != nil {
+		return err
 	}
 	for _, v := range []struct {
 		flag string
@@ -135,14 +130,31 @@ func (f *sampleFlags) applyTokens(cmd *cobra.Command, r *run.TokenRun) error {
 			*v.into = v.v
 		}
 	}
-	if set("steps") {
-		e.Steps = f.steps
-	}
 	if !set("seed") {
 		f.seed = r.Config.Seed
 	}
 	if set("corrector") && e.Solver == discrete.Exact {
 		return usagef("--corrector needs --solver euler; exact has none")
+	}
+	if err := e.Validate(); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// applyJumps sets the solver and the steps from the flags.
+func applyJumps(cmd *cobra.Command, e *run.TokenEval, f runFlags) error {
+	set := cmd.Flags().Changed
+	if set("solver") {
+		if err := choice.Check("solver of tokens", f.solver, []string{discrete.Exact, discrete.Euler}); err != nil {
+			return usagef("--solver: %w", err)
+		}
+		if e.Solver = f.solver; e.Solver == discrete.Exact {
+			e.Corrector = 0 // that of the run file is for euler
+		}
+	}
+	if set("steps") {
+		e.Steps = f.steps
 	}
 	if err := e.Validate(); err != nil {
 		return usageError{err}
