@@ -315,7 +315,7 @@ func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) 
 	if run.IsTokens(dir) {
 		return a.evalTokens(cmd, dir, f)
 	}
-	if err := pointsOnly(cmd); err != nil {
+	if err := pointsOnly(cmd, dir); err != nil {
 		return nil, err
 	}
 	r, err := f.open(cmd, dir)

@@ -171,7 +171,7 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 	if run.IsTokens(dir) {
 		return a.logpTokens(cmd, dir, f)
 	}
-	if err := pointsOnly(cmd); err != nil {
+	if err := pointsOnly(cmd, dir); err != nil {
 		return nil, err
 	}
 	ext, err := f.check(cmd)

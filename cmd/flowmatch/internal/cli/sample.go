@@ -317,7 +317,7 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	if !isURL(dir) && run.IsTokens(dir) {
 		return a.sampleTokens(cmd, dir, f)
 	}
-	if err := pointsOnly(cmd); err != nil {
+	if err := pointsOnly(cmd, dir); err != nil {
 		return nil, err
 	}
 	if isURL(dir) {

@@ -46,11 +46,15 @@ const drawsUsage = "of a run of tokens: times and states that its bound draws of
 // defaultMark marks a token to fill in.
 const defaultMark = "▁"
 
-// pointsOnly reports flags that a run of points has no use for.
-func pointsOnly(cmd *cobra.Command) (err error) {
+// pointsOnly reports flags that a run of points, in a folder or a service, has no use for.
+func pointsOnly(cmd *cobra.Command, dir string) (err error) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if slices.Contains(tokenFlags, f.Name) && err == nil {
-			err = usagef("--%s is for runs of tokens (space: tokens), and this is one of points", f.Name)
+		if !slices.Contains(tokenFlags, f.Name) || err != nil {
+			return
+		}
+		err = usagef("--%s is for runs of tokens (space: tokens), and %s is one of points", f.Name, dir)
+		if _, none := run.FolderConfig(dir); errors.Is(none, run.ErrNoRun) && !isURL(dir) {
+			err = usageError{none}
 		}
 	})
 	return err
