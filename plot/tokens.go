@@ -87,14 +87,14 @@ func checkTokens(frames [][][]Token, times []float64) error {
 		return fmt.Errorf("plot: tokens: %w: %d sequences; a picture has at most %d", ErrOptions, n, mostSequences)
 	}
 	if lines := n * ((l + tokenColumns - 1) / tokenColumns); lines > 2*mostSequences {
-		return fmt.Errorf("plot: tokens: %w: %d sequences of %d tokens are %d lines; a picture has at most %d", ErrOptions,
-			n, l, lines, 2*mostSequences)
+		return fmt.Errorf("plot: tokens: %w: %d sequences of %d tokens are %d lines; a picture has at most %d",
+			ErrOptions, n, l, lines, 2*mostSequences)
 	}
 	for k, frame := range frames {
 		for i, row := range frame {
 			if len(frame) != n || len(row) != l {
-				return fmt.Errorf("plot: tokens: %w: frame %d has %d sequences, and sequence %d of it %d tokens; want %d "+
-					"of %d", ErrShape, k, len(frame), i, len(row), n, l)
+				return fmt.Errorf("plot: tokens: %w: frame %d has %d sequences, and sequence %d of it %d tokens; want "+
+					"%d of %d", ErrShape, k, len(frame), i, len(row), n, l)
 			}
 		}
 	}
@@ -140,7 +140,8 @@ func newTokenPicture(o Options, n, l int) *tokenPicture {
 	}
 	p.fill(p.img.Rect, white)
 	if p.title != "" {
-		p.text(float64(p.margin), float64(p.margin)+p.px(sizeTitle), p.title, textStyle{size: sizeTitle, color: inkText})
+		p.text(float64(p.margin), float64(p.margin)+p.px(sizeTitle), p.title,
+			textStyle{size: sizeTitle, color: inkText})
 	}
 	return p
 }
@@ -150,7 +151,8 @@ func (p *tokenPicture) draw(frame [][]Token, t, progress float64) {
 	thick := max(2, int(p.px(1.6)))
 	base := p.margin + p.head - int(p.px(6))
 	p.fill(image.Rect(0, base-int(p.px(sizePanel+1)), p.img.Rect.Max.X, base+thick+int(p.px(3))), white)
-	p.text(float64(p.margin), float64(base)-p.px(2), fmt.Sprintf("t = %.2f", t), textStyle{size: sizePanel, color: inkText})
+	p.text(float64(p.margin), float64(base)-p.px(2), fmt.Sprintf("t = %.2f", t),
+		textStyle{size: sizePanel, color: inkText})
 	right := p.margin + int(math.Round(progress*float64(p.img.Rect.Dx()-2*p.margin)))
 	p.fill(image.Rect(p.margin, base+int(p.px(1)), right, base+int(p.px(1))+thick), mix(white, inkText, 0.6))
 	for n, row := range frame {

@@ -318,8 +318,8 @@ func TestARunOfTokensIsNotMistaken(t *testing.T) {
 		t.Errorf("trained over: %v", err)
 	}
 	for _, setting := range []string{"seed=4", "net.width=32", "path.name=cosine", "data.length=10", "train.steps=10"} {
-		if _, err := TrainTokens(t.Context(), parseTokenRun(t, file, setting), dir, TokenOptions{Resume: true}); !errors.Is(
-			err, ErrChanged) {
+		other := parseTokenRun(t, file, setting)
+		if _, err := TrainTokens(t.Context(), other, dir, TokenOptions{Resume: true}); !errors.Is(err, ErrChanged) {
 			t.Errorf("resumed with %s: %v", setting, err)
 		}
 	}

@@ -86,8 +86,10 @@ The folder --out receives demo.yaml (a normal run file with all settings), the r
 the pictures. If the folder has the same demo.yaml from an earlier demo, an
 interrupted demo continues, and a finished one is evaluated and drawn again. Any other
 folder must be empty; only the demo's own files are changed.`,
-		Example: "  flowmatch demo\n  flowmatch demo --kind text --out runs/text\n  flowmatch demo --out runs/demo --json",
-		Args:    arguments(),
+		Example: `  flowmatch demo
+  flowmatch demo --kind text --out runs/text
+  flowmatch demo --out runs/demo --json`,
+		Args: arguments(),
 		RunE: a.do(func(cmd *cobra.Command, _ []string) (result, error) {
 			if err := choice.Check("kind of demo", kind, demoKinds); err != nil {
 				return nil, usagef("--kind: %w", err)

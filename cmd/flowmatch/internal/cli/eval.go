@@ -249,12 +249,8 @@ func (f *evalFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 	return r, f.checkGuidance(cmd, r)
 }
 
-func (a *app) evalCommand() *cobra.Command {
-	var f evalFlags
-	cmd := &cobra.Command{
-		Use:   "eval DIR",
-		Short: "Measure a trained run: likelihood, distances to the data, paths",
-		Long: `Measure a trained run on its held-out points, and report the solver, the number of
+// evalLong is what the help says of the command.
+const evalLong = `Measure a trained run on its held-out points, and report the solver, the number of
 function evaluations (NFE), the seed and the data. Parts that do not apply are left out.
 
 A classifier two-sample test (C2ST) compares samples of tables and planes with held-out
@@ -288,7 +284,14 @@ figure is not to be trusted, why, and what would help.
 Of a run of tokens the figure is the ELBO of held-out text, a bound of its log-probability,
 in bits a token and a character (--test sequences, --draws).
 
-If a part cannot be measured, the others are still reported; the exit code is then 1.`,
+If a part cannot be measured, the others are still reported; the exit code is then 1.`
+
+func (a *app) evalCommand() *cobra.Command {
+	var f evalFlags
+	cmd := &cobra.Command{
+		Use:   "eval DIR",
+		Short: "Measure a trained run: likelihood, distances to the data, paths",
+		Long:  evalLong,
 		Example: `  flowmatch eval runs/first
   flowmatch eval runs/first --json
   flowmatch eval runs/text --test 500 --draws 32
@@ -304,6 +307,12 @@ If a part cannot be measured, the others are still reported; the exit code is th
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
+			if run.IsTokens(args[0]) {
+				return a.evalTokens(cmd, args[0], f)
+			}
+			if err := pointsOnly(cmd, args[0]); err != nil {
+				return nil, err
+			}
 			return a.eval(cmd, args[0], f)
 		}),
 	}
@@ -312,12 +321,6 @@ If a part cannot be measured, the others are still reported; the exit code is th
 }
 
 func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) {
-	if run.IsTokens(dir) {
-		return a.evalTokens(cmd, dir, f)
-	}
-	if err := pointsOnly(cmd, dir); err != nil {
-		return nil, err
-	}
 	r, err := f.open(cmd, dir)
 	if err != nil {
 		return nil, err

@@ -99,6 +99,12 @@ error. Values in --out are those of sequences, in nats.`,
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
+			if run.IsTokens(args[0]) {
+				return a.logpTokens(cmd, args[0], f)
+			}
+			if err := pointsOnly(cmd, args[0]); err != nil {
+				return nil, err
+			}
 			return a.logp(cmd, args[0], f)
 		}),
 	}
@@ -168,12 +174,6 @@ func (f *logpFlags) check(cmd *cobra.Command) (ext string, err error) {
 }
 
 func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) {
-	if run.IsTokens(dir) {
-		return a.logpTokens(cmd, dir, f)
-	}
-	if err := pointsOnly(cmd, dir); err != nil {
-		return nil, err
-	}
 	ext, err := f.check(cmd)
 	if err == nil && ext != "" {
 		err = inFolder(f.out, f.data, f.labels)

@@ -260,6 +260,12 @@ func (a *app) sampleCommand() *cobra.Command {
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
+			if !isURL(args[0]) && run.IsTokens(args[0]) {
+				return a.sampleTokens(cmd, args[0], f)
+			}
+			if err := pointsOnly(cmd, args[0]); err != nil {
+				return nil, err
+			}
 			return a.sample(cmd, args[0], f)
 		}),
 	}
@@ -304,8 +310,8 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 		strings.Join(sde.DiffusionNames(), ", ")+", or one with a factor, such as sigma:0.5 (default own)")
 	fl.Lookup("solver").Usage = "ODE solver: " + strings.Join(ode.Names(), ", ") + "; sampler with noise: " +
 		strings.Join(sde.Names(),
-			", ") + "; or " + eval.Average + ", steps of the average velocity; of a run of tokens exact or euler (default: " +
-		"that of the run file)"
+			", ") + "; or " + eval.Average + ", steps of the average velocity; of a run of tokens exact or euler " +
+		"(default: that of the run file)"
 	complete(cmd, "mask", image.Masks()...)
 	complete(cmd, "diffusion", sde.DiffusionNames()...)
 	completeFiles(cmd, "out", "csv", "npy", "png", "txt")
@@ -314,12 +320,6 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 }
 
 func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, error) {
-	if !isURL(dir) && run.IsTokens(dir) {
-		return a.sampleTokens(cmd, dir, f)
-	}
-	if err := pointsOnly(cmd, dir); err != nil {
-		return nil, err
-	}
 	if isURL(dir) {
 		return a.sampleRemote(cmd, dir, f)
 	}

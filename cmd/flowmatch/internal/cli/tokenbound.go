@@ -141,7 +141,8 @@ func (a *app) evalTokens(cmd *cobra.Command, dir string, f evalFlags) (result, e
 	x := text.Windows(corpus.Test, r.Config.Data.Length, most)
 	res, _, err := a.bound(cmd, r, r.Config.Data.Path+" (held out to test)", x, f.draws, r.Config.Seed)
 	if err == nil && x.N < most && cmd.Flags().Changed("test") {
-		res.Warnings = append(res.Warnings, fmt.Sprintf("--test is %d, and the text has %d sequences to test", most, x.N))
+		res.Warnings = append(res.Warnings, fmt.Sprintf("--test is %d, and the text has %d sequences to test", most,
+			x.N))
 	}
 	return res, err
 }

@@ -125,7 +125,8 @@ func (f *sampleFlags) applyTokens(cmd *cobra.Command, r *run.TokenRun) error {
 		flag string
 		into *float64
 		v    float64
-	}{{"temperature", &e.Temperature, f.temperature}, {"top-p", &e.TopP, f.topP}, {"corrector", &e.Corrector, f.corrector}} {
+	}{{"temperature", &e.Temperature, f.temperature}, {"top-p", &e.TopP, f.topP},
+		{"corrector", &e.Corrector, f.corrector}} {
 		if set(v.flag) {
 			*v.into = v.v
 		}

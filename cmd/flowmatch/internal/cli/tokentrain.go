@@ -42,8 +42,8 @@ type tokenTrainResult struct {
 
 func (t tokenTrainResult) text(w io.Writer) {
 	fmt.Fprintf(w, "run\t%s\n", t.Run)
-	fmt.Fprintf(w, "data\t%s: %d %s to train on, %d different, in sequences of %d\n", t.Data, t.Tokens, t.Kind, t.Levels,
-		t.Length)
+	fmt.Fprintf(w, "data\t%s: %d %s to train on, %d different, in sequences of %d\n", t.Data, t.Tokens, t.Kind,
+		t.Levels, t.Length)
 	fmt.Fprintf(w, "network\t%d parameters, backend %s\n", t.Parameters, t.Backend)
 	steps := fmt.Sprintf("%d of %d", t.Step, t.Steps)
 	if t.ResumedFrom > 0 {
