@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 
 	texts "flowmatch/data/text"
+	"flowmatch/discrete"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/filelock"
 	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/plot"
+	"flowmatch/train"
 )
 
 // TokenRun is an opened folder of a run of tokens: a model, and the settings that made it. Its text is opened only
@@ -102,6 +104,9 @@ func (r *TokenRun) DrawLoss(w io.Writer, o plot.LossOptions) error {
 	}
 	training, validation := losses(events)
 	training.Name, validation.Name = "training: "+r.Config.Train.Loss, "validation: ELBO"
+	if r.Config.Train.Loss == train.GeneralisedKL && r.Config.Path.Source != discrete.Mask {
+		training.Name += ", less a constant"
+	}
 	series := []plot.Series{training}
 	if len(validation.X) > 1 {
 		series = append(series, validation)
