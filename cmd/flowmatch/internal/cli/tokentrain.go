@@ -169,6 +169,10 @@ func (a *app) tokenHooks(ctx context.Context, cfg run.TokenConfig, resume bool, 
 			res.Tokens, res.Levels = len(c.Train), c.Levels()
 			a.status("%s: %d %s to train on, %d to validate and %d to test; %d different", is.Data.Path, len(c.Train),
 				is.Data.Tokens, len(c.Val), len(c.Test), c.Levels())
+			if have := len(c.Val) / is.Data.Length; have < *is.Data.Val {
+				a.warnTokens(res, fmt.Sprintf("data.val is %d, and the text has %d sequences to validate on, which "+
+					"are taken", *is.Data.Val, have))
+			}
 		},
 		Unsealed: func(keys []string, why error) { a.warnTokens(res, unsealed(keys, why)) },
 		Step: func(step int, loss float64) {
@@ -186,7 +190,7 @@ func (a *app) tokenHooks(ctx context.Context, cfg run.TokenConfig, resume bool, 
 				return
 			}
 			if p.event(e); e.ValLoss != nil {
-				a.status("step %d: ELBO %.4f bits a token on held-out text", e.Step, *e.ValLoss/math.Ln2)
+				p.elbo = *e.ValLoss / math.Ln2
 			}
 		},
 		Saved: func(step int) {
