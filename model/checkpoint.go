@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/nlpodyssey/safetensors"
 
@@ -52,20 +51,29 @@ func (c Checkpoint) check() error {
 	if c.Net == nil || c.Net.NumWeights() == 0 {
 		return errors.New("model: Checkpoint.Net is nil or empty; set it to the network that was trained")
 	}
-	s, want := c.State, c.Net.NumWeights()
+	return checkState("Checkpoint", c.State, c.Net.NumWeights())
+}
+
+// checkState reports a state of a checkpoint, whose type what names, that is none of a network of so many weights.
+func checkState(what string, s nn.State, want int) error {
 	for _, f := range []struct {
 		name string
 		slab []float32
 	}{{"Weights", s.Weights}, {"EMA", s.EMA}, {"Moment1", s.Moment1}, {"Var2", s.Var2}} {
 		if len(f.slab) != want {
-			return fmt.Errorf("model: Checkpoint.State.%s holds %d numbers; the network has %d weights", f.name,
+			return fmt.Errorf("model: %s.State.%s holds %d numbers; the network has %d weights", what, f.name,
 				len(f.slab), want)
 		}
 	}
 	if s.Step < 0 {
-		return fmt.Errorf("model: Checkpoint.State.Step is %d; it must not be negative", s.Step)
+		return fmt.Errorf("model: %s.State.Step is %d; it must not be negative", what, s.Step)
 	}
 	return nil
+}
+
+// stateSlabs are the tensors of a state, under their prefixes.
+func stateSlabs(s nn.State) []slab {
+	return []slab{{"", s.EMA}, {prefixRaw, s.Weights}, {prefixM, s.Moment1}, {prefixV, s.Var2}}
 }
 
 // Save writes the checkpoint to path as one safetensors file, whole or not at all. A state
@@ -75,9 +83,7 @@ func (c Checkpoint) Save(path string) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	s := c.State
-	slabs := []slab{{"", s.EMA}, {prefixRaw, s.Weights}, {prefixM, s.Moment1}, {prefixV, s.Var2}}
-	return save(path, c.Spec, c.Net, s.Step, c.Extra, slabs)
+	return save(path, c.Spec, c.Net, c.State.Step, c.Extra, stateSlabs(c.State))
 }
 
 // Save writes the model to path as one safetensors file, whole or not at all; [Open]
@@ -111,10 +117,17 @@ func save(path string, spec Spec, net *nn.Net, step int64, extra map[string]stri
 	if err != nil {
 		return fmt.Errorf("model: encoding the spec: %w", err)
 	}
-	meta := map[string]string{keySpec: string(text), keyStep: strconv.FormatInt(step, 10), "format": "pt"}
+	meta := map[string]string{keySpec: string(text)}
 	if spec.Precondition != nil {
 		meta[keyTime] = timeInput
 	}
+	return saveSlabs(path, net.Tensors(), meta, step, extra, slabs)
+}
+
+// saveSlabs writes the tensors of a network, with the metadata of its kind and extra ones.
+func saveSlabs(path string, layout []nn.Tensor, meta map[string]string, step int64, extra map[string]string,
+	slabs []slab) error {
+	meta[keyStep], meta["format"] = strconv.FormatInt(step, 10), "pt"
 	for k, v := range extra {
 		if _, taken := meta[k]; taken {
 			return fmt.Errorf("model: Checkpoint.Extra holds %q, which is a name of the file's own; choose another", k)
@@ -123,7 +136,7 @@ func save(path string, spec Spec, net *nn.Net, step int64, extra map[string]stri
 	}
 	tensors := map[string]weights.Array{}
 	for _, s := range slabs {
-		for _, t := range net.Tensors() {
+		for _, t := range layout {
 			tensors[s.prefix+t.Name] = weights.Array{Dims: t.Shape, Numbers: s.data[t.Offset : t.Offset+t.Size()]}
 		}
 	}
@@ -193,9 +206,7 @@ func Resume(path string, tr *nn.NetTrainer, fits func(*Checkpoint) error) error 
 		if c.Spec, c.State.Step, err = f.spec(); err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(f.tensors)), func(name string) bool {
-			return strings.HasPrefix(name, prefixRaw)
-		}) {
+		if !f.resumable() {
 			return ErrNoState
 		}
 		if err := fits(c); err != nil {
@@ -255,7 +266,7 @@ func OpenExtra(path string, eng *nn.Engine) (m *Model, step int, extra map[strin
 // extra returns the metadata of a caller.
 func (f *tensorFile) extra() map[string]string {
 	extra := maps.Clone(f.metadata)
-	for _, k := range []string{keySpec, keyStep, keyTime, "format"} {
+	for _, k := range []string{keySpec, keyTokens, keyStep, keyTime, "format"} {
 		delete(extra, k)
 	}
 	return extra

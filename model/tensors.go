@@ -9,12 +9,10 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strconv"
 
 	"github.com/nlpodyssey/safetensors"
 
 	"flowmatch/internal/atomicfile"
-	"flowmatch/internal/choice"
 	"flowmatch/model/weights"
 	"flowmatch/nn"
 )
@@ -108,12 +106,14 @@ func (f *tensorFile) describe(key, without string, v any) error {
 
 // spec returns the Spec and the number of steps of a model's file.
 func (f *tensorFile) spec() (s Spec, step int64, err error) {
+	if _, tokens := f.metadata[keyTokens]; tokens {
+		return s, 0, ErrTokens
+	}
 	if err := f.describe(keySpec, "it was not written by flowmatch", &s); err != nil {
 		return s, 0, err
 	}
-	if step, err = strconv.ParseInt(f.metadata[keyStep], 10, 64); err != nil || step < 0 || step > mostSteps {
-		return s, 0, fmt.Errorf("metadata %q is %s; it must be a number of steps, from 0 to %d", keyStep,
-			choice.Quote(f.metadata[keyStep]), mostSteps)
+	if step, err = f.step(); err != nil {
+		return s, 0, err
 	}
 	if u := s.Net.UNet; u != nil && u.GroupChannels == 0 { // of an earlier version
 		u.GroupChannels = 1

@@ -21,6 +21,15 @@ type Setting struct {
 
 // Settings returns the settings in which runs differ, by their keys.
 func Settings(configs []Config) ([]Setting, error) {
+	files := make([]any, len(configs))
+	for i, c := range configs {
+		files[i] = c
+	}
+	return settingsOf(files)
+}
+
+// settingsOf is Settings of run files of any kind.
+func settingsOf(configs []any) ([]Setting, error) {
 	all, keys := make([]map[string]string, len(configs)), map[string]string{}
 	for i, c := range configs {
 		var err error

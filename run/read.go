@@ -24,6 +24,9 @@ func ReadConfig(file string, set []string) (Config, error) {
 		return Config{}, err
 	}
 	c, err := readFile(file, func(text []byte) (Config, error) {
+		if ofTokens(text, set) {
+			return Config{}, ErrTokens
+		}
 		inferred, err := infer(text, set, file)
 		if err != nil {
 			return Config{}, fmt.Errorf("run: %w", err)
@@ -42,10 +45,10 @@ func ReadConfig(file string, set []string) (Config, error) {
 // ofRun reports paths that are not followed in the run.yaml of a run's folder.
 func (c Config) ofRun(dir string, set []string) error {
 	given := keysOf(set)
-	if err := checkForeign(c, dir, given, true); err != nil {
+	if err := checkForeign(&c, dir, given, true); err != nil {
 		return err
 	}
-	return checkForeign(c, dir, given, false)
+	return checkForeign(&c, dir, given, false)
 }
 
 // written says whether a file is what a run keeps of its settings: a state, a log or the
@@ -68,7 +71,7 @@ func keysOf(set []string) []string {
 var ErrPath = errors.New("run: only the paths of the data can be set when a run is opened, such as data.path=FILE")
 
 // relocate applies settings that say where the data of a run are, and returns their keys.
-func (c *Config) relocate(set []string) ([]string, error) {
+func relocate(c located, set []string) ([]string, error) {
 	set, err := absoluteSettings(set)
 	if err != nil {
 		return nil, err
@@ -140,15 +143,20 @@ func readFile(file string, parse func(text []byte) (Config, error)) (Config, err
 	if err != nil {
 		return Config{}, fmt.Errorf("%s: %w", file, err)
 	}
+	return c, besideFile(&c, file)
+}
+
+// besideFile makes the paths of a run file those beside it.
+func besideFile(c located, file string) (err error) {
 	for _, p := range c.paths() {
 		if *p == "" || filepath.IsAbs(*p) {
 			continue
 		}
 		if *p, err = filepath.Abs(filepath.Join(filepath.Dir(file), *p)); err != nil {
-			return Config{}, fmt.Errorf("run: %w", err)
+			return fmt.Errorf("run: %w", err)
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // ParseConfig is ReadConfig on the content of a run file, paths left as they are. Errors

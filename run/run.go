@@ -83,8 +83,11 @@ func OpenWith(dir string, o OpenOptions) (*Run, error) {
 }
 
 // usedFile is the file of the weights that a run is used with.
-func usedFile(dir string, cfg Config) string {
-	if best := filepath.Join(dir, BestFile); cfg.Train.Patience > 0 && exists(best) {
+func usedFile(dir string, cfg Config) string { return weightsFile(dir, cfg.Train.Patience) }
+
+// weightsFile is usedFile of a run of any kind.
+func weightsFile(dir string, patience int) string {
+	if best := filepath.Join(dir, BestFile); patience > 0 && exists(best) {
 		return best
 	}
 	return filepath.Join(dir, CheckpointFile)
@@ -174,14 +177,14 @@ func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error)
 	if err != nil {
 		return nil, err
 	}
-	given, err := cfg.relocate(o.Set)
+	given, err := relocate(&cfg, o.Set)
 	if err != nil {
 		return nil, err
 	}
 	given = append(given, cfg.named(o.Known)...)
 	if o.Backend != "" {
 		cfg.Backend = o.Backend
-	} else if err := checkForeign(cfg, dir, nil, true); err != nil {
+	} else if err := checkForeign(&cfg, dir, nil, true); err != nil {
 		return nil, err
 	}
 	eng, err := nn.Open(cfg.Backend)
@@ -200,7 +203,7 @@ func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error)
 	if err := ownModel(m.Spec(), cfg); err != nil {
 		return nil, fmt.Errorf("%w (%s)", err, name)
 	}
-	if err := ownFile(name, step, extra, cfg); err != nil {
+	if err := ownFile(name, step, extra, cfg, cfg.Train.Patience); err != nil {
 		return nil, err
 	}
 	if m, err = limited(m, cfg); err != nil {
@@ -208,7 +211,7 @@ func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error)
 	}
 	r := &Run{Dir: dir, Config: cfg, Model: m, Step: step, Best: filepath.Base(name) == BestFile}
 	r.open = sync.OnceValues(func() (*data.Set, error) {
-		if err := checkForeign(cfg, dir, given, false); err != nil {
+		if err := checkForeign(&cfg, dir, given, false); err != nil {
 			return nil, err
 		}
 		return openOrdered(cfg, m.Spec())
@@ -325,7 +328,12 @@ func readRunConfig(dir string) (Config, error) {
 	if !exists(file) {
 		return Config{}, fmt.Errorf("%w: %s has no %s", ErrNoRun, dir, ConfigFile)
 	}
-	return readFile(file, func(text []byte) (Config, error) { return parseWritten(text, nil) })
+	return readFile(file, func(text []byte) (Config, error) {
+		if ofTokens(text, nil) {
+			return Config{}, ErrTokens
+		}
+		return parseWritten(text, nil)
+	})
 }
 
 func exists(file string) bool {

@@ -17,7 +17,7 @@ import (
 var ErrOtherModel = errors.New("run: the checkpoint is of another run")
 
 // settled returns the settings that a run must go on with, by dotted keys.
-func settled(c Config) (map[string]string, error) {
+func settled(c any) (map[string]string, error) {
 	all, err := flat(c)
 	maps.DeleteFunc(all, func(key, _ string) bool { return isFree(key) })
 	return all, err
@@ -31,7 +31,11 @@ func isFree(key string) bool {
 // sameSettings reports settings that are not those that a checkpoint was trained with: its
 // run.yaml was edited, or it is of another run. One of an earlier version does not say them.
 func (s *session) sameSettings(file string, ckpt *model.Checkpoint) error {
-	faults, err := otherSettings(file, ckpt.Extra, s.cfg)
+	return sameSettings(file, ckpt.Extra, s.cfg)
+}
+
+func sameSettings(file string, extra map[string]string, cfg any) error {
+	faults, err := otherSettings(file, extra, cfg)
 	if err != nil || len(faults) == 0 {
 		return err
 	}
@@ -40,7 +44,7 @@ func (s *session) sameSettings(file string, ckpt *model.Checkpoint) error {
 }
 
 // otherSettings says which settings of a run are not those that a checkpoint of it says.
-func otherSettings(file string, extra map[string]string, cfg Config) (faults []string, err error) {
+func otherSettings(file string, extra map[string]string, cfg any) (faults []string, err error) {
 	text := extra[keySettings]
 	if text == "" {
 		return nil, nil
@@ -63,7 +67,7 @@ var ErrNoBest = errors.New("run: the state of the best validation is gone")
 
 // ownFile reports a checkpoint that is not that of the run in its folder, or not the one that it
 // is used with: extra is what the file says of its training.
-func ownFile(file string, step int, extra map[string]string, cfg Config) error {
+func ownFile(file string, step int, extra map[string]string, cfg any, patience int) error {
 	if _, err := progressOf(file, step, extra); err != nil {
 		return err
 	}
@@ -75,7 +79,7 @@ func ownFile(file string, step int, extra map[string]string, cfg Config) error {
 		return fmt.Errorf("%w, or %s was edited: %s (%s); put back what belongs together", ErrOtherModel, ConfigFile,
 			strings.Join(faults, "; "), file)
 	}
-	if best := extra[keyBest]; best != "" && filepath.Base(file) == CheckpointFile && cfg.Train.Patience > 0 {
+	if best := extra[keyBest]; best != "" && filepath.Base(file) == CheckpointFile && patience > 0 {
 		return fmt.Errorf("%w: %s, of step %s; put it back, resume the training, or set train.patience to 0 in %s to "+
 			"use the last state, of step %d", ErrNoBest, filepath.Join(filepath.Dir(file), BestFile), choice.Cut(best),
 			ConfigFile, step)

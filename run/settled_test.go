@@ -190,7 +190,7 @@ func TestProgressIsCheckedWhenARunIsOpened(t *testing.T) {
 		"no number":              {keyBest: "x"},
 		"nothing":                {keyBest: ""},
 	} {
-		if err := ownFile("f", 9, extra, Config{}); err == nil || !strings.Contains(err.Error(), "f: ") {
+		if err := ownFile("f", 9, extra, Config{}, 0); err == nil || !strings.Contains(err.Error(), "f: ") {
 			t.Errorf("%s: got %v, want an error that names the file", what, err)
 		}
 	}

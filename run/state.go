@@ -75,12 +75,14 @@ func (s *session) save(state nn.State, p train.Progress, best bool) error {
 }
 
 // forget removes the states of a training that begins again, but for its checkpoint.
-func (s *session) forget() error {
-	steps, err := Snapshots(s.dir)
+func (s *session) forget() error { return forget(s.dir) }
+
+func forget(dir string) error {
+	steps, err := Snapshots(dir)
 	for _, step := range steps {
-		err = errors.Join(err, remove(snapshotFile(s.dir, step)))
+		err = errors.Join(err, remove(snapshotFile(dir, step)))
 	}
-	return errors.Join(err, remove(filepath.Join(s.dir, BestFile)))
+	return errors.Join(err, remove(filepath.Join(dir, BestFile)))
 }
 
 // remove removes a file, if it is there.
@@ -110,7 +112,7 @@ func (s *session) writeDescription(eng *nn.Engine) error {
 		Flowmatch: Version(), Go: runtime.Version(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH, Backend: eng.Description(),
 	}
-	v.Paths, _ = sealOf(s.cfg.outside(s.dir), true) // unsealed has told what fails
+	v.Paths, _ = sealOf(outside(&s.cfg, s.dir), true) // unsealed has told what fails
 	versions, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
@@ -120,9 +122,9 @@ func (s *session) writeDescription(eng *nn.Engine) error {
 		atomicfile.WriteBytes(filepath.Join(s.dir, versionsFile), append(versions, '\n')))
 }
 
-// marshal writes a Config as YAML. The library alone would lose a tab in the name of a column,
+// marshal writes a run file as YAML. The library alone would lose a tab in the name of a column,
 // and read .nan as a number.
-func marshal(c Config) ([]byte, error) {
+func marshal(c any) ([]byte, error) {
 	return yaml.MarshalWithOptions(c, yaml.CustomMarshaler[string](func(text string) ([]byte, error) {
 		return []byte(settings.Scalar(text)), nil
 	}))
@@ -169,27 +171,27 @@ var rounded = []string{"backend", "train.precision", "train.accumulate", "train.
 
 // noteOf says what a changed setting does to the promise that resuming equals not having
 // stopped.
-func noteOf(key string, is Config) string {
+func noteOf(key string, is train.Loop) string {
 	switch {
-	case key == "train.steps" && is.Train.Schedule != "constant":
+	case key == "train.steps" && is.Schedule != "constant":
 		return fmt.Sprintf("train.schedule %s spreads the learning rate over all steps: from here on it is that of "+
 			"%d steps, so the run equals neither the one that began nor one with %[2]d steps from the start",
-			is.Train.Schedule, is.Train.Steps)
+			is.Schedule, is.Steps)
 	case slices.Contains(rounded, key):
 		return "the steps from here on are rounded differently from those before"
-	case key == "train.patience", key == "train.val_every" && is.Train.Patience > 0:
+	case key == "train.patience", key == "train.val_every" && is.Patience > 0:
 		return "when training stops early, and which state is the best, is decided differently from here on"
 	}
 	return ""
 }
 
 // fewer reports steps that a run does not have any more.
-func fewer(was, is Config) string {
-	if is.Train.Steps >= was.Train.Steps || is.Train.Schedule == "constant" {
+func fewer(was, is train.Loop) string {
+	if is.Steps >= was.Steps || is.Schedule == "constant" {
 		return ""
 	}
 	return fmt.Sprintf("train.steps was %d, and is %d now, but with train.schedule %s it can only grow: the rates of "+
-		"the steps so far are those of %[1]d", was.Train.Steps, is.Train.Steps, is.Train.Schedule)
+		"the steps so far are those of %[1]d", was.Steps, is.Steps, is.Schedule)
 }
 
 // restore takes up the state of a checkpoint.
@@ -301,8 +303,11 @@ func (s *session) samePairs(ckpt *model.Checkpoint) error {
 }
 
 // Differences returns the settings of which two runs have other values, by their keys.
-func Differences(was, is Config) ([]Change, error) {
-	differ, err := Settings([]Config{was, is})
+func Differences(was, is Config) ([]Change, error) { return differences(was, is) }
+
+// differences is Differences of run files of any kind.
+func differences(was, is any) ([]Change, error) {
+	differ, err := settingsOf([]any{was, is})
 	var changes []Change
 	for _, s := range differ {
 		changes = append(changes, Change{Key: s.Key, Was: s.Values[0], Is: s.Values[1]})
@@ -313,18 +318,23 @@ func Differences(was, is Config) ([]Change, error) {
 // changed returns the settings that differ since a run began, and an error where one of them
 // must not: see free.
 func changed(was, is Config) ([]Change, error) {
-	changes, err := Differences(was, is)
+	return changedIn(was, is, was.Train.Loop, is.Train.Loop)
+}
+
+// changedIn is changed of run files of any kind, with how long they train.
+func changedIn(was, is any, wasLoop, isLoop train.Loop) ([]Change, error) {
+	changes, err := differences(was, is)
 	if err != nil {
 		return nil, err
 	}
 	var faults []string
 	for i, c := range changes {
-		changes[i].Note = noteOf(c.Key, is)
+		changes[i].Note = noteOf(c.Key, isLoop)
 		if !isFree(c.Key) {
 			faults = append(faults, c.fault())
 		}
 	}
-	if fault := fewer(was, is); fault != "" {
+	if fault := fewer(wasLoop, isLoop); fault != "" {
 		faults = append(faults, fault)
 	}
 	if len(faults) > 0 {
@@ -342,7 +352,7 @@ func orUnset(v string) string {
 }
 
 // flat returns the settings by dotted keys.
-func flat(c Config) (map[string]string, error) {
+func flat(c any) (map[string]string, error) {
 	text, err := marshal(c)
 	if err != nil {
 		return nil, fmt.Errorf("run: %w", err)

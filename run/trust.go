@@ -26,11 +26,29 @@ var ErrForeign = errors.New("run: the run was not made here, so paths out of its
 // keyLength is how many bytes the user's key has.
 const keyLength = 32
 
+// located is what a run file of any kind says of files and libraries.
+type located interface {
+	paths() map[string]*string
+	engine() string
+}
+
+func (c *Config) engine() string { return c.Backend }
+
+// readLocated reads the run.yaml of a folder, whatever it is of.
+func readLocated(dir string) (located, error) {
+	if IsTokens(dir) {
+		c, err := readTokenConfig(dir)
+		return &c, err
+	}
+	c, err := readRunConfig(dir)
+	return &c, err
+}
+
 // checkForeign reports a path of cfg, the run.yaml of dir with what was given beside it, that
 // must not be followed: one outside of dir whose key is not given, unless the folder was
 // made here. library is whether the library of a backend is meant, rather than the paths.
-func checkForeign(cfg Config, dir string, given []string, library bool) error {
-	out := cfg.outside(dir)
+func checkForeign(cfg located, dir string, given []string, library bool) error {
+	out := outside(cfg, dir)
 	for _, key := range slices.Sorted(maps.Keys(out)) {
 		if slices.Contains(given, key) || (key == "backend") != library {
 			continue
@@ -61,7 +79,7 @@ func (c *Config) named(known *Config) (keys []string) {
 // madeHere says whether what the run.yaml of a folder names outside of it was written there
 // with the key of this user.
 func madeHere(dir string) bool {
-	cfg, err := readRunConfig(dir)
+	cfg, err := readLocated(dir)
 	if err != nil {
 		return false
 	}
@@ -73,20 +91,20 @@ func madeHere(dir string) bool {
 	if err := json.Unmarshal(text, &v); err != nil {
 		return false
 	}
-	seal, err := sealOf(cfg.outside(dir), false)
+	seal, err := sealOf(outside(cfg, dir), false)
 	return err == nil && seal != "" && hmac.Equal([]byte(seal), []byte(v.Paths))
 }
 
 // outside returns the settings that name a file outside of a folder, or a library.
-func (c Config) outside(dir string) map[string]string {
+func outside(c located, dir string) map[string]string {
 	out := map[string]string{}
 	for key, path := range c.paths() {
 		if *path != "" && !within(dir, *path) {
 			out[key] = *path
 		}
 	}
-	if _, library, ok := strings.Cut(c.Backend, ":"); ok && strings.ContainsAny(library, `/\.`) {
-		out["backend"] = c.Backend
+	if _, library, ok := strings.Cut(c.engine(), ":"); ok && strings.ContainsAny(library, `/\.`) {
+		out["backend"] = c.engine()
 	}
 	return out
 }
@@ -168,7 +186,11 @@ func sealOf(out map[string]string, create bool) (string, error) {
 // unsealed returns what will not be followed in the folder of a training, and why, where it
 // cannot be sealed.
 func (s *session) unsealed() (keys []string, why error) {
-	out := s.cfg.outside(s.dir)
+	return unsealed(&s.cfg, s.dir)
+}
+
+func unsealed(c located, dir string) (keys []string, why error) {
+	out := outside(c, dir)
 	if _, err := sealOf(out, true); err != nil {
 		return slices.Sorted(maps.Keys(out)), named{err}
 	}

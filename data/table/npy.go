@@ -122,8 +122,11 @@ func EncodeNPY(w io.Writer, x flow.Batch) error {
 
 // EncodeNPYHead writes what comes before the numbers of an array [n, d], and EncodeNPYRows the numbers
 // of some of its rows: for what is written in parts.
-func EncodeNPYHead(w io.Writer, n, d int) error {
-	header := fmt.Sprintf("{'descr': '<f8', 'fortran_order': False, 'shape': (%d, %d), }", n, d)
+func EncodeNPYHead(w io.Writer, n, d int) error { return encodeHead(w, "<f8", n, d) }
+
+// encodeHead writes what comes before an array [n, d] of numbers of a type.
+func encodeHead(w io.Writer, descr string, n, d int) error {
+	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%d, %d), }", descr, n, d)
 	// The data start at a multiple of 64 bytes: 10 come before the header, and a
 	// line feed ends it.
 	header += strings.Repeat(" ", 63-(10+len(header))%64) + "\n"
@@ -138,6 +141,20 @@ func EncodeNPYHead(w io.Writer, n, d int) error {
 // EncodeNPYRows writes rows of an array: see [EncodeNPYHead].
 func EncodeNPYRows(w io.Writer, x flow.Batch) error {
 	return binary.Write(w, binary.LittleEndian, x.X[:x.N*x.D])
+}
+
+// WriteIntNPY writes whole numbers to a file as a NumPy array of shape (n, d), int32 in C order. The file appears
+// whole or not at all.
+func WriteIntNPY(path string, n, d int, x []int32) error {
+	if len(x) != n*d {
+		return fmt.Errorf("table: %d numbers are not an array of %d x %d", len(x), n, d)
+	}
+	return files.Write(path, func(w io.Writer) error {
+		if err := encodeHead(w, "<i4", n, d); err != nil {
+			return err
+		}
+		return binary.Write(w, binary.LittleEndian, x)
+	})
 }
 
 // WriteNPY writes x to a file as [EncodeNPY] does. The file appears whole or not

@@ -79,7 +79,8 @@ var rooms = map[string][]string{
 	"model/layout": {"flow", "path", "nn", "data", "model", "model/weights", "internal/choice", "internal/atomicfile"},
 	"model": {"cluster", "flow", "path", "nn", "timegrid", "ode", "sde", "data", "data/schema", "data/synth",
 		"data/image", "likelihood", "field", "manifold", "internal/seed", "internal/memory", "internal/atomicfile",
-		"internal/absent", "internal/choice", "engine/onnx"},
+		"internal/absent", "internal/choice", "internal/stat", "engine/onnx",
+		"discrete", "data/text"}, // a model of tokens has a path, and a vocabulary of its data
 
 	// What makes and uses models.
 	"train": {"cluster", "flow", "path", "discrete", "manifold", "nn", "timegrid", "ode", "data", "likelihood", "field",
@@ -93,12 +94,12 @@ var rooms = map[string][]string{
 		"metrics", "calibration",
 		"data/schema", // rows of a table as what its columns hold
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
-	"run": {"flow", "path", "manifold", "nn", "timegrid", "ode", "sde", "data", "data/schema", "data/synth",
-		"data/table", "data/image",
+	"run": {"flow", "path", "discrete", "manifold", "nn", "timegrid", "ode", "sde", "data", "data/schema", "data/synth",
+		"data/table", "data/image", "data/text",
 		"data/simulator", "data/dataset",
 		"likelihood", "field", "model", "calibration", "coupling", "train", "eval", "plot",
-		"internal/seed", "internal/memory", "internal/atomicfile", "internal/filelock", "internal/tfevents",
-		"internal/settings",
+		"internal/seed", "internal/digest", "internal/memory", "internal/atomicfile", "internal/filelock",
+		"internal/tfevents", "internal/settings",
 		"internal/choice", "cluster"},
 	// An evaluation in words, and as a page with the pictures of its run.
 	"report": {"flow", "eval", "model", "plot", "run", "internal/atomicfile", "internal/choice"},
@@ -250,4 +251,5 @@ var generated = map[string]string{
 	"engine/native/kernel/neon_stub_arm64.go":   "engine/native/kernel/gen/neon",
 	"engine/native/kernel/vector_stub_amd64.go": "engine/native/kernel/gen/vector",
 	"run/keys_gen.go":                           "internal/settings/gen",
+	"run/tokenkeys_gen.go":                      "internal/settings/gen",
 }

@@ -34,6 +34,7 @@ type app struct {
 	json, quiet    bool
 	running        bool   // the command line was understood
 	demo           []byte // the run file of the demo
+	demoText       []byte // that of the demo of text; nil: the usual one
 	bar            *progress
 	leave          leaving
 	ranks          *cluster.Comm // nil: one process

@@ -28,7 +28,24 @@ func (c configResult) text(w io.Writer) {
 // templateData is the data set of the template: a run file must name one.
 const templateData = "moons"
 
-// keys returns the keys of a run file. data.name has no default but in the template.
+// templateText is the text of the template of tokens.
+const templateText = "text.txt"
+
+// keysOf returns the keys of a run file of a space, which is that of tokens or empty.
+func keysOf(space string, template bool) []settings.Key {
+	if space == "" {
+		return keys(template)
+	}
+	all := run.TokenKeys()
+	for i := range all {
+		if all[i].Name == "data.path" && template {
+			all[i].Default = templateText
+		}
+	}
+	return all
+}
+
+// keys returns the keys of a run file of points. data.name has no default but in the template.
 func keys(template bool) []settings.Key {
 	all := run.Keys()
 	for i := range all {
@@ -44,6 +61,7 @@ func keys(template bool) []settings.Key {
 
 func (a *app) configCommand() *cobra.Command {
 	var template bool
+	var space string
 	cmd := &cobra.Command{
 		Use:   "config [KEY]",
 		Short: "Describe the keys of a run file: type, default, meaning, allowed values",
@@ -53,11 +71,15 @@ described.
 
 flowmatch train --set KEY=VALUE uses the same keys. --template writes a run file to
 start from, in which every key is set to its default and explained. Keys without a
-default are comments. Its data are moons: set data.name, or data.path, to yours.`,
+default are comments. Its data are moons: set data.name, or data.path, to yours.
+
+With --space tokens the keys are those of a run file of sequences of tokens, which begins
+with space: tokens.`,
 		Example: `  flowmatch config
   flowmatch config train.lr
   flowmatch config net.unet
   flowmatch config eval --json
+  flowmatch config --space tokens data
   flowmatch config --template > run.yaml`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -70,13 +92,19 @@ default are comments. Its data are moons: set data.name, or data.path, to yours.
 			if template && (a.json || len(args) > 0) {
 				return nil, usagef("--template writes a whole run file; leave out KEY and --json")
 			}
-			described, err := settings.Select(keys(template), append(args, "")[0])
+			if space != "" && space != run.TokenSpace {
+				return nil, usagef("--space %s; it must be %s, or be left out: all other spaces have the same keys",
+					choice.Quote(space), run.TokenSpace)
+			}
+			described, err := settings.Select(keysOf(space, template), append(args, "")[0])
 			if err != nil {
 				return nil, usageError{err}
 			}
 			return configResult{described, template}, nil
 		}),
 	}
+	cmd.Flags().StringVar(&space, "space", "", "tokens: the keys of a run file of tokens")
+	complete(cmd, "space", run.TokenSpace)
 	cmd.Flags().BoolVar(&template, "template", false, "write a commented run file to start from, in YAML")
 	return cmd
 }

@@ -16,6 +16,7 @@ func TestConfigDescribesKeys(t *testing.T) {
 		"key":     {"config", "train.objective"},
 		"section": {"config", "path"},
 		"list":    {"config", "net.hidden"},
+		"tokens":  {"config", "--space", "tokens", "data"},
 	} {
 		golden(t, filepath.Join("testdata", "config", name+".txt"), succeed(t, args...))
 	}
@@ -76,6 +77,23 @@ func TestTheTemplateIsARunFileOfDefaults(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("the template is read as\n%+v\nwant the defaults\n%+v", got, want)
+	}
+}
+
+// So is that of tokens, once the text that it names is there.
+func TestTheTemplateOfTokensIsARunFileOfDefaults(t *testing.T) {
+	file := writeText(t, "run.yaml", succeed(t, "config", "--space", "tokens", "--template"))
+	got, err := run.ReadTokenConfig(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := run.ParseTokenConfig([]byte("space: tokens\ndata: {path: text.txt}"), nil)
+	if want.Data.Path = got.Data.Path; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("the template is read as\n%+v\nwant the defaults\n%+v (%v)", got, want, err)
+	}
+	if code, _, stderr := invoke(t, "config", "--space", "sphere"); code != exitUsage ||
+		!strings.Contains(stderr, "it must be tokens") {
+		t.Errorf("--space sphere: exit code %d, %q", code, stderr)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"flowmatch/eval"
 	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/choice"
 	"flowmatch/report"
 	"flowmatch/run"
 )
@@ -37,6 +38,11 @@ var demoPictures = []struct{ file, kind string }{
 	{"samples.png", "samples"}, {"density.png", "density"}, {"field.png", "field"},
 	{"trajectories.png", "trajectories"}, {"loss.png", "loss"}, {"flow.gif", "flow"},
 }
+
+// The kinds of demo.
+const demoOfPoints, demoOfText = "points", "text"
+
+var demoKinds = []string{demoOfPoints, demoOfText}
 
 type demoResult struct {
 	Run             string   `json:"run"`
@@ -65,23 +71,37 @@ func (d demoResult) text(w io.Writer) {
 }
 
 func (a *app) demoCommand() *cobra.Command {
-	var out string
+	var out, kind string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Train, sample and evaluate a flow in a minute",
 		Long: `Train a flow on a checkerboard, compare its exact likelihood on held-out points with
 the best possible one, and draw it. It takes about a minute.
 
+--kind text learns a small language instead, whose sentences have a known entropy. It
+shows samples at several steps of training, the bound of the log-probability of held-out
+text beside the exact law, and tokens that appear over time.
+
 The folder --out receives demo.yaml (a normal run file with all settings), the run and
 the pictures. If the folder has the same demo.yaml from an earlier demo, an
 interrupted demo continues, and a finished one is evaluated and drawn again. Any other
 folder must be empty; only the demo's own files are changed.`,
-		Example: "  flowmatch demo\n  flowmatch demo --out runs/demo --json",
-		Args:    arguments(),
+		Example: `  flowmatch demo
+  flowmatch demo --kind text --out runs/text
+  flowmatch demo --out runs/demo --json`,
+		Args: arguments(),
 		RunE: a.do(func(cmd *cobra.Command, _ []string) (result, error) {
+			if err := choice.Check("kind of demo", kind, demoKinds); err != nil {
+				return nil, usagef("--kind: %w", err)
+			}
+			if kind == demoOfText {
+				return a.runDemoText(cmd.Context(), out)
+			}
 			return a.runDemo(cmd.Context(), out)
 		}),
 	}
+	cmd.Flags().StringVar(&kind, "kind", demoOfPoints, "what is learnt: "+strings.Join(demoKinds, " or "))
+	complete(cmd, "kind", demoKinds...)
 	cmd.Flags().StringVar(&out, "out", "demo", "folder of the run and of the pictures")
 	return cmd
 }
@@ -92,7 +112,7 @@ func (a *app) runDemo(ctx context.Context, dir string) (result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.claim(dir); err != nil {
+	if err := a.claim(dir, a.demo); err != nil {
 		return nil, err
 	}
 	a.status("training on %s for %d steps, in %s", cfg.Data.Name, cfg.Train.Steps, dir)
@@ -115,10 +135,10 @@ func (a *app) runDemo(ctx context.Context, dir string) (result, error) {
 	return res, nil
 }
 
-// claim makes sure that dir is the demo's to write to.
-func (a *app) claim(dir string) error {
+// claim makes sure that dir is the demo's to write to, whose run file is given.
+func (a *app) claim(dir string, demo []byte) error {
 	was, err := atomicfile.Read(filepath.Join(dir, demoFile))
-	if err == nil && bytes.Equal(was, a.demo) {
+	if err == nil && bytes.Equal(was, demo) {
 		return nil
 	}
 	entries, err := os.ReadDir(dir)
@@ -133,7 +153,7 @@ func (a *app) claim(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(filepath.Join(dir, demoFile), a.demo)
+	return atomicfile.WriteBytes(filepath.Join(dir, demoFile), demo)
 }
 
 // evaluateDemo evaluates the exact likelihood of all held-out points.

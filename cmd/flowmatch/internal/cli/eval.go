@@ -122,6 +122,7 @@ type evalFlags struct {
 	only                           []string
 	html, target                   string
 	test, samples, dequantizations int
+	draws                          int
 }
 
 func (f *evalFlags) add(cmd *cobra.Command) {
@@ -134,6 +135,7 @@ func (f *evalFlags) add(cmd *cobra.Command) {
 	fl.IntVar(&f.samples, "samples", 0, "samples to measure and to compare by features (default: that of the run file)")
 	fl.IntVar(&f.dequantizations, "dequantizations", 0,
 		"samples of noise of each image for bits per dimension (default: that of the run file)")
+	fl.IntVar(&f.draws, "draws", 0, drawsUsage)
 	fl.StringVar(&f.html, "html", "",
 		"write a report with pictures into this .html file, which opens without a network")
 	fl.StringVar(&f.target, "target", "",
@@ -247,12 +249,8 @@ func (f *evalFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 	return r, f.checkGuidance(cmd, r)
 }
 
-func (a *app) evalCommand() *cobra.Command {
-	var f evalFlags
-	cmd := &cobra.Command{
-		Use:   "eval DIR",
-		Short: "Measure a trained run: likelihood, distances to the data, paths",
-		Long: `Measure a trained run on its held-out points, and report the solver, the number of
+// evalLong is what the help says of the command.
+const evalLong = `Measure a trained run on its held-out points, and report the solver, the number of
 function evaluations (NFE), the seed and the data. Parts that do not apply are left out.
 
 A classifier two-sample test (C2ST) compares samples of tables and planes with held-out
@@ -283,9 +281,20 @@ over times that stop earlier where the velocity is singular. If this changes the
 by more than its standard error, or if a few points decide it, the report says that the
 figure is not to be trusted, why, and what would help.
 
-If a part cannot be measured, the others are still reported; the exit code is then 1.`,
+Of a run of tokens the figure is the ELBO of held-out text, a bound of its log-probability,
+in bits a token and a character (--test sequences, --draws).
+
+If a part cannot be measured, the others are still reported; the exit code is then 1.`
+
+func (a *app) evalCommand() *cobra.Command {
+	var f evalFlags
+	cmd := &cobra.Command{
+		Use:   "eval DIR",
+		Short: "Measure a trained run: likelihood, distances to the data, paths",
+		Long:  evalLong,
 		Example: `  flowmatch eval runs/first
   flowmatch eval runs/first --json
+  flowmatch eval runs/text --test 500 --draws 32
   flowmatch eval runs/people --html report.html --target income
   flowmatch eval runs/people --only closest,efficacy --samples 5000
   flowmatch eval runs/first --solver dopri5 --rtol 1e-7 --atol 1e-7
@@ -298,6 +307,12 @@ If a part cannot be measured, the others are still reported; the exit code is th
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
+			if run.IsTokens(args[0]) {
+				return a.evalTokens(cmd, args[0], f)
+			}
+			if err := pointsOnly(cmd, args[0]); err != nil {
+				return nil, err
+			}
 			return a.eval(cmd, args[0], f)
 		}),
 	}

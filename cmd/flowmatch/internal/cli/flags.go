@@ -92,7 +92,7 @@ func openRun(dir, backend string, set []string) (*run.Run, error) {
 	if errors.Is(err, nn.ErrNoBackend) && backend == "" {
 		err = fmt.Errorf("%w\nor use another engine than in training: --backend native", err)
 	}
-	return r, asUsage(err, run.ErrNoRun, run.ErrForeign, run.ErrPath)
+	return r, asUsage(err, run.ErrNoRun, run.ErrForeign, run.ErrPath, run.ErrTokens)
 }
 
 // check reports what is wrong with the flags whatever the run is.

@@ -65,7 +65,7 @@ type logpFlags struct {
 	runFlags
 	data, labels, dataset, divergence, out string
 	label, given                           string
-	n, probes                              int
+	n, probes, draws                       int
 	seed                                   uint64
 }
 
@@ -86,14 +86,25 @@ sample writes, or are drawn from a synthetic data set. Columns are matched by na
 both have names. Labels are in a column of a table; the labels of NAME.npy from sample
 are --labels NAME.label.npy. --set data.header=true or false says whether the first line
 of --data holds names, where that is not clear. Images get new noise within a grey
-level, and also have bits per dimension. The training data are not opened.`,
+level, and also have bits per dimension. The training data are not opened.
+
+Of a run of tokens the points are a text, which is cut into sequences, and there is no
+log p but a bound of it: the ELBO, in bits a token and a character, with its standard
+error. Values in --out are those of sequences, in nats.`,
 		Example: `  flowmatch logp runs/first --data points.csv --out logp.csv
   flowmatch logp runs/first --dataset checkerboard --n 10000
   flowmatch logp runs/first --data points.npy --divergence hutchinson --probes 4 --json
+  flowmatch logp runs/text --data chapter.txt --draws 64
   flowmatch logp runs/digits --data t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz`,
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
+			if run.IsTokens(args[0]) {
+				return a.logpTokens(cmd, args[0], f)
+			}
+			if err := pointsOnly(cmd, args[0]); err != nil {
+				return nil, err
+			}
 			return a.logp(cmd, args[0], f)
 		}),
 	}
@@ -118,6 +129,7 @@ func (f *logpFlags) add(cmd *cobra.Command) {
 		"seed of drawn points, of noise on images and of probes (default: that of the run)")
 	fl.StringVar(&f.divergence, "divergence", "", "exact or hutchinson (default: that of the run file)")
 	fl.IntVar(&f.probes, "probes", 1, "number of probes of hutchinson")
+	fl.IntVar(&f.draws, "draws", 0, drawsUsage)
 	fl.StringVar(&f.out, "out", "", "file to write, with one value per point: .csv or .npy")
 	cmd.MarkFlagsOneRequired("data", "dataset")
 	cmd.MarkFlagsMutuallyExclusive("data", "dataset")

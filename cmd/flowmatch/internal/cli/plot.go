@@ -249,6 +249,9 @@ held-out points: how far their ranks among samples, and the coverage of these, a
 those of a right one, which stay within the dashed lines in 99 of 100 cases. A curve that
 rises before the middle and falls behind it is of posteriors that are too narrow.
 
+A run of tokens has the kinds loss and trajectories: tokens appearing over time, in a .gif
+of --n sequences (default 4), masks as blocks.
+
 The extension of --out selects the format. In .svg and .pdf, lines and text stay sharp at
 any size.`
 
@@ -311,6 +314,9 @@ func (f *plotFlags) addAll(cmd *cobra.Command) {
 }
 
 func (a *app) plot(cmd *cobra.Command, dir string, f plotFlags) (result, error) {
+	if run.IsTokens(dir) {
+		return a.plotTokens(cmd, dir, f)
+	}
 	name, u, err := f.check(cmd)
 	if err == nil {
 		err = inFolder(f.out)

@@ -115,6 +115,8 @@ type training struct {
 	*progress
 	loss float64
 	nll  bool        // the loss is a negative log-likelihood
+	of   string      // the unit of the loss
+	elbo float64     // of held-out tokens, in bits a token; 0: none
 	line train.Event // the last line of metrics
 	told bool        // how long it takes
 }
@@ -168,7 +170,10 @@ func (t *training) where(step int) string {
 	if t.nll {
 		name = "NLL"
 	}
-	text := fmt.Sprintf("step %d/%.0f  %s %.4f", step, t.total, name, t.loss)
+	text := fmt.Sprintf("step %d/%.0f  %s %.4f%s", step, t.total, name, t.loss, t.of)
+	if t.elbo > 0 {
+		text += fmt.Sprintf("  ELBO %.4f bits/token", t.elbo)
+	}
 	if t.line.NFE > 0 {
 		text += fmt.Sprintf("  NFE %.0f", t.line.NFE)
 	}

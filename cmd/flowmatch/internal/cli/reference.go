@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"flowmatch/internal/settings"
+	"flowmatch/run"
 )
 
 // Page is a page of docs/reference.
@@ -49,7 +50,13 @@ are errors. They name the line and what would be right. A key may always be writ
 default. 0 means never for the keys that end in ` + "`_every`" + `. [Terms](../guide/terms.md) explains
 the words.
 
-` + settings.Markdown(keys(false))
+` + settings.Markdown(keys(false)) + `
+# A run file of tokens
+
+A run file with ` + "`space: tokens`" + ` is of sequences of [tokens](../guide/tokens.md), and has these keys.
+` + "`flowmatch config --space tokens`" + ` describes them.
+
+` + settings.Markdown(keysOf(run.TokenSpace, false))
 }
 
 func commandsPage() string {

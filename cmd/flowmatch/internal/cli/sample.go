@@ -160,7 +160,8 @@ type sampleFlags struct {
 	condition, mask string
 	given           string // the contexts of a run that takes some
 	mode            bool   // the most likely points, not samples
-	tokens          string // a file, of samples from a service
+	addsTokens
+	tokens string // a file, of samples from a service
 	// Of samplers with noise.
 	eta       float64
 	diffusion string
@@ -213,6 +214,13 @@ approximate: the known pixels are held, which informs the rest less than a condi
 a posteriori estimate, by climbing log p from the best of 200 samples. The file has its
 log-density, too.
 
+Of a run of tokens (space: tokens) samples are texts: a .txt, in which a line ===== stands
+between several, or a .npy of their tokens (int32). --solver is exact or euler, with
+--steps, --temperature, --top-p and --corrector. --infill FILE fills a text in: each ▁ in
+it, or another --mark, is a token to draw given all others, and --extend draws more
+behind its end. What is given stays as it is. A text of any length is filled in window by
+window.
+
 In the place of a folder stands a model of a service (flowmatch serve), as
 http://HOST:PORT/MODEL: the samples are drawn there, with the same flags, each by steps of
 its own. They are those of the folder with the same --seed and --control point.
@@ -223,7 +231,7 @@ which also shows held-out points.`
 func (a *app) sampleCommand() *cobra.Command {
 	var f sampleFlags
 	cmd := &cobra.Command{
-		Use:   "sample DIR|URL (--n N | --grid ROWSxCOLS | --map) --out FILE",
+		Use:   "sample DIR|URL (--n N | --grid ROWSxCOLS | --map | --infill FILE) --out FILE",
 		Short: "Draw samples from a trained run",
 		Long:  sampleLong,
 		Example: `  flowmatch sample runs/first --n 1000 --out samples.csv
@@ -245,23 +253,32 @@ func (a *app) sampleCommand() *cobra.Command {
   flowmatch sample runs/digits --n 64 --guidance 3 --guidance-interval 0.2,0.7 --out threes.png
   flowmatch sample runs/digits --grid 8x10 --out digits.png
   flowmatch sample runs/superres --condition test --n 12 --out larger.png
+  flowmatch sample runs/text --n 4 --temperature 0.8 --out text.txt
+  flowmatch sample runs/text --infill draft.txt --extend 200 --out full.txt
   flowmatch sample http://127.0.0.1:8080/first --n 1000 --seed 7 --out samples.csv
   flowmatch sample runs/digits --condition test --mask left --n 12 --out completed.png`,
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
+			if !isURL(args[0]) && run.IsTokens(args[0]) {
+				return a.sampleTokens(cmd, args[0], f)
+			}
+			if err := pointsOnly(cmd, args[0]); err != nil {
+				return nil, err
+			}
 			return a.sample(cmd, args[0], f)
 		}),
 	}
 	f.add(cmd)
 	require(cmd, "out")
-	cmd.MarkFlagsOneRequired("n", "grid", "map")
+	cmd.MarkFlagsOneRequired("n", "grid", "map", "infill")
 	return cmd
 }
 
 // add adds the flags.
 func (f *sampleFlags) add(cmd *cobra.Command) {
 	f.runFlags.add(cmd, samplers())
+	f.addsTokens.add(cmd)
 	fl := cmd.Flags()
 	fl.IntVar(&f.n, "n", 0, "number of samples")
 	fl.StringVar(&f.grid, "grid", "", "rows and columns of a picture of images, such as 8x10 or 8")
@@ -286,17 +303,18 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 		"of a table with data.schema: auto any of its columns, as NAME=VALUE,... or a file of rows; "+
 		"names and values with commas or = stand in double quotes")
 	fl.BoolVar(&f.mode, "map", false, "the most likely point of each context or class, in place of samples")
-	fl.StringVar(&f.out, "out", "", "file to write: .csv, .npy or .png")
+	fl.StringVar(&f.out, "out", "", "file to write: .csv, .npy or .png, of a run of tokens .txt or .npy")
 	fl.StringVar(&f.tokens, "token-file", "", "file with the bearer token of a service, in its first line")
 	fl.Float64Var(&f.eta, "eta", 0, "share of ancestral noise in ddim, from 0 (none) to 1 (ddpm)")
 	fl.StringVar(&f.diffusion, "diffusion", "", "noise rate of euler_maruyama and heun_sde: "+
 		strings.Join(sde.DiffusionNames(), ", ")+", or one with a factor, such as sigma:0.5 (default own)")
 	fl.Lookup("solver").Usage = "ODE solver: " + strings.Join(ode.Names(), ", ") + "; sampler with noise: " +
 		strings.Join(sde.Names(),
-			", ") + "; or " + eval.Average + ", steps of the average velocity (default: that of the run file)"
+			", ") + "; or " + eval.Average + ", steps of the average velocity; of a run of tokens exact or euler " +
+		"(default: that of the run file)"
 	complete(cmd, "mask", image.Masks()...)
 	complete(cmd, "diffusion", sde.DiffusionNames()...)
-	completeFiles(cmd, "out", "csv", "npy", "png")
+	completeFiles(cmd, "out", "csv", "npy", "png", "txt")
 	must(cmd.RegisterFlagCompletionFunc("condition",
 		cobra.FixedCompletions([]string{heldOut}, cobra.ShellCompDirectiveDefault)))
 }

@@ -183,6 +183,9 @@ func (a *app) train(ctx context.Context, file string, f trainFlags) (result, err
 	if err := notAFolder(file); err != nil {
 		return nil, err
 	}
+	if !isTable(file) && run.IsTokenFile(file, f.set) {
+		return a.trainTokens(ctx, file, f)
+	}
 	read := run.ReadConfig
 	if isTable(file) {
 		read = a.sizedTable

@@ -43,7 +43,7 @@ func TestUsageErrorsExitWithTwoAndSayWhatIsWrong(t *testing.T) {
 		{"train " + yaml + " --out x --set backend=abacus", "abacus"},
 		{"train " + yaml + " --out x --backend abacus", "abacus"},
 		{"train " + yaml + " --out " + dir, "already holds a run"},
-		{"sample " + dir + " --out x.csv", "[n grid map]"},
+		{"sample " + dir + " --out x.csv", "[n grid map infill]"},
 		{"sample " + dir + " --grid 2x2 --out x.csv", "--grid draws a picture"},
 		{"sample " + dir + " --grid 2x2 --out x.png", "--grid is for images"},
 		{"sample " + dir + " --n 1", `"out" not set`},

@@ -1,0 +1,12 @@
+package text
+
+// Characters is how many characters of text tokens stand for. One that is cut at the start of the tokens, as bytes
+// may be, is not counted; one that is cut at their end is.
+func (v Vocabulary) Characters(tokens []int32) (n int) {
+	for _, b := range []byte(v.Decode(tokens)) {
+		if b&0xC0 != 0x80 { // the first byte of a character
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,227 @@
+package model
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"flowmatch/discrete"
+	"flowmatch/internal/stat"
+)
+
+// TokenSampling says how sequences are drawn from a [TokenModel].
+type TokenSampling struct {
+	N       int              // sequences
+	Sampler discrete.Sampler // Path is that of the model; First is the number of the first sequence
+	// Progress, if not nil, is told how far the work is.
+	Progress Progress
+	// At, if not nil, sees the state of the sequences at each time of the grid. It asks that they are drawn together.
+	At func(t float64, x discrete.Tokens)
+}
+
+// probabilities is about how many numbers a posterior has that is asked for at once.
+const probabilities = 1 << 23
+
+// together is how many sequences are solved for at once.
+func (m *TokenModel) together(n int) int {
+	return min(n, max(1, probabilities/(m.spec.Net.Length*m.spec.Net.Levels)))
+}
+
+// Sample draws sequences. A sequence depends on the seed and its number alone. The stats are those of a sequence.
+func (m *TokenModel) Sample(ctx context.Context, o TokenSampling) (discrete.Tokens, discrete.Stats, error) {
+	if o.N < 1 {
+		return discrete.Tokens{}, discrete.Stats{}, fmt.Errorf("model: %d sequences to draw; want 1 at least", o.N)
+	}
+	o.Sampler.Path = m.path
+	x := o.Sampler.Start(o.N, m.spec.Net.Length)
+	stats, err := m.solve(ctx, o, x, o.Progress)
+	return x, stats, err
+}
+
+// solve makes data of sequences of noise, so many together as there is room for.
+func (m *TokenModel) solve(ctx context.Context, o TokenSampling, x discrete.Tokens, progress Progress) (
+	stats discrete.Stats, err error) {
+	size := m.together(x.N)
+	if o.At != nil {
+		size = x.N
+	}
+	first := o.Sampler.First
+	for from := 0; from < x.N; from += size {
+		to := min(x.N, from+size)
+		part := discrete.Tokens{N: to - from, L: x.L, X: x.X[from*x.L : to*x.L]}
+		if x.Shown != nil {
+			part.Shown = x.Shown[from*x.L : to*x.L]
+		}
+		nfe := 0
+		o.Sampler.First = first + from
+		if stats, err = o.Sampler.Sample(ctx, m, part, func(t float64, s discrete.Tokens) {
+			if o.At != nil {
+				o.At(t, s)
+			}
+			if nfe++; progress != nil {
+				progress((float64(from)+t*float64(part.N))/float64(x.N), nfe-1)
+			}
+		}); err != nil {
+			return stats, err
+		}
+	}
+	return stats, nil
+}
+
+// Unknown is a token of a sequence that [TokenModel.Infill] fills in.
+const Unknown = -1
+
+// Infill draws o.N sequences of tokens of which some are known, and the others, [Unknown], are drawn given these.
+// Known tokens stay as they are. A sequence that is longer than those of the model is filled in window by window,
+// each half of one further, so that what is drawn has a quarter of a window known or drawn on each side; of one that
+// is shorter, what would come behind its end is drawn, and left out. The stats are of all windows.
+func (m *TokenModel) Infill(ctx context.Context, tokens []int32, o TokenSampling) (discrete.Tokens, discrete.Stats,
+	error) {
+	var stats discrete.Stats
+	if err := m.canInfill(tokens, o.N); err != nil {
+		return discrete.Tokens{}, stats, err
+	}
+	o.Sampler.Path = m.path
+	out, l, seedFirst := discrete.NewTokens(o.N, len(tokens)), m.spec.Net.Length, o.Sampler.First
+	for i := range o.N {
+		copy(out.Row(i), tokens)
+	}
+	starts := windowStarts(len(tokens), l)
+	for w, start := range starts {
+		until := start + 3*l/4
+		if w == len(starts)-1 {
+			until = len(tokens)
+		}
+		if !hasUnknown(out.Row(0)[start:min(until, len(tokens))]) {
+			continue
+		}
+		o.Sampler.First = seedFirst + w*o.N
+		x := o.Sampler.Start(o.N, l)
+		x.Shown = make([]bool, len(x.X))
+		for i := range o.N {
+			for j, v := range out.Row(i)[start:min(start+l, len(tokens))] {
+				if v != Unknown {
+					x.X[i*l+j], x.Shown[i*l+j] = v, true
+				}
+			}
+		}
+		s, err := m.solve(ctx, o, x, portion(o.Progress, w, len(starts)))
+		if stats.NFE += s.NFE; err != nil {
+			return out, stats, err
+		}
+		for i := range o.N {
+			copy(out.Row(i)[start:until], x.Row(i))
+		}
+	}
+	return out, stats, nil
+}
+
+// canInfill reports tokens that cannot be filled in.
+func (m *TokenModel) canInfill(tokens []int32, n int) error {
+	if n < 1 {
+		return fmt.Errorf("model: %d sequences to draw; want 1 at least", n)
+	}
+	for k, v := range tokens {
+		if v != Unknown && (v < 0 || int(v) >= m.Levels()) {
+			return fmt.Errorf("model: token %d is %d; it must be from 0 to %d, or Unknown", k, v, m.Levels()-1)
+		}
+	}
+	if !hasUnknown(tokens) {
+		return errors.New("model: all tokens are known; there is nothing to fill in")
+	}
+	if !m.spec.Net.Mask && !m.spec.Net.Shown {
+		return fmt.Errorf("%w: with the source %s it must learn to fill in; train it with train.shown above 0, or "+
+			"with path.source mask", ErrNoInfill, m.path.Source())
+	}
+	return nil
+}
+
+// ErrNoInfill is of a model of tokens that was not told in training which tokens are known.
+var ErrNoInfill = errors.New("model: the network was not told in training which tokens are known")
+
+func hasUnknown(tokens []int32) bool {
+	for _, v := range tokens {
+		if v == Unknown {
+			return true
+		}
+	}
+	return false
+}
+
+// windowStarts are where windows of l tokens begin of n, each half a window behind the last.
+func windowStarts(n, l int) []int {
+	starts := []int{0}
+	for at := 0; at+l < n; {
+		at = min(at+max(1, l/2), n-l)
+		starts = append(starts, at)
+	}
+	return starts
+}
+
+// portion is the progress of part k of n.
+func portion(p Progress, k, n int) Progress {
+	if p == nil {
+		return nil
+	}
+	return func(done float64, nfe int) { p((float64(k)+done)/float64(n), nfe) }
+}
+
+// TokenBound is a bound of -log p of sequences: the mean over their tokens. Standard errors are over sequences, with
+// the draws of times and states of each; of one sequence they are of the draws alone.
+type TokenBound struct {
+	Sequences  int     `json:"sequences"`
+	Tokens     int     `json:"tokens"`     // of all sequences
+	Characters int     `json:"characters"` // of text that they stand for
+	Draws      int     `json:"draws"`      // of a time and a state for each sequence
+	Nats       float64 `json:"nats_per_token"`
+	Bits       float64 `json:"bits_per_token"`
+	BitsSE     float64 `json:"bits_per_token_se"`
+	// BitsOfChar are those of a character of text.
+	BitsOfChar   float64 `json:"bits_per_character"`
+	BitsOfCharSE float64 `json:"bits_per_character_se"`
+}
+
+// Bound returns the bound of -log p of sequences by [discrete.ELBO], and that of each in nats.
+func (m *TokenModel) Bound(ctx context.Context, x discrete.Tokens, o discrete.ELBOOptions, progress Progress) (
+	b TokenBound, each []float64, err error) {
+	if x.N < 1 || x.L != m.spec.Net.Length {
+		return b, nil, fmt.Errorf("model: %d sequences of %d tokens; the model has a bound of sequences of %d", x.N,
+			x.L, m.spec.Net.Length)
+	}
+	if o.Draws == 0 {
+		o.Draws = DefaultDraws
+	}
+	each, se := make([]float64, x.N), make([]float64, x.N)
+	size, first := min(m.together(x.N), max(1, x.N/20)), o.First
+	for from := 0; from < x.N; from += size {
+		to := min(x.N, from+size)
+		part := discrete.Tokens{N: to - from, L: x.L, X: x.X[from*x.L : to*x.L]}
+		o.First = first + from
+		if err := discrete.ELBO(ctx, m, m.path, part, o, each[from:to], se[from:to]); err != nil {
+			return b, nil, err
+		}
+		if progress != nil {
+			progress(float64(to)/float64(x.N), o.Draws)
+		}
+	}
+	return m.summary(x, o.Draws, each, se), each, nil
+}
+
+// DefaultDraws is how many draws of a time and a state a bound takes of each sequence, if nothing is said.
+const DefaultDraws = 16
+
+func (m *TokenModel) summary(x discrete.Tokens, draws int, each, se []float64) TokenBound {
+	perToken := 1 / (float64(x.L) * math.Ln2)
+	mean, over := stat.MeanStdErr(each)
+	if x.N == 1 {
+		over = se[0]
+	}
+	b := TokenBound{Sequences: x.N, Tokens: len(x.X), Draws: draws, Characters: m.spec.Vocabulary.Characters(x.X),
+		Nats: mean / float64(x.L), Bits: mean * perToken, BitsSE: over * perToken}
+	if b.Characters > 0 {
+		of := float64(b.Tokens) / float64(b.Characters)
+		b.BitsOfChar, b.BitsOfCharSE = b.Bits*of, b.BitsSE*of
+	}
+	return b
+}

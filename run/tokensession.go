@@ -1,0 +1,306 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strconv"
+
+	texts "flowmatch/data/text"
+	"flowmatch/discrete"
+	"flowmatch/flow"
+	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/choice"
+	"flowmatch/internal/digest"
+	"flowmatch/internal/memory"
+	"flowmatch/model"
+	"flowmatch/nn"
+	"flowmatch/train"
+)
+
+// TokenOptions is what a training of tokens takes beside its settings; see [TrainOptions].
+type TokenOptions struct {
+	Resume   bool
+	Step     func(step int, loss float64) // the loss of train.loss, in nats of a token
+	Event    func(train.Event)            // ValLoss is the bound, in nats of a token
+	Saved    func(step int)
+	Resumed  func(step int, changes []Change)
+	Opened   func(*texts.Corpus, TokenConfig)
+	Unsealed func(keys []string, why error)
+}
+
+// TrainTokens is [Train] of a run of tokens.
+func TrainTokens(ctx context.Context, cfg TokenConfig, dir string, o TokenOptions) (*TokenRun, error) {
+	cfg = cfg.Defaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	lock, err := lockFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Unlock()
+	s, err := prepareTokens(cfg, dir, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.run(ctx, o); err != nil {
+		return nil, err
+	}
+	return OpenTokens(dir, OpenOptions{Backend: cfg.Backend})
+}
+
+// tokenSession is everything that one call of TrainTokens works with.
+type tokenSession struct {
+	cfg      TokenConfig
+	dir      string
+	corpus   *texts.Corpus
+	spec     model.TokenSpec
+	net      *nn.TokenNet
+	trainer  *nn.TokenTrainer
+	path     *discrete.Mixture
+	metrics  *metricsLog
+	progress train.Progress
+	from     int
+}
+
+func prepareTokens(cfg TokenConfig, dir string, o TokenOptions) (*tokenSession, error) {
+	if exists(filepath.Join(dir, ConfigFile)) && !o.Resume {
+		return nil, fmt.Errorf("%w: %s; train into another folder, or resume it", ErrExists, dir)
+	}
+	if err := nothingInTheWay(dir); err != nil {
+		return nil, err
+	}
+	s := &tokenSession{cfg: cfg, dir: dir}
+	begun := o.Resume && Begun(dir)
+	var changes []Change
+	if begun {
+		was, err := readTokenConfig(dir)
+		if err != nil {
+			return nil, err
+		}
+		if changes, err = changedIn(was, cfg, was.Train.Loop, cfg.Train.Loop); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.build(o); err != nil {
+		return nil, err
+	}
+	if keys, why := unsealed(&s.cfg, dir); why != nil && o.Unsealed != nil {
+		o.Unsealed(keys, why)
+	}
+	if !begun {
+		return s, errors.Join(forget(dir), s.describe())
+	}
+	var refused error
+	file := filepath.Join(dir, CheckpointFile)
+	err := model.ResumeTokens(file, s.trainer, func(c *model.TokenCheckpoint) error {
+		refused = s.fits(file, c)
+		return refused
+	})
+	if err := cmp.Or(refused, err); err != nil {
+		return nil, err
+	}
+	if o.Resumed != nil {
+		o.Resumed(s.from, changes)
+	}
+	return s, s.describe()
+}
+
+// build opens the data, and makes the network for them.
+func (s *tokenSession) build(o TokenOptions) error {
+	eng, err := nn.Open(s.cfg.Backend)
+	if err != nil {
+		return err
+	}
+	if s.corpus, err = s.cfg.Open(); err != nil {
+		return err
+	}
+	if o.Opened != nil {
+		o.Opened(s.corpus, s.cfg)
+	}
+	s.spec = model.TokenSpec{Net: s.cfg.Net.of(s.cfg, s.corpus.Levels()), Path: s.cfg.Path,
+		Vocabulary: s.corpus.Vocabulary, Fingerprint: fingerprint(s.corpus)}
+	if s.path, err = s.cfg.Path.New(s.corpus.Levels()); err != nil {
+		return err
+	}
+	if err := s.affordable(); err != nil {
+		return err
+	}
+	if s.net, err = nn.NewTokenNet(eng, s.spec.Net, s.cfg.Seed); err != nil {
+		return fmt.Errorf("%w: %w", ErrSettings, err)
+	}
+	optimizer := s.cfg.Train.Optimizer
+	optimizer.Seed = s.cfg.Seed
+	s.trainer, err = s.net.NewTrainer(optimizer)
+	return err
+}
+
+// affordable reports a training that is too large: about what blocks and logits of a batch keep for the gradient.
+func (s *tokenSession) affordable() error {
+	net, tokens := s.spec.Net, float64(s.cfg.Train.Batch)*float64(s.spec.Net.Length)
+	ofBlock := float64(net.Width)*(12+2*net.MLPRatio) + float64(net.Heads)*float64(net.Length)
+	weights := float64(net.Depth) * float64(net.Width) * float64(net.Width) * (10 + 2*net.MLPRatio)
+	bytes := 4 * (tokens*(float64(net.Depth)*ofBlock+4*float64(net.Levels)) + 5*weights)
+	if err := memory.Check(fmt.Sprintf("train.batch %d of sequences of %d tokens, in a network of width %d and depth "+
+		"%d", s.cfg.Train.Batch, net.Length, net.Width, net.Depth), bytes); err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	return nil
+}
+
+// Open opens the text of a run, as tokens.
+func (c TokenConfig) Open() (*texts.Corpus, error) {
+	corpus, err := texts.Read(c.Data.Path, c.Data.Tokens, c.Data.Length)
+	if err != nil {
+		return nil, fmt.Errorf("run: data.path: %w", err)
+	}
+	return corpus, nil
+}
+
+// fingerprint is that of all tokens of a text, and of what they stand for.
+func fingerprint(c *texts.Corpus) string {
+	d := digest.New()
+	d.Text(c.Kind)
+	d.Text(c.Chars)
+	for _, part := range [][]int32{c.Train, c.Val, c.Test} {
+		digest.Add(d, part)
+	}
+	return d.String()
+}
+
+// describe writes the files that say what this run is.
+func (s *tokenSession) describe() error {
+	text, err := marshal(s.cfg)
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	v := versions{
+		Flowmatch: Version(), Go: runtime.Version(),
+		Platform: runtime.GOOS + "/" + runtime.GOARCH, Backend: s.net.Engine().Description(),
+	}
+	v.Paths, _ = sealOf(outside(&s.cfg, s.dir), true) // unsealed has told what fails
+	versions, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("run: %w", err)
+	}
+	return errors.Join(
+		atomicfile.WriteBytes(filepath.Join(s.dir, ConfigFile), text),
+		atomicfile.WriteBytes(filepath.Join(s.dir, versionsFile), append(versions, '\n')))
+}
+
+// fits reports a checkpoint that the session cannot go on from, and takes up its progress.
+func (s *tokenSession) fits(file string, c *model.TokenCheckpoint) (err error) {
+	if err := sameSettings(file, c.Extra, s.cfg); err != nil {
+		return err
+	}
+	switch taken := int(c.State.Step); {
+	case c.Spec.Fingerprint != s.spec.Fingerprint:
+		return fmt.Errorf("%w: the text %s is another than when the run began (fingerprint %s, now %s)", ErrChanged,
+			s.cfg.Data.Path, choice.Cut(c.Spec.Fingerprint), s.spec.Fingerprint)
+	case c.Spec.Net != s.spec.Net || c.Spec.Path != s.spec.Path:
+		return fmt.Errorf("%w: %s has another network or path than %s", ErrOtherModel, file, ConfigFile)
+	case s.cfg.Train.Steps < taken:
+		return fmt.Errorf("%w: train.steps is %d, but %d steps were taken already; give at least as many",
+			ErrChanged, s.cfg.Train.Steps, taken)
+	}
+	if s.progress, err = progressOf(file, int(c.State.Step), c.Extra); err != nil {
+		return err
+	}
+	if p := s.progress; p.BestStep > 0 && s.cfg.Train.Patience > 0 && !exists(filepath.Join(s.dir, BestFile)) {
+		s.progress.BestLoss, s.progress.BestStep, s.progress.Misses = 0, 0, 0 // nobody kept the best state
+	}
+	s.from = int(c.State.Step)
+	return nil
+}
+
+// run trains.
+func (s *tokenSession) run(ctx context.Context, o TokenOptions) (err error) {
+	if s.metrics, err = openMetrics(filepath.Join(s.dir, MetricsFile), s.from); err != nil {
+		return err
+	}
+	defer s.metrics.Close()
+	training := train.Tokens{
+		Path: s.path, Loss: s.cfg.Train.Loss, Seed: s.cfg.Seed, Shown: s.cfg.Train.Shown, Loop: s.cfg.Train.Loop,
+		Data: func(step, n int) (discrete.Tokens, flow.Given) {
+			return s.corpus.Batch(s.cfg.Seed, step, n, s.cfg.Data.Length), flow.Given{}
+		},
+		Hooks: train.Hooks{
+			Step: o.Step,
+			Event: func(e train.Event) error {
+				if o.Event != nil {
+					o.Event(e)
+				}
+				return s.metrics.Append(e)
+			},
+			Save: func(state nn.State, p train.Progress, best bool) error {
+				err := s.save(state, p, best)
+				if err == nil && o.Saved != nil {
+					o.Saved(int(state.Step))
+				}
+				return err
+			},
+			Snapshot: s.snapshot,
+		},
+	}
+	if *s.cfg.Data.Val > 0 {
+		training.Held = texts.Windows(s.corpus.Val, s.cfg.Data.Length, *s.cfg.Data.Val)
+	} else {
+		training.Loop.ValEvery = new(0)
+	}
+	if _, err = training.Run(ctx, s.net, s.trainer, s.progress); err != nil {
+		return err
+	}
+	return s.metrics.Close()
+}
+
+// checkpoint is one of a state, which says what it was trained with.
+func (s *tokenSession) checkpoint(state nn.State) (c model.TokenCheckpoint, err error) {
+	kept, err := settled(s.cfg)
+	if err != nil {
+		return c, err
+	}
+	settings, err := json.Marshal(kept)
+	if err != nil {
+		return c, fmt.Errorf("run: encoding the settings: %w", err)
+	}
+	return model.TokenCheckpoint{Spec: s.spec, Net: s.net, State: state,
+		Extra: map[string]string{keySettings: string(settings)}}, nil
+}
+
+func (s *tokenSession) save(state nn.State, p train.Progress, best bool) error {
+	progress, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("run: encoding the progress: %w", err)
+	}
+	c, err := s.checkpoint(state)
+	if err != nil {
+		return err
+	}
+	c.Extra[keyProgress] = string(progress)
+	if s.cfg.Train.Patience > 0 && p.BestStep > 0 {
+		c.Extra[keyBest] = strconv.Itoa(p.BestStep)
+	}
+	if best {
+		if err := c.Save(filepath.Join(s.dir, BestFile)); err != nil {
+			return err
+		}
+	}
+	if err := c.Save(filepath.Join(s.dir, CheckpointFile)); err != nil || s.cfg.Train.Patience > 0 {
+		return err
+	}
+	return remove(filepath.Join(s.dir, BestFile)) // of a session with early stopping
+}
+
+// snapshot keeps a state for good.
+func (s *tokenSession) snapshot(state nn.State) error {
+	c, err := s.checkpoint(state)
+	if err != nil {
+		return err
+	}
+	return c.Save(snapshotFile(s.dir, int(state.Step)))
+}
