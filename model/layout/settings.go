@@ -315,8 +315,8 @@ func readScheduler(file string, s *settings) error {
 	case c.ZeroSNR:
 		return fmt.Errorf("layout: %s: rescale_betas_zero_snr is true; no path here has such betas", file)
 	case c.Class != "" && c.Betas == "":
-		return fmt.Errorf("layout: %s: the scheduler %s has no beta_schedule; read are those that have one, and "+
-			"FlowMatch...", file, choice.Quote(c.Class))
+		return fmt.Errorf("layout: %s: the scheduler %s has no beta_schedule; read are those that have one, "+
+			"and those of flow matching", file, choice.Quote(c.Class))
 	case prediction == "":
 		return fmt.Errorf("layout: %s: prediction_type is %s; it must be epsilon, sample or v_prediction", file,
 			choice.Quote(c.Prediction))
