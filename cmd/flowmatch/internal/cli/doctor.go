@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/cpu"
 
+	"flowmatch/internal/diskcache"
+	"flowmatch/internal/memory"
 	"flowmatch/nn"
 )
 
@@ -19,6 +21,33 @@ type doctorResult struct {
 	Features []string           `json:"cpu_features"`
 	Default  string             `json:"default_backend"`
 	Backends []nn.BackendStatus `json:"backends"`
+	Cache    cacheResult        `json:"cache"`
+}
+
+// cacheResult is the folder of copies of data that are read from disk.
+type cacheResult struct {
+	Dir     string `json:"dir"`
+	Entries int    `json:"entries"`
+	Bytes   int64  `json:"bytes"`
+	Limit   int64  `json:"limit"`           // bytes
+	Error   string `json:"error,omitempty"` // why there is none
+}
+
+func cacheStatus() cacheResult {
+	c, err := diskcache.Open()
+	if err != nil {
+		return cacheResult{Dir: c.Dir, Limit: c.Limit, Error: err.Error()}
+	}
+	entries, bytes := c.Usage()
+	return cacheResult{Dir: c.Dir, Entries: entries, Bytes: bytes, Limit: c.Limit}
+}
+
+func (c cacheResult) String() string {
+	if c.Error != "" {
+		return "none: " + c.Error
+	}
+	return fmt.Sprintf("%s: %d copies of data, %s of at most %s; remove the folder to empty it", c.Dir, c.Entries,
+		memory.Size(float64(c.Bytes)), memory.Size(float64(c.Limit)))
 }
 
 func (d doctorResult) text(w io.Writer) {
@@ -43,6 +72,7 @@ func (d doctorResult) text(w io.Writer) {
 			fmt.Fprintf(w, "\tuses the backend go for: %s\n", strings.Join(b.FallBack, ", "))
 		}
 	}
+	fmt.Fprintf(w, "cache\t%v\n", d.Cache)
 }
 
 // cpuFeatures names the vector instructions that matter to an engine.
@@ -66,7 +96,7 @@ func cpuFeatures() []string {
 func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "doctor",
-		Short:   "Report the processor and the backends of this machine, and why a backend is not available",
+		Short:   "Report the processor, the backends and the cache folder, and why a backend is not available",
 		Example: "  flowmatch doctor\n  flowmatch doctor --json",
 		Args:    arguments(),
 		RunE: a.do(func(*cobra.Command, []string) (result, error) {
@@ -74,6 +104,7 @@ func (a *app) doctorCommand() *cobra.Command {
 				versionResult: thisVersion(),
 				Cores:         runtime.NumCPU(), Threads: runtime.GOMAXPROCS(0), Features: cpuFeatures(),
 				Default: nn.DefaultBackend, Backends: nn.Backends(),
+				Cache: cacheStatus(),
 			}, nil
 		}),
 	}
