@@ -404,6 +404,7 @@ func (c Config) checkImages(kind string) error {
 func (c Config) imageOptions() image.Options {
 	return image.Options{
 		Size: c.Size, Channels: c.Channels, SkipCorrupt: c.Corrupt == CorruptSkip, Dequantize: c.dequantize(),
+		Watch: c.Watch,
 	}
 }
 

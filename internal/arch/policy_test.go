@@ -63,7 +63,8 @@ var rooms = map[string][]string{
 	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data",
 		"data/schema", "internal/diskcache", "internal/memory"}, // tables that stay on disk
 	"data/text":  {"discrete", "internal/seed", "internal/choice"},
-	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
+	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data",
+		"internal/diskcache", "internal/memory"}, // images that were decoded before
 	// Simulators, two of which solve equations. Only the dispatcher and what stands on it know them.
 	"data/simulator": {"flow", "internal/seed", "internal/choice", "ode", "data", "data/table"},
 	"data/dataset": {"flow", "manifold", "internal/seed", "internal/digest", "internal/memory", "internal/choice",
