@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 
 	"flowmatch/data"
 	"flowmatch/data/internal/files"
 	"flowmatch/data/table"
+	"flowmatch/flow"
 	"flowmatch/internal/choice"
 	"flowmatch/internal/memory"
 )
@@ -114,4 +116,26 @@ func (c Config) readFile(path string, opts table.Options) (table.Table, error) {
 		c.Watch.Tell("%s is read as text every time: %v", choice.Cut(path), err)
 	}
 	return table.Read(path, opts)
+}
+
+// watched is points whose reading, from the first to the last some times over, is told.
+type watched struct {
+	data.Finite
+	watch *data.Watch
+}
+
+// watched returns points that are told of while they are standardized.
+func (c Config) watched(f data.Finite) data.Finite {
+	if c.Watch == nil || c.Memory != MemoryDisk {
+		return f
+	}
+	return watched{f, c.Watch}
+}
+
+// Read implements [data.Finite].
+func (w watched) Read(x flow.Batch, given flow.Given, index []int, rng *rand.Rand) error {
+	if len(index) > 0 {
+		w.watch.At("standardizing", "rows", float64(index[len(index)-1]+1), float64(w.Len()))
+	}
+	return w.Finite.Read(x, given, index, rng)
 }

@@ -49,7 +49,7 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 		return nil, err
 	}
 	if how := cmp.Or(c.Standardize, StandardizeColumns); how != StandardizeNone && space == nil {
-		if err := c.standardize(s, how, data.Subset(t.Points(), train)); err != nil {
+		if err := c.standardize(s, how, c.watched(data.Subset(t.Points(), train))); err != nil {
 			return nil, fmt.Errorf("%w (%s)", err, strings.Join(append([]string{choice.Cut(c.Path)}, t.Notes...), "; "))
 		}
 	}

@@ -162,7 +162,7 @@ func (b *builder) inPlace() (Table, error) {
 	}
 	t.stored = &stored{points: part{b.direct, t.Left}}
 	h.Direct = &directRows{b.direct.At, b.direct.Width, b.direct.Elem, b.direct.Columns}
-	if t.stored.fingerprint, err = t.hash(); err != nil || b.noCache != nil {
+	if t.stored.fingerprint, err = t.hash(b.watch); err != nil || b.noCache != nil {
 		return t, err
 	}
 	// What was found out is kept, to be known at once the next time: without it the table is all the same.
@@ -212,7 +212,7 @@ func (b *builder) copied() (t Table, err error) {
 	}
 	t.stored = &stored{points: part{File: &rowfile.File{R: f, Path: f.Name(), At: headSize, N: t.X.N,
 		Width: t.X.D + t.Context.D, Elem: 8}}}
-	if t.stored.fingerprint, err = t.hash(); err != nil {
+	if t.stored.fingerprint, err = t.hash(b.watch); err != nil {
 		return Table{}, err
 	}
 	return t, about(b.path, b.writeHead(h, t))

@@ -144,10 +144,11 @@ func (t Table) Each(use func(from int, x, context flow.Batch) error) error {
 }
 
 // hash is the Fingerprint of a table whose numbers are in a file.
-func (t Table) hash() (string, error) {
+func (t Table) hash(watch *data.Watch) (string, error) {
 	d := digest.New()
 	digest.Add(d, []uint64{uint64(t.X.N), uint64(t.X.D), uint64(len(t.Label))})
-	err := t.Each(func(_ int, x, _ flow.Batch) error {
+	err := t.Each(func(from int, x, _ flow.Batch) error {
+		watch.At("fingerprint of the rows", "rows", float64(from+x.N), float64(t.X.N))
 		digest.Add(d, x.X)
 		return nil
 	})
@@ -230,7 +231,7 @@ func (t Table) WithLabels(label []int32) (Table, error) {
 	s := *t.stored
 	t.stored = &s
 	var err error
-	s.fingerprint, err = t.hash()
+	s.fingerprint, err = t.hash(nil)
 	return t, err
 }
 
@@ -245,6 +246,6 @@ func (t Table) WithContext(given Table) (Table, error) {
 	s.contexts = &given.stored.points
 	t.stored = &s
 	var err error
-	s.fingerprint, err = t.hash()
+	s.fingerprint, err = t.hash(nil)
 	return t, err
 }
