@@ -11,6 +11,9 @@ import (
 // are for training, validation and the end, and its classes.
 func (s *Set) Describe() []string {
 	lines := []string{s.points(), s.parts()}
+	if s.Stored != "" {
+		lines = append(lines, "rows are read from disk as they are needed (data.memory), from "+s.Stored)
+	}
 	if s.ContextColumns != nil {
 		lines = append(lines, fmt.Sprintf("given %d numbers of context%s: %s", s.Context, shaped(s.ContextShape),
 			choice.List(s.ContextColumns)))

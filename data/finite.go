@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 
 	"flowmatch/flow"
 	"flowmatch/internal/absent"
@@ -90,32 +89,78 @@ func (p Points) Read(x flow.Batch, given flow.Given, index []int, _ *rand.Rand) 
 }
 
 // subset is the points of base named by index, in that order, sharing memory.
-type subset struct {
+type subset[T number] struct {
 	Finite
-	index []int
+	index []T
 }
+
+// number is one of a point. Those of many points are kept in 32 bits.
+type number interface{ int | uint32 }
 
 // Subset returns the points index of f, in that order. It shares memory with f
 // and keeps index. Classes stays that of f, so that a held-out part without one
 // of the classes is still compatible with the network. Of a nil f it is the empty set.
-func Subset(f Finite, index []int) Finite {
+func Subset[T number](f Finite, index []T) Finite {
 	if absent.Is(f) {
 		return Points{}
 	}
-	return subset{f, index}
+	return subset[T]{f, index}
 }
 
-func (s subset) Len() int { return len(s.index) }
+func (s subset[T]) Len() int { return len(s.index) }
 
-func (s subset) Read(x flow.Batch, given flow.Given, index []int, rng *rand.Rand) error {
+func (s subset[T]) Read(x flow.Batch, given flow.Given, index []int, rng *rand.Rand) error {
 	if err := checkIndex(index, len(s.index)); err != nil {
 		return err
 	}
 	through := make([]int, len(index))
 	for k, i := range index {
-		through[k] = s.index[i]
+		through[k] = int(s.index[i])
 	}
 	return s.Finite.Read(x, given, through, rng)
+}
+
+// errTooMany is that of more points than numbers of 32 bits name.
+func errTooMany(n int) error {
+	return fmt.Errorf("data: %d points; want at most %d", n, uint32(math.MaxUint32))
+}
+
+// perm is the permutation rng.Perm(n), of at most 2^32-1 numbers, in half the memory.
+func perm(rng *rand.Rand, n int) []uint32 {
+	p := make([]uint32, n)
+	for i := range p {
+		p[i] = uint32(i)
+	}
+	rng.Shuffle(n, func(i, j int) { p[i], p[j] = p[j], p[i] })
+	return p
+}
+
+// Scaled returns the points of f, which are in original units, in model units: those of std, and their contexts
+// those of context. nil: as they are.
+func Scaled(f Finite, std, context *Standardizer) Finite { return scaled{f, std, context} }
+
+type scaled struct {
+	Finite
+	std, context *Standardizer
+}
+
+func (s scaled) Read(x flow.Batch, given flow.Given, index []int, rng *rand.Rand) error {
+	if err := s.Finite.Read(x, given, index, rng); err != nil {
+		return err
+	}
+	if s.std != nil {
+		if err := s.std.fits(x.D); err != nil {
+			return err
+		}
+		s.std.Apply(x)
+	}
+	if s.context != nil && given.Context.N > 0 {
+		if err := s.context.fits(given.Context.D); err != nil {
+			return err
+		}
+		s.context.Apply(given.Context)
+	}
+	return nil
 }
 
 // errNoSet is that of a set that is nil.
@@ -180,7 +225,10 @@ func RandomRows(f Finite, n int, seedValue uint64, purpose string, rng *rand.Ran
 	if n < 0 {
 		return flow.Batch{}, flow.Given{}, fmt.Errorf("data: %d rows of a set of %d", n, f.Len())
 	}
-	return read(f, seed.Rand(seedValue, purpose, 0).Perm(f.Len())[:min(n, f.Len())], rng)
+	if uint64(f.Len()) > math.MaxUint32 {
+		return flow.Batch{}, flow.Given{}, errTooMany(f.Len())
+	}
+	return read(f, wide(perm(seed.Rand(seedValue, purpose, 0), f.Len())[:min(n, f.Len())]), rng)
 }
 
 // read returns the points of f that index names.
@@ -199,6 +247,24 @@ func read(f Finite, index []int, rng *rand.Rand) (flow.Batch, flow.Given, error)
 //
 // It fails when a size does not fit, and when the training part would be empty.
 func Split(n int, val, test float64, seedValue uint64) (trainI, valI, testI []int, err error) {
+	a, b, c, err := Split32(n, val, test, seedValue)
+	return wide(a), wide(b), wide(c), err
+}
+
+// wide returns numbers as ints; of none, none.
+func wide(index []uint32) []int {
+	if index == nil {
+		return nil
+	}
+	out := make([]int, len(index))
+	for k, i := range index {
+		out[k] = int(i)
+	}
+	return out
+}
+
+// Split32 is [Split], of at most 2^32-1 points, in half the memory.
+func Split32(n int, val, test float64, seedValue uint64) (trainI, valI, testI []uint32, err error) {
 	nv, err := PartSize("val", val, n)
 	if err != nil {
 		return nil, nil, nil, err
@@ -212,12 +278,22 @@ func Split(n int, val, test float64, seedValue uint64) (trainI, valI, testI []in
 			"data: val takes %d and test %d of %d points, which leaves none to train on; make val or test smaller", nv,
 			nt, n)
 	}
-	perm := seed.Rand(seedValue, "split", 0).Perm(n)
-	valI, testI, trainI = perm[:nv:nv], perm[nv:nv+nt:nv+nt], perm[nv+nt:]
-	slices.Sort(trainI)
-	slices.Sort(valI)
-	slices.Sort(testI)
-	return trainI, valI, testI, nil
+	if uint64(n) > math.MaxUint32 {
+		return nil, nil, nil, errTooMany(n)
+	}
+	perm := perm(seed.Rand(seedValue, "split", 0), n)
+	parts := [3][]uint32{perm[:nv:nv], perm[nv : nv+nt : nv+nt], perm[nv+nt:]}
+	of := make([]uint8, n) // the part of each point, by which each part comes in order
+	for p, index := range parts {
+		for _, i := range index {
+			of[i] = uint8(p)
+		}
+		parts[p] = index[:0]
+	}
+	for i, p := range of {
+		parts[p] = append(parts[p], uint32(i))
+	}
+	return parts[2], parts[0], parts[1], nil
 }
 
 // PartSize returns how many of n points a part has whose size is a fraction of them

@@ -56,6 +56,10 @@ type Set struct {
 	// what was passed over, what cannot be told apart.
 	Notes []string
 
+	// Stored is the file that the rows of a table stay in, to be read when they are asked for; empty: all points
+	// are held in memory, or drawn.
+	Stored string
+
 	// Train is the endless sequence of batches, a function of the seed that the set
 	// was opened with. TrainSet is what it shuffles, nil when every batch is drawn
 	// fresh.

@@ -7,6 +7,7 @@ import (
 
 	"flowmatch/data/internal/moments"
 	"flowmatch/flow"
+	"flowmatch/internal/absent"
 	"flowmatch/internal/choice"
 )
 
@@ -31,61 +32,145 @@ type Standardizer struct {
 // columns in errors and may be nil. A column whose values are all equal is
 // refused with ErrConstantColumn: drop it, for it carries nothing to model.
 func Fit(x flow.Batch, columns []string) (*Standardizer, error) {
+	if err := fittable(x); err != nil {
+		return nil, err
+	}
+	return fitColumns(x.N, x.D, columns, whole(x.X))
+}
+
+// FitFinite is [Fit] of the points of f, or with contexts of these, which are read some at a time, twice or three
+// times: the same numbers, bit for bit.
+func FitFinite(f Finite, contexts bool, columns []string) (*Standardizer, error) {
+	if absent.Is(f) {
+		return nil, errNoSet
+	}
+	d := f.Dim()
+	if contexts {
+		d = f.Context()
+	}
+	if f.Len() < 1 || d < 1 {
+		return nil, errNothing
+	}
+	return fitColumns(f.Len(), d, columns, passOf(f, contexts))
+}
+
+// FitFiniteScalar is [FitScalar] of the points of f, which are read some at a time: the same numbers, bit for bit.
+func FitFiniteScalar(f Finite) (*Standardizer, error) {
+	if absent.Is(f) {
+		return nil, errNoSet
+	}
+	return fitScalar(f.Len()*f.Dim(), passOf(f, false))
+}
+
+// errNothing is that of no points to fit a standardizer to.
+var errNothing = errors.New("data: cannot standardize: no points")
+
+// fittable reports points that are none.
+func fittable(x flow.Batch) error {
 	if x.N < 1 || x.D < 1 {
-		return nil, errors.New("data: cannot standardize: no points")
+		return errNothing
 	}
 	if len(x.X) != x.N*x.D {
-		return nil, fmt.Errorf("data: cannot standardize: points [%d, %d] of %d numbers; want %d", x.N, x.D, len(x.X),
+		return fmt.Errorf("data: cannot standardize: points [%d, %d] of %d numbers; want %d", x.N, x.D, len(x.X),
 			x.N*x.D)
 	}
-	s := &Standardizer{Mean: make([]float64, x.D), Std: make([]float64, x.D)}
-	for d := range x.D {
-		mean, std, constant := moments.Of(x.X[d:], x.D, x.N)
-		if constant && x.N == 1 {
+	return nil
+}
+
+// whole passes over numbers that are in memory.
+func whole(x []float64) moments.Pass {
+	return func(use func([]float64)) error {
+		use(x)
+		return nil
+	}
+}
+
+// readRows is how many points are read at a time where all of them are gone through.
+const readRows = 4096
+
+// passOf passes over the points of f, or over their contexts.
+func passOf(f Finite, contexts bool) moments.Pass {
+	return func(use func([]float64)) error {
+		index := make([]int, 0, readRows)
+		x := flow.NewBatch(readRows, f.Dim())
+		given := flow.NewGiven(readRows, false, f.Context())
+		for from := 0; from < f.Len(); from += readRows {
+			index = index[:0]
+			for i := from; i < min(from+readRows, f.Len()); i++ {
+				index = append(index, i)
+			}
+			x, of := x.Slice(0, len(index)), flow.Given{}
+			if contexts {
+				of = given.Slice(0, len(index))
+			}
+			if err := f.Read(x, of, index, nil); err != nil {
+				return err
+			}
+			if contexts {
+				use(of.Context.X)
+			} else {
+				use(x.X)
+			}
+		}
+		return nil
+	}
+}
+
+// fitColumns is Fit of n rows of d numbers.
+func fitColumns(n, d int, columns []string, pass moments.Pass) (*Standardizer, error) {
+	all, err := moments.Columns(d, n, pass)
+	if err != nil {
+		return nil, err
+	}
+	s := &Standardizer{Mean: make([]float64, d), Std: make([]float64, d)}
+	for k, c := range all {
+		if c.Constant() && n == 1 {
 			return nil, errors.New("data: there is one row to train on, which has no deviation; give more rows, or " +
 				"hold out fewer of them")
 		}
-		if constant {
+		if c.Constant() {
 			return nil, fmt.Errorf(
 				"data: column %s is %g in all %d training rows: %w; leave it out with the columns option",
-				columnName(columns, d), mean, x.N, ErrConstantColumn)
+				columnName(columns, k), c.Mean, n, ErrConstantColumn)
 		}
-		if err := checkSpread("column "+columnName(columns, d), x.X[d:], x.D, x.N, std); err != nil {
+		if err := checkSpread("column "+columnName(columns, k), c); err != nil {
 			return nil, err
 		}
-		s.Mean[d], s.Std[d] = mean, std
+		s.Mean[k], s.Std[k] = c.Mean, c.Std
 	}
 	return s, s.Validate()
 }
 
-// checkSpread reports a deviation of n numbers of x, stride apart, that a float64 does not
-// hold, with the values that it comes of.
-func checkSpread(what string, x []float64, stride, n int, std float64) error {
-	if std > 0 && !math.IsInf(std, 0) && !math.IsNaN(std) {
+// checkSpread reports a deviation that a float64 does not hold, with the values that it comes of.
+func checkSpread(what string, c moments.Column) error {
+	if c.Std > 0 && !math.IsInf(c.Std, 0) && !math.IsNaN(c.Std) {
 		return nil
 	}
-	lo, hi := x[0], x[0]
-	for i := range n {
-		lo, hi = min(lo, x[i*stride]), max(hi, x[i*stride])
-	}
 	return fmt.Errorf("data: %s has values from %g to %g, whose standard deviation (%g) a float64 does not hold; "+
-		"leave out the rows with such values, or give the column in another unit", what, lo, hi, std)
+		"leave out the rows with such values, or give the column in another unit", what, c.Lo, c.Hi, c.Std)
 }
 
 // FitScalar returns the standardizer with one mean and one standard deviation
 // over all N*D numbers of x, which keeps the proportions between coordinates.
-func FitScalar(x flow.Batch) (*Standardizer, error) {
-	if len(x.X) == 0 {
-		return nil, errors.New("data: cannot standardize: no points")
+func FitScalar(x flow.Batch) (*Standardizer, error) { return fitScalar(len(x.X), whole(x.X)) }
+
+// fitScalar is FitScalar of so many numbers.
+func fitScalar(n int, pass moments.Pass) (*Standardizer, error) {
+	if n == 0 {
+		return nil, errNothing
 	}
-	mean, std, constant := moments.Of(x.X, 1, len(x.X))
-	if constant {
-		return nil, fmt.Errorf("data: every number is %g: %w; there is nothing to model", mean, ErrConstantColumn)
-	}
-	if err := checkSpread("the table", x.X, 1, len(x.X), std); err != nil {
+	all, err := moments.Columns(1, n, pass)
+	if err != nil {
 		return nil, err
 	}
-	s := &Standardizer{Mean: []float64{mean}, Std: []float64{std}}
+	c := all[0]
+	if c.Constant() {
+		return nil, fmt.Errorf("data: every number is %g: %w; there is nothing to model", c.Mean, ErrConstantColumn)
+	}
+	if err := checkSpread("the table", c); err != nil {
+		return nil, err
+	}
+	s := &Standardizer{Mean: []float64{c.Mean}, Std: []float64{c.Std}}
 	return s, s.Validate()
 }
 

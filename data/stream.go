@@ -3,6 +3,7 @@ package data
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 
@@ -80,7 +81,7 @@ func (s *draws) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
 // to make points (dequantisation, flips) is (seed, "dequantize", step): new noise each
 // epoch. Of an empty f, or a nil one, every Fill is an error.
 //
-// The permutations of the epochs in use are kept (8 bytes a point, at most two).
+// The permutations of the epochs in use are kept (4 bytes a point, at most two).
 func Shuffle(f Finite, seed uint64) Stream { return &shuffled{f: f, seed: seed} }
 
 type shuffled struct {
@@ -90,7 +91,7 @@ type shuffled struct {
 	mu    sync.Mutex
 	cache [2]struct { // epoch e lives in slot e%2, so a straddling batch finds both
 		epoch uint64
-		perm  []int
+		perm  []uint32
 	}
 }
 
@@ -109,6 +110,9 @@ func (s *shuffled) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
 	if n == 0 {
 		return errors.New("data: no points to train on: the set is empty")
 	}
+	if n > math.MaxUint32 {
+		return errTooMany(s.f.Len())
+	}
 	index := make([]int, 0, x1.N)
 	for pos := step * uint64(x1.N); len(index) < x1.N; {
 		perm := s.perm(pos / n)
@@ -116,20 +120,22 @@ func (s *shuffled) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
 		if want := x1.N - len(index); len(rest) > want {
 			rest = rest[:want]
 		}
-		index = append(index, rest...)
+		for _, i := range rest {
+			index = append(index, int(i))
+		}
 		pos += uint64(len(rest))
 	}
 	return s.f.Read(x1, given, index, seed.Rand(s.seed, "dequantize", step))
 }
 
 // perm returns the order of an epoch; the slice is shared and read-only.
-func (s *shuffled) perm(epoch uint64) []int {
+func (s *shuffled) perm(epoch uint64) []uint32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	slot := &s.cache[epoch%2]
 	if slot.perm == nil || slot.epoch != epoch {
 		// A new slice each time: another goroutine may still read the old one.
-		slot.perm = seed.Rand(s.seed, "shuffle", epoch).Perm(s.f.Len())
+		slot.perm = perm(seed.Rand(s.seed, "shuffle", epoch), s.f.Len())
 		slot.epoch = epoch
 	}
 	return slot.perm

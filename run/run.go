@@ -43,6 +43,8 @@ type Run struct {
 	// Watch, if not nil, is called when a long solve begins, with what it makes ("log
 	// densities") and of how many points, and returns what its progress goes to.
 	Watch func(what string, points int) model.Progress
+	// Reading is told of work on the files of the data that takes long; nil: nobody is.
+	Reading *data.Watch
 
 	open func() (*data.Set, error)
 }
@@ -214,7 +216,9 @@ func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error)
 		if err := checkForeign(&cfg, dir, given, false); err != nil {
 			return nil, err
 		}
-		return openOrdered(cfg, m.Spec())
+		reading := cfg
+		reading.Data.Watch = r.Reading
+		return openOrdered(reading, m.Spec())
 	})
 	return r, nil
 }

@@ -155,7 +155,7 @@ var ErrChanged = errors.New("run: settings have changed since the run began")
 // the same.
 var free = []string{
 	"backend", "eval.", "data.path", "data.labels_path", "data.test_path", "data.test_labels_path",
-	"data.context_path", "data.test_context_path", "data.bounds.", "train.teacher",
+	"data.context_path", "data.test_context_path", "data.memory", "data.bounds.", "train.teacher",
 	"train.steps", "train.log_every", "train.val_every", "train.patience", "train.checkpoint_every",
 	"train.snapshot_every",
 	"train.sample_every", "train.tensorboard", "train.precision", "train.accumulate", "train.recompute",

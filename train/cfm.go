@@ -185,8 +185,7 @@ func (o CFM) needsLabels() bool { return o.coupling() != nil && coupling.NeedsLa
 // would be another objective), with noise, pairing and time drawn from purposes
 // of their own.
 func (o CFM) Validation(m *model.Model, held data.Finite, batch int) (Validate, error) {
-	ex, err := o.heldOut(m, held, batch)
-	return meanLoss(ex), err
+	return o.validation(m, held, batch, heldAtOnce)
 }
 
 // heldOut returns the examples of Validation; nil when there are no points.
@@ -203,17 +202,22 @@ func (o CFM) heldOut(m *model.Model, held data.Finite, batch int) (*nn.Examples,
 	ex.X1, ex.Given = x1, taken(m, given)
 	o.prepare(m, ex)
 	o.Seed = rng.Uint64() // apart from every training step
-	for from := 0; from < n; from += batch {
-		to := min(from+batch, n)
+	return ex, o.fillHeld(m, ex, given.Label, 0, batch)
+}
+
+// fillHeld completes held-out examples, of which the first is number first, in batches.
+func (o CFM) fillHeld(m *model.Model, ex *nn.Examples, labels []int32, first, batch int) error {
+	for from := 0; from < ex.X1.N; from += batch {
+		to := min(from+batch, ex.X1.N)
 		var label []int32
-		if given.Label != nil && (len(ex.Given.Label) > 0 || o.needsLabels()) {
-			label = given.Label[from:to]
+		if labels != nil && (len(ex.Given.Label) > 0 || o.needsLabels()) {
+			label = labels[from:to]
 		}
-		if err := o.fill(m, ex.Slice(from, to), label, uint64(from)); err != nil {
-			return nil, err
+		if err := o.fill(m, ex.Slice(from, to), label, uint64(first+from)); err != nil {
+			return err
 		}
 	}
-	return ex, nil
+	return nil
 }
 
 // taken returns the part of what is given that the model takes.

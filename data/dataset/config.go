@@ -124,6 +124,10 @@ type Config struct {
 	// Missing says what to do with rows of a table in which a number is missing or not finite:
 	// report an error (error, the default), or leave them out and count them (drop).
 	Missing string `json:"missing,omitempty" yaml:"missing,omitempty"`
+	// Memory is where the rows of a table of numbers are: in memory (held), or in their file or a copy
+	// of it in the cache folder, of which a training reads those of each batch (disk). With auto (default) those
+	// that fit well are held. Losses and weights do not depend on it.
+	Memory string `json:"memory,omitempty" yaml:"memory,omitempty"`
 	// SquashContext is whether the numbers z of a context, once standardized, become
 	// 2 asinh(z/2). Those within a deviation of the mean stay nearly as they are, and
 	// outliers come near: of contexts with heavy tails training may diverge without. Default
@@ -191,6 +195,8 @@ type Config struct {
 	Space manifold.Config `json:"-" yaml:"-"`
 	// Grid is how the numbers of a context of a table hang together, which the network decides.
 	Grid Grid `json:"-" yaml:"-"`
+	// Watch is told of work on files that takes long; nil: nobody is.
+	Watch *data.Watch `json:"-" yaml:"-"`
 }
 
 // In returns c with its paths, those that are not absolute, below a folder.
@@ -276,7 +282,7 @@ func (c Config) Validate() error {
 	if err := c.checkKind(kind); err != nil {
 		return err
 	}
-	if err := cmp.Or(c.checkFields(kind), c.checkSpace(kind)); err != nil {
+	if err := cmp.Or(c.checkFields(kind), c.checkMemory(kind), c.checkSpace(kind)); err != nil {
 		return err
 	}
 	if kind == data.KindUCI {
@@ -398,6 +404,7 @@ func (c Config) checkImages(kind string) error {
 func (c Config) imageOptions() image.Options {
 	return image.Options{
 		Size: c.Size, Channels: c.Channels, SkipCorrupt: c.Corrupt == CorruptSkip, Dequantize: c.dequantize(),
+		Watch: c.Watch,
 	}
 }
 

@@ -116,7 +116,7 @@ func (c Config) readTable(path, contexts string, opts table.Options) (table.Tabl
 	if err != nil || contexts == "" {
 		return t, hinted(err)
 	}
-	given, err := table.Read(contexts, table.Options{Columns: c.Context, Prefix: contextPrefix, Flat: true,
+	given, err := c.readFile(contexts, table.Options{Columns: c.Context, Prefix: contextPrefix, Flat: true,
 		Delimiter: opts.Delimiter, Header: opts.Header, DropMissing: opts.DropMissing})
 	if err != nil {
 		return t, hinted(err)
@@ -150,13 +150,15 @@ func (c Config) bounds(t table.Table, path string) (data.Bounds, error) {
 	if b == nil {
 		return nil, err
 	}
-	for i := range t.X.N {
-		if d := b.Outside(t.X.Row(i)); d >= 0 {
-			at := fmt.Sprintf("%s, column %s", t.Where(i), choice.Quote(t.Columns[d]))
-			return nil, files.MalformedAt(path, at, "%g is outside of data.bounds, %v", t.X.Row(i)[d], []float64(b[d]))
+	return b, t.Each(func(from int, x, _ flow.Batch) error {
+		for i := range x.N {
+			if d := b.Outside(x.Row(i)); d >= 0 {
+				at := fmt.Sprintf("%s, column %s", t.Where(from+i), choice.Quote(t.Columns[d]))
+				return files.MalformedAt(path, at, "%g is outside of data.bounds, %v", x.Row(i)[d], []float64(b[d]))
+			}
 		}
-	}
-	return b, nil
+		return nil
+	})
 }
 
 // join gives the rows of t those of another table, which has as many, as contexts. A row that was
@@ -172,22 +174,20 @@ func join(t, given table.Table, path, contexts string) (table.Table, error) {
 				"of context or columns", choice.Quote(name), choice.Cut(path))
 		}
 	}
-	ofT, ofGiven := common(t.Kept, given.Kept, t.Read)
-	if len(ofT) == 0 {
+	left := union(t.Left, given.Left)
+	if len(left) == t.Read {
 		return t, files.Malformed(contexts, "no row has all of its numbers both here and in %s", choice.Cut(path))
 	}
-	if len(ofT) < t.X.N {
-		where := t.Where
-		t.X = t.X.Rows(ofT)
-		t.Label = flow.Given{Label: t.Label}.Rows(ofT).Label
-		t.Where = func(row int) string { return where(ofT[row]) }
-	}
-	if len(ofGiven) < given.X.N {
-		given.X = given.X.Rows(ofGiven)
-	}
-	t.Context, t.ContextColumns, t.Shape = given.X, given.Columns, given.Shape
+	t, err := t.Without(left).WithContext(given.Without(left))
 	t.Notes = slices.Concat(t.Notes, notesOf(contexts, given.Notes))
-	return t, nil
+	return t, err
+}
+
+// union returns the numbers of both lists, which are in order, in order.
+func union(a, b []int) []int {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // notesOf returns notes on a file, of which a data set has several, with its name.
@@ -196,30 +196,6 @@ func notesOf(path string, notes []string) (named []string) {
 		named = append(named, choice.Cut(filepath.Base(path))+": "+note)
 	}
 	return named
-}
-
-// common returns the rows that two tables of n rows have kept in common, as rows of each; nil is all
-// of them.
-func common(a, b []int, n int) (ofA, ofB []int) {
-	at := func(kept []int) []int { // of each row of the file, that of the table, or -1
-		out := slices.Repeat([]int{-1}, n)
-		for k, i := range kept {
-			out[i] = k
-		}
-		for i := range out {
-			if kept == nil {
-				out[i] = i
-			}
-		}
-		return out
-	}
-	inA, inB := at(a), at(b)
-	for i := range n {
-		if inA[i] >= 0 && inB[i] >= 0 {
-			ofA, ofB = append(ofA, inA[i]), append(ofB, inB[i])
-		}
-	}
-	return ofA, ofB
 }
 
 // Grid says how the numbers of a context hang together. The zero value is that of numbers which
@@ -257,6 +233,27 @@ func (g Grid) of(array []int, numbers int) ([]int, error) {
 	return array, nil
 }
 
+// fitFinite is fit of the contexts of points, in original units. Those of a grid are read all at once.
+func (g Grid) fitFinite(f data.Finite, shape []int, names []string) (*data.Standardizer, error) {
+	if shape != nil {
+		_, given, err := data.Rows(f, 0, f.Len(), nil)
+		if err != nil {
+			return nil, err
+		}
+		return g.fit(given.Context, shape, names)
+	}
+	s, err := data.FitFinite(f, true, names)
+	return s, outOfContext(err)
+}
+
+// outOfContext says of a constant column that it cannot be one of the context, either.
+func outOfContext(err error) error {
+	if errors.Is(err, data.ErrConstantColumn) {
+		return fmt.Errorf("%w, and out of the context", err)
+	}
+	return err
+}
+
 // fit returns the standardizer of contexts of a shape, which a grid gives; nil: there is none.
 func (g Grid) fit(c flow.Batch, shape []int, names []string) (*data.Standardizer, error) {
 	size := 1
@@ -265,10 +262,7 @@ func (g Grid) fit(c flow.Batch, shape []int, names []string) (*data.Standardizer
 	}
 	if shape == nil || size != c.D { // which the network reports
 		s, err := data.Fit(c, names)
-		if errors.Is(err, data.ErrConstantColumn) {
-			err = fmt.Errorf("%w, and out of the context", err)
-		}
-		return s, err
+		return s, outOfContext(err)
 	}
 	numbers := shape[len(shape)-1]
 	learnt, all := numbers, flow.Batch{N: c.N * c.D / numbers, D: numbers, X: c.X}

@@ -114,7 +114,7 @@ func (c Config) imageSet(m, apart *image.Collection, seed uint64) (*data.Set, er
 		s.Notes = slices.Concat(s.Notes, notesOf(path, apart.Notes))
 	}
 	if c.Standardize == StandardizeScalar {
-		if s.Standardizer, err = m.Fit(train); err != nil {
+		if s.Standardizer, err = m.Fit(ints(train)); err != nil {
 			return nil, err
 		}
 		m.Standardizer = s.Standardizer

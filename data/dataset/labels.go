@@ -21,7 +21,7 @@ func manyLabels(t table.Table, name string) []string {
 }
 
 // unseen notes the classes that no point of the training part is of.
-func unseen(label []int32, train []int, names []string) []string {
+func unseen(label []int32, train []uint32, names []string) []string {
 	seen := make([]bool, data.Classes(label))
 	for _, i := range train {
 		if label != nil {

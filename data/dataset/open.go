@@ -5,15 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"flowmatch/data"
-	"flowmatch/data/internal/files"
 	"flowmatch/data/synth"
 	"flowmatch/data/table"
 	"flowmatch/flow"
-	"flowmatch/internal/choice"
 	"flowmatch/internal/digest"
 	"flowmatch/internal/memory"
 	"flowmatch/internal/seed"
@@ -146,6 +142,15 @@ func holdApart(s *data.Set, test data.Finite, fingerprint string) {
 	s.Fingerprint = d.String()
 }
 
+// ints returns numbers of points as ints.
+func ints(index []uint32) []int {
+	out := make([]int, len(index))
+	for k, i := range index {
+		out[k] = int(i)
+	}
+	return out
+}
+
 // fit fits a standardizer of the kind how, which is not none.
 func fit(how string, x flow.Batch, columns []string) (*data.Standardizer, error) {
 	if how == StandardizeScalar {
@@ -163,7 +168,7 @@ func within(dir, path string) string {
 
 // parts cuts a file into train, val and test; held-out data in a file of their own
 // (apart) leave the file to train and val.
-func (c Config) parts(n int, apart bool, seed uint64) (train, val, test []int, err error) {
+func (c Config) parts(n int, apart bool, seed uint64) (train, val, test []uint32, err error) {
 	testSize := size(c.Test, defaultFileTest)
 	if apart {
 		testSize = 0
@@ -171,134 +176,10 @@ func (c Config) parts(n int, apart bool, seed uint64) (train, val, test []int, e
 	if c.SplitSeed != nil {
 		seed = *c.SplitSeed
 	}
-	if train, val, test, err = data.Split(n, size(c.Val, defaultFileVal), testSize, seed); err != nil {
+	if train, val, test, err = data.Split32(n, size(c.Val, defaultFileVal), testSize, seed); err != nil {
 		return nil, nil, nil, fmt.Errorf("%w (%s)", err, c.Path)
 	}
 	return train, val, test, nil
-}
-
-func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
-	opts, err := c.tableOptions()
-	if err != nil {
-		return nil, err
-	}
-	t, err := c.readTable(within(dir, c.Path), within(dir, c.ContextPath), opts)
-	if err != nil {
-		return nil, err
-	}
-	train, val, test, err := c.parts(t.X.N, c.TestPath != "", seed)
-	if err != nil {
-		return nil, err
-	}
-	space, err := c.onManifold(&t)
-	if err != nil {
-		return nil, err
-	}
-	points := t.Points()
-	s := &data.Set{
-		Name: filepath.Base(c.Path), Kind: data.KindTable, Space: space, Dim: t.X.D, Shape: []int{t.X.D},
-		Columns: t.Columns, Context: points.Context(), ContextColumns: t.ContextColumns,
-		Classes: points.Classes(), ClassNames: t.ClassNames, LabelName: c.Label,
-		Fingerprint: t.Fingerprint(), Header: t.Header,
-		Notes:    slices.Concat(t.Notes, manyLabels(t, c.Label), unseen(t.Label, train, t.ClassNames)),
-		TrainSet: data.Subset(points, train), Val: data.Subset(points, val), Test: data.Subset(points, test),
-		Skipped: t.Read - t.X.N,
-	}
-	if s.ContextShape, err = c.Grid.of(t.Shape, s.Context); err != nil {
-		return nil, err
-	}
-	if s.Bounds, err = c.bounds(t, within(dir, c.Path)); err != nil {
-		return nil, err
-	}
-	var apart table.Table
-	if c.TestPath != "" {
-		if apart, err = c.readTest(dir, opts, t); err != nil {
-			return nil, err
-		}
-		if _, err := c.bounds(apart, within(dir, c.TestPath)); err != nil {
-			return nil, err
-		}
-		if space != nil {
-			if err := toPoints(space, &apart, c.TestPath); err != nil {
-				return nil, err
-			}
-		}
-		holdApart(s, apart.Points(), apart.Fingerprint())
-		s.Skipped += apart.Read - apart.X.N
-		s.Notes = slices.Concat(s.Notes, apart.Notes)
-	}
-	if how := cmp.Or(c.Standardize, StandardizeColumns); how != StandardizeNone && space == nil {
-		if err := c.standardize(s, how, t, apart); err != nil {
-			return nil, fmt.Errorf("%w (%s)", err, strings.Join(append([]string{choice.Cut(c.Path)}, t.Notes...), "; "))
-		}
-	}
-	s.Train = data.Shuffle(s.TrainSet, seed)
-	return s, nil
-}
-
-// standardize brings the rows of both tables, and their contexts, to model units: those of the
-// training rows.
-func (c Config) standardize(s *data.Set, how string, t, apart table.Table) error {
-	x, given, err := data.Rows(s.TrainSet, 0, s.TrainSet.Len(), nil)
-	if err != nil {
-		return err
-	}
-	if s.Standardizer, err = fit(how, x, t.Columns); err != nil {
-		return err
-	}
-	if s.Context > 0 {
-		if s.ContextStandardizer, err = c.Grid.fit(given.Context, s.ContextShape, t.ContextColumns); err != nil {
-			return fmt.Errorf("%s: %w", c.contextKey(), err)
-		}
-		s.ContextStandardizer.Squash = c.SquashContext
-	}
-	for _, part := range []table.Table{t, apart} {
-		if part.X.N == 0 {
-			continue
-		}
-		s.Standardizer.Apply(part.X)
-		if s.Context > 0 {
-			s.ContextStandardizer.Apply(part.Context)
-		}
-	}
-	return nil
-}
-
-// inOtherOrder says whether two tables have columns of the same names, but not in the same order.
-func inOtherOrder(a, b table.Table) bool {
-	same := func(a, b []string) bool {
-		return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
-	}
-	return same(a.Columns, b.Columns) && same(a.ContextColumns, b.ContextColumns) &&
-		!(slices.Equal(a.Columns, b.Columns) && slices.Equal(a.ContextColumns, b.ContextColumns))
-}
-
-// readTest reads the test file, which must have the columns and the classes of the other.
-func (c Config) readTest(dir string, opts table.Options, of table.Table) (table.Table, error) {
-	path, contexts := within(dir, c.TestPath), within(dir, c.TestContextPath)
-	t, err := c.readTable(path, contexts, opts)
-	if err == nil && inOtherOrder(t, of) {
-		opts.Columns, opts.Rest = of.Columns, false
-		if contexts == "" {
-			opts.Context = of.ContextColumns
-		} else if !numberedContexts(of.ContextColumns) {
-			c.Context = of.ContextColumns
-		}
-		t, err = c.readTable(path, contexts, opts)
-	}
-	if err != nil {
-		return table.Table{}, err
-	}
-	if !slices.Equal(t.Columns, of.Columns) || !slices.Equal(t.ContextColumns, of.ContextColumns) {
-		return table.Table{}, files.Malformed(path, "columns %s; want those of %s: %s",
-			choice.List(slices.Concat(t.Columns, t.ContextColumns)), choice.Cut(c.Path),
-			choice.List(slices.Concat(of.Columns, of.ContextColumns)))
-	}
-	t.Notes = notesOf(path, t.Notes)
-	if t.Label, err = data.Renumber(t.Label, t.ClassNames, of.ClassNames, data.Classes(of.Label)); err != nil {
-		return table.Table{}, files.Malformed(path, "%v, the classes of the training rows", err)
-	}
-	return t, nil
 }
 
 func (c Config) openUCI(dir string, seed uint64) (*data.Set, error) {

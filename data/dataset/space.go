@@ -39,7 +39,7 @@ func (c Config) checkSpace(kind string) error {
 // readNamed reads a table. Of points of a manifold the names of columns are found whatever letters of
 // them are large.
 func (c Config) readNamed(path string, opts table.Options) (table.Table, error) {
-	t, err := table.Read(path, opts)
+	t, err := c.readFile(path, opts)
 	fault, ok := errors.AsType[*data.FileError](err)
 	if c.Space.Flat() || !ok || fault.Missing == "" {
 		return t, err

@@ -141,7 +141,7 @@ func (c Config) openTyped(dir string, seedValue uint64, known *schema.Schema) (*
 		return nil, err
 	}
 	if known == nil {
-		if sch, err = sch.Fit(x.Rows(train), c.Transforms); err != nil {
+		if sch, err = sch.Fit(x.Rows(ints(train)), c.Transforms); err != nil {
 			return nil, fmt.Errorf("data: %w (%s)", err, choice.Cut(c.Path))
 		}
 	}

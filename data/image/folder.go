@@ -23,6 +23,10 @@ type Options struct {
 	Dequantize bool
 	// Limit is how many bytes of decoded images are held in memory; 0 means [MaxDecoded].
 	Limit int64
+	// Watch is told how many are decoded, and where they are kept; nil: nobody is.
+	Watch *data.Watch
+
+	decodedFrom int // images; 0: decodedFrom
 }
 
 // maxSide bounds Options.Size.
@@ -75,7 +79,7 @@ func (o Options) gather(path string, find func(string) (index, error)) (*Collect
 			"they may have, and a compressed shard cannot be read in any order; gunzip the shards, or lower size",
 			len(x.entries), s.dim(), limit)
 	}
-	errs, err := s.all(pix, !o.SkipCorrupt)
+	errs, err := o.decode(path, s, pix)
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +103,31 @@ func (o Options) gather(path string, find func(string) (index, error)) (*Collect
 		m.store = s
 	}
 	return m, nil
+}
+
+// decode decodes all images into pix, or takes them from the cache folder, where it keeps them. Without pix they
+// are only looked at, and read from there when they are asked for. It returns an error (or nil) for each.
+func (o Options) decode(path string, s *store, pix []byte) ([]error, error) {
+	p := o.decodedFile(path, s)
+	if p != nil && p.file != nil && (o.SkipCorrupt || !p.anyBad()) {
+		return p.errs(s), s.from(p, pix)
+	}
+	if p == nil {
+		return s.all(pix, !o.SkipCorrupt, o.Watch)
+	}
+	o.tell(path, p, len(s.entries))
+	if pix == nil {
+		return o.decodeParts(s, p)
+	}
+	errs, err := s.all(pix, !o.SkipCorrupt, o.Watch)
+	if err != nil || slices.ContainsFunc(errs, o.ends) {
+		return errs, err
+	}
+	whole := func() ([]byte, []error, error) { return pix, errs, nil }
+	if err := p.write(len(errs), whole); err != nil {
+		o.Watch.Tell("decoded images are not kept: %v", err)
+	}
+	return errs, nil
 }
 
 // keep takes the images with errors out of x and pix, or returns the first error.

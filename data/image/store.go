@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"flowmatch/data"
 	"flowmatch/data/internal/files"
 )
 
@@ -22,6 +23,8 @@ type store struct {
 	entries        []member
 	size, channels int
 	limit          int // of decoded images kept
+
+	pixels *pixels // where they are decoded already; nil: in no file
 
 	mu   sync.Mutex
 	at   map[int]*lru.Element
@@ -42,8 +45,31 @@ func newStore(entries []member, size, channels int, limit int64) *store {
 // dim is the number of bytes of a decoded image.
 func (s *store) dim() int { return s.size * s.size * s.channels }
 
+// from takes decoded images from their file: into pix, which has room for all, or, for nil, when they are asked for.
+func (s *store) from(p *pixels, pix []byte) error {
+	if pix == nil {
+		s.pixels, s.limit = p, 0 // the system keeps what it reads of a file
+		return nil
+	}
+	dim, at := s.dim(), 0
+	for i, bad := range p.bad {
+		if bad {
+			continue
+		}
+		if err := p.read(pix[i*dim:(i+1)*dim], at); err != nil {
+			return err
+		}
+		at++
+	}
+	return p.file.Close()
+}
+
 // load reads and decodes image i.
 func (s *store) load(i int) ([]byte, error) {
+	if s.pixels != nil {
+		pix := make([]byte, s.dim())
+		return pix, s.pixels.read(pix, i)
+	}
 	e := s.entries[i]
 	raw, err := e.read()
 	if err != nil {
@@ -181,10 +207,18 @@ func each(entries []member, stop *atomic.Bool, use func(i int, raw []byte, err e
 // the other; nil: they are only checked. It returns one error (or nil) an image.
 // With stop it ends soon after the first error, and errors of all images before
 // that one are known.
-func (s *store) all(pix []byte, stop bool) ([]error, error) {
+func (s *store) all(pix []byte, stop bool, watch *data.Watch) ([]error, error) {
 	errs := make([]error, len(s.entries))
 	var failed atomic.Bool
+	var telling sync.Mutex
+	done := 0
 	err := each(s.entries, &failed, func(i int, raw []byte, err error) {
+		defer func() {
+			telling.Lock()
+			defer telling.Unlock()
+			done++
+			watch.At("decoding", "images", float64(done), float64(len(s.entries)))
+		}()
 		if err == nil {
 			err = s.decode(i, raw, pix)
 		}

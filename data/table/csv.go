@@ -42,11 +42,24 @@ func decodeCSV(r io.Reader, path string, opts Options) (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
-	x, lines, err := c.rows(first, in, doubt)
+	var x []float64
+	lines, err := c.rows(first, in, doubt, keep(&x))
 	if err != nil {
 		return Table{}, err
 	}
 	return in.numbered(x, lines, c.note)
+}
+
+// take is given rows of a text, piece by piece, and the lines of all so far. The piece is the reader's
+// again once it returns.
+type take func(piece []float64, lines *csvLines) error
+
+// keep returns a take that keeps all.
+func keep(x *[]float64) take {
+	return func(piece []float64, _ *csvLines) error {
+		*x = append(*x, piece...)
+		return nil
+	}
 }
 
 // named returns what a text with that first line is read as, and the doubt whether the line holds
@@ -71,7 +84,7 @@ func named(path string, first []string, opts Options) (in source, doubt *headerD
 	in = source{path: path, names: names, chosen: chosen, opts: opts, whole: make([]bool, len(chosen)),
 		header: header, given: given}
 	if opts.Label != "" {
-		in.labels = new(labelText)
+		in.texts = new(labelText)
 	}
 	return in, doubt, err
 }
@@ -87,32 +100,52 @@ func namesAll(columns, numbered []string) bool {
 func (in source) numbered(x []float64, lines csvLines, note string) (Table, error) {
 	in.where = lines.where
 	t, err := in.assemble(x)
-	if err == nil && note != "" {
-		t.note("%s", note)
-	}
-	if err == nil && in.given {
-		t.note("it has no names of columns; in their order they are %s", choice.List(in.names))
+	if err == nil {
+		in.noteText(&t, note)
 	}
 	return t, err
 }
 
+// noteText notes what was found out about a text.
+func (in source) noteText(t *Table, note string) {
+	if note != "" {
+		t.note("%s", note)
+	}
+	if in.given {
+		t.note("it has no names of columns; in their order they are %s", choice.List(in.names))
+	}
+}
+
+// pieceRows is how many rows are handed on together.
+const pieceRows = 4096
+
 // rows reads the numbers of all rows, which the first is one of unless it is the header.
-func (c *csvReader) rows(first []string, in source, doubt *headerDoubt) (x []float64, lines csvLines, err error) {
+func (c *csvReader) rows(first []string, in source, doubt *headerDoubt, use take) (lines csvLines, err error) {
 	row := first
 	if in.header {
 		row, err = c.next()
 	}
+	var x []float64
 	for ; err == nil; row, err = c.next() {
 		if x, err = c.numbers(x, row, in); err != nil {
-			return nil, lines, err
+			return lines, err
 		}
 		lines.add(c.line())
 		doubt.see(row)
+		if len(x) == pieceRows*len(in.chosen) {
+			if err := use(x, &lines); err != nil {
+				return lines, err
+			}
+			x = x[:0]
+		}
 	}
 	if err != io.EOF {
-		return nil, lines, err
+		return lines, err
 	}
-	return x, lines, doubt.report(in.path)
+	if err := use(x, &lines); err != nil {
+		return lines, err
+	}
+	return lines, doubt.report(in.path)
 }
 
 // csvReader is encoding/csv with the errors of this package.
@@ -248,8 +281,8 @@ func (c *csvReader) numbers(x []float64, row []string, in source) ([]float64, er
 // value reads a field of a column chosen, and says what is wrong with it; "": nothing. empty is whether the
 // number is missing or not finite.
 func (in source) value(k int, field string) (v float64, problem string, empty bool) {
-	if in.labels != nil && k == len(in.chosen)-1 {
-		return in.labels.code(field, in.opts.DropMissing)
+	if in.texts != nil && k == len(in.chosen)-1 {
+		return in.texts.code(field, in.opts.DropMissing)
 	}
 	v, err := strconv.ParseFloat(field, 64)
 	if in.opts.DropMissing && isGap(field) {

@@ -52,16 +52,28 @@ type textBlock struct {
 // number or, with DropMissing, a word for a missing one. plain is false of any other text, whose
 // faults are not told here. The table is that of decodeCSV, bit for bit.
 func decodePlain(r io.Reader, path string, opts Options) (t Table, plain bool, err error) {
-	text, head, err := openText(r, path)
-	if err != nil {
+	p := openPlain(r, path, opts)
+	if p == nil {
 		return t, false, nil
 	}
-	if opts.Comments { // lines of which only the reader of rows knows where they are
+	var x []float64
+	at, ok, _ := p.read(keep(&x))
+	if !ok {
 		return t, false, nil
+	}
+	t, err = p.source.numbered(x, at, p.note)
+	return t, true, err
+}
+
+// openPlain returns the reader of a text of plain numbers; nil where its beginning is none.
+func openPlain(r io.Reader, path string, opts Options) *plainReader {
+	text, head, err := openText(r, path)
+	if err != nil || opts.Comments { // of whose lines only the reader of rows knows where they are
+		return nil
 	}
 	comma, note := commaOf(head, path, opts)
 	if comma >= utf8.RuneSelf || strings.ContainsRune("\"\r\n", comma) {
-		return t, false, nil
+		return nil
 	}
 	lines := bufio.NewReaderSize(text, looked)
 	line, err := lines.ReadBytes('\n')
@@ -71,28 +83,22 @@ func decodePlain(r io.Reader, path string, opts Options) (t Table, plain bool, e
 	}
 	if err != nil || len(line) > looked || bytes.IndexByte(line, '"') >= 0 || len(first) == 1 && first[0] == "" ||
 		len(first) > maxColumns {
-		return t, false, nil
+		return nil
 	}
 	in, doubt, err := named(path, first, opts)
 	if err != nil || doubt != nil {
-		return t, false, nil
+		return nil
 	}
-	in.labels = nil // which are numbers
-	p := &plainReader{source: in, comma: byte(comma), column: slices.Repeat([]int{-1}, len(in.names)), line: 1}
+	in.texts = nil // labels are numbers
+	p := &plainReader{source: in, comma: byte(comma), column: slices.Repeat([]int{-1}, len(in.names)), text: lines,
+		note: note}
 	for k, i := range in.chosen {
 		p.column[i] = k
 	}
-	if in.header {
-		line = nil
-	} else {
-		p.line = 0
+	if p.line = 1; !in.header {
+		p.line, p.left = 0, line
 	}
-	x, at, ok := p.read(lines, line)
-	if !ok {
-		return t, false, nil
-	}
-	t, err = p.source.numbered(x, at, note)
-	return t, true, err
+	return p
 }
 
 // plainReader reads a text of plain numbers, block by block.
@@ -101,16 +107,20 @@ type plainReader struct {
 	comma  byte
 	column []int // of each field of a line: which of the columns chosen it is; -1: none
 	line   int   // lines before the first block
+	text   io.Reader
+	left   []byte // that comes before text
+	note   string // what was found out about the text
 }
 
-// read returns the numbers of a text that begins with left; false: it is not plain.
-func (p *plainReader) read(text io.Reader, left []byte) (x []float64, at csvLines, plain bool) {
+// read hands on the numbers of a text, and returns the lines of its rows; false: it is not plain. The
+// error is that of use.
+func (p *plainReader) read(use take) (at csvLines, plain bool, err error) {
 	workers := runtime.GOMAXPROCS(0)
 	order, work, stop := make(chan *textBlock, 2*workers), make(chan *textBlock), make(chan struct{})
 	var working sync.WaitGroup
 	defer working.Wait()
 	defer close(stop)
-	working.Go(func() { p.cut(text, left, order, work, stop) })
+	working.Go(func() { p.cut(p.text, p.left, order, work, stop) })
 	for range workers {
 		working.Go(func() {
 			for b := range work {
@@ -122,16 +132,19 @@ func (p *plainReader) read(text io.Reader, left []byte) (x []float64, at csvLine
 	for b := range order {
 		<-b.done
 		if !b.plain {
-			return nil, at, false
+			return at, false, nil
 		}
-		x = append(x, b.x...)
 		for k, w := range b.whole {
 			p.whole[k] = p.whole[k] || w
 		}
 		at.join(b.at, p.line)
 		p.line += b.lines
+		if err := use(b.x, &at); err != nil {
+			return at, true, err
+		}
+		b.x = nil
 	}
-	return x, at, true
+	return at, true, nil
 }
 
 // cut cuts a text into blocks of whole lines, which go to order and work. A read that fails is a

@@ -13,7 +13,6 @@ import (
 	"flowmatch/data"
 	"flowmatch/data/internal/files"
 	"flowmatch/data/schema"
-	"flowmatch/flow"
 	"flowmatch/internal/choice"
 )
 
@@ -53,85 +52,103 @@ func (l *labelText) parquet(text func(parquet.Value) string, dropMissing bool) f
 	}
 }
 
-// splitLabel takes the last column off as class labels.
-func (in source) splitLabel(t Table) (Table, error) {
-	d := t.X.D - 1
-	out := t
-	out.X, out.Columns = flow.NewBatch(t.X.N, d), t.Columns[:d]
-	label := make([]float64, t.X.N)
-	for i := range t.X.N {
-		row := t.X.Row(i)
-		copy(out.X.Row(i), row)
-		label[i] = row[d]
-	}
-	var err error
-	if in.labels != nil {
-		numbers, other := in.labels.numbers()
-		switch n := len(other); {
-		case n == len(numbers):
-			out.Label, out.ClassNames, err = in.named(in.labels.Values, label)
-			return out, err
-		case n > 0:
-			field := in.labels.Values[other[0]]
-			return Table{}, in.badLabel(t, slices.Index(label, float64(other[0])), choice.Quote(field)+" is no number,"+
-				" and other labels are: want whole numbers from 0, or names, in all rows"+misread(field))
+// addLabels takes the last column of rows as class labels, or as places of their texts.
+func (a *assembly) addLabels(x []float64) error {
+	d := len(a.chosen)
+	for i := range len(x) / d {
+		label, err := int32(x[i*d+d-1]), error(nil)
+		if a.texts == nil {
+			label, err = files.Label(x[i*d+d-1])
 		}
-		for i, code := range label {
-			label[i] = numbers[int(code)]
+		if err != nil {
+			return a.badLabelAt(a.rows+i, err.Error()+noLabels)
 		}
+		a.label = append(a.label, label)
 	}
-	out.Label = make([]int32, t.X.N)
-	for i, v := range label {
-		if out.Label[i], err = files.Label(v); err != nil {
-			return Table{}, in.badLabel(t, i, err.Error()+
-				"; a column of other numbers is none of labels: leave label out to learn it with the rest")
-		}
-	}
-	out.Label, out.ClassNames = data.NumberClasses(out.Label)
-	return out, nil
+	return nil
 }
 
-// numbers returns the fields as numbers, and which of them are none.
-func (l *labelText) numbers() (numbers []float64, other []int) {
-	for k, field := range l.Values {
-		v, err := strconv.ParseFloat(field, 64)
-		if numbers = append(numbers, v); err != nil {
-			other = append(other, k)
+// classes returns the labels of all rows as numbers of the classes that occur, and the names of these; nil
+// where they are their numbers.
+func (a *assembly) classes() (label []int32, names []string, err error) {
+	if a.texts == nil {
+		label, names = data.NumberClasses(a.label)
+		return label, names, nil
+	}
+	texts := a.texts.Values
+	number, words := map[int]float64{}, []int{} // of the texts of rows that are not left out
+	for k, there := range a.occurs() {
+		if v, err := strconv.ParseFloat(texts[k], 64); there && err == nil {
+			number[k] = v
+		} else if there {
+			words = append(words, k)
 		}
 	}
-	return numbers, other
+	if len(number) == 0 {
+		return a.named(words)
+	}
+	if len(words) > 0 {
+		field := texts[words[0]]
+		return nil, nil, a.badLabel(words[0], choice.Quote(field)+" is no number, and other labels are: want whole "+
+			"numbers from 0, or names, in all rows"+misread(field))
+	}
+	place := make([]int32, len(texts))
+	for k := range texts {
+		v, there := number[k]
+		if !there {
+			continue
+		}
+		if place[k], err = files.Label(v); err != nil {
+			return nil, nil, a.badLabel(k, err.Error()+noLabels)
+		}
+	}
+	label, names = data.NumberClasses(a.placed(place))
+	return label, names, nil
 }
 
-// named numbers the names that occur, in their order as texts.
-func (in source) named(names []string, code []float64) (label []int32, classes []string, err error) {
-	occurs := make([]bool, len(names))
-	for _, c := range code {
-		occurs[int(c)] = true
+// noLabels is what else a column of numbers may be than labels.
+const noLabels = "; a column of other numbers is none of labels: leave label out to learn it with the rest"
+
+// occurs says which of the texts of labels are those of rows that are not left out.
+func (a *assembly) occurs() []bool {
+	there := make([]bool, len(a.texts.Values))
+	for _, k := range a.label {
+		there[k] = true
 	}
-	for k, there := range occurs {
-		if there {
-			classes = append(classes, names[k])
-		}
+	return there
+}
+
+// placed returns the places of the labels of all rows.
+func (a *assembly) placed(place []int32) []int32 {
+	label := make([]int32, len(a.label))
+	for i, k := range a.label {
+		label[i] = place[k]
 	}
-	if n := len(classes); n > files.MaxClasses {
-		return nil, nil, files.MalformedAt(in.path, column(in.opts.Label),
+	return label
+}
+
+// named numbers texts, in their order.
+func (a *assembly) named(words []int) (label []int32, names []string, err error) {
+	if n := len(words); n > files.MaxClasses {
+		return nil, nil, files.MalformedAt(a.path, column(a.opts.Label),
 			"%d different labels; want at most %d classes", n, files.MaxClasses)
 	}
-	slices.Sort(classes)
-	place := make([]int32, len(names))
-	for k, name := range names {
-		at, _ := slices.BinarySearch(classes, name)
-		place[k] = int32(at)
+	texts := a.texts.Values
+	slices.SortFunc(words, func(i, j int) int { return strings.Compare(texts[i], texts[j]) })
+	place := make([]int32, len(texts))
+	for class, k := range words {
+		place[k] = int32(class)
+		names = append(names, texts[k])
 	}
-	label = make([]int32, len(code))
-	for i, c := range code {
-		label[i] = place[int(c)]
-	}
-	return label, classes, nil
+	return a.placed(place), names, nil
 }
 
-// badLabel is the error of the label of a row.
-func (in source) badLabel(t Table, row int, problem string) error {
-	return files.MalformedAt(in.path, fmt.Sprintf("%s, %s", t.Where(row), column(in.opts.Label)), "%s",
-		strings.TrimSpace(problem))
+// badLabel is the error of the first row with a label: by the place of its text.
+func (a *assembly) badLabel(text int, problem string) error {
+	return a.badLabelAt(slices.Index(a.label, int32(text)), problem)
+}
+
+// badLabelAt is the error of the label of a row.
+func (a *assembly) badLabelAt(row int, problem string) error {
+	return files.MalformedAt(a.path, fmt.Sprintf("%s, %s", a.at(row), column(a.opts.Label)), "%s", problem)
 }

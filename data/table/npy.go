@@ -20,27 +20,36 @@ func readNPYTable(path string, opts Options) (Table, error) {
 	if err != nil {
 		return Table{}, err
 	}
+	rest, err := reshape(a, path, opts)
+	if err != nil {
+		return Table{}, err
+	}
+	t, err := fromArray(a, path, opts)
+	t.Shape = rest
+	return t, err
+}
+
+// reshape makes an array one of rows, where the options ask for it, and returns the shape of a row of several
+// axes.
+func reshape(a *npy.Array, path string, opts Options) (rest []int, err error) {
 	if opts.Shape != nil {
 		if err := flatten(a, path, opts.Shape); err != nil {
-			return Table{}, err
+			return nil, err
 		}
 	}
-	if opts.Flat && len(a.Shape) > 2 {
-		if a.Fortran {
-			return Table{}, files.Malformed(path, "array of shape %v in Fortran order; want C order", a.Shape)
-		}
-		d, ok := files.Volume(a.Shape[1:], 1)
-		if !ok || d > maxColumns {
-			return Table{}, files.Malformed(path, "array of shape %v; want at most %d numbers in each row", a.Shape,
-				maxColumns)
-		}
-		rest := slices.Clone(a.Shape[1:])
-		a.Shape = []int{a.Shape[0], int(d)}
-		t, err := fromArray(a, path, opts)
-		t.Shape = rest
-		return t, err
+	if !opts.Flat || len(a.Shape) <= 2 {
+		return nil, nil
 	}
-	return fromArray(a, path, opts)
+	if a.Fortran {
+		return nil, files.Malformed(path, "array of shape %v in Fortran order; want C order", a.Shape)
+	}
+	d, ok := files.Volume(a.Shape[1:], 1)
+	if !ok || d > maxColumns {
+		return nil, files.Malformed(path, "array of shape %v; want at most %d numbers in each row", a.Shape, maxColumns)
+	}
+	rest = slices.Clone(a.Shape[1:])
+	a.Shape = []int{a.Shape[0], int(d)}
+	return rest, nil
 }
 
 // flatten makes the axes of points of a shape one. Axes of length 1 are none.

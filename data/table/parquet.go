@@ -31,34 +31,48 @@ func readParquet(path string, opts Options) (t Table, err error) {
 
 func decodeParquet(r io.ReaderAt, size int64, path string, opts Options) (t Table, err error) {
 	defer damaged(path, "Parquet file", func(e error) { t, err = Table{}, e })
-	p, err := openParquet(r, size, path)
+	p, in, err := chosenParquet(r, size, path, opts)
 	if err != nil {
 		return Table{}, err
 	}
-	f, names, index := p.File, p.names, p.index
-	chosen, err := choose(path, names, &opts, index...)
+	x, err := in.parquet(p.File)
 	if err != nil {
 		return Table{}, err
 	}
-	in := source{path: path, names: names, chosen: chosen, opts: opts, where: files.Row,
+	if t, err = in.assemble(x); err == nil {
+		p.noteIndex(&t, in.opts)
+	}
+	return t, err
+}
+
+// chosenParquet opens a file, and returns what it is read as.
+func chosenParquet(r io.ReaderAt, size int64, path string, opts Options) (p parquetTable, in source, err error) {
+	if p, err = openParquet(r, size, path); err != nil {
+		return p, in, err
+	}
+	chosen, err := choose(path, p.names, &opts, p.index...)
+	if err != nil {
+		return p, in, err
+	}
+	in = source{path: path, names: p.names, chosen: chosen, opts: opts, where: files.Row,
 		whole: make([]bool, len(chosen))}
-	if err := p.check(r, size, chosen); err != nil {
-		return Table{}, err
+	if opts.Label != "" {
+		last := p.Schema().Columns()[chosen[len(chosen)-1]]
+		if leaf, ok := p.Schema().Lookup(last...); ok && leaf.Node.Type().Kind() == parquet.ByteArray {
+			in.texts = new(labelText)
+		}
 	}
-	x, err := in.parquet(f)
-	if err != nil {
-		return Table{}, err
-	}
-	if t, err = in.assemble(x); err != nil {
-		return Table{}, err
-	}
-	for _, name := range index {
+	return p, in, p.check(r, size, chosen)
+}
+
+// noteIndex notes the index of rows that was left out.
+func (p parquetTable) noteIndex(t *Table, opts Options) {
+	for _, name := range p.index {
 		if opts.Columns == nil && name != opts.Label {
 			t.note("%s is the index of the rows, as pandas wrote it, and is left out; name it in the columns option "+
 				"to learn it, too", column(name))
 		}
 	}
-	return t, nil
 }
 
 // damaged is to be deferred: libraries panic on some damaged files. What it read is gone either
@@ -192,21 +206,16 @@ func pandasIndex(f *parquet.File, names []string) []string {
 }
 
 // parquet reads the columns chosen, as rows.
-func (in *source) parquet(f *parquet.File) ([]float64, error) {
+func (in source) parquet(f *parquet.File) ([]float64, error) {
 	n := int(f.NumRows())
 	var x []float64
-	for k, c := range in.chosen {
-		name := in.names[c]
-		leaf, ok := f.Schema().Lookup(f.Schema().Columns()[c]...)
-		if !ok {
-			return nil, files.Malformed(in.path, "%s is not in the schema", column(name))
-		}
-		there, err := in.parquetValue(k, leaf)
+	for k := range in.chosen {
+		of, err := in.parquetColumn(f, k)
 		if err != nil {
-			return nil, files.MalformedAt(in.path, column(name), "%s", err)
+			return nil, err
 		}
-		in.whole[k] = leaf.Node.Type().Kind() == parquet.Int64
-		col, err := readColumn(f, c, n, there, in.path, name)
+		name := of.name
+		col, err := readColumn(f, of.c, n, of.value, in.path, name)
 		if err != nil {
 			return nil, err
 		}
@@ -223,21 +232,33 @@ func (in *source) parquet(f *parquet.File) ([]float64, error) {
 	return x, nil
 }
 
-// parquetValue returns how to turn a value of a column chosen into a number: false of what is missing and
-// must not be.
-func (in *source) parquetValue(k int, leaf parquet.LeafColumn) (func(parquet.Value) (float64, bool), error) {
-	if in.opts.Label != "" && k == len(in.chosen)-1 && leaf.Node.Type().Kind() == parquet.ByteArray {
+// parquetColumn returns column k of those chosen.
+func (in source) parquetColumn(f *parquet.File, k int) (c parquetColumn, err error) {
+	c = parquetColumn{path: in.path, name: in.names[in.chosen[k]], c: in.chosen[k]}
+	leaf, ok := f.Schema().Lookup(f.Schema().Columns()[c.c]...)
+	if !ok {
+		return c, files.Malformed(in.path, "%s is not in the schema", column(c.name))
+	}
+	if in.texts != nil && k == len(in.chosen)-1 {
 		text, err := parquetText(leaf)
-		in.labels = new(labelText)
-		return in.labels.parquet(text, in.opts.DropMissing), err
+		if err != nil {
+			return c, files.MalformedAt(in.path, column(c.name), "%s", err)
+		}
+		c.value = in.texts.parquet(text, in.opts.DropMissing)
+		return c, nil
 	}
 	number, err := parquetNumber(leaf)
-	return func(v parquet.Value) (float64, bool) {
+	if err != nil {
+		return c, files.MalformedAt(in.path, column(c.name), "%s", err)
+	}
+	in.whole[k] = leaf.Node.Type().Kind() == parquet.Int64
+	c.value = func(v parquet.Value) (float64, bool) {
 		if v.IsNull() {
 			return math.NaN(), in.opts.DropMissing
 		}
 		return number(v), true
-	}, err
+	}
+	return c, nil
 }
 
 // parquetNumber returns how to turn a value of a column into a float64.

@@ -1,13 +1,13 @@
 // Package table reads tables of numbers: CSV, NPY and Parquet files, and the five UCI
 // sets of tabular density estimation as they are published. It writes CSV and NPY.
 //
-// A table is read whole into memory, as float64. Errors name the file, the line or row,
+// [Read] reads a table whole into memory, as float64; of one that [Store] opens the numbers stay in a
+// file, and are read when they are asked for. Errors name the file, the line or row,
 // the column and the value, and say what would be right ([data.FileError]).
 package table
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -35,24 +35,32 @@ type Table struct {
 	Header bool
 	// Where says where a row is in the file: "line 7", "row 3".
 	Where func(row int) string
-	// Kept are the numbers, from 0, of the rows of the file that the table has, where some were
-	// left out by [Options.DropMissing]; nil: it has all. Read is how many the file has.
-	Kept []int
+	// Left are the numbers, from 0, of the rows of the file that were left out by
+	// [Options.DropMissing], in their order. Read is how many rows the file has.
+	Left []int
 	Read int
 	// Shape is that of a row of an NPY array of more than 2 axes, which [Options.Flat] reads; nil
 	// otherwise.
 	Shape []int
 	// Notes say what was done to the file that its owner should know.
 	Notes []string
+
+	stored *stored // where the numbers stay in a file: see [Store]
 }
 
 // Points returns the rows as a set of points, with their labels. It shares memory with t.
-func (t Table) Points() data.Points {
+func (t Table) Points() data.Finite {
+	if t.stored != nil {
+		return storedPoints{t}
+	}
 	return data.Points{X: t.X, Given: flow.Given{Label: t.Label, Context: t.Context}}
 }
 
 // Fingerprint is the SHA-256 of the numbers and labels, whatever file they came from.
 func (t Table) Fingerprint() string {
+	if t.stored != nil {
+		return t.stored.fingerprint
+	}
 	d := digest.New()
 	digest.Add(d, []uint64{uint64(t.X.N), uint64(t.X.D), uint64(len(t.Label))})
 	digest.Add(d, t.X.X)
@@ -225,99 +233,16 @@ type source struct {
 	whole  []bool               // of each column chosen, whether its numbers are whole by their type; nil: none is
 	header bool
 	given  bool       // the names are those that were asked for: the file has none
-	labels *labelText // of a file whose labels may be names; nil: they are numbers
+	texts  *labelText // of a file whose labels may be names; nil: they are numbers
 }
 
 // wholeLimit is 2^53, from which on a float64 does not hold every whole number.
 const wholeLimit = 1 << 53
 
-// assemble makes a table of the row-major values of the columns chosen.
-func (in source) assemble(x []float64) (Table, error) {
-	d := len(in.chosen)
-	n := len(x) / d
-	if n == 0 {
-		return Table{}, files.Malformed(in.path, "no rows of data")
-	}
-	t := Table{Header: in.header, Read: n}
-	if in.opts.DropMissing {
-		var err error
-		if x, err = in.dropMissing(&t, x); err != nil {
-			return Table{}, err
-		}
-		n = len(x) / d
-	}
-	large, first := make([]int, d), make([]int, d)
-	for i, v := range x {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			at := fmt.Sprintf("%s, %s", in.where(i/d), column(in.names[in.chosen[i%d]]))
-			return Table{}, gap(in.path, at, fmt.Sprintf("%g is not finite", v))
-		}
-		if in.whole != nil && in.whole[i%d] && math.Abs(v) >= wholeLimit {
-			if large[i%d]++; large[i%d] == 1 {
-				first[i%d] = i
-			}
-		}
-	}
-	t.X, t.Where = flow.Batch{N: n, D: d, X: x}, in.where
-	for k, c := range in.chosen {
-		t.Columns = append(t.Columns, in.names[c])
-		if large[k] > 0 {
-			t.note("%s: %d whole numbers of 2^53 or more, the first of them in %s, are read as floats, which do not "+
-				"tell all of these apart: leave the column out with the columns option, or take a constant off it",
-				column(in.names[c]), large[k], in.where(first[k]/d))
-		}
-	}
-	if in.opts.Label != "" {
-		var err error
-		if t, err = in.splitLabel(t); err != nil {
-			return Table{}, err
-		}
-	}
-	t.splitContext(len(in.opts.Context))
-	for d, name := range t.Columns {
-		if t.counts(d) {
-			t.note("%s is a whole number that rises in every row: if it is an index, leave it out with the columns "+
-				"option", column(name))
-		}
-	}
-	return t, nil
-}
-
 // gap is the error of a number that is not there.
 func gap(path, where, problem string) error {
 	return &data.FileError{Path: path, Where: where, Gap: true,
 		Problem: problem + "; drop the row or fill in the value"}
-}
-
-// dropMissing returns the numbers x of the rows without a number that is not finite, and writes
-// down in t which those are.
-func (in *source) dropMissing(t *Table, x []float64) ([]float64, error) {
-	d, first := len(in.chosen), ""
-	kept := x[:0]
-	var rows []int
-	for i := range t.Read {
-		row := x[i*d : (i+1)*d]
-		gap := slices.IndexFunc(row, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
-		if gap < 0 {
-			kept, rows = append(kept, row...), append(rows, i)
-		} else if first == "" {
-			first = fmt.Sprintf("%s, %s", in.where(i), column(in.names[in.chosen[gap]]))
-		}
-	}
-	switch left := t.Read - len(rows); {
-	case left == 0:
-		return x, nil
-	case len(rows) == 0:
-		return nil, files.Malformed(in.path, "every one of its %d rows has a number that is missing or not finite, "+
-			"the first in %s: nothing is left", t.Read, first)
-	default:
-		t.note("%d of %d rows are left out, since a number is missing or not finite in them: the first in %s", left,
-			t.Read, first)
-	}
-	where := in.where
-	in.where = func(row int) string { return where(rows[row]) }
-	t.Kept = rows
-	return kept, nil
 }
 
 // numbered are the names of n columns without any.
@@ -335,34 +260,4 @@ func (o Options) numbered(n int) []string {
 // note adds one to the Notes.
 func (t *Table) note(format string, args ...any) {
 	t.Notes = append(t.Notes, fmt.Sprintf(format, args...))
-}
-
-// countedRows is from how many rows on a column that counts them is no accident.
-const countedRows = 20
-
-// counts says whether column d is a whole number that rises in every row, as an index of rows
-// does, some of which may have been left out.
-func (t *Table) counts(d int) bool {
-	for i := range t.X.N {
-		v := t.X.Row(i)[d]
-		if v != math.Trunc(v) || i > 0 && v <= t.X.Row(i - 1)[d] {
-			return false
-		}
-	}
-	return t.X.N >= countedRows
-}
-
-// splitContext takes the last n columns off as contexts.
-func (t *Table) splitContext(n int) {
-	if n == 0 {
-		return
-	}
-	d := t.X.D - n
-	x, context := flow.NewBatch(t.X.N, d), flow.NewBatch(t.X.N, n)
-	for i := range t.X.N {
-		row := t.X.Row(i)
-		copy(x.Row(i), row)
-		copy(context.Row(i), row[d:])
-	}
-	t.X, t.Context, t.Columns, t.ContextColumns = x, context, t.Columns[:d:d], t.Columns[d:]
 }

@@ -21,10 +21,12 @@ var rooms = map[string][]string{
 	"internal/tfevents":   {},
 	"internal/memory":     {},
 	"internal/choice":     {}, // a name from a list
-	"internal/stat":       {},
-	"internal/digest":     {},
-	"internal/child":      {}, // a program that answers in lines of JSON
-	"internal/absent":     {}, // nil, also inside an interface
+	// What took long to make, kept in the user's cache folder.
+	"internal/diskcache": {"internal/atomicfile", "internal/choice", "internal/memory"},
+	"internal/stat":      {},
+	"internal/digest":    {},
+	"internal/child":     {}, // a program that answers in lines of JSON
+	"internal/absent":    {}, // nil, also inside an interface
 	// What is behind a run file.
 	"internal/settings": {"internal/choice", "internal/atomicfile"},
 	"internal/arch":     {},
@@ -59,9 +61,10 @@ var rooms = map[string][]string{
 	"data/schema": {"flow", "internal/choice"},
 	"data/synth":  {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data"},
 	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data",
-		"data/schema"},
+		"data/schema", "internal/diskcache", "internal/memory"}, // tables that stay on disk
 	"data/text":  {"discrete", "internal/seed", "internal/choice"},
-	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data"},
+	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data",
+		"internal/diskcache", "internal/memory"}, // images that were decoded before
 	// Simulators, two of which solve equations. Only the dispatcher and what stands on it know them.
 	"data/simulator": {"flow", "internal/seed", "internal/choice", "ode", "data", "data/table"},
 	"data/dataset": {"flow", "manifold", "internal/seed", "internal/digest", "internal/memory", "internal/choice",
@@ -177,7 +180,7 @@ var modules = map[string]module{
 		why:       "configuration files with positions in error messages"},
 	"github.com/agnivade/levenshtein": {rooms: []string{"internal/choice"},
 		why: "did you mean ...? for misspelt keys and names"},
-	"github.com/parquet-go/parquet-go": {rooms: []string{"data/table", "cmd/flowmatch"},
+	"github.com/parquet-go/parquet-go": {rooms: []string{"data/table", "cmd/flowmatch"}, testRooms: []string{"run"},
 		why: "tables in Parquet files, and in the torture a whole one to damage"},
 	"github.com/xuri/excelize/v2": {rooms: []string{"data/table"}, why: "tables in workbooks of spreadsheets"},
 	"github.com/sbinet/npyio":     {testRooms: []string{"data/table"}, why: "NumPy files, to test ours"},

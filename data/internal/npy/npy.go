@@ -49,11 +49,11 @@ func Decode(r io.Reader, path string) (*Array, error) {
 		return nil, err
 	}
 	shape := choice.Cut("(" + strings.ReplaceAll(strings.Trim(fmt.Sprint(a.Shape), "[]"), " ", ", ") + ")")
-	n, ok := files.Volume(a.Shape, a.size())
+	n, ok := files.Volume(a.Shape, a.Size())
 	if !ok {
 		return nil, files.Malformed(path, "NPY shape %s is too large", shape)
 	}
-	a.Raw, err = files.Payload(r, path, n*int64(a.size()), fmt.Sprintf("shape %s of %s", shape, a.DType))
+	a.Raw, err = files.Payload(r, path, n*int64(a.Size()), fmt.Sprintf("shape %s of %s", shape, a.DType))
 	return a, err
 }
 
@@ -83,7 +83,7 @@ func Header(r io.Reader, path string) (*Array, error) {
 		}
 		a.Shape = append(a.Shape, n)
 	}
-	if a.size() == 0 {
+	if a.Size() == 0 {
 		return nil, files.Malformed(path,
 			"NPY elements are of type %s; want floats of 4 or 8 bytes or integers, such as <f8 or <i4",
 			choice.Quote(a.DType))
@@ -122,8 +122,8 @@ func header(r io.Reader, path string) (string, error) {
 	return string(header), nil
 }
 
-// size returns the bytes of an element, 0 for types that are not read.
-func (a *Array) size() int {
+// Size returns the bytes of an element, 0 for types that are not read.
+func (a *Array) Size() int {
 	if len(a.DType) != 3 || !strings.Contains("<>|=", a.DType[:1]) {
 		return 0
 	}
@@ -139,6 +139,9 @@ func (a *Array) size() int {
 	}
 	return 0
 }
+
+// LittleEndian says whether the bytes of an element are in the order of the usual processors.
+func (a *Array) LittleEndian() bool { return a.order == binary.LittleEndian }
 
 // Whole says whether the elements are whole numbers.
 func (a *Array) Whole() bool { return a.DType[1] != 'f' }
@@ -164,7 +167,7 @@ func (a *Array) At(i int) float64 {
 		return float64(int64(a.order.Uint64(a.Raw[8*i:])))
 	case "u8":
 		return float64(a.order.Uint64(a.Raw[8*i:]))
-	default: // f8: size has refused all else
+	default: // f8: Size has refused all else
 		return math.Float64frombits(a.order.Uint64(a.Raw[8*i:]))
 	}
 }

@@ -93,6 +93,7 @@ func (a *app) classifier(ctx context.Context, file string, f classifierFlags) (r
 	if err != nil {
 		return nil, err
 	}
+	cfg.Data.Watch = a.reading()
 	set, err := cfg.Data.Open("", cfg.Seed)
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ func TestEveryCommandPrintsOneJSONObjectWithItsFields(t *testing.T) {
 		fields string
 	}{
 		{"version", "flowmatch go platform"},
-		{"doctor", "flowmatch go platform cores threads cpu_features default_backend backends machine sizes"},
+		{"doctor", "flowmatch go platform cores threads cpu_features default_backend backends machine sizes cache"},
 		{"data list", "datasets"},
 		{"train " + yaml + " --out " + tmp + "/run --set train.steps=3",
 			"run step steps loss val_loss seconds backend data parameters resumed_from stopped_early model_step"},

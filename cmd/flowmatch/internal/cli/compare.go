@@ -302,7 +302,7 @@ func (f *compareFlags) open(dir string) (*run.Run, error) {
 // the end of ctx.
 func (a *app) measured(ctx context.Context, r *run.Run, one *comparedRun, only []string) error {
 	a.status("evaluating %s", r.Dir)
-	r.Watch = a.watch
+	r.Watch, r.Reading = a.watch, a.reading()
 	s, err := r.Subject(true)
 	if err == nil {
 		var rep eval.Report

@@ -124,7 +124,7 @@ func (a *app) runDemo(ctx context.Context, dir string) (result, error) {
 		Run: dir, Data: trained.Data, Step: r.Step, Backend: trained.Backend, Seed: cfg.Seed,
 		TrainSeconds: trained.Seconds,
 	}
-	r.Watch = a.watch
+	r.Watch, r.Reading = a.watch, a.reading()
 	if err := a.evaluateDemo(ctx, r, &res); err != nil {
 		return nil, err
 	}

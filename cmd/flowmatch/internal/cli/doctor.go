@@ -14,6 +14,8 @@ import (
 
 	"flowmatch/bench"
 	"flowmatch/engine/native/machine"
+	"flowmatch/internal/diskcache"
+	"flowmatch/internal/memory"
 	"flowmatch/nn"
 )
 
@@ -28,6 +30,33 @@ type doctorResult struct {
 	Sizes    *machine.Choice    `json:"sizes,omitempty"`       // nil where what forces them is wrong
 	Wrong    string             `json:"sizes_error,omitempty"` // which this says
 	Tuning   *bench.Tuning      `json:"tuning,omitempty"`      // what --tune has measured
+	Cache    cacheResult        `json:"cache"`
+}
+
+// cacheResult is the folder of copies of data that are read from disk.
+type cacheResult struct {
+	Dir     string `json:"dir"`
+	Entries int    `json:"entries"`
+	Bytes   int64  `json:"bytes"`
+	Limit   int64  `json:"limit"`           // bytes
+	Error   string `json:"error,omitempty"` // why there is none
+}
+
+func cacheStatus() cacheResult {
+	c, err := diskcache.Open()
+	if err != nil {
+		return cacheResult{Dir: c.Dir, Limit: c.Limit, Error: err.Error()}
+	}
+	entries, bytes := c.Usage()
+	return cacheResult{Dir: c.Dir, Entries: entries, Bytes: bytes, Limit: c.Limit}
+}
+
+func (c cacheResult) String() string {
+	if c.Error != "" {
+		return "none: " + c.Error
+	}
+	return fmt.Sprintf("%s: %d copies of data, %s of at most %s; remove the folder to empty it", c.Dir, c.Entries,
+		memory.Size(float64(c.Bytes)), memory.Size(float64(c.Limit)))
 }
 
 func (d doctorResult) text(w io.Writer) {
@@ -69,6 +98,7 @@ func (d doctorResult) text(w io.Writer) {
 			fmt.Fprintf(w, "\tuses the backend go for: %s\n", strings.Join(b.FallBack, ", "))
 		}
 	}
+	fmt.Fprintf(w, "cache\t%v\n", d.Cache)
 }
 
 // sizesFrom says where sizes come from.
@@ -122,9 +152,10 @@ func (a *app) doctorCommand() *cobra.Command {
 	tune := false
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Report the processor, caches and backends of this machine, and why a backend is not available",
+		Short: "Report the processor, caches, backends and cache folder, and why a backend is not available",
 		Long: `Report the processor, its caches, the sizes by which the native engine goes through
-tensors here, and the backends, with the reason why one is not available.
+tensors here, the backends, with the reason why one is not available, and the folder for
+copies of data that are read from disk.
 
 The sizes follow the caches. FLOWMATCH_SIZES=tile=4M,rows=256 forces some of them. No
 result depends on them: samples, losses and weights have the same bits.
@@ -157,6 +188,7 @@ func (a *app) doctor(tuning *bench.Tuning) doctorResult {
 		versionResult: thisVersion(),
 		Cores:         runtime.NumCPU(), Threads: runtime.GOMAXPROCS(0), Features: cpuFeatures(),
 		Default: nn.DefaultBackend, Backends: nn.Backends(), Machine: machine.Read(), Tuning: tuning,
+		Cache: cacheStatus(),
 	}
 	if c, err := machine.Decide(d.Machine, d.Threads); err != nil {
 		d.Wrong = err.Error()

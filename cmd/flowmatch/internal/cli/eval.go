@@ -332,7 +332,7 @@ func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) 
 		}
 	}
 	a.status("evaluating %s", r.Dir)
-	r.Watch = a.watch
+	r.Watch, r.Reading = a.watch, a.reading()
 	s, err := r.Subject(true)
 	if err != nil {
 		return nil, err

@@ -196,7 +196,7 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 		return nil, err
 	}
 	solver, wrong := r.Config.Eval.DensitySolver()
-	r.Watch = a.watch
+	r.Watch, r.Reading = a.watch, a.reading()
 	s, err := r.Subject(false)
 	if err = cmp.Or(wrong, err); err != nil {
 		return nil, err

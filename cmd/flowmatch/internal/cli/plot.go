@@ -357,12 +357,12 @@ func (a *app) plot(cmd *cobra.Command, dir string, f plotFlags) (result, error) 
 		if err != nil {
 			return nil, err
 		}
-		b.Watch = a.watch
+		b.Watch, b.Reading = a.watch, a.reading()
 		f.o.Beside = append(f.o.Beside, b)
 	}
 	f.o.NoData = a.noData
 	a.status("drawing %s", f.out)
-	r.Watch = a.watch
+	r.Watch, r.Reading = a.watch, a.reading()
 	err = atomicfile.WriteFile(f.out, func(w io.Writer) error { return r.Picture(cmd.Context(), w, name, f.o) })
 	return &res, err
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"flowmatch/data"
 	"flowmatch/model"
 	"flowmatch/train"
 )
@@ -107,6 +108,22 @@ func (a *app) watch(what string, points int) model.Progress {
 		p.at(done*p.total, func() string {
 			return fmt.Sprintf("%s %.0f/%d  NFE %d", what, done*p.total, points, nfe)
 		}, done == 1 && p.shown)
+	}
+}
+
+// reading returns what the opening of data is reported to.
+func (a *app) reading() *data.Watch {
+	var p *progress
+	doing := ""
+	return &data.Watch{
+		Say: func(text string) { a.status("%s", text) },
+		Progress: func(what, unit string, done, total float64) {
+			if what != doing {
+				doing, p = what, a.begin(unit, 0, total)
+			}
+			p.at(done, func() string { return fmt.Sprintf("%s %s of %s %s", what, figure(done), figure(total), unit) },
+				false)
+		},
 	}
 }
 

@@ -251,6 +251,7 @@ func readRun(read func(file string, set []string) (run.Config, error), file stri
 func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume bool,
 	again string) (*trainResult, *run.Run, error) {
 	cfg = cfg.Defaults()
+	cfg.Data.Watch = a.reading()
 	res := &trainResult{Run: dir}
 	if a.follows() {
 		_, err := run.Train(ctx, cfg, dir, a.followHooks(resume))
