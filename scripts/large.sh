@@ -7,6 +7,7 @@ dir=$(mkdir -p "$1" && cd "$1" && pwd) python=${2:-}
 cd "$(dirname "$0")/.."
 go build -o "$dir/flowmatch" ./cmd/flowmatch
 cd "$dir"
+export FLOWMATCH_CACHE=$dir/cache
 measure() { # NAME COMMAND...: its peak, the seconds of all cores and those on the clock
 	local name=$1
 	shift
@@ -50,15 +51,19 @@ seed: 1
 data: {name: moons}
 train: {steps: 100, batch: 64, val_every: 0}
 YAML
-rm -rf unet table moons
+rm -rf unet table moons cache
 measure "UNet, 153 M weights: 2 steps of 4" ./flowmatch train unet.yaml --out unet
 measure "the same: 2 samples" ./flowmatch sample unet --n 2 --solver euler --steps 1 --out two.npy
 rm -rf unet
 measure "500,000 x 20 from CSV: first step" ./flowmatch train table.yaml --out table
+for memory in auto disk held; do
+	rm -rf table
+	measure "the same again, memory: $memory" ./flowmatch train table.yaml --out table --set data.memory=$memory
+done
 if [ -n "$python" ]; then
 	measure "pandas imported" "$python" -c 'import pandas'
 	measure "pandas: the same table read" "$python" -c 'import pandas; pandas.read_csv("table.csv")'
 fi
 ./flowmatch train moons.yaml --out moons -q >log 2>&1
 measure "3,000,000 samples of the plane" ./flowmatch sample moons --n 3000000 --solver euler --steps 2 --out big.npy
-rm -rf table moons images.go images.npy table.csv two.npy big.npy log measured unet.yaml table.yaml moons.yaml flowmatch
+rm -rf table moons cache images.go images.npy table.csv two.npy big.npy log measured unet.yaml table.yaml moons.yaml flowmatch

@@ -62,7 +62,7 @@ var rooms = map[string][]string{
 	"data/synth":  {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data"},
 	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data",
 		"data/schema", "internal/diskcache", "internal/memory"}, // tables that stay on disk
-	"data/text":  {"discrete", "internal/seed", "internal/choice"},
+	"data/text": {"discrete", "internal/seed", "internal/choice"},
 	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data",
 		"internal/diskcache", "internal/memory"}, // images that were decoded before
 	// Simulators, two of which solve equations. Only the dispatcher and what stands on it know them.
