@@ -188,7 +188,7 @@ func TestTheLectureFitsPhonesAndKeyboardsInABrowser(t *testing.T) {
 		opened(p, id)
 	}
 	for _, lang := range []string{"en", "zh"} {
-		for _, width := range []int{360, 390, 768, 1280} {
+		for _, width := range []int{360, 375, 390, 768, 1280} {
 			p.Resize(width, 844)
 			var over []string
 			p.Eval(`new Promise((f) => setTimeout(f, 150)).then(() => {
