@@ -183,10 +183,8 @@ func (s Subject) distances(ctx context.Context, x, test flow.Batch) (*Distances,
 		return metrics.SlicedW2(x, test, slicedDirections, seed.Rand(s.Seed, "run/quality", 0))
 	})
 	errs = append(errs, figure("", err, map[**float64]float64{&d.SlicedW2: sliced}))
-	if min(x.N, test.N) > 1 { // it is of pairs of points
-		mmd, err := until(ctx, func() (float64, error) { return metrics.MMD(x, test) })
-		errs = append(errs, figure("", err, map[**float64]float64{&d.MMD: mmd}))
-	}
+	mmd, err := until(ctx, func() (float64, error) { return metrics.MMD(x, test) })
+	errs = append(errs, figure("", err, map[**float64]float64{&d.MMD: mmd}))
 	if d == (Distances{Unit: d.Unit}) {
 		return nil, errors.Join(errs...)
 	}

@@ -198,7 +198,10 @@ func TestWhatFailsIsNamedAndTheRestIsMeasured(t *testing.T) {
 	s = moons().train(t)
 	s.Settings = quick(1)
 	rep, err = s.Report(t.Context())
-	check(t, err)
+	fails(t, "one sample", err, "distances to the data: metrics: MMD")
+	if !errors.As(err, &failed) || failed.Part != PartSamples {
+		t.Errorf("one sample: %v", err)
+	}
 	if rep.Samples == nil || !(*rep.Samples.W2 > 0) || rep.Samples.MMD != nil || rep.Samples.Paths == nil ||
 		rep.Likelihood == nil {
 		t.Errorf("one sample: %+v", rep.Samples)
