@@ -91,6 +91,9 @@ func (p *page) report(r Report, pictures map[string]string) {
 	}
 	p.line(fmt.Sprintf("Measured on %s in %.0f minutes: %s, load %.2f before; %s, flowmatch %s; backend %s.",
 		r.Date, math.Ceil(r.Seconds/60), numbered(r.Threads, "thread"), r.Load, r.Go, r.Flowmatch, r.Backend))
+	if r.Note != "" {
+		p.line(r.Note)
+	}
 	if r.PeakFLOPS > 0 {
 		together := ""
 		if r.PeakAll > 0 {

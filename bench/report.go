@@ -32,6 +32,7 @@ type Report struct {
 	Versions    map[string]string `json:"peers,omitempty"`
 	Memory      Memory            `json:"memory"` // of this process
 	Interrupted bool              `json:"interrupted,omitempty"`
+	Note        string            `json:"note,omitempty"` // a sentence to stand with the figures, written by hand
 	Results     []Result          `json:"results"`
 }
 
