@@ -222,6 +222,6 @@ func (o Options) ends(err error) bool {
 
 // tell says that images are decoded once.
 func (o Options) tell(path string, p *pixels, n int) {
-	o.Watch.Tell("%d images of %s are decoded once, and kept in the cache %s, %s", n, filepath.Base(path), p.cache.Dir,
-		memory.Size(float64(n)*float64(p.dim)))
+	o.Watch.Tell("%d images of %s are decoded once, and kept in the cache %s, %s", n, filepath.Base(path),
+		p.cache.Folder(), memory.Size(float64(n)*float64(p.dim)))
 }

@@ -91,7 +91,7 @@ func TestDecodedImagesThatAreBrokenOrOld(t *testing.T) {
 		}
 		_, err = ReadFolder(dir, fail)
 		datatest.WantError(t, "behind", err, broken)
-		kept, err := filepath.Glob(filepath.Join(cache, "*"+pixelEnding))
+		kept, err := filepath.Glob(diskcache.Cache{Dir: cache}.Path("*" + pixelEnding))
 		if err != nil || len(kept) != 1 {
 			t.Fatalf("%q, %v", kept, err)
 		}

@@ -181,7 +181,7 @@ func (b *builder) inPlace() (Table, error) {
 // copied makes the table of a file that is copied.
 func (b *builder) copied() (t Table, err error) {
 	b.watch.Tell("%s is copied once into the cache %s, about %s, to be read from there", filepath.Base(b.path),
-		b.cache.Dir, memory.Size(b.need))
+		b.cache.Folder(), memory.Size(b.need))
 	var h head
 	write := func(read func() error) error {
 		return b.cache.Write(b.key+rowsEnding, int64(b.need), func(w io.Writer) error {

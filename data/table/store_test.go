@@ -193,7 +193,7 @@ func TestAnOldOrDamagedCopyIsMadeAnew(t *testing.T) {
 		{headEnding, func(b []byte) []byte { return b[:len(b)/2] }},
 		{rowsEnding, func([]byte) []byte { return nil }},
 	} {
-		names, err := filepath.Glob(filepath.Join(cache, "*"+damage.ending))
+		names, err := filepath.Glob(diskcache.Cache{Dir: cache}.Path("*" + damage.ending))
 		if err != nil || len(names) != 1 {
 			t.Fatalf("%q (%v)", names, err)
 		}
@@ -242,7 +242,7 @@ func TestFaultsOfStoredTables(t *testing.T) {
 	}
 	_, err := Store(filepath.Join(dir, "packed.npy.gz"), Options{}, nil)
 	datatest.WantError(t, "a compressed array", err, "uncompress it")
-	if left, _ := filepath.Glob(filepath.Join(cache, "*")); len(left) > 0 {
+	if left, _ := filepath.Glob(diskcache.Cache{Dir: cache}.Path("*")); len(left) > 0 {
 		t.Errorf("left in the cache: %q", left)
 	}
 	path := filepath.Join(dir, "good.csv")

@@ -1,7 +1,8 @@
 // Package diskcache keeps files that took long to make in the user's cache folder, within a size.
 //
 // An entry is all files of one name but for their endings. The entries that were not used for longest make
-// room for a new one. Whatever is kept can be made again: anybody may empty the folder at any time.
+// room for a new one. Whatever is kept can be made again: anybody may empty the folder of the entries at any time.
+// No other file is counted or removed.
 package diskcache
 
 import (
@@ -35,9 +36,12 @@ var ErrNoRoom = errors.New("more than the cache may hold")
 
 // Cache is a folder of entries. The zero value is none.
 type Cache struct {
-	Dir   string
-	Limit int64 // bytes
+	Dir   string // the folder that the user names; entries are in one below it, for it may hold files of others
+	Limit int64  // bytes
 }
+
+// Folder returns the folder of the entries, which are all that is in it.
+func (c Cache) Folder() string { return filepath.Join(c.Dir, "copies") }
 
 // Open returns the cache that the environment names, or flowmatch in the user's cache folder. It makes no folder.
 func Open() (Cache, error) {
@@ -76,7 +80,7 @@ func size(text string) (int64, error) {
 }
 
 // Path returns where a file of the cache is.
-func (c Cache) Path(name string) string { return filepath.Join(c.Dir, name) }
+func (c Cache) Path(name string) string { return filepath.Join(c.Folder(), name) }
 
 // Write makes a file of an entry, whole or not at all. need is how many bytes it is expected to have; older
 // entries make room for it. A file that grows beyond what the cache may hold is [ErrNoRoom].
@@ -84,7 +88,7 @@ func (c Cache) Write(name string, need int64, write func(io.Writer) error) error
 	if need > c.Limit {
 		return c.tooLarge(need)
 	}
-	if err := os.MkdirAll(c.Dir, 0o777); err != nil {
+	if err := os.MkdirAll(c.Folder(), 0o777); err != nil {
 		return c.failed(err)
 	}
 	c.evict(name, need)
@@ -160,7 +164,7 @@ type entry struct {
 
 // entries returns those of the folder; none where there is no folder.
 func (c Cache) entries() (all []entry) {
-	files, err := os.ReadDir(c.Dir)
+	files, err := os.ReadDir(c.Folder())
 	if err != nil {
 		return nil
 	}

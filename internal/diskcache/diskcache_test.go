@@ -50,6 +50,26 @@ func TestWhatWasNotUsedForLongestMakesRoom(t *testing.T) {
 	}
 }
 
+// A folder that a user names may hold other files, and so may that of the program: they are no entries.
+func TestFilesOfOthersAreLeftAlone(t *testing.T) {
+	c := Cache{Dir: t.TempDir(), Limit: 50}
+	other := filepath.Join(c.Dir, "thesis.json")
+	if err := os.WriteFile(other, make([]byte, 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a.rows", "b.rows"} {
+		if err := put(c, name, 40, 40); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, bytes := c.Usage(); n != 1 || bytes != 40 {
+		t.Errorf("%d entries of %d bytes, want the last alone", n, bytes)
+	}
+	if info, err := os.Stat(other); err != nil || info.Size() != 1000 {
+		t.Errorf("the file beside: %v, %v", info, err)
+	}
+}
+
 func TestWhatDoesNotFitIsAnErrorAndLeavesNothing(t *testing.T) {
 	c := Cache{Dir: t.TempDir(), Limit: 100}
 	if err := put(c, "old.rows", 60, 60); err != nil {

@@ -45,10 +45,10 @@ type cacheResult struct {
 func cacheStatus() cacheResult {
 	c, err := diskcache.Open()
 	if err != nil {
-		return cacheResult{Dir: c.Dir, Limit: c.Limit, Error: err.Error()}
+		return cacheResult{Dir: c.Folder(), Limit: c.Limit, Error: err.Error()}
 	}
 	entries, bytes := c.Usage()
-	return cacheResult{Dir: c.Dir, Entries: entries, Bytes: bytes, Limit: c.Limit}
+	return cacheResult{Dir: c.Folder(), Entries: entries, Bytes: bytes, Limit: c.Limit}
 }
 
 func (c cacheResult) String() string {
