@@ -196,8 +196,7 @@ func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error)
 	name := file(cfg)
 	m, step, extra, err := model.OpenExtra(name, eng)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s; resume its training or, where it diverged, train anew with a lower train.lr",
-			ErrNoCheckpoint, dir)
+		return nil, noCheckpoint(dir)
 	}
 	if err != nil {
 		return nil, err
@@ -368,4 +367,10 @@ func Version() string {
 		}
 	}
 	return version
+}
+
+// noCheckpoint is the error of a run of which no state is saved, with what helps.
+func noCheckpoint(dir string) error {
+	return fmt.Errorf("%w: %s; resume its training or, where it diverged, train anew with a lower train.lr",
+		ErrNoCheckpoint, dir)
 }

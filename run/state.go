@@ -32,46 +32,57 @@ func (s *session) checkpoint(state nn.State) model.Checkpoint {
 	return model.Checkpoint{Spec: s.model.Spec(), Net: s.model.Net(), State: state}
 }
 
-// settledCheckpoint is a checkpoint that says what it was trained with.
-func (s *session) settledCheckpoint(state nn.State) (c model.Checkpoint, err error) {
-	kept, err := settled(s.cfg)
+// trainedWith is what a checkpoint says of the settings that it was trained with.
+func trainedWith(cfg any) (extra map[string]string, err error) {
+	kept, err := settled(cfg)
 	if err != nil {
-		return c, err
+		return nil, err
 	}
 	settings, err := json.Marshal(kept)
 	if err != nil {
-		return c, fmt.Errorf("run: encoding the settings: %w", err)
+		return nil, fmt.Errorf("run: encoding the settings: %w", err)
 	}
+	return map[string]string{keySettings: string(settings)}, nil
+}
+
+// settledCheckpoint is a checkpoint that says what it was trained with.
+func (s *session) settledCheckpoint(state nn.State) (c model.Checkpoint, err error) {
 	c = s.checkpoint(state)
-	c.Extra = map[string]string{keySettings: string(settings)}
-	return c, nil
+	c.Extra, err = trainedWith(s.cfg)
+	return c, err
 }
 
 func (s *session) save(state nn.State, p train.Progress, best bool) error {
-	progress, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("run: encoding the progress: %w", err)
-	}
 	c, err := s.settledCheckpoint(state)
 	if err != nil {
 		return err
 	}
-	c.Extra[keyProgress] = string(progress)
-	if s.cfg.Train.Patience > 0 && p.BestStep > 0 {
-		c.Extra[keyBest] = strconv.Itoa(p.BestStep)
-	}
 	if s.made != "" {
 		c.Extra[keyPairs] = s.made
 	}
+	return saveState(s.dir, c.Save, c.Extra, s.cfg.Train.Patience, p, best)
+}
+
+// saveState saves the checkpoint of a state with its progress, which it adds to extra, and as the best one so far.
+func saveState(dir string, save func(file string) error, extra map[string]string, patience int, p train.Progress,
+	best bool) error {
+	progress, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("run: encoding the progress: %w", err)
+	}
+	extra[keyProgress] = string(progress)
+	if patience > 0 && p.BestStep > 0 {
+		extra[keyBest] = strconv.Itoa(p.BestStep)
+	}
 	if best {
-		if err := c.Save(filepath.Join(s.dir, BestFile)); err != nil {
+		if err := save(filepath.Join(dir, BestFile)); err != nil {
 			return err
 		}
 	}
-	if err := c.Save(filepath.Join(s.dir, CheckpointFile)); err != nil || s.cfg.Train.Patience > 0 {
+	if err := save(filepath.Join(dir, CheckpointFile)); err != nil || patience > 0 {
 		return err
 	}
-	return remove(filepath.Join(s.dir, BestFile)) // of a session with early stopping
+	return remove(filepath.Join(dir, BestFile)) // of a session with early stopping
 }
 
 // forget removes the states of a training that begins again, but for its checkpoint.
@@ -103,8 +114,10 @@ func (s *session) snapshot(state nn.State) error {
 }
 
 // writeDescription writes the files that say what this run is.
-func (s *session) writeDescription(eng *nn.Engine) error {
-	text, err := marshal(s.cfg)
+func (s *session) writeDescription(eng *nn.Engine) error { return writeDescription(&s.cfg, s.dir, eng) }
+
+func writeDescription(cfg located, dir string, eng *nn.Engine) error {
+	text, err := marshal(cfg)
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
@@ -112,14 +125,14 @@ func (s *session) writeDescription(eng *nn.Engine) error {
 		Flowmatch: Version(), Go: runtime.Version(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH, Backend: eng.Description(),
 	}
-	v.Paths, _ = sealOf(outside(&s.cfg, s.dir), true) // unsealed has told what fails
+	v.Paths, _ = sealOf(outside(cfg, dir), true) // unsealed has told what fails
 	versions, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
 	return errors.Join(
-		atomicfile.WriteBytes(filepath.Join(s.dir, ConfigFile), text),
-		atomicfile.WriteBytes(filepath.Join(s.dir, versionsFile), append(versions, '\n')))
+		atomicfile.WriteBytes(filepath.Join(dir, ConfigFile), text),
+		atomicfile.WriteBytes(filepath.Join(dir, versionsFile), append(versions, '\n')))
 }
 
 // marshal writes a run file as YAML. The library alone would lose a tab in the name of a column,
@@ -213,19 +226,25 @@ func (s *session) fits(file string, ckpt *model.Checkpoint) (err error) {
 	if err := ownModel(ckpt.Spec, s.cfg); err != nil {
 		return fmt.Errorf("%w (%s)", err, file)
 	}
-	if taken := int(ckpt.State.Step); s.cfg.Train.Steps < taken {
-		return fmt.Errorf("%w: train.steps is %d, but %d steps were taken already; give at least as many",
-			ErrChanged, s.cfg.Train.Steps, taken)
-	}
-	if s.progress, err = progressOf(file, int(ckpt.State.Step), ckpt.Extra); err != nil {
-		return err
-	}
-	if p := s.progress; p.BestStep > 0 && s.cfg.Train.Patience > 0 && !exists(filepath.Join(s.dir, BestFile)) {
-		// Nobody kept the best state, for there was no early stopping: the best is yet to come.
-		s.progress.BestLoss, s.progress.BestStep, s.progress.Misses = 0, 0, 0
-	}
 	s.from = int(ckpt.State.Step)
-	return nil
+	s.progress, err = takenUp(s.dir, file, s.cfg.Train.Loop, s.from, ckpt.Extra)
+	return err
+}
+
+// takenUp returns the progress of a checkpoint of so many steps, from which a training with these settings goes on.
+func takenUp(dir, file string, loop train.Loop, step int, extra map[string]string) (p train.Progress, err error) {
+	if loop.Steps < step {
+		return p, fmt.Errorf("%w: train.steps is %d, but %d steps were taken already; give at least as many",
+			ErrChanged, loop.Steps, step)
+	}
+	if p, err = progressOf(file, step, extra); err != nil {
+		return p, err
+	}
+	if p.BestStep > 0 && loop.Patience > 0 && !exists(filepath.Join(dir, BestFile)) {
+		// Nobody kept the best state, for there was no early stopping: the best is yet to come.
+		p.BestLoss, p.BestStep, p.Misses = 0, 0, 0
+	}
+	return p, nil
 }
 
 // progressOf returns what a file of so many steps says of its training in extra, or reports what no training can

@@ -63,7 +63,7 @@ func openTokens(dir string, o OpenOptions, snapshot int) (*TokenRun, error) {
 	}
 	m, step, extra, err := model.OpenTokens(name, eng)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s; resume its training", ErrNoCheckpoint, dir)
+		return nil, noCheckpoint(dir)
 	}
 	if err != nil {
 		return nil, err

@@ -3,17 +3,13 @@ package run
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
-	"strconv"
 
 	texts "flowmatch/data/text"
 	"flowmatch/discrete"
 	"flowmatch/flow"
-	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
 	"flowmatch/internal/digest"
 	"flowmatch/internal/memory"
@@ -174,48 +170,23 @@ func fingerprint(c *texts.Corpus) string {
 }
 
 // describe writes the files that say what this run is.
-func (s *tokenSession) describe() error {
-	text, err := marshal(s.cfg)
-	if err != nil {
-		return fmt.Errorf("run: %w", err)
-	}
-	v := versions{
-		Flowmatch: Version(), Go: runtime.Version(),
-		Platform: runtime.GOOS + "/" + runtime.GOARCH, Backend: s.net.Engine().Description(),
-	}
-	v.Paths, _ = sealOf(outside(&s.cfg, s.dir), true) // unsealed has told what fails
-	versions, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("run: %w", err)
-	}
-	return errors.Join(
-		atomicfile.WriteBytes(filepath.Join(s.dir, ConfigFile), text),
-		atomicfile.WriteBytes(filepath.Join(s.dir, versionsFile), append(versions, '\n')))
-}
+func (s *tokenSession) describe() error { return writeDescription(&s.cfg, s.dir, s.net.Engine()) }
 
 // fits reports a checkpoint that the session cannot go on from, and takes up its progress.
 func (s *tokenSession) fits(file string, c *model.TokenCheckpoint) (err error) {
 	if err := sameSettings(file, c.Extra, s.cfg); err != nil {
 		return err
 	}
-	switch taken := int(c.State.Step); {
+	switch {
 	case c.Spec.Fingerprint != s.spec.Fingerprint:
 		return fmt.Errorf("%w: the text %s is another than when the run began (fingerprint %s, now %s)", ErrChanged,
 			s.cfg.Data.Path, choice.Cut(c.Spec.Fingerprint), s.spec.Fingerprint)
 	case c.Spec.Net != s.spec.Net || c.Spec.Path != s.spec.Path:
 		return fmt.Errorf("%w: %s has another network or path than %s", ErrOtherModel, file, ConfigFile)
-	case s.cfg.Train.Steps < taken:
-		return fmt.Errorf("%w: train.steps is %d, but %d steps were taken already; give at least as many",
-			ErrChanged, s.cfg.Train.Steps, taken)
-	}
-	if s.progress, err = progressOf(file, int(c.State.Step), c.Extra); err != nil {
-		return err
-	}
-	if p := s.progress; p.BestStep > 0 && s.cfg.Train.Patience > 0 && !exists(filepath.Join(s.dir, BestFile)) {
-		s.progress.BestLoss, s.progress.BestStep, s.progress.Misses = 0, 0, 0 // nobody kept the best state
 	}
 	s.from = int(c.State.Step)
-	return nil
+	s.progress, err = takenUp(s.dir, file, s.cfg.Train.Loop, s.from, c.Extra)
+	return err
 }
 
 // run trains.
@@ -259,41 +230,17 @@ func (s *tokenSession) run(ctx context.Context, o TokenOptions) (err error) {
 }
 
 // checkpoint is one of a state, which says what it was trained with.
-func (s *tokenSession) checkpoint(state nn.State) (c model.TokenCheckpoint, err error) {
-	kept, err := settled(s.cfg)
-	if err != nil {
-		return c, err
-	}
-	settings, err := json.Marshal(kept)
-	if err != nil {
-		return c, fmt.Errorf("run: encoding the settings: %w", err)
-	}
-	return model.TokenCheckpoint{Spec: s.spec, Net: s.net, State: state,
-		Extra: map[string]string{keySettings: string(settings)}}, nil
+func (s *tokenSession) checkpoint(state nn.State) (model.TokenCheckpoint, error) {
+	extra, err := trainedWith(s.cfg)
+	return model.TokenCheckpoint{Spec: s.spec, Net: s.net, State: state, Extra: extra}, err
 }
 
 func (s *tokenSession) save(state nn.State, p train.Progress, best bool) error {
-	progress, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("run: encoding the progress: %w", err)
-	}
 	c, err := s.checkpoint(state)
 	if err != nil {
 		return err
 	}
-	c.Extra[keyProgress] = string(progress)
-	if s.cfg.Train.Patience > 0 && p.BestStep > 0 {
-		c.Extra[keyBest] = strconv.Itoa(p.BestStep)
-	}
-	if best {
-		if err := c.Save(filepath.Join(s.dir, BestFile)); err != nil {
-			return err
-		}
-	}
-	if err := c.Save(filepath.Join(s.dir, CheckpointFile)); err != nil || s.cfg.Train.Patience > 0 {
-		return err
-	}
-	return remove(filepath.Join(s.dir, BestFile)) // of a session with early stopping
+	return saveState(s.dir, c.Save, c.Extra, s.cfg.Train.Patience, p, best)
 }
 
 // snapshot keeps a state for good.
