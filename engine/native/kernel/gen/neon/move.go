@@ -23,12 +23,33 @@ func (w *writer) movement() {
 	w.transposeRows()
 }
 
+// matrices are the arguments of a function of [matrixSignature].
+type matrices struct {
+	fn                           *arm64.Func
+	rows, cols, dst, ds, src, ss arm64.Reg
+}
+
+func matricesOf(fn *arm64.Func) matrices {
+	m := matrices{fn: fn, rows: fn.Arg("rows"), cols: fn.Arg("cols")}
+	m.dst, m.ds, m.src, m.ss = fn.Arg("dst"), stride(fn, "ds"), fn.Arg("src"), stride(fn, "ss")
+	return m
+}
+
+// nextRow ends a loop over the rows, which begins at the label row and goes to next when a row is done.
+func (m matrices) nextRow() {
+	m.fn.Label("next")
+	m.fn.Add(m.dst, m.dst, m.ds)
+	m.fn.Add(m.src, m.src, m.ss)
+	m.fn.SubFlags(m.rows, m.rows, 1)
+	m.fn.If("NE", "row")
+	m.fn.Return()
+}
+
 // rowwise writes a loop over the rows of matrices with strides in elements; rows and cols are
 // positive. With reads, f gets what is in the destination.
 func (w *writer) rowwise(name string, reads bool, f func(fn *arm64.Func, x, old arm64.Reg) arm64.Reg) {
 	fn := w.function(name, matrixSignature)
-	rows, cols := fn.Arg("rows"), fn.Arg("cols")
-	dst, ds, src, ss := fn.Arg("dst"), stride(fn, "ds"), fn.Arg("src"), stride(fn, "ss")
+	m := matricesOf(fn)
 	p, q, n := fn.GP(), fn.GP(), fn.GP()
 	step := func(load func(base arm64.Reg, i int) arm64.Reg, i int) arm64.Reg {
 		x := load(q, i)
@@ -43,9 +64,9 @@ func (w *writer) rowwise(name string, reads bool, f func(fn *arm64.Func, x, old 
 		return v
 	}
 	fn.Label("row")
-	fn.Move(p, dst)
-	fn.Move(q, src)
-	fn.Move(n, cols)
+	fn.Move(p, m.dst)
+	fn.Move(q, m.src)
+	fn.Move(n, m.cols)
 	for _, width := range []int{4, 1} {
 		counted(fn, fmt.Sprintf("by%d", width), n, width*lanes, func() {
 			fn.Weave(width, func(u int) { fn.Store(arm64.Quad, step(whole, u), p, 16*u) })
@@ -56,25 +77,19 @@ func (w *writer) rowwise(name string, reads bool, f func(fn *arm64.Func, x, old 
 	fn.IfZero(n, "next")
 	part := &partial{fn: fn, n: n}
 	part.store(p, step(func(base arm64.Reg, _ int) arm64.Reg { return part.load(base) }, 0))
-	fn.Label("next")
-	fn.Add(dst, dst, ds)
-	fn.Add(src, src, ss)
-	fn.SubFlags(rows, rows, 1)
-	fn.If("NE", "row")
-	fn.Return()
+	m.nextRow()
 	w.add(fn)
 }
 
 // expandRows writes number r of src, whose stride is ss, into all of row r.
 func (w *writer) expandRows() {
 	fn := w.function("expandRows", matrixSignature)
-	rows, cols := fn.Arg("rows"), fn.Arg("cols")
-	dst, ds, src, ss := fn.Arg("dst"), stride(fn, "ds"), fn.Arg("src"), stride(fn, "ss")
+	m := matricesOf(fn)
 	p, n, v := fn.GP(), fn.GP(), fn.V()
 	fn.Label("row")
-	fn.LoadAll(v, src)
-	fn.Move(p, dst)
-	fn.Move(n, cols)
+	fn.LoadAll(v, m.src)
+	fn.Move(p, m.dst)
+	fn.Move(n, m.cols)
 	for _, width := range []int{4, 1} {
 		counted(fn, fmt.Sprintf("by%d", width), n, width*lanes, func() {
 			for u := range width {
@@ -85,12 +100,7 @@ func (w *writer) expandRows() {
 	}
 	fn.IfZero(n, "next")
 	(&partial{fn: fn, n: n}).store(p, v)
-	fn.Label("next")
-	fn.Add(dst, dst, ds)
-	fn.Add(src, src, ss)
-	fn.SubFlags(rows, rows, 1)
-	fn.If("NE", "row")
-	fn.Return()
+	m.nextRow()
 	w.add(fn)
 }
 
