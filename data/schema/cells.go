@@ -21,7 +21,10 @@ type Texts struct {
 }
 
 // Add adds the text of one more row. The text is kept.
-func (t *Texts) Add(text string) {
+func (t *Texts) Add(text string) { t.Index = append(t.Index, t.Place(text)) }
+
+// Place returns where a text is among the values, to which it is added if it has not come yet. The text is kept.
+func (t *Texts) Place(text string) int32 {
 	k, ok := t.at[text]
 	if !ok {
 		if t.at == nil {
@@ -31,7 +34,7 @@ func (t *Texts) Add(text string) {
 		t.at[text] = k
 		t.Values = append(t.Values, text)
 	}
-	t.Index = append(t.Index, k)
+	return k
 }
 
 // Has says whether a text has come, and returns that one, so that a reader need not copy its

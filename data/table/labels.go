@@ -17,7 +17,7 @@ import (
 )
 
 // labelText is the column of labels of a file that may hold names of classes: each field is kept
-// once, and stands in the numbers of its row as its place among these.
+// once, and stands in the numbers of its row as its place among the values.
 type labelText struct{ schema.Texts }
 
 // code returns the number that stands for a field, and what is wrong with it; "": nothing. gap is whether
@@ -30,8 +30,7 @@ func (l *labelText) code(field string, dropMissing bool) (v float64, problem str
 		if _, known := l.Has(field); !known {
 			field = strings.Clone(field) // not the whole row with it
 		}
-		l.Add(field)
-		return float64(l.Index[len(l.Index)-1]), "", false
+		return float64(l.Place(field)), "", false
 	case gap && dropMissing:
 		return math.NaN(), "", false
 	case problem == "":
@@ -56,10 +55,12 @@ func (l *labelText) parquet(text func(parquet.Value) string, dropMissing bool) f
 func (a *assembly) addLabels(x []float64) error {
 	d := len(a.chosen)
 	for i := range len(x) / d {
-		label, err := int32(x[i*d+d-1]), error(nil)
-		if a.texts == nil {
-			label, err = files.Label(x[i*d+d-1])
+		v := x[i*d+d-1]
+		if a.texts != nil {
+			a.label = append(a.label, int32(v))
+			continue
 		}
+		label, err := files.Label(v)
 		if err != nil {
 			return a.badLabelAt(a.rows+i, err.Error()+noLabels)
 		}
