@@ -7,8 +7,6 @@ import (
 	"io"
 	"math"
 	"path/filepath"
-	"slices"
-	"strconv"
 
 	"flowmatch/data/text"
 	"flowmatch/discrete"
@@ -45,22 +43,12 @@ func (t tokenTrainResult) text(w io.Writer) {
 	fmt.Fprintf(w, "data\t%s: %d %s to train on, %d different, in sequences of %d\n", t.Data, t.Tokens, t.Kind,
 		t.Levels, t.Length)
 	fmt.Fprintf(w, "network\t%d parameters, backend %s\n", t.Parameters, t.Backend)
-	steps := fmt.Sprintf("%d of %d", t.Step, t.Steps)
-	if t.ResumedFrom > 0 {
-		steps += fmt.Sprintf(", resumed from %d", t.ResumedFrom)
-	}
-	if t.StoppedEarly {
-		steps += ", stopped early"
-	}
-	fmt.Fprintf(w, "steps\t%s\n", steps)
-	which := "the last"
-	if t.ModelBest {
-		which = "the best validation"
-	}
+	writeSteps(w, t.Step, t.Steps, t.ResumedFrom, t.StoppedEarly)
+	measured := ""
 	if t.ModelELBO != nil {
-		which += fmt.Sprintf(", ELBO %.4g bits a token", *t.ModelELBO)
+		measured = fmt.Sprintf(", ELBO %.4g bits a token", *t.ModelELBO)
 	}
-	fmt.Fprintf(w, "model\tthe averaged weights of step %d: %s\n", t.ModelStep, which)
+	writeKept(w, t.ModelStep, t.ModelBest, measured)
 	fmt.Fprintf(w, "loss\t%.6g (%s)\n", t.Loss, t.LossName)
 	if t.ValELBO != nil {
 		fmt.Fprintf(w, "validation ELBO\t%.4g bits a token\n", *t.ValELBO)
@@ -79,11 +67,7 @@ func (a *app) trainTokens(ctx context.Context, file string, f trainFlags) (resul
 	if f.resume && sameFile(file, filepath.Join(f.out, run.ConfigFile)) {
 		read = func(_ string, set []string) (run.TokenConfig, error) { return run.ReadResumedTokens(f.out, set) }
 	}
-	set := f.set
-	if f.backend != "" {
-		set = append(slices.Clip(set), "backend="+strconv.Quote(f.backend))
-	}
-	cfg, err := read(file, set)
+	cfg, err := read(file, withBackend(f.set, f.backend))
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -108,7 +92,7 @@ func (a *app) trainTokensIn(ctx context.Context, cfg run.TokenConfig, dir string
 	res := &tokenTrainResult{Run: dir, Steps: cfg.Train.Steps, LossName: cfg.Train.Loss, Data: cfg.Data.Path,
 		Length: cfg.Data.Length, Kind: cfg.Data.Tokens}
 	for _, w := range cfg.Warnings() {
-		a.warnTokens(res, w)
+		a.warn(&res.Warnings, w)
 	}
 	if resume && !run.Begun(dir) {
 		a.status("%s has no checkpoint: this training begins at step 0", dir)
@@ -144,11 +128,6 @@ func (a *app) trainTokensIn(ctx context.Context, cfg run.TokenConfig, dir string
 	return res, r, nil
 }
 
-func (a *app) warnTokens(res *tokenTrainResult, text string) {
-	a.status("warning: %s", text)
-	res.Warnings = append(res.Warnings, text)
-}
-
 // tokenHooks reports the progress of a training of tokens, and what its result is to say of it.
 func (a *app) tokenHooks(ctx context.Context, cfg run.TokenConfig, resume bool, res *tokenTrainResult,
 	again string) run.TokenOptions {
@@ -156,25 +135,18 @@ func (a *app) tokenHooks(ctx context.Context, cfg run.TokenConfig, resume bool, 
 	return run.TokenOptions{
 		Resume: resume,
 		Resumed: func(step int, changes []run.Change) {
-			res.ResumedFrom = step
-			for _, c := range changes {
-				a.status("%v", c)
-				if c.Note != "" {
-					a.warnTokens(res, fmt.Sprintf("%s has changed: %s", c.Key, c.Note))
-				}
-				res.Changes = append(res.Changes, change(c))
-			}
+			res.ResumedFrom, res.Changes = step, a.resumed(&res.Warnings, changes)
 		},
 		Opened: func(c *text.Corpus, is run.TokenConfig) {
 			res.Tokens, res.Levels = len(c.Train), c.Levels()
 			a.status("%s: %d %s to train on, %d to validate and %d to test; %d different", is.Data.Path, len(c.Train),
 				is.Data.Tokens, len(c.Val), len(c.Test), c.Levels())
 			if have := len(c.Val) / is.Data.Length; have < *is.Data.Val {
-				a.warnTokens(res, fmt.Sprintf("data.val is %d, and the text has %d sequences to validate on, which "+
-					"are taken", *is.Data.Val, have))
+				a.warn(&res.Warnings, fmt.Sprintf("data.val is %d, and the text has %d sequences to validate on, "+
+					"which are taken", *is.Data.Val, have))
 			}
 		},
-		Unsealed: func(keys []string, why error) { a.warnTokens(res, unsealed(keys, why)) },
+		Unsealed: func(keys []string, why error) { a.warn(&res.Warnings, unsealed(keys, why)) },
 		Step: func(step int, loss float64) {
 			a.leave.unsaved.Store(true)
 			if p == nil {
@@ -193,11 +165,6 @@ func (a *app) tokenHooks(ctx context.Context, cfg run.TokenConfig, resume bool, 
 				p.elbo = *e.ValLoss / math.Ln2
 			}
 		},
-		Saved: func(step int) {
-			if ctx.Err() != nil {
-				a.leave.advice.Store(new(fmt.Sprintf("the state of step %d is saved\ncontinue with: %s", step, again)))
-			}
-			a.leave.saved(ctx)
-		},
+		Saved: func(step int) { a.saved(ctx, step, again) },
 	}
 }

@@ -61,22 +61,12 @@ func (t trainResult) text(w io.Writer) {
 		fmt.Fprintf(w, "\t%s\n", line)
 	}
 	fmt.Fprintf(w, "network\t%d parameters, backend %s\n", t.Parameters, t.Backend)
-	steps := fmt.Sprintf("%d of %d", t.Step, t.Steps)
-	if t.ResumedFrom > 0 {
-		steps += fmt.Sprintf(", resumed from %d", t.ResumedFrom)
-	}
-	if t.StoppedEarly {
-		steps += ", stopped early"
-	}
-	fmt.Fprintf(w, "steps\t%s\n", steps)
-	which := "the last"
-	if t.ModelBest {
-		which = "the best validation"
-	}
+	writeSteps(w, t.Step, t.Steps, t.ResumedFrom, t.StoppedEarly)
+	measured := ""
 	if t.ModelValLoss != nil {
-		which += fmt.Sprintf(", validation loss %.6g", *t.ModelValLoss)
+		measured = fmt.Sprintf(", validation loss %.6g", *t.ModelValLoss)
 	}
-	fmt.Fprintf(w, "model\tthe averaged weights of step %d: %s\n", t.ModelStep, which)
+	writeKept(w, t.ModelStep, t.ModelBest, measured)
 	fmt.Fprintf(w, "loss\t%.6g\n", t.Loss)
 	if t.ValLoss != nil {
 		fmt.Fprintf(w, "validation loss\t%.6g\n", *t.ValLoss)
@@ -106,6 +96,27 @@ func (t trainResult) text(w io.Writer) {
 		given = " --given " + heldOut
 	}
 	fmt.Fprintf(w, "\tflowmatch sample %s%s --n 1000 --out samples.csv\n", quote(t.Run), given)
+}
+
+// writeSteps says how far a training has come.
+func writeSteps(w io.Writer, step, steps, resumedFrom int, stoppedEarly bool) {
+	text := fmt.Sprintf("%d of %d", step, steps)
+	if resumedFrom > 0 {
+		text += fmt.Sprintf(", resumed from %d", resumedFrom)
+	}
+	if stoppedEarly {
+		text += ", stopped early"
+	}
+	fmt.Fprintf(w, "steps\t%s\n", text)
+}
+
+// writeKept says which weights a run is used with, and what was measured of them.
+func writeKept(w io.Writer, step int, best bool, measured string) {
+	which := "the last"
+	if best {
+		which = "the best validation"
+	}
+	fmt.Fprintf(w, "model\tthe averaged weights of step %d: %s%s\n", step, which, measured)
 }
 
 // resumeKeys lists what may change when a run is resumed, in lines of the help.
@@ -230,13 +241,18 @@ func sameFile(a, b string) bool {
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
+// withBackend adds the backend of a command line to its settings; "": there is none.
+func withBackend(set []string, backend string) []string {
+	if backend == "" {
+		return set
+	}
+	return append(slices.Clip(set), "backend="+strconv.Quote(backend))
+}
+
 // readRun reads a run file with the settings and the backend of a command line.
 func readRun(read func(file string, set []string) (run.Config, error), file string, set []string,
 	backend string) (run.Config, error) {
-	if backend != "" {
-		set = append(slices.Clip(set), "backend="+strconv.Quote(backend))
-	}
-	cfg, err := read(file, set)
+	cfg, err := read(file, withBackend(set, backend))
 	if _, broken := errors.AsType[*data.FileError](err); broken {
 		return cfg, err // a file of data, which says what is wrong with it
 	}
@@ -283,7 +299,7 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 	}
 	res.StoppedEarly = res.Step < res.Steps
 	if why := run.Overfits(events, r.Step, r.Best); why != "" && !likelihoodLoss(cfg.Train) {
-		a.warn(res, why)
+		a.warn(&res.Warnings, why)
 	}
 	res.Ranks = a.sums(res.Step - res.ResumedFrom)
 	net := r.Model.Net()
@@ -298,9 +314,11 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 	again string) run.TrainOptions {
 	var p *training
 	return run.TrainOptions{
-		Resume:  resume,
-		Ranks:   a.ranks,
-		Resumed: func(step int, changes []run.Change) { a.resumed(res, step, changes) },
+		Resume: resume,
+		Ranks:  a.ranks,
+		Resumed: func(step int, changes []run.Change) {
+			res.ResumedFrom, res.Changes = step, a.resumed(&res.Warnings, changes)
+		},
 		Opened: func(set *data.Set, is run.Config) {
 			cfg = is
 			a.opened(res, set, is)
@@ -313,8 +331,8 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 			a.status("%d weights; training on batches of %d takes %s of memory%s", e.Weights, e.Batch,
 				memory.Size(float64(e.Bytes)), free)
 		},
-		Warned:   func(w string) { a.warn(res, w) },
-		Unsealed: func(keys []string, why error) { a.warn(res, unsealed(keys, why)) },
+		Warned:   func(w string) { a.warn(&res.Warnings, w) },
+		Unsealed: func(keys []string, why error) { a.warn(&res.Warnings, unsealed(keys, why)) },
 		Step: func(step int, loss float64) {
 			a.leave.unsaved.Store(true)
 			if p == nil {
@@ -330,22 +348,25 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 		},
 		FellBack: func(f train.FellBack) {
 			p = nil
-			a.warn(res, f.String())
+			a.warn(&res.Warnings, f.String())
 		},
 		Undrawn: func(step int, err error) { a.status("no picture of step %d: %v", step, err) },
-		Saved: func(step int) {
-			if ctx.Err() != nil {
-				a.leave.advice.Store(new(fmt.Sprintf("the state of step %d is saved\ncontinue with: %s", step, again)))
-			}
-			a.leave.saved(ctx)
-		},
+		Saved:   func(step int) { a.saved(ctx, step, again) },
 	}
 }
 
-// warn reports a warning, now and in the result.
-func (a *app) warn(res *trainResult, text string) {
+// saved notes that the state of a step is saved. again is the command that goes on with it.
+func (a *app) saved(ctx context.Context, step int, again string) {
+	if ctx.Err() != nil {
+		a.leave.advice.Store(new(fmt.Sprintf("the state of step %d is saved\ncontinue with: %s", step, again)))
+	}
+	a.leave.saved(ctx)
+}
+
+// warn reports a warning, now and among those of a result.
+func (a *app) warn(all *[]string, text string) {
 	a.status("warning: %s", text)
-	res.Warnings = append(res.Warnings, text)
+	*all = append(*all, text)
 }
 
 // unsealed says what will not be followed in the folder of a run, and how it is opened.
@@ -365,7 +386,7 @@ func unsealed(keys []string, why error) string {
 func (a *app) opened(res *trainResult, set *data.Set, is run.Config) {
 	res.Steps = is.Train.Steps
 	for _, w := range is.Warnings() {
-		a.warn(res, w)
+		a.warn(&res.Warnings, w)
 	}
 	res.Data, res.Images, res.About = set.Name, set.Kind == data.KindImages, set.Describe()
 	for _, line := range res.About {
@@ -377,21 +398,20 @@ func (a *app) opened(res *trainResult, set *data.Set, is run.Config) {
 		notes = append(notes, fmt.Sprintf("images left out because they cannot be decoded: %d", set.Skipped))
 	}
 	for _, note := range notes {
-		a.warn(res, set.Name+": "+note)
+		a.warn(&res.Warnings, set.Name+": "+note)
 	}
 }
 
-// resumed reports where a run goes on from, and what has changed since it began.
-func (a *app) resumed(res *trainResult, step int, changes []run.Change) {
-	res.ResumedFrom = step
+// resumed reports what has changed since a run began, and returns it.
+func (a *app) resumed(warnings *[]string, changes []run.Change) (said []change) {
 	for _, c := range changes {
 		a.status("%v", c)
 		if c.Note != "" {
-			text := fmt.Sprintf("%s has changed: %s", c.Key, c.Note)
-			a.warn(res, text)
+			a.warn(warnings, fmt.Sprintf("%s has changed: %s", c.Key, c.Note))
 		}
-		res.Changes = append(res.Changes, change(c))
+		said = append(said, change(c))
 	}
+	return said
 }
 
 // likelihoodLoss says whether the loss of training is a negative log-likelihood.
