@@ -1,6 +1,9 @@
 package formula
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // of makes a loop body of a function of x.
 func of(f func(g Machine, x Vec) Vec) func(Machine, map[string]Vec) []Vec {
@@ -20,11 +23,11 @@ func Unary() []Loop {
 		{Name: "exp", Unroll: 4, Narrow: 2, Body: of(exp)},
 		{Name: "expm1", Unroll: 4, Narrow: 2, Body: of(expm1)},
 		{Name: "log", Unroll: 2, Narrow: 2, Body: of(log)},
-		{Name: "log1p", Unroll: 2, Narrow: 2, Body: of(log1p)},
+		{Name: "log1p", Unroll: 2, Narrow: 1, Body: of(log1p)},
 		{Name: "tanh", Unroll: 2, Narrow: 2, Body: of(tanh)},
 		{Name: "sigmoid", Unroll: 4, Narrow: 2, Body: of(sigmoid)},
 		{Name: "silu", Unroll: 3, Narrow: 2, Body: of(silu)},
-		{Name: "erf", Unroll: 2, Narrow: 2, Body: of(erf)},
+		{Name: "erf", Unroll: 2, Narrow: 2, Hoist: 2, Body: of(erf)},
 		{Name: "floor", Unroll: 4, Body: of(func(g Machine, x Vec) Vec { return x.Round(Down) })},
 		{Name: "ceil", Unroll: 4, Body: of(func(g Machine, x Vec) Vec { return x.Round(Up) })},
 		{Name: "round", Unroll: 4, Body: of(func(g Machine, x Vec) Vec { return x.Round(ToEven) })},
@@ -38,7 +41,7 @@ func Unary() []Loop {
 		{Name: "cos", Unroll: 2, Narrow: 1, Flag: true, Body: of(cos)},
 	}
 	for i := range out {
-		out[i].Params, out[i].Hoist = "dst *float32, x *float32", 3
+		out[i].Params, out[i].Hoist = "dst *float32, x *float32", cmp.Or(out[i].Hoist, 3)
 	}
 	return out
 }

@@ -47,9 +47,10 @@ func (f family) dots(rows, cols int) {
 	Label("tail")
 	ADDQ(I32(int32(f.lanes)), k)
 	JEQ(LabelRef("sum"))
-	mask := GP32()
-	MOVL(I32(1), mask)
-	SHLXL(k.(GPVirtual).As32(), mask, mask)
+	mask := GP32() // without SHLX, which is of BMI2
+	MOVL(k.(GPVirtual).As32(), ECX)
+	MOVL(U32(1), mask)
+	SHLL(CL, mask)
 	DECL(mask)
 	f.dotStep(f.masks(mask), at, a, b, acc)
 	Label("sum")

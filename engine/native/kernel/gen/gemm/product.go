@@ -117,6 +117,10 @@ func (p *block) row(i int) Mem {
 
 // step adds the product of one column of A with one row of B.
 func (p *block) step(mk *masks) {
+	if mk != nil && p.f.isa == "256" && p.f.vecs > 1 {
+		p.stepByVector(mk)
+		return
+	}
 	var b []Register
 	for v := 0; v < p.f.vecs; v++ {
 		b = append(b, p.f.temporary(31-v))
@@ -139,6 +143,22 @@ func (p *block) step(mk *masks) {
 			p.f.multiplyAdd(b[v], a, p.acc[i][v])
 		}
 	}
+	for _, base := range p.bases {
+		ADDQ(p.acs, base)
+	}
+}
+
+// stepByVector is step with one vector of B at a time. With masks, AVX2 has no registers for two.
+func (p *block) stepByVector(mk *masks) {
+	for v := 0; v < p.f.vecs; v++ {
+		b, a := YMM(), YMM()
+		mk.load(v, Mem{Base: p.b, Disp: v * p.f.lanes * 4}, b)
+		for i := 0; i < p.rows; i++ {
+			VBROADCASTSS(p.row(i), a)
+			VFMADD231PS(b, a, p.acc[i][v])
+		}
+	}
+	ADDQ(p.brs, p.b)
 	for _, base := range p.bases {
 		ADDQ(p.acs, base)
 	}
