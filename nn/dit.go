@@ -146,11 +146,9 @@ func cut(z *Node, parts int) []*Node {
 // ditEps is what is added to the variance in the layer norms.
 const ditEps = 1e-6
 
-// modulated is norm(x)·(1 + scale) + shift, with the layer norm of each token: mean 0
-// and variance 1, without weights.
+// modulated is norm(x)·(1 + scale) + shift, with the layer norm of each token.
 func modulated(x, shift, scale *Node, eps float64) *Node {
-	x = Sub(x, ReduceAndKeep(x, ReduceMean, -1))
-	x = Div(x, Sqrt(AddScalar(ReduceAndKeep(Square(x), ReduceMean, -1), eps)))
+	x, _ = layerNorm(x, eps)
 	return Add(Mul(x, AddScalar(scale, 1)), shift)
 }
 

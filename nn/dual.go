@@ -53,6 +53,27 @@ func (x dual) mul(y dual) dual {
 	return z
 }
 
+// layerNorm normalises x over its last axis to mean 0 and variance 1, without weights, and returns
+// its deviation, the root of the variance with eps added, too.
+func layerNorm(x *Node, eps float64) (normed, deviation *Node) {
+	x = Sub(x, ReduceAndKeep(x, ReduceMean, -1))
+	deviation = Sqrt(AddScalar(ReduceAndKeep(Square(x), ReduceMean, -1), eps))
+	return Div(x, deviation), deviation
+}
+
+// layerNorm normalises the numbers of each point. With y = (x - m)/s along a direction
+// dy = (dx - mean(dx) - y mean(y dx))/s, as y has mean 0.
+func (x dual) layerNorm(eps float64) dual {
+	y, s := layerNorm(x.v, eps)
+	if x.d == nil {
+		return dual{v: y}
+	}
+	at := InsertAxes(y, 1)
+	d := Sub(x.d, ReduceAndKeep(x.d, ReduceMean, -1))
+	d = Sub(d, Mul(at, ReduceAndKeep(Mul(at, x.d), ReduceMean, -1)))
+	return dual{y, Div(d, InsertAxes(s, 1))}
+}
+
 // plus is x + c.
 func (x dual) plus(c float64) dual { return dual{AddScalar(x.v, c), x.d} }
 

@@ -161,6 +161,7 @@ var configs = map[string]Config{
 	"average":    {Dim: 2, Hidden: []int{14, 9}, TimeFrequencies: 2, SpaceFrequencies: 3, Average: true, Classes: 2},
 	"residual": {Dim: 3, Residual: &Residual{Width: 12, Blocks: 2}, TimeFrequencies: 2, SpaceFrequencies: 2,
 		Classes: 4},
+	"residual with norm": {Dim: 3, Residual: &Residual{Width: 12, Blocks: 2, Norm: NormLayer}, TimeFrequencies: 2},
 	"relu inputs": {Dim: 2, Hidden: []int{9, 7}, Activation: "relu", SpaceFrequencies: 2},
 }
 

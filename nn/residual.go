@@ -13,7 +13,9 @@ import (
 //	h_l = h_{l-1} + W_2 act(W_1 act(h_{l-1} (1 + scale_l(c)) + shift_l(c)))     (biases left out)
 //	f = W act(h_L) + b
 //
-// scale and shift are linear in c and begin at zero.
+// scale and shift are linear in c and begin at zero. With [NormLayer] a block scales and shifts the
+// layer norm of h_{l-1}, as the blocks of a [DiT] do. Then what a block adds is bounded, however
+// large h is. Without it, blocks can amplify each other: in rare directions far velocities are huge.
 type residual struct {
 	cfg    Config
 	points *mlp // features of x and t
@@ -136,7 +138,11 @@ func (n *residual) embedContext(p []*Node, context *Node) *Node { return n.embed
 // apply adds the result of a block to h; drop are the states of dropout, nil for none.
 func (n *residual) apply(p []*Node, b residualBlock, h, c dual, drop *Node) dual {
 	m := c.affine(p, b.adapt).cut(2)
-	z := h.mul(m[0].plus(1)).add(m[1]).activate(n.act).affine(p, b.first).activate(n.act)
+	z := h
+	if n.cfg.Residual.Norm == NormLayer {
+		z = z.layerNorm(ditEps)
+	}
+	z = z.mul(m[0].plus(1)).add(m[1]).activate(n.act).affine(p, b.first).activate(n.act)
 	if drop != nil {
 		z = z.mul(dual{v: dropped(OnesLike(z.v), drop, n.cfg.Residual.Dropout, b.second)})
 	}

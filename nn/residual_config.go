@@ -18,9 +18,18 @@ type Residual struct {
 	// Dropout is the probability with which a number is left out before the last layer of a
 	// block, in training. Default 0.
 	Dropout float64 `yaml:"dropout,omitempty" json:"dropout,omitempty"`
+	// Norm is none (default), or layer: a block takes the layer norm of its input. It bounds what a
+	// block adds, so that a velocity grows no faster than its point.
+	Norm string `yaml:"norm,omitempty" json:"norm,omitempty"`
 	// Embed is the network that embeds the context.
 	Embed Embed `yaml:"embed,omitempty" json:"embed,omitzero"`
 }
+
+// The norms of a [Residual].
+const (
+	NormNone  = "none"
+	NormLayer = "layer"
+)
 
 // The kinds of [Embed].
 const (
@@ -106,6 +115,11 @@ func (r Residual) validate(context int) error {
 	}
 	if !(r.Dropout >= 0 && r.Dropout < 1) {
 		return fmt.Errorf("nn: residual.dropout is %g; it must be in [0, 1)", r.Dropout)
+	}
+	if r.Norm != "" {
+		if err := choice.Check("norm", r.Norm, []string{NormNone, NormLayer}); err != nil {
+			return fmt.Errorf("nn: residual: %w", err)
+		}
 	}
 	return r.Embed.validate(context)
 }

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -27,9 +28,19 @@ func referenceResidual(n *Net, theta []float32, space, given []float64) []float6
 	h := layer("input", space)
 	for b := range cfg.Residual.Blocks {
 		m := layer(fmt.Sprintf("blocks.%d.adapt", b), c)
-		z := make([]float64, len(h))
+		z := slices.Clone(h)
+		if cfg.Residual.Norm == NormLayer {
+			mean, square := 0.0, 0.0
+			for _, v := range h {
+				mean, square = mean+v, square+v*v
+			}
+			mean, square = mean/float64(len(h)), square/float64(len(h))
+			for i := range z {
+				z[i] = (h[i] - mean) / math.Sqrt(square-mean*mean+1e-6)
+			}
+		}
 		for i := range z {
-			z[i] = h[i]*(1+m[i]) + m[len(h)+i]
+			z[i] = z[i]*(1+m[i]) + m[len(h)+i]
 		}
 		z = act(layer(fmt.Sprintf("blocks.%d.fc1", b), act(z)))
 		for i, v := range layer(fmt.Sprintf("blocks.%d.fc2", b), z) {
@@ -42,7 +53,7 @@ func referenceResidual(n *Net, theta []float32, space, given []float64) []float6
 // embeddings are residual networks with each kind of embedding, and their contexts.
 var embeddings = map[string]Config{
 	EmbedIdentity: {Dim: 2, Context: 3, Classes: 3, Residual: &Residual{Width: 12, Blocks: 2}},
-	EmbedMLP: {Dim: 2, Context: 5, Classes: 3, Residual: &Residual{Width: 12, Blocks: 1,
+	EmbedMLP: {Dim: 2, Context: 5, Classes: 3, Residual: &Residual{Width: 12, Blocks: 1, Norm: NormLayer,
 		Embed: Embed{Kind: EmbedMLP, Hidden: []int{8, 6}, Width: 4}}},
 	EmbedSet: {Dim: 3, Context: 12, Residual: &Residual{Width: 12, Blocks: 1,
 		Embed: Embed{Kind: EmbedSet, Shape: []int{4, 3}, Hidden: []int{7}, Width: 5}}},
@@ -144,6 +155,7 @@ func TestBadResidualConfigsAreNamed(t *testing.T) {
 	for want, r := range map[string]Residual{
 		"residual.width -1":                              {Width: -1},
 		"residual.dropout is 1":                          {Dropout: 1},
+		`unknown norm "layers"; did you mean "layer"?`:   {Norm: "layers"},
 		`unknown kind "sets"; did you mean "set"?`:       {Embed: Embed{Kind: "sets"}},
 		"hidden, width or shape is set, but the kind":    {Embed: Embed{Width: 3}},
 		"shape is [6], but the kind is mlp":              {Embed: Embed{Kind: EmbedMLP, Shape: []int{6}}},

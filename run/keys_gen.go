@@ -100,6 +100,7 @@ var keyDocs = map[string]string{
 	"net.residual.width":                "The width of a block. Default 128.",
 	"net.residual.blocks":               "The number of blocks, of two layers each. Default 4.",
 	"net.residual.dropout":              "The probability with which a number is left out before the last layer of a block, in training. Default 0.",
+	"net.residual.norm":                 "none (default), or layer: a block takes the layer norm of its input. It bounds what a block adds, so that a velocity grows no faster than its point.",
 	"net.residual.embed":                "The network that embeds the context.",
 	"net.residual.embed.kind":           "identity (default), the context itself; mlp, a perceptron of it; set, the mean of a perceptron of each of many observations, whatever their order and number; series, 1-D convolutions along a series; or image, 2-D convolutions.",
 	"net.residual.embed.shape":          "That of one context, whose product is the number of its numbers: of set, observations and numbers of each, the last of which is 1 where there is an observation and 0 where there is none; of series, times and channels; of image, height, width and channels. Default in a run file: that of the array in data.context_path. Identity and mlp take no shape.",
