@@ -162,7 +162,7 @@ var configs = map[string]Config{
 	"residual": {Dim: 3, Residual: &Residual{Width: 12, Blocks: 2}, TimeFrequencies: 2, SpaceFrequencies: 2,
 		Classes: 4},
 	"residual with norm": {Dim: 3, Residual: &Residual{Width: 12, Blocks: 2, Norm: NormLayer}, TimeFrequencies: 2},
-	"relu inputs": {Dim: 2, Hidden: []int{9, 7}, Activation: "relu", SpaceFrequencies: 2},
+	"relu inputs":        {Dim: 2, Hidden: []int{9, 7}, Activation: "relu", SpaceFrequencies: 2},
 }
 
 // bind binds the labels that a configuration needs, one for each of n points.
