@@ -10,7 +10,8 @@ import (
 // A CPU with AVX-512 runs instructions of AVX-512 in functions for AVX2, too, so that their tests tell nothing of it.
 // The text of the assembly does.
 func TestAssemblyForAVX2NeedsNoMoreThanAVX2(t *testing.T) {
-	beyond := regexp.MustCompile(`\b[XY](1[6-9]|2\d|3[01])\b|\bZ\d+\b|\bK[0-7]\b|\b(SHLX|SHRX|SARX|PDEP|PEXT|BZHI|MULX|RORX)`)
+	beyond := regexp.MustCompile(`\b[XY](1[6-9]|2\d|3[01])\b|\bZ\d+\b|\bK[0-7]\b|` +
+		`\b(SHLX|SHRX|SARX|PDEP|PEXT|BZHI|MULX|RORX)`)
 	functions := 0
 	for _, file := range []string{"gemm_amd64.s", "vector_amd64.s"} {
 		text, err := os.ReadFile(file)
