@@ -40,4 +40,11 @@ func TestAModelOnTheSphereSpeaksOfItsColumns(t *testing.T) {
 	if code != http.StatusUnprocessableEntity || !strings.Contains(body, "a latitude is within 90") {
 		t.Errorf("a place that is none: %d, %s", code, body)
 	}
+	for op, body := range map[string]string{"sample": `{"n": 1, "noise": [[0, 5, 1]]}`,
+		"stream": `{"n": 1, "noise": [[0, 5, 1]]}`, "complete": `{"x": [[0.1, null, null]]}`} {
+		code, text, _ := post(t, h.URL+"/v1/models/places/"+op, body)
+		if code != http.StatusUnprocessableEntity || !strings.Contains(text, "sphere of dimension 2") {
+			t.Errorf("%s of what is no point of the space: %d, %s", op, code, text)
+		}
+	}
 }
