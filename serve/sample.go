@@ -115,6 +115,9 @@ const (
 // drawing returns what a request for samples asks for.
 func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest) (*drawing, error) {
 	m := r.Model
+	if key := ofTokensAlone(b); key != "" {
+		return nil, invalid("%s: it is of sequences of tokens, and the model is of points; leave it out", key)
+	}
 	if m.Conditioner() != nil {
 		return nil, invalid(fromImages)
 	}

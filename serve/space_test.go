@@ -11,8 +11,9 @@ import (
 	"flowmatch/run"
 )
 
-// A model on the sphere gives and takes the columns of its file.
-func TestAModelOnTheSphereSpeaksOfItsColumns(t *testing.T) {
+// placesRun trains a small run on the sphere, and returns its folder.
+func placesRun(t *testing.T) string {
+	t.Helper()
 	var text strings.Builder
 	text.WriteString("latitude,longitude\n")
 	for i := range 60 {
@@ -27,7 +28,12 @@ func TestAModelOnTheSphereSpeaksOfItsColumns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, h := started(t, Options{Runs: []string{fitted(t, cfg, filepath.Join(t.TempDir(), "places"))}})
+	return fitted(t, cfg, filepath.Join(t.TempDir(), "places"))
+}
+
+// A model on the sphere gives and takes the columns of its file.
+func TestAModelOnTheSphereSpeaksOfItsColumns(t *testing.T) {
+	_, h := started(t, Options{Runs: []string{placesRun(t)}})
 	code, body, _ := post(t, h.URL+"/v1/models/places/sample", `{"n": 2, "seed": 7}`, "Accept", "text/csv")
 	if code != http.StatusOK || !strings.HasPrefix(body, "latitude,longitude\n") {
 		t.Errorf("samples: %d, %s", code, body)
