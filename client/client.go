@@ -79,6 +79,12 @@ func (c *Client) LogP(ctx context.Context, model string, r LogPRequest) (*LogP, 
 	return l, c.post(ctx, model, "logp", r, l)
 }
 
+// Bound bounds the log-probabilities of sequences of a model of tokens.
+func (c *Client) Bound(ctx context.Context, model string, r BoundRequest) (*Bound, error) {
+	out := new(Bound)
+	return out, c.post(ctx, model, "bound", r, out)
+}
+
 // Impute fills in the missing values of rows.
 func (c *Client) Impute(ctx context.Context, model string, r ImputeRequest) (*Imputed, error) {
 	i := new(Imputed)

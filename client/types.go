@@ -35,6 +35,18 @@ type Model struct {
 	Untrained string `json:"untrained,omitempty" doc:"why nothing can be asked yet; absent: all can"`
 	// Condition is what images are made from, of a model that makes them from images.
 	Condition string `json:"condition,omitempty" doc:"images are made from others: of those, this is known"`
+	Space     string `json:"space,omitempty" doc:"the curved space of its points; absent: it is flat"`
+	// Tokens is what a model of sequences of tokens has; nil of one of points.
+	Tokens *Tokens `json:"tokens,omitempty" doc:"of a model of sequences of tokens; absent: it is of points"`
+}
+
+// Tokens is what the sequences of a model are.
+type Tokens struct {
+	Kind   string `json:"kind" enum:"chars,bytes" doc:"what a token stands for"`
+	Length int    `json:"length" doc:"tokens of a sequence"`
+	Levels int    `json:"levels" doc:"values of a token; the next one is a mask, where there are masks"`
+	Source string `json:"source" enum:"mask,uniform" doc:"what the noise is"`
+	Chars  string `json:"chars,omitempty" doc:"of kind chars: the characters that the levels stand for, in order"`
 }
 
 // Text is a text that JSON may also have as a number, such as a class.
@@ -154,6 +166,10 @@ type SampleRequest struct {
 	// With is what the answer is to have besides, as JSON. To count evaluations the samples are solved for alone.
 	With    []string `json:"with,omitempty" enum:"noise,nfe" maxItems:"2" doc:"what JSON is to have besides"`
 	Columns int      `json:"columns,omitempty" minimum:"1" maximum:"1024" doc:"images in a row of a picture"`
+	// Temperature, TopP and Corrector are of models of tokens.
+	Temperature *float64 `json:"temperature,omitempty" minimum:"0" maximum:"1000" doc:"of tokens: below 1 is sharper"`
+	TopP        *float64 `json:"top_p,omitempty" minimum:"0" maximum:"1" doc:"of tokens: the likeliest of this share"`
+	Corrector   *float64 `json:"corrector,omitempty" minimum:"0" doc:"of tokens: jumps forth and back, with euler"`
 	How
 }
 
@@ -197,6 +213,8 @@ func (s *Samples) Numbers() ([][]float64, error) {
 type State struct {
 	T float64 `json:"t"`
 	X [][]any `json:"x" doc:"as those of samples"`
+	// Tokens are the levels of each sequence of a model of tokens.
+	Tokens [][]int32 `json:"tokens,omitempty" doc:"of a model of tokens: the level of each; one more is a mask"`
 }
 
 // LogPRequest asks for log-densities.
@@ -216,6 +234,26 @@ type LogP struct {
 	Step   int        `json:"step" doc:"steps of training behind the weights"`
 	Solver string     `json:"solver"`
 	LogP   []*float64 `json:"logp" doc:"nats; null: the density is 0"`
+}
+
+// BoundRequest asks a model of tokens for bounds of log-probabilities.
+type BoundRequest struct {
+	Texts []string `json:"texts" minItems:"1" doc:"sequences, each of as many tokens as those of the model"`
+	Draws int      `json:"draws,omitempty" minimum:"2" maximum:"100000" doc:"times and states of each; default 16"`
+	Seed  *uint64  `json:"seed,omitempty" doc:"of the draws; default: that of the run"`
+}
+
+// Bound is bounds of log-probabilities. The log-probability of a sequence is at least its ELBO, of which these are
+// estimates.
+type Bound struct {
+	Model string    `json:"model"`
+	Step  int       `json:"step" doc:"steps of training behind the weights"`
+	Draws int       `json:"draws"`
+	Seed  uint64    `json:"seed"`
+	ELBO  []float64 `json:"elbo" doc:"nats, of each sequence"`
+	// Bits is the bound of -log p of a token, with its standard error.
+	Bits   float64 `json:"bits_per_token" doc:"of all sequences: -elbo of a token"`
+	BitsSE float64 `json:"bits_per_token_se" doc:"its standard error"`
 }
 
 // ImputeRequest asks for rows with their missing values filled in.
@@ -244,6 +282,7 @@ const (
 	NPY    = "application/x-npy"
 	NPZ    = "application/x-npz"
 	PNG    = "image/png"
+	Plain  = "text/plain" // of models of tokens
 	Events = "text/event-stream"
 )
 

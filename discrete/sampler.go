@@ -44,6 +44,24 @@ type Sampler struct {
 
 	Seed  uint64
 	First int // the number of the first sequence; a sequence depends on the seed and its number alone
+
+	// Of, if not nil, says which each sequence is, in the place of Seed and First: so those of several seeds share a
+	// solve.
+	Of []Sequence
+}
+
+// Sequence names a sequence of a sampler.
+type Sequence struct {
+	Seed   uint64
+	Number int // among those of the seed, from 0
+}
+
+// sequence is the name of sequence n.
+func (s *Sampler) sequence(n int) Sequence {
+	if s.Of != nil {
+		return s.Of[n]
+	}
+	return Sequence{s.Seed, s.First + n}
 }
 
 // Stats counts what a solve took.
@@ -51,11 +69,13 @@ type Stats struct {
 	NFE int // evaluations of posteriors of all sequences; a guided step has two
 }
 
-// Start returns the noise of n sequences of l tokens: each is that of the seed and its number.
+// Start returns the noise of n sequences of l tokens: each is that of its seed and number. If Of says which they are,
+// there are n of it.
 func (s Sampler) Start(n, l int) Tokens {
 	x := NewTokens(n, l)
 	for i := range n {
-		Noise(s.Path, seed.Rand(s.Seed, "noise of tokens", uint64(s.First+i)), Tokens{N: 1, L: l, X: x.Row(i)},
+		of := s.sequence(i)
+		Noise(s.Path, seed.Rand(of.Seed, "noise of tokens", uint64(of.Number)), Tokens{N: 1, L: l, X: x.Row(i)},
 			[]float64{0})
 	}
 	return x
@@ -115,6 +135,8 @@ func (s *Sampler) check(m Posterior, x Tokens) ([]float64, error) {
 		return nil, errors.New("discrete: guidance needs a posterior that is given nothing, Free")
 	case !guided && s.Free != nil:
 		return nil, errors.New("discrete: Free has no effect without guidance")
+	case s.Of != nil && len(s.Of) != x.N:
+		return nil, fmt.Errorf("discrete: Of names %d sequences of %d; name each, or leave it out", len(s.Of), x.N)
 	case m.Levels() != s.Path.Levels(), guided && s.Free.Levels() != s.Path.Levels():
 		return nil, fmt.Errorf("discrete: a posterior of %d levels on a path of %d", m.Levels(), s.Path.Levels())
 	}
@@ -170,7 +192,8 @@ func (s Sampler) work(m Posterior, x Tokens) *walk {
 		w.free = make([]float64, len(w.p))
 	}
 	for n := range x.N {
-		w.rng = append(w.rng, seed.Rand(s.Seed, "tokens", uint64(s.First+n)))
+		of := s.sequence(n)
+		w.rng = append(w.rng, seed.Rand(of.Seed, "tokens", uint64(of.Number)))
 	}
 	return w
 }

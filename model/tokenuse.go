@@ -33,6 +33,9 @@ func (m *TokenModel) Sample(ctx context.Context, o TokenSampling) (discrete.Toke
 	if o.N < 1 {
 		return discrete.Tokens{}, discrete.Stats{}, fmt.Errorf("model: %d sequences to draw; want 1 at least", o.N)
 	}
+	if of := o.Sampler.Of; of != nil && len(of) != o.N {
+		return discrete.Tokens{}, discrete.Stats{}, fmt.Errorf("model: Of names %d sequences of %d", len(of), o.N)
+	}
 	o.Sampler.Path = m.path
 	x := o.Sampler.Start(o.N, m.spec.Net.Length)
 	stats, err := m.solve(ctx, o, x, o.Progress)
@@ -46,7 +49,7 @@ func (m *TokenModel) solve(ctx context.Context, o TokenSampling, x discrete.Toke
 	if o.At != nil {
 		size = x.N
 	}
-	first := o.Sampler.First
+	first, of := o.Sampler.First, o.Sampler.Of
 	for from := 0; from < x.N; from += size {
 		to := min(x.N, from+size)
 		part := discrete.Tokens{N: to - from, L: x.L, X: x.X[from*x.L : to*x.L]}
@@ -54,7 +57,9 @@ func (m *TokenModel) solve(ctx context.Context, o TokenSampling, x discrete.Toke
 			part.Shown = x.Shown[from*x.L : to*x.L]
 		}
 		nfe := 0
-		o.Sampler.First = first + from
+		if o.Sampler.First = first + from; of != nil {
+			o.Sampler.Of = of[from:to]
+		}
 		if stats, err = o.Sampler.Sample(ctx, m, part, func(t float64, s discrete.Tokens) {
 			if o.At != nil {
 				o.At(t, s)
@@ -81,6 +86,9 @@ func (m *TokenModel) Infill(ctx context.Context, tokens []int32, o TokenSampling
 	var stats discrete.Stats
 	if err := m.canInfill(tokens, o.N); err != nil {
 		return discrete.Tokens{}, stats, err
+	}
+	if o.Sampler.Of != nil {
+		return discrete.Tokens{}, stats, errors.New("model: Of is for sequences of one window; leave it out of Infill")
 	}
 	o.Sampler.Path = m.path
 	out, l, seedFirst := discrete.NewTokens(o.N, len(tokens)), m.spec.Net.Length, o.Sampler.First

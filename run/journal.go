@@ -23,6 +23,9 @@ func IsTraining(dir string) bool { return filelock.IsHeld(dir) }
 // is [ErrNoRun] of a folder without a run.
 func FolderConfig(dir string) (Config, error) { return readRunConfig(dir) }
 
+// FolderTokenConfig is [FolderConfig] of a run of tokens.
+func FolderTokenConfig(dir string) (TokenConfig, error) { return readTokenConfig(dir) }
+
 // Journal reads the metrics of a run as its training writes them. Its methods may be called at the same
 // time.
 type Journal struct {
@@ -126,12 +129,22 @@ func (j *Journal) more(f *os.File, name string) error {
 // Public returns the settings as the text of a run file that says nothing of where files are: paths are the
 // names of files alone.
 func (c Config) Public() ([]byte, error) {
-	for _, path := range c.paths() {
+	c.Backend, _, _ = strings.Cut(c.Backend, ":") // behind it is a library
+	return public(&c, c.paths())
+}
+
+// Public is [Config.Public] of a run of tokens.
+func (c TokenConfig) Public() ([]byte, error) {
+	c.Backend, _, _ = strings.Cut(c.Backend, ":")
+	return public(&c, c.paths())
+}
+
+func public(c any, paths map[string]*string) ([]byte, error) {
+	for _, path := range paths {
 		if *path != "" {
 			*path = filepath.Base(filepath.ToSlash(*path))
 		}
 	}
-	c.Backend, _, _ = strings.Cut(c.Backend, ":") // behind it is a library
 	text, err := marshal(c)
 	if err != nil {
 		return nil, fmt.Errorf("run: %w", err)

@@ -14,8 +14,8 @@ import (
 )
 
 // ErrTokens is of a run of sequences of tokens where one of points is needed.
-var ErrTokens = errors.New("run: it is one of tokens (space: tokens), which train, sample, logp, eval and plot take, " +
-	"and what is asked for is of points")
+var ErrTokens = errors.New("run: it is one of tokens (space: tokens), which train, sample, logp, eval, plot and " +
+	"serve take, and what is asked for is of points")
 
 // ErrNotTokens is returned by OpenTokens for a folder of a run of points.
 var ErrNotTokens = errors.New("run: it is none of tokens")

@@ -114,3 +114,25 @@ func (r *TokenRun) DrawLoss(w io.Writer, o plot.LossOptions) error {
 	o.YName = "loss (nats a token)"
 	return plot.Loss(w, series, o)
 }
+
+// SampleBreak is the line between the texts of several samples.
+const SampleBreak = "====="
+
+// WriteTexts writes the text of one sequence as it is, and those of several with lines between them.
+func (r *TokenRun) WriteTexts(w io.Writer, x discrete.Tokens) error {
+	v := r.Model.Spec().Vocabulary
+	if x.N == 1 {
+		_, err := io.WriteString(w, v.Decode(x.Row(0)))
+		return err
+	}
+	for i := range x.N {
+		between := "\n"
+		if i < x.N-1 {
+			between += SampleBreak + "\n"
+		}
+		if _, err := io.WriteString(w, v.Decode(x.Row(i))+between); err != nil {
+			return err
+		}
+	}
+	return nil
+}

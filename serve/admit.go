@@ -18,7 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"flowmatch/client"
-	"flowmatch/model"
+	"flowmatch/internal/choice"
 )
 
 // This file admits requests. Each takes a place before its body is read, and keeps it until it is answered; what
@@ -150,12 +150,41 @@ func drain(r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }
 
 // mostValues is how many values the body of a request for a model may have: those of twice the points that are
 // answered at a time, as the points and what they are given, with their lists and labels.
-func (s *Server) mostValues(m *model.Model) int {
-	width := max(m.Dim(), len(m.Spec().ContextColumns))
-	if t := m.Spec().Schema; t != nil {
-		width = max(width, len(t.Columns))
+func (s *Server) mostValues(m size) int { return 1000 + s.mostPoints(m.dim)*(2*m.width+4) }
+
+// size is how many numbers a point of a model has, and how many values what a request says of it.
+type size struct{ dim, width int }
+
+// sized returns the size of the points of a model, of which an operation can be asked.
+func (s *Server) sized(name, op string) (size, error) {
+	e, err := s.entry(name)
+	if err != nil {
+		return size{}, err
 	}
-	return 1000 + s.mostPoints(m.Dim())*(2*width+4)
+	if r := e.tokens.Load(); r != nil && slices.Contains(ofTokens, op) {
+		return size{r.Model.Spec().Net.Length, 1}, nil
+	}
+	r, err := s.model(name)
+	if err != nil {
+		return size{}, err
+	}
+	spec := r.Model.Spec()
+	switch {
+	case op == "bound":
+		return size{}, invalid("%s is of points, whose log-densities are no bounds; ask /logp", choice.Quote(name))
+	case op == "complete" && spec.Schema != nil: // whose texts are no points
+		return size{}, invalid(ofTable)
+	}
+	return r.size(), nil
+}
+
+func (r *served) size() size {
+	spec := r.Model.Spec()
+	of := size{r.Model.Dim(), max(r.Model.Dim(), len(spec.ContextColumns))}
+	if spec.Schema != nil {
+		of.width = max(of.width, len(spec.Schema.Columns))
+	}
+	return of
 }
 
 // bodyOf returns the keys of the bodies of an operation.
@@ -196,16 +225,13 @@ func (s *Server) admitted(request reflect.Type) func(huma.Context, func(huma.Con
 
 // admit gives a request a place, and leaves it a body that can be decoded. There may be a place beside an error.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, op string, known names) (*place, error) {
-	m, err := s.model(r.PathValue("name"))
+	m, err := s.sized(r.PathValue("name"), op)
 	if err != nil {
 		return nil, err
 	}
 	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	if kind = strings.ToLower(strings.TrimSpace(kind)); kind != client.JSON && !strings.HasSuffix(kind, "+json") {
 		return nil, huma.Error415UnsupportedMediaType(fmt.Sprintf("the body is JSON; send it as %s", client.JSON))
-	}
-	if op == "complete" && m.Model.Spec().Schema != nil { // whose texts are no points
-		return nil, invalid(ofTable)
 	}
 	p, err := s.places.enter()
 	if err != nil {
@@ -216,11 +242,11 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, op string, known 
 		return p, err
 	}
 	if len(text) > 0 {
-		found, err := scan(text, known, s.mostValues(m.Model))
+		found, err := scan(text, known, s.mostValues(m))
 		if err != nil {
 			return p, err
 		}
-		if err := s.counted(m.Model, found); err != nil {
+		if err := s.counted(m, found); err != nil {
 			return p, err
 		}
 		if err := p.hold(found.cost()); err != nil {
@@ -233,10 +259,10 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, op string, known 
 }
 
 // counted reports lists of more points than are answered.
-func (s *Server) counted(m *model.Model, found scanned) error {
-	for _, name := range []string{"x", "rows", "noise", "given", "label", "times"} {
+func (s *Server) counted(m size, found scanned) error {
+	for _, name := range []string{"x", "rows", "noise", "given", "label", "times", "texts"} {
 		if n := found.lists[name]; n > 0 {
-			if err := s.few(name, n, m.Dim()); err != nil {
+			if err := s.few(name, n, m.dim); err != nil {
 				return err
 			}
 		}

@@ -82,6 +82,9 @@ func (s *Server) completes(ctx context.Context, r *served, b client.CompleteRequ
 	switch c := m.Conditioner(); {
 	case m.Spec().Schema != nil:
 		return invalid(ofTable)
+	case m.Manifold() != nil:
+		return invalid("the points of the model are on %s, where numbers of a point are not known one by one; no "+
+			"completion is", m.Manifold())
 	case c != nil && c.Config().Kind != image.Inpaint:
 		return invalid("the model makes images from images (%s), which have no pixels to fill in", c.Config())
 	case len(m.Spec().Bounds) > 0:

@@ -35,6 +35,10 @@ func TestRequestsAreReadStrictly(t *testing.T) {
 		{"/v1/models/moons/logp", `{"x": null}`, 422, `x: null stands for`},
 		{infer, `{"parameters": {"n": 1, "seed": null}}`, 422, `seed: null stands for`},
 		{sample, `{"n": 1,}`, 400, `invalid character`},
+		{sample, `{"n": 1, "label": {"a": 1}}`, 422, `expected a class by its name or number`},
+		{sample, `{"n": 1, "label": [[1]]}`, 422, `expected a class by its name or number`},
+		{sample, `{"n": 1, "given": 5}`, 422, `expected an object by the names of columns`},
+		{"/v1/models/moons/logp", `{"x": [1, 2]}`, 422, `expected a point: a list of its values`},
 	} {
 		code, text, _ := post(t, h.URL+c.path, c.body)
 		if code != c.code || !strings.Contains(text, c.want) {

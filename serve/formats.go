@@ -29,8 +29,23 @@ type encoded struct {
 // accepted returns which of the types of content of samples a request wants, by the Accept of HTTP; JSON
 // where it does not matter.
 func accepted(accept string) (string, error) {
+	best, ok := prefers(accept, media)
+	if !ok {
+		return "", huma.Error406NotAcceptable(fmt.Sprintf("samples are %s, %s, %s, %s or %s", client.JSON, client.CSV,
+			client.NPY, client.NPZ, client.PNG))
+	}
+	return best, nil
+}
+
+// media are the types of content of points, by what Accept may say.
+var media = map[string]string{client.JSON: client.JSON, "*/*": client.JSON, "application/*": client.JSON,
+	client.CSV: client.CSV, "text/*": client.CSV, client.NPY: client.NPY, "application/octet-stream": client.NPY,
+	client.NPZ: client.NPZ, "application/zip": client.NPZ, client.PNG: client.PNG, "image/*": client.PNG}
+
+// prefers returns which type of content an Accept wants most, of those that there are; JSON where it says nothing.
+func prefers(accept string, media map[string]string) (string, bool) {
 	if accept == "" {
-		return client.JSON, nil
+		return client.JSON, true
 	}
 	best, weight := "", 0.0
 	for part := range strings.SplitSeq(accept, ",") {
@@ -41,28 +56,11 @@ func accepted(accept string) (string, error) {
 				q = w
 			}
 		}
-		as := ""
-		switch strings.ToLower(strings.TrimSpace(name)) {
-		case client.JSON, "*/*", "application/*":
-			as = client.JSON
-		case client.CSV, "text/*":
-			as = client.CSV
-		case client.NPY, "application/octet-stream":
-			as = client.NPY
-		case client.NPZ, "application/zip":
-			as = client.NPZ
-		case client.PNG, "image/*":
-			as = client.PNG
-		}
-		if as != "" && q > weight {
+		if as := media[strings.ToLower(strings.TrimSpace(name))]; as != "" && q > weight {
 			best, weight = as, q
 		}
 	}
-	if best == "" {
-		return "", huma.Error406NotAcceptable(fmt.Sprintf("samples are %s, %s, %s, %s or %s", client.JSON, client.CSV,
-			client.NPY, client.NPZ, client.PNG))
-	}
-	return best, nil
+	return best, best != ""
 }
 
 // mostDrawn bounds the numbers of the images of a picture.

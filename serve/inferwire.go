@@ -34,7 +34,7 @@ func (s *Server) readInfer(w http.ResponseWriter, r *http.Request, m *served, p 
 		}
 		text, rest = all[:n], all[n:]
 	}
-	most := s.mostValues(m.Model)
+	most := s.mostValues(m.size())
 	found, err := scan(text, inferKeys, most)
 	if err != nil {
 		return nil, nil, err

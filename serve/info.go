@@ -12,6 +12,9 @@ func (e *entry) info() client.Model {
 	if r := e.current.Load(); r != nil {
 		return r.info()
 	}
+	if r := e.tokens.Load(); r != nil {
+		return r.info()
+	}
 	return client.Model{Name: e.name, Untrained: e.why()}
 }
 
@@ -29,6 +32,9 @@ func (r *served) info() client.Model {
 				i.Kinds = append(i.Kinds, string(c.Kind))
 			}
 		}
+	}
+	if on := r.Model.Manifold(); on != nil {
+		i.Space = on.String()
 	}
 	if spec.Image() != nil {
 		i.Shape = spec.Shape

@@ -40,18 +40,14 @@ func (s *Server) runOf(_ context.Context, in *ofModel) (*struct{ Body *client.Ru
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := run.FolderConfig(e.dir)
+	out, err := e.settings()
 	if err != nil {
 		return nil, s.unread(e, err)
 	}
-	settings, err := cfg.Public()
-	if err != nil {
-		return nil, err
+	if _, step, ok := e.state(); ok {
+		out.Step = step
 	}
-	out := &client.Run{Name: e.name, Steps: cfg.Train.Steps, Training: run.IsTraining(e.dir), Data: dataOf(cfg),
-		Kind: cfg.Data.ResolvedKind(), Settings: string(settings)}
 	if r := e.current.Load(); r != nil {
-		out.Step = r.Step
 		describe(out, r.Model.Spec())
 	}
 	events, err := e.journal.Events()
@@ -61,11 +57,44 @@ func (s *Server) runOf(_ context.Context, in *ofModel) (*struct{ Body *client.Ru
 	if n := len(events); err == nil && n > 0 {
 		last := events[n-1]
 		out.Logged, out.Seconds = last.Step, last.Seconds
-		if left := cfg.Train.Steps - last.Step; out.Training && left >= 0 && last.Step > 0 {
+		if left := out.Steps - last.Step; out.Training && left >= 0 && last.Step > 0 {
 			out.Left = new(last.Seconds / float64(last.Step) * float64(left))
 		}
 	}
 	return &struct{ Body *client.Run }{out}, nil
+}
+
+// settings says how a run is trained.
+func (e *entry) settings() (*client.Run, error) {
+	out := &client.Run{Name: e.name, Training: run.IsTraining(e.dir)}
+	if run.IsTokens(e.dir) {
+		cfg, err := run.FolderTokenConfig(e.dir)
+		if err != nil {
+			return nil, err
+		}
+		text, err := cfg.Public()
+		out.Steps, out.Data, out.Kind = cfg.Train.Steps, filepath.Base(filepath.ToSlash(cfg.Data.Path)), "text"
+		out.Settings = string(text)
+		return out, err
+	}
+	cfg, err := run.FolderConfig(e.dir)
+	if err != nil {
+		return nil, err
+	}
+	text, err := cfg.Public()
+	out.Steps, out.Data, out.Kind = cfg.Train.Steps, dataOf(cfg), cfg.Data.ResolvedKind()
+	out.Settings = string(text)
+	return out, err
+}
+
+// steps is how many steps the training takes.
+func (e *entry) steps() (int, error) {
+	if run.IsTokens(e.dir) {
+		cfg, err := run.FolderTokenConfig(e.dir)
+		return cfg.Train.Steps, err
+	}
+	cfg, err := run.FolderConfig(e.dir)
+	return cfg.Train.Steps, err
 }
 
 // dataOf names the data of a run.
@@ -126,11 +155,10 @@ func (s *Server) metrics(_ context.Context, in *ofMetrics) (*struct{ Body *clien
 // metricsOf returns the metrics of steps after one, at most so many.
 func (s *Server) metricsOf(e *entry, after, most int) (*client.Metrics, error) {
 	out := &client.Metrics{Name: e.name, Training: run.IsTraining(e.dir), Metrics: []client.Metric{}}
-	cfg, err := run.FolderConfig(e.dir)
-	if err != nil {
+	var err error
+	if out.Steps, err = e.steps(); err != nil {
 		return nil, s.unread(e, err)
 	}
-	out.Steps = cfg.Train.Steps
 	events, err := e.journal.Events()
 	if err != nil {
 		return nil, s.unread(e, err)

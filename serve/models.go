@@ -17,12 +17,15 @@ import (
 
 // entry is a run that is served, by its name.
 type entry struct {
-	name    string
-	dir     string
-	open    func() (*run.Run, error)
-	files   []string // whose change means another state of the run
-	journal *run.Journal
-	current atomic.Pointer[served] // nil of a run whose training has saved nothing yet
+	name string
+	dir  string
+	open func() (*run.Run, error)
+	// openTokens is open of a run of tokens.
+	openTokens func() (*run.TokenRun, error)
+	files      []string // whose change means another state of the run
+	journal    *run.Journal
+	current    atomic.Pointer[served] // nil of a run whose training has saved nothing yet, and of one of tokens
+	tokens     atomic.Pointer[servedTokens]
 
 	mu     sync.Mutex // of the last try to open it
 	tried  string     // its stamp
@@ -39,10 +42,29 @@ type served struct {
 	since time.Time
 }
 
+// servedTokens is a state of a run of tokens.
+type servedTokens struct {
+	*run.TokenRun
+	name  string
+	stamp string
+	since time.Time
+}
+
+// state is the stamp and the step of what answers; there may be nothing.
+func (e *entry) state() (stamp string, step int, ok bool) {
+	if r := e.current.Load(); r != nil {
+		return r.stamp, r.Step, true
+	}
+	if r := e.tokens.Load(); r != nil {
+		return r.stamp, r.Step, true
+	}
+	return "", 0, false
+}
+
 // newEntry opens the run of a folder. Its error is one that waiting does not mend, such as a folder without a run.
 func newEntry(name, dir string, o run.OpenOptions) (*entry, error) {
 	e := &entry{name: name, dir: dir, open: func() (*run.Run, error) { return run.OpenWith(dir, o) },
-		journal: run.NewJournal(dir)}
+		openTokens: func() (*run.TokenRun, error) { return run.OpenTokens(dir, o) }, journal: run.NewJournal(dir)}
 	for _, f := range []string{run.ConfigFile, run.CheckpointFile, run.BestFile} {
 		e.files = append(e.files, filepath.Join(dir, f))
 	}
@@ -122,7 +144,7 @@ func (e *entry) refresh() (bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	stamp := e.stamp()
-	if now := e.current.Load(); now != nil && now.stamp == stamp {
+	if is, _, ok := e.state(); ok && is == stamp {
 		return false, nil
 	}
 	if e.failed != nil && e.tried == stamp && time.Since(e.when) < tryAgain {
@@ -135,14 +157,32 @@ func (e *entry) refresh() (bool, error) {
 
 // take opens the run, and makes it the state that answers.
 func (e *entry) take(stamp string) error {
+	if run.IsTokens(e.dir) {
+		return e.takeTokens(stamp)
+	}
 	r, err := e.open()
 	if err != nil {
 		return err
 	}
-	if was := e.current.Load(); was != nil && !alike(was.Run, r) {
+	if was := e.current.Load(); was != nil && !alike(was.Run, r) || e.tokens.Load() != nil {
 		return fmt.Errorf("serve: %s holds another model now, of other columns, classes or contexts", r.Dir)
 	}
 	e.current.Store(&served{r, e.name, stamp, time.Now()})
+	return nil
+}
+
+// takeTokens is take of a run of tokens.
+func (e *entry) takeTokens(stamp string) error {
+	r, err := e.openTokens()
+	if err != nil {
+		return err
+	}
+	was := e.tokens.Load()
+	if e.current.Load() != nil || was != nil && (was.Model.Spec().Vocabulary != r.Model.Spec().Vocabulary ||
+		was.Model.Spec().Net.Length != r.Model.Spec().Net.Length) {
+		return fmt.Errorf("serve: %s holds another model now, of other tokens or another length", r.Dir)
+	}
+	e.tokens.Store(&servedTokens{r, e.name, stamp, time.Now()})
 	return nil
 }
 
@@ -182,11 +222,11 @@ func watch(ctx context.Context, entries []*entry, every time.Duration, log *slog
 		}
 		for _, e := range entries {
 			changed, err := e.refresh()
-			serves := e.current.Load() != nil
+			_, step, serves := e.state()
 			switch {
 			case changed:
 				e.said = ""
-				log.Info("the run has a new state", "model", e.name, "step", e.current.Load().Step)
+				log.Info("the run has a new state", "model", e.name, "step", step)
 			case err != nil && e.said != err.Error() && (serves || !notYet(err)):
 				e.said = err.Error()
 				text := "the run is served once it can be read"

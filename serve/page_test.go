@@ -25,6 +25,8 @@ var paged = []struct {
 	{"posterior", []string{"flow", "compare", "rows", "training"}},
 	{"ve", []string{"flow", "compare", "rows", "training"}},
 	{"inpaint", []string{"complete", "training"}},
+	{"places", []string{"globe", "flow", "compare", "rows", "training"}},
+	{"text", []string{"tokens", "training"}},
 }
 
 // everyKind serves a run of each kind that pages tell apart, and returns the address.
@@ -42,6 +44,7 @@ func everyKind(t *testing.T) string {
 				"train.steps=20"),
 			tableOf(t), imageRun(t), boundedRun(t), posteriorRun(t, dir),
 			trained(t, filepath.Join(dir, "ve"), "path.name=ve", "conditional=false"), inpaint,
+			placesRun(t), textRun(t),
 		}
 	})
 	return h.URL
@@ -81,7 +84,8 @@ func still(p *browser.Page) {
 // seen is all that the pane shows beside its controls: pictures and words.
 func seen(p *browser.Page) (all string) {
 	p.Eval(`[...document.querySelectorAll(".pane canvas")].map((c) => c.toDataURL()).join() +
-		[...document.querySelectorAll(".reading, .pane td, .pane .notice, .pane dd")].map((e) => e.textContent).join()`,
+		[...document.querySelectorAll(
+			".reading, .sequence, .pane td, .pane .notice, .pane dd")].map((e) => e.textContent).join()`,
 		&all)
 	return all
 }
@@ -89,13 +93,14 @@ func seen(p *browser.Page) (all string) {
 func everyPaneOpens(t *testing.T, url string) {
 	p := browser.Open(t, browser.Options{})
 	p.Go(url + "/")
-	p.Wait(`document.querySelectorAll(".runs a").length === 8 && document.querySelector("#pane-flow")`)
+	p.Wait(`document.querySelectorAll(".runs a").length === 10 && document.querySelector("#pane-flow")`)
 	p.Resize(390, 844) // a phone
 	for _, of := range paged {
 		for _, pane := range of.panes {
 			show(p, of.run, pane)
 			n, blank := pictures(p, "#pane-"+pane)
-			if len(blank) > 0 || n == 0 && pane != "impute" { // which has a table
+			words := pane == "impute" || pane == "tokens" // of a table and of texts
+			if len(blank) > 0 || n == 0 && !words {
 				t.Errorf("%s/%s: of %d pictures, %q show nothing", of.run, pane, n, blank)
 			}
 			var wrong, wide int
@@ -112,7 +117,7 @@ func everyPaneOpens(t *testing.T, url string) {
 		}
 	}
 	p.Click(".language")
-	p.Wait(`document.querySelector(".tabs a").textContent === "补全"`)
+	p.Wait(`document.querySelector(".tabs a").textContent === "词元"`)
 	var missing []string
 	p.Eval(`import("/static/ui/lang.js").then((m) => m.missing())`, &missing)
 	if len(missing) > 0 {
@@ -162,6 +167,7 @@ func controlsMovePictures(t *testing.T, url string) {
 		{"moons", "flow", 8}, {"moons", "compare", 7}, {"five", "flow", 6}, {"people", "rows", 6},
 		{"pixels", "images", 6}, {"pixels", "interpolate", 6}, {"bounded", "rows", 2}, {"posterior", "flow", 8},
 		{"posterior", "compare", 8}, {"posterior", "rows", 4}, {"ve", "flow", 7},
+		{"places", "globe", 3}, {"text", "tokens", 5},
 	} {
 		show(p, of.run, of.pane)
 		moved, was := 0, seen(p)

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"flowmatch/discrete"
 	"flowmatch/flow"
 	"flowmatch/ode"
 )
@@ -17,12 +19,19 @@ import (
 // depend on the point alone. An [*ode.PointsError] is of some of the points.
 type solve func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error)
 
+// draw draws sequences, each of its seed and number, as the results of a solve.
+type draw func(ctx context.Context, of []discrete.Sequence) (flow.Batch, int, error)
+
 // job is a request that waits for its points.
 type job struct {
 	ctx   context.Context
 	key   any  // jobs with equal keys may share a solve
 	whole bool // it shares none, and all of its points are solved for at once
 	solve solve
+	// draw is in the place of solve of sequences of tokens, which come of seed and their numbers, and not of points.
+	draw  draw
+	seed  uint64
+	most  int               // points that are solved for at a time; 0: as their dimension says
 	from  func() flow.Batch // makes x, whose X is nil until then; nil: x is there
 	x     flow.Batch        // of which the first next are under way or done; results take their place
 	given flow.Given        // one for all or one a point
@@ -152,7 +161,7 @@ func (q *queue) take() (parts []part) {
 			others = append(others, j)
 		}
 	}
-	room := rowsOf(first.x.D)
+	room := cmp.Or(first.most, rowsOf(first.x.D))
 	if first.whole {
 		room = first.x.N
 	}
@@ -188,7 +197,6 @@ func live(jobs []*job) []*job {
 
 // solve solves for parts of jobs together. It stops when no job wants its points any more.
 func (q *queue) solve(parts []part) {
-	first := parts[0].job
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var wanted atomic.Int64
@@ -203,13 +211,7 @@ func (q *queue) solve(parts []part) {
 		})
 		defer stop()
 	}
-	x := flow.Batch{N: n, D: first.x.D, X: make([]float64, 0, n*first.x.D)}
-	var g flow.Given
-	for _, p := range parts {
-		x.X = append(x.X, p.job.x.Slice(p.lo, p.hi).X...)
-		g = joined(g, p.job.given.Slice(p.lo, p.hi), p.hi-p.lo)
-	}
-	out, logp, nfe, err := first.solve(ctx, x, g)
+	out, logp, nfe, err := together(ctx, parts, n)
 	some, failed := errors.AsType[*ode.PointsError](err)
 	if q.solved != nil {
 		q.solved(len(parts), n, nfe)
@@ -231,6 +233,28 @@ func (q *queue) solve(parts []part) {
 		}
 		at += k
 	}
+}
+
+// together solves for the n points of parts.
+func together(ctx context.Context, parts []part, n int) (out flow.Batch, logp []float64, nfe int, err error) {
+	first := parts[0].job
+	if first.draw != nil {
+		of := make([]discrete.Sequence, 0, n)
+		for _, p := range parts {
+			for k := p.lo; k < p.hi; k++ {
+				of = append(of, discrete.Sequence{Seed: p.job.seed, Number: k})
+			}
+		}
+		out, nfe, err = first.draw(ctx, of)
+		return out, nil, nfe, err
+	}
+	x := flow.Batch{N: n, D: first.x.D, X: make([]float64, 0, n*first.x.D)}
+	var g flow.Given
+	for _, p := range parts {
+		x.X = append(x.X, p.job.x.Slice(p.lo, p.hi).X...)
+		g = joined(g, p.job.given.Slice(p.lo, p.hi), p.hi-p.lo)
+	}
+	return first.solve(ctx, x, g)
 }
 
 // errorOf is the error of the points lo to hi of a solve, whose first is point first of its job; nil:

@@ -43,13 +43,16 @@ func (s *Server) register() {
 	s.registerLook()
 	register(s, "sample", "Draw samples", s.sampleAnswers(),
 		"The answer is a function of the request alone: of its seed, on one kind of processor. Accept chooses JSON, "+
-			"CSV, NPY (the values of the columns alone), NPZ (all that belongs to the samples) or, of images, PNG.",
+			"CSV, NPY (the values of the columns alone), NPZ (all that belongs to the samples) or, of images, PNG. "+
+			"Sequences of tokens are JSON, text or NPY (their levels).",
 		s.sample)
 	register(s, "stream", "Draw samples, and show where they come from", s.streamAnswers(),
 		"Server-sent events: a state for each of the times, and then the samples, which are those of the same request "+
 			"without a stream. Closing the connection ends the solve.", s.stream)
 	register(s, "logp", "Evaluate log-densities of points", nil,
 		"At t the density is that of the points of the flow at that time: its own marginal.", s.logp)
+	register(s, "bound", "Bound log-probabilities of sequences of tokens", nil,
+		"By the ELBO, which is at most the log-probability; it is estimated from draws of times and states.", s.bound)
 	register(s, "field", "Evaluate velocities at points", nil,
 		"The derivative of the states of a stream by their time.", s.field)
 	register(s, "complete", "Fill in what is not known of points, such as pixels of images", nil,
@@ -97,7 +100,7 @@ func (s *Server) sampleAnswers() map[string]*huma.Response {
 	binary := &huma.Schema{Type: huma.TypeString, Format: "binary"}
 	return answers("Samples", map[string]*huma.Schema{
 		client.JSON: s.schemaOf(reflect.TypeFor[client.Samples]()), client.CSV: {Type: huma.TypeString},
-		client.NPY: binary, client.NPZ: binary, client.PNG: binary,
+		client.NPY: binary, client.NPZ: binary, client.PNG: binary, client.Plain: {Type: huma.TypeString},
 	})
 }
 
@@ -119,6 +122,12 @@ func (s *Server) sample(ctx context.Context, in *struct {
 	Accept string `header:"Accept" maxLength:"1000"`
 	Body   client.SampleRequest
 }) (*encoded, error) {
+	if tokens, err := s.tokensOf(in.Name); tokens != nil || err != nil {
+		if err != nil {
+			return nil, err
+		}
+		return s.sampleTokens(ctx, tokens, in.Accept, in.Body)
+	}
 	r, err := s.model(in.Name)
 	if err != nil {
 		return nil, err

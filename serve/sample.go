@@ -115,6 +115,9 @@ const (
 // drawing returns what a request for samples asks for.
 func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest) (*drawing, error) {
 	m := r.Model
+	if key := ofTokensAlone(b); key != "" {
+		return nil, invalid("%s: it is of sequences of tokens, and the model is of points; leave it out", key)
+	}
 	if m.Conditioner() != nil {
 		return nil, invalid(fromImages)
 	}
@@ -151,7 +154,7 @@ func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest)
 func (d *drawing) from(b client.SampleRequest, n int, k key) (err error) {
 	m := d.of.Model
 	bounded := len(m.Spec().Bounds) > 0
-	if err := checkNoise(b, n, m.Dim()); err != nil {
+	if err := checkNoise(b, n, m); err != nil {
 		return err
 	}
 	switch {
@@ -192,7 +195,8 @@ func (d *drawing) from(b client.SampleRequest, n int, k key) (err error) {
 const withNoise, withNFE = "noise", "nfe"
 
 // checkNoise reports source points of a request that are not those of n samples.
-func checkNoise(b client.SampleRequest, n, dim int) error {
+func checkNoise(b client.SampleRequest, n int, m *model.Model) error {
+	dim := m.Dim()
 	switch {
 	case b.Noise == nil:
 		return nil
@@ -204,6 +208,11 @@ func checkNoise(b client.SampleRequest, n, dim int) error {
 	for i, row := range b.Noise {
 		if len(row) != dim {
 			return invalid("noise: point %d has %d numbers; a source point of the model has %d", i+1, len(row), dim)
+		}
+		if on := m.Manifold(); on != nil {
+			if err := on.Check(row); err != nil {
+				return invalid("noise: point %d: %v", i+1, err)
+			}
 		}
 	}
 	return nil

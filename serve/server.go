@@ -201,7 +201,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener, grace time.Duration,
 func (s *Server) waiting() string {
 	n := 0
 	for _, e := range s.entries {
-		if e.current.Load() == nil {
+		if _, _, ok := e.state(); !ok {
 			n++
 		}
 	}
@@ -231,10 +231,18 @@ func (s *Server) model(name string) (*served, error) {
 		return nil, err
 	}
 	r := e.current.Load()
-	if r == nil {
-		return nil, huma.Error409Conflict(fmt.Sprintf("%s answers no requests yet: %s", choice.Quote(name), e.why()))
+	switch {
+	case r == nil && e.tokens.Load() != nil:
+		return nil, invalid("%s is of sequences of tokens; ask /sample, /stream or /bound", choice.Quote(name))
+	case r == nil:
+		return nil, e.notYet()
 	}
 	return r, nil
+}
+
+// notYet is the answer of a run that has no state yet.
+func (e *entry) notYet() error {
+	return huma.Error409Conflict(fmt.Sprintf("%s answers no requests yet: %s", choice.Quote(e.name), e.why()))
 }
 
 // routes are the paths of the server.

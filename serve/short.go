@@ -2,9 +2,11 @@ package serve
 
 import (
 	"encoding/json"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 
 	"flowmatch/internal/choice"
 )
@@ -20,6 +22,9 @@ func shortErrors(_ huma.Context, _ string, v any) (any, error) {
 		return v, nil
 	}
 	for _, d := range e.Errors {
+		if d.Message == validation.MsgExpectedMatchExactlyOneSchema {
+			d.Message = "expected " + forms(d.Location)
+		}
 		d.Location = choice.Cut(d.Location)
 		if utf8.RuneCountInString(d.Message) > longest {
 			d.Message = choice.Cut(d.Message)
@@ -37,4 +42,18 @@ func shortErrors(_ huma.Context, _ string, v any) (any, error) {
 		}
 	}
 	return e, nil
+}
+
+// forms are those that what is at a place of a body may have, where JSON has it in several.
+func forms(location string) string {
+	key, _, _ := strings.Cut(strings.TrimPrefix(location, "body."), "[")
+	switch key {
+	case "label":
+		return "a class by its name or number, or a list of these"
+	case "given", "rows":
+		return "an object by the names of columns, or a list of these"
+	case "x":
+		return "a point: a list of its values, or an object by the names of columns"
+	}
+	return "a value of another form; the OpenAPI document has those that there are"
 }

@@ -11,8 +11,9 @@ import (
 	"flowmatch/run"
 )
 
-// A model on the sphere gives and takes the columns of its file.
-func TestAModelOnTheSphereSpeaksOfItsColumns(t *testing.T) {
+// placesRun trains a small run on the sphere, and returns its folder.
+func placesRun(t *testing.T) string {
+	t.Helper()
 	var text strings.Builder
 	text.WriteString("latitude,longitude\n")
 	for i := range 60 {
@@ -27,7 +28,12 @@ func TestAModelOnTheSphereSpeaksOfItsColumns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, h := started(t, Options{Runs: []string{fitted(t, cfg, filepath.Join(t.TempDir(), "places"))}})
+	return fitted(t, cfg, filepath.Join(t.TempDir(), "places"))
+}
+
+// A model on the sphere gives and takes the columns of its file.
+func TestAModelOnTheSphereSpeaksOfItsColumns(t *testing.T) {
+	_, h := started(t, Options{Runs: []string{placesRun(t)}})
 	code, body, _ := post(t, h.URL+"/v1/models/places/sample", `{"n": 2, "seed": 7}`, "Accept", "text/csv")
 	if code != http.StatusOK || !strings.HasPrefix(body, "latitude,longitude\n") {
 		t.Errorf("samples: %d, %s", code, body)
@@ -39,5 +45,12 @@ func TestAModelOnTheSphereSpeaksOfItsColumns(t *testing.T) {
 	code, body, _ = post(t, h.URL+"/v1/models/places/logp", `{"x": [[100, 20]]}`)
 	if code != http.StatusUnprocessableEntity || !strings.Contains(body, "a latitude is within 90") {
 		t.Errorf("a place that is none: %d, %s", code, body)
+	}
+	for op, body := range map[string]string{"sample": `{"n": 1, "noise": [[0, 5, 1]]}`,
+		"stream": `{"n": 1, "noise": [[0, 5, 1]]}`, "complete": `{"x": [[0.1, null, null]]}`} {
+		code, text, _ := post(t, h.URL+"/v1/models/places/"+op, body)
+		if code != http.StatusUnprocessableEntity || !strings.Contains(text, "sphere of dimension 2") {
+			t.Errorf("%s of what is no point of the space: %d, %s", op, code, text)
+		}
 	}
 }

@@ -21,6 +21,12 @@ const mostStreamed = 1 << 21
 // stream answers a request for samples by events: the states of its points at some times, then the samples,
 // which are those of a request without a stream.
 func (s *Server) stream(ctx context.Context, in *asked[client.StreamRequest]) (*huma.StreamResponse, error) {
+	if tokens, err := s.tokensOf(in.Name); tokens != nil || err != nil {
+		if err != nil {
+			return nil, err
+		}
+		return s.streamTokens(ctx, tokens, in.Body)
+	}
 	r, err := s.model(in.Name)
 	if err != nil {
 		return nil, err
@@ -42,16 +48,15 @@ func (s *Server) stream(ctx context.Context, in *asked[client.StreamRequest]) (*
 		ended := make(chan error, 1)
 		go func() { ended <- s.queue.do(d.job) }()
 		c.SetHeader("Content-Type", client.Events)
-		d.tell(newEvents(c), times, states, ended)
+		tell(newEvents(c), times, states, ended, func(t float64, rows run.Rows) client.State {
+			return client.State{T: t, X: valuesOf(rows)}
+		}, func() any { return d.json(d.rows(d.job.x, nil)) })
 	}}, nil
 }
 
 // timesOf returns the times of a stream, or what is wrong with the request.
 func timesOf(d *drawing, b client.StreamRequest) ([]float64, error) {
-	times := b.Times
-	if times == nil {
-		times = []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1}
-	}
+	times := streamTimes(b.Times)
 	_, ode := d.how.(model.ODE)
 	n := d.job.x.N * d.job.x.D
 	switch {
@@ -65,12 +70,27 @@ func timesOf(d *drawing, b client.StreamRequest) ([]float64, error) {
 		return nil, invalid("samples of the model are drawn again until they are within its bounds, so that there " +
 			"are no single ways to show")
 	case !model.RisesToOne(times):
-		return nil, invalid("times: they must rise from 0 to 1")
+		return nil, invalid(notRising)
 	case len(times) > mostStreamed/n:
-		return nil, invalid("n: %d points at %d times are asked for; at most %d of this model are answered at so many",
-			d.job.x.N, len(times), mostStreamed/len(times)/d.job.x.D)
+		return nil, tooManyStates(d.job.x, len(times))
 	}
 	return times, nil
+}
+
+const notRising = "times: they must rise from 0 to 1"
+
+// streamTimes are the times of a stream, those of a request if it has some.
+func streamTimes(of []float64) []float64 {
+	if of == nil {
+		return []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1}
+	}
+	return of
+}
+
+// tooManyStates is the answer to a request for points at so many times.
+func tooManyStates(x flow.Batch, times int) error {
+	return invalid("n: %d points at %d times are asked for; at most %d of this model are answered at so many", x.N,
+		times, mostStreamed/times/x.D)
 }
 
 // streamed makes the job of samples one that gives out their states.
@@ -86,12 +106,13 @@ func (d *drawing) streamed(times []float64, states chan<- run.Rows) {
 	}
 }
 
-// tell writes events until the job has ended.
-func (d *drawing) tell(e *events, times []float64, states <-chan run.Rows, ended <-chan error) {
+// tell writes events until the job has ended: states as JSON has them at a time, and then the samples.
+func tell[S any](e *events, times []float64, states <-chan S, ended <-chan error,
+	at func(t float64, state S) client.State, samples func() any) {
 	told := 0
-	state := func(rows run.Rows) bool {
+	state := func(s S) bool {
 		told++
-		return e.send("state", client.State{T: times[told-1], X: valuesOf(rows)})
+		return e.send("state", at(times[told-1], s))
 	}
 	for {
 		select {
@@ -109,7 +130,7 @@ func (d *drawing) tell(e *events, times []float64, states <-chan run.Rows, ended
 				e.fail(answer(err))
 				return
 			}
-			e.send("samples", d.json(d.rows(d.job.x, nil)))
+			e.send("samples", samples())
 			return
 		}
 	}

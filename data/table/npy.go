@@ -155,15 +155,18 @@ func EncodeNPYRows(w io.Writer, x flow.Batch) error {
 // WriteIntNPY writes whole numbers to a file as a NumPy array of shape (n, d), int32 in C order. The file appears
 // whole or not at all.
 func WriteIntNPY(path string, n, d int, x []int32) error {
+	return files.Write(path, func(w io.Writer) error { return EncodeIntNPY(w, n, d, x) })
+}
+
+// EncodeIntNPY writes what [WriteIntNPY] writes to w.
+func EncodeIntNPY(w io.Writer, n, d int, x []int32) error {
 	if len(x) != n*d {
 		return fmt.Errorf("table: %d numbers are not an array of %d x %d", len(x), n, d)
 	}
-	return files.Write(path, func(w io.Writer) error {
-		if err := encodeHead(w, "<i4", n, d); err != nil {
-			return err
-		}
-		return binary.Write(w, binary.LittleEndian, x)
-	})
+	if err := encodeHead(w, "<i4", n, d); err != nil {
+		return err
+	}
+	return binary.Write(w, binary.LittleEndian, x)
 }
 
 // WriteNPY writes x to a file as [EncodeNPY] does. The file appears whole or not

@@ -120,6 +120,10 @@ func (a *app) sampleRemote(cmd *cobra.Command, from string, f sampleFlags) (resu
 	if err != nil {
 		return nil, ofService(err, service)
 	}
+	if m.Tokens != nil {
+		return nil, usagef("%s is of sequences of tokens, which sample draws from a folder; the service itself gives "+
+			"them: POST %s/v1/models/%s/sample", name, service, name)
+	}
 	b, given, err := f.request(cmd, m, ext)
 	if err != nil {
 		return nil, err

@@ -57,6 +57,7 @@ func (a *app) serveCommand() *cobra.Command {
   POST /v1/models/NAME/sample   {"n": 10, "seed": 1}: JSON, CSV, NPY, NPZ or PNG, by Accept
   POST /v1/models/NAME/stream   the same, with the states on the way, as events
   POST /v1/models/NAME/logp     {"x": [[0.1, 0.2]]}
+  POST /v1/models/NAME/bound    {"texts": ["..."]}: of runs of tokens, in the place of log p
   POST /v1/models/NAME/field    {"x": [[0.1, 0.2]], "t": 0.5}: velocities
   POST /v1/models/NAME/impute   {"rows": [{"age": null, "city": "Rome"}]}
   POST /v1/models/NAME/complete {"x": [[0.1, null]]}: points of which a part is known

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"flowmatch/data/text"
+	"flowmatch/run"
 )
 
 // tinyTokens is a run of tokens that takes a fraction of a second, on a text whose name is to come.
@@ -63,7 +64,7 @@ func TestSamplesOfTokensAreTexts(t *testing.T) {
 	}
 	succeed(t, "sample", dir, "--n", "3", "--seed", "5", "--out", out("b.txt"))
 	succeed(t, "sample", dir, "--n", "1", "--seed", "5", "--out", out("one.txt"))
-	parts := strings.Split(content(t, out("a.txt")), "\n"+sampleBreak+"\n")
+	parts := strings.Split(content(t, out("a.txt")), "\n"+run.SampleBreak+"\n")
 	if len(parts) != 3 || content(t, out("a.txt")) != content(t, out("b.txt")) ||
 		parts[0] != content(t, out("one.txt")) {
 		t.Errorf("samples %q, %q, and one %q", parts, content(t, out("b.txt")), content(t, out("one.txt")))
@@ -88,7 +89,8 @@ func TestSamplesOfTokensAreTexts(t *testing.T) {
 	}
 	draft = writeText(t, "draft.txt", "the [?][?]d c")
 	succeed(t, "sample", dir, "--infill", draft, "--mark", "[?]", "--n", "2", "--out", out("marked.txt"))
-	for _, part := range strings.Split(strings.TrimSuffix(content(t, out("marked.txt")), "\n"), "\n"+sampleBreak+"\n") {
+	marked := strings.TrimSuffix(content(t, out("marked.txt")), "\n")
+	for _, part := range strings.Split(marked, "\n"+run.SampleBreak+"\n") {
 		if len(part) != 9 || part[:4] != "the " || part[6:] != "d c" {
 			t.Errorf("filled in: %q", part)
 		}

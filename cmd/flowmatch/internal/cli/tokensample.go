@@ -60,9 +60,6 @@ func (s tokenSampleResult) text(w io.Writer) {
 	fmt.Fprintf(w, "the first\t%s\n", choice.Quote(s.first))
 }
 
-// sampleBreak is the line between the texts of several samples.
-const sampleBreak = "====="
-
 // sampleTokens draws sequences of a run of tokens.
 func (a *app) sampleTokens(cmd *cobra.Command, dir string, f sampleFlags) (result, error) {
 	if cmd.Flags().Changed("guidance") {
@@ -239,24 +236,5 @@ func (a *app) drawTokens(cmd *cobra.Command, r *run.TokenRun, f sampleFlags, ext
 	if ext == ".npy" {
 		return res, table.WriteIntNPY(f.out, x.N, x.L, x.X)
 	}
-	return res, atomicfile.WriteFile(f.out, func(w io.Writer) error { return writeTexts(w, r, x) })
-}
-
-// writeTexts writes the text of one sample as it is, and those of several with lines between them.
-func writeTexts(w io.Writer, r *run.TokenRun, x discrete.Tokens) error {
-	v := r.Model.Spec().Vocabulary
-	if x.N == 1 {
-		_, err := io.WriteString(w, v.Decode(x.Row(0)))
-		return err
-	}
-	for i := range x.N {
-		between := "\n"
-		if i < x.N-1 {
-			between += sampleBreak + "\n"
-		}
-		if _, err := io.WriteString(w, v.Decode(x.Row(i))+between); err != nil {
-			return err
-		}
-	}
-	return nil
+	return res, atomicfile.WriteFile(f.out, func(w io.Writer) error { return r.WriteTexts(w, x) })
 }

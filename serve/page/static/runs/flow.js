@@ -29,7 +29,7 @@ export const name = "flow";
 
 /** Points of the plane, or of more dimensions, whose flow can be looked into. */
 export const fits = ({ model }) => !model.untrained && !model.shape && !model.kinds && !model.condition &&
-  model.dim >= 2 && !model.bounds;
+  !model.tokens && model.dim >= 2 && !model.bounds;
 
 const times = Array.from({ length: 31 }, (_, k) => k / 30);
 const [fine, coarse, frames] = [44, window.innerWidth < 600 ? 12 : 17, 20];

@@ -7,10 +7,12 @@ import { get, path } from "./service.js";
 import * as complete from "./complete.js";
 import * as compare from "./compare.js";
 import * as flow from "./flow.js";
+import * as globe from "./globe.js";
 import * as images from "./images.js";
 import * as impute from "./impute.js";
 import * as interpolate from "./interpolate.js";
 import * as rows from "./rows.js";
+import * as tokens from "./tokens.js";
 import * as training from "./training.js";
 
 strings({
@@ -18,7 +20,7 @@ strings({
     "runs.title": "Runs", "runs.choose": "Runs", "runs.panes": "Views of this run",
     "runs.step": "step {step}", "runs.weights": "{n} weights", "runs.dim": "{n} dimensions",
     "runs.dim.one": "{n} dimension", "runs.table.one": "table, {n} column", "runs.classes.one": "{n} class",
-    "runs.contexts.one": "given {n} number",
+    "runs.contexts.one": "given {n} number", "runs.tokens": "sequences of {n} tokens of {levels} levels",
     "runs.image": "images, {n}",
     "runs.table": "table, {n} columns", "runs.classes": "{n} classes", "runs.contexts": "given {n} numbers",
     "runs.live": "in training", "runs.young": "no checkpoint yet",
@@ -32,7 +34,7 @@ strings({
     "runs.title": "模型", "runs.choose": "模型", "runs.panes": "此模型的视图",
     "runs.step": "第 {step} 步", "runs.weights": "{n} 个权重", "runs.dim": "{n} 维", "runs.image": "图像，{n}",
     "runs.dim.one": "{n} 维", "runs.table.one": "表格，{n} 列", "runs.classes.one": "{n} 个类别",
-    "runs.contexts.one": "以 {n} 个数为条件",
+    "runs.contexts.one": "以 {n} 个数为条件", "runs.tokens": "{n} 个词元的序列，每个 {levels} 级",
     "runs.table": "表格，{n} 列", "runs.classes": "{n} 个类别", "runs.contexts": "以 {n} 个数为条件",
     "runs.live": "正在训练", "runs.young": "尚无检查点", "runs.none": "没有名为 {name} 的模型。请在上方选择。",
     "runs.untrained": "此模型还没有可以读取的检查点。在此之前只能看到损失。",
@@ -44,7 +46,7 @@ strings({
 // The panes in their order. Each has a name, fits({model, run}), and open(place, {model, run, again, begun, ended}),
 // which fills an element and returns what ends its work, or nothing. again() opens the run again, as it is then;
 // begun() and ended() say that its training goes on, or is over.
-const panes = [flow, compare, images, interpolate, complete, rows, impute, training];
+const panes = [globe, tokens, flow, compare, images, interpolate, complete, rows, impute, training];
 
 const content = document.getElementById("content");
 const chosen = h("div");
@@ -124,7 +126,8 @@ function facts(model, run) {
   return h("ul", { class: "facts" },
     say(h("li", { class: "live", hidden: !run.training }), "runs.live"),
     !model.untrained && [
-      model.shape ? words("runs.image", { n: model.shape.join("×") })
+      model.tokens ? words("runs.tokens", { n: model.tokens.length, levels: model.tokens.levels })
+        : model.shape ? words("runs.image", { n: model.shape.join("×") })
         : model.kinds ? counted("runs.table", model.columns.length) : counted("runs.dim", model.dim),
       model.classes && counted("runs.classes", model.classes.length),
       model.given && counted("runs.contexts", model.given.length),

@@ -31,7 +31,7 @@ strings({
 });
 
 export const name = "rows";
-export const fits = ({ model }) => !model.untrained && !model.shape && !model.condition;
+export const fits = ({ model }) => !model.untrained && !model.shape && !model.condition && !model.tokens;
 
 const mostColumns = 24; // the others fold out
 const mostRows = 12;

@@ -84,7 +84,7 @@ export async function stream(model, body, state, { signal, waiting } = {}) {
   const response = await post(model, "stream", body, { signal, waiting, accept: "text/event-stream" });
   let samples = null;
   await events(response, (name, data) => {
-    if (name === "state") state(data.t, data.x);
+    if (name === "state") state(data.t, data.x, data);
     else samples = data;
     return name === "samples";
   });

@@ -1,0 +1,334 @@
+package serve
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"flowmatch/client"
+	"flowmatch/data/table"
+	"flowmatch/discrete"
+	"flowmatch/flow"
+	"flowmatch/model"
+	"flowmatch/run"
+)
+
+// This file answers requests for sequences of tokens.
+
+// ofTokens are the operations of a model of tokens.
+var ofTokens = []string{"sample", "stream", "bound"}
+
+// jumpNumbers is about how many probabilities of tokens are asked for at a time: few enough for others not to wait
+// long.
+const jumpNumbers = 1 << 18
+
+// info says what a model of tokens is.
+func (r *servedTokens) info() client.Model {
+	spec := r.Model.Spec()
+	return client.Model{Name: r.name, Step: r.Step, Loaded: r.since.UTC().Format(time.RFC3339), Dim: spec.Net.Length,
+		Path: spec.Path.Name, Weights: r.Model.Net().NumWeights(), Columns: []string{"text"},
+		Solver: r.Config.Eval.Solver, Density: "tokens have no exact log p; ask /bound for a bound of it",
+		Tokens: &client.Tokens{Kind: spec.Vocabulary.Kind, Length: spec.Net.Length, Levels: r.Model.Levels(),
+			Source: string(r.Model.Path().Source()), Chars: spec.Vocabulary.Chars}}
+}
+
+// tokensOf returns the state of a run of tokens by its name; nil: the model is of points.
+func (s *Server) tokensOf(name string) (*servedTokens, error) {
+	e, err := s.entry(name)
+	if err != nil {
+		return nil, err
+	}
+	return e.tokens.Load(), nil
+}
+
+// sequences is a request for sequences of tokens under way.
+type sequences struct {
+	of      *servedTokens
+	job     *job
+	sampler discrete.Sampler
+	info    client.Samples // without X
+	seed    uint64
+}
+
+// sequences returns what a request for samples asks a model of tokens for.
+func (s *Server) sequences(ctx context.Context, r *servedTokens, b client.SampleRequest) (*sequences, error) {
+	if key := ofPoints(b); key != "" {
+		return nil, invalid("%s: the model is of sequences of tokens, which have none; leave it out", key)
+	}
+	length := r.Model.Spec().Net.Length
+	if err := s.affords(ctx, "n", b.N, length); err != nil {
+		return nil, err
+	}
+	e, err := jumpsOf(r.Config.Eval, b, s.o.MaxNFE)
+	if err != nil {
+		return nil, err
+	}
+	q := &sequences{of: r, seed: or(b.Seed, r.Config.Seed)}
+	q.sampler = e.Sampling(q.seed)
+	q.info = client.Samples{Model: r.name, Step: r.Step, Seed: &q.seed, Solver: solverOf(e), Columns: []string{"text"}}
+	q.job = &job{ctx: ctx, seed: q.seed, key: tokenKey{r, q.info.Solver},
+		most: max(1, jumpNumbers/(length*r.Model.Levels())), draw: q.draw,
+		from: func() flow.Batch { return flow.NewBatch(b.N, length) }, x: flow.Batch{N: b.N, D: length}}
+	return q, nil
+}
+
+// tokenKey tells jobs of tokens that can share a solve.
+type tokenKey struct {
+	of     *servedTokens
+	solver string
+}
+
+// jumpsOf returns the settings of a request over those of the run.
+func jumpsOf(e run.TokenEval, b client.SampleRequest, most int) (run.TokenEval, error) {
+	if b.Solver != "" && b.Solver != e.Solver {
+		e.Solver, e.Corrector = b.Solver, 0 // that of the run file is of its solver
+	}
+	e.Steps = cmp.Or(b.Steps, e.Steps)
+	e.Temperature, e.TopP = or(b.Temperature, e.Temperature), or(b.TopP, e.TopP)
+	e.Corrector = or(b.Corrector, e.Corrector)
+	if err := e.Validate(); err != nil {
+		return e, invalid("%s", strings.ReplaceAll(err.Error(), "eval.", ""))
+	}
+	if e.Steps > most {
+		return e, invalid("steps: %d are asked for, and %d evaluations of the network are made at most", e.Steps, most)
+	}
+	return e, nil
+}
+
+// solverOf writes how sequences are drawn.
+func solverOf(e run.TokenEval) string {
+	how := fmt.Sprintf("%s steps=%d", e.Solver, e.Steps)
+	for _, f := range []struct {
+		name     string
+		v, usual float64
+	}{{"temperature", e.Temperature, 1}, {"top_p", e.TopP, 1}, {"corrector", e.Corrector, 0}} {
+		if f.v != f.usual {
+			how += fmt.Sprintf(" %s=%g", f.name, f.v)
+		}
+	}
+	return how
+}
+
+// ofPoints is the first key of a request that is of points alone.
+func ofPoints(b client.SampleRequest) string {
+	for _, k := range []struct {
+		name string
+		is   bool
+	}{
+		{"label", b.Label != nil}, {"given", b.Given != nil}, {"complete", b.Complete}, {"guidance", b.Guidance != nil},
+		{"guidance_interval", b.GuidanceInterval != nil}, {"guidance_rescale", b.GuidanceRescale != 0},
+		{"noise", b.Noise != nil}, {"with", b.With != nil}, {"columns", b.Columns != 0}, {"rtol", b.RTol != nil},
+		{"atol", b.ATol != nil}, {"time_grid", b.TimeGrid != nil}, {"logp", b.LogP},
+	} {
+		if k.is {
+			return k.name
+		}
+	}
+	return ""
+}
+
+// ofTokensAlone is the first key of a request that is of tokens alone.
+func ofTokensAlone(b client.SampleRequest) string {
+	switch {
+	case b.Temperature != nil:
+		return "temperature"
+	case b.TopP != nil:
+		return "top_p"
+	case b.Corrector != nil:
+		return "corrector"
+	}
+	return ""
+}
+
+// draw draws sequences of this request and of others like it.
+func (q *sequences) draw(ctx context.Context, of []discrete.Sequence) (flow.Batch, int, error) {
+	sampler := q.sampler
+	sampler.Of = of
+	x, st, err := q.of.Model.Sample(ctx, model.TokenSampling{N: len(of), Sampler: sampler})
+	return numbers(x), st.NFE, err
+}
+
+// numbers are tokens as the queue keeps them.
+func numbers(x discrete.Tokens) flow.Batch {
+	out := flow.NewBatch(x.N, x.L)
+	for i, v := range x.X {
+		out.X[i] = float64(v)
+	}
+	return out
+}
+
+// levels are the tokens of numbers.
+func levels(x flow.Batch) discrete.Tokens {
+	out := discrete.NewTokens(x.N, x.D)
+	for i, v := range x.X {
+		out.X[i] = int32(v)
+	}
+	return out
+}
+
+// texts are sequences as rows of an answer.
+func (r *servedTokens) texts(x discrete.Tokens) (rows [][]any, warnings []string) {
+	for i := range x.N {
+		t := r.Model.Spec().Vocabulary.Decode(x.Row(i))
+		if rows = append(rows, []any{t}); !utf8.ValidString(t) && warnings == nil {
+			warnings = []string{fmt.Sprintf("bytes of sample %d are no UTF-8, which JSON has as �; accept %s for "+
+				"its bytes", i+1, client.NPY)}
+		}
+	}
+	return rows, warnings
+}
+
+// json are the samples as JSON has them.
+func (q *sequences) json(x discrete.Tokens) client.Samples {
+	out := q.info
+	out.X, out.Warnings = q.of.texts(x)
+	return out
+}
+
+// sampleTokens answers a request for samples of a model of tokens.
+func (s *Server) sampleTokens(ctx context.Context, r *servedTokens, accept string, b client.SampleRequest) (
+	*encoded, error) {
+	as, ok := prefers(accept, mediaOfTokens)
+	if !ok {
+		return nil, huma.Error406NotAcceptable(fmt.Sprintf("sequences of tokens are %s, %s or %s", client.JSON,
+			client.Plain, client.NPY))
+	}
+	q, err := s.sequences(ctx, r, b)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.queue.do(q.job); err != nil {
+		return nil, answer(err)
+	}
+	x := levels(q.job.x)
+	done, err := s.encoding(ctx, len(x.X))
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	out := &encoded{ContentType: as, Step: r.Step, Seed: strconv.FormatUint(q.seed, 10), Solver: q.info.Solver}
+	var body bytes.Buffer
+	switch as {
+	case client.NPY:
+		err = table.EncodeIntNPY(&body, x.N, x.L, x.X)
+	case client.Plain:
+		out.ContentType += "; charset=utf-8"
+		err = r.WriteTexts(&body, x)
+	default:
+		out.Body, err = json.Marshal(q.json(x))
+		return out, err
+	}
+	out.Body = body.Bytes()
+	return out, err
+}
+
+// mediaOfTokens are the types of content of sequences, by what Accept may say.
+var mediaOfTokens = map[string]string{client.JSON: client.JSON, "*/*": client.JSON, "application/*": client.JSON,
+	client.Plain: client.Plain, "text/*": client.Plain, client.NPY: client.NPY, "application/octet-stream": client.NPY}
+
+// streamTokens is stream of a model of tokens. Tokens jump at the steps of the solver: the state at a time is that
+// after the last step before it.
+func (s *Server) streamTokens(ctx context.Context, r *servedTokens, b client.StreamRequest) (
+	*huma.StreamResponse, error) {
+	q, err := s.sequences(ctx, r, b.SampleRequest)
+	if err != nil {
+		return nil, err
+	}
+	times := streamTimes(b.Times)
+	switch n := q.job.x.N * q.job.x.D; {
+	case !model.RisesToOne(times):
+		return nil, invalid(notRising)
+	case len(times) > mostStreamed/n:
+		return nil, tooManyStates(q.job.x, len(times))
+	}
+	states := make(chan discrete.Tokens, len(times)) // so that the solve never waits for the reader
+	q.streamed(times, states)
+	return &huma.StreamResponse{Body: func(c huma.Context) {
+		ctx, cancel := context.WithCancel(c.Context())
+		defer cancel() // a reader that is gone ends the solve
+		q.job.ctx = ctx
+		ended := make(chan error, 1)
+		go func() { ended <- s.queue.do(q.job) }()
+		c.SetHeader("Content-Type", client.Events)
+		tell(newEvents(c), times, states, ended, func(t float64, x discrete.Tokens) client.State {
+			out := client.State{T: t}
+			out.X, _ = r.texts(x)
+			for i := range x.N {
+				out.Tokens = append(out.Tokens, x.Row(i))
+			}
+			return out
+		}, func() any { return q.json(levels(q.job.x)) })
+	}}, nil
+}
+
+// streamed makes the job one that gives out the states at the times.
+func (q *sequences) streamed(times []float64, states chan<- discrete.Tokens) {
+	q.job.whole = true
+	q.job.draw = func(ctx context.Context, of []discrete.Sequence) (flow.Batch, int, error) {
+		sampler, next := q.sampler, 0
+		sampler.Of = of
+		var last discrete.Tokens
+		x, st, err := q.of.Model.Sample(ctx, model.TokenSampling{N: len(of), Sampler: sampler,
+			At: func(t float64, x discrete.Tokens) {
+				for ; next < len(times) && times[next] < t; next++ {
+					states <- last
+				}
+				last = x.Clone()
+			}})
+		for ; err == nil && next < len(times); next++ {
+			states <- last
+		}
+		return numbers(x), st.NFE, err
+	}
+}
+
+// bound answers a request for bounds of log-probabilities.
+func (s *Server) bound(ctx context.Context, in *asked[client.BoundRequest]) (*struct{ Body *client.Bound }, error) {
+	r, err := s.tokensOf(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	b, n, length := in.Body, len(in.Body.Texts), r.Model.Spec().Net.Length
+	if err := s.affords(ctx, "texts", n, length); err != nil {
+		return nil, err
+	}
+	x := discrete.NewTokens(n, length)
+	for i, t := range b.Texts {
+		ids, err := r.Model.Spec().Vocabulary.Encode(t)
+		switch {
+		case err != nil:
+			return nil, invalid("texts: text %d: %s", i+1, strings.TrimPrefix(err.Error(), "text: "))
+		case len(ids) != length:
+			return nil, invalid("texts: text %d has %d tokens (%s); the model bounds sequences of %d", i+1, len(ids),
+				r.Model.Spec().Vocabulary.Kind, length)
+		}
+		copy(x.Row(i), ids)
+	}
+	out := &client.Bound{Model: r.name, Step: r.Step, Draws: cmp.Or(b.Draws, r.Config.Eval.Draws),
+		Seed: or(b.Seed, r.Config.Seed)}
+	if out.Draws > s.o.MaxNFE {
+		return nil, invalid("draws: %d are asked for, and %d evaluations of the network are made at most", out.Draws,
+			s.o.MaxNFE)
+	}
+	j := &job{ctx: ctx, whole: true, x: numbers(x)}
+	j.draw = func(ctx context.Context, _ []discrete.Sequence) (flow.Batch, int, error) {
+		sum, each, err := r.Model.Bound(ctx, x, discrete.ELBOOptions{Draws: out.Draws, Seed: out.Seed}, nil)
+		for _, v := range each {
+			out.ELBO = append(out.ELBO, -v)
+		}
+		out.Bits, out.BitsSE = sum.Bits, sum.BitsSE
+		return numbers(x), out.Draws, err
+	}
+	if err := s.queue.do(j); err != nil {
+		return nil, answer(err)
+	}
+	return &struct{ Body *client.Bound }{out}, nil
+}

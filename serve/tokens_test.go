@@ -1,0 +1,155 @@
+package serve
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"flowmatch/client"
+	"flowmatch/discrete"
+	"flowmatch/model"
+	"flowmatch/run"
+)
+
+// textRun trains a small run of tokens, and returns its folder.
+func textRun(t testing.TB, set ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text.txt")
+	if err := os.WriteFile(text, []byte(strings.Repeat("the cat sat on the mat, and the dog ate it. ", 60)),
+		0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := run.ParseTokenConfig(nil, append([]string{"space=tokens", "data.path=" + text, "data.length=12",
+		"net.width=16", "net.depth=1", "net.heads=2", "train.steps=20", "train.batch=8", "data.val=4", "eval.steps=10"},
+		set...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "text")
+	if _, err := run.TrainTokens(t.Context(), cfg, out, run.TokenOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// A service draws the sequences of tokens that the folder gives, whatever else it is asked for meanwhile.
+func TestAModelOfTokensIsSampled(t *testing.T) {
+	dir := textRun(t)
+	_, h := started(t, Options{Runs: []string{dir, trained(t, filepath.Join(t.TempDir(), "moons"))}, Workers: 1})
+	r, err := run.OpenTokens(dir, run.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := func(seed uint64, n int) (all [][]any) {
+		x, _, err := r.Model.Sample(t.Context(), model.TokenSampling{N: n, Sampler: r.Config.Eval.Sampling(seed)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			all = append(all, []any{r.Model.Spec().Vocabulary.Decode(x.Row(i))})
+		}
+		return all
+	}
+	c := &client.Client{URL: h.URL}
+	var wait sync.WaitGroup
+	for seed := range uint64(12) {
+		wait.Go(func() {
+			s, err := c.Sample(t.Context(), "text", client.SampleRequest{N: 3 + int(seed), Seed: &seed})
+			if err != nil || !reflect.DeepEqual(s.X, of(seed, 3+int(seed))) {
+				t.Errorf("seed %d: %v, %v", seed, s.X, err)
+			}
+		})
+	}
+	wait.Wait()
+
+	seed := uint64(7)
+	b := client.SampleRequest{N: 2, Seed: &seed}
+	two := of(7, 2)
+	f, err := c.SampleFile(t.Context(), "text", b, client.Plain)
+	if want := fmt.Sprintf("%s\n%s\n%s\n", two[0][0], run.SampleBreak, two[1][0]); err != nil ||
+		string(f.Body) != want || f.Solver != "exact steps=10" {
+		t.Errorf("as text: %+v, %v", f, err)
+	}
+	if f, err = c.SampleFile(t.Context(), "text", b, client.NPY); err != nil ||
+		!strings.Contains(string(f.Body[:128]), "(2, 12)") || len(f.Body) != 128+2*12*4 {
+		t.Errorf("as levels: %v", err)
+	}
+	var states []client.State
+	s, err := c.Stream(t.Context(), "text", client.StreamRequest{SampleRequest: b, Times: []float64{0, 0.45, 0.5, 1}},
+		func(st client.State) error {
+			states = append(states, st)
+			return nil
+		})
+	switch {
+	case err != nil || len(states) != 4 || !reflect.DeepEqual(s.X, two):
+		t.Errorf("on the way: %v, %d states, %v", s, len(states), err)
+	case states[0].X[0][0] != strings.Repeat("▁", 12) || !reflect.DeepEqual(states[3].X, two):
+		t.Errorf("it begins at %v and ends at %v", states[0].X, states[3].X)
+	case reflect.DeepEqual(states[1].Tokens, states[2].Tokens):
+		t.Error("no token has jumped in the step before 0.5")
+	}
+	text := two[0][0].(string)
+	bound, err := c.Bound(t.Context(), "text", client.BoundRequest{Texts: []string{text, text}, Seed: &seed, Draws: 4})
+	ids, _ := r.Model.Spec().Vocabulary.Encode(text + text)
+	want, each, _ := r.Model.Bound(t.Context(), discrete.Tokens{N: 2, L: 12, X: ids},
+		discrete.ELBOOptions{Draws: 4, Seed: 7}, nil)
+	if err != nil || bound.ELBO[0] != -each[0] || bound.Bits != want.Bits || bound.BitsSE != want.BitsSE {
+		t.Errorf("a bound: %+v, %v; want %v", bound, err, each)
+	}
+}
+
+// What does not go with tokens, or with points, is an error that says so.
+func TestRequestsForTokensAndForPointsAreApart(t *testing.T) {
+	_, h := started(t, Options{Runs: []string{textRun(t), trained(t, filepath.Join(t.TempDir(), "moons"))},
+		MaxNFE: 5000})
+	for _, c := range []struct {
+		path, body string
+		code       int
+		want       string
+	}{
+		{"text/sample", `{"n": 1, "logp": true}`, 422, "logp: the model is of sequences of tokens"},
+		{"text/sample", `{"n": 1, "label": "1"}`, 422, "label: the model is of sequences of tokens"},
+		{"text/sample", `{"n": 1, "rtol": 0.1}`, 422, "rtol: the model is of sequences of tokens"},
+		{"text/sample", `{"n": 1, "solver": "dopri5"}`, 422, "it must be one of exact, euler"},
+		{"text/sample", `{"n": 1, "corrector": 1}`, 422, "corrector is set, but the solver exact has none"},
+		{"text/sample", `{"n": 1, "temperature": 0}`, 422, "temperature is 0; it must be above 0"},
+		{"text/sample", `{"n": 1, "steps": 5001}`, 422, "5000 evaluations"},
+		{"text/sample", `{"n": 200000}`, 422, "at most 100000"},
+		{"text/sample", `{"n": 1, "solver": "euler", "corrector": 2, "top_p": 0.9, "temperature": 0.5}`, 200,
+			"euler steps=10 temperature=0.5 top_p=0.9 corrector=2"},
+		{"text/stream", `{"n": 1, "times": [0.5, 0.2]}`, 422, "rise from 0 to 1"},
+		{"text/logp", `{"x": [[1]]}`, 422, "ask /sample, /stream or /bound"},
+		{"text/impute", `{"rows": []}`, 422, "ask /sample, /stream or /bound"},
+		{"text/bound", `{"texts": ["the cat"]}`, 422, "text 1 has 7 tokens (chars); the model bounds sequences of 12"},
+		{"text/bound", `{"texts": ["the cat sat Q"]}`, 422, "which is not among the"},
+		{"text/bound", `{"texts": []}`, 422, "array"},
+		{"moons/bound", `{"texts": ["the cat sat "]}`, 422, "ask /logp"},
+		{"moons/sample", `{"n": 1, "temperature": 0.5}`, 422, "temperature: it is of sequences of tokens"},
+		{"moons/stream", `{"n": 1, "top_p": 0.5}`, 422, "top_p: it is of sequences of tokens"},
+	} {
+		code, text, _ := post(t, h.URL+"/v1/models/"+c.path, c.body)
+		if code != c.code || !strings.Contains(text, c.want) {
+			t.Errorf("%s %s: %d %s; want %d, %s", c.path, c.body, code, text, c.code, c.want)
+		}
+	}
+	if code, text, _ := post(t, h.URL+"/v1/models/text/sample", `{"n": 1}`, "Accept", client.PNG); code !=
+		http.StatusNotAcceptable || !strings.Contains(text, client.Plain) {
+		t.Errorf("a picture: %d %s", code, text)
+	}
+	if code, text, _ := get(t, h.URL+"/v2/models/text"); code != 422 || !strings.Contains(text, "tokens") {
+		t.Errorf("the Open Inference Protocol: %d %s", code, text)
+	}
+	for path, want := range map[string]string{"": `"tokens":{"kind":"chars","length":12`,
+		"/run": `"kind":"text"`, "/metrics": `"steps":20`} {
+		if code, text, _ := get(t, h.URL+"/v1/models/text"+path); code != 200 || !strings.Contains(text, want) ||
+			strings.Contains(text, os.TempDir()) {
+			t.Errorf("%s: %d %s; want %s", path, code, text, want)
+		}
+	}
+}
