@@ -152,13 +152,20 @@ func (tr *NetTrainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 	if err := tr.net.check(ex); err != nil {
 		return r, err
 	}
+	of, whole, err := tr.share(ex)
+	if err != nil {
+		return r, err
+	}
 	if tr.net.arch.cfg.drops() {
 		with := *ex
-		with.drop = drawDrops(ex.X1.N, seed.Rand(tr.opt.Seed, "nn/dropout", uint64(tr.step)))
+		with.drop = drawDrops(of.N, seed.Rand(tr.opt.Seed, "nn/dropout", uint64(tr.step)))
+		if !whole {
+			with.drop = with.drop.rows(of)
+		}
 		ex = &with
 	}
 	if tr.parts != nil {
-		return tr.stepInParts(ex, lr)
+		return tr.stepInParts(ex, of, whole, lr)
 	}
 	prog := tr.progs.of(ex.Loss)
 	f, err := tr.net.examplesFrame(prog, ex, stateSlabs+1)

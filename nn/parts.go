@@ -51,23 +51,23 @@ func (tr *NetTrainer) partGraph(in []*Node, l Loss) []*Node {
 	return []*Node{Add(Mul(in[0], h(0)), Mul(all[1], h(1))), all[0]}
 }
 
-// stepInParts is Step, with the gradient taken in parts.
-func (tr *NetTrainer) stepInParts(ex *Examples, lr float64) (r StepResult, err error) {
+// stepInParts is Step, with the gradient of a share of a batch taken in parts.
+func (tr *NetTrainer) stepInParts(ex *Examples, of Share, whole bool, lr float64) (r StepResult, err error) {
 	defer func() {
 		if err != nil { // what is in the sum may not be finite
 			err = errors.Join(err, tr.parts.reset(tr.Trainer))
 		}
 	}()
 	ranks := tr.ranks.Size()
-	most := max(1, (ex.X1.N/max(1, tr.how.Accumulate)+ranks-1)/ranks)
-	parts := ex.cut(most, tr.ranks)
+	most := max(1, (of.N/max(1, tr.how.Accumulate)+ranks-1)/ranks)
+	parts := ex.cut(most, of, whole)
 	if len(parts) == 0 { // there are more ranks than examples
 		if err := tr.parts.reset(tr.Trainer); err != nil {
 			return r, err
 		}
 	}
 	for i, part := range parts {
-		share := float64(part.X1.N) / float64(ex.X1.N)
+		share := float64(part.X1.N) / float64(of.N)
 		loss, err := tr.addPart(part, i > 0, share)
 		if err != nil {
 			return r, err

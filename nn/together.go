@@ -8,8 +8,8 @@ import (
 )
 
 // Together has the trainers of all ranks take the steps together. Every rank gives Step the same
-// batch; each computes the gradient of its share of the examples, these are summed, and all
-// take the same step: the result is that of one rank but for the order of sums. The trainers must
+// batch, or its share of it (Examples.Of); each computes the gradient of its share, these are summed, and
+// all take the same step: the result is that of one rank but for the order of sums. The trainers must
 // be in the same state. Of one rank it changes nothing.
 func (tr *NetTrainer) Together(ranks *cluster.Comm) (err error) {
 	switch {
