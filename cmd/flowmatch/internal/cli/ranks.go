@@ -19,7 +19,7 @@ import (
 )
 
 // inRanks are the commands whose work ranks share.
-var inRanks = []string{"train", "experiment", "sample", "logp", "eval"}
+var inRanks = []string{"train", "experiment", "sample", "logp", "eval", "impute"}
 
 // checkRanks reports a command that is one process's, and was started as several.
 func (a *app) checkRanks(cmd *cobra.Command) error {
