@@ -19,9 +19,7 @@ func (tr *NetTrainer) Together(ranks *cluster.Comm) (err error) {
 		return nil
 	}
 	tr.ranks = ranks
-	if tr.parts == nil {
-		tr.parts, err = newParts(tr)
-	}
+	tr.parts, err = newParts(tr)
 	return err
 }
 
@@ -29,6 +27,9 @@ func (tr *NetTrainer) Together(ranks *cluster.Comm) (err error) {
 func (tr *NetTrainer) sumOverRanks(loss float64) (float64, error) {
 	if tr.ranks.Size() == 1 {
 		return loss, nil
+	}
+	if err := tr.parts.early.end(tr.ranks); err != nil {
+		return loss, err
 	}
 	all := []float64{loss}
 	if err := cluster.Sum(tr.ranks, all); err != nil {
