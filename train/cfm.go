@@ -150,17 +150,27 @@ func (o CFM) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 		return err
 	}
 	if ex.Of.N > 0 && !o.apart() {
-		return misfit("examples of a part of a batch are asked for, and the coupling, or what is shown, is of all of it")
+		return misfit("examples of a part of a batch are asked for, and the coupling, or what is shown, is of all")
 	}
 	read := ex.Given
 	if len(read.Label) == 0 && o.needsLabels() {
 		read.Label = make([]int32, ex.X1.N) // for the coupling alone
 	}
 	o.prepare(m, ex)
-	if err := fillPoints(o.Data, ex.X1, read, step, ex.Of); err != nil {
-		return fmt.Errorf("train: data of step %d: %w", step, err)
+	switch {
+	case ex.Of.N > 0 && o.groups() > 0:
+		if err := o.inGroups(m, ex, step); err != nil {
+			return err
+		}
+	default:
+		if err := fillPoints(o.Data, ex.X1, read, step, ex.Of); err != nil {
+			return fmt.Errorf("train: data of step %d: %w", step, err)
+		}
+		if err := o.pair(m, ex, read.Label, step); err != nil {
+			return err
+		}
 	}
-	if err := o.fill(m, ex, read.Label, step); err != nil {
+	if err := o.complete(m, ex, step); err != nil {
 		return err
 	}
 	if o.LabelDropout > 0 && ex.Given.Label != nil {
@@ -247,16 +257,27 @@ func taken(m *model.Model, given flow.Given) flow.Given {
 // fill completes examples whose x_1 is there, and what is given; label are those that the
 // coupling sees.
 func (o CFM) fill(m *model.Model, ex *nn.Examples, label []int32, step uint64) error {
+	if err := o.pair(m, ex, label, step); err != nil {
+		return err
+	}
+	return o.complete(m, ex, step)
+}
+
+// pair draws x_0, and pairs it with x_1.
+func (o CFM) pair(m *model.Model, ex *nn.Examples, label []int32, step uint64) error {
 	if m.Spec().Source != nil || m.Manifold() != nil {
 		sample(ex, m.Source(), seed.Rand(o.Seed, "train/noise", step))
 	} else if err := noise(ex, ex.X0.X, seed.Key(o.Seed, "train/noise"), step); err != nil {
 		return err
 	}
-	if o.coupling() != nil {
-		if err := o.couple(ex, label, step); err != nil {
-			return err
-		}
+	if o.coupling() == nil {
+		return nil
 	}
+	return o.couple(ex, label, step)
+}
+
+// complete completes examples whose pairs are there.
+func (o CFM) complete(m *model.Model, ex *nn.Examples, step uint64) error {
 	o.show(ex, step)
 	wholly(ex, func(all *nn.Examples) { o.timing.draw(all.T, all.Weight, seed.Rand(o.Seed, "train/time", step)) })
 	if m.Manifold() != nil {
@@ -269,19 +290,34 @@ func (o CFM) fill(m *model.Model, ex *nn.Examples, label []int32, step uint64) e
 	return nil
 }
 
-// couple reorders x_0 so that row j is paired with row j of x_1.
+// couple reorders x_0 so that row j is paired with row j of x_1. The two spans of a share are of whole groups,
+// and apart.
 func (o CFM) couple(ex *nn.Examples, label []int32, step uint64) error {
 	if ex.Given.Context.N > 0 && !seesContexts(o.Coupling) {
 		return errContextCoupled()
 	}
-	src := make([]int, ex.X1.N)
 	rng := seed.Rand(o.Seed, "train/coupling", step)
-	if err := coupling.Match(o.Coupling, src, ex.X0, ex.X1, label, ex.Given.Context, rng); err != nil {
-		return fmt.Errorf("train: coupling of step %d: %w", step, err)
-	}
-	old := ex.X0.Clone()
-	for j, i := range src {
-		copy(ex.X0.Row(j), old.Row(i))
+	old, at := ex.X0.Clone(), 0
+	for _, span := range of(ex).Spans() {
+		end := at + span[1] - span[0]
+		if end == at {
+			continue
+		}
+		x0, x1, label, context := old.Slice(at, end), ex.X1.Slice(at, end), label, ex.Given.Context
+		if label != nil {
+			label = label[at:end]
+		}
+		if context.N > 0 {
+			context = context.Slice(at, end)
+		}
+		src := make([]int, end-at)
+		if err := coupling.Match(o.Coupling, src, x0, x1, label, context, rng); err != nil {
+			return fmt.Errorf("train: coupling of step %d: %w", step, err)
+		}
+		for j, i := range src {
+			copy(ex.X0.Row(at+j), x0.Row(i))
+		}
+		at = end
 	}
 	return nil
 }

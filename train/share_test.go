@@ -2,6 +2,7 @@ package train
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"flowmatch/coupling"
@@ -45,7 +46,11 @@ func TestAShareOfTheExamplesIsThatOfTheWhole(t *testing.T) {
 		{"labels", classes, model.Spec{}, conditional},
 		{"a source", plane, model.Spec{Source: &synth.SourceConfig{Name: "8gaussians"}}, cfm},
 		{"noise of a path", plane, model.Spec{Scheduler: path.Bridge{Sigma: 0.4}}, cfm},
-		{"draws", plane, model.Spec{}, CFM{Data: data.Draw(synth.Checkerboard{Half: 4}, nil, 1), Times: Times{IID: true}, Seed: 5}},
+		{"groups", plane, model.Spec{}, CFM{Data: cfm.Data, Coupling: groups(4), Seed: 5}},
+		{"groups of averages, labels", nn.Config{Average: true, Classes: 3}, model.Spec{},
+			MeanFlow{CFM: CFM{Data: conditional.Data, Coupling: groups(3), Seed: 5}}},
+		{"draws", plane, model.Spec{},
+			CFM{Data: data.Draw(synth.Checkerboard{Half: 4}, nil, 1), Times: Times{IID: true}, Seed: 5}},
 		{"fm", plane, model.Spec{}, FM{CFM: cfm, X1: points(40, 2).X}},
 		{"meanflow", average, model.Spec{}, MeanFlow{CFM: cfm, Averages: AverageConfig{Ratio: 0.4}}},
 		{"shortcut", average, model.Spec{}, Shortcut{CFM: cfm}},
@@ -77,11 +82,14 @@ func TestAShareOfTheExamplesIsThatOfTheWhole(t *testing.T) {
 	}
 }
 
+// groups pairs rows of groups.
+func groups(rows int) coupling.Coupling { return coupling.Groups{Coupling: coupling.OT{}, Rows: rows} }
+
 // sameShare compares a share with the whole batch.
 func sameShare(t *testing.T, name string, part, whole *nn.Examples) {
 	t.Helper()
 	if loss := whole.Loss; part.Loss.Rows != part.Of.MadeLen() || loss.Rows != part.Of.Rows {
-		t.Errorf("%s: the share %+v has %d rows made by the loss, the batch %d", name, part.Of, part.Loss.Rows, loss.Rows)
+		t.Errorf("%s: the share %+v has %d rows made by the loss, of %d", name, part.Of, part.Loss.Rows, loss.Rows)
 	}
 	for k, i := range places(part) {
 		same := slices.Equal(part.X0.Row(k), whole.X0.Row(i)) && slices.Equal(part.X1.Row(k), whole.X1.Row(i)) &&
@@ -102,8 +110,10 @@ func sameShare(t *testing.T, name string, part, whole *nn.Examples) {
 // What pairs the examples of a batch, or is somebody's own, is made as a whole.
 func TestExamplesThatDependOnEachOtherAreNotShared(t *testing.T) {
 	paired := CFM{Data: data.Shuffle(points(40, 2), 1), Coupling: coupling.OT{}}
+	drawn := paired
+	drawn.Coupling = coupling.Groups{Coupling: coupling.Sinkhorn{}, Rows: 4}
 	for name, r := range map[string]Regression{"paired": paired, "one's own": halved{CFM{}},
-		"averages, paired": MeanFlow{CFM: paired}} {
+		"averages, paired": MeanFlow{CFM: paired}, "groups that draw": drawn} {
 		if _, ok := inShare(r, 8); ok {
 			t.Errorf("%s: a rank makes a share", name)
 		}
@@ -113,5 +123,25 @@ func TestExamplesThatDependOnEachOtherAreNotShared(t *testing.T) {
 	part.Of = shares(8, 0)[0]
 	if err := paired.Examples(m, part, 0); err == nil {
 		t.Error("a share of pairs of the whole batch is no error")
+	}
+}
+
+func TestHowExamplesAreSharedIsSaid(t *testing.T) {
+	for _, c := range []struct {
+		s    Sharing
+		want string
+	}{
+		{Sharing{Ranks: 2, Batch: 64}, "makes all 64 examples"},
+		{Sharing{Ranks: 2, Batch: 64, Apart: true}, "makes its share of 64"},
+		{Sharing{Ranks: 2, Batch: 64, Apart: true, Groups: 16}, "makes its 32 of 64 examples of a step, coupled"},
+		{Sharing{Ranks: 3, Batch: 64, Apart: true, Groups: 16}, "the rest of the groups of 16"},
+	} {
+		if got := c.s.String(); !strings.Contains(got, c.want) {
+			t.Errorf("%+v: %q, want %q", c.s, got, c.want)
+		}
+	}
+	m := along(t, path.CondOT{})
+	if SharingOf(m, cfm(), nil, 8) != nil {
+		t.Error("one process shares examples")
 	}
 }
