@@ -36,8 +36,8 @@ func (tr *NetTrainer) share(ex *Examples) (of Share, whole bool, err error) {
 	}
 	of = ShareOf(tr.ranks, ex.Of.N, ex.Of.Rows)
 	if ex.Of != of || ex.X1.N != of.Len() || ex.Loss.Rows != of.MadeLen() {
-		return of, false, fmt.Errorf("nn: %d examples, %d with targets made by the loss, are said to be the share %+v; "+
-			"that of rank %d of %d is %+v", ex.X1.N, ex.Loss.Rows, ex.Of, tr.ranks.Rank(), tr.ranks.Size(), of)
+		return of, false, fmt.Errorf("nn: %d examples, %d with targets made by the loss, are said to be the share "+
+			"%+v; that of rank %d of %d is %+v", ex.X1.N, ex.Loss.Rows, ex.Of, tr.ranks.Rank(), tr.ranks.Size(), of)
 	}
 	return of, false, nil
 }
