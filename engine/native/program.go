@@ -147,14 +147,19 @@ func (p *Program) build() error {
 	for _, l := range p.levels {
 		l.job = p.job(l)
 	}
+	p.endings()
+	p.constants()
+	return nil
+}
+
+// endings says which results are complete after which level.
+func (p *Program) endings() {
 	for i, o := range p.outputs {
 		if base, _ := o.t.root(); !o.copied {
 			l := p.levels[base.level]
 			l.results = append(l.results, i)
 		}
 	}
-	p.constants()
-	return nil
 }
 
 // job is what a worker does at a level.
