@@ -158,7 +158,8 @@ func TestRanksImputeAsOneDoes(t *testing.T) {
 		"data.schema=auto", "--set", "train.shown=0.5").ended(t); code != 0 {
 		t.Fatalf("train: exit code %d, and the job says\n%s", code, said)
 	}
-	for name, how := range map[string][]string{"steps": {"--solver", "euler", "--steps", "5", "--n", "3"}, "adaptive": nil} {
+	steps := []string{"--solver", "euler", "--steps", "5", "--n", "3"}
+	for name, how := range map[string][]string{"steps": steps, "adaptive": nil} {
 		var files [3][]byte
 		for k := range files {
 			out := filepath.Join(dir, fmt.Sprint(name, k, ".csv"))
