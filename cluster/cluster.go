@@ -28,9 +28,10 @@ type Comm struct {
 
 // Stats is what the calls of a Comm have cost so far on this rank.
 type Stats struct {
-	Sums    int     // calls of Sum
-	Bytes   int64   // sent by Sum
-	Seconds float64 // in Sum, with the time spent waiting for ranks that came later
+	Sums    int     // calls of Sum and Begin
+	Bytes   int64   // sent by them
+	Seconds float64 // in sums, with the time spent waiting for ranks that came later
+	Hidden  float64 // those of Seconds in which the caller of Begin computed
 }
 
 // ErrMPI is wrapped by the errors of MPI.
@@ -96,10 +97,15 @@ func (c *Comm) alone() bool { return c.Size() == 1 }
 func (c *Comm) together(what string, call func() error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := call(); err != nil {
-		return fmt.Errorf("%w: rank %d of %d: %s: %w", ErrMPI, c.rank, c.size, what, err)
+	return c.named(what, call())
+}
+
+// named is an error of MPI with the rank and the call that it is of.
+func (c *Comm) named(what string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: rank %d of %d: %s: %w", ErrMPI, c.rank, c.size, what, err)
 }
 
 // Sum replaces x on every rank by the sum over all ranks of their x, which must have the same
@@ -117,6 +123,27 @@ func Sum[T float32 | float64](c *Comm, x []T) error {
 		c.stats.Seconds += time.Since(from).Seconds()
 		return err
 	})
+}
+
+// Begin is a Sum that goes on while the caller computes, in a thread of its own. x must be left alone until
+// wait has returned, which is to be called once, before any other call of c. The bits are those of Sum.
+func Begin[T float32 | float64](c *Comm, x []T) (wait func() error) {
+	if c.alone() || len(x) == 0 {
+		return func() error { return nil }
+	}
+	c.mu.Lock()
+	begun := time.Now()
+	end := beginSum(c.size, c.rank, x)
+	return func() error {
+		defer c.mu.Unlock()
+		computed := time.Since(begun).Seconds()
+		sent, took, err := end()
+		c.stats.Sums++
+		c.stats.Bytes += sent
+		c.stats.Seconds += took
+		c.stats.Hidden += min(computed, took)
+		return c.named("sum", err)
+	}
 }
 
 // Broadcast replaces x on every rank by that of the rank from, of the same length.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"flowmatch/cluster"
 	"flowmatch/cluster/clustertest"
@@ -54,8 +55,14 @@ func sums[T float32 | float64](t *testing.T, c *cluster.Comm, n int) {
 		want[i] = T(s)
 	}
 	got := numbers[T](c.Rank(), n)
+	later := slices.Clone(got)
 	if err := cluster.Sum(c, got); err != nil {
 		t.Fatal(err)
+	}
+	wait := cluster.Begin(c, later)
+	time.Sleep(time.Duration(c.Rank()) * time.Millisecond) // one computes for longer
+	if err := wait(); err != nil || !slices.Equal(later, got) {
+		t.Errorf("%d numbers of %T, summed while the rank computes, are others (%v)", n, got[0], err)
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%d numbers of %T are not the sums over %d ranks in their order, to the bit", n, got[0], c.Size())
@@ -67,8 +74,9 @@ func sumsInOrder(t *testing.T, c *cluster.Comm) {
 		sums[float32](t, c, n)
 	}
 	sums[float64](t, c, 1<<18+1)
-	if s := c.Stats(); s.Sums != 6 || s.Bytes == 0 || !(s.Seconds > 0) {
-		t.Errorf("stats are %+v after 6 sums", s)
+	if s := c.Stats(); s.Sums != 12 || s.Bytes == 0 || !(s.Seconds > 0) ||
+		!(s.Hidden > 0 && s.Hidden < s.Seconds) {
+		t.Errorf("stats are %+v after 12 sums", s)
 	}
 }
 
@@ -129,8 +137,8 @@ func TestAJobOfOneRankNeedsNoLauncher(t *testing.T) {
 	for _, c := range []*cluster.Comm{nil, opened} {
 		x := []float32{1, 2}
 		all, gathered := c.Gather([]byte("a"))
-		err := errors.Join(cluster.Sum(c, x), cluster.Broadcast(c, x, 0), c.Barrier(), c.Agree(nil), gathered,
-			c.Close())
+		err := errors.Join(cluster.Sum(c, x), cluster.Begin(c, x)(), cluster.Broadcast(c, x, 0), c.Barrier(),
+			c.Agree(nil), gathered, c.Close())
 		if i, j := c.Share(5); err != nil || c.Size() != 1 || c.Rank() != 0 || i != 0 || j != 5 || x[1] != 2 ||
 			len(all) != 1 || string(all[0]) != "a" {
 			t.Errorf("a job of one rank: %v, %v, %q", err, x, all)

@@ -110,14 +110,23 @@ func Subset[T number](f Finite, index []T) Finite {
 func (s subset[T]) Len() int { return len(s.index) }
 
 func (s subset[T]) Read(x flow.Batch, given flow.Given, index []int, rng *rand.Rand) error {
-	if err := checkIndex(index, len(s.index)); err != nil {
+	through, err := s.through(index)
+	if err != nil {
 		return err
+	}
+	return s.Finite.Read(x, given, through, rng)
+}
+
+// through returns the numbers of points in base.
+func (s subset[T]) through(index []int) ([]int, error) {
+	if err := checkIndex(index, len(s.index)); err != nil {
+		return nil, err
 	}
 	through := make([]int, len(index))
 	for k, i := range index {
 		through[k] = int(s.index[i])
 	}
-	return s.Finite.Read(x, given, through, rng)
+	return through, nil
 }
 
 // errTooMany is that of more points than numbers of 32 bits name.
@@ -148,6 +157,11 @@ func (s scaled) Read(x flow.Batch, given flow.Given, index []int, rng *rand.Rand
 	if err := s.Finite.Read(x, given, index, rng); err != nil {
 		return err
 	}
+	return s.scale(x, given)
+}
+
+// scale brings points to model units.
+func (s scaled) scale(x flow.Batch, given flow.Given) error {
 	if s.std != nil {
 		if err := s.std.fits(x.D); err != nil {
 			return err

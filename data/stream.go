@@ -106,18 +106,27 @@ func (s *shuffled) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
 	if absent.Is(s.f) {
 		return errNoSet
 	}
+	index, err := s.index(step, x1.N)
+	if err != nil {
+		return err
+	}
+	return s.f.Read(x1, given, index, seed.Rand(s.seed, "dequantize", step))
+}
+
+// index returns the numbers of the points of a batch of so many.
+func (s *shuffled) index(step uint64, size int) ([]int, error) {
 	n := uint64(s.f.Len())
 	if n == 0 {
-		return errors.New("data: no points to train on: the set is empty")
+		return nil, errors.New("data: no points to train on: the set is empty")
 	}
 	if n > math.MaxUint32 {
-		return errTooMany(s.f.Len())
+		return nil, errTooMany(s.f.Len())
 	}
-	index := make([]int, 0, x1.N)
-	for pos := step * uint64(x1.N); len(index) < x1.N; {
+	index := make([]int, 0, size)
+	for pos := step * uint64(size); len(index) < size; {
 		perm := s.perm(pos / n)
 		rest := perm[pos%n:]
-		if want := x1.N - len(index); len(rest) > want {
+		if want := size - len(index); len(rest) > want {
 			rest = rest[:want]
 		}
 		for _, i := range rest {
@@ -125,7 +134,7 @@ func (s *shuffled) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
 		}
 		pos += uint64(len(rest))
 	}
-	return s.f.Read(x1, given, index, seed.Rand(s.seed, "dequantize", step))
+	return index, nil
 }
 
 // perm returns the order of an epoch; the slice is shared and read-only.

@@ -182,6 +182,7 @@ type input struct {
 	embedded  bool // the contexts are
 	drop      *Node
 	recompute bool // see StepOptions
+	cut       bool // the backward pass is in two: see stage
 }
 
 // seen returns the input with zeros in the places of the coordinates that are shown.

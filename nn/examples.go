@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"flowmatch/cluster"
 	"flowmatch/flow"
 )
 
@@ -28,6 +27,8 @@ type Examples struct {
 	S []float64
 	// Loss is the loss of the batch; the zero Loss is the one above.
 	Loss Loss
+	// Of is the batch that these are a rank's share of; the zero Share: they are all of it.
+	Of Share
 
 	drop drops // the states of dropout, in a training step
 }
@@ -54,24 +55,6 @@ func (ex *Examples) Slice(i, j int) *Examples {
 	}
 	part.drop = ex.drop.slice(i, j)
 	return part
-}
-
-// cut cuts a rank's share of a batch into parts of at most rows examples. Those whose targets are
-// made by the loss and those that keep their own are apart, for each kind is one program.
-func (ex *Examples) cut(rows int, ranks *cluster.Comm) (parts []*Examples) {
-	add := func(from, end int, l func(rows int) Loss) {
-		for ; from < end; from += rows {
-			part := ex.Slice(from, min(from+rows, end))
-			part.Loss = l(part.X1.N)
-			parts = append(parts, part)
-		}
-	}
-	made := ex.Loss.Rows
-	i, j := ranks.Share(made)
-	add(i, j, func(rows int) Loss { l := ex.Loss; l.Rows = rows; return l })
-	i, j = ranks.Share(ex.X1.N - made)
-	add(made+i, made+j, func(int) Loss { return ex.Loss.plain() })
-	return parts
 }
 
 // Loss returns the loss of each example, length N, without any update. All examples go

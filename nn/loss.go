@@ -118,6 +118,7 @@ type examples struct {
 	given
 	drop      *Node
 	recompute bool // see StepOptions
+	cut       bool // see stage
 }
 
 func (m *arch) examples(in []*Node) examples {
@@ -234,7 +235,7 @@ func (m *arch) exampleLoss(p, ahead []*Node, b examples, l Loss) *Node {
 	column := func(i int) *Node { return Reshape(Slice(b.columns, AxisRange(i, i+1)), n, 1) }
 	t, alpha, sigma, g1, g0, weight := column(0), column(1), column(2), column(3), column(4), column(5)
 	at := input{x: Add(Mul(alpha, b.x1), Mul(sigma, b.x0)), t: Reshape(t, n),
-		given: b.given, drop: b.drop, recompute: b.recompute}
+		given: b.given, drop: b.drop, recompute: b.recompute, cut: b.cut}
 	if m.cfg.Average {
 		at.s = Reshape(column(6), n)
 	}

@@ -152,13 +152,20 @@ func (tr *NetTrainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 	if err := tr.net.check(ex); err != nil {
 		return r, err
 	}
+	of, whole, err := tr.share(ex)
+	if err != nil {
+		return r, err
+	}
 	if tr.net.arch.cfg.drops() {
 		with := *ex
-		with.drop = drawDrops(ex.X1.N, seed.Rand(tr.opt.Seed, "nn/dropout", uint64(tr.step)))
+		with.drop = drawDrops(of.N, seed.Rand(tr.opt.Seed, "nn/dropout", uint64(tr.step)))
+		if !whole {
+			with.drop = with.drop.rows(of)
+		}
 		ex = &with
 	}
 	if tr.parts != nil {
-		return tr.stepInParts(ex, lr)
+		return tr.stepInParts(ex, of, whole, lr)
 	}
 	prog := tr.progs.of(ex.Loss)
 	f, err := tr.net.examplesFrame(prog, ex, stateSlabs+1)
@@ -175,13 +182,14 @@ func (tr *NetTrainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 
 // stepGraph: weights, EMA, moments 1 and 2, hyper [4], then the examples.
 func (tr *NetTrainer) stepGraph(in []*Node, l Loss) []*Node {
-	loss, grad := tr.lossGraph(in[0], in[1], in[stateSlabs+1:], l)
-	state, norm := tr.opt.update(tr.layout, in, grad)
+	loss, grads := tr.lossGraph(in[0], in[1], in[stateSlabs+1:], l, false)
+	state, norm := tr.opt.update(tr.layout, in, join(grads))
 	return append(state, loss, norm)
 }
 
-// lossGraph returns the mean loss of a batch, and its gradient [P].
-func (tr *NetTrainer) lossGraph(theta, ema *Node, in []*Node, l Loss) (loss, grad *Node) {
+// lossGraph returns the mean loss of a batch, and its gradients, one for each tensor. cut has the backward
+// pass in two.
+func (tr *NetTrainer) lossGraph(theta, ema *Node, in []*Node, l Loss, cut bool) (loss *Node, grads []*Node) {
 	m := tr.net.arch
 	p := m.params(theta)
 	var ahead []*Node
@@ -189,7 +197,7 @@ func (tr *NetTrainer) lossGraph(theta, ema *Node, in []*Node, l Loss) (loss, gra
 		ahead = tr.how.cast(m.params(ema))
 	}
 	b := m.examples(in)
-	b.recompute = tr.how.Recompute
+	b.recompute, b.cut = tr.how.Recompute, cut
 	loss = m.batchLoss(tr.how.cast(p), ahead, b, l)
-	return loss, join(Gradient(loss, p...))
+	return loss, Gradient(loss, p...)
 }

@@ -57,6 +57,8 @@ type frame struct {
 	flat     []any // memory of the results
 	donate   []bool
 
+	told func(result int) // called as results are complete, where the engine can; nil: nobody asks
+
 	device compute.DeviceNum
 	peers  []*frame // of the other devices; results are read on the first
 }
@@ -65,6 +67,11 @@ type frame struct {
 // one that replaces an input may be that input.
 type intoExecutor interface {
 	ExecuteInto(outs, inputs []compute.Buffer) error
+}
+
+// teller is an intoExecutor that tells of results that are complete before the rest.
+type teller interface {
+	ExecuteAndTell(outs, inputs []compute.Buffer, told func(result int)) error
 }
 
 // frame returns a frame for inputs of that size. Give it back when its results
@@ -233,6 +240,9 @@ func (f *frame) runInto(into intoExecutor) (err error) {
 				return err
 			}
 		}
+	}
+	if tells, ok := into.(teller); ok && f.told != nil {
+		return tells.ExecuteAndTell(f.outs, f.bufs, f.told)
 	}
 	return into.ExecuteInto(f.outs, f.bufs)
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // Together has the trainers of all ranks take the steps together. Every rank gives Step the same
-// batch; each computes the gradient of its share of the examples, these are summed, and all
-// take the same step: the result is that of one rank but for the order of sums. The trainers must
+// batch, or its share of it (Examples.Of); each computes the gradient of its share, these are summed, and
+// all take the same step: the result is that of one rank but for the order of sums. The trainers must
 // be in the same state. Of one rank it changes nothing.
 func (tr *NetTrainer) Together(ranks *cluster.Comm) (err error) {
 	switch {
@@ -19,9 +19,7 @@ func (tr *NetTrainer) Together(ranks *cluster.Comm) (err error) {
 		return nil
 	}
 	tr.ranks = ranks
-	if tr.parts == nil {
-		tr.parts, err = newParts(tr)
-	}
+	tr.parts, err = newParts(tr)
 	return err
 }
 
@@ -29,6 +27,9 @@ func (tr *NetTrainer) Together(ranks *cluster.Comm) (err error) {
 func (tr *NetTrainer) sumOverRanks(loss float64) (float64, error) {
 	if tr.ranks.Size() == 1 {
 		return loss, nil
+	}
+	if err := tr.parts.early.end(tr.ranks); err != nil {
+		return loss, err
 	}
 	all := []float64{loss}
 	if err := cluster.Sum(tr.ranks, all); err != nil {

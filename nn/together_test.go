@@ -80,3 +80,65 @@ func startOf(t *testing.T, net *Net) []float32 {
 	}
 	return w
 }
+
+// A sum of gradients that goes on while others are computed has the bits of one that waits.
+func TestRanksSumWhileTheyCompute(t *testing.T) {
+	ranks := clustertest.In(t, 2)
+	if ranks == nil {
+		return
+	}
+	eng, err := Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := optionNets["unet"]
+	net, err := New(eng, cfg, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func(n int) { leastHidden = n }(leastHidden)
+	for _, how := range []StepOptions{{}, {Accumulate: 3}} {
+		var weights [3][]float32
+		var hidden [3]float64
+		for k, least := range []int{math.MaxInt, 1, 1} { // one stage; two, of which the sums wait; or do not
+			leastHidden = least
+			tr, err := net.NewTrainer(Optimizer{ClipNorm: 1}, how)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tr.Together(ranks); err != nil {
+				t.Fatal(err)
+			}
+			tr.parts.early.late = k == 1
+			before := ranks.Stats()
+			for step := range 4 {
+				if _, err := tr.Step(optionExamples(cfg, 13, uint64(step)), 1e-3); err != nil {
+					t.Fatal(err)
+				}
+			}
+			after := ranks.Stats()
+			hidden[k] = after.Hidden - before.Hidden
+			if sent := after.Bytes - before.Bytes; sent < int64(4*4*(net.NumWeights()-1)) {
+				t.Errorf("%+v: %d bytes were sent in 4 steps of %d weights", how, sent, net.NumWeights())
+			}
+			if weights[k], err = tr.RawWeights(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(weights[1], weights[2]) {
+			t.Errorf("%+v: the weights are other bits with sums that are hidden", how)
+		}
+		if d := apart(weights[2], weights[0]); !(d <= 1e-4) {
+			t.Errorf("%+v: the weights are %.2g apart with two stages", how, d)
+		}
+		t.Logf("%+v: hidden %.2g s", how, hidden)
+		if hidden[0] > 0 || !(hidden[2] > 0) {
+			t.Errorf("%+v: %.2g s of sums were hidden, want some of the last alone", how, hidden)
+		}
+	}
+	if tr, err := net.NewTrainer(Optimizer{}, StepOptions{Recompute: true}); err != nil {
+		t.Fatal(err)
+	} else if err := tr.Together(ranks); err != nil || tr.parts.early.tensor != 0 {
+		t.Errorf("a step that recomputes has two stages (%v)", err)
+	}
+}

@@ -212,13 +212,16 @@ func (n *unet) forward(p []*Node, at input) *Node {
 	c := shared{n.embed(p, at), at.drop}
 	h := convolution(at.images(n.net.Image), p, n.in, 1)
 	skips := []*Node{h}
-	for _, lv := range n.down {
+	for i, lv := range n.down {
 		if lv.resize != nil {
 			h = lv.resize.halve(p, h, c)
 		} else {
 			h = at.block(func(in ...*Node) *Node { return lv.apply(p, in[0], c) }, h)
 		}
 		skips = append(skips, h)
+		if i == n.smallest() {
+			h = at.stage(h)
+		}
 	}
 	h = at.block(func(in ...*Node) *Node {
 		return n.mid.out.apply(p, n.mid.attend.apply(p, n.mid.in.apply(p, in[0], c)), c)
@@ -234,6 +237,25 @@ func (n *unet) forward(p []*Node, at input) *Node {
 	}
 	h = convolution(silu(n.out.apply(p, h)), p, n.last, 1)
 	return Reshape(h, size, n.cfg.Dim)
+}
+
+// smallest returns the place in down of what makes the images as small as they get; -1: nothing does.
+func (n *unet) smallest() int {
+	for i := len(n.down) - 1; i >= 0; i-- {
+		if n.down[i].resize != nil {
+			return i
+		}
+	}
+	return -1
+}
+
+// stages implements staged: the first stage of the backward pass is all that follows where images are
+// smallest, which is most of the weights. What is left, on large images, takes most of the time that is left.
+func (n *unet) stages() (tensor int) {
+	if at := n.smallest(); at >= 0 && at+1 < len(n.down) {
+		return n.down[at+1].res.norm1.weight
+	}
+	return 0
 }
 
 // embed returns the embedding of time and label, [N, 4·Channels], after its SiLU.

@@ -42,6 +42,8 @@ type TrainOptions struct {
 	Opened func(*data.Set, Config)
 	// Estimated is called before a training of a gigabyte and more with what it takes.
 	Estimated func(Estimate)
+	// Shared is called before a training of several ranks with how they share the examples.
+	Shared func(train.Sharing)
 	// Warned is called before training with what is wrong with the data, a sentence each:
 	// a scale at which they train badly.
 	Warned func(warning string)
@@ -447,6 +449,9 @@ func (s *session) run(ctx context.Context, o TrainOptions) error {
 	}
 	if err := p.resume(); err != nil {
 		return err
+	}
+	if how := train.SharingOf(s.model, s.objective, o.Ranks, s.cfg.Train.Batch); how != nil && o.Shared != nil {
+		o.Shared(*how)
 	}
 	training := train.Session{Model: s.model, Objective: s.objective, Trainer: s.trainer, Held: s.set.Val,
 		Progress: s.progress, Hooks: p.hooks(o), Ranks: o.Ranks}

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Measures what ranks gain: one process of one core, one of two, and two ranks of one core, on the same batch. Prints a
-# table in Markdown, for a quiet machine. Needs ./flowmatch-mpi (scripts/setup-mpi.sh), two cores and python3.
-# Usage: scripts/scaling.sh [STEPS]
+# Measures what ranks gain: one process of one core, one of two, and two ranks of one core, on the same batch. Prints
+# docs/scaling.md, with a model of larger jobs, for a quiet machine. Needs ./flowmatch-mpi (scripts/setup-mpi.sh), Go,
+# two cores and python3. The networks are those of bench/scaling.
+# Usage: scripts/scaling.sh [STEPS] > docs/scaling.md
 set -euo pipefail
 cd "$(dirname "$0")/.."
 steps=${1:-60}
@@ -31,14 +32,4 @@ for net in perceptron unet; do
   GOMAXPROCS=2 ./flowmatch-mpi train "$out/$net.yaml" --out "$out/$net-2" --json --quiet > "$out/$net-two.json"
   GOMAXPROCS=1 mpirun -np 2 ./flowmatch-mpi train "$out/$net.yaml" --out "$out/$net-r" --json --quiet > "$out/$net-ranks.json"
 done
-python3 - "$out" <<'PY'
-import json, sys
-print("| network | weights | one core, ms a step | two cores | two ranks of a core | efficiency of two ranks | "
-      "MB a step and rank | ms in sums |\n" + "| --- " * 8 + "|")
-for net in "perceptron", "unet":
-    one, two, ranks = (json.load(open(f"{sys.argv[1]}/{net}-{k}.json")) for k in ("one", "two", "ranks"))
-    ms = [1e3 * r["seconds"] / r["steps"] for r in (one, two, ranks)]
-    sums = ranks["ranks"]
-    print(f"| {net} | {one['parameters']} | {ms[0]:.1f} | {ms[1]:.1f} | {ms[2]:.1f} | {ms[0] / 2 / ms[2]:.2f} | "
-          f"{sums['bytes_per_step'] / 1e6:.2f} | {1e3 * sums['seconds_per_step']:.1f} |")
-PY
+go run ./bench/scaling -measured "$out"

@@ -295,10 +295,12 @@ func (o Shortcut) timed(m *model.Model) (Shortcut, error) {
 // lengthen gives the first examples of a batch two times, t < s.
 func (o MeanFlow) lengthen(m *model.Model, ex *nn.Examples, step uint64) {
 	v := o.Averages.forMeanFlow()
-	rows, rng := o.split(ex, v.Ratio, step)
-	o.timing.pairs(ex.T[:rows], ex.S[:rows], ex.Weight[:rows], rng)
+	rows := v.rows(of(ex).N)
+	o.split(ex, rows, step, func(all *nn.Examples, rng *rand.Rand) {
+		o.timing.pairs(all.T[:rows], all.S[:rows], all.Weight[:rows], rng)
+	})
 	o.coefficients(m, ex)
-	ex.Loss = nn.Loss{Average: nn.ByIdentity, Rows: rows, Power: *v.Power, Offset: v.Offset}
+	ex.Loss = nn.Loss{Average: nn.ByIdentity, Rows: rowsMade(ex, rows), Power: *v.Power, Offset: v.Offset}
 	if v.Target == TargetExample {
 		ex.Loss.Average = nn.ByExample
 	}
@@ -307,17 +309,19 @@ func (o MeanFlow) lengthen(m *model.Model, ex *nn.Examples, step uint64) {
 // lengthen gives the first examples of a batch steps of all lengths.
 func (o Shortcut) lengthen(m *model.Model, ex *nn.Examples, step uint64) {
 	v := o.Averages.forShortcut()
-	rows, rng := o.split(ex, v.Ratio, step)
+	rows := v.rows(of(ex).N)
 	lo, hi := m.Span()
-	for i, level := range levels(rows, bits.Len(uint(v.Finest)), v.Falloff) {
-		steps := 1 << level
-		k := rng.IntN(steps)
-		ex.T[i] = lo + (hi-lo)*float64(k)/float64(steps)
-		ex.S[i] = lo + (hi-lo)*float64(k+1)/float64(steps)
-		ex.Weight[i] = v.weight(step)
-	}
+	o.split(ex, rows, step, func(all *nn.Examples, rng *rand.Rand) {
+		for i, level := range levels(rows, bits.Len(uint(v.Finest)), v.Falloff) {
+			steps := 1 << level
+			k := rng.IntN(steps)
+			all.T[i] = lo + (hi-lo)*float64(k)/float64(steps)
+			all.S[i] = lo + (hi-lo)*float64(k+1)/float64(steps)
+			all.Weight[i] = v.weight(step)
+		}
+	})
 	o.coefficients(m, ex)
-	ex.Loss = nn.Loss{Average: nn.ByParts, Rows: rows, Parts: v.Parts}
+	ex.Loss = nn.Loss{Average: nn.ByParts, Rows: rowsMade(ex, rows), Parts: v.Parts}
 }
 
 // weight is that of an average in a step.
@@ -394,16 +398,20 @@ func (o averages) validation(m *model.Model, held data.Finite, batch int) (Valid
 	return meanLoss(ex), err
 }
 
-// split gives all examples averages over no time, s = t, draws the times of those
-// that keep it again, so that they are stratified by themselves, and returns the
-// number of those that do not, with the generator of their times.
-func (o CFM) split(ex *nn.Examples, ratio float64, step uint64) (rows int, rng *rand.Rand) {
+// rows returns how many examples of a batch of n, the first ones, learn averages.
+func (v AverageConfig) rows(n int) int { return int(math.Round(v.Ratio * float64(n))) }
+
+// split gives all examples averages over no time, s = t, and draws the times of those
+// that keep it again, so that they are stratified by themselves. lengthen then draws those of
+// the others, the first rows of all, by a generator of its own.
+func (o CFM) split(ex *nn.Examples, rows int, step uint64, lengthen func(all *nn.Examples, rng *rand.Rand)) {
 	if ex.S == nil {
 		ex.S = make([]float64, len(ex.T))
 	}
-	rows = int(math.Round(ratio * float64(len(ex.T))))
-	rest := ex.T[rows:]
-	o.timing.draw(rest, ex.Weight[rows:], seed.Rand(o.Seed, "train/velocity-time", step))
-	copy(ex.S[rows:], rest)
-	return rows, seed.Rand(o.Seed, "train/interval", step)
+	wholly(ex, func(all *nn.Examples) {
+		rest := all.T[rows:]
+		o.timing.draw(rest, all.Weight[rows:], seed.Rand(o.Seed, "train/velocity-time", step))
+		copy(all.S[rows:], rest)
+		lengthen(all, seed.Rand(o.Seed, "train/interval", step))
+	})
 }

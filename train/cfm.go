@@ -136,7 +136,8 @@ func (o CFM) coupling() coupling.Coupling {
 	return o.Coupling
 }
 
-// Examples implements [Regression].
+// Examples implements [Regression]. Where ex.Of says that ex is a part of a batch, it makes that part, as
+// it is in the whole.
 func (o CFM) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 	if err := fits(m, ex); err != nil {
 		return err
@@ -148,26 +149,48 @@ func (o CFM) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 	if err != nil {
 		return err
 	}
+	if ex.Of.N > 0 && !o.apart() {
+		return misfit("examples of a part of a batch are asked for, and the coupling, or what is shown, is of all")
+	}
 	read := ex.Given
 	if len(read.Label) == 0 && o.needsLabels() {
 		read.Label = make([]int32, ex.X1.N) // for the coupling alone
 	}
 	o.prepare(m, ex)
-	if err := o.Data.Fill(ex.X1, read, step); err != nil {
-		return fmt.Errorf("train: data of step %d: %w", step, err)
-	}
-	if err := o.fill(m, ex, read.Label, step); err != nil {
-		return err
-	}
-	if o.LabelDropout > 0 {
-		rng := seed.Rand(o.Seed, "train/dropout", step)
-		for i := range ex.Given.Label {
-			if rng.Float64() < o.LabelDropout {
-				ex.Given.Label[i] = -1
-			}
+	switch {
+	case ex.Of.N > 0 && o.groups() > 0:
+		if err := o.inGroups(m, ex, step); err != nil {
+			return err
+		}
+	default:
+		if err := fillPoints(o.Data, ex.X1, read, step, ex.Of); err != nil {
+			return fmt.Errorf("train: data of step %d: %w", step, err)
+		}
+		if err := o.pair(m, ex, read.Label, step); err != nil {
+			return err
 		}
 	}
+	if err := o.complete(m, ex, step); err != nil {
+		return err
+	}
+	if o.LabelDropout > 0 && ex.Given.Label != nil {
+		o.dropLabels(ex, step)
+	}
 	return nil
+}
+
+// dropLabels takes labels away.
+func (o CFM) dropLabels(ex *nn.Examples, step uint64) {
+	rng := seed.Rand(o.Seed, "train/dropout", step)
+	drawn := make([]float64, of(ex).N)
+	for i := range drawn {
+		drawn[i] = rng.Float64()
+	}
+	for k, i := range places(ex) {
+		if drawn[i] < o.LabelDropout {
+			ex.Given.Label[k] = -1
+		}
+	}
 }
 
 // loss returns that of the examples: with unit weights levels have their cross-entropy, which other
@@ -234,18 +257,29 @@ func taken(m *model.Model, given flow.Given) flow.Given {
 // fill completes examples whose x_1 is there, and what is given; label are those that the
 // coupling sees.
 func (o CFM) fill(m *model.Model, ex *nn.Examples, label []int32, step uint64) error {
-	if m.Spec().Source != nil || m.Manifold() != nil {
-		m.Source().Sample(ex.X0, seed.Rand(o.Seed, "train/noise", step))
-	} else if err := nn.Normal(ex.X0.X, seed.Key(o.Seed, "train/noise"), step); err != nil {
+	if err := o.pair(m, ex, label, step); err != nil {
 		return err
 	}
-	if o.coupling() != nil {
-		if err := o.couple(ex, label, step); err != nil {
-			return err
-		}
+	return o.complete(m, ex, step)
+}
+
+// pair draws x_0, and pairs it with x_1.
+func (o CFM) pair(m *model.Model, ex *nn.Examples, label []int32, step uint64) error {
+	if m.Spec().Source != nil || m.Manifold() != nil {
+		sample(ex, m.Source(), seed.Rand(o.Seed, "train/noise", step))
+	} else if err := noise(ex, ex.X0.X, seed.Key(o.Seed, "train/noise"), step); err != nil {
+		return err
 	}
+	if o.coupling() == nil {
+		return nil
+	}
+	return o.couple(ex, label, step)
+}
+
+// complete completes examples whose pairs are there.
+func (o CFM) complete(m *model.Model, ex *nn.Examples, step uint64) error {
 	o.show(ex, step)
-	o.timing.draw(ex.T, ex.Weight, seed.Rand(o.Seed, "train/time", step))
+	wholly(ex, func(all *nn.Examples) { o.timing.draw(all.T, all.Weight, seed.Rand(o.Seed, "train/time", step)) })
 	if m.Manifold() != nil {
 		return geodesic(m.Manifold(), ex, step)
 	}
@@ -256,19 +290,34 @@ func (o CFM) fill(m *model.Model, ex *nn.Examples, label []int32, step uint64) e
 	return nil
 }
 
-// couple reorders x_0 so that row j is paired with row j of x_1.
+// couple reorders x_0 so that row j is paired with row j of x_1. The two spans of a share are of whole groups,
+// and apart.
 func (o CFM) couple(ex *nn.Examples, label []int32, step uint64) error {
 	if ex.Given.Context.N > 0 && !seesContexts(o.Coupling) {
 		return errContextCoupled()
 	}
-	src := make([]int, ex.X1.N)
 	rng := seed.Rand(o.Seed, "train/coupling", step)
-	if err := coupling.Match(o.Coupling, src, ex.X0, ex.X1, label, ex.Given.Context, rng); err != nil {
-		return fmt.Errorf("train: coupling of step %d: %w", step, err)
-	}
-	old := ex.X0.Clone()
-	for j, i := range src {
-		copy(ex.X0.Row(j), old.Row(i))
+	old, at := ex.X0.Clone(), 0
+	for _, span := range of(ex).Spans() {
+		end := at + span[1] - span[0]
+		if end == at {
+			continue
+		}
+		x0, x1, label, context := old.Slice(at, end), ex.X1.Slice(at, end), label, ex.Given.Context
+		if label != nil {
+			label = label[at:end]
+		}
+		if context.N > 0 {
+			context = context.Slice(at, end)
+		}
+		src := make([]int, end-at)
+		if err := coupling.Match(o.Coupling, src, x0, x1, label, context, rng); err != nil {
+			return fmt.Errorf("train: coupling of step %d: %w", step, err)
+		}
+		for j, i := range src {
+			copy(ex.X0.Row(at+j), x0.Row(i))
+		}
+		at = end
 	}
 	return nil
 }
@@ -325,7 +374,7 @@ func onPoints(ex *nn.Examples) {
 // addNoise turns the examples of a path into those of one with noise around it.
 func (o CFM) addNoise(ex *nn.Examples, s path.Noisy, step uint64) error {
 	z := make([]float64, len(ex.X0.X))
-	if err := nn.Normal(z, seed.Key(o.Seed, "train/bridge"), step); err != nil {
+	if err := noise(ex, z, seed.Key(o.Seed, "train/bridge"), step); err != nil {
 		return err
 	}
 	if err := path.Interpolate(ex.X1, ex.X0, s, ex.T, ex.X0, ex.X1); err != nil {

@@ -317,7 +317,7 @@ func (o pairing) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 		return err
 	}
 	rows := flow.NewBatch(ex.X1.N, 2*ex.X1.D)
-	if err := o.stream.Fill(rows, ex.Given, step); err != nil {
+	if err := fillPoints(o.stream, rows, ex.Given, step, ex.Of); err != nil {
 		return fmt.Errorf("train: pairs of step %d: %w", step, err)
 	}
 	o.fill(m, o.cfm, ex, rows, step)
@@ -332,13 +332,16 @@ func (o Reflow) fill(m *model.Model, cfm CFM, ex *nn.Examples, rows flow.Batch, 
 		copy(ex.X1.Row(i), row[ex.X0.D:])
 	}
 	rng := seed.Rand(o.Seed, "train/time", step)
-	if o.Distill == 0 {
-		cfm.timing.draw(ex.T, ex.Weight, rng)
-	}
 	lo, hi := m.Span()
-	for i := 0; o.Distill > 0 && i < len(ex.T); i++ {
-		ex.T[i] = lo + (hi-lo)*float64(rng.IntN(o.Distill))/float64(o.Distill)
-		ex.Weight[i] = 1
-	}
+	wholly(ex, func(all *nn.Examples) {
+		if o.Distill == 0 {
+			cfm.timing.draw(all.T, all.Weight, rng)
+			return
+		}
+		for i := range all.T {
+			all.T[i] = lo + (hi-lo)*float64(rng.IntN(o.Distill))/float64(o.Distill)
+			all.Weight[i] = 1
+		}
+	})
 	cfm.coefficients(m, ex)
 }

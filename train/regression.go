@@ -19,7 +19,8 @@ type Regression interface {
 	Objective
 	// Examples fills ex with the examples of a step: all fields but S, Loss and what is
 	// given, which is there to be filled where the model takes it. It is a pure function of
-	// the objective, the model's Spec and step, and safe for concurrent use.
+	// the objective, the model's Spec and step, and safe for concurrent use. The examples are those of
+	// the whole batch: of an objective of one's own ex.Of, a rank's share, is never set.
 	Examples(m *model.Model, ex *nn.Examples, step uint64) error
 }
 
@@ -123,7 +124,7 @@ func prefetch(ctx context.Context, r Regression, t Training) *feed {
 	for w := range f.workers {
 		fw := feedWorker{ready: make(chan made, ahead), free: make(chan *nn.Examples, ahead+1)}
 		for range ahead + 1 {
-			fw.free <- newExamples(t.Model, t.Batch)
+			fw.free <- room(t, r)
 		}
 		f.workers[w] = fw
 		f.working.Go(func() {

@@ -28,6 +28,10 @@ var shared = []struct {
 		o := CFM{Data: data.Shuffle(points(100, 2), 1), Seed: 2}
 		return newSession(t, along(t, path.CondOT{}), o, points(50, 2))
 	}},
+	{"optimal transport within groups", func(t testing.TB) session {
+		o := CFM{Data: data.Shuffle(points(100, 2), 1), Coupling: groups(8), Seed: 2}
+		return newSession(t, along(t, path.CondOT{}), o, points(50, 2))
+	}},
 	{"optimal transport, dropout", func(t testing.TB) session {
 		m := newModel(t, model.Spec{}, nn.Config{Residual: &nn.Residual{Width: 16, Blocks: 1, Dropout: 0.1}})
 		return newSession(t, m, cfm(), points(50, 2))
@@ -194,5 +198,27 @@ func TestRanksNameWhoFails(t *testing.T) {
 	s.o = CFM{Data: data.Shuffle(points(100, 2), 1), Coupling: coupling.OT{}, Seed: 2}
 	if _, err := (Fit{Loop: Loop{Steps: 3, Batch: 1}, Ranks: ranks}).Train(t.Context(), s.m, s.o); err != nil {
 		t.Errorf("a batch of one example for two ranks: %v", err)
+	}
+}
+
+// Two ranks have the bits of one process that takes the gradient in two parts: what else differs from one
+// process in one part is the order of sums in float32, and not of ranks.
+func TestTwoRanksHaveTheBitsOfTwoParts(t *testing.T) {
+	ranks := clustertest.In(t, 2)
+	if ranks == nil {
+		return
+	}
+	of := func(how nn.StepOptions) session {
+		m := newModel(t, model.Spec{}, nn.Config{Hidden: []int{64, 64, 64}})
+		tr, err := m.Net().NewTrainer(nn.Optimizer{ClipNorm: 1}, how)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return session{m: m, tr: tr, o: cfm()}
+	}
+	l := Loop{Steps: 100, Batch: 64}
+	want, got := traced(t, of(nn.StepOptions{Accumulate: 2}), l, nil), traced(t, of(nn.StepOptions{}), l, ranks)
+	if !slices.Equal(got.losses, want.losses) || !slices.Equal(got.weights, want.weights) {
+		t.Error("the losses or weights of two ranks are not those of two parts, to the bit")
 	}
 }

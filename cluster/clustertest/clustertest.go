@@ -62,6 +62,6 @@ func Start(t *testing.T, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, mpirun, args...)
 	cmd.Env = append(os.Environ(), inRanks+"=1", "GOMAXPROCS=1", "OMPI_ALLOW_RUN_AS_ROOT=1",
 		"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "OMPI_MCA_rmaps_base_oversubscribe=1",
-		"OMPI_MCA_hwloc_base_binding_policy=none")
+		"OMPI_MCA_hwloc_base_binding_policy=none", "OMPI_MCA_mpi_yield_when_idle=1")
 	return cmd
 }

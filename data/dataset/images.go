@@ -97,7 +97,7 @@ func (c Config) imageSet(m, apart *image.Collection, seed uint64) (*data.Set, er
 	s := &data.Set{
 		Name: filepath.Base(c.Path), Kind: data.KindImages, Dim: m.Dim(), Shape: m.Shape,
 		Classes: m.Classes(), ClassNames: m.ClassNames, Fingerprint: m.Fingerprint(),
-		TrainSet: data.Subset(m, train), Val: data.Subset(m, val), Test: data.Subset(m, test),
+		TrainSet: data.Subset(m.InParts(), train), Val: data.Subset(m, val), Test: data.Subset(m, test),
 		Levels: image.Levels, Dequantized: m.Dequantize, Skipped: m.Skipped,
 		Notes: slices.Concat(m.Notes, unseen(m.Label, train, m.ClassNames)),
 	}

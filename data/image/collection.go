@@ -94,8 +94,19 @@ func (m *Collection) Context() int { return 0 }
 // Read converts the images asked for. rng must not be nil with Dequantize. Where the
 // images stay in their files, the error of one that cannot be read any more names it.
 func (m *Collection) Read(x flow.Batch, given flow.Given, index []int, rng *rand.Rand) error {
+	return m.read(x, given, index, index, 0, rng)
+}
+
+// read reads the images index, which are all[from:from+len(index)] of those that rng is drawn for.
+func (m *Collection) read(
+	x flow.Batch, given flow.Given, index, all []int, from int, rng *rand.Rand,
+) error {
 	if err := data.CheckRead(m, x, given, index); err != nil {
 		return err
+	}
+	if m.Dequantize {
+		m.skip(rng, from)
+		defer m.skip(rng, len(all)-from-len(index))
 	}
 	var fetched [][]byte
 	if m.store != nil {
@@ -129,6 +140,23 @@ func (m *Collection) Read(x flow.Batch, given flow.Given, index []int, rng *rand
 		}
 	}
 	return nil
+}
+
+// skip draws what so many images are dequantized with.
+func (m *Collection) skip(rng *rand.Rand, images int) {
+	for range images * ((m.dim + 1) / 2) {
+		rng.Uint64()
+	}
+}
+
+// InParts returns the images as a set that is a [data.PartReader]. It shares them with m.
+func (m *Collection) InParts() data.Finite { return inParts{m} }
+
+type inParts struct{ *Collection }
+
+// ReadPart implements [data.PartReader].
+func (m inParts) ReadPart(x flow.Batch, given flow.Given, index []int, from int, rng *rand.Rand) error {
+	return m.read(x, given, index[from:from+x.N], index, from, rng)
 }
 
 // dequantize writes (v+u)/128 - 1, two pixels for each 64 random bits.

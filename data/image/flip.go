@@ -30,14 +30,28 @@ func (s flipped) Read(x flow.Batch, given flow.Given, index []int, rng *rand.Ran
 	if err := s.Finite.Read(x, given, index, rng); err != nil {
 		return err
 	}
+	s.mirror(x, len(index), 0, rng)
+	return nil
+}
+
+// ReadPart implements [data.PartReader].
+func (s flipped) ReadPart(x flow.Batch, given flow.Given, index []int, from int, rng *rand.Rand) error {
+	if err := data.ReadPart(s.Finite, x, given, index, from, rng); err != nil {
+		return err
+	}
+	s.mirror(x, len(index), from, rng)
+	return nil
+}
+
+// mirror mirrors images of n, x from number from on.
+func (s flipped) mirror(x flow.Batch, n, from int, rng *rand.Rand) {
 	w := s.shape[1]
 	c := s.Dim() / (s.shape[0] * w)
-	for k := range index {
-		if rng.Uint64()&1 == 1 {
+	for i := range n {
+		if k := i - from; rng.Uint64()&1 == 1 && k >= 0 && k < x.N {
 			mirror(x.Row(k), w, c)
 		}
 	}
-	return nil
 }
 
 // mirror turns rows of w pixels of c numbers around.

@@ -89,6 +89,11 @@ func (p storedPoints) Read(x flow.Batch, given flow.Given, index []int, _ *rand.
 	return nil
 }
 
+// ReadPart implements [data.PartReader]; rng is not used.
+func (p storedPoints) ReadPart(x flow.Batch, given flow.Given, index []int, from int, _ *rand.Rand) error {
+	return p.Read(x, given, index[from:from+x.N], nil)
+}
+
 // readRows reads rows into x and, where it has room, their contexts into context.
 func (t Table) readRows(x, context flow.Batch, index []int) error {
 	s, d := t.stored, t.X.D

@@ -51,6 +51,7 @@ type level struct {
 	parts   int
 	kept    bool // all that is done here is to pack weights that are kept
 	job     func(part, worker int)
+	results []int // that are complete afterwards, where they lie in memory of their own
 }
 
 // parallelCost is the arithmetic, in float operations of [tensor.work], that is
@@ -146,8 +147,19 @@ func (p *Program) build() error {
 	for _, l := range p.levels {
 		l.job = p.job(l)
 	}
+	p.endings()
 	p.constants()
 	return nil
+}
+
+// endings says which results are complete after which level.
+func (p *Program) endings() {
+	for i, o := range p.outputs {
+		if base, _ := o.t.root(); !o.copied {
+			l := p.levels[base.level]
+			l.results = append(l.results, i)
+		}
+	}
 }
 
 // job is what a worker does at a level.
@@ -211,7 +223,7 @@ func (p *Program) Execute(inputs []compute.Buffer, donate []bool, _ compute.Devi
 		args[i] = b
 	}
 	outs := make([]*buffer, len(p.outputs))
-	if err := p.run(outs, args, donate); err != nil {
+	if err := p.run(outs, args, donate, nil); err != nil {
 		return nil, err
 	}
 	res := make([]compute.Buffer, len(outs))
@@ -224,6 +236,14 @@ func (p *Program) Execute(inputs []compute.Buffer, donate []bool, _ compute.Devi
 // ExecuteInto runs the program and writes results into buffers that are there. A
 // result may be the very argument that it replaces.
 func (p *Program) ExecuteInto(outs, inputs []compute.Buffer) error {
+	return p.ExecuteAndTell(outs, inputs, nil)
+}
+
+// ExecuteAndTell is ExecuteInto that calls told, unless it is nil, with the number of each result that is
+// complete before the program has ended: the program goes on when told returns. A
+// result may be so early where what else is computed waits for all rows of something
+// (SchedulingBarrier of x after x itself).
+func (p *Program) ExecuteAndTell(outs, inputs []compute.Buffer, told func(result int)) error {
 	p.into.Lock()
 	defer p.into.Unlock()
 	p.intoArgs, p.intoOuts = p.intoArgs[:0], p.intoOuts[:0]
@@ -246,12 +266,12 @@ func (p *Program) ExecuteInto(outs, inputs []compute.Buffer) error {
 		}
 		p.intoOuts = append(p.intoOuts, b)
 	}
-	return p.run(p.intoOuts, p.intoArgs, nil)
+	return p.run(p.intoOuts, p.intoArgs, nil, told)
 }
 
 // run is Execute on our own buffers. Results that outs holds already are written
 // into; the others are made.
-func (p *Program) run(outs, args []*buffer, donate []bool) error {
+func (p *Program) run(outs, args []*buffer, donate []bool, told func(result int)) error {
 	if len(args) != len(p.inputs) || len(outs) != len(p.outputs) {
 		return fmt.Errorf("native: %d arguments for %d results; the program takes %d and returns %d",
 			len(args), len(outs), len(p.inputs), len(p.outputs))
@@ -285,6 +305,11 @@ func (p *Program) run(outs, args []*buffer, donate []bool) error {
 		}
 		if l.parts > 0 && !(fresh && l.kept) {
 			b.team.run(l.parts, l.job)
+		}
+		for _, i := range l.results {
+			if told != nil {
+				told(i)
+			}
 		}
 	}
 	err = p.leave(outs, args, donate, taken)

@@ -108,17 +108,30 @@ func (t *tensor) movesWithinRows() bool {
 	return lo >= 0 && hi < row
 }
 
-// ready returns the first level at which a user can read u.
+// ready returns the first level at which a user can read u. What waits for all rows of u leaves a level
+// to what is made of the sums over them.
 func ready(u *tensor, n int, row bool) int {
 	base, _ := u.root()
 	switch {
 	case base.kind == kindParam || base.kind == kindConst:
 		return 0
+	case u.waits():
+		return base.level + 2
 	case row && base.units == n && sameRows(base, u):
 		return base.level
 	default:
 		return base.level + 1
 	}
+}
+
+// waits says whether t stands for all rows of what it is another name of.
+func (t *tensor) waits() bool {
+	for ; t.isAlias(); t = t.in[0] {
+		if t.kind == kindAfter && slices.Contains(t.in[1:], t.in[0]) {
+			return true
+		}
+	}
+	return false
 }
 
 // sameRows says whether the rows of u are those of base, and base is made row by row.
@@ -229,13 +242,15 @@ func (g *graph) sink() {
 		}
 		level := math.MaxInt
 		for _, u := range t.users {
-			l := u.level - 1
+			l := u.level
 			for i, x := range u.sources() {
-				if base, _ := x.root(); base == t && u.rows[i] && u.units == t.units && sameRows(t, x) {
-					l = u.level
-				} else if base == t {
-					l = u.level - 1
-					break
+				base, _ := x.root()
+				switch {
+				case base != t:
+				case x.waits():
+					l = min(l, u.level-2)
+				case !u.rows[i] || u.units != t.units || !sameRows(t, x):
+					l = min(l, u.level-1)
 				}
 			}
 			level = min(level, l)

@@ -136,12 +136,15 @@ func (a *app) impute(cmd *cobra.Command, dir string, f imputeFlags) (result, err
 	var filled flow.Batch
 	if n := f.n * len(h.Rows); n > 0 {
 		a.status("filling in %d rows", n)
-		drawn, err := r.Model.Sample(cmd.Context(), model.SampleOptions{N: n, Seed: f.seed, Sampler: how,
-			Given: flow.Given{Shown: h.Shown(f.n)}, Progress: a.watch("rows", n)})
+		drawn, err := r.Model.Together(a.ranks).Sample(cmd.Context(), model.SampleOptions{N: n, Seed: f.seed,
+			Sampler: how, Given: flow.Given{Shown: h.Shown(f.n)}, Progress: a.watch("rows", n)})
 		if err != nil {
 			return nil, err
 		}
 		filled, res.NFE = h.Filled(drawn.X), drawn.Stats.NFE
+	}
+	if a.follows() {
+		return silent{}, nil
 	}
 	res.Seconds = time.Since(start).Seconds()
 	return res, f.write(some, s, h, filled)

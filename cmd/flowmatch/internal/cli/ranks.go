@@ -19,7 +19,7 @@ import (
 )
 
 // inRanks are the commands whose work ranks share.
-var inRanks = []string{"train", "experiment", "sample", "logp", "eval"}
+var inRanks = []string{"train", "experiment", "sample", "logp", "eval", "impute"}
 
 // checkRanks reports a command that is one process's, and was started as several.
 func (a *app) checkRanks(cmd *cobra.Command) error {
@@ -119,6 +119,7 @@ type sums struct {
 	Number         int     `json:"number"` // of ranks
 	BytesPerStep   float64 `json:"bytes_per_step"`
 	SecondsPerStep float64 `json:"seconds_per_step"` // with the time spent waiting for other ranks
+	HiddenPerStep  float64 `json:"hidden_per_step"`  // those of them in which the rank computed
 }
 
 // sums returns those of so many steps; nil of one process, or of none.
@@ -126,8 +127,8 @@ func (a *app) sums(steps int) *sums {
 	if a.ranks.Size() == 1 || steps < 1 {
 		return nil
 	}
-	s := a.ranks.Stats()
-	return &sums{a.ranks.Size(), float64(s.Bytes) / float64(steps), s.Seconds / float64(steps)}
+	s, n := a.ranks.Stats(), float64(steps)
+	return &sums{a.ranks.Size(), float64(s.Bytes) / n, s.Seconds / n, s.Hidden / n}
 }
 
 // silent is the result of another rank than 0, which says and writes nothing.

@@ -142,3 +142,39 @@ func TestJobsOfRanksEndAndGoOn(t *testing.T) {
 		t.Errorf("plot: exit code %d, and the job says\n%s", code, said)
 	}
 }
+
+// Ranks fill the holes of a table as one process does, to the bit, and one of them writes.
+func TestRanksImputeAsOneDoes(t *testing.T) {
+	dir := t.TempDir()
+	holes, path := filepath.Join(dir, "holes.csv"), filepath.Join(dir, "run")
+	text := "x,y,kind\n"
+	for i := range 90 {
+		text += fmt.Sprintf("%d.5%s\n", i%7, []string{",,a", ",1.5,b", ",0.5,"}[i%3])
+	}
+	if err := os.WriteFile(holes, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if code, said := startJob(t, 2, "train", holes, "--out", path, "--quiet", "--set", "train.steps=20", "--set",
+		"data.schema=auto", "--set", "train.shown=0.5").ended(t); code != 0 {
+		t.Fatalf("train: exit code %d, and the job says\n%s", code, said)
+	}
+	steps := []string{"--solver", "euler", "--steps", "5", "--n", "3"}
+	for name, how := range map[string][]string{"steps": steps, "adaptive": nil} {
+		var files [3][]byte
+		for k := range files {
+			out := filepath.Join(dir, fmt.Sprint(name, k, ".csv"))
+			args := append([]string{"impute", path, "--data", holes, "--out", out}, how...)
+			code, said := startJob(t, k+1, args...).ended(t)
+			if code != 0 || strings.Count(said, "of which 60 lacked values") != 1 {
+				t.Fatalf("impute in %d ranks: exit code %d, and the job says\n%s", k+1, code, said)
+			}
+			var err error
+			if files[k], err = os.ReadFile(out); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(files[0], files[1]) || !bytes.Equal(files[0], files[2]) || len(files[0]) == 0 {
+			t.Errorf("%s: two or three ranks fill in other values than one", name)
+		}
+	}
+}

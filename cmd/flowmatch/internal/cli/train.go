@@ -76,8 +76,8 @@ func (t trainResult) text(w io.Writer) {
 	}
 	fmt.Fprintf(w, "seconds\t%.1f\n", t.Seconds)
 	if r := t.Ranks; r != nil {
-		fmt.Fprintf(w, "ranks\t%d; each sent %.4g MB a step in %.3g ms, waiting included\n", r.Number,
-			r.BytesPerStep/1e6, 1e3*r.SecondsPerStep)
+		fmt.Fprintf(w, "ranks\t%d; each sent %.4g MB a step in %.3g ms, waiting included, and computed in %.3g ms of "+
+			"them\n", r.Number, r.BytesPerStep/1e6, 1e3*r.SecondsPerStep, 1e3*r.HiddenPerStep)
 	}
 	for _, text := range t.Warnings {
 		fmt.Fprintf(w, "warning\t%s\n", text)
@@ -323,6 +323,7 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 			cfg = is
 			a.opened(res, set, is)
 		},
+		Shared: func(s train.Sharing) { a.status("%v", s) },
 		Estimated: func(e run.Estimate) {
 			free := ""
 			if e.Free > 0 {
