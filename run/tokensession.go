@@ -119,8 +119,7 @@ func (s *tokenSession) build(o TokenOptions) error {
 	if o.Opened != nil {
 		o.Opened(s.corpus, s.cfg)
 	}
-	s.spec = model.TokenSpec{Net: s.cfg.Net.of(s.cfg, s.corpus.Levels()), Path: s.cfg.Path,
-		Vocabulary: s.corpus.Vocabulary, Fingerprint: fingerprint(s.corpus)}
+	s.spec = s.cfg.Spec(s.corpus)
 	if s.path, err = s.cfg.Path.New(s.corpus.Levels()); err != nil {
 		return err
 	}
@@ -156,6 +155,12 @@ func (c TokenConfig) Open() (*texts.Corpus, error) {
 		return nil, fmt.Errorf("run: data.path: %w", err)
 	}
 	return corpus, nil
+}
+
+// Spec is what a model of the run is on its text, but for its weights.
+func (c TokenConfig) Spec(corpus *texts.Corpus) model.TokenSpec {
+	return model.TokenSpec{Net: c.Net.of(c, corpus.Levels()), Path: c.Path, Vocabulary: corpus.Vocabulary,
+		Fingerprint: fingerprint(corpus)}
 }
 
 // fingerprint is that of all tokens of a text, and of what they stand for.

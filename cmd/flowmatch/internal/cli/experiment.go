@@ -322,7 +322,7 @@ func (a *app) cellHooks(ctx context.Context, g experiment.Grid, res *experimentR
 	var classifies bool // which saves nothing on its way
 	return experiment.RunOptions{
 		Cell: func(k, n int, c experiment.Cell, done bool) {
-			p, steps, from, classifies = nil, c.Config.Train.Steps, 0, false
+			p, steps, from, classifies = nil, c.Steps(), 0, false
 			a.leave.unsaved.Store(false)
 			if !done {
 				res.Made++
