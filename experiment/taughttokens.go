@@ -20,9 +20,9 @@ var tokenExponents = map[string]float64{"linear": 1, "quadratic": 2, "cubic": 3}
 
 // Sequences whose bound a peer estimates, too, draws of each, and steps that it takes compiled.
 const (
-	checkSequences = 200
-	checkDraws     = 32
-	compiledSteps  = 50
+	checkSequences = 100
+	checkDraws     = 16
+	compiledSteps  = 30
 )
 
 // tokenLesson is what a peer is asked for of tokens, in one line; peers/tokens.py has the other end.
