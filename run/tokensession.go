@@ -150,7 +150,7 @@ func (s *tokenSession) affordable() error {
 
 // Open opens the text of a run, as tokens.
 func (c TokenConfig) Open() (*texts.Corpus, error) {
-	corpus, err := texts.Read(c.Data.Path, c.Data.Tokens, c.Data.Length)
+	corpus, err := texts.Read(c.Data.Path, c.Data.options())
 	if err != nil {
 		return nil, fmt.Errorf("run: data.path: %w", err)
 	}
@@ -168,6 +168,9 @@ func fingerprint(c *texts.Corpus) string {
 	d := digest.New()
 	d.Text(c.Kind)
 	d.Text(c.Chars)
+	for k, p := range c.Merges {
+		digest.Add(d, []int32{int32(k), p[0], p[1]})
+	}
 	for _, part := range [][]int32{c.Train, c.Val, c.Test} {
 		digest.Add(d, part)
 	}
