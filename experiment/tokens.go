@@ -44,7 +44,8 @@ func tokenMeasures() []measure {
 
 // recordedOfTokens is what is recorded of every cell of kind tokens: train_rate is tokens that are trained on in a
 // second of the processor, from the end of the first step on; elbo_check and elbo_check_peer, of peers, are bounds of
-// the first 100 sequences by this program and by the peer.
+// the first 100 sequences by this program and by the loss of the peer, which with masks counts tokens that have come
+// and that it lets jump again, too.
 var recordedOfTokens = recorded{values: []string{
 	"threads", "measure_seconds", "steps", "seconds", "ms_per_step", "weights", "train_rate", "elbo_check",
 	"elbo_check_se", "elbo_check_peer", "elbo_check_peer_se",
