@@ -65,6 +65,9 @@ func ELBO(ctx context.Context, m Posterior, path Path, x1 Tokens, o ELBOOptions,
 	}
 	sum, square := make([]float64, x1.N), make([]float64, x1.N)
 	for d := range o.Draws {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		v, err := o.draw(ctx, m, path, x1, d)
 		if err != nil {
 			return err

@@ -82,7 +82,8 @@ func (s Sampler) Start(n, l int) Tokens {
 }
 
 // Sample makes x, sequences of noise (Start), sequences of data. Tokens that are shown stay. at, if it is not nil,
-// sees the state at each time of the grid and may not change it.
+// sees the state at each time of the grid and may not change it. When ctx ends, its error is returned before the next
+// step, and x is on its way.
 func (s Sampler) Sample(ctx context.Context, m Posterior, x Tokens, at func(t float64, x Tokens)) (Stats, error) {
 	times, err := s.check(m, x)
 	if err != nil {
@@ -200,6 +201,9 @@ func (s Sampler) work(m Posterior, x Tokens) *walk {
 
 // step takes all sequences from t to s.
 func (w *walk) step(ctx context.Context, t, s float64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	for n := range w.t {
 		w.t[n] = t
 	}

@@ -2,6 +2,7 @@ package discrete
 
 import (
 	"context"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -275,5 +276,38 @@ func TestSamplersSayWhatDoesNotFit(t *testing.T) {
 	if _, err := (Sampler{Path: mixture, Steps: 2}).Sample(context.Background(), law, x, nil); err == nil ||
 		!strings.Contains(err.Error(), "token 1 of sequence 0 is 9; it must be from 0 to 3") {
 		t.Error(err)
+	}
+}
+
+// deaf is a posterior that does not look at its context, and counts its calls.
+type deaf struct {
+	*Law
+	calls int
+}
+
+func (d *deaf) Posterior(_ context.Context, p, t []float64, x Tokens) error {
+	d.calls++
+	return d.Law.Posterior(context.Background(), p, t, x)
+}
+
+// What ends is not solved or estimated any further, whatever the model does.
+func TestSamplesAndBoundsEndWithTheirContext(t *testing.T) {
+	p := paths(t, 3)["mask linear"]
+	law, _ := toy(t, p, 2)
+	ctx, cancel := context.WithCancel(t.Context())
+	m, s := &deaf{Law: law}, Sampler{Path: p, Steps: 10}
+	stats, err := s.Sample(ctx, m, s.Start(4, 2), func(at float64, _ Tokens) {
+		if at > 0.25 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || m.calls != 3 || stats.NFE != 3 {
+		t.Errorf("%v after %d calls (NFE %d), want that it was cancelled after 3", err, m.calls, stats.NFE)
+	}
+	m.calls = 0
+	bound, se := make([]float64, 1), make([]float64, 1)
+	err = ELBO(ctx, m, p, NewTokens(1, 2), ELBOOptions{Draws: 4}, bound, se)
+	if !errors.Is(err, context.Canceled) || m.calls != 0 {
+		t.Errorf("ELBO: %v after %d calls, want none", err, m.calls)
 	}
 }

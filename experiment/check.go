@@ -42,7 +42,11 @@ func Check(g Grid, cells []Cell) error {
 
 // filesAreThere reports a file of data that is not; of patterns it knows nothing.
 func (c Cell) filesAreThere() error {
-	for _, path := range c.Config.Data.Files() {
+	files := c.Config.Data.Files()
+	if c.Tokens != nil {
+		files = []string{c.Tokens.Data.Path}
+	}
+	for _, path := range files {
 		if strings.ContainsAny(path, "*?[{") {
 			continue
 		}
@@ -108,6 +112,9 @@ func (o *opened) checkRows(g Grid, c Cell) error {
 func (o *opened) check(g Grid, c Cell) error {
 	if c.Tabular != nil {
 		return o.checkRows(g, c)
+	}
+	if c.Tokens != nil {
+		return o.ofTokens(c)
 	}
 	backend := c.Config.Backend
 	if c.Neural != nil {

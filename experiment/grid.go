@@ -25,8 +25,8 @@ type Grid struct {
 	Question string   `yaml:"question"` // what is asked and how, in Markdown
 	Seeds    []uint64 `yaml:"seeds"`
 	// Kind is empty for runs of `flowmatch train`, neural_ode for fits of trajectories, whose
-	// settings are those of [Neural], or tables for rows like those of a table, by this and by other
-	// programs, whose settings are those of [Tabular].
+	// settings are those of [Neural], tables for rows like those of a table, by this and by other
+	// programs, whose settings are those of [Tabular], or tokens for runs of sequences of tokens.
 	Kind string `yaml:"kind"`
 	// Base is the run file that all cells share; a task, then a method, then a seed
 	// change it.
@@ -120,7 +120,7 @@ var ErrGrid = errors.New("experiment: bad grid")
 const kindNeural, kindTables = "neural_ode", "tables"
 
 // kinds are those that Grid.Kind takes.
-var kinds = []string{kindNeural, kindTables}
+var kinds = []string{kindNeural, kindTables, kindTokens}
 
 // defaultDigits is the default of Table.Digits.
 const defaultDigits = 3
@@ -178,6 +178,8 @@ func parse(text []byte) (g Grid, err error) {
 		g, err = load[Neural](text)
 	case kindTables:
 		g, err = load[Tabular](text)
+	case kindTokens:
+		g, err = load[run.TokenConfig](text)
 	default:
 		g, err = load[run.Config](text)
 	}
@@ -346,6 +348,11 @@ func (g Grid) Validate() error {
 		pictures = []string{kindRows, kindDots}
 		if g.Search != nil {
 			f.add("search: a grid of kind tables has none: its methods have their own defaults")
+		}
+	case kindTokens:
+		pictures = []string{kindDots}
+		if g.Search != nil {
+			f.add("search: a grid of kind tokens has none so far; leave it out")
 		}
 	}
 	f.known("kind", "kind", kinds, g.Kind)

@@ -168,6 +168,14 @@ type told struct {
 	Threads int      `json:"threads"`
 	NLL     *float64 `json:"nll"`
 	Sample  float64  `json:"sample_seconds"` // of samples of one posterior
+
+	// Of tokens: seconds of the processor of all steps but the first, of samples and of steps that are compiled, and
+	// the bound of -log p in bits of a token, with its standard error.
+	TrainCPU    float64 `json:"train_cpu"`
+	SampleCPU   float64 `json:"sample_cpu"`
+	CompiledCPU float64 `json:"compiled_cpu"`
+	ELBO        float64 `json:"elbo"`
+	ELBOSE      float64 `json:"elbo_se"`
 }
 
 // start runs the program of a peer, which says its versions.

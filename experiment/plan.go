@@ -20,11 +20,12 @@ type Cell struct {
 	Task, Method string
 	Seed         uint64
 	Config       run.Config
-	Neural       *Neural  // in place of Config, of a grid of kind neural_ode
-	Tabular      *Tabular // likewise, of kind tables
-	Dir          string   // folder of the run, below the grid's
-	Teacher      string   // folder of the run that this one learns from; empty: none
-	Peer         string   // the library that trains it; empty: this program
+	Neural       *Neural          // in place of Config, of a grid of kind neural_ode
+	Tabular      *Tabular         // likewise, of kind tables
+	Tokens       *run.TokenConfig // likewise, of kind tokens
+	Dir          string           // folder of the run, below the grid's
+	Teacher      string           // folder of the run that this one learns from; empty: none
+	Peer         string           // the library that trains it; empty: this program
 	// Trial says that the cell is a trial of the grid's search. Value is what it, or a run
 	// that takes the best, has for Search.Key; empty: no search, or not decided yet.
 	Trial bool
@@ -86,6 +87,9 @@ func DataIn(dir string, cells []Cell) (found bool, err error) {
 	for i := range cells {
 		if t := cells[i].Tabular; t != nil && !filepath.IsAbs(t.File) {
 			t.File, found = filepath.Join(dir, t.File), true
+		}
+		if t := cells[i].Tokens; t != nil && !filepath.IsAbs(t.Data.Path) {
+			t.Data.Path, found = filepath.Join(dir, t.Data.Path), true
 		}
 		d := &cells[i].Config.Data
 		for _, path := range []string{d.Path, d.TestPath, d.ContextPath, d.TestContextPath} {
@@ -183,6 +187,8 @@ func (p place) cell(seed uint64, t *try) (Cell, error) {
 		c.Neural = new(Neural)
 	case kindTables:
 		c.Tabular = new(Tabular)
+	case kindTokens:
+		c.Tokens = new(run.TokenConfig)
 	}
 	c.Dir = p.folder(method.Name, seed)
 	if t != nil {
@@ -212,7 +218,7 @@ func (p place) cell(seed uint64, t *try) (Cell, error) {
 		return c, err
 	}
 	if c.Trial && p.g.Search.Share < 1 { // of the steps of a run, wherever these are set
-		steps := max(1, int(math.Round(p.g.Search.Share*float64(c.steps()))))
+		steps := max(1, int(math.Round(p.g.Search.Share*float64(c.Steps()))))
 		if err := c.read(append(layers, settings.Values("search.share", p.g.stepsKey(), steps))); err != nil {
 			return c, err
 		}
@@ -255,15 +261,23 @@ func (c *Cell) read(layers []settings.Layer) error {
 		c.Tabular = &t
 		return err
 	}
+	if c.Tokens != nil {
+		t, _, err := settings.Load[run.TokenConfig](layers...)
+		c.Tokens = &t
+		return err
+	}
 	var err error
 	c.Config, _, err = settings.Load[run.Config](layers...)
 	return err
 }
 
-// steps is how many steps a cell trains.
-func (c *Cell) steps() int {
+// Steps is how many steps a cell trains; 0 of kind tables, whose models say nothing of theirs.
+func (c *Cell) Steps() int {
 	if c.Neural != nil {
 		return c.Neural.Steps
+	}
+	if c.Tokens != nil {
+		return c.Tokens.Train.Steps
 	}
 	return c.Config.Train.Steps
 }
@@ -281,6 +295,9 @@ func (g Grid) check(c Cell) error {
 	}
 	if c.Tabular != nil {
 		return c.checkTabular()
+	}
+	if c.Tokens != nil {
+		return c.checkTokens()
 	}
 	every, val := c.Config.Train.SnapshotEvery, c.Config.Data.Val
 	switch {

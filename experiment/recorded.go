@@ -104,6 +104,8 @@ func (g Grid) all() []measure {
 		return neuralMeasures()
 	case kindTables:
 		return tabularMeasures()
+	case kindTokens:
+		return tokenMeasures()
 	}
 	return measures()
 }
@@ -116,6 +118,8 @@ func (g Grid) recorded(measures ...string) recorded {
 		out = recordedOfFits
 	case kindTables:
 		out = recorded{values: []string{"threads", "measure_seconds"}}
+	case kindTokens:
+		out = recordedOfTokens
 	}
 	for _, m := range g.all() {
 		if slices.Contains(measures, m.name) {

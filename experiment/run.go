@@ -110,6 +110,8 @@ func (c Cell) make(ctx context.Context, g Grid, plan string, o RunOptions) (*Res
 		do = c.makeNeural
 	case c.Tabular != nil:
 		do = c.makeTabular
+	case c.Tokens != nil:
+		do = c.makeTokens
 	case c.learnsPosterior():
 		do = c.makePosterior
 	}

@@ -18,20 +18,43 @@ func ReadWeights(path string, eng *nn.Engine, cfg nn.Config) (n *nn.Net, err err
 		if n, err = nn.Restore(eng, cfg, f.read); err != nil {
 			return err
 		}
-		known := map[string]bool{}
-		for _, t := range n.Tensors() {
-			known[t.Name] = true
-		}
-		for _, name := range slices.Sorted(maps.Keys(f.tensors)) {
-			if !known[name] {
-				return fmt.Errorf("tensor %q is none of the network's, which are %v", name,
-					slices.Sorted(maps.Keys(known)))
-			}
-		}
-		return nil
+		return f.noOthers(n.Tensors())
 	})
 	if err != nil {
 		return nil, err
 	}
 	return n, nil
+}
+
+// ReadTokenWeights is [ReadWeights] of a network of tokens: the model of a spec with the weights of a file.
+func ReadTokenWeights(path string, eng *nn.Engine, spec TokenSpec) (m *TokenModel, err error) {
+	err = readFile(path, "weights", func(f *tensorFile) error {
+		net, err := nn.RestoreTokenNet(eng, spec.Net, f.read)
+		if err != nil {
+			return err
+		}
+		if m, err = NewTokens(spec, net); err != nil {
+			return err
+		}
+		return f.noOthers(net.Tensors())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// noOthers reports a tensor of a file that is none of a network's.
+func (f *tensorFile) noOthers(own []nn.Tensor) error {
+	known := map[string]bool{}
+	for _, t := range own {
+		known[t.Name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.tensors)) {
+		if !known[name] {
+			return fmt.Errorf("tensor %q is none of the network's, which are %v", name,
+				slices.Sorted(maps.Keys(known)))
+		}
+	}
+	return nil
 }

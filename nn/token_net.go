@@ -123,12 +123,21 @@ func (g *givenTokens) Posterior(ctx context.Context, p, t []float64, x discrete.
 		return fmt.Errorf("nn: room for %d probabilities; %d sequences have %d", len(p), x.N, x.N*size)
 	}
 	rows := max(1, tokensAtOnce/n.cfg.Length)
-	return blocks{rows: rows}.run(n.post, x.N, 0, func(f *frame, i, j int) {
-		f.give(0, n.theta)
-		n.fill(f, 1, x, t, g.given, i, j)
-	}, func(f *frame, i, j int) {
-		f.read(p[i*size:j*size], 0)
-	})
+	for from := 0; from < x.N; from += rows { // one call of the program each, so that ctx is looked at between
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := blocks{rows: rows}.run(n.post, min(rows, x.N-from), 0, func(f *frame, i, j int) {
+			f.give(0, n.theta)
+			n.fill(f, 1, x, t, g.given, from+i, from+j)
+		}, func(f *frame, i, j int) {
+			f.read(p[(from+i)*size:(from+j)*size], 0)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // check reports a state that is none of the network's.

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -311,5 +312,40 @@ func TestTokensSayWhatDoesNotFit(t *testing.T) {
 	var none *TokenTrainer
 	if _, err := none.Step(nil, 1); err == nil {
 		t.Error("an empty trainer takes a step")
+	}
+}
+
+// More sequences than go through the network in one call have the answers that each has alone, and a posterior that
+// is not wanted any more is not computed to its end.
+func TestManyTokensGoThroughInPartsThatCanEnd(t *testing.T) {
+	n := smallTokens(t, func(c *TokenConfig) { c.Classes, c.Context, c.Depth = 0, 0, 1 })
+	l, k := n.Config().Length, n.Config().Levels
+	count := tokensAtOnce/l + 3
+	rng := rand.New(rand.NewPCG(5, 5))
+	x, times := discrete.NewTokens(count, l), make([]float64, count)
+	for i := range x.X {
+		x.X[i] = int32(rng.IntN(k + 1))
+	}
+	for i := range times {
+		times[i] = rng.Float64()
+	}
+	p, one := make([]float64, len(x.X)*k), make([]float64, l*k)
+	if err := n.Posterior(t.Context(), p, times, x); err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range []int{0, count - 4, count - 3, count - 1} {
+		if err := n.Posterior(t.Context(), one, times[i:i+1], discrete.Tokens{N: 1, L: l, X: x.Row(i)}); err != nil {
+			t.Fatal(err)
+		}
+		for j, want := range one {
+			if got := p[i*l*k+j]; math.Abs(got-want) > 1e-6 {
+				t.Fatalf("sequence %d of %d: probability %d is %g, and alone %g", i, count, j, got, want)
+			}
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := n.Posterior(ctx, p, times, x); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -36,9 +36,12 @@ const TokenSpace = "tokens"
 // TokenData is the `data:` section of a run file of tokens.
 type TokenData struct {
 	Path string `yaml:"path" json:"path"` // the file of the text, relative to the run file
-	// Tokens says what the tokens of the text are: chars (default), the characters that it has, or bytes.
+	// Tokens says what the tokens of the text are: chars (default), the characters that it has, bytes, or bpe, pieces of
+	// words that are learnt of the part to train on, by byte-pair encoding.
 	Tokens string `yaml:"tokens" json:"tokens"`
-	Length int    `yaml:"length" json:"length"` // tokens of a sequence; default 64
+	// Vocabulary is the number of levels of tokens bpe, 256 of them bytes; default 1024.
+	Vocabulary int `yaml:"vocabulary,omitempty" json:"vocabulary,omitempty"`
+	Length     int `yaml:"length" json:"length"` // tokens of a sequence; default 64
 	// Val is how many sequences of the text validate, of the twentieth before the last, which tests; default 64,
 	// 0: none.
 	Val *int `yaml:"val" json:"val"`
@@ -90,6 +93,9 @@ func (c TokenConfig) Defaults() TokenConfig {
 	c.Backend = cmp.Or(c.Backend, nn.DefaultBackend)
 	c.Space = cmp.Or(c.Space, TokenSpace)
 	c.Data.Tokens, c.Data.Length = cmp.Or(c.Data.Tokens, texts.Chars), cmp.Or(c.Data.Length, 64)
+	if c.Data.Tokens == texts.BPE {
+		c.Data.Vocabulary = cmp.Or(c.Data.Vocabulary, texts.DefaultLevels)
+	}
 	if c.Data.Val == nil {
 		c.Data.Val = new(64)
 	}
@@ -130,6 +136,9 @@ func (d TokenData) validate() error {
 	if err := choice.Check("kind of tokens", d.Tokens, texts.Kinds()); err != nil {
 		return fmt.Errorf("data.tokens: %w", err)
 	}
+	if err := d.options().Check(); err != nil {
+		return fmt.Errorf("data.vocabulary: %w", err)
+	}
 	switch {
 	case d.Path == "":
 		return errors.New("data.path is not set; name the file of the text")
@@ -139,6 +148,11 @@ func (d TokenData) validate() error {
 		return fmt.Errorf("data.val is %d; it must be 0 or above", *d.Val)
 	}
 	return nil
+}
+
+// options are how the text is read.
+func (d TokenData) options() texts.Options {
+	return texts.Options{Kind: d.Tokens, Length: d.Length, Levels: d.Vocabulary}
 }
 
 func (c TokenConfig) validateTrain() error {

@@ -135,7 +135,8 @@ func TestRunFilesOfTokensAreStrict(t *testing.T) {
 		{"net={unet: {}}", "net.unet cannot go with space tokens"},
 		{"net.levels=5", `unknown key "net.levels"`},
 		{"net.width=30", "width is 30"},
-		{"data.tokens=bpe", `unknown kind of tokens "bpe"; it must be one of bytes, chars`},
+		{"data.tokens=words", `unknown kind of tokens "words"; it must be one of bytes, chars, bpe`},
+		{"data.vocabulary=300", "data.vocabulary: 300 levels are asked for, and tokens of kind chars have those of the text"},
 		{"data.columns=[a]", "a text has no columns"},
 		{"data.length=0", "data.length is 0"},
 		{"data.val=-1", "data.val is -1"},
@@ -349,4 +350,35 @@ func nativeEngine(t *testing.T) *nn.Engine {
 		t.Fatal(err)
 	}
 	return eng
+}
+
+// A run of pieces of words keeps its vocabulary, which is part of what the data are.
+func TestARunOfPiecesOfWords(t *testing.T) {
+	file, dir := languageFile(t, 60), t.TempDir()
+	c := parseTokenRun(t, file, "data.tokens=bpe", "data.vocabulary=270", "train.steps=4", "train.val_every=0")
+	r, err := TrainTokens(t.Context(), c, dir, TokenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	corpus, err := r.Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := r.Model.Spec().Vocabulary; v.Levels() != 270 || !slices.Equal(v.Merges, corpus.Merges) {
+		t.Errorf("the checkpoint has %d levels, and the text %d", v.Levels(), corpus.Levels())
+	}
+	other := *corpus
+	other.Merges = slices.Clone(corpus.Merges)
+	other.Merges[13] = [2]int32{1, 2}
+	if fingerprint(&other) == fingerprint(corpus) {
+		t.Error("another vocabulary has the same fingerprint")
+	}
+	c.Data.Vocabulary, c.Train.Steps = 271, 8
+	if _, err := TrainTokens(t.Context(), c, dir, TokenOptions{Resume: true}); err == nil ||
+		!strings.Contains(err.Error(), "data.vocabulary") {
+		t.Errorf("resumed with another vocabulary: %v", err)
+	}
+	if c := parseTokenRun(t, file, "data.tokens=bpe"); c.Data.Vocabulary != texts.DefaultLevels {
+		t.Errorf("a vocabulary of %d by default", c.Data.Vocabulary)
+	}
 }

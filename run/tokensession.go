@@ -119,8 +119,7 @@ func (s *tokenSession) build(o TokenOptions) error {
 	if o.Opened != nil {
 		o.Opened(s.corpus, s.cfg)
 	}
-	s.spec = model.TokenSpec{Net: s.cfg.Net.of(s.cfg, s.corpus.Levels()), Path: s.cfg.Path,
-		Vocabulary: s.corpus.Vocabulary, Fingerprint: fingerprint(s.corpus)}
+	s.spec = s.cfg.Spec(s.corpus)
 	if s.path, err = s.cfg.Path.New(s.corpus.Levels()); err != nil {
 		return err
 	}
@@ -151,11 +150,17 @@ func (s *tokenSession) affordable() error {
 
 // Open opens the text of a run, as tokens.
 func (c TokenConfig) Open() (*texts.Corpus, error) {
-	corpus, err := texts.Read(c.Data.Path, c.Data.Tokens, c.Data.Length)
+	corpus, err := texts.Read(c.Data.Path, c.Data.options())
 	if err != nil {
 		return nil, fmt.Errorf("run: data.path: %w", err)
 	}
 	return corpus, nil
+}
+
+// Spec is what a model of the run is on its text, but for its weights.
+func (c TokenConfig) Spec(corpus *texts.Corpus) model.TokenSpec {
+	return model.TokenSpec{Net: c.Net.of(c, corpus.Levels()), Path: c.Path, Vocabulary: corpus.Vocabulary,
+		Fingerprint: fingerprint(corpus)}
 }
 
 // fingerprint is that of all tokens of a text, and of what they stand for.
@@ -163,6 +168,9 @@ func fingerprint(c *texts.Corpus) string {
 	d := digest.New()
 	d.Text(c.Kind)
 	d.Text(c.Chars)
+	for k, p := range c.Merges {
+		digest.Add(d, []int32{int32(k), p[0], p[1]})
+	}
 	for _, part := range [][]int32{c.Train, c.Val, c.Test} {
 		digest.Add(d, part)
 	}

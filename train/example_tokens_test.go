@@ -15,7 +15,7 @@ import (
 
 // A flow of the characters of a text, and the middle of a sequence filled in.
 func ExampleTokens() {
-	corpus, err := text.New(strings.Repeat("abc.", 400), text.Chars, 8)
+	corpus, err := text.New(strings.Repeat("abc.", 400), text.Options{Kind: text.Chars, Length: 8})
 	check(err)
 	path, err := discrete.NewMixture(corpus.Levels(), discrete.Mask, discrete.Schedule{})
 	check(err)

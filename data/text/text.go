@@ -1,8 +1,9 @@
-// Package text makes sequences of tokens of texts: by bytes, or by the characters that a text has.
+// Package text makes sequences of tokens of texts: by bytes, by the characters that a text has, or by pieces of words
+// that are learnt of it.
 package text
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -21,22 +22,51 @@ const (
 )
 
 // Kinds are the names of the kinds of a vocabulary.
-func Kinds() []string { return []string{Bytes, Chars} }
+func Kinds() []string { return []string{Bytes, Chars, BPE} }
 
 // Vocabulary says which text each level of a token stands for.
 type Vocabulary struct {
 	Kind  string `json:"kind"`
 	Chars string `json:"chars,omitempty"` // of kind chars: character k is level k
+	// Merges, of kind bpe, are pairs of levels: pair k is level 256+k.
+	Merges [][2]int32 `json:"merges,omitempty"`
 }
 
-// Of returns the vocabulary of a kind that a text needs.
-func Of(kind, text string) (Vocabulary, error) {
-	if err := choice.Check("kind of tokens", kind, Kinds()); err != nil {
+// Options say how a text is read as tokens.
+type Options struct {
+	Kind   string // of [Kinds]
+	Length int    // tokens of a sequence
+	Levels int    // of kind bpe: levels of the vocabulary, above 256; 0: [DefaultLevels]
+}
+
+// Check reports the first option that cannot be, whatever the text is.
+func (o Options) Check() error {
+	if err := choice.Check("kind of tokens", o.Kind, Kinds()); err != nil {
+		return err
+	}
+	switch {
+	case o.Kind != BPE && o.Levels != 0:
+		return fmt.Errorf("%d levels are asked for, and tokens of kind %s have those of the text; leave it out", o.Levels,
+			o.Kind)
+	case o.Kind == BPE && o.Levels != 0 && (o.Levels <= 256 || o.Levels > mostLevels):
+		return fmt.Errorf("%d levels are asked for; tokens of kind %s have from 257 to %d", o.Levels, BPE, mostLevels)
+	}
+	return nil
+}
+
+// Of returns the vocabulary of a kind that a text needs, or teaches.
+func Of(text string, o Options) (Vocabulary, error) {
+	if err := o.Check(); err != nil {
 		return Vocabulary{}, fmt.Errorf("text: %w", err)
 	}
-	v := Vocabulary{Kind: kind}
-	if kind == Bytes {
+	v := Vocabulary{Kind: o.Kind}
+	switch o.Kind {
+	case Bytes:
 		return v, nil
+	case BPE:
+		var err error
+		v.Merges, err = learnPairs(text, cmp.Or(o.Levels, DefaultLevels))
+		return v, err
 	}
 	if !utf8.ValidString(text) {
 		return v, fmt.Errorf("text: byte %d is no UTF-8; take the tokens bytes, or convert the text", invalidAt(text))
@@ -73,8 +103,12 @@ func (v Vocabulary) Validate() error {
 	}
 	chars := []rune(v.Chars)
 	switch {
-	case v.Kind == Bytes && v.Chars != "":
-		return errors.New("text: a vocabulary of bytes has characters")
+	case v.Kind != Chars && v.Chars != "":
+		return fmt.Errorf("text: a vocabulary of %s has characters", v.Kind)
+	case v.Kind != BPE && len(v.Merges) > 0:
+		return fmt.Errorf("text: a vocabulary of %s has pairs", v.Kind)
+	case v.Kind == BPE:
+		return v.validatePairs()
 	case v.Kind == Chars && (len(chars) < 2 || !utf8.ValidString(v.Chars)):
 		return fmt.Errorf("text: a vocabulary of %d characters; there must be 2 at least", len(chars))
 	}
@@ -88,20 +122,19 @@ func (v Vocabulary) Validate() error {
 
 // Levels is the number of levels of a token.
 func (v Vocabulary) Levels() int {
-	if v.Kind == Bytes {
-		return 256
+	if v.Kind != Chars {
+		return 256 + len(v.Merges)
 	}
 	return utf8.RuneCountInString(v.Chars)
 }
 
 // Encode returns the tokens of a text. The error names the first character that the vocabulary has not.
 func (v Vocabulary) Encode(text string) ([]int32, error) {
-	if v.Kind == Bytes {
-		out := make([]int32, len(text))
-		for i := range len(text) {
-			out[i] = int32(text[i])
-		}
-		return out, nil
+	switch v.Kind {
+	case Bytes:
+		return bytesOf(text), nil
+	case BPE:
+		return v.encodePieces(text), nil
 	}
 	level := map[rune]int32{}
 	for k, r := range []rune(v.Chars) {
@@ -125,13 +158,18 @@ func (v Vocabulary) Encode(text string) ([]int32, error) {
 // Decode returns the text of tokens. What is no level, such as a mask, is shown as ▁.
 func (v Vocabulary) Decode(tokens []int32) string {
 	var b strings.Builder
-	chars := []rune(v.Chars)
+	chars, spelt := []rune(v.Chars), []string(nil)
+	if v.Kind == BPE {
+		spelt = v.spelt()
+	}
 	for _, k := range tokens {
 		switch {
 		case k < 0 || int(k) >= v.Levels():
 			b.WriteRune('▁')
 		case v.Kind == Bytes:
 			b.WriteByte(byte(k))
+		case v.Kind == BPE:
+			b.WriteString(spelt[k])
 		default:
 			b.WriteRune(chars[k])
 		}
@@ -149,12 +187,12 @@ type Corpus struct {
 const held = 0.05
 
 // Read returns the corpus of a file. Of sequences of length tokens each part must have one at least.
-func Read(path, kind string, length int) (*Corpus, error) {
+func Read(path string, o Options) (*Corpus, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("text: %w", err)
 	}
-	c, err := New(string(raw), kind, length)
+	c, err := New(string(raw), o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -162,8 +200,11 @@ func Read(path, kind string, length int) (*Corpus, error) {
 }
 
 // New is Read of a text.
-func New(text, kind string, length int) (*Corpus, error) {
-	v, err := Of(kind, text)
+func New(text string, o Options) (*Corpus, error) {
+	if o.Kind == BPE {
+		return newPieces(text, o)
+	}
+	v, err := Of(text, o)
 	if err != nil {
 		return nil, err
 	}
@@ -171,13 +212,36 @@ func New(text, kind string, length int) (*Corpus, error) {
 	if err != nil {
 		return nil, err
 	}
-	part := int(held * float64(len(all)))
-	if length < 1 || part < length {
-		return nil, fmt.Errorf("text: %d tokens in sequences of %d; %g %% at the end test, and as many validate: that "+
-			"must be one sequence at least", len(all), length, 100*held)
+	n, part := len(all), int(held*float64(len(all)))
+	return (&Corpus{v, all[:n-2*part], all[n-2*part : n-part], all[n-part:]}).of(o.Length)
+}
+
+// newPieces is New of kind bpe: the vocabulary is learnt of the part to train on alone, and the parts begin where a
+// word does.
+func newPieces(text string, o Options) (*Corpus, error) {
+	n, part := len(text), int(held*float64(len(text)))
+	from := func(at int) int {
+		for at < n && !(text[at] == ' ' || text[at] == '\n') {
+			at++
+		}
+		return at
 	}
-	n := len(all)
-	return &Corpus{v, all[:n-2*part], all[n-2*part : n-part], all[n-part:]}, nil
+	val, test := from(n-2*part), from(n-part)
+	v, err := Of(text[:val], o)
+	if err != nil {
+		return nil, err
+	}
+	return (&Corpus{v, v.encodePieces(text[:val]), v.encodePieces(text[val:test]), v.encodePieces(text[test:])}).of(
+		o.Length)
+}
+
+// of returns the corpus, or reports a part that is shorter than a sequence.
+func (c *Corpus) of(length int) (*Corpus, error) {
+	if length < 1 || min(len(c.Val), len(c.Test)) < length {
+		return nil, fmt.Errorf("text: %d tokens in sequences of %d; %g %% at the end test, and as many validate: that "+
+			"must be one sequence at least", len(c.Train)+len(c.Val)+len(c.Test), length, 100*held)
+	}
+	return c, nil
 }
 
 // Batch returns n windows of l tokens of the training part, where they begin by chance: those of a seed and step.

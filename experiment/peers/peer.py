@@ -75,13 +75,17 @@ def train(q, new, example):
     return net, {"threads": threads}
 
 
-def main(library, new, example, likelihood=None):
+def main(library, new, example, likelihood=None, tokens=None):
     """Runs a peer: new(dim, width) makes the network, whose weights are net.0.weight and so on.
 
-    likelihood(net, x, tolerance) returns the log-densities of points, in nats.
+    likelihood(net, x, tolerance) returns the log-densities of points, in nats. tokens(request) answers a request
+    that is about sequences of tokens.
     """
     q = hear(library, "torch")
     if q is None:
+        return
+    if "levels" in q:
+        tokens(q)
         return
     net, report = train(q, new, example)
     save_file({k: v.contiguous() for k, v in net.state_dict().items()}, q["weights"])

@@ -5,6 +5,7 @@ from flow_matching.solver import ODESolver
 from torch.distributions import Independent, Normal
 
 import peer
+import tokens
 
 path = CondOTProbPath()
 
@@ -37,4 +38,4 @@ def likelihood(net, x, tolerance):
 
 
 if __name__ == "__main__":
-    peer.main("flow-matching", MLP, example, likelihood)
+    peer.main("flow-matching", MLP, example, likelihood, tokens.answer)

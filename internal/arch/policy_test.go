@@ -112,7 +112,8 @@ var rooms = map[string][]string{
 		"internal/choice"},
 	// A grid of runs, with the files of those known by name. It trains the classifier that its
 	// images are compared by.
-	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/table",
+	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/table", "data/text",
+		"discrete",
 		"data/simulator", "data/dataset", "likelihood", "calibration",
 		"field", "model", "coupling", "train", "classify", "eval", "run", "neuralode", "metrics", "plot",
 		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat",

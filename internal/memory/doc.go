@@ -7,11 +7,16 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"time"
 )
 
 // Process returns the bytes that this process holds now and has held at most; 0:
 // this system does not report it.
 func Process() (now, peak int64) { return process() }
+
+// Processor returns the time that the processors have spent on this process; ok is false where this system does not
+// report it. Unlike that of a clock, it does not depend on what else runs.
+func Processor() (spent time.Duration, ok bool) { return processor() }
 
 // Tree returns the bytes that a process and all that it has started hold now, and what they are known to have held
 // at most: that, or what the largest of them has. 0: this system does not report it, as only Linux does, or the

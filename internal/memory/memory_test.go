@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What the process takes, it is seen to hold.
@@ -30,6 +31,26 @@ func TestProcess(t *testing.T) {
 	runtime.KeepAlive(x)
 	if peak < size || peak < now || peak < before {
 		t.Errorf("holds %d bytes, at most %d, before %d; want at least the %d taken", now, peak, before, size)
+	}
+}
+
+// The time of the processors is that of work, and not that of waiting.
+func TestProcessor(t *testing.T) {
+	before, ok := Processor()
+	if !ok {
+		t.Skip("this system does not report it")
+	}
+	time.Sleep(50 * time.Millisecond)
+	slept, _ := Processor()
+	sum := 0.0
+	for begun := slept; begun-slept < 50*time.Millisecond; begun, _ = Processor() {
+		for k := range 1000000 {
+			sum += math.Sqrt(float64(k))
+		}
+	}
+	worked, _ := Processor()
+	if slept-before > 40*time.Millisecond || worked-slept < 50*time.Millisecond || sum == 0 {
+		t.Errorf("a sleep of 50 ms took %v of the processors, and work %v", slept-before, worked-slept)
 	}
 }
 

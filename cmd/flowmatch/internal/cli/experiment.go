@@ -91,11 +91,11 @@ that know nothing of each other. They may share one --out, or have one each, of 
 contents are then copied into one. The same command without --shard then finds all runs,
 and writes the page. Started by mpirun, ranks share the runs so, and rank 0 writes the page.
 
-The experiments peers and sbi-peers also train the same flows with Python libraries, by
-the interpreter of --peers. scripts/setup-peers.sh DIR installs them; then PYTHON is
-DIR/bin/python. So does tables, where other methods make samples of tables and fill in
-their holes; its tables are in the DIR of --data, and scripts/sklearn-tables.py DIR writes
-four of them.
+The experiments peers, sbi-peers and tokens also train the same flows with Python
+libraries, by the interpreter of --peers. scripts/setup-peers.sh DIR installs them; then
+PYTHON is DIR/bin/python. So does tables, where other methods make samples of tables and
+fill in their holes; its tables are in the DIR of --data, and scripts/sklearn-tables.py
+DIR writes four of them.
 
 The experiments sbi and sbi-peers read observations and their posteriors: the DIR of
 --data is the folder sbibm/tasks of github.com/sbi-benchmark/sbibm.`
@@ -115,6 +115,7 @@ func (a *app) experimentCommand() *cobra.Command {
   flowmatch experiment mine.yaml --check
   flowmatch experiment peers --peers DIR/bin/python
   flowmatch experiment tables --data DIR --peers DIR/bin/python
+  flowmatch experiment tokens --data DIR --peers DIR/bin/python
   flowmatch experiment couplings --shard 3/16 --out runs/couplings
   flowmatch experiment couplings --json`,
 		Args:              arguments("NAME"),
@@ -322,7 +323,7 @@ func (a *app) cellHooks(ctx context.Context, g experiment.Grid, res *experimentR
 	var classifies bool // which saves nothing on its way
 	return experiment.RunOptions{
 		Cell: func(k, n int, c experiment.Cell, done bool) {
-			p, steps, from, classifies = nil, c.Config.Train.Steps, 0, false
+			p, steps, from, classifies = nil, c.Steps(), 0, false
 			a.leave.unsaved.Store(false)
 			if !done {
 				res.Made++

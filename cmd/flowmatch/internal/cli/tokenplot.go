@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flowmatch/data/text"
 	"flowmatch/discrete"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/model"
@@ -53,6 +54,10 @@ func (a *app) plotTokens(cmd *cobra.Command, dir string, f plotFlags) (result, e
 	}
 	if err != nil {
 		return nil, err
+	}
+	if f.kind == "trajectories" && r.Config.Data.Tokens == text.BPE {
+		return nil, usagef("--kind trajectories shows a token as one character, and tokens bpe are pieces of words; take a " +
+			"run of chars, or --kind loss")
 	}
 	o := plot.Options{Title: f.o.Title, DPI: f.o.DPI, Dark: f.o.Dark, Format: f.o.Format, Limits: f.o.Limits}
 	res := &plotResult{Run: r.Dir, Kind: f.kind, File: f.out}

@@ -215,3 +215,30 @@ func TestTheDemoOfText(t *testing.T) {
 		t.Errorf("the demo does not read %s:\n%s", demoTextData, cfg)
 	}
 }
+
+// A run of pieces of words samples texts, fills in what is marked and has a bound by characters, which are more than
+// its tokens. What it cannot do yet says so.
+func TestARunOfPiecesOfWords(t *testing.T) {
+	trainedTokens(t) // which writes the text
+	folder, data := t.TempDir(), filepath.Join(shared.dir, "language.txt")
+	dir := filepath.Join(folder, "pieces")
+	succeed(t, "train", writeText(t, "run.yaml", fmt.Sprintf(tinyTokens, data)), "--out", dir, "-q", "--set",
+		"data.tokens=bpe", "--set", "data.vocabulary=270")
+	draft, full := filepath.Join(folder, "draft.txt"), filepath.Join(folder, "full.txt")
+	if err := os.WriteFile(draft, []byte("Any text: 字 ▁▁ end"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	succeed(t, "sample", dir, "--infill", draft, "--seed", "2", "--out", full)
+	if got := content(t, full); !strings.HasPrefix(got, "Any text: 字 ") || !strings.HasSuffix(got, " end") {
+		t.Errorf("filled in: %q", got)
+	}
+	elbo := succeedJSON(t, "eval", dir)["elbo"].(map[string]any)
+	if tokens, chars := elbo["tokens"].(float64), elbo["characters"].(float64); !(chars > tokens) ||
+		!(elbo["bits_per_character"].(float64) < elbo["bits_per_token"].(float64)) {
+		t.Errorf("%v", elbo)
+	}
+	code, _, stderr := invoke(t, "plot", dir, "--kind", "trajectories", "--out", filepath.Join(folder, "a.gif"))
+	if code != 2 || !strings.Contains(stderr, "tokens bpe are pieces of words") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
