@@ -175,9 +175,10 @@ func TestImagesOnDiskAreThoseInMemory(t *testing.T) {
 		"shards":            {Path: "s.tar", Size: 6, Channels: 1},
 		"compressed shards": {Path: "s.tar.gz", Size: 6, Dequantize: new(false)},
 		"a test folder":     {Kind: data.KindFolder, Path: "f", Size: 5, TestPath: "f"},
-		"an array":          {Kind: data.KindImages, Path: "hwc.npy", LabelsPath: "label-idx", Standardize: StandardizeScalar},
-		"planes":            {Kind: data.KindImages, Path: "chw.npy", Flip: true},
-		"grey":              {Kind: data.KindImages, Path: "grey-idx", TestPath: "grey-idx"},
+		"an array": {Kind: data.KindImages, Path: "hwc.npy", LabelsPath: "label-idx",
+			Standardize: StandardizeScalar},
+		"planes": {Kind: data.KindImages, Path: "chw.npy", Flip: true},
+		"grey":   {Kind: data.KindImages, Path: "grey-idx", TestPath: "grey-idx"},
 	} {
 		for _, cache := range []string{"", "0"} {
 			t.Setenv(diskcache.DirVar, t.TempDir())

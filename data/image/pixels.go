@@ -119,7 +119,8 @@ func (p *pixels) open(n int) error {
 			kept++
 		}
 	}
-	if want := pixelHead + int64(kept)*int64(p.dim) + int64(len(tail)); !bytes.Equal(head, p.head(n)) || info.Size() != want {
+	want := pixelHead + int64(kept)*int64(p.dim) + int64(len(tail))
+	if !bytes.Equal(head, p.head(n)) || info.Size() != want {
 		return errors.Join(fmt.Errorf("it is not the %d bytes of %d images", want, kept), f.Close())
 	}
 	if state := tail[n:]; state[0] < digest.StateSize { // as many bytes as the first says

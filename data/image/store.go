@@ -221,7 +221,8 @@ const togetherBytes, decodedTogether = 32 << 20, 512
 // all decodes every image once, on all cores, into pix, which holds them one after the other; nil: into room for
 // some. use, if there is one, gets them and their errors in order, some at a time. all returns one error (or nil) an
 // image. With stop it ends soon after the first error, and errors of all images before that one are known.
-func (s *store) all(pix []byte, stop bool, watch *data.Watch, use func(pix []byte, errs []error) error) ([]error, error) {
+func (s *store) all(pix []byte, stop bool, watch *data.Watch,
+	use func(pix []byte, errs []error) error) ([]error, error) {
 	n, together := len(s.entries), len(s.entries)
 	errs, room := make([]error, n), pix
 	if pix == nil {
@@ -276,8 +277,8 @@ func (o Options) unheld(s *store, limit int64) ([]error, error) {
 		if o.Disk {
 			why = "its decoded images are not kept on disk"
 		}
-		return nil, files.Malformed(s.entries[at].file, "%s, and a compressed shard cannot be read in any order; gunzip "+
-			"the shards, or lower size", why)
+		return nil, files.Malformed(s.entries[at].file, "%s, and a compressed shard cannot be read in any order; "+
+			"gunzip the shards, or lower size", why)
 	}
 	d := s.begin(len(s.entries))
 	errs, err := s.all(nil, !o.SkipCorrupt, o.Watch, func(pix []byte, errs []error) error {
