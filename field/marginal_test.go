@@ -373,7 +373,8 @@ func TestPointsWithATimeEachAreAsEachAlone(t *testing.T) {
 			t.Fatalf("point %d, t = %g: divergence %v, alone %v", i, at, div[i], alone[0])
 		}
 	}
-	if err := timed.Velocity(all[0], 0, x.X[:d]); err == nil || !strings.Contains(err.Error(), "70 values for 1 points") {
+	err = timed.Velocity(all[0], 0, x.X[:d])
+	if err == nil || !strings.Contains(err.Error(), "70 values for 1 points") {
 		t.Errorf("a point for 70 times: %v", err)
 	}
 	late, _ := f.AtTimes(nil, []float64{0.5, 1})
