@@ -136,8 +136,9 @@ func (f *evalFlags) add(cmd *cobra.Command) {
 		"measure these parts: "+strings.Join(eval.Parts(), ", ")+" (default all that apply)")
 	fl.Var(&f.test, "test", "held-out points for the likelihood, or all (default: that of the run file,\n"+
 		"else as many as take a minute)")
-	fl.IntVar(&f.samples, "samples", 0, "samples to measure and to compare by features (default: that of the run file;\n"+
-		"of 2000, the default there, as many as take half a minute)")
+	fl.IntVar(&f.samples, "samples", 0,
+		"samples to measure and to compare by features (default: that of the run file;\n"+
+			"of 2000, the default there, as many as take half a minute)")
 	fl.IntVar(&f.dequantizations, "dequantizations", 0,
 		"samples of noise of each image for bits per dimension (default: that of the run file)")
 	fl.IntVar(&f.draws, "draws", 0, drawsUsage)
