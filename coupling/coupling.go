@@ -96,10 +96,12 @@ func (o OT) Match(src []int, x0, x1 flow.Batch, label []int32, rng *rand.Rand) e
 			return nil
 		}
 		// x1 comes first: its row j is assigned a row of x0, which is what src holds.
-		if _, err := new(assign.Workspace).SolvePoints(src, x1.X, x0.X, x1.D, assign.Squared); err != nil {
-			return fmt.Errorf("coupling: optimal transport of x_1 (a) and x_0 (b): %w", err)
-		}
-		return nil
+		return large.workspace(x1.N, turnsFrom, func(w *assign.Workspace) error {
+			if _, err := w.SolvePoints(src, x1.X, x0.X, x1.D, assign.Squared); err != nil {
+				return fmt.Errorf("coupling: optimal transport of x_1 (a) and x_0 (b): %w", err)
+			}
+			return nil
+		})
 	}
 	if o.LabelAware {
 		return withinClasses(src, x0, x1, label, rng, transport)

@@ -12,7 +12,11 @@ import (
 func (s *Set) Describe() []string {
 	lines := []string{s.points(), s.parts()}
 	if s.Stored != "" {
-		lines = append(lines, "rows are read from disk as they are needed (data.memory), from "+s.Stored)
+		what := "rows"
+		if s.Kind == KindImages {
+			what = "images"
+		}
+		lines = append(lines, what+" are read from disk as they are needed (data.memory), from "+s.Stored)
 	}
 	if s.ContextColumns != nil {
 		lines = append(lines, fmt.Sprintf("given %d numbers of context%s: %s", s.Context, shaped(s.ContextShape),

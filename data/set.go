@@ -56,8 +56,8 @@ type Set struct {
 	// what was passed over, what cannot be told apart.
 	Notes []string
 
-	// Stored is the file that the rows of a table stay in, to be read when they are asked for; empty: all points
-	// are held in memory, or drawn.
+	// Stored is the file or folder that rows or images stay in, to be read when they are asked for; empty: all
+	// points are held in memory, or drawn.
 	Stored string
 
 	// Train is the endless sequence of batches, a function of the seed that the set
@@ -92,9 +92,9 @@ type Set struct {
 	Dequantized bool
 
 	// Fingerprint is "sha256:" and the hash of what the set was made from, before it
-	// was split: the numbers and labels of a table, the pixels and labels of images
-	// (names and sizes of files where they are too many to be held in memory), the
-	// configuration of a law. Files that hold the same data have the same one.
+	// was split: the numbers and labels of a table, the pixels and labels of images, the
+	// configuration of a law. Files that hold the same data have the same one, whether they
+	// are held or not.
 	Fingerprint string
 }
 

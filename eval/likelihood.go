@@ -23,6 +23,8 @@ type Likelihood struct {
 	StdErr     float64 `json:"std_err"` // of that mean
 	Divergence string  `json:"divergence"`
 	NFE        int     `json:"nfe"`
+	// Chosen says that there were more points, and these fitted the budget; nil: all that were asked for.
+	Chosen *Chosen `json:"chosen,omitempty"`
 	// Optimum is the mean of -log p under the data's own density, where that is
 	// known, and Gap what the model lacks.
 	Optimum *float64 `json:"optimum,omitempty"`

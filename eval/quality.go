@@ -21,6 +21,8 @@ import (
 type Quality struct {
 	Points int `json:"points"`
 	NFE    int `json:"nfe,omitempty"` // of the samples
+	// Chosen says that fewer samples than the settings say fitted the budget; nil: as many as they say.
+	Chosen *Chosen `json:"chosen,omitempty"`
 	*Distances
 	*Paths
 	// Restoration compares the samples with the images that their contexts are of.

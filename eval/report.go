@@ -178,12 +178,17 @@ func (s Subject) Report(ctx context.Context, names ...string) (Report, error) {
 
 // reportLikelihood measures likelihoods, of images with all samples of noise.
 func (s Subject) reportLikelihood(ctx context.Context, rep *Report) error {
-	x, given, err := s.TestPoints(s.Settings.Test)
+	n, chosen, err := s.testPoints(ctx)
+	if err != nil {
+		return err
+	}
+	x, given, err := s.TestPoints(n)
 	if err != nil {
 		return err
 	}
 	l, logp, err := s.Likelihood(ctx, x, given)
 	if rep.Likelihood = l; l != nil {
+		l.Chosen = chosen
 		l.Doubts = few(l.Points, "held-out points")
 	}
 	if err == nil && l.BPD != nil {
@@ -194,9 +199,16 @@ func (s Subject) reportLikelihood(ctx context.Context, rep *Report) error {
 
 // reportSamples measures samples.
 func (s Subject) reportSamples(ctx context.Context, rep *Report) (err error) {
+	var chosen *Chosen
+	if s.Settings.Samples, chosen, err = s.samples(ctx); err != nil {
+		return err
+	}
 	var astray string
 	if rep.Samples, astray, err = s.quality(ctx); astray != "" {
 		rep.Warnings = append(rep.Warnings, astray)
+	}
+	if rep.Samples != nil {
+		rep.Samples.Chosen = chosen
 	}
 	return err
 }

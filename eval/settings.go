@@ -32,7 +32,7 @@ type Settings struct {
 	// measured on; default 2000, or all that are held out if those are fewer.
 	Samples int `yaml:"samples" json:"samples"`
 	// Test is the number of held-out points whose likelihood is evaluated; 0: all of
-	// them.
+	// them, or, by the command eval, as many as take a minute.
 	Test int `yaml:"test" json:"test"`
 	// Dequantizations is the number of samples of noise that each image gets for its bits
 	// per dimension, K of [BPD]; default 1.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"flowmatch/data"
 	"flowmatch/flow"
@@ -39,7 +40,11 @@ type Subject struct {
 	// to.
 	Watch func(what string, points int) model.Progress
 
-	drawn *tables // what the parts of a report share; nil: each draws its own
+	// Budget says how long some parts may take, and so how many points are measured; the zero value: any time.
+	Budget Budget
+
+	clock func() time.Time // for tests; nil: that of the machine
+	drawn *tables          // what the parts of a report share; nil: each draws its own
 }
 
 // ErrNoPoints is returned when held-out points are needed and the subject has none.

@@ -18,8 +18,47 @@ type eachTime struct {
 // all.
 func (m *Mixture) AtTimes(_ []int, ts []float64) (flow.Field, error) { return eachTime{m, ts}, nil }
 
+// timedMarginal is a Marginal of points with a time each, which share the passes over the data. Each point has the
+// velocity that it has alone, bit for bit.
+type timedMarginal struct {
+	*Marginal
+	ts []float64
+}
+
 // AtTimes implements [flow.Timed], as that of Mixture.
-func (m *Marginal) AtTimes(_ []int, ts []float64) (flow.Field, error) { return eachTime{m, ts}, nil }
+func (m *Marginal) AtTimes(_ []int, ts []float64) (flow.Field, error) {
+	return timedMarginal{m, ts}, nil
+}
+
+// check reports points that are not as many as there are times.
+func (f timedMarginal) check(x []float64) error {
+	_, err := scalars("a field at times of the points", f.Dim(), x, f.ts)
+	return err
+}
+
+// Velocity implements [flow.Field].
+func (f timedMarginal) Velocity(v []float64, _ float64, x []float64) error {
+	if err := f.check(x); err != nil {
+		return err
+	}
+	return f.velocity(v, x, f.ts...)
+}
+
+// VJP implements [flow.Differentiable].
+func (f timedMarginal) VJP(v, g []float64, _ float64, x, e []float64) error {
+	if err := f.check(x); err != nil {
+		return err
+	}
+	return f.vjp(v, g, x, e, f.ts...)
+}
+
+// VelocityDiv implements [flow.Diverger].
+func (f timedMarginal) VelocityDiv(v, div []float64, _ float64, x []float64) error {
+	if err := f.check(x); err != nil {
+		return err
+	}
+	return f.velocityDiv(v, div, x, f.ts...)
+}
 
 // each calls fn for every point, at its time, with the place of its row.
 func (f eachTime) each(x []float64, fn func(t float64, k, from, to int) error) error {

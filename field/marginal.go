@@ -70,6 +70,29 @@ func NewMarginal(s path.Scheduler, x1 flow.Batch, q []float64) (*Marginal, error
 // Dim returns D.
 func (m *Marginal) Dim() int { return m.x1.D }
 
+// coefs are the coefficients of the path at the time of each query, or one for all.
+type coefs []path.Coef
+
+// of returns those of query q.
+func (c coefs) of(q int) path.Coef {
+	if len(c) == 1 {
+		return c[0]
+	}
+	return c[q]
+}
+
+// at returns the coefficients at times, one of each query or one for all.
+func (m *Marginal) at(ts ...float64) (coefs, error) {
+	all := make(coefs, len(ts))
+	for i, t := range ts {
+		var err error
+		if all[i], err = coefAt(m.s, t); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // PosteriorMean writes x̂_1 = E[x_1 | x_t = x], [N, D]: the best denoiser of this
 // data, and what a network trained on path.Data tends to. mean must not alias x.
 func (m *Marginal) PosteriorMean(mean []float64, t float64, x []float64) error {
@@ -77,7 +100,7 @@ func (m *Marginal) PosteriorMean(mean []float64, t float64, x []float64) error {
 	if err != nil {
 		return err
 	}
-	c, err := coefAt(m.s, t)
+	c, err := m.at(t)
 	if err != nil {
 		return err
 	}
@@ -86,12 +109,15 @@ func (m *Marginal) PosteriorMean(mean []float64, t float64, x []float64) error {
 }
 
 // Velocity writes u_t(x) of eq. 8 into v, both [N, D].
-func (m *Marginal) Velocity(v []float64, t float64, x []float64) error {
+func (m *Marginal) Velocity(v []float64, t float64, x []float64) error { return m.velocity(v, x, t) }
+
+// velocity is Velocity at times, one of each point or one for all.
+func (m *Marginal) velocity(v, x []float64, ts ...float64) error {
 	b, err := points("Velocity", m.Dim(), x, v)
 	if err != nil {
 		return err
 	}
-	c, err := coefAt(m.s, t)
+	c, err := m.at(ts...)
 	if err != nil {
 		return err
 	}
@@ -100,9 +126,18 @@ func (m *Marginal) Velocity(v []float64, t float64, x []float64) error {
 }
 
 // toVelocity turns posterior means into velocities, in place.
-func (m *Marginal) toVelocity(c path.Coef, x flow.Batch, v []float64) error {
+func (m *Marginal) toVelocity(c coefs, x flow.Batch, v []float64) error {
 	b := flow.Batch{N: x.N, D: x.D, X: v}
-	return path.ConditionalVelocity(b, c, x, b)
+	if len(c) == 1 {
+		return path.ConditionalVelocity(b, c[0], x, b)
+	}
+	for q := range x.N {
+		row := b.Slice(q, q+1)
+		if err := path.ConditionalVelocity(row, c[q], x.Slice(q, q+1), row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // LogProb writes log p_t(x) of eq. 6, in nats, into logp, [N]:
@@ -113,11 +148,11 @@ func (m *Marginal) LogProb(logp []float64, t float64, x []float64) error {
 	if err != nil {
 		return err
 	}
-	c, err := coefAt(m.s, t)
+	c, err := m.at(t)
 	if err != nil {
 		return err
 	}
-	norm := float64(b.D) * (0.5*math.Log(2*math.Pi) + math.Log(c.Sigma))
+	norm := float64(b.D) * (0.5*math.Log(2*math.Pi) + math.Log(c[0].Sigma))
 	for i, logz := range m.posterior(c, b, make([]float64, len(x))) {
 		logp[i] = logz - norm
 	}
@@ -132,12 +167,15 @@ func (m *Marginal) LogProb(logp []float64, t float64, x []float64) error {
 // Cov is summed from x_i − x̂_1, in a second pass over the data, and not from
 // second moments: near the data it is the small difference of large numbers,
 // which 1/σ³ would magnify.
-func (m *Marginal) VJP(v, g []float64, t float64, x, e []float64) error {
+func (m *Marginal) VJP(v, g []float64, t float64, x, e []float64) error { return m.vjp(v, g, x, e, t) }
+
+// vjp is VJP at times, one of each point or one for all.
+func (m *Marginal) vjp(v, g, x, e []float64, ts ...float64) error {
 	b, err := points("VJP", m.Dim(), x, v, g, e)
 	if err != nil {
 		return err
 	}
-	c, err := coefAt(m.s, t)
+	c, err := m.at(ts...)
 	if err != nil {
 		return err
 	}
@@ -152,7 +190,7 @@ func (m *Marginal) VJP(v, g []float64, t float64, x, e []float64) error {
 		axpy(w*along, xi, out[:d])
 		out[d] += w * along
 	}, func(q int, out []float64) {
-		a, gain := jacobian(c)
+		a, gain := jacobian(c.of(q))
 		for k, ek := range e[q*d : (q+1)*d] {
 			g[q*d+k] = a*ek + gain*(out[k]-v[q*d+k]*out[d])
 		}
@@ -164,11 +202,16 @@ func (m *Marginal) VJP(v, g []float64, t float64, x, e []float64) error {
 //
 //	∇·u = D σ̇/σ + (α̇ − α σ̇/σ) (α/σ²) Σ_i w_i |x_i − x̂_1|²
 func (m *Marginal) VelocityDiv(v, div []float64, t float64, x []float64) error {
+	return m.velocityDiv(v, div, x, t)
+}
+
+// velocityDiv is VelocityDiv at times, one of each point or one for all.
+func (m *Marginal) velocityDiv(v, div, x []float64, ts ...float64) error {
 	b, err := scalars("VelocityDiv", m.Dim(), x, div, v)
 	if err != nil {
 		return err
 	}
-	c, err := coefAt(m.s, t)
+	c, err := m.at(ts...)
 	if err != nil {
 		return err
 	}
@@ -182,7 +225,7 @@ func (m *Marginal) VelocityDiv(v, div []float64, t float64, x []float64) error {
 		}
 		out[0] += w * r
 	}, func(q int, out []float64) {
-		a, gain := jacobian(c)
+		a, gain := jacobian(c.of(q))
 		div[q] = a*float64(d) + gain*out[0]
 	})
 	return m.toVelocity(c, b, v)

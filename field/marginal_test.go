@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -320,5 +321,87 @@ func TestDataFarFromTheOriginHaveTheSameJacobian(t *testing.T) {
 	}
 	for i := range div {
 		within(t, fmt.Sprintf("divergence of point %d", i), div[i], wantDiv[i], 1e-7*(1+math.Abs(wantDiv[i])))
+	}
+}
+
+// Points with a time each, some of them late, where logits are computed again, have what each has alone, bit for bit;
+// errors are those of one alone.
+func TestPointsWithATimeEachAreAsEachAlone(t *testing.T) {
+	const n, d = 70, 5
+	f := marginal(t, path.CondOT{}, normals(1500, d, 1, 21), nil)
+	x, e := normals(n, d, 1, 22), normals(n, d, 1, 23)
+	ts := make([]float64, n)
+	for i := range ts {
+		ts[i] = 1 - math.Pow(10, -6*float64(i)/n)
+	}
+	timed, err := f.AtTimes(nil, ts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, exact := [5][]float64{}, timed.(interface {
+		flow.Differentiable
+		flow.Diverger
+	})
+	for i := range all {
+		all[i] = make([]float64, n*d)
+	}
+	div := make([]float64, n)
+	for _, err := range []error{timed.Velocity(all[0], 9, x.X), exact.VJP(all[1], all[2], 9, x.X, e.X),
+		exact.VelocityDiv(all[3], div, 9, x.X)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, at := range ts {
+		var one [4][]float64
+		for k := range one {
+			one[k] = make([]float64, d)
+		}
+		alone := make([]float64, 1)
+		for _, err := range []error{f.Velocity(one[0], at, x.Row(i)), f.VJP(one[1], one[2], at, x.Row(i), e.Row(i)),
+			f.VelocityDiv(one[3], alone, at, x.Row(i))} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for k := range one {
+			if got := all[k][i*d : (i+1)*d]; !slices.Equal(got, one[k]) {
+				t.Fatalf("point %d, t = %g, result %d: %v, alone %v", i, at, k, got, one[k])
+			}
+		}
+		if div[i] != alone[0] {
+			t.Fatalf("point %d, t = %g: divergence %v, alone %v", i, at, div[i], alone[0])
+		}
+	}
+	err = timed.Velocity(all[0], 0, x.X[:d])
+	if err == nil || !strings.Contains(err.Error(), "70 values for 1 points") {
+		t.Errorf("a point for 70 times: %v", err)
+	}
+	late, _ := f.AtTimes(nil, []float64{0.5, 1})
+	if err := late.Velocity(all[0][:2*d], 0, x.X[:2*d]); !errors.Is(err, field.ErrSigma) {
+		t.Errorf("at the end of time: %v", err)
+	}
+}
+
+// A batch of the exact objective: points with a time each.
+func BenchmarkMarginalWithATimeEach(b *testing.B) {
+	for _, c := range []struct{ n, d int }{{8500, 784}, {10_000, 2}} {
+		b.Run(fmt.Sprintf("%dx%d", c.n, c.d), func(b *testing.B) {
+			f := marginal(b, path.CondOT{}, normals(c.n, c.d, 1, 1), nil)
+			x, ts := normals(256, c.d, 1, 2), make([]float64, 256)
+			for i := range ts {
+				ts[i] = (float64(i) + 0.5) / 256
+			}
+			timed, err := f.AtTimes(nil, ts)
+			if err != nil {
+				b.Fatal(err)
+			}
+			v := make([]float64, len(x.X))
+			for b.Loop() {
+				if err := timed.Velocity(v, 0, x.X); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

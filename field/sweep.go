@@ -18,6 +18,7 @@ const (
 	minShard   = 512     // data points that are worth a task of their own,
 	maxShards  = 16      // and the most such tasks: they are merged in order
 	waveFloats = 2 << 20 // partial results held at once: 16 MiB
+	fewDims    = 4       // up to which calls to BLAS take longer than what they do
 )
 
 const (
@@ -32,7 +33,7 @@ const (
 // posterior writes x̂_1 of the queries x, [N, D], into mean and returns
 // log Σ_i q_i exp(−|x − α x_i|²/2σ²) for each. It is one pass over the data with
 // a running maximum, so that no exponential overflows and no N by M matrix exists.
-func (m *Marginal) posterior(c path.Coef, x flow.Batch, mean []float64) (logz []float64) {
+func (m *Marginal) posterior(c coefs, x flow.Batch, mean []float64) (logz []float64) {
 	d := m.Dim()
 	logz = make([]float64, x.N)
 	m.sweep(x.N, d+2, func(r rect, out []float64) {
@@ -101,7 +102,7 @@ func merge(mean []float64, part func(s int) []float64, shards int) float64 {
 // secondPass goes over the data once more, when the total weight exp(logz) of
 // each query is known: add is called for query q and point i with the weight
 // w_i of eq. 8, and adds width numbers to out; finish gets their sum.
-func (m *Marginal) secondPass(c path.Coef, x flow.Batch, logz []float64, width int,
+func (m *Marginal) secondPass(c coefs, x flow.Batch, logz []float64, width int,
 	add func(q, i int, w float64, out []float64), finish func(q int, out []float64)) {
 	m.sweep(x.N, width, func(r rect, out []float64) {
 		m.logits(c, x, r, func(q int) float64 { return logz[q] - cutoff }, func(q, i0 int, l []float64) {
@@ -153,7 +154,7 @@ func (m *Marginal) sweep(n, width int, task func(r rect, out []float64), join fu
 }
 
 // logits visits the queries and data of r, a row of at most dataBlock points at a
-// time, with l[j] = log q_i − |x − α x_i|²/2σ² for i = i0+j.
+// time, with l[j] = log q_i − |x − α x_i|²/2σ² for i = i0+j, with the α and σ of the query.
 //
 // The squares come from a matrix product, |x|² − 2α x·x_i + α²|x_i|², whose
 // rounding error is about eps (|x| + α|x_i|)², divided by 2σ². For wide σ that is
@@ -161,10 +162,13 @@ func (m *Marginal) sweep(n, width int, task func(r rect, out []float64), join fu
 // points that cannot weigh anything, below floor(q) or far below others of the
 // row, which are given −Inf; the rest, few because σ is small, are computed
 // again from differences, whose error is that of moving x by its last bit.
-func (m *Marginal) logits(c path.Coef, x flow.Batch, r rect, floor func(q int) float64,
+func (m *Marginal) logits(c coefs, x flow.Batch, r rect, floor func(q int) float64,
 	visit func(q, i0 int, l []float64)) {
 	d, nq := m.Dim(), r.q1-r.q0
-	inv := 0.5 / (c.Sigma * c.Sigma)
+	if d <= fewDims {
+		m.differences(c, x, r, visit)
+		return
+	}
 	var buf [queryBlock * dataBlock]float64
 	var sq [queryBlock]float64
 	for q := range nq {
@@ -177,7 +181,8 @@ func (m *Marginal) logits(c path.Coef, x flow.Batch, r rect, floor func(q int) f
 		gonum.Implementation{}.Dgemm(blas.NoTrans, blas.Trans, nq, nb, d,
 			1, x.X[r.q0*d:r.q1*d], d, m.x1.X[i0*d:(i0+nb)*d], d, 0, buf[:], nb)
 		for q := range nq {
-			l := buf[q*nb : (q+1)*nb]
+			l, c := buf[q*nb:(q+1)*nb], c.of(r.q0+q)
+			inv := 0.5 / (c.Sigma * c.Sigma)
 			best := math.Inf(-1)
 			for j, xy := range l {
 				l[j] = m.logq[i0+j] - inv*(sq[q]-2*c.Alpha*xy+c.Alpha*c.Alpha*m.sq[i0+j])
@@ -188,6 +193,29 @@ func (m *Marginal) logits(c path.Coef, x flow.Batch, r rect, floor func(q int) f
 				m.sharpen(c, x.Row(r.q0+q), i0, l, max(floor(r.q0+q), best-cutoff)-2*miss)
 			}
 			visit(r.q0+q, i0, l)
+		}
+	}
+}
+
+// differences is logits in few dimensions, where all are computed from differences: a product would take longer.
+func (m *Marginal) differences(c coefs, x flow.Batch, r rect, visit func(q, i0 int, l []float64)) {
+	d := m.Dim()
+	var buf [dataBlock]float64
+	for i0 := r.i0; i0 < r.i1; i0 += dataBlock {
+		l := buf[:min(dataBlock, r.i1-i0)]
+		for q := r.q0; q < r.q1; q++ {
+			at, c := x.Row(q), c.of(q)
+			inv := 0.5 / (c.Sigma * c.Sigma)
+			data := m.x1.X[i0*d : (i0+len(l))*d]
+			for j, logq := range m.logq[i0 : i0+len(l)] {
+				r := 0.0
+				for k, xk := range data[j*d : (j+1)*d] {
+					diff := at[k] - c.Alpha*xk
+					r += diff * diff
+				}
+				l[j] = logq - inv*r
+			}
+			visit(q, i0, l)
 		}
 	}
 }
@@ -217,6 +245,14 @@ func jacobian(c path.Coef) (a, gain float64) {
 }
 
 // axpy adds w x to y.
-func axpy(w float64, x, y []float64) { gonum.Implementation{}.Daxpy(len(y), w, x, 1, y, 1) }
+func axpy(w float64, x, y []float64) {
+	if len(y) > fewDims {
+		gonum.Implementation{}.Daxpy(len(y), w, x, 1, y, 1)
+		return
+	}
+	for k, xk := range x[:len(y)] {
+		y[k] += w * xk
+	}
+}
 
 func dot(x, y []float64) float64 { return gonum.Implementation{}.Ddot(len(x), x, 1, y, 1) }

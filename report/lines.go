@@ -117,6 +117,7 @@ func quality(q *eval.Quality) (l lines) {
 		nfe = fmt.Sprintf(", NFE %d", q.NFE)
 	}
 	l.head("samples", "%d against as many held-out points%s", q.Points, nfe)
+	l.chosen(q.Chosen)
 	if q.Distances != nil {
 		unit := ", in the units of the data"
 		switch q.Unit {
@@ -152,6 +153,7 @@ func quality(q *eval.Quality) (l lines) {
 func Likelihood(v *eval.Likelihood) []Line {
 	var l lines
 	l.head("likelihood", "%d points, divergence %s, NFE %d", v.Points, v.Divergence, v.NFE)
+	l.chosen(v.Chosen)
 	l.add("NLL", "%s ± %s nats", Decimals(v.NLL), Decimals(v.StdErr))
 	if v.Optimum != nil && v.Gap != nil {
 		l.add("optimum", "%s nats, of the data's own density", Decimals(*v.Optimum))
@@ -171,6 +173,15 @@ func Likelihood(v *eval.Likelihood) []Line {
 	}
 	l.doubts(untrusted, v.Doubts)
 	return l
+}
+
+// chosen says that points were chosen by time.
+func (l *lines) chosen(c *eval.Chosen) {
+	if c == nil {
+		return
+	}
+	l.add("chosen by time", "as many of %d as take about %.3g s; their number for %s gives the same figures", c.Of,
+		c.Seconds, c.By)
 }
 
 // Mass says what log-densities within bounds are divided by.

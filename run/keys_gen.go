@@ -33,7 +33,7 @@ var keyDocs = map[string]string{
 	"data.test_context_path":            "The file with the contexts of the rows of test_path.",
 	"data.bounds":                       "The least and the largest value of columns to learn, such as those of a prior: samples are drawn until they are inside, and log-densities are those inside. A row outside is an error, and so are bounds within those of a simulator's prior. For a side without a bound, write 1e300 or -1e300.",
 	"data.missing":                      "What to do with rows of a table in which a number is missing or not finite: report an error (error, the default), or leave them out and count them (drop).",
-	"data.memory":                       "Where the rows of a table of numbers are: in memory (held), or in their file or a copy of it in the cache folder, of which a training reads those of each batch (disk). With auto (default) those that fit well are held. Losses and weights do not depend on it.",
+	"data.memory":                       "Where the rows of a table of numbers, or the images of files, are: in memory (held), or in their file or a copy of it in the cache folder, of which a training reads those of each batch (disk). With auto (default) those that fit well are held. Losses and weights do not depend on it.",
 	"data.squash_context":               "Whether the numbers z of a context, once standardized, become 2 asinh(z/2). Those within a deviation of the mean stay nearly as they are, and outliers come near: of contexts with heavy tails training may diverge without. Default false.",
 	"data.label":                        "The column of a table that holds the class of each row: whole numbers from 0, or names; default none.",
 	"data.delimiter":                    "The character between the fields of a text table, or the word tab; default a comma, in .tsv files a tab or, where that separates nothing, what does.",
@@ -249,6 +249,6 @@ var keyDocs = map[string]string{
 	"eval.divergence":                   "exact, a sum over all dimensions, or hutchinson, an estimate by random probes. Default: exact up to so many dimensions as the caller of New says, such as ExactUpTo; hutchinson above.",
 	"eval.probes":                       "The number of probes of hutchinson for each point; default 1.",
 	"eval.samples":                      "The number of points that distances between samples and data are measured on; default 2000, or all that are held out if those are fewer.",
-	"eval.test":                         "The number of held-out points whose likelihood is evaluated; 0: all of them.",
+	"eval.test":                         "The number of held-out points whose likelihood is evaluated; 0: all of them, or, by the command eval, as many as take a minute.",
 	"eval.dequantizations":              "The number of samples of noise that each image gets for its bits per dimension, K of BPD; default 1.",
 }

@@ -3,6 +3,8 @@ package run
 import (
 	"bytes"
 	"fmt"
+	"image"
+	"image/jpeg"
 	"os"
 	"path/filepath"
 	"slices"
@@ -107,6 +109,55 @@ train: {steps: 40, batch: 32, lr: 0.01, log_every: 5, val_every: 10, checkpoint_
 			if r.Model.Spec().Fingerprint != want.Model.Spec().Fingerprint {
 				t.Errorf("%s: another fingerprint %s", name, of)
 			}
+		}
+	}
+}
+
+// Images of a folder that are read from disk, or decoded as they are needed, are learnt as those that are held.
+func TestATrainingOfImagesFromDiskIsThatFromMemory(t *testing.T) {
+	t.Setenv(diskcache.DirVar, t.TempDir())
+	folder, rng := t.TempDir(), seed.Rand(4, "test", 0)
+	for i := range 60 {
+		img := image.NewGray(image.Rect(0, 0, 9, 8))
+		for p := range img.Pix {
+			img.Pix[p] = byte(rng.Uint32())
+		}
+		var b bytes.Buffer
+		if err := jpeg.Encode(&b, img, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, fmt.Sprint(i, ".jpg")), b.Bytes(), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := `data: {path: ` + folder + `, kind: folder, size: 4, channels: 1, flip: true, val: 10, standardize: scalar}
+net: {hidden: [16]}
+train: {steps: 20, batch: 32, lr: 0.01, log_every: 5, val_every: 10, checkpoint_every: 10, schedule: constant}
+`
+	train := func(dir string, steps int, memory string, resume bool) *Run {
+		t.Helper()
+		cfg, err := ParseConfig([]byte(text), []string{"data.memory=" + memory, fmt.Sprint("train.steps=", steps)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Train(t.Context(), cfg, dir, TrainOptions{Resume: resume})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	want := train(t.TempDir(), 20, "held", false)
+	got, both := train(t.TempDir(), 20, "disk", false), t.TempDir()
+	train(both, 10, "held", false)
+	resumed := train(both, 20, "disk", true)
+	t.Setenv(diskcache.SizeVar, "0")
+	decoded := train(t.TempDir(), 20, "disk", false)
+	for of, r := range map[string]*Run{"from disk": got, "resumed": resumed, "decoded as they are needed": decoded} {
+		if !slices.Equal(weights(t, r), weights(t, want)) || figuresOf(t, r) != figuresOf(t, want) {
+			t.Errorf("other weights or losses %s", of)
+		}
+		if r.Model.Spec().Fingerprint != want.Model.Spec().Fingerprint {
+			t.Errorf("another fingerprint %s", of)
 		}
 	}
 }

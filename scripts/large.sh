@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Measures the memory of a large net and the reading of a large table: docs/large.md has the figures.
 #   scripts/large.sh DIR [PYTHON]      DIR: where files of some gigabytes may be made; PYTHON: one with pandas
+#   JPEGS=20000 scripts/large.sh DIR   how many JPEGs are made (default 100000); 0: that part is left out
 # Needs GNU time (Debian: time). Nothing is kept but what it prints.
 set -euo pipefail
 dir=$(mkdir -p "$1" && cd "$1" && pwd) python=${2:-}
+jpegs=${JPEGS:-100000}
 cd "$(dirname "$0")/.."
 go build -o "$dir/flowmatch" ./cmd/flowmatch
 cd "$dir"
@@ -33,6 +35,31 @@ func main() { // 600 images of noise, 32x32x3 bytes, and 500,000 rows of 20 numb
 	os.WriteFile("table.csv", []byte(t.String()), 0o666)
 }
 GO
+cat >jpegs.go <<'GO'
+package main
+
+import ("image"; "image/jpeg"; "math/rand/v2"; "os"; "strconv")
+
+func main() { // so many JPEGs of 96x96 pixels, smooth and in colour, in folders of 1,000
+	n, _ := strconv.Atoi(os.Args[1])
+	r := rand.New(rand.NewPCG(3, 4))
+	img := image.NewRGBA(image.Rect(0, 0, 96, 96))
+	for i := range n {
+		dir := "jpegs/" + strconv.Itoa(i/1000)
+		os.MkdirAll(dir, 0o777)
+		var c [9]int
+		for k := range c { c[k] = r.IntN(256) }
+		for p := range 96 * 96 {
+			x, y := p%96, p/96
+			for k := range 3 { img.Pix[4*p+k] = byte(c[3*k] + c[3*k+1]*x/96 + c[3*k+2]*y/96 + r.IntN(16)) }
+			img.Pix[4*p+3] = 255
+		}
+		f, _ := os.Create(dir + "/" + strconv.Itoa(i) + ".jpg")
+		jpeg.Encode(f, img, nil)
+		f.Close()
+	}
+}
+GO
 go run images.go
 unet='{unet: {channels: 256, mult: [1, 2, 2, 2], blocks: 2, attention: [16], head_channels: 64, group_channels: 1}}'
 cat >unet.yaml <<YAML
@@ -60,10 +87,29 @@ for memory in auto disk held; do
 	rm -rf table
 	measure "the same again, memory: $memory" ./flowmatch train table.yaml --out table --set data.memory=$memory
 done
+if [ "$jpegs" -gt 0 ]; then
+	go run jpegs.go "$jpegs"
+	cat >jpegs.yaml <<YAML
+seed: 1
+data: {path: jpegs, kind: folder, size: 64, channels: 3, val: 1000, test: 1000}
+net: {hidden: [64]}
+train: {steps: 200, batch: 64, val_every: 100}
+YAML
+	for memory in disk disk held; do
+		rm -rf jpegs-$memory
+		(
+			# The address space is limited to 4 GiB, of which a Go program takes some in advance; but for held.
+			[ $memory = held ] || ulimit -v 4194304
+			measure "$jpegs JPEGs, memory: $memory" ./flowmatch train jpegs.yaml --out jpegs-$memory \
+				--set data.memory=$memory
+		)
+	done
+	cmp jpegs-disk/checkpoint.safetensors jpegs-held/checkpoint.safetensors && echo "the same weights"
+fi
 if [ -n "$python" ]; then
 	measure "pandas imported" "$python" -c 'import pandas'
 	measure "pandas: the same table read" "$python" -c 'import pandas; pandas.read_csv("table.csv")'
 fi
 ./flowmatch train moons.yaml --out moons -q >log 2>&1
 measure "3,000,000 samples of the plane" ./flowmatch sample moons --n 3000000 --solver euler --steps 2 --out big.npy
-rm -rf table moons cache images.go images.npy table.csv two.npy big.npy log measured unet.yaml table.yaml moons.yaml flowmatch
+rm -rf table moons cache jpegs jpegs-disk jpegs-held jpegs.go jpegs.yaml images.go images.npy table.csv two.npy big.npy log measured unet.yaml table.yaml moons.yaml flowmatch

@@ -116,14 +116,22 @@ func (o exact) Examples(m *model.Model, ex *nn.Examples, step uint64) error {
 	xt, u := ex.X1, ex.X0
 	for i, t := range ex.T {
 		c := m.Scheduler().At(t)
-		x, target := xt.Row(i), u.Row(i)
+		x, x0 := xt.Row(i), u.Row(i)
 		for d := range x {
-			x[d] = c.Point(x[d], target[d])
+			x[d] = c.Point(x[d], x0[d])
 		}
-		if err := o.marginal.Velocity(target, t, x); err != nil {
-			return fmt.Errorf("train: marginal velocity at step %d, t=%g: %w", step, t, err)
-		}
-		a, b := c.Convert(path.Velocity, m.Spec().Prediction)
+	}
+	// All at once: they share the passes over the data.
+	marginal, err := o.marginal.AtTimes(nil, ex.T)
+	if err == nil {
+		err = marginal.Velocity(u.X, 0, xt.X)
+	}
+	if err != nil {
+		return fmt.Errorf("train: marginal velocities at step %d: %w", step, err)
+	}
+	for i, t := range ex.T {
+		x, target := xt.Row(i), u.Row(i)
+		a, b := m.Scheduler().At(t).Convert(path.Velocity, m.Spec().Prediction)
 		for d := range x {
 			target[d] = a*x[d] + b*target[d]
 		}

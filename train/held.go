@@ -16,7 +16,7 @@ import (
 // anew each time, some at a time.
 const heldAtOnce = 64 << 20
 
-// heldRows is about how many examples of a validation are made at a time.
+// heldRows is about how many examples of a validation are made at a time, or as few as heldAtOnce bytes are.
 const heldRows = 4096
 
 // validation is Validation that keeps so many bytes.
@@ -75,7 +75,7 @@ func (s *streamed) measure(ctx context.Context, net *nn.Net) (float64, error) {
 
 // each calls use with all points in their order, with what each is given, whole batches at a time.
 func (s *streamed) each(ctx context.Context, use func(from int, x1 flow.Batch, given flow.Given) error) error {
-	rng, rows := s.noise(), s.batch*max(1, heldRows/s.batch)
+	rng, rows := s.noise(), s.batch*max(1, s.rows()/s.batch)
 	for from := 0; from < len(s.order); from += rows {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -88,6 +88,9 @@ func (s *streamed) each(ctx context.Context, use func(from int, x1 flow.Batch, g
 	}
 	return nil
 }
+
+// rows is about how many points are read at a time.
+func (s *streamed) rows() int { return max(1, min(heldRows, heldAtOnce/(16*s.held.Dim()))) }
 
 // noise is what drives what is random about the points, as of [heldPoints].
 func (s *streamed) noise() *rand.Rand { return seed.Rand(s.o.Seed, "train/validation", 0) }
@@ -116,7 +119,7 @@ func (s *streamed) findKey(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			n := min(heldRows, len(rest))
+			n := min(s.rows(), len(rest))
 			if err := s.read(rest[:n], rng, nothing); err != nil {
 				return err
 			}

@@ -37,6 +37,7 @@ func TestValidationSomeAtATimeIsThatOfAllAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain := newModel(t, model.Spec{Path: path.Config{Name: "vp"}}, nn.Config{Dim: 2, Hidden: []int{16}})
+	wide := newModel(t, model.Spec{}, nn.Config{Dim: 30_000, Hidden: []int{2}}) // of which few are made at a time
 	classes := newModel(t, model.Spec{}, nn.Config{Dim: 2, Hidden: []int{16}, Classes: 3})
 	for name, c := range map[string]struct {
 		m    *model.Model
@@ -45,6 +46,7 @@ func TestValidationSomeAtATimeIsThatOfAllAtOnce(t *testing.T) {
 	}{
 		"points": {plain, CFM{Seed: 3}, set}, "noise of their own": {plain, CFM{Seed: 4}, dithered{set}},
 		"classes": {classes, CFM{Seed: 5}, set}, "classes, coupled": {classes, CFM{Seed: 6, Coupling: within}, set},
+		"wide":                         {wide, CFM{Seed: 8}, dithered{points(139, 30_000)}},
 		"coupled within classes alone": {plain, CFM{Seed: 7, Coupling: within}, dithered{set}},
 	} {
 		c.o.Data = data.Shuffle(c.held, 1)

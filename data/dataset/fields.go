@@ -34,7 +34,7 @@ func (c Config) checkFields(kind string) error {
 		{"target", c.Target != nil, []string{data.KindTable}},
 		{"context_path", c.ContextPath != "", []string{data.KindTable}},
 		{"test_context_path", c.TestContextPath != "", []string{data.KindTable}},
-		{"memory", c.Memory != "", []string{data.KindTable}},
+		{"memory", c.Memory != "", []string{data.KindTable, data.KindImages, data.KindFolder, data.KindShards}},
 		{"missing", c.Missing != "", []string{data.KindTable}},
 		{"bounds", c.Bounds != nil, []string{data.KindTable, data.KindSimulator}},
 		{"squash_context", c.SquashContext, []string{data.KindTable, data.KindSimulator}},

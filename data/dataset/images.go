@@ -14,7 +14,7 @@ import (
 
 // openImages opens IDX or NPY.
 func (c Config) openImages(dir string, seed uint64) (*data.Set, error) {
-	m, err := image.Read(within(dir, c.Path), within(dir, c.LabelsPath), c.Layout, c.dequantize())
+	m, err := c.readArray(within(dir, c.Path), within(dir, c.LabelsPath))
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +22,7 @@ func (c Config) openImages(dir string, seed uint64) (*data.Set, error) {
 		return c.imageSet(m, nil, seed)
 	}
 	path := within(dir, c.TestPath)
-	apart, err := image.Read(path, within(dir, c.TestLabelsPath), c.Layout, c.dequantize())
+	apart, err := c.readArray(path, within(dir, c.TestLabelsPath))
 	if err != nil {
 		return nil, err
 	}
@@ -30,6 +30,15 @@ func (c Config) openImages(dir string, seed uint64) (*data.Set, error) {
 		return nil, files.Malformed(path, "images of shape %v; want %v as in %s", apart.Shape, m.Shape, c.Path)
 	}
 	return c.imageSet(m, apart, seed)
+}
+
+// readArray reads IDX or NPY, or leaves its images on disk, as c.Memory says.
+func (c Config) readArray(path, labels string) (*image.Collection, error) {
+	limit, disk := c.imageLimit()
+	if bytes, storable := image.Storable(path); disk || storable && bytes > limit {
+		return image.Store(path, labels, c.Layout, c.dequantize(), c.Watch)
+	}
+	return image.Read(path, labels, c.Layout, c.dequantize())
 }
 
 // openCIFAR opens the published folder, whose test file is the test part (which
@@ -66,13 +75,15 @@ func (c Config) openCIFAR(dir string, seed uint64) (*data.Set, error) {
 }
 
 // openPictures opens a folder of images or shards, of which so many bytes are held in
-// memory decoded; 0: as many as usual.
+// memory decoded; 0: as many as c.Memory says.
 func (c Config) openPictures(dir string, seed uint64, limit int64) (*data.Set, error) {
 	read, o := image.ReadFolder, c.imageOptions()
 	if c.ResolvedKind() == data.KindShards {
 		read = image.ReadShards
 	}
-	o.Limit = limit
+	if o.Limit = limit; limit == 0 {
+		o.Limit, o.Disk = c.imageLimit()
+	}
 	m, err := read(within(dir, c.Path), o)
 	if err != nil {
 		return nil, err
@@ -98,7 +109,7 @@ func (c Config) imageSet(m, apart *image.Collection, seed uint64) (*data.Set, er
 		Name: filepath.Base(c.Path), Kind: data.KindImages, Dim: m.Dim(), Shape: m.Shape,
 		Classes: m.Classes(), ClassNames: m.ClassNames, Fingerprint: m.Fingerprint(),
 		TrainSet: data.Subset(m.InParts(), train), Val: data.Subset(m, val), Test: data.Subset(m, test),
-		Levels: image.Levels, Dequantized: m.Dequantize, Skipped: m.Skipped,
+		Levels: image.Levels, Dequantized: m.Dequantize, Skipped: m.Skipped, Stored: m.Stored(),
 		Notes: slices.Concat(m.Notes, unseen(m.Label, train, m.ClassNames)),
 	}
 	if apart != nil {

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
 
 	"flowmatch/data"
+	"flowmatch/data/image"
 	"flowmatch/data/internal/files"
 	"flowmatch/data/table"
 	"flowmatch/flow"
@@ -19,8 +21,8 @@ import (
 // The values of [Config.Memory].
 const (
 	MemoryAuto = "auto" // held where it fits well, else disk
-	MemoryHeld = "held" // all rows are held in memory
-	MemoryDisk = "disk" // rows are read when they are asked for
+	MemoryHeld = "held" // all rows, or images, are held in memory
+	MemoryDisk = "disk" // they are read when they are asked for
 )
 
 // memoryCopied is the road of a text that is held in memory, and copied in binary for the next time.
@@ -41,7 +43,7 @@ func (c Config) checkMemory(kind string) error {
 		return fmt.Errorf("data: %w", err)
 	}
 	if kind != data.KindTable {
-		return nil
+		return nil // of images: either
 	}
 	if c.Typed() {
 		return errors.New("data: memory is set, but a table with schema: auto is always held in memory; leave it out")
@@ -96,6 +98,18 @@ func (c Config) road(dir string) string {
 		return memoryCopied
 	}
 	return MemoryHeld
+}
+
+// imageLimit is how many bytes of decoded images may be held, and whether none are to be.
+func (c Config) imageLimit() (limit int64, disk bool) {
+	if c.Memory == MemoryHeld {
+		return math.MaxInt64, false // what there is no memory for is an error
+	}
+	limit = image.MaxDecoded
+	if free, ok := memory.Available(); ok {
+		limit = max(1, min(limit, free/heldCopies))
+	}
+	return limit, c.Memory == MemoryDisk
 }
 
 // readFile reads a table, or opens it on disk, as c.Memory, which is a road, says.

@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -54,8 +55,8 @@ func sameSet(t *testing.T, what string, disk, held *data.Set) {
 	}
 	for name, parts := range map[string][2]data.Finite{"train": {disk.TrainSet, held.TrainSet},
 		"val": {disk.Val, held.Val}, "test": {disk.Test, held.Test}} {
-		x, given, err := data.Rows(parts[0], 0, parts[0].Len(), nil)
-		y, of, failed := data.Rows(parts[1], 0, parts[1].Len(), nil)
+		x, given, err := data.Rows(parts[0], 0, parts[0].Len(), datatest.Rand())
+		y, of, failed := data.Rows(parts[1], 0, parts[1].Len(), datatest.Rand())
 		if err != nil || failed != nil || !reflect.DeepEqual(x, y) || !reflect.DeepEqual(given, of) {
 			t.Errorf("%s: other points in %s (%v, %v)", what, name, err, failed)
 		}
@@ -139,5 +140,71 @@ func TestMemoryThatHasNoEffectIsAnError(t *testing.T) {
 		if set, err := c.Open(filepath.Dir(path), 1); err != nil || set.Stored != "" {
 			t.Errorf("%+v: stored in %q (%v), want in memory", c, set.Stored, err)
 		}
+	}
+}
+
+// Images that are read from disk are those that are held, with all that is said of them: of folders, of shards, also
+// compressed ones, and of arrays in either layout; with a cache folder and without.
+func TestImagesOnDiskAreThoseInMemory(t *testing.T) {
+	noise := datatest.Noise(t, 40)
+	shard, err := os.ReadFile(filepath.Join(noise, "s.tar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := seed.Rand(3, "test", 0)
+	pix := make([]byte, 40*4*5*3)
+	for i := range pix {
+		pix[i] = byte(rng.Uint32())
+	}
+	head := func(shape string) string { return "{'descr': '|u1', 'fortran_order': False, 'shape': " + shape + ", }" }
+	label := make([]byte, 40)
+	for i := range label {
+		label[i] = byte(2 * rng.IntN(3))
+	}
+	for name, content := range map[string][]byte{"s.tar.gz": datatest.Gzipped(t, shard),
+		"hwc.npy": datatest.NPY(1, head("(40, 4, 5, 3)"), pix), "chw.npy": datatest.NPY(2, head("(40, 3, 4, 5)"), pix),
+		"grey-idx": datatest.IDX([]uint32{40, 4, 15}, pix), "label-idx": datatest.IDX([]uint32{40}, label),
+		"cut.npy":    datatest.NPY(1, head("(41, 4, 5, 3)"), pix),
+		"zip-idx.gz": datatest.Gzipped(t, datatest.IDX([]uint32{40, 4, 15}, pix))} {
+		if err := os.WriteFile(filepath.Join(noise, name), content, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]Config{
+		"a folder":          {Kind: data.KindFolder, Path: "f", Size: 5, Flip: true, Standardize: StandardizeScalar},
+		"shards":            {Path: "s.tar", Size: 6, Channels: 1},
+		"compressed shards": {Path: "s.tar.gz", Size: 6, Dequantize: new(false)},
+		"a test folder":     {Kind: data.KindFolder, Path: "f", Size: 5, TestPath: "f"},
+		"an array": {Kind: data.KindImages, Path: "hwc.npy", LabelsPath: "label-idx",
+			Standardize: StandardizeScalar},
+		"planes": {Kind: data.KindImages, Path: "chw.npy", Flip: true},
+		"grey":   {Kind: data.KindImages, Path: "grey-idx", TestPath: "grey-idx"},
+	} {
+		for _, cache := range []string{"", "0"} {
+			t.Setenv(diskcache.DirVar, t.TempDir())
+			t.Setenv(diskcache.SizeVar, cache)
+			c.Memory = MemoryHeld
+			held, err := c.Open(noise, 7)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			for range 2 { // made, and found
+				c.Memory = MemoryDisk
+				disk, err := c.Open(noise, 7)
+				if name == "compressed shards" && cache == "0" {
+					datatest.WantError(t, name, err, "its decoded images are not kept on disk")
+					break
+				}
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				sameSet(t, name+", cache "+cache, disk, held)
+			}
+		}
+	}
+	for path, want := range map[string]string{"cut.npy": "2400 bytes after the header, which has shape [41 4 5 3]",
+		"zip-idx.gz": "a compressed file cannot be read from disk"} {
+		_, err := Config{Kind: data.KindImages, Path: path, Memory: MemoryDisk}.Open(noise, 1)
+		datatest.WantError(t, path, err, want)
 	}
 }

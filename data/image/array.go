@@ -33,27 +33,33 @@ func Read(path, labels, layout string, dequantize bool) (*Collection, error) {
 	if layout, err = layoutOf(shape, layout); err != nil {
 		return nil, files.Malformed(path, "%v", err)
 	}
-	var notes []string
+	notes := layoutNotes(shape, layout)
 	if layout == LayoutCHW {
-		was := fmt.Sprint(shape)
 		shape, pix = channelsLast(shape, pix)
-		if shape[3] == 3 { // of one channel it makes no difference
-			notes = append(notes, fmt.Sprintf("the array of shape %s is taken as [N, channels, height, width]", was))
-		}
 	}
-	var label []int32
-	var names []string
-	if labels != "" {
-		if label, names, err = ReadLabels(labels, shape[0]); err != nil {
-			return nil, err
-		}
-	}
-	m, err := New(shape[1:], pix, label, dequantize, nil)
+	m, err := New(shape[1:], pix, nil, dequantize, nil)
 	if err != nil {
 		return nil, err
 	}
-	m.ClassNames, m.Notes = names, notes
-	return m, nil
+	m.Notes = notes
+	return m, m.readLabels(labels, shape[0])
+}
+
+// readLabels takes the classes of n images from a file, if there is one.
+func (m *Collection) readLabels(path string, n int) (err error) {
+	if path != "" {
+		m.Label, m.ClassNames, err = ReadLabels(path, n)
+		m.classes = data.Classes(m.Label)
+	}
+	return err
+}
+
+// layoutNotes say that an array is taken to have its channels first, where that makes a difference.
+func layoutNotes(shape []int, layout string) []string {
+	if layout != LayoutCHW || shape[1] != 3 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the array of shape %v is taken as [N, channels, height, width]", shape)}
 }
 
 // layoutOf returns where the channels of an array of images are: asked for, or by its shape;
@@ -88,15 +94,21 @@ func layoutOf(shape []int, asked string) (string, error) {
 // channelsLast brings images [N, channels, height, width] to channels last.
 func channelsLast(shape []int, pix []byte) ([]int, []byte) {
 	n, c, area := shape[0], shape[1], shape[2]*shape[3]
-	out := make([]byte, 0, len(pix))
-	for i := range n {
-		for p := range area {
-			for k := range c {
-				out = append(out, pix[(i*c+k)*area+p])
-			}
-		}
+	out := make([]byte, len(pix))
+	for at := 0; at < n*c*area; at += c * area {
+		interleave(out[at:at+c*area], pix[at:at+c*area], c)
 	}
 	return []int{n, shape[2], shape[3], c}, out
+}
+
+// interleave brings one image of c channels to channels last.
+func interleave(dst, src []byte, c int) {
+	area := len(src) / c
+	for k := range c {
+		for p, v := range src[k*area : (k+1)*area] {
+			dst[p*c+k] = v
+		}
+	}
 }
 
 // readPixels reads bytes from IDX, or from NPY of type u1.
@@ -108,11 +120,16 @@ func readPixels(path string) ([]int, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	return a.Shape, a.Raw, checkBytes(a, path)
+}
+
+// checkBytes reports an array that is not one of bytes.
+func checkBytes(a *npy.Array, path string) error {
 	if a.DType[1:] != "u1" || a.Fortran {
-		return nil, nil, files.Malformed(path,
+		return files.Malformed(path,
 			"NPY array of type %s, fortran_order %v; images must be unsigned bytes (u1) in C order", a.DType, a.Fortran)
 	}
-	return a.Shape, a.Raw, nil
+	return nil
 }
 
 // ReadLabels reads the classes of n points from IDX, or from NPY with one axis or one column,

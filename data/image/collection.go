@@ -76,7 +76,7 @@ func New(shape []int, pix []byte, label []int32, dequantize bool, std *data.Stan
 // Len returns the number of images.
 func (m *Collection) Len() int {
 	if m.store != nil {
-		return len(m.store.entries)
+		return m.store.len()
 	}
 	return len(m.Pix) / m.dim
 }
@@ -227,20 +227,37 @@ func (m *Collection) levels(index []int) (count [Levels]float64, err error) {
 	return count, nil
 }
 
-// Fingerprint is the SHA-256 of the shape, pixels and labels; where the images stay in
-// their files, of the names and sizes of these in the place of pixels.
+// Fingerprint is the SHA-256 of the shape, pixels and labels, whether the images are held or not.
 func (m *Collection) Fingerprint() string {
-	d := digest.New()
-	d.Text(fmt.Sprint(m.Shape, m.Len(), len(m.Label), m.store != nil))
+	var d *digest.Digest
 	if m.store != nil {
-		for _, e := range m.store.entries {
-			d.Text(e.name)
-			digest.Add(d, []int64{e.size})
-		}
+		d = m.store.print.Clone()
+	} else {
+		d = beginPrint(m.Shape, m.Len(), m.Label != nil)
+		_, _ = d.Write(m.Pix) // it never fails
 	}
-	digest.Add(d, m.Pix)
 	digest.Add(d, m.Label)
 	return d.String()
+}
+
+// beginPrint starts the fingerprint of n images, each with a label or none.
+func beginPrint(shape []int, n int, labelled bool) *digest.Digest {
+	labels := 0
+	if labelled {
+		labels = n
+	}
+	d := digest.New()
+	d.Text(fmt.Sprint(shape, n, labels, false)) // the last is a mark of earlier versions
+	return d
+}
+
+// Stored returns the file, or the folder, that the images are read from when they are asked for; empty: they are held
+// in memory.
+func (m *Collection) Stored() string {
+	if m.store == nil {
+		return ""
+	}
+	return m.store.path
 }
 
 // Pixels turns y in [-1, 1] back into bytes, floor(128 (y+1)) held to 0..255:

@@ -3,11 +3,11 @@
 //
 // A [Collection] holds images of bytes and turns them into points batch by batch. Grey
 // images have Shape [height, width], others [height, width, channels], channels running
-// fastest. Images are held in memory as bytes. The exception is a folder or a set of
-// shards of more than [MaxDecoded] bytes of decoded images: these stay in their files,
-// which must stay as they are, and are decoded when they are asked for, on all cores.
-// Val and Test should then be counts of points, for who evaluates on a part has all of
-// it as float64.
+// fastest. Images are held in memory as bytes, or are read when they are asked for:
+// those of an array from its file ([Store]), those of a folder or of shards from a copy of
+// their pixels in the cache folder or, without one, by decoding their files on all cores
+// ([Options.Disk], and sets of more than [MaxDecoded] bytes of decoded images). Files must
+// then stay as they are.
 //
 // A folder holds PNG and JPEG images, in a folder for each class (numbered in the
 // order of their names) or in none. Shards are tar files of images, plain or
@@ -25,7 +25,7 @@
 // There is no shuffle buffer: where each image lies in its shard is known, so
 // any can be read at any time, and every epoch is a true permutation of all images
 // across shards. Random access costs a seek an image; a compressed shard has none,
-// and so must fit in memory decoded.
+// and so needs the copy of its pixels, or must fit in memory decoded.
 //
 // [Downscale] and [Upscale] make pairs of small and large images. A [Condition] makes
 // the context of an image from the image: itself at low resolution, or its known part.

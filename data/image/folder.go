@@ -7,6 +7,9 @@ import (
 
 	"flowmatch/data"
 	"flowmatch/data/internal/files"
+	"flowmatch/internal/choice"
+	"flowmatch/internal/digest"
+	"flowmatch/internal/memory"
 )
 
 // Options say how the images of a folder or of shards become a [Collection].
@@ -23,6 +26,9 @@ type Options struct {
 	Dequantize bool
 	// Limit is how many bytes of decoded images are held in memory; 0 means [MaxDecoded].
 	Limit int64
+	// Disk says that images are never all held: they are read from their decoded copy in the cache folder or, where
+	// there is none, decoded when they are asked for.
+	Disk bool
 	// Watch is told how many are decoded, and where they are kept; nil: nobody is.
 	Watch *data.Watch
 
@@ -70,16 +76,14 @@ func (o Options) gather(path string, find func(string) (index, error)) (*Collect
 	if limit == 0 {
 		limit = MaxDecoded
 	}
+	shape := []int{o.Size, o.Size, 3}[:2+channels/3]
 	s := newStore(x.entries, o.Size, channels, limit)
-	var pix []byte
-	if int64(len(x.entries)) <= limit/int64(s.dim()) {
-		pix = make([]byte, len(x.entries)*s.dim())
-	} else if at := slices.IndexFunc(x.entries, func(e member) bool { return e.zipped }); at >= 0 {
-		return nil, files.Malformed(x.entries[at].file, "%d images of %d bytes do not fit the %d bytes of memory that "+
-			"they may have, and a compressed shard cannot be read in any order; gunzip the shards, or lower size",
-			len(x.entries), s.dim(), limit)
+	s.begin = func(n int) *digest.Digest { return beginPrint(shape, n, x.label != nil) }
+	pix, err := o.room(s, limit)
+	if err != nil {
+		return nil, fmt.Errorf("data: %s: %w, or say memory: disk (data.memory)", choice.Cut(path), err)
 	}
-	errs, err := o.decode(path, s, pix)
+	errs, err := o.decode(path, s, pix, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -93,38 +97,55 @@ func (o Options) gather(path string, find func(string) (index, error)) (*Collect
 	s.entries = x.entries
 	x.nameClasses()
 	m := &Collection{
-		Shape: []int{o.Size, o.Size, 3}[:2+channels/3], Label: x.label, Dequantize: o.Dequantize,
+		Shape: shape, Label: x.label, Dequantize: o.Dequantize,
 		ClassNames: x.names, Skipped: len(errs) - kept, Notes: x.notes(),
 		dim: s.dim(), classes: data.Classes(x.label),
 	}
 	if pix != nil {
 		m.Pix = pix[:kept*s.dim()]
-	} else {
-		m.store = s
+		return m, nil
 	}
-	return m, nil
+	if m.store, s.path = s, path; s.pixels != nil {
+		s.path = s.pixels.file.Name()
+	}
+	return m, s.fingerprint(o.Watch)
+}
+
+// room is that of all decoded images; nil: they are not held.
+func (o Options) room(s *store, limit int64) ([]byte, error) {
+	n := len(s.entries)
+	if o.Disk || int64(n) > limit/int64(s.dim()) {
+		return nil, nil
+	}
+	if err := memory.Check(fmt.Sprintf("%d decoded images", n), float64(n)*float64(s.dim())); err != nil {
+		return nil, err
+	}
+	return make([]byte, n*s.dim()), nil
 }
 
 // decode decodes all images into pix, or takes them from the cache folder, where it keeps them. Without pix they
 // are only looked at, and read from there when they are asked for. It returns an error (or nil) for each.
-func (o Options) decode(path string, s *store, pix []byte) ([]error, error) {
+func (o Options) decode(path string, s *store, pix []byte, limit int64) ([]error, error) {
 	p := o.decodedFile(path, s)
 	if p != nil && p.file != nil && (o.SkipCorrupt || !p.anyBad()) {
 		return p.errs(s), s.from(p, pix)
 	}
+	if p == nil && pix == nil {
+		return o.unheld(s, limit)
+	}
 	if p == nil {
-		return s.all(pix, !o.SkipCorrupt, o.Watch)
+		return s.all(pix, !o.SkipCorrupt, o.Watch, nil)
 	}
 	o.tell(path, p, len(s.entries))
 	if pix == nil {
-		return o.decodeParts(s, p)
+		return o.decodeParts(s, p, limit)
 	}
-	errs, err := s.all(pix, !o.SkipCorrupt, o.Watch)
+	errs, err := s.all(pix, !o.SkipCorrupt, o.Watch, nil)
 	if err != nil || slices.ContainsFunc(errs, o.ends) {
 		return errs, err
 	}
-	whole := func() ([]byte, []error, error) { return pix, errs, nil }
-	if err := p.write(len(errs), whole); err != nil {
+	err = p.write(s, func(use func([]byte, []error) error) error { return use(pix, errs) })
+	if err != nil {
 		o.Watch.Tell("decoded images are not kept: %v", err)
 	}
 	return errs, nil

@@ -53,7 +53,7 @@ func FuzzShard(f *testing.F) {
 		if len(x.entries) == 0 || x.label != nil && len(x.label) != len(x.entries) {
 			t.Fatalf("%d images with %d labels", len(x.entries), len(x.label))
 		}
-		if _, err := newStore(x.entries, 2, 3, 100).all(make([]byte, 12*len(x.entries)), false, nil); err != nil &&
+		if _, err := newStore(x.entries, 2, 3, 100).all(make([]byte, 12*len(x.entries)), false, nil, nil); err != nil &&
 			!x.entries[0].zipped {
 			t.Errorf("a plain shard fails as a whole: %v", err)
 		}

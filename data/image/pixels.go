@@ -21,20 +21,24 @@ import (
 const decodedFrom = 1000
 
 // A file of decoded images is a mark, and the numbers of images and of bytes of each; the pixels of those that
-// could be decoded; and of each image whether it could not.
+// could be decoded; of each image whether it could not; and the length and the state
+// of their fingerprint, or zeros.
 const (
-	pixelMark   = "flowmatch pixels 1"
+	pixelMark   = "flowmatch pixels 2"
 	pixelHead   = 64
 	pixelEnding = ".pixels"
 )
 
-// pixels is the file of the decoded images of a set.
+// pixels is a file of images of dim bytes: the decoded ones of a set, in the cache folder, or an array of them.
 type pixels struct {
-	cache diskcache.Cache
-	key   string
-	file  *os.File // nil: it is not there
-	bad   []bool   // of each image: it could not be decoded
-	dim   int
+	cache  diskcache.Cache
+	key    string
+	file   *os.File       // nil: it is not there
+	bad    []bool         // of each image: it could not be decoded
+	n, dim int            // images in it, and bytes of each
+	at     int64          // where the first of them is
+	planes int            // channels that lie one behind the other; 0: those of a pixel lie together
+	print  *digest.Digest // of the pixels; nil: it is not known
 }
 
 // decodedFile returns the file of the decoded images of s; nil where they are few, or nothing is to be kept. The file
@@ -44,7 +48,7 @@ func (o Options) decodedFile(path string, s *store) *pixels {
 	if from == 0 {
 		from = decodedFrom
 	}
-	if len(s.entries) < from {
+	if len(s.entries) < from && !o.Disk {
 		return nil
 	}
 	cache, err := diskcache.Open()
@@ -59,7 +63,7 @@ func (o Options) decodedFile(path string, s *store) *pixels {
 	if err != nil { // which decoding tells
 		return nil
 	}
-	p := &pixels{cache: cache, key: key, dim: s.dim()}
+	p := &pixels{cache: cache, key: key, dim: s.dim(), at: pixelHead}
 	if err := p.open(len(s.entries)); err == nil {
 		cache.Used(key + pixelEnding)
 	} else if !errors.Is(err, os.ErrNotExist) {
@@ -104,21 +108,25 @@ func (p *pixels) open(n int) error {
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
-	head, marks := make([]byte, pixelHead), make([]byte, n)
+	head, tail := make([]byte, pixelHead), make([]byte, n+digest.StateSize)
 	_, err = f.ReadAt(head, 0)
-	if _, failed := f.ReadAt(marks, max(0, info.Size()-int64(n))); err != nil || failed != nil {
+	if _, failed := f.ReadAt(tail, max(0, info.Size()-int64(len(tail)))); err != nil || failed != nil {
 		return errors.Join(errors.New("it is too short"), f.Close())
 	}
 	bad, kept := make([]bool, n), 0
-	for i, mark := range marks {
+	for i, mark := range tail[:n] {
 		if bad[i] = mark != 0; !bad[i] {
 			kept++
 		}
 	}
-	if want := pixelHead + int64(kept)*int64(p.dim) + int64(n); !bytes.Equal(head, p.head(n)) || info.Size() != want {
+	want := pixelHead + int64(kept)*int64(p.dim) + int64(len(tail))
+	if !bytes.Equal(head, p.head(n)) || info.Size() != want {
 		return errors.Join(fmt.Errorf("it is not the %d bytes of %d images", want, kept), f.Close())
 	}
-	p.file, p.bad = f, bad
+	if state := tail[n:]; state[0] < digest.StateSize { // as many bytes as the first says
+		p.print, _ = digest.Restore(state[1 : 1+state[0]])
+	}
+	p.file, p.bad, p.n = f, bad, kept
 	return nil
 }
 
@@ -130,11 +138,17 @@ func (p *pixels) head(n int) []byte {
 	return append(head, make([]byte, pixelHead-len(head))...)
 }
 
-// read reads images from number from on, of those that could be decoded.
-func (p *pixels) read(pix []byte, from int) error {
-	_, err := p.file.ReadAt(pix, pixelHead+int64(from)*int64(p.dim))
-	if err != nil {
-		return files.Malformed(p.file.Name(), "decoded images cannot be read: %v; run the command again", err)
+// read reads image i, of those that could be decoded.
+func (p *pixels) read(pix []byte, i int) error {
+	to := pix
+	if p.planes > 1 {
+		to = make([]byte, p.dim)
+	}
+	if _, err := p.file.ReadAt(to, p.at+int64(i)*int64(p.dim)); err != nil {
+		return files.Malformed(p.file.Name(), "image %d cannot be read: %v; run the command again", i+1, err)
+	}
+	if p.planes > 1 {
+		interleave(pix, to, p.planes)
 	}
 	return nil
 }
@@ -153,65 +167,65 @@ func (p *pixels) errs(s *store) []error {
 // anyBad says whether an image could not be decoded.
 func (p *pixels) anyBad() bool { return slices.Contains(p.bad, true) }
 
-// write makes the file of n images, which next hands out some at a time with their errors, until there are no more.
-func (p *pixels) write(n int, next func() (pix []byte, errs []error, err error)) error {
-	return p.cache.Write(p.key+pixelEnding, int64(pixelHead)+int64(n)*int64(p.dim+1), func(w io.Writer) error {
-		marks := make([]byte, 0, n)
-		_, err := w.Write(p.head(n))
-		for err == nil && len(marks) < n {
-			var pix []byte
-			var errs []error
-			if pix, errs, err = next(); err != nil {
-				return err
-			}
+// write makes the file of the images of s, which from hands to use in their order, with their errors.
+func (p *pixels) write(s *store, from func(use func(pix []byte, errs []error) error) error) error {
+	n := len(s.entries)
+	size := int64(pixelHead) + int64(n)*int64(p.dim+1) + digest.StateSize
+	return p.cache.Write(p.key+pixelEnding, size, func(w io.Writer) error {
+		marks, print := make([]byte, 0, n), s.begin(n)
+		if _, err := w.Write(p.head(n)); err != nil {
+			return err
+		}
+		err := from(func(pix []byte, errs []error) error {
+			print = addPixels(print, pix, errs)
 			for i, bad := range errs {
 				if bad != nil {
 					marks = append(marks, 1)
 					continue
 				}
 				marks = append(marks, 0)
-				if _, err = w.Write(pix[i*p.dim : (i+1)*p.dim]); err != nil {
+				if _, err := w.Write(pix[i*p.dim : (i+1)*p.dim]); err != nil {
 					return err
 				}
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			_, err = w.Write(marks)
+		state := []byte{0}
+		if print != nil {
+			known := print.State()
+			state = append([]byte{byte(len(known))}, known...)
 		}
+		_, err = w.Write(slices.Concat(marks, state, make([]byte, digest.StateSize-len(state))))
 		return err
 	})
 }
-
-// decodedTogether is how many images are decoded together where they are not all held.
-const decodedTogether = 512
 
 // errBroken says that an image that may not be left out cannot be decoded.
 var errBroken = errors.New("an image cannot be decoded")
 
 // decodeParts decodes the images of s into their file, from where they are read when they are asked for.
-func (o Options) decodeParts(s *store, p *pixels) ([]error, error) {
-	errs, n := make([]error, 0, len(s.entries)), len(s.entries)
-	block := make([]byte, decodedTogether*s.dim())
-	err := p.write(n, func() ([]byte, []error, error) {
-		some := s.entries[len(errs):min(len(errs)+decodedTogether, n)]
-		of, err := newStore(some, s.size, s.channels, 0).all(block, !o.SkipCorrupt, nil)
-		errs = append(errs, of...)
-		if err == nil && slices.ContainsFunc(of, o.ends) {
+func (o Options) decodeParts(s *store, p *pixels, limit int64) ([]error, error) {
+	var errs []error
+	err := p.write(s, func(use func([]byte, []error) error) (err error) {
+		errs, err = s.all(nil, !o.SkipCorrupt, o.Watch, use)
+		if err == nil && slices.ContainsFunc(errs, o.ends) {
 			err = errBroken
 		}
-		o.Watch.At("decoding", "images", float64(len(errs)), float64(n))
-		return block, of, err
+		return err
 	})
 	switch {
 	case errors.Is(err, errBroken):
 		return errs, nil
 	case err == nil:
-		if err = p.open(n); err == nil {
+		if err = p.open(len(s.entries)); err == nil {
 			return errs, s.from(p, nil)
 		}
 	}
 	o.Watch.Tell("decoded images are not kept, and are decoded whenever they are asked for: %v", err)
-	return s.all(nil, !o.SkipCorrupt, o.Watch)
+	return o.unheld(s, limit)
 }
 
 // ends says whether the error of an image is that of the set.

@@ -3,13 +3,16 @@ package image
 import (
 	lru "container/list"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"flowmatch/data"
 	"flowmatch/data/internal/files"
+	"flowmatch/internal/digest"
 )
 
 // MaxDecoded is how many bytes of decoded images of a folder or of shards are held
@@ -17,14 +20,19 @@ import (
 // the others are decoded again from their files whenever they are asked for.
 const MaxDecoded = 1 << 30
 
-// store is images in their files, decoded when they are asked for. It is safe for
-// concurrent use.
+// store is images that are not held: decoded when they are asked for, from their files, or read where they
+// are decoded already. It is safe for concurrent use.
 type store struct {
 	entries        []member
+	path           string // what they are read from
 	size, channels int
 	limit          int // of decoded images kept
 
 	pixels *pixels // where they are decoded already; nil: in no file
+
+	// begin starts the fingerprint of so many of the images, and print is that of their pixels; nil: not known yet.
+	begin func(n int) *digest.Digest
+	print *digest.Digest
 
 	mu   sync.Mutex
 	at   map[int]*lru.Element
@@ -43,12 +51,17 @@ func newStore(entries []member, size, channels int, limit int64) *store {
 }
 
 // dim is the number of bytes of a decoded image.
-func (s *store) dim() int { return s.size * s.size * s.channels }
+func (s *store) dim() int {
+	if s.pixels != nil {
+		return s.pixels.dim
+	}
+	return s.size * s.size * s.channels
+}
 
 // from takes decoded images from their file: into pix, which has room for all, or, for nil, when they are asked for.
 func (s *store) from(p *pixels, pix []byte) error {
 	if pix == nil {
-		s.pixels, s.limit = p, 0 // the system keeps what it reads of a file
+		s.pixels, s.limit, s.print = p, 0, p.print // the system keeps what it reads of a file
 		return nil
 	}
 	dim, at := s.dim(), 0
@@ -67,7 +80,7 @@ func (s *store) from(p *pixels, pix []byte) error {
 // load reads and decodes image i.
 func (s *store) load(i int) ([]byte, error) {
 	if s.pixels != nil {
-		pix := make([]byte, s.dim())
+		pix := make([]byte, s.pixels.dim)
 		return pix, s.pixels.read(pix, i)
 	}
 	e := s.entries[i]
@@ -164,8 +177,8 @@ func (s *store) get(index []int) ([][]byte, error) {
 
 // each calls use with the number and the bytes of every image, or with why they cannot be
 // read, on all cores. It begins no more once stop is set; then use has been called for all
-// images before the one that set it.
-func each(entries []member, stop *atomic.Bool, use func(i int, raw []byte, err error)) error {
+// images before the one that set it. z reads those of compressed shards, and is left at the last.
+func each(entries []member, z *unzipper, stop *atomic.Bool, use func(i int, raw []byte, err error)) error {
 	type job struct {
 		i   int
 		raw []byte // nil: to be read on the core that uses it
@@ -183,8 +196,6 @@ func each(entries []member, stop *atomic.Bool, use func(i int, raw []byte, err e
 			}
 		})
 	}
-	var z unzipper
-	defer z.close()
 	var err error
 	for i, e := range entries {
 		j := job{i: i}
@@ -203,41 +214,120 @@ func each(entries []member, stop *atomic.Bool, use func(i int, raw []byte, err e
 	return err
 }
 
-// all decodes every image once, on all cores, into pix, which holds them one after
-// the other; nil: they are only checked. It returns one error (or nil) an image.
-// With stop it ends soon after the first error, and errors of all images before
-// that one are known.
-func (s *store) all(pix []byte, stop bool, watch *data.Watch) ([]error, error) {
-	errs := make([]error, len(s.entries))
+// togetherBytes bounds the pixels of images that are decoded together, and decodedTogether their number, where they
+// are not all held: they are then used in their order, by one core.
+const togetherBytes, decodedTogether = 32 << 20, 512
+
+// all decodes every image once, on all cores, into pix, which holds them one after the other; nil: into room for
+// some. use, if there is one, gets them and their errors in order, some at a time. all returns one error (or nil) an
+// image. With stop it ends soon after the first error, and errors of all images before that one are known.
+func (s *store) all(pix []byte, stop bool, watch *data.Watch,
+	use func(pix []byte, errs []error) error) ([]error, error) {
+	n, together := len(s.entries), len(s.entries)
+	errs, room := make([]error, n), pix
+	if pix == nil {
+		together = max(1, min(decodedTogether, n, togetherBytes/s.dim()))
+		room = make([]byte, together*s.dim())
+	}
 	var failed atomic.Bool
 	var telling sync.Mutex
+	var z unzipper
+	defer z.close()
 	done := 0
-	err := each(s.entries, &failed, func(i int, raw []byte, err error) {
-		defer func() {
+	for lo := 0; lo < n; lo += together {
+		hi := min(lo+together, n)
+		err := each(s.entries[lo:hi], &z, &failed, func(i int, raw []byte, err error) {
+			if err == nil {
+				err = s.decode(room[i*s.dim():(i+1)*s.dim()], s.entries[lo+i], raw)
+			}
+			if errs[lo+i] = err; err != nil && stop {
+				failed.Store(true)
+			}
 			telling.Lock()
 			defer telling.Unlock()
 			done++
-			watch.At("decoding", "images", float64(done), float64(len(s.entries)))
-		}()
-		if err == nil {
-			err = s.decode(i, raw, pix)
+			watch.At("decoding", "images", float64(done), float64(n))
+		})
+		if err == nil && use != nil && !failed.Load() {
+			err = use(room[:(hi-lo)*s.dim()], errs[lo:hi])
 		}
-		if errs[i] = err; err != nil && stop {
-			failed.Store(true)
+		if err != nil || failed.Load() {
+			return errs, err
 		}
+	}
+	return errs, nil
+}
+
+// decode decodes an image into pix.
+func (s *store) decode(pix []byte, e member, raw []byte) error {
+	fit, err := fitPicture(raw, s.size, s.channels)
+	if err != nil {
+		return e.broken(err)
+	}
+	copy(pix, fit)
+	return nil
+}
+
+// unheld decodes the images once to see that all can be, and takes their fingerprint. They are decoded again when
+// they are asked for, which those of a compressed shard cannot be.
+func (o Options) unheld(s *store, limit int64) ([]error, error) {
+	if at := slices.IndexFunc(s.entries, func(e member) bool { return e.zipped }); at >= 0 {
+		why := fmt.Sprintf("%d images of %d bytes do not fit the %d bytes of memory that they may have", len(s.entries),
+			s.dim(), limit)
+		if o.Disk {
+			why = "its decoded images are not kept on disk"
+		}
+		return nil, files.Malformed(s.entries[at].file, "%s, and a compressed shard cannot be read in any order; "+
+			"gunzip the shards, or lower size", why)
+	}
+	d := s.begin(len(s.entries))
+	errs, err := s.all(nil, !o.SkipCorrupt, o.Watch, func(pix []byte, errs []error) error {
+		d = addPixels(d, pix, errs)
+		return nil
 	})
+	s.print = d
 	return errs, err
 }
 
-func (s *store) decode(i int, raw, pix []byte) error {
-	fit, err := fitPicture(raw, s.size, s.channels)
-	if err != nil {
-		return s.entries[i].broken(err)
+// addPixels adds whole images to a fingerprint: nil once one of them is left out, for it begins with their number.
+func addPixels(d *digest.Digest, pix []byte, errs []error) *digest.Digest {
+	if d == nil || slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
+		return nil
 	}
-	if pix != nil {
-		copy(pix[i*s.dim():], fit)
+	_, _ = d.Write(pix) // it never fails
+	return d
+}
+
+// fingerprint takes that of the pixels where it is not known, by reading all images.
+func (s *store) fingerprint(watch *data.Watch) error {
+	if s.print != nil {
+		return nil
 	}
+	d, n := s.begin(s.len()), max(1, min(decodedTogether, togetherBytes/s.dim()))
+	for lo := 0; lo < s.len(); lo += n {
+		var index []int
+		for i := lo; i < min(lo+n, s.len()); i++ {
+			index = append(index, i)
+		}
+		pix, err := s.get(index)
+		if err != nil {
+			return err
+		}
+		for _, p := range pix {
+			_, _ = d.Write(p)
+		}
+		watch.At("fingerprint of the pixels", "images", float64(lo+len(index)), float64(s.len()))
+	}
+	s.print = d
 	return nil
+}
+
+// len is the number of images.
+func (s *store) len() int {
+	if s.pixels != nil {
+		return s.pixels.n
+	}
+	return len(s.entries)
 }
 
 // unzipper reads images of compressed shards, in the order in which they lie.

@@ -85,7 +85,9 @@ func usualSide(entries []member) (int, error) {
 // here: the reader of the set reports them, or skips them.
 func anyColour(entries []member) (bool, error) {
 	var found atomic.Bool
-	err := each(entries, &found, func(i int, raw []byte, err error) {
+	var z unzipper
+	defer z.close()
+	err := each(entries, &z, &found, func(i int, raw []byte, err error) {
 		if err != nil {
 			return
 		}

@@ -5,6 +5,7 @@ package digest
 
 import (
 	"crypto/sha256"
+	"encoding"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -58,6 +59,41 @@ func (d *Digest) Write(p []byte) (int, error) { return d.h.Write(p) }
 func (d *Digest) Text(s string) {
 	Add(d, []uint64{uint64(len(s))})
 	Add(d, []byte(s))
+}
+
+// Clone returns a digest that goes on from where d is, apart from it.
+func (d *Digest) Clone() *Digest {
+	h, err := d.h.(hash.Cloner).Clone()
+	if err != nil {
+		panic(fmt.Sprintf("digest: SHA-256 cannot be cloned: %v", err)) // it can, since Go 1.25
+	}
+	return &Digest{h: h.(hash.Hash)}
+}
+
+// State returns what [Restore] goes on from, fewer than [StateSize] bytes; nil: this SHA-256 does not tell it.
+func (d *Digest) State() []byte {
+	m, ok := d.h.(encoding.BinaryMarshaler)
+	if !ok {
+		return nil
+	}
+	b, err := m.MarshalBinary()
+	if err != nil || len(b) >= StateSize {
+		return nil
+	}
+	return b
+}
+
+// StateSize bounds the bytes of a State.
+const StateSize = 128
+
+// Restore returns the digest of a State; nil and false for what is none.
+func Restore(state []byte) (*Digest, bool) {
+	d := New()
+	m, ok := d.h.(encoding.BinaryUnmarshaler)
+	if !ok || m.UnmarshalBinary(state) != nil {
+		return nil, false
+	}
+	return d, true
 }
 
 // String returns the digest so far: "sha256:" and hexadecimal digits.

@@ -63,3 +63,25 @@ func TestTextsDoNotRunIntoEachOther(t *testing.T) {
 		t.Errorf("digest %q", got)
 	}
 }
+
+// A digest that is cloned, or restored from its state, goes on as the one it is of, which goes on alone.
+func TestADigestGoesOnFromItsState(t *testing.T) {
+	d, want := New(), New()
+	Add(d, []float64{1, 2, 3})
+	Add(want, []float64{1, 2, 3})
+	clone, state := d.Clone(), d.State()
+	restored, ok := Restore(state)
+	if !ok || len(state) >= StateSize {
+		t.Fatalf("a state of %d bytes, restored %v", len(state), ok)
+	}
+	Add(d, []int32{9})
+	want.Text("more")
+	for name, of := range map[string]*Digest{"a clone": clone, "a state": restored} {
+		if of.Text("more"); of.String() != want.String() {
+			t.Errorf("%s goes on otherwise", name)
+		}
+	}
+	if _, ok := Restore(state[1:]); ok {
+		t.Error("half a state is restored")
+	}
+}

@@ -7,10 +7,12 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"flowmatch/classify"
+	"flowmatch/cluster"
 	"flowmatch/eval"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
@@ -119,10 +121,11 @@ func (f *featureFlags) open(cmd *cobra.Command, r *run.Run) (measure, error) {
 type evalFlags struct {
 	runFlags
 	featureFlags
-	only                           []string
-	html, target                   string
-	test, samples, dequantizations int
-	draws                          int
+	only                     []string
+	html, target             string
+	test                     count
+	samples, dequantizations int
+	draws                    int
 }
 
 func (f *evalFlags) add(cmd *cobra.Command) {
@@ -131,8 +134,11 @@ func (f *evalFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringSliceVar(&f.only, "only", nil,
 		"measure these parts: "+strings.Join(eval.Parts(), ", ")+" (default all that apply)")
-	fl.IntVar(&f.test, "test", 0, "held-out points for the likelihood (default: that of the run file)")
-	fl.IntVar(&f.samples, "samples", 0, "samples to measure and to compare by features (default: that of the run file)")
+	fl.Var(&f.test, "test", "held-out points for the likelihood, or all (default: that of the run file,\n"+
+		"else as many as take a minute)")
+	fl.IntVar(&f.samples, "samples", 0,
+		"samples to measure and to compare by features (default: that of the run file;\n"+
+			"of 2000, the default there, as many as take half a minute)")
 	fl.IntVar(&f.dequantizations, "dequantizations", 0,
 		"samples of noise of each image for bits per dimension (default: that of the run file)")
 	fl.IntVar(&f.draws, "draws", 0, drawsUsage)
@@ -179,7 +185,7 @@ func (f *evalFlags) check(cmd *cobra.Command) (use, error) {
 		}
 	}
 	for _, size := range f.sizes(&eval.Settings{}) {
-		if cmd.Flags().Changed(size.flag) && size.v < 1 {
+		if cmd.Flags().Changed(size.flag) && size.v < 1 && size.v != int(allOf) {
 			return 0, usagef("--%s is %d; it must be at least 1", size.flag, size.v)
 		}
 	}
@@ -214,7 +220,7 @@ type size struct {
 }
 
 func (f *evalFlags) sizes(s *eval.Settings) []size {
-	return []size{{"test", f.test, &s.Test}, {"samples", f.samples, &s.Samples},
+	return []size{{"test", int(f.test), &s.Test}, {"samples", f.samples, &s.Samples},
 		{"dequantizations", f.dequantizations, &s.Dequantizations}}
 }
 
@@ -230,7 +236,7 @@ func (f *evalFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 	}
 	for _, size := range f.sizes(&r.Config.Eval) {
 		if cmd.Flags().Changed(size.flag) {
-			*size.into = size.v
+			*size.into = max(0, size.v)
 		}
 	}
 	if len(f.only) == 0 && r.Model.HasDensity() != nil {
@@ -275,6 +281,11 @@ Samples of images are evaluated by a classifier (--classifier) or by the feature
 any network in an ONNX file (--features), such as Inception. Statistics of the features
 of held-out and training images are kept in the run folder. They name the extractor
 and the split, and are computed again when either changes.
+
+The likelihood is of all held-out points, if that takes no more than a minute. Else it is of
+as many as do, drawn at random, and their number is told: --test with it gives the same
+figures on any machine, and --test all takes all. Samples are chosen likewise, in half a
+minute, unless --samples or the run file says how many.
 
 Every likelihood is checked. Some points are solved for again with a finer solver, and
 over times that stop earlier where the velocity is singular. If this changes the figure
@@ -340,7 +351,7 @@ func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) 
 	if err := f.checkTarget(cmd, &s); err != nil {
 		return nil, err
 	}
-	if s.Model = s.Model.Together(a.ranks); a.follows() {
+	if s.Model, s.Budget = s.Model.Together(a.ranks), f.budget(cmd, a, r); a.follows() {
 		s.Cache = "" // rank 0 writes
 	}
 	rep, err := s.Report(cmd.Context(), f.only...)
@@ -381,6 +392,34 @@ func (a *app) eval(cmd *cobra.Command, dir string, f evalFlags) (result, error) 
 	return res, nil
 }
 
+// likelihoodTime and samplesTime are how long what nobody gave a number of may take.
+const likelihoodTime, samplesTime = time.Minute, 30 * time.Second
+
+// budget is for what neither the flags nor the run file say how much of is measured.
+func (f *evalFlags) budget(cmd *cobra.Command, a *app, r *run.Run) eval.Budget {
+	b := eval.Budget{Agree: a.agreed()}
+	if !cmd.Flags().Changed("test") {
+		b.Likelihood = likelihoodTime
+	}
+	usual := eval.Settings{}.Defaults().Samples
+	if !cmd.Flags().Changed("samples") && r.Config.Eval.Samples == usual {
+		b.Samples = samplesTime
+	}
+	return b
+}
+
+// agreed returns what makes a number that of rank 0; nil in one process.
+func (a *app) agreed() func(float64) (float64, error) {
+	if a.ranks.Size() == 1 {
+		return nil
+	}
+	return func(v float64) (float64, error) {
+		all := []float64{v}
+		err := cluster.Broadcast(a.ranks, all, 0)
+		return all[0], err
+	}
+}
+
 // checkTarget sets the column of --target, or reports one that there is not.
 func (f *evalFlags) checkTarget(cmd *cobra.Command, s *eval.Subject) error {
 	if !cmd.Flags().Changed("target") {
@@ -405,7 +444,7 @@ func (f *evalFlags) short(cmd *cobra.Command, rep eval.Report) (warnings []strin
 		}
 	}
 	if l := rep.Likelihood; l != nil {
-		add("test", f.test, l.Points)
+		add("test", int(f.test), l.Points)
 	}
 	if q := rep.Samples; q != nil {
 		add("samples", f.samples, q.Points)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -87,5 +88,31 @@ func TestFewerHeldOutPointsThanAskedForAreTold(t *testing.T) {
 	}
 	if text := succeed(t, "eval", trained(t), "--test", "60"); strings.Contains(text, "held out;") {
 		t.Errorf("as many as there are:\n%s", text)
+	}
+}
+
+// How many points are evaluated may be said, in eval and in logp, or that it is all of them.
+func TestNumbersOfPointsAndAll(t *testing.T) {
+	dir := trained(t)
+	all, held := succeedJSON(t, "eval", dir, "-q", "--only", "likelihood", "--test", "all"),
+		succeedJSON(t, "eval", dir, "-q", "--only", "likelihood", "--test", "60")
+	if !reflect.DeepEqual(all, held) {
+		t.Errorf("all of 60: %v, and 60: %v", all, held)
+	}
+	file := filepath.Join(t.TempDir(), "points.csv")
+	succeed(t, "sample", dir, "--n", "30", "--out", file, "-q")
+	for given, want := range map[string]float64{"": 30, "all": 30, "7": 7, "31": 30} {
+		args := []string{"logp", dir, "--data", file, "-q"}
+		if given != "" {
+			args = append(args, "--points", given)
+		}
+		if got := succeedJSON(t, args...); got["points"] != want || got["chosen"] != nil {
+			t.Errorf("--points %s: %v points, %v; want %v", given, got["points"], got["chosen"], want)
+		}
+	}
+	a, b := succeedJSON(t, "logp", dir, "--data", file, "-q", "--points", "7"),
+		succeedJSON(t, "logp", dir, "--data", file, "-q", "--points", "7")
+	if a["nll"] != b["nll"] {
+		t.Error("the same number draws other points")
 	}
 }

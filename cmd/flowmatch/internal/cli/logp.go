@@ -65,6 +65,7 @@ type logpFlags struct {
 	runFlags
 	data, labels, dataset, divergence, out string
 	label, given                           string
+	some                                   count
 	n, probes, draws                       int
 	seed                                   uint64
 }
@@ -80,6 +81,10 @@ the points are solved for again, and a figure that is not to be trusted is repor
 point so far out that the solve fails there is named and left out of the mean. Its value
 in --out is NaN, and the exit code is 1. Of a table with numbers on a grid there are
 log-masses, too: a density gives such a number no probability, its cell has one.
+
+Without --out the mean is of all points, if that takes no more than a minute. Else it is of
+as many as do, drawn at random, and their number is told: --points with it gives the same
+figures on any machine, and --points all takes all.
 
 The points come from a file in a format that the run can be trained on, from a file that
 sample writes, or are drawn from a synthetic data set. Columns are matched by name if
@@ -119,6 +124,8 @@ func (f *logpFlags) add(cmd *cobra.Command) {
 	fl.StringVar(&f.data, "data", "", "file of points: CSV, NPY or Parquet, or IDX or a folder of images")
 	fl.StringVar(&f.labels, "labels", "",
 		"file of the labels of images or an NPY array in --data, for a conditional model")
+	fl.Var(&f.some, "points", "points of --data to evaluate, drawn at random, or all (default: all with --out,\n"+
+		"else as many as take a minute)")
 	fl.StringVar(&f.dataset, "dataset", "", "synthetic set to draw from (see flowmatch data list)")
 	fl.IntVar(&f.n, "n", 0, "number of points to draw from --dataset")
 	fl.StringVar(&f.label, "label", "",
@@ -151,6 +158,12 @@ func (f *logpFlags) check(cmd *cobra.Command) (ext string, err error) {
 	switch {
 	case f.dataset != "" && f.n < 1:
 		return "", usagef("--n is %d; it must be at least 1", f.n)
+	case set("points") && f.dataset != "":
+		return "", usagef("--points are some of --data; of --dataset there are --n")
+	case set("points") && f.some < 1 && !f.some.all():
+		return "", usagef("--points is %d; it must be at least 1", int(f.some))
+	case set("points") && !f.some.all() && f.out != "":
+		return "", usagef("--points are drawn at random for the mean, and --out is a file of all points; leave one out")
 	case f.dataset != "" && f.labels != "":
 		return "", usagef("--labels is for --data; --dataset has its own labels")
 	case set("label") && f.labels != "":
@@ -195,6 +208,11 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 	if err != nil {
 		return nil, err
 	}
+	return a.evaluate(cmd, r, f, pts, ext)
+}
+
+// evaluate evaluates points, and writes the values into a file of that ending, if one is asked for.
+func (a *app) evaluate(cmd *cobra.Command, r *run.Run, f logpFlags, pts points, ext string) (result, error) {
 	solver, wrong := r.Config.Eval.DensitySolver()
 	r.Watch, r.Reading = a.watch, a.reading()
 	s, err := r.Subject(false)
@@ -204,6 +222,10 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 	a.status("evaluating %d points of %s", pts.x.N, pts.name)
 	s.Set, s.Model = pts.set, s.Model.Together(a.ranks)
 	start := time.Now()
+	chosen, err := f.choose(cmd, a, s, &pts)
+	if err != nil {
+		return nil, err
+	}
 	l, logp, err := s.Likelihood(cmd.Context(), pts.x, pts.given)
 	var unscored *eval.UnscoredError
 	if errors.As(err, &unscored) {
@@ -213,6 +235,9 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 	}
 	if a.follows() {
 		return silent{}, nil
+	}
+	if l != nil {
+		l.Chosen = chosen
 	}
 	res := logpResult{
 		Run: r.Dir, Data: pts.name, Solver: solver.String(), Seed: r.Config.Seed,
@@ -227,10 +252,32 @@ func (a *app) logp(cmd *cobra.Command, dir string, f logpFlags) (result, error) 
 		res.LogMass = new(stat.Mean(scored))
 	}
 	if unscored != nil {
-		res.Unscored = unscored.Points
+		res.Unscored = pts.numbers(unscored.Points)
 		return res, partial{fmt.Errorf("%w (%s)", err, pts.name)}
 	}
 	return res, nil
+}
+
+// choose takes some of the points where --points says how many, or all would take long and nobody asked for them.
+func (f *logpFlags) choose(cmd *cobra.Command, a *app, s eval.Subject, p *points) (*eval.Chosen, error) {
+	n := int(f.some)
+	switch {
+	case cmd.Flags().Changed("points") && !f.some.all():
+		if n > p.x.N {
+			p.notes = append(p.notes, fmt.Sprintf("--points is %d, and there are %d", n, p.x.N))
+		} else if n < p.x.N {
+			p.some(s.Some(p.x.N, n))
+		}
+		return nil, nil
+	case f.some.all(), f.out != "", f.dataset != "":
+		return nil, nil
+	}
+	s.Budget = eval.Budget{Likelihood: likelihoodTime, Agree: a.agreed()}
+	index, chosen, err := s.Afford(cmd.Context(), p.x, p.given, "points")
+	if index != nil {
+		p.some(index)
+	}
+	return chosen, err
 }
 
 // writeValues writes one log-density a point, and in a table its log-mass where there is one, if a file is asked

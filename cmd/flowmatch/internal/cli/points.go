@@ -31,6 +31,7 @@ type points struct {
 	set   *data.Set
 	notes []string               // what is to be known of the file
 	where func(point int) string // where a point is in it; nil: they are of none
+	index []int                  // the numbers of the points, of which these are some; nil: these are all
 }
 
 // points reads or draws what the flags name.
@@ -165,4 +166,28 @@ func ofFile(err error) error {
 		return usageError{err}
 	}
 	return asUsage(err, fs.ErrNotExist)
+}
+
+// some keeps the points of these numbers, in their order.
+func (p *points) some(index []int) {
+	where := p.where
+	p.x, p.given, p.index = p.x.Rows(index), p.given.Rows(index), index
+	p.where = func(i int) string {
+		if where != nil {
+			return where(index[i])
+		}
+		return fmt.Sprintf("point %d", index[i]+1)
+	}
+}
+
+// numbers returns the numbers that points have where all of them are.
+func (p *points) numbers(of []int) []int {
+	if p.index == nil {
+		return of
+	}
+	var numbers []int
+	for _, i := range of {
+		numbers = append(numbers, p.index[i])
+	}
+	return numbers
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"flowmatch/data"
+	"flowmatch/internal/memory"
 	"flowmatch/model"
 	"flowmatch/train"
 )
@@ -136,6 +137,8 @@ type training struct {
 	elbo float64     // of held-out tokens, in bits a token; 0: none
 	line train.Event // the last line of metrics
 	told bool        // how long it takes
+	// weights are those of the network; 0: they are few, and not told.
+	weights int
 }
 
 // training starts over at a step of a training run of total steps.
@@ -153,7 +156,7 @@ func (t *training) step(step int, loss float64) {
 	t.at(float64(step), func() string { return t.where(step) }, step == int(t.total))
 }
 
-// tell says once, as soon as the rate is known, how long a long training takes.
+// tell says once, as soon as the rate is known, how long a long training takes, beside what it takes of memory.
 func (t *training) tell(step int) {
 	spent := time.Since(t.start)
 	if t.w == nil || t.told || spent < time.Second {
@@ -167,7 +170,23 @@ func (t *training) tell(step int) {
 	if t.bar != nil {
 		_ = t.bar.Clear()
 	}
-	fmt.Fprintf(t.w, "about %s for %.0f steps\n", roughly(whole), t.total-t.from)
+	takes := ""
+	if t.weights > 0 {
+		takes = fmt.Sprintf("%d weights, ", t.weights)
+	}
+	if _, peak := memory.Process(); peak > 0 {
+		takes += memory.Size(float64(peak)) + " of memory so far, "
+	}
+	each := spent.Seconds() / max(1, float64(step)-t.from)
+	fmt.Fprintf(t.w, "%s%s a step: about %s for %.0f steps\n", takes, seconds(each), roughly(whole), t.total-t.from)
+}
+
+// seconds writes a short time to three digits.
+func seconds(s float64) string {
+	if s < 1 {
+		return fmt.Sprintf("%.3g ms", 1e3*s)
+	}
+	return fmt.Sprintf("%.3g s", s)
 }
 
 // roughly writes a time to two digits or so.

@@ -123,7 +123,7 @@ func (a *app) evalTokens(cmd *cobra.Command, dir string, f evalFlags) (result, e
 	if err := tokensOnly(cmd, dir, "test", "backend", "set", "draws"); err != nil {
 		return nil, err
 	}
-	if cmd.Flags().Changed("test") && f.test < 1 {
+	if cmd.Flags().Changed("test") && f.test < 1 && !f.test.all() {
 		return nil, usagef("--test is %d; it must be at least 1", f.test)
 	}
 	r, err := a.openTokens(dir, f.backend, f.set)
@@ -136,11 +136,14 @@ func (a *app) evalTokens(cmd *cobra.Command, dir string, f evalFlags) (result, e
 	}
 	most := r.Config.Eval.Test
 	if cmd.Flags().Changed("test") {
-		most = f.test
+		most = int(f.test)
+	}
+	if f.test.all() {
+		most = len(corpus.Test)
 	}
 	x := text.Windows(corpus.Test, r.Config.Data.Length, most)
 	res, _, err := a.bound(cmd, r, r.Config.Data.Path+" (held out to test)", x, f.draws, r.Config.Seed)
-	if err == nil && x.N < most && cmd.Flags().Changed("test") {
+	if err == nil && x.N < most && !f.test.all() && cmd.Flags().Changed("test") {
 		res.Warnings = append(res.Warnings, fmt.Sprintf("--test is %d, and the text has %d sequences to test", most,
 			x.N))
 	}

@@ -313,6 +313,7 @@ func (a *app) trainRun(ctx context.Context, cfg run.Config, dir string, resume b
 func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *trainResult,
 	again string) run.TrainOptions {
 	var p *training
+	weights := 0
 	return run.TrainOptions{
 		Resume: resume,
 		Ranks:  a.ranks,
@@ -326,6 +327,7 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 		Shared: func(s train.Sharing) { a.status("%v", s) },
 		Estimated: func(e run.Estimate) {
 			free := ""
+			weights = e.Weights
 			if e.Free > 0 {
 				free = fmt.Sprintf(", of %s that there are", memory.Size(float64(e.Free)))
 			}
@@ -338,7 +340,7 @@ func (a *app) trainHooks(ctx context.Context, cfg run.Config, resume bool, res *
 			a.leave.unsaved.Store(true)
 			if p == nil {
 				p = a.training(step, cfg.Train.Steps) // the clock starts now, with this step done
-				p.nll = likelihoodLoss(cfg.Train)
+				p.nll, p.weights = likelihoodLoss(cfg.Train), weights
 			}
 			p.step(step, loss)
 		},
