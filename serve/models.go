@@ -178,7 +178,7 @@ func (e *entry) takeTokens(stamp string) error {
 		return err
 	}
 	was := e.tokens.Load()
-	if e.current.Load() != nil || was != nil && (was.Model.Spec().Vocabulary != r.Model.Spec().Vocabulary ||
+	if e.current.Load() != nil || was != nil && (!was.Model.Spec().Vocabulary.Equal(r.Model.Spec().Vocabulary) ||
 		was.Model.Spec().Net.Length != r.Model.Spec().Net.Length) {
 		return fmt.Errorf("serve: %s holds another model now, of other tokens or another length", r.Dir)
 	}

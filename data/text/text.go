@@ -32,6 +32,11 @@ type Vocabulary struct {
 	Merges [][2]int32 `json:"merges,omitempty"`
 }
 
+// Equal says whether two vocabularies are the same.
+func (v Vocabulary) Equal(w Vocabulary) bool {
+	return v.Kind == w.Kind && v.Chars == w.Chars && slices.Equal(v.Merges, w.Merges)
+}
+
 // Options say how a text is read as tokens.
 type Options struct {
 	Kind   string // of [Kinds]
