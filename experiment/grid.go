@@ -340,21 +340,7 @@ func (g Grid) Validate() error {
 			f.add("skip of %s, %s: say why", s.Task, s.Method)
 		}
 	}
-	measures, pictures := namesOf(g.all()), pictureKinds()
-	switch g.Kind {
-	case kindNeural:
-		pictures = []string{"orbits", "curves", "dots"}
-	case kindTables:
-		pictures = []string{kindRows, kindDots}
-		if g.Search != nil {
-			f.add("search: a grid of kind tables has none: its methods have their own defaults")
-		}
-	case kindTokens:
-		pictures = []string{kindDots}
-		if g.Search != nil {
-			f.add("search: a grid of kind tokens has none so far; leave it out")
-		}
-	}
+	measures, pictures := namesOf(g.all()), f.pictureKinds(g)
 	f.known("kind", "kind", kinds, g.Kind)
 	f.known("measure", "measure", measures, g.Measure...)
 	f.known("measure_first", "measure", measures, g.MeasureFirst...)
@@ -369,6 +355,25 @@ func (g Grid) Validate() error {
 	f.tables(g, tasks, methods)
 	f.pictures(g, pictures, tasks, methods)
 	return errors.Join(f...)
+}
+
+// pictureKinds returns the kinds of pictures of a grid's kind, some of which have no search.
+func (f *faults) pictureKinds(g Grid) []string {
+	switch g.Kind {
+	case kindNeural:
+		return []string{"orbits", "curves", "dots"}
+	case kindTables:
+		if g.Search != nil {
+			f.add("search: a grid of kind tables has none: its methods have their own defaults")
+		}
+		return []string{kindRows, kindDots}
+	case kindTokens:
+		if g.Search != nil {
+			f.add("search: a grid of kind tokens has none so far; leave it out")
+		}
+		return []string{kindDots}
+	}
+	return pictureKinds()
 }
 
 func names(v []Variant) []string {

@@ -113,7 +113,8 @@ func TestAGridOfTokensMeasuresThisProgramAndAPeerAlike(t *testing.T) {
 	AllKnown(t, g, results)
 	ours, theirs := results[0].Values, results[1].Values
 	for name, want := range map[string]float64{"steps": 3, "seconds": 0.75, "threads": 1, "sample_nfe": 4,
-		"train_rate": 2 * 4 * 8 / 0.5, "sample_rate": samplesTimed * 8 / 0.25, "compiled_rate": compiledSteps * 4 * 8 / 2,
+		"train_rate": 2 * 4 * 8 / 0.5, "sample_rate": samplesTimed * 8 / 0.25,
+		"compiled_rate":   compiledSteps * 4 * 8 / 2,
 		"elbo_check_peer": 1.5, "elbo_check_peer_se": 0.1, "weights": ours["weights"]} {
 		if got := theirs[name]; got != want {
 			t.Errorf("%s is %g, want %g", name, got, want)

@@ -36,8 +36,8 @@ const TokenSpace = "tokens"
 // TokenData is the `data:` section of a run file of tokens.
 type TokenData struct {
 	Path string `yaml:"path" json:"path"` // the file of the text, relative to the run file
-	// Tokens says what the tokens of the text are: chars (default), the characters that it has, bytes, or bpe, pieces of
-	// words that are learnt of the part to train on, by byte-pair encoding.
+	// Tokens says what the tokens of the text are: chars (default), the characters that it has, bytes, or bpe, pieces
+	// of words that are learnt of the part to train on, by byte-pair encoding.
 	Tokens string `yaml:"tokens" json:"tokens"`
 	// Vocabulary is the number of levels of tokens bpe, 256 of them bytes; default 1024.
 	Vocabulary int `yaml:"vocabulary,omitempty" json:"vocabulary,omitempty"`

@@ -62,8 +62,8 @@ var plainDocs = map[string]string{
 		"residual block, only during training; default 0.",
 	"net.residual.dropout": "The probability that a number is dropped before the last layer of a block, only " +
 		"during training; default 0. It helps where data are few.",
-	"net.residual.norm": "none (default), or layer: a block takes the layer norm of its input. It bounds what a block " +
-		"adds, so that no velocity is huge after a long training.",
+	"net.residual.norm": "none (default), or layer: a block takes the layer norm of its input. It bounds what a " +
+		"block adds, so that no velocity is huge after a long training.",
 	"net.dit":       "A transformer for images (DiT), instead of the perceptron.",
 	"net.dit.image": "The height, width and channels of the images. The data give them: leave it out.",
 

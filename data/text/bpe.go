@@ -128,8 +128,8 @@ func learnPairs(text string, levels int) ([][2]int32, error) {
 	for level := int32(256); int(level) < levels; level++ {
 		p, ok := w.next()
 		if !ok {
-			return nil, fmt.Errorf("text: the text has pairs for a vocabulary of %d levels, and %d are asked for; ask for "+
-				"fewer", level, levels)
+			return nil, fmt.Errorf("text: the text has pairs for a vocabulary of %d levels, and %d are asked for; ask "+
+				"for fewer", level, levels)
 		}
 		merges = append(merges, p)
 		w.merge(p, level)

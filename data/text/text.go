@@ -51,8 +51,8 @@ func (o Options) Check() error {
 	}
 	switch {
 	case o.Kind != BPE && o.Levels != 0:
-		return fmt.Errorf("%d levels are asked for, and tokens of kind %s have those of the text; leave it out", o.Levels,
-			o.Kind)
+		return fmt.Errorf("%d levels are asked for, and tokens of kind %s have those of the text; leave it out",
+			o.Levels, o.Kind)
 	case o.Kind == BPE && o.Levels != 0 && (o.Levels <= 256 || o.Levels > mostLevels):
 		return fmt.Errorf("%d levels are asked for; tokens of kind %s have from 257 to %d", o.Levels, BPE, mostLevels)
 	}

@@ -37,15 +37,18 @@ func TestTextsSayWhatDoesNotFit(t *testing.T) {
 	_, err := v.Encode("ab\nac")
 	_, missing := Read(filepath.Join(t.TempDir(), "x"), Options{Kind: Bytes, Length: 2})
 	for want, err := range map[string]error{
-		`line 2 has 'c'`:        err,
-		"byte 2 is no UTF-8":    func() error { _, err := Of("ab\xff", Options{Kind: Chars}); return err }(),
-		"1 different":           func() error { _, err := Of("aaa", Options{Kind: Chars}); return err }(),
-		`did you mean "chars"`:  func() error { _, err := Of("ab", Options{Kind: "char"}); return err }(),
-		"one sequence at least": func() error { _, err := New("abcabc", Options{Kind: Chars, Length: 4}); return err }(),
-		"not in order":          Vocabulary{Kind: Chars, Chars: "ba"}.Validate(),
-		"bytes has characters":  Vocabulary{Kind: Bytes, Chars: "ba"}.Validate(),
-		"of 0 characters":       Vocabulary{Kind: Chars}.Validate(),
-		"no such file":          missing,
+		`line 2 has 'c'`:       err,
+		"byte 2 is no UTF-8":   func() error { _, err := Of("ab\xff", Options{Kind: Chars}); return err }(),
+		"1 different":          func() error { _, err := Of("aaa", Options{Kind: Chars}); return err }(),
+		`did you mean "chars"`: func() error { _, err := Of("ab", Options{Kind: "char"}); return err }(),
+		"one sequence at least": func() error {
+			_, err := New("abcabc", Options{Kind: Chars, Length: 4})
+			return err
+		}(),
+		"not in order":         Vocabulary{Kind: Chars, Chars: "ba"}.Validate(),
+		"bytes has characters": Vocabulary{Kind: Bytes, Chars: "ba"}.Validate(),
+		"of 0 characters":      Vocabulary{Kind: Chars}.Validate(),
+		"no such file":         missing,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want %q", err, want)
@@ -175,7 +178,8 @@ func TestVocabulariesOfPiecesSayWhatDoesNotFit(t *testing.T) {
 		"300 levels are asked for, and tokens of kind chars":              Options{Kind: Chars, Levels: 300}.Check(),
 		"256 levels are asked for; tokens of kind bpe have from 257":      Options{Kind: BPE, Levels: 256}.Check(),
 		"a vocabulary of chars has pairs":                                 pairsOfChars.Validate(),
-		"a vocabulary of bpe has characters":                              Vocabulary{Kind: BPE, Chars: "ab"}.Validate(),
+
+		"a vocabulary of bpe has characters": Vocabulary{Kind: BPE, Chars: "ab"}.Validate(),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want %q", err, want)
