@@ -56,8 +56,8 @@ func (a *app) plotTokens(cmd *cobra.Command, dir string, f plotFlags) (result, e
 		return nil, err
 	}
 	if f.kind == "trajectories" && r.Config.Data.Tokens == text.BPE {
-		return nil, usagef("--kind trajectories shows a token as one character, and tokens bpe are pieces of words; take " +
-			"a run of chars, or --kind loss")
+		return nil, usagef("--kind trajectories shows a token as one character, and tokens bpe are pieces of " +
+			"words; take a run of chars, or --kind loss")
 	}
 	o := plot.Options{Title: f.o.Title, DPI: f.o.DPI, Dark: f.o.Dark, Format: f.o.Format, Limits: f.o.Limits}
 	res := &plotResult{Run: r.Dir, Kind: f.kind, File: f.out}
