@@ -53,7 +53,9 @@ func sklearnCases() map[string]pair {
 }
 
 // The accuracies are those of scikit-learn's MLPClassifier on the same samples, from
-// scripts/fixture-c2st.py, to within 0.01.
+// scripts/fixture-c2st.py, to within 0.01. In ten dimensions accuracies spread by 0.013 from seed to
+// seed, there as here: so its fixture has eight, of which four are tried, and two standard errors of
+// the difference are added.
 func TestTwoSampleIsThatOfScikitLearn(t *testing.T) {
 	text, err := os.ReadFile("testdata/c2st.json")
 	if err != nil {
@@ -93,15 +95,21 @@ func TestTwoSampleIsThatOfScikitLearn(t *testing.T) {
 				t.Fatalf("the samples differ: their numbers add up to %v, want %v", sum, want.Sum)
 			}
 			var got []float64
-			for _, seed := range want.Seeds {
+			seeds, most := want.Seeds, 0.01
+			if n := float64(len(seeds)); n > 4 {
+				seeds = seeds[:4]
+				_, stdErr := stat.MeanStdErr(want.Accuracy)
+				most += 2 * stdErr * math.Sqrt(n/4+1)
+			}
+			for _, seed := range seeds {
 				c, err := TwoSample(t.Context(), eng, p.reference, p.x, C2STOptions{Seed: seed})
 				if err != nil {
 					t.Fatal(err)
 				}
 				got = append(got, c.Accuracy)
 			}
-			if a, b := stat.Mean(got), stat.Mean(want.Accuracy); math.Abs(a-b) > 0.01 {
-				t.Errorf("accuracy %.4f of seeds %v, want %.4f", a, want.Seeds, b)
+			if a, b := stat.Mean(got), stat.Mean(want.Accuracy); math.Abs(a-b) > most {
+				t.Errorf("accuracy %.4f of seeds %v, want %.4f", a, seeds, b)
 			}
 		})
 	}

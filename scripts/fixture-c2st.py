@@ -18,7 +18,7 @@ import sklearn
 from sklearn.model_selection import KFold, cross_val_score
 from sklearn.neural_network import MLPClassifier
 
-SEEDS = (1, 2)
+SEEDS = {10: range(1, 9)}  # of dimensions; accuracies of few points in many spread by 0.013 from seed to seed
 
 
 def uniform(seed, n):
@@ -71,14 +71,15 @@ def measured(case):
     warnings.filterwarnings("ignore")
     name, reference, x = case
     folds = []
-    for seed in SEEDS:
+    seeds = list(SEEDS.get(reference.shape[1], (1, 2)))
+    for seed in seeds:
         folds.append(c2st(reference, x, seed))
         print(name, seed, folds[-1].mean(), file=sys.stderr, flush=True)
     return {
         "name": name,
         "sizes": [len(reference), len(x), reference.shape[1]],
         "sum": float(reference.sum() + x.sum()),
-        "seeds": SEEDS,
+        "seeds": seeds,
         "accuracy": [round(float(f.mean()), 6) for f in folds],
         "folds": [[round(float(v), 6) for v in f] for f in folds],
     }
