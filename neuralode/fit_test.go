@@ -23,7 +23,7 @@ func TestFitsFollowTheirSystems(t *testing.T) {
 		want  float64 // RMSE of the whole trajectory
 	}{
 		{Spiral(), Backprop, 600, 0.2},
-		{LotkaVolterra(), Adjoint, 300, 0.05},
+		{LotkaVolterra(), Adjoint, 400, 0.05},
 		{Pendulum(), Backprop, 300, 0.1},
 	} {
 		e := Experiment{System: c.s, Fit: Fit{Loop: train.Loop{Steps: c.steps}, Seed: 1, Block: Block{Solver: quick}}}
