@@ -177,7 +177,6 @@ func TestWhatDoesNotGoWithTokensIsAnError(t *testing.T) {
 			[]string{"plot", dir, "--kind", "density", "--out", out("a.png")}},
 		{"must end in .gif", 2, []string{"plot", dir, "--kind", "trajectories", "--out", out("a.png")}},
 		{"what is asked for is of points", 2, []string{"export", dir, "--out", out("a.onnx")}},
-		{"what is asked for is of points", 1, []string{"serve", dir}},
 		{"what is asked for is of points", 2, []string{"compare", dir, points}},
 		{"--infill is for runs of tokens", 2, []string{"sample", points, "--infill", plain, "--out", out("a.csv")}},
 		{"--draws is for runs of tokens", 2, []string{"eval", points, "--draws", "4"}},
