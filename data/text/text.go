@@ -163,13 +163,13 @@ func (v Vocabulary) Encode(text string) ([]int32, error) {
 // Decode returns the text of tokens. What is no level, such as a mask, is shown as ▁.
 func (v Vocabulary) Decode(tokens []int32) string {
 	var b strings.Builder
-	chars, spelt := []rune(v.Chars), []string(nil)
+	levels, chars, spelt := v.Levels(), []rune(v.Chars), []string(nil)
 	if v.Kind == BPE {
 		spelt = v.spelt()
 	}
 	for _, k := range tokens {
 		switch {
-		case k < 0 || int(k) >= v.Levels():
+		case k < 0 || int(k) >= levels:
 			b.WriteRune('▁')
 		case v.Kind == Bytes:
 			b.WriteByte(byte(k))
