@@ -40,10 +40,16 @@ func (s *Server) runOf(_ context.Context, in *ofModel) (*struct{ Body *client.Ru
 	if err != nil {
 		return nil, err
 	}
-	out, err := e.settings()
+	how, err := e.settings()
 	if err != nil {
 		return nil, s.unread(e, err)
 	}
+	text, err := how.public()
+	if err != nil {
+		return nil, s.unread(e, err)
+	}
+	out := &client.Run{Name: e.name, Training: run.IsTraining(e.dir), Steps: how.steps, Data: how.data, Kind: how.kind,
+		Settings: string(text)}
 	if _, step, ok := e.state(); ok {
 		out.Step = step
 	}
@@ -64,37 +70,24 @@ func (s *Server) runOf(_ context.Context, in *ofModel) (*struct{ Body *client.Ru
 	return &struct{ Body *client.Run }{out}, nil
 }
 
-// settings says how a run is trained.
-func (e *entry) settings() (*client.Run, error) {
-	out := &client.Run{Name: e.name, Training: run.IsTraining(e.dir)}
-	if run.IsTokens(e.dir) {
-		cfg, err := run.FolderTokenConfig(e.dir)
-		if err != nil {
-			return nil, err
-		}
-		text, err := cfg.Public()
-		out.Steps, out.Data, out.Kind = cfg.Train.Steps, filepath.Base(filepath.ToSlash(cfg.Data.Path)), "text"
-		out.Settings = string(text)
-		return out, err
-	}
-	cfg, err := run.FolderConfig(e.dir)
-	if err != nil {
-		return nil, err
-	}
-	text, err := cfg.Public()
-	out.Steps, out.Data, out.Kind = cfg.Train.Steps, dataOf(cfg), cfg.Data.ResolvedKind()
-	out.Settings = string(text)
-	return out, err
+// settings are what the service says of a run file.
+type settings struct {
+	steps      int
+	data, kind string
+	public     func() ([]byte, error) // the file itself, without what is nobody's concern
 }
 
-// steps is how many steps the training takes.
-func (e *entry) steps() (int, error) {
+// settings reads how a run is trained.
+func (e *entry) settings() (settings, error) {
 	if run.IsTokens(e.dir) {
 		cfg, err := run.FolderTokenConfig(e.dir)
-		return cfg.Train.Steps, err
+		return settings{cfg.Train.Steps, filepath.Base(filepath.ToSlash(cfg.Data.Path)), "text", cfg.Public}, err
 	}
 	cfg, err := run.FolderConfig(e.dir)
-	return cfg.Train.Steps, err
+	if err != nil { // its kind is not known
+		return settings{}, err
+	}
+	return settings{cfg.Train.Steps, dataOf(cfg), cfg.Data.ResolvedKind(), cfg.Public}, nil
 }
 
 // dataOf names the data of a run.
@@ -155,10 +148,11 @@ func (s *Server) metrics(_ context.Context, in *ofMetrics) (*struct{ Body *clien
 // metricsOf returns the metrics of steps after one, at most so many.
 func (s *Server) metricsOf(e *entry, after, most int) (*client.Metrics, error) {
 	out := &client.Metrics{Name: e.name, Training: run.IsTraining(e.dir), Metrics: []client.Metric{}}
-	var err error
-	if out.Steps, err = e.steps(); err != nil {
+	how, err := e.settings()
+	if err != nil {
 		return nil, s.unread(e, err)
 	}
+	out.Steps = how.steps
 	events, err := e.journal.Events()
 	if err != nil {
 		return nil, s.unread(e, err)
