@@ -3,7 +3,7 @@ package model
 import (
 	"cmp"
 	"context"
-
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -56,7 +56,7 @@ const (
 // estimate: log p(x | given) is climbed by its gradient from the most likely of some samples, with
 // steps of Barzilai and Borwein that keep to the bounds (spectral projected gradient, Birgin,
 // Martínez and Raydan 2000). The gradient is of central differences. A density of several peaks may
-// have a higher one where no sample was.
+// have a higher one where no sample was. A table with a [Spec.Schema] has no mode, which is an error.
 func (m *Model) Mode(ctx context.Context, o ModeOptions) (Modes, error) {
 	if err := m.made(); err != nil {
 		return Modes{}, err
@@ -67,6 +67,10 @@ func (m *Model) Mode(ctx context.Context, o ModeOptions) (Modes, error) {
 	if m.manifold != nil {
 		return Modes{}, fmt.Errorf("%w: the climb to the most likely point goes straight, which leads off a %v",
 			ErrCurved, m.manifold)
+	}
+	if m.spec.Schema != nil {
+		return Modes{}, errors.New("model: a most likely point is one of numbers; in a table with a schema a point " +
+			"between two levels is no row, however high its density is")
 	}
 	if o.Draws < 0 || o.Starts < 0 || o.Steps < 0 {
 		return Modes{}, fmt.Errorf("model: %d draws, %d starts and %d steps of a mode; want 1 at least, or 0 for the "+

@@ -65,4 +65,12 @@ func TestWhatHasNoMode(t *testing.T) {
 	if _, err := none.Mode(t.Context(), ModeOptions{Solver: euler(2)}); err == nil {
 		t.Error("a mode of a model without a density")
 	}
+	rows, err := New(Spec{Path: path.Config{Name: "condot"}, Schema: rowsSchema()}, newNet(t, nn.Config{Dim: 4}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rows.Mode(t.Context(), ModeOptions{Solver: euler(2)}); err == nil ||
+		!strings.Contains(err.Error(), "between two levels") {
+		t.Errorf("a mode of rows: %v", err)
+	}
 }
