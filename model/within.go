@@ -40,7 +40,7 @@ var ErrMass = errors.New("model: hardly any sample is within the bounds")
 type Acceptance struct {
 	Drawn  int `json:"drawn"`  // all of them
 	Inside int `json:"inside"` // those in the region
-	// Contexts are how many different ones they are of.
+	// Contexts is how many different things they are given: labels, contexts and what is shown.
 	Contexts int `json:"contexts"`
 	// Least is the smallest share of a context that was inside.
 	Least float64 `json:"least"`
