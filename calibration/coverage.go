@@ -21,8 +21,8 @@ type Coverage struct {
 	Area    float64 `json:"area"`
 	AreaErr float64 `json:"area_err"`
 	// ATC is the same over the levels above 1/2 alone, and ATCErr its standard error: the
-	// figure for [TARP], whose curve may cross the diagonal at 1/2. sbi sums over the levels of a
-	// grid instead: its figure is about this one times the number of levels in [0, 1].
+	// figure for [TARP], whose curve may cross the diagonal at 1/2. sbi's check_tarp sums
+	// the same over a grid of levels.
 	ATC    float64 `json:"atc"`
 	ATCErr float64 `json:"atc_err"`
 }
