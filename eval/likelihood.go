@@ -104,13 +104,16 @@ func (s Subject) Likelihood(ctx context.Context, x flow.Batch, given flow.Given)
 	}
 	var scored, nowhere []int
 	var values []float64
+	bounds := s.Model.Spec().Bounds
 	for i, v := range logp {
 		switch {
 		case math.IsNaN(v):
 			unscored.Points = append(unscored.Points, i)
-		case math.IsInf(v, 0) && math.IsInf(whole[i], 0):
+		case !bounds.Inside(x.Row(i)):
+			whole[i] = math.NaN() // it is not in the mean, nor in the check of it
+		case math.IsInf(v, 0):
 			nowhere = append(nowhere, i)
-		case !math.IsInf(v, 0): // which a point out of bounds has
+		default:
 			scored, values = append(scored, i), append(values, v)
 		}
 	}

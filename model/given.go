@@ -152,7 +152,7 @@ func (m *Model) FarContext(z flow.Batch) string {
 		return ""
 	}
 	k := worst % z.D
-	return fmt.Sprintf("%d of %d contexts are far from those that the model was trained on, which says nothing of "+
-		"them: in context %d %s is %.4g, %.3g standard deviations from the mean %.4g", far, z.N, worst/z.D+1,
+	return fmt.Sprintf("%d of %d contexts are far from those of the training, and the model knows nothing of them: "+
+		"in context %d %s is %.4g, %.3g standard deviations from the mean %.4g", far, z.N, worst/z.D+1,
 		m.contextName(k), s.Mean[k]+s.Std[k]*z.X[worst], math.Abs(z.X[worst]), s.Mean[k])
 }

@@ -32,7 +32,7 @@ func TestContextsComeToModelUnits(t *testing.T) {
 		t.Errorf("near contexts: %s", why)
 	}
 	far := flow.Batch{N: 3, D: 2, X: []float64{0, 0, 0, 7, -6, 0}}
-	want := `2 of 3 contexts are far from those that the model was trained on, which says nothing of them: ` +
+	want := `2 of 3 contexts are far from those of the training, and the model knows nothing of them: ` +
 		`in context 2 "y" is 2.5, 7 standard deviations from the mean -1`
 	if why := m.FarContext(far); why != want {
 		t.Errorf("got %q, want %q", why, want)

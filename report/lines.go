@@ -230,7 +230,7 @@ func calibration(c *eval.Calibration) (l lines) {
 	for _, r := range c.Ranks {
 		l.add("ranks of "+choice.Cut(r.Name),
 			"bias %.3f ± %.3f, spread %.3f ± %.3f (1: right, more: too narrow), p = %.2g",
-			r.Bias, r.BiasErr, r.Spread, r.SpreadErr, min(r.KSP, r.Chi2P))
+			r.Bias, r.BiasErr, r.Spread, r.SpreadErr, r.P())
 	}
 	l.add("coverage", "ATC %.4f ± %.4f (0: right, less: too narrow), p = %.2g", c.Coverage.ATC, c.Coverage.ATCErr,
 		c.Coverage.Uniformity.KSP)
