@@ -55,6 +55,9 @@ type Spec struct {
 	// table, and ContextStandardizer maps them to model units; nil otherwise.
 	ContextColumns      []string           `json:"context_columns,omitempty"`
 	ContextStandardizer *data.Standardizer `json:"context_standardizer,omitempty"`
+	// ContextShape is the shape of a context that comes as an array of several axes, nil of one that does
+	// not. New takes that of a network which reads its context as a grid.
+	ContextShape []int `json:"context_shape,omitempty"`
 	// Bounds is the box that the data are from, in data units, such as the support of a prior:
 	// samples are drawn until they are in it, and log-densities are those inside. Nil: there is
 	// none.
@@ -115,6 +118,9 @@ func New(spec Spec, net *nn.Net) (*Model, error) {
 	if spec.Shape == nil {
 		spec.Shape = []int{spec.Net.Dim}
 	}
+	if r := spec.Net.Residual; spec.ContextShape == nil && r != nil {
+		spec.ContextShape = r.Embed.Shape
+	}
 	if err := spec.check(); err != nil {
 		return nil, err
 	}
@@ -130,6 +136,10 @@ func (s Spec) checkContext() error {
 	if n := len(s.ContextColumns); n != 0 && n != s.Net.Context {
 		return fmt.Errorf("%w: %d context_columns for a network of %d numbers of context", ErrSpec, n, s.Net.Context)
 	}
+	if s.ContextShape != nil && volume(s.ContextShape) != s.Net.Context {
+		return fmt.Errorf("%w: context_shape %v for a network of %d numbers of context", ErrSpec, s.ContextShape,
+			s.Net.Context)
+	}
 	if s.ContextStandardizer == nil {
 		return nil
 	}
@@ -142,16 +152,21 @@ func (s Spec) checkContext() error {
 	return nil
 }
 
+// volume is how many numbers an array of a shape has; 0 of a shape that is none.
+func volume(shape []int) int {
+	n := 1
+	for _, axis := range shape {
+		if axis < 1 || axis > math.MaxInt32/n {
+			return 0
+		}
+		n *= axis
+	}
+	return n
+}
+
 // check reports what does not fit points of the network's dimension.
 func (s Spec) check() error {
-	dim := 1
-	for _, n := range s.Shape {
-		if n < 1 || n > s.Net.Dim {
-			dim = 0
-			break
-		}
-		dim *= n
-	}
+	dim := volume(s.Shape)
 	if dim != s.Net.Dim || len(s.Shape) == 0 {
 		return fmt.Errorf("%w: points of shape %v for a network of dimension %d", ErrSpec, s.Shape, s.Net.Dim)
 	}

@@ -393,8 +393,8 @@ func specOf(cfg Config, set *data.Set) model.Spec {
 	spec := model.Spec{
 		Net: cfg.Net, Path: cfg.Path, Prediction: cfg.Train.Prediction,
 		Shape: set.Shape, Standardizer: set.Standardizer, Columns: set.Columns,
-		ContextColumns: set.ContextColumns, ContextStandardizer: set.ContextStandardizer, Fingerprint: set.Fingerprint,
-		Bounds: set.Bounds, Space: set.Space,
+		ContextColumns: set.ContextColumns, ContextStandardizer: set.ContextStandardizer,
+		ContextShape: set.ContextShape, Fingerprint: set.Fingerprint, Bounds: set.Bounds, Space: set.Space,
 	}
 	if spec.Schema = set.Schema; set.Schema != nil {
 		_, spec.Kinds = set.Schema.Coordinates()

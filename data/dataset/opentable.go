@@ -71,6 +71,10 @@ func (c Config) openTest(dir string, opts table.Options, t table.Table, s *data.
 	if apart, err = c.readTest(dir, opts, t); err != nil {
 		return apart, err
 	}
+	if s.ContextShape != nil && apart.Shape != nil && !sameAxes(apart.Shape, s.ContextShape) {
+		return apart, files.Malformed(within(dir, c.TestContextPath), "contexts of shape %v; those to train on are of "+
+			"shape %v: %s", apart.Shape, s.ContextShape, otherAxes)
+	}
 	if _, err := c.bounds(apart, within(dir, c.TestPath)); err != nil {
 		return apart, err
 	}
