@@ -317,6 +317,10 @@ func netFor(cfg Config, set *data.Set) (nn.Config, error) {
 		}
 		net.Classes = set.Classes
 	}
+	if aware := cfg.Coupling.LabelAware; aware != nil && *aware && set.Classes == 0 {
+		return net, fmt.Errorf("%w: coupling.label_aware is true, but the data (%s) have no labels", ErrSettings,
+			set.Name)
+	}
 	if r := net.Residual; r != nil && r.Embed.Axes() > 0 && len(r.Embed.Shape) == 0 {
 		of := *r
 		of.Embed.Shape, net.Residual = set.ContextShape, &of

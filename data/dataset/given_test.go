@@ -154,6 +154,14 @@ func TestArraysToTrainOnHaveTheAxesOfTheNetwork(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
 	}
+	// An error of contexts names their file.
+	constant := filepath.Join(t.TempDir(), "constant.csv")
+	if err := os.WriteFile(constant, []byte("x,y\n"+strings.Repeat("1,2\n", 60)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(Grid{}, constant, ""); err == nil || !strings.Contains(err.Error(), "("+constant) {
+		t.Errorf("constant contexts: %v", err)
+	}
 	c := Config{Path: points, ContextPath: array, Context: []string{"context1"}}
 	if s, err := c.Open("", 1); err != nil || s.ContextShape != nil {
 		t.Errorf("one number of an array is of shape %v (%v)", s.ContextShape, err)
