@@ -89,7 +89,7 @@ func TestArraysOfContextsHaveTheAxesOfTheTraining(t *testing.T) {
 		{flat, []int{4, 6}, 4}, {flat, []int{4, 3, 2}, 4}, {flat, []int{6}, 1},
 		{flat, []int{2, 3}, 0}, {flat, []int{3, 2}, 0},
 		{set, []int{4, 3, 2}, 4}, {set, []int{4, 2, 2}, 4}, {set, []int{2, 2}, 1}, {set, []int{1, 2}, 1},
-		{set, []int{4, 4, 2}, 0}, {set, []int{4, 2}, 0}, {set, []int{4, 2, 3}, 0},
+		{set, []int{4, 4, 2}, 0}, {set, []int{4, 2}, 0}, {set, []int{4, 2, 3}, 0}, {set, []int{2}, 0}, {set, []int{3}, 0},
 	} {
 		x, err := ReadContexts(writeArray(t, c.shape...), names, c.g)
 		switch {
@@ -105,6 +105,10 @@ func TestArraysOfContextsHaveTheAxesOfTheTraining(t *testing.T) {
 	x, err := ReadContexts(writeArray(t, 2, 2, 2), names, set)
 	if err != nil || !slices.Equal(x.X, []float64{1, 2, 3, 4, 0, 0, 5, 6, 7, 8, 0, 0}) {
 		t.Errorf("sets of two observations: %v (%v)", x.X, err)
+	}
+	_, err = ReadContexts(writeArray(t, 2, 5, 2), names, set)
+	if want := "sets of 5 observations; want at most 3"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("sets of 5 observations: got %v, want %q", err, want)
 	}
 	_, err = ReadContexts(writeArray(t, 4, 2, 3), names, series)
 	if want := "contexts of shape [2 3]; want [3 2], or rows of 6 numbers: transpose the array"; err == nil ||
