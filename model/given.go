@@ -45,6 +45,39 @@ func (m *Model) Contexts(c flow.Batch) (flow.Batch, error) {
 	return z, nil
 }
 
+// checkContext reports what does not fit the contexts of the network.
+func (s Spec) checkContext() error {
+	if n := len(s.ContextColumns); n != 0 && n != s.Net.Context {
+		return fmt.Errorf("%w: %d context_columns for a network of %d numbers of context", ErrSpec, n, s.Net.Context)
+	}
+	if s.ContextShape != nil && volume(s.ContextShape) != s.Net.Context {
+		return fmt.Errorf("%w: context_shape %v for a network of %d numbers of context", ErrSpec, s.ContextShape,
+			s.Net.Context)
+	}
+	if s.ContextStandardizer == nil {
+		return nil
+	}
+	if err := s.ContextStandardizer.Validate(); err != nil {
+		return fmt.Errorf("%w: context_standardizer: %w", ErrSpec, err)
+	}
+	if n := len(s.ContextStandardizer.Mean); n != s.Net.Context {
+		return fmt.Errorf("%w: a context_standardizer of %d numbers for contexts of %d", ErrSpec, n, s.Net.Context)
+	}
+	return nil
+}
+
+// volume is how many numbers an array of a shape has; 0 of a shape that is none.
+func volume(shape []int) int {
+	n := 1
+	for _, axis := range shape {
+		if axis < 1 || axis > math.MaxInt32/n {
+			return 0
+		}
+		n *= axis
+	}
+	return n
+}
+
 // contextName names number k of a context.
 func (m *Model) contextName(k int) string {
 	if names := m.spec.ContextColumns; names != nil {

@@ -48,7 +48,8 @@ func TestContextsComeToModelUnits(t *testing.T) {
 		for want, x := range map[string][]float64{
 			"": {-2, 2.5, -2, -1},
 			`1 of 2 contexts are far from those that the model was trained on, which says nothing of them: in ` +
-				`context 2 "x" is -2.1, 6.05 standard deviations from the mean 10 (they have -2 to 13)`: {-2, 2.5, -2.1, -1},
+				`context 2 "x" is -2.1, 6.05 standard deviations from the mean 10 (they have -2 to 13)`: {
+				-2, 2.5, -2.1, -1},
 		} {
 			z, err := seen.Contexts(flow.Batch{N: 2, D: 2, X: x})
 			if why := seen.FarContext(z); why != want || err != nil {

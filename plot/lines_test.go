@@ -72,7 +72,8 @@ func TestLinesMarkATruth(t *testing.T) {
 	curve := []plot.Series{{X: []float64{1, 2}, Y: []float64{1, 2}, Bare: true}}
 	draws := func(truth []float64) func(io.Writer) error {
 		return func(w io.Writer) error {
-			return plot.Lines(w, curve, plot.LineOptions{Options: plot.Options{Truth: truth}, LinearX: true, LinearY: true})
+			o := plot.LineOptions{Options: plot.Options{Truth: truth}, LinearX: true, LinearY: true}
+			return plot.Lines(w, curve, o)
 		}
 	}
 	// dark returns the column with the most grey pixels in some part of the width: the frame is at its ends.

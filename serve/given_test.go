@@ -25,7 +25,8 @@ func TestAnswersWarnOfFarContexts(t *testing.T) {
 		} {
 			body := strings.NewReplacer("GIVEN", `"x1": `+x1+`, "x2": 0.1`, "CONTEXT", x1+", 0.1").Replace(body)
 			code, text, _ := post(t, h.URL+"/"+path, body)
-			if code != http.StatusOK || !strings.Contains(text, want) || want == "" && strings.Contains(text, "warnings") {
+			if code != http.StatusOK || !strings.Contains(text, want) ||
+				want == "" && strings.Contains(text, "warnings") {
 				t.Errorf("%s %s: %d %s; want %q", path, body, code, text, want)
 			}
 		}

@@ -63,7 +63,8 @@ func (g Grid) arrayed(all table.Table, columns []string, path string) (flow.Batc
 		return flow.Batch{}, files.Malformed(path, "%d columns without names%s; want %d: %s", all.X.D, shapeOf(rows),
 			len(columns), choice.List(columns))
 	}
-	if n := len(single) - 1; g.Marked && (n == 1 || n == 2) && single[n] == want[1] { // more observations than there were
+	// A set has more observations than any that was trained on.
+	if n := len(single) - 1; g.Marked && (n == 1 || n == 2) && single[n] == want[1] {
 		return flow.Batch{}, files.Malformed(path, "sets of %d observations; want at most %d, as in training",
 			single[n-1], want[0])
 	}

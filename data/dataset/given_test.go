@@ -41,7 +41,8 @@ func TestContextsAreReadByNameOrByOrder(t *testing.T) {
 		"no such file":                    filepath.Join(dir, "gone.csv"),
 		`line 2, column "y": "fog"`:       write("fog.csv", "x,y\n1,fog\n"),
 	} {
-		if _, err := ReadContexts(file, []string{"x", "y"}, Grid{}); err == nil || !strings.Contains(err.Error(), want) {
+		_, err := ReadContexts(file, []string{"x", "y"}, Grid{})
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", filepath.Base(file), err, want)
 		}
 	}
@@ -85,11 +86,13 @@ func TestArraysOfContextsHaveTheAxesOfTheTraining(t *testing.T) {
 		{series, []int{4, 3, 2}, 4}, {series, []int{4, 6}, 4}, {series, []int{3, 2}, 1}, {series, []int{6}, 1},
 		{series, []int{1, 3, 2}, 1}, {series, []int{4, 2, 3}, 0}, {series, []int{2, 3}, 0},
 		{series, []int{1, 2, 3}, 0}, {series, []int{4, 2, 2}, 0}, {series, []int{2, 2}, 0},
-		{image, []int{4, 3, 2}, 4}, {image, []int{4, 1, 3, 2}, 4}, {image, []int{4, 2, 3, 1}, 0}, {image, []int{3, 2}, 1},
+		{image, []int{4, 3, 2}, 4}, {image, []int{4, 1, 3, 2}, 4}, {image, []int{4, 2, 3, 1}, 0},
+		{image, []int{3, 2}, 1},
 		{flat, []int{4, 6}, 4}, {flat, []int{4, 3, 2}, 4}, {flat, []int{6}, 1},
 		{flat, []int{2, 3}, 0}, {flat, []int{3, 2}, 0},
 		{set, []int{4, 3, 2}, 4}, {set, []int{4, 2, 2}, 4}, {set, []int{2, 2}, 1}, {set, []int{1, 2}, 1},
-		{set, []int{4, 4, 2}, 0}, {set, []int{4, 2}, 0}, {set, []int{4, 2, 3}, 0}, {set, []int{2}, 0}, {set, []int{3}, 0},
+		{set, []int{4, 4, 2}, 0}, {set, []int{4, 2}, 0}, {set, []int{4, 2, 3}, 0},
+		{set, []int{2}, 0}, {set, []int{3}, 0},
 	} {
 		x, err := ReadContexts(writeArray(t, c.shape...), names, c.g)
 		switch {
