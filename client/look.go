@@ -26,6 +26,8 @@ type Field struct {
 	Step  int         `json:"step" doc:"steps of training behind the weights"`
 	T     float64     `json:"t"`
 	V     [][]float64 `json:"v" doc:"velocity of each point, in units of the data a unit of time"`
+	// Warnings are such as that of a context far from those of the training.
+	Warnings []string `json:"warnings,omitempty" doc:"what is to be known of the velocities"`
 }
 
 // CompleteRequest asks for points of which a part is known.

@@ -20,12 +20,15 @@ type Model struct {
 	Path    string `json:"path"`
 	Weights int    `json:"weights" doc:"number of weights of the network"`
 	// Columns are those of a row of samples.
-	Columns   []string `json:"columns,omitempty" doc:"names of the values of a row; those of an image have none"`
-	Kinds     []string `json:"kinds,omitempty" doc:"what the columns of a table hold: real, category, date ..."`
-	Shown     bool     `json:"shown,omitempty" doc:"given takes any of the columns, and rows can be imputed"`
-	Classes   []string `json:"classes,omitempty" doc:"what label takes, by name or by number"`
-	Given     []string `json:"given,omitempty" doc:"what given must say of each context"`
-	LabelName string   `json:"label_name,omitempty" doc:"the column of the classes in the table of the data"`
+	Columns []string `json:"columns,omitempty" doc:"names of the values of a row; those of an image have none"`
+	Kinds   []string `json:"kinds,omitempty" doc:"what the columns of a table hold: real, category, date ..."`
+	Shown   bool     `json:"shown,omitempty" doc:"given takes any of the columns, and rows can be imputed"`
+	Classes []string `json:"classes,omitempty" doc:"what label takes, by name or by number"`
+	Given   []string `json:"given,omitempty" doc:"what given must say of each context"`
+	// GivenShape is the shape of a context, and GivenSet says that it is a set of observations.
+	GivenShape []int  `json:"given_shape,omitempty" doc:"of a context that is an array: its axes, in C order"`
+	GivenSet   bool   `json:"given_set,omitempty" doc:"that array is observations, each with a mark of 1, or 0: none"`
+	LabelName  string `json:"label_name,omitempty" doc:"the column of the classes in the table of the data"`
 	// Guidance says whether the model was trained for it.
 	Guidance bool   `json:"guidance,omitempty" doc:"guidance has an effect"`
 	Bounds   string `json:"bounds,omitempty" doc:"samples lie within them"`
@@ -234,6 +237,8 @@ type LogP struct {
 	Step   int        `json:"step" doc:"steps of training behind the weights"`
 	Solver string     `json:"solver"`
 	LogP   []*float64 `json:"logp" doc:"nats; null: the density is 0"`
+	// Warnings are such as that of a context far from those of the training.
+	Warnings []string `json:"warnings,omitempty" doc:"what is to be known of the log-densities"`
 }
 
 // BoundRequest asks a model of tokens for bounds of log-probabilities.

@@ -41,6 +41,9 @@ type Likelihood struct {
 	Doubts []string `json:"doubts,omitempty"`
 }
 
+// ErrOutside is returned, with the log-densities, all -Inf, where no point is within the bounds of the model.
+var ErrOutside = errors.New("eval: the points are out of the bounds of the model")
+
 // UnscoredError is returned by [Subject.Likelihood] where some points have no log-density that
 // is a number.
 type UnscoredError struct {
@@ -121,8 +124,8 @@ func (s Subject) Likelihood(ctx context.Context, x flow.Batch, given flow.Given)
 		return nil, logp, &UnscoredError{Of: x.N, Points: nowhere}
 	}
 	if scored == nil && unscored.Points == nil {
-		return nil, logp, fmt.Errorf("eval: all of %d points are out of the bounds of the model (%s), so that their "+
-			"density is 0", x.N, s.Model.Spec().Bounds.Named(s.Model.Spec().Columns))
+		return nil, logp, fmt.Errorf("%w (%s), so that their density is 0: all of %d", ErrOutside,
+			s.Model.Spec().Bounds.Named(s.Model.Spec().Columns), x.N)
 	}
 	if scored == nil {
 		return nil, logp, unscored

@@ -154,7 +154,11 @@ func Likelihood(v *eval.Likelihood) []Line {
 	var l lines
 	l.head("likelihood", "%d points, divergence %s, NFE %d", v.Points, v.Divergence, v.NFE)
 	l.chosen(v.Chosen)
-	l.add("NLL", "%s ± %s nats", Decimals(v.NLL), Decimals(v.StdErr))
+	if v.Points == 1 { // which has no standard error
+		l.add("NLL", "%s nats", Decimals(v.NLL))
+	} else {
+		l.add("NLL", "%s ± %s nats", Decimals(v.NLL), Decimals(v.StdErr))
+	}
 	if v.Optimum != nil && v.Gap != nil {
 		l.add("optimum", "%s nats, of the data's own density", Decimals(*v.Optimum))
 		l.add("gap", "%s nats", Decimals(*v.Gap))

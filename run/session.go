@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 
 	"flowmatch/cluster"
 	"flowmatch/data"
@@ -317,6 +316,10 @@ func netFor(cfg Config, set *data.Set) (nn.Config, error) {
 		}
 		net.Classes = set.Classes
 	}
+	if aware := cfg.Coupling.LabelAware; aware != nil && *aware && set.Classes == 0 {
+		return net, fmt.Errorf("%w: coupling.label_aware is true, but the data (%s) have no labels", ErrSettings,
+			set.Name)
+	}
 	if r := net.Residual; r != nil && r.Embed.Axes() > 0 && len(r.Embed.Shape) == 0 {
 		of := *r
 		of.Embed.Shape, net.Residual = set.ContextShape, &of
@@ -387,33 +390,6 @@ func (s *session) spec() (model.Spec, error) {
 		spec.Net.Levels = spec.Levels()
 	}
 	return spec, nil
-}
-
-func specOf(cfg Config, set *data.Set) model.Spec {
-	spec := model.Spec{
-		Net: cfg.Net, Path: cfg.Path, Prediction: cfg.Train.Prediction,
-		Shape: set.Shape, Standardizer: set.Standardizer, Columns: set.Columns,
-		ContextColumns: set.ContextColumns, ContextStandardizer: set.ContextStandardizer, Fingerprint: set.Fingerprint,
-		Bounds: set.Bounds, Space: set.Space,
-	}
-	if spec.Schema = set.Schema; set.Schema != nil {
-		_, spec.Kinds = set.Schema.Coordinates()
-	} else if set.Columns != nil {
-		spec.Kinds = slices.Repeat([]string{"real"}, len(set.Columns))
-	}
-	if cfg.Conditional {
-		spec.LabelName, spec.ClassNames = set.LabelName, set.ClassNames
-	}
-	if cfg.Source.Name != "" {
-		spec.Source = &cfg.Source
-	}
-	if cfg.Condition.Kind != "" {
-		spec.Condition = &cfg.Condition
-	}
-	if set.Levels > 0 {
-		spec.BinWidth = 2 / float64(set.Levels) // images span [-1, 1]
-	}
-	return spec
 }
 
 // newObjective makes what the network is trained to do.

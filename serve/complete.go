@@ -144,10 +144,7 @@ func completedWith(r *served, b client.CompleteRequest, k known, info *client.Co
 	g = g.Rows(of)
 	c := r.Model.Conditioner()
 	if c == nil {
-		if why := r.Model.FarContext(g.Context); why != "" {
-			info.Warnings = append(info.Warnings, why)
-		}
-		info.Warnings = append(info.Warnings, approximate)
+		info.Warnings = append(append(info.Warnings, farOf(r.Model, g)...), approximate)
 		return g, nil
 	}
 	g.Context, err = r.Model.ContextKnown(k.x, k.is)

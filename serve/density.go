@@ -48,7 +48,7 @@ func (s *Server) densityJob(ctx context.Context, r *served, b client.LogPRequest
 		return nil, nil, err
 	}
 	how := model.Density{Solver: solver, Divergence: div}
-	info := &client.LogP{Model: r.name, Step: r.Step, Solver: how.String()}
+	info := &client.LogP{Model: r.name, Step: r.Step, Solver: how.String(), Warnings: farOf(m, j.given)}
 	t := or(b.T, 1)
 	j.key, j.whole = key{of: r, what: "logp", solver: info.Solver, t: t}, estimated(how)
 	j.solve = func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
@@ -76,6 +76,14 @@ func givenTo(m *model.Model, label client.Labels, given client.Rows, n int) (g f
 		return g, invalid("label: %d classes for %d points; give one for all, or one for each", l, n)
 	}
 	return g, nil
+}
+
+// farOf warns of contexts, in model units, that are far from those of the training.
+func farOf(m *model.Model, g flow.Given) []string {
+	if why := m.FarContext(g.Context); why != "" {
+		return []string{why}
+	}
+	return nil
 }
 
 // logp answers a request for log-densities.

@@ -24,7 +24,8 @@ func (s *Server) field(ctx context.Context, in *asked[client.FieldRequest]) (*st
 	if err := s.queue.do(j); err != nil {
 		return nil, answer(err)
 	}
-	out := &client.Field{Model: r.name, Step: r.Step, T: in.Body.T, V: make([][]float64, j.x.N)}
+	out := &client.Field{Model: r.name, Step: r.Step, T: in.Body.T, V: make([][]float64, j.x.N),
+		Warnings: farOf(r.Model, j.given)}
 	for i := range out.V {
 		out.V[i] = j.x.Row(i)
 		for _, v := range out.V[i] {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -154,6 +156,7 @@ func (s *Server) inferSamples(r *http.Request, m *served, body *inferBody, q *in
 		return nil, err
 	}
 	about["seed"], about["step"], about["solver"] = d.seed, d.info.Step, d.info.Solver
+	warn(about, slices.Concat(d.info.Warnings, rows.Notes))
 	out := m.tensors(rows)
 	if d.info.Labels != nil {
 		out = append(out, &tensor{name: "label", kind: "BYTES", shape: []int{b.N}, texts: d.info.Labels})
@@ -197,7 +200,15 @@ func (s *Server) inferDensities(r *http.Request, m *served, body *inferBody, q *
 		return nil, answer(err)
 	}
 	about["step"], about["solver"] = info.Step, info.Solver
+	warn(about, info.Warnings)
 	return []*tensor{{name: "logp", kind: "FP64", shape: []int{len(j.logp)}, numbers: j.logp}}, nil
+}
+
+// warn tells warnings in the parameters of an answer, whose values are texts and numbers.
+func warn(about map[string]any, warnings []string) {
+	if len(warnings) > 0 {
+		about["warnings"] = strings.Join(warnings, "; ")
+	}
 }
 
 // valid reports a request that its schema does not take, as those of the other routes are checked.

@@ -36,6 +36,10 @@ func (r *served) info() client.Model {
 	if on := r.Model.Manifold(); on != nil {
 		i.Space = on.String()
 	}
+	if spec.ContextColumns != nil {
+		g := r.Grid()
+		i.GivenShape, i.GivenSet = g.Shape, g.Marked
+	}
 	if spec.Image() != nil {
 		i.Shape = spec.Shape
 	}

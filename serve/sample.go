@@ -269,9 +269,7 @@ func (s *Server) gives(ctx context.Context, r *served, b client.SampleRequest) (
 	}
 	if z.N > 0 {
 		g.context, g.given.Context = c.Rows(of), z.Rows(of)
-		if why := m.FarContext(z); why != "" {
-			g.warnings = append(g.warnings, why)
-		}
+		g.warnings = append(g.warnings, farOf(m, flow.Given{Context: z})...)
 	}
 	if shown.N > 0 {
 		g.given.Shown = shown.Rows(of)

@@ -222,7 +222,8 @@ func (f *sampleFlags) giveRemote(b *client.SampleRequest, m *client.Model) (c fl
 		b.Given, err = someRows(f.given, m.Columns)
 		return c, err
 	}
-	if c, err = readPoints("--given", "context", f.given, m.Given); err != nil {
+	if c, err = readPoints("--given", "context", f.given, m.Given,
+		dataset.Grid{Shape: m.GivenShape, Marked: m.GivenSet}); err != nil {
 		return c, err
 	}
 	for i := range c.N {
