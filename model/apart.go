@@ -7,6 +7,7 @@ import (
 
 	"flowmatch/likelihood"
 	"flowmatch/ode"
+	"flowmatch/sde"
 )
 
 // maxFailed is of how many points of a batch a solve may fail before it fails as a whole. It
@@ -18,7 +19,7 @@ const maxFailed = 100
 func failedByItself(err error) bool {
 	var some *ode.PointsError
 	return !errors.As(err, &some) && (errors.Is(err, ode.ErrStepTooSmall) || errors.Is(err, ode.ErrNonFinite) ||
-		errors.Is(err, ode.ErrMaxNFE))
+		errors.Is(err, ode.ErrMaxNFE) || errors.Is(err, sde.ErrNonFinite))
 }
 
 // halves finds by halves those of a batch, points or kinds of them, of which a solve fails: solve is
@@ -120,7 +121,10 @@ func (m *Model) sampleApart(ctx context.Context, how Sampler, b *batch) (logp []
 			rows = append(rows, g.rows...)
 		}
 		part := *b
-		part.x, part.given = from.Rows(rows), b.given.Rows(rows)
+		part.x, part.given, part.rows = from.Rows(rows), b.given.Rows(rows), make([]int, len(rows))
+		for k, i := range rows {
+			part.rows[k] = b.row(i)
+		}
 		densities, s, err := how.sample(ctx, m, &part)
 		if st = st.Max(s); err != nil {
 			return err

@@ -47,7 +47,7 @@ var rooms = map[string][]string{
 	"metrics":    {"flow", "internal/seed", "internal/assign", "internal/choice", "internal/stat"},
 	"field":      {"flow", "internal/seed", "path"},
 	"discrete":   {"internal/seed", "internal/choice"},                        // sequences of tokens
-	"sde":        {"flow", "internal/seed", "internal/choice", "path", "ode"}, // one Stats for both kinds of solver
+	"sde":        {"flow", "internal/seed", "internal/choice", "path", "timegrid", "ode"}, // one Stats for both kinds of solver
 	"likelihood": {"flow", "internal/seed", "internal/memory", "internal/choice", "internal/stat", "ode"},
 	// Curved spaces of points: what solvers and training ask of them.
 	"manifold": {"flow", "internal/choice"},
