@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 
+	"flowmatch/flow"
 	"flowmatch/likelihood"
 	"flowmatch/ode"
 	"flowmatch/sde"
@@ -120,12 +121,8 @@ func (m *Model) sampleApart(ctx context.Context, how Sampler, b *batch) (logp []
 		for _, g := range groups {
 			rows = append(rows, g.rows...)
 		}
-		part := *b
-		part.x, part.given, part.rows = from.Rows(rows), b.given.Rows(rows), make([]int, len(rows))
-		for k, i := range rows {
-			part.rows[k] = b.row(i)
-		}
-		densities, s, err := how.sample(ctx, m, &part)
+		part := b.only(rows, from)
+		densities, s, err := how.sample(ctx, m, part)
 		if st = st.Max(s); err != nil {
 			return err
 		}
@@ -153,6 +150,16 @@ func (m *Model) sampleApart(ctx context.Context, how Sampler, b *batch) (logp []
 		return nil, st, err
 	}
 	return logp, st, failed.Err()
+}
+
+// only is the batch of some of its points, which begin at those of from.
+func (b *batch) only(rows []int, from flow.Batch) *batch {
+	part := *b
+	part.x, part.given, part.rows = from.Rows(rows), b.given.Rows(rows), make([]int, len(rows))
+	for k, i := range rows {
+		part.rows[k] = b.row(i)
+	}
+	return &part
 }
 
 // nan makes numbers none.

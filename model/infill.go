@@ -93,12 +93,13 @@ func (m *TokenModel) canInfill(known discrete.Tokens, o TokenSampling, windows i
 	case o.N < 1:
 		return fmt.Errorf("model: %d sequences to draw; want 1 at least", o.N)
 	case known.N != 1 && known.N != o.N || len(known.X) != known.N*known.L:
-		return fmt.Errorf("model: the known tokens of %d sequences [%d, %d] with %d numbers; give a row for all, or one "+
-			"for each", o.N, known.N, known.L, len(known.X))
+		return fmt.Errorf("model: the known tokens of %d sequences are [%d, %d] with %d numbers; give a row for all, "+
+			"or one for each", o.N, known.N, known.L, len(known.X))
 	case of != nil && len(of) != o.N:
 		return fmt.Errorf("model: Of names %d sequences of %d", len(of), o.N)
 	case o.At != nil && windows > 1:
-		return fmt.Errorf("model: At is for sequences of one window, and %d tokens are filled in in %d", known.L, windows)
+		return fmt.Errorf("model: At is for sequences of one window, and %d tokens are filled in in %d", known.L,
+			windows)
 	}
 	for k, v := range known.X {
 		if v != Unknown && (v < 0 || int(v) >= m.Levels()) {

@@ -46,8 +46,8 @@ var rooms = map[string][]string{
 	"coupling":   {"flow", "internal/seed", "internal/assign", "internal/choice"},
 	"metrics":    {"flow", "internal/seed", "internal/assign", "internal/choice", "internal/stat"},
 	"field":      {"flow", "internal/seed", "path"},
-	"discrete":   {"internal/seed", "internal/choice"},                        // sequences of tokens
-	"sde":        {"flow", "internal/seed", "internal/choice", "path", "timegrid", "ode"}, // one Stats for both kinds of solver
+	"discrete":   {"internal/seed", "internal/choice"},                                    // sequences of tokens
+	"sde":        {"flow", "internal/seed", "internal/choice", "path", "timegrid", "ode"}, // one Stats with ode
 	"likelihood": {"flow", "internal/seed", "internal/memory", "internal/choice", "internal/stat", "ode"},
 	// Curved spaces of points: what solvers and training ask of them.
 	"manifold": {"flow", "internal/choice"},

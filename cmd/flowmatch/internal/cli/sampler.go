@@ -49,8 +49,8 @@ func (f *sampleFlags) guidanceInterval() *[2]float64 {
 
 // sde returns the sampler with noise, of no more evaluations than the run allows.
 func (f *sampleFlags) sde(cmd *cobra.Command, maxNFE int) (s sde.Sampler, err error) {
-	s, err = sde.Config{Method: f.solver, Steps: f.steps, TimeGrid: f.over(cmd, nil), Eta: f.eta, Diffusion: f.diffusion,
-		MaxNFE: maxNFE}.Sampler()
+	s, err = sde.Config{Method: f.solver, Steps: f.steps, TimeGrid: f.over(cmd, nil), Eta: f.eta,
+		Diffusion: f.diffusion, MaxNFE: maxNFE}.Sampler()
 	if err != nil {
 		return s, usageError{err}
 	}
