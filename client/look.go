@@ -13,11 +13,13 @@ import (
 
 // FieldRequest asks for velocities.
 type FieldRequest struct {
-	X        []Point  `json:"x" minItems:"1" doc:"points, in units of the data"`
-	T        float64  `json:"t" minimum:"0" maximum:"1" doc:"time between noise (0) and samples (1)"`
-	Label    Labels   `json:"label,omitempty" doc:"class of each point, or one of all"`
-	Given    Rows     `json:"given,omitempty" doc:"context of each point, or one of all"`
-	Guidance *float64 `json:"guidance,omitempty" doc:"scale of classifier-free guidance"`
+	X     []Point `json:"x" minItems:"1" doc:"points, in units of the data"`
+	T     float64 `json:"t" minimum:"0" maximum:"1" doc:"time between noise (0) and samples (1)"`
+	Label Labels  `json:"label,omitempty" doc:"class of each point, or one of all"`
+	Given Rows    `json:"given,omitempty" doc:"context of each point, or one of all"`
+	// Condition is as in SampleRequest.
+	Condition [][]float64 `json:"condition,omitempty" minItems:"1" doc:"image of each point, or one of all"`
+	Guidance  *float64    `json:"guidance,omitempty" doc:"scale of classifier-free guidance"`
 }
 
 // Field is velocities.

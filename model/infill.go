@@ -135,6 +135,9 @@ func hasUnknown(x discrete.Tokens, lo, hi int) bool {
 	return false
 }
 
+// DefaultMark is what marks a token to fill in where nothing else is said.
+const DefaultMark = "▁"
+
 // ErrMark is of a mark of [TokenModel.Marked] that cannot be one, and of a text in which it does not stand.
 var ErrMark = errors.New("model: mark of tokens to fill in")
 

@@ -260,7 +260,10 @@ func (a *app) sampleCommand() *cobra.Command {
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
-			if !isURL(args[0]) && run.IsTokens(args[0]) {
+			if isURL(args[0]) {
+				return a.sampleRemote(cmd, args[0], f)
+			}
+			if run.IsTokens(args[0]) {
 				return a.sampleTokens(cmd, args[0], f)
 			}
 			if err := pointsOnly(cmd, args[0]); err != nil {
@@ -320,9 +323,6 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 }
 
 func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, error) {
-	if isURL(dir) {
-		return a.sampleRemote(cmd, dir, f)
-	}
 	if f.tokens != "" {
 		return nil, usagef("--token-file is for samples from a service (http://HOST:PORT/MODEL): %s is a folder", dir)
 	}
