@@ -89,7 +89,7 @@ func (p *inferParameters) UnmarshalJSON(b []byte) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode((*plain)(p)); err != nil {
-		return fmt.Errorf("parameters: %w; there are %s", err, choice.List(keysOf(reflect.TypeFor[plain]()).all))
+		return fmt.Errorf("parameters: %w; there are %s", err, strings.Join(keysOf(reflect.TypeFor[plain]()).all, ", "))
 	}
 	return nil
 }

@@ -223,14 +223,8 @@ func (q *queue) solve(parts []part) {
 	if q.solved != nil {
 		q.solved(len(parts), n, nfe)
 	}
-	if err != nil && !failed && len(parts) > 1 && ctx.Err() == nil { // the fault of one is none of the others
-		for k := range parts {
-			q.solve(parts[k : k+1])
-		}
-		return
-	}
 	at := 0
-	for _, p := range parts {
+	for i, p := range parts {
 		k := p.hi - p.lo
 		why := err
 		if failed {
@@ -239,9 +233,12 @@ func (q *queue) solve(parts []part) {
 		if gone := context.Cause(p.job.ctx); gone != nil {
 			why = gone // which may be why the solve has ended
 		}
-		if why == nil {
+		switch {
+		case why == nil:
 			q.give(p, out.Slice(at, at+k), logp, at, nfe)
-		} else {
+		case len(parts) > 1 && p.job.ctx.Err() == nil: // the fault of one is none of the others
+			q.solve(parts[i : i+1])
+		default:
 			q.end(p.job, why)
 		}
 		at += k
