@@ -235,8 +235,8 @@ type LogPRequest struct {
 	Label Labels  `json:"label,omitempty" doc:"class of each point, or one of all"`
 	Given Rows    `json:"given,omitempty" doc:"context of each point, or one of all"`
 	// Condition is as in SampleRequest; nil, of a model that takes them: those that X themselves make.
-	Condition [][]float64 `json:"condition,omitempty" minItems:"1" doc:"image of each, or one of all; default: x itself"`
-	Seed      *uint64     `json:"seed,omitempty" doc:"of the noise of levels and grids of a table; default: that of the run"`
+	Condition [][]float64 `json:"condition,omitempty" minItems:"1" doc:"image of each, or one; default: x itself"`
+	Seed      *uint64     `json:"seed,omitempty" doc:"of the noise of levels and grids; default: that of the run"`
 	// T is the time of the density, that of the points of the flow then; nil: 1.
 	T *float64 `json:"t,omitempty" minimum:"0" maximum:"1" doc:"time between noise (0) and samples (1); default 1"`
 	How

@@ -66,8 +66,8 @@ func (s *Server) sequencesOf(ctx context.Context, r *servedTokens, texts []strin
 	most := length * v.Longest()
 	for i, t := range texts {
 		if len(t) > most {
-			return x, invalid("texts: text %d has %d bytes; %d tokens (%s) have %d at most", i+1, len(t), length, v.Kind,
-				most)
+			return x, invalid("texts: text %d has %d bytes; %d tokens (%s) have %d at most", i+1, len(t), length,
+				v.Kind, most)
 		}
 		ids, err := v.Encode(t)
 		switch {
@@ -100,8 +100,8 @@ func (s *Server) knownOf(ctx context.Context, r *servedTokens, b client.SampleRe
 	windows := min(s.o.MaxNFE/steps, mostNumbers)
 	most := min(mostNumbers, length+(windows-1)*max(1, length/2)) // tokens of so many windows
 	long := func(what string) error {
-		return invalid("infill: the text has %s; at most %d tokens are filled in by so many steps, %d evaluations of the "+
-			"network; give a shorter one, or fewer steps", what, most, s.o.MaxNFE)
+		return invalid("infill: the text has %s; at most %d tokens are filled in by so many steps, %d evaluations of "+
+			"the network; give a shorter one, or fewer steps", what, most, s.o.MaxNFE)
 	}
 	bytes := len(*b.Infill)
 	if longest := most * max(r.Model.Spec().Vocabulary.Longest(), len(b.Mark)); bytes > longest {

@@ -9,8 +9,8 @@ import (
 
 // This file reads images that images are made from.
 
-// contextsFor returns the contexts of a request, in units of the data (c) and of the model (z), of numbers by their names
-// or made of images, with these where they are whole.
+// contextsFor returns the contexts of a request, in units of the data (c) and of the model (z): of numbers by their
+// names, or made of images, with these where they are whole.
 func contextsFor(r *served, given client.Rows, images [][]float64) (c, z, original flow.Batch, err error) {
 	switch of := r.Model.Conditioner(); {
 	case given != nil && images != nil:

@@ -73,10 +73,10 @@ func (p inferParameters) request(seed *uint64) client.SampleRequest {
 // others is the first parameter that is set, and is none of some; empty: there is none. It is for requests that are
 // none for samples.
 func (p inferParameters) others(some ...string) string {
-	v := reflect.ValueOf(p)
+	v, some := reflect.ValueOf(p), append(some, "binary_data_output")
 	for _, f := range reflect.VisibleFields(v.Type()) {
 		name := jsonName(f)
-		if name != "" && !v.FieldByIndex(f.Index).IsZero() && !slices.Contains(append(some, "binary_data_output"), name) {
+		if name != "" && !v.FieldByIndex(f.Index).IsZero() && !slices.Contains(some, name) {
 			return name
 		}
 	}

@@ -32,8 +32,8 @@ func TestNoiseIsThatOfTheSeed(t *testing.T) {
 		wait.Go(func() {
 			n := 1 + int(seed)%7
 			how := sde.Sampler{Method: sde.DDIM, Eta: 0.5, Steps: 9, Denoise: true}
-			want, err := r.Model.Sample(t.Context(), model.SampleOptions{N: n, Seed: seed, Sampler: model.SDE{Sampler: how},
-				Given: flow.Given{Label: flow.LabelsInTurn(n, 2)}})
+			want, err := r.Model.Sample(t.Context(), model.SampleOptions{N: n, Seed: seed,
+				Sampler: model.SDE{Sampler: how}, Given: flow.Given{Label: flow.LabelsInTurn(n, 2)}})
 			if err != nil {
 				t.Error(err)
 				return
@@ -63,7 +63,7 @@ func TestNoiseIsThatOfTheSeed(t *testing.T) {
 		want       string
 	}{
 		{"sample", `{"n": 1, "solver": "ddpm"}`, 200, "ddpm, 100 steps"},
-		{"sample", `{"n": 1, "solver": "heun_sde", "diffusion": "sigma:0.5", "steps": 3}`, 200, "heun_sde g=sigma:0.5, 3 steps"},
+		{"sample", `{"n": 1, "solver": "heun_sde", "diffusion": "sigma:0.5", "steps": 3}`, 200, "heun_sde g=sigma:0.5"},
 		{"sample", `{"n": 1, "solver": "ddpm", "steps": 3, "time_grid": {"shift": 2}}`, 200, "ddpm, 3 steps shift=2"},
 		{"sample", `{"n": 1, "solver": "ddpm", "steps": 3, "noise": [[0, 1]], "seed": 5}`, 200, `"seed":5`},
 		{"sample", `{"n": 1, "solver": "ddpm", "steps": 30000}`, 422, "30000"},

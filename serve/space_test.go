@@ -14,7 +14,7 @@ import (
 )
 
 // placesRun trains a small run on the sphere, and returns its folder.
-func placesRun(t *testing.T) string {
+func placesRun(t testing.TB) string {
 	t.Helper()
 	var text strings.Builder
 	text.WriteString("latitude,longitude\n")
@@ -48,7 +48,7 @@ func TestAModelOnTheSphereSpeaksOfItsColumns(t *testing.T) {
 		`{"name":"x","datatype":"FP64","shape":[-1,2]}`) != 2 {
 		t.Errorf("the Open Inference Protocol takes and makes %s", body)
 	}
-	const two = `{"inputs": [{"name": "n", "datatype": "INT64", "shape": [1], "data": [3]}], "outputs": [{"name": "x"}]}`
+	const two = `{"parameters": {"n": 3}, "inputs": [], "outputs": [{"name": "x"}]}`
 	var answer inferAnswer
 	code, body, _ = post(t, h.URL+"/v2/models/places/infer", two)
 	if err := json.Unmarshal([]byte(body), &answer); err != nil || code != http.StatusOK ||

@@ -142,8 +142,9 @@ func TestRequestsForTokensAndForPointsAreApart(t *testing.T) {
 		http.StatusNotAcceptable || !strings.Contains(text, client.Plain) {
 		t.Errorf("a picture: %d %s", code, text)
 	}
-	const tensors = `"inputs":[{"name":"n","datatype":"INT64","shape":[1]},{"name":"seed","datatype":"UINT64","shape":[1]},` +
-		`{"name":"infill","datatype":"BYTES","shape":[1]},{"name":"text","datatype":"BYTES","shape":[-1]}],` +
+	const tensors = `"inputs":[{"name":"n","datatype":"INT64","shape":[1]},` +
+		`{"name":"seed","datatype":"UINT64","shape":[1]},{"name":"infill","datatype":"BYTES","shape":[1]},` +
+		`{"name":"text","datatype":"BYTES","shape":[-1]}],` +
 		`"name":"text","outputs":[{"name":"text","datatype":"BYTES","shape":[-1]},` +
 		`{"name":"tokens","datatype":"INT64","shape":[-1,-1]},{"name":"elbo","datatype":"FP64","shape":[-1]}]`
 	if code, text, _ := get(t, h.URL+"/v2/models/text"); code != 200 || !strings.Contains(text, tensors) {

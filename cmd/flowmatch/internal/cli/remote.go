@@ -144,7 +144,7 @@ func (a *app) sampleRemote(cmd *cobra.Command, from string, f sampleFlags) (resu
 	res.Files = []string{f.out}
 	err = atomicfile.WriteBytes(f.out, file.Body)
 	if ext == ".csv" && b.Condition != nil {
-		res.Warnings = append(res.Warnings, "the contexts that the images make are not written; a .npy has them beside it")
+		res.Warnings = append(res.Warnings, "the contexts of the images are not written; a .npy has them beside it")
 	}
 	if err == nil && ext == ".csv" && len(m.Given) > run.MostGivenColumns {
 		var beside, note string

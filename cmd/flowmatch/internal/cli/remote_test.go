@@ -163,7 +163,8 @@ func imagesFromImages(t *testing.T) (large, painted string) {
 
 // bytesNPY is an array of bytes as NumPy writes it.
 func bytesNPY(shape []int) []byte {
-	head := fmt.Sprintf("{'descr': '|u1', 'fortran_order': False, 'shape': (%d, %d, %d), }", shape[0], shape[1], shape[2])
+	head := fmt.Sprintf("{'descr': '|u1', 'fortran_order': False, 'shape': (%d, %d, %d), }", shape[0], shape[1],
+		shape[2])
 	head += strings.Repeat(" ", 117-len(head)) + "\n"
 	out := append([]byte("\x93NUMPY\x01\x00\x76\x00"), head...)
 	for i := range shape[0] * shape[1] * shape[2] {
