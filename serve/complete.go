@@ -7,6 +7,7 @@ import (
 	"flowmatch/client"
 	"flowmatch/data/image"
 	"flowmatch/flow"
+	"flowmatch/manifold"
 	"flowmatch/model"
 )
 
@@ -83,8 +84,8 @@ func (s *Server) completes(ctx context.Context, r *served, b client.CompleteRequ
 	case m.Spec().Schema != nil:
 		return invalid(ofTable)
 	case m.Manifold() != nil:
-		return invalid("the points of the model are on %s, where numbers of a point are not known one by one; no "+
-			"completion is", m.Manifold())
+		return invalid("the model is of %s, whose numbers are not known one by one; no completion is",
+			manifold.Points(m.Manifold()))
 	case c != nil && c.Config().Kind != image.Inpaint:
 		return invalid("the model makes images from images (%s), which have no pixels to fill in", c.Config())
 	case len(m.Spec().Bounds) > 0:

@@ -340,7 +340,7 @@ func TestTokensLetIn(t *testing.T) {
 		code        int
 	}{
 		{"/v1/models", "", 401}, {"/v1/models", "Bearer three", 401}, {"/v1/models", "two", 401},
-		{"/v1/models", "Bearer two", 200},
+		{"/v1/models", "Bearer two", 200}, {"/v1/models", "Bearer   two", 200}, {"/v1/models", "Bearer two three", 401},
 		{"/v1/models", "bearer one", 200}, {"/livez", "", 200}, {"/readyz", "", 200}, {"/metrics", "", 401},
 		{"/openapi.json", "", 401}, {"/openapi.json", "Bearer one", 200},
 	} {

@@ -120,7 +120,7 @@ var rooms = map[string][]string{
 		"internal/digest", "internal/child", "internal/memory"},
 	// Requests over HTTP.
 	"serve": {"client", "flow", "discrete", "timegrid", "ode", "sde", "data/schema", "data/table", "data/dataset",
-		"model", "eval", "run",
+		"model", "eval", "run", "manifold",
 		"data/image", // what of an image its model was trained to make the rest from
 		"train",      // the events of run.Journal, which it thins
 		"serve/page", "serve/lecture", "internal/seed", "internal/memory", "internal/choice"},
