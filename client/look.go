@@ -28,7 +28,7 @@ type Field struct {
 	Step  int     `json:"step" doc:"steps of training behind the weights"`
 	T     float64 `json:"t"`
 	// V are, of a curved space, tangent vectors in the space around.
-	V [][]float64 `json:"v" doc:"velocity of each point, in units of the data a unit of time; on a space, tangent to it"`
+	V [][]float64 `json:"v" doc:"velocity of each point, in units of the data a unit of time"`
 }
 
 // CompleteRequest asks for points of which a part is known.
