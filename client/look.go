@@ -13,19 +13,22 @@ import (
 
 // FieldRequest asks for velocities.
 type FieldRequest struct {
-	X        []Point  `json:"x" minItems:"1" doc:"points, in units of the data"`
-	T        float64  `json:"t" minimum:"0" maximum:"1" doc:"time between noise (0) and samples (1)"`
-	Label    Labels   `json:"label,omitempty" doc:"class of each point, or one of all"`
-	Given    Rows     `json:"given,omitempty" doc:"context of each point, or one of all"`
-	Guidance *float64 `json:"guidance,omitempty" doc:"scale of classifier-free guidance"`
+	X     []Point `json:"x" minItems:"1" doc:"points, in units of the data"`
+	T     float64 `json:"t" minimum:"0" maximum:"1" doc:"time between noise (0) and samples (1)"`
+	Label Labels  `json:"label,omitempty" doc:"class of each point, or one of all"`
+	Given Rows    `json:"given,omitempty" doc:"context of each point, or one of all"`
+	// Condition is as in SampleRequest.
+	Condition [][]float64 `json:"condition,omitempty" minItems:"1" doc:"image of each point, or one of all"`
+	Guidance  *float64    `json:"guidance,omitempty" doc:"scale of classifier-free guidance"`
 }
 
 // Field is velocities.
 type Field struct {
-	Model string      `json:"model"`
-	Step  int         `json:"step" doc:"steps of training behind the weights"`
-	T     float64     `json:"t"`
-	V     [][]float64 `json:"v" doc:"velocity of each point, in units of the data a unit of time"`
+	Model string  `json:"model"`
+	Step  int     `json:"step" doc:"steps of training behind the weights"`
+	T     float64 `json:"t"`
+	// V are, of a curved space, tangent vectors in the space around.
+	V [][]float64 `json:"v" doc:"velocity of each point, in units of the data a unit of time"`
 	// Warnings are such as that of a context far from those of the training.
 	Warnings []string `json:"warnings,omitempty" doc:"what is to be known of the velocities"`
 }

@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 
@@ -72,107 +71,6 @@ func (m *TokenModel) solve(ctx context.Context, o TokenSampling, x discrete.Toke
 		}
 	}
 	return stats, nil
-}
-
-// Unknown is a token of a sequence that [TokenModel.Infill] fills in.
-const Unknown = -1
-
-// Infill draws o.N sequences of tokens of which some are known, and the others, [Unknown], are drawn given these.
-// Known tokens stay as they are. A sequence that is longer than those of the model is filled in window by window,
-// each half of one further, so that what is drawn has a quarter of a window known or drawn on each side; of one that
-// is shorter, what would come behind its end is drawn, and left out. The stats are of all windows.
-func (m *TokenModel) Infill(ctx context.Context, tokens []int32, o TokenSampling) (discrete.Tokens, discrete.Stats,
-	error) {
-	var stats discrete.Stats
-	if err := m.canInfill(tokens, o.N); err != nil {
-		return discrete.Tokens{}, stats, err
-	}
-	if o.Sampler.Of != nil {
-		return discrete.Tokens{}, stats, errors.New("model: Of is for sequences of one window; leave it out of Infill")
-	}
-	o.Sampler.Path = m.path
-	out, l, seedFirst := discrete.NewTokens(o.N, len(tokens)), m.spec.Net.Length, o.Sampler.First
-	for i := range o.N {
-		copy(out.Row(i), tokens)
-	}
-	starts := windowStarts(len(tokens), l)
-	for w, start := range starts {
-		until := start + 3*l/4
-		if w == len(starts)-1 {
-			until = len(tokens)
-		}
-		if !hasUnknown(out.Row(0)[start:min(until, len(tokens))]) {
-			continue
-		}
-		o.Sampler.First = seedFirst + w*o.N
-		x := o.Sampler.Start(o.N, l)
-		x.Shown = make([]bool, len(x.X))
-		for i := range o.N {
-			for j, v := range out.Row(i)[start:min(start+l, len(tokens))] {
-				if v != Unknown {
-					x.X[i*l+j], x.Shown[i*l+j] = v, true
-				}
-			}
-		}
-		s, err := m.solve(ctx, o, x, portion(o.Progress, w, len(starts)))
-		if stats.NFE += s.NFE; err != nil {
-			return out, stats, err
-		}
-		for i := range o.N {
-			copy(out.Row(i)[start:until], x.Row(i))
-		}
-	}
-	return out, stats, nil
-}
-
-// canInfill reports tokens that cannot be filled in.
-func (m *TokenModel) canInfill(tokens []int32, n int) error {
-	if n < 1 {
-		return fmt.Errorf("model: %d sequences to draw; want 1 at least", n)
-	}
-	for k, v := range tokens {
-		if v != Unknown && (v < 0 || int(v) >= m.Levels()) {
-			return fmt.Errorf("model: token %d is %d; it must be from 0 to %d, or Unknown", k, v, m.Levels()-1)
-		}
-	}
-	if !hasUnknown(tokens) {
-		return errors.New("model: all tokens are known; there is nothing to fill in")
-	}
-	if !m.spec.Net.Mask && !m.spec.Net.Shown {
-		return fmt.Errorf("%w: with the source %s it must learn to fill in; train it with train.shown above 0, or "+
-			"with path.source mask", ErrNoInfill, m.path.Source())
-	}
-	return nil
-}
-
-// ErrNoInfill is of a model of tokens that was not told in training which tokens are known.
-var ErrNoInfill = errors.New("model: the network was not told in training which tokens are known")
-
-func hasUnknown(tokens []int32) bool {
-	for _, v := range tokens {
-		if v == Unknown {
-			return true
-		}
-	}
-	return false
-}
-
-// windowStarts are where windows of l tokens begin of n, each half a window behind the last.
-func windowStarts(n, l int) []int {
-	starts := []int{0}
-	for at := 0; at+l < n; {
-		at = min(at+max(1, l/2), n-l)
-		starts = append(starts, at)
-	}
-	return starts
-}
-
-// portion is the progress of part k of n.
-func portion(p Progress, k, n int) Progress {
-	if p == nil {
-		return nil
-	}
-	return func(done float64, nfe int) { p((float64(k)+done)/float64(n), nfe) }
 }
 
 // TokenBound is a bound of -log p of sequences: the mean over their tokens. Standard errors are over sequences, with

@@ -72,6 +72,8 @@ func (d *drawing) suits(as string) error {
 	switch n := d.job.x.N; {
 	case as != client.PNG && d.cols > 0:
 		return invalid("columns: they are those of a picture; leave it out, or accept %s", client.PNG)
+	case d.cols > 0 && d.of.Model.Conditioner() != nil:
+		return invalid("columns: a picture shows each sample beside the image that it is made from; leave it out")
 	case as != client.JSON && len(d.with) > 0:
 		return invalid("with: JSON alone has something besides; leave it out, or accept %s", client.JSON)
 	case as == client.PNG && spec.Image() == nil:
@@ -106,7 +108,11 @@ func (d *drawing) encode(as string, rows run.Rows) (*encoded, error) {
 	case client.NPZ:
 		err = writeNPZ(&b, rows)
 	case client.PNG:
-		err = d.of.DrawPoints(&b, rows.X, d.drawn.Label, d.cols, run.PictureOptions{})
+		if p := d.prompt(); p.OfImages() {
+			err = d.of.DrawPrompt(&b, rows.X, p)
+		} else {
+			err = d.of.DrawPoints(&b, rows.X, d.drawn.Label, d.cols, run.PictureOptions{})
+		}
 	}
 	out.Body = b.Bytes()
 	return out, err

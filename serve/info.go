@@ -44,7 +44,7 @@ func (r *served) info() client.Model {
 		i.Shape = spec.Shape
 	}
 	if c := r.Model.Conditioner(); c != nil {
-		i.Condition = c.Config().String()
+		i.Condition, i.Low = c.Config().String(), c.LowShape()
 	}
 	if len(spec.Bounds) > 0 {
 		i.Bounds = spec.Bounds.Named(spec.Columns)

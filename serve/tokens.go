@@ -37,7 +37,7 @@ func (r *servedTokens) info() client.Model {
 		Path: spec.Path.Name, Weights: r.Model.Net().NumWeights(), Columns: []string{"text"},
 		Solver: r.Config.Eval.Solver, Density: "tokens have no exact log p; ask /bound for a bound of it",
 		Tokens: &client.Tokens{Kind: spec.Vocabulary.Kind, Length: spec.Net.Length, Levels: r.Model.Levels(),
-			Source: string(r.Model.Path().Source()), Chars: spec.Vocabulary.Chars}}
+			Source: string(r.Model.Path().Source()), Chars: spec.Vocabulary.Chars, Infill: r.Model.HasInfill() == nil}}
 }
 
 // tokensOf returns the state of a run of tokens by its name; nil: the model is of points.
@@ -56,6 +56,7 @@ type sequences struct {
 	sampler discrete.Sampler
 	info    client.Samples // without X
 	seed    uint64
+	length  int // of each sequence; where one window of the model fills in, the job's are as long as that
 }
 
 // sequences returns what a request for samples asks a model of tokens for.
@@ -63,20 +64,31 @@ func (s *Server) sequences(ctx context.Context, r *servedTokens, b client.Sample
 	if key := ofPoints(b); key != "" {
 		return nil, invalid("%s: the model is of sequences of tokens, which have none; leave it out", key)
 	}
-	length := r.Model.Spec().Net.Length
-	if err := s.affords(ctx, "n", b.N, length); err != nil {
-		return nil, err
-	}
 	e, err := jumpsOf(r.Config.Eval, b, s.o.MaxNFE)
 	if err != nil {
 		return nil, err
 	}
-	q := &sequences{of: r, seed: or(b.Seed, r.Config.Seed)}
+	window := r.Model.Spec().Net.Length
+	q := &sequences{of: r, seed: or(b.Seed, r.Config.Seed), length: window}
+	known, err := s.knownOf(ctx, r, b, e.Steps)
+	if err != nil {
+		return nil, err
+	}
+	wide := max(window, len(known))
+	if known != nil {
+		q.length = len(known)
+		for len(known) < wide {
+			known = append(known, model.Unknown)
+		}
+	}
+	if err := s.affords(ctx, "n", b.N, wide); err != nil {
+		return nil, err
+	}
 	q.sampler = e.Sampling(q.seed)
 	q.info = client.Samples{Model: r.name, Step: r.Step, Seed: &q.seed, Solver: solverOf(e), Columns: []string{"text"}}
-	q.job = &job{ctx: ctx, seed: q.seed, key: tokenKey{r, q.info.Solver},
-		most: max(1, jumpNumbers/(length*r.Model.Levels())), draw: q.draw,
-		from: func() flow.Batch { return flow.NewBatch(b.N, length) }, x: flow.Batch{N: b.N, D: length}}
+	q.job = &job{ctx: ctx, seed: q.seed, key: tokenKey{r, q.info.Solver, len(known)}, known: known, solve: q.draw,
+		most: max(1, jumpNumbers/(window*r.Model.Levels())),
+		from: func() flow.Batch { return flow.NewBatch(b.N, wide) }, x: flow.Batch{N: b.N, D: wide}}
 	return q, nil
 }
 
@@ -84,6 +96,7 @@ func (s *Server) sequences(ctx context.Context, r *servedTokens, b client.Sample
 type tokenKey struct {
 	of     *servedTokens
 	solver string
+	known  int // tokens of sequences that are filled in; 0: nothing is known
 }
 
 // jumpsOf returns the settings of a request over those of the run.
@@ -144,16 +157,51 @@ func ofTokensAlone(b client.SampleRequest) string {
 		return "top_p"
 	case b.Corrector != nil:
 		return "corrector"
+	case b.Infill != nil:
+		return "infill"
+	case b.Mark != "":
+		return "mark"
+	case b.Extend != 0:
+		return "extend"
 	}
 	return ""
 }
 
 // draw draws sequences of this request and of others like it.
-func (q *sequences) draw(ctx context.Context, of []discrete.Sequence) (flow.Batch, int, error) {
-	sampler := q.sampler
-	sampler.Of = of
-	x, st, err := q.of.Model.Sample(ctx, model.TokenSampling{N: len(of), Sampler: sampler})
-	return numbers(x), st.NFE, err
+func (q *sequences) draw(ctx context.Context, p points) (flow.Batch, []float64, int, error) {
+	x, nfe, err := q.drawn(ctx, p, nil)
+	return numbers(x), nil, nfe, err
+}
+
+// drawn draws sequences, and shows their states to at, if it is not nil.
+func (q *sequences) drawn(ctx context.Context, p points, at func(t float64, x discrete.Tokens)) (discrete.Tokens, int,
+	error) {
+	o := model.TokenSampling{N: len(p.of), Sampler: q.sampler, At: at}
+	for _, of := range p.of {
+		o.Sampler.Of = append(o.Sampler.Of, discrete.Sequence{Seed: of.job.seed, Number: of.number})
+	}
+	if q.job.known == nil {
+		x, st, err := q.of.Model.Sample(ctx, o)
+		return x, st.NFE, err
+	}
+	known := discrete.NewTokens(len(p.of), q.job.x.D)
+	for i, of := range p.of {
+		copy(known.Row(i), of.job.known)
+	}
+	x, st, err := q.of.Model.Infill(ctx, known, o)
+	return x, st.NFE, err
+}
+
+// tokens are those of the sequences that were drawn, x, as long as they were asked for.
+func (q *sequences) tokens(x discrete.Tokens) discrete.Tokens {
+	if x.L == q.length {
+		return x
+	}
+	out := discrete.NewTokens(x.N, q.length)
+	for i := range x.N {
+		copy(out.Row(i), x.Row(i))
+	}
+	return out
 }
 
 // numbers are tokens as the queue keeps them.
@@ -179,11 +227,15 @@ func (r *servedTokens) texts(x discrete.Tokens) (rows [][]any, warnings []string
 	for i := range x.N {
 		t := r.Model.Spec().Vocabulary.Decode(x.Row(i))
 		if rows = append(rows, []any{t}); !utf8.ValidString(t) && warnings == nil {
-			warnings = []string{fmt.Sprintf("bytes of sample %d are no UTF-8, which JSON has as �; accept %s for "+
-				"its bytes", i+1, client.NPY)}
+			warnings = []string{notUTF8(i, "accept "+client.NPY)}
 		}
 	}
 	return rows, warnings
+}
+
+// notUTF8 is what is to be known of text i of an answer in JSON, and what gives its bytes.
+func notUTF8(i int, instead string) string {
+	return fmt.Sprintf("bytes of sample %d are no UTF-8, which JSON has as �; %s for its bytes", i+1, instead)
 }
 
 // json are the samples as JSON has them.
@@ -208,7 +260,7 @@ func (s *Server) sampleTokens(ctx context.Context, r *servedTokens, accept strin
 	if err := s.queue.do(q.job); err != nil {
 		return nil, answer(err)
 	}
-	x := levels(q.job.x)
+	x := q.tokens(levels(q.job.x))
 	done, err := s.encoding(ctx, len(x.X))
 	if err != nil {
 		return nil, err
@@ -248,6 +300,9 @@ func (s *Server) streamTokens(ctx context.Context, r *servedTokens, b client.Str
 		return nil, invalid(notRising)
 	case len(times) > mostStreamed/n:
 		return nil, tooManyStates(q.job.x, len(times))
+	case q.length > r.Model.Spec().Net.Length:
+		return nil, invalid("infill: %d tokens are filled in window by window, and a stream shows one of %d; ask "+
+			"/sample", q.length, r.Model.Spec().Net.Length)
 	}
 	states := make(chan discrete.Tokens, len(times)) // so that the solve never waits for the reader
 	q.streamed(times, states)
@@ -260,75 +315,31 @@ func (s *Server) streamTokens(ctx context.Context, r *servedTokens, b client.Str
 		c.SetHeader("Content-Type", client.Events)
 		tell(newEvents(c), times, states, ended, func(t float64, x discrete.Tokens) client.State {
 			out := client.State{T: t}
+			x = q.tokens(x)
 			out.X, _ = r.texts(x)
 			for i := range x.N {
 				out.Tokens = append(out.Tokens, x.Row(i))
 			}
 			return out
-		}, func() any { return q.json(levels(q.job.x)) })
+		}, func() (any, error) { return q.json(q.tokens(levels(q.job.x))), nil })
 	}}, nil
 }
 
 // streamed makes the job one that gives out the states at the times.
 func (q *sequences) streamed(times []float64, states chan<- discrete.Tokens) {
 	q.job.whole = true
-	q.job.draw = func(ctx context.Context, of []discrete.Sequence) (flow.Batch, int, error) {
-		sampler, next := q.sampler, 0
-		sampler.Of = of
+	q.job.solve = func(ctx context.Context, p points) (flow.Batch, []float64, int, error) {
+		next := 0
 		var last discrete.Tokens
-		x, st, err := q.of.Model.Sample(ctx, model.TokenSampling{N: len(of), Sampler: sampler,
-			At: func(t float64, x discrete.Tokens) {
-				for ; next < len(times) && times[next] < t; next++ {
-					states <- last
-				}
-				last = x.Clone()
-			}})
+		x, nfe, err := q.drawn(ctx, p, func(t float64, x discrete.Tokens) {
+			for ; next < len(times) && times[next] < t; next++ {
+				states <- last
+			}
+			last = x.Clone()
+		})
 		for ; err == nil && next < len(times); next++ {
 			states <- last
 		}
-		return numbers(x), st.NFE, err
+		return numbers(x), nil, nfe, err
 	}
-}
-
-// bound answers a request for bounds of log-probabilities.
-func (s *Server) bound(ctx context.Context, in *asked[client.BoundRequest]) (*struct{ Body *client.Bound }, error) {
-	r, err := s.tokensOf(in.Name)
-	if err != nil {
-		return nil, err
-	}
-	b, n, length := in.Body, len(in.Body.Texts), r.Model.Spec().Net.Length
-	if err := s.affords(ctx, "texts", n, length); err != nil {
-		return nil, err
-	}
-	x := discrete.NewTokens(n, length)
-	for i, t := range b.Texts {
-		ids, err := r.Model.Spec().Vocabulary.Encode(t)
-		switch {
-		case err != nil:
-			return nil, invalid("texts: text %d: %s", i+1, strings.TrimPrefix(err.Error(), "text: "))
-		case len(ids) != length:
-			return nil, invalid("texts: text %d has %d tokens (%s); the model bounds sequences of %d", i+1, len(ids),
-				r.Model.Spec().Vocabulary.Kind, length)
-		}
-		copy(x.Row(i), ids)
-	}
-	out := &client.Bound{Model: r.name, Step: r.Step, Draws: cmp.Or(b.Draws, r.Config.Eval.Draws),
-		Seed: or(b.Seed, r.Config.Seed)}
-	if out.Draws > s.o.MaxNFE {
-		return nil, invalid("draws: %d are asked for, and %d evaluations of the network are made at most", out.Draws,
-			s.o.MaxNFE)
-	}
-	j := &job{ctx: ctx, whole: true, x: numbers(x)}
-	j.draw = func(ctx context.Context, _ []discrete.Sequence) (flow.Batch, int, error) {
-		sum, each, err := r.Model.Bound(ctx, x, discrete.ELBOOptions{Draws: out.Draws, Seed: out.Seed}, nil)
-		for _, v := range each {
-			out.ELBO = append(out.ELBO, -v)
-		}
-		out.Bits, out.BitsSE = sum.Bits, sum.BitsSE
-		return numbers(x), out.Draws, err
-	}
-	if err := s.queue.do(j); err != nil {
-		return nil, answer(err)
-	}
-	return &struct{ Body *client.Bound }{out}, nil
 }

@@ -142,7 +142,12 @@ func TestRequestsForTokensAndForPointsAreApart(t *testing.T) {
 		http.StatusNotAcceptable || !strings.Contains(text, client.Plain) {
 		t.Errorf("a picture: %d %s", code, text)
 	}
-	if code, text, _ := get(t, h.URL+"/v2/models/text"); code != 422 || !strings.Contains(text, "tokens") {
+	const tensors = `"inputs":[{"name":"n","datatype":"INT64","shape":[1]},` +
+		`{"name":"seed","datatype":"UINT64","shape":[1]},{"name":"infill","datatype":"BYTES","shape":[1]},` +
+		`{"name":"text","datatype":"BYTES","shape":[-1]}],` +
+		`"name":"text","outputs":[{"name":"text","datatype":"BYTES","shape":[-1]},` +
+		`{"name":"tokens","datatype":"INT64","shape":[-1,-1]},{"name":"elbo","datatype":"FP64","shape":[-1]}]`
+	if code, text, _ := get(t, h.URL+"/v2/models/text"); code != 200 || !strings.Contains(text, tensors) {
 		t.Errorf("the Open Inference Protocol: %d %s", code, text)
 	}
 	for path, want := range map[string]string{"": `"tokens":{"kind":"chars","length":12`,

@@ -133,6 +133,17 @@ func (v Vocabulary) Levels() int {
 	return utf8.RuneCountInString(v.Chars)
 }
 
+// Longest is the number of bytes of text that a level stands for at most.
+func (v Vocabulary) Longest() int {
+	switch v.Kind {
+	case Bytes:
+		return 1
+	case BPE:
+		return len(slices.MaxFunc(v.spelt(), func(a, b string) int { return cmp.Compare(len(a), len(b)) }))
+	}
+	return utf8.UTFMax
+}
+
 // Encode returns the tokens of a text. The error names the first character that the vocabulary has not.
 func (v Vocabulary) Encode(text string) ([]int32, error) {
 	switch v.Kind {

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -155,6 +156,31 @@ func TestPairsAreThoseOfTheDefinition(t *testing.T) {
 		}
 		for i := range all {
 			all[i] = merged(all[i], best, 256+int32(k))
+		}
+	}
+}
+
+// The pairs of a piece are merged as the definition says: the first that was learnt, all over the piece from the left,
+// again and again.
+func TestPairsAreMergedInTheirOrder(t *testing.T) {
+	v, err := Of(strings.Repeat("abab abba aaaa bab aabab baab ", 9), Options{Kind: BPE, Levels: 256 + 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 500 {
+		word := make([]byte, 1+rng.IntN(60))
+		for i := range word {
+			word[i] = "aab"[rng.IntN(3)]
+		}
+		want := bytesOf(string(word))
+		for k := 0; k < len(v.Merges); k++ {
+			if all := merged(slices.Clone(want), v.Merges[k], 256+int32(k)); len(all) < len(want) {
+				want, k = all, -1
+			}
+		}
+		if got, err := v.Encode(string(word)); err != nil || !slices.Equal(got, want) {
+			t.Fatalf("%q has the tokens %v (%v), want %v", word, got, err, want)
 		}
 	}
 }

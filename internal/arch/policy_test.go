@@ -46,8 +46,8 @@ var rooms = map[string][]string{
 	"coupling":   {"flow", "internal/seed", "internal/assign", "internal/choice"},
 	"metrics":    {"flow", "internal/seed", "internal/assign", "internal/choice", "internal/stat"},
 	"field":      {"flow", "internal/seed", "path"},
-	"discrete":   {"internal/seed", "internal/choice"},                        // sequences of tokens
-	"sde":        {"flow", "internal/seed", "internal/choice", "path", "ode"}, // one Stats for both kinds of solver
+	"discrete":   {"internal/seed", "internal/choice"},                                    // sequences of tokens
+	"sde":        {"flow", "internal/seed", "internal/choice", "path", "timegrid", "ode"}, // one Stats with ode
 	"likelihood": {"flow", "internal/seed", "internal/memory", "internal/choice", "internal/stat", "ode"},
 	// Curved spaces of points: what solvers and training ask of them.
 	"manifold": {"flow", "internal/choice"},
@@ -119,8 +119,8 @@ var rooms = map[string][]string{
 		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat",
 		"internal/digest", "internal/child", "internal/memory"},
 	// Requests over HTTP.
-	"serve": {"client", "flow", "discrete", "timegrid", "ode", "data/schema", "data/table", "data/dataset", "model",
-		"eval", "run",
+	"serve": {"client", "flow", "discrete", "timegrid", "ode", "sde", "data/schema", "data/table", "data/dataset",
+		"model", "eval", "run", "manifold",
 		"data/image", // what of an image its model was trained to make the rest from
 		"train",      // the events of run.Journal, which it thins
 		"serve/page", "serve/lecture", "internal/seed", "internal/memory", "internal/choice"},

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"flowmatch/data/table"
-	"flowmatch/data/text"
 	"flowmatch/discrete"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
@@ -106,8 +105,6 @@ func (f *sampleFlags) checkTokens(cmd *cobra.Command) (ext string, err error) {
 		return "", exclude(cmd, "without --infill", "mark", "extend")
 	case set("extend") && f.extend < 1:
 		return "", usagef("--extend is %d; it must be at least 1", f.extend)
-	case strings.ContainsAny(f.mark, "\r\n"):
-		return "", usagef("--mark %q has the end of a line in it; give another mark", f.mark)
 	}
 	return ext, nil
 }
@@ -162,6 +159,22 @@ func applyJumps(cmd *cobra.Command, e *run.TokenEval, f runFlags) error {
 
 // knownTokens reads the text to fill in as tokens, of which some are model.Unknown; nil: none is asked for.
 func (f *sampleFlags) knownTokens(r *run.TokenRun) ([]int32, error) {
+	content, err := f.draft()
+	if err != nil || content == nil {
+		return nil, err
+	}
+	known, err := r.Model.Marked(*content, f.mark, f.extend)
+	switch {
+	case errors.Is(err, model.ErrMark):
+		return nil, usagef("--infill %s: %w (--mark, --extend)", f.infill, err)
+	case err != nil:
+		return nil, fmt.Errorf("--infill %s: %w", f.infill, err)
+	}
+	return known, nil
+}
+
+// draft is the text of --infill; nil: there is none.
+func (f *sampleFlags) draft() (*string, error) {
 	if f.infill == "" {
 		return nil, nil
 	}
@@ -169,34 +182,7 @@ func (f *sampleFlags) knownTokens(r *run.TokenRun) ([]int32, error) {
 	if err != nil {
 		return nil, usagef("--infill: %w", err)
 	}
-	v, content := r.Model.Spec().Vocabulary, string(raw)
-	if _, err := v.Encode(f.mark); err == nil && v.Kind == text.Chars {
-		return nil, usagef("--mark %s may stand in the text itself; give another, of characters that were not learnt",
-			choice.Quote(f.mark))
-	}
-	parts := strings.Split(content, f.mark)
-	if _, err := v.Encode(strings.Join(parts, "")); err != nil { // which names the line
-		return nil, fmt.Errorf("--infill %s: %w", f.infill, err)
-	}
-	var out []int32
-	for i, part := range parts {
-		if i > 0 {
-			out = append(out, model.Unknown)
-		}
-		ids, err := v.Encode(part)
-		if err != nil {
-			return nil, fmt.Errorf("--infill %s: %w", f.infill, err)
-		}
-		out = append(out, ids...)
-	}
-	for range f.extend {
-		out = append(out, model.Unknown)
-	}
-	if len(parts) == 1 && f.extend == 0 {
-		return nil, usagef("--infill %s has no %s, the mark of a token to fill in; put one for each, name yours by "+
-			"--mark, or give --extend N", f.infill, f.mark)
-	}
-	return out, nil
+	return new(string(raw)), nil
 }
 
 func (a *app) drawTokens(cmd *cobra.Command, r *run.TokenRun, f sampleFlags, ext string, given []int32) (
@@ -215,7 +201,8 @@ func (a *app) drawTokens(cmd *cobra.Command, r *run.TokenRun, f sampleFlags, ext
 	if given == nil {
 		x, stats, err = r.Model.Sample(cmd.Context(), o)
 	} else {
-		x, stats, err = r.Model.Infill(cmd.Context(), given, o)
+		known := discrete.Tokens{N: 1, L: len(given), X: given}
+		x, stats, err = r.Model.Infill(cmd.Context(), known, o)
 	}
 	if errors.Is(err, model.ErrNoInfill) {
 		return nil, usageError{err}
