@@ -69,6 +69,8 @@ type Run struct {
 	Scale         []float64 `json:"scale,omitempty" doc:"standard deviation of each column, or one of all"`
 	ContextCenter []float64 `json:"context_center,omitempty" doc:"mean of each number of a context"`
 	ContextScale  []float64 `json:"context_scale,omitempty" doc:"standard deviation of each number of a context"`
+	// Vocabulary is what the levels of tokens of kind bpe stand for, in order.
+	Vocabulary []string `json:"vocabulary,omitempty" doc:"of tokens of kind bpe: the texts of the levels, in order"`
 }
 
 // Column is a column of a table.

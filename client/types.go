@@ -42,7 +42,7 @@ type Model struct {
 
 // Tokens is what the sequences of a model are.
 type Tokens struct {
-	Kind   string `json:"kind" enum:"chars,bytes" doc:"what a token stands for"`
+	Kind   string `json:"kind" enum:"chars,bytes,bpe" doc:"what a token stands for"`
 	Length int    `json:"length" doc:"tokens of a sequence"`
 	Levels int    `json:"levels" doc:"values of a token; the next one is a mask, where there are masks"`
 	Source string `json:"source" enum:"mask,uniform" doc:"what the noise is"`

@@ -26,7 +26,7 @@ var paged = []struct {
 	{"ve", []string{"flow", "compare", "rows", "training"}},
 	{"inpaint", []string{"complete", "training"}},
 	{"places", []string{"globe", "flow", "compare", "rows", "training"}},
-	{"text", []string{"tokens", "training"}},
+	{"text", []string{"tokens", "bound", "training"}},
 }
 
 // everyKind serves a run of each kind that pages tell apart, and returns the address.
@@ -66,11 +66,15 @@ func TestThePageOfRunsInABrowser(t *testing.T) {
 	}
 }
 
-// show opens a pane of a run, and waits until it has computed what it shows.
+// show opens a pane of a run, and waits until it has computed what it shows. The pane before is no more looked at.
 func show(p *browser.Page, run, pane string) {
-	p.Eval(fmt.Sprintf(`location.hash = "#%s/%s"`, run, pane), nil)
-	p.Wait(fmt.Sprintf(`document.querySelector("h1")?.textContent === %q && document.querySelector("#pane-%s .status")`,
-		run, pane))
+	p.Eval(fmt.Sprintf(`(() => {
+		const before = location.hash;
+		location.hash = "#%s/%s";
+		if (location.hash !== before) document.querySelector(".pane")?.setAttribute("data-before", "");
+	})()`, run, pane), nil)
+	p.Wait(fmt.Sprintf(`document.querySelector("h1")?.textContent === %q &&
+		document.querySelector("#pane-%s:not([data-before]) .status")`, run, pane))
 	still(p)
 }
 
@@ -85,7 +89,7 @@ func still(p *browser.Page) {
 func seen(p *browser.Page) (all string) {
 	p.Eval(`[...document.querySelectorAll(".pane canvas")].map((c) => c.toDataURL()).join() +
 		[...document.querySelectorAll(
-			".reading, .sequence, .pane td, .pane .notice, .pane dd")].map((e) => e.textContent).join()`,
+			".reading, .sequence, .pane td, .pane .notice, .pane dd, .pieces")].map((e) => e.textContent).join()`,
 		&all)
 	return all
 }
@@ -99,7 +103,7 @@ func everyPaneOpens(t *testing.T, url string) {
 		for _, pane := range of.panes {
 			show(p, of.run, pane)
 			n, blank := pictures(p, "#pane-"+pane)
-			words := pane == "impute" || pane == "tokens" // of a table and of texts
+			words := pane == "impute" || pane == "tokens" || pane == "bound" // of a table and of texts
 			if len(blank) > 0 || n == 0 && !words {
 				t.Errorf("%s/%s: of %d pictures, %q show nothing", of.run, pane, n, blank)
 			}
@@ -167,7 +171,7 @@ func controlsMovePictures(t *testing.T, url string) {
 		{"moons", "flow", 8}, {"moons", "compare", 7}, {"five", "flow", 6}, {"people", "rows", 6},
 		{"pixels", "images", 6}, {"pixels", "interpolate", 6}, {"bounded", "rows", 2}, {"posterior", "flow", 8},
 		{"posterior", "compare", 8}, {"posterior", "rows", 4}, {"ve", "flow", 7},
-		{"places", "globe", 3}, {"text", "tokens", 5},
+		{"places", "globe", 3}, {"places", "flow", 6}, {"text", "tokens", 5}, {"text", "bound", 2},
 	} {
 		show(p, of.run, of.pane)
 		moved, was := 0, seen(p)

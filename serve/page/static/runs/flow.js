@@ -5,8 +5,9 @@ import { say, strings } from "../ui/lang.js";
 import { legend, Plane } from "../ui/plane.js";
 import { Conditions, seed, time } from "./controls.js";
 import { Reading } from "./reading.js";
-import { around, at, boxOf, Frames, lattice, Marginals, paths } from "./scene.js";
+import { another, around, at, boxOf, Frames, lattice, Marginals, paths, trajectories } from "./scene.js";
 import { Note } from "./service.js";
+import { Space } from "./spaces.js";
 
 strings({
   en: {
@@ -29,7 +30,7 @@ export const name = "flow";
 
 /** Points of the plane, or of more dimensions, whose flow can be looked into. */
 export const fits = ({ model }) => !model.untrained && !model.shape && !model.kinds && !model.condition &&
-  !model.tokens && model.dim >= 2 && !model.bounds;
+  !model.tokens && model.columns.length >= 2 && !model.bounds;
 
 const times = Array.from({ length: 31 }, (_, k) => k / 30);
 const [fine, coarse, frames] = [44, window.innerWidth < 600 ? 12 : 17, 20];
@@ -46,10 +47,12 @@ export function open(place, of) {
 class Flow {
   constructor({ model, run }) {
     this.model = model;
-    this.flat = model.dim === 2;
+    this.space = new Space({ model, run });
+    this.flat = Boolean(this.space.map); // one picture has all of it, and so its field and density
     this.note = new Note();
-    this.show = { particles: true, paths: false, field: this.flat, density: this.flat && !model.no_density };
-    this.pair = [0, 1]; // the dimensions that are shown
+    this.dense = Boolean(this.space.map?.dense) && !model.no_density;
+    this.show = { particles: true, paths: false, field: this.flat, density: this.dense };
+    this.pair = [...this.space.pair]; // the columns that are shown
     this.moving = null; // the particles on their way
     this.plane = null;
     this.here = null; // the point that is read
@@ -68,8 +71,7 @@ class Flow {
 
   /** parts are the elements of the pane. */
   parts() {
-    const { model, flat } = this;
-    const dense = flat && !model.no_density;
+    const { model, flat, dense } = this;
     const layer = (key) => toggle({ key: `runs.flow.${key}`, value: this.show[key], on: (on) => {
       this.show[key] = on;
       marks();
@@ -109,13 +111,16 @@ class Flow {
     this.clock.stop();
     this.forget();
     const body = { n: this.count.value, seed: this.seed.value, times, ...this.conditions.of() };
-    const next = await paths(this.model.name, body, this.pair, null, { signal, waiting: this.note.waiting });
+    const { periods, ranges } = this.space;
+    const next = await paths(this.model.name, body, this.pair, { periods, signal, waiting: this.note.waiting });
     this.forget(); // a time that was moved meanwhile has asked for frames of the picture before
     this.moving = next;
-    const box = boxOf(next);
-    if (!this.plane || box.some((v, k) => Math.abs(v - this.plane.box[k]) > 0.12 * (box[1] - box[0]))) {
+    const box = boxOf(next, this.pair.map((k) => ranges[k]));
+    const axes = this.pair.map((k) => this.model.columns[k]);
+    const same = this.plane?.axes.every((name, k) => name === axes[k]);
+    if (!same || another(box, this.plane.box)) {
       this.here = null;
-      this.plane = new Plane({ box, name: "runs.flow.name", hover: true, pick: this.flat ? (x, y) => {
+      this.plane = new Plane({ box, axes, name: "runs.flow.name", hover: true, pick: this.dense ? (x, y) => {
         this.here = [x, y];
         this.paint();
         this.reading.read(x, y);
@@ -141,12 +146,17 @@ class Flow {
 
   async fieldAt(t, signal) {
     const { box } = this.plane;
-    return { box, v: await this.marginals.field(lattice(box, coarse), t, { signal, waiting: this.note.waiting }) };
+    const { space } = this;
+    const places = lattice(box, coarse).filter((place) => space.map.inside(space.row(place)));
+    const rows = places.map((place) => space.row(place));
+    const v = await this.marginals.field(rows, t, { signal, waiting: this.note.waiting });
+    return { box, x: places.flat(), v: rows.flatMap((row, i) => space.row(space.map.velocity(row, v[i]))) };
   }
 
   async densityAt(t, signal) {
     const box = around(at(this.moving, t), this.plane.box);
-    const values = await this.marginals.density(box, fine, t, { signal, waiting: this.note.waiting });
+    const options = { signal, waiting: this.note.waiting };
+    const values = await this.marginals.density(box, fine, t, options, this.space);
     // One scale for all times would hide the noise: the most of each is what its highest cells have.
     const max = Float64Array.from(values).sort()[Math.floor(values.length * 0.99)] || 1;
     return { kind: "density", values, w: fine, h: fine, max, box };
@@ -175,17 +185,13 @@ class Flow {
   }
 }
 
-/** trajectories are those of the first n particles. */
-const trajectories = ({ states }, n) => Array.from({ length: n }, (_, i) =>
-  states.flatMap((s) => [s[2 * i], s[2 * i + 1]]));
-
-/** arrows are as long as a cell where the field is fastest, nearly. */
-function arrows({ box, v }) {
-  const x = lattice(box, coarse).flat();
-  const cell = (box[1] - box[0]) / coarse;
-  const speeds = x.map((_, k) => (k % 2 ? 0 : Math.hypot(v[k], v[k + 1]))).filter((_, k) => k % 2 === 0);
+/** arrows are as long as a cell where the field is fastest, nearly. Sides of the box may be of different units. */
+function arrows({ box, x, v }) {
+  const share = [1 / (box[1] - box[0]), 1 / (box[3] - box[2])];
+  const speeds = Array.from({ length: v.length / 2 }, (_, i) =>
+    Math.hypot(v[2 * i] * share[0], v[2 * i + 1] * share[1]));
   const sorted = [...speeds].sort((a, b) => a - b);
   const fast = sorted[Math.floor(sorted.length * 0.95)] || 1;
   const clipped = v.map((u, k) => u * Math.min(1, (1.3 * fast) / (speeds[k >> 1] || 1)));
-  return { kind: "arrows", x, v: clipped, scale: (0.95 * cell) / fast, color: "field", width: 1.4, alpha: 0.85 };
+  return { kind: "arrows", x, v: clipped, scale: 0.95 / (coarse * fast), color: "field", width: 1.4, alpha: 0.85 };
 }
