@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -25,6 +26,7 @@ var paged = []struct {
 	{"posterior", []string{"flow", "compare", "rows", "training"}},
 	{"ve", []string{"flow", "compare", "rows", "training"}},
 	{"inpaint", []string{"complete", "training"}},
+	{"larger", []string{"enlarge", "training"}},
 	{"places", []string{"globe", "flow", "compare", "rows", "training"}},
 	{"text", []string{"tokens", "bound", "training"}},
 }
@@ -32,9 +34,9 @@ var paged = []struct {
 // everyKind serves a run of each kind that pages tell apart, and returns the address.
 func everyKind(t *testing.T) string {
 	dir := t.TempDir()
-	inpaint := filepath.Join(dir, "inpaint")
+	inpaint, larger := filepath.Join(dir, "inpaint"), filepath.Join(dir, "larger")
 	painted := imageRun(t, "condition.kind=inpaint", "condition.mask=center", "train.label_dropout=0")
-	if err := os.Rename(painted, inpaint); err != nil {
+	if err := errors.Join(os.Rename(painted, inpaint), os.Rename(largerRun(t), larger)); err != nil {
 		t.Fatal(err)
 	}
 	_, h := serving(t, func(o *Options) {
@@ -43,7 +45,7 @@ func everyKind(t *testing.T) string {
 			trained(t, filepath.Join(dir, "five"), "data.name=gmm", "data.dim=5", "conditional=false",
 				"train.steps=20"),
 			tableOf(t), imageRun(t), boundedRun(t), posteriorRun(t, dir),
-			trained(t, filepath.Join(dir, "ve"), "path.name=ve", "conditional=false"), inpaint,
+			trained(t, filepath.Join(dir, "ve"), "path.name=ve", "conditional=false"), inpaint, larger,
 			placesRun(t), textRun(t),
 		}
 	})
@@ -97,7 +99,7 @@ func seen(p *browser.Page) (all string) {
 func everyPaneOpens(t *testing.T, url string) {
 	p := browser.Open(t, browser.Options{})
 	p.Go(url + "/")
-	p.Wait(`document.querySelectorAll(".runs a").length === 10 && document.querySelector("#pane-flow")`)
+	p.Wait(`document.querySelectorAll(".runs a").length === 11 && document.querySelector("#pane-flow")`)
 	p.Resize(390, 844) // a phone
 	for _, of := range paged {
 		for _, pane := range of.panes {
@@ -229,7 +231,7 @@ func imagesAreCompleted(t *testing.T, url string) {
 	p := browser.Open(t, browser.Options{})
 	p.Go(url + "/")
 	show(p, "pixels", "complete")
-	p.Wait(`document.querySelector(".easel").width === 8`)
+	p.Wait(`document.querySelector(".easel").width % 8 === 0`)
 	p.Click(".side .buttons button") // clear
 	const easel = `document.querySelector(".easel").toDataURL()`
 	var clean, painted, more string

@@ -108,8 +108,9 @@ type drawing struct {
 
 // What some models do not do.
 const (
-	fromImages = "the model makes images from images; /complete takes those of condition inpaint"
-	notGuided  = "guidance: the model was not trained for it (train.label_dropout); leave it out"
+	fromImages = "the model makes images from images; /complete takes those of condition inpaint, and /enlarge those " +
+		"of superres"
+	notGuided = "guidance: the model was not trained for it (train.label_dropout); leave it out"
 )
 
 // drawing returns what a request for samples asks for.

@@ -9,6 +9,7 @@ import { Space } from "./spaces.js";
 import * as bound from "./bound.js";
 import * as complete from "./complete.js";
 import * as compare from "./compare.js";
+import * as enlarge from "./enlarge.js";
 import * as flow from "./flow.js";
 import * as globe from "./globe.js";
 import * as images from "./images.js";
@@ -49,7 +50,8 @@ strings({
 // The panes in their order. Each has a name, fits({model, run}), and open(place, {model, run, again, begun, ended}),
 // which fills an element and returns what ends its work, or nothing. again() opens the run again, as it is then;
 // begun() and ended() say that its training goes on, or is over.
-const panes = [globe, tokens, bound, flow, compare, images, interpolate, complete, rows, impute, training];
+const panes = [globe, tokens, bound, flow, compare, images, interpolate, complete, enlarge,
+  rows, impute, training];
 
 const content = document.getElementById("content");
 const chosen = h("div");
