@@ -64,12 +64,13 @@ func (s *Server) small(ctx context.Context, r *served, b client.EnlargeRequest) 
 	low := flow.NewBatch(len(b.Low), shape[0]*shape[1]*shape[2])
 	for i, row := range b.Low {
 		if len(row) != low.D {
-			return g, invalid("low: image %d has %d values; one of the model has %d (height %d, width %d, channels %d)", i+1,
-				len(row), low.D, shape[0], shape[1], shape[2])
+			return g, invalid("low: image %d has %d values; one of the model has %d (height %d, width %d, channels %d)",
+				i+1, len(row), low.D, shape[0], shape[1], shape[2])
 		}
 		for k, v := range row {
 			if !(v >= -1 && v <= 1) {
-				return g, invalid("low: value %d of image %d is %g; values are from -1 to 1, as samples have them", k+1, i+1, v)
+				return g, invalid("low: value %d of image %d is %g; values are from -1 to 1, as samples have them", k+1,
+					i+1, v)
 			}
 			low.Row(i)[k] = v
 		}

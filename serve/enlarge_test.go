@@ -57,7 +57,8 @@ func TestImagesAreEnlarged(t *testing.T) {
 	}
 	many := `{"low": [[0, 0, 0, 0, 0, 0, 0, 0]], "n": 6}`
 	for _, r := range []struct{ path, body, want string }{
-		{"pixels/enlarge", `{"low": [[0, 0]]}`, "image 1 has 2 values; one of the model has 8 (height 2, width 4, channels 1)"},
+		{"pixels/enlarge", `{"low": [[0, 0]]}`,
+			"image 1 has 2 values; one of the model has 8 (height 2, width 4, channels 1)"},
 		{"pixels/enlarge", `{"low": [[0, 0, 0, 0, 0, 0, 0, 2]]}`, "value 8 of image 1 is 2; values are from -1 to 1"},
 		{"pixels/enlarge", `{"low": []}`, "low"}, {"pixels/enlarge", many, "at most 5"},
 		{"pixels/enlarge", `{"low": [[0, 0, 0, 0, 0, 0, 0, 0]], "guidance": 2}`, "train.label_dropout"},

@@ -85,7 +85,8 @@ func TestTheGeometryOfThePageInABrowser(t *testing.T) {
 	p.Wait(`document.querySelector("h1")`)
 	const js = `(async () => {
 		const { Space, pieces } = await import("/static/runs/spaces.js");
-		const of = (space, columns, settings = "") => new Space({ model: { space, columns, dim: 3 }, run: { settings } });
+		const of = (space, columns, settings = "") =>
+			new Space({ model: { space, columns, dim: 3 }, run: { settings } });
 		const places = of("sphere of dimension 2", ["latitude", "longitude"]);
 		const radians = of("sphere of dimension 2", ["lon", "lat"], "space:\n  units: radians\n");
 		const vectors = of("sphere of dimension 2", ["x", "y", "z"]);
@@ -101,7 +102,8 @@ func TestTheGeometryOfThePageInABrowser(t *testing.T) {
 			radians.distance([Math.PI - 0.1, 0], [0.1 - Math.PI, 0]), vectors.distance([1, 0, 0], [0, 0, 1]),
 			torus.distance([179, 0], [-178, 4]), turns.distance([1, 0, 0, 0], [-1, 0, 0, 0]),
 			turns.distance([1, 0, 0, 0], [Math.SQRT1_2, 0, Math.SQRT1_2, 0]), ball.distance([0, 0], [0.5, 0]),
-			both.distance([0, 0, 170], [0, 0, -170]), flat.distance([0, 0], [3, 4]), matrices.distance([1, 0, 1], [2, 0, 1]),
+			both.distance([0, 0, 170], [0, 0, -170]), flat.distance([0, 0], [3, 4]),
+			matrices.distance([1, 0, 1], [2, 0, 1]),
 			places.map.velocity([0, 90], [-1, 0, 2]), places.map.velocity([60, 0], [0, 1, 0]),
 			torus.map.velocity([90, 0], [-1, 0, 0, 2]), places.pair, radians.pair, both.periods,
 			pieces([[170, 0, -170, 10, -160, 10]], [360, 0]),
@@ -156,15 +158,18 @@ func TestTextsHaveBoundsInABrowser(t *testing.T) {
 		Bits float64 `json:"bits_per_token"`
 	}](t, h.URL+"/v1/models/text/bound", map[string]any{"texts": []string{"the cat sat ", "on the mat, "}, "draws": 16,
 		"seed": 1})
-	p.Wait(fmt.Sprintf(`document.querySelector(".reading").textContent.includes("2 pieces: at most %.2f ±")`, answer.Bits))
+	p.Wait(fmt.Sprintf(`document.querySelector(".reading").textContent.includes("2 pieces: at most %.2f ±")`,
+		answer.Bits))
 	var mean float64
-	p.Eval(`((v) => (v[0] + v[1]) / 2)([...document.querySelectorAll(".pieces .number")].map((e) => +e.textContent))`, &mean)
+	p.Eval(`((v) => (v[0] + v[1]) / 2)([...document.querySelectorAll(".pieces .number")].map((e) => +e.textContent))`,
+		&mean)
 	if d := mean - answer.Bits; d < -0.01 || d > 0.01 {
 		t.Errorf("the pieces have %.3f bits on average, and all %.3f", mean, answer.Bits)
 	}
 	var cut string
 	p.Eval(`import("/static/runs/bound.js").then(({ pieces }) => JSON.stringify([
-		pieces("abcde", { kind: "chars", length: 2, chars: "abcde" }), pieces("aéb", { kind: "bytes", length: 2 })]))`, &cut)
+		pieces("abcde", { kind: "chars", length: 2, chars: "abcde" }), pieces("aéb", { kind: "bytes", length: 2 })]))`,
+		&cut)
 	if want := `[{"whole":["ab","cd"],"left":1},{"whole":["é"],"left":2}]`; cut != want {
 		t.Errorf("texts are cut into %s, want %s", cut, want)
 	}

@@ -35,7 +35,8 @@ func TestFilesAreServedWithTheirTypesAndThePolicy(t *testing.T) {
 	for path, kind := range map[string]string{
 		"/": "text/html; charset=utf-8", "/lecture": "text/html; charset=utf-8", "/page.json": "application/json",
 		"/static/ui/ui.css": "text/css; charset=utf-8", "/static/ui/plane.js": "text/javascript; charset=utf-8",
-		"/static/ui/icon.svg": "image/svg+xml", "/static/vendor/uplot/LICENSE": "text/plain; charset=utf-8",
+		"/static/ui/icon.svg": "image/svg+xml", "/static/coastline.bin": "application/octet-stream",
+		"/static/vendor/uplot/LICENSE": "text/plain; charset=utf-8",
 	} {
 		r := get(h, path)
 		if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != kind {
@@ -147,7 +148,8 @@ func TestFunctionsOfJavaScriptAreShort(t *testing.T) {
 			for n := k + 1; n < len(lines); n++ {
 				if strings.HasPrefix(lines[n], m[1]+"}") {
 					if n-k+1 > longest {
-						t.Errorf("%s:%d has a function of %d lines, and at most %d are allowed", name, k+1, n-k+1, longest)
+						t.Errorf("%s:%d has a function of %d lines, and at most %d are allowed", name, k+1, n-k+1,
+							longest)
 					}
 					break
 				}

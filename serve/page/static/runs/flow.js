@@ -1,4 +1,5 @@
 // The pane of a flow: particles on their way from noise to data, the field and the density at a time.
+import { coast } from "../ui/coast.js";
 import { select, slider, toggle } from "../ui/controls.js";
 import { h } from "../ui/dom.js";
 import { say, strings } from "../ui/lang.js";
@@ -7,21 +8,23 @@ import { Conditions, seed, time } from "./controls.js";
 import { Reading } from "./reading.js";
 import { another, around, at, boxOf, Frames, lattice, Marginals, paths, trajectories } from "./scene.js";
 import { Note } from "./service.js";
-import { Space } from "./spaces.js";
+import { pieces, Space } from "./spaces.js";
 
 strings({
   en: {
     "runs.pane.flow": "Flow", "runs.flow.name": "Particles, field and density of the flow at a time",
     "runs.flow.about": "Noise ($t=0$) becomes data ($t=1$): the particles follow $\\dot x = u_t(x)$.",
     "runs.flow.count": "Number of particles", "runs.flow.particles": "Particles", "runs.flow.paths": "Trajectories",
-    "runs.flow.field": "Velocity field", "runs.flow.density": "Density", "runs.flow.horizontal": "Horizontal",
+    "runs.flow.field": "Velocity field", "runs.flow.density": "Density", "runs.flow.coast": "Coastlines of the Earth",
+    "runs.flow.horizontal": "Horizontal",
     "runs.flow.vertical": "Vertical", "runs.flow.more": "more likely",
   },
   zh: {
     "runs.pane.flow": "流", "runs.flow.name": "某一时刻流的粒子、速度场与密度",
     "runs.flow.about": "噪声（$t=0$）变成数据（$t=1$）：粒子沿 $\\dot x = u_t(x)$ 运动。",
     "runs.flow.count": "粒子数", "runs.flow.particles": "粒子", "runs.flow.paths": "轨迹",
-    "runs.flow.field": "速度场", "runs.flow.density": "密度", "runs.flow.horizontal": "横轴",
+    "runs.flow.field": "速度场", "runs.flow.density": "密度", "runs.flow.coast": "地球海岸线",
+    "runs.flow.horizontal": "横轴",
     "runs.flow.vertical": "纵轴", "runs.flow.more": "密度较高",
   },
 });
@@ -39,6 +42,7 @@ const [fine, coarse, frames] = [44, window.innerWidth < 600 ? 12 : 17, 20];
 export function open(place, of) {
   const flow = new Flow(of);
   place.append(...flow.parts());
+  flow.outline();
   flow.restart();
   return () => flow.end();
 }
@@ -51,7 +55,9 @@ class Flow {
     this.flat = Boolean(this.space.map); // one picture has all of it, and so its field and density
     this.note = new Note();
     this.dense = Boolean(this.space.map?.dense) && !model.no_density;
-    this.show = { particles: true, paths: false, field: this.flat, density: this.dense };
+    this.show = { particles: true, paths: false, field: this.flat, density: this.dense,
+      coast: Boolean(this.space.map?.globe) };
+    this.coast = []; // lines of longitudes and latitudes in degrees
     this.pair = [...this.space.pair]; // the columns that are shown
     this.moving = null; // the particles on their way
     this.plane = null;
@@ -85,7 +91,8 @@ class Flow {
       this.show.paths && { mark: "line", color: "noise", key: "runs.flow.paths" },
     ].filter(Boolean)));
     marks();
-    const layers = ["particles", "paths", flat && "field", dense && "density"].filter(Boolean).map(layer);
+    const layers = ["particles", "paths", flat && "field", dense && "density", this.show.coast && "coast"]
+      .filter(Boolean).map(layer);
     const axis = (key, k) => select({ key, value: String(this.pair[k]), on: (v) => {
       this.pair[k] = Number(v);
       this.restart();
@@ -125,6 +132,7 @@ class Flow {
         this.paint();
         this.reading.read(x, y);
       } : null });
+      this.picture.classList.toggle("broad", this.plane.shape > 1.5);
       this.picture.replaceChildren(this.plane.el);
     }
     this.paint();
@@ -142,6 +150,15 @@ class Flow {
     this.clock.stop();
     this.restart.stop();
     this.forget();
+  }
+
+  /** outline has the coasts of the Earth where the picture is a map of it. */
+  async outline() {
+    if (!this.show.coast) return;
+    const { unit, periods, pair } = this.space;
+    const lines = (await coast()).map((line) => line.map((v) => (v * Math.PI) / 180 / unit));
+    this.coast = pieces(lines, pair.map((k) => periods[k]));
+    this.paint();
   }
 
   async fieldAt(t, signal) {
@@ -177,6 +194,8 @@ class Flow {
     const ways = show.paths ? trajectories(moving, Math.min(120, n)) : null;
     plane.show([
       this.densityShown() && this.density.get(now),
+      show.coast && { kind: "lines", color: "surface", width: 2.5, paths: this.coast },
+      show.coast && { kind: "lines", color: "muted", width: 1, paths: this.coast },
       ways && { kind: "lines", color: "noise", width: 1, alpha: 0.45, paths: ways },
       frame && arrows(frame),
       show.particles && { kind: "points", x: at(moving, now), color: "data", size: n > 700 ? 2 : 2.6, alpha: 0.9 },

@@ -1,6 +1,7 @@
 // The pane of a flow on the sphere: particles and density on a globe that turns.
 import { slider, toggle } from "../ui/controls.js";
 import { h, number } from "../ui/dom.js";
+import { coast } from "../ui/coast.js";
 import { Globe, place as placed } from "../ui/globe.js";
 import { say, strings } from "../ui/lang.js";
 import { legend } from "../ui/plane.js";
@@ -77,6 +78,7 @@ class Sphere {
       this.mark();
       this.paint();
     } });
+    this.coasts = this.named ? toggle({ key: "runs.flow.coast", value: true, on: () => this.outline() }) : null;
     this.picture = h("div", { class: "picture" }, this.globe.el);
     this.middle = h("p", { class: "muted small", "aria-live": "polite" });
     this.key = h("div");
@@ -85,6 +87,12 @@ class Sphere {
     this.restart = this.note.task((signal) => this.begin(signal), { shows: [this.picture] });
     this.tell();
     this.mark();
+    this.outline();
+  }
+
+  /** outline draws the coasts of the Earth, of which places have latitudes and longitudes. */
+  async outline() {
+    if (this.coasts) this.globe.outline(this.coasts.value ? await coast() : []);
   }
 
   /** chart says how rows become points of space, and places in degrees rows. */
@@ -92,6 +100,7 @@ class Sphere {
     const [f] = space.factors;
     const unit = space.unit * (180 / Math.PI); // of the columns, in degrees
     const named = f.longitude !== undefined;
+    this.named = named;
     this.point = named ? (row) => placed(row[f.latitude] * unit, row[f.longitude] * unit) : (row) => row;
     const row = (a, b) => (f.longitude === 0 ? [b / unit, a / unit] : [a / unit, b / unit]);
     this.lattice = Array.from({ length: 2 * rows * rows }, (_, k) => (named ? row : placed)(
@@ -103,8 +112,8 @@ class Sphere {
     return h("div", { class: "columns" },
       h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.globe.about"), this.note.el, this.picture,
         h("div", { class: "under" }, this.clock.el), this.middle, this.key),
-      h("div", { class: "card side" }, this.model.no_density ? null : this.dense.el, this.count.el, this.seed.el,
-        this.conditions.parts));
+      h("div", { class: "card side" }, this.model.no_density ? null : this.dense.el, this.coasts?.el, this.count.el,
+        this.seed.el, this.conditions.parts));
   }
 
   /** tell says which side is seen, in words. */

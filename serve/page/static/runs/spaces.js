@@ -57,7 +57,7 @@ const angle = (cos) => Math.acos(Math.min(1, Math.max(-1, cos)));
  *   pair      the columns to be shown first, across and up
  *   map       where two columns are a map of all: {inside(row), velocity(row, v), dense}, else null. v is a velocity
  *             of the flow at a row, and its velocity on the map is in units of the columns. dense: a density can be
- *             asked for at every place.
+ *             asked for at every place; globe: it is a map of the sphere by longitude and latitude.
  */
 export class Space {
   constructor({ model, run }) {
@@ -145,7 +145,7 @@ export class Space {
       out[latitude] = dot(v, [-Math.sin(a) * Math.cos(b), -Math.sin(a) * Math.sin(b), Math.cos(a)]) / unit;
       return out;
     };
-    return { inside: (row) => Math.abs(row[latitude]) * unit < 0.4999 * Math.PI, velocity, dense: true };
+    return { globe: true, inside: (row) => Math.abs(row[latitude]) * unit < 0.4999 * Math.PI, velocity, dense: true };
   }
 
   /** row is that of a place on the map, in the order of the columns. */

@@ -17,7 +17,7 @@ export function place(latitude, longitude) {
  */
 export class Globe {
   constructor({ name, on, latitude = 15, longitude = 20 }) {
-    Object.assign(this, { latitude, longitude, on, points: [], density: null });
+    Object.assign(this, { latitude, longitude, on, points: [], density: null, coast: [] });
     this.el = h("canvas", { class: "plane globe", role: "application", tabindex: 0 });
     this.el.style.aspectRatio = "1";
     label(this.el, name);
@@ -29,6 +29,13 @@ export class Globe {
 
   show(points, density) {
     Object.assign(this, { points, density });
+    this.paint();
+  }
+
+  /** outline draws lines of longitudes and latitudes in degrees, each flat. */
+  outline(lines) {
+    this.coast = lines.map((line) => Array.from({ length: line.length / 2 }, (_, k) =>
+      place(line[2 * k + 1], line[2 * k])));
     this.paint();
   }
 
@@ -101,22 +108,29 @@ export class Globe {
     this.marks(axes, size, r);
   }
 
-  /** lines are those of latitude and longitude, 30 degrees apart, where they can be seen. */
+  /** lines are those of latitude and longitude, 30 degrees apart, and coasts, where they can be seen. */
   lines(axes, size, r) {
     const { g } = this;
-    const draw = (at, from, to) => {
+    const draw = (points) => {
       g.beginPath();
       let on = false;
-      for (let k = from; k <= to; k += 3) {
-        const [x, y, depth] = project(axes, at(k));
+      for (const p of points) {
+        const [x, y, depth] = project(axes, p);
         if (depth > 0) g[on ? "lineTo" : "moveTo"](size / 2 + r * x, size / 2 - r * y);
         on = depth > 0;
       }
       g.stroke();
     };
+    const along = (at, from, to) =>
+      draw(Array.from({ length: (to - from) / 3 + 1 }, (_, k) => at(from + 3 * k)));
     g.strokeStyle = color("grid");
-    for (let a = -60; a <= 60; a += 30) draw((k) => place(a, k), -180, 180);
-    for (let b = -180; b < 180; b += 30) draw((k) => place(k, b), -90, 90);
+    for (let a = -60; a <= 60; a += 30) along((k) => place(a, k), -180, 180);
+    for (let b = -180; b < 180; b += 30) along((k) => place(k, b), -90, 90);
+    for (const [style, width] of [["surface", 2.5], ["muted", 1]]) {
+      g.strokeStyle = color(style);
+      g.lineWidth = width;
+      this.coast.forEach(draw);
+    }
   }
 
   /** marks are the points: those behind are small and faint. */

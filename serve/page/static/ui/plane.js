@@ -28,7 +28,8 @@ export class Plane {
     this.at = at ?? [(box[0] + box[1]) / 2, (box[2] + box[3]) / 2];
     this.canvas = h("canvas", { class: "plane", role: pick ? "application" : "img", tabindex: pick ? 0 : null });
     const shape = (box[1] - box[0]) / (box[3] - box[2]);
-    this.canvas.style.aspectRatio = shape > 0.25 && shape < 4 ? shape : 1; // else the sides are of different units
+    this.shape = shape > 0.25 && shape < 4 ? shape : 1; // else the sides are of different units
+    this.canvas.style.aspectRatio = this.shape;
     label(this.canvas, name);
     this.el = this.canvas;
     this.g = this.canvas.getContext("2d");
