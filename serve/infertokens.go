@@ -107,7 +107,7 @@ func (s *Server) inferSequences(ctx context.Context, r *servedTokens, body *infe
 			tokens.whole = append(tokens.whole, int64(v))
 		}
 		if about["warnings"] == nil && !body.binary("text") && !utf8.ValidString(text.texts[i]) {
-			about["warnings"] = []string{notUTF8(i, "ask for text in binary")}
+			warn(about, []string{notUTF8(i, "ask for text in binary")})
 		}
 	}
 	return []*tensor{text, tokens}, nil

@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"internal/settings": {"internal/choice", "internal/atomicfile"},
 	"internal/arch":     {},
 	"internal/browser":  {}, // pages in a browser, for tests
+	"internal/coast":    {}, // coastlines for maps
 	// The door to MPI, and nothing of flows.
 	"cluster":             {},
 	"cluster/clustertest": {"cluster"},
@@ -42,7 +43,7 @@ var rooms = map[string][]string{
 
 	// The mathematics speaks in terms of flow.
 	"path":       {"flow", "internal/seed", "internal/choice", "internal/absent"},
-	"plot":       {"flow", "internal/seed", "internal/choice"},
+	"plot":       {"flow", "internal/seed", "internal/choice", "internal/coast"},
 	"coupling":   {"flow", "internal/seed", "internal/assign", "internal/choice"},
 	"metrics":    {"flow", "internal/seed", "internal/assign", "internal/choice", "internal/stat"},
 	"field":      {"flow", "internal/seed", "path"},
@@ -125,7 +126,7 @@ var rooms = map[string][]string{
 		"train",      // the events of run.Journal, which it thins
 		"serve/page", "serve/lecture", "internal/seed", "internal/memory", "internal/choice"},
 	// Files for browsers, and nothing of flows.
-	"serve/page": {},
+	"serve/page": {"internal/coast"}, // maps of browsers have them, too
 	// The pictures of the lecture are of exact fields: no network, and no engine.
 	"serve/lecture": {"flow", "path", "field", "coupling", "ode", "likelihood", "data/synth", "internal/seed",
 		"internal/choice"},

@@ -29,10 +29,11 @@ export const fits = ({ model }) => !model.untrained && Boolean(model.tokens);
 
 const times = Array.from({ length: 51 }, (_, k) => k / 50);
 
-/** glyphs are the signs of the levels, and of the mask behind them. */
-function glyphs({ kind, levels, chars }) {
-  const sign = (c) => ({ "\n": "¶", "\t": "⇥" })[c] ?? (/\p{C}/u.test(c) ? "·" : c);
+/** glyphs are the signs of the levels, and of the mask behind them. Pieces of words are those of a vocabulary. */
+function glyphs({ kind, levels, chars }, vocabulary) {
+  const sign = (c) => ({ "\n": "¶", "\t": "⇥" })[c] ?? (/[\p{C}\uFFFD]/u.test(c) ? "·" : c);
   const all = kind === "chars" ? [...chars].map(sign)
+    : vocabulary ? vocabulary.map((piece) => [...piece].map(sign).join(""))
     : Array.from({ length: levels }, (_, b) => (b < 128 ? sign(String.fromCharCode(b)) : "·"));
   return [...all, "▁"];
 }
@@ -55,7 +56,7 @@ const key = (kinds) => h("ul", { class: "sequence-key" }, kinds.map((k) => h("li
 /** open shows sequences; it returns what ends its work. */
 export function open(place, { model, run }) {
   const note = new Note();
-  const signs = glyphs(model.tokens);
+  const signs = glyphs(model.tokens, run.vocabulary);
   const again = () => restart();
   const usual = Number(/^\s+steps: (\d+)/m.exec(run.settings.split("\neval:")[1] ?? "")?.[1] ?? 64);
   const count = slider({ key: "runs.tokens.count", min: 1, max: 12, step: 1, value: 4, on: again });
