@@ -85,6 +85,9 @@ func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, e
 	if err := s.gather(o.Ranks, err); err != nil {
 		return nil, err
 	}
+	if err := o.Ranks.Agree(s.begin()); err != nil {
+		return nil, err
+	}
 	if err := s.run(ctx, o); err != nil {
 		return nil, err
 	}
@@ -100,6 +103,7 @@ type session struct {
 	model     *model.Model // without weights: the trainer has them
 	trainer   *nn.NetTrainer
 	progress  train.Progress
+	begun     bool // it goes on from a checkpoint
 	from      int
 	warnings  []string // of the data
 	made      string   // the fingerprint of the pairs of the teacher; empty without one
@@ -161,8 +165,8 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if err := s.build(ctx, eng, o, begun); err != nil {
 		return nil, err
 	}
-	if !begun {
-		return s, errors.Join(s.forget(), s.writeDescription(eng))
+	if s.begun = begun; !begun {
+		return s, nil
 	}
 	if err := s.restore(filepath.Join(dir, CheckpointFile)); err != nil {
 		return nil, err
@@ -170,7 +174,15 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if o.Resumed != nil {
 		o.Resumed(s.from, changes)
 	}
-	return s, s.writeDescription(eng)
+	return s, nil
+}
+
+// begin makes the folder that of the run, now that nothing keeps it from beginning.
+func (s *session) begin() error {
+	if s.begun {
+		return s.describe()
+	}
+	return errors.Join(s.forget(), s.describe())
 }
 
 // openData returns a session with its data.

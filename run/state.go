@@ -113,8 +113,8 @@ func (s *session) snapshot(state nn.State) error {
 	return c.Save(snapshotFile(s.dir, int(state.Step)))
 }
 
-// writeDescription writes the files that say what this run is.
-func (s *session) writeDescription(eng *nn.Engine) error { return writeDescription(&s.cfg, s.dir, eng) }
+// describe writes the files that say what this run is.
+func (s *session) describe() error { return writeDescription(&s.cfg, s.dir, s.model.Net().Engine()) }
 
 func writeDescription(cfg located, dir string, eng *nn.Engine) error {
 	text, err := marshal(cfg)
