@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 
 	"flowmatch/cluster"
 	"flowmatch/flow"
@@ -22,10 +21,6 @@ func (m *Model) Together(ranks *cluster.Comm) *Model {
 	}
 	with := *m
 	with.ranks = ranks
-	with.digest = sync.OnceValues(func() (string, error) {
-		w, err := m.net.Weights()
-		return digest.Of(w), err
-	})
 	return &with
 }
 
@@ -35,7 +30,7 @@ func (m *Model) sameCall(x flow.Batch, given flow.Given) error {
 	if m.ranks.Size() == 1 {
 		return nil
 	}
-	weights, err := m.digest()
+	weights, err := m.net.Weights()
 	points := digest.New()
 	points.Text(fmt.Sprint(x.N, x.D))
 	digest.Add(points, x.X)
@@ -45,7 +40,7 @@ func (m *Model) sameCall(x flow.Batch, given flow.Given) error {
 		return err
 	}
 	for _, of := range []struct{ is, what string }{
-		{weights, "has other weights than rank 0: all must open the same model"},
+		{digest.Of(weights), "has other weights than rank 0: all must open the same model"},
 		{points.String(), "solves for other points than rank 0: all must make the same calls"},
 	} {
 		all, err := m.ranks.Gather([]byte(of.is))

@@ -177,14 +177,6 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	return s, nil
 }
 
-// begin makes the folder that of the run, now that nothing keeps it from beginning.
-func (s *session) begin() error {
-	if s.begun {
-		return s.describe()
-	}
-	return errors.Join(s.forget(), s.describe())
-}
-
 // openData returns a session with its data.
 func openData(cfg Config, dir string) (*session, *nn.Engine, error) {
 	eng, err := nn.Open(cfg.Backend)
@@ -200,15 +192,6 @@ func openData(cfg Config, dir string) (*session, *nn.Engine, error) {
 		return nil, nil, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	return &session{cfg: cfg, dir: dir, set: set}, eng, nil
-}
-
-// besideData reports a folder that lies in that of the pictures to train on.
-func besideData(dir string, cfg Config) error {
-	if in := cfg.Data.Reads(dir); in != "" {
-		return fmt.Errorf("%w: the folder of the run, %s, lies in that of its data, %s, where its pictures would "+
-			"become data; train into another folder", ErrSettings, dir, in)
-	}
-	return nil
 }
 
 // nothingInTheWay reports files in a folder of no run that a training or an import would replace

@@ -395,3 +395,20 @@ func flat(c any) (map[string]string, error) {
 	walk("", tree)
 	return out, nil
 }
+
+// begin makes the folder that of the run, now that nothing keeps it from beginning.
+func (s *session) begin() error {
+	if s.begun {
+		return s.describe()
+	}
+	return errors.Join(s.forget(), s.describe())
+}
+
+// besideData reports a folder that lies in that of the pictures to train on.
+func besideData(dir string, cfg Config) error {
+	if in := cfg.Data.Reads(dir); in != "" {
+		return fmt.Errorf("%w: the folder of the run, %s, lies in that of its data, %s, where its pictures would "+
+			"become data; train into another folder", ErrSettings, dir, in)
+	}
+	return nil
+}
