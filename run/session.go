@@ -84,6 +84,9 @@ func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, e
 	if err := s.gather(o.Ranks, err); err != nil {
 		return nil, err
 	}
+	if err := o.Ranks.Agree(s.begin()); err != nil {
+		return nil, err
+	}
 	if err := s.run(ctx, o); err != nil {
 		return nil, err
 	}
@@ -99,6 +102,7 @@ type session struct {
 	model     *model.Model // without weights: the trainer has them
 	trainer   *nn.NetTrainer
 	progress  train.Progress
+	begun     bool // it goes on from a checkpoint
 	from      int
 	warnings  []string // of the data
 	made      string   // the fingerprint of the pairs of the teacher; empty without one
@@ -160,8 +164,8 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if err := s.build(ctx, eng, o, begun); err != nil {
 		return nil, err
 	}
-	if !begun {
-		return s, errors.Join(s.forget(), s.writeDescription(eng))
+	if s.begun = begun; !begun {
+		return s, nil
 	}
 	if err := s.restore(filepath.Join(dir, CheckpointFile)); err != nil {
 		return nil, err
@@ -169,7 +173,7 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if o.Resumed != nil {
 		o.Resumed(s.from, changes)
 	}
-	return s, s.writeDescription(eng)
+	return s, nil
 }
 
 // openData returns a session with its data.
@@ -187,15 +191,6 @@ func openData(cfg Config, dir string) (*session, *nn.Engine, error) {
 		return nil, nil, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	return &session{cfg: cfg, dir: dir, set: set}, eng, nil
-}
-
-// besideData reports a folder that lies in that of the pictures to train on.
-func besideData(dir string, cfg Config) error {
-	if in := cfg.Data.Reads(dir); in != "" {
-		return fmt.Errorf("%w: the folder of the run, %s, lies in that of its data, %s, where its pictures would "+
-			"become data; train into another folder", ErrSettings, dir, in)
-	}
-	return nil
 }
 
 // nothingInTheWay reports files in a folder of no run that a training or an import would replace

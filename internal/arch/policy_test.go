@@ -83,7 +83,7 @@ var rooms = map[string][]string{
 	"model/layout": {"flow", "path", "nn", "data", "model", "model/weights", "internal/choice", "internal/atomicfile"},
 	"model": {"cluster", "flow", "path", "nn", "timegrid", "ode", "sde", "data", "data/schema", "data/synth",
 		"data/image", "likelihood", "field", "manifold", "internal/seed", "internal/memory", "internal/atomicfile",
-		"internal/absent", "internal/choice", "internal/stat", "engine/onnx",
+		"internal/absent", "internal/choice", "internal/stat", "internal/digest", "engine/onnx",
 		"discrete", "data/text"}, // a model of tokens has a path, and a vocabulary of its data
 
 	// What makes and uses models.

@@ -156,6 +156,7 @@ func insideText(a *model.Acceptance) string {
 type sampleFlags struct {
 	runFlags
 	n        int
+	shared   bool   // among ranks, which hold all samples
 	label    string // a class; empty: none was asked for
 	grid     string
 	cols     int // of the grid; 0: none was asked for
@@ -346,6 +347,7 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 		}
 		return a.mode(cmd, r, ext, f)
 	}
+	f.shared = a.ranks.Size() > 1
 	p, g, err := f.forContexts(cmd, r)
 	if err != nil {
 		return nil, err
@@ -358,7 +360,7 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	a.status("drawing %d samples", f.n)
 	start := time.Now()
 	o := model.SampleOptions{N: f.n, Seed: f.seed, Given: p.Given, Sampler: how, Progress: a.watch("samples", f.n)}
-	if a.ranks.Size() == 1 && f.inParts(r) && r.Model.CanEach(o) {
+	if f.inParts(r) && r.Model.CanEach(o) {
 		return f.sampleInParts(cmd.Context(), r, o, start, ext)
 	}
 	s, err := r.Model.Together(a.ranks).Sample(cmd.Context(), o)
