@@ -37,11 +37,14 @@ const TokenSpace = "tokens"
 type TokenData struct {
 	Path string `yaml:"path" json:"path"` // the file of the text, relative to the run file
 	// Tokens says what the tokens of the text are: chars (default), the characters that it has, bytes, or bpe, pieces
-	// of words that are learnt of the part to train on, by byte-pair encoding.
+	// of words that are learnt of the part to train on, by byte-pair encoding, or those of data.tokenizer.
 	Tokens string `yaml:"tokens" json:"tokens"`
 	// Vocabulary is the number of levels of tokens bpe, 256 of them bytes; default 1024.
 	Vocabulary int `yaml:"vocabulary,omitempty" json:"vocabulary,omitempty"`
-	Length     int `yaml:"length" json:"length"` // tokens of a sequence; default 64
+	// Tokenizer is a file tokenizer.json of another program, with byte-pair encoding, whose pieces of words are the
+	// tokens bpe, instead of ones that are learnt. Relative to the run file.
+	Tokenizer string `yaml:"tokenizer,omitempty" json:"tokenizer,omitempty"`
+	Length    int    `yaml:"length" json:"length"` // tokens of a sequence; default 64
 	// Val is how many sequences of the text validate, of the twentieth before the last, which tests; default 64,
 	// 0: none.
 	Val *int `yaml:"val" json:"val"`
@@ -92,8 +95,11 @@ type TokenEval struct {
 func (c TokenConfig) Defaults() TokenConfig {
 	c.Backend = cmp.Or(c.Backend, nn.DefaultBackend)
 	c.Space = cmp.Or(c.Space, TokenSpace)
+	if c.Data.Tokens == "" && c.Data.Tokenizer != "" {
+		c.Data.Tokens = texts.BPE
+	}
 	c.Data.Tokens, c.Data.Length = cmp.Or(c.Data.Tokens, texts.Chars), cmp.Or(c.Data.Length, 64)
-	if c.Data.Tokens == texts.BPE {
+	if c.Data.Tokens == texts.BPE && c.Data.Tokenizer == "" {
 		c.Data.Vocabulary = cmp.Or(c.Data.Vocabulary, texts.DefaultLevels)
 	}
 	if c.Data.Val == nil {
@@ -137,7 +143,7 @@ func (d TokenData) validate() error {
 		return fmt.Errorf("data.tokens: %w", err)
 	}
 	if err := d.options().Check(); err != nil {
-		return fmt.Errorf("data.vocabulary: %w", err)
+		return fmt.Errorf("data: %w", err)
 	}
 	switch {
 	case d.Path == "":
@@ -152,7 +158,7 @@ func (d TokenData) validate() error {
 
 // options are how the text is read.
 func (d TokenData) options() texts.Options {
-	return texts.Options{Kind: d.Tokens, Length: d.Length, Levels: d.Vocabulary}
+	return texts.Options{Kind: d.Tokens, Length: d.Length, Levels: d.Vocabulary, Tokenizer: d.Tokenizer}
 }
 
 func (c TokenConfig) validateTrain() error {
@@ -235,7 +241,7 @@ func (c TokenConfig) Warnings() (warnings []string) {
 }
 
 func (c *TokenConfig) paths() map[string]*string {
-	return map[string]*string{"data.path": &c.Data.Path}
+	return map[string]*string{"data.path": &c.Data.Path, "data.tokenizer": &c.Data.Tokenizer}
 }
 func (c *TokenConfig) engine() string { return c.Backend }
 

@@ -153,7 +153,7 @@ func pointsKeys(text []byte, set []string) error {
 		{[]string{"data.standardize"}, "levels are no numbers"},
 		{[]string{"data.name"}, "it is a law of points; name a text in data.path"},
 		{[]string{"data.kind", "data.size", "data.channels", "data.test", "data.test_path", "data.split_seed"},
-			"of a text there are data.path, data.tokens, data.vocabulary, data.length and data.val"},
+			"of a text there are data.path, data.tokens, data.vocabulary, data.tokenizer, data.length and data.val"},
 	} {
 		for _, key := range r.keys {
 			if at := given.Where(key); at != "" {

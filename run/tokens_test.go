@@ -137,7 +137,7 @@ func TestRunFilesOfTokensAreStrict(t *testing.T) {
 		{"net.width=30", "width is 30"},
 		{"data.tokens=words", `unknown kind of tokens "words"; it must be one of bytes, chars, bpe`},
 		{"data.vocabulary=300",
-			"data.vocabulary: 300 levels are asked for, and tokens of kind chars have those of the text"},
+			"data: 300 levels are asked for, and tokens of kind chars have those of the text"},
 		{"data.columns=[a]", "a text has no columns"},
 		{"data.length=0", "data.length is 0"},
 		{"data.val=-1", "data.val is -1"},
@@ -381,5 +381,63 @@ func TestARunOfPiecesOfWords(t *testing.T) {
 	}
 	if c := parseTokenRun(t, file, "data.tokens=bpe"); c.Data.Vocabulary != texts.DefaultLevels {
 		t.Errorf("a vocabulary of %d by default", c.Data.Vocabulary)
+	}
+}
+
+// tokenizerFile writes a tokenizer.json of another program: the characters of the small language, and pairs.
+func tokenizerFile(t *testing.T, file, first string) string {
+	t.Helper()
+	var levels []string
+	for r := range "abcdefghijklmnopqrstuvwxyz .\n" {
+		levels = append(levels, fmt.Sprintf("%q: %d", "abcdefghijklmnopqrstuvwxyz .\n"[r:r+1], r))
+	}
+	levels = append(levels, `"th": 29`, `"the": 30`, `"at": 31`)
+	text := fmt.Sprintf(`{"model": {"type": "BPE", "vocab": {%s}, "merges": [%s, "th e", "a t"]}}`,
+		strings.Join(levels, ", "), first)
+	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// A run of a tokenizer of another program keeps it in its checkpoint, and its file is part of what the data are.
+func TestARunOfATokenizerOfAnotherProgram(t *testing.T) {
+	data, dir := languageFile(t, 60), t.TempDir()
+	file := tokenizerFile(t, filepath.Join(t.TempDir(), "tokenizer.json"), `"t h"`)
+	c := parseTokenRun(t, data, "data.tokenizer="+file, "train.steps=4", "train.val_every=0")
+	if c.Data.Tokens != texts.BPE || c.Data.Vocabulary != 0 {
+		t.Errorf("%+v", c.Data)
+	}
+	if _, err := TrainTokens(t.Context(), c, dir, TokenOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	c.Train.Steps = 6
+	tokenizerFile(t, file, `["h", "e"], ["t", "h"]`)
+	if _, err := TrainTokens(t.Context(), c, dir, TokenOptions{Resume: true}); err == nil ||
+		!strings.Contains(err.Error(), `makes "he", which is none of its levels`) ||
+		!strings.Contains(err.Error(), "data.tokenizer") {
+		t.Errorf("resumed with a damaged tokenizer: %v", err)
+	}
+	tokenizerFile(t, file, `"t h", "a t"`)
+	if _, err := TrainTokens(t.Context(), c, dir, TokenOptions{Resume: true}); !errors.Is(err, ErrChanged) {
+		t.Errorf("resumed with another tokenizer: %v", err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenTokens(dir, OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.Model.Spec().Vocabulary.Encode("the cat")
+	if err != nil || !slices.Equal(got, []int32{30, 26, 2, 31}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	moved := tokenizerFile(t, filepath.Join(t.TempDir(), "moved.json"), `"t h"`)
+	if r, err = OpenTokens(dir, OpenOptions{Set: []string{"data.tokenizer=" + moved}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Text(); err != nil {
+		t.Errorf("the data with a tokenizer that was moved: %v", err)
 	}
 }

@@ -151,6 +151,9 @@ func (s *tokenSession) affordable() error {
 // Open opens the text of a run, as tokens.
 func (c TokenConfig) Open() (*texts.Corpus, error) {
 	corpus, err := texts.Read(c.Data.Path, c.Data.options())
+	if errors.Is(err, texts.ErrTokenizer) {
+		return nil, fmt.Errorf("run: data.tokenizer: %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("run: data.path: %w", err)
 	}
@@ -170,6 +173,14 @@ func fingerprint(c *texts.Corpus) string {
 	d.Text(c.Chars)
 	for k, p := range c.Merges {
 		digest.Add(d, []int32{int32(k), p[0], p[1]})
+	}
+	if t := c.Tokenizer; t != nil {
+		for _, piece := range t.Pieces {
+			d.Text(piece)
+		}
+		for k, p := range t.Merges {
+			digest.Add(d, []int32{int32(k), p[0], p[1]})
+		}
 	}
 	for _, part := range [][]int32{c.Train, c.Val, c.Test} {
 		digest.Add(d, part)

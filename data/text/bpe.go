@@ -211,28 +211,16 @@ func bytesOf(text string) []int32 {
 // encodePieces returns the tokens of a text: in each piece of it the pairs are merged in the order in which they were
 // learnt.
 func (v Vocabulary) encodePieces(text string) []int32 {
-	rank := map[pair]int32{}
+	rank := make(map[pair]merge, len(v.Merges))
 	for k, p := range v.Merges {
-		rank[p] = int32(k)
+		rank[p] = merge{int32(k), 256 + int32(k)}
 	}
 	known := map[string][]int32{}
 	var out []int32
 	pieces(text, func(s string) {
 		tokens, ok := known[s]
 		if !ok {
-			tokens = bytesOf(s)
-			for {
-				first := int32(len(v.Merges))
-				for i := range len(tokens) - 1 {
-					if k, ok := rank[pair{tokens[i], tokens[i+1]}]; ok {
-						first = min(first, k)
-					}
-				}
-				if int(first) == len(v.Merges) {
-					break
-				}
-				tokens = merged(tokens, v.Merges[first], 256+first)
-			}
+			tokens = mergeAll(bytesOf(s), rank)
 			known[s] = tokens
 		}
 		out = append(out, tokens...)
@@ -240,8 +228,17 @@ func (v Vocabulary) encodePieces(text string) []int32 {
 	return out
 }
 
-// spelt are the bytes that each level stands for.
+// spelt are the bytes that each level stands for; nil: those of kind bpe alone are more than one.
 func (v Vocabulary) spelt() []string {
+	if v.Kind != BPE {
+		return nil
+	}
+	if v.Tokenizer != nil {
+		if e, err := v.Tokenizer.encoder(); err == nil {
+			return e.spelt
+		}
+		return make([]string, len(v.Tokenizer.Pieces)) // of one that Validate refuses
+	}
 	out := make([]string, 256, v.Levels())
 	for b := range out {
 		out[b] = string([]byte{byte(b)})

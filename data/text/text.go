@@ -4,6 +4,7 @@ package text
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -30,11 +31,14 @@ type Vocabulary struct {
 	Chars string `json:"chars,omitempty"` // of kind chars: character k is level k
 	// Merges, of kind bpe, are pairs of levels: pair k is level 256+k.
 	Merges [][2]int32 `json:"merges,omitempty"`
+	// Tokenizer, of kind bpe, is one of another program, in the place of Merges.
+	Tokenizer *Tokenizer `json:"tokenizer,omitempty"`
 }
 
 // Equal says whether two vocabularies are the same.
 func (v Vocabulary) Equal(w Vocabulary) bool {
-	return v.Kind == w.Kind && v.Chars == w.Chars && slices.Equal(v.Merges, w.Merges)
+	return v.Kind == w.Kind && v.Chars == w.Chars && slices.Equal(v.Merges, w.Merges) &&
+		v.Tokenizer.equal(w.Tokenizer)
 }
 
 // Options say how a text is read as tokens.
@@ -42,6 +46,10 @@ type Options struct {
 	Kind   string // of [Kinds]
 	Length int    // tokens of a sequence
 	Levels int    // of kind bpe: levels of the vocabulary, above 256; 0: [DefaultLevels]
+
+	// Tokenizer, of kind bpe, is a file tokenizer.json ([ReadTokenizer]) whose vocabulary is taken; empty: one is
+	// learnt.
+	Tokenizer string
 }
 
 // Check reports the first option that cannot be, whatever the text is.
@@ -50,6 +58,12 @@ func (o Options) Check() error {
 		return err
 	}
 	switch {
+	case o.Kind != BPE && o.Tokenizer != "":
+		return fmt.Errorf("the tokenizer %s is given, and tokens of kind %s need none; take tokens of kind %s, or "+
+			"leave it out", choice.Quote(o.Tokenizer), o.Kind, BPE)
+	case o.Tokenizer != "" && o.Levels != 0:
+		return fmt.Errorf("%d levels are asked for, and the tokenizer %s has its own; leave one of them out", o.Levels,
+			choice.Quote(o.Tokenizer))
 	case o.Kind != BPE && o.Levels != 0:
 		return fmt.Errorf("%d levels are asked for, and tokens of kind %s have those of the text; leave it out",
 			o.Levels, o.Kind)
@@ -70,7 +84,11 @@ func Of(text string, o Options) (Vocabulary, error) {
 		return v, nil
 	case BPE:
 		var err error
-		v.Merges, err = learnPairs(text, cmp.Or(o.Levels, DefaultLevels))
+		if o.Tokenizer != "" {
+			v.Tokenizer, err = ReadTokenizer(o.Tokenizer)
+		} else {
+			v.Merges, err = learnPairs(text, cmp.Or(o.Levels, DefaultLevels))
+		}
 		return v, err
 	}
 	if !utf8.ValidString(text) {
@@ -110,8 +128,13 @@ func (v Vocabulary) Validate() error {
 	switch {
 	case v.Kind != Chars && v.Chars != "":
 		return fmt.Errorf("text: a vocabulary of %s has characters", v.Kind)
-	case v.Kind != BPE && len(v.Merges) > 0:
+	case v.Kind != BPE && (len(v.Merges) > 0 || v.Tokenizer != nil):
 		return fmt.Errorf("text: a vocabulary of %s has pairs", v.Kind)
+	case v.Tokenizer != nil && len(v.Merges) > 0:
+		return errors.New("text: a vocabulary has pairs of its own, and a tokenizer")
+	case v.Tokenizer != nil:
+		_, err := v.Tokenizer.encoder()
+		return err
 	case v.Kind == BPE:
 		return v.validatePairs()
 	case v.Kind == Chars && (len(chars) < 2 || !utf8.ValidString(v.Chars)):
@@ -127,7 +150,10 @@ func (v Vocabulary) Validate() error {
 
 // Levels is the number of levels of a token.
 func (v Vocabulary) Levels() int {
-	if v.Kind != Chars {
+	switch {
+	case v.Tokenizer != nil:
+		return len(v.Tokenizer.Pieces)
+	case v.Kind != Chars:
 		return 256 + len(v.Merges)
 	}
 	return utf8.RuneCountInString(v.Chars)
@@ -135,10 +161,12 @@ func (v Vocabulary) Levels() int {
 
 // Encode returns the tokens of a text. The error names the first character that the vocabulary has not.
 func (v Vocabulary) Encode(text string) ([]int32, error) {
-	switch v.Kind {
-	case Bytes:
+	switch {
+	case v.Kind == Bytes:
 		return bytesOf(text), nil
-	case BPE:
+	case v.Tokenizer != nil:
+		return v.Tokenizer.Encode(text)
+	case v.Kind == BPE:
 		return v.encodePieces(text), nil
 	}
 	level := map[rune]int32{}
@@ -163,10 +191,7 @@ func (v Vocabulary) Encode(text string) ([]int32, error) {
 // Decode returns the text of tokens. What is no level, such as a mask, is shown as ▁.
 func (v Vocabulary) Decode(tokens []int32) string {
 	var b strings.Builder
-	levels, chars, spelt := v.Levels(), []rune(v.Chars), []string(nil)
-	if v.Kind == BPE {
-		spelt = v.spelt()
-	}
+	levels, chars, spelt := v.Levels(), []rune(v.Chars), v.spelt()
 	for _, k := range tokens {
 		switch {
 		case k < 0 || int(k) >= levels:
@@ -198,6 +223,9 @@ func Read(path string, o Options) (*Corpus, error) {
 		return nil, fmt.Errorf("text: %w", err)
 	}
 	c, err := New(string(raw), o)
+	if errors.Is(err, ErrTokenizer) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -221,7 +249,7 @@ func New(text string, o Options) (*Corpus, error) {
 	return (&Corpus{v, all[:n-2*part], all[n-2*part : n-part], all[n-part:]}).of(o.Length)
 }
 
-// newPieces is New of kind bpe: the vocabulary is learnt of the part to train on alone, and the parts begin where a
+// newPieces is New of kind bpe: a vocabulary is learnt of the part to train on alone, and the parts begin where a
 // word does.
 func newPieces(text string, o Options) (*Corpus, error) {
 	n, part := len(text), int(held*float64(len(text)))
@@ -236,8 +264,34 @@ func newPieces(text string, o Options) (*Corpus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return (&Corpus{v, v.encodePieces(text[:val]), v.encodePieces(text[val:test]), v.encodePieces(text[test:])}).of(
-		o.Length)
+	c := &Corpus{Vocabulary: v}
+	for _, p := range []struct {
+		into *[]int32
+		text string
+	}{{&c.Train, text[:val]}, {&c.Val, text[val:test]}, {&c.Test, text[test:]}} {
+		if *p.into, err = v.Encode(p.text); err != nil {
+			return nil, err
+		}
+		if back := v.Decode(*p.into); back != p.text {
+			return nil, lost(p.text, back)
+		}
+	}
+	return c.of(o.Length)
+}
+
+// lost says what of a text does not come back of its tokens.
+func lost(text, back string) error {
+	at := 0
+	for at < min(len(text), len(back)) && text[at] == back[at] {
+		at++
+	}
+	for at > 0 && at < len(text) && !utf8.RuneStart(text[at]) {
+		at--
+	}
+	line := 1 + strings.Count(text[:at], "\n")
+	return fmt.Errorf("text: %s of the tokenizer comes back as %s (line %d of its part): write the text so that it "+
+		"comes back, in the normal form NFC if the tokenizer has it, or take another tokenizer",
+		choice.Quote(text[at:]), choice.Quote(back[min(at, len(back)):]), line)
 }
 
 // of returns the corpus, or reports a part that is shorter than a sequence.

@@ -62,7 +62,7 @@ var rooms = map[string][]string{
 	"data/synth":  {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data"},
 	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data",
 		"data/schema", "internal/diskcache", "internal/memory"}, // tables that stay on disk
-	"data/text": {"discrete", "internal/seed", "internal/choice"},
+	"data/text": {"discrete", "internal/seed", "internal/choice", "internal/atomicfile"},
 	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data",
 		"internal/diskcache", "internal/memory"}, // images that were decoded before
 	// Simulators, two of which solve equations. Only the dispatcher and what stands on it know them.
@@ -182,6 +182,9 @@ var modules = map[string]module{
 		why:       "configuration files with positions in error messages"},
 	"github.com/agnivade/levenshtein": {rooms: []string{"internal/choice"},
 		why: "did you mean ...? for misspelt keys and names"},
+	"github.com/dlclark/regexp2/v2": {rooms: []string{"data/text"},
+		why: "the patterns of tokenizers, which look ahead and so are none of the standard library"},
+	"golang.org/x/text": {rooms: []string{"data/text"}, why: "the normal form NFC, which tokenizers write texts in"},
 	"github.com/parquet-go/parquet-go": {rooms: []string{"data/table", "cmd/flowmatch"}, testRooms: []string{"run"},
 		why: "tables in Parquet files, and in the torture a whole one to damage"},
 	"github.com/xuri/excelize/v2": {rooms: []string{"data/table"}, why: "tables in workbooks of spreadsheets"},

@@ -91,10 +91,12 @@ func (a *app) openTokens(dir, backend string, set []string) (*run.TokenRun, erro
 	return r, asUsage(err, run.ErrNoRun, run.ErrForeign, run.ErrPath)
 }
 
-// sparesText reports a file of --out that would change the text that a run is trained on.
+// sparesText reports a file of --out that would change what a run is trained on.
 func sparesText(file string, r *run.TokenRun) error {
-	if sameFile(file, r.Config.Data.Path) {
-		return usagef("--out %q would change the text that %s is trained on; give another name", file, r.Dir)
+	for _, data := range []string{r.Config.Data.Path, r.Config.Data.Tokenizer} {
+		if data != "" && sameFile(file, data) {
+			return usagef("--out %q would change what %s is trained on; give another name", file, r.Dir)
+		}
 	}
 	return nil
 }

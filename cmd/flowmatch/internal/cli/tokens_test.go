@@ -167,7 +167,7 @@ func TestWhatDoesNotGoWithTokensIsAnError(t *testing.T) {
 		{"line 1 has 'Ω'", 1, []string{"sample", dir, "--infill", strange, "--out", out("a.txt")}},
 		{"no such file", 2, []string{"sample", dir, "--infill", out("nix"), "--out", out("a.txt")}},
 		{"would replace", 2, []string{"sample", dir, "--infill", plain, "--extend", "1", "--out", plain}},
-		{"would change the text", 2, []string{"sample", dir, "--n", "1", "--out",
+		{"would change what", 2, []string{"sample", dir, "--n", "1", "--out",
 			filepath.Join(filepath.Dir(dir), "language.txt")}},
 		{"--divergence has no effect", 2, []string{"logp", dir, "--data", plain, "--divergence", "exact"}},
 		{"has 7 tokens; the run bounds sequences of 12", 1, []string{"logp", dir, "--data", plain}},
