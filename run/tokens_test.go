@@ -130,7 +130,7 @@ func TestRunFilesOfTokensAreStrict(t *testing.T) {
 		{"path.source=maks", `did you mean "mask"?`},
 		{"source={name: moons}", "the noise of tokens is path.source"},
 		{"precondition=true", "levels have no variance"},
-		{"conditional=true", "texts have no labels"},
+		{"conditional=true", "the classes that data.label or data.labels_path names"},
 		{"net.hidden=[8]", "net.hidden cannot go with space tokens: the network of tokens is a transformer"},
 		{"net={unet: {}}", "net.unet cannot go with space tokens"},
 		{"net.levels=5", `unknown key "net.levels"`},
@@ -143,7 +143,7 @@ func TestRunFilesOfTokensAreStrict(t *testing.T) {
 		{"data.val=-1", "data.val is -1"},
 		{"train.objective=fm", "what is learnt is the posterior"},
 		{"train.loss=nll", "unknown loss of tokens"},
-		{"train.label_dropout=0.1", "texts have no labels"},
+		{"train.label_dropout=0.1", "has no effect without labels"},
 		{"train.sample_every=4", "train.sample_every is for pictures of points"},
 		{"train.tensorboard=true", "for points alone so far"},
 		{"train.shown=0.5", "train.shown is set, but has no effect with path.source mask"},
@@ -208,7 +208,7 @@ func TestTheBoundOfARunIsAboveTheEntropy(t *testing.T) {
 			t.Fatal(err)
 		}
 		x := texts.Windows(corpus.Test, cfg.Data.Length, 40)
-		b, each, err := r.Model.Bound(t.Context(), x, discrete.ELBOOptions{Draws: 32}, nil)
+		b, each, err := r.Model.Bound(t.Context(), x, nil, discrete.ELBOOptions{Draws: 32}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,7 +229,7 @@ func TestTheBoundOfARunIsAboveTheEntropy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		was, _, err := before.Model.Bound(t.Context(), x, discrete.ELBOOptions{Draws: 32}, nil)
+		was, _, err := before.Model.Bound(t.Context(), x, nil, discrete.ELBOOptions{Draws: 32}, nil)
 		if err != nil || before.Step != 100 || was.Bits <= b.Bits {
 			t.Errorf("%s: %g bits at step %d, and %g at the end (%v)", source, was.Bits, before.Step, b.Bits, err)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"flowmatch/client"
 	"flowmatch/data/table"
+	"flowmatch/data/text"
 	"flowmatch/discrete"
 	"flowmatch/flow"
 	"flowmatch/model"
@@ -32,12 +33,21 @@ const jumpNumbers = 1 << 18
 
 // info says what a model of tokens is.
 func (r *servedTokens) info() client.Model {
-	spec := r.Model.Spec()
+	spec, v := r.Model.Spec(), r.Model.Spec().Vocabulary
 	return client.Model{Name: r.name, Step: r.Step, Loaded: r.since.UTC().Format(time.RFC3339), Dim: spec.Net.Length,
-		Path: spec.Path.Name, Weights: r.Model.Net().NumWeights(), Columns: []string{"text"},
+		Path: spec.Path.Name, Weights: r.Model.Net().NumWeights(), Columns: columnsOf(v),
+		Classes: spec.Classes, LabelName: r.Config.Data.Label, Guidance: r.Config.Train.LabelDropout > 0,
 		Solver: r.Config.Eval.Solver, Density: "tokens have no exact log p; ask /bound for a bound of it",
-		Tokens: &client.Tokens{Kind: spec.Vocabulary.Kind, Length: spec.Net.Length, Levels: r.Model.Levels(),
-			Source: string(r.Model.Path().Source()), Chars: spec.Vocabulary.Chars}}
+		Tokens: &client.Tokens{Kind: v.Kind, Length: spec.Net.Length, Levels: r.Model.Levels(),
+			Source: string(r.Model.Path().Source()), Chars: v.Chars}}
+}
+
+// columnsOf are the names of the columns of an answer: those of a table of categories, or one of texts.
+func columnsOf(v text.Vocabulary) []string {
+	if names := v.Names(); names != nil {
+		return names
+	}
+	return []string{"text"}
 }
 
 // tokensOf returns the state of a run of tokens by its name; nil: the model is of points.
@@ -56,6 +66,59 @@ type sequences struct {
 	sampler discrete.Sampler
 	info    client.Samples // without X
 	seed    uint64
+	told
+}
+
+// told is what sequences are told of their classes.
+type told struct {
+	classes  int      // 0: the model has none
+	label    int32    // of all sequences; -1: every class in turn
+	guidance *float64 // nil: none
+}
+
+// toldBy returns what a request says of classes.
+func toldBy(r *servedTokens, b client.SampleRequest) (g told, err error) {
+	spec := r.Model.Spec()
+	g = told{len(spec.Classes), -1, b.Guidance}
+	switch {
+	case len(b.Label) > 0 && g.classes == 0:
+		return g, invalid("label: the model has no classes; leave it out")
+	case len(b.Label) > 1:
+		return g, invalid("label: %d classes are given; give one, of all sequences", len(b.Label))
+	case b.Guidance != nil && r.Config.Train.LabelDropout == 0:
+		return g, invalid("guidance: the model was not trained for it (train.label_dropout); leave it out")
+	case len(b.Label) == 1:
+		if g.label, err = spec.Class(string(b.Label[0])); err != nil {
+			return g, invalid("label: %v", err)
+		}
+	}
+	return g, nil
+}
+
+// labels are the classes of sequences: a sequence has that of its number, if there is none of all.
+func (g told) labels(of []discrete.Sequence) (label []int32) {
+	for _, s := range of {
+		switch {
+		case g.classes == 0:
+			return nil
+		case g.label >= 0:
+			label = append(label, g.label)
+		default:
+			label = append(label, int32(s.Number%g.classes))
+		}
+	}
+	return label
+}
+
+// String says it as a solver does; empty: there is nothing to say.
+func (g told) String() (how string) {
+	if g.label >= 0 {
+		how = fmt.Sprintf(" label=%d", g.label)
+	}
+	if g.guidance != nil {
+		how += fmt.Sprintf(" guidance=%g", *g.guidance)
+	}
+	return how
 }
 
 // sequences returns what a request for samples asks a model of tokens for.
@@ -71,9 +134,14 @@ func (s *Server) sequences(ctx context.Context, r *servedTokens, b client.Sample
 	if err != nil {
 		return nil, err
 	}
-	q := &sequences{of: r, seed: or(b.Seed, r.Config.Seed)}
+	is, err := toldBy(r, b)
+	if err != nil {
+		return nil, err
+	}
+	q := &sequences{of: r, seed: or(b.Seed, r.Config.Seed), told: is}
 	q.sampler = e.Sampling(q.seed)
-	q.info = client.Samples{Model: r.name, Step: r.Step, Seed: &q.seed, Solver: solverOf(e), Columns: []string{"text"}}
+	q.info = client.Samples{Model: r.name, Step: r.Step, Seed: &q.seed, Solver: solverOf(e) + is.String(),
+		Columns: columnsOf(r.Model.Spec().Vocabulary)}
 	q.job = &job{ctx: ctx, seed: q.seed, key: tokenKey{r, q.info.Solver},
 		most: max(1, jumpNumbers/(length*r.Model.Levels())), draw: q.draw,
 		from: func() flow.Batch { return flow.NewBatch(b.N, length) }, x: flow.Batch{N: b.N, D: length}}
@@ -123,7 +191,7 @@ func ofPoints(b client.SampleRequest) string {
 		name string
 		is   bool
 	}{
-		{"label", b.Label != nil}, {"given", b.Given != nil}, {"complete", b.Complete}, {"guidance", b.Guidance != nil},
+		{"given", b.Given != nil}, {"complete", b.Complete},
 		{"guidance_interval", b.GuidanceInterval != nil}, {"guidance_rescale", b.GuidanceRescale != 0},
 		{"noise", b.Noise != nil}, {"with", b.With != nil}, {"columns", b.Columns != 0}, {"rtol", b.RTol != nil},
 		{"atol", b.ATol != nil}, {"time_grid", b.TimeGrid != nil}, {"logp", b.LogP},
@@ -152,7 +220,8 @@ func ofTokensAlone(b client.SampleRequest) string {
 func (q *sequences) draw(ctx context.Context, of []discrete.Sequence) (flow.Batch, int, error) {
 	sampler := q.sampler
 	sampler.Of = of
-	x, st, err := q.of.Model.Sample(ctx, model.TokenSampling{N: len(of), Sampler: sampler})
+	x, st, err := q.of.Model.Sample(ctx, model.TokenSampling{N: len(of), Sampler: sampler, Label: q.labels(of),
+		Guidance: q.guidance})
 	return numbers(x), st.NFE, err
 }
 
@@ -176,8 +245,17 @@ func levels(x flow.Batch) discrete.Tokens {
 
 // texts are sequences as rows of an answer.
 func (r *servedTokens) texts(x discrete.Tokens) (rows [][]any, warnings []string) {
+	v := r.Model.Spec().Vocabulary
 	for i := range x.N {
-		t := r.Model.Spec().Vocabulary.Decode(x.Row(i))
+		if v.Kind == text.Categories {
+			row := make([]any, 0, x.L)
+			for _, cell := range v.Cells(x.Row(i)) {
+				row = append(row, cell)
+			}
+			rows = append(rows, row)
+			continue
+		}
+		t := v.Decode(x.Row(i))
 		if rows = append(rows, []any{t}); !utf8.ValidString(t) && warnings == nil {
 			warnings = []string{fmt.Sprintf("bytes of sample %d are no UTF-8, which JSON has as �; accept %s for "+
 				"its bytes", i+1, client.NPY)}
@@ -276,8 +354,8 @@ func (q *sequences) streamed(times []float64, states chan<- discrete.Tokens) {
 		sampler, next := q.sampler, 0
 		sampler.Of = of
 		var last discrete.Tokens
-		x, st, err := q.of.Model.Sample(ctx, model.TokenSampling{N: len(of), Sampler: sampler,
-			At: func(t float64, x discrete.Tokens) {
+		x, st, err := q.of.Model.Sample(ctx, model.TokenSampling{N: len(of), Sampler: sampler, Label: q.labels(of),
+			Guidance: q.guidance, At: func(t float64, x discrete.Tokens) {
 				for ; next < len(times) && times[next] < t; next++ {
 					states <- last
 				}
@@ -288,6 +366,27 @@ func (q *sequences) streamed(times []float64, states chan<- discrete.Tokens) {
 		}
 		return numbers(x), st.NFE, err
 	}
+}
+
+// boundLabels are the classes of n texts of a request.
+func (r *servedTokens) boundLabels(names client.Labels, n int) (label []int32, err error) {
+	classes := r.Model.Spec().Classes
+	switch {
+	case len(classes) == 0 && len(names) == 0:
+		return nil, nil
+	case len(classes) == 0:
+		return nil, invalid("label: the model has no classes; leave it out")
+	case len(names) != 1 && len(names) != n:
+		return nil, invalid("label: %d classes for %d texts; give one for all, or one for each", len(names), n)
+	}
+	for i := range n {
+		class, err := r.Model.Spec().Class(string(names[min(i, len(names)-1)]))
+		if err != nil {
+			return nil, invalid("label: %v", err)
+		}
+		label = append(label, class)
+	}
+	return label, nil
 }
 
 // bound answers a request for bounds of log-probabilities.
@@ -312,6 +411,10 @@ func (s *Server) bound(ctx context.Context, in *asked[client.BoundRequest]) (*st
 		}
 		copy(x.Row(i), ids)
 	}
+	label, err := r.boundLabels(b.Label, n)
+	if err != nil {
+		return nil, err
+	}
 	out := &client.Bound{Model: r.name, Step: r.Step, Draws: cmp.Or(b.Draws, r.Config.Eval.Draws),
 		Seed: or(b.Seed, r.Config.Seed)}
 	if out.Draws > s.o.MaxNFE {
@@ -320,7 +423,7 @@ func (s *Server) bound(ctx context.Context, in *asked[client.BoundRequest]) (*st
 	}
 	j := &job{ctx: ctx, whole: true, x: numbers(x)}
 	j.draw = func(ctx context.Context, _ []discrete.Sequence) (flow.Batch, int, error) {
-		sum, each, err := r.Model.Bound(ctx, x, discrete.ELBOOptions{Draws: out.Draws, Seed: out.Seed}, nil)
+		sum, each, err := r.Model.Bound(ctx, x, label, discrete.ELBOOptions{Draws: out.Draws, Seed: out.Seed}, nil)
 		for _, v := range each {
 			out.ELBO = append(out.ELBO, -v)
 		}

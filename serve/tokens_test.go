@@ -98,7 +98,7 @@ func TestAModelOfTokensIsSampled(t *testing.T) {
 	bound, err := c.Bound(t.Context(), "text", client.BoundRequest{Texts: []string{text, text}, Seed: &seed, Draws: 4})
 	ids, _ := r.Model.Spec().Vocabulary.Encode(text + text)
 	want, each, _ := r.Model.Bound(t.Context(), discrete.Tokens{N: 2, L: 12, X: ids},
-		discrete.ELBOOptions{Draws: 4, Seed: 7}, nil)
+		nil, discrete.ELBOOptions{Draws: 4, Seed: 7}, nil)
 	if err != nil || bound.ELBO[0] != -each[0] || bound.Bits != want.Bits || bound.BitsSE != want.BitsSE {
 		t.Errorf("a bound: %+v, %v; want %v", bound, err, each)
 	}
@@ -114,7 +114,8 @@ func TestRequestsForTokensAndForPointsAreApart(t *testing.T) {
 		want       string
 	}{
 		{"text/sample", `{"n": 1, "logp": true}`, 422, "logp: the model is of sequences of tokens"},
-		{"text/sample", `{"n": 1, "label": "1"}`, 422, "label: the model is of sequences of tokens"},
+		{"text/sample", `{"n": 1, "label": "1"}`, 422, "label: the model has no classes"},
+		{"text/sample", `{"n": 1, "guidance": 2}`, 422, "guidance: the model was not trained for it"},
 		{"text/sample", `{"n": 1, "rtol": 0.1}`, 422, "rtol: the model is of sequences of tokens"},
 		{"text/sample", `{"n": 1, "solver": "dopri5"}`, 422, "it must be one of exact, euler"},
 		{"text/sample", `{"n": 1, "corrector": 1}`, 422, "corrector is set, but the solver exact has none"},
@@ -151,5 +152,77 @@ func TestRequestsForTokensAndForPointsAreApart(t *testing.T) {
 			strings.Contains(text, os.TempDir()) {
 			t.Errorf("%s: %d %s; want %s", path, code, text, want)
 		}
+	}
+}
+
+// Rows of a table with classes are those of the folder, of one class, of each in turn, and guided.
+func TestRowsOfATableAreServed(t *testing.T) {
+	text := "size,colour,kind\n"
+	for i := range 60 {
+		text += []string{"big,red,bus\n", "small,blue,car\n", "big,blue,bus\n"}[i%3]
+	}
+	file := filepath.Join(t.TempDir(), "cars.csv")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := run.ParseTokenConfig(nil, []string{"space=tokens", "data.path=" + file, "data.label=kind",
+		"net.width=16", "net.depth=1", "net.heads=2", "train.steps=20", "train.batch=8", "data.val=4", "eval.steps=5",
+		"train.label_dropout=0.2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := run.TrainTokens(t.Context(), cfg, filepath.Join(t.TempDir(), "cars"), run.TokenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, h := started(t, Options{Runs: []string{r.Dir}, Workers: 1})
+	c, seed := &client.Client{URL: h.URL}, uint64(3)
+	for want, b := range map[string]client.SampleRequest{
+		"turn":   {N: 5, Seed: &seed},
+		"one":    {N: 5, Seed: &seed, Label: client.Labels{"car"}},
+		"guided": {N: 5, Seed: &seed, Label: client.Labels{"car"}, Guidance: new(2.0)},
+	} {
+		o := model.TokenSampling{N: 5, Label: []int32{0, 1, 0, 1, 0}, Guidance: b.Guidance,
+			Sampler: r.Config.Eval.Sampling(seed)}
+		if b.Label != nil {
+			o.Label = []int32{1, 1, 1, 1, 1}
+		}
+		x, _, err := r.Model.Sample(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := c.Sample(t.Context(), "cars", b)
+		if err != nil || len(s.X) != 5 || !reflect.DeepEqual(s.Columns, []string{"size", "colour"}) {
+			t.Fatalf("%s: %+v, %v", want, s, err)
+		}
+		for i, row := range s.X {
+			if cells := r.Model.Spec().Vocabulary.Cells(x.Row(i)); row[0] != cells[0] || row[1] != cells[1] {
+				t.Errorf("%s: row %d is %v, want %v", want, i, row, cells)
+			}
+		}
+	}
+	x := discrete.Tokens{N: 1, L: 2, X: []int32{0, 1}}
+	want, _, err := r.Model.Bound(t.Context(), x, []int32{0}, discrete.ELBOOptions{Draws: 4, Seed: 7}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	draws := uint64(7)
+	b := client.BoundRequest{Texts: []string{"big,red"}, Label: client.Labels{"bus"}, Seed: &draws, Draws: 4}
+	if got, err := c.Bound(t.Context(), "cars", b); err != nil || got.Bits != want.Bits {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	for text, b := range map[string]client.SampleRequest{
+		`unknown class "van"`:    {N: 1, Label: client.Labels{"van"}},
+		"2 classes are given":    {N: 1, Label: client.Labels{"bus", "car"}},
+		"given: the model is of": {N: 1, Given: client.Rows{{"size": "big"}}},
+	} {
+		if _, err := c.Sample(t.Context(), "cars", b); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%v; want %q", err, text)
+		}
+	}
+	b.Label = nil
+	_, err = c.Bound(t.Context(), "cars", b)
+	if err == nil || !strings.Contains(err.Error(), "0 classes for 1 texts") {
+		t.Errorf("a bound without a class: %v", err)
 	}
 }

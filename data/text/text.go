@@ -1,5 +1,6 @@
 // Package text makes sequences of tokens of texts: by bytes, by the characters that a text has, or by pieces of words
-// that are learnt of it.
+// that are learnt of it or that another program has learnt. Rows of categories or of whole numbers are sequences, too;
+// package rows reads them.
 package text
 
 import (
@@ -23,7 +24,10 @@ const (
 )
 
 // Kinds are the names of the kinds of a vocabulary.
-func Kinds() []string { return []string{Bytes, Chars, BPE} }
+func Kinds() []string { return []string{Bytes, Chars, BPE, Categories, Integers} }
+
+// ofTexts are the names of those that a text is read with.
+func ofTexts() []string { return []string{Bytes, Chars, BPE} }
 
 // Vocabulary says which text each level of a token stands for.
 type Vocabulary struct {
@@ -33,12 +37,15 @@ type Vocabulary struct {
 	Merges [][2]int32 `json:"merges,omitempty"`
 	// Tokenizer, of kind bpe, is one of another program, in the place of Merges.
 	Tokenizer *Tokenizer `json:"tokenizer,omitempty"`
+	Columns   []Column   `json:"columns,omitempty"` // of kind categories: a sequence has a token of each
+	Size      int        `json:"size,omitempty"`    // of kind integers: those below it are the levels
 }
 
 // Equal says whether two vocabularies are the same.
 func (v Vocabulary) Equal(w Vocabulary) bool {
 	return v.Kind == w.Kind && v.Chars == w.Chars && slices.Equal(v.Merges, w.Merges) &&
-		v.Tokenizer.equal(w.Tokenizer)
+		v.Tokenizer.equal(w.Tokenizer) && v.Size == w.Size && slices.EqualFunc(v.Columns, w.Columns,
+		func(a, b Column) bool { return a.Name == b.Name && slices.Equal(a.Levels, b.Levels) })
 }
 
 // Options say how a text is read as tokens.
@@ -54,7 +61,7 @@ type Options struct {
 
 // Check reports the first option that cannot be, whatever the text is.
 func (o Options) Check() error {
-	if err := choice.Check("kind of tokens", o.Kind, Kinds()); err != nil {
+	if err := choice.Check("kind of tokens of a text", o.Kind, ofTexts()); err != nil {
 		return err
 	}
 	switch {
@@ -135,6 +142,10 @@ func (v Vocabulary) Validate() error {
 	case v.Tokenizer != nil:
 		_, err := v.Tokenizer.encoder()
 		return err
+	case !v.Rows() && (v.Columns != nil || v.Size != 0):
+		return fmt.Errorf("text: a vocabulary of %s has columns", v.Kind)
+	case v.Rows():
+		return v.validateRows()
 	case v.Kind == BPE:
 		return v.validatePairs()
 	case v.Kind == Chars && (len(chars) < 2 || !utf8.ValidString(v.Chars)):
@@ -148,9 +159,17 @@ func (v Vocabulary) Validate() error {
 	return nil
 }
 
-// Levels is the number of levels of a token.
+// Levels is the number of levels of a token; of kind categories that of the column that has the most.
 func (v Vocabulary) Levels() int {
 	switch {
+	case v.Kind == Integers:
+		return v.Size
+	case v.Kind == Categories:
+		most := 0
+		for _, c := range v.Columns {
+			most = max(most, len(c.Levels))
+		}
+		return most
 	case v.Tokenizer != nil:
 		return len(v.Tokenizer.Pieces)
 	case v.Kind != Chars:
@@ -162,6 +181,8 @@ func (v Vocabulary) Levels() int {
 // Encode returns the tokens of a text. The error names the first character that the vocabulary has not.
 func (v Vocabulary) Encode(text string) ([]int32, error) {
 	switch {
+	case v.Rows():
+		return v.encodeRows(text)
 	case v.Kind == Bytes:
 		return bytesOf(text), nil
 	case v.Tokenizer != nil:
@@ -190,6 +211,9 @@ func (v Vocabulary) Encode(text string) ([]int32, error) {
 
 // Decode returns the text of tokens. What is no level, such as a mask, is shown as ▁.
 func (v Vocabulary) Decode(tokens []int32) string {
+	if v.Rows() {
+		return v.decodeRows(tokens)
+	}
 	var b strings.Builder
 	levels, chars, spelt := v.Levels(), []rune(v.Chars), v.spelt()
 	for _, k := range tokens {
@@ -207,10 +231,13 @@ func (v Vocabulary) Decode(tokens []int32) string {
 	return b.String()
 }
 
-// Corpus is a text as tokens: the end of it is held out, first to validate on and then to test on.
+// Corpus is a text as tokens: the end of it is held out, first to validate on and then to test on. Or it is rows
+// ([NewRows]), one behind the other.
 type Corpus struct {
 	Vocabulary
+	Length           int // tokens of a sequence
 	Train, Val, Test []int32
+	Labels           Labels // of rows
 }
 
 // held is the share of a text that validates, and of that which tests.
@@ -246,7 +273,7 @@ func New(text string, o Options) (*Corpus, error) {
 		return nil, err
 	}
 	n, part := len(all), int(held*float64(len(all)))
-	return (&Corpus{v, all[:n-2*part], all[n-2*part : n-part], all[n-part:]}).of(o.Length)
+	return (&Corpus{Vocabulary: v, Train: all[:n-2*part], Val: all[n-2*part : n-part], Test: all[n-part:]}).of(o.Length)
 }
 
 // newPieces is New of kind bpe: a vocabulary is learnt of the part to train on alone, and the parts begin where a
@@ -300,16 +327,26 @@ func (c *Corpus) of(length int) (*Corpus, error) {
 		return nil, fmt.Errorf("text: %d tokens in sequences of %d; %g %% at the end test, and as many validate: that "+
 			"must be one sequence at least", len(c.Train)+len(c.Val)+len(c.Test), length, 100*held)
 	}
+	c.Length = length
 	return c, nil
 }
 
-// Batch returns n windows of l tokens of the training part, where they begin by chance: those of a seed and step.
-func (c *Corpus) Batch(seedValue uint64, step, n, l int) discrete.Tokens {
-	rng, x := seed.Rand(seedValue, "data/text", uint64(step)), discrete.NewTokens(n, l)
+// Batch returns n windows of the training part, where they begin by chance, or n of its rows by chance, and
+// their labels, if they have some: those of a seed and step.
+func (c *Corpus) Batch(seedValue uint64, step, n int) (x discrete.Tokens, label []int32) {
+	rng, l := seed.Rand(seedValue, "data/text", uint64(step)), c.Length
+	x = discrete.NewTokens(n, l)
 	for i := range n {
-		copy(x.Row(i), c.Train[rng.IntN(len(c.Train)-l+1):])
+		if !c.Rows() {
+			copy(x.Row(i), c.Train[rng.IntN(len(c.Train)-l+1):])
+			continue
+		}
+		k := rng.IntN(len(c.Train) / l)
+		if copy(x.Row(i), c.Train[k*l:]); c.Labels.Train != nil {
+			label = append(label, c.Labels.Train[k])
+		}
 	}
-	return x
+	return x, label
 }
 
 // Windows cuts tokens into sequences of l, one behind the other; what is left at the end is left out. There are most

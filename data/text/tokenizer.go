@@ -25,9 +25,9 @@ type Tokenizer struct {
 	// ByteLevel is whether characters of pieces stand for bytes, as those of GPT-2 do: any text has an encoding.
 	ByteLevel bool `json:"byte_level,omitempty"`
 	// ByteFallback is whether bytes of a character without a level are the levels <0x00> to <0xFF>.
-	ByteFallback bool   `json:"byte_fallback,omitempty"`
-	WholeWords   bool   `json:"whole_words,omitempty"` // what is a piece is one, whatever is merged to it
-	NFC          bool   `json:"nfc,omitempty"`         // texts are normalised so
+	ByteFallback bool `json:"byte_fallback,omitempty"`
+	WholeWords   bool `json:"whole_words,omitempty"` // what is a piece is one, whatever is merged to it
+	NFC          bool `json:"nfc,omitempty"`         // texts are normalised so
 	// Space stands for a space in pieces that are not of bytes; empty: a space does.
 	Space string `json:"space,omitempty"`
 	Cuts  []Cut  `json:"cuts,omitempty"`  // in the order in which texts are cut

@@ -63,6 +63,7 @@ var rooms = map[string][]string{
 	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data",
 		"data/schema", "internal/diskcache", "internal/memory"}, // tables that stay on disk
 	"data/text": {"discrete", "internal/seed", "internal/choice", "internal/atomicfile"},
+	"data/rows": {"discrete", "data", "data/table", "data/text", "internal/choice"}, // rows as sequences of tokens
 	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data",
 		"internal/diskcache", "internal/memory"}, // images that were decoded before
 	// Simulators, two of which solve equations. Only the dispatcher and what stands on it know them.
@@ -98,7 +99,7 @@ var rooms = map[string][]string{
 		"data/schema", // rows of a table as what its columns hold
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
 	"run": {"flow", "path", "discrete", "manifold", "nn", "timegrid", "ode", "sde", "data", "data/schema", "data/synth",
-		"data/table", "data/image", "data/text",
+		"data/table", "data/image", "data/text", "data/rows",
 		"data/simulator", "data/dataset",
 		"likelihood", "field", "model", "calibration", "coupling", "train", "eval", "plot",
 		"internal/seed", "internal/digest", "internal/memory", "internal/atomicfile", "internal/filelock",
@@ -119,8 +120,8 @@ var rooms = map[string][]string{
 		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat",
 		"internal/digest", "internal/child", "internal/memory"},
 	// Requests over HTTP.
-	"serve": {"client", "flow", "discrete", "timegrid", "ode", "data/schema", "data/table", "data/dataset", "model",
-		"eval", "run",
+	"serve": {"client", "flow", "discrete", "timegrid", "ode", "data/schema", "data/table",
+		"data/text", "data/dataset", "model", "eval", "run",
 		"data/image", // what of an image its model was trained to make the rest from
 		"train",      // the events of run.Journal, which it thins
 		"serve/page", "serve/lecture", "internal/seed", "internal/memory", "internal/choice"},

@@ -108,7 +108,7 @@ func TestBoundsOfTokensAreNamedAsSuch(t *testing.T) {
 		t.Errorf("%v", rep)
 	}
 	if text := succeed(t, "eval", dir, "--test", "50"); !strings.Contains(text, "bits a character") ||
-		!strings.Contains(text, "ELBO") || !strings.Contains(text, "has 7 sequences to test") {
+		!strings.Contains(text, "ELBO") || !strings.Contains(text, "have 7 sequences to test") {
 		t.Errorf("%s", text)
 	}
 	data := writeText(t, "some.txt", text.SmallLanguage().Text(2, 2))
