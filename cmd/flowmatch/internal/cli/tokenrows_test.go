@@ -35,7 +35,9 @@ func TestRowsOfCategoriesOnTheCommandLine(t *testing.T) {
 	out := func(name string) string { return filepath.Join(folder, name) }
 	data, dir := writeText(t, "cars.csv", cars()), out("run")
 	file := writeText(t, "run.yaml", fmt.Sprintf(tinyTable, data, ", label: kind"))
-	succeed(t, "train", file, "--out", dir, "-q")
+	if report := succeed(t, "train", file, "--out", dir, "-q"); !strings.Contains(report, "in sequences of 2\n") {
+		t.Errorf("%s", report)
+	}
 	lines := func(name string) []string { return strings.Split(strings.TrimSpace(content(t, out(name))), "\n") }
 	rep := succeedJSON(t, "sample", dir, "--n", "5", "--seed", "5", "--out", out("a.csv"))
 	goldenJSON(t, "sample-rows", rep)
