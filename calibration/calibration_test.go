@@ -220,6 +220,35 @@ func TestUniformIsSciPys(t *testing.T) {
 	}
 }
 
+// Uniform numbers are called wrong at 5 % in no more than 5 of 100 cases; by the smaller of two p-values they
+// would be in 8.
+func TestBothTestsTogetherKeepTheirLevel(t *testing.T) {
+	const repetitions, level = 4000, 0.05
+	rng := seed.Rand(6, "calibration/level", 0)
+	together, smaller := 0, 0
+	u := make([]float64, 500)
+	for range repetitions {
+		for i := range u {
+			u[i] = rng.Float64()
+		}
+		of, err := Uniform(u, 0)
+		check(t, err)
+		if of.P() < level {
+			together++
+		}
+		if min(of.KSP, of.Chi2P) < level {
+			smaller++
+		}
+	}
+	most := repetitions*level + 4*math.Sqrt(repetitions*level*(1-level))
+	if float64(together) > most || together < repetitions*level/2 || float64(smaller) < most {
+		t.Errorf("%d of %d cases are below %g, and by the smaller p-value %d", together, repetitions, level, smaller)
+	}
+	if p := (Uniformity{KSP: 0.7, Chi2P: 0.9}).P(); p != 1 {
+		t.Errorf("p-values of 0.7 and 0.9 make %g, want 1", p)
+	}
+}
+
 func TestRanksCountSamplesBelow(t *testing.T) {
 	truth := flow.Batch{N: 2, D: 2, X: []float64{0, 5, 1, -5}}
 	samples := flow.Batch{N: 6, D: 2, X: []float64{-1, 1, 1, 2, 2, 3, 0, 0, 0.5, 0, 1, 0}}

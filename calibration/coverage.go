@@ -21,8 +21,8 @@ type Coverage struct {
 	Area    float64 `json:"area"`
 	AreaErr float64 `json:"area_err"`
 	// ATC is the same over the levels above 1/2 alone, and ATCErr its standard error: the
-	// figure for [TARP], whose curve may cross the diagonal at 1/2. (sbi's figure of that name
-	// is a sum over the levels of a grid: times their number, it is comparable.)
+	// figure for [TARP], whose curve may cross the diagonal at 1/2. sbi's check_tarp sums
+	// the same over a grid of levels.
 	ATC    float64 `json:"atc"`
 	ATCErr float64 `json:"atc_err"`
 }
@@ -61,8 +61,8 @@ func (c Coverage) At(level float64) (share, stdErr float64) {
 // The share of samples that are denser than the truth is the level of the region that just
 // holds it. A log-density may be −Inf, where there is none.
 //
-// The reader should look at Area: a posterior that is right may still not be one to use, but
-// one with an Area below 0 by some standard errors says too much.
+// The reader should look at Area: posteriors with one below 0 by some standard errors claim too
+// much. An Area of 0 does not make them useful: the prior has it, too.
 func HPD(truth, samples []float64, rng *rand.Rand) (Coverage, error) {
 	n := len(truth)
 	if n == 0 || len(samples) == 0 || len(samples)%n != 0 {

@@ -73,6 +73,9 @@ func Uniform(u []float64, bins int) (Uniformity, error) {
 	return r, nil
 }
 
+// P is the p-value of both tests together: twice the smaller of the two, at most 1 (Bonferroni).
+func (u Uniformity) P() float64 { return min(1, 2*min(u.KSP, u.Chi2P)) }
+
 // distance is that of Kolmogorov and Smirnov between u and U(0, 1).
 func distance(u []float64) (d float64) {
 	n := float64(len(u))

@@ -225,6 +225,24 @@ func TestLocalC2STPassesTheExactPosterior(t *testing.T) {
 	}
 }
 
+// Truths and samples are scaled as one sample is: exchanging them, as the null hypothesis does, changes nothing
+// of what the classifiers see but their kinds.
+func TestTheScaleOfALocalC2STDoesNotTellTruthsFromSamples(t *testing.T) {
+	truth, x, samples := simulations(1, 50, func(float64) float64 { return 3 })
+	o := LocalOptions{Nulls: 1, Epochs: 1}
+	a, err := NewLocalC2ST(t.Context(), opened(t), truth, x, samples, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := NewLocalC2ST(t.Context(), opened(t), samples, x, truth, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := a.theta.std[0] - b.theta.std[0]; math.Abs(d) > 1e-12 || math.Abs(a.theta.mean[0]-b.theta.mean[0]) > 1e-12 {
+		t.Errorf("scaled by %+v, and exchanged by %+v", a.theta, b.theta)
+	}
+}
+
 func TestLocalC2STReportsWhatDoesNotFit(t *testing.T) {
 	eng := opened(t)
 	truth, x, samples := simulations(1, 20, func(float64) float64 { return 1 })

@@ -66,7 +66,8 @@ func NewLocalC2ST(ctx context.Context, eng *nn.Engine, truth, x, samples flow.Ba
 		return nil, fmt.Errorf("classify: %d classifiers of the null hypothesis and %d epochs; it needs at least 1 of "+
 			"either", o.Nulls, o.Epochs)
 	}
-	l := &LocalC2ST{dim: truth.D, context: x.D, theta: scaleOf(truth), x: scaleOf(x)}
+	both, _ := together(truth, samples) // the scale of one of them would tell it from the other
+	l := &LocalC2ST{dim: truth.D, context: x.D, theta: scaleOf(both), x: scaleOf(x)}
 	tr, err := newTrainer(eng, truth.D+x.D, o.Hidden)
 	if err != nil {
 		return nil, err

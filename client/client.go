@@ -101,7 +101,7 @@ type File struct {
 	Warnings []string
 }
 
-// SampleFile draws samples as a file of a type: CSV, NPY, NPZ or PNG.
+// SampleFile draws samples as a file of a type: CSV, NPY, NPZ or PNG, of sequences of tokens Plain or NPY.
 func (c *Client) SampleFile(ctx context.Context, model string, r SampleRequest, as string) (*File, error) {
 	resp, err := c.send(ctx, model, "sample", r, as)
 	if err != nil {

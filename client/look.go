@@ -13,19 +13,24 @@ import (
 
 // FieldRequest asks for velocities.
 type FieldRequest struct {
-	X        []Point  `json:"x" minItems:"1" doc:"points, in units of the data"`
-	T        float64  `json:"t" minimum:"0" maximum:"1" doc:"time between noise (0) and samples (1)"`
-	Label    Labels   `json:"label,omitempty" doc:"class of each point, or one of all"`
-	Given    Rows     `json:"given,omitempty" doc:"context of each point, or one of all"`
-	Guidance *float64 `json:"guidance,omitempty" doc:"scale of classifier-free guidance"`
+	X     []Point `json:"x" minItems:"1" doc:"points, in units of the data"`
+	T     float64 `json:"t" minimum:"0" maximum:"1" doc:"time between noise (0) and samples (1)"`
+	Label Labels  `json:"label,omitempty" doc:"class of each point, or one of all"`
+	Given Rows    `json:"given,omitempty" doc:"context of each point, or one of all"`
+	// Condition is as in SampleRequest.
+	Condition [][]float64 `json:"condition,omitempty" minItems:"1" doc:"image of each point, or one of all"`
+	Guidance  *float64    `json:"guidance,omitempty" doc:"scale of classifier-free guidance"`
 }
 
 // Field is velocities.
 type Field struct {
-	Model string      `json:"model"`
-	Step  int         `json:"step" doc:"steps of training behind the weights"`
-	T     float64     `json:"t"`
-	V     [][]float64 `json:"v" doc:"velocity of each point, in units of the data a unit of time"`
+	Model string  `json:"model"`
+	Step  int     `json:"step" doc:"steps of training behind the weights"`
+	T     float64 `json:"t"`
+	// V are, of a curved space, tangent vectors in the space around.
+	V [][]float64 `json:"v" doc:"velocity of each point, in units of the data a unit of time"`
+	// Warnings are such as that of a context far from those of the training.
+	Warnings []string `json:"warnings,omitempty" doc:"what is to be known of the velocities"`
 }
 
 // CompleteRequest asks for points of which a part is known.
@@ -50,6 +55,17 @@ type Completed struct {
 	Warnings []string      `json:"warnings,omitempty" doc:"what is to be known: are they approximate?"`
 }
 
+// EnlargeRequest asks for images that are known at low resolution.
+type EnlargeRequest struct {
+	Low   [][]float64 `json:"low" minItems:"1" doc:"images at low resolution, from -1 to 1: rows, columns, channels"`
+	N     int         `json:"n,omitempty" minimum:"1" doc:"how often to enlarge each; default 1"`
+	Seed  *uint64     `json:"seed,omitempty" doc:"of the noise; default: that of the run"`
+	Label Labels      `json:"label,omitempty" doc:"class of each image, or one of all; default: every class in turn"`
+	// Guidance is as in SampleRequest.
+	Guidance *float64 `json:"guidance,omitempty" doc:"scale of classifier-free guidance"`
+	How
+}
+
 // Run is the training behind a model.
 type Run struct {
 	Name     string   `json:"name"`
@@ -69,6 +85,8 @@ type Run struct {
 	Scale         []float64 `json:"scale,omitempty" doc:"standard deviation of each column, or one of all"`
 	ContextCenter []float64 `json:"context_center,omitempty" doc:"mean of each number of a context"`
 	ContextScale  []float64 `json:"context_scale,omitempty" doc:"standard deviation of each number of a context"`
+	// Vocabulary is what the levels of tokens of kind bpe stand for, in order.
+	Vocabulary []string `json:"vocabulary,omitempty" doc:"of tokens of kind bpe: the texts of the levels, in order"`
 }
 
 // Column is a column of a table.
@@ -114,6 +132,12 @@ func (c *Client) Field(ctx context.Context, model string, r FieldRequest) (*Fiel
 func (c *Client) Complete(ctx context.Context, model string, r CompleteRequest) (*Completed, error) {
 	f := new(Completed)
 	return f, c.post(ctx, model, "complete", r, f)
+}
+
+// Enlarge draws images that are known at low resolution.
+func (c *Client) Enlarge(ctx context.Context, model string, r EnlargeRequest) (*Completed, error) {
+	f := new(Completed)
+	return f, c.post(ctx, model, "enlarge", r, f)
 }
 
 // Run returns the training behind a model.

@@ -20,12 +20,15 @@ type Model struct {
 	Path    string `json:"path"`
 	Weights int    `json:"weights" doc:"number of weights of the network"`
 	// Columns are those of a row of samples.
-	Columns   []string `json:"columns,omitempty" doc:"names of the values of a row; those of an image have none"`
-	Kinds     []string `json:"kinds,omitempty" doc:"what the columns of a table hold: real, category, date ..."`
-	Shown     bool     `json:"shown,omitempty" doc:"given takes any of the columns, and rows can be imputed"`
-	Classes   []string `json:"classes,omitempty" doc:"what label takes, by name or by number"`
-	Given     []string `json:"given,omitempty" doc:"what given must say of each context"`
-	LabelName string   `json:"label_name,omitempty" doc:"the column of the classes in the table of the data"`
+	Columns []string `json:"columns,omitempty" doc:"names of the values of a row; those of an image have none"`
+	Kinds   []string `json:"kinds,omitempty" doc:"what the columns of a table hold: real, category, date ..."`
+	Shown   bool     `json:"shown,omitempty" doc:"given takes any of the columns, and rows can be imputed"`
+	Classes []string `json:"classes,omitempty" doc:"what label takes, by name or by number"`
+	Given   []string `json:"given,omitempty" doc:"what given must say of each context"`
+	// GivenShape is the shape of a context, and GivenSet says that it is a set of observations.
+	GivenShape []int  `json:"given_shape,omitempty" doc:"of a context that is an array: its axes, in C order"`
+	GivenSet   bool   `json:"given_set,omitempty" doc:"that array is observations, each with a mark of 1, or 0: none"`
+	LabelName  string `json:"label_name,omitempty" doc:"the column of the classes in the table of the data"`
 	// Guidance says whether the model was trained for it.
 	Guidance bool   `json:"guidance,omitempty" doc:"guidance has an effect"`
 	Bounds   string `json:"bounds,omitempty" doc:"samples lie within them"`
@@ -35,6 +38,7 @@ type Model struct {
 	Untrained string `json:"untrained,omitempty" doc:"why nothing can be asked yet; absent: all can"`
 	// Condition is what images are made from, of a model that makes them from images.
 	Condition string `json:"condition,omitempty" doc:"images are made from others: of those, this is known"`
+	Low       []int  `json:"low,omitempty" doc:"of images that are made larger: height, width, channels of a small one"`
 	Space     string `json:"space,omitempty" doc:"the curved space of its points; absent: it is flat"`
 	// Tokens is what a model of sequences of tokens has; nil of one of points.
 	Tokens *Tokens `json:"tokens,omitempty" doc:"of a model of sequences of tokens; absent: it is of points"`
@@ -42,11 +46,12 @@ type Model struct {
 
 // Tokens is what the sequences of a model are.
 type Tokens struct {
-	Kind   string `json:"kind" enum:"bytes,chars,bpe,categories,integers" doc:"what a token stands for"`
+	Kind   string `json:"kind" enum:"bytes,chars,bpe,categories,integers" doc:"what a token is: bpe is pieces of words"`
 	Length int    `json:"length" doc:"tokens of a sequence"`
 	Levels int    `json:"levels" doc:"values of a token; the next one is a mask, where there are masks"`
 	Source string `json:"source" enum:"mask,uniform" doc:"what the noise is"`
 	Chars  string `json:"chars,omitempty" doc:"of kind chars: the characters that the levels stand for, in order"`
+	Infill bool   `json:"infill,omitempty" doc:"texts can be filled in"`
 }
 
 // Text is a text that JSON may also have as a number, such as a class.
@@ -151,8 +156,8 @@ type TimeGrid struct {
 
 // SampleRequest asks for samples.
 type SampleRequest struct {
-	N        int      `json:"n" minimum:"1" doc:"samples, of each of given if there are several"`
-	Seed     *uint64  `json:"seed,omitempty" doc:"of the noise; default: that of the run"`
+	N        int      `json:"n" minimum:"1" doc:"samples, of each of given or condition if there are several"`
+	Seed     *uint64  `json:"seed,omitempty" doc:"of all that is drawn; default: that of the run"`
 	Label    Labels   `json:"label,omitempty" doc:"class of all, or of each of given; default: every class in turn"`
 	Given    Rows     `json:"given,omitempty" doc:"a context, or values of some columns of a table; or a list of these"`
 	Complete bool     `json:"complete,omitempty" doc:"of a table with missing values, only rows without any"`
@@ -166,10 +171,20 @@ type SampleRequest struct {
 	// With is what the answer is to have besides, as JSON. To count evaluations the samples are solved for alone.
 	With    []string `json:"with,omitempty" enum:"noise,nfe" maxItems:"2" doc:"what JSON is to have besides"`
 	Columns int      `json:"columns,omitempty" minimum:"1" maximum:"1024" doc:"images in a row of a picture"`
+	// Condition are images that images are made from, of a model with [Model.Condition]: as its samples are or, to be
+	// made larger, of [Model.Low].
+	Condition [][]float64 `json:"condition,omitempty" minItems:"1" doc:"images to make images from, n of each"`
+	// Eta and Diffusion are of solvers with noise.
+	Eta       float64 `json:"eta,omitempty" minimum:"0" maximum:"1" doc:"of ddim: share of ancestral noise"`
+	Diffusion string  `json:"diffusion,omitempty" doc:"of euler_maruyama and heun_sde: own, constant:0.5, sigma:2 ..."`
 	// Temperature, TopP and Corrector are of models of tokens.
 	Temperature *float64 `json:"temperature,omitempty" minimum:"0" maximum:"1000" doc:"of tokens: below 1 is sharper"`
 	TopP        *float64 `json:"top_p,omitempty" minimum:"0" maximum:"1" doc:"of tokens: the likeliest of this share"`
 	Corrector   *float64 `json:"corrector,omitempty" minimum:"0" doc:"of tokens: jumps forth and back, with euler"`
+	// Infill is a text of which Mark stands for each token to draw given all others, with Extend more behind its end.
+	Infill *string `json:"infill,omitempty" doc:"of tokens: a text in which what is marked is filled in"`
+	Mark   string  `json:"mark,omitempty" minLength:"1" doc:"what marks a token of infill; default ▁"`
+	Extend int     `json:"extend,omitempty" minimum:"1" maximum:"16777216" doc:"tokens to draw behind infill"`
 	How
 }
 
@@ -222,7 +237,9 @@ type LogPRequest struct {
 	X     []Point `json:"x" minItems:"1" doc:"points or rows, in units of the data"`
 	Label Labels  `json:"label,omitempty" doc:"class of each point, or one of all"`
 	Given Rows    `json:"given,omitempty" doc:"context of each point, or one of all"`
-	Seed  *uint64 `json:"seed,omitempty" doc:"of the noise of levels and grids of a table; default: that of the run"`
+	// Condition is as in SampleRequest; nil, of a model that takes them: those that X themselves make.
+	Condition [][]float64 `json:"condition,omitempty" minItems:"1" doc:"image of each, or one; default: x itself"`
+	Seed      *uint64     `json:"seed,omitempty" doc:"of the noise of levels and grids; default: that of the run"`
 	// T is the time of the density, that of the points of the flow then; nil: 1.
 	T *float64 `json:"t,omitempty" minimum:"0" maximum:"1" doc:"time between noise (0) and samples (1); default 1"`
 	How
@@ -234,6 +251,8 @@ type LogP struct {
 	Step   int        `json:"step" doc:"steps of training behind the weights"`
 	Solver string     `json:"solver"`
 	LogP   []*float64 `json:"logp" doc:"nats; null: the density is 0"`
+	// Warnings are such as that of a context far from those of the training.
+	Warnings []string `json:"warnings,omitempty" doc:"what is to be known of the log-densities"`
 }
 
 // BoundRequest asks a model of tokens for bounds of log-probabilities.

@@ -155,8 +155,24 @@ func TestSeveralProcessesWithoutMPIAreAnError(t *testing.T) {
 	if cluster.WithMPI {
 		t.Skip("this test is of a build without the tag mpi")
 	}
-	t.Setenv("OMPI_COMM_WORLD_SIZE", "4")
-	if !cluster.Launched() || !errors.Is(cluster.Start(), cluster.ErrNoMPI) {
-		t.Error("four processes of a binary without MPI are no error")
+	for _, c := range []struct {
+		env  []string
+		want bool // an error
+	}{
+		{[]string{"OMPI_COMM_WORLD_SIZE", "4"}, true},
+		{[]string{"OMPI_COMM_WORLD_SIZE", "1"}, false},
+		{[]string{"PMI_RANK", "0", "PMI_SIZE", "2"}, true},
+		{[]string{"PMIX_RANK", "0", "SLURM_STEP_NUM_TASKS", "2"}, true},
+		{[]string{"PMIX_RANK", "0", "SLURM_STEP_NUM_TASKS", "1"}, false},
+		{[]string{"OMPI_COMM_WORLD_SIZE", "1", "PMIX_RANK", "0", "SLURM_STEP_NUM_TASKS", "3"}, false},
+	} {
+		t.Run(strings.Join(c.env, " "), func(t *testing.T) {
+			for i := 0; i < len(c.env); i += 2 {
+				t.Setenv(c.env[i], c.env[i+1])
+			}
+			if err := cluster.Start(); !cluster.Launched() || errors.Is(err, cluster.ErrNoMPI) != c.want {
+				t.Errorf("launched %t, and the error is %v", cluster.Launched(), err)
+			}
+		})
 	}
 }

@@ -16,11 +16,12 @@ func launched() bool {
 	return false
 }
 
-// several says whether a launcher is known to have started more than one process.
+// several says whether a launcher is known to have started more than one process. What started this one comes
+// first: mpirun may itself run in a step of Slurm, whose PMIx says no number.
 func several() bool {
-	for _, name := range []string{"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS"} {
-		if n, err := strconv.Atoi(os.Getenv(name)); err == nil && n > 1 {
-			return true
+	for _, name := range []string{"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS"} {
+		if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+			return n > 1
 		}
 	}
 	return false

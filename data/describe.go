@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"flowmatch/internal/choice"
+	"flowmatch/manifold"
 )
 
 // Describe says what a set holds, a line each: its points and their columns or pixels, how many
@@ -57,7 +58,8 @@ func (s *Set) points() string {
 		}
 		return fmt.Sprintf("%simages of %s", s.count(), strings.Join(sides, "x"))
 	case s.Space != nil:
-		return fmt.Sprintf("%spoints of %v, in columns %s", s.count(), s.Space.Manifold(), choice.List(s.Space.Columns))
+		return fmt.Sprintf("%s%s, in columns %s", s.count(), manifold.Points(s.Space.Manifold()),
+			choice.List(s.Space.Columns))
 	case s.Columns == nil:
 		return fmt.Sprintf("%spoints of %d dimensions", s.count(), s.Dim)
 	}

@@ -44,7 +44,8 @@ type Set struct {
 	// ContextColumns are their names in a table; nil otherwise.
 	Context        int
 	ContextColumns []string
-	// ContextShape is the shape of a context that the network takes as a grid; nil otherwise.
+	// ContextShape is the shape of a context that the network takes as a grid, or that comes as an array of
+	// several axes; nil otherwise.
 	ContextShape []int
 	// ContextStandardizer maps contexts from original to model units; nil means they are the
 	// same.

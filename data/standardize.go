@@ -21,6 +21,9 @@ var ErrConstantColumn = errors.New("constant column")
 type Standardizer struct {
 	Mean []float64 `json:"mean" yaml:"mean"`
 	Std  []float64 `json:"std" yaml:"std"`
+	// Lo and Hi are the least and the largest of the numbers that each pair was fitted to; nil: not known.
+	Lo []float64 `json:"lo,omitempty" yaml:"lo,omitempty"`
+	Hi []float64 `json:"hi,omitempty" yaml:"hi,omitempty"`
 	// Squash, of contexts alone, makes the map z = 2 asinh((x - Mean) / (2 Std)): numbers
 	// within a deviation of the mean stay nearly as they are, and outliers come near. It is
 	// no affine map, so that densities of what is squashed are not those of LogDet.
@@ -122,7 +125,8 @@ func fitColumns(n, d int, columns []string, pass moments.Pass) (*Standardizer, e
 	if err != nil {
 		return nil, err
 	}
-	s := &Standardizer{Mean: make([]float64, d), Std: make([]float64, d)}
+	s := &Standardizer{Mean: make([]float64, d), Std: make([]float64, d), Lo: make([]float64, d),
+		Hi: make([]float64, d)}
 	for k, c := range all {
 		if c.Constant() && n == 1 {
 			return nil, errors.New("data: there is one row to train on, which has no deviation; give more rows, or " +
@@ -136,7 +140,7 @@ func fitColumns(n, d int, columns []string, pass moments.Pass) (*Standardizer, e
 		if err := checkSpread("column "+columnName(columns, k), c); err != nil {
 			return nil, err
 		}
-		s.Mean[k], s.Std[k] = c.Mean, c.Std
+		s.Mean[k], s.Std[k], s.Lo[k], s.Hi[k] = c.Mean, c.Std, c.Lo, c.Hi
 	}
 	return s, s.Validate()
 }
@@ -170,7 +174,7 @@ func fitScalar(n int, pass moments.Pass) (*Standardizer, error) {
 	if err := checkSpread("the table", c); err != nil {
 		return nil, err
 	}
-	s := &Standardizer{Mean: []float64{c.Mean}, Std: []float64{c.Std}}
+	s := &Standardizer{Mean: []float64{c.Mean}, Std: []float64{c.Std}, Lo: []float64{c.Lo}, Hi: []float64{c.Hi}}
 	return s, s.Validate()
 }
 
@@ -190,6 +194,10 @@ func (s *Standardizer) Validate() error {
 	if len(s.Mean) != len(s.Std) || len(s.Mean) == 0 {
 		return fmt.Errorf("data: standardizer has %d means and %d deviations; want as many, and at least one",
 			len(s.Mean), len(s.Std))
+	}
+	if len(s.Lo) != len(s.Hi) || s.Lo != nil && len(s.Lo) != len(s.Mean) {
+		return fmt.Errorf("data: standardizer has %d means, %d least and %d largest numbers; want as many of all, or "+
+			"no range", len(s.Mean), len(s.Lo), len(s.Hi))
 	}
 	for d := range s.Mean {
 		if m := s.Mean[d]; math.IsNaN(m) || math.IsInf(m, 0) {

@@ -41,6 +41,9 @@ type Likelihood struct {
 	Doubts []string `json:"doubts,omitempty"`
 }
 
+// ErrOutside is returned, with the log-densities, all -Inf, where no point is within the bounds of the model.
+var ErrOutside = errors.New("eval: the points are out of the bounds of the model")
+
 // UnscoredError is returned by [Subject.Likelihood] where some points have no log-density that
 // is a number.
 type UnscoredError struct {
@@ -104,13 +107,16 @@ func (s Subject) Likelihood(ctx context.Context, x flow.Batch, given flow.Given)
 	}
 	var scored, nowhere []int
 	var values []float64
+	bounds := s.Model.Spec().Bounds
 	for i, v := range logp {
 		switch {
 		case math.IsNaN(v):
 			unscored.Points = append(unscored.Points, i)
-		case math.IsInf(v, 0) && math.IsInf(whole[i], 0):
+		case !bounds.Inside(x.Row(i)):
+			whole[i] = math.NaN() // it is not in the mean, nor in the check of it
+		case math.IsInf(v, 0):
 			nowhere = append(nowhere, i)
-		case !math.IsInf(v, 0): // which a point out of bounds has
+		default:
 			scored, values = append(scored, i), append(values, v)
 		}
 	}
@@ -118,8 +124,8 @@ func (s Subject) Likelihood(ctx context.Context, x flow.Batch, given flow.Given)
 		return nil, logp, &UnscoredError{Of: x.N, Points: nowhere}
 	}
 	if scored == nil && unscored.Points == nil {
-		return nil, logp, fmt.Errorf("eval: all of %d points are out of the bounds of the model (%s), so that their "+
-			"density is 0", x.N, s.Model.Spec().Bounds.Named(s.Model.Spec().Columns))
+		return nil, logp, fmt.Errorf("%w (%s), so that their density is 0: all of %d", ErrOutside,
+			s.Model.Spec().Bounds.Named(s.Model.Spec().Columns), x.N)
 	}
 	if scored == nil {
 		return nil, logp, unscored

@@ -86,6 +86,27 @@ func TestALikelihoodThatIsRightIsTrusted(t *testing.T) {
 	}
 }
 
+// Points out of bounds are in no mean, and are not what its check looks at: far out, a solve is off by nats.
+func TestTheCheckOfALikelihoodIsOfThePointsInBounds(t *testing.T) {
+	spec := exactly
+	spec.Bounds = data.Bounds{{-15, 15}, {-15, 15}}
+	s := learntNothing(t, spec, 200, 3)
+	x, given, err := s.TestPoints(0)
+	check(t, err)
+	for i := 0; i < x.N; i += 10 {
+		x.Row(i)[0] = 1e5
+	}
+	l, _, err := s.Likelihood(t.Context(), x, given)
+	check(t, err)
+	if c := l.Check; l.Points != 180 || l.Mass.Outside != 20 || !c.Trusted || *c.Difference > 1e-4 || c.Points != 64 {
+		t.Errorf("%d points in bounds and %d out of them, check %+v", l.Points, l.Mass.Outside, *c)
+	}
+	x.Row(0)[0] = 1e200 // so far that its log-density is -Inf: out of bounds all the same
+	if l, _, err = s.Likelihood(t.Context(), x, given); err != nil || l.Points != 180 || l.Mass.Outside != 20 {
+		t.Errorf("a point beyond all numbers: %+v, %v", l, err)
+	}
+}
+
 func TestALikelihoodThatIsNotRightSaysWhy(t *testing.T) {
 	singular := model.Spec{Path: path.Config{Name: "condot"}, Prediction: path.Data}
 	for _, c := range []struct {

@@ -456,7 +456,7 @@ pictures:
 		t.Fatal(err)
 	}
 	for _, want := range []string{"| method | c2st | all |", "| theirs | 1.50 | 1.50 |", "ctgan 0.12.1",
-		"threads: 2.\n"} {
+		fmt.Sprintf("threads: %d.\n", threads())} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the page lacks %q:\n%s", want, b.String())
 		}

@@ -189,3 +189,12 @@ func finite(x []float64) bool {
 	}
 	return true
 }
+
+// Points says in words what the points of a manifold are: "points of a sphere of dimension 2", "rotations of space".
+func Points(m Manifold) string {
+	switch m.(type) {
+	case SO3, SPD: // which are named so
+		return m.String()
+	}
+	return "points of a " + m.String()
+}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"math"
 
+	"flowmatch/flow"
 	"flowmatch/likelihood"
 	"flowmatch/ode"
+	"flowmatch/sde"
 )
 
 // maxFailed is of how many points of a batch a solve may fail before it fails as a whole. It
@@ -18,7 +20,7 @@ const maxFailed = 100
 func failedByItself(err error) bool {
 	var some *ode.PointsError
 	return !errors.As(err, &some) && (errors.Is(err, ode.ErrStepTooSmall) || errors.Is(err, ode.ErrNonFinite) ||
-		errors.Is(err, ode.ErrMaxNFE))
+		errors.Is(err, ode.ErrMaxNFE) || errors.Is(err, sde.ErrNonFinite))
 }
 
 // halves finds by halves those of a batch, points or kinds of them, of which a solve fails: solve is
@@ -119,9 +121,8 @@ func (m *Model) sampleApart(ctx context.Context, how Sampler, b *batch) (logp []
 		for _, g := range groups {
 			rows = append(rows, g.rows...)
 		}
-		part := *b
-		part.x, part.given = from.Rows(rows), b.given.Rows(rows)
-		densities, s, err := how.sample(ctx, m, &part)
+		part := b.only(rows, from)
+		densities, s, err := how.sample(ctx, m, part)
 		if st = st.Max(s); err != nil {
 			return err
 		}
@@ -149,6 +150,16 @@ func (m *Model) sampleApart(ctx context.Context, how Sampler, b *batch) (logp []
 		return nil, st, err
 	}
 	return logp, st, failed.Err()
+}
+
+// only is the batch of some of its points, which begin at those of from.
+func (b *batch) only(rows []int, from flow.Batch) *batch {
+	part := *b
+	part.x, part.given, part.rows = from.Rows(rows), b.given.Rows(rows), make([]int, len(rows))
+	for k, i := range rows {
+		part.rows[k] = b.row(i)
+	}
+	return &part
 }
 
 // nan makes numbers none.

@@ -58,6 +58,9 @@ func (m *Model) inBatches(
 	if err := m.spec.Net.CheckGiven(given, x.N); err != nil {
 		return all, fmt.Errorf("model: %w", err)
 	}
+	if err := m.sameCall(x, given); err != nil {
+		return all, err
+	}
 	size = m.batchOf(x.N, size)
 	spent := 0
 	var parts []solved

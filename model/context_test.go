@@ -266,6 +266,16 @@ func TestAnONNXFileSaysHowItsContextsAreStandardised(t *testing.T) {
 	if got := file.Metadata[metaContextUnits]; !strings.Contains(got, "condition = (context - mean) / std") {
 		t.Errorf("%s: %s", metaContextUnits, got)
 	}
+	spec.ContextStandardizer.Squash = true
+	if m, err = New(spec, m.Net()); err != nil {
+		t.Fatal(err)
+	}
+	if file, err = m.ONNX(ExportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := file.Metadata[metaContextUnits]; !strings.Contains(got, "= 2 asinh((context - mean) / (2 std)), with") {
+		t.Errorf("%s of a context that is squashed: %s", metaContextUnits, got)
+	}
 	plain, err := shifts(t).ONNX(ExportOptions{})
 	if err != nil || plain.Metadata[metaContext] != "" || plain.Metadata[metaContextUnits] == "" {
 		t.Errorf("contexts as they are in the data: %v (%v)", plain.Metadata, err)

@@ -93,6 +93,8 @@ func (m *Model) Astray(x flow.Batch, alike bool) string {
 		help = "train with precondition: true, or with prediction velocity"
 	case m.spec.Precondition == nil && m.scale() > 10:
 		help = "scale the data to a size of about 1, by data.standardize: columns (or scalar)"
+	case !alike:
+		help = "what they are given may be far from what the model was trained on, or the training too short"
 	}
 	return fmt.Sprintf("the samples have %.3g times the size of the data (by root mean squares): they are not of "+
 		"these data; %s", size, help)

@@ -91,6 +91,7 @@ func TestSamplesOfAnotherSizeAreTold(t *testing.T) {
 		{noise, of(28, 100), false, ""}, // of one context or class
 		{noise, of(4000, 100), false, ""},
 		{noise, of(1e6, 100), false, "1e+03 times"},
+		{scaled, of(1e6, 100), false, "what they are given may be far from what the model was trained on"},
 		{noise, of(300, 5), true, ""}, // by chance
 		{unknown, of(1e6, 100), true, ""},
 	} {

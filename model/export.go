@@ -157,7 +157,11 @@ func (m *Model) contextUnits() string {
 	case m.spec.ContextStandardizer == nil:
 		return "condition is the context as it is in the data"
 	}
-	return "condition is standardised: condition = (context - mean) / std, with mean and std of " + metaContext +
+	formula := "(context - mean) / std"
+	if m.spec.ContextStandardizer.Squash {
+		formula = "2 asinh((context - mean) / (2 std))"
+	}
+	return "condition is standardised: condition = " + formula + ", with mean and std of " + metaContext +
 		", number by number in the order of the context's columns"
 }
 

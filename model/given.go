@@ -45,6 +45,39 @@ func (m *Model) Contexts(c flow.Batch) (flow.Batch, error) {
 	return z, nil
 }
 
+// checkContext reports what does not fit the contexts of the network.
+func (s Spec) checkContext() error {
+	if n := len(s.ContextColumns); n != 0 && n != s.Net.Context {
+		return fmt.Errorf("%w: %d context_columns for a network of %d numbers of context", ErrSpec, n, s.Net.Context)
+	}
+	if s.ContextShape != nil && volume(s.ContextShape) != s.Net.Context {
+		return fmt.Errorf("%w: context_shape %v for a network of %d numbers of context", ErrSpec, s.ContextShape,
+			s.Net.Context)
+	}
+	if s.ContextStandardizer == nil {
+		return nil
+	}
+	if err := s.ContextStandardizer.Validate(); err != nil {
+		return fmt.Errorf("%w: context_standardizer: %w", ErrSpec, err)
+	}
+	if n := len(s.ContextStandardizer.Mean); n != s.Net.Context {
+		return fmt.Errorf("%w: a context_standardizer of %d numbers for contexts of %d", ErrSpec, n, s.Net.Context)
+	}
+	return nil
+}
+
+// volume is how many numbers an array of a shape has; 0 of a shape that is none.
+func volume(shape []int) int {
+	n := 1
+	for _, axis := range shape {
+		if axis < 1 || axis > math.MaxInt32/n {
+			return 0
+		}
+		n *= axis
+	}
+	return n
+}
+
 // contextName names number k of a context.
 func (m *Model) contextName(k int) string {
 	if names := m.spec.ContextColumns; names != nil {
@@ -116,8 +149,13 @@ func (m *Model) ContextKnown(x flow.Batch, known []bool) (flow.Batch, error) {
 }
 
 // farContext is from how many standard deviations of the training contexts on a model knows
-// nothing of a context: of a normal law two in a million are as far.
+// nothing of a context that is also outside of all of them: of a normal law two in a million are as far, of
+// others, such as the pixels of a small bright thing, many.
 const farContext = 5.0
+
+// outside is by how many standard deviations a number must be outside of the range of the training contexts,
+// so that rounding does not put it there.
+const outside = 1e-6
 
 // FarContext returns why the contexts z [N, Dc], in model units, are not such as the model was
 // trained on, naming the farthest; empty: nothing speaks against them, or their standard
@@ -127,32 +165,47 @@ func (m *Model) FarContext(z flow.Batch) string {
 		return ""
 	}
 	s := m.spec.ContextStandardizer
-	if s.Squash {
-		z = z.Clone()
-		for i, v := range z.X {
-			z.X[i] = data.Stretch(v)
-		}
-	}
 	far, worst, worstBy := 0, 0, 0.0
 	for i := range z.N {
-		most := 0.0
+		is := false
 		for k, v := range z.Row(i) {
-			if !m.observed(z.Row(i), k) {
-				continue
+			if s.Squash {
+				v = data.Stretch(v)
 			}
-			if most = max(most, math.Abs(v)); math.Abs(v) > worstBy {
-				worst, worstBy = i*z.D+k, math.Abs(v)
+			if by := math.Abs(v); m.isFar(k, v) && m.observed(z.Row(i), k) {
+				if is = true; by > worstBy {
+					worst, worstBy = i*z.D+k, by
+				}
 			}
 		}
-		if most > farContext {
+		if is {
 			far++
 		}
 	}
 	if far == 0 {
 		return ""
 	}
-	k := worst % z.D
-	return fmt.Sprintf("%d of %d contexts are far from those that the model was trained on, which says nothing of "+
-		"them: in context %d %s is %.4g, %.3g standard deviations from the mean %.4g", far, z.N, worst/z.D+1,
-		m.contextName(k), s.Mean[k]+s.Std[k]*z.X[worst], math.Abs(z.X[worst]), s.Mean[k])
+	k, seen := worst%z.D, ""
+	if s.Lo != nil {
+		seen = fmt.Sprintf(" (they have %.4g to %.4g)", s.Lo[k], s.Hi[k])
+	}
+	x := flow.Batch{N: 1, D: z.D, X: slices.Clone(z.Row(worst / z.D))}
+	s.Invert(x)
+	return fmt.Sprintf("%d of %d contexts are far from those of the training, and the model knows nothing of them: "+
+		"in context %d %s is %.4g, %.3g standard deviations from the mean %.4g%s", far, z.N, worst/z.D+1,
+		m.contextName(k), x.X[k], worstBy, s.Mean[k], seen)
+}
+
+// isFar says whether number k of a context, so many standard deviations from its mean, is far from the mean
+// and from all that the model was trained on.
+func (m *Model) isFar(k int, v float64) bool {
+	if math.Abs(v) <= farContext {
+		return false
+	}
+	s := m.spec.ContextStandardizer
+	if s.Lo == nil {
+		return true
+	}
+	below, above := (s.Lo[k]-s.Mean[k])/s.Std[k]-v, v-(s.Hi[k]-s.Mean[k])/s.Std[k]
+	return max(below, above) > outside
 }

@@ -32,10 +32,30 @@ func TestContextsComeToModelUnits(t *testing.T) {
 		t.Errorf("near contexts: %s", why)
 	}
 	far := flow.Batch{N: 3, D: 2, X: []float64{0, 0, 0, 7, -6, 0}}
-	want := `2 of 3 contexts are far from those that the model was trained on, which says nothing of them: ` +
+	want := `2 of 3 contexts are far from those of the training, and the model knows nothing of them: ` +
 		`in context 2 "y" is 2.5, 7 standard deviations from the mean -1`
 	if why := m.FarContext(far); why != want {
 		t.Errorf("got %q, want %q", why, want)
+	}
+	// What the training has seen is not far, however many deviations it is from the mean.
+	for _, squash := range []bool{false, true} {
+		spec.ContextStandardizer = &data.Standardizer{Mean: []float64{10, -1}, Std: []float64{2, 0.5}, Squash: squash,
+			Lo: []float64{-2, -3}, Hi: []float64{13, 2.5}}
+		seen, err := New(spec, net)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for want, x := range map[string][]float64{
+			"": {-2, 2.5, -2, -1},
+			`1 of 2 contexts are far from those of the training, and the model knows nothing of them: in ` +
+				`context 2 "x" is -2.1, 6.05 standard deviations from the mean 10 (they have -2 to 13)`: {
+				-2, 2.5, -2.1, -1},
+		} {
+			z, err := seen.Contexts(flow.Batch{N: 2, D: 2, X: x})
+			if why := seen.FarContext(z); why != want || err != nil {
+				t.Errorf("squashed %t: got %q, want %q (%v)", squash, why, want, err)
+			}
+		}
 	}
 	spec.ContextStandardizer = &data.Standardizer{Mean: []float64{10, -1}, Std: []float64{2, 0.5}, Squash: true}
 	squashing, err := New(spec, net)
@@ -66,6 +86,9 @@ func TestContextsComeToModelUnits(t *testing.T) {
 		{ContextColumns: []string{"x"}},
 		{ContextStandardizer: &data.Standardizer{Mean: []float64{1}, Std: []float64{1}}},
 		{ContextStandardizer: &data.Standardizer{Mean: []float64{1, 1}, Std: []float64{1, 0}}},
+		{ContextStandardizer: &data.Standardizer{Mean: []float64{1, 1}, Std: []float64{1, 1}, Lo: []float64{0}}},
+		{ContextShape: []int{2, 2}},
+		{ContextShape: []int{-1, -2}},
 	} {
 		bad.Path = spec.Path
 		if _, err := New(bad, net); !errors.Is(err, ErrSpec) {

@@ -3,13 +3,14 @@ package model
 import (
 	"cmp"
 	"context"
-
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"flowmatch/data"
 	"flowmatch/flow"
+	"flowmatch/internal/stat"
 	"flowmatch/likelihood"
 	"flowmatch/ode"
 )
@@ -43,20 +44,22 @@ type Modes struct {
 }
 
 // The defaults of ModeOptions, and when an ascent has settled: its next step is shorter than
-// modeShort, in model units.
+// modeShort deviations.
 const (
 	modeDraws, modeStarts, modeSteps = 200, 3, 200
 	modeShort                        = 1e-3
-	// modeSpan is half the distance of the points that a slope is of: long beside the errors of a
-	// solve, short beside a deviation of the data.
+	// modeSpan is half the distance of the points that a slope is of, in deviations: long beside the
+	// errors of a solve, short beside a deviation.
 	modeSpan = 1e-2
+	// leastDeviation is the least of a deviation, in model units: what a float32 still tells apart.
+	leastDeviation = 1e-4
 )
 
 // Mode returns the most likely point of each entry of what is given, the maximum a posteriori
 // estimate: log p(x | given) is climbed by its gradient from the most likely of some samples, with
 // steps of Barzilai and Borwein that keep to the bounds (spectral projected gradient, Birgin,
 // Martínez and Raydan 2000). The gradient is of central differences. A density of several peaks may
-// have a higher one where no sample was.
+// have a higher one where no sample was. A table with a [Spec.Schema] has no mode, which is an error.
 func (m *Model) Mode(ctx context.Context, o ModeOptions) (Modes, error) {
 	if err := m.made(); err != nil {
 		return Modes{}, err
@@ -67,6 +70,10 @@ func (m *Model) Mode(ctx context.Context, o ModeOptions) (Modes, error) {
 	if m.manifold != nil {
 		return Modes{}, fmt.Errorf("%w: the climb to the most likely point goes straight, which leads off a %v",
 			ErrCurved, m.manifold)
+	}
+	if m.spec.Schema != nil {
+		return Modes{}, errors.New("model: a most likely point is one of numbers; in a table with a schema a point " +
+			"between two levels is no row, however high its density is")
 	}
 	if o.Draws < 0 || o.Starts < 0 || o.Steps < 0 {
 		return Modes{}, fmt.Errorf("model: %d draws, %d starts and %d steps of a mode; want 1 at least, or 0 for the "+
@@ -90,7 +97,8 @@ func (m *Model) Mode(ctx context.Context, o ModeOptions) (Modes, error) {
 	return a.best(ctx)
 }
 
-// ascent is n·Starts ascents at once, in model units: those of entry i are i·Starts and on.
+// ascent is n·Starts ascents at once, of points in model units: those of entry i are i·Starts and on.
+// Slopes and steps are in deviations of the samples of the entry, which may be much narrower than the data.
 type ascent struct {
 	m     *Model
 	o     ModeOptions
@@ -103,6 +111,7 @@ type ascent struct {
 // climber is one ascent.
 type climber struct {
 	x, g    []float64 // where it is, and the slope there
+	scale   []float64 // deviations, in model units
 	f       float64   // log p there
 	length  float64   // of the next step, as a multiple of g
 	short   float64   // the share of that step which is tried
@@ -133,9 +142,10 @@ func (a *ascent) start(ctx context.Context) error {
 	for i := range a.n {
 		best := upTo(i*a.o.Draws, (i+1)*a.o.Draws)
 		slices.SortStableFunc(best, func(p, q int) int { return cmp.Compare(logp[q], logp[p]) })
+		scale := deviations(z.Slice(i*a.o.Draws, (i+1)*a.o.Draws))
 		for _, k := range best[:a.o.Starts] {
 			from = append(from, i)
-			a.at = append(a.at, climber{x: slices.Clone(z.Row(k)), short: 1})
+			a.at = append(a.at, climber{x: slices.Clone(z.Row(k)), scale: scale, short: 1})
 		}
 	}
 	a.given = a.o.Given.Rows(from)
@@ -161,7 +171,7 @@ func (a *ascent) active() (n int) {
 	return n
 }
 
-// slope is log p and its gradient at a point.
+// slope is log p and its gradient at a point, by coordinates in deviations.
 type slope struct {
 	f float64
 	g []float64
@@ -177,7 +187,8 @@ func (a *ascent) slopes(ctx context.Context, rows []int, at func(k int) []float6
 			row := x.Row(j*each + e)
 			copy(row, at(k))
 			if e > 0 {
-				row[(e-1)/2] += modeSpan * float64(1-2*((e-1)%2))
+				axis := (e - 1) / 2
+				row[axis] += modeSpan * a.at[k].scale[axis] * float64(1-2*((e-1)%2))
 			}
 			of = append(of, k)
 		}
@@ -214,13 +225,13 @@ func (a *ascent) climb(ctx context.Context) error {
 		}
 		target := slices.Clone(c.x)
 		for i := range target {
-			target[i] += c.length * c.g[i]
+			target[i] += c.length * c.g[i] * c.scale[i]
 		}
 		a.project(target)
 		step := 0.0
 		for i := range target {
 			target[i] = c.x[i] + c.short*(target[i]-c.x[i])
-			step = max(step, math.Abs(target[i]-c.x[i]))
+			step = max(step, math.Abs(target[i]-c.x[i])/c.scale[i])
 		}
 		if step < modeShort {
 			c.settled = true
@@ -247,7 +258,7 @@ func (c *climber) take(x []float64, s slope, allowed bool) {
 	c.steps++
 	rise, ss, sy, ok := 0.0, 0.0, 0.0, allowed && !math.IsNaN(s.f)
 	for i := range x {
-		d := x[i] - c.x[i]
+		d := (x[i] - c.x[i]) / c.scale[i]
 		rise += c.g[i] * d
 		ss += d * d
 		sy += d * (s.g[i] - c.g[i])
@@ -332,6 +343,27 @@ func keepWithin(x flow.Batch, b data.Bounds) {
 			}
 		}
 	}
+}
+
+// deviations are the standard deviations of samples z in model units, coordinate by coordinate, between
+// leastDeviation and 1, that of the data; that of a single sample is 1. Samples that could not be drawn,
+// NaN, are none.
+func deviations(z flow.Batch) []float64 {
+	scale := make([]float64, z.D)
+	for d := range scale {
+		var column []float64
+		for i := range z.N {
+			if v := z.Row(i)[d]; !math.IsNaN(v) {
+				column = append(column, v)
+			}
+		}
+		scale[d] = 1
+		if n := len(column); n > 1 {
+			_, stdErr := stat.MeanStdErr(column)
+			scale[d] = min(1, max(leastDeviation, stdErr*math.Sqrt(float64(n))))
+		}
+	}
+	return scale
 }
 
 // norm is the largest number of v, by size.

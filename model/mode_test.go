@@ -46,6 +46,33 @@ func TestTheModeOfAShiftIsItsMean(t *testing.T) {
 	}
 }
 
+// A posterior may be much narrower than the data: the mode is found in its deviations, of any number of
+// coordinates.
+func TestTheModeOfANarrowLawIsItsMean(t *testing.T) {
+	solver := ode.Solver{Method: ode.Dopri5, Control: ode.Adaptive{RTol: 1e-6, ATol: 1e-6, Each: true}}
+	for _, deviation := range []float64{1, 1e-2, 1e-3, 1e-4} {
+		net := newNet(t, nn.Config{Dim: 10, Hidden: []int{8}})
+		net, err := net.WithWeights(make([]float32, net.NumWeights()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// That has learnt nothing: N(0, deviation² I).
+		m, err := New(Spec{Path: path.Config{Name: "condot"}, Precondition: &path.Precondition{Data: deviation}}, net)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := m.Mode(t.Context(), ModeOptions{Solver: solver})
+		if err != nil {
+			t.Fatal(err)
+		}
+		top := -10 * (math.Log(deviation) + math.Log(2*math.Pi)/2)
+		if far := norm(got.X.X) / deviation; far > 0.01 || math.Abs(got.LogP[0]-top) > 1e-3 || !got.Settled[0] {
+			t.Errorf("of deviation %g: %.3f deviations from the mean, log p %.4f, want %.4f; %d steps, settled %t",
+				deviation, far, got.LogP[0], top, got.Steps[0], got.Settled[0])
+		}
+	}
+}
+
 func TestWhatHasNoMode(t *testing.T) {
 	m := shifts(t)
 	given := flow.Given{Context: flow.NewBatch(1, 2)}
@@ -64,5 +91,13 @@ func TestWhatHasNoMode(t *testing.T) {
 	}
 	if _, err := none.Mode(t.Context(), ModeOptions{Solver: euler(2)}); err == nil {
 		t.Error("a mode of a model without a density")
+	}
+	rows, err := New(Spec{Path: path.Config{Name: "condot"}, Schema: rowsSchema()}, newNet(t, nn.Config{Dim: 4}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rows.Mode(t.Context(), ModeOptions{Solver: euler(2)}); err == nil ||
+		!strings.Contains(err.Error(), "between two levels") {
+		t.Errorf("a mode of rows: %v", err)
 	}
 }

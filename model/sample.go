@@ -228,9 +228,13 @@ func (m *Model) problem(b *batch, div likelihood.Divergence, s ode.Solver) (like
 	}
 	f, err := m.Field(b.given)
 	lo, hi := m.Span()
-	return likelihood.Problem{
+	p := likelihood.Problem{
 		Field: f, Source: m.source, Lo: lo, Hi: hi, Divergence: div, Solver: s, First: b.before + b.first,
-	}, err
+	}
+	for _, row := range b.rows {
+		p.Rows = append(p.Rows, b.before+row)
+	}
+	return p, err
 }
 
 // ErrNotDiscrete is returned when bits per dimension are asked of data that

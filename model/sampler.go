@@ -30,12 +30,21 @@ type Sampler interface {
 // batch is the part of the points that is sampled together.
 type batch struct {
 	first int        // the number of its first point among all
+	rows  []int      // the numbers of its points, where they do not follow one another; nil: first, first+1, ...
 	x     flow.Batch // in model units
 	given flow.Given
 	seed  uint64 // of all points
 	step  Progress
 	// before counts the points that came before all of these: see SampleEach.
 	before int
+}
+
+// row is the number of point i of the batch among all.
+func (b *batch) row(i int) int {
+	if b.rows == nil {
+		return b.first + i
+	}
+	return b.rows[i]
 }
 
 // ODE draws samples by solving dx/dt = v_t(x | given).
@@ -72,7 +81,8 @@ type Average struct {
 // package sde. The seed of its noise is SampleOptions.Seed, and the scale of the data the
 // model's.
 type SDE struct {
-	// Sampler must have Steps, Spaced or a Grid, and no Seed, First, Scale or Cost.
+	// Sampler must have Steps, Spaced or a Grid, and no Seed, First, Scale or Cost. Its Of, if it has one, names all
+	// points, in the place of SampleOptions.Seed.
 	Sampler sde.Sampler
 	// Guidance is as in ODE: of the prediction, which is the same as of the velocity.
 	Guidance *float64
@@ -105,10 +115,13 @@ func (o Average) check(m *Model, _ int) error {
 	return nil
 }
 
-func (o SDE) check(m *Model, _ int) error {
+func (o SDE) check(m *Model, n int) error {
 	if o.Sampler.Seed != 0 || o.Sampler.First != 0 || o.Sampler.Scale != 0 || o.Sampler.Cost != nil {
 		return fmt.Errorf("%w: SDE.Sampler.Seed, First, Scale or Cost is set; the seed is SampleOptions.Seed, "+
 			"the scale is that of Spec.DataScale, and the cost that of the guidance", ErrSampler)
+	}
+	if of := o.Sampler.Of; of != nil && len(of) != n {
+		return fmt.Errorf("%w: SDE.Sampler.Of names %d points of %d", ErrSampler, len(of), n)
 	}
 	if m.manifold != nil {
 		return fmt.Errorf("%w: samplers with noise are for R^d, and not for a %v; use an ODE solver", ErrCurved,
@@ -188,7 +201,12 @@ func (o Average) grid(lo, hi float64) (steps int, at func(k int) float64) {
 
 func (o SDE) sample(ctx context.Context, m *Model, b *batch) ([]float64, ode.Stats, error) {
 	sampler, observe := o.Sampler, o.Sampler.Observe
-	sampler.Seed, sampler.First = b.seed, uint64(b.before+b.first)
+	sampler.Of = make([]sde.Row, b.x.N)
+	for i := range sampler.Of {
+		if sampler.Of[i] = (sde.Row{Seed: b.seed, Number: uint64(b.before + b.row(i))}); o.Sampler.Of != nil {
+			sampler.Of[i] = o.Sampler.Of[b.row(i)]
+		}
+	}
 	sampler.Scale = m.scale()
 	lo, hi := sampler.Span(m.scheduler, m.output())
 	f, cost, err := o.guidance().field(b.given, lo, hi, m.bind)

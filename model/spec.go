@@ -55,6 +55,9 @@ type Spec struct {
 	// table, and ContextStandardizer maps them to model units; nil otherwise.
 	ContextColumns      []string           `json:"context_columns,omitempty"`
 	ContextStandardizer *data.Standardizer `json:"context_standardizer,omitempty"`
+	// ContextShape is the shape of a context that comes as an array of several axes, nil of one that does
+	// not. New takes that of a network which reads its context as a grid.
+	ContextShape []int `json:"context_shape,omitempty"`
 	// Bounds is the box that the data are from, in data units, such as the support of a prior:
 	// samples are drawn until they are in it, and log-densities are those inside. Nil: there is
 	// none.
@@ -115,6 +118,9 @@ func New(spec Spec, net *nn.Net) (*Model, error) {
 	if spec.Shape == nil {
 		spec.Shape = []int{spec.Net.Dim}
 	}
+	if r := spec.Net.Residual; spec.ContextShape == nil && r != nil {
+		spec.ContextShape = r.Embed.Shape
+	}
 	if err := spec.check(); err != nil {
 		return nil, err
 	}
@@ -125,33 +131,9 @@ func New(spec Spec, net *nn.Net) (*Model, error) {
 	return m, nil
 }
 
-// checkContext reports what does not fit the contexts of the network.
-func (s Spec) checkContext() error {
-	if n := len(s.ContextColumns); n != 0 && n != s.Net.Context {
-		return fmt.Errorf("%w: %d context_columns for a network of %d numbers of context", ErrSpec, n, s.Net.Context)
-	}
-	if s.ContextStandardizer == nil {
-		return nil
-	}
-	if err := s.ContextStandardizer.Validate(); err != nil {
-		return fmt.Errorf("%w: context_standardizer: %w", ErrSpec, err)
-	}
-	if n := len(s.ContextStandardizer.Mean); n != s.Net.Context {
-		return fmt.Errorf("%w: a context_standardizer of %d numbers for contexts of %d", ErrSpec, n, s.Net.Context)
-	}
-	return nil
-}
-
 // check reports what does not fit points of the network's dimension.
 func (s Spec) check() error {
-	dim := 1
-	for _, n := range s.Shape {
-		if n < 1 || n > s.Net.Dim {
-			dim = 0
-			break
-		}
-		dim *= n
-	}
+	dim := volume(s.Shape)
 	if dim != s.Net.Dim || len(s.Shape) == 0 {
 		return fmt.Errorf("%w: points of shape %v for a network of dimension %d", ErrSpec, s.Shape, s.Net.Dim)
 	}

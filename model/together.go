@@ -7,6 +7,7 @@ import (
 
 	"flowmatch/cluster"
 	"flowmatch/flow"
+	"flowmatch/internal/digest"
 	"flowmatch/ode"
 )
 
@@ -21,6 +22,38 @@ func (m *Model) Together(ranks *cluster.Comm) *Model {
 	with := *m
 	with.ranks = ranks
 	return &with
+}
+
+// sameCall reports a rank that has other weights than rank 0, or solves for other points: what they come to would
+// be parts of one result.
+func (m *Model) sameCall(x flow.Batch, given flow.Given) error {
+	if m.ranks.Size() == 1 {
+		return nil
+	}
+	weights, err := m.net.Weights()
+	points := digest.New()
+	points.Text(fmt.Sprint(x.N, x.D))
+	digest.Add(points, x.X)
+	digest.Add(points, given.Label)
+	digest.Add(points, given.Context.X)
+	if err := m.ranks.Agree(err); err != nil {
+		return err
+	}
+	for _, of := range []struct{ is, what string }{
+		{digest.Of(weights), "has other weights than rank 0: all must open the same model"},
+		{points.String(), "solves for other points than rank 0: all must make the same calls"},
+	} {
+		all, err := m.ranks.Gather([]byte(of.is))
+		if err != nil {
+			return err
+		}
+		for rank, is := range all {
+			if string(is) != string(all[0]) {
+				return fmt.Errorf("model: rank %d %s", rank, of.what)
+			}
+		}
+	}
+	return nil
 }
 
 // perRank returns the most of n points that are solved together where size is asked for: no more than a

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"flowmatch/cluster"
@@ -80,6 +81,39 @@ func TestRanksShareSolves(t *testing.T) {
 		t.Errorf("the log-densities are not those of one process (%v)", err)
 	}
 	oneFails(t, alone, ranks)
+	oneDiffers(t, alone, ranks)
+}
+
+// oneDiffers has a rank draw other samples, or by another model: the results of all would be a mixture.
+func oneDiffers(t *testing.T, m *Model, ranks *cluster.Comm) {
+	t.Helper()
+	w, err := m.Net().Weights()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w[1] += 1e-3
+	net, err := m.Net().WithWeights(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := New(m.Spec(), net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		want string
+		seed uint64
+		m    *Model
+	}{{"rank 2 solves for other points", 4, m}, {"rank 2 has other weights", 3, other}} {
+		o, by := SampleOptions{N: 9, Seed: 3, Sampler: ODE{Solver: euler(6)}}, m
+		if ranks.Rank() == 2 {
+			o.Seed, by = c.seed, c.m
+		}
+		_, err := by.Together(ranks).Sample(t.Context(), o)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.want, err)
+		}
+	}
 }
 
 // oneFails has the solve of one rank fail, which all come to know.

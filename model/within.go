@@ -40,7 +40,7 @@ var ErrMass = errors.New("model: hardly any sample is within the bounds")
 type Acceptance struct {
 	Drawn  int `json:"drawn"`  // all of them
 	Inside int `json:"inside"` // those in the region
-	// Contexts are how many different ones they are of.
+	// Contexts is how many different things they are given: labels, contexts and what is shown.
 	Contexts int `json:"contexts"`
 	// Least is the smallest share of a context that was inside.
 	Least float64 `json:"least"`
@@ -98,7 +98,7 @@ func (w Within) check() error {
 	return nil
 }
 
-// alike are the points of one label and one context.
+// alike are the points that are given the same.
 type alike struct {
 	rows          []int // their numbers
 	pending       []int // those of which no sample is inside yet
@@ -118,6 +118,12 @@ func alikes(g flow.Given, n int) (groups []*alike, of []int) {
 			key = binary.LittleEndian.AppendUint32(key, uint32(l))
 		}
 		for _, v := range one.Context.X {
+			key = binary.LittleEndian.AppendUint64(key, math.Float64bits(v))
+		}
+		for _, v := range one.Shown.X {
+			if math.IsNaN(v) { // of any bits: it is not known
+				v = math.NaN()
+			}
 			key = binary.LittleEndian.AppendUint64(key, math.Float64bits(v))
 		}
 		k, known := byKey[string(key)]

@@ -9,7 +9,9 @@ import (
 
 	"flowmatch/data"
 	"flowmatch/flow"
+	"flowmatch/nn"
 	"flowmatch/ode"
+	"flowmatch/path"
 )
 
 // bounded is shifts, p(x | c) = N(1+2c, 4I), within a box of which one side is open.
@@ -147,6 +149,33 @@ func TestARegionIsWhereADensityIsNotZero(t *testing.T) {
 		mass.Outside != 1 {
 		t.Errorf("normalised log-densities %v of a mass of %v, want %.4f and -Inf (%v)", logp, mass, -math.Log(want),
 			err)
+	}
+}
+
+// TestSamplesWithinARegionHaveWhatIsShown: points that are shown other values are of other kinds, and what is
+// drawn again for one is none of another.
+func TestSamplesWithinARegionHaveWhatIsShown(t *testing.T) {
+	m, err := New(Spec{Path: path.Config{Name: "condot"}}, newNet(t, nn.Config{Dim: 2, Hidden: []int{8}, Shown: true}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 40
+	shown := flow.NewBatch(n, 2)
+	for i := range n {
+		shown.Row(i)[0], shown.Row(i)[1] = float64(i/2), math.NaN() // of two points each
+	}
+	s, err := m.Sample(t.Context(), SampleOptions{N: n, Seed: 2, Given: flow.Given{Shown: shown},
+		Sampler: ODE{Solver: byPoint(1e-4)}, Within: &Within{Inside: func(x []float64) bool { return x[1] > 0 }}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if x := s.X.Row(i); x[0] != float64(i/2) || !(x[1] > 0) {
+			t.Errorf("sample %d is %v, and its first number is shown as %d", i, x, i/2)
+		}
+	}
+	if s.Inside.Contexts != n/2 || s.Inside.Drawn <= n {
+		t.Errorf("%+v; want %d kinds of points, of which some are drawn again", *s.Inside, n/2)
 	}
 }
 

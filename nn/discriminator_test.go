@@ -133,3 +133,39 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// A unit that is 0 for every point is moved by the penalty alone, which brings its weights towards 0 without
+// end. Sums of products with denormal numbers would take a hundred times as long.
+func TestDeadUnitsOfADiscriminatorLeaveNoDenormalNumbers(t *testing.T) {
+	d, err := NewDiscriminator(open(t), DiscriminatorConfig{Dim: 2, Hidden: []int{8, 4}, L2: 1e-2}, 1)
+	must(t, err)
+	tr, err := d.NewTrainer(Optimizer{EMADecay: new(0.0)})
+	must(t, err)
+	s, err := tr.State()
+	must(t, err)
+	into, out := d.Tensors()[2], d.Tensors()[4] // the matrices to and from the second hidden layer
+	s.Weights[d.Tensors()[3].Offset] = -100     // its first unit is dead
+	must(t, tr.Restore(s))
+	x, kinds := flow.Batch{N: 4, D: 2, X: []float64{-1, 0.3, 0.5, 1, 0.2, -0.4, 1, -1}}, []float64{0, 1, 0, 1}
+	for range 3000 {
+		_, err := tr.Step(x, kinds, 1e-2)
+		must(t, err)
+	}
+	s, err = tr.State()
+	must(t, err)
+	for k, slab := range [][]float32{s.Weights, s.Moment1, s.Var2} {
+		for i, v := range slab {
+			if v != 0 && math.Abs(float64(v)) < 0x1p-126 {
+				t.Errorf("number %d of slab %d is %g, which is denormal", i, k, v)
+			}
+		}
+	}
+	for i := range 8 {
+		if w := s.Weights[into.Offset+i]; w != 0 {
+			t.Errorf("a weight of the dead unit is %g after all, want 0", w)
+		}
+	}
+	if w := s.Weights[out.Offset:][:4]; w[0] != 0 || w[1] == 0 && w[2] == 0 && w[3] == 0 {
+		t.Errorf("the last layer has the weights %g; want 0 for the dead unit alone", w)
+	}
+}

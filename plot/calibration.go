@@ -38,13 +38,7 @@ func Calibration(w io.Writer, levels []Levels, o Options) error {
 			return fmt.Errorf("plot: calibration: %w: levels of %d %q from %v to %v; they must be in [0, 1]",
 				ErrNotFinite, k, l.Name, u[0], u[len(u)-1])
 		}
-		s := Series{Name: l.Name, Bare: true}
-		for i := range calibrationLevels + 1 {
-			level := float64(i) / calibrationLevels
-			n, _ := slices.BinarySearch(u, math.Nextafter(level, 2))
-			s.X, s.Y = append(s.X, level), append(s.Y, float64(n)/float64(len(u))-level)
-		}
-		series = append(series, s)
+		series = append(series, excess(l.Name, u))
 	}
 	// Of the Kolmogorov law, 1.628 is exceeded in 1 of 100 cases.
 	band := 1.628 / math.Sqrt(float64(least))
@@ -52,4 +46,15 @@ func Calibration(w io.Writer, levels []Levels, o Options) error {
 		Options: o, LinearX: true, LinearY: true, XName: "level", YName: "share of truths − level",
 		Floors: []Floor{{"99 %", band}, {"99 %", -band}},
 	})
+}
+
+// excess is the curve of sorted levels u: the share of them up to each level, less the level.
+func excess(name string, u []float64) Series {
+	s := Series{Name: name, Bare: true}
+	for i := range calibrationLevels + 1 {
+		level := float64(i) / calibrationLevels
+		n, _ := slices.BinarySearch(u, math.Nextafter(level, 2))
+		s.X, s.Y = append(s.X, level), append(s.Y, float64(n)/float64(len(u))-level)
+	}
+	return s
 }

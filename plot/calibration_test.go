@@ -14,17 +14,19 @@ func TestCalibrationShowsHowFarLevelsAreFromUniformOnes(t *testing.T) {
 		even[i] = (float64(i) + 0.5) / 400
 		narrow[i] = 0.5 + 0.5*math.Copysign(math.Pow(math.Abs(2*even[i]-1), 0.3), even[i]-0.5)
 	}
-	var right, wrong bytes.Buffer
-	for _, p := range []struct {
-		w *bytes.Buffer
-		u []float64
-	}{{&right, even}, {&wrong, narrow}} {
-		if err := Calibration(p.w, []Levels{{"rank of a", p.u}}, Options{}); err != nil {
-			t.Fatal(err)
+	// Of the levels 1/2 ± |2e-1|^0.3/2 as many as 1/2 ± |2q-1|^(1/0.3)/2 are up to q.
+	a, b := excess("right", even), excess("narrow", narrow)
+	for i, q := range a.X {
+		want := 0.5 + 0.5*math.Copysign(math.Pow(math.Abs(2*q-1), 1/0.3), q-0.5) - q
+		if math.Abs(a.Y[i]) > 1./800+1e-12 || math.Abs(b.Y[i]-want) > 1./800+1e-12 {
+			t.Errorf("at level %g: %.5f of right levels, want 0, and %.5f of narrow ones, want %.5f", q, a.Y[i], b.Y[i],
+				want)
 		}
 	}
-	if bytes.Equal(right.Bytes(), wrong.Bytes()) {
-		t.Error("levels that are not uniform have the picture of those that are")
+	var picture bytes.Buffer
+	err := Calibration(&picture, []Levels{{"rank of a", even}, {"rank of b", narrow}}, Options{})
+	if err != nil || !bytes.HasPrefix(picture.Bytes(), []byte("\x89PNG")) {
+		t.Errorf("a picture of %d bytes (%v)", picture.Len(), err)
 	}
 	for want, levels := range map[error][]Levels{
 		ErrEmpty: {{"a", nil}}, ErrNotFinite: {{"a", []float64{0.5, 1.5}}},
@@ -33,7 +35,7 @@ func TestCalibrationShowsHowFarLevelsAreFromUniformOnes(t *testing.T) {
 			t.Errorf("%v: %v, want %v", levels, err, want)
 		}
 	}
-	err := Calibration(io.Discard, []Levels{{"a", []float64{math.NaN(), 0.5}}}, Options{})
+	err = Calibration(io.Discard, []Levels{{"a", []float64{math.NaN(), 0.5}}}, Options{})
 	if !errors.Is(err, ErrNotFinite) {
 		t.Errorf("a level that is NaN: %v", err)
 	}

@@ -21,7 +21,7 @@ type LineOptions struct {
 // that are both logarithmic unless said otherwise: a power law is a straight line,
 // and its exponent the slope. Names stand beside the ends of the curves. A curve that lies
 // on an earlier one is dashed over it. Every value on a logarithmic axis must be positive,
-// and each X increase.
+// and each X increase. Options.Truth is one value of x, which is marked upwards.
 // Options.Columns, Names, Style and Stretch are not used.
 func Lines(w io.Writer, series []Series, o LineOptions) error {
 	opt, err := o.resolve(2.7, 160)
@@ -47,12 +47,15 @@ func Lines(w io.Writer, series []Series, o LineOptions) error {
 	xName, yName := or(o.XName, "x"), or(o.YName, "y")
 	f := newFigure(opt, layout{
 		beside: entries,
-		rows:   1, cols: 1, w: int(1.65 * float64(opt.side())), h: opt.side(), title: opt.Title, logX: !o.LinearX,
-		logY: !o.LinearY, xNames: []string{xName}, yNames: []string{yName},
+		rows:   1, cols: 1, w: int(1.65 * float64(opt.side())), h: opt.side(), title: opt.Title, note: opt.truthNote(),
+		logX: !o.LinearX, logY: !o.LinearY, xNames: []string{xName}, yNames: []string{yName},
 		lim: func(int, int) Limits { return lim },
 	})
 	a := f.panels[0][0]
 	f.gridLines(a)
+	if o.Truth != nil {
+		f.truth(a, o.Truth[0], math.NaN(), inkAxis)
+	}
 	entries = f.floors(a, o.Floors)
 	entries = append(entries, f.series(a, series)...)
 	f.frame(0, 0, "", edge{left: true, bottom: true})
@@ -131,6 +134,16 @@ func (o LineOptions) span(series []Series) (Limits, error) {
 	}
 	if len(series) == 0 {
 		return lim, fmt.Errorf("plot: lines: %w: no series", ErrEmpty)
+	}
+	if err := o.checkTruth(1); err != nil {
+		return lim, err
+	}
+	if o.Truth != nil {
+		if !o.LinearX && o.Truth[0] <= 0 {
+			return lim, fmt.Errorf("plot: lines: %w: a truth of %v on a logarithmic axis; want it above 0", ErrOptions,
+				o.Truth[0])
+		}
+		lim.XMin, lim.XMax = min(lim.XMin, o.Truth[0]), max(lim.XMax, o.Truth[0])
 	}
 	for _, l := range o.Floors {
 		if err := l.check(!o.LinearY); err != nil {

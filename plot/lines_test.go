@@ -67,6 +67,51 @@ func TestLinesRefuseWhatALogarithmCannotShow(t *testing.T) {
 	}
 }
 
+// A true value is marked where it is, also outside of the curves.
+func TestLinesMarkATruth(t *testing.T) {
+	curve := []plot.Series{{X: []float64{1, 2}, Y: []float64{1, 2}, Bare: true}}
+	draws := func(truth []float64) func(io.Writer) error {
+		return func(w io.Writer) error {
+			o := plot.LineOptions{Options: plot.Options{Truth: truth}, LinearX: true, LinearY: true}
+			return plot.Lines(w, curve, o)
+		}
+	}
+	// dark returns the column with the most grey pixels in some part of the width: the frame is at its ends.
+	dark := func(truth []float64, from, to int) (column, most int) {
+		img := draw(t, draws(truth))
+		for x := from; x < min(to, img.Bounds().Max.X); x++ {
+			n := 0
+			for y := range img.Bounds().Max.Y * 3 / 4 {
+				if r, g, b, _ := img.At(x, y).RGBA(); r == g && g == b && r < 0xa000 {
+					n++
+				}
+			}
+			if n > most {
+				column, most = x, n
+			}
+		}
+		return column, most
+	}
+	frame, _ := dark(nil, 400, 1<<20)
+	_, none := dark(nil, 200, frame-4)
+	left, few := dark([]float64{1.25}, 200, frame-4)
+	right, many := dark([]float64{1.75}, 200, frame-4)
+	beyond, _ := dark([]float64{3}, 200, frame-4)
+	if min(few, many) < none+100 || right-left < 50 || beyond <= right {
+		t.Errorf("truths at 1.25, 1.75 and 3 are marked in columns %d, %d and %d, of %d and %d pixels; none: %d", left,
+			right, beyond, few, many, none)
+	}
+	for _, bad := range [][]float64{{1, 2}, {math.NaN()}} {
+		if err := draws(bad)(io.Discard); err == nil {
+			t.Errorf("a truth of %v on the line is drawn", bad)
+		}
+	}
+	err := plot.Lines(io.Discard, curve, plot.LineOptions{Options: plot.Options{Truth: []float64{-1}}})
+	if !errors.Is(err, plot.ErrOptions) {
+		t.Errorf("a truth of -1 on a logarithmic axis: %v", err)
+	}
+}
+
 func ExampleLines() {
 	batch := plot.Series{Name: "64x3", X: []float64{64, 512, 4096}, Y: []float64{0.1, 0.3, 2}}
 	err := plot.Lines(io.Discard, []plot.Series{batch}, plot.LineOptions{XName: "batch", YName: "ms per step"})

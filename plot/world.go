@@ -1,37 +1,14 @@
 package plot
 
 import (
-	_ "embed" // the coastlines
-	"encoding/binary"
 	"fmt"
 	"image/color"
 	"io"
 	"math"
 
 	"flowmatch/flow"
+	"flowmatch/internal/coast"
 )
-
-// coastline is the coasts of the Natural Earth at 1:110 million (public domain, version 4.1, by way
-// of the package world-atlas 2.0.2): for each line the number of its points, and their longitudes and
-// latitudes in hundredths of a degree, in little-endian words of 16 bits.
-//
-//go:embed coastline.bin
-var coastline []byte
-
-// coasts returns the lines, as longitudes and latitudes in degrees.
-func coasts() (lines [][][2]float64) {
-	for rest := coastline; len(rest) >= 2; {
-		n := int(binary.LittleEndian.Uint16(rest))
-		rest = rest[2:]
-		line := make([][2]float64, n)
-		for i := range line {
-			line[i] = [2]float64{float64(int16(binary.LittleEndian.Uint16(rest[4*i:]))) / 100,
-				float64(int16(binary.LittleEndian.Uint16(rest[4*i+2:]))) / 100}
-		}
-		lines, rest = append(lines, line), rest[4*n:]
-	}
-	return lines
-}
 
 // Sphere is a lattice of Rows x 2 Rows cells over a sphere, of equal steps of latitude and longitude.
 // The zero value has 90 rows.
@@ -230,14 +207,14 @@ func (f *figure) globe(a axes, o WorldOptions, v []float64) {
 		}
 	}
 	f.touched(a.rect)
-	grid, coast := inkGrid, rgb(0x8a949e)
+	grid, shore := inkGrid, rgb(0x8a949e)
 	if v != nil {
-		grid, coast = rgb(0x6b7480), rgb(0xe8e8e8)
+		grid, shore = rgb(0x6b7480), rgb(0xe8e8e8)
 	}
 	f.graticule(a, grid)
 	if !o.Bare {
-		for _, line := range coasts() {
-			f.onMap(a, coast, 0.6, line)
+		for _, line := range coast.Lines() {
+			f.onMap(a, shore, 0.6, line)
 		}
 	}
 	var edge [][2]float64

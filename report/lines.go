@@ -154,7 +154,11 @@ func Likelihood(v *eval.Likelihood) []Line {
 	var l lines
 	l.head("likelihood", "%d points, divergence %s, NFE %d", v.Points, v.Divergence, v.NFE)
 	l.chosen(v.Chosen)
-	l.add("NLL", "%s ± %s nats", Decimals(v.NLL), Decimals(v.StdErr))
+	if v.Points == 1 { // which has no standard error
+		l.add("NLL", "%s nats", Decimals(v.NLL))
+	} else {
+		l.add("NLL", "%s ± %s nats", Decimals(v.NLL), Decimals(v.StdErr))
+	}
 	if v.Optimum != nil && v.Gap != nil {
 		l.add("optimum", "%s nats, of the data's own density", Decimals(*v.Optimum))
 		l.add("gap", "%s nats", Decimals(*v.Gap))
@@ -230,7 +234,7 @@ func calibration(c *eval.Calibration) (l lines) {
 	for _, r := range c.Ranks {
 		l.add("ranks of "+choice.Cut(r.Name),
 			"bias %.3f ± %.3f, spread %.3f ± %.3f (1: right, more: too narrow), p = %.2g",
-			r.Bias, r.BiasErr, r.Spread, r.SpreadErr, min(r.KSP, r.Chi2P))
+			r.Bias, r.BiasErr, r.Spread, r.SpreadErr, r.P())
 	}
 	l.add("coverage", "ATC %.4f ± %.4f (0: right, less: too narrow), p = %.2g", c.Coverage.ATC, c.Coverage.ATCErr,
 		c.Coverage.Uniformity.KSP)

@@ -118,4 +118,8 @@ func TestContextsThatDoNotFitARunFile(t *testing.T) {
 	if err != nil || len(cfg.Warnings()) != 1 || !strings.Contains(cfg.Warnings()[0], "context_weight is 0") {
 		t.Errorf("a coupling that sees no contexts: %v, %v", cfg.Warnings(), err)
 	}
+	cfg, err = ParseConfig([]byte("data: {path: x.csv}\ncoupling: {name: ot, context_weight: 0}\n"), nil)
+	if err != nil || len(cfg.Warnings()) != 0 {
+		t.Errorf("a coupling of points without contexts: %v, %v", cfg.Warnings(), err)
+	}
 }

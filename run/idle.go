@@ -44,6 +44,7 @@ func rules() []rule {
 		{"net.hidden", ofPlainPerceptrons, "set net.residual.width, or leave net.residual out"},
 		{"net.residual.embed.kind net.residual.embed.shape net.residual.embed.hidden net.residual.embed.width",
 			withoutContext, ""},
+		{"coupling.context_weight", withoutContexts, ""},
 		{"net.space_scale", withoutSpaceFrequencies, "set net.space_frequencies"},
 		{"net.unet.heads", whereHeadsAreCounted, "leave net.unet.head_channels out"},
 		{"train.times.name", whereTheWeightingIsUnit, "set train.weighting to likelihood, for instance"},
@@ -108,7 +109,7 @@ func (c Config) Warnings() []string {
 		warnings = append(warnings, fmt.Sprintf("coupling.batch is %d, but has no effect: train.batch is %d, and all "+
 			"its rows are coupled among themselves", c.Coupling.Batch, t.Batch))
 	}
-	if w := c.Coupling.ContextWeight; w != nil && *w == 0 {
+	if w := c.Coupling.ContextWeight; w != nil && *w == 0 && c.Data.Given() {
 		warnings = append(warnings, fmt.Sprintf("coupling.context_weight is 0: %s over all contexts pairs each "+
 			"context with its own part of the noise, and samples, which start from all of it, are not those of the "+
 			"context", c.Coupling.Name))
@@ -138,6 +139,13 @@ func withoutContext(c Config, _ train.Kind) string {
 		return ""
 	}
 	return "it embeds the context, and the data have none"
+}
+
+func withoutContexts(c Config, _ train.Kind) string {
+	if c.Data.Given() || c.Coupling.Name == "independent" { // which Validate reports
+		return ""
+	}
+	return "the data have no context"
 }
 
 func withoutSpaceFrequencies(c Config, _ train.Kind) string {

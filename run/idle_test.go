@@ -18,6 +18,8 @@ func TestNoSettingIsWithoutEffect(t *testing.T) {
 		{moons + "net: {classes: 2}", "line 2: net.classes is 2, but has no effect: the network is not " +
 			"conditional on labels; leave it out, or set conditional: true"},
 		{moons + "net: {interval: true}", "line 2: net.interval is set by the objectives meanflow and shortcut"},
+		{moons + "coupling: {name: ot, context_weight: 3}", "line 2: coupling.context_weight is 3, but has no " +
+			"effect: the data have no context; leave it out"},
 		{images + "net: {unet: {}, hidden: [8]}", "line 2: net.hidden is [8], but has no effect: it is " +
 			"for perceptrons, and the network is net.unet; leave it out, or leave net.unet and net.dit out"},
 		{images + "net: {dit: {}, activation: relu}", "net.activation is relu, but has no effect"},

@@ -51,7 +51,7 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 	if s.model, err = model.New(spec, net); err != nil {
 		return nil, err
 	}
-	return s.imported(eng, events)
+	return s.imported(events)
 }
 
 // AdoptOptions says how [Adopt] makes a run.
@@ -83,7 +83,7 @@ func Adopt(m *model.Model, dir string, o AdoptOptions) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return (&session{cfg: cfg, dir: dir, model: m}).imported(m.Net().Engine(), nil)
+	return (&session{cfg: cfg, dir: dir, model: m}).imported(nil)
 }
 
 // importing is in a folder while a run is imported: what lies beside it without a run.yaml is
@@ -104,7 +104,7 @@ func Importable(dir string) error {
 
 // imported writes the files of a run whose model is there, run.yaml, which makes the
 // folder one, last.
-func (s *session) imported(eng *nn.Engine, events []train.Event) (*Run, error) {
+func (s *session) imported(events []train.Event) (*Run, error) {
 	lock, err := lockFolder(s.dir)
 	if err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (s *session) imported(eng *nn.Engine, events []train.Event) (*Run, error) {
 		writeMetrics(filepath.Join(s.dir, MetricsFile), events),
 	)
 	if err == nil {
-		err = s.writeDescription(eng)
+		err = s.describe()
 	}
 	if err == nil {
 		err = remove(mark)

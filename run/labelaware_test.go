@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -12,6 +13,16 @@ import (
 	"flowmatch/internal/seed"
 	"flowmatch/model"
 )
+
+// Classes that the data have not are reported before the training.
+func TestTransportWithinClassesNeedsClasses(t *testing.T) {
+	cfg := parseText(t, "coupling: {name: ot, label_aware: true}\ntrain: {steps: 5}", "data.name=gaussian")
+	_, err := Train(t.Context(), cfg, filepath.Join(t.TempDir(), "run"), TrainOptions{})
+	if want := "coupling.label_aware is true, but the data (gaussian) have no labels"; !errors.Is(err, ErrSettings) ||
+		!strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+}
 
 // Two classes at ±2 of deviation 0.3 come out as they are with a coupling too: by default
 // each class is paired with all of the noise.

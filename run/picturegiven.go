@@ -16,9 +16,6 @@ func (a *artist) context(kind string) error {
 	if a.Truth != nil && len(a.Truth) != a.Model.Dim() {
 		return fmt.Errorf("run: a truth of %d numbers for points of dimension %d", len(a.Truth), a.Model.Dim())
 	}
-	if a.Truth != nil && kind == "density" && a.onLine() {
-		return errors.New("run: the density of points on the line marks no truth; draw their samples")
-	}
 	given := a.Given
 	switch {
 	case given.N > 1:

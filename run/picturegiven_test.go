@@ -84,18 +84,20 @@ func TestAPictureIsOfTheContextThatItNames(t *testing.T) {
 	if err := r.Picture(t.Context(), io.Discard, "calibration", PictureOptions{N: 50}); err != nil {
 		t.Error(err)
 	}
-	var with, without bytes.Buffer
-	for _, p := range []struct {
-		w     *bytes.Buffer
-		truth []float64
-	}{{&with, []float64{1.5}}, {&without, nil}} {
-		o := PictureOptions{N: 50, Given: given, Truth: p.truth}
-		if err := r.Picture(t.Context(), p.w, "pairs", o); err != nil {
-			t.Fatal(err)
+	for _, kind := range []string{"samples", "pairs", "density"} {
+		var with, without bytes.Buffer
+		for _, p := range []struct {
+			w     *bytes.Buffer
+			truth []float64
+		}{{&with, []float64{1.5}}, {&without, nil}} {
+			o := PictureOptions{N: 50, Cells: 8, Given: given, Truth: p.truth}
+			if err := r.Picture(t.Context(), p.w, kind, o); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if bytes.Equal(with.Bytes(), without.Bytes()) {
-		t.Error("the truth is not marked")
+		if bytes.Equal(with.Bytes(), without.Bytes()) {
+			t.Errorf("%s: the truth is not marked", kind)
+		}
 	}
 	for want, o := range map[string]PictureOptions{
 		"a picture of 2 contexts": {Given: flow.NewBatch(2, 1)},

@@ -229,7 +229,8 @@ func (a *artist) lineDensity(ctx context.Context, w io.Writer) error {
 	}
 	lo, hi := a.Limits.XMin, a.Limits.XMax
 	if a.Limits == (plot.Limits{}) {
-		lo, hi = slices.Min(x.X), slices.Max(x.X)
+		shown := append(slices.Clone(x.X), a.Truth...)
+		lo, hi = slices.Min(shown), slices.Max(shown)
 		air := cmp.Or(0.12*(hi-lo), unit(a.Model.Spec().Units(), 0, []float64{(lo + hi) / 2}))
 		lo, hi = lo-air, hi+air
 	}
@@ -243,6 +244,7 @@ func (a *artist) lineDensity(ctx context.Context, w io.Writer) error {
 	}
 	series, name := a.curves(at, [][]float64{exact, learnt})
 	o := a.options()
+	o.Truth = a.Truth
 	return plot.Lines(w, series, plot.LineOptions{
 		Options: o, LinearX: true, LinearY: true, XName: or(o.Names, "x1"), YName: name,
 	})

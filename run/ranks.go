@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
 
 	"flowmatch/cluster"
 	"flowmatch/internal/choice"
+	"flowmatch/internal/digest"
 	"flowmatch/train"
 )
 
@@ -25,6 +28,9 @@ func follow(ctx context.Context, cfg Config, dir string, o TrainOptions) error {
 	}
 	s, err := prepareToFollow(ctx, cfg, dir)
 	if err := s.gather(o.Ranks, err); err != nil {
+		return err
+	}
+	if err := o.Ranks.Agree(nil); err != nil { // rank 0 describes the run
 		return err
 	}
 	p := &records{session: s, ctx: ctx}
@@ -66,19 +72,24 @@ func (s *session) gather(ranks *cluster.Comm, failed error) error {
 			return err
 		}
 	}
+	var own likeness
+	if failed == nil {
+		own, failed = s.likeness()
+	}
 	if err := ranks.Agree(failed); err != nil {
 		return err
 	}
-	if err := s.alike(ranks); err != nil {
+	if err := own.alike(ranks); err != nil {
 		return err
 	}
 	return s.share(ranks)
 }
 
-// likeness is what must be the same on all ranks, or their weights would part.
+// likeness is what must be the same on all ranks: with other shares of the gradient they would learn what
+// no process by itself does.
 type likeness struct {
-	Program, Engine, Cores, Data, Pairs string
-	Settings                            map[string]string // but for where files are
+	Program, Bits, Engine, Cores, Data, Pairs string
+	Settings                                  map[string]string // but for where files are, and of evaluations
 }
 
 // likeness returns that of this rank.
@@ -88,20 +99,40 @@ func (s *session) likeness() (l likeness, err error) {
 		Engine:  s.model.Net().Engine().Description(), Cores: fmt.Sprint(runtime.GOMAXPROCS(0)),
 		Data: s.set.Fingerprint, Pairs: s.made,
 	}
+	if l.Bits, err = programBits(); err != nil {
+		return l, err
+	}
+	files := s.cfg.paths()
 	l.Settings, err = flat(s.cfg)
 	maps.DeleteFunc(l.Settings, func(key, _ string) bool {
-		return strings.HasPrefix(key, "data.") || strings.HasPrefix(key, "eval.") || key == "train.teacher"
+		_, file := files[key]
+		return file || key == "data.memory" || strings.HasPrefix(key, "eval.")
 	})
 	return l, err
 }
 
-// alike reports a rank that is not like rank 0, and what of it.
-func (s *session) alike(ranks *cluster.Comm) error {
-	own, err := s.likeness()
+// programBits returns the digest of the file of this program. Builds that are not of a release have one
+// version, and an error of one of them would go into the weights of all ranks.
+func programBits() (string, error) {
+	name, err := os.Executable()
 	if err != nil {
-		return err
+		return "", fmt.Errorf("run: the file of this program: %w", err)
 	}
-	text, err := json.Marshal(own)
+	f, err := os.Open(name)
+	if err != nil {
+		return "", fmt.Errorf("run: the file of this program: %w", err)
+	}
+	defer f.Close()
+	d := digest.New()
+	if _, err := io.Copy(d, f); err != nil {
+		return "", fmt.Errorf("run: the file of this program: %w", err)
+	}
+	return d.String(), nil
+}
+
+// alike reports a rank that is not like rank 0, and what of it.
+func (l likeness) alike(ranks *cluster.Comm) error {
+	text, err := json.Marshal(l)
 	if err != nil {
 		return fmt.Errorf("run: %w", err)
 	}
@@ -128,7 +159,8 @@ var errUnlike = errors.New("run: the ranks are not alike")
 func (l likeness) differs(first likeness, rank int) error {
 	type part struct{ what, is, was string }
 	parts := []part{
-		{"program", l.Program, first.Program}, {"engine", l.Engine, first.Engine},
+		{"program", l.Program, first.Program}, {"fingerprint of the program", l.Bits, first.Bits},
+		{"engine", l.Engine, first.Engine},
 		{"number of cores (GOMAXPROCS)", l.Cores, first.Cores}, {"fingerprint of the data", l.Data, first.Data},
 		{"fingerprint of the teacher's pairs", l.Pairs, first.Pairs},
 	}

@@ -275,11 +275,25 @@ func inTextOrder(set *data.Set) (*data.Set, error) {
 	return &nameless, nil
 }
 
+// gridOf says how the numbers of a context of a network hang together.
+func gridOf(net nn.Config) (g dataset.Grid) {
+	if r := net.Residual; r != nil {
+		g = dataset.Grid{Axes: r.Embed.Axes(), Shape: r.Embed.Shape, Marked: r.Embed.Kind == nn.EmbedSet}
+	}
+	return g
+}
+
+// Grid says how the numbers of a context of the model hang together, for [dataset.ReadContexts].
+func (r *Run) Grid() dataset.Grid {
+	spec := r.Model.Spec()
+	g := gridOf(spec.Net)
+	g.Shape = spec.ContextShape
+	return g
+}
+
 // Open opens the data of a run, with the contexts that it makes of images.
 func (c Config) Open() (*data.Set, error) {
-	if r := c.Net.Residual; r != nil {
-		c.Data.Grid = dataset.Grid{Axes: r.Embed.Axes(), Shape: r.Embed.Shape, Marked: r.Embed.Kind == nn.EmbedSet}
-	}
+	c.Data.Grid = gridOf(c.Net)
 	c.Data.Space = c.Space
 	set, err := c.Data.Open("", c.Seed)
 	if err != nil || c.Condition.Kind == "" {

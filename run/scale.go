@@ -109,3 +109,31 @@ func narrowest(set *data.Set, x flow.Batch) (name string, std float64) {
 	}
 	return name, std
 }
+
+// specOf returns the Spec of settings and data, without what an objective and the scale of the data say.
+func specOf(cfg Config, set *data.Set) model.Spec {
+	spec := model.Spec{
+		Net: cfg.Net, Path: cfg.Path, Prediction: cfg.Train.Prediction,
+		Shape: set.Shape, Standardizer: set.Standardizer, Columns: set.Columns,
+		ContextColumns: set.ContextColumns, ContextStandardizer: set.ContextStandardizer,
+		ContextShape: set.ContextShape, Fingerprint: set.Fingerprint, Bounds: set.Bounds, Space: set.Space,
+	}
+	if spec.Schema = set.Schema; set.Schema != nil {
+		_, spec.Kinds = set.Schema.Coordinates()
+	} else if set.Columns != nil {
+		spec.Kinds = slices.Repeat([]string{"real"}, len(set.Columns))
+	}
+	if cfg.Conditional {
+		spec.LabelName, spec.ClassNames = set.LabelName, set.ClassNames
+	}
+	if cfg.Source.Name != "" {
+		spec.Source = &cfg.Source
+	}
+	if cfg.Condition.Kind != "" {
+		spec.Condition = &cfg.Condition
+	}
+	if set.Levels > 0 {
+		spec.BinWidth = 2 / float64(set.Levels) // images span [-1, 1]
+	}
+	return spec
+}

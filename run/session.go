@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 
 	"flowmatch/cluster"
 	"flowmatch/data"
@@ -85,6 +84,9 @@ func Train(ctx context.Context, cfg Config, dir string, o TrainOptions) (*Run, e
 	if err := s.gather(o.Ranks, err); err != nil {
 		return nil, err
 	}
+	if err := o.Ranks.Agree(s.begin()); err != nil {
+		return nil, err
+	}
 	if err := s.run(ctx, o); err != nil {
 		return nil, err
 	}
@@ -100,6 +102,7 @@ type session struct {
 	model     *model.Model // without weights: the trainer has them
 	trainer   *nn.NetTrainer
 	progress  train.Progress
+	begun     bool // it goes on from a checkpoint
 	from      int
 	warnings  []string // of the data
 	made      string   // the fingerprint of the pairs of the teacher; empty without one
@@ -161,8 +164,8 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if err := s.build(ctx, eng, o, begun); err != nil {
 		return nil, err
 	}
-	if !begun {
-		return s, errors.Join(s.forget(), s.writeDescription(eng))
+	if s.begun = begun; !begun {
+		return s, nil
 	}
 	if err := s.restore(filepath.Join(dir, CheckpointFile)); err != nil {
 		return nil, err
@@ -170,7 +173,7 @@ func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*sess
 	if o.Resumed != nil {
 		o.Resumed(s.from, changes)
 	}
-	return s, s.writeDescription(eng)
+	return s, nil
 }
 
 // openData returns a session with its data.
@@ -188,15 +191,6 @@ func openData(cfg Config, dir string) (*session, *nn.Engine, error) {
 		return nil, nil, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	return &session{cfg: cfg, dir: dir, set: set}, eng, nil
-}
-
-// besideData reports a folder that lies in that of the pictures to train on.
-func besideData(dir string, cfg Config) error {
-	if in := cfg.Data.Reads(dir); in != "" {
-		return fmt.Errorf("%w: the folder of the run, %s, lies in that of its data, %s, where its pictures would "+
-			"become data; train into another folder", ErrSettings, dir, in)
-	}
-	return nil
 }
 
 // nothingInTheWay reports files in a folder of no run that a training or an import would replace
@@ -317,6 +311,10 @@ func netFor(cfg Config, set *data.Set) (nn.Config, error) {
 		}
 		net.Classes = set.Classes
 	}
+	if aware := cfg.Coupling.LabelAware; aware != nil && *aware && set.Classes == 0 {
+		return net, fmt.Errorf("%w: coupling.label_aware is true, but the data (%s) have no labels", ErrSettings,
+			set.Name)
+	}
 	if r := net.Residual; r != nil && r.Embed.Axes() > 0 && len(r.Embed.Shape) == 0 {
 		of := *r
 		of.Embed.Shape, net.Residual = set.ContextShape, &of
@@ -387,33 +385,6 @@ func (s *session) spec() (model.Spec, error) {
 		spec.Net.Levels = spec.Levels()
 	}
 	return spec, nil
-}
-
-func specOf(cfg Config, set *data.Set) model.Spec {
-	spec := model.Spec{
-		Net: cfg.Net, Path: cfg.Path, Prediction: cfg.Train.Prediction,
-		Shape: set.Shape, Standardizer: set.Standardizer, Columns: set.Columns,
-		ContextColumns: set.ContextColumns, ContextStandardizer: set.ContextStandardizer, Fingerprint: set.Fingerprint,
-		Bounds: set.Bounds, Space: set.Space,
-	}
-	if spec.Schema = set.Schema; set.Schema != nil {
-		_, spec.Kinds = set.Schema.Coordinates()
-	} else if set.Columns != nil {
-		spec.Kinds = slices.Repeat([]string{"real"}, len(set.Columns))
-	}
-	if cfg.Conditional {
-		spec.LabelName, spec.ClassNames = set.LabelName, set.ClassNames
-	}
-	if cfg.Source.Name != "" {
-		spec.Source = &cfg.Source
-	}
-	if cfg.Condition.Kind != "" {
-		spec.Condition = &cfg.Condition
-	}
-	if set.Levels > 0 {
-		spec.BinWidth = 2 / float64(set.Levels) // images span [-1, 1]
-	}
-	return spec
 }
 
 // newObjective makes what the network is trained to do.

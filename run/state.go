@@ -113,8 +113,8 @@ func (s *session) snapshot(state nn.State) error {
 	return c.Save(snapshotFile(s.dir, int(state.Step)))
 }
 
-// writeDescription writes the files that say what this run is.
-func (s *session) writeDescription(eng *nn.Engine) error { return writeDescription(&s.cfg, s.dir, eng) }
+// describe writes the files that say what this run is.
+func (s *session) describe() error { return writeDescription(&s.cfg, s.dir, s.model.Net().Engine()) }
 
 func writeDescription(cfg located, dir string, eng *nn.Engine) error {
 	text, err := marshal(cfg)
@@ -394,4 +394,21 @@ func flat(c any) (map[string]string, error) {
 	}
 	walk("", tree)
 	return out, nil
+}
+
+// begin makes the folder that of the run, now that nothing keeps it from beginning.
+func (s *session) begin() error {
+	if s.begun {
+		return s.describe()
+	}
+	return errors.Join(s.forget(), s.describe())
+}
+
+// besideData reports a folder that lies in that of the pictures to train on.
+func besideData(dir string, cfg Config) error {
+	if in := cfg.Data.Reads(dir); in != "" {
+		return fmt.Errorf("%w: the folder of the run, %s, lies in that of its data, %s, where its pictures would "+
+			"become data; train into another folder", ErrSettings, dir, in)
+	}
+	return nil
 }

@@ -261,7 +261,7 @@ func TestARunOfTokensSamplesAndFillsIn(t *testing.T) {
 				known[k] = int32(k % 5)
 			}
 		}
-		x, stats, err := r.Model.Infill(t.Context(), known, model.TokenSampling{N: 3,
+		x, stats, err := r.Model.Infill(t.Context(), asTokens(known), model.TokenSampling{N: 3,
 			Sampler: r.Config.Eval.Sampling(1)})
 		if err != nil || stats.NFE < 8 || x.N != 3 || x.L != n || x.Check(r.Model.Levels()) != nil {
 			t.Fatalf("%d tokens: NFE %d, %v", n, stats.NFE, err)
@@ -276,9 +276,21 @@ func TestARunOfTokensSamplesAndFillsIn(t *testing.T) {
 		if slices.Equal(x.Row(0), x.Row(1)) {
 			t.Errorf("%d tokens: two sequences are one", n)
 		}
+		// Beside one of another seed of which other tokens are known, each is what it is alone.
+		other := slices.Clone(known)
+		other[0], other[n-1] = model.Unknown, 3
+		both := model.TokenSampling{N: 2, Sampler: r.Config.Eval.Sampling(0)}
+		both.Sampler.Of = []discrete.Sequence{{Seed: 1, Number: 2}, {Seed: 9, Number: 0}}
+		mixed, _, err := r.Model.Infill(t.Context(), discrete.Tokens{N: 2, L: n, X: slices.Concat(known, other)}, both)
+		alone, _, failed := r.Model.Infill(t.Context(), asTokens(other), model.TokenSampling{N: 1,
+			Sampler: r.Config.Eval.Sampling(9)})
+		if err != nil || failed != nil || !slices.Equal(mixed.Row(0), x.Row(2)) ||
+			!slices.Equal(mixed.Row(1), alone.Row(0)) {
+			t.Errorf("%d tokens: %v, %v; beside others %v, alone %v and %v", n, err, failed, mixed.X, x.Row(2), alone.X)
+		}
 	}
 	for _, known := range [][]int32{{0, 1}, {0, 99, model.Unknown}} {
-		if _, _, err := r.Model.Infill(t.Context(), known, model.TokenSampling{N: 1,
+		if _, _, err := r.Model.Infill(t.Context(), asTokens(known), model.TokenSampling{N: 1,
 			Sampler: r.Config.Eval.Sampling(1)}); err == nil {
 			t.Errorf("%v was filled in", known)
 		}
@@ -287,7 +299,7 @@ func TestARunOfTokensSamplesAndFillsIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := u.Model.Infill(t.Context(), []int32{0, model.Unknown}, model.TokenSampling{N: 1,
+	if _, _, err := u.Model.Infill(t.Context(), asTokens([]int32{0, model.Unknown}), model.TokenSampling{N: 1,
 		Sampler: u.Config.Eval.Sampling(1)}); !errors.Is(err, model.ErrNoInfill) {
 		t.Errorf("source uniform without train.shown: %v", err)
 	}
@@ -441,3 +453,6 @@ func TestARunOfATokenizerOfAnotherProgram(t *testing.T) {
 		t.Errorf("the data with a tokenizer that was moved: %v", err)
 	}
 }
+
+// asTokens is one sequence.
+func asTokens(x []int32) discrete.Tokens { return discrete.Tokens{N: 1, L: len(x), X: x} }

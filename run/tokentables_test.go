@@ -132,7 +132,7 @@ func TestARunOfRowsOfCategories(t *testing.T) {
 				continue // which needs five times as many steps to learn what the other tokens mean
 			}
 			x := discrete.Tokens{N: 1, L: 3, X: []int32{model.Unknown, 2, model.Unknown}} // green
-			filled, _, err := r.Model.InfillRows(t.Context(), x, model.TokenSampling{N: n, Label: label[:1],
+			filled, _, err := r.Model.Infill(t.Context(), x, model.TokenSampling{N: n, Label: label,
 				Sampler: r.Config.Eval.Sampling(2)})
 			if err != nil {
 				t.Fatal(err)

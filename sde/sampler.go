@@ -52,8 +52,16 @@ type Sampler struct {
 	// a batch may be cut into pieces without changing a bit; First is where a
 	// piece begins.
 	Seed, First uint64
+	// Of, if not nil, says which each row is, in the place of Seed and First: so those of several seeds share a solve.
+	Of []Row
 	// Observe, if not nil, is called at the start and after each step.
 	Observe func(ode.Step)
+}
+
+// Row names the row of a seed that noise is drawn for.
+type Row struct {
+	Seed   uint64
+	Number uint64 // among those of the seed, from 0
 }
 
 // String names the sampler as a report does: "ddim eta=0.5, 50 steps".
@@ -166,7 +174,11 @@ func (s Sampler) rows(x flow.Batch) func(z []float64, step int) {
 		if rng == nil {
 			rng = make([]*rand.Rand, x.N)
 			for i := range rng {
-				rng[i] = seed.Rand(s.Seed, "sde/noise", s.First+uint64(i))
+				of := Row{s.Seed, s.First + uint64(i)}
+				if s.Of != nil {
+					of = s.Of[i]
+				}
+				rng[i] = seed.Rand(of.Seed, "sde/noise", of.Number)
 			}
 		}
 		for i, r := range rng {
@@ -249,6 +261,9 @@ func (s Sampler) check(f flow.Field, sched path.Scheduler, p path.Prediction, x 
 	if x.D != f.Dim() || len(x.X) < x.N*x.D {
 		return fmt.Errorf("sde: %w: points of shape [%d, %d] with %d values for a field of dimension %d",
 			ErrInvalid, x.N, x.D, len(x.X), f.Dim())
+	}
+	if s.Of != nil && len(s.Of) != x.N {
+		return fmt.Errorf("sde: %w: Of names %d rows of %d; name each, or leave it out", ErrInvalid, len(s.Of), x.N)
 	}
 	lo, hi := s.Span(sched, p)
 	for k, t := range s.Grid {

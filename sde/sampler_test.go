@@ -14,6 +14,7 @@ import (
 	"flowmatch/internal/seed"
 	"flowmatch/ode"
 	"flowmatch/path"
+	"flowmatch/timegrid"
 )
 
 func newRand() *rand.Rand { return seed.Rand(1, "sde/test", 0) }
@@ -278,6 +279,56 @@ func TestNamesAreReadAsTheyAreWritten(t *testing.T) {
 	for _, bad := range []string{"owm", "sigma:x", "sigma:-1", "sigma:Inf", "sigma:"} {
 		if _, err := ParseDiffusion(bad); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+// Rows that are named have the noise of their names, beside those of any other seed.
+func TestNamedRowsAreThoseOfTheirSeeds(t *testing.T) {
+	g := gaussian{path: path.CondOT{}, m: 0.7, s: 0.5}
+	draw := func(s Sampler, n int) flow.Batch {
+		x := flow.NewBatch(n, 1)
+		if _, err := s.Sample(t.Context(), g, g.path, g.pred, x); err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	for _, m := range []Method{EulerMaruyama, Heun, DDPM} {
+		s := Sampler{Method: m, Steps: 7, Seed: 5}
+		five := draw(s, 4)
+		s.Seed, s.First = 6, 2
+		six := draw(s, 2)
+		s.Of = []Row{{5, 3}, {6, 3}, {5, 0}, {6, 2}}
+		if got, want := draw(s, 4).X, []float64{five.X[3], six.X[1], five.X[0], six.X[0]}; !slices.Equal(got, want) {
+			t.Errorf("%v: %v, want %v", m, got, want)
+		}
+		if _, err := s.Sample(t.Context(), g, g.path, g.pred, flow.NewBatch(3, 1)); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%v: four names of three rows: %v", m, err)
+		}
+	}
+}
+
+// A config is the sampler of its names, with as many steps as its grid has.
+func TestConfigIsItsSampler(t *testing.T) {
+	for _, c := range []struct {
+		cfg  Config
+		want string
+	}{
+		{Config{Method: "ddpm"}, "ddpm, 100 steps"},
+		{Config{Method: "ddim", Eta: 0.5, Steps: 7}, "ddim eta=0.5, 7 steps"},
+		{Config{Method: "heun_sde", Diffusion: "sigma:2", Steps: 3}, "heun_sde g=sigma:2, 3 steps"},
+		{Config{Method: "ddpm", Steps: 4, TimeGrid: &timegrid.Config{Spacing: "karras"}}, "ddpm, 4 steps karras"},
+		{Config{Method: "ddpm", TimeGrid: &timegrid.Config{Times: []float64{0, 0.2, 1}}}, "ddpm, 2 steps"},
+	} {
+		if s, err := c.cfg.Sampler(); err != nil || !strings.HasPrefix(s.String(), c.want) || !s.Denoise {
+			t.Errorf("%+v: %q, %v; want %q", c.cfg, s.String(), err, c.want)
+		}
+	}
+	for _, c := range []Config{{Method: "dopri5"}, {Method: "ddpm", Eta: 1}, {Method: "ddim", Diffusion: "own"},
+		{Method: "ddpm", Steps: -1}, {Method: "heun_sde", Steps: 60, MaxNFE: 100},
+		{Method: "ddpm", Steps: 3, TimeGrid: &timegrid.Config{Times: []float64{0, 0.2, 1}}}} {
+		if _, err := c.Sampler(); err == nil {
+			t.Errorf("%+v is a sampler", c)
 		}
 	}
 }

@@ -260,7 +260,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, op string, known 
 
 // counted reports lists of more points than are answered.
 func (s *Server) counted(m size, found scanned) error {
-	for _, name := range []string{"x", "rows", "noise", "given", "label", "times", "texts"} {
+	for _, name := range []string{"x", "rows", "noise", "given", "condition", "label", "times", "texts"} {
 		if n := found.lists[name]; n > 0 {
 			if err := s.few(name, n, m.dim); err != nil {
 				return err

@@ -11,6 +11,7 @@ import (
 	"flowmatch/flow"
 	"flowmatch/model"
 	"flowmatch/ode"
+	"flowmatch/sde"
 )
 
 // The schemas of types of package client that JSON has in several forms.
@@ -75,9 +76,9 @@ func answer(err error) error {
 	case errors.Is(err, errTimeout):
 		return huma.Error504GatewayTimeout("the request took too long; ask for fewer points, or fewer steps")
 	case errors.Is(err, model.ErrMass), errors.Is(err, flow.ErrContext), errors.Is(err, flow.ErrLabels),
-		errors.Is(err, ode.ErrMaxNFE):
+		errors.Is(err, ode.ErrMaxNFE), errors.Is(err, model.ErrNoScore), errors.Is(err, model.ErrCurved):
 		return huma.Error422UnprocessableEntity(err.Error())
-	case errors.Is(err, ode.ErrNonFinite), errors.Is(err, ode.ErrStepTooSmall):
+	case errors.Is(err, ode.ErrNonFinite), errors.Is(err, ode.ErrStepTooSmall), errors.Is(err, sde.ErrNonFinite):
 		return huma.Error422UnprocessableEntity(
 			"the flow cannot be solved; a value far from the data, such as a context, may be why: " + err.Error())
 	}

@@ -7,6 +7,7 @@ import (
 	"flowmatch/client"
 	"flowmatch/data/image"
 	"flowmatch/flow"
+	"flowmatch/manifold"
 	"flowmatch/model"
 )
 
@@ -54,8 +55,8 @@ func (s *Server) complete(ctx context.Context, in *asked[client.CompleteRequest]
 	if j.given, err = completedWith(r, b, k, info); err != nil {
 		return nil, err
 	}
-	j.solve = func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
-		d, err := r.Model.SampleFrom(ctx, x, model.SampleOptions{Given: g, Sampler: how})
+	j.solve = func(ctx context.Context, p points) (flow.Batch, []float64, int, error) {
+		d, err := r.Model.SampleFrom(ctx, p.x, model.SampleOptions{Given: p.given, Sampler: how, Seed: info.Seed})
 		return d.X, nil, d.Stats.NFE, err
 	}
 	if err := s.queue.do(j); err != nil {
@@ -83,8 +84,8 @@ func (s *Server) completes(ctx context.Context, r *served, b client.CompleteRequ
 	case m.Spec().Schema != nil:
 		return invalid(ofTable)
 	case m.Manifold() != nil:
-		return invalid("the points of the model are on %s, where numbers of a point are not known one by one; no "+
-			"completion is", m.Manifold())
+		return invalid("the model is of %s, whose numbers are not known one by one; no completion is",
+			manifold.Points(m.Manifold()))
 	case c != nil && c.Config().Kind != image.Inpaint:
 		return invalid("the model makes images from images (%s), which have no pixels to fill in", c.Config())
 	case len(m.Spec().Bounds) > 0:
@@ -125,6 +126,18 @@ func holding(how model.Sampler, k known) (model.Sampler, error) {
 	return o, nil
 }
 
+// completedGiven returns what points are given beside what is known of them.
+func completedGiven(r *served, label client.Labels, b client.CompleteRequest) (g flow.Given, err error) {
+	switch {
+	case r.Model.Conditioner() == nil:
+		return givenTo(r, label, b.Given, nil, len(b.X))
+	case b.Given != nil:
+		return g, invalid("given: the model takes no context but what is known of the points; leave it out")
+	}
+	g.Label, err = labelsOfPoints(r.Model, label, len(b.X))
+	return g, err
+}
+
 // completedWith returns what points are given to be completed, and says in info what is to be known of that.
 func completedWith(r *served, b client.CompleteRequest, k known, info *client.Completed) (flow.Given, error) {
 	label := b.Label
@@ -133,7 +146,7 @@ func completedWith(r *served, b client.CompleteRequest, k known, info *client.Co
 			label = append(label, client.Text(r.Model.Spec().Classes()[l]))
 		}
 	}
-	g, err := givenTo(r.Model, label, b.Given, len(b.X))
+	g, err := completedGiven(r, label, b)
 	if err != nil {
 		return g, err
 	}
@@ -144,10 +157,7 @@ func completedWith(r *served, b client.CompleteRequest, k known, info *client.Co
 	g = g.Rows(of)
 	c := r.Model.Conditioner()
 	if c == nil {
-		if why := r.Model.FarContext(g.Context); why != "" {
-			info.Warnings = append(info.Warnings, why)
-		}
-		info.Warnings = append(info.Warnings, approximate)
+		info.Warnings = append(append(info.Warnings, farOf(r.Model, g)...), approximate)
 		return g, nil
 	}
 	g.Context, err = r.Model.ContextKnown(k.x, k.is)

@@ -24,9 +24,6 @@ func (s *Server) densityJob(ctx context.Context, r *served, b client.LogPRequest
 	if b.T != nil && *b.T != 1 && m.Spec().Schema != nil {
 		return nil, nil, invalid("t: %s; leave it out", notOnTheWay)
 	}
-	if m.Conditioner() != nil {
-		return nil, nil, invalid(fromImages)
-	}
 	settings, err := settingsOf(b.How, r, s.o.MaxNFE, true)
 	if err != nil {
 		return nil, nil, err
@@ -44,38 +41,72 @@ func (s *Server) densityJob(ctx context.Context, r *served, b client.LogPRequest
 	if j.x, err = pointsOf(m, b.X, noise); err != nil {
 		return nil, nil, err
 	}
-	if j.given, err = givenTo(m, b.Label, b.Given, n); err != nil {
+	if j.given, err = densityGiven(r, b, j.x); err != nil {
 		return nil, nil, err
 	}
 	how := model.Density{Solver: solver, Divergence: div}
-	info := &client.LogP{Model: r.name, Step: r.Step, Solver: how.String()}
+	info := &client.LogP{Model: r.name, Step: r.Step, Solver: how.String(), Warnings: farOf(m, j.given)}
 	t := or(b.T, 1)
 	j.key, j.whole = key{of: r, what: "logp", solver: info.Solver, t: t}, estimated(how)
-	j.solve = func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
-		logp, st, err := m.LogProbAt(ctx, x, t, model.LikelihoodOptions{Given: g, Solver: solver, Divergence: div})
-		return x, logp, st.NFE, err
+	j.solve = func(ctx context.Context, p points) (flow.Batch, []float64, int, error) {
+		logp, st, err := m.LogProbAt(ctx, p.x, t, model.LikelihoodOptions{Given: p.given, Solver: solver,
+			Divergence: div})
+		return p.x, logp, st.NFE, err
 	}
 	return j, info, nil
 }
 
+// densityGiven returns what the points x of a request are given. Conditions that are not named are those of the points.
+func densityGiven(r *served, b client.LogPRequest, x flow.Batch) (g flow.Given, err error) {
+	if r.Model.Conditioner() == nil || b.Condition != nil || b.Given != nil {
+		return givenTo(r, b.Label, b.Given, b.Condition, x.N)
+	}
+	if g.Label, err = labelsOfPoints(r.Model, b.Label, x.N); err != nil {
+		return g, err
+	}
+	if g.Context, err = r.Model.ContextOf(x, r.Config.Seed); err != nil {
+		return g, invalid("x: %v", err)
+	}
+	return g, nil
+}
+
 // givenTo returns what n points of a request are given, in model units.
-func givenTo(m *model.Model, label client.Labels, given client.Rows, n int) (g flow.Given, err error) {
-	if m.Spec().Schema != nil && given != nil {
+func givenTo(r *served, label client.Labels, given client.Rows, images [][]float64, n int) (g flow.Given, err error) {
+	if r.Model.Spec().Schema != nil && given != nil {
 		return g, invalid("given: a log-density is that of whole rows; leave it out")
 	}
-	if _, g.Context, err = contextsOf(m, given); err != nil {
+	if _, g.Context, _, err = contextsFor(r, given, images); err != nil {
 		return g, err
 	}
 	if c := g.Context.N; c > 1 && c != n {
-		return g, invalid("given: %d contexts for %d points; give one for all, or one for each", c, n)
+		what := "given"
+		if images != nil {
+			what = "condition"
+		}
+		return g, invalid("%s: %d contexts for %d points; give one for all, or one for each", what, c, n)
 	}
-	if g.Label, err = labelsOf(m, label); err != nil {
-		return g, err
+	g.Label, err = labelsOfPoints(r.Model, label, n)
+	return g, err
+}
+
+// labelsOfPoints returns the classes of n points of a request: one for all, or one for each.
+func labelsOfPoints(m *model.Model, names client.Labels, n int) ([]int32, error) {
+	label, err := labelsOf(m, names)
+	if err != nil {
+		return nil, err
 	}
-	if l := len(g.Label); m.Spec().Net.Classes > 0 && l != 1 && l != n {
-		return g, invalid("label: %d classes for %d points; give one for all, or one for each", l, n)
+	if l := len(label); m.Spec().Net.Classes > 0 && l != 1 && l != n {
+		return nil, invalid("label: %d classes for %d points; give one for all, or one for each", l, n)
 	}
-	return g, nil
+	return label, nil
+}
+
+// farOf warns of contexts, in model units, that are far from those of the training.
+func farOf(m *model.Model, g flow.Given) []string {
+	if why := m.FarContext(g.Context); why != "" {
+		return []string{why}
+	}
+	return nil
 }
 
 // logp answers a request for log-densities.

@@ -24,7 +24,8 @@ func (s *Server) field(ctx context.Context, in *asked[client.FieldRequest]) (*st
 	if err := s.queue.do(j); err != nil {
 		return nil, answer(err)
 	}
-	out := &client.Field{Model: r.name, Step: r.Step, T: in.Body.T, V: make([][]float64, j.x.N)}
+	out := &client.Field{Model: r.name, Step: r.Step, T: in.Body.T, V: make([][]float64, j.x.N),
+		Warnings: farOf(r.Model, j.given)}
 	for i := range out.V {
 		out.V[i] = j.x.Row(i)
 		for _, v := range out.V[i] {
@@ -42,8 +43,6 @@ func (s *Server) fieldJob(ctx context.Context, r *served, b client.FieldRequest)
 	switch {
 	case m.Spec().Schema != nil:
 		return nil, invalid("the model has no velocities: %s", notOnTheWay)
-	case m.Conditioner() != nil:
-		return nil, invalid(fromImages)
 	case b.Guidance != nil && r.Config.Train.LabelDropout == 0:
 		return nil, invalid(notGuided)
 	}
@@ -54,14 +53,14 @@ func (s *Server) fieldJob(ctx context.Context, r *served, b client.FieldRequest)
 	if err != nil {
 		return nil, err
 	}
-	given, err := givenTo(m, b.Label, b.Given, n)
+	given, err := givenTo(r, b.Label, b.Given, b.Condition, n)
 	if err != nil {
 		return nil, err
 	}
 	scale := or(b.Guidance, 1)
 	return &job{ctx: ctx, x: x, given: given, key: key{of: r, what: "field", t: b.T, guidance: guided{scale: scale}},
-		solve: func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
-			v, st, err := m.Velocity(ctx, x, b.T, model.VelocityOptions{Given: g, Guidance: b.Guidance})
+		solve: func(ctx context.Context, p points) (flow.Batch, []float64, int, error) {
+			v, st, err := m.Velocity(ctx, p.x, b.T, model.VelocityOptions{Given: p.given, Guidance: b.Guidance})
 			return v, nil, st.NFE, err
 		}}, nil
 }

@@ -72,6 +72,8 @@ func (d *drawing) suits(as string) error {
 	switch n := d.job.x.N; {
 	case as != client.PNG && d.cols > 0:
 		return invalid("columns: they are those of a picture; leave it out, or accept %s", client.PNG)
+	case d.cols > 0 && d.of.Model.Conditioner() != nil:
+		return invalid("columns: a picture shows each sample beside the image that it is made from; leave it out")
 	case as != client.JSON && len(d.with) > 0:
 		return invalid("with: JSON alone has something besides; leave it out, or accept %s", client.JSON)
 	case as == client.PNG && spec.Image() == nil:
@@ -106,7 +108,11 @@ func (d *drawing) encode(as string, rows run.Rows) (*encoded, error) {
 	case client.NPZ:
 		err = writeNPZ(&b, rows)
 	case client.PNG:
-		err = d.of.DrawPoints(&b, rows.X, d.drawn.Label, d.cols, run.PictureOptions{})
+		if p := d.prompt(); p.OfImages() {
+			err = d.of.DrawPrompt(&b, rows.X, p)
+		} else {
+			err = d.of.DrawPoints(&b, rows.X, d.drawn.Label, d.cols, run.PictureOptions{})
+		}
 	}
 	out.Body = b.Bytes()
 	return out, err
@@ -122,13 +128,28 @@ func (d *drawing) seedText() string {
 
 // writeNPZ writes samples as x, and what belongs to each beside it, as NumPy's savez does.
 func writeNPZ(w io.Writer, rows run.Rows) error {
-	z := zip.NewWriter(w)
+	var all []encodes
 	for _, a := range append([]run.Array{{Name: "x", X: rows.X}}, rows.Beside...) {
-		part, err := z.CreateHeader(&zip.FileHeader{Name: a.Name + ".npy", Method: zip.Store})
+		all = append(all, encodes{a.Name, func(w io.Writer) error { return table.EncodeNPY(w, a.X) }})
+	}
+	return writeArrays(w, all)
+}
+
+// encodes is an array of an archive by its name.
+type encodes struct {
+	name string
+	to   func(w io.Writer) error
+}
+
+// writeArrays writes an archive of arrays.
+func writeArrays(w io.Writer, all []encodes) error {
+	z := zip.NewWriter(w)
+	for _, a := range all {
+		part, err := z.CreateHeader(&zip.FileHeader{Name: a.name + ".npy", Method: zip.Store})
 		if err != nil {
 			return err
 		}
-		if err := table.EncodeNPY(part, a.X); err != nil {
+		if err := a.to(part); err != nil {
 			return err
 		}
 	}

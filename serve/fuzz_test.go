@@ -16,7 +16,9 @@ import (
 var bodies = map[string][]string{
 	"v1/models/moons/sample": {`{"n": 3, "seed": 1, "label": 1, "logp": true}`,
 		`{"n": 2, "solver": "euler", "steps": 3}`, `{"n": 1, "rtol": 1e-3, "atol": 1e-3, "label": ["0"]}`,
-		`{"n": 2, "noise": [[0.1, 0.2], [1, 2]], "with": ["noise", "nfe"]}`},
+		`{"n": 2, "noise": [[0.1, 0.2], [1, 2]], "with": ["noise", "nfe"]}`,
+		`{"n": 2, "solver": "ddim", "eta": 0.5, "steps": 3}`,
+		`{"n": 1, "solver": "heun_sde", "diffusion": "sigma:0.5"}`},
 	"v1/models/moons/stream": {`{"n": 2, "times": [0, 0.5, 1], "steps": 2, "solver": "euler"}`},
 	"v1/models/moons/logp":   {`{"x": [[0.1, 0.2], {"c0": 1, "c1": 2}], "label": [0, 1], "t": 0.5}`},
 	"v1/models/moons/field":  {`{"x": [[0.1, 0.2], {"c0": 1, "c1": 2}], "t": 0.5, "label": [0, 1]}`},
@@ -31,7 +33,17 @@ var bodies = map[string][]string{
 		"outputs": [{"name": "x", "parameters": {"binary_data": true}}]}`,
 		`{"parameters": {"seed": 1}, "inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 2],
 			"data": [[1, 2]]}]}`},
-	"v2/models/people/infer": {`{"inputs": [{"name": "x.age", "datatype": "INT8", "shape": [1], "data": [30]}]}`},
+	"v1/models/text/sample": {`{"n": 2, "temperature": 0.8, "top_p": 0.9, "solver": "euler", "corrector": 1}`,
+		`{"n": 2, "infill": "the c▁▁ sat", "extend": 3, "steps": 4}`, `{"n": 1, "infill": "a []t", "mark": "[]"}`},
+	"v1/models/text/stream": {`{"n": 1, "infill": "the ▁▁", "times": [0, 0.5, 1]}`},
+	"v1/models/text/bound":  {`{"texts": ["the cat sat "], "draws": 2, "seed": 1}`},
+	"v2/models/text/infer": {`{"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1],
+		"data": ["the cat sat "]}], "parameters": {"draws": 2}}`,
+		`{"inputs": [{"name": "n", "datatype": "INT64", "shape": [1], "data": [2]},
+		{"name": "infill", "datatype": "BYTES", "shape": [1], "data": ["the ▁"]}], "parameters": {"extend": 2}}`},
+	"v1/models/places/sample": {`{"n": 2, "noise": [[0, 0, 1], [1, 0, 0]]}`, `{"n": 1, "solver": "euler", "steps": 2}`},
+	"v1/models/places/logp":   {`{"x": [[10, 20], {"longitude": 0, "latitude": 90}], "t": 0.5}`},
+	"v2/models/people/infer":  {`{"inputs": [{"name": "x.age", "datatype": "INT8", "shape": [1], "data": [30]}]}`},
 }
 
 // accepts are what a mutated request accepts, in turn.
@@ -40,7 +52,7 @@ var accepts = []string{"", "text/csv", "application/x-npy", "application/x-npz",
 // fuzzed returns a server for mutated requests: small limits keep those that are right short.
 func fuzzed(t testing.TB) http.Handler {
 	t.Helper()
-	dirs := []string{trained(t, filepath.Join(t.TempDir(), "moons")), tableOf(t)}
+	dirs := []string{trained(t, filepath.Join(t.TempDir(), "moons")), tableOf(t), textRun(t), placesRun(t)}
 	s, err := New(Options{Runs: dirs, MaxPoints: 50, MaxNFE: 200, MaxBody: 1 << 16})
 	if err != nil {
 		t.Fatal(err)

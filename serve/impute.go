@@ -74,12 +74,12 @@ func (s *Server) holes(ctx context.Context, r *served, b client.ImputeRequest) (
 // imputeJob returns the job that draws what is missing, n times.
 func imputeJob(ctx context.Context, r *served, h run.Holes, noise uint64, n int, how model.Sampler) *job {
 	m := r.Model
-	points := n * len(h.Rows)
-	j := &job{ctx: ctx, x: flow.Batch{N: points, D: m.Dim()}, given: flow.Given{Shown: h.Shown(n)}}
-	j.from = func() flow.Batch { return m.SourcePoints(points, noise) }
+	all := n * len(h.Rows)
+	j := &job{ctx: ctx, x: flow.Batch{N: all, D: m.Dim()}, given: flow.Given{Shown: h.Shown(n)}}
+	j.from = func() flow.Batch { return m.SourcePoints(all, noise) }
 	j.key = key{of: r, what: "sample", shown: true, solver: how.String(), guidance: guided{scale: 1}}
-	j.solve = func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
-		d, err := m.SampleFrom(ctx, x, model.SampleOptions{Given: g, Sampler: how})
+	j.solve = func(ctx context.Context, p points) (flow.Batch, []float64, int, error) {
+		d, err := m.SampleFrom(ctx, p.x, model.SampleOptions{Given: p.given, Sampler: how})
 		return d.X, nil, d.Stats.NFE, err
 	}
 	return j

@@ -3,10 +3,13 @@ package serve
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -44,8 +47,40 @@ type inferParameters struct {
 	N        *int     `json:"n"`
 	Seed     *uint64  `json:"seed"`
 	Guidance *float64 `json:"guidance"`
-	Complete bool     `json:"complete"`
+	// Interval and Rescale are of the guidance.
+	Interval  []float64 `json:"guidance_interval"`
+	Rescale   float64   `json:"guidance_rescale"`
+	Complete  bool      `json:"complete"`
+	Eta       float64   `json:"eta"`
+	Diffusion string    `json:"diffusion"`
+	// The others are of tokens.
+	Temperature *float64 `json:"temperature"`
+	TopP        *float64 `json:"top_p"`
+	Corrector   *float64 `json:"corrector"`
+	Mark        string   `json:"mark"`
+	Extend      int      `json:"extend"`
+	Draws       int      `json:"draws"`
 	client.How
+}
+
+// request is the request for samples that parameters make; without how many.
+func (p inferParameters) request(seed *uint64) client.SampleRequest {
+	return client.SampleRequest{Seed: cmp.Or(seed, p.Seed), Complete: p.Complete, Guidance: p.Guidance,
+		GuidanceInterval: p.Interval, GuidanceRescale: p.Rescale, Eta: p.Eta, Diffusion: p.Diffusion,
+		Temperature: p.Temperature, TopP: p.TopP, Corrector: p.Corrector, Mark: p.Mark, Extend: p.Extend, How: p.How}
+}
+
+// others is the first parameter that is set, and is none of some; empty: there is none. It is for requests that are
+// none for samples.
+func (p inferParameters) others(some ...string) string {
+	v, some := reflect.ValueOf(p), append(some, "binary_data_output")
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		name := jsonName(f)
+		if name != "" && !v.FieldByIndex(f.Index).IsZero() && !slices.Contains(some, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // UnmarshalJSON implements [json.Unmarshaler]. A parameter that is none of these is an error.
@@ -54,16 +89,55 @@ func (p *inferParameters) UnmarshalJSON(b []byte) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode((*plain)(p)); err != nil {
-		return fmt.Errorf("parameters: %w; there are n, seed, solver, steps, time_grid, rtol, atol, guidance, "+
-			"complete and binary_data_output", err)
+		return fmt.Errorf("parameters: %w; there are %s", err, strings.Join(keysOf(reflect.TypeFor[plain]()).all, ", "))
 	}
 	return nil
 }
 
 // inferKeys are the keys of a body at any depth.
-var inferKeys = names{deep: true, whole: []string{"n", "seed", "steps", "shape", "binary_data_size"}, all: []string{
-	"id", "parameters", "inputs", "outputs", "name", "datatype", "shape", "data", "binary_data_size", "binary_data",
-	"binary_data_output", "n", "seed", "solver", "steps", "rtol", "atol", "guidance", "complete"}}
+var inferKeys = func() names {
+	all := keysOf(reflect.TypeFor[inferBody](), reflect.TypeFor[inferParameters](), reflect.TypeFor[client.TimeGrid]())
+	all.deep = true
+	return all
+}()
+
+// keysOf are the keys that JSON has for the fields of structs, and for those of unnamed structs within.
+func keysOf(types ...reflect.Type) (n names) {
+	for len(types) > 0 {
+		t := types[0]
+		types = types[1:]
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct {
+			continue
+		}
+		for _, f := range reflect.VisibleFields(t) {
+			name := jsonName(f)
+			if name == "" {
+				continue
+			}
+			n.all = append(n.all, name)
+			of := f.Type
+			for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice {
+				of = of.Elem()
+			}
+			switch {
+			case of.Kind() == reflect.Int || of.Kind() == reflect.Uint64:
+				n.whole = append(n.whole, name)
+			case of.Name() == "":
+				types = append(types, of)
+			}
+		}
+	}
+	return n
+}
+
+// jsonName is the key of a field; empty: it has none of its own.
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}
 
 // infer answers a request of the Open Inference Protocol.
 func (s *Server) infer(w http.ResponseWriter, r *http.Request) {
@@ -84,7 +158,7 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		var inputs []*tensor
 		if inputs, err = tensorsOf(body, rest); err == nil {
-			err = s.inferred(w, r, m, body, inputs)
+			err = s.inferred(r.Context(), w, m, body, inputs)
 		}
 	} else {
 		drain(r)
@@ -94,27 +168,18 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// inferred draws samples or evaluates log-densities, and writes the answer.
-func (s *Server) inferred(w http.ResponseWriter, r *http.Request, m *served, body *inferBody, in []*tensor) error {
-	q, err := m.readInputs(in)
-	if err != nil {
-		return err
-	}
-	var out []*tensor
+// inferred answers a request of a model.
+func (s *Server) inferred(ctx context.Context, w http.ResponseWriter, m offered, body *inferBody, in []*tensor) error {
 	about := map[string]any{}
-	if q.x != nil {
-		out, err = s.inferDensities(r, m, body, q, about)
-	} else {
-		out, err = s.inferSamples(r, m, body, q, about)
-	}
+	out, err := m.infer(ctx, s, body, in, about)
 	if err != nil {
 		return err
 	}
 	numbers := 0
 	for _, t := range out {
-		numbers += len(t.numbers) + len(t.texts)
+		numbers += t.size()
 	}
-	done, err := s.encoding(r.Context(), numbers)
+	done, err := s.encoding(ctx, numbers)
 	if err != nil {
 		return err
 	}
@@ -122,30 +187,74 @@ func (s *Server) inferred(w http.ResponseWriter, r *http.Request, m *served, bod
 	return writeInfer(w, m, body, out, about)
 }
 
-// inferSamples draws samples.
-func (s *Server) inferSamples(r *http.Request, m *served, body *inferBody, q *inferQuery, about map[string]any) (
-	[]*tensor, error,
-) {
-	p := body.Parameters
-	b := client.SampleRequest{Seed: cmp.Or(q.seed, p.Seed), Label: q.label, Given: q.given, Complete: p.Complete,
-		Guidance: p.Guidance, How: p.How}
-	n := cmp.Or(q.n, p.N)
-	if n == nil {
-		return nil, invalid("inputs: there is neither n, for samples, nor points for log-densities (%s)",
-			choice.List(namesOf(m.points())))
-	}
-	b.N = *n
-	names := namesOf(m.outputs())
-	for _, o := range body.Outputs {
-		if err := choice.Check("output", o.Name, names); err != nil {
-			return nil, invalid("outputs: %v", err)
-		}
-		b.LogP = b.LogP || o.Name == "logp"
-	}
-	if err := s.valid(b); err != nil {
+// infer draws samples or evaluates log-densities.
+func (r *served) infer(ctx context.Context, s *Server, body *inferBody, in []*tensor, about map[string]any) (
+	[]*tensor, error) {
+	q, err := r.readInputs(in)
+	if err != nil {
 		return nil, err
 	}
-	d, err := s.drawing(r.Context(), m, b)
+	if q.x != nil {
+		return s.inferDensities(ctx, r, body, q, about)
+	}
+	return s.inferSamples(ctx, r, body, q, about)
+}
+
+// asked reports outputs that are none of these.
+func (b *inferBody) asked(names []string) error {
+	for _, o := range b.Outputs {
+		if err := choice.Check("output", o.Name, names); err != nil {
+			return invalid("outputs: %v", err)
+		}
+	}
+	return nil
+}
+
+// wants says whether an output is asked for by its name.
+func (b *inferBody) wants(name string) bool {
+	for _, o := range b.Outputs {
+		if o.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// binary says whether an output is asked for in binary.
+func (b *inferBody) binary(name string) bool {
+	for _, o := range b.Outputs {
+		if o.Name == name && o.Parameters.Binary {
+			return true
+		}
+	}
+	return b.Parameters.Binary
+}
+
+// number is how many samples are asked for; otherwise names what else could be.
+func (q *inferQuery) number(p inferParameters, otherwise string) (int, error) {
+	if n := cmp.Or(q.n, p.N); n != nil {
+		return *n, nil
+	}
+	return 0, invalid("inputs: there is neither n, for samples, nor %s", otherwise)
+}
+
+// inferSamples draws samples.
+func (s *Server) inferSamples(ctx context.Context, m *served, body *inferBody, q *inferQuery, about map[string]any) (
+	_ []*tensor, err error,
+) {
+	if body.Parameters.Draws != 0 {
+		return nil, invalid("draws: it is of bounds of tokens; leave it out")
+	}
+	b := body.Parameters.request(q.seed)
+	b.Label, b.Given, b.Condition, b.LogP = q.label, q.given, q.condition, body.wants("logp")
+	if b.N, err = q.number(body.Parameters, fmt.Sprintf("points for log-densities (%s)",
+		choice.List(namesOf(m.points())))); err != nil {
+		return nil, err
+	}
+	if err := cmp.Or(body.asked(namesOf(m.outputs())), s.valid(b)); err != nil {
+		return nil, err
+	}
+	d, err := s.drawing(ctx, m, b)
 	if err != nil {
 		return nil, err
 	}
@@ -154,6 +263,7 @@ func (s *Server) inferSamples(r *http.Request, m *served, body *inferBody, q *in
 		return nil, err
 	}
 	about["seed"], about["step"], about["solver"] = d.seed, d.info.Step, d.info.Solver
+	warn(about, slices.Concat(d.info.Warnings, rows.Notes))
 	out := m.tensors(rows)
 	if d.info.Labels != nil {
 		out = append(out, &tensor{name: "label", kind: "BYTES", shape: []int{b.N}, texts: d.info.Labels})
@@ -168,28 +278,27 @@ func (s *Server) inferSamples(r *http.Request, m *served, body *inferBody, q *in
 }
 
 // inferDensities evaluates log-densities.
-func (s *Server) inferDensities(r *http.Request, m *served, body *inferBody, q *inferQuery, about map[string]any) (
-	[]*tensor, error,
-) {
+func (s *Server) inferDensities(ctx context.Context, m *served, body *inferBody, q *inferQuery,
+	about map[string]any) ([]*tensor, error) {
 	p := body.Parameters
-	for name, set := range map[string]bool{"n": q.n != nil || p.N != nil, "guidance": p.Guidance != nil,
-		"complete": p.Complete} {
-		if set {
-			return nil, invalid("%s: it is for samples, and x asks for log-densities; leave one of them out", name)
-		}
+	if q.n != nil {
+		p.N = q.n
 	}
-	for _, o := range body.Outputs {
-		if o.Name != "logp" {
-			return nil, invalid("outputs: %s is none of log-densities, which are logp", choice.Quote(o.Name))
-		}
+	if name := p.others("seed", "solver", "steps", "time_grid", "rtol", "atol"); name != "" {
+		return nil, invalid("%s: it is none of log-densities, which x asks for; leave one of them out", name)
 	}
-	b := client.LogPRequest{X: q.x, Label: q.label, Given: q.given, Seed: cmp.Or(q.seed, p.Seed), How: p.How}
+	if err := body.asked([]string{"logp"}); err != nil {
+		return nil, err
+	}
+	b := client.LogPRequest{X: q.x, Label: q.label, Given: q.given, Condition: q.condition,
+		Seed: cmp.Or(q.seed, p.Seed), How: p.How}
 	brief := b
 	brief.X = b.X[:min(1, len(b.X))] // the others are read below
+	brief.Condition = b.Condition[:min(1, len(b.Condition))]
 	if err := s.valid(brief); err != nil {
 		return nil, err
 	}
-	j, info, err := s.densityJob(r.Context(), m, b)
+	j, info, err := s.densityJob(ctx, m, b)
 	if err != nil {
 		return nil, err
 	}
@@ -197,7 +306,15 @@ func (s *Server) inferDensities(r *http.Request, m *served, body *inferBody, q *
 		return nil, answer(err)
 	}
 	about["step"], about["solver"] = info.Step, info.Solver
+	warn(about, info.Warnings)
 	return []*tensor{{name: "logp", kind: "FP64", shape: []int{len(j.logp)}, numbers: j.logp}}, nil
+}
+
+// warn tells warnings in the parameters of an answer, whose values are texts and numbers.
+func warn(about map[string]any, warnings []string) {
+	if len(warnings) > 0 {
+		about["warnings"] = strings.Join(warnings, "; ")
+	}
 }
 
 // valid reports a request that its schema does not take, as those of the other routes are checked.

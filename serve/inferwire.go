@@ -20,7 +20,7 @@ import (
 // This file reads and writes the bodies of the Open Inference Protocol.
 
 // readInfer reads a body: its JSON, and the tensors in binary behind it.
-func (s *Server) readInfer(w http.ResponseWriter, r *http.Request, m *served, p *place) (*inferBody, []byte, error) {
+func (s *Server) readInfer(w http.ResponseWriter, r *http.Request, m offered, p *place) (*inferBody, []byte, error) {
 	all, err := s.read(w, r, p)
 	if err != nil {
 		return nil, nil, err
@@ -105,7 +105,25 @@ type inferQuery struct {
 	seed  *uint64
 	label client.Labels
 	given client.Rows
-	x     []client.Point // nil: samples are asked for
+	// condition are images that images are made from.
+	condition [][]float64
+	x         []client.Point // nil: samples are asked for
+}
+
+// counted reads a tensor that asks for samples, and says whether it is one.
+func (q *inferQuery) counted(t *tensor) (is bool, err error) {
+	var n int64
+	switch t.name {
+	case "n":
+		n, err = t.single()
+		q.n = new(int(n))
+	case "seed":
+		n, err = t.single()
+		q.seed = new(uint64(n))
+	default:
+		return false, nil
+	}
+	return true, err
 }
 
 // readInputs reads the inputs by their names.
@@ -116,18 +134,13 @@ func (r *served) readInputs(in []*tensor) (*inferQuery, error) {
 		if err := choice.Check("input", t.name, names); err != nil {
 			return nil, invalid("inputs: %v", err)
 		}
-		var err error
+		is, err := q.counted(t)
 		switch column, isGiven := strings.CutPrefix(t.name, "given"); {
-		case t.name == "n":
-			var n int64
-			n, err = t.single()
-			q.n = new(int(n))
-		case t.name == "seed":
-			var n int64
-			n, err = t.single()
-			q.seed = new(uint64(n))
+		case is:
 		case t.name == "label":
 			q.label = t.labels()
+		case t.name == "condition":
+			q.condition, err = t.rows()
 		case isGiven && (column == "" || column[0] == '.'):
 			given = append(given, t)
 		default:
@@ -157,6 +170,18 @@ func (t *tensor) single() (int64, error) {
 		return 0, invalid("input %s is %d; it must not be negative", choice.Quote(t.name), t.whole[0])
 	}
 	return t.whole[0], nil
+}
+
+// rows returns the numbers of a tensor [N, ...] as N rows.
+func (t *tensor) rows() (rows [][]float64, err error) {
+	if len(t.shape) == 0 || len(t.numbers) == 0 {
+		return nil, invalid("input %s: shape %v of %s; want numbers of [N, ...]", choice.Quote(t.name), t.shape, t.kind)
+	}
+	d := len(t.numbers) / t.shape[0]
+	for i := range t.shape[0] {
+		rows = append(rows, t.numbers[i*d:(i+1)*d])
+	}
+	return rows, nil
 }
 
 // labels returns the classes that a tensor names.
@@ -223,7 +248,7 @@ func namesOf(all []tensorInfo) (names []string) {
 func (r *served) tensors(rows run.Rows) (out []*tensor) {
 	spec := r.Model.Spec()
 	if spec.Schema == nil {
-		return []*tensor{{name: "x", kind: "FP64", shape: append([]int{rows.X.N}, spec.Shape...), numbers: rows.X.X}}
+		return []*tensor{{name: "x", kind: "FP64", shape: append([]int{rows.X.N}, r.shape()...), numbers: rows.X.X}}
 	}
 	for _, c := range spec.Schema.Columns {
 		if c.Kind != schema.Identifier {
@@ -250,22 +275,15 @@ func (r *served) tensors(rows run.Rows) (out []*tensor) {
 }
 
 // writeInfer writes the answer: the outputs that were asked for, or all.
-func writeInfer(w http.ResponseWriter, m *served, body *inferBody, all []*tensor, about map[string]any) error {
-	binary := map[string]bool{}
-	for _, o := range body.Outputs {
-		binary[o.Name] = o.Parameters.Binary || body.Parameters.Binary
-	}
+func writeInfer(w http.ResponseWriter, m offered, body *inferBody, all []*tensor, about map[string]any) error {
 	var behind []byte
 	outputs := []map[string]any{}
 	for _, t := range all {
-		as, asked := binary[t.name]
-		if body.Outputs == nil {
-			as = body.Parameters.Binary
-		} else if !asked {
+		if body.Outputs != nil && !body.wants(t.name) {
 			continue
 		}
 		out := map[string]any{"name": t.name, "datatype": t.kind, "shape": t.shape}
-		if as {
+		if body.binary(t.name) {
 			b := t.bytes()
 			out["parameters"], behind = map[string]int{"binary_data_size": len(b)}, append(behind, b...)
 		} else {
@@ -273,7 +291,8 @@ func writeInfer(w http.ResponseWriter, m *served, body *inferBody, all []*tensor
 		}
 		outputs = append(outputs, out)
 	}
-	answer := map[string]any{"model_name": m.name, "model_version": strconv.Itoa(m.Step), "outputs": outputs,
+	name, step := m.state()
+	answer := map[string]any{"model_name": name, "model_version": strconv.Itoa(step), "outputs": outputs,
 		"parameters": about}
 	if body.ID != "" {
 		answer["id"] = body.ID

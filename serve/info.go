@@ -36,11 +36,15 @@ func (r *served) info() client.Model {
 	if on := r.Model.Manifold(); on != nil {
 		i.Space = on.String()
 	}
+	if spec.ContextColumns != nil {
+		g := r.Grid()
+		i.GivenShape, i.GivenSet = g.Shape, g.Marked
+	}
 	if spec.Image() != nil {
 		i.Shape = spec.Shape
 	}
 	if c := r.Model.Conditioner(); c != nil {
-		i.Condition = c.Config().String()
+		i.Condition, i.Low = c.Config().String(), c.LowShape()
 	}
 	if len(spec.Bounds) > 0 {
 		i.Bounds = spec.Bounds.Named(spec.Columns)

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -23,6 +24,20 @@ type tensorInfo struct {
 	Datatype string `json:"datatype"`
 	Shape    []int  `json:"shape"`
 }
+
+// offered is a model as the protocol has it: one of points or of tokens.
+type offered interface {
+	// state is its name, and the step of its training, which is its version.
+	state() (name string, step int)
+	size() size
+	inputs() []tensorInfo
+	outputs() []tensorInfo
+	// infer answers a request, and says in about what is to be known of the answer.
+	infer(ctx context.Context, s *Server, body *inferBody, in []*tensor, about map[string]any) ([]*tensor, error)
+}
+
+func (r *served) state() (string, int)       { return r.name, r.Step }
+func (r *servedTokens) state() (string, int) { return r.name, r.Step }
 
 // kserve adds the routes of the protocol.
 func (s *Server) kserve(mux *http.ServeMux) {
@@ -58,7 +73,8 @@ func (s *Server) kserve(mux *http.ServeMux) {
 			if err != nil {
 				return nil, err
 			}
-			return map[string]any{"name": m.name, "versions": []string{strconv.Itoa(m.Step)}, "platform": "flowmatch",
+			name, step := m.state()
+			return map[string]any{"name": name, "versions": []string{strconv.Itoa(step)}, "platform": "flowmatch",
 				"inputs": m.inputs(), "outputs": m.outputs()}, nil
 		})
 		plain(path+"/ready", "Does a model take requests?", func(r *http.Request) (any, error) {
@@ -66,7 +82,8 @@ func (s *Server) kserve(mux *http.ServeMux) {
 			if err != nil {
 				return nil, err
 			}
-			return map[string]any{"name": m.name, "ready": true}, nil
+			name, _ := m.state()
+			return map[string]any{"name": name, "ready": true}, nil
 		})
 		s.describeInfer(path + "/infer")
 		mux.HandleFunc("POST "+path+"/infer", s.infer)
@@ -74,13 +91,20 @@ func (s *Server) kserve(mux *http.ServeMux) {
 }
 
 // versioned returns the model of a request, whose version, if it names one, is the step of its state.
-func (s *Server) versioned(r *http.Request) (*served, error) {
-	m, err := s.model(r.PathValue("name"))
+func (s *Server) versioned(r *http.Request) (m offered, err error) {
+	name := r.PathValue("name")
+	tokens, err := s.tokensOf(name)
 	if err != nil {
 		return nil, err
 	}
-	if v := r.PathValue("version"); v != "" && v != strconv.Itoa(m.Step) {
-		return nil, huma.Error404NotFound("there is no such version of the model; there is " + strconv.Itoa(m.Step) +
+	if m = tokens; tokens == nil {
+		if m, err = s.model(name); err != nil {
+			return nil, err
+		}
+	}
+	_, step := m.state()
+	if v := r.PathValue("version"); v != "" && v != strconv.Itoa(step) {
+		return nil, huma.Error404NotFound("there is no such version of the model; there is " + strconv.Itoa(step) +
 			", its step of training")
 	}
 	return m, nil
@@ -105,16 +129,27 @@ func protocolError(w http.ResponseWriter, err error) {
 	json.NewEncoder(w).Encode(map[string]string{"error": text})
 }
 
+// counts are the tensors that ask for samples.
+func counts() []tensorInfo {
+	return []tensorInfo{{"n", "INT64", []int{1}}, {"seed", "UINT64", []int{1}}}
+}
+
 // inputs are the tensors that a model takes: n asks for samples, and x for log-densities. All others may be
 // left out where the model does not need them.
 func (r *served) inputs() []tensorInfo {
-	spec := r.Model.Spec()
-	in := []tensorInfo{{"n", "INT64", []int{1}}, {"seed", "UINT64", []int{1}}}
+	spec, in := r.Model.Spec(), counts()
 	if spec.Net.Classes > 0 {
 		in = append(in, tensorInfo{"label", "BYTES", []int{-1}})
 	}
 	if names := spec.ContextColumns; names != nil {
 		in = append(in, tensorInfo{"given", "FP64", []int{-1, len(names)}})
+	}
+	if c := r.Model.Conditioner(); c != nil {
+		shape := spec.Shape
+		if low := c.LowShape(); low != nil {
+			shape = low[:len(shape)]
+		}
+		in = append(in, tensorInfo{"condition", "FP64", append([]int{-1}, shape...)})
 	}
 	if spec.Net.Shown {
 		in = append(in, r.ofColumns("given.", spec.Schema.Names())...)
@@ -143,7 +178,16 @@ func (r *served) points() []tensorInfo {
 	if spec.Schema != nil {
 		return r.ofColumns("x.", spec.Schema.Header())
 	}
-	return []tensorInfo{{"x", "FP64", append([]int{-1}, spec.Shape...)}}
+	return []tensorInfo{{"x", "FP64", append([]int{-1}, r.shape()...)}}
+}
+
+// shape is that of a point as samples have it: on a curved space the columns of its form.
+func (r *served) shape() []int {
+	spec := r.Model.Spec()
+	if spec.Space != nil {
+		return []int{len(spec.Space.Columns)}
+	}
+	return spec.Shape
 }
 
 // ofColumns are the tensors of columns of a table, of these names after a prefix.

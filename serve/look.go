@@ -44,17 +44,20 @@ func (s *Server) runOf(_ context.Context, in *ofModel) (*struct{ Body *client.Ru
 	if err != nil {
 		return nil, s.unread(e, err)
 	}
-	text, err := how.public()
+	file, err := how.public()
 	if err != nil {
 		return nil, s.unread(e, err)
 	}
 	out := &client.Run{Name: e.name, Training: run.IsTraining(e.dir), Steps: how.steps, Data: how.data, Kind: how.kind,
-		Settings: string(text)}
+		Settings: string(file)}
 	if _, step, ok := e.state(); ok {
 		out.Step = step
 	}
 	if r := e.current.Load(); r != nil {
 		describe(out, r.Model.Spec())
+	}
+	if r := e.tokens.Load(); r != nil {
+		out.Vocabulary = r.Model.Spec().Vocabulary.Spelt()
 	}
 	events, err := e.journal.Events()
 	if err != nil { // all else can be said

@@ -320,10 +320,10 @@ func TestImagesAreCompletedAsTheyWereTrainedTo(t *testing.T) {
 		t.Errorf("%+v, %v", models, err)
 	}
 	for path, body := range map[string]string{
-		"sample": `{"n": 1}`, "logp": `{"x": [[0]]}`, "field": `{"x": [[0]], "t": 0}`,
+		"sample": `{"n": 1}`, "field": `{"t": 0, "x": [[0` + strings.Repeat(", 0", 31) + `]]}`,
 	} {
 		code, text, _ := post(t, h.URL+"/v1/models/pixels/"+path, body)
-		if code != http.StatusUnprocessableEntity || !strings.Contains(text, "/complete") {
+		if code != http.StatusUnprocessableEntity || !strings.Contains(text, "(inpaint, mask center); give some") {
 			t.Errorf("%s: %d %s", path, code, text)
 		}
 	}

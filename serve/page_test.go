@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -25,16 +26,17 @@ var paged = []struct {
 	{"posterior", []string{"flow", "compare", "rows", "training"}},
 	{"ve", []string{"flow", "compare", "rows", "training"}},
 	{"inpaint", []string{"complete", "training"}},
+	{"larger", []string{"enlarge", "training"}},
 	{"places", []string{"globe", "flow", "compare", "rows", "training"}},
-	{"text", []string{"tokens", "training"}},
+	{"text", []string{"tokens", "bound", "training"}},
 }
 
 // everyKind serves a run of each kind that pages tell apart, and returns the address.
 func everyKind(t *testing.T) string {
 	dir := t.TempDir()
-	inpaint := filepath.Join(dir, "inpaint")
+	inpaint, larger := filepath.Join(dir, "inpaint"), filepath.Join(dir, "larger")
 	painted := imageRun(t, "condition.kind=inpaint", "condition.mask=center", "train.label_dropout=0")
-	if err := os.Rename(painted, inpaint); err != nil {
+	if err := errors.Join(os.Rename(painted, inpaint), os.Rename(largerRun(t), larger)); err != nil {
 		t.Fatal(err)
 	}
 	_, h := serving(t, func(o *Options) {
@@ -43,7 +45,7 @@ func everyKind(t *testing.T) string {
 			trained(t, filepath.Join(dir, "five"), "data.name=gmm", "data.dim=5", "conditional=false",
 				"train.steps=20"),
 			tableOf(t), imageRun(t), boundedRun(t), posteriorRun(t, dir),
-			trained(t, filepath.Join(dir, "ve"), "path.name=ve", "conditional=false"), inpaint,
+			trained(t, filepath.Join(dir, "ve"), "path.name=ve", "conditional=false"), inpaint, larger,
 			placesRun(t), textRun(t),
 		}
 	})
@@ -66,11 +68,15 @@ func TestThePageOfRunsInABrowser(t *testing.T) {
 	}
 }
 
-// show opens a pane of a run, and waits until it has computed what it shows.
+// show opens a pane of a run, and waits until it has computed what it shows. The pane before is no more looked at.
 func show(p *browser.Page, run, pane string) {
-	p.Eval(fmt.Sprintf(`location.hash = "#%s/%s"`, run, pane), nil)
-	p.Wait(fmt.Sprintf(`document.querySelector("h1")?.textContent === %q && document.querySelector("#pane-%s .status")`,
-		run, pane))
+	p.Eval(fmt.Sprintf(`(() => {
+		const before = location.hash;
+		location.hash = "#%s/%s";
+		if (location.hash !== before) document.querySelector(".pane")?.setAttribute("data-before", "");
+	})()`, run, pane), nil)
+	p.Wait(fmt.Sprintf(`document.querySelector("h1")?.textContent === %q &&
+		document.querySelector("#pane-%s:not([data-before]) .status")`, run, pane))
 	still(p)
 }
 
@@ -85,7 +91,7 @@ func still(p *browser.Page) {
 func seen(p *browser.Page) (all string) {
 	p.Eval(`[...document.querySelectorAll(".pane canvas")].map((c) => c.toDataURL()).join() +
 		[...document.querySelectorAll(
-			".reading, .sequence, .pane td, .pane .notice, .pane dd")].map((e) => e.textContent).join()`,
+			".reading, .sequence, .pane td, .pane .notice, .pane dd, .pieces")].map((e) => e.textContent).join()`,
 		&all)
 	return all
 }
@@ -93,13 +99,13 @@ func seen(p *browser.Page) (all string) {
 func everyPaneOpens(t *testing.T, url string) {
 	p := browser.Open(t, browser.Options{})
 	p.Go(url + "/")
-	p.Wait(`document.querySelectorAll(".runs a").length === 10 && document.querySelector("#pane-flow")`)
+	p.Wait(`document.querySelectorAll(".runs a").length === 11 && document.querySelector("#pane-flow")`)
 	p.Resize(390, 844) // a phone
 	for _, of := range paged {
 		for _, pane := range of.panes {
 			show(p, of.run, pane)
 			n, blank := pictures(p, "#pane-"+pane)
-			words := pane == "impute" || pane == "tokens" // of a table and of texts
+			words := pane == "impute" || pane == "tokens" || pane == "bound" // of a table and of texts
 			if len(blank) > 0 || n == 0 && !words {
 				t.Errorf("%s/%s: of %d pictures, %q show nothing", of.run, pane, n, blank)
 			}
@@ -167,7 +173,7 @@ func controlsMovePictures(t *testing.T, url string) {
 		{"moons", "flow", 8}, {"moons", "compare", 7}, {"five", "flow", 6}, {"people", "rows", 6},
 		{"pixels", "images", 6}, {"pixels", "interpolate", 6}, {"bounded", "rows", 2}, {"posterior", "flow", 8},
 		{"posterior", "compare", 8}, {"posterior", "rows", 4}, {"ve", "flow", 7},
-		{"places", "globe", 3}, {"text", "tokens", 5},
+		{"places", "globe", 3}, {"places", "flow", 6}, {"text", "tokens", 5}, {"text", "bound", 2},
 	} {
 		show(p, of.run, of.pane)
 		moved, was := 0, seen(p)
@@ -225,7 +231,7 @@ func imagesAreCompleted(t *testing.T, url string) {
 	p := browser.Open(t, browser.Options{})
 	p.Go(url + "/")
 	show(p, "pixels", "complete")
-	p.Wait(`document.querySelector(".easel").width === 8`)
+	p.Wait(`document.querySelector(".easel").width % 8 === 0`)
 	p.Click(".side .buttons button") // clear
 	const easel = `document.querySelector(".easel").toDataURL()`
 	var clean, painted, more string

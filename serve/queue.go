@@ -9,18 +9,26 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"flowmatch/discrete"
 	"flowmatch/flow"
 	"flowmatch/ode"
 )
 
-// solve is a solve that several jobs may share: points x [N, D], which it may overwrite, and what they
-// are given, become results [N, D] and, where it has densities, log-densities [N]. A point's result must
-// depend on the point alone. An [*ode.PointsError] is of some of the points.
-type solve func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error)
+// solve is a solve that several jobs may share: points become results [N, D] and, where it has densities,
+// log-densities [N]. A point's result must depend on the point alone. An [*ode.PointsError] is of some of the points.
+type solve func(ctx context.Context, p points) (flow.Batch, []float64, int, error)
 
-// draw draws sequences, each of its seed and number, as the results of a solve.
-type draw func(ctx context.Context, of []discrete.Sequence) (flow.Batch, int, error)
+// points are those of a solve.
+type points struct {
+	x     flow.Batch // [N, D], which the solve may overwrite; of sequences of tokens without meaning
+	given flow.Given
+	of    []origin // where each comes from
+}
+
+// origin says which of all points of its job one is.
+type origin struct {
+	job    *job
+	number int
+}
 
 // job is a request that waits for its points.
 type job struct {
@@ -28,9 +36,8 @@ type job struct {
 	key   any  // jobs with equal keys may share a solve
 	whole bool // it shares none, and all of its points are solved for at once
 	solve solve
-	// draw is in the place of solve of sequences of tokens, which come of seed and their numbers, and not of points.
-	draw  draw
-	seed  uint64
+	seed  uint64            // of what is drawn for its points in a solve, by their numbers
+	known []int32           // of sequences of tokens that are filled in: those that are known
 	most  int               // points that are solved for at a time; 0: as their dimension says
 	from  func() flow.Batch // makes x, whose X is nil until then; nil: x is there
 	x     flow.Batch        // of which the first next are under way or done; results take their place
@@ -217,7 +224,7 @@ func (q *queue) solve(parts []part) {
 		q.solved(len(parts), n, nfe)
 	}
 	at := 0
-	for _, p := range parts {
+	for i, p := range parts {
 		k := p.hi - p.lo
 		why := err
 		if failed {
@@ -226,9 +233,12 @@ func (q *queue) solve(parts []part) {
 		if gone := context.Cause(p.job.ctx); gone != nil {
 			why = gone // which may be why the solve has ended
 		}
-		if why == nil {
+		switch {
+		case why == nil:
 			q.give(p, out.Slice(at, at+k), logp, at, nfe)
-		} else {
+		case len(parts) > 1 && p.job.ctx.Err() == nil: // the fault of one is none of the others
+			q.solve(parts[i : i+1])
+		default:
 			q.end(p.job, why)
 		}
 		at += k
@@ -238,23 +248,15 @@ func (q *queue) solve(parts []part) {
 // together solves for the n points of parts.
 func together(ctx context.Context, parts []part, n int) (out flow.Batch, logp []float64, nfe int, err error) {
 	first := parts[0].job
-	if first.draw != nil {
-		of := make([]discrete.Sequence, 0, n)
-		for _, p := range parts {
-			for k := p.lo; k < p.hi; k++ {
-				of = append(of, discrete.Sequence{Seed: p.job.seed, Number: k})
-			}
-		}
-		out, nfe, err = first.draw(ctx, of)
-		return out, nil, nfe, err
-	}
-	x := flow.Batch{N: n, D: first.x.D, X: make([]float64, 0, n*first.x.D)}
-	var g flow.Given
+	all := points{x: flow.Batch{N: n, D: first.x.D, X: make([]float64, 0, n*first.x.D)}, of: make([]origin, 0, n)}
 	for _, p := range parts {
-		x.X = append(x.X, p.job.x.Slice(p.lo, p.hi).X...)
-		g = joined(g, p.job.given.Slice(p.lo, p.hi), p.hi-p.lo)
+		all.x.X = append(all.x.X, p.job.x.Slice(p.lo, p.hi).X...)
+		all.given = joined(all.given, p.job.given.Slice(p.lo, p.hi), p.hi-p.lo)
+		for k := p.lo; k < p.hi; k++ {
+			all.of = append(all.of, origin{p.job, k})
+		}
 	}
-	return first.solve(ctx, x, g)
+	return first.solve(ctx, all)
 }
 
 // errorOf is the error of the points lo to hi of a solve, whose first is point first of its job; nil:

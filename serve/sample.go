@@ -14,6 +14,7 @@ import (
 	"flowmatch/model"
 	"flowmatch/ode"
 	"flowmatch/run"
+	"flowmatch/sde"
 	"flowmatch/timegrid"
 )
 
@@ -103,23 +104,18 @@ type drawing struct {
 	info  client.Samples // without X
 	seed  uint64         // of noise and probes
 	drawn run.Drawn      // without X and LogP
-	cols  int            // of a picture
+	// original are the images that those of the samples are made from, if they are whole.
+	original flow.Batch
+	cols     int // of a picture
 }
 
-// What some models do not do.
-const (
-	fromImages = "the model makes images from images; /complete takes those of condition inpaint"
-	notGuided  = "guidance: the model was not trained for it (train.label_dropout); leave it out"
-)
+const notGuided = "guidance: the model was not trained for it (train.label_dropout); leave it out"
 
 // drawing returns what a request for samples asks for.
 func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest) (*drawing, error) {
 	m := r.Model
 	if key := ofTokensAlone(b); key != "" {
 		return nil, invalid("%s: it is of sequences of tokens, and the model is of points; leave it out", key)
-	}
-	if m.Conditioner() != nil {
-		return nil, invalid(fromImages)
 	}
 	g, err := s.gives(ctx, r, b)
 	if err != nil {
@@ -129,19 +125,19 @@ func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest)
 		return nil, invalid("logp: the rows of the model have levels or a grid; ask /logp for the log-density of rows")
 	}
 	d := &drawing{of: r, cols: b.Columns, with: b.With, seed: or(b.Seed, r.Config.Seed)}
-	d.drawn = run.Drawn{Label: g.label, Context: g.context, Complete: b.Complete}
+	d.drawn, d.original = run.Drawn{Label: g.label, Context: g.context, Complete: b.Complete}, g.original
 	if d.how, err = samplerOf(r, b, s.o.MaxNFE); err != nil {
 		return nil, err
 	}
 	d.info = client.Samples{Model: r.name, Step: r.Step, Solver: d.how.String(), Columns: r.columns(),
 		Warnings: g.warnings}
-	if b.Noise == nil {
+	if _, noisy := d.how.(model.SDE); noisy || b.Noise == nil {
 		d.info.Seed = &d.seed
 	}
 	for _, l := range g.label {
 		d.info.Labels = append(d.info.Labels, m.Spec().Classes()[l])
 	}
-	d.job = &job{ctx: ctx, given: g.given}
+	d.job = &job{ctx: ctx, seed: d.seed, given: g.given}
 	k := key{of: r, what: "sample", shown: g.given.Shown.N > 0, solver: d.info.Solver, guidance: guidedBy(b)}
 	if b.LogP {
 		k.what, d.job.logp = "density", make([]float64, g.n)
@@ -154,7 +150,7 @@ func (s *Server) drawing(ctx context.Context, r *served, b client.SampleRequest)
 func (d *drawing) from(b client.SampleRequest, n int, k key) (err error) {
 	m := d.of.Model
 	bounded := len(m.Spec().Bounds) > 0
-	if err := checkNoise(b, n, m); err != nil {
+	if err := checkNoise(b, n, d); err != nil {
 		return err
 	}
 	switch {
@@ -184,8 +180,8 @@ func (d *drawing) from(b client.SampleRequest, n int, k key) (err error) {
 	}
 	// Probes are those of the places of points in a solve, and evaluations those of its dearest point.
 	d.job.whole = estimated(d.how) || slices.Contains(b.With, withNFE)
-	d.job.solve = func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
-		out, err := m.SampleFrom(ctx, x, model.SampleOptions{Given: g, Sampler: d.how})
+	d.job.solve = func(ctx context.Context, p points) (flow.Batch, []float64, int, error) {
+		out, err := m.SampleFrom(ctx, p.x, model.SampleOptions{Given: p.given, Sampler: named(d.how, p.of)})
 		return out.X, out.LogP, out.Stats.NFE, err
 	}
 	return nil
@@ -195,12 +191,13 @@ func (d *drawing) from(b client.SampleRequest, n int, k key) (err error) {
 const withNoise, withNFE = "noise", "nfe"
 
 // checkNoise reports source points of a request that are not those of n samples.
-func checkNoise(b client.SampleRequest, n int, m *model.Model) error {
-	dim := m.Dim()
+func checkNoise(b client.SampleRequest, n int, d *drawing) error {
+	m, dim := d.of.Model, d.of.Model.Dim()
+	_, noisy := d.how.(model.SDE) // whose seed is of more than the source
 	switch {
 	case b.Noise == nil:
 		return nil
-	case b.Seed != nil:
+	case b.Seed != nil && !noisy:
 		return invalid("seed: the source points are given by noise; leave out one of them")
 	case len(b.Noise) != n:
 		return invalid("noise: %d points for %d samples; give one for each", len(b.Noise), n)
@@ -226,8 +223,9 @@ func estimated(how model.Sampler) bool {
 
 // alone draws all samples of a job by itself.
 func (d *drawing) alone() solve {
-	return func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
-		s, err := d.of.Model.Sample(ctx, model.SampleOptions{N: x.N, Seed: d.seed, Given: g, Sampler: d.how})
+	return func(ctx context.Context, p points) (flow.Batch, []float64, int, error) {
+		o := model.SampleOptions{N: p.x.N, Seed: d.seed, Given: p.given, Sampler: d.how}
+		s, err := d.of.Model.Sample(ctx, o)
 		return s.X, s.LogP, s.Stats.NFE, err
 	}
 }
@@ -238,20 +236,14 @@ type gives struct {
 	given    flow.Given
 	label    []int32    // of each sample
 	context  flow.Batch // of each sample, in the units of the data
+	original flow.Batch // of each sample that is made from a whole image, this
 	warnings []string
 }
 
 // gives reads what the samples of a request are given: n of each of what it lists.
 func (s *Server) gives(ctx context.Context, r *served, b client.SampleRequest) (g gives, err error) {
 	m := r.Model
-	var c, z, shown flow.Batch
-	if m.Spec().Schema != nil {
-		shown, err = shownOf(m, b.Given, b.Complete)
-	} else if b.Complete {
-		err = invalid("complete: it is for tables that were learnt with data.schema: auto; leave it out")
-	} else {
-		c, z, err = contextsOf(m, b.Given)
-	}
+	c, z, shown, original, err := readGiven(r, b)
 	if err != nil {
 		return g, err
 	}
@@ -269,9 +261,10 @@ func (s *Server) gives(ctx context.Context, r *served, b client.SampleRequest) (
 	}
 	if z.N > 0 {
 		g.context, g.given.Context = c.Rows(of), z.Rows(of)
-		if why := m.FarContext(z); why != "" {
-			g.warnings = append(g.warnings, why)
+		if original.N > 0 {
+			g.original = original.Rows(of)
 		}
+		g.warnings = append(g.warnings, farOf(m, flow.Given{Context: z})...)
 	}
 	if shown.N > 0 {
 		g.given.Shown = shown.Rows(of)
@@ -281,6 +274,23 @@ func (s *Server) gives(ctx context.Context, r *served, b client.SampleRequest) (
 	}
 	g.given.Label = g.label
 	return g, nil
+}
+
+// readGiven reads what a request lists: contexts, in units of the data (c) and of the model (z), with the images that
+// they are made of, or what it shows of rows.
+func readGiven(r *served, b client.SampleRequest) (c, z, shown, original flow.Batch, err error) {
+	m := r.Model
+	switch {
+	case b.Complete && m.Spec().Schema == nil:
+		err = invalid("complete: it is for tables that were learnt with data.schema: auto; leave it out")
+	case m.Spec().Schema != nil && b.Condition != nil:
+		err = invalid("condition: it is of images, and the model is of the rows of a table; leave it out")
+	case m.Spec().Schema != nil:
+		shown, err = shownOf(m, b.Given, b.Complete)
+	default:
+		c, z, original, err = contextsFor(r, b.Given, b.Condition)
+	}
+	return c, z, shown, original, err
 }
 
 // labelsFor returns the classes of n samples of a request, of which each has as many for what it is given.
@@ -305,6 +315,13 @@ func labelsFor(r *served, b client.SampleRequest, n, each int) ([]int32, error) 
 
 // samplerOf returns how the samples of a request are drawn.
 func samplerOf(r *served, b client.SampleRequest, mostNFE int) (model.Sampler, error) {
+	if slices.Contains(sde.Names(), b.Solver) {
+		return noisyOf(r, b, mostNFE)
+	}
+	if b.Eta != 0 || b.Diffusion != "" {
+		return nil, invalid("%s: it is of solvers with noise (%s); choose one, or leave it out",
+			map[bool]string{true: "eta", false: "diffusion"}[b.Eta != 0], choice.List(sde.Names()))
+	}
 	s, err := settingsOf(b.How, r, mostNFE, b.LogP)
 	if err != nil {
 		return nil, err
@@ -390,7 +407,7 @@ func (s *Server) done(d *drawing) (run.Rows, error) {
 	if err := s.queue.do(d.job); err != nil {
 		return run.Rows{}, answer(err)
 	}
-	return d.rows(d.job.x, d.job.logp), nil
+	return d.kept(d.rows(d.job.x, d.job.logp))
 }
 
 // rows returns points in data units, with what the samples have beside them.

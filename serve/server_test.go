@@ -289,10 +289,10 @@ func TestSmallJobsDoNotWaitForLargeOnes(t *testing.T) {
 	q := newQueue(1, nil)
 	defer q.close()
 	begun := make(chan struct{}, 1000)
-	step := func(_ context.Context, x flow.Batch, _ flow.Given) (flow.Batch, []float64, int, error) {
+	step := func(_ context.Context, p points) (flow.Batch, []float64, int, error) {
 		begun <- struct{}{}
 		time.Sleep(time.Millisecond)
-		return x, nil, 1, nil
+		return p.x, nil, 1, nil
 	}
 	large := &job{ctx: t.Context(), key: "a", solve: step, x: flow.NewBatch(100*mostRows, 1)}
 	var group sync.WaitGroup
@@ -321,11 +321,11 @@ func TestCancelledRequestsEndTheirSolve(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, errTimeout)
 	defer cancel()
 	ended := make(chan struct{})
-	err := q.do(&job{ctx: ctx, x: flow.NewBatch(1, 1), solve: func(ctx context.Context, x flow.Batch, _ flow.Given) (
+	err := q.do(&job{ctx: ctx, x: flow.NewBatch(1, 1), solve: func(ctx context.Context, p points) (
 		flow.Batch, []float64, int, error) {
 		<-ctx.Done()
 		close(ended)
-		return x, nil, 0, ctx.Err()
+		return p.x, nil, 0, ctx.Err()
 	}})
 	if code := codeOf(err); code != http.StatusGatewayTimeout {
 		t.Errorf("a request out of time answers %d (%v)", code, err)
@@ -340,7 +340,7 @@ func TestTokensLetIn(t *testing.T) {
 		code        int
 	}{
 		{"/v1/models", "", 401}, {"/v1/models", "Bearer three", 401}, {"/v1/models", "two", 401},
-		{"/v1/models", "Bearer two", 200},
+		{"/v1/models", "Bearer two", 200}, {"/v1/models", "Bearer   two", 200}, {"/v1/models", "Bearer two three", 401},
 		{"/v1/models", "bearer one", 200}, {"/livez", "", 200}, {"/readyz", "", 200}, {"/metrics", "", 401},
 		{"/openapi.json", "", 401}, {"/openapi.json", "Bearer one", 200},
 	} {

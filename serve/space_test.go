@@ -1,10 +1,12 @@
 package serve
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,7 +14,7 @@ import (
 )
 
 // placesRun trains a small run on the sphere, and returns its folder.
-func placesRun(t *testing.T) string {
+func placesRun(t testing.TB) string {
 	t.Helper()
 	var text strings.Builder
 	text.WriteString("latitude,longitude\n")
@@ -41,6 +43,17 @@ func TestAModelOnTheSphereSpeaksOfItsColumns(t *testing.T) {
 	code, body, _ = post(t, h.URL+"/v1/models/places/logp", `{"x": [[10, 20], {"longitude": 0, "latitude": 90}]}`)
 	if code != http.StatusOK || strings.Count(body, ",") < 1 {
 		t.Errorf("densities: %d, %s", code, body)
+	}
+	if _, body, _ := get(t, h.URL+"/v2/models/places"); strings.Count(body,
+		`{"name":"x","datatype":"FP64","shape":[-1,2]}`) != 2 {
+		t.Errorf("the Open Inference Protocol takes and makes %s", body)
+	}
+	const two = `{"parameters": {"n": 3}, "inputs": [], "outputs": [{"name": "x"}]}`
+	var answer inferAnswer
+	code, body, _ = post(t, h.URL+"/v2/models/places/infer", two)
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || code != http.StatusOK ||
+		!slices.Equal(answer.Outputs[0].Shape, []int{3, 2}) || len(answer.Outputs[0].Data) != 6 {
+		t.Errorf("by the Open Inference Protocol: %d, %s", code, body)
 	}
 	code, body, _ = post(t, h.URL+"/v1/models/places/logp", `{"x": [[100, 20]]}`)
 	if code != http.StatusUnprocessableEntity || !strings.Contains(body, "a latitude is within 90") {

@@ -50,7 +50,10 @@ func (s *Server) stream(ctx context.Context, in *asked[client.StreamRequest]) (*
 		c.SetHeader("Content-Type", client.Events)
 		tell(newEvents(c), times, states, ended, func(t float64, rows run.Rows) client.State {
 			return client.State{T: t, X: valuesOf(rows)}
-		}, func() any { return d.json(d.rows(d.job.x, nil)) })
+		}, func() (any, error) {
+			rows, err := d.kept(d.rows(d.job.x, nil))
+			return d.json(rows), err
+		})
 	}}, nil
 }
 
@@ -96,9 +99,9 @@ func tooManyStates(x flow.Batch, times int) error {
 // streamed makes the job of samples one that gives out their states.
 func (d *drawing) streamed(times []float64, states chan<- run.Rows) {
 	d.job.whole = true
-	d.job.solve = func(ctx context.Context, x flow.Batch, g flow.Given) (flow.Batch, []float64, int, error) {
-		o := model.SampleOptions{Given: g, Sampler: d.how}
-		out, err := d.of.Model.SampleStates(ctx, x, o, times, func(_ int, x flow.Batch) error {
+	d.job.solve = func(ctx context.Context, p points) (flow.Batch, []float64, int, error) {
+		o := model.SampleOptions{Given: p.given, Sampler: d.how}
+		out, err := d.of.Model.SampleStates(ctx, p.x, o, times, func(_ int, x flow.Batch) error {
 			states <- d.rows(x, nil)
 			return nil
 		})
@@ -108,7 +111,7 @@ func (d *drawing) streamed(times []float64, states chan<- run.Rows) {
 
 // tell writes events until the job has ended: states as JSON has them at a time, and then the samples.
 func tell[S any](e *events, times []float64, states <-chan S, ended <-chan error,
-	at func(t float64, state S) client.State, samples func() any) {
+	at func(t float64, state S) client.State, samples func() (any, error)) {
 	told := 0
 	state := func(s S) bool {
 		told++
@@ -126,11 +129,15 @@ func tell[S any](e *events, times []float64, states <-chan S, ended <-chan error
 					return
 				}
 			}
+			var last any
+			if err == nil {
+				last, err = samples()
+			}
 			if err != nil {
 				e.fail(answer(err))
 				return
 			}
-			e.send("samples", samples())
+			e.send("samples", last)
 			return
 		}
 	}

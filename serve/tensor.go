@@ -190,9 +190,17 @@ func (t *tensor) parse(text string, bad func() error) error {
 	return nil
 }
 
+// size is how many values there are.
+func (t *tensor) size() int { return max(len(t.numbers), len(t.texts), len(t.whole)) }
+
 // values returns the values as rows of JSON have them, with nil for a number that is not finite.
 func (t *tensor) values() []any {
-	out := make([]any, 0, max(len(t.numbers), len(t.texts)))
+	out := make([]any, 0, t.size())
+	if t.kind == "INT64" && t.numbers == nil { // of an answer
+		for _, v := range t.whole {
+			out = append(out, v)
+		}
+	}
 	for _, text := range t.texts {
 		out = append(out, text)
 	}
@@ -210,6 +218,11 @@ func (t *tensor) values() []any {
 func (t *tensor) bytes() (b []byte) {
 	for _, v := range t.numbers {
 		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+	}
+	if t.kind == "INT64" {
+		for _, v := range t.whole {
+			b = binary.LittleEndian.AppendUint64(b, uint64(v))
+		}
 	}
 	for _, text := range t.texts {
 		b = append(binary.LittleEndian.AppendUint32(b, uint32(len(text))), text...)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"flowmatch/data/text"
 	"flowmatch/discrete"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 	"flowmatch/model"
 	"flowmatch/run"
 )
@@ -39,7 +41,7 @@ func (r *servedTokens) info() client.Model {
 		Classes: spec.Classes, LabelName: r.Config.Data.Label, Guidance: r.Config.Train.LabelDropout > 0,
 		Solver: r.Config.Eval.Solver, Density: "tokens have no exact log p; ask /bound for a bound of it",
 		Tokens: &client.Tokens{Kind: v.Kind, Length: spec.Net.Length, Levels: r.Model.Levels(),
-			Source: string(r.Model.Path().Source()), Chars: v.Chars}}
+			Source: string(r.Model.Path().Source()), Chars: v.Chars, Infill: r.Model.HasInfill() == nil}}
 }
 
 // columnsOf are the names of the columns of an answer: those of a table of categories, or one of texts.
@@ -66,6 +68,7 @@ type sequences struct {
 	sampler discrete.Sampler
 	info    client.Samples // without X
 	seed    uint64
+	length  int // of each sequence; where one window of the model fills in, the job's are as long as that
 	told
 }
 
@@ -85,6 +88,8 @@ func toldBy(r *servedTokens, b client.SampleRequest) (g told, err error) {
 		return g, invalid("label: the model has no classes; leave it out")
 	case len(b.Label) > 1:
 		return g, invalid("label: %d classes are given; give one, of all sequences", len(b.Label))
+	case b.Infill != nil && g.classes > 0 && len(b.Label) == 0:
+		return g, invalid("label: what is filled in has a class; give it, one of %s", choice.List(spec.Classes))
 	case b.Guidance != nil && r.Config.Train.LabelDropout == 0:
 		return g, invalid("guidance: the model was not trained for it (train.label_dropout); leave it out")
 	case len(b.Label) == 1:
@@ -110,6 +115,18 @@ func (g told) labels(of []discrete.Sequence) (label []int32) {
 	return label
 }
 
+// each are the classes of the first n sequences; nil: they have none.
+func (g told) each(n int) []int32 {
+	if g.classes == 0 {
+		return nil
+	}
+	of := make([]discrete.Sequence, n)
+	for i := range of {
+		of[i].Number = i
+	}
+	return g.labels(of)
+}
+
 // String says it as a solver does; empty: there is nothing to say.
 func (g told) String() (how string) {
 	if g.label >= 0 {
@@ -126,25 +143,40 @@ func (s *Server) sequences(ctx context.Context, r *servedTokens, b client.Sample
 	if key := ofPoints(b); key != "" {
 		return nil, invalid("%s: the model is of sequences of tokens, which have none; leave it out", key)
 	}
-	length := r.Model.Spec().Net.Length
-	if err := s.affords(ctx, "n", b.N, length); err != nil {
-		return nil, err
-	}
 	e, err := jumpsOf(r.Config.Eval, b, s.o.MaxNFE)
 	if err != nil {
 		return nil, err
+	}
+	window := r.Model.Spec().Net.Length
+	q := &sequences{of: r, seed: or(b.Seed, r.Config.Seed), length: window}
+	known, err := s.knownOf(ctx, r, b, e.Steps)
+	if err != nil {
+		return nil, err
+	}
+	wide := max(window, len(known))
+	if known != nil {
+		q.length = len(known)
+		for len(known) < wide {
+			known = append(known, model.Unknown)
+		}
 	}
 	is, err := toldBy(r, b)
 	if err != nil {
 		return nil, err
 	}
-	q := &sequences{of: r, seed: or(b.Seed, r.Config.Seed), told: is}
+	if err := s.affords(ctx, "n", b.N, wide); err != nil {
+		return nil, err
+	}
 	q.sampler = e.Sampling(q.seed)
+	q.told = is
 	q.info = client.Samples{Model: r.name, Step: r.Step, Seed: &q.seed, Solver: solverOf(e) + is.String(),
 		Columns: columnsOf(r.Model.Spec().Vocabulary)}
-	q.job = &job{ctx: ctx, seed: q.seed, key: tokenKey{r, q.info.Solver},
-		most: max(1, jumpNumbers/(length*r.Model.Levels())), draw: q.draw,
-		from: func() flow.Batch { return flow.NewBatch(b.N, length) }, x: flow.Batch{N: b.N, D: length}}
+	for _, class := range is.each(b.N) {
+		q.info.Labels = append(q.info.Labels, r.Model.Spec().Classes[class])
+	}
+	q.job = &job{ctx: ctx, seed: q.seed, key: tokenKey{r, q.info.Solver, len(known)}, known: known, solve: q.draw,
+		most: max(1, jumpNumbers/(window*r.Model.Levels())),
+		from: func() flow.Batch { return flow.NewBatch(b.N, wide) }, x: flow.Batch{N: b.N, D: wide}}
 	return q, nil
 }
 
@@ -152,6 +184,7 @@ func (s *Server) sequences(ctx context.Context, r *servedTokens, b client.Sample
 type tokenKey struct {
 	of     *servedTokens
 	solver string
+	known  int // tokens of sequences that are filled in; 0: nothing is known
 }
 
 // jumpsOf returns the settings of a request over those of the run.
@@ -212,17 +245,52 @@ func ofTokensAlone(b client.SampleRequest) string {
 		return "top_p"
 	case b.Corrector != nil:
 		return "corrector"
+	case b.Infill != nil:
+		return "infill"
+	case b.Mark != "":
+		return "mark"
+	case b.Extend != 0:
+		return "extend"
 	}
 	return ""
 }
 
 // draw draws sequences of this request and of others like it.
-func (q *sequences) draw(ctx context.Context, of []discrete.Sequence) (flow.Batch, int, error) {
-	sampler := q.sampler
-	sampler.Of = of
-	x, st, err := q.of.Model.Sample(ctx, model.TokenSampling{N: len(of), Sampler: sampler, Label: q.labels(of),
-		Guidance: q.guidance})
-	return numbers(x), st.NFE, err
+func (q *sequences) draw(ctx context.Context, p points) (flow.Batch, []float64, int, error) {
+	x, nfe, err := q.drawn(ctx, p, nil)
+	return numbers(x), nil, nfe, err
+}
+
+// drawn draws sequences, and shows their states to at, if it is not nil.
+func (q *sequences) drawn(ctx context.Context, p points, at func(t float64, x discrete.Tokens)) (discrete.Tokens, int,
+	error) {
+	o := model.TokenSampling{N: len(p.of), Sampler: q.sampler, Guidance: q.guidance, At: at}
+	for _, of := range p.of {
+		o.Sampler.Of = append(o.Sampler.Of, discrete.Sequence{Seed: of.job.seed, Number: of.number})
+	}
+	o.Label = q.labels(o.Sampler.Of)
+	if q.job.known == nil {
+		x, st, err := q.of.Model.Sample(ctx, o)
+		return x, st.NFE, err
+	}
+	known := discrete.NewTokens(len(p.of), q.job.x.D)
+	for i, of := range p.of {
+		copy(known.Row(i), of.job.known)
+	}
+	x, st, err := q.of.Model.Infill(ctx, known, o)
+	return x, st.NFE, err
+}
+
+// tokens are those of the sequences that were drawn, x, as long as they were asked for.
+func (q *sequences) tokens(x discrete.Tokens) discrete.Tokens {
+	if x.L == q.length {
+		return x
+	}
+	out := discrete.NewTokens(x.N, q.length)
+	for i := range x.N {
+		copy(out.Row(i), x.Row(i))
+	}
+	return out
 }
 
 // numbers are tokens as the queue keeps them.
@@ -257,11 +325,15 @@ func (r *servedTokens) texts(x discrete.Tokens) (rows [][]any, warnings []string
 		}
 		t := v.Decode(x.Row(i))
 		if rows = append(rows, []any{t}); !utf8.ValidString(t) && warnings == nil {
-			warnings = []string{fmt.Sprintf("bytes of sample %d are no UTF-8, which JSON has as �; accept %s for "+
-				"its bytes", i+1, client.NPY)}
+			warnings = []string{notUTF8(i, "accept "+client.NPY)}
 		}
 	}
 	return rows, warnings
+}
+
+// notUTF8 is what is to be known of text i of an answer in JSON, and what gives its bytes.
+func notUTF8(i int, instead string) string {
+	return fmt.Sprintf("bytes of sample %d are no UTF-8, which JSON has as �; %s for its bytes", i+1, instead)
 }
 
 // json are the samples as JSON has them.
@@ -275,9 +347,9 @@ func (q *sequences) json(x discrete.Tokens) client.Samples {
 func (s *Server) sampleTokens(ctx context.Context, r *servedTokens, accept string, b client.SampleRequest) (
 	*encoded, error) {
 	as, ok := prefers(accept, mediaOfTokens)
-	if !ok {
-		return nil, huma.Error406NotAcceptable(fmt.Sprintf("sequences of tokens are %s, %s or %s", client.JSON,
-			client.Plain, client.NPY))
+	if !ok || as == client.CSV && r.Model.Spec().Vocabulary.Kind != text.Categories {
+		return nil, huma.Error406NotAcceptable(fmt.Sprintf("sequences of tokens are %s, %s, %s or %s, and those of a "+
+			"table of categories also %s", client.JSON, client.Plain, client.NPY, client.NPZ, client.CSV))
 	}
 	q, err := s.sequences(ctx, r, b)
 	if err != nil {
@@ -286,7 +358,7 @@ func (s *Server) sampleTokens(ctx context.Context, r *servedTokens, accept strin
 	if err := s.queue.do(q.job); err != nil {
 		return nil, answer(err)
 	}
-	x := levels(q.job.x)
+	x := q.tokens(levels(q.job.x))
 	done, err := s.encoding(ctx, len(x.X))
 	if err != nil {
 		return nil, err
@@ -297,6 +369,10 @@ func (s *Server) sampleTokens(ctx context.Context, r *servedTokens, accept strin
 	switch as {
 	case client.NPY:
 		err = table.EncodeIntNPY(&body, x.N, x.L, x.X)
+	case client.NPZ:
+		err = q.writeNPZ(&body, x)
+	case client.CSV:
+		err = r.WriteTable(&body, x, q.each(x.N))
 	case client.Plain:
 		out.ContentType += "; charset=utf-8"
 		err = r.WriteTexts(&body, x)
@@ -308,9 +384,19 @@ func (s *Server) sampleTokens(ctx context.Context, r *servedTokens, accept strin
 	return out, err
 }
 
+// writeNPZ writes the levels of sequences and, of a model with classes, those of the sequences.
+func (q *sequences) writeNPZ(w io.Writer, x discrete.Tokens) error {
+	all := []encodes{{"x", func(w io.Writer) error { return table.EncodeIntNPY(w, x.N, x.L, x.X) }}}
+	if label := q.each(x.N); label != nil {
+		all = append(all, encodes{"label", func(w io.Writer) error { return table.EncodeIntNPY(w, x.N, 1, label) }})
+	}
+	return writeArrays(w, all)
+}
+
 // mediaOfTokens are the types of content of sequences, by what Accept may say.
 var mediaOfTokens = map[string]string{client.JSON: client.JSON, "*/*": client.JSON, "application/*": client.JSON,
-	client.Plain: client.Plain, "text/*": client.Plain, client.NPY: client.NPY, "application/octet-stream": client.NPY}
+	client.Plain: client.Plain, "text/*": client.Plain, client.CSV: client.CSV, client.NPZ: client.NPZ,
+	"application/zip": client.NPZ, client.NPY: client.NPY, "application/octet-stream": client.NPY}
 
 // streamTokens is stream of a model of tokens. Tokens jump at the steps of the solver: the state at a time is that
 // after the last step before it.
@@ -326,6 +412,9 @@ func (s *Server) streamTokens(ctx context.Context, r *servedTokens, b client.Str
 		return nil, invalid(notRising)
 	case len(times) > mostStreamed/n:
 		return nil, tooManyStates(q.job.x, len(times))
+	case q.length > r.Model.Spec().Net.Length:
+		return nil, invalid("infill: %d tokens are filled in window by window, and a stream shows one of %d; ask "+
+			"/sample", q.length, r.Model.Spec().Net.Length)
 	}
 	states := make(chan discrete.Tokens, len(times)) // so that the solve never waits for the reader
 	q.streamed(times, states)
@@ -338,100 +427,31 @@ func (s *Server) streamTokens(ctx context.Context, r *servedTokens, b client.Str
 		c.SetHeader("Content-Type", client.Events)
 		tell(newEvents(c), times, states, ended, func(t float64, x discrete.Tokens) client.State {
 			out := client.State{T: t}
+			x = q.tokens(x)
 			out.X, _ = r.texts(x)
 			for i := range x.N {
 				out.Tokens = append(out.Tokens, x.Row(i))
 			}
 			return out
-		}, func() any { return q.json(levels(q.job.x)) })
+		}, func() (any, error) { return q.json(q.tokens(levels(q.job.x))), nil })
 	}}, nil
 }
 
 // streamed makes the job one that gives out the states at the times.
 func (q *sequences) streamed(times []float64, states chan<- discrete.Tokens) {
 	q.job.whole = true
-	q.job.draw = func(ctx context.Context, of []discrete.Sequence) (flow.Batch, int, error) {
-		sampler, next := q.sampler, 0
-		sampler.Of = of
+	q.job.solve = func(ctx context.Context, p points) (flow.Batch, []float64, int, error) {
+		next := 0
 		var last discrete.Tokens
-		x, st, err := q.of.Model.Sample(ctx, model.TokenSampling{N: len(of), Sampler: sampler, Label: q.labels(of),
-			Guidance: q.guidance, At: func(t float64, x discrete.Tokens) {
-				for ; next < len(times) && times[next] < t; next++ {
-					states <- last
-				}
-				last = x.Clone()
-			}})
+		x, nfe, err := q.drawn(ctx, p, func(t float64, x discrete.Tokens) {
+			for ; next < len(times) && times[next] < t; next++ {
+				states <- last
+			}
+			last = x.Clone()
+		})
 		for ; err == nil && next < len(times); next++ {
 			states <- last
 		}
-		return numbers(x), st.NFE, err
+		return numbers(x), nil, nfe, err
 	}
-}
-
-// boundLabels are the classes of n texts of a request.
-func (r *servedTokens) boundLabels(names client.Labels, n int) (label []int32, err error) {
-	classes := r.Model.Spec().Classes
-	switch {
-	case len(classes) == 0 && len(names) == 0:
-		return nil, nil
-	case len(classes) == 0:
-		return nil, invalid("label: the model has no classes; leave it out")
-	case len(names) != 1 && len(names) != n:
-		return nil, invalid("label: %d classes for %d texts; give one for all, or one for each", len(names), n)
-	}
-	for i := range n {
-		class, err := r.Model.Spec().Class(string(names[min(i, len(names)-1)]))
-		if err != nil {
-			return nil, invalid("label: %v", err)
-		}
-		label = append(label, class)
-	}
-	return label, nil
-}
-
-// bound answers a request for bounds of log-probabilities.
-func (s *Server) bound(ctx context.Context, in *asked[client.BoundRequest]) (*struct{ Body *client.Bound }, error) {
-	r, err := s.tokensOf(in.Name)
-	if err != nil {
-		return nil, err
-	}
-	b, n, length := in.Body, len(in.Body.Texts), r.Model.Spec().Net.Length
-	if err := s.affords(ctx, "texts", n, length); err != nil {
-		return nil, err
-	}
-	x := discrete.NewTokens(n, length)
-	for i, t := range b.Texts {
-		ids, err := r.Model.Spec().Vocabulary.Encode(t)
-		switch {
-		case err != nil:
-			return nil, invalid("texts: text %d: %s", i+1, strings.TrimPrefix(err.Error(), "text: "))
-		case len(ids) != length:
-			return nil, invalid("texts: text %d has %d tokens (%s); the model bounds sequences of %d", i+1, len(ids),
-				r.Model.Spec().Vocabulary.Kind, length)
-		}
-		copy(x.Row(i), ids)
-	}
-	label, err := r.boundLabels(b.Label, n)
-	if err != nil {
-		return nil, err
-	}
-	out := &client.Bound{Model: r.name, Step: r.Step, Draws: cmp.Or(b.Draws, r.Config.Eval.Draws),
-		Seed: or(b.Seed, r.Config.Seed)}
-	if out.Draws > s.o.MaxNFE {
-		return nil, invalid("draws: %d are asked for, and %d evaluations of the network are made at most", out.Draws,
-			s.o.MaxNFE)
-	}
-	j := &job{ctx: ctx, whole: true, x: numbers(x)}
-	j.draw = func(ctx context.Context, _ []discrete.Sequence) (flow.Batch, int, error) {
-		sum, each, err := r.Model.Bound(ctx, x, label, discrete.ELBOOptions{Draws: out.Draws, Seed: out.Seed}, nil)
-		for _, v := range each {
-			out.ELBO = append(out.ELBO, -v)
-		}
-		out.Bits, out.BitsSE = sum.Bits, sum.BitsSE
-		return numbers(x), out.Draws, err
-	}
-	if err := s.queue.do(j); err != nil {
-		return nil, answer(err)
-	}
-	return &struct{ Body *client.Bound }{out}, nil
 }

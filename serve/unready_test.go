@@ -124,10 +124,10 @@ func TestNobodyWaitsAfterTheGrace(t *testing.T) {
 	begun, free := make(chan struct{}), make(chan struct{})
 	defer close(free)
 	s.handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		stuck := func(_ context.Context, x flow.Batch, _ flow.Given) (flow.Batch, []float64, int, error) {
+		stuck := func(_ context.Context, p points) (flow.Batch, []float64, int, error) {
 			close(begun)
 			<-free
-			return x, nil, 0, nil
+			return p.x, nil, 0, nil
 		}
 		s.queue.do(&job{ctx: t.Context(), x: flow.NewBatch(1, 1), solve: stuck})
 	})

@@ -56,22 +56,30 @@ func (o CFM) groups() int {
 	return g.Rows
 }
 
-// whole returns a share with all of the groups that it has rows of.
+// whole returns a share with all of the groups that it has rows of, each of them once.
 func whole(s nn.Share, rows int) nn.Share {
-	for _, span := range []*[2]int{&s.Made, &s.Kept} {
-		if span[0] < span[1] {
-			span[0], span[1] = span[0]/rows*rows, min((span[1]+rows-1)/rows*rows, s.N)
-		}
+	made, kept := groupsOf(s.Made, rows, s.N), groupsOf(s.Kept, rows, s.N)
+	if made[1] > kept[0] { // a group lies in both
+		kept[0] = min(made[1], kept[1])
 	}
+	s.Made, s.Kept = made, kept
 	return s
+}
+
+// groupsOf returns a span of n rows with all of the groups that it has rows of.
+func groupsOf(span [2]int, rows, n int) [2]int {
+	if span[0] == span[1] {
+		return [2]int{}
+	}
+	return [2]int{span[0] / rows * rows, min((span[1]+rows-1)/rows*rows, n)}
 }
 
 // inGroups makes the points and the noise of a share by the groups that it has rows of.
 func (o CFM) inGroups(m *model.Model, ex *nn.Examples, step uint64) error {
-	all := ex
-	if wide := whole(ex.Of, o.groups()); wide != ex.Of {
-		all = newExamples(m, wide.Len())
-		all.Of = wide
+	all, of := ex, whole(ex.Of, o.groups())
+	if of != ex.Of {
+		all = newExamples(m, of.Len())
+		all.Of = of
 	}
 	if err := fillPoints(o.Data, all.X1, all.Given, step, all.Of); err != nil {
 		return fmt.Errorf("train: data of step %d: %w", step, err)
@@ -79,22 +87,20 @@ func (o CFM) inGroups(m *model.Model, ex *nn.Examples, step uint64) error {
 	if err := o.pair(m, all, nil, step); err != nil || all == ex {
 		return err
 	}
-	k, at := 0, 0 // rows of ex and of all
-	for i, span := range ex.Of.Spans() {
-		wide := all.Of.Spans()[i]
-		for row := span[0]; row < span[1]; row++ {
-			from := at + row - wide[0]
-			copy(ex.X0.Row(k), all.X0.Row(from))
-			copy(ex.X1.Row(k), all.X1.Row(from))
-			if ex.Given.Label != nil {
-				ex.Given.Label[k] = all.Given.Label[from]
-			}
-			if ex.Given.Context.N > 0 {
-				copy(ex.Given.Context.Row(k), all.Given.Context.Row(from))
-			}
-			k++
+	at := make(map[int]int, all.X1.N) // of the rows of the batch in all
+	for k, row := range places(all) {
+		at[row] = k
+	}
+	for k, row := range places(ex) {
+		from := at[row]
+		copy(ex.X0.Row(k), all.X0.Row(from))
+		copy(ex.X1.Row(k), all.X1.Row(from))
+		if ex.Given.Label != nil {
+			ex.Given.Label[k] = all.Given.Label[from]
 		}
-		at += wide[1] - wide[0]
+		if ex.Given.Context.N > 0 {
+			copy(ex.Given.Context.Row(k), all.Given.Context.Row(from))
+		}
 	}
 	return nil
 }

@@ -82,6 +82,25 @@ func TestAShareOfTheExamplesIsThatOfTheWhole(t *testing.T) {
 	}
 }
 
+func TestTheGroupsOfAShareAreMadeOnce(t *testing.T) {
+	for _, c := range []struct{ of, want nn.Share }{
+		{nn.Share{N: 24, Rows: 8, Made: [2]int{4, 8}, Kept: [2]int{16, 24}},
+			nn.Share{N: 24, Rows: 8, Made: [2]int{4, 8}, Kept: [2]int{16, 24}}},
+		{nn.Share{N: 13, Rows: 6, Made: [2]int{3, 6}, Kept: [2]int{9, 13}},
+			nn.Share{N: 13, Rows: 6, Made: [2]int{0, 8}, Kept: [2]int{8, 13}}},
+		{nn.Share{N: 13, Rows: 6, Made: [2]int{3, 6}, Kept: [2]int{6, 8}},
+			nn.Share{N: 13, Rows: 6, Made: [2]int{0, 8}, Kept: [2]int{8, 8}}},
+		{nn.Share{N: 13, Rows: 6, Made: [2]int{3, 6}, Kept: [2]int{6, 9}},
+			nn.Share{N: 13, Rows: 6, Made: [2]int{0, 8}, Kept: [2]int{8, 12}}},
+		{nn.Share{N: 13, Rows: 6, Made: [2]int{5, 5}, Kept: [2]int{6, 9}},
+			nn.Share{N: 13, Rows: 6, Kept: [2]int{4, 12}}},
+	} {
+		if got := whole(c.of, 4); got != c.want {
+			t.Errorf("the groups of 4 of %+v are %+v, want %+v", c.of, got, c.want)
+		}
+	}
+}
+
 // groups pairs rows of groups.
 func groups(rows int) coupling.Coupling { return coupling.Groups{Coupling: coupling.OT{}, Rows: rows} }
 

@@ -14,7 +14,8 @@ import (
 //
 //	uniform       t = u
 //	logit_normal  t = 1/(1+exp(-(Mean + Std·Φ⁻¹(u))))    (Esser et al. 2024; mean and std 1.2 are EDM's skew)
-//	power         t = u^Power                            (1/2 is t = √u: more weight near the data)
+//	power         t = u^Power                            (1/2 is t = √u: more weight near the data; 1/(1+α) is
+//	                                                     that of FMPE with exponent α, arXiv 2305.17161)
 //	proportional  the density of t is in proportion to the weighting
 //
 // Shift moves the times of the first three as that of a time grid moves the steps of a sampler

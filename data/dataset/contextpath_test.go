@@ -215,6 +215,9 @@ func TestObservationsShareAStandardizer(t *testing.T) {
 	if z.Mean[0] < 20 || z.Mean[0] > 80 || z.Mean[2] != z.Mean[0] || z.Mean[1] != 0 || z.Std[1] != 1 {
 		t.Errorf("the standardizer of a set is %v, %v", z.Mean, z.Std)
 	}
+	if z.Lo[0] < 20 || z.Lo[2] != z.Lo[0] || z.Hi[4] > 80 || z.Lo[1] != 0 || z.Hi[5] != 1 {
+		t.Errorf("the range of a set is %v to %v", z.Lo, z.Hi)
+	}
 	if s.ContextColumns[5] != "context5" || !slices.Equal(s.ContextShape, []int{3, 2}) {
 		t.Errorf("contexts %v of shape %v", s.ContextColumns, s.ContextShape)
 	}

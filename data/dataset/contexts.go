@@ -212,12 +212,18 @@ type Grid struct {
 	Marked bool
 }
 
-// of returns the shape of contexts of so many numbers, which come from an array with rows of that shape;
-// nil without a grid.
+// of returns the shape of contexts of so many numbers, which come from an array with rows of that shape,
+// nil where a row has one axis.
 func (g Grid) of(array []int, numbers int) ([]int, error) {
+	if volume(array) != numbers { // of an array some columns are taken
+		array = nil
+	}
 	switch {
 	case g.Axes == 0 || numbers == 0:
-		return nil, nil
+		return array, nil
+	case g.Shape != nil && array != nil && !sameAxes(array, g.Shape):
+		return nil, fmt.Errorf("data: the contexts are of shape %v, and net.residual.embed.shape is %v: %s", array,
+			g.Shape, otherAxes)
 	case g.Shape != nil:
 		return g.Shape, nil
 	case array == nil:
@@ -233,9 +239,27 @@ func (g Grid) of(array []int, numbers int) ([]int, error) {
 	return array, nil
 }
 
+// otherAxes is what can be done about an array whose axes are not those of a context.
+const otherAxes = "transpose the array, as by np.moveaxis, or flatten its rows if they are in the right order"
+
+// volume is how many numbers an array of a shape has.
+func volume(shape []int) int {
+	n := 1
+	for _, axis := range shape {
+		n *= axis
+	}
+	return n
+}
+
+// sameAxes says whether two shapes are of the same axes. Those of length 1 are none.
+func sameAxes(a, b []int) bool {
+	one := func(n int) bool { return n == 1 }
+	return slices.Equal(slices.DeleteFunc(slices.Clone(a), one), slices.DeleteFunc(slices.Clone(b), one))
+}
+
 // fitFinite is fit of the contexts of points, in original units. Those of a grid are read all at once.
 func (g Grid) fitFinite(f data.Finite, shape []int, names []string) (*data.Standardizer, error) {
-	if shape != nil {
+	if g.Axes > 0 {
 		_, given, err := data.Rows(f, 0, f.Len(), nil)
 		if err != nil {
 			return nil, err
@@ -256,11 +280,7 @@ func outOfContext(err error) error {
 
 // fit returns the standardizer of contexts of a shape, which a grid gives; nil: there is none.
 func (g Grid) fit(c flow.Batch, shape []int, names []string) (*data.Standardizer, error) {
-	size := 1
-	for _, n := range shape {
-		size *= n
-	}
-	if shape == nil || size != c.D { // which the network reports
+	if shape == nil || volume(shape) != c.D { // which the network reports
 		s, err := data.Fit(c, names)
 		return s, outOfContext(err)
 	}
@@ -288,8 +308,10 @@ func (g Grid) fit(c flow.Batch, shape []int, names []string) (*data.Standardizer
 		return nil, fmt.Errorf("the numbers of an observation: %w", err)
 	}
 	if g.Marked {
-		s.Mean, s.Std = append(s.Mean, 0), append(s.Std, 1)
+		s.Mean, s.Std, s.Lo, s.Hi = append(s.Mean, 0), append(s.Std, 1), append(s.Lo, 0), append(s.Hi, 1)
 	}
-	s.Mean, s.Std = slices.Repeat(s.Mean, all.N/c.N), slices.Repeat(s.Std, all.N/c.N)
+	for _, each := range []*[]float64{&s.Mean, &s.Std, &s.Lo, &s.Hi} {
+		*each = slices.Repeat(*each, all.N/c.N)
+	}
 	return s, nil
 }

@@ -16,8 +16,9 @@ import (
 // ReadContexts reads contexts, in original units, from a table with columns of these names,
 // among others, or from a table without names of as many columns: CSV, NPY or Parquet. An NPY array
 // may have any number of axes, the first of which counts the contexts; one of a single context may
-// lack it.
-func ReadContexts(path string, columns []string) (flow.Batch, error) {
+// lack it. The others must be those of g, where g has a shape; of a set (g.Marked) there may be fewer
+// observations, and the rest of its numbers are 0: there is none.
+func ReadContexts(path string, columns []string, g Grid) (flow.Batch, error) {
 	c, err := NamedContexts(path, columns)
 	if err == nil {
 		return c, nil
@@ -29,16 +30,65 @@ func ReadContexts(path string, columns []string) (flow.Batch, error) {
 		return c, err
 	case other != nil:
 		return c, other
-	case array && all.X.D != len(columns) && all.X.N*all.X.D == len(columns): // one context, by its axes
-		return flow.Batch{N: 1, D: len(columns), X: all.X.X}, nil
+	case array:
+		return g.arrayed(all, columns, path)
 	case all.X.D != len(columns):
-		return c, files.Malformed(path, "%d columns without names%s; want %d: %s", all.X.D,
-			shapeOf(all.Shape), len(columns), choice.List(columns))
+		return c, files.Malformed(path, "%d columns without names; want %d: %s", all.X.D, len(columns),
+			choice.List(columns))
 	}
 	return all.X, nil
 }
 
-// shapeOf says the shape of the rows of an array; empty for a table.
+// arrayed returns the contexts of an array.
+func (g Grid) arrayed(all table.Table, columns []string, path string) (flow.Batch, error) {
+	rows := all.Shape // nil: of one axis
+	single := append([]int{all.X.N}, rows...)
+	if rows == nil && all.X.D > 1 {
+		single = []int{all.X.N, all.X.D}
+	}
+	want := []int{len(columns)}
+	if g.Shape != nil {
+		want = g.Shape
+	}
+	switch {
+	case all.X.D == len(columns) && (rows == nil || g.Shape == nil || sameAxes(rows, want)):
+		return all.X, nil
+	case all.X.N*all.X.D == len(columns) && (sameAxes(single, want) || len(single) == 1):
+		return flow.Batch{N: 1, D: len(columns), X: all.X.X}, nil
+	case g.Marked && g.Shape != nil && len(rows) == 2 && rows[1] == want[1] && rows[0] < want[0]:
+		return filled(all.X, len(columns)), nil
+	case g.Marked && g.Shape != nil && len(single) == 2 && single[1] == want[1] && single[0] < want[0]:
+		return filled(flow.Batch{N: 1, D: len(all.X.X), X: all.X.X}, len(columns)), nil
+	case g.Shape == nil:
+		return flow.Batch{}, files.Malformed(path, "%d columns without names%s; want %d: %s", all.X.D, shapeOf(rows),
+			len(columns), choice.List(columns))
+	}
+	// A set has more observations than any that was trained on.
+	if n := len(single) - 1; g.Marked && (n == 1 || n == 2) && single[n] == want[1] {
+		return flow.Batch{}, files.Malformed(path, "sets of %d observations; want at most %d, as in training",
+			single[n-1], want[0])
+	}
+	is, hint := rows, ": "+otherAxes
+	if rows == nil {
+		is = []int{all.X.D}
+	}
+	if volume(is) != len(columns) {
+		hint = ""
+	}
+	return flow.Batch{}, files.Malformed(path, "contexts of shape %v; want %v, or rows of %d numbers%s", is, want,
+		len(columns), hint)
+}
+
+// filled returns rows with zeros behind them, so that each has d numbers.
+func filled(x flow.Batch, d int) flow.Batch {
+	out := flow.NewBatch(x.N, d)
+	for i := range x.N {
+		copy(out.Row(i), x.Row(i))
+	}
+	return out
+}
+
+// shapeOf says the shape of the rows of an array; empty for rows of one axis.
 func shapeOf(rows []int) string {
 	if rows == nil {
 		return ""

@@ -37,8 +37,9 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 		Classes: data.Classes(t.Label), ClassNames: t.ClassNames, LabelName: c.Label,
 		Fingerprint: t.Fingerprint(), Header: t.Header, Skipped: t.Read - t.X.N,
 	}
+	ofContexts := cmp.Or(c.ContextPath, c.Path)
 	if s.ContextShape, err = c.Grid.of(t.Shape, s.Context); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w (%s)", err, choice.Cut(ofContexts))
 	}
 	if s.Bounds, err = c.bounds(t, within(dir, c.Path)); err != nil {
 		return nil, err
@@ -50,7 +51,11 @@ func (c Config) openTable(dir string, seed uint64) (*data.Set, error) {
 	}
 	if how := cmp.Or(c.Standardize, StandardizeColumns); how != StandardizeNone && space == nil {
 		if err := c.standardize(s, how, c.watched(data.Subset(t.Points(), train))); err != nil {
-			return nil, fmt.Errorf("%w (%s)", err, strings.Join(append([]string{choice.Cut(c.Path)}, t.Notes...), "; "))
+			file := c.Path
+			if s.Standardizer != nil { // that of the points is there
+				file = ofContexts
+			}
+			return nil, fmt.Errorf("%w (%s)", err, strings.Join(append([]string{choice.Cut(file)}, t.Notes...), "; "))
 		}
 	}
 	points := scaled(s, t)
@@ -70,6 +75,10 @@ func (c Config) openTest(dir string, opts table.Options, t table.Table, s *data.
 	}
 	if apart, err = c.readTest(dir, opts, t); err != nil {
 		return apart, err
+	}
+	if s.ContextShape != nil && apart.Shape != nil && !sameAxes(apart.Shape, s.ContextShape) {
+		return apart, files.Malformed(within(dir, c.TestContextPath), "contexts of shape %v; those to train on are of "+
+			"shape %v: %s", apart.Shape, s.ContextShape, otherAxes)
 	}
 	if _, err := c.bounds(apart, within(dir, c.TestPath)); err != nil {
 		return apart, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 
 	"flowmatch/data"
@@ -130,10 +131,9 @@ func fitVarying(x flow.Batch, columns []string) (s *data.Standardizer, note stri
 			constant = append(constant, columns[j])
 		}
 	}
-	s = &data.Standardizer{Mean: make([]float64, x.D), Std: make([]float64, x.D)}
-	for j := range x.D {
-		s.Mean[j], s.Std[j] = x.X[j], 1
-	}
+	first := x.Row(0)
+	s = &data.Standardizer{Mean: slices.Clone(first), Std: slices.Repeat([]float64{1}, x.D), Lo: slices.Clone(first),
+		Hi: slices.Clone(first)}
 	if len(vary) > 0 {
 		some := flow.NewBatch(x.N, len(vary))
 		for i := range x.N {
@@ -146,7 +146,7 @@ func fitVarying(x flow.Batch, columns []string) (s *data.Standardizer, note stri
 			return nil, "", err
 		}
 		for k, j := range vary {
-			s.Mean[j], s.Std[j] = of.Mean[k], of.Std[k]
+			s.Mean[j], s.Std[j], s.Lo[j], s.Hi[j] = of.Mean[k], of.Std[k], of.Lo[k], of.Hi[k]
 		}
 	}
 	if constant != nil {

@@ -34,7 +34,7 @@ func TestATableOfPlacesBecomesPointsOfTheSphere(t *testing.T) {
 		strings.Join(set.Space.Columns, " ") != "LATITUDE Longitude" || strings.Join(set.Columns, "") != "xyz" {
 		t.Fatalf("%+v", set)
 	}
-	if text := set.Describe()[0]; !strings.Contains(text, "3 points of sphere of dimension 2") {
+	if text := set.Describe()[0]; !strings.Contains(text, "3 points of a sphere of dimension 2") {
 		t.Errorf("described as %q", text)
 	}
 	x, _, err := data.Rows(set.TrainSet, 0, 2, nil)

@@ -228,8 +228,8 @@ func (v Vocabulary) encodePieces(text string) []int32 {
 	return out
 }
 
-// spelt are the bytes that each level stands for; nil: those of kind bpe alone are more than one.
-func (v Vocabulary) spelt() []string {
+// Spelt are the bytes that each level stands for; nil: those of kind bpe alone are more than one.
+func (v Vocabulary) Spelt() []string {
 	if v.Kind != BPE {
 		return nil
 	}

@@ -96,10 +96,22 @@ func (v Vocabulary) decodeRows(tokens []int32) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// encodeRows reads what decodeRows writes.
-func (v Vocabulary) encodeRows(text string) (out []int32, err error) {
+// Gap is a token of [Vocabulary.EncodeGaps] that is not known.
+const Gap = -1
+
+// EncodeGaps is [Vocabulary.Encode] of rows of which a cell may be the mark of a [Gap], or of kind categories empty.
+func (v Vocabulary) EncodeGaps(text, mark string) ([]int32, error) {
+	return v.encodeRows(text, func(cell string) bool { return cell == mark || cell == "" })
+}
+
+// encodeRows reads what decodeRows writes; gap says of which cells the level is not known.
+func (v Vocabulary) encodeRows(text string, gap func(cell string) bool) (out []int32, err error) {
 	if v.Kind == Integers {
 		for i, field := range strings.Fields(text) {
+			if gap(field) {
+				out = append(out, Gap)
+				continue
+			}
 			k, err := strconv.Atoi(field)
 			if err != nil || k < 0 || k >= v.Size {
 				return nil, fmt.Errorf("text: number %d is %s; it must be a whole number from 0 to %d", i+1,
@@ -121,6 +133,10 @@ func (v Vocabulary) encodeRows(text string) (out []int32, err error) {
 				choice.Cut(strings.Join(v.Names(), ", ")), err)
 		}
 		for i, cell := range cells {
+			if gap(cell) {
+				out = append(out, Gap)
+				continue
+			}
 			k, err := v.Level(i, cell)
 			if err != nil {
 				line, _ := r.FieldPos(i)

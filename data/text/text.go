@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -178,11 +179,38 @@ func (v Vocabulary) Levels() int {
 	return utf8.RuneCountInString(v.Chars)
 }
 
+// Longest is the number of bytes of text that a level stands for at most, with what separates it from the next.
+func (v Vocabulary) Longest() int {
+	switch v.Kind {
+	case Bytes:
+		return 1
+	case BPE:
+		return longest(v.Spelt())
+	case Categories:
+		most := 0
+		for _, c := range v.Columns {
+			most = max(most, longest(c.Levels))
+		}
+		return 2*most + 3 // quotes around it and before each of its own, and a comma
+	case Integers:
+		return len(strconv.Itoa(v.Size)) + 1
+	}
+	return utf8.UTFMax
+}
+
+// longest is the number of bytes of the longest of some texts.
+func longest(all []string) (most int) {
+	for _, s := range all {
+		most = max(most, len(s))
+	}
+	return most
+}
+
 // Encode returns the tokens of a text. The error names the first character that the vocabulary has not.
 func (v Vocabulary) Encode(text string) ([]int32, error) {
 	switch {
 	case v.Rows():
-		return v.encodeRows(text)
+		return v.encodeRows(text, func(string) bool { return false })
 	case v.Kind == Bytes:
 		return bytesOf(text), nil
 	case v.Tokenizer != nil:
@@ -215,7 +243,7 @@ func (v Vocabulary) Decode(tokens []int32) string {
 		return v.decodeRows(tokens)
 	}
 	var b strings.Builder
-	levels, chars, spelt := v.Levels(), []rune(v.Chars), v.spelt()
+	levels, chars, spelt := v.Levels(), []rune(v.Chars), v.Spelt()
 	for _, k := range tokens {
 		switch {
 		case k < 0 || int(k) >= levels:

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -160,6 +161,31 @@ func TestPairsAreThoseOfTheDefinition(t *testing.T) {
 	}
 }
 
+// The pairs of a piece are merged as the definition says: the first that was learnt, all over the piece from the left,
+// again and again.
+func TestPairsAreMergedInTheirOrder(t *testing.T) {
+	v, err := Of(strings.Repeat("abab abba aaaa bab aabab baab ", 9), Options{Kind: BPE, Levels: 256 + 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 500 {
+		word := make([]byte, 1+rng.IntN(60))
+		for i := range word {
+			word[i] = "aab"[rng.IntN(3)]
+		}
+		want := bytesOf(string(word))
+		for k := 0; k < len(v.Merges); k++ {
+			if all := merged(slices.Clone(want), v.Merges[k], 256+int32(k)); len(all) < len(want) {
+				want, k = all, -1
+			}
+		}
+		if got, err := v.Encode(string(word)); err != nil || !slices.Equal(got, want) {
+			t.Fatalf("%q has the tokens %v (%v), want %v", word, got, err, want)
+		}
+	}
+}
+
 func TestVocabulariesOfPiecesSayWhatDoesNotFit(t *testing.T) {
 	of := func(merges ...[2]int32) error { return Vocabulary{Kind: BPE, Merges: merges}.Validate() }
 	var grows [][2]int32
@@ -184,6 +210,35 @@ func TestVocabulariesOfPiecesSayWhatDoesNotFit(t *testing.T) {
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want %q", err, want)
+		}
+	}
+}
+
+// Rows may have cells that are not known.
+func TestRowsWithGaps(t *testing.T) {
+	cars := Vocabulary{Kind: Categories, Columns: []Column{{"size", []string{"big", "small"}},
+		{"colour", []string{`the "red", of cars`, "blue", "▁"}}}}
+	numbers := Vocabulary{Kind: Integers, Size: 12}
+	for _, c := range []struct {
+		v          Vocabulary
+		text, mark string
+		want       []int32
+	}{
+		{cars, "small,", "?", []int32{1, Gap}},
+		{cars, "?,▁\nbig,blue", "?", []int32{Gap, 2, 0, 1}},
+		{numbers, "11 ▁ 0", "▁", []int32{11, Gap, 0}},
+	} {
+		if got, err := c.v.EncodeGaps(c.text, c.mark); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%q: %v, %v; want %v", c.text, got, err, c.want)
+		}
+		if got, err := c.v.Encode(c.text); err == nil {
+			t.Errorf("%q has the tokens %v without a mark", c.text, got)
+		}
+	}
+	for k, v := range []Vocabulary{cars, numbers} { // a level as the text of a row has it is no longer
+		longest := [][]int32{{0, 0}, {11, 11}}[k]
+		if text := v.Decode(longest); len(text) > len(longest)*v.Longest() {
+			t.Errorf("%q has %d bytes, and a level at most %d", text, len(text), v.Longest())
 		}
 	}
 }

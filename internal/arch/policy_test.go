@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"internal/settings": {"internal/choice", "internal/atomicfile"},
 	"internal/arch":     {},
 	"internal/browser":  {}, // pages in a browser, for tests
+	"internal/coast":    {}, // coastlines for maps
 	// The door to MPI, and nothing of flows.
 	"cluster":             {},
 	"cluster/clustertest": {"cluster"},
@@ -42,12 +43,12 @@ var rooms = map[string][]string{
 
 	// The mathematics speaks in terms of flow.
 	"path":       {"flow", "internal/seed", "internal/choice", "internal/absent"},
-	"plot":       {"flow", "internal/seed", "internal/choice"},
+	"plot":       {"flow", "internal/seed", "internal/choice", "internal/coast"},
 	"coupling":   {"flow", "internal/seed", "internal/assign", "internal/choice"},
 	"metrics":    {"flow", "internal/seed", "internal/assign", "internal/choice", "internal/stat"},
 	"field":      {"flow", "internal/seed", "path"},
-	"discrete":   {"internal/seed", "internal/choice"},                        // sequences of tokens
-	"sde":        {"flow", "internal/seed", "internal/choice", "path", "ode"}, // one Stats for both kinds of solver
+	"discrete":   {"internal/seed", "internal/choice"},                                    // sequences of tokens
+	"sde":        {"flow", "internal/seed", "internal/choice", "path", "timegrid", "ode"}, // one Stats with ode
 	"likelihood": {"flow", "internal/seed", "internal/memory", "internal/choice", "internal/stat", "ode"},
 	// Curved spaces of points: what solvers and training ask of them.
 	"manifold": {"flow", "internal/choice"},
@@ -83,7 +84,7 @@ var rooms = map[string][]string{
 	"model/layout": {"flow", "path", "nn", "data", "model", "model/weights", "internal/choice", "internal/atomicfile"},
 	"model": {"cluster", "flow", "path", "nn", "timegrid", "ode", "sde", "data", "data/schema", "data/synth",
 		"data/image", "likelihood", "field", "manifold", "internal/seed", "internal/memory", "internal/atomicfile",
-		"internal/absent", "internal/choice", "internal/stat", "engine/onnx",
+		"internal/absent", "internal/choice", "internal/stat", "internal/digest", "engine/onnx",
 		"discrete", "data/text"}, // a model of tokens has a path, and a vocabulary of its data
 
 	// What makes and uses models.
@@ -120,13 +121,13 @@ var rooms = map[string][]string{
 		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat",
 		"internal/digest", "internal/child", "internal/memory"},
 	// Requests over HTTP.
-	"serve": {"client", "flow", "discrete", "timegrid", "ode", "data/schema", "data/table",
-		"data/text", "data/dataset", "model", "eval", "run",
+	"serve": {"client", "flow", "discrete", "timegrid", "ode", "sde", "data/schema", "data/table", "data/text",
+		"data/dataset", "model", "eval", "run", "manifold",
 		"data/image", // what of an image its model was trained to make the rest from
 		"train",      // the events of run.Journal, which it thins
 		"serve/page", "serve/lecture", "internal/seed", "internal/memory", "internal/choice"},
 	// Files for browsers, and nothing of flows.
-	"serve/page": {},
+	"serve/page": {"internal/coast"}, // maps of browsers have them, too
 	// The pictures of the lecture are of exact fields: no network, and no engine.
 	"serve/lecture": {"flow", "path", "field", "coupling", "ode", "likelihood", "data/synth", "internal/seed",
 		"internal/choice"},

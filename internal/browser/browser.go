@@ -205,9 +205,25 @@ func (p *Page) Wait(js string) {
 	}
 }
 
-// Click clicks on the first element of a CSS selector.
+// rest waits until an element is in the window and has not moved for a few frames.
+const rest = `new Promise((done) => {
+	const el = document.querySelector(%q);
+	el?.scrollIntoView({ block: "nearest", behavior: "instant" });
+	const place = () => JSON.stringify(el?.getBoundingClientRect());
+	let [before, still] = [place(), 0];
+	const look = () => {
+		still = place() === before ? still + 1 : 0;
+		before = place();
+		if (still < 4) requestAnimationFrame(look);
+		else done(0);
+	};
+	look();
+})`
+
+// Click clicks on the first element of a CSS selector, once it rests: else the click may meet what comes in its place.
 func (p *Page) Click(selector string) {
 	p.t.Helper()
+	p.Eval(fmt.Sprintf(rest, selector), nil)
 	run(p, chromedp.Click(chromedp.CSS(selector)))
 }
 

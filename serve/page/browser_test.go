@@ -18,6 +18,7 @@ func TestThePageOfRunsInABrowser(t *testing.T) {
 	for path, answer := range map[string]string{
 		"/v1/models": "[" + model + "]", "/v1/models/moons": model,
 		"/v1/models/moons/run":            `{"name": "moons", "steps": 9, "data": "moons", "settings": "seed: 1"}`,
+		"/v1/models/moons/metrics":        `{"metrics": [], "training": false}`,
 		"/v1/models/moons/metrics/stream": "event: end\ndata: {\"training\": false}\n\n",
 	} {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {

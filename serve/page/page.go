@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"path"
 	"strings"
+
+	"flowmatch/internal/coast"
 )
 
 //go:embed static
@@ -63,6 +65,7 @@ func Handler(o Options) (http.Handler, error) {
 		return nil, fmt.Errorf("page: %w", err)
 	}
 	files["page.json"] = newFile("application/json", about)
+	files["static/coastline.bin"] = newFile("application/octet-stream", coast.Bytes())
 	mux := http.NewServeMux()
 	mux.Handle("GET /page.json", files["page.json"])
 	mux.HandleFunc("GET /static/", func(w http.ResponseWriter, r *http.Request) {

@@ -35,7 +35,8 @@ func TestFilesAreServedWithTheirTypesAndThePolicy(t *testing.T) {
 	for path, kind := range map[string]string{
 		"/": "text/html; charset=utf-8", "/lecture": "text/html; charset=utf-8", "/page.json": "application/json",
 		"/static/ui/ui.css": "text/css; charset=utf-8", "/static/ui/plane.js": "text/javascript; charset=utf-8",
-		"/static/ui/icon.svg": "image/svg+xml", "/static/vendor/uplot/LICENSE": "text/plain; charset=utf-8",
+		"/static/ui/icon.svg": "image/svg+xml", "/static/coastline.bin": "application/octet-stream",
+		"/static/vendor/uplot/LICENSE": "text/plain; charset=utf-8",
 	} {
 		r := get(h, path)
 		if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != kind {
@@ -118,5 +119,44 @@ func TestLinesOfJavaScriptAreShort(t *testing.T) {
 				t.Errorf("%s:%d has %d columns, and at most 120 are allowed", name, k+1, n)
 			}
 		}
+	}
+}
+
+// No function of JavaScript is longer than one of Go may be. A function ends with the first line that closes it at
+// the depth of its head.
+func TestFunctionsOfJavaScriptAreShort(t *testing.T) {
+	files, err := load(embedded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const longest = 60
+	head := regexp.MustCompile(`^( *)(?:export )?(?:static |async |get |set )*` +
+		`(?:function \w+|const \w+ = .*=>|(?:#?\w+)\(.*\)|.*(?:task|addEventListener)\(.*=>) *\(?\{$`)
+	other := regexp.MustCompile(`^ *(?:if|for|while|switch) `)
+	found := 0
+	for name, f := range files {
+		if !strings.HasSuffix(name, ".js") || strings.HasPrefix(name, "static/vendor/") {
+			continue
+		}
+		lines := strings.Split(string(f.body), "\n")
+		for k, line := range lines {
+			m := head.FindStringSubmatch(line)
+			if m == nil || other.MatchString(line) {
+				continue
+			}
+			found++
+			for n := k + 1; n < len(lines); n++ {
+				if strings.HasPrefix(lines[n], m[1]+"}") {
+					if n-k+1 > longest {
+						t.Errorf("%s:%d has a function of %d lines, and at most %d are allowed", name, k+1, n-k+1,
+							longest)
+					}
+					break
+				}
+			}
+		}
+	}
+	if found < 200 {
+		t.Errorf("only %d functions were found", found)
 	}
 }

@@ -32,9 +32,10 @@ const (
 type app struct {
 	stdout, stderr io.Writer
 	json, quiet    bool
-	running        bool   // the command line was understood
-	demo           []byte // the run file of the demo
-	demoText       []byte // that of the demo of text; nil: the usual one
+	args           []string // the command line
+	running        bool     // the command line was understood
+	demo           []byte   // the run file of the demo
+	demoText       []byte   // that of the demo of text; nil: the usual one
 	bar            *progress
 	leave          leaving
 	ranks          *cluster.Comm // nil: one process
@@ -51,6 +52,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func (a *app) execute(ctx context.Context, args []string) int {
+	a.args = args
 	root := a.root()
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {

@@ -49,7 +49,7 @@ func contexts(cmd *cobra.Command, r *run.Run, text string) (g givens, err error)
 	case text == "":
 		return g, usagef("--given is empty; the context of %s is %s", r.Dir, choice.List(columns))
 	}
-	if g.x, err = readPoints("--given", "context", text, columns); err != nil {
+	if g.x, err = readPoints("--given", "context", text, columns, r.Grid()); err != nil {
 		return g, err
 	}
 	if _, missing := os.Stat(text); missing == nil {
@@ -72,14 +72,14 @@ func contexts(cmd *cobra.Command, r *run.Run, text string) (g givens, err error)
 	return g, nil
 }
 
-// readPoints reads what a flag says of these columns: text such as x1=0.3,x2=-1, or a file. Errors call
-// it what.
-func readPoints(flag, what, text string, columns []string) (c flow.Batch, err error) {
+// readPoints reads what a flag says of these columns: text such as x1=0.3,x2=-1, or a file, of an array with
+// the axes of g. Errors call it what.
+func readPoints(flag, what, text string, columns []string, g dataset.Grid) (c flow.Batch, err error) {
 	if _, missing := os.Stat(text); missing != nil && strings.Contains(text, "=") {
 		if c, err = dataset.ParsePoint(what, text, columns); err != nil {
 			return c, usagef("%s: %w", flag, err)
 		}
-	} else if c, err = dataset.ReadContexts(text, columns); err != nil {
+	} else if c, err = dataset.ReadContexts(text, columns, g); err != nil {
 		return c, fmt.Errorf("%s: %w", flag, ofFile(err))
 	}
 	return c, nil

@@ -214,6 +214,18 @@ func TestSamplesAndDensitiesKeepWithinBounds(t *testing.T) {
 		!strings.Contains(stderr, "out of the bounds of the model (a in [-1, 1], b in [-1, 1])") {
 		t.Errorf("points that are all outside: exit code %d, %s", code, stderr)
 	}
+	// Their mean has no value, but each of them has.
+	said = succeed(t, "logp", dir, "--data", outside, "--given", "x=0,y=100", "--out", values, "-q")
+	text, err = os.ReadFile(values)
+	if err != nil || string(text) != "logp\n-Inf\n" || !strings.Contains(said, "out of the bounds of the model") ||
+		!strings.Contains(said, "given") {
+		t.Errorf("the values of points that are all outside: %q, %s (%v)", text, said, err)
+	}
+	inside := writeText(t, "inside.csv", "a,b\n0,0\n")
+	said = succeed(t, "logp", dir, "--data", inside, "--given", "x=0,y=100", "-q")
+	if strings.Contains(said, "± 0.0000") {
+		t.Errorf("the standard error of one point: %s", said)
+	}
 }
 
 func TestPicturesOfOneContext(t *testing.T) {

@@ -27,6 +27,7 @@ import (
 type logpResult struct {
 	Run     string  `json:"run"`
 	Data    string  `json:"data"`
+	Given   string  `json:"given,omitempty"` // what --given says
 	Solver  string  `json:"solver"`
 	Seed    uint64  `json:"seed"` // of points drawn, of noise on images and of probes
 	Backend string  `json:"backend"`
@@ -45,6 +46,9 @@ type logpResult struct {
 func (l logpResult) text(w io.Writer) {
 	fmt.Fprintf(w, "run\t%s\n", l.Run)
 	fmt.Fprintf(w, "data\t%s\n", l.Data)
+	if l.Given != "" {
+		fmt.Fprintf(w, "given\t%s\n", l.Given)
+	}
 	fmt.Fprintf(w, "solver\t%s, %.2f s on backend %s\n", l.Solver, l.Seconds, l.Backend)
 	fmt.Fprintf(w, "seed\t%d\n", l.Seed)
 	if l.Likelihood != nil {
@@ -228,9 +232,12 @@ func (a *app) evaluate(cmd *cobra.Command, r *run.Run, f logpFlags, pts points, 
 	}
 	l, logp, err := s.Likelihood(cmd.Context(), pts.x, pts.given)
 	var unscored *eval.UnscoredError
-	if errors.As(err, &unscored) {
+	switch {
+	case errors.As(err, &unscored):
 		unscored.Where = pts.where
-	} else if err != nil {
+	case errors.Is(err, eval.ErrOutside) && f.out != "": // the mean has no value, but each point has
+		pts.notes = append(pts.notes, strings.TrimPrefix(err.Error(), "eval: "))
+	case err != nil:
 		return nil, err
 	}
 	if a.follows() {
@@ -240,7 +247,7 @@ func (a *app) evaluate(cmd *cobra.Command, r *run.Run, f logpFlags, pts points, 
 		l.Chosen = chosen
 	}
 	res := logpResult{
-		Run: r.Dir, Data: pts.name, Solver: solver.String(), Seed: r.Config.Seed,
+		Run: r.Dir, Data: pts.name, Given: f.given, Solver: solver.String(), Seed: r.Config.Seed,
 		Backend: r.Model.Net().Engine().Name(), Seconds: time.Since(start).Seconds(), Likelihood: l, File: f.out,
 		Warnings: pts.notes,
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flowmatch/data/dataset"
 	"flowmatch/eval"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
@@ -388,7 +389,7 @@ func (f *plotFlags) ofContext(cmd *cobra.Command, r *run.Run) (warnings []string
 	if !cmd.Flags().Changed("truth") {
 		return warnings, nil
 	}
-	truth, err := readPoints("--truth", "point", f.truth, r.Model.Spec().ColumnNames())
+	truth, err := readPoints("--truth", "point", f.truth, r.Model.Spec().ColumnNames(), dataset.Grid{})
 	if err != nil {
 		return nil, err
 	}

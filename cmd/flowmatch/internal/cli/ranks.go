@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"flowmatch/cluster"
 	"flowmatch/experiment"
+	"flowmatch/internal/choice"
 	"flowmatch/run"
 	"flowmatch/train"
 )
@@ -27,7 +29,24 @@ func (a *app) checkRanks(cmd *cobra.Command) error {
 		return usagef("%s is for one process, and mpirun (or srun) started %d; start it alone. "+
 			"Ranks share the work of %s", cmd.CommandPath(), n, strings.Join(inRanks, ", "))
 	}
-	return nil
+	return a.sameCommand(cmd)
+}
+
+// sameCommand reports a rank that does other work than rank 0, which would wait for it. Where data are may be
+// another place for a rank that trains; training compares all else.
+func (a *app) sameCommand(cmd *cobra.Command) error {
+	own := cmd.Name()
+	if own != "train" {
+		own = strings.Join(a.args, " ")
+	}
+	all, err := a.ranks.Gather([]byte(own))
+	for rank, is := range all {
+		if err == nil && !bytes.Equal(is, all[0]) {
+			err = usagef("rank %d was started with %s, rank 0 with %s; start all with the same", rank,
+				choice.Quote(string(is)), choice.Quote(string(all[0])))
+		}
+	}
+	return err
 }
 
 // follows says whether another rank does the talking and the writing.

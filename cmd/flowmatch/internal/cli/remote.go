@@ -75,6 +75,9 @@ func serviceOf(text string) (service, model string, err error) {
 	return u.String(), model, nil
 }
 
+// ofFolders are flags that no service takes, whatever its models are.
+var ofFolders = []string{"backend", "set", "mask", "map"}
+
 // checkRemote reports flags that a service cannot do, and returns the ending of the file to write.
 func (f *sampleFlags) checkRemote(cmd *cobra.Command) (ext string, err error) {
 	if ext, err = f.check(cmd); err != nil {
@@ -83,8 +86,8 @@ func (f *sampleFlags) checkRemote(cmd *cobra.Command) (ext string, err error) {
 	if f.given == heldOut {
 		return "", usagef("--given %s is for folders, whose data are there; give a service the contexts", heldOut)
 	}
-	if f.noisy() {
-		return "", usagef("--solver %s adds noise, which a service does not do; draw from the folder", f.solver)
+	if f.condition == heldOut {
+		return "", usagef("--condition %s is for folders, whose data are there; give a service the images", heldOut)
 	}
 	if f.shift.auto {
 		return "", usagef("--shift %s is for folders: a service does not tell the patches; give a number", autoShift)
@@ -92,11 +95,7 @@ func (f *sampleFlags) checkRemote(cmd *cobra.Command) (ext string, err error) {
 	if cmd.Flags().Changed("control") && f.control != ode.ByPoint {
 		return "", usagef("--control %s is for folders: a service takes steps of each point's own", f.control)
 	}
-	if err := exclude(cmd, "on a service; draw from the folder of the run", "backend", "set", "condition", "mask",
-		"map", "eta", "diffusion"); err != nil {
-		return "", err
-	}
-	return ext, inFolder(f.out)
+	return ext, inFolder(f.out, f.condition)
 }
 
 func (a *app) sampleRemote(cmd *cobra.Command, from string, f sampleFlags) (result, error) {
@@ -104,8 +103,7 @@ func (a *app) sampleRemote(cmd *cobra.Command, from string, f sampleFlags) (resu
 	if err != nil {
 		return nil, err
 	}
-	ext, err := f.checkRemote(cmd)
-	if err != nil {
+	if err := exclude(cmd, "on a service; draw from the folder of the run", ofFolders...); err != nil {
 		return nil, err
 	}
 	c := &client.Client{URL: service}
@@ -121,35 +119,54 @@ func (a *app) sampleRemote(cmd *cobra.Command, from string, f sampleFlags) (resu
 		return nil, ofService(err, service)
 	}
 	if m.Tokens != nil {
-		return nil, usagef("%s is of sequences of tokens, which sample draws from a folder; the service itself gives "+
-			"them: POST %s/v1/models/%s/sample", name, service, name)
+		return a.sampleRemoteTokens(cmd, from, c, m, f)
+	}
+	if err := pointsOnly(cmd, from); err != nil {
+		return nil, err
+	}
+	ext, err := f.checkRemote(cmd)
+	if err != nil {
+		return nil, err
 	}
 	b, given, err := f.request(cmd, m, ext)
 	if err != nil {
 		return nil, err
 	}
-	n := b.N * max(1, len(b.Given))
-	a.status("asking for %d samples", n)
-	start := time.Now()
 	as := map[string]string{".csv": client.CSV, ".npy": client.NPZ, ".png": client.PNG}[ext]
-	file, err := c.SampleFile(cmd.Context(), name, b, as)
+	file, res, err := a.askFile(cmd, c, name, b, as)
 	if err != nil {
-		return nil, ofService(err, service)
+		return nil, err
 	}
-	res := remoteResult{Service: service, Model: name, Step: file.Step, N: n, Seed: *file.Seed, Solver: file.Solver,
-		Seconds: time.Since(start).Seconds(), Warnings: file.Warnings}
 	if ext == ".npy" {
 		res.Files, err = unpack(f.out, file.Body)
 		return res, err
 	}
 	res.Files = []string{f.out}
 	err = atomicfile.WriteBytes(f.out, file.Body)
+	if ext == ".csv" && b.Condition != nil {
+		res.Warnings = append(res.Warnings, "the contexts of the images are not written; a .npy has them beside it")
+	}
 	if err == nil && ext == ".csv" && len(m.Given) > run.MostGivenColumns {
 		var beside, note string
 		beside, note, err = writeWide(f.out, spread(given, b.N))
 		res.Files, res.Warnings = append(res.Files, beside), append(res.Warnings, note)
 	}
 	return res, err
+}
+
+// askFile asks a service for samples as a file, and returns what is to be said of them but the names of files.
+func (a *app) askFile(cmd *cobra.Command, c *client.Client, name string, b client.SampleRequest, as string) (
+	*client.File, remoteResult, error,
+) {
+	n := b.N * max(1, len(b.Given), len(b.Condition))
+	a.status("asking for %d samples", n)
+	start := time.Now()
+	file, err := c.SampleFile(cmd.Context(), name, b, as)
+	if err != nil {
+		return nil, remoteResult{}, ofService(err, c.URL)
+	}
+	return file, remoteResult{Service: c.URL, Model: name, Step: file.Step, N: n, Seed: *file.Seed, Solver: file.Solver,
+		Seconds: time.Since(start).Seconds(), Warnings: file.Warnings}, nil
 }
 
 // ofService marks what a service says of a request as an error of the one who typed it.
@@ -174,7 +191,7 @@ func (f *sampleFlags) request(cmd *cobra.Command, m *client.Model, ext string) (
 ) {
 	set := cmd.Flags().Changed
 	b = client.SampleRequest{N: f.n, LogP: f.logp, Complete: f.complete,
-		GuidanceInterval: f.interval, GuidanceRescale: f.rescale,
+		GuidanceInterval: f.interval, GuidanceRescale: f.rescale, Eta: f.eta, Diffusion: f.diffusion,
 		How: client.How{Solver: f.solver, Steps: f.steps, TimeGrid: (*client.TimeGrid)(f.over(cmd, nil))}}
 	for _, v := range []struct {
 		flag string
@@ -203,9 +220,11 @@ func (f *sampleFlags) request(cmd *cobra.Command, m *client.Model, ext string) (
 		b.N, b.Columns = rows*cols, cols
 	}
 	if set("given") {
-		given, err = f.giveRemote(&b, m)
+		if given, err = f.giveRemote(&b, m); err != nil {
+			return b, given, err
+		}
 	}
-	return b, given, err
+	return b, given, f.showRemote(&b, m)
 }
 
 // giveRemote reads --given as the model takes it.
@@ -222,7 +241,8 @@ func (f *sampleFlags) giveRemote(b *client.SampleRequest, m *client.Model) (c fl
 		b.Given, err = someRows(f.given, m.Columns)
 		return c, err
 	}
-	if c, err = readPoints("--given", "context", f.given, m.Given); err != nil {
+	if c, err = readPoints("--given", "context", f.given, m.Given,
+		dataset.Grid{Shape: m.GivenShape, Marked: m.GivenSet}); err != nil {
 		return c, err
 	}
 	for i := range c.N {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -67,9 +68,21 @@ func TestSamplesOfAServiceAreThoseOfTheFolder(t *testing.T) {
 	law, images, seen := called(t, "law", lawRun(t)), labelledImages(t), t.TempDir()
 	simulated, _ := posterior(t)
 	posterior := called(t, "posterior", simulated)
-	service := servingRuns(t, nil, trained(t), law, posterior, images)
+	large, painted := imagesFromImages(t)
+	rows := called(t, "rows", trainedRows(t))
+	service := servingRuns(t, nil, trained(t), law, posterior, images, large, painted, trainedTokens(t),
+		rows)
 	obs, some := filepath.Join(seen, "obs.csv"), filepath.Join(seen, "some.csv")
-	for name, text := range map[string]string{obs: "y,x\n100.5,0.25\n99,-1\n", some: "x;a\n0,5;p\n;q\n"} {
+	draft, marked := filepath.Join(seen, "draft.txt"), filepath.Join(seen, "marked.txt")
+	small, whole := filepath.Join(seen, "small.npy"), filepath.Join(seen, "whole.npy")
+	if err := os.WriteFile(small, bytesNPY([]int{3, 3, 3}), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(whole, bytesNPY([]int{2, 6, 6}), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{obs: "y,x\n100.5,0.25\n99,-1\n", some: "x;a\n0,5;p\n;q\n",
+		draft: "the old ▁▁▁ sees a tree. the ▁▁▁ d", marked: "the [?][?][?] sees"} {
 		if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -90,9 +103,25 @@ func TestSamplesOfAServiceAreThoseOfTheFolder(t *testing.T) {
 		{images, "--grid 2 --guidance 1.5", ".png"},
 		{images, "--grid 2x3 --label 1", ".png"},
 		{images, "--n 3 --label 0", ".npy"},
+		{trained(t), "--n 20 --solver ddim --eta 0.5 --steps 7 --seed 3", ".csv"},
+		{trained(t), "--n 20 --solver heun_sde --diffusion sigma:0.5 --steps 9", ".npy"},
+		{images, "--n 4 --solver ddpm --steps 5 --guidance 2", ".npy"},
+		{large, "--n 5 --condition " + small + " --steps 3", ".npy"},
+		{large, "--n 5 --condition " + whole + " --steps 3", ".png"},
+		{large, "--n 2 --condition " + small + " --solver ddpm --steps 3", ".png"},
+		{painted, "--n 4 --condition " + whole + " --seed 4 --steps 3", ".npy"},
+		{painted, "--n 2 --condition " + whole + " --logp --solver euler --steps 3", ".npy"},
+		{trainedTokens(t), "--n 3 --seed 5", ".txt"},
+		{trainedTokens(t), "--n 3 --temperature 0.5 --top-p 0.9 --solver euler --corrector 0.5 --steps 4", ".npy"},
+		{trainedTokens(t), "--n 2 --extend 5 --infill " + draft, ".txt"},
+		{trainedTokens(t), "--mark [?] --infill " + marked, ".npy"},
+		{rows, "--n 5 --seed 2", ".csv"},
+		{rows, "--n 4 --label car --guidance 2 --temperature 0.7", ".csv"},
+		{rows, "--n 3 --solver euler --steps 4", ".npy"},
 	} {
 		flags := strings.Fields(c.flags)
-		if c.ext != ".png" && !slices.Contains(flags, "--steps") && !slices.Contains(flags, "--control") {
+		if c.ext != ".png" && c.dir != trainedTokens(t) && c.dir != rows && !slices.Contains(flags, "--steps") &&
+			!slices.Contains(flags, "--control") {
 			flags = append(flags, "--solver", "dopri5", "--control", "point")
 		}
 		tmp := t.TempDir()
@@ -118,11 +147,43 @@ func TestSamplesOfAServiceAreThoseOfTheFolder(t *testing.T) {
 	}
 }
 
+// imagesFromImages trains runs on images of 6x6 that are made larger, and that are filled in, and calls them by that.
+func imagesFromImages(t *testing.T) (large, painted string) {
+	t.Helper()
+	dir := t.TempDir()
+	pix := make([]byte, 40*36)
+	for i := range pix {
+		pix[i] = byte(i * i)
+	}
+	writeIDX(t, filepath.Join(dir, "x-images-idx3-ubyte"), pix, 40, 6, 6)
+	for name, condition := range map[string]string{"large": "{kind: superres, factor: 2}",
+		"painted": "{kind: inpaint, mask: random}"} {
+		file := writeText(t, name+".yaml", "data: {path: "+filepath.Join(dir, "x-images-idx3-ubyte")+
+			", val: 5, test: 5}\ncondition: "+condition+"\nnet: {hidden: [8]}\ntrain: {steps: 5, batch: 8}\n"+
+			"eval: {solver: euler, steps: 3}\n")
+		succeed(t, "train", file, "--out", filepath.Join(dir, name), "-q")
+	}
+	return filepath.Join(dir, "large"), filepath.Join(dir, "painted")
+}
+
+// bytesNPY is an array of bytes as NumPy writes it.
+func bytesNPY(shape []int) []byte {
+	head := fmt.Sprintf("{'descr': '|u1', 'fortran_order': False, 'shape': (%d, %d, %d), }", shape[0], shape[1],
+		shape[2])
+	head += strings.Repeat(" ", 117-len(head)) + "\n"
+	out := append([]byte("\x93NUMPY\x01\x00\x76\x00"), head...)
+	for i := range shape[0] * shape[1] * shape[2] {
+		out = append(out, byte(i*37))
+	}
+	return out
+}
+
 func TestWhatAServiceCannotDo(t *testing.T) {
 	run, law := trained(t), called(t, "law", lawRun(t))
-	service, out := servingRuns(t, []string{"secret"}, run, law), filepath.Join(t.TempDir(), "s.csv")
+	t.Chdir(t.TempDir()) // where a file that is refused would be
+	service, out := servingRuns(t, []string{"secret"}, run, law, trainedTokens(t)), filepath.Join(t.TempDir(), "s.csv")
 	token := writeText(t, "token", "# of the service\nsecret\n")
-	url, table := service+"/run", service+"/law"
+	url, table, words := service+"/run", service+"/law", service+"/tokens"
 	for _, c := range []struct {
 		args string
 		code int
@@ -132,7 +193,18 @@ func TestWhatAServiceCannotDo(t *testing.T) {
 		{run + " --n 2 --token-file " + token, exitUsage, "--token-file is for samples from a service"},
 		{url + " --n 2 --backend go --token-file " + token, exitUsage, "--backend has no effect on a service"},
 		{url + " --map --token-file " + token, exitUsage, "--map has no effect on a service"},
-		{url + " --n 2 --solver ddpm --token-file " + token, exitUsage, "adds noise, which a service does not do"},
+		{url + " --n 2 --set eval.steps=3 --token-file " + token, exitUsage, "--set has no effect on a service"},
+		{url + " --n 2 --solver ddpm --logp --token-file " + token, exitUsage, "--logp needs an ODE solver"},
+		{url + " --n 2 --infill " + token + " --token-file " + token, exitUsage, "--infill is for runs of tokens"},
+		{url + " --n 2 --condition " + token + " --token-file " + token, exitUsage, "make images from images"},
+		{url + " --n 2 --condition test --token-file " + token, exitUsage, "--condition test is for folders"},
+		{words + " --n 2 --rtol 1 --token-file " + token, exitUsage, "--rtol has no effect on a run of tokens"},
+		{words + " --n 2 --token-file " + token, exitUsage, "must end in .txt, .npy"},
+		{words + " --steps 0 --n 1 --out a.txt --token-file " + token, exitUsage, "--steps is 0"},
+		{words + " --infill " + token + " --out a.txt --token-file " + token, exitUsage, "has no ▁"},
+		{words + " --infill " + token + " --mark= --out a.txt --token-file " + token, exitUsage, "--mark is empty"},
+		{words + " --n 1 --temperature 0 --out a.txt --token-file " + token, exitUsage, "temperature is 0"},
+		{words + " --n 1 --solver rk4 --out a.txt --token-file " + token, exitUsage, "must be one of exact, euler"},
 		{url + " --n 2 --solver dopri5 --control batch --token-file " + token, exitUsage, "--control batch is for"},
 		{url + " --n 2 --given x=3 --token-file " + token, exitUsage, "--given is for models that take a context"},
 		{url + " --n 2 --label 3 --token-file " + token, exitUsage, "the model has no classes"},

@@ -17,6 +17,7 @@ import (
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
 	"flowmatch/internal/stat"
+	"flowmatch/manifold"
 	"flowmatch/model"
 	"flowmatch/ode"
 	"flowmatch/report"
@@ -35,6 +36,9 @@ type solved struct {
 	NFE     int      `json:"nfe"`
 	Seconds float64  `json:"seconds"`
 	Backend string   `json:"backend"`
+	// Space is what the points are of a curved space, and Columns are those of its file; absent: it is flat.
+	Space   string   `json:"space,omitempty"`
+	Columns []string `json:"columns,omitempty"`
 	columns int      // of a table with a schema; 0: of another
 }
 
@@ -45,16 +49,22 @@ func solvedBy(r *run.Run, x flow.Batch, seed uint64, solver string, nfe int, sta
 	if schema := r.Model.Spec().Schema; schema != nil {
 		s.columns = len(schema.Columns)
 	}
+	if space := r.Model.Spec().Space; space != nil {
+		s.Space, s.Columns = manifold.Points(r.Model.Manifold()), space.Columns
+	}
 	return s
 }
 
 // head writes the first two lines of a result; what are its points.
 func (s solved) head(w io.Writer, what string) {
-	of := fmt.Sprintf("%d dimensions", s.Dim)
-	if s.columns > 0 { // the coordinates of a level are none of the reader's
-		of = fmt.Sprintf("%d columns", s.columns)
+	of := fmt.Sprintf("of %d dimensions", s.Dim)
+	switch {
+	case s.columns > 0: // the coordinates of a level are none of the reader's
+		of = fmt.Sprintf("of %d columns", s.columns)
+	case s.Space != "": // nor are those of the space around
+		of = fmt.Sprintf("%s, in columns %s", s.Space, choice.List(s.Columns))
 	}
-	fmt.Fprintf(w, "%s of %s, seed %d, in %s\n", what, of, s.Seed, strings.Join(s.Files, ", "))
+	fmt.Fprintf(w, "%s %s, seed %d, in %s\n", what, of, s.Seed, strings.Join(s.Files, ", "))
 	fmt.Fprintf(w, "solver\t%s, NFE %d, %.2f s on backend %s\n", s.Solver, s.NFE, s.Seconds, s.Backend)
 }
 
@@ -146,6 +156,7 @@ func insideText(a *model.Acceptance) string {
 type sampleFlags struct {
 	runFlags
 	n        int
+	shared   bool   // among ranks, which hold all samples
 	label    string // a class; empty: none was asked for
 	grid     string
 	cols     int // of the grid; 0: none was asked for
@@ -262,7 +273,10 @@ func (a *app) sampleCommand() *cobra.Command {
 		Args:              arguments("DIR"),
 		ValidArgsFunction: folderArgument(),
 		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
-			if !isURL(args[0]) && run.IsTokens(args[0]) {
+			if isURL(args[0]) {
+				return a.sampleRemote(cmd, args[0], f)
+			}
+			if run.IsTokens(args[0]) {
 				return a.sampleTokens(cmd, args[0], f)
 			}
 			if err := pointsOnly(cmd, args[0]); err != nil {
@@ -322,9 +336,6 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 }
 
 func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, error) {
-	if isURL(dir) {
-		return a.sampleRemote(cmd, dir, f)
-	}
 	if f.tokens != "" {
 		return nil, usagef("--token-file is for samples from a service (http://HOST:PORT/MODEL): %s is a folder", dir)
 	}
@@ -338,6 +349,7 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 		}
 		return a.mode(cmd, r, ext, f)
 	}
+	f.shared = a.ranks.Size() > 1
 	p, g, err := f.forContexts(cmd, r)
 	if err != nil {
 		return nil, err
@@ -350,7 +362,7 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 	a.status("drawing %d samples", f.n)
 	start := time.Now()
 	o := model.SampleOptions{N: f.n, Seed: f.seed, Given: p.Given, Sampler: how, Progress: a.watch("samples", f.n)}
-	if a.ranks.Size() == 1 && f.inParts(r) && r.Model.CanEach(o) {
+	if f.inParts(r) && r.Model.CanEach(o) {
 		return f.sampleInParts(cmd.Context(), r, o, start, ext)
 	}
 	s, err := r.Model.Together(a.ranks).Sample(cmd.Context(), o)

@@ -28,7 +28,7 @@ func (f *sampleFlags) inParts(r *run.Run) bool {
 	spec, ext := r.Model.Spec(), filepath.Ext(f.out)
 	rows := ext == ".csv" || ext == ".npy" && spec.Net.Classes == 0
 	numbers := float64(f.n) * float64(r.Model.Dim())
-	return rows && numbers >= partsFrom && numbers <= mostInParts &&
+	return !f.shared && rows && numbers >= partsFrom && numbers <= mostInParts &&
 		!f.logp && !f.mode && f.given == "" && f.condition == "" && f.grid == "" && spec.Net.Context == 0
 }
 

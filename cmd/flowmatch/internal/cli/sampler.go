@@ -1,13 +1,10 @@
 package cli
 
 import (
-	"cmp"
-
 	"github.com/spf13/cobra"
 
 	"flowmatch/likelihood"
 	"flowmatch/model"
-	"flowmatch/ode"
 	"flowmatch/run"
 	"flowmatch/sde"
 )
@@ -50,31 +47,11 @@ func (f *sampleFlags) guidanceInterval() *[2]float64 {
 	return (*[2]float64)(f.interval)
 }
 
-// sdeSteps is the number of steps of a sampler with noise where --steps is not given.
-const sdeSteps = 100
-
-// sde returns the sampler with noise, of no more evaluations than the run allows. Its last
-// step is without noise, as is usual; see
-// sde.Sampler.Denoise.
+// sde returns the sampler with noise, of no more evaluations than the run allows.
 func (f *sampleFlags) sde(cmd *cobra.Command, maxNFE int) (s sde.Sampler, err error) {
-	s = sde.Sampler{Steps: cmp.Or(f.steps, sdeSteps), Eta: f.eta, Denoise: true, MaxNFE: maxNFE}
-	if grid := (ode.Config{Steps: f.steps, TimeGrid: f.over(cmd, nil)}); grid.TimeGrid != nil {
-		if s.Spaced, err = grid.Spaced(sdeSteps); err != nil {
-			return s, usageError{err}
-		}
-		if s.Spaced.Shares != nil {
-			s.Steps = 0
-		}
-	}
-	if s.Method, err = sde.ByName(f.solver); err != nil {
-		return s, usageError{err}
-	}
-	if f.diffusion != "" {
-		if s.Diffusion, err = sde.ParseDiffusion(f.diffusion); err != nil {
-			return s, usageError{err}
-		}
-	}
-	if err := s.Validate(); err != nil {
+	s, err = sde.Config{Method: f.solver, Steps: f.steps, TimeGrid: f.over(cmd, nil), Eta: f.eta,
+		Diffusion: f.diffusion, MaxNFE: maxNFE}.Sampler()
+	if err != nil {
 		return s, usageError{err}
 	}
 	return s, nil

@@ -22,7 +22,10 @@ func TestARunOnTheTorusThroughTheCommandLine(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	succeed(t, "train", file, "--out", dir, "-q")
 	out := filepath.Join(t.TempDir(), "samples.csv")
-	succeed(t, "sample", dir, "--n", "5", "--logp", "--out", out)
+	if text := succeed(t, "sample", dir, "--n", "5", "--logp", "--out", out); !strings.Contains(text,
+		`5 points of a torus of dimension 2, in columns "phi", "psi", seed 0`) {
+		t.Errorf("%s", text)
+	}
 	got, err := os.ReadFile(out)
 	if err != nil || !strings.HasPrefix(string(got), "phi,psi,logp\n") {
 		t.Fatalf("%s, %v", got, err)

@@ -18,9 +18,9 @@ import (
 
 // This file is what commands do with runs of tokens whose sequences are rows, and with labels of sequences.
 
-// tokenEndings are the endings of files of samples of a vocabulary.
-func tokenEndings(v text.Vocabulary) []string {
-	switch v.Kind {
+// tokenEndings are the endings of files of samples of a kind of tokens.
+func tokenEndings(kind string) []string {
+	switch kind {
 	case text.Categories:
 		return []string{".csv", ".npy"}
 	case text.Integers:

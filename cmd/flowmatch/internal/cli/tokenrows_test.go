@@ -29,6 +29,15 @@ func cars() string {
 	return rows
 }
 
+// trainedRows is a run of cars.
+func trainedRows(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "cars")
+	file := writeText(t, "cars.yaml", fmt.Sprintf(tinyTable, writeText(t, "cars.csv", cars()), ", label: kind"))
+	succeed(t, "train", file, "--out", dir, "-q")
+	return dir
+}
+
 // A run of a table with classes writes rows with its header, levels and classes, and fills rows in.
 func TestRowsOfCategoriesOnTheCommandLine(t *testing.T) {
 	folder := t.TempDir()

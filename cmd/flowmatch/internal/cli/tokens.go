@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"flowmatch/model"
 	"flowmatch/nn"
 	"flowmatch/run"
 )
@@ -30,7 +31,7 @@ func (f *addsTokens) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.infill, "infill", "", "of a run of tokens: a text of which what is marked is filled in, "+
 		"or rows with gaps")
-	fl.StringVar(&f.mark, "mark", defaultMark, "what marks one token to fill in")
+	fl.StringVar(&f.mark, "mark", model.DefaultMark, "what marks one token to fill in")
 	fl.IntVar(&f.extend, "extend", 0, "tokens to draw behind the end of --infill")
 	fl.Float64Var(&f.temperature, "temperature", 0,
 		"of a run of tokens: temperature of the posterior, below 1 sharper (default: that of the run file)")
@@ -44,10 +45,7 @@ func (f *addsTokens) add(cmd *cobra.Command) {
 const drawsUsage = "of a run of tokens: times and states that its bound draws of each sequence (default: that of the " +
 	"run file)"
 
-// defaultMark marks a token to fill in.
-const defaultMark = "▁"
-
-// pointsOnly reports flags that a run of points, in a folder or a service, has no use for.
+// pointsOnly reports flags that a run of points, in a folder or of a service, has no use for.
 func pointsOnly(cmd *cobra.Command, dir string) (err error) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if !slices.Contains(tokenFlags, f.Name) || err != nil {

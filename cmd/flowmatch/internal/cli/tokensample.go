@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"flowmatch/data/text"
 	"flowmatch/discrete"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
@@ -94,7 +93,7 @@ func (a *app) sampleTokens(cmd *cobra.Command, dir string, f sampleFlags) (resul
 	if err := cmp.Or(sparesText(f.out, r), f.applyTokens(cmd, r)); err != nil {
 		return nil, err
 	}
-	ext, err := extension("--out", f.out, tokenEndings(r.Model.Spec().Vocabulary)...)
+	ext, err := extension("--out", f.out, tokenEndings(r.Model.Spec().Vocabulary.Kind)...)
 	if err != nil {
 		return nil, err
 	}
@@ -117,8 +116,6 @@ func (f *sampleFlags) checkTokens(cmd *cobra.Command) error {
 		return exclude(cmd, "without --infill", "mark", "extend")
 	case set("extend") && f.extend < 1:
 		return usagef("--extend is %d; it must be at least 1", f.extend)
-	case strings.ContainsAny(f.mark, "\r\n"):
-		return usagef("--mark %q has the end of a line in it; give another mark", f.mark)
 	}
 	return nil
 }
@@ -173,38 +170,30 @@ func applyJumps(cmd *cobra.Command, e *run.TokenEval, f runFlags) error {
 
 // knownTokens reads the text to fill in as tokens, of which some are model.Unknown.
 func (f *sampleFlags) knownTokens(r *run.TokenRun) ([]int32, error) {
+	content, err := f.draft()
+	if err != nil {
+		return nil, err
+	}
+	known, err := r.Model.Marked(*content, f.mark, f.extend)
+	switch {
+	case errors.Is(err, model.ErrMark):
+		return nil, usagef("--infill %s: %w (--mark, --extend)", f.infill, err)
+	case err != nil:
+		return nil, fmt.Errorf("--infill %s: %w", f.infill, err)
+	}
+	return known, nil
+}
+
+// draft is the text of --infill; nil: there is none.
+func (f *sampleFlags) draft() (*string, error) {
+	if f.infill == "" {
+		return nil, nil
+	}
 	raw, err := atomicfile.Read(f.infill)
 	if err != nil {
 		return nil, usagef("--infill: %w", err)
 	}
-	v, content := r.Model.Spec().Vocabulary, string(raw)
-	if _, err := v.Encode(f.mark); err == nil && v.Kind == text.Chars {
-		return nil, usagef("--mark %s may stand in the text itself; give another, of characters that were not learnt",
-			choice.Quote(f.mark))
-	}
-	parts := strings.Split(content, f.mark)
-	if _, err := v.Encode(strings.Join(parts, "")); err != nil { // which names the line
-		return nil, fmt.Errorf("--infill %s: %w", f.infill, err)
-	}
-	var out []int32
-	for i, part := range parts {
-		if i > 0 {
-			out = append(out, model.Unknown)
-		}
-		ids, err := v.Encode(part)
-		if err != nil {
-			return nil, fmt.Errorf("--infill %s: %w", f.infill, err)
-		}
-		out = append(out, ids...)
-	}
-	for range f.extend {
-		out = append(out, model.Unknown)
-	}
-	if len(parts) == 1 && f.extend == 0 {
-		return nil, usagef("--infill %s has no %s, the mark of a token to fill in; put one for each, name yours by "+
-			"--mark, or give --extend N", f.infill, f.mark)
-	}
-	return out, nil
+	return new(string(raw)), nil
 }
 
 // tokenSamples are sequences that were drawn.
@@ -246,11 +235,16 @@ func (a *app) solveTokens(cmd *cobra.Command, r *run.TokenRun, f sampleFlags, o 
 		if err != nil {
 			return s, err
 		}
-		for _, class := range o.Label {
-			s.label = append(s.label, slices.Repeat([]int32{class}, f.n)...)
-		}
 		unknown(known.Tokens.X)
-		s.x, s.stats, err = r.Model.InfillRows(cmd.Context(), known.Tokens, o)
+		each := discrete.Tokens{N: known.Tokens.N * f.n, L: known.Tokens.L}
+		for i := range known.Tokens.N {
+			each.X = append(each.X, slices.Repeat(known.Tokens.Row(i), f.n)...)
+			if o.Label != nil {
+				s.label = append(s.label, slices.Repeat(o.Label[i:i+1], f.n)...)
+			}
+		}
+		o.N, o.Label = each.N, s.label
+		s.x, s.stats, err = r.Model.Infill(cmd.Context(), each, o)
 		return s, err
 	default:
 		known, err := f.knownTokens(r)
@@ -261,7 +255,7 @@ func (a *app) solveTokens(cmd *cobra.Command, r *run.TokenRun, f sampleFlags, o 
 			return s, err
 		}
 		unknown(known)
-		s.x, s.stats, err = r.Model.Infill(cmd.Context(), known, o)
+		s.x, s.stats, err = r.Model.Infill(cmd.Context(), discrete.Tokens{N: 1, L: len(known), X: known}, o)
 		return s, err
 	}
 	return s, err

@@ -57,6 +57,10 @@ func (f *sampleFlags) checkTyped(r *run.Run, ext string) error {
 	case f.complete && !s.MissesValues():
 		return usagef("--complete has no effect: no value is missing in the data of %s", r.Dir)
 	}
+	if f.mode {
+		return usagef("--map is for tables of numbers, and rows of %s have levels or a grid: what lies between these "+
+			"is no row", r.Dir)
+	}
 	if f.logp {
 		return usagef("--logp is for tables of numbers, and rows of %s have levels or a grid: draw samples, and then "+
 			"evaluate them by flowmatch logp %s --data FILE", r.Dir, quote(r.Dir))
@@ -74,8 +78,6 @@ func (f *sampleFlags) shown(cmd *cobra.Command, r *run.Run, s *schema.Schema) (g
 	switch {
 	case !given && !f.complete:
 		return g, nil
-	case f.mode:
-		return g, usagef("--map looks for the most likely of all values; leave --given and --complete out")
 	case !r.Model.Spec().Net.Shown:
 		return g, notShown(r, map[bool]string{true: "--given", false: "--complete"}[given])
 	case given && f.given == "":

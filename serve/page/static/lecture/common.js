@@ -1,6 +1,6 @@
 // Controls that several panes have.
 import { button, choice, slider } from "../ui/controls.js";
-import { fixed } from "./pane.js";
+import { fixed } from "../ui/dom.js";
 
 export const laws = (on, value = "moons") => choice({
   key: "law", value, on, options: ["moons", "ring", "two"].map((v) => ({ value: v, key: `law.${v}` })),

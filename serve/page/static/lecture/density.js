@@ -1,9 +1,9 @@
 // 2. Change of variables, and the continuity equation.
 import { slider } from "../ui/controls.js";
-import { h } from "../ui/dom.js";
+import { fixed, h } from "../ui/dom.js";
 import { Plane, legend } from "../ui/plane.js";
 import { laws, time } from "./common.js";
-import { asker, density as picture, fixed, readout } from "./pane.js";
+import { asker, density as picture, readout } from "./pane.js";
 
 function figure(host) {
   const ask = () => request({ law: law.value, t: t.value, x: plane.at[0], y: plane.at[1], half: half.value });

@@ -1,10 +1,10 @@
 // 4. Conditional fields and their mean.
 import { slider } from "../ui/controls.js";
-import { h } from "../ui/dom.js";
+import { fixed, h } from "../ui/dom.js";
 import { say } from "../ui/lang.js";
 import { Plane, legend } from "../ui/plane.js";
 import { draw, time } from "./common.js";
-import { asker, density, fixed, readout } from "./pane.js";
+import { asker, density, readout } from "./pane.js";
 
 const names = "ABCDEFGHIJKL";
 const reach = 0.45; // of an arrow at the point, in units of its velocity

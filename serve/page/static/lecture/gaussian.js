@@ -1,9 +1,9 @@
 // 6. Gaussian conditional paths.
 import { slider } from "../ui/controls.js";
-import { h, number } from "../ui/dom.js";
+import { fixed, h, number } from "../ui/dom.js";
 import { Plane, legend } from "../ui/plane.js";
 import { draw, paths, time } from "./common.js";
-import { asker, density, fixed, readout, ways } from "./pane.js";
+import { asker, density, readout, ways } from "./pane.js";
 
 function figure(host) {
   const ask = () => {

@@ -1,9 +1,9 @@
 // 3. The objective, and a path from noise to data.
 import { choice, slider } from "../ui/controls.js";
-import { h } from "../ui/dom.js";
+import { fixed, h } from "../ui/dom.js";
 import { Plane, legend } from "../ui/plane.js";
 import { draw, laws, time } from "./common.js";
-import { asker, density, fixed, readout } from "./pane.js";
+import { asker, density, readout } from "./pane.js";
 
 function figure(host) {
   let data = [];
@@ -32,12 +32,16 @@ function figure(host) {
   const law = laws(ask);
   const again = draw(ask);
   const numbers = readout([{ key: "marginal.alpha" }, { key: "marginal.sigma" }, { key: "marginal.count" }]);
-  host.append(h("div", { class: "stage" }, plane.el, legend([
+  const key = h("div");
+  const marks = (one) => key.replaceChildren(legend([
     { mark: "scale", key: "mark.density" }, { mark: "circle", color: "noise", key: "marginal.draws" },
-    { mark: "diamond", color: "data", key: "mark.data" }, { mark: "ring", color: "third", key: "marginal.chosen" }])),
-  h("div", { class: "controls" }, t.el, points.el, show.el, law.el, again.el), numbers.el);
+    { mark: "diamond", color: "data", key: "mark.data" },
+    ...(one ? [{ mark: "ring", color: "third", key: "marginal.chosen" }] : [])]));
+  host.append(h("div", { class: "stage" }, plane.el, key),
+    h("div", { class: "controls" }, t.el, points.el, show.el, law.el, again.el), numbers.el);
   const request = asker(host, "marginal", (a, q) => {
     data = a.data;
+    marks(q.only >= 0);
     plane.show([density(a.density),
       { kind: "points", x: a.draws, color: "noise", size: 2.4, alpha: 0.9 },
       { kind: "points", x: a.data, shape: "diamond", color: "data", size: 4.5, alpha: q.only < 0 ? 1 : 0.55 },

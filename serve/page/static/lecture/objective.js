@@ -1,10 +1,10 @@
 // 5. FM and CFM.
 import { Chart } from "../ui/chart.js";
 import { slider } from "../ui/controls.js";
-import { h, number } from "../ui/dom.js";
+import { fixed, h, number } from "../ui/dom.js";
 import { say } from "../ui/lang.js";
 import { draw } from "./common.js";
-import { asker, fixed, readout } from "./pane.js";
+import { asker, readout } from "./pane.js";
 
 function figure(host) {
   const losses = new Chart({ name: "objective.picture", x: { key: "objective.sname" }, y: { key: "objective.lossname" },

@@ -1,5 +1,5 @@
 // What the panes have in common: their words and equations, their requests, and states between times.
-import { getJSON, latest } from "../ui/api.js";
+import { getJSON, latest, said } from "../ui/api.js";
 import { h } from "../ui/dom.js";
 import { say } from "../ui/lang.js";
 import { between } from "../ui/states.js";
@@ -17,8 +17,8 @@ export function section({ id, equations, figure, wide = false }, count) {
         say(h("span"), `${id}.title`)),
       say(h("p"), `${id}.text`),
       h("div", { class: "equations" }, equations.map(([tex, tag]) =>
-        h("div", { class: "equation", tabindex: 0, role: "group" }, math(tex, true),
-          tag ? h("span", { class: "tag" }, `(${tag})`) : null))),
+        fitted(h("div", { class: "equation", tabindex: 0, role: "group" }, math(tex, true),
+          tag ? h("span", { class: "tag" }, `(${tag})`) : null)))),
       say(h("p", { class: "hint" }), `${id}.try`)),
     host);
   const near = new IntersectionObserver((entries) => {
@@ -27,6 +27,25 @@ export function section({ id, equations, figure, wide = false }, count) {
     figure(host);
   }, { rootMargin: "500px" });
   near.observe(el);
+  return el;
+}
+
+const least = 0.7; // of the usual size, which can still be read
+
+/** fitted makes an equation smaller where it is wider than its place, as on a phone; beyond that it scrolls. */
+function fitted(el) {
+  const written = el.querySelector("math");
+  let width = 0;
+  new ResizeObserver(() => {
+    if (el.clientWidth === width) return;
+    width = el.clientWidth;
+    written.style.fontSize = "";
+    if (el.scrollWidth <= width) return;
+    const usual = parseFloat(getComputedStyle(written).fontSize);
+    const spare = el.scrollWidth - written.getBoundingClientRect().width; // the sides and the number
+    const share = (width - spare) / (el.scrollWidth - spare);
+    written.style.fontSize = `${usual * Math.max(least, share * 0.98)}px`;
+  }).observe(el);
   return el;
 }
 
@@ -42,7 +61,7 @@ export function asker(host, name, show) {
     if (all.length > 0) host.dataset.busy = all.join(" ");
     else delete host.dataset.busy;
   };
-  const notice = h("p", { class: "notice error", role: "status", hidden: true });
+  const notice = h("div", { role: "status", hidden: true });
   host.append(notice);
   const request = latest(async (signal, query) => {
     let answer;
@@ -50,7 +69,7 @@ export function asker(host, name, show) {
       answer = await getJSON(`/lecture/api/${name}`, query, { signal });
     } catch (e) {
       if (e.name === "AbortError") throw e;
-      notice.textContent = e.message;
+      notice.replaceChildren(said(e));
       notice.hidden = false;
       return;
     }
@@ -96,9 +115,3 @@ export function readout(rows) {
     set(texts) { texts.forEach((text, k) => (values[k].textContent = text)); },
   };
 }
-
-/** fixed writes a number with so many decimals, with a true minus sign. */
-export const fixed = (x, decimals = 2) => {
-  const text = x.toFixed(decimals).replace("-", "−");
-  return /^−0\.?0*$/.test(text) ? text.slice(1) : text;
-};

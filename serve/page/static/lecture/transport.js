@@ -1,11 +1,11 @@
 // 8. Optimal transport paths, pairs, and the cost of a sample.
 import { Chart } from "../ui/chart.js";
 import { choice, slider } from "../ui/controls.js";
-import { h } from "../ui/dom.js";
+import { fixed, h } from "../ui/dom.js";
 import { say } from "../ui/lang.js";
 import { Plane, legend } from "../ui/plane.js";
 import { draw, laws, paths, time } from "./common.js";
-import { asker, at, fixed, readout, ways } from "./pane.js";
+import { asker, at, readout, ways } from "./pane.js";
 
 function figure(host) {
   let last = null;

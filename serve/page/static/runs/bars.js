@@ -77,7 +77,7 @@ export class Bars {
     g.font = "12px system-ui, sans-serif";
     if (of.names) this.levels(g, w);
     else this.numbers(g, w, height);
-    this.note.textContent = of.missing ? `${t("runs.rows.missing")}: ${(100 * of.missing).toFixed(0)} %` : "";
+    this.note.textContent = of.missing ? t("runs.rows.share", { n: (100 * of.missing).toFixed(0) }) : "";
   }
 
   levels(g, w) {

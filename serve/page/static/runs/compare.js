@@ -4,8 +4,9 @@ import { h, number } from "../ui/dom.js";
 import { say, strings } from "../ui/lang.js";
 import { legend, Plane } from "../ui/plane.js";
 import { Conditions, seed } from "./controls.js";
-import { boxOf, columns, paths } from "./scene.js";
+import { another, boxOf, columns, paths, trajectories } from "./scene.js";
 import { Note, post } from "./service.js";
+import { Space } from "./spaces.js";
 
 strings({
   en: {
@@ -16,6 +17,7 @@ strings({
     "runs.compare.steps": "equal steps", "runs.compare.tol": "tolerance", "runs.compare.nsteps": "Steps",
     "runs.compare.tolerance": "Tolerance", "runs.compare.nfe": "{n} evaluations a sample",
     "runs.compare.distance": "Distance of the samples of one solver from those of the other: on average {mean}, at most {most}",
+    "runs.compare.nodistance": "Distances are not computed on this space.",
     "runs.compare.paths": "Paths", "runs.compare.a": "First solver", "runs.compare.b": "Second solver",
   },
   zh: {
@@ -24,7 +26,8 @@ strings({
     "runs.compare.steps": "等分步数", "runs.compare.tol": "容差", "runs.compare.nsteps": "步数",
     "runs.compare.tolerance": "容差", "runs.compare.nfe": "每个样本 {n} 次求值",
     "runs.compare.distance": "两种求解器的样本之间的距离：平均 {mean}，最大 {most}",
-    "runs.compare.paths": "路径", "runs.compare.a": "第一种求解器", "runs.compare.b": "第二种求解器",
+    "runs.compare.nodistance": "此空间上不计算距离。", "runs.compare.paths": "路径",
+    "runs.compare.a": "第一种求解器", "runs.compare.b": "第二种求解器",
   },
 });
 
@@ -79,53 +82,86 @@ class Side {
   }
 }
 
-export function open(place, { model, run }) {
-  const note = new Note();
-  const again = () => restart();
-  const sides = [new Side("runs.compare.a", { solver: "euler", steps: 4 }, again),
-    new Side("runs.compare.b", { solver: "dopri5", tol: 1e-5 }, again)];
-  const conditions = new Conditions({ model, run }, again);
-  const number_ = seed(again);
-  const distance = h("p", { class: "reading" });
-  let box = null;
+/** open compares two solvers; it returns what ends its work. */
+export function open(place, of) {
+  const pair = new Pair(of);
+  place.append(...pair.parts());
+  pair.restart();
+  return () => pair.restart.stop();
+}
 
-  const restart = note.task(async (signal) => {
-    const of = { seed: number_.value, ...conditions.of() };
-    const options = { signal, waiting: note.waiting };
-    const got = await Promise.all(sides.map(async (side) => {
-      const samples = await post(model.name, "sample", { n: 400, with: ["nfe"], ...of, ...side.how() }, options);
-      const ways = await paths(model.name, { n: 48, times: side.times(), ...of, ...side.how() }, [0, 1], null, options);
+/** Pair is the pane: two sides, and how far apart their samples are. */
+class Pair {
+  constructor({ model, run }) {
+    this.model = model;
+    this.space = new Space({ model, run });
+    this.note = new Note();
+    const again = () => this.restart();
+    this.sides = [new Side("runs.compare.a", { solver: "euler", steps: 4 }, again),
+      new Side("runs.compare.b", { solver: "dopri5", tol: 1e-5 }, again)];
+    this.conditions = new Conditions({ model, run }, again);
+    this.seed = seed(again);
+    this.distance = h("p", { class: "reading" });
+    this.box = null;
+    this.restart = this.note.task((signal) => this.solve(signal),
+      { shows: [this.distance, ...this.sides.flatMap((s) => [s.picture, s.nfe])] });
+  }
+
+  /** parts are the elements of the pane. */
+  parts() {
+    return [h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.compare.about"),
+      h("div", { class: "controls" }, this.seed.el, this.conditions.parts), this.distance, this.note.el,
+      legend([{ mark: "circle", color: "data", key: "runs.compare.a" },
+        { mark: "diamond", color: "second", key: "runs.compare.b" },
+        { mark: "line", color: "noise", key: "runs.compare.paths" }])),
+    h("div", { class: "columns even" }, this.sides.map((s) => s.el))];
+  }
+
+  async solve(signal) {
+    const of = { seed: this.seed.value, ...this.conditions.of() };
+    const options = { signal, waiting: this.note.waiting };
+    const { pair, periods, ranges } = this.space;
+    const got = await Promise.all(this.sides.map(async (side) => {
+      const how = side.how();
+      const samples = await post(this.model.name, "sample", { n: 400, with: ["nfe"], ...of, ...how }, options);
+      const ways = await paths(this.model.name, { n: 48, times: side.times(), ...of, ...how }, pair,
+        { periods, ...options });
       return { samples, ways };
     }));
-    const around = boxOf({ states: [got[1].ways.states[0], columns(got[1].samples.x, [0, 1])] });
-    const moved = !box || around.some((v, k) => Math.abs(v - box[k]) > 0.12 * (around[1] - around[0]));
-    if (moved) box = around;
-    sides.forEach((side, k) => {
-      if (moved || !side.plane) {
-        side.plane = new Plane({ box, name: "runs.compare.name" });
-        side.picture.replaceChildren(side.plane.el);
-      }
-      const { samples, ways } = got[k];
-      const count = ways.states[0].length / 2;
-      side.plane.show([
-        { kind: "lines", color: "noise", width: 1, alpha: 0.6, paths: Array.from({ length: count }, (_, i) =>
-          ways.states.flatMap((s) => [s[2 * i], s[2 * i + 1]])) },
-        { kind: "points", x: columns(samples.x, [0, 1]), color: k ? "second" : "data", shape: k ? "diamond" : "circle",
-          size: 2.6 },
-      ]);
-      say(side.nfe, "runs.compare.nfe", { n: samples.nfe });
-    });
-    const far = got[0].samples.x.map((row, i) => Math.hypot(...row.map((v, d) => v - got[1].samples.x[i][d])));
-    say(distance, "runs.compare.distance", { mean: number(far.reduce((a, b) => a + b, 0) / far.length),
-      most: number(Math.max(...far)) });
-  }, { shows: [distance, ...sides.flatMap((s) => [s.picture, s.nfe])] });
+    const box = boxOf({ states: [got[1].ways.states[0], columns(got[1].samples.x, pair)] }, pair.map((k) => ranges[k]));
+    if (!this.box || another(box, this.box)) this.frame(box);
+    this.sides.forEach((side, k) => this.draw(side, k, got[k]));
+    this.measure(got.map(({ samples }) => samples.x));
+  }
 
-  place.append(h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.compare.about"),
-    h("div", { class: "controls" }, number_.el, conditions.parts), distance, note.el,
-    legend([{ mark: "circle", color: "data", key: "runs.compare.a" },
-      { mark: "diamond", color: "second", key: "runs.compare.b" },
-      { mark: "line", color: "noise", key: "runs.compare.paths" }])),
-  h("div", { class: "columns even" }, sides.map((s) => s.el)));
-  restart();
-  return () => restart.stop();
+  /** frame makes pictures of another box. */
+  frame(box) {
+    this.box = box;
+    const axes = this.space.pair.map((k) => this.model.columns[k]);
+    for (const side of this.sides) {
+      side.plane = new Plane({ box, axes, name: "runs.compare.name" });
+      side.picture.replaceChildren(side.plane.el);
+    }
+  }
+
+  draw(side, k, { samples, ways }) {
+    side.plane.show([
+      { kind: "lines", color: "noise", width: 1, alpha: 0.6, paths: trajectories(ways, ways.states[0].length / 2) },
+      { kind: "points", x: columns(samples.x, this.space.pair), color: k ? "second" : "data",
+        shape: k ? "diamond" : "circle", size: 2.6 },
+    ]);
+    say(side.nfe, "runs.compare.nfe", { n: samples.nfe });
+  }
+
+  /** measure says how far apart the samples are of the same noise. */
+  measure([a, b]) {
+    const far = a.map((row, i) => this.space.distance(row, b[i]));
+    if (far.includes(null)) {
+      say(this.distance, "runs.compare.nodistance");
+      return;
+    }
+    const write = (v) => number(v) + (this.space.degrees ? "°" : "");
+    say(this.distance, "runs.compare.distance", { mean: write(far.reduce((x, y) => x + y, 0) / far.length),
+      most: write(Math.max(...far)) });
+  }
 }

@@ -1,7 +1,9 @@
 // The pane of completion: paint what is missing of an image, and see what may be there.
+import { warned } from "../ui/api.js";
 import { button, slider } from "../ui/controls.js";
-import { h, uid } from "../ui/dom.js";
-import { label, say, strings, t } from "../ui/lang.js";
+import { h } from "../ui/dom.js";
+import { label, Said, say, strings } from "../ui/lang.js";
+import { chooser } from "./chooser.js";
 import { Conditions, seed } from "./controls.js";
 import { Easel } from "./easel.js";
 import { read, tile } from "./pixels.js";
@@ -16,7 +18,7 @@ strings({
     "runs.complete.brush": "Brush", "runs.complete.clear": "Clear", "runs.complete.left": "Left half",
     "runs.complete.bottom": "Lower half",
     "runs.complete.middle": "Middle", "runs.complete.go": "Complete", "runs.complete.count": "Completions",
-    "runs.complete.image": "Another image", "runs.complete.file": "Your image", "runs.complete.results": "Completions",
+    "runs.complete.image": "Another image", "runs.complete.results": "Completions",
     "runs.complete.nothing": "Nothing is missing yet: paint over a part of the image.",
     "runs.complete.none": "There is no image to complete yet: take another, or one of your own.",
   },
@@ -26,7 +28,7 @@ strings({
     "runs.complete.paint": "可涂抹的图像。方向键移动画笔，空格键涂抹。",
     "runs.complete.brush": "画笔", "runs.complete.clear": "清除", "runs.complete.left": "左半", "runs.complete.bottom": "下半",
     "runs.complete.middle": "中间", "runs.complete.go": "补全", "runs.complete.count": "补全数",
-    "runs.complete.image": "换一幅图像", "runs.complete.file": "你的图像", "runs.complete.results": "补全结果",
+    "runs.complete.image": "换一幅图像", "runs.complete.results": "补全结果",
     "runs.complete.nothing": "还没有缺失的部分：请涂掉图像的一部分。",
     "runs.complete.none": "还没有可补全的图像：请换一幅，或选择你自己的图像。",
   },
@@ -69,38 +71,36 @@ export function open(place, { model, run }) {
 
   const go = note.task(async (signal) => {
     const { image, missing } = easel;
-    if (!image) throw new Error(t("runs.complete.none"));
-    if (!missing.includes(true)) throw new Error(t("runs.complete.nothing"));
+    if (!image) throw new Said("runs.complete.none");
+    if (!missing.includes(true)) throw new Said("runs.complete.nothing");
     const x = image.map((v, k) => (missing[Math.floor(k / channels)] ? null : v));
     const made = await ask("complete", { x: [x], n: count.value }, signal);
     results.replaceChildren(...made.x.map(([v], k) => tile(model.shape, v, String(k + 1))));
-    warnings.replaceChildren(...(made.warnings ?? []).map((w) => h("p", { class: "notice" }, w)));
+    warnings.replaceChildren(...warned(made));
   }, { shows: [results, warnings] });
 
   place.append(h("div", { class: "columns" },
     h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.complete.about"), note.el,
       h("div", { class: "paint" }, easel.el, h("div", {}, results, warnings))),
-    h("div", { class: "card side" }, masks(easel), brush.el, conditions.parts, number_.el, count.el, how.parts,
+    h("div", { class: "card side" }, masks(easel, model.condition), brush.el,
       button({ key: "runs.complete.go", primary: true, on: () => go() }),
-      h("div", { class: "buttons" }, button({ key: "runs.complete.image", on: () => picture() })), chooser(load))));
+      h("div", { class: "buttons" }, button({ key: "runs.complete.image", on: () => picture() })), chooser(load),
+      conditions.parts, number_.el, count.el, how.parts)));
   picture();
   return () => [picture, load, go].forEach((task) => task.stop());
 }
 
-/** masks are buttons for parts of an image; the lower half is missing at first. */
-function masks(easel) {
+/**
+ * masks are buttons for parts of an image. The lower half is missing at first, or what a run with one mask was trained
+ * to fill in.
+ */
+function masks(easel, condition) {
   const [high, wide] = easel.shape;
   const middle = (v, of) => v >= of / 4 && v < (3 * of) / 4;
   const part = (name, of) => button({ key: `runs.complete.${name}`, on: () => easel.mask(of) });
-  const lower = (_, y) => y >= high / 2;
-  easel.mask(lower);
-  return h("div", { class: "buttons" }, part("clear", () => false), part("left", (x) => x < wide / 2),
-    part("bottom", lower), part("middle", (x, y) => middle(x, wide) && middle(y, high)));
-}
-
-/** chooser takes a file of the reader. */
-function chooser(load) {
-  const file = h("input", { type: "file", accept: "image/*", class: "file", id: uid("file") });
-  file.addEventListener("change", () => file.files[0] && load(file.files[0]));
-  return h("div", { class: "control" }, say(h("label", { for: file.id }), "runs.complete.file"), file);
+  const of = { left: (x) => x < wide / 2, right: (x) => x >= wide / 2, top: (_, y) => y < high / 2,
+    bottom: (_, y) => y >= high / 2, center: (x, y) => middle(x, wide) && middle(y, high) };
+  easel.mask(of[/mask (\w+)$/.exec(condition ?? "")?.[1]] ?? of.bottom);
+  return h("div", { class: "buttons" }, part("clear", () => false), part("left", of.left), part("bottom", of.bottom),
+    part("middle", of.center));
 }

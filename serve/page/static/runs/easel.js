@@ -8,13 +8,17 @@ const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 /**
  * Easel shows an image of a shape [height, width, channels], null until one is set, and what is missing of it: for
  * each pixel whether it is. `width` returns that of the brush, in pixels, and `name` is the key of what is shown.
+ * With `ink`, which returns a value, the brush paints that, and nothing is missing.
  */
 export class Easel {
-  constructor({ shape, width, name }) {
-    Object.assign(this, { shape, width, of: null, at: null });
+  constructor({ shape, width, name, ink = null }) {
+    Object.assign(this, { shape, width, ink, of: null, at: null });
     const [high, wide] = shape;
     this.missing = new Array(high * wide).fill(false);
-    this.el = h("canvas", { class: "tile easel", width: wide, height: high, tabindex: 0, role: "application" });
+    this.zoom = Math.max(1, Math.floor(360 / Math.max(high, wide))); // so that the edge of the brush is a thin line
+    this.el = h("canvas", { class: "tile easel", width: wide * this.zoom, height: high * this.zoom, tabindex: 0,
+      role: "application" });
+    this.small = h("canvas", { width: wide, height: high });
     label(this.el, name);
     this.listen();
   }
@@ -36,18 +40,27 @@ export class Easel {
   show() {
     if (!this.of) return;
     const wide = this.shape[1];
-    paint(this.el, this.shape, this.of);
-    const g = this.el.getContext("2d");
+    paint(this.small, this.shape, this.of);
+    const dots = this.small.getContext("2d");
     for (let p = 0; p < this.missing.length; p++) {
       if (!this.missing[p]) continue;
       // A pattern that no image has: two colours in turn.
-      g.fillStyle = (p + Math.floor(p / wide)) % 2 ? "#c2410c" : "#f0a070";
-      g.fillRect(p % wide, Math.floor(p / wide), 1, 1);
+      dots.fillStyle = (p + Math.floor(p / wide)) % 2 ? "#c2410c" : "#f0a070";
+      dots.fillRect(p % wide, Math.floor(p / wide), 1, 1);
     }
-    if (this.at && document.activeElement === this.el) {
-      const [x, y] = this.at.map((v) => Math.floor(v - this.width() / 2) + 0.5);
-      g.strokeStyle = "#2456c7";
-      g.strokeRect(x, y, this.width(), this.width());
+    const g = this.el.getContext("2d");
+    g.imageSmoothingEnabled = false;
+    g.drawImage(this.small, 0, 0, this.el.width, this.el.height);
+    if (this.at && document.activeElement === this.el) this.frame(g);
+  }
+
+  /** frame shows where the brush of the keyboard is, on light and on dark. */
+  frame(g) {
+    const [x, y] = this.at.map((v) => Math.round(v - this.width() / 2) * this.zoom);
+    for (const [style, width] of [["#ffffff", 5], ["#2456c7", 3]]) {
+      g.strokeStyle = style;
+      g.lineWidth = width;
+      g.strokeRect(x, y, this.width() * this.zoom, this.width() * this.zoom);
     }
   }
 
@@ -56,9 +69,15 @@ export class Easel {
     const r = this.width() / 2;
     const [bottom, right] = [Math.min(high, Math.round(y + r)), Math.min(wide, Math.round(x + r))];
     for (let j = Math.max(0, Math.round(y - r)); j < bottom; j++) {
-      for (let i = Math.max(0, Math.round(x - r)); i < right; i++) this.missing[j * wide + i] = true;
+      for (let i = Math.max(0, Math.round(x - r)); i < right; i++) this.touch(j * wide + i);
     }
     this.show();
+  }
+
+  /** touch is the brush on a pixel. */
+  touch(p) {
+    if (!this.ink) this.missing[p] = true;
+    else if (this.of) this.of.fill(this.ink(), p * (this.shape[2] ?? 1), (p + 1) * (this.shape[2] ?? 1));
   }
 
   listen() {

@@ -26,33 +26,56 @@ export const fits = ({ model }) => !model.untrained && Boolean(model.shape) && !
 
 const times = [0, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.9, 1];
 
-export function open(place, { model, run }) {
-  const note = new Note();
-  const again = () => restart();
-  const classes = model.classes ?? [];
-  const conditions = new Conditions({ model, run }, again);
-  const number_ = seed(again);
-  const how = solve(again);
-  const each = slider({ key: classes.length ? "runs.images.rows" : "runs.images.count", min: 1,
-    max: classes.length ? 5 : 30,
-    step: 1, value: classes.length ? 2 : 12, on: again });
-  const clock = time(() => draw(), { value: 1, play: 3 });
-  const grid = h("div", { class: "tiles" });
-  const fewer = h("p", { class: "notice", hidden: true });
-  let states = [];
-  let tiles = [];
+/** open shows a grid of images; it returns what ends its work. */
+export function open(place, of) {
+  const grid = new Grid(of);
+  place.append(grid.parts());
+  grid.restart();
+  return () => grid.end();
+}
+
+/** Grid is the pane: images of each class in columns, at a time. */
+class Grid {
+  constructor({ model, run }) {
+    this.model = model;
+    this.classes = model.classes ?? [];
+    this.note = new Note();
+    const again = () => this.restart();
+    const many = this.classes.length > 0;
+    this.conditions = new Conditions({ model, run }, again);
+    this.seed = seed(again);
+    this.how = solve(again);
+    this.each = slider({ key: many ? "runs.images.rows" : "runs.images.count", min: 1, max: many ? 5 : 30, step: 1,
+      value: many ? 2 : 12, on: again });
+    this.clock = time(() => this.draw(), { value: 1, play: 3 });
+    this.grid = h("div", { class: "tiles" });
+    this.fewer = h("p", { class: "notice", hidden: true });
+    this.states = [];
+    this.tiles = [];
+    this.restart = this.note.task((signal) => this.begin(signal), { shows: [this.grid] });
+  }
+
+  /** parts are the elements of the pane. */
+  parts() {
+    return h("div", { class: "columns" },
+      h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.images.about"), this.note.el, this.grid,
+        this.fewer, h("div", { class: "under full" }, this.clock.el)),
+      h("div", { class: "card side" }, this.seed.el, this.conditions.parts, this.each.el, this.how.parts,
+        button({ key: "runs.images.draw", primary: true, on: () => this.restart() })));
+  }
 
   /** layout puts a column for each class, with its name, or what fits. */
-  function layout({ n, columns, labels, heads }) {
-    grid.style.setProperty("--columns", columns);
-    tiles = Array.from({ length: n }, (_, i) => tile(model.shape, [], labels?.[i] ?? String(i + 1)));
+  layout({ n, columns, labels, heads }) {
+    this.grid.style.setProperty("--columns", columns);
+    this.tiles = Array.from({ length: n }, (_, i) => tile(this.model.shape, [], labels?.[i] ?? String(i + 1)));
     const head = (l) => h("span", { class: "tile-name", "aria-hidden": "true" }, l);
     const names = heads ? labels.slice(0, columns).map(head) : [];
-    grid.replaceChildren(...names, ...tiles);
+    this.grid.replaceChildren(...names, ...this.tiles);
   }
 
   /** plan says how many images are asked for, in whole rows where these are of classes, and how they stand. */
-  function plan() {
+  plan() {
+    const { classes, conditions, each, model } = this;
     const mixed = classes.length > 1 && classes.length <= 20 && conditions.class === "";
     const all = mixed ? classes.length * each.value : each.value * (classes.length ? 5 : 1);
     let n = most(model.shape, all);
@@ -63,41 +86,38 @@ export function open(place, { model, run }) {
     return { n, all, columns, labels, heads: mixed };
   }
 
-  function draw() {
+  draw() {
+    const { states, clock, model } = this;
     if (states.length === 0) return;
     let k = states.findIndex((s) => s.t >= clock.value - 1e-9);
     if (k < 0) k = states.length - 1;
     const [a, b] = [states[Math.max(0, k - 1)], states[k]];
     const share = k === 0 ? 1 : (clock.value - a.t) / (b.t - a.t);
-    tiles.forEach((c, i) => paint(c, model.shape, b.x[i].map((v, d) => a.x[i][d] + share * (v - a.x[i][d]))));
+    this.tiles.forEach((c, i) =>
+      paint(c, model.shape, b.x[i].map((v, d) => a.x[i][d] + share * (v - a.x[i][d]))));
   }
 
-  const restart = note.task(async (signal) => {
-    clock.stop();
-    const how_ = plan();
-    const { n, all } = how_;
-    fewer.hidden = n === all;
-    say(fewer, "runs.images.fewer", { n, all });
-    states = [];
+  async begin(signal) {
+    this.clock.stop();
+    const plan = this.plan();
+    const { n, all } = plan;
+    this.fewer.hidden = n === all;
+    say(this.fewer, "runs.images.fewer", { n, all });
+    this.states = [];
     let begun = false;
-    await stream(model.name, { n, seed: number_.value, times, ...conditions.of(), ...how.how() }, (t, x) => {
-      if (!begun) layout(how_);
-      grid.classList.remove("stale");
+    const body = { n, seed: this.seed.value, times, ...this.conditions.of(), ...this.how.how() };
+    await stream(this.model.name, body, (t, x) => {
+      if (!begun) this.layout(plan);
+      this.grid.classList.remove("stale");
       begun = true;
-      states.push({ t, x });
-      clock.value = t;
-      draw();
-    }, { signal, waiting: note.waiting });
-  }, { shows: [grid] });
+      this.states.push({ t, x });
+      this.clock.value = t;
+      this.draw();
+    }, { signal, waiting: this.note.waiting });
+  }
 
-  place.append(h("div", { class: "columns" },
-    h("div", { class: "card" }, say(h("p", { class: "muted" }), "runs.images.about"), note.el, grid, fewer,
-      h("div", { class: "under full" }, clock.el)),
-    h("div", { class: "card side" }, number_.el, conditions.parts, each.el, how.parts,
-      button({ key: "runs.images.draw", primary: true, on: again }))));
-  restart();
-  return () => {
-    clock.stop();
-    restart.stop();
-  };
+  end() {
+    this.clock.stop();
+    this.restart.stop();
+  }
 }

@@ -1,7 +1,8 @@
 // The pane of imputation: rows with holes are pasted, and come back filled in.
+import { warned } from "../ui/api.js";
 import { button, slider } from "../ui/controls.js";
 import { h, number, plain, uid } from "../ui/dom.js";
-import { label, say, strings, t } from "../ui/lang.js";
+import { label, Said, say, strings } from "../ui/lang.js";
 import { seed } from "./controls.js";
 import { parse, write } from "./csv.js";
 import { Note, post } from "./service.js";
@@ -42,21 +43,21 @@ function read(text, columns) {
   const { names, rows } = parse(text);
   const known = new Map(columns.map((c) => [c.name, c]));
   if (!names.some((n) => known.has(n))) {
-    throw new Error(t("runs.impute.names", { names: [...known.keys()].join(", ") }));
+    throw new Said("runs.impute.names", { names: [...known.keys()].join(", ") });
   }
   const twice = names.find((n, k) => names.indexOf(n) !== k);
-  if (twice !== undefined) throw new Error(t("runs.impute.twice", { name: twice }));
-  if (rows.length === 0) throw new Error(t("runs.impute.none"));
+  if (twice !== undefined) throw new Said("runs.impute.twice", { name: twice });
+  if (rows.length === 0) throw new Said("runs.impute.none");
   return { names, rows: rows.map((r, i) => {
     if (r.length !== names.length) {
-      throw new Error(t("runs.impute.short", { row: i + 1, n: r.length, names: names.length }));
+      throw new Said("runs.impute.short", { row: i + 1, n: r.length, names: names.length });
     }
     return Object.fromEntries(names.map((n, k) => {
       const column = known.get(n);
       if (hole(r[k])) return [n, null];
       if (!column || column.levels || column.kind === "date" || column.kind === "constant") return [n, r[k].trim()];
       const v = Number(r[k]);
-      if (!Number.isFinite(v)) throw new Error(t("runs.impute.number", { row: i + 1, name: n, value: r[k] }));
+      if (!Number.isFinite(v)) throw new Said("runs.impute.number", { row: i + 1, name: n, value: r[k] });
       return [n, v];
     }));
   }) };
@@ -117,7 +118,7 @@ export function open(place, { model, run }) {
     result.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, names.map((n) => h("th", {}, n)))),
       h("tbody", {}, filled.map((cells) => h("tr", {}, cells)))));
     below.replaceChildren(say(h("p", { class: "muted small" }), "runs.impute.key"),
-      ...(got.warnings ?? []).map((w) => h("p", { class: "notice" }, w)));
+      ...warned(got));
   }
 
   // One task, so that what is asked for last is what is shown.

@@ -1,11 +1,15 @@
 // The page of runs: which there are, and for each the panes that fit what it is.
+import { said } from "../ui/api.js";
 import { button } from "../ui/controls.js";
 import { h } from "../ui/dom.js";
 import { label, say, strings } from "../ui/lang.js";
 import { shell } from "../ui/shell.js";
 import { get, path } from "./service.js";
+import { Space } from "./spaces.js";
+import * as bound from "./bound.js";
 import * as complete from "./complete.js";
 import * as compare from "./compare.js";
+import * as enlarge from "./enlarge.js";
 import * as flow from "./flow.js";
 import * as globe from "./globe.js";
 import * as images from "./images.js";
@@ -34,7 +38,7 @@ strings({
     "runs.title": "模型", "runs.choose": "模型", "runs.panes": "此模型的视图",
     "runs.step": "第 {step} 步", "runs.weights": "{n} 个权重", "runs.dim": "{n} 维", "runs.image": "图像，{n}",
     "runs.dim.one": "{n} 维", "runs.table.one": "表格，{n} 列", "runs.classes.one": "{n} 个类别",
-    "runs.contexts.one": "以 {n} 个数为条件", "runs.tokens": "{n} 个词元的序列，每个 {levels} 级",
+    "runs.contexts.one": "以 {n} 个数为条件", "runs.tokens": "{n} 个词元的序列，词元有 {levels} 种取值",
     "runs.table": "表格，{n} 列", "runs.classes": "{n} 个类别", "runs.contexts": "以 {n} 个数为条件",
     "runs.live": "正在训练", "runs.young": "尚无检查点", "runs.none": "没有名为 {name} 的模型。请在上方选择。",
     "runs.untrained": "此模型还没有可以读取的检查点。在此之前只能看到损失。",
@@ -46,7 +50,8 @@ strings({
 // The panes in their order. Each has a name, fits({model, run}), and open(place, {model, run, again, begun, ended}),
 // which fills an element and returns what ends its work, or nothing. again() opens the run again, as it is then;
 // begun() and ended() say that its training goes on, or is over.
-const panes = [globe, tokens, flow, compare, images, interpolate, complete, rows, impute, training];
+const panes = [globe, tokens, bound, flow, compare, images, interpolate, complete, enlarge,
+  rows, impute, training];
 
 const content = document.getElementById("content");
 const chosen = h("div");
@@ -91,8 +96,10 @@ function listRuns() {
   const now = JSON.stringify(models.map((m) => [m.name, m.step, m.untrained]));
   if (now !== listed) {
     listed = now;
-    keeping(list, () => list.replaceChildren(...models.map((m) => h("a", { href: link(m.name) }, h("b", {}, m.name),
-      m.untrained ? say(h("span"), "runs.young") : say(h("span"), "runs.step", { step: m.step })))));
+    const state = (m) => (m.untrained ? say(h("span"), "runs.young")
+      : say(h("span"), "runs.step", { step: m.step.toLocaleString("en") }));
+    keeping(list, () => list.replaceChildren(...models.map((m) =>
+      h("a", { href: link(m.name) }, h("b", {}, m.name), state(m)))));
   }
   models.forEach((m, k) => {
     if (m.name === name) list.children[k].setAttribute("aria-current", "page");
@@ -128,7 +135,8 @@ function facts(model, run) {
     !model.untrained && [
       model.tokens ? words("runs.tokens", { n: model.tokens.length, levels: model.tokens.levels })
         : model.shape ? words("runs.image", { n: model.shape.join("×") })
-        : model.kinds ? counted("runs.table", model.columns.length) : counted("runs.dim", model.dim),
+        : model.kinds ? counted("runs.table", model.columns.length)
+        : model.space ? h("li", {}, new Space({ model, run }).words()) : counted("runs.dim", model.dim),
       model.classes && counted("runs.classes", model.classes.length),
       model.given && counted("runs.contexts", model.given.length),
       words("runs.weights", { n: n(model.weights) }),
@@ -175,7 +183,7 @@ async function open() {
 }
 
 function fail(e) {
-  chosen.replaceChildren(h("p", { class: "notice error", role: "alert" }, e.message));
+  chosen.replaceChildren(said(e));
 }
 
 async function start() {

@@ -1,5 +1,11 @@
 // Images as canvases: values from -1 to 1, row by row, channels last.
 import { h } from "../ui/dom.js";
+import { Said, strings } from "../ui/lang.js";
+
+strings({
+  en: { "runs.unread": "{name} is no image that this browser reads." },
+  zh: { "runs.unread": "此浏览器无法将 {name} 读作图像。" },
+});
 
 /** tile returns a canvas of an image of a shape [height, width, channels]. */
 export function tile(shape, values, name) {
@@ -25,7 +31,10 @@ export const most = (shape, n) => Math.max(1, Math.min(n, Math.floor(120000 / sh
 
 /** read returns the values of an image file, brought to a shape. */
 export async function read(file, [high, wide, channels = 1]) {
-  const bitmap = await createImageBitmap(file, { resizeWidth: wide, resizeHeight: high, resizeQuality: "high" });
+  const size = { resizeWidth: wide, resizeHeight: high, resizeQuality: "high" };
+  const bitmap = await createImageBitmap(file, size).catch(() => {
+    throw new Said("runs.unread", { name: file.name });
+  });
   const g = h("canvas", { width: wide, height: high }).getContext("2d");
   g.drawImage(bitmap, 0, 0, wide, high);
   const { data } = g.getImageData(0, 0, wide, high);

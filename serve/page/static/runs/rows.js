@@ -1,6 +1,6 @@
 // The pane of rows: their marginals, what they are given, and a table of them.
 import { button, select, slider, toggle } from "../ui/controls.js";
-import { h, plain, uid } from "../ui/dom.js";
+import { fixed, h, plain, uid } from "../ui/dom.js";
 import { label, say, strings } from "../ui/lang.js";
 import { legend } from "../ui/plane.js";
 import { Bars, histogram } from "./bars.js";
@@ -15,7 +15,7 @@ strings({
     "runs.rows.count": "Rows", "runs.rows.complete": "Only rows without missing values", "runs.rows.any": "any",
     "runs.rows.given": "Given values", "runs.rows.csv": "Download as CSV", "runs.rows.table": "Samples",
     "runs.rows.all": "all rows", "runs.rows.some": "rows with the given values", "runs.rows.missing": "missing",
-    "runs.rows.others": "others",
+    "runs.rows.others": "others", "runs.rows.share": "missing: {n} %",
     "runs.rows.shown": "This run was not trained to be shown columns (train.shown), so none can be given.",
     "runs.rows.clear": "Give nothing", "runs.rows.first": "The first {n} rows of {all}.",
   },
@@ -25,7 +25,8 @@ strings({
     "runs.rows.count": "行数", "runs.rows.complete": "只要没有缺失值的行", "runs.rows.any": "任意",
     "runs.rows.given": "给定的值", "runs.rows.csv": "下载 CSV", "runs.rows.table": "样本",
     "runs.rows.all": "全部行", "runs.rows.some": "具有给定值的行", "runs.rows.missing": "缺失",
-    "runs.rows.others": "其他", "runs.rows.shown": "此模型训练时没有学习给定列（train.shown），因此不能给定值。",
+    "runs.rows.others": "其他", "runs.rows.share": "缺失：{n} %",
+    "runs.rows.shown": "此模型训练时没有学习给定列（train.shown），因此不能给定值。",
     "runs.rows.clear": "清除给定值", "runs.rows.first": "{all} 行中的前 {n} 行。",
   },
 });
@@ -57,8 +58,9 @@ function inputs(columns, on) {
         placeholder: range });
     }
     const get = () => (c.levels || c.kind === "date" ? it.value : Number(it.value));
-    return { el: it.el, name: c.name, get, date: c.kind === "date" ? it.input : null, has: () => (it.input ?? it.el.querySelector("select")).value !== "",
-      clear: () => ((it.input ?? it.el.querySelector("select")).value = "") };
+    const input = it.input ?? it.el.querySelector("select");
+    return { el: it.el, name: c.name, get, date: c.kind === "date" ? it.input : null, has: () => input.value !== "",
+      clear: () => (input.value = "") };
   });
   return {
     parts: folded(all.map((i) => i.el), mostColumns, "side"),
@@ -71,87 +73,128 @@ function inputs(columns, on) {
   };
 }
 
-export function open(place, { model, run }) {
-  const note = new Note();
-  const columns = run.columns ?? model.columns.map((c) => ({ name: c, kind: "real" }));
-  const again = () => restart();
-  const conditions = new Conditions({ model, run }, again);
-  const number_ = seed(again);
-  const count = slider({ key: "runs.rows.count", min: 100, max: 3000, step: 100, value: 1000, on: again });
-  const full = columns.some((c) => c.missing) && model.shown ? toggle({ key: "runs.rows.complete", on: again }) : null;
-  const given = model.shown ? inputs(columns, again) : null;
-  const charts = h("div", { class: "marginals" });
-  const table = h("div", { class: "scroll", tabindex: 0 });
-  label(table, "runs.rows.table");
-  const first = h("p", { class: "muted small" });
-  const bars = new Map();
-  const key = h("div");
-  let free = null; // all rows of the seed, to compare with those that something is given
-  let last = null;
+/** open shows samples as rows; it returns what ends its work. */
+export function open(place, of) {
+  const rows = new Rows(of);
+  place.append(rows.parts());
+  rows.restart();
+  return () => rows.end();
+}
 
-  function draw(rows, all) {
-    for (const [k, c] of model.columns.entries()) {
-      const column = columns.find((d) => d.name === c) ?? { kind: "real" };
-      if (column.kind === "constant") continue;
-      if (!bars.has(c)) bars.set(c, new Bars(c));
-      bars.get(c).show(histogram(column, rows.x.map((r) => r[k]), all?.x.map((r) => r[k])), Boolean(all));
-    }
-    if (charts.childElementCount === 0) {
-      charts.append(...folded([...bars.values()].map((b) => b.el), mostColumns, "marginals"));
-    }
-    const numeric = (k) => (rows.x.some((r) => typeof r[k] === "number") ? "number" : null);
-    key.replaceChildren(all ? legend([{ mark: "square", color: "field", key: "runs.rows.some" },
-      { mark: "line", color: "data", key: "runs.rows.all" }]) : "");
-    const heads = model.columns.map((c, k) => h("th", { class: numeric(k) }, c));
-    table.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, heads)),
-      h("tbody", {}, rows.x.slice(0, mostRows).map((r) => h("tr", {}, r.map((v, k) =>
-        h("td", { class: numeric(k) },
-          v === null ? h("span", { class: "muted" }, "–") : typeof v === "number" ? plain(v, 5) : String(v))))))));
-    say(first, "runs.rows.first", { n: Math.min(mostRows, rows.x.length), all: rows.x.length });
+/** places is how many decimals the numbers of a column need to be told apart, all alike. */
+function places(values) {
+  const numbers = values.filter((v) => typeof v === "number" && Number.isFinite(v));
+  if (numbers.length === 0 || numbers.every(Number.isInteger)) return 0;
+  const size = Math.max(...numbers.map(Math.abs));
+  const need = Math.max(...numbers.map((v) => (String(Number(v.toPrecision(8))).split(/[.e]/)[1] ?? "").length));
+  return Math.min(need, Math.max(0, 4 - Math.floor(Math.log10(size || 1))), 8);
+}
+
+/** Rows is the pane: the marginals of samples, and the first of these as a table. */
+class Rows {
+  constructor({ model, run }) {
+    this.model = model;
+    this.note = new Note();
+    this.columns = run.columns ?? model.columns.map((c) => ({ name: c, kind: "real" }));
+    const again = () => this.restart();
+    this.conditions = new Conditions({ model, run }, again);
+    this.seed = seed(again);
+    this.count = slider({ key: "runs.rows.count", min: 100, max: 3000, step: 100, value: 1000, on: again });
+    const gaps = this.columns.some((c) => c.missing) && model.shown;
+    this.full = gaps ? toggle({ key: "runs.rows.complete", on: again }) : null;
+    this.given = model.shown ? inputs(this.columns, again) : null;
+    this.charts = h("div", { class: "marginals" });
+    this.table = label(h("div", { class: "scroll", tabindex: 0 }), "runs.rows.table");
+    this.first = h("p", { class: "muted small" });
+    this.bars = new Map();
+    this.key = h("div");
+    this.free = null; // all rows of the seed, to compare with those that something is given
+    this.last = null; // what was asked for last
+    this.restart = this.note.task((signal) => this.begin(signal),
+      { shows: [this.charts, this.key, this.table, this.first] });
+    this.download = this.note.task((signal) => this.save(signal));
   }
 
-  const request = (of) => ({ n: count.value, seed: number_.value, ...conditions.of(),
-    ...(full?.value ? { complete: true } : {}), ...of });
+  /** parts are the elements of the pane. */
+  parts() {
+    const { model, given } = this;
+    const clear = () => {
+      given.clear();
+      this.restart();
+    };
+    return h("div", { class: "columns" },
+      h("div", { class: "card" }, say(h("p", { class: "muted" }), given ? "runs.rows.about" : "runs.rows.points"),
+        this.note.el, this.charts, this.key),
+      h("div", { class: "card side" }, this.seed.el, this.count.el, this.conditions.parts, this.full?.el ?? null,
+        given && [say(h("h3"), "runs.rows.given"), given.parts, button({ key: "runs.rows.clear", on: clear })],
+        model.kinds && !given ? say(h("p", { class: "notice" }), "runs.rows.shown") : null),
+      h("div", { class: "card rest" }, h("div", { class: "row" }, say(h("h2"), "runs.rows.table"),
+        button({ key: "runs.rows.csv", on: () => this.download() })), this.table, this.first));
+  }
 
-  const restart = note.task(async (signal) => {
-    const options = { signal, waiting: note.waiting };
-    const values = given?.value() ?? {};
-    const some = Object.keys(values).length > 0;
-    const base = request({});
-    if (!free || JSON.stringify(free.base) !== JSON.stringify(base)) {
-      free = { base, rows: await post(model.name, "sample", base, options) };
-      given?.example(model.columns, free.rows.x);
+  draw(rows, all) {
+    for (const [k, c] of this.model.columns.entries()) {
+      const column = this.columns.find((d) => d.name === c) ?? { kind: "real" };
+      if (column.kind === "constant") continue;
+      if (!this.bars.has(c)) this.bars.set(c, new Bars(c));
+      this.bars.get(c).show(histogram(column, rows.x.map((r) => r[k]), all?.x.map((r) => r[k])), Boolean(all));
     }
-    last = some ? request({ given: values }) : base;
-    const rows = some ? await post(model.name, "sample", last, options) : free.rows;
-    draw(rows, some ? free.rows : null);
-  }, { shows: [charts, key, table, first] });
+    if (this.charts.childElementCount === 0) {
+      this.charts.append(...folded([...this.bars.values()].map((b) => b.el), mostColumns, "marginals"));
+    }
+    this.key.replaceChildren(all ? legend([{ mark: "square", color: "field", key: "runs.rows.some" },
+      { mark: "line", color: "data", key: "runs.rows.all" }]) : "");
+    this.list(rows.x);
+  }
 
-  const download = note.task(async (signal) => {
-    const response = await post(model.name, "sample", last ?? request({}),
-      { signal, accept: "text/csv", waiting: note.waiting });
+  /** list writes the first rows. */
+  list(x) {
+    const shown = x.slice(0, mostRows);
+    const numeric = (k) => (x.some((r) => typeof r[k] === "number") ? "number" : null);
+    const decimals = this.model.columns.map((_, k) => places(shown.map((r) => r[k])));
+    const write = (v, k) => {
+      if (v === null) return h("span", { class: "muted" }, "–");
+      return typeof v === "number" ? fixed(v, decimals[k]) : String(v);
+    };
+    const heads = this.model.columns.map((c, k) => h("th", { class: numeric(k) }, c));
+    this.table.replaceChildren(h("table", {}, h("thead", {}, h("tr", {}, heads)),
+      h("tbody", {}, shown.map((r) => h("tr", {}, r.map((v, k) => h("td", { class: numeric(k) }, write(v, k))))))));
+    say(this.first, "runs.rows.first", { n: shown.length, all: x.length });
+  }
+
+  request(of) {
+    return { n: this.count.value, seed: this.seed.value, ...this.conditions.of(),
+      ...(this.full?.value ? { complete: true } : {}), ...of };
+  }
+
+  async begin(signal) {
+    const ask = (body) => post(this.model.name, "sample", body, { signal, waiting: this.note.waiting });
+    const values = this.given?.value() ?? {};
+    const some = Object.keys(values).length > 0;
+    const base = this.request({});
+    if (!this.free || JSON.stringify(this.free.base) !== JSON.stringify(base)) {
+      this.free = { base, rows: await ask(base) };
+      this.given?.example(this.model.columns, this.free.rows.x);
+    }
+    this.last = some ? this.request({ given: values }) : base;
+    const rows = some ? await ask(this.last) : this.free.rows;
+    this.draw(rows, some ? this.free.rows : null);
+  }
+
+  /** save downloads what is shown, as CSV. */
+  async save(signal) {
+    const response = await post(this.model.name, "sample", this.last ?? this.request({}),
+      { signal, accept: "text/csv", waiting: this.note.waiting });
     const url = URL.createObjectURL(await response.blob());
-    const a = h("a", { href: url, download: `${model.name}.csv` });
+    const a = h("a", { href: url, download: `${this.model.name}.csv` });
     document.body.append(a);
     a.click();
     a.remove();
     setTimeout(() => URL.revokeObjectURL(url), 1000);
-  });
+  }
 
-  const about = given ? "runs.rows.about" : "runs.rows.points";
-  place.append(h("div", { class: "columns" },
-    h("div", { class: "card" }, say(h("p", { class: "muted" }), about), note.el, charts, key),
-    h("div", { class: "card side" }, number_.el, count.el, conditions.parts, full?.el ?? null,
-      given && [say(h("h3"), "runs.rows.given"), given.parts, button({ key: "runs.rows.clear", on: () => {
-        given.clear();
-        restart();
-      } })],
-      model.kinds && !given ? say(h("p", { class: "notice" }), "runs.rows.shown") : null)),
-  h("div", { class: "card" }, h("div", { class: "row" }, say(h("h2"), "runs.rows.table"),
-    button({ key: "runs.rows.csv", on: () => download() })), table, first));
-  restart();
-  return () => {
-    restart.stop();
-    download.stop();
-  };
+  end() {
+    this.restart.stop();
+    this.download.stop();
+  }
 }

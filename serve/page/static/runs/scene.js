@@ -1,26 +1,34 @@
 // What a picture of a flow in the plane is made of: paths of particles, and fields and densities at times.
 import { between } from "../ui/states.js";
 import { post, stream } from "./service.js";
+import { pieces, turned } from "./spaces.js";
 
-/** at returns the points of all paths at a time, flat, between the times that there are. */
-export const at = ({ times, states }, time) => between(times, states.length, (k) => states[k], time);
+/**
+ * at returns the points of all paths at a time, flat, between the times that there are. Angles go the shorter way
+ * round.
+ */
+export function at({ times, states, periods = [0, 0] }, time) {
+  if (!periods.some(Boolean)) return between(times, states.length, (k) => states[k], time);
+  const now = between(times, states.length, (k) => states[k], time, (d, i) => turned(d, periods[i % 2]));
+  return now.map((v, i) => turned(v, periods[i % 2]));
+}
 
 /** columns takes two columns of rows, flat. */
 export const columns = (x, [i, k]) => x.flatMap((row) => [row[i], row[k]]);
 
-/** paths asks for particles on their way; on(paths) hears of each state. */
-export async function paths(model, body, pair, on, options) {
-  const it = { times: body.times, states: [], rows: [], samples: null };
-  it.samples = await stream(model, body, (_, x) => {
-    it.rows.push(x);
-    it.states.push(columns(x, pair));
-    on?.(it);
-  }, options);
+/** paths asks for particles on their way, of which two columns are kept; periods are theirs, where these are angles. */
+export async function paths(model, body, pair, { periods, ...options } = {}) {
+  const it = { times: body.times, states: [], periods: periods && pair.map((k) => periods[k]) };
+  await stream(model, body, (_, x) => it.states.push(columns(x, pair)), options);
   return it;
 }
 
-/** boxOf is a box around where points begin and end, a little wider and not too long. */
-export function boxOf(paths) {
+/**
+ * boxOf is a box around where points begin and end, a little wider and not too long. A side whose range is known is
+ * that range.
+ */
+export function boxOf(paths, ranges = [null, null]) {
+  if (ranges.every(Boolean)) return ranges.flat();
   const side = (k) => {
     const ends = (states, share) => {
       const v = states.filter((_, i) => i % 2 === k && Number.isFinite(states[i])).sort((a, b) => a - b);
@@ -37,10 +45,19 @@ export function boxOf(paths) {
   const [cx, rx] = side(0);
   const [cy, ry] = side(1);
   const most = Math.max(rx, ry);
-  const even = most < 4 * Math.min(rx, ry); // sides of one scale, as in most pictures
+  const even = !ranges.some(Boolean) && most < 4 * Math.min(rx, ry); // sides of one scale, as in most pictures
   const [wx, wy] = even ? [most * 1.1, most * 1.1] : [rx * 1.1, ry * 1.1];
-  return [cx - wx, cx + wx, cy - wy, cy + wy];
+  const [across, up] = ranges;
+  return [...(across ?? [cx - wx, cx + wx]), ...(up ?? [cy - wy, cy + wy])];
 }
+
+/** another says whether a box is another than before, by more than an eighth of a side. */
+export const another = (box, before) => box.some((v, k) =>
+  Math.abs(v - before[k]) > 0.12 * (k < 2 ? box[1] - box[0] : box[3] - box[2]));
+
+/** trajectories are those of the first n particles. */
+export const trajectories = ({ states, periods = [0, 0] }, n) => pieces(Array.from({ length: n }, (_, i) =>
+  states.flatMap((s) => [s[2 * i], s[2 * i + 1]])), periods);
 
 /** around is a box around flat points, within another: what is likely is in it. */
 export function around(x, [x0, x1, y0, y1]) {
@@ -106,27 +123,32 @@ export class Marginals {
     });
   }
 
-  density(box, n, t, options) {
-    return this.logp(lattice(box, n), t, gridSolver, options).then((v) => v.map(Math.exp));
+  /** density returns that of the middles of n x n cells of a box of a space, in which some may be no points: 0. */
+  async density(box, n, t, options, space = null) {
+    const rows = lattice(box, n).map((at) => (space ? space.row(at) : at));
+    const within = rows.map((row) => space?.map.inside(row) ?? true);
+    const logs = await this.logp(rows.filter((_, i) => within[i]), t, gridSolver, options);
+    let k = 0;
+    return within.map((is) => (is ? Math.exp(logs[k++]) : 0));
   }
 
-  /** field returns velocities of points at a time, flat. */
+  /** field returns velocities of points at a time. */
   async field(x, t, options) {
     const of = this.classes();
     const guidance = this.conditions.guided;
     const guided = guidance === null ? {} : { guidance };
     const ask = (c) => post(this.model.name, "field", { ...this.body(c, x, t), ...guided }, options);
-    if (of.length === 1) return (await ask(of[0])).v.flat();
+    if (of.length === 1) return (await ask(of[0])).v;
     const each = await Promise.all(of.map(ask));
     const logs = this.dense
       ? await Promise.all(of.map((c) => this.logpOf(c, x, t, gridSolver, options)))
       : of.map(() => ({ logp: x.map(() => 0) }));
-    return x.flatMap((_, i) => {
+    return x.map((_, i) => {
       const v = logs.map((e) => e.logp[i] ?? -Infinity);
       const most = Math.max(...v);
       const w = v.map((u) => (most === -Infinity ? 1 : Math.exp(u - most)));
       const sum = w.reduce((a, b) => a + b, 0);
-      return [0, 1].map((d) => w.reduce((a, wk, k) => a + (wk / sum) * each[k].v[i][d], 0));
+      return each[0].v[i].map((_, d) => w.reduce((a, wk, k) => a + (wk / sum) * each[k].v[i][d], 0));
     });
   }
 }

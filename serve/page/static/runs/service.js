@@ -1,13 +1,13 @@
 // What the service is asked for, and how a pane waits for it.
-import { call, getJSON } from "../ui/api.js";
+import { ApiError, call, getJSON, said } from "../ui/api.js";
 import { h } from "../ui/dom.js";
-import { say, strings, t as words } from "../ui/lang.js";
+import { Said, say, strings } from "../ui/lang.js";
 
 strings({
   en: { "runs.busy": "Computing …", "runs.waiting": "The service is busy: it is asked again in {s} s.",
-    "runs.cut": "The stream ended before its samples." },
+    "runs.cut": "The answer of the service broke off.", },
   zh: { "runs.busy": "正在计算……", "runs.waiting": "服务繁忙：{s} 秒后重新请求。",
-    "runs.cut": "数据流在样本到达之前中断。" },
+    "runs.cut": "服务的答复中途断开。", },
 });
 
 /** path is where a model is asked for something. */
@@ -62,7 +62,9 @@ export function post(model, what, body, { signal, accept = "application/json", w
 async function events(response, each) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let text = ""; ;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch((e) => {
+      throw e.name === "AbortError" ? e : new Said("runs.cut");
+    });
     if (done) return false;
     text += value;
     for (let end = text.indexOf("\n\n"); end >= 0; end = text.indexOf("\n\n")) {
@@ -70,7 +72,7 @@ async function events(response, each) {
       text = text.slice(end + 2);
       const name = lines.find((l) => l.startsWith("event: "))?.slice(7);
       const data = JSON.parse(lines.filter((l) => l.startsWith("data: ")).map((l) => l.slice(6)).join("\n"));
-      if (name === "error") throw new Error(data.detail);
+      if (name === "error") throw new ApiError(0, data.detail);
       if (each(name, data)) {
         reader.cancel().catch(() => {});
         return true;
@@ -88,7 +90,7 @@ export async function stream(model, body, state, { signal, waiting } = {}) {
     else samples = data;
     return name === "samples";
   });
-  if (!samples) throw new Error(words("runs.cut"));
+  if (!samples) throw new Said("runs.cut");
   return samples;
 }
 
@@ -187,5 +189,5 @@ export class Note {
 
   clear() { this.el.replaceChildren(); }
 
-  fail(e) { this.el.replaceChildren(h("p", { class: "notice error", role: "alert" }, e.message)); }
+  fail(e) { this.el.replaceChildren(said(e)); }
 }

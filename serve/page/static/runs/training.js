@@ -47,95 +47,122 @@ function smooth(ys, n) {
   });
 }
 
+/** open shows the losses of a training and its settings; it returns what ends its work. */
 export function open(place, { model, run, again, begun, ended }) {
-  const note = new Note();
-  const facts = h("dl", { class: "facts-list" });
-  const chartPlace = h("div");
-  const bar = h("progress", { max: 1, value: 0 });
-  const metrics = [];
-  let log = 2; // the base of the axis; 0: it is not logarithmic
-  let state = { training: run.training, steps: run.steps };
+  const pane = new Losses({ model, run, begun, ended });
+  place.append(...pane.parts());
+  pane.write();
   const ending = new AbortController();
+  watching(pane.watch(ending.signal), model, ending.signal);
+  const looking = untrainedWatch(model, again, ending.signal);
+  return () => {
+    ending.abort();
+    clearInterval(looking);
+    pane.chart.destroy();
+  };
+}
 
-  let chart = null;
-  const make = () => {
-    chart?.destroy();
-    chart = new Chart({
-      name: "runs.loss.chart", height: 320, x: { key: "runs.loss.step" }, y: { key: "runs.loss", log },
+/** Losses is the pane: the losses so far as a chart, and how far the training is. */
+class Losses {
+  constructor({ model, run, begun, ended }) {
+    Object.assign(this, { model, run, begun, ended });
+    this.note = new Note();
+    this.facts = redrawn(h("dl", { class: "facts-list" }), () => this.write());
+    this.place = h("div");
+    this.bar = h("progress", { max: 1, value: 0 });
+    this.metrics = [];
+    this.log = 2; // the base of the axis; 0: it is not logarithmic
+    this.state = { training: run.training, steps: run.steps };
+    this.axis = toggle({ key: "runs.loss.log", value: true, on: () => this.draw() });
+    this.make();
+  }
+
+  /** parts are the elements of the pane. */
+  parts() {
+    return [h("div", { class: "columns wide-left" },
+      h("div", { class: "card" }, h("div", { class: "row" }, say(h("h2"), "runs.loss"), this.axis.el), this.place,
+        this.note.el),
+      h("div", { class: "card" }, say(h("h2"), "runs.pane.training"), this.facts)),
+    h("details", { class: "card" }, say(h("summary"), "runs.settings"), h("pre", { tabindex: 0 }, this.run.settings))];
+  }
+
+  /** make makes a chart for the axis. */
+  make() {
+    this.chart?.destroy();
+    this.chart = new Chart({
+      name: "runs.loss.chart", height: 320, x: { key: "runs.loss.step" }, y: { key: "runs.loss", log: this.log },
       series: [
         // Few losses are marks, too: of one alone there is no line.
         { key: "runs.loss.train", color: "field", width: 1.5, points: (u) => u.data[0].length < 12 },
         { key: "runs.loss.val", color: "data", points: true, dash: [6, 4], width: 1.5, span: true },
       ],
     });
-    chartPlace.replaceChildren(chart.el);
-  };
-  /** baseOf is the base that suits the losses: powers of ten are too far apart for most. */
-  const baseOf = () => {
-    const all = metrics.flatMap((m) => [m.loss, m.val_loss ?? m.loss]);
+    this.place.replaceChildren(this.chart.el);
+  }
+
+  /** base is what suits the losses: powers of ten are too far apart for most. */
+  base() {
+    const all = this.metrics.flatMap((m) => [m.loss, m.val_loss ?? m.loss]);
     const [lo, hi] = [Math.min(...all), Math.max(...all)];
-    return !axis.value || lo <= 0 ? 0 : hi / lo > 100 ? 10 : 2;
-  };
-  const draw = () => {
+    return !this.axis.value || lo <= 0 ? 0 : hi / lo > 100 ? 10 : 2;
+  }
+
+  draw() {
+    const { metrics } = this;
     if (metrics.length === 0) return;
-    const base = baseOf();
-    if (log !== base) {
-      log = base;
-      make();
+    const base = this.base();
+    if (this.log !== base) {
+      this.log = base;
+      this.make();
     }
-    chart.show([metrics.map((m) => m.step), smooth(metrics.map((m) => m.loss), metrics.length > 200 ? 5 : 1),
+    this.chart.show([metrics.map((m) => m.step), smooth(metrics.map((m) => m.loss), metrics.length > 200 ? 5 : 1),
       metrics.map((m) => m.val_loss ?? null)]);
-  };
-  const rows = () => {
+  }
+
+  /** write writes what is known of the training. */
+  write() {
+    const { metrics, state, model } = this;
     const last = metrics.at(-1);
     const best = metrics.filter((m) => m.val_loss != null).sort((a, b) => a.val_loss - b.val_loss)[0];
     const left = state.training && last ? (last.seconds / last.step) * (state.steps - last.step) : null;
     const fact = (key, ...value) => [say(h("dt"), key), h("dd", {}, ...value)];
-    bar.value = last ? Math.min(1, last.step / state.steps) : 0;
-    facts.replaceChildren(...[
-      fact("runs.data", run.data),
-      fact("runs.progress", t("runs.progress.of", {
-        step: (last?.step ?? 0).toLocaleString("en"), steps: state.steps.toLocaleString("en") }), bar),
+    const n = (x) => x.toLocaleString("en");
+    this.bar.value = last ? Math.min(1, last.step / state.steps) : 0;
+    this.facts.replaceChildren(...[
+      fact("runs.data", this.run.data),
+      fact("runs.progress", t("runs.progress.of", { step: n(last?.step ?? 0), steps: n(state.steps) }), this.bar),
       last && fact("runs.time", duration(last.seconds)),
       left !== null && fact("runs.left", duration(left)),
-      last?.rate && fact("runs.rate", Math.round(last.rate).toLocaleString("en")),
-      best && fact("runs.best", t("runs.best.at", { loss: number(best.val_loss, 4),
-        step: best.step.toLocaleString("en") })),
+      last?.rate && fact("runs.rate", n(Math.round(last.rate))),
+      best && fact("runs.best", t("runs.best.at", { loss: number(best.val_loss, 4), step: n(best.step) })),
       model.path && fact("runs.path", model.path),
       model.solver && fact("runs.solver", model.solver),
     ].filter(Boolean).flat());
-  };
-  const axis = toggle({ key: "runs.loss.log", value: true, on: () => draw() });
+  }
 
-  make();
-  rows();
-  redrawn(facts, rows);
-  place.append(h("div", { class: "columns wide-left" },
-    h("div", { class: "card" }, h("div", { class: "row" }, say(h("h2"), "runs.loss"), axis.el), chartPlace, note.el),
-    h("div", { class: "card" }, say(h("h2"), "runs.pane.training"), facts)),
-  h("details", { class: "card" }, say(h("summary"), "runs.settings"), h("pre", { tabindex: 0 }, run.settings)));
+  /** add takes the next metrics. A training that began again has its steps again. */
+  add(more) {
+    const { metrics } = this;
+    const from = more.metrics[0]?.step;
+    while (from !== undefined && metrics.length > 0 && metrics.at(-1).step >= from) metrics.pop();
+    metrics.push(...more.metrics);
+    this.state = more;
+    this.draw();
+    this.write();
+    if (more.training) this.begun();
+    else this.ended();
+  }
 
-  const watch = note.task(async () => {
-    await follow(model.name, (more) => {
-      // A training that began again has its steps again.
-      const from = more.metrics[0]?.step;
-      while (from !== undefined && metrics.length > 0 && metrics.at(-1).step >= from) metrics.pop();
-      metrics.push(...more.metrics);
-      state = more;
-      draw();
-      rows();
-      if (more.training) begun();
-      else ended();
-    }, ending.signal, (e) => (e ? note.fail(e) : note.clear()));
-    if (metrics.length === 0) chartPlace.replaceChildren(say(h("p", { class: "muted" }), "runs.loss.none"));
-  }, { quiet: true });
-  watching(watch, model, ending.signal);
-  const looking = untrainedWatch(model, again, ending.signal);
-  return () => {
-    ending.abort();
-    clearInterval(looking);
-    chart.destroy();
-  };
+  /** watch returns the task that follows the training until it is over. */
+  watch(signal) {
+    return this.note.task(async () => {
+      await follow(this.model.name, (more) => this.add(more), signal,
+        (e) => (e ? this.note.fail(e) : this.note.clear()));
+      if (this.metrics.length === 0) {
+        this.place.replaceChildren(say(h("p", { class: "muted" }), "runs.loss.none"));
+      }
+    }, { quiet: true });
+  }
 }
 
 /** watching watches a training, and watches again what is over but is taken up again. */

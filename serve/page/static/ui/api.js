@@ -1,6 +1,6 @@
 // Requests to the service, and the token that it may ask for.
 import { h, uid } from "./dom.js";
-import { say, strings, t } from "./lang.js";
+import { Said, say, strings, t } from "./lang.js";
 
 strings({
   en: {
@@ -10,7 +10,8 @@ strings({
     "api.token.wrong": "The service does not know this token.",
     "api.token.letters": "A token has only letters, digits and signs of ASCII, and no spaces.",
     "api.token.ok": "Continue",
-    "api.down": "The service does not answer. Is it still running?",
+    "api.down": "The service does not answer. Is it still running?", "api.says": "{text}", "api.warns": "{text}",
+    "api.fault": "Something on this page went wrong: {text}",
   },
   zh: {
     "api.token": "此服务需要令牌",
@@ -19,7 +20,8 @@ strings({
     "api.token.wrong": "服务不认识这个令牌。",
     "api.token.letters": "令牌只含 ASCII 字母、数字和符号，不含空格。",
     "api.token.ok": "继续",
-    "api.down": "服务没有响应。它还在运行吗？",
+    "api.down": "服务没有响应。它还在运行吗？", "api.says": "服务答复（英文）：{text}",
+    "api.warns": "服务提示（英文）：{text}", "api.fault": "页面出错：{text}",
   },
 });
 
@@ -75,6 +77,20 @@ export class ApiError extends Error {
   }
 }
 
+/**
+ * said is an element that says what is wrong. The page does so in its language; the service speaks English, and in
+ * Chinese a lead says that.
+ */
+export function said(e) {
+  const el = h("p", { class: "notice error", role: "alert" });
+  if (e instanceof Said) return say(el, e.key, e.holes);
+  return say(el, e instanceof ApiError ? "api.says" : "api.fault", { text: e.message });
+}
+
+/** warned are elements of what the service warns of in an answer. */
+export const warned = (answer) => (answer.warnings ?? []).map((text) =>
+  say(h("p", { class: "notice" }), "api.warns", { text }));
+
 /** detail is what the body of an error says. */
 async function detail(response) {
   const text = await response.text();
@@ -98,7 +114,7 @@ export async function call(url, options = {}) {
       response = await fetch(url, { ...options, headers, credentials: "same-origin" });
     } catch (e) {
       if (e.name === "AbortError") throw e;
-      throw new ApiError(0, t("api.down"));
+      throw new Said("api.down");
     }
     if (response.status === 401) {
       if (token === sent) {

@@ -27,6 +27,9 @@ export function ticks(base, min, max) {
   return out;
 }
 
+/** styleOf is the style of a border that looks as a line of dashes. */
+const styleOf = (dash) => (!dash ? "solid" : dash[0] < dash[1] ? "dotted" : "dashed");
+
 /**
  * Chart draws curves over one axis. `x` and `y` are {key, log, range}, where log is the base of a
  * logarithmic axis (2 or 10); `series` are {key, color, dash, points, width, span}, in the order of the
@@ -106,7 +109,7 @@ export class Chart {
           paths: s.width === 0 ? () => null : undefined,
         })),
       ],
-      legend: { markers: { width: 2, dash: (_, k) => (this.series[k - 1]?.dash ? "dashed" : "solid") } },
+      legend: { markers: { width: 2, dash: (_, k) => styleOf(this.series[k - 1]?.dash) } },
       cursor: { drag: { x: false, y: false } },
       hooks: {
         draw: [(u) => {

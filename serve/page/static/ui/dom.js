@@ -51,3 +51,9 @@ export function number(x, digits = 3) {
   const decimals = size === 0 ? digits - 1 : Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
   return x.toFixed(Math.min(decimals, 6)).replace("-", "−");
 }
+
+/** fixed writes a number with so many decimals, with a true minus sign. */
+export const fixed = (x, decimals = 2) => {
+  const text = x.toFixed(decimals).replace("-", "−");
+  return /^−0\.?0*$/.test(text) ? text.slice(1) : text;
+};

@@ -12,11 +12,12 @@ export function place(latitude, longitude) {
 
 /**
  * Globe is a picture of points of the sphere, flat [x, y, z, x, y, z, …], over a density on a grid of so many
- * latitudes from the south and twice as many longitudes from -180. A pointer or the arrow keys turn it.
+ * latitudes from the south and twice as many longitudes from -180. A pointer or the arrow keys turn it, and
+ * on(latitude, longitude) hears of the middle of the side that is seen, in degrees.
  */
 export class Globe {
-  constructor({ name, latitude = 15, longitude = 20 }) {
-    Object.assign(this, { latitude, longitude, points: [], density: null });
+  constructor({ name, on, latitude = 15, longitude = 20 }) {
+    Object.assign(this, { latitude, longitude, on, points: [], density: null, coast: [] });
     this.el = h("canvas", { class: "plane globe", role: "application", tabindex: 0 });
     this.el.style.aspectRatio = "1";
     label(this.el, name);
@@ -31,6 +32,13 @@ export class Globe {
     this.paint();
   }
 
+  /** outline draws lines of longitudes and latitudes in degrees, each flat. */
+  outline(lines) {
+    this.coast = lines.map((line) => Array.from({ length: line.length / 2 }, (_, k) =>
+      place(line[2 * k + 1], line[2 * k])));
+    this.paint();
+  }
+
   fit() {
     const ratio = window.devicePixelRatio || 1;
     this.el.width = Math.round(this.el.clientWidth * ratio);
@@ -41,6 +49,7 @@ export class Globe {
   turn(east, north) {
     this.longitude = ((this.longitude + east + 540) % 360) - 180;
     this.latitude = Math.min(90, Math.max(-90, this.latitude + north));
+    this.on?.(this.latitude, this.longitude);
     this.paint();
   }
 
@@ -86,7 +95,12 @@ export class Globe {
     g.beginPath();
     g.arc(size / 2, size / 2, r, 0, 2 * Math.PI);
     g.fill();
-    if (this.density) g.drawImage(this.shaded(axes), size / 2 - r, size / 2 - r, 2 * r, 2 * r);
+    if (this.density) {
+      g.save();
+      g.clip(); // the picture goes on beyond the rim, which is smooth then
+      g.drawImage(this.shaded(axes), size / 2 - r, size / 2 - r, 2 * r, 2 * r);
+      g.restore();
+    }
     g.strokeStyle = color("axis");
     g.lineWidth = 1;
     g.stroke();
@@ -94,22 +108,29 @@ export class Globe {
     this.marks(axes, size, r);
   }
 
-  /** lines are those of latitude and longitude, 30 degrees apart, where they can be seen. */
+  /** lines are those of latitude and longitude, 30 degrees apart, and coasts, where they can be seen. */
   lines(axes, size, r) {
     const { g } = this;
-    const draw = (at, from, to) => {
+    const draw = (points) => {
       g.beginPath();
       let on = false;
-      for (let k = from; k <= to; k += 3) {
-        const [x, y, depth] = project(axes, at(k));
+      for (const p of points) {
+        const [x, y, depth] = project(axes, p);
         if (depth > 0) g[on ? "lineTo" : "moveTo"](size / 2 + r * x, size / 2 - r * y);
         on = depth > 0;
       }
       g.stroke();
     };
+    const along = (at, from, to) =>
+      draw(Array.from({ length: (to - from) / 3 + 1 }, (_, k) => at(from + 3 * k)));
     g.strokeStyle = color("grid");
-    for (let a = -60; a <= 60; a += 30) draw((k) => place(a, k), -180, 180);
-    for (let b = -180; b < 180; b += 30) draw((k) => place(k, b), -90, 90);
+    for (let a = -60; a <= 60; a += 30) along((k) => place(a, k), -180, 180);
+    for (let b = -180; b < 180; b += 30) along((k) => place(k, b), -90, 90);
+    for (const [style, width] of [["surface", 2.5], ["muted", 1]]) {
+      g.strokeStyle = color(style);
+      g.lineWidth = width;
+      this.coast.forEach(draw);
+    }
   }
 
   /** marks are the points: those behind are small and faint. */
@@ -143,9 +164,11 @@ export class Globe {
     for (let j = 0; j < side; j++) {
       for (let i = 0; i < side; i++) {
         const [x, y] = [(2 * i + 1) / side - 1, 1 - (2 * j + 1) / side];
-        const left = 1 - x * x - y * y;
-        if (left < 0) continue;
-        const p = [0, 1, 2].map((d) => x * axes[0][d] + y * axes[1][d] + Math.sqrt(left) * axes[2][d]);
+        const far = Math.hypot(x, y);
+        if (far > 1.05) continue;
+        const [right, up] = far > 1 ? [x / far, y / far] : [x, y];
+        const near = Math.sqrt(Math.max(0, 1 - right * right - up * up));
+        const p = [0, 1, 2].map((d) => right * axes[0][d] + up * axes[1][d] + near * axes[2][d]);
         const row = ((Math.asin(Math.max(-1, Math.min(1, p[2]))) / Math.PI + 0.5) * n - 0.5);
         const col = (Math.atan2(p[1], p[0]) / Math.PI + 1) * n - 0.5;
         const v = Math.min(255, Math.max(0, Math.round((255 * blend(values, n, row, col)) / max))) || 0;

@@ -1,4 +1,5 @@
 // Texts in English and Chinese, by keys. A text may have equations between dollar signs and holes {name}.
+import { h } from "./dom.js";
 import { redraw } from "./redraw.js";
 import { math } from "./tex.js";
 
@@ -33,9 +34,27 @@ const fill = (text, holes = {}) => text.replace(/\{(\w+)\}/g, (all, name) => hol
 /** t returns the text of a key, its holes filled in. */
 export const t = (key, holes) => fill(raw(key), holes);
 
+// What must stand on the line of the equation beside it: signs that end, and brackets that open.
+const closing = (text = "") => /^[,.;:!?)\]，。；：！？）、」]*/.exec(text)[0];
+const opening = (text = "") => /[([（「]?$/.exec(text)[0];
+
 /** rich returns the nodes of a text: its words with their holes filled in, and its equations as MathML. */
 function rich(text, holes) {
-  return text.split("$").map((part, k) => (k % 2 ? math(part) : document.createTextNode(fill(part, holes))));
+  const parts = text.split("$").map((part, k) => (k % 2 ? part : fill(part, holes)));
+  return parts.map((part, k) => {
+    const [before, after] = [parts[k - 1], parts[k + 1]];
+    if (k % 2) return h("span", { class: "tied" }, opening(before), math(part), closing(after));
+    const end = after === undefined ? part.length : part.length - opening(part).length;
+    return part.slice(before === undefined ? 0 : closing(part).length, end);
+  });
+}
+
+/** Said is an error in the words of a text: whoever shows it does so in the language of the page. */
+export class Said extends Error {
+  constructor(key, holes) {
+    super(t(key, holes));
+    Object.assign(this, { key, holes });
+  }
 }
 
 /** say gives an element the text of a key, now and whenever the language changes. */

@@ -16,17 +16,20 @@ const painters = { density, points, arrows, lines, box: rectangle, text };
  *   box      {box, color, dash}
  *   text     {x, text, color, align}              text is a string, x a point
  *
- * Colours are names of ui.css. `name` is the key of what it shows. With `pick`, a pointer or the arrow keys
- * choose a point: pick(x, y, done).
+ * Colours are names of ui.css. `name` is the key of what it shows, and `axes` are the names of what is across and up.
+ * With `pick`, a pointer or the arrow keys choose a point: pick(x, y, done).
  */
 export class Plane {
-  constructor({ box = [-4, 4, -4, 4], name, pick = null, at = null, hover = false }) {
+  constructor({ box = [-4, 4, -4, 4], name, axes = [], pick = null, at = null, hover = false }) {
     this.box = box;
+    this.axes = axes;
     this.layers = [];
     this.pick = pick;
     this.at = at ?? [(box[0] + box[1]) / 2, (box[2] + box[3]) / 2];
     this.canvas = h("canvas", { class: "plane", role: pick ? "application" : "img", tabindex: pick ? 0 : null });
-    this.canvas.style.aspectRatio = `${box[1] - box[0]} / ${box[3] - box[2]}`;
+    const shape = (box[1] - box[0]) / (box[3] - box[2]);
+    this.shape = shape > 0.25 && shape < 4 ? shape : 1; // else the sides are of different units
+    this.canvas.style.aspectRatio = this.shape;
     label(this.canvas, name);
     this.el = this.canvas;
     this.g = this.canvas.getContext("2d");
@@ -64,7 +67,7 @@ export class Plane {
     g.setTransform(ratio, 0, 0, ratio, 0, 0);
     g.clearRect(0, 0, this.w, this.h);
     for (const l of this.layers) if (l.kind === "density") this.layer(l);
-    this.axes();
+    this.grid();
     for (const l of this.layers) if (l.kind !== "density") this.layer(l);
     this.numbers();
     if (this.keys) this.cross();
@@ -87,24 +90,24 @@ export class Plane {
     this.g.restore();
   }
 
-  /** ticks are the round numbers of an axis, from one end to the other. */
-  ticks(from, to) {
-    const step = nice((this.box[1] - this.box[0]) / (this.w < 260 ? 4 : 8));
+  /** ticks are the round numbers of an axis from one end to the other, of so many pixels. */
+  ticks(from, to, pixels) {
+    const step = nice((to - from) / (this.w < 260 ? 4 : 8) / (pixels / this.w));
     const out = [];
     for (let k = Math.ceil(from / step); k * step <= to; k++) out.push({ k, at: k * step, text: tick(k, step) });
     return out;
   }
 
-  axes() {
+  grid() {
     const g = this.g;
     const [x0, x1, y0, y1] = this.box;
     g.lineWidth = 1;
-    for (const { k, at } of this.ticks(x0, x1)) {
+    for (const { k, at } of this.ticks(x0, x1, this.w)) {
       const [px] = this.px(at, 0);
       g.strokeStyle = color(k === 0 ? "axis" : "grid");
       line(g, [px, 0, px, this.h]);
     }
-    for (const { k, at } of this.ticks(y0, y1)) {
+    for (const { k, at } of this.ticks(y0, y1, this.h)) {
       const [, py] = this.px(0, at);
       g.strokeStyle = color(k === 0 ? "axis" : "grid");
       line(g, [0, py, this.w, py]);
@@ -126,15 +129,20 @@ export class Plane {
     g.lineWidth = 3;
     g.lineJoin = "round";
     g.textAlign = "center";
-    for (const { at, text: number_ } of this.ticks(x0, x1)) {
+    for (const { at, text: number_ } of this.ticks(x0, x1, this.w)) {
       const [px] = this.px(at, 0);
       if (px > 12 && px < this.w - 12) write(number_, px, this.h - 5);
     }
     g.textAlign = "left";
-    for (const { at, text: number_ } of this.ticks(y0, y1)) {
+    for (const { at, text: number_ } of this.ticks(y0, y1, this.h)) {
       const [, py] = this.px(0, at);
-      if (py > 14 && py < this.h - 22) write(number_, 4, py - 3);
+      if (py > (this.axes.length ? 30 : 14) && py < this.h - 22) write(number_, 4, py - 3);
     }
+    g.font = "600 11px system-ui, sans-serif";
+    const [across, up] = this.axes;
+    if (up) write(`${up} ↑`, 4, 13);
+    g.textAlign = "right";
+    if (across) write(`${across} →`, this.w - 5, this.h - 19);
     g.restore();
   }
 
@@ -172,9 +180,9 @@ export class Plane {
       if (!move || e.ctrlKey || e.metaKey || e.altKey) return;
       e.preventDefault();
       const [x0, x1, y0, y1] = this.box;
-      const step = (x1 - x0) / (e.shiftKey ? 10 : 40);
-      this.at = [Math.min(x1, Math.max(x0, this.at[0] + move[0] * step)),
-        Math.min(y1, Math.max(y0, this.at[1] + move[1] * step))];
+      const steps = e.shiftKey ? 10 : 40;
+      this.at = [Math.min(x1, Math.max(x0, this.at[0] + (move[0] * (x1 - x0)) / steps)),
+        Math.min(y1, Math.max(y0, this.at[1] + (move[1] * (y1 - y0)) / steps))];
       this.keys = true;
       this.pick(...this.at, true);
       this.paint();
@@ -323,40 +331,45 @@ function text(p, g, l) {
 }
 
 /**
- * legend lists what marks mean: {mark: "circle", color, key}, where marks are shapes, "line", "dash",
- * "arrow", "box" and "scale" (a scale of densities from nothing to the most).
+ * legend lists what marks mean: {mark: "circle", color, key}, where marks are shapes, "dot" (small and faint), "line",
+ * "dash", "arrow", "box" and "scale" (a scale of densities from nothing to the most).
  */
 export function legend(items) {
   const list = h("ul", { class: "legend" });
-  const paint = () => list.replaceChildren(...items.map(({ mark, color: c, key }) => {
-    const ratio = window.devicePixelRatio || 1;
-    const [w, height] = mark === "scale" ? [56, 12] : [24, 14];
-    const canvas = h("canvas", { width: w * ratio, height: height * ratio, "aria-hidden": "true" });
-    canvas.style.width = `${w}px`;
-    canvas.style.height = `${height}px`;
-    const g = canvas.getContext("2d");
-    g.scale(ratio, ratio);
-    g.fillStyle = g.strokeStyle = color(c ?? "ink");
-    g.lineWidth = 2;
-    if (mark === "scale") {
-      const colors = scale();
-      for (let x = 0; x < w; x++) {
-        const k = 4 * Math.round((255 * x) / (w - 1));
-        g.fillStyle = `rgba(${colors[k]},${colors[k + 1]},${colors[k + 2]},${colors[k + 3] / 255})`;
-        g.fillRect(x, 0, 1, height);
-      }
-    } else if (mark === "line" || mark === "dash") {
-      g.setLineDash(mark === "dash" ? [5, 4] : []);
-      line(g, [1, 7, 23, 7]);
-    } else if (mark === "box") g.strokeRect(7, 2, 10, 10);
-    else if (mark === "arrow") arrow(g, [1, 7], [23, 7], 2);
-    else {
-      shape(g, mark, 12, 7, 4.5);
-      if (mark === "ring") g.stroke();
-      else g.fill();
-    }
-    return h("li", {}, canvas, say(h("span"), key));
-  }));
+  const paint = () => list.replaceChildren(...items.map(({ mark, color: c, key }) =>
+    h("li", {}, sample(mark, c ?? "ink"), say(h("span"), key))));
   paint();
   return redrawn(list, paint);
+}
+
+/** sample is a small picture of a mark. */
+function sample(mark, of) {
+  const ratio = window.devicePixelRatio || 1;
+  const [w, height] = mark === "scale" ? [56, 12] : [24, 14];
+  const canvas = h("canvas", { width: w * ratio, height: height * ratio, "aria-hidden": "true" });
+  canvas.style.width = `${w}px`;
+  canvas.style.height = `${height}px`;
+  const g = canvas.getContext("2d");
+  g.scale(ratio, ratio);
+  g.fillStyle = g.strokeStyle = color(of);
+  g.lineWidth = 2;
+  if (mark === "scale") {
+    const colors = scale();
+    for (let x = 0; x < w; x++) {
+      const k = 4 * Math.round((255 * x) / (w - 1));
+      g.fillStyle = `rgba(${colors[k]},${colors[k + 1]},${colors[k + 2]},${colors[k + 3] / 255})`;
+      g.fillRect(x, 0, 1, height);
+    }
+  } else if (mark === "line" || mark === "dash") {
+    g.setLineDash(mark === "dash" ? [5, 4] : []);
+    line(g, [1, 7, 23, 7]);
+  } else if (mark === "box") g.strokeRect(7, 2, 10, 10);
+  else if (mark === "arrow") arrow(g, [1, 7], [23, 7], 2);
+  else {
+    if (mark === "dot") g.globalAlpha = 0.4;
+    shape(g, mark, 12, 7, mark === "dot" ? 2.5 : 4.5);
+    if (mark === "ring") g.stroke();
+    else g.fill();
+  }
+  return canvas;
 }

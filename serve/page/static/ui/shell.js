@@ -56,7 +56,7 @@ export async function shell(active) {
     say(h("a", { class: "skip", href: "#content", on: { click: skip } }), "shell.skip"),
     h("header", { class: "bar" },
       h("a", { class: "brand", href: active === "lecture" ? "/lecture" : "/" },
-        h("img", { src: "/static/ui/icon.svg", alt: "", width: 24, height: 24 }), "flowmatch"),
+        h("img", { src: "/static/ui/icon.svg", alt: "", width: 24, height: 24 }), h("span", {}, "flowmatch")),
       pages, h("div", { class: "tools" }, other, colors)));
   const about = await (await fetch("/page.json")).json();
   const links = [about.runs && ["runs", "/"], about.lecture && ["lecture", "/lecture"]].filter(Boolean);

@@ -1,0 +1,156 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"flowmatch/client"
+	"flowmatch/discrete"
+	"flowmatch/flow"
+	"flowmatch/internal/choice"
+	"flowmatch/model"
+)
+
+// This file reads the texts of requests of models of tokens, and bounds their log-probabilities.
+
+// bound answers a request for bounds of log-probabilities.
+func (s *Server) bound(ctx context.Context, in *asked[client.BoundRequest]) (*struct{ Body *client.Bound }, error) {
+	r, err := s.tokensOf(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.bounds(ctx, r, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	return &struct{ Body *client.Bound }{out}, nil
+}
+
+// bounds bounds the log-probabilities of texts.
+func (s *Server) bounds(ctx context.Context, r *servedTokens, b client.BoundRequest) (*client.Bound, error) {
+	x, err := s.sequencesOf(ctx, r, b.Texts)
+	if err != nil {
+		return nil, err
+	}
+	label, err := r.boundLabels(b.Label, x.N)
+	if err != nil {
+		return nil, err
+	}
+	out := &client.Bound{Model: r.name, Step: r.Step, Draws: cmp.Or(b.Draws, r.Config.Eval.Draws),
+		Seed: or(b.Seed, r.Config.Seed)}
+	if out.Draws > s.o.MaxNFE {
+		return nil, invalid("draws: %d are asked for, and %d evaluations of the network are made at most", out.Draws,
+			s.o.MaxNFE)
+	}
+	j := &job{ctx: ctx, whole: true, x: numbers(x)}
+	j.solve = func(ctx context.Context, _ points) (flow.Batch, []float64, int, error) {
+		sum, each, err := r.Model.Bound(ctx, x, label, discrete.ELBOOptions{Draws: out.Draws, Seed: out.Seed}, nil)
+		for _, v := range each {
+			out.ELBO = append(out.ELBO, -v)
+		}
+		out.Bits, out.BitsSE = sum.Bits, sum.BitsSE
+		return numbers(x), nil, out.Draws, err
+	}
+	if err := s.queue.do(j); err != nil {
+		return nil, answer(err)
+	}
+	return out, nil
+}
+
+// boundLabels are the classes of n texts of a request.
+func (r *servedTokens) boundLabels(names client.Labels, n int) (label []int32, err error) {
+	classes := r.Model.Spec().Classes
+	switch {
+	case len(classes) == 0 && len(names) == 0:
+		return nil, nil
+	case len(classes) == 0:
+		return nil, invalid("label: the model has no classes; leave it out")
+	case len(names) != 1 && len(names) != n:
+		return nil, invalid("label: %d classes for %d texts; give one for all, or one for each", len(names), n)
+	}
+	for i := range n {
+		class, err := r.Model.Spec().Class(string(names[min(i, len(names)-1)]))
+		if err != nil {
+			return nil, invalid("label: %v", err)
+		}
+		label = append(label, class)
+	}
+	return label, nil
+}
+
+// sequencesOf are texts as sequences of the model.
+func (s *Server) sequencesOf(ctx context.Context, r *servedTokens, texts []string) (x discrete.Tokens, err error) {
+	v, length := r.Model.Spec().Vocabulary, r.Model.Spec().Net.Length
+	if err := s.affords(ctx, "texts", len(texts), length); err != nil {
+		return x, err
+	}
+	x = discrete.NewTokens(len(texts), length)
+	most := length * v.Longest()
+	for i, t := range texts {
+		if len(t) > most {
+			return x, invalid("texts: text %d has %d bytes; %d tokens (%s) have %d at most", i+1, len(t), length,
+				v.Kind, most)
+		}
+		ids, err := v.Encode(t)
+		switch {
+		case err != nil:
+			return x, invalid("texts: text %d: %s", i+1, strings.TrimPrefix(err.Error(), "text: "))
+		case len(ids) != length:
+			return x, invalid("texts: text %d has %d tokens (%s); the model bounds sequences of %d", i+1, len(ids),
+				v.Kind, length)
+		}
+		copy(x.Row(i), ids)
+	}
+	return x, nil
+}
+
+// knownOf are the tokens of a text that a request wants filled in, of which some are model.Unknown; nil: it wants
+// none. They are as many as the steps of their windows allow.
+func (s *Server) knownOf(ctx context.Context, r *servedTokens, b client.SampleRequest, steps int) ([]int32, error) {
+	switch {
+	case b.Infill == nil && b.Mark != "":
+		return nil, invalid("mark: it is of infill, a text to fill in; leave it out, or give the text")
+	case b.Infill == nil && b.Extend != 0:
+		return nil, invalid("extend: it is of infill, a text to fill in; leave it out, or give the text")
+	case b.Infill == nil:
+		return nil, nil
+	}
+	if err := r.Model.HasInfill(); err != nil {
+		return nil, invalid("infill: %s", choice.Spoken(err))
+	}
+	length := r.Model.Spec().Net.Length
+	windows := min(s.o.MaxNFE/steps, mostNumbers)
+	most := min(mostNumbers, length+(windows-1)*max(1, length/2)) // tokens of so many windows
+	long := func(what string) error {
+		return invalid("infill: the text has %s; at most %d tokens are filled in by so many steps, %d evaluations of "+
+			"the network; give a shorter one, or fewer steps", what, most, s.o.MaxNFE)
+	}
+	bytes := len(*b.Infill)
+	if longest := most * max(r.Model.Spec().Vocabulary.Longest(), len(b.Mark)); bytes > longest {
+		return nil, long(fmt.Sprintf("%d bytes", bytes))
+	}
+	if b.Extend > most {
+		return nil, long(fmt.Sprintf("%d tokens more", b.Extend))
+	}
+	if p, ok := ctx.Value(ofPlace{}).(*place); ok {
+		if err := p.hold(int64(textBytes * (bytes + b.Extend))); err != nil {
+			return nil, answer(err)
+		}
+	}
+	known, err := r.Model.Marked(*b.Infill, cmp.Or(b.Mark, model.DefaultMark), b.Extend)
+	switch {
+	case errors.Is(err, model.ErrMark):
+		return nil, invalid("mark: %s", strings.TrimPrefix(err.Error(), model.ErrMark.Error()+": "))
+	case err != nil:
+		return nil, invalid("infill: %s", strings.TrimPrefix(err.Error(), "text: "))
+	case len(known) > most:
+		return nil, long(fmt.Sprintf("%d tokens", len(known)))
+	}
+	return known, nil
+}
+
+// textBytes is about how much memory a byte of a text takes while it is read as tokens.
+const textBytes = 48
