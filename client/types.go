@@ -46,7 +46,7 @@ type Model struct {
 
 // Tokens is what the sequences of a model are.
 type Tokens struct {
-	Kind   string `json:"kind" enum:"chars,bytes,bpe" doc:"what a token stands for: bpe is pieces of words"`
+	Kind   string `json:"kind" enum:"bytes,chars,bpe,categories,integers" doc:"what a token is: bpe is pieces of words"`
 	Length int    `json:"length" doc:"tokens of a sequence"`
 	Levels int    `json:"levels" doc:"values of a token; the next one is a mask, where there are masks"`
 	Source string `json:"source" enum:"mask,uniform" doc:"what the noise is"`
@@ -257,7 +257,10 @@ type LogP struct {
 
 // BoundRequest asks a model of tokens for bounds of log-probabilities.
 type BoundRequest struct {
+	// Texts are rows as lines of CSV, of a model of a table of categories, and of one of whole numbers with spaces
+	// between these.
 	Texts []string `json:"texts" minItems:"1" doc:"sequences, each of as many tokens as those of the model"`
+	Label Labels   `json:"label,omitempty" doc:"class of each text, or one of all, of a model with classes"`
 	Draws int      `json:"draws,omitempty" minimum:"2" maximum:"100000" doc:"times and states of each; default 16"`
 	Seed  *uint64  `json:"seed,omitempty" doc:"of the draws; default: that of the run"`
 }

@@ -130,7 +130,7 @@ func (c Cell) taughtTokens(ctx context.Context, corpus *texts.Corpus, o RunOptio
 		r.set("sample_nfe", float64(c.Tokens.Eval.Steps))
 	}
 	b, _, err := m.Bound(ctx, c.heldTokens(corpus, checkSequences),
-		discrete.ELBOOptions{Draws: checkDraws, Seed: c.Seed}, nil)
+		nil, discrete.ELBOOptions{Draws: checkDraws, Seed: c.Seed}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -183,7 +183,8 @@ func (c Cell) measureTokens(ctx context.Context, name string, m *model.TokenMode
 	e := c.Tokens.Eval
 	switch name {
 	case measureBound:
-		b, _, err := m.Bound(ctx, c.heldTokens(corpus, e.Test), discrete.ELBOOptions{Draws: e.Draws, Seed: c.Seed}, nil)
+		b, _, err := m.Bound(ctx, c.heldTokens(corpus, e.Test), nil,
+			discrete.ELBOOptions{Draws: e.Draws, Seed: c.Seed}, nil)
 		if err != nil {
 			return err
 		}
@@ -215,6 +216,8 @@ func (c Cell) checkTokens() error {
 	switch t := c.Tokens; {
 	case t.Seed != c.Seed:
 		return errSeed
+	case t.Data.Tokens == texts.Categories || t.Data.Tokens == texts.Integers:
+		return fmt.Errorf("a grid of kind tokens is of texts so far; data.tokens is %s", t.Data.Tokens)
 	case c.Trial:
 		return errors.New("a grid of kind tokens has no search so far; leave it out")
 	case c.Peer != "":
@@ -231,7 +234,7 @@ func (o *opened) ofTokens(c Cell) error {
 		return err
 	}
 	d := c.Tokens.Data
-	key := fmt.Sprintf("tokens %s %s %d", d.Path, d.Tokens, d.Length)
+	key := fmt.Sprintf("tokens %s %s %s %d %d", d.Path, d.Tokens, d.Tokenizer, d.Vocabulary, d.Length)
 	if o.seen[key] {
 		return nil
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // Unknown is a token of a sequence that [TokenModel.Infill] fills in.
-const Unknown = -1
+const Unknown = text.Gap
 
 // Infill draws o.N sequences of tokens of which some are known, and the others, [Unknown], are drawn given these:
 // known has one row for all, or one for each. Known tokens stay as they are. A sequence that is longer than those of
@@ -88,24 +88,33 @@ func windowOf(of []discrete.Sequence, w, n int) []discrete.Sequence {
 
 // canInfill reports tokens that cannot be filled in.
 func (m *TokenModel) canInfill(known discrete.Tokens, o TokenSampling, windows int) error {
-	of := o.Sampler.Of
+	of, v := o.Sampler.Of, m.spec.Vocabulary
 	switch {
 	case o.N < 1:
 		return fmt.Errorf("model: %d sequences to draw; want 1 at least", o.N)
 	case known.N != 1 && known.N != o.N || len(known.X) != known.N*known.L:
 		return fmt.Errorf("model: the known tokens of %d sequences are [%d, %d] with %d numbers; give a row for all, "+
 			"or one for each", o.N, known.N, known.L, len(known.X))
+	case v.Rows() && known.L != m.spec.Net.Length:
+		return fmt.Errorf("model: rows of %d tokens; the model has rows of %d", known.L, m.spec.Net.Length)
 	case of != nil && len(of) != o.N:
 		return fmt.Errorf("model: Of names %d sequences of %d", len(of), o.N)
 	case o.At != nil && windows > 1:
 		return fmt.Errorf("model: At is for sequences of one window, and %d tokens are filled in in %d", known.L,
 			windows)
 	}
-	for k, v := range known.X {
-		if v != Unknown && (v < 0 || int(v) >= m.Levels()) {
-			return fmt.Errorf("model: token %d of sequence %d is %d; it must be from 0 to %d, or Unknown", k%known.L,
-				k/known.L, v, m.Levels()-1)
+	levels := m.Levels()
+	for k, t := range known.X {
+		if v.Kind == text.Categories {
+			levels = v.LevelsOf(k % known.L)
 		}
+		if t != Unknown && (t < 0 || int(t) >= levels) {
+			return fmt.Errorf("model: token %d of sequence %d is %d; it must be from 0 to %d, or Unknown", k%known.L,
+				k/known.L, t, levels-1)
+		}
+	}
+	if err := m.canGuide(o, o.N); err != nil {
+		return err
 	}
 	if !hasUnknown(known, 0, known.L) {
 		return errors.New("model: all tokens are known; there is nothing to fill in")
@@ -142,9 +151,13 @@ const DefaultMark = "▁"
 var ErrMark = errors.New("model: mark of tokens to fill in")
 
 // Marked returns the tokens of a text in which each mark stands for one [Unknown], and so many of them behind its end.
-// The error is [ErrMark], or that of a text which the vocabulary has not.
+// Of a model of rows it is one row, in which a cell is the mark, or of a table of categories empty, and nothing comes
+// behind. The error is [ErrMark], or that of a text which the vocabulary has not.
 func (m *TokenModel) Marked(content, mark string, extend int) ([]int32, error) {
 	v := m.spec.Vocabulary
+	if v.Rows() {
+		return m.markedRow(content, mark, extend)
+	}
 	_, err := v.Encode(mark)
 	switch {
 	case mark == "" || strings.ContainsAny(mark, "\r\n"):
@@ -174,6 +187,37 @@ func (m *TokenModel) Marked(content, mark string, extend int) ([]int32, error) {
 	}
 	for range extend {
 		out = append(out, Unknown)
+	}
+	return out, nil
+}
+
+// markedRow is Marked of a row.
+func (m *TokenModel) markedRow(content, mark string, extend int) ([]int32, error) {
+	v := m.spec.Vocabulary
+	isLevel := v.Kind == text.Categories && slices.ContainsFunc(v.Columns, func(c text.Column) bool {
+		return slices.Contains(c.Levels, mark)
+	})
+	if v.Kind == text.Integers {
+		ids, err := v.Encode(mark)
+		isLevel = err == nil && len(ids) > 0
+	}
+	switch {
+	case extend > 0:
+		return nil, fmt.Errorf("%w: a row has %d tokens, and %d are to come behind it; do not extend it", ErrMark,
+			m.spec.Net.Length, extend)
+	case mark == "" || isLevel:
+		return nil, fmt.Errorf("%w: %s is empty, or may stand in the row itself; take another", ErrMark,
+			choice.Quote(mark))
+	}
+	out, err := v.EncodeGaps(content, mark)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(out) != m.spec.Net.Length:
+		return nil, fmt.Errorf("text: there are %d tokens; a row of the model has %d", len(out), m.spec.Net.Length)
+	case !slices.Contains(out, Unknown):
+		return nil, fmt.Errorf("%w: the row has no %s; put one for each token to fill in, or take another mark",
+			ErrMark, mark)
 	}
 	return out, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"flowmatch/data/text"
 	"flowmatch/discrete"
+	"flowmatch/flow"
 	"flowmatch/internal/choice"
 	"flowmatch/nn"
 )
@@ -21,7 +22,16 @@ type TokenSpec struct {
 	Net         nn.TokenConfig  `json:"net"`
 	Path        discrete.Config `json:"path"`
 	Vocabulary  text.Vocabulary `json:"vocabulary"`
+	Classes     []string        `json:"classes,omitempty"`     // names of the labels that it is told
 	Fingerprint string          `json:"fingerprint,omitempty"` // of the data
+}
+
+// Class returns the class of a name.
+func (s TokenSpec) Class(name string) (int32, error) {
+	if err := choice.Check("class", name, s.Classes); err != nil {
+		return 0, err
+	}
+	return int32(slices.Index(s.Classes, name)), nil
 }
 
 // TokenModel is a network of tokens with the path that it was trained on and the vocabulary of its data. It is
@@ -48,6 +58,12 @@ func NewTokens(spec TokenSpec, net *nn.TokenNet) (*TokenModel, error) {
 		return nil, err
 	}
 	spec.Path, spec.Net = spec.Path.Defaults(), net.Config()
+	if n := len(spec.Classes); n > 0 && n != spec.Net.Classes {
+		return nil, fmt.Errorf("model: %d names of classes for a network of %d", n, spec.Net.Classes)
+	}
+	if n := len(spec.Vocabulary.Columns); n > 0 && n != spec.Net.Length {
+		return nil, fmt.Errorf("model: %d columns for a network of %d tokens", n, spec.Net.Length)
+	}
 	if masks := path.Source() == discrete.Mask; spec.Net.Levels != path.Levels() || spec.Net.Mask != masks {
 		return nil, fmt.Errorf("model: a network of %d levels (mask: %v) with a path of %d levels (mask: %v)",
 			spec.Net.Levels, spec.Net.Mask, path.Levels(), masks)
@@ -67,9 +83,47 @@ func (m *TokenModel) Path() *discrete.Mixture { return m.path }
 // Levels implements [discrete.Posterior].
 func (m *TokenModel) Levels() int { return m.net.Levels() }
 
-// Posterior implements [discrete.Posterior].
+// Posterior implements [discrete.Posterior] with nothing given.
 func (m *TokenModel) Posterior(ctx context.Context, p, t []float64, x discrete.Tokens) error {
-	return m.net.Posterior(ctx, p, t, x)
+	return m.Given(flow.Given{}).Posterior(ctx, p, t, x)
+}
+
+// Given returns the posterior with labels, one for each sequence or one for all of them. A token of a column has the
+// levels of its column alone.
+func (m *TokenModel) Given(g flow.Given) discrete.Posterior {
+	if m.spec.Vocabulary.Kind != text.Categories {
+		return m.net.Given(g)
+	}
+	return &ofColumns{m.net.Given(g), m.spec.Vocabulary}
+}
+
+// ofColumns is a posterior whose tokens have as many levels as their column.
+type ofColumns struct {
+	of discrete.Posterior
+	v  text.Vocabulary
+}
+
+func (o *ofColumns) Levels() int { return o.of.Levels() }
+
+func (o *ofColumns) Posterior(ctx context.Context, p, t []float64, x discrete.Tokens) error {
+	if err := o.of.Posterior(ctx, p, t, x); err != nil {
+		return err
+	}
+	k := o.Levels()
+	for i := range x.X {
+		levels, sum := o.v.LevelsOf(i%x.L), 0.0
+		of := p[i*k : (i+1)*k]
+		clear(of[levels:])
+		for _, v := range of[:levels] {
+			sum += v
+		}
+		for j := range of[:levels] {
+			if of[j] /= sum; sum == 0 { // of float32, where the levels of others have all
+				of[j] = 1 / float64(levels)
+			}
+		}
+	}
+	return nil
 }
 
 // keyTokens is the metadata with the spec of a model of tokens.

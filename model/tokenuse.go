@@ -2,10 +2,12 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
 	"flowmatch/discrete"
+	"flowmatch/flow"
 	"flowmatch/internal/stat"
 )
 
@@ -13,6 +15,10 @@ import (
 type TokenSampling struct {
 	N       int              // sequences
 	Sampler discrete.Sampler // Path is that of the model; First is the number of the first sequence
+	Label   []int32          // the class of each sequence, -1 for none; nil: none have one
+	// Guidance γ of Label: rates are those with the label to the power γ, times those without to the power 1-γ. Nil and
+	// 1 are no guidance, 0 is the model without labels. A step takes two evaluations.
+	Guidance *float64
 	// Progress, if not nil, is told how far the work is.
 	Progress Progress
 	// At, if not nil, sees the state of the sequences at each time of the grid. It asks that they are drawn together.
@@ -35,10 +41,39 @@ func (m *TokenModel) Sample(ctx context.Context, o TokenSampling) (discrete.Toke
 	if of := o.Sampler.Of; of != nil && len(of) != o.N {
 		return discrete.Tokens{}, discrete.Stats{}, fmt.Errorf("model: Of names %d sequences of %d", len(of), o.N)
 	}
+	if err := m.canGuide(o, o.N); err != nil {
+		return discrete.Tokens{}, discrete.Stats{}, err
+	}
 	o.Sampler.Path = m.path
 	x := o.Sampler.Start(o.N, m.spec.Net.Length)
 	stats, err := m.solve(ctx, o, x, o.Progress)
 	return x, stats, err
+}
+
+// canGuide reports labels that are none of n sequences, and guidance that has none.
+func (m *TokenModel) canGuide(o TokenSampling, n int) error {
+	switch guided := o.Guidance != nil && *o.Guidance != 1; {
+	case o.Label != nil && len(o.Label) != n:
+		return fmt.Errorf("model: %d labels for %d sequences", len(o.Label), n)
+	case guided && o.Label == nil:
+		return errors.New("model: guidance needs labels")
+	case o.Sampler.Guidance != 0 || o.Sampler.Free != nil:
+		return errors.New("model: the guidance of a model is TokenSampling.Guidance; leave it out of the Sampler")
+	}
+	return nil
+}
+
+// posterior is that of sequences from to to, and the one without labels that guides it; nil: none does.
+func (m *TokenModel) posterior(o *TokenSampling, from, to int) discrete.Posterior {
+	free := m.Given(flow.Given{})
+	o.Sampler.Guidance, o.Sampler.Free = 0, nil
+	if o.Label == nil || o.Guidance != nil && *o.Guidance == 0 {
+		return free
+	}
+	if o.Guidance != nil && *o.Guidance != 1 {
+		o.Sampler.Guidance, o.Sampler.Free = *o.Guidance, free
+	}
+	return m.Given(flow.Given{Label: o.Label[from:to]})
 }
 
 // solve makes data of sequences of noise, so many together as there is room for.
@@ -59,7 +94,8 @@ func (m *TokenModel) solve(ctx context.Context, o TokenSampling, x discrete.Toke
 		if o.Sampler.First = first + from; of != nil {
 			o.Sampler.Of = of[from:to]
 		}
-		if stats, err = o.Sampler.Sample(ctx, m, part, func(t float64, s discrete.Tokens) {
+		post := m.posterior(&o, from, to)
+		if stats, err = o.Sampler.Sample(ctx, post, part, func(t float64, s discrete.Tokens) {
 			if o.At != nil {
 				o.At(t, s)
 			}
@@ -88,9 +124,13 @@ type TokenBound struct {
 	BitsOfCharSE float64 `json:"bits_per_character_se"`
 }
 
-// Bound returns the bound of -log p of sequences by [discrete.ELBO], and that of each in nats.
-func (m *TokenModel) Bound(ctx context.Context, x discrete.Tokens, o discrete.ELBOOptions, progress Progress) (
-	b TokenBound, each []float64, err error) {
+// Bound returns the bound of -log p of sequences by [discrete.ELBO], given their labels (nil: none have one), and that
+// of each in nats.
+func (m *TokenModel) Bound(ctx context.Context, x discrete.Tokens, label []int32, o discrete.ELBOOptions,
+	progress Progress) (b TokenBound, each []float64, err error) {
+	if label != nil && len(label) != x.N {
+		return b, nil, fmt.Errorf("model: %d labels for %d sequences", len(label), x.N)
+	}
 	if x.N < 1 || x.L != m.spec.Net.Length {
 		return b, nil, fmt.Errorf("model: %d sequences of %d tokens; the model has a bound of sequences of %d", x.N,
 			x.L, m.spec.Net.Length)
@@ -104,7 +144,11 @@ func (m *TokenModel) Bound(ctx context.Context, x discrete.Tokens, o discrete.EL
 		to := min(x.N, from+size)
 		part := discrete.Tokens{N: to - from, L: x.L, X: x.X[from*x.L : to*x.L]}
 		o.First = first + from
-		if err := discrete.ELBO(ctx, m, m.path, part, o, each[from:to], se[from:to]); err != nil {
+		given := flow.Given{}
+		if label != nil {
+			given.Label = label[from:to]
+		}
+		if err := discrete.ELBO(ctx, m.Given(given), m.path, part, o, each[from:to], se[from:to]); err != nil {
 			return b, nil, err
 		}
 		if progress != nil {

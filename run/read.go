@@ -217,7 +217,9 @@ func absoluteSettings(set []string) ([]string, error) {
 	out := slices.Clone(set)
 	for i, s := range out {
 		key, value, _ := strings.Cut(s, "=")
-		if _, ok := new(Config).paths()[key]; !ok || value == "" || filepath.IsAbs(value) {
+		_, ofPoints := new(Config).paths()[key]
+		_, ofTokens := new(TokenConfig).paths()[key]
+		if !ofPoints && !ofTokens || value == "" || filepath.IsAbs(value) {
 			continue
 		}
 		abs, err := filepath.Abs(value)

@@ -167,7 +167,7 @@ var ErrChanged = errors.New("run: settings have changed since the run began")
 // moved: the fingerprint of the data, and the pairs that are kept, say that they are
 // the same.
 var free = []string{
-	"backend", "eval.", "data.path", "data.labels_path", "data.test_path", "data.test_labels_path",
+	"backend", "eval.", "data.path", "data.tokenizer", "data.labels_path", "data.test_path", "data.test_labels_path",
 	"data.context_path", "data.test_context_path", "data.memory", "data.bounds.", "train.teacher",
 	"train.steps", "train.log_every", "train.val_every", "train.patience", "train.checkpoint_every",
 	"train.snapshot_every",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"flowmatch/data/rows"
 	texts "flowmatch/data/text"
 	"flowmatch/discrete"
 	"flowmatch/internal/choice"
@@ -35,17 +36,37 @@ const TokenSpace = "tokens"
 
 // TokenData is the `data:` section of a run file of tokens.
 type TokenData struct {
-	Path string `yaml:"path" json:"path"` // the file of the text, relative to the run file
+	// Path is the file of the text, of the table or of the array, relative to the run file.
+	Path string `yaml:"path" json:"path"`
 	// Tokens says what the tokens of the text are: chars (default), the characters that it has, bytes, or bpe, pieces
-	// of words that are learnt of the part to train on, by byte-pair encoding.
+	// of words that are learnt of the part to train on, by byte-pair encoding, or those of data.tokenizer. Of tables
+	// each row is a sequence: categories (default of .csv, .tsv, .parquet and .xlsx), a column for each token, or
+	// integers (default of .npy), an array [N, L] of whole numbers from 0 on.
 	Tokens string `yaml:"tokens" json:"tokens"`
 	// Vocabulary is the number of levels of tokens bpe, 256 of them bytes; default 1024.
 	Vocabulary int `yaml:"vocabulary,omitempty" json:"vocabulary,omitempty"`
-	Length     int `yaml:"length" json:"length"` // tokens of a sequence; default 64
-	// Val is how many sequences of the text validate, of the twentieth before the last, which tests; default 64,
-	// 0: none.
+	// Tokenizer is a file tokenizer.json of another program, with byte-pair encoding, whose pieces of words are the
+	// tokens bpe, instead of ones that are learnt. Relative to the run file.
+	Tokenizer string `yaml:"tokenizer,omitempty" json:"tokenizer,omitempty"`
+	Length    int    `yaml:"length" json:"length"` // tokens of a sequence; default 64; of tables those of a row
+	// Columns of a table of categories that are tokens, in this order; default: all.
+	Columns []string `yaml:"columns,omitempty" json:"columns,omitempty"`
+	// Exclude are the columns that are left out, instead of columns.
+	Exclude []string `yaml:"exclude,omitempty" json:"exclude,omitempty"`
+	// Label is the column with the class of each row, which the network is told; none by default.
+	Label string `yaml:"label,omitempty" json:"label,omitempty"`
+	// LabelsPath is a file with the class of each row, of one column, instead of label. Relative to the run file.
+	LabelsPath string `yaml:"labels_path,omitempty" json:"labels_path,omitempty"`
+	// Val is how many sequences validate, of the twentieth of the text before the last, which tests, or of the rows
+	// that are held out for it; default 64, 0: none.
 	Val *int `yaml:"val" json:"val"`
 }
+
+// rows says whether sequences are rows of a table.
+func (d TokenData) rows() bool { return texts.Vocabulary{Kind: d.Tokens}.Rows() }
+
+// labelled says whether each sequence has a class.
+func (d TokenData) labelled() bool { return d.Label != "" || d.LabelsPath != "" }
 
 // TokenNet is the `net:` section of a run file of tokens; see [nn.TokenConfig].
 type TokenNet struct {
@@ -66,6 +87,8 @@ type TokenTrain struct {
 	// Shown is the share of sequences of which a part is known, so that the network learns to fill in; for source
 	// uniform, since with masks what is known is no mask. Default 0.
 	Shown float64 `yaml:"shown" json:"shown"`
+	// LabelDropout is the share of labels that the network does not see, so that it can be guided; default 0.
+	LabelDropout float64 `yaml:"label_dropout" json:"label_dropout"`
 
 	train.Loop `yaml:",inline"`
 
@@ -92,8 +115,13 @@ type TokenEval struct {
 func (c TokenConfig) Defaults() TokenConfig {
 	c.Backend = cmp.Or(c.Backend, nn.DefaultBackend)
 	c.Space = cmp.Or(c.Space, TokenSpace)
-	c.Data.Tokens, c.Data.Length = cmp.Or(c.Data.Tokens, texts.Chars), cmp.Or(c.Data.Length, 64)
-	if c.Data.Tokens == texts.BPE {
+	if c.Data.Tokens == "" && c.Data.Tokenizer != "" {
+		c.Data.Tokens = texts.BPE
+	}
+	if c.Data.Tokens = cmp.Or(c.Data.Tokens, rows.Kind(c.Data.Path), texts.Chars); !c.Data.rows() {
+		c.Data.Length = cmp.Or(c.Data.Length, 64)
+	}
+	if c.Data.Tokens == texts.BPE && c.Data.Tokenizer == "" {
 		c.Data.Vocabulary = cmp.Or(c.Data.Vocabulary, texts.DefaultLevels)
 	}
 	if c.Data.Val == nil {
@@ -118,7 +146,7 @@ func (c TokenConfig) Defaults() TokenConfig {
 
 // of returns the network of a run with tokens of so many levels.
 func (n TokenNet) of(c TokenConfig, levels int) nn.TokenConfig {
-	return nn.TokenConfig{Levels: levels, Length: c.Data.Length, Mask: c.Path.Source == discrete.Mask,
+	return nn.TokenConfig{Levels: levels, Length: max(1, c.Data.Length), Mask: c.Path.Source == discrete.Mask,
 		Shown: c.Train.Shown > 0, Width: n.Width, Depth: n.Depth, Heads: n.Heads, MLPRatio: n.MLPRatio, Tied: n.Tied,
 		Dropout: n.Dropout}
 }
@@ -136,23 +164,60 @@ func (d TokenData) validate() error {
 	if err := choice.Check("kind of tokens", d.Tokens, texts.Kinds()); err != nil {
 		return fmt.Errorf("data.tokens: %w", err)
 	}
-	if err := d.options().Check(); err != nil {
-		return fmt.Errorf("data.vocabulary: %w", err)
-	}
 	switch {
 	case d.Path == "":
-		return errors.New("data.path is not set; name the file of the text")
-	case d.Length < 1:
+		return errors.New("data.path is not set; name the file of the text, or of the table")
+	case d.Length < 0 || d.Length == 0 && !d.rows():
 		return fmt.Errorf("data.length is %d; it must be at least 1", d.Length)
 	case *d.Val < 0:
 		return fmt.Errorf("data.val is %d; it must be 0 or above", *d.Val)
+	case d.rows():
+		return d.validateRows()
+	}
+	for _, k := range []struct {
+		name string
+		is   bool
+	}{{"columns", d.Columns != nil}, {"exclude", d.Exclude != nil}, {"label", d.Label != ""},
+		{"labels_path", d.LabelsPath != ""}} {
+		if k.is {
+			return fmt.Errorf("data.%s is set, but has no effect on tokens %s: a text has no columns, and its windows "+
+				"no class; leave it out, or set data.tokens to %s or %s", k.name, d.Tokens, texts.Categories,
+				texts.Integers)
+		}
+	}
+	if err := d.options().Check(); err != nil {
+		return fmt.Errorf("data: %w", err)
 	}
 	return nil
 }
 
+// validateRows is validate of a table.
+func (d TokenData) validateRows() error {
+	array := d.Tokens == texts.Integers
+	switch {
+	case d.Vocabulary != 0 || d.Tokenizer != "":
+		return fmt.Errorf("data.vocabulary and data.tokenizer are of texts, and tokens %s have the levels of their "+
+			"table; leave them out", d.Tokens)
+	case array && (d.Columns != nil || d.Exclude != nil || d.Label != ""):
+		return errors.New("data.columns, data.exclude and data.label name columns, and tokens integers have none; " +
+			"leave them out, and name labels by data.labels_path")
+	case d.Columns != nil && d.Exclude != nil:
+		return errors.New("data.columns and data.exclude are both set; give one of them")
+	case d.Label != "" && d.LabelsPath != "":
+		return errors.New("data.label and data.labels_path are both set; give one of them")
+	}
+	return nil
+}
+
+// table are how a table is read.
+func (d TokenData) table() rows.Options {
+	return rows.Options{Kind: d.Tokens, Columns: d.Columns, Exclude: d.Exclude, Label: d.Label,
+		LabelsPath: d.LabelsPath}
+}
+
 // options are how the text is read.
 func (d TokenData) options() texts.Options {
-	return texts.Options{Kind: d.Tokens, Length: d.Length, Levels: d.Vocabulary}
+	return texts.Options{Kind: d.Tokens, Length: d.Length, Levels: d.Vocabulary, Tokenizer: d.Tokenizer}
 }
 
 func (c TokenConfig) validateTrain() error {
@@ -166,6 +231,11 @@ func (c TokenConfig) validateTrain() error {
 	case t.Shown > 0 && c.Path.Source == discrete.Mask:
 		return errors.New("train.shown is set, but has no effect with path.source mask: what is known is no mask, " +
 			"and any such network can fill in; leave it out")
+	case !(t.LabelDropout >= 0 && t.LabelDropout <= 1):
+		return fmt.Errorf("train.label_dropout is %g; it must be in [0, 1]", t.LabelDropout)
+	case t.LabelDropout > 0 && !c.Data.labelled():
+		return errors.New("train.label_dropout is set, but has no effect without labels; set data.label or " +
+			"data.labels_path, or leave it out")
 	case t.SampleEvery > 0:
 		return errors.New("train.sample_every is for pictures of points, and these are tokens; leave it out, or set " +
 			"train.snapshot_every")
@@ -235,7 +305,8 @@ func (c TokenConfig) Warnings() (warnings []string) {
 }
 
 func (c *TokenConfig) paths() map[string]*string {
-	return map[string]*string{"data.path": &c.Data.Path}
+	return map[string]*string{"data.path": &c.Data.Path, "data.tokenizer": &c.Data.Tokenizer,
+		"data.labels_path": &c.Data.LabelsPath}
 }
 func (c *TokenConfig) engine() string { return c.Backend }
 

@@ -131,7 +131,7 @@ func pointsKeys(text []byte, set []string) error {
 		{[]string{"source"}, "the noise of tokens is path.source, mask or uniform"},
 		{[]string{"precondition", "precondition_levels"}, "levels have no variance to scale"},
 		{[]string{"condition"}, "it is for images"},
-		{[]string{"conditional"}, "texts have no labels"},
+		{[]string{"conditional"}, "a run of tokens is told the classes that data.label or data.labels_path names"},
 		{[]string{"path.sigma_min", "path.sigma_max", "path.beta_min", "path.beta_max", "path.power", "path.sigma",
 			"path.params"}, "it is of a path of points, which adds up multiples of data and noise"},
 		{[]string{"net.hidden", "net.activation", "net.unet", "net.dit", "net.residual", "net.time_frequencies",
@@ -140,7 +140,6 @@ func pointsKeys(text []byte, set []string) error {
 		{[]string{"train.objective", "train.prediction", "train.times", "train.weighting", "train.ml", "train.teacher",
 			"train.pairs", "train.distill_steps", "train.intervals"},
 			"what is learnt is the posterior of each token, by train.loss"},
-		{[]string{"train.label_dropout"}, "texts have no labels"},
 		{[]string{"train.precision", "train.accumulate", "train.devices", "train.recompute", "train.tensorboard"},
 			"it is there for points alone so far"},
 		{[]string{"eval.rtol", "eval.atol", "eval.control", "eval.max_nfe", "eval.time_grid",
@@ -148,12 +147,12 @@ func pointsKeys(text []byte, set []string) error {
 		{[]string{"eval.divergence", "eval.probes", "eval.dequantizations"}, "log p of tokens is bounded by the " +
 			"ELBO, of eval.draws, since there is no ODE whose divergence gives it"},
 		{[]string{"eval.samples"}, "there is no distance between texts; eval.test is how many the bound is of"},
-		{[]string{"data.columns", "data.label", "data.schema", "data.context", "data.target", "data.exclude"},
-			"a text has no columns"},
+		{[]string{"data.schema", "data.context", "data.target"}, "it is of columns of numbers; tokens are levels"},
 		{[]string{"data.standardize"}, "levels are no numbers"},
 		{[]string{"data.name"}, "it is a law of points; name a text in data.path"},
 		{[]string{"data.kind", "data.size", "data.channels", "data.test", "data.test_path", "data.split_seed"},
-			"of a text there are data.path, data.tokens, data.vocabulary, data.length and data.val"},
+			"of a text there are data.path, data.tokens, data.vocabulary, data.tokenizer, data.length and data.val; " +
+				"of a table data.columns, data.exclude, data.label and data.labels_path, too"},
 	} {
 		for _, key := range r.keys {
 			if at := given.Where(key); at != "" {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"flowmatch/data/rows"
 	texts "flowmatch/data/text"
 	"flowmatch/discrete"
 	"flowmatch/internal/atomicfile"
@@ -68,8 +69,11 @@ func openTokens(dir string, o OpenOptions, snapshot int) (*TokenRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec := m.Spec()
-	if spec.Path != cfg.Path || spec.Net != cfg.Net.of(cfg, m.Levels()) || spec.Vocabulary.Kind != cfg.Data.Tokens {
+	spec, net := m.Spec(), cfg.Net.of(cfg, m.Levels())
+	if cfg.Data.labelled() {
+		net.Classes = len(spec.Classes)
+	}
+	if spec.Path != cfg.Path || spec.Net != net || spec.Vocabulary.Kind != cfg.Data.Tokens {
 		return nil, fmt.Errorf("%w: its network, path or tokens are not those of %s (%s)", ErrOtherModel, ConfigFile,
 			name)
 	}
@@ -90,7 +94,7 @@ func (r *TokenRun) Text() (*texts.Corpus, error) {
 		return nil, err
 	}
 	if is := fingerprint(corpus); is != r.Model.Spec().Fingerprint {
-		return nil, fmt.Errorf("%w: the text %s is another than the run was trained on (fingerprint %s, now %s)",
+		return nil, fmt.Errorf("%w: the data %s are others than the run was trained on (fingerprint %s, now %s)",
 			ErrChanged, r.Config.Data.Path, r.Model.Spec().Fingerprint, is)
 	}
 	return corpus, nil
@@ -115,13 +119,31 @@ func (r *TokenRun) DrawLoss(w io.Writer, o plot.LossOptions) error {
 	return plot.Loss(w, series, o)
 }
 
+// WriteTable writes rows of categories as CSV with a header, and with the classes of labels behind them, if there are
+// some.
+func (r *TokenRun) WriteTable(w io.Writer, x discrete.Tokens, label []int32) error {
+	spec := r.Model.Spec()
+	return rows.EncodeCSV(w, spec.Vocabulary, x, rows.LabelColumn(r.Config.Data.table()), spec.Classes, label)
+}
+
 // SampleBreak is the line between the texts of several samples.
 const SampleBreak = "====="
 
-// WriteTexts writes the text of one sequence as it is, and those of several with lines between them.
+// WriteTexts writes the text of one sequence as it is, and those of several with lines between them; rows of a table as
+// lines, those of categories with a header.
 func (r *TokenRun) WriteTexts(w io.Writer, x discrete.Tokens) error {
 	v := r.Model.Spec().Vocabulary
-	if x.N == 1 {
+	switch {
+	case v.Kind == texts.Categories:
+		return r.WriteTable(w, x, nil)
+	case v.Kind == texts.Integers:
+		for i := range x.N {
+			if _, err := io.WriteString(w, v.Decode(x.Row(i))+"\n"); err != nil {
+				return err
+			}
+		}
+		return nil
+	case x.N == 1:
 		_, err := io.WriteString(w, v.Decode(x.Row(0)))
 		return err
 	}

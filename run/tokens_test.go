@@ -130,20 +130,20 @@ func TestRunFilesOfTokensAreStrict(t *testing.T) {
 		{"path.source=maks", `did you mean "mask"?`},
 		{"source={name: moons}", "the noise of tokens is path.source"},
 		{"precondition=true", "levels have no variance"},
-		{"conditional=true", "texts have no labels"},
+		{"conditional=true", "the classes that data.label or data.labels_path names"},
 		{"net.hidden=[8]", "net.hidden cannot go with space tokens: the network of tokens is a transformer"},
 		{"net={unet: {}}", "net.unet cannot go with space tokens"},
 		{"net.levels=5", `unknown key "net.levels"`},
 		{"net.width=30", "width is 30"},
 		{"data.tokens=words", `unknown kind of tokens "words"; it must be one of bytes, chars, bpe`},
 		{"data.vocabulary=300",
-			"data.vocabulary: 300 levels are asked for, and tokens of kind chars have those of the text"},
+			"data: 300 levels are asked for, and tokens of kind chars have those of the text"},
 		{"data.columns=[a]", "a text has no columns"},
 		{"data.length=0", "data.length is 0"},
 		{"data.val=-1", "data.val is -1"},
 		{"train.objective=fm", "what is learnt is the posterior"},
 		{"train.loss=nll", "unknown loss of tokens"},
-		{"train.label_dropout=0.1", "texts have no labels"},
+		{"train.label_dropout=0.1", "has no effect without labels"},
 		{"train.sample_every=4", "train.sample_every is for pictures of points"},
 		{"train.tensorboard=true", "for points alone so far"},
 		{"train.shown=0.5", "train.shown is set, but has no effect with path.source mask"},
@@ -208,7 +208,7 @@ func TestTheBoundOfARunIsAboveTheEntropy(t *testing.T) {
 			t.Fatal(err)
 		}
 		x := texts.Windows(corpus.Test, cfg.Data.Length, 40)
-		b, each, err := r.Model.Bound(t.Context(), x, discrete.ELBOOptions{Draws: 32}, nil)
+		b, each, err := r.Model.Bound(t.Context(), x, nil, discrete.ELBOOptions{Draws: 32}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,7 +229,7 @@ func TestTheBoundOfARunIsAboveTheEntropy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		was, _, err := before.Model.Bound(t.Context(), x, discrete.ELBOOptions{Draws: 32}, nil)
+		was, _, err := before.Model.Bound(t.Context(), x, nil, discrete.ELBOOptions{Draws: 32}, nil)
 		if err != nil || before.Step != 100 || was.Bits <= b.Bits {
 			t.Errorf("%s: %g bits at step %d, and %g at the end (%v)", source, was.Bits, before.Step, b.Bits, err)
 		}
@@ -393,6 +393,64 @@ func TestARunOfPiecesOfWords(t *testing.T) {
 	}
 	if c := parseTokenRun(t, file, "data.tokens=bpe"); c.Data.Vocabulary != texts.DefaultLevels {
 		t.Errorf("a vocabulary of %d by default", c.Data.Vocabulary)
+	}
+}
+
+// tokenizerFile writes a tokenizer.json of another program: the characters of the small language, and pairs.
+func tokenizerFile(t *testing.T, file, first string) string {
+	t.Helper()
+	var levels []string
+	for r := range "abcdefghijklmnopqrstuvwxyz .\n" {
+		levels = append(levels, fmt.Sprintf("%q: %d", "abcdefghijklmnopqrstuvwxyz .\n"[r:r+1], r))
+	}
+	levels = append(levels, `"th": 29`, `"the": 30`, `"at": 31`)
+	text := fmt.Sprintf(`{"model": {"type": "BPE", "vocab": {%s}, "merges": [%s, "th e", "a t"]}}`,
+		strings.Join(levels, ", "), first)
+	if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// A run of a tokenizer of another program keeps it in its checkpoint, and its file is part of what the data are.
+func TestARunOfATokenizerOfAnotherProgram(t *testing.T) {
+	data, dir := languageFile(t, 60), t.TempDir()
+	file := tokenizerFile(t, filepath.Join(t.TempDir(), "tokenizer.json"), `"t h"`)
+	c := parseTokenRun(t, data, "data.tokenizer="+file, "train.steps=4", "train.val_every=0")
+	if c.Data.Tokens != texts.BPE || c.Data.Vocabulary != 0 {
+		t.Errorf("%+v", c.Data)
+	}
+	if _, err := TrainTokens(t.Context(), c, dir, TokenOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	c.Train.Steps = 6
+	tokenizerFile(t, file, `["h", "e"], ["t", "h"]`)
+	if _, err := TrainTokens(t.Context(), c, dir, TokenOptions{Resume: true}); err == nil ||
+		!strings.Contains(err.Error(), `makes "he", which is none of its levels`) ||
+		!strings.Contains(err.Error(), "data.tokenizer") {
+		t.Errorf("resumed with a damaged tokenizer: %v", err)
+	}
+	tokenizerFile(t, file, `"t h", "a t"`)
+	if _, err := TrainTokens(t.Context(), c, dir, TokenOptions{Resume: true}); !errors.Is(err, ErrChanged) {
+		t.Errorf("resumed with another tokenizer: %v", err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenTokens(dir, OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.Model.Spec().Vocabulary.Encode("the cat")
+	if err != nil || !slices.Equal(got, []int32{30, 26, 2, 31}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	moved := tokenizerFile(t, filepath.Join(t.TempDir(), "moved.json"), `"t h"`)
+	if r, err = OpenTokens(dir, OpenOptions{Set: []string{"data.tokenizer=" + moved}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Text(); err != nil {
+		t.Errorf("the data with a tokenizer that was moved: %v", err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"flowmatch/data/rows"
 	texts "flowmatch/data/text"
 	"flowmatch/discrete"
 	"flowmatch/flow"
@@ -79,6 +80,9 @@ func prepareTokens(cfg TokenConfig, dir string, o TokenOptions) (*tokenSession, 
 		if err != nil {
 			return nil, err
 		}
+		if cfg.Data.Length == 0 { // that of the table, which its fingerprint knows
+			cfg.Data.Length, s.cfg.Data.Length = was.Data.Length, was.Data.Length
+		}
 		if changes, err = changedIn(was, cfg, was.Train.Loop, cfg.Train.Loop); err != nil {
 			return nil, err
 		}
@@ -116,6 +120,7 @@ func (s *tokenSession) build(o TokenOptions) error {
 	if s.corpus, err = s.cfg.Open(); err != nil {
 		return err
 	}
+	s.cfg.Data.Length = s.corpus.Length
 	if o.Opened != nil {
 		o.Opened(s.corpus, s.cfg)
 	}
@@ -148,22 +153,38 @@ func (s *tokenSession) affordable() error {
 	return nil
 }
 
-// Open opens the text of a run, as tokens.
+// Open opens the text or the table of a run, as tokens.
 func (c TokenConfig) Open() (*texts.Corpus, error) {
+	if c.Data.rows() {
+		corpus, err := rows.Read(c.Data.Path, c.Data.table())
+		if err == nil && c.Data.Length != 0 && c.Data.Length != corpus.Length {
+			err = fmt.Errorf("data.length is %d, and rows of %s have %d tokens; leave it out", c.Data.Length,
+				c.Data.Path, corpus.Length)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("run: data: %w", err)
+		}
+		return corpus, nil
+	}
 	corpus, err := texts.Read(c.Data.Path, c.Data.options())
+	if errors.Is(err, texts.ErrTokenizer) {
+		return nil, fmt.Errorf("run: data.tokenizer: %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("run: data.path: %w", err)
 	}
 	return corpus, nil
 }
 
-// Spec is what a model of the run is on its text, but for its weights.
+// Spec is what a model of the run is on its data, but for its weights.
 func (c TokenConfig) Spec(corpus *texts.Corpus) model.TokenSpec {
-	return model.TokenSpec{Net: c.Net.of(c, corpus.Levels()), Path: c.Path, Vocabulary: corpus.Vocabulary,
-		Fingerprint: fingerprint(corpus)}
+	spec := model.TokenSpec{Net: c.Net.of(c, corpus.Levels()), Path: c.Path, Vocabulary: corpus.Vocabulary,
+		Classes: corpus.Labels.Classes, Fingerprint: fingerprint(corpus)}
+	spec.Net.Length, spec.Net.Classes = corpus.Length, len(spec.Classes)
+	return spec
 }
 
-// fingerprint is that of all tokens of a text, and of what they stand for.
+// fingerprint is that of all tokens, of what they stand for, and of their labels.
 func fingerprint(c *texts.Corpus) string {
 	d := digest.New()
 	d.Text(c.Kind)
@@ -171,10 +192,33 @@ func fingerprint(c *texts.Corpus) string {
 	for k, p := range c.Merges {
 		digest.Add(d, []int32{int32(k), p[0], p[1]})
 	}
+	if t := c.Tokenizer; t != nil {
+		addTexts(d, t.Pieces)
+		for k, p := range t.Merges {
+			digest.Add(d, []int32{int32(k), p[0], p[1]})
+		}
+	}
+	for _, column := range c.Columns {
+		d.Text(column.Name)
+		addTexts(d, column.Levels)
+	}
 	for _, part := range [][]int32{c.Train, c.Val, c.Test} {
 		digest.Add(d, part)
 	}
+	if l := c.Labels; l.Classes != nil {
+		addTexts(d, l.Classes)
+		for _, part := range [][]int32{l.Train, l.Val, l.Test} {
+			digest.Add(d, part)
+		}
+	}
 	return d.String()
+}
+
+// addTexts adds texts to what a fingerprint is of.
+func addTexts(d *digest.Digest, all []string) {
+	for _, text := range all {
+		d.Text(text)
+	}
 }
 
 // describe writes the files that say what this run is.
@@ -187,7 +231,7 @@ func (s *tokenSession) fits(file string, c *model.TokenCheckpoint) (err error) {
 	}
 	switch {
 	case c.Spec.Fingerprint != s.spec.Fingerprint:
-		return fmt.Errorf("%w: the text %s is another than when the run began (fingerprint %s, now %s)", ErrChanged,
+		return fmt.Errorf("%w: the data %s are others than when the run began (fingerprint %s, now %s)", ErrChanged,
 			s.cfg.Data.Path, choice.Cut(c.Spec.Fingerprint), s.spec.Fingerprint)
 	case c.Spec.Net != s.spec.Net || c.Spec.Path != s.spec.Path:
 		return fmt.Errorf("%w: %s has another network or path than %s", ErrOtherModel, file, ConfigFile)
@@ -205,8 +249,10 @@ func (s *tokenSession) run(ctx context.Context, o TokenOptions) (err error) {
 	defer s.metrics.Close()
 	training := train.Tokens{
 		Path: s.path, Loss: s.cfg.Train.Loss, Seed: s.cfg.Seed, Shown: s.cfg.Train.Shown, Loop: s.cfg.Train.Loop,
+		Unlabelled: s.cfg.Train.LabelDropout,
 		Data: func(step, n int) (discrete.Tokens, flow.Given) {
-			return s.corpus.Batch(s.cfg.Seed, step, n, s.cfg.Data.Length), flow.Given{}
+			x, label := s.corpus.Batch(s.cfg.Seed, step, n)
+			return x, flow.Given{Label: label}
 		},
 		Hooks: train.Hooks{
 			Step: o.Step,
@@ -227,7 +273,7 @@ func (s *tokenSession) run(ctx context.Context, o TokenOptions) (err error) {
 		},
 	}
 	if *s.cfg.Data.Val > 0 {
-		training.Held = texts.Windows(s.corpus.Val, s.cfg.Data.Length, *s.cfg.Data.Val)
+		training.Held, training.HeldGiven.Label = s.corpus.Validation(*s.cfg.Data.Val)
 	} else {
 		training.Loop.ValEvery = new(0)
 	}

@@ -35,6 +35,10 @@ func (s *Server) bounds(ctx context.Context, r *servedTokens, b client.BoundRequ
 	if err != nil {
 		return nil, err
 	}
+	label, err := r.boundLabels(b.Label, x.N)
+	if err != nil {
+		return nil, err
+	}
 	out := &client.Bound{Model: r.name, Step: r.Step, Draws: cmp.Or(b.Draws, r.Config.Eval.Draws),
 		Seed: or(b.Seed, r.Config.Seed)}
 	if out.Draws > s.o.MaxNFE {
@@ -43,7 +47,7 @@ func (s *Server) bounds(ctx context.Context, r *servedTokens, b client.BoundRequ
 	}
 	j := &job{ctx: ctx, whole: true, x: numbers(x)}
 	j.solve = func(ctx context.Context, _ points) (flow.Batch, []float64, int, error) {
-		sum, each, err := r.Model.Bound(ctx, x, discrete.ELBOOptions{Draws: out.Draws, Seed: out.Seed}, nil)
+		sum, each, err := r.Model.Bound(ctx, x, label, discrete.ELBOOptions{Draws: out.Draws, Seed: out.Seed}, nil)
 		for _, v := range each {
 			out.ELBO = append(out.ELBO, -v)
 		}
@@ -54,6 +58,27 @@ func (s *Server) bounds(ctx context.Context, r *servedTokens, b client.BoundRequ
 		return nil, answer(err)
 	}
 	return out, nil
+}
+
+// boundLabels are the classes of n texts of a request.
+func (r *servedTokens) boundLabels(names client.Labels, n int) (label []int32, err error) {
+	classes := r.Model.Spec().Classes
+	switch {
+	case len(classes) == 0 && len(names) == 0:
+		return nil, nil
+	case len(classes) == 0:
+		return nil, invalid("label: the model has no classes; leave it out")
+	case len(names) != 1 && len(names) != n:
+		return nil, invalid("label: %d classes for %d texts; give one for all, or one for each", len(names), n)
+	}
+	for i := range n {
+		class, err := r.Model.Spec().Class(string(names[min(i, len(names)-1)]))
+		if err != nil {
+			return nil, invalid("label: %v", err)
+		}
+		label = append(label, class)
+	}
+	return label, nil
 }
 
 // sequencesOf are texts as sequences of the model.

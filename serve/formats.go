@@ -128,13 +128,28 @@ func (d *drawing) seedText() string {
 
 // writeNPZ writes samples as x, and what belongs to each beside it, as NumPy's savez does.
 func writeNPZ(w io.Writer, rows run.Rows) error {
-	z := zip.NewWriter(w)
+	var all []encodes
 	for _, a := range append([]run.Array{{Name: "x", X: rows.X}}, rows.Beside...) {
-		part, err := z.CreateHeader(&zip.FileHeader{Name: a.Name + ".npy", Method: zip.Store})
+		all = append(all, encodes{a.Name, func(w io.Writer) error { return table.EncodeNPY(w, a.X) }})
+	}
+	return writeArrays(w, all)
+}
+
+// encodes is an array of an archive by its name.
+type encodes struct {
+	name string
+	to   func(w io.Writer) error
+}
+
+// writeArrays writes an archive of arrays.
+func writeArrays(w io.Writer, all []encodes) error {
+	z := zip.NewWriter(w)
+	for _, a := range all {
+		part, err := z.CreateHeader(&zip.FileHeader{Name: a.name + ".npy", Method: zip.Store})
 		if err != nil {
 			return err
 		}
-		if err := table.EncodeNPY(part, a.X); err != nil {
+		if err := a.to(part); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,7 @@ func TestAnswersWarnOfFarContexts(t *testing.T) {
 	} {
 		for x1, want := range map[string]string{
 			"0.1": "",
-			"9":   `1 of 1 contexts are far from those that the model was trained on`,
+			"9":   `1 of 1 contexts are far from those of the training`,
 		} {
 			body := strings.NewReplacer("GIVEN", `"x1": `+x1+`, "x2": 0.1`, "CONTEXT", x1+", 0.1").Replace(body)
 			code, text, _ := post(t, h.URL+"/"+path, body)

@@ -56,10 +56,8 @@ func (s *Server) runOf(_ context.Context, in *ofModel) (*struct{ Body *client.Ru
 	if r := e.current.Load(); r != nil {
 		describe(out, r.Model.Spec())
 	}
-	if r := e.tokens.Load(); r != nil && r.Model.Spec().Vocabulary.Merges != nil {
-		for k := range int32(r.Model.Levels()) {
-			out.Vocabulary = append(out.Vocabulary, r.Model.Spec().Vocabulary.Decode([]int32{k}))
-		}
+	if r := e.tokens.Load(); r != nil {
+		out.Vocabulary = r.Model.Spec().Vocabulary.Spelt()
 	}
 	events, err := e.journal.Events()
 	if err != nil { // all else can be said

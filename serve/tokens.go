@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +16,10 @@ import (
 
 	"flowmatch/client"
 	"flowmatch/data/table"
+	"flowmatch/data/text"
 	"flowmatch/discrete"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 	"flowmatch/model"
 	"flowmatch/run"
 )
@@ -32,12 +35,21 @@ const jumpNumbers = 1 << 18
 
 // info says what a model of tokens is.
 func (r *servedTokens) info() client.Model {
-	spec := r.Model.Spec()
+	spec, v := r.Model.Spec(), r.Model.Spec().Vocabulary
 	return client.Model{Name: r.name, Step: r.Step, Loaded: r.since.UTC().Format(time.RFC3339), Dim: spec.Net.Length,
-		Path: spec.Path.Name, Weights: r.Model.Net().NumWeights(), Columns: []string{"text"},
+		Path: spec.Path.Name, Weights: r.Model.Net().NumWeights(), Columns: columnsOf(v),
+		Classes: spec.Classes, LabelName: r.Config.Data.Label, Guidance: r.Config.Train.LabelDropout > 0,
 		Solver: r.Config.Eval.Solver, Density: "tokens have no exact log p; ask /bound for a bound of it",
-		Tokens: &client.Tokens{Kind: spec.Vocabulary.Kind, Length: spec.Net.Length, Levels: r.Model.Levels(),
-			Source: string(r.Model.Path().Source()), Chars: spec.Vocabulary.Chars, Infill: r.Model.HasInfill() == nil}}
+		Tokens: &client.Tokens{Kind: v.Kind, Length: spec.Net.Length, Levels: r.Model.Levels(),
+			Source: string(r.Model.Path().Source()), Chars: v.Chars, Infill: r.Model.HasInfill() == nil}}
+}
+
+// columnsOf are the names of the columns of an answer: those of a table of categories, or one of texts.
+func columnsOf(v text.Vocabulary) []string {
+	if names := v.Names(); names != nil {
+		return names
+	}
+	return []string{"text"}
 }
 
 // tokensOf returns the state of a run of tokens by its name; nil: the model is of points.
@@ -57,6 +69,73 @@ type sequences struct {
 	info    client.Samples // without X
 	seed    uint64
 	length  int // of each sequence; where one window of the model fills in, the job's are as long as that
+	told
+}
+
+// told is what sequences are told of their classes.
+type told struct {
+	classes  int      // 0: the model has none
+	label    int32    // of all sequences; -1: every class in turn
+	guidance *float64 // nil: none
+}
+
+// toldBy returns what a request says of classes.
+func toldBy(r *servedTokens, b client.SampleRequest) (g told, err error) {
+	spec := r.Model.Spec()
+	g = told{len(spec.Classes), -1, b.Guidance}
+	switch {
+	case len(b.Label) > 0 && g.classes == 0:
+		return g, invalid("label: the model has no classes; leave it out")
+	case len(b.Label) > 1:
+		return g, invalid("label: %d classes are given; give one, of all sequences", len(b.Label))
+	case b.Infill != nil && g.classes > 0 && len(b.Label) == 0:
+		return g, invalid("label: what is filled in has a class; give it, one of %s", choice.List(spec.Classes))
+	case b.Guidance != nil && r.Config.Train.LabelDropout == 0:
+		return g, invalid("guidance: the model was not trained for it (train.label_dropout); leave it out")
+	case len(b.Label) == 1:
+		if g.label, err = spec.Class(string(b.Label[0])); err != nil {
+			return g, invalid("label: %v", err)
+		}
+	}
+	return g, nil
+}
+
+// labels are the classes of sequences: a sequence has that of its number, if there is none of all.
+func (g told) labels(of []discrete.Sequence) (label []int32) {
+	for _, s := range of {
+		switch {
+		case g.classes == 0:
+			return nil
+		case g.label >= 0:
+			label = append(label, g.label)
+		default:
+			label = append(label, int32(s.Number%g.classes))
+		}
+	}
+	return label
+}
+
+// each are the classes of the first n sequences; nil: they have none.
+func (g told) each(n int) []int32 {
+	if g.classes == 0 {
+		return nil
+	}
+	of := make([]discrete.Sequence, n)
+	for i := range of {
+		of[i].Number = i
+	}
+	return g.labels(of)
+}
+
+// String says it as a solver does; empty: there is nothing to say.
+func (g told) String() (how string) {
+	if g.label >= 0 {
+		how = fmt.Sprintf(" label=%d", g.label)
+	}
+	if g.guidance != nil {
+		how += fmt.Sprintf(" guidance=%g", *g.guidance)
+	}
+	return how
 }
 
 // sequences returns what a request for samples asks a model of tokens for.
@@ -81,11 +160,20 @@ func (s *Server) sequences(ctx context.Context, r *servedTokens, b client.Sample
 			known = append(known, model.Unknown)
 		}
 	}
+	is, err := toldBy(r, b)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.affords(ctx, "n", b.N, wide); err != nil {
 		return nil, err
 	}
 	q.sampler = e.Sampling(q.seed)
-	q.info = client.Samples{Model: r.name, Step: r.Step, Seed: &q.seed, Solver: solverOf(e), Columns: []string{"text"}}
+	q.told = is
+	q.info = client.Samples{Model: r.name, Step: r.Step, Seed: &q.seed, Solver: solverOf(e) + is.String(),
+		Columns: columnsOf(r.Model.Spec().Vocabulary)}
+	for _, class := range is.each(b.N) {
+		q.info.Labels = append(q.info.Labels, r.Model.Spec().Classes[class])
+	}
 	q.job = &job{ctx: ctx, seed: q.seed, key: tokenKey{r, q.info.Solver, len(known)}, known: known, solve: q.draw,
 		most: max(1, jumpNumbers/(window*r.Model.Levels())),
 		from: func() flow.Batch { return flow.NewBatch(b.N, wide) }, x: flow.Batch{N: b.N, D: wide}}
@@ -136,7 +224,7 @@ func ofPoints(b client.SampleRequest) string {
 		name string
 		is   bool
 	}{
-		{"label", b.Label != nil}, {"given", b.Given != nil}, {"complete", b.Complete}, {"guidance", b.Guidance != nil},
+		{"given", b.Given != nil}, {"complete", b.Complete},
 		{"guidance_interval", b.GuidanceInterval != nil}, {"guidance_rescale", b.GuidanceRescale != 0},
 		{"noise", b.Noise != nil}, {"with", b.With != nil}, {"columns", b.Columns != 0}, {"rtol", b.RTol != nil},
 		{"atol", b.ATol != nil}, {"time_grid", b.TimeGrid != nil}, {"logp", b.LogP},
@@ -176,10 +264,11 @@ func (q *sequences) draw(ctx context.Context, p points) (flow.Batch, []float64, 
 // drawn draws sequences, and shows their states to at, if it is not nil.
 func (q *sequences) drawn(ctx context.Context, p points, at func(t float64, x discrete.Tokens)) (discrete.Tokens, int,
 	error) {
-	o := model.TokenSampling{N: len(p.of), Sampler: q.sampler, At: at}
+	o := model.TokenSampling{N: len(p.of), Sampler: q.sampler, Guidance: q.guidance, At: at}
 	for _, of := range p.of {
 		o.Sampler.Of = append(o.Sampler.Of, discrete.Sequence{Seed: of.job.seed, Number: of.number})
 	}
+	o.Label = q.labels(o.Sampler.Of)
 	if q.job.known == nil {
 		x, st, err := q.of.Model.Sample(ctx, o)
 		return x, st.NFE, err
@@ -224,8 +313,17 @@ func levels(x flow.Batch) discrete.Tokens {
 
 // texts are sequences as rows of an answer.
 func (r *servedTokens) texts(x discrete.Tokens) (rows [][]any, warnings []string) {
+	v := r.Model.Spec().Vocabulary
 	for i := range x.N {
-		t := r.Model.Spec().Vocabulary.Decode(x.Row(i))
+		if v.Kind == text.Categories {
+			row := make([]any, 0, x.L)
+			for _, cell := range v.Cells(x.Row(i)) {
+				row = append(row, cell)
+			}
+			rows = append(rows, row)
+			continue
+		}
+		t := v.Decode(x.Row(i))
 		if rows = append(rows, []any{t}); !utf8.ValidString(t) && warnings == nil {
 			warnings = []string{notUTF8(i, "accept "+client.NPY)}
 		}
@@ -249,9 +347,9 @@ func (q *sequences) json(x discrete.Tokens) client.Samples {
 func (s *Server) sampleTokens(ctx context.Context, r *servedTokens, accept string, b client.SampleRequest) (
 	*encoded, error) {
 	as, ok := prefers(accept, mediaOfTokens)
-	if !ok {
-		return nil, huma.Error406NotAcceptable(fmt.Sprintf("sequences of tokens are %s, %s or %s", client.JSON,
-			client.Plain, client.NPY))
+	if !ok || as == client.CSV && r.Model.Spec().Vocabulary.Kind != text.Categories {
+		return nil, huma.Error406NotAcceptable(fmt.Sprintf("sequences of tokens are %s, %s, %s or %s, and those of a "+
+			"table of categories also %s", client.JSON, client.Plain, client.NPY, client.NPZ, client.CSV))
 	}
 	q, err := s.sequences(ctx, r, b)
 	if err != nil {
@@ -271,6 +369,10 @@ func (s *Server) sampleTokens(ctx context.Context, r *servedTokens, accept strin
 	switch as {
 	case client.NPY:
 		err = table.EncodeIntNPY(&body, x.N, x.L, x.X)
+	case client.NPZ:
+		err = q.writeNPZ(&body, x)
+	case client.CSV:
+		err = r.WriteTable(&body, x, q.each(x.N))
 	case client.Plain:
 		out.ContentType += "; charset=utf-8"
 		err = r.WriteTexts(&body, x)
@@ -282,9 +384,19 @@ func (s *Server) sampleTokens(ctx context.Context, r *servedTokens, accept strin
 	return out, err
 }
 
+// writeNPZ writes the levels of sequences and, of a model with classes, those of the sequences.
+func (q *sequences) writeNPZ(w io.Writer, x discrete.Tokens) error {
+	all := []encodes{{"x", func(w io.Writer) error { return table.EncodeIntNPY(w, x.N, x.L, x.X) }}}
+	if label := q.each(x.N); label != nil {
+		all = append(all, encodes{"label", func(w io.Writer) error { return table.EncodeIntNPY(w, x.N, 1, label) }})
+	}
+	return writeArrays(w, all)
+}
+
 // mediaOfTokens are the types of content of sequences, by what Accept may say.
 var mediaOfTokens = map[string]string{client.JSON: client.JSON, "*/*": client.JSON, "application/*": client.JSON,
-	client.Plain: client.Plain, "text/*": client.Plain, client.NPY: client.NPY, "application/octet-stream": client.NPY}
+	client.Plain: client.Plain, "text/*": client.Plain, client.CSV: client.CSV, client.NPZ: client.NPZ,
+	"application/zip": client.NPZ, client.NPY: client.NPY, "application/octet-stream": client.NPY}
 
 // streamTokens is stream of a model of tokens. Tokens jump at the steps of the solver: the state at a time is that
 // after the last step before it.

@@ -211,9 +211,9 @@ func bytesOf(text string) []int32 {
 // encodePieces returns the tokens of a text: in each piece of it the pairs are merged in the order in which they were
 // learnt.
 func (v Vocabulary) encodePieces(text string) []int32 {
-	rank := map[pair]int32{}
+	rank := make(map[pair]merge, len(v.Merges))
 	for k, p := range v.Merges {
-		rank[p] = int32(k)
+		rank[p] = merge{int32(k), 256 + int32(k)}
 	}
 	known := map[string][]int32{}
 	var out []int32
@@ -228,64 +228,17 @@ func (v Vocabulary) encodePieces(text string) []int32 {
 	return out
 }
 
-// mergeAll merges the pairs of a piece in the order of their ranks, and those of one rank from the left. Its time is
-// about that of a sort, since a piece may be as long as a text: a level that a merge makes has later pairs alone.
-func mergeAll(tokens []int32, rank map[pair]int32) []int32 {
-	n := int32(len(tokens))
-	next, prev := make([]int32, n), make([]int32, n) // of the tokens that are left; n and -1: none
-	var due places
-	at := func(i int32) (int32, bool) {
-		if i < 0 || tokens[i] < 0 || next[i] == n {
-			return 0, false
+// Spelt are the bytes that each level stands for; nil: those of kind bpe alone are more than one.
+func (v Vocabulary) Spelt() []string {
+	if v.Kind != BPE {
+		return nil
+	}
+	if v.Tokenizer != nil {
+		if e, err := v.Tokenizer.encoder(); err == nil {
+			return e.spelt
 		}
-		k, ok := rank[pair{tokens[i], tokens[next[i]]}]
-		return k, ok
+		return make([]string, len(v.Tokenizer.Pieces)) // of one that Validate refuses
 	}
-	add := func(i int32) {
-		if k, ok := at(i); ok {
-			heap.Push(&due, placed{k, i})
-		}
-	}
-	for i := range n {
-		next[i], prev[i] = i+1, i-1
-	}
-	for i := range n {
-		add(i)
-	}
-	for len(due) > 0 {
-		p := heap.Pop(&due).(placed)
-		if k, ok := at(p.at); !ok || k != p.rank { // another merge took one of its tokens
-			continue
-		}
-		gone := next[p.at]
-		tokens[p.at], tokens[gone] = 256+p.rank, -1
-		if next[p.at] = next[gone]; next[gone] < n {
-			prev[next[gone]] = p.at
-		}
-		add(prev[p.at])
-		add(p.at)
-	}
-	return slices.DeleteFunc(tokens, func(k int32) bool { return k < 0 })
-}
-
-// placed is a pair of a rank in a piece; places has the first in rank first, and of those the first in the piece.
-type placed struct{ rank, at int32 }
-type places []placed
-
-func (p places) Len() int      { return len(p) }
-func (p places) Swap(i, j int) { p[i], p[j] = p[j], p[i] }
-func (p places) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(p[i].rank, p[j].rank), cmp.Compare(p[i].at, p[j].at)) < 0
-}
-func (p *places) Push(v any) { *p = append(*p, v.(placed)) }
-func (p *places) Pop() any {
-	last := (*p)[len(*p)-1]
-	*p = (*p)[:len(*p)-1]
-	return last
-}
-
-// spelt are the bytes that each level stands for.
-func (v Vocabulary) spelt() []string {
 	out := make([]string, 256, v.Levels())
 	for b := range out {
 		out[b] = string([]byte{byte(b)})

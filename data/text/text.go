@@ -1,12 +1,15 @@
 // Package text makes sequences of tokens of texts: by bytes, by the characters that a text has, or by pieces of words
-// that are learnt of it.
+// that are learnt of it or that another program has learnt. Rows of categories or of whole numbers are sequences, too;
+// package rows reads them.
 package text
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -22,7 +25,10 @@ const (
 )
 
 // Kinds are the names of the kinds of a vocabulary.
-func Kinds() []string { return []string{Bytes, Chars, BPE} }
+func Kinds() []string { return []string{Bytes, Chars, BPE, Categories, Integers} }
+
+// ofTexts are the names of those that a text is read with.
+func ofTexts() []string { return []string{Bytes, Chars, BPE} }
 
 // Vocabulary says which text each level of a token stands for.
 type Vocabulary struct {
@@ -30,11 +36,17 @@ type Vocabulary struct {
 	Chars string `json:"chars,omitempty"` // of kind chars: character k is level k
 	// Merges, of kind bpe, are pairs of levels: pair k is level 256+k.
 	Merges [][2]int32 `json:"merges,omitempty"`
+	// Tokenizer, of kind bpe, is one of another program, in the place of Merges.
+	Tokenizer *Tokenizer `json:"tokenizer,omitempty"`
+	Columns   []Column   `json:"columns,omitempty"` // of kind categories: a sequence has a token of each
+	Size      int        `json:"size,omitempty"`    // of kind integers: those below it are the levels
 }
 
 // Equal says whether two vocabularies are the same.
 func (v Vocabulary) Equal(w Vocabulary) bool {
-	return v.Kind == w.Kind && v.Chars == w.Chars && slices.Equal(v.Merges, w.Merges)
+	return v.Kind == w.Kind && v.Chars == w.Chars && slices.Equal(v.Merges, w.Merges) &&
+		v.Tokenizer.equal(w.Tokenizer) && v.Size == w.Size && slices.EqualFunc(v.Columns, w.Columns,
+		func(a, b Column) bool { return a.Name == b.Name && slices.Equal(a.Levels, b.Levels) })
 }
 
 // Options say how a text is read as tokens.
@@ -42,14 +54,24 @@ type Options struct {
 	Kind   string // of [Kinds]
 	Length int    // tokens of a sequence
 	Levels int    // of kind bpe: levels of the vocabulary, above 256; 0: [DefaultLevels]
+
+	// Tokenizer, of kind bpe, is a file tokenizer.json ([ReadTokenizer]) whose vocabulary is taken; empty: one is
+	// learnt.
+	Tokenizer string
 }
 
 // Check reports the first option that cannot be, whatever the text is.
 func (o Options) Check() error {
-	if err := choice.Check("kind of tokens", o.Kind, Kinds()); err != nil {
+	if err := choice.Check("kind of tokens of a text", o.Kind, ofTexts()); err != nil {
 		return err
 	}
 	switch {
+	case o.Kind != BPE && o.Tokenizer != "":
+		return fmt.Errorf("the tokenizer %s is given, and tokens of kind %s need none; take tokens of kind %s, or "+
+			"leave it out", choice.Quote(o.Tokenizer), o.Kind, BPE)
+	case o.Tokenizer != "" && o.Levels != 0:
+		return fmt.Errorf("%d levels are asked for, and the tokenizer %s has its own; leave one of them out", o.Levels,
+			choice.Quote(o.Tokenizer))
 	case o.Kind != BPE && o.Levels != 0:
 		return fmt.Errorf("%d levels are asked for, and tokens of kind %s have those of the text; leave it out",
 			o.Levels, o.Kind)
@@ -70,7 +92,11 @@ func Of(text string, o Options) (Vocabulary, error) {
 		return v, nil
 	case BPE:
 		var err error
-		v.Merges, err = learnPairs(text, cmp.Or(o.Levels, DefaultLevels))
+		if o.Tokenizer != "" {
+			v.Tokenizer, err = ReadTokenizer(o.Tokenizer)
+		} else {
+			v.Merges, err = learnPairs(text, cmp.Or(o.Levels, DefaultLevels))
+		}
 		return v, err
 	}
 	if !utf8.ValidString(text) {
@@ -110,8 +136,17 @@ func (v Vocabulary) Validate() error {
 	switch {
 	case v.Kind != Chars && v.Chars != "":
 		return fmt.Errorf("text: a vocabulary of %s has characters", v.Kind)
-	case v.Kind != BPE && len(v.Merges) > 0:
+	case v.Kind != BPE && (len(v.Merges) > 0 || v.Tokenizer != nil):
 		return fmt.Errorf("text: a vocabulary of %s has pairs", v.Kind)
+	case v.Tokenizer != nil && len(v.Merges) > 0:
+		return errors.New("text: a vocabulary has pairs of its own, and a tokenizer")
+	case v.Tokenizer != nil:
+		_, err := v.Tokenizer.encoder()
+		return err
+	case !v.Rows() && (v.Columns != nil || v.Size != 0):
+		return fmt.Errorf("text: a vocabulary of %s has columns", v.Kind)
+	case v.Rows():
+		return v.validateRows()
 	case v.Kind == BPE:
 		return v.validatePairs()
 	case v.Kind == Chars && (len(chars) < 2 || !utf8.ValidString(v.Chars)):
@@ -125,31 +160,62 @@ func (v Vocabulary) Validate() error {
 	return nil
 }
 
-// Levels is the number of levels of a token.
+// Levels is the number of levels of a token; of kind categories that of the column that has the most.
 func (v Vocabulary) Levels() int {
-	if v.Kind != Chars {
+	switch {
+	case v.Kind == Integers:
+		return v.Size
+	case v.Kind == Categories:
+		most := 0
+		for _, c := range v.Columns {
+			most = max(most, len(c.Levels))
+		}
+		return most
+	case v.Tokenizer != nil:
+		return len(v.Tokenizer.Pieces)
+	case v.Kind != Chars:
 		return 256 + len(v.Merges)
 	}
 	return utf8.RuneCountInString(v.Chars)
 }
 
-// Longest is the number of bytes of text that a level stands for at most.
+// Longest is the number of bytes of text that a level stands for at most, with what separates it from the next.
 func (v Vocabulary) Longest() int {
 	switch v.Kind {
 	case Bytes:
 		return 1
 	case BPE:
-		return len(slices.MaxFunc(v.spelt(), func(a, b string) int { return cmp.Compare(len(a), len(b)) }))
+		return longest(v.Spelt())
+	case Categories:
+		most := 0
+		for _, c := range v.Columns {
+			most = max(most, longest(c.Levels))
+		}
+		return 2*most + 3 // quotes around it and before each of its own, and a comma
+	case Integers:
+		return len(strconv.Itoa(v.Size)) + 1
 	}
 	return utf8.UTFMax
 }
 
+// longest is the number of bytes of the longest of some texts.
+func longest(all []string) (most int) {
+	for _, s := range all {
+		most = max(most, len(s))
+	}
+	return most
+}
+
 // Encode returns the tokens of a text. The error names the first character that the vocabulary has not.
 func (v Vocabulary) Encode(text string) ([]int32, error) {
-	switch v.Kind {
-	case Bytes:
+	switch {
+	case v.Rows():
+		return v.encodeRows(text, func(string) bool { return false })
+	case v.Kind == Bytes:
 		return bytesOf(text), nil
-	case BPE:
+	case v.Tokenizer != nil:
+		return v.Tokenizer.Encode(text)
+	case v.Kind == BPE:
 		return v.encodePieces(text), nil
 	}
 	level := map[rune]int32{}
@@ -173,11 +239,11 @@ func (v Vocabulary) Encode(text string) ([]int32, error) {
 
 // Decode returns the text of tokens. What is no level, such as a mask, is shown as ▁.
 func (v Vocabulary) Decode(tokens []int32) string {
-	var b strings.Builder
-	levels, chars, spelt := v.Levels(), []rune(v.Chars), []string(nil)
-	if v.Kind == BPE {
-		spelt = v.spelt()
+	if v.Rows() {
+		return v.decodeRows(tokens)
 	}
+	var b strings.Builder
+	levels, chars, spelt := v.Levels(), []rune(v.Chars), v.Spelt()
 	for _, k := range tokens {
 		switch {
 		case k < 0 || int(k) >= levels:
@@ -193,10 +259,13 @@ func (v Vocabulary) Decode(tokens []int32) string {
 	return b.String()
 }
 
-// Corpus is a text as tokens: the end of it is held out, first to validate on and then to test on.
+// Corpus is a text as tokens: the end of it is held out, first to validate on and then to test on. Or it is rows
+// ([NewRows]), one behind the other.
 type Corpus struct {
 	Vocabulary
+	Length           int // tokens of a sequence
 	Train, Val, Test []int32
+	Labels           Labels // of rows
 }
 
 // held is the share of a text that validates, and of that which tests.
@@ -209,6 +278,9 @@ func Read(path string, o Options) (*Corpus, error) {
 		return nil, fmt.Errorf("text: %w", err)
 	}
 	c, err := New(string(raw), o)
+	if errors.Is(err, ErrTokenizer) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -229,10 +301,10 @@ func New(text string, o Options) (*Corpus, error) {
 		return nil, err
 	}
 	n, part := len(all), int(held*float64(len(all)))
-	return (&Corpus{v, all[:n-2*part], all[n-2*part : n-part], all[n-part:]}).of(o.Length)
+	return (&Corpus{Vocabulary: v, Train: all[:n-2*part], Val: all[n-2*part : n-part], Test: all[n-part:]}).of(o.Length)
 }
 
-// newPieces is New of kind bpe: the vocabulary is learnt of the part to train on alone, and the parts begin where a
+// newPieces is New of kind bpe: a vocabulary is learnt of the part to train on alone, and the parts begin where a
 // word does.
 func newPieces(text string, o Options) (*Corpus, error) {
 	n, part := len(text), int(held*float64(len(text)))
@@ -247,8 +319,34 @@ func newPieces(text string, o Options) (*Corpus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return (&Corpus{v, v.encodePieces(text[:val]), v.encodePieces(text[val:test]), v.encodePieces(text[test:])}).of(
-		o.Length)
+	c := &Corpus{Vocabulary: v}
+	for _, p := range []struct {
+		into *[]int32
+		text string
+	}{{&c.Train, text[:val]}, {&c.Val, text[val:test]}, {&c.Test, text[test:]}} {
+		if *p.into, err = v.Encode(p.text); err != nil {
+			return nil, err
+		}
+		if back := v.Decode(*p.into); back != p.text {
+			return nil, lost(p.text, back)
+		}
+	}
+	return c.of(o.Length)
+}
+
+// lost says what of a text does not come back of its tokens.
+func lost(text, back string) error {
+	at := 0
+	for at < min(len(text), len(back)) && text[at] == back[at] {
+		at++
+	}
+	for at > 0 && at < len(text) && !utf8.RuneStart(text[at]) {
+		at--
+	}
+	line := 1 + strings.Count(text[:at], "\n")
+	return fmt.Errorf("text: %s of the tokenizer comes back as %s (line %d of its part): write the text so that it "+
+		"comes back, in the normal form NFC if the tokenizer has it, or take another tokenizer",
+		choice.Quote(text[at:]), choice.Quote(back[min(at, len(back)):]), line)
 }
 
 // of returns the corpus, or reports a part that is shorter than a sequence.
@@ -257,16 +355,26 @@ func (c *Corpus) of(length int) (*Corpus, error) {
 		return nil, fmt.Errorf("text: %d tokens in sequences of %d; %g %% at the end test, and as many validate: that "+
 			"must be one sequence at least", len(c.Train)+len(c.Val)+len(c.Test), length, 100*held)
 	}
+	c.Length = length
 	return c, nil
 }
 
-// Batch returns n windows of l tokens of the training part, where they begin by chance: those of a seed and step.
-func (c *Corpus) Batch(seedValue uint64, step, n, l int) discrete.Tokens {
-	rng, x := seed.Rand(seedValue, "data/text", uint64(step)), discrete.NewTokens(n, l)
+// Batch returns n windows of the training part, where they begin by chance, or n of its rows by chance, and
+// their labels, if they have some: those of a seed and step.
+func (c *Corpus) Batch(seedValue uint64, step, n int) (x discrete.Tokens, label []int32) {
+	rng, l := seed.Rand(seedValue, "data/text", uint64(step)), c.Length
+	x = discrete.NewTokens(n, l)
 	for i := range n {
-		copy(x.Row(i), c.Train[rng.IntN(len(c.Train)-l+1):])
+		if !c.Rows() {
+			copy(x.Row(i), c.Train[rng.IntN(len(c.Train)-l+1):])
+			continue
+		}
+		k := rng.IntN(len(c.Train) / l)
+		if copy(x.Row(i), c.Train[k*l:]); c.Labels.Train != nil {
+			label = append(label, c.Labels.Train[k])
+		}
 	}
-	return x
+	return x, label
 }
 
 // Windows cuts tokens into sequences of l, one behind the other; what is left at the end is left out. There are most

@@ -70,8 +70,9 @@ func TestBatches(t *testing.T) {
 	if len(c.Train) != 900 || len(c.Val) != 50 || len(c.Test) != 50 {
 		t.Errorf("parts of %d, %d and %d", len(c.Train), len(c.Val), len(c.Test))
 	}
-	a, b := c.Batch(1, 2, 30, 20), c.Batch(1, 2, 30, 20)
-	if !slices.Equal(a.X, b.X) || slices.Contains(a.X, 1) {
+	a, label := c.Batch(1, 2, 30)
+	b, _ := c.Batch(1, 2, 30)
+	if !slices.Equal(a.X, b.X) || slices.Contains(a.X, 1) || label != nil {
 		t.Error("batches of one step differ, or have tokens that are held out")
 	}
 	w := Windows([]int32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, 2, 0)
@@ -209,6 +210,35 @@ func TestVocabulariesOfPiecesSayWhatDoesNotFit(t *testing.T) {
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want %q", err, want)
+		}
+	}
+}
+
+// Rows may have cells that are not known.
+func TestRowsWithGaps(t *testing.T) {
+	cars := Vocabulary{Kind: Categories, Columns: []Column{{"size", []string{"big", "small"}},
+		{"colour", []string{`the "red", of cars`, "blue", "▁"}}}}
+	numbers := Vocabulary{Kind: Integers, Size: 12}
+	for _, c := range []struct {
+		v          Vocabulary
+		text, mark string
+		want       []int32
+	}{
+		{cars, "small,", "?", []int32{1, Gap}},
+		{cars, "?,▁\nbig,blue", "?", []int32{Gap, 2, 0, 1}},
+		{numbers, "11 ▁ 0", "▁", []int32{11, Gap, 0}},
+	} {
+		if got, err := c.v.EncodeGaps(c.text, c.mark); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%q: %v, %v; want %v", c.text, got, err, c.want)
+		}
+		if got, err := c.v.Encode(c.text); err == nil {
+			t.Errorf("%q has the tokens %v without a mark", c.text, got)
+		}
+	}
+	for k, v := range []Vocabulary{cars, numbers} { // a level as the text of a row has it is no longer
+		longest := [][]int32{{0, 0}, {11, 11}}[k]
+		if text := v.Decode(longest); len(text) > len(longest)*v.Longest() {
+			t.Errorf("%q has %d bytes, and a level at most %d", text, len(text), v.Longest())
 		}
 	}
 }

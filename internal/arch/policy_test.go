@@ -63,7 +63,8 @@ var rooms = map[string][]string{
 	"data/synth":  {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data"},
 	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data",
 		"data/schema", "internal/diskcache", "internal/memory"}, // tables that stay on disk
-	"data/text": {"discrete", "internal/seed", "internal/choice"},
+	"data/text": {"discrete", "internal/seed", "internal/choice", "internal/atomicfile"},
+	"data/rows": {"discrete", "data", "data/table", "data/text", "internal/choice"}, // rows as sequences of tokens
 	"data/image": {"flow", "internal/seed", "internal/digest", "internal/choice", "data",
 		"internal/diskcache", "internal/memory"}, // images that were decoded before
 	// Simulators, two of which solve equations. Only the dispatcher and what stands on it know them.
@@ -99,7 +100,7 @@ var rooms = map[string][]string{
 		"data/schema", // rows of a table as what its columns hold
 		"internal/seed", "internal/atomicfile", "internal/choice", "internal/stat", "internal/digest"},
 	"run": {"flow", "path", "discrete", "manifold", "nn", "timegrid", "ode", "sde", "data", "data/schema", "data/synth",
-		"data/table", "data/image", "data/text",
+		"data/table", "data/image", "data/text", "data/rows",
 		"data/simulator", "data/dataset",
 		"likelihood", "field", "model", "calibration", "coupling", "train", "eval", "plot",
 		"internal/seed", "internal/digest", "internal/memory", "internal/atomicfile", "internal/filelock",
@@ -120,8 +121,8 @@ var rooms = map[string][]string{
 		"internal/seed", "internal/atomicfile", "internal/settings", "internal/choice", "internal/stat",
 		"internal/digest", "internal/child", "internal/memory"},
 	// Requests over HTTP.
-	"serve": {"client", "flow", "discrete", "timegrid", "ode", "sde", "data/schema", "data/table", "data/dataset",
-		"model", "eval", "run", "manifold",
+	"serve": {"client", "flow", "discrete", "timegrid", "ode", "sde", "data/schema", "data/table", "data/text",
+		"data/dataset", "model", "eval", "run", "manifold",
 		"data/image", // what of an image its model was trained to make the rest from
 		"train",      // the events of run.Journal, which it thins
 		"serve/page", "serve/lecture", "internal/seed", "internal/memory", "internal/choice"},
@@ -183,6 +184,9 @@ var modules = map[string]module{
 		why:       "configuration files with positions in error messages"},
 	"github.com/agnivade/levenshtein": {rooms: []string{"internal/choice"},
 		why: "did you mean ...? for misspelt keys and names"},
+	"github.com/dlclark/regexp2/v2": {rooms: []string{"data/text"},
+		why: "the patterns of tokenizers, which look ahead and so are none of the standard library"},
+	"golang.org/x/text": {rooms: []string{"data/text"}, why: "the normal form NFC, which tokenizers write texts in"},
 	"github.com/parquet-go/parquet-go": {rooms: []string{"data/table", "cmd/flowmatch"}, testRooms: []string{"run"},
 		why: "tables in Parquet files, and in the torture a whole one to damage"},
 	"github.com/xuri/excelize/v2": {rooms: []string{"data/table"}, why: "tables in workbooks of spreadsheets"},

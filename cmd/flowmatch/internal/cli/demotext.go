@@ -122,9 +122,9 @@ func (a *app) evaluateDemoText(ctx context.Context, r *run.TokenRun, l text.Lang
 		return err
 	}
 	e, seed := r.Config.Eval, r.Config.Seed
-	x := text.Windows(corpus.Test, r.Config.Data.Length, e.Test)
+	x, _ := corpus.Testing(e.Test)
 	a.status("comparing the ELBO with the law of the language on %d sequences", x.N)
-	if res.ELBO, _, err = r.Model.Bound(ctx, x, discrete.ELBOOptions{Draws: e.Draws, Seed: seed},
+	if res.ELBO, _, err = r.Model.Bound(ctx, x, nil, discrete.ELBOOptions{Draws: e.Draws, Seed: seed},
 		a.watch("bounds", x.N)); err != nil {
 		return err
 	}
@@ -135,13 +135,13 @@ func (a *app) evaluateDemoText(ctx context.Context, r *run.TokenRun, l text.Lang
 	if err != nil {
 		return err
 	}
-	few := text.Windows(corpus.Test, r.Config.Data.Length, 40)
+	few, _ := corpus.Testing(40)
 	for _, step := range steps {
 		at, err := run.OpenTokensAt(r.Dir, step, run.OpenOptions{})
 		if err != nil {
 			return err
 		}
-		b, _, err := at.Model.Bound(ctx, few, discrete.ELBOOptions{Seed: seed}, nil)
+		b, _, err := at.Model.Bound(ctx, few, nil, discrete.ELBOOptions{Seed: seed}, nil)
 		if err != nil {
 			return err
 		}

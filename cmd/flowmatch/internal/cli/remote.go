@@ -78,22 +78,30 @@ func serviceOf(text string) (service, model string, err error) {
 // ofFolders are flags that no service takes, whatever its models are.
 var ofFolders = []string{"backend", "set", "mask", "map"}
 
+// forFolders reports flags that no service takes, whatever its models are.
+func (f *sampleFlags) forFolders(cmd *cobra.Command) error {
+	if err := exclude(cmd, "on a service; draw from the folder of the run", ofFolders...); err != nil {
+		return err
+	}
+	if f.given == heldOut {
+		return usagef("--given %s is for folders, whose data are there; give a service the contexts", heldOut)
+	}
+	if f.condition == heldOut {
+		return usagef("--condition %s is for folders, whose data are there; give a service the images", heldOut)
+	}
+	if f.shift.auto {
+		return usagef("--shift %s is for folders: a service does not tell the patches; give a number", autoShift)
+	}
+	if cmd.Flags().Changed("control") && f.control != ode.ByPoint {
+		return usagef("--control %s is for folders: a service takes steps of each point's own", f.control)
+	}
+	return nil
+}
+
 // checkRemote reports flags that a service cannot do, and returns the ending of the file to write.
 func (f *sampleFlags) checkRemote(cmd *cobra.Command) (ext string, err error) {
 	if ext, err = f.check(cmd); err != nil {
 		return "", err
-	}
-	if f.given == heldOut {
-		return "", usagef("--given %s is for folders, whose data are there; give a service the contexts", heldOut)
-	}
-	if f.condition == heldOut {
-		return "", usagef("--condition %s is for folders, whose data are there; give a service the images", heldOut)
-	}
-	if f.shift.auto {
-		return "", usagef("--shift %s is for folders: a service does not tell the patches; give a number", autoShift)
-	}
-	if cmd.Flags().Changed("control") && f.control != ode.ByPoint {
-		return "", usagef("--control %s is for folders: a service takes steps of each point's own", f.control)
 	}
 	return ext, inFolder(f.out, f.condition)
 }
@@ -103,7 +111,7 @@ func (a *app) sampleRemote(cmd *cobra.Command, from string, f sampleFlags) (resu
 	if err != nil {
 		return nil, err
 	}
-	if err := exclude(cmd, "on a service; draw from the folder of the run", ofFolders...); err != nil {
+	if err := f.forFolders(cmd); err != nil {
 		return nil, err
 	}
 	c := &client.Client{URL: service}

@@ -69,7 +69,9 @@ func TestSamplesOfAServiceAreThoseOfTheFolder(t *testing.T) {
 	simulated, _ := posterior(t)
 	posterior := called(t, "posterior", simulated)
 	large, painted := imagesFromImages(t)
-	service := servingRuns(t, nil, trained(t), law, posterior, images, large, painted, trainedTokens(t))
+	rows := called(t, "rows", trainedRows(t))
+	service := servingRuns(t, nil, trained(t), law, posterior, images, large, painted, trainedTokens(t),
+		rows)
 	obs, some := filepath.Join(seen, "obs.csv"), filepath.Join(seen, "some.csv")
 	draft, marked := filepath.Join(seen, "draft.txt"), filepath.Join(seen, "marked.txt")
 	small, whole := filepath.Join(seen, "small.npy"), filepath.Join(seen, "whole.npy")
@@ -113,9 +115,12 @@ func TestSamplesOfAServiceAreThoseOfTheFolder(t *testing.T) {
 		{trainedTokens(t), "--n 3 --temperature 0.5 --top-p 0.9 --solver euler --corrector 0.5 --steps 4", ".npy"},
 		{trainedTokens(t), "--n 2 --extend 5 --infill " + draft, ".txt"},
 		{trainedTokens(t), "--mark [?] --infill " + marked, ".npy"},
+		{rows, "--n 5 --seed 2", ".csv"},
+		{rows, "--n 4 --label car --guidance 2 --temperature 0.7", ".csv"},
+		{rows, "--n 3 --solver euler --steps 4", ".npy"},
 	} {
 		flags := strings.Fields(c.flags)
-		if c.ext != ".png" && c.dir != trainedTokens(t) && !slices.Contains(flags, "--steps") &&
+		if c.ext != ".png" && c.dir != trainedTokens(t) && c.dir != rows && !slices.Contains(flags, "--steps") &&
 			!slices.Contains(flags, "--control") {
 			flags = append(flags, "--solver", "dopri5", "--control", "point")
 		}

@@ -8,6 +8,7 @@ import (
 
 	"flowmatch/client"
 	"flowmatch/data/image"
+	"flowmatch/data/text"
 	"flowmatch/internal/atomicfile"
 )
 
@@ -48,12 +49,19 @@ func (a *app) sampleRemoteTokens(cmd *cobra.Command, from string, c *client.Clie
 	result, error,
 ) {
 	if err := tokensOnly(cmd, from, "n", "out", "seed", "steps", "solver", "infill", "mark", "extend", "temperature",
-		"top-p", "corrector", "token-file"); err != nil {
+		"top-p", "corrector", "label", "guidance", "token-file"); err != nil {
 		return nil, err
 	}
-	ext, err := f.checkTokens(cmd)
+	if err := f.checkTokens(cmd); err != nil {
+		return nil, err
+	}
+	ext, err := extension("--out", f.out, tokenEndings(m.Tokens.Kind)...)
 	if err != nil {
 		return nil, err
+	}
+	if rows := m.Tokens.Kind == text.Categories || m.Tokens.Kind == text.Integers; rows && f.infill != "" {
+		return nil, usagef("--infill fills in a text by a service, and %s is of rows; fill them in from the folder of "+
+			"the run", from)
 	}
 	if err := inFolder(f.out, f.infill); err != nil {
 		return nil, err
@@ -62,13 +70,14 @@ func (a *app) sampleRemoteTokens(cmd *cobra.Command, from string, c *client.Clie
 	if err != nil {
 		return nil, err
 	}
-	as := client.Plain
-	if ext == ".npy" {
-		as = client.NPY
-	}
+	as := map[string]string{".txt": client.Plain, ".csv": client.CSV, ".npy": client.NPZ}[ext]
 	file, res, err := a.askFile(cmd, c, m.Name, b, as)
 	if err != nil {
 		return nil, err
+	}
+	if ext == ".npy" {
+		res.Files, err = unpack(f.out, file.Body)
+		return res, err
 	}
 	res.Files = []string{f.out}
 	return res, atomicfile.WriteBytes(f.out, file.Body)
@@ -89,13 +98,16 @@ func (f *sampleFlags) tokenRequest(cmd *cobra.Command) (b client.SampleRequest, 
 		to   **float64
 		v    float64
 	}{{"temperature", &b.Temperature, f.temperature}, {"top-p", &b.TopP, f.topP}, {"corrector", &b.Corrector,
-		f.corrector}} {
+		f.corrector}, {"guidance", &b.Guidance, f.guidance}} {
 		if set(v.flag) {
 			*v.to = &v.v
 		}
 	}
 	if set("seed") {
 		b.Seed = &f.seed
+	}
+	if set("label") {
+		b.Label = client.Labels{client.Text(f.label)}
 	}
 	if b.Infill, err = f.draft(); b.Infill == nil {
 		return b, err

@@ -230,7 +230,9 @@ between several, or a .npy of their tokens (int32). --solver is exact or euler, 
 --steps, --temperature, --top-p and --corrector. --infill FILE fills a text in: each ▁ in
 it, or another --mark, is a token to draw given all others, and --extend draws more
 behind its end. What is given stays as it is. A text of any length is filled in window by
-window.
+window. Rows of a table of categories are a .csv with its header and levels, or a .npy; in
+--infill FILE empty cells are drawn, --n times each. A run with labels takes --label and
+--guidance.
 
 In the place of a folder stands a model of a service (flowmatch serve), as
 http://HOST:PORT/MODEL: the samples are drawn there, with the same flags, each by steps of

@@ -66,7 +66,7 @@ func boundNote(p *discrete.Mixture) string {
 
 // logpTokens bounds the log-probability of a text.
 func (a *app) logpTokens(cmd *cobra.Command, dir string, f logpFlags) (result, error) {
-	if err := tokensOnly(cmd, dir, "data", "out", "seed", "backend", "set", "draws"); err != nil {
+	if err := tokensOnly(cmd, dir, "data", "out", "seed", "backend", "set", "draws", "label"); err != nil {
 		return nil, err
 	}
 	ext, err := f.check(cmd)
@@ -83,28 +83,19 @@ func (a *app) logpTokens(cmd *cobra.Command, dir string, f logpFlags) (result, e
 	if err != nil {
 		return nil, err
 	}
-	raw, err := atomicfile.Read(f.data)
+	x, label, leftOut, err := f.sequences(cmd, r)
 	if err != nil {
-		return nil, usagef("--data: %w", err)
-	}
-	ids, err := r.Model.Spec().Vocabulary.Encode(string(raw))
-	if err != nil {
-		return nil, fmt.Errorf("--data %s: %w", f.data, err)
-	}
-	length := r.Config.Data.Length
-	if len(ids) < length {
-		return nil, fmt.Errorf("--data %s has %d tokens; the run bounds sequences of %d: give a text of one at least",
-			f.data, len(ids), length)
+		return nil, err
 	}
 	seed := r.Config.Seed
 	if cmd.Flags().Changed("seed") {
 		seed = f.seed
 	}
-	res, each, err := a.bound(cmd, r, f.data, text.Windows(ids, length, 0), f.draws, seed)
+	res, each, err := a.bound(cmd, r, f.data, x, label, f.draws, seed)
 	if err != nil {
 		return nil, err
 	}
-	res.LeftOut, res.File = len(ids)%length, f.out
+	res.LeftOut, res.File = leftOut, f.out
 	for i := range each {
 		each[i] = -each[i] // of log p
 	}
@@ -116,6 +107,34 @@ func (a *app) logpTokens(cmd *cobra.Command, dir string, f logpFlags) (result, e
 		return res, table.WriteNPY(f.out, values)
 	}
 	return res, nil
+}
+
+// sequences reads the sequences whose log-probability is to be bounded, with their labels, and how many tokens at the
+// end of a text fill none.
+func (f logpFlags) sequences(cmd *cobra.Command, r *run.TokenRun) (x discrete.Tokens, label []int32, leftOut int,
+	err error) {
+	if r.Model.Spec().Vocabulary.Rows() {
+		known, err := rowsOfRun(r, f.data, "", false)
+		if err == nil {
+			label, err = tokenLabels(cmd, r, f.label, known.Tokens.N, known.Label, f.data)
+		}
+		return known.Tokens, label, 0, err
+	}
+	raw, err := atomicfile.Read(f.data)
+	if err != nil {
+		return x, nil, 0, usagef("--data: %w", err)
+	}
+	ids, err := r.Model.Spec().Vocabulary.Encode(string(raw))
+	if err != nil {
+		return x, nil, 0, fmt.Errorf("--data %s: %w", f.data, err)
+	}
+	length := r.Config.Data.Length
+	if len(ids) < length {
+		return x, nil, 0, fmt.Errorf("--data %s has %d tokens; the run bounds sequences of %d: give a text of one at "+
+			"least", f.data, len(ids), length)
+	}
+	label, err = tokenLabels(cmd, r, f.label, 0, nil, "")
+	return text.Windows(ids, length, 0), label, len(ids) % length, err
 }
 
 // evalTokens bounds the log-probability of the text that a run held out.
@@ -141,18 +160,18 @@ func (a *app) evalTokens(cmd *cobra.Command, dir string, f evalFlags) (result, e
 	if f.test.all() {
 		most = len(corpus.Test)
 	}
-	x := text.Windows(corpus.Test, r.Config.Data.Length, most)
-	res, _, err := a.bound(cmd, r, r.Config.Data.Path+" (held out to test)", x, f.draws, r.Config.Seed)
+	x, label := corpus.Testing(most)
+	res, _, err := a.bound(cmd, r, r.Config.Data.Path+" (held out to test)", x, label, f.draws, r.Config.Seed)
 	if err == nil && x.N < most && !f.test.all() && cmd.Flags().Changed("test") {
-		res.Warnings = append(res.Warnings, fmt.Sprintf("--test is %d, and the text has %d sequences to test", most,
+		res.Warnings = append(res.Warnings, fmt.Sprintf("--test is %d, and the data have %d sequences to test", most,
 			x.N))
 	}
 	return res, err
 }
 
 // bound estimates the bound of sequences, and returns that of each in nats, too.
-func (a *app) bound(cmd *cobra.Command, r *run.TokenRun, name string, x discrete.Tokens, draws int, seed uint64) (
-	*tokenBoundResult, []float64, error) {
+func (a *app) bound(cmd *cobra.Command, r *run.TokenRun, name string, x discrete.Tokens, label []int32, draws int,
+	seed uint64) (*tokenBoundResult, []float64, error) {
 	if !cmd.Flags().Changed("draws") {
 		draws = r.Config.Eval.Draws
 	}
@@ -161,7 +180,7 @@ func (a *app) bound(cmd *cobra.Command, r *run.TokenRun, name string, x discrete
 	}
 	a.status("estimating the ELBO of %d sequences", x.N)
 	start := time.Now()
-	b, each, err := r.Model.Bound(cmd.Context(), x, discrete.ELBOOptions{Draws: draws, Seed: seed},
+	b, each, err := r.Model.Bound(cmd.Context(), x, label, discrete.ELBOOptions{Draws: draws, Seed: seed},
 		a.watch("bounds", x.N))
 	if err != nil {
 		return nil, nil, err

@@ -55,9 +55,8 @@ func (a *app) plotTokens(cmd *cobra.Command, dir string, f plotFlags) (result, e
 	if err != nil {
 		return nil, err
 	}
-	if f.kind == "trajectories" && r.Config.Data.Tokens == text.BPE {
-		return nil, usagef("--kind trajectories shows a token as one character, and tokens bpe are pieces of " +
-			"words; take a run of chars, or --kind loss")
+	if err := appears(f.kind, r.Model.Spec().Vocabulary); err != nil {
+		return nil, err
 	}
 	o := plot.Options{Title: f.o.Title, DPI: f.o.DPI, Dark: f.o.Dark, Format: f.o.Format, Limits: f.o.Limits}
 	res := &plotResult{Run: r.Dir, Kind: f.kind, File: f.out}
@@ -80,6 +79,19 @@ func (a *app) plotTokens(cmd *cobra.Command, dir string, f plotFlags) (result, e
 	return res, atomicfile.WriteFile(f.out, func(w io.Writer) error {
 		return a.drawAppearing(cmd.Context(), w, r, n, seed, plot.GIFOptions{Options: o})
 	})
+}
+
+// appears reports a picture of tokens that appear where a token is no character.
+func appears(kind string, v text.Vocabulary) error {
+	what := "pieces of words"
+	switch {
+	case kind != "trajectories" || v.Kind != text.BPE && !v.Rows():
+		return nil
+	case v.Rows():
+		what = "levels of a table"
+	}
+	return usagef("--kind trajectories shows a token as one character, and tokens %s are %s; take a run of chars, or "+
+		"--kind loss", v.Kind, what)
 }
 
 // drawAppearing writes sequences of tokens on their way from noise as a GIF.

@@ -29,7 +29,8 @@ type addsTokens struct {
 // add adds the flags.
 func (f *addsTokens) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.infill, "infill", "", "of a run of tokens: a text of which the marked characters are filled in")
+	fl.StringVar(&f.infill, "infill", "", "of a run of tokens: a text of which what is marked is filled in, "+
+		"or rows with gaps")
 	fl.StringVar(&f.mark, "mark", model.DefaultMark, "what marks one token to fill in")
 	fl.IntVar(&f.extend, "extend", 0, "tokens to draw behind the end of --infill")
 	fl.Float64Var(&f.temperature, "temperature", 0,
@@ -89,10 +90,12 @@ func (a *app) openTokens(dir, backend string, set []string) (*run.TokenRun, erro
 	return r, asUsage(err, run.ErrNoRun, run.ErrForeign, run.ErrPath)
 }
 
-// sparesText reports a file of --out that would change the text that a run is trained on.
+// sparesText reports a file of --out that would change what a run is trained on.
 func sparesText(file string, r *run.TokenRun) error {
-	if sameFile(file, r.Config.Data.Path) {
-		return usagef("--out %q would change the text that %s is trained on; give another name", file, r.Dir)
+	for _, data := range []string{r.Config.Data.Path, r.Config.Data.Tokenizer, r.Config.Data.LabelsPath} {
+		if data != "" && sameFile(file, data) {
+			return usagef("--out %q would change what %s is trained on; give another name", file, r.Dir)
+		}
 	}
 	return nil
 }

@@ -108,7 +108,7 @@ func TestBoundsOfTokensAreNamedAsSuch(t *testing.T) {
 		t.Errorf("%v", rep)
 	}
 	if text := succeed(t, "eval", dir, "--test", "50"); !strings.Contains(text, "bits a character") ||
-		!strings.Contains(text, "ELBO") || !strings.Contains(text, "has 7 sequences to test") {
+		!strings.Contains(text, "ELBO") || !strings.Contains(text, "have 7 sequences to test") {
 		t.Errorf("%s", text)
 	}
 	data := writeText(t, "some.txt", text.SmallLanguage().Text(2, 2))
@@ -167,7 +167,7 @@ func TestWhatDoesNotGoWithTokensIsAnError(t *testing.T) {
 		{"line 1 has 'Ω'", 1, []string{"sample", dir, "--infill", strange, "--out", out("a.txt")}},
 		{"no such file", 2, []string{"sample", dir, "--infill", out("nix"), "--out", out("a.txt")}},
 		{"would replace", 2, []string{"sample", dir, "--infill", plain, "--extend", "1", "--out", plain}},
-		{"would change the text", 2, []string{"sample", dir, "--n", "1", "--out",
+		{"would change what", 2, []string{"sample", dir, "--n", "1", "--out",
 			filepath.Join(filepath.Dir(dir), "language.txt")}},
 		{"--divergence has no effect", 2, []string{"logp", dir, "--data", plain, "--divergence", "exact"}},
 		{"has 7 tokens; the run bounds sequences of 12", 1, []string{"logp", dir, "--data", plain}},

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"flowmatch/data/table"
 	"flowmatch/discrete"
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
@@ -36,6 +36,10 @@ type tokenSampleResult struct {
 	Temperature float64 `json:"temperature"`
 	TopP        float64 `json:"top_p"`
 	Corrector   float64 `json:"corrector"`
+	// Label is the class of all samples; absent: several, of Classes, or none.
+	Label    string   `json:"label,omitempty"`
+	Classes  []string `json:"classes,omitempty"`
+	Guidance *float64 `json:"guidance,omitempty"` // of the label; absent: none
 
 	first string
 }
@@ -53,6 +57,17 @@ func (s tokenSampleResult) text(w io.Writer) {
 		}
 	}
 	fmt.Fprintf(w, "solver\t%s\n", how)
+	switch {
+	case s.Label != "":
+		fmt.Fprintf(w, "label\t%s\n", s.Label)
+	case s.Classes != nil:
+		fmt.Fprintf(w, "labels\t%s\n", choice.List(s.Classes))
+	}
+	if g := s.Guidance; g != nil && *g == 0 {
+		fmt.Fprintf(w, "guidance\t0, the model without a label\n")
+	} else if g != nil {
+		fmt.Fprintf(w, "guidance\t%g, for which every step has two evaluations\n", *g)
+	}
 	if s.Infilled > 0 {
 		fmt.Fprintf(w, "filled in\t%d tokens of %d\n", s.Infilled, s.Length)
 	}
@@ -61,15 +76,11 @@ func (s tokenSampleResult) text(w io.Writer) {
 
 // sampleTokens draws sequences of a run of tokens.
 func (a *app) sampleTokens(cmd *cobra.Command, dir string, f sampleFlags) (result, error) {
-	if cmd.Flags().Changed("guidance") {
-		return nil, usagef("--guidance needs a run with labels, and texts have none")
-	}
 	if err := tokensOnly(cmd, dir, "n", "out", "seed", "steps", "solver", "backend", "set", "infill", "mark", "extend",
-		"temperature", "top-p", "corrector"); err != nil {
+		"temperature", "top-p", "corrector", "label", "guidance"); err != nil {
 		return nil, err
 	}
-	ext, err := f.checkTokens(cmd)
-	if err != nil {
+	if err := f.checkTokens(cmd); err != nil {
 		return nil, err
 	}
 	if err := inFolder(f.out, f.infill); err != nil {
@@ -82,17 +93,17 @@ func (a *app) sampleTokens(cmd *cobra.Command, dir string, f sampleFlags) (resul
 	if err := cmp.Or(sparesText(f.out, r), f.applyTokens(cmd, r)); err != nil {
 		return nil, err
 	}
-	given, err := f.knownTokens(r)
+	ext, err := extension("--out", f.out, tokenEndings(r.Model.Spec().Vocabulary.Kind)...)
 	if err != nil {
 		return nil, err
 	}
-	return a.drawTokens(cmd, r, f, ext, given)
+	return a.drawTokens(cmd, r, f, ext)
 }
 
-// checkTokens reports what is wrong with the flags whatever the run is, and returns the ending of the file to write.
-func (f *sampleFlags) checkTokens(cmd *cobra.Command) (ext string, err error) {
-	if ext, err = extension("--out", f.out, ".txt", ".npy"); err != nil {
-		return "", err
+// checkTokens reports what is wrong with the flags whatever the run is.
+func (f *sampleFlags) checkTokens(cmd *cobra.Command) error {
+	if _, err := extension("--out", f.out, ".txt", ".npy", ".csv"); err != nil {
+		return err
 	}
 	set := cmd.Flags().Changed
 	if !set("n") {
@@ -100,13 +111,13 @@ func (f *sampleFlags) checkTokens(cmd *cobra.Command) (ext string, err error) {
 	}
 	switch {
 	case f.n < 1:
-		return "", usagef("--n is %d; it must be at least 1", f.n)
+		return usagef("--n is %d; it must be at least 1", f.n)
 	case f.infill == "" && (set("mark") || set("extend")):
-		return "", exclude(cmd, "without --infill", "mark", "extend")
+		return exclude(cmd, "without --infill", "mark", "extend")
 	case set("extend") && f.extend < 1:
-		return "", usagef("--extend is %d; it must be at least 1", f.extend)
+		return usagef("--extend is %d; it must be at least 1", f.extend)
 	}
-	return ext, nil
+	return nil
 }
 
 // applyTokens sets the evaluation settings of the run from the flags.
@@ -157,10 +168,10 @@ func applyJumps(cmd *cobra.Command, e *run.TokenEval, f runFlags) error {
 	return nil
 }
 
-// knownTokens reads the text to fill in as tokens, of which some are model.Unknown; nil: none is asked for.
+// knownTokens reads the text to fill in as tokens, of which some are model.Unknown.
 func (f *sampleFlags) knownTokens(r *run.TokenRun) ([]int32, error) {
 	content, err := f.draft()
-	if err != nil || content == nil {
+	if err != nil {
 		return nil, err
 	}
 	known, err := r.Model.Marked(*content, f.mark, f.extend)
@@ -185,25 +196,85 @@ func (f *sampleFlags) draft() (*string, error) {
 	return new(string(raw)), nil
 }
 
-func (a *app) drawTokens(cmd *cobra.Command, r *run.TokenRun, f sampleFlags, ext string, given []int32) (
-	result, error) {
-	length := r.Config.Data.Length
-	if given != nil {
-		length = len(given)
+// tokenSamples are sequences that were drawn.
+type tokenSamples struct {
+	x        discrete.Tokens
+	label    []int32
+	stats    discrete.Stats
+	infilled int
+}
+
+// solveTokens draws the sequences that the flags ask for: of noise, of a text to fill in, or of rows with gaps.
+func (a *app) solveTokens(cmd *cobra.Command, r *run.TokenRun, f sampleFlags, o model.TokenSampling) (
+	s tokenSamples, err error) {
+	unknown := func(tokens []int32) {
+		for _, v := range tokens {
+			if v == model.Unknown {
+				s.infilled++
+			}
+		}
 	}
-	if err := memory.Check(fmt.Sprintf("--n %d", f.n), 8*float64(f.n)*float64(length)); err != nil {
+	switch {
+	case f.infill == "":
+		if o.Label, err = tokenLabels(cmd, r, f.label, o.N, nil, ""); err != nil {
+			return s, err
+		}
+		if err := fitsTokens(f.n, r.Config.Data.Length); err != nil {
+			return s, err
+		}
+		s.label = o.Label
+		s.x, s.stats, err = r.Model.Sample(cmd.Context(), o)
+	case r.Model.Spec().Vocabulary.Rows():
+		known, err := f.knownRows(cmd, r)
+		if err == nil {
+			o.Label, err = tokenLabels(cmd, r, f.label, known.Tokens.N, known.Label, f.infill)
+		}
+		if err == nil {
+			err = fitsTokens(f.n, len(known.Tokens.X))
+		}
+		if err != nil {
+			return s, err
+		}
+		unknown(known.Tokens.X)
+		each := discrete.Tokens{N: known.Tokens.N * f.n, L: known.Tokens.L}
+		for i := range known.Tokens.N {
+			each.X = append(each.X, slices.Repeat(known.Tokens.Row(i), f.n)...)
+			if o.Label != nil {
+				s.label = append(s.label, slices.Repeat(o.Label[i:i+1], f.n)...)
+			}
+		}
+		o.N, o.Label = each.N, s.label
+		s.x, s.stats, err = r.Model.Infill(cmd.Context(), each, o)
+		return s, err
+	default:
+		known, err := f.knownTokens(r)
+		if err == nil {
+			err = fitsTokens(f.n, len(known))
+		}
+		if err != nil {
+			return s, err
+		}
+		unknown(known)
+		s.x, s.stats, err = r.Model.Infill(cmd.Context(), discrete.Tokens{N: 1, L: len(known), X: known}, o)
+		return s, err
+	}
+	return s, err
+}
+
+// fitsTokens reports more sequences than the memory holds.
+func fitsTokens(n, length int) error {
+	return memory.Check(fmt.Sprintf("--n %d", n), 8*float64(n)*float64(length))
+}
+
+func (a *app) drawTokens(cmd *cobra.Command, r *run.TokenRun, f sampleFlags, ext string) (result, error) {
+	guidance, err := f.guidanceOf(cmd, r)
+	if err != nil {
 		return nil, err
 	}
 	a.status("drawing %d samples", f.n)
 	start := time.Now()
-	o := model.TokenSampling{N: f.n, Sampler: r.Config.Eval.Sampling(f.seed), Progress: a.watch("samples", f.n)}
-	x, stats, err := discrete.Tokens{}, discrete.Stats{}, error(nil)
-	if given == nil {
-		x, stats, err = r.Model.Sample(cmd.Context(), o)
-	} else {
-		known := discrete.Tokens{N: 1, L: len(given), X: given}
-		x, stats, err = r.Model.Infill(cmd.Context(), known, o)
-	}
+	s, err := a.solveTokens(cmd, r, f, model.TokenSampling{N: f.n, Sampler: r.Config.Eval.Sampling(f.seed),
+		Guidance: guidance, Progress: a.watch("samples", f.n)})
 	if errors.Is(err, model.ErrNoInfill) {
 		return nil, usageError{err}
 	}
@@ -211,17 +282,13 @@ func (a *app) drawTokens(cmd *cobra.Command, r *run.TokenRun, f sampleFlags, ext
 		return nil, err
 	}
 	e := r.Config.Eval
-	res := tokenSampleResult{Run: r.Dir, Files: []string{f.out}, N: f.n, Length: length, Kind: r.Config.Data.Tokens,
-		Seed: f.seed, Solver: e.Solver, Steps: e.Steps, NFE: stats.NFE, Seconds: time.Since(start).Seconds(),
+	res := tokenSampleResult{Run: r.Dir, N: s.x.N, Length: s.x.L, Kind: r.Config.Data.Tokens, Seed: f.seed,
+		Solver: e.Solver, Steps: e.Steps, NFE: s.stats.NFE, Seconds: time.Since(start).Seconds(),
 		Backend: r.Model.Net().Engine().Name(), Temperature: e.Temperature, TopP: e.TopP, Corrector: e.Corrector,
-		first: r.Model.Spec().Vocabulary.Decode(x.Row(0))}
-	for _, v := range given {
-		if v == model.Unknown {
-			res.Infilled++
-		}
+		Infilled: s.infilled, Label: f.label, Guidance: guidance, first: r.Model.Spec().Vocabulary.Decode(s.x.Row(0))}
+	if f.label == "" && s.label != nil {
+		res.Classes = r.Model.Spec().Classes
 	}
-	if ext == ".npy" {
-		return res, table.WriteIntNPY(f.out, x.N, x.L, x.X)
-	}
-	return res, atomicfile.WriteFile(f.out, func(w io.Writer) error { return r.WriteTexts(w, x) })
+	res.Files, err = writeTokens(r, f.out, ext, s.x, s.label)
+	return res, err
 }

@@ -138,11 +138,11 @@ func (a *app) tokenHooks(ctx context.Context, cfg run.TokenConfig, resume bool, 
 			res.ResumedFrom, res.Changes = step, a.resumed(&res.Warnings, changes)
 		},
 		Opened: func(c *text.Corpus, is run.TokenConfig) {
-			res.Tokens, res.Levels = len(c.Train), c.Levels()
+			res.Tokens, res.Levels, res.Length = len(c.Train), c.Levels(), c.Length
 			a.status("%s: %d %s to train on, %d to validate and %d to test; %d different", is.Data.Path, len(c.Train),
 				is.Data.Tokens, len(c.Val), len(c.Test), c.Levels())
 			if have := len(c.Val) / is.Data.Length; have < *is.Data.Val {
-				a.warn(&res.Warnings, fmt.Sprintf("data.val is %d, and the text has %d sequences to validate on, "+
+				a.warn(&res.Warnings, fmt.Sprintf("data.val is %d, and the data have %d sequences to validate on, "+
 					"which are taken", *is.Data.Val, have))
 			}
 		},

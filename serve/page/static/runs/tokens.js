@@ -29,22 +29,28 @@ export const fits = ({ model }) => !model.untrained && Boolean(model.tokens);
 
 const times = Array.from({ length: 51 }, (_, k) => k / 50);
 
-/** glyphs are the signs of the levels, and of the mask behind them. Pieces of words are those of a vocabulary. */
+/**
+ * glyphs returns the sign of a level, or of the mask behind the levels: token j of a row of an answer. Pieces of words
+ * are those of a vocabulary, and cells of a table are those of the row.
+ */
 function glyphs({ kind, levels, chars }, vocabulary) {
+  if (kind === "categories") return (v, j, row) => `${row[j]} `;
+  if (kind === "integers") return (v) => `${v === levels ? "▁" : v} `;
   const sign = (c) => ({ "\n": "¶", "\t": "⇥" })[c] ?? (/[\p{C}\uFFFD]/u.test(c) ? "·" : c);
   const all = kind === "chars" ? [...chars].map(sign)
     : vocabulary ? vocabulary.map((piece) => [...piece].map(sign).join(""))
     : Array.from({ length: levels }, (_, b) => (b < 128 ? sign(String.fromCharCode(b)) : "·"));
-  return [...all, "▁"];
+  return (v) => all[v] ?? "▁";
 }
 
 /** sequence is the element of a sequence, of which tokens are what their class says. */
-function sequence(now, before, last, signs) {
+function sequence(now, before, last, { levels, sign }) {
   const runs = [];
   now.forEach((v, j) => {
-    const kind = v === signs.length - 1 ? "masked" : v !== last[j] ? "passing" : v !== before[j] ? "fresh" : "";
-    if (runs.at(-1)?.kind === kind) runs.at(-1).text += signs[v];
-    else runs.push({ kind, text: signs[v] });
+    const kind = v === levels ? "masked" : v !== last[j] ? "passing" : v !== before[j] ? "fresh" : "";
+    const text = sign(v, j);
+    if (runs.at(-1)?.kind === kind) runs.at(-1).text += text;
+    else runs.push({ kind, text });
   });
   return h("p", { class: "sequence" }, runs.map(({ kind, text }) => (kind ? h("span", { class: kind }, text) : text)));
 }
@@ -56,7 +62,8 @@ const key = (kinds) => h("ul", { class: "sequence-key" }, kinds.map((k) => h("li
 /** open shows sequences; it returns what ends its work. */
 export function open(place, { model, run }) {
   const note = new Note();
-  const signs = glyphs(model.tokens, run.vocabulary);
+  const { levels } = model.tokens;
+  const sign = glyphs(model.tokens, run.vocabulary);
   const again = () => restart();
   const usual = Number(/^\s+steps: (\d+)/m.exec(run.settings.split("\neval:")[1] ?? "")?.[1] ?? 64);
   const count = slider({ key: "runs.tokens.count", min: 1, max: 12, step: 1, value: 4, on: again });
@@ -75,7 +82,8 @@ export function open(place, { model, run }) {
     let k = states.findLastIndex((s) => s.t <= clock.value + 1e-9);
     k = Math.max(0, k);
     const [now, before, last] = [states[k].x, states[Math.max(0, k - 1)].x, states.at(-1).x];
-    texts.replaceChildren(...now.map((row, i) => sequence(row, before[i], last[i], signs)));
+    texts.replaceChildren(...now.map((row, i) => sequence(row, before[i], last[i],
+      { levels, sign: (v, j) => sign(v, j, states[k].rows[i]) })));
   }
 
   const restart = note.task(async (signal) => {
@@ -83,7 +91,7 @@ export function open(place, { model, run }) {
     const body = { n: count.value, seed: number.value, steps: steps.value, times };
     if (heat.value !== 1) body.temperature = heat.value;
     const next = [];
-    await stream(model.name, body, (t, _, state) => next.push({ t, x: state.tokens }),
+    await stream(model.name, body, (t, _, state) => next.push({ t, x: state.tokens, rows: state.x }),
       { signal, waiting: note.waiting });
     states = next;
     draw();
