@@ -2,6 +2,7 @@ package serve
 
 import (
 	"flowmatch/client"
+	"flowmatch/data/image"
 	"flowmatch/eval"
 	"flowmatch/flow"
 	"flowmatch/run"
@@ -34,7 +35,9 @@ func conditionsOf(r *served, images [][]float64) (context, original flow.Batch, 
 	case c == nil:
 		return context, original, nil
 	case len(images) == 0:
-		return context, original, invalid("condition: the model makes images from images (%s); give some", c.Config())
+		route := map[string]string{image.SuperRes: "/enlarge", image.Inpaint: "/complete"}[c.Config().Kind]
+		return context, original, invalid("condition: the model makes images from images (%s); give some, or use %s",
+			c.Config(), route)
 	}
 	low := 0
 	if shape := c.LowShape(); shape != nil {

@@ -66,6 +66,7 @@ func TestControlsOfTheLectureMoveItsPicturesInABrowser(t *testing.T) {
 	p.Go(lecturing(t, nil) + "/lecture?lang=en")
 	for _, id := range lectureIDs {
 		opened(p, id)
+		settled(p, id) // a pane may show its pictures again, and a chart is blank for a moment then
 		if n, blank := pictures(p, "#"+id); n == 0 || len(blank) > 0 {
 			t.Errorf("%s: of %d pictures, %q show nothing", id, n, blank)
 		}
