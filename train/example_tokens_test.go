@@ -26,7 +26,10 @@ func ExampleTokens() {
 	check(err)
 	net, err = train.Tokens{
 		Path: path, Loop: train.Loop{Steps: 300, Batch: 32, LR: 5e-3, ValEvery: new(0)},
-		Data: func(step, n int) (discrete.Tokens, flow.Given) { return corpus.Batch(1, step, n, 8), flow.Given{} },
+		Data: func(step, n int) (discrete.Tokens, flow.Given) {
+			x, label := corpus.Batch(1, step, n)
+			return x, flow.Given{Label: label}
+		},
 	}.Train(context.Background(), net)
 	check(err)
 	s := discrete.Sampler{Path: path, Steps: 16, Seed: 1}
