@@ -9,6 +9,7 @@ import (
 
 	"flowmatch/client"
 	"flowmatch/flow"
+	"flowmatch/manifold"
 	"flowmatch/model"
 	"flowmatch/ode"
 	"flowmatch/sde"
@@ -78,7 +79,8 @@ func answer(err error) error {
 	case errors.Is(err, model.ErrMass), errors.Is(err, flow.ErrContext), errors.Is(err, flow.ErrLabels),
 		errors.Is(err, ode.ErrMaxNFE), errors.Is(err, model.ErrNoScore), errors.Is(err, model.ErrCurved):
 		return huma.Error422UnprocessableEntity(err.Error())
-	case errors.Is(err, ode.ErrNonFinite), errors.Is(err, ode.ErrStepTooSmall), errors.Is(err, sde.ErrNonFinite):
+	case errors.Is(err, ode.ErrNonFinite), errors.Is(err, ode.ErrStepTooSmall), errors.Is(err, sde.ErrNonFinite),
+		errors.Is(err, manifold.ErrNoPoint), errors.Is(err, manifold.ErrCutLocus): // it left the space on the way
 		return huma.Error422UnprocessableEntity(
 			"the flow cannot be solved; a value far from the data, such as a context, may be why: " + err.Error())
 	}
