@@ -145,12 +145,7 @@ func (a *app) sampleRemote(cmd *cobra.Command, from string, f sampleFlags) (resu
 	if err != nil {
 		return nil, err
 	}
-	if ext == ".npy" {
-		res.Files, err = unpack(f.out, file.Body)
-		return res, err
-	}
-	res.Files = []string{f.out}
-	err = atomicfile.WriteBytes(f.out, file.Body)
+	res.Files, err = saved(f.out, ext, file.Body)
 	if ext == ".csv" && b.Condition != nil {
 		res.Warnings = append(res.Warnings, "the contexts of the images are not written; a .npy has them beside it")
 	}
@@ -177,6 +172,14 @@ func (a *app) askFile(cmd *cobra.Command, c *client.Client, name string, b clien
 		Seconds: time.Since(start).Seconds(), Warnings: file.Warnings}, nil
 }
 
+// saved writes what a service sent, and returns the names of the files.
+func saved(path, ext string, body []byte) ([]string, error) {
+	if ext == ".npy" {
+		return unpack(path, body)
+	}
+	return []string{path}, atomicfile.WriteBytes(path, body)
+}
+
 // ofService marks what a service says of a request as an error of the one who typed it.
 func ofService(err error, service string) error {
 	e, ok := errors.AsType[*client.Error](err)
@@ -193,19 +196,17 @@ func ofService(err error, service string) error {
 	return fmt.Errorf("%s answers %d: %s", service, e.Status, text)
 }
 
-// request returns the request that the flags make, and the contexts of a model that takes some.
-func (f *sampleFlags) request(cmd *cobra.Command, m *client.Model, ext string) (
-	b client.SampleRequest, given flow.Batch, err error,
-) {
+// numberFlag is a number of a request that is there only if its flag is set.
+type numberFlag struct {
+	flag string
+	to   **float64
+	v    float64
+}
+
+// put puts the flags that are set into a request: some numbers, the seed and the label.
+func (f *sampleFlags) put(cmd *cobra.Command, b *client.SampleRequest, numbers []numberFlag) {
 	set := cmd.Flags().Changed
-	b = client.SampleRequest{N: f.n, LogP: f.logp, Complete: f.complete,
-		GuidanceInterval: f.interval, GuidanceRescale: f.rescale, Eta: f.eta, Diffusion: f.diffusion,
-		How: client.How{Solver: f.solver, Steps: f.steps, TimeGrid: (*client.TimeGrid)(f.over(cmd, nil))}}
-	for _, v := range []struct {
-		flag string
-		to   **float64
-		v    float64
-	}{{"guidance", &b.Guidance, f.guidance}, {"rtol", &b.RTol, f.rtol}, {"atol", &b.ATol, f.atol}} {
+	for _, v := range numbers {
 		if set(v.flag) {
 			*v.to = &v.v
 		}
@@ -216,6 +217,17 @@ func (f *sampleFlags) request(cmd *cobra.Command, m *client.Model, ext string) (
 	if set("label") {
 		b.Label = client.Labels{client.Text(f.label)}
 	}
+}
+
+// request returns the request that the flags make, and the contexts of a model that takes some.
+func (f *sampleFlags) request(cmd *cobra.Command, m *client.Model, ext string) (
+	b client.SampleRequest, given flow.Batch, err error,
+) {
+	b = client.SampleRequest{N: f.n, LogP: f.logp, Complete: f.complete,
+		GuidanceInterval: f.interval, GuidanceRescale: f.rescale, Eta: f.eta, Diffusion: f.diffusion,
+		How: client.How{Solver: f.solver, Steps: f.steps, TimeGrid: (*client.TimeGrid)(f.over(cmd, nil))}}
+	f.put(cmd, &b, []numberFlag{{"guidance", &b.Guidance, f.guidance}, {"rtol", &b.RTol, f.rtol},
+		{"atol", &b.ATol, f.atol}})
 	if ext == ".png" && m.Shape == nil {
 		return b, given, usagef("--out %q: a service draws pictures of images, and %s makes none; give a .csv or .npy",
 			f.out, m.Name)
@@ -227,7 +239,7 @@ func (f *sampleFlags) request(cmd *cobra.Command, m *client.Model, ext string) (
 		}
 		b.N, b.Columns = rows*cols, cols
 	}
-	if set("given") {
+	if cmd.Flags().Changed("given") {
 		if given, err = f.giveRemote(&b, m); err != nil {
 			return b, given, err
 		}

@@ -9,7 +9,6 @@ import (
 	"flowmatch/client"
 	"flowmatch/data/image"
 	"flowmatch/data/text"
-	"flowmatch/internal/atomicfile"
 )
 
 // This file gives a service images to make images from, and draws sequences of tokens from it.
@@ -75,12 +74,8 @@ func (a *app) sampleRemoteTokens(cmd *cobra.Command, from string, c *client.Clie
 	if err != nil {
 		return nil, err
 	}
-	if ext == ".npy" {
-		res.Files, err = unpack(f.out, file.Body)
-		return res, err
-	}
-	res.Files = []string{f.out}
-	return res, atomicfile.WriteBytes(f.out, file.Body)
+	res.Files, err = saved(f.out, ext, file.Body)
+	return res, err
 }
 
 // tokenRequest returns the request that the flags make. What is 0 in it would be as if it were not given.
@@ -93,22 +88,8 @@ func (f *sampleFlags) tokenRequest(cmd *cobra.Command) (b client.SampleRequest, 
 		return b, usagef("--mark is empty; give what marks a token to fill in")
 	}
 	b = client.SampleRequest{N: f.n, Extend: f.extend, How: client.How{Solver: f.solver, Steps: f.steps}}
-	for _, v := range []struct {
-		flag string
-		to   **float64
-		v    float64
-	}{{"temperature", &b.Temperature, f.temperature}, {"top-p", &b.TopP, f.topP}, {"corrector", &b.Corrector,
-		f.corrector}, {"guidance", &b.Guidance, f.guidance}} {
-		if set(v.flag) {
-			*v.to = &v.v
-		}
-	}
-	if set("seed") {
-		b.Seed = &f.seed
-	}
-	if set("label") {
-		b.Label = client.Labels{client.Text(f.label)}
-	}
+	f.put(cmd, &b, []numberFlag{{"temperature", &b.Temperature, f.temperature}, {"top-p", &b.TopP, f.topP},
+		{"corrector", &b.Corrector, f.corrector}, {"guidance", &b.Guidance, f.guidance}})
 	if b.Infill, err = f.draft(); b.Infill == nil {
 		return b, err
 	}
