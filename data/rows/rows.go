@@ -232,12 +232,9 @@ func integers(path string, least int32) (tokens []int32, length int, err error) 
 
 // Known are rows of which some tokens may not be known.
 type Known struct {
-	Tokens discrete.Tokens // what is not known is Unknown
+	Tokens discrete.Tokens // what is not known is [text.Gap]
 	Label  []int32         // of each row; nil: the file has none
 }
-
-// Unknown is a token that is not known.
-const Unknown = -1
 
 // Reader reads rows of a file as tokens of a vocabulary.
 type Reader struct {
@@ -268,16 +265,18 @@ func (r Reader) Read(path string) (k Known, err error) {
 		if at < 0 {
 			return k, fmt.Errorf("%s: it has no column %s of the model", path, choice.Quote(c.Name))
 		}
-		for i, value := range cells.Columns[at].Index {
-			cell := cells.Columns[at].Values[value]
-			level, err := r.Vocabulary.Level(j, cell)
-			switch {
-			case r.Gaps && (cell == "" || cell == r.Mark):
-				level = Unknown
-			case err != nil:
-				return k, files.MalformedAt(path, cells.Where(i), "%s", err)
+		texts := cells.Columns[at]
+		levels, errs := make([]int32, len(texts.Values)), make([]error, len(texts.Values))
+		for v, cell := range texts.Values {
+			if levels[v] = text.Gap; !r.Gaps || cell != "" && cell != r.Mark {
+				levels[v], errs[v] = r.Vocabulary.Level(j, cell)
 			}
-			k.Tokens.Row(i)[j] = level
+		}
+		for i, v := range texts.Index {
+			if errs[v] != nil {
+				return k, files.MalformedAt(path, cells.Where(i), "%s", errs[v])
+			}
+			k.Tokens.Row(i)[j] = levels[v]
 		}
 	}
 	k.Label, err = r.labels(cells)
@@ -305,7 +304,7 @@ func (r Reader) labels(cells table.Cells) (label []int32, err error) {
 func (r Reader) integers(path string) (x discrete.Tokens, err error) {
 	least := int32(0)
 	if r.Gaps {
-		least = Unknown
+		least = text.Gap
 	}
 	tokens, l, err := integers(path, least)
 	if err == nil && l != r.Length {

@@ -98,7 +98,7 @@ func TestRowsOfCategories(t *testing.T) {
 	}
 	r.Gaps, r.Mark = true, "?"
 	gaps, err := r.Read(written(t, "g.csv", "more,kind,colour,doors,size\n1,car,red,?,\n2,bus,green,4,big\n"))
-	if err != nil || !slices.Equal(gaps.Tokens.X, []int32{Unknown, 2, Unknown, 0, 1, 1}) ||
+	if err != nil || !slices.Equal(gaps.Tokens.X, []int32{text.Gap, 2, text.Gap, 0, 1, 1}) ||
 		!slices.Equal(gaps.Label, []int32{1, 0}) {
 		t.Errorf("%v, %v", gaps, err)
 	}
@@ -122,7 +122,7 @@ func TestRowsOfIntegers(t *testing.T) {
 			t.Errorf("%v, %v", got, err)
 		}
 		known, err := Reader{Vocabulary: c.Vocabulary, Length: 2, Gaps: true}.Read(array(t, 2, -1, 5))
-		if err != nil || !slices.Equal(known.Tokens.X, []int32{Unknown, 5}) {
+		if err != nil || !slices.Equal(known.Tokens.X, []int32{text.Gap, 5}) {
 			t.Errorf("%v, %v", known, err)
 		}
 	}

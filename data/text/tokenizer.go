@@ -228,9 +228,6 @@ func (t *Tokenizer) Encode(text string) ([]int32, error) {
 	return out, err
 }
 
-// escaped is a pattern that is meant literally.
-func escaped(text string) string { return regexp2.Escape(text) }
-
 // encode returns the tokens of a text.
 func (e *encoder) encode(text string) ([]int32, error) {
 	var out []int32

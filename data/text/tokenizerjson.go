@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dlclark/regexp2/v2"
+
 	"flowmatch/internal/atomicfile"
 	"flowmatch/internal/choice"
 )
@@ -254,7 +256,7 @@ func (s stage) cut(t *Tokenizer) error {
 			return err
 		}
 		if s.Split == nil || *s.Split {
-			t.Cuts = append(t.Cuts, Cut{Pattern: escaped(s.Replacement), How: toNext})
+			t.Cuts = append(t.Cuts, Cut{Pattern: regexp2.Escape(s.Replacement), How: toNext})
 		}
 	default:
 		return fmt.Errorf("pre_tokenizer %s is none that can be loaded, or texts would not come back; ByteLevel, "+
@@ -275,7 +277,7 @@ func (s stage) split(t *Tokenizer) error {
 	}
 	pattern, literal, err := s.pattern()
 	if literal {
-		pattern = escaped(pattern)
+		pattern = regexp2.Escape(pattern)
 	}
 	if how == matches { // inverted, what matches stays and what does not is dropped
 		s.Invert = false

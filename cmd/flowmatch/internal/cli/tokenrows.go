@@ -53,7 +53,7 @@ func (f *sampleFlags) knownRows(cmd *cobra.Command, r *run.TokenRun) (rows.Known
 	if err != nil {
 		return known, err
 	}
-	if !slices.Contains(known.Tokens.X, rows.Unknown) {
+	if !slices.Contains(known.Tokens.X, text.Gap) {
 		return known, usagef("--infill %s has no gap: leave a cell empty, or write %s in it (in an array -1)", f.infill,
 			f.mark)
 	}
