@@ -101,8 +101,9 @@ type Model struct {
 	source    flow.Source
 	clock     func() *path.Clock // made when asked for; nil without a Precondition
 	condition *image.Condition
-	manifold  manifold.Manifold // nil: R^D
-	ranks     *cluster.Comm     // see Together
+	manifold  manifold.Manifold      // nil: R^D
+	ranks     *cluster.Comm          // see Together
+	digest    func() (string, error) // of the weights, made once; nil in one process
 }
 
 // ErrSpec is returned for a Spec whose parts do not fit one another or the network.

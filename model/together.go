@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"flowmatch/cluster"
 	"flowmatch/flow"
@@ -21,6 +22,10 @@ func (m *Model) Together(ranks *cluster.Comm) *Model {
 	}
 	with := *m
 	with.ranks = ranks
+	with.digest = sync.OnceValues(func() (string, error) {
+		weights, err := m.net.Weights()
+		return digest.Of(weights), err
+	})
 	return &with
 }
 
@@ -30,7 +35,7 @@ func (m *Model) sameCall(x flow.Batch, given flow.Given) error {
 	if m.ranks.Size() == 1 {
 		return nil
 	}
-	weights, err := m.net.Weights()
+	weights, err := m.digest()
 	points := digest.New()
 	points.Text(fmt.Sprint(x.N, x.D))
 	digest.Add(points, x.X)
@@ -40,7 +45,7 @@ func (m *Model) sameCall(x flow.Batch, given flow.Given) error {
 		return err
 	}
 	for _, of := range []struct{ is, what string }{
-		{digest.Of(weights), "has other weights than rank 0: all must open the same model"},
+		{weights, "has other weights than rank 0: all must open the same model"},
 		{points.String(), "solves for other points than rank 0: all must make the same calls"},
 	} {
 		all, err := m.ranks.Gather([]byte(of.is))
