@@ -29,8 +29,8 @@ type Comm struct {
 // Stats is what the calls of a Comm have cost so far on this rank.
 type Stats struct {
 	Sums    int     // calls of Sum and Begin
-	Bytes   int64   // sent by them
-	Seconds float64 // in sums, with the time spent waiting for ranks that came later
+	Bytes   int64   // sent by them and by Spread
+	Seconds float64 // in these calls, with the time spent waiting for ranks that came later
 	Hidden  float64 // those of Seconds in which the caller of Begin computed
 }
 
@@ -75,9 +75,12 @@ func (c *Comm) Rank() int {
 
 // Share returns the part of n things, from i (included) to j (excluded), that is this rank's:
 // the parts of all ranks are disjoint and in their order, and differ by one thing at most.
-func (c *Comm) Share(n int) (i, j int) {
-	k, r := c.Size(), c.Rank()
-	return r * n / k, (r + 1) * n / k
+func (c *Comm) Share(n int) (i, j int) { return c.ShareOf(c.Rank(), n) }
+
+// ShareOf is Share of another rank.
+func (c *Comm) ShareOf(rank, n int) (i, j int) {
+	k := c.Size()
+	return rank * n / k, (rank + 1) * n / k
 }
 
 // Stats returns what Sum has cost so far.
@@ -152,6 +155,31 @@ func Broadcast[T byte | float32 | float64](c *Comm, x []T, from int) error {
 		return nil
 	}
 	return c.together("broadcast", func() error { return broadcast(bytesOf(x), from) })
+}
+
+// Spread gives all ranks what each of them has: rank r has x from ends[r-1], or 0, to before ends[r].
+func Spread[T byte | float32 | float64](c *Comm, x []T, ends []int) error {
+	if c.alone() {
+		return nil
+	}
+	return c.together("spread", func() error {
+		begun := time.Now()
+		defer func() { c.stats.Seconds += time.Since(begun).Seconds() }()
+		from := 0
+		for rank, end := range ends {
+			part := bytesOf(x[from:end])
+			if from = end; len(part) == 0 {
+				continue
+			}
+			if err := broadcast(part, rank); err != nil {
+				return err
+			}
+			if rank == c.rank {
+				c.stats.Bytes += int64((c.size - 1) * len(part))
+			}
+		}
+		return nil
+	})
 }
 
 // BroadcastBytes returns the x of the rank from, of any length, on every rank.

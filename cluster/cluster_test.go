@@ -25,6 +25,7 @@ func TestRanksTogether(t *testing.T) {
 			}
 			sumsInOrder(t, c)
 			bytesToAll(t, c)
+			partsToAll(t, c)
 			errorOfOne(t, c)
 		})
 	}
@@ -104,6 +105,27 @@ func bytesToAll(t *testing.T, c *cluster.Comm) {
 	ends, err := c.Gathered(float64(j))
 	if before := c.Rank() - 1; err != nil || before >= 0 && ends[before] != float64(i) || ends[c.Size()-1] != 10 {
 		t.Errorf("the shares of 10 end at %v, and this begins at %d (%v)", ends, i, err)
+	}
+}
+
+// partsToAll has rank r with r numbers, of which the first rank has none.
+func partsToAll(t *testing.T, c *cluster.Comm) {
+	var ends []int
+	var want []float64
+	for r := range c.Size() {
+		for range r {
+			want = append(want, 1/float64(r))
+		}
+		ends = append(ends, len(want))
+	}
+	got := make([]float64, len(want))
+	copy(got[ends[c.Rank()]-c.Rank():ends[c.Rank()]], want[ends[c.Rank()]-c.Rank():])
+	before := c.Stats()
+	if err := cluster.Spread(c, got, ends); err != nil || !slices.Equal(got, want) {
+		t.Errorf("the parts of all ranks are %v, want %v (%v)", got, want, err)
+	}
+	if sent := c.Stats().Bytes - before.Bytes; sent != int64(8*c.Rank()*(c.Size()-1)) {
+		t.Errorf("rank %d sent %d bytes, want those of its %d numbers to all others", c.Rank(), sent, c.Rank())
 	}
 }
 

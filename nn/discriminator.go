@@ -180,7 +180,7 @@ func (d *Discriminator) NewTrainer(o Optimizer) (*DiscriminatorTrainer, error) {
 		build: func(in []*Node) []*Node {
 			p := d.layout.params(in[0])
 			loss := d.loss(p, in[stateSlabs+1], in[stateSlabs+2])
-			state, norm := tr.opt.update(d.layout, in, join(Gradient(loss, p...)))
+			state, norm := tr.opt.update(d.layout, in, join(Gradient(loss, p...)), nil)
 			return append(settled(state), loss, norm)
 		}}
 	return tr, nil

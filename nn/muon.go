@@ -42,8 +42,8 @@ func orthogonal(g *Node) *Node {
 	return MulScalar(x, muonScale*math.Sqrt(float64(max(rows, columns))))
 }
 
-// replaceInner returns the slab to with f of each inner matrix of the slab from in its place.
-func (l *layout) replaceInner(to, from *Node, f func(*Node) *Node) *Node {
+// replaceInner returns the slab to with matrix(k), flat, in the place of the k-th inner matrix.
+func (l *layout) replaceInner(to *Node, matrix func(k int) *Node) *Node {
 	var parts []*Node
 	at := 0
 	keep := func(end int) {
@@ -51,14 +51,21 @@ func (l *layout) replaceInner(to, from *Node, f func(*Node) *Node) *Node {
 			parts = append(parts, Slice(to, AxisRange(at, end)))
 		}
 	}
-	for _, i := range l.inner {
+	for k, i := range l.inner {
 		t := l.tensors[i]
 		keep(t.Offset)
+		parts = append(parts, matrix(k))
 		at = t.Offset + t.Size()
-		parts = append(parts, Reshape(f(Reshape(Slice(from, AxisRange(t.Offset, at)), t.Shape...)), t.Size()))
 	}
 	keep(l.size)
 	return Concatenate(parts, 0)
+}
+
+// orthogonalOf returns the step of Muon, flat, for the k-th inner matrix of a slab of mean gradients.
+func (l *layout) orthogonalOf(ahead *Node, k int) *Node {
+	t := l.tensors[l.inner[k]]
+	g := Slice(ahead, AxisRange(t.Offset, t.Offset+t.Size()))
+	return Reshape(orthogonal(Reshape(g, t.Shape...)), t.Size())
 }
 
 // OptimizerFor returns the name of the optimizer that was measured to do best for networks

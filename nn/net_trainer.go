@@ -183,7 +183,7 @@ func (tr *NetTrainer) Step(ex *Examples, lr float64) (r StepResult, err error) {
 // stepGraph: weights, EMA, moments 1 and 2, hyper [4], then the examples.
 func (tr *NetTrainer) stepGraph(in []*Node, l Loss) []*Node {
 	loss, grads := tr.lossGraph(in[0], in[1], in[stateSlabs+1:], l, false)
-	state, norm := tr.opt.update(tr.layout, in, join(grads))
+	state, norm := tr.opt.update(tr.layout, in, join(grads), nil)
 	return append(state, loss, norm)
 }
 

@@ -83,20 +83,21 @@ func (o Optimizer) Validate() error {
 }
 
 // update is a step with clipping, and the EMA, in a graph; in begins with weights, EMA,
-// moments 1 and 2 and hyper [4]. It returns the new four, and the norm of grad.
-func (o Optimizer) update(l *layout, in []*Node, grad *Node) (state []*Node, norm *Node) {
+// moments 1 and 2 and hyper [4]. It returns the new four, and the norm of grad. Muon's step of the k-th
+// inner matrix is turned(k), flat; nil: it is computed here.
+func (o Optimizer) update(l *layout, in []*Node, grad *Node, turned func(k int) *Node) (state []*Node, norm *Node) {
 	theta, ema, m1, m2, hyper := in[0], in[1], in[2], in[3], in[4]
 	h := func(i int) *Node { return Reshape(Slice(hyper, AxisRange(i, i+1))) }
-	norm = Sqrt(ReduceAllSum(Square(grad)))
-	if o.ClipNorm > 0 {
-		grad = Mul(grad, MinScalar(Div(ConstAs(norm, o.ClipNorm), AddScalar(norm, 1e-12)), 1))
-	}
-	m1 = Add(MulScalar(m1, *o.Beta1), MulScalar(grad, 1-*o.Beta1))
+	grad, norm = o.clipped(grad)
+	m1 = o.mean(m1, grad)
 	m2 = Add(MulScalar(m2, *o.Beta2), MulScalar(Square(grad), 1-*o.Beta2))
 	step := Div(Mul(m1, h(1)), AddScalar(Sqrt(Mul(m2, h(2))), *o.Eps))
 	if o.Name == Muon {
-		ahead := Add(MulScalar(m1, *o.Beta1), MulScalar(grad, 1-*o.Beta1)) // Nesterov's momentum
-		step = l.replaceInner(step, ahead, orthogonal)
+		if turned == nil {
+			ahead := o.mean(m1, grad)
+			turned = func(k int) *Node { return l.orthogonalOf(ahead, k) }
+		}
+		step = l.replaceInner(step, turned)
 	}
 	if o.WeightDecay > 0 {
 		step = Add(step, MulScalar(theta, o.WeightDecay))
@@ -110,4 +111,19 @@ func (o Optimizer) update(l *layout, in []*Node, grad *Node) (state []*Node, nor
 		ema = Add(ema, Mul(Sub(theta, ema), OneMinus(h(3)))) // ema + (1-decay)(θ - ema)
 	}
 	return []*Node{theta, ema, m1, m2}, norm
+}
+
+// clipped returns a gradient with at most the norm that is allowed, and its norm before.
+func (o Optimizer) clipped(grad *Node) (clipped, norm *Node) {
+	norm = Sqrt(ReduceAllSum(Square(grad)))
+	if o.ClipNorm > 0 {
+		grad = Mul(grad, MinScalar(Div(ConstAs(norm, o.ClipNorm), AddScalar(norm, 1e-12)), 1))
+	}
+	return grad, norm
+}
+
+// mean returns the mean gradient m1 after one more gradient. Once more with the same one it is Nesterov's
+// momentum, from which Muon makes its step.
+func (o Optimizer) mean(m1, grad *Node) *Node {
+	return Add(MulScalar(m1, *o.Beta1), MulScalar(grad, 1-*o.Beta1))
 }

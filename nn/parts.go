@@ -3,6 +3,7 @@ package nn
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/shapes"
@@ -16,7 +17,8 @@ type parts struct {
 	sum   []compute.Buffer // of gradients so far, on each device: [P], or those of the second stage alone
 	early early            // those of the first stage
 	progs *byLoss          // adds the gradient of a part
-	apply *program         // takes the step, with the sums for the gradient
+	turn  *turned          // steps of matrices, which ranks share; nil: apply makes them
+	apply *program         // takes the step, with the sums for the gradient, and the steps of matrices last
 }
 
 // newParts declares the programs of a trainer.
@@ -30,11 +32,15 @@ func newParts(tr *NetTrainer) (*parts, error) {
 		return &program{eng: tr.eng, name: "part of a gradient", inputs: inputs, update: p.updates(),
 			devices: len(tr.state), build: func(in []*Node) []*Node { return tr.partGraph(in, l) }}
 	}}
+	p.turn = newTurned(tr, p)
+	sums := len(p.shapes(tr.layout))
 	p.apply = &program{eng: tr.eng, name: "optimizer step", update: []int{0, 1, 2, 3}, devices: len(tr.state),
-		inputs: func(_, _ int) []shapes.Shape { return append(tr.stateShapes(), p.shapes(tr.layout)...) },
+		inputs: func(_, _ int) []shapes.Shape {
+			return slices.Concat(tr.stateShapes(), p.shapes(tr.layout), p.turn.shapes())
+		},
 		build: func(in []*Node) []*Node {
-			grad := in[stateSlabs+1:]
-			state, norm := tr.opt.update(tr.layout, in, Concatenate(grad, 0))
+			grad := in[stateSlabs+1:][:sums]
+			state, norm := tr.opt.update(tr.layout, in, Concatenate(grad, 0), p.turn.from(in))
 			return append(state, norm)
 		}}
 	return p, p.reset(tr.Trainer)
@@ -135,9 +141,15 @@ func (tr *NetTrainer) stepInParts(ex *Examples, of Share, whole bool, lr float64
 		return r, err
 	}
 	for d, g := range f.each() {
-		g.give(stateSlabs+1, tr.parts.sum[d])
-		if tr.parts.early.tensor > 0 {
-			g.give(stateSlabs+2, tr.parts.early.sum)
+		tr.parts.give(g, stateSlabs+1, d)
+	}
+	if turn := tr.parts.turn; turn != nil {
+		last := len(f.c.inputs) - 1
+		if err := turn.compute(tr, f.floats(last)); err != nil {
+			return r, err
+		}
+		for _, g := range f.each() {
+			copy(g.floats(last), f.floats(last))
 		}
 	}
 	if err := tr.advance(f, lr); err != nil {
@@ -146,6 +158,14 @@ func (tr *NetTrainer) stepInParts(ex *Examples, of Share, whole bool, lr float64
 	r.GradNorm = float64(f.result(stateSlabs)[0])
 	tr.parts.apply.back(f)
 	return r, tr.diverged(r)
+}
+
+// give makes the sums on a device the inputs of a frame from number at on.
+func (p *parts) give(f *frame, at, device int) {
+	f.give(at, p.sum[device])
+	if p.early.tensor > 0 {
+		f.give(at+1, p.early.sum)
+	}
 }
 
 // addPart adds share times the gradient of a part to the sum, which begins again

@@ -1,10 +1,13 @@
 package nn
 
 import (
+	"bytes"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
 
+	"flowmatch/cluster"
 	"flowmatch/cluster/clustertest"
 )
 
@@ -140,5 +143,56 @@ func TestRanksSumWhileTheyCompute(t *testing.T) {
 		t.Fatal(err)
 	} else if err := tr.Together(ranks); err != nil || tr.parts.early.tensor != 0 {
 		t.Errorf("a step that recomputes has two stages (%v)", err)
+	}
+}
+
+// Ranks share the matrices of Muon: the step is that of one rank, where each has some, where one has none,
+// with an engine that has memory of its own, and in the second step, which begins with moments.
+func TestRanksShareTheStepsOfMatrices(t *testing.T) {
+	ranks := clustertest.In(t, 3)
+	if ranks == nil {
+		return
+	}
+	for _, c := range []struct {
+		hidden  []int
+		backend string
+	}{{[]int{32, 24, 40, 32, 16}, ""}, {[]int{32, 24, 40}, ""}, {[]int{32, 24, 40}, inTurn}, {[]int{32, 24}, ""}} {
+		cfg := Config{Dim: 2, Hidden: c.hidden}
+		eng, err := Open(c.backend)
+		if err != nil {
+			t.Fatal(err)
+		}
+		net, err := New(eng, cfg, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var weights [2][]float32
+		for k, with := range []*cluster.Comm{nil, ranks} {
+			tr, err := net.NewTrainer(Optimizer{Name: Muon, ClipNorm: 0.5, WeightDecay: 0.1}, StepOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tr.Together(with); err != nil {
+				t.Fatal(err)
+			}
+			for step := range 3 {
+				if _, err := tr.Step(optionExamples(cfg, 24, uint64(step)), 1e-2); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if weights[k], err = tr.RawWeights(); err != nil {
+				t.Fatal(err)
+			}
+			if shares := k == 1 && len(c.hidden) > 2; shares != (tr.parts != nil && tr.parts.turn != nil) {
+				t.Errorf("%v: the matrices are shared: %v, want %v", c.hidden, !shares, shares)
+			}
+		}
+		if d := apart(weights[1], weights[0]); !(d <= 1e-5) {
+			t.Errorf("%v on %q: the weights are %.2g apart", c.hidden, c.backend, d)
+		}
+		all, err := ranks.Gather([]byte(fmt.Sprint(weights[1])))
+		if err != nil || !bytes.Equal(all[0], all[1]) || !bytes.Equal(all[0], all[2]) {
+			t.Errorf("%v on %q: the weights of the ranks are not the same (%v)", c.hidden, c.backend, err)
+		}
 	}
 }

@@ -143,7 +143,7 @@ func (n *TokenNet) NewTrainer(o Optimizer) (*TokenTrainer, error) {
 func (tr *TokenTrainer) stepGraph(in []*Node) []*Node {
 	p := tr.layout.params(in[0])
 	loss := tr.net.loss(p, in[stateSlabs+1:])
-	state, norm := tr.opt.update(tr.layout, in, join(Gradient(loss, p...)))
+	state, norm := tr.opt.update(tr.layout, in, join(Gradient(loss, p...)), nil)
 	return append(state, loss, norm)
 }
 

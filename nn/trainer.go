@@ -104,7 +104,7 @@ func (tr *Trainer) applyProgram() *program {
 	return &program{eng: tr.eng, name: "optimizer step", update: []int{0, 1, 2, 3}, devices: len(tr.state),
 		inputs: func(_, _ int) []shapes.Shape { return append(tr.stateShapes(), floats(tr.layout.size)) },
 		build: func(in []*Node) []*Node {
-			state, norm := tr.opt.update(tr.layout, in, in[stateSlabs+1])
+			state, norm := tr.opt.update(tr.layout, in, in[stateSlabs+1], nil)
 			return append(state, norm)
 		}}
 }
