@@ -3,9 +3,9 @@ package field
 import (
 	"math"
 
-	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/gonum"
 
+	"flowmatch/engine/native/kernel"
 	"flowmatch/flow"
 	"flowmatch/path"
 )
@@ -67,14 +67,29 @@ func (m *Marginal) absorb(sum []float64, i0 int, l []float64) {
 		sum[d+1] *= shrink
 		sum[d] = top
 	}
+	if d <= fewDims {
+		for j, v := range l {
+			if v < top-cutoff {
+				continue
+			}
+			w := math.Exp(v - top)
+			axpy(w, m.x1.Row(i0+j), sum[:d])
+			sum[d+1] += w
+		}
+		return
+	}
+	var weights [dataBlock]float64
+	var rows [dataBlock]*float64
+	n := 0
 	for j, v := range l {
 		if v < top-cutoff {
 			continue
 		}
-		w := math.Exp(v - top)
-		axpy(w, m.x1.Row(i0+j), sum[:d])
-		sum[d+1] += w
+		weights[n], rows[n] = math.Exp(v-top), &m.x1.X[(i0+j)*d]
+		sum[d+1] += weights[n]
+		n++
 	}
+	kernel.BestDoubles().AddRows(sum[:d], weights[:n], rows[:n])
 }
 
 // merge joins the running sums of all shards, in order, into their mean and
@@ -171,15 +186,13 @@ func (m *Marginal) logits(c coefs, x flow.Batch, r rect, floor func(q int) float
 	}
 	var buf [queryBlock * dataBlock]float64
 	var sq [queryBlock]float64
+	products := kernel.BestDoubles()
 	for q := range nq {
 		sq[q] = dot(x.Row(r.q0+q), x.Row(r.q0+q))
 	}
 	for i0 := r.i0; i0 < r.i1; i0 += dataBlock {
 		nb := min(dataBlock, r.i1-i0)
-		// Blocks of this size stay below the size at which Dgemm starts goroutines
-		// of its own and sums in another order.
-		gonum.Implementation{}.Dgemm(blas.NoTrans, blas.Trans, nq, nb, d,
-			1, x.X[r.q0*d:r.q1*d], d, m.x1.X[i0*d:(i0+nb)*d], d, 0, buf[:], nb)
+		products.Products(buf[:], nb, x.X[r.q0*d:r.q1*d], m.x1.X[i0*d:(i0+nb)*d], d)
 		for q := range nq {
 			l, c := buf[q*nb:(q+1)*nb], c.of(r.q0+q)
 			inv := 0.5 / (c.Sigma * c.Sigma)

@@ -17,7 +17,7 @@ var rooms = map[string][]string{
 	"internal/seed":       {},
 	"internal/filelock":   {},
 	"internal/atomicfile": {"internal/filelock", "internal/memory"},
-	"internal/assign":     {},
+	"internal/assign":     {"engine/native/kernel"},
 	"internal/tfevents":   {},
 	"internal/memory":     {},
 	"internal/choice":     {}, // a name from a list
@@ -37,16 +37,17 @@ var rooms = map[string][]string{
 	"cluster/clustertest": {"cluster"},
 
 	// Tensor engines know nothing of flows.
-	"engine/native":        {"internal/seed", "internal/atomicfile"}, // sizes that were measured are kept
-	"engine/onnx":          {"internal/atomicfile"},                  // a file format
-	"engine/onnx/exchange": {"engine/native", "engine/onnx"},         // graphs as ONNX files and back
+	"engine/native/kernel": {},                                                               // loops over numbers
+	"engine/native":        {"engine/native/kernel", "internal/seed", "internal/atomicfile"}, // keeps sizes
+	"engine/onnx":          {"internal/atomicfile"},                                          // a file format
+	"engine/onnx/exchange": {"engine/native", "engine/onnx"},                                 // graphs as ONNX files
 
 	// The mathematics speaks in terms of flow.
 	"path":       {"flow", "internal/seed", "internal/choice", "internal/absent"},
 	"plot":       {"flow", "internal/seed", "internal/choice", "internal/coast"},
 	"coupling":   {"flow", "internal/seed", "internal/assign", "internal/choice"},
 	"metrics":    {"flow", "internal/seed", "internal/assign", "internal/choice", "internal/stat"},
-	"field":      {"flow", "internal/seed", "path"},
+	"field":      {"engine/native/kernel", "flow", "internal/seed", "path"},
 	"discrete":   {"internal/seed", "internal/choice"},                                    // sequences of tokens
 	"sde":        {"flow", "internal/seed", "internal/choice", "path", "timegrid", "ode"}, // one Stats with ode
 	"likelihood": {"flow", "internal/seed", "internal/memory", "internal/choice", "internal/stat", "ode"},
@@ -76,8 +77,7 @@ var rooms = map[string][]string{
 
 	// Networks on an engine, and what a checkpoint is.
 	"nn": {"cluster", "flow", "discrete", "internal/seed", "internal/memory", "internal/choice", "engine/native",
-		"engine/onnx",
-		"engine/onnx/exchange"},
+		"engine/native/kernel", "engine/onnx", "engine/onnx/exchange"},
 	// Files of other programs, as tensors: a format, and nothing of networks.
 	"model/weights": {"internal/atomicfile", "internal/choice"},
 	// The names that other programs have for the parts of networks, and what these mean there.
@@ -173,7 +173,8 @@ var modules = map[string]module{
 		why: "the backends of gomlx, of which engine/native is one"},
 	"github.com/gomlx/go-xla": {rooms: []string{"nn"},
 		why: "the XLA backend of gomlx, behind the build tag xla"},
-	"github.com/mmcloughlin/avo": {rooms: []string{"engine/native"}, why: "programs that write assembly"},
+	"github.com/mmcloughlin/avo": {rooms: []string{"engine/native", "engine/native/kernel"},
+		why: "programs that write assembly"},
 	"google.golang.org/protobuf": {rooms: []string{"internal/tfevents", "engine/onnx"},
 		why: "the wire format of TensorBoard's event files and of ONNX files"},
 	"github.com/nlpodyssey/safetensors": {rooms: []string{"model", "model/weights", "model/layout"},
@@ -201,8 +202,8 @@ var modules = map[string]module{
 	"github.com/prometheus/client_golang": {rooms: []string{"serve"}, why: "figures of a service, for Prometheus"},
 	"github.com/schollz/progressbar/v3":   {rooms: []string{"cmd/flowmatch"}, why: "progress in a terminal"},
 	"golang.org/x/term":                   {rooms: []string{"cmd/flowmatch"}, why: "is the output a terminal?"},
-	"golang.org/x/sys": {rooms: []string{"cmd/flowmatch", "engine/native", "internal/atomicfile", "internal/filelock",
-		"internal/memory"},
+	"golang.org/x/sys": {rooms: []string{"cmd/flowmatch", "engine/native", "engine/native/kernel",
+		"internal/atomicfile", "internal/filelock", "internal/memory"},
 		why: "what the processor can do; locks of files on Windows; memory outside Linux; room of disks"},
 	"golang.org/x/image": {rooms: []string{"plot", "data/image"},
 		why: "font weights in the interface of gonum/plot; images brought to one size"},
@@ -224,7 +225,7 @@ var bannedStd = map[string]struct {
 	"log/slog": {[]string{"cmd/flowmatch", "serve"},
 		"library rooms do not log; they return errors and call observe functions"},
 	"math/rand": {nil, "randomness is an explicit *rand.Rand of math/rand/v2 from internal/seed"},
-	"unsafe": {[]string{"nn", "engine/native", "internal/memory", "cluster", "model/weights"},
+	"unsafe": {[]string{"nn", "engine/native", "engine/native/kernel", "internal/memory", "cluster", "model/weights"},
 		"only kernels need it, a call of Windows, the memory that is handed to MPI, and slabs of hundreds of " +
 			"megabytes that are written as they lie"},
 	"reflect": {[]string{"run", "nn", "model", "engine/native", "internal/settings", "internal/absent",
@@ -257,6 +258,7 @@ const commandLine = "cmd/flowmatch"
 // exempt from the limits of size, and carry the standard marker.
 var generated = map[string]string{
 	"engine/native/ops.go":                      "engine/native/gen",
+	"engine/native/kernel/double_stub_amd64.go": "engine/native/kernel/gen/double",
 	"engine/native/kernel/gemm_stub_amd64.go":   "engine/native/kernel/gen/gemm",
 	"engine/native/kernel/neon_stub_arm64.go":   "engine/native/kernel/gen/neon",
 	"engine/native/kernel/vector_stub_amd64.go": "engine/native/kernel/gen/vector",

@@ -213,22 +213,27 @@ func (c *cloud) fit() { c.cols.fit() }
 // that the bound is not.
 func extent(center, a, b []float64, p Power) (float64, error) {
 	d := len(center)
-	square := 0.0
+	least, most := make([]float64, d), make([]float64, d)
 	for k := range d {
-		least, most := math.Inf(1), math.Inf(-1)
-		for s, set := range [2][]float64{a, b} {
-			for i := k; i < len(set); i += d {
-				if c := set[i]; !(math.Abs(c) <= 1e150) {
+		least[k], most[k] = math.Inf(1), math.Inf(-1)
+	}
+	for s, set := range [2][]float64{a, b} {
+		for at := 0; at < len(set); at += d {
+			for k, c := range set[at : at+d] {
+				if !(math.Abs(c) <= 1e150) {
 					return 0, fmt.Errorf(
 						"assign: point %d of the %s set has coordinate %d = %v: it must be finite, and its square too",
-						i/d, [2]string{"first", "second"}[s], k, c)
+						at/d, [2]string{"first", "second"}[s], k, c)
 				}
-				least, most = min(least, set[i]), max(most, set[i])
+				least[k], most[k] = min(least[k], c), max(most[k], c)
 			}
 		}
-		if most > least {
-			square += (most - least) * (most - least)
-			center[k] = least + (most-least)/2
+	}
+	square := 0.0
+	for k := range d {
+		if width := most[k] - least[k]; width > 0 {
+			square += width * width
+			center[k] = least[k] + width/2
 		}
 	}
 	if p == Distance {

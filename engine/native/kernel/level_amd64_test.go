@@ -13,7 +13,7 @@ func TestAssemblyForAVX2NeedsNoMoreThanAVX2(t *testing.T) {
 	beyond := regexp.MustCompile(`\b[XY](1[6-9]|2\d|3[01])\b|\bZ\d+\b|\bK[0-7]\b|` +
 		`\b(SHLX|SHRX|SARX|PDEP|PEXT|BZHI|MULX|RORX)`)
 	functions := 0
-	for _, file := range []string{"gemm_amd64.s", "vector_amd64.s"} {
+	for _, file := range []string{"double_amd64.s", "gemm_amd64.s", "vector_amd64.s"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
