@@ -110,7 +110,7 @@ const scalingShare = 3
 
 // Groups returns the groups of cases.
 func Groups() []string {
-	return []string{"train", "conv", "images", "sample", "likelihood", "coupling", "scaling"}
+	return []string{"train", "conv", "images", "transformers", "sample", "likelihood", "coupling", "scaling"}
 }
 
 // Cases returns the cases of a group, or of "all", only the quick ones if so

@@ -36,7 +36,7 @@ var trainings = []struct {
 
 // cases returns every case there is.
 func cases() []Case {
-	return slices.Concat(trainCases(), convCases(), imageCases(), solveCases(), couplingCases(), scalingCases())
+	return slices.Concat(trainCases(), convCases(), imageCases(), transformerCases(), solveCases(), couplingCases(), scalingCases())
 }
 
 func trainCases() (out []Case) {

@@ -23,6 +23,11 @@ var chapters = []struct{ group, title, text string }{
 			"- velocity: one evaluation.\n" +
 			"- vjp: an evaluation with a vector-Jacobian product, as in a likelihood by Hutchinson's estimate.\n" +
 			"- train: a training step. flowmatch also averages the weights in it."},
+	{"transformers", "A transformer of images",
+		"DiT-S/2 on latents of 32x32x4: 12 blocks of 256 tokens, 384 wide, 6 heads. PyTorch has the same layers, " +
+			"with its own attention.\n\n" +
+			"- velocity: one evaluation.\n" +
+			"- train: a training step. flowmatch also averages the weights in it."},
 	{"sample", "Sampling",
 		"1000 points from noise to data. NFE is the number of evaluations of the network by flowmatch. Weights " +
 			"are random in every library, so other numbers may differ by a few."},

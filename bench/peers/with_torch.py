@@ -6,6 +6,7 @@ import torch
 import torchdiffeq
 
 import peer
+from dit import DiT
 from unet import UNet
 
 POINTS, TOLERANCE = 1000, 1e-5
@@ -140,6 +141,31 @@ def images(what):
     return ways
 
 
+def transformers(what, batch):
+    """DiT-S/2 on latents of 32x32x4: see dit.py."""
+    def work(compiled):
+        net, label = DiT(), torch.randint(0, 1000, (batch,))
+        if compiled:
+            net.compile()
+        fresh = lambda: torch.randn(batch, 4, 32, 32)
+        x = fresh()
+        if what == "velocity":
+            @torch.no_grad()
+            def velocity():
+                net(torch.full((batch,), 0.5), x, label)
+            return velocity
+        adam = torch.optim.Adam(net.parameters(), 1e-4, fused=True)
+
+        def train():
+            x0, x1, t = fresh(), fresh(), torch.rand(batch)
+            s = t[:, None, None, None]
+            adam.zero_grad()
+            ((net(t, (1 - s) * x0 + s * x1, label) - (x1 - x0)) ** 2).mean().backward()
+            adam.step()
+        return train
+    return {"torch": work(False), "torch.compile": work(True)}
+
+
 def main():
     torch.set_num_threads(int(sys.argv[1]))
     torch.manual_seed(1)
@@ -148,6 +174,8 @@ def main():
     cases["conv3x3 64-64 32x32 B32 forward+backward"] = partial(conv, True)
     for what in "velocity", "vjp", "train":
         cases[f"{what} unet32 28x28 B64"] = partial(images, what)
+    for what, batch in ("velocity", 1), ("velocity", 4), ("train", 4):
+        cases[f"{what} DiT-S/2 B{batch}"] = partial(transformers, what, batch)
     for w, n in peer.nets():
         net = f"mlp{w}x{n} n{POINTS}"
         cases[f"sample euler100 {net}"] = partial(sample, w, n, method="euler")

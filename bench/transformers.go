@@ -1,0 +1,75 @@
+package bench
+
+import (
+	"fmt"
+
+	"flowmatch/flow"
+	"flowmatch/internal/seed"
+	"flowmatch/nn"
+)
+
+// The transformer of the comparison is DiT-S/2 on the latents of images of 256x256.
+const (
+	latentSide, latentChannels = 32, 4
+	latentDim                  = latentSide * latentSide * latentChannels
+	latentClasses              = 1000
+	latentBatch                = 4
+)
+
+// transformerFLOPS is the number of operations in the matrix products of one evaluation for one image: of
+// 12 blocks of 256 tokens, 384 wide, those of the linear maps (24·384² a token) and of attention (4·256·384).
+const transformerFLOPS = 12 * 256 * (24*384*384 + 4*256*384)
+
+func transformerCases() []Case {
+	one := func(what string, batch int, passes float64, prepare func(eng *nn.Engine) (work, error)) Case {
+		return Case{Name: fmt.Sprintf("%s DiT-S/2 B%d", what, batch), Group: "transformers", Unit: "call", Most: 30,
+			flops: passes * float64(batch) * transformerFLOPS, prepare: prepare}
+	}
+	return []Case{
+		one("velocity", 1, 1, func(eng *nn.Engine) (work, error) { return transformerVelocity(eng, 1) }),
+		one("velocity", latentBatch, 1, func(eng *nn.Engine) (work, error) { return transformerVelocity(eng, latentBatch) }),
+		one("train", latentBatch, 3, func(eng *nn.Engine) (work, error) {
+			net, err := transformer(eng)
+			if err != nil {
+				return nil, err
+			}
+			return steps(net, latents{}, latentBatch)
+		}),
+	}
+}
+
+func transformer(eng *nn.Engine) (*nn.Net, error) {
+	net := &nn.DiT{Image: []int{latentSide, latentSide, latentChannels}}
+	return nn.New(eng, nn.Config{Dim: latentDim, Classes: latentClasses, DiT: net}, benchSeed)
+}
+
+// transformerVelocity evaluates the field; a unit is one evaluation for the whole batch.
+func transformerVelocity(eng *nn.Engine, batch int) (work, error) {
+	net, err := transformer(eng)
+	if err != nil {
+		return nil, err
+	}
+	f, err := net.Bind(flow.Given{Label: []int32{3}})
+	if err != nil {
+		return nil, err
+	}
+	x := normals(batch, latentDim, 0, 0).X
+	v := make([]float64, len(x))
+	return calls(func() error { return f.Velocity(v, 0.5, x) }), nil
+}
+
+// latents are noise with labels.
+type latents struct{}
+
+func (latents) Dim() int { return latentDim }
+
+func (latents) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
+	rng := seed.Rand(benchSeed, "bench/latents", step)
+	for i := range x1.X {
+		x1.X[i] = rng.NormFloat64()
+	}
+	for i := range given.Label {
+		given.Label[i] = int32(rng.IntN(latentClasses))
+	}
+	return nil
+}
