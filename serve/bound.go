@@ -35,7 +35,7 @@ func (s *Server) bounds(ctx context.Context, r *servedTokens, b client.BoundRequ
 	if err != nil {
 		return nil, err
 	}
-	label, err := r.boundLabels(b.Label, x.N)
+	label, err := r.classed().each(b.Label, x.N, "texts")
 	if err != nil {
 		return nil, err
 	}
@@ -58,27 +58,6 @@ func (s *Server) bounds(ctx context.Context, r *servedTokens, b client.BoundRequ
 		return nil, answer(err)
 	}
 	return out, nil
-}
-
-// boundLabels are the classes of n texts of a request.
-func (r *servedTokens) boundLabels(names client.Labels, n int) (label []int32, err error) {
-	classes := r.Model.Spec().Classes
-	switch {
-	case len(classes) == 0 && len(names) == 0:
-		return nil, nil
-	case len(classes) == 0:
-		return nil, invalid("label: the model has no classes; leave it out")
-	case len(names) != 1 && len(names) != n:
-		return nil, invalid("label: %d classes for %d texts; give one for all, or one for each", len(names), n)
-	}
-	for i := range n {
-		class, err := r.Model.Spec().Class(string(names[min(i, len(names)-1)]))
-		if err != nil {
-			return nil, invalid("label: %v", err)
-		}
-		label = append(label, class)
-	}
-	return label, nil
 }
 
 // sequencesOf are texts as sequences of the model.

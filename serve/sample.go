@@ -295,7 +295,7 @@ func readGiven(r *served, b client.SampleRequest) (c, z, shown, original flow.Ba
 
 // labelsFor returns the classes of n samples of a request, of which each has as many for what it is given.
 func labelsFor(r *served, b client.SampleRequest, n, each int) ([]int32, error) {
-	named, err := labelsOf(r.Model, b.Label)
+	named, err := r.classed().labels(b.Label)
 	switch l := len(named); {
 	case err != nil:
 		return nil, err
