@@ -2,7 +2,7 @@
 import { slider } from "../ui/controls.js";
 import { h } from "../ui/dom.js";
 import { label, say, strings } from "../ui/lang.js";
-import { seed, time } from "./controls.js";
+import { Conditions, seed, time } from "./controls.js";
 import { Note, stream } from "./service.js";
 
 strings({
@@ -72,6 +72,7 @@ export function open(place, { model, run }) {
   const heat = slider({ key: "runs.tokens.temperature", min: 0.1, max: 2, step: 0.1, value: 1, on: again,
     format: (v) => v.toFixed(1) });
   const number = seed(again);
+  const conditions = new Conditions({ model, run }, again);
   const clock = time(() => draw(), { value: 1, play: 5 });
   const texts = h("div", { class: "sequences", role: "group" });
   label(texts, "runs.tokens.name");
@@ -88,7 +89,8 @@ export function open(place, { model, run }) {
 
   const restart = note.task(async (signal) => {
     clock.stop();
-    const body = { n: count.value, seed: number.value, steps: steps.value, times };
+    const body = { n: count.value, seed: number.value, steps: steps.value, times,
+      ...conditions.of() };
     if (heat.value !== 1) body.temperature = heat.value;
     const next = [];
     await stream(model.name, body, (t, _, state) => next.push({ t, x: state.tokens, rows: state.x }),
@@ -104,7 +106,7 @@ export function open(place, { model, run }) {
       key([masks && { at: "masked", sign: "▁", key: "runs.tokens.mask" },
         !masks && { at: "passing", sign: "a", key: "runs.tokens.passing" },
         { at: "fresh", sign: "a", key: "runs.tokens.fresh" }].filter(Boolean))),
-    h("div", { class: "card side" }, count.el, steps.el, heat.el, number.el)));
+    h("div", { class: "card side" }, count.el, conditions.parts, steps.el, heat.el, number.el)));
   restart();
   return () => {
     clock.stop();
