@@ -79,17 +79,30 @@ func (s *Server) sequencesOf(ctx context.Context, r *servedTokens, texts []strin
 			return x, invalid("texts: text %d has %d bytes; %d tokens (%s) have %d at most", i+1, len(t), length,
 				v.Kind, most)
 		}
-		ids, err := v.Encode(t)
+		ids, err := r.encode(i, t)
 		switch {
 		case err != nil:
-			return x, invalid("texts: text %d: %s", i+1, strings.TrimPrefix(err.Error(), "text: "))
+			return x, err
 		case len(ids) != length:
-			return x, invalid("texts: text %d has %d tokens (%s); the model bounds sequences of %d", i+1, len(ids),
-				v.Kind, length)
+			more := ""
+			if !v.Rows() {
+				more = "; split cuts texts into these"
+			}
+			return x, invalid("texts: text %d has %d tokens (%s); the model bounds sequences of %d%s", i+1, len(ids),
+				v.Kind, length, more)
 		}
 		copy(x.Row(i), ids)
 	}
 	return x, nil
+}
+
+// encode returns the tokens of text i of a request.
+func (r *servedTokens) encode(i int, t string) ([]int32, error) {
+	ids, err := r.Model.Spec().Vocabulary.Encode(t)
+	if err != nil {
+		return nil, invalid("texts: text %d: %s", i+1, strings.TrimPrefix(err.Error(), "text: "))
+	}
+	return ids, nil
 }
 
 // splitOf are the sequences that the texts of a request are cut into, with the class of each; out is told of them.
@@ -106,9 +119,9 @@ func (s *Server) splitOf(ctx context.Context, r *servedTokens, b client.BoundReq
 				return x, nil, answer(err)
 			}
 		}
-		ids, err := v.Encode(t)
+		ids, err := r.encode(i, t)
 		if err != nil {
-			return x, nil, invalid("texts: text %d: %s", i+1, strings.TrimPrefix(err.Error(), "text: "))
+			return x, nil, err
 		}
 		n := min(b.Split, len(ids)/length)
 		if n == 0 {

@@ -50,6 +50,8 @@ func (c classed) each(names client.Labels, n int, what string) ([]int32, error) 
 	switch {
 	case err != nil || c.n == 0:
 		return nil, err
+	case len(label) == 0:
+		return nil, invalid("label: the model has classes; give one for all %s, or one for each", what)
 	case len(label) != 1 && len(label) != n:
 		return nil, invalid("label: %d classes for %d %s; give one for all, or one for each", len(label), n, what)
 	case len(label) == 1:

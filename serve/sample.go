@@ -74,7 +74,7 @@ func settingsOf(h client.How, r *served, mostNFE int, density bool) (eval.Settin
 	s.Solve.Control = ode.ByPoint
 	s.Solve.MaxNFE = min(cmp.Or(s.Solve.MaxNFE, mostNFE), mostNFE)
 	if err := s.Validate(); err != nil {
-		return s, invalid("%v", err)
+		return s, invalid("%s", spoken(err))
 	}
 	if h.RTol != nil || h.ATol != nil {
 		switch solve := s.Defaults().Solve; {

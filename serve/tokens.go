@@ -140,7 +140,7 @@ func (g told) String() (how string) {
 // sequences returns what a request for samples asks a model of tokens for.
 func (s *Server) sequences(ctx context.Context, r *servedTokens, b client.SampleRequest) (*sequences, error) {
 	if key := ofPoints(b); key != "" {
-		return nil, invalid("%s: the model is of sequences of tokens, which have none; leave it out", key)
+		return nil, invalid("%s: the model is of sequences of tokens, which take none; leave it out", key)
 	}
 	e, err := jumpsOf(r.Config.Eval, b, s.o.MaxNFE)
 	if err != nil {
@@ -223,7 +223,8 @@ func ofPoints(b client.SampleRequest) string {
 		name string
 		is   bool
 	}{
-		{"given", b.Given != nil}, {"complete", b.Complete},
+		{"given", b.Given != nil}, {"complete", b.Complete}, {"condition", b.Condition != nil}, {"eta", b.Eta != 0},
+		{"diffusion", b.Diffusion != ""},
 		{"guidance_interval", b.GuidanceInterval != nil}, {"guidance_rescale", b.GuidanceRescale != 0},
 		{"noise", b.Noise != nil}, {"with", b.With != nil}, {"columns", b.Columns != 0}, {"rtol", b.RTol != nil},
 		{"atol", b.ATol != nil}, {"time_grid", b.TimeGrid != nil}, {"logp", b.LogP},
