@@ -20,7 +20,8 @@ strings({
     "runs.bound.short": "A piece has {n} tokens, and this text has {have}: paste a longer one.",
     "runs.bound.strange": "{sign} is no character that this run knows.",
     "runs.bound.rows": "Rows have no exact $\\log p$, but a bound that it is at least: the ELBO. Paste rows, one a line, to see how likely each is. Fewer bits are likelier.",
-    "runs.bound.none": "There is no row: paste some, one a line.",
+    "runs.bound.none": "There is no row: paste some, one a line.", "runs.bound.lines": "Rows",
+    "runs.bound.mean.rows": "All {n} rows: at most {bits} ± {se} bits a token",
   },
   zh: {
     "runs.pane.bound": "似然",
@@ -34,7 +35,8 @@ strings({
     "runs.bound.short": "一段有 {n} 个词元，而此文本只有 {have} 个：请粘贴更长的文本。",
     "runs.bound.strange": "此模型不认识字符 {sign}。",
     "runs.bound.rows": "行没有精确的 $\\log p$，但有一个下界：ELBO。粘贴若干行，即可看到每一行有多可能。比特越少，越可能。",
-    "runs.bound.none": "没有任何行：请粘贴，每行一条。",
+    "runs.bound.none": "没有任何行：请粘贴，每行一条。", "runs.bound.lines": "行",
+    "runs.bound.mean.rows": "全部 {n} 行：每词元至多 {bits} ± {se} 比特",
   },
 });
 
@@ -102,7 +104,8 @@ class Bounds {
     return h("div", { class: "columns" },
       h("div", { class: "card" }, say(h("p", { class: "muted" }), this.rows ? "runs.bound.rows" : "runs.bound.about",
         { n: length }),
-        say(h("label", { for: this.text.id, class: "muted small" }), "runs.bound.text"), this.text,
+        say(h("label", { for: this.text.id, class: "muted small" }),
+          this.rows ? "runs.bound.lines" : "runs.bound.text"), this.text,
         h("div", { class: "buttons" }, button({ key: "runs.bound.go", primary: true, on: () => this.work() }),
           button({ key: "runs.bound.example", on: () => this.work({ anew: true }) })), this.note.el,
         this.mean, this.list, this.below),
@@ -122,7 +125,7 @@ class Bounds {
   }
 
   async bound(signal) {
-    const { length, levels } = this.model.tokens;
+    const { kind, length, levels } = this.model.tokens;
     const text = this.text.value.replaceAll("\r\n", "\n");
     const lines = text.split("\n").filter((l) => l.trim() !== "");
     if (!this.rows) check(text, this.model.tokens);
@@ -133,23 +136,23 @@ class Bounds {
     const texts = got.pieces ?? asked.texts;
     const left = this.rows ? length * (lines.length - texts.length) : got.left_out ?? 0;
     const bits = got.elbo.map((v) => -v / length / Math.LN2);
-    const chance = Math.log2(levels);
-    say(this.mean, texts.length === 1 ? "runs.bound.mean.one" : "runs.bound.mean",
+    const chance = kind === "categories" ? 0 : Math.log2(levels); // columns have levels of their own
+    say(this.mean, this.rows ? "runs.bound.mean.rows" : texts.length === 1 ? "runs.bound.mean.one" : "runs.bound.mean",
       { n: texts.length, bits: number(got.bits_per_token, 3), se: number(got.bits_per_token_se, 2) });
-    this.list.replaceChildren(...texts.map((text, k) => row(text, bits[k], chance, Math.max(chance, ...bits))));
+    this.list.replaceChildren(...texts.map((text, k) => row(text, bits[k], chance, Math.max(chance, 1e-9, ...bits))));
     const words = (key, holes) => say(h("p", { class: "muted small" }), key, holes);
-    this.below.replaceChildren(words("runs.bound.uniform", { bits: number(chance, 3) }),
+    this.below.replaceChildren(...(chance ? [words("runs.bound.uniform", { bits: number(chance, 3) })] : []),
       ...(left >= length ? [words("runs.bound.most", { n: texts.length })]
         : left > 0 ? [words("runs.bound.left", { n: left })] : []));
   }
 }
 
-/** row is a piece, its bits a token as a bar and in figures, and a mark for those of tokens by chance. */
+/** row is a piece, its bits a token as a bar and in figures, and a mark for those of tokens by chance; 0: none. */
 function row(text, bits, chance, most) {
   const fill = h("span", { class: "fill" });
   fill.style.width = `${(100 * Math.max(0, bits)) / most}%`;
   const mark = h("span", { class: "mark" });
   mark.style.left = `calc(${(100 * chance) / most}% - 2px)`;
   return h("li", {}, h("span", { class: "sequence" }, text.replaceAll("\n", "¶").replaceAll("\t", "⇥")),
-    h("span", { class: "track" }, fill, mark), h("span", { class: "number" }, number(bits, 3)));
+    h("span", { class: "track" }, fill, chance ? mark : ""), h("span", { class: "number" }, number(bits, 3)));
 }

@@ -8,14 +8,14 @@ import { Note, stream } from "./service.js";
 strings({
   en: {
     "runs.pane.tokens": "Tokens", "runs.tokens.name": "Sequences of tokens at a time",
-    "runs.tokens.about": "Noise ($t=0$) becomes text ($t=1$): each token jumps on its own.",
+    "runs.tokens.about": "Noise ($t=0$) becomes data ($t=1$): each token jumps on its own.",
     "runs.tokens.count": "Sequences", "runs.tokens.steps": "Steps", "runs.tokens.temperature": "Temperature",
     "runs.tokens.mask": "a mask: nothing is known yet", "runs.tokens.passing": "noise that will change",
     "runs.tokens.fresh": "has just come",
   },
   zh: {
     "runs.pane.tokens": "词元", "runs.tokens.name": "某一时刻的词元序列",
-    "runs.tokens.about": "噪声（$t=0$）变成文本（$t=1$）：每个词元各自跳变。",
+    "runs.tokens.about": "噪声（$t=0$）变成数据（$t=1$）：每个词元各自跳变。",
     "runs.tokens.count": "序列数", "runs.tokens.steps": "步数", "runs.tokens.temperature": "温度",
     "runs.tokens.mask": "掩码：尚未确定", "runs.tokens.passing": "还会改变的噪声",
     "runs.tokens.fresh": "刚刚出现",
