@@ -62,8 +62,8 @@ func TestTextsAreSplitForBounds(t *testing.T) {
 			{`{"texts": [` + string(many) + `], "split": 9}`, "split: 9 points are asked for; at most 5"},
 			{`{"texts": ["the cat"], "split": 0}`, "split"},
 		} {
-			if code, body, _ := post(t, h.URL+"/v1/models/words/bound", c.body); code != http.StatusUnprocessableEntity ||
-				!strings.Contains(body, c.want) {
+			code, body, _ := post(t, h.URL+"/v1/models/words/bound", c.body)
+			if code != http.StatusUnprocessableEntity || !strings.Contains(body, c.want) {
 				t.Errorf("%s %s: %d %s; want %q", tokens, c.body, code, body, c.want)
 			}
 		}

@@ -35,7 +35,8 @@ func conditionsOf(r *served, images [][]float64) (context, original flow.Batch, 
 	case c == nil:
 		return context, original, nil
 	case len(images) == 0:
-		or := map[string]string{image.SuperRes: "give some, small or whole", image.Inpaint: "give some, or ask /complete"}
+		or := map[string]string{image.SuperRes: "give some, small or whole",
+			image.Inpaint: "give some, or ask /complete"}
 		return context, original, invalid("condition: the model makes images from images (%s); %s", c.Config(),
 			or[c.Config().Kind])
 	}

@@ -59,3 +59,14 @@ func TestKeysOfOneKindAreErrorsForTheOther(t *testing.T) {
 		}
 	}
 }
+
+// The data of a model of tokens are a text or a table.
+func TestRowsOfTokensAreOfATable(t *testing.T) {
+	_, h := started(t, Options{Runs: []string{textRun(t), carsRun(t).Dir}})
+	c := &client.Client{URL: h.URL}
+	for name, want := range map[string]string{"text": "text", "cars": "table"} {
+		if r, err := c.Run(t.Context(), name); err != nil || r.Kind != want {
+			t.Errorf("%s: kind %+v, %v; want %s", name, r, err, want)
+		}
+	}
+}

@@ -14,7 +14,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"flowmatch/client"
-	"flowmatch/data"
 	"flowmatch/data/schema"
 	"flowmatch/data/text"
 	"flowmatch/model"
@@ -88,7 +87,7 @@ func (e *entry) settings() (settings, error) {
 		cfg, err := run.FolderTokenConfig(e.dir)
 		kind := "text"
 		if (text.Vocabulary{Kind: cfg.Data.Tokens}).Rows() {
-			kind = data.KindTable
+			kind = "table"
 		}
 		return settings{cfg.Train.Steps, filepath.Base(filepath.ToSlash(cfg.Data.Path)), kind, cfg.Public}, err
 	}
