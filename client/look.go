@@ -55,17 +55,6 @@ type Completed struct {
 	Warnings []string      `json:"warnings,omitempty" doc:"what is to be known: are they approximate?"`
 }
 
-// EnlargeRequest asks for images that are known at low resolution.
-type EnlargeRequest struct {
-	Low   [][]float64 `json:"low" minItems:"1" doc:"images at low resolution, from -1 to 1: rows, columns, channels"`
-	N     int         `json:"n,omitempty" minimum:"1" doc:"how often to enlarge each; default 1"`
-	Seed  *uint64     `json:"seed,omitempty" doc:"of the noise; default: that of the run"`
-	Label Labels      `json:"label,omitempty" doc:"class of each image, or one of all; default: every class in turn"`
-	// Guidance is as in SampleRequest.
-	Guidance *float64 `json:"guidance,omitempty" doc:"scale of classifier-free guidance"`
-	How
-}
-
 // Run is the training behind a model.
 type Run struct {
 	Name     string   `json:"name"`
@@ -132,12 +121,6 @@ func (c *Client) Field(ctx context.Context, model string, r FieldRequest) (*Fiel
 func (c *Client) Complete(ctx context.Context, model string, r CompleteRequest) (*Completed, error) {
 	f := new(Completed)
 	return f, c.post(ctx, model, "complete", r, f)
-}
-
-// Enlarge draws images that are known at low resolution.
-func (c *Client) Enlarge(ctx context.Context, model string, r EnlargeRequest) (*Completed, error) {
-	f := new(Completed)
-	return f, c.post(ctx, model, "enlarge", r, f)
 }
 
 // Run returns the training behind a model.

@@ -259,10 +259,12 @@ type LogP struct {
 type BoundRequest struct {
 	// Texts are rows as lines of CSV, of a model of a table of categories, and of one of whole numbers with spaces
 	// between these.
-	Texts []string `json:"texts" minItems:"1" doc:"sequences, each of as many tokens as those of the model"`
-	Label Labels   `json:"label,omitempty" doc:"class of each text, or one of all, of a model with classes"`
-	Draws int      `json:"draws,omitempty" minimum:"2" maximum:"100000" doc:"times and states of each; default 16"`
-	Seed  *uint64  `json:"seed,omitempty" doc:"of the draws; default: that of the run"`
+	Texts []string `json:"texts" minItems:"1" doc:"sequences, each of as many tokens as the model has; see split"`
+	// Split is for texts of any length, which are cut into sequences.
+	Split int     `json:"split,omitempty" minimum:"1" doc:"cut each text: its first sequences, so many at most"`
+	Label Labels  `json:"label,omitempty" doc:"class of each text, or one of all, of a model with classes"`
+	Draws int     `json:"draws,omitempty" minimum:"2" maximum:"100000" doc:"times and states of each; default 16"`
+	Seed  *uint64 `json:"seed,omitempty" doc:"of the draws; default: that of the run"`
 }
 
 // Bound is bounds of log-probabilities. The log-probability of a sequence is at least its ELBO, of which these are
@@ -273,6 +275,9 @@ type Bound struct {
 	Draws int       `json:"draws"`
 	Seed  uint64    `json:"seed"`
 	ELBO  []float64 `json:"elbo" doc:"nats, of each sequence"`
+	// Pieces and LeftOut are of texts that were split.
+	Pieces  []string `json:"pieces,omitempty" doc:"of split: the text of each sequence; bytes that are no UTF-8 are �"`
+	LeftOut int      `json:"left_out,omitempty" doc:"of split: tokens of the texts that are in no sequence"`
 	// Bits is the bound of -log p of a token, with its standard error.
 	Bits   float64 `json:"bits_per_token" doc:"of all sequences: -elbo of a token"`
 	BitsSE float64 `json:"bits_per_token_se" doc:"its standard error"`

@@ -30,12 +30,16 @@ func (s Spec) Classes() []string { return data.NameClasses(s.ClassNames, s.Net.C
 // Class returns the number of a class: that of the name or, where no name is a number, of the number
 // itself, which may be written as 1.0. The error says what the classes are.
 func (s Spec) Class(name string) (int32, error) {
-	names := s.Classes()
+	return classOf(name, s.Classes(), s.ClassNames == nil)
+}
+
+// classOf is the number of a class of these names; bare: they are but numbers.
+func classOf(name string, names []string, bare bool) (int32, error) {
 	if k := slices.Index(names, name); k >= 0 {
 		return int32(k), nil
 	}
 	what, numbers := choice.List(names), names
-	if s.ClassNames == nil {
+	if bare {
 		what = fmt.Sprintf("0 to %d, without names", len(names)-1)
 	} else if _, ok := data.ClassNumbers(names); !ok {
 		numbers = data.NameClasses(nil, len(names))

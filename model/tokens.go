@@ -26,13 +26,8 @@ type TokenSpec struct {
 	Fingerprint string          `json:"fingerprint,omitempty"` // of the data
 }
 
-// Class returns the class of a name.
-func (s TokenSpec) Class(name string) (int32, error) {
-	if err := choice.Check("class", name, s.Classes); err != nil {
-		return 0, err
-	}
-	return int32(slices.Index(s.Classes, name)), nil
-}
+// Class is [Spec.Class] of a model of tokens.
+func (s TokenSpec) Class(name string) (int32, error) { return classOf(name, s.Classes, false) }
 
 // TokenModel is a network of tokens with the path that it was trained on and the vocabulary of its data. It is
 // read-only and safe for concurrent use.

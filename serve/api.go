@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"flowmatch/client"
 	"flowmatch/flow"
+	"flowmatch/internal/choice"
 	"flowmatch/manifold"
 	"flowmatch/model"
 	"flowmatch/ode"
@@ -66,6 +68,9 @@ func invalid(format string, args ...any) error {
 	return huma.Error422UnprocessableEntity(fmt.Sprintf(format, args...))
 }
 
+// spoken is an error in words of a request, none of which raises what the service and its runs allow.
+func spoken(err error) string { return strings.TrimSuffix(choice.Spoken(err), ", or raise max_nfe") }
+
 // answer turns an error of a solve into one of HTTP.
 func answer(err error) error {
 	switch {
@@ -78,7 +83,7 @@ func answer(err error) error {
 		return huma.Error504GatewayTimeout("the request took too long; ask for fewer points, or fewer steps")
 	case errors.Is(err, model.ErrMass), errors.Is(err, flow.ErrContext), errors.Is(err, flow.ErrLabels),
 		errors.Is(err, ode.ErrMaxNFE), errors.Is(err, model.ErrNoScore), errors.Is(err, model.ErrCurved):
-		return huma.Error422UnprocessableEntity(err.Error())
+		return huma.Error422UnprocessableEntity(spoken(err))
 	case errors.Is(err, ode.ErrNonFinite), errors.Is(err, ode.ErrStepTooSmall), errors.Is(err, sde.ErrNonFinite),
 		errors.Is(err, manifold.ErrNoPoint), errors.Is(err, manifold.ErrCutLocus): // it left the space on the way
 		return huma.Error422UnprocessableEntity(

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"flowmatch/client"
@@ -31,16 +32,21 @@ func (s *Server) bound(ctx context.Context, in *asked[client.BoundRequest]) (*st
 
 // bounds bounds the log-probabilities of texts.
 func (s *Server) bounds(ctx context.Context, r *servedTokens, b client.BoundRequest) (*client.Bound, error) {
-	x, err := s.sequencesOf(ctx, r, b.Texts)
-	if err != nil {
-		return nil, err
-	}
-	label, err := r.boundLabels(b.Label, x.N)
+	label, err := r.classed().each(b.Label, len(b.Texts), "texts")
 	if err != nil {
 		return nil, err
 	}
 	out := &client.Bound{Model: r.name, Step: r.Step, Draws: cmp.Or(b.Draws, r.Config.Eval.Draws),
 		Seed: or(b.Seed, r.Config.Seed)}
+	var x discrete.Tokens
+	if b.Split > 0 {
+		x, label, err = s.splitOf(ctx, r, b, label, out)
+	} else {
+		x, err = s.sequencesOf(ctx, r, b.Texts)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if out.Draws > s.o.MaxNFE {
 		return nil, invalid("draws: %d are asked for, and %d evaluations of the network are made at most", out.Draws,
 			s.o.MaxNFE)
@@ -60,27 +66,6 @@ func (s *Server) bounds(ctx context.Context, r *servedTokens, b client.BoundRequ
 	return out, nil
 }
 
-// boundLabels are the classes of n texts of a request.
-func (r *servedTokens) boundLabels(names client.Labels, n int) (label []int32, err error) {
-	classes := r.Model.Spec().Classes
-	switch {
-	case len(classes) == 0 && len(names) == 0:
-		return nil, nil
-	case len(classes) == 0:
-		return nil, invalid("label: the model has no classes; leave it out")
-	case len(names) != 1 && len(names) != n:
-		return nil, invalid("label: %d classes for %d texts; give one for all, or one for each", len(names), n)
-	}
-	for i := range n {
-		class, err := r.Model.Spec().Class(string(names[min(i, len(names)-1)]))
-		if err != nil {
-			return nil, invalid("label: %v", err)
-		}
-		label = append(label, class)
-	}
-	return label, nil
-}
-
 // sequencesOf are texts as sequences of the model.
 func (s *Server) sequencesOf(ctx context.Context, r *servedTokens, texts []string) (x discrete.Tokens, err error) {
 	v, length := r.Model.Spec().Vocabulary, r.Model.Spec().Net.Length
@@ -94,17 +79,65 @@ func (s *Server) sequencesOf(ctx context.Context, r *servedTokens, texts []strin
 			return x, invalid("texts: text %d has %d bytes; %d tokens (%s) have %d at most", i+1, len(t), length,
 				v.Kind, most)
 		}
-		ids, err := v.Encode(t)
+		ids, err := r.encode(i, t)
 		switch {
 		case err != nil:
-			return x, invalid("texts: text %d: %s", i+1, strings.TrimPrefix(err.Error(), "text: "))
+			return x, err
 		case len(ids) != length:
-			return x, invalid("texts: text %d has %d tokens (%s); the model bounds sequences of %d", i+1, len(ids),
-				v.Kind, length)
+			more := ""
+			if !v.Rows() {
+				more = "; split cuts texts into these"
+			}
+			return x, invalid("texts: text %d has %d tokens (%s); the model bounds sequences of %d%s", i+1, len(ids),
+				v.Kind, length, more)
 		}
 		copy(x.Row(i), ids)
 	}
 	return x, nil
+}
+
+// encode returns the tokens of text i of a request.
+func (r *servedTokens) encode(i int, t string) ([]int32, error) {
+	ids, err := r.Model.Spec().Vocabulary.Encode(t)
+	if err != nil {
+		return nil, invalid("texts: text %d: %s", i+1, strings.TrimPrefix(err.Error(), "text: "))
+	}
+	return ids, nil
+}
+
+// splitOf are the sequences that the texts of a request are cut into, with the class of each; out is told of them.
+func (s *Server) splitOf(ctx context.Context, r *servedTokens, b client.BoundRequest, classes []int32,
+	out *client.Bound) (x discrete.Tokens, label []int32, err error) {
+	v, length := r.Model.Spec().Vocabulary, r.Model.Spec().Net.Length
+	if v.Rows() {
+		return x, nil, invalid("split: it is of texts, and the model is of rows; leave it out, and give each row")
+	}
+	x.L = length
+	for i, t := range b.Texts {
+		if p, ok := ctx.Value(ofPlace{}).(*place); ok {
+			if err := p.hold(int64(textBytes * len(t))); err != nil {
+				return x, nil, answer(err)
+			}
+		}
+		ids, err := r.encode(i, t)
+		if err != nil {
+			return x, nil, err
+		}
+		n := min(b.Split, len(ids)/length)
+		if n == 0 {
+			return x, nil, invalid("texts: text %d has %d tokens (%s); a sequence of the model has %d", i+1, len(ids),
+				v.Kind, length)
+		}
+		out.LeftOut += len(ids) - n*length
+		x.N, x.X = x.N+n, append(x.X, ids[:n*length]...)
+		if classes != nil {
+			label = append(label, slices.Repeat(classes[i:i+1], n)...)
+		}
+	}
+	for i := range x.N {
+		out.Pieces = append(out.Pieces, v.Decode(x.Row(i)))
+	}
+	return x, label, s.affords(ctx, "split", x.N, length)
 }
 
 // knownOf are the tokens of a text that a request wants filled in, of which some are model.Unknown; nil: it wants

@@ -134,7 +134,7 @@ func completedGiven(r *served, label client.Labels, b client.CompleteRequest) (g
 	case b.Given != nil:
 		return g, invalid("given: the model takes no context but what is known of the points; leave it out")
 	}
-	g.Label, err = labelsOfPoints(r.Model, label, len(b.X))
+	g.Label, err = r.classed().each(label, len(b.X), "points")
 	return g, err
 }
 

@@ -35,9 +35,10 @@ func conditionsOf(r *served, images [][]float64) (context, original flow.Batch, 
 	case c == nil:
 		return context, original, nil
 	case len(images) == 0:
-		route := map[string]string{image.SuperRes: "/enlarge", image.Inpaint: "/complete"}[c.Config().Kind]
-		return context, original, invalid("condition: the model makes images from images (%s); give some, or use %s",
-			c.Config(), route)
+		or := map[string]string{image.SuperRes: "give some, small or whole",
+			image.Inpaint: "give some, or ask /complete"}
+		return context, original, invalid("condition: the model makes images from images (%s); %s", c.Config(),
+			or[c.Config().Kind])
 	}
 	low := 0
 	if shape := c.LowShape(); shape != nil {

@@ -122,7 +122,7 @@ func TestImagesAreMadeFromImages(t *testing.T) {
 	const url = "/v1/models/larger/"
 	for _, c := range []struct{ path, body, want string }{
 		{"sample", `{"n": 1}`,
-			"condition: the model makes images from images (superres, factor 2); give some, or use /enlarge"},
+			"condition: the model makes images from images (superres, factor 2); give some, small or whole"},
 		{"sample", `{"n": 1, "condition": [[1, 2]]}`, "image 1 has 2 values; a whole one has 32, and a small one 8"},
 		{"sample", `{"n": 1, "condition": [[0,0,0,0,0,0,0,3]]}`, "value 8 of image 1 is 3; pixels are from -1 to 1"},
 		{"sample", `{"n": 1, "condition": [[0,0,0,0,0,0,0,0], [0]]}`, "image 2 has 1 values"},

@@ -61,7 +61,7 @@ func densityGiven(r *served, b client.LogPRequest, x flow.Batch) (g flow.Given, 
 	if r.Model.Conditioner() == nil || b.Condition != nil || b.Given != nil {
 		return givenTo(r, b.Label, b.Given, b.Condition, x.N)
 	}
-	if g.Label, err = labelsOfPoints(r.Model, b.Label, x.N); err != nil {
+	if g.Label, err = r.classed().each(b.Label, x.N, "points"); err != nil {
 		return g, err
 	}
 	if g.Context, err = r.Model.ContextOf(x, r.Config.Seed); err != nil {
@@ -85,20 +85,8 @@ func givenTo(r *served, label client.Labels, given client.Rows, images [][]float
 		}
 		return g, invalid("%s: %d contexts for %d points; give one for all, or one for each", what, c, n)
 	}
-	g.Label, err = labelsOfPoints(r.Model, label, n)
+	g.Label, err = r.classed().each(label, n, "points")
 	return g, err
-}
-
-// labelsOfPoints returns the classes of n points of a request: one for all, or one for each.
-func labelsOfPoints(m *model.Model, names client.Labels, n int) ([]int32, error) {
-	label, err := labelsOf(m, names)
-	if err != nil {
-		return nil, err
-	}
-	if l := len(label); m.Spec().Net.Classes > 0 && l != 1 && l != n {
-		return nil, invalid("label: %d classes for %d points; give one for all, or one for each", l, n)
-	}
-	return label, nil
 }
 
 // farOf warns of contexts, in model units, that are far from those of the training.

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,55 +18,53 @@ func largerRun(t *testing.T) string {
 		"train.lr=0.02") // enough to tell small images apart
 }
 
-// A run of condition superres is given the small image, enlarged, and each draw is of its own noise.
+// A run of condition superres with classes is given the small image, enlarged, and the class of each image.
 func TestImagesAreEnlarged(t *testing.T) {
 	s, h := serving(t, func(o *Options) {
-		o.Runs, o.MaxPoints = []string{largerRun(t), trained(t, filepath.Join(t.TempDir(), "moons"))}, 5
+		o.Runs, o.MaxPoints = []string{largerRun(t)}, 5
 	})
 	c := &client.Client{URL: h.URL}
 	low := [][]float64{{-1, -0.5, 0, 1, 1, 0.5, 0, -1}, {0, 0, 0, 0, 1, 1, 1, 1}}
-	got, err := c.Enlarge(t.Context(), "pixels", client.EnlargeRequest{Low: low, N: 2, Label: client.Labels{"1", "0"}})
+	got, err := c.Sample(t.Context(), "pixels", client.SampleRequest{Condition: low, N: 2,
+		Label: client.Labels{"1", "0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := got.Numbers()
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := s.entries[0].current.Load().Model
-	x, context := flow.NewBatch(4, 8), flow.NewBatch(4, 32)
-	for i := range x.N {
-		copy(x.Row(i), low[i%2])
+	small, context := flow.NewBatch(4, 8), flow.NewBatch(4, 32)
+	for i := range small.N {
+		copy(small.Row(i), low[i/2])
 	}
-	if err := m.Conditioner().Enlarge(context, x); err != nil {
+	if err := m.Conditioner().Enlarge(context, small); err != nil {
 		t.Fatal(err)
 	}
 	how, err := s.entries[0].current.Load().Config.Eval.Sampler()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := m.SampleFrom(t.Context(), m.SourcePoints(4, got.Seed), model.SampleOptions{Sampler: how,
-		Given: flow.Given{Label: []int32{1, 0, 1, 0}, Context: context}})
+	want, err := m.SampleFrom(t.Context(), m.SourcePoints(4, *got.Seed), model.SampleOptions{Sampler: how,
+		Given: flow.Given{Label: []int32{1, 1, 0, 0}, Context: context}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.X) != 2 || len(got.X[0]) != 2 {
-		t.Fatalf("%d draws of %d images", len(got.X), len(got.X[0]))
-	}
 	for i := range 4 {
-		if !slices.Equal(got.X[i/2][i%2], want.X.Row(i)) {
-			t.Errorf("image %d is %v, want %v", i, got.X[i/2][i%2], want.X.Row(i))
+		if !slices.Equal(x[i], want.X.Row(i)) {
+			t.Errorf("image %d is %v, want %v", i, x[i], want.X.Row(i))
 		}
 	}
-	many := `{"low": [[0, 0, 0, 0, 0, 0, 0, 0]], "n": 6}`
-	for _, r := range []struct{ path, body, want string }{
-		{"pixels/enlarge", `{"low": [[0, 0]]}`,
-			"image 1 has 2 values; one of the model has 8 (height 2, width 4, channels 1)"},
-		{"pixels/enlarge", `{"low": [[0, 0, 0, 0, 0, 0, 0, 2]]}`, "value 8 of image 1 is 2; values are from -1 to 1"},
-		{"pixels/enlarge", `{"low": []}`, "low"}, {"pixels/enlarge", many, "at most 5"},
-		{"pixels/enlarge", `{"low": [[0, 0, 0, 0, 0, 0, 0, 0]], "guidance": 2}`, "train.label_dropout"},
-		{"moons/enlarge", `{"low": [[0]]}`, "a run of condition superres does"},
-		{"pixels/sample", `{"n": 1}`, "/enlarge"},
+	const one = `[[0, 0, 0, 0, 0, 0, 0, 0]]`
+	for _, r := range []struct{ body, want string }{
+		{`{"n": 1, "condition": []}`, "condition"}, {`{"n": 6, "condition": ` + one + `}`, "at most 5"},
+		{`{"n": 1, "condition": ` + one + `, "guidance": 2}`, "train.label_dropout"},
+		{`{"n": 1}`, "give some, small or whole"},
 	} {
-		code, text, _ := post(t, h.URL+"/v1/models/"+r.path, r.body)
+		code, text, _ := post(t, h.URL+"/v1/models/pixels/sample", r.body)
 		if code != http.StatusUnprocessableEntity || !strings.Contains(text, r.want) {
-			t.Errorf("%s %s: %d %s; want %q", r.path, r.body, code, text, r.want)
+			t.Errorf("%s: %d %s; want %q", r.body, code, text, r.want)
 		}
 	}
 }

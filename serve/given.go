@@ -1,6 +1,9 @@
 package serve
 
 import (
+	"fmt"
+	"slices"
+
 	"flowmatch/client"
 	"flowmatch/data/dataset"
 	"flowmatch/data/schema"
@@ -8,22 +11,51 @@ import (
 	"flowmatch/internal/choice"
 	"flowmatch/internal/seed"
 	"flowmatch/model"
-	"fmt"
 )
 
 // This file reads what requests give points: classes, contexts, and values of columns of a table.
 
-// labelsOf returns the numbers of classes that a request names.
-func labelsOf(m *model.Model, names client.Labels) (label []int32, err error) {
-	if len(names) > 0 && m.Spec().Net.Classes == 0 {
+// classed is a model of points or of tokens, as far as its classes go.
+type classed struct {
+	n     int // how many there are; 0: the model has none
+	class func(name string) (int32, error)
+}
+
+func (r *served) classed() classed {
+	return classed{r.Model.Spec().Net.Classes, r.Model.Spec().Class}
+}
+
+func (r *servedTokens) classed() classed {
+	return classed{len(r.Model.Spec().Classes), r.Model.Spec().Class}
+}
+
+// labels returns the numbers of classes that a request names.
+func (c classed) labels(names client.Labels) (label []int32, err error) {
+	if len(names) > 0 && c.n == 0 {
 		return nil, invalid("label: the model has no classes; leave it out")
 	}
 	for _, name := range names {
-		class, err := m.Spec().Class(string(name))
+		class, err := c.class(string(name))
 		if err != nil {
 			return nil, invalid("label: %v", err)
 		}
 		label = append(label, class)
+	}
+	return label, nil
+}
+
+// each returns the classes of n points or texts, which a request names for all or for each.
+func (c classed) each(names client.Labels, n int, what string) ([]int32, error) {
+	label, err := c.labels(names)
+	switch {
+	case err != nil || c.n == 0:
+		return nil, err
+	case len(label) == 0:
+		return nil, invalid("label: the model has classes; give one for all %s, or one for each", what)
+	case len(label) != 1 && len(label) != n:
+		return nil, invalid("label: %d classes for %d %s; give one for all, or one for each", len(label), n, what)
+	case len(label) == 1:
+		return slices.Repeat(label, n), nil
 	}
 	return label, nil
 }

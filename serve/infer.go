@@ -230,28 +230,29 @@ func (b *inferBody) binary(name string) bool {
 	return b.Parameters.Binary
 }
 
-// number is how many samples are asked for; otherwise names what else could be.
-func (q *inferQuery) number(p inferParameters, otherwise string) (int, error) {
-	if n := cmp.Or(q.n, p.N); n != nil {
-		return *n, nil
+// asks is the request for samples that a body makes, of a model that answers with out; otherwise names what else could
+// be asked for.
+func (s *Server) asks(body *inferBody, q *inferQuery, out []tensorInfo, otherwise string) (client.SampleRequest,
+	error) {
+	b, n := body.Parameters.request(q.seed), cmp.Or(q.n, body.Parameters.N)
+	switch {
+	case body.Parameters.Draws != 0:
+		return b, invalid("draws: it is of bounds of tokens; leave it out")
+	case n == nil:
+		return b, invalid("inputs: there is neither n, for samples, nor %s", otherwise)
 	}
-	return 0, invalid("inputs: there is neither n, for samples, nor %s", otherwise)
+	b.N, b.Label, b.Given, b.Condition, b.Infill = *n, q.label, q.given, q.condition, q.infill
+	b.LogP = body.wants("logp")
+	return b, cmp.Or(body.asked(namesOf(out)), s.valid(b))
 }
 
 // inferSamples draws samples.
 func (s *Server) inferSamples(ctx context.Context, m *served, body *inferBody, q *inferQuery, about map[string]any) (
-	_ []*tensor, err error,
+	[]*tensor, error,
 ) {
-	if body.Parameters.Draws != 0 {
-		return nil, invalid("draws: it is of bounds of tokens; leave it out")
-	}
-	b := body.Parameters.request(q.seed)
-	b.Label, b.Given, b.Condition, b.LogP = q.label, q.given, q.condition, body.wants("logp")
-	if b.N, err = q.number(body.Parameters, fmt.Sprintf("points for log-densities (%s)",
-		choice.List(namesOf(m.points())))); err != nil {
-		return nil, err
-	}
-	if err := cmp.Or(body.asked(namesOf(m.outputs())), s.valid(b)); err != nil {
+	b, err := s.asks(body, q, m.outputs(), fmt.Sprintf("points for log-densities (%s)",
+		choice.List(namesOf(m.points()))))
+	if err != nil {
 		return nil, err
 	}
 	d, err := s.drawing(ctx, m, b)

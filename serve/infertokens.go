@@ -53,7 +53,6 @@ func (r *servedTokens) size() size { return size{r.Model.Spec().Net.Length, 1} }
 func (r *servedTokens) infer(ctx context.Context, s *Server, body *inferBody, in []*tensor, about map[string]any) (
 	[]*tensor, error) {
 	q, names := new(inferQuery), namesOf(r.inputs())
-	var infill *string
 	var texts []string
 	for _, t := range in {
 		if err := choice.Check("input", t.name, names); err != nil {
@@ -73,17 +72,17 @@ func (r *servedTokens) infer(ctx context.Context, s *Server, body *inferBody, in
 		case len(t.texts) != 1:
 			return nil, invalid("input infill: want one text, of BYTES with shape [1]")
 		default:
-			infill = &t.texts[0]
+			q.infill = &t.texts[0]
 		}
 	}
 	if texts == nil {
-		return s.inferSequences(ctx, r, body, q, infill, about)
+		return s.inferSequences(ctx, r, body, q, about)
 	}
 	p := body.Parameters
 	if q.n != nil {
 		p.N = q.n
 	}
-	if name := p.others("seed", "draws"); name != "" || infill != nil {
+	if name := p.others("seed", "draws"); name != "" || q.infill != nil {
 		return nil, invalid("%s: it is none of bounds, which text asks for; leave one of them out",
 			cmp.Or(name, "infill"))
 	}
@@ -100,17 +99,10 @@ func (r *servedTokens) infer(ctx context.Context, s *Server, body *inferBody, in
 }
 
 // inferSequences draws sequences, or fills a text in.
-func (s *Server) inferSequences(ctx context.Context, r *servedTokens, body *inferBody, q *inferQuery, infill *string,
-	about map[string]any) (_ []*tensor, err error) {
-	if body.Parameters.Draws != 0 {
-		return nil, invalid("draws: it is of bounds, which text asks for; leave it out")
-	}
-	b := body.Parameters.request(q.seed)
-	b.Infill, b.Label = infill, q.label
-	if b.N, err = q.number(body.Parameters, "text for bounds"); err != nil {
-		return nil, err
-	}
-	if err := cmp.Or(body.asked(namesOf(r.ofSamples())), s.valid(b)); err != nil {
+func (s *Server) inferSequences(ctx context.Context, r *servedTokens, body *inferBody, q *inferQuery,
+	about map[string]any) ([]*tensor, error) {
+	b, err := s.asks(body, q, r.ofSamples(), "text for bounds")
+	if err != nil {
 		return nil, err
 	}
 	d, err := s.sequences(ctx, r, b)

@@ -107,6 +107,7 @@ type inferQuery struct {
 	given client.Rows
 	// condition are images that images are made from.
 	condition [][]float64
+	infill    *string        // a text to fill in
 	x         []client.Point // nil: samples are asked for
 }
 

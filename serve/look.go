@@ -15,6 +15,7 @@ import (
 
 	"flowmatch/client"
 	"flowmatch/data/schema"
+	"flowmatch/data/text"
 	"flowmatch/model"
 	"flowmatch/run"
 	"flowmatch/train"
@@ -84,7 +85,11 @@ type settings struct {
 func (e *entry) settings() (settings, error) {
 	if run.IsTokens(e.dir) {
 		cfg, err := run.FolderTokenConfig(e.dir)
-		return settings{cfg.Train.Steps, filepath.Base(filepath.ToSlash(cfg.Data.Path)), "text", cfg.Public}, err
+		kind := "text"
+		if (text.Vocabulary{Kind: cfg.Data.Tokens}).Rows() {
+			kind = "table"
+		}
+		return settings{cfg.Train.Steps, filepath.Base(filepath.ToSlash(cfg.Data.Path)), kind, cfg.Public}, err
 	}
 	cfg, err := run.FolderConfig(e.dir)
 	if err != nil { // its kind is not known

@@ -80,8 +80,8 @@ func operation(of string) string {
 		strings.Count(of, "/") == 5:
 		return "watch" // it lasts as long as there is something to see
 	}
-	for _, op := range []string{"sample", "stream", "logp", "field", "bound", "impute", "complete", "enlarge", "run",
-		"metrics", "infer"} {
+	for _, op := range []string{"sample", "stream", "logp", "field", "bound", "impute", "complete", "run", "metrics",
+		"infer"} {
 		if last == op && (strings.HasPrefix(model, "/v1/models/") || strings.HasPrefix(model, "/v2/models/")) {
 			return op
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 
 	"flowmatch/client"
-	"flowmatch/internal/choice"
 	"flowmatch/model"
 	"flowmatch/sde"
 	"flowmatch/timegrid"
@@ -36,7 +35,7 @@ func noisyOf(r *served, b client.SampleRequest, mostNFE int) (model.Sampler, err
 	s, err := sde.Config{Method: b.Solver, Steps: b.Steps, TimeGrid: (*timegrid.Config)(b.TimeGrid), Eta: b.Eta,
 		Diffusion: b.Diffusion, MaxNFE: min(cmp.Or(r.Config.Eval.Solve.MaxNFE, mostNFE), mostNFE)}.Sampler()
 	if err != nil {
-		return nil, invalid("solver: %s", choice.Spoken(err))
+		return nil, invalid("solver: %s", spoken(err))
 	}
 	how := model.SDE{Sampler: s, Guidance: b.Guidance, GuidanceRescale: b.GuidanceRescale}
 	if b.GuidanceInterval != nil {

@@ -29,14 +29,17 @@ var paged = []struct {
 	{"larger", []string{"enlarge", "training"}},
 	{"places", []string{"globe", "flow", "compare", "rows", "training"}},
 	{"text", []string{"tokens", "bound", "training"}},
+	{"pieces", []string{"tokens", "bound", "training"}},
+	{"cars", []string{"tokens", "bound", "training"}},
 }
 
 // everyKind serves a run of each kind that pages tell apart, and returns the address.
 func everyKind(t *testing.T) string {
 	dir := t.TempDir()
-	inpaint, larger := filepath.Join(dir, "inpaint"), filepath.Join(dir, "larger")
+	inpaint, larger, pieces := filepath.Join(dir, "inpaint"), filepath.Join(dir, "larger"), filepath.Join(dir, "pieces")
 	painted := imageRun(t, "condition.kind=inpaint", "condition.mask=center", "train.label_dropout=0")
-	if err := errors.Join(os.Rename(painted, inpaint), os.Rename(largerRun(t), larger)); err != nil {
+	if err := errors.Join(os.Rename(painted, inpaint), os.Rename(largerRun(t), larger),
+		os.Rename(textRun(t, "data.tokens=bpe", "data.vocabulary=264"), pieces)); err != nil {
 		t.Fatal(err)
 	}
 	_, h := serving(t, func(o *Options) {
@@ -46,7 +49,7 @@ func everyKind(t *testing.T) string {
 				"train.steps=20"),
 			tableOf(t), imageRun(t), boundedRun(t), posteriorRun(t, dir),
 			trained(t, filepath.Join(dir, "ve"), "path.name=ve", "conditional=false"), inpaint, larger,
-			placesRun(t), textRun(t),
+			placesRun(t), textRun(t), pieces, carsRun(t).Dir,
 		}
 	})
 	return h.URL
@@ -99,7 +102,7 @@ func seen(p *browser.Page) (all string) {
 func everyPaneOpens(t *testing.T, url string) {
 	p := browser.Open(t, browser.Options{})
 	p.Go(url + "/")
-	p.Wait(`document.querySelectorAll(".runs a").length === 11 && document.querySelector("#pane-flow")`)
+	p.Wait(`document.querySelectorAll(".runs a").length === 13 && document.querySelector("#pane-flow")`)
 	p.Resize(390, 844) // a phone
 	for _, of := range paged {
 		for _, pane := range of.panes {

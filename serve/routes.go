@@ -58,8 +58,6 @@ func (s *Server) register() {
 	register(s, "complete", "Fill in what is not known of points, such as pixels of images", nil,
 		"Runs of condition inpaint were trained to; of others the answer is an approximation, and says so.",
 		s.complete)
-	register(s, "enlarge", "Draw images that are known at low resolution", nil,
-		"Of a run of condition superres: each by draws from p(image | image at low resolution).", s.enlarge)
 	register(s, "impute", "Fill in the missing values of rows", nil,
 		"Of a table that was learnt with train.shown: each row by draws from p(missing | known).", s.impute)
 }

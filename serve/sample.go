@@ -74,7 +74,7 @@ func settingsOf(h client.How, r *served, mostNFE int, density bool) (eval.Settin
 	s.Solve.Control = ode.ByPoint
 	s.Solve.MaxNFE = min(cmp.Or(s.Solve.MaxNFE, mostNFE), mostNFE)
 	if err := s.Validate(); err != nil {
-		return s, invalid("%v", err)
+		return s, invalid("%s", spoken(err))
 	}
 	if h.RTol != nil || h.ATol != nil {
 		switch solve := s.Defaults().Solve; {
@@ -295,7 +295,7 @@ func readGiven(r *served, b client.SampleRequest) (c, z, shown, original flow.Ba
 
 // labelsFor returns the classes of n samples of a request, of which each has as many for what it is given.
 func labelsFor(r *served, b client.SampleRequest, n, each int) ([]int32, error) {
-	named, err := labelsOf(r.Model, b.Label)
+	named, err := r.classed().labels(b.Label)
 	switch l := len(named); {
 	case err != nil:
 		return nil, err

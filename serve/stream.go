@@ -41,20 +41,26 @@ func (s *Server) stream(ctx context.Context, in *asked[client.StreamRequest]) (*
 	}
 	states := make(chan run.Rows, len(times)) // so that the solve never waits for the reader
 	d.streamed(times, states)
+	return telling(s.queue, d.job, times, states, func(t float64, rows run.Rows) client.State {
+		return client.State{T: t, X: valuesOf(rows)}
+	}, func() (any, error) {
+		rows, err := d.kept(d.rows(d.job.x, nil))
+		return d.json(rows), err
+	}), nil
+}
+
+// telling is the answer that tells the states of a job at some times, and then its samples, while it is solved.
+func telling[S any](q *queue, j *job, times []float64, states <-chan S, at func(t float64, state S) client.State,
+	samples func() (any, error)) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		ctx, cancel := context.WithCancel(c.Context())
 		defer cancel() // a reader that is gone ends the solve
-		d.job.ctx = ctx
+		j.ctx = ctx
 		ended := make(chan error, 1)
-		go func() { ended <- s.queue.do(d.job) }()
+		go func() { ended <- q.do(j) }()
 		c.SetHeader("Content-Type", client.Events)
-		tell(newEvents(c), times, states, ended, func(t float64, rows run.Rows) client.State {
-			return client.State{T: t, X: valuesOf(rows)}
-		}, func() (any, error) {
-			rows, err := d.kept(d.rows(d.job.x, nil))
-			return d.json(rows), err
-		})
-	}}, nil
+		tell(newEvents(c), times, states, ended, at, samples)
+	}}
 }
 
 // timesOf returns the times of a stream, or what is wrong with the request.

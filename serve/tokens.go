@@ -83,19 +83,18 @@ type told struct {
 func toldBy(r *servedTokens, b client.SampleRequest) (g told, err error) {
 	spec := r.Model.Spec()
 	g = told{len(spec.Classes), -1, b.Guidance}
+	label, err := r.classed().labels(b.Label)
 	switch {
-	case len(b.Label) > 0 && g.classes == 0:
-		return g, invalid("label: the model has no classes; leave it out")
-	case len(b.Label) > 1:
-		return g, invalid("label: %d classes are given; give one, of all sequences", len(b.Label))
+	case err != nil:
+		return g, err
+	case len(label) > 1:
+		return g, invalid("label: %d classes are given; give one, of all sequences", len(label))
 	case b.Infill != nil && g.classes > 0 && len(b.Label) == 0:
 		return g, invalid("label: what is filled in has a class; give it, one of %s", choice.List(spec.Classes))
 	case b.Guidance != nil && r.Config.Train.LabelDropout == 0:
-		return g, invalid("guidance: the model was not trained for it (train.label_dropout); leave it out")
-	case len(b.Label) == 1:
-		if g.label, err = spec.Class(string(b.Label[0])); err != nil {
-			return g, invalid("label: %v", err)
-		}
+		return g, invalid(notGuided)
+	case len(label) == 1:
+		g.label = label[0]
 	}
 	return g, nil
 }
@@ -141,7 +140,7 @@ func (g told) String() (how string) {
 // sequences returns what a request for samples asks a model of tokens for.
 func (s *Server) sequences(ctx context.Context, r *servedTokens, b client.SampleRequest) (*sequences, error) {
 	if key := ofPoints(b); key != "" {
-		return nil, invalid("%s: the model is of sequences of tokens, which have none; leave it out", key)
+		return nil, invalid("%s: the model is of sequences of tokens, which take none; leave it out", key)
 	}
 	e, err := jumpsOf(r.Config.Eval, b, s.o.MaxNFE)
 	if err != nil {
@@ -224,7 +223,8 @@ func ofPoints(b client.SampleRequest) string {
 		name string
 		is   bool
 	}{
-		{"given", b.Given != nil}, {"complete", b.Complete},
+		{"given", b.Given != nil}, {"complete", b.Complete}, {"condition", b.Condition != nil}, {"eta", b.Eta != 0},
+		{"diffusion", b.Diffusion != ""},
 		{"guidance_interval", b.GuidanceInterval != nil}, {"guidance_rescale", b.GuidanceRescale != 0},
 		{"noise", b.Noise != nil}, {"with", b.With != nil}, {"columns", b.Columns != 0}, {"rtol", b.RTol != nil},
 		{"atol", b.ATol != nil}, {"time_grid", b.TimeGrid != nil}, {"logp", b.LogP},
@@ -418,23 +418,15 @@ func (s *Server) streamTokens(ctx context.Context, r *servedTokens, b client.Str
 	}
 	states := make(chan discrete.Tokens, len(times)) // so that the solve never waits for the reader
 	q.streamed(times, states)
-	return &huma.StreamResponse{Body: func(c huma.Context) {
-		ctx, cancel := context.WithCancel(c.Context())
-		defer cancel() // a reader that is gone ends the solve
-		q.job.ctx = ctx
-		ended := make(chan error, 1)
-		go func() { ended <- s.queue.do(q.job) }()
-		c.SetHeader("Content-Type", client.Events)
-		tell(newEvents(c), times, states, ended, func(t float64, x discrete.Tokens) client.State {
-			out := client.State{T: t}
-			x = q.tokens(x)
-			out.X, _ = r.texts(x)
-			for i := range x.N {
-				out.Tokens = append(out.Tokens, x.Row(i))
-			}
-			return out
-		}, func() (any, error) { return q.json(q.tokens(levels(q.job.x))), nil })
-	}}, nil
+	return telling(s.queue, q.job, times, states, func(t float64, x discrete.Tokens) client.State {
+		out := client.State{T: t}
+		x = q.tokens(x)
+		out.X, _ = r.texts(x)
+		for i := range x.N {
+			out.Tokens = append(out.Tokens, x.Row(i))
+		}
+		return out
+	}, func() (any, error) { return q.json(q.tokens(levels(q.job.x))), nil }), nil
 }
 
 // streamed makes the job one that gives out the states at the times.

@@ -226,9 +226,9 @@ func TestRowsOfATableAreServed(t *testing.T) {
 		t.Errorf("%+v, %v; want %+v", got, err, want)
 	}
 	for text, b := range map[string]client.SampleRequest{
-		`unknown class "van"`:    {N: 1, Label: client.Labels{"van"}},
-		"2 classes are given":    {N: 1, Label: client.Labels{"bus", "car"}},
-		"given: the model is of": {N: 1, Given: client.Rows{{"size": "big"}}},
+		`no class is called "van"`: {N: 1, Label: client.Labels{"van"}},
+		"2 classes are given":      {N: 1, Label: client.Labels{"bus", "car"}},
+		"given: the model is of":   {N: 1, Given: client.Rows{{"size": "big"}}},
 	} {
 		if _, err := c.Sample(t.Context(), "cars", b); err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%v; want %q", err, text)
@@ -238,7 +238,7 @@ func TestRowsOfATableAreServed(t *testing.T) {
 	rowsInferred(t, h.URL+"/v2/models/cars", c)
 	b.Label = nil
 	_, err = c.Bound(t.Context(), "cars", b)
-	if err == nil || !strings.Contains(err.Error(), "0 classes for 1 texts") {
+	if err == nil || !strings.Contains(err.Error(), "the model has classes; give one for all texts") {
 		t.Errorf("a bound without a class: %v", err)
 	}
 }

@@ -75,13 +75,20 @@ func serviceOf(text string) (service, model string, err error) {
 	return u.String(), model, nil
 }
 
-// ofFolders are flags that no service takes, whatever its models are.
-var ofFolders = []string{"backend", "set", "mask", "map"}
+// ofFolders are flags that no service takes, whatever its models are, and why.
+var ofFolders = []struct{ flag, why string }{
+	{"backend", "a service keeps the one that it was started with"},
+	{"set", "a service keeps the settings of its runs; give --solver, --steps and the like"},
+	{"mask", "a service completes points of which some values are null, by POST /complete; its page hides any pixels"},
+	{"map", "no request to a service climbs log p"},
+}
 
 // forFolders reports flags that no service takes, whatever its models are.
 func (f *sampleFlags) forFolders(cmd *cobra.Command) error {
-	if err := exclude(cmd, "on a service; draw from the folder of the run", ofFolders...); err != nil {
-		return err
+	for _, of := range ofFolders {
+		if cmd.Flags().Changed(of.flag) {
+			return usagef("--%s is for folders: %s", of.flag, of.why)
+		}
 	}
 	if f.given == heldOut {
 		return usagef("--given %s is for folders, whose data are there; give a service the contexts", heldOut)
@@ -93,7 +100,8 @@ func (f *sampleFlags) forFolders(cmd *cobra.Command) error {
 		return usagef("--shift %s is for folders: a service does not tell the patches; give a number", autoShift)
 	}
 	if cmd.Flags().Changed("control") && f.control != ode.ByPoint {
-		return usagef("--control %s is for folders: a service takes steps of each point's own", f.control)
+		return usagef("--control %s is for folders: a service solves by steps of each point's own, for points of "+
+			"several requests share a solve", f.control)
 	}
 	return nil
 }

@@ -191,9 +191,10 @@ func TestWhatAServiceCannotDo(t *testing.T) {
 	}{
 		{url + " --n 2", exitUsage, "give --token-file"},
 		{run + " --n 2 --token-file " + token, exitUsage, "--token-file is for samples from a service"},
-		{url + " --n 2 --backend go --token-file " + token, exitUsage, "--backend has no effect on a service"},
-		{url + " --map --token-file " + token, exitUsage, "--map has no effect on a service"},
-		{url + " --n 2 --set eval.steps=3 --token-file " + token, exitUsage, "--set has no effect on a service"},
+		{url + " --n 2 --backend go --token-file " + token, exitUsage, "--backend is for folders: a service keeps"},
+		{url + " --map --token-file " + token, exitUsage, "--map is for folders: no request"},
+		{url + " --n 2 --set eval.steps=3 --token-file " + token, exitUsage, "--set is for folders"},
+		{url + " --n 2 --mask left --token-file " + token, exitUsage, "--mask is for folders: a service"},
 		{url + " --n 2 --solver ddpm --logp --token-file " + token, exitUsage, "--logp needs an ODE solver"},
 		{url + " --n 2 --infill " + token + " --token-file " + token, exitUsage, "--infill is for runs of tokens"},
 		{url + " --n 2 --condition " + token + " --token-file " + token, exitUsage, "make images from images"},

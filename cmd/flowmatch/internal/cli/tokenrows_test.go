@@ -44,7 +44,8 @@ func TestRowsOfCategoriesOnTheCommandLine(t *testing.T) {
 	out := func(name string) string { return filepath.Join(folder, name) }
 	data, dir := writeText(t, "cars.csv", cars()), out("run")
 	file := writeText(t, "run.yaml", fmt.Sprintf(tinyTable, data, ", label: kind"))
-	if report := succeed(t, "train", file, "--out", dir, "-q"); !strings.Contains(report, "in sequences of 2\n") {
+	if report := succeed(t, "train", file, "--out", dir, "-q"); !strings.Contains(report, "in sequences of 2\n") ||
+		!strings.Contains(report, "--n 4 --out samples.csv\n") {
 		t.Errorf("%s", report)
 	}
 	lines := func(name string) []string { return strings.Split(strings.TrimSpace(content(t, out(name))), "\n") }

@@ -58,7 +58,7 @@ func (t tokenTrainResult) text(w io.Writer) {
 		fmt.Fprintf(w, "warning\t%s\n", text)
 	}
 	fmt.Fprintf(w, "next\tflowmatch eval %s\n", quote(t.Run))
-	fmt.Fprintf(w, "\tflowmatch sample %s --n 4 --out samples.txt\n", quote(t.Run))
+	fmt.Fprintf(w, "\tflowmatch sample %s --n 4 --out samples%s\n", quote(t.Run), tokenEndings(t.Kind)[0])
 }
 
 // trainTokens trains with the settings of a run file of tokens.

@@ -28,6 +28,8 @@ export function parse(text) {
 
 const quoted = (v) => (/[",\n;]/.test(v) ? `"${v.replaceAll('"', '""')}"` : v);
 
+/** line returns a row as text, null as nothing. */
+export const line = (row) => row.map((v) => quoted(v === null || v === undefined ? "" : String(v))).join(",");
+
 /** write returns rows as text, null as nothing. */
-export const write = (names, rows) => [names, ...rows].map((r) =>
-  r.map((v) => quoted(v === null || v === undefined ? "" : String(v))).join(",")).join("\n");
+export const write = (names, rows) => [names, ...rows].map(line).join("\n");

@@ -104,10 +104,9 @@ class Enlarging {
   }
 
   async draw(signal) {
-    const { label: of, ...more } = this.conditions.of();
-    const body = { low: [this.easel.image], n: this.count.value, seed: this.seed.value, ...(of ? { label: of } : {}),
-      ...more, ...this.how.how() };
-    const made = await post(this.model.name, "enlarge", body, { signal, waiting: this.note.waiting });
-    this.results.replaceChildren(...made.x.map(([v], k) => tile(this.model.shape, v, String(k + 1))));
+    const body = { condition: [this.easel.image], n: this.count.value, seed: this.seed.value,
+      ...this.conditions.of(), ...this.how.how() };
+    const made = await post(this.model.name, "sample", body, { signal, waiting: this.note.waiting });
+    this.results.replaceChildren(...made.x.map((v, k) => tile(this.model.shape, v, String(k + 1))));
   }
 }

@@ -2,20 +2,20 @@
 import { slider } from "../ui/controls.js";
 import { h } from "../ui/dom.js";
 import { label, say, strings } from "../ui/lang.js";
-import { seed, time } from "./controls.js";
+import { Conditions, seed, time } from "./controls.js";
 import { Note, stream } from "./service.js";
 
 strings({
   en: {
     "runs.pane.tokens": "Tokens", "runs.tokens.name": "Sequences of tokens at a time",
-    "runs.tokens.about": "Noise ($t=0$) becomes text ($t=1$): each token jumps on its own.",
+    "runs.tokens.about": "Noise ($t=0$) becomes data ($t=1$): each token jumps on its own.",
     "runs.tokens.count": "Sequences", "runs.tokens.steps": "Steps", "runs.tokens.temperature": "Temperature",
     "runs.tokens.mask": "a mask: nothing is known yet", "runs.tokens.passing": "noise that will change",
     "runs.tokens.fresh": "has just come",
   },
   zh: {
     "runs.pane.tokens": "词元", "runs.tokens.name": "某一时刻的词元序列",
-    "runs.tokens.about": "噪声（$t=0$）变成文本（$t=1$）：每个词元各自跳变。",
+    "runs.tokens.about": "噪声（$t=0$）变成数据（$t=1$）：每个词元各自跳变。",
     "runs.tokens.count": "序列数", "runs.tokens.steps": "步数", "runs.tokens.temperature": "温度",
     "runs.tokens.mask": "掩码：尚未确定", "runs.tokens.passing": "还会改变的噪声",
     "runs.tokens.fresh": "刚刚出现",
@@ -72,6 +72,7 @@ export function open(place, { model, run }) {
   const heat = slider({ key: "runs.tokens.temperature", min: 0.1, max: 2, step: 0.1, value: 1, on: again,
     format: (v) => v.toFixed(1) });
   const number = seed(again);
+  const conditions = new Conditions({ model, run }, again);
   const clock = time(() => draw(), { value: 1, play: 5 });
   const texts = h("div", { class: "sequences", role: "group" });
   label(texts, "runs.tokens.name");
@@ -88,7 +89,8 @@ export function open(place, { model, run }) {
 
   const restart = note.task(async (signal) => {
     clock.stop();
-    const body = { n: count.value, seed: number.value, steps: steps.value, times };
+    const body = { n: count.value, seed: number.value, steps: steps.value, times,
+      ...conditions.of() };
     if (heat.value !== 1) body.temperature = heat.value;
     const next = [];
     await stream(model.name, body, (t, _, state) => next.push({ t, x: state.tokens, rows: state.x }),
@@ -104,7 +106,7 @@ export function open(place, { model, run }) {
       key([masks && { at: "masked", sign: "▁", key: "runs.tokens.mask" },
         !masks && { at: "passing", sign: "a", key: "runs.tokens.passing" },
         { at: "fresh", sign: "a", key: "runs.tokens.fresh" }].filter(Boolean))),
-    h("div", { class: "card side" }, count.el, steps.el, heat.el, number.el)));
+    h("div", { class: "card side" }, count.el, conditions.parts, steps.el, heat.el, number.el)));
   restart();
   return () => {
     clock.stop();
