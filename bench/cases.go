@@ -36,7 +36,8 @@ var trainings = []struct {
 
 // cases returns every case there is.
 func cases() []Case {
-	return slices.Concat(trainCases(), convCases(), imageCases(), transformerCases(), solveCases(), couplingCases(), scalingCases())
+	return slices.Concat(trainCases(), convCases(), imageCases(), transformerCases(),
+		solveCases(), couplingCases(), scalingCases())
 }
 
 func trainCases() (out []Case) {

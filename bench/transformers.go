@@ -26,8 +26,8 @@ func transformerCases() []Case {
 			flops: passes * float64(batch) * transformerFLOPS, prepare: prepare}
 	}
 	return []Case{
-		one("velocity", 1, 1, func(eng *nn.Engine) (work, error) { return transformerVelocity(eng, 1) }),
-		one("velocity", latentBatch, 1, func(eng *nn.Engine) (work, error) { return transformerVelocity(eng, latentBatch) }),
+		one("velocity", 1, 1, transformerVelocity(1)),
+		one("velocity", latentBatch, 1, transformerVelocity(latentBatch)),
 		one("train", latentBatch, 3, func(eng *nn.Engine) (work, error) {
 			net, err := transformer(eng)
 			if err != nil {
@@ -44,18 +44,20 @@ func transformer(eng *nn.Engine) (*nn.Net, error) {
 }
 
 // transformerVelocity evaluates the field; a unit is one evaluation for the whole batch.
-func transformerVelocity(eng *nn.Engine, batch int) (work, error) {
-	net, err := transformer(eng)
-	if err != nil {
-		return nil, err
+func transformerVelocity(batch int) func(eng *nn.Engine) (work, error) {
+	return func(eng *nn.Engine) (work, error) {
+		net, err := transformer(eng)
+		if err != nil {
+			return nil, err
+		}
+		f, err := net.Bind(flow.Given{Label: []int32{3}})
+		if err != nil {
+			return nil, err
+		}
+		x := normals(batch, latentDim, 0, 0).X
+		v := make([]float64, len(x))
+		return calls(func() error { return f.Velocity(v, 0.5, x) }), nil
 	}
-	f, err := net.Bind(flow.Given{Label: []int32{3}})
-	if err != nil {
-		return nil, err
-	}
-	x := normals(batch, latentDim, 0, 0).X
-	v := make([]float64, len(x))
-	return calls(func() error { return f.Velocity(v, 0.5, x) }), nil
 }
 
 // latents are noise with labels.
