@@ -9,8 +9,8 @@ import (
 	"flowmatch/internal/choice"
 )
 
-// Config is the `path:` section of a run file of tokens: a mixture path, or a metric one, before the number of levels is
-// known. The zero value is usable.
+// Config is the `path:` section of a run file of tokens: a mixture path, or a metric one, before the number of levels
+// is known. The zero value is usable.
 type Config struct {
 	// Name is the schedule κ_t, the probability that a token has come from noise to data at t: linear (default),
 	// quadratic, cubic (t, t², t³), cosine (1 − cos πt/2), or sin2 (sin² πt/2), which is kinetic-optimal for masks.
@@ -79,12 +79,14 @@ func (c Config) validateMetric() error {
 	}
 	switch {
 	case c.Name != "":
-		return errors.New("discrete: path.name is set, but path.metric has a schedule of its own; leave one of them out")
+		return errors.New("discrete: path.name is set, but path.metric has a schedule of its own; leave one of them " +
+			"out")
 	case c.Source != "" && c.Source != Uniform:
-		return fmt.Errorf("discrete: path.source is %s, but path.metric starts from uniform noise; leave it out", c.Source)
+		return fmt.Errorf("discrete: path.source is %s, but path.metric starts from uniform noise; leave it out",
+			c.Source)
 	case c.Source != "":
-		return errors.New("discrete: path.source is set, but has no effect beside path.metric, which starts from uniform " +
-			"noise; leave it out")
+		return errors.New("discrete: path.source is set, but has no effect beside path.metric, which starts from " +
+			"uniform noise; leave it out")
 	case !(m.Scale > 0) || math.IsInf(m.Scale, 0):
 		return fmt.Errorf("discrete: path.metric.scale is %g; it must be above 0", m.Scale)
 	}

@@ -38,7 +38,8 @@ func TestAMetricPathOfARunFileIsThatOfItsDistance(t *testing.T) {
 	for _, c := range []struct {
 		m     MetricConfig
 		power float64
-	}{{MetricConfig{}, 1}, {MetricConfig{Distance: LevelsApart, Scale: 3}, 1}, {MetricConfig{Distance: LevelsSquared}, 2}} {
+	}{{MetricConfig{}, 1}, {MetricConfig{Distance: LevelsApart, Scale: 3}, 1},
+		{MetricConfig{Distance: LevelsSquared}, 2}} {
 		cfg := Config{Metric: &c.m}
 		got, err := cfg.New(5)
 		if err != nil {

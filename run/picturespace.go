@@ -25,8 +25,8 @@ func (a *artist) checkSpace(kind string) error {
 	space := a.Model.Spec().Space
 	mapped := space != nil && isMap(space)
 	if kind == "globe" && !mapped {
-		return errors.New("run: a globe is drawn of the density of a sphere of dimension 2, which the points of the run " +
-			"are not on; draw the density")
+		return errors.New("run: a globe is drawn of the density of a sphere of dimension 2, which the points of the " +
+			"run are not on; draw the density")
 	}
 	if space == nil || kind == "loss" {
 		return nil

@@ -170,11 +170,11 @@ func (c TokenConfig) validateMetric() error {
 	case c.Path.Metric == nil:
 		return nil
 	case c.Train.Loss == train.GeneralisedKL:
-		return fmt.Errorf("train.loss is %s, which is for mixtures of noise and data, and path.metric is none; set it to "+
-			"%s, or leave it out", c.Train.Loss, train.CrossEntropy)
+		return fmt.Errorf("train.loss is %s, which is for mixtures of noise and data, and path.metric is none; set it "+
+			"to %s, or leave it out", c.Train.Loss, train.CrossEntropy)
 	case c.Eval.Solver == discrete.Exact:
-		return fmt.Errorf("eval.solver is %s, but jumps of path.metric have no closed form; set it to %s, or leave it out",
-			c.Eval.Solver, discrete.Euler)
+		return fmt.Errorf("eval.solver is %s, but jumps of path.metric have no closed form; set it to %s, or leave "+
+			"it out", c.Eval.Solver, discrete.Euler)
 	}
 	return nil
 }
@@ -335,7 +335,8 @@ var _ settings.Idler = TokenConfig{}
 func TokenKeys() []Key {
 	keys := settings.Describe(TokenConfig{}.Defaults(), tokenDocs, map[string][]string{
 		"space": {TokenSpace}, "data.tokens": texts.Kinds(), "path.name": discrete.Schedules(),
-		"path.source": discrete.Sources(), "path.metric.distance": discrete.Distances(), "train.loss": train.TokenLosses(), "train.schedule": train.Schedules(),
+		"path.source": discrete.Sources(), "path.metric.distance": discrete.Distances(),
+		"train.loss": train.TokenLosses(), "train.schedule": train.Schedules(),
 		"train.optimizer.name": {nn.AdamW}, "eval.solver": {discrete.Exact, discrete.Euler},
 	})
 	return keys

@@ -93,8 +93,8 @@ func exactBound(t *testing.T, r *TokenRun, law []float64, held discrete.Tokens) 
 		t.Fatal(err)
 	}
 	bound, se := make([]float64, held.N), make([]float64, held.N)
-	if err := discrete.ELBO(t.Context(), posterior, r.Model.Path(), held, discrete.ELBOOptions{Draws: 16, Seed: 1}, bound,
-		se); err != nil {
+	if err := discrete.ELBO(t.Context(), posterior, r.Model.Path(), held, discrete.ELBOOptions{Draws: 16, Seed: 1},
+		bound, se); err != nil {
 		t.Fatal(err)
 	}
 	sum := 0.0

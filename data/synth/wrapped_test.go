@@ -41,8 +41,8 @@ func TestALawOnAManifoldHasTheDensityOfItsDraws(t *testing.T) {
 			square, se1 := mean(uniform, 2)
 			energy, se2 := mean(drawn, 1)
 			if math.Abs(square*volume-energy) > 5*math.Hypot(se1*volume, se2) {
-				t.Errorf("%s: ∫p² is %g ± %g by the density, and %g ± %g by draws", m, square*volume, se1*volume, energy,
-					se2)
+				t.Errorf("%s: ∫p² is %g ± %g by the density, and %g ± %g by draws", m, square*volume, se1*volume,
+					energy, se2)
 			}
 		}
 	}
