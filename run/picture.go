@@ -52,6 +52,7 @@ func pictures() []picture {
 		{"field", pointsDrawn, false, (*artist).field},
 		{"trajectories", 300, false, (*artist).trajectoryPicture},
 		{"flow", 1500, false, (*artist).flow},
+		{"globe", pointsDrawn, false, (*artist).globe},
 		{"couplings", 200, false, func(a *artist, _ context.Context, w io.Writer) error { return a.couplings(w) }},
 		{"pit", 1000, false, (*artist).pit},
 		{"calibration", 0, false, (*artist).calibration}, // the report's own,
@@ -128,7 +129,7 @@ type artist struct {
 	pairs   bool       // all pairs of columns are asked for
 }
 
-// Picture draws a picture of one kind: PNG, or an animated GIF for flow.
+// Picture draws a picture of one kind: PNG, or an animated GIF for flow and globe.
 func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOptions) error {
 	k := slices.Index(Pictures(), kind)
 	switch {

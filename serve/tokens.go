@@ -37,11 +37,11 @@ const jumpNumbers = 1 << 18
 func (r *servedTokens) info() client.Model {
 	spec, v := r.Model.Spec(), r.Model.Spec().Vocabulary
 	return client.Model{Name: r.name, Step: r.Step, Loaded: r.since.UTC().Format(time.RFC3339), Dim: spec.Net.Length,
-		Path: spec.Path.Name, Weights: r.Model.Net().NumWeights(), Columns: columnsOf(v),
+		Path: spec.Path.String(), Weights: r.Model.Net().NumWeights(), Columns: columnsOf(v),
 		Classes: spec.Classes, LabelName: r.Config.Data.Label, Guidance: r.Config.Train.LabelDropout > 0,
 		Solver: r.Config.Eval.Solver, Density: "tokens have no exact log p; ask /bound for a bound of it",
 		Tokens: &client.Tokens{Kind: v.Kind, Length: spec.Net.Length, Levels: r.Model.Levels(),
-			Source: string(r.Model.Path().Source()), Chars: v.Chars, Infill: r.Model.HasInfill() == nil}}
+			Source: string(spec.Path.Noise()), Chars: v.Chars, Infill: r.Model.HasInfill() == nil}}
 }
 
 // columnsOf are the names of the columns of an answer: those of a table of categories, or one of texts.

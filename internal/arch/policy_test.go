@@ -61,7 +61,8 @@ var rooms = map[string][]string{
 		"internal/memory", "internal/absent", "internal/choice"},
 	// What the columns of a table are: also part of a checkpoint, and so below the readers.
 	"data/schema": {"flow", "internal/choice"},
-	"data/synth":  {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data"},
+	"data/synth": {"flow", "manifold", "internal/seed", "internal/digest", "internal/memory", "internal/choice",
+		"data"},
 	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data",
 		"data/schema", "internal/diskcache", "internal/memory"}, // tables that stay on disk
 	"data/text": {"discrete", "internal/seed", "internal/choice", "internal/atomicfile"},

@@ -36,6 +36,7 @@ type app struct {
 	running        bool     // the command line was understood
 	demo           []byte   // the run file of the demo
 	demoText       []byte   // that of the demo of text; nil: the usual one
+	demoSphere     []byte   // that of the demo of the sphere; nil: the usual one
 	bar            *progress
 	leave          leaving
 	ranks          *cluster.Comm // nil: one process

@@ -145,7 +145,7 @@ func (f *logpFlags) add(cmd *cobra.Command) {
 	cmd.MarkFlagsOneRequired("data", "dataset")
 	cmd.MarkFlagsMutuallyExclusive("data", "dataset")
 	cmd.MarkFlagsRequiredTogether("dataset", "n")
-	complete(cmd, "dataset", synth.Names()...)
+	complete(cmd, "dataset", append(synth.Names(), synth.WrappedName)...)
 	complete(cmd, "divergence", likelihood.Names()...)
 	completeFiles(cmd, "out", "csv", "npy")
 }
@@ -178,7 +178,7 @@ func (f *logpFlags) check(cmd *cobra.Command) (ext string, err error) {
 		return "", usagef("--probes are for --divergence hutchinson; the exact one has none")
 	}
 	if f.dataset != "" {
-		if err := choice.Check("synthetic set", f.dataset, synth.Names()); err != nil {
+		if err := choice.Check("synthetic set", f.dataset, append(synth.Names(), synth.WrappedName)); err != nil {
 			return "", usagef("--dataset: %w", err)
 		}
 	}
