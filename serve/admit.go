@@ -93,8 +93,8 @@ func (p *place) take(numbers int) error {
 	defer p.of.mu.Unlock()
 	switch {
 	case p.numbers+numbers > mostNumbers:
-		return invalid("the points, what they are given and the states of a stream have %d numbers; at most %d are for "+
-			"all requests; ask for fewer points", p.numbers+numbers, mostNumbers)
+		return invalid("the points, what they are given and the states of a stream have %d numbers; at most %d are "+
+			"for all requests; ask for fewer points", p.numbers+numbers, mostNumbers)
 	case p.of.numbers+numbers > mostNumbers:
 		return errBusy
 	}

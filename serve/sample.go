@@ -393,7 +393,8 @@ func (s *Server) affords(ctx context.Context, field string, n, dim int) error {
 	if err := s.few(field, n, dim); err != nil {
 		return err
 	}
-	if err := memory.Check(fmt.Sprintf("%d points of %d numbers", n, dim), numberBytes*float64(n)*float64(dim)); err != nil {
+	what := fmt.Sprintf("%d points of %d numbers", n, dim)
+	if err := memory.Check(what, numberBytes*float64(n)*float64(dim)); err != nil {
 		return invalid("%s: %v", field, err)
 	}
 	return room(ctx, n*dim)
