@@ -416,6 +416,9 @@ func (s *Server) streamTokens(ctx context.Context, r *servedTokens, b client.Str
 		return nil, invalid("infill: %d tokens are filled in window by window, and a stream shows one of %d; ask "+
 			"/sample", q.length, r.Model.Spec().Net.Length)
 	}
+	if err := roomOf(ctx, q.job.x, len(times)); err != nil {
+		return nil, err
+	}
 	states := make(chan discrete.Tokens, len(times)) // so that the solve never waits for the reader
 	q.streamed(times, states)
 	return telling(s.queue, q.job, times, states, func(t float64, x discrete.Tokens) client.State {
