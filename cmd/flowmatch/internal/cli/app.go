@@ -243,6 +243,7 @@ func givenValues(cmd *cobra.Command) (err error) {
 		case err != nil:
 		case kind == "string" && v == "":
 			err = usagef("--%s is empty; give it a value, or leave it out", f.Name)
+		case f.Name == "drain-delay" && v == "0s": // no delay
 		case kind == "duration" && (v == "0s" || strings.HasPrefix(v, "-")):
 			err = usagef("--%s is %s; it must be positive", f.Name, v)
 		}
