@@ -127,6 +127,16 @@ func (e *Engine) PeakFLOPS() (one, all float64) {
 	return 0, 0
 }
 
+// SlowBF16 says whether steps in bfloat16 are known to take longer than in float32 here: the native engine on a
+// CPU without instructions for them that do more than those of floats. See [StepOptions].
+func (e *Engine) SlowBF16() bool {
+	if e.check() != nil {
+		return false
+	}
+	b, ok := e.backend.(*native.Backend)
+	return ok && !b.FastBF16()
+}
+
 // BackendStatus says whether an engine can be opened here.
 type BackendStatus struct {
 	Name      string `json:"name"`

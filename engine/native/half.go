@@ -174,7 +174,7 @@ func (t *tensor) inHalves() bool {
 // halveConv has a convolution or gradient done in bfloat16. Packing rounds weights.
 func (g *graph) halveConv(t *tensor) {
 	c := *t.conv
-	c.half = true
+	c.half, c.together = true, g.backend.mat.ImagesBF16(&c.geometry)
 	t.conv = &c
 	if t.kind == kindConv {
 		w, _ := unpacked(t.in[1].in[0])
