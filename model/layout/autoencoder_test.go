@@ -210,7 +210,7 @@ func TestDecodersThatDoNotFitAreNamed(t *testing.T) {
 		{"a missing folder", DecoderSource{File: "nowhere"}, latents, "nowhere"},
 		{"another class", DecoderSource{File: other("_class_name", "VQModel")}, latents, `"VQModel"`},
 		{"another activation", DecoderSource{File: other("act_fn", "mish")}, latents, "act_fn"},
-		{"a misspelt setting", DecoderSource{File: other("scaling", 1)}, latents, `did you mean "scaling_factor"`},
+		{"a misspelt setting", DecoderSource{File: other("scaling_facto", 1)}, latents, `did you mean "scaling_factor"`},
 		{"groups", DecoderSource{File: other("norm_num_groups", 32)}, latents, "multiple of the groups"},
 		{"means of latents", DecoderSource{File: other("latents_mean", []any{1.0})}, latents, "latents_mean"},
 		{"no scale", DecoderSource{File: c.folder(t, nil), Scale: &zero}, latents, "scale 0"},
