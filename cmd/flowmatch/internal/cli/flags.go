@@ -276,8 +276,11 @@ func labels(cmd *cobra.Command, r *run.Run, label string, n int, otherwise []int
 
 // fitsN reports a number of points, as --n gives it, that the memory does not hold: from where
 // they start, where they end, and as they are written.
-func fitsN(r *run.Run, n int) error {
-	return memory.Check(fmt.Sprintf("--n %d", n), 4*8*float64(n)*float64(r.Model.Dim()))
+func fitsN(r *run.Run, n int) error { return fitsNumbers(n, r.Model.Dim()) }
+
+// fitsNumbers is fitsN of samples that are written as so many numbers each.
+func fitsNumbers(n, dim int) error {
+	return memory.Check(fmt.Sprintf("--n %d", n), 4*8*float64(n)*float64(dim))
 }
 
 // exclude reports flags that are given, but have no effect for the reason given.

@@ -27,7 +27,7 @@ const mostInParts = 1e10
 func (f *sampleFlags) inParts(r *run.Run) bool {
 	spec, ext := r.Model.Spec(), filepath.Ext(f.out)
 	rows := ext == ".csv" || ext == ".npy" && spec.Net.Classes == 0
-	numbers := float64(f.n) * float64(r.Model.Dim())
+	numbers := float64(f.n) * float64(f.dim(r))
 	return !f.shared && rows && numbers >= partsFrom && numbers <= mostInParts &&
 		!f.logp && !f.mode && f.given == "" && f.condition == "" && f.grid == "" && spec.Net.Context == 0
 }
@@ -47,7 +47,10 @@ func (f *sampleFlags) sampleInParts(ctx context.Context, r *run.Run, o model.Sam
 					d.Label = slices.Repeat(l, s.X.N)
 				}
 			}
-			rows := run.RowsOf(r.Model.Spec(), d)
+			rows, err := f.rowsOf(r, d)
+			if err != nil {
+				return err
+			}
 			switch {
 			case first > 0 && ext == ".npy":
 				return table.EncodeNPYRows(w, rows.X)
@@ -55,7 +58,6 @@ func (f *sampleFlags) sampleInParts(ctx context.Context, r *run.Run, o model.Sam
 				return rows.More(w)
 			}
 			shown, notes = s, rows.Notes
-			var err error
 			if ext == ".csv" {
 				err = rows.CSV(w)
 			} else if err = table.EncodeNPYHead(w, f.n, rows.X.D); err == nil {
@@ -83,6 +85,26 @@ func (f *sampleFlags) sampleInParts(ctx context.Context, r *run.Run, o model.Sam
 		err = unsolved(res.Unsolved, failed, f.n, 0)
 	}
 	return res, err
+}
+
+// rowsOf returns samples as rows of what is asked for: images, or with --latents what these are made of.
+func (f *sampleFlags) rowsOf(r *run.Run, d run.Drawn) (run.Rows, error) {
+	if f.latents {
+		return run.RowsOf(r.Model.Spec(), d), nil
+	}
+	return r.RowsOf(d)
+}
+
+// dim is how many numbers a sample has as it is written.
+func (f *sampleFlags) dim(r *run.Run) int {
+	if f.decoder == nil || f.latents {
+		return r.Model.Dim()
+	}
+	n := 1
+	for _, d := range f.decoder.Image() {
+		n *= d
+	}
+	return n
 }
 
 // counted counts the bytes that are written through it.
