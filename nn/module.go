@@ -80,6 +80,9 @@ func (m *Module) Weights() ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.layout.halves {
+		return widened(theta, m.layout.size)
+	}
 	w, err := download(theta)
 	if err != nil {
 		return nil, fmt.Errorf("nn: reading weights: %w", err)
