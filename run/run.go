@@ -67,6 +67,8 @@ var ErrSettings = errors.New("run: the settings do not fit the data")
 // OpenOptions says how a run is opened. The zero value is usable.
 type OpenOptions struct {
 	Backend string // "": the one that it was trained with
+	// Weights is the precision that the weights are held in: see [nn.Engine.Holding]. "": float32.
+	Weights nn.Precision
 	// Set is where its data are, as settings of [ReadConfig]: data.path=FILE, and the other
 	// paths of data. What a folder that was not made here says of that is not followed: see
 	// [ErrForeign].
@@ -193,6 +195,9 @@ func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error)
 	}
 	eng, err := nn.Open(cfg.Backend)
 	if err != nil {
+		return nil, err
+	}
+	if eng, err = eng.Holding(o.Weights); err != nil {
 		return nil, err
 	}
 	name := file(cfg)

@@ -76,7 +76,7 @@ func serviceOf(text string) (service, model string, err error) {
 }
 
 // ofFolders are flags that no service takes, whatever its models are.
-var ofFolders = []string{"backend", "set", "mask", "map", "latents"}
+var ofFolders = []string{"backend", "set", "mask", "map", "latents", "weights"}
 
 // forFolders reports flags that no service takes, whatever its models are.
 func (f *sampleFlags) forFolders(cmd *cobra.Command) error {

@@ -175,6 +175,7 @@ type sampleFlags struct {
 	logp     bool
 	complete bool // rows without missing values alone
 	latents  bool // as they are, without the decoder
+	weights  string
 	decoder  *nn.Decoder
 	out      string
 	// Of runs with a condition, or that complete images.
@@ -324,6 +325,8 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 	fl.BoolVar(&f.complete, "complete", false, "of a table with missing values, only rows without any")
 	fl.BoolVar(&f.latents, "latents", false,
 		"of a run with a decoder, the latents themselves in place of images, in a file of numbers")
+	fl.StringVar(&f.weights, "weights", string(nn.Float32), "what the weights are held in: float32, or bf16 (bfloat16), "+
+		"which takes half of the memory and has 8 bits of precision")
 	fl.BoolVar(&f.logp, "logp", false, "also write the log-density of each sample")
 	fl.StringVar(&f.condition, "condition", "",
 		"images from which a run with a condition makes its samples: a file, a folder, or test for held-out ones")
@@ -344,6 +347,7 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 			", ") + "; or " + eval.Average + ", steps of the average velocity; of a run of tokens exact or euler " +
 		"(default: that of the run file)"
 	complete(cmd, "mask", image.Masks()...)
+	complete(cmd, "weights", nn.Precisions()...)
 	complete(cmd, "diffusion", sde.DiffusionNames()...)
 	completeFiles(cmd, "out", "csv", "npy", "png", "txt")
 	must(cmd.RegisterFlagCompletionFunc("condition",

@@ -13,6 +13,7 @@ import (
 	"flowmatch/eval"
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
+	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/run"
 	"flowmatch/sde"
@@ -156,7 +157,10 @@ func (f *sampleFlags) checkSolver(cmd *cobra.Command, solver string) error {
 // open opens the run, with the flags applied to its settings, and reports flags that it
 // has no use for.
 func (f *sampleFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
-	r, err := openRun(dir, f.backend, f.set)
+	if err := choice.Check("precision", f.weights, nn.Precisions()); err != nil {
+		return nil, usagef("--weights: %w", err)
+	}
+	r, err := openRunWith(dir, run.OpenOptions{Backend: f.backend, Set: f.set, Weights: nn.Precision(f.weights)})
 	if err != nil {
 		return nil, err
 	}
