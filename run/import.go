@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 
 	"flowmatch/data"
 	"flowmatch/data/dataset"
@@ -139,6 +140,8 @@ func (s *session) imported(events []train.Event, decoder func(dir string) error)
 	if err != nil {
 		return nil, err
 	}
+	s.model = nil // it may be large, and is read again
+	runtime.GC()
 	r, err := Open(s.dir, s.cfg.Backend)
 	if err != nil {
 		return nil, err

@@ -7,9 +7,36 @@ import (
 	"testing"
 	"time"
 
+	"flowmatch/data/table"
 	"flowmatch/flow"
+	"flowmatch/model"
 	"flowmatch/nn"
 )
+
+// decodes compares what a decoder makes of latents with what it made in PyTorch.
+func decodes(t *testing.T, dir string) {
+	read := func(name string) flow.Batch {
+		got, err := table.Read(filepath.Join(dir, name), table.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.X
+	}
+	d, err := model.OpenDecoder(model.HasDecoder(kept(t, DecoderSource{File: dir}, []int{32, 32, 4})), engine(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, want := read("latents.npy"), read("decoded.npy")
+	for range 2 { // the first time it is compiled
+		began := time.Now()
+		x, err := d.Decode(z)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%.2f s for an image", time.Since(began).Seconds())
+		near(t, "decoded", x.X, want.X)
+	}
+}
 
 // A network in full size outputs what it does in PyTorch. FLOWMATCH_FULL_SIZE is a folder of scripts/full-size.py,
 // and FLOWMATCH_WEIGHTS may be bf16: this takes minutes and gigabytes, and is run by hand.
@@ -17,6 +44,10 @@ func TestFullSizeNetworksOutputWhatTheyDidBefore(t *testing.T) {
 	dir := os.Getenv("FLOWMATCH_FULL_SIZE")
 	if dir == "" {
 		t.Skip("FLOWMATCH_FULL_SIZE is no folder of scripts/full-size.py")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "decoded.npy")); err == nil {
+		decodes(t, dir)
+		return
 	}
 	text, err := os.ReadFile(filepath.Join(dir, "case.json"))
 	if err != nil {

@@ -203,11 +203,13 @@ func importWeights(f importFlags) (result, error) {
 		}
 		o.Decoder, im.Facts = d.Save, append(im.Facts, d.Facts...)
 	}
-	r, err := run.Adopt(im.Model, f.out, o)
+	facts, m := im.Facts, im.Model
+	im = nil // whose weights are read again from the folder
+	r, err := run.Adopt(m, f.out, o)
 	if err != nil {
 		return nil, asUsage(err, run.ErrExists, run.ErrInTheWay)
 	}
-	return importResult{r.Dir, f.source.Layout, r.Model.Net().NumWeights(), im.Facts}, nil
+	return importResult{r.Dir, f.source.Layout, r.Model.Net().NumWeights(), facts}, nil
 }
 
 type weightsResult struct {
