@@ -132,8 +132,8 @@ func NewONNXDecoder(eng *Engine, m *onnx.Model, latents []int, scale, shift floa
 	r := exchange.NewReader(m)
 	in, out := r.Inputs(), r.Outputs()
 	if len(in) != 1 || len(in[0].Dims) != 4 || in[0].Type != onnx.Float || len(out) != 1 {
-		return nil, fmt.Errorf("nn: the file takes %v and returns %v; a decoder has one input, latents [N, C, h, w] in "+
-			"float, and one result", in, out)
+		return nil, fmt.Errorf("nn: the file takes %v and returns %v; a decoder has one input, latents [N, C, h, w] "+
+			"in float, and one result", in, out)
 	}
 	d = &Decoder{latents: slices.Clone(latents), batch: 1, fixed: true, scale: scale, shift: shift}
 	if err := d.fitsInput(in[0]); err != nil {
@@ -164,8 +164,8 @@ func (d *Decoder) fitsInput(v onnx.Value) error {
 			d.batch = int(dim.Size)
 		case i > 0 && dim.Size == int64(want[i]):
 		default:
-			return fmt.Errorf("nn: the file's input is %v; the latents are %d channels of %d by %d", v, want[1], want[2],
-				want[3])
+			return fmt.Errorf("nn: the file's input is %v; the latents are %d channels of %d by %d", v, want[1],
+				want[2], want[3])
 		}
 	}
 	return nil

@@ -143,7 +143,8 @@ func (l *layout) eachTensor(read func(name string, shape []int) ([]float32, erro
 			return err
 		}
 		if len(data) != t.Size() {
-			return fmt.Errorf("nn: tensor %s has %d values; its shape %v takes %d", t.Name, len(data), t.Shape, t.Size())
+			return fmt.Errorf("nn: tensor %s has %d values; its shape %v takes %d", t.Name, len(data), t.Shape,
+				t.Size())
 		}
 		use(t.Offset, data)
 	}

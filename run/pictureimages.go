@@ -34,7 +34,7 @@ func (r *Run) Drawable() error {
 		return err
 	}
 	return fmt.Errorf("run: the images have %d channels, and a picture shows 1 or 3; they may be latents, of "+
-		"which a decoder makes images (flowmatch import --decoder)", shape[2])
+		"which a decoder makes images", shape[2])
 }
 
 // drawable is [Run.Drawable], for pictures of the points.

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,6 +31,13 @@ type Decoder struct {
 	Save func(dir string) error
 }
 
+// ErrNoScale is what errors are of a decoder in an ONNX file whose scale nobody gives, and ErrDecoderAlone of an
+// autoencoder that is imported as if it were a model.
+var (
+	ErrNoScale      = errors.New("an ONNX file does not say what latents are multiplied with")
+	ErrDecoderAlone = errors.New("it is no model, but makes images of the latents of one")
+)
+
 // autoencoderClass is what a config.json says of the only autoencoder that is read.
 const autoencoderClass = "AutoencoderKL"
 
@@ -40,8 +48,8 @@ const defaultScale = 0.18215
 // error, as in [Import].
 func ImportDecoder(eng *nn.Engine, src DecoderSource, latents []int) (d *Decoder, err error) {
 	if len(latents) != 3 {
-		return nil, asked{fmt.Errorf("layout: a decoder takes latents of height, width and channels, and the points of "+
-			"this model are of the shape %v", latents)}
+		return nil, asked{fmt.Errorf("layout: a decoder takes latents of height, width and channels, and the points "+
+			"of this model are of the shape %v", latents)}
 	}
 	if info, err := os.Stat(src.File); err == nil && info.IsDir() {
 		d, err = readAutoencoder(src, latents)
@@ -202,8 +210,8 @@ func (a *autoencoderPlan) fill(f *found) error {
 		a.entries = append(a.entries, e)
 	}
 	h := a.of.Latents()
-	a.tell("decoder", "%s, latents of %d by %d in %d channels to images of %d by %d in %d", autoencoderClass, h[0], h[1],
-		h[2], a.of.Image[0], a.of.Image[1], a.of.Image[2])
+	a.tell("decoder", "%s, latents of %d by %d in %d channels to images of %d by %d in %d", autoencoderClass, h[0],
+		h[1], h[2], a.of.Image[0], a.of.Image[1], a.of.Image[2])
 	a.tell("latents", "(z - %g) %g of what its encoder outputs", a.of.Shift, a.of.Scale)
 	return nil
 }
@@ -231,8 +239,7 @@ func readONNX(eng *nn.Engine, src DecoderSource, latents []int) (*Decoder, error
 		return nil, err
 	}
 	if scale == nil {
-		return nil, asked{fmt.Errorf("an ONNX file does not say what latents are multiplied with: give it with "+
-			"--decoder-scale, such as %g for those of Stable Diffusion, or 1", defaultScale)}
+		return nil, asked{fmt.Errorf("%w, such as %g for those of Stable Diffusion, or 1", ErrNoScale, defaultScale)}
 	}
 	if shift == nil {
 		shift = new(0.0)

@@ -2,6 +2,7 @@ package layout
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -139,7 +140,8 @@ func TestADecoderFromAnONNXFileOutputsWhatItDidInPyTorch(t *testing.T) {
 	}
 	one, scale, shift := 1.0, 0.5, -0.25
 	for _, x := range []struct{ scale, shift *float64 }{{&one, nil}, {&scale, &shift}} {
-		dir := kept(t, DecoderSource{File: "testdata/decoder.onnx", Scale: x.scale, Shift: x.shift}, last(want.Latents))
+		src := DecoderSource{File: "testdata/decoder.onnx", Scale: x.scale, Shift: x.shift}
+		dir := kept(t, src, last(want.Latents))
 		d, err := model.OpenDecoder(model.HasDecoder(dir), engine(t))
 		if err != nil {
 			t.Fatal(err)
@@ -169,8 +171,7 @@ func TestAnONNXDecoderTakesItsScaleFromTheConfigBesideIt(t *testing.T) {
 	if err := os.WriteFile(file, buf, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ImportDecoder(engine(t), DecoderSource{File: file}, []int{4, 6, 4}); err == nil ||
-		!strings.Contains(err.Error(), "--decoder-scale") {
+	if _, err := ImportDecoder(engine(t), DecoderSource{File: file}, []int{4, 6, 4}); !errors.Is(err, ErrNoScale) {
 		t.Errorf("without a scale: got %v, want what gives one", err)
 	}
 	config := filepath.Join(dir, "config.json")
@@ -210,7 +211,8 @@ func TestDecodersThatDoNotFitAreNamed(t *testing.T) {
 		{"a missing folder", DecoderSource{File: "nowhere"}, latents, "nowhere"},
 		{"another class", DecoderSource{File: other("_class_name", "VQModel")}, latents, `"VQModel"`},
 		{"another activation", DecoderSource{File: other("act_fn", "mish")}, latents, "act_fn"},
-		{"a misspelt setting", DecoderSource{File: other("scaling_facto", 1)}, latents, `did you mean "scaling_factor"`},
+		{"a misspelt setting", DecoderSource{File: other("scaling_facto", 1)}, latents,
+			`did you mean "scaling_factor"`},
 		{"groups", DecoderSource{File: other("norm_num_groups", 32)}, latents, "multiple of the groups"},
 		{"means of latents", DecoderSource{File: other("latents_mean", []any{1.0})}, latents, "latents_mean"},
 		{"no scale", DecoderSource{File: c.folder(t, nil), Scale: &zero}, latents, "scale 0"},
@@ -240,7 +242,7 @@ func TestDecodersThatDoNotFitAreNamed(t *testing.T) {
 func TestAnAutoencoderAloneIsNoModel(t *testing.T) {
 	dir := autoencoders(t)[0].folder(t, nil)
 	_, err := Import(engine(t), Source{Files: []string{dir}, Layout: "diffusers"})
-	if err == nil || !strings.Contains(err.Error(), "--decoder") {
+	if !errors.Is(err, ErrDecoderAlone) {
 		t.Errorf("got %v, want what an autoencoder is given with", err)
 	}
 }

@@ -198,8 +198,8 @@ func (src Source) open() (files []string, s *settings, err error) {
 		}
 	}
 	if s.values["_class_name"] == autoencoderClass {
-		return nil, nil, asked{fmt.Errorf("layout: %s is an %s, which has no points of its own: give it with "+
-			"--decoder beside the weights of a model of its latents", choice.List(src.Files), autoencoderClass)}
+		return nil, nil, asked{fmt.Errorf("layout: %s is an %s: %w", choice.List(src.Files), autoencoderClass,
+			ErrDecoderAlone)}
 	}
 	for _, text := range src.Set {
 		key, value, ok := strings.Cut(text, "=")

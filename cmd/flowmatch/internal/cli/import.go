@@ -58,12 +58,8 @@ type importFlags struct {
 	list         bool
 }
 
-func (a *app) importCommand() *cobra.Command {
-	var f importFlags
-	cmd := &cobra.Command{
-		Use:   "import FILE... --as LAYOUT --out DIR",
-		Short: "Make a run of weights that another program trained",
-		Long: `Make a run of the weights that another program trained, such as PyTorch models of images.
+// importLong describes import.
+const importLong = `Make a run of the weights that another program trained, such as PyTorch models of images.
 
 FILE is a safetensors file, in shards with their index too, or a file of PyTorch (.pt,
 .pth, .ckpt, .bin) with the weights themselves (a state_dict). No code in a file is run.
@@ -85,7 +81,14 @@ Of a model of latents --decoder has what makes images of them: a folder of Autoe
 of diffusers (that of a pipeline is found), or an ONNX file. sample then writes images, and
 with --latents what they are made of.
 
-The run has no data: sample, logp --data, serve and export work, train --resume and eval do not.`,
+The run has no data: sample, logp --data, serve and export work, train --resume and eval do not.`
+
+func (a *app) importCommand() *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import FILE... --as LAYOUT --out DIR",
+		Short: "Make a run of weights that another program trained",
+		Long:  importLong,
 		Example: `  flowmatch import --list
   flowmatch import cifar10.pt --as torchcfm --config cifar10.json --out runs/cifar
   flowmatch import DiT-XL-2-256x256.pt --as dit --out runs/dit
@@ -190,16 +193,13 @@ func importWeights(f importFlags) (result, error) {
 	}
 	im, err := layout.Import(eng, f.source)
 	if err != nil {
-		if errors.Is(err, weights.ErrGlobal) {
-			return nil, fmt.Errorf("%w: load it in Python and save the state_dict() alone", err)
-		}
-		return nil, asUsage(err, layout.ErrAsked, fs.ErrNotExist)
+		return nil, importFault(err)
 	}
 	o := run.AdoptOptions{Backend: f.backend, Coupling: im.Coupling, LabelDropout: im.LabelDropout}
 	if f.decoder.File != "" {
 		d, err := layout.ImportDecoder(eng, f.decoder, im.Model.Spec().Shape)
 		if err != nil {
-			return nil, asUsage(err, layout.ErrAsked, fs.ErrNotExist)
+			return nil, importFault(err)
 		}
 		o.Decoder, im.Facts = d.Save, append(im.Facts, d.Facts...)
 	}
@@ -210,6 +210,19 @@ func importWeights(f importFlags) (result, error) {
 		return nil, asUsage(err, run.ErrExists, run.ErrInTheWay)
 	}
 	return importResult{r.Dir, f.source.Layout, r.Model.Net().NumWeights(), facts}, nil
+}
+
+// importFault says of an error what to do.
+func importFault(err error) error {
+	switch {
+	case errors.Is(err, weights.ErrGlobal):
+		return fmt.Errorf("%w: load it in Python and save the state_dict() alone", err)
+	case errors.Is(err, layout.ErrNoScale):
+		err = fmt.Errorf("%w: give it with --decoder-scale", err)
+	case errors.Is(err, layout.ErrDecoderAlone):
+		err = fmt.Errorf("%w: give it with --decoder beside the weights of that model", err)
+	}
+	return asUsage(err, layout.ErrAsked, fs.ErrNotExist)
 }
 
 type weightsResult struct {

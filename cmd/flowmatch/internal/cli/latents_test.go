@@ -51,7 +51,8 @@ func TestALatentRunMakesImages(t *testing.T) {
 		t.Errorf("the output has no %q:\n%s", want, out)
 	}
 	sample := func(args ...string) {
-		succeed(t, append([]string{"sample", at("run"), "--n", "3", "--solver", "euler", "--steps", "2", "-q"}, args...)...)
+		base := []string{"sample", at("run"), "--n", "3", "--solver", "euler", "--steps", "2", "-q"}
+		succeed(t, append(base, args...)...)
 	}
 	sample("--out", at("images.npy"))
 	sample("--latents", "--out", at("latents.npy"))
@@ -106,8 +107,8 @@ func columnsUpTo(x flow.Batch, d int) flow.Batch {
 func TestFlagsOfLatentsSayWhatIsWrong(t *testing.T) {
 	tmp, file := t.TempDir(), latentWeights(t)
 	with, without, out := filepath.Join(tmp, "with"), filepath.Join(tmp, "without"), filepath.Join(tmp, "out")
-	succeed(t, "import", file, "--as", "sit", "--set", "num_heads=2", "--decoder", onnxDecoder(), "--decoder-scale", "1",
-		"--out", with)
+	succeed(t, "import", file, "--as", "sit", "--set", "num_heads=2", "--decoder", onnxDecoder(), "--decoder-scale",
+		"1", "--out", with)
 	succeed(t, "import", file, "--as", "sit", "--set", "num_heads=2", "--out", without)
 	as := " --as sit --set num_heads=2 --out " + out
 	for _, c := range []struct {

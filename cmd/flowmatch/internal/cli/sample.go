@@ -325,8 +325,8 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 	fl.BoolVar(&f.complete, "complete", false, "of a table with missing values, only rows without any")
 	fl.BoolVar(&f.latents, "latents", false,
 		"of a run with a decoder, the latents themselves in place of images, in a file of numbers")
-	fl.StringVar(&f.weights, "weights", string(nn.Float32), "what the weights are held in: float32, or bf16 (bfloat16), "+
-		"which takes half of the memory and has 8 bits of precision")
+	fl.StringVar(&f.weights, "weights", string(nn.Float32), "what the weights are held in: float32, or bf16 "+
+		"(bfloat16), which takes half of the memory and has 8 bits of precision")
 	fl.BoolVar(&f.logp, "logp", false, "also write the log-density of each sample")
 	fl.StringVar(&f.condition, "condition", "",
 		"images from which a run with a condition makes its samples: a file, a folder, or test for held-out ones")
@@ -410,22 +410,6 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 		err = unsolved(res.Unsolved, failed, f.n, g.rows())
 	}
 	return res, err
-}
-
-// unsolved is the error of samples that could not be drawn, of n for so many contexts; the others
-// are there.
-func unsolved(points []int, failed *ode.PointsError, n, contexts int) error {
-	if contexts == 0 {
-		return partial{fmt.Errorf("%d of %d samples cannot be drawn, and are NaN: sample %d: %w", len(points), n,
-			points[0]+1, failed.Errs[0])}
-	}
-	var of []string
-	for _, i := range points {
-		of = append(of, fmt.Sprint(i/(n/contexts)+1))
-	}
-	of = slices.Compact(of)
-	return partial{fmt.Errorf("%d of %d samples cannot be drawn, and are NaN: those of context %s: %w", len(points), n,
-		choice.Cut(strings.Join(of, ", ")), failed.Errs[0])}
 }
 
 // forContexts returns what the samples are given, which are as many for each context of --given as

@@ -169,7 +169,7 @@ func (f *sampleFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 	}
 	if filepath.Ext(f.out) == ".png" {
 		if err := r.Drawable(); err != nil {
-			return nil, usagef("--out %q: %w; write a .npy", f.out, err)
+			return nil, usagef("--out %q: %w (flowmatch import --decoder); write a .npy", f.out, err)
 		}
 	}
 	set := cmd.Flags().Changed

@@ -3,13 +3,16 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"flowmatch/data/table"
 	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/choice"
 	"flowmatch/model"
 	"flowmatch/ode"
 	"flowmatch/run"
@@ -85,6 +88,22 @@ func (f *sampleFlags) sampleInParts(ctx context.Context, r *run.Run, o model.Sam
 		err = unsolved(res.Unsolved, failed, f.n, 0)
 	}
 	return res, err
+}
+
+// unsolved is the error of samples that could not be drawn, of n for so many contexts; the others
+// are there.
+func unsolved(points []int, failed *ode.PointsError, n, contexts int) error {
+	if contexts == 0 {
+		return partial{fmt.Errorf("%d of %d samples cannot be drawn, and are NaN: sample %d: %w", len(points), n,
+			points[0]+1, failed.Errs[0])}
+	}
+	var of []string
+	for _, i := range points {
+		of = append(of, fmt.Sprint(i/(n/contexts)+1))
+	}
+	of = slices.Compact(of)
+	return partial{fmt.Errorf("%d of %d samples cannot be drawn, and are NaN: those of context %s: %w", len(points), n,
+		choice.Cut(strings.Join(of, ", ")), failed.Errs[0])}
 }
 
 // rowsOf returns samples as rows of what is asked for: images, or with --latents what these are made of.
