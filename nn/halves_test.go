@@ -75,8 +75,8 @@ func TestWeightsAreHeldInHalfOfTheMemory(t *testing.T) {
 						t.Fatalf("weight %d is %g, want %g rounded: %g", i, got[i], v, want)
 					}
 				}
-				if sh, err := half.theta.Shape(); err != nil || sh.Memory() != uintptr(2*len(w)) {
-					t.Errorf("%d weights take %d bytes (%v)", len(w), sh.Memory(), err)
+				if sh, err := half.theta.Shape(); err != nil || int(sh.ByteSize()) != 2*len(w) {
+					t.Errorf("%d weights take %d bytes (%v)", len(w), sh.ByteSize(), err)
 				}
 				outputs := func(n *Net) (v, g []float64) {
 					given := flow.Given{}
@@ -156,5 +156,29 @@ func TestWeightsInHalvesAreForEvaluationAlone(t *testing.T) {
 	}
 	if _, err := full.Engine().Holding("fp8"); err == nil {
 		t.Error("an engine holds weights in fp8")
+	}
+}
+
+// A slab in bfloat16 is never there as floats: what the program of a velocity takes beside it is less than that of
+// float32 takes, and the widened slab would be more.
+func TestASlabInHalvesIsNotWidened(t *testing.T) {
+	full, half := heldIn(t, "native", Config{Dim: 192, DiT: &DiT{Image: []int{8, 8, 3}, Patch: 2, Width: 128, Depth: 2,
+		Heads: 2}})
+	memory := func(n *Net) int {
+		f, err := n.progs.solve.velocity.frame(1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, known := f.c.exec.(interface{ Memory() int })
+		if !known {
+			t.Fatal("the native engine does not say its memory")
+		}
+		return m.Memory()
+	}
+	slab := 4 * full.NumWeights()
+	a, b := memory(full), memory(half)
+	t.Logf("a slab of %d bytes as floats; beside it %d bytes, in bfloat16 %d", slab, a, b)
+	if b > a+slab/4 {
+		t.Errorf("the program takes %d bytes in bfloat16, and %d in float32: a slab of %d was widened", b, a, slab)
 	}
 }
