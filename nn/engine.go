@@ -27,6 +27,7 @@ type Engine struct {
 	name    string
 	backend compute.Backend
 	shared  bool // by the whole process
+	halves  bool // see Holding
 }
 
 // Open returns the engine of that name: "" or "native" is [native.Backend], in pure Go;

@@ -92,7 +92,7 @@ func (o StepOptions) cast(p []*Node) []*Node {
 	out := make([]*Node, len(p))
 	for i, w := range p {
 		out[i] = w
-		if d := w.Shape().Dimensions; len(d) > 1 && min(d[0], d[1]) >= narrow {
+		if !isNarrow(w.Shape().Dimensions) {
 			out[i] = ConvertDType(w, dtypes.BFloat16)
 		}
 	}

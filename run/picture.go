@@ -311,7 +311,7 @@ func (a *artist) points(w io.Writer, x flow.Batch, label []int32, cols int) erro
 	if spec.Image() != nil {
 		o := a.grid(label, x.N, cols)
 		o.Format, o.Dark = a.Format, a.Dark
-		return plot.ImageGrid(w, x, spec.Shape, o)
+		return a.imageGrid(w, x, o)
 	}
 	samples := plot.Panel{Title: "samples", Points: x}
 	panels := []plot.Panel{samples}
@@ -366,7 +366,7 @@ func (a *artist) drawPrompt(w io.Writer, x flow.Batch, p eval.Prompt) error {
 	}
 	across := int(math.Ceil(math.Sqrt(float64(all.N)) / float64(len(parts))))
 	heads := []string{"given", "sample", "original"}[:len(parts)]
-	return plot.ImageGrid(w, all, a.Model.Spec().Shape, plot.ImageOptions{
+	return a.imageGrid(w, all, plot.ImageOptions{
 		Cols: across * len(parts), Group: len(parts), ColNames: slices.Repeat(heads, across), Format: a.Format,
 		Dark: a.Dark,
 	})

@@ -82,7 +82,8 @@ var rooms = map[string][]string{
 	// Files of other programs, as tensors: a format, and nothing of networks.
 	"model/weights": {"internal/atomicfile", "internal/choice"},
 	// The names that other programs have for the parts of networks, and what these mean there.
-	"model/layout": {"flow", "path", "nn", "data", "model", "model/weights", "internal/choice", "internal/atomicfile"},
+	"model/layout": {"flow", "path", "nn", "data", "model", "model/weights", "internal/choice", "internal/atomicfile",
+		"engine/onnx"}, // a decoder of latents from such a file
 	"model": {"cluster", "flow", "path", "nn", "timegrid", "ode", "sde", "data", "data/schema", "data/synth",
 		"data/image", "likelihood", "field", "manifold", "internal/seed", "internal/memory", "internal/atomicfile",
 		"internal/absent", "internal/choice", "internal/stat", "internal/digest", "engine/onnx",
