@@ -128,7 +128,7 @@ func TestFlagsOfLatentsSayWhatIsWrong(t *testing.T) {
 		{"sample " + with + " --n 1 --latents --out " + out + ".png", exitUsage, "is a picture"},
 		{"sample " + with + " --n 1 --condition x.png --mask left --out " + out + ".npy", exitUsage, "are latents"},
 		{"sample " + with + " --map --out " + out + ".npy", exitUsage, "give --latents"},
-		{"sample http://127.0.0.1:1/m --n 1 --latents --out " + out + ".npy", exitUsage, "on a service"},
+		{"sample http://127.0.0.1:1/m --n 1 --latents --out " + out + ".npy", exitUsage, "is for folders"},
 	} {
 		code, _, stderr := invoke(t, strings.Fields(c.args)...)
 		if code != c.code || !strings.Contains(stderr, c.want) {
