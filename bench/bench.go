@@ -97,6 +97,9 @@ var targets = map[string]float64{
 	"sample euler100 mlp64x3 n1000":        0.45,
 	"sample dopri5 1e-5 mlp512x5 n1000":    0.85,
 	"logp exact dopri5 1e-5 mlp64x3 n1000": 0.35,
+	"train bf16 mlp512x5 B4096":            0.9,
+	"train bf16 mlp4096x3 B1024":           0.9,
+	"train bf16 unet32 28x28 B64":          0.9,
 	"exact OT n256 d2":                     0.25,
 	"exact OT n4096 d2":                    0.25,
 }
@@ -110,7 +113,7 @@ const scalingShare = 3
 
 // Groups returns the groups of cases.
 func Groups() []string {
-	return []string{"train", "conv", "images", "transformers", "sample", "likelihood", "coupling", "scaling"}
+	return []string{"train", "conv", "images", "transformers", "bf16", "sample", "likelihood", "coupling", "scaling"}
 }
 
 // Cases returns the cases of a group, or of "all", only the quick ones if so

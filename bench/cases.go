@@ -36,7 +36,7 @@ var trainings = []struct {
 
 // cases returns every case there is.
 func cases() []Case {
-	return slices.Concat(trainCases(), convCases(), imageCases(), transformerCases(),
+	return slices.Concat(trainCases(), convCases(), imageCases(), transformerCases(), halfCases(),
 		solveCases(), couplingCases(), scalingCases())
 }
 
@@ -45,7 +45,7 @@ func trainCases() (out []Case) {
 		out = append(out, Case{
 			Name: fmt.Sprintf("train mlp%dx%d B%d", c.width, c.depth, c.batch), Group: "train", Unit: "step",
 			Most: c.most, Quick: c.quick, flops: trainFLOPS(2, c.width, c.depth, c.batch),
-			prepare: trainSteps(2, c.width, c.depth, c.batch),
+			prepare: trainSteps(2, c.width, c.depth, c.batch, nn.StepOptions{}),
 		})
 	}
 	return out
@@ -111,7 +111,7 @@ func scalingCases() (out []Case) {
 		out = append(out, Case{
 			Name: fmt.Sprintf("scaling %s=%d %s", axis, at, line), Group: "scaling", Unit: "step", Most: 1000,
 			Point: &Point{axis, line, at}, Quick: axis == "batch" && at <= 256 && width == 64,
-			prepare: trainSteps(dim, width, depth, batch), threads: threads,
+			prepare: trainSteps(dim, width, depth, batch, nn.StepOptions{}), threads: threads,
 		})
 	}
 	for _, width := range []int{64, 256} {
@@ -141,23 +141,23 @@ func mlp(eng *nn.Engine, dim, width, depth int) (*nn.Net, error) {
 
 // trainSteps trains by Adam along the conditional OT path; a unit is one step,
 // with the drawing of its batch.
-func trainSteps(dim, width, depth, batch int) func(*nn.Engine) (work, error) {
+func trainSteps(dim, width, depth, batch int, o nn.StepOptions) func(*nn.Engine) (work, error) {
 	return func(eng *nn.Engine) (work, error) {
 		net, err := mlp(eng, dim, width, depth)
 		if err != nil {
 			return nil, err
 		}
-		return steps(net, checkerboard{dim}, batch)
+		return steps(net, checkerboard{dim}, batch, o)
 	}
 }
 
 // steps is the work of training a network on points.
-func steps(net *nn.Net, points data.Stream, batch int) (work, error) {
+func steps(net *nn.Net, points data.Stream, batch int, o nn.StepOptions) (work, error) {
 	m, err := model.New(model.Spec{Path: path.Config{Name: "condot"}}, net)
 	if err != nil {
 		return nil, err
 	}
-	tr, err := net.NewTrainer(nn.Optimizer{}, nn.StepOptions{})
+	tr, err := net.NewTrainer(nn.Optimizer{}, o)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,8 @@ func imageCases() []Case {
 	return []Case{
 		{Name: "velocity " + name, Group: "images", Unit: "call", Most: 100, flops: flops, prepare: imageVelocity},
 		{Name: "vjp " + name, Group: "images", Unit: "call", Most: 100, flops: 2 * flops, prepare: imageVJP},
-		{Name: "train " + name, Group: "images", Unit: "call", Most: 100, flops: 3 * flops, prepare: imageSteps},
+		{Name: "train " + name, Group: "images", Unit: "call", Most: 100, flops: 3 * flops,
+			prepare: imageSteps(nn.StepOptions{})},
 	}
 }
 
@@ -42,13 +43,15 @@ func unet(eng *nn.Engine) (*nn.Net, error) {
 	return nn.New(eng, nn.Config{Dim: imageDim, Classes: digits, UNet: &u}, benchSeed)
 }
 
-// imageSteps trains imageNet; a unit is one step, with the drawing of its batch.
-func imageSteps(eng *nn.Engine) (work, error) {
-	net, err := unet(eng)
-	if err != nil {
-		return nil, err
+// imageSteps trains imageNet with options; a unit is one step, with the drawing of its batch.
+func imageSteps(o nn.StepOptions) func(*nn.Engine) (work, error) {
+	return func(eng *nn.Engine) (work, error) {
+		net, err := unet(eng)
+		if err != nil {
+			return nil, err
+		}
+		return steps(net, pictures{}, imageBatch, o)
 	}
-	return steps(net, pictures{}, imageBatch)
 }
 
 // imageVelocity evaluates the field; a unit is one evaluation for all images.

@@ -28,6 +28,10 @@ var chapters = []struct{ group, title, text string }{
 			"with its own attention.\n\n" +
 			"- velocity: one evaluation.\n" +
 			"- train: a training step. flowmatch also averages the weights in it."},
+	{"bf16", "Training in bfloat16",
+		"Steps with products in bfloat16 and weights in float32 (train.precision: bf16), beside PyTorch's autocast " +
+			"with its fused Adam. How flowmatch makes such products depends on the CPU: flowmatch doctor says it. " +
+			"Where bfloat16 wins nothing, a training says so."},
 	{"sample", "Sampling",
 		"1000 points from noise to data. NFE is the number of evaluations of the network by flowmatch. Weights " +
 			"are random in every library, so other numbers may differ by a few."},

@@ -33,7 +33,7 @@ func transformerCases() []Case {
 			if err != nil {
 				return nil, err
 			}
-			return steps(net, latents{}, latentBatch)
+			return steps(net, latents{}, latentBatch, nn.StepOptions{})
 		}),
 	}
 }

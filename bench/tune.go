@@ -48,15 +48,15 @@ func tuneCases() []Case {
 	small := imageNet
 	small.Channels, small.HeadChannels = 16, 16
 	return []Case{
-		{Name: "train mlp64x3 B256", prepare: trainSteps(2, 64, 3, 256)},
-		{Name: "train mlp512x5 B1024", prepare: trainSteps(2, 512, 5, 1024)},
+		{Name: "train mlp64x3 B256", prepare: trainSteps(2, 64, 3, 256, nn.StepOptions{})},
+		{Name: "train mlp512x5 B1024", prepare: trainSteps(2, 512, 5, 1024, nn.StepOptions{})},
 		{Name: "train unet16 28x28 B16", prepare: func(eng *nn.Engine) (work, error) {
 			u := small
 			net, err := nn.New(eng, nn.Config{Dim: imageDim, Classes: digits, UNet: &u}, benchSeed)
 			if err != nil {
 				return nil, err
 			}
-			return steps(net, pictures{}, 16)
+			return steps(net, pictures{}, 16, nn.StepOptions{})
 		}},
 	}
 }

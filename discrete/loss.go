@@ -43,7 +43,8 @@ type ELBOOptions struct {
 
 // ELBO writes a bound of -log p(x_1) of each sequence of data in nats, and its standard error over draws, into
 // bound and se. The law is that of sequences at t = 1 of the process whose rates the posterior means, without
-// temperature or guidance; of tokens that are shown it is that of the others, given them.
+// temperature or guidance; of tokens that are shown it is that of the others, given them. Where [Path].End is below 1,
+// sequences at t = 1 are drawn of the posterior there, and the bound has its -log p(x_1) besides.
 //
 // The mean of the bound over data is at least their entropy. With the exact posterior it is the entropy if the source
 // is [Mask]. With others it is above it, since a process whose rates know x_t alone forgets which tokens have jumped.
@@ -101,10 +102,42 @@ func (o ELBOOptions) draw(ctx context.Context, m Posterior, path Path, x1 Tokens
 	if err := m.Posterior(ctx, p, t, x); err != nil {
 		return nil, err
 	}
-	v, work := make([]float64, x.N), make([]float64, 2*path.States())
+	v, err := o.ending(ctx, m, path, x1, d)
+	if err != nil {
+		return nil, err
+	}
+	work := make([]float64, 2*path.States())
 	for i, z := range x.X {
 		if n := i / x.L; !x.shown(i) {
 			v[n] += weight[n] * GeneralisedKL(path, t[n], z, x1.X[i], p[i*k:(i+1)*k], work)
+		}
+	}
+	return v, nil
+}
+
+// ending returns the mean of -log p(x_1) of the draw at the end of the path, where that is before 1, of each sequence.
+func (o ELBOOptions) ending(ctx context.Context, m Posterior, path Path, x1 Tokens, d int) ([]float64, error) {
+	v, end := make([]float64, x1.N), path.End()
+	if end >= 1 {
+		return v, nil
+	}
+	x, t := x1.Clone(), make([]float64, x1.N)
+	for n := range x.N {
+		t[n] = end
+		one := Tokens{N: 1, L: x.L, X: x.Row(n)}
+		if x.Shown != nil {
+			one.Shown = x.Shown[n*x.L : (n+1)*x.L]
+		}
+		Noise(path, seed.Rand(o.Seed, "elbo/end", uint64(o.First+n)*uint64(o.Draws)+uint64(d)), one, t[n:n+1])
+	}
+	k := path.Levels()
+	p := make([]float64, x.N*x.L*k)
+	if err := m.Posterior(ctx, p, t, x); err != nil {
+		return nil, err
+	}
+	for i, want := range x1.X {
+		if !x.shown(i) {
+			v[i/x.L] += CrossEntropy(p[i*k:(i+1)*k], want)
 		}
 	}
 	return v, nil

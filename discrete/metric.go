@@ -12,7 +12,11 @@ type Metric struct {
 	levels   int
 	distance []float64 // levels levels
 	scale    float64
+	end      float64
 }
+
+// left is the probability of the nearest other level, by that of x_1, at which an [ELBO] ends.
+const left = 1e-2
 
 // NewMetric returns the path of a distance of levels, which is 0 of a level from itself and above 0 of any two
 // others; d(x, y) is taken as it is given for x on the way and y at t = 1. The scale is 1 if it is 0.
@@ -26,7 +30,8 @@ func NewMetric(levels int, distance func(x, y int32) float64, scale float64) (*M
 	case !(scale > 0) || math.IsInf(scale, 0):
 		return nil, fmt.Errorf("discrete: the scale of a metric path is %g; it must be above 0", scale)
 	}
-	m := &Metric{levels, make([]float64, levels*levels), scale}
+	m := &Metric{levels: levels, distance: make([]float64, levels*levels), scale: scale}
+	least := math.Inf(1)
 	for x := range levels {
 		for y := range levels {
 			d := distance(int32(x), int32(y))
@@ -35,8 +40,13 @@ func NewMetric(levels int, distance func(x, y int32) float64, scale float64) (*M
 					"from itself, and above 0 and finite of others", x, y, d)
 			}
 			m.distance[x*levels+y] = d
+			if x != y {
+				least = min(least, d)
+			}
 		}
 	}
+	beta := -math.Log(left) / least
+	m.end = beta / (beta + scale)
 	return m, nil
 }
 
@@ -97,5 +107,8 @@ func (m *Metric) Settled(int32) bool { return false }
 // Pace is the change of β by t, the rate at which the path itself jumps over a distance of 1.
 func (m *Metric) Pace(t float64) float64 { return m.slope(t) }
 
-// Quantile is uniform: the share of tokens that are not at x_1 falls faster than rates grow.
-func (m *Metric) Quantile(u float64) (t, weight float64) { return u, 1 }
+// Quantile is uniform up to End: the share of tokens that are not at x_1 falls faster than rates grow.
+func (m *Metric) Quantile(u float64) (t, weight float64) { return u * m.end, m.end }
+
+// End implements [Path]: β is so large then that even the nearest level has a hundredth of the probability of x_1.
+func (m *Metric) End() float64 { return m.end }

@@ -127,6 +127,9 @@ func (m *Mixture) Jump(rng *rand.Rand, t, s float64, z, x1 int32) int32 {
 	return z
 }
 
+// End implements [Path].
+func (m *Mixture) End() float64 { return 1 }
+
 // Quantile draws κ with the density a (1-κ)^(a-1): the integrand has 1/(1-κ) of a share 1-κ of the tokens, whose
 // square has no mean if κ is uniform. The a of the least variance is ½ for masks; without them there is a factor
 // log(1-κ), too, and ¼ is better.

@@ -26,9 +26,13 @@ type Path interface {
 	// p_t as it is. It is 0 where t is too early for one.
 	Pace(t float64) float64
 
-	// Quantile returns the time of a u in (0, 1), and the reciprocal of the density of times so drawn: times at
-	// which the integrand of an [ELBO] has a finite variance.
+	// Quantile returns the time of a u in (0, 1), at most End, and the reciprocal of the density of times so drawn:
+	// times at which the integrand of an [ELBO] has a finite variance.
 	Quantile(u float64) (t, weight float64)
+
+	// End is the time up to which an [ELBO] follows jumps. From there the posterior draws x_1. It is below 1 where
+	// rates grow so fast that the least that a posterior gives to a wrong level would count without bound.
+	End() float64
 }
 
 // Kernel is a path whose jumps over a whole step have a closed form.

@@ -164,17 +164,17 @@ func TestTheBoundIsTightWithMasks(t *testing.T) {
 	}
 }
 
-// integral is the mean bound by sums over all states and the midpoint rule in the quantile of times.
+// integral is the mean bound by sums over all states and the midpoint rule in the quantile of times, with the draw of
+// x_1 at the end of the path.
 func integral(t *testing.T, law *Law, probs []float64, path Path) float64 {
 	const n = 400
 	states, x := sequences(2, path.States()), sequences(2, 3)
-	total, prob, work := 0.0, make([]float64, path.States()), make([]float64, 2*path.States())
-	for k := range n {
-		at, weight := path.Quantile((float64(k) + 0.5) / n)
+	prob, work := make([]float64, path.States()), make([]float64, 2*path.States())
+	mean := func(at float64, of func(z, x1 int32, p []float64) float64) (total float64) {
 		p := posteriors(t, law, states, at)
 		for i, w := range probs {
 			for z := range states.N {
-				mass := w * weight / n
+				mass := w
 				for j, v := range states.Row(z) {
 					path.Prob(prob, at, x.Row(i)[j])
 					mass *= prob[v]
@@ -183,10 +183,21 @@ func integral(t *testing.T, law *Law, probs []float64, path Path) float64 {
 					continue
 				}
 				for j, v := range states.Row(z) {
-					total += mass * GeneralisedKL(path, at, v, x.Row(i)[j], p[(z*2+j)*3:][:3], work)
+					total += mass * of(v, x.Row(i)[j], p[(z*2+j)*3:][:3])
 				}
 			}
 		}
+		return total
+	}
+	total := 0.0
+	for k := range n {
+		at, weight := path.Quantile((float64(k) + 0.5) / n)
+		total += weight / n * mean(at, func(z, x1 int32, p []float64) float64 {
+			return GeneralisedKL(path, at, z, x1, p, work)
+		})
+	}
+	if path.End() < 1 {
+		total += mean(path.End(), func(_, x1 int32, p []float64) float64 { return CrossEntropy(p, x1) })
 	}
 	return total
 }

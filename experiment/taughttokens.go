@@ -72,8 +72,8 @@ func (c Cell) checkTokenPeer() error {
 	if !ofTokens(c.Peer) {
 		return fmt.Errorf("the peer %s has no tokens; flow-matching has", c.Peer)
 	}
-	if _, ok := tokenExponents[t.Path.Name]; !ok {
-		f.add("path.name is %s, and the peer %s has linear, quadratic and cubic", t.Path.Name, c.Peer)
+	if _, ok := tokenExponents[t.Path.String()]; !ok {
+		f.add("the path is %s, and the peer %s has linear, quadratic and cubic", t.Path, c.Peer)
 	}
 	for _, is := range []struct {
 		key    string

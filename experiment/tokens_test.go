@@ -155,7 +155,7 @@ func TestAGridOfTokensIsRefusedWhereItCannotBe(t *testing.T) {
 		{"peer: flow-matching", "peer: torchcfm", "the peer torchcfm has no tokens; flow-matching has"},
 		{"ema_decay: 0", "ema_decay: 0.9", "train.optimizer.ema_decay is 0.9, and the peer flow-matching has 0"},
 		{"solver: euler, ", "solver: exact, ", "eval.solver is exact, and the peer flow-matching samples with euler"},
-		{"net: {", "path: {name: sin2}\n  net: {", "path.name is sin2, and the peer flow-matching has linear"},
+		{"net: {", "path: {name: sin2}\n  net: {", "the path is sin2, and the peer flow-matching has linear"},
 		{"seeds: [3]", "seeds: [3]\nsearch: {key: train.lr, values: [1, 2], by: elbo, measure: [bound]}",
 			"a grid of kind tokens has none so far"},
 		{"curves: [elbo]", "curves: [nll]", "unknown value"},

@@ -66,6 +66,65 @@ func (c Config) Resolve(columns []string) (*Space, error) {
 	return s, nil
 }
 
+// Whole returns the Space of points that come from no file: in columns of usual names, of which a torus, a ball and R^d
+// have two where dim is not set and there is no product.
+func (c Config) Whole() (*Space, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	parts := c.Product
+	if len(parts) == 0 {
+		parts = []Config{c}
+	}
+	var names []string
+	for i, f := range parts {
+		k, err := kindOf(f.Name)
+		if err != nil {
+			return nil, err
+		}
+		if f.Form = cmp.Or(f.Form, k.forms[0]); f.Name == "sphere" && cmp.Or(f.Dim, 2) != 2 {
+			f.Form = Vector
+		}
+		if f.Dim = cmp.Or(f.Dim, k.dim); len(c.Product) == 0 {
+			f.Dim = max(f.Dim, cmp.Or(c.Dim, 2))
+		}
+		for _, name := range f.usual() {
+			if len(c.Product) > 0 {
+				name = fmt.Sprintf("%s_%d", name, i+1)
+			}
+			names = append(names, name)
+		}
+	}
+	return c.Resolve(names)
+}
+
+// usual are the names of the columns of a form. c has a form and a dimension.
+func (c Config) usual() (names []string) {
+	switch n := cmp.Or(c.Dim, 3); {
+	case c.Form == LatLon:
+		return []string{"latitude", "longitude"}
+	case c.Form == Quaternion:
+		return []string{"w", "x", "y", "z"}
+	case c.Form == Matrix || c.Form == Triangle:
+		for i := range n {
+			for j := range n {
+				if c.Form == Matrix || j >= i {
+					names = append(names, fmt.Sprintf("m%d%d", i+1, j+1))
+				}
+			}
+		}
+		return names
+	}
+	what := "x"
+	if c.Form == Angles {
+		what = "angle"
+	}
+	for i := range c.width() {
+		names = append(names, fmt.Sprintf("%s%d", what, i+1))
+	}
+	return names
+}
+
 // width is how many columns a point has.
 func (c Config) width() int {
 	switch c.Form {

@@ -92,11 +92,7 @@ func (m *Model) Save(path string) error {
 	if err := m.made(); err != nil {
 		return err
 	}
-	w, err := m.net.Weights()
-	if err != nil {
-		return err
-	}
-	return save(path, m.spec, m.net, 0, nil, []slab{{"", w}})
+	return m.net.Read(func(w []float32) error { return save(path, m.spec, m.net, 0, nil, []slab{{"", w}}) })
 }
 
 // slab is the numbers of all tensors of a network, under names that begin with prefix.

@@ -128,7 +128,7 @@ func (m *TokenModel) HasInfill() error {
 		return nil
 	}
 	return fmt.Errorf("%w: with the source %s it must learn to fill in; train it with train.shown above 0, or with "+
-		"path.source mask", ErrNoInfill, m.path.Source())
+		"path.source mask", ErrNoInfill, m.spec.Path.Noise())
 }
 
 // ErrNoInfill is of a model of tokens that was not told in training which tokens are known.

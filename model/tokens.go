@@ -34,7 +34,7 @@ func (s TokenSpec) Class(name string) (int32, error) { return classOf(name, s.Cl
 type TokenModel struct {
 	spec TokenSpec
 	net  *nn.TokenNet
-	path *discrete.Mixture
+	path discrete.Path
 }
 
 // ErrTokens is of a file that holds a model of tokens where one of points is needed.
@@ -59,7 +59,7 @@ func NewTokens(spec TokenSpec, net *nn.TokenNet) (*TokenModel, error) {
 	if n := len(spec.Vocabulary.Columns); n > 0 && n != spec.Net.Length {
 		return nil, fmt.Errorf("model: %d columns for a network of %d tokens", n, spec.Net.Length)
 	}
-	if masks := path.Source() == discrete.Mask; spec.Net.Levels != path.Levels() || spec.Net.Mask != masks {
+	if masks := spec.Path.Noise() == discrete.Mask; spec.Net.Levels != path.Levels() || spec.Net.Mask != masks {
 		return nil, fmt.Errorf("model: a network of %d levels (mask: %v) with a path of %d levels (mask: %v)",
 			spec.Net.Levels, spec.Net.Mask, path.Levels(), masks)
 	}
@@ -73,7 +73,7 @@ func (m *TokenModel) Spec() TokenSpec { return m.spec }
 func (m *TokenModel) Net() *nn.TokenNet { return m.net }
 
 // Path returns the path.
-func (m *TokenModel) Path() *discrete.Mixture { return m.path }
+func (m *TokenModel) Path() discrete.Path { return m.path }
 
 // Levels implements [discrete.Posterior].
 func (m *TokenModel) Levels() int { return m.net.Levels() }

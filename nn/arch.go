@@ -55,12 +55,16 @@ type forwardMode interface {
 	tangents(p []*Node, at input, along direction) (f, df *Node)
 }
 
-func newArch(cfg Config, shards int) (m *arch, err error) {
+func newArch(cfg Config, shards int) (m *arch, err error) { return newArchHeld(cfg, shards, false) }
+
+// newArchHeld is newArch of a network whose weights may lie in bfloat16.
+func newArchHeld(cfg Config, shards int, halves bool) (m *arch, err error) {
 	cfg = cfg.Defaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	m = &arch{cfg: cfg, shards: shards, levels: newLevels(cfg.Levels, cfg.Dim)}
+	m.halves = halves
 	if image, key := cfg.image(); key != "" && len(image) == 0 {
 		return nil, fmt.Errorf("nn: %s.image is missing: height, width and channels", key)
 	}

@@ -37,7 +37,7 @@ func (c Config) Cost() (cost Cost, err error) {
 	}
 	cost.Forward, _ = operations(forward)
 	step := &program{name: "gradient",
-		inputs: func(n, _ int) []shapes.Shape { return append([]shapes.Shape{floats(m.size)}, m.exampleShapes(n)...) },
+		inputs: func(n, _ int) []shapes.Shape { return append([]shapes.Shape{m.slab()}, m.exampleShapes(n)...) },
 		build: func(in []*Node) []*Node {
 			p, b := m.params(in[0]), m.examples(in[1:])
 			b.cut = true

@@ -27,6 +27,7 @@ type Engine struct {
 	name    string
 	backend compute.Backend
 	shared  bool // by the whole process
+	halves  bool // see Holding
 }
 
 // Open returns the engine of that name: "" or "native" is [native.Backend], in pure Go;
@@ -125,6 +126,16 @@ func (e *Engine) PeakFLOPS() (one, all float64) {
 		return b.PeakFLOPS()
 	}
 	return 0, 0
+}
+
+// SlowBF16 says whether steps in bfloat16 are known to take longer than in float32 here: the native engine on a
+// CPU without instructions for them that do more than those of floats. See [StepOptions].
+func (e *Engine) SlowBF16() bool {
+	if e.check() != nil {
+		return false
+	}
+	b, ok := e.backend.(*native.Backend)
+	return ok && !b.FastBF16()
 }
 
 // BackendStatus says whether an engine can be opened here.

@@ -32,6 +32,7 @@ type layout struct {
 	tensors []Tensor
 	starts  []start
 	size    int     // length of the slab
+	halves  bool    // it lies in bfloat16
 	count   float64 // of the weights, which size is where it is no larger than an int
 	inner   []int   // the matrices between the first layer and the last, which Muon is for
 }
@@ -108,32 +109,46 @@ func (l *layout) initial(rng *rand.Rand) func(theta []float32) error {
 
 // check reports a network that is too large for the memory that there is. settings are those that make it as large.
 func (l *layout) check(settings string) error {
-	if err := memory.Check(fmt.Sprintf("%s, %.3g weights,", settings, l.count), 4*l.count); err != nil {
+	if err := memory.Check(fmt.Sprintf("%s, %.3g weights,", settings, l.count), l.bytes()); err != nil {
 		return fmt.Errorf("nn: %w", err)
 	}
 	return nil
+}
+
+// bytes is how much memory the slab takes.
+func (l *layout) bytes() float64 {
+	if l.halves {
+		return 2 * l.count
+	}
+	return 4 * l.count
 }
 
 // restore returns what reads a slab, tensor by tensor. What is not read costs no memory: what
 // describes a network may be wrong, and its slab larger than all of the file.
 func (l *layout) restore(read func(name string, shape []int) ([]float32, error)) func(theta []float32) error {
 	return func(theta []float32) error {
-		if read == nil {
-			return errors.New("nn: the function that reads the tensors is nil")
-		}
-		for _, t := range l.tensors {
-			data, err := read(t.Name, t.Shape)
-			if err != nil {
-				return err
-			}
-			if len(data) != t.Size() {
-				return fmt.Errorf("nn: tensor %s has %d values; its shape %v takes %d", t.Name, len(data),
-					t.Shape, t.Size())
-			}
-			copy(theta[t.Offset:], data)
-		}
-		return nil
+		return l.eachTensor(read, func(at int, numbers []float32) { copy(theta[at:], numbers) })
 	}
+}
+
+// eachTensor calls use with the numbers of each tensor that read returns, and their place in the slab.
+func (l *layout) eachTensor(read func(name string, shape []int) ([]float32, error),
+	use func(at int, numbers []float32)) error {
+	if read == nil {
+		return errors.New("nn: the function that reads the tensors is nil")
+	}
+	for _, t := range l.tensors {
+		data, err := read(t.Name, t.Shape)
+		if err != nil {
+			return err
+		}
+		if len(data) != t.Size() {
+			return fmt.Errorf("nn: tensor %s has %d values; its shape %v takes %d", t.Name, len(data), t.Shape,
+				t.Size())
+		}
+		use(t.Offset, data)
+	}
+	return nil
 }
 
 // params cuts the slab into the tensors of the layout.
@@ -141,6 +156,9 @@ func (l *layout) params(theta *Node) []*Node {
 	out := make([]*Node, len(l.tensors))
 	for i, t := range l.tensors {
 		out[i] = Reshape(Slice(theta, AxisRange(t.Offset, t.Offset+t.Size())), t.Shape...)
+	}
+	if l.halves {
+		return halved(out)
 	}
 	return out
 }

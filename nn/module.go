@@ -80,11 +80,33 @@ func (m *Module) Weights() ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.layout.halves {
+		return widened(theta, m.layout.size)
+	}
 	w, err := download(theta)
 	if err != nil {
 		return nil, fmt.Errorf("nn: reading weights: %w", err)
 	}
 	return w, nil
+}
+
+// Read calls use with the slab, of length P, which must be neither kept nor changed: without a copy where the engine
+// has the weights in memory of this process, in float32.
+func (m *Module) Read(use func(w []float32) error) error {
+	theta, err := m.weights()
+	if err != nil {
+		return err
+	}
+	var w []float32
+	if m.layout.halves {
+		w, err = widened(theta, m.layout.size)
+	} else {
+		w, err = view(theta)
+	}
+	if err != nil {
+		return fmt.Errorf("nn: reading weights: %w", err)
+	}
+	return use(w)
 }
 
 // Tensors returns the layout of the slab: the name, shape and offset of each tensor,

@@ -27,6 +27,9 @@ func New(eng *Engine, cfg Config, seedValue uint64) (*Net, error) {
 	if err := eng.check(); err != nil {
 		return nil, err
 	}
+	if eng.halves {
+		return nil, errHalves
+	}
 	m, err := newArch(cfg, eng.shards())
 	if err != nil {
 		return nil, err
@@ -46,9 +49,16 @@ func Restore(eng *Engine, cfg Config, read func(name string, shape []int) ([]flo
 	if err := eng.check(); err != nil {
 		return nil, err
 	}
-	m, err := newArch(cfg, eng.shards())
+	m, err := newArchHeld(cfg, eng.shards(), eng.halves)
 	if err != nil {
 		return nil, err
+	}
+	if eng.halves {
+		module, err := readHalves(eng, &m.layout, read)
+		if err != nil {
+			return nil, err
+		}
+		return &Net{Module: module, arch: m, progs: newPrograms(eng, m)}, nil
 	}
 	return makeNet(eng, m, m.restore(read))
 }
@@ -65,6 +75,9 @@ func makeNet(eng *Engine, m *arch, fill func(theta []float32) error) (*Net, erro
 func (n *Net) WithWeights(theta []float32) (*Net, error) {
 	if err := n.made(); err != nil {
 		return nil, err
+	}
+	if n.layout.halves {
+		return nil, errHalves
 	}
 	module, err := newModule(n.eng, n.layout, theta)
 	if err != nil {
@@ -132,7 +145,7 @@ func (ps *programs) declareSolve(eng *Engine, m *arch) {
 		div: again(ps.div, on.divergenceGraph),
 	}
 	ps.embed = &program{eng: eng, name: "embedding", build: m.embedGraph, inputs: func(n, _ int) []shapes.Shape {
-		return []shapes.Shape{floats(m.size), floats(n, m.cfg.Context)}
+		return []shapes.Shape{m.slab(), floats(n, m.cfg.Context)}
 	}}
 }
 
@@ -148,7 +161,7 @@ func newPrograms(eng *Engine, m *arch) *programs {
 	// the inputs behind those that all have, in float32.
 	points := func(name string, build func(in []*Node) []*Node, rest func(n, k int) [][]int) *program {
 		return &program{eng: eng, name: name, build: build, inputs: func(n, k int) []shapes.Shape {
-			in := append([]shapes.Shape{floats(m.size), floats(n, d), floats(n)}, m.cfg.givenShapes(n)...)
+			in := append([]shapes.Shape{m.slab(), floats(n, d), floats(n)}, m.cfg.givenShapes(n)...)
 			for _, dims := range rest(n, k) {
 				in = append(in, floats(dims...))
 			}
@@ -156,7 +169,7 @@ func newPrograms(eng *Engine, m *arch) *programs {
 		}}
 	}
 	examples := func(name string, build func(in []*Node, l Loss) []*Node) *byLoss {
-		inputs := func(n, _ int) []shapes.Shape { return append([]shapes.Shape{floats(m.size)}, m.exampleShapes(n)...) }
+		inputs := func(n, _ int) []shapes.Shape { return append([]shapes.Shape{m.slab()}, m.exampleShapes(n)...) }
 		return &byLoss{declare: func(l Loss) *program {
 			return &program{eng: eng, name: name, inputs: inputs,
 				build: func(in []*Node) []*Node { return build(in, l) }}

@@ -61,6 +61,9 @@ func (m *Module) newTrainer(o Optimizer, devices int, take bool) (*Trainer, erro
 	if err := m.check(); err != nil {
 		return nil, err
 	}
+	if m.layout.halves {
+		return nil, errHalves
+	}
 	if err := cmp.Or(o.Validate(), m.layout.checkMuon(o)); err != nil {
 		return nil, err
 	}

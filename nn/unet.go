@@ -65,7 +65,7 @@ type resBlock struct {
 	dropout  float64
 	norm1    norm
 	conv1    int
-	emb      int
+	emb      int // -1: none
 	norm2    norm
 	conv2    int
 	shortcut int // 1x1 convolution where channels change; -1: none
@@ -307,17 +307,7 @@ func (r resBlock) apply(p []*Node, x *Node, c shared) *Node {
 	if r.resized != nil {
 		h, x = r.resized(h), r.resized(x)
 	}
-	h = convolution(h, p, r.conv1, 1)
-	e := InsertAxes(affine(c.emb, p, r.emb), 1, 1) // [N, 1, 1, out or 2·out]
-	if r.adds {
-		h = r.norm2.apply(p, Add(h, e))
-	} else {
-		part := func(from int) *Node {
-			return Slice(e, AxisRange(), AxisRange(), AxisRange(), AxisRange(from, from+r.out))
-		}
-		scale, shift := part(0), part(r.out)
-		h = Add(Mul(r.norm2.apply(p, h), AddScalar(scale, 1)), shift)
-	}
+	h = r.embedded(p, convolution(h, p, r.conv1, 1), c)
 	h = silu(h)
 	if c.drop != nil {
 		h = dropped(h, c.drop, r.dropout, r.conv2)
@@ -327,6 +317,22 @@ func (r resBlock) apply(p []*Node, x *Node, c shared) *Node {
 		x = convolution(x, p, r.shortcut, 1)
 	}
 	return Add(x, h)
+}
+
+// embedded is the second norm of h, with the embedding as the block has it.
+func (r resBlock) embedded(p []*Node, h *Node, c shared) *Node {
+	if r.emb < 0 {
+		return r.norm2.apply(p, h)
+	}
+	e := InsertAxes(affine(c.emb, p, r.emb), 1, 1) // [N, 1, 1, out or 2·out]
+	if r.adds {
+		return r.norm2.apply(p, Add(h, e))
+	}
+	part := func(from int) *Node {
+		return Slice(e, AxisRange(), AxisRange(), AxisRange(), AxisRange(from, from+r.out))
+	}
+	scale, shift := part(0), part(r.out)
+	return Add(Mul(r.norm2.apply(p, h), AddScalar(scale, 1)), shift)
 }
 
 // apply is x + proj(softmax(q kᵀ/√d) v) over the pixels, with the channels of qkv in

@@ -172,6 +172,9 @@ func (f *velocity) VJPParams(v, gx, gtheta []float64, t float64, x, a []float64)
 	if err != nil {
 		return err
 	}
+	if f.net.layout.halves {
+		return errHalves
+	}
 	d := f.Dim()
 	fill := func(in *frame, at, i, j int) { in.set(at, a[i*d:j*d]) }
 	return f.evaluate(progs.vjpTheta, 0, t, x, fill, func(out *frame, i, j int) {
@@ -190,6 +193,9 @@ func (f *velocity) VJPAug(gx, gtheta []float64, t float64, x []float64, a flow.A
 	progs, err := f.programs()
 	if err != nil {
 		return err
+	}
+	if f.net.layout.halves {
+		return errHalves
 	}
 	d := f.Dim()
 	add := func(out *frame, i, j int) {

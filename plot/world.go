@@ -36,6 +36,19 @@ func (s Sphere) Points() (flow.Batch, error) {
 	return b, nil
 }
 
+// at returns where a value between those of the cells is on a scale, from 0 to 1.
+func (s Sphere) at(v []float64, b *bar, lon, lat float64) float64 {
+	n := s.rows()
+	i, j := (lon+180)/180*float64(n)-0.5, (lat+90)/180*float64(n)-0.5
+	i0, j0 := math.Floor(i), math.Floor(j)
+	cell := func(i, j float64) float64 {
+		row, col := min(max(int(j), 0), n-1), (int(i)+2*n)%(2*n)
+		return (min(max(v[row*2*n+col], b.lo), b.hi) - b.lo) / (b.hi - b.lo)
+	}
+	fi, fj := i-i0, j-j0
+	return (1-fj)*((1-fi)*cell(i0, j0)+fi*cell(i0+1, j0)) + fj*((1-fi)*cell(i0, j0+1)+fi*cell(i0+1, j0+1))
+}
+
 // WorldPanel is one map of a picture of the sphere.
 type WorldPanel struct {
 	Title string
@@ -182,17 +195,6 @@ var ocean = rgb(0xf3f6f9)
 // globe draws the ground of a map, by the values of a density unless v is nil, with its lines.
 func (f *figure) globe(a axes, o WorldOptions, v []float64) {
 	w, h := a.rect.Dx(), a.rect.Dy()
-	n := o.Sphere.rows()
-	at := func(lon, lat float64) float64 {
-		i, j := (lon+180)/180*float64(n)-0.5, (lat+90)/180*float64(n)-0.5
-		i0, j0 := math.Floor(i), math.Floor(j)
-		cell := func(i, j float64) float64 {
-			row, col := min(max(int(j), 0), n-1), (int(i)+2*n)%(2*n)
-			return (min(max(v[row*2*n+col], f.bar.lo), f.bar.hi) - f.bar.lo) / (f.bar.hi - f.bar.lo)
-		}
-		fi, fj := i-i0, j-j0
-		return (1-fj)*((1-fi)*cell(i0, j0)+fi*cell(i0+1, j0)) + fj*((1-fi)*cell(i0, j0+1)+fi*cell(i0+1, j0+1))
-	}
 	for py := range h {
 		for px := range w {
 			lon, lat, ok := unmollweide((float64(px)+0.5)/float64(w)*4-2, 1-(float64(py)+0.5)/float64(h)*2)
@@ -201,7 +203,7 @@ func (f *figure) globe(a axes, o WorldOptions, v []float64) {
 			}
 			c := ocean
 			if v != nil {
-				c = f.bar.colors.at(at(lon, lat))
+				c = f.bar.colors.at(o.Sphere.at(v, f.bar, lon, lat))
 			}
 			f.img.SetRGBA(a.rect.Min.X+px, a.rect.Min.Y+py, c)
 		}
@@ -211,7 +213,7 @@ func (f *figure) globe(a axes, o WorldOptions, v []float64) {
 	if v != nil {
 		grid, shore = rgb(0x6b7480), rgb(0xe8e8e8)
 	}
-	f.graticule(a, grid)
+	graticule(func(line [][2]float64) { f.onMap(a, grid, 0.4, line) })
 	if !o.Bare {
 		for _, line := range coast.Lines() {
 			f.onMap(a, shore, 0.6, line)
@@ -225,17 +227,17 @@ func (f *figure) globe(a axes, o WorldOptions, v []float64) {
 	f.polyline(inkAxis, lineWidth, nil, edge)
 }
 
-// graticule draws every thirtieth meridian and parallel.
-func (f *figure) graticule(a axes, c color.RGBA) {
-	for d := -150.0; d <= 150; d += 30 {
+// graticule draws every thirtieth meridian and parallel, as lines of longitudes and latitudes.
+func graticule(draw func(line [][2]float64)) {
+	for d := -150.0; d <= 180; d += 30 {
 		var meridian, parallel [][2]float64
 		for k := range 61 {
 			meridian = append(meridian, [2]float64{d, -90 + 3*float64(k)})
 			parallel = append(parallel, [2]float64{-180 + 6*float64(k), d})
 		}
-		f.onMap(a, c, 0.4, meridian)
+		draw(meridian)
 		if math.Abs(d) < 90 {
-			f.onMap(a, c, 0.4, parallel)
+			draw(parallel)
 		}
 	}
 }

@@ -362,7 +362,7 @@ func (c Config) knownDim() int {
 	if c.Data.Name == "" {
 		return 0
 	}
-	d, err := synth.ByName(c.Data.Name, c.Data.Params)
+	d, err := c.Data.Law()
 	if err != nil {
 		return 0 // which Data.Validate reports
 	}

@@ -74,7 +74,7 @@ func allowed() map[string][]string {
 		predictions = append(predictions, p.String())
 	}
 	return map[string][]string{
-		"data.name":      synth.Names(),
+		"data.name":      append(synth.Names(), synth.WrappedName),
 		"data.uci":       table.UCINames(),
 		"data.simulator": simulator.Names(),
 		"data.kind": {

@@ -61,3 +61,12 @@ func (s *session) warnAccumulate(slab int) {
 			"leave it out", k, memory.Size(float64(slab))))
 	}
 }
+
+// warnHalf says where bfloat16 costs time instead of saving some.
+func (s *session) warnHalf() {
+	if s.cfg.Train.Precision == nn.BFloat16 && s.model.Net().Engine().SlowBF16() {
+		s.warnings = append(s.warnings, "train.precision bf16 saves no time on this processor, which rounds "+
+			"numbers besides: it has no instructions for bfloat16 that do more than those for float32, or "+
+			"FLOWMATCH_CPU forbids them; leave it out")
+	}
+}

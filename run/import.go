@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 
 	"flowmatch/data"
 	"flowmatch/data/dataset"
@@ -51,7 +52,7 @@ func Import(cfg Config, dir, weights string, events []train.Event) (*Run, error)
 	if s.model, err = model.New(spec, net); err != nil {
 		return nil, err
 	}
-	return s.imported(events)
+	return s.imported(events, nil)
 }
 
 // AdoptOptions says how [Adopt] makes a run.
@@ -60,6 +61,9 @@ type AdoptOptions struct {
 	Coupling string // how noise and data were paired in training; "": independently
 	// LabelDropout is the share of labels that were taken away in training; 0: none, and no guidance.
 	LabelDropout float64
+	// Decoder, if not nil, writes into the folder what makes images of the points of the model: a file that
+	// [model.OpenDecoder] reads.
+	Decoder func(dir string) error
 }
 
 // Adopt makes dir the folder of a run without data, of a model that was trained elsewhere, and
@@ -83,7 +87,7 @@ func Adopt(m *model.Model, dir string, o AdoptOptions) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return (&session{cfg: cfg, dir: dir, model: m}).imported(nil)
+	return (&session{cfg: cfg, dir: dir, model: m}).imported(nil, o.Decoder)
 }
 
 // importing is in a folder while a run is imported: what lies beside it without a run.yaml is
@@ -103,8 +107,8 @@ func Importable(dir string) error {
 }
 
 // imported writes the files of a run whose model is there, run.yaml, which makes the
-// folder one, last.
-func (s *session) imported(events []train.Event) (*Run, error) {
+// folder one, last. decoder, if not nil, writes the decoder.
+func (s *session) imported(events []train.Event, decoder func(dir string) error) (*Run, error) {
 	lock, err := lockFolder(s.dir)
 	if err != nil {
 		return nil, err
@@ -119,9 +123,14 @@ func (s *session) imported(events []train.Event) (*Run, error) {
 	}
 	// What takes long comes first, and run.yaml, which makes the folder a run's, last.
 	err = errors.Join(
+		remove(filepath.Join(s.dir, model.AutoencoderFile)), // of an import that was killed
+		remove(filepath.Join(s.dir, model.DecoderFile)),
 		s.model.Save(filepath.Join(s.dir, CheckpointFile)),
 		writeMetrics(filepath.Join(s.dir, MetricsFile), events),
 	)
+	if err == nil && decoder != nil {
+		err = decoder(s.dir)
+	}
 	if err == nil {
 		err = s.describe()
 	}
@@ -131,6 +140,8 @@ func (s *session) imported(events []train.Event) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.model = nil // it may be large, and is read again
+	runtime.GC()
 	r, err := Open(s.dir, s.cfg.Backend)
 	if err != nil {
 		return nil, err

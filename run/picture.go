@@ -52,6 +52,7 @@ func pictures() []picture {
 		{"field", pointsDrawn, false, (*artist).field},
 		{"trajectories", 300, false, (*artist).trajectoryPicture},
 		{"flow", 1500, false, (*artist).flow},
+		{"globe", pointsDrawn, false, (*artist).globe},
 		{"couplings", 200, false, func(a *artist, _ context.Context, w io.Writer) error { return a.couplings(w) }},
 		{"pit", 1000, false, (*artist).pit},
 		{"calibration", 0, false, (*artist).calibration}, // the report's own,
@@ -128,7 +129,7 @@ type artist struct {
 	pairs   bool       // all pairs of columns are asked for
 }
 
-// Picture draws a picture of one kind: PNG, or an animated GIF for flow.
+// Picture draws a picture of one kind: PNG, or an animated GIF for flow and globe.
 func (r *Run) Picture(ctx context.Context, w io.Writer, kind string, o PictureOptions) error {
 	k := slices.Index(Pictures(), kind)
 	switch {
@@ -310,7 +311,7 @@ func (a *artist) points(w io.Writer, x flow.Batch, label []int32, cols int) erro
 	if spec.Image() != nil {
 		o := a.grid(label, x.N, cols)
 		o.Format, o.Dark = a.Format, a.Dark
-		return plot.ImageGrid(w, x, spec.Shape, o)
+		return a.imageGrid(w, x, o)
 	}
 	samples := plot.Panel{Title: "samples", Points: x}
 	panels := []plot.Panel{samples}
@@ -365,7 +366,7 @@ func (a *artist) drawPrompt(w io.Writer, x flow.Batch, p eval.Prompt) error {
 	}
 	across := int(math.Ceil(math.Sqrt(float64(all.N)) / float64(len(parts))))
 	heads := []string{"given", "sample", "original"}[:len(parts)]
-	return plot.ImageGrid(w, all, a.Model.Spec().Shape, plot.ImageOptions{
+	return a.imageGrid(w, all, plot.ImageOptions{
 		Cols: across * len(parts), Group: len(parts), ColNames: slices.Repeat(heads, across), Format: a.Format,
 		Dark: a.Dark,
 	})

@@ -29,12 +29,12 @@ const nearest, block = 4, 256
 // Drawable reports images that no picture shows: it shows grey ones and such of three colours, and latents
 // have other channels. Points are drawable.
 func (r *Run) Drawable() error {
-	shape := r.Model.Spec().Image()
-	if shape == nil || shape[2] == 1 || shape[2] == 3 {
-		return nil
+	shape, err := r.imageShape()
+	if err != nil || shape == nil || shape[2] == 1 || shape[2] == 3 {
+		return err
 	}
-	return fmt.Errorf("run: the images have %d channels, and a picture shows 1 or 3; they may be latents, which a "+
-		"decoder turns into images", shape[2])
+	return fmt.Errorf("run: the images have %d channels, and a picture shows 1 or 3; they may be latents, of "+
+		"which a decoder makes images", shape[2])
 }
 
 // drawable is [Run.Drawable], for pictures of the points.
@@ -104,7 +104,7 @@ func (a *artist) strips(ctx context.Context, w io.Writer) error {
 // imageRows draws images in model units, a row after the other.
 func (a *artist) imageRows(w io.Writer, x flow.Batch, cols, rows []string) error {
 	a.toData(x)
-	return plot.ImageGrid(w, x, a.Model.Spec().Shape, plot.ImageOptions{
+	return a.imageGrid(w, x, plot.ImageOptions{
 		Cols: len(cols), ColNames: cols, RowNames: rows, Format: a.Format, Dark: a.Dark,
 	})
 }
@@ -173,8 +173,7 @@ func (a *artist) interpolation(ctx context.Context, w io.Writer) error {
 	for k := range cols {
 		cols[k] = fmt.Sprintf("%g", math.Round(100*float64(k)/(between-1))/100)
 	}
-	return plot.ImageGrid(w, s.X, a.Model.Spec().Shape,
-		plot.ImageOptions{Cols: between, ColNames: cols, Format: a.Format, Dark: a.Dark})
+	return a.imageGrid(w, s.X, plot.ImageOptions{Cols: between, ColNames: cols, Format: a.Format, Dark: a.Dark})
 }
 
 // neighbours draws samples beside the training images that are nearest to each.
@@ -211,8 +210,7 @@ func (a *artist) neighbours(ctx context.Context, w io.Writer) error {
 		copy(all.Row(i*(nearest+1)), x.Row(i))
 		copy(all.X[(i*(nearest+1)+1)*x.D:], near.X[i*nearest*x.D:(i+1)*nearest*x.D])
 	}
-	return plot.ImageGrid(w, all, a.Model.Spec().Shape,
-		plot.ImageOptions{Cols: nearest + 1, ColNames: cols, Format: a.Format, Dark: a.Dark})
+	return a.imageGrid(w, all, plot.ImageOptions{Cols: nearest + 1, ColNames: cols, Format: a.Format, Dark: a.Dark})
 }
 
 // nearest returns for each of the images x, in data units, the training images that differ

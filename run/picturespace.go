@@ -3,6 +3,7 @@ package run
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -17,15 +18,19 @@ import (
 // This file draws points that are on a manifold: maps of the sphere, and columns of the rest.
 
 // picturesOnSpaces are the kinds that are drawn of them.
-var picturesOnSpaces = []string{"samples", "pairs", "density", "loss"}
+var picturesOnSpaces = []string{"samples", "pairs", "density", "globe", "loss"}
 
 // checkSpace reports what a picture of points on a manifold does not have.
 func (a *artist) checkSpace(kind string) error {
 	space := a.Model.Spec().Space
+	mapped := space != nil && isMap(space)
+	if kind == "globe" && !mapped {
+		return errors.New("run: a globe is drawn of the density of a sphere of dimension 2, which the points of the " +
+			"run are not on; draw the density")
+	}
 	if space == nil || kind == "loss" {
 		return nil
 	}
-	mapped := isMap(space)
 	switch {
 	case !slices.Contains(picturesOnSpaces, kind) || kind == "pairs" && mapped:
 		return fmt.Errorf("run: a picture of kind %s is of points of R^d; of points of %s there are %s", kind, space,
@@ -109,15 +114,7 @@ func (a *artist) spaceDensity(ctx context.Context, w io.Writer) error {
 		return a.torusDensity(ctx, w, space)
 	}
 	cells := plot.Sphere{Rows: a.Cells}
-	at, err := cells.Points()
-	if err != nil {
-		return err
-	}
-	x, err := onSphere(at)
-	if err != nil {
-		return err
-	}
-	logp, _, err := a.densities(ctx, x)
+	logp, err := a.onSphere(ctx, cells)
 	if err != nil {
 		return err
 	}
@@ -131,6 +128,31 @@ func (a *artist) spaceDensity(ctx context.Context, w io.Writer) error {
 	}
 	return plot.World(w, panels, plot.WorldOptions{Options: a.options(), Sphere: cells, Log: a.Log,
 		Bare: space.Form != manifold.LatLon})
+}
+
+// onSphere returns the learnt log-density at the cells of a sphere.
+func (a *artist) onSphere(ctx context.Context, cells plot.Sphere) ([]float64, error) {
+	at, err := cells.Points()
+	if err != nil {
+		return nil, err
+	}
+	x, err := onSphere(at)
+	if err != nil {
+		return nil, err
+	}
+	logp, _, err := a.densities(ctx, x)
+	return logp, err
+}
+
+// globe draws the density of a sphere on a globe that turns.
+func (a *artist) globe(ctx context.Context, w io.Writer) error {
+	cells := plot.Sphere{Rows: a.Cells}
+	logp, err := a.onSphere(ctx, cells)
+	if err != nil {
+		return err
+	}
+	return plot.Globe(w, logp, plot.GlobeOptions{GIFOptions: plot.GIFOptions{Options: a.options()}, Sphere: cells,
+		Log: a.Log, Bare: a.Model.Spec().Space.Form != manifold.LatLon})
 }
 
 // torusDensity draws the density of one or two angles.

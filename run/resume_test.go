@@ -186,7 +186,7 @@ func TestTheDataOfARun(t *testing.T) {
 		t.Errorf("samples without the data: %v", err)
 	}
 	for _, kind := range Pictures() {
-		if slices.Contains(PicturesOfImages(), kind) {
+		if kind == "globe" || slices.Contains(PicturesOfImages(), kind) {
 			continue
 		}
 		missing := 0

@@ -46,7 +46,8 @@ type Run struct {
 	// Reading is told of work on the files of the data that takes long; nil: nobody is.
 	Reading *data.Watch
 
-	open func() (*data.Set, error)
+	open    func() (*data.Set, error)
+	decoder func() (*nn.Decoder, error) // nil: it has none
 }
 
 // ErrNoRun is returned by Open for a folder that holds no run, and ErrNoCheckpoint for one
@@ -66,6 +67,8 @@ var ErrSettings = errors.New("run: the settings do not fit the data")
 // OpenOptions says how a run is opened. The zero value is usable.
 type OpenOptions struct {
 	Backend string // "": the one that it was trained with
+	// Weights is the precision that the weights are held in: see [nn.Engine.Holding]. "": float32.
+	Weights nn.Precision
 	// Set is where its data are, as settings of [ReadConfig]: data.path=FILE, and the other
 	// paths of data. What a folder that was not made here says of that is not followed: see
 	// [ErrForeign].
@@ -116,8 +119,9 @@ func made(dir string) (names []string) {
 	return names
 }
 
-// fixedNames are those of the files, beside run.yaml, that a training makes once.
-var fixedNames = []string{versionsFile, MetricsFile, CheckpointFile, BestFile, pairsFile}
+// fixedNames are those of the files, beside run.yaml, that a training or an import makes once.
+var fixedNames = []string{versionsFile, MetricsFile, CheckpointFile, BestFile, pairsFile, model.AutoencoderFile,
+	model.DecoderFile}
 
 // ofStep says whether a name is that of a file of a step.
 func ofStep(name string) bool { return hasStep(name, snapshotName) || hasStep(name, samplesName) }
@@ -193,6 +197,9 @@ func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error)
 	if err != nil {
 		return nil, err
 	}
+	if eng, err = eng.Holding(o.Weights); err != nil {
+		return nil, err
+	}
 	name := file(cfg)
 	m, step, extra, err := model.OpenExtra(name, eng)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -211,6 +218,9 @@ func openFile(dir string, o OpenOptions, file func(Config) string) (*Run, error)
 		return nil, err
 	}
 	r := &Run{Dir: dir, Config: cfg, Model: m, Step: step, Best: filepath.Base(name) == BestFile}
+	if decoder := decoderIn(dir, m); decoder != nil {
+		r.decoder = sync.OnceValues(decoder)
+	}
 	r.open = sync.OnceValues(func() (*data.Set, error) {
 		if err := checkForeign(&cfg, dir, given, false); err != nil {
 			return nil, err

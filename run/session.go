@@ -206,6 +206,7 @@ func nothingInTheWay(dir string) error {
 
 // foretell says before a training what it takes, and what is wrong though it can be trained.
 func (s *session) foretell(o TrainOptions) error {
+	s.warnHalf()
 	err := s.estimate(o)
 	s.warn(o)
 	return err

@@ -82,7 +82,7 @@ type TokenNet struct {
 // TokenTrain is the `train:` section of a run file of tokens.
 type TokenTrain struct {
 	// Loss is generalised_kl (default), the bound of the log-probability itself, or cross_entropy, which weighs all
-	// times alike.
+	// times alike, and is that of path.metric.
 	Loss string `yaml:"loss" json:"loss"`
 	// Shown is the share of sequences of which a part is known, so that the network learns to fill in; for source
 	// uniform, since with masks what is known is no mask. Default 0.
@@ -98,7 +98,7 @@ type TokenTrain struct {
 // TokenEval is the `eval:` section of a run file of tokens.
 type TokenEval struct {
 	// Solver is exact (default), whose only error is that tokens of a step jump independently, or euler, which
-	// takes the rates of the start of a step.
+	// takes the rates of the start of a step, and is that of path.metric.
 	Solver string `yaml:"solver" json:"solver"`
 	Steps  int    `yaml:"steps" json:"steps"` // of a sample, equal in t; default 64
 	// Corrector is how many jumps there are forth and back beside those of the path, of the solver euler; default 0.
@@ -130,14 +130,18 @@ func (c TokenConfig) Defaults() TokenConfig {
 	c.Path = c.Path.Defaults()
 	net := c.Net.of(c, 2).Defaults()
 	c.Net = TokenNet{net.Width, net.Depth, net.Heads, net.MLPRatio, net.Tied, net.Dropout}
-	c.Train.Loss = cmp.Or(c.Train.Loss, train.GeneralisedKL)
+	if c.Train.Loss == "" {
+		if c.Train.Loss = train.GeneralisedKL; c.Path.Metric != nil {
+			c.Train.Loss = train.CrossEntropy
+		}
+	}
 	c.Train.Steps, c.Train.Batch = cmp.Or(c.Train.Steps, 5000), cmp.Or(c.Train.Batch, 64)
 	c.Train.Loop, c.Train.Optimizer = c.Train.Loop.Defaults(), c.Train.Optimizer.Defaults()
 	e := &c.Eval
 	e.Steps, e.Draws, e.Test = cmp.Or(e.Steps, 64), cmp.Or(e.Draws, 16), cmp.Or(e.Test, 200)
 	e.Temperature, e.TopP = cmp.Or(e.Temperature, 1), cmp.Or(e.TopP, 1)
 	if e.Solver == "" {
-		if e.Solver = discrete.Exact; e.Corrector != 0 {
+		if e.Solver = discrete.Exact; e.Corrector != 0 || c.Path.Metric != nil {
 			e.Solver = discrete.Euler
 		}
 	}
@@ -146,7 +150,7 @@ func (c TokenConfig) Defaults() TokenConfig {
 
 // of returns the network of a run with tokens of so many levels.
 func (n TokenNet) of(c TokenConfig, levels int) nn.TokenConfig {
-	return nn.TokenConfig{Levels: levels, Length: max(1, c.Data.Length), Mask: c.Path.Source == discrete.Mask,
+	return nn.TokenConfig{Levels: levels, Length: max(1, c.Data.Length), Mask: c.Path.Noise() == discrete.Mask,
 		Shown: c.Train.Shown > 0, Width: n.Width, Depth: n.Depth, Heads: n.Heads, MLPRatio: n.MLPRatio, Tied: n.Tied,
 		Dropout: n.Dropout}
 }
@@ -157,7 +161,22 @@ func (c TokenConfig) Validate() error {
 		return fmt.Errorf("space is %s; of a run file of tokens it is %s", choice.Quote(c.Space), TokenSpace)
 	}
 	return cmp.Or(c.Data.validate(), c.Path.Validate(), c.Net.of(c, 2).Validate(), c.validateTrain(),
-		c.Eval.Validate())
+		c.Eval.Validate(), c.validateMetric())
+}
+
+// validateMetric reports what does not go with a path over a distance of levels.
+func (c TokenConfig) validateMetric() error {
+	switch {
+	case c.Path.Metric == nil:
+		return nil
+	case c.Train.Loss == train.GeneralisedKL:
+		return fmt.Errorf("train.loss is %s, which is for mixtures of noise and data, and path.metric is none; set it "+
+			"to %s, or leave it out", c.Train.Loss, train.CrossEntropy)
+	case c.Eval.Solver == discrete.Exact:
+		return fmt.Errorf("eval.solver is %s, but jumps of path.metric have no closed form; set it to %s, or leave "+
+			"it out", c.Eval.Solver, discrete.Euler)
+	}
+	return nil
 }
 
 func (d TokenData) validate() error {
@@ -228,7 +247,7 @@ func (c TokenConfig) validateTrain() error {
 	switch {
 	case !(t.Shown >= 0 && t.Shown <= 1):
 		return fmt.Errorf("train.shown is %g; it must be in [0, 1]", t.Shown)
-	case t.Shown > 0 && c.Path.Source == discrete.Mask:
+	case t.Shown > 0 && c.Path.Noise() == discrete.Mask:
 		return errors.New("train.shown is set, but has no effect with path.source mask: what is known is no mask, " +
 			"and any such network can fill in; leave it out")
 	case !(t.LabelDropout >= 0 && t.LabelDropout <= 1):
@@ -316,7 +335,8 @@ var _ settings.Idler = TokenConfig{}
 func TokenKeys() []Key {
 	keys := settings.Describe(TokenConfig{}.Defaults(), tokenDocs, map[string][]string{
 		"space": {TokenSpace}, "data.tokens": texts.Kinds(), "path.name": discrete.Schedules(),
-		"path.source": discrete.Sources(), "train.loss": train.TokenLosses(), "train.schedule": train.Schedules(),
+		"path.source": discrete.Sources(), "path.metric.distance": discrete.Distances(),
+		"train.loss": train.TokenLosses(), "train.schedule": train.Schedules(),
 		"train.optimizer.name": {nn.AdamW}, "eval.solver": {discrete.Exact, discrete.Euler},
 	})
 	return keys

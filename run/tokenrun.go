@@ -73,7 +73,7 @@ func openTokens(dir string, o OpenOptions, snapshot int) (*TokenRun, error) {
 	if cfg.Data.labelled() {
 		net.Classes = len(spec.Classes)
 	}
-	if spec.Path != cfg.Path || spec.Net != net || spec.Vocabulary.Kind != cfg.Data.Tokens {
+	if !spec.Path.Same(cfg.Path) || spec.Net != net || spec.Vocabulary.Kind != cfg.Data.Tokens {
 		return nil, fmt.Errorf("%w: its network, path or tokens are not those of %s (%s)", ErrOtherModel, ConfigFile,
 			name)
 	}

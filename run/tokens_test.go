@@ -74,6 +74,7 @@ func TestARunOfTokensIsResumedBitForBit(t *testing.T) {
 	for _, more := range [][]string{
 		{"net.dropout=0.1"},
 		{"path.source=uniform", "train.shown=0.5", "train.patience=50", "path.name=sin2"},
+		{"path.metric={distance: squared}", "train.shown=0.5"},
 	} {
 		cfg := parseTokenRun(t, file, more...)
 		whole, parts := t.TempDir(), t.TempDir()
@@ -128,6 +129,8 @@ func TestRunFilesOfTokensAreStrict(t *testing.T) {
 		{"path.name=lineer", `did you mean "linear"?`},
 		{"path.sigma_min=0.1", "path.sigma_min cannot go with space tokens"},
 		{"path.source=maks", `did you mean "mask"?`},
+		{"path.metric={distance: level}", `did you mean "levels"?`},
+		{"path.metric={scale: -1}", "path.metric.scale is -1"},
 		{"source={name: moons}", "the noise of tokens is path.source"},
 		{"precondition=true", "levels have no variance"},
 		{"conditional=true", "the classes that data.label or data.labels_path names"},
@@ -172,6 +175,9 @@ func TestRunFilesOfTokensAreStrict(t *testing.T) {
 	}{
 		{[]string{"eval.corrector=1", "eval.solver=exact"}, "the solver exact has none"},
 		{[]string{"train.schedule=constant", "train.lr_min=1e-5"}, "train.lr_min is 1e-05, but has no effect"},
+		{[]string{"path.metric={scale: 2}", "path.name=sin2"}, "path.name is set"},
+		{[]string{"path.metric={scale: 2}", "train.loss=generalised_kl"}, "which is for mixtures"},
+		{[]string{"path.metric={scale: 2}", "eval.solver=exact"}, "have no closed form"},
 		{[]string{"data.val=0"}, "train.val_every is 8, but has no effect: data.val is 0"},
 		{[]string{"train.val_every=0", "train.patience=3"}, "patience is 3"},
 	} {

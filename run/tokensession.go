@@ -59,7 +59,7 @@ type tokenSession struct {
 	spec     model.TokenSpec
 	net      *nn.TokenNet
 	trainer  *nn.TokenTrainer
-	path     *discrete.Mixture
+	path     discrete.Path
 	metrics  *metricsLog
 	progress train.Progress
 	from     int
@@ -233,7 +233,7 @@ func (s *tokenSession) fits(file string, c *model.TokenCheckpoint) (err error) {
 	case c.Spec.Fingerprint != s.spec.Fingerprint:
 		return fmt.Errorf("%w: the data %s are others than when the run began (fingerprint %s, now %s)", ErrChanged,
 			s.cfg.Data.Path, choice.Cut(c.Spec.Fingerprint), s.spec.Fingerprint)
-	case c.Spec.Net != s.spec.Net || c.Spec.Path != s.spec.Path:
+	case c.Spec.Net != s.spec.Net || !c.Spec.Path.Same(s.spec.Path):
 		return fmt.Errorf("%w: %s has another network or path than %s", ErrOtherModel, file, ConfigFile)
 	}
 	s.from = int(c.State.Step)

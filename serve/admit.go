@@ -24,9 +24,12 @@ import (
 // This file admits requests. Each takes a place before its body is read, and keeps it until it is answered; what
 // it needs memory for is counted before it is made.
 
-// mostNumbers bounds the numbers of the points of all requests that have a place: with their answers as JSON they
-// take a few hundred megabytes.
-const mostNumbers = 1 << 24
+// mostNumbers bounds the numbers of all requests that have a place: of their points, of what these are given, and of
+// the states of streams. With their answers as JSON they take half a gigabyte.
+const mostNumbers = 1 << 22
+
+// numberBytes is about how much memory a number takes until its answer is written: as JSON, which takes most.
+const numberBytes = 128
 
 // mostHeld bounds the memory of all bodies, as they are read and decoded.
 const mostHeld = 512 << 20
@@ -75,11 +78,24 @@ func (p *place) leave() {
 	p.of.taken, p.of.numbers, p.of.held = p.of.taken-1, p.of.numbers-p.numbers, p.of.held-p.held
 }
 
-// take makes room for the numbers of points, before they are there.
+// room makes room for numbers of a request, before they are there. Outside of a request there is no bound.
+func room(ctx context.Context, numbers int) error {
+	if p, ok := ctx.Value(ofPlace{}).(*place); ok {
+		return answer(p.take(numbers))
+	}
+	return nil
+}
+
+// take makes room for numbers, before they are there. A request that would find none if it were alone asks for too
+// many.
 func (p *place) take(numbers int) error {
 	p.of.mu.Lock()
 	defer p.of.mu.Unlock()
-	if p.of.numbers+numbers > mostNumbers {
+	switch {
+	case p.numbers+numbers > mostNumbers:
+		return invalid("the points, what they are given and the states of a stream have %d numbers; at most %d are "+
+			"for all requests; ask for fewer points", p.numbers+numbers, mostNumbers)
+	case p.of.numbers+numbers > mostNumbers:
 		return errBusy
 	}
 	p.numbers, p.of.numbers = p.numbers+numbers, p.of.numbers+numbers
@@ -152,7 +168,8 @@ func drain(r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }
 // answered at a time, as the points and what they are given, with their lists and labels.
 func (s *Server) mostValues(m size) int { return 1000 + s.mostPoints(m.dim)*(2*m.width+4) }
 
-// size is how many numbers a point of a model has, and how many values what a request says of it.
+// size is how many numbers a point of a model has, and how many values what a request says of it, such as a context;
+// width is the larger of the two.
 type size struct{ dim, width int }
 
 // sized returns the size of the points of a model, of which an operation can be asked.

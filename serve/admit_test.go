@@ -7,12 +7,15 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"flowmatch/flow"
+	"flowmatch/run"
 )
 
 // TestRequestsAreRefusedBeforeTheyAreRead: whoever finds no place gets 429 at once, whatever the body is.
@@ -187,5 +190,62 @@ func TestLateAnswersAreAnswers(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestContextsAndStatesTakeRoom: each point keeps its context, and a stream its states, however slow the reader is.
+func TestContextsAndStatesTakeRoom(t *testing.T) {
+	dir := t.TempDir()
+	text := "y,a,b,c,d,e\n"
+	for i := range 300 {
+		text += fmt.Sprintf("%d,%d,%d,%d,%d,%d\n", i%7, i%2, i%3, i%5, i%11, i%13)
+	}
+	file := filepath.Join(dir, "wide.csv")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := run.ParseConfig(nil, []string{"data.path=" + file, "data.context=[a, b, c, d, e]", "net.hidden=[8]",
+		"train.steps=5", "train.batch=16"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, h := serving(t, func(o *Options) { o.Runs = append(o.Runs, fitted(t, cfg, filepath.Join(dir, "wide"))) })
+	in := func() *place {
+		t.Helper()
+		p, err := s.places.enter()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	other := in()
+	if err := other.take(mostNumbers - 100); err != nil {
+		t.Fatal(err)
+	}
+	stream := func(n int) string {
+		return fmt.Sprintf(`{"n": %d, "times": [0, 0.2, 0.4, 0.6, 0.8, 1]}`, n) // of 2 numbers: 14 for each point
+	}
+	for n, want := range map[int]int{7: http.StatusOK, 8: http.StatusTooManyRequests} {
+		if code, text, _ := post(t, h.URL+"/v1/models/moons/stream", stream(n)); code != want {
+			t.Errorf("a stream of %d points where 100 numbers have room: %d %.300s", n, code, text)
+		}
+	}
+	for n, want := range map[int]int{20: http.StatusOK, 21: http.StatusTooManyRequests} { // 5 numbers of a context
+		body := fmt.Sprintf(`{"n": %d, "given": {"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}}`, n)
+		if code, text, _ := post(t, h.URL+"/v1/models/wide/sample", body); code != want {
+			t.Errorf("%d points given 5 numbers, where 100 have room: %d %.300s", n, code, text)
+		}
+	}
+	other.leave()
+	p := in()
+	if err := p.take(mostNumbers); err != nil {
+		t.Error(err)
+	}
+	if err := p.take(1); codeOf(err) != http.StatusUnprocessableEntity {
+		t.Errorf("a request of more numbers than there is room for: %v", err)
+	}
+	p.leave()
+	if s.places.numbers != 0 {
+		t.Errorf("%d numbers are left", s.places.numbers)
 	}
 }

@@ -93,7 +93,7 @@ func (s *Server) completes(ctx context.Context, r *served, b client.CompleteRequ
 	case b.N > s.o.MaxPoints || len(b.X) > s.o.MaxPoints:
 		return s.few("x", max(b.N, len(b.X)), m.Dim())
 	}
-	return s.affords(ctx, "x", b.N*len(b.X), m.Dim())
+	return s.affords(ctx, "x", b.N*len(b.X), r.size().width)
 }
 
 // knownOf returns the points of a request, as often as it asks for.

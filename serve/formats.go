@@ -63,13 +63,10 @@ func prefers(accept string, media map[string]string) (string, bool) {
 	return best, best != ""
 }
 
-// mostDrawn bounds the numbers of the images of a picture.
-const mostDrawn = 1 << 22
-
 // suits reports a type of content that the samples of a request cannot have.
 func (d *drawing) suits(as string) error {
 	spec := d.of.Model.Spec()
-	switch n := d.job.x.N; {
+	switch {
 	case as != client.PNG && d.cols > 0:
 		return invalid("columns: they are those of a picture; leave it out, or accept %s", client.PNG)
 	case d.cols > 0 && d.of.Model.Conditioner() != nil:
@@ -82,8 +79,6 @@ func (d *drawing) suits(as string) error {
 	case as == client.PNG && d.of.Drawable() != nil:
 		return huma.Error406NotAcceptable(fmt.Sprintf("%s; accept %s, %s or %s", choice.Spoken(d.of.Drawable()),
 			client.JSON, client.CSV, client.NPY))
-	case as == client.PNG && n*d.job.x.D > mostDrawn:
-		return invalid("n: a picture has at most %d of these images", mostDrawn/d.job.x.D)
 	case as == client.PNG && d.job.logp != nil:
 		return invalid("logp: a picture has no log-densities; leave it out")
 	case (as == client.NPY || as == client.NPZ) && spec.Schema != nil && spec.Schema.CheckNumbers() != nil:

@@ -88,7 +88,7 @@ func TestImagesAreAnsweredAsPictures(t *testing.T) {
 		}
 	}
 	for body, want := range map[string]string{
-		`{"n": 140000}`: "n: a picture has at most", `{"n": 2, "logp": true}`: "logp: a picture",
+		`{"n": 140000}`: "at most 131072 of this model", `{"n": 2, "logp": true}`: "logp: a picture",
 	} {
 		if code, text, _ := post(t, url, body, "Accept", "image/png"); code != http.StatusUnprocessableEntity ||
 			!strings.Contains(text, want) {

@@ -210,7 +210,7 @@ func TestBadRequestsOfAPageAreToldWhatIsWrong(t *testing.T) {
 	many := `[` + strings.Repeat(`[0, 0],`, 1000) + `[0, 0]]`
 	for _, c := range []struct{ path, body, want string }{
 		{"moons/field", `{"x": [[0, 0]], "t": 2, "label": 0}`, "body.t"},
-		{"moons/field", `{"x": [[0, 0]], "t": 0.5}`, "0 classes for 1 points"},
+		{"moons/field", `{"x": [[0, 0]], "t": 0.5}`, "one for all points, or one for each"},
 		{"moons/field", `{"x": [[0]], "t": 0.5, "label": 0}`, "1 values; a point of the model has 2"},
 		{"moons/field", `{"x": [[0, 0]], "t": 0.5, "label": 0, "guidance": 2}`, "train.label_dropout"},
 		{"moons/field", `{"x": ` + many + `, "t": 0.5, "label": 0}`, "at most 1000"},

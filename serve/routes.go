@@ -147,7 +147,7 @@ func (s *Server) sample(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.encoding(ctx, d.job.x.N*d.job.x.D)
+	done, err := s.encoding(ctx, d.job.x.N*r.size().width)
 	if err != nil {
 		return nil, err
 	}

@@ -252,7 +252,7 @@ func (s *Server) gives(ctx context.Context, r *served, b client.SampleRequest) (
 		return g, err
 	}
 	g.n = b.N * each
-	if err := s.affords(ctx, "n", g.n, m.Dim()); err != nil {
+	if err := s.affords(ctx, "n", g.n, r.size().width); err != nil { // each has a context of its own
 		return g, err
 	}
 	of := make([]int, g.n)
@@ -393,13 +393,11 @@ func (s *Server) affords(ctx context.Context, field string, n, dim int) error {
 	if err := s.few(field, n, dim); err != nil {
 		return err
 	}
-	if err := memory.Check(fmt.Sprintf("%d points of %d numbers", n, dim), 4*8*float64(n)*float64(dim)); err != nil {
+	what := fmt.Sprintf("%d points of %d numbers", n, dim)
+	if err := memory.Check(what, numberBytes*float64(n)*float64(dim)); err != nil {
 		return invalid("%s: %v", field, err)
 	}
-	if p, ok := ctx.Value(ofPlace{}).(*place); ok {
-		return answer(p.take(n * dim))
-	}
-	return nil
+	return room(ctx, n*dim)
 }
 
 // done waits for the samples, and returns them.

@@ -250,7 +250,7 @@ func TestBadRequestsAreToldWhatIsWrong(t *testing.T) {
 		{"moons/sample", `{"n": 1, "solver": "euler", "steps": 100000}`, 422, "max_nfe"},
 		{"moons/logp", `{"x": []}`, 422, "x"},
 		{"moons/logp", `{"x": [[1]], "label": [0]}`, 422, "1 values; a point of the model has 2"},
-		{"moons/logp", `{"x": [[1, 2]]}`, 422, "0 classes for 1 points"},
+		{"moons/logp", `{"x": [[1, 2]]}`, 422, "one for all points, or one for each"},
 		{"moons/logp", `{"x": [[1, 1e300]], "label": [0]}`, 422, "as a context, may be why: point 1: "},
 		{"moons/logp", `{"x": [[1, "a"]], "label": [0]}`, 422, "value 2 of point 1 is no number"},
 		{"moons/logp", `{"x": [{"c0": 1, "d": 2}], "label": 0}`, 422, "point 1 has no \\\"c1\\\""},

@@ -39,6 +39,9 @@ func (s *Server) stream(ctx context.Context, in *asked[client.StreamRequest]) (*
 	if err != nil {
 		return nil, err
 	}
+	if err := roomOf(ctx, d.job.x, len(times)); err != nil {
+		return nil, err
+	}
 	states := make(chan run.Rows, len(times)) // so that the solve never waits for the reader
 	d.streamed(times, states)
 	return telling(s.queue, d.job, times, states, func(t float64, rows run.Rows) client.State {
@@ -94,6 +97,11 @@ func streamTimes(of []float64) []float64 {
 		return []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1}
 	}
 	return of
+}
+
+// roomOf makes room for the states of points at some times: they are kept for a reader that is slow.
+func roomOf(ctx context.Context, x flow.Batch, times int) error {
+	return room(ctx, times*x.N*x.D)
 }
 
 // tooManyStates is the answer to a request for points at so many times.

@@ -37,11 +37,11 @@ const jumpNumbers = 1 << 18
 func (r *servedTokens) info() client.Model {
 	spec, v := r.Model.Spec(), r.Model.Spec().Vocabulary
 	return client.Model{Name: r.name, Step: r.Step, Loaded: r.since.UTC().Format(time.RFC3339), Dim: spec.Net.Length,
-		Path: spec.Path.Name, Weights: r.Model.Net().NumWeights(), Columns: columnsOf(v),
+		Path: spec.Path.String(), Weights: r.Model.Net().NumWeights(), Columns: columnsOf(v),
 		Classes: spec.Classes, LabelName: r.Config.Data.Label, Guidance: r.Config.Train.LabelDropout > 0,
 		Solver: r.Config.Eval.Solver, Density: "tokens have no exact log p; ask /bound for a bound of it",
 		Tokens: &client.Tokens{Kind: v.Kind, Length: spec.Net.Length, Levels: r.Model.Levels(),
-			Source: string(r.Model.Path().Source()), Chars: v.Chars, Infill: r.Model.HasInfill() == nil}}
+			Source: string(spec.Path.Noise()), Chars: v.Chars, Infill: r.Model.HasInfill() == nil}}
 }
 
 // columnsOf are the names of the columns of an answer: those of a table of categories, or one of texts.
@@ -415,6 +415,9 @@ func (s *Server) streamTokens(ctx context.Context, r *servedTokens, b client.Str
 	case q.length > r.Model.Spec().Net.Length:
 		return nil, invalid("infill: %d tokens are filled in window by window, and a stream shows one of %d; ask "+
 			"/sample", q.length, r.Model.Spec().Net.Length)
+	}
+	if err := roomOf(ctx, q.job.x, len(times)); err != nil {
+		return nil, err
 	}
 	states := make(chan discrete.Tokens, len(times)) // so that the solve never waits for the reader
 	q.streamed(times, states)

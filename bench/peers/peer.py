@@ -76,3 +76,8 @@ def nets():
 def training():
     """The training cases: (hidden width, hidden layers, batch)."""
     return ((64, 3, 256), (256, 4, 1024), (512, 5, 4096))
+
+
+def half_training():
+    """The training cases in bfloat16: (hidden width, hidden layers, batch)."""
+    return ((512, 5, 4096), (4096, 3, 1024))

@@ -12,6 +12,10 @@ from unet import UNet
 POINTS, TOLERANCE = 1000, 1e-5
 
 
+def autocast(half):
+    return torch.autocast("cpu", torch.bfloat16, enabled=half)
+
+
 def mlp(width, depth):
     """The network of every case: [x, t] in two dimensions, SiLU between layers."""
     layers = [torch.nn.Linear(3, width), torch.nn.SiLU()]
@@ -26,12 +30,15 @@ def checkerboard(n):
     return torch.stack([x, y], 1) / 0.45
 
 
-def train(width, depth, batch):
+def train(width, depth, batch, half=False):
+    """Training steps; half: under autocast, with products in bfloat16 and weights that stay float32."""
     net = mlp(width, depth)
 
     def loss(x0, x1, t):
         xt = (1 - t) * x0 + t * x1
-        return ((net(torch.cat([xt, t], 1)) - (x1 - x0)) ** 2).mean()
+        with autocast(half):
+            v = net(torch.cat([xt, t], 1))
+        return ((v.float() - (x1 - x0)) ** 2).mean()
 
     compiled = torch.compile(loss)
 
@@ -42,6 +49,8 @@ def train(width, depth, batch):
         adam.step()
 
     plain, fused = (torch.optim.Adam(net.parameters(), 1e-3, fused=f) for f in (False, True))
+    if half:
+        return {"torch autocast": partial(step, loss, fused), "torch.compile autocast": partial(step, compiled, fused)}
     return {
         "torch": partial(step, loss, plain), "torch fused": partial(step, loss, fused),
         "torch.compile": partial(step, compiled, plain), "torch.compile fused": partial(step, compiled, fused),
@@ -98,8 +107,8 @@ def logp(width, depth):
     return {"torchdiffeq": work}
 
 
-def images(what):
-    """The UNet of examples/digits.yaml on 64 images: see unet.py."""
+def images(what, half=False):
+    """The UNet of examples/digits.yaml on 64 images: see unet.py. half is as for train."""
     def prepare(layout):
         net = UNet(28, 32, (1, 2, 2), 1, (7,), 32).to(memory_format=layout)
         fresh = lambda: torch.randn(64, 1, 28, 28).to(memory_format=layout)
@@ -128,11 +137,17 @@ def images(what):
             x0, x1, t = fresh(), torch.rand_like(x) * 2 - 1, torch.rand(64)
             s = t[:, None, None, None]
             adam.zero_grad()
-            ((net(t, (1 - s) * x0 + s * x1, label) - (x1 - x0)) ** 2).mean().backward()
+            with autocast(half):
+                v = net(t, (1 - s) * x0 + s * x1, label)
+            ((v.float() - (x1 - x0)) ** 2).mean().backward()
             adam.step()
         return work
 
     kind, ways = {"velocity": velocity, "vjp": vjp, "train": train}[what], {}
+    if half:
+        plain, (net, *rest) = prepare(torch.contiguous_format), prepare(torch.contiguous_format)
+        net.compile()
+        return {"torch autocast": kind(*plain), "torch.compile autocast": kind(net, *rest)}
     for name, layout in ("torch", torch.contiguous_format), ("torch channels_last", torch.channels_last):
         ways[name] = kind(*prepare(layout))
     net, *rest = prepare(torch.contiguous_format)
@@ -176,6 +191,8 @@ def main():
         cases[f"{what} unet32 28x28 B64"] = partial(images, what)
     for what, batch in ("velocity", 1), ("velocity", 4), ("train", 4):
         cases[f"{what} DiT-S/2 B{batch}"] = partial(transformers, what, batch)
+    cases |= {f"train bf16 mlp{w}x{n} B{b}": partial(train, w, n, b, True) for w, n, b in peer.half_training()}
+    cases["train bf16 unet32 28x28 B64"] = partial(images, "train", True)
     for w, n in peer.nets():
         net = f"mlp{w}x{n} n{POINTS}"
         cases[f"sample euler100 {net}"] = partial(sample, w, n, method="euler")

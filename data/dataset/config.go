@@ -191,7 +191,8 @@ type Config struct {
 	// of the run. Runs of several seeds that share it are evaluated on the same points.
 	SplitSeed *uint64 `json:"split_seed,omitempty" yaml:"split_seed,omitempty"`
 
-	// Space is the manifold that the points of a table are on, which the run file says; the zero Config: R^D.
+	// Space is the manifold that the points of a table, or of the law wrapped, are on, which the run file says; the
+	// zero Config: R^D.
 	Space manifold.Config `json:"-" yaml:"-"`
 	// Grid is how the numbers of a context of a table hang together, which the network decides.
 	Grid Grid `json:"-" yaml:"-"`
@@ -259,7 +260,7 @@ func (c Config) Images() bool { return slices.Contains(imageKinds(), c.ResolvedK
 
 // Catalog describes the sets that are known by name: the laws, the UCI sets, the simulators.
 func Catalog() []data.Info {
-	return slices.Concat(synth.Catalog(), table.UCICatalog(), simulator.Catalog())
+	return slices.Concat(synth.Catalog(), []data.Info{synth.WrappedInfo()}, table.UCICatalog(), simulator.Catalog())
 }
 
 // Law returns the law that the data are drawn from, in original units, without opening
@@ -269,7 +270,8 @@ func (c Config) Law() (data.Distribution, error) {
 		return nil, fmt.Errorf("data: the law of the data is not known: they are %s, not synthetic",
 			cmp.Or(kind, "files"))
 	}
-	return synth.ByName(c.Name, c.Params)
+	law, _, err := c.law()
+	return law, err
 }
 
 // Validate reports what cannot be opened, short of reading files: what is
@@ -305,7 +307,7 @@ func (c Config) Validate() error {
 			"data: standardize: columns does not suit images, whose border pixels may be constant; want none or scalar")
 	}
 	if kind == data.KindSynthetic {
-		_, err := synth.ByName(c.Name, c.Params)
+		_, _, err := c.law()
 		return err
 	}
 	return nil

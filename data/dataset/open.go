@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 
 	"flowmatch/data"
-	"flowmatch/data/synth"
 	"flowmatch/data/table"
 	"flowmatch/flow"
 	"flowmatch/internal/digest"
@@ -53,11 +52,14 @@ func (c Config) Open(dir string, seed uint64) (*data.Set, error) {
 const standardizeDraws = 100_000
 
 func (c Config) openLaw(seedValue uint64) (*data.Set, error) {
-	d, err := synth.ByName(c.Name, c.Params)
+	d, space, err := c.law()
 	if err != nil {
 		return nil, err
 	}
-	s := &data.Set{Name: c.Name, Kind: data.KindSynthetic, Dim: d.Dim(), Shape: []int{d.Dim()}}
+	s := &data.Set{Name: c.Name, Kind: data.KindSynthetic, Space: space, Dim: d.Dim(), Shape: []int{d.Dim()}}
+	if space != nil {
+		s.Columns = space.Coordinates()
+	}
 	if l, ok := d.(data.Labelled); ok {
 		s.Classes = l.Classes()
 	}
@@ -126,6 +128,11 @@ func (c Config) affordable(dim int, val, test float64) error {
 // the seed.
 func (c Config) fingerprintLaw() (string, error) {
 	text, err := json.Marshal(Config{Name: c.Name, Params: c.Params, N: c.N})
+	if err == nil && !c.Space.Flat() {
+		var space []byte
+		space, err = json.Marshal(c.Space)
+		text = append(text, space...)
+	}
 	if err != nil {
 		return "", fmt.Errorf("data: %w", err)
 	}

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"flowmatch/data"
 	"flowmatch/data/internal/files"
+	"flowmatch/data/synth"
 	"flowmatch/data/table"
 	"flowmatch/manifold"
 )
@@ -17,7 +19,7 @@ func (c Config) checkSpace(kind string) error {
 	if c.Space.Flat() {
 		return nil
 	}
-	if kind != data.KindTable {
+	if kind != data.KindTable && kind != data.KindSynthetic {
 		return fmt.Errorf("data: the space is %s, whose points are rows of a table, and the data are %s", c.Space, kind)
 	}
 	for _, f := range []struct {
@@ -101,4 +103,26 @@ func toPoints(space *manifold.Space, t *table.Table, path string) error {
 	}
 	t.X, t.Columns = x, space.Coordinates()
 	return nil
+}
+
+// law returns the law of synthetic data, and the space that it is on; nil: R^D.
+func (c Config) law() (data.Distribution, *manifold.Space, error) {
+	if c.Space.Flat() {
+		if c.Name == synth.WrappedName {
+			return nil, nil, fmt.Errorf("data: %s is a law on a curved space, and the run file names none; set space, "+
+				"such as space: sphere", c.Name)
+		}
+		law, err := synth.ByName(c.Name, c.Params)
+		return law, nil, err
+	}
+	if c.Name != synth.WrappedName && slices.Contains(synth.Names(), c.Name) {
+		return nil, nil, fmt.Errorf("data: the space is %s, and %s is a law on R^d; on any curved space there is %s",
+			c.Space, c.Name, synth.WrappedName)
+	}
+	space, err := c.Space.Whole()
+	if err != nil {
+		return nil, nil, err
+	}
+	law, err := synth.OnManifold(c.Name, c.Params, space.Manifold())
+	return law, space, err
 }

@@ -135,11 +135,8 @@ func ByName(name string, p Params) (data.Distribution, error) {
 	}
 	all := entries()
 	e := all[slices.IndexFunc(all, func(e entry) bool { return e.name == name })]
-	takes := strings.Fields(e.params)
-	for _, param := range SetParams(p) {
-		if !slices.Contains(takes, param) {
-			return nil, fmt.Errorf("data: %s does not take %s; it takes %s", name, param, strings.Join(takes, ", "))
-		}
+	if err := takes(name, e.params, p); err != nil {
+		return nil, err
 	}
 	correlated := 0 // components, each with a matrix
 	switch name {
@@ -156,6 +153,17 @@ func ByName(name string, p Params) (data.Distribution, error) {
 		return nil, fmt.Errorf("data: %s: %w", name, err)
 	}
 	return d, nil
+}
+
+// takes reports a parameter that a law does not take.
+func takes(name, params string, p Params) error {
+	those := strings.Fields(params)
+	for _, param := range SetParams(p) {
+		if !slices.Contains(those, param) {
+			return fmt.Errorf("data: %s does not take %s; it takes %s", name, param, strings.Join(those, ", "))
+		}
+	}
+	return nil
 }
 
 // mostWork bounds components·dim³, what it takes to draw and to factor random matrices: some

@@ -85,8 +85,16 @@ func (b *Backend) String() string { return Name }
 
 // Description names the instructions and the number of threads.
 func (b *Backend) Description() string {
-	return fmt.Sprintf("pure Go with %s kernels, %d threads", b.level, b.team.n)
+	half := "bfloat16 by " + b.mat.BF16()
+	if b.mat.BF16() == "" {
+		half = "bfloat16 not faster than float32"
+	}
+	return fmt.Sprintf("pure Go with %s kernels, %d threads, %s", b.level, b.team.n, half)
 }
+
+// FastBF16 says whether products in bfloat16 are faster than those of floats on this CPU. Elsewhere their operands are
+// rounded besides.
+func (b *Backend) FastBF16() bool { return b.mat.HasBF16() }
 
 // PeakFLOPS measures the floating-point operations a second of one core alone, and those of all
 // threads together, which may share what one alone has to itself.

@@ -15,6 +15,7 @@ type conv struct {
 	weights  [4]int // strides of the weights' axes: two of the kernel, channels in, channels out
 	offset   int    // of the first weight
 	half     bool   // done in bfloat16
+	together int    // images that a gradient in bfloat16 takes at a time
 }
 
 // work is the arithmetic of all images.
@@ -187,6 +188,7 @@ type convGradient struct {
 	images       int // in a unit
 	xSize, ySize int
 	half         bool
+	together     int // images, where half
 	g            *kernel.Conv2D
 }
 
@@ -197,8 +199,8 @@ func (i *convGradient) run(x *exec) {
 	}
 	n := x.n * i.images
 	if i.half {
-		for k := 0; k < n; k += 2 {
-			x.mat.ConvWeightGradBF16(i.g, min(2, n-k), dw, plus(in, k*i.xSize), plus(dy, k*i.ySize), x.work)
+		for k := 0; k < n; k += i.together {
+			x.mat.ConvWeightGradBF16(i.g, min(i.together, n-k), dw, plus(in, k*i.xSize), plus(dy, k*i.ySize), x.work)
 		}
 		return
 	}
@@ -229,7 +231,7 @@ func (e *emitter) convolution(t *tensor, out ref, part int) instr {
 	xSize, ySize, images := g.H*g.W*g.Ci, g.Ho*g.Wo*g.Co, t.conv.images/e.r.units
 	if t.kind == kindConvGrad {
 		return &convGradient{out: out, part: part, size: t.size(), in: e.input(t, 0), grad: e.input(t, 1),
-			images: images, xSize: xSize, ySize: ySize, half: t.conv.half, g: g}
+			images: images, xSize: xSize, ySize: ySize, half: t.conv.half, together: t.conv.together, g: g}
 	}
 	i := &convolving{out: out, in: e.input(t, 0), weights: e.input(t, 1), images: images, xSize: xSize, ySize: ySize,
 		half: t.conv.half, g: g}

@@ -108,7 +108,7 @@ func (r *region) grain(t *tensor) int {
 		return 1
 	case t.kind == kindConvGrad:
 		if t.conv.half {
-			return 2 // images are taken two at a time
+			return t.conv.together
 		}
 		return 1
 	case t.kind == kindDot:

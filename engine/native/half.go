@@ -24,6 +24,17 @@ func (g *graph) widened(t *tensor) *tensor {
 	return g.add(&tensor{kind: kindUnary, op: int(kernel.Copy), in: []*tensor{t}, dims: t.dims})
 }
 
+// stretch is moved for a slice. A stretch of numbers that lie in two bytes is widened by itself, so that a slab of
+// weights is never there as floats.
+func (g *graph) stretch(t *tensor, dims []int, offset int, strides []int) *tensor {
+	if t.isWidened() {
+		if m := g.moved(t.in[0], dims, offset, strides); m.isAlias() {
+			return g.widened(m)
+		}
+	}
+	return g.moved(t, dims, offset, strides)
+}
+
 // isWidened says whether t is but bfloat16 as floats.
 func (t *tensor) isWidened() bool {
 	return t.kind == kindUnary && t.op == int(kernel.Copy) && t.in[0].typ == dtypes.BFloat16
@@ -174,7 +185,7 @@ func (t *tensor) inHalves() bool {
 // halveConv has a convolution or gradient done in bfloat16. Packing rounds weights.
 func (g *graph) halveConv(t *tensor) {
 	c := *t.conv
-	c.half = true
+	c.half, c.together = true, g.backend.mat.ImagesBF16(&c.geometry)
 	t.conv = &c
 	if t.kind == kindConv {
 		w, _ := unpacked(t.in[1].in[0])

@@ -318,7 +318,7 @@ func (l *lowering) moving(n *node, in []*tensor, dims []int) []*tensor {
 		if size(dims) == 0 {
 			return nil
 		}
-		return []*tensor{l.moved(in[0], dims, offset, s)}
+		return []*tensor{l.stretch(in[0], dims, offset, s)}
 	case "Transpose":
 		return []*tensor{l.transposed(in[0], n.attrs[0].([]int))}
 	case "Reverse":

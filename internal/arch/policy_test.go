@@ -37,10 +37,11 @@ var rooms = map[string][]string{
 	"cluster/clustertest": {"cluster"},
 
 	// Tensor engines know nothing of flows.
-	"engine/native/kernel": {},                                                               // loops over numbers
-	"engine/native":        {"engine/native/kernel", "internal/seed", "internal/atomicfile"}, // keeps sizes
-	"engine/onnx":          {"internal/atomicfile"},                                          // a file format
-	"engine/onnx/exchange": {"engine/native", "engine/onnx"},                                 // graphs as ONNX files
+	"engine/native/machine": {"internal/atomicfile"},   // keeps sizes that were measured
+	"engine/native/kernel":  {"engine/native/machine"}, // loops over numbers
+	"engine/native":         {"engine/native/kernel", "engine/native/machine", "internal/seed"},
+	"engine/onnx":           {"internal/atomicfile"},          // a file format
+	"engine/onnx/exchange":  {"engine/native", "engine/onnx"}, // graphs as ONNX files
 
 	// The mathematics speaks in terms of flow.
 	"path":       {"flow", "internal/seed", "internal/choice", "internal/absent"},
@@ -61,7 +62,8 @@ var rooms = map[string][]string{
 		"internal/memory", "internal/absent", "internal/choice"},
 	// What the columns of a table are: also part of a checkpoint, and so below the readers.
 	"data/schema": {"flow", "internal/choice"},
-	"data/synth":  {"flow", "internal/seed", "internal/digest", "internal/memory", "internal/choice", "data"},
+	"data/synth": {"flow", "manifold", "internal/seed", "internal/digest", "internal/memory", "internal/choice",
+		"data"},
 	"data/table": {"flow", "internal/seed", "internal/digest", "internal/choice", "internal/atomicfile", "data",
 		"data/schema", "internal/diskcache", "internal/memory"}, // tables that stay on disk
 	"data/text": {"discrete", "internal/seed", "internal/choice", "internal/atomicfile"},
@@ -77,11 +79,12 @@ var rooms = map[string][]string{
 
 	// Networks on an engine, and what a checkpoint is.
 	"nn": {"cluster", "flow", "discrete", "internal/seed", "internal/memory", "internal/choice", "engine/native",
-		"engine/native/kernel", "engine/onnx", "engine/onnx/exchange"},
+		"engine/native/kernel", "engine/native/machine", "engine/onnx", "engine/onnx/exchange"},
 	// Files of other programs, as tensors: a format, and nothing of networks.
 	"model/weights": {"internal/atomicfile", "internal/choice"},
 	// The names that other programs have for the parts of networks, and what these mean there.
-	"model/layout": {"flow", "path", "nn", "data", "model", "model/weights", "internal/choice", "internal/atomicfile"},
+	"model/layout": {"flow", "path", "nn", "data", "model", "model/weights", "internal/choice", "internal/atomicfile",
+		"engine/onnx"}, // a decoder of latents from such a file
 	"model": {"cluster", "flow", "path", "nn", "timegrid", "ode", "sde", "data", "data/schema", "data/synth",
 		"data/image", "likelihood", "field", "manifold", "internal/seed", "internal/memory", "internal/atomicfile",
 		"internal/absent", "internal/choice", "internal/stat", "internal/digest", "engine/onnx",
@@ -109,9 +112,9 @@ var rooms = map[string][]string{
 	// An evaluation in words, and as a page with the pictures of its run.
 	"report": {"flow", "eval", "model", "plot", "run", "internal/atomicfile", "internal/choice"},
 	// Sizes of the native engine are tried there.
-	"bench": {"engine/native", "flow", "path", "nn", "ode", "data", "data/synth", "data/dataset", "likelihood", "field",
-		"model", "coupling", "train", "metrics", "internal/seed", "internal/memory", "internal/child",
-		"internal/choice"},
+	"bench": {"engine/native", "engine/native/machine", "flow", "path", "nn", "ode", "data", "data/synth",
+		"data/dataset", "likelihood", "field", "model", "coupling", "train", "metrics", "internal/seed",
+		"internal/memory", "internal/child", "internal/choice"},
 	// A grid of runs, with the files of those known by name. It trains the classifier that its
 	// images are compared by.
 	"experiment": {"flow", "path", "nn", "ode", "sde", "data", "data/schema", "data/synth", "data/table", "data/text",
@@ -173,7 +176,7 @@ var modules = map[string]module{
 		why: "the backends of gomlx, of which engine/native is one"},
 	"github.com/gomlx/go-xla": {rooms: []string{"nn"},
 		why: "the XLA backend of gomlx, behind the build tag xla"},
-	"github.com/mmcloughlin/avo": {rooms: []string{"engine/native", "engine/native/kernel"},
+	"github.com/mmcloughlin/avo": {rooms: []string{"engine/native/kernel", "engine/native/machine"},
 		why: "programs that write assembly"},
 	"google.golang.org/protobuf": {rooms: []string{"internal/tfevents", "engine/onnx"},
 		why: "the wire format of TensorBoard's event files and of ONNX files"},
@@ -202,7 +205,7 @@ var modules = map[string]module{
 	"github.com/prometheus/client_golang": {rooms: []string{"serve"}, why: "figures of a service, for Prometheus"},
 	"github.com/schollz/progressbar/v3":   {rooms: []string{"cmd/flowmatch"}, why: "progress in a terminal"},
 	"golang.org/x/term":                   {rooms: []string{"cmd/flowmatch"}, why: "is the output a terminal?"},
-	"golang.org/x/sys": {rooms: []string{"cmd/flowmatch", "engine/native", "engine/native/kernel",
+	"golang.org/x/sys": {rooms: []string{"cmd/flowmatch", "engine/native/kernel", "engine/native/machine",
 		"internal/atomicfile", "internal/filelock", "internal/memory"},
 		why: "what the processor can do; locks of files on Windows; memory outside Linux; room of disks"},
 	"golang.org/x/image": {rooms: []string{"plot", "data/image"},
@@ -225,7 +228,8 @@ var bannedStd = map[string]struct {
 	"log/slog": {[]string{"cmd/flowmatch", "serve"},
 		"library rooms do not log; they return errors and call observe functions"},
 	"math/rand": {nil, "randomness is an explicit *rand.Rand of math/rand/v2 from internal/seed"},
-	"unsafe": {[]string{"nn", "engine/native", "engine/native/kernel", "internal/memory", "cluster", "model/weights"},
+	"unsafe": {[]string{"nn", "engine/native", "engine/native/kernel", "engine/native/machine",
+		"internal/memory", "cluster", "model/weights"},
 		"only kernels need it, a call of Windows, the memory that is handed to MPI, and slabs of hundreds of " +
 			"megabytes that are written as they lie"},
 	"reflect": {[]string{"run", "nn", "model", "engine/native", "internal/settings", "internal/absent",

@@ -101,7 +101,7 @@ func (c network) makeArrays() map[string]weights.Array {
 	return all
 }
 
-func write(t *testing.T, file string, tensors map[string]weights.Array) string {
+func write(t testing.TB, file string, tensors map[string]weights.Array) string {
 	t.Helper()
 	if err := atomicfile.WriteFile(file, func(w io.Writer) error {
 		return safetensors.SerializeToWriter(tensors, nil, w)
@@ -185,7 +185,7 @@ func TestLabelsThatWereTakenAwayInTrainingAreTold(t *testing.T) {
 	}
 }
 
-func engine(t *testing.T) *nn.Engine {
+func engine(t testing.TB) *nn.Engine {
 	t.Helper()
 	eng, err := nn.Open("native")
 	if err != nil {

@@ -197,6 +197,10 @@ func (src Source) open() (files []string, s *settings, err error) {
 			return nil, nil, fmt.Errorf("layout: %w", err)
 		}
 	}
+	if s.values["_class_name"] == autoencoderClass {
+		return nil, nil, asked{fmt.Errorf("layout: %s is an %s: %w", choice.List(src.Files), autoencoderClass,
+			ErrDecoderAlone)}
+	}
 	for _, text := range src.Set {
 		key, value, ok := strings.Cut(text, "=")
 		if !ok || key == "" {
@@ -237,6 +241,14 @@ func folder(dir string, s *settings) (file, config string, err error) {
 			}
 		}
 	}
+	return networkIn(network)
+}
+
+// networkIn returns the weights and the configuration of the one network in a folder of diffusers.
+func networkIn(network string) (file, config string, err error) {
+	if config := filepath.Join(network, "config.json"); !exists(config) {
+		return "", "", fmt.Errorf("layout: folder %s has no config.json", network)
+	}
 	for _, name := range weightFiles {
 		if file := filepath.Join(network, name); exists(file) {
 			return file, filepath.Join(network, "config.json"), nil
@@ -256,6 +268,23 @@ func folder(dir string, s *settings) (file, config string, err error) {
 		}
 	}
 	return "", "", fmt.Errorf("layout: folder %s has none of %s", network, choice.List(weightFiles))
+}
+
+// PipelineDecoder returns the autoencoder in the folder of a pipeline of diffusers; "": files are none, or it has
+// none that is read.
+func PipelineDecoder(files ...string) string {
+	if len(files) != 1 || exists(filepath.Join(files[0], "config.json")) {
+		return ""
+	}
+	vae := filepath.Join(files[0], "vae")
+	var c struct {
+		Class string `json:"_class_name"`
+	}
+	config := filepath.Join(vae, "config.json")
+	if !exists(config) || weights.ReadJSON(config, &c) != nil || c.Class != autoencoderClass {
+		return ""
+	}
+	return vae
 }
 
 // scheduler is what is read of a scheduler_config.json.

@@ -8,13 +8,17 @@ import (
 )
 
 // eachBF16 runs a test for every level of this CPU, with and without instructions
-// for bfloat16.
+// for bfloat16, also with those that are there and not in use.
 func eachBF16(t *testing.T, run func(t *testing.T, m *Matrix)) {
 	eachMatrix(t, func(t *testing.T, m *Matrix) {
 		run(t, m)
+		plain := *m
+		plain.pairs = nil
 		if m.HasBF16() {
-			plain := *m
-			plain.pairs = nil
+			run(t, &plain)
+		}
+		if unused := unusedPairs(m); unused != nil {
+			plain.pairs = unused
 			run(t, &plain)
 		}
 	})

@@ -134,6 +134,11 @@ func (m *Matrix) Conv(c *Conv2D, y, x, wp, bias *float32, work *Work) {
 			g := convClass{c: c, wide: wide, stepH: h.step() * wide * c.Ci, stepW: w.step() * c.Ci,
 				yH: h.classes() * c.Wo * c.Co, yW: w.classes() * c.Co,
 				nh: ceilDiv(c.Ho-rh, h.classes()), nw: ceilDiv(c.Wo-rw, w.classes())}
+			if m.tiled != nil && chunkOf(c.Ci) > 0 {
+				m.classTiles(&g, h, w, rh, rw, elem(y, (rh*c.Wo+rw)*c.Co), elem(x, (top*wide+left)*c.Ci), wp, bias,
+					work)
+				continue
+			}
 			g.parts = c.parts(h, w, rh, rw, elem(x, (top*wide+left)*c.Ci), wide)
 			m.convClass(&g, elem(y, (rh*c.Wo+rw)*c.Co), wp, bias, work)
 		}
@@ -273,6 +278,10 @@ func (m *Matrix) convGather(c *Conv2D, y, x *float32, wide int, wp, bias *float3
 					out = out[copy(out, unsafe.Slice(elem(at, kw*c.DilationW*c.Ci), c.Ci)):]
 				}
 			}
+		}
+		if m.tiled != nil && chunkOf(k) > 0 {
+			m.gatheredTiles(n, c.Co, k, a, wp, elem(y, i*c.Co), bias, work)
+			continue
 		}
 		m.MulPacked(n, c.Co, k, a, k, 1, wp, elem(y, i*c.Co), c.Co, bias, false, work)
 	}

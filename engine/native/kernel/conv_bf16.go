@@ -49,6 +49,12 @@ func (m *Matrix) ConvBF16(c *Conv2D, y, x, wp, bias *float32, work *Work) {
 // image, or for two that follow each other, with x and dy rounded to bfloat16.
 func (m *Matrix) ConvWeightGradBF16(c *Conv2D, images int, dw, x, dy *float32, work *Work) {
 	nx, ny := c.H*c.W*c.Ci, c.Ho*c.Wo*c.Co
+	if m.gradByTiles(c) {
+		for k := range images {
+			m.gradTiles(c, dw, elem(x, k*nx), elem(dy, k*ny), work)
+		}
+		return
+	}
 	temp := grow(&work.h, nx+ny)
 	if m.pairs == nil {
 		for k := range images {
@@ -61,4 +67,18 @@ func (m *Matrix) ConvWeightGradBF16(c *Conv2D, images int, dw, x, dy *float32, w
 	m.pairs.rows(nx, temp, x, elem(x, (images-1)*nx), images-1)
 	m.pairs.rows(ny, elem(temp, nx), dy, elem(dy, (images-1)*ny), images-1)
 	m.pairs.ConvWeightGrad(c, dw, temp, elem(temp, nx), work)
+}
+
+// gradByTiles says whether tiles make the gradient of the weights, an image at a time.
+func (m *Matrix) gradByTiles(c *Conv2D) bool {
+	return m.pairs != nil && m.pairs.tiled != nil && c.InDilationH == 1 && c.InDilationW == 1 &&
+		min(c.Ho, c.Wo, c.Co, c.Ci, c.H, c.W) > 0
+}
+
+// ImagesBF16 is the number of images that [Matrix.ConvWeightGradBF16] takes at a time.
+func (m *Matrix) ImagesBF16(c *Conv2D) int {
+	if m.pairs == nil || m.gradByTiles(c) {
+		return 1
+	}
+	return 2
 }

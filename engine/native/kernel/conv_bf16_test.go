@@ -10,7 +10,7 @@ import (
 // A convolution in bfloat16, and the gradient of its weights over one image or two,
 // are those of rounded numbers.
 func TestConvBF16(t *testing.T) {
-	eachMatrix(t, func(t *testing.T, m *Matrix) {
+	eachBF16(t, func(t *testing.T, m *Matrix) {
 		r := rand.New(rand.NewPCG(7, 8))
 		var work Work
 		stride := same(12, 34, 3, 40)

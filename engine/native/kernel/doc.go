@@ -12,7 +12,7 @@
 // floor of the engine, and its callers have planned every access. Results are
 // the same bits for the same level, and a row of a product of floats is, whatever
 // rows stand beside it; levels differ in the last bits, because they
-// sum in different orders. So do products in bfloat16 on CPUs with AVX512-BF16, or
+// sum in different orders. So do products in bfloat16 on AMD's CPUs with AVX512-BF16, or
 // arm64 with FEAT_BF16, which have no level of their own, and take denormal numbers for
-// zeros there.
+// zeros there. The level of AMX differs from that of AVX-512 in products in bfloat16 alone.
 package kernel

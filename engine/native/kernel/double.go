@@ -10,15 +10,15 @@ import (
 
 // Doubles multiplies and adds rows of float64 at a level. It has no state: goroutines may share it.
 type Doubles struct {
-	rows, cols int // of a tile, at most tileRows and tileCols
+	rows, cols int // of a tile, at most doubleRows and doubleCols
 	// tile writes the products of rows a with rows b, all of k numbers, into sums, row by row.
 	tile func(k int, a, b **float64, sums *float64)
 	// add adds w[l] rows[l], of n numbers, to y, for l from 0 to before count, which is at least 1.
 	add func(n int, y *float64, count int, w *float64, rows **float64)
 }
 
-// tileRows and tileCols are the most rows of a tile.
-const tileRows, tileCols = 4, 4
+// doubleRows and doubleCols are the most rows of a tile.
+const doubleRows, doubleCols = 4, 4
 
 // DoublesAt returns the products of a level, which must be one of [Levels].
 func DoublesAt(l Level) *Doubles {
@@ -50,9 +50,9 @@ func (t *Doubles) Products(dst []float64, stride int, a, b []float64, k int) {
 		panic(fmt.Sprintf("kernel: %d numbers are no room for %d x %d products, %d from row to row", len(dst), n, m,
 			stride))
 	}
-	var rows [tileRows]*float64
-	var cols [tileCols]*float64
-	var sums [tileRows * tileCols]float64
+	var rows [doubleRows]*float64
+	var cols [doubleCols]*float64
+	var sums [doubleRows * doubleCols]float64
 	for j := 0; j < m; j += t.cols {
 		for c := range t.cols { // at the end the last row stands for those that are not there
 			cols[c] = &b[min(j+c, m-1)*k]

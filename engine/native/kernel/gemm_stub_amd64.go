@@ -527,3 +527,43 @@ func pairRowsAVX512BF16(n int, dst *float32, x *float32, y *float32, both int)
 //
 //go:noescape
 func pairHalvesAVX512BF16(n int, dst *float32, x *uint16, y *uint16, both int)
+
+// tiles1x1AMX is the product of blocks of 1 tiles of rows of A with 1 of columns of B. Chunk l is at a[at[2l]] and b[at[2l+1]]; tiles of rows of A are next apart, blocks ablock, and those of C cblock. Of what is at b[ahead], 256 bytes a chunk are brought near.
+//
+//go:noescape
+func tiles1x1AMX(config *uint8, blocks int, at *int, chunks int, a *uint16, ars int, next int, ablock int, b *float32, ahead int, c *float32, ldc int, cblock int, mode int, bias *float32)
+
+// tiles1x2AMX is the product of blocks of 1 tiles of rows of A with 2 of columns of B. Chunk l is at a[at[2l]] and b[at[2l+1]]; tiles of rows of A are next apart, blocks ablock, and those of C cblock. Of what is at b[ahead], 256 bytes a chunk are brought near.
+//
+//go:noescape
+func tiles1x2AMX(config *uint8, blocks int, at *int, chunks int, a *uint16, ars int, next int, ablock int, b *float32, ahead int, c *float32, ldc int, cblock int, mode int, bias *float32)
+
+// tiles2x1AMX is the product of blocks of 2 tiles of rows of A with 1 of columns of B. Chunk l is at a[at[2l]] and b[at[2l+1]]; tiles of rows of A are next apart, blocks ablock, and those of C cblock. Of what is at b[ahead], 256 bytes a chunk are brought near.
+//
+//go:noescape
+func tiles2x1AMX(config *uint8, blocks int, at *int, chunks int, a *uint16, ars int, next int, ablock int, b *float32, ahead int, c *float32, ldc int, cblock int, mode int, bias *float32)
+
+// tiles2x2AMX is the product of blocks of 2 tiles of rows of A with 2 of columns of B. Chunk l is at a[at[2l]] and b[at[2l+1]]; tiles of rows of A are next apart, blocks ablock, and those of C cblock. Of what is at b[ahead], 256 bytes a chunk are brought near.
+//
+//go:noescape
+func tiles2x2AMX(config *uint8, blocks int, at *int, chunks int, a *uint16, ars int, next int, ablock int, b *float32, ahead int, c *float32, ldc int, cblock int, mode int, bias *float32)
+
+// peakAMX does n times four products of whole tiles.
+//
+//go:noescape
+func peakAMX(config *uint8, n int)
+
+// pairTilesAMX makes tiles of up to 16 rows of k floats, xs apart: row r of chunk c is at dst[512c+32r].
+//
+//go:noescape
+func pairTilesAMX(rows int, k int, x *float32, xs int, dst *uint16)
+
+// pairPanelAMX makes pairs along k of k rows of up to 32 floats, xs apart, and zeros up to a multiple of 16 pairs and where mask has no column.
+//
+//go:noescape
+func pairPanelAMX(k int, x *float32, xs int, dst *float32, mask uint32)
+
+// pairTurnedAMX makes 16 rows of chunks of bfloat16, and zeros past k: float l of row i is at x[i+l*xs], and goes to dst[i*ds+c*chunk+l%32], c being l/32. Rows that mask has not are zeros.
+//
+//go:noescape
+func pairTurnedAMX(k int, x *float32, xs int, dst *uint16, ds int, chunk int, mask uint32)

@@ -14,13 +14,14 @@ const (
 	Portable Level = iota // Go
 	AVX2                  // AVX2 and FMA, 8 floats at a time
 	AVX512                // AVX-512 F, BW, DQ and VL, 16 floats at a time
+	AMX                   // AVX-512, and tiles of bfloat16 (AMX-BF16)
 	NEON                  // the vectors that every arm64 has, 4 floats at a time
 )
 
-// EnvVar names the environment variable that forces a level: portable, avx2, avx512 or neon.
+// EnvVar names the environment variable that forces a level: portable, avx2, avx512, amx or neon.
 const EnvVar = "FLOWMATCH_CPU"
 
-var levelNames = [...]string{"portable", "avx2", "avx512", "neon"}
+var levelNames = [...]string{"portable", "avx2", "avx512", "amx", "neon"}
 
 func (l Level) String() string { return levelNames[l] }
 

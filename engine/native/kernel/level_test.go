@@ -33,7 +33,7 @@ func TestBest(t *testing.T) {
 
 // A level belongs to one architecture; that of arm64 every CPU of it has.
 func TestLevelsOfArchitectures(t *testing.T) {
-	of := map[Level]string{AVX2: "amd64", AVX512: "amd64", NEON: "arm64"}
+	of := map[Level]string{AVX2: "amd64", AVX512: "amd64", AMX: "amd64", NEON: "arm64"}
 	for _, l := range Levels() {
 		if want, ok := of[l]; ok && want != runtime.GOARCH {
 			t.Errorf("%v on %s", l, runtime.GOARCH)

@@ -44,6 +44,7 @@ type Matrix struct {
 	peakWork     int
 	// pairs multiplies pairs of bfloat16 as others do floats; nil: this CPU cannot.
 	pairs *pairMatrix
+	tiled *tileTable                   // of a table of pairs: products of tiles; nil: this CPU has none
 	round func(n int, dst, x *float32) // to bfloat16
 	widen func(n int, dst *float32, x *uint16)
 }
@@ -51,9 +52,11 @@ type Matrix struct {
 // Work is the scratch memory of one worker. The zero value is ready; it grows
 // as needed and is kept from call to call.
 type Work struct {
-	a, b []float32 // packed operands
-	x, y []float32 // images and pixels of a convolution
-	h, g []float32 // operands in bfloat16, and what is gathered for them
+	a, b   []float32 // packed operands
+	x, y   []float32 // images and pixels of a convolution
+	h, g   []float32 // operands in bfloat16, and what is gathered for them
+	at     []int     // where chunks of operands are
+	config tileConfig
 }
 
 // grow returns n elements of *s, which keeps them for the next time.

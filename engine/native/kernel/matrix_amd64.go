@@ -1,6 +1,10 @@
 package kernel
 
-import "golang.org/x/sys/cpu"
+import (
+	"golang.org/x/sys/cpu"
+
+	"flowmatch/engine/native/machine"
+)
 
 // assemblyMatrix is the table of a level in assembly.
 func assemblyMatrix(l Level) *Matrix {
@@ -41,8 +45,15 @@ func assemblyMatrix(l Level) *Matrix {
 			{4, dots4x3AVX512, dots1x3AVX512}, {4, dots4x4AVX512, dots1x4AVX512},
 		},
 	}
-	if cpu.X86.HasAVX512BF16 {
+	if cpu.X86.HasAVX512BF16 && (l == AMX || machine.FastPairs()) {
 		m.pairs = pairsAVX512(m)
+	}
+	if l == AMX {
+		m.pairs.tiled = &tileTable{
+			product: [3][3]tileFunc{1: {1: tiles1x1AMX, tiles1x2AMX}, 2: {1: tiles2x1AMX, tiles2x2AMX}},
+			rows:    pairTilesAMX, panel: pairPanelAMX, turned: pairTurnedAMX,
+		}
+		m.pairs.peak, m.pairs.peakWork = peakTiles, 4*2*tileRows*tileRows*2*tilePairs
 	}
 	return m
 }
@@ -69,4 +80,10 @@ func pairsAVX512(m *Matrix) *pairMatrix {
 		neighbours: pairNeighboursAVX512BF16, rows: pairRowsAVX512BF16, halves: pairHalvesAVX512BF16,
 	}
 	return p
+}
+
+// peakTiles does n times four products of whole tiles.
+func peakTiles(n int) {
+	config := configured(2*tileRows, 2*tileRows, tilePairs)
+	peakAMX(&config.palette, n)
 }

@@ -142,6 +142,7 @@ var vectors = [...]func() *Vector{
 	Portable: sync.OnceValue(func() *Vector { return newVector(Portable) }),
 	AVX2:     sync.OnceValue(func() *Vector { return newVector(AVX2) }),
 	AVX512:   sync.OnceValue(func() *Vector { return newVector(AVX512) }),
+	AMX:      sync.OnceValue(func() *Vector { return newVector(AMX) }),
 	NEON:     sync.OnceValue(func() *Vector { return newVector(NEON) }),
 }
 

@@ -5,7 +5,7 @@ import "math"
 // assembly replaces loops in Go by those that the level of v has in assembly.
 func assembly(v *Vector) {
 	switch v.Level {
-	case AVX512:
+	case AVX512, AMX: // tiles multiply, and do nothing else
 		unaryAVX512Table(v)
 		binaryAVX512Table(v)
 		fusedAVX512Table(v)

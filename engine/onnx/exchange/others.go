@@ -19,13 +19,15 @@ var others = map[string]func(c call) (*operand, error){
 	"MatMul": func(c call) (*operand, error) { return node1(MatMul(c.arg(0), c.arg(1))) },
 	"Einsum": func(c call) (*operand, error) { return node1(Einsum(c.text("equation", ""), c.arg(0), c.arg(1))) },
 	"Gemm":   call.gemm, "LayerNormalization": call.layerNorm,
-	"Softmax":    func(c call) (*operand, error) { return c.softmax(Softmax) },
-	"LogSoftmax": func(c call) (*operand, error) { return c.softmax(LogSoftmax) },
-	"ReduceMean": func(c call) (*operand, error) { return c.reduce(ReduceMean) },
-	"ReduceSum":  func(c call) (*operand, error) { return c.reduce(ReduceSum) },
-	"ReduceMax":  func(c call) (*operand, error) { return c.reduce(ReduceMax) },
-	"ReduceMin":  func(c call) (*operand, error) { return c.reduce(ReduceMin) },
-	"ReduceProd": func(c call) (*operand, error) { return c.reduce(ReduceMultiply) },
+	"InstanceNormalization": func(c call) (*operand, error) { return c.groupNorm(0) },
+	"GroupNormalization":    func(c call) (*operand, error) { return c.groupNorm(c.int("num_groups", -1)) },
+	"Softmax":               func(c call) (*operand, error) { return c.softmax(Softmax) },
+	"LogSoftmax":            func(c call) (*operand, error) { return c.softmax(LogSoftmax) },
+	"ReduceMean":            func(c call) (*operand, error) { return c.reduce(ReduceMean) },
+	"ReduceSum":             func(c call) (*operand, error) { return c.reduce(ReduceSum) },
+	"ReduceMax":             func(c call) (*operand, error) { return c.reduce(ReduceMax) },
+	"ReduceMin":             func(c call) (*operand, error) { return c.reduce(ReduceMin) },
+	"ReduceProd":            func(c call) (*operand, error) { return c.reduce(ReduceMultiply) },
 	"ReduceL2": func(c call) (*operand, error) {
 		return c.reduce(func(x *Node, axes ...int) *Node { return Sqrt(ReduceSum(Square(x), axes...)) })
 	},
@@ -342,6 +344,34 @@ func (c call) layerNorm() (*operand, error) {
 		x = Add(x, wide(c.arg(2)))
 	}
 	return node1(x)
+}
+
+// groupNorm normalises each group of channels of x [N, C, ...] over all that is in it; groups 0: each channel is one.
+// Scale and bias are those of channels or, before version 21, of groups.
+func (c call) groupNorm(groups int) (*operand, error) {
+	x := c.arg(0)
+	d := x.Shape().Dimensions
+	if len(d) < 3 || len(c.in) < 3 {
+		return nil, fmt.Errorf("its argument has %d axes; it takes [N, C, ...], a scale and a bias", len(d))
+	}
+	if groups == 0 {
+		groups = d[1]
+	}
+	if groups < 1 || d[1]%groups != 0 {
+		return nil, fmt.Errorf("%d channels in %d groups", d[1], groups)
+	}
+	y := Reshape(x, d[0], groups, x.Shape().Size()/(d[0]*groups))
+	y = Sub(y, ReduceAndKeep(y, ReduceMean, 2))
+	y = Div(y, Sqrt(AddScalar(ReduceAndKeep(Square(y), ReduceMean, 2), c.float("epsilon", 1e-5))))
+	of := d[1]
+	if scale := c.arg(1).Shape().Size(); scale == groups {
+		of = groups
+	} else if scale != of {
+		return nil, fmt.Errorf("a scale of %d numbers for %d channels", scale, of)
+	}
+	y = Reshape(y, d[0], of, x.Shape().Size()/(d[0]*of))
+	by := func(i int) *Node { return Reshape(c.arg(i), 1, of, 1) }
+	return node1(Reshape(Add(Mul(y, by(1)), by(2)), d...))
 }
 
 func (c call) reduce(f func(x *Node, axes ...int) *Node) (*operand, error) {

@@ -185,6 +185,15 @@ func TestOperationsByHand(t *testing.T) {
 		{"layer norm", node("LayerNormalization", attrs{"epsilon": float32(0)}, "x", "s", "b"),
 			[]onnx.Tensor{floats("s", []int64{2}, 2, 2), floats("b", []int64{2}, 1, 1)}, []int{1, 2}, []float32{3, 5},
 			[]float32{-1, 3}},
+		{"instance norm", node("InstanceNormalization", attrs{"epsilon": float32(0)}, "x", "s", "b"),
+			[]onnx.Tensor{floats("s", []int64{2}, 2, 3), floats("b", []int64{2}, 1, 0)}, []int{1, 2, 1, 2},
+			[]float32{3, 5, 0, 8}, []float32{-1, 3, -3, 3}},
+		{"group norm by channels", node("GroupNormalization", attrs{"epsilon": float32(0), "num_groups": int64(1)}, "x",
+			"s", "b"), []onnx.Tensor{floats("s", []int64{2}, 1, 2), floats("b", []int64{2}, 0, 1)}, []int{1, 2, 1, 2},
+			[]float32{2, 2, 6, 6}, []float32{-1, -1, 3, 3}},
+		{"group norm by groups", node("GroupNormalization", attrs{"epsilon": float32(0), "num_groups": int64(1)}, "x",
+			"s", "b"), []onnx.Tensor{floats("s", []int64{1}, 2), floats("b", []int64{1}, 1)}, []int{1, 2, 1, 2},
+			[]float32{2, 2, 6, 6}, []float32{-1, -1, 3, 3}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, shape, err := build([]onnx.Node{c.node}, c.weights, c.dims, c.x)

@@ -36,6 +36,7 @@ type app struct {
 	running        bool     // the command line was understood
 	demo           []byte   // the run file of the demo
 	demoText       []byte   // that of the demo of text; nil: the usual one
+	demoSphere     []byte   // that of the demo of the sphere; nil: the usual one
 	bar            *progress
 	leave          leaving
 	ranks          *cluster.Comm // nil: one process
@@ -242,6 +243,7 @@ func givenValues(cmd *cobra.Command) (err error) {
 		case err != nil:
 		case kind == "string" && v == "":
 			err = usagef("--%s is empty; give it a value, or leave it out", f.Name)
+		case f.Name == "drain-delay" && v == "0s": // no delay
 		case kind == "duration" && (v == "0s" || strings.HasPrefix(v, "-")):
 			err = usagef("--%s is %s; it must be positive", f.Name, v)
 		}

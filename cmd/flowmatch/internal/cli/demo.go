@@ -25,6 +25,9 @@ import (
 //go:embed demo.yaml
 var demoConfig []byte
 
+//go:embed demosphere.yaml
+var demoSphereConfig []byte
+
 // demoFile is the run file in the demo's folder, and how a folder is known to
 // be an earlier demo's.
 const demoFile = "demo.yaml"
@@ -33,16 +36,24 @@ const demoFile = "demo.yaml"
 // for the sake of the minute.
 const demoCells = 64
 
-// demoPictures are the files that the demo draws and the kinds of picture in them.
-var demoPictures = []struct{ file, kind string }{
-	{"samples.png", "samples"}, {"density.png", "density"}, {"field.png", "field"},
-	{"trajectories.png", "trajectories"}, {"loss.png", "loss"}, {"flow.gif", "flow"},
-}
+// demoPicture is a file that a demo draws and the kind of picture in it.
+type demoPicture struct{ file, kind string }
+
+// demoPictures are those of the demo of points, and demoSpherePictures of that of the sphere.
+var (
+	demoPictures = []demoPicture{
+		{"samples.png", "samples"}, {"density.png", "density"}, {"field.png", "field"},
+		{"trajectories.png", "trajectories"}, {"loss.png", "loss"}, {"flow.gif", "flow"},
+	}
+	demoSpherePictures = []demoPicture{
+		{"samples.png", "samples"}, {"density.png", "density"}, {"globe.gif", "globe"}, {"loss.png", "loss"},
+	}
+)
 
 // The kinds of demo.
-const demoOfPoints, demoOfText = "points", "text"
+const demoOfPoints, demoOfSphere, demoOfText = "points", "sphere", "text"
 
-var demoKinds = []string{demoOfPoints, demoOfText}
+var demoKinds = []string{demoOfPoints, demoOfSphere, demoOfText}
 
 type demoResult struct {
 	Run             string   `json:"run"`
@@ -78,7 +89,10 @@ func (a *app) demoCommand() *cobra.Command {
 		Long: `Train a flow on a checkerboard, compare its exact likelihood on held-out points with
 the best possible one, and draw it. It takes about a minute.
 
---kind text learns a small language instead, whose sentences have a known entropy. It
+--kind sphere learns a distribution on the sphere of known density instead, and draws it on
+a map and on a globe that turns.
+
+--kind text learns a small language, whose sentences have a known entropy. It
 shows samples at several steps of training, the bound of the log-probability of held-out
 text beside the exact law, and tokens that appear over time.
 
@@ -87,6 +101,7 @@ the pictures. If the folder has the same demo.yaml from an earlier demo, an
 interrupted demo continues, and a finished one is evaluated and drawn again. Any other
 folder must be empty; only the demo's own files are changed.`,
 		Example: `  flowmatch demo
+  flowmatch demo --kind sphere --out runs/sphere
   flowmatch demo --kind text --out runs/text
   flowmatch demo --out runs/demo --json`,
 		Args: arguments(),
@@ -94,29 +109,41 @@ folder must be empty; only the demo's own files are changed.`,
 			if err := choice.Check("kind of demo", kind, demoKinds); err != nil {
 				return nil, usagef("--kind: %w", err)
 			}
-			if kind == demoOfText {
+			switch kind {
+			case demoOfText:
 				return a.runDemoText(cmd.Context(), out)
+			case demoOfSphere:
+				demo := a.demoSphere
+				if demo == nil {
+					demo = demoSphereConfig
+				}
+				return a.runDemo(cmd.Context(), out, kind, demo, demoSpherePictures)
 			}
-			return a.runDemo(cmd.Context(), out)
+			return a.runDemo(cmd.Context(), out, kind, a.demo, demoPictures)
 		}),
 	}
-	cmd.Flags().StringVar(&kind, "kind", demoOfPoints, "what is learnt: "+strings.Join(demoKinds, " or "))
+	cmd.Flags().StringVar(&kind, "kind", demoOfPoints, "what is learnt: "+strings.Join(demoKinds, ", "))
 	complete(cmd, "kind", demoKinds...)
 	cmd.Flags().StringVar(&out, "out", "demo", "folder of the run and of the pictures")
 	return cmd
 }
 
-func (a *app) runDemo(ctx context.Context, dir string) (result, error) {
+// runDemo is the demo of points, or of the sphere, by its run file.
+func (a *app) runDemo(ctx context.Context, dir, kind string, demo []byte, pictures []demoPicture) (result, error) {
 	start := time.Now()
-	cfg, err := run.ParseConfig(a.demo, nil)
+	cfg, err := run.ParseConfig(demo, nil)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.claim(dir, a.demo); err != nil {
+	if err := a.claim(dir, demo); err != nil {
 		return nil, err
 	}
 	a.status("training on %s for %d steps, in %s", cfg.Data.Name, cfg.Train.Steps, dir)
-	trained, r, err := a.trainRun(ctx, cfg, dir, true, "flowmatch demo --out "+quote(dir))
+	again := "flowmatch demo --out " + quote(dir)
+	if kind != demoOfPoints {
+		again = "flowmatch demo --kind " + kind + " --out " + quote(dir)
+	}
+	trained, r, err := a.trainRun(ctx, cfg, dir, true, again)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +155,7 @@ func (a *app) runDemo(ctx context.Context, dir string) (result, error) {
 	if err := a.evaluateDemo(ctx, r, &res); err != nil {
 		return nil, err
 	}
-	if err := a.drawDemo(ctx, r, &res); err != nil {
+	if err := a.drawDemo(ctx, r, pictures, &res); err != nil {
 		return nil, err
 	}
 	res.Seconds = time.Since(start).Seconds()
@@ -181,10 +208,10 @@ func (a *app) evaluateDemo(ctx context.Context, r *run.Run, res *demoResult) err
 	return nil
 }
 
-func (a *app) drawDemo(ctx context.Context, r *run.Run, res *demoResult) error {
+func (a *app) drawDemo(ctx context.Context, r *run.Run, pictures []demoPicture, res *demoResult) error {
 	start := time.Now()
 	o := run.PictureOptions{Seed: r.Config.Seed, Cells: demoCells}
-	for _, p := range demoPictures {
+	for _, p := range pictures {
 		file := filepath.Join(r.Dir, p.file)
 		a.status("drawing %s", file)
 		draw := func(w io.Writer) error { return r.Picture(ctx, w, p.kind, o) }

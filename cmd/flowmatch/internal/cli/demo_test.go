@@ -94,3 +94,33 @@ func TestTheDemoTrainsOnTheCheckerboardWithAKnownOptimum(t *testing.T) {
 		t.Errorf("%d held-out points, want 10,000", set.Test.Len())
 	}
 }
+
+// The demo of the sphere compares with the density of its law, and draws a globe that turns.
+func TestTheDemoOfTheSphereHasAMapAndAGlobe(t *testing.T) {
+	demo := []byte("seed: 2\nspace: sphere\ndata: {name: wrapped, val: 10, test: 40}\nnet: {hidden: [8]}\n" +
+		"train: {steps: 20, batch: 16, val_every: 10}\neval: {solver: rk4, steps: 4}\n")
+	dir := filepath.Join(t.TempDir(), "demo")
+	var stdout, stderr bytes.Buffer
+	a := &app{stdout: &stdout, stderr: &stderr, demo: demoConfig, demoSphere: demo}
+	if code := a.execute(t.Context(), []string{"demo", "--kind", "sphere", "--out", dir, "--json", "-q"}); code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr.String())
+	}
+	rep := oneObject(t, stdout.String())
+	if rep["points"] != 40.0 || rep["gap"] == nil || len(rep["pictures"].([]any)) != len(demoSpherePictures) {
+		t.Errorf("report %v; want the likelihood of 40 points beside the optimum, and %d pictures", rep,
+			len(demoSpherePictures))
+	}
+	for _, p := range demoSpherePictures {
+		if info, err := os.Stat(filepath.Join(dir, p.file)); err != nil || info.Size() == 0 {
+			t.Errorf("%s is missing or empty (%v)", p.file, err)
+		}
+	}
+	cfg, err := run.ParseConfig(demoSphereConfig, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := cfg.Data.Open("", cfg.Seed)
+	if err != nil || set.Density == nil || set.Space == nil {
+		t.Errorf("the demo's law is %+v (%v), want one of known density on the sphere", set, err)
+	}
+}

@@ -24,6 +24,7 @@ type doctorResult struct {
 	Cores    int                `json:"cores"`
 	Threads  int                `json:"threads"` // GOMAXPROCS
 	Features []string           `json:"cpu_features"`
+	NoTiles  string             `json:"tiles_error,omitempty"` // why tiles that the CPU has (AMX) are not used
 	Default  string             `json:"default_backend"`
 	Backends []nn.BackendStatus `json:"backends"`
 	Machine  machine.Model      `json:"machine"`
@@ -68,6 +69,9 @@ func (d doctorResult) text(w io.Writer) {
 		features = "none of those that matter here"
 	}
 	fmt.Fprintf(w, "CPU features\t%s\n", features)
+	if d.NoTiles != "" {
+		fmt.Fprintf(w, "AMX\tnot used: %s\n", d.NoTiles)
+	}
 	m := d.Machine
 	fmt.Fprintf(w, "CPU\t%s (%s)\n", m.CPU.Name, m.CPU.Source)
 	fmt.Fprintf(w, "physical cores\t%d (%s), threads of each: %d (%s)\n", m.Core.N, m.Core.Source, m.SMT.N,
@@ -139,6 +143,7 @@ func cpuFeatures() []string {
 	}{
 		{"avx", cpu.X86.HasAVX}, {"avx2", cpu.X86.HasAVX2}, {"fma", cpu.X86.HasFMA},
 		{"avx512f", cpu.X86.HasAVX512F}, {"avx512vl", cpu.X86.HasAVX512VL}, {"avx512bf16", cpu.X86.HasAVX512BF16},
+		{"amxtile", cpu.X86.HasAMXTile}, {"amxbf16", cpu.X86.HasAMXBF16},
 		{"asimd", cpu.ARM64.HasASIMD}, {"sve", cpu.ARM64.HasSVE}, {"sve2", cpu.ARM64.HasSVE2},
 	} {
 		if f.has {
@@ -189,6 +194,9 @@ func (a *app) doctor(tuning *bench.Tuning) doctorResult {
 		Cores:         runtime.NumCPU(), Threads: runtime.GOMAXPROCS(0), Features: cpuFeatures(),
 		Default: nn.DefaultBackend, Backends: nn.Backends(), Machine: machine.Read(), Tuning: tuning,
 		Cache: cacheStatus(),
+	}
+	if why := machine.Tiles(); why != nil && cpu.X86.HasAMXBF16 {
+		d.NoTiles = why.Error()
 	}
 	if c, err := machine.Decide(d.Machine, d.Threads); err != nil {
 		d.Wrong = err.Error()

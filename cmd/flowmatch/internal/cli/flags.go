@@ -84,12 +84,17 @@ func (f *runFlags) open(cmd *cobra.Command, dir string, u use) (*run.Run, error)
 
 // openRun opens the folder of a run, without its data.
 func openRun(dir, backend string, set []string) (*run.Run, error) {
-	r, err := run.OpenWith(dir, run.OpenOptions{Backend: backend, Set: set})
+	return openRunWith(dir, run.OpenOptions{Backend: backend, Set: set})
+}
+
+// openRunWith is openRun with options.
+func openRunWith(dir string, o run.OpenOptions) (*run.Run, error) {
+	r, err := run.OpenWith(dir, o)
 	if errors.Is(err, run.ErrNoCheckpoint) {
 		file := quote(filepath.Join(dir, run.ConfigFile))
 		return nil, fmt.Errorf("%w\ncontinue with: flowmatch train %s --out %s --resume", err, file, quote(dir))
 	}
-	if errors.Is(err, nn.ErrNoBackend) && backend == "" {
+	if errors.Is(err, nn.ErrNoBackend) && o.Backend == "" {
 		err = fmt.Errorf("%w\nor use another engine than in training: --backend native", err)
 	}
 	return r, asUsage(err, run.ErrNoRun, run.ErrForeign, run.ErrPath, run.ErrTokens)
@@ -276,8 +281,11 @@ func labels(cmd *cobra.Command, r *run.Run, label string, n int, otherwise []int
 
 // fitsN reports a number of points, as --n gives it, that the memory does not hold: from where
 // they start, where they end, and as they are written.
-func fitsN(r *run.Run, n int) error {
-	return memory.Check(fmt.Sprintf("--n %d", n), 4*8*float64(n)*float64(r.Model.Dim()))
+func fitsN(r *run.Run, n int) error { return fitsNumbers(n, r.Model.Dim()) }
+
+// fitsNumbers is fitsN of samples that are written as so many numbers each.
+func fitsNumbers(n, dim int) error {
+	return memory.Check(fmt.Sprintf("--n %d", n), 4*8*float64(n)*float64(dim))
 }
 
 // exclude reports flags that are given, but have no effect for the reason given.

@@ -21,7 +21,7 @@ func (f *sampleFlags) layOut(cmd *cobra.Command, r *run.Run) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := memory.Check("--grid "+f.grid, 4*8*float64(rows)*float64(cols)*float64(r.Model.Dim())); err != nil {
+	if err := memory.Check("--grid "+f.grid, 4*8*float64(rows)*float64(cols)*float64(f.dim(r))); err != nil {
 		return nil, err
 	}
 	f.n, f.cols = rows*cols, cols

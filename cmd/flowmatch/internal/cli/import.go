@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,16 +52,14 @@ func (l layoutList) text(w io.Writer) {
 
 type importFlags struct {
 	source       layout.Source
+	decoder      layout.DecoderSource
+	scale, shift float64 // of the decoder
 	out, backend string
 	list         bool
 }
 
-func (a *app) importCommand() *cobra.Command {
-	var f importFlags
-	cmd := &cobra.Command{
-		Use:   "import FILE... --as LAYOUT --out DIR",
-		Short: "Make a run of weights that another program trained",
-		Long: `Make a run of the weights that another program trained, such as PyTorch models of images.
+// importLong describes import.
+const importLong = `Make a run of the weights that another program trained, such as PyTorch models of images.
 
 FILE is a safetensors file, in shards with their index too, or a file of PyTorch (.pt,
 .pth, .ckpt, .bin) with the weights themselves (a state_dict). No code in a file is run.
@@ -78,17 +77,32 @@ of the layout, and is printed. These settings change it:
   data_mean, data_std: data are data_std x + data_mean for what the network makes
   coupling=ot where noise and data were paired so: then the score is not known
 
-The run has no data: sample, logp --data, serve and export work, train --resume and eval do not.`,
+Of a model of latents --decoder has what makes images of them: a folder of AutoencoderKL
+of diffusers (that of a pipeline is found), or an ONNX file. sample then writes images, and
+with --latents what they are made of.
+
+The run has no data: sample, logp --data, serve and export work, train --resume and eval do not.`
+
+func (a *app) importCommand() *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import FILE... --as LAYOUT --out DIR",
+		Short: "Make a run of weights that another program trained",
+		Long:  importLong,
 		Example: `  flowmatch import --list
   flowmatch import cifar10.pt --as torchcfm --config cifar10.json --out runs/cifar
   flowmatch import DiT-XL-2-256x256.pt --as dit --out runs/dit
+  flowmatch import SiT-XL-2-256x256.pt --as sit --decoder sd-vae-ft-mse --out runs/sit
   flowmatch import ddpm-cifar10-32 --as diffusers --out runs/ddpm`,
 		Args: func(_ *cobra.Command, args []string) error { return f.checkFiles(args) },
-		RunE: a.do(func(_ *cobra.Command, args []string) (result, error) {
+		RunE: a.do(func(cmd *cobra.Command, args []string) (result, error) {
 			if f.list {
 				return layouts(), nil
 			}
 			f.source.Files = args
+			if err := f.ofDecoder(cmd); err != nil {
+				return nil, err
+			}
 			return importWeights(f)
 		}),
 	}
@@ -101,13 +115,44 @@ The run has no data: sample, logp --data, serve and export work, train --resume 
 	fl.StringVar(&f.backend, "backend", "", "tensor engine: "+strings.Join(backendNames(), ", ")+" (default "+
 		nn.DefaultBackend+")")
 	fl.BoolVar(&f.list, "list", false, "list the layouts")
-	for _, other := range []string{"as", "config", "set", "key", "out", "backend"} {
+	fl.StringVar(&f.decoder.File, "decoder", "",
+		"what makes images of latents: a folder of AutoencoderKL, or an ONNX file (default: that of a pipeline)")
+	fl.Float64Var(&f.scale, "decoder-scale", 0,
+		"what latents were multiplied with (default: scaling_factor of the decoder's config.json)")
+	fl.Float64Var(&f.shift, "decoder-shift", 0,
+		"what was subtracted from latents before (default: shift_factor of the decoder's config.json, or 0)")
+	for _, other := range []string{"as", "config", "set", "key", "out", "backend", "decoder", "decoder-scale",
+		"decoder-shift"} {
 		cmd.MarkFlagsMutuallyExclusive("list", other)
 	}
 	complete(cmd, "as", layout.Names()...)
 	complete(cmd, "backend", backendNames()...)
 	completeFiles(cmd, "config", "json")
 	return cmd
+}
+
+// ofDecoder reports flags of a decoder that are wrong, or have no effect.
+func (f *importFlags) ofDecoder(cmd *cobra.Command) error {
+	if f.decoder.File == "" {
+		f.decoder.File = layout.PipelineDecoder(f.source.Files...)
+	}
+	for _, flag := range []struct {
+		name string
+		v    *float64
+		to   **float64
+	}{{"decoder-scale", &f.scale, &f.decoder.Scale}, {"decoder-shift", &f.shift, &f.decoder.Shift}} {
+		switch {
+		case !cmd.Flags().Changed(flag.name):
+		case f.decoder.File == "":
+			return usagef("--%s is for --decoder, which is not given", flag.name)
+		default:
+			*flag.to = flag.v
+		}
+	}
+	if s := f.decoder.Scale; s != nil && !(*s > 0 && *s <= math.MaxFloat64) {
+		return usagef("--decoder-scale is %g; it must be above 0", *s)
+	}
+	return nil
 }
 
 // checkFiles reports files that are missing, or have no effect.
@@ -148,17 +193,36 @@ func importWeights(f importFlags) (result, error) {
 	}
 	im, err := layout.Import(eng, f.source)
 	if err != nil {
-		if errors.Is(err, weights.ErrGlobal) {
-			return nil, fmt.Errorf("%w: load it in Python and save the state_dict() alone", err)
-		}
-		return nil, asUsage(err, layout.ErrAsked, fs.ErrNotExist)
+		return nil, importFault(err)
 	}
-	r, err := run.Adopt(im.Model, f.out, run.AdoptOptions{Backend: f.backend, Coupling: im.Coupling,
-		LabelDropout: im.LabelDropout})
+	o := run.AdoptOptions{Backend: f.backend, Coupling: im.Coupling, LabelDropout: im.LabelDropout}
+	if f.decoder.File != "" {
+		d, err := layout.ImportDecoder(eng, f.decoder, im.Model.Spec().Shape)
+		if err != nil {
+			return nil, importFault(err)
+		}
+		o.Decoder, im.Facts = d.Save, append(im.Facts, d.Facts...)
+	}
+	facts, m := im.Facts, im.Model
+	im = nil // whose weights are read again from the folder
+	r, err := run.Adopt(m, f.out, o)
 	if err != nil {
 		return nil, asUsage(err, run.ErrExists, run.ErrInTheWay)
 	}
-	return importResult{r.Dir, f.source.Layout, r.Model.Net().NumWeights(), im.Facts}, nil
+	return importResult{r.Dir, f.source.Layout, r.Model.Net().NumWeights(), facts}, nil
+}
+
+// importFault says of an error what to do.
+func importFault(err error) error {
+	switch {
+	case errors.Is(err, weights.ErrGlobal):
+		return fmt.Errorf("%w: load it in Python and save the state_dict() alone", err)
+	case errors.Is(err, layout.ErrNoScale):
+		err = fmt.Errorf("%w: give it with --decoder-scale", err)
+	case errors.Is(err, layout.ErrDecoderAlone):
+		err = fmt.Errorf("%w: give it with --decoder beside the weights of that model", err)
+	}
+	return asUsage(err, layout.ErrAsked, fs.ErrNotExist)
 }
 
 type weightsResult struct {

@@ -37,6 +37,8 @@ type logpResult struct {
 	// probability of its cell there; nil: there are none, and log p is all.
 	LogMass *float64 `json:"log_mass,omitempty"`
 	File    string   `json:"file,omitempty"`
+	// OfLatents says that the points, and their log-densities, are of latents of images.
+	OfLatents bool `json:"of_latents,omitempty"`
 	// Unscored are the numbers, from 0, of the points without a log-density.
 	Unscored []int `json:"unscored,omitempty"`
 	// Warnings say what is to be known of the file of points, one sentence each.
@@ -46,6 +48,9 @@ type logpResult struct {
 func (l logpResult) text(w io.Writer) {
 	fmt.Fprintf(w, "run\t%s\n", l.Run)
 	fmt.Fprintf(w, "data\t%s\n", l.Data)
+	if l.OfLatents {
+		fmt.Fprintf(w, "points\tlatents, as sample --latents writes them: log p is theirs, and not that of images\n")
+	}
 	if l.Given != "" {
 		fmt.Fprintf(w, "given\t%s\n", l.Given)
 	}
@@ -97,6 +102,9 @@ are --labels NAME.label.npy. --set data.header=true or false says whether the fi
 of --data holds names, where that is not clear. Images get new noise within a grey
 level, and also have bits per dimension. The training data are not opened.
 
+Of a run with a decoder (flowmatch import --decoder) the points are latents, as sample
+--latents writes them, and log p is theirs.
+
 Of a run of tokens the points are a text, which is cut into sequences, and there is no
 log p but a bound of it: the ELBO, in bits a token and a character, with its standard
 error. Values in --out are those of sequences, in nats.`,
@@ -145,7 +153,7 @@ func (f *logpFlags) add(cmd *cobra.Command) {
 	cmd.MarkFlagsOneRequired("data", "dataset")
 	cmd.MarkFlagsMutuallyExclusive("data", "dataset")
 	cmd.MarkFlagsRequiredTogether("dataset", "n")
-	complete(cmd, "dataset", synth.Names()...)
+	complete(cmd, "dataset", append(synth.Names(), synth.WrappedName)...)
 	complete(cmd, "divergence", likelihood.Names()...)
 	completeFiles(cmd, "out", "csv", "npy")
 }
@@ -178,7 +186,7 @@ func (f *logpFlags) check(cmd *cobra.Command) (ext string, err error) {
 		return "", usagef("--probes are for --divergence hutchinson; the exact one has none")
 	}
 	if f.dataset != "" {
-		if err := choice.Check("synthetic set", f.dataset, synth.Names()); err != nil {
+		if err := choice.Check("synthetic set", f.dataset, append(synth.Names(), synth.WrappedName)); err != nil {
 			return "", usagef("--dataset: %w", err)
 		}
 	}
@@ -249,7 +257,7 @@ func (a *app) evaluate(cmd *cobra.Command, r *run.Run, f logpFlags, pts points, 
 	res := logpResult{
 		Run: r.Dir, Data: pts.name, Given: f.given, Solver: solver.String(), Seed: r.Config.Seed,
 		Backend: r.Model.Net().Engine().Name(), Seconds: time.Since(start).Seconds(), Likelihood: l, File: f.out,
-		Warnings: pts.notes,
+		OfLatents: r.OfLatents(), Warnings: pts.notes,
 	}
 	masses := logMasses(r.Model.Spec().Schema, pts.x, logp)
 	if err := writeValues(f.out, ext, logp, masses); err != nil {

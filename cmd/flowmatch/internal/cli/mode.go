@@ -126,8 +126,8 @@ func (a *app) mode(cmd *cobra.Command, r *run.Run, ext string, f sampleFlags) (r
 			"density may be flat, or have no top", len(res.Unsettled), n))
 	}
 	var more []string
-	res.Files, more, err = a.writeSamples(r, f.out, ext, run.Drawn{X: modes.X, LogP: modes.LogP, Label: given.Label,
-		Context: context}, eval.Prompt{Given: given}, 0)
+	res.Files, more, err = a.writeSamples(&f, r, ext, run.Drawn{X: modes.X, LogP: modes.LogP, Label: given.Label,
+		Context: context}, eval.Prompt{Given: given})
 	res.Warnings = slices.Concat(warnings, more)
 	return res, err
 }

@@ -127,7 +127,7 @@ func (f *plotFlags) check(cmd *cobra.Command) (name string, u use, err error) {
 		return "", 0, err
 	}
 	endings := []string{".png", ".svg", ".pdf"}
-	if f.kind == "trajectories" {
+	if moving[f.kind] != "" {
 		endings = append(endings, ".gif")
 	}
 	ext, err := extension("--out", f.out, endings...)
@@ -144,14 +144,17 @@ func (f *plotFlags) check(cmd *cobra.Command) (name string, u use, err error) {
 	if err := f.checkLook(cmd, ext); err != nil {
 		return "", 0, err
 	}
-	if ext == ".gif" {
-		return "flow", u, nil
-	}
-	if len(f.beside) > 0 {
+	if len(f.beside) > 0 && (ext != ".gif" || f.kind != "trajectories") {
 		return "", 0, usagef("--beside is for moving trajectories; give --out a file that ends in .gif")
+	}
+	if ext == ".gif" {
+		return moving[f.kind], u, nil
 	}
 	return f.kind, u, nil
 }
+
+// moving are the names that room run has for the kinds of picture that move in a .gif.
+var moving = map[string]string{"trajectories": "flow", "density": "globe"}
 
 // pictureFormat is the format of a file with the ending.
 func pictureFormat(ext string) plot.Format {
@@ -218,7 +221,8 @@ const plotLong = `Draw a trained run:
 
   samples        samples beside held-out data
   pairs          all pairs of columns; a corner plot where samples stand alone
-  density        the learnt density, the exact one where it is known, and their difference
+  density        the learnt density, the exact one where it is known, and their difference; of a
+                 sphere a map, or in a .gif a globe that turns
   field          the velocity field at three times
   trajectories   paths from noise to data; in a .gif the points move
   couplings      pairs of noise and data as lines: independent, and by optimal transport

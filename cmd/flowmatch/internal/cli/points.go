@@ -44,7 +44,7 @@ func (f *logpFlags) points(cmd *cobra.Command, r *run.Run) (points, error) {
 
 func (f *logpFlags) draw(r *run.Run) (points, error) {
 	p := points{name: fmt.Sprintf("%d points of %s", f.n, f.dataset), set: &data.Set{Name: f.dataset}}
-	law, own := dataset.Config{Name: f.dataset}, f.dataset == r.Config.Data.Name
+	law, own := dataset.Config{Name: f.dataset, Space: r.Config.Space}, f.dataset == r.Config.Data.Name
 	if own {
 		law = r.Config.Data
 	}

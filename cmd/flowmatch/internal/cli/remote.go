@@ -81,6 +81,8 @@ var ofFolders = []struct{ flag, why string }{
 	{"set", "a service keeps the settings of its runs; give --solver, --steps and the like"},
 	{"mask", "a service completes points of which some values are null, by POST /complete; its page hides any pixels"},
 	{"map", "no request to a service climbs log p"},
+	{"latents", "a service samples what the network learnt: of a run of latents these are its samples"},
+	{"weights", "a service keeps weights as it loaded them"},
 }
 
 // forFolders reports flags that no service takes, whatever its models are.

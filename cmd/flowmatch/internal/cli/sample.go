@@ -19,6 +19,7 @@ import (
 	"flowmatch/internal/stat"
 	"flowmatch/manifold"
 	"flowmatch/model"
+	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/report"
 	"flowmatch/run"
@@ -88,6 +89,8 @@ type sampleResult struct {
 	Bounds     string            `json:"bounds,omitempty"`
 	Acceptance *model.Acceptance `json:"acceptance,omitempty"`
 	Mass       *model.Mass       `json:"mass,omitempty"`
+	// Decoder is what made images of the samples, which are latents, and LogP of these; absent: nothing.
+	Decoder string `json:"decoder,omitempty"`
 	// Unsolved are the numbers, from 0, of the samples that could not be drawn, which are NaN.
 	Unsolved []int `json:"unsolved,omitempty"`
 	// Warnings say what is to be known of the samples, one sentence each.
@@ -125,8 +128,13 @@ func (s sampleResult) text(w io.Writer) {
 	if s.Mass != nil {
 		writeLines(w, report.Mass(s.Mass))
 	}
+	of := ""
+	if s.Decoder != "" {
+		fmt.Fprintf(w, "decoder\t%s\n", s.Decoder)
+		of = " of the latents"
+	}
 	if s.MeanLogP != nil {
-		fmt.Fprintf(w, "mean log-density\t%s nats, divergence %s\n", report.Decimals(*s.MeanLogP), s.Divergence)
+		fmt.Fprintf(w, "mean log-density%s\t%s nats, divergence %s\n", of, report.Decimals(*s.MeanLogP), s.Divergence)
 	}
 	for _, warning := range s.Warnings {
 		fmt.Fprintf(w, "warning\t%s\n", warning)
@@ -166,6 +174,9 @@ type sampleFlags struct {
 	seed     uint64
 	logp     bool
 	complete bool // rows without missing values alone
+	latents  bool // as they are, without the decoder
+	weights  string
+	decoder  *nn.Decoder
 	out      string
 	// Of runs with a condition, or that complete images.
 	condition, mask string
@@ -213,6 +224,9 @@ ODE solvers.
 run file): closer together near the noise with a shift above 1, in the spacings of
 diffusion models, or at times of a file. Guidance can be limited to an interval of the
 time, where it costs, and be rescaled (--guidance-interval, --guidance-rescale).
+
+Samples of a run with a decoder (see flowmatch import --decoder) are images in pixels; with
+--latents they are the latents that these are made of. Their log-density is that of the latents.
 
 A run with a condition (super-resolution, inpainting) makes its samples from the images
 of --condition in turn: a folder, a file (.png, .jpg, .npy of bytes, IDX), or test for
@@ -309,6 +323,10 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 		"class of all samples, by name or number, for a conditional model (default: every class in turn)")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed of the noise (default: that of the run)")
 	fl.BoolVar(&f.complete, "complete", false, "of a table with missing values, only rows without any")
+	fl.BoolVar(&f.latents, "latents", false,
+		"of a run with a decoder, the latents themselves in place of images, in a file of numbers")
+	fl.StringVar(&f.weights, "weights", string(nn.Float32), "what the weights are held in: float32, or bf16 "+
+		"(bfloat16), which takes half of the memory and has 8 bits of precision")
 	fl.BoolVar(&f.logp, "logp", false, "also write the log-density of each sample")
 	fl.StringVar(&f.condition, "condition", "",
 		"images from which a run with a condition makes its samples: a file, a folder, or test for held-out ones")
@@ -329,6 +347,7 @@ func (f *sampleFlags) add(cmd *cobra.Command) {
 			", ") + "; or " + eval.Average + ", steps of the average velocity; of a run of tokens exact or euler " +
 		"(default: that of the run file)"
 	complete(cmd, "mask", image.Masks()...)
+	complete(cmd, "weights", nn.Precisions()...)
 	complete(cmd, "diffusion", sde.DiffusionNames()...)
 	completeFiles(cmd, "out", "csv", "npy", "png", "txt")
 	must(cmd.RegisterFlagCompletionFunc("condition",
@@ -383,30 +402,14 @@ func (a *app) sample(cmd *cobra.Command, dir string, f sampleFlags) (result, err
 		}
 	}
 	var more []string
-	res.Files, more, err = a.writeSamples(r, f.out, ext, run.Drawn{X: s.X, Label: p.Given.Label, LogP: s.LogP,
-		Context: contextsOf(r, context, p, f.n), Complete: f.complete}, p, f.cols)
+	res.Files, more, err = a.writeSamples(&f, r, ext, run.Drawn{X: s.X, Label: p.Given.Label, LogP: s.LogP,
+		Context: contextsOf(r, context, p, f.n), Complete: f.complete}, p)
 	res.Warnings = slices.Concat(res.Warnings, warnings, more)
 	if some && err == nil {
 		res.Unsolved = slices.Sorted(slices.Values(failed.Points))
 		err = unsolved(res.Unsolved, failed, f.n, g.rows())
 	}
 	return res, err
-}
-
-// unsolved is the error of samples that could not be drawn, of n for so many contexts; the others
-// are there.
-func unsolved(points []int, failed *ode.PointsError, n, contexts int) error {
-	if contexts == 0 {
-		return partial{fmt.Errorf("%d of %d samples cannot be drawn, and are NaN: sample %d: %w", len(points), n,
-			points[0]+1, failed.Errs[0])}
-	}
-	var of []string
-	for _, i := range points {
-		of = append(of, fmt.Sprint(i/(n/contexts)+1))
-	}
-	of = slices.Compact(of)
-	return partial{fmt.Errorf("%d of %d samples cannot be drawn, and are NaN: those of context %s: %w", len(points), n,
-		choice.Cut(strings.Join(of, ", ")), failed.Errs[0])}
 }
 
 // forContexts returns what the samples are given, which are as many for each context of --given as
@@ -424,7 +427,7 @@ func (f *sampleFlags) forContexts(cmd *cobra.Command, r *run.Run) (p eval.Prompt
 	each := f.n
 	f.n *= max(1, g.rows())
 	if !f.inParts(r) {
-		if err := fitsN(r, f.n); err != nil {
+		if err := fitsNumbers(f.n, f.dim(r)); err != nil {
 			return p, g, err
 		}
 	}
@@ -470,6 +473,12 @@ func (f *sampleFlags) result(r *run.Run, s model.Samples, how model.Sampler, sta
 	}
 	if f.label == "" {
 		res.Classes = r.Model.Spec().ClassNames
+	}
+	if d := f.decoder; d != nil && !f.latents {
+		shape := d.Image()
+		res.Dim = f.dim(r)
+		res.Decoder = fmt.Sprintf("images of %d by %d in %d channels, of latents %v", shape[0], shape[1], shape[2],
+			d.Latents())
 	}
 	if f.guidance != 1 {
 		res.Guidance, res.Interval, res.Rescale = &f.guidance, f.interval, f.rescale

@@ -13,6 +13,7 @@ import (
 	"flowmatch/eval"
 	"flowmatch/flow"
 	"flowmatch/internal/choice"
+	"flowmatch/nn"
 	"flowmatch/ode"
 	"flowmatch/run"
 	"flowmatch/sde"
@@ -46,6 +47,8 @@ func (f *sampleFlags) check(cmd *cobra.Command) (ext string, err error) {
 		return "", usagef("--grid draws a picture, but --out %q is a file of numbers; give a .png, or --n", f.out)
 	case f.grid != "" && f.condition != "":
 		return "", usagef("--grid is only for samples without --condition; give --n")
+	case f.latents && ext == ".png":
+		return "", usagef("--latents are numbers, .csv or .npy, and %q is a picture", f.out)
 	case f.logp && ext == ".png":
 		return "", usagef("--logp needs a file of numbers, .csv or .npy, and %q is a picture", f.out)
 	case f.logp && set("guidance"):
@@ -154,13 +157,19 @@ func (f *sampleFlags) checkSolver(cmd *cobra.Command, solver string) error {
 // open opens the run, with the flags applied to its settings, and reports flags that it
 // has no use for.
 func (f *sampleFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
-	r, err := openRun(dir, f.backend, f.set)
+	if err := choice.Check("precision", f.weights, nn.Precisions()); err != nil {
+		return nil, usagef("--weights: %w", err)
+	}
+	r, err := openRunWith(dir, run.OpenOptions{Backend: f.backend, Set: f.set, Weights: nn.Precision(f.weights)})
 	if err != nil {
+		return nil, err
+	}
+	if err := f.checkLatents(r); err != nil {
 		return nil, err
 	}
 	if filepath.Ext(f.out) == ".png" {
 		if err := r.Drawable(); err != nil {
-			return nil, usagef("--out %q: %w; write a .npy", f.out, err)
+			return nil, usagef("--out %q: %w (flowmatch import --decoder); write a .npy", f.out, err)
 		}
 	}
 	set := cmd.Flags().Changed
@@ -184,6 +193,21 @@ func (f *sampleFlags) open(cmd *cobra.Command, dir string) (*run.Run, error) {
 		return r, f.apply(cmd, r, useODE)
 	}
 	return r, f.apply(cmd, r, useSamples)
+}
+
+// checkLatents reports flags that a run of latents has no use for, and --latents of another; it opens the decoder.
+func (f *sampleFlags) checkLatents(r *run.Run) (err error) {
+	switch {
+	case f.latents && !r.OfLatents():
+		return usagef("--latents is for a run with a decoder, and %s has none: its samples are what it makes", r.Dir)
+	case r.OfLatents() && f.condition != "":
+		return usagef("--condition is for runs of pixels, and the points of %s are latents", r.Dir)
+	case r.OfLatents() && f.mode && !f.latents:
+		return usagef("--map looks for the most likely latents, and %s has a decoder; give --latents", r.Dir)
+	case !f.latents:
+		f.decoder, err = r.Decoder()
+	}
+	return err
 }
 
 // prompt returns what the samples are given; inTurn are the labels of a grid.

@@ -3,13 +3,16 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"flowmatch/data/table"
 	"flowmatch/internal/atomicfile"
+	"flowmatch/internal/choice"
 	"flowmatch/model"
 	"flowmatch/ode"
 	"flowmatch/run"
@@ -27,7 +30,7 @@ const mostInParts = 1e10
 func (f *sampleFlags) inParts(r *run.Run) bool {
 	spec, ext := r.Model.Spec(), filepath.Ext(f.out)
 	rows := ext == ".csv" || ext == ".npy" && spec.Net.Classes == 0
-	numbers := float64(f.n) * float64(r.Model.Dim())
+	numbers := float64(f.n) * float64(f.dim(r))
 	return !f.shared && rows && numbers >= partsFrom && numbers <= mostInParts &&
 		!f.logp && !f.mode && f.given == "" && f.condition == "" && f.grid == "" && spec.Net.Context == 0
 }
@@ -47,7 +50,10 @@ func (f *sampleFlags) sampleInParts(ctx context.Context, r *run.Run, o model.Sam
 					d.Label = slices.Repeat(l, s.X.N)
 				}
 			}
-			rows := run.RowsOf(r.Model.Spec(), d)
+			rows, err := f.rowsOf(r, d)
+			if err != nil {
+				return err
+			}
 			switch {
 			case first > 0 && ext == ".npy":
 				return table.EncodeNPYRows(w, rows.X)
@@ -55,7 +61,6 @@ func (f *sampleFlags) sampleInParts(ctx context.Context, r *run.Run, o model.Sam
 				return rows.More(w)
 			}
 			shown, notes = s, rows.Notes
-			var err error
 			if ext == ".csv" {
 				err = rows.CSV(w)
 			} else if err = table.EncodeNPYHead(w, f.n, rows.X.D); err == nil {
@@ -83,6 +88,42 @@ func (f *sampleFlags) sampleInParts(ctx context.Context, r *run.Run, o model.Sam
 		err = unsolved(res.Unsolved, failed, f.n, 0)
 	}
 	return res, err
+}
+
+// unsolved is the error of samples that could not be drawn, of n for so many contexts; the others
+// are there.
+func unsolved(points []int, failed *ode.PointsError, n, contexts int) error {
+	if contexts == 0 {
+		return partial{fmt.Errorf("%d of %d samples cannot be drawn, and are NaN: sample %d: %w", len(points), n,
+			points[0]+1, failed.Errs[0])}
+	}
+	var of []string
+	for _, i := range points {
+		of = append(of, fmt.Sprint(i/(n/contexts)+1))
+	}
+	of = slices.Compact(of)
+	return partial{fmt.Errorf("%d of %d samples cannot be drawn, and are NaN: those of context %s: %w", len(points), n,
+		choice.Cut(strings.Join(of, ", ")), failed.Errs[0])}
+}
+
+// rowsOf returns samples as rows of what is asked for: images, or with --latents what these are made of.
+func (f *sampleFlags) rowsOf(r *run.Run, d run.Drawn) (run.Rows, error) {
+	if f.latents {
+		return run.RowsOf(r.Model.Spec(), d), nil
+	}
+	return r.RowsOf(d)
+}
+
+// dim is how many numbers a sample has as it is written.
+func (f *sampleFlags) dim(r *run.Run) int {
+	if f.decoder == nil || f.latents {
+		return r.Model.Dim()
+	}
+	n := 1
+	for _, d := range f.decoder.Image() {
+		n *= d
+	}
+	return n
 }
 
 // counted counts the bytes that are written through it.

@@ -35,6 +35,7 @@ func TestServicesThatCannotBe(t *testing.T) {
 		run + " --backend z":                   "z",
 		run + " --token-file " + empty(t):      "has no token",
 		run + " --addr 127.0.0.1:0 --grace 0s": "--grace is 0s",
+		run + " --drain-delay 0s --grace 0s":   "--grace is 0s", // no delay is right
 	} {
 		code, _, stderr := invoke(t, append([]string{"serve"}, strings.Fields(args)...)...)
 		if code == 0 || !strings.Contains(stderr, want) {

@@ -56,9 +56,9 @@ func (b tokenBoundResult) text(w io.Writer) {
 }
 
 // boundNote says what the figure is.
-func boundNote(p *discrete.Mixture) string {
+func boundNote(p discrete.Config) string {
 	note := "an estimate of a bound: -log p of the samples' law is at most this on average"
-	if p.Source() != discrete.Mask {
+	if p.Noise() != discrete.Mask {
 		note += "; with source uniform also a perfect model has more than the entropy"
 	}
 	return note
@@ -185,7 +185,7 @@ func (a *app) bound(cmd *cobra.Command, r *run.TokenRun, name string, x discrete
 	if err != nil {
 		return nil, nil, err
 	}
-	return &tokenBoundResult{Run: r.Dir, Data: name, ELBO: b, Note: boundNote(r.Model.Path()), Length: x.L,
+	return &tokenBoundResult{Run: r.Dir, Data: name, ELBO: b, Note: boundNote(r.Model.Spec().Path), Length: x.L,
 		Kind: r.Config.Data.Tokens, Step: r.Step, Seed: seed, Backend: r.Model.Net().Engine().Name(),
 		Seconds: time.Since(start).Seconds()}, each, nil
 }

@@ -92,7 +92,8 @@ func TestRowsOfCategoriesOnTheCommandLine(t *testing.T) {
 		args []string
 	}{
 		{"must end in .csv, .npy", []string{"sample", dir, "--n", "1", "--out", out("a.txt")}},
-		{`--label: no class is called "van"`, []string{"sample", dir, "--n", "1", "--label", "van", "--out", out("a.csv")}},
+		{`--label: no class is called "van"`, []string{"sample", dir, "--n", "1", "--label", "van", "--out",
+			out("a.csv")}},
 		{"--extend draws more of a text", []string{"sample", dir, "--infill", gaps, "--extend", "2", "--out",
 			out("a.csv")}},
 		{"has no gap", []string{"sample", dir, "--infill", data, "--out", out("a.csv")}},

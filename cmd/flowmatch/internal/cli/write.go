@@ -14,13 +14,18 @@ import (
 	"flowmatch/run"
 )
 
-// writeSamples writes what the ending of file asks for and returns the files, and what is to
-// be known of them. p is what the samples were drawn for, and cols are the columns of a grid, 0 for any.
-func (a *app) writeSamples(r *run.Run, file, ext string, d run.Drawn, p eval.Prompt, cols int) (
+// writeSamples writes what the ending of --out asks for and returns the files, and what is to
+// be known of them. p is what the samples were drawn for.
+func (a *app) writeSamples(f *sampleFlags, r *run.Run, ext string, d run.Drawn, p eval.Prompt) (
 	wrote, warnings []string, err error,
 ) {
+	file := f.out
 	if ext != ".png" {
-		return writeRows(file, ext, run.RowsOf(r.Model.Spec(), d))
+		rows, err := f.rowsOf(r, d)
+		if err != nil {
+			return nil, nil, err
+		}
+		return writeRows(file, ext, rows)
 	}
 	return []string{file}, nil, atomicfile.WriteFile(file, func(w io.Writer) error {
 		if p.OfImages() {
@@ -30,7 +35,7 @@ func (a *app) writeSamples(r *run.Run, file, ext string, d run.Drawn, p eval.Pro
 		if d.X.N > 0 && d.Context.N > 0 && len(distinct(d.Context)) == 1 {
 			o.Given = d.Context.Slice(0, 1)
 		}
-		return r.DrawPoints(w, d.X, d.Label, cols, o)
+		return r.DrawPoints(w, d.X, d.Label, f.cols, o)
 	})
 }
 

@@ -1,4 +1,4 @@
-// Command gen writes the assembly of package machine: the instruction CPUID.
+// Command gen writes the assembly of package machine: the instructions CPUID and XGETBV.
 //
 // Run it by go generate in the folder of package machine.
 package main
@@ -18,6 +18,13 @@ func main() {
 	for i, r := range []Register{EAX, EBX, ECX, EDX} {
 		Store(r, ReturnIndex(i))
 	}
+	RET()
+	TEXT("xgetbv", NOSPLIT, "func() (a, d uint32)")
+	Doc("xgetbv asks for the states of registers that the system keeps.")
+	XORL(ECX, ECX)
+	XGETBV()
+	Store(EAX, ReturnIndex(0))
+	Store(EDX, ReturnIndex(1))
 	RET()
 	Generate()
 }

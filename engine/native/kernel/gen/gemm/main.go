@@ -49,6 +49,16 @@ func main() {
 	pairNeighbours()
 	pairRows(false)
 	pairRows(true)
+	for rows := 1; rows <= 2; rows++ {
+		for cols := 1; cols <= 2; cols++ {
+			tileProduct(rows, cols)
+		}
+	}
+	tilePeak()
+	order := interleave()
+	pairTiles()
+	pairPanel(order)
+	pairTurned(order)
 	Generate()
 }
 
