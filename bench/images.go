@@ -50,16 +50,26 @@ func imageSteps(o nn.StepOptions) func(*nn.Engine) (work, error) {
 		if err != nil {
 			return nil, err
 		}
-		return steps(net, pictures{}, imageBatch, o)
+		return steps(net, noise{imageDim, digits}, imageBatch, o)
 	}
 }
 
 // imageVelocity evaluates the field; a unit is one evaluation for all images.
 func imageVelocity(eng *nn.Engine) (work, error) {
-	f, x, err := imageField(eng)
+	net, err := unet(eng)
 	if err != nil {
 		return nil, err
 	}
+	return velocities(net, imageDim, imageBatch)
+}
+
+// velocities evaluates the field of a network with a label; a unit is one evaluation for the whole batch.
+func velocities(net *nn.Net, dim, batch int) (work, error) {
+	f, err := net.Bind(flow.Given{Label: []int32{3}})
+	if err != nil {
+		return nil, err
+	}
+	x := normals(batch, dim, 0, 0).X
 	v := make([]float64, len(x))
 	return calls(func() error { return f.Velocity(v, 0.5, x) }), nil
 }
@@ -67,35 +77,31 @@ func imageVelocity(eng *nn.Engine) (work, error) {
 // imageVJP evaluates what a step of a likelihood by Hutchinson's estimate takes: the
 // field and a vector-Jacobian product.
 func imageVJP(eng *nn.Engine) (work, error) {
-	f, x, err := imageField(eng)
+	net, err := unet(eng)
 	if err != nil {
 		return nil, err
 	}
-	v, g, e := make([]float64, len(x)), make([]float64, len(x)), normals(imageBatch, imageDim, 0, 2).X
+	f, err := net.Bind(flow.Given{Label: []int32{3}})
+	if err != nil {
+		return nil, err
+	}
+	x, e := normals(imageBatch, imageDim, 0, 0).X, normals(imageBatch, imageDim, 0, 2).X
+	v, g := make([]float64, len(x)), make([]float64, len(x))
 	return calls(func() error { return f.VJP(v, g, 0.5, x, e) }), nil
 }
 
-func imageField(eng *nn.Engine) (nn.Velocity, []float64, error) {
-	net, err := unet(eng)
-	if err != nil {
-		return nil, nil, err
-	}
-	f, err := net.Bind(flow.Given{Label: []int32{3}})
-	return f, normals(imageBatch, imageDim, 0, 0).X, err
-}
+// noise are points with labels: what they show costs nothing.
+type noise struct{ dim, classes int }
 
-// pictures are images of noise with labels: what they show costs nothing.
-type pictures struct{}
+func (n noise) Dim() int { return n.dim }
 
-func (pictures) Dim() int { return imageDim }
-
-func (pictures) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
-	rng := seed.Rand(benchSeed, "bench/pictures", step)
+func (n noise) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
+	rng := seed.Rand(benchSeed, "bench/noise", step)
 	for i := range x1.X {
 		x1.X[i] = 2*rng.Float64() - 1
 	}
 	for i := range given.Label {
-		given.Label[i] = int32(rng.IntN(digits))
+		given.Label[i] = int32(rng.IntN(n.classes))
 	}
 	return nil
 }

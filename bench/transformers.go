@@ -3,8 +3,6 @@ package bench
 import (
 	"fmt"
 
-	"flowmatch/flow"
-	"flowmatch/internal/seed"
 	"flowmatch/nn"
 )
 
@@ -33,7 +31,7 @@ func transformerCases() []Case {
 			if err != nil {
 				return nil, err
 			}
-			return steps(net, latents{}, latentBatch, nn.StepOptions{})
+			return steps(net, noise{latentDim, latentClasses}, latentBatch, nn.StepOptions{})
 		}),
 	}
 }
@@ -50,28 +48,6 @@ func transformerVelocity(batch int) func(eng *nn.Engine) (work, error) {
 		if err != nil {
 			return nil, err
 		}
-		f, err := net.Bind(flow.Given{Label: []int32{3}})
-		if err != nil {
-			return nil, err
-		}
-		x := normals(batch, latentDim, 0, 0).X
-		v := make([]float64, len(x))
-		return calls(func() error { return f.Velocity(v, 0.5, x) }), nil
+		return velocities(net, latentDim, batch)
 	}
-}
-
-// latents are noise with labels.
-type latents struct{}
-
-func (latents) Dim() int { return latentDim }
-
-func (latents) Fill(x1 flow.Batch, given flow.Given, step uint64) error {
-	rng := seed.Rand(benchSeed, "bench/latents", step)
-	for i := range x1.X {
-		x1.X[i] = rng.NormFloat64()
-	}
-	for i := range given.Label {
-		given.Label[i] = int32(rng.IntN(latentClasses))
-	}
-	return nil
 }

@@ -56,7 +56,7 @@ func tuneCases() []Case {
 			if err != nil {
 				return nil, err
 			}
-			return steps(net, pictures{}, 16, nn.StepOptions{})
+			return steps(net, noise{imageDim, digits}, 16, nn.StepOptions{})
 		}},
 	}
 }
