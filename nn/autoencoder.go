@@ -131,11 +131,9 @@ func (b coderBuilder) encoder() *coder {
 	width := a.Widths[0]
 	c.first = b.conv("encoder.conv_in", 3, a.Image[2], width, false)
 	for i, w := range a.Widths {
-		name, lv := fmt.Sprintf("encoder.down_blocks.%d", i), pixelLevel{resize: -1}
-		for k := range a.Blocks {
-			lv.blocks = append(lv.blocks, b.pixelBlock(fmt.Sprintf("%s.resnets.%d", name, k), width, w))
-			width = w
-		}
+		name := fmt.Sprintf("encoder.down_blocks.%d", i)
+		lv := b.level(name, a.Blocks, width, w)
+		width = w
 		if i < len(a.Widths)-1 {
 			lv.resize = b.conv(name+".downsamplers.0.conv", 3, w, w, false)
 		}
@@ -161,11 +159,9 @@ func (b coderBuilder) decoder() *coder {
 	c.middle = b.middle("decoder.mid_block", width)
 	for i := range a.Widths {
 		w := a.Widths[len(a.Widths)-1-i]
-		name, lv := fmt.Sprintf("decoder.up_blocks.%d", i), pixelLevel{resize: -1}
-		for k := range a.Blocks + 1 {
-			lv.blocks = append(lv.blocks, b.pixelBlock(fmt.Sprintf("%s.resnets.%d", name, k), width, w))
-			width = w
-		}
+		name := fmt.Sprintf("decoder.up_blocks.%d", i)
+		lv := b.level(name, a.Blocks+1, width, w)
+		width = w
 		if i < len(a.Widths)-1 {
 			lv.resize = b.conv(name+".upsamplers.0.conv", 3, w, w, false)
 		}
@@ -174,6 +170,24 @@ func (b coderBuilder) decoder() *coder {
 	c.out = b.norm("decoder.conv_norm_out", width)
 	c.last = b.conv("decoder.conv_out", 3, width, a.Image[2], false)
 	return c
+}
+
+// level adds so many blocks, the first of which goes from one width to the other.
+func (b coderBuilder) level(name string, blocks, from, to int) pixelLevel {
+	lv := pixelLevel{resize: -1}
+	for k := range blocks {
+		lv.blocks = append(lv.blocks, b.pixelBlock(fmt.Sprintf("%s.resnets.%d", name, k), from, to))
+		from = to
+	}
+	return lv
+}
+
+// apply takes x through the blocks, and leaves its size as it is.
+func (lv pixelLevel) apply(p []*Node, x *Node) *Node {
+	for _, r := range lv.blocks {
+		x = r.apply(p, x, shared{})
+	}
+	return x
 }
 
 // pixelBlock adds a residual block that sees no time.
@@ -222,9 +236,7 @@ func (m pixelMiddle) apply(p []*Node, x *Node) *Node {
 func (c *coder) encode(p []*Node, x *Node) *Node {
 	h := convolution(x, p, c.first, 1)
 	for _, lv := range c.levels {
-		for _, r := range lv.blocks {
-			h = r.apply(p, h, shared{})
-		}
+		h = lv.apply(p, h)
 		if lv.resize >= 0 {
 			h = padded2(h, p, lv.resize, 2, [][2]int{{0, 1}, {0, 1}})
 		}
@@ -243,9 +255,7 @@ func (c *coder) decode(p []*Node, z *Node) *Node {
 	}
 	h := c.middle.apply(p, convolution(z, p, c.first, 1))
 	for _, lv := range c.levels {
-		for _, r := range lv.blocks {
-			h = r.apply(p, h, shared{})
-		}
+		h = lv.apply(p, h)
 		if lv.resize >= 0 {
 			h = convolution(twice(h), p, lv.resize, 1)
 		}

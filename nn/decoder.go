@@ -65,51 +65,49 @@ func (a Autoencoder) Tensors() (encoder, decoder []Tensor, err error) {
 	return e.tensors, d.tensors, nil
 }
 
+// restore returns a coder of an autoencoder, with its layout and the tensors that read gives.
+func (a Autoencoder) restore(eng *Engine, which func(b coderBuilder) *coder,
+	read func(name string, shape []int) ([]float32, error)) (c *coder, l *layout, m Module, err error) {
+	if err = eng.check(); err != nil {
+		return
+	}
+	if c, l, err = a.plan(which); err != nil {
+		return
+	}
+	m, err = fillModule(eng, l, l.restore(read))
+	return
+}
+
+// coding is the program of a coder on arrays of a shape.
+func coding(eng *Engine, name string, l *layout, shape []int, code func(p []*Node, x *Node) *Node) *program {
+	return &program{eng: eng, name: name,
+		build: func(in []*Node) []*Node { return []*Node{code(l.params(in[0]), in[1])} },
+		inputs: func(n, _ int) []shapes.Shape {
+			return []shapes.Shape{floats(l.size), floats(slices.Concat([]int{n}, shape)...)}
+		}}
+}
+
 // RestoreDecoder returns the decoder with the tensors given, by the names of [Autoencoder.Tensors].
 func RestoreDecoder(eng *Engine, a Autoencoder,
 	read func(name string, shape []int) ([]float32, error)) (*Decoder, error) {
-	if err := eng.check(); err != nil {
-		return nil, err
-	}
-	c, l, err := a.plan(coderBuilder.decoder)
-	if err != nil {
-		return nil, err
-	}
-	m, err := fillModule(eng, l, l.restore(read))
+	c, l, m, err := a.restore(eng, coderBuilder.decoder, read)
 	if err != nil {
 		return nil, err
 	}
 	d := &Decoder{theta: m.theta, image: slices.Clone(a.Image), latents: a.Latents(), batch: atOnce(a.Image),
 		scale: a.Scale, shift: a.Shift}
-	d.run = &program{eng: eng, name: "decoding",
-		build: func(in []*Node) []*Node { return []*Node{c.decode(l.params(in[0]), in[1])} },
-		inputs: func(n, _ int) []shapes.Shape {
-			return []shapes.Shape{floats(l.size), floats(slices.Concat([]int{n}, d.latents)...)}
-		}}
+	d.run = coding(eng, "decoding", l, d.latents, c.decode)
 	return d, nil
 }
 
 // RestoreEncoder returns the encoder with the tensors given, by the names of [Autoencoder.Tensors].
 func RestoreEncoder(eng *Engine, a Autoencoder,
 	read func(name string, shape []int) ([]float32, error)) (*Encoder, error) {
-	if err := eng.check(); err != nil {
-		return nil, err
-	}
-	c, l, err := a.plan(coderBuilder.encoder)
+	c, l, m, err := a.restore(eng, coderBuilder.encoder, read)
 	if err != nil {
 		return nil, err
 	}
-	m, err := fillModule(eng, l, l.restore(read))
-	if err != nil {
-		return nil, err
-	}
-	e := &Encoder{Module: m, a: a}
-	e.run = &program{eng: eng, name: "encoding",
-		build: func(in []*Node) []*Node { return []*Node{c.encode(l.params(in[0]), in[1])} },
-		inputs: func(n, _ int) []shapes.Shape {
-			return []shapes.Shape{floats(l.size), floats(slices.Concat([]int{n}, a.Image)...)}
-		}}
-	return e, nil
+	return &Encoder{Module: m, a: a, run: coding(eng, "encoding", l, a.Image, c.encode)}, nil
 }
 
 // NewONNXDecoder returns the network of an ONNX file as a decoder of latents of that shape (height, width,

@@ -13,8 +13,7 @@ import (
 // are then given to all. The work does not depend on the batch, so that without this every rank would do
 // all of it: with five layers of 512 and a batch of 4096 that is a third of a step of one rank.
 type turned struct {
-	size   int      // of the steps of all inner matrices, one after the other
-	begins []int    // where that of each begins, and where the last ends
+	begins []int    // where the step of each inner matrix begins, one after the other, and where the last ends
 	ends   []int    // where those of each rank end
 	mine   *program // of the first moment [P] and the sums of gradients: the steps of this rank's matrices
 }
@@ -25,12 +24,10 @@ func newTurned(tr *NetTrainer, p *parts) *turned {
 	if tr.opt.Name != Muon || ranks.Size() == 1 || len(l.inner) < 2 {
 		return nil
 	}
-	t := &turned{}
-	for _, i := range l.inner {
-		t.begins = append(t.begins, t.size)
-		t.size += l.tensors[i].Size()
+	t := &turned{begins: []int{0}}
+	for k, i := range l.inner {
+		t.begins = append(t.begins, t.begins[k]+l.tensors[i].Size())
 	}
-	t.begins = append(t.begins, t.size)
 	for rank := range ranks.Size() {
 		_, end := ranks.ShareOf(rank, len(l.inner))
 		t.ends = append(t.ends, t.begins[end])
@@ -58,7 +55,7 @@ func (t *turned) shapes() []shapes.Shape {
 	if t == nil {
 		return nil
 	}
-	return []shapes.Shape{floats(t.size)}
+	return []shapes.Shape{floats(t.begins[len(t.begins)-1])}
 }
 
 // from returns what replaces the k-th matrix in a step that is given the steps of all last; nil: nothing is.
@@ -70,7 +67,7 @@ func (t *turned) from(in []*Node) func(k int) *Node {
 	return func(k int) *Node { return Slice(given, AxisRange(t.begins[k], t.begins[k+1])) }
 }
 
-// compute writes the steps of all matrices into all, [size].
+// compute writes the steps of all matrices into all, one after the other.
 func (t *turned) compute(tr *NetTrainer, all []float32) error {
 	if t.mine != nil {
 		f, err := t.mine.frame(0, 0)
