@@ -67,17 +67,6 @@ func (m *Marginal) absorb(sum []float64, i0 int, l []float64) {
 		sum[d+1] *= shrink
 		sum[d] = top
 	}
-	if d <= fewDims {
-		for j, v := range l {
-			if v < top-cutoff {
-				continue
-			}
-			w := math.Exp(v - top)
-			axpy(w, m.x1.Row(i0+j), sum[:d])
-			sum[d+1] += w
-		}
-		return
-	}
 	var weights [dataBlock]float64
 	var rows [dataBlock]*float64
 	n := 0

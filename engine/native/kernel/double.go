@@ -17,6 +17,9 @@ type Doubles struct {
 	add func(n int, y *float64, count int, w *float64, rows **float64)
 }
 
+// fewDoubles is up to how many numbers rows are added in Go: a masked vector for each takes longer.
+const fewDoubles = 4
+
 // doubleRows and doubleCols are the most rows of a tile.
 const doubleRows, doubleCols = 4, 4
 
@@ -76,9 +79,14 @@ func (t *Doubles) AddRows(y, w []float64, rows []*float64) {
 	if len(rows) != len(w) {
 		panic(fmt.Sprintf("kernel: %d weights of %d rows", len(w), len(rows)))
 	}
-	if len(y) > 0 && len(w) > 0 {
-		t.add(len(y), &y[0], len(w), &w[0], &rows[0])
+	if len(y) == 0 || len(w) == 0 {
+		return
 	}
+	add := t.add
+	if len(y) <= fewDoubles {
+		add = portableAddDoubles
+	}
+	add(len(y), &y[0], len(w), &w[0], &rows[0])
 }
 
 // rowsOf returns how many rows of k numbers x has.
