@@ -56,15 +56,28 @@ func convertPairs(lo, hi, dst Register) { evex("VCVTNE2PS2BF16", prefixF2, 0x72,
 
 // lowMask makes a mask of the lowest n, which is not negative, of 16 lanes.
 func lowMask(n Register) Register {
-	bits, count, k := GP32(), GP32(), K()
-	MOVL(U32(16), count)
-	CMPL(n.(GPVirtual).As32(), count)
-	CMOVLLT(n.(GPVirtual).As32(), count)
-	MOVL(I32(-1), bits)
-	SHLXL(count, bits, bits)
-	NOTL(bits)
-	KMOVW(bits, k)
+	k := K()
+	KMOVW(lowOnes(n), k)
 	return k
+}
+
+// pairVectors writes the conversion of whole 32s of left floats, from one place on, to another that is by
+// bytes further for each. After it left are those that remain; where none do, it goes to the label end.
+func pairVectors(left, from, to Register, by int32, end string) {
+	SUBQ(I32(32), left)
+	JLT(LabelRef("tail"))
+	Label("loop")
+	VMOVUPS(Mem{Base: from}, Z0)
+	VMOVUPS(Mem{Base: from, Disp: 64}, Z1)
+	convertPairs(Z0, Z1, Z2)
+	VMOVUPS(Z2, Mem{Base: to})
+	ADDQ(I32(128), from)
+	ADDQ(I32(by), to)
+	SUBQ(I32(32), left)
+	JGE(LabelRef("loop"))
+	Label("tail")
+	ADDQ(I32(32), left)
+	JEQ(LabelRef(end))
 }
 
 // pairNeighbours writes the conversion of a row of floats.
@@ -75,20 +88,7 @@ func pairNeighbours() {
 	Doc(name + " makes pairs of bfloat16 of neighbours among n floats; if these are odd, the last pair has a zero.")
 	n := Load(Param("n"), GP64())
 	dst, x := Load(Param("dst"), GP64()), Load(Param("x"), GP64())
-	SUBQ(I32(32), n)
-	JLT(LabelRef("tail"))
-	Label("loop")
-	VMOVUPS(Mem{Base: x}, Z0)
-	VMOVUPS(Mem{Base: x, Disp: 64}, Z1)
-	convertPairs(Z0, Z1, Z2)
-	VMOVUPS(Z2, Mem{Base: dst})
-	ADDQ(I32(128), x)
-	ADDQ(I32(64), dst)
-	SUBQ(I32(32), n)
-	JGE(LabelRef("loop"))
-	Label("tail")
-	ADDQ(I32(32), n)
-	JEQ(LabelRef("done"))
+	pairVectors(n, x, dst, 64, "done")
 	VMOVUPS_Z(Mem{Base: x}, lowMask(n), Z0)
 	pairs := GP64()
 	LEAQ(Mem{Base: n, Disp: 1}, pairs)
