@@ -34,7 +34,7 @@ func (c Config) checkSchema() error {
 			return fmt.Errorf("data: %w", err)
 		}
 	}
-	const together = "with schema: auto all columns are learnt together"
+	const together = "with schema: auto all columns are learnt together, and sample takes any of them as given (--given)"
 	for _, f := range []struct {
 		name  string
 		set   bool
@@ -46,7 +46,7 @@ func (c Config) checkSchema() error {
 		{"transforms", c.Transforms != nil, true, "it needs schema: auto"},
 		{"standardize", c.Standardize != "", false,
 			"with schema: auto the transforms scale each column; see transforms"},
-		{"label", c.Label != "", false, "with schema: auto a column of levels is learnt with the others"},
+		{"label", c.Label != "", false, together},
 		{"context", c.Context != nil, false, together},
 		{"target", c.Target != nil, false, together},
 		{"context_path", c.ContextPath != "", false, together},

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"flowmatch/internal/choice"
 )
 
 // layouts are those of dates that are known, as package time has them. Where two read a column,
@@ -99,6 +101,34 @@ func asDates(values []string, counts []int, named bool) numbers {
 		}
 	}
 	return best
+}
+
+// mixedDates says that values are dates which no layout reads alone; empty: they are not.
+func mixedDates(values []string) string {
+	ways := map[string]string{} // the first value of each layout
+	for _, text := range values {
+		at := slices.IndexFunc(layouts, func(layout string) bool {
+			_, ok := Format{Layout: layout}.parseDate(text)
+			return ok && layout != "20060102"
+		})
+		if at < 0 {
+			return ""
+		}
+		if _, ok := ways[layouts[at]]; !ok {
+			ways[layouts[at]] = text
+		}
+	}
+	var examples []string
+	for _, layout := range layouts {
+		if text, ok := ways[layout]; ok {
+			examples = append(examples, choice.Quote(text))
+		}
+	}
+	if len(examples) < 2 {
+		return ""
+	}
+	return "they look like dates written in several ways, such as " + strings.Join(examples[:2], " and ") +
+		"; write all in one way to learn dates"
 }
 
 // readDates reads values in one layout, and gives up where fewer than a share will be dates.

@@ -215,7 +215,9 @@ func (e evidence) found(c Column, asked bool) (Column, []Fault) {
 		if d := asDates(e.texts.Values, e.counts, saysDate(e.name)); d.share >= readShare {
 			return e.numeric(c, Date, d)
 		}
-		return e.text(c, asked)
+		c, faults := e.text(c, asked)
+		c.Note = join(c.Note, mixedDates(e.distinct))
+		return c, faults
 	}
 	if saysDate(e.name) && n.format.Decimals == 0 {
 		if d := asDates(e.texts.Values, e.counts, true); d.share >= n.share {

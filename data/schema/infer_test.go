@@ -102,6 +102,28 @@ func TestKindsOfColumnsAreFound(t *testing.T) {
 	}
 }
 
+func TestDatesWrittenInSeveralWaysAreTold(t *testing.T) {
+	for _, c := range []struct {
+		texts []string
+		want  bool
+	}{
+		{[]string{"2024-01-02", "03/04/2024", "2024-05-06"}, true},
+		{[]string{"2 Jan 2006", "2006-01-02", ""}, true},
+		{[]string{"31/12/1999", "12/31/1999"}, true}, // days and months change places
+		{[]string{"2024-01-02", "03/04/2024", "never"}, false},
+		{[]string{"Adelie", "Gentoo", "Chinstrap"}, false},
+	} {
+		s, faults, err := Infer(cellsOf(repeat("when", 40, c.texts...)), Options{})
+		if err != nil || len(faults) > 0 {
+			t.Errorf("%q: %v, %v", c.texts, faults, err)
+			continue
+		}
+		if got := strings.Contains(s.Columns[0].Note, "dates written in several ways"); got != c.want {
+			t.Errorf("%q: note %q; want one of dates: %t", c.texts, s.Columns[0].Note, c.want)
+		}
+	}
+}
+
 // Every value that is read is written as it was.
 func TestValuesAreWrittenAsTheyWereRead(t *testing.T) {
 	for _, texts := range [][]string{
