@@ -96,3 +96,21 @@ func TestWhatAKilledProcessLeftIsSwept(t *testing.T) {
 		t.Errorf("the lock of the training is not given back: %v", err)
 	}
 }
+
+// A training that could not begin takes the folder back that it made, and no other.
+func TestATrainingThatCannotBeginLeavesNoFolder(t *testing.T) {
+	cfg := parse(t, "data.name=", "data.path="+filepath.Join(t.TempDir(), "absent.csv"))
+	dir := filepath.Join(t.TempDir(), "run")
+	if _, err := Train(t.Context(), cfg, dir, TrainOptions{}); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("got %v, want that the file of the data is not there", err)
+	}
+	if exists(dir) {
+		t.Errorf("%s is left", dir)
+	}
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Train(t.Context(), cfg, dir, TrainOptions{}); err == nil || !exists(dir) {
+		t.Errorf("got %v, want an error and the folder that was there", err)
+	}
+}

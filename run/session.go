@@ -108,20 +108,37 @@ type session struct {
 	made      string   // the fingerprint of the pairs of the teacher; empty without one
 }
 
-// lockFolder makes a folder, takes its lock and clears it of what killed processes left.
-func lockFolder(dir string) (*filelock.Folder, error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("run: %w", err)
+// heldFolder is a folder whose lock is held.
+type heldFolder struct {
+	*filelock.Folder
+	made string // the folder, if it was not there before
+}
+
+// Unlock gives the lock back. A folder that was made for nothing goes with it: one that is empty.
+func (h heldFolder) Unlock() {
+	h.Folder.Unlock()
+	if h.made != "" {
+		os.Remove(h.made) // fails if anything is in it
 	}
-	lock, err := filelock.LockFolder(dir)
+}
+
+// lockFolder makes a folder, takes its lock and clears it of what killed processes left.
+func lockFolder(dir string) (h heldFolder, err error) {
+	if !exists(dir) {
+		h.made = dir
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return h, fmt.Errorf("run: %w", err)
+	}
+	h.Folder, err = filelock.LockFolder(dir)
 	switch {
 	case errors.Is(err, ErrBusy):
-		return nil, fmt.Errorf("run: %w; wait until it ends, stop it, or take another folder", err)
+		return h, fmt.Errorf("run: %w; wait until it ends, stop it, or take another folder", err)
 	case err != nil:
-		return nil, fmt.Errorf("run: %w", err)
+		return h, fmt.Errorf("run: %w", err)
 	}
 	atomicfile.Sweep(dir)
-	return lock, nil
+	return h, nil
 }
 
 func prepare(ctx context.Context, cfg Config, dir string, o TrainOptions) (*session, error) {

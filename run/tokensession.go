@@ -162,7 +162,7 @@ func (c TokenConfig) Open() (*texts.Corpus, error) {
 				c.Data.Path, corpus.Length)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("run: data: %w", err)
+			return nil, fmt.Errorf("run: %w", err)
 		}
 		return corpus, nil
 	}
