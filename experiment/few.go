@@ -18,10 +18,10 @@ import (
 var fewCounts = []int{1, 2, 4, 100}
 
 const (
-	// manySamples is how many samples show what few steps leave between the parts of the
-	// data, which W2 of some thousand points does not see.
-	manySamples = 20000
-	directions  = 256 // of sliced W2
+	// manyTimes is how many times as many samples as elsewhere show what few steps leave between the
+	// parts of the data, which W2 of some thousand points does not see.
+	manyTimes  = 10
+	directions = 256 // of sliced W2
 	// A point is off where the density is below that of all but one in offOne of the data:
 	// in the plane about four standard deviations from the centre of a Gaussian.
 	offOne     = 3000
@@ -69,7 +69,7 @@ func (t trained) few(ctx context.Context, c Cell, steps int, test, x0 flow.Batch
 	if all == nil {
 		return nil
 	}
-	from := source(t, manySamples, c.Seed)
+	from := source(t, all.x.N, c.Seed)
 	if s, err = t.Model.SampleFrom(ctx, from, model.SampleOptions{Sampler: how}); err != nil {
 		return err
 	}
@@ -103,7 +103,8 @@ func (t trained) crowd(c Cell, r *Result) (*crowd, error) {
 		return nil, nil
 	}
 	var points [3]flow.Batch
-	for k, n := range []int{manySamples, manySamples, offDraws} {
+	many := manyTimes * t.run.Config.Eval.Samples
+	for k, n := range []int{many, many, offDraws} {
 		const beyond = 1 << 40 // all steps of training
 		points[k] = flow.NewBatch(n, t.Model.Dim())
 		if err := t.Set.Train.Fill(points[k], flow.Given{}, beyond+uint64(k)); err != nil {

@@ -159,7 +159,7 @@ func project(x flow.Batch, theta []float64) []float64 {
 			p[i] += theta[k] * v
 		}
 	}
-	slices.Sort(p)
+	sortNumbers(p)
 	return p
 }
 
