@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 
@@ -43,9 +44,21 @@ type field struct {
 	omitEmpty bool
 }
 
+// known holds the fields of the types that were looked at: a grid reads the same settings hundreds of times.
+var known sync.Map // of reflect.Type and []field
+
 // fieldsOf returns the fields of a struct in their order, those of inline structs
-// among them.
+// among them. They are not to be changed.
 func fieldsOf(typ reflect.Type) []field {
+	if fields, ok := known.Load(typ); ok {
+		return fields.([]field)
+	}
+	fields := lookAt(typ)
+	known.Store(typ, fields)
+	return fields
+}
+
+func lookAt(typ reflect.Type) []field {
 	var out []field
 	for i := range typ.NumField() {
 		f := typ.Field(i)
