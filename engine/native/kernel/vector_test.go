@@ -190,7 +190,7 @@ func checkUnary(t *testing.T, op UnaryOp, x, got float32) {
 
 // TestAccuracy goes through one float32 of every few hundred.
 func TestAccuracy(t *testing.T) {
-	step := uint64(257)
+	step := uint64(1021)
 	if testing.Short() {
 		step = 8191
 	}
