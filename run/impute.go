@@ -43,6 +43,10 @@ func HolesOf(some dataset.Some, s *schema.Schema) (Holes, error) {
 	for k, name := range some.Names {
 		h.fields = append(h.fields, slices.Index(header, name))
 		h.learnt = append(h.learnt, slices.Index(names, name))
+		if s.Empty(name) {
+			h.fields[k] = -1 // there is nothing that it could be filled with
+			continue
+		}
 		count := 0
 		for i := range some.X.N {
 			if h.missing(i, k) {

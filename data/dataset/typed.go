@@ -34,7 +34,7 @@ func (c Config) checkSchema() error {
 			return fmt.Errorf("data: %w", err)
 		}
 	}
-	const together = "with schema: auto all columns are learnt together, and sample takes any of them as given (--given)"
+	const together = "with schema: auto all columns are learnt together, and any can be given when samples are drawn"
 	for _, f := range []struct {
 		name  string
 		set   bool

@@ -244,6 +244,13 @@ func (s *Schema) Header() (names []string) {
 	return names
 }
 
+// Empty says whether a column is one that no row of the data has a value in.
+func (s *Schema) Empty(name string) bool {
+	return slices.ContainsFunc(s.Columns, func(c Column) bool {
+		return c.Name == name && c.Kind == Constant && IsMissing(c.Value)
+	})
+}
+
 // Text returns a row x [C] in data units as the texts of a file, under [Schema.Header]: constants
 // are put back, and what is missing is written as the data have it.
 func (s *Schema) Text(x []float64) (fields []string) {

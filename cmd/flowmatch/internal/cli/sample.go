@@ -48,7 +48,7 @@ func solvedBy(r *run.Run, x flow.Batch, seed uint64, solver string, nfe int, sta
 	s := solved{Run: r.Dir, N: x.N, Dim: x.D, Seed: seed, Solver: solver, NFE: nfe,
 		Seconds: time.Since(start).Seconds(), Backend: r.Model.Net().Engine().Name()}
 	if schema := r.Model.Spec().Schema; schema != nil {
-		s.columns = len(schema.Columns)
+		s.columns = len(schema.Header())
 	}
 	if space := r.Model.Spec().Space; space != nil {
 		s.Space, s.Columns = manifold.Points(r.Model.Manifold()), space.Columns

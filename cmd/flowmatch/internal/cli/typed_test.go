@@ -15,17 +15,18 @@ import (
 	"flowmatch/train"
 )
 
-// peopleTable is a table as people have it: with an index, text, missing values, dates and a constant.
+// peopleTable is a table as people have it: with an index, text, missing values, dates, a constant and an empty
+// column.
 func peopleTable(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
-	b.WriteString("id;income;age;city;since;country\n")
+	b.WriteString("id;income;age;city;since;country;fax\n")
 	for i := range 150 {
 		age := fmt.Sprint(20 + i*7%50)
 		if i%8 == 0 {
 			age = "NA"
 		}
-		fmt.Fprintf(&b, "%d;%d,%d0;%s;%s;0%d.0%d.2024;DE\n", i, 100+i*i%977, i%10, age,
+		fmt.Fprintf(&b, "%d;%d,%d0;%s;%s;0%d.0%d.2024;DE;\n", i, 100+i*i%977, i%10, age,
 			[]string{"Rome", "Oslo", "Bern"}[i%3], 1+i%9, 1+i%5)
 	}
 	return writeText(t, "people.csv", b.String())
@@ -48,13 +49,16 @@ func TestATableOfAnyColumnsGoesInAndComesOut(t *testing.T) {
 		}
 	}
 	samples := filepath.Join(tmp, "samples.csv")
-	succeed(t, "sample", dir, "--n", "80", "--out", samples, "-q")
+	said := succeed(t, "sample", dir, "--n", "80", "--out", samples, "-q")
+	if !strings.Contains(said, "80 of 6 columns") {
+		t.Errorf("%s; want 80 samples of 6 columns", said)
+	}
 	text, err := os.ReadFile(samples)
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	if lines[0] != "income;age;city;since;country" || len(lines) != 81 {
+	if lines[0] != "income;age;city;since;country;fax" || len(lines) != 81 {
 		t.Fatalf("%d lines, the first %q", len(lines), lines[0])
 	}
 	// The schema of the data reads the samples without a fault: kinds, levels, range and grid fit.
@@ -84,6 +88,11 @@ func TestATableOfAnyColumnsGoesInAndComesOut(t *testing.T) {
 		if !strings.HasSuffix(f[0], "0") || !strings.Contains(f[0], ",") || f[4] != "DE" {
 			t.Errorf("%s is not written as the file is", line)
 		}
+	}
+	// A column without a value has no holes.
+	holes := succeedJSON(t, "impute", dir, "--data", file, "--out", filepath.Join(tmp, "holes.csv"), "-q")
+	if holes["filled"] != 19.0 || fmt.Sprint(holes["missing"]) != "map[age:19]" {
+		t.Errorf("imputed %v; want the 19 ages that are missing", holes)
 	}
 	values := filepath.Join(tmp, "logp.csv")
 	got := succeedJSON(t, "logp", dir, "--data", samples, "--out", values, "-q")
