@@ -7,9 +7,10 @@ import (
 	"flowmatch/flow"
 )
 
-// levelNoise is the deviation of the noise of levels, in units of their distance (docs/design/schema.md
+// levelNoise is the deviation of the noise of levels, each in a coordinate of its own (docs/design/schema.md
 // has others beside it), and leastNoise and mostNoise are those that a schema from a file may have. What is drawn
-// for a level and is nearer to another is drawn again.
+// for a level and is nearer to another is drawn again. A flow does not know that: it takes two levels for
+// one another twice in ten thousand times, also where both have one coordinate.
 const levelNoise, leastNoise, mostNoise = 0.2, 0.01, 0.25
 
 // fits reports batches that are not of s: rows [N, C], or none, and points [N, Dim()].

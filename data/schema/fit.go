@@ -54,6 +54,9 @@ func (s *Schema) Fit(x flow.Batch, transforms map[string]string) (*Schema, error
 		}
 		if c.Missing > 0 || !c.Kind.number() {
 			c.Code.Noise = levelNoise
+			if c.Kind.number() || c.width() == 1 {
+				c.Code.Noise /= math.Sqrt2 // 0 and 1 of one coordinate are nearer than two levels of their own
+			}
 		}
 	}
 	return &out, out.Validate()
