@@ -136,7 +136,8 @@ func (e *evidence) column() (c Column, faults []Fault) {
 		c.Kind = Constant
 		first, second := e.kept[0].text, e.kept[1]
 		return c, []Fault{e.fault(second, fmt.Sprintf("%s is a second value, beside %s, of a column that kinds has "+
-			"as constant; take it out of kinds, or give it another kind", choice.Quote(second.text), choice.Quote(first)))}
+			"as constant; take it out of kinds, or give it another kind", choice.Quote(second.text),
+			choice.Quote(first)))}
 	case given == Identifier:
 		c.Kind, c.Note = Identifier, "left out: kinds says so"
 		return c, nil
@@ -326,7 +327,8 @@ func (e *evidence) text(c Column) (Column, []Fault) {
 	switch n := len(e.distinct); {
 	case e.asked && n <= maxLevels:
 	case n > maxLevels:
-		c.Kind, c.Note = Identifier, fmt.Sprintf("left out: %s different texts; at most %d are levels", e.number(), maxLevels)
+		c.Kind, c.Note = Identifier, fmt.Sprintf("left out: %s different texts; at most %d are levels", e.number(),
+			maxLevels)
 		return c, nil
 	case e.rows >= countedRows && 2*n > e.rows, e.rows >= countedRows && n == e.rows:
 		c.Kind, c.Note = Identifier, fmt.Sprintf("left out: %d different texts in %d rows; name it in columns or "+

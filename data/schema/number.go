@@ -203,7 +203,8 @@ func (e *evidence) numbers() numbers {
 		if e.semicolons {
 			best = e.read(slices.Index(formats(e.kept[first].text), other), other)
 		}
-		best.note = "a comma is taken for " + map[bool]string{true: "the decimal point", false: "thousands"}[e.semicolons]
+		taken := map[bool]string{true: "the decimal point", false: "thousands"}
+		best.note = "a comma is taken for " + taken[e.semicolons]
 	}
 	return best
 }

@@ -53,7 +53,9 @@ func wideColumns(n int) [][]string {
 		of("counted to", func(i int) string { return fmt.Sprint(100 + min(i, n-2)) }),
 		of("thousands", thousands),
 		of("some thousands", func(i int) string { return thousands(i / 2 * 2) }),
-		of("decimal commas", missing(func(i int) string { return strings.Replace(fmt.Sprint(float64(i)/4), ".", ",", 1) })),
+		of("decimal commas", missing(func(i int) string {
+			return strings.Replace(fmt.Sprint(float64(i)/4), ".", ",", 1)
+		})),
 		of("dollars", func(i int) string { return "$" + thousands(i) }),
 		of("per cent", func(i int) string { return fmt.Sprintf("%.1f%%", float64(order[i])/10) }),
 		of("day", func(i int) string { return day(i, "%d-%02d-%02d") }),

@@ -165,7 +165,8 @@ func TestParquetWithoutRowsSaysSo(t *testing.T) {
 	if err := parquet.Write(&b, []struct{ X float64 }{}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := decodeParquetCells(bytes.NewReader(b.Bytes()), int64(b.Len()), "a.parquet", math.MaxInt, whole(new(Cells)))
+	file := bytes.NewReader(b.Bytes())
+	_, err := decodeParquetCells(file, int64(b.Len()), "a.parquet", math.MaxInt, whole(new(Cells)))
 	if err == nil || !strings.Contains(err.Error(), "no rows of data") {
 		t.Error(err)
 	}

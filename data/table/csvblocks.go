@@ -79,7 +79,8 @@ func openPlain(r io.Reader, path string, opts Options) *plainReader {
 	lines := bufio.NewReaderSize(text, looked)
 	line, err := lines.ReadBytes('\n')
 	first := fieldsOf(line, comma)
-	if err != nil || len(line) > looked || first == nil || len(first) == 1 && first[0] == "" || len(first) > maxColumns {
+	if err != nil || len(line) > looked || first == nil || len(first) == 1 && first[0] == "" ||
+		len(first) > maxColumns {
 		return nil
 	}
 	in, doubt, err := named(path, first, opts)

@@ -75,7 +75,7 @@ func TestBlocksOfATextHoldTheTableOfItsRows(t *testing.T) {
 	tablesAlike(t, text+"1.5,2,1", Options{}, true)
 
 	// Names are quoted by many programs; they may hold the delimiter and quotes.
-	quoted := "\"a, \"\"b\"\"\",b , \" class\"" + strings.TrimPrefix(text, "a,b,class")
+	quoted := "\"a, \"\"b\"\"\",b ,\" class\"" + strings.TrimPrefix(text, "a,b,class")
 	tablesAlike(t, quoted, Options{}, true)
 	tablesAlike(t, quoted, Options{Label: "class", Columns: []string{`a, "b"`}}, true)
 	tablesAlike(t, "\"a\n2\","+strings.TrimPrefix(text, "a,"), Options{}, false)

@@ -252,7 +252,9 @@ func found(path string, scan *schema.Scan, info Cells) (*schema.Schema, error) {
 func merge(faults, more []schema.Fault, base int) []schema.Fault {
 	for _, f := range more {
 		f.Row += base
-		at := slices.IndexFunc(faults, func(g schema.Fault) bool { return g.Column == f.Column && g.Problem == f.Problem })
+		at := slices.IndexFunc(faults, func(g schema.Fault) bool {
+			return g.Column == f.Column && g.Problem == f.Problem
+		})
 		switch {
 		case at >= 0:
 			faults[at].Count += f.Count

@@ -158,7 +158,8 @@ func TestFaultsOfATableInPieces(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct{ text, want string }{
-		"levels":     {"x,k\n1,a\n2,z\n3,z\n", `line 3, column "k": "z" is none of the levels, "a", "b", "c" (2 cells)`},
+		"levels": {"x,k\n1,a\n2,z\n3,z\n",
+			`line 3, column "k": "z" is none of the levels, "a", "b", "c" (2 cells)`},
 		"two faults": {"x,k\n1,a\nq,z\n", `line 3, column "x": "q" is no number`},
 		"a column":   {"x,y\n1,a\n", `no column "k"`},
 		"a row":      {"x,k\n1,a\n2\n", "line 3: 1 fields; want 2"},

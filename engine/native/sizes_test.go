@@ -118,7 +118,8 @@ func TestTilesAreWholeGrains(t *testing.T) {
 		for _, s := range manySizes() {
 			tile, grain := reg.tileUnits(s), reg.grain(n)
 			part := (64 + reg.parts - 1) / reg.parts
-			if tile != part && tile%grain != 0 || grain*rows > max(sumRows, rows) || grain > 1 && grain*reg.unit > mostGrain {
+			if tile != part && tile%grain != 0 || grain*rows > max(sumRows, rows) ||
+				grain > 1 && grain*reg.unit > mostGrain {
 				t.Fatalf("%d rows and %d floats in a unit: tiles of %d units, grain %d", rows, reg.unit, tile, grain)
 			}
 		}
