@@ -40,7 +40,15 @@ limited() { ( # NAME MIB COMMAND...: the same within so many MiB of addresses an
 	ulimit -v $((1024 * (mib + 1024)))
 	GOMEMLIMIT=$((mib * 3 / 4))MiB measure "$name" "$@"
 ); }
-same() { cmp "$1/checkpoint.safetensors" "$2/checkpoint.safetensors" && echo "$1 and $2: the same weights" >&2; }
+same() { # A B: the runs have the same weights; what comes before them in a file has the time of the training
+	local weights=()
+	for run in "$1" "$2"; do
+		local file=$run/checkpoint.safetensors
+		tail -c +$(($(od -An -tu8 -N8 "$file") + 9)) "$file" >"$run/weights"
+		weights+=("$run/weights")
+	done
+	cmp "${weights[@]}" && echo "$1 and $2: the same weights" >&2
+}
 cat >images.go <<'GO'
 package main
 
