@@ -102,7 +102,7 @@ const sumRows = 256
 // mostGrain is how many floats of tiles a grain may have, unless it is one unit: without it a large net on images,
 // in which a few sums have one row of an image, would hold the tiles of 256 images for them. It is no size of a
 // machine, as sumRows is none.
-const mostGrain = 1 << 26
+const mostGrain = 1 << 27
 
 // grain is the number of units that what accumulates in t takes at a time.
 func (r *region) grain(t *tensor) int {
